@@ -1,0 +1,3 @@
+//! What the product decides: pure, no IO, no clock, no randomness.
+
+pub mod id;

@@ -1,0 +1,4 @@
+//! Gander: a comment in, a proven pull request out.
+
+pub mod core;
+pub mod emulator;
