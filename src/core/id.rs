@@ -181,11 +181,25 @@ text!(
 );
 
 text!(
+    /// SHA-256 of a patch in its canonical form, in hex: names a proposed change exactly.
+    PatchDigest,
+    "a patch digest",
+    |text| text.len() == 64 && is_hex(text)
+);
+
+text!(
     /// Twelve characters that name a job for ever: its branch, markers and directory.
     JobId,
     "a job id",
     |text| text.len() == 12 && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
 );
+
+impl Branch {
+    /// The branch of one job. Its parts leave no room for a bad name.
+    pub fn of_job(subject: Number, job: &JobId) -> Self {
+        Self(format!("gander/{subject}-{job}"))
+    }
+}
 
 impl JobId {
     /// The id that belongs to what started the job: the same trigger always gives the same id.
@@ -224,7 +238,9 @@ impl FromStr for RepoName {
                 && part.len() <= 100
                 && part != "."
                 && part != ".."
-                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         };
         match text.split_once('/') {
             Some((owner, name)) if good(owner) && good(name) => {
@@ -274,8 +290,24 @@ mod tests {
     #[test]
     fn branches_that_git_would_misread_are_refused() {
         for bad in [
-            "", "-f", "HEAD", "refs/heads/main", "a..b", "a b", "a\u{3000}b", "x.lock", "a//b", "/a",
-            "a/", "a^", "a:b", ".a", "a/.b", "@", "a@{1}", "a\nb",
+            "",
+            "-f",
+            "HEAD",
+            "refs/heads/main",
+            "a..b",
+            "a b",
+            "a\u{3000}b",
+            "x.lock",
+            "a//b",
+            "/a",
+            "a/",
+            "a^",
+            "a:b",
+            ".a",
+            "a/.b",
+            "@",
+            "a@{1}",
+            "a\nb",
         ] {
             assert!(bad.parse::<Branch>().is_err(), "{bad:?} was accepted");
         }

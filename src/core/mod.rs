@@ -1,3 +1,11 @@
 //! What the product decides: pure, no IO, no clock, no randomness.
 
+pub mod budget;
+pub mod command;
+pub mod delivery;
+pub mod event;
+pub mod evidence;
+pub mod fault;
 pub mod id;
+pub mod job;
+pub mod task;
