@@ -8,4 +8,7 @@ pub mod evidence;
 pub mod fault;
 pub mod id;
 pub mod job;
+pub mod policy;
+pub mod report;
 pub mod task;
+pub mod text;
