@@ -1,4 +1,6 @@
 //! Gander: a comment in, a proven pull request out.
 
 pub mod core;
+pub mod egress;
 pub mod emulator;
+pub mod model;
