@@ -1,6 +1,8 @@
 //! Gander: a comment in, a proven pull request out.
 
+pub mod clock;
 pub mod core;
 pub mod egress;
 pub mod emulator;
+pub mod forge;
 pub mod model;

@@ -235,8 +235,7 @@ impl Rules {
                 return Err((key, "must be above zero"));
             }
         }
-        for (key, globs) in
-            [("protected", &self.paths.protected), ("flagged", &self.paths.flagged)]
+        for (key, globs) in [("protected", &self.paths.protected), ("flagged", &self.paths.flagged)]
         {
             if globs.iter().any(|glob| globset::Glob::new(glob).is_err()) {
                 return Err((key, "holds something that is not a glob pattern"));

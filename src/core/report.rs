@@ -76,9 +76,9 @@ pub fn announcement(job: &Job, setting: &Setting) -> Option<String> {
 pub fn state_label(job: &Job) -> Option<&'static str> {
     match &job.stage {
         Stage::Queued | Stage::InReview { .. } => None,
-        Stage::Done(
-            Ending::GaveUp { .. } | Ending::OutOfBudget { .. } | Ending::Failed { .. },
-        ) => Some(NEEDS_HUMAN_LABEL),
+        Stage::Done(Ending::GaveUp { .. } | Ending::OutOfBudget { .. } | Ending::Failed { .. }) => {
+            Some(NEEDS_HUMAN_LABEL)
+        }
         Stage::Done(_) => None,
         _ => Some(WORKING_LABEL),
     }
@@ -142,7 +142,9 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &Setting
             boxed(&proposal.summary, 4000)
         );
     }
-    text.push_str("### Proof\nRun by Gander in a fresh copy of the base commit with this change:\n\n");
+    text.push_str(
+        "### Proof\nRun by Gander in a fresh copy of the base commit with this change:\n\n",
+    );
     text.push_str(&proof_table(job));
     text.push_str(
         "\n### Not checked\nThat the tests fail without the change, and whatever the checks above \
@@ -221,7 +223,8 @@ pub fn status_reply(jobs: &[Job], prefix: &str) -> String {
     }
     let mut text = String::new();
     for job in jobs {
-        let _ = writeln!(text, "- {} · {} of {}", strip_marks(&headline(job)), job.spent, job.budget);
+        let _ =
+            writeln!(text, "- {} · {} of {}", strip_marks(&headline(job)), job.spent, job.budget);
     }
     text
 }
@@ -310,9 +313,10 @@ fn checklist(job: &Job) -> String {
         Stage::Done(_) if job.base.is_some() => 1,
         Stage::Done(_) => 0,
     };
-    let base = job.base.as_ref().map_or(String::new(), |base| {
-        format!(" (`{}` at `{}`)", base.branch, base.sha.short())
-    });
+    let base = job
+        .base
+        .as_ref()
+        .map_or(String::new(), |base| format!(" (`{}` at `{}`)", base.branch, base.sha.short()));
     let steps = [
         format!("read the rules and the code{base}"),
         "write the change".to_owned(),
@@ -326,7 +330,12 @@ fn checklist(job: &Job) -> String {
     }
     if matches!(job.stage, Stage::Fixing { attempt, .. } if attempt > 1) {
         if let Some((name, why)) = job.evidence.as_ref().and_then(|e| e.failures().next()) {
-            let _ = write!(text, "\nThe attempt before failed at {}:\n{}\n", inline(name, 100), boxed(why, 1500));
+            let _ = write!(
+                text,
+                "\nThe attempt before failed at {}:\n{}\n",
+                inline(name, 100),
+                boxed(why, 1500)
+            );
         }
     }
     text
@@ -409,9 +418,9 @@ fn declined(why: &Declined, prefix: &str) -> String {
             "This repository has no commit yet, so there is nothing to work on. \
              Push a first commit, then comment `{prefix} retry`."
         ),
-        Declined::NoSuchBranch { branch } => format!(
-            "There is no branch `{branch}` here. Name another: `{prefix} fix base=BRANCH`."
-        ),
+        Declined::NoSuchBranch { branch } => {
+            format!("There is no branch `{branch}` here. Name another: `{prefix} fix base=BRANCH`.")
+        }
         Declined::ModelNotAllowed { model, allowed } => format!(
             "The model `{model}` is not on this server's list ({}). \
              Leave `model=` out, or name one of these.",

@@ -8,11 +8,7 @@
 pub fn boxed(text: &str, cap: usize) -> String {
     let clean = visible(text);
     let (shown, cut) = cut(clean.trim_end(), cap);
-    let longest_run = shown
-        .split(|c| c != '`')
-        .map(str::len)
-        .max()
-        .unwrap_or(0);
+    let longest_run = shown.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest_run.max(2) + 1);
     let note = if cut { "\n[cut here]" } else { "" };
     format!("{fence}text\n{shown}{note}\n{fence}")
@@ -22,9 +18,9 @@ pub fn boxed(text: &str, cap: usize) -> String {
 pub fn inline(text: &str, cap: usize) -> String {
     let one_line = visible(text).split_whitespace().collect::<Vec<_>>().join(" ");
     let (shown, cut) = cut(&one_line, cap);
-    let words = shown.split(' ').map(|word| {
-        if acts(word) { format!("`{}`", word.replace('`', "'")) } else { plain(word) }
-    });
+    let words = shown
+        .split(' ')
+        .map(|word| if acts(word) { format!("`{}`", word.replace('`', "'")) } else { plain(word) });
     let mut line = words.collect::<Vec<_>>().join(" ");
     if cut {
         line.push('…');
