@@ -6,3 +6,4 @@ pub mod egress;
 pub mod emulator;
 pub mod forge;
 pub mod model;
+pub mod workspace;

@@ -12,3 +12,4 @@ pub mod policy;
 pub mod report;
 pub mod task;
 pub mod text;
+pub mod path;
