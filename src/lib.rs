@@ -1,4 +1,6 @@
 //! Gander: a comment in, a proven pull request out.
 
+pub mod cli;
 pub mod core;
 pub mod emulator;
+pub mod sandbox;
