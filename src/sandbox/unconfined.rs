@@ -33,6 +33,10 @@ const ALLOWED: &[&str] = &[
     "VOLTA_HOME",
 ];
 
+/// Outside a namespace the kernel counts every process and thread of the user, and a desktop has
+/// many.
+const OTHERS: u64 = 4096;
+
 impl Unconfined {
     /// Passes on the harmless part of this environment.
     pub fn new(environment: impl IntoIterator<Item = (String, String)>) -> Self {
@@ -71,7 +75,7 @@ impl Sandbox for Unconfined {
         command.check()?;
         let mut argv = command.program.argv().into_iter();
         let mut bounds = spawn::bounds(limits);
-        bounds.push((Resource::Nproc, limits.processes));
+        bounds.push((Resource::Nproc, limits.processes.saturating_add(OTHERS)));
         let mut environment = self.environment.clone();
         environment.extend(command.env.iter().cloned());
         let running = spawn::start(Start {
