@@ -122,7 +122,7 @@ mod tests {
     fn evidence(outcomes: &[(CheckKind, Outcome)]) -> Evidence {
         Evidence {
             base: "a".repeat(40).parse().unwrap(),
-            patch: "b".repeat(64).parse().unwrap(),
+            patch: PatchDigest::of_bytes([0xbb; 32]),
             checks: outcomes
                 .iter()
                 .map(|(kind, outcome)| Check {

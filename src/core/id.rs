@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::path::PatchDigest;
+
 /// Text that is not what its type promises. Says what was expected and shows what came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, got {got:?}")]
@@ -178,13 +180,6 @@ text!(
                 !c.is_control() && !c.is_whitespace() && !"~^:?*[\\".contains(c)
             })
     }
-);
-
-text!(
-    /// SHA-256 of a patch in its canonical form, in hex: names a proposed change exactly.
-    PatchDigest,
-    "a patch digest",
-    |text| text.len() == 64 && is_hex(text)
 );
 
 text!(
