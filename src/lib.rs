@@ -9,3 +9,4 @@ pub mod forge;
 pub mod model;
 pub mod workspace;
 pub mod sandbox;
+pub mod store;

@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use crate::core::budget::Money;
 use crate::core::delivery::Delivery;
 use crate::core::fault::FaultKind;
-use crate::core::id::{DeliveryId, InstallationId, JobId, Number, PatchDigest, RepoId, Timestamp, UserId};
+use crate::core::id::{
+    DeliveryId, InstallationId, JobId, Number, PatchDigest, RepoId, Timestamp, UserId,
+};
 use crate::core::job::Job;
 use crate::core::task::Task;
 
@@ -25,7 +27,12 @@ pub trait Store: Send + Sync {
     ///
     /// Known by its GUID (with the hook id) or by its body: [`Accepted::Known`], nothing changes.
     /// A quarantined delivery is recorded but never queued; so is one that is not `wanted`.
-    async fn accept(&self, delivery: &Delivery, wanted: bool, now: Timestamp) -> Result<Accepted, StoreError>;
+    async fn accept(
+        &self,
+        delivery: &Delivery,
+        wanted: bool,
+        now: Timestamp,
+    ) -> Result<Accepted, StoreError>;
 
     /// Takes the first due task whose lane is free, for `LEASE_SECONDS`.
     async fn claim(&self, now: Timestamp) -> Result<Option<Claim>, StoreError>;
@@ -34,7 +41,12 @@ pub trait Store: Send + Sync {
     async fn heartbeat(&self, lease: &Lease, now: Timestamp) -> Result<(), StoreError>;
 
     /// Writes all that follows from a task, and removes the task, or does nothing at all.
-    async fn commit(&self, lease: &Lease, commit: &Commit, now: Timestamp) -> Result<(), StoreError>;
+    async fn commit(
+        &self,
+        lease: &Lease,
+        commit: &Commit,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
 
     /// Gives the task back, to be tried again at `due`; counts one more try.
     async fn postpone(&self, lease: &Lease, due: Timestamp, fault: &str) -> Result<(), StoreError>;
