@@ -1,12 +1,13 @@
 //! Gander: a comment in, a proven pull request out.
 
-pub mod clock;
+pub mod agent;
 pub mod cli;
+pub mod clock;
 pub mod core;
 pub mod egress;
 pub mod emulator;
 pub mod forge;
 pub mod model;
-pub mod workspace;
 pub mod sandbox;
 pub mod store;
+pub mod workspace;

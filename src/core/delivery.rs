@@ -5,7 +5,10 @@
 //! rest of the body is not stored; its SHA-256 is, to recognise a replay.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use super::command::Address;
+use super::event::Event;
 use super::id::{DeliveryId, HookId};
 
 /// One webhook POST, verified and ready to be stored.
@@ -97,6 +100,11 @@ pub struct Issue {
     pub id: u64,
     pub number: u64,
     #[serde(default)]
+    pub title: String,
+    /// As it was at that moment: what is edited later is not what was asked for.
+    #[serde(default)]
+    pub body: Option<String>,
+    #[serde(default)]
     pub state: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<String>,
@@ -174,6 +182,36 @@ pub struct CheckRun {
 pub struct HeadSha {
     #[serde(default)]
     pub head_sha: Option<String>,
+}
+
+impl Delivery {
+    /// Reads a signed body. Whatever it holds, there is a delivery to record.
+    pub fn read(id: DeliveryId, hook: HookId, event: &str, body: &[u8]) -> Self {
+        let content = match serde_json::from_slice::<Payload>(body) {
+            Ok(payload) => match payload.fits(event) {
+                Ok(()) => Content::Kept(Box::new(payload)),
+                Err(why) => Content::Quarantined(why),
+            },
+            Err(error) => Content::Quarantined(format!("the body cannot be read: {error}")),
+        };
+        Self {
+            id,
+            hook,
+            event: event.to_owned(),
+            body_digest: Sha256::digest(body).into(),
+            content,
+        }
+    }
+
+    /// Whether anything follows from it. If not, it is recorded and never queued.
+    pub fn is_wanted(&self, address: &Address) -> bool {
+        match &self.content {
+            Content::Kept(payload) => {
+                !matches!(Event::of(&self.event, payload, address), Event::Nothing(_))
+            }
+            Content::Quarantined(_) => false,
+        }
+    }
 }
 
 impl Payload {

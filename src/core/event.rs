@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::{self, Address, BadCommand, Command, Verb};
-use super::delivery::{Account, Payload};
+use super::delivery::{self, Account, Payload};
 use super::id::{CommentId, InstallationId, Login, Number, RepoId, RepoName, UserId};
 
 /// The label that means the same as `/gander fix`.
@@ -51,10 +51,20 @@ pub struct Asked {
     pub by: Actor,
     /// What they said.
     pub said: Result<Command, BadCommand>,
+    /// The issue's title and text at that moment.
+    pub issue: IssueText,
     /// The comment, when it was one.
     pub comment: Option<CommentId>,
     /// Names this very act: the same act under any number of deliveries has the same key.
     pub key: String,
+}
+
+/// An issue's words, as they were when the command was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct IssueText {
+    pub title: String,
+    pub body: String,
 }
 
 /// What happened.
@@ -86,17 +96,6 @@ pub enum Closed {
     Pull,
     /// A pull request, by merging it.
     Merged,
-}
-
-/// Whether a delivery can lead to anything; if not, it is recorded and never queued.
-pub fn is_wanted(event: &str, action: Option<&str>) -> bool {
-    matches!(
-        (event, action),
-        ("issue_comment", Some("created"))
-            | ("issues", Some("labeled" | "closed"))
-            | ("pull_request", Some("closed"))
-            | ("pull_request_review", Some("submitted"))
-    )
 }
 
 impl Event {
@@ -132,6 +131,7 @@ fn comment(place: Place, payload: &Payload, address: &Address) -> Event {
         closed: issue.state == "closed",
         by,
         said,
+        issue: issue_text(issue),
         comment: Some(CommentId(comment.id)),
         key: format!("{}/comment/{}", place.repo, comment.id),
         place,
@@ -154,6 +154,7 @@ fn review(place: Place, payload: &Payload, address: &Address) -> Event {
         closed: pull.state == "closed",
         by,
         said,
+        issue: IssueText::default(),
         comment: None,
         key: format!("{}/review/{}", place.repo, review.id),
         place,
@@ -177,6 +178,7 @@ fn label(place: Place, payload: &Payload) -> Event {
         closed: issue.state == "closed",
         by,
         said: Ok(Command::new(Verb::Fix)),
+        issue: issue_text(issue),
         comment: None,
         key: format!("{}/label/{}/{FIX_LABEL}/{at}", place.repo, issue.id),
         place,
@@ -205,6 +207,10 @@ fn closed_pull(place: Place, payload: &Payload) -> Event {
         },
         None => Event::Nothing("no pull request"),
     }
+}
+
+fn issue_text(issue: &delivery::Issue) -> IssueText {
+    IssueText { title: issue.title.clone(), body: issue.body.clone().unwrap_or_default() }
 }
 
 fn place(payload: &Payload) -> Option<Place> {

@@ -14,9 +14,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::budget::Money;
-use super::event::Place;
+use super::event::{IssueText, Place};
 use super::evidence::{Evidence, Verdict};
 use super::id::{Branch, CommentId, JobId, Login, Number, PatchDigest, Sha, Timestamp, UserId};
+use super::policy::Rules;
 
 /// The long-lived work for one subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,8 +34,8 @@ pub struct Job {
     pub stage: Stage,
     /// The commit it builds on, once known.
     pub base: Option<Base>,
-    /// Tries allowed in a round; fixed when the repository's rules were read.
-    pub attempts_allowed: u32,
+    /// The repository's rules, as they were when the job began.
+    pub rules: Option<Rules>,
     /// What the agent proposed last.
     pub proposal: Option<Proposal>,
     /// What was found out about that.
@@ -62,6 +63,8 @@ pub struct Order {
     pub comment: Option<CommentId>,
     /// The words of the request.
     pub request: String,
+    /// The issue, as it was then.
+    pub issue: IssueText,
     /// The asked-for cost limit.
     pub budget: Option<Money>,
     /// The asked-for base branch.
@@ -187,7 +190,7 @@ pub enum Fact {
     /// No other live job stands on the subject.
     TurnCame,
     /// The rules allow it, and the base is known.
-    Prepared { base: Base, attempts: u32, budget: Money },
+    Prepared { base: Base, rules: Rules, budget: Money },
     /// They do not.
     Declined(Declined),
     /// The agent handed in a change in this attempt.
@@ -245,7 +248,7 @@ impl Job {
             order,
             stage: Stage::Queued,
             base: None,
-            attempts_allowed: 1,
+            rules: None,
             proposal: None,
             evidence: None,
             pull: None,
@@ -267,6 +270,11 @@ impl Job {
     /// The branch that belongs to this job and to no other.
     pub fn branch(&self) -> Branch {
         Branch::of_job(self.subject, &self.id)
+    }
+
+    /// Tries in a round.
+    pub fn attempts_allowed(&self) -> u32 {
+        self.rules.as_ref().map_or(1, |rules| rules.agent.attempts)
     }
 
     /// Whether it is over.
@@ -302,9 +310,9 @@ pub fn advance(job: &Job, fact: &Fact) -> Option<(Job, Vec<Effect>)> {
         (Stage::Preparing | Stage::Publishing { .. }, Fact::Declined(why)) => {
             next.end(Ending::Declined(why.clone()))
         }
-        (Stage::Preparing, Fact::Prepared { base, attempts, budget }) => {
+        (Stage::Preparing, Fact::Prepared { base, rules, budget }) => {
             next.base = Some(base.clone());
-            next.attempts_allowed = (*attempts).max(1);
+            next.rules = Some(rules.clone());
             next.budget = *budget;
             next.fix(1, 1)
         }
@@ -394,7 +402,7 @@ impl Job {
     }
 
     fn try_again_or(&mut self, round: u32, attempt: u32, ending: Ending) -> Vec<Effect> {
-        if attempt < self.attempts_allowed {
+        if attempt < self.attempts_allowed() {
             self.fix(round, attempt + 1)
         } else {
             self.end(ending)

@@ -13,6 +13,7 @@ fn order() -> Order {
         at: Timestamp(0),
         comment: Some(CommentId(9)),
         request: String::new(),
+        issue: IssueText::default(),
         budget: None,
         base: None,
         model: None,
@@ -51,9 +52,10 @@ fn all_facts() -> Vec<Fact> {
     let login: Login = "mona".parse().unwrap();
     let base = Base { branch: "main".parse().unwrap(), sha: sha("a") };
     let why = || "why".to_owned();
+    let rules = Rules::parse("[agent]\nattempts = 2").unwrap();
     let mut facts = vec![
         Fact::TurnCame,
-        Fact::Prepared { base, attempts: 2, budget: Money::ZERO },
+        Fact::Prepared { base, rules, budget: Money::ZERO },
         Fact::Declined(Declined::EmptyRepository),
         Fact::Published {
             pull: Pull { number: Number(8), branch: "gander/7-x".parse().unwrap(), head: sha("c") },

@@ -85,17 +85,17 @@ pub fn state_label(job: &Job) -> Option<&'static str> {
 }
 
 /// Title of the pull request and first line of the commit.
-pub fn title(job: &Job, issue_title: &str) -> String {
+pub fn title(job: &Job) -> String {
     let verb = match job.order.kind {
         Kind::Fix => "fix",
         Kind::Build => "feat",
     };
-    format!("{verb}: {} (#{})", inline(issue_title, 60).replace('\\', ""), job.subject)
+    format!("{verb}: {} (#{})", inline(&job.order.issue.title, 60).replace('\\', ""), job.subject)
 }
 
 /// The whole commit message. Holds no word of the model.
-pub fn commit_message(job: &Job, issue_title: &str, setting: &Setting, trailers: bool) -> String {
-    let mut message = title(job, issue_title);
+pub fn commit_message(job: &Job, setting: &Setting, trailers: bool) -> String {
+    let mut message = title(job);
     if trailers {
         let model =
             if setting.show.model { format!(" ({})", setting.model) } else { String::new() };
@@ -274,7 +274,7 @@ pub fn headline(job: &Job) -> String {
         Stage::Queued => format!("**Waiting** for the {work} before this one on this issue"),
         Stage::Preparing => "**Reading** the rules and the code".to_owned(),
         Stage::Fixing { attempt, .. } => {
-            format!("**Working** on the {work}, attempt {attempt} of {}", job.attempts_allowed)
+            format!("**Working** on the {work}, attempt {attempt} of {}", job.attempts_allowed())
         }
         Stage::Verifying { .. } => "**Checking** the change".to_owned(),
         Stage::Publishing { .. } => "**Opening** the pull request".to_owned(),
