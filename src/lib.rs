@@ -8,6 +8,8 @@ pub mod egress;
 pub mod emulator;
 pub mod forge;
 pub mod model;
+pub mod publish;
 pub mod sandbox;
 pub mod store;
+pub mod verify;
 pub mod workspace;

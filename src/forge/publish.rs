@@ -31,29 +31,40 @@ pub struct NewPull<'a> {
 }
 
 impl Forge {
-    /// Makes a commit on top of `parent`. It is on no branch yet, so nobody sees it.
-    pub async fn create_commit(
+    /// Stores the tree of `parent` with these files changed. The same change gives the same name.
+    pub async fn create_tree(
         &self,
         place: &Place,
         parent: &Sha,
         files: &[FileWrite<'_>],
-        message: &str,
     ) -> Result<Sha, ForgeError> {
-        let doing = "making the commit";
+        let doing = "storing the changed files";
         let path = format!("{}/git/commits/{parent}", repo_path(place));
-        let parent_commit: payload::GitCommit = self.get(place, Scope::Push, path, doing).await?;
+        let parent: payload::GitCommit = self.get(place, Scope::Push, path, doing).await?;
         let mut entries = Vec::with_capacity(files.len());
         for file in files {
             entries.push(self.tree_entry(place, file).await?);
         }
-        let body = json!({"base_tree": parent_commit.tree.sha, "tree": entries});
+        let body = json!({"base_tree": parent.tree.sha, "tree": entries});
         let path = format!("{}/git/trees", repo_path(place));
         let tree: payload::Object =
             self.change(place, Scope::Push, (Method::POST, path), &body, doing).await?;
-        let body = json!({"message": message, "tree": tree.sha, "parents": [parent]});
+        Ok(tree.sha)
+    }
+
+    /// Makes a commit of a stored tree on top of `parent`. It is on no branch yet, so nobody sees it.
+    pub async fn create_commit(
+        &self,
+        place: &Place,
+        parent: &Sha,
+        tree: &Sha,
+        message: &str,
+    ) -> Result<Sha, ForgeError> {
+        let body = json!({"message": message, "tree": tree, "parents": [parent]});
         let path = format!("{}/git/commits", repo_path(place));
-        let commit: payload::Object =
-            self.change(place, Scope::Push, (Method::POST, path), &body, doing).await?;
+        let commit: payload::Object = self
+            .change(place, Scope::Push, (Method::POST, path), &body, "making the commit")
+            .await?;
         Ok(commit.sha)
     }
 
