@@ -13,11 +13,15 @@ use serde_json::Value;
 
 use crate::core::fault::FaultKind;
 
+mod anthropic;
+mod compatible;
 mod price;
 pub mod protocol;
+mod providers;
 mod scripted;
 
 pub use price::Price;
+pub use providers::{PATIENCE, Provider, Settings, connect};
 pub use scripted::{Call, Fault, ScriptError, Scripted, StreamFault, Turn};
 
 /// A language model that can be talked to.
@@ -236,9 +240,9 @@ pub enum ModelError {
         /// What it said.
         detail: String,
     },
-    /// The operator's settings do not allow the call.
-    #[error("the model's address is not allowed: {detail}")]
-    Denied {
+    /// The operator's settings cannot work.
+    #[error("the settings of the model cannot be used: {detail}")]
+    Unusable {
         /// Why.
         detail: String,
     },
@@ -265,6 +269,12 @@ impl ModelError {
         }
     }
 
+    /// Whether the provider may bill the call although we have no reply. If so, what was
+    /// reserved for it counts as spent.
+    pub fn may_be_billed(&self) -> bool {
+        matches!(self, Self::TimedOut | Self::StreamCut | Self::Malformed { .. })
+    }
+
     /// What it means for the work.
     pub fn kind(&self) -> FaultKind {
         match self {
@@ -283,7 +293,7 @@ impl ModelError {
             | Self::UnknownModel { .. }
             | Self::ContextTooLong { .. }
             | Self::Rejected { .. }
-            | Self::Denied { .. }
+            | Self::Unusable { .. }
             | Self::Script(_) => FaultKind::Permanent,
             Self::Protocol(_) => FaultKind::Bug,
         }
