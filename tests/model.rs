@@ -652,6 +652,7 @@ async fn a_compatible_provider_fails_in_the_same_words() {
     let words = chat_chunk(json!({"content": "half a"}), Value::Null);
     let refused = json!({"error": {"message": format!("slow down, {KEY}")}}).to_string();
     let page = Answer::Bytes(format!("{STREAM_HEAD}\r\ndata: <html>\n\n"));
+    let half_an_event = Answer::Bytes(format!("{STREAM_HEAD}\r\ndata: {{\"choices\": [{{"));
     let no_usage = [chat_chunk(json!({"content": "hi"}), json!("stop"))];
     let retry = |after_seconds| FaultKind::Retry { after_seconds };
     for (answer, sentence, kind) in [
@@ -676,6 +677,7 @@ async fn a_compatible_provider_fails_in_the_same_words() {
             "the model provider failed (status 500): [key]",
             retry(None),
         ),
+        (half_an_event, "the model's answer was cut off on its way to us", retry(None)),
         (
             page,
             "the model provider's answer cannot be read: expected value at line 1 column 1",
@@ -772,10 +774,15 @@ async fn the_gate_itself_sends_only_to_pinned_hosts() {
     let to = |url: &str| http::Request::get(url).body(reqwest::Body::default()).unwrap();
     let answer = egress.send(to(&format!("{}path", provider.url))).await.unwrap();
     assert_eq!(answer.status(), 204);
-    let refused = egress.send(to("https://evil.example/?token=abc")).await.unwrap_err();
-    assert_eq!(refused.kind(), FaultKind::Permanent);
-    let shown = format!("{refused} {refused:?}");
-    assert!(shown.contains("evil.example") && !shown.contains("abc"), "{shown}");
+    // A literal address is never resolved, so only the gate itself stands before it.
+    let stranger = FakeProvider::answering([refusal(204, "", "")]).await;
+    for url in [format!("{}?token=abc", stranger.url), "https://evil.example/?token=abc".into()] {
+        let refused = egress.send(to(&url)).await.unwrap_err();
+        assert_eq!(refused.kind(), FaultKind::Permanent);
+        let shown = format!("{refused} {refused:?}");
+        assert!(shown.contains("NotPinned") && !shown.contains("abc"), "{shown}");
+    }
+    assert!(stranger.asked.lock().unwrap().is_empty());
 }
 
 /// Runs itself again with proxies in the environment, since a process reads them once.
