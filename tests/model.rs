@@ -1,6 +1,12 @@
 //! Talking to a model provider: a loopback server that really speaks the protocols, and what an
 //! operator may rely on when the provider misbehaves.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "the helpers of a test are tests too"
+)]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -734,7 +740,7 @@ async fn a_model_at_an_address_the_operator_did_not_allow_is_refused_before_anyt
         assert!(error.to_string().ends_with(why), "{error}");
         assert_eq!(error.kind(), FaultKind::Permanent);
     }
-    let mut private = settings.clone();
+    let mut private = settings;
     private.base_url = Some("https://169.254.169.254/".parse().unwrap());
     let hosts = ["169.254.169.254".parse().unwrap()].into();
     let egress = Egress::new(Policy { hosts, private_addresses: PrivateAddresses::Allow }).unwrap();
