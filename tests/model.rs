@@ -791,6 +791,21 @@ async fn the_gate_itself_sends_only_to_pinned_hosts() {
     assert!(stranger.asked.lock().unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn https_is_spoken_and_a_server_that_cannot_is_unreachable() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url: Url = format!("https://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let greeting = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_u8().await.unwrap()
+    });
+    let request = http::Request::get(url.as_str()).body(reqwest::Body::default()).unwrap();
+    let error = egress_to(&url).send(request).await.unwrap_err();
+    assert_eq!(error.kind(), FaultKind::Retry { after_seconds: None });
+    const TLS_HANDSHAKE: u8 = 22;
+    assert_eq!(greeting.await.unwrap(), TLS_HANDSHAKE);
+}
+
 /// Runs itself again with proxies in the environment, since a process reads them once.
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "the environment is what is tested")]

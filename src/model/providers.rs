@@ -19,7 +19,7 @@ pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Whose protocol is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "lowercase")]
 pub enum Provider {
     /// The Messages API.
     Anthropic,
@@ -47,24 +47,30 @@ pub struct Settings {
 
 impl Settings {
     /// The address that requests go to: its host must be pinned in the egress policy.
-    pub fn base_url(&self) -> Url {
-        let mut url = match (&self.base_url, self.provider) {
-            (Some(url), _) => url.clone(),
-            (None, Provider::Anthropic) => known("https://api.anthropic.com/v1/"),
-            (None, Provider::OpenAi) => known("https://api.openai.com/v1/"),
+    ///
+    /// # Errors
+    /// Never for an address of the operator; a constant of ours could be wrong.
+    pub fn base_url(&self) -> Result<Url, url::ParseError> {
+        let mut url = match &self.base_url {
+            Some(url) => url.clone(),
+            None => Url::parse(self.provider.own_base_url())?,
         };
         match url.path() {
             "" | "/" => url.set_path("/v1/"),
             path if !path.ends_with('/') => url.set_path(&format!("{path}/")),
             _ => {}
         }
-        url
+        Ok(url)
     }
 }
 
-#[expect(clippy::expect_used, reason = "only called with the constants above")]
-fn known(url: &'static str) -> Url {
-    Url::parse(url).expect("a constant URL is well formed")
+impl Provider {
+    fn own_base_url(self) -> &'static str {
+        match self {
+            Self::Anthropic => "https://api.anthropic.com/v1/",
+            Self::OpenAi => "https://api.openai.com/v1/",
+        }
+    }
 }
 
 /// A model to talk to. Connects to nothing yet.
@@ -73,7 +79,7 @@ fn known(url: &'static str) -> Url {
 /// When the settings cannot work: an address the egress policy refuses, or a key that is none.
 pub fn connect(settings: &Settings, egress: &Egress) -> Result<Box<dyn Model>, ModelError> {
     let unusable = |detail: String| ModelError::Unusable { detail };
-    let base_url = settings.base_url();
+    let base_url = settings.base_url().map_err(|error| unusable(error.to_string()))?;
     egress.check(base_url.as_str()).map_err(|denied| unusable(denied.to_string()))?;
     let key = Key::new(&settings.key).map_err(|detail| unusable(detail.to_owned()))?;
     let price =
@@ -185,6 +191,18 @@ mod tests {
         Key::new(&SecretString::from(" sk-very-secret\n")).unwrap_or_else(|_| unreachable!())
     }
 
+    fn base_url_of(provider: Provider, base_url: Option<&str>) -> String {
+        let settings = Settings {
+            provider,
+            model: String::new(),
+            base_url: base_url.map(|url| url.parse().unwrap()),
+            key: SecretString::from(""),
+            price: None,
+            patience: PATIENCE,
+        };
+        settings.base_url().unwrap().into()
+    }
+
     #[test]
     fn a_base_url_may_be_written_in_several_ways() {
         for (written, meant) in [
@@ -192,15 +210,18 @@ mod tests {
             ("https://llm.corp/v1", "https://llm.corp/v1/"),
             ("https://llm.corp/anthropic/v1/", "https://llm.corp/anthropic/v1/"),
         ] {
-            let settings = Settings {
-                provider: Provider::Anthropic,
-                model: String::new(),
-                base_url: Some(written.parse().unwrap()),
-                key: SecretString::from(""),
-                price: None,
-                patience: PATIENCE,
-            };
-            assert_eq!(settings.base_url().as_str(), meant);
+            assert_eq!(base_url_of(Provider::Anthropic, Some(written)), meant);
+        }
+    }
+
+    #[test]
+    fn a_provider_is_written_as_people_say_it_and_known_where_it_lives() {
+        for (written, meant) in [
+            ("anthropic", "https://api.anthropic.com/v1/"),
+            ("openai", "https://api.openai.com/v1/"),
+        ] {
+            let provider: Provider = serde_json::from_value(json!(written)).unwrap();
+            assert_eq!(base_url_of(provider, None), meant);
         }
     }
 
