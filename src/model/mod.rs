@@ -11,13 +11,18 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::core::budget::Money;
 use crate::core::fault::FaultKind;
 
+mod anthropic;
+mod compatible;
 mod price;
 pub mod protocol;
+mod providers;
 mod scripted;
 
 pub use price::Price;
+pub use providers::{PATIENCE, Provider, Settings, connect};
 pub use scripted::{Call, Fault, ScriptError, Scripted, StreamFault, Turn};
 
 /// A language model that can be talked to.
@@ -53,6 +58,25 @@ pub struct Request<'a> {
     pub max_output_tokens: u32,
 }
 
+impl Request<'_> {
+    /// What the reply may cost at most, to be reserved before it is asked for: nothing comes from
+    /// the cache, the reply is as long as it may be, and two bytes make a token (three to four is
+    /// usual). A rough bound: what a reply really took stands in its [`Usage`].
+    pub fn cost_ceiling(&self, price: &Price) -> Money {
+        const BYTES_PER_TOKEN: u64 = 2;
+        let tools = self.tools.iter().map(|tool| {
+            tool.name.len() + tool.description.len() + tool.parameters.to_string().len()
+        });
+        let messages = self.messages.iter().map(Message::size);
+        let bytes = self.system.len() + tools.sum::<usize>() + messages.sum::<usize>();
+        let tokens = bytes as u64 / BYTES_PER_TOKEN + 1;
+        let read = Usage { input_tokens: tokens, ..Usage::default() };
+        let read_and_kept = Usage { cache_write_tokens: tokens, ..Usage::default() };
+        let written = Usage { output_tokens: self.max_output_tokens.into(), ..Usage::default() };
+        price.cost(&read).max(price.cost(&read_and_kept)) + price.cost(&written)
+    }
+}
+
 /// A tool the model may call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolSpec {
@@ -74,6 +98,17 @@ pub enum Message {
     Assistant(Vec<Part>),
     /// The results of all tool calls of the turn before.
     ToolResults(Vec<ToolResult>),
+}
+
+impl Message {
+    /// In bytes, as far as the model reads it.
+    fn size(&self) -> usize {
+        match self {
+            Self::User(text) => text.len(),
+            Self::Assistant(parts) => parts.iter().map(Part::size).sum(),
+            Self::ToolResults(results) => results.iter().map(|result| result.text.len()).sum(),
+        }
+    }
 }
 
 /// A piece of what the model answered.
@@ -98,6 +133,16 @@ pub enum Part {
         /// What it is.
         payload: Value,
     },
+}
+
+impl Part {
+    fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::ToolCall { name, arguments, .. } => name.len() + arguments.to_string().len(),
+            Self::Opaque { payload, .. } => payload.to_string().len(),
+        }
+    }
 }
 
 /// What a tool answered.
@@ -236,9 +281,9 @@ pub enum ModelError {
         /// What it said.
         detail: String,
     },
-    /// The operator's settings do not allow the call.
-    #[error("the model's address is not allowed: {detail}")]
-    Denied {
+    /// The operator's settings cannot work.
+    #[error("the settings of the model cannot be used: {detail}")]
+    Unusable {
         /// Why.
         detail: String,
     },
@@ -265,6 +310,12 @@ impl ModelError {
         }
     }
 
+    /// Whether the provider may bill the call although we have no reply. If so, what was
+    /// reserved for it counts as spent.
+    pub fn may_be_billed(&self) -> bool {
+        matches!(self, Self::TimedOut | Self::StreamCut | Self::Malformed { .. })
+    }
+
     /// What it means for the work.
     pub fn kind(&self) -> FaultKind {
         match self {
@@ -283,9 +334,74 @@ impl ModelError {
             | Self::UnknownModel { .. }
             | Self::ContextTooLong { .. }
             | Self::Rejected { .. }
-            | Self::Denied { .. }
+            | Self::Unusable { .. }
             | Self::Script(_) => FaultKind::Permanent,
             Self::Protocol(_) => FaultKind::Bug,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_ceiling_of_a_call_covers_everything_the_model_reads_and_may_write() {
+        let arguments = json!({"path": "x".repeat(2000)});
+        let call = Part::ToolCall { id: "a".into(), name: "read".into(), arguments };
+        let payload = json!({"signature": "x".repeat(2000)});
+        let thought = Part::Opaque { provider: "p".into(), payload };
+        let result = ToolResult { call_id: "a".into(), text: "x".repeat(2000), is_error: false };
+        let messages = [
+            Message::User("x".repeat(2000)),
+            Message::Assistant(vec![Part::Text("x".repeat(2000)), thought, call]),
+            Message::ToolResults(vec![result]),
+        ];
+        let tools = [ToolSpec {
+            name: "read".into(),
+            description: "x".repeat(2000),
+            parameters: json!({"title": "x".repeat(2000)}),
+        }];
+        let system = "x".repeat(2000);
+        let request = Request {
+            attempt: 1,
+            round: 0,
+            system: &system,
+            tools: &tools,
+            messages: &messages,
+            max_output_tokens: 1000,
+        };
+        let dollar = Money::from_micros(1_000_000);
+        let only_reading = Price { input: dollar, ..Price::default() };
+        let micros = request.cost_ceiling(&only_reading).micros();
+        assert!((8000..8100).contains(&micros), "eight texts of 2000 bytes: {micros}");
+        let caching_costs_more = Price { cache_write: dollar + dollar, ..only_reading };
+        assert_eq!(request.cost_ceiling(&caching_costs_more).micros(), 2 * micros);
+        let writing_too = Price { output: dollar, ..only_reading };
+        assert_eq!(request.cost_ceiling(&writing_too).micros(), micros + 1000);
+    }
+
+    #[test]
+    fn a_conversation_survives_being_written_down() {
+        let messages = vec![
+            Message::User("hi".into()),
+            Message::Assistant(vec![
+                Part::Text("hm".into()),
+                Part::ToolCall { id: "a".into(), name: "read".into(), arguments: json!({"n": 1}) },
+                Part::Opaque { provider: "p".into(), payload: json!({"signature": "c2ln"}) },
+            ]),
+            Message::ToolResults(vec![ToolResult {
+                call_id: "a".into(),
+                text: "no".into(),
+                is_error: true,
+            }]),
+        ];
+        let written = serde_json::to_string(&messages).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Message>>(&written).unwrap(), messages);
+        let stop = Stop::Other("pause_turn".into());
+        let written = serde_json::to_string(&stop).unwrap();
+        assert_eq!(serde_json::from_str::<Stop>(&written).unwrap(), stop);
     }
 }
