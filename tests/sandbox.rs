@@ -95,14 +95,8 @@ fn unconfined() -> Unconfined {
 }
 
 fn with_toolchains() -> Bubblewrap {
-    let place = |name| std::env::var_os(name).map(Into::into);
-    confined(Bubblewrap::new(toolchain::find(&Places {
-        home: place("HOME"),
-        rustup_home: place("RUSTUP_HOME"),
-        pyenv_root: place("PYENV_ROOT"),
-        nvm_dir: place("NVM_DIR"),
-        volta_home: place("VOLTA_HOME"),
-    })))
+    let places = Places::from_variables(|name| std::env::var_os(name));
+    confined(Bubblewrap::new(toolchain::find(&places)))
 }
 
 fn gander_unprivileged() -> std::process::Command {

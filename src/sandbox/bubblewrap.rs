@@ -230,17 +230,16 @@ impl Sandbox for Bubblewrap {
             Ending::TimedOut => Exit::TimedOut,
             Ending::Stopped => Exit::Stopped,
             Ending::DiskFull => Exit::DiskFull,
-            Ending::ByItself(status_of_bubblewrap) => {
-                // Bubblewrap reports an exit code only of a command that it really started.
-                match next_status(&mut status).await.and_then(|said| said.exit_code) {
-                    Some(code) => Exit::from_code(code),
-                    None => match Exit::from_status(status_of_bubblewrap) {
-                        killed @ Exit::Signal(_) => killed,
-                        _ => {
-                            let said = watched.stderr.text.trim().to_owned();
-                            return Err(SandboxError::Setup { said });
-                        }
-                    },
+            Ending::ByItself(bubblewrap) => {
+                let reported = next_status(&mut status).await.and_then(|said| said.exit_code);
+                match (reported, Exit::from_status(bubblewrap)) {
+                    (Some(code), _) => Exit::from_code(code),
+                    (None, killed @ Exit::Signal(_)) => killed,
+                    // Without a report, bubblewrap's own exit code says nothing about the command.
+                    (None, _) => {
+                        let said = watched.stderr.text.trim().to_owned();
+                        return Err(SandboxError::Setup { said });
+                    }
                 }
             }
         };

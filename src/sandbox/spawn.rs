@@ -118,7 +118,10 @@ pub(super) async fn start(start: Start) -> Result<Running, SandboxError> {
             Err(error) => drop(started.send(Err(error))),
             Ok((mut child, pid, pidfd)) => {
                 let pipes = (child.stdout.take(), child.stderr.take());
-                drop(started.send(Ok((pipes, pidfd))));
+                if let Err(Ok((_, pidfd))) = started.send(Ok((pipes, pidfd))) {
+                    // Nobody waits any more.
+                    let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+                }
                 drop(end.send(reap(&mut child, pid)));
             }
         })

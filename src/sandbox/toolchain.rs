@@ -3,6 +3,7 @@
 //! Holds: nothing is run to find them, and only directories that hold a toolchain and nothing else
 //! are shown; never a home, `~/.cargo` or a package manager's settings.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// A directory of the host, shown read-only at a neutral path.
@@ -31,6 +32,20 @@ pub struct Places {
     pub nvm_dir: Option<PathBuf>,
     /// `VOLTA_HOME`
     pub volta_home: Option<PathBuf>,
+}
+
+impl Places {
+    /// Asks for each variable by name.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let place = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self {
+            home: place("HOME"),
+            rustup_home: place("RUSTUP_HOME"),
+            pyenv_root: place("PYENV_ROOT"),
+            nvm_dir: place("NVM_DIR"),
+            volta_home: place("VOLTA_HOME"),
+        }
+    }
 }
 
 impl Toolchain {
