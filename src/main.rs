@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use gander::cli::unprivileged;
+use gander::sandbox::toolchain::Places;
 
 #[derive(Parser)]
 enum Cli {
@@ -13,14 +14,7 @@ enum Cli {
 
 #[allow(clippy::disallowed_methods, clippy::print_stderr)]
 fn main() -> ExitCode {
-    let place = |name: &str| std::env::var_os(name).map(Into::into);
-    let places = gander::sandbox::toolchain::Places {
-        home: place("HOME"),
-        rustup_home: place("RUSTUP_HOME"),
-        pyenv_root: place("PYENV_ROOT"),
-        nvm_dir: place("NVM_DIR"),
-        volta_home: place("VOLTA_HOME"),
-    };
+    let places = Places::from_variables(|name| std::env::var_os(name));
     let Cli::Unprivileged(request) = Cli::parse();
     let error = match unprivileged::run(&request, &places) {
         Ok(never) => match never {},

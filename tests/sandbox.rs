@@ -95,14 +95,8 @@ fn unconfined() -> Unconfined {
 }
 
 fn with_toolchains() -> Bubblewrap {
-    let place = |name| std::env::var_os(name).map(Into::into);
-    confined(Bubblewrap::new(toolchain::find(&Places {
-        home: place("HOME"),
-        rustup_home: place("RUSTUP_HOME"),
-        pyenv_root: place("PYENV_ROOT"),
-        nvm_dir: place("NVM_DIR"),
-        volta_home: place("VOLTA_HOME"),
-    })))
+    let places = Places::from_variables(|name| std::env::var_os(name));
+    confined(Bubblewrap::new(toolchain::find(&places)))
 }
 
 fn gander_unprivileged() -> std::process::Command {
@@ -590,6 +584,37 @@ mod endings {
     }
 }
 
+mod crashes {
+    use super::*;
+
+    #[tokio::test]
+    #[ignore = "the story below starts it, and kills it"]
+    async fn a_caller() {
+        Tree::new(&[]).run("setsid sleep 31535008 & sleep 31535008").await;
+    }
+
+    #[test]
+    fn a_command_dies_with_its_caller() {
+        let own = std::env::current_exe().unwrap();
+        let until = |reached: &dyn Fn(usize) -> bool| {
+            let began = Instant::now();
+            while !reached(processes_with("sleep 31535008")) {
+                assert!(began.elapsed() < Duration::from_secs(10), "it takes too long");
+            }
+        };
+        // From the first process inside to both sleepers.
+        for processes in [3, 3, 3, 3, 4, 4, 5, 5] {
+            let mut caller = std::process::Command::new(&own);
+            caller.args(["--exact", "crashes::a_caller", "--ignored"]);
+            let mut caller = caller.stdout(std::process::Stdio::null()).spawn().unwrap();
+            until(&|seen| seen >= processes);
+            caller.kill().unwrap();
+            caller.wait().unwrap();
+            until(&|seen| seen == 0);
+        }
+    }
+}
+
 mod excess {
     use super::*;
 
@@ -676,6 +701,16 @@ mod excess {
             assert_eq!(output.exit, ending, "{line}: {output:?}");
         }
         assert!(fs::metadata(tree.path().join("big")).unwrap().len() <= 1 << 20);
+    }
+
+    #[tokio::test]
+    async fn the_disk_is_not_filled() {
+        let tree = Tree::new(&[]);
+        let disk = rustix::fs::statvfs(tree.path()).unwrap();
+        let spare_bytes = disk.f_bavail * disk.f_frsize - (64 << 20);
+        let line = "for i in $(seq 100); do head -c 16M /dev/zero > $i; done; sleep 60";
+        let limits = Limits { spare_bytes, ..within(60) };
+        assert_eq!(tree.run_in(&sandbox(), line, &limits).await.exit, Exit::DiskFull);
     }
 
     #[tokio::test]

@@ -10,12 +10,13 @@ use std::io::{self, PipeReader, PipeWriter, Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rustix::fs::MemfdFlags;
 use rustix::process::Pid;
 use serde::Deserialize;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
@@ -43,14 +44,18 @@ struct Policy<'a> {
 #[derive(Debug, Clone, Copy)]
 struct Descriptors {
     status: RawFd,
-    gate: RawFd,
     passwd: RawFd,
     group: RawFd,
     hosts: RawFd,
     nsswitch: RawFd,
 }
 
-/// A sandbox that waits at its gate, before the command.
+/// A sandbox whose command waits at the gate.
+///
+/// Bubblewrap's promise to die with its parent only holds once its inner process has asked the
+/// kernel for it; a parent that dies before that leaves an orphan. So the command begins with a
+/// shell that reports that all is up, and goes on only when a living parent tells it to. What is
+/// left of the race is a bubblewrap that waits for its dead parent and never runs anything.
 struct Waiting {
     running: Running,
     gate: PipeWriter,
@@ -143,7 +148,6 @@ impl Bubblewrap {
             toolchains: &self.toolchains,
             descriptors: Descriptors {
                 status: status_writer.as_raw_fd(),
-                gate: gate_reader.as_raw_fd(),
                 passwd: files[0].as_raw_fd(),
                 group: files[1].as_raw_fd(),
                 hosts: files[2].as_raw_fd(),
@@ -154,13 +158,15 @@ impl Bubblewrap {
         let mut arguments: Vec<OsString> =
             ["--args", &walls.as_raw_fd().to_string(), "--"].map(OsString::from).into();
         arguments.extend(policy.inner_command().into_iter().map(OsString::from));
-        let mut hand_down: Vec<OwnedFd> = vec![status_writer.into(), gate_reader.into(), walls];
+        let mut hand_down: Vec<OwnedFd> = vec![status_writer.into(), walls];
         hand_down.extend(files);
         let running = spawn::start(Start {
             program: self.program.clone(),
             arguments,
             environment: Vec::new(),
             directory: "/".into(),
+            tree: command.tree.clone(),
+            stdin: gate_reader.into(),
             bounds: spawn::bounds(limits),
             identity,
             hand_down,
@@ -207,11 +213,15 @@ impl Sandbox for Bubblewrap {
         stop: &CancellationToken,
     ) -> Result<Output, SandboxError> {
         command.check()?;
-        let Waiting { running, mut gate, mut status } = self.start(command, limits).await?;
-        // The sandbox's first process is held here, so that its number cannot mean another one.
-        let Some(first) = next_status(&mut status).await.and_then(|said| said.child_pid) else {
+        let Waiting { mut running, mut gate, mut status } = self.start(command, limits).await?;
+        let armed = tokio::time::timeout(SETUP, running.stdout.read_u8()).await;
+        let Some(first) = (match armed {
+            Ok(Ok(_)) => next_status(&mut status).await.and_then(|said| said.child_pid),
+            _ => None,
+        }) else {
             return Err(SandboxError::Setup { said: running.last_words().await? });
         };
+        // The command still waits at the gate, so this number cannot have passed to another process.
         let first = Pid::from_raw(first).ok_or(io::ErrorKind::InvalidData.into());
         let inner = first.and_then(Leash::on).map_err(SandboxError::Watch)?;
         gate.write_all(b"\n").map_err(SandboxError::Watch)?;
@@ -219,17 +229,17 @@ impl Sandbox for Bubblewrap {
         let exit = match watched.ending {
             Ending::TimedOut => Exit::TimedOut,
             Ending::Stopped => Exit::Stopped,
-            Ending::ByItself(status_of_bubblewrap) => {
-                // Bubblewrap reports an exit code only of a command that it really started.
-                match next_status(&mut status).await.and_then(|said| said.exit_code) {
-                    Some(code) => Exit::from_code(code),
-                    None => match Exit::from_status(status_of_bubblewrap) {
-                        killed @ Exit::Signal(_) => killed,
-                        _ => {
-                            let said = watched.stderr.text.trim().to_owned();
-                            return Err(SandboxError::Setup { said });
-                        }
-                    },
+            Ending::DiskFull => Exit::DiskFull,
+            Ending::ByItself(bubblewrap) => {
+                let reported = next_status(&mut status).await.and_then(|said| said.exit_code);
+                match (reported, Exit::from_status(bubblewrap)) {
+                    (Some(code), _) => Exit::from_code(code),
+                    (None, killed @ Exit::Signal(_)) => killed,
+                    // Without a report, bubblewrap's own exit code says nothing about the command.
+                    (None, _) => {
+                        let said = watched.stderr.text.trim().to_owned();
+                        return Err(SandboxError::Setup { said });
+                    }
                 }
             }
         };
@@ -272,7 +282,6 @@ impl Policy<'_> {
         walls.option(&["--chdir", &workdir]);
         walls.environment(self.toolchains, &self.command.env);
         walls.option(&["--json-status-fd", &self.descriptors.status.to_string()]);
-        walls.option(&["--block-fd", &self.descriptors.gate.to_string()]);
         // Last, when every mount point exists: the root itself holds nothing to write to.
         walls.option(&["--remount-ro", "/"]);
         walls.0
@@ -281,7 +290,10 @@ impl Policy<'_> {
     /// The number of processes is bounded inside, where the kernel counts those of this run only.
     fn inner_command(&self) -> Vec<String> {
         let bound = format!("--nproc={0}:{0}", self.limits.processes);
-        let mut command = vec!["/usr/bin/prlimit".into(), bound, "--".into()];
+        let mut command: Vec<String> =
+            ["/usr/bin/prlimit", &bound, "--", "/bin/sh", "-c", GATE, "sh"]
+                .map(String::from)
+                .into();
         command.extend(self.command.program.argv());
         command
     }
@@ -346,6 +358,10 @@ impl Walls {
     }
 }
 
+/// Runs as the sandbox's command, with the real one as its arguments.
+const GATE: &str = "printf r; read -r go && exec \"$@\" </dev/null";
+/// How long the walls may take.
+const SETUP: Duration = Duration::from_secs(10);
 const SHARED_MEMORY_BYTES: u64 = 64 << 20;
 
 fn nul_separated(words: &[OsString]) -> Vec<u8> {
@@ -358,4 +374,134 @@ fn in_memory(name: &std::ffi::CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     file.write_all(bytes)?;
     file.rewind()?;
     Ok(file.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DESCRIPTORS: Descriptors =
+        Descriptors { status: 11, passwd: 13, group: 14, hosts: 15, nsswitch: 16 };
+
+    fn walls(command: &Command, toolchains: &[Toolchain]) -> Vec<String> {
+        let limits = Limits { tmp_bytes: 400, ..Limits::default() };
+        let policy = Policy { command, limits: &limits, toolchains, descriptors: DESCRIPTORS };
+        policy.walls().into_iter().map(|word| word.into_string().unwrap()).collect()
+    }
+
+    fn position(walls: &[String], words: &[&str]) -> Option<usize> {
+        walls.windows(words.len()).position(|window| window == words)
+    }
+
+    #[test]
+    fn every_wall_is_up() {
+        let walls = walls(&Command::shell("true", "/jobs/7/tree"), &[]);
+        for words in [
+            &["--unshare-all"][..],
+            &["--unshare-user"],
+            &["--disable-userns"],
+            &["--die-with-parent"],
+            &["--new-session"],
+            &["--clearenv"],
+            &["--uid", "1000"],
+            &["--gid", "1000"],
+            &["--hostname", "sandbox"],
+            &["--proc", "/proc"],
+            &["--dev", "/dev"],
+            &["--size", "67108864", "--tmpfs", "/dev/shm"],
+            &["--size", "400", "--tmpfs", "/tmp"],
+            &["--size", "100", "--tmpfs", "/home/gander"],
+            &["--ro-bind-data", "13", "/etc/passwd"],
+            &["--ro-bind-data", "14", "/etc/group"],
+            &["--ro-bind-data", "15", "/etc/hosts"],
+            &["--ro-bind-data", "16", "/etc/nsswitch.conf"],
+            &["--json-status-fd", "11"],
+            &["--chdir", "/work"],
+        ] {
+            assert!(position(&walls, words).is_some(), "{words:?} in {walls:?}");
+        }
+    }
+
+    #[test]
+    fn the_host_shows_its_programs_the_tree_the_toolchains_and_nothing_else() {
+        let rust = Toolchain::new("rust", "/usr/lib/rust-1.95");
+        let walls = walls(&Command::shell("true", "/jobs/7/tree"), &[rust]);
+        let mounts: Vec<_> = walls
+            .windows(3)
+            .filter(|words| words[0].contains("bind") && !words[0].ends_with("-data"))
+            .map(|words| words.join(" "))
+            .collect();
+        assert_eq!(
+            mounts,
+            [
+                "--ro-bind /usr /usr",
+                "--ro-bind-try /etc/alternatives /etc/alternatives",
+                "--ro-bind-try /etc/ld.so.cache /etc/ld.so.cache",
+                "--ro-bind /usr/lib/rust-1.95 /opt/toolchains/rust",
+                "--bind /jobs/7/tree /work",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_root_and_the_devices_are_closed_after_their_mounts() {
+        let walls = walls(&Command::shell("true", "/jobs/7/tree"), &[]);
+        assert_eq!(walls[walls.len() - 2..], ["--remount-ro", "/"]);
+        let shared_memory = position(&walls, &["--tmpfs", "/dev/shm"]);
+        let devices = position(&walls, &["--remount-ro", "/dev"]);
+        assert!(shared_memory.is_some() && shared_memory < devices);
+    }
+
+    #[test]
+    fn toolchains_come_first_in_the_path_and_asked_for_variables_last() {
+        let toolchains = [Toolchain::new("rust", "/a"), Toolchain::new("node", "/b")];
+        let mut command = Command::shell("true", "/jobs/7/tree").in_directory("crates/one");
+        command.env.push(("CI".into(), "no".into()));
+        let walls = walls(&command, &toolchains);
+        let path = format!("/opt/toolchains/rust/bin:/opt/toolchains/node/bin:{SYSTEM_PATH}");
+        assert!(position(&walls, &["--setenv", "PATH", &path]).is_some(), "{walls:?}");
+        let ours = position(&walls, &["--setenv", "CI", "true"]);
+        assert!(ours.is_some() && ours < position(&walls, &["--setenv", "CI", "no"]));
+        assert!(position(&walls, &["--chdir", "/work/crates/one"]).is_some(), "{walls:?}");
+    }
+
+    #[test]
+    fn the_command_comes_as_it_is_after_the_bound_on_its_processes() {
+        let limits = Limits { processes: 9, ..Limits::default() };
+        let inner = |command: &Command| {
+            let descriptors = DESCRIPTORS;
+            Policy { command, limits: &limits, toolchains: &[], descriptors }.inner_command()
+        };
+        let bound = ["/usr/bin/prlimit", "--nproc=9:9", "--", "/bin/sh", "-c", GATE, "sh"];
+        let shell = inner(&Command::shell("a && b", "/t"));
+        assert_eq!(shell, [&bound[..], &["/bin/sh", "-c", "a && b"]].concat());
+        let argv = inner(&Command::argv(["--help", "$(b)"], "/t"));
+        assert_eq!(argv, [&bound[..], &["--help", "$(b)"]].concat());
+    }
+
+    #[tokio::test]
+    async fn a_command_whose_caller_is_gone_before_the_gate_opens_never_runs() {
+        let running = spawn::start(Start {
+            program: "/bin/sh".into(),
+            arguments: ["-c", GATE, "sh", "echo", "ran"].map(OsString::from).into(),
+            environment: Vec::new(),
+            directory: "/".into(),
+            tree: "/".into(),
+            stdin: std::process::Stdio::null(),
+            bounds: Vec::new(),
+            identity: spawn::identity(Some(Identity { uid: 65534, gid: 65534 })).unwrap(),
+            hand_down: Vec::new(),
+        });
+        let stop = CancellationToken::new();
+        let watched = running.await.unwrap().watch(None, &Limits::default(), &stop).await.unwrap();
+        assert_eq!(watched.stdout.text, "r");
+    }
+
+    #[test]
+    fn bubblewraps_reports_are_understood_whatever_else_they_hold() {
+        let started: Status = serde_json::from_str(r#"{ "child-pid": 7, "x": [] }"#).unwrap();
+        assert_eq!((started.child_pid, started.exit_code), (Some(7), None));
+        let ended: Status = serde_json::from_str(r#"{ "exit-code": 3 }"#).unwrap();
+        assert_eq!((ended.child_pid, ended.exit_code), (None, Some(3)));
+    }
 }

@@ -109,6 +109,8 @@ pub struct Limits {
     pub open_files: u64,
     /// Size of `/tmp` for the whole run; the home gets a quarter of it.
     pub tmp_bytes: u64,
+    /// What the whole run must leave free on the tree's file system: the queue lives there too.
+    pub spare_bytes: u64,
 }
 
 impl Default for Limits {
@@ -122,6 +124,7 @@ impl Default for Limits {
             cpu_seconds: 1800,
             open_files: 4096,
             tmp_bytes: 4 * GIB,
+            spare_bytes: GIB / 4,
         }
     }
 }
@@ -150,6 +153,8 @@ pub enum Exit {
     TimedOut,
     /// It was killed because the caller asked for it.
     Stopped,
+    /// It was killed because less than [`Limits::spare_bytes`] was left on the disk.
+    DiskFull,
 }
 
 /// Why a command could not be run.

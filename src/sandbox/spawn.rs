@@ -18,7 +18,8 @@ use futures_util::future::{Either, select};
 use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{
-    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit, setrlimit,
+    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit,
+    set_parent_process_death_signal, setrlimit,
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -44,6 +45,9 @@ pub(super) struct Start {
     pub(super) arguments: Vec<OsString>,
     pub(super) environment: Vec<(String, String)>,
     pub(super) directory: PathBuf,
+    /// A directory of the file system that the process may write to.
+    pub(super) tree: PathBuf,
+    pub(super) stdin: Stdio,
     pub(super) bounds: Vec<(Resource, u64)>,
     pub(super) identity: Option<Identity>,
     /// Descriptors that the child keeps, under the same numbers.
@@ -52,11 +56,12 @@ pub(super) struct Start {
 
 /// A started process.
 pub(super) struct Running {
-    pub(super) leash: Leash,
-    pub(super) stderr: pipe::Receiver,
-    stdout: pipe::Receiver,
+    leash: Leash,
+    pub(super) stdout: pipe::Receiver,
+    stderr: pipe::Receiver,
     ended: oneshot::Receiver<io::Result<ExitStatus>>,
     began: Instant,
+    tree: PathBuf,
 }
 
 /// A watched process, after its end.
@@ -72,6 +77,7 @@ pub(super) enum Ending {
     ByItself(ExitStatus),
     TimedOut,
     Stopped,
+    DiskFull,
 }
 
 /// A hold on a process that cannot slip to another one; dropping it kills.
@@ -103,6 +109,7 @@ pub(super) async fn start(start: Start) -> Result<Running, SandboxError> {
     let (started, starting) = oneshot::channel();
     let (end, ended) = oneshot::channel();
     let began = Instant::now();
+    let tree = start.tree.clone();
     // The kernel ties a child's life to the thread that started it, not to the process, so that
     // thread stays until the child is gone.
     std::thread::Builder::new()
@@ -111,7 +118,10 @@ pub(super) async fn start(start: Start) -> Result<Running, SandboxError> {
             Err(error) => drop(started.send(Err(error))),
             Ok((mut child, pid, pidfd)) => {
                 let pipes = (child.stdout.take(), child.stderr.take());
-                drop(started.send(Ok((pipes, pidfd))));
+                if let Err(Ok((_, pidfd))) = started.send(Ok((pipes, pidfd))) {
+                    // Nobody waits any more.
+                    let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+                }
                 drop(end.send(reap(&mut child, pid)));
             }
         })
@@ -122,7 +132,7 @@ pub(super) async fn start(start: Start) -> Result<Running, SandboxError> {
     let (Some(stdout), Some(stderr)) = pipes else { return Err(lost()) };
     let stdout = pipe::Receiver::from_owned_fd(stdout.into()).map_err(SandboxError::Watch)?;
     let stderr = pipe::Receiver::from_owned_fd(stderr.into()).map_err(SandboxError::Watch)?;
-    Ok(Running { leash, stderr, stdout, ended, began })
+    Ok(Running { leash, stderr, stdout, ended, began, tree })
 }
 
 /// The user to run as.
@@ -142,12 +152,14 @@ pub(super) async fn version(
     program: &Path,
     wanted: Option<Identity>,
 ) -> Result<String, SandboxError> {
-    let limits = Limits { wall: GRACE, ..Limits::default() };
+    let limits = Limits { wall: GRACE, spare_bytes: 0, ..Limits::default() };
     let running = start(Start {
         program: program.into(),
         arguments: vec!["--version".into()],
         environment: Vec::new(),
         directory: "/".into(),
+        tree: "/".into(),
+        stdin: Stdio::null(),
         bounds: bounds(&limits),
         identity: identity(wanted)?,
         hand_down: Vec::new(),
@@ -166,7 +178,7 @@ impl Running {
         limits: &Limits,
         stop: &CancellationToken,
     ) -> Result<Watched, SandboxError> {
-        let Self { leash, stderr, stdout, ended, began } = self;
+        let Self { leash, stderr, stdout, ended, began, tree } = self;
         let ending = pin!(async {
             let time_left = limits.wall.saturating_sub(began.elapsed());
             let ending = tokio::select! {
@@ -174,6 +186,7 @@ impl Running {
                 status = ended => Ending::ByItself(reaped(status)?),
                 () = stop.cancelled() => Ending::Stopped,
                 () = tokio::time::sleep(time_left) => Ending::TimedOut,
+                () = disk_full(&tree, limits.spare_bytes) => Ending::DiskFull,
             };
             let wall = began.elapsed();
             leash.end().await?;
@@ -211,7 +224,7 @@ impl Running {
 
     /// Waits for the end of a process that failed before it could be watched; what it said.
     pub(super) async fn last_words(self) -> Result<String, SandboxError> {
-        let limits = Limits { wall: GRACE, ..Limits::default() };
+        let limits = Limits { wall: GRACE, spare_bytes: 0, ..Limits::default() };
         let watched = self.watch(None, &limits, &CancellationToken::new()).await?;
         Ok(watched.stderr.text.trim().to_owned())
     }
@@ -251,6 +264,19 @@ impl Drop for Leash {
     }
 }
 
+/// Waits until too little is left of a file system, for as long as it takes.
+async fn disk_full(tree: &Path, spare_bytes: u64) {
+    let mut look = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        look.tick().await;
+        // A file system that cannot be asked is not known to be full.
+        let free = rustix::fs::statvfs(tree).map_or(u64::MAX, |stat| stat.f_bavail * stat.f_frsize);
+        if free < spare_bytes {
+            return;
+        }
+    }
+}
+
 /// Waits for a child's end and kills what it left in its group. The child is reaped after that, so
 /// that the group's number cannot have passed to somebody else.
 fn reap(child: &mut Child, pid: Pid) -> io::Result<ExitStatus> {
@@ -283,7 +309,7 @@ fn spawn(start: Start) -> io::Result<(Child, Pid, OwnedFd)> {
         .envs(start.environment)
         .current_dir(start.directory)
         .process_group(0)
-        .stdin(Stdio::null())
+        .stdin(start.stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     if let Some(Identity { uid, gid }) = start.identity {
@@ -310,6 +336,7 @@ fn confine(
             setrlimit(*resource, Rlimit { current: Some(bound), maximum: Some(bound) })?;
         }
         rustix::process::umask(Mode::from_raw_mode(0o022));
+        set_parent_process_death_signal(Some(Signal::KILL))?;
         let _ = prefer_as_victim();
         close_on_exec_from_three()?;
         for descriptor in &hand_down {

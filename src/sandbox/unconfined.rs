@@ -3,6 +3,8 @@
 //! Holds: the same limits, the same capped output and a small environment; but a command sees the
 //! host, and one that leaves its process group may survive.
 
+use std::process::Stdio;
+
 use async_trait::async_trait;
 use rustix::process::Resource;
 use tokio_util::sync::CancellationToken;
@@ -83,6 +85,8 @@ impl Sandbox for Unconfined {
             arguments: argv.map(Into::into).collect(),
             environment,
             directory: command.tree.join(&command.workdir),
+            tree: command.tree.clone(),
+            stdin: Stdio::null(),
             bounds,
             identity: spawn::identity(self.identity)?,
             hand_down: Vec::new(),
@@ -92,6 +96,7 @@ impl Sandbox for Unconfined {
         let exit = match watched.ending {
             Ending::TimedOut => Exit::TimedOut,
             Ending::Stopped => Exit::Stopped,
+            Ending::DiskFull => Exit::DiskFull,
             Ending::ByItself(status) => Exit::from_status(status),
         };
         let wall = watched.wall;
