@@ -62,8 +62,10 @@ impl Sqlite {
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         create(path).map_err(|cause| StoreError::Unavailable(Box::new(cause)))?;
         let options = options(path);
-        let mut connection = options.connect().await.map_err(failed)?;
-        MIGRATIONS.run(&mut connection).await.map_err(not_migrated)?;
+        let writer = SqlitePoolOptions::new().max_connections(1);
+        let writer = writer.connect_with(options.clone()).await.map_err(failed)?;
+        MIGRATIONS.run(&writer).await.map_err(not_migrated)?;
+        let connection = writer.acquire().await.map_err(failed)?.detach();
         let reads = SqlitePoolOptions::new()
             .max_connections(READERS)
             .idle_timeout(Duration::from_secs(60))

@@ -86,49 +86,58 @@ impl<R, A> Waiting<R, A> {
     }
 }
 
-impl Write {
-    fn fail(&mut self, why: &str) {
-        let failure = || StoreError::Unavailable(why.into());
-        match self {
-            Self::Accept(waiting) => waiting.outcome = Some(Err(failure())),
-            Self::Claim(waiting) => waiting.outcome = Some(Err(failure())),
-            Self::Change(waiting) => waiting.outcome = Some(Err(failure())),
-            Self::Forget(waiting) => waiting.outcome = Some(Err(failure())),
-            Self::Close(_) => {}
+/// Tells all of them the same, since a failure cannot be cloned.
+fn fail(batch: &mut [Write], why: &StoreError) {
+    let why = match why {
+        StoreError::Unavailable(cause) => cause.to_string(),
+        other => other.to_string(),
+    };
+    let failure = || StoreError::Unavailable(why.clone().into());
+    for write in batch {
+        match write {
+            Write::Accept(waiting) => waiting.outcome = Some(Err(failure())),
+            Write::Claim(waiting) => waiting.outcome = Some(Err(failure())),
+            Write::Change(waiting) => waiting.outcome = Some(Err(failure())),
+            Write::Forget(waiting) => waiting.outcome = Some(Err(failure())),
+            Write::Close(_) => {}
         }
     }
+}
+
+/// Why a transaction was not made.
+enum Failed {
+    /// Another process writes, or the file is out of reach: trying each request alone is no use.
+    ToBegin(StoreError),
+    ToWrite(StoreError),
 }
 
 async fn write_batch(connection: &mut SqliteConnection, batch: &mut [Write]) {
-    if let Err(mut failure) = transaction(connection, batch).await {
-        let alone = batch.len() == 1;
-        for one in batch.chunks_mut(1) {
-            if !alone {
-                match transaction(connection, one).await {
-                    Ok(()) => continue,
-                    Err(own) => failure = own,
+    match transaction(connection, batch).await {
+        Ok(()) => {}
+        Err(Failed::ToWrite(_)) if batch.len() > 1 => {
+            for n in 0..batch.len() {
+                match transaction(connection, &mut batch[n..=n]).await {
+                    Ok(()) => {}
+                    Err(Failed::ToWrite(why)) => fail(&mut batch[n..=n], &why),
+                    Err(Failed::ToBegin(why)) => return fail(&mut batch[n..], &why),
                 }
             }
-            one.iter_mut().for_each(|write| write.fail(&in_full(&failure)));
         }
+        Err(Failed::ToBegin(why) | Failed::ToWrite(why)) => fail(batch, &why),
     }
 }
 
-async fn transaction(
-    connection: &mut SqliteConnection,
-    batch: &mut [Write],
-) -> Result<(), StoreError> {
-    let written = async {
-        execute(connection, "BEGIN IMMEDIATE").await?;
-        apply(connection, batch).await?;
-        execute(connection, "COMMIT").await
-    };
-    let written = written.await;
+async fn transaction(connection: &mut SqliteConnection, batch: &mut [Write]) -> Result<(), Failed> {
+    execute(connection, "BEGIN IMMEDIATE").await.map_err(Failed::ToBegin)?;
+    let mut written = apply(connection, batch).await;
+    if written.is_ok() {
+        written = execute(connection, "COMMIT").await;
+    }
     if written.is_err() {
-        // Fails when SQLite has rolled back by itself; then there is nothing to do.
+        // Refused when SQLite has rolled back by itself; then there is nothing to do.
         let _ = execute(connection, "ROLLBACK").await;
     }
-    written
+    written.map_err(Failed::ToWrite)
 }
 
 async fn apply(connection: &mut SqliteConnection, batch: &mut [Write]) -> Result<(), StoreError> {
@@ -168,12 +177,4 @@ pub(super) async fn execute(
     statement: &'static str,
 ) -> Result<(), StoreError> {
     sqlx::query(statement).execute(connection).await.map(drop).map_err(failed)
-}
-
-/// The failure with its causes: it is told to several, and cannot be cloned.
-fn in_full(failure: &StoreError) -> String {
-    match failure {
-        StoreError::Unavailable(cause) => cause.to_string(),
-        other => other.to_string(),
-    }
 }
