@@ -1,19 +1,16 @@
 //! Changing text the way a model asks for it: this old text, that new text.
 //!
 //! What holds: a text is changed at exactly one place that the old text names beyond doubt, or not
-//! at all. Nothing is ever matched by similarity: the only liberty is one shift of the leading
-//! white space, the same on every line, and the white space of blank lines. Line endings and a byte
-//! order mark stay what they are. A refusal tells the model what to do next.
+//! at all. Nothing is ever matched by similarity: the only liberties are one shift of the leading
+//! white space, the same on every line, and invisible white space at line ends. Line endings and a
+//! byte order mark stay what they are. A refusal tells the model what to do next.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
-use std::fmt::Write;
+
+use super::nearest::NearestRegion;
 
 /// How many places are told of when there are several.
 const MOST_PLACES: usize = 20;
-/// Lines of the file shown with a refusal, and how much of a line.
-const MOST_SHOWN: usize = 40;
-const WIDEST_SHOWN: usize = 300;
 
 /// The changed text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +55,7 @@ pub enum EditRefusal {
     /// The new text is there, the old is not.
     #[error(
         "The new text is already in the file at line {line}: this change was made before. Nothing \
-         was done; go on."
+         was done; go on. If it must be there twice, give the lines around it as well."
     )]
     AlreadyApplied {
         /// Where, counted from one.
@@ -83,10 +80,15 @@ pub fn edit(text: &str, old: &str, new: &str) -> Result<Edited, EditRefusal> {
     let places = find_all(&view.lines, &old, MOST_PLACES);
     match places.as_slice() {
         [] => edit_shifted(&view, &old, &new),
-        [at] => match already_there(&view.lines, *at, &old, &new) {
-            Some(line) => Err(EditRefusal::AlreadyApplied { line }),
-            None => Ok(Edited { text: view.replace(*at, *at + old.len(), &new), note: None }),
-        },
+        [at] => {
+            if let Some(line) = already_there(&view.lines, *at, &old, &new) {
+                return Err(EditRefusal::AlreadyApplied { line });
+            }
+            if let Some(moved) = edit_further_in(&view, *at, &old, &new) {
+                return Ok(moved);
+            }
+            Ok(Edited { text: view.with(*at, *at + old.len(), &new), note: None })
+        }
         many => Err(EditRefusal::Multiple { lines: view.line_numbers(many) }),
     }
 }
@@ -141,18 +143,7 @@ pub fn insert_after(text: &str, after: usize, addition: &str) -> Result<Edited, 
     } else if !addition.ends_with('\n') {
         addition.push('\n');
     }
-    Ok(Edited { text: view.replace(at, at, &addition), note: None })
-}
-
-/// Lines `first..=last` (counted from one) as they are shown to the model: `12| text`.
-pub fn numbered(text: &str, first: usize, last: usize) -> String {
-    let mut shown = String::new();
-    let count = last.saturating_sub(first).saturating_add(1);
-    for (at, line) in text.lines().enumerate().skip(first.saturating_sub(1)).take(count) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(shown, "{}| {line}", at + 1);
-    }
-    shown
+    Ok(Edited { text: view.with(at, at, &addition), note: None })
 }
 
 /// The text with `\n` alone at its line ends, and the way back to the bytes as they are.
@@ -179,7 +170,7 @@ impl<'a> View<'a> {
 
     /// The whole text with `start..end` of `lines` replaced. Only what differs is touched, so that
     /// lines that stay keep their ends.
-    fn replace(&self, start: usize, end: usize, new: &str) -> String {
+    fn with(&self, start: usize, end: usize, new: &str) -> String {
         let old = &self.lines[start..end];
         let ahead: usize = old
             .chars()
@@ -264,12 +255,26 @@ fn already_there(text: &str, at: usize, old: &str, new: &str) -> Option<usize> {
     })
 }
 
+/// One indented line that is there, but further in: its replacement of several lines moves along,
+/// or only the first of them would stand right.
+fn edit_further_in(view: &View<'_>, at: usize, old: &str, new: &str) -> Option<Edited> {
+    let line_start = view.lines[..at].rfind('\n').map_or(0, |line_break| line_break + 1);
+    let further = &view.lines[line_start..at];
+    let one_indented_line = old.starts_with([' ', '\t']) && !without_last_break(old).contains('\n');
+    if further.is_empty() || !is_blank(further) || !one_indented_line || !new.contains('\n') {
+        return None;
+    }
+    let first_line = line_number(&view.lines, at) - 1;
+    let place = Shifted { first_line, shift: Shift::Added(further) };
+    let replacement = place.apply(new)?;
+    let text = view.with(line_start, at + old.len(), &replacement);
+    Some(Edited { text, note: Some(place.note()) })
+}
+
 /// A place where every line is `old`'s line with the same white space added or taken away.
 struct Shifted<'a> {
     first_line: usize,
     shift: Shift<'a>,
-    /// Blank lines of the file are empty there.
-    blanks_are_empty: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -310,7 +315,7 @@ fn edit_shifted(view: &View<'_>, old: &str, new: &str) -> Result<Edited, EditRef
         return Err(EditRefusal::AlreadyApplied { line: place.first_line + 1 });
     }
     let note = Some(place.note());
-    Ok(Edited { text: view.replace(start, end, &replacement), note })
+    Ok(Edited { text: view.with(start, end, &replacement), note })
 }
 
 fn shifted_places<'a>(text: &'a str, old: &'a str) -> Vec<Shifted<'a>> {
@@ -325,9 +330,7 @@ fn shifted_places<'a>(text: &'a str, old: &'a str) -> Vec<Shifted<'a>> {
         let here = &lines[first_line..first_line + wanted.len()];
         let Some(shift) = Shift::between(wanted[anchor], here[anchor]) else { continue };
         if wanted.iter().zip(here).all(|(old, line)| shift.leads(old, line)) {
-            let mut blanks = here.iter().filter(|line| is_blank(line));
-            let blanks_are_empty = blanks.all(|line| line.is_empty());
-            places.push(Shifted { first_line, shift, blanks_are_empty });
+            places.push(Shifted { first_line, shift });
             if places.len() == MOST_PLACES {
                 break;
             }
@@ -338,6 +341,7 @@ fn shifted_places<'a>(text: &'a str, old: &'a str) -> Vec<Shifted<'a>> {
 
 impl<'a> Shift<'a> {
     fn between(old: &'a str, line: &'a str) -> Option<Self> {
+        let (old, line) = (old.trim_end(), line.trim_end());
         let white = |shift: &str| shift.chars().all(|c| matches!(c, ' ' | '\t'));
         if let Some(added) = line.strip_suffix(old) {
             return white(added).then_some(Self::Added(added));
@@ -349,6 +353,7 @@ impl<'a> Shift<'a> {
         if is_blank(old) {
             return is_blank(line);
         }
+        let (old, line) = (old.trim_end(), line.trim_end());
         match self {
             Self::Added(shift) => line.strip_prefix(shift) == Some(old),
             Self::Removed(shift) => old.strip_prefix(shift) == Some(line),
@@ -362,7 +367,6 @@ impl Shifted<'_> {
         let shifted: Option<Vec<Cow<'_, str>>> = new
             .split('\n')
             .map(|line| match self.shift {
-                _ if is_blank(line) && self.blanks_are_empty => Some("".into()),
                 _ if is_blank(line) => Some(line.into()),
                 Shift::Added(shift) => Some(format!("{shift}{line}").into()),
                 Shift::Removed(shift) => line.strip_prefix(shift).map(Cow::Borrowed),
@@ -381,7 +385,7 @@ impl Shifted<'_> {
         let line = self.first_line + 1;
         match self.shift {
             Shift::Added("") => {
-                format!("Taken at line {line}, where only the white space of blank lines differs.")
+                format!("Taken at line {line}, where only white space at line ends differs.")
             }
             Shift::Added(shift) => format!(
                 "The old text was short of {} at the start of every line; it was taken at line \
@@ -419,76 +423,6 @@ fn not_found(view: &View<'_>, old: &str, new: &str) -> EditRefusal {
         },
         |nearest| EditRefusal::NotFound { hint, nearest: nearest.shown(&view.lines) },
     )
-}
-
-/// The lines of the file that have most in common with the wanted ones. Only ever shown.
-struct NearestRegion {
-    first: usize,
-    last: usize,
-}
-
-impl NearestRegion {
-    fn of(text: &str, wanted: &[&str]) -> Option<Self> {
-        let lines: Vec<&str> = text.lines().collect();
-        let offset = Self::by_equal_lines(&lines, wanted)
-            .or_else(|| Self::by_likeliest_line(&lines, wanted))?;
-        let start = usize::try_from(offset).unwrap_or(0);
-        let end = usize::try_from(offset + wanted.len().cast_signed()).unwrap_or(0);
-        let first = start.saturating_sub(2) + 1;
-        let last = (end + 2).min(lines.len()).min(first + MOST_SHOWN - 1);
-        (first <= last).then_some(Self { first, last })
-    }
-
-    /// Each wanted line votes for where the text would start; a rare line is worth more.
-    fn by_equal_lines(lines: &[&str], wanted: &[&str]) -> Option<isize> {
-        let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.trim().len() > 3) {
-            places.entry(line.trim()).or_default().push(at);
-        }
-        let mut votes: HashMap<isize, f64> = HashMap::new();
-        for (nth, line) in wanted.iter().enumerate() {
-            let at = places.get(line.trim()).map_or(&[][..], Vec::as_slice);
-            for place in at.iter().take(200) {
-                let offset = place.cast_signed() - nth.cast_signed();
-                *votes.entry(offset).or_default() += 1.0 / (at.len() as f64).sqrt();
-            }
-        }
-        let better =
-            |a: &(isize, f64), b: &(isize, f64)| a.1.total_cmp(&b.1).then_with(|| b.0.cmp(&a.0));
-        votes.into_iter().max_by(better).map(|(offset, _)| offset)
-    }
-
-    /// Where the longest wanted line has its likeliest counterpart, by pairs of characters.
-    fn by_likeliest_line(lines: &[&str], wanted: &[&str]) -> Option<isize> {
-        let (nth, longest) = wanted.iter().enumerate().max_by_key(|(_, line)| line.trim().len())?;
-        let pairs = |line: &str| -> HashSet<(char, char)> {
-            let line = line.trim();
-            line.chars().take(WIDEST_SHOWN).zip(line.chars().skip(1)).collect()
-        };
-        let ours = pairs(longest);
-        let mut best = (0.45, None);
-        for (at, line) in lines.iter().enumerate() {
-            let theirs = pairs(line);
-            let common = ours.intersection(&theirs).count() as f64;
-            let likeness = 2.0 * common / (ours.len() + theirs.len()).max(1) as f64;
-            if likeness > best.0 {
-                best = (likeness, Some(at.cast_signed() - nth.cast_signed()));
-            }
-        }
-        best.1
-    }
-
-    fn shown(&self, text: &str) -> String {
-        let region = numbered(text, self.first, self.last);
-        let mut shown = format!("Nearest are lines {} to {}:\n", self.first, self.last);
-        for line in region.lines() {
-            let cut: String = line.chars().take(WIDEST_SHOWN).collect();
-            shown.push_str(&cut);
-            shown.push_str(if cut.len() < line.len() { "…\n" } else { "\n" });
-        }
-        shown.push_str("Copy the old text from there, every character of it. Nothing was done.");
-        shown
-    }
 }
 
 fn without_last_break(text: &str) -> &str {
