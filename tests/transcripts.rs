@@ -156,6 +156,7 @@ impl<'a> Replay<'a> {
             self.step(number, edit);
         }
         let loose = ["openhands", "aider"].iter().any(|agent| self.id.starts_with(agent));
+        let diff_added_break = recording["replay_final_equals_recorded_modulo_eof_newline"] == true;
         let mut equal = true;
         for (path, content) in recording["final_blobs"].as_object().unwrap() {
             if self.forgotten.contains(path) {
@@ -163,9 +164,10 @@ impl<'a> Replay<'a> {
                 continue;
             }
             let expected = blob(self.data, content);
-            let found = fs::read(self.directory.path().join(path)).ok();
+            let found = self.current(path);
             let same = match (&expected, &found) {
-                (Some(a), Some(b)) if loose => a.trim_ascii_end() == b.trim_ascii_end(),
+                (Some(a), Some(b)) if loose => without_trailing_space(a) == without_trailing_space(b),
+                (Some(a), Some(b)) if diff_added_break => a.trim_ascii_end() == b.trim_ascii_end(),
                 (a, b) => a == b,
             };
             if !same {
@@ -194,6 +196,11 @@ impl<'a> Replay<'a> {
             return self.tally.count("edits of a file nobody knows");
         }
         self.set_if_given(&path, call);
+        if call["tool"] == "create" && call["ok"] == true && self.current(&path).is_some() {
+            // It was there, and it could be created: a command in between removed it.
+            self.tally.count("files that a command removed in between");
+            self.put(&path, None);
+        }
         let before = self.current(&path);
         let outcome = self.perform(&path, call);
         self.judge(number, call, &path, before, outcome);
@@ -287,9 +294,10 @@ impl<'a> Replay<'a> {
         let error =
             call["error"].as_str().or(call["error"]["kind"].as_str()).unwrap_or("not_found");
         let by_policy = ["user_rejected", "not_read", "modified_since_read", "sibling_error"];
-        let not_written = call["recorded"] == "turn_failed" || by_policy.contains(&error);
-        match (call["ok"] == true, outcome) {
-            (false, _) if not_written => {
+        // Another block of the same turn failed; this one was written all the same.
+        let ok = call["ok"] == true || call["recorded"] == "turn_failed";
+        match (ok, outcome) {
+            (false, _) if by_policy.contains(&error) => {
                 self.tally.count("edits withheld by the other tool's own rules");
                 self.put(path, before.as_deref());
             }
@@ -300,6 +308,13 @@ impl<'a> Replay<'a> {
                 let (old, new) = (call["search"].as_str(), call["replace"].as_str());
                 let first = text.replacen(old.unwrap(), new.unwrap(), 1);
                 self.put(path, Some(first.as_bytes()));
+            }
+            (true, Outcome::Refused("no_change", _)) => {
+                self.tally.count("asked for what is there, and told so");
+            }
+            (true, Outcome::Refused("already_applied", _)) => {
+                let what = "refused as made before, where the other tool did it twice";
+                self.tally.complain(what, about);
             }
             (true, Outcome::Done) => self.tally.count("done, as recorded"),
             (true, Outcome::Refused(_, words)) => {
@@ -374,11 +389,13 @@ impl<'a> Replay<'a> {
     }
 
     fn path_of(&self, call: &Value) -> Option<String> {
-        if call.get("rel").is_some() {
-            return call["rel"].as_str().map(str::to_owned);
+        // Claude Code also keeps plans elsewhere; of those the full path is known.
+        let elsewhere = matches!(text(&call["tool"]), "Edit" | "Write");
+        if call.get("rel").is_some() && !(call["rel"].is_null() && elsewhere) {
+            return call["rel"].as_str().map(below);
         }
         let path = call["resolved_path"].as_str().or(call["path"].as_str())?;
-        Some(path.trim_start_matches('/').to_owned())
+        Some(below(path))
     }
 
     fn set_if_given(&self, path: &str, call: &Value) {
@@ -392,7 +409,7 @@ impl<'a> Replay<'a> {
     }
 
     fn put(&self, path: &str, content: Option<&[u8]>) {
-        let file = self.directory.path().join(path);
+        let file = self.directory.path().join(below(path));
         match content {
             Some(content) => {
                 fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -404,7 +421,7 @@ impl<'a> Replay<'a> {
     }
 
     fn current(&self, path: &str) -> Option<Vec<u8>> {
-        fs::read(self.directory.path().join(path)).ok()
+        fs::read(self.directory.path().join(below(path))).ok()
     }
 }
 
@@ -434,7 +451,8 @@ impl Section<'_> {
                 lines.map(|line| format!("{line}\n")).collect()
             };
             let (old, new) = (side([' ', '-']), side([' ', '+']));
-            if old.is_empty() && new.is_empty() {
+            // A hunk of context alone.
+            if old == new {
                 continue;
             }
             content = edit(&content, &old, &new)?.text;
@@ -466,6 +484,15 @@ fn kind_of(refusal: &EditRefusal) -> &'static str {
         EditRefusal::AlreadyApplied { .. } => "already_applied",
         EditRefusal::NoSuchLine { .. } => "no_such_line",
     }
+}
+
+fn without_trailing_space(content: &[u8]) -> Vec<&[u8]> {
+    content.trim_ascii_end().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).collect()
+}
+
+/// Plans and notes that lay elsewhere on the recorded machine get a place here as well.
+fn below(path: &str) -> String {
+    path.trim_start_matches('/').to_owned()
 }
 
 fn text(value: &Value) -> &str {
