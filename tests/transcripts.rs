@@ -166,7 +166,9 @@ impl<'a> Replay<'a> {
             let expected = blob(self.data, content);
             let found = self.current(path);
             let same = match (&expected, &found) {
-                (Some(a), Some(b)) if loose => without_trailing_space(a) == without_trailing_space(b),
+                (Some(a), Some(b)) if loose => {
+                    without_trailing_space(a) == without_trailing_space(b)
+                }
                 (Some(a), Some(b)) if diff_added_break => a.trim_ascii_end() == b.trim_ascii_end(),
                 (a, b) => a == b,
             };

@@ -1,9 +1,9 @@
 //! Changing text the way a model asks for it: this old text, that new text.
 //!
 //! What holds: a text is changed at exactly one place that the old text names beyond doubt, or not
-//! at all. Nothing is ever matched by similarity: the only liberty is one shift of the leading
-//! white space, the same on every line, and the white space of blank lines. Line endings and a byte
-//! order mark stay what they are. A refusal tells the model what to do next.
+//! at all. Nothing is ever matched by similarity: the only liberties are one shift of the leading
+//! white space, the same on every line, and invisible white space at line ends. Line endings and a
+//! byte order mark stay what they are. A refusal tells the model what to do next.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -58,7 +58,7 @@ pub enum EditRefusal {
     /// The new text is there, the old is not.
     #[error(
         "The new text is already in the file at line {line}: this change was made before. Nothing \
-         was done; go on."
+         was done; go on. If it must be there twice, give the lines around it as well."
     )]
     AlreadyApplied {
         /// Where, counted from one.
@@ -83,10 +83,15 @@ pub fn edit(text: &str, old: &str, new: &str) -> Result<Edited, EditRefusal> {
     let places = find_all(&view.lines, &old, MOST_PLACES);
     match places.as_slice() {
         [] => edit_shifted(&view, &old, &new),
-        [at] => match already_there(&view.lines, *at, &old, &new) {
-            Some(line) => Err(EditRefusal::AlreadyApplied { line }),
-            None => Ok(Edited { text: view.replace(*at, *at + old.len(), &new), note: None }),
-        },
+        [at] => {
+            if let Some(line) = already_there(&view.lines, *at, &old, &new) {
+                return Err(EditRefusal::AlreadyApplied { line });
+            }
+            if let Some(moved) = edit_further_in(&view, *at, &old, &new) {
+                return Ok(moved);
+            }
+            Ok(Edited { text: view.replace(*at, *at + old.len(), &new), note: None })
+        }
         many => Err(EditRefusal::Multiple { lines: view.line_numbers(many) }),
     }
 }
@@ -264,12 +269,26 @@ fn already_there(text: &str, at: usize, old: &str, new: &str) -> Option<usize> {
     })
 }
 
+/// One indented line that is there, but further in: its replacement of several lines moves along,
+/// or only the first of them would stand right.
+fn edit_further_in(view: &View<'_>, at: usize, old: &str, new: &str) -> Option<Edited> {
+    let line_start = view.lines[..at].rfind('\n').map_or(0, |line_break| line_break + 1);
+    let further = &view.lines[line_start..at];
+    let one_indented_line = old.starts_with([' ', '\t']) && !without_last_break(old).contains('\n');
+    if further.is_empty() || !is_blank(further) || !one_indented_line || !new.contains('\n') {
+        return None;
+    }
+    let first_line = line_number(&view.lines, at) - 1;
+    let place = Shifted { first_line, shift: Shift::Added(further) };
+    let replacement = place.apply(new)?;
+    let text = view.replace(line_start, at + old.len(), &replacement);
+    Some(Edited { text, note: Some(place.note()) })
+}
+
 /// A place where every line is `old`'s line with the same white space added or taken away.
 struct Shifted<'a> {
     first_line: usize,
     shift: Shift<'a>,
-    /// Blank lines of the file are empty there.
-    blanks_are_empty: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -325,9 +344,7 @@ fn shifted_places<'a>(text: &'a str, old: &'a str) -> Vec<Shifted<'a>> {
         let here = &lines[first_line..first_line + wanted.len()];
         let Some(shift) = Shift::between(wanted[anchor], here[anchor]) else { continue };
         if wanted.iter().zip(here).all(|(old, line)| shift.leads(old, line)) {
-            let mut blanks = here.iter().filter(|line| is_blank(line));
-            let blanks_are_empty = blanks.all(|line| line.is_empty());
-            places.push(Shifted { first_line, shift, blanks_are_empty });
+            places.push(Shifted { first_line, shift });
             if places.len() == MOST_PLACES {
                 break;
             }
@@ -338,6 +355,7 @@ fn shifted_places<'a>(text: &'a str, old: &'a str) -> Vec<Shifted<'a>> {
 
 impl<'a> Shift<'a> {
     fn between(old: &'a str, line: &'a str) -> Option<Self> {
+        let (old, line) = (old.trim_end(), line.trim_end());
         let white = |shift: &str| shift.chars().all(|c| matches!(c, ' ' | '\t'));
         if let Some(added) = line.strip_suffix(old) {
             return white(added).then_some(Self::Added(added));
@@ -349,6 +367,7 @@ impl<'a> Shift<'a> {
         if is_blank(old) {
             return is_blank(line);
         }
+        let (old, line) = (old.trim_end(), line.trim_end());
         match self {
             Self::Added(shift) => line.strip_prefix(shift) == Some(old),
             Self::Removed(shift) => old.strip_prefix(shift) == Some(line),
@@ -362,7 +381,6 @@ impl Shifted<'_> {
         let shifted: Option<Vec<Cow<'_, str>>> = new
             .split('\n')
             .map(|line| match self.shift {
-                _ if is_blank(line) && self.blanks_are_empty => Some("".into()),
                 _ if is_blank(line) => Some(line.into()),
                 Shift::Added(shift) => Some(format!("{shift}{line}").into()),
                 Shift::Removed(shift) => line.strip_prefix(shift).map(Cow::Borrowed),
@@ -381,7 +399,7 @@ impl Shifted<'_> {
         let line = self.first_line + 1;
         match self.shift {
             Shift::Added("") => {
-                format!("Taken at line {line}, where only the white space of blank lines differs.")
+                format!("Taken at line {line}, where only white space at line ends differs.")
             }
             Shift::Added(shift) => format!(
                 "The old text was short of {} at the start of every line; it was taken at line \
