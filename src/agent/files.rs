@@ -138,7 +138,7 @@ impl Root {
     /// [`FileRefusal::Exists`] when anything is there.
     pub fn create(&self, path: &RepoPath, content: &[u8]) -> Result<(), FileRefusal> {
         let created = (|| {
-            confined::make_parents(&self.directory, path.as_str().as_bytes())?;
+            confined::make_parents(&self.directory, path.as_str().as_bytes(), &mut Vec::new())?;
             let (parent, name) = self.parent(path)?;
             let temporary = write_beside(&parent, content, Mode::from_raw_mode(0o644))?;
             let never_over = RenameFlags::NOREPLACE;
@@ -178,7 +178,7 @@ impl Root {
         let opened = confined::open_file(&self.directory, from.as_str().as_bytes());
         opened.map_err(|problem| self.refusal(from, "renamed", problem))?;
         let renamed = (|| {
-            confined::make_parents(&self.directory, to.as_str().as_bytes())?;
+            confined::make_parents(&self.directory, to.as_str().as_bytes(), &mut Vec::new())?;
             let (old_parent, old_name) = self.parent(from)?;
             let (parent, name) = self.parent(to)?;
             let never_over = RenameFlags::NOREPLACE;
