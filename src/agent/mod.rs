@@ -371,3 +371,8 @@ fn characters(message: &Message) -> usize {
 fn without_answer(why: &str) -> Finished {
     Finished::WithoutAnswer { why: why.to_owned() }
 }
+//! The agent: what the model may do with the files of its workspace.
+
+pub mod edit;
+pub mod files;
+pub mod nearest;

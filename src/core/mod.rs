@@ -13,3 +13,4 @@ pub mod policy;
 pub mod report;
 pub mod task;
 pub mod text;
+pub mod tier;

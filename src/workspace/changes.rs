@@ -365,7 +365,7 @@ fn is_same_link(directory: impl AsFd, name: &[u8], entry: &TreeEntry) -> Result<
     let target = target.as_bytes();
     let mut hash = BlobHash::new(entry, target.len() as u64);
     hash.update(target);
-    Ok(hash.is_of(entry))
+    Ok(hash.names(entry))
 }
 
 /// Whether the content is the entry's; reads the file once, in pieces.
@@ -380,7 +380,7 @@ fn hash_of(file: &mut File, stat: &Stat, entry: &TreeEntry) -> Result<bool, Unus
     loop {
         let count = file.read(&mut piece)?;
         if count == 0 || count as u64 > left {
-            return Ok(count == 0 && left == 0 && hash.is_of(entry));
+            return Ok(count == 0 && left == 0 && hash.names(entry));
         }
         hash.update(&piece[..count]);
         left -= count as u64;
@@ -411,7 +411,7 @@ impl BlobHash {
         }
     }
 
-    fn is_of(self, entry: &TreeEntry) -> bool {
+    fn names(self, entry: &TreeEntry) -> bool {
         let name = match self {
             Self::Sha1(hash) => hex::encode(hash.finalize()),
             Self::Sha256(hash) => hex::encode(hash.finalize()),

@@ -91,9 +91,9 @@ pub fn look(root: impl AsFd, path: &[u8]) -> Result<Option<Stat>, Unusable> {
     }
 }
 
-/// Makes the directories that lead to `path` and are missing; returns those made, outermost first.
-pub fn make_parents(root: impl AsFd, path: &[u8]) -> Result<Vec<Vec<u8>>, Unusable> {
-    let mut made = Vec::new();
+/// Makes the directories that lead to `path` and are missing; `made` learns which, outermost first,
+/// also when it fails half-way.
+pub fn make_parents(root: impl AsFd, path: &[u8], made: &mut Vec<Vec<u8>>) -> Result<(), Unusable> {
     for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
         let (parent, name) = split(&path[..at]);
         let parent = open_directory(&root, parent)?;
@@ -103,7 +103,7 @@ pub fn make_parents(root: impl AsFd, path: &[u8]) -> Result<Vec<Vec<u8>>, Unusab
             Err(other) => return Err(other.into()),
         }
     }
-    Ok(made)
+    Ok(())
 }
 
 /// The directory part (empty at the root) and the name.

@@ -240,7 +240,7 @@ impl Mirror {
         limit: u64,
     ) -> Result<Option<Vec<u8>>, MirrorError> {
         let mut blobs = self.objects(vec![format!("{commit}:{path}")])?;
-        match blobs.next()? {
+        match blobs.next_blob()? {
             None => Ok(None),
             Some(blob) if blob.size > limit => {
                 Err(MirrorError::TooLarge { path: path.to_string(), size: blob.size, limit })
@@ -423,7 +423,7 @@ impl Blobs {
     ///
     /// # Errors
     /// When git stops answering.
-    pub fn next(&mut self) -> Result<Option<Blob<'_>>, MirrorError> {
+    pub fn next_blob(&mut self) -> Result<Option<Blob<'_>>, MirrorError> {
         let lost = |_| MirrorError::Damaged("git stopped answering");
         if let Some(unread) = self.unread.take() {
             let mut rest = (&mut self.batch.answers).take(unread + 1);

@@ -13,7 +13,8 @@ use sha2::{Digest, Sha256};
 use super::confined::Unusable;
 use super::mirror::{EntryMode, TreeEntry};
 use crate::core::id::Sha;
-use crate::core::path::{PatchDigest, PathProblem, PathRules, RepoPath, Tier, collision, tier};
+use crate::core::path::{PatchDigest, PathProblem, RepoPath, collision};
+use crate::core::tier::{PathRules, Tier, tier};
 
 /// What becomes of some files of one commit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
