@@ -12,4 +12,5 @@ pub mod publish;
 pub mod sandbox;
 pub mod store;
 pub mod verify;
+pub mod worker;
 pub mod workspace;

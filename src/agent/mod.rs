@@ -14,11 +14,12 @@ use tokio_util::sync::CancellationToken;
 use crate::core::budget::{Budget, Money, OutOfBudget};
 use crate::core::fault::FaultKind;
 use crate::model::{
-    Message, Model, ModelError, Part, Reply, Request, Stop, ToolResult, ToolSpec, Usage,
+    Message, Model, ModelError, Part, Reply, Request, Stop, ToolResult, ToolSpec,
 };
 
 pub mod edit;
 pub mod files;
+pub mod nearest;
 pub mod prompt;
 pub mod tools;
 pub mod transcript;
@@ -121,14 +122,12 @@ impl AgentError {
     }
 }
 
-/// The longest reply asked for, in tokens.
-const REPLY_TOKENS: u32 = 8_000;
+/// The longest reply asked for, in tokens, thinking included.
+const REPLY_TOKENS: u32 = 16_000;
 /// How often a passing failure of the provider is met by asking again.
 const RETRIES: u32 = 4;
 /// How often the model may answer without using a tool.
 const IDLE_TURNS: u32 = 2;
-/// A token is about four characters of English or code; three is on the safe side.
-const CHARACTERS_PER_TOKEN: usize = 3;
 
 const GO_ON: &str = "Use a tool. When the change is made and verified, call `finish`.";
 const WRAP_UP: &str =
@@ -198,15 +197,22 @@ impl Talk<'_> {
             return Ok(Some(self.ran_out()));
         }
         let request = self.request();
-        let reservation = match means.budget.reserve(worst_cost(means.model, &request)) {
+        let reservation = match means.budget.reserve(request.cost_ceiling(&means.model.price())) {
             Ok(reservation) => reservation,
             Err(out) => return Ok(Some(Finished::OutOfBudget(out))),
         };
         let asked = ask(means.model, &request, self.assignment.retry_pause, means.stop).await;
-        // Without a reply nothing is booked.
-        let cost = asked.as_ref().map_or(Money::ZERO, |r| means.model.price().cost(&r.usage));
-        means.budget.settle(reservation, cost);
-        let reply = asked?;
+        let reply = match asked {
+            Ok(reply) => reply,
+            Err(error) => {
+                // What may be on the bill stays set aside.
+                if !error.may_be_billed() {
+                    means.budget.settle(reservation, Money::ZERO);
+                }
+                return Err(error.into());
+            }
+        };
+        means.budget.settle(reservation, means.model.price().cost(&reply.usage));
         means.transcript.append(&Entry::Reply(reply.clone()))?;
         let calls: Vec<(String, String, Value)> =
             reply.parts.iter().filter_map(tool_call).collect();
@@ -340,39 +346,6 @@ async fn ask(
     model.respond(request).await
 }
 
-/// The most the next reply can cost: nothing cached, and as long as allowed.
-fn worst_cost(model: &dyn Model, request: &Request<'_>) -> Money {
-    let characters: usize = request.messages.iter().map(characters).sum::<usize>()
-        + request.system.len()
-        + request.tools.iter().map(|tool| tool.description.len() + 200).sum::<usize>();
-    let usage = Usage {
-        cache_write_tokens: (characters / CHARACTERS_PER_TOKEN) as u64,
-        output_tokens: u64::from(request.max_output_tokens),
-        ..Usage::default()
-    };
-    model.price().cost(&usage)
-}
-
-fn characters(message: &Message) -> usize {
-    match message {
-        Message::User(text) => text.len(),
-        Message::Assistant(parts) => parts
-            .iter()
-            .map(|part| match part {
-                Part::Text(text) => text.len(),
-                Part::ToolCall { arguments, .. } => arguments.to_string().len() + 50,
-                Part::Opaque { payload, .. } => payload.to_string().len(),
-            })
-            .sum(),
-        Message::ToolResults(results) => results.iter().map(|r| r.text.len() + 50).sum(),
-    }
-}
-
 fn without_answer(why: &str) -> Finished {
     Finished::WithoutAnswer { why: why.to_owned() }
 }
-//! The agent: what the model may do with the files of its workspace.
-
-pub mod edit;
-pub mod files;
-pub mod nearest;

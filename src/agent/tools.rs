@@ -16,8 +16,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::edit::{edit, edit_everywhere, insert_after, numbered};
+use super::edit::{edit, edit_everywhere, insert_after};
 use super::files::{FileRefusal, Root};
+use super::nearest::numbered;
 use super::{Finished, Tool, ToolFault};
 use crate::core::path::RepoPath;
 use crate::model::ToolSpec;
@@ -346,6 +347,7 @@ pub fn shown(output: &Output) -> String {
         Exit::Code(code) => format!("[exit code {code}]"),
         Exit::Signal(signal) => format!("[killed by signal {signal}]"),
         Exit::TimedOut => format!("[killed after {} s: it took too long]", output.wall.as_secs()),
+        Exit::DiskFull => "[killed: it filled the disk]".to_owned(),
         Exit::Stopped => "[stopped]".to_owned(),
     };
     let mut text = output.stdout.text.trim_end().to_owned();

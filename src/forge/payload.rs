@@ -190,8 +190,6 @@ pub struct CheckRun {
 pub struct DeliverySummary {
     pub id: u64,
     pub guid: String,
-    #[serde(default)]
-    pub status_code: u16,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -114,14 +114,24 @@ impl Forge {
 }
 
 impl payload::DeliverySummary {
-    /// Whether GitHub saw no success.
-    pub fn failed(&self) -> bool {
-        !(200..300).contains(&self.status_code)
-    }
-
     /// Its GUID, if well formed.
     pub fn delivery_id(&self) -> Option<DeliveryId> {
         self.guid.parse().ok()
+    }
+}
+
+impl payload::DeliveryDetail {
+    /// Its GUID, if well formed.
+    pub fn delivery_id(&self) -> Option<DeliveryId> {
+        self.guid.parse().ok()
+    }
+
+    /// The webhook that sent it, from the headers GitHub keeps.
+    pub fn hook_id(&self) -> Option<u64> {
+        let headers = self.request.headers.as_ref()?;
+        let (_, value) =
+            headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("X-GitHub-Hook-ID"))?;
+        value.as_u64().or_else(|| value.as_str()?.parse().ok())
     }
 }
 

@@ -166,7 +166,8 @@ pub struct LedgerEntry {
     pub repo: RepoId,
     pub installation: InstallationId,
     pub person: UserId,
-    pub amount: Money,
+    /// In millionths of a dollar; negative: given back.
+    pub micros: i64,
     pub what: String,
 }
 

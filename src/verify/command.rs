@@ -69,6 +69,11 @@ impl Verifier for CommandVerifier {
                 self.time.as_secs() / 60,
                 distill(&text, DISTILLED)
             )),
+            Exit::DiskFull => Outcome::Inconclusive(
+                "the disk of Gander's machine was nearly full, so the command was killed; make \
+                 room and retry"
+                    .to_owned(),
+            ),
             Exit::Stopped => return Err(VerifyError::Stopped),
         })
     }

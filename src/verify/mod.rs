@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::core::evidence::{Check, CheckKind, Evidence, Outcome};
 use crate::core::fault::FaultKind;
 use crate::core::id::Sha;
-use crate::core::path::PathRules;
+use crate::core::tier::PathRules;
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::workspace::mirror::Mirror;
 use crate::workspace::patch::{Caps, Patch, PatchRefusal};

@@ -22,7 +22,7 @@ use crate::core::event::IssueText;
 use crate::core::evidence::{Evidence, Outcome};
 use crate::core::id::Sha;
 use crate::core::job::{Kind, Proposal};
-use crate::core::path::PathRules;
+use crate::core::tier::PathRules;
 use crate::core::policy::Rules;
 use crate::model::{Model, ToolSpec};
 use crate::sandbox::{Limits, Sandbox};
@@ -155,7 +155,7 @@ pub async fn attempt(
     let finished = agent::run(&assignment, &mut means).await?;
     let cost = sunk + budget.spent();
     let end = match finished {
-        Finished::Changed { summary } => hand_in(job, &workspace, summary).await?,
+        Finished::Changed { summary } => hand_in(job, rooms, &workspace, summary).await?,
         Finished::NothingToFix { why } => AttemptEnd::NothingToFix(why),
         Finished::WithoutAnswer { why } => AttemptEnd::Failed(why),
         Finished::OutOfBudget(out) => AttemptEnd::OutOfBudget(out.to_string()),
@@ -202,6 +202,7 @@ async fn take_up(
 
 async fn hand_in(
     job: &Job<'_>,
+    rooms: &Rooms,
     workspace: &Arc<Workspace>,
     summary: String,
 ) -> Result<AttemptEnd, Fault> {
@@ -217,11 +218,14 @@ async fn hand_in(
     let (rules, caps) = limits(job)?;
     // A patch that breaks a rule is handed in all the same: the check finds it, and says so.
     let flags = patch::check(&patch, workspace.entries(), &rules, caps).unwrap_or_default();
+    let base = diff::base_files(&rooms.mirror, workspace, &patch)?;
+    let (added, removed) = diff::lines(&patch, &base);
+    let files = u32::try_from(patch.changes.len()).unwrap_or(u32::MAX);
     let proposal = Proposal {
         patch: patch.digest(),
         summary,
         flags: flags.iter().map(|flag| format!("{}: {}", flag.path, flag.reason)).collect(),
-        size: diff::size(&patch, workspace),
+        size: (files, added, removed),
     };
     Ok(AttemptEnd::Proposed(patch, proposal))
 }
@@ -268,17 +272,22 @@ fn commands_for(job: &Job<'_>, rooms: &Rooms, paths: &[String]) -> Result<Vec<St
     if !job.rules.verify.commands.is_empty() {
         return Ok(job.rules.verify.commands.clone());
     }
-    let package_json = if paths.iter().any(|path| path == "package.json") {
-        match rooms.mirror.read_file(job.base, "package.json", 1024 * 1024) {
-            Ok(bytes) => bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-            Err(MirrorError::TooLarge { .. }) => None,
-            Err(error) => return Err(error.into()),
-        }
-    } else {
-        None
+    let package_json = match paths.iter().find(|path| *path == "package.json") {
+        Some(path) => package_json(job, rooms, path)?,
+        None => None,
     };
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
     Ok(detect::commands(&detect::Project { paths: &paths, package_json: package_json.as_deref() }))
+}
+
+fn package_json(job: &Job<'_>, rooms: &Rooms, path: &str) -> Result<Option<String>, Fault> {
+    const LARGEST: u64 = 1024 * 1024;
+    let path = path.parse().map_err(|problem| Fault::permanent(&problem))?;
+    match rooms.mirror.read_file(job.base, &path, LARGEST) {
+        Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
+        Err(MirrorError::TooLarge { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn bench(

@@ -307,11 +307,9 @@ fn money_moved(before: &Job, after: &Job) -> Option<LedgerEntry> {
             Stage::Fixing { .. } | Stage::Verifying { .. } | Stage::Publishing { .. }
         )
     };
-    let (amount, what) = match (works(before), works(after)) {
-        (false, true) => (after.budget, "reserved"),
-        (true, false) => {
-            (Money::from_micros(after.spent.micros() - after.budget.micros()), "settled")
-        }
+    let (micros, what) = match (works(before), works(after)) {
+        (false, true) => (after.budget.micros(), "reserved"),
+        (true, false) => (after.spent.micros() - after.budget.micros(), "settled"),
         _ => return None,
     };
     Some(LedgerEntry {
@@ -319,7 +317,7 @@ fn money_moved(before: &Job, after: &Job) -> Option<LedgerEntry> {
         repo: after.place.repo,
         installation: after.place.installation,
         person: after.order.by,
-        amount,
+        micros,
         what: what.to_owned(),
     })
 }

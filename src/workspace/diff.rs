@@ -51,6 +51,25 @@ pub fn base_files(
     Ok(files)
 }
 
+/// Lines added and removed, as the unified format counts them.
+pub fn lines(patch: &Patch, base: &BaseFiles) -> (u32, u32) {
+    let text = unified(patch, base);
+    let (mut added, mut removed) = (0, 0);
+    let mut in_header = true;
+    for line in text.split(|b| *b == b'\n') {
+        if line.starts_with(b"diff --git ") {
+            in_header = true;
+        } else if line.starts_with(b"@@ ") {
+            in_header = false;
+        } else if !in_header && line.starts_with(b"+") {
+            added += 1;
+        } else if !in_header && line.starts_with(b"-") {
+            removed += 1;
+        }
+    }
+    (added, removed)
+}
+
 /// The patch in git's unified format. Bytes, since files need not be UTF-8.
 pub fn unified(patch: &Patch, base: &BaseFiles) -> Vec<u8> {
     let mut out = Vec::new();

@@ -207,6 +207,11 @@ impl Mirror {
         }
     }
 
+    /// Whether this commit is here already.
+    pub async fn has(&self, commit: &Sha) -> bool {
+        self.is_complete() && self.resolve(commit.as_str()).await.is_ok()
+    }
+
     /// Every file of a commit, in git's order.
     ///
     /// # Errors

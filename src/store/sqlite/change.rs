@@ -297,7 +297,7 @@ async fn book(
     .bind(entry.repo.0.cast_signed())
     .bind(entry.installation.0.cast_signed())
     .bind(entry.person.0.cast_signed())
-    .bind(entry.amount.micros())
+    .bind(entry.micros)
     .bind(&entry.what)
     .execute(connection)
     .await
