@@ -5,7 +5,6 @@
 //! minted per step with the least permissions, for one repository, and never leave this module but
 //! as a secret for git; while an installation is limited nothing is sent for it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -367,15 +366,4 @@ fn segments(text: &str) -> String {
 
 fn repo_path(place: &Place) -> String {
     format!("/repos/{}/{}", segment(place.name.owner()), segment(place.name.name()))
-}
-
-/// The hosts this door leads to, for the egress policy.
-pub fn hosts(config: &ForgeConfig) -> BTreeSet<String> {
-    [&config.api, &config.web]
-        .into_iter()
-        .filter_map(|url| {
-            let host = url.host_str()?;
-            Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
-        })
-        .collect()
 }

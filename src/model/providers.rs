@@ -73,6 +73,17 @@ impl Provider {
     }
 }
 
+impl std::str::FromStr for Provider {
+    type Err = ();
+    fn from_str(name: &str) -> Result<Self, ()> {
+        match name {
+            "anthropic" => Ok(Self::Anthropic),
+            "openai" => Ok(Self::OpenAi),
+            _ => Err(()),
+        }
+    }
+}
+
 /// A model to talk to. Connects to nothing yet.
 ///
 /// # Errors

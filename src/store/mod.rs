@@ -34,6 +34,9 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Result<Accepted, StoreError>;
 
+    /// Whether a write would succeed just now: makes a tiny one.
+    async fn ping(&self) -> Result<(), StoreError>;
+
     /// Takes the first due task whose lane is free, for `LEASE_SECONDS`.
     async fn claim(&self, now: Timestamp) -> Result<Option<Claim>, StoreError>;
 

@@ -75,14 +75,6 @@ impl Sqlite {
         Ok(Self { writes, reads })
     }
 
-    /// Whether a write would succeed just now: makes a tiny one.
-    ///
-    /// # Errors
-    /// `Unavailable` when it would not.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.change(Change::Nothing).await
-    }
-
     /// Finishes what was begun, folds the write-ahead log into the file and closes it.
     /// Whatever is asked afterwards is `Unavailable`.
     ///
@@ -120,6 +112,10 @@ impl Store for Sqlite {
         now: Timestamp,
     ) -> Result<Accepted, StoreError> {
         self.written(Arrival::of(delivery, wanted, now)?, Write::Accept).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.change(Change::Nothing).await
     }
 
     async fn claim(&self, now: Timestamp) -> Result<Option<Claim>, StoreError> {
