@@ -238,15 +238,13 @@ fn read_github(
         help: "GitHub shows it on the App's settings page.",
     })?;
     let key_file = first(&["GANDER_PRIVATE_KEY_FILE", "PRIVATE_KEY_PATH"]).map(PathBuf::from);
-    let private_key = secret(
-        first(&["GANDER_PRIVATE_KEY", "PRIVATE_KEY"]),
-        key_file.or(file.private_key_file),
-    )?
-    .ok_or(ConfigError::Missing {
-        name: "GANDER_PRIVATE_KEY",
-        key: "[github] private_key_file",
-        help: "Make one on the App's settings page, and keep the file with mode 0600.",
-    })?;
+    let private_key =
+        secret(first(&["GANDER_PRIVATE_KEY", "PRIVATE_KEY"]), key_file.or(file.private_key_file))?
+            .ok_or(ConfigError::Missing {
+                name: "GANDER_PRIVATE_KEY",
+                key: "[github] private_key_file",
+                help: "Make one on the App's settings page, and keep the file with mode 0600.",
+            })?;
     let webhook_secret = secret(
         first(&["GANDER_WEBHOOK_SECRET", "WEBHOOK_SECRET"]),
         first(&["GANDER_WEBHOOK_SECRET_FILE"]).map(PathBuf::from).or(file.webhook_secret_file),
@@ -380,7 +378,9 @@ mod tests {
         assert_eq!(config.github.app_id, 7);
         assert_eq!(config.github.api_url.as_str(), "https://api.github.com/");
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-        assert!(matches!(config.model, ModelChoice::Provider { provider, .. } if provider == "anthropic"));
+        assert!(
+            matches!(config.model, ModelChoice::Provider { provider, .. } if provider == "anthropic")
+        );
     }
 
     #[test]
@@ -391,7 +391,8 @@ mod tests {
             ("WEBHOOK_SECRET", "GANDER_WEBHOOK_SECRET"),
             ("ANTHROPIC_API_KEY", "GANDER_MODEL_KEY"),
         ] {
-            let rest: Vec<_> = ENOUGH.iter().copied().filter(|(name, _)| *name != missing).collect();
+            let rest: Vec<_> =
+                ENOUGH.iter().copied().filter(|(name, _)| *name != missing).collect();
             let error = load(&rest, None).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{named} is not set")), "{error}");
         }

@@ -13,9 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::budget::{Budget, Money, OutOfBudget};
 use crate::core::fault::FaultKind;
-use crate::model::{
-    Message, Model, ModelError, Part, Reply, Request, Stop, ToolResult, ToolSpec,
-};
+use crate::model::{Message, Model, ModelError, Part, Reply, Request, Stop, ToolResult, ToolSpec};
 
 pub mod edit;
 pub mod files;

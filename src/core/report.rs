@@ -47,13 +47,13 @@ pub fn marker(job_or_act: &str, part: &str) -> String {
 
 /// The one status comment of a job.
 pub fn status_comment(job: &Job, setting: &Setting) -> String {
-    let mut text = format!("{}\n{}\n\n", marker(job.id.as_str(), "status"), headline(job));
+    let mut text = format!("{}\n\n", headline(job));
     text.push_str(&checklist(job));
     if let Stage::Done(ending) = &job.stage {
         let _ = write!(text, "\n{}\n", why_it_ended(ending, setting));
     }
     let _ = write!(text, "\n<sub>{}</sub>\n", footer(job, setting));
-    text
+    signed(&text, &marker(job.id.as_str(), "status"))
 }
 
 /// The one comment that notifies whoever asked. `None`: there is nothing they need to do or know.
@@ -69,7 +69,13 @@ pub fn announcement(job: &Job, setting: &Setting) -> Option<String> {
         }
         _ => return None,
     };
-    Some(format!("{}\n@{} {words}", marker(job.id.as_str(), "announce"), job.order.login))
+    let text = format!("@{} {words}", job.order.login);
+    Some(signed(&text, &marker(job.id.as_str(), "announce")))
+}
+
+/// A text with its marker, which stands last so that previews begin with words.
+pub fn signed(text: &str, marker: &str) -> String {
+    format!("{}\n\n{marker}", text.trim_end())
 }
 
 /// The label that shows the job's state on its issue, if any.
@@ -164,8 +170,7 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &Setting
         job.subject,
         footer(job, setting)
     );
-    text.push_str(&marker(job.id.as_str(), "pull"));
-    text
+    signed(&text, &marker(job.id.as_str(), "pull"))
 }
 
 /// Title and summary of the check run on the commit.

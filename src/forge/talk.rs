@@ -23,7 +23,7 @@ pub struct CheckRunText {
 }
 
 impl Forge {
-    /// Finds our comment by its first line. Only comments made by this App count.
+    /// Finds our comment by its last line. Only comments made by this App count.
     pub async fn find_comment(
         &self,
         place: &Place,
@@ -36,7 +36,7 @@ impl Forge {
         let app = self.inner.config.app_id;
         Ok(comments.into_iter().find(|comment| {
             let by_us = comment.performed_via_github_app.as_ref().is_some_and(|via| via.id == app);
-            by_us && comment.body.as_deref().is_some_and(|body| body.starts_with(marker))
+            by_us && comment.body.as_deref().is_some_and(|body| body.trim_end().ends_with(marker))
         }))
     }
 

@@ -153,12 +153,14 @@ async fn published_before(
     let same = commit.is_some_and(|commit| {
         commit.tree.sha == *tree && commit.parents.iter().map(|p| &p.sha).eq([&base.sha])
     });
-    if same { Ok(Some(head)) } else { Err(PublishError::BranchTaken { branch: branch.to_string() }) }
+    if same {
+        Ok(Some(head))
+    } else {
+        Err(PublishError::BranchTaken { branch: branch.to_string() })
+    }
 }
 
-fn file_write<'a>(
-    (path, change): (&'a crate::core::path::RepoPath, &'a Change),
-) -> FileWrite<'a> {
+fn file_write<'a>((path, change): (&'a crate::core::path::RepoPath, &'a Change)) -> FileWrite<'a> {
     let (executable, content) = match change {
         Change::Write { mode, content, .. } => (*mode == Mode::Executable, Some(&content[..])),
         Change::Delete { .. } => (false, None),

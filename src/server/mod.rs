@@ -19,7 +19,7 @@ mod health;
 mod secrets;
 mod webhook;
 
-pub use secrets::{WebhookSecrets, WeakSecret};
+pub use secrets::{WeakSecret, WebhookSecrets};
 
 /// GitHub sends no more than this.
 const BODY_LIMIT: usize = 25 * 1024 * 1024;

@@ -33,10 +33,7 @@ impl WebhookSecrets {
     ///
     /// # Errors
     /// When one of them is empty or short.
-    pub fn new(
-        current: SecretString,
-        previous: Option<SecretString>,
-    ) -> Result<Self, WeakSecret> {
+    pub fn new(current: SecretString, previous: Option<SecretString>) -> Result<Self, WeakSecret> {
         let strong = |secret: &SecretString| secret.expose_secret().trim().len() >= SHORTEST;
         if !strong(&current) || !previous.as_ref().is_none_or(strong) {
             return Err(WeakSecret);
@@ -50,8 +47,7 @@ impl WebhookSecrets {
             return false;
         };
         let current = matches(&self.current, body, &claimed);
-        let previous =
-            self.previous.as_ref().is_some_and(|secret| matches(secret, body, &claimed));
+        let previous = self.previous.as_ref().is_some_and(|secret| matches(secret, body, &claimed));
         if previous && !current {
             let count = self.matched_previous.fetch_add(1, Ordering::Relaxed) + 1;
             tracing::info!(count, "a delivery was signed with the previous webhook secret");

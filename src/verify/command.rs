@@ -60,10 +60,9 @@ impl Verifier for CommandVerifier {
             Exit::Code(code) => {
                 Outcome::Failed(format!("exit code {code}\n{}", distill(&text, DISTILLED)))
             }
-            Exit::Signal(signal) => Outcome::Failed(format!(
-                "killed by signal {signal}\n{}",
-                distill(&text, DISTILLED)
-            )),
+            Exit::Signal(signal) => {
+                Outcome::Failed(format!("killed by signal {signal}\n{}", distill(&text, DISTILLED)))
+            }
             Exit::TimedOut => Outcome::Failed(format!(
                 "took longer than {} minutes (`[verify] minutes`) and was killed\n{}",
                 self.time.as_secs() / 60,

@@ -9,8 +9,20 @@ const AFTER: usize = 8;
 const TAIL: usize = 15;
 
 const SIGNS: &[&str] = &[
-    "error", "fail", "panicked", "assert", "exception", "traceback", "expected", "not ok",
-    "undefined", "cannot find", "left:", "right:", "✖", "✗",
+    "error",
+    "fail",
+    "panicked",
+    "assert",
+    "exception",
+    "traceback",
+    "expected",
+    "not ok",
+    "undefined",
+    "cannot find",
+    "left:",
+    "right:",
+    "✖",
+    "✗",
 ];
 const NOISE: &[&str] = &["0 failed", "0 errors", "fail 0", "# fail 0", "... ok", "test result: ok"];
 
@@ -97,7 +109,10 @@ mod tests {
     #[test]
     fn the_failing_test_is_found_in_a_long_log() {
         let mut log: String = (0..2000).map(|i| format!("test t{i} ... ok\n")).collect();
-        log.insert_str(9000, "\u{1b}[31mthread 'sum' panicked at src/lib.rs:7\u{1b}[0m\n  left: 1\n");
+        log.insert_str(
+            9000,
+            "\u{1b}[31mthread 'sum' panicked at src/lib.rs:7\u{1b}[0m\n  left: 1\n",
+        );
         log.push_str("test result: FAILED. 1 failed\n");
         let short = distill(&log, 3000);
         assert!(short.contains("thread 'sum' panicked at src/lib.rs:7\n"), "{short}");

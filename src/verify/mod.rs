@@ -134,10 +134,8 @@ impl Bench {
     ) -> Result<Evidence, VerifyError> {
         let disk = |source| VerifyError::Disk { path: self.scratch.clone(), source };
         std::fs::create_dir_all(&self.scratch).map_err(disk)?;
-        let fresh = tempfile::Builder::new()
-            .prefix("verify-")
-            .tempdir_in(&self.scratch)
-            .map_err(disk)?;
+        let fresh =
+            tempfile::Builder::new().prefix("verify-").tempdir_in(&self.scratch).map_err(disk)?;
         let tree = fresh.path().join("tree");
         let workspace = Workspace::export(&self.mirror, &self.base, &tree).await?;
         workspace.apply(patch)?;

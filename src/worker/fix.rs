@@ -22,8 +22,8 @@ use crate::core::event::IssueText;
 use crate::core::evidence::{Evidence, Outcome};
 use crate::core::id::Sha;
 use crate::core::job::{Kind, Proposal};
-use crate::core::tier::PathRules;
 use crate::core::policy::Rules;
+use crate::core::tier::PathRules;
 use crate::model::{Model, ToolSpec};
 use crate::sandbox::{Limits, Sandbox};
 use crate::verify::{self, Bench, detect};
@@ -124,7 +124,8 @@ pub async fn attempt(
         limits: Limits { wall: minutes(job.rules.verify.minutes), ..Limits::default() },
         stop: attempt.stop.clone(),
     };
-    let verify = VerifyTool { bench, workspace: Arc::clone(&workspace), stop: attempt.stop.clone() };
+    let verify =
+        VerifyTool { bench, workspace: Arc::clone(&workspace), stop: attempt.stop.clone() };
     let (read, search, edit) =
         (Read(Arc::clone(&root)), Search(Arc::clone(&root)), Edit(Arc::clone(&root)));
     let tools: [&dyn Tool; 5] = [&read, &search, &edit, &run, &verify];
@@ -138,12 +139,11 @@ pub async fn attempt(
         time: minutes(job.rules.agent.minutes),
         retry_pause: rooms.model_pause,
     };
-    let mut transcript = Transcript::open(&logs.join("transcript.jsonl"))
-        .map_err(|error| Fault::passing(&error))?;
+    let mut transcript =
+        Transcript::open(&logs.join("transcript.jsonl")).map_err(|error| Fault::passing(&error))?;
     // A try that died left its transcript: what it spent is spent.
-    let sunk = transcript
-        .cost_so_far(&rooms.model.price())
-        .map_err(|error| Fault::passing(&error))?;
+    let sunk =
+        transcript.cost_so_far(&rooms.model.price()).map_err(|error| Fault::passing(&error))?;
     let mut budget = Budget::new(attempt.budget.saturating_sub(sunk));
     let mut means = agent::Means {
         model: rooms.model.as_ref(),
@@ -195,9 +195,17 @@ async fn take_up(
         return Ok(None);
     }
     let failures = evidence.map_or(String::new(), |evidence| {
-        evidence.failures().map(|(name, why)| format!("{name}\n{why}")).collect::<Vec<_>>().join("\n\n")
+        evidence
+            .failures()
+            .map(|(name, why)| format!("{name}\n{why}"))
+            .collect::<Vec<_>>()
+            .join("\n\n")
     });
-    Ok(Some(if failures.is_empty() { "It was not checked to its end.".to_owned() } else { failures }))
+    Ok(Some(if failures.is_empty() {
+        "It was not checked to its end.".to_owned()
+    } else {
+        failures
+    }))
 }
 
 async fn hand_in(
@@ -213,7 +221,9 @@ async fn hand_in(
     };
     let patch = changes.patch;
     if patch.is_empty() {
-        return Ok(AttemptEnd::Failed("the model said it was done, but changed nothing".to_owned()));
+        return Ok(AttemptEnd::Failed(
+            "the model said it was done, but changed nothing".to_owned(),
+        ));
     }
     let (rules, caps) = limits(job)?;
     // A patch that breaks a rule is handed in all the same: the check finds it, and says so.
@@ -290,12 +300,7 @@ fn package_json(job: &Job<'_>, rooms: &Rooms, path: &str) -> Result<Option<Strin
     }
 }
 
-fn bench(
-    job: &Job<'_>,
-    rooms: &Rooms,
-    commands: &[String],
-    logs: &Path,
-) -> Result<Bench, Fault> {
+fn bench(job: &Job<'_>, rooms: &Rooms, commands: &[String], logs: &Path) -> Result<Bench, Fault> {
     let (paths, caps) = limits(job)?;
     let means = verify::Means {
         sandbox: Arc::clone(&rooms.sandbox),
@@ -334,7 +339,9 @@ fn minutes(minutes: u32) -> Duration {
     Duration::from_secs(u64::from(minutes) * 60)
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Fault> {
     tokio::task::spawn_blocking(work).await.map_err(|error| Fault::passing(&error))
 }
 

@@ -180,7 +180,11 @@ impl Worker {
         !matches!(job, Ok(Some(stored)) if stored.job.is_done())
     }
 
-    async fn write(&self, claim: Claim, performed: Result<Outcome, Fault>) -> Result<(), StoreError> {
+    async fn write(
+        &self,
+        claim: Claim,
+        performed: Result<Outcome, Fault>,
+    ) -> Result<(), StoreError> {
         let written = match performed {
             Ok(Outcome::Done) => self.acknowledge(&claim.lease).await,
             Ok(Outcome::Ready(commit)) => self.commit(&claim.lease, &commit).await,

@@ -137,8 +137,7 @@ impl Worker {
         let mut kept = None;
         let fact = match result.end {
             AttemptEnd::Proposed(patch, proposal) => {
-                let bytes =
-                    serde_json::to_vec(&patch).map_err(|error| Fault::permanent(&error))?;
+                let bytes = serde_json::to_vec(&patch).map_err(|error| Fault::permanent(&error))?;
                 kept = Some((proposal.patch.clone(), bytes));
                 Fact::Proposed { round, attempt: number, proposal, cost }
             }
@@ -179,8 +178,7 @@ impl Worker {
         // From here on the world sees it: only whoever still holds the task may go on.
         self.parts.store.heartbeat(&claim.lease, self.parts.clock.now()).await?;
         let setting = self.setting(job);
-        let pull =
-            publish::pull_request(&self.parts.forge, job, &verified, &patch, &setting).await;
+        let pull = publish::pull_request(&self.parts.forge, job, &verified, &patch, &setting).await;
         self.parts.forge.revoke_push_token(&job.place).await;
         Ok(Fact::Published { pull: pull? })
     }
@@ -218,7 +216,7 @@ impl Worker {
         let forge = &self.parts.forge;
         let marker = report::marker(&reply.key, "reply");
         if forge.find_comment(&reply.place, reply.number, &marker).await?.is_none() {
-            let text = format!("{marker}\n{}", reply.text);
+            let text = report::signed(&reply.text, &marker);
             forge.comment(&reply.place, reply.number, &text).await?;
         }
         Ok(())

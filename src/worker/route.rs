@@ -19,7 +19,9 @@ impl Worker {
     pub(super) async fn decide(&self, event: &str, payload: &Payload) -> Result<Outcome, Fault> {
         match Event::of(event, payload, &self.parts.settings.address) {
             Event::Asked(asked) => self.asked(&asked).await,
-            Event::Closed { place, number, by, what } => self.closed(&place, number, by, what).await,
+            Event::Closed { place, number, by, what } => {
+                self.closed(&place, number, by, what).await
+            }
             Event::Nothing(why) => {
                 tracing::debug!(event, why, "nothing to do");
                 Ok(Outcome::Done)
