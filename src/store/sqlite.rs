@@ -75,16 +75,6 @@ impl Sqlite {
         Ok(Self { writes, reads })
     }
 
-    /// Finishes what was begun, folds the write-ahead log into the file and closes it.
-    /// Whatever is asked afterwards is `Unavailable`.
-    ///
-    /// # Errors
-    /// `Unavailable` when the log could not be folded in; nothing is lost then.
-    pub async fn close(&self) -> Result<(), StoreError> {
-        self.reads.close().await;
-        self.written((), Write::Close).await
-    }
-
     async fn change(&self, change: Change) -> Result<(), StoreError> {
         self.written(change, Write::Change).await
     }
@@ -112,6 +102,11 @@ impl Store for Sqlite {
         now: Timestamp,
     ) -> Result<Accepted, StoreError> {
         self.written(Arrival::of(delivery, wanted, now)?, Write::Accept).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.reads.close().await;
+        self.written((), Write::Close).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
