@@ -608,26 +608,43 @@ mod crashes {
         Tree::new(&[]).run(&format!("setsid sleep {years} & sleep {years}")).await;
     }
 
-    #[test]
-    fn a_command_dies_with_its_caller() {
-        let own = std::env::current_exe().unwrap();
-        let years = years(4, our_run());
+    #[tokio::test]
+    #[ignore = "the story below starts it, and kills it"]
+    async fn a_caller_without_walls() {
+        let years = years(8, std::os::unix::process::parent_id());
+        let line = format!("exec sleep {years}");
+        Tree::new(&[]).run_in(&unconfined(), &line, &Limits::default()).await;
+    }
+
+    /// Kills a caller once this many processes of its command are there, and waits for their end.
+    fn kill_at(processes: usize, caller: &str, words: &str) {
         let until = |reached: &dyn Fn(usize) -> bool| {
             let began = Instant::now();
-            while !reached(processes_with(&years)) {
-                assert!(began.elapsed() < Duration::from_secs(10), "it takes too long");
+            while !reached(processes_with(words)) {
+                assert!(began.elapsed() < Duration::from_secs(10), "{processes} takes too long");
             }
         };
+        let own = std::env::current_exe().unwrap();
+        let mut command = std::process::Command::new(&own);
+        command.args(["--exact", caller, "--ignored"]).stdout(std::process::Stdio::null());
+        let mut caller = command.spawn().unwrap();
+        until(&|seen| seen >= processes);
+        caller.kill().unwrap();
+        caller.wait().unwrap();
+        until(&|seen| seen == 0);
+    }
+
+    #[test]
+    fn a_command_dies_with_its_caller() {
         // From the first process inside to both sleepers.
         for processes in [3, 3, 3, 3, 4, 4, 5, 5] {
-            let mut caller = std::process::Command::new(&own);
-            caller.args(["--exact", "crashes::a_caller", "--ignored"]);
-            let mut caller = caller.stdout(std::process::Stdio::null()).spawn().unwrap();
-            until(&|seen| seen >= processes);
-            caller.kill().unwrap();
-            caller.wait().unwrap();
-            until(&|seen| seen == 0);
+            kill_at(processes, "crashes::a_caller", &years(4, our_run()));
         }
+    }
+
+    #[test]
+    fn a_command_without_walls_dies_with_its_caller_too() {
+        kill_at(1, "crashes::a_caller_without_walls", &format!("sleep {}", years(8, our_run())));
     }
 }
 
