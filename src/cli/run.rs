@@ -80,17 +80,20 @@ enum End {
 pub fn run(command: &Run) -> CommandResult {
     start_logging("warn");
     if unprivileged::is_root() && !command.no_sandbox {
-        return Err("commands of a repository never run as root: start `gander run` as an ordinary \
+        return Err(
+            "commands of a repository never run as root: start `gander run` as an ordinary \
                     user, or add --no-sandbox if this whole machine is a throw-away"
-            .into());
+                .into(),
+        );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(work(command))
 }
 
 async fn work(command: &Run) -> CommandResult {
-    let text = std::fs::read_to_string(&command.issue)
-        .map_err(|error| format!("the issue {} cannot be read: {error}", command.issue.display()))?;
+    let text = std::fs::read_to_string(&command.issue).map_err(|error| {
+        format!("the issue {} cannot be read: {error}", command.issue.display())
+    })?;
     let issue = issue_of(&text)?;
     let cache = tempfile::Builder::new().prefix("gander-run-").tempdir()?;
     let mirror = Mirror::open(&cache.path().join("mirrors"), "local").await?;
@@ -303,10 +306,15 @@ fn as_text(report: &Report, out: &Path) -> String {
                 let _ = writeln!(text, "  look closely: {flag}");
             }
             let _ = writeln!(text, "\nIn the model's words:\n{}\n", indented(&proposal.summary));
-            let _ = writeln!(text, "Apply it with: git apply {}", out.join("change.patch").display());
+            let _ =
+                writeln!(text, "Apply it with: git apply {}", out.join("change.patch").display());
         }
         End::NothingToFix(why) => {
-            let _ = writeln!(text, "Nothing to change ({effort}). In the model's words:\n{}", indented(why));
+            let _ = writeln!(
+                text,
+                "Nothing to change ({effort}). In the model's words:\n{}",
+                indented(why)
+            );
         }
         End::Without(why) => {
             let _ = writeln!(

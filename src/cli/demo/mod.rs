@@ -14,13 +14,16 @@ use tokio_util::sync::CancellationToken;
 use super::{CommandResult, NO_CHANGE, say, start_logging, unprivileged};
 use crate::app::{App, Wiring, egress_to, sandbox};
 use crate::clock::Clock;
+use crate::config::toolchain_places;
 use crate::core::budget::Money;
 use crate::core::command::Address;
 use crate::egress::PrivateAddresses;
-use crate::emulator::{AppCredentials, AppSpec, Emulator, Options, PullView, RepositorySpec, TimelineEntry};
+use crate::emulator::{
+    AppCredentials, AppSpec, Emulator, Options, PullView, RepositorySpec, TimelineEntry,
+};
 use crate::forge::{AppKey, Forge, ForgeConfig};
 use crate::model::Scripted;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, toolchain};
 use crate::server::WebhookSecrets;
 use crate::store::Sqlite;
 use crate::worker::Settings;
@@ -62,7 +65,7 @@ async fn play(command: &Demo) -> CommandResult {
     let directory = tempfile::Builder::new().prefix("gander-demo-").tempdir()?;
     let sandbox = sandbox();
     sandbox.probe().await?;
-    let project = Project::for_this_machine(&sandbox);
+    let project = Project::for_this_machine(&toolchain::find(&toolchain_places()));
     if !command.json {
         introduce(&project);
     }

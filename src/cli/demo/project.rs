@@ -1,6 +1,8 @@
 //! The small broken projects of the demo, and what the model "says" about them.
 
-use crate::sandbox::Bubblewrap;
+use std::path::Path;
+
+use crate::sandbox::Toolchain;
 
 /// A project with a bug, its issue, and a script that mends it at the second try.
 pub(super) struct Project {
@@ -14,8 +16,9 @@ pub(super) struct Project {
 
 impl Project {
     /// A Rust project where there is a Rust toolchain, else one that needs only a shell.
-    pub(super) fn for_this_machine(sandbox: &Bubblewrap) -> Self {
-        if sandbox.has_program("cargo") { RUST } else { SHELL }
+    pub(super) fn for_this_machine(toolchains: &[Toolchain]) -> Self {
+        let found = toolchains.iter().any(|toolchain| toolchain.has("cargo"));
+        if found || Path::new("/usr/bin/cargo").exists() { RUST } else { SHELL }
     }
 }
 
