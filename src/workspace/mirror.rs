@@ -359,7 +359,7 @@ impl Mirror {
     }
 
     async fn object_name(&self, expression: &str) -> Result<Sha, MirrorError> {
-        let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", expression];
+        let arguments = ["rev-parse", "--verify", "--quiet", expression];
         let name = self.git.run("name an object", Peer::Nobody, LOCAL_LIMIT, &arguments).await?;
         std::str::from_utf8(&name)
             .ok()
