@@ -333,10 +333,8 @@ impl Mirror {
         want: Want<'_>,
         limit: Duration,
     ) -> Result<(), MirrorError> {
-        let arguments = ["ls-remote", "--quiet", "--", place];
-        let refs =
-            self.git.run("ask the repository for its branches", source.peer(), limit, &arguments);
-        let refs = String::from_utf8_lossy(&refs.await?).into_owned();
+        let refs = Git::refs_of(place, source.peer(), limit).await?;
+        let refs = String::from_utf8_lossy(&refs).into_owned();
         let has = |name: &str| refs.lines().any(|line| line.split('\t').nth(1) == Some(name));
         if refs.trim().is_empty() {
             return Err(MirrorError::Empty);
