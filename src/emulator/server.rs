@@ -32,6 +32,9 @@ use super::{Shared, acts, api, auth};
 pub struct Exchange {
     /// The HTTP method.
     pub method: String,
+    /// The pattern of the route that took it, as [`super::Emulator::routes`] names it; `None` when
+    /// there was none.
+    pub route: Option<&'static str>,
     /// The path below the API's root, still percent-encoded.
     pub path: String,
     /// The query, without the question mark, still percent-encoded.
@@ -206,6 +209,7 @@ fn record(
     };
     state.exchanges.push(Exchange {
         method: parts.method.to_string(),
+        route: api::pattern_of(parts.method.as_str(), path),
         path: path.to_owned(),
         query: parts.uri.query().unwrap_or("").to_owned(),
         request_headers,
