@@ -136,17 +136,23 @@ fn spec(slug: &str) -> AppSpec {
 #[derive(Clone)]
 struct Mailbox {
     letters: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
+    bell: Arc<tokio::sync::Notify>,
     status: Arc<AtomicU16>,
 }
 
 impl Mailbox {
     async fn of(world: &World) -> Self {
-        let mailbox = Self { letters: Arc::default(), status: Arc::new(AtomicU16::new(202)) };
+        let mailbox = Self {
+            letters: Arc::default(),
+            bell: Arc::default(),
+            status: Arc::new(AtomicU16::new(202)),
+        };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let inbox = mailbox.clone();
         let take = move |headers: HeaderMap, body: Bytes| async move {
             inbox.letters.lock().unwrap().push((headers, body));
+            inbox.bell.notify_one();
             StatusCode::from_u16(inbox.status.load(Ordering::SeqCst)).unwrap()
         };
         let router = axum::Router::new().route("/hook", axum::routing::post(take));
@@ -458,6 +464,21 @@ async fn an_answer_that_was_cut_off_still_took_effect() {
 }
 
 #[tokio::test]
+async fn a_request_that_hangs_ends_with_the_box() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let plan = world.emulator.plan(Fault::on("GET", "/repos/acme/**").hangs());
+    let asking = tokio::spawn(async move {
+        client.send(reqwest::Method::GET, "/repos/acme/widgets", &[], None).await.map(|_| ())
+    });
+    while world.emulator.fault_hits(plan) == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(world);
+    assert!(asking.await.unwrap().is_err());
+}
+
+#[tokio::test]
 async fn every_change_can_be_cut_in_turn() {
     let world = World::new().await;
     let client = world.client().await;
@@ -544,6 +565,51 @@ async fn a_webhook_is_signed_and_says_what_happened() {
     let bots: Value = serde_json::from_slice(&bots).unwrap();
     assert_eq!(bots["sender"]["login"], "gander[bot]");
     assert_eq!(bots["comment"]["performed_via_github_app"]["slug"], "gander");
+}
+
+#[tokio::test]
+async fn webhooks_come_by_themselves_when_asked_for() {
+    let world = World::new().await;
+    let mailbox = Mailbox::of(&world).await;
+    world.emulator.person("mona").opens_issue(REPO, "before", "", &[]).unwrap();
+    world.emulator.auto_deliver();
+    mailbox.bell.notified().await;
+    let client = world.client().await;
+    client.post("/repos/acme/widgets/issues", json!({ "title": "after" })).await.expect(201);
+    mailbox.bell.notified().await;
+    assert_eq!(mailbox.events(), ["issues opened", "issues opened"]);
+}
+
+#[tokio::test]
+async fn only_what_an_app_subscribed_to_and_may_see_is_sent_to_it() {
+    let world = World::new().await;
+    let deaf = AppSpec { events: vec!["push".to_owned()], ..spec("deaf") };
+    let deaf = world.emulator.create_app(deaf).unwrap();
+    let mailbox = Mailbox::of(&world).await;
+    let nowhere = "http://127.0.0.1:9/".parse().unwrap();
+    world.emulator.set_webhook_url(deaf.app_id, nowhere);
+    world.emulator.install(deaf.app_id, &["acme/secrets"]).unwrap();
+    world.emulator.install(deaf.app_id, &[REPO]).unwrap();
+    let files = [("a", "b")];
+    world.emulator.create_repository(RepositorySpec::new("acme", "other", &files)).unwrap();
+    let mona = world.emulator.person("mona");
+    mona.opens_issue(REPO, "heard by one", "", &[]).unwrap();
+    mona.opens_issue("acme/other", "heard by none", "", &[]).unwrap();
+    world.emulator.deliver_all().await;
+    assert_eq!(mailbox.events(), ["issues opened"]);
+    let sent: Vec<(String, Option<u16>)> = world
+        .emulator
+        .deliveries()
+        .into_iter()
+        .map(|one| (format!("{} {}", one.event, one.action.unwrap_or_default()), one.status))
+        .collect();
+    let refused = Some(502);
+    let wanted = [
+        ("installation created".to_owned(), refused),
+        ("installation_repositories added".to_owned(), refused),
+        ("issues opened".to_owned(), Some(202)),
+    ];
+    assert_eq!(sent, wanted);
 }
 
 #[tokio::test]
@@ -636,6 +702,8 @@ async fn git_clones_and_pushes_with_a_token_and_not_without() {
     assert!(!world.git(&["clone", &open, "stranger"]).await.status.success());
 
     let token = world.client().await.secret().to_owned();
+    let bare = world.remote(&token).trim_end_matches(".git").to_owned();
+    assert!(world.git(&["ls-remote", &bare]).await.status.success());
     let done = world.git(&["clone", "--filter=blob:none", &world.remote(&token), "work"]).await;
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let readme = std::fs::read_to_string(world.folder.path().join("work/README.md")).unwrap();
@@ -773,6 +841,18 @@ async fn required_checks_are_told_by_protection_or_ruleset() {
     let told = client.get(branch).await.expect(200);
     assert_eq!(told["protection"]["required_status_checks"]["contexts"], json!(["unit"]));
     assert_eq!(client.get(rules).await.expect(200), json!([]));
+    let mona = world.emulator.person("mona");
+    let sha = mona.pushes(REPO, "work", "One", &[("a", Some("1\n"))]).unwrap();
+    let pull = mona.opens_pull(REPO, "Fix", "", "work", "main").unwrap();
+    let merge = format!("/repos/acme/widgets/pulls/{pull}/merge");
+    let words = client.put(&merge, json!({})).await.expect(405);
+    assert_eq!(words["message"], "Required status check \"unit\" is expected.");
+    let main = "/repos/acme/widgets/git/refs/heads/main";
+    client.patch(main, json!({ "sha": sha })).await.expect(422);
+    mona.reports_status(REPO, &sha, "unit", "success").unwrap();
+    client.put(&merge, json!({ "sha": "0".repeat(40) })).await.expect(409);
+    client.put(&merge, json!({ "sha": sha })).await.expect(200);
+
     asks(Requirement::Ruleset);
     let told = client.get(rules).await.expect(200);
     let checks = &told[0]["parameters"]["required_status_checks"];

@@ -384,11 +384,14 @@ pub(crate) enum Depth {
 /// Runs a command to its end, feeding it `input`.
 fn finish(mut command: Command, args: &[&str], input: &[u8]) -> Result<Vec<u8>, Trouble> {
     let start = |source| Trouble::Disk { doing: "run git", source };
+    if input.is_empty() {
+        command.stdin(Stdio::null());
+    }
     let mut child = command.spawn().map_err(start)?;
     let stdin = child.stdin.take();
     let output: Output = std::thread::scope(|scope| {
         // A process that ends before it read everything is judged by its exit, not by the pipe.
-        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
+        stdin.map(|mut stdin| scope.spawn(move || stdin.write_all(input)));
         child.wait_with_output()
     })
     .map_err(start)?;

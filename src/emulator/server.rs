@@ -128,12 +128,16 @@ fn planned_answer(status: u16, body: Option<Value>) -> Answer {
     Answer { status, headers: Vec::new(), content }
 }
 
-/// Clones, fetches and pushes: `/OWNER/NAME.git/...`.
+/// Clones, fetches and pushes: `/OWNER/NAME.git/...`, or without the `.git`.
 async fn answer_git(shared: &Arc<Shared>, parts: &Parts, body: Bytes) -> Answer {
     let path = parts.uri.path().trim_start_matches('/').to_owned();
     let mut segments = path.splitn(3, '/');
     let (owner, name) = (segments.next().unwrap_or(""), segments.next().unwrap_or(""));
-    let (Some(name), Some(rest)) = (name.strip_suffix(".git"), segments.next()) else {
+    let name = name.strip_suffix(".git").unwrap_or(name);
+    let rest = segments
+        .next()
+        .filter(|rest| matches!(*rest, "info/refs" | "git-upload-pack" | "git-receive-pack"));
+    let Some(rest) = rest else {
         let route = format!("{} /{path}", parts.method);
         shared.lock().unknown_routes.push(route.clone());
         return api::unknown_route(&route);

@@ -201,7 +201,7 @@ async fn visits_the_pulls(world: &World, client: &Client, sha: &str) {
     let path = format!("{runs}/{}", run["id"]);
     client.patch(&path, json!({ "conclusion": "success" })).await.expect(200);
     client.get(&path).await.expect(200);
-    let status = json!({ "state": "success", "context": "ci", "description": "fine" });
+    let status = json!({ "state": "success", "context": "unit", "description": "fine" });
     client.post(&format!("{BASE}/statuses/{sha}"), status).await.expect(201);
     world
         .emulator
@@ -214,7 +214,8 @@ async fn visits_the_pulls(world: &World, client: &Client, sha: &str) {
 
     client.put(&format!("{one}/merge"), json!({ "sha": sha })).await.expect(200);
     client.get(&one).await.expect(200);
-    mona.pushes(REPO, "more", "More", &[("x", Some("1\n"))]).unwrap();
+    let more = mona.pushes(REPO, "more", "More", &[("x", Some("1\n"))]).unwrap();
+    mona.reports_status(REPO, &more, "unit", "success").unwrap();
     let other = mona.opens_pull(REPO, "More", "", "more", "main").unwrap();
     mona.merges(REPO, other, MergeMethod::Rebase).unwrap();
     client.get(&format!("{pulls}?state=closed")).await.expect(200);
