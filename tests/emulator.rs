@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
@@ -479,6 +480,19 @@ async fn a_request_that_hangs_ends_with_the_box() {
 }
 
 #[tokio::test]
+async fn a_slow_answer_comes_all_the_same() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let long = Duration::from_millis(30);
+    let plan = world.emulator.plan(Fault::on("GET", "/repos/*/*").times(1).delays(long));
+    let start = Instant::now();
+    client.get("/repos/acme/widgets").await.expect(200);
+    assert!(start.elapsed() >= long);
+    client.get("/repos/acme/widgets").await.expect(200);
+    assert_eq!(world.emulator.fault_hits(plan), 1);
+}
+
+#[tokio::test]
 async fn every_change_can_be_cut_in_turn() {
     let world = World::new().await;
     let client = world.client().await;
@@ -529,6 +543,27 @@ async fn writing_too_fast_is_turned_away() {
     client.get("/repos/acme/widgets").await.expect(200);
     world.passes(60_000);
     client.post(path, json!({ "title": "again" })).await.expect(201);
+}
+
+#[tokio::test]
+async fn the_hour_and_the_points_count_too() {
+    let world = World::new().await;
+    let issues = "/repos/acme/widgets/issues";
+    let client = world.client().await;
+    let plan = LimitPlan { content_per_hour: 1, points_per_minute: 12, ..LimitPlan::default() };
+    world.emulator.set_limits(plan);
+    client.post(issues, json!({ "title": "one" })).await.expect(201);
+    let turned_away = client.post(issues, json!({ "title": "two" })).await;
+    assert_eq!((turned_away.status, turned_away.header("retry-after")), (403, "3600"));
+    for _ in 0..7 {
+        client.get(issues).await.expect(200);
+    }
+    let turned_away = client.get(issues).await;
+    assert_eq!((turned_away.status, turned_away.header("retry-after")), (403, "60"));
+    world.passes(60_000);
+    client.get(issues).await.expect(200);
+    world.passes(3_540_000);
+    world.client().await.post(issues, json!({ "title": "two" })).await.expect(201);
 }
 
 #[tokio::test]
@@ -888,6 +923,12 @@ async fn the_record_hides_credentials() {
     };
     assert_eq!((shown(0), shown(1)), ("app-jwt".to_owned(), "installation-token #1".to_owned()));
     assert!(!format!("{:?}", exchanges[1]).contains(client.secret()));
+    assert_eq!(world.emulator.issued_tokens(), [client.secret()]);
+    client.delete("/installation/token").await.expect(204);
+    client.get("/repos/acme/widgets").await.expect(401);
+    let exchanges = world.emulator.exchanges();
+    let last = |at: usize| exchanges[at].request_headers.last().unwrap().1.as_str();
+    assert_eq!((last(2), last(3)), ("installation-token #1", "refused"));
 }
 
 #[tokio::test]
