@@ -1,4 +1,19 @@
 //! Gander: a comment in, a proven pull request out.
 
+pub mod agent;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
 pub mod core;
+pub mod egress;
 pub mod emulator;
+pub mod forge;
+pub mod model;
+pub mod publish;
+pub mod sandbox;
+pub mod server;
+pub mod store;
+pub mod verify;
+pub mod worker;
+pub mod workspace;

@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::path::PatchDigest;
+
 /// Text that is not what its type promises. Says what was expected and shows what came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, got {got:?}")]
@@ -186,6 +188,13 @@ text!(
     "a job id",
     |text| text.len() == 12 && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
 );
+
+impl Branch {
+    /// The branch of one job. Its parts leave no room for a bad name.
+    pub fn of_job(subject: Number, job: &JobId) -> Self {
+        Self(format!("gander/{subject}-{job}"))
+    }
+}
 
 impl JobId {
     /// The id that belongs to what started the job: the same trigger always gives the same id.

@@ -1,3 +1,16 @@
 //! What the product decides: pure, no IO, no clock, no randomness.
 
+pub mod budget;
+pub mod command;
+pub mod delivery;
+pub mod event;
+pub mod evidence;
+pub mod fault;
 pub mod id;
+pub mod job;
+pub mod path;
+pub mod policy;
+pub mod report;
+pub mod task;
+pub mod text;
+pub mod tier;

@@ -1,0 +1,462 @@
+//! Changing text the way a model asks for it: this old text, that new text.
+//!
+//! What holds: a text is changed at exactly one place that the old text names beyond doubt, or not
+//! at all. Nothing is ever matched by similarity: the only liberties are one shift of the leading
+//! white space, the same on every line, and invisible white space at line ends. Line endings and a
+//! byte order mark stay what they are. A refusal tells the model what to do next.
+
+use std::borrow::Cow;
+
+use super::nearest::NearestRegion;
+
+/// How many places are told of when there are several.
+const MOST_PLACES: usize = 20;
+
+/// The changed text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// All of it.
+    pub text: String,
+    /// What the model should know about how its request was taken.
+    pub note: Option<String>,
+}
+
+/// Why nothing was changed, in words for the model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EditRefusal {
+    /// Old and new are the same.
+    #[error("The old and the new text are the same, so nothing would change. Nothing was done.")]
+    NoChange,
+    /// There is nothing to look for.
+    #[error(
+        "The old text is empty, and the file is not. Give the text to be replaced, or insert after \
+         a line number. Nothing was done."
+    )]
+    EmptyOld,
+    /// The old text is not there.
+    #[error("The old text is not in the file. {hint}{nearest}")]
+    NotFound {
+        /// What probably went wrong.
+        hint: &'static str,
+        /// The nearest part of the file with line numbers, or nothing.
+        nearest: String,
+    },
+    /// The old text is there more than once.
+    #[error(
+        "The old text is in the file {} times, at lines {}. Give more of the lines around the right \
+         one, so that only one place fits. Nothing was done.",
+        at_least(lines),
+        listed(lines)
+    )]
+    Multiple {
+        /// Where, counted from one.
+        lines: Vec<usize>,
+    },
+    /// The new text is there, the old is not.
+    #[error(
+        "The new text is already in the file at line {line}: this change was made before. Nothing \
+         was done; go on. If it must be there twice, give the lines around it as well."
+    )]
+    AlreadyApplied {
+        /// Where, counted from one.
+        line: usize,
+    },
+    /// The file is shorter.
+    #[error("There is no line {line}; the file has {lines} lines. Nothing was done.")]
+    NoSuchLine {
+        /// What was asked for.
+        line: usize,
+        /// What there is.
+        lines: usize,
+    },
+}
+
+/// Replaces the one place where `old` is by `new`.
+///
+/// # Errors
+/// When there is no such place, or more than one.
+pub fn edit(text: &str, old: &str, new: &str) -> Result<Edited, EditRefusal> {
+    let (view, old, new) = prepared(text, old, new)?;
+    let places = find_all(&view.lines, &old, MOST_PLACES);
+    match places.as_slice() {
+        [] => edit_shifted(&view, &old, &new),
+        [at] => {
+            if let Some(line) = already_there(&view.lines, *at, &old, &new) {
+                return Err(EditRefusal::AlreadyApplied { line });
+            }
+            if let Some(moved) = edit_further_in(&view, *at, &old, &new) {
+                return Ok(moved);
+            }
+            Ok(Edited { text: view.with(*at, *at + old.len(), &new), note: None })
+        }
+        many => Err(EditRefusal::Multiple { lines: view.line_numbers(many) }),
+    }
+}
+
+/// Replaces `old` by `new` wherever it is, exactly.
+///
+/// # Errors
+/// When it is nowhere.
+pub fn edit_everywhere(text: &str, old: &str, new: &str) -> Result<Edited, EditRefusal> {
+    let (view, old, new) = prepared(text, old, new)?;
+    let places: Vec<usize> = view.lines.match_indices(old.as_ref()).map(|(at, _)| at).collect();
+    if places.is_empty() {
+        return Err(not_found(&view, &old, &new));
+    }
+    let mut result = String::with_capacity(text.len());
+    let mut rest = 0;
+    for at in &places {
+        result.push_str(&view.raw[rest..view.raw_offset(*at)]);
+        result.push_str(&view.in_style_of(*at, &new));
+        rest = view.raw_offset(at + old.len());
+    }
+    result.push_str(&view.raw[rest..]);
+    let note = (places.len() > 1).then(|| format!("Replaced {} places.", places.len()));
+    Ok(Edited { text: result, note })
+}
+
+/// Puts `addition` in as lines of its own after line `after`, counted from one; 0 is the top.
+///
+/// # Errors
+/// When the file has fewer lines.
+pub fn insert_after(text: &str, after: usize, addition: &str) -> Result<Edited, EditRefusal> {
+    if addition.is_empty() {
+        return Err(EditRefusal::NoChange);
+    }
+    let view = View::of(text);
+    let starts = line_starts(&view.lines);
+    let lines = starts.len();
+    if after > lines {
+        return Err(EditRefusal::NoSuchLine { line: after, lines });
+    }
+    let mut addition = addition.replace("\r\n", "\n");
+    let at = if after == 0 {
+        if view.lines.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 }
+    } else {
+        starts.get(after).copied().unwrap_or(view.lines.len())
+    };
+    if at == view.lines.len() && at > 0 && !view.lines.ends_with(['\n', '\u{feff}']) {
+        addition.insert(0, '\n');
+        if addition.ends_with('\n') {
+            addition.pop();
+        }
+    } else if !addition.ends_with('\n') {
+        addition.push('\n');
+    }
+    Ok(Edited { text: view.with(at, at, &addition), note: None })
+}
+
+/// The text with `\n` alone at its line ends, and the way back to the bytes as they are.
+struct View<'a> {
+    raw: &'a str,
+    lines: Cow<'a, str>,
+    /// Where in `lines` the line feeds are that follow a carriage return in `raw`.
+    returns: Vec<usize>,
+}
+
+impl<'a> View<'a> {
+    fn of(raw: &'a str) -> Self {
+        if !raw.contains("\r\n") {
+            return Self { raw, lines: Cow::Borrowed(raw), returns: Vec::new() };
+        }
+        let returns =
+            raw.match_indices("\r\n").enumerate().map(|(before, (at, _))| at - before).collect();
+        Self { raw, lines: Cow::Owned(raw.replace("\r\n", "\n")), returns }
+    }
+
+    fn raw_offset(&self, at: usize) -> usize {
+        at + self.returns.partition_point(|line_end| *line_end < at)
+    }
+
+    /// The whole text with `start..end` of `lines` replaced. Only what differs is touched, so that
+    /// lines that stay keep their ends.
+    fn with(&self, start: usize, end: usize, new: &str) -> String {
+        let old = &self.lines[start..end];
+        let ahead: usize = old
+            .chars()
+            .zip(new.chars())
+            .take_while(|(a, b)| a == b)
+            .map(|(c, _)| c.len_utf8())
+            .sum();
+        let behind: usize = old[ahead..]
+            .chars()
+            .rev()
+            .zip(new[ahead..].chars().rev())
+            .take_while(|(a, b)| a == b)
+            .map(|(c, _)| c.len_utf8())
+            .sum();
+        let from = self.raw_offset(start + ahead);
+        let to = self.raw_offset(end - behind);
+        let middle = self.in_style_of(start + ahead, &new[ahead..new.len() - behind]);
+        [&self.raw[..from], &middle, &self.raw[to..]].concat()
+    }
+
+    /// With the line ends of the line at `at`, or of the one before where that is the last.
+    fn in_style_of<'n>(&self, at: usize, new: &'n str) -> Cow<'n, str> {
+        let line_end = match self.lines[at..].find('\n') {
+            Some(ahead) => Some(at + ahead),
+            None => self.lines[..at].rfind('\n'),
+        };
+        match line_end {
+            Some(line_end) if self.returns.binary_search(&line_end).is_ok() => {
+                Cow::Owned(new.replace('\n', "\r\n"))
+            }
+            _ => Cow::Borrowed(new),
+        }
+    }
+
+    fn line_numbers(&self, places: &[usize]) -> Vec<usize> {
+        places.iter().map(|at| line_number(&self.lines, *at)).collect()
+    }
+}
+
+type Prepared<'a> = (View<'a>, Cow<'a, str>, Cow<'a, str>);
+
+fn prepared<'a>(text: &'a str, old: &'a str, new: &'a str) -> Result<Prepared<'a>, EditRefusal> {
+    if old == new {
+        return Err(EditRefusal::NoChange);
+    }
+    if old.is_empty() {
+        return Err(EditRefusal::EmptyOld);
+    }
+    let view = View::of(text);
+    let plain = |text: &'a str| {
+        if text.contains("\r\n") { Cow::Owned(text.replace("\r\n", "\n")) } else { text.into() }
+    };
+    // In a file without them, carriage returns that both sides have are the model's.
+    let (old, new) = if view.returns.is_empty() && !old.contains("\r\n") {
+        (Cow::Borrowed(old), Cow::Borrowed(new))
+    } else {
+        (plain(old), plain(new))
+    };
+    if old == new { Err(EditRefusal::NoChange) } else { Ok((view, old, new)) }
+}
+
+/// All places, also those that overlap.
+fn find_all(text: &str, part: &str, limit: usize) -> Vec<usize> {
+    let mut places = Vec::new();
+    let step = part.chars().next().map_or(1, char::len_utf8);
+    let mut from = 0;
+    while places.len() < limit
+        && let Some(at) = text.get(from..).and_then(|rest| rest.find(part))
+    {
+        places.push(from + at);
+        from += at + step;
+    }
+    places
+}
+
+/// The new text contains the old and stands around this place already.
+fn already_there(text: &str, at: usize, old: &str, new: &str) -> Option<usize> {
+    new.match_indices(old).find_map(|(inside, _)| {
+        let start = at.checked_sub(inside)?;
+        let there = text.get(start..start + new.len())? == new;
+        there.then(|| line_number(text, start))
+    })
+}
+
+/// One indented line that is there, but further in: its replacement of several lines moves along,
+/// or only the first of them would stand right.
+fn edit_further_in(view: &View<'_>, at: usize, old: &str, new: &str) -> Option<Edited> {
+    let line_start = view.lines[..at].rfind('\n').map_or(0, |line_break| line_break + 1);
+    let further = &view.lines[line_start..at];
+    let one_indented_line = old.starts_with([' ', '\t']) && !without_last_break(old).contains('\n');
+    if further.is_empty() || !is_blank(further) || !one_indented_line || !new.contains('\n') {
+        return None;
+    }
+    let first_line = line_number(&view.lines, at) - 1;
+    let place = Shifted { first_line, shift: Shift::Added(further) };
+    let replacement = place.apply(new)?;
+    let text = view.with(line_start, at + old.len(), &replacement);
+    Some(Edited { text, note: Some(place.note()) })
+}
+
+/// A place where every line is `old`'s line with the same white space added or taken away.
+struct Shifted<'a> {
+    first_line: usize,
+    shift: Shift<'a>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shift<'a> {
+    Added(&'a str),
+    Removed(&'a str),
+}
+
+fn edit_shifted(view: &View<'_>, old: &str, new: &str) -> Result<Edited, EditRefusal> {
+    let places = shifted_places(&view.lines, old);
+    let [place] = places.as_slice() else {
+        if places.is_empty() {
+            return Err(not_found(view, old, new));
+        }
+        let lines = places.iter().map(|place| place.first_line + 1).collect();
+        return Err(EditRefusal::Multiple { lines });
+    };
+    let Some(mut replacement) = place.apply(new) else {
+        return Err(not_found(view, old, new));
+    };
+    let starts = line_starts(&view.lines);
+    let start = starts[place.first_line];
+    let after = place.first_line + without_last_break(old).split('\n').count();
+    let ends_with_break = old.ends_with('\n');
+    let end = match starts.get(after) {
+        Some(next) if ends_with_break => *next,
+        Some(next) => next - 1,
+        None => {
+            let bare = without_last_break(&view.lines).len();
+            if ends_with_break { view.lines.len() } else { bare }
+        }
+    };
+    if ends_with_break && end == view.lines.len() && !view.lines.ends_with('\n') {
+        // The file's last line has no break, so the new last line gets none.
+        replacement.truncate(without_last_break(&replacement).len());
+    }
+    if view.lines[start..end] == *replacement {
+        return Err(EditRefusal::AlreadyApplied { line: place.first_line + 1 });
+    }
+    let note = Some(place.note());
+    Ok(Edited { text: view.with(start, end, &replacement), note })
+}
+
+fn shifted_places<'a>(text: &'a str, old: &'a str) -> Vec<Shifted<'a>> {
+    let wanted: Vec<&str> = without_last_break(old).split('\n').collect();
+    let Some(anchor) = wanted.iter().position(|line| !is_blank(line)) else {
+        return Vec::new();
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let last = lines.len().checked_sub(wanted.len());
+    let mut places = Vec::new();
+    for first_line in 0..last.map_or(0, |last| last + 1) {
+        let here = &lines[first_line..first_line + wanted.len()];
+        let Some(shift) = Shift::between(wanted[anchor], here[anchor]) else { continue };
+        if wanted.iter().zip(here).all(|(old, line)| shift.leads(old, line)) {
+            places.push(Shifted { first_line, shift });
+            if places.len() == MOST_PLACES {
+                break;
+            }
+        }
+    }
+    places
+}
+
+impl<'a> Shift<'a> {
+    fn between(old: &'a str, line: &'a str) -> Option<Self> {
+        let (old, line) = (old.trim_end(), line.trim_end());
+        let white = |shift: &str| shift.chars().all(|c| matches!(c, ' ' | '\t'));
+        if let Some(added) = line.strip_suffix(old) {
+            return white(added).then_some(Self::Added(added));
+        }
+        old.strip_suffix(line).filter(|removed| white(removed)).map(Self::Removed)
+    }
+
+    fn leads(self, old: &str, line: &str) -> bool {
+        if is_blank(old) {
+            return is_blank(line);
+        }
+        let (old, line) = (old.trim_end(), line.trim_end());
+        match self {
+            Self::Added(shift) => line.strip_prefix(shift) == Some(old),
+            Self::Removed(shift) => old.strip_prefix(shift) == Some(line),
+        }
+    }
+}
+
+impl Shifted<'_> {
+    /// `None` when a line of `new` is further left than the shift takes away.
+    fn apply(&self, new: &str) -> Option<String> {
+        let shifted: Option<Vec<Cow<'_, str>>> = new
+            .split('\n')
+            .map(|line| match self.shift {
+                _ if is_blank(line) => Some(line.into()),
+                Shift::Added(shift) => Some(format!("{shift}{line}").into()),
+                Shift::Removed(shift) => line.strip_prefix(shift).map(Cow::Borrowed),
+            })
+            .collect();
+        Some(shifted?.join("\n"))
+    }
+
+    fn note(&self) -> String {
+        let what = |shift: &str| match (shift.len(), shift.trim_start_matches('\t').is_empty()) {
+            (1, true) => "one tab".to_owned(),
+            (1, false) => "one space".to_owned(),
+            (n, true) => format!("{n} tabs"),
+            (n, false) => format!("{n} characters of white space"),
+        };
+        let line = self.first_line + 1;
+        match self.shift {
+            Shift::Added("") => {
+                format!("Taken at line {line}, where only white space at line ends differs.")
+            }
+            Shift::Added(shift) => format!(
+                "The old text was short of {} at the start of every line; it was taken at line \
+                 {line} and the new text moved likewise.",
+                what(shift)
+            ),
+            Shift::Removed(shift) => format!(
+                "The old text had {} too many at the start of every line; it was taken at line \
+                 {line} and the new text moved likewise.",
+                what(shift)
+            ),
+        }
+    }
+}
+
+fn not_found(view: &View<'_>, old: &str, new: &str) -> EditRefusal {
+    // A short new text may stand anywhere without having been put there.
+    if new.trim().len() >= 12
+        && let [at] = find_all(&view.lines, new, 2).as_slice()
+    {
+        return EditRefusal::AlreadyApplied { line: line_number(&view.lines, *at) };
+    }
+    let wanted: Vec<&str> = old.lines().collect();
+    let hint = if wanted.iter().all(|line| is_blank(line) || has_line_number(line)) {
+        "Leave out the line numbers (`12| `): they are not part of the file. "
+    } else if wanted.iter().any(|line| matches!(line.trim(), "..." | "# ..." | "// ...")) {
+        "Nothing may be left out with `...`: give every line. "
+    } else {
+        ""
+    };
+    NearestRegion::of(&view.lines, &wanted).map_or(
+        EditRefusal::NotFound {
+            hint,
+            nearest: "Nothing in it looks like it: read the file again. Nothing was done.".into(),
+        },
+        |nearest| EditRefusal::NotFound { hint, nearest: nearest.shown(&view.lines) },
+    )
+}
+
+fn without_last_break(text: &str) -> &str {
+    text.strip_suffix('\n').unwrap_or(text)
+}
+
+fn is_blank(line: &str) -> bool {
+    line.trim().is_empty()
+}
+
+fn has_line_number(line: &str) -> bool {
+    let rest = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit());
+    rest.len() < line.trim_start().len() && rest.starts_with(['|', '\t'])
+}
+
+fn line_number(text: &str, at: usize) -> usize {
+    text[..at].matches('\n').count() + 1
+}
+
+/// Where each line starts. A break at the very end starts no line.
+fn line_starts(text: &str) -> Vec<usize> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+    std::iter::once(0).chain(breaks.filter(|start| *start < text.len())).collect()
+}
+
+fn listed(lines: &[usize]) -> String {
+    let shown: Vec<String> = lines.iter().map(usize::to_string).collect();
+    shown.join(", ")
+}
+
+fn at_least(lines: &[usize]) -> String {
+    let more = if lines.len() >= MOST_PLACES { "at least " } else { "" };
+    format!("{more}{}", lines.len())
+}

@@ -1,0 +1,308 @@
+//! The agent's hands on files: reading and writing below one directory, and nowhere else.
+//!
+//! What holds: no path leads out of the directory, through a symbolic link or to anything that is
+//! not an ordinary file with one name; nothing waits, and nothing large is read. Writing puts a
+//! whole new file in the old one's place. Every error is a sentence for the model.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{AtFlags, FileType, Mode, RenameFlags};
+
+use crate::core::path::RepoPath;
+use crate::workspace::confined::{self, Unusable};
+
+/// The largest file that is read as text, in bytes.
+pub const LARGEST_TEXT: u64 = 2 * 1024 * 1024;
+/// Names listed at most.
+const LONGEST_LIST: usize = 2000;
+
+/// The directory the agent works in.
+pub struct Root {
+    directory: File,
+}
+
+/// Why a file could not be read or changed, in words for the model.
+#[derive(Debug, thiserror::Error)]
+pub enum FileRefusal {
+    /// Nothing is there.
+    #[error("There is no {path}.{similar}")]
+    Missing {
+        /// As asked for.
+        path: String,
+        /// A sentence about what is there instead, or nothing.
+        similar: String,
+    },
+    /// Something is there already.
+    #[error(
+        "{path} exists already, so it was not created. Edit it instead: read it, then replace the \
+         part you want to change; or delete it first if all of it must go."
+    )]
+    Exists {
+        /// As asked for.
+        path: String,
+    },
+    /// It is something else.
+    #[error("{path} cannot be used: it is {what}.")]
+    NotAFile {
+        /// As asked for.
+        path: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// It is a directory.
+    #[error("{path} is a directory. List it, or name a file in it.")]
+    IsADirectory {
+        /// As asked for.
+        path: String,
+    },
+    /// It is too large for one look.
+    #[error(
+        "{path} is larger than {} MiB, too large to be read here. Search in it, or cut out the part \
+         you need with a command.",
+        LARGEST_TEXT / 1024 / 1024
+    )]
+    TooLarge {
+        /// As asked for.
+        path: String,
+    },
+    /// It is not text.
+    #[error("{path} is not UTF-8 text, so it can be neither read nor edited here.")]
+    NotText {
+        /// As asked for.
+        path: String,
+    },
+    /// The system said no.
+    #[error("{path} could not be {verb} ({source}).")]
+    Io {
+        /// As asked for.
+        path: String,
+        /// What was tried, in the past.
+        verb: &'static str,
+        /// The cause; part of the sentence, as the model sees only that.
+        source: std::io::Error,
+    },
+}
+
+/// One name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// As far as it can be shown; directories end in `/`, links in `@`.
+    pub name: String,
+}
+
+impl Root {
+    /// Over a directory that is open already.
+    pub fn new(directory: File) -> Self {
+        Self { directory }
+    }
+
+    /// A file's text.
+    ///
+    /// # Errors
+    /// When it is no ordinary text file of at most [`LARGEST_TEXT`] bytes.
+    pub fn read(&self, path: &RepoPath) -> Result<String, FileRefusal> {
+        let bytes = self.read_bytes(path)?;
+        String::from_utf8(bytes).map_err(|_| FileRefusal::NotText { path: path.to_string() })
+    }
+
+    /// A file's bytes.
+    ///
+    /// # Errors
+    /// When it is no ordinary file of at most [`LARGEST_TEXT`] bytes.
+    pub fn read_bytes(&self, path: &RepoPath) -> Result<Vec<u8>, FileRefusal> {
+        confined::open_file(&self.directory, path.as_str().as_bytes())
+            .and_then(|(mut file, _)| confined::read_all(&mut file, LARGEST_TEXT))
+            .map_err(|problem| self.refusal(path, "read", problem))
+    }
+
+    /// Puts new content into an existing file, keeping its mode.
+    ///
+    /// # Errors
+    /// When there is no such ordinary file; it is then as it was.
+    pub fn write(&self, path: &RepoPath, content: &[u8]) -> Result<(), FileRefusal> {
+        let written = (|| {
+            let (_, stat) = confined::open_file(&self.directory, path.as_str().as_bytes())?;
+            let (parent, name) = self.parent(path)?;
+            let temporary = write_beside(&parent, content, Mode::from_raw_mode(stat.st_mode))?;
+            let replaced = rustix::fs::renameat(&parent, temporary.as_str(), &parent, name);
+            cleaned(&parent, &temporary, replaced)
+        })();
+        written.map_err(|problem| self.refusal(path, "written", problem))
+    }
+
+    /// Makes a new file and the directories it needs.
+    ///
+    /// # Errors
+    /// [`FileRefusal::Exists`] when anything is there.
+    pub fn create(&self, path: &RepoPath, content: &[u8]) -> Result<(), FileRefusal> {
+        let created = (|| {
+            confined::make_parents(&self.directory, path.as_str().as_bytes(), &mut Vec::new())?;
+            let (parent, name) = self.parent(path)?;
+            let temporary = write_beside(&parent, content, Mode::from_raw_mode(0o644))?;
+            let never_over = RenameFlags::NOREPLACE;
+            let placed =
+                rustix::fs::renameat_with(&parent, temporary.as_str(), &parent, name, never_over);
+            cleaned(&parent, &temporary, placed)
+        })();
+        created.map_err(|problem| self.refusal(path, "created", problem))
+    }
+
+    /// Removes a file, and the directories it leaves empty.
+    ///
+    /// # Errors
+    /// When there is none, or it is a directory.
+    pub fn delete(&self, path: &RepoPath) -> Result<(), FileRefusal> {
+        let deleted = (|| {
+            let (parent, name) = self.parent(path)?;
+            Ok(rustix::fs::unlinkat(&parent, name, AtFlags::empty())?)
+        })();
+        deleted.map_err(|problem| self.refusal(path, "deleted", problem))?;
+        let mut directory = path.parent();
+        while let Some(empty) = directory {
+            let Ok((parent, name)) = self.parent(&empty) else { break };
+            if rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR).is_err() {
+                break;
+            }
+            directory = empty.parent();
+        }
+        Ok(())
+    }
+
+    /// Gives a file another path; never over something.
+    ///
+    /// # Errors
+    /// When there is no such file or the new path is taken.
+    pub fn rename(&self, from: &RepoPath, to: &RepoPath) -> Result<(), FileRefusal> {
+        let opened = confined::open_file(&self.directory, from.as_str().as_bytes());
+        opened.map_err(|problem| self.refusal(from, "renamed", problem))?;
+        let renamed = (|| {
+            confined::make_parents(&self.directory, to.as_str().as_bytes(), &mut Vec::new())?;
+            let (old_parent, old_name) = self.parent(from)?;
+            let (parent, name) = self.parent(to)?;
+            let never_over = RenameFlags::NOREPLACE;
+            Ok(rustix::fs::renameat_with(&old_parent, old_name, &parent, name, never_over)?)
+        })();
+        renamed.map_err(|problem| self.refusal(to, "created", problem))
+    }
+
+    /// What is in a directory, sorted; `None` is the top. At most two thousand names.
+    ///
+    /// # Errors
+    /// When there is no such directory.
+    pub fn list(&self, directory: Option<&RepoPath>) -> Result<Vec<Listed>, FileRefusal> {
+        let path = directory.map_or("", RepoPath::as_str);
+        let listed = (|| {
+            let directory = confined::open_directory(&self.directory, path.as_bytes())?;
+            let mut names = Vec::new();
+            for entry in rustix::fs::Dir::read_from(&directory)? {
+                let entry = entry?;
+                let name = entry.file_name().to_string_lossy();
+                if matches!(name.as_ref(), "." | ".." | ".git") {
+                    continue;
+                }
+                let mark = match entry.file_type() {
+                    FileType::Directory => "/",
+                    FileType::Symlink => "@",
+                    _ => "",
+                };
+                let clean: String =
+                    name.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+                names.push(Listed { name: format!("{clean}{mark}") });
+                if names.len() == LONGEST_LIST {
+                    break;
+                }
+            }
+            names.sort();
+            Ok(names)
+        })();
+        listed.map_err(|problem| match directory {
+            Some(path) => self.refusal(path, "listed", problem),
+            None => FileRefusal::Io {
+                path: "The workspace".to_owned(),
+                verb: "listed",
+                source: std::io::Error::other(problem),
+            },
+        })
+    }
+
+    fn parent<'p>(&self, path: &'p RepoPath) -> Result<(OwnedFd, &'p str), Unusable> {
+        let (parent, _) = confined::split(path.as_str().as_bytes());
+        Ok((confined::open_directory(&self.directory, parent)?, path.name()))
+    }
+
+    fn refusal(&self, path: &RepoPath, verb: &'static str, problem: Unusable) -> FileRefusal {
+        let shown = path.to_string();
+        let kind = confined::look(&self.directory, path.as_str().as_bytes())
+            .ok()
+            .flatten()
+            .map(|stat| FileType::from_raw_mode(stat.st_mode));
+        match problem {
+            Unusable::TooLarge { .. } => FileRefusal::TooLarge { path: shown },
+            _ if kind == Some(FileType::Directory) && verb != "created" => {
+                FileRefusal::IsADirectory { path: shown }
+            }
+            Unusable::Special(what) => FileRefusal::NotAFile { path: shown, what },
+            Unusable::Io(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                FileRefusal::Exists { path: shown }
+            }
+            Unusable::Io(e) if confined::is_absence(&e) => {
+                FileRefusal::Missing { similar: self.similar(path), path: shown }
+            }
+            Unusable::Io(source) => FileRefusal::Io { path: shown, verb, source },
+        }
+    }
+
+    /// A path that only differs in letter case, or the names beside the missing one.
+    fn similar(&self, path: &RepoPath) -> String {
+        let Some(parent) = path.parent() else {
+            return self.beside(None, path.name());
+        };
+        match confined::open_directory(&self.directory, parent.as_str().as_bytes()) {
+            Ok(_) => self.beside(Some(&parent), path.name()),
+            Err(_) => format!(" There is no directory {parent} either."),
+        }
+    }
+
+    fn beside(&self, directory: Option<&RepoPath>, name: &str) -> String {
+        let names = self.list(directory).unwrap_or_default();
+        let likeness = |listed: &Listed| {
+            let other = listed.name.trim_end_matches(['/', '@']).to_lowercase();
+            strsim::normalized_levenshtein(&other, &name.to_lowercase())
+        };
+        let best = names.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        match best.filter(|best| likeness(best) > 0.6) {
+            Some(best) => format!(" Beside it is {}.", best.name),
+            None => String::new(),
+        }
+    }
+}
+
+/// A complete file under a name of ours, to be moved into place.
+fn write_beside(parent: &OwnedFd, content: &[u8], mode: Mode) -> Result<String, Unusable> {
+    for number in 0..100 {
+        let name = format!(".gander-new-{number}");
+        let mut file = match confined::create_file(parent, name.as_bytes(), mode) {
+            Ok(file) => file,
+            Err(Unusable::Io(e)) if e.kind() == std::io::ErrorKind::AlreadyExists => continue,
+            Err(other) => return Err(other),
+        };
+        return match file.write_all(content) {
+            Ok(()) => Ok(name),
+            Err(error) => {
+                // The cause is the write; that the rest stays behind is the smaller harm.
+                let _ = rustix::fs::unlinkat(parent, name.as_str(), AtFlags::empty());
+                Err(error.into())
+            }
+        };
+    }
+    Err(Unusable::Io(std::io::ErrorKind::AlreadyExists.into()))
+}
+
+fn cleaned(parent: &OwnedFd, name: &str, moved: rustix::io::Result<()>) -> Result<(), Unusable> {
+    moved.map_err(|errno| {
+        let _ = rustix::fs::unlinkat(parent, name, AtFlags::empty());
+        errno.into()
+    })
+}

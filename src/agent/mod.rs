@@ -1,0 +1,349 @@
+//! The agent: a model that reads, edits, runs and finishes.
+//!
+//! What holds: one loop with one exit; every reply and every result is in the transcript before the
+//! next step; money is reserved before it is spent; the agent sees a directory, a sandbox and a
+//! model, and no token, key, database or repository of ours.
+
+use std::error::Error as StdError;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::core::budget::{Budget, Money, OutOfBudget};
+use crate::core::fault::FaultKind;
+use crate::model::{Message, Model, ModelError, Part, Reply, Request, Stop, ToolResult, ToolSpec};
+
+pub mod edit;
+pub mod files;
+pub mod nearest;
+pub mod prompt;
+pub mod tools;
+pub mod transcript;
+
+use tools::{Finish, finish_spec};
+use transcript::{Entry, Transcript, TranscriptError};
+
+/// Something the model can use.
+#[async_trait]
+pub trait Tool: Send + Sync {
+    /// Name, purpose and arguments, for the model.
+    fn spec(&self) -> ToolSpec;
+
+    /// Uses it.
+    ///
+    /// # Errors
+    /// [`ToolFault::ForModel`] is an answer; [`ToolFault::Fatal`] ends the attempt.
+    async fn call(&self, arguments: Value) -> Result<String, ToolFault>;
+}
+
+/// Why a tool did not do as asked.
+#[derive(Debug)]
+pub enum ToolFault {
+    /// The model can do something about it: told to it, and the loop goes on.
+    ForModel(String),
+    /// It cannot: the sandbox is gone, the disk is full.
+    Fatal(Box<dyn StdError + Send + Sync>),
+}
+
+/// What the agent is to do, and how much it may take.
+pub struct Assignment<'a> {
+    /// Round and attempt of the job.
+    pub round: u32,
+    /// From 1.
+    pub attempt: u32,
+    /// Who it is and how it works.
+    pub system: &'a str,
+    /// The request, with what is known about it.
+    pub task: String,
+    /// Replies it may give.
+    pub turns: u32,
+    /// Time it may take.
+    pub time: Duration,
+    /// First pause before asking an overloaded provider again; doubles each time.
+    pub retry_pause: Duration,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finished {
+    /// It says it is done.
+    Changed {
+        /// In its words.
+        summary: String,
+    },
+    /// It says there is nothing to do.
+    NothingToFix {
+        /// In its words.
+        why: String,
+    },
+    /// It went on and on, gave no usable answer or refused.
+    WithoutAnswer {
+        /// In ours.
+        why: String,
+    },
+    /// The next reply may cost more than is left.
+    OutOfBudget(OutOfBudget),
+    /// The job was stopped from outside.
+    Stopped,
+}
+
+/// Why an attempt could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// No reply, also after asking again.
+    #[error("the model gave no reply")]
+    Model(#[from] ModelError),
+    /// The transcript could not be written.
+    #[error("the transcript could not be kept")]
+    Transcript(#[from] TranscriptError),
+    /// A tool broke.
+    #[error("the tool {tool} broke")]
+    Tool {
+        /// Which.
+        tool: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+}
+
+impl AgentError {
+    /// What this means for the work that met it.
+    pub fn kind(&self) -> FaultKind {
+        match self {
+            Self::Model(error) => error.kind(),
+            Self::Transcript(_) => FaultKind::Retry { after_seconds: None },
+            Self::Tool { .. } => FaultKind::Permanent,
+        }
+    }
+}
+
+/// The longest reply asked for, in tokens, thinking included.
+const REPLY_TOKENS: u32 = 16_000;
+/// How often a passing failure of the provider is met by asking again.
+const RETRIES: u32 = 4;
+/// How often the model may answer without using a tool.
+const IDLE_TURNS: u32 = 2;
+
+const GO_ON: &str = "Use a tool. When the change is made and verified, call `finish`.";
+const WRAP_UP: &str =
+    "Most of the budget is used. Finish what is needed, verify, and call `finish`.";
+
+/// What the agent works with.
+pub struct Means<'a> {
+    /// The brain.
+    pub model: &'a dyn Model,
+    /// The hands, beside `finish`.
+    pub tools: &'a [&'a dyn Tool],
+    /// The purse.
+    pub budget: &'a mut Budget,
+    /// The memory.
+    pub transcript: &'a mut Transcript,
+    /// The leash.
+    pub stop: &'a CancellationToken,
+}
+
+/// Lets the model work until it finishes or something runs out.
+///
+/// # Errors
+/// Only when the attempt could not be carried out; how it ended otherwise is [`Finished`].
+pub async fn run(
+    assignment: &Assignment<'_>,
+    means: &mut Means<'_>,
+) -> Result<Finished, AgentError> {
+    let mut specs: Vec<ToolSpec> = means.tools.iter().map(|tool| tool.spec()).collect();
+    specs.push(finish_spec());
+    means.transcript.append(&Entry::Start {
+        model: means.model.name().to_owned(),
+        system: assignment.system.to_owned(),
+        task: assignment.task.clone(),
+    })?;
+    let messages = vec![Message::User(assignment.task.clone())];
+    let deadline = Instant::now() + assignment.time;
+    let mut talk = Talk { assignment, specs, messages, deadline, turn: 0, idle: 0 };
+    let end = loop {
+        if let Some(end) = talk.turn(means).await? {
+            break end;
+        }
+    };
+    means
+        .transcript
+        .append(&Entry::End { how: format!("{end:?}"), spent: means.budget.spent() })?;
+    Ok(end)
+}
+
+/// The conversation so far.
+struct Talk<'a> {
+    assignment: &'a Assignment<'a>,
+    specs: Vec<ToolSpec>,
+    messages: Vec<Message>,
+    deadline: Instant,
+    turn: u32,
+    idle: u32,
+}
+
+impl Talk<'_> {
+    /// One reply and what it asks for. `Some`: the attempt is over.
+    async fn turn(&mut self, means: &mut Means<'_>) -> Result<Option<Finished>, AgentError> {
+        self.turn += 1;
+        if means.stop.is_cancelled() {
+            return Ok(Some(Finished::Stopped));
+        }
+        if self.turn > self.assignment.turns || Instant::now() >= self.deadline {
+            return Ok(Some(self.ran_out()));
+        }
+        let request = self.request();
+        let reservation = match means.budget.reserve(request.cost_ceiling(&means.model.price())) {
+            Ok(reservation) => reservation,
+            Err(out) => return Ok(Some(Finished::OutOfBudget(out))),
+        };
+        let asked = ask(means.model, &request, self.assignment.retry_pause, means.stop).await;
+        let reply = match asked {
+            Ok(reply) => reply,
+            Err(error) => {
+                // What may be on the bill stays set aside.
+                if !error.may_be_billed() {
+                    means.budget.settle(reservation, Money::ZERO);
+                }
+                return Err(error.into());
+            }
+        };
+        means.budget.settle(reservation, means.model.price().cost(&reply.usage));
+        means.transcript.append(&Entry::Reply(reply.clone()))?;
+        let calls: Vec<(String, String, Value)> =
+            reply.parts.iter().filter_map(tool_call).collect();
+        if calls.is_empty() {
+            return Ok(self.without_tools(reply));
+        }
+        self.idle = 0;
+        self.messages.push(Message::Assistant(reply.parts));
+        self.use_tools(calls, means).await
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request {
+            attempt: self.assignment.attempt,
+            round: self.assignment.round,
+            system: self.assignment.system,
+            tools: &self.specs,
+            messages: &self.messages,
+            max_output_tokens: REPLY_TOKENS,
+        }
+    }
+
+    fn ran_out(&self) -> Finished {
+        let minutes = self.assignment.time.as_secs() / 60;
+        let turns = self.turn - 1;
+        without_answer(&format!("no result after {turns} replies within {minutes} minutes"))
+    }
+
+    fn without_tools(&mut self, reply: Reply) -> Option<Finished> {
+        self.idle += 1;
+        let said = reply.parts.iter().any(|part| !matches!(part, Part::Text(t) if t.is_empty()));
+        if reply.stop == Stop::Refused {
+            return Some(without_answer("the model refuses this request"));
+        }
+        if !said || self.idle > IDLE_TURNS {
+            return Some(without_answer("the model stopped using its tools"));
+        }
+        self.messages.push(Message::Assistant(reply.parts));
+        self.messages.push(Message::User(GO_ON.to_owned()));
+        None
+    }
+
+    async fn use_tools(
+        &mut self,
+        calls: Vec<(String, String, Value)>,
+        means: &mut Means<'_>,
+    ) -> Result<Option<Finished>, AgentError> {
+        let mut end = None;
+        let mut results = Vec::with_capacity(calls.len());
+        for (id, name, arguments) in calls {
+            let answer = match Finish::read(&name, &arguments) {
+                Some(Ok(finish)) => {
+                    end = Some(finish.into());
+                    Ok("Noted.".to_owned())
+                }
+                Some(Err(problem)) => Err(ToolFault::ForModel(problem)),
+                None => call(means.tools, &name, arguments).await,
+            };
+            results.push(result(id, &name, answer)?);
+        }
+        if let Some(last) = results.last_mut().filter(|_| means.budget.nearly_spent()) {
+            last.text = format!("{}\n\n{WRAP_UP}", last.text);
+        }
+        means.transcript.append(&Entry::Results(results.clone()))?;
+        self.messages.push(Message::ToolResults(results));
+        Ok(end)
+    }
+}
+
+async fn call(tools: &[&dyn Tool], name: &str, arguments: Value) -> Result<String, ToolFault> {
+    match tools.iter().find(|tool| tool.spec().name == name) {
+        Some(tool) => tool.call(arguments).await,
+        None => {
+            let names: Vec<String> = tools.iter().map(|tool| tool.spec().name).collect();
+            let names = names.join(", ");
+            Err(ToolFault::ForModel(format!(
+                "There is no tool of that name. Use: {names}, finish."
+            )))
+        }
+    }
+}
+
+fn result(
+    call_id: String,
+    tool: &str,
+    answer: Result<String, ToolFault>,
+) -> Result<ToolResult, AgentError> {
+    match answer {
+        Ok(text) => Ok(ToolResult { call_id, text: tools::capped(text), is_error: false }),
+        Err(ToolFault::ForModel(text)) => {
+            Ok(ToolResult { call_id, text: tools::capped(text), is_error: true })
+        }
+        Err(ToolFault::Fatal(source)) => Err(AgentError::Tool { tool: tool.to_owned(), source }),
+    }
+}
+
+fn tool_call(part: &Part) -> Option<(String, String, Value)> {
+    match part {
+        Part::ToolCall { id, name, arguments } => {
+            Some((id.clone(), name.clone(), arguments.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// Asks, and asks again when the failure may pass.
+async fn ask(
+    model: &dyn Model,
+    request: &Request<'_>,
+    first_pause: Duration,
+    stop: &CancellationToken,
+) -> Result<Reply, ModelError> {
+    let mut pause = first_pause;
+    for _ in 0..RETRIES {
+        match model.respond(request).await {
+            Err(error) => match error.kind() {
+                FaultKind::Retry { after_seconds } => {
+                    tracing::warn!(%error, "asking the model again");
+                    let wait = after_seconds.map_or(pause, Duration::from_secs);
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = stop.cancelled() => return Err(error),
+                    }
+                    pause *= 2;
+                }
+                FaultKind::Permanent | FaultKind::Bug => return Err(error),
+            },
+            reply => return reply,
+        }
+    }
+    model.respond(request).await
+}
+
+fn without_answer(why: &str) -> Finished {
+    Finished::WithoutAnswer { why: why.to_owned() }
+}

@@ -1,0 +1,467 @@
+//! What the model can use: `read`, `search`, `edit`, `run`, and `finish`. (`verify` is handed in.)
+//!
+//! What holds: file tools never leave the tree or follow a link (files.rs); commands run in the
+//! sandbox; results are capped and say so; a wrong call is answered, not fatal.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use grep_regex::RegexMatcherBuilder;
+use grep_searcher::sinks::UTF8;
+use grep_searcher::{BinaryDetection, SearcherBuilder};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::edit::{edit, edit_everywhere, insert_after};
+use super::files::{FileRefusal, Root};
+use super::nearest::numbered;
+use super::{Finished, Tool, ToolFault};
+use crate::core::path::RepoPath;
+use crate::model::ToolSpec;
+use crate::sandbox::{Command, Exit, Limits, Output, Sandbox, SandboxError};
+
+/// Characters of one result that the model gets to see.
+const RESULT_CAP: usize = 24_000;
+/// Lines `read` shows unless asked for others.
+const READ_LINES: usize = 600;
+/// Matches `search` shows.
+const SEARCH_MATCHES: usize = 100;
+/// Files `search` looks into.
+const SEARCH_FILES: usize = 200_000;
+/// Characters of a matching line.
+const MATCH_WIDTH: usize = 300;
+
+/// Cuts a result in its middle, where least is lost, and says so.
+pub fn capped(text: String) -> String {
+    let characters = text.chars().count();
+    if characters <= RESULT_CAP {
+        return text;
+    }
+    let half = RESULT_CAP / 2;
+    let head: String = text.chars().take(half).collect();
+    let tail: String = text.chars().skip(characters - half).collect();
+    format!("{head}\n[… {} characters cut here …]\n{tail}", characters - RESULT_CAP)
+}
+
+/// Looks at a file or directory.
+pub struct Read(pub Arc<Root>);
+
+/// Finds lines by regular expression.
+pub struct Search(pub Arc<Root>);
+
+/// Changes files.
+pub struct Edit(pub Arc<Root>);
+
+/// Runs a command in the sandbox.
+pub struct Run {
+    /// The walls.
+    pub sandbox: Arc<dyn Sandbox>,
+    /// The tree it works on.
+    pub tree: PathBuf,
+    /// Its limits.
+    pub limits: Limits,
+    /// Ends it early.
+    pub stop: CancellationToken,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadArguments {
+    #[serde(default)]
+    path: String,
+    from: Option<usize>,
+    to: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SearchArguments {
+    pattern: String,
+    #[serde(default)]
+    path: String,
+    #[serde(default)]
+    ignore_case: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EditArguments {
+    path: String,
+    #[serde(default)]
+    action: EditAction,
+    old: Option<String>,
+    new: Option<String>,
+    line: Option<usize>,
+    to: Option<String>,
+}
+
+#[derive(Deserialize, Default, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum EditAction {
+    #[default]
+    Replace,
+    ReplaceAll,
+    Insert,
+    Create,
+    Delete,
+    Rename,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunArguments {
+    command: String,
+    #[serde(default)]
+    directory: String,
+}
+
+#[async_trait]
+impl Tool for Read {
+    fn spec(&self) -> ToolSpec {
+        spec(
+            "read",
+            "Shows a text file with line numbers (`12| text`), or lists a directory. Long files are \
+             shown in part: give `from` and `to` for other lines.",
+            json!({
+                "path": {"type": "string", "description": "relative to the top; empty for the top itself"},
+                "from": {"type": "integer", "minimum": 1, "description": "first line"},
+                "to": {"type": "integer", "minimum": 1, "description": "last line"},
+            }),
+            &[],
+        )
+    }
+
+    async fn call(&self, arguments: Value) -> Result<String, ToolFault> {
+        let arguments: ReadArguments = parse(arguments)?;
+        let Some(path) = directory(&arguments.path)? else { return list(&self.0, None) };
+        let text = match self.0.read(&path) {
+            Ok(text) => text,
+            Err(FileRefusal::IsADirectory { .. }) => return list(&self.0, Some(&path)),
+            Err(refusal) => return Err(told(refusal)),
+        };
+        let lines = text.lines().count();
+        if lines == 0 {
+            return Ok("[the file is empty]".to_owned());
+        }
+        let from = arguments.from.unwrap_or(1).max(1);
+        let to = arguments.to.unwrap_or(from.saturating_add(READ_LINES - 1)).min(lines);
+        if from > lines {
+            return Err(ToolFault::ForModel(format!("The file has only {lines} lines.")));
+        }
+        let mut shown = numbered(&text, from, to);
+        if to < lines || from > 1 {
+            let _ = write!(shown, "\n[lines {from} to {to} of {lines}]");
+        }
+        Ok(shown)
+    }
+}
+
+#[async_trait]
+impl Tool for Search {
+    fn spec(&self) -> ToolSpec {
+        spec(
+            "search",
+            "Finds lines that match a regular expression in all files below `path`.",
+            json!({
+                "pattern": {"type": "string", "description": "regular expression, as Rust's regex crate reads it"},
+                "path": {"type": "string", "description": "file or directory; empty for everything"},
+                "ignore_case": {"type": "boolean"},
+            }),
+            &["pattern"],
+        )
+    }
+
+    async fn call(&self, arguments: Value) -> Result<String, ToolFault> {
+        let arguments: SearchArguments = parse(arguments)?;
+        let matcher = RegexMatcherBuilder::new()
+            .case_insensitive(arguments.ignore_case)
+            .build(&arguments.pattern)
+            .map_err(|error| ToolFault::ForModel(format!("The pattern cannot be used: {error}")))?;
+        let root = Arc::clone(&self.0);
+        let start = directory(&arguments.path)?;
+        let search = move || search_below(&root, start.as_ref(), &matcher);
+        tokio::task::spawn_blocking(search).await.map_err(fatal)?
+    }
+}
+
+#[async_trait]
+impl Tool for Edit {
+    fn spec(&self) -> ToolSpec {
+        spec(
+            "edit",
+            "Changes one file. `replace` (the default) puts `new` where `old` stands; `old` must be \
+             exact and occur once, so give enough lines around it. `replace_all` replaces every \
+             exact occurrence. `insert` puts `new` after line `line` (0: at the top). `create` makes \
+             a file from `new`. `delete` removes the file. `rename` moves it to `to`.",
+            json!({
+                "path": {"type": "string"},
+                "action": {"type": "string", "enum": ["replace", "replace_all", "insert", "create", "delete", "rename"]},
+                "old": {"type": "string", "description": "text to be replaced, without line numbers"},
+                "new": {"type": "string", "description": "text to stand there"},
+                "line": {"type": "integer", "minimum": 0},
+                "to": {"type": "string", "description": "new path"},
+            }),
+            &["path"],
+        )
+    }
+
+    async fn call(&self, arguments: Value) -> Result<String, ToolFault> {
+        let arguments: EditArguments = parse(arguments)?;
+        let path = repo_path(&arguments.path)?;
+        let needs = |value: &Option<String>, name: &str| {
+            value.clone().ok_or_else(|| ToolFault::ForModel(format!("This action needs `{name}`.")))
+        };
+        let files = &self.0;
+        let edited = match arguments.action {
+            EditAction::Create => {
+                files.create(&path, needs(&arguments.new, "new")?.as_bytes()).map_err(told)?;
+                return Ok(format!("Created {path}."));
+            }
+            EditAction::Delete => {
+                files.delete(&path).map_err(told)?;
+                return Ok(format!("Deleted {path}."));
+            }
+            EditAction::Rename => {
+                let to = repo_path(&needs(&arguments.to, "to")?)?;
+                files.rename(&path, &to).map_err(told)?;
+                return Ok(format!("Renamed {path} to {to}."));
+            }
+            EditAction::Replace | EditAction::ReplaceAll => {
+                let (old, new) = (needs(&arguments.old, "old")?, needs(&arguments.new, "new")?);
+                let text = files.read(&path).map_err(told)?;
+                if arguments.action == EditAction::ReplaceAll {
+                    edit_everywhere(&text, &old, &new)
+                } else {
+                    edit(&text, &old, &new)
+                }
+            }
+            EditAction::Insert => {
+                let line = arguments
+                    .line
+                    .ok_or_else(|| ToolFault::ForModel("This action needs `line`.".to_owned()))?;
+                insert_after(
+                    &files.read(&path).map_err(told)?,
+                    line,
+                    &needs(&arguments.new, "new")?,
+                )
+            }
+        };
+        let edited = edited.map_err(|refusal| ToolFault::ForModel(refusal.to_string()))?;
+        files.write(&path, edited.text.as_bytes()).map_err(told)?;
+        let note = edited.note.map_or(String::new(), |note| format!(" {note}"));
+        Ok(format!("Changed {path}.{note}"))
+    }
+}
+
+#[async_trait]
+impl Tool for Run {
+    fn spec(&self) -> ToolSpec {
+        spec(
+            "run",
+            "Runs a shell command in the tree, in a sandbox without network. Output is capped.",
+            json!({
+                "command": {"type": "string"},
+                "directory": {"type": "string", "description": "where to run it; empty for the top"},
+            }),
+            &["command"],
+        )
+    }
+
+    async fn call(&self, arguments: Value) -> Result<String, ToolFault> {
+        let arguments: RunArguments = parse(arguments)?;
+        let workdir = directory(&arguments.directory)?;
+        let command = Command::shell(arguments.command, self.tree.clone())
+            .in_directory(workdir.map_or(String::new(), |path| path.to_string()));
+        match self.sandbox.run(&command, &self.limits, &self.stop).await {
+            Ok(output) => Ok(shown(&output)),
+            Err(SandboxError::Malformed) => {
+                Err(ToolFault::ForModel("The command is empty or holds a NUL byte.".to_owned()))
+            }
+            Err(error @ SandboxError::WorkDirectory(_)) => {
+                Err(ToolFault::ForModel(error.to_string()))
+            }
+            Err(error) => Err(fatal(error)),
+        }
+    }
+}
+
+/// How the model ends its work.
+pub struct Finish {
+    summary: String,
+    nothing_to_fix: bool,
+}
+
+/// `finish`, for the model.
+pub fn finish_spec() -> ToolSpec {
+    spec(
+        "finish",
+        "Ends the work. `summary` is for the maintainer: what was wrong and what you changed, or why \
+         nothing needs to change.",
+        json!({
+            "summary": {"type": "string"},
+            "nothing_to_fix": {"type": "boolean", "description": "true when no change is needed"},
+        }),
+        &["summary"],
+    )
+}
+
+impl Finish {
+    /// `None`: another tool was called.
+    pub fn read(tool: &str, arguments: &Value) -> Option<Result<Self, String>> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Arguments {
+            summary: String,
+            #[serde(default)]
+            nothing_to_fix: bool,
+        }
+        (tool == "finish").then(|| {
+            let arguments: Arguments =
+                serde_json::from_value(arguments.clone()).map_err(|error| error.to_string())?;
+            if arguments.summary.trim().is_empty() {
+                return Err("`summary` must not be empty.".to_owned());
+            }
+            Ok(Self { summary: arguments.summary, nothing_to_fix: arguments.nothing_to_fix })
+        })
+    }
+}
+
+impl From<Finish> for Finished {
+    fn from(finish: Finish) -> Self {
+        if finish.nothing_to_fix {
+            Self::NothingToFix { why: finish.summary }
+        } else {
+            Self::Changed { summary: finish.summary }
+        }
+    }
+}
+
+/// A command's outcome, as a person at a terminal would want to be told.
+pub fn shown(output: &Output) -> String {
+    let end = match output.exit {
+        Exit::Code(0) => "[exit code 0]".to_owned(),
+        Exit::Code(code) => format!("[exit code {code}]"),
+        Exit::Signal(signal) => format!("[killed by signal {signal}]"),
+        Exit::TimedOut => format!("[killed after {} s: it took too long]", output.wall.as_secs()),
+        Exit::DiskFull => "[killed: it filled the disk]".to_owned(),
+        Exit::Stopped => "[stopped]".to_owned(),
+    };
+    let mut text = output.stdout.text.trim_end().to_owned();
+    let errors = output.stderr.text.trim_end();
+    if !errors.is_empty() {
+        if !text.is_empty() {
+            text.push_str("\n[standard error]\n");
+        }
+        text.push_str(errors);
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text + &end
+}
+
+fn search_below(
+    root: &Root,
+    start: Option<&RepoPath>,
+    matcher: &grep_regex::RegexMatcher,
+) -> Result<String, ToolFault> {
+    let mut searcher =
+        SearcherBuilder::new().binary_detection(BinaryDetection::quit(0)).line_number(true).build();
+    let mut found = String::new();
+    let (mut matches, mut files) = (0, 0);
+    let mut waiting = vec![start.cloned()];
+    while let Some(path) = waiting.pop() {
+        let content = match path.as_ref().map(|path| root.read_bytes(path)) {
+            Some(Ok(content)) => content,
+            Some(Err(FileRefusal::IsADirectory { .. })) | None => {
+                waiting.extend(below(root, path.as_ref())?);
+                continue;
+            }
+            Some(Err(refusal)) if Some(path.as_ref()) == Some(start) => return Err(told(refusal)),
+            Some(Err(_)) => continue,
+        };
+        let Some(path) = path else { continue };
+        files += 1;
+        let lines = UTF8(|number, line| {
+            matches += 1;
+            if matches <= SEARCH_MATCHES {
+                let line: String = line.trim_end().chars().take(MATCH_WIDTH).collect();
+                let _ = writeln!(found, "{path}:{number}| {line}");
+            }
+            Ok(matches <= SEARCH_MATCHES)
+        });
+        // What is not UTF-8 is not searched further; there is nothing to tell the model about it.
+        let _ = searcher.search_slice(matcher, &content, lines);
+        if matches > SEARCH_MATCHES || files >= SEARCH_FILES {
+            found.push_str(
+                "[more matches were not shown: search in a directory, or more exactly]\n",
+            );
+            break;
+        }
+    }
+    if found.is_empty() { Ok("No line matches.".to_owned()) } else { Ok(found) }
+}
+
+/// Files and directories right below, last first, so that a stack gives them back in order.
+fn below(root: &Root, path: Option<&RepoPath>) -> Result<Vec<Option<RepoPath>>, ToolFault> {
+    let listed = root.list(path).map_err(told)?;
+    let children = listed.iter().rev().filter(|child| !child.name.ends_with('@'));
+    let paths = children.filter_map(|child| {
+        let name = child.name.trim_end_matches('/');
+        let full = path.map_or(name.to_owned(), |path| format!("{path}/{name}"));
+        full.parse().ok().map(Some)
+    });
+    Ok(paths.collect())
+}
+
+fn list(root: &Root, path: Option<&RepoPath>) -> Result<String, ToolFault> {
+    let names = root.list(path).map_err(told)?;
+    if names.is_empty() {
+        return Ok("[the directory is empty]".to_owned());
+    }
+    Ok(names.into_iter().map(|listed| listed.name).collect::<Vec<_>>().join("\n"))
+}
+
+/// `""`, `"."` and `"/"` are the top.
+fn directory(path: &str) -> Result<Option<RepoPath>, ToolFault> {
+    let path = path.trim().trim_start_matches("./").trim_end_matches('/');
+    if matches!(path, "" | ".") { Ok(None) } else { repo_path(path).map(Some) }
+}
+
+fn repo_path(path: &str) -> Result<RepoPath, ToolFault> {
+    path.trim_start_matches("./").parse().map_err(|problem| {
+        ToolFault::ForModel(format!(
+            "{path:?} cannot be used: {problem}. Paths are relative to the top, such as `src/main.rs`."
+        ))
+    })
+}
+
+fn spec(name: &str, description: &str, properties: Value, required: &[&str]) -> ToolSpec {
+    ToolSpec {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        parameters: json!({
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        }),
+    }
+}
+
+fn parse<T: DeserializeOwned>(arguments: Value) -> Result<T, ToolFault> {
+    serde_json::from_value(arguments)
+        .map_err(|error| ToolFault::ForModel(format!("The arguments cannot be used: {error}.")))
+}
+
+fn told(refusal: FileRefusal) -> ToolFault {
+    ToolFault::ForModel(refusal.to_string())
+}
+
+fn fatal(error: impl std::error::Error + Send + Sync + 'static) -> ToolFault {
+    ToolFault::Fatal(Box::new(error))
+}

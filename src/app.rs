@@ -1,0 +1,248 @@
+//! The composition root: the only file that names concrete adapters.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::config::{Config, ModelChoice, toolchain_places};
+use crate::core::command::Address;
+use crate::egress::{Egress, EgressError, PinnedHost, Policy, PrivateAddresses};
+use crate::forge::{AppKey, BadKey, Forge, ForgeConfig};
+use crate::model::{self, Model, ModelError, Provider, ScriptError, Scripted};
+use crate::sandbox::{Bubblewrap, Sandbox, SandboxError, toolchain};
+use crate::server::{Intake, WeakSecret, WebhookSecrets};
+use crate::store::{Sqlite, Store, StoreError};
+use crate::worker::{Parts, Settings, Worker};
+
+/// Gander, put together and not yet running.
+pub struct App {
+    /// The HTTP side.
+    pub intake: Intake,
+    /// The working side.
+    pub worker: Worker,
+}
+
+/// What an [`App`] is made of.
+pub struct Wiring {
+    /// The memory.
+    pub store: Arc<dyn Store>,
+    /// The door to GitHub.
+    pub forge: Forge,
+    /// The walls.
+    pub sandbox: Arc<dyn Sandbox>,
+    /// The operator's models, the default first.
+    pub models: Vec<Arc<dyn Model>>,
+    /// The webhook secrets.
+    pub secrets: WebhookSecrets,
+    /// The time.
+    pub clock: Clock,
+    /// The operator's choices.
+    pub settings: Settings,
+}
+
+/// Why Gander does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The webhook secret.
+    #[error(transparent)]
+    Secret(#[from] WeakSecret),
+    /// The App's key.
+    #[error(transparent)]
+    Key(#[from] BadKey),
+    /// An address to be pinned.
+    #[error("the address {0} cannot be used")]
+    Address(Url),
+    /// The HTTP client.
+    #[error("the way out could not be set up")]
+    Egress(#[from] EgressError),
+    /// The database.
+    #[error("the database could not be opened")]
+    Store(#[from] StoreError),
+    /// The sandbox. No sandbox, no run.
+    #[error("there is no working sandbox, so Gander does not start")]
+    Sandbox(#[from] SandboxError),
+    /// The model.
+    #[error("the model cannot be used")]
+    Model(#[from] ModelError),
+    /// The script.
+    #[error("the script of replies cannot be used")]
+    Script(#[from] ScriptError),
+    /// The provider.
+    #[error("there is no provider {0:?}; use anthropic or openai")]
+    Provider(String),
+    /// The data directory.
+    #[error("the data directory {0} cannot be used")]
+    Data(std::path::PathBuf, #[source] std::io::Error),
+}
+
+const MODEL_PAUSE: Duration = Duration::from_secs(2);
+
+impl App {
+    /// Connects the parts.
+    pub fn new(wiring: Wiring) -> Self {
+        let Wiring { store, forge, sandbox, models, secrets, clock, settings } = wiring;
+        let wake = Arc::new(Notify::new());
+        let intake = Intake {
+            store: Arc::clone(&store),
+            secrets: Arc::new(secrets),
+            address: Arc::new(settings.address.clone()),
+            clock: clock.clone(),
+            wake: Arc::clone(&wake),
+        };
+        let parts = Parts { store, forge, sandbox, models, clock, wake, settings };
+        Self { intake, worker: Worker::new(parts) }
+    }
+
+    /// Serves and works until `shutdown`.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) -> std::io::Result<()> {
+        let working = async {
+            if let Err(fault) = self.worker.begin_sweeps().await {
+                tracing::error!(fault = fault.text, "the sweeps could not be queued");
+            }
+            self.worker.run(shutdown.clone()).await;
+        };
+        let serving = crate::server::serve(listener, self.intake, shutdown.clone());
+        let (served, ()) = tokio::join!(serving, working);
+        served
+    }
+}
+
+impl Wiring {
+    /// Builds all parts as the operator configured them.
+    ///
+    /// # Errors
+    /// The first part that cannot be had.
+    pub async fn from_config(config: &Config) -> Result<Self, StartError> {
+        let secrets = WebhookSecrets::new(
+            config.github.webhook_secret.clone(),
+            config.github.webhook_secret_previous.clone(),
+        )?;
+        let forge_config = ForgeConfig {
+            api: config.github.api_url.clone(),
+            web: config.github.web_url.clone(),
+            app_id: config.github.app_id,
+            key: AppKey::from_pem(config.github.private_key.expose_secret().as_bytes())?,
+        };
+        let clock = Clock::system();
+        let egress = egress(config)?;
+        let data = prepare_data(&config.data)?;
+        let store = Sqlite::open(&data.join("gander.db")).await?;
+        Ok(Self {
+            store: Arc::new(store),
+            forge: Forge::new(forge_config, egress.clone(), clock.clone()),
+            sandbox: Arc::new(sandbox()),
+            models: models(&config.model, &egress)?,
+            secrets,
+            clock,
+            settings: Settings {
+                address: Address {
+                    prefix: config.github.prefix.clone(),
+                    mention: config.github.mention.clone(),
+                },
+                data,
+                most_per_job: config.per_job,
+                installation_day: config.installation_day,
+                workers: config.workers,
+                model_pause: MODEL_PAUSE,
+            },
+        })
+    }
+}
+
+/// The sandbox of this machine, with the toolchains found on it.
+pub fn sandbox() -> Bubblewrap {
+    Bubblewrap::new(toolchain::find(&toolchain_places()))
+}
+
+/// The models of a choice, the default first.
+///
+/// # Errors
+/// When the script or the provider cannot be used.
+pub fn models(choice: &ModelChoice, egress: &Egress) -> Result<Vec<Arc<dyn Model>>, StartError> {
+    if let ModelChoice::Script(path) = choice {
+        return Ok(vec![Arc::new(Scripted::from_file(path)?)]);
+    }
+    let mut models: Vec<Arc<dyn Model>> = Vec::new();
+    for settings in model_settings(choice)? {
+        models.push(model::connect(&settings, egress)?.into());
+    }
+    Ok(models)
+}
+
+/// Where the models of a choice are.
+///
+/// # Errors
+/// When there is no such provider.
+pub fn model_addresses(choice: &ModelChoice) -> Result<Vec<Url>, StartError> {
+    let settings = model_settings(choice)?.into_iter();
+    settings
+        .map(|settings| settings.base_url().map_err(|_| StartError::Provider(settings.model)))
+        .collect()
+}
+
+fn model_settings(choice: &ModelChoice) -> Result<Vec<model::Settings>, StartError> {
+    let ModelChoice::Provider { provider, names, key, base_url } = choice else {
+        return Ok(Vec::new());
+    };
+    let known: Provider = provider.parse().map_err(|()| StartError::Provider(provider.clone()))?;
+    let settings = names.iter().map(|name| model::Settings {
+        provider: known,
+        model: name.clone(),
+        base_url: base_url.clone(),
+        key: key.clone(),
+        price: None,
+        patience: model::PATIENCE,
+    });
+    Ok(settings.collect())
+}
+
+/// The one way out, to the hosts the operator named.
+///
+/// # Errors
+/// When an address cannot be pinned or the client cannot be made.
+pub fn egress_to(
+    addresses: impl IntoIterator<Item = Url>,
+    private_addresses: PrivateAddresses,
+) -> Result<Egress, StartError> {
+    let mut hosts = BTreeSet::new();
+    for address in addresses {
+        let host = PinnedHost::of_url(&address).map_err(|_| StartError::Address(address))?;
+        hosts.insert(host);
+    }
+    Ok(Egress::new(Policy { hosts, private_addresses })?)
+}
+
+fn egress(config: &Config) -> Result<Egress, StartError> {
+    let mut addresses = vec![config.github.api_url.clone(), config.github.web_url.clone()];
+    addresses.extend(model_addresses(&config.model)?);
+    let private =
+        if config.private_addresses { PrivateAddresses::Allow } else { PrivateAddresses::Refuse };
+    egress_to(addresses, private)
+}
+
+/// Makes the data directory, and throws away what a former run left half-done.
+fn prepare_data(data: &Path) -> Result<std::path::PathBuf, StartError> {
+    let failed = |source| StartError::Data(data.to_owned(), source);
+    std::fs::create_dir_all(data).map_err(failed)?;
+    let data = data.canonicalize().map_err(failed)?;
+    let scratch = data.join("scratch");
+    match std::fs::remove_dir_all(&scratch) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
+        _ => Ok(data),
+    }
+}

@@ -1,0 +1,424 @@
+//! The operator's choices: `gander-server.toml`, and variables that come before it.
+//!
+//! What holds: this is the one file that reads the environment; secrets come by variable or by file
+//! (never readable by everyone) and are wrapped at once; a missing or weak setting is an error that
+//! names it, never a default.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+use crate::core::budget::Money;
+use crate::sandbox::toolchain::Places;
+
+/// Everything `gander serve` needs to know.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where to keep everything.
+    pub data: PathBuf,
+    /// Tasks done side by side.
+    pub workers: usize,
+    /// GitHub and who we are there.
+    pub github: GitHub,
+    /// The models, the default first.
+    pub model: ModelChoice,
+    /// No job may cost more.
+    pub per_job: Money,
+    /// No installation may cost more in a day.
+    pub installation_day: Money,
+    /// Whether addresses that are not on the internet may be reached.
+    pub private_addresses: bool,
+}
+
+/// GitHub and who we are there.
+#[derive(Debug)]
+pub struct GitHub {
+    /// The App's number.
+    pub app_id: u64,
+    /// Its private key, as PEM.
+    pub private_key: SecretString,
+    /// The webhook's secret.
+    pub webhook_secret: SecretString,
+    /// The one before, while it is being changed.
+    pub webhook_secret_previous: Option<SecretString>,
+    /// The REST API.
+    pub api_url: Url,
+    /// The web and git address.
+    pub web_url: Url,
+    /// The slash command.
+    pub prefix: String,
+    /// The mention that means the same.
+    pub mention: Option<String>,
+}
+
+/// Which models may be used.
+#[derive(Debug)]
+pub enum ModelChoice {
+    /// A provider's.
+    Provider {
+        /// `anthropic` or `openai`.
+        provider: String,
+        /// Their names there.
+        names: Vec<String>,
+        /// The key.
+        key: SecretString,
+        /// Another address than the provider's own.
+        base_url: Option<Url>,
+    },
+    /// A file of replies, for trying things out.
+    Script(PathBuf),
+}
+
+/// A setting that is missing or cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// No such file, or not readable.
+    #[error("the configuration {} cannot be read", .0.display())]
+    Unreadable(PathBuf, #[source] std::io::Error),
+    /// Not what it should be.
+    #[error("{}: {}", .0.display(), .1)]
+    Malformed(PathBuf, String),
+    /// Not given at all.
+    #[error("{name} is not set: give it in the configuration under {key}, or as {name}. {help}")]
+    Missing {
+        /// The variable.
+        name: &'static str,
+        /// The key in the file.
+        key: &'static str,
+        /// How to get one.
+        help: &'static str,
+    },
+    /// Given, but not usable.
+    #[error("{name} cannot be used: {why}")]
+    Bad {
+        /// Variable or key.
+        name: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// A secret that everyone on the machine can read.
+    #[error("{} can be read by every user of this machine; run `chmod 600` on it", .0.display())]
+    WorldReadable(PathBuf),
+}
+
+/// `gander-server.toml`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    listen: Option<String>,
+    data: Option<PathBuf>,
+    workers: Option<usize>,
+    allow_private_addresses: bool,
+    github: FileGitHub,
+    model: FileModel,
+    limits: FileLimits,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FileGitHub {
+    app_id: Option<u64>,
+    private_key_file: Option<PathBuf>,
+    webhook_secret_file: Option<PathBuf>,
+    webhook_secret_previous_file: Option<PathBuf>,
+    api_url: Option<String>,
+    web_url: Option<String>,
+    prefix: Option<String>,
+    mention: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FileModel {
+    provider: Option<String>,
+    names: Vec<String>,
+    key_file: Option<PathBuf>,
+    base_url: Option<String>,
+    script: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FileLimits {
+    per_job: Option<Money>,
+    installation_day: Option<Money>,
+}
+
+const DEFAULT_MODEL: &str = "claude-sonnet-4-5";
+
+/// A variable of the environment.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Where toolchains may be found on this machine.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+pub fn toolchain_places() -> Places {
+    Places::from_variables(|name: &str| -> Option<OsString> { std::env::var_os(name) })
+}
+
+/// The caller's environment, for commands that run without a sandbox; filtered there.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+pub fn environment() -> Vec<(String, String)> {
+    std::env::vars().collect()
+}
+
+impl Config {
+    /// Reads the file, if one is given, and the variables.
+    ///
+    /// # Errors
+    /// The first setting that is missing or unusable.
+    pub fn load(
+        file: Option<&Path>,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let File { listen, data, workers, allow_private_addresses, github, model, limits } =
+            match file {
+                Some(path) => read_file(path)?,
+                None => File::default(),
+            };
+        let listen = variable("GANDER_LISTEN").or(listen);
+        let listen = listen.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+        Ok(Self {
+            listen: listen.parse().map_err(|_| ConfigError::Bad {
+                name: "GANDER_LISTEN",
+                why: format!("{listen:?} is not ADDRESS:PORT, such as 127.0.0.1:8080"),
+            })?,
+            data: variable("GANDER_DATA")
+                .map(PathBuf::from)
+                .or(data)
+                .unwrap_or_else(|| "gander-data".into()),
+            workers: workers.unwrap_or(4),
+            github: read_github(github, variable)?,
+            model: read_model(model, variable)?,
+            per_job: limits.per_job.unwrap_or(Money::from_micros(10_000_000)),
+            installation_day: limits.installation_day.unwrap_or(Money::from_micros(100_000_000)),
+            private_addresses: allow_private_addresses
+                || variable("GANDER_ALLOW_PRIVATE_ADDRESSES").as_deref() == Some("true"),
+        })
+    }
+}
+
+fn read_file(path: &Path) -> Result<File, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable(path.to_owned(), source))?;
+    toml::from_str(&text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start).min(text.len());
+        let before = text.get(..start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let problem = format!("line {line}, column {column}: {}", error.message());
+        ConfigError::Malformed(path.to_owned(), problem)
+    })
+}
+
+fn read_github(
+    file: FileGitHub,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<GitHub, ConfigError> {
+    let first = |names: &[&str]| names.iter().find_map(|name| variable(name));
+    let app_id = match first(&["GANDER_APP_ID", "APP_ID"]) {
+        Some(text) => Some(text.trim().parse().map_err(|_| ConfigError::Bad {
+            name: "GANDER_APP_ID",
+            why: "it is not a number".to_owned(),
+        })?),
+        None => file.app_id,
+    };
+    let app_id = app_id.ok_or(ConfigError::Missing {
+        name: "GANDER_APP_ID",
+        key: "[github] app_id",
+        help: "GitHub shows it on the App's settings page.",
+    })?;
+    let key_file = first(&["GANDER_PRIVATE_KEY_FILE", "PRIVATE_KEY_PATH"]).map(PathBuf::from);
+    let private_key =
+        secret(first(&["GANDER_PRIVATE_KEY", "PRIVATE_KEY"]), key_file.or(file.private_key_file))?
+            .ok_or(ConfigError::Missing {
+                name: "GANDER_PRIVATE_KEY",
+                key: "[github] private_key_file",
+                help: "Make one on the App's settings page, and keep the file with mode 0600.",
+            })?;
+    let webhook_secret = secret(
+        first(&["GANDER_WEBHOOK_SECRET", "WEBHOOK_SECRET"]),
+        first(&["GANDER_WEBHOOK_SECRET_FILE"]).map(PathBuf::from).or(file.webhook_secret_file),
+    )?
+    .ok_or(ConfigError::Missing {
+        name: "GANDER_WEBHOOK_SECRET",
+        key: "[github] webhook_secret_file",
+        help: "Make one with `openssl rand -hex 32`, and set it in the App's settings too.",
+    })?;
+    Ok(GitHub {
+        app_id,
+        private_key,
+        webhook_secret,
+        webhook_secret_previous: secret(
+            first(&["GANDER_WEBHOOK_SECRET_PREVIOUS"]),
+            file.webhook_secret_previous_file,
+        )?,
+        api_url: url(
+            "GANDER_API_URL",
+            first(&["GANDER_API_URL"]).or(file.api_url),
+            "https://api.github.com",
+        )?,
+        web_url: url(
+            "GANDER_WEB_URL",
+            first(&["GANDER_WEB_URL"]).or(file.web_url),
+            "https://github.com",
+        )?,
+        prefix: prefix(file.prefix)?,
+        mention: file.mention,
+    })
+}
+
+fn read_model(
+    file: FileModel,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<ModelChoice, ConfigError> {
+    let script = variable("GANDER_MODEL_SCRIPT").map(PathBuf::from).or(file.script);
+    if let Some(script) = script {
+        return Ok(ModelChoice::Script(script));
+    }
+    let provider = file.provider.unwrap_or_else(|| "anthropic".to_owned());
+    let names = match variable("GANDER_MODEL") {
+        Some(names) => names.split(',').map(|name| name.trim().to_owned()).collect(),
+        None if file.names.is_empty() => vec![DEFAULT_MODEL.to_owned()],
+        None => file.names,
+    };
+    let usual = if provider == "openai" { "OPENAI_API_KEY" } else { "ANTHROPIC_API_KEY" };
+    let key_file = variable("GANDER_MODEL_KEY_FILE").map(PathBuf::from).or(file.key_file);
+    let key = secret(variable("GANDER_MODEL_KEY").or_else(|| variable(usual)), key_file)?;
+    let key = key.ok_or(ConfigError::Missing {
+        name: "GANDER_MODEL_KEY",
+        key: "[model] key_file",
+        help: "The provider's console makes one. ANTHROPIC_API_KEY works too.",
+    })?;
+    let base_url = match file.base_url {
+        Some(text) => Some(url("[model] base_url", Some(text), "")?),
+        None => None,
+    };
+    Ok(ModelChoice::Provider { provider, names, key, base_url })
+}
+
+/// A secret from a variable, else from a file that not everyone can read.
+fn secret(
+    value: Option<String>,
+    file: Option<PathBuf>,
+) -> Result<Option<SecretString>, ConfigError> {
+    if let Some(value) = value {
+        return Ok(Some(value.into()));
+    }
+    let Some(path) = file else { return Ok(None) };
+    let unreadable = |source| ConfigError::Unreadable(path.clone(), source);
+    let mode = std::fs::metadata(&path).map_err(unreadable)?.permissions().mode();
+    if mode & 0o004 != 0 {
+        return Err(ConfigError::WorldReadable(path));
+    }
+    let text = std::fs::read_to_string(&path).map_err(unreadable)?;
+    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned().into()))
+}
+
+fn url(name: &'static str, text: Option<String>, default: &str) -> Result<Url, ConfigError> {
+    let text = text.unwrap_or_else(|| default.to_owned());
+    let bad = |why: String| ConfigError::Bad { name, why };
+    let url = Url::parse(&text).map_err(|error| bad(format!("{text:?}: {error}")))?;
+    if url.host_str().is_none() || !matches!(url.scheme(), "http" | "https") {
+        return Err(bad(format!("{text:?} is not an address that begins with https://")));
+    }
+    Ok(url)
+}
+
+fn prefix(text: Option<String>) -> Result<String, ConfigError> {
+    let text = text.unwrap_or_else(|| "/gander".to_owned());
+    let good = text.len() > 1
+        && text.starts_with('/')
+        && text[1..].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if good {
+        return Ok(text);
+    }
+    let why = format!("{text:?} is not a slash command such as /gander");
+    Err(ConfigError::Bad { name: "[github] prefix", why })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    fn load(variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, ConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = file.map(|text| {
+            let path = directory.path().join("gander-server.toml");
+            std::fs::write(&path, text).unwrap();
+            path
+        });
+        let find = |name: &str| {
+            let found = variables.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        Config::load(path.as_deref(), &find)
+    }
+
+    const ENOUGH: &[(&str, &str)] = &[
+        ("APP_ID", "7"),
+        ("PRIVATE_KEY", "pem"),
+        ("WEBHOOK_SECRET", "a secret of some length"),
+        ("ANTHROPIC_API_KEY", "key"),
+    ];
+
+    #[test]
+    fn the_names_people_know_from_other_apps_are_enough() {
+        let config = load(ENOUGH, None).unwrap();
+        assert_eq!(config.github.app_id, 7);
+        assert_eq!(config.github.api_url.as_str(), "https://api.github.com/");
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert!(
+            matches!(config.model, ModelChoice::Provider { provider, .. } if provider == "anthropic")
+        );
+    }
+
+    #[test]
+    fn nothing_that_matters_has_a_silent_default() {
+        for (missing, named) in [
+            ("APP_ID", "GANDER_APP_ID"),
+            ("PRIVATE_KEY", "GANDER_PRIVATE_KEY"),
+            ("WEBHOOK_SECRET", "GANDER_WEBHOOK_SECRET"),
+            ("ANTHROPIC_API_KEY", "GANDER_MODEL_KEY"),
+        ] {
+            let rest: Vec<_> =
+                ENOUGH.iter().copied().filter(|(name, _)| *name != missing).collect();
+            let error = load(&rest, None).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{named} is not set")), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_place() {
+        let error = load(ENOUGH, Some("listen = \"127.0.0.1:1\"\n[github]\napp_idd = 3\n"));
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("line 3, column 1") && error.contains("app_idd"), "{error}");
+    }
+
+    #[test]
+    fn a_key_file_that_everyone_can_read_is_refused_and_no_secret_is_shown() {
+        let directory = tempfile::tempdir().unwrap();
+        let key = directory.path().join("key.pem");
+        std::fs::write(&key, "very secret\n").unwrap();
+        let path = key.to_str().unwrap();
+        let mut variables: Vec<_> =
+            ENOUGH.iter().copied().filter(|(name, _)| *name != "PRIVATE_KEY").collect();
+        variables.push(("GANDER_PRIVATE_KEY_FILE", path));
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(load(&variables, None), Err(ConfigError::WorldReadable(_))));
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let config = load(&variables, None).unwrap();
+        assert_eq!(config.github.private_key.expose_secret(), "very secret");
+        assert!(!format!("{config:?}").contains("very secret"));
+    }
+}

@@ -1,0 +1,449 @@
+//! What a person asks for, read from the first line of a new comment.
+//!
+//! What holds: Markdown is parsed, not searched, so text inside quotes, code, HTML comments or
+//! headings is never a command. Each verb stands in one table, and the help text is made from it.
+
+use std::fmt;
+use std::fmt::Write as _;
+
+use pulldown_cmark::{Event as Markdown, Options as MarkdownOptions, Parser, Tag};
+use serde::{Deserialize, Serialize};
+
+use super::budget::Money;
+use super::id::Branch;
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)] // each is described in VERBS
+pub enum Verb {
+    Fix,
+    Build,
+    Retry,
+    Cancel,
+    Status,
+    Help,
+}
+
+/// One row of the help table, and all the parser knows of a verb.
+pub struct VerbSpec {
+    /// The verb.
+    pub verb: Verb,
+    /// As it is typed.
+    pub name: &'static str,
+    /// Keys it accepts, with their values as shown in the help.
+    pub keys: &'static [(&'static str, &'static str)],
+    /// Where it may stand.
+    pub place: &'static str,
+    /// Who may say it.
+    pub who: Role,
+    /// One line for people.
+    pub summary: &'static str,
+}
+
+const JOB_KEYS: &[(&str, &str)] = &[("budget", "$N"), ("base", "BRANCH"), ("model", "NAME")];
+
+/// All verbs, in the order the help shows them.
+pub const VERBS: &[VerbSpec] = &[
+    VerbSpec {
+        verb: Verb::Fix,
+        name: "fix",
+        keys: JOB_KEYS,
+        place: "issue",
+        who: Role::Write,
+        summary: "fix the bug this issue describes, and open a pull request",
+    },
+    VerbSpec {
+        verb: Verb::Build,
+        name: "build",
+        keys: JOB_KEYS,
+        place: "issue",
+        who: Role::Write,
+        summary: "build the feature this issue describes, and open a pull request",
+    },
+    VerbSpec {
+        verb: Verb::Retry,
+        name: "retry",
+        keys: &[],
+        place: "issue or pull request",
+        who: Role::Write,
+        summary: "try again from the last good point",
+    },
+    VerbSpec {
+        verb: Verb::Cancel,
+        name: "cancel",
+        keys: &[],
+        place: "issue or pull request",
+        who: Role::Write,
+        summary: "stop, and say what was undone",
+    },
+    VerbSpec {
+        verb: Verb::Status,
+        name: "status",
+        keys: &[],
+        place: "anywhere",
+        who: Role::Read,
+        summary: "show what Gander is doing here",
+    },
+    VerbSpec {
+        verb: Verb::Help,
+        name: "help",
+        keys: &[],
+        place: "anywhere",
+        who: Role::Read,
+        summary: "show this table",
+    },
+];
+
+impl Verb {
+    /// Its row in the table.
+    pub fn spec(self) -> &'static VerbSpec {
+        // The test below shows that every verb has a row; the first is a harmless fallback.
+        VERBS.iter().find(|spec| spec.verb == self).unwrap_or(&VERBS[0])
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.spec().name)
+    }
+}
+
+/// How much a person may do in a repository, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)] // GitHub's names
+pub enum Role {
+    None,
+    Read,
+    Triage,
+    Write,
+    Maintain,
+    Admin,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "no",
+            Self::Read => "read",
+            Self::Triage => "triage",
+            Self::Write => "write",
+            Self::Maintain => "maintain",
+            Self::Admin => "admin",
+        })
+    }
+}
+
+/// A well-formed command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// What to do.
+    pub verb: Verb,
+    /// Upper limit of this job's cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Money>,
+    /// The branch to work from and to merge into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Branch>,
+    /// A model from the operator's list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The words after the keys, and the rest of the comment.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub request: String,
+}
+
+impl Command {
+    /// The bare verb.
+    pub fn new(verb: Verb) -> Self {
+        Self { verb, budget: None, base: None, model: None, request: String::new() }
+    }
+}
+
+/// How people address Gander.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// The slash command, `/gander` unless configured.
+    pub prefix: String,
+    /// The App's mention, such as `@gander-app`.
+    pub mention: Option<String>,
+}
+
+impl Default for Address {
+    fn default() -> Self {
+        Self { prefix: "/gander".to_owned(), mention: None }
+    }
+}
+
+/// A command that cannot be carried out as written. Changes nothing; gets one short reply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum BadCommand {
+    NoVerb,
+    UnknownVerb { said: String, did_you_mean: Option<String> },
+    UnknownKey { verb: Verb, said: String, did_you_mean: Option<String> },
+    BadValue { key: String, said: String, wanted: String },
+}
+
+/// Reads a comment. `None`: it is not addressed to Gander at all.
+pub fn parse(comment: &str, address: &Address) -> Option<Result<Command, BadCommand>> {
+    let (line, rest) = first_line_of_prose(comment)?;
+    let words = addressed_words(line, address)?;
+    Some(parse_words(words, rest))
+}
+
+/// The table of commands as Markdown, made from what the parser knows.
+pub fn help_table(prefix: &str) -> String {
+    let mut table = String::from("| command | where | who | what |\n|---|---|---|---|\n");
+    for spec in VERBS {
+        let mut usage = format!("{prefix} {}", spec.name);
+        for (key, value) in spec.keys {
+            let _ = write!(usage, " [{key}={value}]");
+        }
+        if !spec.keys.is_empty() {
+            usage.push_str(" words");
+        }
+        let _ = writeln!(
+            table,
+            "| `{usage}` | {} | {} access | {} |",
+            spec.place, spec.who, spec.summary
+        );
+    }
+    table
+}
+
+/// The first line, if Markdown says that it begins an ordinary paragraph.
+fn first_line_of_prose(comment: &str) -> Option<(&str, &str)> {
+    let options = MarkdownOptions::ENABLE_TABLES | MarkdownOptions::ENABLE_FOOTNOTES;
+    let mut events = Parser::new_ext(comment, options).into_offset_iter();
+    let (Markdown::Start(Tag::Paragraph), paragraph) = events.next()? else { return None };
+    let (Markdown::Text(_), text) = events.next()? else { return None };
+    if !comment[..text.start].trim().is_empty() || comment[..text.start].contains(['\n', '\r']) {
+        return None;
+    }
+    debug_assert!(paragraph.start <= text.start);
+    let from_first = &comment[text.start..];
+    Some(match from_first.find('\n') {
+        Some(end) => (from_first[..end].trim_end_matches('\r'), &from_first[end + 1..]),
+        None => (from_first, ""),
+    })
+}
+
+/// What follows the prefix or mention, if the line is addressed to us.
+fn addressed_words<'a>(line: &'a str, address: &Address) -> Option<&'a str> {
+    let starts = |name: &str| {
+        let head = line.get(..name.len())?;
+        let tail = &line[name.len()..];
+        let ends_there = tail.chars().next().is_none_or(char::is_whitespace);
+        (head.eq_ignore_ascii_case(name) && ends_there).then(|| tail.trim())
+    };
+    starts(&address.prefix).or_else(|| address.mention.as_deref().and_then(starts))
+}
+
+fn parse_words(words: &str, rest_of_comment: &str) -> Result<Command, BadCommand> {
+    let (verb, mut words) = take_word(words).ok_or(BadCommand::NoVerb)?;
+    let spec = VERBS.iter().find(|spec| spec.name.eq_ignore_ascii_case(verb)).ok_or_else(|| {
+        BadCommand::UnknownVerb {
+            said: shown(verb),
+            did_you_mean: nearest(verb, VERBS.iter().map(|spec| spec.name)),
+        }
+    })?;
+    let mut command = Command::new(spec.verb);
+    while let Some((word, after)) = take_word(words) {
+        if word == "--" {
+            words = after;
+            break;
+        }
+        let Some((key, value)) = word.split_once('=') else { break };
+        set_key(&mut command, spec, key, value)?;
+        words = after;
+    }
+    command.request = [words.trim(), rest_of_comment.trim()].join("\n").trim().to_owned();
+    Ok(command)
+}
+
+fn set_key(
+    command: &mut Command,
+    spec: &VerbSpec,
+    key: &str,
+    value: &str,
+) -> Result<(), BadCommand> {
+    let known = spec.keys.iter().map(|(name, _)| *name);
+    let Some(name) = known.clone().find(|name| name.eq_ignore_ascii_case(key)) else {
+        return Err(BadCommand::UnknownKey {
+            verb: spec.verb,
+            said: shown(key),
+            did_you_mean: nearest(key, known),
+        });
+    };
+    let bad = |wanted: &str| BadCommand::BadValue {
+        key: name.to_owned(),
+        said: shown(value),
+        wanted: wanted.to_owned(),
+    };
+    match name {
+        "budget" => {
+            let money: Money = value.parse().map_err(|_| bad("an amount such as $2 or 0.50"))?;
+            if money <= Money::ZERO {
+                return Err(bad("an amount above zero"));
+            }
+            command.budget = Some(money);
+        }
+        "base" => command.base = Some(value.parse().map_err(|_| bad("a branch name"))?),
+        _ => {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/@".contains(c);
+            if value.is_empty() || value.len() > 100 || !value.chars().all(plain) {
+                return Err(bad("a model's name"));
+            }
+            command.model = Some(value.to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn take_word(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_start();
+    if text.is_empty() {
+        return None;
+    }
+    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    Some((&text[..end], &text[end..]))
+}
+
+fn nearest<'a>(said: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let said = said.to_lowercase();
+    known
+        .map(|name| (strsim::damerau_levenshtein(&said, name), name))
+        .filter(|(distance, name)| *distance <= 2 && *distance < name.len())
+        .min()
+        .map(|(_, name)| name.to_owned())
+}
+
+/// A stranger's word, cut and stripped to what can stand in a reply.
+fn shown(word: &str) -> String {
+    word.chars().filter(|c| c.is_alphanumeric() || "-_.$".contains(*c)).take(30).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(comment: &str) -> Option<Result<Command, BadCommand>> {
+        let address = Address { mention: Some("@gander-app".to_owned()), ..Address::default() };
+        parse(comment, &address)
+    }
+
+    fn command(comment: &str) -> Command {
+        read(comment).expect("not a command").expect("a bad command")
+    }
+
+    #[test]
+    fn the_first_line_is_the_command_and_the_rest_is_the_request() {
+        let c = command("/gander fix budget=$2.50 base=release/1.x the crash\n\n```\ntrace\n```\n");
+        assert_eq!(c.verb, Verb::Fix);
+        assert_eq!(c.budget, Some("2.50".parse().unwrap()));
+        assert_eq!(c.base, Some("release/1.x".parse().unwrap()));
+        assert_eq!(c.request, "the crash\n```\ntrace\n```");
+    }
+
+    #[test]
+    fn keys_end_at_the_first_word_or_at_two_dashes() {
+        assert_eq!(command("/gander fix make a=b work").request, "make a=b work");
+        assert_eq!(command("/gander fix -- a=b is wrong").request, "a=b is wrong");
+    }
+
+    #[test]
+    fn the_mention_works_like_the_prefix() {
+        assert_eq!(command("@gander-app status").verb, Verb::Status);
+        assert_eq!(command("/GANDER Fix").verb, Verb::Fix);
+        assert!(read("@gander-apps status").is_none());
+        assert!(read("/ganderfix").is_none());
+    }
+
+    #[test]
+    fn quoted_hidden_or_later_text_is_never_a_command() {
+        for comment in [
+            "> /gander fix",
+            "```\n/gander fix\n```",
+            "    /gander fix",
+            "`/gander fix`",
+            "<!-- /gander fix -->",
+            "<!--\n/gander fix\n-->",
+            "# /gander fix",
+            "/gander fix\n===",
+            "- /gander fix",
+            "1. /gander fix",
+            "hello\n/gander fix",
+            "\n/gander fix",
+            "\n\n/gander fix",
+            "please /gander fix",
+            "\\/gander fix",
+            "**/gander fix**",
+            "[/gander fix](x)",
+            "![/gander fix](x)",
+            "| /gander fix |\n|---|\n",
+            "<details>/gander fix</details>",
+            "\u{202e}/gander fix",
+            "",
+        ] {
+            assert_eq!(read(comment), None, "{comment:?}");
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_is_met_with_a_suggestion() {
+        assert_eq!(
+            read("/gander fxi").unwrap().unwrap_err(),
+            BadCommand::UnknownVerb { said: "fxi".into(), did_you_mean: Some("fix".into()) }
+        );
+        assert_eq!(
+            read("/gander fix bugdet=3").unwrap().unwrap_err(),
+            BadCommand::UnknownKey {
+                verb: Verb::Fix,
+                said: "bugdet".into(),
+                did_you_mean: Some("budget".into())
+            }
+        );
+        assert!(matches!(
+            read("/gander fix budget=lots").unwrap().unwrap_err(),
+            BadCommand::BadValue { .. }
+        ));
+        assert!(matches!(
+            read("/gander fix base=--upload-pack=x").unwrap().unwrap_err(),
+            BadCommand::BadValue { .. }
+        ));
+        assert_eq!(read("/gander").unwrap().unwrap_err(), BadCommand::NoVerb);
+    }
+
+    #[test]
+    fn what_a_stranger_typed_is_harmless_when_shown_again() {
+        let Err(BadCommand::UnknownVerb { said, .. }) = read("/gander @everyone<b>`x`").unwrap()
+        else {
+            panic!("parsed")
+        };
+        assert_eq!(said, "everyonebx");
+    }
+
+    #[test]
+    fn every_verb_stands_in_the_table_once() {
+        for spec in VERBS {
+            assert_eq!(spec.verb.spec().name, spec.name);
+            assert!(help_table("/gander").contains(&format!("`/gander {}", spec.name)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_comment_makes_the_parser_panic(comment in "\\PC*|(?s:.{0,200})|/gander .{0,60}") {
+            let _ = read(&comment);
+        }
+
+        #[test]
+        fn a_command_needs_the_prefix_at_the_very_start(comment in "[a-z>#`*~\\-\n][a-z>#`*~\\- \n]{0,19}/gander fix") {
+            prop_assert_eq!(read(&comment), None);
+        }
+    }
+}

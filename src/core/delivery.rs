@@ -1,0 +1,290 @@
+//! What is kept of a webhook: the few fields that decisions need, parsed tolerantly.
+//!
+//! What holds: every field GitHub may leave out or send as null is optional here, so a ghost
+//! account, a new action or an unknown event is never an error. Rows stay small because the
+//! rest of the body is not stored; its SHA-256 is, to recognise a replay.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::command::Address;
+use super::event::Event;
+use super::id::{DeliveryId, HookId};
+
+/// One webhook POST, verified and ready to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// GitHub's GUID. Not signed, so it alone proves nothing.
+    pub id: DeliveryId,
+    /// The webhook that sent it.
+    pub hook: HookId,
+    /// The event header, checked against the body's shape.
+    pub event: String,
+    /// SHA-256 of the raw body.
+    pub body_digest: [u8; 32],
+    /// What was kept, or why the delivery stands in quarantine.
+    pub content: Content,
+}
+
+/// A delivery's usable part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// The header and the body agree.
+    Kept(Box<Payload>),
+    /// They do not; kept for a person to look at, never acted upon.
+    Quarantined(String),
+}
+
+/// The fields of a webhook body that Gander reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)] // named as GitHub names them
+pub struct Payload {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Account>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub installation: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Repository>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issue: Option<Issue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Comment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<Named>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<PullRequest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_run: Option<CheckRun>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_suite: Option<HeadSha>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow_run: Option<HeadSha>,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub git_ref: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Account {
+    pub id: u64,
+    pub login: String,
+    #[serde(rename = "type", default)]
+    pub kind: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Id {
+    pub id: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Repository {
+    pub id: u64,
+    pub full_name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Issue {
+    pub id: u64,
+    pub number: u64,
+    #[serde(default)]
+    pub title: String,
+    /// As it was at that moment: what is edited later is not what was asked for.
+    #[serde(default)]
+    pub body: Option<String>,
+    #[serde(default)]
+    pub state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<String>,
+    /// Present when the issue is in truth a pull request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<Present>,
+}
+
+/// Some object whose content does not matter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Present {}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Comment {
+    pub id: u64,
+    #[serde(default)]
+    pub body: Option<String>,
+    #[serde(default)]
+    pub user: Option<Account>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Named {
+    pub name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct PullRequest {
+    pub number: u64,
+    #[serde(default)]
+    pub state: String,
+    #[serde(default)]
+    pub merged: Option<bool>,
+    #[serde(default)]
+    pub head: Option<Tip>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Tip {
+    #[serde(rename = "ref")]
+    pub branch: String,
+    pub sha: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Review {
+    pub id: u64,
+    #[serde(default)]
+    pub state: String,
+    #[serde(default)]
+    pub body: Option<String>,
+    #[serde(default)]
+    pub commit_id: Option<String>,
+    #[serde(default)]
+    pub user: Option<Account>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct CheckRun {
+    pub id: u64,
+    #[serde(default)]
+    pub head_sha: String,
+    #[serde(default)]
+    pub conclusion: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct HeadSha {
+    #[serde(default)]
+    pub head_sha: Option<String>,
+}
+
+impl Delivery {
+    /// Reads a signed body. Whatever it holds, there is a delivery to record.
+    pub fn read(id: DeliveryId, hook: HookId, event: &str, body: &[u8]) -> Self {
+        let content = match serde_json::from_slice::<Payload>(body) {
+            Ok(payload) => match payload.fits(event) {
+                Ok(()) => Content::Kept(Box::new(payload)),
+                Err(why) => Content::Quarantined(why),
+            },
+            Err(error) => Content::Quarantined(format!("the body cannot be read: {error}")),
+        };
+        Self {
+            id,
+            hook,
+            event: event.to_owned(),
+            body_digest: Sha256::digest(body).into(),
+            content,
+        }
+    }
+
+    /// Whether anything follows from it. If not, it is recorded and never queued.
+    pub fn is_wanted(&self, address: &Address) -> bool {
+        match &self.content {
+            Content::Kept(payload) => {
+                !matches!(Event::of(&self.event, payload, address), Event::Nothing(_))
+            }
+            Content::Quarantined(_) => false,
+        }
+    }
+}
+
+impl Payload {
+    /// Whether the body looks like what the (unsigned) event header claims.
+    ///
+    /// Only events Gander acts upon are judged; of the others nothing is used anyway. GitHub's
+    /// signature covers the body alone, so a captured body could be replayed under another name.
+    pub fn fits(&self, event: &str) -> Result<(), String> {
+        let missing =
+            |what: &str| Err(format!("the event says {event}, but the body has no {what}"));
+        let foreign =
+            |what: &str| Err(format!("the event says {event}, but the body has a {what}"));
+        match event {
+            "issues" if self.issue.is_none() => missing("issue"),
+            "issues" if self.comment.is_some() => foreign("comment"),
+            "issue_comment" if self.issue.is_none() => missing("issue"),
+            "issue_comment" if self.comment.is_none() => missing("comment"),
+            "pull_request" if self.pull_request.is_none() => missing("pull request"),
+            "pull_request" if self.review.is_some() => foreign("review"),
+            "pull_request" if self.comment.is_some() => foreign("comment"),
+            "pull_request_review" if self.review.is_none() => missing("review"),
+            "check_run" if self.check_run.is_none() => missing("check run"),
+            "push" if self.git_ref.is_none() => missing("ref"),
+            "installation" if self.installation.is_none() => missing("installation"),
+            "issues"
+            | "issue_comment"
+            | "pull_request"
+            | "pull_request_review"
+            | "check_run"
+            | "push"
+                if self.repository.is_none() =>
+            {
+                missing("repository")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload(json: &str) -> Payload {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_ghost_author_and_unknown_fields_are_no_error() {
+        let body = r#"{"action":"created","brand_new":[1],"sender":null,
+            "repository":{"id":1,"full_name":"acme/widgets","x":0},
+            "issue":{"id":5,"number":7,"user":null},"comment":{"id":9,"body":null,"user":null}}"#;
+        let payload = payload(body);
+        assert_eq!(payload.issue.as_ref().unwrap().number, 7);
+        assert!(payload.fits("issue_comment").is_ok());
+    }
+
+    #[test]
+    fn a_comment_replayed_under_another_event_name_does_not_fit() {
+        let body = r#"{"repository":{"id":1,"full_name":"a/b"},"issue":{"id":5,"number":7},
+            "comment":{"id":9}}"#;
+        assert_eq!(
+            payload(body).fits("issues").unwrap_err(),
+            "the event says issues, but the body has a comment"
+        );
+        assert!(payload(body).fits("push").is_err());
+    }
+
+    #[test]
+    fn what_is_kept_survives_being_stored() {
+        let kept = payload(r#"{"ref":"refs/heads/main","after":"x","label":{"name":"bug"}}"#);
+        let stored = serde_json::to_string(&kept).unwrap();
+        assert_eq!(payload(&stored), kept);
+        assert!(stored.len() < 100, "{stored}");
+    }
+}

@@ -1,0 +1,294 @@
+//! What happened, in our own terms: the closed set of things Gander reacts to.
+//!
+//! What holds: translating a webhook is total (anything unknown is `Nothing`), and what is
+//! `edited` never starts anything.
+
+use serde::{Deserialize, Serialize};
+
+use super::command::{self, Address, BadCommand, Command, Verb};
+use super::delivery::{self, Account, Payload};
+use super::id::{CommentId, InstallationId, Login, Number, RepoId, RepoName, UserId};
+
+/// The label that means the same as `/gander fix`.
+pub const FIX_LABEL: &str = "gander:fix";
+/// The label that keeps Gander away from an issue or pull request.
+pub const SKIP_LABEL: &str = "gander:skip";
+
+/// Who did something. People are told from programs by GitHub's account type, never by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The number that survives renames; what permissions are asked for.
+    pub id: UserId,
+    /// The name at that moment, for mentions.
+    pub login: Login,
+    /// Whether GitHub says this is a `User`.
+    pub person: bool,
+}
+
+/// A repository as one installation sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The installation whose tokens reach it.
+    pub installation: InstallationId,
+    /// The number that survives renames.
+    pub repo: RepoId,
+    /// Its name at that moment.
+    pub name: RepoName,
+}
+
+/// Something asked by a person, wherever they said it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Where.
+    pub place: Place,
+    /// The issue or pull request it was said on.
+    pub number: Number,
+    /// Whether that is a pull request.
+    pub on_pull: bool,
+    /// Whether it was closed at that moment.
+    pub closed: bool,
+    /// By whom.
+    pub by: Actor,
+    /// What they said.
+    pub said: Result<Command, BadCommand>,
+    /// The issue's title and text at that moment.
+    pub issue: IssueText,
+    /// The comment, when it was one.
+    pub comment: Option<CommentId>,
+    /// Names this very act: the same act under any number of deliveries has the same key.
+    pub key: String,
+}
+
+/// An issue's words, as they were when the command was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct IssueText {
+    pub title: String,
+    pub body: String,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A person asked for something.
+    Asked(Box<Asked>),
+    /// An issue or pull request was closed.
+    Closed {
+        /// Where.
+        place: Place,
+        /// Which.
+        number: Number,
+        /// By whom, if GitHub says.
+        by: Option<Login>,
+        /// What it was.
+        what: Closed,
+    },
+    /// Nothing for us, and why.
+    Nothing(&'static str),
+}
+
+/// What was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Closed {
+    /// An issue.
+    Issue,
+    /// A pull request, without merging it.
+    Pull,
+    /// A pull request, by merging it.
+    Merged,
+}
+
+impl Event {
+    /// Translates a webhook.
+    pub fn of(event: &str, payload: &Payload, address: &Address) -> Self {
+        let Some(place) = place(payload) else {
+            return Self::Nothing("no repository or installation");
+        };
+        match (event, payload.action.as_deref()) {
+            ("issue_comment", Some("created")) => comment(place, payload, address),
+            ("pull_request_review", Some("submitted")) => review(place, payload, address),
+            ("issues", Some("labeled")) => label(place, payload),
+            ("issues", Some("closed")) => closed_issue(place, payload),
+            ("pull_request", Some("closed")) => closed_pull(place, payload),
+            _ => Self::Nothing("not an event Gander acts upon"),
+        }
+    }
+}
+
+fn comment(place: Place, payload: &Payload, address: &Address) -> Event {
+    let (Some(issue), Some(comment)) = (&payload.issue, &payload.comment) else {
+        return Event::Nothing("no issue or comment");
+    };
+    let Some(said) = command::parse(comment.body.as_deref().unwrap_or_default(), address) else {
+        return Event::Nothing("not a command");
+    };
+    let Some(by) = comment.user.as_ref().and_then(actor) else {
+        return Event::Nothing("the author is gone");
+    };
+    Event::Asked(Box::new(Asked {
+        number: Number(issue.number),
+        on_pull: issue.pull_request.is_some(),
+        closed: issue.state == "closed",
+        by,
+        said,
+        issue: issue_text(issue),
+        comment: Some(CommentId(comment.id)),
+        key: format!("{}/comment/{}", place.repo, comment.id),
+        place,
+    }))
+}
+
+fn review(place: Place, payload: &Payload, address: &Address) -> Event {
+    let (Some(pull), Some(review)) = (&payload.pull_request, &payload.review) else {
+        return Event::Nothing("no pull request or review");
+    };
+    let Some(said) = command::parse(review.body.as_deref().unwrap_or_default(), address) else {
+        return Event::Nothing("not a command");
+    };
+    let Some(by) = review.user.as_ref().and_then(actor) else {
+        return Event::Nothing("the author is gone");
+    };
+    Event::Asked(Box::new(Asked {
+        number: Number(pull.number),
+        on_pull: true,
+        closed: pull.state == "closed",
+        by,
+        said,
+        issue: IssueText::default(),
+        comment: None,
+        key: format!("{}/review/{}", place.repo, review.id),
+        place,
+    }))
+}
+
+fn label(place: Place, payload: &Payload) -> Event {
+    let (Some(issue), Some(label)) = (&payload.issue, &payload.label) else {
+        return Event::Nothing("no issue or label");
+    };
+    if !label.name.eq_ignore_ascii_case(FIX_LABEL) {
+        return Event::Nothing("a label without a meaning here");
+    }
+    let Some(by) = payload.sender.as_ref().and_then(actor) else {
+        return Event::Nothing("the sender is gone");
+    };
+    let at = issue.updated_at.as_deref().unwrap_or_default();
+    Event::Asked(Box::new(Asked {
+        number: Number(issue.number),
+        on_pull: issue.pull_request.is_some(),
+        closed: issue.state == "closed",
+        by,
+        said: Ok(Command::new(Verb::Fix)),
+        issue: issue_text(issue),
+        comment: None,
+        key: format!("{}/label/{}/{FIX_LABEL}/{at}", place.repo, issue.id),
+        place,
+    }))
+}
+
+fn closed_issue(place: Place, payload: &Payload) -> Event {
+    match &payload.issue {
+        Some(issue) => Event::Closed {
+            place,
+            number: Number(issue.number),
+            by: sender_login(payload),
+            what: Closed::Issue,
+        },
+        None => Event::Nothing("no issue"),
+    }
+}
+
+fn closed_pull(place: Place, payload: &Payload) -> Event {
+    match &payload.pull_request {
+        Some(pull) => Event::Closed {
+            place,
+            number: Number(pull.number),
+            by: sender_login(payload),
+            what: if pull.merged == Some(true) { Closed::Merged } else { Closed::Pull },
+        },
+        None => Event::Nothing("no pull request"),
+    }
+}
+
+fn issue_text(issue: &delivery::Issue) -> IssueText {
+    IssueText { title: issue.title.clone(), body: issue.body.clone().unwrap_or_default() }
+}
+
+fn place(payload: &Payload) -> Option<Place> {
+    let repository = payload.repository.as_ref()?;
+    Some(Place {
+        installation: InstallationId(payload.installation.as_ref()?.id),
+        repo: RepoId(repository.id),
+        name: repository.full_name.parse().ok()?,
+    })
+}
+
+fn actor(account: &Account) -> Option<Actor> {
+    Some(Actor {
+        id: UserId(account.id),
+        login: account.login.parse().ok()?,
+        person: account.kind == "User",
+    })
+}
+
+fn sender_login(payload: &Payload) -> Option<Login> {
+    payload.sender.as_ref()?.login.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(kind: &str, body: &str) -> Event {
+        let payload: Payload = serde_json::from_str(body).unwrap();
+        Event::of(kind, &payload, &Address::default())
+    }
+
+    fn comment_by(user: &str, action: &str) -> String {
+        format!(
+            r#"{{"action":"{action}","installation":{{"id":3}},
+            "repository":{{"id":1,"full_name":"acme/widgets"}},
+            "issue":{{"id":5,"number":7,"state":"open"}},
+            "comment":{{"id":9,"body":"/gander fix it","user":{user}}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_new_comment_with_a_command_is_heard() {
+        let user = r#"{"id":2,"login":"mona","type":"User"}"#;
+        let Event::Asked(asked) = event("issue_comment", &comment_by(user, "created")) else {
+            panic!("not heard")
+        };
+        assert_eq!(asked.key, "1/comment/9");
+        assert_eq!(asked.said.unwrap().request, "it");
+        assert!(asked.by.person && !asked.on_pull && !asked.closed);
+    }
+
+    #[test]
+    fn an_edited_comment_and_a_vanished_author_start_nothing() {
+        let user = r#"{"id":2,"login":"mona","type":"User"}"#;
+        assert!(matches!(event("issue_comment", &comment_by(user, "edited")), Event::Nothing(_)));
+        assert!(matches!(
+            event("issue_comment", &comment_by("null", "created")),
+            Event::Nothing(_)
+        ));
+    }
+
+    #[test]
+    fn only_the_fix_label_is_a_command_and_each_setting_of_it_is_one_act() {
+        let body = |label: &str, at: &str| {
+            format!(
+                r#"{{"action":"labeled","installation":{{"id":3}},"label":{{"name":"{label}"}},
+                "repository":{{"id":1,"full_name":"acme/widgets"}},
+                "sender":{{"id":2,"login":"mona","type":"User"}},
+                "issue":{{"id":5,"number":7,"state":"open","updated_at":"{at}"}}}}"#
+            )
+        };
+        assert!(matches!(event("issues", &body("bug", "1")), Event::Nothing(_)));
+        let key = |at: &str| match event("issues", &body("gander:fix", at)) {
+            Event::Asked(asked) => asked.key,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(key("1"), key("1"));
+        assert_ne!(key("1"), key("2"));
+    }
+}

@@ -1,0 +1,166 @@
+//! What was checked, and what follows from it.
+//!
+//! What holds: a [`VerifiedPatch`] is made only here, by folding evidence, and is never
+//! deserialised; after a restart it is folded again from the stored evidence.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{PatchDigest, Sha};
+
+/// One verifier's result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// The verifier, in people's words: `patch rules`, or the command line that ran.
+    pub name: String,
+    /// Whether it ran code of the project, or only looked at the patch.
+    pub kind: CheckKind,
+    /// What came out.
+    pub outcome: Outcome,
+    /// How long it took, in milliseconds.
+    pub millis: u64,
+}
+
+/// What a check is worth as proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckKind {
+    /// Looked at the patch: necessary, never proof.
+    Rule,
+    /// Ran the project's own commands.
+    Command,
+}
+
+/// A check's result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It holds.
+    Passed,
+    /// It does not; the text is the distilled reason.
+    Failed(String),
+    /// It could not be found out; neither proof nor refutation.
+    Inconclusive(String),
+}
+
+/// Everything found out about one patch on one base.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The commit the patch was applied to.
+    pub base: Sha,
+    /// The patch, exactly.
+    pub patch: PatchDigest,
+    /// All results, in the order they were obtained.
+    pub checks: Vec<Check>,
+}
+
+/// What the evidence says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing speaks against it: may be published.
+    Green(VerifiedPatch),
+    /// At least one check failed: another attempt.
+    Red,
+    /// Nothing failed, but something that should have been run could not be.
+    Unknown,
+}
+
+/// A patch that may leave the house. Only [`Evidence::verdict`] makes one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct VerifiedPatch {
+    base: Sha,
+    patch: PatchDigest,
+    proven: bool,
+}
+
+impl VerifiedPatch {
+    /// The commit it was verified on.
+    pub fn base(&self) -> &Sha {
+        &self.base
+    }
+    /// Which patch this speaks of.
+    pub fn patch(&self) -> &PatchDigest {
+        &self.patch
+    }
+    /// Whether any of the project's own commands ran; if not, the pull request says so.
+    pub fn is_proven(&self) -> bool {
+        self.proven
+    }
+}
+
+impl Evidence {
+    /// Folds all results into a verdict. No evidence at all is not a green one.
+    pub fn verdict(&self) -> Verdict {
+        if self.checks.iter().any(|check| matches!(check.outcome, Outcome::Failed(_))) {
+            return Verdict::Red;
+        }
+        let inconclusive = |check: &Check| matches!(check.outcome, Outcome::Inconclusive(_));
+        if self.checks.is_empty() || self.checks.iter().any(inconclusive) {
+            return Verdict::Unknown;
+        }
+        Verdict::Green(VerifiedPatch {
+            base: self.base.clone(),
+            patch: self.patch.clone(),
+            proven: self.checks.iter().any(|check| check.kind == CheckKind::Command),
+        })
+    }
+
+    /// What failed and why, for the next attempt and for people.
+    pub fn failures(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.checks.iter().filter_map(|check| match &check.outcome {
+            Outcome::Failed(why) | Outcome::Inconclusive(why) => {
+                Some((check.name.as_str(), why.as_str()))
+            }
+            Outcome::Passed => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evidence(outcomes: &[(CheckKind, Outcome)]) -> Evidence {
+        Evidence {
+            base: "a".repeat(40).parse().unwrap(),
+            patch: PatchDigest::of_bytes([0xbb; 32]),
+            checks: outcomes
+                .iter()
+                .map(|(kind, outcome)| Check {
+                    name: "check".to_owned(),
+                    kind: *kind,
+                    outcome: outcome.clone(),
+                    millis: 1,
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn one_failure_outweighs_any_number_of_passes() {
+        let red = evidence(&[
+            (CheckKind::Rule, Outcome::Passed),
+            (CheckKind::Command, Outcome::Passed),
+            (CheckKind::Command, Outcome::Failed("1 test".into())),
+        ]);
+        assert_eq!(red.verdict(), Verdict::Red);
+    }
+
+    #[test]
+    fn silence_and_doubt_are_not_green() {
+        assert_eq!(evidence(&[]).verdict(), Verdict::Unknown);
+        let doubt = evidence(&[
+            (CheckKind::Command, Outcome::Passed),
+            (CheckKind::Command, Outcome::Inconclusive("timed out".into())),
+        ]);
+        assert_eq!(doubt.verdict(), Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_patch_nobody_could_run_is_marked_unproven() {
+        let Verdict::Green(patch) = evidence(&[(CheckKind::Rule, Outcome::Passed)]).verdict()
+        else {
+            panic!("not green")
+        };
+        assert!(!patch.is_proven());
+    }
+}

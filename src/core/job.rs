@@ -1,0 +1,440 @@
+//! The job: where the work for one subject stands, and what to do next.
+//!
+//! ```text
+//! Queued ─► Preparing ─► Fixing ─► Verifying ─green─► Publishing ─► InReview ─► Done(Merged | Closed)
+//!               │          │ ▲        │ red
+//!               ▼          ▼ └────────┘ (attempts left)
+//!             Done       Done
+//! ```
+//!
+//! What holds, shown by the walk at the bottom: publishing only ever follows a green verdict on
+//! exactly that patch; every ending is shown and told to whoever asked; `Done` absorbs; a fact that
+//! comes late, twice or out of order changes nothing.
+
+use serde::{Deserialize, Serialize};
+
+use super::budget::Money;
+use super::event::{IssueText, Place};
+use super::evidence::{Evidence, Verdict};
+use super::id::{Branch, CommentId, JobId, Login, Number, PatchDigest, Sha, Timestamp, UserId};
+use super::policy::Rules;
+
+/// The long-lived work for one subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Names it for ever.
+    pub id: JobId,
+    /// Where.
+    pub place: Place,
+    /// The issue it is about.
+    pub subject: Number,
+    /// What was asked, by whom.
+    pub order: Order,
+    /// Where it stands.
+    pub stage: Stage,
+    /// The commit it builds on, once known.
+    pub base: Option<Base>,
+    /// The repository's rules, as they were when the job began.
+    pub rules: Option<Rules>,
+    /// What the agent proposed last.
+    pub proposal: Option<Proposal>,
+    /// What was found out about that.
+    pub evidence: Option<Evidence>,
+    /// The pull request, once there is one.
+    pub pull: Option<Pull>,
+    /// What the model has cost so far.
+    pub spent: Money,
+    /// The most it may cost.
+    pub budget: Money,
+}
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Another prompt and commit type; the same gate.
+    pub kind: Kind,
+    /// Whose permission counts.
+    pub by: UserId,
+    /// Whom to mention.
+    pub login: Login,
+    /// When.
+    pub at: Timestamp,
+    /// The comment that asked, if it was one; gets the reaction.
+    pub comment: Option<CommentId>,
+    /// The words of the request.
+    pub request: String,
+    /// The issue, as it was then.
+    pub issue: IssueText,
+    /// The asked-for cost limit.
+    pub budget: Option<Money>,
+    /// The asked-for base branch.
+    pub base: Option<Branch>,
+    /// The asked-for model.
+    pub model: Option<String>,
+}
+
+/// A bug fix or a feature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Kind {
+    Fix,
+    Build,
+}
+
+/// A branch at a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Base {
+    pub branch: Branch,
+    pub sha: Sha,
+}
+
+/// What the agent handed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// The patch, exactly.
+    pub patch: PatchDigest,
+    /// The model's words about it: shown only as quoted machine text.
+    pub summary: String,
+    /// Paths a person should look at, each with the reason; found by rules, not by the model.
+    pub flags: Vec<String>,
+    /// Files changed, lines added, lines removed.
+    pub size: (u32, u32, u32),
+}
+
+/// The pull request that came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Pull {
+    pub number: Number,
+    pub branch: Branch,
+    pub head: Sha,
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Stage {
+    /// Waits for its turn on the subject.
+    Queued,
+    /// Rules are read, the base is fetched.
+    Preparing,
+    /// The agent works.
+    Fixing { round: u32, attempt: u32 },
+    /// The patch is checked in its own tree.
+    Verifying { round: u32, attempt: u32 },
+    /// Branch, commit and pull request are made.
+    Publishing { round: u32 },
+    /// People look at it. Holds no worker.
+    InReview { round: u32 },
+    /// Over.
+    Done(Ending),
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Ending {
+    /// People merged the pull request.
+    Merged { by: Option<Login> },
+    /// People closed the pull request, or the issue before there was one.
+    Closed { by: Option<Login> },
+    /// The rules do not allow it.
+    Declined(Declined),
+    /// The agent found nothing to change, and says why.
+    NothingToFix { why: String },
+    /// All attempts ended red.
+    GaveUp { why: String },
+    /// The money is gone.
+    OutOfBudget { why: String },
+    /// A person said stop.
+    Cancelled { by: Login },
+    /// Something is broken that another attempt would not mend.
+    Failed { why: String },
+}
+
+/// Why the rules do not allow it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Declined {
+    /// The repository's file cannot be read as rules.
+    BadConfig { problem: String },
+    /// Nothing to work on.
+    EmptyRepository,
+    /// The asked-for branch is not there.
+    NoSuchBranch { branch: Branch },
+    /// The asked-for model is not on the operator's list.
+    ModelNotAllowed { model: String, allowed: Vec<String> },
+    /// Too many of Gander's pull requests are open.
+    TooManyOpenPulls { open: u32, limit: u32 },
+    /// Whoever asked may not any more.
+    PermissionLost { login: Login, why: String },
+    /// The label that keeps Gander away is set.
+    Skipped,
+    /// The issue is not open.
+    SubjectClosed,
+    /// The day's money is spent.
+    DayBudget { scope: String, limit: Money },
+    /// The repository holds more than a job can carry.
+    TooLarge { what: String },
+}
+
+/// What was learnt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Fact {
+    /// No other live job stands on the subject.
+    TurnCame,
+    /// The rules allow it, and the base is known.
+    Prepared { base: Base, rules: Rules, budget: Money },
+    /// They do not.
+    Declined(Declined),
+    /// The agent handed in a change in this attempt.
+    Proposed { round: u32, attempt: u32, proposal: Proposal, cost: Money },
+    /// The agent ended without a change, saying why.
+    NothingToFix { round: u32, attempt: u32, why: String, cost: Money },
+    /// The agent ended without an answer.
+    AttemptFailed { round: u32, attempt: u32, why: String, cost: Money },
+    /// The patch was checked.
+    Verified(Evidence),
+    /// The pull request stands.
+    Published { pull: Pull },
+    /// People closed the pull request or the issue.
+    Closed { by: Option<Login>, merged: bool },
+    /// A person said stop.
+    Cancelled { by: Login },
+    /// The money is gone.
+    OutOfBudget { why: String, cost: Money },
+    /// An effect failed for good.
+    Broke { why: String },
+}
+
+/// What to do next. Every one is idempotent, so doing it twice is doing it once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Effect {
+    /// React to the command.
+    Acknowledge,
+    /// Read the rules, fetch the base.
+    Prepare,
+    /// Run the agent.
+    Fix { round: u32, attempt: u32 },
+    /// Check the patch in its own tree.
+    Verify { round: u32, attempt: u32 },
+    /// Make branch, commit and pull request.
+    Publish { round: u32 },
+    /// Bring the status comment, labels and check run up to date.
+    Show,
+    /// Post the one comment that notifies whoever asked.
+    Announce,
+    /// Take back what stands half-done: a branch without a pull request, an open pull request.
+    Undo,
+    /// Let the next queued job on the subject begin.
+    StartNext,
+}
+
+impl Job {
+    /// A new job that waits for its turn.
+    pub fn new(id: JobId, place: Place, subject: Number, order: Order) -> Self {
+        Self {
+            id,
+            place,
+            subject,
+            order,
+            stage: Stage::Queued,
+            base: None,
+            rules: None,
+            proposal: None,
+            evidence: None,
+            pull: None,
+            spent: Money::ZERO,
+            budget: Money::ZERO,
+        }
+    }
+
+    /// A new job that takes up what `former` left: its request, and its last change with what
+    /// was found out about that.
+    pub fn again(id: JobId, former: &Self, order: Order) -> Self {
+        Self {
+            proposal: former.proposal.clone(),
+            evidence: former.evidence.clone(),
+            ..Self::new(id, former.place.clone(), former.subject, order)
+        }
+    }
+
+    /// The branch that belongs to this job and to no other.
+    pub fn branch(&self) -> Branch {
+        Branch::of_job(self.subject, &self.id)
+    }
+
+    /// Tries in a round.
+    pub fn attempts_allowed(&self) -> u32 {
+        self.rules.as_ref().map_or(1, |rules| rules.agent.attempts)
+    }
+
+    /// Whether it is over.
+    pub fn is_done(&self) -> bool {
+        matches!(self.stage, Stage::Done(_))
+    }
+
+    /// Whether it holds its subject: neither waiting for its turn nor over.
+    pub fn is_live(&self) -> bool {
+        !matches!(self.stage, Stage::Queued | Stage::Done(_))
+    }
+}
+
+/// The job after learning `fact`, and what to do then. `None`: the fact changes nothing.
+pub fn advance(job: &Job, fact: &Fact) -> Option<(Job, Vec<Effect>)> {
+    let mut next = job.clone();
+    let effects = match (&job.stage, fact) {
+        (Stage::Done(_), _) => return None,
+
+        (_, Fact::Closed { by, merged: true }) if job.pull.is_some() => {
+            next.end(Ending::Merged { by: by.clone() })
+        }
+        (_, Fact::Closed { by, merged: false }) => next.end(Ending::Closed { by: by.clone() }),
+        (_, Fact::Cancelled { by }) => next.end(Ending::Cancelled { by: by.clone() }),
+        (stage, Fact::Broke { why }) if stage.is_ours() => {
+            next.end(Ending::Failed { why: why.clone() })
+        }
+
+        (Stage::Queued, Fact::TurnCame) => {
+            next.stage = Stage::Preparing;
+            vec![Effect::Show, Effect::Prepare]
+        }
+        (Stage::Preparing | Stage::Publishing { .. }, Fact::Declined(why)) => {
+            next.end(Ending::Declined(why.clone()))
+        }
+        (Stage::Preparing, Fact::Prepared { base, rules, budget }) => {
+            next.base = Some(base.clone());
+            next.rules = Some(rules.clone());
+            next.budget = *budget;
+            next.fix(1, 1)
+        }
+        (Stage::Fixing { .. }, Fact::OutOfBudget { why, cost }) => {
+            next.spent = next.spent + *cost;
+            next.end(Ending::OutOfBudget { why: why.clone() })
+        }
+        (&Stage::Fixing { round, attempt }, fact) => next.after_attempt(round, attempt, fact)?,
+        (&Stage::Verifying { round, attempt }, Fact::Verified(evidence)) => {
+            next.after_checks(round, attempt, evidence)?
+        }
+        (&Stage::Publishing { round }, Fact::Published { pull }) => {
+            next.pull = Some(pull.clone());
+            next.stage = Stage::InReview { round };
+            vec![Effect::Show, Effect::Announce]
+        }
+        _ => return None,
+    };
+    Some((next, effects))
+}
+
+impl Stage {
+    /// Whether Gander itself is at work, so that its own failures are facts about the job.
+    fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            Self::Preparing
+                | Self::Fixing { .. }
+                | Self::Verifying { .. }
+                | Self::Publishing { .. }
+        )
+    }
+}
+
+impl Job {
+    fn fix(&mut self, round: u32, attempt: u32) -> Vec<Effect> {
+        self.stage = Stage::Fixing { round, attempt };
+        vec![Effect::Show, Effect::Fix { round, attempt }]
+    }
+
+    fn after_attempt(&mut self, round: u32, attempt: u32, fact: &Fact) -> Option<Vec<Effect>> {
+        let of_this_attempt = |r: &u32, a: &u32| (*r, *a) == (round, attempt);
+        match fact {
+            Fact::Proposed { round: r, attempt: a, proposal, cost } if of_this_attempt(r, a) => {
+                self.spent = self.spent + *cost;
+                self.proposal = Some(proposal.clone());
+                self.evidence = None;
+                self.stage = Stage::Verifying { round, attempt };
+                Some(vec![Effect::Show, Effect::Verify { round, attempt }])
+            }
+            Fact::NothingToFix { round: r, attempt: a, why, cost } if of_this_attempt(r, a) => {
+                self.spent = self.spent + *cost;
+                Some(self.end(Ending::NothingToFix { why: why.clone() }))
+            }
+            Fact::AttemptFailed { round: r, attempt: a, why, cost } if of_this_attempt(r, a) => {
+                self.spent = self.spent + *cost;
+                Some(self.try_again_or(round, attempt, Ending::GaveUp { why: why.clone() }))
+            }
+            _ => None,
+        }
+    }
+
+    fn after_checks(
+        &mut self,
+        round: u32,
+        attempt: u32,
+        evidence: &Evidence,
+    ) -> Option<Vec<Effect>> {
+        let proposed = self.proposal.as_ref().map(|proposal| &proposal.patch);
+        let base = self.base.as_ref().map(|base| &base.sha);
+        if proposed != Some(&evidence.patch) || base != Some(&evidence.base) {
+            return None;
+        }
+        self.evidence = Some(evidence.clone());
+        Some(match evidence.verdict() {
+            Verdict::Green(_) => {
+                self.stage = Stage::Publishing { round };
+                vec![Effect::Show, Effect::Publish { round }]
+            }
+            Verdict::Red => {
+                let why = first_failure(evidence);
+                self.try_again_or(round, attempt, Ending::GaveUp { why })
+            }
+            // Another attempt of the model would not mend what could not be run.
+            Verdict::Unknown => self.end(Ending::Failed { why: first_failure(evidence) }),
+        })
+    }
+
+    fn try_again_or(&mut self, round: u32, attempt: u32, ending: Ending) -> Vec<Effect> {
+        if attempt < self.attempts_allowed() {
+            self.fix(round, attempt + 1)
+        } else {
+            self.end(ending)
+        }
+    }
+
+    fn end(&mut self, ending: Ending) -> Vec<Effect> {
+        let people_did_it = matches!(ending, Ending::Merged { .. } | Ending::Closed { .. });
+        let may_stand_half_done = self.stage.is_ours() || self.pull.is_some();
+        let mut effects = Vec::new();
+        if may_stand_half_done && !matches!(ending, Ending::Merged { .. }) {
+            effects.push(Effect::Undo);
+        }
+        effects.push(Effect::Show);
+        if !people_did_it {
+            effects.push(Effect::Announce);
+        }
+        if self.stage != Stage::Queued {
+            effects.push(Effect::StartNext);
+        }
+        self.stage = Stage::Done(ending);
+        effects
+    }
+}
+
+fn first_failure(evidence: &Evidence) -> String {
+    match evidence.failures().next() {
+        Some((name, why)) => format!("{name}: {why}"),
+        None => "no check could be run".to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[path = "job_walk.rs"]
+mod tests;

@@ -1,0 +1,338 @@
+//! Paths inside a repository, and the digest that names a patch of them.
+//!
+//! What holds: a [`RepoPath`] stays inside the repository and out of git's own directory on every
+//! file system git runs on.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+
+/// A file's path from the root of its repository: UTF-8, `/`-separated, with no way out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RepoPath(String);
+
+/// Why a path cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PathProblem {
+    /// Nothing was given.
+    #[error("the path is empty")]
+    Empty,
+    /// It starts at the root of the machine.
+    #[error("the path is absolute; give it relative to the repository's root")]
+    Absolute,
+    /// `.`, `..`, or two slashes in a row.
+    #[error("the path has an empty, `.` or `..` part")]
+    Dots,
+    /// Longer than git and Linux take.
+    #[error("the path is longer than 4096 bytes, or a part of it than 255")]
+    TooLong,
+    /// NUL, newline and their kin.
+    #[error("the path has a control character")]
+    Control,
+    /// `\` separates directories on some systems.
+    #[error("the path has a backslash; use `/`")]
+    Backslash,
+    /// `.git`, or what some file system takes for it.
+    #[error("the path goes into git's own directory")]
+    GitDirectory,
+    /// Bytes that are no UTF-8.
+    #[error("the path is not valid UTF-8")]
+    NotUtf8,
+}
+
+/// Names one exact patch: the SHA-256 of its canonical bytes, in lower-case hex.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PatchDigest(String);
+
+/// Text that is no digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected the 64 hex digits of a patch digest")]
+pub struct NotADigest;
+
+impl RepoPath {
+    /// The path as git writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// From the bytes of a directory entry or a tree.
+    ///
+    /// # Errors
+    /// When the path breaks one of the rules.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PathProblem> {
+        std::str::from_utf8(bytes).map_err(|_| PathProblem::NotUtf8)?.parse()
+    }
+
+    /// The parts between the slashes; at least one.
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.split('/')
+    }
+
+    /// The last part.
+    pub fn name(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&self.0, |(_, name)| name)
+    }
+
+    /// The directory it is in; `None` at the root.
+    pub fn parent(&self) -> Option<Self> {
+        self.0.rsplit_once('/').map(|(parent, _)| Self(parent.to_owned()))
+    }
+
+    /// Whether people keep tests under such a path.
+    pub fn looks_like_a_test(&self) -> bool {
+        let folded = fold(&self.0);
+        let (directories, name) = folded.rsplit_once('/').unwrap_or(("", &folded));
+        let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
+        let in_tests = directories.split('/').any(|part| {
+            matches!(part, "test" | "tests" | "__tests__" | "spec" | "specs" | "testing" | "e2e")
+        });
+        in_tests
+            || matches!(stem, "test" | "tests" | "conftest")
+            || stem.starts_with("test_")
+            || stem.ends_with("_test")
+            || stem.ends_with("_tests")
+            || stem.ends_with("_spec")
+            || name.contains(".test.")
+            || name.contains(".spec.")
+            || self.name().split('.').next().is_some_and(|stem| {
+                stem.ends_with("Test") || stem.ends_with("Tests") || stem.ends_with("Spec")
+            })
+    }
+}
+
+impl FromStr for RepoPath {
+    type Err = PathProblem;
+
+    fn from_str(text: &str) -> Result<Self, PathProblem> {
+        if text.is_empty() {
+            return Err(PathProblem::Empty);
+        }
+        if text.starts_with('/') {
+            return Err(PathProblem::Absolute);
+        }
+        if text.len() > 4096 {
+            return Err(PathProblem::TooLong);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(PathProblem::Control);
+        }
+        if text.contains('\\') {
+            return Err(PathProblem::Backslash);
+        }
+        for part in text.split('/') {
+            if matches!(part, "" | "." | "..") {
+                return Err(PathProblem::Dots);
+            }
+            if part.len() > 255 {
+                return Err(PathProblem::TooLong);
+            }
+            if is_git_directory(part) {
+                return Err(PathProblem::GitDirectory);
+            }
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for RepoPath {
+    type Error = PathProblem;
+    fn try_from(text: String) -> Result<Self, PathProblem> {
+        text.parse()
+    }
+}
+
+impl From<RepoPath> for String {
+    fn from(path: RepoPath) -> String {
+        path.0
+    }
+}
+
+impl fmt::Display for RepoPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl PatchDigest {
+    /// Of a SHA-256.
+    pub fn of_bytes(digest: [u8; 32]) -> Self {
+        Self(hex::encode(digest))
+    }
+
+    /// The 64 digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for PatchDigest {
+    type Error = NotADigest;
+    fn try_from(text: String) -> Result<Self, NotADigest> {
+        let good = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if good { Ok(Self(text)) } else { Err(NotADigest) }
+    }
+}
+
+impl From<PatchDigest> for String {
+    fn from(digest: PatchDigest) -> String {
+        digest.0
+    }
+}
+
+impl fmt::Display for PatchDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The first changed path that some file system would take for another path of the final tree,
+/// be it as a whole or in one of its directories. `tree` is every path after the change.
+pub fn collision<'a>(
+    changed: impl Iterator<Item = &'a RepoPath>,
+    tree: impl Iterator<Item = &'a str>,
+) -> Option<(String, String)> {
+    let mut spelling: HashMap<String, &str> = HashMap::new();
+    for path in changed {
+        for prefix in prefixes(path.as_str()) {
+            match spelling.insert(fold(prefix), prefix) {
+                Some(other) if other != prefix => return Some((prefix.into(), other.into())),
+                _ => {}
+            }
+        }
+    }
+    for path in tree {
+        for prefix in prefixes(path) {
+            match spelling.get(&fold(prefix)) {
+                Some(changed) if *changed != prefix => {
+                    return Some(((*changed).to_owned(), prefix.to_owned()));
+                }
+                _ => {}
+            }
+        }
+    }
+    None
+}
+
+fn prefixes(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at]).chain(std::iter::once(path))
+}
+
+/// One spelling for all that case-insensitive, normalising or ignoring file systems confuse.
+pub(super) fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let seen: String = text.chars().filter(|c| !is_ignorable(*c)).nfc().collect();
+    seen.to_uppercase().to_lowercase().nfc().collect()
+}
+
+/// Code points HFS+ leaves out of comparisons.
+pub(super) fn is_ignorable(c: char) -> bool {
+    matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{00ad}' | '\u{200b}')
+}
+
+/// NTFS drops trailing dots and spaces and reads what follows a colon as a stream.
+pub(super) fn as_windows_reads_it(part: &str) -> &str {
+    part.split(':').next().unwrap_or(part).trim_end_matches(['.', ' '])
+}
+
+fn is_git_directory(part: &str) -> bool {
+    let folded = fold(part);
+    let name = as_windows_reads_it(&folded);
+    name == ".git" || is_short_name(name, "git")
+}
+
+/// `git~1`, the 8.3 name Windows gives to `.git`.
+pub(super) fn is_short_name(name: &str, of: &str) -> bool {
+    name.strip_prefix(of)
+        .and_then(|rest| rest.strip_prefix('~'))
+        .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> RepoPath {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_path_cannot_leave_the_repository_or_enter_gits_directory() {
+        use PathProblem::*;
+        let long = "a/".repeat(2048) + "b";
+        let wide = "x".repeat(256);
+        for (bad, why) in [
+            ("", Empty),
+            ("/etc/passwd", Absolute),
+            ("..", Dots),
+            ("a/../b", Dots),
+            ("a/.", Dots),
+            ("a//b", Dots),
+            ("a/", Dots),
+            ("./a", Dots),
+            ("a\0b", Control),
+            ("a\nb", Control),
+            ("a\u{85}b", Control),
+            (".github/workflows\\x.yml", Backslash),
+            (&long, TooLong),
+            (&wide, TooLong),
+            (".git", GitDirectory),
+            (".git/config", GitDirectory),
+            ("sub/.GIT/hooks/x", GitDirectory),
+            (".g\u{200c}it/config", GitDirectory),
+            ("git~1/config", GitDirectory),
+            ("GIT~1", GitDirectory),
+            (".git./x", GitDirectory),
+            (".git /x", GitDirectory),
+            (".git::$INDEX_ALLOCATION/x", GitDirectory),
+            (".g\u{131}t", GitDirectory),
+            (".git. . ", GitDirectory),
+        ] {
+            assert_eq!(bad.parse::<RepoPath>(), Err(why), "{bad:?}");
+        }
+        assert_eq!(RepoPath::from_bytes(b"a\xff"), Err(NotUtf8));
+        for good in ["a", "a/b c/d", ".gitignore", "git", "git~x", ".gitx", "ü/日本", "...", "a:b"]
+        {
+            assert!(good.parse::<RepoPath>().is_ok(), "{good:?} was refused");
+        }
+    }
+
+    #[test]
+    fn two_spellings_of_one_name_collide_as_files_and_as_directories() {
+        let found = |changed: &[&str], tree: &[&str]| {
+            let changed: Vec<RepoPath> = changed.iter().map(|p| path(p)).collect();
+            collision(changed.iter(), tree.iter().copied())
+        };
+        assert!(found(&["README.md"], &["readme.md", "README.md"]).is_some());
+        assert!(found(&["Src/a.rs"], &["src/b.rs", "Src/a.rs"]).is_some());
+        assert!(found(&["caf\u{e9}"], &["cafe\u{301}"]).is_some());
+        assert!(found(&["a/X", "a/x"], &[]).is_some());
+        assert!(found(&["a/x"], &["a/y", "B/c", "b/d"]).is_none(), "old collisions are not ours");
+    }
+
+    #[test]
+    fn tests_are_known_by_their_paths() {
+        for test in [
+            "tests/a.rs",
+            "src/foo_test.go",
+            "pkg/test_x.py",
+            "a.spec.ts",
+            "b.test.js",
+            "src/test/java/A.java",
+            "FooTest.java",
+            "conftest.py",
+            "web/__tests__/a.js",
+        ] {
+            assert!(path(test).looks_like_a_test(), "{test}");
+        }
+        for other in ["src/contest.rs", "latest/a.rs", "src/attestation.py", "fastest.c"] {
+            assert!(!path(other).looks_like_a_test(), "{other}");
+        }
+    }
+}

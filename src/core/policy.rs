@@ -1,0 +1,346 @@
+//! The rules of a repository, and what follows from them for one person's wish.
+//!
+//! What holds: rules come from the default branch only (the caller sees to that); a file with an
+//! unknown key or a bad value is refused as a whole, with line and column; every decision carries
+//! its reason.
+
+use serde::{Deserialize, Serialize};
+
+use super::budget::Money;
+use super::command::Role;
+use super::event::Actor;
+use super::id::Branch;
+
+/// Where the rules stand in a repository.
+pub const RULES_PATH: &str = ".github/gander.toml";
+
+/// A repository's rules. Everything has a default, so no file is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rules {
+    /// The branch to work from and to merge into; the default branch if not given.
+    pub base: Option<Branch>,
+    /// Who may start a job.
+    pub trigger: Trigger,
+    /// What a job may cost.
+    pub budget: Budgets,
+    /// How the agent works.
+    pub agent: Agent,
+    /// How a change is proven.
+    pub verify: Verify,
+    /// Which paths need care.
+    pub paths: Paths,
+    /// How much one job may change.
+    pub limits: Limits,
+    /// What people are shown.
+    pub show: Show,
+    /// How commits look.
+    pub commit: CommitStyle,
+}
+
+/// `[trigger]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Trigger {
+    /// The least permission that may start a job: `write`, `maintain` or `admin`.
+    pub role: TriggerRole,
+}
+
+/// The roles that may be asked for. Anything weaker than write cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum TriggerRole {
+    Write,
+    Maintain,
+    Admin,
+}
+
+/// `[budget]`, in dollars: `run = "$3"`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Budgets {
+    /// One job.
+    pub run: Money,
+    /// All jobs of the repository in a day.
+    pub repository_day: Money,
+    /// All jobs of one person in a day.
+    pub person_day: Money,
+}
+
+/// `[agent]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Agent {
+    /// A model from the operator's list; their first if not given.
+    pub model: Option<String>,
+    /// Tries in a round.
+    pub attempts: u32,
+    /// Replies of the model in one try.
+    pub turns: u32,
+    /// Minutes one try may take.
+    pub minutes: u32,
+    /// House rules: text for the agent.
+    pub instructions: String,
+}
+
+/// `[verify]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Verify {
+    /// Shell commands that must succeed; found out from the project's files if empty.
+    pub commands: Vec<String>,
+    /// Minutes one command may take.
+    pub minutes: u32,
+}
+
+/// `[paths]`, as glob patterns.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Paths {
+    /// No patch may touch them (beside those Gander never touches).
+    pub protected: Vec<String>,
+    /// The pull request says at its top that they were touched.
+    pub flagged: Vec<String>,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Files in one patch.
+    pub files: u32,
+    /// KiB in one patch.
+    pub patch_kib: u32,
+    /// Gander's open pull requests at a time.
+    pub open_pulls: u32,
+}
+
+/// `[show]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Show {
+    /// Cost and budget in the status comment.
+    pub cost: bool,
+    /// The model's name in the status comment and the commit.
+    pub model: bool,
+}
+
+/// `[commit]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CommitStyle {
+    /// `Requested-by` and `Assisted-by` at the end of the message.
+    pub trailers: bool,
+}
+
+impl Default for Trigger {
+    fn default() -> Self {
+        Self { role: TriggerRole::Write }
+    }
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        let dollars = |n: i64| Money::from_micros(n * 1_000_000);
+        Self { run: dollars(3), repository_day: dollars(25), person_day: dollars(20) }
+    }
+}
+
+impl Default for Agent {
+    fn default() -> Self {
+        Self { model: None, attempts: 3, turns: 40, minutes: 30, instructions: String::new() }
+    }
+}
+
+impl Default for Verify {
+    fn default() -> Self {
+        Self { commands: Vec::new(), minutes: 10 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { files: 100, patch_kib: 1024, open_pulls: 5 }
+    }
+}
+
+impl Default for Show {
+    fn default() -> Self {
+        Self { cost: true, model: true }
+    }
+}
+
+impl Default for CommitStyle {
+    fn default() -> Self {
+        Self { trailers: true }
+    }
+}
+
+impl From<TriggerRole> for Role {
+    fn from(role: TriggerRole) -> Self {
+        match role {
+            TriggerRole::Write => Self::Write,
+            TriggerRole::Maintain => Self::Maintain,
+            TriggerRole::Admin => Self::Admin,
+        }
+    }
+}
+
+/// A rules file that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{RULES_PATH}, line {line}, column {column}: {problem}")]
+pub struct BadRules {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// What is wrong there.
+    pub problem: String,
+}
+
+impl Rules {
+    /// Reads a rules file.
+    ///
+    /// # Errors
+    /// The first problem, with its place.
+    pub fn parse(text: &str) -> Result<Self, BadRules> {
+        let rules: Self = toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start).min(text.len());
+            BadRules::at(text, at, error.message().lines().collect::<Vec<_>>().join("; "))
+        })?;
+        rules.check().map_err(|(key, problem)| {
+            BadRules::at(text, text.find(key).unwrap_or(0), format!("{key}: {problem}"))
+        })?;
+        Ok(rules)
+    }
+
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let within = |key, value: u32, most: u32, problem| {
+            if (1..=most).contains(&value) { Ok(()) } else { Err((key, problem)) }
+        };
+        within("attempts", self.agent.attempts, 10, "must be 1 to 10")?;
+        within("turns", self.agent.turns, 200, "must be 1 to 200")?;
+        within("minutes", self.agent.minutes, 240, "must be 1 to 240")?;
+        within("minutes", self.verify.minutes, 240, "must be 1 to 240")?;
+        within("files", self.limits.files, 1000, "must be 1 to 1000")?;
+        within("patch_kib", self.limits.patch_kib, 10_240, "must be 1 to 10240")?;
+        within("open_pulls", self.limits.open_pulls, 100, "must be 1 to 100")?;
+        for (key, amount) in [
+            ("run", self.budget.run),
+            ("repository_day", self.budget.repository_day),
+            ("person_day", self.budget.person_day),
+        ] {
+            if amount <= Money::ZERO {
+                return Err((key, "must be above zero"));
+            }
+        }
+        for (key, globs) in [("protected", &self.paths.protected), ("flagged", &self.paths.flagged)]
+        {
+            if globs.iter().any(|glob| globset::Glob::new(glob).is_err()) {
+                return Err((key, "holds something that is not a glob pattern"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl BadRules {
+    fn at(text: &str, offset: usize, problem: String) -> Self {
+        let before = text.get(..offset).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            problem,
+        }
+    }
+}
+
+/// Whether a person may, and why not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// They may.
+    Allowed,
+    /// They may not.
+    Denied(Denied),
+}
+
+/// Why a person may not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Denied {
+    /// Programs command nothing.
+    NotAPerson,
+    /// Their permission is too small.
+    NeedsRole { needed: Role, has: Role },
+}
+
+/// Decides by the permission GitHub states for this account number right now.
+pub fn authorize(actor: &Actor, has: Role, needed: Role) -> Decision {
+    if !actor.person {
+        Decision::Denied(Denied::NotAPerson)
+    } else if has < needed {
+        Decision::Denied(Denied::NeedsRole { needed, has })
+    } else {
+        Decision::Allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::id::UserId;
+
+    #[test]
+    fn no_file_means_the_documented_defaults() {
+        let rules = Rules::parse("").unwrap();
+        assert_eq!(rules, Rules::default());
+        assert_eq!(rules.budget.run.to_string(), "$3.00");
+    }
+
+    #[test]
+    fn a_full_file_is_read() {
+        let rules = Rules::parse(
+            "base = \"develop\"\n[trigger]\nrole = \"maintain\"\n[budget]\nrun = \"$0.50\"\n\
+             [agent]\nattempts = 2\ninstructions = \"be brief\"\n\
+             [verify]\ncommands = [\"make test\"]\n[paths]\nprotected = [\"infra/**\"]\n",
+        )
+        .unwrap();
+        assert_eq!(rules.base.unwrap().as_str(), "develop");
+        assert_eq!(Role::from(rules.trigger.role), Role::Maintain);
+        assert_eq!(rules.verify.commands, ["make test"]);
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_line_and_column() {
+        for (text, place, word) in [
+            ("[agent]\natempts = 2\n", (2, 1), "atempts"),
+            ("[agent]\nattempts = 0\n", (2, 1), "1 to 10"),
+            ("[trigger]\nrole = \"read\"\n", (2, 8), "read"),
+            ("[budget]\nrun = \"lots\"\n", (2, 7), ""),
+            ("[agent\n", (1, 7), ""),
+            ("base = \"-x\"\n", (1, 8), "branch"),
+            ("\n[paths]\nprotected = [\"a{\"]\n", (3, 1), "glob"),
+        ] {
+            let bad = Rules::parse(text).unwrap_err();
+            assert_eq!((bad.line, bad.column), place, "{text:?}: {bad}");
+            assert!(bad.problem.contains(word), "{bad}");
+        }
+    }
+
+    #[test]
+    fn permission_decides_and_programs_never_command() {
+        let actor = |person| Actor { id: UserId(1), login: "mona".parse().unwrap(), person };
+        assert_eq!(authorize(&actor(true), Role::Write, Role::Write), Decision::Allowed);
+        assert_eq!(
+            authorize(&actor(true), Role::Triage, Role::Write),
+            Decision::Denied(Denied::NeedsRole { needed: Role::Write, has: Role::Triage })
+        );
+        assert_eq!(
+            authorize(&actor(false), Role::Admin, Role::Write),
+            Decision::Denied(Denied::NotAPerson)
+        );
+    }
+}

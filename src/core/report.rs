@@ -1,0 +1,463 @@
+//! All words for people.
+//!
+//! What holds: what Gander says of a job is a function of the job alone, so the status comment is
+//! right whenever it is written; others' words appear only boxed or inert (core/text.rs); each
+//! refusal names the rule, where it is set, and the next step. Only an announcement mentions a
+//! person, and only the one who asked.
+
+use std::fmt::Write as _;
+
+use super::command::{BadCommand, Verb, help_table};
+use super::evidence::{CheckKind, Outcome, VerifiedPatch};
+use super::id::{JobId, Sha};
+use super::job::{Declined, Ending, Job, Kind, Stage};
+use super::policy::{Denied, RULES_PATH, Show};
+use super::text::{boxed, inline};
+
+/// The label every pull request of Gander carries.
+pub const AI_LABEL: &str = "gander:ai-generated";
+/// The label of a pull request for which none of the project's commands could be run.
+pub const UNPROVEN_LABEL: &str = "gander:unproven";
+/// The label of an issue Gander works on.
+pub const WORKING_LABEL: &str = "gander:working";
+/// The label of an issue at which Gander cannot go on without a person.
+pub const NEEDS_HUMAN_LABEL: &str = "gander:needs-human";
+
+/// What stands around a job and is told with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// How people address Gander, `/gander` unless configured.
+    pub prefix: String,
+    /// The model's name.
+    pub model: String,
+    /// Gander's version.
+    pub version: String,
+    /// What the repository wants shown.
+    pub show: Show,
+    /// `12:03 UTC`: when this was written.
+    pub now: String,
+}
+
+/// An invisible line that marks a comment as ours, so that it is found again and written once.
+///
+/// `part` is `status`, `announce` or a reply's key.
+pub fn marker(job_or_act: &str, part: &str) -> String {
+    format!("<!-- gander {part} {job_or_act} -->")
+}
+
+/// The one status comment of a job.
+pub fn status_comment(job: &Job, setting: &Setting) -> String {
+    let mut text = format!("{}\n\n", headline(job));
+    text.push_str(&checklist(job));
+    if let Stage::Done(ending) = &job.stage {
+        let _ = write!(text, "\n{}\n", why_it_ended(ending, setting));
+    }
+    let _ = write!(text, "\n<sub>{}</sub>\n", footer(job, setting));
+    signed(&text, &marker(job.id.as_str(), "status"))
+}
+
+/// The one comment that notifies whoever asked. `None`: there is nothing they need to do or know.
+pub fn announcement(job: &Job, setting: &Setting) -> Option<String> {
+    let words = match &job.stage {
+        Stage::InReview { .. } => {
+            let pull = job.pull.as_ref()?;
+            format!("#{} is ready for your review.", pull.number)
+        }
+        Stage::Done(Ending::Merged { .. } | Ending::Closed { .. }) => return None,
+        Stage::Done(ending) => {
+            format!("{}\n\n{}", strip_marks(&headline(job)), why_it_ended(ending, setting))
+        }
+        _ => return None,
+    };
+    let text = format!("@{} {words}", job.order.login);
+    Some(signed(&text, &marker(job.id.as_str(), "announce")))
+}
+
+/// A text with its marker, which stands last so that previews begin with words.
+pub fn signed(text: &str, marker: &str) -> String {
+    format!("{}\n\n{marker}", text.trim_end())
+}
+
+/// The label that shows the job's state on its issue, if any.
+pub fn state_label(job: &Job) -> Option<&'static str> {
+    match &job.stage {
+        Stage::Queued | Stage::InReview { .. } => None,
+        Stage::Done(Ending::GaveUp { .. } | Ending::OutOfBudget { .. } | Ending::Failed { .. }) => {
+            Some(NEEDS_HUMAN_LABEL)
+        }
+        Stage::Done(_) => None,
+        _ => Some(WORKING_LABEL),
+    }
+}
+
+/// Title of the pull request and first line of the commit.
+pub fn title(job: &Job) -> String {
+    let verb = match job.order.kind {
+        Kind::Fix => "fix",
+        Kind::Build => "feat",
+    };
+    format!("{verb}: {} (#{})", inline(&job.order.issue.title, 60).replace('\\', ""), job.subject)
+}
+
+/// The whole commit message. Holds no word of the model.
+pub fn commit_message(job: &Job, setting: &Setting, trailers: bool) -> String {
+    let mut message = title(job);
+    if trailers {
+        let model =
+            if setting.show.model { format!(" ({})", setting.model) } else { String::new() };
+        let _ = write!(
+            message,
+            "\n\nRequested-by: {login} <{id}+{login}@users.noreply.github.com>\n\
+             Assisted-by: Gander {version}{model}\n",
+            login = job.order.login,
+            id = job.order.by,
+            version = setting.version,
+        );
+    }
+    message
+}
+
+/// The pull request's text. `head` is the commit it proposes.
+pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &Setting) -> String {
+    let base = job.base.as_ref().map_or("its base", |base| base.branch.as_str());
+    let mut text = format!(
+        "Merging this puts commit `{}` into `{base}`. It does not release, and Gander does not \
+         merge it by itself.\n\n",
+        head.short()
+    );
+    if !patch.is_proven() {
+        text.push_str(
+            "> [!WARNING]\n> **Unproven.** Gander found no test command in this project, so \
+             nothing was run.\n\n",
+        );
+    }
+    let proposal = job.proposal.as_ref();
+    if let Some(proposal) = proposal.filter(|proposal| !proposal.flags.is_empty()) {
+        text.push_str("> [!IMPORTANT]\n> **Please look closely at:**\n");
+        for flag in &proposal.flags {
+            let _ = writeln!(text, "> - {}", inline(flag, 200));
+        }
+        text.push('\n');
+    }
+    if let Some(proposal) = proposal {
+        let (files, added, removed) = proposal.size;
+        let s = if files == 1 { "" } else { "s" };
+        let _ = write!(
+            text,
+            "### What changed\n{files} file{s}, +{added} −{removed}. In the model's words:\n\n{}\n\n",
+            boxed(&proposal.summary, 4000)
+        );
+    }
+    text.push_str(
+        "### Proof\nRun by Gander in a fresh copy of the base commit with this change:\n\n",
+    );
+    text.push_str(&proof_table(job));
+    text.push_str(
+        "\n### Not checked\nThat the tests fail without the change, and whatever the checks above \
+         do not cover.\n\n",
+    );
+    let keyword = match job.order.kind {
+        Kind::Fix => "Fixes",
+        Kind::Build => "Closes",
+    };
+    let _ = write!(text, "{keyword} #{}\n\n", job.subject);
+    let _ = write!(
+        text,
+        "---\n<sub>Asked for by {}. Want it otherwise? Push to this branch, or close this and \
+         comment `{} retry` on #{} with what to do differently. {}</sub>\n",
+        job.order.login,
+        setting.prefix,
+        job.subject,
+        footer(job, setting)
+    );
+    signed(&text, &marker(job.id.as_str(), "pull"))
+}
+
+/// Title and summary of the check run on the commit.
+pub fn check_run(job: &Job) -> (String, String) {
+    (strip_marks(&headline(job)), proof_table(job))
+}
+
+/// The answer to a command that could not be read.
+pub fn bad_command(bad: &BadCommand, prefix: &str) -> String {
+    let hint = |did_you_mean: &Option<String>| match did_you_mean {
+        Some(name) => format!(" Did you mean `{name}`?"),
+        None => String::new(),
+    };
+    let what = match bad {
+        BadCommand::NoVerb => "That names no command.".to_owned(),
+        BadCommand::UnknownVerb { said, did_you_mean } => {
+            format!("There is no command `{said}`.{}", hint(did_you_mean))
+        }
+        BadCommand::UnknownKey { verb, said, did_you_mean } => format!(
+            "`{verb}` has no key `{said}`.{} Words that contain `=` go after `--`.",
+            hint(did_you_mean)
+        ),
+        BadCommand::BadValue { key, said, wanted } => {
+            format!("`{key}={said}` cannot be used: it takes {wanted}.")
+        }
+    };
+    format!("{what} Nothing was changed. `{prefix} help` lists the commands.")
+}
+
+/// The help text.
+pub fn help(prefix: &str) -> String {
+    format!(
+        "The first line of a new comment is the command; the rest is the request.\n\n{}\n\
+         The label `gander:fix` is the same as `{prefix} fix`; `gander:skip` keeps Gander away.",
+        help_table(prefix)
+    )
+}
+
+/// The answer to someone who may not.
+pub fn denied(verb: Verb, denied: &Denied) -> String {
+    match denied {
+        Denied::NotAPerson => format!("`{verb}` is for people; programs command nothing here."),
+        Denied::NeedsRole { needed, has } => format!(
+            "`{verb}` needs {needed} access to this repository, and you have {has} access. \
+             The rule stands in `{RULES_PATH}` under `[trigger]` (default: write). \
+             Someone with {needed} access can give the command."
+        ),
+    }
+}
+
+/// The answer to `status`.
+pub fn status_reply(jobs: &[Job], prefix: &str) -> String {
+    if jobs.is_empty() {
+        return format!("Gander is doing nothing here. `{prefix} fix` would start it.");
+    }
+    let mut text = String::new();
+    for job in jobs {
+        let _ =
+            writeln!(text, "- {} · {} of {}", strip_marks(&headline(job)), job.spent, job.budget);
+    }
+    text
+}
+
+/// The answer to a command that fits nothing that is going on.
+pub fn nothing_to(verb: Verb, prefix: &str) -> String {
+    match verb {
+        Verb::Cancel => "There is nothing to cancel: no job is under way here.".to_owned(),
+        Verb::Retry => format!(
+            "There is nothing to retry: no job of Gander ended here. `{prefix} fix` starts one."
+        ),
+        _ => format!("`{verb}` does nothing here."),
+    }
+}
+
+/// The answer to `fix` or `build` where it cannot start.
+pub fn cannot_start(verb: Verb, why: CannotStart, prefix: &str) -> String {
+    match why {
+        CannotStart::OnPull => format!(
+            "`{verb}` works on issues, and this is a pull request. Comment `{prefix} {verb}` on the issue."
+        ),
+        CannotStart::Closed => {
+            format!("This issue is closed. Reopen it, then comment `{prefix} {verb}` again.")
+        }
+        CannotStart::JobUnderWay => format!(
+            "A job is still under way here, so there is nothing to retry yet. `{prefix} cancel` stops it."
+        ),
+    }
+}
+
+/// Why a job cannot start where it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum CannotStart {
+    OnPull,
+    Closed,
+    JobUnderWay,
+}
+
+/// One line: where the job stands.
+pub fn headline(job: &Job) -> String {
+    let work = match job.order.kind {
+        Kind::Fix => "fix",
+        Kind::Build => "build",
+    };
+    match &job.stage {
+        Stage::Queued => format!("**Waiting** for the {work} before this one on this issue"),
+        Stage::Preparing => "**Reading** the rules and the code".to_owned(),
+        Stage::Fixing { attempt, .. } => {
+            format!("**Working** on the {work}, attempt {attempt} of {}", job.attempts_allowed())
+        }
+        Stage::Verifying { .. } => "**Checking** the change".to_owned(),
+        Stage::Publishing { .. } => "**Opening** the pull request".to_owned(),
+        Stage::InReview { .. } => match &job.pull {
+            Some(pull) => format!("**Ready for review**: #{}", pull.number),
+            None => "**Ready for review**".to_owned(),
+        },
+        Stage::Done(ending) => match ending {
+            Ending::Merged { by } => match by {
+                Some(by) => format!("**Merged** by {by}"),
+                None => "**Merged**".to_owned(),
+            },
+            Ending::Closed { by } => match by {
+                Some(by) => format!("**Closed** by {by}"),
+                None => "**Closed**".to_owned(),
+            },
+            Ending::Declined(_) => "**Not started**".to_owned(),
+            Ending::NothingToFix { .. } => "**Nothing to change**".to_owned(),
+            Ending::GaveUp { .. } => "**Gave up**".to_owned(),
+            Ending::OutOfBudget { .. } => "**Out of budget**".to_owned(),
+            Ending::Cancelled { by } => format!("**Cancelled** by {by}"),
+            Ending::Failed { .. } => "**Stopped by a failure**".to_owned(),
+        },
+    }
+}
+
+fn checklist(job: &Job) -> String {
+    let reached = match &job.stage {
+        Stage::Queued | Stage::Preparing => 0,
+        Stage::Fixing { .. } => 1,
+        Stage::Verifying { .. } => 2,
+        Stage::Publishing { .. } => 3,
+        Stage::InReview { .. } => 4,
+        Stage::Done(_) if job.pull.is_some() => 4,
+        Stage::Done(_) if job.proposal.is_some() => 2,
+        Stage::Done(_) if job.base.is_some() => 1,
+        Stage::Done(_) => 0,
+    };
+    let base = job
+        .base
+        .as_ref()
+        .map_or(String::new(), |base| format!(" (`{}` at `{}`)", base.branch, base.sha.short()));
+    let steps = [
+        format!("read the rules and the code{base}"),
+        "write the change".to_owned(),
+        "prove it in a fresh copy".to_owned(),
+        "open the pull request".to_owned(),
+    ];
+    let mut text = String::new();
+    for (i, step) in steps.iter().enumerate() {
+        let mark = if i < reached { 'x' } else { ' ' };
+        let _ = writeln!(text, "- [{mark}] {step}");
+    }
+    if matches!(job.stage, Stage::Fixing { attempt, .. } if attempt > 1) {
+        if let Some((name, why)) = job.evidence.as_ref().and_then(|e| e.failures().next()) {
+            let _ = write!(
+                text,
+                "\nThe attempt before failed at {}:\n{}\n",
+                inline(name, 100),
+                boxed(why, 1500)
+            );
+        }
+    }
+    text
+}
+
+fn footer(job: &Job, setting: &Setting) -> String {
+    let mut parts = Vec::new();
+    if setting.show.cost && job.budget > super::budget::Money::ZERO {
+        parts.push(format!("{} of {}", job.spent, job.budget));
+    }
+    if setting.show.model {
+        parts.push(setting.model.clone());
+    }
+    parts.push(format!("Gander {}", setting.version));
+    parts.push(format!("job {}", job.id));
+    parts.push(setting.now.clone());
+    parts.join(" · ")
+}
+
+fn proof_table(job: &Job) -> String {
+    let mut text = String::from("| check | result | time |\n|---|---|---|\n");
+    for check in job.evidence.iter().flat_map(|evidence| &evidence.checks) {
+        let result = match &check.outcome {
+            Outcome::Passed => "passed",
+            Outcome::Failed(_) => "**failed**",
+            Outcome::Inconclusive(_) => "could not be run",
+        };
+        let name = match check.kind {
+            CheckKind::Rule => check.name.clone(),
+            CheckKind::Command => format!("`{}`", check.name.replace(['`', '|', '\n'], " ")),
+        };
+        let seconds = check.millis / 1000;
+        let tenths = check.millis % 1000 / 100;
+        let _ = writeln!(text, "| {name} | {result} | {seconds}.{tenths} s |");
+    }
+    text
+}
+
+/// Why it ended, and what to do.
+fn why_it_ended(ending: &Ending, setting: &Setting) -> String {
+    let prefix = &setting.prefix;
+    match ending {
+        Ending::Merged { .. } => String::new(),
+        Ending::Closed { .. } => format!("`{prefix} retry` takes it up again."),
+        Ending::Declined(why) => declined(why, prefix),
+        Ending::NothingToFix { why } => format!(
+            "The model found nothing to change. In its words:\n\n{}\n\n\
+             If that is wrong, say what is missing: `{prefix} retry` and your words.",
+            boxed(why, 2000)
+        ),
+        Ending::GaveUp { why } => format!(
+            "No attempt passed the checks. The last one ended with:\n\n{}\n\n\
+             No pull request was opened. `{prefix} retry` with a hint tries again from there.",
+            boxed(why, 3000)
+        ),
+        Ending::OutOfBudget { why } => format!(
+            "{why} No pull request was opened. `{prefix} fix budget=$N` starts again with more; \
+             the ceiling is `[budget]` in `{RULES_PATH}`."
+        ),
+        Ending::Cancelled { .. } => {
+            "Nothing of it is left in the repository. The issue is as it was.".to_owned()
+        }
+        Ending::Failed { why } => format!(
+            "Something outside the change went wrong:\n\n{}\n\n\
+             When it is mended, `{prefix} retry` goes on from the last good point.",
+            boxed(why, 2000)
+        ),
+    }
+}
+
+fn declined(why: &Declined, prefix: &str) -> String {
+    match why {
+        Declined::BadConfig { problem } => format!(
+            "The rules of this repository cannot be read, so nothing was done:\n\n{}\n\n\
+             Mend the file on the default branch, then comment `{prefix} retry`. \
+             `gander config check` shows the same on your machine.",
+            boxed(problem, 500)
+        ),
+        Declined::EmptyRepository => format!(
+            "This repository has no commit yet, so there is nothing to work on. \
+             Push a first commit, then comment `{prefix} retry`."
+        ),
+        Declined::NoSuchBranch { branch } => {
+            format!("There is no branch `{branch}` here. Name another: `{prefix} fix base=BRANCH`.")
+        }
+        Declined::ModelNotAllowed { model, allowed } => format!(
+            "The model `{model}` is not on this server's list ({}). \
+             Leave `model=` out, or name one of these.",
+            allowed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        ),
+        Declined::TooManyOpenPulls { open, limit } => format!(
+            "{open} pull requests of Gander are open here, and `[limits] open_pulls` in \
+             `{RULES_PATH}` allows {limit}. Merge or close one, then comment `{prefix} retry`."
+        ),
+        Declined::PermissionLost { login, why } => format!(
+            "{login} asked for this, and may no longer: {why} Nothing was published. \
+             Someone with the permission can comment `{prefix} retry`."
+        ),
+        Declined::Skipped => format!(
+            "The label `gander:skip` is set here. Remove it, then comment `{prefix} retry`."
+        ),
+        Declined::SubjectClosed => {
+            format!("The issue was closed meanwhile. Reopen it, then comment `{prefix} retry`.")
+        }
+        Declined::DayBudget { scope, limit } => format!(
+            "Today's budget of {scope} ({limit}) is spent. It is full again at midnight UTC; \
+             the limit is `[budget]` in `{RULES_PATH}`."
+        ),
+        Declined::TooLarge { what } => format!("This repository cannot be worked on: {what}"),
+    }
+}
+
+fn strip_marks(text: &str) -> String {
+    text.replace("**", "")
+}
+
+/// The external id of the job's check run.
+pub fn check_external_id(job: &JobId) -> String {
+    format!("gander-{job}")
+}

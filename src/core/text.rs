@@ -1,0 +1,122 @@
+//! Other people's and machines' words, made harmless before they stand in our own text.
+//!
+//! What holds: [`boxed`] text cannot end its box, so nothing in it is Markdown, a mention, a
+//! closing keyword or another bot's command; [`inline`] text is one line in which none of those
+//! work. Both drop control and invisible characters.
+
+/// Words of a model or a program as a fenced block that they cannot close. At most `cap` characters.
+pub fn boxed(text: &str, cap: usize) -> String {
+    let clean = visible(text);
+    let (shown, cut) = cut(clean.trim_end(), cap);
+    let longest_run = shown.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest_run.max(2) + 1);
+    let note = if cut { "\n[cut here]" } else { "" };
+    format!("{fence}text\n{shown}{note}\n{fence}")
+}
+
+/// Words of others within one line of ours: whatever could act is put in code marks.
+pub fn inline(text: &str, cap: usize) -> String {
+    let one_line = visible(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    let (shown, cut) = cut(&one_line, cap);
+    let words = shown
+        .split(' ')
+        .map(|word| if acts(word) { format!("`{}`", word.replace('`', "'")) } else { plain(word) });
+    let mut line = words.collect::<Vec<_>>().join(" ");
+    if cut {
+        line.push('…');
+    }
+    line
+}
+
+/// Text without characters that people cannot see or that move other text about. Line ends stay.
+pub fn visible(text: &str) -> String {
+    text.replace("\r\n", "\n")
+        .chars()
+        .filter(|&c| c == '\n' || c == '\t' || !(c.is_control() || is_invisible(c)))
+        .collect()
+}
+
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Mentions, issue references, links, HTML and commands of bots.
+fn acts(word: &str) -> bool {
+    let word = word.trim_start_matches(['(', '[', '"', '\'', '*', '_']);
+    word.contains(['@', '#', '<', '>', '&'])
+        || word.contains("://")
+        || word.contains("](")
+        || word.starts_with('/')
+        || word.to_ascii_lowercase().starts_with("www.")
+        || word.to_ascii_uppercase().starts_with("GH-")
+        || (word.contains('[') && word.contains(']'))
+}
+
+fn plain(word: &str) -> String {
+    let mut escaped = String::with_capacity(word.len());
+    for c in word.chars() {
+        if matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '|' | '!') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+fn cut(text: &str, cap: usize) -> (&str, bool) {
+    match text.char_indices().nth(cap) {
+        Some((end, _)) => (&text[..end], true),
+        None => (text, false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use pulldown_cmark::{Event, Parser, Tag};
+
+    #[test]
+    fn a_mention_or_closing_word_in_a_title_does_nothing() {
+        assert_eq!(
+            inline("Fixes #1 for @mona, see https://evil.example `x` /approve", 200),
+            "Fixes `#1` for `@mona,` see `https://evil.example` \\`x\\` `/approve`"
+        );
+        assert_eq!(inline("a\u{202e}b\nc", 200), "ab c");
+    }
+
+    #[test]
+    fn a_box_says_when_it_was_cut() {
+        assert_eq!(boxed("abcdef", 3), "```text\nabc\n[cut here]\n```");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_breaks_out_of_its_box(text in "(?s:[`~\n a-z<>!\\[\\]()#@-]{0,80})|\\PC*") {
+            let markdown = boxed(&text, 500);
+            let events: Vec<_> = Parser::new(&markdown).collect();
+            prop_assert!(matches!(events.first(), Some(Event::Start(Tag::CodeBlock(_)))));
+            let blocks = events.iter().filter(|e| matches!(e, Event::Start(_))).count();
+            prop_assert_eq!(blocks, 1, "{}", markdown);
+        }
+
+        #[test]
+        fn nothing_acts_in_a_line(text in "(?s:[`~\n a-z<>!\\[\\]()#@*_|/:.-]{0,60})") {
+            let line = format!("Title: {}", inline(&text, 500));
+            for event in Parser::new(&line) {
+                let harmless = match &event {
+                    Event::Text(text) => !text.contains(['@', '#', '<']),
+                    Event::Code(_) | Event::SoftBreak => true,
+                    Event::Start(tag) => matches!(tag, Tag::Paragraph),
+                    Event::End(_) => true,
+                    _ => false,
+                };
+                prop_assert!(harmless, "{:?} in {:?}", event, line);
+            }
+        }
+    }
+}

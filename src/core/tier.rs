@@ -1,0 +1,302 @@
+//! What a patch may do to a path.
+//!
+//! What holds: the tier is decided on a folded form (letter case, Unicode composition and invisible
+//! characters removed), so no spelling of `.github` slips by; configuration adds to the built-in
+//! lists and never takes away.
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::path::{RepoPath, as_windows_reads_it, fold, is_ignorable, is_short_name};
+
+/// What a patch may do to a path. The text is the reason, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// No patch may touch it.
+    Never(&'static str),
+    /// A patch may; the pull request says so at its top.
+    Flag(&'static str),
+    /// Nothing special.
+    Plain,
+}
+
+/// The repository's own additions to the built-in lists.
+#[derive(Debug, Clone, Default)]
+pub struct PathRules {
+    protected: GlobSet,
+    flagged: GlobSet,
+}
+
+/// A pattern in the configuration that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the path pattern {pattern:?} cannot be read")]
+pub struct BadPattern {
+    /// The pattern as written.
+    pub pattern: String,
+    source: globset::Error,
+}
+
+impl PathRules {
+    /// The built-in lists plus these patterns. A pattern without `/` matches at any depth; case is
+    /// ignored; `*` stays within one directory and `**` does not.
+    ///
+    /// # Errors
+    /// Names the first pattern that cannot be read.
+    pub fn new(protected: &[String], flagged: &[String]) -> Result<Self, BadPattern> {
+        Ok(Self { protected: glob_set(protected)?, flagged: glob_set(flagged)? })
+    }
+}
+
+/// What a patch may do to this path: the strictest of the built-in lists and the repository's.
+pub fn tier(path: &RepoPath, rules: &PathRules) -> Tier {
+    let folded = fold(path.as_str());
+    let parts: Vec<&str> = folded.split('/').map(as_windows_reads_it).collect();
+    if let Some(reason) = never(&parts) {
+        return Tier::Never(reason);
+    }
+    let whole = parts.join("/");
+    if rules.protected.is_match(path.as_str()) || rules.protected.is_match(&whole) {
+        return Tier::Never("protected by the configuration");
+    }
+    if let Some(reason) = flag(&parts, path) {
+        return Tier::Flag(reason);
+    }
+    if rules.flagged.is_match(path.as_str()) || rules.flagged.is_match(&whole) {
+        return Tier::Flag("flagged by the configuration");
+    }
+    Tier::Plain
+}
+
+fn never(parts: &[&str]) -> Option<&'static str> {
+    const GITHUB: &str = "GitHub's own settings and workflows are written by people";
+    const HOOKS: &str = "git hooks run on people's machines";
+    const OWNERS: &str = "code owners are named by people";
+    const GIT: &str = "it changes how git reads the repository";
+    let github = |part: &str| part == ".github" || is_short_name(part, "github");
+    match parts {
+        [first, ..] if github(first) => return Some(GITHUB),
+        ["codeowners"] | ["docs", "codeowners"] => return Some(OWNERS),
+        _ => {}
+    }
+    for part in parts {
+        match *part {
+            ".gitmodules" | ".gitattributes" | ".git" => return Some(GIT),
+            ".husky" | ".githooks" => return Some(HOOKS),
+            short if is_short_name(short, "gitmod") || is_short_name(short, "gitatt") => {
+                return Some(GIT);
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn flag(parts: &[&str], path: &RepoPath) -> Option<&'static str> {
+    let name = parts.last().copied().unwrap_or_default();
+    for part in parts {
+        match *part {
+            ".github" => return Some("looks like GitHub settings of a nested project"),
+            ".cargo" | ".mvn" | ".yarn" => return Some("changes how the project is built"),
+            ".circleci" | ".buildkite" | ".gitlab" | ".woodpecker" => {
+                return Some("changes another CI system");
+            }
+            ".vscode" | ".idea" | ".devcontainer" => {
+                return Some("can run code in people's editors");
+            }
+            ".claude" | ".cursor" | ".codex" | ".gemini" | ".aider" => {
+                return Some("instructs coding agents");
+            }
+            device if is_windows_device(device) => {
+                return Some("cannot be checked out on Windows");
+            }
+            _ => {}
+        }
+    }
+    if path.components().any(|part| part.ends_with(['.', ' ']) || part.contains(':')) {
+        return Some("cannot be checked out on Windows");
+    }
+    if path.as_str().chars().any(is_ignorable) {
+        return Some("has invisible characters in its name");
+    }
+    flag_by_name(name)
+}
+
+/// Names and extensions (`*.x`), folded, and why people should look at them.
+const FLAGGED: [(&str, &str); 8] = [
+    (
+        "names the project's dependencies",
+        "cargo.toml package.json pyproject.toml setup.py setup.cfg pipfile go.mod go.work gemfile \
+         composer.json pom.xml mix.exs build.gradle build.gradle.kts settings.gradle \
+         settings.gradle.kts gradle.properties libs.versions.toml package.swift podfile \
+         pubspec.yaml deno.json deno.jsonc flake.nix environment.yml nuget.config \
+         directory.build.props directory.packages.props pnpm-workspace.yaml build.sbt project.clj \
+         rebar.config *.csproj *.fsproj *.vbproj *.gemspec *.cabal",
+    ),
+    (
+        "pins the project's dependencies",
+        "package-lock.json npm-shrinkwrap.json pnpm-lock.yaml go.sum go.work.sum \
+         packages.lock.json package.resolved bun.lockb gradle.lockfile *.lock",
+    ),
+    (
+        "changes how the project is built",
+        "build.rs makefile gnumakefile justfile rakefile cmakelists.txt .npmrc .yarnrc .yarnrc.yml \
+         bunfig.toml tox.ini noxfile.py gradlew gradlew.bat mvnw mvnw.cmd dockerfile containerfile \
+         .dockerignore .pre-commit-config.yaml lefthook.yml .envrc action.yml action.yaml build.zig \
+         meson.build configure pip.conf .pypirc build.bazel workspace.bazel module.bazel .bazelrc \
+         .tool-versions rust-toolchain rust-toolchain.toml *.mk",
+    ),
+    (
+        "changes another CI system",
+        ".gitlab-ci.yml .travis.yml jenkinsfile azure-pipelines.yml appveyor.yml .appveyor.yml \
+         bitbucket-pipelines.yml .drone.yml .cirrus.yml",
+    ),
+    (
+        "instructs coding agents",
+        "agents.md claude.md gemini.md agent.md .cursorrules .windsurfrules .mcp.json \
+         copilot-instructions.md .aider.conf.yml .clinerules",
+    ),
+    ("changes what git takes up", ".gitignore .gitkeep"),
+    ("looks like a list of code owners", "codeowners"),
+    ("may hold settings or secrets", ".env"),
+];
+
+fn flag_by_name(name: &str) -> Option<&'static str> {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+    let named = FLAGGED.iter().find(|(_, names)| {
+        names.split_ascii_whitespace().any(|flagged| match flagged.strip_prefix("*.") {
+            Some(flagged) => extension == Some(flagged),
+            None => name == flagged,
+        })
+    });
+    let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
+    match named {
+        Some((reason, _)) => Some(reason),
+        None if begins(&["requirements", "constraints"])
+            && matches!(extension, Some("txt" | "in")) =>
+        {
+            Some(FLAGGED[0].0)
+        }
+        None if begins(&["rust-toolchain", "docker-compose", "compose.y"]) => Some(FLAGGED[2].0),
+        None if begins(&[".env."]) => Some(FLAGGED[7].0),
+        None => None,
+    }
+}
+
+fn is_windows_device(part: &str) -> bool {
+    let stem = part.split('.').next().unwrap_or(part);
+    matches!(stem, "con" | "prn" | "aux" | "nul")
+        || matches!(stem.as_bytes(), [b'c', b'o', b'm', b'1'..=b'9'])
+        || matches!(stem.as_bytes(), [b'l', b'p', b't', b'1'..=b'9'])
+}
+
+fn glob_set(patterns: &[String]) -> Result<GlobSet, BadPattern> {
+    let bad = |pattern: &str, source| BadPattern { pattern: pattern.to_owned(), source };
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let rooted = pattern.trim_start_matches('/');
+        let anywhere = !pattern.trim_end_matches('/').contains('/');
+        let mut whole = if anywhere { format!("**/{rooted}") } else { rooted.to_owned() };
+        if whole.ends_with('/') {
+            whole.push_str("**");
+        }
+        let glob = GlobBuilder::new(&whole)
+            .case_insensitive(true)
+            .literal_separator(true)
+            .build()
+            .map_err(|source| bad(pattern, source))?;
+        set.add(glob);
+    }
+    set.build().map_err(|source| bad(&patterns.join(", "), source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> RepoPath {
+        text.parse().unwrap()
+    }
+
+    fn tier_of(text: &str) -> Tier {
+        tier(&path(text), &PathRules::default())
+    }
+
+    #[test]
+    fn no_spelling_of_a_protected_path_slips_by() {
+        for bad in [
+            ".github/workflows/ci.yml",
+            ".GitHub/x",
+            ".github",
+            ".gi\u{200d}thub/workflows/x.yml",
+            ".gıthub/x",
+            ".github./x",
+            ".github /x",
+            "GITHUB~1/x",
+            ".gitmodules",
+            ".GitModules",
+            "sub/.gitattributes",
+            "GITMOD~1",
+            ".husky/pre-commit",
+            "web/.husky/pre-commit",
+            ".hu\u{17f}\u{212a}y/x",
+            ".githooks/x",
+            "CODEOWNERS",
+            "docs/CodeOwners",
+            ".github/CODEOWNERS",
+            ".github/gander.toml",
+            ".gitattributes:stream",
+        ] {
+            assert!(matches!(tier_of(bad), Tier::Never(_)), "{bad:?} is {:?}", tier_of(bad));
+        }
+    }
+
+    #[test]
+    fn what_people_should_look_at_is_flagged_and_the_rest_is_plain() {
+        for flagged in [
+            "Cargo.toml",
+            "crates/x/Cargo.lock",
+            ".cargo/config.toml",
+            "build.rs",
+            "rust-toolchain",
+            "rust-toolchain.toml",
+            ".npmrc",
+            "bunfig.toml",
+            "Makefile",
+            "AGENTS.md",
+            "a/claude.md",
+            ".gitignore",
+            "dir/.gitkeep",
+            "yarn.lock",
+            "requirements-dev.txt",
+            "con.txt",
+            "a/NUL",
+            "trailing./x",
+            "a\u{200d}b",
+            ".vscode/tasks.json",
+            ".env",
+            "templates/.github/x.yml",
+        ] {
+            assert!(matches!(tier_of(flagged), Tier::Flag(_)), "{flagged:?}");
+        }
+        for plain in ["src/lib.rs", "README.md", "console.txt", "lock.rs", "github/x", "make.py"] {
+            assert_eq!(tier_of(plain), Tier::Plain, "{plain:?}");
+        }
+    }
+
+    #[test]
+    fn the_configuration_can_add_paths_but_never_loosen_the_built_in_ones() {
+        let rules = PathRules::new(
+            &["secret/**".into(), "*.pem".into(), "Cargo.toml".into(), "/infra/".into()],
+            &["docs/*.md".into()],
+        )
+        .unwrap();
+        for protected in ["secret/a/b", "x/y.PEM", "Secret/a", "a/cargo.toml", "infra/a/b"] {
+            let verdict = tier(&path(protected), &rules);
+            assert_eq!(verdict, Tier::Never("protected by the configuration"), "{protected}");
+        }
+        let flagged = Tier::Flag("flagged by the configuration");
+        assert_eq!(tier(&path("docs/a.md"), &rules), flagged);
+        assert_eq!(tier(&path("docs/a/b.md"), &rules), Tier::Plain);
+        let bad = PathRules::new(&["a{".into()], &[]).unwrap_err();
+        assert_eq!(bad.to_string(), "the path pattern \"a{\" cannot be read");
+    }
+}

@@ -1,0 +1,236 @@
+//! Who we are: the App's JWT, and tokens cut down to one repository and one step's permissions.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Method;
+use moka::future::Cache;
+use octocrab::jsonwebtoken::{self, Algorithm, EncodingKey, Header};
+use secrecy::SecretString;
+use serde::Serialize;
+
+use super::{Answer, Call, Forge, ForgeError, JSON, payload, unreadable};
+use crate::core::event::Place;
+use crate::core::id::{InstallationId, RepoId, Timestamp};
+
+/// The App's private key. Its debug form shows nothing.
+#[derive(Clone)]
+pub struct AppKey(EncodingKey);
+
+/// A key that is not an RSA private key in PEM form.
+#[derive(Debug, thiserror::Error)]
+#[error("the App's private key is not an RSA key in PEM form: use the file GitHub gave you")]
+pub struct BadKey;
+
+impl AppKey {
+    /// Reads a PEM file's content.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, BadKey> {
+        EncodingKey::from_rsa_pem(pem).map(Self).map_err(|_| BadKey)
+    }
+}
+
+impl fmt::Debug for AppKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AppKey(…)")
+    }
+}
+
+/// What a step may do. Each scope is a token of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Look.
+    Read,
+    /// Speak: comments, reactions, labels, check runs.
+    Talk,
+    /// Publish a verified change: commit, branch, pull request.
+    Push,
+}
+
+impl Scope {
+    /// The permissions of this scope, as the App's manifest names them.
+    pub fn permissions(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Read => &[
+                ("contents", "read"),
+                ("issues", "read"),
+                ("metadata", "read"),
+                ("pull_requests", "read"),
+            ],
+            Self::Talk => &[
+                ("checks", "write"),
+                ("issues", "write"),
+                ("metadata", "read"),
+                ("pull_requests", "write"),
+            ],
+            Self::Push => {
+                &[("contents", "write"), ("metadata", "read"), ("pull_requests", "write")]
+            }
+        }
+    }
+}
+
+/// A token and the client that carries it.
+pub(super) struct Session {
+    pub(super) client: octocrab::Octocrab,
+    pub(super) token: SecretString,
+    expires: Timestamp,
+}
+
+/// Cached sessions. Cold concurrent calls share one minting.
+#[derive(Debug)]
+pub(super) struct Sessions(Cache<(InstallationId, RepoId, Scope), Arc<Session>>);
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session(until {})", self.expires.0)
+    }
+}
+
+impl Sessions {
+    pub(super) fn new() -> Self {
+        Self(Cache::builder().max_capacity(1000).build())
+    }
+}
+
+/// A token with less than this left is not used any more.
+const LEAST_LIFE_SECONDS: i64 = 10 * 60;
+/// GitHub refuses more than ten minutes ahead.
+const JWT_LIFE_SECONDS: i64 = 9 * 60;
+/// Room for a clock that goes ahead of GitHub's.
+const JWT_BACKDATE_SECONDS: i64 = 60;
+
+#[derive(Serialize)]
+struct Claims {
+    iss: String,
+    iat: i64,
+    exp: i64,
+}
+
+#[derive(Serialize)]
+struct TokenRequest {
+    repository_ids: [RepoId; 1],
+    permissions: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Forge {
+    /// Who we are, as GitHub sees it. Fails when the key or the number is wrong.
+    pub async fn app(&self) -> Result<payload::App, ForgeError> {
+        let doing = "asking who this App is";
+        self.as_app(Method::GET, "/app".to_owned(), None, doing).await?.json(doing)
+    }
+
+    /// The token git needs to read this repository.
+    pub async fn git_token(&self, place: &Place) -> Result<SecretString, ForgeError> {
+        Ok(self.session(place, Scope::Read).await?.token.clone())
+    }
+
+    /// Takes the publishing token back, so that it lives no longer than its step. Best effort:
+    /// it expires by itself within the hour.
+    pub async fn revoke_push_token(&self, place: &Place) {
+        let key = (place.installation, place.repo, Scope::Push);
+        if let Some(session) = self.inner.sessions.0.remove(&key).await {
+            let call = Call {
+                method: Method::DELETE,
+                path: "/installation/token".to_owned(),
+                body: None,
+                accept: JSON,
+                doing: "giving a token back",
+            };
+            if let Err(error) = self.send(&session.client, None, &call).await {
+                tracing::debug!(%error, "a token could not be given back");
+            }
+        }
+    }
+
+    pub(super) async fn session(
+        &self,
+        place: &Place,
+        scope: Scope,
+    ) -> Result<Arc<Session>, ForgeError> {
+        let key = (place.installation, place.repo, scope);
+        let sessions = &self.inner.sessions.0;
+        if let Some(session) = sessions.get(&key).await {
+            let least = self.inner.clock.now().plus_seconds(LEAST_LIFE_SECONDS);
+            if session.expires > least {
+                return Ok(session);
+            }
+            sessions.invalidate(&key).await;
+        }
+        sessions.try_get_with(key, self.mint(place, scope)).await.map_err(shared_failure)
+    }
+
+    pub(super) async fn forget_session(&self, place: &Place, scope: Scope) {
+        self.inner.sessions.0.invalidate(&(place.installation, place.repo, scope)).await;
+    }
+
+    /// Sends a call as the App itself.
+    pub(super) async fn as_app(
+        &self,
+        method: Method,
+        path: String,
+        body: Option<serde_json::Value>,
+        doing: &str,
+    ) -> Result<Answer, ForgeError> {
+        let client = self.octocrab(self.jwt()?)?;
+        self.send(&client, None, &Call { method, path, body, accept: JSON, doing }).await
+    }
+
+    async fn mint(&self, place: &Place, scope: Scope) -> Result<Arc<Session>, ForgeError> {
+        let doing = "getting a token for this repository";
+        let permissions = scope.permissions().iter();
+        let request = TokenRequest {
+            repository_ids: [place.repo],
+            permissions: permissions.map(|(k, v)| ((*k).to_owned(), (*v).into())).collect(),
+        };
+        let body = serde_json::to_value(request).map_err(|e| unreadable(doing, e.to_string()))?;
+        let path = format!("/app/installations/{}/access_tokens", place.installation);
+        let answer = self.as_app(Method::POST, path, Some(body), doing).await?;
+        let token: payload::Token = answer.json(doing)?;
+        let expires = chrono::DateTime::parse_from_rfc3339(&token.expires_at)
+            .map_err(|e| unreadable(doing, e.to_string()))?;
+        Ok(Arc::new(Session {
+            client: self.octocrab(token.token.clone())?,
+            token: token.token,
+            expires: Timestamp(expires.timestamp_millis()),
+        }))
+    }
+
+    fn jwt(&self) -> Result<SecretString, ForgeError> {
+        let now = self.inner.clock.now().0 / 1000;
+        let claims = Claims {
+            iss: self.inner.config.app_id.to_string(),
+            iat: now - JWT_BACKDATE_SECONDS,
+            exp: now + JWT_LIFE_SECONDS,
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.inner.config.key.0)
+            .map(SecretString::from)
+            .map_err(|error| unreadable("signing as the App", error.to_string()))
+    }
+}
+
+/// Several callers shared one failed minting: each gets its own copy of what went wrong.
+fn shared_failure(error: Arc<ForgeError>) -> ForgeError {
+    match Arc::try_unwrap(error) {
+        Ok(error) => error,
+        Err(shared) => match &*shared {
+            ForgeError::Limited { doing, after_seconds } => {
+                ForgeError::Limited { doing: doing.clone(), after_seconds: *after_seconds }
+            }
+            ForgeError::ServerFailed { doing, status } => {
+                ForgeError::ServerFailed { doing: doing.clone(), status: *status }
+            }
+            ForgeError::Refused { doing, status, message } => ForgeError::Refused {
+                doing: doing.clone(),
+                status: *status,
+                message: message.clone(),
+            },
+            ForgeError::NoAnswer { doing, source } => {
+                ForgeError::NoAnswer { doing: doing.clone(), source: source.to_string().into() }
+            }
+            ForgeError::Denied { doing, source } => {
+                ForgeError::Denied { doing: doing.clone(), source: source.to_string().into() }
+            }
+            ForgeError::Unreadable { doing, source } => unreadable(doing, source.to_string()),
+        },
+    }
+}

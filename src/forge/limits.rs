@@ -1,0 +1,210 @@
+//! How much we may ask of GitHub, per installation.
+//!
+//! What holds: at most a burst of 20 changes, then one a second, 60 a minute and 400 an hour
+//! (GitHub's own limits are 80 and 500); after GitHub said "wait", nothing is sent for that
+//! installation until the time is over. Nothing sleeps here: the work goes back to the queue.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use http::{HeaderMap, Method, StatusCode};
+
+use super::ForgeError;
+use crate::clock::Clock;
+use crate::core::id::{InstallationId, Timestamp};
+
+const BURST: usize = 20;
+const BURST_SECONDS: i64 = 20;
+const PER_MINUTE: usize = 60;
+const PER_HOUR: usize = 400;
+/// When GitHub says that we are limited, but not for how long.
+const UNSTATED_WAIT_SECONDS: u64 = 60;
+const LONGEST_WAIT_SECONDS: u64 = 60 * 60;
+
+#[derive(Debug)]
+pub(super) struct Limits {
+    clock: Clock,
+    of: Mutex<HashMap<InstallationId, Account>>,
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    /// When changes were sent in the last hour, oldest first.
+    changes: VecDeque<Timestamp>,
+    blocked_until: Option<Timestamp>,
+}
+
+impl Limits {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { clock, of: Mutex::default() }
+    }
+
+    /// Counts a request, or says how long it has to wait.
+    pub(super) fn admit(
+        &self,
+        installation: InstallationId,
+        method: &Method,
+        doing: &str,
+    ) -> Result<(), ForgeError> {
+        let now = self.clock.now();
+        let mut accounts = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let account = accounts.entry(installation).or_default();
+        let wait = account.wait(now, *method != Method::GET);
+        if wait > 0 {
+            let doing = doing.to_owned();
+            return Err(ForgeError::Limited { doing, after_seconds: wait });
+        }
+        if *method != Method::GET {
+            account.changes.push_back(now);
+        }
+        Ok(())
+    }
+
+    /// Takes note of what GitHub said about limits. Returns how many seconds it wants us to wait,
+    /// if this answer is a refusal for that reason.
+    pub(super) fn learn(
+        &self,
+        installation: Option<InstallationId>,
+        (headers, status, body): (&HeaderMap, StatusCode, &[u8]),
+    ) -> Option<u64> {
+        let now = self.clock.now();
+        let refused = asked_to_wait((headers, status, body), now);
+        let exhausted = number(headers, "x-ratelimit-remaining") == Some(0);
+        let wait = refused.or_else(|| exhausted.then(|| until_reset(headers, now)).flatten());
+        if let (Some(wait), Some(installation)) = (wait, installation) {
+            let seconds = i64::try_from(wait.min(LONGEST_WAIT_SECONDS)).unwrap_or(i64::MAX);
+            let mut accounts = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+            accounts.entry(installation).or_default().blocked_until =
+                Some(now.plus_seconds(seconds));
+        }
+        refused
+    }
+}
+
+impl Account {
+    /// Seconds until a request may be sent; 0 means now.
+    fn wait(&mut self, now: Timestamp, is_change: bool) -> u64 {
+        if let Some(until) = self.blocked_until.filter(|until| *until > now) {
+            return seconds_until(until, now);
+        }
+        self.blocked_until = None;
+        if !is_change {
+            return 0;
+        }
+        while self.changes.front().is_some_and(|at| at.plus_seconds(3600) <= now) {
+            self.changes.pop_front();
+        }
+        let windows = [(BURST, BURST_SECONDS), (PER_MINUTE, 60), (PER_HOUR, 3600)];
+        let waits = windows.iter().filter_map(|(most, seconds)| {
+            let oldest = self.changes.len().checked_sub(*most)?;
+            let free_at = self.changes.get(oldest)?.plus_seconds(*seconds);
+            (free_at > now).then(|| seconds_until(free_at, now))
+        });
+        waits.max().unwrap_or(0)
+    }
+}
+
+/// Seconds GitHub wants us to wait, if this refusal is about limits: `retry-after` first, then
+/// the reset of the primary limit, else a minute.
+fn asked_to_wait(
+    (headers, status, body): (&HeaderMap, StatusCode, &[u8]),
+    now: Timestamp,
+) -> Option<u64> {
+    if !matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
+        return None;
+    }
+    if let Some(wait) = number(headers, "retry-after") {
+        return Some(wait.max(1));
+    }
+    if number(headers, "x-ratelimit-remaining") == Some(0) {
+        return Some(until_reset(headers, now).unwrap_or(UNSTATED_WAIT_SECONDS));
+    }
+    // A secondary limit may come with no header at all; its documentation link is the stable part.
+    let about_limits = body.windows(b"rate-limits".len()).any(|window| window == b"rate-limits");
+    (status == StatusCode::TOO_MANY_REQUESTS || about_limits).then_some(UNSTATED_WAIT_SECONDS)
+}
+
+fn until_reset(headers: &HeaderMap, now: Timestamp) -> Option<u64> {
+    let reset = i64::try_from(number(headers, "x-ratelimit-reset")?).ok()?;
+    Some(seconds_until(Timestamp(reset.saturating_mul(1000)), now).max(1))
+}
+
+fn seconds_until(then: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from((then.0 - now.0).max(0)).unwrap_or(0).div_ceil(1000)
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+
+    fn limits() -> (Limits, Arc<AtomicI64>) {
+        let now = Arc::new(AtomicI64::new(1_000_000));
+        let shown = Arc::clone(&now);
+        let clock = Clock::from_fn(move || Timestamp(shown.load(Ordering::SeqCst)));
+        (Limits::new(clock), now)
+    }
+
+    fn admit(limits: &Limits, method: &Method) -> u64 {
+        match limits.admit(InstallationId(1), method, "testing") {
+            Ok(()) => 0,
+            Err(ForgeError::Limited { after_seconds, .. }) => after_seconds,
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn changes_come_in_a_burst_and_then_one_a_second_and_never_more_than_400_an_hour() {
+        let (limits, now) = limits();
+        let mut sent = Vec::new();
+        for second in 0..2 * 3600 {
+            now.store(1_000_000 + second * 1000, Ordering::SeqCst);
+            while admit(&limits, &Method::POST) == 0 {
+                sent.push(second);
+            }
+        }
+        let within = |seconds: i64| {
+            (0..sent.len())
+                .map(|i| sent[i..].iter().take_while(|at| **at < sent[i] + seconds).count())
+                .max()
+        };
+        assert_eq!(sent[..20], [0; 20]);
+        assert_eq!((within(60), within(3600)), (Some(60), Some(400)));
+    }
+
+    #[test]
+    fn after_github_said_wait_nothing_is_sent_until_then() {
+        let (limits, now) = limits();
+        let mut headers = HeaderMap::new();
+        headers.insert("retry-after", "30".parse().unwrap());
+        limits.learn(Some(InstallationId(1)), (&headers, StatusCode::FORBIDDEN, b""));
+        assert_eq!(admit(&limits, &Method::GET), 30);
+        assert!(limits.admit(InstallationId(2), &Method::GET, "testing").is_ok());
+        now.fetch_add(30_000, Ordering::SeqCst);
+        assert_eq!(admit(&limits, &Method::GET), 0);
+    }
+
+    #[test]
+    fn a_plain_403_is_no_limit_and_a_used_up_one_waits_for_its_reset() {
+        let wait = |headers: &[(&'static str, &str)], body: &str| {
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
+            let headers: HeaderMap = headers.collect();
+            asked_to_wait((&headers, StatusCode::FORBIDDEN, body.as_bytes()), Timestamp(5_000))
+        };
+        assert_eq!(wait(&[], "Resource not accessible"), None);
+        assert_eq!(
+            wait(&[], "https://docs.github.com/rest/using-the-rest-api/rate-limits"),
+            Some(60)
+        );
+        let used_up = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "95")];
+        assert_eq!(wait(&used_up, ""), Some(90));
+    }
+}

@@ -1,0 +1,369 @@
+//! The only door to GitHub. octocrab stays inside; the seam for tests is HTTP.
+//!
+//! What holds: a GET that fails is tried once more here, anything that changes something is sent
+//! exactly once (whoever asked looks whether the effect is there before asking again); tokens are
+//! minted per step with the least permissions, for one repository, and never leave this module but
+//! as a secret for git; while an installation is limited nothing is sent for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::SecretString;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::core::event::Place;
+use crate::core::fault::FaultKind;
+use crate::core::id::InstallationId;
+use crate::egress::{Egress, denied_by};
+
+mod auth;
+mod limits;
+mod pages;
+pub mod payload;
+mod publish;
+mod read;
+mod talk;
+
+pub use auth::{AppKey, BadKey, Scope};
+pub use publish::{FileWrite, NewPull};
+pub use read::BranchHead;
+pub use talk::CheckRunText;
+
+use auth::Sessions;
+use limits::Limits;
+
+/// Where GitHub is and who we are there.
+#[derive(Debug, Clone)]
+pub struct ForgeConfig {
+    /// `https://api.github.com`, or `https://HOST/api/v3` of an Enterprise Server.
+    pub api: Url,
+    /// `https://github.com`, or `https://HOST`: where git fetches from.
+    pub web: Url,
+    /// The App's number.
+    pub app_id: u64,
+    /// Its private key.
+    pub key: AppKey,
+}
+
+/// GitHub, as Gander uses it.
+#[derive(Debug, Clone)]
+pub struct Forge {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: ForgeConfig,
+    api: String,
+    egress: Egress,
+    clock: Clock,
+    sessions: Sessions,
+    limits: Limits,
+}
+
+/// Why GitHub did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ForgeError {
+    /// No answer. What was asked may or may not have happened.
+    #[error("no answer from GitHub while {doing}")]
+    NoAnswer {
+        /// What we were doing.
+        doing: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// We must wait.
+    #[error("GitHub asks us to wait {after_seconds} s before {doing}")]
+    Limited {
+        /// What we were doing.
+        doing: String,
+        /// How long.
+        after_seconds: u64,
+    },
+    /// GitHub itself failed.
+    #[error("GitHub answered {status} while {doing}")]
+    ServerFailed {
+        /// What we were doing.
+        doing: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// GitHub refused.
+    #[error("GitHub refused {doing}: {message} (status {status})")]
+    Refused {
+        /// What we were doing.
+        doing: String,
+        /// The HTTP status.
+        status: u16,
+        /// GitHub's words.
+        message: String,
+    },
+    /// The answer is not what GitHub's description promises.
+    #[error("GitHub's answer cannot be read while {doing}")]
+    Unreadable {
+        /// What we were doing.
+        doing: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// We may not talk to that host.
+    #[error("the request was not sent while {doing}")]
+    Denied {
+        /// What we were doing.
+        doing: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl ForgeError {
+    /// What this means for the work that met it.
+    pub fn kind(&self) -> FaultKind {
+        match self {
+            Self::NoAnswer { .. } | Self::ServerFailed { .. } | Self::Unreadable { .. } => {
+                FaultKind::Retry { after_seconds: None }
+            }
+            Self::Limited { after_seconds, .. } => {
+                FaultKind::Retry { after_seconds: Some(*after_seconds) }
+            }
+            // Our token was minted a moment ago: a 401 is GitHub catching up.
+            Self::Refused { status: 401, .. } => FaultKind::Retry { after_seconds: None },
+            Self::Refused { .. } | Self::Denied { .. } => FaultKind::Permanent,
+        }
+    }
+
+    /// The HTTP status of a refusal.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } | Self::ServerFailed { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+/// One answer of GitHub.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// One request, before it is sent.
+struct Call<'a> {
+    method: Method,
+    path: String,
+    body: Option<serde_json::Value>,
+    accept: &'static str,
+    doing: &'a str,
+}
+
+const JSON: &str = "application/vnd.github+json";
+const RAW: &str = "application/vnd.github.raw+json";
+const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+const API_VERSION: &str = "2022-11-28";
+
+/// All but what may stand in a path segment.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+impl Forge {
+    /// A door that is not opened yet: nothing is sent.
+    pub fn new(config: ForgeConfig, egress: Egress, clock: Clock) -> Self {
+        let api = config.api.as_str().trim_end_matches('/').to_owned();
+        let limits = Limits::new(clock.clone());
+        let inner = Inner { config, api, egress, clock, sessions: Sessions::new(), limits };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Where git fetches a repository from.
+    pub fn clone_url(&self, place: &Place) -> Result<Url, url::ParseError> {
+        let web = self.inner.config.web.as_str().trim_end_matches('/');
+        Url::parse(&format!("{web}/{}.git", place.name))
+    }
+
+    /// Sends a call for one repository with a token of this scope.
+    async fn call(
+        &self,
+        place: &Place,
+        scope: Scope,
+        call: Call<'_>,
+    ) -> Result<Answer, ForgeError> {
+        let is_read = call.method == Method::GET;
+        let mut last = None;
+        for _ in 0..2 {
+            let session = self.session(place, scope).await?;
+            match self.send(&session.client, Some(place.installation), &call).await {
+                Err(ForgeError::Refused { status: 401, doing, message }) => {
+                    self.forget_session(place, scope).await;
+                    last = Some(ForgeError::Refused { status: 401, doing, message });
+                }
+                Err(error @ (ForgeError::NoAnswer { .. } | ForgeError::ServerFailed { .. }))
+                    if is_read =>
+                {
+                    last = Some(error);
+                }
+                other => return other,
+            }
+        }
+        Err(last.unwrap_or_else(|| unreadable(call.doing, "no try was made")))
+    }
+
+    async fn send(
+        &self,
+        client: &octocrab::Octocrab,
+        installation: Option<InstallationId>,
+        call: &Call<'_>,
+    ) -> Result<Answer, ForgeError> {
+        let url = format!("{}{}", self.inner.api, call.path);
+        if let Err(denied) = self.inner.egress.check(&url) {
+            return Err(ForgeError::Denied { doing: call.doing.to_owned(), source: denied.into() });
+        }
+        if let Some(installation) = installation {
+            self.inner.limits.admit(installation, &call.method, call.doing)?;
+        }
+        let builder = http::Request::builder()
+            .method(call.method.clone())
+            .uri(url)
+            .header(ACCEPT, HeaderValue::from_static(call.accept))
+            .header("x-github-api-version", HeaderValue::from_static(API_VERSION));
+        let request = client
+            .build_request(builder, call.body.as_ref())
+            .map_err(|error| unreadable(call.doing, error.to_string()))?;
+        let exchange = async {
+            let response = client.execute(request).await?;
+            let (parts, body) = response.into_parts();
+            let body = Limited::new(body, ANSWER_LIMIT).collect().await?.to_bytes();
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>((parts, body))
+        };
+        let (parts, body) = match tokio::time::timeout(ANSWER_TIMEOUT, exchange).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(not_sent(call.doing, error)),
+            Err(late) => return Err(not_sent(call.doing, late.into())),
+        };
+        let answer = Answer { status: parts.status, headers: parts.headers, body };
+        let facts = (&answer.headers, answer.status, &*answer.body);
+        if let Some(after_seconds) = self.inner.limits.learn(installation, facts) {
+            return Err(ForgeError::Limited { doing: call.doing.to_owned(), after_seconds });
+        }
+        answer.judged(call.doing)
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        place: &Place,
+        scope: Scope,
+        path: String,
+        doing: &str,
+    ) -> Result<T, ForgeError> {
+        let call = Call { method: Method::GET, path, body: None, accept: JSON, doing };
+        self.call(place, scope, call).await?.json(doing)
+    }
+
+    async fn change<T: DeserializeOwned>(
+        &self,
+        place: &Place,
+        scope: Scope,
+        (method, path): (Method, String),
+        body: &impl Serialize,
+        doing: &str,
+    ) -> Result<T, ForgeError> {
+        let body = serde_json::to_value(body).map_err(|e| unreadable(doing, e.to_string()))?;
+        let call = Call { method, path, body: Some(body), accept: JSON, doing };
+        self.call(place, scope, call).await?.json(doing)
+    }
+
+    async fn delete(
+        &self,
+        place: &Place,
+        scope: Scope,
+        path: String,
+        doing: &str,
+    ) -> Result<(), ForgeError> {
+        let call = Call { method: Method::DELETE, path, body: None, accept: JSON, doing };
+        self.call(place, scope, call).await.map(drop)
+    }
+
+    fn octocrab(&self, bearer: SecretString) -> Result<octocrab::Octocrab, ForgeError> {
+        let failed = |error: octocrab::Error| {
+            // Only the kind of error: its text could carry a backtrace.
+            let _ = error;
+            unreadable("setting up the GitHub client", "the configured API address is unusable")
+        };
+        octocrab::Octocrab::builder()
+            .base_uri(self.inner.api.as_str())
+            .map_err(failed)?
+            .add_retry_config(octocrab::service::middleware::retry::RetryConfig::None)
+            .user_access_token(bearer)
+            .build_with_reqwest(self.inner.egress.client())
+            .map_err(failed)
+    }
+}
+
+impl Answer {
+    fn judged(self, doing: &str) -> Result<Self, ForgeError> {
+        let doing = doing.to_owned();
+        let status = self.status.as_u16();
+        if self.status.is_success() || status == 304 {
+            return Ok(self);
+        }
+        if self.status.is_server_error() {
+            return Err(ForgeError::ServerFailed { doing, status });
+        }
+        let message = serde_json::from_slice::<payload::Failure>(&self.body)
+            .map_or_else(|_| String::new(), payload::Failure::in_words);
+        Err(ForgeError::Refused { doing, status, message })
+    }
+
+    fn json<T: DeserializeOwned>(&self, doing: &str) -> Result<T, ForgeError> {
+        let body: &[u8] = if self.body.is_empty() { b"null" } else { &self.body };
+        serde_json::from_slice(body).map_err(|source| ForgeError::Unreadable {
+            doing: doing.to_owned(),
+            source: source.into(),
+        })
+    }
+}
+
+/// Turns "not there" into `None`.
+fn found<T>(answer: Result<T, ForgeError>) -> Result<Option<T>, ForgeError> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.status() == Some(404) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn not_sent(doing: &str, source: Box<dyn std::error::Error + Send + Sync>) -> ForgeError {
+    let doing = doing.to_owned();
+    match denied_by(source.as_ref()) {
+        Some(denied) => ForgeError::Denied { doing, source: denied.clone().into() },
+        None => ForgeError::NoAnswer { doing, source },
+    }
+}
+
+fn unreadable(doing: &str, why: impl Into<String>) -> ForgeError {
+    ForgeError::Unreadable { doing: doing.to_owned(), source: why.into().into() }
+}
+
+fn segment(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+/// A path of several segments, such as a branch name or a file's path.
+fn segments(text: &str) -> String {
+    text.split('/').map(segment).collect::<Vec<_>>().join("/")
+}
+
+fn repo_path(place: &Place) -> String {
+    format!("/repos/{}/{}", segment(place.name.owner()), segment(place.name.name()))
+}

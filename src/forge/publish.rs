@@ -1,0 +1,177 @@
+//! Publishing: commit, branch and pull request through the REST git data API.
+//!
+//! What holds: no git push, so no git on anybody's tree; commits carry no author of ours, so GitHub
+//! signs them; a branch moves only forward from the commit we expected (`force: false`).
+
+use base64::Engine as _;
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{Forge, ForgeError, Scope, found, payload, repo_path, segment, segments};
+use crate::core::event::Place;
+use crate::core::id::{Branch, Number, Sha};
+
+/// One path of a commit. `content` is `None` when the path goes away.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
+pub struct FileWrite<'a> {
+    pub path: &'a str,
+    pub executable: bool,
+    pub content: Option<&'a [u8]>,
+}
+
+/// A pull request to be opened.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
+pub struct NewPull<'a> {
+    pub title: &'a str,
+    pub body: &'a str,
+    pub head: &'a Branch,
+    pub base: &'a Branch,
+}
+
+impl Forge {
+    /// Stores the tree of `parent` with these files changed. The same change gives the same name.
+    pub async fn create_tree(
+        &self,
+        place: &Place,
+        parent: &Sha,
+        files: &[FileWrite<'_>],
+    ) -> Result<Sha, ForgeError> {
+        let doing = "storing the changed files";
+        let path = format!("{}/git/commits/{parent}", repo_path(place));
+        let parent: payload::GitCommit = self.get(place, Scope::Push, path, doing).await?;
+        let mut entries = Vec::with_capacity(files.len());
+        for file in files {
+            entries.push(self.tree_entry(place, file).await?);
+        }
+        let body = json!({"base_tree": parent.tree.sha, "tree": entries});
+        let path = format!("{}/git/trees", repo_path(place));
+        let tree: payload::Object =
+            self.change(place, Scope::Push, (Method::POST, path), &body, doing).await?;
+        Ok(tree.sha)
+    }
+
+    /// Makes a commit of a stored tree on top of `parent`. It is on no branch yet, so nobody sees it.
+    pub async fn create_commit(
+        &self,
+        place: &Place,
+        parent: &Sha,
+        tree: &Sha,
+        message: &str,
+    ) -> Result<Sha, ForgeError> {
+        let body = json!({"message": message, "tree": tree, "parents": [parent]});
+        let path = format!("{}/git/commits", repo_path(place));
+        let commit: payload::Object = self
+            .change(place, Scope::Push, (Method::POST, path), &body, "making the commit")
+            .await?;
+        Ok(commit.sha)
+    }
+
+    async fn tree_entry(&self, place: &Place, file: &FileWrite<'_>) -> Result<Value, ForgeError> {
+        let mode = if file.executable { "100755" } else { "100644" };
+        let Some(content) = file.content else {
+            return Ok(json!({"path": file.path, "mode": "100644", "type": "blob", "sha": null}));
+        };
+        // Text travels inside the tree; only what is not text needs a request of its own.
+        if let Ok(text) = std::str::from_utf8(content) {
+            return Ok(json!({"path": file.path, "mode": mode, "type": "blob", "content": text}));
+        }
+        let encoded = base64::engine::general_purpose::STANDARD.encode(content);
+        let body = json!({"content": encoded, "encoding": "base64"});
+        let path = format!("{}/git/blobs", repo_path(place));
+        let blob: payload::Object = self
+            .change(place, Scope::Push, (Method::POST, path), &body, "storing a file of the commit")
+            .await?;
+        Ok(json!({"path": file.path, "mode": mode, "type": "blob", "sha": blob.sha}))
+    }
+
+    /// A commit's parents and tree. `None`: GitHub does not know it.
+    pub async fn commit(
+        &self,
+        place: &Place,
+        sha: &Sha,
+    ) -> Result<Option<payload::GitCommit>, ForgeError> {
+        let path = format!("{}/git/commits/{sha}", repo_path(place));
+        found(self.get(place, Scope::Push, path, "reading a commit").await)
+    }
+
+    /// Makes a branch. Refused (422) if it exists.
+    pub async fn create_branch(
+        &self,
+        place: &Place,
+        branch: &Branch,
+        at: &Sha,
+    ) -> Result<(), ForgeError> {
+        let path = format!("{}/git/refs", repo_path(place));
+        let body = json!({"ref": format!("refs/heads/{branch}"), "sha": at});
+        self.change::<payload::Ref>(
+            place,
+            Scope::Push,
+            (Method::POST, path),
+            &body,
+            "making the branch",
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Removes a branch; not there is fine.
+    pub async fn delete_branch(&self, place: &Place, branch: &Branch) -> Result<(), ForgeError> {
+        let path = format!("{}/git/refs/heads/{}", repo_path(place), segments(branch.as_str()));
+        match self.delete(place, Scope::Push, path, "removing the branch").await {
+            // 422 is GitHub's "Reference does not exist".
+            Err(error) if matches!(error.status(), Some(404 | 422)) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The pull request of a branch, open or not; the newest if there are several.
+    pub async fn pull_of(
+        &self,
+        place: &Place,
+        branch: &Branch,
+    ) -> Result<Option<payload::Pull>, ForgeError> {
+        let head = format!("{}:{branch}", place.name.owner());
+        let path =
+            format!("{}/pulls?state=all&head={}&per_page=100", repo_path(place), segment(&head));
+        let pulls: Vec<payload::Pull> =
+            self.list(place, Scope::Push, path, "looking for the pull request").await?;
+        Ok(pulls
+            .into_iter()
+            .filter(|pull| pull.head.branch == branch.as_str())
+            .max_by_key(|pull| pull.number))
+    }
+
+    /// Opens a pull request.
+    pub async fn open_pull(
+        &self,
+        place: &Place,
+        new: &NewPull<'_>,
+    ) -> Result<payload::Pull, ForgeError> {
+        let path = format!("{}/pulls", repo_path(place));
+        let body = json!({
+            "title": new.title,
+            "body": new.body,
+            "head": new.head,
+            "base": new.base,
+            "maintainer_can_modify": true,
+        });
+        let doing = "opening the pull request";
+        self.change(place, Scope::Push, (Method::POST, path), &body, doing).await
+    }
+
+    /// Closes a pull request; closed already is fine.
+    pub async fn close_pull(&self, place: &Place, number: Number) -> Result<(), ForgeError> {
+        let path = format!("{}/pulls/{number}", repo_path(place));
+        self.change::<serde::de::IgnoredAny>(
+            place,
+            Scope::Push,
+            (Method::PATCH, path),
+            &json!({"state": "closed"}),
+            "closing the pull request",
+        )
+        .await
+        .map(drop)
+    }
+}

@@ -1,0 +1,164 @@
+//! Looking: permissions, rules, issues, branches, missed deliveries.
+
+use http::Method;
+
+use super::{Call, Forge, ForgeError, RAW, Scope, found, payload, repo_path, segment, segments};
+use crate::core::command::Role;
+use crate::core::event::{Actor, Place};
+use crate::core::id::{Branch, DeliveryId, Number, Sha, UserId};
+
+/// Where a branch stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BranchHead {
+    /// At this commit.
+    At(Sha),
+    /// There is no such branch.
+    Missing,
+    /// The repository has no commit at all.
+    EmptyRepository,
+}
+
+impl Forge {
+    /// The permission of one account, by its number: a login that passed to somebody else
+    /// does not carry its permission along.
+    pub async fn permission(&self, place: &Place, actor: &Actor) -> Result<Role, ForgeError> {
+        let doing = "asking for a person's permission";
+        let answer = self.permission_of(place, actor.login.as_str(), doing).await?;
+        if let Some(role) = answer.as_ref().and_then(|answer| role_of(answer, actor.id)) {
+            return Ok(role);
+        }
+        // Renamed since: ask for the present name of that number.
+        let user: Option<payload::User> =
+            found(self.get(place, Scope::Read, format!("/user/{}", actor.id), doing).await)?;
+        let Some(user) = user.filter(|user| user.login != actor.login.as_str()) else {
+            return Ok(Role::None);
+        };
+        let answer = self.permission_of(place, &user.login, doing).await?;
+        Ok(answer.as_ref().and_then(|answer| role_of(answer, actor.id)).unwrap_or(Role::None))
+    }
+
+    async fn permission_of(
+        &self,
+        place: &Place,
+        login: &str,
+        doing: &str,
+    ) -> Result<Option<payload::Permission>, ForgeError> {
+        let path = format!("{}/collaborators/{}/permission", repo_path(place), segment(login));
+        found(self.get(place, Scope::Read, path, doing).await)
+    }
+
+    /// The repository as it is now.
+    pub async fn repository(&self, place: &Place) -> Result<payload::Repository, ForgeError> {
+        self.get(place, Scope::Read, repo_path(place), "reading the repository's settings").await
+    }
+
+    /// An issue, or a pull request as an issue.
+    pub async fn issue(
+        &self,
+        place: &Place,
+        number: Number,
+    ) -> Result<Option<payload::Issue>, ForgeError> {
+        let path = format!("{}/issues/{number}", repo_path(place));
+        found(self.get(place, Scope::Read, path, "reading the issue").await)
+    }
+
+    /// A text file at a commit or branch. `None`: there is none.
+    pub async fn file(
+        &self,
+        place: &Place,
+        at: &str,
+        path: &str,
+    ) -> Result<Option<String>, ForgeError> {
+        let doing = "reading a file of the repository";
+        let path = format!("{}/contents/{}?ref={}", repo_path(place), segments(path), segment(at));
+        let call = Call { method: Method::GET, path, body: None, accept: RAW, doing };
+        let answer = found(self.call(place, Scope::Read, call).await)?;
+        Ok(answer.map(|answer| String::from_utf8_lossy(&answer.body).into_owned()))
+    }
+
+    /// Where a branch stands now.
+    pub async fn branch_head(
+        &self,
+        place: &Place,
+        branch: &Branch,
+    ) -> Result<BranchHead, ForgeError> {
+        let path = format!("{}/git/ref/heads/{}", repo_path(place), segments(branch.as_str()));
+        let answer: Result<payload::Ref, _> =
+            self.get(place, Scope::Read, path, "looking where a branch stands").await;
+        match answer {
+            Ok(found) => Ok(BranchHead::At(found.object.sha)),
+            Err(error) if error.status() == Some(404) => Ok(BranchHead::Missing),
+            Err(error) if error.status() == Some(409) => Ok(BranchHead::EmptyRepository),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The newest deliveries of our webhook, by GitHub's own log; `cursor` goes on from a call before.
+    pub async fn deliveries(
+        &self,
+        cursor: Option<String>,
+    ) -> Result<(Vec<payload::DeliverySummary>, Option<String>), ForgeError> {
+        let doing = "reading GitHub's log of deliveries";
+        let path = cursor.unwrap_or_else(|| "/app/hook/deliveries?per_page=100".to_owned());
+        let answer = self.as_app(Method::GET, path, None, doing).await?;
+        let next = self.next_page(&answer, doing)?;
+        Ok((answer.json(doing)?, next))
+    }
+
+    /// One delivery with its body.
+    pub async fn delivery(&self, id: u64) -> Result<payload::DeliveryDetail, ForgeError> {
+        let doing = "fetching a missed delivery";
+        let path = format!("/app/hook/deliveries/{id}");
+        self.as_app(Method::GET, path, None, doing).await?.json(doing)
+    }
+}
+
+impl payload::DeliverySummary {
+    /// Its GUID, if well formed.
+    pub fn delivery_id(&self) -> Option<DeliveryId> {
+        self.guid.parse().ok()
+    }
+}
+
+impl payload::DeliveryDetail {
+    /// Its GUID, if well formed.
+    pub fn delivery_id(&self) -> Option<DeliveryId> {
+        self.guid.parse().ok()
+    }
+
+    /// The webhook that sent it, from the headers GitHub keeps.
+    pub fn hook_id(&self) -> Option<u64> {
+        let headers = self.request.headers.as_ref()?;
+        let (_, value) =
+            headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("X-GitHub-Hook-ID"))?;
+        value.as_u64().or_else(|| value.as_str()?.parse().ok())
+    }
+}
+
+fn role_of(answer: &payload::Permission, id: UserId) -> Option<Role> {
+    let user = answer.user.as_ref().filter(|user| user.id == id)?;
+    if user.kind != "User" {
+        return Some(Role::None);
+    }
+    // Custom roles have names of their own; the bits say what they are based on.
+    if let Some(bits) = user.permissions {
+        let ladder = [
+            (bits.admin, Role::Admin),
+            (bits.maintain, Role::Maintain),
+            (bits.push, Role::Write),
+            (bits.triage, Role::Triage),
+            (bits.pull, Role::Read),
+        ];
+        return Some(ladder.iter().find(|(has, _)| *has).map_or(Role::None, |(_, role)| *role));
+    }
+    let named = |name: &str| match name {
+        "admin" => Some(Role::Admin),
+        "maintain" => Some(Role::Maintain),
+        "write" => Some(Role::Write),
+        "triage" => Some(Role::Triage),
+        "read" => Some(Role::Read),
+        "none" => Some(Role::None),
+        _ => None,
+    };
+    answer.role_name.as_deref().and_then(named).or_else(|| named(&answer.permission))
+}

@@ -1,0 +1,178 @@
+//! Speaking: comments, reactions, labels, check runs. Each is looked up before it is made.
+
+use http::Method;
+use serde_json::json;
+
+use super::{Forge, ForgeError, Scope, found, payload, repo_path, segment};
+use crate::core::event::Place;
+use crate::core::id::{CheckRunId, CommentId, Number, Sha};
+
+/// What a check run shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckRunText {
+    /// The line in the list of checks.
+    pub name: &'static str,
+    /// Our own id, by which it is found again.
+    pub external_id: String,
+    /// Heading.
+    pub title: String,
+    /// Markdown.
+    pub summary: String,
+    /// `success`, `failure` or `neutral`.
+    pub conclusion: &'static str,
+}
+
+impl Forge {
+    /// Finds our comment by its last line. Only comments made by this App count.
+    pub async fn find_comment(
+        &self,
+        place: &Place,
+        number: Number,
+        marker: &str,
+    ) -> Result<Option<payload::Comment>, ForgeError> {
+        let path = format!("{}/issues/{number}/comments?per_page=100", repo_path(place));
+        let comments: Vec<payload::Comment> =
+            self.list(place, Scope::Talk, path, "looking for our comment").await?;
+        let app = self.inner.config.app_id;
+        Ok(comments.into_iter().find(|comment| {
+            let by_us = comment.performed_via_github_app.as_ref().is_some_and(|via| via.id == app);
+            by_us && comment.body.as_deref().is_some_and(|body| body.trim_end().ends_with(marker))
+        }))
+    }
+
+    /// Posts a comment.
+    pub async fn comment(
+        &self,
+        place: &Place,
+        number: Number,
+        body: &str,
+    ) -> Result<CommentId, ForgeError> {
+        let path = format!("{}/issues/{number}/comments", repo_path(place));
+        let answer: payload::Comment = self
+            .change(place, Scope::Talk, (Method::POST, path), &json!({"body": body}), "commenting")
+            .await?;
+        Ok(answer.id)
+    }
+
+    /// Rewrites one of our comments. Notifies nobody.
+    pub async fn edit_comment(
+        &self,
+        place: &Place,
+        comment: CommentId,
+        body: &str,
+    ) -> Result<(), ForgeError> {
+        let path = format!("{}/issues/comments/{comment}", repo_path(place));
+        let body = json!({"body": body});
+        self.change::<serde::de::IgnoredAny>(
+            place,
+            Scope::Talk,
+            (Method::PATCH, path),
+            &body,
+            "editing our comment",
+        )
+        .await
+        .map(drop)
+    }
+
+    /// 👀 on the comment that asked, or on the issue itself. GitHub keeps one per account.
+    pub async fn react(
+        &self,
+        place: &Place,
+        number: Number,
+        comment: Option<CommentId>,
+        content: &str,
+    ) -> Result<(), ForgeError> {
+        let target = match comment {
+            Some(comment) => format!("comments/{comment}"),
+            None => number.to_string(),
+        };
+        let path = format!("{}/issues/{target}/reactions", repo_path(place));
+        let body = json!({"content": content});
+        let answer = self
+            .change::<serde::de::IgnoredAny>(
+                place,
+                Scope::Talk,
+                (Method::POST, path),
+                &body,
+                "reacting to the command",
+            )
+            .await;
+        // The comment may be gone by now; nothing is lost with the reaction.
+        found(answer).map(drop)
+    }
+
+    /// Adds a label; there already is fine.
+    pub async fn add_label(
+        &self,
+        place: &Place,
+        number: Number,
+        label: &str,
+    ) -> Result<(), ForgeError> {
+        let path = format!("{}/issues/{number}/labels", repo_path(place));
+        let body = json!({"labels": [label]});
+        self.change::<serde::de::IgnoredAny>(
+            place,
+            Scope::Talk,
+            (Method::POST, path),
+            &body,
+            "setting a label",
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Removes a label; not there is fine.
+    pub async fn remove_label(
+        &self,
+        place: &Place,
+        number: Number,
+        label: &str,
+    ) -> Result<(), ForgeError> {
+        let path = format!("{}/issues/{number}/labels/{}", repo_path(place), segment(label));
+        found(self.delete(place, Scope::Talk, path, "removing a label").await).map(drop)
+    }
+
+    /// Makes or updates our check run on a commit.
+    pub async fn show_check_run(
+        &self,
+        place: &Place,
+        head: &Sha,
+        text: &CheckRunText,
+    ) -> Result<(), ForgeError> {
+        let doing = "showing the check run";
+        let mut body = json!({
+            "name": text.name,
+            "external_id": text.external_id,
+            "status": "completed",
+            "conclusion": text.conclusion,
+            "output": {"title": text.title, "summary": text.summary},
+        });
+        let target = match self.find_check_run(place, head, text).await? {
+            Some(id) => (Method::PATCH, format!("{}/check-runs/{id}", repo_path(place))),
+            None => {
+                body["head_sha"] = json!(head);
+                (Method::POST, format!("{}/check-runs", repo_path(place)))
+            }
+        };
+        self.change::<serde::de::IgnoredAny>(place, Scope::Talk, target, &body, doing)
+            .await
+            .map(drop)
+    }
+
+    async fn find_check_run(
+        &self,
+        place: &Place,
+        head: &Sha,
+        text: &CheckRunText,
+    ) -> Result<Option<CheckRunId>, ForgeError> {
+        let path = format!(
+            "{}/commits/{head}/check-runs?check_name={}&filter=all&per_page=100",
+            repo_path(place),
+            segment(text.name)
+        );
+        let found: payload::CheckRuns =
+            self.get(place, Scope::Talk, path, "looking for our check run").await?;
+        let ours = |run: &payload::CheckRun| run.external_id.as_deref() == Some(&text.external_id);
+        Ok(found.check_runs.into_iter().find(ours).map(|run| run.id))
+    }
+}

@@ -1,0 +1,169 @@
+//! The pen: makes a verified change visible. Runs no code of the repository, only calls GitHub.
+//!
+//! What holds: nothing is published but a [`VerifiedPatch`], exactly that patch on exactly that base;
+//! each step looks first whether it was done before, so being cut off anywhere and starting again
+//! gives one branch, one commit on it, one pull request; a person's commit is never overwritten.
+
+use crate::core::evidence::VerifiedPatch;
+use crate::core::fault::FaultKind;
+use crate::core::id::Sha;
+use crate::core::job::{Base, Job, Pull};
+use crate::core::report::{self, Setting};
+use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, NewPull};
+use crate::workspace::patch::{Change, Mode, Patch};
+
+pub mod surface;
+
+/// Why a change was not published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// GitHub did not do as asked.
+    #[error("the change could not be published")]
+    Forge(#[from] ForgeError),
+    /// The patch at hand is not the one that was verified.
+    #[error("the change at hand is not the one that was verified")]
+    NotVerified,
+    /// The job's branch holds something else.
+    #[error("the branch {branch} exists and holds another change; remove it and retry")]
+    BranchTaken {
+        /// The branch.
+        branch: String,
+    },
+    /// The job has no base.
+    #[error("the job has no base commit")]
+    NoBase,
+}
+
+impl PublishError {
+    /// What this means for the work that met it.
+    pub fn kind(&self) -> FaultKind {
+        match self {
+            Self::Forge(error) => error.kind(),
+            Self::BranchTaken { .. } => FaultKind::Permanent,
+            Self::NotVerified | Self::NoBase => FaultKind::Bug,
+        }
+    }
+}
+
+/// Branch, commit and pull request of a job.
+pub async fn pull_request(
+    forge: &Forge,
+    job: &Job,
+    verified: &VerifiedPatch,
+    patch: &Patch,
+    setting: &Setting,
+) -> Result<Pull, PublishError> {
+    if patch.digest() != *verified.patch() {
+        return Err(PublishError::NotVerified);
+    }
+    let base = job.base.as_ref().filter(|base| base.sha == *verified.base());
+    let base = base.ok_or(PublishError::NoBase)?;
+    let head = commit_on_branch(forge, job, base, patch, setting).await?;
+    let branch = job.branch();
+    let number = match forge.pull_of(&job.place, &branch).await? {
+        Some(pull) => pull.number,
+        None => {
+            let new = NewPull {
+                title: &report::title(job),
+                body: &report::pull_body(job, &head, verified, setting),
+                head: &branch,
+                base: &base.branch,
+            };
+            match forge.open_pull(&job.place, &new).await {
+                Ok(pull) => pull.number,
+                // Another try of ours may have been faster.
+                Err(error) if error.status() == Some(422) => {
+                    let there = forge.pull_of(&job.place, &branch).await?;
+                    there.ok_or(PublishError::Forge(error))?.number
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    };
+    forge.add_label(&job.place, number, report::AI_LABEL).await?;
+    if !verified.is_proven() {
+        forge.add_label(&job.place, number, report::UNPROVEN_LABEL).await?;
+    }
+    Ok(Pull { number, branch, head })
+}
+
+/// Takes back what a stopped job may have left: an open pull request, its branch.
+pub async fn undo(forge: &Forge, job: &Job) -> Result<(), PublishError> {
+    let branch = job.branch();
+    let pull = forge.pull_of(&job.place, &branch).await?;
+    if let Some(pull) = pull.as_ref().filter(|pull| pull.state == "open") {
+        forge.close_pull(&job.place, pull.number).await?;
+    }
+    let BranchHead::At(head) = forge.branch_head(&job.place, &branch).await? else {
+        return Ok(());
+    };
+    if is_ours_alone(forge, job, &head).await? {
+        forge.delete_branch(&job.place, &branch).await?;
+    }
+    Ok(())
+}
+
+/// Whether a branch holds nothing but the one commit Gander made: a person's commit stays.
+async fn is_ours_alone(forge: &Forge, job: &Job, head: &Sha) -> Result<bool, ForgeError> {
+    if job.pull.as_ref().is_some_and(|pull| pull.head == *head) {
+        return Ok(true);
+    }
+    let commit = forge.commit(&job.place, head).await?;
+    let base = job.base.as_ref().map(|base| &base.sha);
+    Ok(commit.is_some_and(|commit| commit.parents.first().map(|p| &p.sha) == base))
+}
+
+async fn commit_on_branch(
+    forge: &Forge,
+    job: &Job,
+    base: &Base,
+    patch: &Patch,
+    setting: &Setting,
+) -> Result<Sha, PublishError> {
+    let branch = job.branch();
+    let trailers = job.rules.as_ref().is_none_or(|rules| rules.commit.trailers);
+    let message = report::commit_message(job, setting, trailers);
+    let files: Vec<FileWrite<'_>> = patch.changes.iter().map(file_write).collect();
+    let tree = forge.create_tree(&job.place, &base.sha, &files).await?;
+    if let Some(head) = published_before(forge, job, base, &tree).await? {
+        return Ok(head);
+    }
+    let commit = forge.create_commit(&job.place, &base.sha, &tree, &message).await?;
+    match forge.create_branch(&job.place, &branch, &commit).await {
+        Ok(()) => Ok(commit),
+        Err(error) if error.status() == Some(422) => {
+            published_before(forge, job, base, &tree).await?.ok_or(PublishError::Forge(error))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The head of the job's branch, if it is our commit of this very tree.
+async fn published_before(
+    forge: &Forge,
+    job: &Job,
+    base: &Base,
+    tree: &Sha,
+) -> Result<Option<Sha>, PublishError> {
+    let branch = job.branch();
+    let BranchHead::At(head) = forge.branch_head(&job.place, &branch).await? else {
+        return Ok(None);
+    };
+    let commit = forge.commit(&job.place, &head).await?;
+    let same = commit.is_some_and(|commit| {
+        commit.tree.sha == *tree && commit.parents.iter().map(|p| &p.sha).eq([&base.sha])
+    });
+    if same {
+        Ok(Some(head))
+    } else {
+        Err(PublishError::BranchTaken { branch: branch.to_string() })
+    }
+}
+
+fn file_write<'a>((path, change): (&'a crate::core::path::RepoPath, &'a Change)) -> FileWrite<'a> {
+    let (executable, content) = match change {
+        Change::Write { mode, content, .. } => (*mode == Mode::Executable, Some(&content[..])),
+        Change::Delete { .. } => (false, None),
+    };
+    FileWrite { path: path.as_str(), executable, content }
+}

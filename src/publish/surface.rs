@@ -1,0 +1,79 @@
+//! Places where people read us. Each is found again by a marker, so showing twice shows once.
+
+use async_trait::async_trait;
+
+use crate::core::job::{Ending, Job, Stage};
+use crate::core::report::{self, Setting};
+use crate::forge::{CheckRunText, Forge, ForgeError};
+
+/// A place where people read us.
+#[async_trait]
+pub trait Surface: Send + Sync {
+    /// Brings it up to date with the job.
+    async fn show(&self, job: &Job, setting: &Setting) -> Result<(), ForgeError>;
+}
+
+/// The one status comment on the issue, and the label beside it.
+pub struct IssueComment<'a>(pub &'a Forge);
+
+/// The check run on the pull request's commit.
+pub struct CheckRun<'a>(pub &'a Forge);
+
+#[async_trait]
+impl Surface for IssueComment<'_> {
+    async fn show(&self, job: &Job, setting: &Setting) -> Result<(), ForgeError> {
+        let Self(forge) = self;
+        let body = report::status_comment(job, setting);
+        let marker = report::marker(job.id.as_str(), "status");
+        match forge.find_comment(&job.place, job.subject, &marker).await? {
+            Some(comment) if comment.body.as_deref() == Some(&body) => {}
+            Some(comment) => forge.edit_comment(&job.place, comment.id, &body).await?,
+            None => {
+                forge.comment(&job.place, job.subject, &body).await?;
+            }
+        }
+        self.show_label(job).await
+    }
+}
+
+impl IssueComment<'_> {
+    /// Only the moments at which the label changes cost a request.
+    async fn show_label(&self, job: &Job) -> Result<(), ForgeError> {
+        let Self(forge) = self;
+        let (place, number) = (&job.place, job.subject);
+        match &job.stage {
+            Stage::Preparing => {
+                forge.remove_label(place, number, report::NEEDS_HUMAN_LABEL).await?;
+                forge.add_label(place, number, report::WORKING_LABEL).await
+            }
+            Stage::InReview { .. } | Stage::Done(_) => {
+                forge.remove_label(place, number, report::WORKING_LABEL).await?;
+                match report::state_label(job) {
+                    Some(label) => forge.add_label(place, number, label).await,
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Surface for CheckRun<'_> {
+    async fn show(&self, job: &Job, _setting: &Setting) -> Result<(), ForgeError> {
+        let Some(pull) = &job.pull else { return Ok(()) };
+        let (title, summary) = report::check_run(job);
+        let conclusion = match &job.stage {
+            Stage::Done(Ending::Cancelled { .. } | Ending::Closed { .. }) => "neutral",
+            _ => "success",
+        };
+        let text = CheckRunText {
+            name: "Gander",
+            external_id: report::check_external_id(&job.id),
+            title,
+            summary,
+            conclusion,
+        };
+        self.0.show_check_run(&job.place, &pull.head, &text).await
+    }
+}

@@ -1,0 +1,507 @@
+//! Bubblewrap: a private set of every namespace, and only what a command needs inside.
+//!
+//! Holds: the policy is a pure function from what is wanted to bubblewrap's arguments. The
+//! arguments travel in an anonymous file, because the sandbox can read the command line of its
+//! first process, which is bubblewrap itself.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Seek, Write};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rustix::fs::MemfdFlags;
+use rustix::process::Pid;
+use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::unix::pipe;
+use tokio_util::sync::CancellationToken;
+
+use super::spawn::{self, Ending, Identity, Leash, Running, Start};
+use super::{Command, Exit, Limits, Output, Probe, ProcessLimit, Sandbox, SandboxError, Toolchain};
+
+/// Commands run by bubblewrap.
+#[derive(Debug, Clone)]
+pub struct Bubblewrap {
+    program: PathBuf,
+    toolchains: Vec<Toolchain>,
+    identity: Option<Identity>,
+}
+
+/// All that decides what a command sees.
+#[derive(Debug)]
+struct Policy<'a> {
+    command: &'a Command,
+    limits: &'a Limits,
+    toolchains: &'a [Toolchain],
+    descriptors: Descriptors,
+}
+
+/// Numbers of the descriptors that bubblewrap reads from and writes to.
+#[derive(Debug, Clone, Copy)]
+struct Descriptors {
+    status: RawFd,
+    passwd: RawFd,
+    group: RawFd,
+    hosts: RawFd,
+    nsswitch: RawFd,
+}
+
+/// A sandbox whose command waits at the gate.
+///
+/// Bubblewrap's promise to die with its parent only holds once its inner process has asked the
+/// kernel for it; a parent that dies before that leaves an orphan. So the command begins with a
+/// shell that reports that all is up, and goes on only when a living parent tells it to. What is
+/// left of the race is a bubblewrap that waits for its dead parent and never runs anything.
+struct Waiting {
+    running: Running,
+    gate: PipeWriter,
+    status: BufReader<pipe::Receiver>,
+}
+
+const HOME: &str = "/home/gander";
+const TREE: &str = "/work";
+/// Inside, everybody is this ordinary user, whoever runs Gander outside.
+const USER: &str = "1000";
+
+const PASSWD: &str = "root:x:0:0:root:/root:/bin/false\n\
+    gander:x:1000:1000:gander:/home/gander:/bin/sh\n\
+    nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n";
+const GROUP: &str = "root:x:0:\ngander:x:1000:\nnogroup:x:65534:\n";
+const HOSTS: &str = "127.0.0.1 localhost sandbox\n::1 localhost sandbox\n";
+const NSSWITCH: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files\n\
+    networks: files\nprotocols: files\nservices: files\n";
+
+/// The environment of every command. Builds go to `/tmp`, so that they leave no trace in the tree;
+/// package managers are told that there is no network, so that they fail at once.
+const ENVIRONMENT: &[(&str, &str)] = &[
+    ("HOME", HOME),
+    ("USER", "gander"),
+    ("LOGNAME", "gander"),
+    ("SHELL", "/bin/sh"),
+    ("TMPDIR", "/tmp"),
+    ("LANG", "C.UTF-8"),
+    ("TZ", "UTC"),
+    ("TERM", "dumb"),
+    ("CI", "true"),
+    ("NO_COLOR", "1"),
+    ("CARGO_HOME", "/home/gander/.cargo"),
+    ("CARGO_TARGET_DIR", "/tmp/target"),
+    ("CARGO_INCREMENTAL", "0"),
+    ("CARGO_NET_OFFLINE", "true"),
+    ("CARGO_TERM_COLOR", "never"),
+    ("GOPROXY", "off"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
+    ("PIP_NO_INDEX", "1"),
+    ("PYTEST_ADDOPTS", "-p no:cacheprovider"),
+    ("PYTHONDONTWRITEBYTECODE", "1"),
+    ("npm_config_audit", "false"),
+    ("npm_config_fund", "false"),
+    ("npm_config_offline", "true"),
+    ("npm_config_update_notifier", "false"),
+];
+
+const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
+
+impl Bubblewrap {
+    /// Where bubblewrap must be: some systems allow namespaces to this path only, and no other
+    /// path is asked for, lest a repository bring its own.
+    pub const PROGRAM: &str = "/usr/bin/bwrap";
+
+    /// A sandbox that shows these toolchains besides the system's own.
+    pub fn new(toolchains: Vec<Toolchain>) -> Self {
+        Self { program: Self::PROGRAM.into(), toolchains, identity: None }
+    }
+
+    /// The same sandbox, with bubblewrap elsewhere.
+    #[must_use]
+    pub fn at(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = program.into();
+        self
+    }
+
+    /// The user to run as when Gander is root; trees must be writable for it.
+    #[must_use]
+    pub fn run_as(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    async fn start(&self, command: &Command, limits: &Limits) -> Result<Waiting, SandboxError> {
+        let io = SandboxError::Start;
+        let identity = spawn::identity(self.identity)?;
+        let (status, status_writer): (PipeReader, PipeWriter) = io::pipe().map_err(io)?;
+        let (gate_reader, gate) = io::pipe().map_err(io)?;
+        let files: [OwnedFd; 4] = [
+            in_memory(c"passwd", PASSWD.as_bytes()).map_err(io)?,
+            in_memory(c"group", GROUP.as_bytes()).map_err(io)?,
+            in_memory(c"hosts", HOSTS.as_bytes()).map_err(io)?,
+            in_memory(c"nsswitch", NSSWITCH.as_bytes()).map_err(io)?,
+        ];
+        let policy = Policy {
+            command,
+            limits,
+            toolchains: &self.toolchains,
+            descriptors: Descriptors {
+                status: status_writer.as_raw_fd(),
+                passwd: files[0].as_raw_fd(),
+                group: files[1].as_raw_fd(),
+                hosts: files[2].as_raw_fd(),
+                nsswitch: files[3].as_raw_fd(),
+            },
+        };
+        let walls = in_memory(c"walls", &nul_separated(&policy.walls())).map_err(io)?;
+        let mut arguments: Vec<OsString> =
+            ["--args", &walls.as_raw_fd().to_string(), "--"].map(OsString::from).into();
+        arguments.extend(policy.inner_command().into_iter().map(OsString::from));
+        let mut hand_down: Vec<OwnedFd> = vec![status_writer.into(), walls];
+        hand_down.extend(files);
+        let running = spawn::start(Start {
+            program: self.program.clone(),
+            arguments,
+            environment: Vec::new(),
+            directory: "/".into(),
+            tree: command.tree.clone(),
+            stdin: gate_reader.into(),
+            bounds: spawn::bounds(limits),
+            identity,
+            hand_down,
+        })
+        .await
+        .map_err(|error| self.explain(error))?;
+        let status = pipe::Receiver::from_owned_fd(status.into()).map_err(SandboxError::Watch)?;
+        Ok(Waiting { running, gate, status: BufReader::new(status) })
+    }
+
+    fn explain(&self, error: SandboxError) -> SandboxError {
+        match error {
+            SandboxError::Start(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                SandboxError::Missing(self.program.clone())
+            }
+            other => other,
+        }
+    }
+}
+
+#[async_trait]
+impl Sandbox for Bubblewrap {
+    fn name(&self) -> &'static str {
+        "bubblewrap"
+    }
+
+    async fn probe(&self) -> Result<Probe, SandboxError> {
+        let version = spawn::version(&self.program, self.identity)
+            .await
+            .map_err(|error| self.explain(error))?;
+        let tree = tempfile::tempdir().map_err(SandboxError::Start)?;
+        let command = Command::argv(["/bin/true"], tree.path());
+        let output = self.run(&command, &Limits::default(), &CancellationToken::new()).await?;
+        match output.exit {
+            Exit::Code(0) => Ok(Probe { version, process_limit: ProcessLimit::PerRun }),
+            _ => Err(SandboxError::Setup { said: output.stderr.text.trim().to_owned() }),
+        }
+    }
+
+    async fn run(
+        &self,
+        command: &Command,
+        limits: &Limits,
+        stop: &CancellationToken,
+    ) -> Result<Output, SandboxError> {
+        command.check()?;
+        let Waiting { mut running, mut gate, mut status } = self.start(command, limits).await?;
+        let armed = tokio::time::timeout(SETUP, running.stdout.read_u8()).await;
+        let Some(first) = (match armed {
+            Ok(Ok(_)) => next_status(&mut status).await.and_then(|said| said.child_pid),
+            _ => None,
+        }) else {
+            return Err(SandboxError::Setup { said: running.last_words().await? });
+        };
+        // The command still waits at the gate, so this number cannot have passed to another process.
+        let first = Pid::from_raw(first).ok_or(io::ErrorKind::InvalidData.into());
+        let inner = first.and_then(Leash::on).map_err(SandboxError::Watch)?;
+        gate.write_all(b"\n").map_err(SandboxError::Watch)?;
+        let watched = running.watch(Some(inner), limits, stop).await?;
+        let exit = match watched.ending {
+            Ending::TimedOut => Exit::TimedOut,
+            Ending::Stopped => Exit::Stopped,
+            Ending::DiskFull => Exit::DiskFull,
+            Ending::ByItself(bubblewrap) => {
+                let reported = next_status(&mut status).await.and_then(|said| said.exit_code);
+                match (reported, Exit::from_status(bubblewrap)) {
+                    (Some(code), _) => Exit::from_code(code),
+                    (None, killed @ Exit::Signal(_)) => killed,
+                    // Without a report, bubblewrap's own exit code says nothing about the command.
+                    (None, _) => {
+                        let said = watched.stderr.text.trim().to_owned();
+                        return Err(SandboxError::Setup { said });
+                    }
+                }
+            }
+        };
+        let wall = watched.wall;
+        Ok(Output { exit, stdout: watched.stdout, stderr: watched.stderr, wall })
+    }
+}
+
+/// One line of bubblewrap's `--json-status-fd`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Status {
+    child_pid: Option<i32>,
+    exit_code: Option<i32>,
+}
+
+/// The next thing bubblewrap reports, unless it is gone.
+async fn next_status(status: &mut BufReader<pipe::Receiver>) -> Option<Status> {
+    let mut line = String::new();
+    status.read_line(&mut line).await.ok()?;
+    serde_json::from_str(&line).ok()
+}
+
+impl Policy<'_> {
+    /// What is inside, as bubblewrap's options. Order matters: later mounts cover earlier ones.
+    fn walls(&self) -> Vec<OsString> {
+        let mut walls = Walls(Vec::new());
+        walls.namespaces();
+        walls.system(self.descriptors);
+        for toolchain in self.toolchains {
+            walls.mount("--ro-bind", &toolchain.host_dir, &toolchain.mount_at);
+        }
+        walls.private("/tmp", self.limits.tmp_bytes, "1777");
+        walls.private(HOME, self.limits.tmp_bytes / 4, "0700");
+        walls.mount("--bind", &self.command.tree, TREE);
+        let workdir = match &*self.command.workdir {
+            "" => TREE.to_owned(),
+            inside => format!("{TREE}/{inside}"),
+        };
+        walls.option(&["--chdir", &workdir]);
+        walls.environment(self.toolchains, &self.command.env);
+        walls.option(&["--json-status-fd", &self.descriptors.status.to_string()]);
+        // Last, when every mount point exists: the root itself holds nothing to write to.
+        walls.option(&["--remount-ro", "/"]);
+        walls.0
+    }
+
+    /// The number of processes is bounded inside, where the kernel counts those of this run only.
+    fn inner_command(&self) -> Vec<String> {
+        let bound = format!("--nproc={0}:{0}", self.limits.processes);
+        let mut command: Vec<String> =
+            ["/usr/bin/prlimit", &bound, "--", "/bin/sh", "-c", GATE, "sh"]
+                .map(String::from)
+                .into();
+        command.extend(self.command.program.argv());
+        command
+    }
+}
+
+/// Bubblewrap's options, as they are written down.
+struct Walls(Vec<OsString>);
+
+impl Walls {
+    fn namespaces(&mut self) {
+        self.option(&["--unshare-all", "--unshare-user", "--disable-userns"]);
+        self.option(&["--die-with-parent", "--new-session", "--clearenv"]);
+        self.option(&["--uid", USER, "--gid", USER, "--hostname", "sandbox"]);
+    }
+
+    fn system(&mut self, descriptors: Descriptors) {
+        self.option(&["--ro-bind", "/usr", "/usr"]);
+        for name in ["bin", "sbin", "lib", "lib64"] {
+            self.option(&["--symlink", &format!("usr/{name}"), &format!("/{name}")]);
+        }
+        self.option(&["--perms", "0755", "--dir", "/etc"]);
+        for path in ["/etc/alternatives", "/etc/ld.so.cache"] {
+            self.option(&["--ro-bind-try", path, path]);
+        }
+        for (descriptor, path) in [
+            (descriptors.passwd, "/etc/passwd"),
+            (descriptors.group, "/etc/group"),
+            (descriptors.hosts, "/etc/hosts"),
+            (descriptors.nsswitch, "/etc/nsswitch.conf"),
+        ] {
+            let descriptor = descriptor.to_string();
+            self.option(&["--perms", "0444", "--ro-bind-data", &descriptor, path]);
+        }
+        self.option(&["--proc", "/proc", "--dev", "/dev"]);
+        self.private("/dev/shm", SHARED_MEMORY_BYTES, "1777");
+        self.option(&["--remount-ro", "/dev"]);
+    }
+
+    fn environment(&mut self, toolchains: &[Toolchain], more: &[(String, String)]) {
+        let mut path: Vec<&str> = toolchains.iter().map(|toolchain| &*toolchain.bin).collect();
+        path.push(SYSTEM_PATH);
+        self.option(&["--setenv", "PATH", &path.join(":")]);
+        for (name, value) in ENVIRONMENT {
+            self.option(&["--setenv", name, value]);
+        }
+        for (name, value) in more {
+            self.option(&["--setenv", name, value]);
+        }
+    }
+
+    fn private(&mut self, path: &str, bytes: u64, mode: &str) {
+        let bytes = bytes.to_string();
+        self.option(&["--perms", mode, "--size", &bytes, "--tmpfs", path]);
+    }
+
+    fn mount(&mut self, how: &str, host: &Path, inside: &str) {
+        self.0.extend([how.into(), host.into(), inside.into()]);
+    }
+
+    fn option(&mut self, words: &[&str]) {
+        self.0.extend(words.iter().map(OsString::from));
+    }
+}
+
+/// Runs as the sandbox's command, with the real one as its arguments.
+const GATE: &str = "printf r; read -r go && exec \"$@\" </dev/null";
+/// How long the walls may take.
+const SETUP: Duration = Duration::from_secs(10);
+const SHARED_MEMORY_BYTES: u64 = 64 << 20;
+
+fn nul_separated(words: &[OsString]) -> Vec<u8> {
+    words.iter().flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect()
+}
+
+/// An anonymous file, read from its start.
+fn in_memory(name: &std::ffi::CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
+    let mut file = File::from(rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DESCRIPTORS: Descriptors =
+        Descriptors { status: 11, passwd: 13, group: 14, hosts: 15, nsswitch: 16 };
+
+    fn walls(command: &Command, toolchains: &[Toolchain]) -> Vec<String> {
+        let limits = Limits { tmp_bytes: 400, ..Limits::default() };
+        let policy = Policy { command, limits: &limits, toolchains, descriptors: DESCRIPTORS };
+        policy.walls().into_iter().map(|word| word.into_string().unwrap()).collect()
+    }
+
+    fn position(walls: &[String], words: &[&str]) -> Option<usize> {
+        walls.windows(words.len()).position(|window| window == words)
+    }
+
+    #[test]
+    fn every_wall_is_up() {
+        let walls = walls(&Command::shell("true", "/jobs/7/tree"), &[]);
+        for words in [
+            &["--unshare-all"][..],
+            &["--unshare-user"],
+            &["--disable-userns"],
+            &["--die-with-parent"],
+            &["--new-session"],
+            &["--clearenv"],
+            &["--uid", "1000"],
+            &["--gid", "1000"],
+            &["--hostname", "sandbox"],
+            &["--proc", "/proc"],
+            &["--dev", "/dev"],
+            &["--size", "67108864", "--tmpfs", "/dev/shm"],
+            &["--size", "400", "--tmpfs", "/tmp"],
+            &["--size", "100", "--tmpfs", "/home/gander"],
+            &["--ro-bind-data", "13", "/etc/passwd"],
+            &["--ro-bind-data", "14", "/etc/group"],
+            &["--ro-bind-data", "15", "/etc/hosts"],
+            &["--ro-bind-data", "16", "/etc/nsswitch.conf"],
+            &["--json-status-fd", "11"],
+            &["--chdir", "/work"],
+        ] {
+            assert!(position(&walls, words).is_some(), "{words:?} in {walls:?}");
+        }
+    }
+
+    #[test]
+    fn the_host_shows_its_programs_the_tree_the_toolchains_and_nothing_else() {
+        let rust = Toolchain::new("rust", "/usr/lib/rust-1.95");
+        let walls = walls(&Command::shell("true", "/jobs/7/tree"), &[rust]);
+        let mounts: Vec<_> = walls
+            .windows(3)
+            .filter(|words| words[0].contains("bind") && !words[0].ends_with("-data"))
+            .map(|words| words.join(" "))
+            .collect();
+        assert_eq!(
+            mounts,
+            [
+                "--ro-bind /usr /usr",
+                "--ro-bind-try /etc/alternatives /etc/alternatives",
+                "--ro-bind-try /etc/ld.so.cache /etc/ld.so.cache",
+                "--ro-bind /usr/lib/rust-1.95 /opt/toolchains/rust",
+                "--bind /jobs/7/tree /work",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_root_and_the_devices_are_closed_after_their_mounts() {
+        let walls = walls(&Command::shell("true", "/jobs/7/tree"), &[]);
+        assert_eq!(walls[walls.len() - 2..], ["--remount-ro", "/"]);
+        let shared_memory = position(&walls, &["--tmpfs", "/dev/shm"]);
+        let devices = position(&walls, &["--remount-ro", "/dev"]);
+        assert!(shared_memory.is_some() && shared_memory < devices);
+    }
+
+    #[test]
+    fn toolchains_come_first_in_the_path_and_asked_for_variables_last() {
+        let toolchains = [Toolchain::new("rust", "/a"), Toolchain::new("node", "/b")];
+        let mut command = Command::shell("true", "/jobs/7/tree").in_directory("crates/one");
+        command.env.push(("CI".into(), "no".into()));
+        let walls = walls(&command, &toolchains);
+        let path = format!("/opt/toolchains/rust/bin:/opt/toolchains/node/bin:{SYSTEM_PATH}");
+        assert!(position(&walls, &["--setenv", "PATH", &path]).is_some(), "{walls:?}");
+        let ours = position(&walls, &["--setenv", "CI", "true"]);
+        assert!(ours.is_some() && ours < position(&walls, &["--setenv", "CI", "no"]));
+        assert!(position(&walls, &["--chdir", "/work/crates/one"]).is_some(), "{walls:?}");
+    }
+
+    #[test]
+    fn the_command_comes_as_it_is_after_the_bound_on_its_processes() {
+        let limits = Limits { processes: 9, ..Limits::default() };
+        let inner = |command: &Command| {
+            let descriptors = DESCRIPTORS;
+            Policy { command, limits: &limits, toolchains: &[], descriptors }.inner_command()
+        };
+        let bound = ["/usr/bin/prlimit", "--nproc=9:9", "--", "/bin/sh", "-c", GATE, "sh"];
+        let shell = inner(&Command::shell("a && b", "/t"));
+        assert_eq!(shell, [&bound[..], &["/bin/sh", "-c", "a && b"]].concat());
+        let argv = inner(&Command::argv(["--help", "$(b)"], "/t"));
+        assert_eq!(argv, [&bound[..], &["--help", "$(b)"]].concat());
+    }
+
+    #[tokio::test]
+    async fn a_command_whose_caller_is_gone_before_the_gate_opens_never_runs() {
+        let running = spawn::start(Start {
+            program: "/bin/sh".into(),
+            arguments: ["-c", GATE, "sh", "echo", "ran"].map(OsString::from).into(),
+            environment: Vec::new(),
+            directory: "/".into(),
+            tree: "/".into(),
+            stdin: std::process::Stdio::null(),
+            bounds: Vec::new(),
+            identity: spawn::identity(Some(Identity { uid: 65534, gid: 65534 })).unwrap(),
+            hand_down: Vec::new(),
+        });
+        let stop = CancellationToken::new();
+        let watched = running.await.unwrap().watch(None, &Limits::default(), &stop).await.unwrap();
+        assert_eq!(watched.stdout.text, "r");
+    }
+
+    #[test]
+    fn bubblewraps_reports_are_understood_whatever_else_they_hold() {
+        let started: Status = serde_json::from_str(r#"{ "child-pid": 7, "x": [] }"#).unwrap();
+        assert_eq!((started.child_pid, started.exit_code), (Some(7), None));
+        let ended: Status = serde_json::from_str(r#"{ "exit-code": 3 }"#).unwrap();
+        assert_eq!((ended.child_pid, ended.exit_code), (None, Some(3)));
+    }
+}

@@ -1,0 +1,268 @@
+//! The walls around commands: whatever a repository or a model wants to run, runs in here.
+//!
+//! Holds: a command sees its own tree at `/work`, a throw-away home and `/tmp`, the system's
+//! programs read-only, and nothing else: no network, no secret, no other job. It ends within its
+//! limits, and when [`Sandbox::run`] returns, no process of it is left.
+
+pub mod bubblewrap;
+mod capture;
+mod spawn;
+pub mod toolchain;
+pub mod unconfined;
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Component, Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+pub use bubblewrap::Bubblewrap;
+pub use capture::Captured;
+pub use spawn::Identity;
+pub use toolchain::Toolchain;
+pub use unconfined::Unconfined;
+
+/// A place where untrusted commands run.
+#[async_trait]
+pub trait Sandbox: Send + Sync {
+    /// `"bubblewrap"` or `"none"`.
+    fn name(&self) -> &'static str;
+
+    /// One real run, made at start, so that a missing wall is found before the first job.
+    ///
+    /// # Errors
+    /// What is missing and what to do about it. No sandbox, no run.
+    async fn probe(&self) -> Result<Probe, SandboxError>;
+
+    /// Runs a command until it ends, overruns its limits or is stopped.
+    ///
+    /// # Errors
+    /// Only when the command could not be run or watched; a failing command is an [`Output`].
+    async fn run(
+        &self,
+        command: &Command,
+        limits: &Limits,
+        stop: &CancellationToken,
+    ) -> Result<Output, SandboxError>;
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// The sandbox program's version, such as `bubblewrap 0.8.0`.
+    pub version: String,
+    /// What bounds the number of processes.
+    pub process_limit: ProcessLimit,
+}
+
+/// What bounds the number of processes of one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessLimit {
+    /// `RLIMIT_NPROC`, counted in the run's own user namespace: runs do not starve each other.
+    PerRun,
+    /// `RLIMIT_NPROC`, counted over every process of the user.
+    PerUser,
+}
+
+/// What to run, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The program.
+    pub program: Program,
+    /// The host directory that the command sees as `/work`, with write access.
+    pub tree: PathBuf,
+    /// Where in the tree it starts; empty for the root of the tree.
+    pub workdir: String,
+    /// More environment variables. Never a secret.
+    pub env: Vec<(String, String)>,
+}
+
+/// The program of a [`Command`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Program {
+    /// A line for `/bin/sh -c` (not a login shell).
+    Shell(String),
+    /// A program and its arguments, with no shell in between.
+    Argv(Vec<String>),
+}
+
+/// The bounds of one run. Those in bytes, processes and seconds of CPU hold for each process,
+/// unless they say otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Time on the clock until everything is killed.
+    pub wall: Duration,
+    /// Output kept of each stream: its head and its tail. The rest is read and dropped.
+    pub output_bytes: usize,
+    /// Processes and threads of the whole run.
+    pub processes: u64,
+    /// The largest file that can be written.
+    pub file_bytes: u64,
+    /// Private writable memory (`RLIMIT_DATA`). Address space is bounded far above it, because
+    /// Node reserves tens of gigabytes that it never touches.
+    pub memory_bytes: u64,
+    /// Seconds of CPU time.
+    pub cpu_seconds: u64,
+    /// Open files.
+    pub open_files: u64,
+    /// Size of `/tmp` for the whole run; the home gets a quarter of it.
+    pub tmp_bytes: u64,
+    /// What the whole run must leave free on the tree's file system: the queue lives there too.
+    pub spare_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            wall: Duration::from_secs(600),
+            output_bytes: MIB,
+            processes: 512,
+            file_bytes: 2 * GIB,
+            memory_bytes: 8 * GIB,
+            cpu_seconds: 1800,
+            open_files: 4096,
+            tmp_bytes: 4 * GIB,
+            spare_bytes: GIB / 4,
+        }
+    }
+}
+
+/// What a finished run left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// How it ended.
+    pub exit: Exit,
+    /// What it wrote to its standard output.
+    pub stdout: Captured,
+    /// What it wrote to its standard error.
+    pub stderr: Captured,
+    /// How long it took.
+    pub wall: Duration,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It ended by itself with this code.
+    Code(i32),
+    /// A signal ended it. By the shell's custom, a code of 128 + n counts as signal n.
+    Signal(i32),
+    /// It was killed at the end of [`Limits::wall`].
+    TimedOut,
+    /// It was killed because the caller asked for it.
+    Stopped,
+    /// It was killed because less than [`Limits::spare_bytes`] was left on the disk.
+    DiskFull,
+}
+
+/// Why a command could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// There is no sandbox program.
+    #[error(
+        "there is no sandbox: {0} is missing. Install the package `bubblewrap` and start again"
+    )]
+    Missing(PathBuf),
+    /// The walls could not be put up.
+    #[error(
+        "the sandbox could not be set up: {said}. Unprivileged user namespaces must be allowed \
+         for /usr/bin/bwrap, and every directory it shows must exist and be readable"
+    )]
+    Setup {
+        /// The sandbox program's own words.
+        said: String,
+    },
+    /// Commands would run as root.
+    #[error(
+        "commands never run as root: start Gander as an ordinary user, or name one with --user"
+    )]
+    Root,
+    /// The place to start in is no plain path inside the tree.
+    #[error("the work directory {0:?} is no plain relative path inside the tree")]
+    WorkDirectory(String),
+    /// A command without a program, or with a NUL byte in it.
+    #[error("the command is empty or holds a NUL byte")]
+    Malformed,
+    /// A process could not be started.
+    #[error("could not start the command")]
+    Start(#[source] std::io::Error),
+    /// A started process could not be followed to its end.
+    #[error("lost sight of the command while it ran")]
+    Watch(#[source] std::io::Error),
+    /// The command was killed but did not go away.
+    #[error("a killed command is still there after {0:?}: the host needs a look")]
+    Survivor(Duration),
+}
+
+const MIB: usize = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+impl Command {
+    /// A shell line at the root of a tree.
+    pub fn shell(line: impl Into<String>, tree: impl Into<PathBuf>) -> Self {
+        Self::new(Program::Shell(line.into()), tree.into())
+    }
+
+    /// A program with arguments at the root of a tree.
+    pub fn argv<S: Into<String>>(
+        argv: impl IntoIterator<Item = S>,
+        tree: impl Into<PathBuf>,
+    ) -> Self {
+        Self::new(Program::Argv(argv.into_iter().map(Into::into).collect()), tree.into())
+    }
+
+    /// The same command, started in a directory of the tree.
+    #[must_use]
+    pub fn in_directory(mut self, workdir: impl Into<String>) -> Self {
+        self.workdir = workdir.into();
+        self
+    }
+
+    /// Refuses what could mean something else to the layers below.
+    fn check(&self) -> Result<(), SandboxError> {
+        let plain =
+            Path::new(&self.workdir).components().all(|part| matches!(part, Component::Normal(_)));
+        if !plain || self.workdir.contains('\0') {
+            return Err(SandboxError::WorkDirectory(self.workdir.clone()));
+        }
+        let argv = self.program.argv();
+        let named = argv.first().is_some_and(|program| !program.is_empty());
+        let names = self.env.iter().all(|(name, _)| !name.is_empty() && !name.contains('='));
+        let texts = argv.iter().chain(self.env.iter().flat_map(|(name, value)| [name, value]));
+        if !named || !names || texts.into_iter().any(|text| text.contains('\0')) {
+            return Err(SandboxError::Malformed);
+        }
+        Ok(())
+    }
+
+    fn new(program: Program, tree: PathBuf) -> Self {
+        Self { program, tree, workdir: String::new(), env: Vec::new() }
+    }
+}
+
+impl Program {
+    fn argv(&self) -> Vec<String> {
+        match self {
+            Self::Shell(line) => vec!["/bin/sh".into(), "-c".into(), line.clone()],
+            Self::Argv(argv) => argv.clone(),
+        }
+    }
+}
+
+impl Exit {
+    fn from_code(code: i32) -> Self {
+        match code {
+            129..=192 => Self::Signal(code - 128),
+            _ => Self::Code(code),
+        }
+    }
+
+    fn from_status(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::from_code(code),
+            (None, signal) => Self::Signal(signal.unwrap_or_default()),
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! The only place of the sandbox where a process starts.
+//!
+//! Holds: a child inherits no descriptor but the named ones and no environment but the given one,
+//! is never root, lives in its own process group within its resource limits, and is dead when
+//! [`Running::watch`] returns. If this process dies, the kernel kills the child.
+
+use std::ffi::{CStr, OsString};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use futures_util::future::{Either, select};
+use rustix::fs::{Mode, OFlags, RawDir};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::process::{
+    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit,
+    set_parent_process_death_signal, setrlimit,
+};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::capture::{Captured, capture};
+use super::{Limits, SandboxError};
+
+/// The user that commands run as when Gander itself is root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// The numeric user.
+    pub uid: u32,
+    /// The numeric group.
+    pub gid: u32,
+}
+
+/// A process to start.
+pub(super) struct Start {
+    pub(super) program: PathBuf,
+    pub(super) arguments: Vec<OsString>,
+    pub(super) environment: Vec<(String, String)>,
+    pub(super) directory: PathBuf,
+    /// A directory of the file system that the process may write to.
+    pub(super) tree: PathBuf,
+    pub(super) stdin: Stdio,
+    pub(super) bounds: Vec<(Resource, u64)>,
+    pub(super) identity: Option<Identity>,
+    /// Descriptors that the child keeps, under the same numbers.
+    pub(super) hand_down: Vec<OwnedFd>,
+}
+
+/// A started process.
+pub(super) struct Running {
+    leash: Leash,
+    pub(super) stdout: pipe::Receiver,
+    stderr: pipe::Receiver,
+    ended: oneshot::Receiver<io::Result<ExitStatus>>,
+    began: Instant,
+    tree: PathBuf,
+}
+
+/// A watched process, after its end.
+pub(super) struct Watched {
+    pub(super) ending: Ending,
+    pub(super) stdout: Captured,
+    pub(super) stderr: Captured,
+    pub(super) wall: Duration,
+}
+
+/// Why a watched process ended.
+pub(super) enum Ending {
+    ByItself(ExitStatus),
+    TimedOut,
+    Stopped,
+    DiskFull,
+}
+
+/// A hold on a process that cannot slip to another one; dropping it kills.
+pub(super) struct Leash(AsyncFd<OwnedFd>);
+
+/// How long a killed process may take to vanish.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long a process that escaped may keep our pipes open.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// Bounds that a command is under from its first instruction.
+pub(super) fn bounds(limits: &Limits) -> Vec<(Resource, u64)> {
+    vec![
+        (Resource::Core, 0),
+        (Resource::Cpu, limits.cpu_seconds),
+        (Resource::Fsize, limits.file_bytes),
+        (Resource::Nofile, limits.open_files),
+        (Resource::Data, limits.memory_bytes),
+        (Resource::As, limits.memory_bytes.saturating_add(RESERVED_BYTES)),
+    ]
+}
+
+/// Address space that runtimes reserve and never touch: Node takes 10 GiB for each WebAssembly
+/// memory, and a bound of 32 GiB already broke a test suite with a few of them.
+const RESERVED_BYTES: u64 = 128 << 30;
+
+/// Starts a process.
+pub(super) async fn start(start: Start) -> Result<Running, SandboxError> {
+    let (started, starting) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
+    let began = Instant::now();
+    let tree = start.tree.clone();
+    // The kernel ties a child's life to the thread that started it, not to the process, so that
+    // thread stays until the child is gone.
+    std::thread::Builder::new()
+        .name("sandbox".into())
+        .spawn(move || match spawn(start) {
+            Err(error) => drop(started.send(Err(error))),
+            Ok((mut child, pid, pidfd)) => {
+                let pipes = (child.stdout.take(), child.stderr.take());
+                if let Err(Ok((_, pidfd))) = started.send(Ok((pipes, pidfd))) {
+                    // Nobody waits any more.
+                    let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+                }
+                drop(end.send(reap(&mut child, pid)));
+            }
+        })
+        .map_err(SandboxError::Start)?;
+    let lost = || SandboxError::Start(io::Error::other("the starting thread is gone"));
+    let (pipes, pidfd) = starting.await.map_err(|_| lost())?.map_err(SandboxError::Start)?;
+    let leash = Leash::new(pidfd).map_err(SandboxError::Watch)?;
+    let (Some(stdout), Some(stderr)) = pipes else { return Err(lost()) };
+    let stdout = pipe::Receiver::from_owned_fd(stdout.into()).map_err(SandboxError::Watch)?;
+    let stderr = pipe::Receiver::from_owned_fd(stderr.into()).map_err(SandboxError::Watch)?;
+    Ok(Running { leash, stderr, stdout, ended, began, tree })
+}
+
+/// The user to run as.
+///
+/// # Errors
+/// This process is root and has no other user to run commands as.
+pub(super) fn identity(wanted: Option<Identity>) -> Result<Option<Identity>, SandboxError> {
+    match wanted {
+        _ if !rustix::process::geteuid().is_root() => Ok(None),
+        Some(identity) if identity.uid != 0 && identity.gid != 0 => Ok(wanted),
+        _ => Err(SandboxError::Root),
+    }
+}
+
+/// What a trusted program says to `--version`.
+pub(super) async fn version(
+    program: &Path,
+    wanted: Option<Identity>,
+) -> Result<String, SandboxError> {
+    let limits = Limits { wall: GRACE, spare_bytes: 0, ..Limits::default() };
+    let running = start(Start {
+        program: program.into(),
+        arguments: vec!["--version".into()],
+        environment: Vec::new(),
+        directory: "/".into(),
+        tree: "/".into(),
+        stdin: Stdio::null(),
+        bounds: bounds(&limits),
+        identity: identity(wanted)?,
+        hand_down: Vec::new(),
+    })
+    .await?;
+    let watched = running.watch(None, &limits, &CancellationToken::new()).await?;
+    Ok(watched.stdout.text.trim().to_owned())
+}
+
+impl Running {
+    /// Follows a process to its end, which comes at the latest when its time is up or it is
+    /// stopped. `inner` is a second process that must not outlive it.
+    pub(super) async fn watch(
+        self,
+        inner: Option<Leash>,
+        limits: &Limits,
+        stop: &CancellationToken,
+    ) -> Result<Watched, SandboxError> {
+        let Self { leash, stderr, stdout, ended, began, tree } = self;
+        let ending = pin!(async {
+            let time_left = limits.wall.saturating_sub(began.elapsed());
+            let ending = tokio::select! {
+                biased;
+                status = ended => Ending::ByItself(reaped(status)?),
+                () = stop.cancelled() => Ending::Stopped,
+                () = tokio::time::sleep(time_left) => Ending::TimedOut,
+                () = disk_full(&tree, limits.spare_bytes) => Ending::DiskFull,
+            };
+            let wall = began.elapsed();
+            leash.end().await?;
+            if let Some(inner) = &inner {
+                inner.end().await?;
+            }
+            Ok((ending, wall))
+        });
+        let give_up = CancellationToken::new();
+        let reading = pin!(async {
+            tokio::join!(
+                capture(stdout, limits.output_bytes, &give_up),
+                capture(stderr, limits.output_bytes, &give_up),
+            )
+        });
+        let (ending, (stdout, stderr)) = match select(ending, reading).await {
+            Either::Right((streams, ending)) => (ending.await, streams),
+            Either::Left((ending, mut reading)) => {
+                let drained = tokio::time::timeout(DRAIN, &mut reading).await;
+                let streams = match drained {
+                    Ok(streams) => streams,
+                    Err(_) => {
+                        give_up.cancel();
+                        reading.await
+                    }
+                };
+                (ending, streams)
+            }
+        };
+        let (ending, wall) = ending?;
+        let stdout = stdout.map_err(SandboxError::Watch)?;
+        let stderr = stderr.map_err(SandboxError::Watch)?;
+        Ok(Watched { ending, stdout, stderr, wall })
+    }
+
+    /// Waits for the end of a process that failed before it could be watched; what it said.
+    pub(super) async fn last_words(self) -> Result<String, SandboxError> {
+        let limits = Limits { wall: GRACE, spare_bytes: 0, ..Limits::default() };
+        let watched = self.watch(None, &limits, &CancellationToken::new()).await?;
+        Ok(watched.stderr.text.trim().to_owned())
+    }
+}
+
+impl Leash {
+    /// Takes hold of a process that is known to be alive and ours.
+    pub(super) fn on(pid: Pid) -> io::Result<Self> {
+        Self::new(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
+    }
+
+    fn new(pidfd: OwnedFd) -> io::Result<Self> {
+        // Deprecated for types that could close the descriptor early; an `OwnedFd` cannot.
+        #[allow(deprecated)]
+        AsyncFd::with_interest(pidfd, Interest::READABLE).map(Self)
+    }
+
+    fn kill(&self) {
+        // The only failure is a process that is already gone.
+        let _ = rustix::process::pidfd_send_signal(self.0.get_ref(), Signal::KILL);
+    }
+
+    /// Kills, and waits until the process is gone; for the first process of a process namespace,
+    /// until everything in the namespace is gone.
+    async fn end(&self) -> Result<(), SandboxError> {
+        self.kill();
+        match tokio::time::timeout(GRACE, self.0.readable()).await {
+            Ok(gone) => gone.map(drop).map_err(SandboxError::Watch),
+            Err(_) => Err(SandboxError::Survivor(GRACE)),
+        }
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Waits until too little is left of a file system, for as long as it takes.
+async fn disk_full(tree: &Path, spare_bytes: u64) {
+    let mut look = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        look.tick().await;
+        // A file system that cannot be asked is not known to be full.
+        let free = rustix::fs::statvfs(tree).map_or(u64::MAX, |stat| stat.f_bavail * stat.f_frsize);
+        if free < spare_bytes {
+            return;
+        }
+    }
+}
+
+/// Waits for a child's end and kills what it left in its group. The child is reaped after that, so
+/// that the group's number cannot have passed to somebody else.
+fn reap(child: &mut Child, pid: Pid) -> io::Result<ExitStatus> {
+    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while let Err(error) = rustix::process::waitid(WaitId::Pid(pid), ended) {
+        if error != rustix::io::Errno::INTR {
+            return Err(error.into());
+        }
+    }
+    // The only failure is an empty group.
+    let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+    child.wait()
+}
+
+fn reaped(
+    status: Result<io::Result<ExitStatus>, oneshot::error::RecvError>,
+) -> Result<ExitStatus, SandboxError> {
+    status
+        .map_err(|_| io::Error::other("the waiting thread is gone"))
+        .flatten()
+        .map_err(SandboxError::Watch)
+}
+
+fn spawn(start: Start) -> io::Result<(Child, Pid, OwnedFd)> {
+    #[allow(clippy::disallowed_methods)] // The one spawn of the sandbox.
+    let mut command = std::process::Command::new(&start.program);
+    command
+        .args(&start.arguments)
+        .env_clear()
+        .envs(start.environment)
+        .current_dir(start.directory)
+        .process_group(0)
+        .stdin(start.stdin)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if let Some(Identity { uid, gid }) = start.identity {
+        // With a user given, std also drops the supplementary groups.
+        command.uid(uid).gid(gid);
+    }
+    confine(&mut command, start.bounds, start.hand_down);
+    let child = command.spawn()?;
+    let pid = Pid::from_child(&child);
+    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
+    Ok((child, pid, pidfd))
+}
+
+/// What the child does to itself between fork and exec.
+fn confine(
+    command: &mut std::process::Command,
+    bounds: Vec<(Resource, u64)>,
+    hand_down: Vec<OwnedFd>,
+) {
+    let in_child = move || -> io::Result<()> {
+        for (resource, bound) in &bounds {
+            // A bound may only be lowered by someone who is not root.
+            let bound = getrlimit(*resource).maximum.map_or(*bound, |max| max.min(*bound));
+            setrlimit(*resource, Rlimit { current: Some(bound), maximum: Some(bound) })?;
+        }
+        rustix::process::umask(Mode::from_raw_mode(0o022));
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        let _ = prefer_as_victim();
+        close_on_exec_from_three()?;
+        for descriptor in &hand_down {
+            fcntl_setfd(descriptor, FdFlags::empty())?;
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec only async-signal-safe work is allowed. The closure makes
+    // plain system calls on data made before the fork; it neither allocates, locks nor panics.
+    #[allow(unsafe_code)]
+    unsafe {
+        command.pre_exec(in_child);
+    }
+}
+
+/// When memory runs out, the kernel takes the command and not Gander.
+fn prefer_as_victim() -> rustix::io::Result<()> {
+    let score = rustix::fs::open(c"/proc/self/oom_score_adj", OFlags::WRONLY, Mode::empty())?;
+    rustix::io::write(score, b"1000")?;
+    Ok(())
+}
+
+/// Runs between fork and exec, where this process has one thread and descriptors hold still.
+fn close_on_exec_from_three() -> rustix::io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let listing = rustix::fs::open(c"/proc/self/fd", flags, Mode::empty())?;
+    let mut buffer = [MaybeUninit::<u8>::uninit(); 2048];
+    let mut entries = RawDir::new(&listing, &mut buffer);
+    while let Some(entry) = entries.next() {
+        if let Some(number) = descriptor_number(entry?.file_name())
+            && number > 2
+        {
+            // SAFETY: the kernel lists this descriptor as open, and nothing can close it meanwhile.
+            #[allow(unsafe_code)]
+            let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+            fcntl_setfd(descriptor, FdFlags::CLOEXEC)?;
+        }
+    }
+    Ok(())
+}
+
+fn descriptor_number(name: &CStr) -> Option<RawFd> {
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| RawFd::from(byte - b'0'));
+    name.to_bytes()
+        .iter()
+        .try_fold(0, |number: RawFd, byte| number.checked_mul(10)?.checked_add(digit(byte)?))
+}

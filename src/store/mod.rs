@@ -1,0 +1,229 @@
+//! Where everything is remembered: one queue, one write.
+//!
+//! What holds, for every implementation (tests/store_contract.rs): an accepted delivery is on
+//! disk before `accept` returns; a task is never held by two workers, and tasks of one lane are
+//! done in order; all that follows from a task is written in one transaction with its removal;
+//! a worker that lost its lease can write nothing any more.
+
+use async_trait::async_trait;
+
+use crate::core::budget::Money;
+use crate::core::delivery::Delivery;
+use crate::core::fault::FaultKind;
+use crate::core::id::{
+    DeliveryId, InstallationId, JobId, Number, PatchDigest, RepoId, Timestamp, UserId,
+};
+use crate::core::job::Job;
+use crate::core::task::Task;
+
+mod sqlite;
+
+pub use sqlite::Sqlite;
+
+/// Durable memory.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Records a verified delivery. When this returns, it is durable.
+    ///
+    /// Known by its GUID (with the hook id) or by its body: [`Accepted::Known`], nothing changes.
+    /// A quarantined delivery is recorded but never queued; so is one that is not `wanted`.
+    async fn accept(
+        &self,
+        delivery: &Delivery,
+        wanted: bool,
+        now: Timestamp,
+    ) -> Result<Accepted, StoreError>;
+
+    /// Whether a write would succeed just now: makes a tiny one.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Takes the first due task whose lane is free, for `LEASE_SECONDS`.
+    async fn claim(&self, now: Timestamp) -> Result<Option<Claim>, StoreError>;
+
+    /// Prolongs a lease. [`StoreError::LeaseLost`] when someone else has it, or the task is gone.
+    async fn heartbeat(&self, lease: &Lease, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Writes all that follows from a task, and removes the task, or does nothing at all.
+    async fn commit(
+        &self,
+        lease: &Lease,
+        commit: &Commit,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Gives the task back, to be tried again at `due`; counts one more try.
+    async fn postpone(&self, lease: &Lease, due: Timestamp, fault: &str) -> Result<(), StoreError>;
+
+    /// Gives the task back as if it had never been taken (shutdown).
+    async fn hand_back(&self, lease: &Lease) -> Result<(), StoreError>;
+
+    /// Queues a task from outside a task (a sweep's first run). Level-triggered ones are queued once.
+    async fn enqueue(&self, task: &Task, due: Timestamp) -> Result<(), StoreError>;
+
+    /// The job with this id, and its version.
+    async fn job(&self, id: &JobId) -> Result<Option<Stored>, StoreError>;
+
+    /// All jobs on an issue, or whose pull request has this number; oldest first.
+    async fn jobs_on(&self, repo: RepoId, number: Number) -> Result<Vec<Stored>, StoreError>;
+
+    /// How many jobs of the repository have an open pull request.
+    async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError>;
+
+    /// A patch by its digest.
+    async fn patch(&self, digest: &PatchDigest) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Money reserved and spent since a moment.
+    async fn spent(&self, scope: Scope, since: Timestamp) -> Result<Money, StoreError>;
+
+    /// Which of these deliveries were accepted, so that a sweep fetches only the others.
+    async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError>;
+
+    /// The log of one job: what it learnt and when, oldest first.
+    async fn log(&self, job: &JobId) -> Result<Vec<LogLine>, StoreError>;
+
+    /// When the next task is due, if any waits; `None` when the queue is empty or all is leased.
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// How many tasks stand in the queue, leased ones included.
+    async fn queue_length(&self) -> Result<u64, StoreError>;
+
+    /// Forgets deliveries and act keys older than `before`. Jobs, ledger and log are kept.
+    async fn forget(&self, before: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// How long a claimed task is held without a heartbeat.
+pub const LEASE_SECONDS: i64 = 20;
+
+/// Whether a delivery was new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// It was; it is durable now.
+    New,
+    /// It had been accepted before, under this GUID or another.
+    Known,
+}
+
+/// A taken task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The right to write its outcome.
+    pub lease: Lease,
+    /// What to do.
+    pub task: Task,
+    /// How often it was tried before.
+    pub tries: u32,
+}
+
+/// The right to write what follows from one task. Void as soon as somebody else claims it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The task's row.
+    pub task: i64,
+    /// Grows with every claim of the row.
+    pub fence: i64,
+}
+
+/// A job and the version a change must build on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The job.
+    pub job: Job,
+    /// Grows with every change.
+    pub version: i64,
+}
+
+/// All that follows from one task.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Commit {
+    /// The act that is hereby answered. Answered before: [`StoreError::AlreadyDone`].
+    pub once: Option<String>,
+    /// The new or changed job.
+    pub job: Option<JobWrite>,
+    /// What to do next, in this order.
+    pub tasks: Vec<Task>,
+    /// Remove what waits in this lane (leases on it are lost): the job was stopped.
+    pub clear_lane: Option<String>,
+    /// Money reserved (positive) or given back (negative).
+    pub ledger: Vec<LedgerEntry>,
+    /// A patch to keep.
+    pub patch: Option<(PatchDigest, Vec<u8>)>,
+    /// One line for the job's log.
+    pub log: Option<String>,
+}
+
+/// A job to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobWrite {
+    /// A new one. One with this id exists: [`StoreError::AlreadyDone`].
+    New(Job),
+    /// A change of the version that was read. Changed meanwhile, or another job on the subject
+    /// is live and this one would become so: [`StoreError::Conflict`].
+    Change(Job, i64),
+}
+
+/// Money that moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct LedgerEntry {
+    pub job: JobId,
+    pub repo: RepoId,
+    pub installation: InstallationId,
+    pub person: UserId,
+    /// In millionths of a dollar; negative: given back.
+    pub micros: i64,
+    pub what: String,
+}
+
+/// Whose money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Scope {
+    Repo(RepoId),
+    Person(UserId),
+    Installation(InstallationId),
+}
+
+/// One line of a job's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct LogLine {
+    pub at: Timestamp,
+    pub text: String,
+}
+
+/// Why nothing was written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else has the task, or it is gone.
+    #[error("the lease was lost: another worker has this task, or it was withdrawn")]
+    LeaseLost,
+    /// The job changed since it was read.
+    #[error("the job changed meanwhile")]
+    Conflict,
+    /// The act was answered, or the job exists.
+    #[error("this was done before")]
+    AlreadyDone,
+    /// Locked, full or out of reach: may pass.
+    #[error("the database cannot be used just now")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Its content is not what we wrote.
+    #[error("the database holds something unreadable in {what}")]
+    Corrupt {
+        /// The table or field.
+        what: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl StoreError {
+    /// What this means for the work that met it.
+    pub fn kind(&self) -> FaultKind {
+        match self {
+            Self::Unavailable(_) | Self::Conflict => FaultKind::Retry { after_seconds: None },
+            Self::LeaseLost | Self::AlreadyDone => FaultKind::Permanent,
+            Self::Corrupt { .. } => FaultKind::Bug,
+        }
+    }
+}

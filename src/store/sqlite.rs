@@ -1,0 +1,278 @@
+//! The store in one SQLite file.
+//!
+//! What holds: there is one writer. What waits for it is written in one transaction with one
+//! fsync, and nobody has an answer before that; the channel to it is no memory, since nothing is
+//! acknowledged from it. Reads go past the writer and see what is committed.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored};
+use crate::core::budget::Money;
+use crate::core::delivery::Delivery;
+use crate::core::id::{DeliveryId, JobId, Number, PatchDigest, RepoId, Timestamp};
+use crate::core::task::Task;
+
+mod accept;
+mod change;
+mod read;
+mod writer;
+
+use accept::Arrival;
+use change::Change;
+use writer::{Waiting, Write};
+
+/// How long to wait for another process that writes. GitHub gives us ten seconds in all.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Seldom, because a checkpoint makes everybody wait: at 128 MiB.
+const CHECKPOINT_PAGES: &str = "32768";
+/// For each connection; there are at most three.
+const CACHE_KIBIBYTES: &str = "-2000";
+const READERS: u32 = 2;
+/// How many writes may wait before those who ask wait for a place.
+const WAITING_WRITES: usize = 1024;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
+
+/// The default store: everything in one file, for one machine.
+#[derive(Debug)]
+pub struct Sqlite {
+    writes: mpsc::Sender<Write>,
+    reads: SqlitePool,
+}
+
+impl Sqlite {
+    /// Opens the file and brings its tables up to date. A new file, and the directories above
+    /// it, can be read by their owner only.
+    ///
+    /// # Errors
+    /// `Unavailable` when the file cannot be made or opened, `Corrupt` when it is no database or
+    /// was written by a newer version.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        create(path).map_err(|cause| StoreError::Unavailable(Box::new(cause)))?;
+        let options = options(path);
+        let writer = SqlitePoolOptions::new().max_connections(1);
+        let writer = writer.connect_with(options.clone()).await.map_err(failed)?;
+        MIGRATIONS.run(&writer).await.map_err(not_migrated)?;
+        let connection = writer.acquire().await.map_err(failed)?.detach();
+        let reads = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .idle_timeout(Duration::from_secs(60))
+            .connect_lazy_with(options.read_only(true));
+        let (writes, inbox) = mpsc::channel(WAITING_WRITES);
+        tokio::spawn(writer::run(connection, inbox));
+        Ok(Self { writes, reads })
+    }
+
+    /// Finishes what was begun, folds the write-ahead log into the file and closes it.
+    /// Whatever is asked afterwards is `Unavailable`.
+    ///
+    /// # Errors
+    /// `Unavailable` when the log could not be folded in; nothing is lost then.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.reads.close().await;
+        self.written((), Write::Close).await
+    }
+
+    async fn change(&self, change: Change) -> Result<(), StoreError> {
+        self.written(change, Write::Change).await
+    }
+
+    /// Hands a request to the writer and waits until its outcome is on disk.
+    async fn written<R, A>(
+        &self,
+        request: R,
+        write: fn(Waiting<R, A>) -> Write,
+    ) -> Result<A, StoreError> {
+        let closed = || StoreError::Unavailable("the database was closed".into());
+        let (answer, outcome) = oneshot::channel();
+        let waiting = Waiting::new(request, answer);
+        self.writes.send(write(waiting)).await.map_err(|_| closed())?;
+        outcome.await.map_err(|_| closed())?
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn accept(
+        &self,
+        delivery: &Delivery,
+        wanted: bool,
+        now: Timestamp,
+    ) -> Result<Accepted, StoreError> {
+        self.written(Arrival::of(delivery, wanted, now)?, Write::Accept).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.change(Change::Nothing).await
+    }
+
+    async fn claim(&self, now: Timestamp) -> Result<Option<Claim>, StoreError> {
+        self.written(now, Write::Claim).await
+    }
+
+    async fn heartbeat(&self, lease: &Lease, now: Timestamp) -> Result<(), StoreError> {
+        self.change(Change::Heartbeat { lease: lease.clone(), now }).await
+    }
+
+    async fn commit(
+        &self,
+        lease: &Lease,
+        commit: &Commit,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let commit = Box::new(commit.clone());
+        self.change(Change::Commit { lease: lease.clone(), commit, now }).await
+    }
+
+    async fn postpone(&self, lease: &Lease, due: Timestamp, fault: &str) -> Result<(), StoreError> {
+        let fault = fault.to_owned();
+        self.change(Change::Postpone { lease: lease.clone(), due, fault }).await
+    }
+
+    async fn hand_back(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.change(Change::HandBack { lease: lease.clone() }).await
+    }
+
+    async fn enqueue(&self, task: &Task, due: Timestamp) -> Result<(), StoreError> {
+        self.change(Change::Enqueue { task: task.clone(), due }).await
+    }
+
+    async fn job(&self, id: &JobId) -> Result<Option<Stored>, StoreError> {
+        read::job(&self.reads, id).await
+    }
+
+    async fn jobs_on(&self, repo: RepoId, number: Number) -> Result<Vec<Stored>, StoreError> {
+        read::jobs_on(&self.reads, repo, number).await
+    }
+
+    async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError> {
+        read::open_pulls(&self.reads, repo).await
+    }
+
+    async fn patch(&self, digest: &PatchDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        read::patch(&self.reads, digest).await
+    }
+
+    async fn spent(&self, scope: Scope, since: Timestamp) -> Result<Money, StoreError> {
+        read::spent(&self.reads, scope, since).await
+    }
+
+    async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {
+        read::known(&self.reads, ids).await
+    }
+
+    async fn log(&self, job: &JobId) -> Result<Vec<LogLine>, StoreError> {
+        read::log(&self.reads, job).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        read::next_due(&self.reads).await
+    }
+
+    async fn queue_length(&self) -> Result<u64, StoreError> {
+        read::queue_length(&self.reads).await
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut forgotten = 0;
+        // Piece by piece, so that a delivery that arrives meanwhile does not wait for all of it.
+        loop {
+            match self.written(before, Write::Forget).await? {
+                0 => return Ok(forgotten),
+                rows => forgotten += rows,
+            }
+        }
+    }
+}
+
+fn create(path: &Path) -> std::io::Result<()> {
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+    }
+    // SQLite gives its log the permissions of the file it belongs to.
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .pragma("temp_store", "memory")
+        .pragma("cache_size", CACHE_KIBIBYTES)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        .pragma("fullfsync", "1")
+        .disable_statement_logging()
+}
+
+async fn fold_log_and_close(mut connection: SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .execute(&mut connection)
+        .await
+        .map_err(failed)?;
+    connection.close().await.map_err(failed)
+}
+
+/// What a failure of the driver means for whoever asked.
+fn failed(cause: sqlx::Error) -> StoreError {
+    const CORRUPT: u32 = 11;
+    const CONSTRAINT: u32 = 19;
+    const NOT_A_DATABASE: u32 = 26;
+    let what = match &cause {
+        sqlx::Error::Database(refusal) => {
+            let code = refusal.code().and_then(|code| code.parse::<u32>().ok());
+            match code.map(|code| code & 0xff) {
+                Some(CORRUPT | NOT_A_DATABASE) => "its file",
+                Some(CONSTRAINT) => "rows that contradict each other",
+                _ => return StoreError::Unavailable(Box::new(cause)),
+            }
+        }
+        sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::TypeNotFound { .. } => "a column",
+        _ => return StoreError::Unavailable(Box::new(cause)),
+    };
+    StoreError::Corrupt { what, source: Box::new(cause) }
+}
+
+fn not_migrated(cause: MigrateError) -> StoreError {
+    match cause {
+        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => failed(cause),
+        cause => StoreError::Corrupt { what: "its list of migrations", source: Box::new(cause) },
+    }
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(
+    what: &'static str,
+    text: &str,
+) -> Result<T, StoreError> {
+    serde_json::from_str(text)
+        .map_err(|cause| StoreError::Corrupt { what, source: Box::new(cause) })
+}
+
+fn to_json<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value)
+        .map_err(|cause| StoreError::Corrupt { what, source: Box::new(cause) })
+}
+
+fn guid(id: &DeliveryId) -> Result<Vec<u8>, StoreError> {
+    let what = "a delivery's GUID";
+    uuid::Uuid::parse_str(id.as_str())
+        .map(|guid| guid.as_bytes().to_vec())
+        .map_err(|cause| StoreError::Corrupt { what, source: Box::new(cause) })
+}

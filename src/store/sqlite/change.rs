@@ -1,0 +1,330 @@
+//! The queue's own moves, and the commit that ends a task. Runs inside the writer's transaction.
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::writer::execute;
+use super::{failed, from_json, to_json};
+use crate::core::id::{JobId, Timestamp};
+use crate::core::job::Job;
+use crate::core::task::Task;
+use crate::store::{Claim, Commit, JobWrite, LEASE_SECONDS, Lease, LedgerEntry, StoreError};
+
+/// So many rows are forgotten in one transaction.
+const FORGOTTEN_AT_ONCE: i64 = 2000;
+
+/// A write that answers nothing but that it was done.
+#[derive(Debug)]
+pub(super) enum Change {
+    Heartbeat {
+        lease: Lease,
+        now: Timestamp,
+    },
+    Commit {
+        lease: Lease,
+        commit: Box<Commit>,
+        now: Timestamp,
+    },
+    Postpone {
+        lease: Lease,
+        due: Timestamp,
+        fault: String,
+    },
+    HandBack {
+        lease: Lease,
+    },
+    Enqueue {
+        task: Task,
+        due: Timestamp,
+    },
+    /// Shows that writing works.
+    Nothing,
+}
+
+/// Takes the first head that is due, or whose lease has run out.
+pub(super) async fn claim(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<Option<Claim>, StoreError> {
+    let row: Option<(i64, i64, u32, String)> = sqlx::query_as(
+        "UPDATE work
+         SET tries = tries + (lease_until IS NOT NULL), fence = fence + 1, lease_until = ?2
+         WHERE id = (SELECT id FROM work WHERE head = 1 AND ready <= ?1 ORDER BY ready, id LIMIT 1)
+         RETURNING id, fence, tries, task",
+    )
+    .bind(now.0)
+    .bind(now.plus_seconds(LEASE_SECONDS).0)
+    .fetch_optional(connection)
+    .await
+    .map_err(failed)?;
+    let Some((task, fence, tries, json)) = row else { return Ok(None) };
+    // One that cannot be read stays leased, so that the others get their turn before it is
+    // met again.
+    let read = from_json("a task", &json)?;
+    Ok(Some(Claim { lease: Lease { task, fence }, task: read, tries }))
+}
+
+/// Makes one change, all of it or nothing.
+pub(super) async fn apply(
+    connection: &mut SqliteConnection,
+    change: &Change,
+) -> Result<(), StoreError> {
+    match change {
+        Change::Heartbeat { lease, now } => {
+            let until = now.plus_seconds(LEASE_SECONDS);
+            let moved = sqlx::query(
+                "UPDATE work SET lease_until = ?3
+                 WHERE id = ?1 AND fence = ?2 AND lease_until IS NOT NULL",
+            );
+            held(moved.bind(lease.task).bind(lease.fence).bind(until.0), connection).await
+        }
+        Change::Postpone { lease, due, fault } => {
+            let moved = sqlx::query(
+                "UPDATE work SET lease_until = NULL, tries = tries + 1, due = ?3, fault = ?4
+                 WHERE id = ?1 AND fence = ?2 AND lease_until IS NOT NULL",
+            );
+            held(moved.bind(lease.task).bind(lease.fence).bind(due.0).bind(fault), connection).await
+        }
+        Change::HandBack { lease } => {
+            let moved = sqlx::query(
+                "UPDATE work SET lease_until = NULL
+                 WHERE id = ?1 AND fence = ?2 AND lease_until IS NOT NULL",
+            );
+            held(moved.bind(lease.task).bind(lease.fence), connection).await
+        }
+        Change::Enqueue { task, due } => enqueue(connection, task, *due).await,
+        Change::Nothing => execute(connection, "PRAGMA user_version = 0").await,
+        Change::Commit { lease, commit, now } => {
+            execute(connection, "SAVEPOINT of_one_commit").await?;
+            let written = self::commit(connection, lease, commit, *now).await;
+            if let Err(refusal) = written {
+                execute(connection, "ROLLBACK TO of_one_commit").await?;
+                execute(connection, "RELEASE of_one_commit").await?;
+                return Err(refusal);
+            }
+            execute(connection, "RELEASE of_one_commit").await
+        }
+    }
+}
+
+/// Deletes some deliveries and act keys from before that moment; returns how many.
+pub(super) async fn forget(
+    connection: &mut SqliteConnection,
+    before: Timestamp,
+) -> Result<u64, StoreError> {
+    let mut forgotten = 0;
+    for statement in [
+        "DELETE FROM deliveries
+         WHERE id IN (SELECT id FROM deliveries WHERE received < ?1 ORDER BY received LIMIT ?2)",
+        "DELETE FROM acts
+         WHERE key IN (SELECT key FROM acts WHERE at < ?1 ORDER BY at LIMIT ?2)",
+    ] {
+        let deleted = sqlx::query(statement).bind(before.0).bind(FORGOTTEN_AT_ONCE);
+        forgotten += deleted.execute(&mut *connection).await.map_err(failed)?.rows_affected();
+    }
+    Ok(forgotten)
+}
+
+type Statement = sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+async fn held(statement: Statement, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    match statement.execute(connection).await.map_err(failed)?.rows_affected() {
+        0 => Err(StoreError::LeaseLost),
+        _ => Ok(()),
+    }
+}
+
+async fn enqueue(
+    connection: &mut SqliteConnection,
+    task: &Task,
+    due: Timestamp,
+) -> Result<(), StoreError> {
+    // The first line only lets a level-triggered task in when no equal one waits.
+    sqlx::query(
+        "INSERT INTO work (lane, task, due) SELECT ?1, ?2, ?3 WHERE NOT (?4 AND EXISTS (
+             SELECT 1 FROM work WHERE lane = ?1 AND task = ?2 AND lease_until IS NULL))",
+    )
+    .bind(task.lane())
+    .bind(to_json("a task", task)?)
+    .bind(due.0)
+    .bind(task.is_level_triggered())
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(failed)
+}
+
+async fn commit(
+    connection: &mut SqliteConnection,
+    lease: &Lease,
+    commit: &Commit,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let done = remove(connection, lease).await?;
+    if let Some(key) = &commit.once {
+        once(connection, key, now).await?;
+    }
+    match &commit.job {
+        Some(JobWrite::New(job)) => insert_job(connection, job, now).await?,
+        Some(JobWrite::Change(job, version)) => {
+            update_job(connection, job, *version, now).await?;
+        }
+        None => {}
+    }
+    if let Some(lane) = &commit.clear_lane {
+        let cleared = sqlx::query("DELETE FROM work WHERE lane = ?").bind(lane);
+        cleared.execute(&mut *connection).await.map_err(failed)?;
+    }
+    for task in &commit.tasks {
+        enqueue(connection, task, now).await?;
+    }
+    for entry in &commit.ledger {
+        book(connection, entry, now).await?;
+    }
+    if let Some((digest, bytes)) = &commit.patch {
+        let kept =
+            sqlx::query("INSERT INTO patches (digest, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING");
+        kept.bind(digest.as_str()).bind(bytes).execute(&mut *connection).await.map_err(failed)?;
+    }
+    if let Some(text) = &commit.log {
+        let job = match &commit.job {
+            Some(JobWrite::New(job) | JobWrite::Change(job, _)) => Some(job.id.clone()),
+            None => job_of(&done)?,
+        };
+        log(connection, job, text, now).await?;
+    }
+    Ok(())
+}
+
+/// Takes the task out of the queue, if the lease still holds; returns the task's JSON.
+async fn remove(connection: &mut SqliteConnection, lease: &Lease) -> Result<String, StoreError> {
+    let row: Option<(String,)> = sqlx::query_as(
+        "DELETE FROM work WHERE id = ? AND fence = ? AND lease_until IS NOT NULL RETURNING task",
+    )
+    .bind(lease.task)
+    .bind(lease.fence)
+    .fetch_optional(connection)
+    .await
+    .map_err(failed)?;
+    row.map(|(task,)| task).ok_or(StoreError::LeaseLost)
+}
+
+async fn once(
+    connection: &mut SqliteConnection,
+    key: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let kept = sqlx::query("INSERT INTO acts (key, at) VALUES (?, ?) ON CONFLICT DO NOTHING");
+    match kept.bind(key).bind(now.0).execute(connection).await.map_err(failed)?.rows_affected() {
+        0 => Err(StoreError::AlreadyDone),
+        _ => Ok(()),
+    }
+}
+
+async fn insert_job(
+    connection: &mut SqliteConnection,
+    job: &Job,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let existing: Option<(i64,)> = sqlx::query_as("SELECT seq FROM jobs WHERE id = ?")
+        .bind(job.id.as_str())
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(failed)?;
+    if existing.is_some() {
+        return Err(StoreError::AlreadyDone);
+    }
+    sqlx::query(
+        "INSERT INTO jobs (id, repo, number, pull, live, state, version, created, updated)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?7)",
+    )
+    .bind(job.id.as_str())
+    .bind(job.place.repo.0.cast_signed())
+    .bind(job.subject.0.cast_signed())
+    .bind(pull_number(job))
+    .bind(job.is_live())
+    .bind(to_json("a job", job)?)
+    .bind(now.0)
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(second_live_job)
+}
+
+async fn update_job(
+    connection: &mut SqliteConnection,
+    job: &Job,
+    version: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let changed = sqlx::query(
+        "UPDATE jobs SET pull = ?3, live = ?4, state = ?5, version = version + 1, updated = ?6
+         WHERE id = ?1 AND version = ?2",
+    )
+    .bind(job.id.as_str())
+    .bind(version)
+    .bind(pull_number(job))
+    .bind(job.is_live())
+    .bind(to_json("a job", job)?)
+    .bind(now.0)
+    .execute(connection)
+    .await
+    .map_err(second_live_job)?;
+    if changed.rows_affected() == 0 { Err(StoreError::Conflict) } else { Ok(()) }
+}
+
+fn pull_number(job: &Job) -> Option<i64> {
+    job.pull.as_ref().map(|pull| pull.number.0.cast_signed())
+}
+
+fn second_live_job(cause: sqlx::Error) -> StoreError {
+    match &cause {
+        sqlx::Error::Database(refusal) if refusal.is_unique_violation() => StoreError::Conflict,
+        _ => failed(cause),
+    }
+}
+
+async fn book(
+    connection: &mut SqliteConnection,
+    entry: &LedgerEntry,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO ledger (at, job, repo, installation, person, amount, what)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(now.0)
+    .bind(entry.job.as_str())
+    .bind(entry.repo.0.cast_signed())
+    .bind(entry.installation.0.cast_signed())
+    .bind(entry.person.0.cast_signed())
+    .bind(entry.micros)
+    .bind(&entry.what)
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(failed)
+}
+
+/// Whose log a line belongs to when the commit itself names no job.
+fn job_of(task: &str) -> Result<Option<JobId>, StoreError> {
+    Ok(match from_json("a task", task)? {
+        Task::Effect { job, .. } => Some(job),
+        _ => None,
+    })
+}
+
+async fn log(
+    connection: &mut SqliteConnection,
+    job: Option<JobId>,
+    text: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO log (job, at, text) VALUES (?, ?, ?)")
+        .bind(job.map(String::from))
+        .bind(now.0)
+        .bind(text)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(failed)
+}

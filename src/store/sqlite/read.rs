@@ -1,0 +1,144 @@
+//! What is asked of the store without changing it.
+
+use std::collections::HashSet;
+
+use sqlx::QueryBuilder;
+use sqlx::sqlite::SqlitePool;
+
+use super::{failed, from_json, guid};
+use crate::core::budget::Money;
+use crate::core::id::{DeliveryId, JobId, Number, PatchDigest, RepoId, Timestamp};
+use crate::store::{LogLine, Scope, StoreError, Stored};
+
+/// So many GUIDs are looked up in one statement.
+const LOOKED_UP_AT_ONCE: usize = 100;
+
+pub(super) async fn job(pool: &SqlitePool, id: &JobId) -> Result<Option<Stored>, StoreError> {
+    sqlx::query_as("SELECT state, version FROM jobs WHERE id = ?")
+        .bind(id.as_str())
+        .fetch_optional(pool)
+        .await
+        .map_err(failed)?
+        .map(stored)
+        .transpose()
+}
+
+pub(super) async fn jobs_on(
+    pool: &SqlitePool,
+    repo: RepoId,
+    number: Number,
+) -> Result<Vec<Stored>, StoreError> {
+    sqlx::query_as(
+        "SELECT state, version FROM jobs
+         WHERE (repo = ?1 AND number = ?2) OR (repo = ?1 AND pull = ?2) ORDER BY seq",
+    )
+    .bind(repo.0.cast_signed())
+    .bind(number.0.cast_signed())
+    .fetch_all(pool)
+    .await
+    .map_err(failed)?
+    .into_iter()
+    .map(stored)
+    .collect()
+}
+
+pub(super) async fn open_pulls(pool: &SqlitePool, repo: RepoId) -> Result<u32, StoreError> {
+    sqlx::query_scalar("SELECT count(*) FROM jobs WHERE repo = ? AND pull IS NOT NULL AND live = 1")
+        .bind(repo.0.cast_signed())
+        .fetch_one(pool)
+        .await
+        .map_err(failed)
+}
+
+pub(super) async fn patch(
+    pool: &SqlitePool,
+    digest: &PatchDigest,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    sqlx::query_scalar("SELECT bytes FROM patches WHERE digest = ?")
+        .bind(digest.as_str())
+        .fetch_optional(pool)
+        .await
+        .map_err(failed)
+}
+
+pub(super) async fn spent(
+    pool: &SqlitePool,
+    scope: Scope,
+    since: Timestamp,
+) -> Result<Money, StoreError> {
+    let (sum, whose) = match scope {
+        Scope::Repo(id) => {
+            ("SELECT coalesce(sum(amount), 0) FROM ledger WHERE repo = ? AND at >= ?", id.0)
+        }
+        Scope::Person(id) => {
+            ("SELECT coalesce(sum(amount), 0) FROM ledger WHERE person = ? AND at >= ?", id.0)
+        }
+        Scope::Installation(id) => {
+            ("SELECT coalesce(sum(amount), 0) FROM ledger WHERE installation = ? AND at >= ?", id.0)
+        }
+    };
+    let micros: i64 = sqlx::query_scalar(sum)
+        .bind(whose.cast_signed())
+        .bind(since.0)
+        .fetch_one(pool)
+        .await
+        .map_err(failed)?;
+    Ok(Money::from_micros(micros))
+}
+
+pub(super) async fn known(
+    pool: &SqlitePool,
+    ids: &[DeliveryId],
+) -> Result<Vec<DeliveryId>, StoreError> {
+    let mut known = Vec::new();
+    for some in ids.chunks(LOOKED_UP_AT_ONCE) {
+        let guids = some.iter().map(guid).collect::<Result<Vec<_>, _>>()?;
+        let mut lookup = QueryBuilder::new("SELECT guid FROM deliveries WHERE guid IN (");
+        let mut list = lookup.separated(", ");
+        for guid in &guids {
+            list.push_bind(guid);
+        }
+        let found: Vec<Vec<u8>> = lookup
+            .push(")")
+            .build_query_scalar()
+            .persistent(false)
+            .fetch_all(pool)
+            .await
+            .map_err(failed)?;
+        let found: HashSet<Vec<u8>> = found.into_iter().collect();
+        let pairs = some.iter().zip(&guids);
+        known.extend(pairs.filter(|(_, guid)| found.contains(*guid)).map(|(id, _)| id.clone()));
+    }
+    Ok(known)
+}
+
+pub(super) async fn log(pool: &SqlitePool, job: &JobId) -> Result<Vec<LogLine>, StoreError> {
+    let lines: Vec<(i64, String)> =
+        sqlx::query_as("SELECT at, text FROM log WHERE job = ? ORDER BY id")
+            .bind(job.as_str())
+            .fetch_all(pool)
+            .await
+            .map_err(failed)?;
+    Ok(lines.into_iter().map(|(at, text)| LogLine { at: Timestamp(at), text }).collect())
+}
+
+pub(super) async fn next_due(pool: &SqlitePool) -> Result<Option<Timestamp>, StoreError> {
+    // Passes over what is leased: no more rows than there are workers.
+    let due: Option<i64> = sqlx::query_scalar(
+        "SELECT due FROM work WHERE head = 1 AND lease_until IS NULL ORDER BY ready LIMIT 1",
+    )
+    .fetch_optional(pool)
+    .await
+    .map_err(failed)?;
+    Ok(due.map(Timestamp))
+}
+
+pub(super) async fn queue_length(pool: &SqlitePool) -> Result<u64, StoreError> {
+    let tasks: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM work").fetch_one(pool).await.map_err(failed)?;
+    Ok(tasks.unsigned_abs())
+}
+
+fn stored((state, version): (String, i64)) -> Result<Stored, StoreError> {
+    Ok(Stored { job: from_json("a job", &state)?, version })
+}

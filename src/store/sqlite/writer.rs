@@ -1,0 +1,180 @@
+//! The one writer: whatever waits is one transaction.
+//!
+//! What holds: an answer is sent only after the fsync that makes it true. A request that is
+//! refused takes nothing with it; when the database itself fails, each request of the batch is
+//! tried alone, so that one that cannot be written does not take the others with it.
+
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::accept::{self, Arrival};
+use super::change::{self, Change};
+use super::{failed, fold_log_and_close};
+use crate::core::id::Timestamp;
+use crate::store::{Accepted, Claim, StoreError};
+
+const LARGEST_BATCH: usize = 256;
+
+/// A request, and who waits for its outcome.
+#[derive(Debug)]
+pub(super) struct Waiting<R, A> {
+    pub(super) request: R,
+    pub(super) outcome: Option<Result<A, StoreError>>,
+    answer: oneshot::Sender<Result<A, StoreError>>,
+}
+
+/// Everything that is ever written.
+#[derive(Debug)]
+pub(super) enum Write {
+    Accept(Waiting<Arrival, Accepted>),
+    Claim(Waiting<Timestamp, Option<Claim>>),
+    Change(Waiting<Change, ()>),
+    Forget(Waiting<Timestamp, u64>),
+    Close(Waiting<(), ()>),
+}
+
+/// Writes until the store is closed or dropped.
+pub(super) async fn run(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Write>) {
+    let mut batch = Vec::new();
+    while inbox.recv_many(&mut batch, LARGEST_BATCH).await > 0 {
+        // Those whom the last answers woke get their word in before this batch is closed.
+        tokio::task::yield_now().await;
+        while batch.len() < LARGEST_BATCH
+            && let Ok(next) = inbox.try_recv()
+        {
+            batch.push(next);
+        }
+        write_batch(&mut connection, &mut batch).await;
+        let mut closing = Vec::new();
+        for write in batch.drain(..) {
+            match write {
+                Write::Accept(waiting) => waiting.tell(),
+                Write::Claim(waiting) => waiting.tell(),
+                Write::Change(waiting) => waiting.tell(),
+                Write::Forget(waiting) => waiting.tell(),
+                Write::Close(waiting) => closing.push(waiting),
+            }
+        }
+        if let Some(mut waiting) = closing.pop() {
+            waiting.outcome = Some(fold_log_and_close(connection).await);
+            return waiting.tell();
+        }
+    }
+}
+
+impl<R, A> Waiting<R, A> {
+    pub(super) fn new(request: R, answer: oneshot::Sender<Result<A, StoreError>>) -> Self {
+        Self { request, outcome: None, answer }
+    }
+
+    /// Keeps what is to be told; a failure of the database concerns the whole batch instead.
+    fn keep(&mut self, outcome: Result<A, StoreError>) -> Result<(), StoreError> {
+        match outcome {
+            Err(failure @ StoreError::Unavailable(_)) => Err(failure),
+            outcome => {
+                self.outcome = Some(outcome);
+                Ok(())
+            }
+        }
+    }
+
+    fn tell(self) {
+        if let Some(outcome) = self.outcome {
+            // Nobody listens any more when the asker was cancelled; what is written stays.
+            let _ = self.answer.send(outcome);
+        }
+    }
+}
+
+/// Tells all of them the same, since a failure cannot be cloned.
+fn fail(batch: &mut [Write], why: &StoreError) {
+    let why = match why {
+        StoreError::Unavailable(cause) => cause.to_string(),
+        other => other.to_string(),
+    };
+    let failure = || StoreError::Unavailable(why.clone().into());
+    for write in batch {
+        match write {
+            Write::Accept(waiting) => waiting.outcome = Some(Err(failure())),
+            Write::Claim(waiting) => waiting.outcome = Some(Err(failure())),
+            Write::Change(waiting) => waiting.outcome = Some(Err(failure())),
+            Write::Forget(waiting) => waiting.outcome = Some(Err(failure())),
+            Write::Close(_) => {}
+        }
+    }
+}
+
+/// Why a transaction was not made.
+enum Failed {
+    /// Another process writes, or the file is out of reach: trying each request alone is no use.
+    ToBegin(StoreError),
+    ToWrite(StoreError),
+}
+
+async fn write_batch(connection: &mut SqliteConnection, batch: &mut [Write]) {
+    match transaction(connection, batch).await {
+        Ok(()) => {}
+        Err(Failed::ToWrite(_)) if batch.len() > 1 => {
+            for n in 0..batch.len() {
+                match transaction(connection, &mut batch[n..=n]).await {
+                    Ok(()) => {}
+                    Err(Failed::ToWrite(why)) => fail(&mut batch[n..=n], &why),
+                    Err(Failed::ToBegin(why)) => return fail(&mut batch[n..], &why),
+                }
+            }
+        }
+        Err(Failed::ToBegin(why) | Failed::ToWrite(why)) => fail(batch, &why),
+    }
+}
+
+async fn transaction(connection: &mut SqliteConnection, batch: &mut [Write]) -> Result<(), Failed> {
+    execute(connection, "BEGIN IMMEDIATE").await.map_err(Failed::ToBegin)?;
+    let mut written = apply(connection, batch).await;
+    if written.is_ok() {
+        written = execute(connection, "COMMIT").await;
+    }
+    if written.is_err() {
+        // Refused when SQLite has rolled back by itself; then there is nothing to do.
+        let _ = execute(connection, "ROLLBACK").await;
+    }
+    written.map_err(Failed::ToWrite)
+}
+
+async fn apply(connection: &mut SqliteConnection, batch: &mut [Write]) -> Result<(), StoreError> {
+    let mut arrivals = Vec::new();
+    let mut others = Vec::new();
+    for write in batch {
+        match write {
+            Write::Accept(waiting) => arrivals.push(waiting),
+            other => others.push(other),
+        }
+    }
+    for some in arrivals.chunks_mut(accept::ROWS_AT_ONCE) {
+        accept::record(connection, some).await?;
+    }
+    for write in others {
+        match write {
+            Write::Claim(waiting) => {
+                let outcome = change::claim(connection, waiting.request).await;
+                waiting.keep(outcome)?;
+            }
+            Write::Change(waiting) => {
+                let outcome = change::apply(connection, &waiting.request).await;
+                waiting.keep(outcome)?;
+            }
+            Write::Forget(waiting) => {
+                let outcome = change::forget(connection, waiting.request).await;
+                waiting.keep(outcome)?;
+            }
+            Write::Accept(_) | Write::Close(_) => {}
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn execute(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+) -> Result<(), StoreError> {
+    sqlx::query(statement).execute(connection).await.map(drop).map_err(failed)
+}

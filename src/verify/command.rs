@@ -1,0 +1,97 @@
+//! One of the project's own commands, in the sandbox.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::distill::distill;
+use super::{Candidate, Verifier, VerifyError};
+use crate::core::evidence::{CheckKind, Outcome};
+use crate::sandbox::{Command, Exit, Limits, Output, Sandbox};
+
+/// Characters of output that go to the model and to people.
+const DISTILLED: usize = 3_000;
+/// The shell's own codes for "cannot be executed" and "not found".
+const NOT_RUNNABLE: [i32; 2] = [126, 127];
+
+/// Runs a shell line; exit code 0 is a pass.
+pub struct CommandVerifier {
+    /// The line.
+    pub line: String,
+    /// The walls.
+    pub sandbox: Arc<dyn Sandbox>,
+    /// Time it may take.
+    pub time: Duration,
+    /// Where all of its output is kept.
+    pub log: PathBuf,
+}
+
+#[async_trait]
+impl Verifier for CommandVerifier {
+    fn name(&self) -> &str {
+        &self.line
+    }
+
+    fn kind(&self) -> CheckKind {
+        CheckKind::Command
+    }
+
+    async fn check(&self, candidate: &Candidate<'_>) -> Result<Outcome, VerifyError> {
+        let command = Command::shell(self.line.clone(), candidate.workspace.path());
+        let limits = Limits { wall: self.time, ..Limits::default() };
+        let output = self
+            .sandbox
+            .run(&command, &limits, candidate.stop)
+            .await
+            .map_err(|source| VerifyError::Sandbox { check: self.line.clone(), source })?;
+        self.keep(&output)?;
+        let text = format!("{}\n{}", output.stdout.text, output.stderr.text);
+        Ok(match output.exit {
+            Exit::Code(0) => Outcome::Passed,
+            Exit::Code(code) if NOT_RUNNABLE.contains(&code) => Outcome::Inconclusive(format!(
+                "the command cannot be run in the sandbox (exit code {code}); what it needs may \
+                 not be installed on Gander's machine\n{}",
+                distill(&text, DISTILLED)
+            )),
+            Exit::Code(code) => {
+                Outcome::Failed(format!("exit code {code}\n{}", distill(&text, DISTILLED)))
+            }
+            Exit::Signal(signal) => {
+                Outcome::Failed(format!("killed by signal {signal}\n{}", distill(&text, DISTILLED)))
+            }
+            Exit::TimedOut => Outcome::Failed(format!(
+                "took longer than {} minutes (`[verify] minutes`) and was killed\n{}",
+                self.time.as_secs() / 60,
+                distill(&text, DISTILLED)
+            )),
+            Exit::DiskFull => Outcome::Inconclusive(
+                "the disk of Gander's machine was nearly full, so the command was killed; make \
+                 room and retry"
+                    .to_owned(),
+            ),
+            Exit::Stopped => return Err(VerifyError::Stopped),
+        })
+    }
+}
+
+impl CommandVerifier {
+    fn keep(&self, output: &Output) -> Result<(), VerifyError> {
+        let disk = |source| VerifyError::Disk { path: self.log.clone(), source };
+        if let Some(directory) = self.log.parent() {
+            std::fs::create_dir_all(directory).map_err(disk)?;
+        }
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&self.log)
+            .map_err(disk)?;
+        let (out, err) = (&output.stdout.text, &output.stderr.text);
+        write!(file, "$ {}\n{out}\n[standard error]\n{err}\n[{:?}]\n", self.line, output.exit)
+            .map_err(disk)
+    }
+}

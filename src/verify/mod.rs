@@ -1,0 +1,176 @@
+//! Proof: a change is checked where the agent never was.
+//!
+//! What holds: every verifier gets the base commit and the patch, and the commands run in a fresh
+//! export of exactly that; the result is the exit status, never a word of the output.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::core::evidence::{Check, CheckKind, Evidence, Outcome};
+use crate::core::fault::FaultKind;
+use crate::core::id::Sha;
+use crate::core::tier::PathRules;
+use crate::sandbox::{Sandbox, SandboxError};
+use crate::workspace::mirror::Mirror;
+use crate::workspace::patch::{Caps, Patch, PatchRefusal};
+use crate::workspace::tree::{ExportError, Workspace};
+
+mod command;
+pub mod detect;
+pub mod distill;
+mod rules;
+
+pub use command::CommandVerifier;
+pub use rules::PatchRules;
+
+/// Something that produces a check.
+#[async_trait]
+pub trait Verifier: Send + Sync {
+    /// As people read it.
+    fn name(&self) -> &str;
+
+    /// Whether it looks at the patch or runs the project's code.
+    fn kind(&self) -> CheckKind;
+
+    /// Checks the candidate.
+    ///
+    /// # Errors
+    /// Only when it could not be tried; "could not be decided" is [`Outcome::Inconclusive`].
+    async fn check(&self, candidate: &Candidate<'_>) -> Result<Outcome, VerifyError>;
+}
+
+/// A base commit with a patch laid on it, in a tree of its own.
+pub struct Candidate<'a> {
+    /// The tree.
+    pub workspace: &'a Workspace,
+    /// The patch that was laid on it.
+    pub patch: &'a Patch,
+    /// Ends it early.
+    pub stop: &'a CancellationToken,
+}
+
+/// What is needed to check patches on one base.
+#[derive(Clone)]
+pub struct Bench {
+    /// Where the base comes from.
+    pub mirror: Mirror,
+    /// The base.
+    pub base: Sha,
+    /// A directory for fresh trees; each is removed again.
+    pub scratch: PathBuf,
+    /// Rules first, commands after.
+    pub verifiers: Arc<[Box<dyn Verifier>]>,
+}
+
+/// What the commands need.
+#[derive(Clone)]
+pub struct Means {
+    /// The walls.
+    pub sandbox: Arc<dyn Sandbox>,
+    /// Path rules of the repository.
+    pub paths: PathRules,
+    /// Its caps.
+    pub caps: Caps,
+    /// Time one command may take.
+    pub time: Duration,
+    /// Where full logs are kept.
+    pub logs: PathBuf,
+}
+
+/// Why a patch could not be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// No fresh tree.
+    #[error("a fresh copy of the base commit could not be made")]
+    Export(#[from] ExportError),
+    /// The patch does not fit its base.
+    #[error("the change could not be laid on a fresh copy of the base commit")]
+    Apply(#[from] PatchRefusal),
+    /// The sandbox broke.
+    #[error("the check {check} could not be run in the sandbox")]
+    Sandbox {
+        /// Which.
+        check: String,
+        /// The cause.
+        #[source]
+        source: SandboxError,
+    },
+    /// The disk.
+    #[error("the log or scratch directory {} cannot be used", path.display())]
+    Disk {
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Stopped from outside.
+    #[error("the checks were stopped")]
+    Stopped,
+}
+
+impl VerifyError {
+    /// What this means for the work that met it.
+    pub fn kind(&self) -> FaultKind {
+        match self {
+            Self::Export(_) | Self::Disk { .. } | Self::Stopped => {
+                FaultKind::Retry { after_seconds: None }
+            }
+            Self::Apply(_) | Self::Sandbox { .. } => FaultKind::Permanent,
+        }
+    }
+}
+
+impl Bench {
+    /// All results for a patch. Rules come first; where one fails, no code is run.
+    pub async fn check(
+        &self,
+        patch: &Patch,
+        stop: &CancellationToken,
+    ) -> Result<Evidence, VerifyError> {
+        let disk = |source| VerifyError::Disk { path: self.scratch.clone(), source };
+        std::fs::create_dir_all(&self.scratch).map_err(disk)?;
+        let fresh =
+            tempfile::Builder::new().prefix("verify-").tempdir_in(&self.scratch).map_err(disk)?;
+        let tree = fresh.path().join("tree");
+        let workspace = Workspace::export(&self.mirror, &self.base, &tree).await?;
+        workspace.apply(patch)?;
+        let candidate = Candidate { workspace: &workspace, patch, stop };
+        let mut checks = Vec::new();
+        for verifier in self.verifiers.iter() {
+            let started = Instant::now();
+            let outcome = verifier.check(&candidate).await?;
+            let broke_a_rule =
+                verifier.kind() == CheckKind::Rule && !matches!(outcome, Outcome::Passed);
+            checks.push(Check {
+                name: verifier.name().to_owned(),
+                kind: verifier.kind(),
+                outcome,
+                millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            });
+            if broke_a_rule {
+                break;
+            }
+        }
+        Ok(Evidence { base: self.base.clone(), patch: patch.digest(), checks })
+    }
+}
+
+/// The verifiers of a project: its rules, then its commands as configured or found out.
+pub fn verifiers(commands: &[String], means: &Means) -> Arc<[Box<dyn Verifier>]> {
+    let rules = PatchRules { paths: means.paths.clone(), caps: means.caps };
+    let mut all: Vec<Box<dyn Verifier>> = vec![Box::new(rules)];
+    for (number, line) in commands.iter().enumerate() {
+        all.push(Box::new(CommandVerifier {
+            line: line.clone(),
+            sandbox: Arc::clone(&means.sandbox),
+            time: means.time,
+            log: means.logs.join(format!("check-{}.log", number + 1)),
+        }));
+    }
+    all.into()
+}

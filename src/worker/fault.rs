@@ -1,0 +1,80 @@
+//! What went wrong, reduced to the two things the worker needs: what to do, and words for the log.
+
+use crate::agent::AgentError;
+use crate::core::fault::FaultKind;
+use crate::forge::ForgeError;
+use crate::publish::PublishError;
+use crate::store::StoreError;
+use crate::verify::VerifyError;
+use crate::workspace::mirror::MirrorError;
+use crate::workspace::tree::ExportError;
+
+/// A failure of an adapter while performing a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What to do about it.
+    pub kind: FaultKind,
+    /// The error and its causes.
+    pub text: String,
+}
+
+impl Fault {
+    /// Something a person has to mend.
+    pub fn permanent(error: &dyn std::error::Error) -> Self {
+        Self { kind: FaultKind::Permanent, text: chain(error) }
+    }
+
+    /// Something that must not happen.
+    pub fn bug(text: &str) -> Self {
+        Self { kind: FaultKind::Bug, text: text.to_owned() }
+    }
+
+    /// Something that may pass.
+    pub fn passing(error: &dyn std::error::Error) -> Self {
+        Self { kind: FaultKind::Retry { after_seconds: None }, text: chain(error) }
+    }
+}
+
+/// An error and its causes in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+macro_rules! from_kind {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Fault {
+            fn from(error: $error) -> Self {
+                Self { kind: error.kind(), text: chain(&error) }
+            }
+        }
+    )*};
+}
+
+from_kind!(AgentError, ForgeError, PublishError, StoreError, VerifyError);
+
+impl From<MirrorError> for Fault {
+    fn from(error: MirrorError) -> Self {
+        match error {
+            MirrorError::Cache { .. } | MirrorError::Git(_) | MirrorError::Damaged(_) => {
+                Self::passing(&error)
+            }
+            _ => Self::permanent(&error),
+        }
+    }
+}
+
+impl From<ExportError> for Fault {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::TooLarge(_) | ExportError::Hostile { .. } => Self::permanent(&error),
+            _ => Self::passing(&error),
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! One attempt: a tree, an agent in it, and what it hands in; and the check of that.
+//!
+//! The same two functions serve a job on GitHub and `gander run` on a local repository.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::Fault;
+use crate::agent::files::Root;
+use crate::agent::prompt::{self, Brief};
+use crate::agent::tools::{Edit, Read, Run, Search};
+use crate::agent::transcript::Transcript;
+use crate::agent::{self, Assignment, Finished, Tool, ToolFault};
+use crate::core::budget::{Budget, Money};
+use crate::core::event::IssueText;
+use crate::core::evidence::{Evidence, Outcome};
+use crate::core::id::Sha;
+use crate::core::job::{Kind, Proposal};
+use crate::core::policy::Rules;
+use crate::core::tier::PathRules;
+use crate::model::{Model, ToolSpec};
+use crate::sandbox::{Limits, Sandbox};
+use crate::verify::{self, Bench, detect};
+use crate::workspace::diff;
+use crate::workspace::mirror::{EntryMode, Mirror, MirrorError};
+use crate::workspace::patch::{self, Caps, Patch};
+use crate::workspace::tree::Workspace;
+
+/// The rooms an attempt is made in.
+#[derive(Clone)]
+pub struct Rooms {
+    /// The walls.
+    pub sandbox: Arc<dyn Sandbox>,
+    /// The brain.
+    pub model: Arc<dyn Model>,
+    /// Where the base commit is.
+    pub mirror: Mirror,
+    /// For trees; emptied again.
+    pub scratch: PathBuf,
+    /// For the transcript and the logs of this job; kept.
+    pub records: PathBuf,
+    /// First pause before asking an overloaded model again.
+    pub model_pause: Duration,
+}
+
+/// What an attempt is about.
+#[derive(Clone)]
+pub struct Job<'a> {
+    /// Bug or feature.
+    pub kind: Kind,
+    /// The issue.
+    pub issue: &'a IssueText,
+    /// The maintainer's words.
+    pub request: &'a str,
+    /// The repository's rules.
+    pub rules: &'a Rules,
+    /// The commit to work on.
+    pub base: &'a Sha,
+}
+
+/// Which attempt, and what it may take up.
+pub struct Attempt<'a> {
+    /// From 1.
+    pub round: u32,
+    /// From 1.
+    pub number: u32,
+    /// What is left of the job's budget.
+    pub budget: Money,
+    /// The change of the attempt before, and what was found out about it.
+    pub former: Option<(&'a Patch, Option<&'a Evidence>)>,
+    /// Ends it early.
+    pub stop: &'a CancellationToken,
+}
+
+/// What came of an attempt.
+pub struct AttemptResult {
+    /// How it ended.
+    pub end: AttemptEnd,
+    /// What the model cost.
+    pub cost: Money,
+}
+
+/// How an attempt ended.
+pub enum AttemptEnd {
+    /// With a change.
+    Proposed(Patch, Proposal),
+    /// With the word that nothing needs to change.
+    NothingToFix(String),
+    /// Without a usable answer.
+    Failed(String),
+    /// Without money.
+    OutOfBudget(String),
+    /// From outside.
+    Stopped,
+}
+
+/// Lets the agent try.
+///
+/// # Errors
+/// Only when it could not try.
+pub async fn attempt(
+    job: &Job<'_>,
+    rooms: &Rooms,
+    attempt: &Attempt<'_>,
+) -> Result<AttemptResult, Fault> {
+    let scratch = scratch(rooms)?;
+    let tree = scratch.path().join("tree");
+    let workspace = Arc::new(Workspace::export(&rooms.mirror, job.base, &tree).await?);
+    let taken_up = take_up(&workspace, attempt).await?;
+    let commands = commands(job, rooms, &workspace)?;
+    let logs = rooms.records.join(format!("r{}-a{}", attempt.round, attempt.number));
+    let bench = bench(job, rooms, &commands, &logs.join("agent"))?;
+
+    let root = Arc::new(Root::new(workspace.root().try_clone().map_err(|e| Fault::passing(&e))?));
+    let run = Run {
+        sandbox: Arc::clone(&rooms.sandbox),
+        tree: workspace.path().to_owned(),
+        limits: Limits { wall: minutes(job.rules.verify.minutes), ..Limits::default() },
+        stop: attempt.stop.clone(),
+    };
+    let verify =
+        VerifyTool { bench, workspace: Arc::clone(&workspace), stop: attempt.stop.clone() };
+    let (read, search, edit) =
+        (Read(Arc::clone(&root)), Search(Arc::clone(&root)), Edit(Arc::clone(&root)));
+    let tools: [&dyn Tool; 5] = [&read, &search, &edit, &run, &verify];
+
+    let assignment = Assignment {
+        round: attempt.round,
+        attempt: attempt.number,
+        system: prompt::SYSTEM,
+        task: task(job, &workspace, &commands, taken_up),
+        turns: job.rules.agent.turns,
+        time: minutes(job.rules.agent.minutes),
+        retry_pause: rooms.model_pause,
+    };
+    let mut transcript =
+        Transcript::open(&logs.join("transcript.jsonl")).map_err(|error| Fault::passing(&error))?;
+    // A try that died left its transcript: what it spent is spent.
+    let sunk =
+        transcript.cost_so_far(&rooms.model.price()).map_err(|error| Fault::passing(&error))?;
+    let mut budget = Budget::new(attempt.budget.saturating_sub(sunk));
+    let mut means = agent::Means {
+        model: rooms.model.as_ref(),
+        tools: &tools,
+        budget: &mut budget,
+        transcript: &mut transcript,
+        stop: attempt.stop,
+    };
+    let finished = agent::run(&assignment, &mut means).await?;
+    let cost = sunk + budget.spent();
+    let end = match finished {
+        Finished::Changed { summary } => hand_in(job, rooms, &workspace, summary).await?,
+        Finished::NothingToFix { why } => AttemptEnd::NothingToFix(why),
+        Finished::WithoutAnswer { why } => AttemptEnd::Failed(why),
+        Finished::OutOfBudget(out) => AttemptEnd::OutOfBudget(out.to_string()),
+        Finished::Stopped => AttemptEnd::Stopped,
+    };
+    Ok(AttemptResult { end, cost })
+}
+
+/// Checks a change in a fresh tree.
+///
+/// # Errors
+/// Only when it could not be checked.
+pub async fn check(
+    job: &Job<'_>,
+    rooms: &Rooms,
+    patch: &Patch,
+    logs: &Path,
+    stop: &CancellationToken,
+) -> Result<Evidence, Fault> {
+    let entries = rooms.mirror.list(job.base).await?;
+    let paths: Vec<String> =
+        entries.iter().filter_map(|entry| String::from_utf8(entry.path.clone()).ok()).collect();
+    let commands = commands_for(job, rooms, &paths)?;
+    Ok(bench(job, rooms, &commands, logs)?.check(patch, stop).await?)
+}
+
+/// Lays the former attempt's change on the tree, if it still fits, and says what failed.
+async fn take_up(
+    workspace: &Arc<Workspace>,
+    attempt: &Attempt<'_>,
+) -> Result<Option<String>, Fault> {
+    let Some((patch, evidence)) = attempt.former else { return Ok(None) };
+    let (workspace, patch) = (Arc::clone(workspace), patch.clone());
+    let laid = blocking(move || workspace.apply(&patch)).await?;
+    if laid.is_err() {
+        // The base has moved under it: begin afresh.
+        return Ok(None);
+    }
+    let failures = evidence.map_or(String::new(), |evidence| {
+        evidence
+            .failures()
+            .map(|(name, why)| format!("{name}\n{why}"))
+            .collect::<Vec<_>>()
+            .join("\n\n")
+    });
+    Ok(Some(if failures.is_empty() {
+        "It was not checked to its end.".to_owned()
+    } else {
+        failures
+    }))
+}
+
+async fn hand_in(
+    job: &Job<'_>,
+    rooms: &Rooms,
+    workspace: &Arc<Workspace>,
+    summary: String,
+) -> Result<AttemptEnd, Fault> {
+    let tree = Arc::clone(workspace);
+    let changes = match blocking(move || tree.changes()).await? {
+        Ok(changes) => changes,
+        Err(refusal) => return Ok(AttemptEnd::Failed(refusal.to_string())),
+    };
+    let patch = changes.patch;
+    if patch.is_empty() {
+        return Ok(AttemptEnd::Failed(
+            "the model said it was done, but changed nothing".to_owned(),
+        ));
+    }
+    let (rules, caps) = limits(job)?;
+    // A patch that breaks a rule is handed in all the same: the check finds it, and says so.
+    let flags = patch::check(&patch, workspace.entries(), &rules, caps).unwrap_or_default();
+    let base = diff::base_files(&rooms.mirror, workspace, &patch)?;
+    let (added, removed) = diff::lines(&patch, &base);
+    let files = u32::try_from(patch.changes.len()).unwrap_or(u32::MAX);
+    let proposal = Proposal {
+        patch: patch.digest(),
+        summary,
+        flags: flags.iter().map(|flag| format!("{}: {}", flag.path, flag.reason)).collect(),
+        size: (files, added, removed),
+    };
+    Ok(AttemptEnd::Proposed(patch, proposal))
+}
+
+fn task(
+    job: &Job<'_>,
+    workspace: &Workspace,
+    commands: &[String],
+    failures: Option<String>,
+) -> String {
+    let mut top: Vec<String> = workspace
+        .entries()
+        .iter()
+        .map(|entry| {
+            let path = String::from_utf8_lossy(&entry.path);
+            path.split_once('/').map_or_else(|| path.to_string(), |(top, _)| format!("{top}/"))
+        })
+        .collect();
+    top.dedup();
+    prompt::task(&Brief {
+        kind: job.kind,
+        title: &job.issue.title,
+        body: &job.issue.body,
+        request: job.request,
+        instructions: &job.rules.agent.instructions,
+        checks: commands,
+        listing: &top.join("\n"),
+        failures: failures.as_deref(),
+    })
+}
+
+fn commands(job: &Job<'_>, rooms: &Rooms, workspace: &Workspace) -> Result<Vec<String>, Fault> {
+    let paths: Vec<String> = workspace
+        .entries()
+        .iter()
+        .filter(|entry| matches!(entry.mode, EntryMode::File | EntryMode::Executable))
+        .filter_map(|entry| String::from_utf8(entry.path.clone()).ok())
+        .collect();
+    commands_for(job, rooms, &paths)
+}
+
+/// What the rules say, else what the base commit's files tell.
+fn commands_for(job: &Job<'_>, rooms: &Rooms, paths: &[String]) -> Result<Vec<String>, Fault> {
+    if !job.rules.verify.commands.is_empty() {
+        return Ok(job.rules.verify.commands.clone());
+    }
+    let package_json = match paths.iter().find(|path| *path == "package.json") {
+        Some(path) => package_json(job, rooms, path)?,
+        None => None,
+    };
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    Ok(detect::commands(&detect::Project { paths: &paths, package_json: package_json.as_deref() }))
+}
+
+fn package_json(job: &Job<'_>, rooms: &Rooms, path: &str) -> Result<Option<String>, Fault> {
+    const LARGEST: u64 = 1024 * 1024;
+    let path = path.parse().map_err(|problem| Fault::permanent(&problem))?;
+    match rooms.mirror.read_file(job.base, &path, LARGEST) {
+        Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
+        Err(MirrorError::TooLarge { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn bench(job: &Job<'_>, rooms: &Rooms, commands: &[String], logs: &Path) -> Result<Bench, Fault> {
+    let (paths, caps) = limits(job)?;
+    let means = verify::Means {
+        sandbox: Arc::clone(&rooms.sandbox),
+        paths,
+        caps,
+        time: minutes(job.rules.verify.minutes),
+        logs: logs.to_owned(),
+    };
+    Ok(Bench {
+        mirror: rooms.mirror.clone(),
+        base: job.base.clone(),
+        scratch: rooms.scratch.clone(),
+        verifiers: verify::verifiers(commands, &means),
+    })
+}
+
+fn limits(job: &Job<'_>) -> Result<(PathRules, Caps), Fault> {
+    let paths = PathRules::new(&job.rules.paths.protected, &job.rules.paths.flagged)
+        .map_err(|error| Fault::permanent(&error))?;
+    let caps = Caps {
+        files: job.rules.limits.files as usize,
+        bytes: u64::from(job.rules.limits.patch_kib) * 1024,
+    };
+    Ok((paths, caps))
+}
+
+fn scratch(rooms: &Rooms) -> Result<TempDir, Fault> {
+    std::fs::create_dir_all(&rooms.scratch).map_err(|error| Fault::passing(&error))?;
+    tempfile::Builder::new()
+        .prefix("agent-")
+        .tempdir_in(&rooms.scratch)
+        .map_err(|error| Fault::passing(&error))
+}
+
+fn minutes(minutes: u32) -> Duration {
+    Duration::from_secs(u64::from(minutes) * 60)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Fault> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Fault::passing(&error))
+}
+
+/// `verify`: the project's own checks on the agent's change, in a fresh copy.
+struct VerifyTool {
+    bench: Bench,
+    workspace: Arc<Workspace>,
+    stop: CancellationToken,
+}
+
+#[async_trait]
+impl Tool for VerifyTool {
+    fn spec(&self) -> ToolSpec {
+        ToolSpec {
+            name: "verify".to_owned(),
+            description: "Runs the project's own checks on your change, in a fresh copy of the \
+                          repository. Shows only what matters of their output."
+                .to_owned(),
+            parameters: json!({"type": "object", "properties": {}, "additionalProperties": false}),
+        }
+    }
+
+    async fn call(&self, _arguments: Value) -> Result<String, ToolFault> {
+        let fatal = |error: Fault| ToolFault::Fatal(error.text.into());
+        let tree = Arc::clone(&self.workspace);
+        let changes = blocking(move || tree.changes()).await.map_err(fatal)?;
+        let changes = changes.map_err(|refusal| ToolFault::ForModel(refusal.to_string()))?;
+        if changes.patch.is_empty() {
+            return Err(ToolFault::ForModel("Nothing is changed yet.".to_owned()));
+        }
+        let evidence = self
+            .bench
+            .check(&changes.patch, &self.stop)
+            .await
+            .map_err(|error| fatal(error.into()))?;
+        let mut text = String::new();
+        for check in &evidence.checks {
+            let line = match &check.outcome {
+                Outcome::Passed => format!("passed: {}\n", check.name),
+                Outcome::Failed(why) => format!("FAILED: {}\n{why}\n", check.name),
+                Outcome::Inconclusive(why) => format!("could not be run: {}\n{why}\n", check.name),
+            };
+            text.push_str(&line);
+        }
+        if !changes.left_out.is_empty() {
+            let names = changes.left_out.join(", ");
+            text.push_str(&format!("Not part of the change, because it is ignored: {names}\n"));
+        }
+        Ok(text)
+    }
+}

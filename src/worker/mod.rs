@@ -1,0 +1,374 @@
+//! Does what stands in the queue: claim → perform → advance → commit.
+//!
+//! What holds: nothing is remembered here between two tasks; what follows from a task is written in
+//! one transaction with its removal; while a task is performed its lease is kept alive, and a lost
+//! lease or a stopped job ends the work; waiting for people or GitHub holds no worker.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::core::budget::Money;
+use crate::core::command::Address;
+use crate::core::fault::FaultKind;
+use crate::core::id::JobId;
+use crate::core::job::{Effect, Fact, Job, Stage, advance};
+use crate::core::policy::Show;
+use crate::core::report::Setting;
+use crate::core::task::Task;
+use crate::forge::Forge;
+use crate::model::Model;
+use crate::sandbox::Sandbox;
+use crate::store::{Claim, Commit, JobWrite, Lease, LedgerEntry, Store, StoreError, Stored};
+
+mod fault;
+mod fix;
+mod perform;
+mod route;
+mod sweep;
+
+pub use fault::Fault;
+pub use fix::{Attempt, AttemptResult, Job as LocalJob, Rooms, attempt, check};
+
+/// What the worker works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// The memory.
+    pub store: Arc<dyn Store>,
+    /// The door to GitHub.
+    pub forge: Forge,
+    /// The walls.
+    pub sandbox: Arc<dyn Sandbox>,
+    /// The operator's list; the first is the default.
+    pub models: Vec<Arc<dyn Model>>,
+    /// The time.
+    pub clock: Clock,
+    /// Woken when something new stands in the queue. A hint only: the queue is looked at anyway.
+    pub wake: Arc<Notify>,
+    /// The operator's choices.
+    pub settings: Settings,
+}
+
+/// The operator's choices.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How people address Gander.
+    pub address: Address,
+    /// Mirrors, scratch trees, transcripts, logs.
+    pub data: PathBuf,
+    /// No job may cost more.
+    pub most_per_job: Money,
+    /// No installation may cost more in a day.
+    pub installation_day: Money,
+    /// Tasks done side by side.
+    pub workers: usize,
+    /// First pause before asking an overloaded model again.
+    pub model_pause: Duration,
+}
+
+/// The worker.
+#[derive(Clone)]
+pub struct Worker {
+    parts: Parts,
+}
+
+/// What performing a task led to.
+enum Outcome {
+    /// Something was learnt about a job.
+    Learnt(JobId, Fact, Option<(crate::core::path::PatchDigest, Vec<u8>)>),
+    /// A commit that is ready to be written.
+    Ready(Box<Commit>),
+    /// Nothing follows.
+    Done,
+}
+
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long an idle worker sleeps at most, should a hint have been missed.
+const IDLE: Duration = Duration::from_secs(1);
+/// Tries of something that only shows or answers, before it is dropped.
+const MOST_TRIES_OF_WORDS: u32 = 30;
+/// Tries of a step of a job, before the job ends with the failure.
+const MOST_TRIES_OF_STEPS: u32 = 6;
+const LONGEST_PAUSE_SECONDS: u64 = 600;
+/// A job that changes while its fact is written is read again; this often at most.
+const MOST_CONFLICTS: u32 = 20;
+
+impl Worker {
+    /// A worker that has not begun.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts }
+    }
+
+    /// Works until `shutdown`, then hands back what it holds.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        let loops = (0..self.parts.settings.workers.max(1)).map(|_| self.work(&shutdown));
+        futures_util::future::join_all(loops).await;
+    }
+
+    async fn work(&self, shutdown: &CancellationToken) {
+        while !shutdown.is_cancelled() {
+            match self.step(shutdown).await {
+                Ok(true) => {}
+                Ok(false) => self.idle(shutdown).await,
+                Err(error) => {
+                    tracing::error!(error = %fault::chain(&error), "the queue cannot be used");
+                    self.idle(shutdown).await;
+                }
+            }
+        }
+    }
+
+    async fn idle(&self, shutdown: &CancellationToken) {
+        tokio::select! {
+            () = self.parts.wake.notified() => {}
+            () = tokio::time::sleep(IDLE) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+
+    /// Does one due task. `false`: nothing is due.
+    pub async fn step(&self, shutdown: &CancellationToken) -> Result<bool, StoreError> {
+        let Some(claim) = self.parts.store.claim(self.parts.clock.now()).await? else {
+            return Ok(false);
+        };
+        let stop = shutdown.child_token();
+        let performed = {
+            let work = self.perform(&claim, &stop);
+            tokio::pin!(work);
+            loop {
+                tokio::select! {
+                    performed = &mut work => break Some(performed),
+                    () = tokio::time::sleep(HEARTBEAT) => {
+                        if !self.still_ours(&claim).await {
+                            stop.cancel();
+                            break None;
+                        }
+                    }
+                    () = shutdown.cancelled() => break None,
+                }
+            }
+        };
+        stop.cancel();
+        match performed {
+            Some(performed) => self.write(claim, performed).await?,
+            None if shutdown.is_cancelled() => {
+                ignore_lost(self.parts.store.hand_back(&claim.lease).await)?;
+            }
+            // The job is over or somebody else has the task: nothing follows from our half of it.
+            None => ignore_lost(self.acknowledge(&claim.lease).await)?,
+        }
+        self.parts.wake.notify_one();
+        Ok(true)
+    }
+
+    /// Prolongs the lease. Not ours any more: it was lost, or the job has ended meanwhile.
+    async fn still_ours(&self, claim: &Claim) -> bool {
+        match self.parts.store.heartbeat(&claim.lease, self.parts.clock.now()).await {
+            Err(StoreError::LeaseLost) => return false,
+            Err(error) => tracing::warn!(error = %fault::chain(&error), "a heartbeat was missed"),
+            Ok(()) => {}
+        }
+        let Task::Effect { job, effect } = &claim.task else { return true };
+        if !is_step(effect) {
+            return true;
+        }
+        let job = self.parts.store.job(job).await;
+        !matches!(job, Ok(Some(stored)) if stored.job.is_done())
+    }
+
+    async fn write(
+        &self,
+        claim: Claim,
+        performed: Result<Outcome, Fault>,
+    ) -> Result<(), StoreError> {
+        let written = match performed {
+            Ok(Outcome::Done) => self.acknowledge(&claim.lease).await,
+            Ok(Outcome::Ready(commit)) => self.commit(&claim.lease, &commit).await,
+            Ok(Outcome::Learnt(job, fact, patch)) => {
+                self.learn(&claim.lease, &job, &fact, patch).await
+            }
+            Err(fault) => self.failed(&claim, fault).await,
+        };
+        ignore_lost(written)
+    }
+
+    async fn failed(&self, claim: &Claim, fault: Fault) -> Result<(), StoreError> {
+        let step_of = match &claim.task {
+            Task::Effect { job, effect } if is_step(effect) => Some(job),
+            _ => None,
+        };
+        let most = if step_of.is_some() { MOST_TRIES_OF_STEPS } else { MOST_TRIES_OF_WORDS };
+        if let FaultKind::Retry { after_seconds } = fault.kind
+            && (claim.tries < most || after_seconds.is_some())
+        {
+            let pause = after_seconds.unwrap_or(1 << claim.tries.min(9));
+            let pause = i64::try_from(pause.min(LONGEST_PAUSE_SECONDS)).unwrap_or(i64::MAX);
+            tracing::warn!(fault = %fault.text, pause, "trying again later");
+            let due = self.parts.clock.now().plus_seconds(pause);
+            return self.parts.store.postpone(&claim.lease, due, &fault.text).await;
+        }
+        tracing::error!(fault = %fault.text, task = ?claim.task.lane(), "given up");
+        match step_of {
+            Some(job) => {
+                let fact = Fact::Broke { why: fault.text };
+                self.learn(&claim.lease, job, &fact, None).await
+            }
+            None => self.acknowledge(&claim.lease).await,
+        }
+    }
+
+    /// Writes what a fact changes about its job, reading it anew while others change it too.
+    async fn learn(
+        &self,
+        lease: &Lease,
+        job: &JobId,
+        fact: &Fact,
+        patch: Option<(crate::core::path::PatchDigest, Vec<u8>)>,
+    ) -> Result<(), StoreError> {
+        for _ in 0..MOST_CONFLICTS {
+            let Some(stored) = self.parts.store.job(job).await? else {
+                return self.acknowledge(lease).await;
+            };
+            let Some(mut commit) = advanced(&stored, fact) else {
+                return self.acknowledge(lease).await;
+            };
+            commit.patch.clone_from(&patch);
+            match self.parts.store.commit(lease, &commit, self.parts.clock.now()).await {
+                Err(StoreError::Conflict) => {}
+                other => return other,
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    async fn commit(&self, lease: &Lease, commit: &Commit) -> Result<(), StoreError> {
+        match self.parts.store.commit(lease, commit, self.parts.clock.now()).await {
+            // Answered before under another delivery: this one has no consequence.
+            Err(StoreError::AlreadyDone) => self.acknowledge(lease).await,
+            // Somebody changed the job meanwhile: decide again on what is there now.
+            Err(StoreError::Conflict) => {
+                let now = self.parts.clock.now();
+                self.parts.store.postpone(lease, now, "the job changed meanwhile").await
+            }
+            other => other,
+        }
+    }
+
+    async fn acknowledge(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.parts.store.commit(lease, &Commit::default(), self.parts.clock.now()).await
+    }
+
+    /// What is told around a job.
+    fn setting(&self, job: &Job) -> Setting {
+        Setting {
+            prefix: self.parts.settings.address.prefix.clone(),
+            model: self.model_of(job).map_or_else(String::new, |model| model.name().to_owned()),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            show: job.rules.as_ref().map_or_else(Show::default, |rules| rules.show.clone()),
+            now: self.parts.clock.time_of_day(),
+        }
+    }
+
+    /// The asked-for model, else the repository's, else the operator's first.
+    fn model_of(&self, job: &Job) -> Option<&Arc<dyn Model>> {
+        let configured = job.rules.as_ref().and_then(|rules| rules.agent.model.as_ref());
+        match job.order.model.as_ref().or(configured) {
+            Some(name) => self.parts.models.iter().find(|model| model.name() == name),
+            None => self.parts.models.first(),
+        }
+    }
+}
+
+/// The commit that follows from a fact. `None`: it changes nothing.
+fn advanced(stored: &Stored, fact: &Fact) -> Option<Commit> {
+    let (job, effects) = advance(&stored.job, fact)?;
+    let tasks = effects.into_iter().map(|effect| task_of(&job, effect)).collect();
+    Some(Commit {
+        log: Some(format!("{} → {}", name_of(fact), stage_name(&job.stage))),
+        ledger: money_moved(&stored.job, &job).into_iter().collect(),
+        tasks,
+        job: Some(JobWrite::Change(job, stored.version)),
+        ..Commit::default()
+    })
+}
+
+fn task_of(job: &Job, effect: Effect) -> Task {
+    match effect {
+        Effect::StartNext => Task::NextOn { repo: job.place.repo, number: job.subject },
+        effect => Task::Effect { job: job.id.clone(), effect },
+    }
+}
+
+/// The whole budget is reserved when work begins; what was not needed goes back when it ends.
+fn money_moved(before: &Job, after: &Job) -> Option<LedgerEntry> {
+    let works = |job: &Job| {
+        matches!(
+            job.stage,
+            Stage::Fixing { .. } | Stage::Verifying { .. } | Stage::Publishing { .. }
+        )
+    };
+    let (micros, what) = match (works(before), works(after)) {
+        (false, true) => (after.budget.micros(), "reserved"),
+        (true, false) => (after.spent.micros() - after.budget.micros(), "settled"),
+        _ => return None,
+    };
+    Some(LedgerEntry {
+        job: after.id.clone(),
+        repo: after.place.repo,
+        installation: after.place.installation,
+        person: after.order.by,
+        micros,
+        what: what.to_owned(),
+    })
+}
+
+/// Whether an effect is a step of the job, so that its failure is a fact about the job.
+fn is_step(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Prepare | Effect::Fix { .. } | Effect::Verify { .. } | Effect::Publish { .. }
+    )
+}
+
+fn ignore_lost(result: Result<(), StoreError>) -> Result<(), StoreError> {
+    match result {
+        Err(StoreError::LeaseLost) => {
+            tracing::info!("a task was taken over by another worker");
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+fn name_of(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::TurnCame => "its turn came",
+        Fact::Prepared { .. } => "prepared",
+        Fact::Declined(_) => "declined",
+        Fact::Proposed { .. } => "a change was proposed",
+        Fact::NothingToFix { .. } => "nothing to fix",
+        Fact::AttemptFailed { .. } => "the attempt failed",
+        Fact::Verified(_) => "checked",
+        Fact::Published { .. } => "published",
+        Fact::Closed { .. } => "closed by people",
+        Fact::Cancelled { .. } => "cancelled",
+        Fact::OutOfBudget { .. } => "out of budget",
+        Fact::Broke { .. } => "broke",
+    }
+}
+
+fn stage_name(stage: &Stage) -> String {
+    match stage {
+        Stage::Queued => "queued".to_owned(),
+        Stage::Preparing => "preparing".to_owned(),
+        Stage::Fixing { attempt, .. } => format!("fixing, attempt {attempt}"),
+        Stage::Verifying { attempt, .. } => format!("verifying, attempt {attempt}"),
+        Stage::Publishing { .. } => "publishing".to_owned(),
+        Stage::InReview { .. } => "in review".to_owned(),
+        Stage::Done(_) => "done".to_owned(),
+    }
+}

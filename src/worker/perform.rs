@@ -1,0 +1,345 @@
+//! What each task does. Everything here may be done twice, or again after being cut off anywhere.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::fix::{self, Attempt, AttemptEnd, Rooms};
+use super::{Fault, Outcome, Worker};
+use crate::core::command::Role;
+use crate::core::event::{Actor, FIX_LABEL, SKIP_LABEL};
+use crate::core::evidence::Verdict;
+use crate::core::id::JobId;
+use crate::core::job::{Base, Declined, Effect, Fact, Job, Stage};
+use crate::core::path::PatchDigest;
+use crate::core::policy::{Decision, Denied, RULES_PATH, Rules, authorize};
+use crate::core::report;
+use crate::core::task::{Reply, Task};
+use crate::forge::BranchHead;
+use crate::publish::surface::{CheckRun, IssueComment, Surface};
+use crate::publish::{self};
+use crate::store::{Claim, Scope};
+use crate::workspace::mirror::{History, Mirror, MirrorError, Source, Want};
+use crate::workspace::patch::Patch;
+
+/// The longest a fetch may take.
+const FETCH_TIME: Duration = Duration::from_secs(15 * 60);
+
+impl Worker {
+    pub(super) async fn perform(
+        &self,
+        claim: &Claim,
+        stop: &CancellationToken,
+    ) -> Result<Outcome, Fault> {
+        match &claim.task {
+            Task::Delivery { event, payload, .. } => self.decide(event, payload).await,
+            Task::NextOn { repo, number } => self.next_on(*repo, *number).await,
+            Task::Reply(reply) => self.post_reply(reply).await.map(|()| Outcome::Done),
+            Task::Sweep(sweep) => self.sweep(*sweep).await.map(|()| Outcome::Done),
+            Task::Effect { job, effect } => self.effect(job, effect, claim, stop).await,
+        }
+    }
+
+    async fn effect(
+        &self,
+        id: &JobId,
+        effect: &Effect,
+        claim: &Claim,
+        stop: &CancellationToken,
+    ) -> Result<Outcome, Fault> {
+        let Some(stored) = self.parts.store.job(id).await? else {
+            return Err(Fault::bug("a task names a job that does not exist"));
+        };
+        let job = stored.job;
+        let learnt = |fact| Ok(Outcome::Learnt(id.clone(), fact, None));
+        match (effect, &job.stage) {
+            (Effect::Acknowledge, _) => self.acknowledge_command(&job).await?,
+            (Effect::Show, _) => self.show(&job).await?,
+            (Effect::Announce, _) => self.announce(&job).await?,
+            (Effect::Undo, _) => publish::undo(&self.parts.forge, &job).await?,
+            (Effect::Prepare, Stage::Preparing) => return learnt(self.prepare(&job).await?),
+            (Effect::Fix { round, attempt }, Stage::Fixing { round: r, attempt: a })
+                if (round, attempt) == (r, a) =>
+            {
+                return self.fix(&job, (*round, *attempt), stop).await;
+            }
+            (Effect::Verify { .. }, Stage::Verifying { round, attempt }) => {
+                return learnt(self.verify(&job, (*round, *attempt), stop).await?);
+            }
+            (Effect::Publish { .. }, Stage::Publishing { .. }) => {
+                return learnt(self.publish(&job, claim).await?);
+            }
+            // The job has moved on meanwhile: there is nothing left to do for this task.
+            _ => {}
+        }
+        Ok(Outcome::Done)
+    }
+
+    async fn prepare(&self, job: &Job) -> Result<Fact, Fault> {
+        let forge = &self.parts.forge;
+        let issue = forge.issue(&job.place, job.subject).await?;
+        let Some(issue) = issue.filter(|issue| issue.state == "open") else {
+            return Ok(Fact::Declined(Declined::SubjectClosed));
+        };
+        if issue.labels.iter().any(|label| label.name.eq_ignore_ascii_case(SKIP_LABEL)) {
+            return Ok(Fact::Declined(Declined::Skipped));
+        }
+        let repository = forge.repository(&job.place).await?;
+        let text = forge.file(&job.place, &repository.default_branch, RULES_PATH).await?;
+        let rules = match Rules::parse(&text.unwrap_or_default()) {
+            Ok(rules) => rules,
+            Err(bad) => {
+                return Ok(Fact::Declined(Declined::BadConfig { problem: bad.to_string() }));
+            }
+        };
+        let declined = match self.permission_lost(job, &rules).await? {
+            None => self.over_limits(job, &rules).await?,
+            lost => lost,
+        };
+        if let Some(declined) = declined {
+            return Ok(Fact::Declined(declined));
+        }
+        let branch = match job.order.base.as_ref().or(rules.base.as_ref()) {
+            Some(branch) => branch.clone(),
+            None => repository.default_branch.parse().map_err(|bad| Fault::permanent(&bad))?,
+        };
+        let sha = match forge.branch_head(&job.place, &branch).await? {
+            BranchHead::At(sha) => sha,
+            BranchHead::EmptyRepository => return Ok(Fact::Declined(Declined::EmptyRepository)),
+            BranchHead::Missing => return Ok(Fact::Declined(Declined::NoSuchBranch { branch })),
+        };
+        self.mirror(job, &sha).await?;
+        let budget = self.budget(job, &rules);
+        Ok(Fact::Prepared { base: Base { branch, sha }, rules, budget })
+    }
+
+    async fn fix(
+        &self,
+        job: &Job,
+        (round, number): (u32, u32),
+        stop: &CancellationToken,
+    ) -> Result<Outcome, Fault> {
+        let (rules, base) = rules_and_base(job)?;
+        let former = match &job.proposal {
+            Some(proposal) => self.patch(&proposal.patch).await?,
+            None => None,
+        };
+        let rooms = self.rooms(job, base).await?;
+        let attempt = Attempt {
+            round,
+            number,
+            budget: job.budget.saturating_sub(job.spent),
+            former: former.as_ref().map(|patch| (patch, job.evidence.as_ref())),
+            stop,
+        };
+        let result = fix::attempt(&about(job, rules, base), &rooms, &attempt).await?;
+        let cost = result.cost;
+        let mut kept = None;
+        let fact = match result.end {
+            AttemptEnd::Proposed(patch, proposal) => {
+                let bytes = serde_json::to_vec(&patch).map_err(|error| Fault::permanent(&error))?;
+                kept = Some((proposal.patch.clone(), bytes));
+                Fact::Proposed { round, attempt: number, proposal, cost }
+            }
+            AttemptEnd::NothingToFix(why) => {
+                Fact::NothingToFix { round, attempt: number, why, cost }
+            }
+            AttemptEnd::Failed(why) => Fact::AttemptFailed { round, attempt: number, why, cost },
+            AttemptEnd::OutOfBudget(why) => Fact::OutOfBudget { why: format!("{why}."), cost },
+            // Whoever stopped us has written what there is to write.
+            AttemptEnd::Stopped => return Ok(Outcome::Done),
+        };
+        Ok(Outcome::Learnt(job.id.clone(), fact, kept))
+    }
+
+    async fn verify(
+        &self,
+        job: &Job,
+        (round, attempt): (u32, u32),
+        stop: &CancellationToken,
+    ) -> Result<Fact, Fault> {
+        let (rules, base) = rules_and_base(job)?;
+        let patch = self.proposed(job).await?;
+        let rooms = self.rooms(job, base).await?;
+        let logs = rooms.records.join(format!("r{round}-a{attempt}"));
+        let evidence = fix::check(&about(job, rules, base), &rooms, &patch, &logs, stop).await?;
+        Ok(Fact::Verified(evidence))
+    }
+
+    async fn publish(&self, job: &Job, claim: &Claim) -> Result<Fact, Fault> {
+        let (rules, _) = rules_and_base(job)?;
+        let Some(Verdict::Green(verified)) = job.evidence.as_ref().map(|e| e.verdict()) else {
+            return Err(Fault::bug("publishing was asked for without a green verdict"));
+        };
+        if let Some(lost) = self.permission_lost(job, rules).await? {
+            return Ok(Fact::Declined(lost));
+        }
+        let patch = self.proposed(job).await?;
+        // From here on the world sees it: only whoever still holds the task may go on.
+        self.parts.store.heartbeat(&claim.lease, self.parts.clock.now()).await?;
+        let setting = self.setting(job);
+        let pull = publish::pull_request(&self.parts.forge, job, &verified, &patch, &setting).await;
+        self.parts.forge.revoke_push_token(&job.place).await;
+        Ok(Fact::Published { pull: pull? })
+    }
+
+    async fn acknowledge_command(&self, job: &Job) -> Result<(), Fault> {
+        let forge = &self.parts.forge;
+        forge.react(&job.place, job.subject, job.order.comment, "eyes").await?;
+        if job.order.comment.is_none() {
+            forge.remove_label(&job.place, job.subject, FIX_LABEL).await?;
+        }
+        Ok(())
+    }
+
+    async fn show(&self, job: &Job) -> Result<(), Fault> {
+        let setting = self.setting(job);
+        let forge = &self.parts.forge;
+        let surfaces: [&dyn Surface; 2] = [&IssueComment(forge), &CheckRun(forge)];
+        for surface in surfaces {
+            surface.show(job, &setting).await?;
+        }
+        Ok(())
+    }
+
+    async fn announce(&self, job: &Job) -> Result<(), Fault> {
+        let Some(text) = report::announcement(job, &self.setting(job)) else { return Ok(()) };
+        let marker = report::marker(job.id.as_str(), "announce");
+        let forge = &self.parts.forge;
+        if forge.find_comment(&job.place, job.subject, &marker).await?.is_none() {
+            forge.comment(&job.place, job.subject, &text).await?;
+        }
+        Ok(())
+    }
+
+    async fn post_reply(&self, reply: &Reply) -> Result<(), Fault> {
+        let forge = &self.parts.forge;
+        let marker = report::marker(&reply.key, "reply");
+        if forge.find_comment(&reply.place, reply.number, &marker).await?.is_none() {
+            let text = report::signed(&reply.text, &marker);
+            forge.comment(&reply.place, reply.number, &text).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks again whether whoever ordered this may, by the repository's own rule.
+    async fn permission_lost(&self, job: &Job, rules: &Rules) -> Result<Option<Declined>, Fault> {
+        let login = job.order.login.clone();
+        let actor = Actor { id: job.order.by, login: login.clone(), person: true };
+        let has = self.parts.forge.permission(&job.place, &actor).await?;
+        let needed = Role::from(rules.trigger.role);
+        Ok(match authorize(&actor, has, needed) {
+            Decision::Allowed => None,
+            Decision::Denied(Denied::NeedsRole { needed, has }) => {
+                let why = format!(
+                    "{needed} access is needed (`[trigger]` in `{RULES_PATH}`), and it is {has} now."
+                );
+                Some(Declined::PermissionLost { login, why })
+            }
+            Decision::Denied(Denied::NotAPerson) => {
+                let why = "the account is not a person's.".to_owned();
+                Some(Declined::PermissionLost { login, why })
+            }
+        })
+    }
+
+    async fn over_limits(&self, job: &Job, rules: &Rules) -> Result<Option<Declined>, Fault> {
+        let asked_for = job.order.model.as_ref().or(rules.agent.model.as_ref());
+        if let Some(model) = asked_for {
+            let allowed = self.parts.models.iter().map(|model| model.name().to_owned());
+            let allowed: Vec<String> = allowed.collect();
+            if !allowed.contains(model) {
+                return Ok(Some(Declined::ModelNotAllowed { model: model.clone(), allowed }));
+            }
+        }
+        let open = self.parts.store.open_pulls(job.place.repo).await?;
+        if open >= rules.limits.open_pulls {
+            let limit = rules.limits.open_pulls;
+            return Ok(Some(Declined::TooManyOpenPulls { open, limit }));
+        }
+        let budget = self.budget(job, rules);
+        let days = [
+            (Scope::Repo(job.place.repo), rules.budget.repository_day, "this repository"),
+            (Scope::Person(job.order.by), rules.budget.person_day, "whoever asked"),
+            (
+                Scope::Installation(job.place.installation),
+                self.parts.settings.installation_day,
+                "this installation",
+            ),
+        ];
+        for (scope, limit, name) in days {
+            let spent = self.parts.store.spent(scope, self.parts.clock.midnight()).await?;
+            if spent + budget > limit {
+                return Ok(Some(Declined::DayBudget { scope: name.to_owned(), limit }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What was asked for, else what the repository says; never more than the operator allows.
+    fn budget(&self, job: &Job, rules: &Rules) -> crate::core::budget::Money {
+        job.order.budget.unwrap_or(rules.budget.run).min(self.parts.settings.most_per_job)
+    }
+
+    async fn rooms(&self, job: &Job, base: &Base) -> Result<Rooms, Fault> {
+        let data = &self.parts.settings.data;
+        let model = self.model_of(job).ok_or_else(|| Fault::bug("the job's model is gone"))?;
+        Ok(Rooms {
+            sandbox: self.parts.sandbox.clone(),
+            model: model.clone(),
+            mirror: self.mirror(job, &base.sha).await?,
+            scratch: data.join("scratch"),
+            records: data.join("jobs").join(job.id.as_str()),
+            model_pause: self.parts.settings.model_pause,
+        })
+    }
+
+    /// The mirror with this commit in it. Costs nothing when it is there.
+    async fn mirror(&self, job: &Job, sha: &crate::core::id::Sha) -> Result<Mirror, Fault> {
+        let cache = self.parts.settings.data.join("mirrors");
+        let mirror = Mirror::open(&cache, &job.place.repo.to_string()).await?;
+        if mirror.has(sha).await {
+            return Ok(mirror);
+        }
+        let url = self.parts.forge.clone_url(&job.place).map_err(|e| Fault::permanent(&e))?;
+        let token = self.parts.forge.git_token(&job.place).await?;
+        let source = Source::Url { url: &url, token: Some(&token) };
+        let fetched = mirror.fetch(source, Want::Commit(sha), History::Tip, FETCH_TIME).await;
+        match fetched {
+            Ok(_) => Ok(mirror),
+            // The branch moved away and the commit is gone: what is there now is another base.
+            Err(error @ MirrorError::NotThere(_)) => Err(Fault::passing(&error)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn proposed(&self, job: &Job) -> Result<Patch, Fault> {
+        let proposal =
+            job.proposal.as_ref().ok_or_else(|| Fault::bug("the job has no proposal"))?;
+        let patch = self.patch(&proposal.patch).await?;
+        patch.ok_or_else(|| Fault::bug("the proposed change was not kept"))
+    }
+
+    async fn patch(&self, digest: &PatchDigest) -> Result<Option<Patch>, Fault> {
+        let Some(bytes) = self.parts.store.patch(digest).await? else { return Ok(None) };
+        let patch = serde_json::from_slice(&bytes).map_err(|error| Fault::permanent(&error))?;
+        Ok(Some(patch))
+    }
+}
+
+fn rules_and_base(job: &Job) -> Result<(&Rules, &Base), Fault> {
+    match (&job.rules, &job.base) {
+        (Some(rules), Some(base)) => Ok((rules, base)),
+        _ => Err(Fault::bug("the job was not prepared")),
+    }
+}
+
+fn about<'a>(job: &'a Job, rules: &'a Rules, base: &'a Base) -> fix::Job<'a> {
+    fix::Job {
+        kind: job.order.kind,
+        issue: &job.order.issue,
+        request: &job.order.request,
+        rules,
+        base: &base.sha,
+    }
+}

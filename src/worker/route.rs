@@ -1,0 +1,238 @@
+//! From a delivery to a decision: who asked for what, may they, and what follows.
+//!
+//! What holds: permission is asked of GitHub at this moment, by account number; a refusal is
+//! answered once and changes nothing; programs are never answered, so two of them cannot talk
+//! each other into a loop.
+
+use super::{Fault, Outcome, Worker, advanced};
+use crate::core::command::{Command, Role, Verb};
+use crate::core::delivery::Payload;
+use crate::core::event::{Asked, Closed, Event, Place};
+use crate::core::id::{JobId, Login, Number, RepoId};
+use crate::core::job::{Effect, Fact, Job, Kind, Order, Stage};
+use crate::core::policy::{Decision, Denied, authorize};
+use crate::core::report::{self, CannotStart};
+use crate::core::task::{Reply, Task};
+use crate::store::{Commit, JobWrite, Stored};
+
+impl Worker {
+    pub(super) async fn decide(&self, event: &str, payload: &Payload) -> Result<Outcome, Fault> {
+        match Event::of(event, payload, &self.parts.settings.address) {
+            Event::Asked(asked) => self.asked(&asked).await,
+            Event::Closed { place, number, by, what } => {
+                self.closed(&place, number, by, what).await
+            }
+            Event::Nothing(why) => {
+                tracing::debug!(event, why, "nothing to do");
+                Ok(Outcome::Done)
+            }
+        }
+    }
+
+    async fn asked(&self, asked: &Asked) -> Result<Outcome, Fault> {
+        if !asked.by.person {
+            return Ok(Outcome::Done);
+        }
+        let has = self.parts.forge.permission(&asked.place, &asked.by).await?;
+        let prefix = &self.parts.settings.address.prefix;
+        let command = match &asked.said {
+            Ok(command) => command,
+            // Only someone who could have meant it is told of the slip.
+            Err(_) if has < Role::Write => return Ok(Outcome::Done),
+            Err(bad) => return Ok(self.reply(asked, report::bad_command(bad, prefix))),
+        };
+        if let Decision::Denied(why) = authorize(&asked.by, has, command.verb.spec().who) {
+            return Ok(self.refuse(asked, command.verb, &why));
+        }
+        match command.verb {
+            Verb::Fix => self.start(asked, command, Kind::Fix).await,
+            Verb::Build => self.start(asked, command, Kind::Build).await,
+            Verb::Retry => self.retry(asked, command).await,
+            Verb::Cancel => self.cancel(asked).await,
+            Verb::Status => {
+                let jobs = self.jobs_on(asked).await?.into_iter().map(|stored| stored.job);
+                let jobs: Vec<Job> = jobs.collect();
+                Ok(self.answer(asked, has, report::status_reply(&jobs, prefix)))
+            }
+            Verb::Help => Ok(self.answer(asked, has, report::help(prefix))),
+        }
+    }
+
+    async fn start(&self, asked: &Asked, command: &Command, kind: Kind) -> Result<Outcome, Fault> {
+        if let Some(why) = cannot_start(asked) {
+            return Ok(self.cannot(asked, command.verb, why));
+        }
+        let id = JobId::of_trigger(&asked.key);
+        let order = self.order(asked, command, kind);
+        Ok(begin(asked, Job::new(id, asked.place.clone(), asked.number, order)))
+    }
+
+    /// Takes up the last job that ended here.
+    async fn retry(&self, asked: &Asked, command: &Command) -> Result<Outcome, Fault> {
+        let jobs = self.jobs_on(asked).await?;
+        if jobs.iter().any(|stored| !stored.job.is_done()) {
+            return Ok(self.cannot(asked, Verb::Retry, CannotStart::JobUnderWay));
+        }
+        let Some(Stored { job: former, .. }) = jobs.last() else {
+            let prefix = &self.parts.settings.address.prefix;
+            return Ok(self.reply(asked, report::nothing_to(Verb::Retry, prefix)));
+        };
+        if asked.closed && !asked.on_pull {
+            return Ok(self.cannot(asked, Verb::Retry, CannotStart::Closed));
+        }
+        let words = [former.order.request.as_str(), command.request.as_str()];
+        let words: Vec<&str> = words.into_iter().filter(|words| !words.is_empty()).collect();
+        let order = Order {
+            request: words.join("\n"),
+            issue: former.order.issue.clone(),
+            budget: former.order.budget,
+            base: former.order.base.clone(),
+            model: former.order.model.clone(),
+            ..self.order(asked, command, former.order.kind)
+        };
+        Ok(begin(asked, Job::again(JobId::of_trigger(&asked.key), former, order)))
+    }
+
+    async fn cancel(&self, asked: &Asked) -> Result<Outcome, Fault> {
+        let jobs = self.jobs_on(asked).await?;
+        let fact = Fact::Cancelled { by: asked.by.login.clone() };
+        // The one at work first; what waits behind it is stopped by the next `cancel`.
+        let open = jobs.iter().find(|stored| stored.job.is_live());
+        let open = open.or_else(|| jobs.iter().find(|stored| !stored.job.is_done()));
+        let Some(mut commit) = open.and_then(|stored| advanced(stored, &fact)) else {
+            let prefix = &self.parts.settings.address.prefix;
+            return Ok(self.reply(asked, report::nothing_to(Verb::Cancel, prefix)));
+        };
+        commit.once = Some(asked.key.clone());
+        Ok(Outcome::Ready(Box::new(commit)))
+    }
+
+    async fn closed(
+        &self,
+        place: &Place,
+        number: Number,
+        by: Option<Login>,
+        what: Closed,
+    ) -> Result<Outcome, Fault> {
+        let jobs = self.parts.store.jobs_on(place.repo, number).await?;
+        let concerned = jobs.iter().find(|stored| concerns(&stored.job, number, what));
+        let fact = Fact::Closed { by, merged: what == Closed::Merged };
+        Ok(match concerned.and_then(|stored| advanced(stored, &fact)) {
+            Some(commit) => Outcome::Ready(Box::new(commit)),
+            None => Outcome::Done,
+        })
+    }
+
+    /// Lets the first waiting job on a subject begin, unless one is at work there.
+    pub(super) async fn next_on(&self, repo: RepoId, number: Number) -> Result<Outcome, Fault> {
+        let jobs = self.parts.store.jobs_on(repo, number).await?;
+        let here = || jobs.iter().filter(|stored| stored.job.subject == number);
+        if here().any(|stored| stored.job.is_live()) {
+            return Ok(Outcome::Done);
+        }
+        let first = here().find(|stored| stored.job.stage == Stage::Queued);
+        Ok(match first.and_then(|stored| advanced(stored, &Fact::TurnCame)) {
+            Some(commit) => Outcome::Ready(Box::new(commit)),
+            None => Outcome::Done,
+        })
+    }
+
+    async fn jobs_on(&self, asked: &Asked) -> Result<Vec<Stored>, Fault> {
+        Ok(self.parts.store.jobs_on(asked.place.repo, asked.number).await?)
+    }
+
+    fn order(&self, asked: &Asked, command: &Command, kind: Kind) -> Order {
+        Order {
+            kind,
+            by: asked.by.id,
+            login: asked.by.login.clone(),
+            at: self.parts.clock.now(),
+            comment: asked.comment,
+            request: command.request.clone(),
+            issue: asked.issue.clone(),
+            budget: command.budget,
+            base: command.base.clone(),
+            model: command.model.clone(),
+        }
+    }
+
+    fn cannot(&self, asked: &Asked, verb: Verb, why: CannotStart) -> Outcome {
+        let prefix = &self.parts.settings.address.prefix;
+        self.reply(asked, report::cannot_start(verb, why, prefix))
+    }
+
+    /// A stranger is told once a day on each issue, however often they try.
+    fn refuse(&self, asked: &Asked, verb: Verb, why: &Denied) -> Outcome {
+        let day = self.parts.clock.midnight().0;
+        let key = format!("{}/{}/refused/{}/{day}", asked.place.repo, asked.number, asked.by.id);
+        reply_once(asked, key, report::denied(verb, why))
+    }
+
+    /// Those who may command are answered each time, others once an hour.
+    fn answer(&self, asked: &Asked, has: Role, text: String) -> Outcome {
+        if has >= Role::Write {
+            return self.reply(asked, text);
+        }
+        let hour = self.parts.clock.now().0.div_euclid(3_600_000);
+        let key = format!("{}/{}/answered/{}/{hour}", asked.place.repo, asked.number, asked.by.id);
+        reply_once(asked, key, text)
+    }
+
+    fn reply(&self, asked: &Asked, text: String) -> Outcome {
+        reply_once(asked, asked.key.clone(), text)
+    }
+}
+
+fn begin(asked: &Asked, job: Job) -> Outcome {
+    let tasks = vec![
+        Task::Effect { job: job.id.clone(), effect: Effect::Acknowledge },
+        Task::Effect { job: job.id.clone(), effect: Effect::Show },
+        Task::NextOn { repo: job.place.repo, number: job.subject },
+    ];
+    Outcome::Ready(Box::new(Commit {
+        once: Some(asked.key.clone()),
+        log: Some(format!("asked for by {}", asked.by.login)),
+        job: Some(JobWrite::New(job)),
+        tasks,
+        ..Commit::default()
+    }))
+}
+
+fn reply_once(asked: &Asked, key: String, text: String) -> Outcome {
+    let reply = Reply {
+        place: asked.place.clone(),
+        number: asked.number,
+        comment: asked.comment,
+        key: key.clone(),
+        text,
+    };
+    Outcome::Ready(Box::new(Commit {
+        once: Some(key),
+        tasks: vec![Task::Reply(Box::new(reply))],
+        ..Commit::default()
+    }))
+}
+
+fn cannot_start(asked: &Asked) -> Option<CannotStart> {
+    if asked.on_pull {
+        Some(CannotStart::OnPull)
+    } else if asked.closed {
+        Some(CannotStart::Closed)
+    } else {
+        None
+    }
+}
+
+/// Closing the issue stops the work until there is a pull request; after that, the pull request
+/// decides (merging it closes the issue by itself).
+fn concerns(job: &Job, number: Number, what: Closed) -> bool {
+    if job.is_done() {
+        return false;
+    }
+    match what {
+        Closed::Issue => job.subject == number && job.pull.is_none(),
+        Closed::Pull | Closed::Merged => {
+            job.pull.as_ref().is_some_and(|pull| pull.number == number)
+        }
+    }
+}

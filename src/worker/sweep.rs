@@ -1,0 +1,79 @@
+//! Regular care: webhooks are hints, this is the guarantee.
+
+use super::{Fault, Worker};
+use crate::core::delivery::Delivery;
+use crate::core::id::HookId;
+use crate::core::task::{Sweep, Task};
+use crate::store::Accepted;
+
+/// How often GitHub's log is compared with ours.
+const MISSED_SECONDS: i64 = 5 * 60;
+/// How often old rows are forgotten, and how old they are then.
+const FORGET_SECONDS: i64 = 6 * 60 * 60;
+const KEEP_SECONDS: i64 = 30 * 24 * 60 * 60;
+/// Pages of a hundred deliveries looked through in one sweep.
+const MOST_PAGES: usize = 20;
+
+impl Worker {
+    /// Queues the first sweeps. Done again at every start; each is queued once.
+    pub async fn begin_sweeps(&self) -> Result<(), Fault> {
+        let now = self.parts.clock.now();
+        for sweep in [Sweep::MissedDeliveries, Sweep::OldRows] {
+            self.parts.store.enqueue(&Task::Sweep(sweep), now).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn sweep(&self, sweep: Sweep) -> Result<(), Fault> {
+        let now = self.parts.clock.now();
+        let (done, next) = match sweep {
+            Sweep::MissedDeliveries => (self.fetch_missed().await, MISSED_SECONDS),
+            Sweep::OldRows => {
+                let forgotten = self.parts.store.forget(now.plus_seconds(-KEEP_SECONDS)).await;
+                (forgotten.map(drop).map_err(Fault::from), FORGET_SECONDS)
+            }
+        };
+        if let Err(fault) = done {
+            tracing::warn!(?sweep, fault = %fault.text, "a sweep was not finished");
+        }
+        self.parts.store.enqueue(&Task::Sweep(sweep), now.plus_seconds(next)).await?;
+        Ok(())
+    }
+
+    /// Takes in what GitHub could not deliver, as if it had been delivered.
+    async fn fetch_missed(&self) -> Result<(), Fault> {
+        let mut cursor = None;
+        for _ in 0..MOST_PAGES {
+            let (page, next) = self.parts.forge.deliveries(cursor).await?;
+            let ids: Vec<_> = page.iter().filter_map(|delivery| delivery.delivery_id()).collect();
+            let known = self.parts.store.known(&ids).await?;
+            let missing: Vec<_> = page
+                .iter()
+                .filter(|delivery| delivery.delivery_id().is_some_and(|id| !known.contains(&id)))
+                .collect();
+            for delivery in &missing {
+                self.take_in(delivery.id).await?;
+            }
+            // A whole page that we know: what is older was looked through before.
+            if missing.is_empty() || next.is_none() {
+                break;
+            }
+            cursor = next;
+        }
+        Ok(())
+    }
+
+    async fn take_in(&self, id: u64) -> Result<(), Fault> {
+        let detail = self.parts.forge.delivery(id).await?;
+        let Some(guid) = detail.delivery_id() else { return Ok(()) };
+        let hook = HookId(detail.hook_id().unwrap_or(0));
+        let body = detail.request.payload.get().as_bytes();
+        let delivery = Delivery::read(guid, hook, &detail.event, body);
+        let wanted = delivery.is_wanted(&self.parts.settings.address);
+        let now = self.parts.clock.now();
+        if self.parts.store.accept(&delivery, wanted, now).await? == Accepted::New {
+            tracing::info!(delivery = %delivery.id, "a missed delivery was taken in");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,429 @@
+//! Reading back what became of an exported tree, as data.
+//!
+//! What holds: the walk never follows a link, never runs anything and is bounded in entries, depth
+//! and bytes. What is not an ordinary file is refused by name, not skipped. A file is taken for
+//! unchanged only when its content is the blob's, or when the system vouches that nobody wrote to it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use rustix::fs::{AtFlags, FileType, Stat};
+use sha2::Digest;
+
+use super::confined::{self, Unusable};
+use super::mirror::{EntryMode, TreeEntry};
+use super::patch::{Change, Mode, Patch, PatchRefusal, refused, shown};
+use super::tree::{Changes, DEEPEST, Stamp, Workspace};
+use crate::core::path::RepoPath;
+
+/// Entries looked at; ignored directories count as one.
+const MOST_ENTRIES: usize = 1_000_000;
+/// Bytes of all changed files together that are held in memory.
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
+/// How many left-out names are told.
+const MOST_LEFT_OUT: usize = 50;
+/// Coarse clocks stamp files written this close together alike, in nanoseconds.
+const CLOCK_STEP: i64 = 50_000_000;
+
+/// The base commit's `.gitignore` files, as data.
+pub(super) struct Ignored {
+    by_directory: HashMap<Vec<u8>, Gitignore>,
+}
+
+/// See [`Workspace::changes`].
+pub(super) fn read(workspace: &Workspace) -> Result<Changes, PatchRefusal> {
+    let mut walk = Walk {
+        workspace,
+        seen: vec![false; workspace.base.entries.len()],
+        entries: 0,
+        bytes: MOST_BYTES,
+        patch: BTreeMap::new(),
+        left_out: Vec::new(),
+    };
+    let root = confined::open_directory(&workspace.root, b"")
+        .map_err(|problem| refused("read", b".", problem))?;
+    walk.directory(&root, &mut Vec::new(), Place { depth: 0, ignored: false })?;
+    walk.deletions()?;
+    Ok(Changes { patch: Patch { changes: walk.patch }, left_out: walk.left_out })
+}
+
+/// Whether this entry of the base is in the tree exactly as it was exported.
+pub(super) fn is_as_exported(workspace: &Workspace, at: usize) -> Result<bool, PatchRefusal> {
+    let entry = &workspace.base.entries[at];
+    let (directory, name) = confined::split(&entry.path);
+    let failed = |problem| refused("read", &entry.path, problem);
+    let directory = match confined::open_directory(&workspace.root, directory) {
+        Ok(directory) => directory,
+        Err(Unusable::Io(e)) if confined::is_absence(&e) => return Ok(false),
+        Err(other) => return Err(failed(other)),
+    };
+    match rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(rustix::io::Errno::NOENT) => Ok(false),
+        Err(errno) => Err(failed(errno.into())),
+        Ok(stat) if workspace.is_untouched(at, &stat) => Ok(true),
+        Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile if entry.mode != EntryMode::Symlink => {
+                let (mut file, stat) = confined::open_file(&directory, name).map_err(failed)?;
+                let same = hash_of(&mut file, &stat, entry).map_err(failed)?;
+                Ok(same && mode_of(&stat) == mode_of_entry(entry))
+            }
+            FileType::Symlink if entry.mode == EntryMode::Symlink => {
+                is_same_link(&directory, name, entry).map_err(failed)
+            }
+            _ => Ok(false),
+        },
+    }
+}
+
+impl Ignored {
+    pub(super) fn new(files: Vec<(Vec<u8>, Vec<u8>)>) -> Self {
+        let mut by_directory = HashMap::new();
+        for (directory, rules) in files {
+            // Paths are matched relative to the file's own directory, so its root is empty.
+            let mut builder = GitignoreBuilder::new("");
+            for line in String::from_utf8_lossy(&rules).lines() {
+                // A line git could not read either ignores nothing.
+                let _ = builder.add_line(None, line);
+            }
+            if let Ok(rules) = builder.build() {
+                by_directory.insert(directory, rules);
+            }
+        }
+        Self { by_directory }
+    }
+
+    /// The nearest file that has an opinion decides, as in git.
+    fn covers(&self, path: &[u8], kind: FileType) -> bool {
+        let is_directory = kind == FileType::Directory;
+        let mut directory = confined::split(path).0;
+        loop {
+            if let Some(rules) = self.by_directory.get(directory) {
+                let start = if directory.is_empty() { 0 } else { directory.len() + 1 };
+                let relative = String::from_utf8_lossy(&path[start..]);
+                match rules.matched(relative.as_ref(), is_directory) {
+                    Match::Ignore(_) => return true,
+                    Match::Whitelist(_) => return false,
+                    Match::None => {}
+                }
+            }
+            if directory.is_empty() {
+                return false;
+            }
+            directory = confined::split(directory).0;
+        }
+    }
+}
+
+impl Workspace {
+    /// The stamp is the exported one, and old enough that a later write would have changed it.
+    fn is_untouched(&self, at: usize, stat: &Stat) -> bool {
+        let now = Stamp::of(stat);
+        let nanoseconds = |(s, ns): (i64, i64)| s.saturating_mul(1_000_000_000).saturating_add(ns);
+        let age = nanoseconds(self.base.finished).saturating_sub(nanoseconds(now.changed));
+        now == self.base.stamps[at] && age > CLOCK_STEP
+    }
+}
+
+struct Walk<'a> {
+    workspace: &'a Workspace,
+    seen: Vec<bool>,
+    entries: usize,
+    bytes: u64,
+    patch: BTreeMap<RepoPath, Change>,
+    left_out: Vec<String>,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    depth: usize,
+    /// Below an ignored directory that has tracked files.
+    ignored: bool,
+}
+
+impl Walk<'_> {
+    fn directory(
+        &mut self,
+        directory: &OwnedFd,
+        path: &mut Vec<u8>,
+        place: Place,
+    ) -> Result<(), PatchRefusal> {
+        if place.depth > DEEPEST {
+            return Err(PatchRefusal::TreeTooBig("directories are more than 128 deep"));
+        }
+        let unreadable =
+            |path: &[u8], errno: rustix::io::Errno| refused("read", path, errno.into());
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(directory).map_err(|e| unreadable(path, e))? {
+            let entry = entry.map_err(|e| unreadable(path, e))?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                self.entries += 1;
+                if self.entries > MOST_ENTRIES {
+                    return Err(PatchRefusal::TreeTooBig("it has more than a million entries"));
+                }
+                names.push(name.to_vec());
+            }
+        }
+        names.sort_unstable();
+        let length = path.len();
+        for name in names {
+            if length > 0 {
+                path.push(b'/');
+            }
+            path.extend_from_slice(&name);
+            match rustix::fs::statat(directory, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => self.entry(directory, &name, path, &stat, place)?,
+                // Gone since it was listed.
+                Err(rustix::io::Errno::NOENT) => {}
+                Err(errno) => return Err(unreadable(path, errno)),
+            }
+            path.truncate(length);
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        directory: &OwnedFd,
+        name: &[u8],
+        path: &mut Vec<u8>,
+        stat: &Stat,
+        place: Place,
+    ) -> Result<(), PatchRefusal> {
+        let base = &self.workspace.base;
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if let Some(at) = base.by_path.get(path.as_slice()).copied() {
+            self.seen[at] = true;
+            return self.tracked(at, directory, name, path, stat, place);
+        }
+        if name == b".git" {
+            self.leave_out(path, kind);
+            return Ok(());
+        }
+        let ignored = place.ignored || base.ignored.covers(path, kind);
+        if kind == FileType::Directory {
+            let has_tracked = base.directories.contains(path.as_slice());
+            if !has_tracked && (ignored || is_build_dropping(name)) {
+                self.leave_out(path, kind);
+                return Ok(());
+            }
+            let below = open_beneath(directory, name, path)?;
+            return self.directory(&below, path, Place { depth: place.depth + 1, ignored });
+        }
+        if ignored {
+            self.leave_out(path, kind);
+            return Ok(());
+        }
+        if kind != FileType::RegularFile {
+            let what = confined::describe(kind);
+            return Err(PatchRefusal::NotAFile { path: shown(path), what });
+        }
+        let usable = usable_path(path)?;
+        let (mut file, stat) = open_regular(directory, name, path)?;
+        let content = self.take(&mut file, path)?;
+        self.patch.insert(usable, Change::Write { mode: mode_of(&stat), content, replaces: None });
+        Ok(())
+    }
+
+    /// Something is where the base has an entry.
+    fn tracked(
+        &mut self,
+        at: usize,
+        directory: &OwnedFd,
+        name: &[u8],
+        path: &mut Vec<u8>,
+        stat: &Stat,
+        place: Place,
+    ) -> Result<(), PatchRefusal> {
+        let entry = &self.workspace.base.entries[at];
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        match (entry.mode, kind) {
+            (EntryMode::Submodule, FileType::Directory) => {
+                let below = open_beneath(directory, name, path)?;
+                is_empty(&below, path)
+            }
+            (EntryMode::Submodule, _) => Err(PatchRefusal::InSubmodule { path: shown(path) }),
+            (_, FileType::Directory) => {
+                // The file is gone, and a directory has its name.
+                self.seen[at] = false;
+                let below = open_beneath(directory, name, path)?;
+                self.directory(&below, path, Place { depth: place.depth + 1, ..place })
+            }
+            (_, FileType::RegularFile) => self.file(at, directory, name, path, stat),
+            (EntryMode::Symlink, FileType::Symlink) => {
+                let same = self.workspace.is_untouched(at, stat)
+                    || is_same_link(directory, name, entry)
+                        .map_err(|problem| refused("read", path, problem))?;
+                let what = "a changed symbolic link";
+                if same { Ok(()) } else { Err(PatchRefusal::NotAFile { path: shown(path), what }) }
+            }
+            (_, other) => {
+                let what = confined::describe(other);
+                Err(PatchRefusal::NotAFile { path: shown(path), what })
+            }
+        }
+    }
+
+    fn file(
+        &mut self,
+        at: usize,
+        directory: &OwnedFd,
+        name: &[u8],
+        path: &[u8],
+        stat: &Stat,
+    ) -> Result<(), PatchRefusal> {
+        if self.workspace.is_untouched(at, stat) {
+            return Ok(());
+        }
+        let entry = &self.workspace.base.entries[at];
+        let (mut file, stat) = open_regular(directory, name, path)?;
+        let mode = mode_of(&stat);
+        let failed = |problem| refused("read", path, problem);
+        if stat.st_size.cast_unsigned() == entry.size || entry.mode == EntryMode::Symlink {
+            let same = hash_of(&mut file, &stat, entry).map_err(failed)?;
+            if same && mode == mode_of_entry(entry) && entry.mode != EntryMode::Symlink {
+                return Ok(());
+            }
+            rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(0))
+                .map_err(|errno| failed(errno.into()))?;
+        }
+        let content = self.take(&mut file, path)?;
+        let replaces = Some(entry.oid.clone());
+        self.patch.insert(usable_path(path)?, Change::Write { mode, content, replaces });
+        Ok(())
+    }
+
+    fn deletions(&mut self) -> Result<(), PatchRefusal> {
+        for (entry, seen) in self.workspace.base.entries.iter().zip(&self.seen) {
+            // An empty directory stands for a submodule; without it nothing is lost.
+            if !seen && entry.mode != EntryMode::Submodule {
+                let replaces = entry.oid.clone();
+                self.patch.insert(usable_path(&entry.path)?, Change::Delete { replaces });
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, file: &mut File, path: &[u8]) -> Result<Vec<u8>, PatchRefusal> {
+        let content = confined::read_all(file, self.bytes).map_err(|problem| match problem {
+            Unusable::TooLarge { .. } => {
+                PatchRefusal::TooLarge { at: Some(shown(path)), limit: MOST_BYTES }
+            }
+            other => refused("read", path, other),
+        })?;
+        self.bytes -= content.len() as u64;
+        Ok(content)
+    }
+
+    fn leave_out(&mut self, path: &[u8], kind: FileType) {
+        if self.left_out.len() < MOST_LEFT_OUT {
+            let slash = if kind == FileType::Directory { "/" } else { "" };
+            self.left_out.push(format!("{}{slash}", shown(path)));
+        }
+    }
+}
+
+fn is_build_dropping(name: &[u8]) -> bool {
+    matches!(name, b"target" | b"node_modules" | b"__pycache__" | b".pytest_cache")
+}
+
+fn open_beneath(directory: &OwnedFd, name: &[u8], path: &[u8]) -> Result<OwnedFd, PatchRefusal> {
+    confined::open_directory(directory, name).map_err(|problem| refused("read", path, problem))
+}
+
+fn open_regular(
+    directory: &OwnedFd,
+    name: &[u8],
+    path: &[u8],
+) -> Result<(File, Stat), PatchRefusal> {
+    confined::open_file(directory, name).map_err(|problem| refused("read", path, problem))
+}
+
+fn usable_path(path: &[u8]) -> Result<RepoPath, PatchRefusal> {
+    RepoPath::from_bytes(path)
+        .map_err(|problem| PatchRefusal::BadPath { path: shown(path), problem })
+}
+
+fn is_empty(directory: &OwnedFd, path: &[u8]) -> Result<(), PatchRefusal> {
+    let names = rustix::fs::Dir::read_from(directory)
+        .map_err(|errno| refused("read", path, errno.into()))?;
+    for name in names.flatten() {
+        if !matches!(name.file_name().to_bytes(), b"." | b"..") {
+            let inside = format!("{}/{}", shown(path), shown(name.file_name().to_bytes()));
+            return Err(PatchRefusal::InSubmodule { path: inside });
+        }
+    }
+    Ok(())
+}
+
+fn is_same_link(directory: impl AsFd, name: &[u8], entry: &TreeEntry) -> Result<bool, Unusable> {
+    let target = rustix::fs::readlinkat(directory, name, Vec::new())?;
+    let target = target.as_bytes();
+    let mut hash = BlobHash::new(entry, target.len() as u64);
+    hash.update(target);
+    Ok(hash.names(entry))
+}
+
+/// Whether the content is the entry's; reads the file once, in pieces.
+fn hash_of(file: &mut File, stat: &Stat, entry: &TreeEntry) -> Result<bool, Unusable> {
+    let size = stat.st_size.cast_unsigned();
+    if size != entry.size {
+        return Ok(false);
+    }
+    let mut hash = BlobHash::new(entry, size);
+    let mut piece = vec![0; 64 * 1024];
+    let mut left = size;
+    loop {
+        let count = file.read(&mut piece)?;
+        if count == 0 || count as u64 > left {
+            return Ok(count == 0 && left == 0 && hash.names(entry));
+        }
+        hash.update(&piece[..count]);
+        left -= count as u64;
+    }
+}
+
+/// Git's name for a content, in the repository's own hash.
+enum BlobHash {
+    Sha1(Box<sha1::Sha1>),
+    Sha256(Box<sha2::Sha256>),
+}
+
+impl BlobHash {
+    fn new(like: &TreeEntry, size: u64) -> Self {
+        let mut hash = if like.oid.as_str().len() == 40 {
+            Self::Sha1(Box::default())
+        } else {
+            Self::Sha256(Box::default())
+        };
+        hash.update(format!("blob {size}\0").as_bytes());
+        hash
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha1(hash) => hash.update(bytes),
+            Self::Sha256(hash) => hash.update(bytes),
+        }
+    }
+
+    fn names(self, entry: &TreeEntry) -> bool {
+        let name = match self {
+            Self::Sha1(hash) => hex::encode(hash.finalize()),
+            Self::Sha256(hash) => hex::encode(hash.finalize()),
+        };
+        name == entry.oid.as_str()
+    }
+}
+
+fn mode_of(stat: &Stat) -> Mode {
+    if stat.st_mode & 0o100 == 0 { Mode::File } else { Mode::Executable }
+}
+
+fn mode_of_entry(entry: &TreeEntry) -> Mode {
+    if entry.mode == EntryMode::Executable { Mode::Executable } else { Mode::File }
+}

@@ -1,0 +1,195 @@
+//! A patch as the text that people read and `git apply` takes.
+//!
+//! What holds: the text is made from the patch and the base content alone; applied to the base it
+//! gives the patch's result, binary files excepted, which are named and left out.
+
+use std::collections::BTreeMap;
+
+use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices, group_diff_ops};
+
+use super::mirror::{EntryMode, Mirror, MirrorError};
+use super::patch::{Change, Mode, Patch, is_binary};
+use super::tree::Workspace;
+use crate::core::path::RepoPath;
+
+/// Unchanged lines around a change.
+const CONTEXT: usize = 3;
+
+/// The base content of the files a patch changes.
+pub type BaseFiles = BTreeMap<RepoPath, BaseFile>;
+
+/// One file of the base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseFile {
+    /// What it was.
+    pub mode: EntryMode,
+    /// Byte for byte.
+    pub content: Vec<u8>,
+}
+
+/// Reads from the mirror what a patch of this workspace replaces. Blocks the thread shortly.
+///
+/// # Errors
+/// When the mirror is damaged.
+pub fn base_files(
+    mirror: &Mirror,
+    workspace: &Workspace,
+    patch: &Patch,
+) -> Result<BaseFiles, MirrorError> {
+    let changed: Vec<_> = workspace
+        .entries()
+        .iter()
+        .filter_map(|entry| Some((RepoPath::from_bytes(&entry.path).ok()?, entry)))
+        .filter(|(path, _)| patch.changes.contains_key(path))
+        .collect();
+    let mut blobs = mirror.blobs(changed.iter().map(|(_, entry)| entry.oid.clone()))?;
+    let mut files = BaseFiles::new();
+    for (path, entry) in changed {
+        let blob = blobs.next_blob()?.ok_or(MirrorError::Damaged("a file's content is missing"))?;
+        files.insert(path, BaseFile { mode: entry.mode, content: blob.into_bytes()? });
+    }
+    Ok(files)
+}
+
+/// Lines added and removed, as the unified format counts them.
+pub fn lines(patch: &Patch, base: &BaseFiles) -> (u32, u32) {
+    let text = unified(patch, base);
+    let (mut added, mut removed) = (0, 0);
+    let mut in_header = true;
+    for line in text.split(|b| *b == b'\n') {
+        if line.starts_with(b"diff --git ") {
+            in_header = true;
+        } else if line.starts_with(b"@@ ") {
+            in_header = false;
+        } else if !in_header && line.starts_with(b"+") {
+            added += 1;
+        } else if !in_header && line.starts_with(b"-") {
+            removed += 1;
+        }
+    }
+    (added, removed)
+}
+
+/// The patch in git's unified format. Bytes, since files need not be UTF-8.
+pub fn unified(patch: &Patch, base: &BaseFiles) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (path, change) in &patch.changes {
+        let before = base.get(path);
+        let after = match change {
+            Change::Write { mode, content, .. } => Some((*mode, content.as_slice())),
+            Change::Delete { .. } => None,
+        };
+        // To git a link that becomes a file is one file less and one more.
+        if before.is_some_and(|file| file.mode == EntryMode::Symlink) && after.is_some() {
+            one_file(&mut out, path, before, None);
+            one_file(&mut out, path, None, after);
+        } else {
+            one_file(&mut out, path, before, after);
+        }
+    }
+    out
+}
+
+fn one_file(
+    out: &mut Vec<u8>,
+    path: &RepoPath,
+    before: Option<&BaseFile>,
+    after: Option<(Mode, &[u8])>,
+) {
+    let old = before.map_or(&[][..], |file| &file.content);
+    let new = after.map_or(&[][..], |(_, content)| content);
+    if is_binary(old) || is_binary(new) {
+        out.extend_from_slice(format!("# left out, as it is not text: {path}\n").as_bytes());
+        return;
+    }
+    let (a, b) = (quoted("a", path), quoted("b", path));
+    let mut header = format!("diff --git {a} {b}\n");
+    match (before, after) {
+        (Some(file), None) => {
+            header.push_str(&format!("deleted file mode {}\n", mode_before(file)));
+        }
+        (None, Some((mode, _))) => header.push_str(&format!("new file mode {}\n", digits(mode))),
+        (Some(file), Some((mode, _))) if mode_before(file) != digits(mode) => {
+            header.push_str(&format!("old mode {}\n", mode_before(file)));
+            header.push_str(&format!("new mode {}\n", digits(mode)));
+        }
+        _ => {}
+    }
+    out.extend_from_slice(header.as_bytes());
+    if old == new {
+        return;
+    }
+    // Readers end a name with spaces at this tab.
+    let end = if path.as_str().contains(' ') { "\t" } else { "" };
+    let from = before.map_or("/dev/null".to_owned(), |_| format!("{a}{end}"));
+    let to = after.map_or("/dev/null".to_owned(), |_| format!("{b}{end}"));
+    out.extend_from_slice(format!("--- {from}\n+++ {to}\n").as_bytes());
+    hunks(out, old, new);
+}
+
+fn hunks(out: &mut Vec<u8>, old: &[u8], new: &[u8]) {
+    let old: Vec<&[u8]> = old.split_inclusive(|byte| *byte == b'\n').collect();
+    let new: Vec<&[u8]> = new.split_inclusive(|byte| *byte == b'\n').collect();
+    let operations = capture_diff_slices(Algorithm::Myers, &old, &new);
+    for group in group_diff_ops(operations, CONTEXT) {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+        let before = range(first.old_range().start, last.old_range().end);
+        let after = range(first.new_range().start, last.new_range().end);
+        out.extend_from_slice(format!("@@ -{before} +{after} @@\n").as_bytes());
+        for operation in &group {
+            hunk_lines(out, operation, &old, &new);
+        }
+    }
+}
+
+fn hunk_lines(out: &mut Vec<u8>, operation: &DiffOp, old: &[&[u8]], new: &[&[u8]]) {
+    let mut lines = |mark: u8, lines: &[&[u8]]| {
+        for line in lines {
+            out.push(mark);
+            out.extend_from_slice(line);
+            if !line.ends_with(b"\n") {
+                out.extend_from_slice(b"\n\\ No newline at end of file\n");
+            }
+        }
+    };
+    if operation.tag() == DiffTag::Equal {
+        lines(b' ', &old[operation.old_range()]);
+    } else {
+        lines(b'-', &old[operation.old_range()]);
+        lines(b'+', &new[operation.new_range()]);
+    }
+}
+
+/// `start,count` counted from one; an empty range names the line before it.
+fn range(start: usize, end: usize) -> String {
+    match end - start {
+        0 => format!("{start},0"),
+        1 => format!("{}", start + 1),
+        count => format!("{},{count}", start + 1),
+    }
+}
+
+/// A path has neither backslashes nor control characters, so quotes are all there is to escape.
+fn quoted(side: &str, path: &RepoPath) -> String {
+    let path = path.as_str();
+    if path.contains('"') {
+        format!("\"{side}/{}\"", path.replace('"', "\\\""))
+    } else {
+        format!("{side}/{path}")
+    }
+}
+
+fn mode_before(file: &BaseFile) -> &'static str {
+    match file.mode {
+        EntryMode::Executable => digits(Mode::Executable),
+        EntryMode::File | EntryMode::Submodule => digits(Mode::File),
+        EntryMode::Symlink => "120000",
+    }
+}
+
+fn digits(mode: Mode) -> &'static str {
+    match mode {
+        Mode::File => "100644",
+        Mode::Executable => "100755",
+    }
+}

@@ -1,0 +1,294 @@
+//! Starts git: the only file that does.
+//!
+//! What holds: git sees our bare mirror and nothing else. Its environment is made from nothing, no
+//! configuration of the machine or of a person is read, hooks, credential helpers and unwanted
+//! transports are off, and a token travels only in the environment of the one process that needs
+//! it: never in an argument, an address, a file or an error.
+
+use std::ffi::OsStr;
+use std::io::{BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Stdio};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use rustix::process::{Pid, Signal, kill_process_group};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use url::Url;
+
+/// What git may answer at most, in bytes. Listings of a million files fit.
+const LARGEST_ANSWER: u64 = 256 * 1024 * 1024;
+/// What is kept of git's complaints, in bytes.
+const LARGEST_COMPLAINT: u64 = 16 * 1024;
+
+/// A git process that did not do what it was started for.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// It could not be started, or talking to it failed.
+    #[error("could not run git to {doing}; git 2.39 or newer must be installed")]
+    Start {
+        /// The purpose, as in "could not …".
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It took too long and was stopped.
+    #[error("git took longer than {seconds} s to {doing} and was stopped; try again later")]
+    Timeout {
+        /// The purpose.
+        doing: &'static str,
+        /// The limit.
+        seconds: u64,
+    },
+    /// It said no. What it wrote is for people; nothing may depend on its words.
+    #[error("git could not {doing}: {complaint}")]
+    Refused {
+        /// The purpose.
+        doing: &'static str,
+        /// Its own words, without secrets.
+        complaint: String,
+    },
+    /// It answered with more than any repository we work on has.
+    #[error("git's answer to {doing} is larger than 256 MiB; the repository is too large")]
+    TooLarge {
+        /// The purpose.
+        doing: &'static str,
+    },
+}
+
+/// Whom one git process may talk to.
+#[derive(Clone, Copy)]
+pub(crate) enum Peer<'a> {
+    /// Nobody: objects that are already here.
+    Nobody,
+    /// One HTTP server, with or without a token.
+    Server(&'a Url, Option<&'a SecretString>),
+    /// One repository on this machine, named by a person.
+    Directory,
+}
+
+/// Git on one bare repository of ours.
+#[derive(Debug, Clone)]
+pub(crate) struct Git {
+    directory: PathBuf,
+}
+
+/// A `cat-file --batch` process: names in, contents out.
+pub(crate) struct Batch {
+    child: Child,
+    feeder: Option<std::thread::JoinHandle<()>>,
+    /// What git answers.
+    pub(crate) answers: BufReader<ChildStdout>,
+}
+
+impl Git {
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        Self { directory }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Runs git to its end and returns what it wrote. Dropping the future kills the process and
+    /// its children.
+    pub(crate) async fn run<S: AsRef<OsStr>>(
+        &self,
+        doing: &'static str,
+        peer: Peer<'_>,
+        limit: Duration,
+        arguments: &[S],
+    ) -> Result<Vec<u8>, GitError> {
+        let mut command = self.command(peer);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let failed = |source| GitError::Start { doing, source };
+        let mut child = tokio::process::Command::from(command).spawn().map_err(failed)?;
+        let mut group = KilledOnDrop(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+        let answer = child.stdout.take();
+        let complaint = child.stderr.take();
+        let work = async {
+            let (answer, complaint) =
+                tokio::try_join!(read_up_to(answer, LARGEST_ANSWER), drain(complaint))?;
+            Ok::<_, std::io::Error>((answer, complaint, child.wait().await?))
+        };
+        let (answer, complaint, status) = tokio::time::timeout(limit, work)
+            .await
+            .map_err(|_| GitError::Timeout { doing, seconds: limit.as_secs() })?
+            .map_err(failed)?;
+        if answer.len() as u64 > LARGEST_ANSWER {
+            return Err(GitError::TooLarge { doing });
+        }
+        group.0 = None;
+        if status.success() {
+            Ok(answer)
+        } else {
+            Err(GitError::Refused { doing, complaint: presentable(&complaint, peer) })
+        }
+    }
+
+    /// Starts reading objects; `names` are asked for in order, one answer each.
+    pub(crate) fn read_objects(&self, names: Vec<String>) -> Result<Batch, GitError> {
+        let failed = |source| GitError::Start { doing: "read objects", source };
+        let mut child = self
+            .command(Peer::Nobody)
+            .args(["cat-file", "--batch", "--buffer"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
+        let no_pipe = || failed(std::io::ErrorKind::BrokenPipe.into());
+        let mut questions = child.stdin.take().ok_or_else(no_pipe)?;
+        let answers = child.stdout.take().ok_or_else(no_pipe)?;
+        // Asking and reading in one thread would block for ever once both pipes are full.
+        let feeder = std::thread::spawn(move || {
+            let text = names.join("\n") + "\n";
+            // A process that went away is noticed by whoever reads its answers.
+            let _ = questions.write_all(text.as_bytes());
+        });
+        let answers = BufReader::with_capacity(256 * 1024, answers);
+        Ok(Batch { child, feeder: Some(feeder), answers })
+    }
+
+    #[allow(clippy::disallowed_methods)] // The one place where git starts.
+    fn command(&self, peer: Peer<'_>) -> std::process::Command {
+        let mut command = std::process::Command::new("git");
+        command
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("HOME", "/nonexistent")
+            .env("LC_ALL", "C")
+            .env("GIT_DIR", &self.directory)
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_ATTR_NOSYSTEM", "1")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_LITERAL_PATHSPECS", "1")
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .env("GIT_ALLOW_PROTOCOL", peer.transports())
+            .current_dir("/")
+            .process_group(0);
+        let settings = settings(peer);
+        command.env("GIT_CONFIG_COUNT", settings.len().to_string());
+        for (at, (key, value)) in settings.iter().enumerate() {
+            command.env(format!("GIT_CONFIG_KEY_{at}"), key);
+            command.env(format!("GIT_CONFIG_VALUE_{at}"), value);
+        }
+        command
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        // Both fail only when the process is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(feeder) = self.feeder.take() {
+            let _ = feeder.join();
+        }
+    }
+}
+
+impl Peer<'_> {
+    fn transports(&self) -> &'static str {
+        match self {
+            Peer::Nobody => "none",
+            Peer::Server(..) => "http:https",
+            Peer::Directory => "file",
+        }
+    }
+}
+
+/// Git and the transport helpers it started, as one group.
+struct KilledOnDrop(Option<Pid>);
+
+impl Drop for KilledOnDrop {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // It fails only when the group is gone already.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+fn settings(peer: Peer<'_>) -> Vec<(String, String)> {
+    let file = if matches!(peer, Peer::Directory) { "always" } else { "never" };
+    let mut settings: Vec<(String, String)> = [
+        ("core.hooksPath", "/dev/null"),
+        ("core.fsmonitor", "false"),
+        ("core.askPass", ""),
+        ("credential.helper", ""),
+        ("protocol.ext.allow", "never"),
+        ("protocol.file.allow", file),
+        ("gc.auto", "0"),
+        ("maintenance.auto", "false"),
+        ("fetch.recurseSubmodules", "false"),
+        ("transfer.bundleURI", "false"),
+        // A redirect would carry the token to a host nobody named.
+        ("http.followRedirects", "false"),
+        ("http.lowSpeedLimit", "1000"),
+        ("http.lowSpeedTime", "60"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into();
+    if let Peer::Server(url, Some(token)) = peer {
+        let origin = url.origin().ascii_serialization();
+        let header = format!("Authorization: Basic {}", basic_credentials(token));
+        settings.push((format!("http.{origin}/.extraHeader"), header));
+    }
+    settings
+}
+
+fn basic_credentials(token: &SecretString) -> String {
+    BASE64.encode(format!("x-access-token:{}", token.expose_secret()))
+}
+
+async fn read_up_to(pipe: Option<impl AsyncRead + Unpin>, limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        pipe.take(limit + 1).read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
+}
+
+/// Keeps the beginning, reads on to the end: a process that complains a lot must not block.
+async fn drain(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    if let Some(mut pipe) = pipe {
+        (&mut pipe).take(LARGEST_COMPLAINT).read_to_end(&mut kept).await?;
+        tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
+    }
+    Ok(kept)
+}
+
+fn presentable(complaint: &[u8], peer: Peer<'_>) -> String {
+    let mut text = String::from_utf8_lossy(complaint).into_owned();
+    if let Peer::Server(_, Some(token)) = peer {
+        text = text.replace(&basic_credentials(token), "[removed]");
+        if !token.expose_secret().is_empty() {
+            text = text.replace(token.expose_secret(), "[removed]");
+        }
+    }
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join("; ").chars().filter(|c| !c.is_control()).collect()
+}
+
+/// Reads exactly up to a line feed, at most `limit` bytes; without the line feed.
+pub(crate) fn read_line(from: &mut impl Read, limit: usize) -> std::io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while line.len() < limit {
+        from.read_exact(&mut byte)?;
+        if byte[0] == b'\n' {
+            return Ok(line);
+        }
+        line.push(byte[0]);
+    }
+    Err(std::io::ErrorKind::InvalidData.into())
+}

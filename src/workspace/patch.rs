@@ -1,0 +1,349 @@
+//! The change itself, as data, and the rules it must pass before anyone sees it.
+//!
+//! What holds: a patch names its base content per file, so it cannot be laid over something else
+//! by accident; equal patches have equal digests and no others do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::confined::Unusable;
+use super::mirror::{EntryMode, TreeEntry};
+use crate::core::id::Sha;
+use crate::core::path::{PatchDigest, PathProblem, RepoPath, collision};
+use crate::core::tier::{PathRules, Tier, tier};
+
+/// What becomes of some files of one commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patch {
+    /// By path.
+    pub changes: BTreeMap<RepoPath, Change>,
+}
+
+/// What becomes of one file.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// It is there afterwards, with this content.
+    Write {
+        /// Whether it can be run.
+        mode: Mode,
+        /// Byte for byte.
+        #[serde(with = "as_base64")]
+        content: Vec<u8>,
+        /// The blob that was there before; `None` for a new file.
+        replaces: Option<Sha>,
+    },
+    /// It is gone afterwards.
+    Delete {
+        /// The blob that was there before.
+        replaces: Sha,
+    },
+}
+
+/// The two modes a patch can give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// 100644
+    File,
+    /// 100755
+    Executable,
+}
+
+/// How large a patch may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Caps {
+    /// Files written or deleted.
+    pub files: usize,
+    /// Bytes of all new contents together.
+    pub bytes: u64,
+}
+
+/// A changed path that people should look at, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flag {
+    /// The path.
+    pub path: RepoPath,
+    /// For people.
+    pub reason: String,
+}
+
+/// A change that will not be taken. Each says which path and why.
+#[derive(Debug, thiserror::Error)]
+pub enum PatchRefusal {
+    /// A path no repository of ours may contain.
+    #[error("{path:?} cannot be part of a change: {problem}")]
+    BadPath {
+        /// As far as it can be shown.
+        path: String,
+        /// The rule it breaks.
+        problem: PathProblem,
+    },
+    /// A path that only people change.
+    #[error("{path} must not be changed: {rule}; undo this change")]
+    Protected {
+        /// The path.
+        path: RepoPath,
+        /// The rule.
+        rule: &'static str,
+    },
+    /// A symbolic link, socket, second name or the like.
+    #[error(
+        "{path} cannot be part of a change: it is {what}; only regular files can be; remove it"
+    )]
+    NotAFile {
+        /// As far as it can be shown.
+        path: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A file inside another repository's place.
+    #[error("{path} is inside a submodule; submodules cannot be changed; remove it")]
+    InSubmodule {
+        /// As far as it can be shown.
+        path: String,
+    },
+    /// Too many files.
+    #[error("the change touches {count} files; at most {limit} are taken")]
+    TooManyFiles {
+        /// How many.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Too many bytes.
+    #[error("the change is larger than {limit} bytes{}", at.as_ref().map(|p| format!(" (at {p})")).unwrap_or_default())]
+    TooLarge {
+        /// The file that went over it, where it was one.
+        at: Option<String>,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// More files or deeper directories than can be looked through.
+    #[error("the tree cannot be looked through: {0}")]
+    TreeTooBig(&'static str),
+    /// Two spellings of one name.
+    #[error("{path} and {other} are the same file to some file systems; choose another name")]
+    Collision {
+        /// The changed path, or a directory of it.
+        path: String,
+        /// The other spelling.
+        other: String,
+    },
+    /// A file where a directory is, or the other way round.
+    #[error("{path} would be a file and a directory at once")]
+    FileAndDirectory {
+        /// The path.
+        path: RepoPath,
+    },
+    /// The patch was made for other content.
+    #[error("{path} is not what this patch was made for; make the patch again on this commit")]
+    BaseDiffers {
+        /// The path.
+        path: RepoPath,
+    },
+    /// Reading or writing failed.
+    #[error("could not {doing} {path}")]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        /// As far as it can be shown.
+        path: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self { files: 100, bytes: 1024 * 1024 }
+    }
+}
+
+impl Patch {
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The name of exactly this patch.
+    pub fn digest(&self) -> PatchDigest {
+        let mut hash = Sha256::new();
+        let mut field = |bytes: &[u8]| {
+            hash.update((bytes.len() as u64).to_be_bytes());
+            hash.update(bytes);
+        };
+        field(b"gander patch 1");
+        for (path, change) in &self.changes {
+            field(path.as_str().as_bytes());
+            match change {
+                Change::Write { mode, content, replaces } => {
+                    field(match mode {
+                        Mode::File => b"file",
+                        Mode::Executable => b"executable",
+                    });
+                    field(replaces.as_ref().map_or("", Sha::as_str).as_bytes());
+                    field(content);
+                }
+                Change::Delete { replaces } => {
+                    field(b"delete");
+                    field(replaces.as_str().as_bytes());
+                    field(b"");
+                }
+            }
+        }
+        PatchDigest::of_bytes(hash.finalize().into())
+    }
+}
+
+impl std::fmt::Debug for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Write { mode, content, .. } => write!(f, "Write({mode:?}, {content:.60?})"),
+            Self::Delete { .. } => f.write_str("Delete"),
+        }
+    }
+}
+
+/// Holds a patch against the rules; `base` is every entry of the commit it was made on. What it
+/// returns is allowed but worth a look, by path.
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn check(
+    patch: &Patch,
+    base: &[TreeEntry],
+    rules: &PathRules,
+    caps: Caps,
+) -> Result<Vec<Flag>, PatchRefusal> {
+    if patch.changes.len() > caps.files {
+        let count = patch.changes.len();
+        return Err(PatchRefusal::TooManyFiles { count, limit: caps.files });
+    }
+    if patch.changes.values().map(Change::size).sum::<u64>() > caps.bytes {
+        return Err(PatchRefusal::TooLarge { at: None, limit: caps.bytes });
+    }
+    for path in patch.changes.keys() {
+        if let Tier::Never(rule) = tier(path, rules) {
+            return Err(PatchRefusal::Protected { path: path.clone(), rule });
+        }
+    }
+    check_names(patch, base)?;
+    Ok(flags(patch, base, rules))
+}
+
+impl Change {
+    fn size(&self) -> u64 {
+        match self {
+            Self::Write { content, .. } => content.len() as u64,
+            Self::Delete { .. } => 0,
+        }
+    }
+}
+
+fn check_names(patch: &Patch, base: &[TreeEntry]) -> Result<(), PatchRefusal> {
+    let is_written = |change: &Change| matches!(change, Change::Write { .. });
+    let written: BTreeSet<&RepoPath> = patch
+        .changes
+        .iter()
+        .filter_map(|(path, change)| is_written(change).then_some(path))
+        .collect();
+    let changed: BTreeSet<&str> = patch.changes.keys().map(RepoPath::as_str).collect();
+    let tree: Vec<&str> = base
+        .iter()
+        .filter_map(|entry| std::str::from_utf8(&entry.path).ok())
+        .filter(|path| !changed.contains(path))
+        .collect();
+    let known: BTreeSet<&str> =
+        tree.iter().copied().chain(written.iter().map(|path| path.as_str())).collect();
+    for path in &written {
+        let below = format!("{path}/");
+        let is_directory =
+            known.range(below.as_str()..).next().is_some_and(|n| n.starts_with(&below));
+        let mut parents = std::iter::successors(path.parent(), RepoPath::parent);
+        if is_directory || parents.any(|parent| known.contains(parent.as_str())) {
+            return Err(PatchRefusal::FileAndDirectory { path: (*path).clone() });
+        }
+    }
+    match collision(written.into_iter(), tree.into_iter()) {
+        Some((path, other)) => Err(PatchRefusal::Collision { path, other }),
+        None => Ok(()),
+    }
+}
+
+fn flags(patch: &Patch, base: &[TreeEntry], rules: &PathRules) -> Vec<Flag> {
+    let before: BTreeMap<&[u8], EntryMode> =
+        base.iter().map(|entry| (entry.path.as_slice(), entry.mode)).collect();
+    let top_level: BTreeSet<&[u8]> =
+        base.iter().filter_map(|entry| entry.path.split(|byte| *byte == b'/').next()).collect();
+    let mut flags = Vec::new();
+    for (path, change) in &patch.changes {
+        let mut flag = |reason: &str| {
+            flags.push(Flag { path: path.clone(), reason: reason.to_owned() });
+        };
+        if let Tier::Flag(reason) = tier(path, rules) {
+            flag(reason);
+        }
+        let first = path.components().next().unwrap_or_default();
+        if first.starts_with('.') && first != path.as_str() && !top_level.contains(first.as_bytes())
+        {
+            flag("is in a new hidden directory");
+        }
+        let mode_before = before.get(path.as_str().as_bytes()).copied();
+        match change {
+            Change::Delete { .. } if path.looks_like_a_test() => flag("deletes a test"),
+            Change::Delete { .. } => {}
+            Change::Write { mode, content, .. } => {
+                if *mode == Mode::Executable && mode_before != Some(EntryMode::Executable) {
+                    flag("can be run now");
+                }
+                if mode_before == Some(EntryMode::Symlink) {
+                    flag("was a symbolic link");
+                }
+                if is_binary(content) {
+                    flag("is not text");
+                }
+            }
+        }
+    }
+    flags
+}
+
+/// Git's own rule: a NUL in the first 8,000 bytes.
+pub fn is_binary(content: &[u8]) -> bool {
+    content.iter().take(8000).any(|byte| *byte == 0)
+}
+
+/// A path as far as it can be shown to people.
+pub(super) fn shown(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+/// What stands in the way of reading or writing `path`.
+pub(super) fn refused(doing: &'static str, path: &[u8], problem: Unusable) -> PatchRefusal {
+    let path = shown(path);
+    match problem {
+        Unusable::Special(what) => PatchRefusal::NotAFile { path, what },
+        Unusable::TooLarge { limit } => PatchRefusal::TooLarge { at: Some(path), limit },
+        Unusable::Io(source) => PatchRefusal::Io { doing, path, source },
+    }
+}
+
+mod as_base64 {
+    use super::{BASE64, Engine};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&BASE64.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(from)?;
+        BASE64.decode(text).map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,372 @@
+//! A job's own copy of one commit, exported from the mirror's object database.
+//!
+//! What holds: every file is its blob, byte for byte; no filter, attribute, hook or checkout takes
+//! part, and no git process ever runs in the copy. Symbolic links are made as links and never
+//! followed. A patch is laid on it whole or not at all.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{AtFlags, Mode as Bits, Stat};
+
+use super::apply;
+use super::changes::{self, Ignored};
+use super::confined::{self, Unusable, split};
+use super::mirror::{Blob, EntryMode, Mirror, MirrorError, TreeEntry};
+use super::patch::{Patch, PatchRefusal, shown};
+use crate::core::id::Sha;
+
+/// Files in one commit.
+const MOST_FILES: usize = 500_000;
+/// Bytes in one commit.
+const MOST_BYTES: u64 = 8 * 1024 * 1024 * 1024;
+/// Directories in directories.
+pub(super) const DEEPEST: usize = 128;
+/// The longest symbolic link Linux takes, and the longest `.gitignore` that is read.
+const LONGEST_LINK: u64 = 4095;
+const LONGEST_IGNORE: u64 = 1024 * 1024;
+
+/// One exported commit and what is needed to see what became of it.
+pub struct Workspace {
+    pub(super) root: File,
+    pub(super) base: Base,
+    path: PathBuf,
+    commit: Sha,
+}
+
+/// The commit as it was exported.
+pub(super) struct Base {
+    pub(super) entries: Vec<TreeEntry>,
+    /// Beside `entries`.
+    pub(super) stamps: Vec<Stamp>,
+    pub(super) by_path: HashMap<Vec<u8>, usize>,
+    pub(super) directories: BTreeSet<Vec<u8>>,
+    pub(super) ignored: Ignored,
+    /// When the last file was written.
+    pub(super) finished: (i64, i64),
+}
+
+/// What the system said about a file when it was written. Nobody can write to it and keep all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    inode: u64,
+    size: i64,
+    modified: (i64, i64),
+    pub(super) changed: (i64, i64),
+    mode: u32,
+}
+
+/// An export that did not come about.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The mirror could not deliver.
+    #[error("the commit could not be read from the mirror")]
+    Mirror(#[from] MirrorError),
+    /// More than we take.
+    #[error("the repository is too large to work on: {0}")]
+    TooLarge(&'static str),
+    /// The commit contains a path that no honest git makes.
+    #[error("the commit contains {path:?}, {why}; it cannot be worked on")]
+    Hostile {
+        /// As far as it can be shown.
+        path: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The disk said no.
+    #[error("could not write {path}")]
+    Write {
+        /// As far as it can be shown.
+        path: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Whoever asked went away.
+    #[error("the export was stopped")]
+    Stopped,
+}
+
+/// The change, and what was left out of it.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// What becomes of the commit's files.
+    pub patch: Patch,
+    /// New files and directories that the repository ignores; at most fifty are named.
+    pub left_out: Vec<String>,
+}
+
+impl Workspace {
+    /// Writes all files of `commit` below `destination`, which must not exist or be empty. Dropping
+    /// the future stops the work.
+    ///
+    /// # Errors
+    /// What was written so far stays; remove the directory.
+    pub async fn export(
+        mirror: &Mirror,
+        commit: &Sha,
+        destination: &Path,
+    ) -> Result<Self, ExportError> {
+        let entries = mirror.list(commit).await?;
+        let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
+        let stopped = Arc::clone(&stop.0);
+        let (mirror, commit, path) = (mirror.clone(), commit.clone(), destination.to_owned());
+        let work = tokio::task::spawn_blocking(move || {
+            let root = prepare(&path)?;
+            let base = write_all(&mirror, entries, &root, &stopped)?;
+            Ok(Self { root, base, path, commit })
+        });
+        work.await.unwrap_or(Err(ExportError::Stopped))
+    }
+
+    /// Where the files are.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The commit they came from.
+    pub fn commit(&self) -> &Sha {
+        &self.commit
+    }
+
+    /// The directory itself, for confined file access.
+    pub fn root(&self) -> &File {
+        &self.root
+    }
+
+    /// Every entry of the commit, in git's order.
+    pub fn entries(&self) -> &[TreeEntry] {
+        &self.base.entries
+    }
+
+    /// Reads back, as data, what became of the files. Blocks while it walks.
+    ///
+    /// # Errors
+    /// When something is there that no patch can hold; names it.
+    pub fn changes(&self) -> Result<Changes, PatchRefusal> {
+        changes::read(self)
+    }
+
+    /// Lays a patch on the tree. After an error the tree is as it was. Blocks while it writes.
+    ///
+    /// # Errors
+    /// [`PatchRefusal::BaseDiffers`] when the patch was made for other content.
+    pub fn apply(&self, patch: &Patch) -> Result<(), PatchRefusal> {
+        apply::lay(self, patch)
+    }
+}
+
+impl Stamp {
+    pub(super) fn of(stat: &Stat) -> Self {
+        Self {
+            inode: stat.st_ino,
+            size: stat.st_size,
+            modified: (stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
+            changed: (stat.st_ctime, stat.st_ctime_nsec.cast_signed()),
+            mode: stat.st_mode,
+        }
+    }
+}
+
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn prepare(path: &Path) -> Result<File, ExportError> {
+    let failed = |source| ExportError::Write { path: path.display().to_string(), source };
+    std::fs::create_dir_all(path).map_err(failed)?;
+    if std::fs::read_dir(path).map_err(failed)?.next().is_some() {
+        return Err(failed(std::io::ErrorKind::DirectoryNotEmpty.into()));
+    }
+    File::open(path).map_err(failed)
+}
+
+fn write_all(
+    mirror: &Mirror,
+    entries: Vec<TreeEntry>,
+    root: &File,
+    stopped: &AtomicBool,
+) -> Result<Base, ExportError> {
+    check_entries(&entries)?;
+    let mut writer = Writer {
+        open: vec![(
+            Vec::new(),
+            root.as_fd()
+                .try_clone_to_owned()
+                .map_err(|source| ExportError::Write { path: ".".to_owned(), source })?,
+        )],
+    };
+    let has_content = |entry: &&TreeEntry| entry.mode != EntryMode::Submodule;
+    let names: Vec<Sha> = entries.iter().filter(has_content).map(|e| e.oid.clone()).collect();
+    let mut blobs = mirror.blobs(names.into_iter())?;
+    let mut ignore_files = Vec::new();
+    let mut stamps = Vec::with_capacity(entries.len());
+    for entry in &entries {
+        if stopped.load(Ordering::Relaxed) {
+            return Err(ExportError::Stopped);
+        }
+        let (_, name) = split(&entry.path);
+        let stat = if entry.mode == EntryMode::Submodule {
+            writer.submodule(&entry.path)?
+        } else {
+            let blob = blobs.next_blob()?.ok_or_else(|| {
+                mirror.distrust();
+                MirrorError::Damaged("a file's content is missing")
+            })?;
+            if name == b".gitignore" && blob.size <= LONGEST_IGNORE {
+                let rules = blob.into_bytes()?;
+                let stat = writer.file(entry, &mut rules.as_slice(), rules.len() as u64)?;
+                ignore_files.push((split(&entry.path).0.to_vec(), rules));
+                stat
+            } else if entry.mode == EntryMode::Symlink {
+                writer.link(&entry.path, blob)?
+            } else {
+                let size = blob.size;
+                writer.file(entry, &mut { blob }, size)?
+            }
+        };
+        stamps.push(Stamp::of(&stat));
+    }
+    Ok(Base::new(entries, stamps, ignore_files))
+}
+
+impl Base {
+    fn new(
+        entries: Vec<TreeEntry>,
+        stamps: Vec<Stamp>,
+        ignore_files: Vec<(Vec<u8>, Vec<u8>)>,
+    ) -> Self {
+        let by_path = entries.iter().enumerate().map(|(at, e)| (e.path.clone(), at)).collect();
+        let mut directories = BTreeSet::new();
+        for entry in &entries {
+            let mut directory = split(&entry.path).0;
+            while !directory.is_empty() && directories.insert(directory.to_vec()) {
+                directory = split(directory).0;
+            }
+        }
+        let finished = stamps.iter().map(|stamp| stamp.changed).max().unwrap_or_default();
+        let ignored = Ignored::new(ignore_files);
+        Self { entries, stamps, by_path, directories, ignored, finished }
+    }
+}
+
+fn check_entries(entries: &[TreeEntry]) -> Result<(), ExportError> {
+    if entries.len() > MOST_FILES {
+        return Err(ExportError::TooLarge("it has more than 500,000 files"));
+    }
+    if entries.iter().map(|entry| entry.size).sum::<u64>() > MOST_BYTES {
+        return Err(ExportError::TooLarge("its files have more than 8 GiB"));
+    }
+    for entry in entries {
+        let hostile = |why| ExportError::Hostile { path: shown(&entry.path), why };
+        let mut depth = 0;
+        for part in entry.path.split(|byte| *byte == b'/') {
+            depth += 1;
+            if matches!(part, b"" | b"." | b"..") {
+                return Err(hostile("which leads out of its directory"));
+            }
+            if part.eq_ignore_ascii_case(b".git") {
+                return Err(hostile("which git takes for its own directory"));
+            }
+        }
+        if depth > DEEPEST {
+            return Err(ExportError::TooLarge("its directories are more than 128 deep"));
+        }
+        if entry.mode == EntryMode::Symlink && entry.size > LONGEST_LINK {
+            return Err(hostile("a symbolic link too long for any system"));
+        }
+    }
+    Ok(())
+}
+
+/// Writes entries in git's order, keeping the directories on the way to the current one open.
+struct Writer {
+    open: Vec<(Vec<u8>, OwnedFd)>,
+}
+
+impl Writer {
+    fn file(
+        &mut self,
+        entry: &TreeEntry,
+        content: &mut impl Read,
+        size: u64,
+    ) -> Result<Stat, ExportError> {
+        let bits = if entry.mode == EntryMode::Executable { 0o755 } else { 0o644 };
+        let (directory, name) = self.place(&entry.path)?;
+        let written = (|| {
+            let mut file = confined::create_file(directory, name, Bits::from_raw_mode(bits))?;
+            if std::io::copy(content, &mut file)? != size {
+                return Err(Unusable::Io(std::io::ErrorKind::UnexpectedEof.into()));
+            }
+            Ok(rustix::fs::fstat(&file)?)
+        })();
+        written.map_err(|problem| failed(&entry.path, problem))
+    }
+
+    fn link(&mut self, path: &[u8], target: Blob<'_>) -> Result<Stat, ExportError> {
+        let target = target.into_bytes()?;
+        let (directory, name) = self.place(path)?;
+        rustix::fs::symlinkat(target.as_slice(), directory, name)
+            .and_then(|()| rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW))
+            .map_err(|errno| failed(path, errno.into()))
+    }
+
+    fn submodule(&mut self, path: &[u8]) -> Result<Stat, ExportError> {
+        let (directory, name) = self.place(path)?;
+        rustix::fs::mkdirat(directory, name, Bits::from_raw_mode(0o755))
+            .and_then(|()| rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW))
+            .map_err(|errno| failed(path, errno.into()))
+    }
+
+    /// The open directory of `path`, made if need be, and the name in it.
+    fn place<'a>(&mut self, path: &'a [u8]) -> Result<(&OwnedFd, &'a [u8]), ExportError> {
+        let (wanted, name) = split(path);
+        let leads_to = |open: &[u8]| {
+            open.is_empty()
+                || wanted.strip_prefix(open).is_some_and(|r| r.is_empty() || r[0] == b'/')
+        };
+        while self.open.len() > 1 && self.open.last().is_some_and(|(open, _)| !leads_to(open)) {
+            self.open.pop();
+        }
+        loop {
+            let Some((open, directory)) = self.open.last() else {
+                return Err(failed(path, Unusable::Special("without a directory")));
+            };
+            if open.len() == wanted.len() {
+                break;
+            }
+            let start = if open.is_empty() { 0 } else { open.len() + 1 };
+            let end =
+                wanted[start..].iter().position(|b| *b == b'/').map_or(wanted.len(), |n| start + n);
+            let part = &wanted[start..end];
+            let next = match rustix::fs::mkdirat(directory, part, Bits::from_raw_mode(0o755)) {
+                Ok(()) | Err(rustix::io::Errno::EXIST) => confined::open_directory(directory, part),
+                Err(errno) => Err(errno.into()),
+            };
+            let next = next.map_err(|problem| failed(path, problem))?;
+            self.open.push((wanted[..end].to_vec(), next));
+        }
+        match self.open.last() {
+            Some((_, directory)) => Ok((directory, name)),
+            None => Err(failed(path, Unusable::Special("without a directory"))),
+        }
+    }
+}
+
+fn failed(path: &[u8], problem: Unusable) -> ExportError {
+    match problem {
+        Unusable::Io(source) => ExportError::Write { path: shown(path), source },
+        Unusable::Special(_) | Unusable::TooLarge { .. } => {
+            ExportError::Hostile { path: shown(path), why: "which is two things at once" }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Journeys through the whole house, told in the users' words.
+//!
+//! Everything is real but the model's replies: the GitHub in a box answers over HTTP, git fetches,
+//! SQLite remembers, bubblewrap holds the commands.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(missing_docs, unreachable_pub)]
+
+mod world;
+
+mod fix_an_issue;

@@ -1,0 +1,330 @@
+//! A small world to tell stories in: a GitHub in a box, Gander beside it, people, and time.
+//!
+//! Nothing sleeps: `settle` delivers what waits and does what is due until neither is left; time
+//! passes when a story says so. A world that ends looks behind itself: no work left, no process, no
+//! directory, no secret in anything that left.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gander::app::{App, Wiring, egress_to, sandbox};
+use gander::clock::Clock;
+use gander::core::budget::Money;
+use gander::core::command::Address;
+use gander::core::id::Timestamp;
+use gander::egress::PrivateAddresses;
+use gander::emulator::{
+    Actor, AppCredentials, AppSpec, Emulator, IssueView, Options, PullView, RepositorySpec,
+};
+use gander::forge::{AppKey, Forge, ForgeConfig};
+use gander::model::{Model, ModelError, Price, Reply, Request, Scripted, Turn};
+use gander::sandbox::Sandbox;
+use gander::server::{WebhookSecrets, serve};
+use gander::store::{Sqlite, Store};
+use gander::worker::{Settings, Worker};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// 2026-01-05 12:00 UTC, a Monday.
+const BEGINNING: i64 = 1_767_614_400_000;
+pub const REPO: &str = "acme/widgets";
+
+pub struct World {
+    pub emulator: Emulator,
+    pub app: AppCredentials,
+    pub model: Arc<Words>,
+    pub store: Arc<dyn Store>,
+    pub worker: Worker,
+    pub webhook_url: url::Url,
+    now: Arc<AtomicI64>,
+    directory: TempDir,
+    _server: DropGuard,
+}
+
+/// The permissions and events that app-manifest.json asks for.
+pub fn app_spec() -> AppSpec {
+    let manifest: serde_json::Value =
+        serde_json::from_str(include_str!("../../app-manifest.json")).unwrap();
+    let permissions = manifest["default_permissions"].as_object().unwrap();
+    let events = manifest["default_events"].as_array().unwrap();
+    AppSpec {
+        slug: "gander".to_owned(),
+        webhook_url: None,
+        webhook_secret: "a webhook secret nobody guesses".to_owned(),
+        permissions: permissions
+            .iter()
+            .map(|(name, level)| (name.clone(), level.as_str().unwrap().to_owned()))
+            .collect(),
+        events: events.iter().map(|event| event.as_str().unwrap().to_owned()).collect(),
+    }
+}
+
+/// A project whose test is a shell script: quick to check, and wrong by one.
+pub fn off_by_one() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("README.md", "# Widgets\n"),
+        ("count.sh", "#!/bin/sh\n# Prints how many widgets there are.\necho $(( $1 - 1 ))\n"),
+        (
+            "check.sh",
+            "#!/bin/sh\ngot=$(sh count.sh 3)\n[ \"$got\" = 3 ] || { echo \"FAIL: expected 3, got $got\"; exit 1; }\necho ok\n",
+        ),
+        (".github/gander.toml", "[verify]\ncommands = [\"sh check.sh\"]\n"),
+    ]
+}
+
+pub fn read(path: &str) -> Turn {
+    Turn::call("read", json!({"path": path}))
+}
+
+pub fn edit(path: &str, old: &str, new: &str) -> Turn {
+    Turn::call("edit", json!({"path": path, "old": old, "new": new}))
+}
+
+pub fn verify() -> Turn {
+    Turn::call("verify", json!({}))
+}
+
+pub fn finish(summary: &str) -> Turn {
+    Turn::call("finish", json!({"summary": summary}))
+}
+
+/// What fixes [`off_by_one`].
+pub fn good_fix() -> Vec<Turn> {
+    vec![
+        read("count.sh"),
+        edit("count.sh", "$1 - 1", "$1"),
+        verify(),
+        finish("The count was one too low: a leftover `- 1`. It is removed."),
+    ]
+}
+
+impl World {
+    pub async fn with_project(files: Vec<(&str, &str)>) -> Self {
+        let files = files.into_iter().map(|(path, text)| (path.to_owned(), text.into())).collect();
+        Self::with_files(files).await
+    }
+
+    pub async fn with_files(files: Vec<(String, Vec<u8>)>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let now = Arc::new(AtomicI64::new(BEGINNING));
+        let shown = Arc::clone(&now);
+        let root = directory.path().join("github");
+        std::fs::create_dir(&root).unwrap();
+        let clock = Arc::new(move || shown.load(Ordering::SeqCst));
+        let emulator = Emulator::start(Options { root, clock }).await.unwrap();
+        let app = emulator.create_app(app_spec()).unwrap();
+        for person in ["acme", "mona", "hubot-fan"] {
+            emulator.create_user(person);
+        }
+        emulator
+            .create_repository(RepositorySpec {
+                owner: "acme".to_owned(),
+                name: "widgets".to_owned(),
+                private: false,
+                default_branch: "main".to_owned(),
+                files,
+            })
+            .unwrap();
+        emulator.set_permission(REPO, "mona", "write").unwrap();
+        emulator.install(app.app_id, &[REPO]).unwrap();
+        let model = Arc::new(Words::default());
+        let store = open(&directory).await;
+        let (worker, webhook_url, server) =
+            start(&emulator, &app, &store, &model, &now, &directory).await;
+        emulator.set_webhook_url(app.app_id, webhook_url.clone());
+        Self { emulator, app, model, store, worker, webhook_url, now, directory, _server: server }
+    }
+
+    /// Someone with write access.
+    pub fn maintainer(&self) -> Actor {
+        self.emulator.person("mona")
+    }
+
+    /// Someone without.
+    pub fn stranger(&self) -> Actor {
+        self.emulator.person("hubot-fan")
+    }
+
+    /// Delivers what waits and does what is due, until neither is left.
+    pub async fn settle(&self) {
+        let never = CancellationToken::new();
+        for _ in 0..500 {
+            let delivered = !self.emulator.deliver_all().await.is_empty();
+            let worked = self.worker.step(&never).await.unwrap();
+            if !delivered && !worked {
+                return;
+            }
+        }
+        panic!("the world does not come to rest: {:?}", self.store.queue_length().await);
+    }
+
+    pub fn minutes_pass(&self, minutes: i64) {
+        self.now.fetch_add(minutes * 60_000, Ordering::SeqCst);
+    }
+
+    pub fn issue(&self, number: u64) -> IssueView {
+        self.emulator.issue(REPO, number).unwrap()
+    }
+
+    pub fn pull(&self, number: u64) -> PullView {
+        self.emulator.pull(REPO, number).unwrap()
+    }
+
+    /// The comments Gander wrote on an issue or pull request, without their hidden markers.
+    pub fn comments(&self, number: u64) -> Vec<String> {
+        let comments = match self.emulator.issue(REPO, number) {
+            Some(issue) => issue.comments,
+            None => self.pull(number).comments,
+        };
+        let ours = comments.into_iter().filter(|comment| comment.author == "gander[bot]");
+        ours.map(|comment| {
+            let visible = comment.body.rsplit_once("\n\n<!-- gander ");
+            visible.map_or(comment.body.clone(), |(text, _)| text.to_owned())
+        })
+        .collect()
+    }
+
+    /// Everything people could see happen, one line each.
+    pub fn timeline(&self) -> String {
+        let lines = self.emulator.timeline(REPO);
+        lines.iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    /// Ends the story: nothing may be left over, and no secret may have left.
+    pub async fn ends(self) {
+        let left = self.store.queue_length().await.unwrap();
+        assert_eq!(left, 0, "work is left in the queue");
+        assert!(self.emulator.unknown_routes().is_empty(), "{:?}", self.emulator.unknown_routes());
+        let scratch = self.directory.path().join("data/scratch");
+        if let Ok(entries) = std::fs::read_dir(&scratch) {
+            assert_eq!(entries.count(), 0, "a directory is left in {}", scratch.display());
+        }
+        self.no_secret_has_left();
+    }
+
+    fn no_secret_has_left(&self) {
+        let key_line = self.app.private_key_pem.lines().nth(1).unwrap();
+        let secrets = [self.app.webhook_secret.as_str(), key_line, "ghs_"];
+        for exchange in self.emulator.exchanges() {
+            let sent =
+                format!("{} {:?} {:?}", exchange.path, exchange.query, exchange.request_body);
+            for secret in secrets {
+                assert!(!sent.contains(secret), "a secret left with {}", exchange.path);
+            }
+        }
+        for file in files_below(&self.directory.path().join("data")) {
+            let bytes = std::fs::read(&file).unwrap_or_default();
+            for secret in secrets {
+                let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!found, "a secret is kept in {}", file.display());
+            }
+        }
+    }
+}
+
+fn files_below(directory: &std::path::Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut waiting = vec![directory.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => waiting.push(entry.path()),
+                Ok(kind) if kind.is_file() => files.push(entry.path()),
+                _ => {}
+            }
+        }
+    }
+    files
+}
+
+async fn open(directory: &TempDir) -> Arc<dyn Store> {
+    Arc::new(Sqlite::open(&directory.path().join("data/gander.db")).await.unwrap())
+}
+
+async fn start(
+    emulator: &Emulator,
+    app: &AppCredentials,
+    store: &Arc<dyn Store>,
+    model: &Arc<Words>,
+    now: &Arc<AtomicI64>,
+    directory: &TempDir,
+) -> (Worker, url::Url, DropGuard) {
+    let shown = Arc::clone(now);
+    let clock = Clock::from_fn(move || Timestamp(shown.load(Ordering::SeqCst)));
+    let (api, web) = (emulator.api_url(), emulator.web_url());
+    let egress = egress_to([api.clone(), web.clone()], PrivateAddresses::AllowLoopback).unwrap();
+    let key = AppKey::from_pem(app.private_key_pem.as_bytes()).unwrap();
+    let forge_config = ForgeConfig { api, web, app_id: app.app_id, key };
+    let wiring = Wiring {
+        store: Arc::clone(store),
+        forge: Forge::new(forge_config, egress, clock.clone()),
+        sandbox: Arc::new(sandbox()) as Arc<dyn Sandbox>,
+        models: vec![Arc::clone(model) as Arc<dyn Model>],
+        secrets: WebhookSecrets::new(app.webhook_secret.clone().into(), None).unwrap(),
+        clock,
+        settings: Settings {
+            address: Address::default(),
+            data: directory.path().join("data"),
+            most_per_job: Money::from_micros(10_000_000),
+            installation_day: Money::from_micros(100_000_000),
+            workers: 1,
+            model_pause: Duration::ZERO,
+        },
+    };
+    let App { intake, worker } = App::new(wiring);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    tokio::spawn(serve(listener, intake, shutdown.clone()));
+    let url = format!("http://{address}/github/webhook").parse().unwrap();
+    (worker, url, shutdown.drop_guard())
+}
+
+/// The model's words, set by the story.
+pub struct Words(Mutex<Arc<Scripted>>);
+
+impl Default for Words {
+    fn default() -> Self {
+        Self(Mutex::new(Arc::new(Scripted::from_attempts(vec![]))))
+    }
+}
+
+impl Words {
+    /// What it says in the first attempt.
+    pub fn will(&self, turns: Vec<Turn>) {
+        self.will_try(vec![turns]);
+    }
+
+    /// What it says in each attempt.
+    pub fn will_try(&self, attempts: Vec<Vec<Turn>>) {
+        self.play(Scripted::from_attempts(attempts));
+    }
+
+    pub fn play(&self, script: Scripted) {
+        *self.0.lock().unwrap() = Arc::new(script);
+    }
+
+    fn script(&self) -> Arc<Scripted> {
+        Arc::clone(&self.0.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl Model for Words {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    fn price(&self) -> Price {
+        self.script().price()
+    }
+
+    async fn respond(&self, request: &Request<'_>) -> Result<Reply, ModelError> {
+        self.script().respond(request).await
+    }
+}

@@ -1,0 +1,826 @@
+//! What every store promises, told as stories. A new kind of store joins with one line:
+//! `conformance!(name, how_to_open_it);` at the bottom of the list.
+
+#![allow(missing_docs)]
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use gander::core::budget::Money;
+use gander::core::delivery::{Content, Delivery, Id, Issue, Payload, Repository};
+use gander::core::event::Place;
+use gander::core::id::{
+    DeliveryId, HookId, InstallationId, JobId, Number, PatchDigest, RepoId, Timestamp, UserId,
+};
+use gander::core::job::{Effect, Ending, Job, Kind, Order, Pull, Stage};
+use gander::core::task::{Sweep, Task};
+use gander::store::{
+    Accepted, Claim, Commit, JobWrite, LEASE_SECONDS, LedgerEntry, LogLine, Scope, Store,
+    StoreError,
+};
+
+#[path = "store_contract/sqlite.rs"]
+mod only_sqlite;
+#[path = "store_contract/process.rs"]
+mod process;
+
+type Opened = Arc<dyn Store>;
+type Opening = Pin<Box<dyn Future<Output = Opened> + Send>>;
+
+/// A memory of its own for one story. Opening it twice is what two processes would do.
+struct Memory {
+    kind: &'static str,
+    directory: tempfile::TempDir,
+    open: fn(PathBuf) -> Opening,
+}
+
+impl Memory {
+    fn new(kind: &'static str, open: fn(PathBuf) -> Opening) -> Self {
+        Self { kind, directory: tempfile::tempdir().unwrap(), open }
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    async fn open(&self) -> Opened {
+        (self.open)(self.path().to_owned()).await
+    }
+}
+
+macro_rules! conformance {
+    ($kind:ident, $open:path) => {
+        mod $kind {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "the other process of a story"]
+            async fn accepts_until_killed() {
+                super::process::accept_until_killed($open).await;
+            }
+
+            conformance! { @stories $kind, $open,
+                the_same_delivery_a_hundred_times_at_once_is_new_once
+                the_same_body_under_a_hundred_guids_is_new_once
+                the_same_guid_from_another_webhook_is_another_delivery
+                of_two_bodies_under_one_guid_the_new_one_is_told_so_and_queued
+                quarantined_and_unwanted_deliveries_are_recorded_but_never_queued
+                a_delivery_is_queued_as_it_came
+                an_acknowledged_delivery_survives_the_death_of_the_process
+                everything_is_still_there_after_opening_it_again
+                tasks_of_one_lane_come_in_order_and_lanes_go_side_by_side
+                a_postponed_task_holds_up_its_own_lane_only
+                nothing_is_claimed_before_it_is_due
+                thirty_two_workers_in_two_processes_never_have_the_same_task
+                a_worker_that_lost_its_lease_can_write_nothing
+                a_heartbeat_prolongs_the_lease
+                a_lease_that_ran_out_still_counts_until_somebody_else_claims
+                a_task_handed_back_is_as_if_it_had_never_been_taken
+                a_postponed_task_counts_one_more_try
+                only_one_job_on_a_subject_is_live
+                a_change_must_build_on_the_version_that_was_read
+                all_of_a_commit_is_there_afterwards
+                a_refused_commit_leaves_nothing_behind
+                a_job_is_made_once
+                an_act_is_answered_once
+                one_refused_commit_does_not_take_its_neighbours_along
+                a_level_triggered_task_waits_once
+                a_stopped_job_loses_what_waits_and_what_runs
+                the_ledger_sums_by_whose_money_and_since_when
+                forgetting_keeps_jobs_money_and_log
+                jobs_are_found_by_issue_and_by_pull_request
+                only_jobs_with_an_open_pull_request_count_as_open
+                the_next_due_time_is_that_of_a_task_that_could_be_claimed
+            }
+        }
+    };
+    (@stories $kind:ident, $open:path, $($story:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() {
+                super::$story(super::Memory::new(stringify!($kind), $open)).await;
+            }
+        )*
+    };
+}
+
+conformance!(sqlite, super::only_sqlite::open);
+
+// ---- deliveries ----
+
+async fn the_same_delivery_a_hundred_times_at_once_is_new_once(memory: Memory) {
+    let store = memory.open().await;
+    let answers = accept_at_once(&store, vec![delivery(1); 100]).await;
+    assert_eq!(new_ones(&answers), 1);
+    assert_eq!(store.accept(&delivery(1), true, at(9)).await.unwrap(), Accepted::Known);
+    assert_eq!(store.queue_length().await.unwrap(), 1);
+}
+
+async fn the_same_body_under_a_hundred_guids_is_new_once(memory: Memory) {
+    let store = memory.open().await;
+    let replays = (0..100).map(|n| Delivery { id: delivery_id(n), ..delivery(1) }).collect();
+    let answers = accept_at_once(&store, replays).await;
+    assert_eq!(new_ones(&answers), 1);
+    assert_eq!(store.queue_length().await.unwrap(), 1);
+}
+
+async fn the_same_guid_from_another_webhook_is_another_delivery(memory: Memory) {
+    let store = memory.open().await;
+    let other = Delivery { hook: HookId(u64::MAX), id: delivery_id(1), ..delivery(2) };
+    assert_eq!(store.accept(&delivery(1), true, at(0)).await.unwrap(), Accepted::New);
+    assert_eq!(store.accept(&other, true, at(0)).await.unwrap(), Accepted::New);
+    assert_eq!(store.accept(&other, true, at(0)).await.unwrap(), Accepted::Known);
+}
+
+async fn of_two_bodies_under_one_guid_the_new_one_is_told_so_and_queued(memory: Memory) {
+    let store = memory.open().await;
+    store.accept(&delivery(1), false, at(0)).await.unwrap();
+    for n in 0..50 {
+        let replay = Delivery { id: delivery_id(100 + n), ..delivery(1) };
+        let fresh = Delivery { id: delivery_id(100 + n), ..delivery(100 + n) };
+        let answers = accept_at_once(&store, vec![replay, fresh]).await;
+        assert_eq!(answers, [Accepted::Known, Accepted::New]);
+        let claim = take(&store, at(0)).await;
+        assert_eq!(claim.task.lane(), format!("subject:1/{}", 100 + n));
+        finish(&store, &claim).await;
+    }
+}
+
+async fn quarantined_and_unwanted_deliveries_are_recorded_but_never_queued(memory: Memory) {
+    let store = memory.open().await;
+    let odd = Delivery { content: Content::Quarantined("no issue".into()), ..delivery(1) };
+    assert_eq!(store.accept(&odd, true, at(0)).await.unwrap(), Accepted::New);
+    assert_eq!(store.accept(&delivery(2), false, at(0)).await.unwrap(), Accepted::New);
+    assert_eq!(store.queue_length().await.unwrap(), 0);
+    let asked: Vec<_> = (0..250).map(delivery_id).collect();
+    let known = store.known(&asked).await.unwrap();
+    assert_eq!(known, [delivery_id(1), delivery_id(2)]);
+    assert_eq!(store.accept(&odd, true, at(1)).await.unwrap(), Accepted::Known);
+}
+
+async fn a_delivery_is_queued_as_it_came(memory: Memory) {
+    let store = memory.open().await;
+    store.accept(&delivery(7), true, at(3)).await.unwrap();
+    assert!(store.claim(at(2)).await.unwrap().is_none(), "due when it was received");
+    let claim = take(&store, at(3)).await;
+    let Content::Kept(payload) = delivery(7).content else { unreachable!() };
+    let task = Task::Delivery { id: delivery_id(7), event: "issue_comment".into(), payload };
+    assert_eq!((claim.task, claim.tries), (task, 0));
+}
+
+async fn an_acknowledged_delivery_survives_the_death_of_the_process(memory: Memory) {
+    for life in 0..4 {
+        let child = format!("{}::accepts_until_killed", memory.kind);
+        let acknowledged = process::kill_after(30 + 13 * life, &child, memory.path());
+        let store = memory.open().await;
+        let known = store.known(&acknowledged).await.unwrap();
+        assert_eq!(known, acknowledged, "life {life}");
+        // Recorded and queued are one: all that was recorded can be worked on.
+        let mut queued = HashSet::new();
+        while let Some(claim) = store.claim(at(0)).await.unwrap() {
+            let Task::Delivery { id, .. } = &claim.task else { panic!("{claim:?}") };
+            queued.insert(id.clone());
+            finish(&store, &claim).await;
+        }
+        assert!(acknowledged.iter().all(|id| queued.contains(id)), "life {life}");
+    }
+}
+
+async fn everything_is_still_there_after_opening_it_again(memory: Memory) {
+    let store = memory.open().await;
+    store.accept(&delivery(1), true, at(0)).await.unwrap();
+    store.accept(&delivery(2), true, at(0)).await.unwrap();
+    let held = take(&store, at(0)).await;
+    drop(store);
+    let store = memory.open().await;
+    assert_eq!(store.queue_length().await.unwrap(), 2);
+    store.heartbeat(&held.lease, at(1)).await.expect("the lease survives too");
+    assert_ne!(take(&store, at(1)).await.lease.task, held.lease.task);
+    assert_eq!(store.accept(&delivery(2), true, at(1)).await.unwrap(), Accepted::Known);
+}
+
+// ---- the queue ----
+
+async fn tasks_of_one_lane_come_in_order_and_lanes_go_side_by_side(memory: Memory) {
+    let store = memory.open().await;
+    for n in 0..6 {
+        // Issues 0 and 1 in turn, each with three deliveries.
+        let content = Content::Kept(Box::new(payload(n % 2)));
+        store.accept(&Delivery { content, ..delivery(n) }, true, at(0)).await.unwrap();
+    }
+    let id_of = |claim: &Claim| match &claim.task {
+        Task::Delivery { id, .. } => id.clone(),
+        other => panic!("{other:?}"),
+    };
+    for round in 0..3 {
+        let (even, odd) = (take(&store, at(1)).await, take(&store, at(1)).await);
+        assert_eq!(id_of(&even), delivery_id(2 * round));
+        assert_eq!(id_of(&odd), delivery_id(2 * round + 1));
+        assert!(store.claim(at(1)).await.unwrap().is_none(), "both lanes are taken");
+        finish(&store, &odd).await;
+        finish(&store, &even).await;
+    }
+    assert_eq!(store.queue_length().await.unwrap(), 0);
+}
+
+async fn a_postponed_task_holds_up_its_own_lane_only(memory: Memory) {
+    let store = memory.open().await;
+    for effect in [Effect::Prepare, Effect::Undo] {
+        store.enqueue(&effect_of(1, effect), at(0)).await.unwrap();
+    }
+    store.enqueue(&effect_of(2, Effect::Prepare), at(0)).await.unwrap();
+    let first = take(&store, at(0)).await;
+    store.postpone(&first.lease, at(60), "GitHub is away").await.unwrap();
+    let other = take(&store, at(1)).await;
+    assert_eq!(other.task, effect_of(2, Effect::Prepare));
+    finish(&store, &other).await;
+    assert!(store.claim(at(59)).await.unwrap().is_none());
+    let again = take(&store, at(60)).await;
+    assert_eq!(again.task, effect_of(1, Effect::Prepare));
+    finish(&store, &again).await;
+    assert_eq!(take(&store, at(60)).await.task, effect_of(1, Effect::Undo));
+}
+
+async fn nothing_is_claimed_before_it_is_due(memory: Memory) {
+    let store = memory.open().await;
+    store.enqueue(&effect_of(1, Effect::Prepare), at(30)).await.unwrap();
+    store.enqueue(&effect_of(2, Effect::Prepare), at(10)).await.unwrap();
+    assert!(store.claim(at(9)).await.unwrap().is_none());
+    assert_eq!(take(&store, at(40)).await.task, effect_of(2, Effect::Prepare), "first due first");
+    assert_eq!(take(&store, at(40)).await.task, effect_of(1, Effect::Prepare));
+}
+
+async fn thirty_two_workers_in_two_processes_never_have_the_same_task(memory: Memory) {
+    let stores = [memory.open().await, memory.open().await];
+    let queued = (0..1000).map(|n| {
+        let content = Content::Kept(Box::new(payload(n % 200)));
+        Delivery { content, ..delivery(n) }
+    });
+    accept_at_once(&stores[0], queued.collect()).await;
+    let lanes_held = Arc::new(std::sync::Mutex::new(HashSet::new()));
+    let workers = (0..32).map(|n| {
+        let (store, held) = (Arc::clone(&stores[n % 2]), Arc::clone(&lanes_held));
+        tokio::spawn(async move {
+            let mut done = Vec::new();
+            while store.queue_length().await.unwrap() > 0 {
+                let Some(claim) = store.claim(at(1)).await.unwrap() else { continue };
+                let lane = claim.task.lane();
+                assert!(held.lock().unwrap().insert(lane.clone()), "{lane} is held twice");
+                tokio::task::yield_now().await;
+                // Given up before the commit: as soon as that is done, the next may have it.
+                held.lock().unwrap().remove(&lane);
+                finish(&store, &claim).await;
+                done.push(claim.lease.task);
+            }
+            done
+        })
+    });
+    let done: Vec<i64> = join_all(workers).await.into_iter().flat_map(Result::unwrap).collect();
+    assert_eq!(done.len(), 1000);
+    assert_eq!(done.into_iter().collect::<HashSet<_>>().len(), 1000);
+}
+
+// ---- leases ----
+
+async fn a_worker_that_lost_its_lease_can_write_nothing(memory: Memory) {
+    let store = memory.open().await;
+    store.enqueue(&effect_of(1, Effect::Prepare), at(0)).await.unwrap();
+    let slow = take(&store, at(0)).await;
+    assert!(store.claim(at(LEASE_SECONDS - 1)).await.unwrap().is_none());
+    let quick = take(&store, at(LEASE_SECONDS)).await;
+    assert_eq!(quick.lease.task, slow.lease.task);
+    assert!(quick.lease.fence > slow.lease.fence);
+    assert_eq!((slow.tries, quick.tries), (0, 1));
+
+    let now = at(LEASE_SECONDS + 1);
+    lost(store.commit(&slow.lease, &full_commit(), now).await);
+    lost(store.heartbeat(&slow.lease, now).await);
+    lost(store.postpone(&slow.lease, now, "late").await);
+    lost(store.hand_back(&slow.lease).await);
+    nothing_of_a_full_commit(&store).await;
+
+    finish(&store, &quick).await;
+    lost(store.commit(&quick.lease, &Commit::default(), now).await);
+    lost(store.heartbeat(&quick.lease, now).await);
+}
+
+async fn a_heartbeat_prolongs_the_lease(memory: Memory) {
+    let store = memory.open().await;
+    store.enqueue(&effect_of(1, Effect::Prepare), at(0)).await.unwrap();
+    let claim = take(&store, at(0)).await;
+    store.heartbeat(&claim.lease, at(15)).await.unwrap();
+    assert!(store.claim(at(14 + LEASE_SECONDS)).await.unwrap().is_none());
+    assert_eq!(take(&store, at(15 + LEASE_SECONDS)).await.tries, 1);
+}
+
+async fn a_lease_that_ran_out_still_counts_until_somebody_else_claims(memory: Memory) {
+    let store = memory.open().await;
+    for n in [1, 2] {
+        store.enqueue(&effect_of(n, Effect::Prepare), at(0)).await.unwrap();
+    }
+    let (first, second) = (take(&store, at(0)).await, take(&store, at(0)).await);
+    let late = at(10 * LEASE_SECONDS);
+    store.heartbeat(&first.lease, late).await.unwrap();
+    store.commit(&second.lease, &Commit::default(), late).await.unwrap();
+    assert!(store.claim(late).await.unwrap().is_none());
+}
+
+async fn a_task_handed_back_is_as_if_it_had_never_been_taken(memory: Memory) {
+    let store = memory.open().await;
+    store.enqueue(&effect_of(1, Effect::Prepare), at(0)).await.unwrap();
+    store.enqueue(&effect_of(2, Effect::Prepare), at(1)).await.unwrap();
+    let claim = take(&store, at(5)).await;
+    store.hand_back(&claim.lease).await.unwrap();
+    lost(store.commit(&claim.lease, &Commit::default(), at(5)).await);
+    lost(store.hand_back(&claim.lease).await);
+    let again = take(&store, at(5)).await;
+    assert_eq!((again.task, again.tries), (claim.task, 0), "first in line as before");
+}
+
+async fn a_postponed_task_counts_one_more_try(memory: Memory) {
+    let store = memory.open().await;
+    store.enqueue(&effect_of(1, Effect::Prepare), at(0)).await.unwrap();
+    for tries in 0..4 {
+        let now = at(100 * i64::from(tries));
+        let claim = take(&store, now).await;
+        assert_eq!(claim.tries, tries);
+        store.postpone(&claim.lease, now.plus_seconds(100), "no luck").await.unwrap();
+        lost(store.postpone(&claim.lease, now, "twice").await);
+        assert!(store.claim(now.plus_seconds(99)).await.unwrap().is_none());
+    }
+}
+
+// ---- commits ----
+
+async fn only_one_job_on_a_subject_is_live(memory: Memory) {
+    let store = memory.open().await;
+    let (first, second) = (job(1, 7), job(2, 7));
+    write(&store, JobWrite::New(first.clone())).await.unwrap();
+    write(&store, JobWrite::New(second.clone())).await.expect("two may wait");
+    write(&store, JobWrite::Change(live(&first), 1)).await.unwrap();
+    conflict(write(&store, JobWrite::Change(live(&second), 1)).await);
+    conflict(write(&store, JobWrite::New(live(&job(3, 7)))).await);
+    write(&store, JobWrite::New(live(&job(4, 8)))).await.expect("another issue");
+    let elsewhere = Job { place: place(RepoId(2)), ..live(&job(5, 7)) };
+    write(&store, JobWrite::New(elsewhere)).await.expect("another repository");
+    write(&store, JobWrite::Change(done(&first), 2)).await.unwrap();
+    write(&store, JobWrite::Change(live(&second), 1)).await.expect("its turn came");
+}
+
+async fn a_change_must_build_on_the_version_that_was_read(memory: Memory) {
+    let store = memory.open().await;
+    conflict(write(&store, JobWrite::Change(job(1, 7), 1)).await);
+    write(&store, JobWrite::New(job(1, 7))).await.unwrap();
+    let read = store.job(&job_id(1)).await.unwrap().unwrap();
+    assert_eq!(read.job, job(1, 7));
+    let changed = Job { attempts_allowed: 5, ..read.job };
+    write(&store, JobWrite::Change(changed.clone(), read.version)).await.unwrap();
+    conflict(write(&store, JobWrite::Change(live(&changed), read.version)).await);
+    let again = store.job(&job_id(1)).await.unwrap().unwrap();
+    assert!(again.version > read.version);
+    assert_eq!(again.job, changed);
+}
+
+async fn all_of_a_commit_is_there_afterwards(memory: Memory) {
+    let store = memory.open().await;
+    store.enqueue(&effect_of(9, Effect::Prepare), at(0)).await.unwrap();
+    let claim = take(&store, at(0)).await;
+    store.commit(&claim.lease, &full_commit(), at(5)).await.unwrap();
+    let stored = store.job(&job_id(1)).await.unwrap().unwrap();
+    assert_eq!(stored.job, job(1, 7));
+    let Some((digest, bytes)) = full_commit().patch else { unreachable!() };
+    assert_eq!(store.patch(&digest).await.unwrap(), Some(bytes));
+    let line = LogLine { at: at(5), text: "asked".into() };
+    assert_eq!(store.log(&job_id(1)).await.unwrap(), [line]);
+    assert_eq!(store.spent(Scope::Repo(RepoId(1)), at(0)).await.unwrap(), cents(100));
+    for task in full_commit().tasks {
+        let claim = take(&store, at(5)).await;
+        assert_eq!(claim.task, task);
+        finish(&store, &claim).await;
+    }
+    assert_eq!(store.queue_length().await.unwrap(), 0);
+
+    // A commit that names no job writes to the log of the job whose task it was.
+    store.enqueue(&effect_of(1, Effect::Acknowledge), at(6)).await.unwrap();
+    let claim = take(&store, at(6)).await;
+    let commit = Commit { log: Some("acknowledged".into()), ..Commit::default() };
+    store.commit(&claim.lease, &commit, at(6)).await.unwrap();
+    let log = store.log(&job_id(1)).await.unwrap();
+    assert_eq!(log.last().unwrap(), &LogLine { at: at(6), text: "acknowledged".into() });
+    assert_eq!(log.len(), 2);
+}
+
+async fn a_refused_commit_leaves_nothing_behind(memory: Memory) {
+    let store = memory.open().await;
+    let once = Commit { once: full_commit().once, ..Commit::default() };
+    commit(&store, &once).await.unwrap();
+    write(&store, JobWrite::New(job(2, 7))).await.unwrap();
+
+    // Refused for the act, for the job that exists, for the version, for the second live job.
+    write(&store, JobWrite::New(live(&job(3, 8)))).await.unwrap();
+    let with = |once: Option<&str>, job| Commit {
+        once: once.map(str::to_owned),
+        job: Some(job),
+        ..full_commit()
+    };
+    let answered = full_commit();
+    let exists = with(Some("other"), JobWrite::New(job(2, 7)));
+    let stale = with(Some("other"), JobWrite::Change(job(2, 7), 5));
+    let second = with(Some("other"), JobWrite::New(live(&job(1, 8))));
+    store.enqueue(&effect_of(9, Effect::Undo), at(0)).await.unwrap();
+    store.enqueue(&effect_of(9, Effect::Prepare), at(0)).await.unwrap();
+    let claim = take(&store, at(0)).await;
+    for refused in [answered, exists, stale, second] {
+        let clearing = Commit { clear_lane: Some(claim.task.lane()), ..refused };
+        let refusal = store.commit(&claim.lease, &clearing, at(0)).await.unwrap_err();
+        assert!(
+            matches!(refusal, StoreError::AlreadyDone | StoreError::Conflict),
+            "{refusal:?} for {clearing:?}"
+        );
+        nothing_of_a_full_commit(&store).await;
+        assert_eq!(store.queue_length().await.unwrap(), 2);
+        store.heartbeat(&claim.lease, at(0)).await.expect("the task is still held");
+    }
+    let other = Commit { once: Some("other".into()), ..Commit::default() };
+    store.commit(&claim.lease, &other, at(0)).await.expect("the key was not used up");
+}
+
+async fn a_job_is_made_once(memory: Memory) {
+    let store = memory.open().await;
+    write(&store, JobWrite::New(job(1, 7))).await.unwrap();
+    already_done(write(&store, JobWrite::New(job(1, 7))).await);
+    write(&store, JobWrite::Change(live(&job(1, 7)), 1)).await.unwrap();
+    already_done(write(&store, JobWrite::New(live(&job(1, 7)))).await);
+}
+
+async fn an_act_is_answered_once(memory: Memory) {
+    let store = memory.open().await;
+    let answer = Commit { once: Some("1/comment/7".into()), ..Commit::default() };
+    commit(&store, &answer).await.unwrap();
+    already_done(commit(&store, &answer).await);
+    let other = Commit { once: Some("1/comment/8".into()), ..Commit::default() };
+    commit(&store, &other).await.unwrap();
+}
+
+async fn one_refused_commit_does_not_take_its_neighbours_along(memory: Memory) {
+    let store = memory.open().await;
+    let mut held = Vec::new();
+    for n in 0..60 {
+        store.enqueue(&effect_of(n, Effect::Prepare), at(0)).await.unwrap();
+        held.push(take(&store, at(0)).await);
+    }
+    // Thirty acts, each answered by two workers at once.
+    let answers = held.into_iter().zip(0..).map(|(claim, n)| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            let commit = Commit {
+                once: Some(format!("act {}", n / 2)),
+                tasks: vec![effect_of(1000 + n / 2, Effect::Prepare)],
+                ..Commit::default()
+            };
+            store.commit(&claim.lease, &commit, at(0)).await
+        })
+    });
+    let answers = join_all(answers).await.into_iter().map(Result::unwrap);
+    let (done, refused): (Vec<_>, Vec<_>) = answers.partition(Result::is_ok);
+    assert_eq!((done.len(), refused.len()), (30, 30));
+    refused.into_iter().for_each(already_done);
+    assert_eq!(store.queue_length().await.unwrap(), 30 + 30, "thirty follow, thirty are held");
+}
+
+async fn a_level_triggered_task_waits_once(memory: Memory) {
+    let store = memory.open().await;
+    let sweep = Task::Sweep(Sweep::MissedDeliveries);
+    store.enqueue(&sweep, at(0)).await.unwrap();
+    store.enqueue(&sweep, at(5)).await.unwrap();
+    store.enqueue(&Task::Sweep(Sweep::OldRows), at(5)).await.unwrap();
+    assert_eq!(store.queue_length().await.unwrap(), 2);
+    let running = take(&store, at(0)).await;
+    store.enqueue(&sweep, at(300)).await.expect("the one that runs may not see what changed");
+    store.enqueue(&sweep, at(300)).await.unwrap();
+    assert_eq!(store.queue_length().await.unwrap(), 3);
+    let again = Commit { tasks: vec![sweep.clone(), sweep], ..Commit::default() };
+    store.commit(&running.lease, &again, at(1)).await.unwrap();
+    assert_eq!(store.queue_length().await.unwrap(), 2);
+
+    for _ in 0..2 {
+        store.enqueue(&effect_of(1, Effect::Prepare), at(0)).await.unwrap();
+    }
+    assert_eq!(store.queue_length().await.unwrap(), 4, "other tasks are all kept");
+}
+
+async fn a_stopped_job_loses_what_waits_and_what_runs(memory: Memory) {
+    let store = memory.open().await;
+    for effect in [Effect::Prepare, Effect::Fix { round: 1, attempt: 1 }, Effect::StartNext] {
+        store.enqueue(&effect_of(1, effect), at(0)).await.unwrap();
+    }
+    let running = take(&store, at(0)).await;
+    let stop = Commit {
+        clear_lane: Some(running.task.lane()),
+        tasks: vec![effect_of(1, Effect::Undo), effect_of(2, Effect::Prepare)],
+        ..Commit::default()
+    };
+    commit(&store, &stop).await.unwrap();
+    lost(store.commit(&running.lease, &full_commit(), at(0)).await);
+    lost(store.heartbeat(&running.lease, at(0)).await);
+    nothing_of_a_full_commit(&store).await;
+    for left in [effect_of(1, Effect::Undo), effect_of(2, Effect::Prepare)] {
+        assert_eq!(take(&store, at(0)).await.task, left);
+    }
+    assert_eq!(store.queue_length().await.unwrap(), 2);
+
+    // A task that clears its own lane ends like any other.
+    store.enqueue(&effect_of(3, Effect::Prepare), at(0)).await.unwrap();
+    store.enqueue(&effect_of(3, Effect::StartNext), at(0)).await.unwrap();
+    let own = take(&store, at(0)).await;
+    let clear = Commit { clear_lane: Some(own.task.lane()), ..Commit::default() };
+    store.commit(&own.lease, &clear, at(0)).await.unwrap();
+    assert_eq!(store.queue_length().await.unwrap(), 2);
+}
+
+async fn the_ledger_sums_by_whose_money_and_since_when(memory: Memory) {
+    let store = memory.open().await;
+    let entry = |repo, person, installation, amount| LedgerEntry {
+        job: job_id(1),
+        repo: RepoId(repo),
+        person: UserId(person),
+        installation: InstallationId(installation),
+        amount: cents(amount),
+        what: "attempt 1".into(),
+    };
+    for (moment, entries) in [
+        (10, vec![entry(1, 2, 3, 1), entry(1, 20, 3, 10)]),
+        (20, vec![entry(1, 2, 30, 100)]),
+        (30, vec![entry(10, 2, 3, 1000)]),
+    ] {
+        store.enqueue(&effect_of(1, Effect::Prepare), at(0)).await.unwrap();
+        let claim = take(&store, at(0)).await;
+        let booked = Commit { ledger: entries, ..Commit::default() };
+        store.commit(&claim.lease, &booked, at(moment)).await.unwrap();
+    }
+    for (scope, since, sum) in [
+        (Scope::Repo(RepoId(1)), 0, 111),
+        (Scope::Repo(RepoId(1)), 20, 100),
+        (Scope::Person(UserId(2)), 0, 1101),
+        (Scope::Person(UserId(2)), 11, 1100),
+        (Scope::Installation(InstallationId(3)), 0, 1011),
+        (Scope::Installation(InstallationId(3)), 31, 0),
+        (Scope::Installation(InstallationId(4)), 0, 0),
+    ] {
+        let spent = store.spent(scope, at(since)).await.unwrap();
+        assert_eq!(spent, cents(sum), "{scope:?} since {since}");
+    }
+}
+
+async fn forgetting_keeps_jobs_money_and_log(memory: Memory) {
+    let store = memory.open().await;
+    commit(&store, &full_commit()).await.unwrap();
+    let many = (0..2500).map(delivery).collect();
+    accept_at_once(&store, many).await;
+    store.accept(&delivery(5000), true, at(50)).await.unwrap();
+    let queued = store.queue_length().await.unwrap();
+
+    let act = Commit { once: full_commit().once, ..Commit::default() };
+    already_done(commit_at(&store, &act, at(50)).await);
+    assert_eq!(store.forget(at(50)).await.unwrap(), 2500 + 1);
+    assert_eq!(store.forget(at(50)).await.unwrap(), 0);
+    assert_eq!(
+        store.known(&[delivery_id(1), delivery_id(5000)]).await.unwrap(),
+        [delivery_id(5000)]
+    );
+    assert!(store.queue_length().await.unwrap() >= queued, "what waits is not forgotten");
+    commit_at(&store, &act, at(50)).await.expect("the act's key was forgotten");
+
+    assert!(store.job(&job_id(1)).await.unwrap().is_some());
+    assert_eq!(store.log(&job_id(1)).await.unwrap().len(), 1);
+    assert_eq!(store.spent(Scope::Repo(RepoId(1)), at(0)).await.unwrap(), cents(100));
+    assert!(store.patch(&digest()).await.unwrap().is_some());
+}
+
+// ---- reads ----
+
+async fn jobs_are_found_by_issue_and_by_pull_request(memory: Memory) {
+    let store = memory.open().await;
+    let with_pull = |job: Job, number| Job { pull: Some(pull(number)), ..live(&job) };
+    write(&store, JobWrite::New(done(&job(9, 7)))).await.unwrap();
+    write(&store, JobWrite::New(with_pull(job(2, 7), 8))).await.unwrap();
+    write(&store, JobWrite::New(job(1, 8))).await.unwrap();
+    write(&store, JobWrite::New(Job { place: place(RepoId(2)), ..job(3, 7) })).await.unwrap();
+    let on = async |number| -> Vec<JobId> {
+        let jobs = store.jobs_on(RepoId(1), Number(number)).await.unwrap();
+        jobs.into_iter().map(|stored| stored.job.id).collect()
+    };
+    assert_eq!(on(7).await, [job_id(9), job_id(2)], "oldest first");
+    assert_eq!(on(8).await, [job_id(2), job_id(1)], "by pull request and by issue");
+    assert!(on(9).await.is_empty());
+    assert!(store.job(&job_id(77)).await.unwrap().is_none());
+}
+
+async fn only_jobs_with_an_open_pull_request_count_as_open(memory: Memory) {
+    let store = memory.open().await;
+    for (n, number) in [(1, 11), (2, 12), (3, 13)] {
+        let reviewed = Job {
+            pull: Some(pull(100 + number)),
+            stage: Stage::InReview { round: 1 },
+            ..job(n, number)
+        };
+        write(&store, JobWrite::New(reviewed)).await.unwrap();
+    }
+    write(&store, JobWrite::New(live(&job(4, 14)))).await.unwrap();
+    write(&store, JobWrite::New(job(5, 15))).await.unwrap();
+    assert_eq!(store.open_pulls(RepoId(1)).await.unwrap(), 3);
+    let stored = store.job(&job_id(2)).await.unwrap().unwrap();
+    write(&store, JobWrite::Change(done(&stored.job), stored.version)).await.unwrap();
+    assert_eq!(store.open_pulls(RepoId(1)).await.unwrap(), 2);
+    assert_eq!(store.open_pulls(RepoId(2)).await.unwrap(), 0);
+}
+
+async fn the_next_due_time_is_that_of_a_task_that_could_be_claimed(memory: Memory) {
+    let store = memory.open().await;
+    assert_eq!(store.next_due().await.unwrap(), None);
+    store.enqueue(&effect_of(1, Effect::Prepare), at(50)).await.unwrap();
+    store.enqueue(&effect_of(1, Effect::Undo), at(10)).await.unwrap();
+    assert_eq!(store.next_due().await.unwrap(), Some(at(50)), "the second waits for the first");
+    store.enqueue(&effect_of(2, Effect::Prepare), at(60)).await.unwrap();
+    let claim = take(&store, at(50)).await;
+    assert_eq!(store.next_due().await.unwrap(), Some(at(60)));
+    store.postpone(&claim.lease, at(55), "again").await.unwrap();
+    assert_eq!(store.next_due().await.unwrap(), Some(at(55)));
+    take(&store, at(60)).await;
+    take(&store, at(60)).await;
+    assert_eq!(store.next_due().await.unwrap(), None, "all is leased");
+    assert_eq!(store.queue_length().await.unwrap(), 3);
+}
+
+// ---- words the stories use ----
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp(1_700_000_000_000).plus_seconds(seconds)
+}
+
+fn cents(amount: i64) -> Money {
+    Money::from_micros(amount * 10_000)
+}
+
+fn delivery_id(n: u64) -> DeliveryId {
+    format!("{:08x}-cc78-11e3-81ab-{:012x}", n & 0xffff_ffff, n >> 32).parse().unwrap()
+}
+
+/// The comment number `n`, on the issue number `n`.
+fn delivery(n: u64) -> Delivery {
+    let mut body_digest = [7; 32];
+    body_digest[..8].copy_from_slice(&n.to_le_bytes());
+    Delivery {
+        id: delivery_id(n),
+        hook: HookId(42),
+        event: "issue_comment".into(),
+        body_digest,
+        content: Content::Kept(Box::new(payload(n))),
+    }
+}
+
+fn payload(issue: u64) -> Payload {
+    Payload {
+        action: Some("created".into()),
+        installation: Some(Id { id: 3 }),
+        repository: Some(Repository { id: 1, full_name: "acme/widgets".into() }),
+        issue: Some(Issue {
+            id: 1000 + issue,
+            number: issue,
+            state: "open".into(),
+            updated_at: None,
+            pull_request: None,
+        }),
+        ..Payload::default()
+    }
+}
+
+async fn accept_at_once(store: &Opened, deliveries: Vec<Delivery>) -> Vec<Accepted> {
+    let answers = deliveries.into_iter().map(|delivery| {
+        let store = Arc::clone(store);
+        tokio::spawn(async move { store.accept(&delivery, true, at(0)).await.unwrap() })
+    });
+    join_all(answers).await.into_iter().map(Result::unwrap).collect()
+}
+
+fn new_ones(answers: &[Accepted]) -> usize {
+    answers.iter().filter(|answer| **answer == Accepted::New).count()
+}
+
+async fn take(store: &Opened, now: Timestamp) -> Claim {
+    store.claim(now).await.unwrap().expect("a task is due")
+}
+
+async fn finish(store: &Opened, claim: &Claim) {
+    store.commit(&claim.lease, &Commit::default(), at(1)).await.unwrap();
+}
+
+/// Commits as the worker of some task that stands in nobody's way.
+async fn commit(store: &Opened, commit: &Commit) -> Result<(), StoreError> {
+    commit_at(store, commit, at(0)).await
+}
+
+async fn commit_at(store: &Opened, commit: &Commit, now: Timestamp) -> Result<(), StoreError> {
+    // Long due, so that it is claimed before all others; a job of its own, so a lane of its own.
+    let task = effect_of(u64::MAX, Effect::Prepare);
+    store.enqueue(&task, Timestamp(0)).await?;
+    let claim = take(store, now).await;
+    assert_eq!(claim.task, task);
+    let outcome = store.commit(&claim.lease, commit, now).await;
+    if outcome.is_err() {
+        finish(store, &claim).await;
+    }
+    outcome
+}
+
+async fn write(store: &Opened, job: JobWrite) -> Result<(), StoreError> {
+    commit(store, &Commit { job: Some(job), ..Commit::default() }).await
+}
+
+fn job_id(n: u64) -> JobId {
+    JobId::of_trigger(&n.to_string())
+}
+
+fn effect_of(job: u64, effect: Effect) -> Task {
+    Task::Effect { job: job_id(job), effect }
+}
+
+fn place(repo: RepoId) -> Place {
+    Place { installation: InstallationId(3), repo, name: "acme/widgets".parse().unwrap() }
+}
+
+fn job(n: u64, issue: u64) -> Job {
+    let order = Order {
+        kind: Kind::Fix,
+        by: UserId(2),
+        login: "mona".parse().unwrap(),
+        at: at(0),
+        comment: None,
+        request: "the bounds are off by one".into(),
+        budget: None,
+        base: None,
+        model: None,
+    };
+    Job::new(job_id(n), place(RepoId(1)), Number(issue), order)
+}
+
+fn live(job: &Job) -> Job {
+    Job { stage: Stage::Preparing, ..job.clone() }
+}
+
+fn done(job: &Job) -> Job {
+    Job { stage: Stage::Done(Ending::Merged { by: None }), ..job.clone() }
+}
+
+fn pull(number: u64) -> Pull {
+    Pull {
+        number: Number(number),
+        branch: "gander/7-abc".parse().unwrap(),
+        head: "a".repeat(40).parse().unwrap(),
+    }
+}
+
+fn digest() -> PatchDigest {
+    "d".repeat(64).parse().unwrap()
+}
+
+/// One of everything, about job 1.
+fn full_commit() -> Commit {
+    Commit {
+        once: Some("1/comment/1".into()),
+        job: Some(JobWrite::New(job(1, 7))),
+        tasks: vec![effect_of(1, Effect::Prepare), effect_of(1, Effect::Show)],
+        clear_lane: None,
+        ledger: vec![LedgerEntry {
+            job: job_id(1),
+            repo: RepoId(1),
+            installation: InstallationId(3),
+            person: UserId(2),
+            amount: cents(100),
+            what: "attempt 1".into(),
+        }],
+        patch: Some((digest(), b"--- a\n+++ b\n".to_vec())),
+        log: Some("asked".into()),
+    }
+}
+
+async fn nothing_of_a_full_commit(store: &Opened) {
+    assert!(store.job(&job_id(1)).await.unwrap().is_none());
+    assert!(store.patch(&digest()).await.unwrap().is_none());
+    assert!(store.log(&job_id(1)).await.unwrap().is_empty());
+    assert_eq!(store.spent(Scope::Repo(RepoId(1)), at(0)).await.unwrap(), Money::ZERO);
+}
+
+fn lost(outcome: Result<(), StoreError>) {
+    assert!(matches!(outcome, Err(StoreError::LeaseLost)), "{outcome:?}");
+}
+
+fn conflict(outcome: Result<(), StoreError>) {
+    assert!(matches!(outcome, Err(StoreError::Conflict)), "{outcome:?}");
+}
+
+fn already_done(outcome: Result<(), StoreError>) {
+    assert!(matches!(outcome, Err(StoreError::AlreadyDone)), "{outcome:?}");
+}

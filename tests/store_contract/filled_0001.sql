@@ -1,0 +1,17 @@
+-- What the first version left behind: written down once, never brought up to date.
+INSERT INTO deliveries (hook, guid, body_digest, event, received, quarantine) VALUES
+    (42, x'72d3162ecc7811e381ab4c9367dc0958', zeroblob(32), 'issue_comment', 1700000000000, NULL),
+    (42, x'72d3162ecc7811e381ab4c9367dc0959', randomblob(32), 'issues', 1700000000001, 'no issue');
+INSERT INTO work (lane, task, due) VALUES
+    ('subject:1/7', '{"delivery":{"id":"72d3162e-cc78-11e3-81ab-4c9367dc0958","event":"issue_comment","payload":{"action":"created","repository":{"id":1,"full_name":"acme/widgets"},"issue":{"id":5,"number":7,"state":"open"}}}}', 1700000000000),
+    ('subject:1/7', '{"next_on":{"repo":1,"number":7}}', 1700000000000),
+    ('sweep:OldRows', '{"sweep":"old_rows"}', 1700000000000);
+UPDATE work SET lease_until = 1700000020000, fence = 1 WHERE id = 1;
+INSERT INTO jobs (id, repo, number, pull, live, state, version, created, updated) VALUES
+    ('aaaabbbbcccc', 1, 7, NULL, 1, '{"id":"aaaabbbbcccc","place":{"installation":3,"repo":1,"name":"acme/widgets"},"subject":7,"order":{"kind":"fix","by":2,"login":"mona","at":1700000000000,"comment":9,"request":"","budget":null,"base":null,"model":null},"stage":{"fixing":{"round":1,"attempt":2}},"base":{"branch":"main","sha":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},"attempts_allowed":3,"proposal":null,"evidence":null,"pull":null,"spent":"$0.25","budget":"$3.00"}', 4, 1700000000000, 1700000000000);
+INSERT INTO acts (key, at) VALUES ('1/comment/9', 1700000000000);
+INSERT INTO ledger (at, job, repo, installation, person, amount, what) VALUES
+    (1700000000000, 'aaaabbbbcccc', 1, 3, 2, 250000, 'attempt 1');
+INSERT INTO log (job, at, text) VALUES ('aaaabbbbcccc', 1700000000000, 'asked by mona');
+INSERT INTO patches (digest, bytes) VALUES
+    ('dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd', x'2d2d2d');

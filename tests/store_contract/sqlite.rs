@@ -1,0 +1,243 @@
+//! What only the SQLite store promises: its file, its limits and its migrations.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gander::core::budget::Money;
+use gander::core::id::{DeliveryId, JobId, Number, RepoId, Timestamp};
+use gander::core::job::{Effect, Stage};
+use gander::core::task::{Sweep, Task};
+use gander::store::{Accepted, Commit, JobWrite, Scope, Sqlite, Store, StoreError};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sqlx::Connection;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+
+use crate::process::{another_process, memory};
+use crate::{Opened, Opening, at, delivery, delivery_id, effect_of, finish, take};
+
+pub(crate) fn open(directory: PathBuf) -> Opening {
+    Box::pin(async move { Arc::new(Sqlite::open(&file(&directory)).await.unwrap()) as Opened })
+}
+
+fn file(directory: &Path) -> PathBuf {
+    directory.join("gander.db")
+}
+
+/// The file behind the store's back.
+async fn raw(directory: &Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(file(directory)).create_if_missing(true);
+    SqliteConnection::connect_with(&options).await.unwrap()
+}
+
+fn unavailable<T: std::fmt::Debug>(outcome: Result<T, StoreError>) {
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn only_its_owner_can_read_the_file_its_log_and_its_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let deep = directory.path().join("var/gander");
+    let store = Sqlite::open(&file(&deep)).await.unwrap();
+    store.accept(&delivery(1), true, at(0)).await.unwrap();
+    for (name, mode) in [("", 0o700), ("gander.db", 0o600), ("gander.db-wal", 0o600)] {
+        let metadata = std::fs::metadata(deep.join(name)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, mode, "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn closing_leaves_one_file_with_everything_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&file(directory.path())).await.unwrap();
+    store.ping().await.unwrap();
+    store.accept(&delivery(1), true, at(0)).await.unwrap();
+    store.close().await.unwrap();
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+
+    unavailable(store.accept(&delivery(2), true, at(0)).await);
+    unavailable(store.queue_length().await);
+    unavailable(store.ping().await);
+    unavailable(store.close().await);
+    let store = Sqlite::open(&file(directory.path())).await.unwrap();
+    assert_eq!(store.accept(&delivery(1), true, at(0)).await.unwrap(), Accepted::Known);
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_said_not_overwritten() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = file(directory.path());
+    std::fs::write(&path, "this is a letter, not a database. ".repeat(100)).unwrap();
+    let outcome = Sqlite::open(&path).await;
+    assert!(matches!(outcome, Err(StoreError::Corrupt { what: "its file", .. })), "{outcome:?}");
+    assert!(std::fs::read_to_string(&path).unwrap().starts_with("this is a letter"));
+
+    unavailable(Sqlite::open(&path.join("below/a/file")).await);
+}
+
+#[tokio::test]
+async fn a_database_that_another_process_keeps_locked_is_unavailable_until_it_is_free() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&file(directory.path())).await.unwrap();
+    let mut other = raw(directory.path()).await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let (first, second) = (delivery(1), delivery(2));
+    let (first, second, ping) = tokio::join!(
+        store.accept(&first, true, at(0)),
+        store.accept(&second, true, at(0)),
+        store.ping(),
+    );
+    unavailable(first);
+    unavailable(second);
+    unavailable(ping);
+    assert_eq!(store.queue_length().await.unwrap(), 0, "reading goes on");
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    assert_eq!(store.accept(&delivery(1), true, at(0)).await.unwrap(), Accepted::New);
+}
+
+#[tokio::test]
+async fn on_a_full_disk_nothing_acknowledged_is_lost_and_work_goes_on_when_there_is_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let test = "only_sqlite::accepts_until_the_disk_is_full";
+    let output = another_process(test, directory.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let acknowledged: Vec<DeliveryId> = said.lines().filter_map(|line| line.parse().ok()).collect();
+    assert!(acknowledged.len() > 10, "{said}");
+
+    let store = Sqlite::open(&file(directory.path())).await.unwrap();
+    assert_eq!(store.known(&acknowledged).await.unwrap(), acknowledged);
+    assert_eq!(store.queue_length().await.unwrap(), acknowledged.len() as u64, "and no more");
+}
+
+#[tokio::test]
+#[ignore = "the other process of a story"]
+async fn accepts_until_the_disk_is_full() {
+    let Some(memory) = memory() else { return };
+    let store = Sqlite::open(&file(&memory)).await.unwrap();
+    let unlimited = getrlimit(Resource::Fsize);
+    let full = Rlimit { current: Some(300_000), ..unlimited };
+    setrlimit(Resource::Fsize, full).unwrap();
+    let mut next = 0;
+    loop {
+        let some: Vec<_> = (next..next + 4).map(delivery).collect();
+        let answers = some.iter().map(|delivery| store.accept(delivery, true, at(0)));
+        let answers = futures_util::future::join_all(answers).await;
+        let mut refused = 0;
+        for (delivery, answer) in some.iter().zip(answers) {
+            match answer {
+                Ok(_) => println!("{}", delivery.id),
+                Err(StoreError::Unavailable(_)) => refused += 1,
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        next += 4;
+        if refused == 4 {
+            break;
+        }
+    }
+    // The last pages are used up by the smallest write there is.
+    let mut smallest = store.ping().await;
+    for _ in 0..100 {
+        smallest = store.ping().await;
+    }
+    unavailable(smallest);
+    unavailable(store.claim(at(0)).await);
+    assert_eq!(store.known(&[delivery_id(next - 1)]).await.unwrap(), []);
+    setrlimit(Resource::Fsize, unlimited).unwrap();
+    let again = delivery(next - 1);
+    assert_eq!(store.accept(&again, true, at(0)).await.unwrap(), Accepted::New);
+    println!("{}", again.id);
+}
+
+#[tokio::test]
+async fn a_task_that_cannot_be_read_does_not_stop_the_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path().to_owned()).await;
+    store.enqueue(&effect_of(1, Effect::Prepare), at(0)).await.unwrap();
+    store.enqueue(&effect_of(2, Effect::Prepare), at(0)).await.unwrap();
+    let mut other = raw(directory.path()).await;
+    sqlx::query("UPDATE work SET task = '{}' WHERE id = 1").execute(&mut other).await.unwrap();
+    let outcome = store.claim(at(0)).await;
+    assert!(matches!(outcome, Err(StoreError::Corrupt { what: "a task", .. })), "{outcome:?}");
+    assert_eq!(take(&store, at(0)).await.task, effect_of(2, Effect::Prepare));
+    assert!(store.claim(at(0)).await.unwrap().is_none());
+}
+
+// ---- migrations ----
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
+
+/// For each migration, rows as that version wrote them. When you add a migration, add a file
+/// with rows for the tables as they stand after it, and leave the older files as they are.
+const FILLED: &[(i64, &str)] = &[(1, include_str!("filled_0001.sql"))];
+
+#[tokio::test]
+async fn a_database_filled_by_any_former_version_is_brought_up_to_date() {
+    let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
+    let filled = FILLED.last().map(|(version, _)| *version);
+    assert_eq!(filled, newest, "the newest migration has no filled_NNNN.sql yet");
+    for (version, rows) in FILLED {
+        let directory = tempfile::tempdir().unwrap();
+        let mut old = raw(directory.path()).await;
+        MIGRATIONS.run_to(*version, &mut old).await.unwrap();
+        sqlx::raw_sql(*rows).execute(&mut old).await.unwrap();
+        old.close().await.unwrap();
+        let store = open(directory.path().to_owned()).await;
+        nothing_was_lost(&store).await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut newer = raw(directory.path()).await;
+    MIGRATIONS.run(&mut newer).await.unwrap();
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'from the future', 1, x'00', 0)",
+    )
+    .execute(&mut newer)
+    .await
+    .unwrap();
+    newer.close().await.unwrap();
+    let outcome = Sqlite::open(&file(directory.path())).await;
+    assert!(matches!(outcome, Err(StoreError::Corrupt { .. })), "{outcome:?}");
+}
+
+/// Reads everything that each `filled_NNNN.sql` holds.
+async fn nothing_was_lost(store: &Opened) {
+    let now = Timestamp(1_700_000_010_000);
+    let ids: [DeliveryId; 2] =
+        ["8", "9"].map(|end| format!("72d3162e-cc78-11e3-81ab-4c9367dc095{end}").parse().unwrap());
+    assert_eq!(store.known(&ids).await.unwrap(), ids);
+
+    let job: JobId = "aaaabbbbcccc".parse().unwrap();
+    let stored = store.job(&job).await.unwrap().unwrap();
+    assert_eq!(stored.job.stage, Stage::Fixing { round: 1, attempt: 2 });
+    assert_eq!(store.jobs_on(RepoId(1), Number(7)).await.unwrap(), [stored.clone()]);
+    assert_eq!(store.log(&job).await.unwrap().len(), 1);
+    let spent = store.spent(Scope::Repo(RepoId(1)), Timestamp(0)).await.unwrap();
+    assert_eq!(spent, Money::from_micros(250_000));
+    let digest = "d".repeat(64).parse().unwrap();
+    assert_eq!(store.patch(&digest).await.unwrap().unwrap(), b"---");
+
+    // The first task of the lane was being worked on when the old version stopped.
+    let sweep = take(store, now).await;
+    assert_eq!(sweep.task, Task::Sweep(Sweep::OldRows));
+    assert!(store.claim(now).await.unwrap().is_none());
+    let first = take(store, Timestamp(1_700_000_020_000)).await;
+    assert!(matches!(first.task, Task::Delivery { .. }));
+    assert_eq!((first.tries, first.lease.fence), (1, 2));
+    finish(store, &first).await;
+    let next = take(store, now).await;
+    assert_eq!(next.task, Task::NextOn { repo: RepoId(1), number: Number(7) });
+
+    let answered = Commit { once: Some("1/comment/9".into()), ..Commit::default() };
+    let refused = store.commit(&next.lease, &answered, now).await;
+    assert!(matches!(refused, Err(StoreError::AlreadyDone)), "{refused:?}");
+    let change = JobWrite::Change(stored.job, stored.version);
+    let change = Commit { job: Some(change), ..Commit::default() };
+    store.commit(&next.lease, &change, now).await.unwrap();
+}
