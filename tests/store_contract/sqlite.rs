@@ -216,7 +216,7 @@ async fn nothing_was_lost(store: &Opened) {
     let job: JobId = "aaaabbbbcccc".parse().unwrap();
     let stored = store.job(&job).await.unwrap().unwrap();
     assert_eq!(stored.job.stage, Stage::Fixing { round: 1, attempt: 2 });
-    assert_eq!(store.jobs_on(RepoId(1), Number(7)).await.unwrap(), [stored.clone()]);
+    assert_eq!(store.jobs_on(RepoId(1), Number(7)).await.unwrap(), std::slice::from_ref(&stored));
     assert_eq!(store.log(&job).await.unwrap().len(), 1);
     let spent = store.spent(Scope::Repo(RepoId(1)), Timestamp(0)).await.unwrap();
     assert_eq!(spent, Money::from_micros(250_000));
