@@ -284,3 +284,25 @@ fn guid(id: &DeliveryId) -> Result<Vec<u8>, StoreError> {
         .map(|guid| guid.as_bytes().to_vec())
         .map_err(|cause| StoreError::Corrupt { what, source: Box::new(cause) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_committed_survives_a_power_cut_and_checkpoints_are_rare() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("gander.db");
+        create(&path).unwrap();
+        let mut connection = options(&path).connect().await.unwrap();
+        for (setting, expected) in
+            [("PRAGMA synchronous", 2), ("PRAGMA wal_autocheckpoint", 32_768)]
+        {
+            let row: (i64,) = sqlx::query_as(setting).fetch_one(&mut connection).await.unwrap();
+            assert_eq!(row.0, expected, "{setting}");
+        }
+        let row: (String,) =
+            sqlx::query_as("PRAGMA journal_mode").fetch_one(&mut connection).await.unwrap();
+        assert_eq!(row.0, "wal");
+    }
+}
