@@ -276,7 +276,7 @@ pub fn headline(job: &Job) -> String {
         Kind::Build => "build",
     };
     match &job.stage {
-        Stage::Queued => format!("**Waiting** for the {work} before this one on this issue"),
+        Stage::Queued => "**Waiting** for its turn on this issue".to_owned(),
         Stage::Preparing => "**Reading** the rules and the code".to_owned(),
         Stage::Fixing { attempt, .. } => {
             format!("**Working** on the {work}, attempt {attempt} of {}", job.attempts_allowed())
