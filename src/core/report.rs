@@ -333,15 +333,11 @@ fn checklist(job: &Job) -> String {
         let mark = if i < reached { 'x' } else { ' ' };
         let _ = writeln!(text, "- [{mark}] {step}");
     }
-    if matches!(job.stage, Stage::Fixing { attempt, .. } if attempt > 1) {
-        if let Some((name, why)) = job.evidence.as_ref().and_then(|e| e.failures().next()) {
-            let _ = write!(
-                text,
-                "\nThe attempt before failed at {}:\n{}\n",
-                inline(name, 100),
-                boxed(why, 1500)
-            );
-        }
+    if matches!(job.stage, Stage::Fixing { attempt, .. } if attempt > 1)
+        && let Some((name, why)) = job.evidence.as_ref().and_then(|e| e.failures().next())
+    {
+        let (name, why) = (inline(name, 100), boxed(why, 1500));
+        let _ = write!(text, "\nThe attempt before failed at {name}:\n{why}\n");
     }
     text
 }

@@ -134,7 +134,7 @@ pub async fn attempt(
         round: attempt.round,
         attempt: attempt.number,
         system: prompt::SYSTEM,
-        task: task(job, &workspace, &commands, taken_up),
+        task: task(job, &workspace, &commands, taken_up.as_deref()),
         turns: job.rules.agent.turns,
         time: minutes(job.rules.agent.minutes),
         retry_pause: rooms.model_pause,
@@ -244,7 +244,7 @@ fn task(
     job: &Job<'_>,
     workspace: &Workspace,
     commands: &[String],
-    failures: Option<String>,
+    failures: Option<&str>,
 ) -> String {
     let mut top: Vec<String> = workspace
         .entries()
@@ -263,7 +263,7 @@ fn task(
         instructions: &job.rules.agent.instructions,
         checks: commands,
         listing: &top.join("\n"),
-        failures: failures.as_deref(),
+        failures,
     })
 }
 
