@@ -89,7 +89,7 @@ async fn accept(store: &Arc<Sqlite>, callers: u64, next: &mut u64, each: u64) ->
     waits
 }
 
-/// A comment whose kept part takes about 700 bytes. Scattered GUIDs and digests, as in life.
+/// A comment whose kept part takes about 700 bytes.
 fn delivery(n: u64) -> Delivery {
     let scattered = n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let mut body_digest = [0; 32];
@@ -110,9 +110,11 @@ fn delivery(n: u64) -> Delivery {
         comment: Some(Comment { id: n, body: Some("x".repeat(300)), user: Some(account) }),
         ..Payload::default()
     };
-    let (high, low) = (scattered >> 32, scattered & 0xffff_ffff);
+    // GitHub's GUIDs carry the time they were made, in steps of 100 ns.
+    let time = 1_000 * n;
+    let (high, low) = (0xcc78 + (time >> 32), time & 0xffff_ffff);
     Delivery {
-        id: format!("{high:08x}-cc78-11e3-81ab-0000{low:08x}").parse().unwrap(),
+        id: format!("{low:08x}-{high:04x}-11e3-81ab-4c9367dc0958").parse().unwrap(),
         hook: HookId(42),
         event: "issue_comment".into(),
         body_digest,

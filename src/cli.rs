@@ -1,3 +1,99 @@
-//! The command line.
+//! The command line: one small file per subcommand.
 
+use std::error::Error as StdError;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{toolchain_places, variable};
+use crate::telemetry::{self, LogFormat};
+
+pub mod config;
+
+pub mod demo;
+pub mod run;
+pub mod serve;
 pub mod unprivileged;
+
+/// A comment in, a proven pull request out
+#[derive(Debug, Parser)]
+#[command(
+    name = "gander",
+    version,
+    about,
+    after_help = "Exit codes: 0 done, 1 not possible (the message says why), 2 wrong usage, \
+                  3 no verified change came out."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receive webhooks and work on jobs
+    Serve(serve::Serve),
+    /// Do one job on a local repository, without GitHub
+    Run(run::Run),
+    /// Watch a whole job on a GitHub in a box: no network, key or account
+    Demo(demo::Demo),
+    /// Check a repository's rules
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Run a program without root's rights (used by `make test`)
+    #[command(hide = true)]
+    Unprivileged(unprivileged::Unprivileged),
+}
+
+/// What a subcommand ends with.
+pub type CommandResult = Result<ExitCode, Box<dyn StdError + Send + Sync>>;
+
+/// Exit code when all went well but no verified change came out.
+pub const NO_CHANGE: u8 = 3;
+
+/// Parses the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Unprivileged(command) => unprivileged::run(&command, &toolchain_places())
+            .map(|never| match never {})
+            .map_err(Into::into),
+        Command::Config(command) => config::run(&command),
+        Command::Serve(command) => serve::run(&command),
+        Command::Run(command) => run::run(&command),
+        Command::Demo(command) => demo::run(&command),
+    };
+    done.unwrap_or_else(|error| {
+        complain(error.as_ref());
+        ExitCode::FAILURE
+    })
+}
+
+/// Begins to log as the environment says: `GANDER_LOG`, `GANDER_LOG_FORMAT=json`.
+fn start_logging(default: &str) {
+    let format = match variable("GANDER_LOG_FORMAT").as_deref() {
+        Some("json") => LogFormat::Json,
+        _ => LogFormat::Text,
+    };
+    telemetry::start(Some(variable("GANDER_LOG").as_deref().unwrap_or(default)), format);
+}
+
+/// An error and its causes, one a line.
+fn complain(error: &dyn StdError) {
+    let mut text = format!("gander: {error}\n");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!("  because: {error}\n"));
+        cause = error.source();
+    }
+    // There is nowhere left to report that standard error is gone.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// A line on standard output. A reader that went away ends the program quietly elsewhere.
+fn say(line: impl AsRef<str>) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{}", line.as_ref());
+    let _ = out.flush();
+}

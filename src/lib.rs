@@ -14,6 +14,7 @@ pub mod publish;
 pub mod sandbox;
 pub mod server;
 pub mod store;
+pub mod telemetry;
 pub mod verify;
 pub mod worker;
 pub mod workspace;

@@ -1,5 +1,6 @@
 //! The box behaves as GitHub does, told by a client that shares no code with the product.
-#![allow(clippy::disallowed_methods, reason = "stories run a real git")]
+// Stories run a real git; clippy's leave to unwrap in tests does not reach a test's helpers.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 #[path = "contract/src/client.rs"]
 #[allow(dead_code, missing_docs, unreachable_pub, clippy::needless_pass_by_value)]
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
@@ -135,17 +137,23 @@ fn spec(slug: &str) -> AppSpec {
 #[derive(Clone)]
 struct Mailbox {
     letters: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
+    bell: Arc<tokio::sync::Notify>,
     status: Arc<AtomicU16>,
 }
 
 impl Mailbox {
     async fn of(world: &World) -> Self {
-        let mailbox = Self { letters: Arc::default(), status: Arc::new(AtomicU16::new(202)) };
+        let mailbox = Self {
+            letters: Arc::default(),
+            bell: Arc::default(),
+            status: Arc::new(AtomicU16::new(202)),
+        };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let inbox = mailbox.clone();
         let take = move |headers: HeaderMap, body: Bytes| async move {
             inbox.letters.lock().unwrap().push((headers, body));
+            inbox.bell.notify_one();
             StatusCode::from_u16(inbox.status.load(Ordering::SeqCst)).unwrap()
         };
         let router = axum::Router::new().route("/hook", axum::routing::post(take));
@@ -457,6 +465,34 @@ async fn an_answer_that_was_cut_off_still_took_effect() {
 }
 
 #[tokio::test]
+async fn a_request_that_hangs_ends_with_the_box() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let plan = world.emulator.plan(Fault::on("GET", "/repos/acme/**").hangs());
+    let asking = tokio::spawn(async move {
+        client.send(reqwest::Method::GET, "/repos/acme/widgets", &[], None).await.map(|_| ())
+    });
+    while world.emulator.fault_hits(plan) == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(world);
+    assert!(asking.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_slow_answer_comes_all_the_same() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let long = Duration::from_millis(30);
+    let plan = world.emulator.plan(Fault::on("GET", "/repos/*/*").times(1).delays(long));
+    let start = Instant::now();
+    client.get("/repos/acme/widgets").await.expect(200);
+    assert!(start.elapsed() >= long);
+    client.get("/repos/acme/widgets").await.expect(200);
+    assert_eq!(world.emulator.fault_hits(plan), 1);
+}
+
+#[tokio::test]
 async fn every_change_can_be_cut_in_turn() {
     let world = World::new().await;
     let client = world.client().await;
@@ -510,6 +546,27 @@ async fn writing_too_fast_is_turned_away() {
 }
 
 #[tokio::test]
+async fn the_hour_and_the_points_count_too() {
+    let world = World::new().await;
+    let issues = "/repos/acme/widgets/issues";
+    let client = world.client().await;
+    let plan = LimitPlan { content_per_hour: 1, points_per_minute: 12, ..LimitPlan::default() };
+    world.emulator.set_limits(plan);
+    client.post(issues, json!({ "title": "one" })).await.expect(201);
+    let turned_away = client.post(issues, json!({ "title": "two" })).await;
+    assert_eq!((turned_away.status, turned_away.header("retry-after")), (403, "3600"));
+    for _ in 0..7 {
+        client.get(issues).await.expect(200);
+    }
+    let turned_away = client.get(issues).await;
+    assert_eq!((turned_away.status, turned_away.header("retry-after")), (403, "60"));
+    world.passes(60_000);
+    client.get(issues).await.expect(200);
+    world.passes(3_540_000);
+    world.client().await.post(issues, json!({ "title": "two" })).await.expect(201);
+}
+
+#[tokio::test]
 async fn a_webhook_is_signed_and_says_what_happened() {
     let world = World::new().await;
     let mailbox = Mailbox::of(&world).await;
@@ -546,6 +603,51 @@ async fn a_webhook_is_signed_and_says_what_happened() {
 }
 
 #[tokio::test]
+async fn webhooks_come_by_themselves_when_asked_for() {
+    let world = World::new().await;
+    let mailbox = Mailbox::of(&world).await;
+    world.emulator.person("mona").opens_issue(REPO, "before", "", &[]).unwrap();
+    world.emulator.auto_deliver();
+    mailbox.bell.notified().await;
+    let client = world.client().await;
+    client.post("/repos/acme/widgets/issues", json!({ "title": "after" })).await.expect(201);
+    mailbox.bell.notified().await;
+    assert_eq!(mailbox.events(), ["issues opened", "issues opened"]);
+}
+
+#[tokio::test]
+async fn only_what_an_app_subscribed_to_and_may_see_is_sent_to_it() {
+    let world = World::new().await;
+    let deaf = AppSpec { events: vec!["push".to_owned()], ..spec("deaf") };
+    let deaf = world.emulator.create_app(deaf).unwrap();
+    let mailbox = Mailbox::of(&world).await;
+    let nowhere = "http://127.0.0.1:9/".parse().unwrap();
+    world.emulator.set_webhook_url(deaf.app_id, nowhere);
+    world.emulator.install(deaf.app_id, &["acme/secrets"]).unwrap();
+    world.emulator.install(deaf.app_id, &[REPO]).unwrap();
+    let files = [("a", "b")];
+    world.emulator.create_repository(RepositorySpec::new("acme", "other", &files)).unwrap();
+    let mona = world.emulator.person("mona");
+    mona.opens_issue(REPO, "heard by one", "", &[]).unwrap();
+    mona.opens_issue("acme/other", "heard by none", "", &[]).unwrap();
+    world.emulator.deliver_all().await;
+    assert_eq!(mailbox.events(), ["issues opened"]);
+    let sent: Vec<(String, Option<u16>)> = world
+        .emulator
+        .deliveries()
+        .into_iter()
+        .map(|one| (format!("{} {}", one.event, one.action.unwrap_or_default()), one.status))
+        .collect();
+    let refused = Some(502);
+    let wanted = [
+        ("installation created".to_owned(), refused),
+        ("installation_repositories added".to_owned(), refused),
+        ("issues opened".to_owned(), Some(202)),
+    ];
+    assert_eq!(sent, wanted);
+}
+
+#[tokio::test]
 async fn deliveries_get_lost_come_twice_and_overtake_each_other() {
     let world = World::new().await;
     let mailbox = Mailbox::of(&world).await;
@@ -568,6 +670,58 @@ async fn deliveries_get_lost_come_twice_and_overtake_each_other() {
     assert_eq!(words, ["one", "one", "three", "two"]);
     let guid = |at: usize| letters[at].0["x-github-delivery"].clone();
     assert_eq!(guid(0), guid(1));
+}
+
+#[tokio::test]
+async fn what_github_lost_is_not_in_its_log_and_what_it_dropped_is() {
+    let world = World::new().await;
+    let mailbox = Mailbox::of(&world).await;
+    let mona = world.emulator.person("mona");
+    for (title, fault) in [("lost", DeliveryFault::Lose), ("dropped", DeliveryFault::Drop)] {
+        mona.opens_issue(REPO, title, "", &[]).unwrap();
+        world.emulator.plan_delivery(fault);
+    }
+    world.emulator.deliver_all().await;
+    assert_eq!(mailbox.events(), Vec::<String>::new());
+    let log = world.as_app().get("/app/hook/deliveries").await.expect(200);
+    assert_eq!(log.as_array().unwrap().len(), 1);
+    assert_eq!(log[0]["status"], "failed to connect to host");
+}
+
+#[tokio::test]
+async fn a_pull_request_is_merged_in_three_ways() {
+    let world = World::new().await;
+    let mona = world.emulator.person("mona");
+    for (branch, method) in [
+        ("merged", MergeMethod::Merge),
+        ("squashed", MergeMethod::Squash),
+        ("rebased", MergeMethod::Rebase),
+    ] {
+        mona.pushes(REPO, branch, "Start", &[(branch, Some("1\n"))]).unwrap();
+        let head = mona.pushes(REPO, branch, "End", &[(branch, Some("2\n"))]).unwrap();
+        let before = world.tip("main");
+        let pull = mona.opens_pull(REPO, branch, "", branch, "main").unwrap();
+        mona.pushes(REPO, "main", "Meanwhile", &[("other", Some(branch))]).unwrap();
+        let base = world.tip("main");
+        let done = mona.merges(REPO, pull, method).unwrap();
+        let commit = world.emulator.commit(REPO, &done).unwrap();
+        assert_eq!(world.emulator.file(REPO, "main", branch).unwrap(), b"2\n");
+        assert_eq!(world.emulator.file(REPO, "main", "other").unwrap(), branch.as_bytes());
+        assert_ne!(base, before);
+        match method {
+            MergeMethod::Merge => assert_eq!(commit.parents, [base, head]),
+            MergeMethod::Squash => assert_eq!(commit.parents, [base]),
+            MergeMethod::Rebase => {
+                let first = world.emulator.commit(REPO, &commit.parents[0]).unwrap();
+                assert_eq!((first.message.trim(), first.parents), ("Start", vec![base]));
+            }
+        }
+        assert!(mona.merges(REPO, pull, method).is_err());
+    }
+    mona.pushes(REPO, "clash", "One", &[("README.md", Some("one\n"))]).unwrap();
+    let pull = mona.opens_pull(REPO, "Clash", "", "clash", "main").unwrap();
+    mona.pushes(REPO, "main", "Other", &[("README.md", Some("other\n"))]).unwrap();
+    assert!(mona.merges(REPO, pull, MergeMethod::Squash).is_err());
 }
 
 #[tokio::test]
@@ -635,6 +789,8 @@ async fn git_clones_and_pushes_with_a_token_and_not_without() {
     assert!(!world.git(&["clone", &open, "stranger"]).await.status.success());
 
     let token = world.client().await.secret().to_owned();
+    let bare = world.remote(&token).trim_end_matches(".git").to_owned();
+    assert!(world.git(&["ls-remote", &bare]).await.status.success());
     let done = world.git(&["clone", "--filter=blob:none", &world.remote(&token), "work"]).await;
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let readme = std::fs::read_to_string(world.folder.path().join("work/README.md")).unwrap();
@@ -772,6 +928,18 @@ async fn required_checks_are_told_by_protection_or_ruleset() {
     let told = client.get(branch).await.expect(200);
     assert_eq!(told["protection"]["required_status_checks"]["contexts"], json!(["unit"]));
     assert_eq!(client.get(rules).await.expect(200), json!([]));
+    let mona = world.emulator.person("mona");
+    let sha = mona.pushes(REPO, "work", "One", &[("a", Some("1\n"))]).unwrap();
+    let pull = mona.opens_pull(REPO, "Fix", "", "work", "main").unwrap();
+    let merge = format!("/repos/acme/widgets/pulls/{pull}/merge");
+    let words = client.put(&merge, json!({})).await.expect(405);
+    assert_eq!(words["message"], "Required status check \"unit\" is expected.");
+    let main = "/repos/acme/widgets/git/refs/heads/main";
+    client.patch(main, json!({ "sha": sha })).await.expect(422);
+    mona.reports_status(REPO, &sha, "unit", "success").unwrap();
+    client.put(&merge, json!({ "sha": "0".repeat(40) })).await.expect(409);
+    client.put(&merge, json!({ "sha": sha })).await.expect(200);
+
     asks(Requirement::Ruleset);
     let told = client.get(rules).await.expect(200);
     let checks = &told[0]["parameters"]["required_status_checks"];
@@ -807,6 +975,12 @@ async fn the_record_hides_credentials() {
     };
     assert_eq!((shown(0), shown(1)), ("app-jwt".to_owned(), "installation-token #1".to_owned()));
     assert!(!format!("{:?}", exchanges[1]).contains(client.secret()));
+    assert_eq!(world.emulator.issued_tokens(), [client.secret()]);
+    client.delete("/installation/token").await.expect(204);
+    client.get("/repos/acme/widgets").await.expect(401);
+    let exchanges = world.emulator.exchanges();
+    let last = |at: usize| exchanges[at].request_headers.last().unwrap().1.as_str();
+    assert_eq!((last(2), last(3)), ("installation-token #1", "refused"));
 }
 
 #[tokio::test]

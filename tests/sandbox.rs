@@ -109,14 +109,36 @@ fn gander_unprivileged() -> std::process::Command {
 /// story the way `make test` does.
 fn told_without_root(story: &str) -> bool {
     if is_root() {
+        assert!(std::env::var_os("WITHOUT_ROOT").is_none(), "root's rights were not given up");
         let own = std::env::current_exe().unwrap();
-        let output =
-            gander_unprivileged().arg(own).args(["--exact", story, "--nocapture"]).output();
+        let output = gander_unprivileged()
+            .env("WITHOUT_ROOT", "1")
+            .arg(own)
+            .args(["--exact", story, "--nocapture"])
+            .output();
         let output = output.unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && said.contains("1 passed"), "{output:?}");
     }
     is_root()
+}
+
+/// Seconds to sleep: some years, and a number that no other story and no other run of them uses.
+fn years(story: u32, run: u32) -> String {
+    format!("9{run:07}{story}")
+}
+
+fn our_run() -> u32 {
+    std::process::id()
+}
+
+async fn made(path: impl AsRef<Path>) {
+    let waiting = async {
+        while !path.as_ref().exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap();
 }
 
 /// Processes of the host whose command line holds these words.
@@ -540,45 +562,41 @@ mod endings {
     async fn a_sleeper_that_ignores_signals_is_killed_when_time_is_up() {
         let tree = Tree::new(&[]);
         let began = Instant::now();
-        let line = "trap '' TERM INT HUP; echo started; while :; do sleep 31535001; done";
-        let output = tree.run_in(&sandbox(), line, &within(1)).await;
+        let years = years(1, our_run());
+        let line = format!("trap '' TERM INT HUP; echo started; while :; do sleep {years}; done");
+        let output = tree.run_in(&sandbox(), &line, &within(1)).await;
         assert_eq!((output.exit, &*output.stdout.text), (Exit::TimedOut, "started\n"));
         assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
-        assert_eq!(processes_with("sleep 31535001"), 0);
+        assert_eq!(processes_with(&years), 0);
     }
 
     #[tokio::test]
     async fn a_stopped_command_is_gone_at_once() {
         let tree = Tree::new(&[]);
         let stop = CancellationToken::new();
-        let command = Command::shell("touch started; sleep 31535002", tree.path());
-        let (sandbox, limits) = (sandbox(), Limits::default());
+        let years = years(2, our_run());
+        let command = Command::shell(format!("touch started; sleep {years}"), tree.path());
+        let (sandbox, limits) = (sandbox(), within(30));
         let (output, ()) = tokio::join!(sandbox.run(&command, &limits, &stop), async {
-            while !tree.path().join("started").exists() {
-                tokio::task::yield_now().await;
-            }
+            made(tree.path().join("started")).await;
             stop.cancel();
         });
         assert_eq!(output.unwrap().exit, Exit::Stopped);
-        assert_eq!(processes_with("sleep 31535002"), 0);
+        assert_eq!(processes_with(&years), 0);
     }
 
     #[tokio::test]
     async fn a_command_that_nobody_waits_for_any_more_is_killed() {
         let tree = Tree::new(&[]);
-        let command = Command::shell("touch started; sleep 31535003", tree.path());
+        let years = years(3, our_run());
+        let command = Command::shell(format!("touch started; sleep {years}"), tree.path());
         let (sandbox, limits, stop) = (sandbox(), Limits::default(), CancellationToken::new());
-        let started = async {
-            while !tree.path().join("started").exists() {
-                tokio::task::yield_now().await;
-            }
-        };
         tokio::select! {
             _ = sandbox.run(&command, &limits, &stop) => panic!("it sleeps for a year"),
-            () = started => {}
+            () = made(tree.path().join("started")) => {}
         }
         let began = Instant::now();
-        while processes_with("sleep 31535003") > 0 {
+        while processes_with(&years) > 0 {
             assert!(began.elapsed() < Duration::from_secs(5), "it is still there");
         }
     }
@@ -590,28 +608,47 @@ mod crashes {
     #[tokio::test]
     #[ignore = "the story below starts it, and kills it"]
     async fn a_caller() {
-        Tree::new(&[]).run("setsid sleep 31535008 & sleep 31535008").await;
+        let years = years(4, std::os::unix::process::parent_id());
+        Tree::new(&[]).run(&format!("setsid sleep {years} & sleep {years}")).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "the story below starts it, and kills it"]
+    async fn a_caller_without_walls() {
+        let years = years(8, std::os::unix::process::parent_id());
+        let line = format!("exec sleep {years}");
+        Tree::new(&[]).run_in(&unconfined(), &line, &Limits::default()).await;
+    }
+
+    /// Kills a caller once this many processes of its command are there, and waits for their end.
+    fn kill_at(processes: usize, caller: &str, words: &str) {
+        let until = |reached: &dyn Fn(usize) -> bool| {
+            let began = Instant::now();
+            while !reached(processes_with(words)) {
+                assert!(began.elapsed() < Duration::from_secs(10), "{processes} takes too long");
+            }
+        };
+        let own = std::env::current_exe().unwrap();
+        let mut command = std::process::Command::new(&own);
+        command.args(["--exact", caller, "--ignored"]).stdout(std::process::Stdio::null());
+        let mut caller = command.spawn().unwrap();
+        until(&|seen| seen >= processes);
+        caller.kill().unwrap();
+        caller.wait().unwrap();
+        until(&|seen| seen == 0);
     }
 
     #[test]
     fn a_command_dies_with_its_caller() {
-        let own = std::env::current_exe().unwrap();
-        let until = |reached: &dyn Fn(usize) -> bool| {
-            let began = Instant::now();
-            while !reached(processes_with("sleep 31535008")) {
-                assert!(began.elapsed() < Duration::from_secs(10), "it takes too long");
-            }
-        };
         // From the first process inside to both sleepers.
         for processes in [3, 3, 3, 3, 4, 4, 5, 5] {
-            let mut caller = std::process::Command::new(&own);
-            caller.args(["--exact", "crashes::a_caller", "--ignored"]);
-            let mut caller = caller.stdout(std::process::Stdio::null()).spawn().unwrap();
-            until(&|seen| seen >= processes);
-            caller.kill().unwrap();
-            caller.wait().unwrap();
-            until(&|seen| seen == 0);
+            kill_at(processes, "crashes::a_caller", &years(4, our_run()));
         }
+    }
+
+    #[test]
+    fn a_command_without_walls_dies_with_its_caller_too() {
+        kill_at(1, "crashes::a_caller_without_walls", &format!("sleep {}", years(8, our_run())));
     }
 }
 
@@ -621,25 +658,29 @@ mod excess {
     #[tokio::test]
     async fn a_daemon_that_slips_away_dies_with_its_command() {
         let tree = Tree::new(&[]);
-        let line = "(setsid setsid sleep 31535004 >/dev/null 2>&1 &); \
-                    (trap '' TERM HUP; setsid sleep 31535004 &); echo bye";
-        let output = tree.run(line).await;
+        let years = years(5, our_run());
+        let line = format!(
+            "(setsid setsid sleep {years} >/dev/null 2>&1 &); \
+             (trap '' TERM HUP; setsid sleep {years} &); echo bye"
+        );
+        let output = tree.run(&line).await;
         assert_eq!((output.exit, &*output.stdout.text), (Exit::Code(0), "bye\n"));
-        assert_eq!(processes_with("sleep 31535004"), 0);
+        assert_eq!(processes_with(&years), 0);
     }
 
     #[tokio::test]
     async fn a_fork_bomb_is_bounded_killed_and_leaves_the_neighbour_alone() {
         let (tree, neighbour) = (Tree::new(&[]), Tree::new(&[]));
-        let bomb = "bomb() { bomb 31535005 | bomb & }; bomb; sleep 31535005";
+        let years = years(6, our_run());
+        let bomb = format!("bomb() {{ bomb | bomb & }}; bomb; sleep {years}");
         let limits = Limits { processes: 200, ..within(2) };
         let sandbox = sandbox();
-        let (output, said) = tokio::join!(tree.run_in(&sandbox, bomb, &limits), async {
+        let (output, said) = tokio::join!(tree.run_in(&sandbox, &bomb, &limits), async {
             neighbour.out("for i in 1 2 3 4 5 6 7 8; do (sleep 0.1; echo $i); done | wc -l").await
         });
         assert_eq!(output.exit, Exit::TimedOut);
         assert_eq!(said, "8\n");
-        assert_eq!(processes_with("31535005"), 0);
+        assert_eq!(processes_with(&years), 0);
     }
 
     #[tokio::test]
@@ -742,13 +783,15 @@ mod without_walls {
     #[tokio::test]
     async fn what_a_command_leaves_behind_is_killed_with_its_group() {
         let tree = Tree::new(&[]);
-        let output = tree.run_in(&unconfined(), "sleep 31535006 & echo bye", &within(5)).await;
+        let years = years(7, our_run());
+        let line = format!("sleep {years} & echo bye");
+        let output = tree.run_in(&unconfined(), &line, &within(5)).await;
         assert_eq!((output.exit, &*output.stdout.text), (Exit::Code(0), "bye\n"));
-        assert_eq!(processes_with("sleep 31535006"), 0);
+        assert_eq!(processes_with(&years), 0);
         let output =
-            tree.run_in(&unconfined(), "sleep 31535006 | sleep 31535006", &within(1)).await;
+            tree.run_in(&unconfined(), &format!("sleep {years} | sleep {years}"), &within(1)).await;
         assert_eq!(output.exit, Exit::TimedOut);
-        assert_eq!(processes_with("sleep 31535006"), 0);
+        assert_eq!(processes_with(&years), 0);
     }
 }
 

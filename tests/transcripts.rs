@@ -4,6 +4,8 @@
 //! unpacked into. What the other tools did differently by design is translated here, by the fields
 //! of the recording, never by its name.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // Helpers of tests are tests.
+
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -35,7 +37,7 @@ impl Tally {
         self.counts.get(what).copied().unwrap_or(0)
     }
 
-    fn complain(&mut self, what: &'static str, about: String) {
+    fn complain(&mut self, what: &'static str, about: impl std::fmt::Display) {
         self.count(what);
         self.complaints.push(format!("{what}: {about}"));
     }

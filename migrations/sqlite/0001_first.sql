@@ -5,7 +5,7 @@
 CREATE TABLE deliveries (
     id          INTEGER PRIMARY KEY,
     hook        INTEGER NOT NULL,
-    guid        BLOB    NOT NULL,           -- 16 bytes
+    guid        BLOB    NOT NULL,           -- 16 bytes, ordered by their time
     body_digest BLOB    NOT NULL,           -- SHA-256 of the raw body
     event       TEXT    NOT NULL,
     received    INTEGER NOT NULL,

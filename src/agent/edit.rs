@@ -248,7 +248,7 @@ fn find_all(text: &str, part: &str, limit: usize) -> Vec<usize> {
 
 /// The new text contains the old and stands around this place already.
 fn already_there(text: &str, at: usize, old: &str, new: &str) -> Option<usize> {
-    new.match_indices(old).find_map(|(inside, _)| {
+    new.match_indices(old).take(100).find_map(|(inside, _)| {
         let start = at.checked_sub(inside)?;
         let there = text.get(start..start + new.len())? == new;
         there.then(|| line_number(text, start))
@@ -459,4 +459,156 @@ fn listed(lines: &[usize]) -> String {
 fn at_least(lines: &[usize]) -> String {
     let more = if lines.len() >= MOST_PLACES { "at least " } else { "" };
     format!("{more}{}", lines.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edited(text: &str, old: &str, new: &str) -> String {
+        edit(text, old, new).unwrap().text
+    }
+
+    fn refusal(text: &str, old: &str, new: &str) -> String {
+        edit(text, old, new).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_one_place_is_changed_and_nothing_else() {
+        assert_eq!(edited("a\nb\nc\n", "b", "B"), "a\nB\nc\n");
+        assert_eq!(edited("a\nb\nc", "b\nc", "x"), "a\nx");
+        assert_eq!(edited("keep\ndrop\n", "drop\n", ""), "keep\n");
+        assert_eq!(edited("größe = 1", "größe", "Größe"), "Größe = 1");
+        assert_eq!(edit("a", "a", "b").unwrap().note, None);
+    }
+
+    #[test]
+    fn several_places_are_named_and_none_is_changed() {
+        let words = refusal("x\ny\nx\n", "x", "z");
+        assert!(words.contains("2 times, at lines 1, 3."), "{words}");
+        let overlapping = edit("aaa", "aa", "b").unwrap_err();
+        assert_eq!(overlapping, EditRefusal::Multiple { lines: vec![1, 1] });
+        let shifted = refusal("  a\n  b\n    a\n    b\n", "      a\n      b\n", "c\n");
+        assert!(shifted.contains("2 times, at lines 1, 3."), "{shifted}");
+        let many = refusal(&"x\n".repeat(50), "x", "y");
+        assert!(many.contains("at least 20 times"), "{many}");
+        assert_eq!(edit_everywhere("x y x", "x", "z").unwrap().text, "z y z");
+    }
+
+    #[test]
+    fn a_uniform_shift_is_taken_and_the_new_text_moves_along() {
+        let go = "func f() {\n\t\tif x {\n\t\t\ty()\n\t\t}\n}\n";
+        let result = edit(go, "\tif x {\n\t\ty()\n\t}\n", "\tif z {\n\n\t\ty()\n\t}\n").unwrap();
+        assert_eq!(result.text, "func f() {\n\t\tif z {\n\n\t\t\ty()\n\t\t}\n}\n");
+        assert!(result.note.unwrap().contains("short of one tab"), "the model is told");
+        let python = "def f():\n    a = 1\n    b = 2\n";
+        let result =
+            edit(python, "        a = 1\n        b = 2", "        a = 3\n        b = 4").unwrap();
+        assert_eq!(result.text, "def f():\n    a = 3\n    b = 4\n");
+        assert!(result.note.unwrap().contains("4 characters of white space too many"));
+        let at_the_end = edited("  a\n  b", "a\nb \n", "c\n");
+        assert_eq!(at_the_end, "  c", "blanks at line ends do not count, a missing break stays");
+    }
+
+    #[test]
+    fn a_shift_that_is_not_the_same_on_every_line_is_refused() {
+        let text = "    a\n      b\n";
+        for old in ["  a\n  b\n", "   a\n    b\n", "a\n  c\n", "\ta\n\t  b\n"] {
+            let refused = edit(text, old, "x\n").unwrap_err();
+            assert!(matches!(refused, EditRefusal::NotFound { .. }), "{old:?}: {refused}");
+        }
+        // The new text has a line further left than what must be taken away.
+        assert!(edit("a\nb\n", "  a\n  b\n", "  a\nc\n").is_err());
+    }
+
+    #[test]
+    fn a_line_that_is_there_further_in_moves_its_replacement() {
+        let text = "if a:\n        x = 1\n";
+        let result = edited(text, "    x = 1\n", "    if b:\n        x = 1\n");
+        assert_eq!(result, "if a:\n        if b:\n            x = 1\n");
+        assert_eq!(edited(text, "x = 1", "x = 2"), "if a:\n        x = 2\n");
+    }
+
+    #[test]
+    fn nothing_is_ever_matched_by_similarity() {
+        let text = "fn total(items: &[u32]) -> u32 {\n    items.iter().sum()\n}\n";
+        let words = refusal(text, "    items.into_iter().sum()\n", "    0\n");
+        assert!(words.contains("\n2|     items.iter().sum()\n"), "{words}");
+        assert!(words.contains("Nothing was done"), "{words}");
+        let far = refusal("alpha\n", "completely different words", "x");
+        assert!(far.contains("Nothing in it looks like it"), "{far}");
+    }
+
+    #[test]
+    fn usual_slips_get_the_right_hint() {
+        let text = "one line\ntwo lines\n";
+        assert!(
+            refusal(text, "1| one line\n2| two lines", "x").contains("Leave out the line numbers")
+        );
+        assert!(refusal(text, "one line\n...\nfour", "x").contains("Nothing may be left out"));
+        assert_eq!(edit(text, "one", "one"), Err(EditRefusal::NoChange));
+        assert_eq!(edit(text, "", "one"), Err(EditRefusal::EmptyOld));
+    }
+
+    #[test]
+    fn a_change_that_was_made_before_is_recognised() {
+        let text = "use a;\nuse b;\nfn main() {}\n";
+        assert_eq!(
+            edit(text, "use b;\n", "use a;\nuse b;\n"),
+            Err(EditRefusal::AlreadyApplied { line: 1 })
+        );
+        assert_eq!(
+            edit(text, "fn start() {}", "fn main() {}"),
+            Err(EditRefusal::AlreadyApplied { line: 3 })
+        );
+        let short = edit("}\n", "]", "}");
+        assert!(matches!(short, Err(EditRefusal::NotFound { .. })), "that says nothing");
+    }
+
+    #[test]
+    fn line_ends_and_the_byte_order_mark_stay() {
+        let dos = "\u{feff}a\r\nb\r\nc\r\n";
+        assert_eq!(edited(dos, "a\nb\n", "a\nx\ny\n"), "\u{feff}a\r\nx\r\ny\r\nc\r\n");
+        assert_eq!(edited(dos, "a\r\nb", "a\r\nz"), "\u{feff}a\r\nz\r\nc\r\n");
+        assert_eq!(edited(dos, "b", "b\nb2"), "\u{feff}a\r\nb\r\nb2\r\nc\r\n");
+        assert_eq!(edited(dos, "  b\n  c\n", "  d\n"), "\u{feff}a\r\nd\r\n");
+        let mixed = "a\nb\r\nc\nd";
+        assert_eq!(edited(mixed, "a\nb\nc\n", "a\nB\nc\n"), "a\nB\r\nc\nd");
+        assert_eq!(edited(mixed, "c\nd", "c\nd\ne"), "a\nb\r\nc\nd\ne");
+        assert_eq!(
+            edit_everywhere("x\r\nx\r\n", "x", "y\nz").unwrap().text,
+            "y\r\nz\r\ny\r\nz\r\n"
+        );
+        let inserted = insert_after(dos, 0, "top").unwrap().text;
+        assert_eq!(inserted, "\u{feff}top\r\na\r\nb\r\nc\r\n");
+    }
+
+    #[test]
+    fn lines_are_inserted_as_lines() {
+        let put = |text, after, addition| insert_after(text, after, addition).unwrap().text;
+        assert_eq!(put("a\nb\n", 1, "x"), "a\nx\nb\n");
+        assert_eq!(put("a\nb\n", 0, "x\n"), "x\na\nb\n");
+        assert_eq!(put("a\nb\n", 2, "x\ny"), "a\nb\nx\ny\n");
+        assert_eq!(put("a\nb", 2, "x\n"), "a\nb\nx");
+        assert_eq!(put("", 0, "x"), "x\n");
+        assert_eq!(insert_after("a\n", 2, "x"), Err(EditRefusal::NoSuchLine { line: 2, lines: 1 }));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_edit_never_panics_and_changes_only_what_was_named(
+            text in "[ab \t\r\n\u{feff}é]{0,40}", old in "[ab \t\r\né]{0,8}", new in "[ab \t\r\né]{0,8}",
+            after in 0..6_usize,
+        ) {
+            if let Ok(edited) = edit(&text, &old, &new)
+                && edited.note.is_none()
+                && !text.contains("\r\n")
+                && !old.contains("\r\n")
+            {
+                proptest::prop_assert_eq!(edited.text, text.replacen(&old, &new, 1));
+            }
+            let _ = edit_everywhere(&text, &old, &new);
+            let _ = insert_after(&text, after, &new);
+        }
+    }
 }

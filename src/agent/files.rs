@@ -306,3 +306,71 @@ fn cleaned(parent: &OwnedFd, name: &str, moved: rustix::io::Result<()>) -> Resul
         errno.into()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn root() -> (tempfile::TempDir, Root) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::new(File::open(directory.path()).unwrap());
+        (directory, root)
+    }
+
+    fn path(text: &str) -> RepoPath {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_file_is_made_read_changed_moved_and_removed() {
+        let (directory, root) = root();
+        let at = |name: &str| directory.path().join(name);
+        root.create(&path("a/b/c.sh"), b"one").unwrap();
+        assert_eq!(root.read(&path("a/b/c.sh")).unwrap(), "one");
+        fs::set_permissions(at("a/b/c.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+        root.write(&path("a/b/c.sh"), b"two").unwrap();
+        assert_eq!(fs::read(at("a/b/c.sh")).unwrap(), b"two");
+        assert_eq!(fs::metadata(at("a/b/c.sh")).unwrap().permissions().mode() & 0o777, 0o755);
+        root.rename(&path("a/b/c.sh"), &path("x/y.sh")).unwrap();
+        let names = |path: Option<&RepoPath>| -> Vec<String> {
+            root.list(path).unwrap().into_iter().map(|listed| listed.name).collect()
+        };
+        assert_eq!(names(None), ["a/", "x/"]);
+        assert_eq!(names(Some(&path("x"))), ["y.sh"], "nothing temporary is left");
+        root.delete(&path("x/y.sh")).unwrap();
+        assert_eq!(names(None), ["a/"]);
+    }
+
+    #[test]
+    fn every_refusal_says_what_to_do() {
+        let (directory, root) = root();
+        fs::create_dir(directory.path().join("src")).unwrap();
+        fs::write(directory.path().join("src/parser.rs"), "x").unwrap();
+        fs::write(directory.path().join("latin"), b"caf\xe9").unwrap();
+        let words = |refusal: FileRefusal| refusal.to_string();
+        let taken = words(root.create(&path("src/parser.rs"), b"y").unwrap_err());
+        assert!(taken.starts_with("src/parser.rs exists already") && taken.contains("Edit it"));
+        assert_eq!(root.read(&path("src/parser.rs")).unwrap(), "x");
+        assert_eq!(
+            words(root.read(&path("src/Parser.rs")).unwrap_err()),
+            "There is no src/Parser.rs. Beside it is parser.rs."
+        );
+        assert_eq!(
+            words(root.read(&path("lib/parser.rs")).unwrap_err()),
+            "There is no lib/parser.rs. There is no directory lib either."
+        );
+        let directory_words = "src is a directory. List it, or name a file in it.";
+        assert_eq!(words(root.read(&path("src")).unwrap_err()), directory_words);
+        assert_eq!(words(root.delete(&path("src")).unwrap_err()), directory_words);
+        assert!(matches!(root.create(&path("src"), b""), Err(FileRefusal::Exists { .. })));
+        assert!(words(root.read(&path("latin")).unwrap_err()).contains("not UTF-8 text"));
+        let over = root.rename(&path("latin"), &path("src/parser.rs")).unwrap_err();
+        assert!(matches!(over, FileRefusal::Exists { .. }), "{over}");
+        assert!(matches!(root.write(&path("new"), b""), Err(FileRefusal::Missing { .. })));
+        let below_a_file = root.create(&path("latin/x"), b"").unwrap_err();
+        assert!(!words(below_a_file).contains("exists already"));
+    }
+}

@@ -64,8 +64,10 @@ impl NearestRegion {
             line.chars().take(WIDEST_SHOWN).zip(line.chars().skip(1)).collect()
         };
         let ours = pairs(longest);
+        let length = longest.trim().len();
         let mut best = (0.45, None);
-        for (at, line) in lines.iter().enumerate() {
+        let near = |line: &str| line.len() >= length / 2 && line.trim().len() <= length * 2;
+        for (at, line) in lines.iter().enumerate().filter(|(_, line)| near(line)) {
             let theirs = pairs(line);
             let common = ours.intersection(&theirs).count() as f64;
             let likeness = 2.0 * common / (ours.len() + theirs.len()).max(1) as f64;

@@ -95,15 +95,15 @@ fn flag(parts: &[&str], path: &RepoPath) -> Option<&'static str> {
     for part in parts {
         match *part {
             ".github" => return Some("looks like GitHub settings of a nested project"),
-            ".cargo" | ".mvn" | ".yarn" => return Some("changes how the project is built"),
+            ".cargo" | ".mvn" | ".yarn" => return Some(BUILD),
             ".circleci" | ".buildkite" | ".gitlab" | ".woodpecker" => {
-                return Some("changes another CI system");
+                return Some(OTHER_CI);
             }
             ".vscode" | ".idea" | ".devcontainer" => {
                 return Some("can run code in people's editors");
             }
             ".claude" | ".cursor" | ".codex" | ".gemini" | ".aider" => {
-                return Some("instructs coding agents");
+                return Some(AGENTS);
             }
             device if is_windows_device(device) => {
                 return Some("cannot be checked out on Windows");
@@ -120,10 +120,16 @@ fn flag(parts: &[&str], path: &RepoPath) -> Option<&'static str> {
     flag_by_name(name)
 }
 
+const DEPENDENCIES: &str = "names the project's dependencies";
+const BUILD: &str = "changes how the project is built";
+const OTHER_CI: &str = "changes another CI system";
+const AGENTS: &str = "instructs coding agents";
+const SETTINGS: &str = "may hold settings or secrets";
+
 /// Names and extensions (`*.x`), folded, and why people should look at them.
 const FLAGGED: [(&str, &str); 8] = [
     (
-        "names the project's dependencies",
+        DEPENDENCIES,
         "cargo.toml package.json pyproject.toml setup.py setup.cfg pipfile go.mod go.work gemfile \
          composer.json pom.xml mix.exs build.gradle build.gradle.kts settings.gradle \
          settings.gradle.kts gradle.properties libs.versions.toml package.swift podfile \
@@ -137,7 +143,7 @@ const FLAGGED: [(&str, &str); 8] = [
          packages.lock.json package.resolved bun.lockb gradle.lockfile *.lock",
     ),
     (
-        "changes how the project is built",
+        BUILD,
         "build.rs makefile gnumakefile justfile rakefile cmakelists.txt .npmrc .yarnrc .yarnrc.yml \
          bunfig.toml tox.ini noxfile.py gradlew gradlew.bat mvnw mvnw.cmd dockerfile containerfile \
          .dockerignore .pre-commit-config.yaml lefthook.yml .envrc action.yml action.yaml build.zig \
@@ -145,18 +151,18 @@ const FLAGGED: [(&str, &str); 8] = [
          .tool-versions rust-toolchain rust-toolchain.toml *.mk",
     ),
     (
-        "changes another CI system",
+        OTHER_CI,
         ".gitlab-ci.yml .travis.yml jenkinsfile azure-pipelines.yml appveyor.yml .appveyor.yml \
          bitbucket-pipelines.yml .drone.yml .cirrus.yml",
     ),
     (
-        "instructs coding agents",
+        AGENTS,
         "agents.md claude.md gemini.md agent.md .cursorrules .windsurfrules .mcp.json \
          copilot-instructions.md .aider.conf.yml .clinerules",
     ),
     ("changes what git takes up", ".gitignore .gitkeep"),
     ("looks like a list of code owners", "codeowners"),
-    ("may hold settings or secrets", ".env"),
+    (SETTINGS, ".env"),
 ];
 
 fn flag_by_name(name: &str) -> Option<&'static str> {
@@ -173,10 +179,10 @@ fn flag_by_name(name: &str) -> Option<&'static str> {
         None if begins(&["requirements", "constraints"])
             && matches!(extension, Some("txt" | "in")) =>
         {
-            Some(FLAGGED[0].0)
+            Some(DEPENDENCIES)
         }
-        None if begins(&["rust-toolchain", "docker-compose", "compose.y"]) => Some(FLAGGED[2].0),
-        None if begins(&[".env."]) => Some(FLAGGED[7].0),
+        None if begins(&["rust-toolchain", "docker-compose", "compose.y"]) => Some(BUILD),
+        None if begins(&[".env."]) => Some(SETTINGS),
         None => None,
     }
 }

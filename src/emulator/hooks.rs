@@ -116,7 +116,9 @@ pub(crate) fn fire(state: &mut State, event: &Event<'_>) {
             payload.extend(extra.clone());
         }
         if !payload.contains_key("repository") {
-            payload.insert("repository".into(), shapes::repository(state, event.repository));
+            let mut repository = shapes::repository(state, event.repository);
+            repository["custom_properties"] = json!({});
+            payload.insert("repository".into(), repository);
         }
         if let Some(organization) = shapes::organization_of(state, event.repository) {
             payload.insert("organization".into(), organization);

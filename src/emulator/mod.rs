@@ -173,6 +173,11 @@ impl Emulator {
         api::routes().iter().map(|route| format!("{} {}", route.method, route.pattern)).collect()
     }
 
+    /// Every installation token given out so far: what must not turn up anywhere else.
+    pub fn issued_tokens(&self) -> Vec<String> {
+        self.lock().tokens.iter().map(|token| token.text.clone()).collect()
+    }
+
     /// Replaces GitHub's rate limits.
     pub fn set_limits(&self, plan: LimitPlan) {
         self.lock().limits.set(plan);

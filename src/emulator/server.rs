@@ -28,10 +28,13 @@ use super::git::CgiRequest;
 use super::{Shared, acts, api, auth};
 
 /// One request to the API and its answer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Exchange {
     /// The HTTP method.
     pub method: String,
+    /// The pattern of the route that took it, as [`super::Emulator::routes`] names it; `None` when
+    /// there was none.
+    pub route: Option<String>,
     /// The path below the API's root, still percent-encoded.
     pub path: String,
     /// The query, without the question mark, still percent-encoded.
@@ -90,7 +93,8 @@ async fn serve(
             let mut answer = planned_answer(status, planned);
             answer.headers.extend(headers);
             if let Some(path) = &api_path {
-                record(&shared, &parts, path, &body, &answer, answered);
+                let credentials = shown_credentials(&shared, &parts);
+                record(&shared, (&parts, path, &credentials), &body, &answer, answered);
             }
             return respond(answer);
         }
@@ -112,8 +116,9 @@ async fn answer_api(
 ) -> Answer {
     let (shared, parts) = (Arc::clone(shared), parts.clone());
     let work = move || {
+        let credentials = shown_credentials(&shared, &parts);
         let answer = api::answer(&mut shared.lock(), &parts, &path, &body);
-        record(&shared, &parts, &path, &body, &answer, answered);
+        record(&shared, (&parts, &path, &credentials), &body, &answer, answered);
         answer
     };
     let done = tokio::task::spawn_blocking(work).await;
@@ -125,12 +130,16 @@ fn planned_answer(status: u16, body: Option<Value>) -> Answer {
     Answer { status, headers: Vec::new(), content }
 }
 
-/// Clones, fetches and pushes: `/OWNER/NAME.git/...`.
+/// Clones, fetches and pushes: `/OWNER/NAME.git/...`, or without the `.git`.
 async fn answer_git(shared: &Arc<Shared>, parts: &Parts, body: Bytes) -> Answer {
     let path = parts.uri.path().trim_start_matches('/').to_owned();
     let mut segments = path.splitn(3, '/');
     let (owner, name) = (segments.next().unwrap_or(""), segments.next().unwrap_or(""));
-    let (Some(name), Some(rest)) = (name.strip_suffix(".git"), segments.next()) else {
+    let name = name.strip_suffix(".git").unwrap_or(name);
+    let rest = segments
+        .next()
+        .filter(|rest| matches!(*rest, "info/refs" | "git-upload-pack" | "git-receive-pack"));
+    let Some(rest) = rest else {
         let route = format!("{} /{path}", parts.method);
         shared.lock().unknown_routes.push(route.clone());
         return api::unknown_route(&route);
@@ -175,22 +184,23 @@ fn header<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
     parts.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
+/// The kind of credentials, for the record. Asked before the request takes effect, which may be
+/// to revoke them.
+fn shown_credentials(shared: &Shared, parts: &Parts) -> String {
+    let given = header(parts, "authorization");
+    match auth::authenticate(&shared.lock(), given) {
+        Ok(principal) => principal.shown(),
+        Err(_) => "refused".to_owned(),
+    }
+}
+
 fn record(
     shared: &Shared,
-    parts: &Parts,
-    path: &str,
+    (parts, path, credentials): (&Parts, &str, &str),
     body: &Bytes,
     answer: &Answer,
     answered: bool,
 ) {
-    let mut state = shared.lock();
-    let credentials = match header(parts, "authorization") {
-        None => "none".to_owned(),
-        given => match auth::authenticate(&state, given) {
-            Ok(principal) => principal.shown(),
-            Err(_) => "refused".to_owned(),
-        },
-    };
     let mut request_headers: Vec<_> = parts
         .headers
         .iter()
@@ -199,13 +209,14 @@ fn record(
             (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         })
         .collect();
-    request_headers.push(("authorization".to_owned(), credentials));
+    request_headers.push(("authorization".to_owned(), credentials.to_owned()));
     let response_body = match &answer.content {
         Content::Json(json) => Some(json.clone()),
         Content::Bytes(..) | Content::Empty => None,
     };
-    state.exchanges.push(Exchange {
+    shared.lock().exchanges.push(Exchange {
         method: parts.method.to_string(),
+        route: api::pattern_of(parts.method.as_str(), path).map(str::to_owned),
         path: path.to_owned(),
         query: parts.uri.query().unwrap_or("").to_owned(),
         request_headers,

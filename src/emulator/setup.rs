@@ -258,8 +258,10 @@ impl Emulator {
             .values_mut()
             .find(|known| known.app == app_id && known.account == account);
         if let Some(installation) = known {
-            installation.repositories.extend(ids);
+            ids.retain(|id| !installation.repositories.contains(id));
+            installation.repositories.extend(ids.iter().copied());
             let id = installation.id;
+            announce_added(&mut state, id, &ids);
             self.shared.queued.notify_one();
             return Ok(id);
         }
@@ -425,6 +427,29 @@ fn announce_installation(state: &mut State, id: u64, action: &str) {
         repository: None,
         event: "installation",
         action: Some(action),
+    };
+    hooks::queue(state, &address, payload);
+}
+
+fn announce_added(state: &mut State, id: u64, added: &[u64]) {
+    let Some(installation) = state.installations.get(&id) else { return };
+    let (app, account) = (installation.app, installation.account);
+    let added: Vec<_> = added.iter().map(|one| shapes::repository_stub(state, *one)).collect();
+    let payload = json!({
+        "action": "added",
+        "installation": shapes::installation(state, installation),
+        "repository_selection": "selected",
+        "repositories_added": added,
+        "repositories_removed": [],
+        "requester": null,
+        "sender": shapes::user(state, Some(account)),
+    });
+    let address = Address {
+        app,
+        installation: Some(id),
+        repository: None,
+        event: "installation_repositories",
+        action: Some("added"),
     };
     hooks::queue(state, &address, payload);
 }

@@ -49,6 +49,12 @@ impl Places {
 }
 
 impl Toolchain {
+    /// Whether it brings this program.
+    pub fn has(&self, program: &str) -> bool {
+        let inside = self.bin.strip_prefix(&self.mount_at).unwrap_or(&self.bin);
+        self.host_dir.join(inside.trim_start_matches('/')).join(program).exists()
+    }
+
     /// A toolchain whose programs are in its `bin` directory.
     pub fn new(name: &str, host_dir: impl Into<PathBuf>) -> Self {
         let mount_at = format!("/opt/toolchains/{name}");

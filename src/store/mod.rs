@@ -37,6 +37,9 @@ pub trait Store: Send + Sync {
     /// Whether a write would succeed just now: makes a tiny one.
     async fn ping(&self) -> Result<(), StoreError>;
 
+    /// Finishes what was begun and lets go. Whatever is asked afterwards is `Unavailable`.
+    async fn close(&self) -> Result<(), StoreError>;
+
     /// Takes the first due task whose lane is free, for `LEASE_SECONDS`.
     async fn claim(&self, now: Timestamp) -> Result<Option<Claim>, StoreError>;
 
@@ -141,8 +144,6 @@ pub struct Commit {
     pub job: Option<JobWrite>,
     /// What to do next, in this order.
     pub tasks: Vec<Task>,
-    /// Remove what waits in this lane (leases on it are lost): the job was stopped.
-    pub clear_lane: Option<String>,
     /// Money reserved (positive) or given back (negative).
     pub ledger: Vec<LedgerEntry>,
     /// A patch to keep.

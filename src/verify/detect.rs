@@ -30,7 +30,7 @@ pub fn commands(project: &Project<'_>) -> Vec<String> {
         commands.push("npm test --silent".to_owned());
     }
     if is_pytest_project(project) {
-        commands.push("python3 -m pytest -q".to_owned());
+        commands.push("pytest -q".to_owned());
     }
     commands
 }
@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(found(&["Cargo.toml", "Cargo.lock"], None), ["cargo test --locked --offline"]);
         let package = r#"{"scripts":{"test":"node --test"}}"#;
         assert_eq!(found(&["package.json"], Some(package)), ["npm test --silent"]);
-        assert_eq!(found(&["pkg/tests/test_api.py"], None), ["python3 -m pytest -q"]);
+        assert_eq!(found(&["pkg/tests/test_api.py"], None), ["pytest -q"]);
     }
 
     #[test]

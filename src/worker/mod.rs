@@ -32,7 +32,7 @@ mod route;
 mod sweep;
 
 pub use fault::Fault;
-pub use fix::{Attempt, AttemptResult, Job as LocalJob, Rooms, attempt, check};
+pub use fix::{Attempt, AttemptEnd, AttemptResult, Job as LocalJob, Rooms, attempt, check};
 
 /// What the worker works with.
 #[derive(Clone)]

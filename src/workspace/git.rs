@@ -104,30 +104,19 @@ impl Git {
         arguments: &[S],
     ) -> Result<Vec<u8>, GitError> {
         let mut command = self.command(peer);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let failed = |source| GitError::Start { doing, source };
-        let mut child = tokio::process::Command::from(command).spawn().map_err(failed)?;
-        let mut group = KilledOnDrop(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
-        let answer = child.stdout.take();
-        let complaint = child.stderr.take();
-        let work = async {
-            let (answer, complaint) =
-                tokio::try_join!(read_up_to(answer, LARGEST_ANSWER), drain(complaint))?;
-            Ok::<_, std::io::Error>((answer, complaint, child.wait().await?))
-        };
-        let (answer, complaint, status) = tokio::time::timeout(limit, work)
-            .await
-            .map_err(|_| GitError::Timeout { doing, seconds: limit.as_secs() })?
-            .map_err(failed)?;
-        if answer.len() as u64 > LARGEST_ANSWER {
-            return Err(GitError::TooLarge { doing });
-        }
-        group.0 = None;
-        if status.success() {
-            Ok(answer)
-        } else {
-            Err(GitError::Refused { doing, complaint: presentable(&complaint, peer) })
-        }
+        command.args(arguments);
+        finish(command, doing, peer, limit).await
+    }
+
+    /// What a repository elsewhere has: lines of name, tab, ref. Needs no repository here.
+    pub(crate) async fn refs_of(
+        place: &str,
+        peer: Peer<'_>,
+        limit: Duration,
+    ) -> Result<Vec<u8>, GitError> {
+        let mut command = scrubbed(peer);
+        command.env("GIT_CEILING_DIRECTORIES", "/").args(["ls-remote", "--quiet", "--", place]);
+        finish(command, "ask the repository for its branches", peer, limit).await
     }
 
     /// Starts reading objects; `names` are asked for in order, one answer each.
@@ -154,32 +143,9 @@ impl Git {
         Ok(Batch { child, feeder: Some(feeder), answers })
     }
 
-    #[allow(clippy::disallowed_methods)] // The one place where git starts.
     fn command(&self, peer: Peer<'_>) -> std::process::Command {
-        let mut command = std::process::Command::new("git");
-        command
-            .env_clear()
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .env("HOME", "/nonexistent")
-            .env("LC_ALL", "C")
-            .env("GIT_DIR", &self.directory)
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .env("GIT_ATTR_NOSYSTEM", "1")
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_LITERAL_PATHSPECS", "1")
-            .env("GIT_NO_LAZY_FETCH", "1")
-            .env("GIT_NO_REPLACE_OBJECTS", "1")
-            .env("GIT_OPTIONAL_LOCKS", "0")
-            .env("GIT_ALLOW_PROTOCOL", peer.transports())
-            .current_dir("/")
-            .process_group(0);
-        let settings = settings(peer);
-        command.env("GIT_CONFIG_COUNT", settings.len().to_string());
-        for (at, (key, value)) in settings.iter().enumerate() {
-            command.env(format!("GIT_CONFIG_KEY_{at}"), key);
-            command.env(format!("GIT_CONFIG_VALUE_{at}"), value);
-        }
+        let mut command = scrubbed(peer);
+        command.env("GIT_DIR", &self.directory);
         command
     }
 }
@@ -214,6 +180,65 @@ impl Drop for KilledOnDrop {
             // It fails only when the group is gone already.
             let _ = kill_process_group(group, Signal::KILL);
         }
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // The one place where git starts.
+fn scrubbed(peer: Peer<'_>) -> std::process::Command {
+    let mut command = std::process::Command::new("git");
+    command
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("HOME", "/nonexistent")
+        .env("LC_ALL", "C")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_ATTR_NOSYSTEM", "1")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_LITERAL_PATHSPECS", "1")
+        .env("GIT_NO_LAZY_FETCH", "1")
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("GIT_ALLOW_PROTOCOL", peer.transports())
+        .current_dir("/")
+        .process_group(0);
+    let settings = settings(peer);
+    command.env("GIT_CONFIG_COUNT", settings.len().to_string());
+    for (at, (key, value)) in settings.iter().enumerate() {
+        command.env(format!("GIT_CONFIG_KEY_{at}"), key);
+        command.env(format!("GIT_CONFIG_VALUE_{at}"), value);
+    }
+    command
+}
+
+async fn finish(
+    mut command: std::process::Command,
+    doing: &'static str,
+    peer: Peer<'_>,
+    limit: Duration,
+) -> Result<Vec<u8>, GitError> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let failed = |source| GitError::Start { doing, source };
+    let mut child = tokio::process::Command::from(command).spawn().map_err(failed)?;
+    let mut group = KilledOnDrop(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+    let (answer, complaint) = (child.stdout.take(), child.stderr.take());
+    let work = async {
+        let read = tokio::try_join!(read_up_to(answer, LARGEST_ANSWER), drain(complaint))?;
+        Ok::<_, std::io::Error>((read, child.wait().await?))
+    };
+    let ((answer, complaint), status) = tokio::time::timeout(limit, work)
+        .await
+        .map_err(|_| GitError::Timeout { doing, seconds: limit.as_secs() })?
+        .map_err(failed)?;
+    // It is gone; its number may belong to another process soon.
+    group.0 = None;
+    if answer.len() as u64 > LARGEST_ANSWER {
+        return Err(GitError::TooLarge { doing });
+    }
+    if status.success() {
+        Ok(answer)
+    } else {
+        Err(GitError::Refused { doing, complaint: presentable(&complaint, peer) })
     }
 }
 

@@ -338,10 +338,8 @@ impl Mirror {
         want: Want<'_>,
         limit: Duration,
     ) -> Result<(), MirrorError> {
-        let arguments = ["ls-remote", "--quiet", "--", place];
-        let refs =
-            self.git.run("ask the repository for its branches", source.peer(), limit, &arguments);
-        let refs = String::from_utf8_lossy(&refs.await?).into_owned();
+        let refs = Git::refs_of(place, source.peer(), limit).await?;
+        let refs = String::from_utf8_lossy(&refs).into_owned();
         let has = |name: &str| refs.lines().any(|line| line.split('\t').nth(1) == Some(name));
         if refs.trim().is_empty() {
             return Err(MirrorError::Empty);
@@ -364,7 +362,7 @@ impl Mirror {
     }
 
     async fn object_name(&self, expression: &str) -> Result<Sha, MirrorError> {
-        let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", expression];
+        let arguments = ["rev-parse", "--verify", "--quiet", expression];
         let name = self.git.run("name an object", Peer::Nobody, LOCAL_LIMIT, &arguments).await?;
         std::str::from_utf8(&name)
             .ok()

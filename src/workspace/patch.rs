@@ -347,3 +347,52 @@ mod as_base64 {
         BASE64.decode(text).map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sha(digit: &str) -> Sha {
+        digit.repeat(40).parse().unwrap()
+    }
+
+    fn write(content: &[u8], mode: Mode, replaces: Option<Sha>) -> Change {
+        Change::Write { mode, content: content.to_vec(), replaces }
+    }
+
+    #[test]
+    fn equal_patches_have_equal_digests_and_no_others_do() {
+        let one = |path: &str, change| Patch { changes: [(path.parse().unwrap(), change)].into() };
+        let patches = [
+            Patch::default(),
+            one("a", write(b"x", Mode::File, None)),
+            one("b", write(b"x", Mode::File, None)),
+            one("a", write(b"y", Mode::File, None)),
+            one("a", write(b"x", Mode::Executable, None)),
+            one("a", write(b"x", Mode::File, Some(sha("1")))),
+            one("a", write(b"x", Mode::File, Some(sha("2")))),
+            one("a", write(b"", Mode::File, Some(sha("1")))),
+            one("a", Change::Delete { replaces: sha("1") }),
+            one("a", Change::Delete { replaces: sha("2") }),
+        ];
+        let digests: BTreeSet<PatchDigest> = patches.iter().map(Patch::digest).collect();
+        assert_eq!(digests.len(), patches.len());
+        for patch in patches {
+            let stored = serde_json::to_string(&patch).unwrap();
+            let loaded: Patch = serde_json::from_str(&stored).unwrap();
+            assert_eq!(loaded.digest(), patch.digest(), "{stored}");
+        }
+        // Stored evidence names patches by digest: the way it is made must not drift.
+        assert_eq!(
+            one("a", write(b"x", Mode::File, None)).digest().as_str(),
+            "82dfa4e7025e20f54f876460ad687bb63bf74893eb854dcff26a880a6d10d516"
+        );
+    }
+
+    #[test]
+    fn a_stored_patch_cannot_bring_in_a_path_that_a_new_one_could_not() {
+        let stored = r#"{"changes":{"../x":{"delete":{"replaces":"1111111111111111111111111111111111111111"}}}}"#;
+        assert!(serde_json::from_str::<Patch>(stored).is_err());
+        assert!(serde_json::from_str::<Patch>(&stored.replace("../x", "x")).is_ok());
+    }
+}

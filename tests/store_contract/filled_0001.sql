@@ -1,7 +1,7 @@
 -- What the first version left behind: written down once, never brought up to date.
 INSERT INTO deliveries (hook, guid, body_digest, event, received, quarantine) VALUES
-    (42, x'72d3162ecc7811e381ab4c9367dc0958', zeroblob(32), 'issue_comment', 1700000000000, NULL),
-    (42, x'72d3162ecc7811e381ab4c9367dc0959', randomblob(32), 'issues', 1700000000001, 'no issue');
+    (42, x'11e3cc7872d3162e81ab4c9367dc0958', zeroblob(32), 'issue_comment', 1700000000000, NULL),
+    (42, x'11e3cc7872d3162e81ab4c9367dc0959', randomblob(32), 'issues', 1700000000001, 'no issue');
 INSERT INTO work (lane, task, due) VALUES
     ('subject:1/7', '{"delivery":{"id":"72d3162e-cc78-11e3-81ab-4c9367dc0958","event":"issue_comment","payload":{"action":"created","repository":{"id":1,"full_name":"acme/widgets"},"issue":{"id":5,"number":7,"state":"open"}}}}', 1700000000000),
     ('subject:1/7', '{"next_on":{"repo":1,"number":7}}', 1700000000000),

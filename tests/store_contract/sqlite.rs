@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gander::core::budget::Money;
+use gander::core::delivery::{Content, Delivery, Payload};
 use gander::core::id::{DeliveryId, JobId, Number, RepoId, Timestamp};
 use gander::core::job::{Effect, Stage};
 use gander::core::task::{Sweep, Task};
@@ -15,7 +16,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use crate::process::{another_process, memory};
-use crate::{Opened, Opening, at, delivery, delivery_id, effect_of, finish, take};
+use crate::{Opened, Opening, at, delivery, delivery_id, effect_of, finish, payload, take};
 
 pub(crate) fn open(directory: PathBuf) -> Opening {
     Box::pin(async move { Arc::new(Sqlite::open(&file(&directory)).await.unwrap()) as Opened })
@@ -119,7 +120,21 @@ async fn accepts_until_the_disk_is_full() {
     let unlimited = getrlimit(Resource::Fsize);
     let full = Rlimit { current: Some(300_000), ..unlimited };
     setrlimit(Resource::Fsize, full).unwrap();
-    let mut next = 0;
+
+    // One that finds no room does not take those with it that came at the same moment.
+    let huge = Payload { git_ref: Some("x".repeat(1_000_000)), ..payload(0) };
+    let huge = Delivery { content: Content::Kept(Box::new(huge)), ..delivery(0) };
+    let (one, other) = (delivery(1), delivery(2));
+    let (before, refused, after) = tokio::join!(
+        store.accept(&one, true, at(0)),
+        store.accept(&huge, true, at(0)),
+        store.accept(&other, true, at(0)),
+    );
+    unavailable(refused);
+    assert_eq!((before.unwrap(), after.unwrap()), (Accepted::New, Accepted::New));
+    println!("{}\n{}", one.id, other.id);
+
+    let mut next = 3;
     loop {
         let some: Vec<_> = (next..next + 4).map(delivery).collect();
         let answers = some.iter().map(|delivery| store.accept(delivery, true, at(0)));
@@ -216,7 +231,7 @@ async fn nothing_was_lost(store: &Opened) {
     let job: JobId = "aaaabbbbcccc".parse().unwrap();
     let stored = store.job(&job).await.unwrap().unwrap();
     assert_eq!(stored.job.stage, Stage::Fixing { round: 1, attempt: 2 });
-    assert_eq!(store.jobs_on(RepoId(1), Number(7)).await.unwrap(), [stored.clone()]);
+    assert_eq!(store.jobs_on(RepoId(1), Number(7)).await.unwrap(), std::slice::from_ref(&stored));
     assert_eq!(store.log(&job).await.unwrap().len(), 1);
     let spent = store.spent(Scope::Repo(RepoId(1)), Timestamp(0)).await.unwrap();
     assert_eq!(spent, Money::from_micros(250_000));

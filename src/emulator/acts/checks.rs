@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::emulator::Trouble;
 use crate::emulator::hooks::{self, Event};
-use crate::emulator::shapes::checks as shapes;
+use crate::emulator::shapes::{checks as shapes, commits};
 use crate::emulator::state::{CheckRun, CheckSuite, State, Status};
 
 /// What a check run is made with, or what changes on it; absent fields stay as they are.
@@ -218,6 +218,9 @@ fn announce_run(state: &mut State, repository: u64, id: u64, action: &str) -> Re
     let mut shape = shapes::run(state, known, run);
     if let Some(suite) = known.check_suites.iter().find(|suite| suite.id == run.suite) {
         shape["check_suite"] = webhook_suite(state, repository, suite);
+        for name in ["head_commit", "latest_check_runs_count", "check_runs_url"] {
+            shape["check_suite"].as_object_mut().map(|suite| suite.remove(name));
+        }
     }
     let payload = json!({ "check_run": shape });
     let name = "check_run";
@@ -271,14 +274,6 @@ pub(crate) fn post_status(
     let (id, at) = (state.ids.status(), state.now());
     let actor = Some(new.creator);
     state.tell(repository, actor, format!("reported {}: {}", new.context, new.state));
-    let payload = json!({
-        "id": id,
-        "sha": new.sha,
-        "context": new.context,
-        "state": new.state,
-        "description": new.description,
-        "target_url": new.target_url,
-    });
     state.repository_mut(repository)?.statuses.push(Status {
         id,
         sha: new.sha,
@@ -289,6 +284,19 @@ pub(crate) fn post_status(
         creator: new.creator,
         at,
     });
+    let known = state.repository(repository)?;
+    let status = known.statuses.last().map(|status| shapes::status(state, known, status));
+    let mut payload = status.unwrap_or_default();
+    let sha = payload["url"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
+    let commit = known.git.commit(sha)?;
+    for (name, value) in [
+        ("sha", json!(sha)),
+        ("name", json!(state.full_name(known))),
+        ("commit", commits::listed(state, known, &commit)),
+        ("branches", json!([])),
+    ] {
+        payload[name] = value;
+    }
     let event = Event { name: "status", action: None, repository, actor, payload, only: None };
     hooks::fire(state, &event);
     Ok(id)

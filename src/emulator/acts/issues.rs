@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{add_label, fire_about, gist};
+use super::{add_label, fire_about, gist, webhook_issue};
 use crate::emulator::Trouble;
 use crate::emulator::hooks::{self, Event};
 use crate::emulator::shapes::issues as shapes;
@@ -257,7 +257,7 @@ fn announce_comment(
     let comment = known.comments.get(&id).ok_or_else(|| Trouble::unknown("comment", id))?;
     let issue = state.issue(repository, comment.issue)?;
     let mut payload = extra;
-    payload["issue"] = shapes::issue(state, known, issue);
+    payload["issue"] = webhook_issue(state, known, issue);
     payload["comment"] = shapes::comment(state, known, comment);
     let name = "issue_comment";
     let event = Event { name, action: Some(action), repository, actor, payload, only: None };

@@ -16,14 +16,15 @@ pub(crate) use self::issues::{
     react, set_presence, unlabel, unreact,
 };
 pub(crate) use self::pulls::{
-    Merge, NewPull, merge, open_pull, request_reviewers, review, synchronize, why_no_pull,
+    Merge, NewPull, merge, missing_check, open_pull, request_reviewers, review, synchronize,
+    why_no_pull,
 };
 pub(crate) use self::refs::{announce_pushed, move_ref};
 use super::Trouble;
 use super::git::{Git, Signature};
 use super::hooks::{self, Event};
 use super::shapes::{self, issues as issue_shapes, pulls as pull_shapes};
-use super::state::{Label, State};
+use super::state::{Issue, Label, Repository, State};
 
 /// Whether GitHub signs a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,13 +111,22 @@ fn fire_about(
             "pull_request"
         }
         None => {
-            payload["issue"] = issue_shapes::issue(state, known, issue);
+            payload["issue"] = webhook_issue(state, known, issue);
             "issues"
         }
     };
     let event = Event { name, action: Some(action), repository, actor, payload, only: None };
     hooks::fire(state, &event);
     Ok(())
+}
+
+/// A webhook's issue does not say who closed it.
+fn webhook_issue(state: &State, known: &Repository, issue: &Issue) -> Value {
+    let mut shape = issue_shapes::issue(state, known, issue);
+    if let Some(shape) = shape.as_object_mut() {
+        shape.remove("closed_by");
+    }
+    shape
 }
 
 /// A webhook's pull request holds what its page shows, with mergeability not worked out yet.

@@ -231,6 +231,27 @@ fn issues_closed_by(body: &str) -> Vec<u64> {
         .collect()
 }
 
+/// The first check that a branch asks for and a commit has not passed.
+pub(crate) fn missing_check(
+    state: &State,
+    repository: u64,
+    branch: &str,
+    sha: &str,
+) -> Result<Option<String>, Trouble> {
+    let known = state.repository(repository)?;
+    let Some(protection) = known.protections.get(branch) else { return Ok(None) };
+    let passed = |name: &str| {
+        let good = |word: Option<&str>| matches!(word, Some("success" | "neutral" | "skipped"));
+        let mut runs = known.check_runs.iter().rev();
+        let run = runs.find(|run| run.head_sha == sha && run.name == name);
+        let mut statuses = known.statuses.iter().rev();
+        let status = statuses.find(|status| status.sha == sha && status.context == name);
+        run.is_some_and(|run| good(run.conclusion.as_deref()))
+            || status.is_some_and(|status| status.state == "success")
+    };
+    Ok(protection.required_checks.iter().find(|name| !passed(name)).cloned())
+}
+
 /// Merges a pull request; says the commit that did it.
 pub(crate) fn merge(
     state: &mut State,
@@ -246,13 +267,16 @@ pub(crate) fn merge(
     if !issue.open {
         return Err(Trouble::Refused("Pull Request is not mergeable".to_owned()));
     }
+    if let Some(check) = missing_check(state, repository, &pull.base_branch, &pull.head_sha)? {
+        return Err(Trouble::Refused(format!("Required status check \"{check}\" is expected.")));
+    }
     let git = known.git.clone();
     let base_ref = format!("refs/heads/{}", pull.base_branch);
     let base = known.refs.get(&base_ref).cloned();
     let base = base.ok_or_else(|| Trouble::unknown("branch", &pull.base_branch))?;
     let author = person(state, actor);
     let (web, head) = (web_flow(state), pull.head_sha.clone());
-    let conflict = || Trouble::Refused("Merge conflict".to_owned());
+    let conflict = || Trouble::Refused("Pull Request is not mergeable".to_owned());
     let from = pull.head_repository.and_then(|id| state.repositories.get(&id));
     let from = state.login(from.map(|from| from.owner));
     let (parents, text) = match how {
@@ -283,7 +307,8 @@ fn rebase(git: &Git, base: &str, head: &str, web: &Signature) -> Result<String, 
         let commit = git.commit(&sha)?;
         let parent = commit.parents.first().cloned().unwrap_or_default();
         let tree = git.replayed_tree(&parent, &tip, &sha);
-        let tree = tree.ok_or_else(|| Trouble::Refused("Merge conflict".to_owned()))?;
+        let tree =
+            tree.ok_or_else(|| Trouble::Refused("Pull Request is not mergeable".to_owned()))?;
         let who = (&commit.author, web);
         tip = write_commit(git, &tree, &[tip], who, &commit.message, Seal::Unsigned)?;
     }

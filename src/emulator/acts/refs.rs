@@ -116,6 +116,8 @@ fn describe(
     let mut about = shapes::repository(state, repository);
     about["created_at"] = json!(known.created_at / 1000);
     about["pushed_at"] = json!(known.pushed_at / 1000);
+    about["stargazers"] = json!(0);
+    about["custom_properties"] = json!({});
     about["master_branch"] = json!(known.default_branch);
     let range = format!(
         "/compare/{}...{}",

@@ -155,12 +155,13 @@ impl<'a> Call<'a> {
         let size = asked("per_page", 30).clamp(1, 100);
         let page = asked("page", 1).max(1);
         let last = items.len().div_ceil(size).max(1);
-        let here: Vec<Value> = items.into_iter().skip((page - 1) * size).take(size).collect();
+        let here: Vec<Value> =
+            items.into_iter().skip((page - 1).saturating_mul(size)).take(size).collect();
         let mut answer = Answer::ok(json!(here));
         let mut links = Vec::new();
         for (rel, target, wanted) in [
             ("prev", page.saturating_sub(1), page > 1),
-            ("next", page + 1, page < last),
+            ("next", page.saturating_add(1), page < last),
             ("last", last, page < last),
             ("first", 1, page > 1),
         ] {

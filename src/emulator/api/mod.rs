@@ -209,6 +209,11 @@ fn http_date(at_ms: i64) -> String {
     moment.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
+/// The pattern of the route that a request takes.
+pub(crate) fn pattern_of(method: &str, path: &str) -> Option<&'static str> {
+    find(method, path).map(|(route, _)| route.pattern)
+}
+
 /// The route for a request, with what its pattern's names stand for. The route that spells out
 /// most of the path wins.
 fn find(method: &str, path: &str) -> Option<(&'static Route, Vec<(&'static str, String)>)> {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::issues::check_texts;
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
+use crate::emulator::Trouble;
 use crate::emulator::acts::{self, Merge, NewPull, Presence};
 use crate::emulator::auth::Level;
 use crate::emulator::shapes::{commits, pulls as shapes};
@@ -233,9 +234,7 @@ fn merge(call: &mut Call<'_>) -> Outcome {
             let message = "Pull Request successfully merged";
             Ok(Answer::ok(json!({ "sha": sha, "merged": true, "message": message })))
         }
-        Err(crate::emulator::Trouble::Refused(_)) => {
-            Err(Refusal::new(405, "Pull Request is not mergeable"))
-        }
+        Err(Trouble::Refused(words)) => Err(Refusal::new(405, &words)),
         Err(other) => Err(other.into()),
     }
 }

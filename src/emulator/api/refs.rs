@@ -103,6 +103,11 @@ fn update(call: &mut Call<'_>) -> Outcome {
     if !forced && !call.repository()?.git.is_ancestor(&before, &sha) {
         return Err(Refusal::new(422, "Update is not a fast forward"));
     }
+    let branch = call.param("ref").trim_start_matches("heads/");
+    if let Some(check) = acts::missing_check(call.state, call.repository_id(), branch, &sha)? {
+        let words = format!("Required status check \"{check}\" is expected.");
+        return Err(Refusal::new(422, &words));
+    }
     if before != sha {
         let actor = call.actor()?;
         acts::move_ref(call.state, call.repository_id(), &name, Some(&sha), Some(actor))?;

@@ -214,12 +214,13 @@ pub(crate) fn pushed(
         fits.map(|change| change.path.as_str()).collect()
     };
     let person = |signature: &Signature| {
-        let account = account_of(state, signature);
-        json!({
-            "name": signature.name,
-            "email": signature.email,
-            "username": account.map(|id| state.login(Some(id))),
-        })
+        let mut shape = json!({ "name": signature.name, "email": signature.email });
+        if signature.email == "noreply@github.com" {
+            shape["username"] = json!("web-flow");
+        } else if let Some(account) = account_of(state, signature) {
+            shape["username"] = json!(state.login(Some(account)));
+        }
+        shape
     };
     Ok(json!({
         "id": commit.sha,

@@ -12,6 +12,11 @@ use crate::store::{Claim, Commit, JobWrite, LEASE_SECONDS, Lease, LedgerEntry, S
 /// So many rows are forgotten in one transaction.
 const FORGOTTEN_AT_ONCE: i64 = 2000;
 
+const CLAIM: &str = "UPDATE work
+         SET tries = tries + (lease_until IS NOT NULL), fence = fence + 1, lease_until = ?2
+         WHERE id = (SELECT id FROM work WHERE head = 1 AND ready <= ?1 ORDER BY ready, id LIMIT 1)
+         RETURNING id, fence, tries, task";
+
 /// A write that answers nothing but that it was done.
 #[derive(Debug)]
 pub(super) enum Change {
@@ -45,17 +50,12 @@ pub(super) async fn claim(
     connection: &mut SqliteConnection,
     now: Timestamp,
 ) -> Result<Option<Claim>, StoreError> {
-    let row: Option<(i64, i64, u32, String)> = sqlx::query_as(
-        "UPDATE work
-         SET tries = tries + (lease_until IS NOT NULL), fence = fence + 1, lease_until = ?2
-         WHERE id = (SELECT id FROM work WHERE head = 1 AND ready <= ?1 ORDER BY ready, id LIMIT 1)
-         RETURNING id, fence, tries, task",
-    )
-    .bind(now.0)
-    .bind(now.plus_seconds(LEASE_SECONDS).0)
-    .fetch_optional(connection)
-    .await
-    .map_err(failed)?;
+    let row: Option<(i64, i64, u32, String)> = sqlx::query_as(CLAIM)
+        .bind(now.0)
+        .bind(now.plus_seconds(LEASE_SECONDS).0)
+        .fetch_optional(connection)
+        .await
+        .map_err(failed)?;
     let Some((task, fence, tries, json)) = row else { return Ok(None) };
     // One that cannot be read stays leased, so that the others get their turn before it is
     // met again.
@@ -169,10 +169,6 @@ async fn commit(
             update_job(connection, job, *version, now).await?;
         }
         None => {}
-    }
-    if let Some(lane) = &commit.clear_lane {
-        let cleared = sqlx::query("DELETE FROM work WHERE lane = ?").bind(lane);
-        cleared.execute(&mut *connection).await.map_err(failed)?;
     }
     for task in &commit.tasks {
         enqueue(connection, task, now).await?;
@@ -327,4 +323,31 @@ async fn log(
         .await
         .map(drop)
         .map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_claim_goes_straight_to_the_first_task_that_is_ready() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let schema = include_str!("../../../migrations/sqlite/0001_first.sql");
+        sqlx::raw_sql(schema).execute(&mut connection).await.unwrap();
+        let question = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {CLAIM}"));
+        let steps: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(question).fetch_all(&mut connection).await.unwrap();
+        let steps: Vec<&str> = steps.iter().map(|(_, _, _, step)| step.as_str()).collect();
+        assert_eq!(
+            steps,
+            [
+                "SEARCH work USING INTEGER PRIMARY KEY (rowid=?)",
+                "SCALAR SUBQUERY 1",
+                "SEARCH work USING INDEX work_ready (ready<?)",
+            ],
+            "no scan and no sorting, however long the queue"
+        );
+    }
 }

@@ -1,0 +1,373 @@
+//! `gander run`: one job on a local repository, without GitHub.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::{CommandResult, NO_CHANGE, say, start_logging, unprivileged};
+use crate::app::{egress_to, model_addresses, models, sandbox};
+use crate::config::{ModelChoice, environment, variable};
+use crate::core::budget::Money;
+use crate::core::event::IssueText;
+use crate::core::evidence::{Evidence, Outcome, Verdict};
+use crate::core::id::{Branch, Sha};
+use crate::core::job::{Kind, Proposal};
+use crate::core::path::RepoPath;
+use crate::core::policy::{RULES_PATH, Rules};
+use crate::egress::PrivateAddresses;
+use crate::sandbox::{Sandbox, Unconfined};
+use crate::worker::{Attempt, AttemptEnd, Fault, LocalJob, Rooms, attempt, check};
+use crate::workspace::diff;
+use crate::workspace::mirror::{History, Mirror, Source, Want};
+use crate::workspace::patch::Patch;
+use crate::workspace::tree::Workspace;
+
+/// Do one job on a local repository, without GitHub
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// The repository: a checkout or a bare one. Nothing in it is changed
+    #[arg(long, value_name = "PATH", default_value = ".")]
+    repo: PathBuf,
+    /// The issue: its first line is the title
+    #[arg(long, value_name = "FILE")]
+    issue: PathBuf,
+    /// The commit or branch to work on; what is checked out if not given
+    #[arg(long, value_name = "REV")]
+    base: Option<String>,
+    /// `anthropic:NAME`, `openai:NAME` or `scripted:FILE`
+    #[arg(long, value_name = "MODEL", default_value = "anthropic:claude-sonnet-4-5")]
+    model: String,
+    /// Where to write patch, report and transcripts
+    #[arg(long, value_name = "DIR", default_value = "gander-out")]
+    out: PathBuf,
+    /// Build a feature instead of fixing a bug
+    #[arg(long)]
+    build: bool,
+    /// The most it may cost, in dollars
+    #[arg(long, value_name = "$N")]
+    budget: Option<Money>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Run commands without walls, on your own machine and at your own risk
+    #[arg(long)]
+    no_sandbox: bool,
+}
+
+/// How a run ended.
+struct Report {
+    base: Sha,
+    attempts: u32,
+    cost: Money,
+    end: End,
+}
+
+enum End {
+    Verified { proposal: Proposal, evidence: Evidence, proven: bool },
+    NothingToFix(String),
+    Without(String),
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When the job could not be tried.
+pub fn run(command: &Run) -> CommandResult {
+    start_logging("warn");
+    if unprivileged::is_root() && !command.no_sandbox {
+        return Err(
+            "commands of a repository never run as root: start `gander run` as an ordinary \
+                    user, or add --no-sandbox if this whole machine is a throw-away"
+                .into(),
+        );
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(work(command))
+}
+
+async fn work(command: &Run) -> CommandResult {
+    let text = std::fs::read_to_string(&command.issue).map_err(|error| {
+        format!("the issue {} cannot be read: {error}", command.issue.display())
+    })?;
+    let issue = issue_of(&text)?;
+    let cache = tempfile::Builder::new().prefix("gander-run-").tempdir()?;
+    let mirror = Mirror::open(&cache.path().join("mirrors"), "local").await?;
+    let base = fetch(command, &mirror).await?;
+    let rules = rules_at(&mirror, &base)?;
+    let rooms = rooms(command, mirror, cache.path()).await?;
+    let job = LocalJob {
+        kind: if command.build { Kind::Build } else { Kind::Fix },
+        issue: &issue,
+        request: "",
+        rules: &rules,
+        base: &base,
+    };
+    let (report, patch) = tries(command, &job, &rooms).await.map_err(|fault| fault.text)?;
+    write_out(command, &rooms, &report, patch.as_ref(), cache.path()).await?;
+    if command.json {
+        say(serde_json::to_string_pretty(&as_json(&report))?);
+    } else {
+        say(as_text(&report, &command.out));
+    }
+    let verified = matches!(report.end, End::Verified { .. });
+    Ok(if verified { ExitCode::SUCCESS } else { ExitCode::from(NO_CHANGE) })
+}
+
+async fn tries(
+    command: &Run,
+    job: &LocalJob<'_>,
+    rooms: &Rooms,
+) -> Result<(Report, Option<Patch>), Fault> {
+    let stop = CancellationToken::new();
+    let budget = command.budget.unwrap_or(job.rules.budget.run);
+    let mut cost = Money::ZERO;
+    let mut former: Option<(Patch, Option<Evidence>)> = None;
+    let mut last = String::new();
+    let report = |attempts, cost, end| Report { base: job.base.clone(), attempts, cost, end };
+    for number in 1..=job.rules.agent.attempts {
+        progress(command, &format!("attempt {number} of {}", job.rules.agent.attempts));
+        let this = Attempt {
+            round: 1,
+            number,
+            budget: budget.saturating_sub(cost),
+            former: former.as_ref().map(|(patch, evidence)| (patch, evidence.as_ref())),
+            stop: &stop,
+        };
+        let result = attempt(job, rooms, &this).await?;
+        cost = cost + result.cost;
+        let (patch, proposal) = match result.end {
+            AttemptEnd::Proposed(patch, proposal) => (patch, proposal),
+            AttemptEnd::NothingToFix(why) => {
+                return Ok((report(number, cost, End::NothingToFix(why)), None));
+            }
+            AttemptEnd::OutOfBudget(why) => {
+                return Ok((report(number, cost, End::Without(why)), None));
+            }
+            AttemptEnd::Failed(why) => {
+                last = why;
+                continue;
+            }
+            AttemptEnd::Stopped => break,
+        };
+        progress(command, "checking the change in a fresh copy");
+        let logs = rooms.records.join(format!("r1-a{number}"));
+        let evidence = check(job, rooms, &patch, &logs, &stop).await?;
+        match evidence.verdict() {
+            Verdict::Green(verified) => {
+                let proven = verified.is_proven();
+                let end = End::Verified { proposal, evidence, proven };
+                return Ok((report(number, cost, end), Some(patch)));
+            }
+            Verdict::Red | Verdict::Unknown => {
+                let why = evidence.failures().map(|(name, why)| format!("{name}: {why}"));
+                last = why.collect::<Vec<_>>().join("\n");
+                former = Some((patch, Some(evidence)));
+            }
+        }
+    }
+    Ok((report(job.rules.agent.attempts, cost, End::Without(last)), None))
+}
+
+fn issue_of(text: &str) -> Result<IssueText, String> {
+    let text = text.trim();
+    let (title, body) = text.split_once('\n').unwrap_or((text, ""));
+    let title = title.trim_start_matches('#').trim();
+    if title.is_empty() {
+        return Err("the issue file is empty: write a title on its first line".to_owned());
+    }
+    Ok(IssueText { title: title.to_owned(), body: body.trim().to_owned() })
+}
+
+async fn fetch(
+    command: &Run,
+    mirror: &Mirror,
+) -> Result<Sha, Box<dyn std::error::Error + Send + Sync>> {
+    const TIME: Duration = Duration::from_secs(15 * 60);
+    let path = command.repo.canonicalize().map_err(|error| {
+        format!("the repository {} cannot be opened: {error}", command.repo.display())
+    })?;
+    let source = Source::Path(&path);
+    let Some(base) = &command.base else {
+        return Ok(mirror.fetch(source, Want::Head, History::Tip, TIME).await?);
+    };
+    if let Ok(sha) = base.parse::<Sha>() {
+        return Ok(mirror.fetch(source, Want::Commit(&sha), History::Tip, TIME).await?);
+    }
+    let branch: Branch = base
+        .parse()
+        .map_err(|_| format!("--base {base:?} is neither a branch nor a full commit SHA"))?;
+    Ok(mirror.fetch(source, Want::Branch(&branch), History::Tip, TIME).await?)
+}
+
+/// The rules at the base commit, never from the work tree.
+fn rules_at(
+    mirror: &Mirror,
+    base: &Sha,
+) -> Result<Rules, Box<dyn std::error::Error + Send + Sync>> {
+    const LARGEST: u64 = 1024 * 1024;
+    let path: RepoPath = RULES_PATH.parse()?;
+    let bytes = mirror.read_file(base, &path, LARGEST)?.unwrap_or_default();
+    Ok(Rules::parse(&String::from_utf8_lossy(&bytes))?)
+}
+
+async fn rooms(
+    command: &Run,
+    mirror: Mirror,
+    cache: &Path,
+) -> Result<Rooms, Box<dyn std::error::Error + Send + Sync>> {
+    let walls: Arc<dyn Sandbox> = if command.no_sandbox {
+        Arc::new(Unconfined::new(environment()))
+    } else {
+        Arc::new(sandbox())
+    };
+    walls.probe().await?;
+    let choice = model_choice(&command.model)?;
+    let egress = egress_to(model_addresses(&choice)?, PrivateAddresses::Refuse)?;
+    let model = models(&choice, &egress)?.into_iter().next().ok_or("no model is named")?;
+    std::fs::create_dir_all(&command.out)
+        .map_err(|error| format!("{} cannot be made: {error}", command.out.display()))?;
+    Ok(Rooms {
+        sandbox: walls,
+        model,
+        mirror,
+        scratch: cache.join("scratch"),
+        records: command.out.clone(),
+        model_pause: Duration::from_secs(2),
+    })
+}
+
+fn model_choice(text: &str) -> Result<ModelChoice, String> {
+    let (provider, name) = text.split_once(':').ok_or_else(|| {
+        format!("--model {text:?}: write anthropic:NAME, openai:NAME or scripted:FILE")
+    })?;
+    if provider == "scripted" {
+        return Ok(ModelChoice::Script(name.into()));
+    }
+    let usual = if provider == "openai" { "OPENAI_API_KEY" } else { "ANTHROPIC_API_KEY" };
+    let key = variable("GANDER_MODEL_KEY").or_else(|| variable(usual)).ok_or_else(|| {
+        format!("no key for {provider}: set {usual}, or use --model scripted:FILE to try without")
+    })?;
+    Ok(ModelChoice::Provider {
+        provider: provider.to_owned(),
+        names: vec![name.to_owned()],
+        key: key.into(),
+        base_url: None,
+    })
+}
+
+async fn write_out(
+    command: &Run,
+    rooms: &Rooms,
+    report: &Report,
+    patch: Option<&Patch>,
+    cache: &Path,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let out = &command.out;
+    std::fs::write(out.join("report.md"), as_text(report, out))?;
+    std::fs::write(out.join("report.json"), serde_json::to_string_pretty(&as_json(report))?)?;
+    let path = out.join("change.patch");
+    match patch {
+        Some(patch) => {
+            let tree = cache.join("base");
+            let workspace = Workspace::export(&rooms.mirror, &report.base, &tree).await?;
+            let base = diff::base_files(&rooms.mirror, &workspace, patch)?;
+            std::fs::write(path, diff::unified(patch, &base))?;
+        }
+        // An older run's patch must not pass for this one's.
+        None if path.exists() => std::fs::remove_file(path)?,
+        None => {}
+    }
+    Ok(())
+}
+
+fn as_text(report: &Report, out: &Path) -> String {
+    let mut text = String::new();
+    let s = if report.attempts == 1 { "" } else { "s" };
+    let effort = format!("{} attempt{s}, {}", report.attempts, report.cost);
+    match &report.end {
+        End::Verified { proposal, evidence, proven } => {
+            let (files, added, removed) = proposal.size;
+            let verified = if *proven { "Verified" } else { "UNPROVEN: nothing could be run" };
+            let _ = writeln!(
+                text,
+                "{verified}: {files} file(s), +{added} -{removed} on {} ({effort})\n",
+                report.base.short()
+            );
+            for check in &evidence.checks {
+                let millis = check.millis;
+                let _ = writeln!(text, "  {} {} ({millis} ms)", mark(&check.outcome), check.name);
+            }
+            for flag in &proposal.flags {
+                let _ = writeln!(text, "  look closely: {flag}");
+            }
+            let _ = writeln!(text, "\nIn the model's words:\n{}\n", indented(&proposal.summary));
+            let _ =
+                writeln!(text, "Apply it with: git apply {}", out.join("change.patch").display());
+        }
+        End::NothingToFix(why) => {
+            let _ = writeln!(
+                text,
+                "Nothing to change ({effort}). In the model's words:\n{}",
+                indented(why)
+            );
+        }
+        End::Without(why) => {
+            let _ = writeln!(
+                text,
+                "No verified change ({effort}). The last attempt ended with:\n{}\n\n\
+                 The transcripts and logs are in {}.",
+                indented(why),
+                out.display()
+            );
+        }
+    }
+    text
+}
+
+fn as_json(report: &Report) -> serde_json::Value {
+    let common = json!({
+        "base": report.base,
+        "attempts": report.attempts,
+        "cost": report.cost,
+    });
+    let own = match &report.end {
+        End::Verified { proposal, evidence, proven } => json!({
+            "result": "verified",
+            "proven": proven,
+            "patch": proposal.patch,
+            "summary": proposal.summary,
+            "flags": proposal.flags,
+            "checks": evidence.checks,
+        }),
+        End::NothingToFix(why) => json!({"result": "nothing_to_fix", "why": why}),
+        End::Without(why) => json!({"result": "no_verified_change", "why": why}),
+    };
+    let mut all = own;
+    if let (Some(all), Some(common)) = (all.as_object_mut(), common.as_object()) {
+        all.extend(common.clone());
+    }
+    all
+}
+
+fn mark(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "passed",
+        Outcome::Failed(_) => "FAILED",
+        Outcome::Inconclusive(_) => "could not be run",
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+fn progress(command: &Run, what: &str) {
+    if !command.json {
+        say(format!("… {what}"));
+    }
+}

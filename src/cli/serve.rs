@@ -1,0 +1,135 @@
+//! `gander serve`: server and worker in one process.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{CommandResult, start_logging, unprivileged};
+use crate::app::{App, Wiring};
+use crate::config::{Config, variable};
+use crate::forge::{Forge, ForgeError};
+use crate::sandbox::Sandbox;
+
+/// Receive webhooks and work on jobs
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    /// The operator's configuration; variables come before it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Only receive; another process works
+    #[arg(long)]
+    no_worker: bool,
+    /// Started as root: the user to become before anything is opened
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When it cannot start, or has to stop.
+pub fn run(command: &Serve) -> CommandResult {
+    if unprivileged::is_root() {
+        let Some(user) = &command.user else {
+            return Err("Gander does not run as root: start it as an ordinary user, or add \
+                        `--user NAME` and it becomes that user before it opens anything"
+                .into());
+        };
+        let never = unprivileged::rerun_unprivileged(std::env::args_os().skip(1), Some(user))?;
+        match never {}
+    }
+    keep_secrets_in_memory();
+    start_logging("warn,gander=info");
+    let config = Config::load(command.config.as_deref(), &|name| variable(name))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(command, &config))
+}
+
+async fn serve(command: &Serve, config: &Config) -> CommandResult {
+    let wiring = Wiring::from_config(config).await?;
+    let (forge, sandbox) = (wiring.forge.clone(), Arc::clone(&wiring.sandbox));
+    let store = Arc::clone(&wiring.store);
+    let app = App::new(wiring);
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    tracing::info!(address = %listener.local_addr()?, "listening; webhooks go to /github/webhook");
+    let shutdown = CancellationToken::new();
+    tokio::spawn(stop_on_signal(shutdown.clone())?);
+
+    let serving = crate::server::serve(listener, app.intake, shutdown.clone());
+    let working = async {
+        let ready = prove(&forge, sandbox.as_ref(), command.no_worker).await;
+        if let Err(reason) = ready {
+            shutdown.cancel();
+            return Err(reason);
+        }
+        if !command.no_worker {
+            if let Err(fault) = app.worker.begin_sweeps().await {
+                tracing::error!(fault = fault.text, "the sweeps could not be queued");
+            }
+            app.worker.run(shutdown.clone()).await;
+        }
+        Ok(())
+    };
+    let (served, worked) = tokio::join!(serving, working);
+    store.close().await?;
+    worked?;
+    served?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows before the first job that GitHub knows us and that the walls stand.
+async fn prove(
+    forge: &Forge,
+    sandbox: &dyn Sandbox,
+    no_worker: bool,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    if !no_worker {
+        let probe = sandbox.probe().await?;
+        tracing::info!(sandbox = probe.version, processes = ?probe.process_limit, "sandbox works");
+    }
+    match forge.app().await {
+        Ok(app) => {
+            tracing::info!(app = app.slug, "GitHub knows this App");
+            Ok(())
+        }
+        Err(error @ ForgeError::Refused { .. }) => Err(format!(
+            "GitHub does not accept this App's number and key: {error}. Check GANDER_APP_ID, and \
+             that the private key belongs to that App and was not deleted"
+        )
+        .into()),
+        Err(error) => {
+            tracing::warn!(%error, "GitHub could not be asked who this App is; going on");
+            Ok(())
+        }
+    }
+}
+
+fn stop_on_signal(
+    shutdown: CancellationToken,
+) -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: work under way is handed back");
+        shutdown.cancel();
+    })
+}
+
+/// No core dump, no debugger of another user.
+fn keep_secrets_in_memory() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = rustix::process::setrlimit(Resource::Core, none);
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
