@@ -16,7 +16,8 @@ async fn commanded() -> (World, u64, Post) {
     w.emulator.plan_delivery(DeliveryFault::Lose);
     w.emulator.deliver_all().await;
     let lost = w.emulator.deliveries().pop().unwrap();
-    let post = Post::new(&w, &lost.event, lost.payload.to_string()).with("X-GitHub-Delivery", lost.guid);
+    let post =
+        Post::new(&w, &lost.event, lost.payload.to_string()).with("X-GitHub-Delivery", lost.guid);
     (w, issue, post)
 }
 

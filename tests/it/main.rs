@@ -9,5 +9,7 @@
 mod wire;
 mod world;
 
+mod attempts;
 mod duplicates;
 mod fix_an_issue;
+mod webhooks;

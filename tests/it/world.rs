@@ -17,8 +17,7 @@ use gander::core::command::Address;
 use gander::core::id::Timestamp;
 use gander::egress::PrivateAddresses;
 use gander::emulator::{
-    Actor, AppCredentials, AppSpec, Emulator, IssueView, Options, PullView,
-    RepositorySpec,
+    Actor, AppCredentials, AppSpec, Emulator, IssueView, Options, PullView, RepositorySpec,
 };
 use gander::forge::{AppKey, Forge, ForgeConfig};
 use gander::model::{Model, ModelError, Price, Reply, Request, Scripted, Turn};
