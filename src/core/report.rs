@@ -49,7 +49,9 @@ pub fn marker(job_or_act: &str, part: &str) -> String {
 pub fn status_comment(job: &Job, setting: &Setting) -> String {
     let mut text = format!("{}\n\n", headline(job));
     text.push_str(&checklist(job));
-    if let Stage::Done(ending) = &job.stage {
+    if let Stage::Done(ending) = &job.stage
+        && !matches!(ending, Ending::Merged { .. })
+    {
         let _ = write!(text, "\n{}\n", why_it_ended(ending, setting));
     }
     let _ = write!(text, "\n<sub>{}</sub>\n", footer(job, setting));
