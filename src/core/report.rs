@@ -98,7 +98,10 @@ pub fn title(job: &Job) -> String {
         Kind::Fix => "fix",
         Kind::Build => "feat",
     };
-    format!("{verb}: {} (#{})", inline(&job.order.issue.title, 60).replace('\\', ""), job.subject)
+    // Plain text, not Markdown, and the first line of a commit: `[skip ci]` would act there.
+    let words = inline(&job.order.issue.title, 60).replace('\\', "");
+    let words = words.replace('[', "(").replace(']', ")");
+    format!("{verb}: {words} (#{})", job.subject)
 }
 
 /// The whole commit message. Holds no word of the model.

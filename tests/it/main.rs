@@ -10,6 +10,8 @@ mod wire;
 mod world;
 
 mod attempts;
+mod bad_input;
+mod crash;
 mod duplicates;
 mod fix_an_issue;
 mod webhooks;

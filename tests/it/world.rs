@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// 2026-01-05 12:00 UTC, a Monday.
-const BEGINNING: i64 = 1_767_614_400_000;
+pub const BEGINNING: i64 = 1_767_614_400_000;
 pub const REPO: &str = "acme/widgets";
 
 pub struct World {
@@ -126,33 +126,15 @@ pub fn good_fix() -> Vec<Turn> {
 
 impl World {
     pub async fn with_project(files: Vec<(&str, &str)>) -> Self {
-        let files = files.into_iter().map(|(path, text)| (path.to_owned(), text.into())).collect();
-        Self::with_files(files).await
+        Self::with_files(owned(files)).await
     }
 
     pub async fn with_files(files: Vec<(String, Vec<u8>)>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let now = Arc::new(AtomicI64::new(BEGINNING));
         let shown = Arc::clone(&now);
-        let root = directory.path().join("github");
-        std::fs::create_dir(&root).unwrap();
         let clock = Arc::new(move || shown.load(Ordering::SeqCst));
-        let emulator = Emulator::start(Options { root, clock }).await.unwrap();
-        let app = emulator.create_app(app_spec()).unwrap();
-        for person in ["acme", "mona", "hubot-fan"] {
-            emulator.create_user(person);
-        }
-        emulator
-            .create_repository(RepositorySpec {
-                owner: "acme".to_owned(),
-                name: "widgets".to_owned(),
-                private: false,
-                default_branch: "main".to_owned(),
-                files,
-            })
-            .unwrap();
-        emulator.set_permission(REPO, "mona", "write").unwrap();
-        emulator.install(app.app_id, &[REPO]).unwrap();
+        let (emulator, app) = github(directory.path(), clock, files).await;
         let model = Arc::new(Words::default());
         let data = directory.path().join("data");
         let store = open(&data).await;
@@ -380,6 +362,38 @@ impl House<'_> {
             },
         })
     }
+}
+
+/// A GitHub with one repository, a maintainer, a stranger and the App.
+pub async fn github(
+    directory: &Path,
+    clock: gander::emulator::Clock,
+    files: Vec<(String, Vec<u8>)>,
+) -> (Emulator, AppCredentials) {
+    let root = directory.join("github");
+    std::fs::create_dir(&root).unwrap();
+    let emulator = Emulator::start(Options { root, clock }).await.unwrap();
+    let app = emulator.create_app(app_spec()).unwrap();
+    for person in ["acme", "mona", "hubot-fan"] {
+        emulator.create_user(person);
+    }
+    emulator
+        .create_repository(RepositorySpec {
+            owner: "acme".to_owned(),
+            name: "widgets".to_owned(),
+            private: false,
+            default_branch: "main".to_owned(),
+            files,
+        })
+        .unwrap();
+    emulator.set_permission(REPO, "mona", "write").unwrap();
+    emulator.install(app.app_id, &[REPO]).unwrap();
+    (emulator, app)
+}
+
+/// Files as bytes.
+pub fn owned(files: Vec<(&str, &str)>) -> Vec<(String, Vec<u8>)> {
+    files.into_iter().map(|(path, text)| (path.to_owned(), text.into())).collect()
 }
 
 /// Opens the memory in a data directory.
