@@ -102,6 +102,8 @@ fn delivery(n: u64) -> Delivery {
         repository: Some(Repository { id: 1_296_269, full_name: "acme/widgets".into() }),
         issue: Some(Issue {
             id: 73_464_126,
+            title: String::new(),
+            body: None,
             number: n,
             state: "open".into(),
             updated_at: Some("2026-01-01T00:00:00Z".into()),
