@@ -275,7 +275,7 @@ fn allows_others(path: &Path, rights: u32) -> bool {
 }
 
 fn command(program: &OsStr) -> Command {
-    #[allow(clippy::disallowed_methods)] // Replaces this process; no second one is started.
+    #[expect(clippy::disallowed_methods, reason = "replaces this process; no second one starts")]
     Command::new(program)
 }
 

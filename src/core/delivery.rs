@@ -7,8 +7,6 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::command::Address;
-use super::event::Event;
 use super::id::{DeliveryId, HookId};
 
 /// One webhook POST, verified and ready to be stored.
@@ -206,16 +204,6 @@ impl Delivery {
                 .finalize()
                 .into(),
             content,
-        }
-    }
-
-    /// Whether anything follows from it. If not, it is recorded and never queued.
-    pub fn is_wanted(&self, address: &Address) -> bool {
-        match &self.content {
-            Content::Kept(payload) => {
-                !matches!(Event::of(&self.event, payload, address), Event::Nothing(_))
-            }
-            Content::Quarantined(_) => false,
         }
     }
 }

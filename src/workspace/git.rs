@@ -184,7 +184,7 @@ impl Drop for KilledOnDrop {
     }
 }
 
-#[allow(clippy::disallowed_methods)] // The one place where git starts.
+#[expect(clippy::disallowed_methods, reason = "git starts here and nowhere else")]
 fn scrubbed(peer: Peer<'_>) -> std::process::Command {
     let mut command = std::process::Command::new("git");
     command
