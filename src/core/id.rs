@@ -233,7 +233,9 @@ impl FromStr for RepoName {
                 && part.len() <= 100
                 && part != "."
                 && part != ".."
-                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         };
         match text.split_once('/') {
             Some((owner, name)) if good(owner) && good(name) => {
@@ -283,8 +285,24 @@ mod tests {
     #[test]
     fn branches_that_git_would_misread_are_refused() {
         for bad in [
-            "", "-f", "HEAD", "refs/heads/main", "a..b", "a b", "a\u{3000}b", "x.lock", "a//b", "/a",
-            "a/", "a^", "a:b", ".a", "a/.b", "@", "a@{1}", "a\nb",
+            "",
+            "-f",
+            "HEAD",
+            "refs/heads/main",
+            "a..b",
+            "a b",
+            "a\u{3000}b",
+            "x.lock",
+            "a//b",
+            "/a",
+            "a/",
+            "a^",
+            "a:b",
+            ".a",
+            "a/.b",
+            "@",
+            "a@{1}",
+            "a\nb",
         ] {
             assert!(bad.parse::<Branch>().is_err(), "{bad:?} was accepted");
         }
