@@ -1,0 +1,117 @@
+//! From the delivery of `/gander fix` to the open pull request.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gander::app::{App, Wiring, egress_to, sandbox};
+use gander::clock::Clock;
+use gander::core::budget::Money;
+use gander::core::command::Address;
+use gander::egress::PrivateAddresses;
+use gander::forge::{AppKey, Forge, ForgeConfig};
+use gander::model::Scripted;
+use gander::server::WebhookSecrets;
+use gander::store::Sqlite;
+use gander::worker::Settings;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::agent::{PROJECT, five_turns};
+use super::load::SECRET;
+use super::sample::Sample;
+use super::served::{Box, REPO};
+use super::table::{Table, Wanted};
+
+const WORLDS: usize = 12;
+
+pub(crate) fn measure(home: &Path, table: &mut Table) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    let (mut requests, mut steps) = (0, Vec::new());
+    for n in 0..WORLDS {
+        let home = home.join(format!("journey-{n}"));
+        let (one, two, sent, seen) = runtime.block_on(world(&home));
+        first.push(one);
+        second.push(two);
+        (requests, steps) = (sent, seen);
+        std::fs::remove_dir_all(home).unwrap();
+    }
+    let first = Sample::of_times(first);
+    table.sample("delivery → open PR, first job", "ms", &first, Wanted::AtMost(350.0));
+    let second = Sample::of_times(second);
+    table.sample("delivery → open PR, known repository", "ms", &second, Wanted::AtMost(350.0));
+    table.value("  requests to GitHub until then", "", f64::from(requests), Wanted::Nothing);
+    if std::env::args().any(|word| word == "steps") {
+        println!("{}", steps.join("\n"));
+    }
+}
+
+/// A fresh GitHub and Gander: a first job, then a second one.
+async fn world(home: &Path) -> (Duration, Duration, u32, Vec<String>) {
+    let github = Box::start(&home.join("github"), PROJECT).await;
+    let emulator = &github.emulator;
+    let (api, web) = (emulator.api_url(), emulator.web_url());
+    let egress = egress_to([api.clone(), web.clone()], PrivateAddresses::AllowLoopback).unwrap();
+    let key = AppKey::from_pem(github.app.private_key_pem.as_bytes()).unwrap();
+    let config = ForgeConfig { api, web, app_id: github.app.app_id, key };
+    let clock = Clock::system();
+    let data = home.join("data");
+    let wiring = Wiring {
+        store: Arc::new(Sqlite::open(&data.join("gander.db")).await.unwrap()),
+        forge: Forge::new(config, egress, clock.clone()),
+        sandbox: Arc::new(sandbox()),
+        models: vec![Arc::new(Scripted::from_turns(five_turns()))],
+        secrets: WebhookSecrets::new(SECRET.into(), None).unwrap(),
+        clock,
+        settings: Settings {
+            address: Address::default(),
+            data,
+            most_per_job: Money::from_micros(10_000_000),
+            installation_day: Money::from_micros(100_000_000),
+            workers: 2,
+            model_pause: Duration::ZERO,
+        },
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/github/webhook", listener.local_addr().unwrap());
+    emulator.set_webhook_url(github.app.app_id, url.parse().unwrap());
+    emulator.auto_deliver();
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(App::new(wiring).run(listener, shutdown.clone()));
+
+    let first = job(&github, 1).await;
+    let sent = u32::try_from(emulator.exchanges().len()).unwrap();
+    let steps = emulator.exchanges();
+    let steps = steps.iter().map(|sent| format!("    {} {}", sent.method, sent.path)).collect();
+    let second = job(&github, 2).await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+    (first, second, sent, steps)
+}
+
+/// One job, from the comment to the pull request; then until all is said.
+async fn job(github: &Box, pulls: usize) -> Duration {
+    let (emulator, mona) = (&github.emulator, github.emulator.person("mona"));
+    let issue = mona.opens_issue(REPO, "The count is one too low", "3 gives 2.", &[]).unwrap();
+    until(|| emulator.waiting_deliveries() == 0).await;
+    let started = Instant::now();
+    mona.comments(REPO, issue, "/gander fix").unwrap();
+    until(|| emulator.pulls(REPO).len() == pulls).await;
+    let took = started.elapsed();
+    until(|| {
+        let said = emulator.issue(REPO, issue).unwrap().comments;
+        said.iter().any(|comment| comment.body.starts_with("@mona"))
+    })
+    .await;
+    until(|| emulator.waiting_deliveries() == 0).await;
+    took
+}
+
+async fn until(come: impl Fn() -> bool) {
+    let asked = Instant::now();
+    while !come() {
+        assert!(asked.elapsed() < Duration::from_secs(60), "it did not come to pass");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
