@@ -86,7 +86,7 @@ async fn world(home: &Path) -> (Duration, Duration, u32, Vec<String>) {
     let steps = steps.iter().map(|sent| format!("    {} {}", sent.method, sent.path)).collect();
     let second = job(&github, 2).await;
     shutdown.cancel();
-    running.await.unwrap().unwrap();
+    running.await.unwrap();
     (first, second, sent, steps)
 }
 
