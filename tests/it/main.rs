@@ -14,4 +14,6 @@ mod bad_input;
 mod crash;
 mod duplicates;
 mod fix_an_issue;
+mod hostile_github;
+mod hostile_model;
 mod webhooks;
