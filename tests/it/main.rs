@@ -4,6 +4,7 @@
 //! SQLite remembers, bubblewrap holds the commands.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::print_stdout)] // what a second process says to the first
 #![allow(missing_docs, unreachable_pub)]
 
 mod wire;

@@ -260,10 +260,6 @@ impl World {
         self.emulator.issue(REPO, number).unwrap()
     }
 
-    pub fn pull(&self, number: u64) -> PullView {
-        self.emulator.pull(REPO, number).unwrap()
-    }
-
     /// The comments Gander wrote on an issue or pull request, without their hidden markers.
     pub fn comments(&self, number: u64) -> Vec<String> {
         let comments = self.issue(number).comments;
