@@ -17,8 +17,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Connections at a time; a further one waits in the kernel's queue.
 const MOST: usize = 768;
-/// Requests at a time on one HTTP/2 connection.
-const MOST_STREAMS: u32 = 32;
 /// How long a shutdown waits for requests under way.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
@@ -28,14 +26,9 @@ pub(super) async fn serve(
     patience: Duration,
     shutdown: CancellationToken,
 ) {
-    let mut builder = Builder::new(TokioExecutor::new());
+    // HTTP/1 only, as webhooks come: telling versions apart would wait for ever for a first byte.
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(patience);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(patience)
-        .keep_alive_timeout(patience)
-        .max_concurrent_streams(MOST_STREAMS);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MOST));
     let next = async || {

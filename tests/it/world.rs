@@ -41,6 +41,7 @@ pub struct World {
     pub store: Arc<dyn Store>,
     pub worker: Worker,
     pub webhook_url: url::Url,
+    pub intake: Intake,
     pub now: Arc<AtomicI64>,
     directory: TempDir,
     _server: DropGuard,
@@ -155,9 +156,20 @@ impl World {
             model: Arc::clone(&model) as Arc<dyn Model>,
         };
         let App { intake, worker } = house.app();
-        let (webhook_url, server) = listen(intake).await;
+        let (webhook_url, server) = listen(intake.clone()).await;
         emulator.set_webhook_url(app.app_id, webhook_url.clone());
-        Self { emulator, app, model, store, worker, webhook_url, now, directory, _server: server }
+        Self {
+            emulator,
+            app,
+            model,
+            store,
+            worker,
+            webhook_url,
+            intake,
+            now,
+            directory,
+            _server: server,
+        }
     }
 
     /// Someone with write access.
