@@ -125,7 +125,6 @@ fn fuzzy_cases_are_applied_only_where_there_is_no_doubt() {
             ("open", Ok(edited)) => {
                 tally.count("open: taken");
                 assert!(edited.note.is_some(), "{id}: taken without saying how");
-                println!("OPEN {id} {}", edited.note.unwrap());
             }
             ("open", Err(_)) => tally.count("open: refused"),
             ("retry_only", Ok(_)) => tally.complain("retry_only: taken", id),
@@ -136,7 +135,14 @@ fn fuzzy_cases_are_applied_only_where_there_is_no_doubt() {
     tally.print("fuzzy cases");
     assert_eq!(tally.of("cases"), 315);
     assert_eq!(tally.of("changed, though it must not"), 0);
-    assert!(tally.of("apply: equal") >= 33);
+    assert_eq!(tally.of("retry_only: taken"), 0);
+    // Of the other fifteen, most replace lines that the file does not have, or expect what nobody
+    // asked for there.
+    let equal = tally.of("apply: equal");
+    assert!(equal >= 33, "{equal}");
+    let left_as_expected = equal + tally.of("apply: nothing to do, and said so");
+    assert!(left_as_expected >= 37, "{left_as_expected}");
+    assert!(tally.of("apply: other result") <= 1);
 }
 
 impl<'a> Replay<'a> {

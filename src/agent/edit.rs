@@ -595,6 +595,11 @@ mod tests {
             edit(text, "fn start() {}", "fn main() {}"),
             Err(EditRefusal::AlreadyApplied { line: 3 })
         );
+        assert_eq!(
+            edit("mod m {\n    fn main() {\n    }\n}\n", "fn start() {\n}\n", "fn main() {\n}\n"),
+            Err(EditRefusal::AlreadyApplied { line: 2 }),
+            "and so it is further in",
+        );
         let short = edit("}\n", "]", "}");
         assert!(matches!(short, Err(EditRefusal::NotFound { .. })), "that says nothing");
     }

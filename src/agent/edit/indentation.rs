@@ -44,7 +44,7 @@ pub(super) fn edit_respelled(
 }
 
 impl Spelling {
-    /// `None` when the indentation of a line cannot be spelled so, or of no line needs to.
+    /// `None` when the indentation of a line cannot be spelled so.
     fn of(self, text: &str) -> Option<String> {
         let lines: Option<Vec<String>> = text
             .split('\n')
@@ -85,6 +85,63 @@ impl Spelling {
                 "The file is indented with tabs, not {width} spaces; the old text was taken at \
                  line {line} and the new text indented likewise."
             ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{prop_assert_eq, proptest};
+
+    use crate::agent::edit::{EditRefusal, edit};
+
+    #[test]
+    fn tabs_are_spelled_as_the_spaces_of_the_file_and_the_other_way_round() {
+        let spaces = "fn f() {\n  if x {\n    y();\n  }\n}\n";
+        let tabs = spaces.replace("  ", "\t");
+        let (old, new) = ("\tif x {\n\t\ty();\n\t}\n", "\tif z {\n\n\t\ty();\n\t}\n");
+        let edited = edit(spaces, old, new).unwrap();
+        assert_eq!(edited.text, "fn f() {\n  if z {\n\n    y();\n  }\n}\n");
+        assert!(edited.note.unwrap().contains("indented with 2 spaces, not tabs"));
+        let edited = edit(&tabs, &old.replace('\t', "    "), &new.replace('\t', "    ")).unwrap();
+        assert_eq!(edited.text, "fn f() {\n\tif z {\n\n\t\ty();\n\t}\n}\n");
+        assert!(edited.note.unwrap().contains("indented with tabs, not 4 spaces"));
+    }
+
+    #[test]
+    fn indentation_that_can_be_read_in_two_ways_is_refused() {
+        let text = "a:\n  x\nb:\n    x\n";
+        let two = edit(text, "\tx\n", "\ty\n");
+        assert_eq!(two, Err(EditRefusal::Multiple { lines: vec![2, 4] }));
+        for (old, new) in [("\ta\n\t\t\tb\n", "\ta\n"), ("\ta\n\t\tb\n", "\t a\n")] {
+            let refused = edit("  a\n    b\n", old, new).unwrap_err();
+            assert!(matches!(refused, EditRefusal::NotFound { .. }), "{old:?}: {refused}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_result_is_that_of_the_edit_in_the_spelling_of_the_file(
+            lines in vec((1..4_usize, "[ab]{1,2}"), 6..12), start in 0..3_usize, width in 2..5_usize,
+            replacement in vec((0..4_usize, "[xy]"), 0..3),
+        ) {
+            let spelled = |lines: &[(usize, String)], step: &str| -> String {
+                lines.iter().map(|(deep, words)| step.repeat(*deep) + words + "\n").collect()
+            };
+            let old = &lines[start..start + 3];
+            let new = [&old[..1], &replacement, &old[2..]].concat();
+            let expected = [&lines[..start], &new, &lines[start + 3..]].concat();
+            for (of_the_file, of_the_model) in [(" ".repeat(width), "\t"), ("\t".into(), &*" ".repeat(width))] {
+                let text = spelled(&lines, &of_the_file);
+                let result = edit(&text, &spelled(old, of_the_model), &spelled(&new, of_the_model));
+                match result {
+                    Ok(edited) => prop_assert_eq!(edited.text, spelled(&expected, &of_the_file)),
+                    Err(refusal) => {
+                        prop_assert_eq!(refusal.to_string().contains("Nothing was done"), true);
+                    }
+                }
+            }
         }
     }
 }
