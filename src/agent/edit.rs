@@ -344,6 +344,20 @@ fn replace_lines(
 }
 
 fn shifted_places<'a>(text: &'a str, old: &'a str) -> Vec<Shifted<'a>> {
+    places_of_lines(text, old, |_| true)
+}
+
+/// The first lines of the places where only white space at line ends differs, counted from zero.
+fn unshifted_places(text: &str, old: &str) -> Vec<usize> {
+    let places = places_of_lines(text, old, |shift| shift == Shift::Added(""));
+    places.into_iter().map(|place| place.first_line).collect()
+}
+
+fn places_of_lines<'a>(
+    text: &'a str,
+    old: &'a str,
+    allowed: impl Fn(Shift<'_>) -> bool,
+) -> Vec<Shifted<'a>> {
     let wanted: Vec<&str> = without_last_break(old).split('\n').collect();
     let Some(anchor) = wanted.iter().position(|line| !is_blank(line)) else {
         return Vec::new();
@@ -354,7 +368,7 @@ fn shifted_places<'a>(text: &'a str, old: &'a str) -> Vec<Shifted<'a>> {
     for first_line in 0..last.map_or(0, |last| last + 1) {
         let here = &lines[first_line..first_line + wanted.len()];
         let Some(shift) = Shift::between(wanted[anchor], here[anchor]) else { continue };
-        if wanted.iter().zip(here).all(|(old, line)| shift.leads(old, line)) {
+        if allowed(shift) && wanted.iter().zip(here).all(|(old, line)| shift.leads(old, line)) {
             places.push(Shifted { first_line, shift });
             if places.len() == MOST_PLACES {
                 break;

@@ -8,8 +8,7 @@
 
 use std::collections::HashSet;
 
-use super::{EditRefusal, Edited, MOST_PLACES, Shift, View, is_blank};
-use super::{replace_lines, shifted_places};
+use super::{EditRefusal, Edited, View, is_blank, replace_lines, unshifted_places};
 use crate::agent::nearest::shortened;
 
 /// One line in so many may be left out.
@@ -36,11 +35,7 @@ pub(super) fn edit_without_strange_lines(
     let (old_lines, new_lines) = (split(old), split(new));
     let remaining = Remaining::of(&old_lines, &new_lines, &view.lines)?;
     let [old, new] = [remaining.old, remaining.new].map(|lines| lines.join("\n") + "\n");
-    let places: Vec<usize> = shifted_places(&view.lines, &old)
-        .into_iter()
-        .filter(|place| place.shift == Shift::Added(""))
-        .map(|place| place.first_line)
-        .collect();
+    let places = unshifted_places(&view.lines, &old);
     match places.as_slice() {
         [] => None,
         [first_line] => {
@@ -48,7 +43,7 @@ pub(super) fn edit_without_strange_lines(
             Some(replace_lines(view, *first_line, &old, new, note))
         }
         many => {
-            let lines = many.iter().take(MOST_PLACES).map(|line| line + 1).collect();
+            let lines = many.iter().map(|line| line + 1).collect();
             Some(Err(EditRefusal::Multiple { lines }))
         }
     }
@@ -141,6 +136,9 @@ mod tests {
         assert!(is_refused(TEXT, &header, &header.replace("store", "keep")));
         assert!(edit(TEXT, &header, body).is_err());
         assert!(is_refused(TEXT, &header, &header.replace("{\n", "{\n    lock();\n")));
+        let below = "fn save() {\n    open();\n    write();\n    flush();\n    stop();\n";
+        assert!(is_refused(TEXT, below, &below.replace("    stop", "    sync();\n    stop")));
+        assert!(edit(TEXT, below, &below.replace("write", "put")).is_ok());
         let middle = header.replace("store", "save").replace("flush", "drain");
         assert!(is_refused(TEXT, &middle, &middle.replace("write", "put")));
     }

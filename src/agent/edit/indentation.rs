@@ -3,9 +3,7 @@
 //! What holds: every line is indented as deep as the model says, each step of it spelled the
 //! file's way. One place and one way to spell it, or nothing.
 
-use super::{
-    EditRefusal, Edited, MOST_PLACES, Shift, View, is_blank, replace_lines, shifted_places,
-};
+use super::{EditRefusal, Edited, MOST_PLACES, View, is_blank, replace_lines, unshifted_places};
 
 /// How many spaces a tab may stand for.
 const WIDTHS: [usize; 4] = [2, 3, 4, 8];
@@ -28,10 +26,7 @@ pub(super) fn edit_respelled(
     let mut places = Vec::new();
     for spelling in spellings {
         let Some(old) = spelling.of(old) else { continue };
-        let lines = shifted_places(&view.lines, &old)
-            .into_iter()
-            .filter(|place| place.shift == Shift::Added(""))
-            .map(|place| place.first_line);
+        let lines = unshifted_places(&view.lines, &old).into_iter();
         places.extend(lines.map(|line| (line, spelling)));
     }
     let [(first_line, spelling)] = places.as_slice() else {
