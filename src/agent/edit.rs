@@ -9,9 +9,11 @@
 
 mod context;
 mod indentation;
+mod shift;
 
 use std::borrow::Cow;
 
+use self::shift::{Shift, Shifted, shifted_places};
 use super::nearest::NearestRegion;
 
 /// How many places are told of when there are several.
@@ -278,18 +280,6 @@ fn edit_further_in(view: &View<'_>, at: usize, old: &str, new: &str) -> Option<E
     Some(Edited { text, note: Some(place.note()) })
 }
 
-/// A place where every line is `old`'s line with the same white space added or taken away.
-struct Shifted<'a> {
-    first_line: usize,
-    shift: Shift<'a>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shift<'a> {
-    Added(&'a str),
-    Removed(&'a str),
-}
-
 fn edit_with_leeway(view: &View<'_>, old: &str, new: &str) -> Result<Edited, EditRefusal> {
     if let Some(edited) = edit_shifted(view, old, new) {
         return edited;
@@ -341,103 +331,6 @@ fn replace_lines(
         return Err(EditRefusal::AlreadyApplied { line: first_line + 1 });
     }
     Ok(Edited { text: view.with(start, end, &replacement), note: Some(note) })
-}
-
-fn shifted_places<'a>(text: &'a str, old: &'a str) -> Vec<Shifted<'a>> {
-    places_of_lines(text, old, |_| true)
-}
-
-/// The first lines of the places where only white space at line ends differs, counted from zero.
-fn unshifted_places(text: &str, old: &str) -> Vec<usize> {
-    let places = places_of_lines(text, old, |shift| shift == Shift::Added(""));
-    places.into_iter().map(|place| place.first_line).collect()
-}
-
-fn places_of_lines<'a>(
-    text: &'a str,
-    old: &'a str,
-    allowed: impl Fn(Shift<'_>) -> bool,
-) -> Vec<Shifted<'a>> {
-    let wanted: Vec<&str> = without_last_break(old).split('\n').collect();
-    let Some(anchor) = wanted.iter().position(|line| !is_blank(line)) else {
-        return Vec::new();
-    };
-    let lines: Vec<&str> = text.lines().collect();
-    let last = lines.len().checked_sub(wanted.len());
-    let mut places = Vec::new();
-    for first_line in 0..last.map_or(0, |last| last + 1) {
-        let here = &lines[first_line..first_line + wanted.len()];
-        let Some(shift) = Shift::between(wanted[anchor], here[anchor]) else { continue };
-        if allowed(shift) && wanted.iter().zip(here).all(|(old, line)| shift.leads(old, line)) {
-            places.push(Shifted { first_line, shift });
-            if places.len() == MOST_PLACES {
-                break;
-            }
-        }
-    }
-    places
-}
-
-impl<'a> Shift<'a> {
-    fn between(old: &'a str, line: &'a str) -> Option<Self> {
-        let (old, line) = (old.trim_end(), line.trim_end());
-        let white = |shift: &str| shift.chars().all(|c| matches!(c, ' ' | '\t'));
-        if let Some(added) = line.strip_suffix(old) {
-            return white(added).then_some(Self::Added(added));
-        }
-        old.strip_suffix(line).filter(|removed| white(removed)).map(Self::Removed)
-    }
-
-    fn leads(self, old: &str, line: &str) -> bool {
-        if is_blank(old) {
-            return is_blank(line);
-        }
-        let (old, line) = (old.trim_end(), line.trim_end());
-        match self {
-            Self::Added(shift) => line.strip_prefix(shift) == Some(old),
-            Self::Removed(shift) => old.strip_prefix(shift) == Some(line),
-        }
-    }
-}
-
-impl Shifted<'_> {
-    /// `None` when a line of `new` is further left than the shift takes away.
-    fn apply(&self, new: &str) -> Option<String> {
-        let shifted: Option<Vec<Cow<'_, str>>> = new
-            .split('\n')
-            .map(|line| match self.shift {
-                _ if is_blank(line) => Some(line.into()),
-                Shift::Added(shift) => Some(format!("{shift}{line}").into()),
-                Shift::Removed(shift) => line.strip_prefix(shift).map(Cow::Borrowed),
-            })
-            .collect();
-        Some(shifted?.join("\n"))
-    }
-
-    fn note(&self) -> String {
-        let what = |shift: &str| match (shift.len(), shift.trim_start_matches('\t').is_empty()) {
-            (1, true) => "one tab".to_owned(),
-            (1, false) => "one space".to_owned(),
-            (n, true) => format!("{n} tabs"),
-            (n, false) => format!("{n} characters of white space"),
-        };
-        let line = self.first_line + 1;
-        match self.shift {
-            Shift::Added("") => {
-                format!("Taken at line {line}, where only white space at line ends differs.")
-            }
-            Shift::Added(shift) => format!(
-                "The old text was short of {} at the start of every line; it was taken at line \
-                 {line} and the new text moved likewise.",
-                what(shift)
-            ),
-            Shift::Removed(shift) => format!(
-                "The old text had {} too many at the start of every line; it was taken at line \
-                 {line} and the new text moved likewise.",
-                what(shift)
-            ),
-        }
-    }
 }
 
 /// The line where the new text stands, if at one place alone, be it shifted.

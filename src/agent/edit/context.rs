@@ -8,7 +8,8 @@
 
 use std::collections::HashSet;
 
-use super::{EditRefusal, Edited, View, is_blank, replace_lines, unshifted_places};
+use super::shift::unshifted_places;
+use super::{EditRefusal, Edited, View, is_blank, replace_lines};
 use crate::agent::nearest::shortened;
 
 /// One line in so many may be left out.

@@ -3,7 +3,8 @@
 //! What holds: every line is indented as deep as the model says, each step of it spelled the
 //! file's way. One place and one way to spell it, or nothing.
 
-use super::{EditRefusal, Edited, MOST_PLACES, View, is_blank, replace_lines, unshifted_places};
+use super::shift::unshifted_places;
+use super::{EditRefusal, Edited, MOST_PLACES, View, is_blank, replace_lines};
 
 /// How many spaces a tab may stand for.
 const WIDTHS: [usize; 4] = [2, 3, 4, 8];
