@@ -175,8 +175,9 @@ async fn every_token_is_for_one_repository_and_one_purpose_and_the_writing_one_i
     let given_back = |exchange: &Exchange| {
         (exchange.method.as_str(), exchange.path.as_str()) == ("DELETE", "/installation/token")
     };
-    let wrote =
-        |exchange: &Exchange| token(exchange) == "installation-token #3" && !given_back(exchange);
+    let wrote = |exchange: &Exchange| {
+        token(exchange) == "installation-token #3" && !given_back(exchange)
+    };
     let last = exchanges.iter().rposition(wrote).unwrap();
     let returned = exchanges.iter().position(given_back).unwrap();
     assert!(returned > last, "used at {last}, given back at {returned}");
