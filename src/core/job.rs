@@ -64,6 +64,7 @@ pub struct Order {
     /// The words of the request.
     pub request: String,
     /// The issue, as it was then.
+    #[serde(default)]
     pub issue: IssueText,
     /// The asked-for cost limit.
     pub budget: Option<Money>,
