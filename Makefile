@@ -8,6 +8,7 @@ CARGO ?= cargo
 NPM_CACHE := target/npm
 OPENAPI := $(NPM_CACHE)/node_modules/@octokit/openapi/generated/api.github.com.json
 EXAMPLES := $(NPM_CACHE)/node_modules/@octokit/webhooks-examples/api.github.com/index.json
+EXCHANGES := target/exchanges
 RUNNER := CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --" \
           CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --"
 
@@ -25,11 +26,15 @@ demo: setup
 	@$(CARGO) build --quiet --locked
 	@target/debug/gander demo
 
-# As root, tests run as a user without rights: the binary is built first and starts them.
+# As root, tests run as a user without rights: the binary is built first and starts them. What the
+# journeys send is kept, and held against GitHub's description last.
 test: setup-test $(OPENAPI) $(EXAMPLES)
 	$(CARGO) build --locked
-	$(RUNNER) GANDER_OPENAPI="$(CURDIR)/$(OPENAPI)" GANDER_WEBHOOK_EXAMPLES="$(CURDIR)/$(EXAMPLES)" \
-	  $(CARGO) test --workspace --locked
+	@rm -rf $(EXCHANGES) && mkdir -p -m 1777 $(EXCHANGES)
+	$(RUNNER) GANDER_WEBHOOK_EXAMPLES="$(CURDIR)/$(EXAMPLES)" GANDER_EXCHANGES="$(CURDIR)/$(EXCHANGES)" \
+	  $(CARGO) test --locked
+	$(RUNNER) GANDER_OPENAPI="$(CURDIR)/$(OPENAPI)" GANDER_EXCHANGES="$(CURDIR)/$(EXCHANGES)" \
+	  $(CARGO) test --locked --package gander-contract
 
 crash: setup-test
 	$(CARGO) build --locked
