@@ -18,7 +18,8 @@ use genai::{ModelIden, ServiceTarget};
 use serde_json::Value;
 use url::Url;
 
-use super::providers::{Key, as_object, make_ids_unique, refusal};
+use super::key::{Key, refusal};
+use super::protocol::{as_object, make_ids_unique};
 use super::{Message, Model, ModelError, Part, Price, Reply, Request, Stop, Usage, protocol};
 use crate::egress::{self, Egress};
 

@@ -16,6 +16,7 @@ use crate::core::fault::FaultKind;
 
 mod anthropic;
 mod compatible;
+mod key;
 mod price;
 pub mod protocol;
 mod providers;

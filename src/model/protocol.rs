@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::{Message, Part, Request, ToolResult};
 
 /// Checks a request before it is sent.
@@ -108,6 +110,36 @@ fn answer(open: &mut BTreeSet<&str>, results: &[ToolResult], at: usize) -> Resul
         }
     }
     Ok(())
+}
+
+/// Gives a new id to every call whose id is empty or was used before in the conversation: some
+/// providers count from zero in each answer.
+pub(super) fn make_ids_unique(parts: &mut [Part], messages: &[Message]) {
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    for message in messages {
+        let Message::Assistant(parts) = message else { continue };
+        seen.extend(parts.iter().filter_map(|part| match part {
+            Part::ToolCall { id, .. } => Some(id.clone()),
+            _ => None,
+        }));
+    }
+    for part in parts {
+        let Part::ToolCall { id, .. } = part else { continue };
+        if id.is_empty() || seen.contains(id) {
+            let unused = (seen.len()..).map(|n| format!("call_{n}")).find(|id| !seen.contains(id));
+            *id = unused.unwrap_or_default();
+        }
+        seen.insert(id.clone());
+    }
+}
+
+/// The arguments as an object, which is all that providers take back.
+pub(super) fn as_object(arguments: &Value) -> Value {
+    match arguments {
+        Value::Object(_) => arguments.clone(),
+        Value::Null => serde_json::json!({}),
+        broken => serde_json::json!({ "unreadable_arguments": broken }),
+    }
 }
 
 #[cfg(test)]
@@ -217,5 +249,26 @@ mod tests {
         ] {
             assert_eq!(check(&request(&[user()], &tools)), Err(complaint.to_owned()));
         }
+    }
+
+    #[test]
+    fn repeated_call_ids_are_replaced() {
+        let call = |id: &str| Part::ToolCall {
+            id: id.to_owned(),
+            name: "read".to_owned(),
+            arguments: json!({}),
+        };
+        let earlier = [Message::Assistant(vec![call("call_0"), call("call_1")])];
+        let mut parts = [call("call_0"), call(""), call("own"), call("own")];
+        make_ids_unique(&mut parts, &earlier);
+        let ids: BTreeSet<_> = parts
+            .iter()
+            .map(|part| match part {
+                Part::ToolCall { id, .. } => id.as_str(),
+                _ => unreachable!(),
+            })
+            .collect();
+        assert_eq!(ids.len(), 4);
+        assert!(ids.contains("own") && !ids.contains("") && !ids.contains("call_0"));
     }
 }

@@ -1,17 +1,14 @@
-//! From the operator's settings to a model, and what all providers have in common: how their
-//! refusals are read, and that the key is in none of the words we pass on.
+//! From the operator's settings to a model.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use http::HeaderMap;
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use secrecy::SecretString;
 use url::Url;
 
 use super::anthropic::Anthropic;
 use super::compatible::Compatible;
-use super::{Message, Model, ModelError, Part, Price};
+use super::key::Key;
+use super::{Model, ModelError, Price};
 use crate::egress::Egress;
 
 /// How long a provider may be silent, before the answer and within it, unless settings differ.
@@ -106,101 +103,11 @@ pub fn connect(settings: &Settings, egress: &Egress) -> Result<Box<dyn Model>, M
     })
 }
 
-/// A key that can be sent, and that can be taken out of what others say.
-pub(super) struct Key(SecretString);
-
-impl Key {
-    fn new(secret: &SecretString) -> Result<Self, &'static str> {
-        let key = secret.expose_secret().trim();
-        if key.is_empty() {
-            return Err("the model key is empty");
-        }
-        if !key.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err("the model key has characters in it that no key has");
-        }
-        Ok(Self(SecretString::from(key)))
-    }
-
-    pub(super) fn expose(&self) -> &str {
-        self.0.expose_secret()
-    }
-
-    /// Somebody else's words, fit to be shown: one short line without the key.
-    pub(super) fn quote(&self, words: &str) -> String {
-        const LONGEST: usize = 300;
-        let clean = words.replace(self.expose(), "[key]");
-        let mut line: String =
-            clean.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
-        line.truncate(line.trim_end().len());
-        if line.is_empty() { "(it gives no reason)".to_owned() } else { line }
-    }
-}
-
-/// A provider's answer of a bad status, as an error.
-pub(super) fn refusal(
-    status: u16,
-    headers: &HeaderMap,
-    body: &str,
-    model: &str,
-    key: &Key,
-) -> ModelError {
-    let words = serde_json::from_str::<Value>(body).ok();
-    let words = words.as_ref().and_then(|body| {
-        let error = body.get("error")?;
-        error.get("message").or(Some(error))?.as_str()
-    });
-    let detail = key.quote(words.unwrap_or(body));
-    ModelError::of_status(status, retry_after(headers), model, detail)
-}
-
-/// How long the provider asks us to wait: in seconds or milliseconds. A date is not understood,
-/// since this module has no clock.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let seconds =
-        number("retry-after-ms").map(|millis| millis / 1000.0).or_else(|| number("retry-after"))?;
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
-/// Gives a new id to every call whose id is empty or was used before in the conversation: some
-/// providers count from zero in each answer.
-pub(super) fn make_ids_unique(parts: &mut [Part], messages: &[Message]) {
-    let mut seen: BTreeSet<String> = BTreeSet::new();
-    for message in messages {
-        let Message::Assistant(parts) = message else { continue };
-        seen.extend(parts.iter().filter_map(|part| match part {
-            Part::ToolCall { id, .. } => Some(id.clone()),
-            _ => None,
-        }));
-    }
-    for part in parts {
-        let Part::ToolCall { id, .. } = part else { continue };
-        if id.is_empty() || seen.contains(id) {
-            let unused = (seen.len()..).map(|n| format!("call_{n}")).find(|id| !seen.contains(id));
-            *id = unused.unwrap_or_default();
-        }
-        seen.insert(id.clone());
-    }
-}
-
-/// The arguments as an object, which is all that providers take back.
-pub(super) fn as_object(arguments: &Value) -> Value {
-    match arguments {
-        Value::Object(_) => arguments.clone(),
-        Value::Null => serde_json::json!({}),
-        broken => serde_json::json!({ "unreadable_arguments": broken }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    fn key() -> Key {
-        Key::new(&SecretString::from(" sk-very-secret\n")).unwrap_or_else(|_| unreachable!())
-    }
 
     fn base_url_of(provider: Provider, base_url: Option<&str>) -> String {
         let settings = Settings {
@@ -234,58 +141,5 @@ mod tests {
             let provider: Provider = serde_json::from_value(json!(written)).unwrap();
             assert_eq!(base_url_of(provider, None), meant);
         }
-    }
-
-    #[test]
-    fn what_a_provider_says_is_one_short_line_without_the_key() {
-        assert_eq!(key().quote("bad key\r\n sk-very-secret "), "bad key   [key]");
-        assert_eq!(key().quote("  \n"), "(it gives no reason)");
-        assert_eq!(key().quote(&"x".repeat(5000)).len(), 300);
-    }
-
-    #[test]
-    fn a_key_is_trimmed_and_must_be_one() {
-        assert_eq!(key().expose(), "sk-very-secret");
-        for bad in ["", " \n", "two words", "a\u{0}b", "ключ"] {
-            assert!(Key::new(&SecretString::from(bad)).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn the_wait_a_provider_asks_for_is_understood() {
-        for (name, value, seconds) in [
-            ("retry-after", "7", Some(7.0)),
-            ("retry-after", "0.5", Some(0.5)),
-            ("retry-after-ms", "1500", Some(1.5)),
-            ("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT", None),
-            ("retry-after", "-1", None),
-            ("retry-after", "1e300", None),
-            ("retry-after", "NaN", None),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, value.parse().unwrap());
-            assert_eq!(retry_after(&headers).map(|wait| wait.as_secs_f64()), seconds, "{value}");
-        }
-    }
-
-    #[test]
-    fn repeated_call_ids_are_replaced() {
-        let call = |id: &str| Part::ToolCall {
-            id: id.to_owned(),
-            name: "read".to_owned(),
-            arguments: json!({}),
-        };
-        let earlier = [Message::Assistant(vec![call("call_0"), call("call_1")])];
-        let mut parts = [call("call_0"), call(""), call("own"), call("own")];
-        make_ids_unique(&mut parts, &earlier);
-        let ids: BTreeSet<_> = parts
-            .iter()
-            .map(|part| match part {
-                Part::ToolCall { id, .. } => id.as_str(),
-                _ => unreachable!(),
-            })
-            .collect();
-        assert_eq!(ids.len(), 4);
-        assert!(ids.contains("own") && !ids.contains("") && !ids.contains("call_0"));
     }
 }

@@ -27,11 +27,13 @@ use crate::core::task::Task;
 mod accept;
 mod change;
 mod read;
+mod waiting;
 mod writer;
 
 use accept::Arrival;
 use change::Change;
-use writer::{Waiting, Write};
+use waiting::Waiting;
+use writer::Write;
 
 /// How long to wait for another process that writes. GitHub gives us ten seconds in all.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -227,6 +229,13 @@ async fn fold_log_and_close(mut connection: SqliteConnection) -> Result<(), Stor
 }
 
 /// What a failure of the driver means for whoever asked.
+async fn execute(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+) -> Result<(), StoreError> {
+    sqlx::query(statement).execute(connection).await.map(drop).map_err(failed)
+}
+
 fn failed(cause: sqlx::Error) -> StoreError {
     const CORRUPT: u32 = 11;
     const CONSTRAINT: u32 = 19;

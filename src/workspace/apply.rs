@@ -15,24 +15,27 @@ use super::patch::{Change, Mode, Patch, PatchRefusal, refused};
 use super::tree::Workspace;
 use crate::core::path::RepoPath;
 
-/// See [`Workspace::apply`].
-pub(super) fn lay(workspace: &Workspace, patch: &Patch) -> Result<(), PatchRefusal> {
-    for (path, change) in &patch.changes {
-        workspace.check_base(path, change)?;
-    }
-    let staging = Staging::make(&workspace.root)?;
-    let mut done = Vec::new();
-    let result = staging.write(patch).and_then(|()| workspace.lay(patch, &staging, &mut done));
-    if result.is_err() {
-        for step in done.into_iter().rev() {
-            step.undo(&workspace.root, &staging.directory);
-        }
-    }
-    staging.remove();
-    result
-}
-
 impl Workspace {
+    /// Lays a patch on the tree. After an error the tree is as it was. Blocks while it writes.
+    ///
+    /// # Errors
+    /// [`PatchRefusal::BaseDiffers`] when the patch was made for other content.
+    pub fn apply(&self, patch: &Patch) -> Result<(), PatchRefusal> {
+        for (path, change) in &patch.changes {
+            self.check_base(path, change)?;
+        }
+        let staging = Staging::make(&self.root)?;
+        let mut done = Vec::new();
+        let result = staging.write(patch).and_then(|()| self.lay(patch, &staging, &mut done));
+        if result.is_err() {
+            for step in done.into_iter().rev() {
+                step.undo(&self.root, &staging.directory);
+            }
+        }
+        staging.remove();
+        result
+    }
+
     fn check_base(&self, path: &RepoPath, change: &Change) -> Result<(), PatchRefusal> {
         let differs = || PatchRefusal::BaseDiffers { path: path.clone() };
         let expected = match change {

@@ -4,20 +4,18 @@
 //! and bytes. What is not an ordinary file is refused by name, not skipped. A file is taken for
 //! unchanged only when its content is the blob's, or when the system vouches that nobody wrote to it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
-use ignore::Match;
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use rustix::fs::{AtFlags, FileType, Stat};
 use sha2::Digest;
 
 use super::confined::{self, Unusable};
 use super::mirror::{EntryMode, TreeEntry};
 use super::patch::{Change, Mode, Patch, PatchRefusal, refused, shown};
-use super::tree::{Changes, DEEPEST, Stamp, Workspace};
+use super::tree::{DEEPEST, Stamp, Workspace};
 use crate::core::path::RepoPath;
 
 /// Entries looked at; ignored directories count as one.
@@ -29,26 +27,43 @@ const MOST_LEFT_OUT: usize = 50;
 /// Coarse clocks stamp files written this close together alike, in nanoseconds.
 const CLOCK_STEP: i64 = 50_000_000;
 
-/// The base commit's `.gitignore` files, as data.
-pub(super) struct Ignored {
-    by_directory: HashMap<Vec<u8>, Gitignore>,
+/// The change, and what was left out of it.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// What becomes of the commit's files.
+    pub patch: Patch,
+    /// New files and directories that the repository ignores; at most fifty are named.
+    pub left_out: Vec<String>,
 }
 
-/// See [`Workspace::changes`].
-pub(super) fn read(workspace: &Workspace) -> Result<Changes, PatchRefusal> {
-    let mut walk = Walk {
-        workspace,
-        seen: vec![false; workspace.base.entries.len()],
-        entries: 0,
-        bytes: MOST_BYTES,
-        patch: BTreeMap::new(),
-        left_out: Vec::new(),
-    };
-    let root = confined::open_directory(&workspace.root, b"")
-        .map_err(|problem| refused("read", b".", problem))?;
-    walk.directory(&root, &mut Vec::new(), Place { depth: 0, ignored: false })?;
-    walk.deletions()?;
-    Ok(Changes { patch: Patch { changes: walk.patch }, left_out: walk.left_out })
+impl Workspace {
+    /// Reads back, as data, what became of the files. Blocks while it walks.
+    ///
+    /// # Errors
+    /// When something is there that no patch can hold; names it.
+    pub fn changes(&self) -> Result<Changes, PatchRefusal> {
+        let mut walk = Walk {
+            workspace: self,
+            seen: vec![false; self.base.entries.len()],
+            entries: 0,
+            bytes: MOST_BYTES,
+            patch: BTreeMap::new(),
+            left_out: Vec::new(),
+        };
+        let root = confined::open_directory(&self.root, b"")
+            .map_err(|problem| refused("read", b".", problem))?;
+        walk.directory(&root, &mut Vec::new(), Place { depth: 0, ignored: false })?;
+        walk.deletions()?;
+        Ok(Changes { patch: Patch { changes: walk.patch }, left_out: walk.left_out })
+    }
+
+    /// The stamp is the exported one, and old enough that a later write would have changed it.
+    fn is_untouched(&self, at: usize, stat: &Stat) -> bool {
+        let now = Stamp::of(stat);
+        let nanoseconds = |(s, ns): (i64, i64)| s.saturating_mul(1_000_000_000).saturating_add(ns);
+        let age = nanoseconds(self.base.finished).saturating_sub(nanoseconds(now.changed));
+        now == self.base.stamps[at] && age > CLOCK_STEP
+    }
 }
 
 /// Whether this entry of the base is in the tree exactly as it was exported.
@@ -76,55 +91,6 @@ pub(super) fn is_as_exported(workspace: &Workspace, at: usize) -> Result<bool, P
             }
             _ => Ok(false),
         },
-    }
-}
-
-impl Ignored {
-    pub(super) fn new(files: Vec<(Vec<u8>, Vec<u8>)>) -> Self {
-        let mut by_directory = HashMap::new();
-        for (directory, rules) in files {
-            // Paths are matched relative to the file's own directory, so its root is empty.
-            let mut builder = GitignoreBuilder::new("");
-            for line in String::from_utf8_lossy(&rules).lines() {
-                // A line git could not read either ignores nothing.
-                let _ = builder.add_line(None, line);
-            }
-            if let Ok(rules) = builder.build() {
-                by_directory.insert(directory, rules);
-            }
-        }
-        Self { by_directory }
-    }
-
-    /// The nearest file that has an opinion decides, as in git.
-    fn covers(&self, path: &[u8], kind: FileType) -> bool {
-        let is_directory = kind == FileType::Directory;
-        let mut directory = confined::split(path).0;
-        loop {
-            if let Some(rules) = self.by_directory.get(directory) {
-                let start = if directory.is_empty() { 0 } else { directory.len() + 1 };
-                let relative = String::from_utf8_lossy(&path[start..]);
-                match rules.matched(relative.as_ref(), is_directory) {
-                    Match::Ignore(_) => return true,
-                    Match::Whitelist(_) => return false,
-                    Match::None => {}
-                }
-            }
-            if directory.is_empty() {
-                return false;
-            }
-            directory = confined::split(directory).0;
-        }
-    }
-}
-
-impl Workspace {
-    /// The stamp is the exported one, and old enough that a later write would have changed it.
-    fn is_untouched(&self, at: usize, stat: &Stat) -> bool {
-        let now = Stamp::of(stat);
-        let nanoseconds = |(s, ns): (i64, i64)| s.saturating_mul(1_000_000_000).saturating_add(ns);
-        let age = nanoseconds(self.base.finished).saturating_sub(nanoseconds(now.changed));
-        now == self.base.stamps[at] && age > CLOCK_STEP
     }
 }
 

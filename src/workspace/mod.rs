@@ -8,8 +8,10 @@ mod changes;
 pub mod confined;
 pub mod diff;
 mod git;
+mod ignored;
 pub mod mirror;
 pub mod patch;
 pub mod tree;
 
+pub use changes::Changes;
 pub use git::GitError;

@@ -14,11 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, Mode as Bits, Stat};
 
-use super::apply;
-use super::changes::{self, Ignored};
 use super::confined::{self, Unusable, split};
+use super::ignored::Ignored;
 use super::mirror::{Blob, EntryMode, Mirror, MirrorError, TreeEntry};
-use super::patch::{Patch, PatchRefusal, shown};
+use super::patch::shown;
 use crate::core::id::Sha;
 
 /// Files in one commit.
@@ -92,15 +91,6 @@ pub enum ExportError {
     Stopped,
 }
 
-/// The change, and what was left out of it.
-#[derive(Debug, Default)]
-pub struct Changes {
-    /// What becomes of the commit's files.
-    pub patch: Patch,
-    /// New files and directories that the repository ignores; at most fifty are named.
-    pub left_out: Vec<String>,
-}
-
 impl Workspace {
     /// Writes all files of `commit` below `destination`, which must not exist or be empty. Dropping
     /// the future stops the work.
@@ -142,22 +132,6 @@ impl Workspace {
     /// Every entry of the commit, in git's order.
     pub fn entries(&self) -> &[TreeEntry] {
         &self.base.entries
-    }
-
-    /// Reads back, as data, what became of the files. Blocks while it walks.
-    ///
-    /// # Errors
-    /// When something is there that no patch can hold; names it.
-    pub fn changes(&self) -> Result<Changes, PatchRefusal> {
-        changes::read(self)
-    }
-
-    /// Lays a patch on the tree. After an error the tree is as it was. Blocks while it writes.
-    ///
-    /// # Errors
-    /// [`PatchRefusal::BaseDiffers`] when the patch was made for other content.
-    pub fn apply(&self, patch: &Patch) -> Result<(), PatchRefusal> {
-        apply::lay(self, patch)
     }
 }
 

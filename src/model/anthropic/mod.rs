@@ -22,7 +22,8 @@ use tokio::time::timeout;
 use url::Url;
 
 use self::stream::{Answer, Broken, Progress};
-use super::providers::{Key, as_object, make_ids_unique, refusal};
+use super::key::{Key, refusal};
+use super::protocol::{as_object, make_ids_unique};
 use super::{Message, Model, ModelError, Part, Price, Reply, Request, ToolResult, protocol};
 use crate::egress::{Egress, EgressError};
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sqlx::QueryBuilder;
 use sqlx::sqlite::SqliteConnection;
 
-use super::writer::Waiting;
+use super::waiting::Waiting;
 use super::{failed, guid, to_json};
 use crate::core::delivery::{Content, Delivery};
 use crate::core::id::Timestamp;

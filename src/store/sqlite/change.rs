@@ -2,8 +2,7 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::writer::execute;
-use super::{failed, from_json, to_json};
+use super::{execute, failed, from_json, to_json};
 use crate::core::id::{JobId, Timestamp};
 use crate::core::job::Job;
 use crate::core::task::Task;

@@ -5,23 +5,16 @@
 //! tried alone, so that one that cannot be written does not take the others with it.
 
 use sqlx::sqlite::SqliteConnection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::accept::{self, Arrival};
 use super::change::{self, Change};
-use super::{failed, fold_log_and_close};
+use super::waiting::Waiting;
+use super::{execute, fold_log_and_close};
 use crate::core::id::Timestamp;
 use crate::store::{Accepted, Claim, StoreError};
 
 const LARGEST_BATCH: usize = 256;
-
-/// A request, and who waits for its outcome.
-#[derive(Debug)]
-pub(super) struct Waiting<R, A> {
-    pub(super) request: R,
-    pub(super) outcome: Option<Result<A, StoreError>>,
-    answer: oneshot::Sender<Result<A, StoreError>>,
-}
 
 /// Everything that is ever written.
 #[derive(Debug)]
@@ -58,30 +51,6 @@ pub(super) async fn run(mut connection: SqliteConnection, mut inbox: mpsc::Recei
         if let Some(mut waiting) = closing.pop() {
             waiting.outcome = Some(fold_log_and_close(connection).await);
             return waiting.tell();
-        }
-    }
-}
-
-impl<R, A> Waiting<R, A> {
-    pub(super) fn new(request: R, answer: oneshot::Sender<Result<A, StoreError>>) -> Self {
-        Self { request, outcome: None, answer }
-    }
-
-    /// Keeps what is to be told; a failure of the database concerns the whole batch instead.
-    fn keep(&mut self, outcome: Result<A, StoreError>) -> Result<(), StoreError> {
-        match outcome {
-            Err(failure @ StoreError::Unavailable(_)) => Err(failure),
-            outcome => {
-                self.outcome = Some(outcome);
-                Ok(())
-            }
-        }
-    }
-
-    fn tell(self) {
-        if let Some(outcome) = self.outcome {
-            // Nobody listens any more when the asker was cancelled; what is written stays.
-            let _ = self.answer.send(outcome);
         }
     }
 }
@@ -170,11 +139,4 @@ async fn apply(connection: &mut SqliteConnection, batch: &mut [Write]) -> Result
         }
     }
     Ok(())
-}
-
-pub(super) async fn execute(
-    connection: &mut SqliteConnection,
-    statement: &'static str,
-) -> Result<(), StoreError> {
-    sqlx::query(statement).execute(connection).await.map(drop).map_err(failed)
 }

@@ -1,0 +1,230 @@
+//! What is written down elsewhere is what the code says: help, settings, permissions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use gander::core::command::help_table;
+use gander::core::policy::Rules;
+use gander::forge::Scope;
+use serde_json::Value;
+use syn::visit::Visit;
+
+const MANIFEST: &str = include_str!("../app-manifest.json");
+const COMMANDS: &str = include_str!("../docs/commands.md");
+const CONFIG: &str = include_str!("../docs/config.md");
+const README: &str = include_str!("../README.md");
+
+/// What the App asks for; more than this is a decision, not an accident.
+const PERMISSIONS: [(&str, &str); 7] = [
+    ("actions", "read"),
+    ("checks", "write"),
+    ("contents", "write"),
+    ("issues", "write"),
+    ("metadata", "read"),
+    ("pull_requests", "write"),
+    ("statuses", "read"),
+];
+
+const EVENTS: [&str; 13] = [
+    "check_run",
+    "check_suite",
+    "issue_comment",
+    "issues",
+    "pull_request",
+    "pull_request_review",
+    "pull_request_review_comment",
+    "pull_request_review_thread",
+    "push",
+    "release",
+    "repository",
+    "status",
+    "workflow_run",
+];
+
+#[test]
+fn the_table_of_commands_is_what_the_parser_knows() {
+    assert_eq!(
+        between(COMMANDS, "<!-- begin table -->\n", "<!-- end table -->"),
+        help_table("/gander"),
+        "docs/commands.md is stale: paste the right-hand side between the marks"
+    );
+}
+
+#[test]
+fn the_app_asks_for_what_was_decided_and_nothing_else() {
+    let asked = permissions();
+    let decided = PERMISSIONS.map(|(name, level)| (name.to_owned(), level.to_owned()));
+    assert_eq!(asked, BTreeMap::from(decided));
+    let manifest: Value = serde_json::from_str(MANIFEST).unwrap();
+    assert_eq!(manifest["default_events"], serde_json::json!(EVENTS));
+}
+
+#[test]
+fn no_token_needs_more_than_the_app_asks_for() {
+    let asked = permissions();
+    for scope in [Scope::Read, Scope::Talk, Scope::Push] {
+        for (name, level) in scope.permissions() {
+            let given =
+                asked.get(*name).unwrap_or_else(|| panic!("{scope:?}: {name} is not asked"));
+            assert!(given == level || given == "write", "{scope:?}: {name} {level}, given {given}");
+        }
+    }
+}
+
+#[test]
+fn the_readme_tells_the_same_permissions_and_events() {
+    let told = between(README, "<!-- begin permissions -->", "<!-- end permissions -->");
+    for (name, level) in PERMISSIONS {
+        assert!(told.contains(&format!("`{name}`: {level}")), "README.md: {name} {level}");
+    }
+    let told = between(README, "<!-- begin events -->", "<!-- end events -->");
+    let told: BTreeSet<String> = in_code_marks(told).collect();
+    assert_eq!(told, EVENTS.map(str::to_owned).into());
+}
+
+#[test]
+fn the_readme_lists_the_subcommands_of_the_program() {
+    let help = Command::new(env!("CARGO_BIN_EXE_gander")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let real = between(&help, "Commands:\n", "\n\n").lines().filter_map(|line| {
+        let (name, what) = line.trim().split_once(' ')?;
+        (name != "help").then(|| format!("| `gander {name}` | {} |", what.trim()))
+    });
+    let real: Vec<String> = real.collect();
+    let told = between(README, "<!-- begin subcommands -->\n", "<!-- end subcommands -->");
+    let told: Vec<&str> = told.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(told, real, "README.md is stale: the right-hand side is what the program says");
+}
+
+#[test]
+fn every_rule_is_documented_with_its_default() {
+    let mut real = BTreeMap::new();
+    flatten("", &serde_json::to_value(Rules::default()).unwrap(), &mut real);
+    let rows = rows(between(CONFIG, "## The repository", "## The server"));
+    let told: BTreeSet<&str> = rows.keys().map(String::as_str).collect();
+    assert_eq!(told, real.keys().map(String::as_str).collect(), "docs/config.md");
+    for (key, default) in &real {
+        let row = &rows[key];
+        assert_eq!(row.len(), 5, "{key}: key, type, default, unit, what");
+        assert!(row.iter().all(|cell| !cell.is_empty()), "{key} has an empty cell");
+        match default {
+            // What it is without a value is told in words.
+            Value::Null => assert!(!row[2].contains('`'), "{key}: {}", row[2]),
+            value => assert_eq!(row[2], format!("`{value}`"), "the default of {key}"),
+        }
+    }
+}
+
+#[test]
+fn the_example_rules_are_rules() {
+    let example = between(CONFIG, "```toml\n", "```");
+    let rules = Rules::parse(example).unwrap();
+    assert_ne!(rules, Rules::default());
+}
+
+#[test]
+fn every_key_of_the_server_file_is_documented() {
+    let mut structs = Structs::default();
+    structs.visit_file(&source("src/config.rs"));
+    let mut real = BTreeSet::new();
+    for (field, kind) in &structs.0["File"] {
+        match structs.0.get(kind) {
+            Some(section) => real.extend(section.keys().map(|key| format!("{field}.{key}"))),
+            None => drop(real.insert(field.clone())),
+        }
+    }
+    let rows = rows(between(CONFIG, "## The server", "Logs go to"));
+    assert_eq!(rows.keys().cloned().collect::<BTreeSet<_>>(), real, "docs/config.md");
+}
+
+#[test]
+fn every_variable_is_documented() {
+    let mut real = Variables::default();
+    for file in ["src/config.rs", "src/cli.rs", "src/cli/run.rs", "src/cli/serve.rs"] {
+        real.visit_file(&source(file));
+    }
+    let told: BTreeSet<String> =
+        in_code_marks(between(CONFIG, "## The server", "`gander serve` looks"))
+            .filter(|word| is_variable(word.split('=').next().unwrap_or_default()))
+            .map(|word| word.split('=').next().unwrap_or_default().to_owned())
+            .collect();
+    assert_eq!(told, real.0, "docs/config.md");
+}
+
+fn permissions() -> BTreeMap<String, String> {
+    let manifest: Value = serde_json::from_str(MANIFEST).unwrap();
+    serde_json::from_value(manifest["default_permissions"].clone()).unwrap()
+}
+
+fn between<'t>(text: &'t str, begin: &str, end: &str) -> &'t str {
+    let start = text.find(begin).unwrap_or_else(|| panic!("{begin:?} is not there")) + begin.len();
+    let rest = &text[start..];
+    &rest[..rest.find(end).unwrap_or_else(|| panic!("{end:?} is not there after {begin:?}"))]
+}
+
+fn in_code_marks(text: &str) -> impl Iterator<Item = String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned)
+}
+
+/// The rows of Markdown tables whose first cell is a key in code marks.
+fn rows(text: &str) -> BTreeMap<String, Vec<String>> {
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let rows = rows.map(|line| {
+        let cells = line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned());
+        let cells: Vec<String> = cells.collect();
+        (cells[0].trim_matches('`').to_owned(), cells)
+    });
+    rows.collect()
+}
+
+fn flatten(prefix: &str, value: &Value, found: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let dot = if prefix.is_empty() { "" } else { "." };
+                flatten(&format!("{prefix}{dot}{name}"), value, found);
+            }
+        }
+        value => drop(found.insert(prefix.to_owned(), value.clone())),
+    }
+}
+
+fn source(path: &str) -> syn::File {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let mut file = syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap();
+    file.items.retain(|item| !matches!(item, syn::Item::Mod(module) if module.ident == "tests"));
+    file
+}
+
+fn is_variable(word: &str) -> bool {
+    let ours = word.starts_with("GANDER_");
+    let known = ["APP_ID", "PRIVATE_KEY", "WEBHOOK_SECRET", "API_KEY", "PRIVATE_KEY_PATH"];
+    let upper = word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    upper && (ours || known.iter().any(|end| word.ends_with(end)))
+}
+
+/// Structs by name: each field and its type.
+#[derive(Default)]
+struct Structs(BTreeMap<String, BTreeMap<String, String>>);
+
+impl<'ast> Visit<'ast> for Structs {
+    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
+        let fields = item.fields.iter().filter_map(|field| {
+            let syn::Type::Path(kind) = &field.ty else { return None };
+            let kind = kind.path.segments.last()?.ident.to_string();
+            Some((field.ident.as_ref()?.to_string(), kind))
+        });
+        self.0.insert(item.ident.to_string(), fields.collect());
+    }
+}
+
+/// Texts that are names of variables.
+#[derive(Default)]
+struct Variables(BTreeSet<String>);
+
+impl<'ast> Visit<'ast> for Variables {
+    fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
+        self.0.extend(Some(text.value()).filter(|text| is_variable(text)));
+    }
+}
