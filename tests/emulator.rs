@@ -673,6 +673,58 @@ async fn deliveries_get_lost_come_twice_and_overtake_each_other() {
 }
 
 #[tokio::test]
+async fn what_github_lost_is_not_in_its_log_and_what_it_dropped_is() {
+    let world = World::new().await;
+    let mailbox = Mailbox::of(&world).await;
+    let mona = world.emulator.person("mona");
+    for (title, fault) in [("lost", DeliveryFault::Lose), ("dropped", DeliveryFault::Drop)] {
+        mona.opens_issue(REPO, title, "", &[]).unwrap();
+        world.emulator.plan_delivery(fault);
+    }
+    world.emulator.deliver_all().await;
+    assert_eq!(mailbox.events(), Vec::<String>::new());
+    let log = world.as_app().get("/app/hook/deliveries").await.expect(200);
+    assert_eq!(log.as_array().unwrap().len(), 1);
+    assert_eq!(log[0]["status"], "failed to connect to host");
+}
+
+#[tokio::test]
+async fn a_pull_request_is_merged_in_three_ways() {
+    let world = World::new().await;
+    let mona = world.emulator.person("mona");
+    for (branch, method) in [
+        ("merged", MergeMethod::Merge),
+        ("squashed", MergeMethod::Squash),
+        ("rebased", MergeMethod::Rebase),
+    ] {
+        mona.pushes(REPO, branch, "Start", &[(branch, Some("1\n"))]).unwrap();
+        let head = mona.pushes(REPO, branch, "End", &[(branch, Some("2\n"))]).unwrap();
+        let before = world.tip("main");
+        let pull = mona.opens_pull(REPO, branch, "", branch, "main").unwrap();
+        mona.pushes(REPO, "main", "Meanwhile", &[("other", Some(branch))]).unwrap();
+        let base = world.tip("main");
+        let done = mona.merges(REPO, pull, method).unwrap();
+        let commit = world.emulator.commit(REPO, &done).unwrap();
+        assert_eq!(world.emulator.file(REPO, "main", branch).unwrap(), b"2\n");
+        assert_eq!(world.emulator.file(REPO, "main", "other").unwrap(), branch.as_bytes());
+        assert_ne!(base, before);
+        match method {
+            MergeMethod::Merge => assert_eq!(commit.parents, [base, head]),
+            MergeMethod::Squash => assert_eq!(commit.parents, [base]),
+            MergeMethod::Rebase => {
+                let first = world.emulator.commit(REPO, &commit.parents[0]).unwrap();
+                assert_eq!((first.message.trim(), first.parents), ("Start", vec![base]));
+            }
+        }
+        assert!(mona.merges(REPO, pull, method).is_err());
+    }
+    mona.pushes(REPO, "clash", "One", &[("README.md", Some("one\n"))]).unwrap();
+    let pull = mona.opens_pull(REPO, "Clash", "", "clash", "main").unwrap();
+    mona.pushes(REPO, "main", "Other", &[("README.md", Some("other\n"))]).unwrap();
+    assert!(mona.merges(REPO, pull, MergeMethod::Squash).is_err());
+}
+
+#[tokio::test]
 async fn a_failed_delivery_is_found_in_the_log_and_sent_again() {
     let world = World::new().await;
     let mailbox = Mailbox::of(&world).await;

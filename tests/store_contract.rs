@@ -13,7 +13,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use gander::core::budget::Money;
 use gander::core::delivery::{Content, Delivery, Id, Issue, Payload, Repository};
-use gander::core::event::Place;
+use gander::core::event::{IssueText, Place};
 use gander::core::id::{
     DeliveryId, HookId, InstallationId, JobId, Number, PatchDigest, RepoId, Timestamp, UserId,
 };
@@ -88,7 +88,6 @@ macro_rules! conformance {
                 an_act_is_answered_once
                 one_refused_commit_does_not_take_its_neighbours_along
                 a_level_triggered_task_waits_once
-                a_stopped_job_loses_what_waits_and_what_runs
                 the_ledger_sums_by_whose_money_and_since_when
                 forgetting_keeps_jobs_money_and_log
                 jobs_are_found_by_issue_and_by_pull_request
@@ -378,7 +377,7 @@ async fn a_change_must_build_on_the_version_that_was_read(memory: Memory) {
     write(&store, JobWrite::New(job(1, 7))).await.unwrap();
     let read = store.job(&job_id(1)).await.unwrap().unwrap();
     assert_eq!(read.job, job(1, 7));
-    let changed = Job { attempts_allowed: 5, ..read.job };
+    let changed = Job { spent: cents(5), ..read.job };
     write(&store, JobWrite::Change(changed.clone(), read.version)).await.unwrap();
     conflict(write(&store, JobWrite::Change(live(&changed), read.version)).await);
     let again = store.job(&job_id(1)).await.unwrap().unwrap();
@@ -436,11 +435,10 @@ async fn a_refused_commit_leaves_nothing_behind(memory: Memory) {
     store.enqueue(&effect_of(9, Effect::Prepare), at(0)).await.unwrap();
     let claim = take(&store, at(0)).await;
     for refused in [answered, exists, stale, second] {
-        let clearing = Commit { clear_lane: Some(claim.task.lane()), ..refused };
-        let refusal = store.commit(&claim.lease, &clearing, at(0)).await.unwrap_err();
+        let refusal = store.commit(&claim.lease, &refused, at(0)).await.unwrap_err();
         assert!(
             matches!(refusal, StoreError::AlreadyDone | StoreError::Conflict),
-            "{refusal:?} for {clearing:?}"
+            "{refusal:?} for {refused:?}"
         );
         nothing_of_a_full_commit(&store).await;
         assert_eq!(store.queue_length().await.unwrap(), 2);
@@ -514,35 +512,6 @@ async fn a_level_triggered_task_waits_once(memory: Memory) {
     assert_eq!(store.queue_length().await.unwrap(), 4, "other tasks are all kept");
 }
 
-async fn a_stopped_job_loses_what_waits_and_what_runs(memory: Memory) {
-    let store = memory.open().await;
-    for effect in [Effect::Prepare, Effect::Fix { round: 1, attempt: 1 }, Effect::StartNext] {
-        store.enqueue(&effect_of(1, effect), at(0)).await.unwrap();
-    }
-    let running = take(&store, at(0)).await;
-    let stop = Commit {
-        clear_lane: Some(running.task.lane()),
-        tasks: vec![effect_of(1, Effect::Undo), effect_of(2, Effect::Prepare)],
-        ..Commit::default()
-    };
-    commit(&store, &stop).await.unwrap();
-    lost(store.commit(&running.lease, &full_commit(), at(0)).await);
-    lost(store.heartbeat(&running.lease, at(0)).await);
-    nothing_of_a_full_commit(&store).await;
-    for left in [effect_of(1, Effect::Undo), effect_of(2, Effect::Prepare)] {
-        assert_eq!(take(&store, at(0)).await.task, left);
-    }
-    assert_eq!(store.queue_length().await.unwrap(), 2);
-
-    // A task that clears its own lane ends like any other.
-    store.enqueue(&effect_of(3, Effect::Prepare), at(0)).await.unwrap();
-    store.enqueue(&effect_of(3, Effect::StartNext), at(0)).await.unwrap();
-    let own = take(&store, at(0)).await;
-    let clear = Commit { clear_lane: Some(own.task.lane()), ..Commit::default() };
-    store.commit(&own.lease, &clear, at(0)).await.unwrap();
-    assert_eq!(store.queue_length().await.unwrap(), 2);
-}
-
 async fn the_ledger_sums_by_whose_money_and_since_when(memory: Memory) {
     let store = memory.open().await;
     let entry = |repo, person, installation, amount| LedgerEntry {
@@ -550,7 +519,7 @@ async fn the_ledger_sums_by_whose_money_and_since_when(memory: Memory) {
         repo: RepoId(repo),
         person: UserId(person),
         installation: InstallationId(installation),
-        amount: cents(amount),
+        micros: cents(amount).micros(),
         what: "attempt 1".into(),
     };
     for (moment, entries) in [
@@ -693,6 +662,8 @@ fn payload(issue: u64) -> Payload {
         issue: Some(Issue {
             id: 1000 + issue,
             number: issue,
+            title: "one too low".into(),
+            body: None,
             state: "open".into(),
             updated_at: None,
             pull_request: None,
@@ -763,6 +734,7 @@ fn job(n: u64, issue: u64) -> Job {
         at: at(0),
         comment: None,
         request: "the bounds are off by one".into(),
+        issue: IssueText::default(),
         budget: None,
         base: None,
         model: None,
@@ -796,13 +768,12 @@ fn full_commit() -> Commit {
         once: Some("1/comment/1".into()),
         job: Some(JobWrite::New(job(1, 7))),
         tasks: vec![effect_of(1, Effect::Prepare), effect_of(1, Effect::Show)],
-        clear_lane: None,
         ledger: vec![LedgerEntry {
             job: job_id(1),
             repo: RepoId(1),
             installation: InstallationId(3),
             person: UserId(2),
-            amount: cents(100),
+            micros: cents(100).micros(),
             what: "attempt 1".into(),
         }],
         patch: Some((digest(), b"--- a\n+++ b\n".to_vec())),

@@ -126,7 +126,7 @@ impl Tool for Read {
             "read",
             "Shows a text file with line numbers (`12| text`), or lists a directory. Long files are \
              shown in part: give `from` and `to` for other lines.",
-            json!({
+            &json!({
                 "path": {"type": "string", "description": "relative to the top; empty for the top itself"},
                 "from": {"type": "integer", "minimum": 1, "description": "first line"},
                 "to": {"type": "integer", "minimum": 1, "description": "last line"},
@@ -166,7 +166,7 @@ impl Tool for Search {
         spec(
             "search",
             "Finds lines that match a regular expression in all files below `path`.",
-            json!({
+            &json!({
                 "pattern": {"type": "string", "description": "regular expression, as Rust's regex crate reads it"},
                 "path": {"type": "string", "description": "file or directory; empty for everything"},
                 "ignore_case": {"type": "boolean"},
@@ -197,7 +197,7 @@ impl Tool for Edit {
              exact and occur once, so give enough lines around it. `replace_all` replaces every \
              exact occurrence. `insert` puts `new` after line `line` (0: at the top). `create` makes \
              a file from `new`. `delete` removes the file. `rename` moves it to `to`.",
-            json!({
+            &json!({
                 "path": {"type": "string"},
                 "action": {"type": "string", "enum": ["replace", "replace_all", "insert", "create", "delete", "rename"]},
                 "old": {"type": "string", "description": "text to be replaced, without line numbers"},
@@ -263,7 +263,7 @@ impl Tool for Run {
         spec(
             "run",
             "Runs a shell command in the tree, in a sandbox without network. Output is capped.",
-            json!({
+            &json!({
                 "command": {"type": "string"},
                 "directory": {"type": "string", "description": "where to run it; empty for the top"},
             }),
@@ -301,7 +301,7 @@ pub fn finish_spec() -> ToolSpec {
         "finish",
         "Ends the work. `summary` is for the maintainer: what was wrong and what you changed, or why \
          nothing needs to change.",
-        json!({
+        &json!({
             "summary": {"type": "string"},
             "nothing_to_fix": {"type": "boolean", "description": "true when no change is needed"},
         }),
@@ -440,7 +440,7 @@ fn repo_path(path: &str) -> Result<RepoPath, ToolFault> {
     })
 }
 
-fn spec(name: &str, description: &str, properties: Value, required: &[&str]) -> ToolSpec {
+fn spec(name: &str, description: &str, properties: &Value, required: &[&str]) -> ToolSpec {
     ToolSpec {
         name: name.to_owned(),
         description: description.to_owned(),
@@ -458,6 +458,7 @@ fn parse<T: DeserializeOwned>(arguments: Value) -> Result<T, ToolFault> {
         .map_err(|error| ToolFault::ForModel(format!("The arguments cannot be used: {error}.")))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 fn told(refusal: FileRefusal) -> ToolFault {
     ToolFault::ForModel(refusal.to_string())
 }

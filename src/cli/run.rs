@@ -1,5 +1,6 @@
 //! `gander run`: one job on a local repository, without GitHub.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -48,6 +49,9 @@ pub struct Run {
     /// Build a feature instead of fixing a bug
     #[arg(long)]
     build: bool,
+    /// A command that must succeed, instead of those of the rules or found in the project
+    #[arg(long, value_name = "COMMAND")]
+    verify: Vec<String>,
     /// The most it may cost, in dollars
     #[arg(long, value_name = "$N")]
     budget: Option<Money>,
@@ -80,14 +84,46 @@ enum End {
 pub fn run(command: &Run) -> CommandResult {
     start_logging("warn");
     if unprivileged::is_root() && !command.no_sandbox {
-        return Err(
-            "commands of a repository never run as root: start `gander run` as an ordinary \
-                    user, or add --no-sandbox if this whole machine is a throw-away"
-                .into(),
-        );
+        return without_root(command);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(work(command))
+}
+
+/// Commands of a repository never run as root: becomes a user without rights, who sees what the
+/// arguments name and can write to the output directory.
+fn without_root(command: &Run) -> CommandResult {
+    let found = |path: &Path| {
+        path.canonicalize().map_err(|error| format!("{} cannot be opened: {error}", path.display()))
+    };
+    unprivileged::give_directory(&command.out)
+        .map_err(|error| format!("{} cannot be made: {error}", command.out.display()))?;
+    let (repo, issue, out) = (found(&command.repo)?, found(&command.issue)?, found(&command.out)?);
+    let mut show = vec![repo.clone(), out.clone()];
+    let mut model = command.model.clone();
+    let mut files = vec![issue.clone()];
+    if let Some(script) = command.model.strip_prefix("scripted:") {
+        let script = found(Path::new(script))?;
+        model = format!("scripted:{}", script.display());
+        files.push(script);
+    }
+    show.extend(files.iter().filter_map(|file| file.parent().map(Path::to_owned)));
+    let mut arguments: Vec<OsString> = vec!["run".into(), "--repo".into(), repo.into()];
+    arguments.extend(["--issue".into(), issue.into(), "--out".into(), out.into()]);
+    arguments.extend(["--model".into(), model.into()]);
+    for (name, value) in [
+        ("--base", command.base.clone()),
+        ("--budget", command.budget.map(|budget| budget.to_string())),
+    ] {
+        arguments.extend(value.into_iter().flat_map(|value| [name.into(), value.into()]));
+    }
+    for line in &command.verify {
+        arguments.extend(["--verify".into(), line.into()]);
+    }
+    for (given, name) in [(command.build, "--build"), (command.json, "--json")] {
+        arguments.extend(given.then(|| name.into()));
+    }
+    match unprivileged::rerun_unprivileged(arguments, None, &show)? {}
 }
 
 async fn work(command: &Run) -> CommandResult {
@@ -98,7 +134,10 @@ async fn work(command: &Run) -> CommandResult {
     let cache = tempfile::Builder::new().prefix("gander-run-").tempdir()?;
     let mirror = Mirror::open(&cache.path().join("mirrors"), "local").await?;
     let base = fetch(command, &mirror).await?;
-    let rules = rules_at(&mirror, &base)?;
+    let mut rules = rules_at(&mirror, &base)?;
+    if !command.verify.is_empty() {
+        rules.verify.commands.clone_from(&command.verify);
+    }
     let rooms = rooms(command, mirror, cache.path()).await?;
     let job = LocalJob {
         kind: if command.build { Kind::Build } else { Kind::Fix },

@@ -40,7 +40,7 @@ pub fn run(command: &Serve) -> CommandResult {
                         `--user NAME` and it becomes that user before it opens anything"
                 .into());
         };
-        let never = unprivileged::rerun_unprivileged(std::env::args_os().skip(1), Some(user))?;
+        let never = unprivileged::rerun_unprivileged(std::env::args_os().skip(1), Some(user), &[])?;
         match never {}
     }
     keep_secrets_in_memory();

@@ -28,6 +28,9 @@ pub struct Unprivileged {
     /// The user to become, by name or number; by default one that nobody uses
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
+    /// A directory that the program needs to see, wherever it is
+    #[arg(long, value_name = "DIR")]
+    pub show: Vec<PathBuf>,
     /// Set when the private mount namespace is there
     #[arg(long, hide = true)]
     pub inside: bool,
@@ -82,11 +85,11 @@ pub fn run(request: &Unprivileged, places: &Places) -> Result<Infallible, Unpriv
         return become_program(command(program).args(arguments));
     }
     if !request.inside {
-        return rerun(request.user.as_deref(), &request.command);
+        return rerun(request.user.as_deref(), &request.show, &request.command);
     }
     let identity = request.user.as_deref().map_or(Ok(NOBODY_ELSE), account)?;
     let managers = version_managers(places);
-    let view = View::of(program, &managers)?;
+    let view = View::of(program, &managers, &request.show)?;
     view.mount(identity)?;
     let mut program = command(program);
     program.args(arguments).current_dir(&view.current).uid(identity.uid).gid(identity.gid);
@@ -106,10 +109,20 @@ pub fn run(request: &Unprivileged, places: &Places) -> Result<Infallible, Unpriv
 pub fn rerun_unprivileged(
     arguments: impl IntoIterator<Item = OsString>,
     user: Option<&str>,
+    show: &[PathBuf],
 ) -> Result<Infallible, UnprivilegedError> {
     let own = std::env::current_exe().map_err(UnprivilegedError::OwnBinary)?;
     let command: Vec<OsString> = std::iter::once(own.into_os_string()).chain(arguments).collect();
-    rerun(user, &command)
+    rerun(user, show, &command)
+}
+
+/// Makes a directory that the user without rights may write to. For root only.
+///
+/// # Errors
+/// It cannot be made or given away.
+pub fn give_directory(directory: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    std::os::unix::fs::chown(directory, Some(NOBODY_ELSE.uid), Some(NOBODY_ELSE.gid))
 }
 
 /// The user of a name or a number, other than root.
@@ -133,13 +146,20 @@ fn account_in(passwd: &str, wanted: &str) -> Option<Identity> {
     listed.or_else(|| wanted.parse().ok().map(|number| Identity { uid: number, gid: number }))
 }
 
-fn rerun(user: Option<&str>, command_line: &[OsString]) -> Result<Infallible, UnprivilegedError> {
+fn rerun(
+    user: Option<&str>,
+    show: &[PathBuf],
+    command_line: &[OsString],
+) -> Result<Infallible, UnprivilegedError> {
     let own = std::env::current_exe().map_err(UnprivilegedError::OwnBinary)?;
     let mut unshare = command(OsStr::new("/usr/bin/unshare"));
     unshare.args(["--mount", "--propagation", "private", "--"]);
     unshare.arg(own).args(["unprivileged", "--inside"]);
     if let Some(user) = user {
         unshare.args(["--user", user]);
+    }
+    for directory in show {
+        unshare.arg("--show").arg(directory);
     }
     become_program(unshare.arg("--").args(command_line))
 }
@@ -154,7 +174,11 @@ struct View {
 }
 
 impl View {
-    fn of(program: &OsStr, managers: &[(&str, PathBuf)]) -> Result<Self, UnprivilegedError> {
+    fn of(
+        program: &OsStr,
+        managers: &[(&str, PathBuf)],
+        show: &[PathBuf],
+    ) -> Result<Self, UnprivilegedError> {
         let own = std::env::current_exe().map_err(UnprivilegedError::OwnBinary)?;
         let current = std::env::current_dir().unwrap_or_else(|_| TEMPORARY.into());
         let binaries = [own.as_path(), Path::new(program)].map(|file| {
@@ -162,6 +186,7 @@ impl View {
         });
         let mut wanted: BTreeSet<PathBuf> = binaries.into_iter().flatten().collect();
         wanted.extend(managers.iter().filter_map(|(_, directory)| directory.canonicalize().ok()));
+        wanted.extend(show.iter().filter_map(|directory| directory.canonicalize().ok()));
         // A closed directory is no place to stay in; root's own home is the common case.
         let current = if is_open(&current) { current } else { TEMPORARY.into() };
         wanted.insert(current.clone());
@@ -250,7 +275,7 @@ fn allows_others(path: &Path, rights: u32) -> bool {
 }
 
 fn command(program: &OsStr) -> Command {
-    #[allow(clippy::disallowed_methods)] // Replaces this process; no second one is started.
+    #[expect(clippy::disallowed_methods, reason = "replaces this process; no second one starts")]
     Command::new(program)
 }
 

@@ -2,13 +2,11 @@
 //!
 //! What holds: every field GitHub may leave out or send as null is optional here, so a ghost
 //! account, a new action or an unknown event is never an error. Rows stay small because the
-//! rest of the body is not stored; its SHA-256 is, to recognise a replay.
+//! rest of the body is not stored; a SHA-256 is, to recognise a replay.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::command::Address;
-use super::event::Event;
 use super::id::{DeliveryId, HookId};
 
 /// One webhook POST, verified and ready to be stored.
@@ -20,7 +18,8 @@ pub struct Delivery {
     pub hook: HookId,
     /// The event header, checked against the body's shape.
     pub event: String,
-    /// SHA-256 of the raw body.
+    /// SHA-256 of the event header and the raw body. The header is not signed: a body replayed
+    /// under another event must not keep the true delivery out.
     pub body_digest: [u8; 32],
     /// What was kept, or why the delivery stands in quarantine.
     pub content: Content,
@@ -198,18 +197,13 @@ impl Delivery {
             id,
             hook,
             event: event.to_owned(),
-            body_digest: Sha256::digest(body).into(),
+            body_digest: Sha256::new()
+                .chain_update(event)
+                .chain_update([0])
+                .chain_update(body)
+                .finalize()
+                .into(),
             content,
-        }
-    }
-
-    /// Whether anything follows from it. If not, it is recorded and never queued.
-    pub fn is_wanted(&self, address: &Address) -> bool {
-        match &self.content {
-            Content::Kept(payload) => {
-                !matches!(Event::of(&self.event, payload, address), Event::Nothing(_))
-            }
-            Content::Quarantined(_) => false,
         }
     }
 }

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::{self, Address, BadCommand, Command, Verb};
-use super::delivery::{self, Account, Payload};
+use super::delivery::{self, Account, Content, Delivery, Payload};
 use super::id::{CommentId, InstallationId, Login, Number, RepoId, RepoName, UserId};
 
 /// The label that means the same as `/gander fix`.
@@ -111,6 +111,18 @@ impl Event {
             ("issues", Some("closed")) => closed_issue(place, payload),
             ("pull_request", Some("closed")) => closed_pull(place, payload),
             _ => Self::Nothing("not an event Gander acts upon"),
+        }
+    }
+}
+
+impl Delivery {
+    /// Whether anything follows from it. If not, it is recorded and never queued.
+    pub fn is_wanted(&self, address: &Address) -> bool {
+        match &self.content {
+            Content::Kept(payload) => {
+                !matches!(Event::of(&self.event, payload, address), Event::Nothing(_))
+            }
+            Content::Quarantined(_) => false,
         }
     }
 }

@@ -94,8 +94,11 @@ fn all_facts() -> Vec<Fact> {
     facts
 }
 
-/// All reachable jobs with one shortest history each.
-fn walk() -> (Vec<Job>, Vec<(Job, Fact, Job, Vec<Effect>)>) {
+/// Before, what was learnt, after, what to do then.
+type Step = (Job, Fact, Job, Vec<Effect>);
+
+/// All reachable jobs, and all steps between them.
+fn walk() -> (Vec<Job>, Vec<Step>) {
     let facts = all_facts();
     let mut seen: HashMap<String, Job> = HashMap::new();
     let mut steps = Vec::new();

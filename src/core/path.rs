@@ -170,11 +170,18 @@ impl PatchDigest {
     }
 }
 
+impl FromStr for PatchDigest {
+    type Err = NotADigest;
+    fn from_str(text: &str) -> Result<Self, NotADigest> {
+        let good = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if good { Ok(Self(text.to_owned())) } else { Err(NotADigest) }
+    }
+}
+
 impl TryFrom<String> for PatchDigest {
     type Error = NotADigest;
     fn try_from(text: String) -> Result<Self, NotADigest> {
-        let good = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if good { Ok(Self(text)) } else { Err(NotADigest) }
+        text.parse()
     }
 }
 

@@ -49,7 +49,9 @@ pub fn marker(job_or_act: &str, part: &str) -> String {
 pub fn status_comment(job: &Job, setting: &Setting) -> String {
     let mut text = format!("{}\n\n", headline(job));
     text.push_str(&checklist(job));
-    if let Stage::Done(ending) = &job.stage {
+    if let Stage::Done(ending) = &job.stage
+        && !matches!(ending, Ending::Merged { .. })
+    {
         let _ = write!(text, "\n{}\n", why_it_ended(ending, setting));
     }
     let _ = write!(text, "\n<sub>{}</sub>\n", footer(job, setting));
@@ -96,7 +98,10 @@ pub fn title(job: &Job) -> String {
         Kind::Fix => "fix",
         Kind::Build => "feat",
     };
-    format!("{verb}: {} (#{})", inline(&job.order.issue.title, 60).replace('\\', ""), job.subject)
+    // Plain text, not Markdown, and the first line of a commit: `[skip ci]` would act there.
+    let words = inline(&job.order.issue.title, 60).replace('\\', "");
+    let words = words.replace('[', "(").replace(']', ")");
+    format!("{verb}: {words} (#{})", job.subject)
 }
 
 /// The whole commit message. Holds no word of the model.
@@ -276,7 +281,7 @@ pub fn headline(job: &Job) -> String {
         Kind::Build => "build",
     };
     match &job.stage {
-        Stage::Queued => format!("**Waiting** for the {work} before this one on this issue"),
+        Stage::Queued => "**Waiting** for its turn on this issue".to_owned(),
         Stage::Preparing => "**Reading** the rules and the code".to_owned(),
         Stage::Fixing { attempt, .. } => {
             format!("**Working** on the {work}, attempt {attempt} of {}", job.attempts_allowed())
@@ -333,15 +338,11 @@ fn checklist(job: &Job) -> String {
         let mark = if i < reached { 'x' } else { ' ' };
         let _ = writeln!(text, "- [{mark}] {step}");
     }
-    if matches!(job.stage, Stage::Fixing { attempt, .. } if attempt > 1) {
-        if let Some((name, why)) = job.evidence.as_ref().and_then(|e| e.failures().next()) {
-            let _ = write!(
-                text,
-                "\nThe attempt before failed at {}:\n{}\n",
-                inline(name, 100),
-                boxed(why, 1500)
-            );
-        }
+    if matches!(job.stage, Stage::Fixing { attempt, .. } if attempt > 1)
+        && let Some((name, why)) = job.evidence.as_ref().and_then(|e| e.failures().next())
+    {
+        let (name, why) = (inline(name, 100), boxed(why, 1500));
+        let _ = write!(text, "\nThe attempt before failed at {name}:\n{why}\n");
     }
     text
 }

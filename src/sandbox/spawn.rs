@@ -237,8 +237,7 @@ impl Leash {
     }
 
     fn new(pidfd: OwnedFd) -> io::Result<Self> {
-        // Deprecated for types that could close the descriptor early; an `OwnedFd` cannot.
-        #[allow(deprecated)]
+        #[expect(deprecated, reason = "it warns of early closing; an `OwnedFd` cannot close early")]
         AsyncFd::with_interest(pidfd, Interest::READABLE).map(Self)
     }
 
@@ -301,7 +300,7 @@ fn reaped(
 }
 
 fn spawn(start: Start) -> io::Result<(Child, Pid, OwnedFd)> {
-    #[allow(clippy::disallowed_methods)] // The one spawn of the sandbox.
+    #[expect(clippy::disallowed_methods, reason = "the sandbox's commands start here")]
     let mut command = std::process::Command::new(&start.program);
     command
         .args(&start.arguments)
@@ -346,7 +345,7 @@ fn confine(
     };
     // SAFETY: between fork and exec only async-signal-safe work is allowed. The closure makes
     // plain system calls on data made before the fork; it neither allocates, locks nor panics.
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "std offers no other way to run before exec")]
     unsafe {
         command.pre_exec(in_child);
     }
@@ -370,7 +369,7 @@ fn close_on_exec_from_three() -> rustix::io::Result<()> {
             && number > 2
         {
             // SAFETY: the kernel lists this descriptor as open, and nothing can close it meanwhile.
-            #[allow(unsafe_code)]
+            #[expect(unsafe_code, reason = "a number from a listing has no owner to borrow from")]
             let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
             fcntl_setfd(descriptor, FdFlags::CLOEXEC)?;
         }

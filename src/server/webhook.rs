@@ -54,7 +54,9 @@ fn named(headers: &HeaderMap) -> Option<(DeliveryId, HookId, &str)> {
     let id = only(headers, "x-github-delivery")?.parse().ok()?;
     let hook = only(headers, "x-github-hook-id")?.parse().ok()?;
     let event = only(headers, "x-github-event")?;
-    let plain = event.len() <= 64 && event.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    // There is a `projects_v2_item`.
+    let plain =
+        event.len() <= 64 && event.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
     (plain && !event.is_empty()).then_some((id, HookId(hook), event))
 }
 

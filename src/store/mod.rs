@@ -144,8 +144,6 @@ pub struct Commit {
     pub job: Option<JobWrite>,
     /// What to do next, in this order.
     pub tasks: Vec<Task>,
-    /// Remove what waits in this lane (leases on it are lost): the job was stopped.
-    pub clear_lane: Option<String>,
     /// Money reserved (positive) or given back (negative).
     pub ledger: Vec<LedgerEntry>,
     /// A patch to keep.

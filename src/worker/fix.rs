@@ -134,7 +134,7 @@ pub async fn attempt(
         round: attempt.round,
         attempt: attempt.number,
         system: prompt::SYSTEM,
-        task: task(job, &workspace, &commands, taken_up),
+        task: task(job, &workspace, &commands, taken_up.as_deref()),
         turns: job.rules.agent.turns,
         time: minutes(job.rules.agent.minutes),
         retry_pause: rooms.model_pause,
@@ -155,7 +155,9 @@ pub async fn attempt(
     let finished = agent::run(&assignment, &mut means).await?;
     let cost = sunk + budget.spent();
     let end = match finished {
-        Finished::Changed { summary } => hand_in(job, rooms, &workspace, summary).await?,
+        Finished::Changed { summary } => {
+            hand_in(job, rooms, &workspace, &commands, summary).await?
+        }
         Finished::NothingToFix { why } => AttemptEnd::NothingToFix(why),
         Finished::WithoutAnswer { why } => AttemptEnd::Failed(why),
         Finished::OutOfBudget(out) => AttemptEnd::OutOfBudget(out.to_string()),
@@ -212,6 +214,7 @@ async fn hand_in(
     job: &Job<'_>,
     rooms: &Rooms,
     workspace: &Arc<Workspace>,
+    commands: &[String],
     summary: String,
 ) -> Result<AttemptEnd, Fault> {
     let tree = Arc::clone(workspace);
@@ -228,23 +231,34 @@ async fn hand_in(
     let (rules, caps) = limits(job)?;
     // A patch that breaks a rule is handed in all the same: the check finds it, and says so.
     let flags = patch::check(&patch, workspace.entries(), &rules, caps).unwrap_or_default();
+    let mut flags: Vec<String> =
+        flags.iter().map(|flag| format!("{}: {}", flag.path, flag.reason)).collect();
+    flags.extend(checks_rewritten(&patch, commands));
     let base = diff::base_files(&rooms.mirror, workspace, &patch)?;
     let (added, removed) = diff::lines(&patch, &base);
     let files = u32::try_from(patch.changes.len()).unwrap_or(u32::MAX);
-    let proposal = Proposal {
-        patch: patch.digest(),
-        summary,
-        flags: flags.iter().map(|flag| format!("{}: {}", flag.path, flag.reason)).collect(),
-        size: (files, added, removed),
-    };
+    let proposal =
+        Proposal { patch: patch.digest(), summary, flags, size: (files, added, removed) };
     Ok(AttemptEnd::Proposed(patch, proposal))
+}
+
+/// Changed files that a check runs by name: such a check may prove nothing any more.
+fn checks_rewritten(patch: &Patch, commands: &[String]) -> Vec<String> {
+    let words = |command: &str| -> Vec<String> {
+        let between = |c: char| c.is_whitespace() || ";&|()'\"=<>".contains(c);
+        command.split(between).map(|word| word.trim_start_matches("./").to_owned()).collect()
+    };
+    let named: Vec<String> = commands.iter().flat_map(|command| words(command)).collect();
+    let changed =
+        patch.changes.keys().filter(|path| named.iter().any(|word| word == path.as_str()));
+    changed.map(|path| format!("{path}: the check runs it")).collect()
 }
 
 fn task(
     job: &Job<'_>,
     workspace: &Workspace,
     commands: &[String],
-    failures: Option<String>,
+    failures: Option<&str>,
 ) -> String {
     let mut top: Vec<String> = workspace
         .entries()
@@ -263,7 +277,7 @@ fn task(
         instructions: &job.rules.agent.instructions,
         checks: commands,
         listing: &top.join("\n"),
-        failures: failures.as_deref(),
+        failures,
     })
 }
 

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::core::budget::Money;
 use crate::core::command::Address;
 use crate::core::fault::FaultKind;
-use crate::core::id::JobId;
+use crate::core::id::{JobId, PatchDigest};
 use crate::core::job::{Effect, Fact, Job, Stage, advance};
 use crate::core::policy::Show;
 use crate::core::report::Setting;
@@ -79,11 +79,18 @@ pub struct Worker {
 /// What performing a task led to.
 enum Outcome {
     /// Something was learnt about a job.
-    Learnt(JobId, Fact, Option<(crate::core::path::PatchDigest, Vec<u8>)>),
+    Learnt(Box<Learnt>),
     /// A commit that is ready to be written.
     Ready(Box<Commit>),
     /// Nothing follows.
     Done,
+}
+
+/// A fact about a job, and the patch it speaks of, if that is to be kept.
+struct Learnt {
+    job: JobId,
+    fact: Fact,
+    patch: Option<(PatchDigest, Vec<u8>)>,
 }
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -188,9 +195,7 @@ impl Worker {
         let written = match performed {
             Ok(Outcome::Done) => self.acknowledge(&claim.lease).await,
             Ok(Outcome::Ready(commit)) => self.commit(&claim.lease, &commit).await,
-            Ok(Outcome::Learnt(job, fact, patch)) => {
-                self.learn(&claim.lease, &job, &fact, patch).await
-            }
+            Ok(Outcome::Learnt(learnt)) => self.learn(&claim.lease, &learnt).await,
             Err(fault) => self.failed(&claim, fault).await,
         };
         ignore_lost(written)
@@ -215,20 +220,16 @@ impl Worker {
         match step_of {
             Some(job) => {
                 let fact = Fact::Broke { why: fault.text };
-                self.learn(&claim.lease, job, &fact, None).await
+                let learnt = Learnt { job: job.clone(), fact, patch: None };
+                self.learn(&claim.lease, &learnt).await
             }
             None => self.acknowledge(&claim.lease).await,
         }
     }
 
     /// Writes what a fact changes about its job, reading it anew while others change it too.
-    async fn learn(
-        &self,
-        lease: &Lease,
-        job: &JobId,
-        fact: &Fact,
-        patch: Option<(crate::core::path::PatchDigest, Vec<u8>)>,
-    ) -> Result<(), StoreError> {
+    async fn learn(&self, lease: &Lease, learnt: &Learnt) -> Result<(), StoreError> {
+        let Learnt { job, fact, patch } = learnt;
         for _ in 0..MOST_CONFLICTS {
             let Some(stored) = self.parts.store.job(job).await? else {
                 return self.acknowledge(lease).await;
@@ -236,7 +237,7 @@ impl Worker {
             let Some(mut commit) = advanced(&stored, fact) else {
                 return self.acknowledge(lease).await;
             };
-            commit.patch.clone_from(&patch);
+            commit.patch.clone_from(patch);
             match self.parts.store.commit(lease, &commit, self.parts.clock.now()).await {
                 Err(StoreError::Conflict) => {}
                 other => return other,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::fix::{self, Attempt, AttemptEnd, Rooms};
-use super::{Fault, Outcome, Worker};
+use super::{Fault, Learnt, Outcome, Worker};
 use crate::core::command::Role;
 use crate::core::event::{Actor, FIX_LABEL, SKIP_LABEL};
 use crate::core::evidence::Verdict;
@@ -16,8 +16,8 @@ use crate::core::policy::{Decision, Denied, RULES_PATH, Rules, authorize};
 use crate::core::report;
 use crate::core::task::{Reply, Task};
 use crate::forge::BranchHead;
+use crate::publish;
 use crate::publish::surface::{CheckRun, IssueComment, Surface};
-use crate::publish::{self};
 use crate::store::{Claim, Scope};
 use crate::workspace::mirror::{History, Mirror, MirrorError, Source, Want};
 use crate::workspace::patch::Patch;
@@ -51,7 +51,10 @@ impl Worker {
             return Err(Fault::bug("a task names a job that does not exist"));
         };
         let job = stored.job;
-        let learnt = |fact| Ok(Outcome::Learnt(id.clone(), fact, None));
+        let learnt = |fact| {
+            let learnt = Learnt { job: id.clone(), fact, patch: None };
+            Ok(Outcome::Learnt(Box::new(learnt)))
+        };
         match (effect, &job.stage) {
             (Effect::Acknowledge, _) => self.acknowledge_command(&job).await?,
             (Effect::Show, _) => self.show(&job).await?,
@@ -149,7 +152,7 @@ impl Worker {
             // Whoever stopped us has written what there is to write.
             AttemptEnd::Stopped => return Ok(Outcome::Done),
         };
-        Ok(Outcome::Learnt(job.id.clone(), fact, kept))
+        Ok(Outcome::Learnt(Box::new(Learnt { job: job.id.clone(), fact, patch: kept })))
     }
 
     async fn verify(

@@ -28,6 +28,8 @@ const COMPLETE: &str = "gander-complete";
 pub struct Mirror {
     git: Git,
     lock: PathBuf,
+    /// Git's answer to "may I read a repository that belongs to another user?".
+    trust: PathBuf,
 }
 
 /// Where to fetch from.
@@ -163,6 +165,7 @@ impl Mirror {
         let mirror = Self {
             git: Git::new(cache.join(format!("{key}.git"))),
             lock: cache.join(format!("{key}.lock")),
+            trust: cache.join(format!("{key}.trust")),
         };
         if !mirror.is_complete() {
             let _lock = mirror.locked().await?;
@@ -186,6 +189,10 @@ impl Mirror {
     ) -> Result<Sha, MirrorError> {
         let place = source.place()?;
         let _lock = self.locked().await?;
+        if matches!(source, Source::Path(_)) {
+            let failed = |source| MirrorError::Cache { path: self.trust.clone(), source };
+            std::fs::write(&self.trust, "[safe]\n\tdirectory = *\n").map_err(failed)?;
+        }
         if !self.is_complete() {
             self.make().await?;
         }
@@ -320,7 +327,9 @@ impl Mirror {
             History::Full | History::Tip => {}
         }
         arguments.extend(["--", place, &refspec]);
-        self.git.run("fetch from the repository", source.peer(), limit, &arguments).await?;
+        self.git
+            .run("fetch from the repository", source.peer(&self.trust), limit, &arguments)
+            .await?;
         self.resolve(&kept_as).await
     }
 
@@ -338,7 +347,7 @@ impl Mirror {
         want: Want<'_>,
         limit: Duration,
     ) -> Result<(), MirrorError> {
-        let refs = Git::refs_of(place, source.peer(), limit).await?;
+        let refs = Git::refs_of(place, source.peer(&self.trust), limit).await?;
         let refs = String::from_utf8_lossy(&refs).into_owned();
         let has = |name: &str| refs.lines().any(|line| line.split('\t').nth(1) == Some(name));
         if refs.trim().is_empty() {
@@ -372,10 +381,10 @@ impl Mirror {
 }
 
 impl Source<'_> {
-    fn peer(&self) -> Peer<'_> {
+    fn peer<'a>(&'a self, trust: &'a Path) -> Peer<'a> {
         match self {
             Source::Url { url, token } => Peer::Server(url, *token),
-            Source::Path(_) => Peer::Directory,
+            Source::Path(_) => Peer::Directory(trust),
         }
     }
 

@@ -1,25 +1,252 @@
 //! A maintainer comments `/gander fix`, and gets a pull request.
 
-use crate::world::{REPO, World, good_fix, off_by_one};
+use gander::emulator::{Exchange, ReactionView};
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use crate::world::{REPO, World, good_fix, off_by_one, visible};
 
 #[tokio::test]
 async fn a_comment_becomes_a_verified_pull_request() {
     let w = World::with_project(off_by_one()).await;
     w.model.will(good_fix());
-    let issue = w
-        .stranger()
-        .opens_issue(REPO, "Count is one too low", "I have 3 widgets and it says 2.", &[])
-        .unwrap();
-    let comment = w.maintainer().comments(REPO, issue, "/gander fix the count").unwrap();
+    let issue = w.fixed().await;
+
+    assert_snapshot!(w.timeline(), @r"
+    hubot-fan opened issue #1: Count is one too low
+    mona commented on #1: /gander fix
+    gander[bot] reacted with eyes to a comment on #1
+    gander[bot] commented on #1: **Waiting** for its turn on this issue
+    gander[bot] edited a comment on #1: **Reading** the rules and the code
+    gander[bot] labeled #1 gander:working
+    gander[bot] edited a comment on #1: **Working** on the fix, attempt 1 of 3
+    gander[bot] edited a comment on #1: **Checking** the change
+    gander[bot] edited a comment on #1: **Opening** the pull request
+    gander[bot] created branch gander/1-vfuxini2iztf with 1 commit
+    gander[bot] opened pull request #2: fix: Count is one too low (#1) (gander/1-vfuxini2iztf into main)
+    gander[bot] labeled #2 gander:ai-generated
+    gander[bot] edited a comment on #1: **Ready for review**: #2
+    gander[bot] unlabeled #1 gander:working
+    gander[bot] finished check Gander: success
+    gander[bot] commented on #1: @mona #2 is ready for your review.
+    ");
+    assert_snapshot!(w.comments(issue).join("\n=====\n"), @r"
+    **Ready for review**: #2
+
+    - [x] read the rules and the code (`main` at `ae4e166cd1d0`)
+    - [x] write the change
+    - [x] prove it in a fresh copy
+    - [x] open the pull request
+
+    <sub>$0.00 of $3.00 · scripted · Gander 0.1.0 · job vfuxini2iztf · 12:00 UTC</sub>
+    =====
+    @mona #2 is ready for your review.
+    ");
+    assert_eq!(w.issue(issue).labels, [] as [&str; 0]);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn the_pull_request_says_what_changed_and_how_it_was_proven() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.will(good_fix());
+    w.fixed().await;
+
+    let pull = w.only_pull();
+    assert_eq!((pull.title.as_str(), pull.draft), ("fix: Count is one too low (#1)", false));
+    assert_eq!((pull.author.as_str(), pull.base_branch.as_str()), ("gander[bot]", "main"));
+    assert_eq!(pull.labels, ["gander:ai-generated"]);
+    assert_snapshot!(visible(&pull.body), @r"
+    Merging this puts commit `79de9957d068` into `main`. It does not release, and Gander does not merge it by itself.
+
+    ### What changed
+    1 file, +1 −1. In the model's words:
+
+    ```text
+    The count was one too low: a leftover `- 1`. It is removed.
+    ```
+
+    ### Proof
+    Run by Gander in a fresh copy of the base commit with this change:
+
+    | check | result | time |
+    |---|---|---|
+    | paths and size of the change | passed | TIME |
+    | `sh check.sh` | passed | TIME |
+
+    ### Not checked
+    That the tests fail without the change, and whatever the checks above do not cover.
+
+    Fixes #1
+
+    ---
+    <sub>Asked for by mona. Want it otherwise? Push to this branch, or close this and comment `/gander retry` on #1 with what to do differently. $0.00 of $3.00 · scripted · Gander 0.1.0 · job vfuxini2iztf · 12:00 UTC</sub>
+    ");
+    let [check] = w.emulator.check_runs(REPO, &pull.head_sha).try_into().unwrap();
+    assert_eq!((check.app.as_str(), check.status.as_str()), ("gander", "completed"));
+    assert_eq!(check.conclusion.as_deref(), Some("success"));
+    assert_snapshot!(visible(&check.summary.unwrap()), @r"
+    | check | result | time |
+    |---|---|---|
+    | paths and size of the change | passed | TIME |
+    | `sh check.sh` | passed | TIME |
+    ");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn the_branch_is_the_base_and_the_fix_and_nothing_else() {
+    let w = World::with_project(off_by_one()).await;
+    let mut words = good_fix();
+    // A touched file is not a changed one.
+    words.insert(1, crate::world::run("touch -d 2001-01-01 README.md"));
+    w.model.will(words);
+    w.fixed().await;
+
+    let pull = w.only_pull();
+    let commit = w.emulator.commit(REPO, &pull.head_sha).unwrap();
+    assert_eq!(commit.parents, [w.emulator.branches(REPO)["main"].clone()]);
+    assert!(commit.verified, "GitHub signs what its API makes");
+    assert_eq!(commit.author, "gander[bot] <1002+gander[bot]@users.noreply.github.com>");
+    assert_snapshot!(commit.message, @r"
+    fix: Count is one too low (#1)
+
+    Requested-by: mona <1004+mona@users.noreply.github.com>
+    Assisted-by: Gander 0.1.0 (scripted)
+    ");
+    let mut expected: Vec<(String, Vec<u8>)> = off_by_one()
+        .into_iter()
+        .map(|(path, text)| (path.to_owned(), text.replace("$1 - 1", "$1").into_bytes()))
+        .collect();
+    expected.sort();
+    let mut paths = w.emulator.files(REPO, &pull.head_sha);
+    paths.sort();
+    let there = paths.into_iter().map(|path| {
+        let content = w.emulator.file(REPO, &pull.head_sha, &path).unwrap();
+        (path, content)
+    });
+    assert_eq!(there.collect::<Vec<_>>(), expected);
+    assert_eq!(w.our_branches(), [pull.head_branch]);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn the_command_is_acknowledged_before_anything_else() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.will(good_fix());
+    let issue = w.reported();
+    let comment = w.maintainer().comments(REPO, issue, "/gander fix").unwrap();
+    w.emulator.deliver_all().await;
+
+    // The decision, and then at once the reaction.
+    assert!(w.step().await && w.step().await);
+    let eyes = ReactionView { author: "gander[bot]".to_owned(), content: "eyes".to_owned() };
+    let reactions = w.issue(issue).comments.into_iter().find(|c| c.id == comment);
+    assert_eq!(reactions.unwrap().reactions, [eyes]);
+    w.settle().await;
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn every_token_is_for_one_repository_and_one_purpose_and_the_writing_one_is_given_back() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.will(good_fix());
+    w.fixed().await;
+
+    let exchanges = w.emulator.exchanges();
+    let minted: Vec<&Value> = exchanges
+        .iter()
+        .filter(|exchange| exchange.path.ends_with("/access_tokens"))
+        .map(|exchange| exchange.request_body.as_ref().unwrap())
+        .collect();
+    for request in &minted {
+        assert_eq!(request["repository_ids"].as_array().unwrap().len(), 1);
+    }
+    let permissions: Vec<&Value> = minted.iter().map(|request| &request["permissions"]).collect();
+    let push = json!({"contents": "write", "metadata": "read", "pull_requests": "write"});
+    assert_eq!(
+        permissions,
+        [
+            &json!({"contents": "read", "issues": "read", "metadata": "read", "pull_requests": "read"}),
+            &json!({"checks": "write", "issues": "write", "metadata": "read", "pull_requests": "write"}),
+            &push,
+        ]
+    );
+    let given_back = |exchange: &Exchange| {
+        (exchange.method.as_str(), exchange.path.as_str()) == ("DELETE", "/installation/token")
+    };
+    let wrote =
+        |exchange: &Exchange| token(exchange) == "installation-token #3" && !given_back(exchange);
+    let last = exchanges.iter().rposition(wrote).unwrap();
+    let returned = exchanges.iter().position(given_back).unwrap();
+    assert!(returned > last, "used at {last}, given back at {returned}");
+    assert_eq!(exchanges[returned].status, 204);
+    // What holds `contents: write` was used for git objects and the pull request alone.
+    for exchange in exchanges.iter().filter(|exchange| wrote(exchange)) {
+        let known = exchange.path.contains("/git/") || exchange.path.ends_with("/pulls");
+        assert!(known, "{} {}", exchange.method, exchange.path);
+    }
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_label_is_as_good_as_a_comment_and_is_taken_off() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.will(good_fix());
+    let issue = w.reported();
+    w.maintainer().labels(REPO, issue, "gander:fix").unwrap();
     w.settle().await;
 
-    eprintln!("{}", w.timeline());
-    for c in w.comments(issue) {
-        eprintln!("---\n{c}");
-    }
-    let pull = w.pull(2);
-    eprintln!("{}", pull.body);
-    assert_eq!(pull.state, "open");
-    let _ = comment;
+    assert_eq!(w.only_pull().state, "open");
+    assert_eq!(w.issue(issue).labels, [] as [&str; 0]);
+    assert_eq!(w.issue(issue).reactions.len(), 1, "the issue itself gets the reaction");
     w.ends().await;
+}
+
+#[tokio::test]
+async fn a_feature_is_built_like_a_bug_is_fixed() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.will(good_fix());
+    let issue = w.stranger().opens_issue(REPO, "Count everything", "", &[]).unwrap();
+    w.says(issue, "/gander build base=main all of the widgets").await;
+
+    let pull = w.only_pull();
+    assert_eq!(pull.title, "feat: Count everything (#1)");
+    assert!(pull.body.contains("Closes #1"), "{}", pull.body);
+    assert!(w.model.heard()[0].contains("all of the widgets"));
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn merging_ends_the_job_and_says_who_did_it() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.will(good_fix());
+    let issue = w.fixed().await;
+    let pull = w.only_pull();
+    w.maintainer().merges(REPO, pull.number, gander::emulator::MergeMethod::Squash).unwrap();
+    w.settle().await;
+
+    let comments = w.comments(issue);
+    assert!(comments[0].starts_with("**Merged** by mona\n"), "{}", comments[0]);
+    assert_eq!(comments.len(), 2, "merging notifies nobody again");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn without_a_test_command_the_pull_request_says_that_nothing_was_proven() {
+    let mut files = off_by_one();
+    files.retain(|(path, _)| *path != ".github/gander.toml");
+    let w = World::with_project(files).await;
+    w.model.will(good_fix());
+    w.fixed().await;
+
+    let pull = w.only_pull();
+    assert_eq!(pull.labels, ["gander:ai-generated", "gander:unproven"]);
+    assert!(pull.body.contains("**Unproven.**"), "{}", pull.body);
+    w.ends().await;
+}
+
+fn token(exchange: &Exchange) -> &str {
+    let header = exchange.request_headers.iter().find(|(name, _)| name == "authorization");
+    header.map_or("none", |(_, value)| value)
 }

@@ -6,6 +6,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #![allow(missing_docs, unreachable_pub)]
 
+mod wire;
 mod world;
 
+mod attempts;
+mod bad_input;
+mod crash;
+mod duplicates;
 mod fix_an_issue;
+mod webhooks;

@@ -4,7 +4,7 @@
 //! passes when a story says so. A world that ends looks behind itself: no work left, no process, no
 //! directory, no secret in anything that left.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use gander::emulator::{
 use gander::forge::{AppKey, Forge, ForgeConfig};
 use gander::model::{Model, ModelError, Price, Reply, Request, Scripted, Turn};
 use gander::sandbox::Sandbox;
-use gander::server::{WebhookSecrets, serve};
+use gander::server::{Intake, WebhookSecrets, serve};
 use gander::store::{Sqlite, Store};
 use gander::worker::{Settings, Worker};
 use serde_json::json;
@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// 2026-01-05 12:00 UTC, a Monday.
-const BEGINNING: i64 = 1_767_614_400_000;
+pub const BEGINNING: i64 = 1_767_614_400_000;
 pub const REPO: &str = "acme/widgets";
 
 pub struct World {
@@ -41,9 +41,22 @@ pub struct World {
     pub store: Arc<dyn Store>,
     pub worker: Worker,
     pub webhook_url: url::Url,
-    now: Arc<AtomicI64>,
+    pub now: Arc<AtomicI64>,
     directory: TempDir,
     _server: DropGuard,
+}
+
+/// What one process of Gander is made of.
+pub struct House<'a> {
+    pub api: url::Url,
+    pub web: url::Url,
+    pub app_id: u64,
+    pub key: &'a str,
+    pub secret: &'a str,
+    pub clock: Clock,
+    pub data: PathBuf,
+    pub store: Arc<dyn Store>,
+    pub model: Arc<dyn Model>,
 }
 
 /// The permissions and events that app-manifest.json asks for.
@@ -85,6 +98,14 @@ pub fn edit(path: &str, old: &str, new: &str) -> Turn {
     Turn::call("edit", json!({"path": path, "old": old, "new": new}))
 }
 
+pub fn run(command: &str) -> Turn {
+    Turn::call("run", json!({"command": command}))
+}
+
+pub fn write(path: &str, text: &str) -> Turn {
+    Turn::call("edit", json!({"path": path, "action": "create", "new": text}))
+}
+
 pub fn verify() -> Turn {
     Turn::call("verify", json!({}))
 }
@@ -105,37 +126,32 @@ pub fn good_fix() -> Vec<Turn> {
 
 impl World {
     pub async fn with_project(files: Vec<(&str, &str)>) -> Self {
-        let files = files.into_iter().map(|(path, text)| (path.to_owned(), text.into())).collect();
-        Self::with_files(files).await
+        Self::with_files(owned(files)).await
     }
 
     pub async fn with_files(files: Vec<(String, Vec<u8>)>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let now = Arc::new(AtomicI64::new(BEGINNING));
         let shown = Arc::clone(&now);
-        let root = directory.path().join("github");
-        std::fs::create_dir(&root).unwrap();
         let clock = Arc::new(move || shown.load(Ordering::SeqCst));
-        let emulator = Emulator::start(Options { root, clock }).await.unwrap();
-        let app = emulator.create_app(app_spec()).unwrap();
-        for person in ["acme", "mona", "hubot-fan"] {
-            emulator.create_user(person);
-        }
-        emulator
-            .create_repository(RepositorySpec {
-                owner: "acme".to_owned(),
-                name: "widgets".to_owned(),
-                private: false,
-                default_branch: "main".to_owned(),
-                files,
-            })
-            .unwrap();
-        emulator.set_permission(REPO, "mona", "write").unwrap();
-        emulator.install(app.app_id, &[REPO]).unwrap();
+        let (emulator, app) = github(directory.path(), clock, files).await;
         let model = Arc::new(Words::default());
-        let store = open(&directory).await;
-        let (worker, webhook_url, server) =
-            start(&emulator, &app, &store, &model, &now, &directory).await;
+        let data = directory.path().join("data");
+        let store = open(&data).await;
+        let shown = Arc::clone(&now);
+        let house = House {
+            api: emulator.api_url(),
+            web: emulator.web_url(),
+            app_id: app.app_id,
+            key: &app.private_key_pem,
+            secret: &app.webhook_secret,
+            clock: Clock::from_fn(move || Timestamp(shown.load(Ordering::SeqCst))),
+            data,
+            store: Arc::clone(&store),
+            model: Arc::clone(&model) as Arc<dyn Model>,
+        };
+        let App { intake, worker } = house.app();
+        let (webhook_url, server) = listen(intake).await;
         emulator.set_webhook_url(app.app_id, webhook_url.clone());
         Self { emulator, app, model, store, worker, webhook_url, now, directory, _server: server }
     }
@@ -150,17 +166,86 @@ impl World {
         self.emulator.person("hubot-fan")
     }
 
-    /// Delivers what waits and does what is due, until neither is left.
+    /// Delivers what waits and does what is due, until neither is left. People have the patience
+    /// of two minutes: what is put off for longer stays.
     pub async fn settle(&self) {
         let never = CancellationToken::new();
-        for _ in 0..500 {
+        let patience = self.now() + 2 * 60_000;
+        for _ in 0..2000 {
             let delivered = !self.emulator.deliver_all().await.is_empty();
             let worked = self.worker.step(&never).await.unwrap();
-            if !delivered && !worked {
-                return;
+            if delivered || worked {
+                continue;
+            }
+            match self.store.next_due().await.unwrap() {
+                Some(due) if due.0 <= patience => {
+                    self.now.fetch_max(due.0, Ordering::SeqCst);
+                }
+                _ => return,
             }
         }
         panic!("the world does not come to rest: {:?}", self.store.queue_length().await);
+    }
+
+    /// Does one due task.
+    pub async fn step(&self) -> bool {
+        self.worker.step(&CancellationToken::new()).await.unwrap()
+    }
+
+    /// Delivers and steps until `happened`, and stops right there.
+    pub async fn until(&self, what: &str, happened: impl Fn(&Self) -> bool) {
+        self.emulator.deliver_all().await;
+        while !happened(self) {
+            assert!(self.step().await, "at rest before: {what}");
+        }
+    }
+
+    pub fn now(&self) -> i64 {
+        self.now.load(Ordering::SeqCst)
+    }
+
+    /// A stranger reports what is wrong with [`off_by_one`].
+    pub fn reported(&self) -> u64 {
+        let words = "I have 3 widgets and it says 2.";
+        self.stranger().opens_issue(REPO, "Count is one too low", words, &[]).unwrap()
+    }
+
+    /// The maintainer comments, and the world comes to rest.
+    pub async fn says(&self, number: u64, words: &str) -> u64 {
+        let comment = self.maintainer().comments(REPO, number, words).unwrap();
+        self.settle().await;
+        comment
+    }
+
+    /// Reported, commanded, done.
+    pub async fn fixed(&self) -> u64 {
+        let issue = self.reported();
+        self.says(issue, "/gander fix").await;
+        issue
+    }
+
+    /// The only pull request there is.
+    pub fn only_pull(&self) -> PullView {
+        let mut pulls = self.emulator.pulls(REPO);
+        assert_eq!(pulls.len(), 1, "{}", self.timeline());
+        pulls.remove(0)
+    }
+
+    /// The branches Gander made.
+    pub fn our_branches(&self) -> Vec<String> {
+        let branches = self.emulator.branches(REPO).into_keys();
+        branches.filter(|branch| branch.starts_with("gander/")).collect()
+    }
+
+    /// Nothing was made in the repository: no branch, no pull request.
+    pub fn nothing_was_published(&self) {
+        assert_eq!(self.emulator.pulls(REPO), [], "{}", self.timeline());
+        assert_eq!(self.our_branches(), [] as [&str; 0]);
+    }
+
+    /// Where Gander keeps its things.
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
     }
 
     pub fn minutes_pass(&self, minutes: i64) {
@@ -177,16 +262,9 @@ impl World {
 
     /// The comments Gander wrote on an issue or pull request, without their hidden markers.
     pub fn comments(&self, number: u64) -> Vec<String> {
-        let comments = match self.emulator.issue(REPO, number) {
-            Some(issue) => issue.comments,
-            None => self.pull(number).comments,
-        };
+        let comments = self.issue(number).comments;
         let ours = comments.into_iter().filter(|comment| comment.author == "gander[bot]");
-        ours.map(|comment| {
-            let visible = comment.body.rsplit_once("\n\n<!-- gander ");
-            visible.map_or(comment.body.clone(), |(text, _)| text.to_owned())
-        })
-        .collect()
+        ours.map(|comment| visible(&comment.body)).collect()
     }
 
     /// Everything people could see happen, one line each.
@@ -227,7 +305,21 @@ impl World {
     }
 }
 
-fn files_below(directory: &std::path::Path) -> Vec<PathBuf> {
+/// A text as people see it: without the hidden marker, and without how long things took.
+pub fn visible(body: &str) -> String {
+    let text = body.rsplit_once("\n\n<!-- gander ").map_or(body, |(text, _)| text);
+    let lines = text.lines().map(|line| match line.strip_suffix(" s |") {
+        Some(row) => {
+            let (row, _) = row.rsplit_once(' ').unwrap_or((row, ""));
+            format!("{row} TIME |")
+        }
+        None => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Every file below a directory.
+pub fn files_below(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut waiting = vec![directory.to_owned()];
     while let Some(directory) = waiting.pop() {
@@ -242,56 +334,87 @@ fn files_below(directory: &std::path::Path) -> Vec<PathBuf> {
     files
 }
 
-async fn open(directory: &TempDir) -> Arc<dyn Store> {
-    Arc::new(Sqlite::open(&directory.path().join("data/gander.db")).await.unwrap())
+impl House<'_> {
+    /// Puts Gander together.
+    pub fn app(self) -> App {
+        let egress =
+            egress_to([self.api.clone(), self.web.clone()], PrivateAddresses::AllowLoopback);
+        let forge_config = ForgeConfig {
+            api: self.api,
+            web: self.web,
+            app_id: self.app_id,
+            key: AppKey::from_pem(self.key.as_bytes()).unwrap(),
+        };
+        App::new(Wiring {
+            store: self.store,
+            forge: Forge::new(forge_config, egress.unwrap(), self.clock.clone()),
+            sandbox: Arc::new(sandbox()) as Arc<dyn Sandbox>,
+            models: vec![self.model],
+            secrets: WebhookSecrets::new(self.secret.into(), None).unwrap(),
+            clock: self.clock,
+            settings: Settings {
+                address: Address::default(),
+                data: self.data,
+                most_per_job: Money::from_micros(10_000_000),
+                installation_day: Money::from_micros(100_000_000),
+                workers: 1,
+                model_pause: Duration::ZERO,
+            },
+        })
+    }
 }
 
-async fn start(
-    emulator: &Emulator,
-    app: &AppCredentials,
-    store: &Arc<dyn Store>,
-    model: &Arc<Words>,
-    now: &Arc<AtomicI64>,
-    directory: &TempDir,
-) -> (Worker, url::Url, DropGuard) {
-    let shown = Arc::clone(now);
-    let clock = Clock::from_fn(move || Timestamp(shown.load(Ordering::SeqCst)));
-    let (api, web) = (emulator.api_url(), emulator.web_url());
-    let egress = egress_to([api.clone(), web.clone()], PrivateAddresses::AllowLoopback).unwrap();
-    let key = AppKey::from_pem(app.private_key_pem.as_bytes()).unwrap();
-    let forge_config = ForgeConfig { api, web, app_id: app.app_id, key };
-    let wiring = Wiring {
-        store: Arc::clone(store),
-        forge: Forge::new(forge_config, egress, clock.clone()),
-        sandbox: Arc::new(sandbox()) as Arc<dyn Sandbox>,
-        models: vec![Arc::clone(model) as Arc<dyn Model>],
-        secrets: WebhookSecrets::new(app.webhook_secret.clone().into(), None).unwrap(),
-        clock,
-        settings: Settings {
-            address: Address::default(),
-            data: directory.path().join("data"),
-            most_per_job: Money::from_micros(10_000_000),
-            installation_day: Money::from_micros(100_000_000),
-            workers: 1,
-            model_pause: Duration::ZERO,
-        },
-    };
-    let App { intake, worker } = App::new(wiring);
+/// A GitHub with one repository, a maintainer, a stranger and the App.
+pub async fn github(
+    directory: &Path,
+    clock: gander::emulator::Clock,
+    files: Vec<(String, Vec<u8>)>,
+) -> (Emulator, AppCredentials) {
+    let root = directory.join("github");
+    std::fs::create_dir(&root).unwrap();
+    let emulator = Emulator::start(Options { root, clock }).await.unwrap();
+    let app = emulator.create_app(app_spec()).unwrap();
+    for person in ["acme", "mona", "hubot-fan"] {
+        emulator.create_user(person);
+    }
+    emulator
+        .create_repository(RepositorySpec {
+            owner: "acme".to_owned(),
+            name: "widgets".to_owned(),
+            private: false,
+            default_branch: "main".to_owned(),
+            files,
+        })
+        .unwrap();
+    emulator.set_permission(REPO, "mona", "write").unwrap();
+    emulator.install(app.app_id, &[REPO]).unwrap();
+    (emulator, app)
+}
+
+/// Files as bytes.
+pub fn owned(files: Vec<(&str, &str)>) -> Vec<(String, Vec<u8>)> {
+    files.into_iter().map(|(path, text)| (path.to_owned(), text.into())).collect()
+}
+
+/// Opens the memory in a data directory.
+pub async fn open(data: &Path) -> Arc<dyn Store> {
+    Arc::new(Sqlite::open(&data.join("gander.db")).await.unwrap())
+}
+
+/// Listens for webhooks until the guard is dropped.
+pub async fn listen(intake: Intake) -> (url::Url, DropGuard) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     tokio::spawn(serve(listener, intake, shutdown.clone()));
-    let url = format!("http://{address}/github/webhook").parse().unwrap();
-    (worker, url, shutdown.drop_guard())
+    (format!("http://{address}/github/webhook").parse().unwrap(), shutdown.drop_guard())
 }
 
-/// The model's words, set by the story.
-pub struct Words(Mutex<Arc<Scripted>>);
-
-impl Default for Words {
-    fn default() -> Self {
-        Self(Mutex::new(Arc::new(Scripted::from_attempts(vec![]))))
-    }
+/// The model's words, set by the story; and what it was told.
+#[derive(Default)]
+pub struct Words {
+    script: Mutex<Option<Arc<Scripted>>>,
+    heard: Mutex<Vec<String>>,
 }
 
 impl Words {
@@ -306,11 +429,17 @@ impl Words {
     }
 
     pub fn play(&self, script: Scripted) {
-        *self.0.lock().unwrap() = Arc::new(script);
+        *self.script.lock().unwrap() = Some(Arc::new(script));
+    }
+
+    /// The whole conversation at each request, oldest first.
+    pub fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
     }
 
     fn script(&self) -> Arc<Scripted> {
-        Arc::clone(&self.0.lock().unwrap())
+        let script = self.script.lock().unwrap().clone();
+        script.unwrap_or_else(|| Arc::new(Scripted::from_attempts(vec![])))
     }
 }
 
@@ -325,6 +454,7 @@ impl Model for Words {
     }
 
     async fn respond(&self, request: &Request<'_>) -> Result<Reply, ModelError> {
+        self.heard.lock().unwrap().push(format!("{:?}", request.messages));
         self.script().respond(request).await
     }
 }

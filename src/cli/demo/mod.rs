@@ -52,7 +52,7 @@ const LOOK: Duration = Duration::from_millis(25);
 /// When the parts cannot be had.
 pub fn run(command: &Demo) -> CommandResult {
     if unprivileged::is_root() {
-        let never = unprivileged::rerun_unprivileged(std::env::args_os().skip(1), None)?;
+        let never = unprivileged::rerun_unprivileged(std::env::args_os().skip(1), None, &[])?;
         match never {}
     }
     start_logging("error");

@@ -170,10 +170,6 @@ async fn commit(
         }
         None => {}
     }
-    if let Some(lane) = &commit.clear_lane {
-        let cleared = sqlx::query("DELETE FROM work WHERE lane = ?").bind(lane);
-        cleared.execute(&mut *connection).await.map_err(failed)?;
-    }
     for task in &commit.tasks {
         enqueue(connection, task, now).await?;
     }

@@ -1,0 +1,65 @@
+# Everything a newcomer needs. `make` alone lists it.
+#
+# Each target does its own set-up: what is missing is installed where we may (root on Debian or
+# Ubuntu), and named exactly where we may not.
+
+SHELL := /bin/sh
+CARGO ?= cargo
+NPM_CACHE := target/npm
+OPENAPI := $(NPM_CACHE)/node_modules/@octokit/openapi/generated/api.github.com.json
+EXAMPLES := $(NPM_CACHE)/node_modules/@octokit/webhooks-examples/api.github.com/index.json
+RUNNER := CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --" \
+          CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --"
+
+.PHONY: help demo test crash lint deny bench fmt setup setup-test
+
+help:
+	@echo "make demo   watch a whole job on a GitHub in a box: no network, key or account"
+	@echo "make test   all tests, with real git, SQLite, HTTP and sandbox"
+	@echo "make crash  200 kills at random moments"
+	@echo "make lint   formatting, lints, licences and banned crates"
+	@echo "make bench  the figures: webhook, cold start, memory, agent, delivery to pull request"
+	@echo "make fmt    format the code"
+
+demo: setup
+	@$(CARGO) build --quiet --locked
+	@target/debug/gander demo
+
+# As root, tests run as a user without rights: the binary is built first and starts them.
+test: setup-test $(OPENAPI) $(EXAMPLES)
+	$(CARGO) build --locked
+	$(RUNNER) GANDER_OPENAPI="$(CURDIR)/$(OPENAPI)" GANDER_WEBHOOK_EXAMPLES="$(CURDIR)/$(EXAMPLES)" \
+	  $(CARGO) test --workspace --locked
+
+crash: setup-test
+	$(CARGO) build --locked
+	$(RUNNER) GANDER_CRASH_ROUNDS=200 $(CARGO) test --locked --test it crash
+
+lint: deny
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
+
+# Advisories need a database from the internet; bans, licences and sources do not.
+deny: setup
+	@command -v cargo-deny >/dev/null || test -x target/tools/bin/cargo-deny || \
+	  $(CARGO) install cargo-deny --version 0.20.2 --locked --root target/tools
+	PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo-deny --all-features check bans licenses sources
+
+bench: setup
+	$(CARGO) bench --locked
+
+fmt:
+	$(CARGO) fmt --all
+
+setup:
+	@sh scripts/need.sh cargo cc git bwrap prlimit unshare
+
+setup-test:
+	@sh scripts/need.sh cargo cc git bwrap prlimit unshare pytest node npm
+
+# GitHub's own description of its API, and its recorded webhooks.
+$(OPENAPI) $(EXAMPLES): tests/contract/package.json tests/contract/package-lock.json
+	@mkdir -p $(NPM_CACHE)
+	@cp tests/contract/package.json tests/contract/package-lock.json $(NPM_CACHE)/
+	cd $(NPM_CACHE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $(OPENAPI) $(EXAMPLES)

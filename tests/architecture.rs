@@ -1,0 +1,829 @@
+//! The never list, as far as source can show it: each rule is one test, says what to do when it
+//! is broken, and first proves on a few bad lines that it would see them.
+
+#[path = "architecture/house.rs"]
+mod house;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use house::{File, Function, House, Mention, Type};
+
+/// From the ground up. A room imports only rooms of a lower rank.
+const RANKS: &[&[&str]] = &[
+    &["core"],
+    &["clock", "egress", "emulator"],
+    &["store", "forge", "model", "sandbox"],
+    &["workspace"],
+    &["agent", "verify", "publish"],
+    &["worker", "server"],
+    &["config", "telemetry"],
+    &["app"],
+    &["cli"],
+    &["lib", "main"],
+];
+
+/// What a room never imports, though the ranks would let it.
+const NEVER: &[(&str, &[&str])] = &[
+    ("emulator", &["core"]),
+    ("agent", &["forge", "store"]),
+    ("server", &["forge", "model", "sandbox", "workspace", "agent", "verify", "publish", "worker"]),
+];
+
+/// Foreign crates that stay inside one door.
+const DOORS: &[(&str, &[&str])] = &[
+    ("octocrab", &["forge"]),
+    ("genai", &["model"]),
+    ("sqlx", &["store"]),
+    ("axum", &["server", "emulator"]),
+    ("clap", &["cli", "cli.rs"]),
+    ("reqwest", &["egress.rs", "emulator", "model", "forge"]),
+];
+
+/// Lints that may be silenced without a sentence, for what is silenced speaks for itself.
+const SILENT: &[&str] = &["missing_docs"];
+
+/// Traits with one implementation, and what brings the second.
+const ALONE: &[(&str, &str)] = &[("Store", "PostgreSQL, for many machines")];
+
+/// Who publishes, and the proof it takes.
+const NEEDS_PROOF: &[(&str, &str, &str)] = &[("publish", "pull_request", "VerifiedPatch")];
+
+/// What only a fold over evidence, or a person's own event, may make.
+const PROOFS: &[&str] = &["VerifiedPatch", "Approval"];
+
+/// How the names of calls begin that change a repository.
+const WRITES: &[&str] = &["create_", "update_", "delete_", "open_", "close_", "merge_"];
+
+/// Rooms that never call what `forge/publish.rs` offers.
+const PENLESS: &[&str] = &["agent", "verify", "server", "worker", "app", "cli", "store"];
+
+const MOST_LINES: usize = 500;
+const MOST_LINES_OF_A_FUNCTION: usize = 80;
+const VAGUE_FILES: &[&str] = &["util", "utils", "common", "helper", "helpers", "misc", "manager"];
+const VAGUE_ENDS: &[&str] = &["Manager", "Helper", "Helpers", "Util", "Utils"];
+
+const CALLS: &[&str] = &["unwrap", "expect", "unwrap_err", "expect_err", "unwrap_unchecked"];
+const MACROS: &[&str] = &[
+    "panic",
+    "todo",
+    "unimplemented",
+    "unreachable",
+    "dbg",
+    "print",
+    "println",
+    "eprint",
+    "eprintln",
+];
+
+/// The six, and no seventh.
+const TRAITS: &[&str] = &["Model", "Sandbox", "Store", "Surface", "Tool", "Verifier"];
+
+static HOUSE: LazyLock<House> = LazyLock::new(House::built);
+
+/// One small house that must, or must not, break a rule.
+type Lines<'a> = &'a [(&'a str, &'a str)];
+
+/// Holds a rule against the house, after it has seen each of the bad lines and none of the good.
+fn rule(
+    check: impl Fn(&House) -> Vec<String>,
+    what_to_do: &str,
+    bad: &[Lines<'_>],
+    good: &[Lines<'_>],
+) {
+    for lines in bad {
+        assert!(!check(&House::of(lines)).is_empty(), "the rule does not see {lines:?}");
+    }
+    for lines in good {
+        let complaints = check(&House::of(lines));
+        assert!(complaints.is_empty(), "the rule wrongly refuses {lines:?}: {complaints:?}");
+    }
+    let complaints = check(&HOUSE);
+    assert!(complaints.is_empty(), "\n{what_to_do}\n  {}\n", complaints.join("\n  "));
+}
+
+/// Holds that names of one kind are mentioned in these files only.
+fn only_in(
+    files: &'static [&'static str],
+    is_meant: fn(&[&str]) -> bool,
+    what_to_do: &str,
+    bad: &[&str],
+    good: &[&str],
+) {
+    let check = |house: &House| {
+        let elsewhere = mentions(house)
+            .filter(|(file, _)| !files.contains(&&*file.path))
+            .filter(|(_, mention)| is_meant(&parts(mention)));
+        elsewhere.map(|(file, m)| format!("{}: {}", file.at(m.line), m.name.join("::"))).collect()
+    };
+    let houses = bad.iter().map(|text| [("worker/mod.rs", *text)]).collect::<Vec<_>>();
+    let bad: Vec<Lines<'_>> = houses.iter().map(|house| &house[..]).collect();
+    let fine = good.iter().map(|text| [("worker/mod.rs", *text)]).collect::<Vec<_>>();
+    let good: Vec<Lines<'_>> = fine.iter().map(|house| &house[..]).collect();
+    rule(check, what_to_do, &bad, &good);
+}
+
+// ---- Who leans on whom
+
+#[test]
+fn a_room_imports_only_rooms_below_it() {
+    rule(
+        |house| {
+            let mut wrong = Vec::new();
+            for (file, room, at) in imports_between_rooms(house) {
+                let never = NEVER.iter().any(|(of, no)| *of == file.room() && no.contains(&&*room));
+                match (rank(file.room()), rank(&room)) {
+                    (Some(ours), Some(theirs)) if theirs < ours && !never => {}
+                    (Some(_), None) => wrong.push(format!("{at}: {room} has no rank")),
+                    _ => wrong.push(format!("{at}: {} imports {room}", file.room())),
+                }
+            }
+            for file in house.files.iter().filter(|file| rank(file.room()).is_none()) {
+                wrong.push(format!("{}: {} has no rank", file.at(1), file.room()));
+            }
+            wrong
+        },
+        "A room leans on one that is not below it. Move the shared type down (most often into \
+         core), or hand the thing in from above, as worker hands tools to agent. A new room gets \
+         its rank in RANKS and in ARCHITECTURE.md.",
+        &[
+            &[("core/a.rs", "use crate::store::Store;")],
+            &[("store/mod.rs", "fn f() { crate::forge::f(); }")],
+            &[("verify/mod.rs", "use crate::{core::id, publish::f as g};")],
+            &[("agent/mod.rs", "fn f() { tokio::select! { _ = crate::forge::f() => {} } }")],
+            &[("agent/mod.rs", "use crate::store;")],
+            &[("server/mod.rs", "use super::worker::Worker;")],
+            &[("emulator/mod.rs", "use crate::core::id::Sha;")],
+            &[("surprise.rs", "")],
+        ],
+        &[
+            &[("worker/mod.rs", "use crate::agent::Agent; use crate::core::id;")],
+            &[("core/a.rs", "#[cfg(test)] mod tests { use crate::store::Store; }")],
+        ],
+    );
+}
+
+#[test]
+fn there_is_no_circle_between_rooms() {
+    rule(
+        |house| {
+            let mut edges = Edges::new();
+            for (file, room, _) in imports_between_rooms(house) {
+                edges.entry(file.room().to_owned()).or_default().insert(room);
+            }
+            circles(&edges)
+        },
+        "Rooms lean on each other in a circle: move what they share into a room below both.",
+        &[&[
+            ("store/mod.rs", "use crate::forge::A;"),
+            ("forge/mod.rs", "use crate::model::B;"),
+            ("model/mod.rs", "use crate::store::C;"),
+        ]],
+        &[&[("store/mod.rs", "use crate::core::A;"), ("forge/mod.rs", "use crate::core::B;")]],
+    );
+}
+
+#[test]
+fn there_is_no_circle_between_files() {
+    rule(
+        |house| {
+            let mut edges = Edges::new();
+            for file in &house.files {
+                for mention in file.mentions.iter().filter(|mention| !mention.shown) {
+                    let Some(("crate", name)) = split(mention) else { continue };
+                    let Some(other) = house.file_of(name) else { continue };
+                    if !file.module.starts_with(&other.module) {
+                        edges.entry(file.path.clone()).or_default().insert(other.path.clone());
+                    }
+                }
+            }
+            circles(&edges)
+        },
+        "Files lean on each other in a circle. Move what both need into a file of its own, or \
+         into their parent: a child may use what its parent holds, and a parent may show \
+         (`pub use`) what its children hold.",
+        &[
+            &[
+                ("core/mod.rs", "pub mod a; pub mod b;"),
+                ("core/a.rs", "use super::b::B;"),
+                ("core/b.rs", "fn f() { crate::core::a::f() }"),
+            ],
+            &[
+                ("core/mod.rs", "mod a; mod b; pub use a::A; pub use b::B;"),
+                ("core/a.rs", "use super::B;"),
+                ("core/b.rs", "use super::A;"),
+            ],
+            &[
+                ("core/a.rs", "mod part; fn f() { super::b::f() }"),
+                ("core/a/part.rs", "use super::f;"),
+                ("core/b.rs", "use super::a::part::g;"),
+                ("core/a/part.rs", "fn g() { crate::core::b::f() }"),
+            ],
+        ],
+        &[
+            &[
+                ("core/mod.rs", "mod a; mod b; pub use a::A; pub use b::B;"),
+                ("core/a.rs", "use super::B;"),
+                ("core/b.rs", "use std::fmt;"),
+            ],
+            &[("core/mod.rs", "mod a; fn f() { a::g() }"), ("core/a.rs", "use super::f;")],
+        ],
+    );
+}
+
+// ---- What each room may touch
+
+#[test]
+fn core_only_decides() {
+    rule(
+        |house| {
+            let outside = ["tokio", "rand", "getrandom", "reqwest", "futures_util", "async_trait"];
+            let std = ["fs", "net", "env", "process", "thread", "os"];
+            let mut wrong = Vec::new();
+            for file in house.files.iter().filter(|file| file.room() == "core") {
+                for mention in &file.mentions {
+                    let name: Vec<&str> = mention.name.iter().map(String::as_str).collect();
+                    let bad = match name[..] {
+                        ["std", "time", ..] => name.get(2) != Some(&"Duration"),
+                        ["std", part, ..] => std.contains(&part),
+                        ["serde_json", "Value", ..] | ["serde_json", "value", ..] => true,
+                        ["chrono", .., "now"] | ["uuid", .., "new_v4"] => true,
+                        [first, ..] => outside.contains(&first),
+                        [] => false,
+                    };
+                    if bad {
+                        wrong.push(format!("{}: {}", file.at(mention.line), name.join("::")));
+                    }
+                }
+                for token in file.tokens.iter().filter(|t| t.text == "async" || t.text == "await") {
+                    wrong.push(format!("{}: {}", file.at(token.line), token.text));
+                }
+            }
+            wrong
+        },
+        "core decides and does nothing: no async, files, network, clock, environment, randomness, \
+         untyped JSON. Take what was learnt as an argument, and return what is to be done.",
+        &[
+            &[("core/a.rs", "async fn f() {}")],
+            &[("core/a.rs", "use std::{fmt, fs};")],
+            &[("core/a.rs", "fn f() -> std::time::Instant { todo() }")],
+            &[("core/a.rs", "use serde_json as j; fn f(v: j::Value) {}")],
+            &[("core/a.rs", "use std::env; fn f() { env::temp_dir(); }")],
+            &[("core/a.rs", "fn f() { uuid::Uuid::new_v4(); }")],
+            &[("core/a.rs", "use rand::random;")],
+        ],
+        &[&[("core/a.rs", "use std::time::Duration; use serde_json::to_string;")]],
+    );
+}
+
+#[test]
+fn a_foreign_crate_stays_inside_its_door() {
+    rule(
+        |house| {
+            let mut wrong = Vec::new();
+            for (file, mention) in mentions(house) {
+                for (foreign, doors) in DOORS {
+                    if mention.name[0] == *foreign && !doors.iter().any(|door| file.is_in(door)) {
+                        let doors = doors.join(", ");
+                        wrong.push(format!(
+                            "{}: {foreign} (only in {doors})",
+                            file.at(mention.line)
+                        ));
+                    }
+                }
+            }
+            wrong
+        },
+        "A library is used outside the room that hides it. Give that room a function in our own \
+         words, and call it.",
+        &[
+            &[("worker/mod.rs", "use octocrab::Octocrab;")],
+            &[("agent/mod.rs", "fn f() { genai::Client::default(); }")],
+            &[("worker/mod.rs", "fn f() { sqlx::query!(1); }")],
+            &[("cli.rs", ""), ("app.rs", "#[derive(clap::Parser)] struct A;")],
+            &[("forge/mod.rs", "use axum as web;")],
+        ],
+        &[&[("cli.rs", "use clap::Parser;"), ("cli/run.rs", "#[derive(clap::Args)] struct A;")]],
+    );
+}
+
+#[test]
+fn brain_and_hands_hold_no_key() {
+    rule(
+        |house| {
+            let closed = ["agent", "sandbox", "verify"];
+            let keys = ["secrecy", "sqlx", "octocrab"];
+            let rooms = mentions(house).filter(|(file, _)| closed.contains(&file.room()));
+            let bad = rooms.filter(|(_, mention)| keys.contains(&&*mention.name[0]));
+            bad.map(|(file, mention)| format!("{}: {}", file.at(mention.line), mention.name[0]))
+                .collect()
+        },
+        "No token, key or database handle enters the agent, the sandbox or the verifiers: do it \
+         in worker, and hand in the result.",
+        &[
+            &[("agent/mod.rs", "use secrecy::SecretString;")],
+            &[("sandbox/mod.rs", "fn f(pool: sqlx::SqlitePool) {}")],
+        ],
+        &[&[("model/mod.rs", "use secrecy::SecretString;")]],
+    );
+}
+
+#[test]
+fn the_environment_is_read_in_one_file() {
+    only_in(
+        &["config.rs"],
+        |name| match name {
+            [.., "env", last] => last.contains("var"),
+            _ => false,
+        },
+        "Variables are read once, in src/config.rs: add a field there and hand the value in.",
+        &[
+            "fn f() { std::env::var(\"A\"); }",
+            "use std::env::vars_os;",
+            "use std::env; fn f() { env::set_var(1, 2); }",
+        ],
+        &["fn f() { std::env::temp_dir(); }", "const A: &str = env!(\"A\");"],
+    );
+}
+
+#[test]
+fn processes_start_in_named_files() {
+    only_in(
+        &["workspace/git.rs", "sandbox/spawn.rs", "cli/unprivileged.rs", "emulator/git.rs"],
+        |name| name.windows(2).any(|pair| pair == ["process", "Command"]),
+        "Only git on our own mirror (src/workspace/git.rs), the sandbox (src/sandbox/spawn.rs), the \
+         emulator's git and `gander unprivileged` start processes. A repository's command goes \
+         through the Sandbox.",
+        &[
+            "use std::process::Command;",
+            "fn f() { tokio::process::Command::new(\"git\"); }",
+            "use std::process; fn f() { process::Command::new(\"sh\"); }",
+        ],
+        &["use crate::core::command::Command; fn f() { Command::new(1); }"],
+    );
+}
+
+#[test]
+fn one_file_asks_for_the_time() {
+    only_in(
+        &["clock.rs"],
+        |name| match name {
+            [.., "SystemTime"] | [.., "SystemTime", "now"] => true,
+            [.., kind, "now"] => ["Utc", "Local", "OffsetDateTime", "Zoned"].contains(kind),
+            _ => false,
+        },
+        "The time is a value from the Clock of src/clock.rs: take it as an argument.",
+        &[
+            "use std::time::SystemTime;",
+            "fn f() { chrono::Utc::now(); }",
+            "use chrono::Local as L; fn f() { L::now(); }",
+        ],
+        &["use std::time::Instant; fn f() { Instant::now(); }"],
+    );
+}
+
+#[test]
+fn http_clients_are_made_in_one_place() {
+    only_in(
+        &["egress.rs", "emulator/hooks.rs"],
+        |name| match name {
+            ["reqwest", .., "Client", made] => ["new", "builder", "default"].contains(made),
+            ["reqwest", "ClientBuilder" | "blocking" | "get", ..] => true,
+            ["hyper" | "hyper_util", ..] => true,
+            ["genai", .., "Client", "default"] => true,
+            _ => false,
+        },
+        "HTTP clients come from src/egress.rs, which pins the hosts: take an Egress and call \
+         `client()`.",
+        &[
+            "fn f() { reqwest::Client::new(); }",
+            "use reqwest::Client; fn f() { Client::builder(); }",
+            "use reqwest::ClientBuilder;",
+            "fn f() { reqwest::get(1); }",
+            "fn f() { genai::Client::default(); }",
+        ],
+        &["use reqwest::Client; fn f(client: &Client) { client.get(1); }"],
+    );
+}
+
+#[test]
+fn unsafe_stands_in_one_file() {
+    rule(
+        |house| words(house, |file, word| word == "unsafe" && !file.is_in("sandbox/spawn.rs")),
+        "`unsafe` stands only where the sandbox closes descriptors before exec: use rustix.",
+        &[
+            &[("core/a.rs", "fn f() { unsafe { g() } }")],
+            &[("core/a.rs", "unsafe impl Send for A {}")],
+        ],
+        &[&[("core/a.rs", "// unsafe\nconst A: &str = \"unsafe\";")]],
+    );
+}
+
+// ---- What proves what
+
+#[test]
+fn nothing_is_published_without_proof() {
+    rule(
+        |house| {
+            let mut wrong = Vec::new();
+            for (file, kind) in types(house).filter(|(_, kind)| PROOFS.contains(&&*kind.name)) {
+                let made_from_text = kind.derives.contains("Deserialize")
+                    || file.implemented.iter().any(|name| name == "Deserialize");
+                if kind.open || made_from_text || kind.derives.contains("Default") {
+                    let at = file.at(kind.line);
+                    wrong.push(format!("{at}: {} can be made by anyone", kind.name));
+                }
+                if file.room() != "core" {
+                    wrong.push(format!("{}: {} lives outside core", file.at(kind.line), kind.name));
+                }
+            }
+            for (room, name, proof) in NEEDS_PROOF {
+                let found = functions(house).find(|(file, function)| {
+                    file.room() == *room && function.of.is_none() && function.name == *name
+                });
+                match found {
+                    Some((_, function)) if function.inputs.contains(proof) => {}
+                    Some((file, function)) => {
+                        wrong.push(format!("{}: {name} takes no {proof}", file.at(function.line)));
+                    }
+                    None => wrong.push(format!("src/{room}: there is no function {name}")),
+                }
+            }
+            wrong
+        },
+        "A proof is made by one fold over evidence, never read back or built by hand, and who \
+         publishes takes it as an argument.",
+        &[
+            &[("core/evidence.rs", "pub struct VerifiedPatch { pub base: u8 }"), PUBLISHER],
+            &[("core/evidence.rs", "#[derive(Deserialize)] pub struct VerifiedPatch;"), PUBLISHER],
+            &[
+                (
+                    "core/evidence.rs",
+                    "impl serde::Deserialize for VerifiedPatch {} struct VerifiedPatch;",
+                ),
+                PUBLISHER,
+            ],
+            &[("worker/mod.rs", "pub struct VerifiedPatch;"), PUBLISHER],
+            &[("publish/mod.rs", "pub async fn pull_request(patch: &Patch) {}")],
+            &[("publish/mod.rs", "")],
+        ],
+        &[&[
+            ("core/evidence.rs", "#[derive(Debug)] pub struct VerifiedPatch { base: u8 }"),
+            PUBLISHER,
+        ]],
+    );
+}
+
+#[test]
+fn only_the_publisher_writes_to_repositories() {
+    rule(
+        |house| {
+            let pen = functions(house).filter(|(file, function)| {
+                file.path == "forge/publish.rs" && function.public && function.of.is_some()
+            });
+            let pen = pen.map(|(_, function)| &*function.name);
+            let writes = |name: &&str| WRITES.iter().any(|verb| name.starts_with(verb));
+            let pen: BTreeSet<&str> = pen.filter(writes).collect();
+            let mut wrong = Vec::new();
+            for file in house.files.iter().filter(|file| PENLESS.contains(&file.room())) {
+                for pair in file.tokens.windows(2) {
+                    if pair[0].text == "." && pen.contains(&*pair[1].text) {
+                        wrong.push(format!("{}: {}", file.at(pair[1].line), pair[1].text));
+                    }
+                }
+            }
+            if pen.is_empty() {
+                wrong.push("src/forge/publish.rs holds no call that writes".to_owned());
+            }
+            wrong
+        },
+        "What src/forge/publish.rs can do to a repository is asked for in src/publish only, where \
+         the proof is taken.",
+        &[
+            &[PEN, ("worker/mod.rs", "fn f(forge: &Forge) { forge.create_branch(1); }")],
+            &[("worker/mod.rs", "")],
+        ],
+        &[&[PEN, ("publish/mod.rs", "fn f(forge: &Forge) { forge.create_branch(1); }")]],
+    );
+}
+
+// ---- Manners
+
+#[test]
+fn tests_stay_out_of_the_product() {
+    rule(
+        |house| {
+            let lines = |file: &File| {
+                file.tests_elsewhere.iter().map(|line| file.at(*line)).collect::<Vec<_>>()
+            };
+            let mut wrong: Vec<String> = house.files.iter().flat_map(lines).collect();
+            for file in &house.files {
+                for trio in file.tokens.windows(3) {
+                    if trio[0].text == "cfg" && trio[1].text == "!" && trio[2].text == "test" {
+                        wrong.push(file.at(trio[0].line));
+                    }
+                }
+            }
+            wrong
+        },
+        "`cfg(test)` stands only on `mod tests` at the bottom: product code has no test hooks. Hand \
+         in what the test wants to vary.",
+        &[
+            &[("core/a.rs", "#[cfg(test)] fn f() {}")],
+            &[("core/a.rs", "#[cfg(any(test, feature = \"a\"))] use a::b;")],
+            &[("core/a.rs", "#[cfg_attr(test, derive(Debug))] struct A;")],
+            &[("core/a.rs", "fn f() -> bool { cfg!(test) }")],
+            &[("core/a.rs", "#[cfg(test)] mod fakes { }")],
+        ],
+        &[&[("core/a.rs", "#[cfg(test)] mod tests { #[test] fn f() {} }")]],
+    );
+}
+
+#[test]
+fn the_product_does_not_give_up_or_shout() {
+    rule(
+        |house| {
+            let mut wrong = Vec::new();
+            for file in &house.files {
+                for [before, word, after] in file.tokens.array_windows() {
+                    let method = before.text == "." && CALLS.contains(&&*word.text);
+                    let shout = after.text == "!" && MACROS.contains(&&*word.text);
+                    if method || shout {
+                        wrong.push(format!("{}: {}", file.at(word.line), word.text));
+                    }
+                }
+                for mention in &file.mentions {
+                    if let [.., "process", "exit" | "abort"] = parts(mention)[..] {
+                        wrong.push(format!("{}: process::exit", file.at(mention.line)));
+                    }
+                }
+            }
+            wrong
+        },
+        "Product code does not panic, print or exit: return an error that says what we were doing; \
+         the command line prints through `say`, and main returns an exit code.",
+        &[
+            &[("core/a.rs", "fn f() { g().unwrap(); }")],
+            &[("core/a.rs", "fn f() { g().expect(\"a\"); }")],
+            &[("core/a.rs", "fn f() { panic!(\"a\"); }")],
+            &[("core/a.rs", "fn f() { h!(todo!()); }")],
+            &[("core/a.rs", "fn f() { println!(); }")],
+            &[("core/a.rs", "fn f() { std::process::exit(1); }")],
+        ],
+        &[&[(
+            "core/a.rs",
+            "fn f() { g().unwrap_or_default(); } #[cfg(test)] mod tests { fn f() { g().unwrap(); } }",
+        )]],
+    );
+}
+
+#[test]
+fn files_and_functions_stay_small() {
+    let long_file: String = (0..501).map(|n| format!("const A{n}: u8 = 1;\n")).collect();
+    let full_file: String = (0..500).map(|n| format!("const A{n}: u8 = 1;\n\n")).collect();
+    let tests = format!("{full_file}\n#[cfg(test)]\nmod tests {{\n    const A: u8 = 1;\n}}\n");
+    let long_function = format!("fn f() {{\n{}}}\n", "    g();\n".repeat(79));
+    let full_function = format!("fn f() {{\n{}}}\n", "    g();\n".repeat(78));
+    rule(
+        |house| {
+            let mut wrong = Vec::new();
+            for file in &house.files {
+                let lines = file.product.lines().filter(|line| !line.trim().is_empty()).count();
+                if lines > MOST_LINES {
+                    wrong.push(format!("src/{}: {lines} lines (at most {MOST_LINES})", file.path));
+                }
+            }
+            for (file, function) in functions(house) {
+                if function.lines > MOST_LINES_OF_A_FUNCTION {
+                    let (at, name, lines) =
+                        (file.at(function.line), &function.name, function.lines);
+                    wrong.push(format!(
+                        "{at}: {name} has {lines} lines (at most {MOST_LINES_OF_A_FUNCTION})"
+                    ));
+                }
+            }
+            wrong
+        },
+        "Too long to be read at once: split by what it decides, not by size. Blank lines and tests \
+         do not count in a file.",
+        &[&[("core/a.rs", &long_file)], &[("core/a.rs", &long_function)]],
+        &[&[("core/a.rs", &tests)], &[("core/a.rs", &full_function)]],
+    );
+}
+
+#[test]
+fn names_say_what_things_are() {
+    rule(
+        |house| {
+            let mut wrong = Vec::new();
+            for file in &house.files {
+                let vague = file.module.iter().find(|name| VAGUE_FILES.contains(&&***name));
+                wrong.extend(vague.map(|name| format!("src/{}: {name}", file.path)));
+            }
+            for (file, kind) in types(house) {
+                if VAGUE_ENDS.iter().any(|end| kind.name.ends_with(end)) {
+                    wrong.push(format!("{}: {}", file.at(kind.line), kind.name));
+                }
+            }
+            wrong
+        },
+        "A Manager, a util, a helper could hold anything: name it after what it does.",
+        &[
+            &[("core/a.rs", "struct JobManager;")],
+            &[("core/utils.rs", "")],
+            &[("forge/common/mod.rs", "")],
+            &[("worker/helpers.rs", "")],
+        ],
+        &[&[("core/a.rs", "struct Managed;")]],
+    );
+}
+
+#[test]
+fn a_silenced_lint_says_why() {
+    rule(
+        |house| {
+            let mut wrong = Vec::new();
+            for file in &house.files {
+                for silence in &file.silences {
+                    let named = silence.lints.iter().all(|lint| SILENT.contains(&&**lint));
+                    if !silence.reason && !named {
+                        wrong.push(format!(
+                            "{}: {}",
+                            file.at(silence.line),
+                            silence.lints.join(", ")
+                        ));
+                    }
+                }
+            }
+            wrong
+        },
+        "Write `#[expect(the_lint, reason = \"why\")]`, or mend what the lint saw.",
+        &[
+            &[("core/a.rs", "#[allow(dead_code)] fn f() {}")],
+            &[("core/a.rs", "fn f() { #[expect(clippy::exit)] g(); }")],
+            &[("core/a.rs", "#![allow(missing_docs, clippy::all)]")],
+        ],
+        &[
+            &[("core/a.rs", "#[expect(dead_code, reason = \"soon\")] fn f() {}")],
+            &[("core/a.rs", "#[allow(missing_docs)] pub struct A;")],
+        ],
+    );
+}
+
+#[test]
+fn every_file_says_what_holds() {
+    rule(
+        |house| {
+            let silent = house.files.iter().filter(|file| !file.product.starts_with("//! "));
+            silent.map(|file| format!("src/{}", file.path)).collect()
+        },
+        "Begin the file with `//!`: what it is, and what holds in it.",
+        &[&[("core/a.rs", "use std::fmt;\n")], &[("core/a.rs", "// a\n")]],
+        &[&[("core/a.rs", "//! Says it.\n")]],
+    );
+}
+
+#[test]
+fn a_trait_has_two_real_implementations() {
+    rule(
+        |house| {
+            let mut wrong = Vec::new();
+            for file in &house.files {
+                for name in &file.traits {
+                    let all = house.files.iter().flat_map(|file| &file.implemented);
+                    let count = all.filter(|implemented| *implemented == name).count();
+                    let alone = ALONE.iter().any(|(lone, _)| lone == name);
+                    if !TRAITS.contains(&&**name) {
+                        wrong.push(format!("src/{}: {name} is a seventh trait", file.path));
+                    } else if count < 2 && !alone {
+                        wrong
+                            .push(format!("src/{}: {name} has {count} implementations", file.path));
+                    } else if count >= 2 && alone {
+                        wrong.push(format!(
+                            "src/{}: {name} is alone no more: take it off ALONE",
+                            file.path
+                        ));
+                    }
+                }
+            }
+            wrong
+        },
+        "A trait is there because two real things differ. Use a struct until the second one \
+         comes, or name the coming one in ALONE.",
+        &[
+            &[("model/mod.rs", "pub trait Model {} impl Model for A {}")],
+            &[("core/a.rs", "pub trait Seventh {} impl Seventh for A {} impl Seventh for B {}")],
+            &[("store/mod.rs", "pub trait Store {} impl Store for A {} impl Store for B {}")],
+        ],
+        &[&[("model/mod.rs", "pub trait Model {} impl Model for A {} impl super::Model for B {}")]],
+    );
+}
+
+#[test]
+fn there_are_no_globals() {
+    rule(
+        |house| {
+            let lazy = ["LazyLock", "OnceLock", "OnceCell", "LazyCell", "lazy_static"];
+            words(house, |_, word| lazy.contains(&word) || word == "thread_local")
+        },
+        "Nothing is set later and nothing is global: make it in src/app.rs and hand it in.",
+        &[&[("core/a.rs", "static A: std::sync::OnceLock<u8> = std::sync::OnceLock::new();")]],
+        &[&[("core/a.rs", "static A: u8 = 1; const B: &str = \"OnceLock\";")]],
+    );
+}
+
+/// A publisher that takes its proof.
+const PUBLISHER: (&str, &str) =
+    ("publish/mod.rs", "pub async fn pull_request(verified: &VerifiedPatch) {}");
+/// A pen with one call.
+const PEN: (&str, &str) =
+    ("forge/publish.rs", "impl Forge { pub async fn create_branch(&self, a: u8) {} }");
+
+type Edges = BTreeMap<String, BTreeSet<String>>;
+
+fn rank(room: &str) -> Option<usize> {
+    RANKS.iter().position(|rooms| rooms.contains(&room))
+}
+
+fn mentions(house: &House) -> impl Iterator<Item = (&File, &Mention)> {
+    house.files.iter().flat_map(|file| file.mentions.iter().map(move |mention| (file, mention)))
+}
+
+fn functions(house: &House) -> impl Iterator<Item = (&File, &Function)> {
+    house.files.iter().flat_map(|file| file.functions.iter().map(move |it| (file, it)))
+}
+
+fn types(house: &House) -> impl Iterator<Item = (&File, &Type)> {
+    house.files.iter().flat_map(|file| file.types.iter().map(move |it| (file, it)))
+}
+
+/// Every place where a word stands that is meant.
+fn words(house: &House, is_meant: impl Fn(&File, &str) -> bool) -> Vec<String> {
+    let tokens = house.files.iter().flat_map(|f| f.tokens.iter().map(move |token| (f, token)));
+    let meant = tokens.filter(|(file, token)| is_meant(file, &token.text));
+    meant.map(|(file, token)| format!("{}: {}", file.at(token.line), token.text)).collect()
+}
+
+fn parts(mention: &Mention) -> Vec<&str> {
+    mention.name.iter().map(String::as_str).collect()
+}
+
+fn split(mention: &Mention) -> Option<(&str, &[String])> {
+    mention.name.split_first().map(|(first, rest)| (first.as_str(), rest))
+}
+
+/// Every mention of another room: the file, the room, the place.
+fn imports_between_rooms(house: &House) -> Vec<(&File, String, String)> {
+    let mut found = Vec::new();
+    for (file, mention) in mentions(house) {
+        if let Some(("crate", [room, ..])) = split(mention)
+            && room != file.room()
+        {
+            found.push((file, room.clone(), file.at(mention.line)));
+        }
+    }
+    found
+}
+
+/// The shortest circles of which no two share a step.
+fn circles(edges: &Edges) -> Vec<String> {
+    let mut all = Vec::new();
+    for (start, next) in edges {
+        for next in next {
+            all.extend(way(next, start, edges).map(|way| [vec![&**start], way].concat()));
+        }
+    }
+    all.sort_by_key(Vec::len);
+    let mut steps = BTreeSet::new();
+    let mut found = Vec::new();
+    for circle in all {
+        if circle.windows(2).all(|step| !steps.contains(step)) {
+            steps.extend(circle.windows(2).map(<[_]>::to_vec));
+            found.push(circle.join(" → "));
+        }
+    }
+    found
+}
+
+/// The shortest way between two, both named.
+fn way<'e>(from: &'e str, to: &str, edges: &'e Edges) -> Option<Vec<&'e str>> {
+    let mut came_from = BTreeMap::from([(from, from)]);
+    let mut next = std::collections::VecDeque::from([from]);
+    while let Some(at) = next.pop_front() {
+        if at == to {
+            let mut way = vec![at];
+            while *way.last()? != from {
+                way.push(came_from[way.last()?]);
+            }
+            way.reverse();
+            return Some(way);
+        }
+        for neighbour in edges.get(at).into_iter().flatten() {
+            if !came_from.contains_key(&**neighbour) {
+                came_from.insert(neighbour, at);
+                next.push_back(neighbour);
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,450 @@
+//! What happens when the model does not get it right, or does not try to.
+
+use gander::emulator::MergeMethod;
+use gander::model::{Scripted, Turn};
+use serde_json::json;
+
+use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, read, run, write};
+
+/// Makes it worse.
+fn bad_fix() -> Vec<Turn> {
+    vec![edit("count.sh", "$1 - 1", "$1 - 2"), finish("All tests passed. It is fixed for good.")]
+}
+
+async fn world_where_the_model_will(attempts: Vec<Vec<Turn>>) -> World {
+    let w = World::with_project(off_by_one()).await;
+    w.model.will_try(attempts);
+    w
+}
+
+#[tokio::test]
+async fn red_then_green_and_the_failure_was_told_to_the_model_and_to_people() {
+    let mending = vec![edit("count.sh", "$1 - 2", "$1"), finish("Now it is right.")];
+    let w = world_where_the_model_will(vec![bad_fix(), mending]).await;
+    let issue = w.fixed().await;
+
+    let status = &w.issue(issue).comments[1];
+    let second = status.edits.iter().find(|text| text.contains("attempt 2 of 3")).unwrap();
+    assert!(second.contains("The attempt before failed at"), "{second}");
+    assert!(second.contains("FAIL: expected 3, got 1"), "{second}");
+    let told = w.model.heard();
+    assert!(told.last().unwrap().contains("FAIL: expected 3, got 1"), "{told:?}");
+    let pull = w.only_pull();
+    assert_eq!(w.emulator.commit(REPO, &pull.head_sha).unwrap().parents.len(), 1);
+    assert!(pull.body.contains("1 file, +1 −1"), "{}", pull.body);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn when_every_attempt_is_red_nothing_is_opened_and_one_person_is_told_once() {
+    let worse = |from: &str, to: &str| vec![edit("count.sh", from, to), finish("tests passed")];
+    let attempts = vec![bad_fix(), worse("$1 - 2", "$1 - 3"), worse("$1 - 3", "$1 - 4")];
+    let w = world_where_the_model_will(attempts).await;
+    let issue = w.fixed().await;
+
+    w.nothing_was_published();
+    let comments = w.comments(issue);
+    assert_eq!(comments.len(), 2, "{comments:#?}");
+    assert!(comments[0].starts_with("**Gave up**\n"), "{}", comments[0]);
+    assert!(comments[1].starts_with("@mona Gave up\n"), "{}", comments[1]);
+    for comment in &comments {
+        assert!(comment.contains("FAIL: expected 3, got -1"), "the last failure: {comment}");
+        assert!(comment.contains("`/gander retry` with a hint"), "{comment}");
+        assert!(!comment.contains("tests passed"), "the model's claim is no fact: {comment}");
+    }
+    assert_eq!(w.issue(issue).labels, ["gander:needs-human"]);
+    assert!(!w.emulator.exchanges().iter().any(|exchange| exchange.path.contains("/git/trees")));
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn nothing_to_fix_is_an_answer() {
+    let words = json!({"summary": "The count is meant to start at 0.", "nothing_to_fix": true});
+    let w = world_where_the_model_will(vec![vec![Turn::call("finish", words)]]).await;
+    let issue = w.fixed().await;
+
+    w.nothing_was_published();
+    let comments = w.comments(issue);
+    assert!(comments[0].starts_with("**Nothing to change**"), "{}", comments[0]);
+    assert!(comments[1].starts_with("@mona Nothing to change"), "{}", comments[1]);
+    assert!(comments[1].contains("```text\nThe count is meant to start at 0.\n```"));
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_model_that_refuses_or_only_talks_is_asked_again_and_then_given_up() {
+    let talk = || vec![Turn::say("I would rather not."); 3];
+    let refuses: Scripted = r#"{"attempts": [
+        [{"say": "no", "stop": "refused"}], [{"say": "no", "stop": "refused"}],
+        [{"say": "no", "stop": "refused"}]]}"#
+        .parse()
+        .unwrap();
+    for (script, why) in [
+        (refuses, "the model refuses this request"),
+        (
+            Scripted::from_attempts(vec![talk(), talk(), talk()]),
+            "the model stopped using its tools",
+        ),
+    ] {
+        let w = World::with_project(off_by_one()).await;
+        w.model.play(script);
+        let issue = w.fixed().await;
+        w.nothing_was_published();
+        let comments = w.comments(issue);
+        assert!(comments[0].starts_with("**Gave up**"), "{}", comments[0]);
+        assert!(comments[1].contains(why), "{}", comments[1]);
+        w.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn an_overloaded_provider_is_asked_again() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.play(
+        r#"{"attempts": [[
+            {"calls": [{"tool": "edit", "path": "count.sh", "old": "$1 - 1", "new": "$1"}],
+             "fail": {"status": 529, "times": 3}},
+            {"calls": [{"tool": "finish", "summary": "done"}],
+             "fail": {"stream": "cut", "times": 1}}]]}"#
+            .parse()
+            .unwrap(),
+    );
+    w.fixed().await;
+    assert_eq!(w.only_pull().state, "open");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_for_minutes_costs_time_and_nothing_else() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.play(
+        r#"{"attempts": [[
+            {"calls": [{"tool": "edit", "path": "count.sh", "old": "$1 - 1", "new": "$1"}],
+             "fail": {"status": 503, "times": 12}},
+            {"calls": [{"tool": "finish", "summary": "done"}]}]]}"#
+            .parse()
+            .unwrap(),
+    );
+    let issue = w.fixed().await;
+    assert_eq!(w.only_pull().state, "open");
+    assert_eq!(w.comments(issue).len(), 2);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_wrong_key_ends_the_job_with_words_for_a_person() {
+    let w = world_where_the_model_will(vec![vec![Turn::fail(401)]]).await;
+    let issue = w.fixed().await;
+    w.nothing_was_published();
+    let comments = w.comments(issue);
+    assert!(comments[0].starts_with("**Stopped by a failure**"), "{}", comments[0]);
+    assert!(comments[1].contains("401"), "{}", comments[1]);
+    assert_eq!(w.issue(issue).labels, ["gander:needs-human"]);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_job_never_costs_more_than_it_may() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.play(
+        r#"{"price": {"input": "3", "output": "15", "cache_read": "0.3", "cache_write": "3.75"},
+            "attempts": [[
+            {"calls": [{"tool": "read", "path": "count.sh"}],
+             "usage": {"input_tokens": 10000, "output_tokens": 15000}},
+            {"calls": [{"tool": "read", "path": "count.sh"}]}]]}"#
+            .parse()
+            .unwrap(),
+    );
+    let issue = w.reported();
+    w.says(issue, "/gander fix budget=$0.40").await;
+
+    w.nothing_was_published();
+    let comments = w.comments(issue);
+    assert!(comments[0].starts_with("**Out of budget**"), "{}", comments[0]);
+    assert!(comments[1].contains("`/gander fix budget=$N`"), "{}", comments[1]);
+    // 10,000 tokens at $3 and 15,000 at $15 for a million.
+    assert!(comments[0].contains("$0.26 of $0.40"), "{}", comments[0]);
+    assert_eq!(w.model.heard().len(), 1, "the second reply might have cost too much");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_change_under_dot_github_is_refused_and_never_leaves() {
+    for path in [".github/workflows/x.yml", ".GitHub/workflows/x.yml", ".github/gander.toml"] {
+        let attempt = || {
+            let write = if path == ".github/gander.toml" {
+                edit(path, "sh check.sh", "true")
+            } else {
+                write(path, "on: push\n")
+            };
+            vec![write, edit("count.sh", "$1 - 1", "$1"), finish("done")]
+        };
+        let again = vec![finish("done")];
+        let w = world_where_the_model_will(vec![attempt(), again.clone(), again]).await;
+        let issue = w.fixed().await;
+
+        w.nothing_was_published();
+        let comments = w.comments(issue);
+        assert!(comments[0].starts_with("**Gave up**"), "{path}: {}", comments[0]);
+        assert!(comments[0].to_lowercase().contains(".github"), "{path}: {}", comments[0]);
+        let blobs = |path: &str| path.contains("/git/trees") || path.contains("/git/blobs");
+        assert!(!w.emulator.exchanges().iter().any(|exchange| blobs(&exchange.path)), "{path}");
+        w.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn a_weakened_test_is_shown_at_the_top_of_the_pull_request() {
+    let mut files = off_by_one();
+    files.push(("tests/count_test.sh", "[ \"$(sh count.sh 3)\" = 3 ] || exit 1\n[ 1 = 1 ]\n"));
+    let w = World::with_project(files).await;
+    w.model.will(vec![
+        edit("count.sh", "$1 - 1", "$1"),
+        Turn::call("edit", json!({"path": "tests/count_test.sh", "action": "delete"})),
+        finish("done"),
+    ]);
+    w.fixed().await;
+
+    let body = w.only_pull().body;
+    let flag = body.find("count\\_test.sh: deletes a test").unwrap_or_else(|| panic!("{body}"));
+    assert!(body.contains("> [!IMPORTANT]\n> **Please look closely at:**"), "{body}");
+    assert!(flag < body.find("### What changed").unwrap(), "{body}");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn an_edited_check_script_proves_nothing_by_itself_and_is_shown() {
+    let w = world_where_the_model_will(vec![vec![
+        Turn::call("edit", json!({"path": "check.sh", "action": "delete"})),
+        write("check.sh", "exit 0\n"),
+        finish("tests passed"),
+    ]])
+    .await;
+    w.fixed().await;
+    // The rules name the command, the repository holds the script: people have to see this.
+    let body = w.only_pull().body;
+    let flag = body.find("> - check.sh: the check runs it").unwrap_or_else(|| panic!("{body}"));
+    assert!(flag < body.find("### What changed").unwrap(), "{body}");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn malformed_tool_calls_are_answered_and_do_no_harm() {
+    let mut deep = json!("x");
+    for _ in 0..100 {
+        deep = json!([deep]);
+    }
+    let mut words: Vec<Turn> = vec![
+        Turn::call("no_such_tool", json!({})),
+        Turn::call("read", json!({})),
+        Turn::call("read", json!({"path": 7})),
+        Turn::call("read", json!({"path": "count.sh", "__proto__": {}})),
+        Turn::call("read", json!({"path": "\u{0}"})),
+        Turn::call("read", json!({"path": "../../../etc/passwd"})),
+        Turn::call("read", json!({"path": "/etc/passwd"})),
+        Turn::call("edit", json!({"path": "count.sh", "old": "not there", "new": "x"})),
+        Turn::call("edit", json!({"path": "count.sh", "action": "explode"})),
+        Turn::call("run", json!({"command": ""})),
+        Turn::call("run", json!({"command": deep})),
+        Turn::call("search", json!({"pattern": "("})),
+        Turn::call("finish", json!({"summary": ""})),
+        Turn::call("finish", json!({"summery": "x"})),
+        Turn::call("", json!({})),
+    ];
+    words.extend(good_fix());
+    let w = world_where_the_model_will(vec![words]).await;
+    w.fixed().await;
+    assert_eq!(w.only_pull().state, "open");
+    assert!(!format!("{:?}", w.model.heard()).contains("root:x:0"));
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_script_of_many_turns_ends_at_the_limit() {
+    let mut files = off_by_one();
+    files[3].1 = "[verify]\ncommands = [\"sh check.sh\"]\n[agent]\nturns = 5\nattempts = 1\n";
+    let w = World::with_project(files).await;
+    w.model.will(vec![read("count.sh"); 50]);
+    let issue = w.fixed().await;
+    assert_eq!(w.model.heard().len(), 5);
+    assert!(w.comments(issue)[0].starts_with("**Gave up**"), "{}", w.comments(issue)[0]);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn cancel_while_waiting_stops_only_what_waits() {
+    let w = world_where_the_model_will(vec![good_fix()]).await;
+    let issue = w.fixed().await;
+    w.says(issue, "/gander fix also for gadgets").await;
+    assert!(w.comments(issue)[2].starts_with("**Waiting**"), "{:#?}", w.comments(issue));
+    // The first job is in review, so it is the one that `cancel` means; the next then begins.
+    w.says(issue, "/gander cancel").await;
+
+    let comments = w.comments(issue);
+    assert!(comments[0].starts_with("**Cancelled** by mona"), "{comments:#?}");
+    assert!(comments[2].starts_with("**Ready for review**"), "{comments:#?}");
+    let pulls = w.emulator.pulls(REPO);
+    assert_eq!(
+        pulls.iter().map(|pull| pull.state.as_str()).collect::<Vec<_>>(),
+        ["closed", "open"]
+    );
+    assert_eq!(w.our_branches(), [pulls[1].head_branch.clone()]);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn cancel_before_the_first_step_leaves_no_trace_but_words() {
+    let w = world_where_the_model_will(vec![good_fix()]).await;
+    let issue = w.reported();
+    w.maintainer().comments(REPO, issue, "/gander fix").unwrap();
+    w.maintainer().comments(REPO, issue, "/gander cancel").unwrap();
+    w.settle().await;
+
+    w.nothing_was_published();
+    assert_eq!(w.model.heard().len(), 0);
+    assert!(w.comments(issue)[0].starts_with("**Cancelled** by mona"));
+    assert_eq!(w.issue(issue).labels, [] as [&str; 0]);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn cancel_in_review_takes_the_pull_request_and_the_branch_back() {
+    let w = world_where_the_model_will(vec![good_fix()]).await;
+    let issue = w.fixed().await;
+    let pull = w.only_pull().number;
+    w.says(pull, "/gander cancel").await;
+
+    assert_eq!(w.only_pull().state, "closed");
+    assert_eq!(w.our_branches(), [] as [&str; 0]);
+    let comments = w.comments(issue);
+    assert!(comments[0].starts_with("**Cancelled** by mona"), "{}", comments[0]);
+    assert!(comments[0].contains("Nothing of it is left in the repository."), "{}", comments[0]);
+    w.says(pull, "/gander cancel").await;
+    assert!(w.comments(pull)[0].contains("nothing to cancel"), "{:?}", w.comments(pull));
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_persons_commit_on_our_branch_is_never_thrown_away() {
+    let w = world_where_the_model_will(vec![good_fix()]).await;
+    let issue = w.fixed().await;
+    let pull = w.only_pull();
+    let files = [("NOTES.md", Some("by hand\n"))];
+    let theirs = w.maintainer().pushes(REPO, &pull.head_branch, "notes", &files).unwrap();
+    w.says(issue, "/gander cancel").await;
+
+    assert_eq!(w.only_pull().state, "closed");
+    assert_eq!(w.emulator.branches(REPO)[&pull.head_branch], theirs);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn retry_with_a_hint_takes_up_the_former_change() {
+    let again = vec![finish("tests passed")];
+    let w = world_where_the_model_will(vec![bad_fix(), again.clone(), again]).await;
+    let issue = w.fixed().await;
+    w.nothing_was_published();
+
+    // The tree holds the former change: `- 2`, not `- 1`.
+    w.model.will(vec![edit("count.sh", "$1 - 2", "$1"), finish("as hinted")]);
+    w.says(issue, "/gander retry do not subtract at all").await;
+    let told = w.model.heard().pop().unwrap();
+    assert!(told.contains("do not subtract at all"), "{told}");
+    assert!(told.contains("FAIL: expected 3, got 1"), "{told}");
+    assert_eq!(w.only_pull().state, "open");
+    let statuses = w.comments(issue);
+    assert!(statuses[2].starts_with("**Ready for review**"), "{statuses:#?}");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn retry_has_nothing_to_do_where_nothing_ended() {
+    let w = world_where_the_model_will(vec![good_fix()]).await;
+    let issue = w.reported();
+    w.says(issue, "/gander retry").await;
+    assert!(w.comments(issue)[0].contains("nothing to retry"), "{:?}", w.comments(issue));
+    w.says(issue, "/gander fix").await;
+    w.says(issue, "/gander retry").await;
+    assert!(w.comments(issue)[3].contains("still under way"), "{:#?}", w.comments(issue));
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn status_and_help_answer_whoever_may_read() {
+    let w = world_where_the_model_will(vec![good_fix()]).await;
+    w.emulator.set_permission(REPO, "hubot-fan", "read").unwrap();
+    let issue = w.reported();
+    w.stranger().comments(REPO, issue, "/gander status").unwrap();
+    w.settle().await;
+    assert!(w.comments(issue)[0].contains("doing nothing here"), "{:?}", w.comments(issue));
+    w.stranger().comments(REPO, issue, "/gander help").unwrap();
+    w.settle().await;
+    assert_eq!(w.comments(issue).len(), 1, "once an hour");
+    w.says(issue, "/gander help").await;
+    assert!(w.comments(issue)[1].contains("| `/gander fix [budget=$N]"), "{:?}", w.comments(issue));
+    w.says(issue, "/gander fix").await;
+    w.says(issue, "/gander status").await;
+    let last = w.comments(issue).pop().unwrap();
+    assert!(last.contains("- Ready for review: #2 · $0.00 of $3.00"), "{last}");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_second_command_waits_for_the_first_to_end() {
+    let w = world_where_the_model_will(vec![good_fix()]).await;
+    let issue = w.fixed().await;
+    let first = w.only_pull().number;
+    w.says(issue, "/gander fix and the next one").await;
+    assert_eq!(w.emulator.pulls(REPO).len(), 1, "one at a time");
+
+    w.model.will(vec![write("NEXT.md", "next\n"), finish("next")]);
+    // Merging closes the issue, and with it what waited there; whoever wants it reopens it.
+    w.maintainer().merges(REPO, first, MergeMethod::Squash).unwrap();
+    w.settle().await;
+    let comments = w.comments(issue);
+    assert!(comments[0].starts_with("**Merged** by mona"), "{comments:#?}");
+    assert!(comments[2].starts_with("**Closed** by mona"), "{comments:#?}");
+
+    w.maintainer().reopens(REPO, issue).unwrap();
+    w.says(issue, "/gander retry").await;
+    let pulls = w.emulator.pulls(REPO);
+    assert_eq!((pulls.len(), pulls[1].state.as_str()), (2, "open"), "{}", w.timeline());
+    assert!(w.emulator.files(REPO, &pulls[1].head_sha).contains(&"NEXT.md".to_owned()));
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn closing_the_pull_request_ends_the_job_and_lets_the_next_begin() {
+    let w = world_where_the_model_will(vec![good_fix()]).await;
+    let issue = w.fixed().await;
+    let first = w.only_pull();
+    w.says(issue, "/gander fix differently").await;
+    w.maintainer().closes(REPO, first.number).unwrap();
+    w.settle().await;
+
+    let comments = w.comments(issue);
+    assert!(comments[0].starts_with("**Closed** by mona"), "{comments:#?}");
+    assert!(comments[2].starts_with("**Ready for review**"), "{comments:#?}");
+    assert_eq!(w.emulator.pulls(REPO).len(), 2);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_command_that_fills_the_disk_or_never_ends_is_not_the_end_of_gander() {
+    let mut files = off_by_one();
+    files[3].1 = "[verify]\ncommands = [\"sh check.sh\"]\n";
+    let w = World::with_project(files).await;
+    let mut words = vec![
+        run("yes | head -c 3000000"),
+        run("sh -c 'kill -9 $$'"),
+        run("exit 77"),
+        run("(sleep 1000 &) ; echo left behind"),
+    ];
+    words.extend(good_fix());
+    w.model.will(words);
+    w.fixed().await;
+    assert_eq!(w.only_pull().state, "open");
+    let told = w.model.heard().pop().unwrap();
+    assert!(told.contains("[exit code 77]") && told.len() < 500_000, "{}", told.len());
+    w.ends().await;
+}

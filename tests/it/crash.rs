@@ -1,0 +1,504 @@
+//! Gander dies at the worst moments, and the story ends the same.
+//!
+//! GitHub stays in this process; Gander runs in another one (this test program again), whose
+//! memory kills it with SIGKILL just before or just after a chosen write. Time is a file that both
+//! read. Then a new process takes over.
+
+#![allow(clippy::disallowed_methods)] // starts itself, and is told by the environment where
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use gander::app::App;
+use gander::clock::Clock;
+use gander::core::budget::Money;
+use gander::core::delivery::Delivery;
+use gander::core::id::{DeliveryId, JobId, Number, PatchDigest, RepoId, Timestamp};
+use gander::core::task::Task;
+use gander::emulator::{AppCredentials, Emulator, Fault};
+use gander::model::Scripted;
+use gander::store::{
+    Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored,
+};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use crate::world::{self, House, REPO, World, good_fix, off_by_one};
+
+const PLAN: &str = "GANDER_CRASH_PLAN";
+const LEASE_MS: i64 = 21_000;
+
+/// Whatever happened on the way: everything is there, and nothing twice.
+fn ended_well(emulator: &Emulator, story: &str) {
+    let timeline = || {
+        let lines = emulator.timeline(REPO);
+        lines.iter().map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let pulls = emulator.pulls(REPO);
+    assert_eq!(pulls.len(), 1, "{story}: one pull request\n{}", timeline());
+    assert_eq!(pulls[0].state, "open", "{story}");
+    assert_eq!(pulls[0].labels, ["gander:ai-generated"], "{story}");
+    let branches: Vec<_> = emulator.branches(REPO).into_iter().collect();
+    let head = (pulls[0].head_branch.clone(), pulls[0].head_sha.clone());
+    assert_eq!(branches.len(), 2, "{story}: one branch beside main\n{}", timeline());
+    assert!(branches.contains(&head), "{story}");
+    let main = emulator.branches(REPO)["main"].clone();
+    assert_eq!(emulator.commit(REPO, &head.1).unwrap().parents, [main], "{story}");
+    let issue = emulator.issue(REPO, 1).unwrap();
+    let ours: Vec<_> = issue.comments.iter().filter(|c| c.author == "gander[bot]").collect();
+    assert_eq!(ours.len(), 2, "{story}: a status and an announcement\n{}", timeline());
+    let status = ours.iter().filter(|c| c.body.starts_with("**Ready for review**: #2"));
+    assert_eq!(status.count(), 1, "{story}\n{}", timeline());
+    let told = ours.iter().filter(|c| c.body.starts_with("@mona #2 is ready"));
+    assert_eq!(told.count(), 1, "{story}\n{}", timeline());
+    let eyes = issue.comments.iter().flat_map(|c| &c.reactions).count();
+    assert_eq!(eyes, 1, "{story}: one reaction\n{}", timeline());
+    assert_eq!(issue.labels, [] as [&str; 0], "{story}");
+    assert_eq!(emulator.check_runs(REPO, &head.1).len(), 1, "{story}: one check run");
+    assert_eq!(emulator.unknown_routes(), [] as [&str; 0], "{story}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_before_or_after_any_write_the_story_ends_the_same() {
+    // How many writes there are, seen in a run in which nobody dies.
+    let undisturbed = Scene::new().await;
+    let writes = undisturbed.play("undisturbed", &["never"]).await;
+    assert!(writes > 20, "only {writes} writes");
+    for write in 1..=writes {
+        for side in ["before", "after"] {
+            let story = format!("{side}:{write}");
+            let scene = Scene::new().await;
+            scene.play(&story, &[&story, "never"]).await;
+        }
+    }
+}
+
+/// The seed is the moment: a request of the fix's life, a little later, and once more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_random_moments_the_story_ends_the_same() {
+    let rounds = std::env::var("GANDER_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
+    for seed in 0..rounds.unwrap_or(20_u64) {
+        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let mut plans = Vec::new();
+        for _ in 0..=random.below(2) {
+            plans.push(format!("request:{}:{}", 1 + random.below(25), random.below(200_000)));
+        }
+        plans.push("never".to_owned());
+        let plans: Vec<&str> = plans.iter().map(String::as_str).collect();
+        let scene = Scene::new().await;
+        scene.play(&format!("seed {seed} {plans:?}"), &plans).await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_lost_at_any_effect_makes_nothing_twice_and_leaves_nothing_out() {
+    let undisturbed = told(|_| None).await;
+    let mutations = undisturbed.emulator.mutations();
+    assert!(mutations.len() > 15, "{mutations:?}");
+    for mutation in &mutations {
+        let number = mutation.number;
+        let after = told(|_| Some(Fault::on_mutation(number).cut_after())).await;
+        let before = told(|_| Some(Fault::on_mutation(number).cut_before())).await;
+        let failed = told(|_| Some(Fault::on_mutation(number).answers(502))).await;
+        for (w, what) in [(after, "cut after"), (before, "cut before"), (failed, "502")] {
+            let story = format!("{what} {number}: {} {}", mutation.method, mutation.path);
+            ended_well(&w.emulator, &story);
+            w.ends().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_answers_lost_one_after_the_other_make_nothing_twice() {
+    let all = told(|_| None).await.emulator.mutations().len();
+    for first in (1..=all).step_by(2) {
+        let w = told(|w| {
+            w.emulator.plan(Fault::on_mutation(first + 1 + first % 3).cut_after());
+            Some(Fault::on_mutation(first).cut_after())
+        })
+        .await;
+        ended_well(&w.emulator, &format!("cut after {first} and soon again"));
+        w.ends().await;
+    }
+}
+
+/// The story of one fix, with something going wrong.
+async fn told(fault: impl Fn(&World) -> Option<Fault>) -> World {
+    let w = World::with_project(off_by_one()).await;
+    w.model.will(good_fix());
+    let issue = w.reported();
+    w.settle().await;
+    let planned = fault(&w).map(|fault| w.emulator.plan(fault));
+    w.says(issue, "/gander fix").await;
+    if let Some(planned) = planned {
+        assert_eq!(w.emulator.fault_hits(planned), 1, "nothing went wrong, so nothing was shown");
+    }
+    w
+}
+
+/// GitHub with a command that waits to be delivered; no Gander yet.
+struct Scene {
+    emulator: Emulator,
+    app: AppCredentials,
+    directory: TempDir,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        set_time(directory.path(), world::BEGINNING);
+        let shown = directory.path().to_owned();
+        let clock = Arc::new(move || time(&shown));
+        let (emulator, app) =
+            world::github(directory.path(), clock, world::owned(off_by_one())).await;
+        std::fs::write(directory.path().join("key.pem"), &app.private_key_pem).unwrap();
+        // Until somebody listens.
+        emulator.set_webhook_url(app.app_id, "http://127.0.0.1:9/".parse().unwrap());
+        let scene = Self { emulator, app, directory };
+        let stranger = scene.emulator.person("hubot-fan");
+        stranger.opens_issue(REPO, "Count is one too low", "", &[]).unwrap();
+        scene.emulator.person("mona").comments(REPO, 1, "/gander fix").unwrap();
+        scene
+    }
+
+    /// Lets one process after another live by its plan; returns the writes of the last one.
+    async fn play(&self, story: &str, plans: &[&str]) -> u32 {
+        let mut writes = 0;
+        for plan in plans {
+            let mut process = Process::start(self, plan);
+            if let Some(url) = process.hears() {
+                self.emulator.set_webhook_url(self.app.app_id, url.parse().unwrap());
+                writes = self.live(&mut process, plan).await;
+            }
+            let killed = process.was_killed();
+            let certain = plan.starts_with("before:") || plan.starts_with("after:");
+            assert!(killed || !certain, "{story}: nobody died");
+            // The dead one's leases run out.
+            set_time(self.directory.path(), time(self.directory.path()) + LEASE_MS);
+        }
+        ended_well(&self.emulator, story);
+        self.nothing_left(story);
+        writes
+    }
+
+    /// Until it dies or all is quiet.
+    async fn live(&self, process: &mut Process, plan: &str) -> u32 {
+        let killer = plan.strip_prefix("request:").map(|when| self.kill_at(process, when));
+        let mut writes = 0;
+        // A delivery that found nobody is fetched from GitHub's log minutes later.
+        for minutes in [0, 6, 6] {
+            set_time(self.directory.path(), time(self.directory.path()) + minutes * 60_000);
+            loop {
+                let delivered = self.emulator.deliver_all().await.len();
+                process.say("settle");
+                let Some(answer) = tokio::task::block_in_place(|| process.hears()) else {
+                    return writes;
+                };
+                writes = answer.parse().unwrap();
+                if delivered == 0 && self.emulator.waiting_deliveries() == 0 {
+                    break;
+                }
+            }
+        }
+        drop(killer);
+        writes
+    }
+
+    /// Kills the process when so many changes were asked of GitHub since it lives, and a little
+    /// later.
+    fn kill_at(&self, process: &Process, when: &str) -> Killer {
+        let (requests, later) = when.split_once(':').unwrap();
+        let (requests, later): (usize, u32) = (requests.parse().unwrap(), later.parse().unwrap());
+        let (emulator, id) = (self.emulator.clone(), process.child.id());
+        let from = emulator.mutations().len();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            while emulator.mutations().len() < from + requests {
+                if stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Disconnected) {
+                    return;
+                }
+                std::thread::yield_now();
+            }
+            for _ in 0..later {
+                std::hint::spin_loop();
+            }
+            let id = rustix::process::Pid::from_raw(id.cast_signed()).unwrap();
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
+        });
+        Killer { stop: Some(stop), thread: Some(thread) }
+    }
+
+    fn nothing_left(&self, story: &str) {
+        let scratch = self.directory.path().join("data/scratch");
+        let left = std::fs::read_dir(scratch).map_or(0, Iterator::count);
+        assert_eq!(left, 0, "{story}: a directory of a dead process is left");
+    }
+}
+
+/// Ends with the process it waits to kill.
+struct Killer {
+    stop: Option<std::sync::mpsc::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Drop for Killer {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One life of Gander.
+struct Process {
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(scene: &Scene, plan: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "crash::the_process_that_dies", "--ignored", "--nocapture"])
+            .env(PLAN, plan)
+            .env("GANDER_CRASH_DIRECTORY", scene.directory.path())
+            .env("GANDER_CRASH_GITHUB", scene.emulator.web_url().as_str())
+            .env("GANDER_CRASH_APP", scene.app.app_id.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Self { child, to, from: BufReader::new(from) }
+    }
+
+    fn say(&mut self, word: &str) {
+        let _ = writeln!(self.to, "{word}");
+    }
+
+    /// The next thing it says; nothing when it is dead.
+    fn hears(&mut self) -> Option<String> {
+        loop {
+            let mut line = String::new();
+            if self.from.read_line(&mut line).unwrap() == 0 {
+                return None;
+            }
+            if let Some((_, said)) = line.split_once("gander says ") {
+                return Some(said.trim().to_owned());
+            }
+        }
+    }
+
+    /// Waits for its end, which comes by itself when nothing more is said to it.
+    fn was_killed(mut self) -> bool {
+        drop(self.to);
+        self.child.wait().unwrap().signal() == Some(9)
+    }
+}
+
+/// Not a story: what runs in the other process.
+#[test]
+#[ignore = "started by the stories above"]
+fn the_process_that_dies() {
+    let Ok(plan) = std::env::var(PLAN) else { return };
+    let variable = |name: &str| std::env::var(format!("GANDER_CRASH_{name}")).unwrap();
+    let directory = PathBuf::from(variable("DIRECTORY"));
+    let github: url::Url = variable("GITHUB").parse().unwrap();
+    let app_id = variable("APP").parse().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(live(&plan, &directory, &github, app_id));
+}
+
+async fn live(plan: &str, directory: &Path, github: &url::Url, app_id: u64) {
+    let data = directory.join("data");
+    // As the composition root does at every start.
+    let _ = std::fs::remove_dir_all(data.join("scratch"));
+    let store = Arc::new(Mortal::new(world::open(&data).await, plan));
+    let shown = directory.to_owned();
+    let key = std::fs::read_to_string(directory.join("key.pem")).unwrap();
+    let house = House {
+        api: github.join("/api/v3").unwrap(),
+        web: github.clone(),
+        app_id,
+        key: &key,
+        secret: &world::app_spec().webhook_secret,
+        clock: Clock::from_fn(move || Timestamp(time(&shown))),
+        data,
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        model: Arc::new(Scripted::from_turns(good_fix())),
+    };
+    let App { intake, worker } = house.app();
+    worker.begin_sweeps().await.unwrap();
+    let (url, _listening) = world::listen(intake).await;
+    println!("\ngander says {url}");
+    for line in std::io::stdin().lines() {
+        assert_eq!(line.unwrap(), "settle");
+        let patience = time(directory) + 2 * 60_000;
+        let never = CancellationToken::new();
+        loop {
+            if worker.step(&never).await.unwrap() {
+                continue;
+            }
+            match store.next_due().await.unwrap() {
+                Some(due) if due.0 <= patience => set_time(directory, due.0.max(time(directory))),
+                _ => break,
+            }
+        }
+        println!("\ngander says {}", store.writes.load(Ordering::SeqCst));
+    }
+}
+
+fn set_time(directory: &Path, now: i64) {
+    let next = directory.join("now.next");
+    std::fs::write(&next, now.to_string()).unwrap();
+    std::fs::rename(next, directory.join("now")).unwrap();
+}
+
+fn time(directory: &Path) -> i64 {
+    std::fs::read_to_string(directory.join("now")).unwrap().parse().unwrap()
+}
+
+/// A memory that kills its process at one write.
+struct Mortal {
+    inner: Arc<dyn Store>,
+    writes: AtomicU32,
+    before: Option<u32>,
+    after: Option<u32>,
+}
+
+impl Mortal {
+    fn new(inner: Arc<dyn Store>, plan: &str) -> Self {
+        let at = |side: &str| plan.strip_prefix(side)?.strip_prefix(':')?.parse().ok();
+        Self { inner, writes: AtomicU32::new(0), before: at("before"), after: at("after") }
+    }
+
+    async fn write<T>(&self, write: impl Future<Output = T>) -> T {
+        let number = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        if self.before == Some(number) {
+            die();
+        }
+        let written = write.await;
+        if self.after == Some(number) {
+            die();
+        }
+        written
+    }
+}
+
+fn die() {
+    let me = rustix::process::getpid();
+    rustix::process::kill_process(me, rustix::process::Signal::KILL).unwrap();
+    // The signal may take a moment; nothing more is to happen in it.
+    loop {
+        std::thread::park();
+    }
+}
+
+#[async_trait]
+impl Store for Mortal {
+    async fn accept(
+        &self,
+        delivery: &Delivery,
+        wanted: bool,
+        now: Timestamp,
+    ) -> Result<Accepted, StoreError> {
+        self.write(self.inner.accept(delivery, wanted, now)).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.inner.ping().await
+    }
+
+    // A claim leaves the same behind as dying right after the commit before it, but for the lease.
+    async fn claim(&self, now: Timestamp) -> Result<Option<Claim>, StoreError> {
+        self.inner.claim(now).await
+    }
+
+    async fn heartbeat(&self, lease: &Lease, now: Timestamp) -> Result<(), StoreError> {
+        self.inner.heartbeat(lease, now).await
+    }
+
+    async fn commit(
+        &self,
+        lease: &Lease,
+        commit: &Commit,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(self.inner.commit(lease, commit, now)).await
+    }
+
+    async fn postpone(&self, lease: &Lease, due: Timestamp, fault: &str) -> Result<(), StoreError> {
+        self.write(self.inner.postpone(lease, due, fault)).await
+    }
+
+    async fn hand_back(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.write(self.inner.hand_back(lease)).await
+    }
+
+    async fn enqueue(&self, task: &Task, due: Timestamp) -> Result<(), StoreError> {
+        self.write(self.inner.enqueue(task, due)).await
+    }
+
+    async fn job(&self, id: &JobId) -> Result<Option<Stored>, StoreError> {
+        self.inner.job(id).await
+    }
+
+    async fn jobs_on(&self, repo: RepoId, number: Number) -> Result<Vec<Stored>, StoreError> {
+        self.inner.jobs_on(repo, number).await
+    }
+
+    async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError> {
+        self.inner.open_pulls(repo).await
+    }
+
+    async fn patch(&self, digest: &PatchDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.patch(digest).await
+    }
+
+    async fn spent(&self, scope: Scope, since: Timestamp) -> Result<Money, StoreError> {
+        self.inner.spent(scope, since).await
+    }
+
+    async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {
+        self.inner.known(ids).await
+    }
+
+    async fn log(&self, job: &JobId) -> Result<Vec<LogLine>, StoreError> {
+        self.inner.log(job).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.inner.next_due().await
+    }
+
+    async fn queue_length(&self) -> Result<u64, StoreError> {
+        self.inner.queue_length().await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.inner.close().await
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.write(self.inner.forget(before)).await
+    }
+}
+
+/// Enough chance for a test, the same on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
