@@ -261,11 +261,7 @@ fn rules_at(
 }
 
 fn walls(command: &Run) -> Arc<dyn Sandbox> {
-    if command.no_sandbox {
-        Arc::new(Unconfined::new(environment()))
-    } else {
-        Arc::new(sandbox())
-    }
+    if command.no_sandbox { Arc::new(Unconfined::new(environment())) } else { Arc::new(sandbox()) }
 }
 
 fn rooms(

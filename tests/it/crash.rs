@@ -22,9 +22,7 @@ use gander::core::id::{DeliveryId, JobId, Number, PatchDigest, RepoId, Timestamp
 use gander::core::task::Task;
 use gander::emulator::{AppCredentials, Emulator, Fault};
 use gander::model::Scripted;
-use gander::store::{
-    Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored,
-};
+use gander::store::{Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
