@@ -7,7 +7,8 @@ SHELL := /bin/sh
 CARGO ?= cargo
 NPM_CACHE := target/npm
 OPENAPI := $(NPM_CACHE)/node_modules/@octokit/openapi/generated/api.github.com.json
-EXAMPLES := $(NPM_CACHE)/node_modules/@octokit/webhooks-examples/api.github.com/index.json
+EXAMPLES_DIR := $(NPM_CACHE)/node_modules/@octokit/webhooks-examples
+EXAMPLES := $(EXAMPLES_DIR)/api.github.com/index.json
 EXCHANGES := target/exchanges
 RUNNER := CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --" \
           CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --"
@@ -31,7 +32,7 @@ demo: setup
 test: setup-test $(OPENAPI) $(EXAMPLES)
 	$(CARGO) build --locked
 	@rm -rf $(EXCHANGES) && mkdir -p -m 1777 $(EXCHANGES)
-	$(RUNNER) GANDER_WEBHOOK_EXAMPLES="$(CURDIR)/$(EXAMPLES)" GANDER_EXCHANGES="$(CURDIR)/$(EXCHANGES)" \
+	$(RUNNER) GANDER_WEBHOOK_EXAMPLES="$(CURDIR)/$(EXAMPLES_DIR)" GANDER_EXCHANGES="$(CURDIR)/$(EXCHANGES)" \
 	  $(CARGO) test --locked
 	$(RUNNER) GANDER_OPENAPI="$(CURDIR)/$(OPENAPI)" GANDER_EXCHANGES="$(CURDIR)/$(EXCHANGES)" \
 	  $(CARGO) test --locked --package gander-contract

@@ -94,6 +94,8 @@ impl App {
             store: Arc::clone(&store),
             secrets: Arc::new(secrets),
             address: Arc::new(settings.address.clone()),
+            fairness: Arc::default(),
+            patience: crate::server::PATIENCE,
             clock: clock.clone(),
             wake: Arc::clone(&wake),
         };
@@ -102,14 +104,7 @@ impl App {
     }
 
     /// Serves and works until `shutdown`.
-    ///
-    /// # Errors
-    /// When the socket fails.
-    pub async fn run(
-        self,
-        listener: TcpListener,
-        shutdown: CancellationToken,
-    ) -> std::io::Result<()> {
+    pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) {
         let working = async {
             if let Err(fault) = self.worker.begin_sweeps().await {
                 tracing::error!(fault = fault.text, "the sweeps could not be queued");
@@ -117,8 +112,7 @@ impl App {
             self.worker.run(shutdown.clone()).await;
         };
         let serving = crate::server::serve(listener, self.intake, shutdown.clone());
-        let (served, ()) = tokio::join!(serving, working);
-        served
+        tokio::join!(serving, working);
     }
 }
 

@@ -298,7 +298,7 @@ async fn nothing_that_a_tree_says_to_git_is_ever_run() {
     let changes = tree.changes().unwrap();
     let names: Vec<&str> = changes.patch.changes.keys().map(RepoPath::as_str).collect();
     assert_eq!(names, [".gitattributes", "sub/b.txt"]);
-    let base = diff::base_files(&mirror, &tree, &changes.patch).unwrap();
+    let base = diff::base_files(&mirror, tree.entries(), &changes.patch).unwrap();
     assert!(!diff::unified(&changes.patch, &base).is_empty());
     project.export(&mirror, &commit, "fresh").await.unwrap().apply(&changes.patch).unwrap();
     assert!(!canary.exists(), "something in the tree was run");
@@ -900,7 +900,7 @@ async fn git_takes_our_diff_and_arrives_at_the_same_tree() {
     fs::write(at("link"), "now a file\n").unwrap();
 
     let patch = tree.changes().unwrap().patch;
-    let base = diff::base_files(&mirror, &tree, &patch).unwrap();
+    let base = diff::base_files(&mirror, tree.entries(), &patch).unwrap();
     let text = diff::unified(&patch, &base);
     let file = project.directory.path().join("change.patch");
     fs::write(&file, &text).unwrap();

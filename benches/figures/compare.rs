@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use gander::clock::Clock;
+
 use super::load::{SECRET, Webhook};
 use super::machine::memory;
 use super::sample::Sample;
-use super::served::{Box, Role, Served, free_port, stop};
+use super::served::{Box, README, Role, Served, free_port, stop};
 use super::table::{Table, Wanted};
 use super::webhook;
 
@@ -27,7 +29,7 @@ pub(crate) fn measure(home: &Path, table: &mut Table) {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let github = Box::start(&home.join("compare-github"), &[("README.md", "# W\n")]).await;
+        let github = Box::start(&home.join("compare-github"), README, Clock::system()).await;
         let (served, _) = Served::start(&home.join("compare"), &github, Role::Whole).await;
         let key = &github.app.private_key_pem;
         let mut sqlite = Probot::start(place, "sqlite", &home.join("probot.db"), key).await;

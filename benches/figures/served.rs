@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gander::clock::Clock;
+use gander::core::id::RepoId;
 use gander::emulator::{AppCredentials, AppSpec, Emulator, Options, RepositorySpec};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -31,14 +32,16 @@ pub(crate) enum Role {
 pub(crate) struct Box {
     pub(crate) emulator: Emulator,
     pub(crate) app: AppCredentials,
+    pub(crate) repo: RepoId,
 }
 
+/// Enough of a repository where its files do not matter.
+pub(crate) const README: &[(&str, &str)] = &[("README.md", "# Widgets\n")];
 pub(crate) const REPO: &str = "acme/widgets";
 
 impl Box {
-    pub(crate) async fn start(root: &Path, files: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(root: &Path, files: &[(&str, &str)], clock: Clock) -> Self {
         std::fs::create_dir_all(root).unwrap();
-        let clock = Clock::system();
         let options = Options { root: root.to_owned(), clock: Arc::new(move || clock.now().0) };
         let emulator = Emulator::start(options).await.unwrap();
         let manifest: serde_json::Value =
@@ -54,10 +57,11 @@ impl Box {
         for person in ["acme", "mona"] {
             emulator.create_user(person);
         }
-        emulator.create_repository(RepositorySpec::new("acme", "widgets", files)).unwrap();
+        let repo = RepositorySpec::new("acme", "widgets", files);
+        let repo = RepoId(emulator.create_repository(repo).unwrap());
         emulator.set_permission(REPO, "mona", "write").unwrap();
         emulator.install(app.app_id, &[REPO]).unwrap();
-        Self { emulator, app }
+        Self { emulator, app, repo }
     }
 }
 
@@ -80,7 +84,7 @@ impl Served {
             .env("GANDER_WEB_URL", github.emulator.web_url().as_str())
             .env("GANDER_ALLOW_PRIVATE_ADDRESSES", "true")
             .env("GANDER_LOG", "error")
-            .env("ANTHROPIC_API_KEY", "a key that is never used")
+            .env("ANTHROPIC_API_KEY", "a-key-that-is-never-used")
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         let mut first = Webhook::new("Thank you!", WEBHOOK_PATH);

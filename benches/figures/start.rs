@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use gander::clock::Clock;
+
 use super::sample::Sample;
-use super::served::{Box, Role, Served};
+use super::served::{Box, README, Role, Served};
 use super::table::{Table, Wanted};
 
 const STARTS: usize = 20;
@@ -11,7 +13,7 @@ const STARTS: usize = 20;
 pub(crate) fn measure(home: &Path, table: &mut Table) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let github = Box::start(&home.join("start-github"), &[("README.md", "# Widgets\n")]).await;
+        let github = Box::start(&home.join("start-github"), README, Clock::system()).await;
         let (mut fresh, mut existing) = (Vec::new(), Vec::new());
         for n in 0..STARTS {
             let data = home.join(format!("start-{n}"));

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use gander::clock::Clock;
+
 use super::load::{CONNECTIONS, Webhook};
 use super::machine::{memory, processor_time};
 use super::sample::Sample;
-use super::served::{Box, Role, Served, WEBHOOK_PATH};
+use super::served::{Box, README, Role, Served, WEBHOOK_PATH};
 use super::table::{Table, Wanted};
 
 const ROUNDS: usize = 7;
@@ -15,8 +17,7 @@ const EACH: usize = 8000;
 pub(crate) fn measure(home: &Path, table: &mut Table) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let github =
-            Box::start(&home.join("webhook-github"), &[("README.md", "# Widgets\n")]).await;
+        let github = Box::start(&home.join("webhook-github"), README, Clock::system()).await;
         ordinary(home, &github, table).await;
         commands(home, &github, table).await;
     });

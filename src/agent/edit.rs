@@ -1,12 +1,19 @@
 //! Changing text the way a model asks for it: this old text, that new text.
 //!
 //! What holds: a text is changed at exactly one place that the old text names beyond doubt, or not
-//! at all. Nothing is ever matched by similarity: the only liberties are one shift of the leading
-//! white space, the same on every line, and invisible white space at line ends. Line endings and a
-//! byte order mark stay what they are. A refusal tells the model what to do next.
+//! at all. Nothing is ever matched by similarity. The liberties, one at a time: a shift of the
+//! leading white space, the same on every line; tabs for spaces there, or spaces for tabs;
+//! invisible white space at line ends; and lines around the change, in the old text as in the new,
+//! that are nowhere in the file. Line endings and a byte order mark stay what they are. A refusal
+//! tells the model what to do next.
+
+mod context;
+mod indentation;
+mod shift;
 
 use std::borrow::Cow;
 
+use self::shift::{Shift, Shifted, shifted_places};
 use super::nearest::NearestRegion;
 
 /// How many places are told of when there are several.
@@ -79,7 +86,7 @@ pub fn edit(text: &str, old: &str, new: &str) -> Result<Edited, EditRefusal> {
     let (view, old, new) = prepared(text, old, new)?;
     let places = find_all(&view.lines, &old, MOST_PLACES);
     match places.as_slice() {
-        [] => edit_shifted(&view, &old, &new),
+        [] => edit_with_leeway(&view, &old, &new),
         [at] => {
             if let Some(line) = already_there(&view.lines, *at, &old, &new) {
                 return Err(EditRefusal::AlreadyApplied { line });
@@ -101,7 +108,9 @@ pub fn edit_everywhere(text: &str, old: &str, new: &str) -> Result<Edited, EditR
     let (view, old, new) = prepared(text, old, new)?;
     let places: Vec<usize> = view.lines.match_indices(old.as_ref()).map(|(at, _)| at).collect();
     if places.is_empty() {
-        return Err(not_found(&view, &old, &new));
+        let made_before = made_before(&view, &new);
+        return Err(made_before
+            .map_or_else(|| not_found(&view, &old), |line| EditRefusal::AlreadyApplied { line }));
     }
     let mut result = String::with_capacity(text.len());
     let mut rest = 0;
@@ -271,33 +280,40 @@ fn edit_further_in(view: &View<'_>, at: usize, old: &str, new: &str) -> Option<E
     Some(Edited { text, note: Some(place.note()) })
 }
 
-/// A place where every line is `old`'s line with the same white space added or taken away.
-struct Shifted<'a> {
-    first_line: usize,
-    shift: Shift<'a>,
+fn edit_with_leeway(view: &View<'_>, old: &str, new: &str) -> Result<Edited, EditRefusal> {
+    if let Some(edited) = edit_shifted(view, old, new) {
+        return edited;
+    }
+    if let Some(line) = made_before(view, new) {
+        return Err(EditRefusal::AlreadyApplied { line });
+    }
+    indentation::edit_respelled(view, old, new)
+        .or_else(|| context::edit_without_strange_lines(view, old, new))
+        .unwrap_or_else(|| Err(not_found(view, old)))
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shift<'a> {
-    Added(&'a str),
-    Removed(&'a str),
-}
-
-fn edit_shifted(view: &View<'_>, old: &str, new: &str) -> Result<Edited, EditRefusal> {
+/// `None` when there is no such place, or `new` cannot move along.
+fn edit_shifted(view: &View<'_>, old: &str, new: &str) -> Option<Result<Edited, EditRefusal>> {
     let places = shifted_places(&view.lines, old);
     let [place] = places.as_slice() else {
-        if places.is_empty() {
-            return Err(not_found(view, old, new));
-        }
-        let lines = places.iter().map(|place| place.first_line + 1).collect();
-        return Err(EditRefusal::Multiple { lines });
+        let lines: Vec<usize> = places.iter().map(|place| place.first_line + 1).collect();
+        return (!lines.is_empty()).then_some(Err(EditRefusal::Multiple { lines }));
     };
-    let Some(mut replacement) = place.apply(new) else {
-        return Err(not_found(view, old, new));
-    };
+    let replacement = place.apply(new)?;
+    Some(replace_lines(view, place.first_line, old, replacement, place.note()))
+}
+
+/// Puts `replacement` in the place of as many lines as `old` has.
+fn replace_lines(
+    view: &View<'_>,
+    first_line: usize,
+    old: &str,
+    mut replacement: String,
+    note: String,
+) -> Result<Edited, EditRefusal> {
     let starts = line_starts(&view.lines);
-    let start = starts[place.first_line];
-    let after = place.first_line + without_last_break(old).split('\n').count();
+    let start = starts[first_line];
+    let after = first_line + without_last_break(old).split('\n').count();
     let ends_with_break = old.ends_with('\n');
     let end = match starts.get(after) {
         Some(next) if ends_with_break => *next,
@@ -312,102 +328,27 @@ fn edit_shifted(view: &View<'_>, old: &str, new: &str) -> Result<Edited, EditRef
         replacement.truncate(without_last_break(&replacement).len());
     }
     if view.lines[start..end] == *replacement {
-        return Err(EditRefusal::AlreadyApplied { line: place.first_line + 1 });
+        return Err(EditRefusal::AlreadyApplied { line: first_line + 1 });
     }
-    let note = Some(place.note());
-    Ok(Edited { text: view.with(start, end, &replacement), note })
+    Ok(Edited { text: view.with(start, end, &replacement), note: Some(note) })
 }
 
-fn shifted_places<'a>(text: &'a str, old: &'a str) -> Vec<Shifted<'a>> {
-    let wanted: Vec<&str> = without_last_break(old).split('\n').collect();
-    let Some(anchor) = wanted.iter().position(|line| !is_blank(line)) else {
-        return Vec::new();
-    };
-    let lines: Vec<&str> = text.lines().collect();
-    let last = lines.len().checked_sub(wanted.len());
-    let mut places = Vec::new();
-    for first_line in 0..last.map_or(0, |last| last + 1) {
-        let here = &lines[first_line..first_line + wanted.len()];
-        let Some(shift) = Shift::between(wanted[anchor], here[anchor]) else { continue };
-        if wanted.iter().zip(here).all(|(old, line)| shift.leads(old, line)) {
-            places.push(Shifted { first_line, shift });
-            if places.len() == MOST_PLACES {
-                break;
-            }
-        }
-    }
-    places
-}
-
-impl<'a> Shift<'a> {
-    fn between(old: &'a str, line: &'a str) -> Option<Self> {
-        let (old, line) = (old.trim_end(), line.trim_end());
-        let white = |shift: &str| shift.chars().all(|c| matches!(c, ' ' | '\t'));
-        if let Some(added) = line.strip_suffix(old) {
-            return white(added).then_some(Self::Added(added));
-        }
-        old.strip_suffix(line).filter(|removed| white(removed)).map(Self::Removed)
-    }
-
-    fn leads(self, old: &str, line: &str) -> bool {
-        if is_blank(old) {
-            return is_blank(line);
-        }
-        let (old, line) = (old.trim_end(), line.trim_end());
-        match self {
-            Self::Added(shift) => line.strip_prefix(shift) == Some(old),
-            Self::Removed(shift) => old.strip_prefix(shift) == Some(line),
-        }
-    }
-}
-
-impl Shifted<'_> {
-    /// `None` when a line of `new` is further left than the shift takes away.
-    fn apply(&self, new: &str) -> Option<String> {
-        let shifted: Option<Vec<Cow<'_, str>>> = new
-            .split('\n')
-            .map(|line| match self.shift {
-                _ if is_blank(line) => Some(line.into()),
-                Shift::Added(shift) => Some(format!("{shift}{line}").into()),
-                Shift::Removed(shift) => line.strip_prefix(shift).map(Cow::Borrowed),
-            })
-            .collect();
-        Some(shifted?.join("\n"))
-    }
-
-    fn note(&self) -> String {
-        let what = |shift: &str| match (shift.len(), shift.trim_start_matches('\t').is_empty()) {
-            (1, true) => "one tab".to_owned(),
-            (1, false) => "one space".to_owned(),
-            (n, true) => format!("{n} tabs"),
-            (n, false) => format!("{n} characters of white space"),
-        };
-        let line = self.first_line + 1;
-        match self.shift {
-            Shift::Added("") => {
-                format!("Taken at line {line}, where only white space at line ends differs.")
-            }
-            Shift::Added(shift) => format!(
-                "The old text was short of {} at the start of every line; it was taken at line \
-                 {line} and the new text moved likewise.",
-                what(shift)
-            ),
-            Shift::Removed(shift) => format!(
-                "The old text had {} too many at the start of every line; it was taken at line \
-                 {line} and the new text moved likewise.",
-                what(shift)
-            ),
-        }
-    }
-}
-
-fn not_found(view: &View<'_>, old: &str, new: &str) -> EditRefusal {
+/// The line where the new text stands, if at one place alone, be it shifted.
+fn made_before(view: &View<'_>, new: &str) -> Option<usize> {
     // A short new text may stand anywhere without having been put there.
-    if new.trim().len() >= 12
-        && let [at] = find_all(&view.lines, new, 2).as_slice()
-    {
-        return EditRefusal::AlreadyApplied { line: line_number(&view.lines, *at) };
+    if new.trim().len() < 12 {
+        return None;
     }
+    if let [at] = find_all(&view.lines, new, 2).as_slice() {
+        return Some(line_number(&view.lines, *at));
+    }
+    match shifted_places(&view.lines, new).as_slice() {
+        [place] => Some(place.first_line + 1),
+        _ => None,
+    }
+}
+
+fn not_found(view: &View<'_>, old: &str) -> EditRefusal {
     let wanted: Vec<&str> = old.lines().collect();
     let hint = if wanted.iter().all(|line| is_blank(line) || has_line_number(line)) {
         "Leave out the line numbers (`12| `): they are not part of the file. "
@@ -560,6 +501,11 @@ mod tests {
         assert_eq!(
             edit(text, "fn start() {}", "fn main() {}"),
             Err(EditRefusal::AlreadyApplied { line: 3 })
+        );
+        assert_eq!(
+            edit("mod m {\n    fn main() {\n    }\n}\n", "fn start() {\n}\n", "fn main() {\n}\n"),
+            Err(EditRefusal::AlreadyApplied { line: 2 }),
+            "and so it is further in",
         );
         let short = edit("}\n", "]", "}");
         assert!(matches!(short, Err(EditRefusal::NotFound { .. })), "that says nothing");

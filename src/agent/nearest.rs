@@ -19,6 +19,13 @@ pub fn numbered(text: &str, first: usize, last: usize) -> String {
     shown
 }
 
+/// The line with its break, cut where it is very wide.
+pub(super) fn shortened(line: &str) -> String {
+    let cut: String = line.chars().take(WIDEST_SHOWN).collect();
+    let end = if cut.len() < line.len() { "…\n" } else { "\n" };
+    cut + end
+}
+
 /// The lines of the file that have most in common with the wanted ones. Only ever shown.
 pub(super) struct NearestRegion {
     first: usize,
@@ -81,11 +88,7 @@ impl NearestRegion {
     pub(super) fn shown(&self, text: &str) -> String {
         let region = numbered(text, self.first, self.last);
         let mut shown = format!("Nearest are lines {} to {}:\n", self.first, self.last);
-        for line in region.lines() {
-            let cut: String = line.chars().take(WIDEST_SHOWN).collect();
-            shown.push_str(&cut);
-            shown.push_str(if cut.len() < line.len() { "…\n" } else { "\n" });
-        }
+        region.lines().for_each(|line| shown.push_str(&shortened(line)));
         shown.push_str("Copy the old text from there, every character of it. Nothing was done.");
         shown
     }

@@ -26,7 +26,6 @@ use crate::worker::{Attempt, AttemptEnd, Fault, LocalJob, Rooms, attempt, check}
 use crate::workspace::diff;
 use crate::workspace::mirror::{History, Mirror, Source, Want};
 use crate::workspace::patch::Patch;
-use crate::workspace::tree::Workspace;
 
 /// Do one job on a local repository, without GitHub
 #[derive(Debug, clap::Args)]
@@ -132,13 +131,20 @@ async fn work(command: &Run) -> CommandResult {
     })?;
     let issue = issue_of(&text)?;
     let cache = tempfile::Builder::new().prefix("gander-run-").tempdir()?;
-    let mirror = Mirror::open(&cache.path().join("mirrors"), "local").await?;
-    let base = fetch(command, &mirror).await?;
+    let walls = walls(command);
+    // A trial run of the walls takes about as long as the fetch, and neither needs the other.
+    let probing = async { Ok::<_, Box<dyn std::error::Error + Send + Sync>>(walls.probe().await?) };
+    let fetching = async {
+        let mirror = Mirror::open(&cache.path().join("mirrors"), "local").await?;
+        let base = fetch(command, &mirror).await?;
+        Ok((mirror, base))
+    };
+    let (_, (mirror, base)) = tokio::try_join!(probing, fetching)?;
     let mut rules = rules_at(&mirror, &base)?;
     if !command.verify.is_empty() {
         rules.verify.commands.clone_from(&command.verify);
     }
-    let rooms = rooms(command, mirror, cache.path()).await?;
+    let rooms = rooms(command, walls, mirror, cache.path())?;
     let job = LocalJob {
         kind: if command.build { Kind::Build } else { Kind::Fix },
         issue: &issue,
@@ -147,7 +153,7 @@ async fn work(command: &Run) -> CommandResult {
         base: &base,
     };
     let (report, patch) = tries(command, &job, &rooms).await.map_err(|fault| fault.text)?;
-    write_out(command, &rooms, &report, patch.as_ref(), cache.path()).await?;
+    write_out(command, &rooms, &report, patch.as_ref()).await?;
     if command.json {
         say(serde_json::to_string_pretty(&as_json(&report))?);
     } else {
@@ -254,17 +260,16 @@ fn rules_at(
     Ok(Rules::parse(&String::from_utf8_lossy(&bytes))?)
 }
 
-async fn rooms(
+fn walls(command: &Run) -> Arc<dyn Sandbox> {
+    if command.no_sandbox { Arc::new(Unconfined::new(environment())) } else { Arc::new(sandbox()) }
+}
+
+fn rooms(
     command: &Run,
+    walls: Arc<dyn Sandbox>,
     mirror: Mirror,
     cache: &Path,
 ) -> Result<Rooms, Box<dyn std::error::Error + Send + Sync>> {
-    let walls: Arc<dyn Sandbox> = if command.no_sandbox {
-        Arc::new(Unconfined::new(environment()))
-    } else {
-        Arc::new(sandbox())
-    };
-    walls.probe().await?;
     let choice = model_choice(&command.model)?;
     let egress = egress_to(model_addresses(&choice)?, PrivateAddresses::Refuse)?;
     let model = models(&choice, &egress)?.into_iter().next().ok_or("no model is named")?;
@@ -304,7 +309,6 @@ async fn write_out(
     rooms: &Rooms,
     report: &Report,
     patch: Option<&Patch>,
-    cache: &Path,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let out = &command.out;
     std::fs::write(out.join("report.md"), as_text(report, out))?;
@@ -312,9 +316,8 @@ async fn write_out(
     let path = out.join("change.patch");
     match patch {
         Some(patch) => {
-            let tree = cache.join("base");
-            let workspace = Workspace::export(&rooms.mirror, &report.base, &tree).await?;
-            let base = diff::base_files(&rooms.mirror, &workspace, patch)?;
+            let entries = rooms.mirror.list(&report.base).await?;
+            let base = diff::base_files(&rooms.mirror, &entries, patch)?;
             std::fs::write(path, diff::unified(patch, &base))?;
         }
         // An older run's patch must not pass for this one's.

@@ -77,10 +77,9 @@ async fn serve(command: &Serve, config: &Config) -> CommandResult {
         }
         Ok(())
     };
-    let (served, worked) = tokio::join!(serving, working);
+    let ((), worked) = tokio::join!(serving, working);
     store.close().await?;
     worked?;
-    served?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }

@@ -184,6 +184,14 @@ pub struct HeadSha {
 }
 
 impl Delivery {
+    /// The installation it speaks of; 0 if it names none.
+    pub fn installation(&self) -> u64 {
+        match &self.content {
+            Content::Kept(payload) => payload.installation.as_ref().map_or(0, |it| it.id),
+            Content::Quarantined(_) => 0,
+        }
+    }
+
     /// Reads a signed body. Whatever it holds, there is a delivery to record.
     pub fn read(id: DeliveryId, hook: HookId, event: &str, body: &[u8]) -> Self {
         let content = match serde_json::from_slice::<Payload>(body) {

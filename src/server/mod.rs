@@ -15,16 +15,19 @@ use crate::clock::Clock;
 use crate::core::command::Address;
 use crate::store::Store;
 
+mod connections;
+mod fairness;
 mod health;
 mod secrets;
 mod webhook;
 
+pub use fairness::Fairness;
 pub use secrets::{WeakSecret, WebhookSecrets};
 
 /// GitHub sends no more than this.
 const BODY_LIMIT: usize = 25 * 1024 * 1024;
-/// A body that stops coming for this long is given up.
-const BODY_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long a header or a piece of a body may take to come.
+pub const PATIENCE: Duration = Duration::from_secs(8);
 /// GitHub gives up after ten seconds; so do we.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -37,6 +40,10 @@ pub struct Intake {
     pub secrets: Arc<WebhookSecrets>,
     /// How people address Gander.
     pub address: Arc<Address>,
+    /// One installation cannot crowd out the others.
+    pub fairness: Arc<Fairness>,
+    /// How long a header or a piece of a body may take to come.
+    pub patience: Duration,
     /// The time.
     pub clock: Clock,
     /// Wakes the worker.
@@ -44,15 +51,9 @@ pub struct Intake {
 }
 
 /// Answers until `shutdown`; requests under way are finished.
-///
-/// # Errors
-/// When the socket fails.
-pub async fn serve(
-    listener: TcpListener,
-    intake: Intake,
-    shutdown: CancellationToken,
-) -> std::io::Result<()> {
-    axum::serve(listener, router(intake)).with_graceful_shutdown(shutdown.cancelled_owned()).await
+pub async fn serve(listener: TcpListener, intake: Intake, shutdown: CancellationToken) {
+    let patience = intake.patience;
+    connections::serve(listener, router(intake), patience, shutdown).await;
 }
 
 /// All pages and endpoints.
@@ -62,7 +63,7 @@ pub fn router(intake: Intake) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
+        .layer(RequestBodyTimeoutLayer::new(intake.patience))
         .layer(TimeoutLayer::with_status_code(http::StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .with_state(intake)
 }

@@ -35,6 +35,10 @@ pub(super) async fn receive(
         tracing::warn!(delivery = %delivery.id, why, "a delivery was quarantined");
     }
     let wanted = delivery.is_wanted(&intake.address);
+    if !intake.fairness.admits(delivery.installation()) {
+        tracing::warn!(delivery = %delivery.id, "one installation sends too much; turned away");
+        return (StatusCode::TOO_MANY_REQUESTS, "this installation sends too much just now\n");
+    }
     match intake.store.accept(&delivery, wanted, intake.clock.now()).await {
         Ok(Accepted::New) => {
             if wanted {

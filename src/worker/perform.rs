@@ -80,22 +80,26 @@ impl Worker {
 
     async fn prepare(&self, job: &Job) -> Result<Fact, Fault> {
         let forge = &self.parts.forge;
-        let issue = forge.issue(&job.place, job.subject).await?;
+        let (issue, repository) =
+            tokio::try_join!(forge.issue(&job.place, job.subject), forge.repository(&job.place))?;
         let Some(issue) = issue.filter(|issue| issue.state == "open") else {
             return Ok(Fact::Declined(Declined::SubjectClosed));
         };
         if issue.labels.iter().any(|label| label.name.eq_ignore_ascii_case(SKIP_LABEL)) {
             return Ok(Fact::Declined(Declined::Skipped));
         }
-        let repository = forge.repository(&job.place).await?;
-        let text = forge.file(&job.place, &repository.default_branch, RULES_PATH).await?;
+        let actor = ordered_by(job);
+        let (text, has) = tokio::try_join!(
+            forge.file(&job.place, &repository.default_branch, RULES_PATH),
+            forge.permission(&job.place, &actor)
+        )?;
         let rules = match Rules::parse(&text.unwrap_or_default()) {
             Ok(rules) => rules,
             Err(bad) => {
                 return Ok(Fact::Declined(Declined::BadConfig { problem: bad.to_string() }));
             }
         };
-        let declined = match self.permission_lost(job, &rules).await? {
+        let declined = match permission_lost(job, &rules, has) {
             None => self.over_limits(job, &rules).await?,
             lost => lost,
         };
@@ -174,7 +178,8 @@ impl Worker {
         let Some(Verdict::Green(verified)) = job.evidence.as_ref().map(|e| e.verdict()) else {
             return Err(Fault::bug("publishing was asked for without a green verdict"));
         };
-        if let Some(lost) = self.permission_lost(job, rules).await? {
+        let has = self.parts.forge.permission(&job.place, &ordered_by(job)).await?;
+        if let Some(lost) = permission_lost(job, rules, has) {
             return Ok(Fact::Declined(lost));
         }
         let patch = self.proposed(job).await?;
@@ -223,27 +228,6 @@ impl Worker {
             forge.comment(&reply.place, reply.number, &text).await?;
         }
         Ok(())
-    }
-
-    /// Asks again whether whoever ordered this may, by the repository's own rule.
-    async fn permission_lost(&self, job: &Job, rules: &Rules) -> Result<Option<Declined>, Fault> {
-        let login = job.order.login.clone();
-        let actor = Actor { id: job.order.by, login: login.clone(), person: true };
-        let has = self.parts.forge.permission(&job.place, &actor).await?;
-        let needed = Role::from(rules.trigger.role);
-        Ok(match authorize(&actor, has, needed) {
-            Decision::Allowed => None,
-            Decision::Denied(Denied::NeedsRole { needed, has }) => {
-                let why = format!(
-                    "{needed} access is needed (`[trigger]` in `{RULES_PATH}`), and it is {has} now."
-                );
-                Some(Declined::PermissionLost { login, why })
-            }
-            Decision::Denied(Denied::NotAPerson) => {
-                let why = "the account is not a person's.".to_owned();
-                Some(Declined::PermissionLost { login, why })
-            }
-        })
     }
 
     async fn over_limits(&self, job: &Job, rules: &Rules) -> Result<Option<Declined>, Fault> {
@@ -345,4 +329,23 @@ fn about<'a>(job: &'a Job, rules: &'a Rules, base: &'a Base) -> fix::Job<'a> {
         rules,
         base: &base.sha,
     }
+}
+
+fn ordered_by(job: &Job) -> Actor {
+    Actor { id: job.order.by, login: job.order.login.clone(), person: true }
+}
+
+/// Whether whoever ordered this may still, by the repository's own rule.
+fn permission_lost(job: &Job, rules: &Rules, has: Role) -> Option<Declined> {
+    let actor = ordered_by(job);
+    let why = match authorize(&actor, has, Role::from(rules.trigger.role)) {
+        Decision::Allowed => return None,
+        Decision::Denied(Denied::NeedsRole { needed, has }) => {
+            format!(
+                "{needed} access is needed (`[trigger]` in `{RULES_PATH}`), and it is {has} now."
+            )
+        }
+        Decision::Denied(Denied::NotAPerson) => "the account is not a person's.".to_owned(),
+    };
+    Some(Declined::PermissionLost { login: actor.login, why })
 }

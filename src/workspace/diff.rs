@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 
 use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices, group_diff_ops};
 
-use super::mirror::{EntryMode, Mirror, MirrorError};
+use super::mirror::{EntryMode, Mirror, MirrorError, TreeEntry};
 use super::patch::{Change, Mode, Patch, is_binary};
-use super::tree::Workspace;
 use crate::core::path::RepoPath;
 
 /// Unchanged lines around a change.
@@ -27,17 +26,16 @@ pub struct BaseFile {
     pub content: Vec<u8>,
 }
 
-/// Reads from the mirror what a patch of this workspace replaces. Blocks the thread shortly.
+/// Reads from the mirror what a patch replaces of these entries. Blocks the thread shortly.
 ///
 /// # Errors
 /// When the mirror is damaged.
 pub fn base_files(
     mirror: &Mirror,
-    workspace: &Workspace,
+    entries: &[TreeEntry],
     patch: &Patch,
 ) -> Result<BaseFiles, MirrorError> {
-    let changed: Vec<_> = workspace
-        .entries()
+    let changed: Vec<_> = entries
         .iter()
         .filter_map(|entry| Some((RepoPath::from_bytes(&entry.path).ok()?, entry)))
         .filter(|(path, _)| patch.changes.contains_key(path))

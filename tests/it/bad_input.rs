@@ -105,7 +105,7 @@ async fn a_slip_cannot_be_used_to_make_gander_say_things() {
 
 #[tokio::test]
 async fn a_stranger_is_told_once_a_day_and_the_model_never() {
-        // Everybody may read what is public.
+    // Everybody may read what is public.
     for (role, has) in [("none", "read"), ("read", "read"), ("triage", "triage")] {
         let w = world().await;
         w.emulator.set_permission(REPO, "hubot-fan", role).unwrap();
@@ -274,10 +274,8 @@ async fn a_missing_base_an_unknown_model_and_the_skip_label_are_declined() {
 
 #[tokio::test]
 async fn too_many_open_pull_requests_are_declined() {
-    let w = world_with_rules(
-        "[verify]\ncommands = [\"sh check.sh\"]\n[limits]\nopen_pulls = 1\n",
-    )
-    .await;
+    let w = world_with_rules("[verify]\ncommands = [\"sh check.sh\"]\n[limits]\nopen_pulls = 1\n")
+        .await;
     w.fixed().await;
     let first = w.only_pull().number;
     let second = w.reported();
@@ -312,7 +310,10 @@ async fn a_spent_day_is_declined_and_the_next_day_is_new() {
     let second = w.reported();
     w.says(second, "/gander fix").await;
     let comments = w.comments(second);
-    assert!(comments[1].contains("Today's budget of this repository ($5.00) is spent"), "{comments:#?}");
+    assert!(
+        comments[1].contains("Today's budget of this repository ($5.00) is spent"),
+        "{comments:#?}"
+    );
     w.minutes_pass(12 * 60 + 1);
     w.model.will(good_fix());
     w.says(second, "/gander retry").await;
@@ -432,8 +433,7 @@ async fn links_and_other_strange_things_the_agent_leaves_are_refused() {
         ("mkdir A a && echo 1 > A/x && echo 2 > a/x", "x"),
     ] {
         let w = World::with_project(off_by_one()).await;
-        let attempt =
-            || vec![run(command), edit("count.sh", "$1 - 1", "$1"), finish("done")];
+        let attempt = || vec![run(command), edit("count.sh", "$1 - 1", "$1"), finish("done")];
         w.model.will_try(vec![attempt(), attempt(), attempt()]);
         let issue = w.fixed().await;
         let said = w.comments(issue).join("\n");

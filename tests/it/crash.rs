@@ -22,9 +22,7 @@ use gander::core::id::{DeliveryId, JobId, Number, PatchDigest, RepoId, Timestamp
 use gander::core::task::Task;
 use gander::emulator::{AppCredentials, Emulator, Fault};
 use gander::model::Scripted;
-use gander::store::{
-    Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored,
-};
+use gander::store::{Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -154,8 +152,8 @@ impl Scene {
         set_time(directory.path(), world::BEGINNING);
         let shown = directory.path().to_owned();
         let clock = Arc::new(move || time(&shown));
-        let (emulator, app) =
-            world::github(directory.path(), clock, world::owned(off_by_one())).await;
+        let (files, spec) = (world::owned(off_by_one()), world::app_spec());
+        let (emulator, app) = world::github(directory.path(), clock, files, spec).await;
         std::fs::write(directory.path().join("key.pem"), &app.private_key_pem).unwrap();
         // Until somebody listens.
         emulator.set_webhook_url(app.app_id, "http://127.0.0.1:9/".parse().unwrap());

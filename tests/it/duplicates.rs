@@ -77,15 +77,20 @@ async fn the_same_comment_told_in_other_words_starts_nothing_more() {
 #[tokio::test]
 async fn a_signed_body_under_another_event_name_is_put_aside() {
     let (w, issue, post) = commanded().await;
-    for (n, event) in ["issues", "pull_request", "pull_request_review", "push", "installation"]
-        .into_iter()
-        .enumerate()
+    for (n, event) in
+        ["issues", "pull_request", "pull_request_review", "push"].into_iter().enumerate()
     {
         let guid = guid(u32::try_from(n).unwrap() + 1);
         let forged = post.clone().with("X-GitHub-Event", event).with("X-GitHub-Delivery", guid);
         assert_eq!(forged.send(&w).await, 202, "{event}");
         assert_eq!(w.store.queue_length().await.unwrap(), 0, "{event}");
     }
+    let aside = "SELECT count(*) FROM deliveries WHERE quarantine IS NOT NULL";
+    let database = format!("sqlite://{}?mode=ro", w.data().join("gander.db").display());
+    let database = sqlx::SqlitePool::connect(&database).await.unwrap();
+    let kept: i64 = sqlx::query_scalar(aside).fetch_one(&database).await.unwrap();
+    assert_eq!(kept, 4, "each is kept for a person to look at");
+    database.close().await;
     w.settle().await;
     assert_eq!(w.comments(issue), [] as [&str; 0]);
     w.nothing_was_published();
@@ -130,6 +135,28 @@ async fn two_people_asking_at_once_get_one_job_after_the_other() {
     assert_eq!(w.only_pull().state, "open");
     let waiting = w.comments(issue).iter().filter(|text| text.starts_with("**Waiting**")).count();
     assert_eq!(waiting, 1, "{:#?}", w.comments(issue));
+    w.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_workers_on_many_issues_do_each_thing_once() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.will(good_fix());
+    let issues: Vec<u64> = (0..4).map(|_| w.reported()).collect();
+    for issue in &issues {
+        w.maintainer().comments(REPO, *issue, "/gander fix").unwrap();
+    }
+    w.emulator.deliver_all().await;
+    let worker = || async { while w.step().await {} };
+    join_all([worker(), worker(), worker(), worker()]).await;
+    w.minutes_pass(1);
+    w.settle().await;
+
+    assert_eq!(w.emulator.pulls(REPO).len(), issues.len(), "{}", w.timeline());
+    assert_eq!(w.our_branches().len(), issues.len());
+    for issue in issues {
+        assert_eq!(w.comments(issue).len(), 2, "{}", w.timeline());
+    }
     w.ends().await;
 }
 

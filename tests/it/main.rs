@@ -4,6 +4,7 @@
 //! SQLite remembers, bubblewrap holds the commands.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::print_stdout)] // what a second process says to the first
 #![allow(missing_docs, unreachable_pub)]
 
 mod wire;
@@ -14,4 +15,6 @@ mod bad_input;
 mod crash;
 mod duplicates;
 mod fix_an_issue;
+mod hostile_github;
+mod hostile_model;
 mod webhooks;

@@ -1,12 +1,16 @@
 //! What GitHub sends, and what others send in its name.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use gander::emulator::DeliveryFault;
+use gander::server::Intake;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::wire::{Post, guid, signature};
-use crate::world::{REPO, World, good_fix, off_by_one};
+use crate::world::{REPO, World, good_fix, listen, off_by_one};
 
 /// Every payload of the collection named by GANDER_WEBHOOK_EXAMPLES (the unpacked npm package
 /// `@octokit/webhooks-examples`).
@@ -214,4 +218,26 @@ async fn a_webhook_that_never_arrived_is_fetched_within_minutes() {
         w.settle().await;
     }
     assert_eq!((w.emulator.pulls(REPO).len(), w.comments(issue).len()), (1, 2));
+}
+
+#[tokio::test]
+async fn a_peer_that_dawdles_is_let_go_and_others_are_served() {
+    let w = World::with_project(off_by_one()).await;
+    let patience = Duration::from_millis(50);
+    let (url, _server) = listen(Intake { patience, ..w.intake.clone() }).await;
+    let address = format!("127.0.0.1:{}", url.port().unwrap());
+    let header = "POST /github/webhook HTTP/1.1\r\nHost: gander\r\nX-Slow";
+    let body = "POST /github/webhook HTTP/1.1\r\nHost: gander\r\nContent-Length: 100\r\n\r\n{";
+    for beginning in ["", header, body] {
+        let mut peer = TcpStream::connect(&address).await.unwrap();
+        peer.write_all(beginning.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let ended = peer.read_to_end(&mut answer);
+        tokio::time::timeout(Duration::from_secs(20), ended).await.expect("held for ever").ok();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
+    }
+    assert_eq!(a_command(&w).send(&w).await, 202);
+    w.settle().await;
+    w.ends().await;
 }

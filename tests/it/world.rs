@@ -41,6 +41,7 @@ pub struct World {
     pub store: Arc<dyn Store>,
     pub worker: Worker,
     pub webhook_url: url::Url,
+    pub intake: Intake,
     pub now: Arc<AtomicI64>,
     directory: TempDir,
     _server: DropGuard,
@@ -130,11 +131,15 @@ impl World {
     }
 
     pub async fn with_files(files: Vec<(String, Vec<u8>)>) -> Self {
+        Self::with_spec(files, app_spec()).await
+    }
+
+    pub async fn with_spec(files: Vec<(String, Vec<u8>)>, spec: AppSpec) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let now = Arc::new(AtomicI64::new(BEGINNING));
         let shown = Arc::clone(&now);
         let clock = Arc::new(move || shown.load(Ordering::SeqCst));
-        let (emulator, app) = github(directory.path(), clock, files).await;
+        let (emulator, app) = github(directory.path(), clock, files, spec).await;
         let model = Arc::new(Words::default());
         let data = directory.path().join("data");
         let store = open(&data).await;
@@ -151,9 +156,20 @@ impl World {
             model: Arc::clone(&model) as Arc<dyn Model>,
         };
         let App { intake, worker } = house.app();
-        let (webhook_url, server) = listen(intake).await;
+        let (webhook_url, server) = listen(intake.clone()).await;
         emulator.set_webhook_url(app.app_id, webhook_url.clone());
-        Self { emulator, app, model, store, worker, webhook_url, now, directory, _server: server }
+        Self {
+            emulator,
+            app,
+            model,
+            store,
+            worker,
+            webhook_url,
+            intake,
+            now,
+            directory,
+            _server: server,
+        }
     }
 
     /// Someone with write access.
@@ -254,10 +270,6 @@ impl World {
 
     pub fn issue(&self, number: u64) -> IssueView {
         self.emulator.issue(REPO, number).unwrap()
-    }
-
-    pub fn pull(&self, number: u64) -> PullView {
-        self.emulator.pull(REPO, number).unwrap()
     }
 
     /// The comments Gander wrote on an issue or pull request, without their hidden markers.
@@ -381,11 +393,12 @@ pub async fn github(
     directory: &Path,
     clock: gander::emulator::Clock,
     files: Vec<(String, Vec<u8>)>,
+    spec: AppSpec,
 ) -> (Emulator, AppCredentials) {
     let root = directory.join("github");
     std::fs::create_dir(&root).unwrap();
     let emulator = Emulator::start(Options { root, clock }).await.unwrap();
-    let app = emulator.create_app(app_spec()).unwrap();
+    let app = emulator.create_app(spec).unwrap();
     for person in ["acme", "mona", "hubot-fan"] {
         emulator.create_user(person);
     }

@@ -90,7 +90,7 @@ async fn play(command: &Demo) -> CommandResult {
     maintainer.comments(REPO, issue, "/gander fix")?;
     let seen = watch(command, &emulator, started, issue).await;
     shutdown.cancel();
-    running.await??;
+    running.await?;
     conclude(command, &emulator, &seen, started)
 }
 
