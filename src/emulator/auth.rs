@@ -12,6 +12,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use super::api::Refusal;
+use super::level::Level;
 use super::limits::ANONYMOUS;
 use super::state::{State, Token};
 
@@ -22,33 +23,6 @@ pub(crate) enum Principal {
     App(u64),
     /// The position of the token.
     Installation(usize),
-}
-
-/// How much of a permission a route needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
-    Read,
-    Write,
-    Admin,
-}
-
-impl Level {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        match text {
-            "read" => Some(Self::Read),
-            "write" => Some(Self::Write),
-            "admin" => Some(Self::Admin),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
 }
 
 /// How long an installation token lives, in milliseconds.

@@ -10,9 +10,12 @@
 mod acts;
 mod api;
 mod auth;
+mod deliveries;
+mod exchange;
 mod faults;
 mod git;
 mod hooks;
+mod level;
 mod limits;
 mod server;
 mod setup;
@@ -28,10 +31,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
+pub use self::deliveries::{DeliveryFault, DeliveryView};
+pub use self::exchange::Exchange;
 pub use self::faults::{Fault, FaultId, FaultOn, Mutation};
-pub use self::hooks::{DeliveryFault, DeliveryView};
 pub use self::limits::LimitPlan;
-pub use self::server::Exchange;
 pub use self::setup::{AppCredentials, AppSpec, RepositorySpec, Requirement};
 use self::state::State;
 pub use self::story::{Actor, CheckOutcome, MergeMethod, Verdict};

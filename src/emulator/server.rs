@@ -23,35 +23,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::api::{Answer, Content};
+use super::exchange::Exchange;
 use super::faults::Effect;
 use super::git::CgiRequest;
 use super::{Shared, acts, api, auth};
-
-/// One request to the API and its answer.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub struct Exchange {
-    /// The HTTP method.
-    pub method: String,
-    /// The pattern of the route that took it, as [`super::Emulator::routes`] names it; `None` when
-    /// there was none.
-    pub route: Option<String>,
-    /// The path below the API's root, still percent-encoded.
-    pub path: String,
-    /// The query, without the question mark, still percent-encoded.
-    pub query: String,
-    /// The headers; credentials show only their kind: `app-jwt`, `installation-token #n`, `refused` or `none`.
-    pub request_headers: Vec<(String, String)>,
-    /// The body, if it was JSON.
-    pub request_body: Option<Value>,
-    /// The status of the answer.
-    pub status: u16,
-    /// The headers of the answer.
-    pub response_headers: Vec<(String, String)>,
-    /// The body, if it was JSON.
-    pub response_body: Option<Value>,
-    /// Whether the answer reached the client. A planned fault may have cut it off.
-    pub answered: bool,
-}
 
 /// The largest request that is taken, in bytes.
 const LARGEST: usize = 256 * 1024 * 1024;

@@ -10,11 +10,12 @@ use std::path::PathBuf;
 use serde_json::Value;
 use url::Url;
 
+use super::deliveries::Hooks;
+use super::exchange::Exchange;
 use super::faults::Faults;
 use super::git::Git;
-use super::hooks::Hooks;
 use super::limits::Limits;
-use super::{Clock, Exchange, Trouble};
+use super::{Clock, Trouble};
 
 pub(crate) struct State {
     pub(crate) clock: Clock,

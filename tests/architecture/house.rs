@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
@@ -35,6 +36,8 @@ pub(crate) struct File {
     /// Of each `impl X for Y` the X.
     pub(crate) implemented: Vec<String>,
     pub(crate) silences: Vec<Silence>,
+    /// Lines of constants, which are worked out when the program is built.
+    pub(crate) constants: Vec<RangeInclusive<usize>>,
     /// Lines with a `cfg(test)` that is not on `mod tests`.
     pub(crate) tests_elsewhere: Vec<usize>,
     /// `#[path = "…"] mod tests;`: the file that holds them.
@@ -155,6 +158,7 @@ impl File {
             traits: sight.traits,
             implemented: sight.implemented,
             silences: sight.silences,
+            constants: sight.constants,
             tests_elsewhere: sight.tests_elsewhere,
             tests_beside: beside.map(|name| format!("{directory}{name}")),
             imports: BTreeMap::new(),
@@ -369,6 +373,7 @@ struct Sight {
     traits: Vec<String>,
     implemented: Vec<String>,
     silences: Vec<Silence>,
+    constants: Vec<RangeInclusive<usize>>,
     tests_elsewhere: Vec<usize>,
     inside: Option<String>,
 }
@@ -444,6 +449,11 @@ impl<'ast> Visit<'ast> for Sight {
         let open = item.fields.iter().any(|field| !matches!(field.vis, Visibility::Inherited));
         self.kind(&item.ident, &item.attrs, open);
         visit::visit_item_struct(self, item);
+    }
+
+    fn visit_item_const(&mut self, item: &'ast syn::ItemConst) {
+        self.constants.push(line_of(item.span())..=item.span().end().line);
+        visit::visit_item_const(self, item);
     }
 
     fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {

@@ -4,6 +4,7 @@
 //! webhooks, here and nowhere else.
 
 mod checks;
+mod follow;
 mod issues;
 mod pulls;
 mod refs;
@@ -16,8 +17,7 @@ pub(crate) use self::issues::{
     react, set_presence, unlabel, unreact,
 };
 pub(crate) use self::pulls::{
-    Merge, NewPull, merge, missing_check, open_pull, request_reviewers, review, synchronize,
-    why_no_pull,
+    Merge, NewPull, merge, missing_check, open_pull, request_reviewers, review, why_no_pull,
 };
 pub(crate) use self::refs::{announce_pushed, move_ref};
 use super::Trouble;

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Presence, checks, set_presence, synchronize};
+use super::follow::synchronize;
+use super::{Presence, checks, set_presence};
 use crate::emulator::Trouble;
 use crate::emulator::hooks::{self, Event};
 use crate::emulator::shapes::{self, commits};

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::emulator::Trouble;
-use crate::emulator::auth::Level;
+use crate::emulator::level::Level;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {

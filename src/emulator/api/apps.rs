@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{Access, Answer, Call, Outcome, Refusal, Route, counted, route};
-use crate::emulator::auth::{Level, issue_token};
+use crate::emulator::auth::issue_token;
+use crate::emulator::level::Level;
 use crate::emulator::shapes;
 use crate::emulator::state::Installation;
 

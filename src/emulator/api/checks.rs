@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Access, Answer, Call, Outcome, Refusal, Route, commits, counted, route};
 use crate::emulator::acts::{self, CheckChange};
-use crate::emulator::auth::Level;
+use crate::emulator::level::Level;
 use crate::emulator::shapes::{self, checks, repository_url};
 use crate::emulator::state::{CheckRun, Status};
 

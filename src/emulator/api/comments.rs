@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::issues::check_texts;
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
 use crate::emulator::acts;
-use crate::emulator::auth::Level;
+use crate::emulator::level::Level;
 use crate::emulator::shapes::issues as shapes;
 use crate::emulator::state::{Comment, Target};
 

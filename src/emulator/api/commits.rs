@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Access, Answer, Call, Content, Outcome, Refusal, Route, route};
-use crate::emulator::auth::Level;
 use crate::emulator::git::Commit;
+use crate::emulator::level::Level;
 use crate::emulator::shapes::{commits, repository_page, repository_url};
 use crate::emulator::state::{Protection, Repository};
 

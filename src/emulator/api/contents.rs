@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{Access, Answer, Call, Content, Outcome, Refusal, Route, route};
-use crate::emulator::auth::Level;
 use crate::emulator::git::{Depth, Entry};
+use crate::emulator::level::Level;
 use crate::emulator::shapes::commits::escape_path;
 use crate::emulator::shapes::{repository_page, repository_url};
 use crate::emulator::state::{Repository, State};

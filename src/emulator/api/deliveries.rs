@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
-use crate::emulator::hooks::{self, Delivery, Outcome as Sent};
+use crate::emulator::deliveries::{Delivery, Outcome as Sent};
+use crate::emulator::hooks;
 use crate::emulator::shapes::{api, moment};
 
 pub(super) const ROUTES: &[Route] = &[

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::contents::folded;
 use super::{Access, Answer, Call, Content, Outcome, Refusal, Route, route};
 use crate::emulator::acts::{self, Seal};
-use crate::emulator::auth::Level;
 use crate::emulator::git::{Depth, Edit, Git, Signature};
+use crate::emulator::level::Level;
 use crate::emulator::setup::person;
 use crate::emulator::shapes::{self, commits, node_id, repository_url};
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
 use crate::emulator::acts::{self, NewIssue, Presence};
-use crate::emulator::auth::Level;
+use crate::emulator::level::Level;
 use crate::emulator::shapes::issues as shapes;
 use crate::emulator::state::Issue;
 

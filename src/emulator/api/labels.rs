@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::issues::replace_labels;
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
 use crate::emulator::acts;
-use crate::emulator::auth::Level;
+use crate::emulator::level::Level;
 use crate::emulator::shapes::issues as shapes;
 
 const READ: Access = Access::Scope("issues", Level::Read);

@@ -25,8 +25,9 @@ use serde_json::Value;
 
 pub(crate) use self::answer::{Answer, Content, Refusal};
 pub(crate) use self::call::Call;
-use super::auth::{Level, Principal, authenticate};
+use super::auth::{Principal, authenticate};
 use super::git::Git;
+use super::level::Level;
 use super::limits::{Cost, Excess};
 use super::state::State;
 

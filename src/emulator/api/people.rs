@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
-use crate::emulator::auth::Level;
+use crate::emulator::level::Level;
 use crate::emulator::shapes;
 
 pub(super) const ROUTES: &[Route] = &[

@@ -6,7 +6,7 @@ use super::issues::check_texts;
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
 use crate::emulator::Trouble;
 use crate::emulator::acts::{self, Merge, NewPull, Presence};
-use crate::emulator::auth::Level;
+use crate::emulator::level::Level;
 use crate::emulator::shapes::{commits, pulls as shapes};
 use crate::emulator::state::{Issue, Pull};
 

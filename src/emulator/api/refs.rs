@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
 use crate::emulator::acts;
-use crate::emulator::auth::Level;
+use crate::emulator::level::Level;
 use crate::emulator::shapes::{node_id, repository_url};
 
 const READ: Access = Access::Scope("contents", Level::Read);

@@ -1,7 +1,7 @@
 //! Repositories themselves.
 
 use super::{Access, Answer, Call, Outcome, Route, route};
-use crate::emulator::auth::Level;
+use crate::emulator::level::Level;
 use crate::emulator::shapes;
 
 const READ: Access = Access::Scope("metadata", Level::Read);
