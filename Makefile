@@ -49,7 +49,7 @@ lint: deny
 deny: setup
 	@command -v cargo-deny >/dev/null || test -x target/tools/bin/cargo-deny || \
 	  $(CARGO) install cargo-deny --version 0.20.2 --locked --root target/tools
-	PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo-deny --all-features check bans licenses sources
+	PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo-deny --workspace --all-features check bans licenses sources
 
 bench: setup
 	$(CARGO) bench --locked

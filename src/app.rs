@@ -1,6 +1,8 @@
 //! The composition root: the only file that names concrete adapters.
 
 use std::collections::BTreeSet;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -232,7 +234,8 @@ fn egress(config: &Config) -> Result<Egress, StartError> {
 /// Makes the data directory, and throws away what a former run left half-done.
 fn prepare_data(data: &Path) -> Result<std::path::PathBuf, StartError> {
     let failed = |source| StartError::Data(data.to_owned(), source);
-    std::fs::create_dir_all(data).map_err(failed)?;
+    // Transcripts and logs are nobody else's business.
+    DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed)?;
     let data = data.canonicalize().map_err(failed)?;
     let scratch = data.join("scratch");
     match std::fs::remove_dir_all(&scratch) {

@@ -288,7 +288,14 @@ fn read_model(
     let provider = file.provider.unwrap_or_else(|| "anthropic".to_owned());
     let names = match variable("GANDER_MODEL") {
         Some(names) => names.split(',').map(|name| name.trim().to_owned()).collect(),
-        None if file.names.is_empty() => vec![DEFAULT_MODEL.to_owned()],
+        None if file.names.is_empty() && provider == "anthropic" => vec![DEFAULT_MODEL.to_owned()],
+        None if file.names.is_empty() => {
+            return Err(ConfigError::Missing {
+                name: "GANDER_MODEL",
+                key: "[model] names",
+                help: "Name the models of this provider that may be used, the default first.",
+            });
+        }
         None => file.names,
     };
     let usual = if provider == "openai" { "OPENAI_API_KEY" } else { "ANTHROPIC_API_KEY" };

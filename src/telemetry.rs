@@ -1,5 +1,7 @@
 //! What is logged, and where: one line per event on standard error.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 /// Libraries that log bodies of requests or answers stay silent whatever the filter says.
@@ -21,7 +23,10 @@ pub fn start(filter: Option<&str>, format: LogFormat) {
     for directive in NEVER.iter().filter_map(|text| text.parse().ok()) {
         filter = filter.add_directive(directive);
     }
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first.
     let _ = match format {
         LogFormat::Text => logs.with_target(false).try_init(),

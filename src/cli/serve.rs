@@ -21,9 +21,6 @@ pub struct Serve {
     /// The operator's configuration; variables come before it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Only receive; another process works
-    #[arg(long)]
-    no_worker: bool,
     /// Started as root: the user to become before anything is opened
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
@@ -47,10 +44,10 @@ pub fn run(command: &Serve) -> CommandResult {
     start_logging("warn,gander=info");
     let config = Config::load(command.config.as_deref(), &|name| variable(name))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(command, &config))
+    runtime.block_on(serve(&config))
 }
 
-async fn serve(command: &Serve, config: &Config) -> CommandResult {
+async fn serve(config: &Config) -> CommandResult {
     let wiring = Wiring::from_config(config).await?;
     let (forge, sandbox) = (wiring.forge.clone(), Arc::clone(&wiring.sandbox));
     let store = Arc::clone(&wiring.store);
@@ -64,17 +61,14 @@ async fn serve(command: &Serve, config: &Config) -> CommandResult {
 
     let serving = crate::server::serve(listener, app.intake, shutdown.clone());
     let working = async {
-        let ready = prove(&forge, sandbox.as_ref(), command.no_worker).await;
-        if let Err(reason) = ready {
+        if let Err(reason) = prove(&forge, sandbox.as_ref()).await {
             shutdown.cancel();
             return Err(reason);
         }
-        if !command.no_worker {
-            if let Err(fault) = app.worker.begin_sweeps().await {
-                tracing::error!(fault = fault.text, "the sweeps could not be queued");
-            }
-            app.worker.run(shutdown.clone()).await;
+        if let Err(fault) = app.worker.begin_sweeps().await {
+            tracing::error!(fault = fault.text, "the sweeps could not be queued");
         }
+        app.worker.run(shutdown.clone()).await;
         Ok(())
     };
     let ((), worked) = tokio::join!(serving, working);
@@ -88,12 +82,9 @@ async fn serve(command: &Serve, config: &Config) -> CommandResult {
 async fn prove(
     forge: &Forge,
     sandbox: &dyn Sandbox,
-    no_worker: bool,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    if !no_worker {
-        let probe = sandbox.probe().await?;
-        tracing::info!(sandbox = probe.version, processes = ?probe.process_limit, "sandbox works");
-    }
+    let probe = sandbox.probe().await?;
+    tracing::info!(sandbox = probe.version, processes = ?probe.process_limit, "sandbox works");
     match forge.app().await {
         Ok(app) => {
             tracing::info!(app = app.slug, "GitHub knows this App");

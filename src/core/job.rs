@@ -179,9 +179,17 @@ pub enum Declined {
     /// The issue is not open.
     SubjectClosed,
     /// The day's money is spent.
-    DayBudget { scope: String, limit: Money },
-    /// The repository holds more than a job can carry.
-    TooLarge { what: String },
+    DayBudget { of: Purse, limit: Money },
+}
+
+/// Whose daily money is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Purse {
+    Repository,
+    Person,
+    Installation,
 }
 
 /// What was learnt.

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use super::command::{BadCommand, Verb, help_table};
 use super::evidence::{CheckKind, Outcome, VerifiedPatch};
 use super::id::{JobId, Sha};
-use super::job::{Declined, Ending, Job, Kind, Stage};
+use super::job::{Declined, Ending, Job, Kind, Purse, Stage};
 use super::policy::{Denied, RULES_PATH, Show};
 use super::text::{boxed, inline};
 
@@ -446,11 +446,17 @@ fn declined(why: &Declined, prefix: &str) -> String {
         Declined::SubjectClosed => {
             format!("The issue was closed meanwhile. Reopen it, then comment `{prefix} retry`.")
         }
-        Declined::DayBudget { scope, limit } => format!(
-            "Today's budget of {scope} ({limit}) is spent. It is full again at midnight UTC; \
-             the limit is `[budget]` in `{RULES_PATH}`."
-        ),
-        Declined::TooLarge { what } => format!("This repository cannot be worked on: {what}"),
+        Declined::DayBudget { of, limit } => {
+            let (whose, set_by) = match of {
+                Purse::Repository => ("this repository", format!("`[budget]` in `{RULES_PATH}`")),
+                Purse::Person => ("whoever asked", format!("`[budget]` in `{RULES_PATH}`")),
+                Purse::Installation => ("this installation", "the operator's".to_owned()),
+            };
+            format!(
+                "Today's budget of {whose} ({limit}) is spent. It is full again at midnight UTC; \
+                 the limit is {set_by}."
+            )
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::core::command::Role;
 use crate::core::event::{Actor, FIX_LABEL, SKIP_LABEL};
 use crate::core::evidence::Verdict;
 use crate::core::id::JobId;
-use crate::core::job::{Base, Declined, Effect, Fact, Job, Stage};
+use crate::core::job::{Base, Declined, Effect, Fact, Job, Purse, Stage};
 use crate::core::path::PatchDigest;
 use crate::core::policy::{Decision, Denied, RULES_PATH, Rules, authorize};
 use crate::core::report;
@@ -246,18 +246,18 @@ impl Worker {
         }
         let budget = self.budget(job, rules);
         let days = [
-            (Scope::Repo(job.place.repo), rules.budget.repository_day, "this repository"),
-            (Scope::Person(job.order.by), rules.budget.person_day, "whoever asked"),
+            (Scope::Repo(job.place.repo), rules.budget.repository_day, Purse::Repository),
+            (Scope::Person(job.order.by), rules.budget.person_day, Purse::Person),
             (
                 Scope::Installation(job.place.installation),
                 self.parts.settings.installation_day,
-                "this installation",
+                Purse::Installation,
             ),
         ];
-        for (scope, limit, name) in days {
+        for (scope, limit, of) in days {
             let spent = self.parts.store.spent(scope, self.parts.clock.midnight()).await?;
             if spent + budget > limit {
-                return Ok(Some(Declined::DayBudget { scope: name.to_owned(), limit }));
+                return Ok(Some(Declined::DayBudget { of, limit }));
             }
         }
         Ok(None)

@@ -230,7 +230,8 @@ fn concerns(job: &Job, number: Number, what: Closed) -> bool {
         return false;
     }
     match what {
-        Closed::Issue => job.subject == number && job.pull.is_none(),
+        // One that waits finds it closed when its turn comes, and tells whoever asked.
+        Closed::Issue => job.subject == number && job.pull.is_none() && job.is_live(),
         Closed::Pull | Closed::Merged => {
             job.pull.as_ref().is_some_and(|pull| pull.number == number)
         }

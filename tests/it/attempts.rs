@@ -398,12 +398,13 @@ async fn a_second_command_waits_for_the_first_to_end() {
     assert_eq!(w.emulator.pulls(REPO).len(), 1, "one at a time");
 
     w.model.will(vec![write("NEXT.md", "next\n"), finish("next")]);
-    // Merging closes the issue, and with it what waited there; whoever wants it reopens it.
+    // Merging closes the issue, so what waited there does not begin; whoever asked is told.
     w.maintainer().merges(REPO, first, MergeMethod::Squash).unwrap();
     w.settle().await;
     let comments = w.comments(issue);
     assert!(comments[0].starts_with("**Merged** by mona"), "{comments:#?}");
-    assert!(comments[2].starts_with("**Closed** by mona"), "{comments:#?}");
+    assert!(comments[2].starts_with("**Not started**"), "{comments:#?}");
+    assert!(comments[3].starts_with("@mona Not started"), "{comments:#?}");
 
     w.maintainer().reopens(REPO, issue).unwrap();
     w.says(issue, "/gander retry").await;
