@@ -1,0 +1,234 @@
+//! The real program, as an operator and a newcomer meet it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
+#![allow(missing_docs)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+
+use gander::emulator::{AppCredentials, AppSpec, Emulator, Options};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+const SECRET: &str = "a webhook secret nobody guesses";
+
+fn gander() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gander"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command.env_clear().env("PATH", path).env("HOME", "/tmp").stdin(Stdio::null());
+    command
+}
+
+fn said(output: &Output) -> String {
+    let (out, err) = (&output.stdout, &output.stderr);
+    format!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
+}
+
+fn fails_saying(command: &mut Command, words: &str) {
+    let output = command.output().unwrap();
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.starts_with("gander: ") && text.contains(words), "{text}");
+    assert!(!text.contains("panicked"), "{text}");
+}
+
+/// A GitHub with one App on it, and the settings that go with them.
+async fn github(directory: &Path) -> (Emulator, AppCredentials) {
+    let now = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        i64::try_from(since.as_millis()).unwrap()
+    };
+    let root = directory.join("github");
+    std::fs::create_dir(&root).unwrap();
+    let emulator = Emulator::start(Options { root, clock: Arc::new(now) }).await.unwrap();
+    let spec = AppSpec {
+        slug: "gander".to_owned(),
+        webhook_secret: SECRET.to_owned(),
+        ..AppSpec::default()
+    };
+    let app = emulator.create_app(spec).unwrap();
+    (emulator, app)
+}
+
+fn serve(directory: &Path, emulator: &Emulator, app: &AppCredentials, key: &str) -> Command {
+    let script = directory.join("script.json");
+    std::fs::write(&script, r#"{"attempts": []}"#).unwrap();
+    let mut command = gander();
+    command
+        .arg("serve")
+        .env("GANDER_LISTEN", "127.0.0.1:0")
+        .env("GANDER_DATA", directory.join("data"))
+        .env("GANDER_APP_ID", app.app_id.to_string())
+        .env("GANDER_PRIVATE_KEY", key)
+        .env("GANDER_WEBHOOK_SECRET", SECRET)
+        .env("GANDER_API_URL", emulator.api_url().as_str())
+        .env("GANDER_WEB_URL", emulator.web_url().as_str())
+        .env("GANDER_ALLOW_PRIVATE_ADDRESSES", "true")
+        .env("GANDER_MODEL_SCRIPT", script)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// A server that is listening, and its log so far.
+struct Served {
+    process: Child,
+    log: BufReader<std::process::ChildStderr>,
+    address: String,
+}
+
+impl Served {
+    fn start(mut command: Command) -> Self {
+        let mut process = command.spawn().unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("listening") {
+            line.clear();
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before it listened");
+        }
+        let at = line.split("address=").nth(1).unwrap().trim().to_owned();
+        Self { process, log, address: at }
+    }
+
+    fn ask(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn stop(mut self) -> (Option<i32>, String) {
+        let pid = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let mut log = String::new();
+        self.log.read_to_string(&mut log).unwrap();
+        (self.process.wait().unwrap().code(), log)
+    }
+}
+
+#[test]
+fn what_is_missing_is_named_with_the_way_to_get_it() {
+    fails_saying(gander().arg("serve"), "GANDER_APP_ID is not set");
+    let with = |variables: &[(&str, &str)]| {
+        let mut command = gander();
+        command.arg("serve").env("APP_ID", "1").env("ANTHROPIC_API_KEY", "k");
+        command.envs(variables.iter().copied());
+        command
+    };
+    fails_saying(&mut with(&[]), "GANDER_PRIVATE_KEY is not set");
+    fails_saying(&mut with(&[("PRIVATE_KEY", "x")]), "openssl rand -hex 32");
+    let weak = [("PRIVATE_KEY", "x"), ("WEBHOOK_SECRET", "secret")];
+    fails_saying(&mut with(&weak), "shorter than 16 characters");
+    let no_key = [("PRIVATE_KEY", "x"), ("WEBHOOK_SECRET", SECRET)];
+    fails_saying(&mut with(&no_key), "not an RSA key in PEM form");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_not_the_apps_is_found_out_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (emulator, app) = github(directory.path()).await;
+    let spec = AppSpec { slug: "another".to_owned(), ..AppSpec::default() };
+    let other = emulator.create_app(spec).unwrap();
+    let mut command = serve(directory.path(), &emulator, &app, &other.private_key_pem);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("gander: GitHub does not accept this App's number and key"), "{text}");
+    assert!(!text.contains("PRIVATE KEY-----"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_serves_until_it_is_told_to_stop_and_then_goes_quietly() {
+    let directory = tempfile::tempdir().unwrap();
+    let (emulator, app) = github(directory.path()).await;
+    let command = serve(directory.path(), &emulator, &app, &app.private_key_pem);
+    let (code, log) = tokio::task::spawn_blocking(move || {
+        let served = Served::start(command);
+        let get = |path: &str| {
+            served.ask(&format!("GET {path} HTTP/1.1\r\nHost: gander\r\nConnection: close\r\n\r\n"))
+        };
+        assert!(get("/healthz").starts_with("HTTP/1.1 200"));
+        assert!(get("/readyz").starts_with("HTTP/1.1 200"));
+        let body = r#"{"zen":"Keep it logically awesome.","hook_id":1}"#;
+        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(body.as_bytes());
+        let signature = hex::encode(mac.finalize().into_bytes());
+        let post = |signature: &str| {
+            served.ask(&format!(
+                "POST /github/webhook HTTP/1.1\r\nHost: gander\r\nConnection: close\r\n\
+                 X-GitHub-Delivery: 72d3162e-cc78-11e3-81ab-4c9367dc0958\r\n\
+                 X-GitHub-Hook-ID: 1\r\nX-GitHub-Event: ping\r\n\
+                 X-Hub-Signature-256: sha256={signature}\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            ))
+        };
+        assert!(post(&signature).starts_with("HTTP/1.1 202"));
+        assert!(post(&"0".repeat(64)).starts_with("HTTP/1.1 401"));
+        served.stop()
+    })
+    .await
+    .unwrap();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.trim_end().ends_with("stopped"), "{log}");
+    assert!(!log.contains(SECRET) && !log.contains('\u{1b}'), "{log}");
+}
+
+#[test]
+fn a_rules_file_is_checked_with_line_and_column() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gander.toml");
+    std::fs::write(&file, "[agent]\natempts = 2\n").unwrap();
+    let check = |file: &Path| {
+        let mut command = gander();
+        command.args(["config", "check"]).arg(file);
+        command
+    };
+    fails_saying(&mut check(&file), "line 2, column 1: unknown field `atempts`");
+    fails_saying(&mut check(&directory.path().join("none")), "there is no");
+    std::fs::write(&file, "[agent]\nattempts = 2\n").unwrap();
+    let output = check(&file).output().unwrap();
+    assert!(output.status.success() && said(&output).contains("attempts = 2"), "{}", said(&output));
+}
+
+#[test]
+fn a_local_run_that_cannot_be_says_why_and_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let git = |arguments: &[&str]| {
+        let done = Command::new("git").args(arguments).current_dir(directory.path()).output();
+        assert!(done.unwrap().status.success());
+    };
+    git(&["init", "--quiet", "empty"]);
+    std::fs::write(at("issue.md"), "It crashes\n").unwrap();
+    std::fs::write(at("blank.md"), "\n").unwrap();
+    std::fs::write(at("script.json"), "{\"attempts\": [[\n").unwrap();
+    let run = |repo: &str, issue: &str, model: &str| {
+        let mut command = gander();
+        command.arg("run").arg("--repo").arg(at(repo)).arg("--issue").arg(at(issue));
+        command.args(["--model", model]).arg("--out").arg(at("out"));
+        command
+    };
+    let script = format!("scripted:{}", at("script.json").display());
+    fails_saying(&mut run("nowhere", "issue.md", &script), "cannot be opened");
+    fails_saying(&mut run("empty", "issue.md", &script), "no commit yet");
+    fails_saying(&mut run("empty", "blank.md", &script), "write a title on its first line");
+    fails_saying(&mut run("empty", "nothing.md", &script), "cannot be read");
+    assert!(!at("out/change.patch").exists());
+}
+
+#[test]
+fn the_demo_opens_a_pull_request_and_tells_machines_too() {
+    let output = gander().args(["demo", "--json"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let story: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let pull = &story["pull_request"];
+    assert_eq!((&pull["number"], &pull["state"]), (&2.into(), &"open".into()), "{story:#}");
+    let texts: Vec<&str> =
+        story["timeline"].as_array().unwrap().iter().map(|e| e["text"].as_str().unwrap()).collect();
+    assert!(texts.iter().any(|text| text.starts_with("commented on #1: /gander fix")), "{texts:?}");
+    assert!(texts.last().unwrap().contains("@mona #2 is ready for your review"), "{texts:?}");
+}
