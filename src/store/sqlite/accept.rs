@@ -56,6 +56,11 @@ impl Arrival {
             work,
         })
     }
+
+    /// Whether recording it takes more than its own row.
+    pub(super) fn leads_to_work(&self) -> bool {
+        self.work.is_some()
+    }
 }
 
 /// Records at most [`ROWS_AT_ONCE`] deliveries and queues those that are new and wanted.

@@ -81,6 +81,11 @@ enum Failed {
 }
 
 async fn write_batch(connection: &mut SqliteConnection, batch: &mut [Write]) {
+    // Each statement is a trip to SQLite's thread, and most of what GitHub sends needs only one.
+    // What fails here is decided below, as if it had not been tried.
+    if is_one_statement(batch) && apply(connection, batch).await.is_ok() {
+        return;
+    }
     match transaction(connection, batch).await {
         Ok(()) => {}
         Err(Failed::ToWrite(_)) if batch.len() > 1 => {
@@ -94,6 +99,14 @@ async fn write_batch(connection: &mut SqliteConnection, batch: &mut [Write]) {
         }
         Err(Failed::ToBegin(why) | Failed::ToWrite(why)) => fail(batch, &why),
     }
+}
+
+/// Deliveries to be recorded and nothing else: one `INSERT`, which is a transaction by itself.
+fn is_one_statement(batch: &[Write]) -> bool {
+    batch.len() <= accept::ROWS_AT_ONCE
+        && batch.iter().all(
+            |write| matches!(write, Write::Accept(waiting) if !waiting.request.leads_to_work()),
+        )
 }
 
 async fn transaction(connection: &mut SqliteConnection, batch: &mut [Write]) -> Result<(), Failed> {
