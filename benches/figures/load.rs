@@ -174,7 +174,7 @@ fn payload(comment: &str, issue_body: &str) -> Value {
         },
         "repository": repository(),
         "sender": account(login),
-        "installation": {"id": 3, "node_id": "MDIzOkludGVncmF0aW9uSW5z"},
+        "installation": {"id": PLACE, "node_id": "MDIzOkludGVncmF0aW9uSW5z"},
     })
 }
 
