@@ -175,14 +175,20 @@ async fn the_twin() {
     w.model.will_try(thief(port, &host));
     let issue = w.fixed().await;
     assert_eq!(w.only_pull().state, "open", "{}", w.comments(issue).join("\n"));
-    let mut lines = Vec::new();
+    let mut sent: Vec<[String; 3]> = Vec::new();
     for exchange in w.emulator.exchanges().split_off(begun) {
         let headers = json!(exchange.request_headers);
         let body = exchange.request_body.unwrap_or_default();
-        lines.push(format!("{} {} {}", exchange.method, exchange.path, exchange.query));
-        lines.push(masked(headers).to_string());
-        lines.push(masked(body).to_string());
+        sent.push([
+            format!("{} {} {}", exchange.method, exchange.path, exchange.query),
+            masked(headers).to_string(),
+            masked(body).to_string(),
+        ]);
     }
+    // Questions that are asked at once arrive in any order.
+    let question = |sent: &[String; 3]| sent[0].starts_with("GET ");
+    sent.chunk_by_mut(|a, b| question(a) && question(b)).for_each(<[_]>::sort_unstable);
+    let mut lines = sent.concat();
     // What the model was told left for its provider.
     lines.extend(w.model.heard().split_off(3));
     let web = w.emulator.web_url();
