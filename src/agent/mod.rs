@@ -124,6 +124,8 @@ impl AgentError {
 const REPLY_TOKENS: u32 = 16_000;
 /// How often a passing failure of the provider is met by asking again.
 const RETRIES: u32 = 4;
+/// The longest wait for the provider within an attempt.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How often the model may answer without using a tool.
 const IDLE_TURNS: u32 = 2;
 
@@ -329,7 +331,7 @@ async fn ask(
             Err(error) => match error.kind() {
                 FaultKind::Retry { after_seconds } => {
                     tracing::warn!(%error, "asking the model again");
-                    let wait = after_seconds.map_or(pause, Duration::from_secs);
+                    let wait = after_seconds.map_or(pause, Duration::from_secs).min(LONGEST_PAUSE);
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
                         () = stop.cancelled() => return Err(error),

@@ -303,7 +303,9 @@ pub fn advance(job: &Job, fact: &Fact) -> Option<(Job, Vec<Effect>)> {
     let effects = match (&job.stage, fact) {
         (Stage::Done(_), _) => return None,
 
-        (_, Fact::Closed { by, merged: true }) if job.pull.is_some() => {
+        (stage, Fact::Closed { by, merged: true })
+            if job.pull.is_some() || matches!(stage, Stage::Publishing { .. }) =>
+        {
             next.end(Ending::Merged { by: by.clone() })
         }
         (_, Fact::Closed { by, merged: false }) => next.end(Ending::Closed { by: by.clone() }),
@@ -420,7 +422,8 @@ impl Job {
 
     fn end(&mut self, ending: Ending) -> Vec<Effect> {
         let people_did_it = matches!(ending, Ending::Merged { .. } | Ending::Closed { .. });
-        let may_stand_half_done = self.stage.is_ours() || self.pull.is_some();
+        let may_stand_half_done =
+            self.stage.is_ours() && self.stage != Stage::Preparing || self.pull.is_some();
         let mut effects = Vec::new();
         if may_stand_half_done && !matches!(ending, Ending::Merged { .. }) {
             effects.push(Effect::Undo);

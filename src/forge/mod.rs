@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
+use moka::future::Cache;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::SecretString;
 use serde::Serialize;
@@ -21,7 +22,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::core::event::Place;
 use crate::core::fault::FaultKind;
-use crate::core::id::InstallationId;
+use crate::core::id::{InstallationId, RepoId, Sha};
 use crate::egress::{Egress, denied_by};
 
 mod auth;
@@ -67,6 +68,8 @@ struct Inner {
     clock: Clock,
     sessions: Sessions,
     limits: Limits,
+    /// Binary files that were stored as blobs, by the SHA-256 of their content.
+    stored: Cache<(RepoId, [u8; 32]), Sha>,
 }
 
 /// Why GitHub did not do as asked.
@@ -182,7 +185,9 @@ impl Forge {
     pub fn new(config: ForgeConfig, egress: Egress, clock: Clock) -> Self {
         let api = config.api.as_str().trim_end_matches('/').to_owned();
         let limits = Limits::new(clock.clone());
-        let inner = Inner { config, api, egress, clock, sessions: Sessions::new(), limits };
+        let stored = Cache::builder().max_capacity(10_000).build();
+        let sessions = Sessions::new();
+        let inner = Inner { config, api, egress, clock, sessions, limits, stored };
         Self { inner: Arc::new(inner) }
     }
 

@@ -159,12 +159,8 @@ pub struct Pull {
     pub number: Number,
     pub state: String,
     #[serde(default)]
-    pub title: String,
-    #[serde(default)]
-    pub body: Option<String>,
+    pub merged_at: Option<String>,
     pub head: Tip,
-    #[serde(default)]
-    pub labels: Vec<Label>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -190,6 +186,8 @@ pub struct CheckRun {
 pub struct DeliverySummary {
     pub id: u64,
     pub guid: String,
+    #[serde(default)]
+    pub delivered_at: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -6,6 +6,7 @@
 use base64::Engine as _;
 use http::Method;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segment, segments};
 use crate::core::event::Place;
@@ -77,12 +78,18 @@ impl Forge {
         if let Ok(text) = std::str::from_utf8(content) {
             return Ok(json!({"path": file.path, "mode": mode, "type": "blob", "content": text}));
         }
+        // A try that had to wait goes on where it was: what is stored is not sent again.
+        let key = (place.repo, Sha256::digest(content).into());
+        if let Some(sha) = self.inner.stored.get(&key).await {
+            return Ok(json!({"path": file.path, "mode": mode, "type": "blob", "sha": sha}));
+        }
         let encoded = base64::engine::general_purpose::STANDARD.encode(content);
         let body = json!({"content": encoded, "encoding": "base64"});
         let path = format!("{}/git/blobs", repo_path(place));
         let blob: payload::Object = self
             .change(place, Scope::Push, (Method::POST, path), &body, "storing a file of the commit")
             .await?;
+        self.inner.stored.insert(key, blob.sha.clone()).await;
         Ok(json!({"path": file.path, "mode": mode, "type": "blob", "sha": blob.sha}))
     }
 

@@ -5,7 +5,7 @@ use http::Method;
 use super::{Call, Forge, ForgeError, RAW, Scope, found, payload, repo_path, segment, segments};
 use crate::core::command::Role;
 use crate::core::event::{Actor, Place};
-use crate::core::id::{Branch, DeliveryId, Number, Sha, UserId};
+use crate::core::id::{Branch, DeliveryId, Number, Sha, Timestamp, UserId};
 
 /// Where a branch stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +114,12 @@ impl Forge {
 }
 
 impl payload::DeliverySummary {
+    /// Whether it was sent before this moment.
+    pub fn is_before(&self, moment: Timestamp) -> bool {
+        chrono::DateTime::parse_from_rfc3339(&self.delivered_at)
+            .is_ok_and(|at| at.timestamp_millis() < moment.0)
+    }
+
     /// Its GUID, if well formed.
     pub fn delivery_id(&self) -> Option<DeliveryId> {
         self.guid.parse().ok()

@@ -45,6 +45,18 @@ impl PublishError {
     }
 }
 
+/// What stands on GitHub after publishing.
+#[derive(Debug)]
+pub enum Published {
+    /// An open pull request.
+    Open(Pull),
+    /// One of an earlier try, which people have ended before it was written down.
+    Ended {
+        /// By merging it.
+        merged: bool,
+    },
+}
+
 /// Branch, commit and pull request of a job.
 pub async fn pull_request(
     forge: &Forge,
@@ -52,15 +64,19 @@ pub async fn pull_request(
     verified: &VerifiedPatch,
     patch: &Patch,
     setting: &Setting,
-) -> Result<Pull, PublishError> {
+) -> Result<Published, PublishError> {
     if patch.digest() != *verified.patch() {
         return Err(PublishError::NotVerified);
     }
     let base = job.base.as_ref().filter(|base| base.sha == *verified.base());
     let base = base.ok_or(PublishError::NoBase)?;
-    let head = commit_on_branch(forge, job, base, patch, setting).await?;
     let branch = job.branch();
-    let number = match forge.pull_of(&job.place, &branch).await? {
+    let there = forge.pull_of(&job.place, &branch).await?;
+    if let Some(ended) = there.as_ref().filter(|pull| pull.state != "open") {
+        return Ok(Published::Ended { merged: ended.merged_at.is_some() });
+    }
+    let head = commit_on_branch(forge, job, base, patch, setting).await?;
+    let number = match there {
         Some(pull) => pull.number,
         None => {
             let new = NewPull {
@@ -84,7 +100,7 @@ pub async fn pull_request(
     if !verified.is_proven() {
         forge.add_label(&job.place, number, report::UNPROVEN_LABEL).await?;
     }
-    Ok(Pull { number, branch, head })
+    Ok(Published::Open(Pull { number, branch, head }))
 }
 
 /// Takes back what a stopped job may have left: an open pull request, its branch.
@@ -105,12 +121,12 @@ pub async fn undo(forge: &Forge, job: &Job) -> Result<(), PublishError> {
 
 /// Whether a branch holds nothing but the one commit Gander made: a person's commit stays.
 async fn is_ours_alone(forge: &Forge, job: &Job, head: &Sha) -> Result<bool, ForgeError> {
-    if job.pull.as_ref().is_some_and(|pull| pull.head == *head) {
-        return Ok(true);
+    if let Some(pull) = &job.pull {
+        return Ok(pull.head == *head);
     }
     let commit = forge.commit(&job.place, head).await?;
     let base = job.base.as_ref().map(|base| &base.sha);
-    Ok(commit.is_some_and(|commit| commit.parents.first().map(|p| &p.sha) == base))
+    Ok(commit.is_some_and(|commit| commit.parents.iter().map(|parent| &parent.sha).eq(base)))
 }
 
 async fn commit_on_branch(

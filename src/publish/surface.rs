@@ -42,7 +42,8 @@ impl IssueComment<'_> {
         let Self(forge) = self;
         let (place, number) = (&job.place, job.subject);
         match &job.stage {
-            Stage::Preparing => {
+            // Shown late, the first stage may be over already.
+            Stage::Preparing | Stage::Fixing { round: 1, attempt: 1 } => {
                 forge.remove_label(place, number, report::NEEDS_HUMAN_LABEL).await?;
                 forge.add_label(place, number, report::WORKING_LABEL).await
             }

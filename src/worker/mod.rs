@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -16,7 +16,7 @@ use crate::core::budget::Money;
 use crate::core::command::Address;
 use crate::core::fault::FaultKind;
 use crate::core::id::{JobId, PatchDigest};
-use crate::core::job::{Effect, Fact, Job, Stage, advance};
+use crate::core::job::{Effect, Ending, Fact, Job, Stage, advance};
 use crate::core::policy::Show;
 use crate::core::report::Setting;
 use crate::core::task::Task;
@@ -64,7 +64,7 @@ pub struct Settings {
     pub most_per_job: Money,
     /// No installation may cost more in a day.
     pub installation_day: Money,
-    /// Tasks done side by side.
+    /// Steps of jobs done side by side.
     pub workers: usize,
     /// First pause before asking an overloaded model again.
     pub model_pause: Duration,
@@ -74,6 +74,8 @@ pub struct Settings {
 #[derive(Clone)]
 pub struct Worker {
     parts: Parts,
+    /// For steps of jobs.
+    places: Arc<Semaphore>,
 }
 
 /// What performing a task led to.
@@ -94,12 +96,16 @@ struct Learnt {
 }
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// How long an idle worker sleeps at most, should a hint have been missed.
+/// Loops beside those that steps of jobs can hold.
+const HANDS_BESIDE: usize = 16;
+/// How often the queue is looked at without a hint.
 const IDLE: Duration = Duration::from_secs(1);
 /// Tries of something that only shows or answers, before it is dropped.
 const MOST_TRIES_OF_WORDS: u32 = 30;
 /// Tries of a step of a job, before the job ends with the failure.
 const MOST_TRIES_OF_STEPS: u32 = 6;
+/// Waits that the other side asked for, before even those end.
+const MOST_WAITS: u32 = 100;
 const LONGEST_PAUSE_SECONDS: u64 = 600;
 /// A job that changes while its fact is written is read again; this often at most.
 const MOST_CONFLICTS: u32 = 20;
@@ -107,13 +113,30 @@ const MOST_CONFLICTS: u32 = 20;
 impl Worker {
     /// A worker that has not begun.
     pub fn new(parts: Parts) -> Self {
-        Self { parts }
+        let places = Arc::new(Semaphore::new(parts.settings.workers.max(1)));
+        Self { parts, places }
     }
 
     /// Works until `shutdown`, then hands back what it holds.
+    ///
+    /// Steps of jobs take minutes and wait for one of a few places; deciding, answering and showing
+    /// go on beside them, so that a `cancel` reaches the job it is about.
     pub async fn run(&self, shutdown: CancellationToken) {
-        let loops = (0..self.parts.settings.workers.max(1)).map(|_| self.work(&shutdown));
-        futures_util::future::join_all(loops).await;
+        let places = self.parts.settings.workers.max(1);
+        let loops = (0..places + HANDS_BESIDE).map(|_| self.work(&shutdown));
+        let working = futures_util::future::join_all(loops);
+        tokio::join!(working, self.tick(&shutdown));
+    }
+
+    /// Looks at the queue now and then, should a hint have been missed or something become due.
+    async fn tick(&self, shutdown: &CancellationToken) {
+        while !shutdown.is_cancelled() {
+            self.parts.wake.notify_one();
+            tokio::select! {
+                () = tokio::time::sleep(IDLE) => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
     }
 
     async fn work(&self, shutdown: &CancellationToken) {
@@ -132,7 +155,6 @@ impl Worker {
     async fn idle(&self, shutdown: &CancellationToken) {
         tokio::select! {
             () = self.parts.wake.notified() => {}
-            () = tokio::time::sleep(IDLE) => {}
             () = shutdown.cancelled() => {}
         }
     }
@@ -142,12 +164,25 @@ impl Worker {
         let Some(claim) = self.parts.store.claim(self.parts.clock.now()).await? else {
             return Ok(false);
         };
+        // There may be more: let another loop look.
+        self.parts.wake.notify_one();
         let stop = shutdown.child_token();
         let performed = {
-            let work = self.perform(&claim, &stop);
+            let work = async {
+                let _place = match &claim.task {
+                    Task::Effect { effect, .. } if is_step(effect) => {
+                        self.places.acquire().await.ok()
+                    }
+                    _ => None,
+                };
+                self.perform(&claim, &stop).await
+            };
             tokio::pin!(work);
             loop {
                 tokio::select! {
+                    // A stopping worker hands back, whatever its work says of being stopped.
+                    biased;
+                    () = shutdown.cancelled() => break None,
                     performed = &mut work => break Some(performed),
                     () = tokio::time::sleep(HEARTBEAT) => {
                         if !self.still_ours(&claim).await {
@@ -155,7 +190,6 @@ impl Worker {
                             break None;
                         }
                     }
-                    () = shutdown.cancelled() => break None,
                 }
             }
         };
@@ -208,7 +242,7 @@ impl Worker {
         };
         let most = if step_of.is_some() { MOST_TRIES_OF_STEPS } else { MOST_TRIES_OF_WORDS };
         if let FaultKind::Retry { after_seconds } = fault.kind
-            && (claim.tries < most || after_seconds.is_some())
+            && (claim.tries < most || after_seconds.is_some() && claim.tries < MOST_WAITS)
         {
             let pause = after_seconds.unwrap_or(1 << claim.tries.min(9));
             let pause = i64::try_from(pause.min(LONGEST_PAUSE_SECONDS)).unwrap_or(i64::MAX);
@@ -219,7 +253,9 @@ impl Worker {
         tracing::error!(fault = %fault.text, task = ?claim.task.lane(), "given up");
         match step_of {
             Some(job) => {
-                let fact = Fact::Broke { why: fault.text };
+                // People on GitHub are not told where on our disk things lie.
+                let data = self.parts.settings.data.display().to_string();
+                let fact = Fact::Broke { why: fault.text.replace(&data, "[data]") };
                 let learnt = Learnt { job: job.clone(), fact, patch: None };
                 self.learn(&claim.lease, &learnt).await
             }
@@ -314,6 +350,8 @@ fn money_moved(before: &Job, after: &Job) -> Option<LedgerEntry> {
     };
     let (micros, what) = match (works(before), works(after)) {
         (false, true) => (after.budget.micros(), "reserved"),
+        // What the stopped attempt cost is not known here: its whole reservation counts as spent.
+        (true, false) if was_cut_off(before, after) => return None,
         (true, false) => (after.spent.micros() - after.budget.micros(), "settled"),
         _ => return None,
     };
@@ -325,6 +363,15 @@ fn money_moved(before: &Job, after: &Job) -> Option<LedgerEntry> {
         micros,
         what: what.to_owned(),
     })
+}
+
+/// Whether the job ended while the model was at work, so that its last words were not heard.
+fn was_cut_off(before: &Job, after: &Job) -> bool {
+    let stopped = |ending: &Ending| {
+        matches!(ending, Ending::Cancelled { .. } | Ending::Closed { .. } | Ending::Failed { .. })
+    };
+    matches!(before.stage, Stage::Fixing { .. })
+        && matches!(&after.stage, Stage::Done(ending) if stopped(ending))
 }
 
 /// Whether an effect is a step of the job, so that its failure is a fact about the job.

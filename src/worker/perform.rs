@@ -9,6 +9,7 @@ use super::{Fault, Learnt, Outcome, Worker};
 use crate::core::command::Role;
 use crate::core::event::{Actor, FIX_LABEL, SKIP_LABEL};
 use crate::core::evidence::Verdict;
+use crate::core::fault::FaultKind;
 use crate::core::id::JobId;
 use crate::core::job::{Base, Declined, Effect, Fact, Job, Purse, Stage};
 use crate::core::path::PatchDigest;
@@ -16,8 +17,8 @@ use crate::core::policy::{Decision, Denied, RULES_PATH, Rules, authorize};
 use crate::core::report;
 use crate::core::task::{Reply, Task};
 use crate::forge::BranchHead;
-use crate::publish;
 use crate::publish::surface::{CheckRun, IssueComment, Surface};
+use crate::publish::{self, Published};
 use crate::store::{Claim, Scope};
 use crate::workspace::mirror::{History, Mirror, MirrorError, Source, Want};
 use crate::workspace::patch::Patch;
@@ -59,7 +60,11 @@ impl Worker {
             (Effect::Acknowledge, _) => self.acknowledge_command(&job).await?,
             (Effect::Show, _) => self.show(&job).await?,
             (Effect::Announce, _) => self.announce(&job).await?,
-            (Effect::Undo, _) => publish::undo(&self.parts.forge, &job).await?,
+            (Effect::Undo, _) => {
+                let undone = publish::undo(&self.parts.forge, &job).await;
+                self.parts.forge.revoke_push_token(&job.place).await;
+                undone?;
+            }
             (Effect::Prepare, Stage::Preparing) => return learnt(self.prepare(&job).await?),
             (Effect::Fix { round, attempt }, Stage::Fixing { round: r, attempt: a })
                 if (round, attempt) == (r, a) =>
@@ -153,8 +158,10 @@ impl Worker {
             }
             AttemptEnd::Failed(why) => Fact::AttemptFailed { round, attempt: number, why, cost },
             AttemptEnd::OutOfBudget(why) => Fact::OutOfBudget { why: format!("{why}."), cost },
-            // Whoever stopped us has written what there is to write.
-            AttemptEnd::Stopped => return Ok(Outcome::Done),
+            AttemptEnd::Stopped => {
+                let text = "the attempt was stopped from outside".to_owned();
+                return Err(Fault { kind: FaultKind::Retry { after_seconds: None }, text });
+            }
         };
         Ok(Outcome::Learnt(Box::new(Learnt { job: job.id.clone(), fact, patch: kept })))
     }
@@ -188,7 +195,10 @@ impl Worker {
         let setting = self.setting(job);
         let pull = publish::pull_request(&self.parts.forge, job, &verified, &patch, &setting).await;
         self.parts.forge.revoke_push_token(&job.place).await;
-        Ok(Fact::Published { pull: pull? })
+        Ok(match pull? {
+            Published::Open(pull) => Fact::Published { pull },
+            Published::Ended { merged } => Fact::Closed { by: None, merged },
+        })
     }
 
     async fn acknowledge_command(&self, job: &Job) -> Result<(), Fault> {

@@ -2,7 +2,7 @@
 
 use super::{Fault, Worker};
 use crate::core::delivery::Delivery;
-use crate::core::id::HookId;
+use crate::core::id::{DeliveryId, HookId};
 use crate::core::task::{Sweep, Task};
 use crate::store::Accepted;
 
@@ -11,8 +11,10 @@ const MISSED_SECONDS: i64 = 5 * 60;
 /// How often old rows are forgotten, and how old they are then.
 const FORGET_SECONDS: i64 = 6 * 60 * 60;
 const KEEP_SECONDS: i64 = 30 * 24 * 60 * 60;
+/// How far back is looked: GitHub keeps its log for about three days.
+const LOOK_BACK_SECONDS: i64 = 3 * 24 * 60 * 60;
 /// Pages of a hundred deliveries looked through in one sweep.
-const MOST_PAGES: usize = 20;
+const MOST_PAGES: usize = 50;
 
 impl Worker {
     /// Queues the first sweeps. Done again at every start; each is queued once.
@@ -40,25 +42,29 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes in what GitHub could not deliver, as if it had been delivered.
+    /// Takes in what GitHub could not deliver, as if it had been delivered: everything of the last
+    /// days that we do not know, oldest first. What fails now is found again the next time.
     async fn fetch_missed(&self) -> Result<(), Fault> {
+        let since = self.parts.clock.now().plus_seconds(-LOOK_BACK_SECONDS);
+        let mut missed = Vec::new();
         let mut cursor = None;
         for _ in 0..MOST_PAGES {
             let (page, next) = self.parts.forge.deliveries(cursor).await?;
             let ids: Vec<_> = page.iter().filter_map(|delivery| delivery.delivery_id()).collect();
             let known = self.parts.store.known(&ids).await?;
-            let missing: Vec<_> = page
-                .iter()
-                .filter(|delivery| delivery.delivery_id().is_some_and(|id| !known.contains(&id)))
-                .collect();
-            for delivery in &missing {
-                self.take_in(delivery.id).await?;
-            }
-            // A whole page that we know: what is older was looked through before.
-            if missing.is_empty() || next.is_none() {
+            let unknown = |id: &DeliveryId| !known.contains(id);
+            let too_old = page.iter().any(|delivery| delivery.is_before(since));
+            missed
+                .extend(page.into_iter().filter(|d| d.delivery_id().as_ref().is_some_and(unknown)));
+            if too_old || next.is_none() {
                 break;
             }
             cursor = next;
+        }
+        for delivery in missed.iter().rev() {
+            if let Err(fault) = self.take_in(delivery.id).await {
+                tracing::warn!(delivery = delivery.guid, fault = %fault.text, "still missed");
+            }
         }
         Ok(())
     }
