@@ -69,7 +69,7 @@ async fn serve(
             answer.headers.extend(headers);
             if let Some(path) = &api_path {
                 let credentials = shown_credentials(&shared, &parts);
-                record(&shared, (&parts, path, &credentials), &body, &answer, answered);
+                record(&shared, (&parts, path, &credentials), &body, &answer, false);
             }
             return respond(answer);
         }
