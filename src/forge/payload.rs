@@ -99,11 +99,6 @@ pub struct PermissionBits {
 pub struct Repository {
     pub id: RepoId,
     pub default_branch: String,
-    #[serde(default)]
-    pub archived: bool,
-    /// In KiB, as GitHub last counted.
-    #[serde(default)]
-    pub size: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
