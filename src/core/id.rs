@@ -113,6 +113,14 @@ number!(
     CheckRunId
 );
 number!(
+    /// A review of a pull request.
+    ReviewId
+);
+number!(
+    /// A run of a workflow.
+    RunId
+);
+number!(
     /// The webhook (one per App) that sent a delivery.
     HookId
 );

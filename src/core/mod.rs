@@ -1,6 +1,8 @@
 //! What the product decides: pure, no IO, no clock, no randomness.
 
+pub mod approval;
 pub mod budget;
+pub mod changelog;
 pub mod command;
 pub mod delivery;
 pub mod event;

@@ -6,6 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
+mod landing;
+
+pub use landing::*;
+
 use super::budget::Money;
 use super::command::Role;
 use super::event::Actor;
@@ -36,6 +40,16 @@ pub struct Rules {
     pub show: Show,
     /// How commits look.
     pub commit: CommitStyle,
+    /// Whose consent counts.
+    pub approval: Approval,
+    /// How a pull request is merged.
+    pub merge: Merge,
+    /// Where a verified change goes.
+    pub publish: Publish,
+    /// What must be green.
+    pub checks: Checks,
+    /// What is released, and when.
+    pub release: Release,
 }
 
 /// `[trigger]`
@@ -43,17 +57,7 @@ pub struct Rules {
 #[serde(default, deny_unknown_fields)]
 pub struct Trigger {
     /// The least permission that may start a job: `write`, `maintain` or `admin`.
-    pub role: TriggerRole,
-}
-
-/// The roles that may be asked for. Anything weaker than write cannot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
-pub enum TriggerRole {
-    Write,
-    Maintain,
-    Admin,
+    pub role: LeastRole,
 }
 
 /// `[budget]`, in dollars: `run = "$3"`.
@@ -114,6 +118,10 @@ pub struct Limits {
     pub patch_kib: u32,
     /// Gander's open pull requests at a time.
     pub open_pulls: u32,
+    /// Review rounds of one pull request.
+    pub rounds: u32,
+    /// Times one pull request's own red CI is repaired without being asked.
+    pub ci_repairs: u32,
 }
 
 /// `[show]`
@@ -136,7 +144,7 @@ pub struct CommitStyle {
 
 impl Default for Trigger {
     fn default() -> Self {
-        Self { role: TriggerRole::Write }
+        Self { role: LeastRole::Write }
     }
 }
 
@@ -161,7 +169,7 @@ impl Default for Verify {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { files: 100, patch_kib: 1024, open_pulls: 5 }
+        Self { files: 100, patch_kib: 1024, open_pulls: 5, rounds: 10, ci_repairs: 2 }
     }
 }
 
@@ -174,16 +182,6 @@ impl Default for Show {
 impl Default for CommitStyle {
     fn default() -> Self {
         Self { trailers: true }
-    }
-}
-
-impl From<TriggerRole> for Role {
-    fn from(role: TriggerRole) -> Self {
-        match role {
-            TriggerRole::Write => Self::Write,
-            TriggerRole::Maintain => Self::Maintain,
-            TriggerRole::Admin => Self::Admin,
-        }
     }
 }
 
@@ -226,6 +224,15 @@ impl Rules {
         within("files", self.limits.files, 1000, "must be 1 to 1000")?;
         within("patch_kib", self.limits.patch_kib, 10_240, "must be 1 to 10240")?;
         within("open_pulls", self.limits.open_pulls, 100, "must be 1 to 100")?;
+        within("rounds", self.limits.rounds, 100, "must be 1 to 100")?;
+        if self.limits.ci_repairs > 10 {
+            return Err(("ci_repairs", "must be 0 to 10"));
+        }
+        let hours = self.release.approval_hours;
+        within("approval_hours", hours, 720, "must be 1 to 720")?;
+        if !self.release.tag.contains("{version}") || self.release.tag_of("1.0.0").is_none() {
+            return Err(("tag", "must be a tag's name with {version} in it"));
+        }
         for (key, amount) in [
             ("run", self.budget.run),
             ("repository_day", self.budget.repository_day),
@@ -235,8 +242,11 @@ impl Rules {
                 return Err((key, "must be above zero"));
             }
         }
-        for (key, globs) in [("protected", &self.paths.protected), ("flagged", &self.paths.flagged)]
-        {
+        for (key, globs) in [
+            ("protected", &self.paths.protected),
+            ("flagged", &self.paths.flagged),
+            ("artifacts", &self.release.artifacts),
+        ] {
             if globs.iter().any(|glob| globset::Glob::new(glob).is_err()) {
                 return Err((key, "holds something that is not a glob pattern"));
             }

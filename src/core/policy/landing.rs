@@ -1,0 +1,205 @@
+//! The rules about what happens to a change once it is made: who approves, how it is merged, where
+//! it is pushed, what is released.
+//!
+//! What holds: everything has a default, and no default lets anything through that a stricter value
+//! would stop without a person having said so.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::command::Role;
+
+/// The roles that can be asked for. Anything weaker than write cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum LeastRole {
+    Write,
+    Maintain,
+    Admin,
+}
+
+/// `[approval]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Approval {
+    /// The least permission whose approval counts. On a personal repository the owner's counts.
+    pub role: LeastRole,
+    /// Whether whoever asked for the change may approve it.
+    pub requester: Requester,
+}
+
+/// Whether whoever asked for a change may approve it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Requester {
+    /// Only while no other person has the role.
+    IfAlone,
+    /// Somebody else has to.
+    Never,
+    /// Like anybody with the role.
+    Allowed,
+}
+
+/// `[merge]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Merge {
+    /// What makes Gander merge.
+    pub on: MergeOn,
+    /// How.
+    pub method: MergeMethod,
+}
+
+/// What makes Gander merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MergeOn {
+    /// An approving review, or the command.
+    Review,
+    /// The command alone.
+    Command,
+    /// Nothing: people use GitHub's button.
+    Never,
+}
+
+/// GitHub's ways to merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum MergeMethod {
+    Merge,
+    Squash,
+    Rebase,
+}
+
+impl MergeMethod {
+    /// GitHub's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Merge => "merge",
+            Self::Squash => "squash",
+            Self::Rebase => "rebase",
+        }
+    }
+}
+
+/// `[publish]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Publish {
+    /// Whether a verified change is pushed at once. Not given: held where one of the repository's
+    /// workflows would run on it with secrets.
+    pub mode: Option<PublishMode>,
+    /// Whether `go` is needed for every push to a pull request, or for its first.
+    pub ack: Ack,
+}
+
+/// Whether a verified change is pushed at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PublishMode {
+    /// At once.
+    Branch,
+    /// After `/gander go`.
+    Hold,
+}
+
+/// How often `go` is needed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ack {
+    /// For every push.
+    #[default]
+    Each,
+    /// For the first push of a pull request.
+    Once,
+}
+
+/// `[checks]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Checks {
+    /// Names of checks that must be green, beside those GitHub's branch rules name.
+    pub required: Vec<String>,
+}
+
+/// `[release]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Release {
+    /// What opens or updates the release pull request.
+    pub on: ReleaseOn,
+    /// Who makes releases here: Gander, or what the repository has already.
+    pub with: ReleaseWith,
+    /// The tag, with `{version}` in it.
+    pub tag: String,
+    /// Shell lines that build what is released.
+    pub build: Vec<String>,
+    /// What is released, as glob patterns.
+    pub artifacts: Vec<String>,
+    /// Hours after which an approval no longer starts a publication.
+    pub approval_hours: u32,
+}
+
+/// What opens or updates the release pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReleaseOn {
+    /// `/gander release`.
+    Command,
+    /// Every merge of a pull request of Gander's, too.
+    Merge,
+}
+
+/// Who makes releases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReleaseWith {
+    /// Gander.
+    Own,
+    /// A tool the repository has already.
+    Existing,
+}
+
+impl Default for Approval {
+    fn default() -> Self {
+        Self { role: LeastRole::Maintain, requester: Requester::IfAlone }
+    }
+}
+
+impl Default for Merge {
+    fn default() -> Self {
+        Self { on: MergeOn::Review, method: MergeMethod::Squash }
+    }
+}
+
+impl Default for Release {
+    fn default() -> Self {
+        Self {
+            on: ReleaseOn::Command,
+            with: ReleaseWith::Own,
+            tag: "v{version}".to_owned(),
+            build: Vec::new(),
+            artifacts: Vec::new(),
+            approval_hours: 24,
+        }
+    }
+}
+
+impl Release {
+    /// The tag of a version. `None`: the pattern does not make a tag git accepts.
+    pub fn tag_of(&self, version: &str) -> Option<String> {
+        let tag = self.tag.replacen("{version}", version, 1);
+        tag.parse::<crate::core::id::Branch>().is_ok().then_some(tag)
+    }
+}
+
+impl From<LeastRole> for Role {
+    fn from(role: LeastRole) -> Self {
+        match role {
+            LeastRole::Write => Self::Write,
+            LeastRole::Maintain => Self::Maintain,
+            LeastRole::Admin => Self::Admin,
+        }
+    }
+}
