@@ -12,6 +12,7 @@ use crate::core::report::{self, Setting};
 use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, NewPull};
 use crate::workspace::patch::{Change, Mode, Patch};
 
+pub mod scan;
 pub mod surface;
 
 /// Why a change was not published.
