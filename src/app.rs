@@ -146,6 +146,7 @@ impl Wiring {
             secrets,
             clock,
             settings: Settings {
+                settle: Duration::from_secs(60),
                 address: Address {
                     prefix: config.github.prefix.clone(),
                     mention: config.github.mention.clone(),

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::budget::{Budget, Money, OutOfBudget};
 use crate::core::fault::FaultKind;
+use crate::core::job::ThreadAnswer;
 use crate::model::{Message, Model, ModelError, Part, Reply, Request, Stop, ToolResult, ToolSpec};
 
 pub mod edit;
@@ -72,6 +73,8 @@ pub enum Finished {
     Changed {
         /// In its words.
         summary: String,
+        /// What it says to each review thread.
+        answers: Vec<ThreadAnswer>,
     },
     /// It says there is nothing to do.
     NothingToFix {

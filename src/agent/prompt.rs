@@ -6,6 +6,7 @@ use crate::core::job::Kind;
 pub const SYSTEM: &str = include_str!("prompts/system.md");
 const FIX: &str = include_str!("prompts/fix.md");
 const BUILD: &str = include_str!("prompts/build.md");
+const ROUND: &str = include_str!("prompts/round.md");
 const AGAIN: &str = include_str!("prompts/again.md");
 
 /// What is known about the task.
@@ -25,6 +26,8 @@ pub struct Brief<'a> {
     pub checks: &'a [String],
     /// Top-level entries of the repository.
     pub listing: &'a str,
+    /// What a later round is about: the pull request's change is in the tree already.
+    pub round: Option<&'a str>,
     /// What failed in the attempt before, whose change is in the tree already.
     pub failures: Option<&'a str>,
 }
@@ -39,6 +42,11 @@ pub fn task(brief: &Brief<'_>) -> String {
     .to_owned();
     section(&mut text, "issue", &format!("{}\n\n{}", brief.title, brief.body));
     section(&mut text, "request", brief.request);
+    if let Some(round) = brief.round {
+        text.push_str("\n\n");
+        text.push_str(ROUND.trim_end());
+        section(&mut text, "review", round);
+    }
     section(&mut text, "house-rules", brief.instructions);
     section(&mut text, "checks", &brief.checks.join("\n"));
     section(&mut text, "top-level", brief.listing);
@@ -74,6 +82,7 @@ mod tests {
             instructions: "",
             checks: &["cargo test".to_owned()],
             listing: "src/",
+            round: None,
             failures: None,
         };
         let text = task(&brief);

@@ -20,6 +20,7 @@ use super::edit::{edit, edit_everywhere, insert_after};
 use super::files::{FileRefusal, Root};
 use super::nearest::numbered;
 use super::{Finished, Tool, ToolFault};
+use crate::core::job::ThreadAnswer;
 use crate::core::path::RepoPath;
 use crate::model::ToolSpec;
 use crate::sandbox::{Command, Exit, Limits, Output, Sandbox, SandboxError};
@@ -293,6 +294,7 @@ impl Tool for Run {
 pub struct Finish {
     summary: String,
     nothing_to_fix: bool,
+    answers: Vec<ThreadAnswer>,
 }
 
 /// `finish`, for the model.
@@ -304,6 +306,19 @@ pub fn finish_spec() -> ToolSpec {
         &json!({
             "summary": {"type": "string"},
             "nothing_to_fix": {"type": "boolean", "description": "true when no change is needed"},
+            "answers": {
+                "type": "array",
+                "description": "one for each numbered review thread of the task, if it has any",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "thread": {"type": "integer"},
+                        "fixed": {"type": "boolean", "description": "true when your change does what the thread asks"},
+                        "words": {"type": "string", "description": "what you did, or why not"},
+                    },
+                    "required": ["thread", "fixed", "words"],
+                },
+            },
         }),
         &["summary"],
     )
@@ -318,6 +333,8 @@ impl Finish {
             summary: String,
             #[serde(default)]
             nothing_to_fix: bool,
+            #[serde(default)]
+            answers: Vec<ThreadAnswer>,
         }
         (tool == "finish").then(|| {
             let arguments: Arguments =
@@ -325,7 +342,11 @@ impl Finish {
             if arguments.summary.trim().is_empty() {
                 return Err("`summary` must not be empty.".to_owned());
             }
-            Ok(Self { summary: arguments.summary, nothing_to_fix: arguments.nothing_to_fix })
+            Ok(Self {
+                summary: arguments.summary,
+                nothing_to_fix: arguments.nothing_to_fix,
+                answers: arguments.answers,
+            })
         })
     }
 }
@@ -335,7 +356,7 @@ impl From<Finish> for Finished {
         if finish.nothing_to_fix {
             Self::NothingToFix { why: finish.summary }
         } else {
-            Self::Changed { summary: finish.summary }
+            Self::Changed { summary: finish.summary, answers: finish.answers }
         }
     }
 }

@@ -146,6 +146,7 @@ async fn work(command: &Run) -> CommandResult {
     }
     let rooms = rooms(command, walls, mirror, cache.path())?;
     let job = LocalJob {
+        round: None,
         kind: if command.build { Kind::Build } else { Kind::Fix },
         issue: &issue,
         request: "",

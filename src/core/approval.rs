@@ -77,6 +77,8 @@ pub struct Question<'a> {
     pub asked_by: Option<UserId>,
     /// Whether nobody else has the role.
     pub alone: bool,
+    /// Words said up to then do not count: the base branch or the rules were others.
+    pub since: Timestamp,
 }
 
 /// A maintainer's consent to one exact commit. Only [`judge`] makes one.
@@ -136,6 +138,8 @@ pub enum NotApproved {
     NeedsRole { login: Login, has: Role, needed: Role },
     /// They asked for the change themselves.
     Requester { login: Login },
+    /// It was said before the base branch or the rules changed.
+    Before { login: Login },
     /// The comment was edited afterwards.
     Edited { login: Login },
     /// Somebody whose word counts wants changes.
@@ -199,6 +203,8 @@ fn refused(question: &Question<'_>, voice: &Voice) -> Option<NotApproved> {
         Some(NotApproved::Edited { login })
     } else if voice.commit != *question.head {
         Some(NotApproved::OtherCommit { login, approved: voice.commit.clone() })
+    } else if voice.at <= question.since {
+        Some(NotApproved::Before { login })
     } else if asked && !may_themselves {
         Some(NotApproved::Requester { login })
     } else {

@@ -32,6 +32,7 @@ fn judged(requester: Requester, alone: bool, voices: &[Voice]) -> Result<Approva
         requester,
         asked_by: Some(UserId(1)),
         alone,
+        since: Timestamp(0),
     };
     judge(&question, voices)
 }
@@ -94,6 +95,26 @@ fn whoever_asked_counts_only_as_the_rules_say() {
     assert!(judged(Requester::IfAlone, true, &own).is_ok());
     assert!(judged(Requester::Allowed, false, &own).is_ok());
     assert!(matches!(judged(Requester::Never, true, &own), Err(NotApproved::Requester { .. })));
+}
+
+#[test]
+fn what_was_said_before_the_base_or_the_rules_changed_does_not_count() {
+    let (head, base) = (sha(HEAD), "main".parse().unwrap());
+    let at = |since| Question {
+        repo: RepoId(1),
+        pull: Number(2),
+        head: &head,
+        base: &base,
+        rules: "rules",
+        role: Role::Maintain,
+        requester: Requester::Never,
+        asked_by: None,
+        alone: false,
+        since: Timestamp(since),
+    };
+    let voices = [voice(2, Role::Admin, Stand::Approves, HEAD, 5)];
+    assert!(judge(&at(4), &voices).is_ok());
+    assert!(matches!(judge(&at(5), &voices), Err(NotApproved::Before { .. })));
 }
 
 #[test]

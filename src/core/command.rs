@@ -19,6 +19,10 @@ use super::id::Branch;
 pub enum Verb {
     Fix,
     Build,
+    Revise,
+    Take,
+    Approve,
+    Go,
     Retry,
     Cancel,
     Status,
@@ -31,6 +35,8 @@ pub struct VerbSpec {
     pub verb: Verb,
     /// As it is typed.
     pub name: &'static str,
+    /// The word that must follow it, as shown in the help.
+    pub object: Option<&'static str>,
     /// Keys it accepts, with their values as shown in the help.
     pub keys: &'static [(&'static str, &'static str)],
     /// Where it may stand.
@@ -48,6 +54,7 @@ pub const VERBS: &[VerbSpec] = &[
     VerbSpec {
         verb: Verb::Fix,
         name: "fix",
+        object: None,
         keys: JOB_KEYS,
         place: "issue",
         who: Role::Write,
@@ -56,14 +63,52 @@ pub const VERBS: &[VerbSpec] = &[
     VerbSpec {
         verb: Verb::Build,
         name: "build",
+        object: None,
         keys: JOB_KEYS,
         place: "issue",
         who: Role::Write,
         summary: "build the feature this issue describes, and open a pull request",
     },
     VerbSpec {
+        verb: Verb::Revise,
+        name: "revise",
+        object: None,
+        keys: &[],
+        place: "Gander's pull request",
+        who: Role::Write,
+        summary: "one more round with these words",
+    },
+    VerbSpec {
+        verb: Verb::Take,
+        name: "take",
+        object: Some("@LOGIN"),
+        keys: &[],
+        place: "Gander's pull request",
+        who: Role::Write,
+        summary: "treat that person's waiting review as if a maintainer had written it",
+    },
+    VerbSpec {
+        verb: Verb::Approve,
+        name: "approve",
+        object: Some("SHA"),
+        keys: &[],
+        place: "Gander's pull request",
+        who: Role::Write,
+        summary: "approve exactly this commit, by 12 digits or more",
+    },
+    VerbSpec {
+        verb: Verb::Go,
+        name: "go",
+        object: None,
+        keys: &[],
+        place: "where Gander waits for it",
+        who: Role::Write,
+        summary: "push the change that is shown there",
+    },
+    VerbSpec {
         verb: Verb::Retry,
         name: "retry",
+        object: None,
         keys: &[],
         place: "issue or pull request",
         who: Role::Write,
@@ -72,6 +117,7 @@ pub const VERBS: &[VerbSpec] = &[
     VerbSpec {
         verb: Verb::Cancel,
         name: "cancel",
+        object: None,
         keys: &[],
         place: "issue or pull request",
         who: Role::Write,
@@ -80,6 +126,7 @@ pub const VERBS: &[VerbSpec] = &[
     VerbSpec {
         verb: Verb::Status,
         name: "status",
+        object: None,
         keys: &[],
         place: "anywhere",
         who: Role::Read,
@@ -88,6 +135,7 @@ pub const VERBS: &[VerbSpec] = &[
     VerbSpec {
         verb: Verb::Help,
         name: "help",
+        object: None,
         keys: &[],
         place: "anywhere",
         who: Role::Read,
@@ -199,10 +247,13 @@ pub fn help_table(prefix: &str) -> String {
     let mut table = String::from("| command | where | who | what |\n|---|---|---|---|\n");
     for spec in VERBS {
         let mut usage = format!("{prefix} {}", spec.name);
+        if let Some(object) = spec.object {
+            let _ = write!(usage, " {object}");
+        }
         for (key, value) in spec.keys {
             let _ = write!(usage, " [{key}={value}]");
         }
-        if !spec.keys.is_empty() {
+        if !spec.keys.is_empty() || spec.verb == Verb::Revise {
             usage.push_str(" words");
         }
         let _ = writeln!(

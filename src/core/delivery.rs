@@ -65,6 +65,12 @@ pub struct Payload {
     pub workflow_run: Option<HeadSha>,
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub git_ref: Option<String>,
+    /// The commit of a `status` event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha: Option<String>,
+    /// The state of a `status` event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -237,6 +243,7 @@ impl Payload {
             "pull_request_review" if self.review.is_none() => missing("review"),
             "check_run" if self.check_run.is_none() => missing("check run"),
             "push" if self.git_ref.is_none() => missing("ref"),
+            "status" if self.sha.is_none() => missing("commit"),
             "installation" if self.installation.is_none() => missing("installation"),
             "issues"
             | "issue_comment"
@@ -244,6 +251,7 @@ impl Payload {
             | "pull_request_review"
             | "check_run"
             | "push"
+            | "status"
                 if self.repository.is_none() =>
             {
                 missing("repository")

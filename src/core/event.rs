@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{self, Address, BadCommand, Command, Verb};
 use super::delivery::{self, Account, Content, Delivery, Payload};
-use super::id::{CommentId, InstallationId, Login, Number, RepoId, RepoName, UserId};
+use super::id::{Branch, CommentId, InstallationId, Login, Number, RepoId, RepoName, Sha, UserId};
 
 /// The label that means the same as `/gander fix`.
 pub const FIX_LABEL: &str = "gander:fix";
@@ -83,8 +83,26 @@ pub enum Event {
         /// What it was.
         what: Closed,
     },
+    /// Something about a pull request may be different now: worth a look.
+    Touched {
+        /// Where.
+        place: Place,
+        /// What.
+        what: Touched,
+    },
     /// Nothing for us, and why.
     Nothing(&'static str),
+}
+
+/// What may be different now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Touched {
+    /// A pull request: its head, base or reviews.
+    Pull(Number),
+    /// A commit: its checks.
+    Commit(Sha),
+    /// A branch: where it stands.
+    Branch(Branch),
 }
 
 /// What was closed.
@@ -107,6 +125,21 @@ impl Event {
         match (event, payload.action.as_deref()) {
             ("issue_comment", Some("created")) => comment(place, payload, address),
             ("pull_request_review", Some("submitted")) => review(place, payload, address),
+            ("pull_request_review", Some("edited" | "dismissed"))
+            | ("pull_request", Some("synchronize" | "edited" | "reopened")) => {
+                touched_pull(place, payload)
+            }
+            ("check_run", Some("completed")) => {
+                touched_commit(place, payload.check_run.as_ref().map(|run| run.head_sha.as_str()))
+            }
+            ("check_suite", Some("completed")) => {
+                let suite = payload.check_suite.as_ref();
+                touched_commit(place, suite.and_then(|suite| suite.head_sha.as_deref()))
+            }
+            ("status", _) if payload.state.as_deref() != Some("pending") => {
+                touched_commit(place, payload.sha.as_deref())
+            }
+            ("push", _) => touched_branch(place, payload),
             ("issues", Some("labeled")) => label(place, payload),
             ("issues", Some("closed")) => closed_issue(place, payload),
             ("pull_request", Some("closed")) => closed_pull(place, payload),
@@ -155,7 +188,7 @@ fn review(place: Place, payload: &Payload, address: &Address) -> Event {
         return Event::Nothing("no pull request or review");
     };
     let Some(said) = command::parse(review.body.as_deref().unwrap_or_default(), address) else {
-        return Event::Nothing("not a command");
+        return touched_pull(place, payload);
     };
     let Some(by) = review.user.as_ref().and_then(actor) else {
         return Event::Nothing("the author is gone");
@@ -218,6 +251,28 @@ fn closed_pull(place: Place, payload: &Payload) -> Event {
             what: if pull.merged == Some(true) { Closed::Merged } else { Closed::Pull },
         },
         None => Event::Nothing("no pull request"),
+    }
+}
+
+fn touched_pull(place: Place, payload: &Payload) -> Event {
+    match &payload.pull_request {
+        Some(pull) => Event::Touched { place, what: Touched::Pull(Number(pull.number)) },
+        None => Event::Nothing("no pull request"),
+    }
+}
+
+fn touched_commit(place: Place, sha: Option<&str>) -> Event {
+    match sha.and_then(|sha| sha.parse().ok()) {
+        Some(sha) => Event::Touched { place, what: Touched::Commit(sha) },
+        None => Event::Nothing("no commit"),
+    }
+}
+
+fn touched_branch(place: Place, payload: &Payload) -> Event {
+    let name = payload.git_ref.as_deref().and_then(|name| name.strip_prefix("refs/heads/"));
+    match name.and_then(|name| name.parse().ok()) {
+        Some(branch) => Event::Touched { place, what: Touched::Branch(branch) },
+        None => Event::Nothing("not a branch"),
     }
 }
 

@@ -137,6 +137,11 @@ text!(
 );
 
 impl Sha {
+    /// No commit: what git writes where there is none.
+    pub fn nowhere() -> Self {
+        Self("0".repeat(40))
+    }
+
     /// The twelve digits people are shown.
     pub fn short(&self) -> &str {
         &self.0[..12]

@@ -1,15 +1,19 @@
 //! The job: where the work for one subject stands, and what to do next.
 //!
 //! ```text
-//! Queued ─► Preparing ─► Fixing ─► Verifying ─green─► Publishing ─► InReview ─► Done(Merged | Closed)
-//!               │          │ ▲        │ red
-//!               ▼          ▼ └────────┘ (attempts left)
-//!             Done       Done
+//! Queued ─► Preparing ─► Fixing ─► Verifying ─green─► Publishing ─► InReview ─► Merging ─► Done(Merged)
+//!               │          │ ▲ ▲      │ red             │    ▲          │  ▲
+//!               ▼          ▼ │ └──────┘ (attempts left) ▼    │ go       │  └── Answering ◄─ Publishing
+//!             Done       Done└── Starting ◄──────────┐ Holding          └─► Starting (a round)
 //! ```
 //!
+//! A round begins in `Starting`, goes through fixing, verifying and publishing like the first, and
+//! ends in `Answering`; whatever becomes of it, the pull request stays.
+//!
 //! What holds, shown by the walk at the bottom: publishing only ever follows a green verdict on
-//! exactly that patch; every ending is shown and told to whoever asked; `Done` absorbs; a fact that
-//! comes late, twice or out of order changes nothing.
+//! exactly that patch; merging only ever follows a person's approval of exactly that head; every
+//! ending is shown and told to whoever asked; `Done` absorbs; a fact that comes late, twice or out of
+//! order changes nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +22,11 @@ use super::event::{IssueText, Place};
 use super::evidence::{Evidence, Verdict};
 use super::id::{Branch, CommentId, JobId, Login, Number, PatchDigest, Sha, Timestamp, UserId};
 use super::policy::Rules;
+
+mod review;
+mod rounds;
+
+pub use review::*;
 
 /// The long-lived work for one subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +41,7 @@ pub struct Job {
     pub order: Order,
     /// Where it stands.
     pub stage: Stage,
-    /// The commit it builds on, once known.
+    /// The branch it goes into, and the commit that the present round builds on, once known.
     pub base: Option<Base>,
     /// The repository's rules, as they were when the job began.
     pub rules: Option<Rules>,
@@ -46,6 +55,9 @@ pub struct Job {
     pub spent: Money,
     /// The most it may cost.
     pub budget: Money,
+    /// What is remembered of the pull request's review.
+    #[serde(default)]
+    pub review: Review,
 }
 
 /// What was asked.
@@ -102,6 +114,9 @@ pub struct Proposal {
     pub flags: Vec<String>,
     /// Files changed, lines added, lines removed.
     pub size: (u32, u32, u32),
+    /// What the model says to each thread of the round.
+    #[serde(default)]
+    pub answers: Vec<ThreadAnswer>,
 }
 
 /// The pull request that came of it.
@@ -128,8 +143,16 @@ pub enum Stage {
     Verifying { round: u32, attempt: u32 },
     /// Branch, commit and pull request are made.
     Publishing { round: u32 },
+    /// The change is verified, and waits for a person's `go` before it is pushed.
+    Holding { round: u32 },
     /// People look at it. Holds no worker.
     InReview { round: u32 },
+    /// A round begins: what is asked for is read, the head is fetched.
+    Starting { round: u32 },
+    /// A round ends: threads are answered.
+    Answering { round: u32 },
+    /// It is approved, and GitHub is asked to merge exactly this commit.
+    Merging { round: u32, head: Sha },
     /// Over.
     Done(Ending),
 }
@@ -178,6 +201,8 @@ pub enum Declined {
     Skipped,
     /// The issue is not open.
     SubjectClosed,
+    /// The operator's limit for one job is reached.
+    JobBudget { limit: Money },
     /// The day's money is spent.
     DayBudget { of: Purse, limit: Money },
 }
@@ -212,6 +237,30 @@ pub enum Fact {
     Verified(Evidence),
     /// The pull request stands.
     Published { pull: Pull },
+    /// A person's commit is on the branch: the round goes on from there.
+    HeadMoved { head: Sha },
+    /// Pushing the change would run workflows with secrets.
+    Held { patch: PatchDigest, risks: Vec<String>, diff: String },
+    /// A person lets exactly this change out.
+    Go { patch: PatchDigest },
+    /// The pull request was looked at.
+    Seen(Box<Sight>),
+    /// A person asks for changes by command.
+    Asked(Ask),
+    /// A maintainer takes up somebody's waiting reviews.
+    Taken(Taken),
+    /// What a round is to do is known.
+    RoundReady { round: u32, base: Base, task: String, threads: Vec<Thread>, budget: Money },
+    /// A round cannot begin.
+    RoundRefused { round: u32, why: Declined },
+    /// A round's threads are answered.
+    Answered { round: u32 },
+    /// Gander's own checks ran on a head that a person made.
+    HeadChecked { head: Sha, failed: Option<String> },
+    /// GitHub merged the approved head.
+    Merged { by: Option<Login> },
+    /// It did not.
+    NotMerged { why: String },
     /// People closed the pull request or the issue.
     Closed { by: Option<Login>, merged: bool },
     /// A person said stop.
@@ -229,6 +278,8 @@ pub enum Fact {
 pub enum Effect {
     /// React to the command.
     Acknowledge,
+    /// React to a command that was given during the review.
+    React { comment: CommentId },
     /// Read the rules, fetch the base.
     Prepare,
     /// Run the agent.
@@ -243,6 +294,22 @@ pub enum Effect {
     Announce,
     /// Take back what stands half-done: a branch without a pull request, an open pull request.
     Undo,
+    /// Look at the pull request, and say what it shows.
+    Look,
+    /// Look again: queued for later.
+    Wake,
+    /// Read what a round is about.
+    Start { round: u32 },
+    /// Run the checks on a head that a person made.
+    CheckHead { head: Sha },
+    /// Answer the threads of a round, and ask the reviewers again.
+    Answer { round: u32 },
+    /// Say on the pull request why it does not go on.
+    Explain,
+    /// Merge exactly this commit.
+    Merge { head: Sha },
+    /// After merging: remove the branch, close the issue.
+    CleanUp,
     /// Let the next queued job on the subject begin.
     StartNext,
 }
@@ -263,6 +330,7 @@ impl Job {
             pull: None,
             spent: Money::ZERO,
             budget: Money::ZERO,
+            review: Review::default(),
         }
     }
 
@@ -309,14 +377,17 @@ pub fn advance(job: &Job, fact: &Fact) -> Option<(Job, Vec<Effect>)> {
             next.end(Ending::Merged { by: by.clone() })
         }
         (_, Fact::Closed { by, merged: false }) => next.end(Ending::Closed { by: by.clone() }),
+        // It may have happened already: what GitHub says next decides.
+        (Stage::Merging { .. }, Fact::Cancelled { .. }) => return None,
         (_, Fact::Cancelled { by }) => next.end(Ending::Cancelled { by: by.clone() }),
-        (stage, Fact::Broke { why }) if stage.is_ours() => {
-            next.end(Ending::Failed { why: why.clone() })
-        }
+        (stage, Fact::Broke { why }) => next.broke(stage, why)?,
 
         (Stage::Queued, Fact::TurnCame) => {
             next.stage = Stage::Preparing;
             vec![Effect::Show, Effect::Prepare]
+        }
+        (Stage::Publishing { round: 2.. }, Fact::Declined(why)) => {
+            next.no_commit(Outcome::Refused(why.clone()))
         }
         (Stage::Preparing | Stage::Publishing { .. }, Fact::Declined(why)) => {
             next.end(Ending::Declined(why.clone()))
@@ -327,20 +398,17 @@ pub fn advance(job: &Job, fact: &Fact) -> Option<(Job, Vec<Effect>)> {
             next.budget = *budget;
             next.fix(1, 1)
         }
-        (Stage::Fixing { .. }, Fact::OutOfBudget { why, cost }) => {
-            next.spent = next.spent + *cost;
-            next.end(Ending::OutOfBudget { why: why.clone() })
-        }
         (&Stage::Fixing { round, attempt }, fact) => next.after_attempt(round, attempt, fact)?,
         (&Stage::Verifying { round, attempt }, Fact::Verified(evidence)) => {
             next.after_checks(round, attempt, evidence)?
         }
-        (&Stage::Publishing { round }, Fact::Published { pull }) => {
-            next.pull = Some(pull.clone());
-            next.stage = Stage::InReview { round };
-            vec![Effect::Show, Effect::Announce]
+        (&Stage::Publishing { round }, fact) => next.after_publishing(round, fact)?,
+        (&Stage::Holding { round }, Fact::Go { patch }) if job.proposes(patch) => {
+            next.review.go = Some(patch.clone());
+            next.stage = Stage::Publishing { round };
+            vec![Effect::Show, Effect::Publish { round }]
         }
-        _ => return None,
+        (stage, fact) => next.reviewed(&stage.clone(), fact)?,
     };
     Some((next, effects))
 }
@@ -348,20 +416,54 @@ pub fn advance(job: &Job, fact: &Fact) -> Option<(Job, Vec<Effect>)> {
 impl Stage {
     /// Whether Gander itself is at work, so that its own failures are facts about the job.
     fn is_ours(&self) -> bool {
-        matches!(
+        !matches!(
             self,
-            Self::Preparing
-                | Self::Fixing { .. }
-                | Self::Verifying { .. }
-                | Self::Publishing { .. }
+            Self::Queued | Self::Holding { .. } | Self::InReview { .. } | Self::Done(_)
         )
+    }
+
+    /// The round it is in, if it is in one.
+    pub fn round(&self) -> Option<u32> {
+        match self {
+            Self::Fixing { round, .. }
+            | Self::Verifying { round, .. }
+            | Self::Publishing { round }
+            | Self::Holding { round }
+            | Self::InReview { round }
+            | Self::Starting { round }
+            | Self::Answering { round }
+            | Self::Merging { round, .. } => Some(*round),
+            Self::Queued | Self::Preparing | Self::Done(_) => None,
+        }
     }
 }
 
 impl Job {
+    fn proposes(&self, patch: &PatchDigest) -> bool {
+        self.proposal.as_ref().is_some_and(|proposal| proposal.patch == *patch)
+    }
+
     fn fix(&mut self, round: u32, attempt: u32) -> Vec<Effect> {
         self.stage = Stage::Fixing { round, attempt };
         vec![Effect::Show, Effect::Fix { round, attempt }]
+    }
+
+    /// A step of Gander's own failed for good: before there is a pull request that ends the job.
+    fn broke(&mut self, stage: &Stage, why: &str) -> Option<Vec<Effect>> {
+        let why = why.to_owned();
+        Some(match stage {
+            Stage::Merging { .. } => self.not_merged(&why),
+            Stage::InReview { .. } if self.review.waiting == Some(Waiting::HeadCheck) => {
+                let head = self.pull.as_ref()?.head.clone();
+                self.head_checked(head, Some(why))
+            }
+            stage if !stage.is_ours() => return None,
+            Stage::Answering { round } => self.answered(*round),
+            stage if stage.round().is_some_and(|round| round > 1) => {
+                self.no_commit(Outcome::Failed { why })
+            }
+            _ => self.end(Ending::Failed { why }),
+        })
     }
 
     fn after_attempt(&mut self, round: u32, attempt: u32, fact: &Fact) -> Option<Vec<Effect>> {
@@ -376,13 +478,25 @@ impl Job {
             }
             Fact::NothingToFix { round: r, attempt: a, why, cost } if of_this_attempt(r, a) => {
                 self.spent = self.spent + *cost;
-                Some(self.end(Ending::NothingToFix { why: why.clone() }))
+                let why = why.clone();
+                Some(match round {
+                    1 => self.end(Ending::NothingToFix { why }),
+                    _ => self.no_commit(Outcome::NoChange { why }),
+                })
             }
             Fact::AttemptFailed { round: r, attempt: a, why, cost } if of_this_attempt(r, a) => {
                 self.spent = self.spent + *cost;
-                Some(self.try_again_or(round, attempt, Ending::GaveUp { why: why.clone() }))
+                Some(self.try_again_or_give_up(round, attempt, why.clone()))
             }
-            _ => None,
+            Fact::OutOfBudget { why, cost } => {
+                self.spent = self.spent + *cost;
+                let why = why.clone();
+                Some(match round {
+                    1 => self.end(Ending::OutOfBudget { why }),
+                    _ => self.no_commit(Outcome::OutOfBudget { why }),
+                })
+            }
+            fact => self.asked_meanwhile(fact),
         }
     }
 
@@ -392,9 +506,8 @@ impl Job {
         attempt: u32,
         evidence: &Evidence,
     ) -> Option<Vec<Effect>> {
-        let proposed = self.proposal.as_ref().map(|proposal| &proposal.patch);
         let base = self.base.as_ref().map(|base| &base.sha);
-        if proposed != Some(&evidence.patch) || base != Some(&evidence.base) {
+        if !self.proposes(&evidence.patch) || base != Some(&evidence.base) {
             return None;
         }
         self.evidence = Some(evidence.clone());
@@ -403,30 +516,33 @@ impl Job {
                 self.stage = Stage::Publishing { round };
                 vec![Effect::Show, Effect::Publish { round }]
             }
-            Verdict::Red => {
-                let why = first_failure(evidence);
-                self.try_again_or(round, attempt, Ending::GaveUp { why })
-            }
+            Verdict::Red => self.try_again_or_give_up(round, attempt, first_failure(evidence)),
             // Another attempt of the model would not mend what could not be run.
-            Verdict::Unknown => self.end(Ending::Failed { why: first_failure(evidence) }),
+            Verdict::Unknown => match round {
+                1 => self.end(Ending::Failed { why: first_failure(evidence) }),
+                _ => self.no_commit(Outcome::Failed { why: first_failure(evidence) }),
+            },
         })
     }
 
-    fn try_again_or(&mut self, round: u32, attempt: u32, ending: Ending) -> Vec<Effect> {
+    fn try_again_or_give_up(&mut self, round: u32, attempt: u32, why: String) -> Vec<Effect> {
         if attempt < self.attempts_allowed() {
             self.fix(round, attempt + 1)
+        } else if round == 1 {
+            self.end(Ending::GaveUp { why })
         } else {
-            self.end(ending)
+            self.no_commit(Outcome::GaveUp { why })
         }
     }
 
     fn end(&mut self, ending: Ending) -> Vec<Effect> {
-        let people_did_it = matches!(ending, Ending::Merged { .. } | Ending::Closed { .. });
+        let merged = matches!(ending, Ending::Merged { .. });
+        let people_did_it = merged || matches!(ending, Ending::Closed { .. });
         let may_stand_half_done =
             self.stage.is_ours() && self.stage != Stage::Preparing || self.pull.is_some();
         let mut effects = Vec::new();
-        if may_stand_half_done && !matches!(ending, Ending::Merged { .. }) {
-            effects.push(Effect::Undo);
+        if may_stand_half_done {
+            effects.push(if merged { Effect::CleanUp } else { Effect::Undo });
         }
         effects.push(Effect::Show);
         if !people_did_it {
@@ -435,6 +551,7 @@ impl Job {
         if self.stage != Stage::Queued {
             effects.push(Effect::StartNext);
         }
+        self.review.waiting = None;
         self.stage = Stage::Done(ending);
         effects
     }

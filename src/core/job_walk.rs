@@ -3,7 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::*;
+use crate::core::approval::{Approval, NotApproved, Question, Stand, Voice, Word, judge};
+use crate::core::command::Role;
+use crate::core::event::Actor;
 use crate::core::evidence::{Check, CheckKind, Outcome};
+use crate::core::id::{RepoId, ReviewId};
+use crate::core::policy::Requester;
 
 fn order() -> Order {
     Order {
@@ -47,6 +52,174 @@ fn evidence(base: &str, patch: &str, outcome: Option<Outcome>) -> Evidence {
     Evidence { base: sha(base), patch: digest(patch), checks: checks.into_iter().collect() }
 }
 
+fn person(id: u64) -> Actor {
+    Actor { id: UserId(id), login: format!("person-{id}").parse().unwrap(), person: true }
+}
+
+/// A maintainer's approval of a head.
+fn approval(head: &str) -> Approval {
+    let (head, base) = (sha(head), "main".parse().unwrap());
+    let question = Question {
+        repo: RepoId(1),
+        pull: Number(8),
+        head: &head,
+        base: &base,
+        rules: "r",
+        role: Role::Maintain,
+        requester: Requester::Never,
+        asked_by: None,
+        alone: false,
+        since: Timestamp(0),
+    };
+    let voice = Voice {
+        by: person(5),
+        role: Role::Maintain,
+        stand: Stand::Approves,
+        commit: head.clone(),
+        word: Word::Review(ReviewId(50)),
+        at: Timestamp(1),
+    };
+    judge(&question, &[voice]).unwrap()
+}
+
+/// A look at the pull request: nobody has said anything, and all is green.
+pub(super) fn sight(head: &str) -> Sight {
+    Sight {
+        at: Timestamp(10),
+        state: PullState::Open,
+        head: sha(head),
+        base: "main".parse().unwrap(),
+        rules: Ok(rules_of_review()),
+        rules_digest: "r".to_owned(),
+        requests: vec![],
+        ci: Ci::Green,
+        consent: Err(NotApproved::Nobody),
+        since: Timestamp(0),
+        mergeable: Some(true),
+        clean: true,
+    }
+}
+
+fn request(review: u64, role: Role) -> ChangeRequest {
+    let by = person(review);
+    ChangeRequest { review: ReviewId(review), by, role, at: Timestamp(2), points: 1 }
+}
+
+fn rules_of_review() -> Rules {
+    Rules::parse("[agent]\nattempts = 1\n[limits]\nrounds = 1\nci_repairs = 1").unwrap()
+}
+
+fn red(because: RedBecause) -> Ci {
+    Ci::Red { check: "ci".into(), because }
+}
+
+fn approved(head: &str) -> Sight {
+    Sight { consent: Ok(approval(head)), ..sight(head) }
+}
+
+/// What ends it from outside, at any moment.
+fn ends() -> Vec<Fact> {
+    vec![
+        Fact::Broke { why: "why".into() },
+        Fact::Cancelled { by: person(2).login },
+        Fact::Closed { by: None, merged: true },
+    ]
+}
+
+fn seen(sights: Vec<Sight>) -> Vec<Fact> {
+    sights.into_iter().map(|it| Fact::Seen(Box::new(it))).collect()
+}
+
+/// Rounds: what people and CI ask for, and how a round can go.
+fn facts_of_rounds() -> Vec<Fact> {
+    let base = Base { branch: "main".parse().unwrap(), sha: sha("c") };
+    let mut facts = seen(vec![
+        sight("c"),
+        Sight { requests: vec![request(1, Role::Write)], ..sight("c") },
+        Sight { ci: red(RedBecause::Change), ..sight("c") },
+    ]);
+    for round in 2..=3 {
+        let (task, threads, budget) = (String::new(), vec![], Money::ZERO);
+        let base = base.clone();
+        facts.extend([
+            Fact::RoundReady { round, base, task, threads, budget },
+            Fact::RoundRefused { round, why: Declined::Skipped },
+            Fact::Answered { round },
+            Fact::NothingToFix { round, attempt: 1, why: String::new(), cost: Money::ZERO },
+            Fact::Proposed { round, attempt: 1, proposal: proposal("1"), cost: Money::ZERO },
+        ]);
+    }
+    facts.extend([
+        published("c"),
+        Fact::HeadMoved { head: sha("c") },
+        Fact::Verified(evidence("c", "1", Some(Outcome::Passed))),
+        Fact::Verified(evidence("c", "1", Some(Outcome::Failed("red".into())))),
+    ]);
+    facts
+}
+
+/// Approving and merging, while people push and checks come and go.
+fn facts_of_merging() -> Vec<Fact> {
+    let mut facts = seen(vec![
+        sight("c"),
+        approved("c"),
+        approved("e"),
+        Sight { consent: Ok(approval("f")), ..sight("c") },
+        Sight { ci: Ci::Pending { names: vec!["ci".into()] }, ..approved("c") },
+        Sight { ci: red(RedBecause::AlsoOnBase), ..approved("c") },
+        Sight { base: "other".parse().unwrap(), ..approved("c") },
+        Sight { mergeable: Some(false), ..approved("c") },
+        Sight { rules: Err("bad".into()), ..approved("c") },
+        Sight { requests: vec![request(2, Role::Read)], ..approved("c") },
+        Sight { state: PullState::Merged { by: None }, ..sight("c") },
+        Sight { state: PullState::Closed { by: None }, ..sight("c") },
+    ]);
+    facts.extend([
+        published("c"),
+        Fact::HeadChecked { head: sha("e"), failed: None },
+        Fact::HeadChecked { head: sha("e"), failed: Some("red".into()) },
+        Fact::Merged { by: None },
+        Fact::NotMerged { why: "blocked".into() },
+    ]);
+    facts
+}
+
+/// What is asked by command, and what waits for somebody to take it up.
+fn facts_of_commands() -> Vec<Fact> {
+    let words = "more".to_owned();
+    let ask = Ask { by: UserId(2), login: person(2).login, words, comment: None };
+    let (until, by_login) = (Timestamp(5), person(5).login);
+    let taken = Taken { login: person(2).login, until, by: UserId(5), by_login };
+    let outsider = Sight { requests: vec![request(2, Role::Read)], ..sight("c") };
+    let mut facts = seen(vec![sight("c"), outsider]);
+    facts.extend([
+        published("c"),
+        Fact::Asked(ask),
+        Fact::Taken(taken),
+        Fact::RoundRefused { round: 2, why: Declined::Skipped },
+        Fact::Answered { round: 2 },
+        Fact::Held { patch: digest("1"), risks: vec![], diff: String::new() },
+        Fact::Go { patch: digest("1") },
+        Fact::Go { patch: digest("2") },
+    ]);
+    facts
+}
+
+fn proposal(patch: &str) -> Proposal {
+    Proposal {
+        patch: digest(patch),
+        summary: String::new(),
+        flags: vec![],
+        size: (1, 1, 1),
+        answers: vec![],
+    }
+}
+
+fn published(head: &str) -> Fact {
+    let branch = "gander/7-x".parse().unwrap();
+    Fact::Published { pull: Pull { number: Number(8), branch, head: sha(head) } }
+}
+
 /// Every fact, in versions that fit and that come from another attempt, patch or base.
 fn all_facts() -> Vec<Fact> {
     let login: Login = "mona".parse().unwrap();
@@ -57,9 +230,8 @@ fn all_facts() -> Vec<Fact> {
         Fact::TurnCame,
         Fact::Prepared { base, rules, budget: Money::ZERO },
         Fact::Declined(Declined::EmptyRepository),
-        Fact::Published {
-            pull: Pull { number: Number(8), branch: "gander/7-x".parse().unwrap(), head: sha("c") },
-        },
+        published("c"),
+        published("d"),
         Fact::Closed { by: None, merged: true },
         Fact::Closed { by: None, merged: false },
         Fact::Cancelled { by: login },
@@ -68,12 +240,7 @@ fn all_facts() -> Vec<Fact> {
     ];
     for attempt in 1..=3 {
         for patch in ["1", "2"] {
-            let proposal = Proposal {
-                patch: digest(patch),
-                summary: String::new(),
-                flags: vec![],
-                size: (1, 1, 1),
-            };
+            let proposal = proposal(patch);
             facts.push(Fact::Proposed { round: 1, attempt, proposal, cost: Money::ZERO });
         }
         facts.push(Fact::NothingToFix { round: 1, attempt, why: why(), cost: Money::ZERO });
@@ -97,18 +264,45 @@ fn all_facts() -> Vec<Fact> {
 /// Before, what was learnt, after, what to do then.
 type Step = (Job, Fact, Job, Vec<Effect>);
 
+/// All jobs reachable before people look at the pull request, and after.
+fn walk() -> &'static (Vec<Job>, Vec<Step>) {
+    static WALK: std::sync::OnceLock<(Vec<Job>, Vec<Step>)> = std::sync::OnceLock::new();
+    WALK.get_or_init(|| {
+        let (mut jobs, mut steps) = walk_from(new_job(), &all_facts());
+        for facts in [facts_of_rounds(), facts_of_merging(), facts_of_commands()] {
+            let (more, also) = walk_from(publishing(), &[facts, ends()].concat());
+            jobs.extend(more);
+            steps.extend(also);
+        }
+        (jobs, steps)
+    })
+}
+
+/// A job about to publish. One attempt a round, so that the walk stays small.
+fn publishing() -> Job {
+    let base = Base { branch: "main".parse().unwrap(), sha: sha("a") };
+    let rules = rules_of_review();
+    let way = [
+        Fact::TurnCame,
+        Fact::Prepared { base, rules, budget: Money::ZERO },
+        Fact::Proposed { round: 1, attempt: 1, proposal: proposal("1"), cost: Money::ZERO },
+        Fact::Verified(evidence("a", "1", Some(Outcome::Passed))),
+    ];
+    way.iter().fold(new_job(), |job, fact| advance(&job, fact).unwrap().0)
+}
+
 /// All reachable jobs, and all steps between them.
-fn walk() -> (Vec<Job>, Vec<Step>) {
-    let facts = all_facts();
+fn walk_from(start: Job, facts: &[Fact]) -> (Vec<Job>, Vec<Step>) {
     let mut seen: HashMap<String, Job> = HashMap::new();
     let mut steps = Vec::new();
-    let mut frontier = VecDeque::from([new_job()]);
+    let mut frontier = VecDeque::from([start]);
     while let Some(job) = frontier.pop_front() {
         let key = serde_json::to_string(&job).unwrap();
         if seen.insert(key, job.clone()).is_some() {
             continue;
         }
-        for fact in &facts {
+        assert!(seen.len() < 3_000, "the walk does not end");
+        for fact in facts {
             if let Some((next, effects)) = advance(&job, fact) {
                 steps.push((job.clone(), fact.clone(), next.clone(), effects));
                 frontier.push_back(next);
@@ -122,14 +316,14 @@ fn walk() -> (Vec<Job>, Vec<Step>) {
 fn publishing_only_ever_follows_a_green_verdict_on_that_very_patch_and_base() {
     let (jobs, steps) = walk();
     assert!(jobs.len() > 50, "the walk reached only {} states", jobs.len());
-    for (before, fact, after, effects) in &steps {
+    for (before, fact, after, effects) in steps {
         if effects.iter().any(|effect| matches!(effect, Effect::Publish { .. })) {
             let Fact::Verified(evidence) = fact else { panic!("published after {fact:?}") };
             let Verdict::Green(patch) = evidence.verdict() else { panic!("published red") };
             assert_eq!(patch.patch(), &before.proposal.as_ref().unwrap().patch);
             assert_eq!(patch.base(), &before.base.as_ref().unwrap().sha);
         }
-        if let Stage::Publishing { .. } | Stage::InReview { .. } = after.stage {
+        if let Stage::Publishing { .. } | Stage::Holding { .. } = after.stage {
             let evidence = after.evidence.as_ref().expect("no evidence kept");
             assert!(matches!(evidence.verdict(), Verdict::Green(_)));
             assert_eq!(evidence.patch, after.proposal.as_ref().unwrap().patch);
@@ -141,7 +335,7 @@ fn publishing_only_ever_follows_a_green_verdict_on_that_very_patch_and_base() {
 fn every_ending_is_shown_told_and_frees_the_subject() {
     let (_, steps) = walk();
     let mut endings = 0;
-    for (before, _, after, effects) in &steps {
+    for (before, _, after, effects) in steps {
         if let Stage::Done(ending) = &after.stage {
             endings += 1;
             assert!(effects.contains(&Effect::Show), "{ending:?} is not shown");
@@ -159,7 +353,7 @@ fn done_absorbs_and_a_fact_told_twice_changes_nothing_the_second_time() {
     for job in jobs.iter().filter(|job| job.is_done()) {
         assert!(all_facts().iter().all(|fact| advance(job, fact).is_none()));
     }
-    for (_, fact, after, _) in &steps {
+    for (_, fact, after, _) in steps {
         assert_eq!(advance(after, fact), None, "{fact:?} twice");
     }
 }
@@ -167,14 +361,15 @@ fn done_absorbs_and_a_fact_told_twice_changes_nothing_the_second_time() {
 #[test]
 fn from_every_open_state_a_person_can_stop_it_and_someone_moves_it() {
     let (jobs, steps) = walk();
-    for job in jobs.iter().filter(|job| !job.is_done()) {
+    let merging = |job: &Job| matches!(job.stage, Stage::Merging { .. });
+    for job in jobs.iter().filter(|job| !job.is_done() && !merging(job)) {
         let stop = Fact::Cancelled { by: "mona".parse().unwrap() };
         assert!(advance(job, &stop).unwrap().0.is_done());
         assert!(
             steps.iter().any(|(before, _, after, _)| before == job && after.stage != job.stage)
         );
     }
-    for (_, _, after, effects) in &steps {
+    for (before, _, after, effects) in steps {
         let works = effects.iter().filter(|e| {
             matches!(
                 e,
@@ -182,9 +377,12 @@ fn from_every_open_state_a_person_can_stop_it_and_someone_moves_it() {
                     | Effect::Fix { .. }
                     | Effect::Verify { .. }
                     | Effect::Publish { .. }
+                    | Effect::Start { .. }
+                    | Effect::Answer { .. }
+                    | Effect::Merge { .. }
             )
         });
-        let expected = usize::from(after.stage.is_ours());
+        let expected = usize::from(after.stage.is_ours() && after.stage != before.stage);
         assert_eq!(works.count(), expected, "{:?} {effects:?}", after.stage);
     }
 }
@@ -201,11 +399,79 @@ fn attempts_are_counted_and_end() {
 
 #[test]
 fn a_job_is_read_back_as_it_was_written_and_has_a_good_branch_name() {
-    for job in walk().0 {
-        let text = serde_json::to_string(&job).unwrap();
-        assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job);
+    for job in &walk().0 {
+        let text = serde_json::to_string(job).unwrap();
+        assert_eq!(&serde_json::from_str::<Job>(&text).unwrap(), job);
         let branch = job.branch();
         assert!(branch.as_str().starts_with("gander/7-"));
         assert_eq!(branch.as_str().parse::<Branch>().unwrap(), branch);
     }
+}
+
+#[test]
+fn merging_only_ever_follows_a_persons_approval_of_that_very_head_with_green_checks() {
+    let (_, steps) = walk();
+    let mut merges = 0;
+    for (before, fact, after, effects) in steps {
+        let Some(Effect::Merge { head }) =
+            effects.iter().find(|effect| matches!(effect, Effect::Merge { .. }))
+        else {
+            assert!(
+                !matches!(after.stage, Stage::Merging { .. })
+                    || matches!(before.stage, Stage::Merging { .. })
+            );
+            continue;
+        };
+        merges += 1;
+        let Fact::Seen(sight) = fact else { panic!("merged after {fact:?}") };
+        let approval = sight.consent.as_ref().expect("merged without consent");
+        assert_eq!((approval.head(), approval.base()), (head, &sight.base));
+        assert_eq!((&sight.head, &sight.ci), (head, &Ci::Green));
+        let proof = after.review.proof.as_ref().expect("merged an unchecked head");
+        assert_eq!((&proof.head, &proof.failed), (head, &None));
+        assert!(sight.requests.iter().all(|it| after.review.answered.contains(&it.review)
+            || after.review.outsiders.iter().any(|waits| waits.review == it.review)));
+    }
+    assert!(merges > 10, "the walk merged only {merges} times");
+}
+
+#[test]
+fn whatever_becomes_of_a_round_the_pull_request_stays_and_people_are_told() {
+    let (_, steps) = walk();
+    let mut ended = 0;
+    for (before, fact, after, effects) in steps {
+        let in_round = before.stage.round().is_some_and(|round| round > 1);
+        let by_people = matches!(
+            fact,
+            Fact::Cancelled { .. } | Fact::Closed { .. } | Fact::Seen(_) | Fact::Merged { .. }
+        );
+        assert!(!in_round || by_people || !after.is_done(), "{fact:?} ended a round's job");
+        if let (Stage::Answering { .. }, Stage::InReview { .. }) = (&before.stage, &after.stage) {
+            ended += 1;
+            assert!(effects.contains(&Effect::Announce) && effects.contains(&Effect::Look));
+        }
+    }
+    assert!(ended > 10);
+}
+
+#[test]
+fn rounds_and_repairs_are_counted_and_end() {
+    let (jobs, _) = walk();
+    // One that people may ask for, one repair.
+    assert_eq!(jobs.iter().filter_map(|job| job.stage.round()).max(), Some(3));
+    assert!(jobs.iter().all(|job| job.review.repairs <= 1));
+}
+
+#[test]
+fn what_is_held_back_is_pushed_only_by_a_word_on_that_very_change() {
+    let (_, steps) = walk();
+    let mut let_out = 0;
+    for (before, fact, after, _) in steps {
+        if let (Stage::Holding { .. }, Stage::Publishing { .. }) = (&before.stage, &after.stage) {
+            let_out += 1;
+            let Fact::Go { patch } = fact else { panic!("pushed after {fact:?}") };
+            assert_eq!(Some(patch), before.proposal.as_ref().map(|it| &it.patch));
+        }
+    }
+    assert!(let_out > 0);
 }

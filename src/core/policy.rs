@@ -213,6 +213,14 @@ impl Rules {
         Ok(rules)
     }
 
+    /// Names the rules that an approval is given under. Other keys may change without voiding it.
+    pub fn binding(&self) -> String {
+        use sha2::{Digest, Sha256};
+        let bound = (&self.approval, &self.merge, &self.checks);
+        let text = format!("{bound:?}");
+        Sha256::digest(text.as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect()
+    }
+
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         let within = |key, value: u32, most: u32, problem| {
             if (1..=most).contains(&value) { Ok(()) } else { Err((key, problem)) }

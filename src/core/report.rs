@@ -7,10 +7,14 @@
 
 use std::fmt::Write as _;
 
+mod review;
+
+pub use review::*;
+
 use super::command::{BadCommand, Verb, help_table};
 use super::evidence::{CheckKind, Outcome, VerifiedPatch};
 use super::id::{JobId, Sha};
-use super::job::{Declined, Ending, Job, Kind, Purse, Stage};
+use super::job::{Cause, Declined, Ending, Job, Kind, Purse, Stage, Waiting};
 use super::policy::{Denied, RULES_PATH, Show};
 use super::text::{boxed, inline};
 
@@ -36,6 +40,8 @@ pub struct Setting {
     pub show: Show,
     /// `12:03 UTC`: when this was written.
     pub now: String,
+    /// `https://github.com`, or an Enterprise Server's address: for links.
+    pub web: String,
 }
 
 /// An invisible line that marks a comment as ours, so that it is found again and written once.
@@ -54,6 +60,12 @@ pub fn status_comment(job: &Job, setting: &Setting) -> String {
     {
         let _ = write!(text, "\n{}\n", why_it_ended(ending, setting));
     }
+    if let Some(waits_for) = waits_for(job, &setting.prefix) {
+        let _ = write!(text, "\n{waits_for}\n");
+    }
+    if let Stage::Holding { .. } = &job.stage {
+        let _ = write!(text, "\n{}\n", boxed(&job.review.held, 20_000));
+    }
     let _ = write!(text, "\n<sub>{}</sub>\n", footer(job, setting));
     signed(&text, &marker(job.id.as_str(), "status"))
 }
@@ -61,18 +73,34 @@ pub fn status_comment(job: &Job, setting: &Setting) -> String {
 /// The one comment that notifies whoever asked. `None`: there is nothing they need to do or know.
 pub fn announcement(job: &Job, setting: &Setting) -> Option<String> {
     let words = match &job.stage {
-        Stage::InReview { .. } => {
+        Stage::InReview { round: 1 } => {
             let pull = job.pull.as_ref()?;
             format!("#{} is ready for your review.", pull.number)
         }
+        Stage::InReview { .. } => round_announcement(job, setting)?,
+        Stage::Holding { .. } => held(job, &setting.prefix),
         Stage::Done(Ending::Merged { .. } | Ending::Closed { .. }) => return None,
         Stage::Done(ending) => {
             format!("{}\n\n{}", strip_marks(&headline(job)), why_it_ended(ending, setting))
         }
         _ => return None,
     };
-    let text = format!("@{} {words}", job.order.login);
-    Some(signed(&text, &marker(job.id.as_str(), "announce")))
+    let whom = match (&job.stage, &job.review.round) {
+        (Stage::InReview { round: 2.. }, Some(round)) => &round.login,
+        _ => &job.order.login,
+    };
+    Some(signed(&format!("@{whom} {words}"), &announcement_marker(job)))
+}
+
+/// Each stop is told once: the end, each round, each change that is held.
+pub fn announcement_marker(job: &Job) -> String {
+    let held = job.proposal.as_ref().map_or(String::new(), |it| it.patch.to_string());
+    let part = match &job.stage {
+        Stage::InReview { round: round @ 2.. } => format!("announce-round-{round}"),
+        Stage::Holding { .. } => format!("announce-held-{}", held.get(..12).unwrap_or_default()),
+        _ => "announce".to_owned(),
+    };
+    marker(job.id.as_str(), &part)
 }
 
 /// A text with its marker, which stands last so that previews begin with words.
@@ -83,7 +111,15 @@ pub fn signed(text: &str, marker: &str) -> String {
 /// The label that shows the job's state on its issue, if any.
 pub fn state_label(job: &Job) -> Option<&'static str> {
     match &job.stage {
-        Stage::Queued | Stage::InReview { .. } => None,
+        Stage::Holding { .. } => Some(NEEDS_HUMAN_LABEL),
+        Stage::InReview { .. } => {
+            let waiting = job.review.waiting.as_ref();
+            let stuck = waiting.is_some_and(|waiting| {
+                waiting.needs_words() || matches!(waiting, Waiting::RoundFailed { .. })
+            });
+            stuck.then_some(NEEDS_HUMAN_LABEL)
+        }
+        Stage::Queued => None,
         Stage::Done(Ending::GaveUp { .. } | Ending::OutOfBudget { .. } | Ending::Failed { .. }) => {
             Some(NEEDS_HUMAN_LABEL)
         }
@@ -122,14 +158,23 @@ pub fn commit_message(job: &Job, setting: &Setting, trailers: bool) -> String {
     message
 }
 
+/// The message of a later commit on the branch.
+pub fn round_commit_message(job: &Job, setting: &Setting, trailers: bool) -> String {
+    let what = match job.review.round.as_ref().map(|round| &round.cause) {
+        Some(Cause::Ci { check }) => {
+            let check = inline(check, 40).replace('\\', "").replace('[', "(").replace(']', ")");
+            format!("fix: repair {check}")
+        }
+        _ => "fix: answer the review".to_owned(),
+    };
+    let message = commit_message(job, setting, trailers);
+    let rest = message.split_once('\n').map_or("", |(_, rest)| rest);
+    format!("{what} (#{})\n{rest}", job.subject)
+}
+
 /// The pull request's text. `head` is the commit it proposes.
 pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &Setting) -> String {
-    let base = job.base.as_ref().map_or("its base", |base| base.branch.as_str());
-    let mut text = format!(
-        "Merging this puts commit `{}` into `{base}`. It does not release, and Gander does not \
-         merge it by itself.\n\n",
-        head.short()
-    );
+    let mut text = format!("{}\n\n", consequence(job, head, &setting.prefix));
     if !patch.is_proven() {
         text.push_str(
             "> [!WARNING]\n> **Unproven.** Gander found no test command in this project, so \
@@ -161,21 +206,24 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &Setting
         "\n### Not checked\nThat the tests fail without the change, and whatever the checks above \
          do not cover.\n\n",
     );
-    let keyword = match job.order.kind {
-        Kind::Fix => "Fixes",
-        Kind::Build => "Closes",
-    };
-    let _ = write!(text, "{keyword} #{}\n\n", job.subject);
+    let _ = write!(text, "{} #{}\n\n", closing_keyword(job), job.subject);
     let _ = write!(
         text,
-        "---\n<sub>Asked for by {}. Want it otherwise? Push to this branch, or close this and \
-         comment `{} retry` on #{} with what to do differently. {}</sub>\n",
+        "---\n<sub>Asked for by {}. Want it otherwise? Request changes in a review, comment \
+         `{} revise` with what to do, or push to this branch. {}</sub>\n",
         job.order.login,
         setting.prefix,
-        job.subject,
         footer(job, setting)
     );
     signed(&text, &marker(job.id.as_str(), "pull"))
+}
+
+/// GitHub closes the issue by this word when the change is merged.
+pub(super) fn closing_keyword(job: &Job) -> &'static str {
+    match job.order.kind {
+        Kind::Fix => "Fixes",
+        Kind::Build => "Closes",
+    }
 }
 
 /// Title and summary of the check run on the commit.
@@ -282,6 +330,15 @@ pub fn headline(job: &Job) -> String {
     };
     match &job.stage {
         Stage::Queued => "**Waiting** for its turn on this issue".to_owned(),
+        Stage::Holding { .. } => "**Waiting for your word** before it is pushed".to_owned(),
+        Stage::Starting { round } => format!("**Reading** what round {round} is about"),
+        Stage::Answering { .. } => "**Answering** the review".to_owned(),
+        Stage::Merging { head, .. } => format!("**Merging** `{}`", head.short()),
+        Stage::Publishing { round: 2.. } => "**Pushing** the change".to_owned(),
+        Stage::Fixing { round: round @ 2.., attempt } => format!(
+            "**Working** on round {round}, attempt {attempt} of {}",
+            job.attempts_allowed()
+        ),
         Stage::Preparing => "**Reading** the rules and the code".to_owned(),
         Stage::Fixing { attempt, .. } => {
             format!("**Working** on the {work}, attempt {attempt} of {}", job.attempts_allowed())
@@ -293,10 +350,7 @@ pub fn headline(job: &Job) -> String {
             None => "**Ready for review**".to_owned(),
         },
         Stage::Done(ending) => match ending {
-            Ending::Merged { by } => match by {
-                Some(by) => format!("**Merged** by {by}"),
-                None => "**Merged**".to_owned(),
-            },
+            Ending::Merged { .. } => merged(job, ending),
             Ending::Closed { by } => match by {
                 Some(by) => format!("**Closed** by {by}"),
                 None => "**Closed**".to_owned(),
@@ -314,11 +368,14 @@ pub fn headline(job: &Job) -> String {
 fn checklist(job: &Job) -> String {
     let reached = match &job.stage {
         Stage::Queued | Stage::Preparing => 0,
+        _ if job.pull.is_some() => 4,
         Stage::Fixing { .. } => 1,
         Stage::Verifying { .. } => 2,
-        Stage::Publishing { .. } => 3,
-        Stage::InReview { .. } => 4,
-        Stage::Done(_) if job.pull.is_some() => 4,
+        Stage::Publishing { .. } | Stage::Holding { .. } => 3,
+        Stage::InReview { .. }
+        | Stage::Starting { .. }
+        | Stage::Answering { .. }
+        | Stage::Merging { .. } => 4,
         Stage::Done(_) if job.proposal.is_some() => 2,
         Stage::Done(_) if job.base.is_some() => 1,
         Stage::Done(_) => 0,
@@ -446,6 +503,9 @@ fn declined(why: &Declined, prefix: &str) -> String {
         Declined::SubjectClosed => {
             format!("The issue was closed meanwhile. Reopen it, then comment `{prefix} retry`.")
         }
+        Declined::JobBudget { limit } => format!(
+            "This job has cost what the operator allows for one ({limit}). Nothing was pushed."
+        ),
         Declined::DayBudget { of, limit } => {
             let (whose, set_by) = match of {
                 Purse::Repository => ("this repository", format!("`[budget]` in `{RULES_PATH}`")),
@@ -458,6 +518,16 @@ fn declined(why: &Declined, prefix: &str) -> String {
             )
         }
     }
+}
+
+/// The first paragraph.
+pub(super) fn first_words(text: &str) -> String {
+    text.split("\n\n").next().unwrap_or_default().to_owned()
+}
+
+/// The ending of a plural.
+pub(super) fn s(count: u32) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 fn strip_marks(text: &str) -> String {

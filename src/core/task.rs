@@ -61,6 +61,8 @@ pub struct Reply {
 pub enum Sweep {
     /// Fetch what GitHub failed to deliver.
     MissedDeliveries,
+    /// Look at every open pull request of Gander's.
+    OpenPulls,
     /// Forget what is too old to matter.
     OldRows,
 }
@@ -76,7 +78,11 @@ impl Task {
                 subject_lane(RepoId(repo), Number(number.unwrap_or(0)))
             }
             Self::Effect { job, effect } => match effect {
-                Effect::Acknowledge | Effect::Show | Effect::Announce => format!("show:{job}"),
+                Effect::React { comment } => format!("react:{comment}"),
+                Effect::Acknowledge | Effect::Show | Effect::Announce | Effect::Explain => {
+                    format!("show:{job}")
+                }
+                Effect::Wake => format!("wake:{job}"),
                 _ => format!("job:{job}"),
             },
             Self::Reply(reply) => format!("reply:{}", reply.key),
@@ -89,7 +95,9 @@ impl Task {
     pub fn is_level_triggered(&self) -> bool {
         matches!(
             self,
-            Self::Effect { effect: Effect::Show, .. } | Self::NextOn { .. } | Self::Sweep(_)
+            Self::Effect { effect: Effect::Show | Effect::Look | Effect::Wake, .. }
+                | Self::NextOn { .. }
+                | Self::Sweep(_)
         )
     }
 }

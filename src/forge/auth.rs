@@ -40,6 +40,8 @@ impl fmt::Debug for AppKey {
 pub enum Scope {
     /// Look.
     Read,
+    /// Look at checks, statuses and logs.
+    Watch,
     /// Speak: comments, reactions, labels, check runs.
     Talk,
     /// Publish a verified change: commit, branch, pull request.
@@ -55,6 +57,12 @@ impl Scope {
                 ("issues", "read"),
                 ("metadata", "read"),
                 ("pull_requests", "read"),
+            ],
+            Self::Watch => &[
+                ("actions", "read"),
+                ("checks", "read"),
+                ("metadata", "read"),
+                ("statuses", "read"),
             ],
             Self::Talk => &[
                 ("checks", "write"),

@@ -26,14 +26,18 @@ use crate::core::id::{InstallationId, RepoId, Sha};
 use crate::egress::{Egress, denied_by};
 
 mod auth;
+mod checks;
+mod graphql;
 mod limits;
 mod pages;
 pub mod payload;
 mod publish;
 mod read;
+mod review;
 mod talk;
 
 pub use auth::{AppKey, BadKey, Scope};
+pub use checks::{CheckState, RequiredCheck, State};
 pub use publish::{FileWrite, NewPull};
 pub use read::BranchHead;
 pub use talk::CheckRunText;
@@ -197,6 +201,11 @@ impl Forge {
         Url::parse(&format!("{web}/{}.git", place.name))
     }
 
+    /// `https://github.com`, without a slash at its end: for links.
+    pub fn web_address(&self) -> String {
+        self.inner.config.web.as_str().trim_end_matches('/').to_owned()
+    }
+
     /// Sends a call for one repository with a token of this scope.
     async fn call(
         &self,
@@ -204,7 +213,7 @@ impl Forge {
         scope: Scope,
         call: Call<'_>,
     ) -> Result<Answer, ForgeError> {
-        let is_read = call.method == Method::GET;
+        let is_read = call.counts_as() == Method::GET;
         let mut last = None;
         for _ in 0..2 {
             let session = self.session(place, scope).await?;
@@ -230,12 +239,15 @@ impl Forge {
         installation: Option<InstallationId>,
         call: &Call<'_>,
     ) -> Result<Answer, ForgeError> {
-        let url = format!("{}{}", self.inner.api, call.path);
+        let url = match call.path.strip_prefix(graphql::PATH) {
+            Some(_) => graphql::url(&self.inner.api),
+            None => format!("{}{}", self.inner.api, call.path),
+        };
         if let Err(denied) = self.inner.egress.check(&url) {
             return Err(ForgeError::Denied { doing: call.doing.to_owned(), source: denied.into() });
         }
         if let Some(installation) = installation {
-            self.inner.limits.admit(installation, &call.method, call.doing)?;
+            self.inner.limits.admit(installation, call.counts_as(), call.doing)?;
         }
         let builder = http::Request::builder()
             .method(call.method.clone())
@@ -312,6 +324,17 @@ impl Forge {
             .user_access_token(bearer)
             .build_with_reqwest(self.inner.egress.client())
             .map_err(failed)
+    }
+}
+
+impl Call<'_> {
+    /// A GraphQL query is a POST that changes nothing.
+    fn counts_as(&self) -> &Method {
+        let query = self.body.as_ref().and_then(|body| body.get("query")?.as_str());
+        if self.path == graphql::PATH && query.is_some_and(|it| it.starts_with("query")) {
+            return &Method::GET;
+        }
+        &self.method
     }
 }
 

@@ -84,6 +84,15 @@ pub struct UserWithPermissions {
     pub permissions: Option<PermissionBits>,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+pub struct Collaborator {
+    pub id: UserId,
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    #[serde(default)]
+    pub permissions: PermissionBits,
+}
+
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(default)]
 #[derive(Default)]
@@ -125,6 +134,12 @@ pub struct Comment {
     pub body: Option<String>,
     #[serde(default)]
     pub performed_via_github_app: Option<AppId>,
+    #[serde(default)]
+    pub user: Option<User>,
+    #[serde(default)]
+    pub created_at: Option<String>,
+    #[serde(default)]
+    pub updated_at: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -174,7 +189,249 @@ pub struct CheckRuns {
 pub struct CheckRun {
     pub id: CheckRunId,
     #[serde(default)]
+    pub name: String,
+    #[serde(default)]
     pub external_id: Option<String>,
+    #[serde(default)]
+    pub status: Option<String>,
+    #[serde(default)]
+    pub conclusion: Option<String>,
+    #[serde(default)]
+    pub app: Option<AppId>,
+    #[serde(default)]
+    pub output: Option<Output>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Output {
+    #[serde(default)]
+    pub title: Option<String>,
+    #[serde(default)]
+    pub summary: Option<String>,
+    #[serde(default)]
+    pub text: Option<String>,
+}
+
+impl Output {
+    /// All of it, in order.
+    pub fn words(&self) -> String {
+        let parts = [&self.title, &self.summary, &self.text];
+        parts.into_iter().flatten().cloned().collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Annotation {
+    pub path: String,
+    #[serde(default)]
+    pub start_line: u64,
+    #[serde(default)]
+    pub message: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct CombinedStatus {
+    pub statuses: Vec<Status>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Status {
+    pub context: String,
+    pub state: String,
+    #[serde(default)]
+    pub description: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct BranchRule {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    parameters: Option<RuleParameters>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+struct RuleParameters {
+    #[serde(default)]
+    required_status_checks: Vec<RuleCheck>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct RuleCheck {
+    pub(super) context: String,
+    #[serde(default)]
+    pub(super) integration_id: Option<u64>,
+}
+
+impl BranchRule {
+    pub(super) fn checks(self) -> Vec<RuleCheck> {
+        if self.kind == "required_status_checks" {
+            self.parameters.unwrap_or_default().required_status_checks
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct BranchSummary {
+    #[serde(default)]
+    pub(super) protection: Option<Protection>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Protection {
+    #[serde(default)]
+    pub(super) required_status_checks: Option<ProtectedChecks>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct ProtectedChecks {
+    #[serde(default)]
+    pub(super) contexts: Vec<String>,
+    #[serde(default)]
+    pub(super) checks: Vec<ProtectedCheck>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct ProtectedCheck {
+    pub(super) context: String,
+    #[serde(default)]
+    pub(super) app_id: Option<i64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct PullDetail {
+    pub number: Number,
+    pub state: String,
+    #[serde(default)]
+    pub title: String,
+    #[serde(default)]
+    pub merged: bool,
+    #[serde(default)]
+    pub merged_by: Option<User>,
+    #[serde(default)]
+    pub merge_commit_sha: Option<Sha>,
+    pub head: Tip,
+    pub base: Tip,
+    #[serde(default)]
+    pub mergeable: Option<bool>,
+    #[serde(default)]
+    pub mergeable_state: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Review {
+    pub id: u64,
+    pub user: Option<User>,
+    #[serde(default)]
+    pub state: String,
+    #[serde(default)]
+    pub body: Option<String>,
+    #[serde(default)]
+    pub commit_id: Option<Sha>,
+    #[serde(default)]
+    pub submitted_at: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct ReviewComment {
+    pub id: CommentId,
+    #[serde(default)]
+    pub pull_request_review_id: Option<u64>,
+    #[serde(default)]
+    pub in_reply_to_id: Option<CommentId>,
+    pub path: String,
+    #[serde(default)]
+    pub line: Option<u64>,
+    #[serde(default)]
+    pub start_line: Option<u64>,
+    #[serde(default)]
+    pub diff_hunk: Option<String>,
+    #[serde(default)]
+    pub body: Option<String>,
+    pub user: Option<User>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReviewThread {
+    pub id: String,
+    pub is_resolved: bool,
+    pub path: String,
+    comments: Nodes<ThreadComment>,
+}
+
+impl ReviewThread {
+    /// The comment that began it.
+    pub fn first(&self) -> Option<CommentId> {
+        self.comments.nodes.first()?.database_id.map(CommentId)
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Nodes<T> {
+    nodes: Vec<T>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ThreadComment {
+    #[serde(default)]
+    database_id: Option<u64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct ThreadsAnswer {
+    repository: Option<ThreadsOfRepository>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ThreadsOfRepository {
+    pull_request: Option<ThreadsOfPull>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ThreadsOfPull {
+    review_threads: ThreadPage,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ThreadPage {
+    pub(super) nodes: Vec<ReviewThread>,
+    pub(super) page_info: PageInfo,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PageInfo {
+    pub(super) has_next_page: bool,
+    pub(super) end_cursor: Option<String>,
+}
+
+impl ThreadsAnswer {
+    pub(super) fn page(self) -> Option<ThreadPage> {
+        Some(self.repository?.pull_request?.review_threads)
+    }
+}
+
+/// What GraphQL answers.
+#[derive(Debug, Deserialize)]
+pub(super) struct GraphqlAnswer<T> {
+    pub(super) data: Option<T>,
+    #[serde(default)]
+    pub(super) errors: Vec<GraphqlError>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct GraphqlError {
+    #[serde(default)]
+    pub(super) message: String,
+    #[serde(rename = "type", default)]
+    pub(super) kind: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

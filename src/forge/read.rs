@@ -47,6 +47,21 @@ impl Forge {
         found(self.get(place, Scope::Read, path, doing).await)
     }
 
+    /// The accounts that have at least this permission.
+    pub async fn people_with(
+        &self,
+        place: &Place,
+        role: Role,
+    ) -> Result<Vec<payload::Collaborator>, ForgeError> {
+        let least = match role {
+            Role::Admin => "admin",
+            Role::Maintain => "maintain",
+            _ => "push",
+        };
+        let path = format!("{}/collaborators?permission={least}&per_page=100", repo_path(place));
+        self.list(place, Scope::Read, path, "asking who may approve").await
+    }
+
     /// The repository as it is now.
     pub async fn repository(&self, place: &Place) -> Result<payload::Repository, ForgeError> {
         self.get(place, Scope::Read, repo_path(place), "reading the repository's settings").await

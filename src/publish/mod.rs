@@ -9,6 +9,7 @@ use crate::core::fault::FaultKind;
 use crate::core::id::Sha;
 use crate::core::job::{Base, Job, Pull};
 use crate::core::report::{self, Setting};
+use crate::forge::payload::GitCommit;
 use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, NewPull};
 use crate::workspace::patch::{Change, Mode, Patch};
 
@@ -30,6 +31,12 @@ pub enum PublishError {
         /// The branch.
         branch: String,
     },
+    /// Somebody removed the branch of the pull request.
+    #[error("the branch {branch} is gone; restore it on the pull request")]
+    BranchGone {
+        /// The branch.
+        branch: String,
+    },
     /// The job has no base.
     #[error("the job has no base commit")]
     NoBase,
@@ -40,7 +47,7 @@ impl PublishError {
     pub fn kind(&self) -> FaultKind {
         match self {
             Self::Forge(error) => error.kind(),
-            Self::BranchTaken { .. } => FaultKind::Permanent,
+            Self::BranchTaken { .. } | Self::BranchGone { .. } => FaultKind::Permanent,
             Self::NotVerified | Self::NoBase => FaultKind::Bug,
         }
     }
@@ -51,6 +58,11 @@ impl PublishError {
 pub enum Published {
     /// An open pull request.
     Open(Pull),
+    /// A person's commit is on the branch.
+    Moved {
+        /// Where it stands now.
+        head: Sha,
+    },
     /// One of an earlier try, which people have ended before it was written down.
     Ended {
         /// By merging it.
@@ -75,6 +87,9 @@ pub async fn pull_request(
     let there = forge.pull_of(&job.place, &branch).await?;
     if let Some(ended) = there.as_ref().filter(|pull| pull.state != "open") {
         return Ok(Published::Ended { merged: ended.merged_at.is_some() });
+    }
+    if let Some(pull) = &job.pull {
+        return next_commit(forge, job, (base, pull), (verified, patch), setting).await;
     }
     let head = commit_on_branch(forge, job, base, patch, setting).await?;
     let number = match there {
@@ -102,6 +117,79 @@ pub async fn pull_request(
         forge.add_label(&job.place, number, report::UNPROVEN_LABEL).await?;
     }
     Ok(Published::Open(Pull { number, branch, head }))
+}
+
+/// One more commit on the job's branch, and the pull request's text for it.
+async fn next_commit(
+    forge: &Forge,
+    job: &Job,
+    (base, pull): (&Base, &Pull),
+    (verified, patch): (&VerifiedPatch, &Patch),
+    setting: &Setting,
+) -> Result<Published, PublishError> {
+    let files: Vec<FileWrite<'_>> = patch.changes.iter().map(file_write).collect();
+    let tree = forge.create_tree(&job.place, &base.sha, &files).await?;
+    let head = match standing(forge, job, base, &tree).await? {
+        Standing::AtBase => {
+            let trailers = job.rules.as_ref().is_none_or(|rules| rules.commit.trailers);
+            let message = report::round_commit_message(job, setting, trailers);
+            let commit = forge.create_commit(&job.place, &base.sha, &tree, &message).await?;
+            match forge.advance_branch(&job.place, &pull.branch, &commit).await {
+                Ok(()) => commit,
+                Err(error) if error.status() == Some(422) => {
+                    match standing(forge, job, base, &tree).await? {
+                        Standing::Done(head) => head,
+                        Standing::Moved(head) => return Ok(Published::Moved { head }),
+                        Standing::AtBase => return Err(error.into()),
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Standing::Done(head) => head,
+        Standing::Moved(head) => return Ok(Published::Moved { head }),
+    };
+    let body = report::pull_body(job, &head, verified, setting);
+    forge.edit_pull(&job.place, pull.number, &body).await?;
+    Ok(Published::Open(Pull { head, ..pull.clone() }))
+}
+
+/// Where the branch of a pull request stands while a round is pushed to it.
+enum Standing {
+    AtBase,
+    Done(Sha),
+    Moved(Sha),
+}
+
+async fn standing(
+    forge: &Forge,
+    job: &Job,
+    base: &Base,
+    tree: &Sha,
+) -> Result<Standing, PublishError> {
+    let branch = job.branch();
+    let BranchHead::At(head) = forge.branch_head(&job.place, &branch).await? else {
+        return Err(PublishError::BranchGone { branch: branch.to_string() });
+    };
+    if head == base.sha {
+        return Ok(Standing::AtBase);
+    }
+    let ours = |commit: &GitCommit| {
+        commit.tree.sha == *tree && commit.parents.iter().map(|p| &p.sha).eq([&base.sha])
+    };
+    let Some(commit) = forge.commit(&job.place, &head).await? else {
+        return Ok(Standing::Moved(head));
+    };
+    if ours(&commit) {
+        return Ok(Standing::Done(head));
+    }
+    // Ours may be there already, below what a person added since.
+    for parent in &commit.parents {
+        if forge.commit(&job.place, &parent.sha).await?.as_ref().is_some_and(ours) {
+            return Ok(Standing::Done(parent.sha.clone()));
+        }
+    }
+    Ok(Standing::Moved(head))
 }
 
 /// Takes back what a stopped job may have left: an open pull request, its branch.

@@ -16,6 +16,9 @@ pub trait Surface: Send + Sync {
 /// The one status comment on the issue, and the label beside it.
 pub struct IssueComment<'a>(pub &'a Forge);
 
+/// The comment of the present round, on the pull request.
+pub struct RoundComment<'a>(pub &'a Forge);
+
 /// The check run on the pull request's commit.
 pub struct CheckRun<'a>(pub &'a Forge);
 
@@ -47,7 +50,11 @@ impl IssueComment<'_> {
                 forge.remove_label(place, number, report::NEEDS_HUMAN_LABEL).await?;
                 forge.add_label(place, number, report::WORKING_LABEL).await
             }
-            Stage::InReview { .. } | Stage::Done(_) => {
+            Stage::Starting { .. } => {
+                forge.remove_label(place, number, report::NEEDS_HUMAN_LABEL).await?;
+                forge.add_label(place, number, report::WORKING_LABEL).await
+            }
+            Stage::InReview { .. } | Stage::Holding { .. } | Stage::Done(_) => {
                 forge.remove_label(place, number, report::WORKING_LABEL).await?;
                 match report::state_label(job) {
                     Some(label) => forge.add_label(place, number, label).await,
@@ -60,9 +67,34 @@ impl IssueComment<'_> {
 }
 
 #[async_trait]
+impl Surface for RoundComment<'_> {
+    async fn show(&self, job: &Job, setting: &Setting) -> Result<(), ForgeError> {
+        let Self(forge) = self;
+        let (Some(pull), Some(body)) = (&job.pull, report::round_comment(job, setting)) else {
+            return Ok(());
+        };
+        let marker = report::round_marker(job, job.stage.round().unwrap_or(1));
+        match forge.find_comment(&job.place, pull.number, &marker).await? {
+            Some(comment) if comment.body.as_deref() == Some(&body) => Ok(()),
+            Some(comment) => forge.edit_comment(&job.place, comment.id, &body).await,
+            None => forge.comment(&job.place, pull.number, &body).await.map(drop),
+        }
+    }
+}
+
+#[async_trait]
 impl Surface for CheckRun<'_> {
     async fn show(&self, job: &Job, _setting: &Setting) -> Result<(), ForgeError> {
         let Some(pull) = &job.pull else { return Ok(()) };
+        // While a round is made, the last head keeps what was said of it.
+        let settled = matches!(
+            job.stage,
+            Stage::InReview { .. } | Stage::Answering { .. } | Stage::Merging { .. } | Stage::Done(_)
+        );
+        let ours = job.review.proof.as_ref().is_some_and(|it| it.ours && it.head == pull.head);
+        if !(settled && ours) {
+            return Ok(());
+        }
         let (title, summary) = report::check_run(job);
         let conclusion = match &job.stage {
             Stage::Done(Ending::Cancelled { .. } | Ending::Closed { .. }) => "neutral",

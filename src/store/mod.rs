@@ -72,6 +72,9 @@ pub trait Store: Send + Sync {
     /// How many jobs of the repository have an open pull request.
     async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError>;
 
+    /// All jobs with an open pull request: of one repository, or of all.
+    async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored>, StoreError>;
+
     /// A patch by its digest.
     async fn patch(&self, digest: &PatchDigest) -> Result<Option<Vec<u8>>, StoreError>;
 

@@ -163,6 +163,10 @@ impl Store for Sqlite {
         read::open_pulls(&self.reads, repo).await
     }
 
+    async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored>, StoreError> {
+        read::open_jobs(&self.reads, repo).await
+    }
+
     async fn patch(&self, digest: &PatchDigest) -> Result<Option<Vec<u8>>, StoreError> {
         read::patch(&self.reads, digest).await
     }

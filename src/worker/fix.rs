@@ -21,7 +21,7 @@ use crate::core::budget::{Budget, Money};
 use crate::core::event::IssueText;
 use crate::core::evidence::{Evidence, Outcome};
 use crate::core::id::Sha;
-use crate::core::job::{Kind, Proposal};
+use crate::core::job::{Kind, Proposal, ThreadAnswer};
 use crate::core::policy::Rules;
 use crate::core::tier::PathRules;
 use crate::model::{Model, ToolSpec};
@@ -62,6 +62,8 @@ pub struct Job<'a> {
     pub rules: &'a Rules,
     /// The commit to work on.
     pub base: &'a Sha,
+    /// What a later round is about.
+    pub round: Option<&'a str>,
 }
 
 /// Which attempt, and what it may take up.
@@ -155,8 +157,8 @@ pub async fn attempt(
     let finished = agent::run(&assignment, &mut means).await?;
     let cost = sunk + budget.spent();
     let end = match finished {
-        Finished::Changed { summary } => {
-            hand_in(job, rooms, &workspace, &commands, summary).await?
+        Finished::Changed { summary, answers } => {
+            hand_in(job, rooms, &workspace, &commands, (summary, answers)).await?
         }
         Finished::NothingToFix { why } => AttemptEnd::NothingToFix(why),
         Finished::WithoutAnswer { why } => AttemptEnd::Failed(why),
@@ -219,7 +221,7 @@ async fn hand_in(
     rooms: &Rooms,
     workspace: &Arc<Workspace>,
     commands: &[String],
-    summary: String,
+    (summary, answers): (String, Vec<ThreadAnswer>),
 ) -> Result<AttemptEnd, Fault> {
     let tree = Arc::clone(workspace);
     let changes = match blocking(move || tree.changes()).await? {
@@ -241,8 +243,8 @@ async fn hand_in(
     let base = diff::base_files(&rooms.mirror, workspace.entries(), &patch)?;
     let (added, removed) = diff::lines(&patch, &base);
     let files = u32::try_from(patch.changes.len()).unwrap_or(u32::MAX);
-    let proposal =
-        Proposal { patch: patch.digest(), summary, flags, size: (files, added, removed) };
+    let size = (files, added, removed);
+    let proposal = Proposal { patch: patch.digest(), summary, flags, size, answers };
     Ok(AttemptEnd::Proposed(patch, proposal))
 }
 
@@ -281,6 +283,7 @@ fn task(
         instructions: &job.rules.agent.instructions,
         checks: commands,
         listing: &top.join("\n"),
+        round: job.round,
         failures,
     })
 }

@@ -26,9 +26,13 @@ use crate::sandbox::Sandbox;
 use crate::store::{Claim, Commit, JobWrite, Lease, LedgerEntry, Store, StoreError, Stored};
 
 mod fault;
+mod landing;
+mod look;
 mod fix;
 mod perform;
+mod round;
 mod route;
+mod route_review;
 mod sweep;
 
 pub use fault::Fault;
@@ -68,6 +72,8 @@ pub struct Settings {
     pub workers: usize,
     /// First pause before asking an overloaded model again.
     pub model_pause: Duration,
+    /// How long a head must have stood before silence counts as "no checks", where none is required.
+    pub settle: Duration,
 }
 
 /// The worker.
@@ -307,6 +313,7 @@ impl Worker {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             show: job.rules.as_ref().map_or_else(Show::default, |rules| rules.show.clone()),
             now: self.parts.clock.time_of_day(),
+            web: self.parts.forge.web_address(),
         }
     }
 
@@ -378,7 +385,14 @@ fn was_cut_off(before: &Job, after: &Job) -> bool {
 fn is_step(effect: &Effect) -> bool {
     matches!(
         effect,
-        Effect::Prepare | Effect::Fix { .. } | Effect::Verify { .. } | Effect::Publish { .. }
+        Effect::Prepare
+            | Effect::Fix { .. }
+            | Effect::Verify { .. }
+            | Effect::Publish { .. }
+            | Effect::Start { .. }
+            | Effect::Answer { .. }
+            | Effect::CheckHead { .. }
+            | Effect::Merge { .. }
     )
 }
 
@@ -402,6 +416,18 @@ fn name_of(fact: &Fact) -> &'static str {
         Fact::AttemptFailed { .. } => "the attempt failed",
         Fact::Verified(_) => "checked",
         Fact::Published { .. } => "published",
+        Fact::HeadMoved { .. } => "a person pushed meanwhile",
+        Fact::Held { .. } => "held back",
+        Fact::Go { .. } => "let out by a person",
+        Fact::Seen(_) => "looked at",
+        Fact::Asked(_) => "changes were asked for",
+        Fact::Taken(_) => "a review was taken up",
+        Fact::RoundReady { .. } => "a round is ready",
+        Fact::RoundRefused { .. } => "a round was refused",
+        Fact::Answered { .. } => "answered",
+        Fact::HeadChecked { .. } => "a person's commit was checked",
+        Fact::Merged { .. } => "merged",
+        Fact::NotMerged { .. } => "not merged",
         Fact::Closed { .. } => "closed by people",
         Fact::Cancelled { .. } => "cancelled",
         Fact::OutOfBudget { .. } => "out of budget",
@@ -416,6 +442,10 @@ fn stage_name(stage: &Stage) -> String {
         Stage::Fixing { attempt, .. } => format!("fixing, attempt {attempt}"),
         Stage::Verifying { attempt, .. } => format!("verifying, attempt {attempt}"),
         Stage::Publishing { .. } => "publishing".to_owned(),
+        Stage::Holding { .. } => "held back".to_owned(),
+        Stage::Starting { round } => format!("starting round {round}"),
+        Stage::Answering { round } => format!("answering, round {round}"),
+        Stage::Merging { .. } => "merging".to_owned(),
         Stage::InReview { .. } => "in review".to_owned(),
         Stage::Done(_) => "done".to_owned(),
     }

@@ -11,15 +11,15 @@ use crate::core::event::{Actor, FIX_LABEL, SKIP_LABEL};
 use crate::core::evidence::Verdict;
 use crate::core::fault::FaultKind;
 use crate::core::id::JobId;
-use crate::core::job::{Base, Declined, Effect, Fact, Job, Purse, Stage};
+use crate::core::job::{Base, Declined, Effect, Fact, Job, Stage};
 use crate::core::path::PatchDigest;
 use crate::core::policy::{Decision, Denied, RULES_PATH, Rules, authorize};
 use crate::core::report;
 use crate::core::task::{Reply, Task};
 use crate::forge::BranchHead;
-use crate::publish::surface::{CheckRun, IssueComment, Surface};
+use crate::publish::surface::{CheckRun, IssueComment, RoundComment, Surface};
 use crate::publish::{self, Published};
-use crate::store::{Claim, Scope};
+use crate::store::{Claim, Commit};
 use crate::workspace::mirror::{History, Mirror, MirrorError, Source, Want};
 use crate::workspace::patch::Patch;
 
@@ -58,12 +58,44 @@ impl Worker {
         };
         match (effect, &job.stage) {
             (Effect::Acknowledge, _) => self.acknowledge_command(&job).await?,
+            (Effect::React { comment }, _) => {
+                let subject = job.subject;
+                self.parts.forge.react(&job.place, subject, Some(*comment), "eyes").await?;
+            }
             (Effect::Show, _) => self.show(&job).await?,
             (Effect::Announce, _) => self.announce(&job).await?,
             (Effect::Undo, _) => {
                 let undone = publish::undo(&self.parts.forge, &job).await;
                 self.parts.forge.revoke_push_token(&job.place).await;
                 undone?;
+            }
+            (Effect::Explain, _) => self.explain(&job).await?,
+            (Effect::CleanUp, _) => {
+                let cleaned = self.clean_up(&job).await;
+                self.parts.forge.revoke_push_token(&job.place).await;
+                cleaned?;
+            }
+            (Effect::Wake, _) => return Ok(look_again(id)),
+            (Effect::Look, Stage::InReview { .. }) => {
+                return match self.look(&job).await? {
+                    Some(sight) => learnt(Fact::Seen(Box::new(sight))),
+                    None => Ok(Outcome::Done),
+                };
+            }
+            (Effect::CheckHead { head }, Stage::InReview { .. }) => {
+                return learnt(self.check_head(&job, head, stop).await?);
+            }
+            (Effect::Start { round }, Stage::Starting { round: r }) if round == r => {
+                return learnt(self.start_round(&job, *round).await?);
+            }
+            (Effect::Answer { round }, Stage::Answering { round: r }) if round == r => {
+                return learnt(self.answer_round(&job, *round).await?);
+            }
+            (Effect::Merge { head }, Stage::Merging { head: h, .. }) if head == h => {
+                self.still_held(claim).await?;
+                let merged = self.merge(&job, head).await;
+                self.parts.forge.revoke_push_token(&job.place).await;
+                return learnt(merged?);
             }
             (Effect::Prepare, Stage::Preparing) => return learnt(self.prepare(&job).await?),
             (Effect::Fix { round, attempt }, Stage::Fixing { round: r, attempt: a })
@@ -104,7 +136,7 @@ impl Worker {
                 return Ok(Fact::Declined(Declined::BadConfig { problem: bad.to_string() }));
             }
         };
-        let declined = match permission_lost(job, &rules, has) {
+        let declined = match permission_lost(&actor, &rules, has) {
             None => self.over_limits(job, &rules).await?,
             lost => lost,
         };
@@ -181,24 +213,33 @@ impl Worker {
     }
 
     async fn publish(&self, job: &Job, claim: &Claim) -> Result<Fact, Fault> {
-        let (rules, _) = rules_and_base(job)?;
+        let (rules, base) = rules_and_base(job)?;
         let Some(Verdict::Green(verified)) = job.evidence.as_ref().map(|e| e.verdict()) else {
             return Err(Fault::bug("publishing was asked for without a green verdict"));
         };
-        let has = self.parts.forge.permission(&job.place, &ordered_by(job)).await?;
-        if let Some(lost) = permission_lost(job, rules, has) {
+        let asker = asked_by(job);
+        let has = self.parts.forge.permission(&job.place, &asker).await?;
+        if let Some(lost) = permission_lost(&asker, rules, has) {
             return Ok(Fact::Declined(lost));
         }
         let patch = self.proposed(job).await?;
-        // From here on the world sees it: only whoever still holds the task may go on.
-        self.parts.store.heartbeat(&claim.lease, self.parts.clock.now()).await?;
+        if let Some(held) = self.held_back(job, rules, base, &patch).await? {
+            return Ok(held);
+        }
+        self.still_held(claim).await?;
         let setting = self.setting(job);
         let pull = publish::pull_request(&self.parts.forge, job, &verified, &patch, &setting).await;
         self.parts.forge.revoke_push_token(&job.place).await;
         Ok(match pull? {
             Published::Open(pull) => Fact::Published { pull },
             Published::Ended { merged } => Fact::Closed { by: None, merged },
+            Published::Moved { head } => Fact::HeadMoved { head },
         })
+    }
+
+    /// From here on the world sees it: only whoever still holds the task may go on.
+    async fn still_held(&self, claim: &Claim) -> Result<(), Fault> {
+        Ok(self.parts.store.heartbeat(&claim.lease, self.parts.clock.now()).await?)
     }
 
     async fn acknowledge_command(&self, job: &Job) -> Result<(), Fault> {
@@ -213,7 +254,8 @@ impl Worker {
     async fn show(&self, job: &Job) -> Result<(), Fault> {
         let setting = self.setting(job);
         let forge = &self.parts.forge;
-        let surfaces: [&dyn Surface; 2] = [&IssueComment(forge), &CheckRun(forge)];
+        let surfaces: [&dyn Surface; 3] =
+            [&IssueComment(forge), &RoundComment(forge), &CheckRun(forge)];
         for surface in surfaces {
             surface.show(job, &setting).await?;
         }
@@ -222,10 +264,17 @@ impl Worker {
 
     async fn announce(&self, job: &Job) -> Result<(), Fault> {
         let Some(text) = report::announcement(job, &self.setting(job)) else { return Ok(()) };
-        let marker = report::marker(job.id.as_str(), "announce");
+        let marker = report::announcement_marker(job);
         let forge = &self.parts.forge;
-        if forge.find_comment(&job.place, job.subject, &marker).await?.is_none() {
-            forge.comment(&job.place, job.subject, &text).await?;
+        // What is about a round is said where the round is.
+        let place = match (&job.stage, &job.pull) {
+            (Stage::InReview { round: 2.. } | Stage::Holding { round: 2.. }, Some(pull)) => {
+                pull.number
+            }
+            _ => job.subject,
+        };
+        if forge.find_comment(&job.place, place, &marker).await?.is_none() {
+            forge.comment(&job.place, place, &text).await?;
         }
         Ok(())
     }
@@ -254,23 +303,7 @@ impl Worker {
             let limit = rules.limits.open_pulls;
             return Ok(Some(Declined::TooManyOpenPulls { open, limit }));
         }
-        let budget = self.budget(job, rules);
-        let days = [
-            (Scope::Repo(job.place.repo), rules.budget.repository_day, Purse::Repository),
-            (Scope::Person(job.order.by), rules.budget.person_day, Purse::Person),
-            (
-                Scope::Installation(job.place.installation),
-                self.parts.settings.installation_day,
-                Purse::Installation,
-            ),
-        ];
-        for (scope, limit, of) in days {
-            let spent = self.parts.store.spent(scope, self.parts.clock.midnight()).await?;
-            if spent + budget > limit {
-                return Ok(Some(Declined::DayBudget { of, limit }));
-            }
-        }
-        Ok(None)
+        self.day_budget(job, job.order.by, rules, self.budget(job, rules)).await
     }
 
     /// What was asked for, else what the repository says; never more than the operator allows.
@@ -278,7 +311,7 @@ impl Worker {
         job.order.budget.unwrap_or(rules.budget.run).min(self.parts.settings.most_per_job)
     }
 
-    async fn rooms(&self, job: &Job, base: &Base) -> Result<Rooms, Fault> {
+    pub(super) async fn rooms(&self, job: &Job, base: &Base) -> Result<Rooms, Fault> {
         let data = &self.parts.settings.data;
         let model = self.model_of(job).ok_or_else(|| Fault::bug("the job's model is gone"))?;
         Ok(Rooms {
@@ -292,7 +325,7 @@ impl Worker {
     }
 
     /// The mirror with this commit in it. Costs nothing when it is there.
-    async fn mirror(&self, job: &Job, sha: &crate::core::id::Sha) -> Result<Mirror, Fault> {
+    pub(super) async fn mirror(&self, job: &Job, sha: &crate::core::id::Sha) -> Result<Mirror, Fault> {
         let cache = self.parts.settings.data.join("mirrors");
         let mirror = Mirror::open(&cache, &job.place.repo.to_string()).await?;
         if mirror.has(sha).await {
@@ -310,7 +343,7 @@ impl Worker {
         }
     }
 
-    async fn proposed(&self, job: &Job) -> Result<Patch, Fault> {
+    pub(super) async fn proposed(&self, job: &Job) -> Result<Patch, Fault> {
         let proposal =
             job.proposal.as_ref().ok_or_else(|| Fault::bug("the job has no proposal"))?;
         let patch = self.patch(&proposal.patch).await?;
@@ -324,20 +357,22 @@ impl Worker {
     }
 }
 
-fn rules_and_base(job: &Job) -> Result<(&Rules, &Base), Fault> {
+pub(super) fn rules_and_base(job: &Job) -> Result<(&Rules, &Base), Fault> {
     match (&job.rules, &job.base) {
         (Some(rules), Some(base)) => Ok((rules, base)),
         _ => Err(Fault::bug("the job was not prepared")),
     }
 }
 
-fn about<'a>(job: &'a Job, rules: &'a Rules, base: &'a Base) -> fix::Job<'a> {
+pub(super) fn about<'a>(job: &'a Job, rules: &'a Rules, base: &'a Base) -> fix::Job<'a> {
+    let round = job.review.round.as_ref().filter(|_| job.stage.round() > Some(1));
     fix::Job {
         kind: job.order.kind,
         issue: &job.order.issue,
         request: &job.order.request,
         rules,
         base: &base.sha,
+        round: round.map(|round| round.task.as_str()),
     }
 }
 
@@ -345,10 +380,24 @@ fn ordered_by(job: &Job) -> Actor {
     Actor { id: job.order.by, login: job.order.login.clone(), person: true }
 }
 
-/// Whether whoever ordered this may still, by the repository's own rule.
-fn permission_lost(job: &Job, rules: &Rules, has: Role) -> Option<Declined> {
-    let actor = ordered_by(job);
-    let why = match authorize(&actor, has, Role::from(rules.trigger.role)) {
+/// Whose wish the present round is.
+fn asked_by(job: &Job) -> Actor {
+    match (&job.review.round, job.stage.round()) {
+        (Some(round), Some(2..)) => {
+            Actor { id: round.by, login: round.login.clone(), person: true }
+        }
+        _ => ordered_by(job),
+    }
+}
+
+fn look_again(job: &JobId) -> Outcome {
+    let look = Task::Effect { job: job.clone(), effect: Effect::Look };
+    Outcome::Ready(Box::new(Commit { tasks: vec![look], ..Commit::default() }))
+}
+
+/// Whether whoever asked for this may still, by the repository's own rule.
+pub(super) fn permission_lost(actor: &Actor, rules: &Rules, has: Role) -> Option<Declined> {
+    let why = match authorize(actor, has, Role::from(rules.trigger.role)) {
         Decision::Allowed => return None,
         Decision::Denied(Denied::NeedsRole { needed, has }) => {
             format!(
@@ -357,5 +406,5 @@ fn permission_lost(job: &Job, rules: &Rules, has: Role) -> Option<Declined> {
         }
         Decision::Denied(Denied::NotAPerson) => "the account is not a person's.".to_owned(),
     };
-    Some(Declined::PermissionLost { login: actor.login, why })
+    Some(Declined::PermissionLost { login: actor.login.clone(), why })
 }

@@ -4,10 +4,11 @@
 //! answered once and changes nothing; programs are never answered, so two of them cannot talk
 //! each other into a loop.
 
+use super::route_review::in_review;
 use super::{Fault, Outcome, Worker, advanced};
 use crate::core::command::{Command, Role, Verb};
 use crate::core::delivery::Payload;
-use crate::core::event::{Asked, Closed, Event, Place};
+use crate::core::event::{Asked, Closed, Event, Place, Touched};
 use crate::core::id::{JobId, Login, Number, RepoId};
 use crate::core::job::{Effect, Fact, Job, Kind, Order, Stage};
 use crate::core::policy::{Decision, Denied, authorize};
@@ -18,7 +19,16 @@ use crate::store::{Commit, JobWrite, Stored};
 impl Worker {
     pub(super) async fn decide(&self, event: &str, payload: &Payload) -> Result<Outcome, Fault> {
         match Event::of(event, payload, &self.parts.settings.address) {
-            Event::Asked(asked) => self.asked(&asked).await,
+            Event::Asked(asked) => {
+                let answered = self.asked(&asked).await?;
+                // A review is a command and a review: what it says of the change counts as well.
+                if asked.on_pull && asked.comment.is_none() {
+                    let what = Touched::Pull(asked.number);
+                    return Ok(both(answered, self.touched(&asked.place, &what).await?));
+                }
+                Ok(answered)
+            }
+            Event::Touched { place, what } => self.touched(&place, &what).await,
             Event::Closed { place, number, by, what } => {
                 self.closed(&place, number, by, what).await
             }
@@ -47,6 +57,10 @@ impl Worker {
         match command.verb {
             Verb::Fix => self.start(asked, command, Kind::Fix).await,
             Verb::Build => self.start(asked, command, Kind::Build).await,
+            Verb::Revise => self.revise(asked, &command.request).await,
+            Verb::Take => self.take(asked, &command.request).await,
+            Verb::Approve => self.approve(asked, &command.request).await,
+            Verb::Go => self.go(asked).await,
             Verb::Retry => self.retry(asked, command).await,
             Verb::Cancel => self.cancel(asked).await,
             Verb::Status => {
@@ -70,6 +84,11 @@ impl Worker {
     /// Takes up the last job that ended here.
     async fn retry(&self, asked: &Asked, command: &Command) -> Result<Outcome, Fault> {
         let jobs = self.jobs_on(asked).await?;
+        if asked.on_pull && in_review(&jobs, asked.number).is_some() {
+            let again = "Try again from where it stands.";
+            let words = if command.request.is_empty() { again } else { &command.request };
+            return self.revise(asked, words).await;
+        }
         if jobs.iter().any(|stored| !stored.job.is_done()) {
             return Ok(self.cannot(asked, Verb::Retry, CannotStart::JobUnderWay));
         }
@@ -137,7 +156,7 @@ impl Worker {
         })
     }
 
-    async fn jobs_on(&self, asked: &Asked) -> Result<Vec<Stored>, Fault> {
+    pub(super) async fn jobs_on(&self, asked: &Asked) -> Result<Vec<Stored>, Fault> {
         Ok(self.parts.store.jobs_on(asked.place.repo, asked.number).await?)
     }
 
@@ -178,8 +197,20 @@ impl Worker {
         reply_once(asked, key, text)
     }
 
-    fn reply(&self, asked: &Asked, text: String) -> Outcome {
+    pub(super) fn reply(&self, asked: &Asked, text: String) -> Outcome {
         reply_once(asked, asked.key.clone(), text)
+    }
+}
+
+/// One commit for two things that follow from one delivery.
+fn both(first: Outcome, then: Outcome) -> Outcome {
+    match (first, then) {
+        (Outcome::Ready(mut first), Outcome::Ready(then)) => {
+            first.tasks.extend(then.tasks);
+            Outcome::Ready(first)
+        }
+        (Outcome::Done, then) => then,
+        (first, _) => first,
     }
 }
 

@@ -3,11 +3,14 @@
 use super::{Fault, Worker};
 use crate::core::delivery::Delivery;
 use crate::core::id::{DeliveryId, HookId};
+use crate::core::job::Effect;
 use crate::core::task::{Sweep, Task};
 use crate::store::Accepted;
 
 /// How often GitHub's log is compared with ours.
 const MISSED_SECONDS: i64 = 5 * 60;
+/// How often every open pull request is looked at, whatever webhooks said.
+const OPEN_PULLS_SECONDS: i64 = 5 * 60;
 /// How often old rows are forgotten, and how old they are then.
 const FORGET_SECONDS: i64 = 6 * 60 * 60;
 const KEEP_SECONDS: i64 = 30 * 24 * 60 * 60;
@@ -20,7 +23,7 @@ impl Worker {
     /// Queues the first sweeps. Done again at every start; each is queued once.
     pub async fn begin_sweeps(&self) -> Result<(), Fault> {
         let now = self.parts.clock.now();
-        for sweep in [Sweep::MissedDeliveries, Sweep::OldRows] {
+        for sweep in [Sweep::MissedDeliveries, Sweep::OpenPulls, Sweep::OldRows] {
             self.parts.store.enqueue(&Task::Sweep(sweep), now).await?;
         }
         Ok(())
@@ -30,6 +33,7 @@ impl Worker {
         let now = self.parts.clock.now();
         let (done, next) = match sweep {
             Sweep::MissedDeliveries => (self.fetch_missed().await, MISSED_SECONDS),
+            Sweep::OpenPulls => (self.look_at_all().await, OPEN_PULLS_SECONDS),
             Sweep::OldRows => {
                 let forgotten = self.parts.store.forget(now.plus_seconds(-KEEP_SECONDS)).await;
                 (forgotten.map(drop).map_err(Fault::from), FORGET_SECONDS)
@@ -39,6 +43,15 @@ impl Worker {
             tracing::warn!(?sweep, fault = %fault.text, "a sweep was not finished");
         }
         self.parts.store.enqueue(&Task::Sweep(sweep), now.plus_seconds(next)).await?;
+        Ok(())
+    }
+
+    async fn look_at_all(&self) -> Result<(), Fault> {
+        let now = self.parts.clock.now();
+        for stored in self.parts.store.open_jobs(None).await? {
+            let look = Task::Effect { job: stored.job.id, effect: Effect::Look };
+            self.parts.store.enqueue(&look, now).await?;
+        }
         Ok(())
     }
 

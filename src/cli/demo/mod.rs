@@ -152,6 +152,7 @@ async fn wire(
         secrets: WebhookSecrets::new(app.webhook_secret.clone().into(), None)?,
         clock,
         settings: Settings {
+            settle: Duration::ZERO,
             address: Address::default(),
             data: directory.to_owned(),
             most_per_job: Money::from_micros(10_000_000),

@@ -63,11 +63,12 @@ pub enum MergeOn {
 }
 
 /// GitHub's ways to merge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
 pub enum MergeMethod {
     Merge,
+    #[default]
     Squash,
     Rebase,
 }
@@ -169,7 +170,7 @@ impl Default for Approval {
 
 impl Default for Merge {
     fn default() -> Self {
-        Self { on: MergeOn::Review, method: MergeMethod::Squash }
+        Self { on: MergeOn::Review, method: MergeMethod::default() }
     }
 }
 

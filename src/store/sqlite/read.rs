@@ -50,6 +50,23 @@ pub(super) async fn open_pulls(pool: &SqlitePool, repo: RepoId) -> Result<u32, S
         .map_err(failed)
 }
 
+pub(super) async fn open_jobs(
+    pool: &SqlitePool,
+    repo: Option<RepoId>,
+) -> Result<Vec<Stored>, StoreError> {
+    sqlx::query_as(
+        "SELECT state, version FROM jobs
+         WHERE live = 1 AND pull IS NOT NULL AND (?1 IS NULL OR repo = ?1) ORDER BY seq",
+    )
+    .bind(repo.map(|repo| repo.0.cast_signed()))
+    .fetch_all(pool)
+    .await
+    .map_err(failed)?
+    .into_iter()
+    .map(stored)
+    .collect()
+}
+
 pub(super) async fn patch(
     pool: &SqlitePool,
     digest: &PatchDigest,

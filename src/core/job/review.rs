@@ -1,0 +1,519 @@
+//! The review of a job's pull request: what is remembered of it, what one look at GitHub shows, and
+//! what follows.
+//!
+//! What holds: everything is decided on what GitHub shows *now*. Webhooks only say that it is worth
+//! looking, so their order, doubling and loss change nothing. A request for changes becomes one round
+//! and is answered once; requests that come during a round wait for the next. Merging follows only an
+//! [`Approval`] of the very head, green checks on it, and rules that want it.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Declined, Effect, Ending, Job, Stage};
+use crate::core::approval::{Approval, NotApproved, Word};
+use crate::core::command::Role;
+use crate::core::event::Actor;
+use crate::core::id::{Branch, CommentId, Login, PatchDigest, ReviewId, Sha, Timestamp, UserId};
+use crate::core::policy::{MergeOn, Rules};
+
+/// What is remembered of the review.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Review {
+    /// Requests by command that wait for a round.
+    pub asks: Vec<Ask>,
+    /// People whose waiting reviews a maintainer has taken up.
+    pub taken: Vec<Taken>,
+    /// Reviews that a round was about.
+    pub answered: BTreeSet<ReviewId>,
+    /// Rounds that repaired red CI without being asked.
+    pub repairs: u32,
+    /// What the present or last round is about.
+    pub round: Option<Round>,
+    /// Reviews by people without write access, which wait until a maintainer takes them.
+    pub outsiders: Vec<Outsider>,
+    /// What it waits for.
+    pub waiting: Option<Waiting>,
+    /// What Gander's own checks say of the head.
+    pub proof: Option<HeadProof>,
+    /// The change that a person let out of hold.
+    pub go: Option<PatchDigest>,
+    /// Why the change is held back.
+    pub risks: Vec<String>,
+    /// The change that is held back, as people are shown it.
+    pub held: String,
+    /// Approvals count only for this base branch and these rules.
+    pub binding: Option<Binding>,
+    /// Since when the head is what it is.
+    pub head_since: Option<(Sha, Timestamp)>,
+    /// Whose approval it is merged with.
+    pub approved_by: Option<Login>,
+}
+
+/// A request by command: `/gander revise words`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Ask {
+    pub by: UserId,
+    pub login: Login,
+    pub words: String,
+    pub comment: Option<CommentId>,
+}
+
+/// `/gander take @LOGIN`: that person's reviews up to then count like a maintainer's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Taken {
+    pub login: Login,
+    pub until: Timestamp,
+    /// Who took them: their permission counts for the round.
+    pub by: UserId,
+    pub by_login: Login,
+}
+
+/// A round after the first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Round {
+    /// Why it is made.
+    pub cause: Cause,
+    /// Whose permission counts; whoever ordered the job, for a repair.
+    pub by: UserId,
+    /// Whom to mention.
+    pub login: Login,
+    /// The reviews it answers.
+    pub reviews: Vec<ReviewId>,
+    /// Their authors, who are asked again.
+    pub reviewers: Vec<Login>,
+    /// The words of commands it answers.
+    pub words: Vec<String>,
+    /// The head it builds on, once known.
+    pub from: Option<Sha>,
+    /// The threads it answers, once read.
+    pub threads: Vec<Thread>,
+    /// The task for the agent, once put together.
+    pub task: String,
+    /// What came of it.
+    pub outcome: Option<Outcome>,
+}
+
+/// Why a round is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// People asked for changes.
+    People,
+    /// A required check is red on Gander's head.
+    Ci {
+        /// Which.
+        check: String,
+    },
+}
+
+/// A review thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thread {
+    /// GitHub's name of the thread, for resolving it.
+    pub id: String,
+    /// Its first comment, for answering it.
+    pub comment: CommentId,
+    /// The file it stands on.
+    pub path: String,
+}
+
+/// What the model says to one thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadAnswer {
+    /// From 1, as the threads were shown to it.
+    pub thread: u32,
+    /// Whether it says that the change does what was asked.
+    pub fixed: bool,
+    /// In its words.
+    pub words: String,
+}
+
+/// What came of a round.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Outcome {
+    Pushed { head: Sha },
+    NoChange { why: String },
+    GaveUp { why: String },
+    OutOfBudget { why: String },
+    Refused(Declined),
+    Failed { why: String },
+}
+
+/// A review that waits for a maintainer's word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Outsider {
+    pub review: ReviewId,
+    pub login: Login,
+    pub points: u32,
+}
+
+/// Gander's own checks of a head.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadProof {
+    /// Which commit.
+    pub head: Sha,
+    /// Whether Gander made it; else a person did.
+    pub ours: bool,
+    /// What failed, if anything.
+    pub failed: Option<String>,
+}
+
+/// What an approval is bound to beside its commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Binding {
+    pub base: Branch,
+    pub rules: String,
+    /// Words said before do not count.
+    pub since: Timestamp,
+}
+
+/// What a pull request waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Waiting {
+    /// For somebody to look.
+    Review,
+    /// For Gander's own checks of a commit that a person made.
+    HeadCheck,
+    /// Approved; for checks.
+    Checks { names: Vec<String> },
+    /// What was said is not an approval.
+    Consent(NotApproved),
+    /// A check is red, and Gander does not repair it.
+    Red { check: String, why: NoRepair },
+    /// Gander's own checks fail on a person's commit.
+    HeadRed { head: Sha, why: String },
+    /// All rounds were made.
+    RoundsUsed { limit: u32 },
+    /// A round ended without a commit.
+    RoundFailed { round: u32 },
+    /// It cannot be merged as it stands.
+    Conflict,
+    /// GitHub does not merge it.
+    Blocked { head: Sha, why: String },
+    /// Approved and green; the rules leave merging to people.
+    Button,
+    /// Approved by a review, and the rules want the command.
+    Command,
+    /// The rules cannot be read.
+    BadRules { problem: String },
+}
+
+/// Why red CI is not repaired.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum NoRepair {
+    RedOnBase,
+    Flaky { why: String },
+    NotOurs,
+    RepairsUsed { limit: u32 },
+}
+
+/// What one look at the pull request shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    /// When.
+    pub at: Timestamp,
+    /// Open, or how it ended.
+    pub state: PullState,
+    /// Its head.
+    pub head: Sha,
+    /// The branch it goes into.
+    pub base: Branch,
+    /// The rules in force, or what is wrong with them.
+    pub rules: Result<Rules, String>,
+    /// Names the rules that approvals are bound to.
+    pub rules_digest: String,
+    /// Standing requests for changes.
+    pub requests: Vec<ChangeRequest>,
+    /// The checks on the head.
+    pub ci: Ci,
+    /// Whether somebody consents to this head.
+    pub consent: Result<Approval, NotApproved>,
+    /// Words said before this did not count for that.
+    pub since: Timestamp,
+    /// Whether GitHub could merge it: `None` while it does not know.
+    pub mergeable: Option<bool>,
+    /// Whether GitHub says that nothing stands in the way.
+    pub clean: bool,
+}
+
+/// Whether a pull request is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum PullState {
+    Open,
+    Closed { by: Option<Login> },
+    Merged { by: Option<Login> },
+}
+
+/// A review that asks for changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct ChangeRequest {
+    pub review: ReviewId,
+    pub by: Actor,
+    pub role: Role,
+    pub at: Timestamp,
+    pub points: u32,
+}
+
+/// The checks that must be green, on the head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Ci {
+    Green,
+    Pending { names: Vec<String> },
+    Red { check: String, because: RedBecause },
+}
+
+/// Whose fault a red check seems to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum RedBecause {
+    /// Green on the base.
+    Change,
+    AlsoOnBase,
+    Flaky {
+        why: String,
+    },
+}
+
+impl Waiting {
+    /// Whether a person has to be told on the pull request.
+    pub fn needs_words(&self) -> bool {
+        !matches!(
+            self,
+            Self::Review
+                | Self::HeadCheck
+                | Self::Checks { .. }
+                | Self::Consent(NotApproved::Nobody)
+                | Self::RoundFailed { .. }
+        )
+    }
+}
+
+impl Job {
+    /// Rounds that people asked for.
+    pub fn rounds_asked(&self, round: u32) -> u32 {
+        round.saturating_sub(1).saturating_sub(self.review.repairs)
+    }
+
+    /// What follows from a look at the pull request. `None`: nothing is new.
+    pub(super) fn seen(&mut self, round: u32, sight: &Sight) -> Option<Vec<Effect>> {
+        match &sight.state {
+            PullState::Merged { by } => return Some(self.end(Ending::Merged { by: by.clone() })),
+            PullState::Closed { by } => return Some(self.end(Ending::Closed { by: by.clone() })),
+            PullState::Open => {}
+        }
+        let before = self.clone();
+        self.adopt(sight);
+        let limits = self.rules.as_ref().map_or((1, 0), |rules| {
+            (rules.limits.rounds, rules.limits.ci_repairs)
+        });
+        if let Some(next) = self.next_round(sight, limits) {
+            let asked = matches!(next.cause, Cause::People);
+            if asked && self.rounds_asked(round) >= limits.0 {
+                self.review.answered.extend(next.reviews);
+                self.review.asks.clear();
+                self.review.waiting = Some(Waiting::RoundsUsed { limit: limits.0 });
+                return Some(vec![Effect::Show, Effect::Explain]);
+            }
+            return Some(self.begin_round(round + 1, next));
+        }
+        let (waiting, mut effects) = self.standing(sight, limits.1);
+        if self.stage != before.stage {
+            return Some(effects);
+        }
+        self.review.waiting = Some(waiting);
+        if *self == before {
+            return None;
+        }
+        let told = before.review.waiting == self.review.waiting;
+        if self.review.waiting.as_ref().is_some_and(Waiting::needs_words) && !told {
+            effects.push(Effect::Explain);
+        }
+        if self.review.outsiders != before.review.outsiders {
+            effects.push(Effect::Explain);
+        }
+        effects.insert(0, Effect::Show);
+        effects.dedup();
+        Some(effects)
+    }
+
+    /// Takes over what people and GitHub have changed.
+    fn adopt(&mut self, sight: &Sight) {
+        if let Some(pull) = &mut self.pull
+            && pull.head != sight.head
+        {
+            pull.head = sight.head.clone();
+            self.review.proof = None;
+            self.review.waiting = None;
+        }
+        if self.review.head_since.as_ref().is_none_or(|(head, _)| *head != sight.head) {
+            self.review.head_since = Some((sight.head.clone(), sight.at));
+        }
+        if let Some(base) = &mut self.base {
+            base.branch = sight.base.clone();
+        }
+        if let Ok(rules) = &sight.rules {
+            self.rules = Some(rules.clone());
+        }
+        let bound = self.review.binding.as_ref();
+        let same =
+            bound.is_some_and(|it| it.base == sight.base && it.rules == sight.rules_digest);
+        if !same {
+            let since = if bound.is_some() { sight.at } else { Timestamp(0) };
+            let rules = sight.rules_digest.clone();
+            self.review.binding = Some(Binding { base: sight.base.clone(), rules, since });
+        }
+        let open = sight.requests.iter().filter(|it| !self.review.answered.contains(&it.review));
+        let waits = open.filter(|it| self.takes(it).is_none());
+        self.review.outsiders = waits
+            .map(|it| Outsider { review: it.review, login: it.by.login.clone(), points: it.points })
+            .collect();
+    }
+
+    /// Whose permission a request for changes counts with: its author's, or whoever took it up.
+    fn takes(&self, request: &ChangeRequest) -> Option<(UserId, Login)> {
+        if request.by.person && request.role >= Role::Write {
+            return Some((request.by.id, request.by.login.clone()));
+        }
+        let taken = |it: &&Taken| it.login == request.by.login && request.at <= it.until;
+        self.review.taken.iter().find(taken).map(|it| (it.by, it.by_login.clone()))
+    }
+
+    /// The round that is due, if any: everything people ask for at once, else a repair.
+    fn next_round(&self, sight: &Sight, (_, repairs): (u32, u32)) -> Option<Round> {
+        let open = sight.requests.iter().filter(|it| !self.review.answered.contains(&it.review));
+        let batch: Vec<_> = open.filter_map(|it| Some((it, self.takes(it)?))).collect();
+        let by_command = self.review.asks.first().map(|ask| (ask.by, ask.login.clone()));
+        let by_review = batch.first().map(|(_, by)| by.clone());
+        let new = |cause, (by, login): (UserId, Login)| Round {
+            cause,
+            by,
+            login,
+            reviews: batch.iter().map(|(it, _)| it.review).collect(),
+            reviewers: batch.iter().map(|(it, _)| it.by.login.clone()).collect(),
+            words: self.review.asks.iter().map(|ask| ask.words.clone()).collect(),
+            from: None,
+            threads: Vec::new(),
+            task: String::new(),
+            outcome: None,
+        };
+        if let Some(by) = by_review.or(by_command) {
+            return Some(new(Cause::People, by));
+        }
+        let ours = self.review.proof.as_ref().is_some_and(|it| it.ours && it.head == sight.head);
+        match &sight.ci {
+            Ci::Red { check, because: RedBecause::Change }
+                if ours && self.review.repairs < repairs =>
+            {
+                let by = (self.order.by, self.order.login.clone());
+                Some(new(Cause::Ci { check: check.clone() }, by))
+            }
+            _ => None,
+        }
+    }
+
+    fn begin_round(&mut self, round: u32, next: Round) -> Vec<Effect> {
+        if matches!(next.cause, Cause::Ci { .. }) {
+            self.review.repairs += 1;
+        }
+        self.review.answered.extend(next.reviews.iter().copied());
+        self.review.asks.clear();
+        self.review.round = Some(next);
+        self.review.waiting = None;
+        self.stage = Stage::Starting { round };
+        vec![Effect::Show, Effect::Start { round }]
+    }
+
+    /// Where an open pull request stands that nobody wants changed.
+    fn standing(&mut self, sight: &Sight, repairs: u32) -> (Waiting, Vec<Effect>) {
+        let only = |waiting| (waiting, Vec::new());
+        if let Err(problem) = &sight.rules {
+            return only(Waiting::BadRules { problem: problem.clone() });
+        }
+        let proof = self.review.proof.as_ref().filter(|proof| proof.head == sight.head);
+        let Some(proof) = proof else {
+            let head = sight.head.clone();
+            let asked = self.review.waiting == Some(Waiting::HeadCheck);
+            let effects = if asked { Vec::new() } else { vec![Effect::CheckHead { head }] };
+            return (Waiting::HeadCheck, effects);
+        };
+        if let Some(why) = &proof.failed {
+            return only(Waiting::HeadRed { head: sight.head.clone(), why: why.clone() });
+        }
+        if let Ci::Red { check, because } = &sight.ci {
+            let why = match because {
+                RedBecause::AlsoOnBase => NoRepair::RedOnBase,
+                RedBecause::Flaky { why } => NoRepair::Flaky { why: why.clone() },
+                RedBecause::Change if !proof.ours => NoRepair::NotOurs,
+                RedBecause::Change => NoRepair::RepairsUsed { limit: repairs },
+            };
+            return only(Waiting::Red { check: check.clone(), why });
+        }
+        let since = self.review.binding.as_ref().map_or(Timestamp(0), |bound| bound.since);
+        let approval = match &sight.consent {
+            // Judged by a base or rules that have changed since: look again.
+            Ok(_) if sight.since < since => return (Waiting::Review, vec![Effect::Look]),
+            Ok(approval) if *approval.head() == sight.head && *approval.base() == sight.base => {
+                approval
+            }
+            Ok(_) | Err(NotApproved::Nobody) => return only(self.unapproved()),
+            Err(why) => return only(Waiting::Consent(why.clone())),
+        };
+        self.approved(sight, approval)
+    }
+
+    /// What an unapproved pull request waits for: a failed round stays told until somebody acts.
+    fn unapproved(&self) -> Waiting {
+        match &self.review.waiting {
+            Some(
+                kept @ (Waiting::RoundFailed { .. } | Waiting::RoundsUsed { .. }),
+            ) => kept.clone(),
+            _ => Waiting::Review,
+        }
+    }
+
+    fn approved(&mut self, sight: &Sight, approval: &Approval) -> (Waiting, Vec<Effect>) {
+        let only = |waiting| (waiting, Vec::new());
+        let on = self.rules.as_ref().map_or(MergeOn::Never, |rules| rules.merge.on);
+        let by_command = matches!(approval.word(), Word::Comment { .. });
+        match &sight.ci {
+            Ci::Pending { names } => return only(Waiting::Checks { names: names.clone() }),
+            Ci::Green | Ci::Red { .. } => {}
+        }
+        if on == MergeOn::Never {
+            return only(Waiting::Button);
+        }
+        if on == MergeOn::Command && !by_command {
+            return only(Waiting::Command);
+        }
+        if sight.mergeable == Some(false) {
+            return only(Waiting::Conflict);
+        }
+        if let Some(blocked @ Waiting::Blocked { head, .. }) = &self.review.waiting
+            && *head == sight.head
+            && !sight.clean
+        {
+            return only(blocked.clone());
+        }
+        self.review.approved_by = Some(approval.login().clone());
+        self.review.waiting = None;
+        let head = sight.head.clone();
+        let round = self.stage.round().unwrap_or(1);
+        self.stage = Stage::Merging { round, head: head.clone() };
+        (Waiting::Review, vec![Effect::Show, Effect::Merge { head }])
+    }
+}

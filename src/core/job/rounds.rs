@@ -1,0 +1,143 @@
+//! How a job goes through publishing, rounds and merging.
+//!
+//! What holds: whatever becomes of a round, the pull request stays, people are told, and the job goes
+//! back to waiting for them; a change that is held back goes on only by a person's word on that very
+//! change.
+
+use super::{Effect, Ending, Fact, HeadProof, Job, Outcome, Stage, Waiting};
+use crate::core::id::Sha;
+
+impl Job {
+    /// What follows while the change is being pushed.
+    pub(super) fn after_publishing(&mut self, round: u32, fact: &Fact) -> Option<Vec<Effect>> {
+        match fact {
+            Fact::Published { pull } => {
+                self.review.proof =
+                    Some(HeadProof { head: pull.head.clone(), ours: true, failed: None });
+                self.pull = Some(pull.clone());
+                self.review.held.clear();
+                if round == 1 {
+                    self.review.waiting = Some(Waiting::Review);
+                    self.stage = Stage::InReview { round };
+                    return Some(vec![Effect::Show, Effect::Announce, Effect::Look]);
+                }
+                Some(self.answer(round, Outcome::Pushed { head: pull.head.clone() }))
+            }
+            // A person was faster: begin the round again on top of what they did.
+            Fact::HeadMoved { head } if round > 1 => {
+                self.pull.as_mut()?.head = head.clone();
+                self.review.proof = None;
+                self.stage = Stage::Starting { round };
+                Some(vec![Effect::Show, Effect::Start { round }])
+            }
+            Fact::Held { patch, risks, diff } if self.proposes(patch) => {
+                self.review.risks.clone_from(risks);
+                self.review.held.clone_from(diff);
+                self.stage = Stage::Holding { round };
+                Some(vec![Effect::Show, Effect::Announce])
+            }
+            fact => self.asked_meanwhile(fact),
+        }
+    }
+
+    /// What follows in the stages that people or GitHub move.
+    pub(super) fn reviewed(&mut self, stage: &Stage, fact: &Fact) -> Option<Vec<Effect>> {
+        match (stage, fact) {
+            (&Stage::InReview { round }, Fact::Seen(sight)) => self.seen(round, sight),
+            (Stage::InReview { .. }, Fact::HeadChecked { head, failed }) => {
+                let current = self.pull.as_ref().is_some_and(|pull| pull.head == *head);
+                let known = self.review.proof.as_ref().is_some_and(|proof| proof.head == *head);
+                (current && !known).then(|| self.head_checked(head.clone(), failed.clone()))
+            }
+            (
+                &Stage::Starting { round },
+                Fact::RoundReady { round: r, base, task, threads, budget },
+            ) if *r == round => {
+                let now = self.review.round.as_mut()?;
+                now.from = Some(base.sha.clone());
+                now.task.clone_from(task);
+                now.threads.clone_from(threads);
+                now.outcome = None;
+                self.pull.as_mut()?.head = base.sha.clone();
+                self.base = Some(base.clone());
+                self.budget = *budget;
+                self.proposal = None;
+                self.evidence = None;
+                Some(self.fix(round, 1))
+            }
+            (&Stage::Starting { round }, Fact::RoundRefused { round: r, why }) if *r == round => {
+                Some(self.no_commit(Outcome::Refused(why.clone())))
+            }
+            (&Stage::Answering { round }, Fact::Answered { round: r }) if *r == round => {
+                Some(self.answered(round))
+            }
+            (Stage::Merging { .. }, Fact::Merged { by }) => {
+                Some(self.end(Ending::Merged { by: by.clone() }))
+            }
+            (Stage::Merging { .. }, Fact::NotMerged { why }) => Some(self.not_merged(why)),
+            (Stage::InReview { .. }, Fact::Asked(_) | Fact::Taken(_)) => {
+                self.asked_meanwhile(fact)?;
+                Some(vec![Effect::Look])
+            }
+            (_, fact) => self.asked_meanwhile(fact),
+        }
+    }
+
+    /// What people ask for while Gander is at work waits for the next round.
+    pub(super) fn asked_meanwhile(&mut self, fact: &Fact) -> Option<Vec<Effect>> {
+        self.pull.as_ref()?;
+        match fact {
+            Fact::Asked(ask) if !self.review.asks.contains(ask) => {
+                self.review.asks.push(ask.clone());
+                Some(vec![Effect::Show])
+            }
+            Fact::Taken(taken) if !self.review.taken.contains(taken) => {
+                self.review.taken.push(taken.clone());
+                Some(vec![Effect::Show])
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn head_checked(&mut self, head: Sha, failed: Option<String>) -> Vec<Effect> {
+        self.review.proof = Some(HeadProof { head, ours: false, failed });
+        vec![Effect::Look]
+    }
+
+    /// The round ends without a commit.
+    pub(super) fn no_commit(&mut self, outcome: Outcome) -> Vec<Effect> {
+        match self.stage.round() {
+            Some(round) => self.answer(round, outcome),
+            None => Vec::new(),
+        }
+    }
+
+    fn answer(&mut self, round: u32, outcome: Outcome) -> Vec<Effect> {
+        if let Some(now) = &mut self.review.round {
+            now.outcome = Some(outcome);
+        }
+        self.stage = Stage::Answering { round };
+        vec![Effect::Show, Effect::Answer { round }]
+    }
+
+    pub(super) fn answered(&mut self, round: u32) -> Vec<Effect> {
+        let pushed = self
+            .review
+            .round
+            .as_ref()
+            .is_some_and(|round| matches!(round.outcome, Some(Outcome::Pushed { .. })));
+        self.review.waiting =
+            Some(if pushed { Waiting::Review } else { Waiting::RoundFailed { round } });
+        self.stage = Stage::InReview { round };
+        vec![Effect::Show, Effect::Announce, Effect::Look]
+    }
+
+    pub(super) fn not_merged(&mut self, why: &str) -> Vec<Effect> {
+        let Stage::Merging { round, head } = self.stage.clone() else { return Vec::new() };
+        let blocked = Waiting::Blocked { head, why: why.to_owned() };
+        self.review.waiting = Some(blocked);
+        self.review.approved_by = None;
+        self.stage = Stage::InReview { round };
+        vec![Effect::Show, Effect::Explain, Effect::Look]
+    }
+}

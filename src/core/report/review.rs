@@ -1,0 +1,383 @@
+//! Words on and about the pull request: what it waits for, what a round did, why it is not merged.
+//!
+//! What holds: each is a function of the job alone; every refusal says what is missing and the next
+//! step; nobody is mentioned but by an announcement (report.rs).
+
+use std::fmt::Write as _;
+
+use super::{Setting, declined, first_words, marker, s, signed};
+use crate::core::approval::NotApproved;
+use crate::core::command::Role;
+use crate::core::id::Sha;
+use crate::core::job::{Cause, Ending, Job, NoRepair, Outcome, Round, Stage, ThreadAnswer, Waiting};
+use crate::core::policy::{MergeOn, RULES_PATH};
+use crate::core::text::{boxed, inline};
+
+/// What the first line of the pull request says of approving it.
+pub fn consequence(job: &Job, head: &Sha, prefix: &str) -> String {
+    let base = job.base.as_ref().map_or("its base", |base| base.branch.as_str());
+    let head = head.short();
+    match job.rules.as_ref().map_or(MergeOn::Review, |rules| rules.merge.on) {
+        MergeOn::Review => {
+            format!("Approving `{head}` merges it into `{base}`. It does not release.")
+        }
+        MergeOn::Command => format!(
+            "Commenting `{prefix} approve {head}` merges it into `{base}`. It does not release."
+        ),
+        MergeOn::Never => {
+            format!("Merging `{head}` into `{base}` is left to you. It does not release.")
+        }
+    }
+}
+
+/// One line for the status comment: what the job waits for.
+pub fn waits_for(job: &Job, prefix: &str) -> Option<String> {
+    if let Stage::Holding { .. } = &job.stage {
+        return Some(held(job, prefix));
+    }
+    let Stage::InReview { .. } = &job.stage else { return None };
+    let waiting = match job.review.waiting.as_ref()? {
+        Waiting::Review => "It waits for a review.".to_owned(),
+        Waiting::HeadCheck => "A person's commit on the branch is being checked.".to_owned(),
+        Waiting::Checks { names } => {
+            format!("Approved. It waits for {}.", list(names.iter().map(String::as_str)))
+        }
+        Waiting::Consent(NotApproved::Nobody) => "It waits for an approval.".to_owned(),
+        Waiting::RoundFailed { .. } => outcome(job)?,
+        other => first_words(&explained(job, other, prefix)),
+    };
+    Some(waiting)
+}
+
+/// Why a verified change is not pushed yet.
+pub fn held(job: &Job, prefix: &str) -> String {
+    let mut text = "The change is verified, but not pushed yet.".to_owned();
+    if job.review.risks.is_empty() {
+        let _ = write!(text, " `[publish] mode = \"hold\"` in `{RULES_PATH}` asks for that.");
+    } else {
+        text.push_str(" Pushing it would let workflows of this repository run on it with rights:\n");
+        for risk in &job.review.risks {
+            let _ = write!(text, "\n- {}", inline(risk, 300));
+        }
+        text.push('\n');
+    }
+    let _ = write!(
+        text,
+        "\nLook at the change below, then comment `{prefix} go` to push it, or `{prefix} cancel`."
+    );
+    text
+}
+
+/// The comment of a round on the pull request: what was taken up, and what came of it.
+pub fn round_comment(job: &Job, setting: &Setting) -> Option<String> {
+    let round = job.review.round.as_ref()?;
+    let number = job.stage.round().filter(|number| *number > 1)?;
+    let mut text = match &round.outcome {
+        None => format!("**On it**: {}", taken_up(round)),
+        Some(_) => format!("{}\n\n{}", taken_up(round), outcome(job)?),
+    };
+    if let (Some(Outcome::Pushed { head }), Some(from)) = (&round.outcome, &round.from) {
+        let name = &job.place.name;
+        let range = format!("{}...{}", from.short(), head.short());
+        let _ = write!(text, " [Changes since]({}/{name}/compare/{range})", setting.web);
+    }
+    Some(signed(&text, &round_marker(job, number)))
+}
+
+/// The marker of a round's comment.
+pub fn round_marker(job: &Job, round: u32) -> String {
+    marker(job.id.as_str(), &format!("round-{round}"))
+}
+
+fn taken_up(round: &Round) -> String {
+    match &round.cause {
+        Cause::Ci { check } => format!("`{}` is red here and green on the base.", code(check)),
+        Cause::People => {
+            let mut what = Vec::new();
+            let threads = round.threads.len();
+            if !round.reviewers.is_empty() {
+                let names = list(round.reviewers.iter().map(|login| login.as_str()));
+                what.push(format!("the review by {names}"));
+            }
+            if !round.words.is_empty() {
+                what.push(format!("the request by {}", round.login));
+            }
+            let points = match threads {
+                0 => String::new(),
+                1 => " (1 thread)".to_owned(),
+                _ => format!(" ({threads} threads)"),
+            };
+            format!("{}{points}.", what.join(" and "))
+        }
+    }
+}
+
+/// What came of the last round, in one or two sentences.
+fn outcome(job: &Job) -> Option<String> {
+    let prefix = "/gander";
+    Some(match job.review.round.as_ref()?.outcome.as_ref()? {
+        Outcome::Pushed { head } => format!("Done in `{}`, and checked.", head.short()),
+        Outcome::NoChange { why } => format!(
+            "The model found nothing to change. In its words:\n\n{}",
+            boxed(why, 2000)
+        ),
+        Outcome::GaveUp { why } => format!(
+            "No attempt passed the checks, so nothing was pushed. The last one ended with:\n\n{}",
+            boxed(why, 2000)
+        ),
+        Outcome::OutOfBudget { why } => format!("{why} Nothing was pushed."),
+        Outcome::Refused(why) => declined(why, prefix),
+        Outcome::Failed { why } => format!(
+            "Something outside the change went wrong, and nothing was pushed:\n\n{}",
+            boxed(why, 1000)
+        ),
+    })
+}
+
+/// The one comment that notifies whoever asked for a round. `None`: they are asked to review again.
+pub fn round_announcement(job: &Job, setting: &Setting) -> Option<String> {
+    let round = job.review.round.as_ref()?;
+    let by_command = !round.words.is_empty();
+    let words = match round.outcome.as_ref()? {
+        Outcome::Pushed { .. } if !by_command => return None,
+        _ => outcome(job)?,
+    };
+    let next = match round.outcome.as_ref()? {
+        Outcome::Pushed { .. } => String::new(),
+        _ => format!(
+            "\n\n`{prefix} revise` with a hint tries again; the pull request is as it was.",
+            prefix = setting.prefix
+        ),
+    };
+    Some(format!("{words}{next}"))
+}
+
+/// The answer in one thread.
+pub fn thread_reply(answer: Option<&ThreadAnswer>, outcome: &Outcome, resolved: bool) -> String {
+    let machine = |words: &str| format!("In the model's words:\n\n{}", boxed(words, 1500));
+    match (outcome, answer) {
+        (Outcome::Pushed { head }, Some(answer)) if resolved => {
+            format!("Done in `{}`. {}", head.short(), machine(&answer.words))
+        }
+        (Outcome::Pushed { head }, Some(answer)) => format!(
+            "Not settled by `{}`, so this stays open. {}",
+            head.short(),
+            machine(&answer.words)
+        ),
+        (Outcome::Pushed { head }, None) => format!(
+            "`{}` was made with this in mind, but says nothing about it by itself. Please look.",
+            head.short()
+        ),
+        (_, Some(answer)) => format!("Nothing was changed. {}", machine(&answer.words)),
+        (_, None) => "Nothing was changed; why stands in the comment of this round.".to_owned(),
+    }
+}
+
+/// Why the pull request does not go on, if a person has to be told. One text for one situation.
+pub fn explanation(job: &Job, setting: &Setting) -> Option<String> {
+    let mut text = String::new();
+    if let Some(waiting) = job.review.waiting.as_ref().filter(|waiting| waiting.needs_words()) {
+        text = explained(job, waiting, &setting.prefix);
+    }
+    for outsider in &job.review.outsiders {
+        if !text.is_empty() {
+            text.push_str("\n\n");
+        }
+        let points = outsider.points;
+        let _ = write!(
+            text,
+            "Thank you for the review, {login}. Its {points} point{s} wait{z} until someone with \
+             write access comments `{prefix} take @{login}`.",
+            login = outsider.login,
+            s = s(points),
+            z = if points == 1 { "s" } else { "" },
+            prefix = setting.prefix
+        )
+        .map(drop);
+        // A mention in a code span notifies nobody.
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// Names a situation: the same explanation of the same head is given once.
+pub fn situation(job: &Job, text: &str) -> String {
+    use sha2::{Digest, Sha256};
+    let head = job.pull.as_ref().map_or("", |pull| pull.head.as_str());
+    let digest = Sha256::new().chain_update(head).chain_update(text).finalize();
+    let name: String = digest.iter().take(6).map(|b| format!("{b:02x}")).collect();
+    format!("explain-{name}")
+}
+
+fn explained(job: &Job, waiting: &Waiting, prefix: &str) -> String {
+    let head = job.pull.as_ref().map_or("", |pull| pull.head.short());
+    match waiting {
+        Waiting::Consent(why) => not_approved(why, head, prefix),
+        Waiting::Red { check, why } => red(&code(check), why, prefix),
+        Waiting::HeadRed { head, why } => format!(
+            "**Gander's own checks fail on `{}`**, a commit that a person made, so it is not \
+             merged:\n\n{}\n\nPush a correction, or comment `{prefix} revise` and say what to do.",
+            head.short(),
+            boxed(why, 2000)
+        ),
+        Waiting::RoundsUsed { limit } => format!(
+            "**All {limit} rounds of this pull request are used** (`[limits] rounds` in \
+             `{RULES_PATH}`). Push to the branch yourself, or close this and comment \
+             `{prefix} retry` on #{} with what matters.",
+            job.subject
+        ),
+        Waiting::Conflict => "**It conflicts with its base.** Merge the base into the branch, and it \
+                              goes on: the new commit is checked, and needs an approval of its own."
+            .to_owned(),
+        Waiting::Blocked { head, why } => format!(
+            "**GitHub does not merge `{}`**: {}\n\nGander tries again when that changes.",
+            head.short(),
+            inline(why, 300)
+        ),
+        Waiting::Button => format!(
+            "**Approved and green.** `[merge] on = \"never\"` in `{RULES_PATH}` leaves merging to you."
+        ),
+        Waiting::Command => format!(
+            "**Approved and green.** `[merge] on = \"command\"` in `{RULES_PATH}` wants the command \
+             to merge it:\n\n```text\n{prefix} approve {head}\n```"
+        ),
+        Waiting::BadRules { problem } => format!(
+            "**The rules of this repository cannot be read**, so nothing is merged:\n\n{}\n\nMend \
+             the file on the default branch.",
+            boxed(problem, 500)
+        ),
+        Waiting::Review
+        | Waiting::HeadCheck
+        | Waiting::Checks { .. }
+        | Waiting::RoundFailed { .. } => String::new(),
+    }
+}
+
+fn not_approved(why: &NotApproved, head: &str, prefix: &str) -> String {
+    match why {
+        NotApproved::Nobody => String::new(),
+        NotApproved::OtherCommit { login, approved } => format!(
+            "**Not merged**: {login} approved `{}`, and the branch stands at `{head}` now. \
+             Look at what changed and approve again, or comment `{prefix} approve {head}`.",
+            approved.short()
+        ),
+        NotApproved::Before { login } => format!(
+            "**Not merged**: {login} approved before the base branch or the rules for merging \
+             changed. Approve again, or comment `{prefix} approve {head}`."
+        ),
+        NotApproved::NotAPerson { login } => {
+            format!("**Not merged**: {login} is a program, and only a person's approval counts.")
+        }
+        NotApproved::NeedsRole { login, has, needed } => format!(
+            "**Not merged**: {login} approved with {has} access, and {needed} access is needed \
+             (`[approval] role` in `{RULES_PATH}`). Someone with {needed} access can approve `{head}`."
+        ),
+        NotApproved::Requester { login } => format!(
+            "**Not merged**: {login} asked for this change, and somebody else has to approve it \
+             (`[approval] requester` in `{RULES_PATH}`)."
+        ),
+        NotApproved::Edited { login } => format!(
+            "**Not merged**: the comment by {login} was edited after it was written. A new comment \
+             counts: `{prefix} approve {head}`."
+        ),
+        NotApproved::Objection { login } => format!(
+            "**Not merged**: {login}'s review still asks for changes. They can approve, or the \
+             review can be dismissed."
+        ),
+    }
+}
+
+fn red(check: &str, why: &NoRepair, prefix: &str) -> String {
+    match why {
+        NoRepair::RedOnBase => format!(
+            "**`{check}` is red, and it is red on the base too**, so this change did not cause it. \
+             It has to be mended there first."
+        ),
+        NoRepair::Flaky { why } => format!(
+            "**`{check}` is red, and looks flaky**: {}. Please run it again; Gander changes nothing \
+             for it.",
+            inline(why, 200)
+        ),
+        NoRepair::NotOurs => format!(
+            "**`{check}` is red on a commit that a person made.** Push a correction, or comment \
+             `{prefix} revise` and say what to do."
+        ),
+        NoRepair::RepairsUsed { limit } => format!(
+            "**`{check}` is still red after {limit} repair{s}** (`[limits] ci_repairs` in \
+             `{RULES_PATH}`). `{prefix} revise` with a hint tries again.",
+            s = s(*limit)
+        ),
+    }
+}
+
+/// The answer to `approve` without a commit, or with one that is not the head.
+pub fn approve_how(head: Option<&Sha>, said: Option<&str>, prefix: &str) -> String {
+    let Some(head) = head else {
+        return format!("There is no pull request of Gander's here to approve. `{prefix} status` shows more.");
+    };
+    let why = match said {
+        None => "An approval names the commit it is for.".to_owned(),
+        Some(said) => format!("`{}` is not the head of this branch.", code(said)),
+    };
+    format!("{why} To approve what stands here now:\n\n```text\n{prefix} approve {}\n```", head.short())
+}
+
+/// The answer to a command that needs a pull request of Gander's that is open.
+pub fn no_pull_here(verb: &str, prefix: &str) -> String {
+    format!(
+        "`{verb}` works on an open pull request of Gander's, and this is none. \
+         `{prefix} status` shows what there is."
+    )
+}
+
+/// The answer to `go` where nothing waits for it.
+pub fn nothing_held(prefix: &str) -> String {
+    format!("Nothing here waits for `{prefix} go`.")
+}
+
+/// The answer to `take` of somebody who said nothing.
+pub fn nothing_to_take(login: &str, waiting: &[String], prefix: &str) -> String {
+    if waiting.is_empty() {
+        return format!("No review by {} waits here.", code(login));
+    }
+    format!(
+        "No review by {} waits here. Waiting: {}.",
+        code(login),
+        list(waiting.iter().map(|it| format!("`{prefix} take @{it}`")))
+    )
+}
+
+/// Title and text of the commit that merges.
+pub fn merge_message(job: &Job, title: &str) -> (String, String) {
+    let pull = job.pull.as_ref().map_or(0, |pull| pull.number.0);
+    let by = job.review.approved_by.as_ref();
+    let approved = by.map_or(String::new(), |by| format!("\n\nApproved-by: {by}"));
+    let keyword = super::closing_keyword(job);
+    (format!("{title} (#{pull})"), format!("{keyword} #{}{approved}\n", job.subject))
+}
+
+/// How a merged job reads in one line.
+pub fn merged(job: &Job, ending: &Ending) -> String {
+    match (&job.review.approved_by, ending) {
+        (Some(by), _) => format!("**Merged**, approved by {by}"),
+        (None, Ending::Merged { by: Some(by) }) => format!("**Merged** by {by}"),
+        _ => "**Merged**".to_owned(),
+    }
+}
+
+/// What roles the help may name for approving.
+pub fn approver(role: Role) -> String {
+    format!("{role} access")
+}
+
+fn code(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() && *c != '`').take(80).collect()
+}
+
+fn list<T: AsRef<str>>(items: impl Iterator<Item = T>) -> String {
+    let items: Vec<String> = items.map(|item| item.as_ref().to_owned()).collect();
+    match items.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}

@@ -1,0 +1,241 @@
+//! The review of a pull request: reading it, answering it, merging what was approved.
+//!
+//! What holds: what decides is read anew each time; an answer is looked for before it is written;
+//! merging takes an [`Approval`] and names its commit to GitHub, which refuses any other.
+
+use http::Method;
+use serde_json::json;
+
+use super::{Forge, ForgeError, Scope, found, payload, repo_path, segments};
+use crate::core::approval::Approval;
+use crate::core::event::Place;
+use crate::core::id::{Branch, CommentId, Number, ReviewId, Sha};
+use crate::core::policy::MergeMethod;
+
+const THREADS: &str = "\
+query($owner: String!, $name: String!, $number: Int!, $after: String) {
+  repository(owner: $owner, name: $name) {
+    pullRequest(number: $number) {
+      reviewThreads(first: 100, after: $after) {
+        nodes {
+          id
+          isResolved
+          path
+          comments(first: 1) { nodes { databaseId } }
+        }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }
+}";
+
+const RESOLVE: &str = "\
+mutation($thread: ID!) {
+  resolveReviewThread(input: { threadId: $thread }) {
+    thread { id isResolved }
+  }
+}";
+
+impl Forge {
+    /// A pull request as it is now. `None`: there is none of that number.
+    pub async fn pull(
+        &self,
+        place: &Place,
+        number: Number,
+    ) -> Result<Option<payload::PullDetail>, ForgeError> {
+        let path = format!("{}/pulls/{number}", repo_path(place));
+        found(self.get(place, Scope::Read, path, "reading the pull request").await)
+    }
+
+    /// All reviews, oldest first.
+    pub async fn reviews(
+        &self,
+        place: &Place,
+        number: Number,
+    ) -> Result<Vec<payload::Review>, ForgeError> {
+        let path = format!("{}/pulls/{number}/reviews?per_page=100", repo_path(place));
+        self.list(place, Scope::Read, path, "reading the reviews").await
+    }
+
+    /// All comments on lines, oldest first.
+    pub async fn review_comments(
+        &self,
+        place: &Place,
+        number: Number,
+    ) -> Result<Vec<payload::ReviewComment>, ForgeError> {
+        let path = format!("{}/pulls/{number}/comments?per_page=100", repo_path(place));
+        self.list(place, Scope::Read, path, "reading the comments of the review").await
+    }
+
+    /// All ordinary comments, oldest first.
+    pub async fn comments(
+        &self,
+        place: &Place,
+        number: Number,
+    ) -> Result<Vec<payload::Comment>, ForgeError> {
+        let path = format!("{}/issues/{number}/comments?per_page=100", repo_path(place));
+        self.list(place, Scope::Read, path, "reading the comments").await
+    }
+
+    /// The threads of a pull request: REST does not know whether one is resolved.
+    pub async fn threads(
+        &self,
+        place: &Place,
+        number: Number,
+    ) -> Result<Vec<payload::ReviewThread>, ForgeError> {
+        let mut threads = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let variables = json!({
+                "owner": place.name.owner(),
+                "name": place.name.name(),
+                "number": number,
+                "after": after,
+            });
+            let doing = "reading the threads of the review";
+            let answer: payload::ThreadsAnswer =
+                self.graphql(place, Scope::Read, THREADS, variables, doing).await?;
+            let Some(page) = answer.page() else { return Ok(threads) };
+            threads.extend(page.nodes);
+            match page.page_info.end_cursor.filter(|_| page.page_info.has_next_page) {
+                Some(cursor) => after = Some(cursor),
+                None => return Ok(threads),
+            }
+        }
+    }
+
+    /// Answers in a thread, below its first comment.
+    pub async fn reply_in_thread(
+        &self,
+        place: &Place,
+        number: Number,
+        first: CommentId,
+        body: &str,
+    ) -> Result<(), ForgeError> {
+        let path = format!("{}/pulls/{number}/comments/{first}/replies", repo_path(place));
+        let doing = "answering in a thread";
+        self.change::<serde::de::IgnoredAny>(
+            place,
+            Scope::Talk,
+            (Method::POST, path),
+            &json!({"body": body}),
+            doing,
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Marks a thread as resolved. Resolved already is fine.
+    pub async fn resolve_thread(&self, place: &Place, thread: &str) -> Result<(), ForgeError> {
+        let variables = json!({"thread": thread});
+        let doing = "resolving a thread";
+        self.graphql::<serde::de::IgnoredAny>(place, Scope::Push, RESOLVE, variables, doing)
+            .await
+            .map(drop)
+    }
+
+    /// Asks people for a review. Those who cannot be asked are left out by GitHub with a 422.
+    pub async fn request_review(
+        &self,
+        place: &Place,
+        number: Number,
+        logins: &[String],
+    ) -> Result<(), ForgeError> {
+        let path = format!("{}/pulls/{number}/requested_reviewers", repo_path(place));
+        let body = json!({"reviewers": logins});
+        let answer = self
+            .change::<serde::de::IgnoredAny>(
+                place,
+                Scope::Talk,
+                (Method::POST, path),
+                &body,
+                "asking for a review",
+            )
+            .await;
+        match answer {
+            Err(error) if error.status() == Some(422) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// Rewrites the text of a pull request.
+    pub async fn edit_pull(
+        &self,
+        place: &Place,
+        number: Number,
+        body: &str,
+    ) -> Result<(), ForgeError> {
+        let path = format!("{}/pulls/{number}", repo_path(place));
+        self.change::<serde::de::IgnoredAny>(
+            place,
+            Scope::Push,
+            (Method::PATCH, path),
+            &json!({"body": body}),
+            "bringing the pull request's text up to date",
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Moves a branch forward to a commit. Refused (422) where that would lose a commit.
+    pub async fn advance_branch(
+        &self,
+        place: &Place,
+        branch: &Branch,
+        to: &Sha,
+    ) -> Result<(), ForgeError> {
+        let path = format!("{}/git/refs/heads/{}", repo_path(place), segments(branch.as_str()));
+        let body = json!({"sha": to, "force": false});
+        self.change::<payload::Ref>(
+            place,
+            Scope::Push,
+            (Method::PATCH, path),
+            &body,
+            "moving the branch forward",
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Merges exactly the approved commit. Refused: 409 when the head is another by now, 405 when
+    /// something stands in the way.
+    pub async fn merge(
+        &self,
+        place: &Place,
+        approval: &Approval,
+        method: MergeMethod,
+        (title, message): (&str, &str),
+    ) -> Result<Sha, ForgeError> {
+        let path = format!("{}/pulls/{}/merge", repo_path(place), approval.pull());
+        let body = json!({
+            "sha": approval.head(),
+            "merge_method": method.as_str(),
+            "commit_title": title,
+            "commit_message": message,
+        });
+        let merged: payload::Object =
+            self.change(place, Scope::Push, (Method::PUT, path), &body, "merging").await?;
+        Ok(merged.sha)
+    }
+
+    /// Closes an issue as done.
+    pub async fn close_issue(&self, place: &Place, number: Number) -> Result<(), ForgeError> {
+        let path = format!("{}/issues/{number}", repo_path(place));
+        self.change::<serde::de::IgnoredAny>(
+            place,
+            Scope::Talk,
+            (Method::PATCH, path),
+            &json!({"state": "closed", "state_reason": "completed"}),
+            "closing the issue",
+        )
+        .await
+        .map(drop)
+    }
+}
+
+impl payload::Review {
+    /// Its number.
+    pub fn review_id(&self) -> ReviewId {
+        ReviewId(self.id)
+    }
+}

@@ -1,0 +1,182 @@
+//! From a verified change to a merged one: holding back, pushing a round, checking a person's commit,
+//! merging, cleaning up, and saying why not.
+//!
+//! What holds: whether to merge is decided on a look made now, not on the one that suggested it; GitHub
+//! is told which commit, so it refuses any other; a branch is removed only where nobody pushed since.
+
+use tokio_util::sync::CancellationToken;
+
+use super::fix;
+use super::perform::{about, rules_and_base};
+use super::{Fault, Worker};
+use crate::core::evidence::Verdict;
+use crate::core::id::Sha;
+use crate::core::job::{Base, Ci, Fact, Job, PullState};
+use crate::core::policy::{Ack, PublishMode, Rules};
+use crate::core::report;
+use crate::forge::BranchHead;
+use crate::publish;
+use crate::workspace::diff;
+use crate::workspace::mirror::EntryMode;
+use crate::workspace::patch::Patch;
+
+/// A workflow larger than this is not read, and so counts as risky.
+const LARGEST_WORKFLOW: u64 = 256 * 1024;
+/// Characters of a held change that people are shown in the comment.
+const HELD_CAP: usize = 20_000;
+
+impl Worker {
+    /// Whether pushing has to wait for a person's word, and why.
+    pub(super) async fn held_back(
+        &self,
+        job: &Job,
+        rules: &Rules,
+        base: &Base,
+        patch: &Patch,
+    ) -> Result<Option<Fact>, Fault> {
+        let let_out = match rules.publish.ack {
+            Ack::Each => job.review.go.as_ref() == Some(&patch.digest()),
+            Ack::Once => job.review.go.is_some(),
+        };
+        if let_out || rules.publish.mode == Some(PublishMode::Branch) {
+            return Ok(None);
+        }
+        let risks = match rules.publish.mode {
+            Some(_) => Vec::new(),
+            None => {
+                let risks = self.workflow_risks(job, base).await?;
+                if risks.is_empty() {
+                    return Ok(None);
+                }
+                risks
+            }
+        };
+        let mirror = self.mirror(job, &base.sha).await?;
+        let entries = mirror.list(&base.sha).await?;
+        let files = diff::base_files(&mirror, &entries, patch)?;
+        let text = String::from_utf8_lossy(&diff::unified(patch, &files)).into_owned();
+        let diff = text.chars().take(HELD_CAP).collect();
+        Ok(Some(Fact::Held { patch: patch.digest(), risks, diff }))
+    }
+
+    /// What the workflows at the base commit would do with a push of ours.
+    async fn workflow_risks(&self, job: &Job, base: &Base) -> Result<Vec<String>, Fault> {
+        let mirror = self.mirror(job, &base.sha).await?;
+        let mut workflows = Vec::new();
+        for entry in mirror.list(&base.sha).await? {
+            let path = String::from_utf8_lossy(&entry.path).into_owned();
+            let is_file = matches!(entry.mode, EntryMode::File | EntryMode::Executable);
+            let is_yaml = path.ends_with(".yml") || path.ends_with(".yaml");
+            if !(is_file && is_yaml && path.starts_with(".github/workflows/")) {
+                continue;
+            }
+            let Ok(name) = path.parse() else { continue };
+            let bytes = mirror.read_file(&base.sha, &name, LARGEST_WORKFLOW)?.unwrap_or_default();
+            workflows.push((path, bytes));
+        }
+        let workflows: Vec<(&str, &[u8])> =
+            workflows.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+        Ok(publish::scan::risks(&workflows, &job.branch(), &base.branch)
+            .iter()
+            .map(ToString::to_string)
+            .collect())
+    }
+
+    /// Runs the project's checks on a commit that a person made.
+    pub(super) async fn check_head(
+        &self,
+        job: &Job,
+        head: &Sha,
+        stop: &CancellationToken,
+    ) -> Result<Fact, Fault> {
+        let (rules, base) = rules_and_base(job)?;
+        let at = Base { branch: base.branch.clone(), sha: head.clone() };
+        let rooms = self.rooms(job, &at).await?;
+        let logs = rooms.records.join(format!("head-{}", head.short()));
+        let nothing = Patch::default();
+        let evidence =
+            fix::check(&about(job, rules, &at), &rooms, &nothing, &logs, stop).await?;
+        let failed = match evidence.verdict() {
+            Verdict::Green(_) => None,
+            Verdict::Red | Verdict::Unknown => {
+                let why = evidence.failures().next();
+                Some(why.map_or_else(String::new, |(name, why)| format!("{name}: {why}")))
+            }
+        };
+        Ok(Fact::HeadChecked { head: head.clone(), failed })
+    }
+
+    /// Merges, if what is seen now still allows it.
+    pub(super) async fn merge(&self, job: &Job, head: &Sha) -> Result<Fact, Fault> {
+        let nothing = || Fact::NotMerged { why: "the pull request changed meanwhile".to_owned() };
+        let Some(sight) = self.look(job).await? else { return Ok(nothing()) };
+        match &sight.state {
+            PullState::Merged { by } => return Ok(Fact::Merged { by: by.clone() }),
+            PullState::Closed { by } => {
+                return Ok(Fact::Closed { by: by.clone(), merged: false });
+            }
+            PullState::Open => {}
+        }
+        let approval = match &sight.consent {
+            Ok(approval) if approval.head() == head && sight.ci == Ci::Green => approval,
+            _ => return Ok(nothing()),
+        };
+        let method = sight.rules.as_ref().map(|rules| rules.merge.method).unwrap_or_default();
+        let (title, message) = report::merge_message(job, &report::title(job));
+        let forge = &self.parts.forge;
+        match forge.merge(&job.place, approval, method, (&title, &message)).await {
+            Ok(_) => Ok(Fact::Merged { by: None }),
+            // 405 and 409 are GitHub's refusals; its words are only shown.
+            Err(error) if matches!(error.status(), Some(405 | 409 | 422)) => {
+                // It may have happened before the answer was lost.
+                let again = self.look(job).await?.map(|sight| sight.state);
+                Ok(match again {
+                    Some(PullState::Merged { by }) => Fact::Merged { by },
+                    _ => Fact::NotMerged { why: refusal(&error) },
+                })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// After merging: the branch goes, the issue is closed.
+    pub(super) async fn clean_up(&self, job: &Job) -> Result<(), Fault> {
+        let forge = &self.parts.forge;
+        let branch = job.branch();
+        if let (BranchHead::At(head), Some(pull)) =
+            (forge.branch_head(&job.place, &branch).await?, &job.pull)
+        {
+            let detail = forge.pull(&job.place, pull.number).await?;
+            if detail.is_some_and(|detail| detail.merged && detail.head.sha == head) {
+                forge.delete_branch(&job.place, &branch).await?;
+            }
+        }
+        let issue = forge.issue(&job.place, job.subject).await?;
+        if issue.is_some_and(|issue| issue.state == "open") {
+            forge.close_issue(&job.place, job.subject).await?;
+        }
+        Ok(())
+    }
+
+    /// Says on the pull request why it does not go on: once for each situation.
+    pub(super) async fn explain(&self, job: &Job) -> Result<(), Fault> {
+        let (Some(pull), Some(text)) =
+            (&job.pull, report::explanation(job, &self.setting(job)))
+        else {
+            return Ok(());
+        };
+        let marker = report::marker(job.id.as_str(), &report::situation(job, &text));
+        let forge = &self.parts.forge;
+        if forge.find_comment(&job.place, pull.number, &marker).await?.is_none() {
+            forge.comment(&job.place, pull.number, &report::signed(&text, &marker)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn refusal(error: &crate::forge::ForgeError) -> String {
+    match error {
+        crate::forge::ForgeError::Refused { message, .. } if !message.is_empty() => message.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,281 @@
+//! A round after the first: what it is about, and its answers.
+//!
+//! What holds: only words of people with write access, or of those whom such a person has taken up,
+//! reach the model; a thread is resolved only when the model says it is settled *and* the pushed,
+//! verified change touches its file; every answer is looked for before it is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use super::look::{actor, thread_of};
+use super::perform::{permission_lost, rules_and_base};
+use super::{Fault, Worker};
+use crate::core::budget::Money;
+use crate::core::command::Role;
+use crate::core::event::Actor;
+use crate::core::id::{CommentId, Number, ReviewId, UserId};
+use crate::core::job::{
+    Base, Cause, Declined, Fact, Job, Outcome, Purse, Round, Thread, ThreadAnswer,
+};
+use crate::core::policy::Rules;
+use crate::core::report;
+use crate::forge::State;
+use crate::forge::payload::{Review, ReviewComment};
+use crate::store::Scope;
+use crate::verify::distill;
+
+/// Characters of a check's log that the model gets to see.
+const LOG_CAP: usize = 12_000;
+
+impl Worker {
+    /// Reads what a round is about.
+    pub(super) async fn start_round(&self, job: &Job, round: u32) -> Result<Fact, Fault> {
+        let (rules, base) = rules_and_base(job)?;
+        let now = about(job)?;
+        let pull = job.pull.as_ref().ok_or_else(|| Fault::bug("a round without a pull request"))?;
+        let asker = Actor { id: now.by, login: now.login.clone(), person: true };
+        let has = self.parts.forge.permission(&job.place, &asker).await?;
+        let refused = match permission_lost(&asker, rules, has) {
+            None => self.cannot_pay(job, now, rules).await?,
+            lost => lost,
+        };
+        if let Some(why) = refused {
+            return Ok(Fact::RoundRefused { round, why });
+        }
+        let detail = self.parts.forge.pull(&job.place, pull.number).await?;
+        let Some(detail) = detail.filter(|detail| detail.state == "open") else {
+            return Ok(Fact::Closed { by: None, merged: false });
+        };
+        let (task, threads) = match &now.cause {
+            Cause::People => self.asked_for(job, now, pull.number).await?,
+            Cause::Ci { check } => (self.red_check(job, check).await?, Vec::new()),
+        };
+        self.mirror(job, &detail.head.sha).await?;
+        let budget = job.spent + self.round_budget(job, rules);
+        let base = Base { branch: base.branch.clone(), sha: detail.head.sha };
+        Ok(Fact::RoundReady { round, base, task, threads, budget })
+    }
+
+    /// A round may cost what a run may, as long as the job stays below the operator's limit.
+    fn round_budget(&self, job: &Job, rules: &Rules) -> Money {
+        let left = self.parts.settings.most_per_job.saturating_sub(job.spent);
+        job.order.budget.unwrap_or(rules.budget.run).min(left)
+    }
+
+    async fn cannot_pay(
+        &self,
+        job: &Job,
+        round: &Round,
+        rules: &Rules,
+    ) -> Result<Option<Declined>, Fault> {
+        let budget = self.round_budget(job, rules);
+        if budget <= Money::ZERO {
+            let limit = self.parts.settings.most_per_job;
+            return Ok(Some(Declined::JobBudget { limit }));
+        }
+        self.day_budget(job, round.by, rules, budget).await
+    }
+
+    /// Whether the day's money of anybody concerned does not reach.
+    pub(super) async fn day_budget(
+        &self,
+        job: &Job,
+        person: UserId,
+        rules: &Rules,
+        budget: Money,
+    ) -> Result<Option<Declined>, Fault> {
+        let days = [
+            (Scope::Repo(job.place.repo), rules.budget.repository_day, Purse::Repository),
+            (Scope::Person(person), rules.budget.person_day, Purse::Person),
+            (
+                Scope::Installation(job.place.installation),
+                self.parts.settings.installation_day,
+                Purse::Installation,
+            ),
+        ];
+        for (scope, limit, of) in days {
+            let spent = self.parts.store.spent(scope, self.parts.clock.midnight()).await?;
+            if spent + budget > limit {
+                return Ok(Some(Declined::DayBudget { of, limit }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What people asked for: words, reviews, and threads with the code they stand on.
+    async fn asked_for(
+        &self,
+        job: &Job,
+        round: &Round,
+        number: Number,
+    ) -> Result<(String, Vec<Thread>), Fault> {
+        let forge = &self.parts.forge;
+        let (reviews, comments, open) = tokio::try_join!(
+            forge.reviews(&job.place, number),
+            forge.review_comments(&job.place, number),
+            forge.threads(&job.place, number)
+        )?;
+        let mut text = String::new();
+        for words in &round.words {
+            let _ = write!(text, "A maintainer asks:\n{words}\n\n");
+        }
+        let heard = self.heard(job, round, (&reviews, &comments)).await?;
+        let of_round = |review: &&Review| round.reviews.contains(&ReviewId(review.id));
+        for review in reviews.iter().filter(of_round) {
+            let body = review.body.as_deref().unwrap_or_default().trim();
+            if !body.is_empty() {
+                let _ = write!(text, "A reviewer says:\n{body}\n\n");
+            }
+        }
+        let mut threads = Vec::new();
+        for thread in open.iter().filter(|thread| !thread.is_resolved) {
+            let Some(first) = thread.first() else { continue };
+            let said: Vec<&ReviewComment> = comments
+                .iter()
+                .filter(|it| thread_of(it) == first)
+                .filter(|it| it.user.as_ref().is_some_and(|user| heard.contains(&user.id)))
+                .collect();
+            let in_review = said.iter().any(|it| {
+                it.pull_request_review_id.is_some_and(|id| round.reviews.contains(&ReviewId(id)))
+            });
+            // A command is about everything that is still open.
+            if said.is_empty() || !(in_review || !round.words.is_empty()) {
+                continue;
+            }
+            let path = thread.path.clone();
+            threads.push(Thread { id: thread.id.clone(), comment: first, path });
+            let _ = write!(text, "{}", thread_text(threads.len(), &said));
+        }
+        Ok((text.trim().to_owned(), threads))
+    }
+
+    /// Whose words the model may read: people with write access, and those taken up.
+    async fn heard(
+        &self,
+        job: &Job,
+        round: &Round,
+        (reviews, comments): (&[Review], &[ReviewComment]),
+    ) -> Result<BTreeSet<UserId>, Fault> {
+        let users = reviews
+            .iter()
+            .filter_map(|review| actor(review.user.as_ref()))
+            .chain(comments.iter().filter_map(|comment| actor(comment.user.as_ref())));
+        let people: BTreeMap<UserId, Actor> =
+            users.filter(|it| it.person).map(|it| (it.id, it)).collect();
+        let mut heard = BTreeSet::new();
+        for (id, person) in people {
+            let taken = round.reviewers.contains(&person.login);
+            if taken || self.parts.forge.permission(&job.place, &person).await? >= Role::Write {
+                heard.insert(id);
+            }
+        }
+        Ok(heard)
+    }
+
+    /// What a red check says: its own summary, what it points at, and what matters of its log.
+    async fn red_check(&self, job: &Job, check: &str) -> Result<String, Fault> {
+        let forge = &self.parts.forge;
+        let Some(pull) = &job.pull else { return Ok(String::new()) };
+        let states = forge.checks(&job.place, &pull.head).await?;
+        let red = states.iter().find(|it| it.name == check && it.state == State::Red);
+        let mut text = format!("The check \"{check}\" is red on this change, and green without it.\n");
+        let Some(red) = red else { return Ok(text) };
+        let _ = write!(text, "\n{}\n", distill::distill(&red.summary, LOG_CAP / 4));
+        if let Some(run) = red.run {
+            for line in forge.annotations(&job.place, run).await? {
+                let _ = writeln!(text, "{line}");
+            }
+            // A log that cannot be had is no reason not to try.
+            match forge.check_log(&job.place, run).await {
+                Ok(Some(log)) => {
+                    let _ = write!(text, "\n{}\n", distill::distill(&log, LOG_CAP));
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "the log of a check cannot be read"),
+            }
+        }
+        Ok(text)
+    }
+
+    /// Answers each thread, resolves what is settled, and asks the reviewers again.
+    pub(super) async fn answer_round(&self, job: &Job, number: u32) -> Result<Fact, Fault> {
+        let (round, forge) = (about(job)?, &self.parts.forge);
+        let answered = Fact::Answered { round: number };
+        let (Some(outcome), Some(pull)) = (&round.outcome, &job.pull) else { return Ok(answered) };
+        if !matches!(outcome, Outcome::Pushed { .. } | Outcome::NoChange { .. }) {
+            return Ok(answered);
+        }
+        let changed: BTreeSet<String> = match (outcome, &job.proposal) {
+            (Outcome::Pushed { .. }, Some(_)) => {
+                let patch = self.proposed(job).await?;
+                patch.changes.keys().map(|path| path.as_str().to_owned()).collect()
+            }
+            _ => BTreeSet::new(),
+        };
+        let comments = forge.review_comments(&job.place, pull.number).await?;
+        for (i, thread) in round.threads.iter().enumerate() {
+            let answer = answer_to(job, i + 1);
+            let settled = matches!(outcome, Outcome::Pushed { .. })
+                && answer.is_some_and(|answer| answer.fixed)
+                && changed.contains(&thread.path);
+            let marker = report::marker(job.id.as_str(), &format!("thread-{number}-{}", i + 1));
+            let there = |it: &ReviewComment| {
+                thread_of(it) == thread.comment
+                    && it.user.as_ref().is_some_and(|user| user.kind == "Bot")
+                    && it.body.as_deref().is_some_and(|body| body.trim_end().ends_with(&marker))
+            };
+            if !comments.iter().any(there) {
+                let words = report::thread_reply(answer, outcome, settled);
+                let text = report::signed(&words, &marker);
+                let first: CommentId = thread.comment;
+                let said = forge.reply_in_thread(&job.place, pull.number, first, &text).await;
+                // The comment may have been deleted meanwhile: its thread is gone with it.
+                if let Err(error) = said
+                    && error.status() != Some(404)
+                {
+                    return Err(error.into());
+                }
+            }
+            if settled {
+                forge.resolve_thread(&job.place, &thread.id).await?;
+            }
+        }
+        if matches!(outcome, Outcome::Pushed { .. }) && !round.reviewers.is_empty() {
+            let logins: Vec<String> =
+                round.reviewers.iter().map(|login| login.as_str().to_owned()).collect();
+            forge.request_review(&job.place, pull.number, &logins).await?;
+        }
+        Ok(answered)
+    }
+}
+
+fn about(job: &Job) -> Result<&Round, Fault> {
+    job.review.round.as_ref().ok_or_else(|| Fault::bug("a round that is about nothing"))
+}
+
+fn answer_to(job: &Job, thread: usize) -> Option<&ThreadAnswer> {
+    let answers = &job.proposal.as_ref()?.answers;
+    answers.iter().find(|answer| usize::try_from(answer.thread) == Ok(thread))
+}
+
+fn thread_text(number: usize, said: &[&ReviewComment]) -> String {
+    let mut text = String::new();
+    if let Some(first) = said.first() {
+        let line = match (first.start_line, first.line) {
+            (Some(start), Some(end)) if start != end => format!(":{start}-{end}"),
+            (_, Some(line)) => format!(":{line}"),
+            _ => String::new(),
+        };
+        let _ = writeln!(text, "Thread {number}, at {}{line}:", first.path);
+        if let Some(hunk) = &first.diff_hunk {
+            let lines: Vec<&str> = hunk.lines().collect();
+            let shown = &lines[lines.len().saturating_sub(8)..];
+            let _ = writeln!(text, "{}", shown.join("\n"));
+        }
+    }
+    for comment in said {
+        let _ = writeln!(text, "> {}", comment.body.as_deref().unwrap_or_default().trim());
+    }
+    text.push('\n');
+    text
+}

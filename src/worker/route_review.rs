@@ -1,0 +1,137 @@
+//! Commands on Gander's pull request, and hints that something about one may be different.
+//!
+//! What holds: a hint only queues a look; what a command asks for is written into the job, so that it
+//! is not lost while a round is made; a command that fits nothing is answered with what would.
+
+use super::look::approved_digits;
+use super::{Fault, Outcome, Worker, advanced};
+use crate::core::event::{Asked, Place, Touched};
+use crate::core::id::{JobId, Number};
+use crate::core::job::{Ask, Effect, Fact, Job, Stage, Taken};
+use crate::core::report;
+use crate::core::task::Task;
+use crate::store::{Commit, Stored};
+
+impl Worker {
+    /// Lets every open pull request concerned be looked at.
+    pub(super) async fn touched(&self, place: &Place, what: &Touched) -> Result<Outcome, Fault> {
+        let jobs = self.parts.store.open_jobs(Some(place.repo)).await?;
+        let concerned = jobs.into_iter().filter(|stored| concerns(&stored.job, what));
+        let tasks: Vec<Task> = concerned.map(|stored| look(stored.job.id)).collect();
+        Ok(match tasks.is_empty() {
+            true => Outcome::Done,
+            false => Outcome::Ready(Box::new(Commit { tasks, ..Commit::default() })),
+        })
+    }
+
+    /// `revise words`: one more round.
+    pub(super) async fn revise(&self, asked: &Asked, words: &str) -> Result<Outcome, Fault> {
+        let jobs = self.jobs_on(asked).await?;
+        let Some(stored) = in_review(&jobs, asked.number) else {
+            return Ok(self.no_pull_here(asked, "revise"));
+        };
+        let ask = Ask {
+            by: asked.by.id,
+            login: asked.by.login.clone(),
+            words: words.trim().to_owned(),
+            comment: asked.comment,
+        };
+        Ok(self.noted(asked, stored, &Fact::Asked(ask)))
+    }
+
+    /// `take @LOGIN`: that person's waiting reviews count like a maintainer's.
+    pub(super) async fn take(&self, asked: &Asked, words: &str) -> Result<Outcome, Fault> {
+        let jobs = self.jobs_on(asked).await?;
+        let Some(stored) = in_review(&jobs, asked.number) else {
+            return Ok(self.no_pull_here(asked, "take"));
+        };
+        let named = words.split_whitespace().next().unwrap_or_default();
+        let named = named.trim_matches('`').trim_start_matches('@');
+        let waiting = &stored.job.review.outsiders;
+        let same = |login: &str| login.eq_ignore_ascii_case(named);
+        let Some(outsider) = waiting.iter().find(|it| same(it.login.as_str())) else {
+            let waiting: Vec<String> =
+                waiting.iter().map(|it| it.login.as_str().to_owned()).collect();
+            let prefix = &self.parts.settings.address.prefix;
+            return Ok(self.reply(asked, report::nothing_to_take(named, &waiting, prefix)));
+        };
+        let taken = Taken {
+            login: outsider.login.clone(),
+            until: self.parts.clock.now(),
+            by: asked.by.id,
+            by_login: asked.by.login.clone(),
+        };
+        Ok(self.noted(asked, stored, &Fact::Taken(taken)))
+    }
+
+    /// `approve SHA`: the comment itself is the approval, and is read where it stands.
+    pub(super) async fn approve(&self, asked: &Asked, words: &str) -> Result<Outcome, Fault> {
+        let prefix = &self.parts.settings.address.prefix;
+        let jobs = self.jobs_on(asked).await?;
+        let Some(stored) = in_review(&jobs, asked.number) else {
+            return Ok(self.reply(asked, report::approve_how(None, None, prefix)));
+        };
+        let detail = self.parts.forge.pull(&asked.place, asked.number).await?;
+        let head = detail.map(|detail| detail.head.sha);
+        let said = words.split_whitespace().next();
+        let names_head = approved_digits(words)
+            .is_some_and(|digits| head.as_ref().is_some_and(|it| it.as_str().starts_with(&digits)));
+        if !names_head {
+            return Ok(self.reply(asked, report::approve_how(head.as_ref(), said, prefix)));
+        }
+        let tasks = vec![look(stored.job.id.clone())];
+        let once = Some(asked.key.clone());
+        Ok(Outcome::Ready(Box::new(Commit { once, tasks, ..Commit::default() })))
+    }
+
+    /// `go`: pushes the change that is shown.
+    pub(super) async fn go(&self, asked: &Asked) -> Result<Outcome, Fault> {
+        let jobs = self.jobs_on(asked).await?;
+        let held = jobs.iter().find(|it| matches!(it.job.stage, Stage::Holding { .. }));
+        let commit = held.and_then(|stored| {
+            let patch = stored.job.proposal.as_ref()?.patch.clone();
+            advanced(stored, &Fact::Go { patch })
+        });
+        let Some(mut commit) = commit else {
+            let prefix = &self.parts.settings.address.prefix;
+            return Ok(self.reply(asked, report::nothing_held(prefix)));
+        };
+        commit.once = Some(asked.key.clone());
+        Ok(Outcome::Ready(Box::new(commit)))
+    }
+
+    fn noted(&self, asked: &Asked, stored: &Stored, fact: &Fact) -> Outcome {
+        let Some(mut commit) = advanced(stored, fact) else { return Outcome::Done };
+        commit.once = Some(asked.key.clone());
+        if let Some(comment) = asked.comment {
+            let effect = Effect::React { comment };
+            commit.tasks.push(Task::Effect { job: stored.job.id.clone(), effect });
+        }
+        Outcome::Ready(Box::new(commit))
+    }
+
+    fn no_pull_here(&self, asked: &Asked, verb: &str) -> Outcome {
+        let prefix = &self.parts.settings.address.prefix;
+        self.reply(asked, report::no_pull_here(verb, prefix))
+    }
+}
+
+/// The open job whose pull request has this number.
+pub(super) fn in_review(jobs: &[Stored], number: Number) -> Option<&Stored> {
+    jobs.iter().find(|stored| {
+        !stored.job.is_done() && stored.job.pull.as_ref().is_some_and(|pull| pull.number == number)
+    })
+}
+
+fn concerns(job: &Job, what: &Touched) -> bool {
+    let Some(pull) = &job.pull else { return false };
+    match what {
+        Touched::Pull(number) => pull.number == *number,
+        Touched::Commit(sha) => pull.head == *sha,
+        Touched::Branch(branch) => job.base.as_ref().is_some_and(|base| base.branch == *branch),
+    }
+}
+
+fn look(job: JobId) -> Task {
+    Task::Effect { job, effect: Effect::Look }
+}
