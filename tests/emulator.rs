@@ -6,6 +6,17 @@
 #[allow(dead_code, missing_docs, unreachable_pub, clippy::needless_pass_by_value)]
 mod client;
 
+#[path = "emulator/ci.rs"]
+mod ci;
+#[path = "emulator/graphql.rs"]
+mod graphql;
+#[path = "emulator/merging.rs"]
+mod merging;
+#[path = "emulator/reviews.rs"]
+mod reviews;
+#[path = "emulator/told.rs"]
+mod told;
+
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};

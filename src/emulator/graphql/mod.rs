@@ -7,6 +7,7 @@ mod connection;
 mod execute;
 mod mutate;
 mod object;
+mod texts;
 
 use serde_json::{Value, json};
 

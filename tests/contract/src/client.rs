@@ -64,6 +64,11 @@ impl Client {
         Self { http, api: emulator.api_url().to_string(), authorization: None }
     }
 
+    /// Somebody without credentials who talks to another root than the REST API's.
+    pub fn anonymous_at(emulator: &Emulator, root: &str) -> Self {
+        Self { api: format!("{}{root}", emulator.web_url()), ..Self::anonymous(emulator) }
+    }
+
     /// The same with other credentials.
     pub fn with(&self, authorization: &str) -> Self {
         Self { authorization: Some(authorization.to_owned()), ..self.clone() }
