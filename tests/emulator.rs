@@ -896,7 +896,8 @@ async fn checks_reviews_and_a_moved_branch_are_told_to_the_app() {
     let tests = world.emulator.person("tests[bot]");
     tests.check_run(REPO, &sha, "unit", CheckOutcome::InProgress).unwrap();
     tests.check_run(REPO, &sha, "unit", CheckOutcome::Completed("failure")).unwrap();
-    mona.reviews(REPO, pull, Verdict::RequestsChanges, "no").unwrap();
+    let hubot = world.emulator.person("hubot");
+    hubot.reviews(REPO, pull, Verdict::RequestsChanges, "no").unwrap();
     world.emulator.deliver_all().await;
     assert_eq!(
         mailbox.events(),

@@ -239,11 +239,9 @@ fn lacking(
 }
 
 /// How many of those who may write approve of a pull request, and how many ask for changes: each by
-/// their last word.
+/// their last word, which counts as none once it was dismissed.
 fn votes(state: &State, known: &Repository, number: u64) -> (u64, u64) {
-    let said = known.reviews.iter().filter(|review| {
-        review.pull == number && matches!(review.state.as_str(), "APPROVED" | "CHANGES_REQUESTED")
-    });
+    let said = known.reviews.iter().filter(|one| one.pull == number && one.state != "COMMENTED");
     let mut last: Vec<&Review> = Vec::new();
     for review in said.filter(|review| state.may_write(known, review.author)) {
         last.retain(|other| other.author != review.author);

@@ -58,6 +58,7 @@ impl Client {
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
             .user_agent("plain-client")
             .build()
             .unwrap();
