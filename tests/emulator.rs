@@ -6,6 +6,17 @@
 #[allow(dead_code, missing_docs, unreachable_pub, clippy::needless_pass_by_value)]
 mod client;
 
+#[path = "emulator/ci.rs"]
+mod ci;
+#[path = "emulator/graphql.rs"]
+mod graphql;
+#[path = "emulator/merging.rs"]
+mod merging;
+#[path = "emulator/reviews.rs"]
+mod reviews;
+#[path = "emulator/told.rs"]
+mod told;
+
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
@@ -885,7 +896,8 @@ async fn checks_reviews_and_a_moved_branch_are_told_to_the_app() {
     let tests = world.emulator.person("tests[bot]");
     tests.check_run(REPO, &sha, "unit", CheckOutcome::InProgress).unwrap();
     tests.check_run(REPO, &sha, "unit", CheckOutcome::Completed("failure")).unwrap();
-    mona.reviews(REPO, pull, Verdict::RequestsChanges, "no").unwrap();
+    let hubot = world.emulator.person("hubot");
+    hubot.reviews(REPO, pull, Verdict::RequestsChanges, "no").unwrap();
     world.emulator.deliver_all().await;
     assert_eq!(
         mailbox.events(),

@@ -10,8 +10,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+pub(crate) use self::parse::find_line;
 pub(crate) use self::parse::{CgiAnswer, Commit, Entry, Signature};
-use self::parse::{parse_cgi, parse_commit, parse_entry};
+use self::parse::{moved_line, parse_cgi, parse_commit, parse_entry};
 use super::Trouble;
 
 #[derive(Clone)]
@@ -319,6 +320,17 @@ impl Git {
         }
         change.patch = Some(patch);
         Ok(())
+    }
+
+    /// Where a line of a file went from one commit to another; `None` when it was touched.
+    pub(crate) fn follow_line(
+        &self,
+        (old, new): (&str, &str),
+        path: &str,
+        line: u64,
+    ) -> Option<u64> {
+        let args = ["--literal-pathspecs", "diff-tree", "-r", "-p", "-U0", old, new, "--", path];
+        moved_line(&self.text(&args).ok()?, line)
     }
 
     /// Answers one smart HTTP request.

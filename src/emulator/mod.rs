@@ -11,12 +11,15 @@ mod acts;
 mod api;
 mod auth;
 mod deliveries;
+mod downloads;
 mod exchange;
 mod faults;
 mod git;
+mod graphql;
 mod hooks;
 mod level;
 mod limits;
+mod rules;
 mod server;
 mod setup;
 mod shapes;
@@ -35,9 +38,13 @@ pub use self::deliveries::{DeliveryFault, DeliveryView};
 pub use self::exchange::Exchange;
 pub use self::faults::{Fault, FaultId, FaultOn, Mutation};
 pub use self::limits::LimitPlan;
-pub use self::setup::{AppCredentials, AppSpec, RepositorySpec, Requirement};
+pub use self::rules::{RequiredCheck, Requirement};
+pub use self::setup::{AppCredentials, AppSpec, RepositorySpec};
 use self::state::State;
-pub use self::story::{Actor, CheckOutcome, MergeMethod, Verdict};
+pub use self::story::{
+    Actor, Annotation, CheckOutcome, CheckReport, JobEnd, LineNote, MergeMethod, Verdict,
+    WorkflowSpec,
+};
 pub use self::view::{
     CheckRunView, CommentView, CommitView, IssueView, PullView, ReactionView, TimelineEntry,
 };

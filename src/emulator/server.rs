@@ -26,7 +26,7 @@ use super::api::{Answer, Content};
 use super::exchange::Exchange;
 use super::faults::Effect;
 use super::git::CgiRequest;
-use super::{Shared, acts, api, auth};
+use super::{Shared, acts, api, auth, downloads};
 
 /// The largest request that is taken, in bytes.
 const LARGEST: usize = 256 * 1024 * 1024;
@@ -51,7 +51,7 @@ async fn serve(
         return respond(api::Refusal::new(413, "Payload too large").into_answer());
     };
     let path = parts.uri.path();
-    let api_path = path.strip_prefix(API).map(str::to_owned);
+    let api_path = api_path(path);
     let known_as = api_path.clone().unwrap_or_else(|| path.to_owned());
     let effect = shared.lock().faults.strike(parts.method.as_str(), &known_as);
     let mut answered = true;
@@ -75,11 +75,33 @@ async fn serve(
         }
     }
     let answer = match api_path {
+        None if path.starts_with(downloads::PREFIX) => answer_download(&shared, &parts),
         Some(path) => answer_api(&shared, &parts, path, body, answered).await,
         None => answer_git(&shared, &parts, body).await,
     };
     shared.queued.notify_one();
     if answered { respond(answer) } else { scissors.cut() }
+}
+
+/// The path below the API's root, when the request is for the API. GraphQL has a root of its own,
+/// and is not to be found below the other.
+fn api_path(path: &str) -> Option<String> {
+    if matches!(path, "/graphql" | "/api/graphql") {
+        return Some("/graphql".to_owned());
+    }
+    let below = path.strip_prefix(API)?;
+    Some(if below == "/graphql" { path.to_owned() } else { below.to_owned() })
+}
+
+fn answer_download(shared: &Shared, parts: &Parts) -> Answer {
+    let state = shared.lock();
+    let found = state.downloads.fetch(parts.uri.path(), state.now());
+    match found.filter(|_| parts.method == http::Method::GET) {
+        Some((kind, bytes)) => {
+            Answer { status: 200, headers: Vec::new(), content: Content::Bytes(kind, bytes) }
+        }
+        None => api::Refusal::new(404, "Not Found").into_answer(),
+    }
 }
 
 async fn answer_api(

@@ -1,6 +1,6 @@
 //! How the world in the box is made: accounts, Apps, repositories, installations, rights.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
@@ -13,7 +13,7 @@ use url::Url;
 
 use super::git::{Edit, Git, Signature};
 use super::hooks::{self, Address};
-use super::state::{AccountKind, App, Installation, Protection, Repository, State};
+use super::state::{AccountKind, App, Installation, Repository, State};
 use super::{Emulator, Trouble, acts, auth, shapes};
 
 /// What a new App is to be.
@@ -325,36 +325,6 @@ impl Emulator {
         let token = auth::issue_token(&mut state, installation, repositories, permissions);
         Ok(state.tokens.get(token).map(|token| token.text.clone()).unwrap_or_default())
     }
-
-    /// Asks for checks before a branch may change, by classic protection or by a ruleset.
-    ///
-    /// # Errors
-    /// When there is no such repository.
-    pub fn require_checks(
-        &self,
-        repository: &str,
-        branch: &str,
-        checks: &[&str],
-        asked_by: Requirement,
-    ) -> Result<(), Trouble> {
-        let mut state = self.lock();
-        let id = state.repository_id(repository)?;
-        let protection = Protection {
-            required_checks: checks.iter().map(|check| (*check).to_owned()).collect(),
-            by_ruleset: asked_by == Requirement::Ruleset,
-        };
-        state.repository_mut(id)?.protections.insert(branch.to_owned(), protection);
-        Ok(())
-    }
-}
-
-/// What asks for checks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Requirement {
-    /// Classic branch protection.
-    Protection,
-    /// A repository ruleset.
-    Ruleset,
 }
 
 /// How an account signs the commits that it makes on its own machine.
@@ -389,6 +359,10 @@ fn add_repository(
             comments: BTreeMap::new(),
             reactions: Vec::new(),
             reviews: Vec::new(),
+            review_comments: BTreeMap::new(),
+            resolved: BTreeMap::new(),
+            runs: Vec::new(),
+            merge_methods: BTreeSet::from(["merge", "squash", "rebase"]),
             check_suites: Vec::new(),
             check_runs: Vec::new(),
             statuses: Vec::new(),

@@ -4,13 +4,19 @@
 //! repository, an issue and a comment never share one by chance; refs that were announced by a
 //! webhook are remembered, so no change is announced twice or not at all.
 
+mod reviews;
+mod runs;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use serde_json::Value;
 use url::Url;
 
+pub(crate) use self::reviews::{LastEdit, Review, ReviewComment, Side, Spot};
+pub(crate) use self::runs::{Job, WorkflowRun};
 use super::deliveries::Hooks;
+use super::downloads::Downloads;
 use super::exchange::Exchange;
 use super::faults::Faults;
 use super::git::Git;
@@ -30,6 +36,7 @@ pub(crate) struct State {
     pub(crate) hooks: Hooks,
     pub(crate) faults: Faults,
     pub(crate) limits: Limits,
+    pub(crate) downloads: Downloads,
     pub(crate) timeline: Vec<Happening>,
     pub(crate) exchanges: Vec<Exchange>,
     pub(crate) unknown_routes: Vec<String>,
@@ -46,6 +53,8 @@ pub(crate) struct Ids {
     label: u64,
     reaction: u64,
     review: u64,
+    review_comment: u64,
+    workflow_run: u64,
     check_suite: u64,
     check_run: u64,
     status: u64,
@@ -77,6 +86,8 @@ ranges! {
     label = 8_000_000_000,
     reaction = 250_000_000,
     review = 4_200_000_000,
+    review_comment = 2_700_000_000,
+    workflow_run = 20_000_000_000,
     check_suite = 45_000_000_000,
     check_run = 53_000_000_000,
     status = 38_000_000_000,
@@ -150,6 +161,12 @@ pub(crate) struct Repository {
     pub(crate) comments: BTreeMap<u64, Comment>,
     pub(crate) reactions: Vec<Reaction>,
     pub(crate) reviews: Vec<Review>,
+    pub(crate) review_comments: BTreeMap<u64, ReviewComment>,
+    /// Who resolved a thread, by the comment that began it.
+    pub(crate) resolved: BTreeMap<u64, u64>,
+    pub(crate) runs: Vec<WorkflowRun>,
+    /// The ways to merge that its settings allow: `merge`, `squash`, `rebase`.
+    pub(crate) merge_methods: BTreeSet<&'static str>,
     pub(crate) check_suites: Vec<CheckSuite>,
     pub(crate) check_runs: Vec<CheckRun>,
     pub(crate) statuses: Vec<Status>,
@@ -196,6 +213,8 @@ pub(crate) struct Pull {
     pub(crate) merged_by: Option<u64>,
     pub(crate) merge_commit: Option<String>,
     pub(crate) requested_reviewers: Vec<u64>,
+    /// The commit that merging would make, once that was tried.
+    pub(crate) test_merge: Option<String>,
     /// GitHub works out mergeability in the background: the first look after a change says
     /// "unknown".
     pub(crate) mergeability_asked: bool,
@@ -208,6 +227,7 @@ pub(crate) struct Comment {
     pub(crate) body: String,
     /// What the comment said before, oldest first.
     pub(crate) earlier: Vec<String>,
+    pub(crate) last_edit: Option<LastEdit>,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
 }
@@ -224,16 +244,6 @@ pub(crate) struct Reaction {
     pub(crate) user: u64,
     pub(crate) content: String,
     pub(crate) created_at: i64,
-}
-
-pub(crate) struct Review {
-    pub(crate) id: u64,
-    pub(crate) pull: u64,
-    pub(crate) author: u64,
-    pub(crate) state: String,
-    pub(crate) body: String,
-    pub(crate) commit: String,
-    pub(crate) submitted_at: i64,
 }
 
 pub(crate) struct CheckSuite {
@@ -272,14 +282,29 @@ pub(crate) struct Status {
     pub(crate) description: Option<String>,
     pub(crate) target_url: Option<String>,
     pub(crate) creator: u64,
+    /// The App that posted it, when it was one.
+    pub(crate) app: Option<u64>,
     pub(crate) at: i64,
 }
 
 /// What a branch protection or ruleset asks for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Protection {
-    pub(crate) required_checks: Vec<String>,
+    pub(crate) required_checks: Vec<RequiredCheck>,
+    /// How many approvals of people with write access it takes.
+    pub(crate) approvals: u64,
+    /// Whether a push takes approvals back.
+    pub(crate) dismisses_stale: bool,
+    /// Whether the head must contain all of the base.
+    pub(crate) up_to_date: bool,
     pub(crate) by_ruleset: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct RequiredCheck {
+    pub(crate) name: String,
+    /// The App that must have made it; `None`: any.
+    pub(crate) app: Option<u64>,
 }
 
 pub(crate) struct Happening {
@@ -304,6 +329,7 @@ impl State {
             hooks: Hooks { queue: VecDeque::new(), log: Vec::new(), plans: VecDeque::new() },
             faults: Faults::default(),
             limits: Limits::default(),
+            downloads: Downloads::default(),
             timeline: Vec::new(),
             exchanges: Vec::new(),
             unknown_routes: Vec::new(),
@@ -377,6 +403,12 @@ impl State {
     }
 
     /// The pull request in issue `number`.
+    pub(crate) fn pull(&self, repository: u64, number: u64) -> Result<&Pull, Trouble> {
+        let issue = self.issue(repository, number)?;
+        issue.pull.as_ref().ok_or_else(|| Trouble::unknown("pull request", number))
+    }
+
+    /// The pull request in issue `number`.
     pub(crate) fn pull_mut(&mut self, repository: u64, number: u64) -> Result<&mut Pull, Trouble> {
         let issue = self.issue_mut(repository, number)?;
         issue.pull.as_mut().ok_or_else(|| Trouble::unknown("pull request", number))
@@ -390,6 +422,19 @@ impl State {
     pub(crate) fn tell(&mut self, repository: u64, actor: Option<u64>, text: String) {
         let (at_ms, actor) = (self.now(), self.login(actor));
         self.timeline.push(Happening { repository, at_ms, actor, text });
+    }
+
+    /// Whether an account may push: a person by their role, an App by what it was granted.
+    pub(crate) fn may_write(&self, repository: &Repository, account: u64) -> bool {
+        let app = self.apps.values().find(|app| app.bot == account).map(|app| app.id);
+        if let Some(app) = app {
+            return self.installations.values().any(|one| {
+                one.app == app
+                    && one.repositories.contains(&repository.id)
+                    && one.permissions.get("contents").is_some_and(|level| level == "write")
+            });
+        }
+        matches!(self.role(repository, account).as_str(), "admin" | "maintain" | "write")
     }
 
     /// `admin`, `maintain`, `write`, `triage`, `read` or `none`.

@@ -3,7 +3,14 @@
 //! What holds: an act goes the same way as a request of the same effect, so it changes the same
 //! state and sends the same webhooks.
 
-use super::acts::{self, CheckChange, Merge, NewIssue, NewPull, NewStatus, Presence, Seal};
+mod ci;
+mod reviews;
+
+pub use self::ci::{Annotation, CheckReport, JobEnd, WorkflowSpec};
+pub use self::reviews::LineNote;
+use super::acts::{
+    self, CheckChange, Merge, MergeWish, NewIssue, NewPull, NewStatus, Presence, Seal,
+};
 use super::git::Edit;
 use super::setup::person;
 use super::shapes::issues as issue_shapes;
@@ -37,6 +44,26 @@ pub enum MergeMethod {
     Squash,
     /// Each commit again, on top.
     Rebase,
+}
+
+impl MergeMethod {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Merge => "merge",
+            Self::Squash => "squash",
+            Self::Rebase => "rebase",
+        }
+    }
+}
+
+impl From<MergeMethod> for Merge {
+    fn from(method: MergeMethod) -> Self {
+        match method {
+            MergeMethod::Merge => Self::Commit,
+            MergeMethod::Squash => Self::Squash,
+            MergeMethod::Rebase => Self::Rebase,
+        }
+    }
 }
 
 /// Where another App's check run is.
@@ -189,8 +216,11 @@ impl Actor {
     /// # Errors
     /// When there is no such thread.
     pub fn reopens(&self, repository: &str, number: u64) -> Result<(), Trouble> {
-        self.act(repository, |state, id, me| {
-            acts::set_presence(state, id, number, Some(me), &Presence::Open)
+        self.act(repository, |state, id, me| match state.issue(id, number)?.pull {
+            Some(_) if !state.issue(id, number)?.open => {
+                acts::reopen_pull(state, id, number, Some(me))
+            }
+            _ => acts::set_presence(state, id, number, Some(me), &Presence::Open),
         })
     }
 
@@ -272,12 +302,7 @@ impl Actor {
         verdict: Verdict,
         body: &str,
     ) -> Result<u64, Trouble> {
-        let word = match verdict {
-            Verdict::Approves => "APPROVED",
-            Verdict::RequestsChanges => "CHANGES_REQUESTED",
-            Verdict::Comments => "COMMENTED",
-        };
-        self.act(repository, |state, id, me| acts::review(state, id, number, me, word, body))
+        self.reviews_lines(repository, number, verdict, body, &[])
     }
 
     /// Merges a pull request; says the commit on the base branch.
@@ -290,12 +315,13 @@ impl Actor {
         number: u64,
         method: MergeMethod,
     ) -> Result<String, Trouble> {
-        let how = match method {
-            MergeMethod::Merge => Merge::Commit,
-            MergeMethod::Squash => Merge::Squash,
-            MergeMethod::Rebase => Merge::Rebase,
-        };
-        self.act(repository, |state, id, me| acts::merge(state, id, number, me, how, None))
+        let wish = MergeWish { how: method.into(), title: None, message: None };
+        self.act(repository, |state, id, me| {
+            if !state.may_write(state.repository(id)?, me) {
+                return Err(Trouble::Refused("Must have push access to merge".to_owned()));
+            }
+            acts::merge(state, id, number, me, wish)
+        })
     }
 
     /// As the bot of an App (`SLUG[bot]`): starts, or updates, the check run of this name on a
@@ -310,30 +336,7 @@ impl Actor {
         name: &str,
         outcome: CheckOutcome<'_>,
     ) -> Result<u64, Trouble> {
-        let (status, conclusion) = match outcome {
-            CheckOutcome::InProgress => ("in_progress", None),
-            CheckOutcome::Completed(word) => ("completed", Some(word.to_owned())),
-        };
-        let change = CheckChange {
-            name: Some(name.to_owned()),
-            status: Some(status.to_owned()),
-            conclusion,
-            ..CheckChange::default()
-        };
-        self.act(repository, |state, id, me| {
-            let app = state.apps.values().find(|app| app.bot == me).map(|app| app.id);
-            let app = app.ok_or_else(|| Trouble::unknown("App", &self.login))?;
-            let known = state.repository(id)?.check_runs.iter().rev().find(|run| {
-                run.app == app
-                    && run.name == name
-                    && run.head_sha == sha
-                    && run.status != "completed"
-            });
-            match known.map(|run| run.id) {
-                Some(run) => acts::update_check(state, id, run, change).map(|()| run),
-                None => acts::start_check(state, id, app, sha, change),
-            }
-        })
+        self.change_check(repository, sha, name, outcome, CheckChange::default())
     }
 
     /// Reports a commit status (`success`, `failure`, `pending`, `error`).

@@ -46,7 +46,7 @@ pub(super) fn open_suites(
     Ok(())
 }
 
-fn suite_for(
+pub(super) fn suite_for(
     state: &mut State,
     repository: u64,
     app: u64,
@@ -273,6 +273,7 @@ pub(crate) fn post_status(
 ) -> Result<u64, Trouble> {
     let (id, at) = (state.ids.status(), state.now());
     let actor = Some(new.creator);
+    let app = state.apps.values().find(|app| app.bot == new.creator).map(|app| app.id);
     state.tell(repository, actor, format!("reported {}: {}", new.context, new.state));
     state.repository_mut(repository)?.statuses.push(Status {
         id,
@@ -282,18 +283,27 @@ pub(crate) fn post_status(
         description: new.description,
         target_url: new.target_url,
         creator: new.creator,
+        app,
         at,
     });
     let known = state.repository(repository)?;
     let status = known.statuses.last().map(|status| shapes::status(state, known, status));
     let mut payload = status.unwrap_or_default();
-    let sha = payload["url"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
-    let commit = known.git.commit(sha)?;
+    let sha = known.statuses.last().map(|status| status.sha.clone()).unwrap_or_default();
+    let commit = known.git.commit(&sha)?;
+    let at_tip = known.refs.iter().filter(|(_, tip)| **tip == sha);
+    let branches: Vec<Value> = at_tip
+        .filter_map(|(name, _)| name.strip_prefix("refs/heads/"))
+        .map(|branch| commits::branch(state, known, branch, &sha))
+        .collect();
+    for name in ["url", "node_id", "creator"] {
+        payload.as_object_mut().map(|fields| fields.remove(name));
+    }
     for (name, value) in [
         ("sha", json!(sha)),
         ("name", json!(state.full_name(known))),
         ("commit", commits::listed(state, known, &commit)),
-        ("branches", json!([])),
+        ("branches", json!(branches)),
     ] {
         payload[name] = value;
     }

@@ -41,11 +41,11 @@ pub(crate) fn synchronize(
             let number = issue.number;
             let Some(pull) = &mut issue.pull else { continue };
             if is_base && pull.base_branch == branch {
-                pull.mergeability_asked = false;
+                (pull.mergeability_asked, pull.test_merge) = (false, None);
             }
             if pull.head_repository == Some(repository) && pull.head_branch == branch {
                 pull.head_sha = after.to_owned();
-                pull.mergeability_asked = false;
+                (pull.mergeability_asked, pull.test_merge) = (false, None);
                 issue.updated_at = now;
                 from_it.push((known.id, number));
             }
@@ -61,6 +61,7 @@ pub(crate) fn synchronize(
         }
         let extra = json!({ "before": before, "after": after });
         fire_about(state, id, number, "synchronize", actor, extra)?;
+        super::reviews::dismiss_stale(state, id, number, actor)?;
     }
     merged_by_push(state, repository, branch, after, actor)
 }
@@ -108,7 +109,8 @@ pub(crate) fn mark_merged(
         return Ok(());
     }
     let body = state.issue(repository, number)?.body.clone().unwrap_or_default();
-    for closed in issues_closed_by(&body) {
+    let name = state.full_name(state.repository(repository)?);
+    for closed in issues_closed_by(&body, &name) {
         if state.issue(repository, closed).is_ok_and(|issue| issue.pull.is_none()) {
             let reason = Presence::Closed("completed".to_owned());
             set_presence(state, repository, closed, actor, &reason)?;
@@ -117,8 +119,8 @@ pub(crate) fn mark_merged(
     Ok(())
 }
 
-/// The numbers after "fixes", "closes" and their like.
-fn issues_closed_by(body: &str) -> Vec<u64> {
+/// The numbers after "fixes", "closes" and their like: `#1`, or `owner/name#1` of this repository.
+fn issues_closed_by(body: &str, repository: &str) -> Vec<u64> {
     const WORDS: [&str; 9] =
         ["close", "closes", "closed", "fix", "fixes", "fixed", "resolve", "resolves", "resolved"];
     let words: Vec<&str> = body.split_whitespace().collect();
@@ -126,7 +128,10 @@ fn issues_closed_by(body: &str) -> Vec<u64> {
         .windows(2)
         .filter(|pair| WORDS.contains(&pair[0].trim_end_matches(':').to_ascii_lowercase().as_str()))
         .filter_map(|pair| {
-            let digits = pair[1].strip_prefix('#')?;
+            let named = pair[1]
+                .rsplit_once('#')
+                .filter(|(before, _)| before.is_empty() || before.eq_ignore_ascii_case(repository));
+            let (_, digits) = named?;
             let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
             digits.get(..end)?.parse().ok()
         })

@@ -6,7 +6,7 @@ use super::{add_label, fire_about, gist, webhook_issue};
 use crate::emulator::Trouble;
 use crate::emulator::hooks::{self, Event};
 use crate::emulator::shapes::issues as shapes;
-use crate::emulator::state::{Comment, Issue, Reaction, State, Target};
+use crate::emulator::state::{Comment, Issue, LastEdit, Reaction, State, Target};
 
 pub(crate) struct NewIssue {
     pub(crate) author: Option<u64>,
@@ -201,6 +201,7 @@ pub(crate) fn comment(
             author,
             body: body.to_owned(),
             earlier: Vec::new(),
+            last_edit: None,
             created_at: now,
             updated_at: now,
         },
@@ -227,6 +228,7 @@ pub(crate) fn edit_comment(
     }
     let before = std::mem::replace(&mut comment.body, body.to_owned());
     comment.earlier.push(before.clone());
+    comment.last_edit = Some(LastEdit { at: now, editor: actor });
     state.tell(repository, actor, format!("edited a comment on #{number}: {}", gist(body)));
     let changes = json!({ "changes": { "body": { "from": before } } });
     announce_comment(state, repository, id, "edited", actor, changes)

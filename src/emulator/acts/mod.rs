@@ -6,8 +6,11 @@
 mod checks;
 mod follow;
 mod issues;
+mod merge;
 mod pulls;
 mod refs;
+mod reviews;
+mod runs;
 
 use serde_json::{Value, json};
 
@@ -16,10 +19,18 @@ pub(crate) use self::issues::{
     NewIssue, Presence, comment, delete_comment, edit_comment, edit_issue, label, open_issue,
     react, set_presence, unlabel, unreact,
 };
+pub(crate) use self::merge::{
+    Merge, MergeWish, Merged, merge, merge_branches, try_merge, update_branch,
+};
 pub(crate) use self::pulls::{
-    Merge, NewPull, merge, missing_check, open_pull, request_reviewers, review, why_no_pull,
+    NewPull, mark_ready, open_pull, reopen_pull, request_reviewers, retarget, unrequest_reviewers,
+    why_no_pull,
 };
 pub(crate) use self::refs::{announce_pushed, move_ref};
+pub(crate) use self::reviews::{
+    NewReview, Note, dismiss_review, edit_review, edit_review_comment, reply, review, set_resolved,
+};
+pub(crate) use self::runs::{NewJob, NewRun, end_job, start_run};
 use super::Trouble;
 use super::git::{Git, Signature};
 use super::hooks::{self, Event};
@@ -106,7 +117,9 @@ fn fire_about(
     let name = match pull_shapes::simple(state, known, issue) {
         Some(pull) => {
             payload["number"] = json!(number);
+            let merged_by = issue.pull.as_ref().and_then(|pull| pull.merged_by);
             payload["pull_request"] = webhook_pull(pull, issue.pull.as_ref());
+            payload["pull_request"]["merged_by"] = shapes::user(state, merged_by);
             payload["pull_request"]["comments"] = json!(0);
             "pull_request"
         }
@@ -136,7 +149,6 @@ fn webhook_pull(mut shape: Value, pull: Option<&super::state::Pull>) -> Value {
     shape["mergeable"] = Value::Null;
     shape["rebaseable"] = Value::Null;
     shape["mergeable_state"] = json!("unknown");
-    shape["merged_by"] = Value::Null;
     for name in ["comments", "review_comments", "commits", "additions", "deletions"] {
         shape[name] = json!(0);
     }

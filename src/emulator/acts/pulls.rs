@@ -1,16 +1,13 @@
-//! Pull requests: opened, reviewed, merged.
+//! Pull requests: opened, led to another base, opened again; who is asked to review them.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::follow::{mark_merged, point_pull_ref};
+use super::follow::point_pull_ref;
 use super::issues::{NewIssue, add_issue};
-use super::{Seal, fire_about, move_ref, web_flow, write_commit};
+use super::{Presence, fire_about, set_presence};
 use crate::emulator::Trouble;
-use crate::emulator::git::{Git, Signature};
-use crate::emulator::hooks::{self, Event};
-use crate::emulator::setup::person;
-use crate::emulator::shapes::pulls as shapes;
-use crate::emulator::state::{Pull, Review, State};
+use crate::emulator::shapes::user;
+use crate::emulator::state::{Pull, State};
 
 pub(crate) struct NewPull {
     pub(crate) author: u64,
@@ -21,14 +18,6 @@ pub(crate) struct NewPull {
     pub(crate) head_branch: String,
     pub(crate) base_branch: String,
     pub(crate) draft: bool,
-}
-
-/// How a pull request becomes part of its base.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Merge {
-    Commit,
-    Squash,
-    Rebase,
 }
 
 /// Why GitHub would not open this pull request: the field and the words; `None` when it would.
@@ -101,138 +90,13 @@ pub(crate) fn open_pull(state: &mut State, repository: u64, new: NewPull) -> Res
         merged_by: None,
         merge_commit: None,
         requested_reviewers: Vec::new(),
+        test_merge: None,
         mergeability_asked: false,
     });
     point_pull_ref(state, repository, number)?;
     state.tell(repository, author, text);
     fire_about(state, repository, number, "opened", author, json!({}))?;
     Ok(number)
-}
-
-/// The first check that a branch asks for and a commit has not passed.
-pub(crate) fn missing_check(
-    state: &State,
-    repository: u64,
-    branch: &str,
-    sha: &str,
-) -> Result<Option<String>, Trouble> {
-    let known = state.repository(repository)?;
-    let Some(protection) = known.protections.get(branch) else { return Ok(None) };
-    let passed = |name: &str| {
-        let good = |word: Option<&str>| matches!(word, Some("success" | "neutral" | "skipped"));
-        let mut runs = known.check_runs.iter().rev();
-        let run = runs.find(|run| run.head_sha == sha && run.name == name);
-        let mut statuses = known.statuses.iter().rev();
-        let status = statuses.find(|status| status.sha == sha && status.context == name);
-        run.is_some_and(|run| good(run.conclusion.as_deref()))
-            || status.is_some_and(|status| status.state == "success")
-    };
-    Ok(protection.required_checks.iter().find(|name| !passed(name)).cloned())
-}
-
-/// Merges a pull request; says the commit that did it.
-pub(crate) fn merge(
-    state: &mut State,
-    repository: u64,
-    number: u64,
-    actor: u64,
-    how: Merge,
-    message: Option<String>,
-) -> Result<String, Trouble> {
-    let known = state.repository(repository)?;
-    let issue = state.issue(repository, number)?;
-    let pull = issue.pull.as_ref().ok_or_else(|| Trouble::unknown("pull request", number))?;
-    if !issue.open {
-        return Err(Trouble::Refused("Pull Request is not mergeable".to_owned()));
-    }
-    if let Some(check) = missing_check(state, repository, &pull.base_branch, &pull.head_sha)? {
-        return Err(Trouble::Refused(format!("Required status check \"{check}\" is expected.")));
-    }
-    let git = known.git.clone();
-    let base_ref = format!("refs/heads/{}", pull.base_branch);
-    let base = known.refs.get(&base_ref).cloned();
-    let base = base.ok_or_else(|| Trouble::unknown("branch", &pull.base_branch))?;
-    let author = person(state, actor);
-    let (web, head) = (web_flow(state), pull.head_sha.clone());
-    let conflict = || Trouble::Refused("Pull Request is not mergeable".to_owned());
-    let from = pull.head_repository.and_then(|id| state.repositories.get(&id));
-    let from = state.login(from.map(|from| from.owner));
-    let (parents, text) = match how {
-        Merge::Commit => {
-            let head_line =
-                format!("Merge pull request #{number} from {from}/{}", pull.head_branch);
-            (vec![base.clone(), head.clone()], format!("{head_line}\n\n{}", issue.title))
-        }
-        Merge::Squash | Merge::Rebase => {
-            (vec![base.clone()], format!("{} (#{number})", issue.title))
-        }
-    };
-    let text = message.unwrap_or(text);
-    let commit = if how == Merge::Rebase {
-        rebase(&git, &base, &head, &web)?
-    } else {
-        let tree = git.merged_tree(&base, &head).ok_or_else(conflict)?;
-        write_commit(&git, &tree, &parents, (&author, &web), &text, Seal::WebFlow)?
-    };
-    mark_merged(state, repository, number, Some(actor), &commit)?;
-    move_ref(state, repository, &base_ref, Some(&commit), Some(actor))?;
-    Ok(commit)
-}
-
-fn rebase(git: &Git, base: &str, head: &str, web: &Signature) -> Result<String, Trouble> {
-    let mut tip = base.to_owned();
-    for sha in git.commits_between(base, head)? {
-        let commit = git.commit(&sha)?;
-        let parent = commit.parents.first().cloned().unwrap_or_default();
-        let tree = git.replayed_tree(&parent, &tip, &sha);
-        let tree =
-            tree.ok_or_else(|| Trouble::Refused("Pull Request is not mergeable".to_owned()))?;
-        let who = (&commit.author, web);
-        tip = write_commit(git, &tree, &[tip], who, &commit.message, Seal::Unsigned)?;
-    }
-    Ok(tip)
-}
-
-/// Submits a review: `APPROVED`, `CHANGES_REQUESTED` or `COMMENTED`.
-pub(crate) fn review(
-    state: &mut State,
-    repository: u64,
-    number: u64,
-    author: u64,
-    verdict: &str,
-    body: &str,
-) -> Result<u64, Trouble> {
-    let (id, submitted_at) = (state.ids.review(), state.now());
-    let pull = state.pull_mut(repository, number)?;
-    pull.requested_reviewers.retain(|reviewer| *reviewer != author);
-    let commit = pull.head_sha.clone();
-    state.repository_mut(repository)?.reviews.push(Review {
-        id,
-        pull: number,
-        author,
-        state: verdict.to_owned(),
-        body: body.to_owned(),
-        commit,
-        submitted_at,
-    });
-    let words = verdict.to_ascii_lowercase().replace('_', " ");
-    state.tell(repository, Some(author), format!("reviewed #{number}: {words}"));
-    let known = state.repository(repository)?;
-    let submitted = known.reviews.iter().find(|review| review.id == id);
-    let mut shape = submitted.map_or(Value::Null, |one| shapes::review(state, known, one));
-    // In webhooks, and only there, GitHub writes it small.
-    shape["state"] = json!(verdict.to_ascii_lowercase());
-    let pull = shapes::simple(state, known, state.issue(repository, number)?);
-    let event = Event {
-        name: "pull_request_review",
-        action: Some("submitted"),
-        repository,
-        actor: Some(author),
-        payload: json!({ "review": shape, "pull_request": pull }),
-        only: None,
-    };
-    hooks::fire(state, &event);
-    Ok(id)
 }
 
 pub(crate) fn request_reviewers(
@@ -250,9 +114,93 @@ pub(crate) fn request_reviewers(
         pull.requested_reviewers.push(*reviewer);
         let login = state.login(Some(*reviewer));
         state.tell(repository, actor, format!("asked {login} to review #{number}"));
-        let who = crate::emulator::shapes::user(state, Some(*reviewer));
+        let who = user(state, Some(*reviewer));
         let extra = json!({ "requested_reviewer": who });
         fire_about(state, repository, number, "review_requested", actor, extra)?;
     }
     Ok(())
+}
+
+/// Takes requests for a review back.
+pub(crate) fn unrequest_reviewers(
+    state: &mut State,
+    repository: u64,
+    number: u64,
+    actor: Option<u64>,
+    reviewers: &[u64],
+) -> Result<(), Trouble> {
+    for reviewer in reviewers {
+        let pull = state.pull_mut(repository, number)?;
+        if !pull.requested_reviewers.contains(reviewer) {
+            continue;
+        }
+        pull.requested_reviewers.retain(|asked| asked != reviewer);
+        let login = state.login(Some(*reviewer));
+        state.tell(repository, actor, format!("no longer asks {login} to review #{number}"));
+        let extra = json!({ "requested_reviewer": user(state, Some(*reviewer)) });
+        fire_about(state, repository, number, "review_request_removed", actor, extra)?;
+    }
+    Ok(())
+}
+
+/// Leads a pull request to another base.
+pub(crate) fn retarget(
+    state: &mut State,
+    repository: u64,
+    number: u64,
+    actor: Option<u64>,
+    base: &str,
+) -> Result<(), Trouble> {
+    let tip = state.repository(repository)?.refs.get(&format!("refs/heads/{base}")).cloned();
+    let tip = tip.ok_or_else(|| Trouble::unknown("branch", base))?;
+    let now = state.now();
+    let pull = state.pull_mut(repository, number)?;
+    if pull.base_branch == base {
+        return Ok(());
+    }
+    let branch = std::mem::replace(&mut pull.base_branch, base.to_owned());
+    let sha = std::mem::replace(&mut pull.base_sha, tip);
+    (pull.mergeability_asked, pull.test_merge) = (false, None);
+    state.issue_mut(repository, number)?.updated_at = now;
+    state.tell(repository, actor, format!("led #{number} to {base} instead of {branch}"));
+    let changes = json!({ "base": { "ref": { "from": branch }, "sha": { "from": sha } } });
+    fire_about(state, repository, number, "edited", actor, json!({ "changes": changes }))
+}
+
+/// Opens a pull request again: not when it was merged, nor when its branch is gone or was made anew.
+pub(crate) fn reopen_pull(
+    state: &mut State,
+    repository: u64,
+    number: u64,
+    actor: Option<u64>,
+) -> Result<(), Trouble> {
+    let pull = state.pull(repository, number)?;
+    let from = pull.head_repository.map(|id| state.repository(id)).transpose()?;
+    let branch = format!("refs/heads/{}", pull.head_branch);
+    let tip = from.and_then(|from| Some((from, from.refs.get(&branch)?.clone())));
+    let follows = |(from, tip): &(&crate::emulator::state::Repository, String)| {
+        pull.merged_at.is_none() && from.git.is_ancestor(&pull.head_sha, tip)
+    };
+    let Some((_, tip)) = tip.filter(follows) else {
+        return Err(Trouble::Refused("state cannot be changed.".to_owned()));
+    };
+    let pull = state.pull_mut(repository, number)?;
+    (pull.head_sha, pull.mergeability_asked, pull.test_merge) = (tip, false, None);
+    point_pull_ref(state, repository, number)?;
+    set_presence(state, repository, number, actor, &Presence::Open)
+}
+
+/// A draft becomes ready.
+pub(crate) fn mark_ready(
+    state: &mut State,
+    repository: u64,
+    number: u64,
+    actor: Option<u64>,
+) -> Result<(), Trouble> {
+    let pull = state.pull_mut(repository, number)?;
+    if !std::mem::take(&mut pull.draft) {
+        return Ok(());
+    }
+    state.tell(repository, actor, format!("marked #{number} as ready"));
+    fire_about(state, repository, number, "ready_for_review", actor, json!({}))
 }

@@ -88,6 +88,13 @@ impl Refusal {
         refusal
     }
 
+    /// A refusal whose reasons are plain sentences.
+    pub(crate) fn plain(message: &str, reason: &str) -> Self {
+        let mut refusal = Self::new(422, message);
+        refusal.errors.push(json!(reason));
+        refusal
+    }
+
     pub(crate) fn missing(field: &str) -> Self {
         Self::new(422, &format!("Invalid request.\n\n\"{field}\" wasn't supplied."))
     }

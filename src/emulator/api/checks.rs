@@ -16,6 +16,7 @@ pub(super) const ROUTES: &[Route] = &[
     route("POST", "/repos/{owner}/{repo}/check-runs", WRITE, create),
     route("PATCH", "/repos/{owner}/{repo}/check-runs/{id}", WRITE, update),
     route("GET", "/repos/{owner}/{repo}/check-runs/{id}", READ, show),
+    route("GET", "/repos/{owner}/{repo}/check-runs/{id}/annotations", READ, annotations),
     route("GET", "/repos/{owner}/{repo}/commits/{ref...}/check-runs", READ, list),
     route("GET", "/repos/{owner}/{repo}/commits/{ref...}/check-suites", READ, suites),
     route("GET", "/repos/{owner}/{repo}/commits/{ref...}/status", READ_STATUSES, combined),
@@ -118,6 +119,12 @@ fn shape(call: &Call<'_>, id: u64) -> Result<Value, Refusal> {
 
 fn show(call: &mut Call<'_>) -> Outcome {
     Ok(Answer::ok(shape(call, call.number("id")?)?))
+}
+
+fn annotations(call: &mut Call<'_>) -> Outcome {
+    let (known, run) = (call.repository()?, find(call, call.number("id")?)?);
+    let all = run.annotations.iter();
+    Ok(call.page(all.map(|one| checks::annotation(call.state, known, run, one)).collect()))
 }
 
 /// Only the App that made a check run may change it.

@@ -5,14 +5,20 @@ use serde_json::{Value, json};
 use super::{Access, Answer, Call, Content, Outcome, Refusal, Route, route};
 use crate::emulator::git::Commit;
 use crate::emulator::level::Level;
-use crate::emulator::shapes::{commits, repository_page, repository_url};
-use crate::emulator::state::{Protection, Repository};
+use crate::emulator::shapes::{commits, pulls, repository_page, repository_url};
+use crate::emulator::state::{Protection, Pull, Repository};
 
 const READ: Access = Access::Scope("contents", Level::Read);
 
 pub(super) const ROUTES: &[Route] = &[
     route("GET", "/repos/{owner}/{repo}/commits", READ, list),
     route("GET", "/repos/{owner}/{repo}/commits/{ref...}", READ, show),
+    route(
+        "GET",
+        "/repos/{owner}/{repo}/commits/{ref...}/pulls",
+        Access::Scope("pull_requests", Level::Read),
+        pulls_of,
+    ),
     route("GET", "/repos/{owner}/{repo}/compare/{basehead...}", READ, compare),
     route("GET", "/repos/{owner}/{repo}/branches", READ, branches),
     route("GET", "/repos/{owner}/{repo}/branches/{branch...}", READ, branch),
@@ -54,6 +60,19 @@ fn show(call: &mut Call<'_>) -> Outcome {
         return Ok(Answer { status: 200, headers: Vec::new(), content });
     }
     Ok(Answer::ok(commits::full(call.state, known, &commit)?))
+}
+
+/// The pull requests that brought a commit in, or are about to.
+fn pulls_of(call: &mut Call<'_>) -> Outcome {
+    let known = call.filled_repository()?;
+    let sha = find(known, call.param("ref"))?.sha;
+    let holds = |pull: &Pull| {
+        pull.merge_commit.as_ref() == Some(&sha)
+            || (known.git.is_ancestor(&sha, &pull.head_sha)
+                && !known.git.is_ancestor(&sha, &pull.base_sha))
+    };
+    let all = known.issues.values().filter(|issue| issue.pull.as_ref().is_some_and(holds));
+    Ok(call.page(all.filter_map(|issue| pulls::simple(call.state, known, issue)).collect()))
 }
 
 fn compare(call: &mut Call<'_>) -> Outcome {
@@ -111,12 +130,7 @@ fn branches(call: &mut Call<'_>) -> Outcome {
     let mut found = Vec::new();
     for (name, sha) in &known.refs {
         let Some(branch) = name.strip_prefix("refs/heads/") else { continue };
-        let url = repository_url(call.state, known.id, &format!("/commits/{sha}"));
-        found.push(json!({
-            "name": branch,
-            "commit": { "sha": sha, "url": url },
-            "protected": known.protections.contains_key(branch),
-        }));
+        found.push(commits::branch(call.state, known, branch, sha));
     }
     Ok(call.page(found))
 }
@@ -129,10 +143,10 @@ fn branch(call: &mut Call<'_>) -> Outcome {
     let url = repository_url(call.state, known.id, &format!("/branches/{branch}"));
     let protection = known.protections.get(branch);
     let classic = protection.filter(|protection| !protection.by_ruleset);
-    let contexts: Vec<&String> =
-        classic.into_iter().flat_map(|protection| &protection.required_checks).collect();
+    let required = || classic.into_iter().flat_map(|protection| &protection.required_checks);
+    let contexts: Vec<&String> = required().map(|check| &check.name).collect();
     let checks: Vec<Value> =
-        contexts.iter().map(|context| json!({ "context": context, "app_id": null })).collect();
+        required().map(|check| json!({ "context": check.name, "app_id": check.app })).collect();
     let enforcement = if contexts.is_empty() { "off" } else { "non_admins" };
     Ok(Answer::ok(json!({
         "name": branch,
@@ -158,20 +172,38 @@ fn rules(call: &mut Call<'_>) -> Outcome {
     let (known, branch) = (call.repository()?, call.param("branch"));
     let ruleset: Option<&Protection> =
         known.protections.get(branch).filter(|protection| protection.by_ruleset);
-    let rule = |protection: &Protection| {
-        let checks = protection.required_checks.iter();
-        let checks: Vec<_> = checks.map(|context| json!({ "context": context })).collect();
-        json!({
+    let mut rules = Vec::new();
+    if let Some(protection) = ruleset.filter(|one| !one.required_checks.is_empty()) {
+        let checks = protection.required_checks.iter().map(|check| match check.app {
+            Some(app) => json!({ "context": check.name, "integration_id": app }),
+            None => json!({ "context": check.name }),
+        });
+        rules.push(json!({
             "type": "required_status_checks",
             "parameters": {
-                "required_status_checks": checks,
-                "strict_required_status_checks_policy": false,
+                "required_status_checks": checks.collect::<Vec<_>>(),
+                "strict_required_status_checks_policy": protection.up_to_date,
                 "do_not_enforce_on_create": false,
             },
-            "ruleset_source_type": "Repository",
-            "ruleset_source": call.state.full_name(known),
-            "ruleset_id": 42,
-        })
-    };
-    Ok(call.page(ruleset.into_iter().map(rule).collect()))
+        }));
+    }
+    if let Some(protection) = ruleset.filter(|one| one.approvals > 0 || one.dismisses_stale) {
+        rules.push(json!({
+            "type": "pull_request",
+            "parameters": {
+                "allowed_merge_methods": known.merge_methods,
+                "dismiss_stale_reviews_on_push": protection.dismisses_stale,
+                "require_code_owner_review": false,
+                "require_last_push_approval": false,
+                "required_approving_review_count": protection.approvals,
+                "required_review_thread_resolution": false,
+            },
+        }));
+    }
+    for rule in &mut rules {
+        rule["ruleset_source_type"] = json!("Repository");
+        rule["ruleset_source"] = json!(call.state.full_name(known));
+        rule["ruleset_id"] = json!(42);
+    }
+    Ok(call.page(rules))
 }

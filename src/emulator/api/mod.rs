@@ -3,6 +3,7 @@
 //! What holds: every request passes the same gates in the same order: agent, route, credentials,
 //! limits, scope, body; a handler only runs when all let it through.
 
+mod actions;
 mod answer;
 mod apps;
 mod call;
@@ -14,10 +15,13 @@ mod deliveries;
 mod git_data;
 mod issues;
 mod labels;
+mod merges;
 mod people;
 mod pulls;
 mod refs;
 mod repositories;
+mod review_comments;
+mod reviews;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -44,7 +48,7 @@ pub(crate) struct Route {
 
 /// What a route asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Access {
+pub(super) enum Access {
     /// Anybody.
     Open,
     /// An App with its own token.
@@ -59,7 +63,7 @@ enum Access {
     CommentThread(Level),
 }
 
-const fn route(
+pub(super) const fn route(
     method: &'static str,
     pattern: &'static str,
     access: Access,
@@ -70,7 +74,7 @@ const fn route(
 
 /// All routes, family by family.
 pub(crate) fn routes() -> Vec<&'static Route> {
-    let families: [&'static [Route]; 13] = [
+    let families: [&'static [Route]; 18] = [
         apps::ROUTES,
         deliveries::ROUTES,
         repositories::ROUTES,
@@ -84,6 +88,11 @@ pub(crate) fn routes() -> Vec<&'static Route> {
         people::ROUTES,
         pulls::ROUTES,
         checks::ROUTES,
+        reviews::ROUTES,
+        review_comments::ROUTES,
+        merges::ROUTES,
+        actions::ROUTES,
+        super::graphql::ROUTES,
     ];
     families.into_iter().flatten().collect()
 }

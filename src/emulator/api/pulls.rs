@@ -1,11 +1,11 @@
 //! Pull requests.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::issues::check_texts;
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
 use crate::emulator::Trouble;
-use crate::emulator::acts::{self, Merge, NewPull, Presence};
+use crate::emulator::acts::{self, NewPull, Presence};
 use crate::emulator::level::Level;
 use crate::emulator::shapes::{commits, pulls as shapes};
 use crate::emulator::state::{Issue, Pull};
@@ -20,15 +20,6 @@ pub(super) const ROUTES: &[Route] = &[
     route("PATCH", "/repos/{owner}/{repo}/pulls/{number}", WRITE, update),
     route("GET", "/repos/{owner}/{repo}/pulls/{number}/files", READ, files),
     route("GET", "/repos/{owner}/{repo}/pulls/{number}/commits", READ, list_commits),
-    route("GET", "/repos/{owner}/{repo}/pulls/{number}/reviews", READ, reviews),
-    route("POST", "/repos/{owner}/{repo}/pulls/{number}/requested_reviewers", WRITE, ask_reviewers),
-    route("GET", "/repos/{owner}/{repo}/pulls/{number}/requested_reviewers", READ, reviewers),
-    route(
-        "PUT",
-        "/repos/{owner}/{repo}/pulls/{number}/merge",
-        Access::Scope("contents", Level::Write),
-        merge,
-    ),
 ];
 
 fn list(call: &mut Call<'_>) -> Outcome {
@@ -112,7 +103,7 @@ fn shape(call: &Call<'_>, number: u64) -> Result<Value, Refusal> {
 fn show(call: &mut Call<'_>) -> Outcome {
     let number = call.number("number")?;
     let answer = Answer::ok(shape(call, number)?);
-    call.state.pull_mut(call.repository_id(), number)?.mergeability_asked = true;
+    acts::try_merge(call.state, call.repository_id(), number)?;
     Ok(answer)
 }
 
@@ -124,15 +115,20 @@ fn update(call: &mut Call<'_>) -> Outcome {
     let body = call.body.get("body").map(|body| body.as_str().map(str::to_owned));
     check_texts("PullRequest", title.as_deref(), body.as_ref().and_then(Option::as_deref))?;
     if let Some(base) = call.text("base") {
-        let tip = call.repository()?.refs.get(&format!("refs/heads/{base}")).cloned();
-        let tip = tip.ok_or_else(|| Refusal::invalid("PullRequest", "base"))?;
-        let pull = call.state.pull_mut(repository, number)?;
-        (pull.base_branch, pull.base_sha) = (base, tip);
+        let known = call.repository()?.refs.contains_key(&format!("refs/heads/{base}"));
+        if !known || !call.state.issue(repository, number)?.open {
+            return Err(Refusal::invalid("PullRequest", "base"));
+        }
+        acts::retarget(call.state, repository, number, actor, &base)?;
     }
     acts::edit_issue(call.state, repository, number, actor, (title, body))?;
     match call.body["state"].as_str() {
         None => {}
-        Some("open") => reopen(call, number, actor)?,
+        Some("open") if call.state.issue(repository, number)?.open => {}
+        Some("open") => match acts::reopen_pull(call.state, repository, number, actor) {
+            Err(Trouble::Refused(words)) => return Err(Refusal::custom("PullRequest", &words)),
+            done => done?,
+        },
         Some("closed") => {
             let closed = Presence::Closed("completed".to_owned());
             acts::set_presence(call.state, repository, number, actor, &closed)?;
@@ -142,19 +138,8 @@ fn update(call: &mut Call<'_>) -> Outcome {
     Ok(Answer::ok(shape(call, number)?))
 }
 
-/// A merged pull request, or one whose branch is gone, stays closed.
-fn reopen(call: &mut Call<'_>, number: u64, actor: Option<u64>) -> Result<(), Refusal> {
-    let repository = call.repository_id();
-    let pull = call.state.pull_mut(repository, number)?.clone();
-    let from = pull.head_repository.and_then(|id| call.state.repositories.get(&id));
-    let branch = format!("refs/heads/{}", pull.head_branch);
-    if pull.merged_at.is_some() || !from.is_some_and(|from| from.refs.contains_key(&branch)) {
-        return Err(Refusal::custom("PullRequest", "state cannot be changed."));
-    }
-    Ok(acts::set_presence(call.state, repository, number, actor, &Presence::Open)?)
-}
-
-fn pull<'c>(call: &'c Call<'_>) -> Result<&'c Pull, Refusal> {
+/// The pull request that the path names.
+pub(super) fn pull<'c>(call: &'c Call<'_>) -> Result<&'c Pull, Refusal> {
     let issue = call.state.issue(call.repository_id(), call.number("number")?)?;
     issue.pull.as_ref().ok_or_else(Refusal::not_found)
 }
@@ -174,67 +159,4 @@ fn list_commits(call: &mut Call<'_>) -> Outcome {
         found.push(commits::listed(call.state, known, &known.git.commit(&sha)?));
     }
     Ok(call.page(found))
-}
-
-fn reviews(call: &mut Call<'_>) -> Outcome {
-    pull(call)?;
-    let (known, number) = (call.repository()?, call.number("number")?);
-    let mine = known.reviews.iter().filter(|review| review.pull == number);
-    Ok(call.page(mine.map(|review| shapes::review(call.state, known, review)).collect()))
-}
-
-fn reviewers(call: &mut Call<'_>) -> Outcome {
-    let asked = &pull(call)?.requested_reviewers;
-    let users: Vec<_> =
-        asked.iter().map(|id| crate::emulator::shapes::user(call.state, Some(*id))).collect();
-    Ok(Answer::ok(json!({ "users": users, "teams": [] })))
-}
-
-/// Only those with a role can be asked, and never the author.
-fn ask_reviewers(call: &mut Call<'_>) -> Outcome {
-    let (repository, number, actor) = (call.repository_id(), call.number("number")?, call.actor()?);
-    pull(call)?;
-    let author = call.state.issue(repository, number)?.author;
-    let mut asked = Vec::new();
-    for login in call.texts("reviewers") {
-        let account = call.state.account_named(&login).map(|account| account.id);
-        let known = call.repository()?;
-        let fits = account.filter(|id| {
-            Some(*id) != author && (known.owner == *id || known.roles.contains_key(id))
-        });
-        let words = "Reviews may only be requested from collaborators. One or more of the users \
-                     or teams you specified is not a collaborator of this repository.";
-        asked.push(fits.ok_or_else(|| Refusal::new(422, words))?);
-    }
-    acts::request_reviewers(call.state, repository, number, Some(actor), &asked)?;
-    let issue = call.state.issue(repository, number)?;
-    let shape = shapes::simple(call.state, call.repository()?, issue);
-    Ok(Answer::created(shape.ok_or_else(Refusal::not_found)?))
-}
-
-fn merge(call: &mut Call<'_>) -> Outcome {
-    let (repository, number, actor) = (call.repository_id(), call.number("number")?, call.actor()?);
-    let head = pull(call)?.head_sha.clone();
-    if call.text("sha").is_some_and(|sha| sha != head) {
-        let words = "Head branch was modified. Review and try the merge again.";
-        return Err(Refusal::new(409, words));
-    }
-    let how = match call.body["merge_method"].as_str() {
-        None | Some("merge") => Merge::Commit,
-        Some("squash") => Merge::Squash,
-        Some("rebase") => Merge::Rebase,
-        Some(_) => return Err(Refusal::invalid("PullRequest", "merge_method")),
-    };
-    let message = call.text("commit_title").map(|title| match call.text("commit_message") {
-        Some(text) => format!("{title}\n\n{text}"),
-        None => title,
-    });
-    match acts::merge(call.state, repository, number, actor, how, message) {
-        Ok(sha) => {
-            let message = "Pull Request successfully merged";
-            Ok(Answer::ok(json!({ "sha": sha, "merged": true, "message": message })))
-        }
-        Err(Trouble::Refused(words)) => Err(Refusal::new(405, &words)),
-        Err(other) => Err(other.into()),
-    }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
 use crate::emulator::acts;
 use crate::emulator::level::Level;
+use crate::emulator::rules;
 use crate::emulator::shapes::{node_id, repository_url};
 
 const READ: Access = Access::Scope("contents", Level::Read);
@@ -104,8 +105,7 @@ fn update(call: &mut Call<'_>) -> Outcome {
         return Err(Refusal::new(422, "Update is not a fast forward"));
     }
     let branch = call.param("ref").trim_start_matches("heads/");
-    if let Some(check) = acts::missing_check(call.state, call.repository_id(), branch, &sha)? {
-        let words = format!("Required status check \"{check}\" is expected.");
+    if let Some(words) = rules::why_no_push(call.repository()?, branch, &sha) {
         return Err(Refusal::new(422, &words));
     }
     if before != sha {

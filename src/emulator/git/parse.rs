@@ -113,3 +113,62 @@ pub(super) fn parse_cgi(output: &[u8]) -> CgiAnswer {
     }
     answer
 }
+
+/// Finds a line in a patch, counted in the old file or the new one: the hunk down to that line, and
+/// how far below the first hunk's head it stands.
+pub(crate) fn find_line(patch: &str, in_old: bool, line: u64) -> Option<(String, u64)> {
+    let (mut old, mut new, mut start) = (0, 0, 0);
+    let lines: Vec<&str> = patch.lines().collect();
+    for (at, text) in lines.iter().enumerate() {
+        if let Some(head) = hunk_head(text) {
+            (old, new, start) = (head.old.0, head.new.0, at);
+            continue;
+        }
+        let (has_old, has_new) = match text.chars().next() {
+            Some('-') => (true, false),
+            Some('+') => (false, true),
+            Some('\\') => (false, false),
+            _ => (true, true),
+        };
+        if (in_old && has_old && old == line) || (!in_old && has_new && new == line) {
+            return Some((lines.get(start..=at)?.join("\n"), at as u64));
+        }
+        old += u64::from(has_old);
+        new += u64::from(has_new);
+    }
+    None
+}
+
+/// Where a line went in a patch without context; `None` when the patch touches it.
+pub(super) fn moved_line(patch: &str, line: u64) -> Option<u64> {
+    let mut now = line;
+    for head in patch.lines().filter_map(hunk_head) {
+        let (start, count) = head.old;
+        // What is only added stands behind the line it names.
+        let behind = if count == 0 { start < line } else { start + count <= line };
+        if behind {
+            now = now + head.new.1 - count;
+        } else if count > 0 && start <= line {
+            return None;
+        }
+    }
+    Some(now)
+}
+
+/// The first line and the number of lines, in the old file and the new one.
+struct Hunk {
+    old: (u64, u64),
+    new: (u64, u64),
+}
+
+fn hunk_head(line: &str) -> Option<Hunk> {
+    let (ranges, _) = line.strip_prefix("@@ -")?.split_once(" @@")?;
+    let (old, new) = ranges.split_once(" +")?;
+    let range = |text: &str| -> Option<(u64, u64)> {
+        match text.split_once(',') {
+            Some((start, count)) => Some((start.parse().ok()?, count.parse().ok()?)),
+            None => Some((text.parse().ok()?, 1)),
+        }
+    };
+    Some(Hunk { old: range(old)?, new: range(new)? })
+}

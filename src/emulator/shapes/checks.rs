@@ -38,6 +38,32 @@ pub(crate) fn run(state: &State, repository: &Repository, run: &CheckRun) -> Val
     })
 }
 
+/// What a check run says about lines of a file; what was not given is null.
+pub(crate) fn annotation(
+    state: &State,
+    repository: &Repository,
+    run: &CheckRun,
+    given: &Value,
+) -> Value {
+    let path = given["path"].as_str().unwrap_or_default();
+    let place = format!("/blob/{}/{}", run.head_sha, commits::escape_path(path));
+    let mut shape = json!({ "blob_href": repository_page(state, repository.id, &place) });
+    for name in [
+        "path",
+        "start_line",
+        "end_line",
+        "start_column",
+        "end_column",
+        "annotation_level",
+        "title",
+        "message",
+        "raw_details",
+    ] {
+        shape[name] = given[name].clone();
+    }
+    shape
+}
+
 /// What a suite is, from its runs: `queued`, `in_progress` or `completed`, and how it ended.
 pub(crate) fn standing(
     repository: &Repository,
@@ -86,7 +112,7 @@ pub(crate) fn suite(state: &State, repository: &Repository, suite: &CheckSuite) 
 }
 
 /// The open pull requests of this repository whose head is this commit.
-fn pull_requests(state: &State, repository: &Repository, sha: &str) -> Vec<Value> {
+pub(super) fn pull_requests(state: &State, repository: &Repository, sha: &str) -> Vec<Value> {
     repository
         .issues
         .values()

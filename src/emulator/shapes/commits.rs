@@ -237,6 +237,16 @@ pub(crate) fn pushed(
     }))
 }
 
+/// A branch as lists and `status` webhooks name it.
+pub(crate) fn branch(state: &State, repository: &Repository, name: &str, sha: &str) -> Value {
+    let url = repository_url(state, repository.id, &format!("/commits/{sha}"));
+    json!({
+        "name": name,
+        "commit": { "sha": sha, "url": url },
+        "protected": repository.protections.contains_key(name),
+    })
+}
+
 /// A commit in a few words.
 pub(crate) fn simple(commit: &Commit) -> Value {
     json!({

@@ -120,7 +120,7 @@ pub(crate) fn reaction(state: &State, reaction: &Reaction) -> Value {
     })
 }
 
-fn rollup(repository: &Repository, target: Target, url: &str) -> Value {
+pub(crate) fn rollup(repository: &Repository, target: Target, url: &str) -> Value {
     let mut shape = json!({ "url": format!("{url}/reactions") });
     let here = || repository.reactions.iter().filter(|reaction| reaction.target == target);
     shape["total_count"] = json!(here().count());

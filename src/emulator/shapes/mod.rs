@@ -7,6 +7,8 @@ pub(crate) mod checks;
 pub(crate) mod commits;
 pub(crate) mod issues;
 pub(crate) mod pulls;
+pub(crate) mod reviews;
+pub(crate) mod runs;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -329,12 +331,16 @@ const REPOSITORY_LINKS: [(&str, &str); 36] = [
 /// A repository as its own page shows it.
 pub(crate) fn full_repository(state: &State, id: u64) -> Value {
     let mut shape = repository(state, id);
+    let allows = |method: &str| {
+        let known = state.repositories.get(&id);
+        json!(known.is_some_and(|known| known.merge_methods.contains(method)))
+    };
     for (name, value) in [
         ("network_count", json!(0)),
         ("subscribers_count", json!(1)),
-        ("allow_rebase_merge", json!(true)),
-        ("allow_squash_merge", json!(true)),
-        ("allow_merge_commit", json!(true)),
+        ("allow_rebase_merge", allows("rebase")),
+        ("allow_squash_merge", allows("squash")),
+        ("allow_merge_commit", allows("merge")),
         ("allow_auto_merge", json!(false)),
         ("allow_update_branch", json!(false)),
         ("delete_branch_on_merge", json!(false)),

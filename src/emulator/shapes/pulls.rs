@@ -1,11 +1,12 @@
-//! Pull requests and reviews as JSON.
+//! Pull requests as JSON.
 
 use serde_json::{Value, json};
 
 use super::issues::{association, labels, link};
 use super::{moment, node_id, optional_moment, repository_page, repository_url, user};
 use crate::emulator::Trouble;
-use crate::emulator::state::{Issue, Pull, Repository, Review, State};
+use crate::emulator::rules;
+use crate::emulator::state::{Issue, Repository, State};
 
 /// A pull request as lists and webhooks show it; `None` for a plain issue.
 pub(crate) fn simple(state: &State, repository: &Repository, issue: &Issue) -> Option<Value> {
@@ -45,7 +46,7 @@ pub(crate) fn simple(state: &State, repository: &Repository, issue: &Issue) -> O
         "updated_at": moment(issue.updated_at),
         "closed_at": optional_moment(issue.closed_at),
         "merged_at": optional_moment(pull.merged_at),
-        "merge_commit_sha": pull.merge_commit,
+        "merge_commit_sha": pull.merge_commit.as_ref().or(pull.test_merge.as_ref()),
         "assignee": assignees.first().cloned(),
         "assignees": assignees,
         "requested_reviewers": reviewers,
@@ -83,15 +84,17 @@ pub(crate) fn full(
     let commits = git.commits_between(&pull.base_sha, &pull.head_sha)?.len();
     let files = git.diff(&fork_point, &pull.head_sha)?;
     let comments = repository.comments.values().filter(|one| one.issue == issue.number).count();
-    let (mergeable, mergeable_state) = mergeability(repository, issue, pull);
+    let (mergeable, mergeable_state) = rules::mergeability(state, repository, issue, pull);
+    let on_lines =
+        repository.review_comments.values().filter(|one| one.pull == issue.number).count();
     for (name, value) in [
         ("merged", json!(pull.merged_at.is_some())),
-        ("mergeable", mergeable.clone()),
-        ("rebaseable", mergeable),
+        ("mergeable", json!(mergeable)),
+        ("rebaseable", json!(mergeable)),
         ("mergeable_state", json!(mergeable_state)),
         ("merged_by", user(state, pull.merged_by)),
         ("comments", json!(comments)),
-        ("review_comments", json!(0)),
+        ("review_comments", json!(on_lines)),
         ("maintainer_can_modify", json!(false)),
         ("commits", json!(commits)),
         ("additions", json!(files.iter().map(|file| file.additions).sum::<u64>())),
@@ -101,18 +104,6 @@ pub(crate) fn full(
         shape[name] = value;
     }
     Ok(shape)
-}
-
-fn mergeability(repository: &Repository, issue: &Issue, pull: &Pull) -> (Value, &'static str) {
-    if !issue.open || !pull.mergeability_asked {
-        return (Value::Null, "unknown");
-    }
-    let base = repository.refs.get(&format!("refs/heads/{}", pull.base_branch));
-    let base = base.unwrap_or(&pull.base_sha);
-    if repository.git.merged_tree(base, &pull.head_sha).is_none() {
-        return (json!(false), "dirty");
-    }
-    (json!(true), if pull.draft { "draft" } else { "clean" })
 }
 
 fn end(state: &State, repository: Option<u64>, branch: &str, sha: &str) -> Value {
@@ -143,24 +134,4 @@ pub(crate) fn minimal(state: &State, repository: &Repository, issue: &Issue) -> 
         "head": side(&pull.head_branch, &pull.head_sha, pull.head_repository.unwrap_or(id)),
         "base": side(&pull.base_branch, &pull.base_sha, id),
     }))
-}
-
-pub(crate) fn review(state: &State, repository: &Repository, review: &Review) -> Value {
-    let id = repository.id;
-    let anchor = format!("/pull/{}#pullrequestreview-{}", review.pull, review.id);
-    let page = repository_page(state, id, &anchor);
-    let pull = repository_url(state, id, &format!("/pulls/{}", review.pull));
-    json!({
-        "id": review.id,
-        "node_id": node_id("PullRequestReview", review.id),
-        "user": user(state, Some(review.author)),
-        "body": review.body,
-        "state": review.state,
-        "html_url": page,
-        "pull_request_url": pull,
-        "_links": { "html": link(&page), "pull_request": link(&pull) },
-        "submitted_at": moment(review.submitted_at),
-        "commit_id": review.commit,
-        "author_association": association(state, repository, Some(review.author)),
-    })
 }

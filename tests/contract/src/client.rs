@@ -58,10 +58,16 @@ impl Client {
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
             .user_agent("plain-client")
             .build()
             .unwrap();
         Self { http, api: emulator.api_url().to_string(), authorization: None }
+    }
+
+    /// Somebody without credentials who talks to another root than the REST API's.
+    pub fn anonymous_at(emulator: &Emulator, root: &str) -> Self {
+        Self { api: format!("{}{root}", emulator.web_url()), ..Self::anonymous(emulator) }
     }
 
     /// The same with other credentials.

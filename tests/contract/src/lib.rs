@@ -7,6 +7,7 @@
 
 pub mod client;
 mod document;
+mod graphql;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,6 +20,7 @@ use jsonschema::{Draft, Registry, Validator};
 use serde_json::{Value, json};
 
 use self::document::{BASE, Document, Operation};
+use self::graphql::{Schema, is_graphql};
 
 /// A difference between an exchange and the description.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub enum Part {
     Status,
     /// The body of the answer.
     ResponseBody,
+    /// A GraphQL document, its variables or its data.
+    Graphql,
 }
 
 impl fmt::Display for Violation {
@@ -55,6 +59,7 @@ impl fmt::Display for Violation {
 /// The description, ready to judge.
 pub struct Contract {
     document: Document,
+    schema: Schema,
     registry: Registry<'static>,
     validators: Mutex<HashMap<String, Option<&'static Validator>>>,
 }
@@ -82,10 +87,12 @@ impl Contract {
     /// When the file is not such a description.
     pub fn load(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap();
-        Self::new(serde_json::from_str(&text).unwrap())
+        // Beside it, npm put GitHub's GraphQL schema.
+        let modules = path.ancestors().find(|folder| folder.ends_with("node_modules"));
+        Self::new(serde_json::from_str(&text).unwrap(), Schema::new(modules.unwrap()))
     }
 
-    fn new(openapi: Value) -> Self {
+    fn new(openapi: Value, schema: Schema) -> Self {
         let mut document = Document::new(openapi);
         document.add("GET", "/repositories/{repository_id}", "full-repository");
         document.add("GET", "/repos/{owner}/{repo}/contents", "content-directory");
@@ -101,10 +108,19 @@ impl Contract {
             .unwrap()
             .prepare()
             .unwrap();
-        Self { document, registry, validators: Mutex::default() }
+        Self { document, schema, registry, validators: Mutex::default() }
     }
 
-    /// Everything in which an exchange differs from the description.
+    /// Everything in which exchanges differ from the description or the GraphQL schema.
+    pub fn check_all(&self, exchanges: &[Exchange]) -> Vec<Violation> {
+        let (graphql, rest): (Vec<&Exchange>, Vec<&Exchange>) =
+            exchanges.iter().partition(|exchange| is_graphql(exchange));
+        let mut found = self.schema.check(&graphql);
+        found.extend(rest.into_iter().flat_map(|exchange| self.check(exchange)));
+        found
+    }
+
+    /// Everything in which one exchange of REST differs from the description.
     pub fn check(&self, exchange: &Exchange) -> Vec<Violation> {
         let name = format!("{} {}", exchange.method, exchange.path);
         let mut found = Findings { exchange: name, list: Vec::new() };

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use gander::emulator::{
-    AppCredentials, AppSpec, CheckOutcome, Emulator, Exchange, MergeMethod, Options,
-    RepositorySpec, Requirement, Verdict,
+    Annotation, AppCredentials, AppSpec, CheckOutcome, Emulator, Exchange, JobEnd, MergeMethod,
+    Options, RepositorySpec, Requirement, Verdict, WorkflowSpec,
 };
 use gander_contract::client::Client;
 use gander_contract::{Contract, Part};
@@ -19,7 +19,8 @@ const REPO: &str = "acme/widgets";
 const BASE: &str = "/repos/acme/widgets";
 
 /// Everything GitHub lets an App of this kind do.
-const PERMISSIONS: [(&str, &str); 6] = [
+const PERMISSIONS: [(&str, &str); 7] = [
+    ("actions", "read"),
     ("metadata", "read"),
     ("contents", "write"),
     ("issues", "write"),
@@ -43,6 +44,7 @@ async fn world() -> World {
     let emulator = Emulator::start(options).await.unwrap();
     emulator.create_organization("acme");
     let mona = emulator.create_user("mona");
+    emulator.create_user("hubot");
     let files = [("README.md", "# Widgets\n"), ("src/lib.rs", "pub fn one() {}\n")];
     let spec = RepositorySpec::new("acme", "widgets", &files);
     let repository = emulator.create_repository(spec).unwrap();
@@ -222,6 +224,151 @@ async fn visits_the_pulls(world: &World, client: &Client, sha: &str) {
     client.get(&format!("{pulls}?state=closed")).await.expect(200);
 }
 
+/// Reviews, threads and replies, by REST and GraphQL.
+async fn visits_the_reviews(world: &World, client: &Client) {
+    let hubot = world.emulator.person("hubot");
+    let text = "pub fn one() {}\npub fn two() {}\n";
+    let files = [("src/lib.rs", Some(text))];
+    let head = hubot.pushes(REPO, "reviewed", "Add two", &files).unwrap();
+    let pull = hubot.opens_pull(REPO, "Two", "", "reviewed", "main").unwrap();
+    let one = format!("{BASE}/pulls/{pull}");
+    let line = json!({ "path": "src/lib.rs", "line": 2, "side": "RIGHT", "body": "why?" });
+    let review = json!({ "event": "REQUEST_CHANGES", "body": "no", "comments": [line] });
+    let review = client.post(&format!("{one}/reviews"), review).await.expect(200);
+    let path = format!("{one}/reviews/{}", review["id"]);
+    client.get(&path).await.expect(200);
+    let comments = client.get(&format!("{path}/comments")).await.expect(200);
+    client.put(&path, json!({ "body": "not yet" })).await.expect(200);
+    let comment = &comments[0]["id"];
+    let reply = format!("{one}/comments/{comment}/replies");
+    client.post(&reply, json!({ "body": "because" })).await.expect(201);
+    let line =
+        json!({ "path": "src/lib.rs", "line": 2, "start_line": 1, "body": "x", "commit_id": head });
+    client.post(&format!("{one}/comments"), line).await.expect(201);
+    let nowhere = json!({ "path": "src/lib.rs", "line": 9, "body": "x", "commit_id": head });
+    client.post(&format!("{one}/comments"), nowhere).await.expect(422);
+    let single = format!("{BASE}/pulls/comments/{comment}");
+    client.patch(&single, json!({ "body": "what for?" })).await.expect(200);
+    let graphql = Client::anonymous_at(&world.emulator, "graphql");
+    let graphql = graphql.with(&format!("Bearer {}", client.secret()));
+    let mut threads = String::new();
+    for (query, with_thread) in DOCUMENTS {
+        let mut variables = json!({ "number": pull });
+        if with_thread {
+            variables = json!({ "thread": threads });
+        }
+        let sent = json!({ "query": query, "variables": variables });
+        let seen = graphql.post("", sent).await.expect(200);
+        assert_eq!(seen.get("errors"), None, "{seen}");
+        let found = &seen["data"]["repository"]["pullRequest"]["reviewThreads"]["nodes"][0]["id"];
+        threads = found.as_str().map_or(threads, str::to_owned);
+    }
+    hubot.pushes(REPO, "reviewed", "Undo", &[("src/lib.rs", Some("pub fn two() {}\n"))]).unwrap();
+    client.get(&single).await.expect(200);
+    client.get(&format!("{one}/comments?sort=created&direction=asc")).await.expect(200);
+    client.put(&format!("{path}/dismissals"), json!({ "message": "done" })).await.expect(200);
+    client.post(&format!("{one}/requested_reviewers"), json!({ "reviewers": ["mona"] })).await;
+    let whom = Some(json!({ "reviewers": ["mona"] }));
+    let asked = format!("{one}/requested_reviewers");
+    client.send(reqwest::Method::DELETE, &asked, &[], whom).await.unwrap().expect(200);
+}
+
+/// What is asked of GraphQL, and whether it is about a thread.
+const DOCUMENTS: [(&str, bool); 4] = [
+    (
+        "query($number: Int!) { repository(owner: \"acme\", name: \"widgets\") {
+           id name nameWithOwner databaseId isPrivate
+           pullRequest(number: $number) {
+             id number title body url state isDraft merged mergedAt mergedBy { login } mergeable
+             mergeCommit { oid } headRefOid headRefName baseRefOid baseRefName reviewDecision
+             createdAt updatedAt author { login __typename ... on User { databaseId } }
+             reviewThreads(first: 5) { totalCount nodes {
+               id isResolved resolvedBy { login } isOutdated path line startLine originalLine
+               originalStartLine diffSide pullRequest { id }
+               comments(first: 5) {
+                 nodes { ...Comment } pageInfo { hasNextPage endCursor hasPreviousPage startCursor }
+               } } }
+             reviews(first: 5) { nodes {
+               id databaseId fullDatabaseId url body state submittedAt createdAt updatedAt lastEditedAt
+               includesCreatedEdit editor { login } author { login } commit { oid } pullRequest { id }
+               comments(last: 1) { nodes { id } } } }
+             comments(first: 5) { nodes {
+               id databaseId fullDatabaseId url body createdAt updatedAt lastEditedAt
+               includesCreatedEdit editor { login } author { login ... on Bot { databaseId } } } }
+           } } }
+         fragment Comment on PullRequestReviewComment {
+           id databaseId fullDatabaseId url body createdAt updatedAt lastEditedAt includesCreatedEdit
+           editor { login } author { login __typename } path line originalLine outdated diffHunk
+           pullRequestReview { databaseId } replyTo { id } originalCommit { oid } }",
+        false,
+    ),
+    (
+        "mutation($thread: ID!) { resolveReviewThread(input: { threadId: $thread }) {
+           clientMutationId thread { id isResolved resolvedBy { login } } } }",
+        true,
+    ),
+    (
+        "mutation($thread: ID!) { unresolveReviewThread(input: { threadId: $thread }) {
+           thread { id isResolved } } }",
+        true,
+    ),
+    (
+        "mutation($thread: ID!) { addPullRequestReviewThreadReply(
+           input: { pullRequestReviewThreadId: $thread, body: \"ok\" }) { comment { id body } } }",
+        true,
+    ),
+];
+
+/// Runs of workflows, annotations, and what brings branches together.
+async fn visits_ci_and_merges(world: &World, client: &Client) {
+    let mona = world.emulator.person("mona");
+    let sha = mona.pushes(REPO, "ci", "CI", &[("ci", Some("1\n"))]).unwrap();
+    let spec = WorkflowSpec {
+        name: "CI",
+        path: ".github/workflows/ci.yml",
+        event: "push",
+        branch: Some("ci"),
+        sha: &sha,
+        jobs: &["unit"],
+    };
+    let run = mona.starts_workflow(REPO, &spec).unwrap();
+    let line = Annotation { path: "ci", line: 1, level: "warning", message: "hm" };
+    let end = JobEnd { name: "unit", conclusion: "failure", log: "no\n", annotations: &[line] };
+    let runs = format!("{BASE}/actions/runs");
+    client.get(&format!("{runs}/{run}")).await.expect(200);
+    world.emulator.job_ends(REPO, run, &end).unwrap();
+    client.get(&format!("{runs}?head_sha={sha}&status=failure")).await.expect(200);
+    client.get(&format!("{runs}/{run}")).await.expect(200);
+    let jobs = client.get(&format!("{runs}/{run}/jobs?filter=latest")).await.expect(200);
+    let id = &jobs["jobs"][0]["id"];
+    client.get(&format!("{BASE}/actions/jobs/{id}")).await.expect(200);
+    assert_eq!(client.get(&format!("{BASE}/actions/jobs/{id}/logs")).await.status, 302);
+    client.get(&format!("{BASE}/check-runs/{id}/annotations")).await.expect(200);
+
+    for (head, status) in [("ci", 201), ("ci", 204)] {
+        mona.pushes(REPO, "into", "More", &[("more", Some(head))]).unwrap();
+        let wish = json!({ "base": "into", "head": head, "commit_message": "Bring it in" });
+        assert_eq!(client.post(&format!("{BASE}/merges"), wish).await.status, status);
+    }
+    let pull = mona.opens_pull(REPO, "CI", "", "ci", "into").unwrap();
+    let one = format!("{BASE}/pulls/{pull}");
+    client.patch(&one, json!({ "base": "main" })).await.expect(200);
+    mona.pushes(REPO, "main", "Ahead", &[("ahead", Some("1\n"))]).unwrap();
+    let guard = json!({ "expected_head_sha": sha });
+    client.put(&format!("{one}/update-branch"), guard).await.expect(202);
+    client.get(&format!("{BASE}/commits/{sha}/pulls")).await.expect(200);
+    client.put(&format!("{one}/merge"), json!({})).await.expect(405);
+    world.emulator.require_checks(REPO, "main", &[], Requirement::Ruleset).unwrap();
+    world.emulator.require_approvals(REPO, "main", 1, Requirement::Ruleset).unwrap();
+    client.get(&format!("{BASE}/rules/branches/main")).await.expect(200);
+    client.put(&format!("{one}/merge"), json!({})).await.expect(405);
+    world.emulator.require_approvals(REPO, "main", 0, Requirement::Ruleset).unwrap();
+    client.get(&one).await.expect(200);
+    client.get(&one).await.expect(200);
+    client.put(&format!("{one}/merge"), json!({ "merge_method": "squash" })).await.expect(200);
+    client.get(&format!("{one}/merge")).await.expect(204);
+}
+
 /// A day in the life of an App: every route once, each as it is meant.
 async fn a_day() -> Vec<Exchange> {
     let world = world().await;
@@ -231,6 +378,8 @@ async fn a_day() -> Vec<Exchange> {
     let sha = visits_the_code(&world, &client).await;
     visits_the_issues(&world, &client).await;
     visits_the_pulls(&world, &client, &sha).await;
+    visits_the_reviews(&world, &client).await;
+    visits_ci_and_merges(&world, &client).await;
     client.get(&format!("{BASE}/issues/99")).await.expect(404);
     Client::anonymous(&world.emulator).get(BASE).await.expect(404);
     Client::anonymous(&world.emulator).get("/app").await.expect(401);
@@ -243,17 +392,14 @@ async fn every_route_keeps_to_githubs_description() {
     let exchanges = a_day().await;
     let seen: BTreeSet<String> = exchanges
         .iter()
-        .filter(|exchange| exchange.status < 300)
+        .filter(|exchange| exchange.status < 400)
         .filter_map(|exchange| Some(format!("{} {}", exchange.method, exchange.route.as_ref()?)))
         .collect();
     let missed: Vec<String> =
         Emulator::routes().into_iter().filter(|route| !seen.contains(route)).collect();
     assert_eq!(missed, Vec::<String>::new(), "routes that nobody tried");
-    let found: BTreeSet<String> = exchanges
-        .iter()
-        .flat_map(|exchange| contract.check(exchange))
-        .map(|violation| violation.to_string())
-        .collect();
+    let found = contract.check_all(&exchanges);
+    let found: BTreeSet<String> = found.iter().map(ToString::to_string).collect();
     let list: Vec<&str> = found.iter().map(String::as_str).collect();
     assert!(found.is_empty(), "{}", list.join("\n"));
 }
@@ -271,10 +417,9 @@ fn what_was_recorded_keeps_to_githubs_description() {
         let text = std::fs::read_to_string(&path).unwrap();
         let exchanges: Vec<Exchange> = serde_json::from_str(&text).unwrap();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        for exchange in &exchanges {
-            checked += 1;
-            found.extend(contract.check(exchange).iter().map(|one| format!("{name}: {one}")));
-        }
+        checked += exchanges.len();
+        let wrong = contract.check_all(&exchanges);
+        found.extend(wrong.iter().map(|one| format!("{name}: {one}")));
     }
     assert!(checked > 0, "no exchange in {}", folder.display());
     let list: Vec<&str> = found.iter().map(String::as_str).collect();
@@ -324,4 +469,54 @@ async fn what_is_wrong_is_found() {
         one.status = 404;
         one.response_body = Some(json!({ "error": "no" }));
     });
+}
+
+/// What is asked of GraphQL, and what comes back, to be spoiled.
+#[tokio::test]
+async fn what_is_wrong_in_graphql_is_found() {
+    let Some(contract) = Contract::from_environment() else { return };
+    let mut exchange = good_comment().await;
+    let query = "query($number: Int!) { repository(owner: \"acme\", name: \"widgets\") {
+        pullRequest(number: $number) { title state author { login __typename } } } }";
+    let pull = json!({
+        "title": "Fix",
+        "state": "OPEN",
+        "author": { "login": "mona", "__typename": "User" },
+    });
+    exchange.path = "/graphql".to_owned();
+    exchange.status = 200;
+    exchange.request_body = Some(json!({ "query": query, "variables": { "number": 1 } }));
+    exchange.response_body = Some(json!({ "data": { "repository": { "pullRequest": pull } } }));
+    assert_eq!(contract.check_all(&[exchange.clone()]), []);
+    let mut spoiled = Vec::new();
+    for (what, with) in [("title", "mood"), ("Int!", "String!"), ("pullRequest(", "pull(")] {
+        let mut one = exchange.clone();
+        one.request_body = Some(json!({
+            "query": query.replace(what, with),
+            "variables": { "number": 1 },
+        }));
+        spoiled.push(one);
+    }
+    for variables in [json!({}), json!({ "number": "one" })] {
+        let mut one = exchange.clone();
+        one.request_body = Some(json!({ "query": query, "variables": variables }));
+        spoiled.push(one);
+    }
+    for (name, value) in [
+        ("title", Value::Null),
+        ("title", json!(1)),
+        ("state", json!("DREAMING")),
+        ("author", json!({ "login": "mona", "__typename": "Ghost" })),
+        ("author", json!({ "login": "mona" })),
+        ("mood", json!("fine")),
+    ] {
+        let mut one = exchange.clone();
+        let answer = one.response_body.as_mut().unwrap();
+        answer["data"]["repository"]["pullRequest"][name] = value;
+        spoiled.push(one);
+    }
+    for one in spoiled {
+        let found = contract.check_all(std::slice::from_ref(&one));
+        assert!(found.iter().any(|wrong| wrong.part == Part::Graphql), "{one:?}");
+    }
 }

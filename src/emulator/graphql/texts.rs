@@ -1,0 +1,95 @@
+//! What people write: comments, reviews and comments of reviews, with who changed them last.
+
+use serde_json::json;
+
+use super::execute::Resolved;
+use super::object::{Object, author};
+use crate::emulator::shapes::reviews::line_now;
+use crate::emulator::shapes::{moment, optional_moment, repository_page};
+use crate::emulator::state::{LastEdit, Repository, Review, ReviewComment, State};
+
+/// What every text that somebody wrote has.
+pub(super) struct Text<'t> {
+    pub(super) id: u64,
+    pub(super) author: Option<u64>,
+    pub(super) body: &'t str,
+    pub(super) created_at: i64,
+    pub(super) updated_at: i64,
+    pub(super) last_edit: Option<LastEdit>,
+    pub(super) url: String,
+}
+
+impl Text<'_> {
+    pub(super) fn field(&self, state: &State, name: &str) -> Option<Resolved> {
+        Some(Resolved::Value(match name {
+            "databaseId" => json!(self.id),
+            "fullDatabaseId" => json!(self.id.to_string()),
+            "body" => json!(self.body),
+            "url" => json!(self.url),
+            "createdAt" => json!(moment(self.created_at)),
+            "updatedAt" => json!(moment(self.updated_at)),
+            "lastEditedAt" => optional_moment(self.last_edit.map(|edit| edit.at)),
+            "includesCreatedEdit" => json!(self.last_edit.is_some()),
+            "author" => return Some(author(state, self.author)),
+            "editor" => return Some(author(state, self.last_edit.and_then(|edit| edit.editor))),
+            _ => return None,
+        }))
+    }
+}
+
+pub(super) fn of_review(
+    state: &State,
+    known: &Repository,
+    review: &Review,
+    name: &str,
+) -> Option<Resolved> {
+    let page = format!("/pull/{}#pullrequestreview-{}", review.pull, review.id);
+    let text = Text {
+        id: review.id,
+        author: Some(review.author),
+        body: &review.body,
+        created_at: review.submitted_at,
+        updated_at: review.last_edit.map_or(review.submitted_at, |edit| edit.at),
+        last_edit: review.last_edit,
+        url: repository_page(state, known.id, &page),
+    };
+    Some(match name {
+        "state" => Resolved::Value(json!(review.state)),
+        "submittedAt" => Resolved::Value(json!(moment(review.submitted_at))),
+        "commit" => Resolved::One(Some(Object::Commit(review.commit.clone()))),
+        "pullRequest" => Resolved::One(Some(Object::Pull(known.id, review.pull))),
+        _ => return text.field(state, name),
+    })
+}
+
+pub(super) fn review_comment(
+    state: &State,
+    known: &Repository,
+    comment: &ReviewComment,
+    name: &str,
+) -> Option<Resolved> {
+    let page = format!("/pull/{}#discussion_r{}", comment.pull, comment.id);
+    let text = Text {
+        id: comment.id,
+        author: comment.author,
+        body: &comment.body,
+        created_at: comment.created_at,
+        updated_at: comment.updated_at,
+        last_edit: comment.last_edit,
+        url: repository_page(state, known.id, &page),
+    };
+    Some(match name {
+        "path" => Resolved::Value(json!(comment.spot.path)),
+        "line" => Resolved::Value(json!(line_now(known, comment))),
+        "originalLine" => Resolved::Value(json!(comment.spot.line)),
+        "outdated" => Resolved::Value(json!(line_now(known, comment).is_none())),
+        "diffHunk" => Resolved::Value(json!(comment.diff_hunk)),
+        "pullRequestReview" => Resolved::One(Some(Object::Review(known.id, comment.review))),
+        "replyTo" => {
+            let first = comment.in_reply_to.map(|id| Object::ReviewComment(known.id, id));
+            Resolved::One(first)
+        }
+        "originalCommit" => Resolved::One(Some(Object::Commit(comment.commit.clone()))),
+        _ => return text.field(state, name),
+    })
+}

@@ -1,0 +1,312 @@
+//! What a branch asks of a commit before it takes it in, and what a pull request still lacks.
+//!
+//! What holds: the same rules judge a person's button, the API's merge and a pushed ref; a check
+//! asked of one App is not met by another's of the same name.
+
+use super::state::{Issue, Protection, Pull, Repository, RequiredCheck as Required, Review, State};
+use super::{Emulator, MergeMethod, Trouble};
+
+/// What asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requirement {
+    /// Classic branch protection.
+    Protection,
+    /// A repository ruleset.
+    Ruleset,
+}
+
+/// A check that a branch asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequiredCheck<'a> {
+    /// The name of the check run, or the context of the status.
+    pub name: &'a str,
+    /// The number of the App that must have made it; `None`: any.
+    pub app: Option<u64>,
+}
+
+impl Emulator {
+    /// Asks for checks before a branch may change, by classic protection or by a ruleset.
+    ///
+    /// # Errors
+    /// When there is no such repository; so everywhere below.
+    pub fn require_checks(
+        &self,
+        repository: &str,
+        branch: &str,
+        checks: &[&str],
+        asked_by: Requirement,
+    ) -> Result<(), Trouble> {
+        let checks: Vec<_> = checks.iter().map(|name| RequiredCheck { name, app: None }).collect();
+        self.require_checks_of(repository, branch, &checks, asked_by)
+    }
+
+    /// As [`Self::require_checks`], for checks of named Apps.
+    ///
+    /// # Errors
+    /// When there is no such repository.
+    pub fn require_checks_of(
+        &self,
+        repository: &str,
+        branch: &str,
+        checks: &[RequiredCheck<'_>],
+        asked_by: Requirement,
+    ) -> Result<(), Trouble> {
+        self.protect(repository, branch, asked_by, |protection| {
+            let owned =
+                |one: &RequiredCheck<'_>| Required { name: one.name.to_owned(), app: one.app };
+            protection.required_checks = checks.iter().map(owned).collect();
+        })
+    }
+
+    /// Asks for so many approvals by people with write access.
+    ///
+    /// # Errors
+    /// When there is no such repository.
+    pub fn require_approvals(
+        &self,
+        repository: &str,
+        branch: &str,
+        count: u64,
+        asked_by: Requirement,
+    ) -> Result<(), Trouble> {
+        self.protect(repository, branch, asked_by, |protection| protection.approvals = count)
+    }
+
+    /// Takes approvals back when something is pushed.
+    ///
+    /// # Errors
+    /// When there is no such repository.
+    pub fn dismiss_stale_approvals(
+        &self,
+        repository: &str,
+        branch: &str,
+        asked_by: Requirement,
+    ) -> Result<(), Trouble> {
+        self.protect(repository, branch, asked_by, |protection| protection.dismisses_stale = true)
+    }
+
+    /// Asks that a pull request contains all of its base.
+    ///
+    /// # Errors
+    /// When there is no such repository.
+    pub fn require_up_to_date(
+        &self,
+        repository: &str,
+        branch: &str,
+        asked_by: Requirement,
+    ) -> Result<(), Trouble> {
+        self.protect(repository, branch, asked_by, |protection| protection.up_to_date = true)
+    }
+
+    /// Allows these ways to merge, and no other.
+    ///
+    /// # Errors
+    /// When there is no such repository.
+    pub fn allow_merge_methods(
+        &self,
+        repository: &str,
+        methods: &[MergeMethod],
+    ) -> Result<(), Trouble> {
+        let mut state = self.lock();
+        let id = state.repository_id(repository)?;
+        let names = methods.iter().map(|method| method.name()).collect();
+        state.repository_mut(id)?.merge_methods = names;
+        Ok(())
+    }
+
+    fn protect(
+        &self,
+        repository: &str,
+        branch: &str,
+        asked_by: Requirement,
+        change: impl FnOnce(&mut Protection),
+    ) -> Result<(), Trouble> {
+        let mut state = self.lock();
+        let id = state.repository_id(repository)?;
+        let protections = &mut state.repository_mut(id)?.protections;
+        let protection = protections.entry(branch.to_owned()).or_default();
+        protection.by_ruleset = asked_by == Requirement::Ruleset;
+        change(protection);
+        Ok(())
+    }
+}
+
+/// How a required check stands on a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Passed,
+    Running,
+    Failed,
+    Absent,
+}
+
+fn standing(known: &Repository, check: &Required, sha: &str) -> Standing {
+    let mut runs = known.check_runs.iter().rev();
+    let run = runs.find(|run| {
+        run.head_sha == sha && run.name == check.name && check.app.is_none_or(|app| app == run.app)
+    });
+    let mut statuses = known.statuses.iter().rev();
+    let status = statuses.find(|status| {
+        status.sha == sha
+            && status.context == check.name
+            && check.app.is_none_or(|app| status.app == Some(app))
+    });
+    let of_run = run.map(|run| match run.conclusion.as_deref() {
+        Some("success" | "neutral" | "skipped") => Standing::Passed,
+        Some(_) => Standing::Failed,
+        None => Standing::Running,
+    });
+    let of_status = status.map(|status| match status.state.as_str() {
+        "success" => Standing::Passed,
+        "pending" => Standing::Running,
+        _ => Standing::Failed,
+    });
+    // Two of one name must both be green.
+    match (of_run, of_status) {
+        (Some(Standing::Passed) | None, Some(other)) | (Some(other), _) => other,
+        (None, None) => Standing::Absent,
+    }
+}
+
+/// Which check a branch asks for that a commit has not passed, in GitHub's words.
+pub(crate) fn unmet_check(known: &Repository, branch: &str, sha: &str) -> Option<String> {
+    let protection = known.protections.get(branch)?;
+    let mut unmet = protection.required_checks.iter().filter_map(|check| {
+        let word = match standing(known, check, sha) {
+            Standing::Passed => return None,
+            Standing::Running => "in progress",
+            Standing::Failed => "failing",
+            Standing::Absent => "expected",
+        };
+        Some(format!("Required status check \"{}\" is {word}.", check.name))
+    });
+    unmet.next()
+}
+
+/// What a branch asks for that a commit, put there without a pull request, lacks.
+pub(crate) fn why_no_push(known: &Repository, branch: &str, sha: &str) -> Option<String> {
+    let protection = known.protections.get(branch)?;
+    if protection.approvals > 0 {
+        return Some("Changes must be made through a pull request.".to_owned());
+    }
+    unmet_check(known, branch, sha)
+}
+
+/// What a pull request lacks of what its base asks for, in GitHub's words.
+pub(crate) fn why_no_merge(
+    state: &State,
+    known: &Repository,
+    issue: &Issue,
+    pull: &Pull,
+) -> Option<String> {
+    let protection = known.protections.get(&pull.base_branch)?;
+    let lacks = lacking(state, known, issue, (pull, protection))?;
+    if protection.by_ruleset {
+        return Some(format!("Repository rule violations found\n\n{lacks}\n\n"));
+    }
+    Some(lacks)
+}
+
+fn lacking(
+    state: &State,
+    known: &Repository,
+    issue: &Issue,
+    (pull, protection): (&Pull, &Protection),
+) -> Option<String> {
+    let base = known.refs.get(&format!("refs/heads/{}", pull.base_branch));
+    let contained = base.is_none_or(|base| known.git.is_ancestor(base, &pull.head_sha));
+    if protection.up_to_date && !contained {
+        return Some("Head branch is out of date. Update it and try the merge again.".to_owned());
+    }
+    if let Some(check) = unmet_check(known, &pull.base_branch, &pull.head_sha) {
+        return Some(check);
+    }
+    if protection.approvals == 0 {
+        return None;
+    }
+    let (approved, refused) = votes(state, known, issue.number);
+    if refused > 0 {
+        return Some("Changes requested by reviewers with write access.".to_owned());
+    }
+    if approved >= protection.approvals {
+        return None;
+    }
+    let (count, plural) = (protection.approvals, if protection.approvals == 1 { "" } else { "s" });
+    let is = if count == 1 { "is" } else { "are" };
+    Some(format!(
+        "At least {count} approving review{plural} {is} required by reviewers with write access."
+    ))
+}
+
+/// How many of those who may write approve of a pull request, and how many ask for changes: each by
+/// their last word, which counts as none once it was dismissed.
+fn votes(state: &State, known: &Repository, number: u64) -> (u64, u64) {
+    let said = known.reviews.iter().filter(|one| one.pull == number && one.state != "COMMENTED");
+    let mut last: Vec<&Review> = Vec::new();
+    for review in said.filter(|review| state.may_write(known, review.author)) {
+        last.retain(|other| other.author != review.author);
+        last.push(review);
+    }
+    let count = |word: &str| last.iter().filter(|review| review.state == word).count() as u64;
+    (count("APPROVED"), count("CHANGES_REQUESTED"))
+}
+
+/// What GraphQL calls `reviewDecision`.
+pub(crate) fn review_decision(
+    state: &State,
+    known: &Repository,
+    issue: &Issue,
+) -> Option<&'static str> {
+    let base = issue.pull.as_ref().map(|pull| pull.base_branch.as_str());
+    let protection = base.and_then(|base| known.protections.get(base));
+    let asked = protection.map_or(0, |protection| protection.approvals);
+    let (approved, refused) = votes(state, known, issue.number);
+    match (refused, approved) {
+        (1.., _) => Some("CHANGES_REQUESTED"),
+        (0, approved) if approved > 0 && approved >= asked => Some("APPROVED"),
+        _ if asked > 0 => Some("REVIEW_REQUIRED"),
+        _ => None,
+    }
+}
+
+/// Whether a pull request can be merged, and the word for it: `mergeable` and `mergeable_state`.
+pub(crate) fn mergeability(
+    state: &State,
+    known: &Repository,
+    issue: &Issue,
+    pull: &Pull,
+) -> (Option<bool>, &'static str) {
+    if !issue.open || !pull.mergeability_asked {
+        return (None, "unknown");
+    }
+    let base = known.refs.get(&format!("refs/heads/{}", pull.base_branch));
+    let base = base.unwrap_or(&pull.base_sha);
+    if known.git.merged_tree(base, &pull.head_sha).is_none() {
+        return (Some(false), "dirty");
+    }
+    let protection = known.protections.get(&pull.base_branch);
+    let behind = protection.is_some_and(|protection| protection.up_to_date)
+        && !known.git.is_ancestor(base, &pull.head_sha);
+    let word = if pull.draft {
+        "draft"
+    } else if behind {
+        "behind"
+    } else if why_no_merge(state, known, issue, pull).is_some() {
+        "blocked"
+    } else if is_unstable(known, &pull.head_sha) {
+        "unstable"
+    } else {
+        "clean"
+    };
+    (Some(true), word)
+}
+
+/// Whether something that nobody asked for is red, or not done yet.
+fn is_unstable(known: &Repository, sha: &str) -> bool {
+    let runs = known.check_runs.iter().filter(|run| run.head_sha == sha).map(|run| &run.name);
+    let statuses = known.statuses.iter().filter(|one| one.sha == sha).map(|one| &one.context);
+    runs.chain(statuses).any(|name| {
+        let check = Required { name: name.clone(), app: None };
+        standing(known, &check, sha) != Standing::Passed
+    })
+}
