@@ -267,8 +267,8 @@ pub enum Fact {
     Cancelled { by: Login },
     /// The money is gone.
     OutOfBudget { why: String, cost: Money },
-    /// An effect failed for good.
-    Broke { why: String },
+    /// A step failed for good.
+    Broke { step: Effect, why: String },
 }
 
 /// What to do next. Every one is idempotent, so doing it twice is doing it once.
@@ -380,7 +380,7 @@ pub fn advance(job: &Job, fact: &Fact) -> Option<(Job, Vec<Effect>)> {
         // It may have happened already: what GitHub says next decides.
         (Stage::Merging { .. }, Fact::Cancelled { .. }) => return None,
         (_, Fact::Cancelled { by }) => next.end(Ending::Cancelled { by: by.clone() }),
-        (stage, Fact::Broke { why }) => next.broke(stage, why)?,
+        (stage, Fact::Broke { step, why }) if stage.awaits(step) => next.broke(stage, why)?,
 
         (Stage::Queued, Fact::TurnCame) => {
             next.stage = Stage::Preparing;
@@ -422,6 +422,24 @@ impl Stage {
         )
     }
 
+    /// Whether it goes on with what this step learns.
+    fn awaits(&self, step: &Effect) -> bool {
+        match (self, step) {
+            (Self::Preparing, Effect::Prepare) | (Self::InReview { .. }, Effect::CheckHead { .. }) => {
+                true
+            }
+            (Self::Fixing { round: r, attempt: a }, Effect::Fix { round, attempt })
+            | (Self::Verifying { round: r, attempt: a }, Effect::Verify { round, attempt }) => {
+                (r, a) == (round, attempt)
+            }
+            (Self::Publishing { round: r }, Effect::Publish { round })
+            | (Self::Starting { round: r }, Effect::Start { round })
+            | (Self::Answering { round: r }, Effect::Answer { round }) => r == round,
+            (Self::Merging { head: h, .. }, Effect::Merge { head }) => h == head,
+            _ => false,
+        }
+    }
+
     /// The round it is in, if it is in one.
     pub fn round(&self) -> Option<u32> {
         match self {
@@ -457,7 +475,7 @@ impl Job {
                 let head = self.pull.as_ref()?.head.clone();
                 self.head_checked(head, Some(why))
             }
-            stage if !stage.is_ours() => return None,
+            Stage::InReview { .. } => return None,
             Stage::Answering { round } => self.answered(*round),
             stage if stage.round().is_some_and(|round| round > 1) => {
                 self.no_commit(Outcome::Failed { why })

@@ -119,8 +119,14 @@ fn approved(head: &str) -> Sight {
 
 /// What ends it from outside, at any moment.
 fn ends() -> Vec<Fact> {
+    let broke = |step| Fact::Broke { step, why: "why".into() };
     vec![
-        Fact::Broke { why: "why".into() },
+        broke(Effect::Start { round: 2 }),
+        broke(Effect::Fix { round: 2, attempt: 1 }),
+        broke(Effect::Publish { round: 2 }),
+        broke(Effect::Answer { round: 2 }),
+        broke(Effect::Merge { head: sha("c") }),
+        broke(Effect::CheckHead { head: sha("e") }),
         Fact::Cancelled { by: person(2).login },
         Fact::Closed { by: None, merged: true },
     ]
@@ -236,7 +242,10 @@ fn all_facts() -> Vec<Fact> {
         Fact::Closed { by: None, merged: false },
         Fact::Cancelled { by: login },
         Fact::OutOfBudget { why: why(), cost: Money::ZERO },
-        Fact::Broke { why: why() },
+        Fact::Broke { step: Effect::Prepare, why: why() },
+        Fact::Broke { step: Effect::Fix { round: 1, attempt: 2 }, why: why() },
+        Fact::Broke { step: Effect::Verify { round: 1, attempt: 1 }, why: why() },
+        Fact::Broke { step: Effect::Publish { round: 1 }, why: why() },
     ];
     for attempt in 1..=3 {
         for patch in ["1", "2"] {
@@ -316,9 +325,9 @@ fn walk_from(start: Job, facts: &[Fact]) -> (Vec<Job>, Vec<Step>) {
 fn publishing_only_ever_follows_a_green_verdict_on_that_very_patch_and_base() {
     let (jobs, steps) = walk();
     assert!(jobs.len() > 50, "the walk reached only {} states", jobs.len());
-    for (before, fact, after, effects) in steps {
+    for (before, _, after, effects) in steps {
         if effects.iter().any(|effect| matches!(effect, Effect::Publish { .. })) {
-            let Fact::Verified(evidence) = fact else { panic!("published after {fact:?}") };
+            let evidence = after.evidence.as_ref().expect("published without evidence");
             let Verdict::Green(patch) = evidence.verdict() else { panic!("published red") };
             assert_eq!(patch.patch(), &before.proposal.as_ref().unwrap().patch);
             assert_eq!(patch.base(), &before.base.as_ref().unwrap().sha);

@@ -1,7 +1,7 @@
 //! A model that plays a file: for tests, demos and trying out an installation without a key.
 //!
 //! What holds: which turn is played follows from the request alone, so a restart changes nothing:
-//! the attempt picks the list, the number of answers already in the conversation picks the turn.
+//! round and attempt pick the list, the number of answers already in the conversation picks the turn.
 //! Every request is checked against [`protocol`] first. Only faults with `times` are counted, per
 //! process.
 
@@ -22,8 +22,8 @@ use super::{Model, ModelError, Part, Price, Reply, Request, Stop, Usage, protoco
 pub struct Scripted {
     origin: String,
     script: Script,
-    /// How often each fault with `times` was played: (attempt, turn) from 1.
-    faults_played: Mutex<BTreeMap<(usize, usize), u32>>,
+    /// How often each fault with `times` was played: (round, attempt, turn) from 1.
+    faults_played: Mutex<BTreeMap<(usize, usize, usize), u32>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -34,6 +34,9 @@ struct Script {
     #[serde(default)]
     price: Price,
     attempts: Vec<Vec<Turn>>,
+    /// The attempts of each later round.
+    #[serde(default)]
+    rounds: Vec<Vec<Vec<Turn>>>,
 }
 
 fn default_name() -> String {
@@ -113,12 +116,14 @@ pub enum ScriptError {
     },
     /// The conversation went on after the last turn.
     #[error(
-        "the model script {origin} has no turn {turn} in attempt {attempt} \
-         (it has {attempts} attempts, this one {turns} turns): add the turn, or finish earlier"
+        "the model script {origin} has no turn {turn} in attempt {attempt} of round {round} \
+         (there are {attempts} attempts, this one has {turns} turns): add the turn, or finish earlier"
     )]
     Ended {
         /// Where the script is from.
         origin: String,
+        /// The round that was asked for, from 1.
+        round: usize,
         /// The attempt that was asked for, from 1.
         attempt: usize,
         /// The turn that was asked for, from 1.
@@ -187,7 +192,13 @@ impl Scripted {
 
     /// A script of several attempts.
     pub fn from_attempts(attempts: Vec<Vec<Turn>>) -> Self {
-        let script = Script { model: default_name(), price: Price::default(), attempts };
+        Self::from_rounds(vec![attempts])
+    }
+
+    /// A script of several rounds, each of several attempts.
+    pub fn from_rounds(mut rounds: Vec<Vec<Vec<Turn>>>) -> Self {
+        let attempts = if rounds.is_empty() { Vec::new() } else { rounds.remove(0) };
+        let script = Script { model: default_name(), price: Price::default(), attempts, rounds };
         Self::new("(made in code)".to_owned(), script)
     }
 
@@ -195,7 +206,8 @@ impl Scripted {
         let malformed = |cause| ScriptError::Malformed { origin: origin.to_owned(), cause };
         let script: Script =
             serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
-        for (attempt, turns) in script.attempts.iter().enumerate() {
+        let all = std::iter::once(&script.attempts).chain(&script.rounds);
+        for (attempt, turns) in all.flat_map(|attempts| attempts.iter().enumerate()) {
             for (turn, played) in turns.iter().enumerate() {
                 let Some(fault) = &played.fail else { continue };
                 if fault.status.is_some() == fault.stream.is_some() {
@@ -214,22 +226,31 @@ impl Scripted {
         Self { origin, script, faults_played: Mutex::default() }
     }
 
-    fn turn(&self, attempt: usize, turn: usize) -> Result<&Turn, ScriptError> {
-        let turns = attempt.checked_sub(1).and_then(|at| self.script.attempts.get(at));
+    fn turn(
+        &self,
+        (round, attempt, turn): (usize, usize, usize),
+    ) -> Result<&Turn, ScriptError> {
+        // `gander run` knows no rounds and asks for none.
+        let attempts = match round.checked_sub(2) {
+            None => &self.script.attempts[..],
+            Some(later) => self.script.rounds.get(later).map_or(&[][..], Vec::as_slice),
+        };
+        let turns = attempt.checked_sub(1).and_then(|at| attempts.get(at));
         let turns = turns.map_or(&[][..], Vec::as_slice);
         turns.get(turn - 1).ok_or_else(|| ScriptError::Ended {
             origin: self.origin.clone(),
+            round: round.max(1),
             attempt,
             turn,
-            attempts: self.script.attempts.len(),
+            attempts: attempts.len(),
             turns: turns.len(),
         })
     }
 
-    fn still_fails(&self, fault: &Fault, attempt: usize, turn: usize) -> bool {
+    fn still_fails(&self, fault: &Fault, at: (usize, usize, usize)) -> bool {
         let Some(times) = fault.times else { return true };
         let mut played = self.faults_played.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = played.entry((attempt, turn)).or_default();
+        let count = played.entry(at).or_default();
         *count = count.saturating_add(1);
         *count <= times
     }
@@ -251,10 +272,11 @@ impl Model for Scripted {
             .messages
             .iter()
             .filter(|message| matches!(message, super::Message::Assistant(_)));
-        let (attempt, turn) = (request.attempt as usize, answers.count() + 1);
-        let played = self.turn(attempt, turn).map_err(ModelError::Script)?;
+        let turn = answers.count() + 1;
+        let at = (request.round as usize, request.attempt as usize, turn);
+        let played = self.turn(at).map_err(ModelError::Script)?;
         match &played.fail {
-            Some(fault) if self.still_fails(fault, attempt, turn) => Err(fault.error(self.name())),
+            Some(fault) if self.still_fails(fault, at) => Err(fault.error(self.name())),
             _ => Ok(played.reply(turn)),
         }
     }
@@ -378,8 +400,8 @@ mod tests {
         let model = Scripted::from_turns(vec![Turn::call("read", json!({"path": "a"}))]);
         let first = ask(&model, 1, &opening()).await.unwrap();
         for (attempt, messages, expected) in [
-            (1, after(&first), "has no turn 2 in attempt 1 (it has 1 attempts, this one 1 turns)"),
-            (3, opening(), "has no turn 1 in attempt 3 (it has 1 attempts, this one 0 turns)"),
+            (1, after(&first), "has no turn 2 in attempt 1 of round 1 (there are 1 attempts, this one has 1 turns)"),
+            (3, opening(), "has no turn 1 in attempt 3 of round 1 (there are 1 attempts, this one has 0 turns)"),
         ] {
             let error = ask(&model, attempt, &messages).await.unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");

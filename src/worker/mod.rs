@@ -243,7 +243,7 @@ impl Worker {
 
     async fn failed(&self, claim: &Claim, fault: Fault) -> Result<(), StoreError> {
         let step_of = match &claim.task {
-            Task::Effect { job, effect } if is_step(effect) => Some(job),
+            Task::Effect { job, effect } if is_step(effect) => Some((job, effect)),
             _ => None,
         };
         let most = if step_of.is_some() { MOST_TRIES_OF_STEPS } else { MOST_TRIES_OF_WORDS };
@@ -258,10 +258,11 @@ impl Worker {
         }
         tracing::error!(fault = %fault.text, task = ?claim.task.lane(), "given up");
         match step_of {
-            Some(job) => {
+            Some((job, step)) => {
                 // People on GitHub are not told where on our disk things lie.
                 let data = self.parts.settings.data.display().to_string();
-                let fact = Fact::Broke { why: fault.text.replace(&data, "[data]") };
+                let why = fault.text.replace(&data, "[data]");
+                let fact = Fact::Broke { step: step.clone(), why };
                 let learnt = Learnt { job: job.clone(), fact, patch: None };
                 self.learn(&claim.lease, &learnt).await
             }

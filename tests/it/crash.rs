@@ -452,6 +452,10 @@ impl Store for Mortal {
         self.inner.jobs_on(repo, number).await
     }
 
+    async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored>, StoreError> {
+        self.inner.open_jobs(repo).await
+    }
+
     async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError> {
         self.inner.open_pulls(repo).await
     }

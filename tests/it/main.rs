@@ -10,11 +10,15 @@
 mod wire;
 mod world;
 
+mod approval;
 mod attempts;
 mod bad_input;
 mod crash;
 mod duplicates;
 mod fix_an_issue;
+mod hold;
 mod hostile_github;
 mod hostile_model;
+mod red_ci;
+mod review;
 mod webhooks;

@@ -18,6 +18,7 @@ use gander::core::id::Timestamp;
 use gander::egress::PrivateAddresses;
 use gander::emulator::{
     Actor, AppCredentials, AppSpec, Emulator, IssueView, Options, PullView, RepositorySpec,
+    Verdict,
 };
 use gander::forge::{AppKey, Forge, ForgeConfig};
 use gander::model::{Model, ModelError, Price, Reply, Request, Scripted, Turn};
@@ -113,6 +114,15 @@ pub fn verify() -> Turn {
 
 pub fn finish(summary: &str) -> Turn {
     Turn::call("finish", json!({"summary": summary}))
+}
+
+/// Finishes a round with an answer to each thread.
+pub fn finish_with(summary: &str, answers: &[(u32, bool, &str)]) -> Turn {
+    let answers: Vec<_> = answers
+        .iter()
+        .map(|(thread, fixed, words)| json!({"thread": thread, "fixed": fixed, "words": words}))
+        .collect();
+    Turn::call("finish", json!({"summary": summary, "answers": answers}))
 }
 
 /// What fixes [`off_by_one`].
@@ -238,6 +248,24 @@ impl World {
         let issue = self.reported();
         self.says(issue, "/gander fix").await;
         issue
+    }
+
+    /// The owner of the repository: whoever may approve.
+    pub fn owner(&self) -> Actor {
+        self.emulator.person("acme")
+    }
+
+    /// The owner approves what stands there, and the world comes to rest.
+    pub async fn approved(&self) -> u64 {
+        let pull = self.only_pull().number;
+        let review = self.owner().reviews(REPO, pull, Verdict::Approves, "").unwrap();
+        self.settle().await;
+        review
+    }
+
+    /// Gander's last words on an issue or pull request.
+    pub fn last_words(&self, number: u64) -> String {
+        self.comments(number).pop().unwrap_or_default()
     }
 
     /// The only pull request there is.
@@ -383,6 +411,7 @@ impl House<'_> {
                 installation_day: Money::from_micros(100_000_000),
                 workers: 1,
                 model_pause: Duration::ZERO,
+                settle: Duration::ZERO,
             },
         })
     }
@@ -451,6 +480,12 @@ impl Words {
     /// What it says in each attempt.
     pub fn will_try(&self, attempts: Vec<Vec<Turn>>) {
         self.play(Scripted::from_attempts(attempts));
+    }
+
+    /// What it says in each round, in one attempt each.
+    pub fn will_in_rounds(&self, rounds: Vec<Vec<Turn>>) {
+        let rounds = rounds.into_iter().map(|turns| vec![turns]).collect();
+        self.play(Scripted::from_rounds(rounds));
     }
 
     pub fn play(&self, script: Scripted) {

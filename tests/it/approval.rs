@@ -1,0 +1,247 @@
+//! Approving exactly one commit merges it; everything else is explained.
+
+use gander::emulator::{CheckOutcome, Requirement, Verdict};
+use insta::assert_snapshot;
+
+use crate::world::{REPO, World, good_fix, off_by_one};
+
+async fn in_review() -> (World, u64, u64) {
+    with_rules("").await
+}
+
+async fn with_rules(rules: &str) -> (World, u64, u64) {
+    let mut files = off_by_one();
+    let text = format!("[verify]\ncommands = [\"sh check.sh\"]\n{rules}");
+    files.retain(|(path, _)| *path != ".github/gander.toml");
+    files.push((".github/gander.toml", &text));
+    let w = World::with_project(files).await;
+    w.model.will(good_fix());
+    let issue = w.fixed().await;
+    let pull = w.only_pull().number;
+    (w, issue, pull)
+}
+
+#[tokio::test]
+async fn an_approving_review_of_the_head_merges_it() {
+    let (w, issue, pull) = in_review().await;
+    assert!(w.only_pull().body.starts_with("Approving `"), "{}", w.only_pull().body);
+    let before = w.timeline();
+    w.approved().await;
+
+    assert!(w.only_pull().merged);
+    let since = w.timeline().strip_prefix(&before).unwrap().to_owned();
+    assert_snapshot!(since, @"");
+    assert_eq!(w.issue(issue).state, "closed");
+    assert_eq!(w.our_branches(), [] as [&str; 0]);
+    assert!(w.comments(issue)[0].starts_with("**Merged**, approved by acme"));
+    assert_eq!(w.comments(pull), [] as [&str; 0], "a merge needs no words");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn the_command_approves_the_commit_it_names_and_no_other() {
+    let (w, _, pull) = in_review().await;
+    let head = w.only_pull().head_sha;
+    w.owner().comments(REPO, pull, "/gander approve").unwrap();
+    w.settle().await;
+    assert!(w.last_words(pull).contains(&format!("/gander approve {}", &head[..12])));
+    w.owner().comments(REPO, pull, "/gander approve 0123456789ab").unwrap();
+    w.settle().await;
+    assert_snapshot!(w.last_words(pull).replace(&head[..12], "HEAD"), @"");
+    assert!(!w.only_pull().merged);
+    w.owner().comments(REPO, pull, &format!("/gander approve {}", &head[..11])).unwrap();
+    w.settle().await;
+    assert!(!w.only_pull().merged, "eleven digits are too few");
+    w.owner().comments(REPO, pull, &format!("/gander approve {}", &head[..12])).unwrap();
+    w.settle().await;
+    assert!(w.only_pull().merged);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn whoever_asked_may_not_approve_unless_alone() {
+    let (w, _, pull) = in_review().await;
+    w.emulator.set_permission(REPO, "mona", "maintain").unwrap();
+    w.maintainer().reviews(REPO, pull, Verdict::Approves, "").unwrap();
+    w.settle().await;
+    assert!(!w.only_pull().merged);
+    assert_snapshot!(w.last_words(pull), @"");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn too_small_a_role_is_told_what_is_needed() {
+    let (w, _, pull) = with_rules("[approval]\nrequester = \"allowed\"\n").await;
+    w.maintainer().reviews(REPO, pull, Verdict::Approves, "").unwrap();
+    w.settle().await;
+    assert!(!w.only_pull().merged);
+    assert_snapshot!(w.last_words(pull), @"");
+    // A role given later counts: permission is asked for when it is used.
+    w.emulator.set_permission(REPO, "mona", "maintain").unwrap();
+    w.minutes_pass(1);
+    w.says(pull, "/gander status").await;
+    w.emulator.person("acme").comments(REPO, pull, "good").unwrap();
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_push_after_the_approval_voids_it() {
+    let (w, _, pull) = in_review().await;
+    w.emulator.require_checks(REPO, "main", &["ci"], Requirement::Ruleset).unwrap();
+    w.approved().await;
+    assert!(!w.only_pull().merged, "ci has not spoken");
+    let branch = w.only_pull().head_branch;
+    let files = [("NOTES.md", Some("more\n"))];
+    let head = w.maintainer().pushes(REPO, &branch, "Add notes", &files).unwrap();
+    w.settle().await;
+    ci(&w, &head, "success");
+    w.settle().await;
+    assert!(!w.only_pull().merged, "the approval was for another commit");
+    assert_snapshot!(hidden(&w, &w.last_words(pull)), @"");
+    w.approved().await;
+    assert!(w.only_pull().merged);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn it_waits_for_the_required_checks_and_merges_when_they_are_green() {
+    let (w, issue, _) = in_review().await;
+    w.emulator.require_checks(REPO, "main", &["ci"], Requirement::Protection).unwrap();
+    w.approved().await;
+    assert!(w.comments(issue)[0].contains("waits for ci"), "{}", w.comments(issue)[0]);
+    let head = w.only_pull().head_sha;
+    ci(&w, &head, "success");
+    w.settle().await;
+    assert!(w.only_pull().merged);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_skipped_required_check_is_no_evidence() {
+    let (w, _, _) = in_review().await;
+    w.emulator.require_checks(REPO, "main", &["ci"], Requirement::Ruleset).unwrap();
+    let head = w.only_pull().head_sha;
+    ci(&w, &head, "skipped");
+    w.approved().await;
+    assert!(!w.only_pull().merged);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_dismissed_approval_is_none() {
+    let (w, _, _) = in_review().await;
+    w.emulator.require_checks(REPO, "main", &["ci"], Requirement::Ruleset).unwrap();
+    let review = w.approved().await;
+    w.owner().dismisses_review(REPO, review).unwrap();
+    let head = w.only_pull().head_sha;
+    ci(&w, &head, "success");
+    w.settle().await;
+    assert!(!w.only_pull().merged);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_retargeted_pull_request_needs_a_new_approval() {
+    let (w, _, pull) = in_review().await;
+    w.emulator.require_checks(REPO, "main", &["ci"], Requirement::Ruleset).unwrap();
+    w.approved().await;
+    w.owner().pushes(REPO, "next", "Begin", &[("NEXT.md", Some("next\n"))]).unwrap();
+    w.minutes_pass(1);
+    w.owner().retargets(REPO, pull, "next").unwrap();
+    w.settle().await;
+    assert!(!w.only_pull().merged, "it was approved for main");
+    assert_snapshot!(hidden(&w, &w.last_words(pull)), @"");
+    w.minutes_pass(1);
+    w.approved().await;
+    assert!(w.only_pull().merged);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_standing_request_for_changes_outweighs_an_approval() {
+    let (w, _, pull) = with_rules("[limits]\nrounds = 1\n[approval]\nrole = \"write\"\n").await;
+    w.maintainer().reviews(REPO, pull, Verdict::RequestsChanges, "Not like this.").unwrap();
+    w.settle().await;
+    w.approved().await;
+    assert!(!w.only_pull().merged);
+    assert!(w.last_words(pull).contains("still asks for changes"), "{}", w.last_words(pull));
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn an_approval_by_a_program_counts_for_nothing() {
+    let (w, _, pull) = in_review().await;
+    let bot = w.emulator.person("gander[bot]");
+    let _ = bot.reviews(REPO, pull, Verdict::Approves, "");
+    w.settle().await;
+    assert!(!w.only_pull().merged);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn an_edited_comment_is_no_approval() {
+    let (w, _, pull) = in_review().await;
+    let head = w.only_pull().head_sha;
+    let comment = w.owner().comments(REPO, pull, "Looks good.").unwrap();
+    w.minutes_pass(1);
+    let command = format!("/gander approve {head}");
+    w.owner().edits_comment(REPO, comment, &command).unwrap();
+    w.settle().await;
+    w.says(pull, "/gander status").await;
+    assert!(!w.only_pull().merged);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn people_may_keep_merging_to_themselves() {
+    let (w, _, pull) = with_rules("[merge]\non = \"never\"\n").await;
+    assert!(w.only_pull().body.starts_with("Merging `"), "{}", w.only_pull().body);
+    w.approved().await;
+    assert!(!w.only_pull().merged);
+    assert_snapshot!(w.last_words(pull), @"");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn the_rules_may_want_the_command() {
+    let (w, _, pull) = with_rules("[merge]\non = \"command\"\n").await;
+    w.approved().await;
+    assert!(!w.only_pull().merged);
+    let head = w.only_pull().head_sha;
+    assert!(w.last_words(pull).contains(&format!("/gander approve {}", &head[..12])));
+    w.owner().comments(REPO, pull, &format!("/gander approve {head}")).unwrap();
+    w.settle().await;
+    assert!(w.only_pull().merged);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_conflict_is_said_and_nothing_is_forced() {
+    let (w, _, pull) = in_review().await;
+    let files = [("count.sh", Some("#!/bin/sh\necho 4\n"))];
+    w.owner().pushes(REPO, "main", "Count otherwise", &files).unwrap();
+    w.approved().await;
+    assert!(!w.only_pull().merged);
+    assert!(w.last_words(pull).contains("conflicts"), "{}", w.last_words(pull));
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn what_github_refuses_is_passed_on() {
+    let (w, _, pull) = in_review().await;
+    w.emulator.require_approvals(REPO, "main", 2, Requirement::Protection).unwrap();
+    w.approved().await;
+    assert!(!w.only_pull().merged);
+    assert_snapshot!(hidden(&w, &w.last_words(pull)), @"");
+    w.ends().await;
+}
+
+fn ci(w: &World, head: &str, conclusion: &str) {
+    let outcome = CheckOutcome::Completed(conclusion);
+    w.emulator.person("ci[bot]").check_run(REPO, head, "ci", outcome).unwrap();
+}
+
+/// A text without the names of commits.
+fn hidden(w: &World, text: &str) -> String {
+    text.replace(&w.only_pull().head_sha[..12], "HEAD")
+}
