@@ -154,7 +154,9 @@ pub fn judge(question: &Question<'_>, voices: &[Voice]) -> Result<Approval, NotA
     let standing = standing(voices);
     let counts = |voice: &Voice| voice.by.person && voice.role >= question.role;
     let objects = |voice: &&Voice| counts(voice) && voice.stand == Stand::Objects;
-    if let Some(objection) = standing.iter().copied().find(objects) {
+    // Without anything that speaks for it, an objection is just a review that waits.
+    let wanted = standing.iter().any(|voice| voice.stand == Stand::Approves);
+    if let Some(objection) = standing.iter().copied().find(objects).filter(|_| wanted) {
         return Err(NotApproved::Objection { login: objection.by.login.clone() });
     }
     let mut nearest = NotApproved::Nobody;

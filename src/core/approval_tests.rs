@@ -73,8 +73,11 @@ fn of_a_persons_reviews_only_the_last_stands() {
     let again = voice(2, Role::Admin, Stand::Approves, HEAD, 3);
     let dismissed = voice(2, Role::Admin, Stand::TakenBack, HEAD, 4);
     let login: Login = "person-2".parse().unwrap();
-    let first_two = [approves.clone(), objects.clone()];
-    assert_eq!(usual(&first_two), Err(NotApproved::Objection { login }));
+    let mut others = voice(3, Role::Admin, Stand::Approves, HEAD, 1);
+    others.word = Word::Review(ReviewId(9));
+    let both = [approves.clone(), objects.clone(), others];
+    assert_eq!(usual(&both), Err(NotApproved::Objection { login }));
+    assert_eq!(usual(&[approves.clone(), objects.clone()]), Err(NotApproved::Nobody));
     assert!(usual(&[again.clone(), objects.clone(), approves.clone()]).is_ok(), "order of arrival");
     assert_eq!(usual(&[approves, objects, again, dismissed]), Err(NotApproved::Nobody));
 }

@@ -380,7 +380,7 @@ pub fn advance(job: &Job, fact: &Fact) -> Option<(Job, Vec<Effect>)> {
         // It may have happened already: what GitHub says next decides.
         (Stage::Merging { .. }, Fact::Cancelled { .. }) => return None,
         (_, Fact::Cancelled { by }) => next.end(Ending::Cancelled { by: by.clone() }),
-        (stage, Fact::Broke { step, why }) if stage.awaits(step) => next.broke(stage, why)?,
+        (stage, Fact::Broke { step, why }) if stage.awaits(step) => next.broke(stage, step, why)?,
 
         (Stage::Queued, Fact::TurnCame) => {
             next.stage = Stage::Preparing;
@@ -467,15 +467,13 @@ impl Job {
     }
 
     /// A step of Gander's own failed for good: before there is a pull request that ends the job.
-    fn broke(&mut self, stage: &Stage, why: &str) -> Option<Vec<Effect>> {
+    fn broke(&mut self, stage: &Stage, step: &Effect, why: &str) -> Option<Vec<Effect>> {
         let why = why.to_owned();
+        if let Effect::CheckHead { head } = step {
+            return self.head_checked(head, Some(why));
+        }
         Some(match stage {
             Stage::Merging { .. } => self.not_merged(&why),
-            Stage::InReview { .. } if self.review.waiting == Some(Waiting::HeadCheck) => {
-                let head = self.pull.as_ref()?.head.clone();
-                self.head_checked(head, Some(why))
-            }
-            Stage::InReview { .. } => return None,
             Stage::Answering { round } => self.answered(*round),
             stage if stage.round().is_some_and(|round| round > 1) => {
                 self.no_commit(Outcome::Failed { why })

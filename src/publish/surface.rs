@@ -58,6 +58,10 @@ impl IssueComment<'_> {
                 forge.remove_label(place, number, report::WORKING_LABEL).await?;
                 match report::state_label(job) {
                     Some(label) => forge.add_label(place, number, label).await,
+                    // Only what waited for a person can carry it.
+                    None if job.review.head_since.is_some() || job.review.go.is_some() => {
+                        forge.remove_label(place, number, report::NEEDS_HUMAN_LABEL).await
+                    }
                     None => Ok(()),
                 }
             }

@@ -109,7 +109,7 @@ impl Worker {
     /// Merges, if what is seen now still allows it.
     pub(super) async fn merge(&self, job: &Job, head: &Sha) -> Result<Fact, Fault> {
         let nothing = || Fact::NotMerged { why: "the pull request changed meanwhile".to_owned() };
-        let Some(sight) = self.look(job).await? else { return Ok(nothing()) };
+        let Some(sight) = Box::pin(self.look(job)).await? else { return Ok(nothing()) };
         match &sight.state {
             PullState::Merged { by } => return Ok(Fact::Merged { by: by.clone() }),
             PullState::Closed { by } => {
@@ -129,7 +129,7 @@ impl Worker {
             // 405 and 409 are GitHub's refusals; its words are only shown.
             Err(error) if matches!(error.status(), Some(405 | 409 | 422)) => {
                 // It may have happened before the answer was lost.
-                let again = self.look(job).await?.map(|sight| sight.state);
+                let again = Box::pin(self.look(job)).await?.map(|sight| sight.state);
                 Ok(match again {
                     Some(PullState::Merged { by }) => Fact::Merged { by },
                     _ => Fact::NotMerged { why: refusal(&error) },

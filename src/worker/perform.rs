@@ -27,17 +27,18 @@ use crate::workspace::patch::Patch;
 const FETCH_TIME: Duration = Duration::from_secs(15 * 60);
 
 impl Worker {
+    // The steps' futures are large: each stands on the heap, not in the worker's stack.
     pub(super) async fn perform(
         &self,
         claim: &Claim,
         stop: &CancellationToken,
     ) -> Result<Outcome, Fault> {
         match &claim.task {
-            Task::Delivery { event, payload, .. } => self.decide(event, payload).await,
+            Task::Delivery { event, payload, .. } => Box::pin(self.decide(event, payload)).await,
             Task::NextOn { repo, number } => self.next_on(*repo, *number).await,
             Task::Reply(reply) => self.post_reply(reply).await.map(|()| Outcome::Done),
             Task::Sweep(sweep) => self.sweep(*sweep).await.map(|()| Outcome::Done),
-            Task::Effect { job, effect } => self.effect(job, effect, claim, stop).await,
+            Task::Effect { job, effect } => Box::pin(self.effect(job, effect, claim, stop)).await,
         }
     }
 
@@ -62,52 +63,52 @@ impl Worker {
                 let subject = job.subject;
                 self.parts.forge.react(&job.place, subject, Some(*comment), "eyes").await?;
             }
-            (Effect::Show, _) => self.show(&job).await?,
-            (Effect::Announce, _) => self.announce(&job).await?,
+            (Effect::Show, _) => Box::pin(self.show(&job)).await?,
+            (Effect::Announce, _) => Box::pin(self.announce(&job)).await?,
             (Effect::Undo, _) => {
                 let undone = publish::undo(&self.parts.forge, &job).await;
                 self.parts.forge.revoke_push_token(&job.place).await;
                 undone?;
             }
-            (Effect::Explain, _) => self.explain(&job).await?,
+            (Effect::Explain, _) => Box::pin(self.explain(&job)).await?,
             (Effect::CleanUp, _) => {
-                let cleaned = self.clean_up(&job).await;
+                let cleaned = Box::pin(self.clean_up(&job)).await;
                 self.parts.forge.revoke_push_token(&job.place).await;
                 cleaned?;
             }
             (Effect::Wake, _) => return Ok(look_again(id)),
             (Effect::Look, Stage::InReview { .. }) => {
-                return match self.look(&job).await? {
+                return match Box::pin(self.look(&job)).await? {
                     Some(sight) => learnt(Fact::Seen(Box::new(sight))),
                     None => Ok(Outcome::Done),
                 };
             }
             (Effect::CheckHead { head }, Stage::InReview { .. }) => {
-                return learnt(self.check_head(&job, head, stop).await?);
+                return learnt(Box::pin(self.check_head(&job, head, stop)).await?);
             }
             (Effect::Start { round }, Stage::Starting { round: r }) if round == r => {
-                return learnt(self.start_round(&job, *round).await?);
+                return learnt(Box::pin(self.start_round(&job, *round)).await?);
             }
             (Effect::Answer { round }, Stage::Answering { round: r }) if round == r => {
-                return learnt(self.answer_round(&job, *round).await?);
+                return learnt(Box::pin(self.answer_round(&job, *round)).await?);
             }
             (Effect::Merge { head }, Stage::Merging { head: h, .. }) if head == h => {
                 self.still_held(claim).await?;
-                let merged = self.merge(&job, head).await;
+                let merged = Box::pin(self.merge(&job, head)).await;
                 self.parts.forge.revoke_push_token(&job.place).await;
                 return learnt(merged?);
             }
-            (Effect::Prepare, Stage::Preparing) => return learnt(self.prepare(&job).await?),
+            (Effect::Prepare, Stage::Preparing) => return learnt(Box::pin(self.prepare(&job)).await?),
             (Effect::Fix { round, attempt }, Stage::Fixing { round: r, attempt: a })
                 if (round, attempt) == (r, a) =>
             {
-                return self.fix(&job, (*round, *attempt), stop).await;
+                return Box::pin(self.fix(&job, (*round, *attempt), stop)).await;
             }
             (Effect::Verify { .. }, Stage::Verifying { round, attempt }) => {
-                return learnt(self.verify(&job, (*round, *attempt), stop).await?);
+                return learnt(Box::pin(self.verify(&job, (*round, *attempt), stop)).await?);
             }
             (Effect::Publish { .. }, Stage::Publishing { .. }) => {
-                return learnt(self.publish(&job, claim).await?);
+                return learnt(Box::pin(self.publish(&job, claim)).await?);
             }
             // The job has moved on meanwhile: there is nothing left to do for this task.
             _ => {}

@@ -1,6 +1,6 @@
 //! Approving exactly one commit merges it; everything else is explained.
 
-use gander::emulator::{CheckOutcome, Requirement, Verdict};
+use gander::emulator::{Requirement, Verdict};
 use insta::assert_snapshot;
 
 use crate::world::{REPO, World, good_fix, off_by_one};
@@ -237,8 +237,7 @@ async fn what_github_refuses_is_passed_on() {
 }
 
 fn ci(w: &World, head: &str, conclusion: &str) {
-    let outcome = CheckOutcome::Completed(conclusion);
-    w.emulator.person("ci[bot]").check_run(REPO, head, "ci", outcome).unwrap();
+    w.ci_says(head, "ci", conclusion);
 }
 
 /// A text without the names of commits.

@@ -1,6 +1,6 @@
 //! A red required check on Gander's own commit is repaired; one it did not cause is not.
 
-use gander::emulator::{CheckOutcome, CheckReport, Requirement};
+use gander::emulator::Requirement;
 use insta::assert_snapshot;
 
 use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, verify};
@@ -23,14 +23,7 @@ async fn with_ci(rounds: Vec<Vec<gander::model::Turn>>) -> (World, u64) {
 }
 
 fn lint(w: &World, sha: &str, conclusion: &str) {
-    let report = CheckReport {
-        name: "lint",
-        outcome: CheckOutcome::Completed(conclusion),
-        title: "1 problem",
-        summary: "count.sh:3: error: Double quote to prevent globbing",
-        annotations: &[],
-    };
-    w.emulator.person("ci[bot]").reports_check(REPO, sha, &report).unwrap();
+    w.ci_says(sha, "lint", conclusion);
 }
 
 fn main_head(w: &World) -> String {

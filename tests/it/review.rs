@@ -202,10 +202,10 @@ async fn a_person_who_merges_or_closes_is_noticed() {
 #[tokio::test]
 async fn what_no_webhook_told_is_found_by_looking() {
     let (w, issue, pull) = in_review(vec![]).await;
-    let lost = w.emulator.waiting_deliveries().len();
+    let lost = w.emulator.waiting_deliveries();
     assert_eq!(lost, 0);
     for _ in 0..12 {
-        w.emulator.plan_delivery_fault(DeliveryFault::Lose);
+        w.emulator.plan_delivery(DeliveryFault::Lose);
     }
     w.owner().merges(REPO, pull, MergeMethod::Merge).unwrap();
     w.emulator.deliver_all().await;

@@ -17,7 +17,7 @@ use gander::core::command::Address;
 use gander::core::id::Timestamp;
 use gander::egress::PrivateAddresses;
 use gander::emulator::{
-    Actor, AppCredentials, AppSpec, Emulator, IssueView, Options, PullView, RepositorySpec,
+    Actor, AppCredentials, AppSpec, CheckOutcome, CheckReport, Emulator, IssueView, Options, PullView, RepositorySpec,
     Verdict,
 };
 use gander::forge::{AppKey, Forge, ForgeConfig};
@@ -266,6 +266,30 @@ impl World {
     /// Gander's last words on an issue or pull request.
     pub fn last_words(&self, number: u64) -> String {
         self.comments(number).pop().unwrap_or_default()
+    }
+
+    /// Another App reports on a commit.
+    pub fn ci_says(&self, sha: &str, name: &str, conclusion: &str) {
+        let report = CheckReport {
+            name,
+            outcome: CheckOutcome::Completed(conclusion),
+            title: "1 problem",
+            summary: "count.sh:3: error: Double quote to prevent globbing",
+            annotations: &[],
+        };
+        let ci = self.emulator.person("ci[bot]");
+        if ci.reports_check(REPO, sha, &report).is_err() {
+            let spec = AppSpec {
+                slug: "ci".to_owned(),
+                webhook_url: None,
+                webhook_secret: "a secret of another App".to_owned(),
+                permissions: [("checks".to_owned(), "write".to_owned())].into(),
+                events: vec![],
+            };
+            let app = self.emulator.create_app(spec).unwrap();
+            self.emulator.install(app.app_id, &[REPO]).unwrap();
+            self.emulator.person("ci[bot]").reports_check(REPO, sha, &report).unwrap();
+        }
     }
 
     /// The only pull request there is.

@@ -45,9 +45,7 @@ impl Job {
         match (stage, fact) {
             (&Stage::InReview { round }, Fact::Seen(sight)) => self.seen(round, sight),
             (Stage::InReview { .. }, Fact::HeadChecked { head, failed }) => {
-                let current = self.pull.as_ref().is_some_and(|pull| pull.head == *head);
-                let known = self.review.proof.as_ref().is_some_and(|proof| proof.head == *head);
-                (current && !known).then(|| self.head_checked(head.clone(), failed.clone()))
+                self.head_checked(head, failed.clone())
             }
             (
                 &Stage::Starting { round },
@@ -99,9 +97,19 @@ impl Job {
         }
     }
 
-    pub(super) fn head_checked(&mut self, head: Sha, failed: Option<String>) -> Vec<Effect> {
-        self.review.proof = Some(HeadProof { head, ours: false, failed });
-        vec![Effect::Look]
+    /// `None`: the head is another by now, or this is known of it.
+    pub(super) fn head_checked(
+        &mut self,
+        head: &Sha,
+        failed: Option<String>,
+    ) -> Option<Vec<Effect>> {
+        let current = self.pull.as_ref().is_some_and(|pull| pull.head == *head);
+        let known = self.review.proof.as_ref().is_some_and(|proof| proof.head == *head);
+        if !current || known {
+            return None;
+        }
+        self.review.proof = Some(HeadProof { head: head.clone(), ours: false, failed });
+        Some(vec![Effect::Look])
     }
 
     /// The round ends without a commit.

@@ -57,7 +57,7 @@ pub fn held(job: &Job, prefix: &str) -> String {
     } else {
         text.push_str(" Pushing it would let workflows of this repository run on it with rights:\n");
         for risk in &job.review.risks {
-            let _ = write!(text, "\n- {}", inline(risk, 300));
+            let _ = write!(text, "\n- {}", inline(&risk.replace('`', ""), 300));
         }
         text.push('\n');
     }
