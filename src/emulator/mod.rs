@@ -17,6 +17,7 @@ mod faults;
 mod git;
 mod graphql;
 mod hooks;
+mod jobs;
 mod level;
 mod limits;
 mod rules;
