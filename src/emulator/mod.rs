@@ -21,6 +21,7 @@ mod jobs;
 mod level;
 mod limits;
 mod rules;
+mod releases;
 mod server;
 mod setup;
 mod shapes;
@@ -41,6 +42,7 @@ pub use self::faults::{Fault, FaultId, FaultOn, Mutation};
 pub use self::limits::LimitPlan;
 pub use self::rules::{RequiredCheck, Requirement};
 pub use self::setup::{AppCredentials, AppSpec, RepositorySpec};
+pub use self::releases::ReleaseView;
 use self::state::State;
 pub use self::story::{
     Actor, Annotation, CheckOutcome, CheckReport, JobEnd, LineNote, MergeMethod, Verdict,

@@ -6,4 +6,5 @@
 #[path = "../contract/src/client.rs"]
 #[allow(dead_code, missing_docs, unreachable_pub, clippy::needless_pass_by_value)]
 mod client;
+mod releases;
 mod tokens;

@@ -10,9 +10,8 @@ use crate::client::Client;
 
 const REPO: &str = "acme/widgets";
 
-async fn github(folder: &tempfile::TempDir) -> Emulator {
-    let options =
-        Options { root: folder.path().to_owned(), clock: Arc::new(|| 1_767_225_600_000) };
+pub(crate) async fn github(folder: &tempfile::TempDir) -> Emulator {
+    let options = Options { root: folder.path().to_owned(), clock: Arc::new(|| 1_767_225_600_000) };
     let emulator = Emulator::start(options).await.unwrap();
     emulator.create_organization("acme");
     let files = [("README.md", "# Widgets\n")];
@@ -21,14 +20,14 @@ async fn github(folder: &tempfile::TempDir) -> Emulator {
     emulator
 }
 
-fn job(emulator: &Emulator, permissions: &[(&str, &str)]) -> Client {
+pub(crate) fn job(emulator: &Emulator, permissions: &[(&str, &str)]) -> Client {
     let permissions: BTreeMap<String, String> =
         permissions.iter().map(|(name, level)| ((*name).into(), (*level).into())).collect();
     let token = emulator.job_token(REPO, &permissions).unwrap();
     Client::anonymous(emulator).with(&format!("Bearer {token}"))
 }
 
-async fn tip(client: &Client) -> String {
+pub(crate) async fn tip(client: &Client) -> String {
     let main = client.get("/repos/acme/widgets/git/ref/heads/main").await.expect(200);
     main["object"]["sha"].as_str().unwrap().to_owned()
 }

@@ -11,6 +11,7 @@ mod pulls;
 mod refs;
 mod reviews;
 mod runs;
+mod releases;
 
 use serde_json::{Value, json};
 
@@ -31,6 +32,9 @@ pub(crate) use self::reviews::{
     NewReview, Note, dismiss_review, edit_review, edit_review_comment, reply, review, set_resolved,
 };
 pub(crate) use self::runs::{NewJob, NewRun, end_job, start_run};
+pub(crate) use self::releases::{
+    ReleaseChange, create_release, delete_release, update_release, upload_asset,
+};
 use super::Trouble;
 use super::git::{Git, Signature};
 use super::hooks::{self, Event};

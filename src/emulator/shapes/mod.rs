@@ -9,6 +9,7 @@ pub(crate) mod issues;
 pub(crate) mod pulls;
 pub(crate) mod reviews;
 pub(crate) mod runs;
+pub(crate) mod releases;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
