@@ -18,6 +18,8 @@ use super::job::{Cause, Declined, Ending, Job, Kind, Purse, Stage, Waiting};
 use super::policy::{Denied, RULES_PATH, Show};
 use super::text::{boxed, inline};
 
+pub mod publication;
+
 /// The label every pull request of Gander carries.
 pub const AI_LABEL: &str = "gander:ai-generated";
 /// The label of a pull request for which none of the project's commands could be run.

@@ -112,8 +112,7 @@ fn change(call: &Call<'_>) -> Result<ReleaseChange, Refusal> {
 /// Of each tag only one release is published.
 fn check_free(call: &Call<'_>, tag: &str, but: Option<u64>) -> Result<(), Refusal> {
     let mut all = call.repository()?.releases.iter();
-    let taken =
-        all.any(|other| !other.draft && other.tag == tag && Some(other.id) != but);
+    let taken = all.any(|other| !other.draft && other.tag == tag && Some(other.id) != but);
     if taken { Err(Refusal::taken("Release", "tag_name")) } else { Ok(()) }
 }
 
