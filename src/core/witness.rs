@@ -454,6 +454,8 @@ fn approved(
         requester: terms.requester,
         asked_by: pull.ordered_by,
         alone: facts.alone,
+        // What was approved is what was merged, into the default branch: the trees say so.
+        since: Timestamp(i64::MIN),
     };
     let approval = judge_voices(&question, &facts.voices)
         .map_err(|why| Refused::NotApproved { why, head: pull.head.clone() })?;

@@ -20,8 +20,8 @@ mod hooks;
 mod jobs;
 mod level;
 mod limits;
-mod rules;
 mod releases;
+mod rules;
 mod server;
 mod setup;
 mod shapes;
@@ -40,9 +40,9 @@ pub use self::deliveries::{DeliveryFault, DeliveryView};
 pub use self::exchange::Exchange;
 pub use self::faults::{Fault, FaultId, FaultOn, Mutation};
 pub use self::limits::LimitPlan;
+pub use self::releases::ReleaseView;
 pub use self::rules::{RequiredCheck, Requirement};
 pub use self::setup::{AppCredentials, AppSpec, RepositorySpec};
-pub use self::releases::ReleaseView;
 use self::state::State;
 pub use self::story::{
     Actor, Annotation, CheckOutcome, CheckReport, JobEnd, LineNote, MergeMethod, Verdict,

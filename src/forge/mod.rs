@@ -33,8 +33,8 @@ mod pages;
 pub mod payload;
 mod publish;
 mod read;
-mod review;
 mod release;
+mod review;
 mod talk;
 mod witness;
 

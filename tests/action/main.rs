@@ -6,5 +6,7 @@
 #[path = "../contract/src/client.rs"]
 #[allow(dead_code, missing_docs, unreachable_pub, clippy::needless_pass_by_value)]
 mod client;
+mod publish;
 mod releases;
 mod tokens;
+mod world;

@@ -157,6 +157,9 @@ fn not_approved(
             format!("{login} ordered this release and cannot approve it alone."),
             format!("{approve} The rule is `requester` in the workflow file."),
         ),
+        NotApproved::Before { login } => {
+            words(format!("{login} approved #{pull} before its base changed."), approve)
+        }
         NotApproved::Edited { login } => words(
             format!(
                 "{login}'s approving comment was edited after it was written, so it proves nothing."

@@ -9,9 +9,9 @@ mod issues;
 mod merge;
 mod pulls;
 mod refs;
+mod releases;
 mod reviews;
 mod runs;
-mod releases;
 
 use serde_json::{Value, json};
 
@@ -28,13 +28,13 @@ pub(crate) use self::pulls::{
     why_no_pull,
 };
 pub(crate) use self::refs::{announce_pushed, move_ref};
+pub(crate) use self::releases::{
+    ReleaseChange, create_release, delete_release, update_release, upload_asset,
+};
 pub(crate) use self::reviews::{
     NewReview, Note, dismiss_review, edit_review, edit_review_comment, reply, review, set_resolved,
 };
 pub(crate) use self::runs::{NewJob, NewRun, end_job, start_run};
-pub(crate) use self::releases::{
-    ReleaseChange, create_release, delete_release, update_release, upload_asset,
-};
 use super::Trouble;
 use super::git::{Git, Signature};
 use super::hooks::{self, Event};

@@ -14,6 +14,12 @@ const WRITE: Access = Access::Scope("contents", Level::Write);
 
 pub(super) const ROUTES: &[Route] = &[
     route("GET", "/repos/{owner}/{repo}/tags", READ, tags),
+    route(
+        "GET",
+        "/repos/{owner}/{repo}/attestations/{digest}",
+        Access::Scope("attestations", Level::Read),
+        attestations,
+    ),
     route("GET", "/repos/{owner}/{repo}/releases", READ, list),
     route("POST", "/repos/{owner}/{repo}/releases", WRITE, create),
     route("GET", "/repos/{owner}/{repo}/releases/latest", READ, latest),
@@ -36,6 +42,11 @@ fn tags(call: &mut Call<'_>) -> Outcome {
         found.push(shapes::tag(call.state, known, tag, &commit));
     }
     Ok(call.page(found))
+}
+
+/// Nothing attests here: that needs GitHub's own signing service.
+fn attestations(_: &mut Call<'_>) -> Outcome {
+    Ok(Answer::ok(serde_json::json!({ "attestations": [] })))
 }
 
 /// Those the caller may see, newest first.

@@ -7,9 +7,9 @@ pub(crate) mod checks;
 pub(crate) mod commits;
 pub(crate) mod issues;
 pub(crate) mod pulls;
+pub(crate) mod releases;
 pub(crate) mod reviews;
 pub(crate) mod runs;
-pub(crate) mod releases;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -19,7 +19,8 @@ const REPO: &str = "acme/widgets";
 const BASE: &str = "/repos/acme/widgets";
 
 /// Everything GitHub lets an App of this kind do.
-const PERMISSIONS: [(&str, &str); 7] = [
+const PERMISSIONS: [(&str, &str); 8] = [
+    ("attestations", "read"),
     ("actions", "read"),
     ("metadata", "read"),
     ("contents", "write"),
@@ -396,6 +397,8 @@ async fn visits_the_releases(client: &Client) {
     client.get(&format!("{releases}/latest")).await.expect(200);
     client.get(&format!("{releases}/tags/v1.0.0")).await.expect(200);
     client.get(&format!("{BASE}/tags")).await.expect(200);
+    let digest = "0".repeat(64);
+    client.get(&format!("{BASE}/attestations/sha256:{digest}")).await.expect(200);
     client.post(&releases, json!({ "tag_name": "v1.0.0" })).await.expect(422);
     client.delete(&one).await.expect(204);
 }
