@@ -13,7 +13,7 @@ EXCHANGES := target/exchanges
 RUNNER := CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --" \
           CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --"
 
-.PHONY: help demo test crash lint deny bench fmt setup setup-test
+.PHONY: help demo test crash lint deny lint-action setup-lint dist bench fmt setup setup-test
 
 help:
 	@echo "make demo   watch a whole job on a GitHub in a box: no network, key or account"
@@ -22,6 +22,7 @@ help:
 	@echo "make lint   formatting, lints, licences and banned crates"
 	@echo "make bench  the figures: webhook, cold start, memory, agent, delivery to pull request"
 	@echo "make fmt    format the code"
+	@echo "make dist   what the Action installs: the program in a tarball, and its SHA-256"
 
 demo: setup
 	@$(CARGO) build --quiet --locked
@@ -41,7 +42,7 @@ crash: setup-test
 	$(CARGO) build --locked
 	$(RUNNER) GANDER_CRASH_ROUNDS=200 $(CARGO) test --locked --test it crash
 
-lint: deny
+lint: deny lint-action
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
 
@@ -50,6 +51,29 @@ deny: setup
 	@command -v cargo-deny >/dev/null || test -x target/tools/bin/cargo-deny || \
 	  $(CARGO) install cargo-deny --version 0.20.2 --locked --root target/tools
 	PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo-deny --workspace --all-features check bans licenses sources
+
+# The Action, the example workflows and our own.
+lint-action: setup-lint
+	action/lint/run.sh
+
+setup-lint:
+	@sh scripts/need.sh node npm python3-venv
+
+# The same program gives the same tarball, byte for byte.
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+DIST := gander-$(VERSION)-$(shell uname -m)-linux
+DIST_PROGRAM ?= target/release/gander
+
+dist: setup
+	@if [ "$(DIST_PROGRAM)" = target/release/gander ]; then $(CARGO) build --release --locked; fi
+	@rm -rf target/dist && mkdir -p target/dist/$(DIST)
+	@cp $(DIST_PROGRAM) README.md LICENSE-APACHE LICENSE-MIT target/dist/$(DIST)/
+	@chmod 0755 target/dist/$(DIST) target/dist/$(DIST)/gander
+	@chmod 0644 target/dist/$(DIST)/README.md target/dist/$(DIST)/LICENSE-*
+	@cd target/dist && tar --create --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner \
+	  --format=ustar $(DIST) | gzip --no-name --best > $(DIST).tar.gz
+	@rm -r target/dist/$(DIST)
+	@cd target/dist && sha256sum $(DIST).tar.gz | tee SHA256SUMS
 
 bench: setup
 	$(CARGO) bench --locked

@@ -22,7 +22,9 @@ fi
 
 packages=
 for program in "$@"; do
-  if [ "$program" = pytest ] && [ ! -x /usr/bin/pytest ] && [ ! -x /usr/bin/pytest-3 ]; then
+  if [ "$program" = python3-venv ]; then
+    python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-venv"
+  elif [ "$program" = pytest ] && [ ! -x /usr/bin/pytest ] && [ ! -x /usr/bin/pytest-3 ]; then
     packages="$packages python3-pytest"
   elif ! command -v "$program" >/dev/null && [ "$program" != pytest ]; then
     packages="$packages $(package_of "$program")"

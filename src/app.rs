@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ModelChoice, toolchain_places};
 use crate::core::command::Address;
 use crate::egress::{Egress, EgressError, PinnedHost, Policy, PrivateAddresses};
-use crate::forge::{AppKey, BadKey, Forge, ForgeConfig};
+use crate::forge::{AppKey, BadKey, Forge, ForgeConfig, ForgeError, UPLOADS_HOST};
 use crate::model::{self, Model, ModelError, Provider, ScriptError, Scripted};
 use crate::sandbox::{Bubblewrap, Sandbox, SandboxError, toolchain};
 use crate::server::{Intake, WeakSecret, WebhookSecrets};
@@ -71,6 +71,9 @@ pub enum StartError {
     /// The sandbox. No sandbox, no run.
     #[error("there is no working sandbox, so Gander does not start")]
     Sandbox(#[from] SandboxError),
+    /// The door to GitHub.
+    #[error("GitHub cannot be asked")]
+    Forge(#[from] ForgeError),
     /// The model.
     #[error("the model cannot be used")]
     Model(#[from] ModelError),
@@ -206,6 +209,23 @@ fn model_settings(choice: &ModelChoice) -> Result<Vec<model::Settings>, StartErr
         patience: model::PATIENCE,
     });
     Ok(settings.collect())
+}
+
+/// GitHub, for a job of a workflow with a token of its own.
+///
+/// # Errors
+/// When an address cannot be pinned or the client cannot be made.
+pub fn forge_of_job(api: &Url, web: &Url, token: SecretString) -> Result<Forge, StartError> {
+    let mut addresses = vec![api.clone()];
+    let public = api.host_str() == Some("api.github.com");
+    if public {
+        let uploads = Url::parse(&format!("https://{UPLOADS_HOST}"));
+        addresses.extend(uploads);
+    }
+    // The runner names its server, which may stand in a private network.
+    let private = if public { PrivateAddresses::Refuse } else { PrivateAddresses::Allow };
+    let egress = egress_to(addresses, private)?;
+    Ok(Forge::with_token((api.clone(), web.clone()), token, egress, Clock::system())?)
 }
 
 /// The one way out, to the hosts the operator named.

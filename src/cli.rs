@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use crate::config::{toolchain_places, variable};
 use crate::telemetry::{self, LogFormat};
 
+pub mod action;
 pub mod config;
 
 pub mod demo;
@@ -38,6 +39,8 @@ enum Command {
     Run(run::Run),
     /// Watch a whole job on a GitHub in a box: no network, key or account
     Demo(demo::Demo),
+    /// Do what the companion Action does
+    Action(action::Action),
     /// Check a repository's rules
     #[command(subcommand)]
     Config(config::Config),
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Unprivileged(command) => unprivileged::run(&command, &toolchain_places())
             .map(|never| match never {})
             .map_err(Into::into),
+        Command::Action(command) => action::run(&command),
         Command::Config(command) => config::run(&command),
         Command::Serve(command) => serve::run(&command),
         Command::Run(command) => run::run(&command),

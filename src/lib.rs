@@ -1,5 +1,6 @@
 //! Gander: a comment in, a proven pull request out.
 
+pub mod action;
 pub mod agent;
 pub mod app;
 pub mod cli;

@@ -20,7 +20,7 @@ pub struct Malformed {
 }
 
 impl Malformed {
-    fn new(expected: &'static str, got: &str) -> Self {
+    pub(super) fn new(expected: &'static str, got: &str) -> Self {
         let got = got.chars().take(80).collect();
         Self { expected, got }
     }

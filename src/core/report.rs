@@ -18,6 +18,8 @@ use super::job::{Cause, Declined, Ending, Job, Kind, Purse, Stage, Waiting};
 use super::policy::{Denied, RULES_PATH, Show};
 use super::text::{boxed, inline};
 
+pub mod publication;
+
 /// The label every pull request of Gander carries.
 pub const AI_LABEL: &str = "gander:ai-generated";
 /// The label of a pull request for which none of the project's commands could be run.
@@ -335,10 +337,9 @@ pub fn headline(job: &Job) -> String {
         Stage::Answering { .. } => "**Answering** the review".to_owned(),
         Stage::Merging { head, .. } => format!("**Merging** `{}`", head.short()),
         Stage::Publishing { round: 2.. } => "**Pushing** the change".to_owned(),
-        Stage::Fixing { round: round @ 2.., attempt } => format!(
-            "**Working** on round {round}, attempt {attempt} of {}",
-            job.attempts_allowed()
-        ),
+        Stage::Fixing { round: round @ 2.., attempt } => {
+            format!("**Working** on round {round}, attempt {attempt} of {}", job.attempts_allowed())
+        }
         Stage::Preparing => "**Reading** the rules and the code".to_owned(),
         Stage::Fixing { attempt, .. } => {
             format!("**Working** on the {work}, attempt {attempt} of {}", job.attempts_allowed())

@@ -89,7 +89,7 @@ fn api_path(path: &str) -> Option<String> {
     if matches!(path, "/graphql" | "/api/graphql") {
         return Some("/graphql".to_owned());
     }
-    let below = path.strip_prefix(API)?;
+    let below = path.strip_prefix(API).or_else(|| path.strip_prefix(api::UPLOADS))?;
     Some(if below == "/graphql" { path.to_owned() } else { below.to_owned() })
 }
 

@@ -366,6 +366,7 @@ fn add_repository(
             check_suites: Vec::new(),
             check_runs: Vec::new(),
             statuses: Vec::new(),
+            releases: Vec::new(),
             protections: BTreeMap::new(),
             created_at: now,
             pushed_at: now,

@@ -21,6 +21,7 @@ use super::exchange::Exchange;
 use super::faults::Faults;
 use super::git::Git;
 use super::limits::Limits;
+use super::releases::Release;
 use super::{Clock, Trouble};
 
 pub(crate) struct State {
@@ -58,6 +59,8 @@ pub(crate) struct Ids {
     check_suite: u64,
     check_run: u64,
     status: u64,
+    release: u64,
+    asset: u64,
     delivery: u64,
 }
 
@@ -91,6 +94,8 @@ ranges! {
     check_suite = 45_000_000_000,
     check_run = 53_000_000_000,
     status = 38_000_000_000,
+    release = 260_000_000,
+    asset = 320_000_000,
     delivery = 180_000_000_000_000_000,
 }
 
@@ -170,6 +175,7 @@ pub(crate) struct Repository {
     pub(crate) check_suites: Vec<CheckSuite>,
     pub(crate) check_runs: Vec<CheckRun>,
     pub(crate) statuses: Vec<Status>,
+    pub(crate) releases: Vec<Release>,
     pub(crate) protections: BTreeMap<String, Protection>,
     pub(crate) created_at: i64,
     pub(crate) pushed_at: i64,

@@ -27,6 +27,11 @@ impl AppKey {
     pub fn from_pem(pem: &[u8]) -> Result<Self, BadKey> {
         EncodingKey::from_rsa_pem(pem).map(Self).map_err(|_| BadKey)
     }
+
+    /// No key: nothing can be signed with it.
+    pub(super) fn none() -> Self {
+        Self(EncodingKey::from_secret(&[]))
+    }
 }
 
 impl fmt::Debug for AppKey {
@@ -82,6 +87,13 @@ pub(super) struct Session {
     pub(super) client: octocrab::Octocrab,
     pub(super) token: SecretString,
     expires: Timestamp,
+}
+
+impl Session {
+    /// Of a token that somebody else minted. It is not renewed.
+    pub(super) fn given(client: octocrab::Octocrab, token: SecretString) -> Self {
+        Self { client, token, expires: Timestamp(i64::MAX) }
+    }
 }
 
 /// Cached sessions. Cold concurrent calls share one minting.
@@ -155,6 +167,9 @@ impl Forge {
         place: &Place,
         scope: Scope,
     ) -> Result<Arc<Session>, ForgeError> {
+        if let Some(given) = &self.inner.given {
+            return Ok(Arc::clone(given));
+        }
         let key = (place.installation, place.repo, scope);
         let sessions = &self.inner.sessions.0;
         if let Some(session) = sessions.get(&key).await {

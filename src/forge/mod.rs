@@ -33,16 +33,20 @@ mod pages;
 pub mod payload;
 mod publish;
 mod read;
+mod release;
 mod review;
 mod talk;
+mod witness;
 
 pub use auth::{AppKey, BadKey, Scope};
 pub use checks::{CheckState, RequiredCheck, State};
 pub use publish::{FileWrite, NewPull};
 pub use read::BranchHead;
+pub use release::{Draft, ReleaseAnswer, UPLOADS_HOST};
 pub use talk::CheckRunText;
+pub use witness::{PullWitness, Said};
 
-use auth::Sessions;
+use auth::{Session, Sessions};
 use limits::Limits;
 
 /// Where GitHub is and who we are there.
@@ -71,6 +75,8 @@ struct Inner {
     egress: Egress,
     clock: Clock,
     sessions: Sessions,
+    /// The one session, where a token was handed in.
+    given: Option<Arc<Session>>,
     limits: Limits,
     /// Binary files that were stored as blobs, by the SHA-256 of their content.
     stored: Cache<(RepoId, [u8; 32]), Sha>,
@@ -184,15 +190,36 @@ const API_VERSION: &str = "2022-11-28";
 /// All but what may stand in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-impl Forge {
-    /// A door that is not opened yet: nothing is sent.
-    pub fn new(config: ForgeConfig, egress: Egress, clock: Clock) -> Self {
+impl Inner {
+    fn new(config: ForgeConfig, egress: Egress, clock: Clock) -> Self {
         let api = config.api.as_str().trim_end_matches('/').to_owned();
         let limits = Limits::new(clock.clone());
         let stored = Cache::builder().max_capacity(10_000).build();
         let sessions = Sessions::new();
-        let inner = Inner { config, api, egress, clock, sessions, limits, stored };
-        Self { inner: Arc::new(inner) }
+        Self { config, api, egress, clock, sessions, given: None, limits, stored }
+    }
+}
+
+impl Forge {
+    /// A door that is not opened yet: nothing is sent.
+    pub fn new(config: ForgeConfig, egress: Egress, clock: Clock) -> Self {
+        Self { inner: Arc::new(Inner::new(config, egress, clock)) }
+    }
+
+    /// A door with a token that somebody else minted, as a workflow's job has one.
+    pub fn with_token(
+        (api, web): (Url, Url),
+        token: SecretString,
+        egress: Egress,
+        clock: Clock,
+    ) -> Result<Self, ForgeError> {
+        let config = ForgeConfig { api, web, app_id: 0, key: AppKey::none() };
+        let mut this = Self { inner: Arc::new(Inner::new(config, egress, clock)) };
+        let session = Session::given(this.octocrab(token.clone())?, token);
+        if let Some(inner) = Arc::get_mut(&mut this.inner) {
+            inner.given = Some(Arc::new(session));
+        }
+        Ok(this)
     }
 
     /// Where git fetches a repository from.

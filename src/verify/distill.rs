@@ -73,7 +73,7 @@ fn cut_middle(text: &str, cap: usize) -> String {
 }
 
 /// Without terminal colours and other escape sequences.
-fn without_escapes(text: &str) -> String {
+pub fn without_escapes(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     while let Some(c) = characters.next() {

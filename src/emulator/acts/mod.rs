@@ -9,6 +9,7 @@ mod issues;
 mod merge;
 mod pulls;
 mod refs;
+mod releases;
 mod reviews;
 mod runs;
 
@@ -27,6 +28,9 @@ pub(crate) use self::pulls::{
     why_no_pull,
 };
 pub(crate) use self::refs::{announce_pushed, move_ref};
+pub(crate) use self::releases::{
+    ReleaseChange, create_release, delete_release, update_release, upload_asset,
+};
 pub(crate) use self::reviews::{
     NewReview, Note, dismiss_review, edit_review, edit_review_comment, reply, review, set_resolved,
 };

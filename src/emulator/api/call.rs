@@ -13,6 +13,9 @@ pub(crate) struct Request<'a> {
     pub(crate) path: &'a str,
     pub(crate) query: &'a str,
     pub(crate) accept: &'a str,
+    pub(crate) content_type: &'a str,
+    /// Whether the body is a file, not JSON.
+    pub(crate) is_upload: bool,
     pub(crate) body: &'a Bytes,
 }
 
@@ -22,6 +25,9 @@ pub(crate) struct Call<'a> {
     /// The body; `null` when there is none.
     pub(crate) body: Value,
     pub(crate) accept: String,
+    pub(crate) content_type: String,
+    /// The file, when one is uploaded.
+    pub(crate) upload: Option<Bytes>,
     params: Vec<(&'static str, String)>,
     query: Vec<(String, String)>,
     path: String,
@@ -35,7 +41,7 @@ impl<'a> Call<'a> {
         principal: Principal,
         request: &Request<'_>,
     ) -> Result<Self, Refusal> {
-        let body = if request.body.iter().all(u8::is_ascii_whitespace) {
+        let body = if request.is_upload || request.body.iter().all(u8::is_ascii_whitespace) {
             Value::Null
         } else {
             let parsed = serde_json::from_slice(request.body);
@@ -47,6 +53,8 @@ impl<'a> Call<'a> {
             principal,
             body,
             accept: request.accept.to_owned(),
+            content_type: request.content_type.to_owned(),
+            upload: request.is_upload.then(|| request.body.clone()),
             params,
             query,
             path: request.path.to_owned(),

@@ -19,6 +19,7 @@ mod merges;
 mod people;
 mod pulls;
 mod refs;
+mod releases;
 mod repositories;
 mod review_comments;
 mod reviews;
@@ -34,6 +35,9 @@ use super::git::Git;
 use super::level::Level;
 use super::limits::{Cost, Excess};
 use super::state::State;
+
+/// Where files of releases go, as on an Enterprise Server.
+pub(crate) const UPLOADS: &str = "/api/uploads";
 
 /// What came of a request.
 pub(crate) type Outcome = Result<Answer, Refusal>;
@@ -74,7 +78,7 @@ pub(super) const fn route(
 
 /// All routes, family by family.
 pub(crate) fn routes() -> Vec<&'static Route> {
-    let families: [&'static [Route]; 18] = [
+    let families: [&'static [Route]; 19] = [
         apps::ROUTES,
         deliveries::ROUTES,
         repositories::ROUTES,
@@ -93,6 +97,7 @@ pub(crate) fn routes() -> Vec<&'static Route> {
         merges::ROUTES,
         actions::ROUTES,
         super::graphql::ROUTES,
+        releases::ROUTES,
     ];
     families.into_iter().flatten().collect()
 }
@@ -128,7 +133,15 @@ pub(crate) fn answer(state: &mut State, parts: &Parts, path: &str, body: &Bytes)
         Ok(()) => {
             let query = parts.uri.query().unwrap_or("");
             let accept = parts.headers.get("accept").and_then(|value| value.to_str().ok());
-            let request = call::Request { path, query, accept: accept.unwrap_or(""), body };
+            let kind = parts.headers.get("content-type").and_then(|value| value.to_str().ok());
+            let request = call::Request {
+                path,
+                query,
+                accept: accept.unwrap_or(""),
+                content_type: kind.unwrap_or("application/octet-stream"),
+                is_upload: parts.uri.path().starts_with(UPLOADS),
+                body,
+            };
             run(state, route, params, principal, &request)
         }
     };

@@ -1,14 +1,21 @@
 //! Accounts, and what they may do in a repository.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
 use crate::emulator::level::Level;
 use crate::emulator::shapes;
+use crate::emulator::state::AccountKind;
 
 pub(super) const ROUTES: &[Route] = &[
     route("GET", "/users/{login}", Access::Open, by_login),
     route("GET", "/user/{id}", Access::Open, by_id),
+    route(
+        "GET",
+        "/repos/{owner}/{repo}/collaborators",
+        Access::Scope("metadata", Level::Read),
+        collaborators,
+    ),
     route(
         "GET",
         "/repos/{owner}/{repo}/collaborators/{login}/permission",
@@ -39,10 +46,19 @@ fn permission(call: &mut Call<'_>) -> Outcome {
         "triage" => "read",
         other => other,
     };
-    let rank = ["read", "triage", "write", "maintain", "admin"]
-        .iter()
-        .position(|known| *known == role)
-        .map_or(0, |rank| rank + 1);
+    let user = with_rights(call, account, &role);
+    Ok(Answer::ok(json!({ "permission": permission, "role_name": role, "user": user })))
+}
+
+/// The roles, weakest first.
+const LADDER: [&str; 5] = ["read", "triage", "write", "maintain", "admin"];
+
+fn rank(role: &str) -> usize {
+    LADDER.iter().position(|known| *known == role).map_or(0, |rank| rank + 1)
+}
+
+fn with_rights(call: &Call<'_>, account: u64, role: &str) -> Value {
+    let rank = rank(role);
     let mut user = shapes::user(call.state, Some(account));
     user["role_name"] = json!(role);
     user["permissions"] = json!({
@@ -52,5 +68,33 @@ fn permission(call: &mut Call<'_>) -> Outcome {
         "maintain": rank >= 4,
         "admin": rank >= 5,
     });
-    Ok(Answer::ok(json!({ "permission": permission, "role_name": role, "user": user })))
+    user
+}
+
+/// Everybody who was given a role here, and the person who owns it.
+fn collaborators(call: &mut Call<'_>) -> Outcome {
+    let known = call.repository()?;
+    let least = match call.query("permission") {
+        None | Some("pull") => 1,
+        Some("triage") => 2,
+        Some("push") => 3,
+        Some("maintain") => 4,
+        Some("admin") => 5,
+        Some(_) => return Err(Refusal::invalid("Collaborator", "permission")),
+    };
+    let is_person = |id: &u64| {
+        call.state.accounts.get(id).is_some_and(|account| account.kind == AccountKind::User)
+    };
+    let mut people: Vec<u64> = known.roles.keys().copied().collect();
+    people.push(known.owner);
+    people.sort_unstable();
+    people.dedup();
+    let mut found = Vec::new();
+    for id in people.into_iter().filter(is_person) {
+        let role = call.state.role(known, id);
+        if rank(&role) >= least {
+            found.push(with_rights(call, id, &role));
+        }
+    }
+    Ok(call.page(found))
 }

@@ -7,6 +7,7 @@ pub(crate) mod checks;
 pub(crate) mod commits;
 pub(crate) mod issues;
 pub(crate) mod pulls;
+pub(crate) mod releases;
 pub(crate) mod reviews;
 pub(crate) mod runs;
 

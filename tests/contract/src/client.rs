@@ -134,6 +134,20 @@ impl Client {
         self.send(Method::DELETE, path, &[], None).await.unwrap()
     }
 
+    /// Sends a file to an address that the API gave.
+    pub async fn upload(&self, url: &str, content: &[u8]) -> Reply {
+        let request = self.http.post(url).header("content-type", "application/octet-stream");
+        let request = match &self.authorization {
+            Some(authorization) => request.header("authorization", authorization),
+            None => request,
+        };
+        let response = request.body(content.to_vec()).send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Reply { status, headers, json, text }
+    }
+
     /// Sends a request.
     pub async fn send(
         &self,

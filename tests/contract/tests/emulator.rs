@@ -19,7 +19,8 @@ const REPO: &str = "acme/widgets";
 const BASE: &str = "/repos/acme/widgets";
 
 /// Everything GitHub lets an App of this kind do.
-const PERMISSIONS: [(&str, &str); 7] = [
+const PERMISSIONS: [(&str, &str); 8] = [
+    ("attestations", "read"),
     ("actions", "read"),
     ("metadata", "read"),
     ("contents", "write"),
@@ -78,6 +79,7 @@ async fn visits_the_app(world: &World) {
     client.get(&format!("/repositories/{}", world.repository)).await.expect(200);
     client.get(&format!("/user/{}", world.mona)).await.expect(200);
     client.get(&format!("{BASE}/collaborators/mona/permission")).await.expect(200);
+    client.get(&format!("{BASE}/collaborators?permission=push")).await.expect(200);
     client.delete("/installation/token").await.expect(204);
 
     world.emulator.deliver_all().await;
@@ -369,6 +371,38 @@ async fn visits_ci_and_merges(world: &World, client: &Client) {
     client.get(&format!("{one}/merge")).await.expect(204);
 }
 
+/// Releases, their files and tags.
+async fn visits_the_releases(client: &Client) {
+    let releases = format!("{BASE}/releases");
+    let draft = json!({
+        "tag_name": "v1.0.0",
+        "target_commitish": "main",
+        "name": "1.0.0",
+        "body": "First",
+        "draft": true,
+        "prerelease": false,
+    });
+    let draft = client.post(&releases, draft).await.expect(201);
+    let one = format!("{releases}/{}", draft["id"]);
+    let uploads = draft["upload_url"].as_str().unwrap().replace("{?name,label}", "");
+    let first = client.upload(&format!("{uploads}?name=a.txt&label=A"), b"a").await.expect(201);
+    client.upload(&format!("{uploads}?name=a.txt"), b"b").await.expect(422);
+    let second = client.upload(&format!("{uploads}?name=b.txt"), b"b").await.expect(201);
+    client.get(&format!("{releases}?per_page=1")).await.expect(200);
+    client.get(&one).await.expect(200);
+    client.get(&format!("{one}/assets")).await.expect(200);
+    client.get(&format!("{releases}/assets/{}", first["id"])).await.expect(200);
+    client.delete(&format!("{releases}/assets/{}", second["id"])).await.expect(204);
+    client.patch(&one, json!({ "draft": false })).await.expect(200);
+    client.get(&format!("{releases}/latest")).await.expect(200);
+    client.get(&format!("{releases}/tags/v1.0.0")).await.expect(200);
+    client.get(&format!("{BASE}/tags")).await.expect(200);
+    let digest = "0".repeat(64);
+    client.get(&format!("{BASE}/attestations/sha256:{digest}")).await.expect(200);
+    client.post(&releases, json!({ "tag_name": "v1.0.0" })).await.expect(422);
+    client.delete(&one).await.expect(204);
+}
+
 /// A day in the life of an App: every route once, each as it is meant.
 async fn a_day() -> Vec<Exchange> {
     let world = world().await;
@@ -380,6 +414,7 @@ async fn a_day() -> Vec<Exchange> {
     visits_the_pulls(&world, &client, &sha).await;
     visits_the_reviews(&world, &client).await;
     visits_ci_and_merges(&world, &client).await;
+    visits_the_releases(&client).await;
     client.get(&format!("{BASE}/issues/99")).await.expect(404);
     Client::anonymous(&world.emulator).get(BASE).await.expect(404);
     Client::anonymous(&world.emulator).get("/app").await.expect(401);

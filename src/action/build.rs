@@ -1,0 +1,152 @@
+//! *build*: what is released, made from the checked-out commit.
+//!
+//! What holds: the checkout is the commit that was asked for; every file is bound by name, size and
+//! SHA-256 to this commit, run and attempt; nothing that two files could mean is taken.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use super::commands::{self, Place};
+use super::{ActionError, End, Log, Report, files};
+use crate::core::changelog::{CHANGELOG_PATH, latest};
+use crate::core::id::RepoId;
+use crate::core::manifest::{Artifact, FileName, MANIFEST, Manifest, SUMS};
+use crate::core::policy::{RULES_PATH, Release};
+use crate::core::report::publication::{built_summary, ran_summary};
+use crate::core::witness::Asked;
+use crate::sandbox::Sandbox;
+
+/// Builds the release of a checkout into `directory`.
+///
+/// # Errors
+/// When there is nothing that could be released, or it could not be tried.
+pub async fn build(
+    (tree, directory): (&Path, &Path),
+    (repository, asked): (RepoId, &Asked),
+    sandbox: &dyn Sandbox,
+    log: Log<'_>,
+) -> Result<Report, ActionError> {
+    is_checked_out(tree, asked)?;
+    let rules = files::rules(tree)?;
+    let tag = tag(tree, &rules.release)?;
+    let time = Duration::from_secs(u64::from(rules.verify.minutes) * 60);
+    let place = Place { tree, sandbox, time };
+    let mut all = Vec::new();
+    for line in &rules.release.build {
+        let (ran, points) = commands::run(&place, line, log).await?;
+        points.iter().for_each(|point| log(&point.command()));
+        let passed = ran.passed;
+        all.push(ran);
+        if !passed {
+            let summary = ran_summary("Build", &all);
+            return Ok(Report { end: End::Failed, summary, outputs: Vec::new() });
+        }
+    }
+    let files = collect(tree, directory, &rules.release.artifacts)?;
+    let manifest = Manifest {
+        repository,
+        commit: asked.commit.clone(),
+        pull: asked.pull,
+        release: asked.release,
+        run: asked.run,
+        tag,
+        files,
+    };
+    let text = serde_json::to_string_pretty(&manifest)
+        .map_err(|bad| ActionError::Manifest(bad.to_string()))?;
+    for (name, text) in [(SUMS, manifest.sums()), (MANIFEST, format!("{text}\n"))] {
+        let path = directory.join(name);
+        std::fs::write(&path, text).map_err(|error| ActionError::Disk(path, error))?;
+    }
+    let outputs = vec![
+        ("tag", manifest.tag.clone()),
+        ("directory", directory.display().to_string()),
+        ("files", manifest.files.len().to_string()),
+    ];
+    Ok(Report { end: End::Done, summary: built_summary(&manifest), outputs })
+}
+
+/// Git is not asked: its settings in a checkout could run anything.
+fn is_checked_out(tree: &Path, asked: &Asked) -> Result<(), ActionError> {
+    let path = tree.join(".git/HEAD");
+    let head = std::fs::read_to_string(&path).map_err(|error| ActionError::Disk(path, error))?;
+    if head.trim() == asked.commit.as_str() {
+        return Ok(());
+    }
+    Err(ActionError::Checkout(format!(
+        "the checkout is not at {}: give actions/checkout the commit itself as `ref`, not a branch",
+        asked.commit
+    )))
+}
+
+fn tag(tree: &Path, release: &Release) -> Result<String, ActionError> {
+    let path = tree.join(CHANGELOG_PATH);
+    let text = std::fs::read_to_string(&path).map_err(|error| ActionError::Disk(path, error))?;
+    let section = latest(&text).ok_or_else(|| {
+        ActionError::Checkout(format!(
+            "{CHANGELOG_PATH} has no section with a version: its newest, as `## 1.2.0`, names the \
+             release"
+        ))
+    })?;
+    release.tag_of(&section.version).ok_or_else(|| {
+        ActionError::Rules(format!("{RULES_PATH}: `[release] tag` does not make a tag"))
+    })
+}
+
+/// Copies what the patterns name, flat, into an empty directory.
+fn collect(
+    tree: &Path,
+    directory: &Path,
+    patterns: &[String],
+) -> Result<Vec<Artifact>, ActionError> {
+    let failed = |error| ActionError::Disk(directory.to_owned(), error);
+    let paths = files::paths(tree)?;
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    if std::fs::read_dir(directory).map_err(failed)?.next().is_some() {
+        let words = format!("{} is not empty: name another `directory`", directory.display());
+        return Err(ActionError::Artifact(words));
+    }
+    let mut taken: BTreeMap<String, &str> = BTreeMap::new();
+    for pattern in patterns {
+        let glob = glob(pattern)?;
+        let mut matched = false;
+        for path in paths.iter().filter(|path| glob.is_match(path)) {
+            matched = true;
+            let name = plain_name(path)?;
+            match taken.insert(name.folded(), path) {
+                Some(other) if other != path => {
+                    return Err(ActionError::Artifact(format!(
+                        "`{other}` and `{path}` would have the same name in the release: rename \
+                         one of them in `[release] build`"
+                    )));
+                }
+                _ => {}
+            }
+        }
+        if !matched {
+            return Err(ActionError::Artifact(format!(
+                "`[release] artifacts` names `{pattern}`, but the build made no such file"
+            )));
+        }
+    }
+    let mut files = Vec::new();
+    for path in taken.values() {
+        files.push(files::take(tree, path, plain_name(path)?, directory)?);
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn glob(pattern: &str) -> Result<GlobMatcher, ActionError> {
+    let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+    let glob = glob.map_err(|bad| ActionError::Rules(format!("`[release] artifacts`: {bad}")))?;
+    Ok(glob.compile_matcher())
+}
+
+fn plain_name(path: &str) -> Result<FileName, ActionError> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.parse().map_err(|bad| ActionError::Artifact(format!("`{path}` cannot be released: {bad}")))
+}

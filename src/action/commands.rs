@@ -1,0 +1,83 @@
+//! Running the project's own commands in a job, with their output in the log.
+//!
+//! What holds: what a command prints stands between guards with a token it never saw, and without
+//! escapes, so it is text and never a workflow command; the command's own environment names no file
+//! or token of the runner.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::annotate::{Point, points};
+use super::{ActionError, Log};
+use crate::core::report::publication::Ran;
+use crate::core::text::visible;
+use crate::sandbox::{Command, Exit, Limits, Sandbox};
+use crate::verify::distill::{distill, without_escapes};
+
+/// Characters of output on the page of the run.
+const DISTILLED: usize = 6_000;
+/// Bytes of output in the log.
+const LOGGED: usize = 8 << 20;
+
+/// Where commands run.
+pub(super) struct Place<'a> {
+    pub(super) tree: &'a Path,
+    pub(super) sandbox: &'a dyn Sandbox,
+    pub(super) time: Duration,
+}
+
+/// Runs one line; says how it went and what failed where.
+pub(super) async fn run(
+    place: &Place<'_>,
+    line: &str,
+    log: Log<'_>,
+) -> Result<(Ran, Vec<Point>), ActionError> {
+    // One stream, so that the log has the order people know.
+    let script = format!("exec 2>&1\n{line}");
+    let command = Command::shell(script, place.tree);
+    let limits = Limits { wall: place.time, output_bytes: LOGGED, ..Limits::default() };
+    let stop = CancellationToken::new();
+    let output = place.sandbox.run(&command, &limits, &stop).await;
+    let output = output.map_err(|source| ActionError::Command(line.to_owned(), source))?;
+    let text = format!("{}{}", output.stdout.text, output.stderr.text);
+    let plain = visible(&without_escapes(&text));
+    show(line, &plain, log);
+    let passed = output.exit == Exit::Code(0);
+    let found = if passed { Vec::new() } else { points(&plain, place.tree) };
+    let ran = Ran {
+        line: line.to_owned(),
+        passed,
+        ended: ended(output.exit, place.time),
+        seconds: output.wall.as_secs(),
+        output: distill(&plain, DISTILLED),
+        points: found.iter().map(Point::in_a_line).collect(),
+    };
+    Ok((ran, found))
+}
+
+/// The output, folded, as text and nothing else.
+fn show(line: &str, output: &str, log: Log<'_>) {
+    let token = uuid::Uuid::new_v4().simple().to_string();
+    log(&format!("::group::{}", super::annotate::data(line)));
+    log(&format!("::stop-commands::{token}"));
+    for line in output.lines() {
+        log(line);
+    }
+    log(&format!("::{token}::"));
+    log("::endgroup::");
+}
+
+fn ended(exit: Exit, time: Duration) -> String {
+    match exit {
+        Exit::Code(126 | 127) => "could not be run: is the tool installed on this runner?".into(),
+        Exit::Code(code) => format!("exit code {code}"),
+        Exit::Signal(signal) => format!("killed by signal {signal}"),
+        Exit::TimedOut => {
+            format!("took longer than {} minutes (`[verify] minutes`)", time.as_secs() / 60)
+        }
+        Exit::Stopped => "was stopped".to_owned(),
+        Exit::DiskFull => "the disk of the runner is nearly full".to_owned(),
+    }
+}

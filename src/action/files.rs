@@ -1,0 +1,138 @@
+//! The files of a checkout and of a build.
+//!
+//! What holds: no symbolic link is followed, by the kernel's word and not by looking first; what is
+//! hashed is what is copied.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use sha2::{Digest as _, Sha256};
+
+use super::ActionError;
+use crate::core::manifest::{Artifact, Digest, FileName, MANIFEST, SUMS};
+use crate::core::policy::{RULES_PATH, Rules};
+
+/// More files than any checkout that is worked on has.
+const MOST: usize = 500_000;
+
+/// Every path below a directory but git's own, in order, as `a/b`. Links are named, not followed.
+pub(super) fn paths(tree: &Path) -> Result<Vec<String>, ActionError> {
+    let mut found = Vec::new();
+    let mut open = vec![PathBuf::new()];
+    while let Some(directory) = open.pop() {
+        let here = tree.join(&directory);
+        let failed = |error| ActionError::Disk(here.clone(), error);
+        for entry in std::fs::read_dir(&here).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let path = directory.join(entry.file_name());
+            if entry.file_type().map_err(failed)?.is_dir() {
+                if path != Path::new(".git") {
+                    open.push(path);
+                }
+            } else if let Some(path) = path.to_str() {
+                found.push(path.to_owned());
+            }
+            if found.len() > MOST {
+                let words = format!("the checkout has more than {MOST} files");
+                return Err(ActionError::Checkout(words));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The rules in a checkout; the defaults where it has none.
+pub(super) fn rules(tree: &Path) -> Result<Rules, ActionError> {
+    let path = tree.join(RULES_PATH);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Rules::default()),
+        Err(error) => return Err(ActionError::Disk(path, error)),
+    };
+    Rules::parse(&text).map_err(|bad| {
+        let place = format!("{RULES_PATH}, line {}, column {}", bad.line, bad.column);
+        ActionError::Rules(format!("{place}: {}", bad.problem))
+    })
+}
+
+/// A file below a directory that no link leads to.
+fn open(tree: &Path, path: &str) -> std::io::Result<File> {
+    let root: OwnedFd = File::open(tree)?.into();
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let file: File = rustix::fs::openat2(&root, path, flags, Mode::empty(), inside)?.into();
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(std::io::Error::other("it is not a regular file"))
+}
+
+/// Copies a file of the checkout under a plain name, and says what was copied.
+pub(super) fn take(
+    tree: &Path,
+    path: &str,
+    name: FileName,
+    into: &Path,
+) -> Result<Artifact, ActionError> {
+    let refused = |error: std::io::Error| {
+        let why = match rustix::io::Errno::from_io_error(&error) {
+            Some(rustix::io::Errno::LOOP) => "it is a symbolic link, or below one".to_owned(),
+            Some(rustix::io::Errno::XDEV) => "it leads out of the checkout".to_owned(),
+            _ => error.to_string(),
+        };
+        ActionError::Artifact(format!("`{path}` cannot be released: {why}"))
+    };
+    let mut from = open(tree, path).map_err(refused)?;
+    let target = into.join(name.as_str());
+    let failed = |error| ActionError::Disk(target.clone(), error);
+    let options = std::fs::OpenOptions::new().write(true).create_new(true).open(&target);
+    let mut to = options.map_err(failed)?;
+    let mut hash = Sha256::new();
+    let (mut size, mut buffer) = (0, vec![0; 1 << 16]);
+    loop {
+        let read = from.read(&mut buffer).map_err(refused)?;
+        let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else { break };
+        hash.update(chunk);
+        to.write_all(chunk).map_err(failed)?;
+        size += u64::try_from(read).unwrap_or(u64::MAX);
+    }
+    let sha256 = digest(&hex::encode(hash.finalize()))?;
+    Ok(Artifact { name, size, sha256 })
+}
+
+/// The whole of a build's file.
+pub(super) fn content(directory: &Path, name: &str) -> Result<Vec<u8>, ActionError> {
+    let failed = |error| ActionError::Disk(directory.join(name), error);
+    let mut bytes = Vec::new();
+    open(directory, name).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// What a build left: its files as they are now, and the text of its manifest.
+pub(super) fn built(directory: &Path) -> Result<(Vec<Artifact>, String), ActionError> {
+    let failed = |error| ActionError::Disk(directory.to_owned(), error);
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        if name == MANIFEST || name == SUMS {
+            continue;
+        }
+        let known: FileName = name.parse().map_err(|bad| {
+            ActionError::Manifest(format!("among the files of the build is another one: {bad}"))
+        })?;
+        let bytes = content(directory, &name)?;
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        files.push(Artifact { name: known, size, sha256: Digest::of(&bytes) });
+    }
+    files.sort();
+    let manifest = content(directory, MANIFEST)?;
+    Ok((files, String::from_utf8_lossy(&manifest).into_owned()))
+}
+
+fn digest(text: &str) -> Result<Digest, ActionError> {
+    text.parse().map_err(|bad| ActionError::Manifest(format!("{bad}")))
+}

@@ -1,0 +1,97 @@
+//! What runs inside the companion Action: test, build, publish, each on a runner of its own.
+//!
+//! What holds: no mode trusts another's word. *test* and *build* run the repository's code and hold no
+//! token; *publish* holds one, runs nothing, checks nothing out, and asks GitHub itself.
+
+mod annotate;
+mod build;
+mod commands;
+mod files;
+mod publish;
+mod surroundings;
+mod test;
+
+use std::path::PathBuf;
+
+use crate::core::manifest::Manifest;
+use crate::forge::ForgeError;
+use crate::sandbox::SandboxError;
+
+pub use annotate::data as command_data;
+pub use build::build;
+pub use publish::publish;
+pub use surroundings::{
+    Attest, BadInput, PublishInputs, Surroundings, Variables, asked, repository,
+};
+pub use test::test;
+
+/// Where lines for the job's log go.
+pub type Log<'a> = &'a mut (dyn FnMut(&str) + Send);
+
+/// How a mode ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// As it should.
+    Done,
+    /// A command of the project failed.
+    Failed,
+    /// GitHub's answers do not allow it.
+    Refused,
+}
+
+/// What a mode leaves for the job.
+#[derive(Debug)]
+pub struct Report {
+    /// How it ended.
+    pub end: End,
+    /// Markdown for the page of the run.
+    pub summary: String,
+    /// Values for later steps. One line each.
+    pub outputs: Vec<(&'static str, String)>,
+}
+
+/// Why a mode could not do its work at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ActionError {
+    /// Something that was given.
+    #[error(transparent)]
+    Input(#[from] BadInput),
+    /// The rules in the checkout.
+    #[error("{0}")]
+    Rules(String),
+    /// What the checkout holds.
+    #[error("{0}")]
+    Checkout(String),
+    /// A file of the build.
+    #[error("{0}")]
+    Artifact(String),
+    /// The disk.
+    #[error("{} cannot be used", .0.display())]
+    Disk(PathBuf, #[source] std::io::Error),
+    /// A command could not be run.
+    #[error("the command `{0}` could not be run")]
+    Command(String, #[source] SandboxError),
+    /// What the build left.
+    #[error("{0}")]
+    Manifest(String),
+    /// GitHub.
+    #[error("GitHub could not be asked; nothing is half-done, so run this job again")]
+    GitHub(#[from] ForgeError),
+    /// GitHub keeps another file than was sent.
+    #[error("GitHub's digest of {name} is not that of the file that was sent: {next}")]
+    Upload {
+        /// Which.
+        name: String,
+        /// What to do.
+        next: &'static str,
+    },
+    /// The tag moved meanwhile.
+    #[error("the tag {0} does not stand at the released commit any more: find out who moved it")]
+    TagMoved(String),
+}
+
+/// Reads a manifest.
+fn manifest_of(text: &str) -> Result<Manifest, ActionError> {
+    serde_json::from_str(text)
+        .map_err(|bad| ActionError::Manifest(format!("the manifest cannot be read: {bad}")))
+}

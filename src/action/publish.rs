@@ -1,0 +1,293 @@
+//! *publish*: a draft, its files, the tag, and then for everybody to see.
+//!
+//! What holds: nothing is done before the judge has read GitHub's answers; each step first looks what
+//! is there, so a run that stopped anywhere is finished by the next and done once; the release is shown
+//! only when every file is there with the digest that was built and the tag stands at the commit.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{ActionError, Attest, End, PublishInputs, Report, files, manifest_of};
+use crate::clock::Clock;
+use crate::core::approval::Voice;
+use crate::core::changelog::{CHANGELOG_PATH, latest};
+use crate::core::event::Place;
+use crate::core::fault::FaultKind;
+use crate::core::id::InstallationId;
+use crate::core::manifest::{Digest, SUMS};
+use crate::core::policy::{RULES_PATH, Rules};
+use crate::core::report::publication::{
+    Words, may_be_released, refusal, refused_summary, release_notes, released_summary,
+};
+use crate::core::witness::{Facts, Plan, Pull, ReleaseSeen, Standing, TagAt, judge};
+use crate::forge::{Draft, Forge, ForgeError, ReleaseAnswer};
+
+/// How often a run looks anew after GitHub gave no answer.
+const TRIES: u32 = 5;
+const LONGEST_WAIT: u64 = 120;
+
+/// Publishes what lies in `directory`, if GitHub's answers allow it.
+///
+/// # Errors
+/// When GitHub cannot be asked, or the files cannot be read.
+pub async fn publish(
+    forge: &Forge,
+    inputs: &PublishInputs,
+    directory: &Path,
+    clock: &Clock,
+) -> Result<(Report, Option<Words>), ActionError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let wait = match once(forge, inputs, directory, clock).await {
+            Err(ActionError::GitHub(error)) if tries < TRIES => match patience(&error, tries) {
+                Some(wait) => wait,
+                None => return Err(error.into()),
+            },
+            other => return other,
+        };
+        // A job has no queue to go back to. What was asked may have happened: the next try looks.
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// How long to wait before looking again; `None`: it would not help.
+fn patience(error: &ForgeError, tries: u32) -> Option<Duration> {
+    match error.kind() {
+        FaultKind::Retry { after_seconds: Some(seconds) } => {
+            (seconds <= LONGEST_WAIT).then(|| Duration::from_secs(seconds))
+        }
+        FaultKind::Retry { after_seconds: None } => {
+            Some(Duration::from_millis(200) * 4_u32.saturating_pow(tries - 1))
+        }
+        _ => None,
+    }
+}
+
+async fn once(
+    forge: &Forge,
+    inputs: &PublishInputs,
+    directory: &Path,
+    clock: &Clock,
+) -> Result<(Report, Option<Words>), ActionError> {
+    let place = Place {
+        installation: InstallationId(0),
+        repo: inputs.repository,
+        name: inputs.name.clone(),
+    };
+    let facts = facts(forge, &place, inputs, directory, clock).await?;
+    let plan = match judge(&inputs.asked, &inputs.terms, &facts) {
+        Ok(plan) => plan,
+        Err(refused) => {
+            let words = refusal(&refused, &inputs.asked, &inputs.terms, &inputs.prefix);
+            let summary = refused_summary(&words);
+            return Ok((Report { end: End::Refused, summary, outputs: Vec::new() }, Some(words)));
+        }
+    };
+    if inputs.only_check {
+        let outputs = vec![("tag", plan.tag().to_owned())];
+        let summary = may_be_released(&plan, &inputs.asked);
+        return Ok((Report { end: End::Done, summary, outputs }, None));
+    }
+    let again = plan.found().is_some_and(|found| !found.draft);
+    let url = release(forge, &place, &plan, inputs.attest, directory).await?;
+    let summary = released_summary(&plan, &inputs.asked, &url, again);
+    let outputs = vec![
+        ("tag", plan.tag().to_owned()),
+        ("version", plan.version().to_owned()),
+        ("url", url),
+        ("commit", plan.mark().commit.to_string()),
+    ];
+    Ok((Report { end: End::Done, summary, outputs }, None))
+}
+
+/// Asks GitHub for everything the judge looks at.
+async fn facts(
+    forge: &Forge,
+    place: &Place,
+    inputs: &PublishInputs,
+    directory: &Path,
+    clock: &Clock,
+) -> Result<Facts, ActionError> {
+    let (files, manifest) = files::built(directory)?;
+    let manifest = manifest_of(&manifest)?;
+    let commit = &inputs.asked.commit;
+    let repository = forge.repository(place).await?;
+    let default_branch = repository.default_branch.parse();
+    let default_branch = default_branch
+        .map_err(|bad| ActionError::Manifest(format!("the default branch: {bad}")))?;
+    let (pull, voices, alone, checks) = pull(forge, place, inputs).await?;
+    let rules = forge.file(place, commit.as_str(), RULES_PATH).await?;
+    let rules = Rules::parse(rules.as_deref().unwrap_or_default());
+    let rules = rules.map(|rules| rules.release).map_err(|bad| bad.problem);
+    let changelog = forge.file(place, commit.as_str(), CHANGELOG_PATH).await?;
+    let section = changelog.as_deref().and_then(latest);
+    let tag = rules.as_ref().ok().zip(section.as_ref());
+    let tag = tag.and_then(|(rules, section)| rules.tag_of(&section.version));
+    let standing = match tag {
+        Some(tag) => forge.standing(place, &tag).await?,
+        None => Standing::default(),
+    };
+    Ok(Facts {
+        // By its number: a name can pass to another repository.
+        repository: repository.id,
+        on_default_branch: forge.is_on(place, commit, &default_branch).await?,
+        default_branch,
+        pull,
+        voices,
+        alone,
+        checks,
+        rules,
+        section,
+        standing,
+        manifest,
+        files,
+        now: clock.now(),
+    })
+}
+
+type OfThePull = (Option<Pull>, Vec<Voice>, bool, Vec<crate::core::witness::SeenCheck>);
+
+/// The release pull request, who said what about it, and its checks.
+async fn pull(
+    forge: &Forge,
+    place: &Place,
+    inputs: &PublishInputs,
+) -> Result<OfThePull, ActionError> {
+    let number = inputs.asked.pull;
+    let nothing = (None, Vec::new(), false, Vec::new());
+    let Some(seen) = forge.pull_witness(place, number).await? else { return Ok(nothing) };
+    let tree_of_head = forge.tree_of(place, &seen.head).await?;
+    let tree_of_commit = forge.tree_of(place, &inputs.asked.commit).await?;
+    // A commit that GitHub does not know is the merge of nothing.
+    let (Some(tree_of_head), Some(tree_of_commit)) = (tree_of_head, tree_of_commit) else {
+        return Ok(nothing);
+    };
+    let ordered_by = forge.ordered_by(place, number).await?;
+    let mut voices = Vec::new();
+    for said in forge.said(place, number, &seen.head, &inputs.prefix).await? {
+        let role = forge.permission(place, &said.by).await?;
+        let (by, stand, commit, word, at) = (said.by, said.stand, said.commit, said.word, said.at);
+        voices.push(Voice { by, role, stand, commit, word, at });
+    }
+    let holders = forge.holders(place, inputs.terms.role).await?;
+    let others = |holders: Vec<_>| !holders.iter().any(|one| Some(*one) != ordered_by);
+    let pull = Pull {
+        merged_as: seen.merged_as,
+        base: seen.base,
+        head_branch: seen.head_branch,
+        from_here: seen.head_repository == Some(inputs.repository),
+        tree_of_head,
+        tree_of_commit,
+        ordered_by,
+        head: seen.head.clone(),
+    };
+    let checks = forge.checks_seen(place, &seen.head).await?;
+    Ok((Some(pull), voices, holders.is_some_and(others), checks))
+}
+
+/// Does what is not done yet; says where the release is.
+async fn release(
+    forge: &Forge,
+    place: &Place,
+    plan: &Plan,
+    attest: Attest,
+    directory: &Path,
+) -> Result<String, ActionError> {
+    let release = draft(forge, place, plan, attest).await?;
+    upload(forge, place, plan, &release, directory).await?;
+    if !plan.tagged() {
+        match forge.create_tag(place, plan.tag(), &plan.mark().commit).await {
+            // Somebody was quicker: what matters is where it stands.
+            Err(error) if error.status() == Some(422) => {}
+            other => other?,
+        }
+    }
+    stands(forge, place, plan).await?;
+    let published = match plan.found() {
+        Some(found) if !found.draft => release,
+        _ => forge.publish_draft(place, release.id).await?,
+    };
+    stands(forge, place, plan).await?;
+    Ok(published.html_url)
+}
+
+async fn stands(forge: &Forge, place: &Place, plan: &Plan) -> Result<(), ActionError> {
+    match forge.tag(place, plan.tag()).await? {
+        Some(TagAt::Commit(at)) if at == plan.mark().commit => Ok(()),
+        _ => Err(ActionError::TagMoved(plan.tag().to_owned())),
+    }
+}
+
+/// The draft, made or found.
+async fn draft(
+    forge: &Forge,
+    place: &Place,
+    plan: &Plan,
+    attest: Attest,
+) -> Result<ReleaseAnswer, ActionError> {
+    let attested = is_attested(forge, place, plan, attest).await?;
+    let notes = release_notes(plan, attested);
+    let Some(found) = plan.found() else {
+        let draft = Draft {
+            tag: plan.tag(),
+            commit: &plan.mark().commit,
+            title: plan.tag(),
+            notes: &notes,
+            prerelease: plan.prerelease(),
+        };
+        return Ok(forge.create_draft(place, &draft).await?);
+    };
+    if found.draft && found.mark.as_ref() != Some(plan.mark()) {
+        forge.rewrite_draft(place, found.id, &notes).await?;
+    }
+    Ok(forge.release(place, found.id).await?)
+}
+
+/// Whether GitHub knows an attestation of every file.
+async fn is_attested(
+    forge: &Forge,
+    place: &Place,
+    plan: &Plan,
+    attest: Attest,
+) -> Result<bool, ActionError> {
+    if attest == Attest::Off || plan.files().is_empty() {
+        return Ok(false);
+    }
+    for file in plan.files() {
+        if !forge.is_attested(place, &file.sha256).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Adds the files that are missing.
+async fn upload(
+    forge: &Forge,
+    place: &Place,
+    plan: &Plan,
+    release: &ReleaseAnswer,
+    directory: &Path,
+) -> Result<(), ActionError> {
+    let there = |found: &ReleaseSeen, name: &str| found.assets.iter().any(|it| it.name == name);
+    let is_there = |name: &str| plan.found().is_some_and(|found| there(found, name));
+    let mut wanted: Vec<(&str, Digest)> =
+        plan.files().iter().map(|file| (file.name.as_str(), file.sha256.clone())).collect();
+    if !wanted.is_empty() {
+        wanted.push((SUMS, plan.mark().files.clone()));
+    }
+    for (name, sha256) in wanted.into_iter().filter(|(name, _)| !is_there(name)) {
+        let content = files::content(directory, name)?;
+        if Digest::of(&content) != sha256 {
+            let words = format!("{name} changed while it was being published");
+            return Err(ActionError::Manifest(words));
+        }
+        let kept = forge.upload(place, release, name, content.into()).await?;
+        if kept.is_some_and(|kept| kept != sha256) {
+            let next = "run this job again; the release is still a draft";
+            return Err(ActionError::Upload { name: name.to_owned(), next });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,340 @@
+//! What the runner tells a job, and what the workflow file asks for.
+//!
+//! What holds: everything comes by variables, never by an argument or a line of shell; what is missing
+//! or malformed is named as it stands in the workflow file; the token's debug form shows nothing.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use url::Url;
+
+use crate::core::command::Role;
+use crate::core::id::{Number, RepoId, RepoName, RunId, Sha};
+use crate::core::manifest::{ReleaseId, Run};
+use crate::core::policy::Requester;
+use crate::core::witness::{Asked, RequiredCheck, Terms};
+
+/// What a job is surrounded by.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// The checkout.
+    pub workspace: PathBuf,
+    /// Where the build puts its files, and publish finds them.
+    pub directory: PathBuf,
+    /// Whether GitHub made this machine for this job alone.
+    pub fresh_runner: bool,
+    /// Lines for later steps.
+    pub output: Option<PathBuf>,
+    /// The page of the run.
+    pub summary: Option<PathBuf>,
+    /// The REST API.
+    pub api: Url,
+    /// The pages.
+    pub web: Url,
+    /// The job's own token, where it was handed in.
+    pub token: Option<SecretString>,
+}
+
+/// What publish is asked, and what the workflow file demands.
+#[derive(Debug)]
+pub struct PublishInputs {
+    /// Which repository.
+    pub repository: RepoId,
+    /// Its name.
+    pub name: RepoName,
+    /// The hint.
+    pub asked: Asked,
+    /// The demands.
+    pub terms: Terms,
+    /// How people address Gander.
+    pub prefix: String,
+    /// Whether to look for an attestation.
+    pub attest: Attest,
+    /// Whether to say only what would happen.
+    pub only_check: bool,
+}
+
+/// Whether the workflow attests the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attest {
+    /// Where the plan has it: GitHub is asked.
+    Auto,
+    /// It does not.
+    Off,
+}
+
+/// Something that was not given, or cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {problem}")]
+pub struct BadInput {
+    /// As in the workflow file, or the runner's variable.
+    pub name: &'static str,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// Looks variables up.
+pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl Surroundings {
+    /// Reads what every mode needs.
+    ///
+    /// # Errors
+    /// The first thing missing.
+    pub fn read(variable: Variables<'_>) -> Result<Self, BadInput> {
+        let url = |name: &'static str, default: &str| {
+            let text = variable(name).unwrap_or_else(|| default.to_owned());
+            Url::parse(&text).map_err(|bad| problem(name, format!("{text:?}: {bad}")))
+        };
+        let workspace = variable("GITHUB_WORKSPACE").map_or_else(|| PathBuf::from("."), Into::into);
+        Ok(Self {
+            directory: variable("GANDER_INPUT_DIRECTORY")
+                .map_or_else(|| workspace.join("gander-release"), PathBuf::from),
+            workspace,
+            fresh_runner: variable("RUNNER_ENVIRONMENT").as_deref() == Some("github-hosted"),
+            output: variable("GITHUB_OUTPUT").map(PathBuf::from),
+            summary: variable("GITHUB_STEP_SUMMARY").map(PathBuf::from),
+            api: url("GITHUB_API_URL", "https://api.github.com")?,
+            web: url("GITHUB_SERVER_URL", "https://github.com")?,
+            token: variable("GANDER_INPUT_TOKEN").map(SecretString::from),
+        })
+    }
+}
+
+impl PublishInputs {
+    /// Reads what the workflow file says.
+    ///
+    /// # Errors
+    /// The first thing missing or malformed.
+    pub fn read(variable: Variables<'_>) -> Result<Self, BadInput> {
+        let role = optional(variable, "GANDER_INPUT_APPROVER_ROLE", "approver-role", role)?;
+        let requester = optional(variable, "GANDER_INPUT_REQUESTER", "requester", requester)?;
+        let hours = optional(variable, "GANDER_INPUT_APPROVAL_HOURS", "approval-hours", hours)?;
+        let attest = optional(variable, "GANDER_INPUT_ATTEST", "attest", attest)?;
+        let only_check = optional(variable, "GANDER_INPUT_ONLY_CHECK", "only-check", yes_or_no)?;
+        let own_app = optional(variable, "GANDER_INPUT_GANDER_APP_ID", "gander-app-id", number)?;
+        let required = needed(variable, "GANDER_INPUT_REQUIRED_CHECKS", "required-checks")?;
+        let name = needed(variable, "GITHUB_REPOSITORY", "GITHUB_REPOSITORY")?;
+        Ok(Self {
+            repository: repository(variable)?,
+            name: name.parse().map_err(|bad| problem("GITHUB_REPOSITORY", format!("{bad}")))?,
+            asked: asked(variable)?,
+            terms: Terms {
+                role: role.unwrap_or(Role::Maintain),
+                requester: requester.unwrap_or(Requester::IfAlone),
+                required: required_checks(&required, own_app)?,
+                approval_hours: hours.unwrap_or(24),
+            },
+            prefix: variable("GANDER_INPUT_COMMAND").unwrap_or_else(|| "/gander".to_owned()),
+            attest: attest.unwrap_or(Attest::Off),
+            only_check: only_check.unwrap_or(false),
+        })
+    }
+}
+
+/// The repository, by number.
+///
+/// # Errors
+/// When the runner does not say.
+pub fn repository(variable: Variables<'_>) -> Result<RepoId, BadInput> {
+    let text = needed(variable, "GITHUB_REPOSITORY_ID", "GITHUB_REPOSITORY_ID")?;
+    Ok(RepoId(number(&text).map_err(|why| problem("GITHUB_REPOSITORY_ID", why))?))
+}
+
+/// The hint that started the run, and the run.
+///
+/// # Errors
+/// The first part missing or malformed.
+pub fn asked(variable: Variables<'_>) -> Result<Asked, BadInput> {
+    let commit = needed(variable, "GANDER_INPUT_COMMIT", "commit")?;
+    let pull = needed(variable, "GANDER_INPUT_PULL", "pull")?;
+    let pull = Number(number(pull.trim_start_matches('#')).map_err(|why| problem("pull", why))?);
+    // Whoever starts the workflow by hand names no try.
+    let release = match variable("GANDER_INPUT_RELEASE") {
+        Some(text) => text.parse().map_err(|bad| problem("release", format!("{bad}")))?,
+        None => ReleaseId { pull, attempt: 0 },
+    };
+    let run = needed(variable, "GITHUB_RUN_ID", "GITHUB_RUN_ID")?;
+    let attempt = needed(variable, "GITHUB_RUN_ATTEMPT", "GITHUB_RUN_ATTEMPT")?;
+    if release.pull != pull {
+        let words = format!("{release} is a try of #{}, not of #{pull}", release.pull);
+        return Err(problem("release", words));
+    }
+    Ok(Asked {
+        release,
+        commit: commit
+            .parse::<Sha>()
+            .map_err(|_| problem("commit", format!("{commit:?} is not a full commit SHA")))?,
+        pull,
+        run: Run {
+            id: RunId(number(&run).map_err(|why| problem("GITHUB_RUN_ID", why))?),
+            attempt: number(&attempt).map_err(|why| problem("GITHUB_RUN_ATTEMPT", why))?,
+        },
+    })
+}
+
+fn needed(variable: Variables<'_>, name: &str, shown: &'static str) -> Result<String, BadInput> {
+    let value = variable(name).map(|value| value.trim().to_owned());
+    value.filter(|value| !value.is_empty()).ok_or_else(|| match shown {
+        "required-checks" => problem(
+            shown,
+            "it is not given. Name each check that must be green as `NAME@APP_ID`, one a line \
+             (15368 is GitHub Actions), or say `none`",
+        ),
+        "GITHUB_REPOSITORY" | "GITHUB_REPOSITORY_ID" | "GITHUB_RUN_ID" | "GITHUB_RUN_ATTEMPT" => {
+            problem(shown, "it is not set; GitHub's runner sets it")
+        }
+        _ => problem(shown, "it is not given"),
+    })
+}
+
+fn optional<T>(
+    variable: Variables<'_>,
+    name: &str,
+    shown: &'static str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, BadInput> {
+    let value = variable(name).map(|value| value.trim().to_owned());
+    let value = value.filter(|value| !value.is_empty());
+    value.map(|value| parse(&value).map_err(|why| problem(shown, why))).transpose()
+}
+
+fn problem(name: &'static str, problem: impl Into<String>) -> BadInput {
+    BadInput { name, problem: problem.into() }
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    match text {
+        "write" => Ok(Role::Write),
+        "maintain" => Ok(Role::Maintain),
+        "admin" => Ok(Role::Admin),
+        other => Err(format!("{other:?} is not write, maintain or admin")),
+    }
+}
+
+fn requester(text: &str) -> Result<Requester, String> {
+    match text {
+        "if-alone" => Ok(Requester::IfAlone),
+        "never" => Ok(Requester::Never),
+        "allowed" => Ok(Requester::Allowed),
+        other => Err(format!("{other:?} is not if-alone, never or allowed")),
+    }
+}
+
+fn attest(text: &str) -> Result<Attest, String> {
+    match text {
+        "auto" => Ok(Attest::Auto),
+        "off" => Ok(Attest::Off),
+        other => Err(format!("{other:?} is not auto or off")),
+    }
+}
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| format!("{text:?} is not true or false"))
+}
+
+fn hours(text: &str) -> Result<u32, String> {
+    let hours = text.parse().ok().filter(|hours| (1..=720).contains(hours));
+    hours.ok_or_else(|| format!("{text:?} is not a number of hours from 1 to 720"))
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("{text:?} is not a number"))
+}
+
+/// `NAME@APP_ID`, one a line; or the word `none`.
+fn required_checks(text: &str, own_app: Option<u64>) -> Result<Vec<RequiredCheck>, BadInput> {
+    const NAME: &str = "required-checks";
+    if text == "none" {
+        return Ok(Vec::new());
+    }
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let check = |line: &str| {
+        let parts = line.rsplit_once('@');
+        let parts = parts.and_then(|(name, app)| Some((name.trim(), app.trim().parse().ok()?)));
+        let Some((name, app)) = parts.filter(|(name, _): &(&str, u64)| !name.is_empty()) else {
+            let words = format!(
+                "{line:?} is not `NAME@APP_ID`; the App's number is needed, for every App can \
+                 report any name (15368 is GitHub Actions)"
+            );
+            return Err(problem(NAME, words));
+        };
+        if Some(app) == own_app {
+            return Err(problem(
+                NAME,
+                format!("{name:?} is Gander's own check, which never counts"),
+            ));
+        }
+        Ok(RequiredCheck { name: name.to_owned(), app })
+    };
+    lines.map(check).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENOUGH: &[(&str, &str)] = &[
+        ("GITHUB_REPOSITORY", "acme/widgets"),
+        ("GITHUB_REPOSITORY_ID", "7"),
+        ("GITHUB_RUN_ID", "9"),
+        ("GITHUB_RUN_ATTEMPT", "1"),
+        ("GANDER_INPUT_COMMIT", "0123456789abcdef0123456789abcdef01234567"),
+        ("GANDER_INPUT_PULL", "12"),
+        ("GANDER_INPUT_REQUIRED_CHECKS", "ci / test (a@b)@15368\nlint@15368\n"),
+    ];
+
+    fn read(changed: &[(&str, &str)]) -> Result<PublishInputs, BadInput> {
+        let all: Vec<(&str, &str)> = changed.iter().chain(ENOUGH).copied().collect();
+        let find = |name: &str| {
+            let found = all.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned()).filter(|value| !value.is_empty())
+        };
+        PublishInputs::read(&find)
+    }
+
+    #[test]
+    fn what_is_not_said_has_the_strict_default() {
+        let inputs = read(&[]).unwrap();
+        assert_eq!(inputs.terms.role, Role::Maintain);
+        assert_eq!(inputs.terms.requester, Requester::IfAlone);
+        assert_eq!(inputs.terms.approval_hours, 24);
+        assert_eq!(inputs.terms.required[0].name, "ci / test (a@b)");
+        assert_eq!(inputs.terms.required[1], RequiredCheck { name: "lint".into(), app: 15_368 });
+        assert_eq!(inputs.asked.release, ReleaseId { pull: Number(12), attempt: 0 });
+    }
+
+    #[test]
+    fn required_checks_are_named_with_their_app_or_said_to_be_none() {
+        assert!(
+            read(&[("GANDER_INPUT_REQUIRED_CHECKS", "none")]).unwrap().terms.required.is_empty()
+        );
+        let own = [("GANDER_INPUT_GANDER_APP_ID", "15368")];
+        for (changed, word) in [
+            (vec![("GANDER_INPUT_REQUIRED_CHECKS", "")], "not given"),
+            (vec![("GANDER_INPUT_REQUIRED_CHECKS", "test")], "NAME@APP_ID"),
+            (vec![("GANDER_INPUT_REQUIRED_CHECKS", "test@ci")], "NAME@APP_ID"),
+            (vec![("GANDER_INPUT_REQUIRED_CHECKS", "@5")], "NAME@APP_ID"),
+            (own.to_vec(), "never counts"),
+        ] {
+            let bad = read(&changed).unwrap_err();
+            assert_eq!(bad.name, "required-checks");
+            assert!(bad.problem.contains(word), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_bad_input_is_named_as_in_the_workflow_file() {
+        for (name, value, shown) in [
+            ("GANDER_INPUT_APPROVER_ROLE", "read", "approver-role"),
+            ("GANDER_INPUT_REQUESTER", "yes", "requester"),
+            ("GANDER_INPUT_APPROVAL_HOURS", "0", "approval-hours"),
+            ("GANDER_INPUT_ATTEST", "on", "attest"),
+            ("GANDER_INPUT_COMMIT", "main", "commit"),
+            ("GANDER_INPUT_PULL", "x", "pull"),
+            ("GANDER_INPUT_RELEASE", "13.1", "release"),
+        ] {
+            assert_eq!(read(&[(name, value)]).unwrap_err().name, shown);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! *test*: the project's own checks, on a runner of their own.
+//!
+//! What holds: the exit status decides; on a machine that other jobs use too, commands run in the
+//! sandbox or not at all.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::commands::{self, Place};
+use super::{ActionError, End, Log, Report, files};
+use crate::core::report::publication::ran_summary;
+use crate::sandbox::Sandbox;
+use crate::verify::detect;
+
+/// Runs the checks of a checkout.
+///
+/// # Errors
+/// When they could not be run at all.
+pub async fn test(tree: &Path, sandbox: &dyn Sandbox, log: Log<'_>) -> Result<Report, ActionError> {
+    let rules = files::rules(tree)?;
+    let lines = lines(tree, &rules.verify.commands, sandbox)?;
+    let time = Duration::from_secs(u64::from(rules.verify.minutes) * 60);
+    let place = Place { tree, sandbox, time };
+    let (mut all, mut end) = (Vec::new(), End::Done);
+    for line in &lines {
+        let (ran, points) = commands::run(&place, line, log).await?;
+        points.iter().for_each(|point| log(&point.command()));
+        if !ran.passed {
+            end = End::Failed;
+        }
+        all.push(ran);
+    }
+    let result = if end == End::Done { "passed" } else { "failed" };
+    let outputs = vec![("result", result.to_owned())];
+    Ok(Report { end, summary: ran_summary("Tests", &all), outputs })
+}
+
+/// What the rules name, else what the files show.
+fn lines(
+    tree: &Path,
+    configured: &[String],
+    sandbox: &dyn Sandbox,
+) -> Result<Vec<String>, ActionError> {
+    if !configured.is_empty() {
+        return Ok(configured.to_vec());
+    }
+    let paths = files::paths(tree)?;
+    let package = std::fs::read_to_string(tree.join("package.json")).ok();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let project = detect::Project { paths: &paths, package_json: package.as_deref() };
+    let mut lines = detect::commands(&project);
+    if sandbox.name() == "none" {
+        // A fresh runner has fetched nothing yet, and may.
+        lines.iter_mut().for_each(|line| *line = line.replace(" --offline", ""));
+    }
+    if lines.is_empty() {
+        return Err(ActionError::Checkout(
+            "no test command was found in this project: name them in `.github/gander.toml` as \
+             `[verify] commands = [\"…\"]`, and check the repository out before this step"
+                .to_owned(),
+        ));
+    }
+    Ok(lines)
+}

@@ -1,0 +1,472 @@
+//! Whether a commit may be released, judged from what GitHub itself says.
+//!
+//! What holds: a [`Plan`] is made only here, and from nothing that the one who asks could have written:
+//! who may approve and what must be green comes from the workflow file, everything else from GitHub's
+//! answers and from the commit. A tag or file that is there already is kept or is a reason to stop, and
+//! is never replaced.
+
+use super::approval::{Approval, NotApproved, Question, Voice, judge as judge_voices};
+use super::changelog::Section;
+use super::command::Role;
+use super::id::{Branch, Login, Number, RepoId, Sha, Timestamp, UserId};
+use super::manifest::{Artifact, Digest, FileName, Manifest, ReleaseId, Run};
+use super::policy::{Release, Requester};
+
+/// The branches that release pull requests come from.
+pub const RELEASE_BRANCH: &str = "gander/release";
+
+/// What the workflow file asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// The least permission whose approval counts.
+    pub role: Role,
+    /// Whether whoever ordered the release counts.
+    pub requester: Requester,
+    /// What must be green; empty only where the file says `none`.
+    pub required: Vec<RequiredCheck>,
+    /// Hours after which an approval starts nothing new.
+    pub approval_hours: u32,
+}
+
+/// A check that must be green, and the App that has to say so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct RequiredCheck {
+    pub name: String,
+    pub app: u64,
+}
+
+/// What is asked: the hint that started the run, and the run itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Asked {
+    pub release: ReleaseId,
+    pub commit: Sha,
+    pub pull: Number,
+    pub run: Run,
+}
+
+/// What GitHub says, all of it read for this question.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The repository.
+    pub repository: RepoId,
+    /// Its default branch.
+    pub default_branch: Branch,
+    /// Whether the commit is on it.
+    pub on_default_branch: bool,
+    /// The release pull request. `None`: there is none of this number.
+    pub pull: Option<Pull>,
+    /// What people said about it.
+    pub voices: Vec<Voice>,
+    /// Whether nobody but whoever ordered it has the role.
+    pub alone: bool,
+    /// The checks on its head.
+    pub checks: Vec<SeenCheck>,
+    /// The rules at the commit.
+    pub rules: Result<Release, String>,
+    /// The newest section of the changelog at the commit.
+    pub section: Option<Section>,
+    /// What of the release is there already.
+    pub standing: Standing,
+    /// What the build made.
+    pub manifest: Manifest,
+    /// The files as they lie here.
+    pub files: Vec<Artifact>,
+    /// The present moment.
+    pub now: Timestamp,
+}
+
+/// A pull request as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Pull {
+    pub merged_as: Option<Sha>,
+    pub base: Branch,
+    pub head_branch: String,
+    /// Whether its branch is one of this repository.
+    pub from_here: bool,
+    pub head: Sha,
+    pub tree_of_head: Sha,
+    pub tree_of_commit: Sha,
+    /// Who ordered it, by its first commit.
+    pub ordered_by: Option<UserId>,
+}
+
+/// A check run, the newest of its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct SeenCheck {
+    pub name: String,
+    pub app: u64,
+    pub state: CheckState,
+}
+
+/// How a check stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum CheckState {
+    Green,
+    Running,
+    Red,
+    /// Skipped or neutral: no evidence.
+    Silent,
+}
+
+/// What is there under the tag's name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Where the tag is.
+    pub tag: Option<TagAt>,
+    /// Releases and drafts of this tag, newest first.
+    pub releases: Vec<ReleaseSeen>,
+}
+
+/// Where a tag points.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TagAt {
+    /// Right at a commit.
+    Commit(Sha),
+    /// At an object of its own.
+    Annotated,
+}
+
+/// A release or draft.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct ReleaseSeen {
+    pub id: u64,
+    pub draft: bool,
+    pub author: String,
+    /// Whether a workflow of this repository made it.
+    pub by_workflow: bool,
+    pub mark: Option<Mark>,
+    pub assets: Vec<AssetSeen>,
+}
+
+/// A file of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct AssetSeen {
+    pub name: String,
+    /// `None`: GitHub does not say.
+    pub sha256: Option<Digest>,
+    pub url: String,
+}
+
+/// The hidden line by which a release is found again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Mark {
+    pub commit: Sha,
+    pub files: Digest,
+}
+
+/// Leave to publish. Only [`judge`] gives it.
+#[derive(Debug)]
+pub struct Plan {
+    tag: String,
+    version: String,
+    notes: String,
+    mark: Mark,
+    files: Vec<Artifact>,
+    approval: Approval,
+    found: Option<ReleaseSeen>,
+    tagged: bool,
+}
+
+/// Why nothing is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Refused {
+    NoSuchPull,
+    NotMerged,
+    MergedAs { commit: Sha },
+    NotOnDefaultBranch { branch: Branch },
+    OtherBase { base: Branch, default: Branch },
+    NoReleaseBranch { branch: String },
+    FromAFork,
+    TreesDiffer { head: Sha },
+    BadRules { problem: String },
+    NoVersion,
+    NotApproved { why: NotApproved, head: Sha },
+    Expired { login: Login, hours: u32 },
+    CheckMissing { check: RequiredCheck },
+    CheckNotGreen { check: RequiredCheck, state: CheckState },
+    OtherBuild { what: &'static str, says: String, expected: String },
+    OtherAttempt { says: u64, now: u64 },
+    FileTwice { name: FileName },
+    FileMissing { name: FileName },
+    FileChanged { name: FileName },
+    FileUnknown { name: FileName },
+    TagElsewhere { tag: String, at: Option<Sha> },
+    ReleaseTaken { tag: String, author: String },
+    OtherCommit { tag: String, commit: Sha },
+    AssetDiffers { tag: String, name: String },
+    AssetUnknown { tag: String, name: String },
+}
+
+impl Mark {
+    /// The line, invisible on a page.
+    pub fn line(&self) -> String {
+        format!("<!-- gander release {} {} -->", self.commit, self.files)
+    }
+
+    /// The mark a text ends with.
+    pub fn of(body: &str) -> Option<Self> {
+        let line = body.trim_end().lines().last()?;
+        let inside = line.strip_prefix("<!-- gander release ")?.strip_suffix(" -->")?;
+        let (commit, files) = inside.split_once(' ')?;
+        Some(Self { commit: commit.parse().ok()?, files: files.parse().ok()? })
+    }
+}
+
+impl Plan {
+    /// The tag.
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+    /// The version, without a prefix.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+    /// The section of the changelog.
+    pub fn notes(&self) -> &str {
+        &self.notes
+    }
+    /// Where the tag goes, and with which files.
+    pub fn mark(&self) -> &Mark {
+        &self.mark
+    }
+    /// The files.
+    pub fn files(&self) -> &[Artifact] {
+        &self.files
+    }
+    /// Whose consent this rests on.
+    pub fn approval(&self) -> &Approval {
+        &self.approval
+    }
+    /// What a run before this one left.
+    pub fn found(&self) -> Option<&ReleaseSeen> {
+        self.found.as_ref()
+    }
+    /// Whether the tag is there.
+    pub fn tagged(&self) -> bool {
+        self.tagged
+    }
+    /// Whether the version is one before a release: `2.0.0-rc.1`.
+    pub fn prerelease(&self) -> bool {
+        self.version.split('+').next().unwrap_or_default().contains('-')
+    }
+}
+
+/// Whether this commit may be released as this, and if not, the first reason.
+///
+/// # Errors
+/// Why not.
+pub fn judge(asked: &Asked, terms: &Terms, facts: &Facts) -> Result<Plan, Refused> {
+    let pull = merged_release(asked, facts)?;
+    let (tag, section) = named(facts)?;
+    built_here(asked, facts, &tag)?;
+    let mark = Mark { commit: asked.commit.clone(), files: facts.manifest.digest() };
+    let found = unfinished(asked, facts, &tag, &mark)?;
+    let same = found.as_ref().is_some_and(|found| found.mark.as_ref() == Some(&mark));
+    if facts.manifest.run.attempt != asked.run.attempt && !same {
+        let says = facts.manifest.run.attempt;
+        return Err(Refused::OtherAttempt { says, now: asked.run.attempt });
+    }
+    checks_green(terms, facts)?;
+    let approval = approved(asked, terms, facts, pull, same)?;
+    Ok(Plan {
+        tagged: facts.standing.tag.is_some(),
+        version: section.version.clone(),
+        notes: section.notes.clone(),
+        files: facts.manifest.files.clone(),
+        tag,
+        mark,
+        approval,
+        found,
+    })
+}
+
+/// The pull request, if the commit is what became of it.
+fn merged_release<'a>(asked: &Asked, facts: &'a Facts) -> Result<&'a Pull, Refused> {
+    let pull = facts.pull.as_ref().ok_or(Refused::NoSuchPull)?;
+    let default = &facts.default_branch;
+    if !pull.from_here {
+        return Err(Refused::FromAFork);
+    }
+    if !is_release_branch(&pull.head_branch) {
+        return Err(Refused::NoReleaseBranch { branch: pull.head_branch.clone() });
+    }
+    if pull.base != *default {
+        let (base, default) = (pull.base.clone(), default.clone());
+        return Err(Refused::OtherBase { base, default });
+    }
+    match &pull.merged_as {
+        None => return Err(Refused::NotMerged),
+        Some(commit) if *commit != asked.commit => {
+            return Err(Refused::MergedAs { commit: commit.clone() });
+        }
+        Some(_) => {}
+    }
+    if !facts.on_default_branch {
+        return Err(Refused::NotOnDefaultBranch { branch: default.clone() });
+    }
+    if pull.tree_of_commit != pull.tree_of_head {
+        return Err(Refused::TreesDiffer { head: pull.head.clone() });
+    }
+    Ok(pull)
+}
+
+/// `gander/release`, and what may stand behind it.
+fn is_release_branch(branch: &str) -> bool {
+    branch
+        .strip_prefix(RELEASE_BRANCH)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '-']))
+}
+
+/// Tag and notes, from the commit alone.
+fn named(facts: &Facts) -> Result<(String, &Section), Refused> {
+    let bad = |problem: &str| Refused::BadRules { problem: problem.to_owned() };
+    let rules = facts.rules.as_ref().map_err(|problem| bad(problem))?;
+    let section = facts.section.as_ref().ok_or(Refused::NoVersion)?;
+    let tag = rules.tag_of(&section.version);
+    Ok((tag.ok_or_else(|| bad("[release] tag does not make a tag"))?, section))
+}
+
+/// The manifest is of this very run, and the files here are its files.
+fn built_here(asked: &Asked, facts: &Facts, tag: &str) -> Result<(), Refused> {
+    let manifest = &facts.manifest;
+    for (what, says, expected) in [
+        ("repository", manifest.repository.to_string(), facts.repository.to_string()),
+        ("commit", manifest.commit.to_string(), asked.commit.to_string()),
+        ("pull request", manifest.pull.to_string(), asked.pull.to_string()),
+        ("release", manifest.release.to_string(), asked.release.to_string()),
+        ("run", manifest.run.id.to_string(), asked.run.id.to_string()),
+        ("tag", manifest.tag.clone(), tag.to_owned()),
+    ] {
+        if says != expected {
+            return Err(Refused::OtherBuild { what, says, expected });
+        }
+    }
+    if let Some(name) = manifest.twice() {
+        return Err(Refused::FileTwice { name: name.clone() });
+    }
+    for file in &manifest.files {
+        match facts.files.iter().find(|here| here.name == file.name) {
+            None => return Err(Refused::FileMissing { name: file.name.clone() }),
+            Some(here) if here != file => {
+                return Err(Refused::FileChanged { name: file.name.clone() });
+            }
+            Some(_) => {}
+        }
+    }
+    let unknown = |here: &&Artifact| !manifest.files.iter().any(|file| file.name == here.name);
+    match facts.files.iter().find(unknown) {
+        Some(here) => Err(Refused::FileUnknown { name: here.name.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// What a run before this one left of the same release. Anything else under its name is a stop.
+fn unfinished(
+    asked: &Asked,
+    facts: &Facts,
+    tag: &str,
+    mark: &Mark,
+) -> Result<Option<ReleaseSeen>, Refused> {
+    let tag = || tag.to_owned();
+    match &facts.standing.tag {
+        None => {}
+        Some(TagAt::Commit(at)) if *at == asked.commit => {}
+        Some(TagAt::Commit(at)) => {
+            return Err(Refused::TagElsewhere { tag: tag(), at: Some(at.clone()) });
+        }
+        Some(TagAt::Annotated) => return Err(Refused::TagElsewhere { tag: tag(), at: None }),
+    }
+    let releases = &facts.standing.releases;
+    if let Some(foreign) = releases.iter().find(|it| !it.by_workflow || it.mark.is_none()) {
+        return Err(Refused::ReleaseTaken { tag: tag(), author: foreign.author.clone() });
+    }
+    let Some(found) = releases.iter().find(|it| !it.draft).or(releases.first()) else {
+        return Ok(None);
+    };
+    match &found.mark {
+        Some(found) if found.commit == mark.commit => {}
+        Some(found) => {
+            return Err(Refused::OtherCommit { tag: tag(), commit: found.commit.clone() });
+        }
+        None => return Err(Refused::ReleaseTaken { tag: tag(), author: found.author.clone() }),
+    }
+    assets_fit(facts, found, tag)?;
+    Ok(Some(found.clone()))
+}
+
+/// Every file of a release that is there is one of ours, with our content.
+fn assets_fit(facts: &Facts, found: &ReleaseSeen, tag: impl Fn() -> String) -> Result<(), Refused> {
+    let sums = Digest::of(facts.manifest.sums().as_bytes());
+    for asset in &found.assets {
+        let ours = facts.manifest.files.iter().find(|file| file.name.as_str() == asset.name);
+        let ours = ours.map(|file| &file.sha256);
+        let is_sums = asset.name == super::manifest::SUMS && !facts.manifest.files.is_empty();
+        let Some(ours) = ours.or(is_sums.then_some(&sums)) else {
+            return Err(Refused::AssetUnknown { tag: tag(), name: asset.name.clone() });
+        };
+        if asset.sha256.as_ref() != Some(ours) {
+            return Err(Refused::AssetDiffers { tag: tag(), name: asset.name.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn checks_green(terms: &Terms, facts: &Facts) -> Result<(), Refused> {
+    for check in &terms.required {
+        let named = |seen: &&SeenCheck| seen.name == check.name && seen.app == check.app;
+        let mut seen = facts.checks.iter().filter(named).peekable();
+        if seen.peek().is_none() {
+            return Err(Refused::CheckMissing { check: check.clone() });
+        }
+        if let Some(bad) = seen.find(|seen| seen.state != CheckState::Green) {
+            let (check, state) = (check.clone(), bad.state);
+            return Err(Refused::CheckNotGreen { check, state });
+        }
+    }
+    Ok(())
+}
+
+/// Somebody's consent to the head, young enough unless it only finishes what it began.
+fn approved(
+    asked: &Asked,
+    terms: &Terms,
+    facts: &Facts,
+    pull: &Pull,
+    resumes: bool,
+) -> Result<Approval, Refused> {
+    let question = Question {
+        repo: facts.repository,
+        pull: asked.pull,
+        head: &pull.head,
+        base: &pull.base,
+        // The workflow file is the rules here, and GitHub runs the one of the default branch.
+        rules: "workflow",
+        role: terms.role,
+        requester: terms.requester,
+        asked_by: pull.ordered_by,
+        alone: facts.alone,
+        // What was approved is what was merged, into the default branch: the trees say so.
+        since: Timestamp(i64::MIN),
+    };
+    let approval = judge_voices(&question, &facts.voices)
+        .map_err(|why| Refused::NotApproved { why, head: pull.head.clone() })?;
+    let end = approval.at().plus_seconds(i64::from(terms.approval_hours) * 3600);
+    if facts.now > end && !resumes {
+        let (login, hours) = (approval.login().clone(), terms.approval_hours);
+        return Err(Refused::Expired { login, hours });
+    }
+    Ok(approval)
+}
+
+#[cfg(test)]
+#[path = "witness_tests.rs"]
+mod tests;

@@ -1,0 +1,248 @@
+//! A release, made so that a run can stop anywhere and another can go on: found by listing, since a
+//! draft has no tag yet.
+//!
+//! What holds: nothing is deleted, moved or replaced here; files go only to the host that the API
+//! itself is on, or to github.com's own for uploads.
+
+use bytes::Bytes;
+use http::Method;
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::json;
+use url::Url;
+
+use super::{Answer, Forge, ForgeError, Scope, found, not_sent, payload, repo_path, segments};
+use super::{JSON, unreadable};
+use crate::core::event::Place;
+use crate::core::id::Sha;
+use crate::core::manifest::Digest;
+use crate::core::witness::{AssetSeen, Mark, ReleaseSeen, Standing, TagAt};
+
+/// A release that is not published yet.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
+pub struct Draft<'a> {
+    pub tag: &'a str,
+    pub commit: &'a Sha,
+    pub title: &'a str,
+    pub notes: &'a str,
+    pub prerelease: bool,
+}
+
+/// A release as the API shows it.
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct ReleaseAnswer {
+    pub id: u64,
+    pub html_url: String,
+    pub upload_url: String,
+    tag_name: String,
+    draft: bool,
+    #[serde(default)]
+    body: Option<String>,
+    author: Option<payload::User>,
+    #[serde(default)]
+    assets: Vec<AssetAnswer>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct AssetAnswer {
+    name: String,
+    #[serde(default)]
+    digest: Option<String>,
+    #[serde(default)]
+    browser_download_url: String,
+}
+
+#[derive(Deserialize)]
+struct AttestationsAnswer {
+    #[serde(default)]
+    attestations: Vec<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct RefAnswer {
+    object: RefObject,
+}
+
+#[derive(Deserialize)]
+struct RefObject {
+    sha: Sha,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// The account of a job's own token.
+const WORKFLOW: &str = "github-actions[bot]";
+const UPLOAD_TIME: std::time::Duration = std::time::Duration::from_secs(600);
+
+impl ReleaseAnswer {
+    fn seen(self) -> ReleaseSeen {
+        let author = self.author.map_or_else(|| "ghost".to_owned(), |author| author.login);
+        ReleaseSeen {
+            id: self.id,
+            draft: self.draft,
+            by_workflow: author == WORKFLOW,
+            author,
+            mark: self.body.as_deref().and_then(Mark::of),
+            assets: self.assets.into_iter().map(AssetAnswer::seen).collect(),
+        }
+    }
+}
+
+impl AssetAnswer {
+    fn seen(self) -> AssetSeen {
+        let sha256 = self.digest.as_deref().and_then(|digest| digest.strip_prefix("sha256:"));
+        let sha256 = sha256.and_then(|digest| digest.parse().ok());
+        AssetSeen { name: self.name, sha256, url: self.browser_download_url }
+    }
+}
+
+impl Forge {
+    /// What is there under a tag's name: the tag, releases and drafts.
+    pub async fn standing(&self, place: &Place, tag: &str) -> Result<Standing, ForgeError> {
+        let doing = "looking for what is released already";
+        let path = format!("{}/releases?per_page=100", repo_path(place));
+        let all: Vec<ReleaseAnswer> = self.list(place, Scope::Push, path, doing).await?;
+        let releases = all.into_iter().filter(|it| it.tag_name == tag);
+        Ok(Standing {
+            releases: releases.map(ReleaseAnswer::seen).collect(),
+            tag: self.tag(place, tag).await?,
+        })
+    }
+
+    /// Where a tag is.
+    pub async fn tag(&self, place: &Place, tag: &str) -> Result<Option<TagAt>, ForgeError> {
+        let path = format!("{}/git/ref/tags/{}", repo_path(place), segments(tag));
+        let answer = self.get::<RefAnswer>(place, Scope::Push, path, "looking for the tag").await;
+        Ok(found(answer)?.map(|it| match it.object.kind.as_str() {
+            "commit" => TagAt::Commit(it.object.sha),
+            _ => TagAt::Annotated,
+        }))
+    }
+
+    /// Whether GitHub holds an attestation of a file.
+    pub async fn is_attested(&self, place: &Place, file: &Digest) -> Result<bool, ForgeError> {
+        let path = format!("{}/attestations/sha256:{file}?per_page=1", repo_path(place));
+        let doing = "looking for an attestation";
+        match self.get::<AttestationsAnswer>(place, Scope::Push, path, doing).await {
+            Ok(answer) => Ok(!answer.attestations.is_empty()),
+            Err(error) if matches!(error.status(), Some(403 | 404)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One release with its address for uploads.
+    pub async fn release(&self, place: &Place, id: u64) -> Result<ReleaseAnswer, ForgeError> {
+        let path = format!("{}/releases/{id}", repo_path(place));
+        self.get(place, Scope::Push, path, "reading the release").await
+    }
+
+    /// Makes a draft; nobody without write access sees it.
+    pub async fn create_draft(
+        &self,
+        place: &Place,
+        draft: &Draft<'_>,
+    ) -> Result<ReleaseAnswer, ForgeError> {
+        let body = json!({
+            "tag_name": draft.tag,
+            "target_commitish": draft.commit,
+            "name": draft.title,
+            "body": draft.notes,
+            "draft": true,
+            "prerelease": draft.prerelease,
+        });
+        let to = (Method::POST, format!("{}/releases", repo_path(place)));
+        self.change(place, Scope::Push, to, &body, "making the draft of the release").await
+    }
+
+    /// Rewrites the notes of a draft.
+    pub async fn rewrite_draft(
+        &self,
+        place: &Place,
+        id: u64,
+        notes: &str,
+    ) -> Result<(), ForgeError> {
+        let to = (Method::PATCH, format!("{}/releases/{id}", repo_path(place)));
+        let body = json!({ "body": notes });
+        let doing = "rewriting the draft of the release";
+        self.change::<serde::de::IgnoredAny>(place, Scope::Push, to, &body, doing).await.map(drop)
+    }
+
+    /// Shows a draft to everybody.
+    pub async fn publish_draft(&self, place: &Place, id: u64) -> Result<ReleaseAnswer, ForgeError> {
+        let to = (Method::PATCH, format!("{}/releases/{id}", repo_path(place)));
+        let body = json!({ "draft": false });
+        self.change(place, Scope::Push, to, &body, "publishing the release").await
+    }
+
+    /// Makes a tag. Refused (422) if it exists.
+    pub async fn create_tag(
+        &self,
+        place: &Place,
+        tag: &str,
+        commit: &Sha,
+    ) -> Result<(), ForgeError> {
+        let to = (Method::POST, format!("{}/git/refs", repo_path(place)));
+        let body = json!({ "ref": format!("refs/tags/{tag}"), "sha": commit });
+        let doing = "making the tag";
+        self.change::<serde::de::IgnoredAny>(place, Scope::Push, to, &body, doing).await.map(drop)
+    }
+
+    /// Adds a file; says the digest GitHub worked out, if it does. Refused (422) if there is one of
+    /// that name.
+    pub async fn upload(
+        &self,
+        place: &Place,
+        release: &ReleaseAnswer,
+        name: &str,
+        content: Bytes,
+    ) -> Result<Option<Digest>, ForgeError> {
+        let doing = "uploading a file of the release";
+        let url = self.upload_url(release, name).ok_or_else(|| {
+            unreadable(doing, "the address for uploads is on a host that has no business here")
+        })?;
+        let session = self.session(place, Scope::Push).await?;
+        let request = http::Request::builder()
+            .method(Method::POST)
+            .uri(url.as_str())
+            .header("accept", JSON)
+            .header("x-github-api-version", super::API_VERSION)
+            .header("authorization", format!("Bearer {}", session.token.expose_secret()))
+            .header("content-type", "application/octet-stream")
+            .header("content-length", content.len())
+            .body(reqwest::Body::from(content))
+            .map_err(|error| unreadable(doing, error.to_string()))?;
+        let sending = tokio::time::timeout(UPLOAD_TIME, self.inner.egress.send(request)).await;
+        let response = match sending {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(not_sent(doing, error.into())),
+            Err(late) => return Err(not_sent(doing, late.into())),
+        };
+        let (parts, body) = response.into_parts();
+        let body = http_body_util::BodyExt::collect(body).await;
+        let body = body.map_err(|error| not_sent(doing, error.into()))?.to_bytes();
+        let answer = Answer { status: parts.status, headers: parts.headers, body };
+        let asset: AssetAnswer = answer.judged(doing)?.json(doing)?;
+        Ok(asset.seen().sha256)
+    }
+
+    /// Where files of a release go. `None`: not where this API's files go.
+    fn upload_url(&self, release: &ReleaseAnswer, name: &str) -> Option<Url> {
+        let text = release.upload_url.split('{').next().unwrap_or_default();
+        let mut url = Url::parse(text).ok()?;
+        let api = &self.inner.config.api;
+        let same = url.scheme() == api.scheme()
+            && url.host_str() == api.host_str()
+            && url.port_or_known_default() == api.port_or_known_default();
+        let public = api.host_str() == Some("api.github.com")
+            && url.scheme() == "https"
+            && url.host_str() == Some(UPLOADS_HOST)
+            && url.port().is_none();
+        url.query_pairs_mut().clear().append_pair("name", name);
+        (same || public).then_some(url)
+    }
+}
+
+/// Where github.com takes files.
+pub const UPLOADS_HOST: &str = "uploads.github.com";

@@ -1,0 +1,390 @@
+//! Asking GitHub itself whether something may be released.
+//!
+//! What holds: nothing here comes from an event or from Gander's own memory; whether a comment was
+//! edited is asked of GraphQL, for REST's time stamps do not say who or what moved them.
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    Call, Forge, ForgeError, JSON, Scope, found, payload, repo_path, segments, unreadable,
+};
+use crate::core::approval::{Stand, Word};
+use crate::core::command::Role;
+use crate::core::event::{Actor, Place};
+use crate::core::id::{Branch, CommentId, Number, RepoId, ReviewId, Sha, Timestamp, UserId};
+use crate::core::witness::{CheckState, SeenCheck};
+
+/// A pull request as it is now.
+#[derive(Debug, Clone)]
+pub struct PullWitness {
+    /// The commit it became; `None` while it is not merged.
+    pub merged_as: Option<Sha>,
+    /// The branch it went into.
+    pub base: Branch,
+    /// The branch it came from.
+    pub head_branch: String,
+    /// The repository that branch is in; `None` when that is gone.
+    pub head_repository: Option<RepoId>,
+    /// Its head.
+    pub head: Sha,
+}
+
+/// What somebody said about a commit; what they may do is asked for separately.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// Who.
+    pub by: Actor,
+    /// What.
+    pub stand: Stand,
+    /// About which commit.
+    pub commit: Sha,
+    /// Where.
+    pub word: Word,
+    /// When.
+    pub at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct PullAnswer {
+    #[serde(default)]
+    merged: bool,
+    #[serde(default)]
+    merge_commit_sha: Option<Sha>,
+    head: End,
+    base: End,
+}
+
+#[derive(Deserialize)]
+struct End {
+    #[serde(rename = "ref")]
+    branch: String,
+    sha: Sha,
+    repo: Option<EndRepository>,
+}
+
+#[derive(Deserialize)]
+struct EndRepository {
+    id: RepoId,
+}
+
+#[derive(Deserialize)]
+struct ListedCommit {
+    commit: Message,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    #[serde(default)]
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Comparison {
+    status: String,
+}
+
+#[derive(Deserialize)]
+struct ReviewAnswer {
+    id: u64,
+    user: Option<payload::User>,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    commit_id: Option<Sha>,
+    #[serde(default)]
+    submitted_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct CommentAnswer {
+    id: CommentId,
+    node_id: String,
+    user: Option<payload::User>,
+    #[serde(default)]
+    body: Option<String>,
+    created_at: String,
+}
+
+#[derive(Deserialize)]
+struct EditAnswer {
+    node: Option<EditedComment>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EditedComment {
+    #[serde(default)]
+    database_id: Option<u64>,
+    #[serde(default)]
+    last_edited_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RunsAnswer {
+    check_runs: Vec<RunAnswer>,
+}
+
+#[derive(Deserialize)]
+struct RunAnswer {
+    name: String,
+    status: String,
+    conclusion: Option<String>,
+    app: Option<payload::AppId>,
+}
+
+#[derive(Deserialize)]
+struct Holder {
+    id: UserId,
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    permissions: payload::PermissionBits,
+}
+
+const EDITED: &str = "\
+query($id: ID!) {
+  node(id: $id) {
+    ... on IssueComment { databaseId lastEditedAt }
+  }
+}";
+
+impl Forge {
+    /// A pull request as it is now. `None`: there is none of this number.
+    pub async fn pull_witness(
+        &self,
+        place: &Place,
+        number: Number,
+    ) -> Result<Option<PullWitness>, ForgeError> {
+        let doing = "reading the release pull request";
+        let path = format!("{}/pulls/{number}", repo_path(place));
+        let Some(pull) = found(self.get::<PullAnswer>(place, Scope::Read, path, doing).await)?
+        else {
+            return Ok(None);
+        };
+        let base = pull.base.branch.parse();
+        Ok(Some(PullWitness {
+            merged_as: pull.merge_commit_sha.filter(|_| pull.merged),
+            base: base
+                .map_err(|bad: crate::core::id::Malformed| unreadable(doing, bad.to_string()))?,
+            head_branch: pull.head.branch,
+            head_repository: pull.head.repo.map(|repo| repo.id),
+            head: pull.head.sha,
+        }))
+    }
+
+    /// Who ordered a release, by the trailer in the first commit of its pull request.
+    pub async fn ordered_by(
+        &self,
+        place: &Place,
+        number: Number,
+    ) -> Result<Option<UserId>, ForgeError> {
+        let path = format!("{}/pulls/{number}/commits?per_page=1", repo_path(place));
+        let doing = "reading who ordered the release";
+        let commits: Vec<ListedCommit> = self.get(place, Scope::Read, path, doing).await?;
+        Ok(commits.first().and_then(|first| trailer(&first.commit.message)))
+    }
+
+    /// The tree of a commit. `None`: there is no such commit here.
+    pub async fn tree_of(&self, place: &Place, sha: &Sha) -> Result<Option<Sha>, ForgeError> {
+        let path = format!("{}/git/commits/{sha}", repo_path(place));
+        let doing = "reading a commit";
+        let commit = self.get::<payload::GitCommit>(place, Scope::Read, path, doing).await;
+        Ok(found(commit)?.map(|commit| commit.tree.sha))
+    }
+
+    /// Whether a commit is part of a branch.
+    pub async fn is_on(
+        &self,
+        place: &Place,
+        sha: &Sha,
+        branch: &Branch,
+    ) -> Result<bool, ForgeError> {
+        let branch = segments(branch.as_str());
+        let path = format!("{}/compare/{sha}...{branch}?per_page=1", repo_path(place));
+        let doing = "asking whether the commit is on the default branch";
+        let answer = found(self.get::<Comparison>(place, Scope::Read, path, doing).await)?;
+        Ok(answer.is_some_and(|it| matches!(it.status.as_str(), "ahead" | "identical")))
+    }
+
+    /// Everything people said about a pull request that could approve `head` or forbid it.
+    pub async fn said(
+        &self,
+        place: &Place,
+        number: Number,
+        head: &Sha,
+        prefix: &str,
+    ) -> Result<Vec<Said>, ForgeError> {
+        let doing = "reading the reviews";
+        let path = format!("{}/pulls/{number}/reviews?per_page=100", repo_path(place));
+        let reviews: Vec<ReviewAnswer> = self.list(place, Scope::Read, path, doing).await?;
+        let mut said: Vec<Said> = reviews.into_iter().filter_map(review).collect();
+        let doing = "reading the comments";
+        let path = format!("{}/issues/{number}/comments?per_page=100", repo_path(place));
+        let comments: Vec<CommentAnswer> = self.list(place, Scope::Read, path, doing).await?;
+        for comment in comments {
+            let approves = approves(comment.body.as_deref().unwrap_or_default(), head, prefix);
+            let (Some(by), true) = (comment.user.as_ref().and_then(actor), approves) else {
+                continue;
+            };
+            let edited = self.was_edited(place, &comment).await?;
+            let Some(at) = moment(&comment.created_at) else { continue };
+            let word = Word::Comment { id: comment.id, edited };
+            said.push(Said { by, stand: Stand::Approves, commit: head.clone(), word, at });
+        }
+        Ok(said)
+    }
+
+    async fn was_edited(&self, place: &Place, comment: &CommentAnswer) -> Result<bool, ForgeError> {
+        let doing = "asking whether a comment was edited";
+        let variables = json!({ "id": comment.node_id });
+        let answer: EditAnswer = self.graphql(place, Scope::Read, EDITED, variables, doing).await?;
+        // What is not there any more, or is another comment, proves nothing.
+        let same = answer.node.filter(|node| node.database_id == Some(comment.id.0));
+        Ok(same.is_none_or(|node| node.last_edited_at.is_some()))
+    }
+
+    /// The newest check runs of each kind on a commit. What names no App is left out.
+    pub async fn checks_seen(
+        &self,
+        place: &Place,
+        sha: &Sha,
+    ) -> Result<Vec<SeenCheck>, ForgeError> {
+        let doing = "reading the checks";
+        let mut next = Some(format!("{}/commits/{sha}/check-runs?per_page=100", repo_path(place)));
+        let mut seen = Vec::new();
+        while let Some(path) = next.take() {
+            let call = Call { method: Method::GET, path, body: None, accept: JSON, doing };
+            let answer = self.call(place, Scope::Read, call).await?;
+            let runs: RunsAnswer = answer.json(doing)?;
+            next = self.next_page(&answer, doing)?;
+            seen.extend(runs.check_runs.into_iter().filter_map(|run| {
+                let state = state_of(&run);
+                Some(SeenCheck { app: run.app?.id, name: run.name, state })
+            }));
+        }
+        Ok(seen)
+    }
+
+    /// The people who have at least this role. `None`: GitHub does not tell this token.
+    pub async fn holders(
+        &self,
+        place: &Place,
+        role: Role,
+    ) -> Result<Option<Vec<UserId>>, ForgeError> {
+        let path = format!("{}/collaborators?per_page=100", repo_path(place));
+        let answer: Result<Vec<Holder>, _> =
+            self.list(place, Scope::Read, path, "asking who could approve").await;
+        match answer {
+            Ok(all) => Ok(Some(
+                all.into_iter()
+                    .filter(|one| one.kind == "User" && role_of(one.permissions) >= role)
+                    .map(|one| one.id)
+                    .collect(),
+            )),
+            Err(error) if matches!(error.status(), Some(403 | 404)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn review(review: ReviewAnswer) -> Option<Said> {
+    let stand = match review.state.as_str() {
+        "APPROVED" => Stand::Approves,
+        "CHANGES_REQUESTED" => Stand::Objects,
+        "DISMISSED" => Stand::TakenBack,
+        _ => return None,
+    };
+    Some(Said {
+        by: review.user.as_ref().and_then(actor)?,
+        stand,
+        commit: review.commit_id?,
+        word: Word::Review(ReviewId(review.id)),
+        at: moment(&review.submitted_at?)?,
+    })
+}
+
+/// Whether the first line is `/gander approve SHA`, with at least twelve digits of this commit.
+fn approves(body: &str, head: &Sha, prefix: &str) -> bool {
+    let line = body.lines().next().unwrap_or_default().trim_end();
+    let sha = line.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(" approve "));
+    sha.is_some_and(|sha| {
+        let sha = sha.trim().to_ascii_lowercase();
+        sha.len() >= 12 && head.as_str().starts_with(&sha)
+    })
+}
+
+/// The number in `Requested-by: LOGIN <NUMBER+LOGIN@…>`, or in `Requested-by: NUMBER+LOGIN`.
+fn trailer(message: &str) -> Option<UserId> {
+    let value = message.lines().rev().find_map(|line| line.strip_prefix("Requested-by:"))?;
+    let address = value.rsplit('<').next().unwrap_or(value).trim();
+    let (number, _) = address.split_once('+')?;
+    number.parse().ok().map(UserId)
+}
+
+fn actor(user: &payload::User) -> Option<Actor> {
+    let login = user.login.parse().ok()?;
+    Some(Actor { id: user.id, login, person: user.kind == "User" })
+}
+
+fn moment(text: &str) -> Option<Timestamp> {
+    let moment = chrono::DateTime::parse_from_rfc3339(text).ok()?;
+    Some(Timestamp(moment.timestamp_millis()))
+}
+
+fn state_of(run: &RunAnswer) -> CheckState {
+    match (run.status.as_str(), run.conclusion.as_deref()) {
+        ("completed", Some("success")) => CheckState::Green,
+        ("completed", Some("neutral" | "skipped" | "stale")) => CheckState::Silent,
+        ("completed", _) => CheckState::Red,
+        _ => CheckState::Running,
+    }
+}
+
+fn role_of(bits: payload::PermissionBits) -> Role {
+    let ladder = [
+        (bits.admin, Role::Admin),
+        (bits.maintain, Role::Maintain),
+        (bits.push, Role::Write),
+        (bits.triage, Role::Triage),
+        (bits.pull, Role::Read),
+    ];
+    ladder.iter().find(|(has, _)| *has).map_or(Role::None, |(_, role)| *role)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_line_approves_and_only_by_enough_digits_of_the_head() {
+        let head: Sha = "0123456789abcdef0123456789abcdef01234567".parse().unwrap();
+        let says = |body: &str| approves(body, &head, "/gander");
+        assert!(says("/gander approve 0123456789ab"));
+        assert!(says("/gander approve 0123456789ABCDEF\nThanks!"));
+        for bad in [
+            "/gander approve",
+            "/gander approve 0123456789a",
+            "/gander approve fedcba987654",
+            "> /gander approve 0123456789ab",
+            "    /gander approve 0123456789ab",
+            "Hi\n/gander approve 0123456789ab",
+            "/gander approve 0123456789ab x",
+            "/gander-approve 0123456789ab",
+        ] {
+            assert!(!says(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_ordered_a_release_stands_in_its_first_commit() {
+        let long =
+            "chore: release 1.2.0\n\nRequested-by: mona <42+mona@users.noreply.github.com>\n";
+        assert_eq!(trailer(long), Some(UserId(42)));
+        assert_eq!(trailer("x\n\nRequested-by: 42+mona\n"), Some(UserId(42)));
+        for bad in ["x", "x\n\nRequested-by: mona\n", "x\n\nRequested-by: x+y\n"] {
+            assert_eq!(trailer(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The companion Action, from an approved release pull request to a published release: the real
+//! program, in processes of its own, against a GitHub in a box.
+// Stories run real processes; clippy's leave to unwrap in tests does not reach their helpers.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
+
+#[path = "../contract/src/client.rs"]
+#[allow(dead_code, missing_docs, unreachable_pub, clippy::needless_pass_by_value)]
+mod client;
+mod publish;
+mod releases;
+mod tokens;
+mod world;
