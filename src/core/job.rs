@@ -416,10 +416,7 @@ pub fn advance(job: &Job, fact: &Fact) -> Option<(Job, Vec<Effect>)> {
 impl Stage {
     /// Whether Gander itself is at work, so that its own failures are facts about the job.
     fn is_ours(&self) -> bool {
-        !matches!(
-            self,
-            Self::Queued | Self::Holding { .. } | Self::InReview { .. } | Self::Done(_)
-        )
+        !matches!(self, Self::Queued | Self::Holding { .. } | Self::InReview { .. } | Self::Done(_))
     }
 
     /// Whether it goes on with what this step learns.

@@ -335,10 +335,9 @@ pub fn headline(job: &Job) -> String {
         Stage::Answering { .. } => "**Answering** the review".to_owned(),
         Stage::Merging { head, .. } => format!("**Merging** `{}`", head.short()),
         Stage::Publishing { round: 2.. } => "**Pushing** the change".to_owned(),
-        Stage::Fixing { round: round @ 2.., attempt } => format!(
-            "**Working** on round {round}, attempt {attempt} of {}",
-            job.attempts_allowed()
-        ),
+        Stage::Fixing { round: round @ 2.., attempt } => {
+            format!("**Working** on round {round}, attempt {attempt} of {}", job.attempts_allowed())
+        }
         Stage::Preparing => "**Reading** the rules and the code".to_owned(),
         Stage::Fixing { attempt, .. } => {
             format!("**Working** on the {work}, attempt {attempt} of {}", job.attempts_allowed())

@@ -141,11 +141,7 @@ impl Forge {
     }
 
     /// The log of a red check that GitHub Actions ran: `None` where there is none to be had.
-    pub async fn check_log(
-        &self,
-        place: &Place,
-        run: u64,
-    ) -> Result<Option<String>, ForgeError> {
+    pub async fn check_log(&self, place: &Place, run: u64) -> Result<Option<String>, ForgeError> {
         // A check run of GitHub Actions carries the number of its job.
         let path = format!("{}/actions/jobs/{run}/logs", repo_path(place));
         let doing = "reading the log of a check";

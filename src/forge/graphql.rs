@@ -31,8 +31,7 @@ impl Forge {
         let body = Some(json!({"query": document, "variables": variables}));
         let path = PATH.to_owned();
         let call = Call { method: Method::POST, path, body, accept: JSON, doing };
-        let answer: payload::GraphqlAnswer<T> =
-            self.call(place, scope, call).await?.json(doing)?;
+        let answer: payload::GraphqlAnswer<T> = self.call(place, scope, call).await?.json(doing)?;
         if let Some(error) = answer.errors.into_iter().next() {
             // GitHub answers 200 here; these are the statuses REST would have.
             let status = match error.kind.as_str() {

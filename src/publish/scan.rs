@@ -91,7 +91,9 @@ fn well_formed(node: Node) -> Result<Node, String> {
         return Err("it has no `on`".to_owned());
     }
     match node.get("jobs") {
-        Some(Node::Map(jobs)) if jobs.iter().all(|(_, job)| matches!(job, Node::Map(_))) => Ok(node),
+        Some(Node::Map(jobs)) if jobs.iter().all(|(_, job)| matches!(job, Node::Map(_))) => {
+            Ok(node)
+        }
         _ => Err("its `jobs` cannot be understood".to_owned()),
     }
 }
@@ -168,7 +170,9 @@ fn secrets_in(key: &str, part: &Node) -> Vec<Why> {
 
 /// What stands between `${{` and `}}`. One without an end counts to the end.
 fn expressions(text: &str) -> impl Iterator<Item = &str> {
-    text.split("${{").skip(1).map(|after| after.split_once("}}").map_or(after, |(inside, _)| inside))
+    text.split("${{")
+        .skip(1)
+        .map(|after| after.split_once("}}").map_or(after, |(inside, _)| inside))
 }
 
 fn secrets_of(expression: &str) -> Vec<Why> {

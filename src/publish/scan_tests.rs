@@ -63,15 +63,9 @@ fn each_power_is_seen_and_named() {
             "{runs-on: ubuntu-latest, env: {K: \"${{ Secrets['A'] }}\"}}",
             "gets all of the repository's secrets",
         ),
-        (
-            "{runs-on: ubuntu-latest, env: {K: '${{ secrets . KEY }}'}}",
-            "gets the secret `KEY`",
-        ),
+        ("{runs-on: ubuntu-latest, env: {K: '${{ secrets . KEY }}'}}", "gets the secret `KEY`"),
         ("{runs-on: ubuntu-latest, environment: prod}", "gets the secrets of an environment"),
-        (
-            "{runs-on: ubuntu-latest, permissions: write-all}",
-            "gets a token with `write-all`",
-        ),
+        ("{runs-on: ubuntu-latest, permissions: write-all}", "gets a token with `write-all`"),
         (
             "{runs-on: ubuntu-latest, permissions: {contents: write}}",
             "gets a token with `contents: write`",
@@ -80,14 +74,8 @@ fn each_power_is_seen_and_named() {
             "{runs-on: ubuntu-latest, permissions: {id-token: write}}",
             "gets a token with `id-token: write`",
         ),
-        (
-            "{runs-on: self-hosted}",
-            "runs on `self-hosted`, which may be a machine of your own",
-        ),
-        (
-            "{runs-on: [ubuntu-latest, gpu]}",
-            "runs on `gpu`, which may be a machine of your own",
-        ),
+        ("{runs-on: self-hosted}", "runs on `self-hosted`, which may be a machine of your own"),
+        ("{runs-on: [ubuntu-latest, gpu]}", "runs on `gpu`, which may be a machine of your own"),
         (
             "{runs-on: {group: big}}",
             "runs on `a group of runners`, which may be a machine of your own",
@@ -125,7 +113,8 @@ fn a_file_that_says_nothing_of_permissions_counts_and_says_why() {
     assert!(found[0].is_unknown());
     assert!(found[0].to_string().contains("names no `permissions`"), "{}", found[0]);
     // What the job says itself counts alone.
-    let file = "on: push\npermissions: write-all\njobs: {t: {runs-on: ubuntu-latest, permissions: {}}}\n";
+    let file =
+        "on: push\npermissions: write-all\njobs: {t: {runs-on: ubuntu-latest, permissions: {}}}\n";
     assert_eq!(scanned(&[("ci.yml", file)]), [""; 0]);
 }
 
@@ -153,11 +142,15 @@ fn a_workflow_in_the_repository_is_followed_one_call_deep() {
     let (one, two) = (".github/workflows/ci.yml", ".github/workflows/called.yml");
     assert_eq!(
         scanned(&[(one, caller), (two, called)]),
-        ["`.github/workflows/called.yml`, job `d`: runs on `self-hosted`, which may be a machine of your own"]
+        [
+            "`.github/workflows/called.yml`, job `d`: runs on `self-hosted`, which may be a machine of your own"
+        ]
     );
     assert_eq!(
         scanned(&[(one, caller), (two, further)]),
-        ["`.github/workflows/called.yml`, job `d`: calls `./.github/workflows/further.yml`, which was not looked into"]
+        [
+            "`.github/workflows/called.yml`, job `d`: calls `./.github/workflows/further.yml`, which was not looked into"
+        ]
     );
     let inherits = caller.replace("called.yml}", "called.yml, secrets: inherit}");
     let quiet = "on: workflow_call\njobs: {d: {runs-on: ubuntu-latest}}\n";

@@ -89,7 +89,10 @@ impl Surface for CheckRun<'_> {
         // While a round is made, the last head keeps what was said of it.
         let settled = matches!(
             job.stage,
-            Stage::InReview { .. } | Stage::Answering { .. } | Stage::Merging { .. } | Stage::Done(_)
+            Stage::InReview { .. }
+                | Stage::Answering { .. }
+                | Stage::Merging { .. }
+                | Stage::Done(_)
         );
         let ours = job.review.proof.as_ref().is_some_and(|it| it.ours && it.head == pull.head);
         if !(settled && ours) {

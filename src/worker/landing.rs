@@ -94,8 +94,7 @@ impl Worker {
         let rooms = self.rooms(job, &at).await?;
         let logs = rooms.records.join(format!("head-{}", head.short()));
         let nothing = Patch::default();
-        let evidence =
-            fix::check(&about(job, rules, &at), &rooms, &nothing, &logs, stop).await?;
+        let evidence = fix::check(&about(job, rules, &at), &rooms, &nothing, &logs, stop).await?;
         let failed = match evidence.verdict() {
             Verdict::Green(_) => None,
             Verdict::Red | Verdict::Unknown => {
@@ -160,8 +159,7 @@ impl Worker {
 
     /// Says on the pull request why it does not go on: once for each situation.
     pub(super) async fn explain(&self, job: &Job) -> Result<(), Fault> {
-        let (Some(pull), Some(text)) =
-            (&job.pull, report::explanation(job, &self.setting(job)))
+        let (Some(pull), Some(text)) = (&job.pull, report::explanation(job, &self.setting(job)))
         else {
             return Ok(());
         };

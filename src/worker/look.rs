@@ -66,10 +66,8 @@ impl Worker {
         let consent = self.consent(place, question, &voices).await?;
         let ci = self.ci(job, &detail, &in_force, now).await?;
         let requests = self.requests(place, pull.number, &reviews, &mut roles).await?;
-        let clean = matches!(
-            detail.mergeable_state.as_deref(),
-            Some("clean" | "unstable" | "has_hooks")
-        );
+        let clean =
+            matches!(detail.mergeable_state.as_deref(), Some("clean" | "unstable" | "has_hooks"));
         Ok(Some(Sight {
             at: now,
             state: PullState::Open,
@@ -179,12 +177,7 @@ impl Worker {
         Ok(judge(&Question { alone, ..question }, voices))
     }
 
-    async fn role(
-        &self,
-        place: &Place,
-        actor: &Actor,
-        roles: &mut Roles,
-    ) -> Result<Role, Fault> {
+    async fn role(&self, place: &Place, actor: &Actor, roles: &mut Roles) -> Result<Role, Fault> {
         if !actor.person {
             return Ok(Role::None);
         }
@@ -267,7 +260,8 @@ impl Worker {
             let spoke = |it: &&CheckState| names(check, it) && it.state == State::Green;
             !states.iter().any(|it| spoke(&it)) && !pending.contains(&check.name)
         };
-        let silent: Vec<String> = required.iter().filter(silent).map(|it| it.name.clone()).collect();
+        let silent: Vec<String> =
+            required.iter().filter(silent).map(|it| it.name.clone()).collect();
         pending.extend(silent);
         if pending.is_empty() && required.is_empty() {
             pending.extend(self.unsettled(job, &pull.head.sha, now).await?);

@@ -26,9 +26,9 @@ use crate::sandbox::Sandbox;
 use crate::store::{Claim, Commit, JobWrite, Lease, LedgerEntry, Store, StoreError, Stored};
 
 mod fault;
+mod fix;
 mod landing;
 mod look;
-mod fix;
 mod perform;
 mod round;
 mod route;

@@ -325,7 +325,11 @@ impl Worker {
     }
 
     /// The mirror with this commit in it. Costs nothing when it is there.
-    pub(super) async fn mirror(&self, job: &Job, sha: &crate::core::id::Sha) -> Result<Mirror, Fault> {
+    pub(super) async fn mirror(
+        &self,
+        job: &Job,
+        sha: &crate::core::id::Sha,
+    ) -> Result<Mirror, Fault> {
         let cache = self.parts.settings.data.join("mirrors");
         let mirror = Mirror::open(&cache, &job.place.repo.to_string()).await?;
         if mirror.has(sha).await {

@@ -178,7 +178,8 @@ impl Worker {
         let Some(pull) = &job.pull else { return Ok(String::new()) };
         let states = forge.checks(&job.place, &pull.head).await?;
         let red = states.iter().find(|it| it.name == check && it.state == State::Red);
-        let mut text = format!("The check \"{check}\" is red on this change, and green without it.\n");
+        let mut text =
+            format!("The check \"{check}\" is red on this change, and green without it.\n");
         let Some(red) = red else { return Ok(text) };
         let _ = write!(text, "\n{}\n", distill::distill(&red.summary, LOG_CAP / 4));
         if let Some(run) = red.run {

@@ -318,9 +318,10 @@ impl Job {
         }
         let before = self.clone();
         self.adopt(sight);
-        let limits = self.rules.as_ref().map_or((1, 0), |rules| {
-            (rules.limits.rounds, rules.limits.ci_repairs)
-        });
+        let limits = self
+            .rules
+            .as_ref()
+            .map_or((1, 0), |rules| (rules.limits.rounds, rules.limits.ci_repairs));
         if let Some(next) = self.next_round(sight, limits) {
             let asked = matches!(next.cause, Cause::People);
             if asked && self.rounds_asked(round) >= limits.0 {
@@ -370,8 +371,7 @@ impl Job {
             self.rules = Some(rules.clone());
         }
         let bound = self.review.binding.as_ref();
-        let same =
-            bound.is_some_and(|it| it.base == sight.base && it.rules == sight.rules_digest);
+        let same = bound.is_some_and(|it| it.base == sight.base && it.rules == sight.rules_digest);
         if !same {
             let since = if bound.is_some() { sight.at } else { Timestamp(0) };
             let rules = sight.rules_digest.clone();
@@ -479,9 +479,7 @@ impl Job {
     /// What an unapproved pull request waits for: a failed round stays told until somebody acts.
     fn unapproved(&self) -> Waiting {
         match &self.review.waiting {
-            Some(
-                kept @ (Waiting::RoundFailed { .. } | Waiting::RoundsUsed { .. }),
-            ) => kept.clone(),
+            Some(kept @ (Waiting::RoundFailed { .. } | Waiting::RoundsUsed { .. })) => kept.clone(),
             _ => Waiting::Review,
         }
     }

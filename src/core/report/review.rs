@@ -9,7 +9,9 @@ use super::{Setting, declined, first_words, marker, s, signed};
 use crate::core::approval::NotApproved;
 use crate::core::command::Role;
 use crate::core::id::Sha;
-use crate::core::job::{Cause, Ending, Job, NoRepair, Outcome, Round, Stage, ThreadAnswer, Waiting};
+use crate::core::job::{
+    Cause, Ending, Job, NoRepair, Outcome, Round, Stage, ThreadAnswer, Waiting,
+};
 use crate::core::policy::{MergeOn, RULES_PATH};
 use crate::core::text::{boxed, inline};
 
@@ -55,7 +57,9 @@ pub fn held(job: &Job, prefix: &str) -> String {
     if job.review.risks.is_empty() {
         let _ = write!(text, " `[publish] mode = \"hold\"` in `{RULES_PATH}` asks for that.");
     } else {
-        text.push_str(" Pushing it would let workflows of this repository run on it with rights:\n");
+        text.push_str(
+            " Pushing it would let workflows of this repository run on it with rights:\n",
+        );
         for risk in &job.review.risks {
             let _ = write!(text, "\n- {}", inline(risk, 300));
         }
@@ -117,10 +121,9 @@ fn outcome(job: &Job) -> Option<String> {
     let prefix = "/gander";
     Some(match job.review.round.as_ref()?.outcome.as_ref()? {
         Outcome::Pushed { head } => format!("Done in `{}`, and checked.", head.short()),
-        Outcome::NoChange { why } => format!(
-            "The model found nothing to change. In its words:\n\n{}",
-            boxed(why, 2000)
-        ),
+        Outcome::NoChange { why } => {
+            format!("The model found nothing to change. In its words:\n\n{}", boxed(why, 2000))
+        }
         Outcome::GaveUp { why } => format!(
             "No attempt passed the checks, so nothing was pushed. The last one ended with:\n\n{}",
             boxed(why, 2000)
@@ -225,9 +228,11 @@ fn explained(job: &Job, waiting: &Waiting, prefix: &str) -> String {
              `{prefix} retry` on #{} with what matters.",
             job.subject
         ),
-        Waiting::Conflict => "**It conflicts with its base.** Merge the base into the branch, and it \
+        Waiting::Conflict => {
+            "**It conflicts with its base.** Merge the base into the branch, and it \
                               goes on: the new commit is checked, and needs an approval of its own."
-            .to_owned(),
+                .to_owned()
+        }
         Waiting::Blocked { head, why } => format!(
             "**GitHub does not merge `{}`**: {}\n\nGander tries again when that changes.",
             head.short(),
@@ -312,13 +317,18 @@ fn red(check: &str, why: &NoRepair, prefix: &str) -> String {
 /// The answer to `approve` without a commit, or with one that is not the head.
 pub fn approve_how(head: Option<&Sha>, said: Option<&str>, prefix: &str) -> String {
     let Some(head) = head else {
-        return format!("There is no pull request of Gander's here to approve. `{prefix} status` shows more.");
+        return format!(
+            "There is no pull request of Gander's here to approve. `{prefix} status` shows more."
+        );
     };
     let why = match said {
         None => "An approval names the commit it is for.".to_owned(),
         Some(said) => format!("`{}` is not the head of this branch.", code(said)),
     };
-    format!("{why} To approve what stands here now:\n\n```text\n{prefix} approve {}\n```", head.short())
+    format!(
+        "{why} To approve what stands here now:\n\n```text\n{prefix} approve {}\n```",
+        head.short()
+    )
 }
 
 /// The answer to a command that needs a pull request of Gander's that is open.

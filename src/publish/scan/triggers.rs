@@ -73,7 +73,9 @@ fn lets_through(filter: Option<&Node>, branch: &Branch) -> bool {
         return ignored.texts().is_none_or(|patterns| !selected(&patterns, branch.as_str()));
     }
     match list("branches") {
-        Some(wanted) => wanted.texts().is_none_or(|p| p.is_empty() || selected(&p, branch.as_str())),
+        Some(wanted) => {
+            wanted.texts().is_none_or(|p| p.is_empty() || selected(&p, branch.as_str()))
+        }
         None => true,
     }
 }
