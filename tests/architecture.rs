@@ -40,6 +40,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("axum", &["server", "emulator"]),
     ("hyper_util", &["server"]),
     ("clap", &["cli", "cli.rs"]),
+    ("graphql_parser", &["emulator"]),
     ("reqwest", &["egress.rs", "emulator", "model", "forge"]),
 ];
 

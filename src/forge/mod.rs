@@ -345,7 +345,8 @@ impl Forge {
             unreadable("setting up the GitHub client", "the configured API address is unusable")
         };
         octocrab::Octocrab::builder()
-            .base_uri(self.inner.api.as_str())
+            // Every call names its whole address; a base with a path would be put before GraphQL's.
+            .base_uri(self.inner.config.api.origin().ascii_serialization())
             .map_err(failed)?
             .add_retry_config(octocrab::service::middleware::retry::RetryConfig::None)
             .user_access_token(bearer)

@@ -6,8 +6,9 @@ const {
   buildSchema, getNullableType, getVariableValues, isCompositeType, isEnumType,
   isListType, isNonNullType, isObjectType, Kind, parse, validate,
 } = require("graphql");
-const { schema: { idl } } = require("@octokit/graphql-schema");
+const { readFileSync } = require("node:fs");
 
+const idl = readFileSync(`${process.env.NODE_PATH}/@octokit/graphql-schema/schema.graphql`, "utf8");
 const schema = buildSchema(idl, { assumeValid: true });
 
 // The fields that a selection asks of an object of this type, by the name they come back under.

@@ -37,6 +37,7 @@ const THREADS: &str = "
       id databaseId body lastEditedAt createdAt author { login __typename }
     }";
 
+#[allow(clippy::needless_pass_by_value, reason = "reads as it is said")]
 fn variables(pull: u64, after: Value) -> Value {
     json!({ "owner": "acme", "name": "widgets", "number": pull, "after": after })
 }

@@ -104,7 +104,8 @@ pub(crate) fn merge(
             let (title, message) = squashed_words(&git, &base, issue, pull, &author)?;
             let text = worded(wish, title, message);
             let tree = git.merged_tree(&base, &head).ok_or_else(unmergeable)?;
-            write_commit(&git, &tree, &[base.clone()], (&author, &web), &text, Seal::WebFlow)?
+            let parents = std::slice::from_ref(&base);
+            write_commit(&git, &tree, parents, (&author, &web), &text, Seal::WebFlow)?
         }
     };
     state.pull_mut(repository, number)?.base_sha = base;

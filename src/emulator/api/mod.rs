@@ -13,6 +13,7 @@ mod commits;
 mod contents;
 mod deliveries;
 mod git_data;
+mod graphql;
 mod issues;
 mod labels;
 mod merges;
@@ -52,7 +53,7 @@ pub(crate) struct Route {
 
 /// What a route asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
+enum Access {
     /// Anybody.
     Open,
     /// An App with its own token.
@@ -67,7 +68,7 @@ pub(super) enum Access {
     CommentThread(Level),
 }
 
-pub(super) const fn route(
+const fn route(
     method: &'static str,
     pattern: &'static str,
     access: Access,
@@ -96,7 +97,7 @@ pub(crate) fn routes() -> Vec<&'static Route> {
         review_comments::ROUTES,
         merges::ROUTES,
         actions::ROUTES,
-        super::graphql::ROUTES,
+        graphql::ROUTES,
         releases::ROUTES,
     ];
     families.into_iter().flatten().collect()

@@ -352,7 +352,8 @@ async fn visits_ci_and_merges(world: &World, client: &Client) {
         let wish = json!({ "base": "into", "head": head, "commit_message": "Bring it in" });
         assert_eq!(client.post(&format!("{BASE}/merges"), wish).await.status, status);
     }
-    let pull = mona.opens_pull(REPO, "CI", "", "ci", "into").unwrap();
+    mona.pushes(REPO, "next", "Next", &[("next", Some("1\n"))]).unwrap();
+    let pull = mona.opens_pull(REPO, "CI", "", "ci", "next").unwrap();
     let one = format!("{BASE}/pulls/{pull}");
     client.patch(&one, json!({ "base": "main" })).await.expect(200);
     mona.pushes(REPO, "main", "Ahead", &[("ahead", Some("1\n"))]).unwrap();
@@ -550,8 +551,13 @@ async fn what_is_wrong_in_graphql_is_found() {
         answer["data"]["repository"]["pullRequest"][name] = value;
         spoiled.push(one);
     }
-    for one in spoiled {
-        let found = contract.check_all(std::slice::from_ref(&one));
-        assert!(found.iter().any(|wrong| wrong.part == Part::Graphql), "{one:?}");
+    for (index, one) in spoiled.iter_mut().enumerate() {
+        one.method = format!("no. {index}");
     }
+    let found = contract.check_all(&spoiled);
+    for one in &spoiled {
+        let name = format!("{} {}", one.method, one.path);
+        assert!(found.iter().any(|wrong| wrong.exchange == name), "{one:?}");
+    }
+    assert!(found.iter().all(|wrong| wrong.part == Part::Graphql));
 }

@@ -9,17 +9,98 @@ mod mutate;
 mod object;
 mod texts;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use super::api::{Access, Answer, Call, Outcome, Refusal, Route, route};
-use super::auth::Principal;
-use super::level::Level;
+use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
+use crate::emulator::Trouble;
+use crate::emulator::auth::Principal;
+use crate::emulator::level::Level;
 
-pub(crate) const ROUTES: &[Route] = &[route("POST", "/graphql", Access::Token, answer)];
+pub(super) const ROUTES: &[Route] = &[route("POST", "/graphql", Access::Token, answer)];
+
+/// Something with fields. The first number is the repository, where there are two.
+#[derive(Clone)]
+enum Object {
+    Query,
+    Mutation,
+    Repository(u64),
+    Pull(u64, u64),
+    Thread(u64, u64),
+    Review(u64, u64),
+    ReviewComment(u64, u64),
+    IssueComment(u64, u64),
+    Account(u64),
+    Commit(String),
+    Page(Page),
+    PageInfo(Page),
+    /// What a mutation answers: one object under its name.
+    Payload {
+        kind: &'static str,
+        holds: &'static str,
+        object: Box<Object>,
+        mutation_id: Value,
+    },
+}
+
+/// One page of a list.
+#[derive(Clone)]
+struct Page {
+    kind: &'static str,
+    items: Vec<Object>,
+    /// How many stand before the page, and in all.
+    before: usize,
+    total: usize,
+}
+
+/// What a field is.
+enum Resolved {
+    Value(Value),
+    One(Option<Object>),
+    Many(Vec<Object>),
+}
+
+/// The arguments of a field, which must all be asked for.
+struct Arguments {
+    field: String,
+    given: BTreeMap<String, Value>,
+}
+
+impl Arguments {
+    fn take(&mut self, name: &str) -> Option<Value> {
+        self.given.remove(name).filter(|value| !value.is_null())
+    }
+
+    fn required(&mut self, name: &str) -> Result<Value, Problem> {
+        let field = self.field.clone();
+        self.take(name).ok_or_else(|| {
+            let words = format!("Field '{field}' is missing required arguments: {name}");
+            Problem::senseless(words)
+        })
+    }
+
+    fn text(&mut self, name: &str) -> Result<String, Problem> {
+        let value = self.required(name)?;
+        let words = || Problem::senseless(format!("Argument '{name}' has an invalid value"));
+        value.as_str().map(str::to_owned).ok_or_else(words)
+    }
+
+    /// Refuses what nobody took.
+    fn end(self) -> Result<(), Problem> {
+        match self.given.into_keys().next() {
+            None => Ok(()),
+            Some(name) => {
+                let words = format!("Field '{}' doesn't accept argument '{name}'", self.field);
+                Err(Problem::senseless(words))
+            }
+        }
+    }
+}
 
 /// Something GraphQL has to say against a field, or the whole document.
 #[derive(Debug, Clone)]
-pub(crate) struct Problem {
+struct Problem {
     /// GitHub's word, as `NOT_FOUND`; none for documents that make no sense.
     kind: Option<&'static str>,
     message: String,
@@ -55,11 +136,11 @@ impl Problem {
     }
 }
 
-impl From<super::Trouble> for Problem {
-    fn from(trouble: super::Trouble) -> Self {
+impl From<Trouble> for Problem {
+    fn from(trouble: Trouble) -> Self {
         match trouble {
-            super::Trouble::Unknown { .. } => Self::not_found(trouble.to_string()),
-            super::Trouble::Refused(words) => Self::refused(words),
+            Trouble::Unknown { .. } => Self::not_found(trouble.to_string()),
+            Trouble::Refused(words) => Self::refused(words),
             other => Self { kind: Some("INTERNAL"), message: other.to_string() },
         }
     }
@@ -77,7 +158,7 @@ fn answer(call: &mut Call<'_>) -> Outcome {
     })?;
     let variables = call.body["variables"].clone();
     let name = call.text("operationName");
-    Ok(Answer::ok(execute::run(call, &query, name.as_deref(), variables)))
+    Ok(Answer::ok(execute::run(call, &query, name.as_deref(), &variables)))
 }
 
 /// Whether the token reaches a repository with one of these permissions; what is public may be read

@@ -2,25 +2,30 @@
 
 use serde_json::json;
 
-use super::execute::Resolved;
-use super::object::{Object, author};
+use super::{Object, Resolved};
 use crate::emulator::shapes::reviews::line_now;
 use crate::emulator::shapes::{moment, optional_moment, repository_page};
-use crate::emulator::state::{LastEdit, Repository, Review, ReviewComment, State};
+use crate::emulator::state::{Comment, LastEdit, Repository, Review, ReviewComment, State};
+
+/// The account that wrote something; `null` when it is gone.
+pub(super) fn author(state: &State, account: Option<u64>) -> Resolved {
+    let known = account.filter(|id| state.accounts.contains_key(id));
+    Resolved::One(known.map(Object::Account))
+}
 
 /// What every text that somebody wrote has.
-pub(super) struct Text<'t> {
-    pub(super) id: u64,
-    pub(super) author: Option<u64>,
-    pub(super) body: &'t str,
-    pub(super) created_at: i64,
-    pub(super) updated_at: i64,
-    pub(super) last_edit: Option<LastEdit>,
-    pub(super) url: String,
+struct Text<'t> {
+    id: u64,
+    author: Option<u64>,
+    body: &'t str,
+    created_at: i64,
+    updated_at: i64,
+    last_edit: Option<LastEdit>,
+    url: String,
 }
 
 impl Text<'_> {
-    pub(super) fn field(&self, state: &State, name: &str) -> Option<Resolved> {
+    fn field(&self, state: &State, name: &str) -> Option<Resolved> {
         Some(Resolved::Value(match name {
             "databaseId" => json!(self.id),
             "fullDatabaseId" => json!(self.id.to_string()),
@@ -35,6 +40,25 @@ impl Text<'_> {
             _ => return None,
         }))
     }
+}
+
+pub(super) fn issue_comment(
+    state: &State,
+    known: &Repository,
+    comment: &Comment,
+    name: &str,
+) -> Option<Resolved> {
+    let page = format!("/issues/{}#issuecomment-{}", comment.issue, comment.id);
+    let text = Text {
+        id: comment.id,
+        author: comment.author,
+        body: &comment.body,
+        created_at: comment.created_at,
+        updated_at: comment.updated_at,
+        last_edit: comment.last_edit,
+        url: repository_page(state, known.id, &page),
+    };
+    text.field(state, name)
 }
 
 pub(super) fn of_review(

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::execute::{Arguments, Resolved};
-use super::object::{Object, from_node_id};
-use super::{Problem, may, sees};
+use super::object::from_node_id;
+use super::{Arguments, Object, Problem, Resolved, may, sees};
 use crate::emulator::acts;
 use crate::emulator::api::Call;
 use crate::emulator::level::Level;

@@ -11,53 +11,8 @@ use graphql_parser::query::{
 };
 use serde_json::{Map, Value, json};
 
-use super::object::{self, Object};
-use super::{Problem, mutate};
+use super::{Arguments, Object, Problem, Resolved, mutate, object};
 use crate::emulator::api::Call;
-
-/// What a field is.
-pub(super) enum Resolved {
-    Value(Value),
-    One(Option<Object>),
-    Many(Vec<Object>),
-}
-
-/// The arguments of a field, which must all be asked for.
-pub(super) struct Arguments {
-    field: String,
-    given: BTreeMap<String, Value>,
-}
-
-impl Arguments {
-    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
-        self.given.remove(name).filter(|value| !value.is_null())
-    }
-
-    pub(super) fn required(&mut self, name: &str) -> Result<Value, Problem> {
-        let field = self.field.clone();
-        self.take(name).ok_or_else(|| {
-            let words = format!("Field '{field}' is missing required arguments: {name}");
-            Problem::senseless(words)
-        })
-    }
-
-    pub(super) fn text(&mut self, name: &str) -> Result<String, Problem> {
-        let value = self.required(name)?;
-        let words = || Problem::senseless(format!("Argument '{name}' has an invalid value"));
-        value.as_str().map(str::to_owned).ok_or_else(words)
-    }
-
-    /// Refuses what nobody took.
-    pub(super) fn end(self) -> Result<(), Problem> {
-        match self.given.into_keys().next() {
-            None => Ok(()),
-            Some(name) => {
-                let words = format!("Field '{}' doesn't accept argument '{name}'", self.field);
-                Err(Problem::senseless(words))
-            }
-        }
-    }
-}
 
 struct Execution<'d> {
     fragments: BTreeMap<&'d str, (&'d str, &'d SelectionSet<'d, String>)>,
@@ -69,7 +24,7 @@ struct Execution<'d> {
 }
 
 /// Executes a document; says what GitHub would answer.
-pub(super) fn run(call: &mut Call<'_>, text: &str, name: Option<&str>, given: Value) -> Value {
+pub(super) fn run(call: &mut Call<'_>, text: &str, name: Option<&str>, given: &Value) -> Value {
     let failed = |problem: Problem| json!({ "errors": [problem.to_json(&[])] });
     let document: Document<'_, String> = match graphql_parser::parse_query(text) {
         Ok(document) => document,
@@ -104,11 +59,11 @@ pub(super) fn run(call: &mut Call<'_>, text: &str, name: Option<&str>, given: Va
     let data = match wanted {
         Some(OperationDefinition::SelectionSet(set)) => execution.object(call, &Object::Query, set),
         Some(OperationDefinition::Query(query)) => {
-            execution.declare(&query.variable_definitions, &given);
+            execution.declare(&query.variable_definitions, given);
             execution.object(call, &Object::Query, &query.selection_set)
         }
         Some(OperationDefinition::Mutation(mutation)) => {
-            execution.declare(&mutation.variable_definitions, &given);
+            execution.declare(&mutation.variable_definitions, given);
             execution.object(call, &Object::Mutation, &mutation.selection_set)
         }
         Some(OperationDefinition::Subscription(_)) | None => {

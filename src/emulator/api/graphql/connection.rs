@@ -2,19 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Problem;
-use super::execute::{Arguments, Resolved};
-use super::object::Object;
-
-/// One page of a list.
-#[derive(Clone)]
-pub(super) struct Page {
-    kind: &'static str,
-    items: Vec<Object>,
-    /// How many stand before the page, and in all.
-    before: usize,
-    total: usize,
-}
+use super::{Arguments, Object, Page, Problem, Resolved};
 
 /// The largest page.
 const LARGEST: u64 = 100;
@@ -94,9 +82,5 @@ impl Page {
                 return Err(Problem::senseless(words));
             }
         }))
-    }
-
-    pub(super) fn kind(&self) -> &'static str {
-        self.kind
     }
 }

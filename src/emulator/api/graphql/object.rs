@@ -6,40 +6,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::connection::{Page, cut};
-use super::execute::{Arguments, Resolved};
-use super::texts::{Text, of_review, review_comment};
-use super::{Problem, may, sees};
+use super::connection::cut;
+use super::texts::{author, issue_comment, of_review, review_comment};
+use super::{Arguments, Object, Problem, Resolved, may, sees};
 use crate::emulator::api::Call;
 use crate::emulator::level::Level;
 use crate::emulator::shapes::reviews::{in_thread, line_now, start_line_now};
 use crate::emulator::shapes::{kind_name, moment, node_id, optional_moment, repository_page};
 use crate::emulator::state::{AccountKind, Issue, Pull, Repository, Review, State};
 use crate::emulator::{Trouble, rules};
-
-/// Something with fields. The first number is the repository, where there are two.
-#[derive(Clone)]
-pub(super) enum Object {
-    Query,
-    Mutation,
-    Repository(u64),
-    Pull(u64, u64),
-    Thread(u64, u64),
-    Review(u64, u64),
-    ReviewComment(u64, u64),
-    IssueComment(u64, u64),
-    Account(u64),
-    Commit(String),
-    Page(Page),
-    PageInfo(Page),
-    /// What a mutation answers: one object under its name.
-    Payload {
-        kind: &'static str,
-        holds: &'static str,
-        object: Box<Object>,
-        mutation_id: Value,
-    },
-}
 
 pub(super) fn type_name(state: &State, object: &Object) -> &'static str {
     match object {
@@ -55,7 +30,7 @@ pub(super) fn type_name(state: &State, object: &Object) -> &'static str {
             state.accounts.get(id).map_or("User", |account| kind_name(account.kind))
         }
         Object::Commit(..) => "Commit",
-        Object::Page(page) => page.kind(),
+        Object::Page(page) => page.kind,
         Object::PageInfo(_) => "PageInfo",
         Object::Payload { kind, .. } => kind,
     }
@@ -155,19 +130,29 @@ pub(super) fn field(
         return Ok(Resolved::Value(json!(type_name(state, object))));
     }
     match object {
-        Object::Query => return query(call, name, arguments),
-        Object::Page(page) => return page.field(name, arguments),
-        Object::PageInfo(page) => return page.info(name, arguments),
+        Object::Query => query(call, name, arguments),
+        Object::Page(page) => page.field(name, arguments),
+        Object::PageInfo(page) => page.info(name, arguments),
         Object::Payload { holds, object: inner, mutation_id, .. } => {
             arguments.end()?;
-            return match name {
+            match name {
                 "clientMutationId" => Ok(Resolved::Value(mutation_id.clone())),
                 _ if name == *holds => Ok(Resolved::One(Some((**inner).clone()))),
                 _ => Err(unknown(state, object, name)),
-            };
+            }
         }
-        _ => {}
+        _ => thing(call, object, name, arguments),
     }
+}
+
+/// A field of what stands in a repository, or of an account.
+fn thing(
+    call: &Call<'_>,
+    object: &Object,
+    name: &str,
+    arguments: Arguments,
+) -> Result<Resolved, Problem> {
+    let state = &*call.state;
     if name == "id" {
         arguments.end()?;
         return Ok(Resolved::Value(json!(node_of(state, object))));
@@ -215,17 +200,7 @@ pub(super) fn field(
             let known = state.repository(*id)?;
             let found = known.comments.get(comment);
             let found = found.ok_or_else(|| Trouble::unknown("comment", comment))?;
-            let page = format!("/issues/{}#issuecomment-{}", found.issue, found.id);
-            let text = Text {
-                id: found.id,
-                author: found.author,
-                body: &found.body,
-                created_at: found.created_at,
-                updated_at: found.updated_at,
-                last_edit: found.last_edit,
-                url: repository_page(state, *id, &page),
-            };
-            text.field(state, name)
+            issue_comment(state, known, found, name)
         }
         Object::Account(id) => account(state, *id, name),
         Object::Commit(sha) => (name == "oid").then(|| Resolved::Value(json!(sha))),
@@ -309,11 +284,6 @@ fn repository(
     Ok(Resolved::Value(value))
 }
 
-pub(super) fn author(state: &State, account: Option<u64>) -> Resolved {
-    let known = account.filter(|id| state.accounts.contains_key(id));
-    Resolved::One(known.map(Object::Account))
-}
-
 fn pull_lists(
     known: &Repository,
     issue: &Issue,
@@ -371,7 +341,7 @@ fn pull(
         "mergedAt" => optional_moment(pull.merged_at),
         "mergedBy" => return Ok(Some(author(state, pull.merged_by))),
         "mergeCommit" => {
-            let commit = pull.merge_commit.clone().map(|sha| Object::Commit(sha));
+            let commit = pull.merge_commit.clone().map(Object::Commit);
             return Ok(Some(Resolved::One(commit)));
         }
         "mergeable" => json!(match rules::mergeability(state, known, issue, pull).0 {
