@@ -30,7 +30,15 @@ async fn an_approving_review_of_the_head_merges_it() {
 
     assert!(w.only_pull().merged);
     let since = w.timeline().strip_prefix(&before).unwrap().to_owned();
-    assert_snapshot!(since, @"");
+    assert_snapshot!(since, @r"
+    acme reviewed #2: approved
+    gander[bot] edited a comment on #1: **Merging** `79de9957d068`
+    gander[bot] merged #2 into main
+    gander[bot] closed #1
+    gander[bot] pushed 1 commit to main
+    gander[bot] deleted branch gander/1-vfuxini2iztf
+    gander[bot] edited a comment on #1: **Merged**, approved by acme
+    ");
     assert_eq!(w.issue(issue).state, "closed");
     assert_eq!(w.our_branches(), [] as [&str; 0]);
     assert!(w.comments(issue)[0].starts_with("**Merged**, approved by acme"));
@@ -47,7 +55,13 @@ async fn the_command_approves_the_commit_it_names_and_no_other() {
     assert!(w.last_words(pull).contains(&format!("/gander approve {}", &head[..12])));
     w.owner().comments(REPO, pull, "/gander approve 0123456789ab").unwrap();
     w.settle().await;
-    assert_snapshot!(w.last_words(pull).replace(&head[..12], "HEAD"), @"");
+    assert_snapshot!(w.last_words(pull).replace(&head[..12], "HEAD"), @r"
+    `0123456789ab` is not the head of this branch. To approve what stands here now:
+
+    ```text
+    /gander approve HEAD
+    ```
+    ");
     assert!(!w.only_pull().merged);
     w.owner().comments(REPO, pull, &format!("/gander approve {}", &head[..11])).unwrap();
     w.settle().await;
@@ -65,7 +79,9 @@ async fn whoever_asked_may_not_approve_unless_alone() {
     w.maintainer().reviews(REPO, pull, Verdict::Approves, "").unwrap();
     w.settle().await;
     assert!(!w.only_pull().merged);
-    assert_snapshot!(w.last_words(pull), @"");
+    assert_snapshot!(w.last_words(pull), @r"
+    **Not merged**: mona asked for this change, and somebody else has to approve it (`[approval] requester` in `.github/gander.toml`).
+    ");
     w.ends().await;
 }
 
@@ -75,7 +91,9 @@ async fn too_small_a_role_is_told_what_is_needed() {
     w.maintainer().reviews(REPO, pull, Verdict::Approves, "").unwrap();
     w.settle().await;
     assert!(!w.only_pull().merged);
-    assert_snapshot!(w.last_words(pull), @"");
+    assert_snapshot!(w.last_words(pull), @r"
+    **Not merged**: mona approved with write access, and maintain access is needed (`[approval] role` in `.github/gander.toml`). Someone with maintain access can approve `0af056392223`.
+    ");
     // A role given later counts: permission is asked for when it is used.
     w.emulator.set_permission(REPO, "mona", "maintain").unwrap();
     w.minutes_pass(1);
@@ -97,7 +115,9 @@ async fn a_push_after_the_approval_voids_it() {
     ci(&w, &head, "success");
     w.settle().await;
     assert!(!w.only_pull().merged, "the approval was for another commit");
-    assert_snapshot!(hidden(&w, &w.last_words(pull)), @"");
+    assert_snapshot!(hidden(&w, &w.last_words(pull)), @r"
+    **Not merged**: acme approved `79de9957d068`, and the branch stands at `HEAD` now. Look at what changed and approve again, or comment `/gander approve HEAD`.
+    ");
     w.approved().await;
     assert!(w.only_pull().merged);
     w.ends().await;
@@ -150,7 +170,9 @@ async fn a_retargeted_pull_request_needs_a_new_approval() {
     w.owner().retargets(REPO, pull, "next").unwrap();
     w.settle().await;
     assert!(!w.only_pull().merged, "it was approved for main");
-    assert_snapshot!(hidden(&w, &w.last_words(pull)), @"");
+    assert_snapshot!(hidden(&w, &w.last_words(pull)), @r"
+    **Not merged**: acme approved before the base branch or the rules for merging changed. Approve again, or comment `/gander approve HEAD`.
+    ");
     w.minutes_pass(1);
     w.approved().await;
     assert!(w.only_pull().merged);
@@ -198,7 +220,9 @@ async fn people_may_keep_merging_to_themselves() {
     assert!(w.only_pull().body.starts_with("Merging `"), "{}", w.only_pull().body);
     w.approved().await;
     assert!(!w.only_pull().merged);
-    assert_snapshot!(w.last_words(pull), @"");
+    assert_snapshot!(w.last_words(pull), @r#"
+    **Approved and green.** `[merge] on = "never"` in `.github/gander.toml` leaves merging to you.
+    "#);
     w.ends().await;
 }
 
@@ -232,7 +256,11 @@ async fn what_github_refuses_is_passed_on() {
     w.emulator.require_approvals(REPO, "main", 2, Requirement::Protection).unwrap();
     w.approved().await;
     assert!(!w.only_pull().merged);
-    assert_snapshot!(hidden(&w, &w.last_words(pull)), @"");
+    assert_snapshot!(hidden(&w, &w.last_words(pull)), @r"
+    **GitHub does not merge `HEAD`**: At least 2 approving reviews are required by reviewers with write access.
+
+    Gander tries again when that changes.
+    ");
     w.ends().await;
 }
 

@@ -40,7 +40,39 @@ async fn with_workflow(text: &str) -> (World, u64) {
 async fn a_workflow_with_secrets_holds_the_change_back_until_somebody_says_go() {
     let (w, issue) = with_workflow(WITH_SECRETS).await;
     w.nothing_was_published();
-    assert_snapshot!(w.comments(issue).join("\n=====\n"), @"");
+    assert_snapshot!(w.comments(issue).join("\n=====\n"), @r"
+    **Waiting for your word** before it is pushed
+
+    - [x] read the rules and the code (`main` at `e71a4ca0af33`)
+    - [x] write the change
+    - [x] prove it in a fresh copy
+    - [ ] open the pull request
+
+    The change is verified, but not pushed yet. Pushing it would let workflows of this repository run on it with rights:
+
+    - .github/workflows/ci.yml, job deploy: gets the secret DEPLOY\_KEY
+
+    Look at the change below, then comment `/gander go` to push it, or `/gander cancel`.
+
+    ```text
+    diff --git a/count.sh b/count.sh
+    --- a/count.sh
+    +++ b/count.sh
+    @@ -1,3 +1,3 @@
+     #!/bin/sh
+     # Prints how many widgets there are.
+    -echo $(( $1 - 1 ))
+    +echo $(( $1 ))
+    ```
+
+    <sub>$0.00 of $3.00 · scripted · Gander 0.1.0 · job vfuxini2iztf · 12:00 UTC</sub>
+    =====
+    @mona The change is verified, but not pushed yet. Pushing it would let workflows of this repository run on it with rights:
+
+    - .github/workflows/ci.yml, job deploy: gets the secret DEPLOY\_KEY
+
+    Look at the change below, then comment `/gander go` to push it, or `/gander cancel`.
+    ");
     assert_eq!(w.issue(issue).labels, ["gander:needs-human"]);
 
     w.stranger().comments(REPO, issue, "/gander go").unwrap();

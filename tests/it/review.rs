@@ -35,12 +35,35 @@ async fn requested_changes_become_a_verified_commit_and_an_answer_in_the_thread(
     w.settle().await;
 
     let since = w.timeline().strip_prefix(&before).unwrap().to_owned();
-    assert_snapshot!(since, @"");
+    assert_snapshot!(since, @r"
+    acme reviewed #2: changes requested with a comment
+    gander[bot] edited a comment on #1: **Reading** what round 2 is about
+    gander[bot] labeled #1 gander:working
+    gander[bot] commented on #2: **On it**: the review by acme.
+    gander[bot] edited a comment on #1: **Working** on round 2, attempt 1 of 3
+    gander[bot] edited a comment on #2: **On it**: the review by acme (1 thread).
+    gander[bot] edited a comment on #1: **Checking** the change
+    gander[bot] edited a comment on #1: **Pushing** the change
+    gander[bot] pushed 1 commit to gander/1-vfuxini2iztf
+    gander[bot] edited #2
+    gander[bot] edited a comment on #1: **Answering** the review
+    gander[bot] edited a comment on #2: **Round 2**: the review by acme (1 thread).
+    gander[bot] finished check Gander: success
+    gander[bot] replied in a thread on #2: Done in `98176b9aaa13`. In the model's words:
+    gander[bot] resolved a thread on #2
+    gander[bot] asked acme to review #2
+    gander[bot] edited a comment on #1: **Ready for review**: #2
+    gander[bot] unlabeled #1 gander:working
+    ");
     let head = w.only_pull().head_sha;
     assert_eq!(w.emulator.commit(REPO, &head).unwrap().parents, [first_head]);
     let told = w.model.heard().join("\n");
     assert!(told.contains("Nearly there.") && told.contains("Please quote the argument."), "{told}");
-    assert_snapshot!(w.comments(pull).join("\n=====\n"), @"");
+    assert_snapshot!(w.comments(pull).join("\n=====\n"), @r"
+    **Round 2**: the review by acme (1 thread).
+
+    Done in `98176b9aaa13`, and checked. [Changes since](https://github.test/acme/widgets/compare/79de9957d068...98176b9aaa13)
+    ");
     assert_eq!(w.only_pull().requested_reviewers, ["acme"]);
     assert!(w.only_pull().body.contains(&head[..12]), "the text names the new head");
     w.ends().await;
@@ -69,7 +92,9 @@ async fn a_review_by_a_stranger_waits_until_a_maintainer_takes_it() {
     w.stranger().reviews_lines(REPO, pull, Verdict::RequestsChanges, "", &[NOTE]).unwrap();
     w.settle().await;
     assert_eq!(w.only_pull().head_sha, head, "a stranger starts nothing");
-    assert_snapshot!(w.last_words(pull), @"");
+    assert_snapshot!(w.last_words(pull), @r"
+    Thank you for the review, hubot-fan. Its 1 point waits until someone with write access comments `/gander take @hubot-fan`.
+    ");
 
     w.says(pull, "/gander take @hubot-fan").await;
     assert_ne!(w.only_pull().head_sha, head);
@@ -148,7 +173,15 @@ async fn a_round_that_finds_nothing_leaves_the_pull_request_and_says_so() {
     let head = w.only_pull().head_sha;
     w.says(pull, "/gander revise quote it").await;
     assert_eq!((w.only_pull().head_sha, w.only_pull().state.as_str()), (head, "open"));
-    assert_snapshot!(w.last_words(pull), @"");
+    assert_snapshot!(w.last_words(pull), @r"
+    @mona The model found nothing to change. In its words:
+
+    ```text
+    It is quoted already.
+    ```
+
+    `/gander revise` with a hint tries again; the pull request is as it was.
+    ");
     assert_eq!(w.issue(issue).labels, ["gander:needs-human"]);
     w.ends().await;
 }
@@ -178,7 +211,15 @@ async fn commands_of_the_review_say_where_they_belong() {
     for verb in ["revise quote it", "take @mona", "approve 0123456789ab", "go"] {
         w.says(issue, &format!("/gander {verb}")).await;
     }
-    assert_snapshot!(w.comments(issue).join("\n=====\n"), @"");
+    assert_snapshot!(w.comments(issue).join("\n=====\n"), @r"
+    `revise` works on an open pull request of Gander's, and this is none. `/gander status` shows what there is.
+    =====
+    `take` works on an open pull request of Gander's, and this is none. `/gander status` shows what there is.
+    =====
+    There is no pull request of Gander's here to approve. `/gander status` shows more.
+    =====
+    Nothing here waits for `/gander go`.
+    ");
     w.ends().await;
 }
 

@@ -328,7 +328,10 @@ impl World {
     pub fn comments(&self, number: u64) -> Vec<String> {
         let comments = self.issue(number).comments;
         let ours = comments.into_iter().filter(|comment| comment.author == "gander[bot]");
-        ours.map(|comment| visible(&comment.body)).collect()
+        // The address of the box is another each time.
+        let web = self.emulator.web_url();
+        let web = web.as_str().trim_end_matches('/');
+        ours.map(|comment| visible(&comment.body).replace(web, "https://github.test")).collect()
     }
 
     /// Everything people could see happen, one line each.

@@ -39,7 +39,7 @@ pub fn waits_for(job: &Job, prefix: &str) -> Option<String> {
     }
     let Stage::InReview { .. } = &job.stage else { return None };
     let waiting = match job.review.waiting.as_ref()? {
-        Waiting::Review => "It waits for a review.".to_owned(),
+        Waiting::Review => return None,
         Waiting::HeadCheck => "A person's commit on the branch is being checked.".to_owned(),
         Waiting::Checks { names } => {
             format!("Approved. It waits for {}.", list(names.iter().map(String::as_str)))
@@ -78,7 +78,7 @@ pub fn round_comment(job: &Job, setting: &Setting) -> Option<String> {
     let number = job.stage.round().filter(|number| *number > 1)?;
     let mut text = match &round.outcome {
         None => format!("**On it**: {}", taken_up(round)),
-        Some(_) => format!("{}\n\n{}", taken_up(round), outcome(job)?),
+        Some(_) => format!("**Round {number}**: {}\n\n{}", taken_up(round), outcome(job)?),
     };
     if let (Some(Outcome::Pushed { head }), Some(from)) = (&round.outcome, &round.from) {
         let name = &job.place.name;
