@@ -19,6 +19,7 @@ mod connections;
 mod fairness;
 mod health;
 mod secrets;
+pub mod setup;
 mod webhook;
 
 pub use fairness::Fairness;

@@ -25,6 +25,20 @@ pub(super) fn show(visit: &mut Visit<'_>, path: &[String]) -> Page {
     Ok(page(200, &format!("New file in {full_name}"), &body))
 }
 
+/// `/{owner}/{repo}/blob/{branch}/{path}`
+pub(super) fn read(visit: &mut Visit<'_>, path: &[String]) -> Page {
+    let [owner, name, _, branch, file @ ..] = path else { return Err(Refused::not_found()) };
+    let known = visit.state.repository_named(owner, name).ok_or_else(Refused::not_found)?;
+    let reads = visit.state.role(known, visit.person) != "none"
+        || visit.state.owners.contains(&(known.owner, visit.person));
+    let tip = known.refs.get(&format!("refs/heads/{branch}")).filter(|_| reads);
+    let file = file.join("/");
+    let entry = tip.and_then(|tip| known.git.entry(tip, &file)).ok_or_else(Refused::not_found)?;
+    let content = known.git.read("blob", &entry.sha).ok_or_else(Refused::not_found)?;
+    let content = escape(&String::from_utf8_lossy(&content));
+    Ok(page(200, &file, &format!("<pre>{content}</pre>")))
+}
+
 /// The button.
 pub(super) fn commit(visit: &mut Visit<'_>, path: &[String]) -> Page {
     let (id, branch) = place(visit, path)?;

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use super::{Page, Refused, Visit, escape, governs, page, redirect};
 use crate::emulator::registry;
-use crate::emulator::shapes;
 use crate::emulator::state::App;
 
 /// `/apps/{slug}`
@@ -62,10 +61,7 @@ pub(super) fn install(visit: &mut Visit<'_>, path: &[String]) -> Page {
     }
     let installation = registry::install(visit.state, id, wanted, Some(visit.person))?;
     let Some(mut back) = setup_url else {
-        return Ok(redirect(&shapes::web(
-            visit.state,
-            &format!("/settings/installations/{installation}"),
-        )));
+        return Ok(page(200, "Installed", &format!("<p>Installation {installation}</p>")));
     };
     back.query_pairs_mut()
         .append_pair("installation_id", &installation.to_string())

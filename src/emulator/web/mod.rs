@@ -77,6 +77,7 @@ pub(crate) fn answer(state: &mut State, parts: &Parts, body: &Bytes) -> Option<A
         ("POST", ["apps", _, "installations"]) => install::install,
         ("GET", [_, _, "new", _, ..]) => file::show,
         ("POST", [_, _, "create", _, ..]) => file::commit,
+        ("GET", [_, _, "blob", _, _, ..]) => file::read,
         _ => return None,
     };
     let Some(person) = state.browser else {
