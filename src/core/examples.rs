@@ -61,8 +61,8 @@ impl Example {
     /// # Errors
     /// When the hash is not a full one.
     pub fn filled(self, action: &str) -> Result<String, NotAHash> {
-        let full = action.len() == 40
-            && action.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let full =
+            action.len() == 40 && action.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if !full {
             return Err(NotAHash(action.chars().take(80).collect()));
         }

@@ -59,10 +59,8 @@ impl Emulator {
         let mut state = self.lock();
         let owner = state.add_account("app-owners", AccountKind::Organization);
         let webhook_secret = spec.webhook_secret.clone();
-        let id = register(
-            &mut state,
-            NewApp { owner, name: spec.slug.clone(), setup_url: None, spec },
-        );
+        let id =
+            register(&mut state, NewApp { owner, name: spec.slug.clone(), setup_url: None, spec });
         let app = state.apps.get_mut(&id).ok_or_else(|| Trouble::unknown("App", id))?;
         app.public_key = key.public;
         Ok(AppCredentials {

@@ -172,8 +172,8 @@ fn problems(state: &State, manifest: &Manifest, name: &str) -> Vec<String> {
     unless(!name.is_empty(), "Name can't be blank");
     unless(name.chars().count() <= LONGEST_NAME, "Name is too long (maximum is 34 characters)");
     let slug = slug(name);
-    let taken = state.apps.values().any(|app| app.slug == slug)
-        || state.account_named(&slug).is_some();
+    let taken =
+        state.apps.values().any(|app| app.slug == slug) || state.account_named(&slug).is_some();
     unless(name.is_empty() || !taken, "Name is already taken");
     unless(is_address(&manifest.url), "Url can't be blank");
     unless(is_address(&manifest.redirect_url), "Redirect url must be a valid URL");
@@ -183,9 +183,8 @@ fn problems(state: &State, manifest: &Manifest, name: &str) -> Vec<String> {
         (!names.is_empty()).then(|| format!("{problem}: {}", names.join(", ")))
     };
     let permissions = &manifest.default_permissions;
-    let known = |name: &str, level: &str| {
-        PERMISSIONS.contains(&name) && Level::parse(level).is_some()
-    };
+    let known =
+        |name: &str, level: &str| PERMISSIONS.contains(&name) && Level::parse(level).is_some();
     let unknown = permissions.iter().filter(|(name, level)| !known(name, level));
     let unknown = unknown.map(|(name, _)| name.as_str()).collect();
     found.extend(list(unknown, "Default permission records resource is not included in the list"));

@@ -97,14 +97,12 @@ fn governs(state: &State, person: u64, account: u64) -> bool {
 
 /// The account whose Apps a path is about: the person's own, or an organisation's.
 fn owner_in(visit: &Visit<'_>, path: &[String]) -> Result<u64, Refused> {
-    let Some(["organizations", name]) =
-        path.get(..2).map(|two| [two[0].as_str(), two[1].as_str()])
+    let Some(["organizations", name]) = path.get(..2).map(|two| [two[0].as_str(), two[1].as_str()])
     else {
         return Ok(visit.person);
     };
     let known = visit.state.account_named(name).filter(|account| {
-        account.kind == AccountKind::Organization
-            && governs(visit.state, visit.person, account.id)
+        account.kind == AccountKind::Organization && governs(visit.state, visit.person, account.id)
     });
     known.map(|account| account.id).ok_or_else(Refused::not_found)
 }

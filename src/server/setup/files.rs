@@ -119,7 +119,8 @@ mod tests {
             let found = repository(&hub, typed).map(|name| name.to_string());
             assert_eq!(found.as_deref(), Some("acme/stats"), "{typed}");
         }
-        for typed in ["", "acme", "acme/stats/x", "https://evil.example/acme/stats", "../..", "a/<b>"]
+        for typed in
+            ["", "acme", "acme/stats/x", "https://evil.example/acme/stats", "../..", "a/<b>"]
         {
             assert_eq!(repository(&hub, typed), None, "{typed}");
         }

@@ -108,6 +108,8 @@ struct Progress {
     gate: Gate,
     wishes: Wishes,
     plan: Option<Plan>,
+    /// Codes that were handed on.
+    spent: Vec<String>,
     registered: Option<Registered>,
 }
 
@@ -125,7 +127,8 @@ impl Setup {
         let plan = Plan::read(&wishes.name, &wishes.organization, &wishes.public_url, &hub).ok();
         let gate = Gate::new(clock.now());
         let link = format!("http://{address}/?token={}", gate.token());
-        let progress = Mutex::new(Progress { gate, wishes, plan, registered: None });
+        let progress =
+            Mutex::new(Progress { gate, wishes, plan, spent: Vec::new(), registered: None });
         let inner = Inner { hub, hosts, clock, register, finished, progress };
         (Self(Arc::new(inner)), link)
     }
@@ -231,8 +234,7 @@ async fn home(
 }
 
 fn ask(hub: &Hub, wishes: &Wishes, form: &str, problem: Option<String>) -> Response {
-    let status =
-        if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let shown = PlanPage {
         style: Style,
         problem,
@@ -334,6 +336,10 @@ async fn created(
         if let Err(closed) = progress.gate.take_state(&state, now) {
             return not_asked_for(closed);
         }
+        if progress.spent.contains(&code) {
+            return not_asked_for(Closed::Used);
+        }
+        progress.spent.push(code.clone());
     }
     let plain = (1..=200).contains(&code.len())
         && code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
