@@ -102,6 +102,12 @@ impl Hub {
         self.0.origin().ascii_serialization()
     }
 
+    /// How people call it: its host, as `github.com`.
+    pub fn host(&self) -> String {
+        let host = self.0.host_str().unwrap_or_default();
+        self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
     /// Whether it runs on this very machine, as a GitHub in a box does.
     pub fn is_local(&self) -> bool {
         self.0.host().is_some_and(|host| is_local(&host))

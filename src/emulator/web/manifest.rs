@@ -12,6 +12,7 @@ use super::{Page, Refused, Visit, escape, owner_in, page, redirect};
 use crate::emulator::level::Level;
 use crate::emulator::registry::{self, AppSpec, NewApp};
 use crate::emulator::state::{State, Unclaimed};
+use crate::emulator::{Emulator, Trouble};
 
 /// What people may write into a manifest, as GitHub documents it.
 #[derive(Deserialize)]
@@ -133,11 +134,37 @@ pub(super) fn create(visit: &mut Visit<'_>, path: &[String]) -> Page {
     }
     let mut back = Url::parse(&manifest.redirect_url)
         .map_err(|_| Refused(422, "Redirect url is not a URL".to_owned()))?;
-    let code = registry::random_hex();
+    let code = make(visit.state, owner, name, manifest);
     back.query_pairs_mut().append_pair("code", &code);
     if !state.is_empty() {
         back.query_pairs_mut().append_pair("state", state);
     }
+    Ok(redirect(back.as_str()))
+}
+
+impl Emulator {
+    /// Makes an App from a manifest, as its owner does on the page: the code for its secrets.
+    ///
+    /// # Errors
+    /// When there is no such account, or GitHub would not take the manifest.
+    pub fn create_app_from_manifest(&self, owner: &str, manifest: &str) -> Result<String, Trouble> {
+        let mut state = self.lock();
+        let owner = state
+            .account_named(owner)
+            .map(|account| account.id)
+            .ok_or_else(|| Trouble::unknown("account", owner))?;
+        let manifest = read(manifest).map_err(|Refused(_, why)| Trouble::Refused(why))?;
+        let problems = problems(&state, &manifest, &manifest.name);
+        if !problems.is_empty() {
+            return Err(Trouble::Refused(problems.join("; ")));
+        }
+        let name = manifest.name.clone();
+        Ok(make(&mut state, owner, &name, manifest))
+    }
+}
+
+/// Makes the App: the code for its secrets.
+fn make(state: &mut State, owner: u64, name: &str, manifest: Manifest) -> String {
     let spec = AppSpec {
         slug: slug(name),
         webhook_url: Url::parse(&manifest.hook_attributes.url).ok(),
@@ -146,10 +173,10 @@ pub(super) fn create(visit: &mut Visit<'_>, path: &[String]) -> Page {
         events: manifest.default_events,
     };
     let new = NewApp { owner, name: name.to_owned(), setup_url: manifest.setup_url, spec };
-    let app = registry::register(visit.state, new);
-    let made_at = visit.state.now();
-    visit.state.unclaimed.push(Unclaimed { code, app, made_at });
-    Ok(redirect(back.as_str()))
+    let app = registry::register(state, new);
+    let (code, made_at) = (registry::random_hex(), state.now());
+    state.unclaimed.push(Unclaimed { code: code.clone(), app, made_at });
+    code
 }
 
 fn read(text: &str) -> Result<Manifest, Refused> {

@@ -64,8 +64,18 @@ pub(super) fn show(hub: &Hub, asked: &Asked, title: &str, lead: &str, back: bool
         Ok(links) => (links, None),
         Err(problem) => (Vec::new(), Some(problem)),
     };
-    let shown =
-        FilesPage { style: Style, title, lead, problem, repository: typed, branch, links, back };
+    let hash_missing = Example::ALL.iter().any(|one| one.text().contains(HASH_MISSING));
+    let shown = FilesPage {
+        style: Style,
+        title,
+        lead,
+        problem,
+        repository: typed,
+        branch,
+        links,
+        hash_missing,
+        back,
+    };
     page(status, &shown)
 }
 
@@ -85,7 +95,6 @@ fn links(hub: &Hub, typed: &str, branch: &str) -> Result<Vec<Link>, String> {
         path: example.path(),
         purpose: example.purpose(),
         address: example.link(hub, &repository, &branch),
-        hash_missing: example.text().contains(HASH_MISSING),
     });
     Ok(links.into())
 }

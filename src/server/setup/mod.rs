@@ -4,6 +4,7 @@
 //! name are refused, so no other site can be made to stand for us; a code is handed on once,
 //! whatever the browser does meanwhile; no secret of the App ever comes into this room.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -241,7 +242,7 @@ fn ask(hub: &Hub, wishes: &Wishes, form: &str, problem: Option<String>) -> Respo
         name: &wishes.name,
         organization: &wishes.organization,
         public_url: &wishes.public_url,
-        hub: &hub.to_string(),
+        hub: &hub.host(),
         form,
     };
     page(status, &shown)
@@ -260,15 +261,20 @@ fn create(setup: &Setup, plan: &Plan, state: &str, headers: &HeaderMap) -> Respo
     let shown = CreatePage {
         style: Style,
         name: &plan.name,
-        owner: plan.organization.as_deref().unwrap_or("you, whoever is signed in"),
+        owner: plan.organization.as_deref().unwrap_or("the account that is signed in"),
         webhook: &plan.webhook_url(),
-        hub: &hub.to_string(),
-        permissions: ours.default_permissions.into_iter().collect(),
+        hub: &hub.host(),
+        permissions: in_words(ours.default_permissions),
         events: ours.default_events,
         action: &plan.form_address(hub, state),
         manifest: &manifest,
     };
     page(StatusCode::OK, &shown)
+}
+
+/// Permissions as people read them.
+fn in_words(permissions: BTreeMap<String, String>) -> Vec<(String, String)> {
+    permissions.into_iter().map(|(what, level)| (what.replace('_', " "), level)).collect()
 }
 
 fn done(app: &Registered, form: &str) -> Response {
@@ -396,12 +402,15 @@ async fn finish(
     }
     let Some(app) = &progress.registered else { return see_other("/", None) };
     setup.0.finished.cancel();
-    message(
-        StatusCode::OK,
-        "All set",
-        "The setup has ended and this page will not come back.",
-        &format!("Start Gander with: {}", app.command),
-    )
+    let shown = MessagePage {
+        style: Style,
+        title: "All set",
+        why: "The setup has ended, and this page will not come back.",
+        next: "Start Gander, if it does not run yet:",
+        command: Some(&app.command),
+        again: false,
+    };
+    page(StatusCode::OK, &shown)
 }
 
 /// Whether one of our own forms was sent, by the browser that was let in.
@@ -462,7 +471,7 @@ fn not_asked_for(closed: Closed) -> Response {
 
 /// A message with a way back to the beginning.
 fn again(status: StatusCode, title: &str, why: &str, next: &str) -> Response {
-    page(status, &MessagePage { style: Style, title, why, next, again: true })
+    page(status, &MessagePage { style: Style, title, why, next, command: None, again: true })
 }
 
 fn see_other(to: &'static str, cookie: Option<HeaderValue>) -> Response {

@@ -68,6 +68,7 @@ pub(super) struct FilesPage<'a> {
     pub(super) repository: &'a str,
     pub(super) branch: &'a str,
     pub(super) links: Vec<Link>,
+    pub(super) hash_missing: bool,
     pub(super) back: bool,
 }
 
@@ -76,7 +77,6 @@ pub(super) struct Link {
     pub(super) path: &'static str,
     pub(super) purpose: &'static str,
     pub(super) address: String,
-    pub(super) hash_missing: bool,
 }
 
 /// Something that went wrong, or is over.
@@ -87,6 +87,7 @@ pub(super) struct MessagePage<'a> {
     pub(super) title: &'a str,
     pub(super) why: &'a str,
     pub(super) next: &'a str,
+    pub(super) command: Option<&'a str>,
     pub(super) again: bool,
 }
 
@@ -114,7 +115,7 @@ pub(super) fn page(status: StatusCode, page: &impl Template) -> Response {
 }
 
 pub(super) fn message(status: StatusCode, title: &str, why: &str, next: &str) -> Response {
-    page(status, &MessagePage { style: Style, title, why, next, again: false })
+    page(status, &MessagePage { style: Style, title, why, next, command: None, again: false })
 }
 
 /// What every page says to the browser. `origin` is the GitHub that forms may go to.
