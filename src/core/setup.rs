@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -286,7 +285,8 @@ fn is_local<S: AsRef<str>>(host: &Host<S>) -> bool {
         }
         Host::Ipv4(address) => address.is_loopback() || address.is_unspecified(),
         Host::Ipv6(address) => {
-            IpAddr::V6(*address).to_canonical().is_loopback() || address.is_unspecified()
+            let mapped = address.to_ipv4_mapped().is_some_and(|address| address.is_loopback());
+            address.is_loopback() || address.is_unspecified() || mapped
         }
     }
 }
