@@ -317,10 +317,17 @@ fn what_cannot_work_is_said_before_there_is_a_link() {
             .args(["setup", "--bind", "127.0.0.1:0", "--dir"])
             .arg(at(directory))
             .args(arguments);
-        let output = command.output().unwrap();
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        if !line.is_empty() {
+            process.kill().unwrap();
+            panic!("{arguments:?}: it began: {line}");
+        }
+        let output = process.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-        assert!(output.stdout.is_empty() && said.contains(words), "{arguments:?}: {said}");
+        assert!(said.contains(words), "{arguments:?}: {said}");
     };
     fails(&["--github", "http://github.example"], "a", "is not https");
     fails(&["--url", "http://gander.example"], "a", "webhooks would cross the network unencrypted");
@@ -363,15 +370,19 @@ fn a_workflow_is_printed_with_the_hash_in_it() {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (output.status.code(), text(output.stdout), text(output.stderr))
     };
-    let sha = "0123456789abcdef0123456789abcdef01234567";
+    let (sha, digest) = ("0123456789".repeat(4), "01234567".repeat(8));
     for kind in ["test", "release"] {
         let (code, plain, note) = print(&[kind]);
         assert_eq!(code, Some(0));
         assert!(note.contains(&format!(".github/workflows/gander-{kind}.yml")), "{note}");
-        let (code, filled, note) = print(&[kind, "--action-sha", sha]);
+        let (code, filled, note) = print(&[kind, "--action-sha", &sha]);
+        assert_eq!(code, Some(0));
+        assert!(note.contains("--sha256 DIGEST") && !note.contains("--action-sha"), "{note}");
+        assert!(filled.contains(&format!("action@{sha} ")), "{filled}");
+        let (code, filled, note) = print(&[kind, "--action-sha", &sha, "--sha256", &digest]);
         assert_eq!((code, note.as_str()), (Some(0), ""));
-        assert_eq!(filled, plain.replace(gander::core::examples::HASH_MISSING, sha));
-        assert_ne!(filled, plain);
+        assert!(filled.contains(&digest) && !filled.contains("REPLACE"), "{filled}");
+        assert_eq!(filled.lines().count(), plain.lines().count());
         let (code, nothing, why) = print(&[kind, "--action-sha", "main"]);
         assert_eq!((code, nothing.as_str()), (Some(1), ""));
         assert!(why.contains("not the full hash of a commit"), "{why}");

@@ -1,13 +1,16 @@
 //! The files that people put into a repository themselves, and the links that do it in one tap.
 //!
 //! What holds: a link only fills in GitHub's own page for a new file, so nothing is written before
-//! a person presses GitHub's button; the hash of our Action is 40 hex digits or visibly missing.
+//! a person presses GitHub's button; the hashes of our Action and program are whole or visibly missing.
 
 use super::id::{Branch, RepoName};
 use super::setup::Hub;
 
-/// What stands where the hash of our own Action belongs, until somebody says it.
-pub const HASH_MISSING: &str = "REPLACE_WITH_THE_HASH_OF_GANDERS_ACTION";
+/// What stands where the commit of our own Action belongs, until somebody says it.
+pub const ACTION_MISSING: &str = "REPLACE-WITH-FULL-SHA";
+
+/// What stands where the digest of our program belongs, until somebody says it.
+pub const DIGEST_MISSING: &str = "REPLACE-WITH-SHA256";
 
 /// One of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +23,22 @@ pub enum Example {
     Release,
 }
 
+/// What only the person who trusts it can say: which Action, and which program.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pins<'a> {
+    /// The commit of our Action.
+    pub action: Option<&'a str>,
+    /// The SHA-256 of the archive with our program.
+    pub digest: Option<&'a str>,
+}
+
 /// A hash that is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not the full hash of a commit: 40 hex digits, such as `git rev-parse` shows")]
-pub struct NotAHash(String);
+#[error("{got:?} is not {expected}")]
+pub struct NotAHash {
+    got: String,
+    expected: &'static str,
+}
 
 impl Example {
     /// All of them, in the order people need them.
@@ -56,17 +71,29 @@ impl Example {
         }
     }
 
-    /// Its text with the hash of our Action in it.
+    /// Its text with the hashes in it that are given.
     ///
     /// # Errors
-    /// When the hash is not a full one.
-    pub fn filled(self, action: &str) -> Result<String, NotAHash> {
-        let full =
-            action.len() == 40 && action.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !full {
-            return Err(NotAHash(action.chars().take(80).collect()));
+    /// When one of them is not whole.
+    pub fn filled(self, pins: Pins<'_>) -> Result<String, NotAHash> {
+        let mut text = self.text().to_owned();
+        for (given, length, mark, expected) in [
+            (pins.action, 40, ACTION_MISSING, "the full hash of a commit: 40 hex digits"),
+            (pins.digest, 64, DIGEST_MISSING, "a SHA-256: 64 hex digits, as in SHA256SUMS"),
+        ] {
+            let Some(hash) = given else { continue };
+            let digits = hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+            if hash.len() != length || !digits {
+                return Err(NotAHash { got: hash.chars().take(80).collect(), expected });
+            }
+            text = text.replace(mark, hash);
         }
-        Ok(self.text().replace(HASH_MISSING, action))
+        Ok(text)
+    }
+
+    /// Whether a person still has to fill something in.
+    pub fn is_open(self) -> bool {
+        [ACTION_MISSING, DIGEST_MISSING].iter().any(|mark| self.text().contains(mark))
     }
 
     /// GitHub's page for a new file, with path and content filled in.
@@ -118,15 +145,31 @@ mod tests {
     }
 
     #[test]
-    fn a_workflow_shows_that_the_hash_is_missing_until_it_is_given_in_full() {
+    fn a_workflow_shows_which_hash_is_missing_until_it_is_given_in_full() {
+        let (sha, digest) = ("0123456789abcdef".repeat(3), "0123456789abcdef".repeat(4));
+        let sha = &sha[..40];
         for example in [Example::Test, Example::Release] {
-            assert!(example.text().contains(HASH_MISSING));
-            let sha = "0123456789abcdef0123456789abcdef01234567";
-            let filled = example.filled(sha).unwrap();
-            assert!(filled.contains(sha) && !filled.contains(HASH_MISSING));
+            assert!(example.is_open());
+            let action = Pins { action: Some(sha), digest: None };
+            let filled = example.filled(action).unwrap();
+            assert!(
+                filled.contains(&format!("/action@{sha} ")) && !filled.contains(ACTION_MISSING)
+            );
+            assert!(filled.contains(DIGEST_MISSING));
+            let both = Pins { action: Some(sha), digest: Some(&digest) };
+            let filled = example.filled(both).unwrap();
+            assert!(filled.contains(&format!("sha256: {digest}")) && !filled.contains("REPLACE"));
             for bad in ["", "main", "v1", "0123456", &sha.to_uppercase(), "../x\n"] {
-                assert!(example.filled(bad).is_err(), "{bad:?}");
+                assert!(
+                    example.filled(Pins { action: Some(bad), digest: None }).is_err(),
+                    "{bad:?}"
+                );
+                assert!(
+                    example.filled(Pins { action: None, digest: Some(bad) }).is_err(),
+                    "{bad:?}"
+                );
             }
         }
+        assert!(!Example::Rules.is_open());
     }
 }

@@ -18,7 +18,7 @@ use super::{CommandResult, say, start_logging, unprivileged};
 use crate::app::egress_to;
 use crate::clock::Clock;
 use crate::config::variable;
-use crate::core::examples::{Example, HASH_MISSING};
+use crate::core::examples::{ACTION_MISSING, DIGEST_MISSING, Example, Pins};
 use crate::core::setup::{DEFAULT_NAME, Hub, Plan};
 use crate::egress::{Egress, PrivateAddresses};
 use crate::forge::{ForgeError, claim_app, payload::NewApp};
@@ -57,6 +57,9 @@ pub struct Setup {
     /// The commit of Gander's Action that the workflow is to use, in full
     #[arg(long, value_name = "SHA", requires = "workflow")]
     action_sha: Option<String>,
+    /// The SHA-256 of the program's archive that the workflow is to use, as in SHA256SUMS
+    #[arg(long, value_name = "DIGEST", requires = "workflow")]
+    sha256: Option<String>,
 }
 
 /// A workflow file that comes with Gander.
@@ -74,7 +77,9 @@ enum Workflow {
 /// When it cannot start, or ended before there was an App.
 pub fn run(command: &Setup) -> CommandResult {
     if let Some(workflow) = command.workflow {
-        return print(workflow, command.action_sha.as_deref());
+        let pins =
+            Pins { action: command.action_sha.as_deref(), digest: command.sha256.as_deref() };
+        return print(workflow, pins);
     }
     start_logging("error");
     let hub: Hub = command.github.parse()?;
@@ -99,31 +104,28 @@ pub fn run(command: &Setup) -> CommandResult {
     runtime.block_on(lead(command.bind, hub, wishes, vault))
 }
 
-fn print(workflow: Workflow, action: Option<&str>) -> CommandResult {
+fn print(workflow: Workflow, pins: Pins<'_>) -> CommandResult {
     let example = match workflow {
         Workflow::Release => Example::Release,
         Workflow::Test => Example::Test,
     };
-    let text = match action {
-        Some(action) => example.filled(action)?,
-        None => example.text().to_owned(),
-    };
+    let text = example.filled(pins)?;
     say(text.trim_end());
-    if text.contains(HASH_MISSING) {
-        note_what_is_missing(example);
+    for (mark, option) in
+        [(ACTION_MISSING, "--action-sha SHA"), (DIGEST_MISSING, "--sha256 DIGEST")]
+    {
+        if text.contains(mark) {
+            note(&format!("{}: {mark} is still to be filled in; {option} does it", example.path()));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// What belongs on standard error, so that the file on standard output stays clean.
-fn note_what_is_missing(example: Example) {
+fn note(line: &str) {
     use std::io::Write;
-    let note = format!(
-        "Put this into {}. {HASH_MISSING} in it is still to be filled: --action-sha SHA does it.\n",
-        example.path()
-    );
     // Nobody is there to hear that nobody is there to hear it.
-    let _ = std::io::stderr().write_all(note.as_bytes());
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Shows the pages until all is done, somebody stops it, or the link has expired.

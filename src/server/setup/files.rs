@@ -14,7 +14,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::pages::{FilesPage, Link, Style, guarded, page, security_policy};
-use crate::core::examples::{Example, HASH_MISSING};
+use crate::core::examples::Example;
 use crate::core::id::{Branch, RepoName};
 use crate::core::setup::Hub;
 
@@ -64,7 +64,7 @@ pub(super) fn show(hub: &Hub, asked: &Asked, title: &str, lead: &str, back: bool
         Ok(links) => (links, None),
         Err(problem) => (Vec::new(), Some(problem)),
     };
-    let hash_missing = Example::ALL.iter().any(|one| one.text().contains(HASH_MISSING));
+    let hash_missing = Example::ALL.into_iter().any(Example::is_open);
     let shown = FilesPage {
         style: Style,
         title,
