@@ -10,14 +10,16 @@ OPENAPI := $(NPM_CACHE)/node_modules/@octokit/openapi/generated/api.github.com.j
 EXAMPLES_DIR := $(NPM_CACHE)/node_modules/@octokit/webhooks-examples
 EXAMPLES := $(EXAMPLES_DIR)/api.github.com/index.json
 EXCHANGES := target/exchanges
+PAGES := target/npm-pages/node_modules/playwright-core/package.json
 RUNNER := CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --" \
           CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --"
 
-.PHONY: help demo test crash lint deny lint-action setup-lint dist bench fmt setup setup-test
+.PHONY: help demo test test-pages crash lint deny lint-action setup-lint dist bench fmt setup setup-test
 
 help:
 	@echo "make demo   watch a whole job on a GitHub in a box: no network, key or account"
 	@echo "make test   all tests, with real git, SQLite, HTTP and sandbox"
+	@echo "make test-pages  the setup pages in Chromium; pictures in target/pages"
 	@echo "make crash  200 kills at random moments"
 	@echo "make lint   formatting, lints, licences and banned crates"
 	@echo "make bench  the figures: webhook, cold start, memory, agent, delivery to pull request"
@@ -37,6 +39,14 @@ test: setup-test $(OPENAPI) $(EXAMPLES)
 	  $(CARGO) test --locked
 	$(RUNNER) GANDER_OPENAPI="$(CURDIR)/$(OPENAPI)" GANDER_EXCHANGES="$(CURDIR)/$(EXCHANGES)" \
 	  $(CARGO) test --locked --package gander-contract
+
+# The whole way of `gander setup` in a real browser without JavaScript, on a phone and a desktop.
+test-pages: $(PAGES)
+	@sh scripts/need.sh cargo cc git node npm chromium
+	$(CARGO) build --locked
+	@rm -rf target/pages && mkdir -p -m 1777 target/pages
+	$(RUNNER) GANDER_PAGES_MODULES="$(CURDIR)/target/npm-pages" GANDER_PAGES_PICTURES="$(CURDIR)/target/pages" \
+	  $(CARGO) test --locked --test setup in_chromium
 
 crash: setup-test
 	$(CARGO) build --locked
@@ -93,3 +103,11 @@ $(OPENAPI) $(EXAMPLES): tests/contract/package.json tests/contract/package-lock.
 	@cp tests/contract/package.json tests/contract/package-lock.json $(NPM_CACHE)/
 	cd $(NPM_CACHE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $(OPENAPI) $(EXAMPLES)
+
+# What drives Chromium. It downloads no browser of its own.
+$(PAGES): tests/pages/package.json tests/pages/package-lock.json
+	@sh scripts/need.sh node npm
+	@mkdir -p target/npm-pages
+	@cp tests/pages/package.json tests/pages/package-lock.json target/npm-pages/
+	cd target/npm-pages && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $(PAGES)

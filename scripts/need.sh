@@ -5,6 +5,7 @@ set -eu
 package_of() {
   case $1 in
     bwrap) echo bubblewrap ;;
+    chromium) echo "chromium fonts-dejavu-core" ;;
     cc) echo build-essential ;;
     git) echo git ;;
     node) echo nodejs ;;

@@ -97,6 +97,7 @@ impl App {
         let wake = Arc::new(Notify::new());
         let intake = Intake {
             store: Arc::clone(&store),
+            web: Arc::new(forge.web().clone()),
             secrets: Arc::new(secrets),
             address: Arc::new(settings.address.clone()),
             fairness: Arc::default(),

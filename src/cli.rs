@@ -15,6 +15,7 @@ pub mod config;
 pub mod demo;
 pub mod run;
 pub mod serve;
+pub mod setup;
 pub mod unprivileged;
 
 /// A comment in, a proven pull request out
@@ -35,6 +36,8 @@ struct Cli {
 enum Command {
     /// Receive webhooks and work on jobs
     Serve(serve::Serve),
+    /// Make your GitHub App in a browser, from its manifest
+    Setup(setup::Setup),
     /// Do one job on a local repository, without GitHub
     Run(run::Run),
     /// Watch a whole job on a GitHub in a box: no network, key or account
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Action(command) => action::run(&command),
         Command::Config(command) => config::run(&command),
         Command::Serve(command) => serve::run(&command),
+        Command::Setup(command) => setup::run(&command),
         Command::Run(command) => run::run(&command),
         Command::Demo(command) => demo::run(&command),
     };

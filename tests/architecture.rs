@@ -37,6 +37,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("octocrab", &["forge"]),
     ("genai", &["model"]),
     ("sqlx", &["store"]),
+    ("askama", &["server"]),
     ("axum", &["server", "emulator"]),
     ("hyper_util", &["server"]),
     ("clap", &["cli", "cli.rs"]),

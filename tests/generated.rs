@@ -67,6 +67,50 @@ fn the_app_asks_for_what_was_decided_and_nothing_else() {
     assert_eq!(manifest["default_events"], serde_json::json!(EVENTS));
 }
 
+/// What product.md lists for steps that are still to be built.
+const PERMISSIONS_TO_COME: [&str; 2] = ["actions", "statuses"];
+const EVENTS_TO_COME: [&str; 9] = [
+    "check_run",
+    "check_suite",
+    "pull_request_review_comment",
+    "pull_request_review_thread",
+    "push",
+    "release",
+    "repository",
+    "status",
+    "workflow_run",
+];
+
+#[test]
+fn every_event_that_is_acted_upon_is_subscribed_to_and_no_other_without_reason() {
+    let mut acted = FirstOfPatterns::default();
+    acted.visit_file(&source("src/core/event.rs"));
+    assert!(acted.0.contains("issue_comment"), "the events are not found: {:?}", acted.0);
+    let subscribed: BTreeSet<String> = EVENTS.map(str::to_owned).into();
+    let missing: Vec<_> = acted.0.difference(&subscribed).collect();
+    assert!(missing.is_empty(), "acted upon, but not in app-manifest.json: {missing:?}");
+    let unused = subscribed.difference(&acted.0);
+    let unused: Vec<_> = unused.filter(|name| !EVENTS_TO_COME.contains(&&***name)).collect();
+    assert!(unused.is_empty(), "in app-manifest.json, but nobody acts upon it: {unused:?}");
+}
+
+#[test]
+fn every_permission_that_a_token_asks_for_is_asked_of_people_and_no_other_without_reason() {
+    let mut used = Pairs::default();
+    used.visit_file(&source("src/forge/auth.rs"));
+    assert!(used.0.contains(&("contents".into(), "write".into())), "not found: {:?}", used.0);
+    let asked = permissions();
+    for (name, level) in &used.0 {
+        let given = asked.get(name).map(String::as_str);
+        assert!(given == Some(level) || given == Some("write"), "{name} {level}: {given:?}");
+    }
+    let needed = |name: &String, level: &String| used.0.contains(&(name.clone(), level.clone()));
+    let unused = asked.iter().filter(|(name, level)| !needed(name, level));
+    let unused: Vec<_> =
+        unused.filter(|(name, _)| !PERMISSIONS_TO_COME.contains(&&***name)).collect();
+    assert!(unused.is_empty(), "in app-manifest.json, but no token asks for it: {unused:?}");
+}
+
 #[test]
 fn no_token_needs_more_than_the_app_asks_for() {
     let asked = permissions();
@@ -209,6 +253,38 @@ fn is_variable(word: &str) -> bool {
     let known = ["APP_ID", "PRIVATE_KEY", "WEBHOOK_SECRET", "API_KEY", "PRIVATE_KEY_PATH"];
     let upper = word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
     upper && (ours || known.iter().any(|end| word.ends_with(end)))
+}
+
+/// Texts that come first in a pattern of two, as `("issues", Some("closed"))`.
+#[derive(Default)]
+struct FirstOfPatterns(BTreeSet<String>);
+
+impl<'ast> Visit<'ast> for FirstOfPatterns {
+    fn visit_pat_tuple(&mut self, pattern: &'ast syn::PatTuple) {
+        if let Some(syn::Pat::Lit(first)) = pattern.elems.first()
+            && let syn::Lit::Str(text) = &first.lit
+        {
+            self.0.insert(text.value());
+        }
+    }
+}
+
+/// Pairs of texts, as `("contents", "write")`.
+#[derive(Default)]
+struct Pairs(BTreeSet<(String, String)>);
+
+impl<'ast> Visit<'ast> for Pairs {
+    fn visit_expr_tuple(&mut self, pair: &'ast syn::ExprTuple) {
+        let text = |part: &syn::Expr| match part {
+            syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => Some(text.value()),
+            _ => None,
+        };
+        let texts: Vec<String> = pair.elems.iter().filter_map(text).collect();
+        if let [name, level] = &texts[..] {
+            self.0.insert((name.clone(), level.clone()));
+        }
+        syn::visit::visit_expr_tuple(self, pair);
+    }
 }
 
 /// Structs by name: each field and its type.

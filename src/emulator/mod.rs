@@ -20,6 +20,7 @@ mod jobs;
 mod level;
 mod limits;
 mod protect;
+mod registry;
 mod releases;
 mod rules;
 mod server;
@@ -28,6 +29,7 @@ mod shapes;
 mod state;
 mod story;
 mod view;
+mod web;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,8 +43,9 @@ pub use self::exchange::Exchange;
 pub use self::faults::{Fault, FaultId, FaultOn, Mutation};
 pub use self::limits::LimitPlan;
 pub use self::protect::{RequiredCheck, Requirement};
+pub use self::registry::{AppCredentials, AppSpec};
 pub use self::releases::ReleaseView;
-pub use self::setup::{AppCredentials, AppSpec, RepositorySpec};
+pub use self::setup::RepositorySpec;
 use self::state::State;
 pub use self::story::{
     Actor, Annotation, CheckOutcome, CheckReport, JobEnd, LineNote, MergeMethod, Verdict,

@@ -26,7 +26,7 @@ use super::api::{Answer, Content};
 use super::exchange::Exchange;
 use super::faults::Effect;
 use super::git::CgiRequest;
-use super::{Shared, acts, api, auth, downloads};
+use super::{Shared, acts, api, auth, downloads, web};
 
 /// The largest request that is taken, in bytes.
 const LARGEST: usize = 256 * 1024 * 1024;
@@ -77,7 +77,10 @@ async fn serve(
     let answer = match api_path {
         None if path.starts_with(downloads::PREFIX) => answer_download(&shared, &parts),
         Some(path) => answer_api(&shared, &parts, path, body, answered).await,
-        None => answer_git(&shared, &parts, body).await,
+        None => match answer_page(&shared, &parts, &body).await {
+            Some(page) => page,
+            None => answer_git(&shared, &parts, body).await,
+        },
     };
     shared.queued.notify_one();
     if answered { respond(answer) } else { scissors.cut() }
@@ -120,6 +123,13 @@ async fn answer_api(
     };
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|_| api::Refusal::new(500, "Server Error").into_answer())
+}
+
+/// A page for people, if this is one's address.
+async fn answer_page(shared: &Arc<Shared>, parts: &Parts, body: &Bytes) -> Option<Answer> {
+    let (shared, parts, body) = (Arc::clone(shared), parts.clone(), body.clone());
+    let work = move || web::answer(&mut shared.lock(), &parts, &body);
+    tokio::task::spawn_blocking(work).await.ok().flatten()
 }
 
 fn planned_answer(status: u16, body: Option<Value>) -> Answer {

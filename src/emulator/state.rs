@@ -39,6 +39,12 @@ pub(crate) struct State {
     pub(crate) limits: Limits,
     pub(crate) downloads: Downloads,
     pub(crate) timeline: Vec<Happening>,
+    /// Apps made on a page, whose secrets nobody has fetched yet.
+    pub(crate) unclaimed: Vec<Unclaimed>,
+    /// Who sits at the browser.
+    pub(crate) browser: Option<u64>,
+    /// Organisations and who owns them.
+    pub(crate) owners: BTreeSet<(u64, u64)>,
     pub(crate) exchanges: Vec<Exchange>,
     pub(crate) unknown_routes: Vec<String>,
 }
@@ -118,15 +124,24 @@ pub(crate) struct App {
     pub(crate) id: u64,
     pub(crate) client_id: String,
     pub(crate) slug: String,
+    pub(crate) name: String,
     pub(crate) owner: u64,
     pub(crate) bot: u64,
     pub(crate) public_key: Vec<u8>,
     pub(crate) webhook_url: Option<Url>,
     pub(crate) webhook_secret: String,
+    pub(crate) setup_url: Option<Url>,
     pub(crate) hook_id: u64,
     pub(crate) permissions: BTreeMap<String, String>,
     pub(crate) events: Vec<String>,
     pub(crate) created_at: i64,
+}
+
+/// A code for which the secrets of a new App are handed out, once.
+pub(crate) struct Unclaimed {
+    pub(crate) code: String,
+    pub(crate) app: u64,
+    pub(crate) made_at: i64,
 }
 
 pub(crate) struct Installation {
@@ -337,6 +352,9 @@ impl State {
             limits: Limits::default(),
             downloads: Downloads::default(),
             timeline: Vec::new(),
+            unclaimed: Vec::new(),
+            browser: None,
+            owners: BTreeSet::new(),
             exchanges: Vec::new(),
             unknown_routes: Vec::new(),
         }

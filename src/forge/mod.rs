@@ -29,6 +29,7 @@ mod auth;
 mod checks;
 mod graphql;
 mod limits;
+mod manifest;
 mod pages;
 pub mod payload;
 mod publish;
@@ -40,6 +41,7 @@ mod witness;
 
 pub use auth::{AppKey, BadKey, Scope};
 pub use checks::{CheckState, RequiredCheck, State};
+pub use manifest::claim_app;
 pub use publish::{FileWrite, NewPull};
 pub use read::BranchHead;
 pub use release::{Draft, ReleaseAnswer, UPLOADS_HOST};
@@ -220,6 +222,11 @@ impl Forge {
             inner.given = Some(Arc::new(session));
         }
         Ok(this)
+    }
+
+    /// Where people see GitHub.
+    pub fn web(&self) -> &Url {
+        &self.inner.config.web
     }
 
     /// Where git fetches a repository from.

@@ -16,6 +16,22 @@ pub struct App {
     pub events: Vec<String>,
 }
 
+/// An App that was just made, with what GitHub tells only once.
+#[derive(Debug, Deserialize)]
+pub struct NewApp {
+    pub id: u64,
+    pub slug: String,
+    pub name: String,
+    pub html_url: String,
+    pub pem: SecretString,
+    #[serde(default)]
+    pub webhook_secret: Option<SecretString>,
+    #[serde(default)]
+    pub client_id: Option<String>,
+    #[serde(default)]
+    pub client_secret: Option<SecretString>,
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct Token {
     pub(super) token: SecretString,

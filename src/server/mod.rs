@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
+use url::Url;
 
 use crate::clock::Clock;
 use crate::core::command::Address;
@@ -19,6 +20,7 @@ mod connections;
 mod fairness;
 mod health;
 mod secrets;
+pub mod setup;
 mod webhook;
 
 pub use fairness::Fairness;
@@ -38,6 +40,8 @@ pub struct Intake {
     pub store: Arc<dyn Store>,
     /// Proofs that a delivery comes from GitHub.
     pub secrets: Arc<WebhookSecrets>,
+    /// Where people see GitHub.
+    pub web: Arc<Url>,
     /// How people address Gander.
     pub address: Arc<Address>,
     /// One installation cannot crowd out the others.
@@ -58,7 +62,10 @@ pub async fn serve(listener: TcpListener, intake: Intake, shutdown: Cancellation
 
 /// All pages and endpoints.
 pub fn router(intake: Intake) -> Router {
+    // A GitHub whose address makes no link has no such page.
+    let setup = intake.web.as_str().parse().map_or_else(|_| Router::new(), setup::files::routes);
     Router::new()
+        .merge(setup)
         .route("/github/webhook", post(webhook::receive))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Access, Answer, Call, Outcome, Refusal, Route, counted, route};
 use crate::emulator::auth::issue_token;
 use crate::emulator::level::Level;
+use crate::emulator::registry;
 use crate::emulator::shapes;
 use crate::emulator::state::Installation;
 
@@ -19,6 +20,7 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/installation/repositories", Access::Token, list_repositories),
     route("DELETE", "/installation/token", Access::Token, revoke_token),
     route("GET", "/rate_limit", Access::Open, rate_limit),
+    route("POST", "/app-manifests/{code}/conversions", Access::Open, convert_manifest),
 ];
 
 fn show(call: &mut Call<'_>) -> Outcome {
@@ -156,4 +158,22 @@ fn rate_limit(call: &mut Call<'_>) -> Outcome {
     let search = json!({ "limit": 30, "used": 0, "remaining": 30, "reset": now / 1000 + 60 });
     let resources = json!({ "core": core, "search": search });
     Ok(Answer::ok(json!({ "resources": resources, "rate": core })))
+}
+
+/// How long the code of a new App is good for, in milliseconds.
+const CODE_LIFE: i64 = 3_600_000;
+
+/// Hands out the secrets of an App that was made on a page: once.
+fn convert_manifest(call: &mut Call<'_>) -> Outcome {
+    let (code, now) = (call.param("code").to_owned(), call.state.now());
+    let unclaimed = &mut call.state.unclaimed;
+    let at = unclaimed.iter().position(|one| one.code == code && now < one.made_at + CODE_LIFE);
+    let app = unclaimed.remove(at.ok_or_else(Refusal::not_found)?).app;
+    let pem = registry::new_key(call.state, app)?;
+    let app = call.state.apps.get(&app).ok_or_else(Refusal::not_found)?;
+    let mut shape = shapes::app(call.state, app);
+    shape["client_secret"] = json!(registry::random_hex());
+    shape["webhook_secret"] = json!(app.webhook_secret);
+    shape["pem"] = json!(pem);
+    Ok(Answer::created(shape))
 }

@@ -123,7 +123,7 @@ pub(crate) fn app(state: &State, app: &App) -> Value {
         "slug": app.slug,
         "node_id": node_id("Integration", app.id),
         "owner": user(state, Some(app.owner)),
-        "name": app.slug,
+        "name": app.name,
         "description": "",
         "external_url": page,
         "html_url": page,

@@ -82,6 +82,16 @@ async fn visits_the_app(world: &World) {
     client.get(&format!("{BASE}/collaborators?permission=push")).await.expect(200);
     client.delete("/installation/token").await.expect(204);
 
+    let manifest = include_str!("../../../app-manifest.json");
+    let code = world
+        .emulator
+        .create_app_from_manifest("mona", &manifest.replace("\"Gander\"", "\"Honk\""));
+    let conversion = format!("/app-manifests/{}/conversions", code.unwrap());
+    let anybody = Client::anonymous(&world.emulator);
+    let made = anybody.send(reqwest::Method::POST, &conversion, &[], None).await.unwrap();
+    assert_eq!(made.expect(201)["slug"], "honk");
+    anybody.send(reqwest::Method::POST, &conversion, &[], None).await.unwrap().expect(404);
+
     world.emulator.deliver_all().await;
     let log = app.get("/app/hook/deliveries?per_page=1&status=failure").await.expect(200);
     let delivery = format!("/app/hook/deliveries/{}", log[0]["id"]);

@@ -1,0 +1,57 @@
+//! A new App: the code that GitHub gave a browser, exchanged for the App's number and secrets.
+//!
+//! What holds: a code is sent once; nobody is authenticated, since the code itself is the proof;
+//! no error shows the code.
+
+use http::Method;
+use http::header::{ACCEPT, CONTENT_LENGTH};
+use http_body_util::{BodyExt, Limited};
+use url::Url;
+
+use super::{
+    ANSWER_LIMIT, ANSWER_TIMEOUT, API_VERSION, Answer, ForgeError, JSON, not_sent, payload,
+    segment, unreadable,
+};
+use crate::egress::{Egress, EgressError};
+
+/// Exchanges a code for the App that was made with it.
+///
+/// # Errors
+/// What GitHub said; or that it said nothing, and the code may be used up.
+pub async fn claim_app(
+    api: &Url,
+    egress: &Egress,
+    code: &str,
+) -> Result<payload::NewApp, ForgeError> {
+    let doing = "getting the new App's key and secrets";
+    let api = api.as_str().trim_end_matches('/');
+    let request = http::Request::builder()
+        .method(Method::POST)
+        .uri(format!("{api}/app-manifests/{}/conversions", segment(code)))
+        .header(ACCEPT, JSON)
+        .header("x-github-api-version", API_VERSION)
+        .header(CONTENT_LENGTH, 0)
+        .body(reqwest::Body::from(""))
+        .map_err(|error| unreadable(doing, error.to_string()))?;
+    let exchange = async {
+        let (parts, body) = egress.send(request).await.map_err(Failed::Send)?.into_parts();
+        let body = Limited::new(body, ANSWER_LIMIT).collect().await.map_err(Failed::Read)?;
+        Ok::<_, Failed>((parts, body.to_bytes()))
+    };
+    let (parts, body) = match tokio::time::timeout(ANSWER_TIMEOUT, exchange).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(Failed::Send(EgressError::Denied(denied)))) => {
+            return Err(ForgeError::Denied { doing: doing.to_owned(), source: denied.into() });
+        }
+        Ok(Err(Failed::Send(error))) => return Err(not_sent(doing, error.into())),
+        Ok(Err(Failed::Read(error))) => return Err(not_sent(doing, error)),
+        Err(late) => return Err(not_sent(doing, late.into())),
+    };
+    let answer = Answer { status: parts.status, headers: parts.headers, body };
+    answer.judged(doing)?.json(doing)
+}
+
+enum Failed {
+    Send(EgressError),
+    Read(Box<dyn std::error::Error + Send + Sync>),
+}
