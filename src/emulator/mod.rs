@@ -22,12 +22,14 @@ mod level;
 mod limits;
 mod releases;
 mod rules;
+mod runner;
 mod server;
 mod setup;
 mod shapes;
 mod state;
 mod story;
 mod view;
+mod workflow;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,6 +44,7 @@ pub use self::faults::{Fault, FaultId, FaultOn, Mutation};
 pub use self::limits::LimitPlan;
 pub use self::releases::ReleaseView;
 pub use self::rules::{RequiredCheck, Requirement};
+pub use self::runner::{Foreign, JobAnnotation, JobReport, RunReport, Runner, Setup, StepReport};
 pub use self::setup::{AppCredentials, AppSpec, RepositorySpec};
 use self::state::State;
 pub use self::story::{
