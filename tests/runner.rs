@@ -9,6 +9,7 @@ mod client;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use client::Client;
 use gander::emulator::{
@@ -28,8 +29,9 @@ const UPLOAD: &str = "actions/upload-artifact@2222222222222222222222222222222222
 const DOWNLOAD: &str = "actions/download-artifact@3333333333333333333333333333333333333333";
 const ATTEST: &str = "actions/attest-build-provenance@4444444444444444444444444444444444444444";
 
-/// Comes to an end when the process in the file `pid` has, whether or not its parent knows.
-const DEAD: &str = "until ! kill -0 $(cat pid) || grep -q ') Z ' /proc/$(cat pid)/stat; do :; done";
+/// Succeeds once the process in the file `pid` is dead, whether or not its parent knows.
+const DEAD: &str = "for i in $(seq 5000); do kill -0 $(cat pid) || exit 0; \
+                    grep -q ') Z ' /proc/$(cat pid)/stat && exit 0; done; exit 1";
 
 /// What every workflow here begins with.
 const ON: &str = "on: { repository_dispatch: { types: [ship] }, workflow_dispatch: {} }\n";
@@ -578,10 +580,7 @@ async fn a_job_ends_when_its_time_is_up_with_all_that_it_started() {
 #[tokio::test]
 async fn what_a_step_leaves_in_the_background_ends_with_it() {
     let steps = "- run: tail -f /dev/null & echo $! > pid\n- run: \"DEAD\"";
-    // Were it alive, the job's time would run out.
-    let workflow = one_job(&steps.replace("DEAD", DEAD));
-    let workflow = workflow.replace("    steps", "    timeout-minutes: 0.5\n    steps");
-    let world = World::with(&workflow).await;
+    let world = World::with(&one_job(&steps.replace("DEAD", DEAD))).await;
     let report = world.run().await;
     assert_eq!(report.conclusion, "success", "{}", job(&report, "one").log);
 }
@@ -691,27 +690,35 @@ async fn of_runs_that_wait_in_one_group_the_newest_is_kept() {
 }
 
 #[tokio::test]
-async fn a_run_that_nobody_waits_for_any_more_stops() {
-    let world = World::with(&one_job("- run: echo $$ > ../pid; tail -f /dev/null")).await;
+async fn a_run_that_nobody_waits_for_any_more_stops_with_all_that_it_started() {
+    let steps = "- run: tail -f /dev/null & echo $! > pid.new; mv pid.new ../pid; wait";
+    let world = World::with(&one_job(steps)).await;
     world.dispatch(json!({})).await;
     let runner = Runner::new(&world.emulator, world.setup.clone());
     let work = tokio::spawn(async move { runner.run_queued().await.map(drop) });
-    let pid = loop {
-        if let Some(pid) = find(&world.setup.work, "pid")
-            && let Ok(pid) = std::fs::read_to_string(pid)
-            && pid.ends_with('\n')
-        {
-            break pid.trim().to_owned();
+    let begun = async {
+        loop {
+            match find(&world.setup.work, "pid") {
+                Some(pid) => break std::fs::read_to_string(pid).unwrap().trim().to_owned(),
+                None => tokio::task::yield_now().await,
+            }
         }
-        tokio::task::yield_now().await;
     };
+    let pid = patiently(begun).await;
     work.abort();
     assert!(work.await.unwrap_err().is_cancelled());
-    // The killed shell is reaped by the runtime, sooner or later.
     let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    while !state().is_empty() && !state().contains(") Z ") {
-        tokio::task::yield_now().await;
-    }
+    let gone = async {
+        while !state().is_empty() && !state().contains(") Z ") {
+            tokio::task::yield_now().await;
+        }
+    };
+    patiently(gone).await;
+}
+
+/// Waits for what is sure to come, unless something is broken.
+async fn patiently<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), what).await.unwrap()
 }
 
 fn find(folder: &std::path::Path, name: &str) -> Option<PathBuf> {

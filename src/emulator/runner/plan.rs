@@ -4,11 +4,11 @@
 //! does not have are refused with their line, whether or not their step would ever run.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Foreign, Setup};
-use crate::emulator::workflow::{Act, Composite, Fault, Step, Template, Uses, Workflow};
+use crate::emulator::workflow::{Act, Composite, Fault, Sight, Step, Template, Uses, Workflow};
 
 /// A workflow, and all composite actions it may use.
 pub(crate) struct Plan {
@@ -75,7 +75,7 @@ impl Plan {
         &mut self,
         setup: &Setup,
         action: &Uses,
-        folder: &PathBuf,
+        folder: &Path,
         depth: usize,
     ) -> Result<Arc<Ours>, String> {
         let name = action.to_string();
@@ -87,7 +87,7 @@ impl Plan {
         let text = text.map_err(|error| format!("{path} cannot be read: {error}"))?;
         let composite = Composite::read(&text).map_err(|fault| format!("{path} {fault}"))?;
         let steps = composite.steps.clone();
-        let ours = Arc::new(Ours { composite, folder: folder.clone() });
+        let ours = Arc::new(Ours { composite, folder: folder.to_owned() });
         self.check(setup, &path, &steps, depth + 1)?;
         self.composites.insert(name, Arc::clone(&ours));
         Ok(ours)
@@ -138,7 +138,7 @@ impl Foreign {
 /// The inputs of a step, filled in.
 pub(crate) fn filled(
     with: &[(String, Template)],
-    sight: &crate::emulator::workflow::Sight,
+    sight: &Sight,
 ) -> Result<BTreeMap<String, String>, String> {
     with.iter().map(|(name, value)| Ok((name.clone(), value.fill(sight)?))).collect()
 }

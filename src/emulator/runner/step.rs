@@ -21,7 +21,7 @@ use super::plan::{Meaning, Ours, filled};
 use super::process::{self, Ending, Order};
 use super::{Foreign, StepReport, artifacts, checkout};
 use crate::emulator::Trouble;
-use crate::emulator::workflow::{Act, Settings, Step, Template, Uses};
+use crate::emulator::workflow::{Act, Settings, Sight, Step, Template, Uses};
 
 /// How a step went, and what it hands on.
 struct Done {
@@ -202,11 +202,7 @@ struct Script {
     directory: Option<String>,
 }
 
-fn fill_run(
-    script: &Template,
-    settings: &Settings,
-    sight: &crate::emulator::workflow::Sight,
-) -> Result<Script, String> {
+fn fill_run(script: &Template, settings: &Settings, sight: &Sight) -> Result<Script, String> {
     let directory = settings.directory.as_ref().map(|directory| directory.fill(sight));
     Ok(Script {
         text: script.fill(sight)?,
