@@ -41,7 +41,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("hyper_util", &["server"]),
     ("clap", &["cli", "cli.rs"]),
     ("reqwest", &["egress.rs", "emulator", "model", "forge"]),
-    ("saphyr_parser", &["emulator"]),
+    ("saphyr_parser", &["emulator/workflow", "publish/scan"]),
 ];
 
 /// Lints that may be silenced without a sentence, for what is silenced speaks for itself.
