@@ -337,6 +337,7 @@ jobs:
       - { name: cleans up, if: always(), run: "echo ${{ steps.bad.outcome }} ${{ steps.bad.outputs.a }} ${{ job.status }}" }
       - { name: mourns, if: failure() && steps.bad.conclusion == 'failure', run: echo mourning }
       - { name: if cancelled, if: cancelled(), run: echo never }
+      - { name: if anyone, if: github.actor != '', run: echo never }
       - { name: if all is well, if: "success() || false", run: echo never }
   after: { needs: one, runs-on: ubuntu-24.04, steps: [{ run: echo never }] }
   anyway: { needs: one, if: always(), runs-on: ubuntu-24.04, steps: [{ run: "test ${{ needs.one.result }} = failure" }] }
@@ -354,6 +355,7 @@ jobs:
         ("cleans up", "success"),
         ("mourns", "success"),
         ("if cancelled", "skipped"),
+        ("if anyone", "skipped"),
         ("if all is well", "skipped"),
     ];
     assert_eq!(outcomes(one), wanted);
@@ -564,7 +566,7 @@ async fn an_attestation_is_never_pretended() {
 
 #[tokio::test]
 async fn a_job_ends_when_its_time_is_up_with_all_that_it_started() {
-    let steps = "- { name: slow, run: \"(tail -f /dev/null & echo $! > pid; wait)\" }\n\
+    let steps = "- { name: slow, run: \"(tail -f /dev/null > /dev/null & echo $! > pid; wait)\" }\n\
                  - { name: not any more, run: echo never }\n\
                  - { name: last words, if: cancelled(), run: \"DEAD\" }";
     let workflow = one_job(&steps.replace("DEAD", DEAD))
@@ -579,7 +581,7 @@ async fn a_job_ends_when_its_time_is_up_with_all_that_it_started() {
 
 #[tokio::test]
 async fn what_a_step_leaves_in_the_background_ends_with_it() {
-    let steps = "- run: tail -f /dev/null & echo $! > pid\n- run: \"DEAD\"";
+    let steps = "- run: tail -f /dev/null > /dev/null & echo $! > pid\n- run: \"DEAD\"";
     let world = World::with(&one_job(&steps.replace("DEAD", DEAD))).await;
     let report = world.run().await;
     assert_eq!(report.conclusion, "success", "{}", job(&report, "one").log);
@@ -691,7 +693,7 @@ async fn of_runs_that_wait_in_one_group_the_newest_is_kept() {
 
 #[tokio::test]
 async fn a_run_that_nobody_waits_for_any_more_stops_with_all_that_it_started() {
-    let steps = "- run: tail -f /dev/null & echo $! > pid.new; mv pid.new ../pid; wait";
+    let steps = "- run: tail -f /dev/null > /dev/null & echo $! > pid.new; mv pid.new ../pid; wait";
     let world = World::with(&one_job(steps)).await;
     world.dispatch(json!({})).await;
     let runner = Runner::new(&world.emulator, world.setup.clone());
