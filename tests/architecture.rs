@@ -43,6 +43,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap", &["cli", "cli.rs"]),
     ("graphql_parser", &["emulator"]),
     ("reqwest", &["egress.rs", "emulator", "model", "forge"]),
+    ("saphyr_parser", &["emulator/workflow", "publish/scan"]),
 ];
 
 /// Lints that may be silenced without a sentence, for what is silenced speaks for itself.
@@ -354,10 +355,16 @@ fn the_environment_is_read_in_one_file() {
 #[test]
 fn processes_start_in_named_files() {
     only_in(
-        &["workspace/git.rs", "sandbox/spawn.rs", "cli/unprivileged.rs", "emulator/git.rs"],
+        &[
+            "workspace/git.rs",
+            "sandbox/spawn.rs",
+            "cli/unprivileged.rs",
+            "emulator/git.rs",
+            "emulator/runner/process.rs",
+        ],
         |name| name.windows(2).any(|pair| pair == ["process", "Command"]),
         "Only git on our own mirror (src/workspace/git.rs), the sandbox (src/sandbox/spawn.rs), the \
-         emulator's git and `gander unprivileged` start processes. A repository's command goes \
+         emulator's git and jobs, and `gander unprivileged` start processes. A repository's command goes \
          through the Sandbox.",
         &[
             "use std::process::Command;",

@@ -43,14 +43,12 @@ impl Emulator {
     }
 }
 
-/// The installation that workflows of a repository act through. It subscribes to nothing and has
-/// no permission but those of its tokens.
-fn actions_on(state: &mut State, repository: u64) -> Result<u64, Trouble> {
-    let account = state.repository(repository)?.owner;
-    let created_at = state.now();
+/// GitHub's own App for workflows; made when it is first asked for.
+pub(crate) fn actions_app(state: &mut State) -> u64 {
     if !state.apps.contains_key(&ACTIONS) {
         let owner = state.add_account("github", AccountKind::Organization);
         let bot = state.add_account("github-actions[bot]", AccountKind::Bot);
+        let created_at = state.now();
         let app = App {
             id: ACTIONS,
             client_id: format!("Iv23li{ACTIONS:014}"),
@@ -69,6 +67,15 @@ fn actions_on(state: &mut State, repository: u64) -> Result<u64, Trouble> {
         };
         state.apps.insert(ACTIONS, app);
     }
+    ACTIONS
+}
+
+/// The installation that workflows of a repository act through. It subscribes to nothing and has
+/// no permission but those of its tokens.
+fn actions_on(state: &mut State, repository: u64) -> Result<u64, Trouble> {
+    let account = state.repository(repository)?.owner;
+    let created_at = state.now();
+    actions_app(state);
     let mut all = state.installations.values_mut();
     if let Some(known) = all.find(|known| known.app == ACTIONS && known.account == account) {
         known.repositories.insert(repository);

@@ -23,6 +23,7 @@ mod protect;
 mod registry;
 mod releases;
 mod rules;
+mod runner;
 mod server;
 mod setup;
 mod shapes;
@@ -30,6 +31,7 @@ mod state;
 mod story;
 mod view;
 mod web;
+mod workflow;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,6 +47,7 @@ pub use self::limits::LimitPlan;
 pub use self::protect::{RequiredCheck, Requirement};
 pub use self::registry::{AppCredentials, AppSpec};
 pub use self::releases::ReleaseView;
+pub use self::runner::{Foreign, JobAnnotation, JobReport, RunReport, Runner, Setup, StepReport};
 pub use self::setup::RepositorySpec;
 use self::state::State;
 pub use self::story::{

@@ -201,6 +201,7 @@ fn add_repository(
             review_comments: BTreeMap::new(),
             resolved: BTreeMap::new(),
             runs: Vec::new(),
+            artifacts: Vec::new(),
             merge_methods: BTreeSet::from(["merge", "squash", "rebase"]),
             check_suites: Vec::new(),
             check_runs: Vec::new(),

@@ -14,7 +14,7 @@ use serde_json::Value;
 use url::Url;
 
 pub(crate) use self::reviews::{LastEdit, Review, ReviewComment, Side, Spot};
-pub(crate) use self::runs::{Job, WorkflowRun};
+pub(crate) use self::runs::{Artifact, Job, JobStep, WorkflowRun};
 use super::deliveries::Hooks;
 use super::downloads::Downloads;
 use super::exchange::Exchange;
@@ -68,6 +68,7 @@ pub(crate) struct Ids {
     release: u64,
     asset: u64,
     delivery: u64,
+    artifact: u64,
 }
 
 macro_rules! ranges {
@@ -103,6 +104,7 @@ ranges! {
     release = 260_000_000,
     asset = 320_000_000,
     delivery = 180_000_000_000_000_000,
+    artifact = 5_000_000_000,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -191,6 +193,7 @@ pub(crate) struct Repository {
     pub(crate) check_runs: Vec<CheckRun>,
     pub(crate) statuses: Vec<Status>,
     pub(crate) releases: Vec<Release>,
+    pub(crate) artifacts: Vec<Artifact>,
     pub(crate) protections: BTreeMap<String, Protection>,
     pub(crate) created_at: i64,
     pub(crate) pushed_at: i64,

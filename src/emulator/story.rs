@@ -363,6 +363,24 @@ impl Actor {
         })
     }
 
+    /// Starts a workflow by hand, on a branch; says the run's number.
+    ///
+    /// # Errors
+    /// When the branch has no such file, or it does not listen, or an input will not do.
+    pub fn dispatches_workflow(
+        &self,
+        repository: &str,
+        file: &str,
+        branch: &str,
+        inputs: &[(&str, &str)],
+    ) -> Result<u64, Trouble> {
+        let given = inputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let given = given.collect();
+        self.act(repository, |state, id, me| {
+            acts::dispatch_workflow(state, id, me, file, branch, &given)
+        })
+    }
+
     /// Whether a label of this name exists in a repository.
     ///
     /// # Errors

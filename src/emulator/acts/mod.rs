@@ -4,6 +4,7 @@
 //! webhooks, here and nowhere else.
 
 mod checks;
+mod dispatch;
 mod follow;
 mod issues;
 mod merge;
@@ -16,6 +17,7 @@ mod runs;
 use serde_json::{Value, json};
 
 pub(crate) use self::checks::{CheckChange, NewStatus, post_status, start_check, update_check};
+pub(crate) use self::dispatch::{dispatch, dispatch_workflow};
 pub(crate) use self::issues::{
     NewIssue, Presence, comment, delete_comment, edit_comment, edit_issue, label, open_issue,
     react, set_presence, unlabel, unreact,
@@ -34,7 +36,10 @@ pub(crate) use self::releases::{
 pub(crate) use self::reviews::{
     NewReview, Note, dismiss_review, edit_review, edit_review_comment, reply, review, set_resolved,
 };
-pub(crate) use self::runs::{NewJob, NewRun, end_job, start_run};
+pub(crate) use self::runs::{
+    JobEnded, NewRun, begin_job, begin_run, end_job, finish_job, finish_run, keep_artifact,
+    start_run,
+};
 use super::Trouble;
 use super::git::{Git, Signature};
 use super::hooks::{self, Event};

@@ -1,151 +1,208 @@
-//! Runs of workflows: started, and ended job by job.
+//! The life of workflow runs: queued, begun, and ended job by job.
 //!
 //! What holds: each job is a check run of GitHub's own App, as on GitHub.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::checks::{CheckChange, start_check, suite_for, update_check};
 use crate::emulator::Trouble;
 use crate::emulator::hooks::{self, Event};
-use crate::emulator::shapes::runs as shapes;
-use crate::emulator::state::{AccountKind, App, Job, State, WorkflowRun};
-
-/// The number of the App that runs workflows, on the real GitHub as here.
-const ACTIONS_APP: u64 = 15_368;
+use crate::emulator::jobs::actions_app;
+use crate::emulator::shapes::{repository_page, runs as shapes};
+use crate::emulator::state::{Artifact, Job, JobStep, State, WorkflowRun};
 
 /// A run to start.
+#[derive(Default)]
 pub(crate) struct NewRun {
     pub(crate) name: String,
     pub(crate) path: String,
     pub(crate) title: String,
     pub(crate) event: String,
+    pub(crate) payload: Value,
+    pub(crate) inputs: BTreeMap<String, String>,
     pub(crate) head_branch: Option<String>,
     pub(crate) head_sha: String,
     pub(crate) actor: u64,
-    /// The jobs by name, in order.
-    pub(crate) jobs: Vec<String>,
 }
 
 /// How a job ended.
-pub(crate) struct NewJob {
-    pub(crate) name: String,
+pub(crate) struct JobEnded {
     pub(crate) conclusion: String,
+    pub(crate) steps: Vec<JobStep>,
     pub(crate) log: String,
     pub(crate) annotations: Vec<Value>,
 }
 
-/// The App that runs workflows; made when it is first asked for.
-fn actions_app(state: &mut State) -> u64 {
-    if state.apps.contains_key(&ACTIONS_APP) {
-        return ACTIONS_APP;
-    }
-    let owner = state.add_account("github", AccountKind::Organization);
-    let bot = state.add_account("github-actions[bot]", AccountKind::Bot);
-    let created_at = state.now();
-    let app = App {
-        id: ACTIONS_APP,
-        client_id: "Iv1.05c79e9ad1f6bdfa".to_owned(),
-        slug: "github-actions".to_owned(),
-        name: "github-actions".to_owned(),
-        owner,
-        bot,
-        // Nobody holds its key.
-        public_key: Vec::new(),
-        webhook_url: None,
-        webhook_secret: String::new(),
-        setup_url: None,
-        hook_id: 0,
-        permissions: [("checks".to_owned(), "write".to_owned())].into(),
-        events: Vec::new(),
-        created_at,
-    };
-    state.apps.insert(ACTIONS_APP, app);
-    ACTIONS_APP
-}
-
-/// Starts a run with all its jobs; says its number.
-pub(crate) fn start_run(state: &mut State, repository: u64, new: NewRun) -> Result<u64, Trouble> {
+/// What a run looks like before it begins.
+pub(crate) fn draft_run(
+    state: &mut State,
+    repository: u64,
+    new: NewRun,
+) -> Result<WorkflowRun, Trouble> {
     let app = actions_app(state);
     let (id, now) = (state.ids.workflow_run(), state.now());
     let suite = suite_for(state, repository, app, &new.head_sha, new.head_branch.as_deref())?;
     let known = state.repository(repository)?;
     let number = known.runs.iter().filter(|run| run.path == new.path).count() as u64 + 1;
-    let (actor, sha, name) = (new.actor, new.head_sha.clone(), new.name.clone());
-    state.tell(repository, Some(actor), format!("started workflow {name}"));
-    state.repository_mut(repository)?.runs.push(WorkflowRun {
+    Ok(WorkflowRun {
         id,
         name: new.name,
         path: new.path,
         title: new.title,
         event: new.event,
+        payload: new.payload,
+        inputs: new.inputs,
         head_branch: new.head_branch,
         head_sha: new.head_sha,
         number,
         attempt: 1,
-        actor,
+        actor: new.actor,
         suite,
+        status: "queued".to_owned(),
+        conclusion: None,
         jobs: Vec::new(),
         created_at: now,
+        started_at: now,
         updated_at: now,
-    });
-    announce_run(state, repository, id, "requested", actor)?;
-    for name in new.jobs {
-        let url = crate::emulator::shapes::repository_page(
-            state,
-            repository,
-            &format!("/actions/runs/{id}"),
-        );
-        let change = CheckChange {
-            name: Some(name.clone()),
-            status: Some("in_progress".to_owned()),
-            details_url: Some(url),
-            ..CheckChange::default()
-        };
-        let check = start_check(state, repository, app, &sha, change)?;
-        let job = Job {
-            id: check,
-            name,
-            status: "in_progress".to_owned(),
-            conclusion: None,
-            started_at: now,
-            completed_at: None,
-            log: String::new(),
-        };
-        find_run(state, repository, id)?.jobs.push(job);
-    }
-    announce_run(state, repository, id, "in_progress", actor)?;
+    })
+}
+
+/// Puts a run at the end of the queue.
+pub(crate) fn queue_run(
+    state: &mut State,
+    repository: u64,
+    run: WorkflowRun,
+) -> Result<u64, Trouble> {
+    let id = run.id;
+    state.repository_mut(repository)?.runs.push(run);
+    announce_run(state, repository, id, "requested")?;
     Ok(id)
 }
 
-/// Ends a job, and with the last one the run.
+/// Starts a run with all its jobs, which nobody runs for real; says its number.
+pub(crate) fn start_run(
+    state: &mut State,
+    repository: u64,
+    new: NewRun,
+    jobs: &[&str],
+) -> Result<u64, Trouble> {
+    let run = draft_run(state, repository, new)?;
+    let id = queue_run(state, repository, run)?;
+    set_in_progress(state, repository, id)?;
+    for name in jobs {
+        begin_job(state, repository, id, name, "ubuntu-latest")?;
+    }
+    announce_run(state, repository, id, "in_progress")?;
+    Ok(id)
+}
+
+/// A run that was queued begins.
+pub(crate) fn begin_run(state: &mut State, repository: u64, id: u64) -> Result<(), Trouble> {
+    set_in_progress(state, repository, id)?;
+    announce_run(state, repository, id, "in_progress")
+}
+
+fn set_in_progress(state: &mut State, repository: u64, id: u64) -> Result<(), Trouble> {
+    let now = state.now();
+    let run = find_run(state, repository, id)?;
+    "in_progress".clone_into(&mut run.status);
+    (run.started_at, run.updated_at) = (now, now);
+    let (actor, text) = (run.actor, format!("started workflow {}", run.name));
+    state.tell(repository, Some(actor), text);
+    Ok(())
+}
+
+/// A job of a run begins; says its number.
+pub(crate) fn begin_job(
+    state: &mut State,
+    repository: u64,
+    run: u64,
+    name: &str,
+    runs_on: &str,
+) -> Result<u64, Trouble> {
+    let (app, started_at) = (actions_app(state), state.now());
+    let sha = find_run(state, repository, run)?.head_sha.clone();
+    let page = repository_page(state, repository, &format!("/actions/runs/{run}"));
+    let change = CheckChange {
+        name: Some(name.to_owned()),
+        status: Some("in_progress".to_owned()),
+        details_url: Some(page),
+        ..CheckChange::default()
+    };
+    let id = start_check(state, repository, app, &sha, change)?;
+    find_run(state, repository, run)?.jobs.push(Job {
+        id,
+        name: name.to_owned(),
+        runs_on: runs_on.to_owned(),
+        status: "in_progress".to_owned(),
+        conclusion: None,
+        started_at,
+        completed_at: None,
+        steps: Vec::new(),
+        log: String::new(),
+    });
+    Ok(id)
+}
+
+/// Ends a job of a run that nobody runs for real, and with the last one the run.
 pub(crate) fn end_job(
     state: &mut State,
     repository: u64,
     run: u64,
-    end: NewJob,
+    name: &str,
+    end: JobEnded,
+) -> Result<(), Trouble> {
+    let job = find_run(state, repository, run)?.jobs.iter().find(|job| job.name == name);
+    let job = job.ok_or_else(|| Trouble::unknown("job", name))?.id;
+    finish_job(state, repository, run, job, end)?;
+    match find_run(state, repository, run)?.verdict() {
+        Some(word) => finish_run(state, repository, run, word),
+        None => Ok(()),
+    }
+}
+
+/// A job is over.
+pub(crate) fn finish_job(
+    state: &mut State,
+    repository: u64,
+    run: u64,
+    id: u64,
+    end: JobEnded,
 ) -> Result<(), Trouble> {
     let now = state.now();
     let known = find_run(state, repository, run)?;
-    let job = known.jobs.iter_mut().find(|job| job.name == end.name);
-    let job = job.ok_or_else(|| Trouble::unknown("job", &end.name))?;
-    job.status = "completed".to_owned();
-    job.conclusion = Some(end.conclusion.clone());
-    (job.completed_at, job.log) = (Some(now), end.log);
-    let check = job.id;
     known.updated_at = now;
-    let (actor, name) = (known.actor, known.name.clone());
-    let standing = known.standing();
+    let job = known.jobs.iter_mut().find(|job| job.id == id);
+    let job = job.ok_or_else(|| Trouble::unknown("job", id))?;
+    "completed".clone_into(&mut job.status);
+    job.conclusion = Some(end.conclusion.clone());
+    (job.completed_at, job.steps, job.log) = (Some(now), end.steps, end.log);
     let change = CheckChange {
         conclusion: Some(end.conclusion),
         annotations: end.annotations,
         ..CheckChange::default()
     };
-    update_check(state, repository, check, change)?;
-    if let ("completed", Some(word)) = standing {
-        state.tell(repository, Some(actor), format!("finished workflow {name}: {word}"));
-        announce_run(state, repository, run, "completed", actor)?;
-    }
-    Ok(())
+    update_check(state, repository, id, change)
+}
+
+/// A run is over.
+pub(crate) fn finish_run(
+    state: &mut State,
+    repository: u64,
+    id: u64,
+    conclusion: &str,
+) -> Result<(), Trouble> {
+    let now = state.now();
+    let run = find_run(state, repository, id)?;
+    "completed".clone_into(&mut run.status);
+    run.conclusion = Some(conclusion.to_owned());
+    run.updated_at = now;
+    let (actor, text) = (run.actor, format!("finished workflow {}: {conclusion}", run.name));
+    state.tell(repository, Some(actor), text);
+    announce_run(state, repository, id, "completed")
 }
 
 fn find_run(state: &mut State, repository: u64, id: u64) -> Result<&mut WorkflowRun, Trouble> {
@@ -153,13 +210,7 @@ fn find_run(state: &mut State, repository: u64, id: u64) -> Result<&mut Workflow
     runs.find(|run| run.id == id).ok_or_else(|| Trouble::unknown("workflow run", id))
 }
 
-fn announce_run(
-    state: &mut State,
-    repository: u64,
-    id: u64,
-    action: &str,
-    actor: u64,
-) -> Result<(), Trouble> {
+fn announce_run(state: &mut State, repository: u64, id: u64, action: &str) -> Result<(), Trouble> {
     let known = state.repository(repository)?;
     let run = known.runs.iter().find(|run| run.id == id);
     let run = run.ok_or_else(|| Trouble::unknown("workflow run", id))?;
@@ -167,14 +218,32 @@ fn announce_run(
         "workflow_run": shapes::run(state, known, run),
         "workflow": shapes::workflow(state, known, run),
     });
-    let event = Event {
-        name: "workflow_run",
-        action: Some(action),
-        repository,
-        actor: Some(actor),
-        payload,
-        only: None,
-    };
+    let (name, actor) = ("workflow_run", Some(run.actor));
+    let event = Event { name, action: Some(action), repository, actor, payload, only: None };
     hooks::fire(state, &event);
     Ok(())
+}
+
+/// Keeps an artifact of a run; `None` when the run has one of this name already.
+pub(crate) fn keep_artifact(
+    state: &mut State,
+    repository: u64,
+    run: u64,
+    name: &str,
+    files: BTreeMap<String, Vec<u8>>,
+) -> Result<Option<Artifact>, Trouble> {
+    let mut digest = Sha256::new();
+    for (path, bytes) in &files {
+        digest.update(format!("{path}\0{}\0", bytes.len()));
+        digest.update(bytes);
+    }
+    let (id, created_at) = (state.ids.artifact(), state.now());
+    let digest = hex::encode(digest.finalize());
+    let kept = &mut state.repository_mut(repository)?.artifacts;
+    if kept.iter().any(|other| other.run == run && other.name == name) {
+        return Ok(None);
+    }
+    let artifact = Artifact { id, run, name: name.to_owned(), files, digest, created_at };
+    kept.push(artifact.clone());
+    Ok(Some(artifact))
 }

@@ -1,5 +1,10 @@
-//! Runs of workflows: what started them, their jobs, and what those wrote.
+//! Runs of workflows: what started them, their jobs, what those wrote and what they keep.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+#[derive(Clone)]
 pub(crate) struct WorkflowRun {
     pub(crate) id: u64,
     /// The name of the workflow.
@@ -10,42 +15,76 @@ pub(crate) struct WorkflowRun {
     pub(crate) title: String,
     /// What started it, as `push`.
     pub(crate) event: String,
+    /// What happened, as the jobs see it; `null` when nobody runs them for real.
+    pub(crate) payload: Value,
+    /// What it was given by hand.
+    pub(crate) inputs: BTreeMap<String, String>,
     pub(crate) head_branch: Option<String>,
     pub(crate) head_sha: String,
     pub(crate) number: u64,
     pub(crate) attempt: u64,
     pub(crate) actor: u64,
     pub(crate) suite: u64,
+    /// `queued`, `in_progress` or `completed`.
+    pub(crate) status: String,
+    pub(crate) conclusion: Option<String>,
     pub(crate) jobs: Vec<Job>,
     pub(crate) created_at: i64,
+    pub(crate) started_at: i64,
     pub(crate) updated_at: i64,
 }
 
+#[derive(Clone)]
 pub(crate) struct Job {
     /// Also the number of its check run.
     pub(crate) id: u64,
     pub(crate) name: String,
+    /// The machine it asks for.
+    pub(crate) runs_on: String,
     /// `queued`, `in_progress` or `completed`.
     pub(crate) status: String,
     pub(crate) conclusion: Option<String>,
     pub(crate) started_at: i64,
     pub(crate) completed_at: Option<i64>,
+    pub(crate) steps: Vec<JobStep>,
     pub(crate) log: String,
 }
 
+#[derive(Clone)]
+pub(crate) struct JobStep {
+    pub(crate) name: String,
+    pub(crate) conclusion: String,
+}
+
+#[derive(Clone)]
+pub(crate) struct Artifact {
+    pub(crate) id: u64,
+    pub(crate) run: u64,
+    pub(crate) name: String,
+    /// By path; permissions are not kept, as on GitHub.
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    /// SHA-256 over all paths, sizes and contents, in hexadecimal.
+    pub(crate) digest: String,
+    pub(crate) created_at: i64,
+}
+
+impl Artifact {
+    /// In bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.files.values().map(Vec::len).sum()
+    }
+}
+
 impl WorkflowRun {
-    /// Where the run is, and how it ended: as its jobs are and did.
-    pub(crate) fn standing(&self) -> (&'static str, Option<&'static str>) {
-        if self.jobs.iter().all(|job| job.status == "queued") {
-            return ("queued", None);
-        }
-        if self.jobs.iter().any(|job| job.status != "completed") {
-            return ("in_progress", None);
-        }
+    /// How the run ended, as its jobs did; `None` while one of them has not.
+    pub(crate) fn verdict(&self) -> Option<&'static str> {
         let ended =
             |word: &str| self.jobs.iter().any(|job| job.conclusion.as_deref() == Some(word));
+        if self.jobs.iter().any(|job| job.status != "completed") {
+            return None;
+        }
         let worst = ["failure", "timed_out", "cancelled", "action_required"];
         let word = worst.into_iter().find(|word| ended(word));
-        ("completed", Some(word.unwrap_or(if ended("success") { "success" } else { "skipped" })))
+        Some(word.unwrap_or(if ended("success") { "success" } else { "skipped" }))
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Actor, CheckOutcome};
-use crate::emulator::acts::{self, CheckChange, NewJob, NewRun};
+use crate::emulator::acts::{self, CheckChange, JobEnded, NewRun};
 use crate::emulator::{Emulator, Trouble};
 
 /// What a check says about a line.
@@ -147,9 +147,9 @@ impl Actor {
                 head_branch: spec.branch.map(str::to_owned),
                 head_sha: spec.sha.to_owned(),
                 actor: me,
-                jobs: spec.jobs.iter().map(|job| (*job).to_owned()).collect(),
+                ..NewRun::default()
             };
-            acts::start_run(state, id, new)
+            acts::start_run(state, id, new, spec.jobs)
         })
     }
 }
@@ -162,13 +162,13 @@ impl Emulator {
     pub fn job_ends(&self, repository: &str, run: u64, end: &JobEnd<'_>) -> Result<(), Trouble> {
         let mut state = self.lock();
         let id = state.repository_id(repository)?;
-        let end = NewJob {
-            name: end.name.to_owned(),
+        let ended = JobEnded {
             conclusion: end.conclusion.to_owned(),
+            steps: Vec::new(),
             log: end.log.to_owned(),
             annotations: annotations(end.annotations),
         };
-        let done = acts::end_job(&mut state, id, run, end);
+        let done = acts::end_job(&mut state, id, run, end.name, ended);
         self.shared.queued.notify_one();
         done
     }

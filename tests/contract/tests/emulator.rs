@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use gander::emulator::{
-    Annotation, AppCredentials, AppSpec, CheckOutcome, Emulator, Exchange, JobEnd, MergeMethod,
-    Options, RepositorySpec, Requirement, Verdict, WorkflowSpec,
+    Annotation, AppCredentials, AppSpec, CheckOutcome, Emulator, Exchange, Foreign, JobEnd,
+    MergeMethod, Options, RepositorySpec, Requirement, Runner, Setup, Verdict, WorkflowSpec,
 };
 use gander_contract::client::Client;
 use gander_contract::{Contract, Part};
@@ -21,7 +21,7 @@ const BASE: &str = "/repos/acme/widgets";
 /// Everything GitHub lets an App of this kind do.
 const PERMISSIONS: [(&str, &str); 8] = [
     ("attestations", "read"),
-    ("actions", "read"),
+    ("actions", "write"),
     ("metadata", "read"),
     ("contents", "write"),
     ("issues", "write"),
@@ -36,12 +36,13 @@ struct World {
     installation: u64,
     repository: u64,
     mona: u64,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 async fn world() -> World {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options { root: folder.path().to_owned(), clock: Arc::new(|| NOW) };
+    std::fs::create_dir(folder.path().join("github")).unwrap();
+    let options = Options { root: folder.path().join("github"), clock: Arc::new(|| NOW) };
     let emulator = Emulator::start(options).await.unwrap();
     emulator.create_organization("acme");
     let mona = emulator.create_user("mona");
@@ -60,7 +61,7 @@ async fn world() -> World {
     };
     let app = emulator.create_app(spec).unwrap();
     let installation = emulator.install(app.app_id, &[REPO]).unwrap();
-    World { emulator, app, installation, repository, mona, _folder: folder }
+    World { emulator, app, installation, repository, mona, folder }
 }
 
 /// The App, its webhooks and its tokens.
@@ -362,8 +363,8 @@ async fn visits_ci_and_merges(world: &World, client: &Client) {
         let wish = json!({ "base": "into", "head": head, "commit_message": "Bring it in" });
         assert_eq!(client.post(&format!("{BASE}/merges"), wish).await.status, status);
     }
-    mona.pushes(REPO, "next", "Next", &[("next", Some("1\n"))]).unwrap();
-    let pull = mona.opens_pull(REPO, "CI", "", "ci", "next").unwrap();
+    mona.pushes(REPO, "beside", "More", &[("more", Some("x"))]).unwrap();
+    let pull = mona.opens_pull(REPO, "CI", "", "ci", "beside").unwrap();
     let one = format!("{BASE}/pulls/{pull}");
     client.patch(&one, json!({ "base": "main" })).await.expect(200);
     mona.pushes(REPO, "main", "Ahead", &[("ahead", Some("1\n"))]).unwrap();
@@ -414,6 +415,50 @@ async fn visits_the_releases(client: &Client) {
     client.delete(&one).await.expect(204);
 }
 
+/// What the workflow of `visits_the_runs` says.
+const WORKFLOW: &str = r#"
+on: { repository_dispatch: { types: [ship] }, workflow_dispatch: {} }
+run-name: ship ${{ github.event.client_payload.id }}
+jobs:
+  one:
+    runs-on: ubuntu-24.04
+    steps:
+      - run: echo hi > file
+      - uses: actions/upload-artifact@1111111111111111111111111111111111111111
+        with: { path: file }
+"#;
+
+/// Workflow runs, their jobs and artifacts.
+async fn visits_the_runs(world: &World, client: &Client) {
+    let mona = world.emulator.person("mona");
+    let files = [(".github/workflows/ship.yml", Some(WORKFLOW))];
+    let main = mona.pushes(REPO, "main", "Add a workflow", &files).unwrap();
+    let dispatch = json!({ "event_type": "ship", "client_payload": { "id": "x" } });
+    client.post(&format!("{BASE}/dispatches"), dispatch).await.expect(204);
+    let workflow = format!("{BASE}/actions/workflows/ship.yml");
+    let by_hand = json!({ "ref": "main", "inputs": {} });
+    client.post(&format!("{workflow}/dispatches"), by_hand).await.expect(204);
+    client.get(&format!("{workflow}/runs?status=queued")).await.expect(200);
+    let work = world.folder.path().join("work");
+    std::fs::create_dir(&work).unwrap();
+    let hash = "1111111111111111111111111111111111111111".to_owned();
+    let setup = Setup {
+        foreign: vec![(Foreign::UploadArtifact, hash)],
+        work,
+        path: std::env::var_os("PATH").unwrap(),
+        ..Setup::default()
+    };
+    let reports = Runner::new(&world.emulator, setup).run_queued().await.unwrap();
+    assert!(reports.iter().all(|report| report.conclusion == "success"), "{reports:?}");
+    let runs = format!("{BASE}/actions/runs");
+    let list = client.get(&format!("{runs}?event=repository_dispatch&head_sha={main}")).await;
+    let one = format!("{runs}/{}", list.expect(200)["workflow_runs"][0]["id"]);
+    client.get(&one).await.expect(200);
+    client.get(&format!("{one}/jobs?per_page=5")).await.expect(200);
+    let artifacts = client.get(&format!("{one}/artifacts?name=artifact")).await.expect(200);
+    assert_eq!(artifacts["total_count"], 1);
+}
+
 /// A day in the life of an App: every route once, each as it is meant.
 async fn a_day() -> Vec<Exchange> {
     let world = world().await;
@@ -426,6 +471,7 @@ async fn a_day() -> Vec<Exchange> {
     visits_the_reviews(&world, &client).await;
     visits_ci_and_merges(&world, &client).await;
     visits_the_releases(&client).await;
+    visits_the_runs(&world, &client).await;
     client.get(&format!("{BASE}/issues/99")).await.expect(404);
     Client::anonymous(&world.emulator).get(BASE).await.expect(404);
     Client::anonymous(&world.emulator).get("/app").await.expect(401);

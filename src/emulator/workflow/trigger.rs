@@ -1,0 +1,185 @@
+//! What a workflow listens to.
+//!
+//! What holds: only dispatches start runs in the box; other events may be listened to, and are
+//! not heard.
+
+use std::collections::BTreeMap;
+
+use super::yaml::{Content, Fault, Node};
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Triggers {
+    /// The types that are heard; an empty list hears all.
+    pub(crate) repository_dispatch: Option<Vec<String>>,
+    pub(crate) workflow_dispatch: Option<Vec<InputSpec>>,
+}
+
+/// One input of `workflow_dispatch`.
+#[derive(Debug, Clone)]
+pub(crate) struct InputSpec {
+    pub(crate) name: String,
+    pub(crate) required: bool,
+    pub(crate) default: Option<String>,
+    pub(crate) kind: InputKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum InputKind {
+    Text,
+    Boolean,
+    Number,
+    Choice(Vec<String>),
+}
+
+/// What else GitHub's workflows can listen to.
+const EVENTS: [&str; 31] = [
+    "branch_protection_rule",
+    "check_run",
+    "check_suite",
+    "create",
+    "delete",
+    "deployment",
+    "deployment_status",
+    "discussion",
+    "discussion_comment",
+    "fork",
+    "gollum",
+    "image_version",
+    "issue_comment",
+    "issues",
+    "label",
+    "merge_group",
+    "milestone",
+    "page_build",
+    "public",
+    "pull_request",
+    "pull_request_review",
+    "pull_request_review_comment",
+    "pull_request_target",
+    "push",
+    "registry_package",
+    "release",
+    "schedule",
+    "status",
+    "watch",
+    "workflow_call",
+    "workflow_run",
+];
+
+impl Triggers {
+    pub(super) fn read(node: &Node) -> Result<Self, Fault> {
+        let mut triggers = Self::default();
+        match &node.content {
+            Content::Map(entries) => {
+                for (key, value) in entries {
+                    triggers.add(&key.name, key.line, Some(value))?;
+                }
+            }
+            Content::List(items) => {
+                for item in items {
+                    triggers.add(item.text("`on`")?, item.line, None)?;
+                }
+            }
+            _ => triggers.add(node.text("`on`")?, node.line, None)?,
+        }
+        Ok(triggers)
+    }
+
+    fn add(&mut self, event: &str, line: usize, node: Option<&Node>) -> Result<(), Fault> {
+        match event {
+            "repository_dispatch" => {
+                let mut types = Vec::new();
+                if let Some(node) = node {
+                    let fields = node.fields("`repository_dispatch`", &["types"])?;
+                    types = fields.get("types").map_or(Ok(types), |node| node.texts("`types`"))?;
+                }
+                self.repository_dispatch = Some(types);
+            }
+            "workflow_dispatch" => {
+                let mut inputs = Vec::new();
+                if let Some(node) = node {
+                    let fields = node.fields("`workflow_dispatch`", &["inputs"])?;
+                    if let Some(node) = fields.get("inputs") {
+                        for (key, node) in node.map("`inputs`")? {
+                            inputs.push(InputSpec::read(&key.name, node)?);
+                        }
+                    }
+                }
+                self.workflow_dispatch = Some(inputs);
+            }
+            other if EVENTS.contains(&other) => {}
+            other => return Err(Fault::new(line, format!("the event `{other}` is not known"))),
+        }
+        Ok(())
+    }
+
+    /// Whether a `repository_dispatch` of this type is heard.
+    pub(crate) fn hears(&self, event_type: &str) -> bool {
+        let types = self.repository_dispatch.as_ref();
+        types.is_some_and(|types| types.is_empty() || types.iter().any(|one| one == event_type))
+    }
+}
+
+impl InputSpec {
+    fn read(name: &str, node: &Node) -> Result<Self, Fault> {
+        let known = ["description", "required", "default", "type", "options"];
+        let fields = node.fields(&format!("the input `{name}`"), &known)?;
+        let options = fields.get("options").map(|node| node.texts("`options`")).transpose()?;
+        let kind = match fields.get("type").map(|node| node.text("`type`")).transpose()? {
+            None | Some("string") => InputKind::Text,
+            Some("boolean") => InputKind::Boolean,
+            Some("number") => InputKind::Number,
+            Some("choice") => InputKind::Choice(options.unwrap_or_default()),
+            Some(other) => {
+                return Err(Fault::new(
+                    node.line,
+                    format!("the input type `{other}` is not known"),
+                ));
+            }
+        };
+        let required = fields.get("required");
+        let default = fields.get("default").map(|node| node.text_or_empty("`default`"));
+        Ok(Self {
+            name: name.to_owned(),
+            required: required.map_or(Ok(false), |node| node.boolean("`required`"))?,
+            default: default.transpose()?.map(str::to_owned),
+            kind,
+        })
+    }
+
+    /// The value of each input, or why these will not do.
+    pub(crate) fn settle(
+        specs: &[Self],
+        given: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>, String> {
+        let unknown = given.keys().find(|name| specs.iter().all(|spec| spec.name != **name));
+        if let Some(unknown) = unknown {
+            return Err(format!("Unexpected inputs provided: [\"{unknown}\"]"));
+        }
+        let mut settled = BTreeMap::new();
+        for spec in specs {
+            let value = given.get(&spec.name).or(spec.default.as_ref()).cloned();
+            if value.is_none() && spec.required {
+                return Err(format!("Required input '{}' not provided", spec.name));
+            }
+            let value = value.unwrap_or_else(|| match spec.kind {
+                InputKind::Boolean => "false".to_owned(),
+                _ => String::new(),
+            });
+            let fits = match &spec.kind {
+                InputKind::Text => true,
+                InputKind::Boolean => matches!(&*value, "true" | "false"),
+                InputKind::Number => value.is_empty() || value.parse::<f64>().is_ok(),
+                InputKind::Choice(options) => value.is_empty() || options.contains(&value),
+            };
+            if !fits {
+                return Err(format!(
+                    "Provided value '{value}' for input '{}' is not allowed",
+                    spec.name
+                ));
+            }
+            settled.insert(spec.name.clone(), value);
+        }
+        Ok(settled)
+    }
+}
