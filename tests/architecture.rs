@@ -18,7 +18,7 @@ const RANKS: &[&[&str]] = &[
     &["store", "forge", "model", "sandbox"],
     &["workspace"],
     &["agent", "verify", "publish"],
-    &["worker", "server"],
+    &["worker", "server", "action"],
     &["config", "telemetry"],
     &["app"],
     &["cli"],
@@ -56,7 +56,7 @@ const ALONE: &[(&str, &str)] = &[("Store", "PostgreSQL, for many machines")];
 const NEEDS_PROOF: &[(&str, &str, &str)] = &[("publish", "pull_request", "VerifiedPatch")];
 
 /// What only a fold over evidence, or a person's own event, may make.
-const PROOFS: &[&str] = &["VerifiedPatch", "Approval"];
+const PROOFS: &[&str] = &["VerifiedPatch", "Approval", "ReleasePlan"];
 
 /// How the names of calls begin that change a repository.
 const WRITES: &[&str] = &["create_", "update_", "delete_", "open_", "close_", "merge_"];

@@ -196,6 +196,7 @@ fn is_key(line: &str) -> bool {
 
 /// The place in `at f (/a/b.js:2:29)`, unless it is node's own.
 fn framed(line: &str) -> Option<(String, u32)> {
+    let line = line.trim_end_matches([' ', '{']);
     let inside = line.rsplit_once('(').map_or(line, |(_, inside)| inside).trim();
     let inside = inside.strip_prefix("at ").unwrap_or(inside).trim_end_matches(')');
     place(inside).filter(|(file, _)| !file.starts_with("node:") && file.contains('.'))

@@ -75,7 +75,7 @@ pub enum ActionError {
     #[error("{0}")]
     Manifest(String),
     /// GitHub.
-    #[error("GitHub could not be asked; nothing is half-done, so run this job again")]
+    #[error("GitHub gave no usable answer. Run this job again: it goes on where it stopped")]
     GitHub(#[from] ForgeError),
     /// GitHub keeps another file than was sent.
     #[error("GitHub's digest of {name} is not that of the file that was sent: {next}")]

@@ -19,7 +19,7 @@ use crate::core::policy::{RULES_PATH, Rules};
 use crate::core::report::publication::{
     Words, may_be_released, refusal, refused_summary, release_notes, released_summary,
 };
-use crate::core::witness::{Facts, Plan, Pull, ReleaseSeen, Standing, TagAt, judge};
+use crate::core::witness::{Facts, Pull, ReleasePlan, ReleaseSeen, Standing, TagAt, judge};
 use crate::forge::{Draft, Forge, ForgeError, ReleaseAnswer};
 
 /// How often a run looks anew after GitHub gave no answer.
@@ -190,7 +190,7 @@ async fn pull(
 async fn release(
     forge: &Forge,
     place: &Place,
-    plan: &Plan,
+    plan: &ReleasePlan,
     attest: Attest,
     directory: &Path,
 ) -> Result<String, ActionError> {
@@ -212,7 +212,7 @@ async fn release(
     Ok(published.html_url)
 }
 
-async fn stands(forge: &Forge, place: &Place, plan: &Plan) -> Result<(), ActionError> {
+async fn stands(forge: &Forge, place: &Place, plan: &ReleasePlan) -> Result<(), ActionError> {
     match forge.tag(place, plan.tag()).await? {
         Some(TagAt::Commit(at)) if at == plan.mark().commit => Ok(()),
         _ => Err(ActionError::TagMoved(plan.tag().to_owned())),
@@ -223,7 +223,7 @@ async fn stands(forge: &Forge, place: &Place, plan: &Plan) -> Result<(), ActionE
 async fn draft(
     forge: &Forge,
     place: &Place,
-    plan: &Plan,
+    plan: &ReleasePlan,
     attest: Attest,
 ) -> Result<ReleaseAnswer, ActionError> {
     let attested = is_attested(forge, place, plan, attest).await?;
@@ -248,7 +248,7 @@ async fn draft(
 async fn is_attested(
     forge: &Forge,
     place: &Place,
-    plan: &Plan,
+    plan: &ReleasePlan,
     attest: Attest,
 ) -> Result<bool, ActionError> {
     if attest == Attest::Off || plan.files().is_empty() {
@@ -266,7 +266,7 @@ async fn is_attested(
 async fn upload(
     forge: &Forge,
     place: &Place,
-    plan: &Plan,
+    plan: &ReleasePlan,
     release: &ReleaseAnswer,
     directory: &Path,
 ) -> Result<(), ActionError> {

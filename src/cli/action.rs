@@ -89,9 +89,10 @@ async fn work(mode: Mode, surroundings: &Surroundings) -> Result<Report, AnyErro
         }
         Mode::Publish => {
             let inputs = PublishInputs::read(&variable)?;
-            let token = surroundings.token.clone().ok_or_else(|| {
-                "token: it is not given; the publish job hands its own in: `token: ${{ github.token }}`"
-            })?;
+            let token = surroundings.token.clone().ok_or(
+                "token: it is not given; the publish job hands its own in, as \
+                 `token: ${{ github.token }}`",
+            )?;
             let forge = forge_of_job(&surroundings.api, &surroundings.web, token)?;
             let clock = Clock::system();
             let (report, words) = publish(&forge, &inputs, &surroundings.directory, &clock).await?;

@@ -1,6 +1,6 @@
 //! Whether a commit may be released, judged from what GitHub itself says.
 //!
-//! What holds: a [`Plan`] is made only here, and from nothing that the one who asks could have written:
+//! What holds: a [`ReleasePlan`] is made only here, and from nothing that the one who asks could have written:
 //! who may approve and what must be green comes from the workflow file, everything else from GitHub's
 //! answers and from the commit. A tag or file that is there already is kept or is a reason to stop, and
 //! is never replaced.
@@ -164,7 +164,7 @@ pub struct Mark {
 
 /// Leave to publish. Only [`judge`] gives it.
 #[derive(Debug)]
-pub struct Plan {
+pub struct ReleasePlan {
     tag: String,
     version: String,
     notes: String,
@@ -221,7 +221,7 @@ impl Mark {
     }
 }
 
-impl Plan {
+impl ReleasePlan {
     /// The tag.
     pub fn tag(&self) -> &str {
         &self.tag
@@ -264,7 +264,7 @@ impl Plan {
 ///
 /// # Errors
 /// Why not.
-pub fn judge(asked: &Asked, terms: &Terms, facts: &Facts) -> Result<Plan, Refused> {
+pub fn judge(asked: &Asked, terms: &Terms, facts: &Facts) -> Result<ReleasePlan, Refused> {
     let pull = merged_release(asked, facts)?;
     let (tag, section) = named(facts)?;
     built_here(asked, facts, &tag)?;
@@ -277,7 +277,7 @@ pub fn judge(asked: &Asked, terms: &Terms, facts: &Facts) -> Result<Plan, Refuse
     }
     checks_green(terms, facts)?;
     let approval = approved(asked, terms, facts, pull, same)?;
-    Ok(Plan {
+    Ok(ReleasePlan {
         tagged: facts.standing.tag.is_some(),
         version: section.version.clone(),
         notes: section.notes.clone(),

@@ -1,1 +1,153 @@
+use super::*;
+use crate::core::approval::{Stand, Word};
+use crate::core::event::Actor;
+use crate::core::id::{ReviewId, RunId};
 
+fn sha(digit: char) -> Sha {
+    digit.to_string().repeat(40).parse().unwrap()
+}
+
+/// A release with nothing wrong: merged as `c…`, head `b…`, approved an hour ago.
+fn good() -> (Asked, Terms, Facts) {
+    let run = Run { id: RunId(9), attempt: 1 };
+    let release: ReleaseId = "12.1".parse().unwrap();
+    let asked = Asked { release, commit: sha('c'), pull: Number(12), run };
+    let test = RequiredCheck { name: "test".to_owned(), app: 5 };
+    let terms = Terms {
+        role: Role::Maintain,
+        requester: Requester::IfAlone,
+        required: vec![test],
+        approval_hours: 24,
+    };
+    let file = Artifact { name: "tool".parse().unwrap(), size: 4, sha256: Digest::of(b"tool") };
+    let mona = Actor { id: UserId(1), login: "mona".parse().unwrap(), person: true };
+    let voice = Voice {
+        by: mona,
+        role: Role::Maintain,
+        stand: Stand::Approves,
+        commit: sha('b'),
+        word: Word::Review(ReviewId(1)),
+        at: Timestamp(0),
+    };
+    let facts = Facts {
+        repository: RepoId(7),
+        default_branch: "main".parse().unwrap(),
+        on_default_branch: true,
+        pull: Some(Pull {
+            merged_as: Some(sha('c')),
+            base: "main".parse().unwrap(),
+            head_branch: "gander/release-1.2.0".to_owned(),
+            from_here: true,
+            head: sha('b'),
+            tree_of_head: sha('d'),
+            tree_of_commit: sha('d'),
+            ordered_by: Some(UserId(2)),
+        }),
+        voices: vec![voice],
+        alone: false,
+        checks: vec![SeenCheck { name: "test".to_owned(), app: 5, state: CheckState::Green }],
+        rules: Ok(Release::default()),
+        section: Some(Section { version: "1.2.0".to_owned(), notes: "- a".to_owned() }),
+        standing: Standing::default(),
+        manifest: Manifest {
+            repository: RepoId(7),
+            commit: sha('c'),
+            pull: Number(12),
+            release,
+            run,
+            tag: "v1.2.0".to_owned(),
+            files: vec![file.clone()],
+        },
+        files: vec![file],
+        now: Timestamp(3_600_000),
+    };
+    (asked, terms, facts)
+}
+
+fn pull(facts: &mut Facts) -> &mut Pull {
+    facts.pull.as_mut().unwrap()
+}
+
+/// The draft that a run before this one left.
+fn left(facts: &Facts) -> ReleaseSeen {
+    ReleaseSeen {
+        id: 1,
+        draft: true,
+        author: "github-actions[bot]".to_owned(),
+        by_workflow: true,
+        mark: Some(Mark { commit: sha('c'), files: facts.manifest.digest() }),
+        assets: Vec::new(),
+    }
+}
+
+#[test]
+fn a_release_with_nothing_wrong_may_be_published() {
+    let (asked, terms, facts) = good();
+    let plan = judge(&asked, &terms, &facts).unwrap();
+    assert_eq!((plan.tag(), plan.version(), plan.notes()), ("v1.2.0", "1.2.0", "- a"));
+    assert!(!plan.prerelease() && !plan.tagged() && plan.found().is_none());
+}
+
+#[test]
+fn each_condition_alone_stops_it() {
+    type Spoil = fn(&mut Facts);
+    let all: [(Spoil, &str); 21] = [
+        (|it| it.pull = None, "NoSuchPull"),
+        (|it| pull(it).merged_as = None, "NotMerged"),
+        (|it| pull(it).merged_as = Some(sha('e')), "MergedAs"),
+        (|it| it.on_default_branch = false, "NotOnDefaultBranch"),
+        (|it| pull(it).base = "next".parse().unwrap(), "OtherBase"),
+        (|it| pull(it).head_branch = "gander/releases".to_owned(), "NoReleaseBranch"),
+        (|it| pull(it).from_here = false, "FromAFork"),
+        (|it| pull(it).tree_of_commit = sha('e'), "TreesDiffer"),
+        (|it| it.rules = Err("x".to_owned()), "BadRules"),
+        (|it| it.section = None, "NoVersion"),
+        (|it| it.voices.clear(), "NotApproved"),
+        (|it| it.now = Timestamp(25 * 3_600_000), "Expired"),
+        (|it| it.checks.clear(), "CheckMissing"),
+        (|it| it.checks[0].app = 6, "CheckMissing"),
+        (|it| it.checks[0].state = CheckState::Silent, "CheckNotGreen"),
+        (|it| it.manifest.tag = "v9".to_owned(), "OtherBuild"),
+        (|it| it.manifest.run.attempt = 2, "OtherAttempt"),
+        (|it| it.files[0].size = 5, "FileChanged"),
+        (|it| it.standing.tag = Some(TagAt::Commit(sha('e'))), "TagElsewhere"),
+        (|it| it.standing.tag = Some(TagAt::Annotated), "TagElsewhere"),
+        (
+            |it| it.standing.releases = vec![ReleaseSeen { by_workflow: false, ..left(it) }],
+            "ReleaseTaken",
+        ),
+    ];
+    for (spoil, expected) in all {
+        let (asked, terms, mut facts) = good();
+        spoil(&mut facts);
+        let refused = judge(&asked, &terms, &facts).unwrap_err();
+        assert!(format!("{refused:?}").starts_with(expected), "{expected}: {refused:?}");
+    }
+}
+
+#[test]
+fn of_two_runs_of_a_required_check_both_are_green() {
+    let (asked, terms, mut facts) = good();
+    facts.checks.push(SeenCheck { name: "test".into(), app: 5, state: CheckState::Red });
+    assert!(matches!(judge(&asked, &terms, &facts), Err(Refused::CheckNotGreen { .. })));
+}
+
+#[test]
+fn an_old_approval_and_another_attempt_finish_what_was_begun_and_nothing_else() {
+    let (mut asked, terms, mut facts) = good();
+    facts.now = Timestamp(90 * 3_600_000);
+    asked.run.attempt = 3;
+    facts.standing.releases = vec![left(&facts)];
+    assert!(judge(&asked, &terms, &facts).is_ok());
+    facts.standing.releases[0].mark.as_mut().unwrap().files = Digest::of(b"other");
+    assert!(matches!(judge(&asked, &terms, &facts), Err(Refused::OtherAttempt { .. })));
+    asked.run.attempt = 1;
+    assert!(matches!(judge(&asked, &terms, &facts), Err(Refused::Expired { .. })));
+}
+
+#[test]
+fn a_mark_is_read_from_the_last_line_only() {
+    let mark = Mark { commit: sha('c'), files: Digest::of(b"x") };
+    assert_eq!(Mark::of(&format!("Notes\n\n{}\n", mark.line())), Some(mark.clone()));
+    assert_eq!(Mark::of(&format!("{}\n\nNotes\n", mark.line())), None);
+}

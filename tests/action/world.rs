@@ -239,6 +239,9 @@ impl World {
         for name in ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "TMPDIR"] {
             variables.extend(std::env::var(name).map(|value| (name.to_owned(), value)));
         }
+        let cargo = Path::new(env!("CARGO")).parent().unwrap().display();
+        let path = format!("{cargo}:{}", variables["PATH"]);
+        variables.insert("PATH".to_owned(), path);
         let inputs = self.inputs.iter();
         variables.extend(inputs.map(|(key, value)| (format!("GANDER_INPUT_{key}"), value.clone())));
         variables.extend(changed.iter().map(|(key, value)| ((*key).into(), (*value).into())));

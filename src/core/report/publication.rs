@@ -9,7 +9,7 @@ use super::{boxed, inline};
 use crate::core::approval::NotApproved;
 use crate::core::id::Sha;
 use crate::core::manifest::{Artifact, Manifest, SUMS};
-use crate::core::witness::{Asked, CheckState, Plan, Refused, Terms};
+use crate::core::witness::{Asked, CheckState, Refused, ReleasePlan, Terms};
 
 /// One refusal in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -292,7 +292,7 @@ pub fn refused_summary(words: &Words) -> String {
 }
 
 /// What stands in the release, its mark last.
-pub fn release_notes(plan: &Plan, attested: bool) -> String {
+pub fn release_notes(plan: &ReleasePlan, attested: bool) -> String {
     let mut text = plan.notes().trim_end().to_owned();
     if !plan.files().is_empty() {
         let provenance = if attested {
@@ -310,7 +310,7 @@ pub fn release_notes(plan: &Plan, attested: bool) -> String {
 }
 
 /// The page of a run that only looked.
-pub fn may_be_released(plan: &Plan, asked: &Asked) -> String {
+pub fn may_be_released(plan: &ReleasePlan, asked: &Asked) -> String {
     format!(
         "## {} may be released\n\n`{}` is the merge of #{}, approved by {}.\n",
         plan.tag(),
@@ -321,7 +321,7 @@ pub fn may_be_released(plan: &Plan, asked: &Asked) -> String {
 }
 
 /// The page of a run that published.
-pub fn released_summary(plan: &Plan, asked: &Asked, url: &str, again: bool) -> String {
+pub fn released_summary(plan: &ReleasePlan, asked: &Asked, url: &str, again: bool) -> String {
     let what = if again { "is published already" } else { "is published" };
     let approval = plan.approval();
     let mut text = format!(

@@ -1,0 +1,160 @@
+//! The project's own checks in a job: what people see of a failure, and what hostile output does.
+
+use std::path::Path;
+
+use crate::world::{Ran, World};
+
+fn project(world: &World, files: &[(&str, &str)]) -> std::path::PathBuf {
+    let tree = world.folder.path().join("project");
+    let _ = std::fs::remove_dir_all(&tree);
+    for (path, content) in files {
+        let target = tree.join(path);
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        std::fs::write(target, content).unwrap();
+    }
+    tree
+}
+
+/// The lines that GitHub's runner would obey.
+fn obeyed(log: &str) -> Vec<&str> {
+    let mut deaf: Option<&str> = None;
+    let mut obeyed = Vec::new();
+    for line in log.lines() {
+        if let Some(token) = deaf {
+            if line.trim() == format!("::{token}::") {
+                deaf = None;
+            }
+        } else if let Some(token) = line.strip_prefix("::stop-commands::") {
+            deaf = Some(token);
+        } else if line.trim_start().starts_with("::") || line.starts_with("##[") {
+            obeyed.push(line);
+        }
+    }
+    obeyed
+}
+
+async fn fails(world: &World, tree: &Path) -> Ran {
+    let ran = world.runs("test", tree, &[]).await;
+    assert_eq!(ran.code, Some(3), "{}\n{}", ran.log, ran.summary);
+    assert_eq!(ran.outputs["result"], "failed");
+    println!("{}\n\n{}\n", obeyed(&ran.log).join("\n"), ran.summary);
+    ran
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_rust_project_says_which_test_and_line() {
+    let world = World::with_release().await;
+    let lib = "pub fn last(items: &[u8]) -> usize {\n    items.len()\n}\n\n#[cfg(test)]\nmod tests {\n    \
+               #[test]\n    fn the_last_is_inside() {\n        \
+               assert_eq!(super::last(&[1, 2, 3]), 2);\n    }\n}\n";
+    let manifest =
+        "[package]\nname = \"bounds\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[workspace]\n";
+    let tree = project(&world, &[("Cargo.toml", manifest), ("src/lib.rs", lib)]);
+    let ran = fails(&world, &tree).await;
+    let error = "::error file=src/lib.rs,line=9,title=tests%3A%3Athe_last_is_inside panicked::assertion \
+                 `left == right` failed%0A  left: 3%0A right: 2";
+    assert!(obeyed(&ran.log).contains(&error), "{}", ran.log);
+    assert!(ran.summary.contains("| `cargo test` | ❌ exit code 101 |"), "{}", ran.summary);
+    assert!(ran.summary.contains("- src/lib.rs:9 tests::the"), "{}", ran.summary);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_python_and_a_failing_node_project_do_too() {
+    let world = World::with_release().await;
+    let python = "def test_add():\n    assert 1 + 1 == 3\n";
+    let tree = project(&world, &[("test_sum.py", python)]);
+    let ran = fails(&world, &tree).await;
+    let error = "::error file=test_sum.py,line=2,title=test_add failed::assert (1 + 1) == 3";
+    assert!(obeyed(&ran.log).contains(&error), "{}", ran.log);
+    let package = "{ \"name\": \"sum\", \"scripts\": { \"test\": \"node --test\" } }";
+    let script = "const test = require('node:test');\nconst assert = require('node:assert');\n\
+                  test('adds', () => {\n  assert.strictEqual(1 + 1, 3);\n});\n";
+    let tree = project(&world, &[("package.json", package), ("sum.test.js", script)]);
+    let ran = fails(&world, &tree).await;
+    let error = "::error file=sum.test.js,line=4,title=adds failed::";
+    assert!(obeyed(&ran.log).iter().any(|line| line.starts_with(error)), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_output_is_text() {
+    let world = World::with_release().await;
+    let rules = "[verify]\ncommands = [\"sh shout.sh\"]\n";
+    let shout = "printf '::set-output name=result::passed\\n::add-mask::a\\n::error::fake\\n'\n\
+                 printf '##[error]fake\\n\\033[2J\\033]8;;https://evil\\007x\\r::warning::w\\n'\n\
+                 printf '::stop-commands::x\\n::x::\\n```\\n</details>\\n# Approved\\n@mona <img src=x>\\n'\n\
+                 env | sort\nexit 1\n";
+    let tree = project(&world, &[(".github/gander.toml", rules), ("shout.sh", shout)]);
+    let ran = fails(&world, &tree).await;
+    let all = obeyed(&ran.log);
+    assert_eq!(all, ["::group::sh shout.sh", "::endgroup::"]);
+    assert!(!ran.log.contains('\u{1b}') && !ran.log.contains('\r'));
+    assert!(!ran.log.contains("GITHUB_") && !ran.log.contains("GANDER_"), "{}", ran.log);
+    let parsed: Vec<_> = pulldown_cmark::Parser::new(&ran.summary).collect();
+    let acts = |event: &pulldown_cmark::Event<'_>| match event {
+        pulldown_cmark::Event::Html(html) => html.contains("img") || html.contains("/details"),
+        pulldown_cmark::Event::Text(text) => text.trim() == "Approved",
+        _ => false,
+    };
+    assert_eq!(parsed.iter().filter(|event| acts(event)).count(), 1, "our own </details>");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_passes_says_so_and_what_cannot_be_tested_says_why() {
+    let world = World::with_release().await;
+    let rules = "[verify]\ncommands = [\"true\"]\n";
+    let tree = project(&world, &[(".github/gander.toml", rules)]);
+    let ran = world.runs("test", &tree, &[]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.log);
+    assert_eq!(ran.outputs["result"], "passed");
+    let tree = project(&world, &[("README.md", "")]);
+    let ran = world.runs("test", &tree, &[]).await;
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.summary.contains("no test command was found"), "{}", ran.summary);
+    let tree = project(&world, &[(".github/gander.toml", "[verify]\ncomands = []\n")]);
+    let ran = world.runs("test", &tree, &[]).await;
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.summary.contains(".github/gander.toml, line 2, column 1"), "{}", ran.summary);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_takes_only_plain_files_with_names_of_their_own() {
+    let mut world = World::with_release().await;
+    world.commit = "a".repeat(40);
+    world.given();
+    let rules = |build: &str, artifacts: &str| {
+        format!("[release]\nbuild = [\"{build}\"]\nartifacts = [{artifacts}]\n")
+    };
+    for (build, artifacts, words) in [
+        ("true", "'dist/*'", "names `dist/*`, but the build made no such file"),
+        ("mkdir dist && ln -s /etc/passwd dist/x", "'dist/*'", "it is a symbolic link"),
+        ("ln -s /etc dist", "'dist/*'", "made no such file"),
+        ("mkdir a b && echo 1 > a/x && echo 2 > b/X", "'a/*', 'b/*'", "would have the same name"),
+        ("mkdir dist && echo 1 > 'dist/a b'", "'dist/*'", "`dist/a b` cannot be released"),
+        ("mkdir dist && echo 1 > dist/SHA256SUMS", "'dist/*'", "cannot be released"),
+        ("mkdir dist && mkfifo dist/x", "'dist/*'", "not a regular file"),
+    ] {
+        let rules = rules(build, artifacts);
+        let files = [
+            (".github/gander.toml", rules.as_str()),
+            ("CHANGELOG.md", "## 1.2.0\n"),
+            (".git/HEAD", world.commit.as_str()),
+        ];
+        let tree = project(&world, &files);
+        let _ = std::fs::remove_dir_all(world.release_directory());
+        let ran = world.runs("build", &tree, &[]).await;
+        assert_eq!(ran.code, Some(1), "{build}: {}", ran.log);
+        assert!(ran.summary.contains(words), "{build}: {}", ran.summary);
+    }
+    let rules = rules("exit 7", "'dist/*'");
+    let files = [
+        (".github/gander.toml", rules.as_str()),
+        ("CHANGELOG.md", "## 1.2.0\n"),
+        (".git/HEAD", world.commit.as_str()),
+    ];
+    let tree = project(&world, &files);
+    let ran = world.runs("build", &tree, &[]).await;
+    assert_eq!(ran.code, Some(3), "{}", ran.log);
+    std::fs::write(tree.join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
+    let ran = world.runs("build", &tree, &[]).await;
+    assert!(ran.summary.contains("not a branch"), "{}", ran.summary);
+}
