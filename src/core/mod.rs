@@ -13,6 +13,7 @@ pub mod job;
 pub mod manifest;
 pub mod path;
 pub mod policy;
+pub mod release;
 pub mod report;
 pub mod task;
 pub mod text;
