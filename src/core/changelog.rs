@@ -133,7 +133,8 @@ mod tests {
     #[test]
     fn a_section_ends_where_an_older_one_of_another_style_begins() {
         for older in ["1.1.0 / 2025-01-01\n==================\n", "### [1.1.0]\n", "# 1.1.0\n"] {
-            let text = format!("# Log\n\n## 1.2.0 (2026-01-31)\n\n### Fixed\n\n- a\n\n{older}\n- b\n");
+            let text =
+                format!("# Log\n\n## 1.2.0 (2026-01-31)\n\n### Fixed\n\n- a\n\n{older}\n- b\n");
             assert_eq!(latest(&text).unwrap().notes, "### Fixed\n\n- a", "{older}");
             assert!(has(&text, "1.1.0") && has(&text, "1.2.0") && !has(&text, "1.0.0"));
             let rest = &text[first_section(&text).unwrap()..];

@@ -35,6 +35,7 @@ mod publish;
 mod read;
 mod release;
 mod review;
+mod ship;
 mod talk;
 mod witness;
 
@@ -43,6 +44,7 @@ pub use checks::{CheckState, RequiredCheck, State};
 pub use publish::{FileWrite, NewPull};
 pub use read::BranchHead;
 pub use release::{Draft, ReleaseAnswer, UPLOADS_HOST};
+pub use ship::{Joined, ListedCommit, Tag, WorkflowRun};
 pub use talk::CheckRunText;
 pub use witness::{PullWitness, Said};
 

@@ -159,8 +159,16 @@ mod tests {
     fn changes_are_grouped_credited_and_what_a_model_wrote_is_marked() {
         let changes = [
             change("feat(api): paging (#11)", 11, "mona"),
-            change("fix: the crash @everyone (#12)\n\nAssisted-by: Gander 0.1.0 (x)", 12, "gander[bot]"),
-            change("fix: the crash @everyone (#12)\n\nAssisted-by: Gander 0.1.0 (x)", 12, "gander[bot]"),
+            change(
+                "fix: the crash @everyone (#12)\n\nAssisted-by: Gander 0.1.0 (x)",
+                12,
+                "gander[bot]",
+            ),
+            change(
+                "fix: the crash @everyone (#12)\n\nAssisted-by: Gander 0.1.0 (x)",
+                12,
+                "gander[bot]",
+            ),
             change("refactor!: drop Rust 1.80", 13, "hubot"),
             change("feat: new door\n\nBREAKING CHANGE: the old one is gone", 14, "hubot"),
             change("Mend the roof", 0, ""),
@@ -181,7 +189,10 @@ mod tests {
     fn a_new_section_stands_above_the_older_ones_whatever_their_style() {
         for (before, above) in [
             ("# Changelog\n\n## [1.1.0] - 2025-01-01\n\n- b\n", "# Changelog\n\n"),
-            ("# Changelog\n\n## [Unreleased]\n\n- soon\n\n## 1.1.0\n", "# Changelog\n\n## [Unreleased]\n\n- soon\n\n"),
+            (
+                "# Changelog\n\n## [Unreleased]\n\n- soon\n\n## 1.1.0\n",
+                "# Changelog\n\n## [Unreleased]\n\n- soon\n\n",
+            ),
             ("1.1.0 / 2025-01-01\n==================\n\n  * b\n", ""),
             ("# [1.1.0](https://x) (2025)\n", ""),
         ] {
@@ -203,7 +214,9 @@ mod tests {
 
     #[test]
     fn notes_that_people_keep_for_later_are_seen() {
-        assert!(has_unreleased_notes("# C\n\n## [Unreleased]\n\n### Added\n\n- soon\n\n## 1.0.0\n"));
+        assert!(has_unreleased_notes(
+            "# C\n\n## [Unreleased]\n\n### Added\n\n- soon\n\n## 1.0.0\n"
+        ));
         assert!(!has_unreleased_notes("# C\n\n## Unreleased\n\n### Added\n\n## 1.0.0\n\n- a\n"));
         assert!(!has_unreleased_notes("# C\n\n## 1.0.0\n\n- a\n"));
     }

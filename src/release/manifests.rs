@@ -32,8 +32,12 @@ pub fn is_wanted(path: &str) -> bool {
     let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
     match name {
         "Cargo.toml" => !foreign.iter().any(|part| format!("{directory}/").contains(part)),
-        "Cargo.lock" | "package.json" | "package-lock.json" | "npm-shrinkwrap.json"
-        | "pyproject.toml" | "VERSION" => directory.is_empty(),
+        "Cargo.lock"
+        | "package.json"
+        | "package-lock.json"
+        | "npm-shrinkwrap.json"
+        | "pyproject.toml"
+        | "VERSION" => directory.is_empty(),
         _ => false,
     }
 }

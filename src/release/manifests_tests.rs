@@ -45,7 +45,10 @@ fn a_workspace_moves_with_those_who_inherit_or_say_the_same() {
         ],
         "2.0.0",
     );
-    assert_eq!(edits.changed.keys().collect::<Vec<_>>(), ["Cargo.lock", "Cargo.toml", "crates/b/Cargo.toml"]);
+    assert_eq!(
+        edits.changed.keys().collect::<Vec<_>>(),
+        ["Cargo.lock", "Cargo.toml", "crates/b/Cargo.toml"]
+    );
     assert_eq!(edits.changed["Cargo.toml"], root.replace("1.1.0", "2.0.0"));
     assert_eq!(edits.changed["crates/b/Cargo.toml"], b.replace("1.1.0", "2.0.0"));
     assert_eq!(edits.changed["Cargo.lock"], lock.replace("1.1.0", "2.0.0"));
@@ -55,12 +58,16 @@ fn a_workspace_moves_with_those_who_inherit_or_say_the_same() {
 #[test]
 fn a_bare_workspace_moves_when_all_its_members_say_the_same() {
     let root = "[workspace]\nmembers = [\"a\", \"b\"]\n";
-    let member = |name: &str, version: &str| format!("[package]\nname = \"{name}\"\nversion = \"{version}\"\n");
+    let member = |name: &str, version: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"{version}\"\n")
+    };
     let (a, b) = (member("a", "1.1.0"), member("b", "1.1.0"));
-    let edits = edited(&[("Cargo.toml", root), ("a/Cargo.toml", &a), ("b/Cargo.toml", &b)], "1.1.1");
+    let edits =
+        edited(&[("Cargo.toml", root), ("a/Cargo.toml", &a), ("b/Cargo.toml", &b)], "1.1.1");
     assert_eq!(edits.changed.len(), 2);
     let b = member("b", "3.0.0");
-    let edits = edited(&[("Cargo.toml", root), ("a/Cargo.toml", &a), ("b/Cargo.toml", &b)], "1.1.1");
+    let edits =
+        edited(&[("Cargo.toml", root), ("a/Cargo.toml", &a), ("b/Cargo.toml", &b)], "1.1.1");
     assert_eq!(edits.changed.len(), 0);
     assert_eq!(edits.left, ["`Cargo.toml` and its members do not share one version"]);
 }

@@ -57,7 +57,10 @@ pub fn next(
                 Bump::Minor => Asks::Minor,
                 _ => Asks::Patch,
             };
-            Next { version: raised(last, asks, false), why: format!("{last} and a {bump}, as ordered") }
+            Next {
+                version: raised(last, asks, false),
+                why: format!("{last} and a {bump}, as ordered"),
+            }
         }
         (None, Some(last)) => by_commits(last, before),
     };
@@ -109,7 +112,9 @@ fn by_commits(last: &Version, before: Before<'_>) -> Next {
     }
     let why = match asks {
         _ if !version.pre.is_empty() => format!("the next after {last}"),
-        Asks::Major if unstable => format!("{last} and a breaking change (before 1.0.0 a minor step)"),
+        Asks::Major if unstable => {
+            format!("{last} and a breaking change (before 1.0.0 a minor step)")
+        }
         Asks::Major => format!("{last} and a breaking change"),
         Asks::Minor => format!("{last} and something new"),
         Asks::Patch => format!("{last} and nothing but fixes and small changes"),
@@ -251,7 +256,8 @@ mod tests {
         let (last, higher, lower) = (v("1.1.0"), v("1.5.0"), v("1.0.0"));
         let changes = [change("feat: a", 0, "mona")];
         let version = |last, manifest| {
-            let before = Before { last, manifest: Some((manifest, "Cargo.toml")), changes: &changes };
+            let before =
+                Before { last, manifest: Some((manifest, "Cargo.toml")), changes: &changes };
             next(before, None, tag, |_| false).unwrap()
         };
         assert_eq!(version(Some(&last), &higher).version, higher);

@@ -18,15 +18,18 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored};
+use super::{
+    Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored, StoredRelease,
+};
 use crate::core::budget::Money;
 use crate::core::delivery::Delivery;
-use crate::core::id::{DeliveryId, JobId, Number, PatchDigest, RepoId, Timestamp};
+use crate::core::id::{DeliveryId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp};
 use crate::core::task::Task;
 
 mod accept;
 mod change;
 mod read;
+mod release;
 mod waiting;
 mod writer;
 
@@ -165,6 +168,34 @@ impl Store for Sqlite {
 
     async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored>, StoreError> {
         read::open_jobs(&self.reads, repo).await
+    }
+
+    async fn release(&self, id: &ReleaseId) -> Result<Option<StoredRelease>, StoreError> {
+        release::release(&self.reads, id).await
+    }
+
+    async fn open_releases(&self, repo: RepoId) -> Result<Vec<StoredRelease>, StoreError> {
+        release::open(&self.reads, repo).await
+    }
+
+    async fn release_of_pull(
+        &self,
+        repo: RepoId,
+        pull: Number,
+    ) -> Result<Option<StoredRelease>, StoreError> {
+        release::of_pull(&self.reads, repo, pull).await
+    }
+
+    async fn last_releases(
+        &self,
+        repo: RepoId,
+        most: u32,
+    ) -> Result<Vec<StoredRelease>, StoreError> {
+        release::last(&self.reads, repo, most).await
+    }
+
+    async fn release_log(&self, id: &ReleaseId) -> Result<Vec<LogLine>, StoreError> {
+        release::log(&self.reads, id).await
     }
 
     async fn patch(&self, digest: &PatchDigest) -> Result<Option<Vec<u8>>, StoreError> {

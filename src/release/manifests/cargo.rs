@@ -51,7 +51,8 @@ pub(super) fn edit(texts: &BTreeMap<&str, &str>, version: &str, edits: &mut Edit
     let mut places: BTreeMap<&str, Places> = BTreeMap::new();
     let mut moved: BTreeSet<String> = BTreeSet::new();
     let root = manifests[0].2.as_table();
-    let shared = root.get("workspace").and_then(|workspace| workspace.get("package")?.get("version"));
+    let shared =
+        root.get("workspace").and_then(|workspace| workspace.get("package")?.get("version"));
     let shared_moves = match shared.map(|item| plain_string(root_text, item)) {
         Some(Some((said, place))) if said == old => {
             places.entry(ROOT).or_default().push((place, version.to_owned()));
@@ -95,7 +96,8 @@ fn old_version(manifests: &[(&str, &str, Document<&str>)]) -> Option<String> {
     let (_, text, root) = &manifests[0];
     let root = root.as_table();
     let own = root.get("package").and_then(|package| package.get("version"));
-    let shared = root.get("workspace").and_then(|workspace| workspace.get("package")?.get("version"));
+    let shared =
+        root.get("workspace").and_then(|workspace| workspace.get("package")?.get("version"));
     let said = |item: Option<&Item>| {
         let (said, _) = plain_string(text, item?)?;
         is_version(said).then(|| said.to_owned())
@@ -124,7 +126,9 @@ impl Members {
         let list = |key: &str| -> Vec<String> {
             let list = root.get("workspace").and_then(|w| w.get(key)?.as_array());
             let items = list.into_iter().flatten().filter_map(toml_edit::Value::as_str);
-            items.map(|item| item.trim_start_matches("./").trim_end_matches('/').to_owned()).collect()
+            items
+                .map(|item| item.trim_start_matches("./").trim_end_matches('/').to_owned())
+                .collect()
         };
         let mut globs = GlobSetBuilder::new();
         for member in list("members") {
@@ -153,7 +157,8 @@ fn requirements(
 ) -> Places {
     let mut lists: Vec<&dyn TableLike> = Vec::new();
     let targets = table.get("target").and_then(Item::as_table_like);
-    let targets = targets.into_iter().flat_map(|t| t.iter()).filter_map(|(_, item)| item.as_table_like());
+    let targets =
+        targets.into_iter().flat_map(|t| t.iter()).filter_map(|(_, item)| item.as_table_like());
     let workspace = table.get("workspace").and_then(Item::as_table_like);
     for holder in targets.chain(workspace).chain(std::iter::once(table as &dyn TableLike)) {
         let named = DEPENDENCIES.iter().filter_map(|name| holder.get(name)?.as_table_like());
@@ -163,7 +168,8 @@ fn requirements(
     for (key, item) in lists.into_iter().flat_map(|list| list.iter()) {
         let Some(dependency) = item.as_table_like() else { continue };
         let name = dependency.get("package").and_then(Item::as_str).unwrap_or(key);
-        let Some(asked) = dependency.get("version").filter(|_| dependency.get("path").is_some()) else {
+        let Some(asked) = dependency.get("version").filter(|_| dependency.get("path").is_some())
+        else {
             continue;
         };
         let Some((said, place)) = plain_string(text, asked) else { continue };
@@ -192,7 +198,8 @@ fn lock(
     for package in packages.into_iter().flatten() {
         let name = package.get("name").and_then(Item::as_str).unwrap_or_default();
         let ours = moved.contains(name) && package.get("source").is_none();
-        if let Some((said, place)) = package.get("version").and_then(|item| plain_string(text, item))
+        if let Some((said, place)) =
+            package.get("version").and_then(|item| plain_string(text, item))
             && ours
             && said == old
         {
