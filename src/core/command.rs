@@ -109,11 +109,11 @@ pub const VERBS: &[VerbSpec] = &[
     VerbSpec {
         verb: Verb::Release,
         name: "release",
-        object: Some("[major|minor|patch|VERSION|status|retry]"),
+        object: Some("[WORD]"),
         keys: &[],
         place: "anywhere",
         who: Role::Write,
-        summary: "open or update the release pull request, show it, or take up a failed one",
+        summary: "open or update the release pull request: major, minor, patch or a version; status shows the last ones, retry takes up a failed one",
     },
     VerbSpec {
         verb: Verb::Retry,

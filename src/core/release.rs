@@ -6,7 +6,7 @@
 //!              └────────────┴────────────┴─ another order ────┘ blocked
 //! ```
 //!
-//! What holds, shown by the walk (`release_walk.rs`): merging only follows an [`Approval`] of exactly that
+//! What holds, shown by the walk (`release/walk.rs`): merging only follows an [`Approval`] of exactly that
 //! head; dispatching only follows a merge; from an approval to its merge no commit is made, and one
 //! that is made voids it; what people wrote on the release branch is never replaced; every ending is
 //! shown; after the end only a retry of a failure counts; a fact that comes late, twice or out of

@@ -150,7 +150,7 @@ fn without_number<'a>(words: &'a str, change: &Change) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::change;
+    use super::super::tests::change;
     use super::*;
     use crate::core::changelog::latest;
     use proptest::prelude::*;

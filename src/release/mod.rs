@@ -46,12 +46,23 @@ fn parsed(message: &str) -> Option<git_conventional::Commit<'_>> {
 }
 
 #[cfg(test)]
-fn change(message: &str, pull: u64, author: &str) -> Change {
-    Change {
-        sha: "a".repeat(40).parse().unwrap(),
-        message: message.to_owned(),
-        pull: (pull > 0).then_some(Number(pull)),
-        author: author.parse().ok(),
-        by_model: message.contains("\nAssisted-by: Gander "),
+mod tests {
+    use super::*;
+
+    /// A commit as the stories beside need it.
+    pub(super) fn change(message: &str, pull: u64, author: &str) -> Change {
+        Change {
+            sha: "a".repeat(40).parse().unwrap(),
+            message: message.to_owned(),
+            pull: (pull > 0).then_some(Number(pull)),
+            author: author.parse().ok(),
+            by_model: message.contains("\nAssisted-by: Gander "),
+        }
+    }
+
+    #[test]
+    fn what_only_joins_others_is_told_by_its_title() {
+        assert!(change("Merge pull request #1 from a/b\n\nfeat: x", 1, "mona").is_merge());
+        assert!(!change("Merge the two lists", 1, "mona").is_merge());
     }
 }

@@ -171,7 +171,7 @@ fn next_pre(pre: &Prerelease) -> Option<Prerelease> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::change;
+    use super::super::tests::change;
     use super::*;
     use proptest::prelude::*;
 

@@ -293,6 +293,14 @@ fn failed(cause: sqlx::Error) -> StoreError {
     StoreError::Corrupt { what, source: Box::new(cause) }
 }
 
+/// A row that may be there once is there.
+fn second_of_its_kind(cause: sqlx::Error) -> StoreError {
+    match &cause {
+        sqlx::Error::Database(refusal) if refusal.is_unique_violation() => StoreError::Conflict,
+        _ => failed(cause),
+    }
+}
+
 fn not_migrated(cause: MigrateError) -> StoreError {
     match cause {
         MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => failed(cause),

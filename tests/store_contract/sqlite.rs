@@ -118,7 +118,7 @@ async fn accepts_until_the_disk_is_full() {
     let Some(memory) = memory() else { return };
     let store = Sqlite::open(&file(&memory)).await.unwrap();
     let unlimited = getrlimit(Resource::Fsize);
-    let full = Rlimit { current: Some(300_000), ..unlimited };
+    let full = Rlimit { current: Some(400_000), ..unlimited };
     setrlimit(Resource::Fsize, full).unwrap();
 
     // One that finds no room does not take those with it that came at the same moment.

@@ -221,5 +221,5 @@ impl Release {
 }
 
 #[cfg(test)]
-#[path = "../release_walk.rs"]
+#[path = "walk.rs"]
 mod tests;

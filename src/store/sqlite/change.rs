@@ -2,7 +2,7 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::{execute, failed, from_json, to_json};
+use super::{execute, failed, from_json, second_of_its_kind, to_json};
 use crate::core::id::Timestamp;
 use crate::core::job::Job;
 use crate::core::task::Task;
@@ -270,13 +270,6 @@ async fn update_job(
 
 fn pull_number(job: &Job) -> Option<i64> {
     job.pull.as_ref().map(|pull| pull.number.0.cast_signed())
-}
-
-pub(super) fn second_of_its_kind(cause: sqlx::Error) -> StoreError {
-    match &cause {
-        sqlx::Error::Database(refusal) if refusal.is_unique_violation() => StoreError::Conflict,
-        _ => failed(cause),
-    }
 }
 
 async fn book(

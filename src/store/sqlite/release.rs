@@ -2,7 +2,7 @@
 
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
-use super::{failed, from_json, to_json};
+use super::{failed, from_json, second_of_its_kind, to_json};
 use crate::core::id::{Number, ReleaseId, RepoId, Timestamp};
 use crate::core::release::{Release, Stage};
 use crate::store::{LogLine, ReleaseWrite, StoreError, StoredRelease};
@@ -45,7 +45,7 @@ async fn insert(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(super::change::second_of_its_kind)
+    .map_err(second_of_its_kind)
 }
 
 async fn update(
@@ -66,7 +66,7 @@ async fn update(
     .bind(now.0)
     .execute(connection)
     .await
-    .map_err(super::change::second_of_its_kind)?;
+    .map_err(second_of_its_kind)?;
     if changed.rows_affected() == 0 { Err(StoreError::Conflict) } else { Ok(()) }
 }
 
