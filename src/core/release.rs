@@ -255,7 +255,7 @@ pub enum Fact {
     /// A person wants a failed one taken up.
     Retried { by: Login },
     /// An effect failed for good.
-    Broke { why: String },
+    Broke { step: Effect, why: String },
 }
 
 /// What to do next. Every one is idempotent, so doing it twice is doing it once.
@@ -330,6 +330,20 @@ impl Release {
         !matches!(self.stage, Stage::Queued | Stage::Done(_))
     }
 
+    /// The step that Gander itself is at, whose failure is a fact about the release.
+    pub fn step(&self) -> Option<Effect> {
+        let (orders, attempt) = (self.orders, self.tries);
+        match &self.stage {
+            Stage::Planning => Some(Effect::Plan { orders }),
+            Stage::Proposing => Some(Effect::Propose { orders }),
+            Stage::Refreshing { base } => Some(Effect::Refresh { base: base.clone() }),
+            Stage::Merging { head } => Some(Effect::Merge { head: head.clone() }),
+            Stage::Dispatching => Some(Effect::Dispatch { attempt }),
+            Stage::Publishing => Some(Effect::Follow { attempt }),
+            Stage::Queued | Stage::Proposed | Stage::Done(_) => None,
+        }
+    }
+
     /// Whether another order can still change it.
     pub fn takes_orders(&self) -> bool {
         match self.stage {
@@ -341,11 +355,6 @@ impl Release {
 }
 
 impl Stage {
-    /// Whether Gander itself is at work, so that its own failures are facts about the release.
-    pub fn is_ours(&self) -> bool {
-        !matches!(self, Self::Queued | Self::Proposed | Self::Done(_))
-    }
-
     /// Its name, for logs.
     pub fn name(&self) -> &'static str {
         match self {

@@ -254,7 +254,9 @@ impl Worker {
             _ => None,
         };
         let release_of = match &claim.task {
-            Task::Release { release, effect } if release::is_release_step(effect) => Some(release),
+            Task::Release { release, effect } if release::is_release_step(effect) => {
+                Some((release, effect))
+            }
             _ => None,
         };
         let most = if step_of.is_some() || release_of.is_some() {
@@ -275,8 +277,8 @@ impl Worker {
         // People on GitHub are not told where on our disk things lie.
         let data = self.parts.settings.data.display().to_string();
         let why = fault.text.replace(&data, "[data]");
-        if let Some(release) = release_of {
-            let learnt = release::broke(release, why);
+        if let Some((release, step)) = release_of {
+            let learnt = release::broke(release, step, why);
             return self.learn_of_release(&claim.lease, &learnt).await;
         }
         match step_of {

@@ -210,8 +210,8 @@ fn learnt(release: &Release, fact: Fact) -> Outcome {
 }
 
 /// A step that failed for good.
-pub(super) fn broke(release: &ReleaseId, why: String) -> LearntOfRelease {
-    LearntOfRelease { release: release.clone(), fact: Fact::Broke { why } }
+pub(super) fn broke(release: &ReleaseId, step: &Effect, why: String) -> LearntOfRelease {
+    LearntOfRelease { release: release.clone(), fact: Fact::Broke { step: step.clone(), why } }
 }
 
 fn planned(release: &Release) -> Result<&Plan, Fault> {

@@ -18,7 +18,7 @@ pub fn advance(release: &Release, fact: &Fact) -> Option<(Release, Vec<Effect>)>
         },
         (Stage::Done(_), _) => return None,
         (_, Fact::Ordered(order)) => next.ordered(order)?,
-        (stage, Fact::Broke { why }) if stage.is_ours() => {
+        (_, Fact::Broke { step, why }) if release.step().as_ref() == Some(step) => {
             next.end(Ending::Failed { why: why.clone() })
         }
         (Stage::Queued, Fact::TurnCame) => next.plan_again(),

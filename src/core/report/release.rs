@@ -59,8 +59,8 @@ pub fn pull_body(release: &Release, plan: &Plan, head: &Sha, setting: &Setting) 
     if let Some(blocked) = &release.blocked {
         let _ = write!(text, "> [!WARNING]\n> {}\n\n", blocked_words(blocked, release, setting));
     }
-    let before = plan.last.as_ref().map_or("none, this is the first".to_owned(), code);
-    let files = plan.files.iter().map(code).collect::<Vec<_>>().join(", ");
+    let before = plan.last.as_deref().map_or("none, this is the first".to_owned(), code);
+    let files = plan.files.iter().map(|path| code(path)).collect::<Vec<_>>().join(", ");
     let _ = write!(
         text,
         "| | |\n|---|---|\n| version | **{}** |\n| why | {} |\n| last release | {before} |\n\
@@ -416,7 +416,7 @@ fn footer(release: &Release, setting: &Setting) -> String {
     )
 }
 
-fn code(text: &String) -> String {
+fn code(text: &str) -> String {
     format!("`{}`", text.replace('`', "'"))
 }
 

@@ -17,7 +17,7 @@ enum Sight {
     /// Something else than what the release believes.
     Other(Fact),
     /// What it believes, and whether there is consent.
-    Same(Rules, Result<Approval, NotApproved>),
+    Same(Box<Rules>, Result<Approval, NotApproved>),
 }
 
 impl Worker {
@@ -137,7 +137,7 @@ impl Worker {
             return blocked("the rules of this repository cannot be read".to_owned());
         };
         let consent = self.release_consent(release, &rules, &head).await?;
-        Ok(Sight::Same(rules, consent))
+        Ok(Sight::Same(Box::new(rules), consent))
     }
 
     async fn release_consent(
