@@ -422,8 +422,9 @@ impl Stage {
     /// Whether it goes on with what this step learns.
     fn awaits(&self, step: &Effect) -> bool {
         match (self, step) {
-            (Self::Preparing, Effect::Prepare)
-            | (Self::InReview { .. }, Effect::CheckHead { .. }) => true,
+            (Self::Preparing, Effect::Prepare) | (Self::InReview { .. }, Effect::CheckHead { .. }) => {
+                true
+            }
             (Self::Fixing { round: r, attempt: a }, Effect::Fix { round, attempt })
             | (Self::Verifying { round: r, attempt: a }, Effect::Verify { round, attempt }) => {
                 (r, a) == (round, attempt)
