@@ -12,6 +12,7 @@ pub mod emulator;
 pub mod forge;
 pub mod model;
 pub mod publish;
+pub mod release;
 pub mod sandbox;
 pub mod server;
 pub mod store;

@@ -17,7 +17,7 @@ const RANKS: &[&[&str]] = &[
     &["clock", "egress", "emulator"],
     &["store", "forge", "model", "sandbox"],
     &["workspace"],
-    &["agent", "verify", "publish"],
+    &["agent", "verify", "publish", "release"],
     &["worker", "server", "action"],
     &["config", "telemetry"],
     &["app"],

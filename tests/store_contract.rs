@@ -28,6 +28,8 @@ use gander::store::{
 mod only_sqlite;
 #[path = "store_contract/process.rs"]
 mod process;
+#[path = "store_contract/releases.rs"]
+mod releases;
 
 type Opened = Arc<dyn Store>;
 type Opening = Pin<Box<dyn Future<Output = Opened> + Send>>;
@@ -93,16 +95,27 @@ macro_rules! conformance {
                 jobs_are_found_by_issue_and_by_pull_request
                 only_jobs_with_an_open_pull_request_count_as_open
                 the_next_due_time_is_that_of_a_task_that_could_be_claimed
+                releases::one_release_is_under_way_on_a_branch_and_one_may_wait
+                releases::a_release_changes_from_the_version_that_was_read
+                releases::a_release_is_found_by_its_pull_request_and_the_newest_come_first
+                releases::what_a_release_learns_is_written_with_its_next_tasks_or_not_at_all
             }
         }
     };
-    (@stories $kind:ident, $open:path, $($story:ident)*) => {
-        $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $story() {
-                super::$story(super::Memory::new(stringify!($kind), $open)).await;
-            }
-        )*
+    (@stories $kind:ident, $open:path, $($story:ident $(:: $inner:ident)?)*) => {
+        $( conformance! { @story $kind, $open, $story $($inner)? } )*
+    };
+    (@story $kind:ident, $open:path, $story:ident) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $story() {
+            super::$story(super::Memory::new(stringify!($kind), $open)).await;
+        }
+    };
+    (@story $kind:ident, $open:path, $file:ident $story:ident) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $story() {
+            super::$file::$story(super::Memory::new(stringify!($kind), $open)).await;
+        }
     };
 }
 
@@ -778,6 +791,7 @@ fn full_commit() -> Commit {
         }],
         patch: Some((digest(), b"--- a\n+++ b\n".to_vec())),
         log: Some("asked".into()),
+        release: None,
     }
 }
 

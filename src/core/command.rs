@@ -23,6 +23,7 @@ pub enum Verb {
     Take,
     Approve,
     Go,
+    Release,
     Retry,
     Cancel,
     Status,
@@ -104,6 +105,15 @@ pub const VERBS: &[VerbSpec] = &[
         place: "where Gander waits for it",
         who: Role::Write,
         summary: "push the change that is shown there",
+    },
+    VerbSpec {
+        verb: Verb::Release,
+        name: "release",
+        object: Some("[WORD]"),
+        keys: &[],
+        place: "anywhere",
+        who: Role::Write,
+        summary: "open or update the release pull request: major, minor, patch or a version; status shows the last ones, retry takes up a failed one",
     },
     VerbSpec {
         verb: Verb::Retry,

@@ -90,6 +90,11 @@ pub enum Event {
         /// What.
         what: Touched,
     },
+    /// A workflow run ended: it may be one that publishes a release.
+    RunEnded {
+        /// Where.
+        place: Place,
+    },
     /// Nothing for us, and why.
     Nothing(&'static str),
 }
@@ -139,6 +144,7 @@ impl Event {
             ("status", _) if payload.state.as_deref() != Some("pending") => {
                 touched_commit(place, payload.sha.as_deref())
             }
+            ("workflow_run", Some("completed")) => Self::RunEnded { place },
             ("push", _) => touched_branch(place, payload),
             ("issues", Some("labeled")) => label(place, payload),
             ("issues", Some("closed")) => closed_issue(place, payload),

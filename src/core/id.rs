@@ -202,7 +202,20 @@ text!(
     |text| text.len() == 12 && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
 );
 
+text!(
+    /// Twelve characters that name a release for ever.
+    ReleaseId,
+    "a release id",
+    |text| text.len() == 12 && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
+);
+
 impl Branch {
+    /// The branch of one release into `base`. Its parts leave no room for a bad name.
+    pub fn of_release(base: &Self, release: &ReleaseId) -> Self {
+        let base: String = base.0.chars().take(60).collect();
+        Self(format!("gander/release-{}-{release}", base.replace('/', "-")))
+    }
+
     /// The branch of one job. Its parts leave no room for a bad name.
     pub fn of_job(subject: Number, job: &JobId) -> Self {
         Self(format!("gander/{subject}-{job}"))
@@ -212,11 +225,22 @@ impl Branch {
 impl JobId {
     /// The id that belongs to what started the job: the same trigger always gives the same id.
     pub fn of_trigger(trigger: &str) -> Self {
-        use sha2::{Digest, Sha256};
-        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-        let digest = Sha256::digest(trigger.as_bytes());
-        Self(digest.iter().take(12).map(|b| ALPHABET[usize::from(b % 32)] as char).collect())
+        Self(twelve_of(trigger))
     }
+}
+
+impl ReleaseId {
+    /// The id that belongs to what started the release.
+    pub fn of_trigger(trigger: &str) -> Self {
+        Self(twelve_of(&format!("release/{trigger}")))
+    }
+}
+
+fn twelve_of(trigger: &str) -> String {
+    use sha2::{Digest, Sha256};
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let digest = Sha256::digest(trigger.as_bytes());
+    digest.iter().take(12).map(|b| ALPHABET[usize::from(b % 32)] as char).collect()
 }
 
 /// `owner/name`.
@@ -330,6 +354,17 @@ mod tests {
         assert_eq!(id, JobId::of_trigger("1/comment/7"));
         assert_ne!(id, JobId::of_trigger("1/comment/8"));
         assert_eq!(id.as_str().parse::<JobId>().unwrap(), id);
+    }
+
+    #[test]
+    fn every_release_branch_is_one_that_git_accepts() {
+        let id = ReleaseId::of_trigger("1/comment/7");
+        assert_ne!(id.as_str(), JobId::of_trigger("1/comment/7").as_str());
+        for base in ["main", "release/1.x", &"ü/".repeat(50).as_str()[..149], "a.b"] {
+            let branch = Branch::of_release(&base.parse().unwrap(), &id);
+            assert_eq!(branch.as_str().parse::<Branch>().unwrap(), branch);
+            assert!(branch.as_str().starts_with("gander/release-"));
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod job;
 pub mod manifest;
 pub mod path;
 pub mod policy;
+pub mod release;
 pub mod report;
 pub mod setup;
 pub mod task;

@@ -19,6 +19,7 @@ use super::policy::{Denied, RULES_PATH, Show};
 use super::text::{boxed, inline};
 
 pub mod publication;
+pub mod release;
 
 /// The label every pull request of Gander carries.
 pub const AI_LABEL: &str = "gander:ai-generated";

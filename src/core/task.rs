@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::delivery::Payload;
 use super::event::Place;
-use super::id::{CommentId, DeliveryId, JobId, Number, RepoId};
+use super::id::{Branch, CommentId, DeliveryId, JobId, Number, ReleaseId, RepoId};
 use super::job::Effect;
+use super::release;
 
 /// One piece of work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,20 @@ pub enum Task {
         job: JobId,
         /// What.
         effect: Effect,
+    },
+    /// Do what a release asked for.
+    Release {
+        /// Whose.
+        release: ReleaseId,
+        /// What.
+        effect: release::Effect,
+    },
+    /// Let the release that waits on this branch begin, if none is under way.
+    NextRelease {
+        /// Where.
+        repo: RepoId,
+        /// The branch.
+        base: Branch,
     },
     /// Answer a command that started no job.
     Reply(Box<Reply>),
@@ -85,6 +100,16 @@ impl Task {
                 Effect::Wake => format!("wake:{job}"),
                 _ => format!("job:{job}"),
             },
+            Self::Release { release, effect } => match effect {
+                release::Effect::Acknowledge
+                | release::Effect::Show
+                | release::Effect::Announce
+                | release::Effect::TellIssues => format!("show:{release}"),
+                // It waits for the run, and must hold nothing else up.
+                release::Effect::Follow { .. } => format!("follow:{release}"),
+                _ => format!("release:{release}"),
+            },
+            Self::NextRelease { repo, base } => format!("releases:{repo}/{base}"),
             Self::Reply(reply) => format!("reply:{}", reply.key),
             Self::NextOn { repo, number } => subject_lane(*repo, *number),
             Self::Sweep(sweep) => format!("sweep:{sweep:?}"),
@@ -96,7 +121,9 @@ impl Task {
         matches!(
             self,
             Self::Effect { effect: Effect::Show | Effect::Look | Effect::Wake, .. }
+                | Self::Release { effect: release::Effect::Show | release::Effect::Look, .. }
                 | Self::NextOn { .. }
+                | Self::NextRelease { .. }
                 | Self::Sweep(_)
         )
     }

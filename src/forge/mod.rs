@@ -36,6 +36,7 @@ mod publish;
 mod read;
 mod release;
 mod review;
+mod ship;
 mod talk;
 mod witness;
 
@@ -45,6 +46,7 @@ pub use manifest::claim_app;
 pub use publish::{FileWrite, NewPull};
 pub use read::BranchHead;
 pub use release::{Draft, ReleaseAnswer, UPLOADS_HOST};
+pub use ship::{Joined, ListedCommit, Tag, WorkflowRun};
 pub use talk::CheckRunText;
 pub use witness::{PullWitness, Said};
 

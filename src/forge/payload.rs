@@ -178,6 +178,8 @@ pub struct GitCommit {
     pub sha: Sha,
     pub tree: Object,
     pub parents: Vec<Object>,
+    #[serde(default)]
+    pub message: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

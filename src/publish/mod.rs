@@ -13,6 +13,7 @@ use crate::forge::payload::GitCommit;
 use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, NewPull};
 use crate::workspace::patch::{Change, Mode, Patch};
 
+pub mod release;
 pub mod scan;
 pub mod surface;
 

@@ -11,9 +11,10 @@ use crate::core::budget::Money;
 use crate::core::delivery::Delivery;
 use crate::core::fault::FaultKind;
 use crate::core::id::{
-    DeliveryId, InstallationId, JobId, Number, PatchDigest, RepoId, Timestamp, UserId,
+    DeliveryId, InstallationId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp, UserId,
 };
 use crate::core::job::Job;
+use crate::core::release::Release;
 use crate::core::task::Task;
 
 mod sqlite;
@@ -74,6 +75,30 @@ pub trait Store: Send + Sync {
 
     /// All jobs with an open pull request: of one repository, or of all.
     async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored>, StoreError>;
+
+    /// The release with this id, and its version.
+    async fn release(&self, id: &ReleaseId) -> Result<Option<StoredRelease>, StoreError>;
+
+    /// The releases of a repository that are not over, oldest first: of each base branch at most
+    /// one that is under way and one that waits.
+    async fn open_releases(&self, repo: RepoId) -> Result<Vec<StoredRelease>, StoreError>;
+
+    /// The release of this pull request.
+    async fn release_of_pull(
+        &self,
+        repo: RepoId,
+        pull: Number,
+    ) -> Result<Option<StoredRelease>, StoreError>;
+
+    /// The newest releases of a repository, newest first, at most so many.
+    async fn last_releases(
+        &self,
+        repo: RepoId,
+        most: u32,
+    ) -> Result<Vec<StoredRelease>, StoreError>;
+
+    /// The log of one release, oldest first.
+    async fn release_log(&self, id: &ReleaseId) -> Result<Vec<LogLine>, StoreError>;
 
     /// A patch by its digest.
     async fn patch(&self, digest: &PatchDigest) -> Result<Option<Vec<u8>>, StoreError>;
@@ -138,6 +163,15 @@ pub struct Stored {
     pub version: i64,
 }
 
+/// A release and the version a change must build on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRelease {
+    /// The release.
+    pub release: Release,
+    /// Grows with every change.
+    pub version: i64,
+}
+
 /// All that follows from one task.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Commit {
@@ -145,13 +179,15 @@ pub struct Commit {
     pub once: Option<String>,
     /// The new or changed job.
     pub job: Option<JobWrite>,
+    /// The new or changed release.
+    pub release: Option<ReleaseWrite>,
     /// What to do next, in this order.
     pub tasks: Vec<Task>,
     /// Money reserved (positive) or given back (negative).
     pub ledger: Vec<LedgerEntry>,
     /// A patch to keep.
     pub patch: Option<(PatchDigest, Vec<u8>)>,
-    /// One line for the job's log.
+    /// One line for the log of the job, or of the release.
     pub log: Option<String>,
 }
 
@@ -163,6 +199,17 @@ pub enum JobWrite {
     /// A change of the version that was read. Changed meanwhile, or another job on the subject
     /// is live and this one would become so: [`StoreError::Conflict`].
     Change(Job, i64),
+}
+
+/// A release to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReleaseWrite {
+    /// A new one. One with this id exists: [`StoreError::AlreadyDone`]; another one waits on the
+    /// branch: [`StoreError::Conflict`].
+    New(Release),
+    /// A change of the version that was read. Changed meanwhile, or another release on the branch
+    /// is under way and this one would become so: [`StoreError::Conflict`].
+    Change(Release, i64),
 }
 
 /// Money that moved.

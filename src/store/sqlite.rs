@@ -18,15 +18,18 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored};
+use super::{
+    Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored, StoredRelease,
+};
 use crate::core::budget::Money;
 use crate::core::delivery::Delivery;
-use crate::core::id::{DeliveryId, JobId, Number, PatchDigest, RepoId, Timestamp};
+use crate::core::id::{DeliveryId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp};
 use crate::core::task::Task;
 
 mod accept;
 mod change;
 mod read;
+mod release;
 mod waiting;
 mod writer;
 
@@ -167,6 +170,34 @@ impl Store for Sqlite {
         read::open_jobs(&self.reads, repo).await
     }
 
+    async fn release(&self, id: &ReleaseId) -> Result<Option<StoredRelease>, StoreError> {
+        release::release(&self.reads, id).await
+    }
+
+    async fn open_releases(&self, repo: RepoId) -> Result<Vec<StoredRelease>, StoreError> {
+        release::open(&self.reads, repo).await
+    }
+
+    async fn release_of_pull(
+        &self,
+        repo: RepoId,
+        pull: Number,
+    ) -> Result<Option<StoredRelease>, StoreError> {
+        release::of_pull(&self.reads, repo, pull).await
+    }
+
+    async fn last_releases(
+        &self,
+        repo: RepoId,
+        most: u32,
+    ) -> Result<Vec<StoredRelease>, StoreError> {
+        release::last(&self.reads, repo, most).await
+    }
+
+    async fn release_log(&self, id: &ReleaseId) -> Result<Vec<LogLine>, StoreError> {
+        release::log(&self.reads, id).await
+    }
+
     async fn patch(&self, digest: &PatchDigest) -> Result<Option<Vec<u8>>, StoreError> {
         read::patch(&self.reads, digest).await
     }
@@ -260,6 +291,14 @@ fn failed(cause: sqlx::Error) -> StoreError {
         _ => return StoreError::Unavailable(Box::new(cause)),
     };
     StoreError::Corrupt { what, source: Box::new(cause) }
+}
+
+/// A row that may be there once is there.
+fn second_of_its_kind(cause: sqlx::Error) -> StoreError {
+    match &cause {
+        sqlx::Error::Database(refusal) if refusal.is_unique_violation() => StoreError::Conflict,
+        _ => failed(cause),
+    }
 }
 
 fn not_migrated(cause: MigrateError) -> StoreError {

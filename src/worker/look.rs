@@ -152,7 +152,7 @@ impl Worker {
     }
 
     /// Judges; whether whoever asked is alone with the role is only found out when it matters.
-    async fn consent(
+    pub(super) async fn consent(
         &self,
         place: &Place,
         question: Question<'_>,

@@ -30,8 +30,10 @@ mod fix;
 mod landing;
 mod look;
 mod perform;
+mod release;
 mod round;
 mod route;
+mod route_release;
 mod route_review;
 mod sweep;
 
@@ -88,6 +90,8 @@ pub struct Worker {
 enum Outcome {
     /// Something was learnt about a job.
     Learnt(Box<Learnt>),
+    /// Something was learnt about a release.
+    LearntOfRelease(Box<release::LearntOfRelease>),
     /// A commit that is ready to be written.
     Ready(Box<Commit>),
     /// Nothing follows.
@@ -236,6 +240,9 @@ impl Worker {
             Ok(Outcome::Done) => self.acknowledge(&claim.lease).await,
             Ok(Outcome::Ready(commit)) => self.commit(&claim.lease, &commit).await,
             Ok(Outcome::Learnt(learnt)) => self.learn(&claim.lease, &learnt).await,
+            Ok(Outcome::LearntOfRelease(learnt)) => {
+                self.learn_of_release(&claim.lease, &learnt).await
+            }
             Err(fault) => self.failed(&claim, fault).await,
         };
         ignore_lost(written)
@@ -246,7 +253,17 @@ impl Worker {
             Task::Effect { job, effect } if is_step(effect) => Some((job, effect)),
             _ => None,
         };
-        let most = if step_of.is_some() { MOST_TRIES_OF_STEPS } else { MOST_TRIES_OF_WORDS };
+        let release_of = match &claim.task {
+            Task::Release { release, effect } if release::is_release_step(effect) => {
+                Some((release, effect))
+            }
+            _ => None,
+        };
+        let most = if step_of.is_some() || release_of.is_some() {
+            MOST_TRIES_OF_STEPS
+        } else {
+            MOST_TRIES_OF_WORDS
+        };
         if let FaultKind::Retry { after_seconds } = fault.kind
             && (claim.tries < most || after_seconds.is_some() && claim.tries < MOST_WAITS)
         {
@@ -257,11 +274,15 @@ impl Worker {
             return self.parts.store.postpone(&claim.lease, due, &fault.text).await;
         }
         tracing::error!(fault = %fault.text, task = ?claim.task.lane(), "given up");
+        // People on GitHub are not told where on our disk things lie.
+        let data = self.parts.settings.data.display().to_string();
+        let why = fault.text.replace(&data, "[data]");
+        if let Some((release, step)) = release_of {
+            let learnt = release::broke(release, step, why);
+            return self.learn_of_release(&claim.lease, &learnt).await;
+        }
         match step_of {
             Some((job, step)) => {
-                // People on GitHub are not told where on our disk things lie.
-                let data = self.parts.settings.data.display().to_string();
-                let why = fault.text.replace(&data, "[data]");
                 let fact = Fact::Broke { step: step.clone(), why };
                 let learnt = Learnt { job: job.clone(), fact, patch: None };
                 self.learn(&claim.lease, &learnt).await

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::fix::{self, Attempt, AttemptEnd, Rooms};
 use super::{Fault, Learnt, Outcome, Worker};
 use crate::core::command::Role;
-use crate::core::event::{Actor, FIX_LABEL, SKIP_LABEL};
+use crate::core::event::{Actor, FIX_LABEL, Place, SKIP_LABEL};
 use crate::core::evidence::Verdict;
 use crate::core::fault::FaultKind;
 use crate::core::id::JobId;
@@ -38,6 +38,10 @@ impl Worker {
             Task::NextOn { repo, number } => self.next_on(*repo, *number).await,
             Task::Reply(reply) => self.post_reply(reply).await.map(|()| Outcome::Done),
             Task::Sweep(sweep) => self.sweep(*sweep).await.map(|()| Outcome::Done),
+            Task::Release { release, effect } => {
+                Box::pin(self.release_effect(release, effect, claim)).await
+            }
+            Task::NextRelease { repo, base } => self.next_release(*repo, base).await,
             Task::Effect { job, effect } => Box::pin(self.effect(job, effect, claim, stop)).await,
         }
     }
@@ -239,7 +243,7 @@ impl Worker {
     }
 
     /// From here on the world sees it: only whoever still holds the task may go on.
-    async fn still_held(&self, claim: &Claim) -> Result<(), Fault> {
+    pub(super) async fn still_held(&self, claim: &Claim) -> Result<(), Fault> {
         Ok(self.parts.store.heartbeat(&claim.lease, self.parts.clock.now()).await?)
     }
 
@@ -331,13 +335,22 @@ impl Worker {
         job: &Job,
         sha: &crate::core::id::Sha,
     ) -> Result<Mirror, Fault> {
+        self.mirror_of(&job.place, sha).await
+    }
+
+    /// The mirror of a repository with this commit in it.
+    pub(super) async fn mirror_of(
+        &self,
+        place: &Place,
+        sha: &crate::core::id::Sha,
+    ) -> Result<Mirror, Fault> {
         let cache = self.parts.settings.data.join("mirrors");
-        let mirror = Mirror::open(&cache, &job.place.repo.to_string()).await?;
+        let mirror = Mirror::open(&cache, &place.repo.to_string()).await?;
         if mirror.has(sha).await {
             return Ok(mirror);
         }
-        let url = self.parts.forge.clone_url(&job.place).map_err(|e| Fault::permanent(&e))?;
-        let token = self.parts.forge.git_token(&job.place).await?;
+        let url = self.parts.forge.clone_url(place).map_err(|e| Fault::permanent(&e))?;
+        let token = self.parts.forge.git_token(place).await?;
         let source = Source::Url { url: &url, token: Some(&token) };
         let fetched = mirror.fetch(source, Want::Commit(sha), History::Tip, FETCH_TIME).await;
         match fetched {

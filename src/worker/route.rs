@@ -24,13 +24,25 @@ impl Worker {
                 // A review is a command and a review: what it says of the change counts as well.
                 if asked.on_pull && asked.comment.is_none() {
                     let what = Touched::Pull(asked.number);
-                    return Ok(both(answered, self.touched(&asked.place, &what).await?));
+                    let job = self.touched(&asked.place, &what).await?;
+                    let release = self.release_touched(&asked.place, &what).await?;
+                    return Ok(both(answered, both(job, release)));
                 }
                 Ok(answered)
             }
-            Event::Touched { place, what } => self.touched(&place, &what).await,
+            Event::Touched { place, what } => {
+                let job = self.touched(&place, &what).await?;
+                Ok(both(job, self.release_touched(&place, &what).await?))
+            }
+            Event::RunEnded { place } => self.run_ended(&place).await,
             Event::Closed { place, number, by, what } => {
-                self.closed(&place, number, by, what).await
+                let job = self.closed(&place, number, by, what).await?;
+                let touched = self.release_touched(&place, &Touched::Pull(number)).await?;
+                let ordered = match what {
+                    Closed::Merged => self.release_on_merge(&place, number).await?,
+                    _ => Outcome::Done,
+                };
+                Ok(both(job, both(ordered, touched)))
             }
             Event::Nothing(why) => {
                 tracing::debug!(event, why, "nothing to do");
@@ -61,6 +73,7 @@ impl Worker {
             Verb::Take => self.take(asked, &command.request).await,
             Verb::Approve => self.approve(asked, &command.request).await,
             Verb::Go => self.go(asked).await,
+            Verb::Release => self.release_command(asked, &command.request, has).await,
             Verb::Retry => self.retry(asked, command).await,
             Verb::Cancel => self.cancel(asked).await,
             Verb::Status => {
@@ -206,7 +219,11 @@ impl Worker {
 fn both(first: Outcome, then: Outcome) -> Outcome {
     match (first, then) {
         (Outcome::Ready(mut first), Outcome::Ready(then)) => {
+            let then = *then;
             first.tasks.extend(then.tasks);
+            first.once = first.once.or(then.once);
+            first.job = first.job.or(then.job);
+            first.release = first.release.or(then.release);
             Outcome::Ready(first)
         }
         (Outcome::Done, then) => then,

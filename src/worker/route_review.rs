@@ -68,8 +68,12 @@ impl Worker {
     pub(super) async fn approve(&self, asked: &Asked, words: &str) -> Result<Outcome, Fault> {
         let prefix = &self.parts.settings.address.prefix;
         let jobs = self.jobs_on(asked).await?;
-        let Some(stored) = in_review(&jobs, asked.number) else {
-            return Ok(self.reply(asked, report::approve_how(None, None, prefix)));
+        let look = match in_review(&jobs, asked.number) {
+            Some(stored) => look(stored.job.id.clone()),
+            None => match self.look_at_release_of(asked).await? {
+                Some(look) => look,
+                None => return Ok(self.reply(asked, report::approve_how(None, None, prefix))),
+            },
         };
         let detail = self.parts.forge.pull(&asked.place, asked.number).await?;
         let head = detail.map(|detail| detail.head.sha);
@@ -79,7 +83,7 @@ impl Worker {
         if !names_head {
             return Ok(self.reply(asked, report::approve_how(head.as_ref(), said, prefix)));
         }
-        let tasks = vec![look(stored.job.id.clone())];
+        let tasks = vec![look];
         let once = Some(asked.key.clone());
         Ok(Outcome::Ready(Box::new(Commit { once, tasks, ..Commit::default() })))
     }

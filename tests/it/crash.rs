@@ -18,11 +18,13 @@ use gander::app::App;
 use gander::clock::Clock;
 use gander::core::budget::Money;
 use gander::core::delivery::Delivery;
-use gander::core::id::{DeliveryId, JobId, Number, PatchDigest, RepoId, Timestamp};
+use gander::core::id::{DeliveryId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp};
 use gander::core::task::Task;
 use gander::emulator::{AppCredentials, Emulator, Fault};
 use gander::model::Scripted;
-use gander::store::{Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored};
+use gander::store::{
+    Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored, StoredRelease,
+};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -458,6 +460,34 @@ impl Store for Mortal {
 
     async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError> {
         self.inner.open_pulls(repo).await
+    }
+
+    async fn release(&self, id: &ReleaseId) -> Result<Option<StoredRelease>, StoreError> {
+        self.inner.release(id).await
+    }
+
+    async fn open_releases(&self, repo: RepoId) -> Result<Vec<StoredRelease>, StoreError> {
+        self.inner.open_releases(repo).await
+    }
+
+    async fn release_of_pull(
+        &self,
+        repo: RepoId,
+        pull: Number,
+    ) -> Result<Option<StoredRelease>, StoreError> {
+        self.inner.release_of_pull(repo, pull).await
+    }
+
+    async fn last_releases(
+        &self,
+        repo: RepoId,
+        most: u32,
+    ) -> Result<Vec<StoredRelease>, StoreError> {
+        self.inner.last_releases(repo, most).await
+    }
+
+    async fn release_log(&self, id: &ReleaseId) -> Result<Vec<LogLine>, StoreError> {
+        self.inner.release_log(id).await
     }
 
     async fn patch(&self, digest: &PatchDigest) -> Result<Option<Vec<u8>>, StoreError> {

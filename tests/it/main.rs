@@ -20,5 +20,6 @@ mod hold;
 mod hostile_github;
 mod hostile_model;
 mod red_ci;
+mod release_proposed;
 mod review;
 mod webhooks;

@@ -2,11 +2,13 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::{execute, failed, from_json, to_json};
-use crate::core::id::{JobId, Timestamp};
+use super::{execute, failed, from_json, second_of_its_kind, to_json};
+use crate::core::id::Timestamp;
 use crate::core::job::Job;
 use crate::core::task::Task;
-use crate::store::{Claim, Commit, JobWrite, LEASE_SECONDS, Lease, LedgerEntry, StoreError};
+use crate::store::{
+    Claim, Commit, JobWrite, LEASE_SECONDS, Lease, LedgerEntry, ReleaseWrite, StoreError,
+};
 
 /// So many rows are forgotten in one transaction.
 const FORGOTTEN_AT_ONCE: i64 = 2000;
@@ -169,6 +171,9 @@ async fn commit(
         }
         None => {}
     }
+    if let Some(write) = &commit.release {
+        super::release::write(connection, write, now).await?;
+    }
     for task in &commit.tasks {
         enqueue(connection, task, now).await?;
     }
@@ -181,11 +186,7 @@ async fn commit(
         kept.bind(digest.as_str()).bind(bytes).execute(&mut *connection).await.map_err(failed)?;
     }
     if let Some(text) = &commit.log {
-        let job = match &commit.job {
-            Some(JobWrite::New(job) | JobWrite::Change(job, _)) => Some(job.id.clone()),
-            None => job_of(&done)?,
-        };
-        log(connection, job, text, now).await?;
+        log(connection, whose_log(commit, &done)?, text, now).await?;
     }
     Ok(())
 }
@@ -242,7 +243,7 @@ async fn insert_job(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(second_live_job)
+    .map_err(second_of_its_kind)
 }
 
 async fn update_job(
@@ -263,19 +264,12 @@ async fn update_job(
     .bind(now.0)
     .execute(connection)
     .await
-    .map_err(second_live_job)?;
+    .map_err(second_of_its_kind)?;
     if changed.rows_affected() == 0 { Err(StoreError::Conflict) } else { Ok(()) }
 }
 
 fn pull_number(job: &Job) -> Option<i64> {
     job.pull.as_ref().map(|pull| pull.number.0.cast_signed())
-}
-
-fn second_live_job(cause: sqlx::Error) -> StoreError {
-    match &cause {
-        sqlx::Error::Database(refusal) if refusal.is_unique_violation() => StoreError::Conflict,
-        _ => failed(cause),
-    }
 }
 
 async fn book(
@@ -300,22 +294,29 @@ async fn book(
     .map_err(failed)
 }
 
-/// Whose log a line belongs to when the commit itself names no job.
-fn job_of(task: &str) -> Result<Option<JobId>, StoreError> {
+/// Whose log a line belongs to: what the commit names, else what the task was about.
+fn whose_log(commit: &Commit, task: &str) -> Result<Option<String>, StoreError> {
+    if let Some(JobWrite::New(job) | JobWrite::Change(job, _)) = &commit.job {
+        return Ok(Some(job.id.to_string()));
+    }
+    if let Some(ReleaseWrite::New(release) | ReleaseWrite::Change(release, _)) = &commit.release {
+        return Ok(Some(release.id.to_string()));
+    }
     Ok(match from_json("a task", task)? {
-        Task::Effect { job, .. } => Some(job),
+        Task::Effect { job, .. } => Some(job.to_string()),
+        Task::Release { release, .. } => Some(release.to_string()),
         _ => None,
     })
 }
 
 async fn log(
     connection: &mut SqliteConnection,
-    job: Option<JobId>,
+    whose: Option<String>,
     text: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO log (job, at, text) VALUES (?, ?, ?)")
-        .bind(job.map(String::from))
+        .bind(whose)
         .bind(now.0)
         .bind(text)
         .execute(connection)

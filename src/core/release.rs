@@ -1,0 +1,411 @@
+//! The release: where the making of one version stands, and what to do next.
+//!
+//! ```text
+//! Queued ─► Planning ─► Proposing ─► Proposed ─approved─► Merging ─► Dispatching ─► Publishing ─► Done
+//!              ▲            ▲            │ base moved,        │ head or base moved,
+//!              └────────────┴────────────┴─ another order ────┘ blocked
+//! ```
+//!
+//! What holds, shown by the walk (`release/walk.rs`): merging only follows an [`Approval`] of exactly that
+//! head; dispatching only follows a merge; from an approval to its merge no commit is made, and one
+//! that is made voids it; what people wrote on the release branch is never replaced; every ending is
+//! shown; after the end only a retry of a failure counts; a fact that comes late, twice or out of
+//! order changes nothing.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::approval::{Approval, NotApproved};
+use super::changelog::is_version;
+use super::event::Place;
+use super::id::{Branch, CommentId, Login, Number, ReleaseId, RunId, Sha, Timestamp, UserId};
+use super::job::Pull;
+
+mod advance;
+
+pub use advance::advance;
+
+/// The making of one version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// Names it for ever.
+    pub id: ReleaseId,
+    /// Where.
+    pub place: Place,
+    /// The issue or pull request on which its status is shown.
+    pub subject: Number,
+    /// The branch it is made from.
+    pub base: Branch,
+    /// What was asked last, by whom.
+    pub order: Order,
+    /// How often something was asked of it. A plan for an earlier order counts no more.
+    pub orders: u32,
+    /// Where it stands.
+    pub stage: Stage,
+    /// What is to be released.
+    pub plan: Option<Plan>,
+    /// The release pull request, once there is one.
+    pub pull: Option<Pull>,
+    /// Whether people have committed to its branch: what they wrote stays.
+    pub edited: bool,
+    /// Why it does not go on at this moment, though it stands.
+    pub blocked: Option<Blocked>,
+    /// The commit that is released.
+    pub merged: Option<Merged>,
+    /// How often publishing was begun.
+    pub tries: u32,
+    /// The run that publishes.
+    pub run: Option<RunId>,
+}
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Whose permission counts.
+    pub by: UserId,
+    /// Whom to mention.
+    pub login: Login,
+    /// When.
+    pub at: Timestamp,
+    /// The comment that asked, if it was one.
+    pub comment: Option<CommentId>,
+    /// How far the version goes, if that was said.
+    pub bump: Option<Bump>,
+    /// Whether it follows from a merge, and not from a command.
+    #[serde(default)]
+    pub on_merge: bool,
+}
+
+/// How far a version goes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[allow(missing_docs)]
+pub enum Bump {
+    Major,
+    Minor,
+    Patch,
+    /// Exactly there.
+    To(String),
+}
+
+/// A word that is neither a step nor a version.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected major, minor, patch or a version such as 1.2.0")]
+pub struct NotABump;
+
+/// What is released.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Plan {
+    /// The commit of the base branch that it is made on.
+    pub base: Sha,
+    /// `1.2.0`. Once people edit the pull request, what `CHANGELOG.md` says there.
+    pub version: String,
+    /// Its tag.
+    pub tag: String,
+    /// The tag of the release before.
+    pub last: Option<String>,
+    /// Why it is that version, in our words.
+    pub why: String,
+    /// `2026-01-31`, which stands in the changelog.
+    pub date: String,
+    /// The changelog's new section, without its heading.
+    pub notes: String,
+    /// The files that change.
+    pub files: Vec<String>,
+    /// Files that hold a version and are left as they are, each with the reason.
+    pub left: Vec<String>,
+    /// The issues that are fixed by it.
+    pub fixes: Vec<Number>,
+}
+
+/// A merge of the release pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Merged {
+    pub commit: Sha,
+    pub by: Option<Login>,
+}
+
+/// Where a release stands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Stage {
+    /// The release before it on this branch is not over.
+    Queued,
+    /// Version, changelog and manifests are worked out.
+    Planning,
+    /// Branch, commit and pull request are made.
+    Proposing,
+    /// The moved base is merged into a branch that people have edited.
+    Refreshing { base: Sha },
+    /// People look at it. Holds no worker.
+    Proposed,
+    /// It is approved and being merged.
+    Merging { head: Sha },
+    /// The publishing run is being started.
+    Dispatching,
+    /// It runs. Holds no worker.
+    Publishing,
+    /// Over.
+    Done(Ending),
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Ending {
+    /// It is out.
+    Published { url: String },
+    /// It can be taken up where it stopped.
+    Failed { why: String },
+    /// The rules do not allow it.
+    Refused(Refusal),
+    /// People closed the pull request.
+    Closed { by: Option<Login> },
+    /// Nothing changed since the release before.
+    NothingToRelease { last: Option<String> },
+}
+
+/// Why no version is made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Refusal {
+    /// It does not come after the last one.
+    NotHigher { version: String, last: String },
+    /// That version was released, or its tag was set by hand.
+    TagExists { tag: String },
+    /// The tag's pattern and the version make no tag that git accepts.
+    BadTag { version: String },
+    /// The changelog has it, though it was never released.
+    InChangelog { version: String },
+    /// The repository's file cannot be read as rules.
+    BadConfig { problem: String },
+    /// The repository makes its releases with a tool of its own.
+    OwnTool,
+    /// Whoever asked may not any more.
+    PermissionLost { login: Login, why: String },
+    /// There is no such branch, or no commit at all.
+    NoCommit { branch: Branch },
+}
+
+/// Why it does not go on, though it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Blocked {
+    /// The base moved, and does not go together with what people wrote on the branch.
+    Conflict,
+    /// The newest section of `CHANGELOG.md` on the branch has no version that can be released.
+    NoVersion,
+    /// There is no consent to this head.
+    NotApproved(NotApproved),
+    /// GitHub or a rule of the branch refuses the merge, in these words.
+    Refused { why: String },
+    /// The base moved to where nothing is left that was not released.
+    NothingLeft,
+    /// The last order could not be followed: what stood before still stands.
+    Order(Refusal),
+}
+
+/// What was learnt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Fact {
+    /// No other release is under way on the branch.
+    TurnCame,
+    /// Somebody asked again.
+    Ordered(Order),
+    /// What is to be released, for this order.
+    Planned { orders: u32, plan: Plan },
+    /// Nothing changed since the last one.
+    NothingToRelease { orders: u32, last: Option<String> },
+    /// The rules do not allow it.
+    Refused { orders: u32, why: Refusal },
+    /// The pull request stands, with this head.
+    Proposed { orders: u32, pull: Pull },
+    /// The moved base was merged into the branch.
+    Refreshed { base: Sha, head: Sha },
+    /// It could not be.
+    Stuck { base: Sha },
+    /// The branch has another head, by people, with the version its changelog names.
+    HeadMoved { head: Sha, version: Option<(String, String)> },
+    /// The base branch has another head.
+    BaseMoved { base: Sha },
+    /// There is consent to a head.
+    Approved(Approval),
+    /// It was not merged.
+    NotMerged { head: Sha, why: Blocked },
+    /// The pull request is merged, by us or by people.
+    Merged(Merged),
+    /// People closed it.
+    Closed { by: Option<Login> },
+    /// The publishing run was asked for.
+    Dispatched { attempt: u32 },
+    /// It was seen.
+    RunSeen { attempt: u32, run: RunId },
+    /// GitHub shows the release.
+    Published { attempt: u32, url: String },
+    /// The run ended, and there is no release.
+    RunFailed { attempt: u32, why: String },
+    /// A person wants a failed one taken up.
+    Retried { by: Login },
+    /// An effect failed for good.
+    Broke { step: Effect, why: String },
+}
+
+/// What to do next. Every one is idempotent, so doing it twice is doing it once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Effect {
+    /// React to the command.
+    Acknowledge,
+    /// Work out version, changelog and manifests.
+    Plan { orders: u32 },
+    /// Make or move branch, commit and pull request.
+    Propose { orders: u32 },
+    /// Merge the base into the branch.
+    Refresh { base: Sha },
+    /// Look at the pull request, its base and its approvals as they are now.
+    Look,
+    /// Merge it, if the consent still stands.
+    Merge { head: Sha },
+    /// Start the publishing run, unless there is one of this name.
+    Dispatch { attempt: u32 },
+    /// Look how the run goes, and whether the release is out.
+    Follow { attempt: u32 },
+    /// Bring status comment and pull request up to date.
+    Show,
+    /// Post the one comment that notifies whoever asked.
+    Announce,
+    /// Tell the fixed issues in which version they are.
+    TellIssues,
+    /// Let the next release on the branch begin.
+    StartNext,
+}
+
+impl Release {
+    /// A new one that waits for its turn.
+    pub fn new(id: ReleaseId, place: Place, subject: Number, base: Branch, order: Order) -> Self {
+        Self {
+            id,
+            place,
+            subject,
+            base,
+            order,
+            orders: 1,
+            stage: Stage::Queued,
+            plan: None,
+            pull: None,
+            edited: false,
+            blocked: None,
+            merged: None,
+            tries: 0,
+            run: None,
+        }
+    }
+
+    /// The branch that belongs to it and to no other.
+    pub fn branch(&self) -> Branch {
+        Branch::of_release(&self.base, &self.id)
+    }
+
+    /// Names one try of publishing to the workflow: `12.1`.
+    pub fn dispatch_id(&self, attempt: u32) -> Option<String> {
+        self.pull.as_ref().map(|pull| format!("{}.{attempt}", pull.number))
+    }
+
+    /// Whether it is over.
+    pub fn is_done(&self) -> bool {
+        matches!(self.stage, Stage::Done(_))
+    }
+
+    /// Whether it holds its branch: neither waiting for its turn nor over.
+    pub fn is_live(&self) -> bool {
+        !matches!(self.stage, Stage::Queued | Stage::Done(_))
+    }
+
+    /// The step that Gander itself is at, whose failure is a fact about the release.
+    pub fn step(&self) -> Option<Effect> {
+        let (orders, attempt) = (self.orders, self.tries);
+        match &self.stage {
+            Stage::Planning => Some(Effect::Plan { orders }),
+            Stage::Proposing => Some(Effect::Propose { orders }),
+            Stage::Refreshing { base } => Some(Effect::Refresh { base: base.clone() }),
+            Stage::Merging { head } => Some(Effect::Merge { head: head.clone() }),
+            Stage::Dispatching => Some(Effect::Dispatch { attempt }),
+            Stage::Publishing => Some(Effect::Follow { attempt }),
+            Stage::Queued | Stage::Proposed | Stage::Done(_) => None,
+        }
+    }
+
+    /// Whether another order can still change it.
+    pub fn takes_orders(&self) -> bool {
+        match self.stage {
+            Stage::Queued => true,
+            Stage::Planning | Stage::Proposing | Stage::Proposed => !self.edited,
+            _ => false,
+        }
+    }
+}
+
+impl Stage {
+    /// Its name, for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Planning => "planning",
+            Self::Proposing => "proposing",
+            Self::Refreshing { .. } => "refreshing",
+            Self::Proposed => "proposed",
+            Self::Merging { .. } => "merging",
+            Self::Dispatching => "dispatching",
+            Self::Publishing => "publishing",
+            Self::Done(_) => "done",
+        }
+    }
+}
+
+impl FromStr for Bump {
+    type Err = NotABump;
+    fn from_str(text: &str) -> Result<Self, NotABump> {
+        match text.to_ascii_lowercase().as_str() {
+            "major" => Ok(Self::Major),
+            "minor" => Ok(Self::Minor),
+            "patch" => Ok(Self::Patch),
+            _ => {
+                let version = text.strip_prefix('v').unwrap_or(text);
+                is_version(version).then(|| Self::To(version.to_owned())).ok_or(NotABump)
+            }
+        }
+    }
+}
+
+impl TryFrom<String> for Bump {
+    type Error = NotABump;
+    fn try_from(text: String) -> Result<Self, NotABump> {
+        text.parse()
+    }
+}
+
+impl From<Bump> for String {
+    fn from(bump: Bump) -> Self {
+        bump.to_string()
+    }
+}
+
+impl fmt::Display for Bump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Major => "major",
+            Self::Minor => "minor",
+            Self::Patch => "patch",
+            Self::To(version) => version,
+        })
+    }
+}

@@ -1,0 +1,225 @@
+//! The steps of a release: from a fact to the next state and what to do then.
+
+use super::{Blocked, Effect, Ending, Fact, Order, Release, Stage};
+use crate::core::approval::Approval;
+use crate::core::id::Sha;
+
+/// The release after learning `fact`, and what to do then. `None`: the fact changes nothing.
+pub fn advance(release: &Release, fact: &Fact) -> Option<(Release, Vec<Effect>)> {
+    let mut next = release.clone();
+    let effects = match (&release.stage, fact) {
+        (Stage::Done(Ending::Failed { .. }), Fact::Retried { .. }) => match next.merged {
+            Some(_) => next.dispatch(),
+            None if next.edited => next.stand(None),
+            None => {
+                next.orders = next.orders.saturating_add(1);
+                next.plan_again()
+            }
+        },
+        (Stage::Done(_), _) => return None,
+        (_, Fact::Ordered(order)) => next.ordered(order)?,
+        (_, Fact::Broke { step, why }) if release.step().as_ref() == Some(step) => {
+            next.end(Ending::Failed { why: why.clone() })
+        }
+        (Stage::Queued, Fact::TurnCame) => next.plan_again(),
+        (Stage::Dispatching | Stage::Publishing, fact) => next.after_merge(fact)?,
+        (_, Fact::Merged(merged)) if release.pull.is_some() => {
+            next.merged = Some(merged.clone());
+            next.blocked = None;
+            next.dispatch()
+        }
+        (_, Fact::Closed { by }) if release.pull.is_some() => {
+            next.end(Ending::Closed { by: by.clone() })
+        }
+        (Stage::Planning, fact) => next.after_plan(fact)?,
+        (Stage::Proposing, Fact::Proposed { orders, pull }) if *orders == next.orders => {
+            let first = next.pull.is_none();
+            next.pull = Some(pull.clone());
+            let mut effects = next.stand(None);
+            if first {
+                effects.push(Effect::Announce);
+            }
+            effects
+        }
+        (_, fact) => next.before_merge(fact)?,
+    };
+    Some((next, effects))
+}
+
+impl Release {
+    fn plan_again(&mut self) -> Vec<Effect> {
+        self.stage = Stage::Planning;
+        vec![Effect::Show, Effect::Plan { orders: self.orders }]
+    }
+
+    /// Stands before people, who may have said something already.
+    fn stand(&mut self, blocked: Option<Blocked>) -> Vec<Effect> {
+        self.stage = Stage::Proposed;
+        self.blocked = blocked;
+        // What is blocked waits for the next event: looking at once would go round in circles.
+        match self.blocked {
+            None => vec![Effect::Show, Effect::Look],
+            Some(_) => vec![Effect::Show],
+        }
+    }
+
+    fn dispatch(&mut self) -> Vec<Effect> {
+        self.stage = Stage::Dispatching;
+        self.tries = self.tries.saturating_add(1);
+        self.run = None;
+        vec![Effect::Show, Effect::Dispatch { attempt: self.tries }]
+    }
+
+    fn end(&mut self, ending: Ending) -> Vec<Effect> {
+        let mut effects = vec![Effect::Show];
+        if !matches!(ending, Ending::Closed { .. }) {
+            effects.push(Effect::Announce);
+        }
+        if matches!(ending, Ending::Published { .. }) {
+            effects.push(Effect::TellIssues);
+        }
+        effects.push(Effect::StartNext);
+        self.stage = Stage::Done(ending);
+        effects
+    }
+
+    fn ordered(&mut self, order: &Order) -> Option<Vec<Effect>> {
+        if !self.takes_orders() {
+            return None;
+        }
+        self.order = order.clone();
+        self.orders = self.orders.saturating_add(1);
+        Some(match self.stage {
+            Stage::Queued => vec![Effect::Show],
+            _ => self.plan_again(),
+        })
+    }
+
+    fn after_plan(&mut self, fact: &Fact) -> Option<Vec<Effect>> {
+        let stands = self.pull.is_some();
+        match fact {
+            Fact::Planned { orders, plan } if *orders == self.orders => {
+                self.plan = Some(plan.clone());
+                self.stage = Stage::Proposing;
+                Some(vec![Effect::Show, Effect::Propose { orders: self.orders }])
+            }
+            // A pull request that stands is not taken away because a later order cannot be followed.
+            Fact::Refused { orders, why } if *orders == self.orders => Some(if stands {
+                self.stand(Some(Blocked::Order(why.clone())))
+            } else {
+                self.end(Ending::Refused(why.clone()))
+            }),
+            Fact::NothingToRelease { orders, last } if *orders == self.orders => Some(if stands {
+                self.stand(Some(Blocked::NothingLeft))
+            } else {
+                self.end(Ending::NothingToRelease { last: last.clone() })
+            }),
+            _ => None,
+        }
+    }
+
+    /// What happens around a pull request that stands.
+    fn before_merge(&mut self, fact: &Fact) -> Option<Vec<Effect>> {
+        match (self.stage.clone(), fact) {
+            (
+                Stage::Proposing
+                | Stage::Proposed
+                | Stage::Merging { .. }
+                | Stage::Refreshing { .. },
+                Fact::HeadMoved { head, version },
+            ) => {
+                let pull = self.pull.as_mut().filter(|pull| pull.head != *head)?;
+                pull.head = head.clone();
+                self.edited = true;
+                Some(self.edited_by_people(version.as_ref()))
+            }
+            (Stage::Proposed, Fact::BaseMoved { base })
+            | (Stage::Merging { .. }, Fact::BaseMoved { base }) => self.moved(base),
+            (Stage::Refreshing { base: wanted }, Fact::Refreshed { base, head })
+                if wanted == *base =>
+            {
+                self.plan.as_mut()?.base = base.clone();
+                self.pull.as_mut()?.head = head.clone();
+                Some(self.stand(None))
+            }
+            (Stage::Refreshing { base: wanted }, Fact::Stuck { base }) if wanted == *base => {
+                Some(self.stand(Some(Blocked::Conflict)))
+            }
+            (Stage::Proposed, Fact::Approved(approval)) if self.is_consent(approval) => {
+                let head = approval.head().clone();
+                self.stage = Stage::Merging { head: head.clone() };
+                self.blocked = None;
+                Some(vec![Effect::Show, Effect::Merge { head }])
+            }
+            (Stage::Merging { head: ours }, Fact::NotMerged { head, why }) if ours == *head => {
+                Some(self.stand(Some(why.clone())))
+            }
+            // Told again and again while it waits: only news are shown.
+            (Stage::Proposed, Fact::NotMerged { head, why })
+                if self.pull.as_ref().is_some_and(|pull| pull.head == *head)
+                    && self.blocked.as_ref() != Some(why) =>
+            {
+                Some(self.stand(Some(why.clone())))
+            }
+            _ => None,
+        }
+    }
+
+    fn edited_by_people(&mut self, version: Option<&(String, String)>) -> Vec<Effect> {
+        match (version, self.plan.as_mut()) {
+            (Some((version, tag)), Some(plan)) => {
+                plan.version.clone_from(version);
+                plan.tag.clone_from(tag);
+                self.stand(None)
+            }
+            _ => self.stand(Some(Blocked::NoVersion)),
+        }
+    }
+
+    fn moved(&mut self, base: &Sha) -> Option<Vec<Effect>> {
+        if self.plan.as_ref()?.base == *base {
+            return None;
+        }
+        if !self.edited {
+            return Some(self.plan_again());
+        }
+        self.stage = Stage::Refreshing { base: base.clone() };
+        Some(vec![Effect::Show, Effect::Refresh { base: base.clone() }])
+    }
+
+    fn is_consent(&self, approval: &Approval) -> bool {
+        self.blocked != Some(Blocked::NoVersion)
+            && *approval.base() == self.base
+            && self
+                .pull
+                .as_ref()
+                .is_some_and(|pull| pull.number == approval.pull() && pull.head == *approval.head())
+    }
+
+    fn after_merge(&mut self, fact: &Fact) -> Option<Vec<Effect>> {
+        let this = self.tries;
+        match (&self.stage, fact) {
+            (Stage::Dispatching, Fact::Dispatched { attempt }) if *attempt == this => {
+                self.stage = Stage::Publishing;
+                Some(vec![Effect::Show, Effect::Follow { attempt: this }])
+            }
+            (Stage::Publishing, Fact::RunSeen { attempt, run })
+                if *attempt == this && self.run != Some(*run) =>
+            {
+                self.run = Some(*run);
+                Some(vec![Effect::Show, Effect::Follow { attempt: this }])
+            }
+            (Stage::Publishing, Fact::Published { attempt, url }) if *attempt == this => {
+                Some(self.end(Ending::Published { url: url.clone() }))
+            }
+            (Stage::Publishing, Fact::RunFailed { attempt, why }) if *attempt == this => {
+                Some(self.end(Ending::Failed { why: why.clone() }))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "walk.rs"]
+mod tests;

@@ -1,0 +1,360 @@
+//! The brute-force walk: every state reachable by any sequence of facts keeps the promises.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::LazyLock;
+
+use super::*;
+use crate::core::approval::{Question, Stand, Voice, Word, judge};
+use crate::core::command::Role;
+use crate::core::event::Actor;
+use crate::core::event::Place;
+use crate::core::id::{
+    CommentId, InstallationId, Login, Number, ReleaseId, RepoId, ReviewId, RunId, Timestamp, UserId,
+};
+use crate::core::job::Pull;
+use crate::core::policy::Requester;
+use crate::core::release::*;
+
+fn login() -> Login {
+    "mona".parse().unwrap()
+}
+
+fn order(bump: Option<Bump>) -> Order {
+    Order {
+        by: UserId(2),
+        login: login(),
+        at: Timestamp(0),
+        comment: Some(CommentId(9)),
+        bump,
+        on_merge: false,
+    }
+}
+
+fn new_release() -> Release {
+    let place = Place {
+        installation: InstallationId(3),
+        repo: RepoId(1),
+        name: "acme/widgets".parse().unwrap(),
+    };
+    let id = ReleaseId::of_trigger("1/comment/9");
+    Release::new(id, place, Number(7), "main".parse().unwrap(), order(None))
+}
+
+fn sha(letter: &str) -> Sha {
+    letter.repeat(40).parse().unwrap()
+}
+
+fn pull(head: &str) -> Pull {
+    Pull { number: Number(12), branch: "gander/release-main-x".parse().unwrap(), head: sha(head) }
+}
+
+fn plan(base: &str) -> Plan {
+    Plan {
+        base: sha(base),
+        version: "1.2.0".into(),
+        tag: "v1.2.0".into(),
+        last: None,
+        why: String::new(),
+        date: "2026-01-31".into(),
+        notes: String::new(),
+        files: vec![],
+        left: vec![],
+        fixes: vec![Number(5)],
+    }
+}
+
+fn approval(number: u64, head: &str, base: &str) -> Approval {
+    let (head, base) = (sha(head), base.parse().unwrap());
+    let question = Question {
+        repo: RepoId(1),
+        pull: Number(number),
+        head: &head,
+        base: &base,
+        rules: "r",
+        role: Role::Maintain,
+        requester: Requester::Allowed,
+        asked_by: None,
+        alone: false,
+        since: Timestamp(0),
+    };
+    let voice = Voice {
+        by: Actor { id: UserId(4), login: "hubot".parse().unwrap(), person: true },
+        role: Role::Admin,
+        stand: Stand::Approves,
+        commit: head.clone(),
+        word: Word::Review(ReviewId(1)),
+        at: Timestamp(1),
+    };
+    judge(&question, &[voice]).unwrap()
+}
+
+/// Every fact, in versions that fit and that come from another order, head, base or try.
+fn all_facts() -> Vec<Fact> {
+    let why = || "why".to_owned();
+    let mut facts = vec![
+        Fact::TurnCame,
+        Fact::Ordered(order(Some(Bump::Minor))),
+        Fact::Closed { by: None },
+        Fact::Merged(Merged { commit: sha("f"), by: None }),
+        Fact::Retried { by: login() },
+        Fact::Approved(approval(12, "c", "develop")),
+        Fact::Approved(approval(13, "c", "main")),
+    ];
+    for orders in 1..=2 {
+        facts.push(Fact::NothingToRelease { orders, last: None });
+        facts.push(Fact::Refused { orders, why: Refusal::OwnTool });
+        for letter in ["a", "b"] {
+            facts.push(Fact::Planned { orders, plan: plan(letter) });
+        }
+        facts.push(Fact::Proposed { orders, pull: pull("c") });
+        facts.push(Fact::Proposed { orders, pull: pull("d") });
+    }
+    let steps = [
+        Effect::Plan { orders: 1 },
+        Effect::Propose { orders: 2 },
+        Effect::Refresh { base: sha("b") },
+        Effect::Merge { head: sha("c") },
+        Effect::Dispatch { attempt: 1 },
+        Effect::Follow { attempt: 2 },
+    ];
+    facts.extend(steps.into_iter().map(|step| Fact::Broke { step, why: why() }));
+    for base in ["a", "b"] {
+        facts.push(Fact::BaseMoved { base: sha(base) });
+        facts.push(Fact::Refreshed { base: sha(base), head: sha("e") });
+        facts.push(Fact::Stuck { base: sha(base) });
+    }
+    for head in ["c", "d", "e"] {
+        facts.push(Fact::Approved(approval(12, head, "main")));
+        facts.push(Fact::HeadMoved { head: sha(head), version: None });
+        let version = Some(("1.3.0".to_owned(), "v1.3.0".to_owned()));
+        facts.push(Fact::HeadMoved { head: sha(head), version });
+        facts.push(Fact::NotMerged { head: sha(head), why: Blocked::Refused { why: why() } });
+    }
+    for attempt in 1..=2 {
+        facts.push(Fact::Dispatched { attempt });
+        facts.push(Fact::RunSeen { attempt, run: RunId(77) });
+        facts.push(Fact::Published { attempt, url: why() });
+        facts.push(Fact::RunFailed { attempt, why: why() });
+    }
+    facts
+}
+
+struct Step {
+    before: Release,
+    fact: Fact,
+    after: Release,
+    effects: Vec<Effect>,
+}
+
+/// All reachable releases, and all steps between them. Orders and tries are counted without end,
+/// so the walk ends where they pass what the facts above speak of.
+static WALK: LazyLock<(Vec<Release>, Vec<Step>)> = LazyLock::new(walked);
+
+fn walk() -> (&'static [Release], &'static [Step]) {
+    (&WALK.0, &WALK.1)
+}
+
+fn walked() -> (Vec<Release>, Vec<Step>) {
+    let facts = all_facts();
+    let mut seen: HashMap<String, Release> = HashMap::new();
+    let mut steps = Vec::new();
+    let mut frontier = VecDeque::from([new_release()]);
+    while let Some(release) = frontier.pop_front() {
+        let key = serde_json::to_string(&release).unwrap();
+        if release.orders > 2 || release.tries > 2 || seen.insert(key, release.clone()).is_some() {
+            continue;
+        }
+        for fact in &facts {
+            if let Some((next, effects)) = advance(&release, fact) {
+                frontier.push_back(next.clone());
+                steps.push(Step {
+                    before: release.clone(),
+                    fact: fact.clone(),
+                    after: next,
+                    effects,
+                });
+            }
+        }
+    }
+    (seen.into_values().collect(), steps)
+}
+
+fn commits(effect: &Effect) -> bool {
+    matches!(effect, Effect::Plan { .. } | Effect::Propose { .. } | Effect::Refresh { .. })
+}
+
+#[test]
+fn merging_only_ever_follows_an_approval_of_that_very_head() {
+    let (releases, steps) = walk();
+    assert!(releases.len() > 200, "the walk reached only {} states", releases.len());
+    let mut merges = 0;
+    for step in steps {
+        for effect in &step.effects {
+            let Effect::Merge { head } = effect else { continue };
+            merges += 1;
+            let Fact::Approved(approval) = &step.fact else { panic!("merged on {:?}", step.fact) };
+            let pull = step.before.pull.as_ref().unwrap();
+            assert_eq!((approval.head(), approval.pull()), (head, pull.number));
+            assert_eq!(head, &pull.head);
+            assert_eq!(approval.base(), &step.before.base);
+            assert_eq!(step.before.stage, Stage::Proposed);
+        }
+        if let Stage::Merging { head } = &step.after.stage {
+            assert_eq!(head, &step.after.pull.as_ref().unwrap().head, "{:?}", step.fact);
+        }
+    }
+    assert!(merges > 5);
+}
+
+#[test]
+fn from_an_approval_to_its_merge_no_commit_is_made() {
+    for step in walk().1 {
+        if matches!(
+            step.after.stage,
+            Stage::Merging { .. } | Stage::Dispatching | Stage::Publishing
+        ) {
+            assert!(!step.effects.iter().any(commits), "{:?}: {:?}", step.fact, step.effects);
+        }
+        // What makes a commit leaves the approval behind: another is needed before the next merge.
+        if matches!(step.before.stage, Stage::Merging { .. }) && step.effects.iter().any(commits) {
+            assert!(matches!(step.fact, Fact::BaseMoved { .. }), "{:?}", step.fact);
+            assert!(matches!(step.after.stage, Stage::Planning | Stage::Refreshing { .. }));
+        }
+    }
+}
+
+#[test]
+fn dispatching_only_ever_follows_a_merge_and_each_try_has_its_own_number() {
+    let (releases, steps) = walk();
+    let mut dispatches = 0;
+    for step in steps {
+        for effect in &step.effects {
+            let Effect::Dispatch { attempt } = effect else { continue };
+            dispatches += 1;
+            assert!(step.after.merged.is_some());
+            assert!(matches!(step.fact, Fact::Merged(_) | Fact::Retried { .. }), "{:?}", step.fact);
+            assert_eq!(*attempt, step.before.tries + 1);
+        }
+        if let Some(merged) = &step.before.merged {
+            assert_eq!(step.after.merged.as_ref(), Some(merged), "the merge was forgotten");
+            assert!(!step.effects.iter().any(commits));
+        }
+    }
+    assert!(dispatches > 5);
+    for release in releases.iter().filter(|release| release.tries > 0) {
+        assert!(release.merged.is_some() && release.dispatch_id(release.tries).is_some());
+    }
+}
+
+#[test]
+fn what_people_wrote_is_never_planned_anew() {
+    for step in walk().1 {
+        let replaces = |e: &Effect| matches!(e, Effect::Plan { .. } | Effect::Propose { .. });
+        if step.before.edited {
+            assert!(
+                !step.effects.iter().any(replaces),
+                "{:?} in {:?}",
+                step.fact,
+                step.before.stage
+            );
+            assert!(step.after.edited);
+        }
+    }
+}
+
+#[test]
+fn every_ending_is_shown_told_and_lets_the_next_begin() {
+    let mut endings = 0;
+    for step in walk().1 {
+        let Stage::Done(ending) = &step.after.stage else { continue };
+        endings += 1;
+        assert!(step.effects.contains(&Effect::Show), "{ending:?} is not shown");
+        assert!(step.effects.contains(&Effect::StartNext), "{ending:?}");
+        let closed = matches!(ending, Ending::Closed { .. });
+        assert_eq!(step.effects.contains(&Effect::Announce), !closed, "{ending:?}");
+        let out = matches!(ending, Ending::Published { .. });
+        assert_eq!(step.effects.contains(&Effect::TellIssues), out, "{ending:?}");
+    }
+    assert!(endings > 50);
+}
+
+#[test]
+fn after_the_end_only_a_failure_is_taken_up_again() {
+    for release in walk().0.iter().filter(|release| release.is_done()) {
+        for fact in all_facts() {
+            let failed = matches!(release.stage, Stage::Done(Ending::Failed { .. }));
+            let retried = matches!(fact, Fact::Retried { .. });
+            assert_eq!(advance(release, &fact).is_some(), failed && retried, "{fact:?}");
+        }
+    }
+}
+
+#[test]
+fn a_fact_told_twice_changes_nothing_the_second_time() {
+    for step in walk().1 {
+        // A second order is another act; that one act is heard once is the store's promise.
+        if !matches!(step.fact, Fact::Ordered(_)) {
+            assert_eq!(advance(&step.after, &step.fact), None, "{:?} twice", step.fact);
+        }
+    }
+}
+
+#[test]
+fn every_open_state_is_moved_by_one_effect_or_by_people() {
+    let (releases, steps) = walk();
+    let mut left: HashMap<&'static str, bool> = HashMap::new();
+    for step in steps {
+        let works = step.effects.iter().filter(|effect| {
+            commits(effect)
+                || matches!(
+                    effect,
+                    Effect::Merge { .. } | Effect::Dispatch { .. } | Effect::Follow { .. }
+                )
+        });
+        let same_stage =
+            step.before.stage == step.after.stage && !matches!(step.fact, Fact::Ordered(_));
+        let seen = matches!(step.fact, Fact::RunSeen { .. });
+        let expected = usize::from(step.after.step().is_some() && (!same_stage || seen));
+        assert_eq!(works.count(), expected, "{:?} {:?}", step.fact, step.effects);
+        if step.before.stage != step.after.stage {
+            left.insert(step.before.stage.name(), true);
+        }
+    }
+    for release in releases.iter().filter(|release| !release.is_done()) {
+        assert!(left.contains_key(release.stage.name()), "{:?} is never left", release.stage);
+        let merged = Fact::Merged(Merged { commit: sha("f"), by: None });
+        let over = release.merged.is_some();
+        let open = release.pull.is_some() && !over;
+        assert_eq!(advance(release, &merged).is_some(), open, "{:?}", release.stage);
+    }
+}
+
+#[test]
+fn only_the_failure_of_the_step_it_is_at_ends_a_release() {
+    let mut broken = 0;
+    for step in walk().1 {
+        let Fact::Broke { step: failed, .. } = &step.fact else { continue };
+        broken += 1;
+        assert_eq!(step.before.step().as_ref(), Some(failed));
+        assert!(matches!(step.after.stage, Stage::Done(Ending::Failed { .. })));
+    }
+    assert!(broken > 5);
+}
+
+#[test]
+fn a_release_is_read_back_as_it_was_written() {
+    for release in walk().0 {
+        let text = serde_json::to_string(&release).unwrap();
+        assert_eq!(&serde_json::from_str::<Release>(&text).unwrap(), release);
+    }
+}
+
+#[test]
+fn a_bump_is_a_step_or_a_version_and_nothing_else() {
+    for (text, shown) in [("Minor", "minor"), ("v1.2.0", "1.2.0"), ("1.2.0-rc.1", "1.2.0-rc.1")] {
+        assert_eq!(text.parse::<Bump>().unwrap().to_string(), shown);
+    }
+    for bad in ["", "now", "1.2", "--force", "1.2.0;rm"] {
+        assert!(bad.parse::<Bump>().is_err(), "{bad}");
+    }
+}

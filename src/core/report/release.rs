@@ -1,0 +1,429 @@
+//! The words about a release: its pull request, its status, its refusals, its end.
+//!
+//! What holds: all of it is a function of the release alone; the first line of the pull request says
+//! what approving it does; notes made of commits stand as they will be published, and names in them
+//! notify nobody; each refusal says what, why, and the next step.
+
+use std::fmt::Write as _;
+
+use super::{Setting, marker, signed};
+use crate::core::approval::NotApproved;
+use crate::core::changelog::CHANGELOG_PATH;
+use crate::core::id::{Number, RunId, Sha};
+use crate::core::policy::RULES_PATH;
+use crate::core::release::{Blocked, Ending, Plan, Refusal, Release, Stage};
+use crate::core::text::{boxed, inline};
+
+/// The label of a release pull request.
+pub const RELEASE_LABEL: &str = "gander:release";
+
+/// Title of the pull request and first line of the commit.
+pub fn title(plan: &Plan) -> String {
+    format!("chore(release): {}", plan.tag)
+}
+
+/// The whole commit message. Its last line says that the commit is ours as it stands: it names the
+/// tree, so that an amended one is known for a person's.
+pub fn commit_message(release: &Release, plan: &Plan, tree: &Sha, setting: &Setting) -> String {
+    format!(
+        "{}\n\nRequested-by: {login} <{id}+{login}@users.noreply.github.com>\n\
+         Assisted-by: Gander {}\n{}\n",
+        title(plan),
+        setting.version,
+        trailer(release, tree),
+        login = release.order.login,
+        id = release.order.by,
+    )
+}
+
+/// The line by which a commit of this release with this tree is known again.
+pub fn trailer(release: &Release, tree: &Sha) -> String {
+    format!("Gander-Release: {} {tree}", release.id)
+}
+
+/// The message of the merge.
+pub fn merge_message(release: &Release, plan: &Plan, approved_by: &str) -> (String, String) {
+    let number = release.pull.as_ref().map_or(Number(0), |pull| pull.number);
+    let message = format!("Approved-by: {approved_by}\nGander-Release: {}\n", release.id);
+    (format!("{} (#{number})", title(plan)), message)
+}
+
+/// The pull request's text, for this head.
+pub fn pull_body(release: &Release, plan: &Plan, head: &Sha, setting: &Setting) -> String {
+    let mut text = format!(
+        "Approving `{}` merges it into `{}` **and releases {}**.\n\n",
+        head.short(),
+        release.base,
+        plan.tag
+    );
+    if let Some(blocked) = &release.blocked {
+        let _ = write!(text, "> [!WARNING]\n> {}\n\n", blocked_words(blocked, release, setting));
+    }
+    let before = plan.last.as_deref().map_or("none, this is the first".to_owned(), code);
+    let files = plan.files.iter().map(|path| code(path)).collect::<Vec<_>>().join(", ");
+    let _ = write!(
+        text,
+        "| | |\n|---|---|\n| version | **{}** |\n| why | {} |\n| last release | {before} |\n\
+         | made on | `{}` at `{}` |\n| changes | {files} |\n\n",
+        plan.version,
+        plan.why,
+        release.base,
+        plan.base.short(),
+    );
+    if release.edited {
+        let _ = write!(
+            text,
+            "People have committed to this branch. Their edits stay; the version is the one that \
+             `{CHANGELOG_PATH}` names there.\n\n"
+        );
+    }
+    if !plan.left.is_empty() {
+        text.push_str("> [!IMPORTANT]\n> **Left as it is, please look:**\n");
+        for left in &plan.left {
+            let _ = writeln!(text, "> - {left}");
+        }
+        text.push('\n');
+    }
+    let _ = write!(text, "## What is in it\n\n{}\n\n", plan.notes);
+    let _ = write!(
+        text,
+        "---\n<sub>Want another version? `{prefix} release 1.2.3` (or `major`, `minor`, `patch`). \
+         Other words? Edit `{CHANGELOG_PATH}` on this branch: no edit is overwritten, and the \
+         approval is for what stands there then. Close this to release nothing. {}</sub>\n",
+        footer(release, setting),
+        prefix = setting.prefix,
+    );
+    signed(&text, &marker(release.id.as_str(), "release"))
+}
+
+/// The one status comment, where the release was asked for.
+pub fn status_comment(release: &Release, setting: &Setting) -> String {
+    let mut text = format!("{}\n\n{}", headline(release), checklist(release));
+    if let Some(blocked) = &release.blocked {
+        let _ = write!(text, "\n{}\n", blocked_words(blocked, release, setting));
+    }
+    if let Stage::Done(ending) = &release.stage {
+        let _ = write!(text, "\n{}\n", why_it_ended(ending, release, setting));
+    }
+    let _ = write!(text, "\n<sub>{}</sub>\n", footer(release, setting));
+    signed(&text, &marker(release.id.as_str(), "status"))
+}
+
+/// The one comment that notifies whoever asked, and its marker. `None`: nothing to do or know.
+pub fn announcement(release: &Release, setting: &Setting) -> Option<(String, String)> {
+    let (words, part) = match &release.stage {
+        Stage::Done(Ending::Closed { .. }) => return None,
+        Stage::Done(ending) => (
+            format!("{}\n\n{}", plain(&headline(release)), why_it_ended(ending, release, setting)),
+            format!("announce-end-{}-{}", release.orders, release.tries),
+        ),
+        _ => {
+            let (pull, plan) = (release.pull.as_ref()?, release.plan.as_ref()?);
+            let words =
+                format!("#{} would release {}. Its diff is the plan.", pull.number, plan.tag);
+            (words, "announce-proposed".to_owned())
+        }
+    };
+    let marker = marker(release.id.as_str(), &part);
+    Some((signed(&format!("@{} {words}", release.order.login), &marker), marker))
+}
+
+/// What a fixed issue is told, and the marker. `None`: it is not out.
+pub fn shipped(release: &Release) -> Option<(String, String)> {
+    let Stage::Done(Ending::Published { url }) = &release.stage else { return None };
+    let tag = &release.plan.as_ref()?.tag;
+    let marker = marker(release.id.as_str(), "shipped");
+    Some((signed(&format!("Shipped in [{tag}]({url})."), &marker), marker))
+}
+
+/// The answer to `release status`.
+pub fn status_reply(releases: &[Release], setting: &Setting) -> String {
+    if releases.is_empty() {
+        return format!("Nothing was released from here yet. `{} release` begins.", setting.prefix);
+    }
+    let mut text = String::new();
+    for release in releases {
+        let _ = write!(text, "- {}", plain(&headline(release)));
+        match (&release.stage, &release.blocked) {
+            (Stage::Done(Ending::Published { url }), _) => {
+                let _ = write!(text, ": {url}");
+            }
+            (_, Some(blocked)) => {
+                let _ = write!(text, " · {}", blocked_words(blocked, release, setting));
+            }
+            _ => {}
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Answers to commands that lead to no new release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Answer {
+    /// The open one takes the order up.
+    Updates { pull: Option<Number> },
+    /// People have edited it, so that its diff counts.
+    Edited { pull: Option<Number> },
+    /// It is too far on.
+    UnderWay { tag: String },
+    /// The next one waits behind it.
+    Waits,
+    /// None has failed.
+    NothingToRetry,
+    /// Another one is under way.
+    RetryLater,
+    /// The words after `release` are none of those it knows.
+    BadWord { said: String },
+}
+
+/// The answer in words.
+pub fn answer(answer: &Answer, prefix: &str) -> String {
+    let shown = |pull: &Option<Number>| {
+        pull.map_or("The release under way".to_owned(), |pull| format!("#{pull}"))
+    };
+    match answer {
+        Answer::Updates { pull } => {
+            format!(
+                "{} is brought up to date with that; there is one release at a time.",
+                shown(pull)
+            )
+        }
+        Answer::Edited { pull } => format!(
+            "{} holds edits of people, and nothing of theirs is overwritten. Change the version in \
+             its `{CHANGELOG_PATH}` and manifests by hand, or close it and comment \
+             `{prefix} release` again.",
+            shown(pull)
+        ),
+        Answer::UnderWay { tag } => format!(
+            "{tag} is being merged or published. The next release waits behind it and begins when \
+             it is over."
+        ),
+        Answer::Waits => {
+            "A release waits already behind the one under way. It takes this order up.".to_owned()
+        }
+        Answer::NothingToRetry => format!(
+            "There is nothing to retry: the last release here did not fail. `{prefix} release` \
+             begins one."
+        ),
+        Answer::RetryLater => format!(
+            "Another release is under way from this branch. When it is over, comment \
+             `{prefix} release retry` again."
+        ),
+        Answer::BadWord { said } => format!(
+            "`release` takes major, minor, patch, a version such as 1.2.0, `status` or `retry`, \
+             not {}. Nothing was changed.",
+            inline(said, 40)
+        ),
+    }
+}
+
+/// One line: where it stands.
+pub fn headline(release: &Release) -> String {
+    let tag = release.plan.as_ref().map_or("a release", |plan| plan.tag.as_str());
+    match &release.stage {
+        Stage::Queued => "**Waiting** for the release before it".to_owned(),
+        Stage::Planning => "**Working out** version and changelog".to_owned(),
+        Stage::Proposing => format!("**Opening** the pull request for {tag}"),
+        Stage::Refreshing { .. } => {
+            format!("**Bringing** {tag} up to date with `{}`", release.base)
+        }
+        Stage::Proposed => match &release.pull {
+            Some(pull) if release.blocked.is_some() => {
+                format!("**Not yet**: {tag} in #{}", pull.number)
+            }
+            Some(pull) => format!("**Ready for approval**: {tag} in #{}", pull.number),
+            None => format!("**Ready for approval**: {tag}"),
+        },
+        Stage::Merging { head } => format!("**Merging** `{}` for {tag}", head.short()),
+        Stage::Dispatching => format!("**Starting** the run that publishes {tag}"),
+        Stage::Publishing => format!("**Publishing** {tag}{}", run(release.run)),
+        Stage::Done(ending) => match ending {
+            Ending::Published { .. } => format!("**Released** {tag}"),
+            Ending::Failed { .. } => format!("**Stopped by a failure**: {tag}"),
+            Ending::Refused(_) => "**Not released**".to_owned(),
+            Ending::Closed { by: Some(by) } => format!("**Closed** by {by}: {tag} is not released"),
+            Ending::Closed { by: None } => format!("**Closed**: {tag} is not released"),
+            Ending::NothingToRelease { .. } => "**Nothing to release**".to_owned(),
+        },
+    }
+}
+
+fn checklist(release: &Release) -> String {
+    let reached = match &release.stage {
+        Stage::Queued | Stage::Planning => 0,
+        Stage::Proposing => 1,
+        Stage::Proposed | Stage::Refreshing { .. } => 2,
+        Stage::Merging { .. } => 3,
+        Stage::Dispatching | Stage::Publishing => 4,
+        Stage::Done(Ending::Published { .. }) => 5,
+        Stage::Done(_) if release.merged.is_some() => 4,
+        Stage::Done(_) if release.pull.is_some() => 2,
+        Stage::Done(_) => 0,
+    };
+    let steps = [
+        "work out version and changelog",
+        "open the pull request",
+        "get the approval of its head",
+        "merge it",
+        "test, build and publish",
+    ];
+    let mut text = String::new();
+    for (i, step) in steps.iter().enumerate() {
+        let mark = if i < reached { 'x' } else { ' ' };
+        let _ = writeln!(text, "- [{mark}] {step}");
+    }
+    text
+}
+
+fn run(run: Option<RunId>) -> String {
+    run.map_or_else(String::new, |run| format!(" (run {run})"))
+}
+
+/// Why it does not go on though it stands, and what to do.
+pub fn blocked_words(blocked: &Blocked, release: &Release, setting: &Setting) -> String {
+    let base = &release.base;
+    match blocked {
+        Blocked::Conflict => format!(
+            "`{base}` moved and does not go together with the edits on this branch. Merge `{base}` \
+             into it by hand and mend the conflict."
+        ),
+        Blocked::NoVersion => format!(
+            "The newest section of `{CHANGELOG_PATH}` on this branch names no version that could \
+             be released. Write its heading as `## 1.2.0 (2026-01-31)`."
+        ),
+        Blocked::NothingLeft => format!(
+            "`{base}` moved to where nothing is left that was not released. Close this pull request."
+        ),
+        Blocked::NotApproved(why) => not_approved(why, release, &setting.prefix),
+        Blocked::Refused { why } => format!(
+            "It is approved, and GitHub does not merge it: {}. It is tried again when that changes.",
+            inline(why, 300)
+        ),
+        Blocked::Order(why) => format!(
+            "The last order was not followed, and the plan before it still stands. {}",
+            refusal(why, &setting.prefix)
+        ),
+    }
+}
+
+fn not_approved(why: &NotApproved, release: &Release, prefix: &str) -> String {
+    let head = release.pull.as_ref().map_or("its head", |pull| pull.head.short());
+    let rule = format!("`[approval]` in `{RULES_PATH}`");
+    match why {
+        NotApproved::Nobody => format!("Nobody has approved `{head}` yet."),
+        NotApproved::OtherCommit { login, approved } => format!(
+            "{login} approved `{}`, and the head is `{head}` by now. Approve that one: \
+             `{prefix} approve {head}`.",
+            approved.short()
+        ),
+        NotApproved::NotAPerson { login } => {
+            format!("{login} is a program, and programs approve nothing.")
+        }
+        NotApproved::NeedsRole { login, has, needed } => format!(
+            "{login} has {has} access, and {needed} access is needed to approve (see {rule})."
+        ),
+        NotApproved::Requester { login } => format!(
+            "{login} ordered this release, so another person has to approve it (see {rule})."
+        ),
+        NotApproved::Edited { login } => format!(
+            "The comment of {login} was edited after it was written, so it approves nothing. A new \
+             one does: `{prefix} approve {head}`."
+        ),
+        NotApproved::Before { login } => format!(
+            "{login} approved before the base branch or the rules changed. Approve again: \
+             `{prefix} approve {head}`."
+        ),
+        NotApproved::Objection { login } => format!(
+            "{login} wants changes. Once they approve, or the review is dismissed, it goes on."
+        ),
+    }
+}
+
+/// Why no version is made, and what to do.
+pub fn refusal(why: &Refusal, prefix: &str) -> String {
+    match why {
+        Refusal::NotHigher { version, last } => format!(
+            "{version} does not come after {last}, the last release. Name a higher one, or leave it \
+             to the commits: `{prefix} release`."
+        ),
+        Refusal::TagExists { tag } => format!(
+            "The tag `{tag}` exists already, and a tag is never moved. Name another version: \
+             `{prefix} release 1.2.3`."
+        ),
+        Refusal::BadTag { version } => format!(
+            "{} does not make a tag that git accepts. The pattern is `[release] tag` in \
+             `{RULES_PATH}`.",
+            inline(version, 60)
+        ),
+        Refusal::InChangelog { version } => format!(
+            "`{CHANGELOG_PATH}` has a section for {version} already, though it was not released. If \
+             its release failed: `{prefix} release retry`. Else name a higher version."
+        ),
+        Refusal::BadConfig { problem } => format!(
+            "The rules of this repository cannot be read, so nothing was done:\n\n{}\n\n\
+             Mend the file on the default branch, then comment `{prefix} release` again.",
+            boxed(problem, 500)
+        ),
+        Refusal::OwnTool => format!(
+            "`[release] with = \"existing\"` in `{RULES_PATH}` says that this repository makes its \
+             releases with a tool of its own. Use that, or remove the line."
+        ),
+        Refusal::PermissionLost { login, why } => format!(
+            "{login} asked for this, and may no longer: {why} Someone with the permission can \
+             comment `{prefix} release`."
+        ),
+        Refusal::NoCommit { branch } => {
+            format!("There is no commit on `{branch}`, so there is nothing to release.")
+        }
+    }
+}
+
+fn why_it_ended(ending: &Ending, release: &Release, setting: &Setting) -> String {
+    let prefix = &setting.prefix;
+    match ending {
+        Ending::Published { url } => url.clone(),
+        Ending::Closed { .. } => format!("`{prefix} release` proposes it anew."),
+        Ending::Refused(why) => refusal(why, prefix),
+        Ending::NothingToRelease { last: Some(last) } => {
+            format!("Nothing changed on `{}` since {}.", release.base, code(last))
+        }
+        Ending::NothingToRelease { last: None } => {
+            format!("There is no commit on `{}` that could be released.", release.base)
+        }
+        Ending::Failed { why } => {
+            let where_to = match &release.merged {
+                Some(merged) => format!(
+                    "`{}` is merged, and nothing of it has to be approved again. ",
+                    merged.commit.short()
+                ),
+                None => String::new(),
+            };
+            format!(
+                "{}\n\n{where_to}When it is mended, `{prefix} release retry` goes on from there: what \
+                 is published already is not published twice.",
+                boxed(why, 2000)
+            )
+        }
+    }
+}
+
+fn footer(release: &Release, setting: &Setting) -> String {
+    format!(
+        "Asked for by {} · Gander {} · release {} · {}",
+        release.order.login, setting.version, release.id, setting.now
+    )
+}
+
+fn code(text: &str) -> String {
+    format!("`{}`", text.replace('`', "'"))
+}
+
+fn plain(text: &str) -> String {
+    text.replace("**", "")
+}
+
+#[cfg(test)]
+#[path = "release_tests.rs"]
+mod tests;

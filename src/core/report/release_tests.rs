@@ -1,0 +1,195 @@
+//! The words as people read them, and what must hold of all of them.
+
+use super::*;
+use crate::core::command::Role;
+use crate::core::event::Place;
+use crate::core::id::{CommentId, InstallationId, Login, ReleaseId, RepoId, Timestamp, UserId};
+use crate::core::job::Pull;
+use crate::core::policy::Show;
+use crate::core::release::{Merged, Order};
+
+fn setting() -> Setting {
+    Setting {
+        prefix: "/gander".into(),
+        model: String::new(),
+        version: "0.1.0".into(),
+        show: Show::default(),
+        now: "12:03 UTC".into(),
+        web: "https://github.com".into(),
+    }
+}
+
+fn sha(letter: &str) -> Sha {
+    letter.repeat(40).parse().unwrap()
+}
+
+fn release(stage: Stage) -> Release {
+    let place = Place {
+        installation: InstallationId(3),
+        repo: RepoId(1),
+        name: "acme/widgets".parse().unwrap(),
+    };
+    let order = Order {
+        by: UserId(2),
+        login: "mona".parse().unwrap(),
+        at: Timestamp(0),
+        comment: Some(CommentId(9)),
+        bump: None,
+        on_merge: false,
+    };
+    let id = ReleaseId::of_trigger("1/comment/9");
+    let mut release = Release::new(id, place, Number(7), "main".parse().unwrap(), order);
+    release.stage = stage;
+    release.plan = Some(Plan {
+        base: sha("a"),
+        version: "1.2.0".into(),
+        tag: "v1.2.0".into(),
+        last: Some("v1.1.0".into()),
+        why: "1.1.0 and something new".into(),
+        date: "2026-01-31".into(),
+        notes: "### Added\n\n- paging (#11, `@mona`)".into(),
+        files: vec!["CHANGELOG.md".into(), "Cargo.toml".into()],
+        left: vec!["`crates/own/Cargo.toml` holds a version of its own, not 1.1.0".into()],
+        fixes: vec![],
+    });
+    release.pull = Some(Pull { number: Number(12), branch: release.branch(), head: sha("b") });
+    release
+}
+
+#[test]
+fn the_pull_request_begins_with_what_approving_it_does() {
+    let release = release(Stage::Proposed);
+    let body = pull_body(&release, release.plan.as_ref().unwrap(), &sha("b"), &setting());
+    assert_eq!(
+        body.lines().next().unwrap(),
+        "Approving `bbbbbbbbbbbb` merges it into `main` **and releases v1.2.0**."
+    );
+    for words in [
+        "| version | **1.2.0** |",
+        "| why | 1.1.0 and something new |",
+        "| last release | `v1.1.0` |",
+        "| made on | `main` at `aaaaaaaaaaaa` |",
+        "| changes | `CHANGELOG.md`, `Cargo.toml` |",
+        "> - `crates/own/Cargo.toml` holds a version of its own",
+        "## What is in it\n\n### Added\n\n- paging (#11, `@mona`)",
+        "`/gander release 1.2.3`",
+    ] {
+        assert!(body.contains(words), "{words}\n{body}");
+    }
+    assert!(body.trim_end().ends_with("-->"));
+}
+
+#[test]
+fn a_commit_of_ours_is_known_by_its_tree_and_names_who_asked() {
+    let release = release(Stage::Proposing);
+    let plan = release.plan.as_ref().unwrap();
+    let message = commit_message(&release, plan, &sha("d"), &setting());
+    assert_eq!(
+        message,
+        format!(
+            "chore(release): v1.2.0\n\nRequested-by: mona <2+mona@users.noreply.github.com>\n\
+             Assisted-by: Gander 0.1.0\nGander-Release: {} {}\n",
+            release.id,
+            sha("d")
+        )
+    );
+    assert!(!message.contains(&trailer(&release, &sha("e"))));
+}
+
+fn endings() -> Vec<Stage> {
+    let login: Login = "mona".parse().unwrap();
+    let mut endings = vec![
+        Ending::Published { url: "https://github.com/acme/widgets/releases/tag/v1.2.0".into() },
+        Ending::Failed { why: "run 77 ended with failure".into() },
+        Ending::Closed { by: None },
+        Ending::NothingToRelease { last: Some("v1.1.0".into()) },
+    ];
+    endings.extend(refusals(login).into_iter().map(Ending::Refused));
+    endings.into_iter().map(Stage::Done).collect()
+}
+
+fn refusals(login: Login) -> Vec<Refusal> {
+    vec![
+        Refusal::NotHigher { version: "1.0.0".into(), last: "1.1.0".into() },
+        Refusal::TagExists { tag: "v1.2.0".into() },
+        Refusal::BadTag { version: "1.2.0".into() },
+        Refusal::InChangelog { version: "1.2.0".into() },
+        Refusal::BadConfig { problem: "line 2".into() },
+        Refusal::OwnTool,
+        Refusal::PermissionLost { login, why: "it is read now.".into() },
+        Refusal::NoCommit { branch: "main".parse().unwrap() },
+    ]
+}
+
+#[test]
+fn every_refusal_says_the_next_step_and_every_end_is_told_once_to_whoever_asked() {
+    for why in refusals("mona".parse().unwrap()) {
+        let words = refusal(&why, "/gander");
+        let step = ["`/gander release", "RULES", RULES_PATH, "nothing to release"];
+        assert!(step.iter().any(|step| words.contains(step)), "{words}");
+    }
+    for stage in endings() {
+        let release = release(stage.clone());
+        let status = status_comment(&release, &setting());
+        assert!(status.starts_with(&headline(&release)), "{status}");
+        assert!(!status.contains('@'), "a status notifies nobody: {status}");
+        match announcement(&release, &setting()) {
+            Some((text, marker)) => {
+                assert!(text.starts_with("@mona "), "{text}");
+                assert_eq!(text.matches('@').count(), 1, "{text}");
+                assert!(text.ends_with(&marker));
+            }
+            None => assert!(matches!(stage, Stage::Done(Ending::Closed { .. }))),
+        }
+    }
+}
+
+#[test]
+fn what_is_out_is_told_to_the_issues_it_fixed() {
+    let url = "https://github.com/acme/widgets/releases/tag/v1.2.0".to_owned();
+    let out = release(Stage::Done(Ending::Published { url: url.clone() }));
+    let (text, marker) = shipped(&out).unwrap();
+    assert_eq!(text, format!("Shipped in [v1.2.0]({url}).\n\n{marker}"));
+    assert_eq!(shipped(&release(Stage::Proposed)), None);
+}
+
+#[test]
+fn what_stands_in_the_way_names_the_person_and_the_next_step() {
+    let login: Login = "hubot".parse().unwrap();
+    for (why, words) in [
+        (
+            NotApproved::OtherCommit { login: login.clone(), approved: sha("c") },
+            "hubot approved `cccccccccccc`, and the head is `bbbbbbbbbbbb` by now. Approve that one: `/gander approve bbbbbbbbbbbb`.",
+        ),
+        (
+            NotApproved::NeedsRole {
+                login: login.clone(),
+                has: Role::Write,
+                needed: Role::Maintain,
+            },
+            "hubot has write access, and maintain access is needed to approve (see `[approval]` in `.github/gander.toml`).",
+        ),
+        (
+            NotApproved::Objection { login },
+            "hubot wants changes. Once they approve, or the review is dismissed, it goes on.",
+        ),
+    ] {
+        let mut release = release(Stage::Proposed);
+        release.blocked = Some(Blocked::NotApproved(why));
+        let status = status_comment(&release, &setting());
+        assert!(status.starts_with("**Not yet**: v1.2.0 in #12\n"), "{status}");
+        assert!(status.contains(words), "{status}");
+    }
+}
+
+#[test]
+fn a_failure_after_the_merge_says_that_nothing_is_approved_anew() {
+    let mut failed = release(Stage::Done(Ending::Failed { why: "run 77 ended".into() }));
+    assert!(!status_comment(&failed, &setting()).contains("approved again"));
+    failed.merged = Some(Merged { commit: sha("f"), by: None });
+    let status = status_comment(&failed, &setting());
+    assert!(
+        status.contains("`ffffffffffff` is merged, and nothing of it has to be approved again.")
+    );
+    assert!(status.contains("`/gander release retry` goes on from there"), "{status}");
+}

@@ -1,0 +1,249 @@
+//! What a release needs of GitHub: what changed since a tag, a branch brought up to date, and the
+//! run that publishes.
+//!
+//! What holds: a run is known by the name it was given, so it is looked for before it is asked for;
+//! whether a release is out is read from GitHub, not from how a run ended.
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Call, Forge, ForgeError, JSON, Scope, found, payload, repo_path, segment, segments};
+use crate::core::event::Place;
+use crate::core::id::{Branch, Number, RunId, Sha};
+
+/// A tag and the commit it leads to.
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Tag {
+    pub name: String,
+    pub commit: payload::Object,
+}
+
+/// A commit in a list.
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct ListedCommit {
+    pub sha: Sha,
+    pub commit: CommitText,
+    #[serde(default)]
+    pub author: Option<Author>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct CommitText {
+    #[serde(default)]
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct Author {
+    #[serde(default)]
+    pub login: String,
+}
+
+#[derive(Deserialize)]
+struct Comparison {
+    status: String,
+    #[serde(default)]
+    commits: Vec<ListedCommit>,
+}
+
+#[derive(Deserialize)]
+struct NumberOnly {
+    number: Number,
+}
+
+/// A run of a workflow.
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct WorkflowRun {
+    pub id: RunId,
+    #[serde(default)]
+    pub display_title: String,
+    #[serde(default)]
+    pub status: Option<String>,
+    #[serde(default)]
+    pub conclusion: Option<String>,
+    #[serde(default)]
+    pub html_url: String,
+}
+
+#[derive(Deserialize)]
+struct WorkflowRuns {
+    workflow_runs: Vec<WorkflowRun>,
+}
+
+#[derive(Deserialize)]
+struct PublishedRelease {
+    html_url: String,
+    #[serde(default)]
+    draft: bool,
+}
+
+/// What came of merging a commit into a branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Joined {
+    /// A commit was made.
+    Commit(Sha),
+    /// It was in there already.
+    Already,
+    /// They do not go together.
+    Conflict,
+}
+
+/// So many pages of commits are read, a hundred on each.
+const MOST_PAGES: usize = 10;
+
+impl Forge {
+    /// All tags.
+    pub async fn tags(&self, place: &Place) -> Result<Vec<Tag>, ForgeError> {
+        let path = format!("{}/tags?per_page=100", repo_path(place));
+        self.list(place, Scope::Read, path, "reading the tags").await
+    }
+
+    /// The commits after `from` up to `to`, oldest first. `None`: `to` does not come after `from`.
+    pub async fn commits_between(
+        &self,
+        place: &Place,
+        from: &Sha,
+        to: &Sha,
+    ) -> Result<Option<Vec<ListedCommit>>, ForgeError> {
+        let doing = "reading what changed since the last release";
+        let mut commits = Vec::new();
+        let mut next = Some(format!("{}/compare/{from}...{to}?per_page=100", repo_path(place)));
+        for _ in 0..MOST_PAGES {
+            let Some(path) = next.take() else { break };
+            let call = Call { method: Method::GET, path, body: None, accept: JSON, doing };
+            let Some(answer) = found(self.call(place, Scope::Read, call).await)? else {
+                return Ok(None);
+            };
+            let page: Comparison = answer.json(doing)?;
+            if page.status != "ahead" && page.status != "identical" {
+                return Ok(None);
+            }
+            commits.extend(page.commits);
+            next = self.next_page(&answer, doing)?;
+        }
+        Ok(Some(commits))
+    }
+
+    /// The newest commits up to this one, oldest first.
+    pub async fn commits_up_to(
+        &self,
+        place: &Place,
+        to: &Sha,
+    ) -> Result<Vec<ListedCommit>, ForgeError> {
+        let path = format!("{}/commits?sha={to}&per_page=100", repo_path(place));
+        let doing = "reading the commits";
+        let mut commits: Vec<ListedCommit> = self.get(place, Scope::Read, path, doing).await?;
+        commits.reverse();
+        Ok(commits)
+    }
+
+    /// The pull request that brought a commit, if one did.
+    pub async fn pull_with(&self, place: &Place, sha: &Sha) -> Result<Option<Number>, ForgeError> {
+        let path = format!("{}/commits/{sha}/pulls?per_page=5", repo_path(place));
+        let doing = "asking which pull request brought a commit";
+        let pulls: Option<Vec<NumberOnly>> =
+            found(self.get(place, Scope::Read, path, doing).await)?;
+        Ok(pulls.unwrap_or_default().first().map(|pull| pull.number))
+    }
+
+    /// Makes a commit of a stored tree on top of these.
+    pub async fn create_commit_on(
+        &self,
+        place: &Place,
+        parents: &[&Sha],
+        tree: &Sha,
+        message: &str,
+    ) -> Result<Sha, ForgeError> {
+        let body = json!({"message": message, "tree": tree, "parents": parents});
+        let to = (Method::POST, format!("{}/git/commits", repo_path(place)));
+        let commit: payload::Object =
+            self.change(place, Scope::Push, to, &body, "making the commit").await?;
+        Ok(commit.sha)
+    }
+
+    /// Merges a commit into a branch.
+    pub async fn join(
+        &self,
+        place: &Place,
+        branch: &Branch,
+        commit: &Sha,
+        message: &str,
+    ) -> Result<Joined, ForgeError> {
+        let body = json!({"base": branch, "head": commit, "commit_message": message});
+        let to = (Method::POST, format!("{}/merges", repo_path(place)));
+        let doing = "merging the base into the branch";
+        let answer: Result<Option<payload::Object>, _> =
+            self.change(place, Scope::Push, to, &body, doing).await;
+        match answer {
+            Ok(Some(made)) => Ok(Joined::Commit(made.sha)),
+            Ok(None) => Ok(Joined::Already),
+            Err(error) if error.status() == Some(409) => Ok(Joined::Conflict),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Rewrites title and text of a pull request.
+    pub async fn retitle_pull(
+        &self,
+        place: &Place,
+        number: Number,
+        (title, body): (&str, &str),
+    ) -> Result<(), ForgeError> {
+        let to = (Method::PATCH, format!("{}/pulls/{number}", repo_path(place)));
+        let body = json!({"title": title, "body": body});
+        let doing = "bringing the pull request's text up to date";
+        self.change::<serde::de::IgnoredAny>(place, Scope::Talk, to, &body, doing).await.map(drop)
+    }
+
+    /// Starts the repository's release workflow. GitHub answers without naming a run.
+    pub async fn dispatch(
+        &self,
+        place: &Place,
+        id: &str,
+        commit: &Sha,
+        pull: Number,
+    ) -> Result<(), ForgeError> {
+        let release = json!({"id": id, "commit": commit, "pull": pull});
+        let body = json!({"event_type": "gander-release", "client_payload": {"release": release}});
+        let to = (Method::POST, format!("{}/dispatches", repo_path(place)));
+        let doing = "starting the release workflow";
+        self.change::<serde::de::IgnoredAny>(place, Scope::Push, to, &body, doing).await.map(drop)
+    }
+
+    /// The newest run with this name that a dispatch started.
+    pub async fn run_named(
+        &self,
+        place: &Place,
+        name: &str,
+    ) -> Result<Option<WorkflowRun>, ForgeError> {
+        let path =
+            format!("{}/actions/runs?event=repository_dispatch&per_page=100", repo_path(place));
+        let doing = "looking for the release run";
+        let runs: WorkflowRuns = self.get(place, Scope::Watch, path, doing).await?;
+        let named = runs.workflow_runs.into_iter().filter(|run| run.display_title == name);
+        Ok(named.max_by_key(|run| run.id))
+    }
+
+    /// Where people see the release of this tag, if it is published and its tag is at this commit.
+    pub async fn released(
+        &self,
+        place: &Place,
+        tag: &str,
+        commit: &Sha,
+    ) -> Result<Option<String>, ForgeError> {
+        let doing = "looking whether the release is out";
+        let path = format!("{}/releases/tags/{}", repo_path(place), segment(tag));
+        let release: Option<PublishedRelease> =
+            found(self.get(place, Scope::Read, path, doing).await)?;
+        let Some(release) = release.filter(|release| !release.draft) else { return Ok(None) };
+        let path = format!("{}/git/ref/tags/{}", repo_path(place), segments(tag));
+        let at: Option<payload::Ref> = found(self.get(place, Scope::Read, path, doing).await)?;
+        Ok(at.filter(|at| at.object.sha == *commit).map(|_| release.html_url))
+    }
+}

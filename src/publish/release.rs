@@ -1,0 +1,128 @@
+//! The pen of a release: commit, branch and pull request of its plan.
+//!
+//! What holds: each step looks first whether it was done before; a branch only moves forward, and
+//! only from a commit that is ours as it stands, which its last line proves by naming its tree; what
+//! people put on the branch is reported and left alone.
+
+use super::PublishError;
+use crate::core::id::{Number, Sha};
+use crate::core::job::Pull;
+use crate::core::release::{Plan, Release};
+use crate::core::report::Setting;
+use crate::core::report::release as words;
+use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, NewPull};
+
+/// What stands on GitHub after proposing.
+#[derive(Debug)]
+pub enum Proposed {
+    /// An open pull request with this head.
+    Open(Pull),
+    /// People have committed to the branch: their head.
+    Edited(Sha),
+    /// The pull request was ended meanwhile.
+    Ended(Number),
+}
+
+/// Brings branch and pull request to the plan. `files` are whole, with whether they are executable.
+pub async fn propose(
+    forge: &Forge,
+    release: &Release,
+    plan: &Plan,
+    files: &[(String, bool, Vec<u8>)],
+    setting: &Setting,
+) -> Result<Proposed, PublishError> {
+    let branch = release.branch();
+    let there = forge.pull_of(&release.place, &branch).await?;
+    if let Some(ended) = there.as_ref().filter(|pull| pull.state != "open") {
+        return Ok(Proposed::Ended(ended.number));
+    }
+    let head = match commit_on_branch(forge, release, plan, files, setting).await? {
+        Ok(head) => head,
+        Err(edited) => return Ok(Proposed::Edited(edited)),
+    };
+    let number = match there {
+        Some(pull) => pull.number,
+        None => {
+            let new = NewPull {
+                title: &words::title(plan),
+                body: &words::pull_body(release, plan, &head, setting),
+                head: &branch,
+                base: &release.base,
+            };
+            match forge.open_pull(&release.place, &new).await {
+                Ok(pull) => pull.number,
+                // Another try of ours may have been faster.
+                Err(error) if error.status() == Some(422) => {
+                    let there = forge.pull_of(&release.place, &branch).await?;
+                    there.ok_or(PublishError::Forge(error))?.number
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    };
+    forge.add_label(&release.place, number, words::RELEASE_LABEL).await?;
+    Ok(Proposed::Open(Pull { number, branch, head }))
+}
+
+/// The head that holds the plan; `Err`: the head that people made.
+async fn commit_on_branch(
+    forge: &Forge,
+    release: &Release,
+    plan: &Plan,
+    files: &[(String, bool, Vec<u8>)],
+    setting: &Setting,
+) -> Result<Result<Sha, Sha>, PublishError> {
+    let (place, branch) = (&release.place, release.branch());
+    let writes: Vec<FileWrite<'_>> = files
+        .iter()
+        .map(|(path, executable, content)| FileWrite {
+            path,
+            executable: *executable,
+            content: Some(content),
+        })
+        .collect();
+    let tree = forge.create_tree(place, &plan.base, &writes).await?;
+    let message = words::commit_message(release, plan, &tree, setting);
+    let there = match forge.branch_head(place, &branch).await? {
+        BranchHead::At(head) => head,
+        BranchHead::Missing | BranchHead::EmptyRepository => {
+            let commit = forge.create_commit_on(place, &[&plan.base], &tree, &message).await?;
+            return match forge.create_branch(place, &branch, &commit).await {
+                Ok(()) => Ok(Ok(commit)),
+                // Another try of ours was faster; what it made is looked at on the next one.
+                Err(error) if error.status() == Some(422) => Err(passing("making the branch")),
+                Err(error) => Err(error.into()),
+            };
+        }
+    };
+    let Some(commit) = forge.commit(place, &there).await? else { return Ok(Err(there)) };
+    let ours = words::trailer(release, &commit.tree.sha);
+    if !commit.message.trim_end().ends_with(&ours) {
+        return Ok(Err(there));
+    }
+    let on_base = commit.parents.iter().any(|parent| parent.sha == plan.base);
+    if commit.tree.sha == tree && on_base {
+        return Ok(Ok(there));
+    }
+    let parents: &[&Sha] = if on_base { &[&there] } else { &[&there, &plan.base] };
+    let new = forge.create_commit_on(place, parents, &tree, &message).await?;
+    match forge.advance_branch(place, &branch, &new).await {
+        Ok(()) => Ok(Ok(new)),
+        // Somebody pushed meanwhile: what they made is looked at on the next try.
+        Err(error) if error.status() == Some(422) => Err(passing("moving the branch forward")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn passing(doing: &str) -> PublishError {
+    let doing = doing.to_owned();
+    PublishError::Forge(ForgeError::ServerFailed { doing, status: 422 })
+}
+
+/// Whether a head is a commit of this release as Gander made it.
+pub async fn is_ours(forge: &Forge, release: &Release, head: &Sha) -> Result<bool, ForgeError> {
+    let commit = forge.commit(&release.place, head).await?;
+    Ok(commit.is_some_and(|commit| {
+        commit.message.trim_end().ends_with(&words::trailer(release, &commit.tree.sha))
+    }))
+}

@@ -1,0 +1,165 @@
+//! Manifests as people write them, before and after.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn files(list: &[(&str, &str)]) -> Files {
+    list.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect()
+}
+
+fn edited(list: &[(&str, &str)], version: &str) -> Edits {
+    with_version(&files(list), &Version::parse(version).unwrap())
+}
+
+const CARGO: &str = "# the root\n[package]\nname = \"widgets\"   # ours\nversion = '1.1.0' # moves\nedition = \"2024\"\n\n[dependencies]\nserde = \"1.1.0\"\n";
+const CARGO_LOCK: &str = "version = 4\n\n[[package]]\nname = \"serde\"\nversion = \"1.1.0\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n\n[[package]]\nname = \"widgets\"\nversion = \"1.1.0\"\ndependencies = [\n \"serde\",\n]\n";
+
+#[test]
+fn a_package_and_its_lock_move_and_nothing_else_does() {
+    let edits = edited(&[("Cargo.toml", CARGO), ("Cargo.lock", CARGO_LOCK)], "1.2.0");
+    assert_eq!(edits.changed["Cargo.toml"], CARGO.replacen("'1.1.0'", "'1.2.0'", 1));
+    let (before, ours) = CARGO_LOCK.split_once("name = \"widgets\"").unwrap();
+    let expected = format!("{before}name = \"widgets\"{}", ours.replace("1.1.0", "1.2.0"));
+    assert_eq!(edits.changed["Cargo.lock"], expected);
+    assert_eq!((edits.changed.len(), edits.left.len()), (2, 0));
+    assert_eq!(current(&files(&[("Cargo.toml", CARGO)])).unwrap().1, "Cargo.toml");
+}
+
+#[test]
+fn a_workspace_moves_with_those_who_inherit_or_say_the_same() {
+    let root = "[workspace]\nmembers = [\"crates/*\"]\nexclude = [\"crates/old\"]\n[workspace.package]\nversion = \"1.1.0\"\n[workspace.dependencies]\na = { path = \"crates/a\", version = \"=1.1.0\" }\nb = { path = \"crates/b\", version = \"1\" }\n";
+    let a = "[package]\nname = \"a\"\nversion.workspace = true\n";
+    let b = "[package]\nname = \"b\"\nversion = \"1.1.0\"\n[target.'cfg(unix)'.dev-dependencies]\nx = { package = \"a\", path = \"../a\", version = \"^1.1.0\" }\n";
+    let own = "[package]\nname = \"own\"\nversion = \"0.3.0\"\n";
+    let lock = "[[package]]\nname = \"a\"\nversion = \"1.1.0\"\n\n[[package]]\nname = \"b\"\nversion = \"1.1.0\"\ndependencies = [\"a 1.1.0\", \"a 0.9.0 (registry+x)\"]\n";
+    let edits = edited(
+        &[
+            ("Cargo.toml", root),
+            ("crates/a/Cargo.toml", a),
+            ("crates/b/Cargo.toml", b),
+            ("crates/own/Cargo.toml", own),
+            ("crates/old/Cargo.toml", b),
+            ("fuzz/Cargo.toml", b),
+            ("Cargo.lock", lock),
+        ],
+        "2.0.0",
+    );
+    assert_eq!(
+        edits.changed.keys().collect::<Vec<_>>(),
+        ["Cargo.lock", "Cargo.toml", "crates/b/Cargo.toml"]
+    );
+    assert_eq!(edits.changed["Cargo.toml"], root.replace("1.1.0", "2.0.0"));
+    assert_eq!(edits.changed["crates/b/Cargo.toml"], b.replace("1.1.0", "2.0.0"));
+    assert_eq!(edits.changed["Cargo.lock"], lock.replace("1.1.0", "2.0.0"));
+    assert_eq!(edits.left, ["`crates/own/Cargo.toml` holds a version of its own, not 1.1.0"]);
+}
+
+#[test]
+fn a_bare_workspace_moves_when_all_its_members_say_the_same() {
+    let root = "[workspace]\nmembers = [\"a\", \"b\"]\n";
+    let member = |name: &str, version: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"{version}\"\n")
+    };
+    let (a, b) = (member("a", "1.1.0"), member("b", "1.1.0"));
+    let edits =
+        edited(&[("Cargo.toml", root), ("a/Cargo.toml", &a), ("b/Cargo.toml", &b)], "1.1.1");
+    assert_eq!(edits.changed.len(), 2);
+    let b = member("b", "3.0.0");
+    let edits =
+        edited(&[("Cargo.toml", root), ("a/Cargo.toml", &a), ("b/Cargo.toml", &b)], "1.1.1");
+    assert_eq!(edits.changed.len(), 0);
+    assert_eq!(edits.left, ["`Cargo.toml` and its members do not share one version"]);
+}
+
+#[test]
+fn npm_files_keep_their_spelling_and_order() {
+    let package = "{\r\n\t\"version\" : \"1.1.0\",\r\n\t\"name\": \"w\", \"dependencies\": {\"x\": \"1.1.0\"}\r\n}";
+    let lock = "{\n    \"name\": \"w\",\n    \"version\": \"1.1.0\",\n    \"packages\": {\n        \"\": { \"version\": \"1.1.0\" },\n        \"node_modules/x\": { \"version\": \"1.1.0\" }\n    }\n}\n";
+    let edits = edited(&[("package.json", package), ("package-lock.json", lock)], "1.2.0");
+    assert_eq!(edits.changed["package.json"], package.replacen("1.1.0", "1.2.0", 1));
+    assert_eq!(edits.changed["package-lock.json"], lock.replacen("1.1.0", "1.2.0", 2));
+    assert_eq!(edits.left, [""; 0]);
+}
+
+#[test]
+fn python_projects_move_in_either_place() {
+    for text in [
+        "[project]\nname = \"w\"\nversion = \"1.1.0\"\n",
+        "[tool.poetry]\nversion = \"1.1.0\" # here\n",
+    ] {
+        let edits = edited(&[("pyproject.toml", text)], "1.2.0");
+        assert_eq!(edits.changed["pyproject.toml"], text.replace("1.1.0", "1.2.0"));
+    }
+    let dynamic = "[project]\nname = \"w\"\ndynamic = [\"version\"]\n";
+    let edits = edited(&[("pyproject.toml", dynamic)], "1.2.0");
+    assert_eq!(edits.left, ["`pyproject.toml` takes its version from elsewhere (`dynamic`)"]);
+    assert!(edits.changed.is_empty());
+}
+
+#[test]
+fn what_does_not_hold_a_plain_version_is_left_and_named() {
+    for (path, text) in [
+        ("VERSION", "1.1.0\n2.0.0\n"),
+        ("VERSION", "soon\n"),
+        ("package.json", "{\"version\": 1}"),
+        ("package.json", "{\"version\": \"1.1\\u002e0\", \"x\": }"),
+        ("package.json", "{\"version\": \"workspace\"}"),
+        ("pyproject.toml", "[project]\nversion = \"1.1\"\n"),
+        ("pyproject.toml", "[project\n"),
+        ("Cargo.toml", "[package]\nname = \"a\"\nversion = \"\"\"1.1.0\"\"\"\n"),
+        ("Cargo.toml", "not = toml = at all\n"),
+    ] {
+        let edits = edited(&[(path, text)], "1.2.0");
+        assert!(edits.changed.is_empty(), "{path}: {text}");
+        assert_eq!(edits.left.len(), 1, "{path}: {text}");
+        assert!(edits.left[0].contains(path), "{}", edits.left[0]);
+    }
+    assert_eq!(edited(&[("package.json", "{\"private\": true}")], "1.2.0"), Edits::default());
+    assert_eq!(edited(&[("docs/VERSION", "1.1.0")], "1.2.0"), Edits::default());
+    assert_eq!(edited(&[("VERSION", "v1.1.0\n")], "1.2.0").changed["VERSION"], "v1.2.0\n");
+}
+
+#[test]
+fn others_code_in_the_repository_is_not_ours_to_release() {
+    assert!(is_wanted("Cargo.toml") && is_wanted("crates/a/Cargo.toml"));
+    assert!(!is_wanted("vendor/a/Cargo.toml") && !is_wanted("a/node_modules/b/Cargo.toml"));
+    assert!(!is_wanted("web/package.json"));
+}
+
+proptest! {
+    #[test]
+    fn everything_but_the_version_is_unchanged(
+        indent in "[ \t]{0,8}",
+        comment in "(#[^\r\n\u{0}-\u{1f}\u{7f}]{0,20})?",
+        extra in "[a-z]{1,8}",
+        old in "[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}(-rc\\.[0-9])?",
+        ends in prop::sample::select(vec!["\n", "\r\n"]),
+    ) {
+        let new = "900.901.902";
+        let toml = format!("{comment}{ends}[package]{ends}name = \"w\"{ends}version = \"{old}\"  {comment}{ends}{extra} = \"z{old}\"{ends}");
+        let json = format!("{{{ends}{indent}\"{extra}x\": \"{old}\",{ends}{indent}\"version\":{indent}\"{old}\"{ends}}}");
+        let python = toml.replace("[package]", "[project]");
+        let edits = edited(&[("Cargo.toml", &toml), ("package.json", &json), ("pyproject.toml", &python)], new);
+        let expected = |text: &str| {
+            let at = text.find("version").unwrap();
+            let at = at + text[at..].find(&old).unwrap();
+            format!("{}{new}{}", &text[..at], &text[at + old.len()..])
+        };
+        prop_assert_eq!(&edits.changed["Cargo.toml"], &expected(&toml));
+        prop_assert_eq!(&edits.changed["package.json"], &expected(&json));
+        prop_assert_eq!(&edits.changed["pyproject.toml"], &expected(&python));
+        // There and back again is where we were.
+        let back: Files = edits.changed.iter().map(|(p, t)| (p.clone(), t.clone().into_bytes())).collect();
+        if let Ok(old) = Version::parse(&old) {
+            prop_assert_eq!(&with_version(&back, &old).changed["Cargo.toml"], &toml);
+        }
+    }
+
+    #[test]
+    fn no_file_makes_it_panic(text in "(?s:[a-z\\[\\]{}=\"'.,:0-9 \n]{0,100})") {
+        for path in ["Cargo.toml", "Cargo.lock", "package.json", "package-lock.json", "pyproject.toml", "VERSION"] {
+            let _ = edited(&[(path, &text), ("Cargo.toml", CARGO), ("package.json", "{\"version\":\"1.1.0\"}")], "9.9.9");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Does what a release asks for.
+//!
+//! What holds: as for jobs, everything may be done twice; a step that the release has left behind does
+//! nothing; waiting for a run goes back to the queue.
+
+use super::{Fault, Outcome, Worker};
+use crate::core::event::Place;
+use crate::core::fault::FaultKind;
+use crate::core::id::{Branch, ReleaseId, RepoId};
+use crate::core::policy::{RULES_PATH, Rules, Show};
+use crate::core::release::{Effect, Fact, Plan, Refusal, Release, Stage, advance};
+use crate::core::report::release as words;
+use crate::core::report::{Setting, marker};
+use crate::core::task::Task;
+use crate::publish::release::{Proposed, propose};
+use crate::store::{Claim, Commit, Lease, ReleaseWrite, StoreError, StoredRelease};
+
+mod look;
+mod plan;
+mod publication;
+
+/// A fact about a release.
+pub(super) struct LearntOfRelease {
+    pub(super) release: ReleaseId,
+    pub(super) fact: Fact,
+}
+
+impl Worker {
+    pub(super) async fn release_effect(
+        &self,
+        id: &ReleaseId,
+        effect: &Effect,
+        claim: &Claim,
+    ) -> Result<Outcome, Fault> {
+        let Some(stored) = self.parts.store.release(id).await? else {
+            return Err(Fault::bug("a task names a release that does not exist"));
+        };
+        let release = stored.release;
+        let fact = match (effect, &release.stage) {
+            (Effect::Acknowledge, _) => {
+                let (subject, comment) = (release.subject, release.order.comment);
+                self.parts.forge.react(&release.place, subject, comment, "eyes").await?;
+                None
+            }
+            (Effect::Show, _) => self.show_release(&release).await.map(|()| None)?,
+            (Effect::Announce, _) => self.announce_release(&release).await.map(|()| None)?,
+            (Effect::TellIssues, _) => self.tell_issues(&release).await.map(|()| None)?,
+            (Effect::Plan { orders }, Stage::Planning) if *orders == release.orders => {
+                Some(self.plan_release(&release).await?)
+            }
+            (Effect::Propose { orders }, Stage::Proposing) if *orders == release.orders => {
+                self.still_held(claim).await?;
+                let proposed = self.propose_release(&release).await;
+                self.parts.forge.revoke_push_token(&release.place).await;
+                Some(proposed?)
+            }
+            (Effect::Refresh { base }, Stage::Refreshing { base: b }) if base == b => {
+                self.still_held(claim).await?;
+                let refreshed = self.refresh_release(&release, base).await;
+                self.parts.forge.revoke_push_token(&release.place).await;
+                Some(refreshed?)
+            }
+            (Effect::Look, Stage::Proposed) => self.look_at_release(&release).await?,
+            (Effect::Merge { head }, Stage::Merging { head: h }) if head == h => {
+                self.still_held(claim).await?;
+                let merged = self.merge_release(&release, head).await;
+                self.parts.forge.revoke_push_token(&release.place).await;
+                Some(merged?)
+            }
+            (Effect::Dispatch { attempt }, Stage::Dispatching) if *attempt == release.tries => {
+                self.still_held(claim).await?;
+                let dispatched = self.dispatch_release(&release, *attempt).await;
+                self.parts.forge.revoke_push_token(&release.place).await;
+                Some(dispatched?)
+            }
+            (Effect::Follow { attempt }, Stage::Publishing) if *attempt == release.tries => {
+                Some(self.follow_release(&release, claim.tries).await?)
+            }
+            // The release has moved on meanwhile: there is nothing left to do for this task.
+            _ => None,
+        };
+        Ok(match fact {
+            Some(fact) => learnt(&release, fact),
+            None => Outcome::Done,
+        })
+    }
+
+    /// Lets the release that waits on a branch begin, unless one is under way there.
+    pub(super) async fn next_release(&self, repo: RepoId, base: &Branch) -> Result<Outcome, Fault> {
+        let open = self.parts.store.open_releases(repo).await?;
+        let here = || open.iter().filter(|stored| stored.release.base == *base);
+        if here().any(|stored| stored.release.is_live()) {
+            return Ok(Outcome::Done);
+        }
+        let first = here().find(|stored| stored.release.stage == Stage::Queued);
+        Ok(match first.and_then(|stored| release_advanced(stored, &Fact::TurnCame)) {
+            Some(commit) => Outcome::Ready(Box::new(commit)),
+            None => Outcome::Done,
+        })
+    }
+
+    /// Writes what a fact changes about its release, reading it anew while others change it too.
+    pub(super) async fn learn_of_release(
+        &self,
+        lease: &Lease,
+        learnt: &LearntOfRelease,
+    ) -> Result<(), StoreError> {
+        for _ in 0..super::MOST_CONFLICTS {
+            let Some(stored) = self.parts.store.release(&learnt.release).await? else {
+                return self.acknowledge(lease).await;
+            };
+            let Some(commit) = release_advanced(&stored, &learnt.fact) else {
+                return self.acknowledge(lease).await;
+            };
+            match self.parts.store.commit(lease, &commit, self.parts.clock.now()).await {
+                Err(StoreError::Conflict) => {}
+                other => return other,
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    async fn propose_release(&self, release: &Release) -> Result<Fact, Fault> {
+        let plan = planned(release)?;
+        let files = self.planned_files(release, plan).await?;
+        let setting = self.release_setting();
+        let done = propose(&self.parts.forge, release, plan, &files, &setting).await?;
+        Ok(match done {
+            Proposed::Open(pull) => Fact::Proposed { orders: release.orders, pull },
+            Proposed::Edited(head) => {
+                let version = self.version_at(release, &head).await?;
+                Fact::HeadMoved { head, version }
+            }
+            Proposed::Ended(number) => self.ended_release(release, number).await?,
+        })
+    }
+
+    async fn show_release(&self, release: &Release) -> Result<(), Fault> {
+        let (forge, place, setting) = (&self.parts.forge, &release.place, self.release_setting());
+        let body = words::status_comment(release, &setting);
+        let mark = marker(release.id.as_str(), "status");
+        match forge.find_comment(place, release.subject, &mark).await? {
+            Some(comment) if comment.body.as_deref() == Some(&body) => {}
+            Some(comment) => forge.edit_comment(place, comment.id, &body).await?,
+            None => forge.comment(place, release.subject, &body).await.map(drop)?,
+        }
+        if let (Some(pull), Some(plan)) = (&release.pull, &release.plan)
+            && release.stage == Stage::Proposed
+        {
+            let body = words::pull_body(release, plan, &pull.head, &setting);
+            forge.retitle_pull(place, pull.number, (&words::title(plan), &body)).await?;
+        }
+        Ok(())
+    }
+
+    async fn announce_release(&self, release: &Release) -> Result<(), Fault> {
+        let told = words::announcement(release, &self.release_setting());
+        let Some((text, mark)) = told else { return Ok(()) };
+        self.said_once(release, release.subject, (&text, &mark)).await
+    }
+
+    async fn tell_issues(&self, release: &Release) -> Result<(), Fault> {
+        let Some((text, mark)) = words::shipped(release) else { return Ok(()) };
+        for issue in &planned(release)?.fixes {
+            self.said_once(release, *issue, (&text, &mark)).await?;
+        }
+        Ok(())
+    }
+
+    async fn said_once(
+        &self,
+        release: &Release,
+        number: crate::core::id::Number,
+        (text, mark): (&str, &str),
+    ) -> Result<(), Fault> {
+        let (forge, place) = (&self.parts.forge, &release.place);
+        if forge.find_comment(place, number, mark).await?.is_none() {
+            forge.comment(place, number, text).await?;
+        }
+        Ok(())
+    }
+
+    /// The rules on the default branch, which is named beside them.
+    pub(super) async fn release_rules(
+        &self,
+        place: &Place,
+    ) -> Result<(String, Result<Rules, Refusal>), Fault> {
+        let forge = &self.parts.forge;
+        let default = forge.repository(place).await?.default_branch;
+        let text = forge.file(place, &default, RULES_PATH).await?;
+        let rules = Rules::parse(&text.unwrap_or_default());
+        Ok((default, rules.map_err(|bad| Refusal::BadConfig { problem: bad.to_string() })))
+    }
+
+    /// What is told around a release.
+    pub(super) fn release_setting(&self) -> Setting {
+        Setting {
+            prefix: self.parts.settings.address.prefix.clone(),
+            model: String::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            show: Show::default(),
+            now: self.parts.clock.time_of_day(),
+            web: self.parts.forge.web_address(),
+        }
+    }
+}
+
+fn learnt(release: &Release, fact: Fact) -> Outcome {
+    Outcome::LearntOfRelease(Box::new(LearntOfRelease { release: release.id.clone(), fact }))
+}
+
+/// A step that failed for good.
+pub(super) fn broke(release: &ReleaseId, step: &Effect, why: String) -> LearntOfRelease {
+    LearntOfRelease { release: release.clone(), fact: Fact::Broke { step: step.clone(), why } }
+}
+
+fn planned(release: &Release) -> Result<&Plan, Fault> {
+    release.plan.as_ref().ok_or_else(|| Fault::bug("the release has no plan"))
+}
+
+/// Comes again later, without a fault.
+fn wait(seconds: u64, text: &str) -> Fault {
+    Fault { kind: FaultKind::Retry { after_seconds: Some(seconds) }, text: text.to_owned() }
+}
+
+/// The commit that follows from a fact. `None`: it changes nothing.
+pub(super) fn release_advanced(stored: &StoredRelease, fact: &Fact) -> Option<Commit> {
+    let (release, effects) = advance(&stored.release, fact)?;
+    let tasks = effects.into_iter().map(|effect| task_of(&release, effect)).collect();
+    Some(Commit {
+        log: Some(format!("{} → {}", stored.release.stage.name(), release.stage.name())),
+        tasks,
+        release: Some(ReleaseWrite::Change(release, stored.version)),
+        ..Commit::default()
+    })
+}
+
+fn task_of(release: &Release, effect: Effect) -> Task {
+    match effect {
+        Effect::StartNext => {
+            Task::NextRelease { repo: release.place.repo, base: release.base.clone() }
+        }
+        effect => Task::Release { release: release.id.clone(), effect },
+    }
+}
+
+/// Whether an effect is a step of the release, so that its failure is a fact about it.
+pub(super) fn is_release_step(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Plan { .. }
+            | Effect::Propose { .. }
+            | Effect::Refresh { .. }
+            | Effect::Merge { .. }
+            | Effect::Dispatch { .. }
+            | Effect::Follow { .. }
+    )
+}

@@ -1,0 +1,205 @@
+//! The release pull request as it is now: looked at, brought up to date, merged.
+//!
+//! What holds: whether to merge is judged again in the step that merges; GitHub is told which commit;
+//! the base must be the one the head was made on, so that what is merged is what was approved.
+
+use super::{Fault, Worker, planned};
+use crate::core::approval::{Approval, NotApproved, Question, Word};
+use crate::core::id::{Number, Sha, Timestamp};
+use crate::core::policy::{MergeOn, Rules};
+use crate::core::release::{Blocked, Fact, Merged, Release};
+use crate::core::report::release as words;
+use crate::forge::payload::PullDetail;
+use crate::forge::{BranchHead, Joined, RequiredCheck, State};
+
+/// What a look shows.
+enum Sight {
+    /// Something else than what the release believes.
+    Other(Fact),
+    /// What it believes, and whether there is consent.
+    Same(Box<Rules>, Result<Approval, NotApproved>),
+}
+
+impl Worker {
+    /// `None`: nothing that the release does not know.
+    pub(super) async fn look_at_release(&self, release: &Release) -> Result<Option<Fact>, Fault> {
+        Ok(match self.sight_of(release).await? {
+            Sight::Other(fact) => Some(fact),
+            Sight::Same(rules, Ok(approval)) => {
+                let counts = match rules.merge.on {
+                    MergeOn::Review => true,
+                    MergeOn::Command => matches!(approval.word(), Word::Comment { .. }),
+                    MergeOn::Never => false,
+                };
+                counts.then_some(Fact::Approved(approval))
+            }
+            Sight::Same(_, Err(NotApproved::Nobody)) => None,
+            Sight::Same(_, Err(why)) => Some(Fact::NotMerged {
+                head: head_of(release)?.clone(),
+                why: Blocked::NotApproved(why),
+            }),
+        })
+    }
+
+    pub(super) async fn merge_release(&self, release: &Release, head: &Sha) -> Result<Fact, Fault> {
+        let (rules, approval) = match self.sight_of(release).await? {
+            Sight::Other(fact) => return Ok(fact),
+            Sight::Same(rules, Ok(approval)) => (rules, approval),
+            Sight::Same(_, Err(why)) => {
+                let why = Blocked::NotApproved(why);
+                return Ok(Fact::NotMerged { head: head.clone(), why });
+            }
+        };
+        if let Some(why) = self.not_green(release, &rules, head).await? {
+            return Ok(Fact::NotMerged { head: head.clone(), why: Blocked::Refused { why } });
+        }
+        let forge = &self.parts.forge;
+        let by = approval.login().to_string();
+        let (title, message) = words::merge_message(release, planned(release)?, &by);
+        let method = rules.merge.method;
+        match forge.merge(&release.place, &approval, method, (&title, &message)).await {
+            Ok(commit) => Ok(Fact::Merged(Merged { commit, by: None })),
+            Err(error) if matches!(error.status(), Some(405 | 409 | 422)) => {
+                // It may have happened before the answer was lost.
+                match self.sight_of(release).await? {
+                    Sight::Other(fact) => Ok(fact),
+                    Sight::Same(..) => {
+                        let why = Blocked::Refused { why: error.to_string() };
+                        Ok(Fact::NotMerged { head: head.clone(), why })
+                    }
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Merges the moved base into a branch that holds people's commits.
+    pub(super) async fn refresh_release(
+        &self,
+        release: &Release,
+        base: &Sha,
+    ) -> Result<Fact, Fault> {
+        let (forge, branch) = (&self.parts.forge, release.branch());
+        let message = format!("Merge {} into {branch}", base.short());
+        match forge.join(&release.place, &branch, base, &message).await? {
+            Joined::Commit(head) => Ok(Fact::Refreshed { base: base.clone(), head }),
+            Joined::Conflict => Ok(Fact::Stuck { base: base.clone() }),
+            // Done before, or by a person: the head says.
+            Joined::Already => match forge.branch_head(&release.place, &branch).await? {
+                BranchHead::At(head) => Ok(Fact::Refreshed { base: base.clone(), head }),
+                _ => Ok(Fact::Closed { by: None }),
+            },
+        }
+    }
+
+    /// What became of a pull request that is not open any more.
+    pub(super) async fn ended_release(
+        &self,
+        release: &Release,
+        number: Number,
+    ) -> Result<Fact, Fault> {
+        let detail = self.parts.forge.pull(&release.place, number).await?;
+        Ok(detail.and_then(ended).unwrap_or(Fact::Closed { by: None }))
+    }
+
+    async fn sight_of(&self, release: &Release) -> Result<Sight, Fault> {
+        let (forge, place) = (&self.parts.forge, &release.place);
+        let pull = release.pull.as_ref().ok_or_else(|| Fault::bug("there is no pull request"))?;
+        let Some(detail) = forge.pull(place, pull.number).await? else {
+            return Ok(Sight::Other(Fact::Closed { by: None }));
+        };
+        if detail.state != "open" {
+            let fact = ended(detail).unwrap_or(Fact::Closed { by: None });
+            return Ok(Sight::Other(fact));
+        }
+        let head = detail.head.sha.clone();
+        if head != pull.head {
+            let version = self.version_at(release, &head).await?;
+            return Ok(Sight::Other(Fact::HeadMoved { head, version }));
+        }
+        let blocked = |why: String| {
+            let why = Blocked::Refused { why };
+            Ok(Sight::Other(Fact::NotMerged { head: head.clone(), why }))
+        };
+        if detail.base.branch != release.base.as_str() {
+            return blocked(format!(
+                "the pull request goes into another branch by now, and releases are made from {}",
+                release.base
+            ));
+        }
+        match forge.branch_head(place, &release.base).await? {
+            BranchHead::At(base) if base == planned(release)?.base => {}
+            BranchHead::At(base) => return Ok(Sight::Other(Fact::BaseMoved { base })),
+            _ => return blocked(format!("the branch {} is gone", release.base)),
+        }
+        let (_, rules) = self.release_rules(place).await?;
+        let Ok(rules) = rules else {
+            return blocked("the rules of this repository cannot be read".to_owned());
+        };
+        let consent = self.release_consent(release, &rules, &head).await?;
+        Ok(Sight::Same(Box::new(rules), consent))
+    }
+
+    async fn release_consent(
+        &self,
+        release: &Release,
+        rules: &Rules,
+        head: &Sha,
+    ) -> Result<Result<Approval, NotApproved>, Fault> {
+        let (forge, place) = (&self.parts.forge, &release.place);
+        let number = release.pull.as_ref().map_or(Number(0), |pull| pull.number);
+        let (reviews, comments) =
+            tokio::try_join!(forge.reviews(place, number), forge.comments(place, number))?;
+        let mut roles = std::collections::BTreeMap::new();
+        let voices = self.voices(place, head, (&reviews, &comments), &mut roles).await?;
+        let digest = rules.binding();
+        let question = Question {
+            repo: place.repo,
+            pull: number,
+            head,
+            base: &release.base,
+            rules: &digest,
+            role: rules.approval.role.into(),
+            requester: rules.approval.requester,
+            asked_by: Some(release.order.by),
+            alone: false,
+            since: Timestamp(0),
+        };
+        self.consent(place, question, &voices).await
+    }
+
+    /// A required check that is not green on the head, in words.
+    async fn not_green(
+        &self,
+        release: &Release,
+        rules: &Rules,
+        head: &Sha,
+    ) -> Result<Option<String>, Fault> {
+        let (forge, place) = (&self.parts.forge, &release.place);
+        let (mut required, states) = tokio::try_join!(
+            forge.required_checks(place, &release.base),
+            forge.checks(place, head)
+        )?;
+        let named = |name: &String| RequiredCheck { name: name.clone(), app: None };
+        required.extend(rules.checks.required.iter().map(named));
+        let green = |check: &RequiredCheck| {
+            states.iter().any(|it| {
+                let same_app = check.app.is_none() || check.app == it.app;
+                it.name == check.name && same_app && it.state == State::Green
+            })
+        };
+        let open = required.into_iter().find(|check| !green(check));
+        Ok(open.map(|check| format!("the required check {} is not green on it", check.name)))
+    }
+}
+
+fn head_of(release: &Release) -> Result<&Sha, Fault> {
+    let pull = release.pull.as_ref().ok_or_else(|| Fault::bug("there is no pull request"))?;
+    Ok(&pull.head)
+}
+
+fn ended(detail: PullDetail) -> Option<Fact> {
+    let by = detail.merged_by.as_ref().and_then(|user| user.login.parse().ok());
+    let commit = detail.merge_commit_sha.filter(|_| detail.merged)?;
+    Some(Fact::Merged(Merged { commit, by }))
+}

@@ -1,0 +1,95 @@
+//! The run that publishes: started once for each try, followed to its end.
+//!
+//! What holds: a run of that name is looked for before one is asked for; what counts as published is
+//! what GitHub shows at the tag, on the merged commit.
+
+use super::{Fault, Worker, planned, wait};
+use crate::core::release::{Fact, Release};
+use crate::forge::WorkflowRun;
+
+/// So often a run is looked for before it counts as never begun.
+const MOST_LOOKS: u32 = 12;
+const PAUSE_SECONDS: u64 = 20;
+
+impl Worker {
+    pub(super) async fn dispatch_release(
+        &self,
+        release: &Release,
+        attempt: u32,
+    ) -> Result<Fact, Fault> {
+        let (id, name) = names(release, attempt)?;
+        let forge = &self.parts.forge;
+        if forge.run_named(&release.place, &name).await?.is_none() {
+            let (Some(merged), Some(pull)) = (&release.merged, &release.pull) else {
+                return Err(Fault::bug("dispatching was asked for without a merge"));
+            };
+            forge.dispatch(&release.place, &id, &merged.commit, pull.number).await?;
+        }
+        Ok(Fact::Dispatched { attempt })
+    }
+
+    /// How the run goes. Comes again while it goes on; `looks` is how often it came already.
+    pub(super) async fn follow_release(
+        &self,
+        release: &Release,
+        looks: u32,
+    ) -> Result<Fact, Fault> {
+        let attempt = release.tries;
+        let (_, name) = names(release, attempt)?;
+        let forge = &self.parts.forge;
+        let Some(run) = forge.run_named(&release.place, &name).await? else {
+            if looks < MOST_LOOKS {
+                return Err(wait(PAUSE_SECONDS, "the release run has not begun yet"));
+            }
+            let why = format!(
+                "No workflow run named \"{name}\" began. Is the release workflow on the default \
+                 branch, and are Actions enabled?"
+            );
+            return Ok(Fact::RunFailed { attempt, why });
+        };
+        if run.status.as_deref() != Some("completed") {
+            if release.run != Some(run.id) {
+                return Ok(Fact::RunSeen { attempt, run: run.id });
+            }
+            return Err(wait(PAUSE_SECONDS, "the release run goes on"));
+        }
+        self.judged_run(release, &run).await
+    }
+
+    /// What came of the run, once it is over. `None`: it goes on.
+    pub(in crate::worker) async fn run_over(
+        &self,
+        release: &Release,
+    ) -> Result<Option<Fact>, Fault> {
+        let (_, name) = names(release, release.tries)?;
+        let run = self.parts.forge.run_named(&release.place, &name).await?;
+        match run.filter(|run| run.status.as_deref() == Some("completed")) {
+            Some(run) => self.judged_run(release, &run).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn judged_run(&self, release: &Release, run: &WorkflowRun) -> Result<Fact, Fault> {
+        let (attempt, forge) = (release.tries, &self.parts.forge);
+        let merged = release.merged.as_ref().ok_or_else(|| Fault::bug("nothing was merged"))?;
+        let tag = &planned(release)?.tag;
+        Ok(match forge.released(&release.place, tag, &merged.commit).await? {
+            Some(url) => Fact::Published { attempt, url },
+            None => {
+                let how = run.conclusion.as_deref().unwrap_or("no conclusion");
+                let why = format!(
+                    "The release run ended with {how}, and {tag} is not out: {}",
+                    run.html_url
+                );
+                Fact::RunFailed { attempt, why }
+            }
+        })
+    }
+}
+
+/// The id that the workflow gets, and the name its run then has.
+fn names(release: &Release, attempt: u32) -> Result<(String, String), Fault> {
+    let id = release.dispatch_id(attempt).ok_or_else(|| Fault::bug("there is no pull request"))?;
+    let name = format!("gander release {id}");
+    Ok((id, name))
+}

@@ -1,0 +1,254 @@
+//! Commands about releases, and hints that something about one may be different.
+//!
+//! What holds: of one branch at most one release is under way and one waits; another order is taken up
+//! by the one that still can; a hint only queues a look.
+
+use super::release::{LearntOfRelease, release_advanced};
+use super::{Fault, Outcome, Worker};
+use crate::core::command::Role;
+use crate::core::event::{Asked, Place, Touched};
+use crate::core::id::{Branch, Number, ReleaseId};
+use crate::core::policy::{RULES_PATH, ReleaseOn};
+use crate::core::release::{Bump, Effect, Ending, Fact, Order, Release, Stage};
+use crate::core::report::release::{self as words, Answer};
+use crate::core::task::{Reply, Task};
+use crate::store::{Commit, ReleaseWrite, StoredRelease};
+
+/// So many are shown by `release status`.
+const SHOWN: u32 = 5;
+/// So far back a failed one is looked for.
+const LOOKED_BACK: u32 = 20;
+
+impl Worker {
+    /// `release [major|minor|patch|VERSION]`, `release status`, `release retry`.
+    pub(super) async fn release_command(
+        &self,
+        asked: &Asked,
+        said: &str,
+        has: Role,
+    ) -> Result<Outcome, Fault> {
+        let prefix = &self.parts.settings.address.prefix;
+        let word = said.split_whitespace().next();
+        if word == Some("status") {
+            let last = self.parts.store.last_releases(asked.place.repo, SHOWN).await?;
+            let last: Vec<Release> = last.into_iter().map(|stored| stored.release).collect();
+            return Ok(reply(asked, words::status_reply(&last, &self.release_setting())));
+        }
+        let (default, rules) = self.release_rules(&asked.place).await?;
+        let needed = match &rules {
+            Ok(rules) => Role::from(rules.approval.role),
+            Err(why) => return Ok(reply(asked, words::refusal(why, prefix))),
+        };
+        if has < needed {
+            return Ok(reply(
+                asked,
+                format!(
+                    "`release` needs {needed} access to this repository, and you have {has} access. \
+                     The rule is `[approval]` in `{RULES_PATH}` (default: maintain)."
+                ),
+            ));
+        }
+        let base: Branch = default.parse().map_err(|bad| Fault::permanent(&bad))?;
+        let bump = match word {
+            Some("retry") => return self.retry_release(asked, &base).await,
+            None => None,
+            Some(word) => match word.parse::<Bump>() {
+                Ok(bump) => Some(bump),
+                Err(_) => {
+                    let bad = Answer::BadWord { said: word.to_owned() };
+                    return Ok(reply(asked, words::answer(&bad, prefix)));
+                }
+            },
+        };
+        let order = Order {
+            by: asked.by.id,
+            login: asked.by.login.clone(),
+            at: self.parts.clock.now(),
+            comment: asked.comment,
+            bump,
+            on_merge: false,
+        };
+        self.order_release(&asked.place, asked.number, &base, order, &asked.key).await
+    }
+
+    /// With `release.on = "merge"`, a merged pull request of Gander's orders a release.
+    pub(super) async fn release_on_merge(
+        &self,
+        place: &Place,
+        number: Number,
+    ) -> Result<Outcome, Fault> {
+        let jobs = self.parts.store.jobs_on(place.repo, number).await?;
+        let of_pull = |it: &&crate::store::Stored| {
+            it.job.pull.as_ref().is_some_and(|pull| pull.number == number)
+        };
+        let Some(stored) = jobs.iter().find(of_pull) else { return Ok(Outcome::Done) };
+        let (default, rules) = self.release_rules(place).await?;
+        let base: Branch = default.parse().map_err(|bad| Fault::permanent(&bad))?;
+        let into_default = stored.job.base.as_ref().is_some_and(|it| it.branch == base);
+        let wanted = rules.is_ok_and(|rules| rules.release.on == ReleaseOn::Merge);
+        if !wanted || !into_default {
+            return Ok(Outcome::Done);
+        }
+        let order = Order {
+            by: stored.job.order.by,
+            login: stored.job.order.login.clone(),
+            at: self.parts.clock.now(),
+            comment: None,
+            bump: None,
+            on_merge: true,
+        };
+        let key = format!("{}/merged/{number}/release", place.repo);
+        self.order_release(place, number, &base, order, &key).await
+    }
+
+    /// Lets every open release concerned be looked at, or its run be followed.
+    pub(super) async fn release_touched(
+        &self,
+        place: &Place,
+        what: &Touched,
+    ) -> Result<Outcome, Fault> {
+        let open = self.parts.store.open_releases(place.repo).await?;
+        let concerned = open.into_iter().filter(|it| concerns(&it.release, what));
+        let look = |id: ReleaseId| Task::Release { release: id, effect: Effect::Look };
+        let tasks: Vec<Task> = concerned.map(|it| look(it.release.id)).collect();
+        Ok(match tasks.is_empty() {
+            true => Outcome::Done,
+            false => Outcome::Ready(Box::new(Commit { tasks, ..Commit::default() })),
+        })
+    }
+
+    /// The look at the release whose pull request a command stands on.
+    pub(super) async fn look_at_release_of(&self, asked: &Asked) -> Result<Option<Task>, Fault> {
+        let stored = self.parts.store.release_of_pull(asked.place.repo, asked.number).await?;
+        let open = stored.filter(|stored| !stored.release.is_done());
+        Ok(open.map(|stored| Task::Release { release: stored.release.id, effect: Effect::Look }))
+    }
+
+    /// A workflow run ended: the releases that wait for theirs are asked at once, since the task that
+    /// follows them may sleep.
+    pub(super) async fn run_ended(&self, place: &Place) -> Result<Outcome, Fault> {
+        let open = self.parts.store.open_releases(place.repo).await?;
+        for stored in open.iter().filter(|it| it.release.stage == Stage::Publishing) {
+            if let Some(fact) = self.run_over(&stored.release).await? {
+                let release = stored.release.id.clone();
+                return Ok(Outcome::LearntOfRelease(Box::new(LearntOfRelease { release, fact })));
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    async fn order_release(
+        &self,
+        place: &Place,
+        number: Number,
+        base: &Branch,
+        order: Order,
+        key: &str,
+    ) -> Result<Outcome, Fault> {
+        let open = self.parts.store.open_releases(place.repo).await?;
+        let here: Vec<&StoredRelease> =
+            open.iter().filter(|stored| stored.release.base == *base).collect();
+        let live = here.iter().find(|stored| stored.release.is_live());
+        let waiting = here.iter().find(|stored| stored.release.stage == Stage::Queued);
+        let answered = |answer: &Answer, mut commit: Commit| {
+            let prefix = &self.parts.settings.address.prefix;
+            if !order.on_merge {
+                let text = words::answer(answer, prefix);
+                commit.tasks.push(reply_task(place, number, order.comment, key, text));
+            }
+            commit.once = Some(key.to_owned());
+            Ok(Outcome::Ready(Box::new(commit)))
+        };
+        let taken_up = |stored: &StoredRelease| {
+            release_advanced(stored, &Fact::Ordered(order.clone())).unwrap_or_default()
+        };
+        match (live, waiting) {
+            (Some(live), _) if live.release.takes_orders() => {
+                let pull = live.release.pull.as_ref().map(|pull| pull.number);
+                answered(&Answer::Updates { pull }, taken_up(live))
+            }
+            (Some(live), _) if live.release.edited && live.release.merged.is_none() => {
+                let pull = live.release.pull.as_ref().map(|pull| pull.number);
+                answered(&Answer::Edited { pull }, Commit::default())
+            }
+            (_, Some(waiting)) => answered(&Answer::Waits, taken_up(waiting)),
+            (live, None) => {
+                let id = ReleaseId::of_trigger(key);
+                let release = Release::new(id, place.clone(), number, base.clone(), order.clone());
+                let commit = begin(release);
+                match live {
+                    Some(live) => {
+                        let plan = live.release.plan.as_ref();
+                        let tag = plan.map_or_else(|| "A release".to_owned(), |it| it.tag.clone());
+                        answered(&Answer::UnderWay { tag }, commit)
+                    }
+                    None => {
+                        let once = Some(key.to_owned());
+                        Ok(Outcome::Ready(Box::new(Commit { once, ..commit })))
+                    }
+                }
+            }
+        }
+    }
+
+    async fn retry_release(&self, asked: &Asked, base: &Branch) -> Result<Outcome, Fault> {
+        let prefix = &self.parts.settings.address.prefix;
+        let last = self.parts.store.last_releases(asked.place.repo, LOOKED_BACK).await?;
+        let here = || last.iter().filter(|stored| stored.release.base == *base);
+        if here().any(|stored| stored.release.is_live()) {
+            return Ok(reply(asked, words::answer(&Answer::RetryLater, prefix)));
+        }
+        let over = here().find(|stored| stored.release.is_done());
+        let failed = over
+            .filter(|it| matches!(it.release.stage, Stage::Done(Ending::Failed { .. })))
+            .and_then(|it| release_advanced(it, &Fact::Retried { by: asked.by.login.clone() }));
+        let Some(mut commit) = failed else {
+            return Ok(reply(asked, words::answer(&Answer::NothingToRetry, prefix)));
+        };
+        commit.once = Some(asked.key.clone());
+        Ok(Outcome::Ready(Box::new(commit)))
+    }
+}
+
+fn begin(release: Release) -> Commit {
+    let task = |effect| Task::Release { release: release.id.clone(), effect };
+    let mut tasks = vec![task(Effect::Show)];
+    if release.order.comment.is_some() {
+        tasks.insert(0, task(Effect::Acknowledge));
+    }
+    tasks.push(Task::NextRelease { repo: release.place.repo, base: release.base.clone() });
+    Commit {
+        log: Some(format!("ordered by {}", release.order.login)),
+        release: Some(ReleaseWrite::New(release)),
+        tasks,
+        ..Commit::default()
+    }
+}
+
+fn concerns(release: &Release, what: &Touched) -> bool {
+    let Some(pull) = release.pull.as_ref().filter(|_| release.stage == Stage::Proposed) else {
+        return false;
+    };
+    match what {
+        Touched::Pull(number) => pull.number == *number,
+        Touched::Commit(sha) => pull.head == *sha,
+        Touched::Branch(branch) => release.base == *branch,
+    }
+}
+
+fn reply(asked: &Asked, text: String) -> Outcome {
+    let task = reply_task(&asked.place, asked.number, asked.comment, &asked.key, text);
+    let once = Some(asked.key.clone());
+    Outcome::Ready(Box::new(Commit { once, tasks: vec![task], ..Commit::default() }))
+}
+
+fn reply_task(
+    place: &Place,
+    number: Number,
+    comment: Option<crate::core::id::CommentId>,
+    key: &str,
+    text: String,
+) -> Task {
+    let place = place.clone();
+    Task::Reply(Box::new(Reply { place, number, comment, key: key.to_owned(), text }))
+}

@@ -1,0 +1,137 @@
+//! A release is ordered, proposed, kept up to date, edited by people, approved and merged.
+
+use gander::emulator::{PullView, Verdict};
+
+use crate::world::{REPO, World};
+
+const MANIFEST: &str =
+    "[package]\nname = \"widgets\" # ours\nversion = \"1.1.0\"\nedition = \"2024\"\n";
+
+fn project() -> Vec<(&'static str, &'static str)> {
+    vec![("README.md", "# Widgets\n"), ("Cargo.toml", MANIFEST), ("src/lib.rs", "")]
+}
+
+impl World {
+    async fn owner_says(&self, number: u64, words: &str) {
+        self.owner().comments(REPO, number, words).unwrap();
+        self.settle().await;
+    }
+
+    async fn pushed(&self, branch: &str, message: &str, files: &[(&str, Option<&str>)]) -> String {
+        let sha = self.maintainer().pushes(REPO, branch, message, files).unwrap();
+        self.settle().await;
+        sha
+    }
+
+    fn text(&self, rev: &str, path: &str) -> String {
+        let bytes = self.emulator.file(REPO, rev, path);
+        String::from_utf8(bytes.unwrap_or_else(|| panic!("no {path} at {rev}"))).unwrap()
+    }
+}
+
+async fn proposed() -> (World, u64, PullView) {
+    let w = World::with_project(project()).await;
+    let issue = w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();
+    w.pushed("main", "feat: paging", &[("src/lib.rs", Some("// paging\n"))]).await;
+    w.owner_says(issue, "/gander release 1.2.0").await;
+    let pull = w.only_pull();
+    (w, issue, pull)
+}
+
+#[tokio::test]
+async fn an_order_opens_a_pull_request_whose_diff_is_the_plan() {
+    let (w, issue, pull) = proposed().await;
+    assert_eq!(pull.title, "chore(release): v1.2.0");
+    let first = pull.body.lines().next().unwrap();
+    let head = &pull.head_sha;
+    assert_eq!(
+        first,
+        format!("Approving `{}` merges it into `main` **and releases v1.2.0**.", &head[..12])
+    );
+    assert_eq!(w.text(head, "Cargo.toml"), MANIFEST.replace("1.1.0", "1.2.0"));
+    let log = w.text(head, "CHANGELOG.md");
+    assert!(
+        log.starts_with("# Changelog\n\n## 1.2.0 (2026-01-05)\n\n### Added\n\n- paging"),
+        "{log}"
+    );
+    assert_eq!(w.text(head, "src/lib.rs"), "// paging\n");
+    let said = w.comments(issue);
+    assert!(said[0].contains(&format!("**Ready for approval**: v1.2.0 in #{}", pull.number)));
+    assert!(said.iter().any(|text| text.starts_with("@acme ")), "{said:?}");
+    w.owner().closes(REPO, pull.number).unwrap();
+    w.settle().await;
+    assert!(w.comments(issue)[0].contains("v1.2.0 is not released"), "{:?}", w.comments(issue));
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn who_may_not_approve_orders_no_release_and_a_bad_word_changes_nothing() {
+    let w = World::with_project(project()).await;
+    let issue = w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();
+    w.says(issue, "/gander release").await;
+    assert!(
+        w.last_words(issue).contains("`release` needs maintain access"),
+        "{}",
+        w.last_words(issue)
+    );
+    w.owner_says(issue, "/gander release now").await;
+    assert!(w.last_words(issue).contains("major, minor, patch"), "{}", w.last_words(issue));
+    w.owner_says(issue, "/gander release retry").await;
+    assert!(w.last_words(issue).contains("nothing to retry"), "{}", w.last_words(issue));
+    w.nothing_was_published();
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_second_order_and_a_moved_base_update_the_one_pull_request() {
+    let (w, issue, first) = proposed().await;
+    w.owner_says(issue, "/gander release 2.0.0").await;
+    let second = w.only_pull();
+    assert_eq!((second.number, second.title.as_str()), (first.number, "chore(release): v2.0.0"));
+    assert_eq!(w.emulator.commit(REPO, &second.head_sha).unwrap().parents, [first.head_sha]);
+    let base = w.pushed("main", "fix: the crash", &[("src/lib.rs", Some("// mended\n"))]).await;
+    let third = w.only_pull();
+    let parents = w.emulator.commit(REPO, &third.head_sha).unwrap().parents;
+    assert_eq!(parents, [second.head_sha, base]);
+    let log = w.text(&third.head_sha, "CHANGELOG.md");
+    assert!(log.contains("### Fixed\n\n- the crash"), "{log}");
+    assert_eq!(w.text(&third.head_sha, "src/lib.rs"), "// mended\n");
+    w.owner().closes(REPO, third.number).unwrap();
+    w.settle().await;
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn what_people_edit_stays_and_names_the_version() {
+    let (w, issue, pull) = proposed().await;
+    let log = w.text(&pull.head_sha, "CHANGELOG.md").replace("1.2.0", "1.3.0");
+    let edit = [("CHANGELOG.md", Some(log.as_str()))];
+    let edited = w.pushed(&pull.head_branch, "Rather 1.3.0", &edit).await;
+    assert_eq!(w.only_pull().title, "chore(release): v1.3.0");
+    let base = w.pushed("main", "fix: the crash", &[("src/lib.rs", Some("// mended\n"))]).await;
+    let head = w.only_pull().head_sha;
+    assert_eq!(w.emulator.commit(REPO, &head).unwrap().parents, [edited, base]);
+    assert_eq!(w.text(&head, "CHANGELOG.md"), log, "the edit stays");
+    w.owner_says(issue, "/gander release 4.0.0").await;
+    assert!(w.last_words(issue).contains("edits of people"), "{}", w.last_words(issue));
+    assert_eq!(w.only_pull().head_sha, head);
+    w.owner().closes(REPO, pull.number).unwrap();
+    w.settle().await;
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn approving_the_head_merges_exactly_its_tree() {
+    let (w, issue, pull) = proposed().await;
+    w.maintainer().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
+    w.settle().await;
+    assert!(!w.only_pull().merged, "write access is not enough");
+    assert!(w.comments(issue)[0].contains("maintain access is needed"), "{:?}", w.comments(issue));
+    w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
+    w.until("it is merged", |w| w.only_pull().merged).await;
+    let files = w.emulator.files(REPO, "main");
+    assert_eq!(files, w.emulator.files(REPO, &pull.head_sha));
+    for file in files {
+        assert_eq!(w.text("main", &file), w.text(&pull.head_sha, &file));
+    }
+}
