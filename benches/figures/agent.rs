@@ -238,7 +238,8 @@ async fn talk(place: &Place, mut turns: Vec<Turn>, name: &str) -> Vec<Duration> 
     rules.verify.commands = vec!["sh check.sh".to_owned()];
     let issue = IssueText { title: "The count".to_owned(), body: String::new() };
     let kind = Kind::Fix;
-    let job = LocalJob { kind, issue: &issue, request: "", rules: &rules, base: &base };
+    let job =
+        LocalJob { kind, issue: &issue, request: "", rules: &rules, base: &base, round: None };
     let stop = CancellationToken::new();
     let budget = Money::from_micros(1_000_000_000);
     let this = Attempt { round: 1, number: 1, budget, former: None, stop: &stop };

@@ -73,6 +73,7 @@ async fn world(home: &Path) -> (Duration, Duration, u32, Vec<String>) {
         secrets: WebhookSecrets::new(SECRET.into(), None).unwrap(),
         clock,
         settings: Settings {
+            settle: Duration::ZERO,
             address: Address::default(),
             data,
             most_per_job: Money::from_micros(10_000_000),

@@ -5,9 +5,9 @@ use std::collections::{HashMap, VecDeque};
 use super::*;
 use crate::core::approval::{Approval, NotApproved, Question, Stand, Voice, Word, judge};
 use crate::core::command::Role;
-use crate::core::event::Actor;
+use crate::core::event::{Actor, IssueText};
 use crate::core::evidence::{Check, CheckKind, Outcome};
-use crate::core::id::{RepoId, ReviewId};
+use crate::core::id::{RepoId, ReviewId, Timestamp, UserId};
 use crate::core::policy::Requester;
 
 fn order() -> Order {

@@ -41,7 +41,7 @@ pub struct Rules {
     /// How commits look.
     pub commit: CommitStyle,
     /// Whose consent counts.
-    pub approval: Approval,
+    pub approval: Approving,
     /// How a pull request is merged.
     pub merge: Merge,
     /// Where a verified change goes.

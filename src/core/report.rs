@@ -7,14 +7,17 @@
 
 use std::fmt::Write as _;
 
+mod endings;
 mod review;
 
 pub use review::*;
 
+use endings::{declined, why_it_ended};
+
 use super::command::{BadCommand, Verb, help_table};
 use super::evidence::{CheckKind, Outcome, VerifiedPatch};
 use super::id::{JobId, Sha};
-use super::job::{Cause, Declined, Ending, Job, Kind, Purse, Stage, Waiting};
+use super::job::{Cause, Ending, Job, Kind, Stage, Waiting};
 use super::policy::{Denied, RULES_PATH, Show};
 use super::text::{boxed, inline};
 
@@ -437,89 +440,6 @@ fn proof_table(job: &Job) -> String {
         let _ = writeln!(text, "| {name} | {result} | {seconds}.{tenths} s |");
     }
     text
-}
-
-/// Why it ended, and what to do.
-fn why_it_ended(ending: &Ending, setting: &Setting) -> String {
-    let prefix = &setting.prefix;
-    match ending {
-        Ending::Merged { .. } => String::new(),
-        Ending::Closed { .. } => format!("`{prefix} retry` takes it up again."),
-        Ending::Declined(why) => declined(why, prefix),
-        Ending::NothingToFix { why } => format!(
-            "The model found nothing to change. In its words:\n\n{}\n\n\
-             If that is wrong, say what is missing: `{prefix} retry` and your words.",
-            boxed(why, 2000)
-        ),
-        Ending::GaveUp { why } => format!(
-            "No attempt passed the checks. The last one ended with:\n\n{}\n\n\
-             No pull request was opened. `{prefix} retry` with a hint tries again from there.",
-            boxed(why, 3000)
-        ),
-        Ending::OutOfBudget { why } => format!(
-            "{why} No pull request was opened. `{prefix} fix budget=$N` starts again with more; \
-             the ceiling is `[budget]` in `{RULES_PATH}`."
-        ),
-        Ending::Cancelled { .. } => {
-            "Nothing of it is left in the repository. The issue is as it was.".to_owned()
-        }
-        Ending::Failed { why } => format!(
-            "Something outside the change went wrong:\n\n{}\n\n\
-             When it is mended, `{prefix} retry` goes on from the last good point.",
-            boxed(why, 2000)
-        ),
-    }
-}
-
-fn declined(why: &Declined, prefix: &str) -> String {
-    match why {
-        Declined::BadConfig { problem } => format!(
-            "The rules of this repository cannot be read, so nothing was done:\n\n{}\n\n\
-             Mend the file on the default branch, then comment `{prefix} retry`. \
-             `gander config check` shows the same on your machine.",
-            boxed(problem, 500)
-        ),
-        Declined::EmptyRepository => format!(
-            "This repository has no commit yet, so there is nothing to work on. \
-             Push a first commit, then comment `{prefix} retry`."
-        ),
-        Declined::NoSuchBranch { branch } => {
-            format!("There is no branch `{branch}` here. Name another: `{prefix} fix base=BRANCH`.")
-        }
-        Declined::ModelNotAllowed { model, allowed } => format!(
-            "The model `{model}` is not on this server's list ({}). \
-             Leave `model=` out, or name one of these.",
-            allowed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-        ),
-        Declined::TooManyOpenPulls { open, limit } => format!(
-            "{open} pull requests of Gander are open here, and `[limits] open_pulls` in \
-             `{RULES_PATH}` allows {limit}. Merge or close one, then comment `{prefix} retry`."
-        ),
-        Declined::PermissionLost { login, why } => format!(
-            "{login} asked for this, and may no longer: {why} Nothing was published. \
-             Someone with the permission can comment `{prefix} retry`."
-        ),
-        Declined::Skipped => format!(
-            "The label `gander:skip` is set here. Remove it, then comment `{prefix} retry`."
-        ),
-        Declined::SubjectClosed => {
-            format!("The issue was closed meanwhile. Reopen it, then comment `{prefix} retry`.")
-        }
-        Declined::JobBudget { limit } => format!(
-            "This job has cost what the operator allows for one ({limit}). Nothing was pushed."
-        ),
-        Declined::DayBudget { of, limit } => {
-            let (whose, set_by) = match of {
-                Purse::Repository => ("this repository", format!("`[budget]` in `{RULES_PATH}`")),
-                Purse::Person => ("whoever asked", format!("`[budget]` in `{RULES_PATH}`")),
-                Purse::Installation => ("this installation", "the operator's".to_owned()),
-            };
-            format!(
-                "Today's budget of {whose} ({limit}) is spent. It is full again at midnight UTC; \
-                 the limit is {set_by}."
-            )
-        }
-    }
 }
 
 /// The first paragraph.

@@ -226,10 +226,7 @@ impl Scripted {
         Self { origin, script, faults_played: Mutex::default() }
     }
 
-    fn turn(
-        &self,
-        (round, attempt, turn): (usize, usize, usize),
-    ) -> Result<&Turn, ScriptError> {
+    fn turn(&self, (round, attempt, turn): (usize, usize, usize)) -> Result<&Turn, ScriptError> {
         // `gander run` knows no rounds and asks for none.
         let attempts = match round.checked_sub(2) {
             None => &self.script.attempts[..],
@@ -400,8 +397,16 @@ mod tests {
         let model = Scripted::from_turns(vec![Turn::call("read", json!({"path": "a"}))]);
         let first = ask(&model, 1, &opening()).await.unwrap();
         for (attempt, messages, expected) in [
-            (1, after(&first), "has no turn 2 in attempt 1 of round 1 (there are 1 attempts, this one has 1 turns)"),
-            (3, opening(), "has no turn 1 in attempt 3 of round 1 (there are 1 attempts, this one has 0 turns)"),
+            (
+                1,
+                after(&first),
+                "has no turn 2 in attempt 1 of round 1 (there are 1 attempts, this one has 1 turns)",
+            ),
+            (
+                3,
+                opening(),
+                "has no turn 1 in attempt 3 of round 1 (there are 1 attempts, this one has 0 turns)",
+            ),
         ] {
             let error = ask(&model, attempt, &messages).await.unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");

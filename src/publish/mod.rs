@@ -13,9 +13,12 @@ use crate::forge::payload::GitCommit;
 use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, NewPull};
 use crate::workspace::patch::{Change, Mode, Patch};
 
+mod landing;
 pub mod release;
 pub mod scan;
 pub mod surface;
+
+pub use landing::{clean_up, merge};
 
 /// Why a change was not published.
 #[derive(Debug, thiserror::Error)]

@@ -14,7 +14,6 @@ use crate::core::id::Sha;
 use crate::core::job::{Base, Ci, Fact, Job, PullState};
 use crate::core::policy::{Ack, PublishMode, Rules};
 use crate::core::report;
-use crate::forge::BranchHead;
 use crate::publish;
 use crate::workspace::diff;
 use crate::workspace::mirror::EntryMode;
@@ -121,9 +120,7 @@ impl Worker {
             _ => return Ok(nothing()),
         };
         let method = sight.rules.as_ref().map(|rules| rules.merge.method).unwrap_or_default();
-        let (title, message) = report::merge_message(job, &report::title(job));
-        let forge = &self.parts.forge;
-        match forge.merge(&job.place, approval, method, (&title, &message)).await {
+        match publish::merge(&self.parts.forge, job, approval, method).await {
             Ok(_) => Ok(Fact::Merged { by: None }),
             // 405 and 409 are GitHub's refusals; its words are only shown.
             Err(error) if matches!(error.status(), Some(405 | 409 | 422)) => {
@@ -136,25 +133,6 @@ impl Worker {
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// After merging: the branch goes, the issue is closed.
-    pub(super) async fn clean_up(&self, job: &Job) -> Result<(), Fault> {
-        let forge = &self.parts.forge;
-        let branch = job.branch();
-        if let (BranchHead::At(head), Some(pull)) =
-            (forge.branch_head(&job.place, &branch).await?, &job.pull)
-        {
-            let detail = forge.pull(&job.place, pull.number).await?;
-            if detail.is_some_and(|detail| detail.merged && detail.head.sha == head) {
-                forge.delete_branch(&job.place, &branch).await?;
-            }
-        }
-        let issue = forge.issue(&job.place, job.subject).await?;
-        if issue.is_some_and(|issue| issue.state == "open") {
-            forge.close_issue(&job.place, job.subject).await?;
-        }
-        Ok(())
     }
 
     /// Says on the pull request why it does not go on: once for each situation.

@@ -76,7 +76,7 @@ impl Worker {
             }
             (Effect::Explain, _) => Box::pin(self.explain(&job)).await?,
             (Effect::CleanUp, _) => {
-                let cleaned = Box::pin(self.clean_up(&job)).await;
+                let cleaned = Box::pin(publish::clean_up(&self.parts.forge, &job)).await;
                 self.parts.forge.revoke_push_token(&job.place).await;
                 cleaned?;
             }
@@ -102,7 +102,9 @@ impl Worker {
                 self.parts.forge.revoke_push_token(&job.place).await;
                 return learnt(merged?);
             }
-            (Effect::Prepare, Stage::Preparing) => return learnt(Box::pin(self.prepare(&job)).await?),
+            (Effect::Prepare, Stage::Preparing) => {
+                return learnt(Box::pin(self.prepare(&job)).await?);
+            }
             (Effect::Fix { round, attempt }, Stage::Fixing { round: r, attempt: a })
                 if (round, attempt) == (r, a) =>
             {

@@ -58,7 +58,10 @@ async fn requested_changes_become_a_verified_commit_and_an_answer_in_the_thread(
     let head = w.only_pull().head_sha;
     assert_eq!(w.emulator.commit(REPO, &head).unwrap().parents, [first_head]);
     let told = w.model.heard().join("\n");
-    assert!(told.contains("Nearly there.") && told.contains("Please quote the argument."), "{told}");
+    assert!(
+        told.contains("Nearly there.") && told.contains("Please quote the argument."),
+        "{told}"
+    );
     assert_snapshot!(w.comments(pull).join("\n=====\n"), @r"
     **Round 2**: the review by acme (1 thread).
 

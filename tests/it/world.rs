@@ -17,8 +17,8 @@ use gander::core::command::Address;
 use gander::core::id::Timestamp;
 use gander::egress::PrivateAddresses;
 use gander::emulator::{
-    Actor, AppCredentials, AppSpec, CheckOutcome, CheckReport, Emulator, IssueView, Options, PullView, RepositorySpec,
-    Verdict,
+    Actor, AppCredentials, AppSpec, CheckOutcome, CheckReport, Emulator, IssueView, Options,
+    PullView, RepositorySpec, Verdict,
 };
 use gander::forge::{AppKey, Forge, ForgeConfig};
 use gander::model::{Model, ModelError, Price, Reply, Request, Scripted, Turn};

@@ -10,12 +10,13 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Declined, Effect, Ending, Job, Stage};
+use super::{
+    ChangeRequest, Ci, Declined, Effect, Ending, Job, PullState, RedBecause, Sight, Stage,
+};
 use crate::core::approval::{Approval, NotApproved, Word};
 use crate::core::command::Role;
-use crate::core::event::Actor;
 use crate::core::id::{Branch, CommentId, Login, PatchDigest, ReviewId, Sha, Timestamp, UserId};
-use crate::core::policy::{MergeOn, Rules};
+use crate::core::policy::MergeOn;
 
 /// What is remembered of the review.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,76 +218,6 @@ pub enum NoRepair {
     Flaky { why: String },
     NotOurs,
     RepairsUsed { limit: u32 },
-}
-
-/// What one look at the pull request shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sight {
-    /// When.
-    pub at: Timestamp,
-    /// Open, or how it ended.
-    pub state: PullState,
-    /// Its head.
-    pub head: Sha,
-    /// The branch it goes into.
-    pub base: Branch,
-    /// The rules in force, or what is wrong with them.
-    pub rules: Result<Rules, String>,
-    /// Names the rules that approvals are bound to.
-    pub rules_digest: String,
-    /// Standing requests for changes.
-    pub requests: Vec<ChangeRequest>,
-    /// The checks on the head.
-    pub ci: Ci,
-    /// Whether somebody consents to this head.
-    pub consent: Result<Approval, NotApproved>,
-    /// Words said before this did not count for that.
-    pub since: Timestamp,
-    /// Whether GitHub could merge it: `None` while it does not know.
-    pub mergeable: Option<bool>,
-    /// Whether GitHub says that nothing stands in the way.
-    pub clean: bool,
-}
-
-/// Whether a pull request is open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum PullState {
-    Open,
-    Closed { by: Option<Login> },
-    Merged { by: Option<Login> },
-}
-
-/// A review that asks for changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct ChangeRequest {
-    pub review: ReviewId,
-    pub by: Actor,
-    pub role: Role,
-    pub at: Timestamp,
-    pub points: u32,
-}
-
-/// The checks that must be green, on the head.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Ci {
-    Green,
-    Pending { names: Vec<String> },
-    Red { check: String, because: RedBecause },
-}
-
-/// Whose fault a red check seems to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum RedBecause {
-    /// Green on the base.
-    Change,
-    AlsoOnBase,
-    Flaky {
-        why: String,
-    },
 }
 
 impl Waiting {

@@ -21,7 +21,7 @@ pub enum LeastRole {
 /// `[approval]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Approval {
+pub struct Approving {
     /// The least permission whose approval counts. On a personal repository the owner's counts.
     pub role: LeastRole,
     /// Whether whoever asked for the change may approve it.
@@ -162,7 +162,7 @@ pub enum ReleaseWith {
     Existing,
 }
 
-impl Default for Approval {
+impl Default for Approving {
     fn default() -> Self {
         Self { role: LeastRole::Maintain, requester: Requester::IfAlone }
     }

@@ -1,0 +1,102 @@
+//! What is asked for, and how a job can end.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::budget::Money;
+use crate::core::event::IssueText;
+use crate::core::id::{Branch, CommentId, Login, Timestamp, UserId};
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Another prompt and commit type; the same gate.
+    pub kind: Kind,
+    /// Whose permission counts.
+    pub by: UserId,
+    /// Whom to mention.
+    pub login: Login,
+    /// When.
+    pub at: Timestamp,
+    /// The comment that asked, if it was one; gets the reaction.
+    pub comment: Option<CommentId>,
+    /// The words of the request.
+    pub request: String,
+    /// The issue, as it was then.
+    #[serde(default)]
+    pub issue: IssueText,
+    /// The asked-for cost limit.
+    pub budget: Option<Money>,
+    /// The asked-for base branch.
+    pub base: Option<Branch>,
+    /// The asked-for model.
+    pub model: Option<String>,
+}
+
+/// A bug fix or a feature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Kind {
+    Fix,
+    Build,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Ending {
+    /// People merged the pull request.
+    Merged { by: Option<Login> },
+    /// People closed the pull request, or the issue before there was one.
+    Closed { by: Option<Login> },
+    /// The rules do not allow it.
+    Declined(Declined),
+    /// The agent found nothing to change, and says why.
+    NothingToFix { why: String },
+    /// All attempts ended red.
+    GaveUp { why: String },
+    /// The money is gone.
+    OutOfBudget { why: String },
+    /// A person said stop.
+    Cancelled { by: Login },
+    /// Something is broken that another attempt would not mend.
+    Failed { why: String },
+}
+
+/// Why the rules do not allow it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Declined {
+    /// The repository's file cannot be read as rules.
+    BadConfig { problem: String },
+    /// Nothing to work on.
+    EmptyRepository,
+    /// The asked-for branch is not there.
+    NoSuchBranch { branch: Branch },
+    /// The asked-for model is not on the operator's list.
+    ModelNotAllowed { model: String, allowed: Vec<String> },
+    /// Too many of Gander's pull requests are open.
+    TooManyOpenPulls { open: u32, limit: u32 },
+    /// Whoever asked may not any more.
+    PermissionLost { login: Login, why: String },
+    /// The label that keeps Gander away is set.
+    Skipped,
+    /// The issue is not open.
+    SubjectClosed,
+    /// The operator's limit for one job is reached.
+    JobBudget { limit: Money },
+    /// The day's money is spent.
+    DayBudget { of: Purse, limit: Money },
+}
+
+/// Whose daily money is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Purse {
+    Repository,
+    Person,
+    Installation,
+}

@@ -1,0 +1,79 @@
+//! What one look at a pull request shows.
+//!
+//! What holds: it is read anew each time and never stored, so nothing in it can be stale.
+
+use crate::core::approval::{Approval, NotApproved};
+use crate::core::command::Role;
+use crate::core::event::Actor;
+use crate::core::id::{Branch, Login, ReviewId, Sha, Timestamp};
+use crate::core::policy::Rules;
+
+/// What one look at the pull request shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    /// When.
+    pub at: Timestamp,
+    /// Open, or how it ended.
+    pub state: PullState,
+    /// Its head.
+    pub head: Sha,
+    /// The branch it goes into.
+    pub base: Branch,
+    /// The rules in force, or what is wrong with them.
+    pub rules: Result<Rules, String>,
+    /// Names the rules that approvals are bound to.
+    pub rules_digest: String,
+    /// Standing requests for changes.
+    pub requests: Vec<ChangeRequest>,
+    /// The checks on the head.
+    pub ci: Ci,
+    /// Whether somebody consents to this head.
+    pub consent: Result<Approval, NotApproved>,
+    /// Words said before this did not count for that.
+    pub since: Timestamp,
+    /// Whether GitHub could merge it: `None` while it does not know.
+    pub mergeable: Option<bool>,
+    /// Whether GitHub says that nothing stands in the way.
+    pub clean: bool,
+}
+
+/// Whether a pull request is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum PullState {
+    Open,
+    Closed { by: Option<Login> },
+    Merged { by: Option<Login> },
+}
+
+/// A review that asks for changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct ChangeRequest {
+    pub review: ReviewId,
+    pub by: Actor,
+    pub role: Role,
+    pub at: Timestamp,
+    pub points: u32,
+}
+
+/// The checks that must be green, on the head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Ci {
+    Green,
+    Pending { names: Vec<String> },
+    Red { check: String, because: RedBecause },
+}
+
+/// Whose fault a red check seems to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum RedBecause {
+    /// Green on the base.
+    Change,
+    AlsoOnBase,
+    Flaky {
+        why: String,
+    },
+}
