@@ -180,11 +180,9 @@ fn check(refused: &Refused, asked: &Asked) -> Words {
             CheckState::Running => {
                 (check, "has not finished", "Run this workflow again when it has.")
             }
-            CheckState::Silent => (
-                check,
-                "was skipped, which proves nothing",
-                "Let it run there, then run this workflow again.",
-            ),
+            CheckState::Silent => {
+                (check, "was skipped", "Let it run there, then run this workflow again.")
+            }
             CheckState::Red | CheckState::Green => (
                 check,
                 "is red",
@@ -200,8 +198,12 @@ fn check(refused: &Refused, asked: &Asked) -> Words {
         _ => return words("", ""),
     };
     let name = inline(&check.name, 80);
+    let so = match refused {
+        Refused::CheckNotGreen { state: CheckState::Silent, .. } => ", which proves nothing",
+        _ => "",
+    };
     words(
-        format!("The required check {name} (App {}) {how} on the head of #{pull}.", check.app),
+        format!("The required check {name} (App {}) {how} on the head of #{pull}{so}.", check.app),
         next,
     )
 }
