@@ -128,6 +128,7 @@ pub enum Stage {
 
 /// What was learnt.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and soon gone")]
 #[allow(missing_docs)]
 pub enum Fact {
     /// No other live job stands on the subject.

@@ -139,7 +139,7 @@ impl Worker {
                 it.pull_request_review_id.is_some_and(|id| round.reviews.contains(&ReviewId(id)))
             });
             // A command is about everything that is still open.
-            if said.is_empty() || !(in_review || !round.words.is_empty()) {
+            if said.is_empty() || (!in_review && round.words.is_empty()) {
                 continue;
             }
             let path = thread.path.clone();
