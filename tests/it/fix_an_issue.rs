@@ -57,7 +57,7 @@ async fn the_pull_request_says_what_changed_and_how_it_was_proven() {
     assert_eq!((pull.author.as_str(), pull.base_branch.as_str()), ("gander[bot]", "main"));
     assert_eq!(pull.labels, ["gander:ai-generated"]);
     assert_snapshot!(visible(&pull.body), @r"
-    Merging this puts commit `79de9957d068` into `main`. It does not release, and Gander does not merge it by itself.
+    Approving `79de9957d068` merges it into `main`. It does not release.
 
     ### What changed
     1 file, +1 −1. In the model's words:
@@ -80,7 +80,7 @@ async fn the_pull_request_says_what_changed_and_how_it_was_proven() {
     Fixes #1
 
     ---
-    <sub>Asked for by mona. Want it otherwise? Push to this branch, or close this and comment `/gander retry` on #1 with what to do differently. $0.00 of $3.00 · scripted · Gander 0.1.0 · job vfuxini2iztf · 12:00 UTC</sub>
+    <sub>Asked for by mona. Want it otherwise? Request changes in a review, comment `/gander revise` with what to do, or push to this branch. $0.00 of $3.00 · scripted · Gander 0.1.0 · job vfuxini2iztf · 12:00 UTC</sub>
     ");
     let [check] = w.emulator.check_runs(REPO, &pull.head_sha).try_into().unwrap();
     assert_eq!((check.app.as_str(), check.status.as_str()), ("gander", "completed"));
@@ -170,6 +170,7 @@ async fn every_token_is_for_one_repository_and_one_purpose_and_the_writing_one_i
             &json!({"contents": "read", "issues": "read", "metadata": "read", "pull_requests": "read"}),
             &json!({"checks": "write", "issues": "write", "metadata": "read", "pull_requests": "write"}),
             &push,
+            &json!({"actions": "read", "checks": "read", "metadata": "read", "statuses": "read"}),
         ]
     );
     let given_back = |exchange: &Exchange| {
