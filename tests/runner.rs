@@ -121,7 +121,7 @@ impl World {
 
 fn job<'r>(report: &'r RunReport, id: &str) -> &'r JobReport {
     assert_eq!(report.fault, None);
-    report.job(id).unwrap_or_else(|| panic!("no job {id} in {report:?}"))
+    report.job(id).ok_or_else(|| format!("no job {id} in {report:?}")).unwrap()
 }
 
 fn outcomes(job: &JobReport) -> Vec<(&str, &str)> {
