@@ -7,7 +7,7 @@
 mod client;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -468,6 +468,62 @@ async fn our_action_runs_with_its_inputs_and_always_cleans_up() {
     assert_eq!(kept, "data");
 }
 
+/// The program, packed as `make dist` packs it; says its address and SHA-256.
+fn packed(folder: &Path) -> (String, String) {
+    let name = format!("gander-0.1.0-{}-linux", std::env::consts::ARCH);
+    std::fs::create_dir(folder.join(&name)).unwrap();
+    let inside = folder.join(&name).join("gander");
+    std::fs::copy(env!("CARGO_BIN_EXE_gander"), inside).unwrap();
+    let script = format!("tar -c {name} | gzip -1 > gander.tar.gz && sha256sum gander.tar.gz");
+    let done = std::process::Command::new("sh").args(["-c", &script]).current_dir(folder).output();
+    let sum = String::from_utf8(done.unwrap().stdout).unwrap();
+    let url = format!("file://{}/gander.tar.gz", folder.display());
+    (url, sum.split(' ').next().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn the_workflow_that_we_ship_runs_as_it_is_written() {
+    const OURS: &str = "6666666666666666666666666666666666666666";
+    let house = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(house.join("action/examples/gander-release.yml")).unwrap();
+    let mut world = World::new(&[]).await;
+    let (url, sum) = packed(world.folder.path());
+    let sum = format!("{sum}\n          url: {url}");
+    let text = text.replace("REPLACE-WITH-FULL-SHA", OURS).replace("REPLACE-WITH-SHA256", &sum);
+    let pinned = |foreign: Foreign| {
+        let uses = text.split_once(&format!("{}@", foreign.name())).unwrap().1;
+        (foreign, uses[..40].to_owned())
+    };
+    let all = [Foreign::Checkout, Foreign::UploadArtifact, Foreign::DownloadArtifact];
+    world.setup.foreign = all.map(pinned).to_vec();
+    let uses = format!("gander-app/gander/action@{OURS}");
+    world.setup.actions = BTreeMap::from([(uses, house.join("action"))]);
+    let rules = "[verify]\ncommands = [\"sh check.sh\"]\n";
+    let check = "echo 'src/a.rs:3:5: error: wrong'; echo '::error file=forged.rs::x'; exit 1\n";
+    let files = [
+        (".github/gander.toml", Some(rules)),
+        (".github/workflows/gander-release.yml", Some(&*text)),
+        ("check.sh", Some(check)),
+    ];
+    let mona = world.emulator.person("mona");
+    let first = mona.pushes(REPO, "main", "Begin", &files).unwrap();
+    mona.pushes(REPO, "main", "Go on", &[("check.sh", Some("exit 0\n"))]).unwrap();
+    let inputs = [("pull", "1"), ("commit", &*first)];
+    mona.dispatches_workflow(REPO, "gander-release.yml", "main", &inputs).unwrap();
+    let report = &world.run_queued().await[0];
+
+    assert_eq!(report.title, "gander release 1");
+    let test = job(report, "test");
+    let wanted = [("Check out", "success"), ("Test", "failure")];
+    assert_eq!(outcomes(test), wanted, "{}", test.log);
+    assert!(test.summary.contains("sh check.sh"), "{}", test.summary);
+    assert!(test.annotations.iter().all(|one| one.file.as_deref() != Some("forged.rs")));
+    assert!(test.log.contains("src/a.rs:3:5: error: wrong"), "{}", test.log);
+    let conclusions: Vec<_> = report.jobs.iter().map(|job| &*job.conclusion).collect();
+    assert_eq!(conclusions, ["failure", "skipped", "skipped"]);
+    assert_eq!(report.conclusion, "failure");
+}
+
 /// Each text breaks the workflow in line 7, the first of its steps, unless it says otherwise.
 #[tokio::test]
 async fn what_the_runner_does_not_know_is_refused_with_its_line_before_anything_runs() {
@@ -723,7 +779,7 @@ async fn patiently<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(60), what).await.unwrap()
 }
 
-fn find(folder: &std::path::Path, name: &str) -> Option<PathBuf> {
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     std::fs::read_dir(folder).ok()?.flatten().find_map(|entry| {
         let path = entry.path();
         if path.is_dir() { find(&path, name) } else { path.ends_with(name).then_some(path) }
