@@ -30,7 +30,7 @@ async fn an_approving_review_of_the_head_merges_it() {
 
     assert!(w.only_pull().merged);
     let since = w.timeline().strip_prefix(&before).unwrap().to_owned();
-    assert_snapshot!(since, @r"
+    assert_snapshot!(since, @"
     acme reviewed #2: approved
     gander[bot] edited a comment on #1: **Merging** `79de9957d068`
     gander[bot] merged #2 into main
@@ -55,7 +55,7 @@ async fn the_command_approves_the_commit_it_names_and_no_other() {
     assert!(w.last_words(pull).contains(&format!("/gander approve {}", &head[..12])));
     w.owner().comments(REPO, pull, "/gander approve 0123456789ab").unwrap();
     w.settle().await;
-    assert_snapshot!(w.last_words(pull).replace(&head[..12], "HEAD"), @r"
+    assert_snapshot!(w.last_words(pull).replace(&head[..12], "HEAD"), @"
     `0123456789ab` is not the head of this branch. To approve what stands here now:
 
     ```text
@@ -79,9 +79,7 @@ async fn whoever_asked_may_not_approve_unless_alone() {
     w.maintainer().reviews(REPO, pull, Verdict::Approves, "").unwrap();
     w.settle().await;
     assert!(!w.only_pull().merged);
-    assert_snapshot!(w.last_words(pull), @r"
-    **Not merged**: mona asked for this change, and somebody else has to approve it (`[approval] requester` in `.github/gander.toml`).
-    ");
+    assert_snapshot!(w.last_words(pull), @"**Not merged**: mona asked for this change, and somebody else has to approve it (`[approval] requester` in `.github/gander.toml`).");
     w.ends().await;
 }
 
@@ -91,9 +89,7 @@ async fn too_small_a_role_is_told_what_is_needed() {
     w.maintainer().reviews(REPO, pull, Verdict::Approves, "").unwrap();
     w.settle().await;
     assert!(!w.only_pull().merged);
-    assert_snapshot!(w.last_words(pull), @r"
-    **Not merged**: mona approved with write access, and maintain access is needed (`[approval] role` in `.github/gander.toml`). Someone with maintain access can approve `0af056392223`.
-    ");
+    assert_snapshot!(w.last_words(pull), @"**Not merged**: mona approved with write access, and maintain access is needed (`[approval] role` in `.github/gander.toml`). Someone with maintain access can approve `0af056392223`.");
     // A role given later counts: permission is asked for when it is used.
     w.emulator.set_permission(REPO, "mona", "maintain").unwrap();
     w.minutes_pass(1);
@@ -115,9 +111,7 @@ async fn a_push_after_the_approval_voids_it() {
     ci(&w, &head, "success");
     w.settle().await;
     assert!(!w.only_pull().merged, "the approval was for another commit");
-    assert_snapshot!(hidden(&w, &w.last_words(pull)), @r"
-    **Not merged**: acme approved `79de9957d068`, and the branch stands at `HEAD` now. Look at what changed and approve again, or comment `/gander approve HEAD`.
-    ");
+    assert_snapshot!(hidden(&w, &w.last_words(pull)), @"**Not merged**: acme approved `79de9957d068`, and the branch stands at `HEAD` now. Look at what changed and approve again, or comment `/gander approve HEAD`.");
     w.approved().await;
     assert!(w.only_pull().merged);
     w.ends().await;
@@ -170,9 +164,7 @@ async fn a_retargeted_pull_request_needs_a_new_approval() {
     w.owner().retargets(REPO, pull, "next").unwrap();
     w.settle().await;
     assert!(!w.only_pull().merged, "it was approved for main");
-    assert_snapshot!(hidden(&w, &w.last_words(pull)), @r"
-    **Not merged**: acme approved before the base branch or the rules for merging changed. Approve again, or comment `/gander approve HEAD`.
-    ");
+    assert_snapshot!(hidden(&w, &w.last_words(pull)), @"**Not merged**: acme approved before the base branch or the rules for merging changed. Approve again, or comment `/gander approve HEAD`.");
     w.minutes_pass(1);
     w.approved().await;
     assert!(w.only_pull().merged);
@@ -220,9 +212,7 @@ async fn people_may_keep_merging_to_themselves() {
     assert!(w.only_pull().body.starts_with("Merging `"), "{}", w.only_pull().body);
     w.approved().await;
     assert!(!w.only_pull().merged);
-    assert_snapshot!(w.last_words(pull), @r#"
-    **Approved and green.** `[merge] on = "never"` in `.github/gander.toml` leaves merging to you.
-    "#);
+    assert_snapshot!(w.last_words(pull), @r#"**Approved and green.** `[merge] on = "never"` in `.github/gander.toml` leaves merging to you."#);
     w.ends().await;
 }
 
@@ -256,7 +246,7 @@ async fn what_github_refuses_is_passed_on() {
     w.emulator.require_approvals(REPO, "main", 2, Requirement::Protection).unwrap();
     w.approved().await;
     assert!(!w.only_pull().merged);
-    assert_snapshot!(hidden(&w, &w.last_words(pull)), @r"
+    assert_snapshot!(hidden(&w, &w.last_words(pull)), @"
     **GitHub does not merge `HEAD`**: At least 2 approving reviews are required by reviewers with write access.
 
     Gander tries again when that changes.

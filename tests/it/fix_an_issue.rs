@@ -12,7 +12,7 @@ async fn a_comment_becomes_a_verified_pull_request() {
     w.model.will(good_fix());
     let issue = w.fixed().await;
 
-    assert_snapshot!(w.timeline(), @r"
+    assert_snapshot!(w.timeline(), @"
     hubot-fan opened issue #1: Count is one too low
     mona commented on #1: /gander fix
     gander[bot] reacted with eyes to a comment on #1
@@ -30,7 +30,7 @@ async fn a_comment_becomes_a_verified_pull_request() {
     gander[bot] finished check Gander: success
     gander[bot] commented on #1: @mona #2 is ready for your review.
     ");
-    assert_snapshot!(w.comments(issue).join("\n=====\n"), @r"
+    assert_snapshot!(w.comments(issue).join("\n=====\n"), @"
     **Ready for review**: #2
 
     - [x] read the rules and the code (`main` at `ae4e166cd1d0`)
@@ -56,7 +56,7 @@ async fn the_pull_request_says_what_changed_and_how_it_was_proven() {
     assert_eq!((pull.title.as_str(), pull.draft), ("fix: Count is one too low (#1)", false));
     assert_eq!((pull.author.as_str(), pull.base_branch.as_str()), ("gander[bot]", "main"));
     assert_eq!(pull.labels, ["gander:ai-generated"]);
-    assert_snapshot!(visible(&pull.body), @r"
+    assert_snapshot!(visible(&pull.body), @"
     Approving `79de9957d068` merges it into `main`. It does not release.
 
     ### What changed
@@ -85,7 +85,7 @@ async fn the_pull_request_says_what_changed_and_how_it_was_proven() {
     let [check] = w.emulator.check_runs(REPO, &pull.head_sha).try_into().unwrap();
     assert_eq!((check.app.as_str(), check.status.as_str()), ("gander", "completed"));
     assert_eq!(check.conclusion.as_deref(), Some("success"));
-    assert_snapshot!(visible(&check.summary.unwrap()), @r"
+    assert_snapshot!(visible(&check.summary.unwrap()), @"
     | check | result | time |
     |---|---|---|
     | paths and size of the change | passed | TIME |
@@ -108,7 +108,7 @@ async fn the_branch_is_the_base_and_the_fix_and_nothing_else() {
     assert_eq!(commit.parents, [w.emulator.branches(REPO)["main"].clone()]);
     assert!(commit.verified, "GitHub signs what its API makes");
     assert_eq!(commit.author, "gander[bot] <1002+gander[bot]@users.noreply.github.com>");
-    assert_snapshot!(commit.message, @r"
+    assert_snapshot!(commit.message, @"
     fix: Count is one too low (#1)
 
     Requested-by: mona <1004+mona@users.noreply.github.com>

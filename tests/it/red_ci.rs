@@ -39,7 +39,7 @@ async fn a_check_that_is_red_here_and_green_on_the_base_is_repaired() {
     w.settle().await;
     assert_ne!(w.only_pull().head_sha, head);
     assert!(w.model.heard().join("\n").contains("Double quote to prevent globbing"));
-    assert_snapshot!(w.comments(pull).join("\n=====\n").replace(&w.only_pull().head_sha[..12], "HEAD"), @r"
+    assert_snapshot!(w.comments(pull).join("\n=====\n").replace(&w.only_pull().head_sha[..12], "HEAD"), @"
     **Round 2**: `lint` is red here and green on the base.
 
     Done in `HEAD`, and checked. [Changes since](https://github.test/acme/widgets/compare/79de9957d068...HEAD)
@@ -57,9 +57,7 @@ async fn two_repairs_are_made_and_then_a_person_is_asked() {
         lint(&w, &w.only_pull().head_sha, "failure");
         w.settle().await;
     }
-    assert_snapshot!(w.last_words(pull), @r"
-    **`lint` is still red after 2 repairs** (`[limits] ci_repairs` in `.github/gander.toml`). `/gander revise` with a hint tries again.
-    ");
+    assert_snapshot!(w.last_words(pull), @"**`lint` is still red after 2 repairs** (`[limits] ci_repairs` in `.github/gander.toml`). `/gander revise` with a hint tries again.");
     w.ends().await;
 }
 
@@ -69,9 +67,7 @@ async fn a_check_that_is_red_on_the_base_too_is_said_not_fixed() {
     lint(&w, &main_head(&w), "failure");
     lint(&w, &w.only_pull().head_sha, "failure");
     w.settle().await;
-    assert_snapshot!(w.last_words(pull), @r"
-    **`lint` is red, and it is red on the base too**, so this change did not cause it. It has to be mended there first.
-    ");
+    assert_snapshot!(w.last_words(pull), @"**`lint` is red, and it is red on the base too**, so this change did not cause it. It has to be mended there first.");
     w.ends().await;
 }
 
@@ -84,9 +80,7 @@ async fn a_check_that_passed_on_the_same_commit_before_is_called_flaky() {
     lint(&w, &head, "failure");
     w.settle().await;
     assert_eq!(w.only_pull().head_sha, head);
-    assert_snapshot!(w.last_words(pull), @r"
-    **`lint` is red, and looks flaky**: it passed on this very commit before. Please run it again; Gander changes nothing for it.
-    ");
+    assert_snapshot!(w.last_words(pull), @"**`lint` is red, and looks flaky**: it passed on this very commit before. Please run it again; Gander changes nothing for it.");
     w.ends().await;
 }
 

@@ -35,7 +35,7 @@ async fn requested_changes_become_a_verified_commit_and_an_answer_in_the_thread(
     w.settle().await;
 
     let since = w.timeline().strip_prefix(&before).unwrap().to_owned();
-    assert_snapshot!(since, @r"
+    assert_snapshot!(since, @"
     acme reviewed #2: changes requested with a comment
     gander[bot] edited a comment on #1: **Reading** what round 2 is about
     gander[bot] labeled #1 gander:working
@@ -62,7 +62,7 @@ async fn requested_changes_become_a_verified_commit_and_an_answer_in_the_thread(
         told.contains("Nearly there.") && told.contains("Please quote the argument."),
         "{told}"
     );
-    assert_snapshot!(w.comments(pull).join("\n=====\n"), @r"
+    assert_snapshot!(w.comments(pull).join("\n=====\n"), @"
     **Round 2**: the review by acme (1 thread).
 
     Done in `98176b9aaa13`, and checked. [Changes since](https://github.test/acme/widgets/compare/79de9957d068...98176b9aaa13)
@@ -95,9 +95,7 @@ async fn a_review_by_a_stranger_waits_until_a_maintainer_takes_it() {
     w.stranger().reviews_lines(REPO, pull, Verdict::RequestsChanges, "", &[NOTE]).unwrap();
     w.settle().await;
     assert_eq!(w.only_pull().head_sha, head, "a stranger starts nothing");
-    assert_snapshot!(w.last_words(pull), @r"
-    Thank you for the review, hubot-fan. Its 1 point waits until someone with write access comments `/gander take @hubot-fan`.
-    ");
+    assert_snapshot!(w.last_words(pull), @"Thank you for the review, hubot-fan. Its 1 point waits until someone with write access comments `/gander take @hubot-fan`.");
 
     w.says(pull, "/gander take @hubot-fan").await;
     assert_ne!(w.only_pull().head_sha, head);
@@ -176,7 +174,7 @@ async fn a_round_that_finds_nothing_leaves_the_pull_request_and_says_so() {
     let head = w.only_pull().head_sha;
     w.says(pull, "/gander revise quote it").await;
     assert_eq!((w.only_pull().head_sha, w.only_pull().state.as_str()), (head, "open"));
-    assert_snapshot!(w.last_words(pull), @r"
+    assert_snapshot!(w.last_words(pull), @"
     @mona The model found nothing to change. In its words:
 
     ```text
@@ -214,7 +212,7 @@ async fn commands_of_the_review_say_where_they_belong() {
     for verb in ["revise quote it", "take @mona", "approve 0123456789ab", "go"] {
         w.says(issue, &format!("/gander {verb}")).await;
     }
-    assert_snapshot!(w.comments(issue).join("\n=====\n"), @r"
+    assert_snapshot!(w.comments(issue).join("\n=====\n"), @"
     `revise` works on an open pull request of Gander's, and this is none. `/gander status` shows what there is.
     =====
     `take` works on an open pull request of Gander's, and this is none. `/gander status` shows what there is.
