@@ -564,12 +564,6 @@ async fn what_the_runner_does_not_know_is_refused_with_its_line_before_anything_
         (one_job(run).replace("{}\n", "{ code: read }\n"), 2, "`code`"),
         (one_job(run).replace("  one:", "  one:\n    needs: [two]"), 4, "`two`"),
         (one_job(run).replace("  one:", "  one:\n    needs: one"), 4, "circle"),
-        (
-            one_job(run)
-                .replace("jobs:", "concurrency: { group: a, cancel-in-progress: true }\njobs:"),
-            3,
-            "cancels",
-        ),
         (one_job(run).replace("jobs:", "job:"), 3, "`job`"),
     ] {
         let workflow = format!("{ON}{workflow}");
@@ -680,6 +674,43 @@ async fn only_a_file_on_the_default_branch_that_listens_is_started() {
     let none = world.client.get(&of("other.yml")).await.expect(200);
     assert_eq!(none["total_count"], 0);
     world.client.get(&of("nothing.yml")).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_push_and_a_pull_request_start_what_listens_once_somebody_runs_it() {
+    let listens = "on: { push: { branches: [main] }, pull_request: }\n";
+    let says = "- uses: CHECKOUT\n- run: \
+                echo \"$GITHUB_EVENT_NAME $GITHUB_REF $GITHUB_BASE_REF:$GITHUB_HEAD_REF $(cat a) $(cat b)\"";
+    let workflow = format!("{listens}{}", one_job(&says.replace("CHECKOUT", CHECKOUT)));
+    let workflow = workflow.replace("permissions: {}", "permissions: { contents: read }");
+    let world = World::new(&[(PATH, &workflow), ("a", "old"), ("b", "old")]).await;
+    let mona = world.emulator.person("mona");
+    mona.pushes(REPO, "main", "Unheard", &[("a", Some("older"))]).unwrap();
+    assert_eq!(world.run_queued().await.len(), 0, "nobody would have run it");
+    Runner::new(&world.emulator, world.setup.clone()).hears_pushes();
+
+    let head = mona.pushes(REPO, "side", "Side", &[("a", Some("new"))]).unwrap();
+    assert_eq!(world.run_queued().await.len(), 0, "only pushes to main are heard");
+    mona.opens_pull(REPO, "New a", "", "side", "main").unwrap();
+    let base = mona.pushes(REPO, "main", "New b", &[("b", Some("new"))]).unwrap();
+    let reports = world.run_queued().await;
+    let [pull, push] = reports.as_slice() else { panic!("{reports:?}") };
+    let log = &job(pull, "one").log;
+    assert!(log.contains("\npull_request refs/pull/1/merge main:side new old\n"), "{log}");
+    let log = &job(push, "one").log;
+    assert!(log.contains("\npush refs/heads/main : older new\n"), "{log}");
+    // What was checked is the merge; what it is said of is the head.
+    for (sha, title) in [(head, "New a"), (base, "New b")] {
+        let runs = world.runs(&format!("?head_sha={sha}")).await;
+        assert_eq!(runs[0]["display_title"], title, "{runs:?}");
+        let check = &world.emulator.check_runs(REPO, &sha)[0];
+        assert_eq!((&*check.name, check.conclusion.as_deref()), ("one", Some("success")));
+    }
+    // On both sides: it cannot be merged, so there is nothing to run on.
+    mona.pushes(REPO, "main", "Newer a", &[("a", Some("newest"))]).unwrap();
+    assert_eq!(world.run_queued().await.len(), 1);
+    mona.pushes(REPO, "side", "Too", &[("b", Some("mine"))]).unwrap();
+    assert_eq!(world.run_queued().await.len(), 0);
 }
 
 #[tokio::test]

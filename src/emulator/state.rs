@@ -14,7 +14,7 @@ use serde_json::Value;
 use url::Url;
 
 pub(crate) use self::reviews::{LastEdit, Review, ReviewComment, Side, Spot};
-pub(crate) use self::runs::{Artifact, Job, JobStep, WorkflowRun};
+pub(crate) use self::runs::{Artifact, Job, JobStep, TestMerge, WorkflowRun};
 use super::deliveries::Hooks;
 use super::downloads::Downloads;
 use super::exchange::Exchange;
@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) hooks: Hooks,
     pub(crate) faults: Faults,
     pub(crate) limits: Limits,
+    /// Whether pushes and pull requests start workflows.
+    pub(crate) workflows_hear: bool,
     pub(crate) downloads: Downloads,
     pub(crate) timeline: Vec<Happening>,
     /// Apps made on a page, whose secrets nobody has fetched yet.
@@ -354,6 +356,7 @@ impl State {
             faults: Faults::default(),
             limits: Limits::default(),
             downloads: Downloads::default(),
+            workflows_hear: false,
             timeline: Vec::new(),
             unclaimed: Vec::new(),
             browser: None,

@@ -104,13 +104,14 @@ pub fn has_unreleased_notes(text: &str) -> bool {
 
 /// What one commit adds: its line, and one more for what it breaks.
 fn lines(change: &Change) -> Vec<(Group, String)> {
-    let credit = credit(change);
+    let (_, numbers) = without_numbers(change.title());
+    let credit = credit(change, numbers);
     let line = |words: &str| format!("- {}{credit}", inline(words, LINE));
     let Some(commit) = parsed(&change.message) else {
-        let title = without_number(change.title(), change);
+        let (title, _) = without_numbers(change.title());
         return vec![(Group::Changed, line(title))];
     };
-    let mut words = without_number(commit.description(), change).to_owned();
+    let mut words = without_numbers(commit.description()).0.to_owned();
     if let Some(scope) = commit.scope() {
         words = format!("{scope}: {words}");
     }
@@ -133,19 +134,28 @@ fn lines(change: &Change) -> Vec<(Group, String)> {
     lines
 }
 
-/// `(#12, `@mona`, AI)`. In code, so that nobody is notified.
-fn credit(change: &Change) -> String {
-    let pull = change.pull.map(|pull| format!("#{pull}"));
+/// `(#7, #12, `@mona`, written by AI)`. Names in code, so that nobody is notified.
+fn credit(change: &Change, numbers: Vec<u64>) -> String {
+    let mut numbers: BTreeSet<u64> = numbers.into_iter().collect();
+    numbers.extend(change.pull.map(|pull| pull.0));
+    let numbers = numbers.into_iter().map(|number| format!("#{number}"));
     let author = change.author.as_ref().map(|author| format!("`@{author}`"));
     let model = change.by_model.then(|| "written by AI".to_owned());
-    let parts: Vec<String> = [pull, author, model].into_iter().flatten().collect();
+    let parts: Vec<String> = numbers.chain(author).chain(model).collect();
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }
 
-/// GitHub puts the pull request's number behind the title of what it squashes.
-fn without_number<'a>(words: &'a str, change: &Change) -> &'a str {
-    let mark = change.pull.map(|pull| format!("(#{pull})"));
-    mark.and_then(|mark| words.trim_end().strip_suffix(&mark)).unwrap_or(words).trim_end()
+/// A title without the numbers behind it, as `(#7) (#12)`: the issue's, and the pull request's that
+/// GitHub puts behind what it squashes.
+fn without_numbers(title: &str) -> (&str, Vec<u64>) {
+    let (mut words, mut numbers) = (title.trim_end(), Vec::new());
+    while let Some((before, number)) = words.strip_suffix(')').and_then(|it| it.rsplit_once("(#"))
+        && let Ok(number) = number.parse()
+    {
+        words = before.trim_end();
+        numbers.push(number);
+    }
+    (words, numbers)
 }
 
 #[cfg(test)]
@@ -158,7 +168,7 @@ mod tests {
     #[test]
     fn changes_are_grouped_credited_and_what_a_model_wrote_is_marked() {
         let changes = [
-            change("feat(api): paging (#11)", 11, "mona"),
+            change("feat(api): paging (#7) (#11)", 11, "mona"),
             change(
                 "fix: the crash @everyone (#12)\n\nAssisted-by: Gander 0.1.0 (x)",
                 12,
@@ -178,7 +188,7 @@ mod tests {
         assert_eq!(
             notes(&changes),
             "### Breaking\n\n- drop Rust 1.80 (#13, `@hubot`)\n- the old one is gone (#14, `@hubot`)\n\n\
-             ### Added\n\n- api: paging (#11, `@mona`)\n- new door (#14, `@hubot`)\n\n\
+             ### Added\n\n- api: paging (#7, #11, `@mona`)\n- new door (#14, `@hubot`)\n\n\
              ### Fixed\n\n- the crash `@everyone` (#12, `@gander[bot]`, written by AI)\n\n\
              ### Changed\n\n- Mend the roof\n\n\
              One change that users do not notice."

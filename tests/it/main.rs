@@ -21,5 +21,6 @@ mod hostile_github;
 mod hostile_model;
 mod red_ci;
 mod release_proposed;
+mod release_published;
 mod review;
 mod webhooks;

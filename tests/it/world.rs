@@ -145,8 +145,17 @@ impl World {
     }
 
     pub async fn with_spec(files: Vec<(String, Vec<u8>)>, spec: AppSpec) -> Self {
+        Self::beginning_at(BEGINNING, files, spec).await
+    }
+
+    /// For stories in which other processes look at their own clock.
+    pub async fn beginning_today(files: Vec<(String, Vec<u8>)>) -> Self {
+        Self::beginning_at(Clock::system().now().0, files, app_spec()).await
+    }
+
+    async fn beginning_at(at: i64, files: Vec<(String, Vec<u8>)>, spec: AppSpec) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let now = Arc::new(AtomicI64::new(BEGINNING));
+        let now = Arc::new(AtomicI64::new(at));
         let shown = Arc::clone(&now);
         let clock = Arc::new(move || shown.load(Ordering::SeqCst));
         let (emulator, app) = github(directory.path(), clock, files, spec).await;
@@ -309,6 +318,11 @@ impl World {
     pub fn nothing_was_published(&self) {
         assert_eq!(self.emulator.pulls(REPO), [], "{}", self.timeline());
         assert_eq!(self.our_branches(), [] as [&str; 0]);
+    }
+
+    /// Where everything of this world lies.
+    pub fn folder(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Where Gander keeps its things.

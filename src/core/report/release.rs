@@ -223,7 +223,7 @@ pub fn answer(answer: &Answer, prefix: &str) -> String {
 pub fn headline(release: &Release) -> String {
     let tag = release.plan.as_ref().map_or("a release", |plan| plan.tag.as_str());
     match &release.stage {
-        Stage::Queued => "**Waiting** for the release before it".to_owned(),
+        Stage::Queued => "**Waiting** for its turn".to_owned(),
         Stage::Planning => "**Working out** version and changelog".to_owned(),
         Stage::Proposing => format!("**Opening** the pull request for {tag}"),
         Stage::Refreshing { .. } => {
@@ -393,16 +393,16 @@ fn why_it_ended(ending: &Ending, release: &Release, setting: &Setting) -> String
             format!("There is no commit on `{}` that could be released.", release.base)
         }
         Ending::Failed { why } => {
-            let where_to = match &release.merged {
-                Some(merged) => format!(
-                    "`{}` is merged, and nothing of it has to be approved again. ",
-                    merged.commit.short()
-                ),
-                None => String::new(),
-            };
+            let merged = release.merged.as_ref();
+            let merged = merged
+                .map_or(String::new(), |it| format!("`{}` is merged. ", it.commit.short()));
+            let run = release.run.map_or(String::new(), |run| {
+                let page = format!("{}/{}/actions/runs/{run}", setting.web, release.place.name);
+                format!("[The run]({page}) says what stopped it. ")
+            });
             format!(
-                "{}\n\n{where_to}When it is mended, `{prefix} release retry` goes on from there: what \
-                 is published already is not published twice.",
+                "{}\n\n{run}{merged}When it is mended, `{prefix} release retry` goes on from there: \
+                 what is published already is not published twice.",
                 boxed(why, 2000)
             )
         }

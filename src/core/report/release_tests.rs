@@ -183,13 +183,13 @@ fn what_stands_in_the_way_names_the_person_and_the_next_step() {
 }
 
 #[test]
-fn a_failure_after_the_merge_says_that_nothing_is_approved_anew() {
+fn a_failure_after_the_merge_says_what_is_done_and_how_to_go_on() {
     let mut failed = release(Stage::Done(Ending::Failed { why: "run 77 ended".into() }));
     assert!(!status_comment(&failed, &setting()).contains("approved again"));
     failed.merged = Some(Merged { commit: sha("f"), by: None });
     let status = status_comment(&failed, &setting());
     assert!(
-        status.contains("`ffffffffffff` is merged, and nothing of it has to be approved again.")
+        status.contains("`ffffffffffff` is merged. When it is mended, `/gander release retry`")
     );
     assert!(status.contains("`/gander release retry` goes on from there"), "{status}");
 }

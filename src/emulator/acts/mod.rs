@@ -139,7 +139,12 @@ fn fire_about(
     };
     let event = Event { name, action: Some(action), repository, actor, payload, only: None };
     hooks::fire(state, &event);
-    Ok(())
+    match name {
+        "pull_request" => {
+            dispatch::heard_pull_request(state, repository, number, action, actor, &event.payload)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A webhook's issue does not say who closed it.

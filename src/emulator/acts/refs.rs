@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::dispatch::heard_push;
 use super::follow::synchronize;
 use super::{Presence, checks, set_presence};
 use crate::emulator::Trouble;
@@ -69,6 +70,7 @@ fn announce(
     let Some(branch) = name.strip_prefix("refs/heads/") else { return Ok(()) };
     match after {
         Some(sha) => {
+            heard_push(state, repository, branch, sha, actor, &push.payload)?;
             checks::open_suites(state, repository, branch, sha, actor)?;
             synchronize(state, repository, branch, before, sha, actor)
         }

@@ -12,10 +12,10 @@ use crate::emulator::Trouble;
 use crate::emulator::hooks::{self, Event};
 use crate::emulator::jobs::actions_app;
 use crate::emulator::shapes::{repository_page, runs as shapes};
-use crate::emulator::state::{Artifact, Job, JobStep, State, WorkflowRun};
+use crate::emulator::state::{Artifact, Job, JobStep, State, TestMerge, WorkflowRun};
 
 /// A run to start.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct NewRun {
     pub(crate) name: String,
     pub(crate) path: String,
@@ -25,6 +25,7 @@ pub(crate) struct NewRun {
     pub(crate) inputs: BTreeMap<String, String>,
     pub(crate) head_branch: Option<String>,
     pub(crate) head_sha: String,
+    pub(crate) merge: Option<TestMerge>,
     pub(crate) actor: u64,
 }
 
@@ -57,6 +58,7 @@ pub(crate) fn draft_run(
         inputs: new.inputs,
         head_branch: new.head_branch,
         head_sha: new.head_sha,
+        merge: new.merge,
         number,
         attempt: 1,
         actor: new.actor,

@@ -102,14 +102,14 @@ pub(crate) async fn run(
 
 fn wanted(bench: &Bench<'_>, asked: Option<&str>) -> Result<Wanted, Trouble> {
     let Some(asked) = asked else {
-        let sha = &bench.run.head_sha;
-        let branch = bench.run.head_branch.clone().unwrap_or_default();
-        return Ok(Wanted {
-            refspec: format!("+{sha}:refs/remotes/origin/{branch}"),
-            beside: Some(sha.clone()),
-            branch: Some(branch),
-            start: sha.clone(),
-        });
+        let (sha, reference) = (bench.run.commit().to_owned(), bench.run.reference());
+        let branch = reference.strip_prefix("refs/heads/").map(str::to_owned);
+        let here = match &branch {
+            Some(branch) => format!("refs/remotes/origin/{branch}"),
+            None => reference.replacen("refs/", "refs/remotes/", 1),
+        };
+        let (refspec, beside) = (format!("+{sha}:{here}"), Some(sha.clone()));
+        return Ok(Wanted { refspec, beside, branch, start: sha });
     };
     let full = asked.len() == 40 && asked.bytes().all(|b| b.is_ascii_hexdigit());
     if full {

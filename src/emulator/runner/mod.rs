@@ -126,6 +126,12 @@ impl Runner {
         Self { emulator: emulator.clone(), setup }
     }
 
+    /// From now on pushes and pull requests start workflows in the box, too, as on GitHub. Without a
+    /// runner nobody would ever end them, so the box does not do it by itself.
+    pub fn hears_pushes(&self) {
+        self.emulator.lock().workflows_hear = true;
+    }
+
     /// Executes runs until none waits, oldest first. Of runs that wait for the same concurrency
     /// group only the newest is kept, as on GitHub.
     ///
@@ -176,7 +182,7 @@ impl Runner {
         let text = {
             let state = self.emulator.lock();
             let known = state.repository(repository).map_err(|trouble| trouble.to_string())?;
-            let entry = known.git.entry(&run.head_sha, &run.path);
+            let entry = known.git.entry(run.commit(), &run.path);
             entry.and_then(|entry| known.git.read("blob", &entry.sha))
         };
         let text = text.ok_or_else(|| format!("{} is not there", run.path))?;

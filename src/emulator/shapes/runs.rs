@@ -161,20 +161,24 @@ pub(crate) fn artifact(
 /// What every expression of a run sees: `github`, without what belongs to a job, and `inputs`.
 pub(crate) fn sight(state: &State, repository: &Repository, run: &WorkflowRun) -> Sight {
     let name = state.full_name(repository);
-    let branch = run.head_branch.clone().unwrap_or_default();
-    let head = format!("refs/heads/{branch}");
+    let reference = run.reference();
+    let short = reference.trim_start_matches("refs/heads/").trim_start_matches("refs/pull/");
+    let (base, head) = match &run.merge {
+        Some(merge) => (&*merge.base_branch, run.head_branch.as_deref().unwrap_or_default()),
+        None => ("", ""),
+    };
     let web = state.web.as_str().trim_end_matches('/');
     let github = json!({
         "actor": state.login(Some(run.actor)),
         "actor_id": run.actor.to_string(),
         "api_url": api(state, ""),
-        "base_ref": "",
+        "base_ref": base,
         "event": run.payload,
         "event_name": run.event,
         "graphql_url": format!("{web}/api/graphql"),
-        "head_ref": "",
-        "ref": head,
-        "ref_name": branch,
+        "head_ref": head,
+        "ref": reference,
+        "ref_name": short,
         "ref_protected": false,
         "ref_type": "branch",
         "repository": name,
@@ -187,11 +191,11 @@ pub(crate) fn sight(state: &State, repository: &Repository, run: &WorkflowRun) -
         "run_id": run.id.to_string(),
         "run_number": run.number.to_string(),
         "server_url": web,
-        "sha": run.head_sha,
+        "sha": run.commit(),
         "triggering_actor": state.login(Some(run.actor)),
         "workflow": run.name,
-        "workflow_ref": format!("{name}/{}@{head}", run.path),
-        "workflow_sha": run.head_sha,
+        "workflow_ref": format!("{name}/{}@{reference}", run.path),
+        "workflow_sha": run.commit(),
     });
     let mut contexts = Map::new();
     contexts.insert("github".to_owned(), github);

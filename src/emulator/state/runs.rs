@@ -21,6 +21,8 @@ pub(crate) struct WorkflowRun {
     pub(crate) inputs: BTreeMap<String, String>,
     pub(crate) head_branch: Option<String>,
     pub(crate) head_sha: String,
+    /// What it runs on, where that is not the head itself but its merge into the base.
+    pub(crate) merge: Option<TestMerge>,
     pub(crate) number: u64,
     pub(crate) attempt: u64,
     pub(crate) actor: u64,
@@ -32,6 +34,14 @@ pub(crate) struct WorkflowRun {
     pub(crate) created_at: i64,
     pub(crate) started_at: i64,
     pub(crate) updated_at: i64,
+}
+
+/// A pull request as it would be merged.
+#[derive(Clone)]
+pub(crate) struct TestMerge {
+    pub(crate) pull: u64,
+    pub(crate) commit: String,
+    pub(crate) base_branch: String,
 }
 
 #[derive(Clone)]
@@ -76,6 +86,19 @@ impl Artifact {
 }
 
 impl WorkflowRun {
+    /// The commit whose files it sees.
+    pub(crate) fn commit(&self) -> &str {
+        self.merge.as_ref().map_or(&self.head_sha, |merge| &merge.commit)
+    }
+
+    /// The ref that it runs for, in full.
+    pub(crate) fn reference(&self) -> String {
+        match &self.merge {
+            Some(merge) => format!("refs/pull/{}/merge", merge.pull),
+            None => format!("refs/heads/{}", self.head_branch.as_deref().unwrap_or_default()),
+        }
+    }
+
     /// How the run ended, as its jobs did; `None` while one of them has not.
     pub(crate) fn verdict(&self) -> Option<&'static str> {
         let ended =

@@ -1,7 +1,7 @@
 //! What a workflow listens to.
 //!
-//! What holds: only dispatches start runs in the box; other events may be listened to, and are
-//! not heard.
+//! What holds: dispatches, pushes and pull requests start runs in the box; other events may be
+//! listened to, and are not heard.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,10 @@ pub(crate) struct Triggers {
     /// The types that are heard; an empty list hears all.
     pub(crate) repository_dispatch: Option<Vec<String>>,
     pub(crate) workflow_dispatch: Option<Vec<InputSpec>>,
+    /// The branches whose pushes are heard; an empty list hears all.
+    pub(crate) push: Option<Vec<String>>,
+    /// The branches whose pull requests are heard; an empty list hears all.
+    pub(crate) pull_request: Option<Vec<String>>,
 }
 
 /// One input of `workflow_dispatch`.
@@ -32,7 +36,7 @@ pub(crate) enum InputKind {
 }
 
 /// What else GitHub's workflows can listen to.
-const EVENTS: [&str; 31] = [
+const EVENTS: [&str; 29] = [
     "branch_protection_rule",
     "check_run",
     "check_suite",
@@ -52,11 +56,9 @@ const EVENTS: [&str; 31] = [
     "milestone",
     "page_build",
     "public",
-    "pull_request",
     "pull_request_review",
     "pull_request_review_comment",
     "pull_request_target",
-    "push",
     "registry_package",
     "release",
     "schedule",
@@ -107,6 +109,8 @@ impl Triggers {
                 }
                 self.workflow_dispatch = Some(inputs);
             }
+            "push" => self.push = Some(branches(event, node)?),
+            "pull_request" => self.pull_request = Some(branches(event, node)?),
             other if EVENTS.contains(&other) => {}
             other => return Err(Fault::new(line, format!("the event `{other}` is not known"))),
         }
@@ -116,7 +120,38 @@ impl Triggers {
     /// Whether a `repository_dispatch` of this type is heard.
     pub(crate) fn hears(&self, event_type: &str) -> bool {
         let types = self.repository_dispatch.as_ref();
-        types.is_some_and(|types| types.is_empty() || types.iter().any(|one| one == event_type))
+        heard(types, event_type)
+    }
+
+    /// Whether a push to this branch is heard.
+    pub(crate) fn hears_push(&self, branch: &str) -> bool {
+        heard(self.push.as_ref(), branch)
+    }
+
+    /// Whether a pull request into this branch is heard.
+    pub(crate) fn hears_pull_request(&self, base: &str) -> bool {
+        heard(self.pull_request.as_ref(), base)
+    }
+}
+
+fn heard(names: Option<&Vec<String>>, name: &str) -> bool {
+    names.is_some_and(|names| names.is_empty() || names.iter().any(|one| one == name))
+}
+
+/// The branches that an event is heard for.
+fn branches(event: &str, node: Option<&Node>) -> Result<Vec<String>, Fault> {
+    let Some(node) = node.filter(|node| !matches!(node.content, Content::Null)) else {
+        return Ok(Vec::new());
+    };
+    let fields = node.fields(&format!("`{event}`"), &["branches"])?;
+    let Some(node) = fields.get("branches") else { return Ok(Vec::new()) };
+    let names = node.texts("`branches`")?;
+    match names.iter().find(|name| name.contains(['*', '?', '+', '[', '!'])) {
+        Some(pattern) => {
+            let says = format!("the pattern `{pattern}` is not understood; name branches in full");
+            Err(Fault::new(node.line, says))
+        }
+        None => Ok(names),
     }
 }
 

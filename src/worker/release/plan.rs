@@ -232,6 +232,12 @@ impl Worker {
                 asked += 1;
                 change.pull = self.parts.forge.pull_with(place, &change.sha).await?;
             }
+            // Whoever merges may word the message anew.
+            if let Some(pull) = change.pull
+                && !self.fixed_with(place, pull).await?.is_empty()
+            {
+                change.by_model = true;
+            }
             changes.push(change);
         }
         Ok(changes)
@@ -243,14 +249,19 @@ impl Worker {
         let mut fixed: BTreeSet<Number> = BTreeSet::new();
         let pulls: BTreeSet<Number> = changes.iter().filter_map(|change| change.pull).collect();
         for pull in pulls {
-            let jobs = self.parts.store.jobs_on(place.repo, pull).await?;
-            let of_pull = jobs
-                .iter()
-                .filter(|stored| stored.job.pull.as_ref().is_some_and(|it| it.number == pull));
-            fixed.extend(of_pull.map(|stored| stored.job.subject));
+            fixed.extend(self.fixed_with(place, pull).await?);
         }
         fixed.extend(changes.iter().flat_map(|change| closed_by(&change.message)));
         Ok(fixed.into_iter().collect())
+    }
+
+    /// The issues that a pull request of Gander's fixes; none for those of others.
+    async fn fixed_with(&self, place: &Place, pull: Number) -> Result<Vec<Number>, Fault> {
+        let jobs = self.parts.store.jobs_on(place.repo, pull).await?;
+        let of_pull = jobs
+            .iter()
+            .filter(|stored| stored.job.pull.as_ref().is_some_and(|it| it.number == pull));
+        Ok(of_pull.map(|stored| stored.job.subject).collect())
     }
 
     fn date(&self) -> String {

@@ -77,10 +77,7 @@ impl Worker {
             Some(url) => Fact::Published { attempt, url },
             None => {
                 let how = run.conclusion.as_deref().unwrap_or("no conclusion");
-                let why = format!(
-                    "The release run ended with {how}, and {tag} is not out: {}",
-                    run.html_url
-                );
+                let why = format!("The release run ended with {how}, and {tag} is not out.");
                 Fact::RunFailed { attempt, why }
             }
         })

@@ -1,0 +1,354 @@
+//! From an approved release pull request to a published release, with the workflows that we ship
+//! run as real processes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gander::core::examples::{ACTION_MISSING, DIGEST_MISSING, Example};
+use gander::emulator::{Emulator, Foreign, Requirement, RunReport, Runner, Setup, Verdict};
+
+use insta::assert_snapshot;
+use tempfile::TempDir;
+
+use crate::world::{self, REPO, World, good_fix, visible};
+
+/// The commit of the Action that the workflows name.
+const ACTION: &str = "6666666666666666666666666666666666666666";
+const RULES: &str = "[verify]\ncommands = [\"sh check.sh\"]\n\n[release]\n\
+                     build = [\"sh build.sh\"]\nartifacts = [\"dist/*\"]\n";
+
+/// A repository with our workflows, whose runs are real.
+struct Shop {
+    w: World,
+    runner: Runner,
+    folder: TempDir,
+}
+
+/// The program, packed as `make dist` packs it; says its address and SHA-256.
+fn packed(folder: &Path) -> (String, String) {
+    let name = format!("gander-0.1.0-{}-linux", std::env::consts::ARCH);
+    std::fs::create_dir(folder.join(&name)).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_gander"), folder.join(&name).join("gander")).unwrap();
+    let script = format!("tar -c {name} | gzip -1 > gander.tar.gz && sha256sum gander.tar.gz");
+    let done = std::process::Command::new("sh").args(["-c", &script]).current_dir(folder).output();
+    let sum = String::from_utf8(done.unwrap().stdout).unwrap();
+    let url = format!("file://{}/gander.tar.gz", folder.display());
+    (url, sum.split(' ').next().unwrap().to_owned())
+}
+
+/// A workflow of ours, its hashes filled in, the download taken from this disk.
+fn filled(example: Example, (url, sum): &(String, String)) -> String {
+    let sum = format!("{sum}\n          url: {url}");
+    example.text().replace(ACTION_MISSING, ACTION).replace(DIGEST_MISSING, &sum)
+}
+
+fn runner(emulator: &Emulator, folder: &Path) -> Runner {
+    let text = Example::Release.text();
+    let pinned = |foreign: Foreign| {
+        let (_, rest) = text.split_once(&format!("{}@", foreign.name())).unwrap();
+        (foreign, rest[..40].to_owned())
+    };
+    let all = [Foreign::Checkout, Foreign::UploadArtifact, Foreign::DownloadArtifact];
+    let house = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let uses = format!("gander-app/gander/action@{ACTION}");
+    std::fs::create_dir(folder.join("jobs")).unwrap();
+    let setup = Setup {
+        actions: BTreeMap::from([(uses, house.join("action"))]),
+        foreign: all.map(pinned).to_vec(),
+        work: folder.join("jobs"),
+        path: std::env::var_os("PATH").unwrap(),
+    };
+    Runner::new(emulator, setup)
+}
+
+impl Shop {
+    async fn opened() -> Self {
+        Self::with(RULES, |_| "sh check.sh\nmkdir dist && cp count.sh dist/\n".to_owned()).await
+    }
+
+    /// With these rules, and a build script that may look at a folder of this story.
+    async fn with(rules: &str, build: impl Fn(&Path) -> String) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (pack, build) = (packed(folder.path()), build(folder.path()));
+        let mut files = world::off_by_one();
+        files.retain(|(path, _)| *path != ".github/gander.toml");
+        let (test, release) = (filled(Example::Test, &pack), filled(Example::Release, &pack));
+        files.extend([
+            (".github/gander.toml", rules),
+            (Example::Test.path(), &test),
+            (Example::Release.path(), &release),
+            ("build.sh", &build),
+            ("VERSION", "1.1.0\n"),
+        ]);
+        let w = World::beginning_today(world::owned(files)).await;
+        let runner = runner(&w.emulator, w.folder());
+        runner.hears_pushes();
+        w.emulator.require_checks(REPO, "main", &["Test"], Requirement::Protection).unwrap();
+        Self { w, runner, folder }
+    }
+
+    /// The world and its workflows come to rest.
+    async fn settle(&self) -> Vec<RunReport> {
+        let mut reports = Vec::new();
+        loop {
+            self.w.settle().await;
+            let ran = self.runner.run_queued().await.unwrap();
+            if ran.is_empty() {
+                return reports;
+            }
+            ran.iter().for_each(|report| assert_eq!(report.fault, None));
+            reports.extend(ran);
+        }
+    }
+
+    async fn says(&self, number: u64, words: &str) {
+        self.w.owner().comments(REPO, number, words).unwrap();
+        self.settle().await;
+    }
+
+    /// The owner approves the pull request that stands open.
+    async fn approves(&self) -> Vec<RunReport> {
+        let open = self.w.emulator.pulls(REPO).into_iter().find(|pull| pull.state == "open");
+        let number = open.unwrap().number;
+        self.w.owner().reviews(REPO, number, Verdict::Approves, "").unwrap();
+        self.settle().await
+    }
+
+    /// An issue, fixed and merged.
+    async fn fixed(&self) -> u64 {
+        self.w.model.will(good_fix());
+        let issue = self.w.reported();
+        self.w.maintainer().comments(REPO, issue, "/gander fix").unwrap();
+        self.settle().await;
+        self.approves().await;
+        assert!(self.w.only_pull().merged, "{}", self.w.timeline());
+        issue
+    }
+
+    /// What people saw happen since, with every commit called by one name: it is another each time.
+    fn since(&self, before: &str) -> String {
+        let timeline = self.w.timeline();
+        let web = self.w.emulator.web_url();
+        let since = timeline.strip_prefix(before).unwrap();
+        unnamed(&since.replace(web.as_str().trim_end_matches('/'), "https://github.test"))
+    }
+}
+
+/// A text with every commit called by one name.
+fn unnamed(text: &str) -> String {
+    let is_commit = |word: &str| {
+        matches!(word.len(), 12 | 40) && word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let name = if is_commit(bare) { "COMMIT" } else { bare };
+        words.push(format!("{name}{}", &word[bare.len()..]));
+    }
+    words.concat()
+}
+
+#[tokio::test]
+async fn an_approved_release_is_tested_built_published_and_told() {
+    let shop = Shop::opened().await;
+    let issue = shop.fixed().await;
+    let wish = shop.w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();
+    let before = shop.w.timeline();
+    shop.says(wish, "/gander release").await;
+    let pull = shop.w.emulator.pulls(REPO).pop().unwrap();
+    assert_snapshot!(unnamed(&visible(&pull.body)), @"
+    Approving `COMMIT` merges it into `main` **and releases v1.1.0**.
+
+    | | |
+    |---|---|
+    | version | **1.1.0** |
+    | why | the first release; the version stands in `VERSION` |
+    | last release | none, this is the first |
+    | made on | `main` at `COMMIT` |
+    | changes | `CHANGELOG.md` |
+
+    ## What is in it
+
+    ### Fixed
+
+    - Count is one too low (#1, #2, `@gander[bot]`, written by AI)
+
+    ### Changed
+
+    - Start widgets (`@acme`)
+
+    ---
+    <sub>Want another version? `/gander release 1.2.3` (or `major`, `minor`, `patch`). Other words? Edit `CHANGELOG.md` on this branch: no edit is overwritten, and the approval is for what stands there then. Close this to release nothing. Asked for by acme · Gander 0.1.0 · release 7akfi67z2agd · 17:02 UTC</sub>
+    ");
+    let ran = shop.approves().await;
+    assert_snapshot!(shop.since(&before), @"
+    acme commented on #3: /gander release
+    gander[bot] reacted with eyes to a comment on #3
+    gander[bot] commented on #3: **Waiting** for its turn
+    gander[bot] edited a comment on #3: **Working out** version and changelog
+    gander[bot] edited a comment on #3: **Opening** the pull request for v1.1.0
+    gander[bot] created branch gander/release-main-7akfi67z2agd with 1 commit
+    gander[bot] opened pull request #4: chore(release): v1.1.0 (gander/release-main-7akfi67z2agd into main)
+    gander[bot] labeled #4 gander:release
+    gander[bot] edited a comment on #3: **Ready for approval**: v1.1.0 in #4
+    gander[bot] commented on #3: @acme #4 would release v1.1.0. Its diff is the plan.
+    gander[bot] started workflow Gander test
+    github-actions[bot] started check Test
+    github-actions[bot] finished check Test: success
+    gander[bot] finished workflow Gander test: success
+    acme reviewed #4: approved
+    gander[bot] edited a comment on #3: **Merging** `COMMIT` for v1.1.0
+    gander[bot] merged #4 into main
+    gander[bot] pushed 1 commit to main
+    gander[bot] edited a comment on #3: **Starting** the run that publishes v1.1.0
+    gander[bot] dispatched gander-release
+    gander[bot] edited a comment on #3: **Publishing** v1.1.0
+    gander[bot] edited a comment on #3: **Publishing** v1.1.0 (run 20000000005)
+    gander[bot] started workflow Gander test
+    github-actions[bot] started check Test
+    github-actions[bot] finished check Test: success
+    gander[bot] finished workflow Gander test: success
+    gander[bot] started workflow Gander release
+    github-actions[bot] started check Test
+    github-actions[bot] finished check Test: success
+    github-actions[bot] started check Build
+    github-actions[bot] finished check Build: success
+    github-actions[bot] started check Publish
+    github-actions[bot] drafted release v1.1.0
+    github-actions[bot] uploaded count.sh to release v1.1.0
+    github-actions[bot] uploaded SHA256SUMS to release v1.1.0
+    github-actions[bot] created tag v1.1.0
+    github-actions[bot] published release v1.1.0
+    github-actions[bot] finished check Publish: success
+    gander[bot] finished workflow Gander release: success
+    gander[bot] edited a comment on #3: **Released** v1.1.0
+    gander[bot] commented on #3: @acme Released v1.1.0
+    gander[bot] commented on #1: Shipped in [v1.1.0](https://github.test/acme/widgets/releases/tag/v1.1.0).
+    ");
+    let release = ran.iter().find(|run| run.title == format!("gander release {}.1", pull.number));
+    let jobs = release.unwrap().jobs.iter().map(|job| (&*job.id, &*job.conclusion));
+    let wanted = ["test", "build", "publish"].map(|job| (job, "success"));
+    assert_eq!(jobs.collect::<Vec<_>>(), wanted);
+
+    let [out] = <[_; 1]>::try_from(shop.w.emulator.releases(REPO)).unwrap();
+    let main = shop.w.emulator.branches(REPO)["main"].clone();
+    assert_eq!(shop.w.emulator.tags(REPO), BTreeMap::from([("v1.1.0".to_owned(), main)]));
+    assert!(!out.draft);
+    assert_snapshot!(visible(&out.body), @"
+    ### Fixed
+
+    - Count is one too low (#1, #2, `@gander[bot]`, written by AI)
+
+    ### Changed
+
+    - Start widgets (`@acme`)
+
+    ---
+    <sub>Check the files: `sha256sum -c SHA256SUMS`. There is no provenance attestation.</sub>
+    ");
+    let count = shop.w.emulator.file(REPO, "main", "count.sh").unwrap();
+    let asset = out.assets.iter().find(|(name, _)| name == "count.sh");
+    assert_eq!(asset.unwrap().1, count, "what was built is what was merged");
+    assert!(shop.w.last_words(issue).starts_with("Shipped in [v1.1.0]("));
+    shop.w.ends().await;
+}
+
+#[tokio::test]
+async fn a_failed_run_is_said_and_can_be_taken_up_where_it_stopped() {
+    let build = |folder: &Path| {
+        let flag = folder.join("the-disk-has-room");
+        format!("test -e {} || exit 7\nmkdir dist && cp count.sh dist/\n", flag.display())
+    };
+    let shop = Shop::with(RULES, build).await;
+    shop.fixed().await;
+    let wish = shop.w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();
+    shop.says(wish, "/gander release 2.0.0").await;
+    shop.approves().await;
+    assert_snapshot!(unnamed(&shop.w.last_words(wish)), @"
+    @acme Stopped by a failure: v2.0.0
+
+    ```text
+    The release run ended with failure, and v2.0.0 is not out.
+    ```
+
+    [The run](https://github.test/acme/widgets/actions/runs/20000000005) says what stopped it. `COMMIT` is merged. When it is mended, `/gander release retry` goes on from there: what is published already is not published twice.
+    ");
+    assert_eq!(shop.w.emulator.releases(REPO), []);
+    assert!(shop.w.emulator.tags(REPO).is_empty());
+
+    std::fs::write(shop.folder.path().join("the-disk-has-room"), "").unwrap();
+    let before = shop.w.timeline();
+    shop.says(wish, "/gander release retry").await;
+    assert_snapshot!(shop.since(&before), @"
+    acme commented on #3: /gander release retry
+    gander[bot] edited a comment on #3: **Starting** the run that publishes v2.0.0
+    gander[bot] dispatched gander-release
+    gander[bot] edited a comment on #3: **Publishing** v2.0.0
+    gander[bot] edited a comment on #3: **Publishing** v2.0.0 (run 20000000006)
+    gander[bot] started workflow Gander release
+    github-actions[bot] started check Test
+    github-actions[bot] finished check Test: success
+    github-actions[bot] started check Build
+    github-actions[bot] finished check Build: success
+    github-actions[bot] started check Publish
+    github-actions[bot] drafted release v2.0.0
+    github-actions[bot] uploaded count.sh to release v2.0.0
+    github-actions[bot] uploaded SHA256SUMS to release v2.0.0
+    github-actions[bot] created tag v2.0.0
+    github-actions[bot] published release v2.0.0
+    github-actions[bot] finished check Publish: success
+    gander[bot] finished workflow Gander release: success
+    gander[bot] edited a comment on #3: **Released** v2.0.0
+    gander[bot] commented on #3: @acme Released v2.0.0
+    gander[bot] commented on #1: Shipped in [v2.0.0](https://github.test/acme/widgets/releases/tag/v2.0.0).
+    ");
+    assert_eq!(shop.w.emulator.releases(REPO).len(), 1);
+    shop.says(wish, "/gander release retry").await;
+    assert_snapshot!(shop.w.last_words(wish), @"There is nothing to retry: the last release here did not fail. `/gander release` begins one.");
+    shop.says(wish, "/gander release status").await;
+    assert_snapshot!(unnamed(&shop.w.last_words(wish)), @"- Released v2.0.0: https://github.test/acme/widgets/releases/tag/v2.0.0");
+    shop.w.ends().await;
+}
+
+#[tokio::test]
+async fn where_the_rules_say_so_a_merge_orders_the_release() {
+    let rules = format!("{RULES}on = \"merge\"\n");
+    let shop = Shop::with(&rules, |_| "mkdir dist && cp count.sh dist/\n".to_owned()).await;
+    shop.w.model.will(good_fix());
+    let issue = shop.w.reported();
+    shop.w.maintainer().comments(REPO, issue, "/gander fix").unwrap();
+    shop.settle().await;
+    let before = shop.w.timeline();
+    shop.approves().await;
+    assert_snapshot!(shop.since(&before), @"
+    acme reviewed #2: approved
+    gander[bot] edited a comment on #1: **Merging** `COMMIT`
+    gander[bot] merged #2 into main
+    gander[bot] closed #1
+    gander[bot] pushed 1 commit to main
+    gander[bot] deleted branch gander/1-vfuxini2iztf
+    gander[bot] edited a comment on #1: **Merged**, approved by acme
+    gander[bot] commented on #2: **Waiting** for its turn
+    gander[bot] edited a comment on #2: **Working out** version and changelog
+    gander[bot] edited a comment on #2: **Opening** the pull request for v1.1.0
+    gander[bot] created branch gander/release-main-etebsyuzdbwe with 1 commit
+    gander[bot] opened pull request #3: chore(release): v1.1.0 (gander/release-main-etebsyuzdbwe into main)
+    gander[bot] labeled #3 gander:release
+    gander[bot] edited a comment on #2: **Ready for approval**: v1.1.0 in #3
+    gander[bot] edited a comment on #2: **Ready for approval**: v1.1.0 in #3
+    gander[bot] edited #3
+    gander[bot] commented on #2: @mona #3 would release v1.1.0. Its diff is the plan.
+    gander[bot] started workflow Gander test
+    github-actions[bot] started check Test
+    github-actions[bot] finished check Test: success
+    gander[bot] finished workflow Gander test: success
+    gander[bot] started workflow Gander test
+    github-actions[bot] started check Test
+    github-actions[bot] finished check Test: success
+    gander[bot] finished workflow Gander test: success
+    ");
+    shop.approves().await;
+    assert_eq!(shop.w.emulator.releases(REPO)[0].tag, "v1.1.0");
+    assert!(shop.w.last_words(issue).starts_with("Shipped in [v1.1.0]("));
+    shop.w.ends().await;
+}
