@@ -283,7 +283,7 @@ async fn upload(
             let words = format!("{name} changed while it was being published");
             return Err(ActionError::Manifest(words));
         }
-        let kept = forge.upload(place, release, name, content.into()).await?;
+        let kept = forge.upload_asset(place, release, name, content.into()).await?;
         if kept.is_some_and(|kept| kept != sha256) {
             let next = "run this job again; the release is still a draft";
             return Err(ActionError::Upload { name: name.to_owned(), next });

@@ -1,7 +1,7 @@
 //! GraphQL, for the little that REST does not know.
 
 use http::Method;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 
 use super::{Call, Forge, ForgeError, JSON, Scope, payload, unreadable};
@@ -19,8 +19,8 @@ pub(super) fn url(api: &str) -> String {
 }
 
 impl Forge {
-    /// Sends a document. An answer with errors is a refusal, also where it has data.
-    pub(super) async fn graphql<T: DeserializeOwned>(
+    /// Asks. An answer with errors is a refusal, also where it has data.
+    pub(super) async fn query<T: DeserializeOwned>(
         &self,
         place: &Place,
         scope: Scope,
@@ -43,6 +43,18 @@ impl Forge {
             return Err(ForgeError::Refused { doing: doing.to_owned(), status, message });
         }
         answer.data.ok_or_else(|| unreadable(doing, "neither data nor errors"))
+    }
+
+    /// Changes something.
+    pub(super) async fn mutate(
+        &self,
+        place: &Place,
+        scope: Scope,
+        document: &str,
+        variables: Value,
+        doing: &str,
+    ) -> Result<(), ForgeError> {
+        self.query::<IgnoredAny>(place, scope, document, variables, doing).await.map(drop)
     }
 }
 

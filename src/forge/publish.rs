@@ -53,15 +53,15 @@ impl Forge {
         Ok(tree.sha)
     }
 
-    /// Makes a commit of a stored tree on top of `parent`. It is on no branch yet, so nobody sees it.
+    /// Makes a commit of a stored tree on top of these. It is on no branch yet, so nobody sees it.
     pub async fn create_commit(
         &self,
         place: &Place,
-        parent: &Sha,
+        parents: &[&Sha],
         tree: &Sha,
         message: &str,
     ) -> Result<Sha, ForgeError> {
-        let body = json!({"message": message, "tree": tree, "parents": [parent]});
+        let body = json!({"message": message, "tree": tree, "parents": parents});
         let path = format!("{}/git/commits", repo_path(place));
         let commit: payload::Object = self
             .change(place, Scope::Push, (Method::POST, path), &body, "making the commit")

@@ -191,7 +191,7 @@ impl Forge {
 
     /// Adds a file; says the digest GitHub worked out, if it does. Refused (422) if there is one of
     /// that name.
-    pub async fn upload(
+    pub async fn upload_asset(
         &self,
         place: &Place,
         release: &ReleaseAnswer,

@@ -94,7 +94,7 @@ impl Forge {
             });
             let doing = "reading the threads of the review";
             let answer: payload::ThreadsAnswer =
-                self.graphql(place, Scope::Read, THREADS, variables, doing).await?;
+                self.query(place, Scope::Read, THREADS, variables, doing).await?;
             let Some(page) = answer.page() else { return Ok(threads) };
             threads.extend(page.nodes);
             match page.page_info.end_cursor.filter(|_| page.page_info.has_next_page) {
@@ -129,9 +129,7 @@ impl Forge {
     pub async fn resolve_thread(&self, place: &Place, thread: &str) -> Result<(), ForgeError> {
         let variables = json!({"thread": thread});
         let doing = "resolving a thread";
-        self.graphql::<serde::de::IgnoredAny>(place, Scope::Push, RESOLVE, variables, doing)
-            .await
-            .map(drop)
+        self.mutate(place, Scope::Push, RESOLVE, variables, doing).await
     }
 
     /// Asks people for a review. Those who cannot be asked are left out by GitHub with a 422.
@@ -158,23 +156,21 @@ impl Forge {
         }
     }
 
-    /// Rewrites the text of a pull request.
+    /// Rewrites the text of a pull request, and its title where one is given.
     pub async fn edit_pull(
         &self,
         place: &Place,
         number: Number,
+        title: Option<&str>,
         body: &str,
     ) -> Result<(), ForgeError> {
-        let path = format!("{}/pulls/{number}", repo_path(place));
-        self.change::<serde::de::IgnoredAny>(
-            place,
-            Scope::Push,
-            (Method::PATCH, path),
-            &json!({"body": body}),
-            "bringing the pull request's text up to date",
-        )
-        .await
-        .map(drop)
+        let to = (Method::PATCH, format!("{}/pulls/{number}", repo_path(place)));
+        let body = match title {
+            Some(title) => json!({"title": title, "body": body}),
+            None => json!({"body": body}),
+        };
+        let doing = "bringing the pull request's text up to date";
+        self.change::<serde::de::IgnoredAny>(place, Scope::Talk, to, &body, doing).await.map(drop)
     }
 
     /// Moves a branch forward to a commit. Refused (422) where that would lose a commit.
@@ -199,7 +195,7 @@ impl Forge {
 
     /// Merges exactly the approved commit. Refused: 409 when the head is another by now, 405 when
     /// something stands in the way.
-    pub async fn merge(
+    pub async fn merge_pull(
         &self,
         place: &Place,
         approval: &Approval,
@@ -230,6 +226,13 @@ impl Forge {
         )
         .await
         .map(drop)
+    }
+}
+
+impl payload::ReviewComment {
+    /// The first comment of the thread it stands in.
+    pub fn thread(&self) -> CommentId {
+        self.in_reply_to_id.unwrap_or(self.id)
     }
 }
 

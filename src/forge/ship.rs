@@ -152,23 +152,8 @@ impl Forge {
         Ok(pulls.unwrap_or_default().first().map(|pull| pull.number))
     }
 
-    /// Makes a commit of a stored tree on top of these.
-    pub async fn create_commit_on(
-        &self,
-        place: &Place,
-        parents: &[&Sha],
-        tree: &Sha,
-        message: &str,
-    ) -> Result<Sha, ForgeError> {
-        let body = json!({"message": message, "tree": tree, "parents": parents});
-        let to = (Method::POST, format!("{}/git/commits", repo_path(place)));
-        let commit: payload::Object =
-            self.change(place, Scope::Push, to, &body, "making the commit").await?;
-        Ok(commit.sha)
-    }
-
     /// Merges a commit into a branch.
-    pub async fn join(
+    pub async fn merge_into(
         &self,
         place: &Place,
         branch: &Branch,
@@ -188,21 +173,8 @@ impl Forge {
         }
     }
 
-    /// Rewrites title and text of a pull request.
-    pub async fn retitle_pull(
-        &self,
-        place: &Place,
-        number: Number,
-        (title, body): (&str, &str),
-    ) -> Result<(), ForgeError> {
-        let to = (Method::PATCH, format!("{}/pulls/{number}", repo_path(place)));
-        let body = json!({"title": title, "body": body});
-        let doing = "bringing the pull request's text up to date";
-        self.change::<serde::de::IgnoredAny>(place, Scope::Talk, to, &body, doing).await.map(drop)
-    }
-
     /// Starts the repository's release workflow. GitHub answers without naming a run.
-    pub async fn dispatch(
+    pub async fn start_release_run(
         &self,
         place: &Place,
         id: &str,

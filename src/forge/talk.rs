@@ -41,7 +41,7 @@ impl Forge {
     }
 
     /// Posts a comment.
-    pub async fn comment(
+    pub async fn post_comment(
         &self,
         place: &Place,
         number: Number,

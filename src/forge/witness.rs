@@ -239,7 +239,7 @@ impl Forge {
     async fn was_edited(&self, place: &Place, comment: &CommentAnswer) -> Result<bool, ForgeError> {
         let doing = "asking whether a comment was edited";
         let variables = json!({ "id": comment.node_id });
-        let answer: EditAnswer = self.graphql(place, Scope::Read, EDITED, variables, doing).await?;
+        let answer: EditAnswer = self.query(place, Scope::Read, EDITED, variables, doing).await?;
         // What is not there any more, or is another comment, proves nothing.
         let same = answer.node.filter(|node| node.database_id == Some(comment.id.0));
         Ok(same.is_none_or(|node| node.last_edited_at.is_some()))

@@ -1,26 +1,64 @@
 //! The last steps of a pull request: merging exactly the approved commit, and cleaning up after it.
 //!
-//! What holds: merging takes an [`Approval`]; a branch is removed only where it stands at what was
-//! merged.
+//! What holds: merging takes an [`Approval`]; a merge whose answer was lost is found out; a branch is
+//! removed only where it stands at what was merged.
 
 use crate::core::approval::Approval;
+use crate::core::event::Place;
+use crate::core::id::{Branch, Login, Number, Sha};
 use crate::core::job::Job;
 use crate::core::policy::MergeMethod;
-use crate::core::report;
 use crate::forge::{BranchHead, Forge, ForgeError};
 
-/// Merges exactly the approved commit.
+/// What came of merging.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Merging {
+    /// It is merged. `by` names a person who was faster, or us where our answer was lost.
+    Done {
+        /// The commit that merged it.
+        commit: Sha,
+        /// Who.
+        by: Option<Login>,
+    },
+    /// GitHub does not merge it, in its words.
+    Refused {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Merges exactly the approved commit, with title and text of the merge.
 ///
 /// # Errors
-/// What GitHub refuses: 409 when the head is another by now, 405 when something stands in the way.
+/// When GitHub cannot be asked.
 pub async fn merge(
     forge: &Forge,
-    job: &Job,
+    place: &Place,
     approval: &Approval,
     method: MergeMethod,
-) -> Result<(), ForgeError> {
-    let (title, message) = report::merge_message(job, &report::title(job));
-    forge.merge(&job.place, approval, method, (&title, &message)).await.map(drop)
+    (title, message): (&str, &str),
+) -> Result<Merging, ForgeError> {
+    let refused = match forge.merge_pull(place, approval, method, (title, message)).await {
+        Ok(commit) => return Ok(Merging::Done { commit, by: None }),
+        // 409 when the head is another by now, 405 and 422 when something stands in the way.
+        Err(error) if matches!(error.status(), Some(405 | 409 | 422)) => error,
+        Err(error) => return Err(error),
+    };
+    // It may have happened before the answer was lost.
+    let detail = forge.pull(place, approval.pull()).await?.filter(|detail| detail.merged);
+    Ok(match detail.and_then(|it| it.merge_commit_sha.map(|commit| (commit, it.merged_by))) {
+        Some((commit, by)) => {
+            Merging::Done { commit, by: by.and_then(|user| user.login.parse().ok()) }
+        }
+        None => Merging::Refused { why: words_of(refused) },
+    })
+}
+
+fn words_of(error: ForgeError) -> String {
+    match error {
+        ForgeError::Refused { message, .. } if !message.is_empty() => message,
+        other => other.to_string(),
+    }
 }
 
 /// After merging: the branch goes, the issue is closed.
@@ -28,18 +66,27 @@ pub async fn merge(
 /// # Errors
 /// When GitHub does not do as asked.
 pub async fn clean_up(forge: &Forge, job: &Job) -> Result<(), ForgeError> {
-    let branch = job.branch();
-    if let (BranchHead::At(head), Some(pull)) =
-        (forge.branch_head(&job.place, &branch).await?, &job.pull)
-    {
-        let detail = forge.pull(&job.place, pull.number).await?;
-        if detail.is_some_and(|detail| detail.merged && detail.head.sha == head) {
-            forge.delete_branch(&job.place, &branch).await?;
-        }
+    if let Some(pull) = &job.pull {
+        remove_merged(forge, &job.place, &job.branch(), pull.number).await?;
     }
     let issue = forge.issue(&job.place, job.subject).await?;
     if issue.is_some_and(|issue| issue.state == "open") {
         forge.close_issue(&job.place, job.subject).await?;
+    }
+    Ok(())
+}
+
+/// Removes the branch of a merged pull request, unless somebody pushed to it since.
+pub(super) async fn remove_merged(
+    forge: &Forge,
+    place: &Place,
+    branch: &Branch,
+    pull: Number,
+) -> Result<(), ForgeError> {
+    let BranchHead::At(head) = forge.branch_head(place, branch).await? else { return Ok(()) };
+    let detail = forge.pull(place, pull).await?;
+    if detail.is_some_and(|detail| detail.merged && detail.head.sha == head) {
+        forge.delete_branch(place, branch).await?;
     }
     Ok(())
 }

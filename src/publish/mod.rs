@@ -15,10 +15,12 @@ use crate::workspace::patch::{Change, Mode, Patch};
 
 mod landing;
 pub mod release;
+pub mod round;
 pub mod scan;
 pub mod surface;
+pub mod talk;
 
-pub use landing::{clean_up, merge};
+pub use landing::{Merging, clean_up, merge};
 
 /// Why a change was not published.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +43,9 @@ pub enum PublishError {
         /// The branch.
         branch: String,
     },
+    /// A release is published only after its merge.
+    #[error("publishing was asked for without a merge")]
+    NotMerged,
     /// The job has no base.
     #[error("the job has no base commit")]
     NoBase,
@@ -52,7 +57,7 @@ impl PublishError {
         match self {
             Self::Forge(error) => error.kind(),
             Self::BranchTaken { .. } | Self::BranchGone { .. } => FaultKind::Permanent,
-            Self::NotVerified | Self::NoBase => FaultKind::Bug,
+            Self::NotVerified | Self::NotMerged | Self::NoBase => FaultKind::Bug,
         }
     }
 }
@@ -137,7 +142,7 @@ async fn next_commit(
         Standing::AtBase => {
             let trailers = job.rules.as_ref().is_none_or(|rules| rules.commit.trailers);
             let message = report::round_commit_message(job, setting, trailers);
-            let commit = forge.create_commit(&job.place, &base.sha, &tree, &message).await?;
+            let commit = forge.create_commit(&job.place, &[&base.sha], &tree, &message).await?;
             match forge.advance_branch(&job.place, &pull.branch, &commit).await {
                 Ok(()) => commit,
                 Err(error) if error.status() == Some(422) => {
@@ -154,7 +159,7 @@ async fn next_commit(
         Standing::Moved(head) => return Ok(Published::Moved { head }),
     };
     let body = report::pull_body(job, &head, verified, setting);
-    forge.edit_pull(&job.place, pull.number, &body).await?;
+    forge.edit_pull(&job.place, pull.number, None, &body).await?;
     Ok(Published::Open(Pull { head, ..pull.clone() }))
 }
 
@@ -237,7 +242,7 @@ async fn commit_on_branch(
     if let Some(head) = published_before(forge, job, base, &tree).await? {
         return Ok(head);
     }
-    let commit = forge.create_commit(&job.place, &base.sha, &tree, &message).await?;
+    let commit = forge.create_commit(&job.place, &[&base.sha], &tree, &message).await?;
     match forge.create_branch(&job.place, &branch, &commit).await {
         Ok(()) => Ok(commit),
         Err(error) if error.status() == Some(422) => {

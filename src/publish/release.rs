@@ -1,16 +1,18 @@
-//! The pen of a release: commit, branch and pull request of its plan.
+//! The pen of a release: commit, branch and pull request of its plan, what is said about it, and the run
+//! that publishes.
 //!
 //! What holds: each step looks first whether it was done before; a branch only moves forward, and
 //! only from a commit that is ours as it stands, which its last line proves by naming its tree; what
 //! people put on the branch is reported and left alone.
 
 use super::PublishError;
+use super::talk::{keep_current, say_once};
 use crate::core::id::{Number, Sha};
 use crate::core::job::Pull;
-use crate::core::release::{Plan, Release};
-use crate::core::report::Setting;
+use crate::core::release::{Plan, Release, Stage};
 use crate::core::report::release as words;
-use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, NewPull};
+use crate::core::report::{Setting, marker};
+use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, Joined, NewPull};
 
 /// What stands on GitHub after proposing.
 #[derive(Debug)]
@@ -86,7 +88,7 @@ async fn commit_on_branch(
     let there = match forge.branch_head(place, &branch).await? {
         BranchHead::At(head) => head,
         BranchHead::Missing | BranchHead::EmptyRepository => {
-            let commit = forge.create_commit_on(place, &[&plan.base], &tree, &message).await?;
+            let commit = forge.create_commit(place, &[&plan.base], &tree, &message).await?;
             return match forge.create_branch(place, &branch, &commit).await {
                 Ok(()) => Ok(Ok(commit)),
                 // Another try of ours was faster; what it made is looked at on the next one.
@@ -105,7 +107,7 @@ async fn commit_on_branch(
         return Ok(Ok(there));
     }
     let parents: &[&Sha] = if on_base { &[&there] } else { &[&there, &plan.base] };
-    let new = forge.create_commit_on(place, parents, &tree, &message).await?;
+    let new = forge.create_commit(place, parents, &tree, &message).await?;
     match forge.advance_branch(place, &branch, &new).await {
         Ok(()) => Ok(Ok(new)),
         // Somebody pushed meanwhile: what they made is looked at on the next try.
@@ -125,4 +127,85 @@ pub async fn is_ours(forge: &Forge, release: &Release, head: &Sha) -> Result<boo
     Ok(commit.is_some_and(|commit| {
         commit.message.trim_end().ends_with(&words::trailer(release, &commit.tree.sha))
     }))
+}
+
+/// The status comment, and the text of the pull request while it stands.
+pub async fn show(forge: &Forge, release: &Release, setting: &Setting) -> Result<(), ForgeError> {
+    let place = &release.place;
+    let body = words::status_comment(release, setting);
+    let mark = marker(release.id.as_str(), "status");
+    keep_current(forge, place, release.subject, (&body, &mark)).await?;
+    match (&release.pull, &release.plan) {
+        (Some(pull), Some(plan)) if release.stage == Stage::Proposed => {
+            let body = words::pull_body(release, plan, &pull.head, setting);
+            forge.edit_pull(place, pull.number, Some(&words::title(plan)), &body).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The one comment that notifies whoever asked.
+pub async fn announce(
+    forge: &Forge,
+    release: &Release,
+    setting: &Setting,
+) -> Result<(), ForgeError> {
+    let Some((text, mark)) = words::announcement(release, setting) else { return Ok(()) };
+    say_once(forge, &release.place, release.subject, (&text, &mark)).await
+}
+
+/// Tells the fixed issues in which version they are.
+pub async fn tell_issues(forge: &Forge, release: &Release) -> Result<(), ForgeError> {
+    let (Some((text, mark)), Some(plan)) = (words::shipped(release), &release.plan) else {
+        return Ok(());
+    };
+    for issue in &plan.fixes {
+        say_once(forge, &release.place, *issue, (&text, &mark)).await?;
+    }
+    Ok(())
+}
+
+/// What came of merging the moved base into the branch.
+#[derive(Debug)]
+pub enum Refreshed {
+    /// The branch stands there now.
+    At(Sha),
+    /// They do not go together.
+    Conflict,
+    /// The branch is gone.
+    Gone,
+}
+
+/// Merges the moved base into a branch that holds people's commits.
+pub async fn refresh(
+    forge: &Forge,
+    release: &Release,
+    base: &Sha,
+) -> Result<Refreshed, ForgeError> {
+    let branch = release.branch();
+    let message = format!("Merge {} into {branch}", base.short());
+    Ok(match forge.merge_into(&release.place, &branch, base, &message).await? {
+        Joined::Commit(head) => Refreshed::At(head),
+        Joined::Conflict => Refreshed::Conflict,
+        // Done before, or by a person: the head says.
+        Joined::Already => match forge.branch_head(&release.place, &branch).await? {
+            BranchHead::At(head) => Refreshed::At(head),
+            _ => Refreshed::Gone,
+        },
+    })
+}
+
+/// Starts the publishing run of one try, unless there is one of its name.
+pub async fn start_run(
+    forge: &Forge,
+    release: &Release,
+    (id, name): (&str, &str),
+) -> Result<(), PublishError> {
+    if forge.run_named(&release.place, name).await?.is_some() {
+        return Ok(());
+    }
+    let (Some(merged), Some(pull)) = (&release.merged, &release.pull) else {
+        return Err(PublishError::NotMerged);
+    };
+    Ok(forge.start_release_run(&release.place, id, &merged.commit, pull.number).await?)
 }

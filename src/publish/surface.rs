@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::talk::keep_current;
 use crate::core::job::{Ending, Job, Stage};
 use crate::core::report::{self, Setting};
 use crate::forge::{CheckRunText, Forge, ForgeError};
@@ -28,13 +29,7 @@ impl Surface for IssueComment<'_> {
         let Self(forge) = self;
         let body = report::status_comment(job, setting);
         let marker = report::marker(job.id.as_str(), "status");
-        match forge.find_comment(&job.place, job.subject, &marker).await? {
-            Some(comment) if comment.body.as_deref() == Some(&body) => {}
-            Some(comment) => forge.edit_comment(&job.place, comment.id, &body).await?,
-            None => {
-                forge.comment(&job.place, job.subject, &body).await?;
-            }
-        }
+        keep_current(forge, &job.place, job.subject, (&body, &marker)).await?;
         self.show_label(job).await
     }
 }
@@ -78,11 +73,7 @@ impl Surface for RoundComment<'_> {
             return Ok(());
         };
         let marker = report::round_marker(job, job.stage.round().unwrap_or(1));
-        match forge.find_comment(&job.place, pull.number, &marker).await? {
-            Some(comment) if comment.body.as_deref() == Some(&body) => Ok(()),
-            Some(comment) => forge.edit_comment(&job.place, comment.id, &body).await,
-            None => forge.comment(&job.place, pull.number, &body).await.map(drop),
-        }
+        keep_current(forge, &job.place, pull.number, (&body, &marker)).await
     }
 }
 

@@ -1,8 +1,7 @@
-//! From a verified change to a merged one: holding back, pushing a round, checking a person's commit,
-//! merging, cleaning up, and saying why not.
+//! From a verified change to a merged one: holding back, checking a person's commit, merging, and
+//! saying why not.
 //!
-//! What holds: whether to merge is decided on a look made now, not on the one that suggested it; GitHub
-//! is told which commit, so it refuses any other; a branch is removed only where nobody pushed since.
+//! What holds: whether to merge is decided on a look made now, not on the one that suggested it.
 
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +13,7 @@ use crate::core::id::Sha;
 use crate::core::job::{Base, Ci, Fact, Job, PullState};
 use crate::core::policy::{Ack, PublishMode, Rules};
 use crate::core::report;
-use crate::publish;
+use crate::publish::{self, Merging, talk::say_once};
 use crate::workspace::diff;
 use crate::workspace::mirror::EntryMode;
 use crate::workspace::patch::Patch;
@@ -120,19 +119,12 @@ impl Worker {
             _ => return Ok(nothing()),
         };
         let method = sight.rules.as_ref().map(|rules| rules.merge.method).unwrap_or_default();
-        match publish::merge(&self.parts.forge, job, approval, method).await {
-            Ok(_) => Ok(Fact::Merged { by: None }),
-            // 405 and 409 are GitHub's refusals; its words are only shown.
-            Err(error) if matches!(error.status(), Some(405 | 409 | 422)) => {
-                // It may have happened before the answer was lost.
-                let again = Box::pin(self.look(job)).await?.map(|sight| sight.state);
-                Ok(match again {
-                    Some(PullState::Merged { by }) => Fact::Merged { by },
-                    _ => Fact::NotMerged { why: refusal(&error) },
-                })
-            }
-            Err(error) => Err(error.into()),
-        }
+        let words = report::merge_message(job, &report::title(job));
+        let words = (words.0.as_str(), words.1.as_str());
+        Ok(match publish::merge(&self.parts.forge, &job.place, approval, method, words).await? {
+            Merging::Done { by, .. } => Fact::Merged { by },
+            Merging::Refused { why } => Fact::NotMerged { why },
+        })
     }
 
     /// Says on the pull request why it does not go on: once for each situation.
@@ -142,17 +134,7 @@ impl Worker {
             return Ok(());
         };
         let marker = report::marker(job.id.as_str(), &report::situation(job, &text));
-        let forge = &self.parts.forge;
-        if forge.find_comment(&job.place, pull.number, &marker).await?.is_none() {
-            forge.comment(&job.place, pull.number, &report::signed(&text, &marker)).await?;
-        }
-        Ok(())
-    }
-}
-
-fn refusal(error: &crate::forge::ForgeError) -> String {
-    match error {
-        crate::forge::ForgeError::Refused { message, .. } if !message.is_empty() => message.clone(),
-        other => other.to_string(),
+        let said = (report::signed(&text, &marker), marker);
+        Ok(say_once(&self.parts.forge, &job.place, pull.number, (&said.0, &said.1)).await?)
     }
 }

@@ -9,7 +9,7 @@ use super::{Fault, Worker};
 use crate::core::approval::{Approval, NotApproved, Question, Stand, Voice, Word, judge};
 use crate::core::command::{Role, Verb, parse};
 use crate::core::event::{Actor, Place};
-use crate::core::id::{CommentId, Number, ReviewId, Sha, Timestamp, UserId};
+use crate::core::id::{Number, ReviewId, Sha, Timestamp, UserId};
 use crate::core::job::{ChangeRequest, Ci, Effect, Job, PullState, RedBecause, Sight};
 use crate::core::policy::{RULES_PATH, Requester, Rules};
 use crate::core::task::Task;
@@ -347,9 +347,4 @@ pub(super) fn actor(user: Option<&User>) -> Option<Actor> {
 pub(super) fn moment(text: Option<&str>) -> Timestamp {
     let parsed = text.and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok());
     Timestamp(parsed.map_or(0, |at| at.timestamp_millis()))
-}
-
-/// The comments of one thread, by the number of its first.
-pub(super) fn thread_of(comment: &ReviewComment) -> CommentId {
-    comment.in_reply_to_id.unwrap_or(comment.id)
 }

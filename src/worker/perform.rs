@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::fix::{self, Attempt, AttemptEnd, Rooms};
 use super::{Fault, Learnt, Outcome, Worker};
 use crate::core::command::Role;
-use crate::core::event::{Actor, FIX_LABEL, Place, SKIP_LABEL};
+use crate::core::event::{Actor, Place, SKIP_LABEL};
 use crate::core::evidence::Verdict;
 use crate::core::fault::FaultKind;
 use crate::core::id::JobId;
@@ -18,7 +18,7 @@ use crate::core::report;
 use crate::core::task::{Reply, Task};
 use crate::forge::BranchHead;
 use crate::publish::surface::{CheckRun, IssueComment, RoundComment, Surface};
-use crate::publish::{self, Published};
+use crate::publish::{self, Published, talk};
 use crate::store::{Claim, Commit};
 use crate::workspace::mirror::{History, Mirror, MirrorError, Source, Want};
 use crate::workspace::patch::Patch;
@@ -62,10 +62,10 @@ impl Worker {
             Ok(Outcome::Learnt(Box::new(learnt)))
         };
         match (effect, &job.stage) {
-            (Effect::Acknowledge, _) => self.acknowledge_command(&job).await?,
+            (Effect::Acknowledge, _) => talk::acknowledge_order(&self.parts.forge, &job).await?,
             (Effect::React { comment }, _) => {
-                let subject = job.subject;
-                self.parts.forge.react(&job.place, subject, Some(*comment), "eyes").await?;
+                let (forge, comment) = (&self.parts.forge, Some(*comment));
+                talk::acknowledge(forge, &job.place, job.subject, comment).await?;
             }
             (Effect::Show, _) => Box::pin(self.show(&job)).await?,
             (Effect::Announce, _) => Box::pin(self.announce(&job)).await?,
@@ -249,15 +249,6 @@ impl Worker {
         Ok(self.parts.store.heartbeat(&claim.lease, self.parts.clock.now()).await?)
     }
 
-    async fn acknowledge_command(&self, job: &Job) -> Result<(), Fault> {
-        let forge = &self.parts.forge;
-        forge.react(&job.place, job.subject, job.order.comment, "eyes").await?;
-        if job.order.comment.is_none() {
-            forge.remove_label(&job.place, job.subject, FIX_LABEL).await?;
-        }
-        Ok(())
-    }
-
     async fn show(&self, job: &Job) -> Result<(), Fault> {
         let setting = self.setting(job);
         let forge = &self.parts.forge;
@@ -280,20 +271,14 @@ impl Worker {
             }
             _ => job.subject,
         };
-        if forge.find_comment(&job.place, place, &marker).await?.is_none() {
-            forge.comment(&job.place, place, &text).await?;
-        }
-        Ok(())
+        Ok(talk::say_once(forge, &job.place, place, (&text, &marker)).await?)
     }
 
     async fn post_reply(&self, reply: &Reply) -> Result<(), Fault> {
-        let forge = &self.parts.forge;
         let marker = report::marker(&reply.key, "reply");
-        if forge.find_comment(&reply.place, reply.number, &marker).await?.is_none() {
-            let text = report::signed(&reply.text, &marker);
-            forge.comment(&reply.place, reply.number, &text).await?;
-        }
-        Ok(())
+        let text = report::signed(&reply.text, &marker);
+        let said = (text.as_str(), marker.as_str());
+        Ok(talk::say_once(&self.parts.forge, &reply.place, reply.number, said).await?)
     }
 
     async fn over_limits(&self, job: &Job, rules: &Rules) -> Result<Option<Declined>, Fault> {

@@ -9,10 +9,10 @@ use crate::core::fault::FaultKind;
 use crate::core::id::{Branch, ReleaseId, RepoId};
 use crate::core::policy::{RULES_PATH, Rules, Show};
 use crate::core::release::{Effect, Fact, Plan, Refusal, Release, Stage, advance};
-use crate::core::report::release as words;
-use crate::core::report::{Setting, marker};
+use crate::core::report::Setting;
 use crate::core::task::Task;
-use crate::publish::release::{Proposed, propose};
+use crate::publish::release::{self as pen, Proposed};
+use crate::publish::talk::acknowledge;
 use crate::store::{Claim, Commit, Lease, ReleaseWrite, StoreError, StoredRelease};
 
 mod look;
@@ -36,41 +36,44 @@ impl Worker {
             return Err(Fault::bug("a task names a release that does not exist"));
         };
         let release = stored.release;
+        let (forge, setting) = (&self.parts.forge, self.release_setting());
         let fact = match (effect, &release.stage) {
             (Effect::Acknowledge, _) => {
                 let (subject, comment) = (release.subject, release.order.comment);
-                self.parts.forge.react(&release.place, subject, comment, "eyes").await?;
+                acknowledge(forge, &release.place, subject, comment).await?;
                 None
             }
-            (Effect::Show, _) => self.show_release(&release).await.map(|()| None)?,
-            (Effect::Announce, _) => self.announce_release(&release).await.map(|()| None)?,
-            (Effect::TellIssues, _) => self.tell_issues(&release).await.map(|()| None)?,
+            (Effect::Show, _) => pen::show(forge, &release, &setting).await.map(|()| None)?,
+            (Effect::Announce, _) => {
+                pen::announce(forge, &release, &setting).await.map(|()| None)?
+            }
+            (Effect::TellIssues, _) => pen::tell_issues(forge, &release).await.map(|()| None)?,
             (Effect::Plan { orders }, Stage::Planning) if *orders == release.orders => {
                 Some(self.plan_release(&release).await?)
             }
             (Effect::Propose { orders }, Stage::Proposing) if *orders == release.orders => {
                 self.still_held(claim).await?;
                 let proposed = self.propose_release(&release).await;
-                self.parts.forge.revoke_push_token(&release.place).await;
+                forge.revoke_push_token(&release.place).await;
                 Some(proposed?)
             }
             (Effect::Refresh { base }, Stage::Refreshing { base: b }) if base == b => {
                 self.still_held(claim).await?;
                 let refreshed = self.refresh_release(&release, base).await;
-                self.parts.forge.revoke_push_token(&release.place).await;
+                forge.revoke_push_token(&release.place).await;
                 Some(refreshed?)
             }
             (Effect::Look, Stage::Proposed) => self.look_at_release(&release).await?,
             (Effect::Merge { head }, Stage::Merging { head: h }) if head == h => {
                 self.still_held(claim).await?;
                 let merged = self.merge_release(&release, head).await;
-                self.parts.forge.revoke_push_token(&release.place).await;
+                forge.revoke_push_token(&release.place).await;
                 Some(merged?)
             }
             (Effect::Dispatch { attempt }, Stage::Dispatching) if *attempt == release.tries => {
                 self.still_held(claim).await?;
                 let dispatched = self.dispatch_release(&release, *attempt).await;
-                self.parts.forge.revoke_push_token(&release.place).await;
+                forge.revoke_push_token(&release.place).await;
                 Some(dispatched?)
             }
             (Effect::Follow { attempt }, Stage::Publishing) if *attempt == release.tries => {
@@ -124,7 +127,7 @@ impl Worker {
         let plan = planned(release)?;
         let files = self.planned_files(release, plan).await?;
         let setting = self.release_setting();
-        let done = propose(&self.parts.forge, release, plan, &files, &setting).await?;
+        let done = pen::propose(&self.parts.forge, release, plan, &files, &setting).await?;
         Ok(match done {
             Proposed::Open(pull) => Fact::Proposed { orders: release.orders, pull },
             Proposed::Edited(head) => {
@@ -133,51 +136,6 @@ impl Worker {
             }
             Proposed::Ended(number) => self.ended_release(release, number).await?,
         })
-    }
-
-    async fn show_release(&self, release: &Release) -> Result<(), Fault> {
-        let (forge, place, setting) = (&self.parts.forge, &release.place, self.release_setting());
-        let body = words::status_comment(release, &setting);
-        let mark = marker(release.id.as_str(), "status");
-        match forge.find_comment(place, release.subject, &mark).await? {
-            Some(comment) if comment.body.as_deref() == Some(&body) => {}
-            Some(comment) => forge.edit_comment(place, comment.id, &body).await?,
-            None => forge.comment(place, release.subject, &body).await.map(drop)?,
-        }
-        if let (Some(pull), Some(plan)) = (&release.pull, &release.plan)
-            && release.stage == Stage::Proposed
-        {
-            let body = words::pull_body(release, plan, &pull.head, &setting);
-            forge.retitle_pull(place, pull.number, (&words::title(plan), &body)).await?;
-        }
-        Ok(())
-    }
-
-    async fn announce_release(&self, release: &Release) -> Result<(), Fault> {
-        let told = words::announcement(release, &self.release_setting());
-        let Some((text, mark)) = told else { return Ok(()) };
-        self.said_once(release, release.subject, (&text, &mark)).await
-    }
-
-    async fn tell_issues(&self, release: &Release) -> Result<(), Fault> {
-        let Some((text, mark)) = words::shipped(release) else { return Ok(()) };
-        for issue in &planned(release)?.fixes {
-            self.said_once(release, *issue, (&text, &mark)).await?;
-        }
-        Ok(())
-    }
-
-    async fn said_once(
-        &self,
-        release: &Release,
-        number: crate::core::id::Number,
-        (text, mark): (&str, &str),
-    ) -> Result<(), Fault> {
-        let (forge, place) = (&self.parts.forge, &release.place);
-        if forge.find_comment(place, number, mark).await?.is_none() {
-            forge.comment(place, number, text).await?;
-        }
-        Ok(())
     }
 
     /// The rules on the default branch, which is named beside them.

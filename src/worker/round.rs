@@ -1,26 +1,23 @@
 //! A round after the first: what it is about, and its answers.
 //!
 //! What holds: only words of people with write access, or of those whom such a person has taken up,
-//! reach the model; a thread is resolved only when the model says it is settled *and* the pushed,
-//! verified change touches its file; every answer is looked for before it is written.
+//! reach the model.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::look::{actor, thread_of};
+use super::look::actor;
 use super::perform::{permission_lost, rules_and_base};
 use super::{Fault, Worker};
 use crate::core::budget::Money;
 use crate::core::command::Role;
 use crate::core::event::Actor;
-use crate::core::id::{CommentId, Number, ReviewId, UserId};
-use crate::core::job::{
-    Base, Cause, Declined, Fact, Job, Outcome, Purse, Round, Thread, ThreadAnswer,
-};
+use crate::core::id::{Number, ReviewId, UserId};
+use crate::core::job::{Base, Cause, Declined, Fact, Job, Outcome, Purse, Round, Thread};
 use crate::core::policy::Rules;
-use crate::core::report;
 use crate::forge::State;
 use crate::forge::payload::{Review, ReviewComment};
+use crate::publish;
 use crate::store::Scope;
 use crate::verify::distill;
 
@@ -132,7 +129,7 @@ impl Worker {
             let Some(first) = thread.first() else { continue };
             let said: Vec<&ReviewComment> = comments
                 .iter()
-                .filter(|it| thread_of(it) == first)
+                .filter(|it| it.thread() == first)
                 .filter(|it| it.user.as_ref().is_some_and(|user| heard.contains(&user.id)))
                 .collect();
             let in_review = said.iter().any(|it| {
@@ -200,12 +197,11 @@ impl Worker {
 
     /// Answers each thread, resolves what is settled, and asks the reviewers again.
     pub(super) async fn answer_round(&self, job: &Job, number: u32) -> Result<Fact, Fault> {
-        let (round, forge) = (about(job)?, &self.parts.forge);
-        let answered = Fact::Answered { round: number };
-        let (Some(outcome), Some(pull)) = (&round.outcome, &job.pull) else { return Ok(answered) };
-        if !matches!(outcome, Outcome::Pushed { .. } | Outcome::NoChange { .. }) {
+        let (round, answered) = (about(job)?, Fact::Answered { round: number });
+        let Some(outcome @ (Outcome::Pushed { .. } | Outcome::NoChange { .. })) = &round.outcome
+        else {
             return Ok(answered);
-        }
+        };
         let changed: BTreeSet<String> = match (outcome, &job.proposal) {
             (Outcome::Pushed { .. }, Some(_)) => {
                 let patch = self.proposed(job).await?;
@@ -213,50 +209,13 @@ impl Worker {
             }
             _ => BTreeSet::new(),
         };
-        let comments = forge.review_comments(&job.place, pull.number).await?;
-        for (i, thread) in round.threads.iter().enumerate() {
-            let answer = answer_to(job, i + 1);
-            let settled = matches!(outcome, Outcome::Pushed { .. })
-                && answer.is_some_and(|answer| answer.fixed)
-                && changed.contains(&thread.path);
-            let marker = report::marker(job.id.as_str(), &format!("thread-{number}-{}", i + 1));
-            let there = |it: &ReviewComment| {
-                thread_of(it) == thread.comment
-                    && it.user.as_ref().is_some_and(|user| user.kind == "Bot")
-                    && it.body.as_deref().is_some_and(|body| body.trim_end().ends_with(&marker))
-            };
-            if !comments.iter().any(there) {
-                let words = report::thread_reply(answer, outcome, settled);
-                let text = report::signed(&words, &marker);
-                let first: CommentId = thread.comment;
-                let said = forge.reply_in_thread(&job.place, pull.number, first, &text).await;
-                // The comment may have been deleted meanwhile: its thread is gone with it.
-                if let Err(error) = said
-                    && error.status() != Some(404)
-                {
-                    return Err(error.into());
-                }
-            }
-            if settled {
-                forge.resolve_thread(&job.place, &thread.id).await?;
-            }
-        }
-        if matches!(outcome, Outcome::Pushed { .. }) && !round.reviewers.is_empty() {
-            let logins: Vec<String> =
-                round.reviewers.iter().map(|login| login.as_str().to_owned()).collect();
-            forge.request_review(&job.place, pull.number, &logins).await?;
-        }
+        publish::round::answer(&self.parts.forge, job, round, number, &changed).await?;
         Ok(answered)
     }
 }
 
 fn about(job: &Job) -> Result<&Round, Fault> {
     job.review.round.as_ref().ok_or_else(|| Fault::bug("a round that is about nothing"))
-}
-
-fn answer_to(job: &Job, thread: usize) -> Option<&ThreadAnswer> {
-    let answers = &job.proposal.as_ref()?.answers;
-    answers.iter().find(|answer| usize::try_from(answer.thread) == Ok(thread))
 }
 
 fn thread_text(number: usize, said: &[&ReviewComment]) -> String {

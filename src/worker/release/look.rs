@@ -10,7 +10,9 @@ use crate::core::policy::{MergeOn, Rules};
 use crate::core::release::{Blocked, Fact, Merged, Release};
 use crate::core::report::release as words;
 use crate::forge::payload::PullDetail;
-use crate::forge::{BranchHead, Joined, RequiredCheck, State};
+use crate::forge::{BranchHead, RequiredCheck, State};
+use crate::publish::release::{Refreshed, refresh};
+use crate::publish::{self, Merging};
 
 /// What a look shows.
 enum Sight {
@@ -56,20 +58,16 @@ impl Worker {
         let forge = &self.parts.forge;
         let by = approval.login().to_string();
         let (title, message) = words::merge_message(release, planned(release)?, &by);
-        let method = rules.merge.method;
-        match forge.merge(&release.place, &approval, method, (&title, &message)).await {
-            Ok(commit) => Ok(Fact::Merged(Merged { commit, by: None })),
-            Err(error) if matches!(error.status(), Some(405 | 409 | 422)) => {
-                // It may have happened before the answer was lost.
-                match self.sight_of(release).await? {
-                    Sight::Other(fact) => Ok(fact),
-                    Sight::Same(..) => {
-                        let why = Blocked::Refused { why: error.to_string() };
-                        Ok(Fact::NotMerged { head: head.clone(), why })
-                    }
+        let (method, message) = (rules.merge.method, (title.as_str(), message.as_str()));
+        match publish::merge(forge, &release.place, &approval, method, message).await? {
+            Merging::Done { commit, by } => Ok(Fact::Merged(Merged { commit, by })),
+            // Whatever stands in the way may be something that the release can go on from.
+            Merging::Refused { why } => Ok(match self.sight_of(release).await? {
+                Sight::Other(fact) => fact,
+                Sight::Same(..) => {
+                    Fact::NotMerged { head: head.clone(), why: Blocked::Refused { why } }
                 }
-            }
-            Err(error) => Err(error.into()),
+            }),
         }
     }
 
@@ -79,17 +77,11 @@ impl Worker {
         release: &Release,
         base: &Sha,
     ) -> Result<Fact, Fault> {
-        let (forge, branch) = (&self.parts.forge, release.branch());
-        let message = format!("Merge {} into {branch}", base.short());
-        match forge.join(&release.place, &branch, base, &message).await? {
-            Joined::Commit(head) => Ok(Fact::Refreshed { base: base.clone(), head }),
-            Joined::Conflict => Ok(Fact::Stuck { base: base.clone() }),
-            // Done before, or by a person: the head says.
-            Joined::Already => match forge.branch_head(&release.place, &branch).await? {
-                BranchHead::At(head) => Ok(Fact::Refreshed { base: base.clone(), head }),
-                _ => Ok(Fact::Closed { by: None }),
-            },
-        }
+        Ok(match refresh(&self.parts.forge, release, base).await? {
+            Refreshed::At(head) => Fact::Refreshed { base: base.clone(), head },
+            Refreshed::Conflict => Fact::Stuck { base: base.clone() },
+            Refreshed::Gone => Fact::Closed { by: None },
+        })
     }
 
     /// What became of a pull request that is not open any more.

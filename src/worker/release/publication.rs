@@ -6,6 +6,7 @@
 use super::{Fault, Worker, planned, wait};
 use crate::core::release::{Fact, Release};
 use crate::forge::WorkflowRun;
+use crate::publish::release::start_run;
 
 /// So often a run is looked for before it counts as never begun.
 const MOST_LOOKS: u32 = 12;
@@ -18,13 +19,7 @@ impl Worker {
         attempt: u32,
     ) -> Result<Fact, Fault> {
         let (id, name) = names(release, attempt)?;
-        let forge = &self.parts.forge;
-        if forge.run_named(&release.place, &name).await?.is_none() {
-            let (Some(merged), Some(pull)) = (&release.merged, &release.pull) else {
-                return Err(Fault::bug("dispatching was asked for without a merge"));
-            };
-            forge.dispatch(&release.place, &id, &merged.commit, pull.number).await?;
-        }
+        start_run(&self.parts.forge, release, (&id, &name)).await?;
         Ok(Fact::Dispatched { attempt })
     }
 

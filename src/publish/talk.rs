@@ -1,0 +1,55 @@
+//! What is said on issues and pull requests.
+//!
+//! What holds: each comment is found again by the marker in its last line, so saying it twice says it
+//! once.
+
+use crate::core::event::{FIX_LABEL, Place};
+use crate::core::id::{CommentId, Number};
+use crate::core::job::Job;
+use crate::forge::{Forge, ForgeError};
+
+/// Posts a comment, unless it is there.
+pub async fn say_once(
+    forge: &Forge,
+    place: &Place,
+    number: Number,
+    (text, marker): (&str, &str),
+) -> Result<(), ForgeError> {
+    if forge.find_comment(place, number, marker).await?.is_none() {
+        forge.post_comment(place, number, text).await?;
+    }
+    Ok(())
+}
+
+/// Brings the one comment with this marker up to date.
+pub async fn keep_current(
+    forge: &Forge,
+    place: &Place,
+    number: Number,
+    (text, marker): (&str, &str),
+) -> Result<(), ForgeError> {
+    match forge.find_comment(place, number, marker).await? {
+        Some(comment) if comment.body.as_deref() == Some(text) => Ok(()),
+        Some(comment) => forge.edit_comment(place, comment.id, text).await,
+        None => forge.post_comment(place, number, text).await.map(drop),
+    }
+}
+
+/// Shows on the comment that asked, or else on the issue, that it was seen.
+pub async fn acknowledge(
+    forge: &Forge,
+    place: &Place,
+    number: Number,
+    comment: Option<CommentId>,
+) -> Result<(), ForgeError> {
+    forge.react(place, number, comment, "eyes").await
+}
+
+/// Shows that a job was ordered; a label that ordered it is taken off.
+pub async fn acknowledge_order(forge: &Forge, job: &Job) -> Result<(), ForgeError> {
+    acknowledge(forge, &job.place, job.subject, job.order.comment).await?;
+    if job.order.comment.is_none() {
+        forge.remove_label(&job.place, job.subject, FIX_LABEL).await?;
+    }
+    Ok(())
+}
