@@ -137,7 +137,8 @@ impl Shop {
 /// A text with every commit called by one name.
 fn unnamed(text: &str) -> String {
     let is_commit = |word: &str| {
-        matches!(word.len(), 12 | 40) && word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        matches!(word.len(), 12 | 40)
+            && word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     };
     let mut words: Vec<String> = Vec::new();
     for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {

@@ -1,50 +1,61 @@
-//! `gander demo`: a whole job, live, on a GitHub in a box.
+//! `gander demo`: from an issue to a published release, live, on a GitHub in a box.
 //!
-//! Only the model's replies are scripted. Webhooks are signed and sent over HTTP, the queue is on
-//! disk, git fetches, commands run in the sandbox.
+//! Only the model's replies and the people's are scripted. Webhooks are signed and sent over HTTP, the
+//! queue is on disk, git fetches, commands run in the sandbox, and the workflows that we ship run as
+//! processes of their own.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandResult, NO_CHANGE, say, start_logging, unprivileged};
+use super::{CommandResult, say, start_logging, unprivileged};
 use crate::app::{App, Wiring, egress_to, sandbox};
 use crate::clock::Clock;
 use crate::config::toolchain_places;
 use crate::core::budget::Money;
 use crate::core::command::Address;
+use crate::core::examples::Example;
+use crate::core::setup::{DEFAULT_NAME, Hub, Plan};
 use crate::egress::PrivateAddresses;
-use crate::emulator::{
-    AppCredentials, AppSpec, Emulator, Options, PullView, RepositorySpec, TimelineEntry,
-};
-use crate::forge::{AppKey, Forge, ForgeConfig};
+use crate::emulator::{Emulator, Options, RepositorySpec, Requirement};
+use crate::forge::payload::NewApp;
+use crate::forge::{AppKey, Forge, ForgeConfig, claim_app};
 use crate::model::Scripted;
 use crate::sandbox::{Sandbox, toolchain};
 use crate::server::WebhookSecrets;
 use crate::store::Sqlite;
 use crate::worker::Settings;
 
+mod ending;
 mod project;
+mod stage;
+mod story;
+mod workflows;
 
 use project::Project;
+use stage::Stage;
+use workflows::{Download, Workflows};
 
-/// Watch a whole job on a GitHub in a box: no network, key or account
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Watch a bug become a release on a GitHub in a box: no network, key or account
 #[derive(Debug, clap::Args)]
 pub struct Demo {
-    /// Print the timeline and the pull request as JSON
+    /// Print timeline, pull requests and release as JSON
     #[arg(long)]
     json: bool,
+    /// Stay up afterwards, to look around
+    #[arg(long, conflicts_with = "json")]
+    keep: bool,
 }
 
 const REPO: &str = "acme/stats";
-const SLUG: &str = "gander";
-/// The demo gives up when no pull request stands after this.
-const PATIENCE: Duration = Duration::from_secs(120);
-const LOOK: Duration = Duration::from_millis(25);
+const PEOPLE: [&str; 3] = ["acme", "mona", "hubert"];
 
 /// Runs the subcommand.
 ///
@@ -63,93 +74,122 @@ pub fn run(command: &Demo) -> CommandResult {
 async fn play(command: &Demo) -> CommandResult {
     let started = Instant::now();
     let directory = tempfile::Builder::new().prefix("gander-demo-").tempdir()?;
+    let folder = directory.path();
     let sandbox = sandbox();
     sandbox.probe().await?;
-    let project = Project::for_this_machine(&toolchain::find(&toolchain_places()));
+    let toolchains = toolchain::find(&toolchain_places());
+    let project = Project::for_this_machine(&toolchains);
     if !command.json {
         introduce(&project);
     }
-    let root = directory.path().join("github");
+    let root = folder.join("github");
     std::fs::create_dir(&root)?;
     let now = Clock::system();
     let clock = now.clone();
     let emulator =
         Emulator::start(Options { root, clock: Arc::new(move || clock.now().0) }).await?;
-    let app = people_and_project(&emulator, &project)?;
-    let wiring = wire(&emulator, &app, sandbox, &project, directory.path(), now).await?;
+    let download = Download::pack(&folder.join("download")).await?;
+    populate(&emulator, &project, &download)?;
+    let workflows = Workflows::new(&emulator, folder, &toolchains)?;
+
+    let stage = Stage::new(&emulator, REPO, started, !command.json);
+    stage.act("An App, made from its manifest, and installed");
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let webhook = format!("http://{}/github/webhook", listener.local_addr()?).parse()?;
-    emulator.set_webhook_url(app.app_id, webhook);
+    let app = register(&emulator, listener.local_addr()?).await?;
+    let wiring = wire(&emulator, &app, sandbox, &project, folder, now).await?;
+    emulator.install(app.id, &[REPO])?;
     emulator.auto_deliver();
     let shutdown = CancellationToken::new();
+    workflows.start(shutdown.clone());
     let running = tokio::spawn(App::new(wiring).run(listener, shutdown.clone()));
 
-    let maintainer = emulator.person("mona");
-    let reporter = emulator.person("hubert");
-    let issue = reporter.opens_issue(REPO, project.issue_title, project.issue_body, &[])?;
-    maintainer.comments(REPO, issue, "/gander fix")?;
-    let seen = watch(command, &emulator, started, issue).await;
+    let told = story::play(&stage, &project).await;
+    if let Ok(told) = &told
+        && !command.json
+    {
+        ending::show(&stage, told, &workflows)?;
+        if command.keep {
+            ending::invite(&emulator);
+            tokio::signal::ctrl_c().await?;
+        }
+    }
     shutdown.cancel();
     running.await?;
-    conclude(command, &emulator, &seen, started)
+    let told = told.inspect_err(|_| explain(&workflows))?;
+    if command.json {
+        say(ending::as_json(&emulator, &stage.seen(), &told)?);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn introduce(project: &Project) {
     say(format!(
         "A GitHub in a box, Gander beside it, and a small {} project with a bug.\n\
-         The model's replies are scripted. Everything else is real: signed webhooks over HTTP,\n\
-         SQLite, git, the sandbox, and the project's own tests ({}).\n\
-         Nothing leaves this machine.\n",
+         What the model and the people say is scripted. Everything else is real: signed webhooks over\n\
+         HTTP, SQLite, git, the sandbox, the project's own tests ({}), and the\n\
+         release workflow that Gander ships, run as processes of its own.\n\
+         Nothing leaves this machine.",
         project.language, project.check
     ));
 }
 
-fn people_and_project(
-    emulator: &Emulator,
-    project: &Project,
-) -> Result<AppCredentials, Box<dyn std::error::Error + Send + Sync>> {
-    let manifest: Manifest = serde_json::from_str(include_str!("../../../app-manifest.json"))?;
-    let app = emulator.create_app(AppSpec {
-        slug: SLUG.to_owned(),
-        webhook_url: None,
-        webhook_secret: uuid::Uuid::new_v4().to_string(),
-        permissions: manifest.default_permissions,
-        events: manifest.default_events,
-    })?;
-    for login in ["acme", "mona", "hubert"] {
-        emulator.create_user(login);
+/// Says what the workflows that failed wrote, when the story does not go on.
+fn explain(workflows: &Workflows) {
+    for report in workflows.reports().iter().filter(|report| report.conclusion != "success") {
+        say(format!("\nThe workflow run {:?} ended with {}.", report.title, report.conclusion));
+        report.fault.iter().for_each(|fault| say(fault.as_str()));
+        for job in report.jobs.iter().filter(|job| job.conclusion == "failure") {
+            say(job.log.as_str());
+        }
     }
-    emulator.create_repository(RepositorySpec::new("acme", "stats", project.files))?;
-    emulator.set_permission(REPO, "mona", "maintain")?;
-    emulator.set_permission(REPO, "hubert", "read")?;
-    emulator.install(app.app_id, &[REPO])?;
-    Ok(app)
 }
 
-#[derive(serde::Deserialize)]
-struct Manifest {
-    default_permissions: std::collections::BTreeMap<String, String>,
-    default_events: Vec<String>,
+/// People, and a repository with a bug and our workflows.
+fn populate(emulator: &Emulator, project: &Project, download: &Download) -> Result<(), AnyError> {
+    for login in PEOPLE {
+        emulator.create_user(login);
+    }
+    let workflows: Vec<(&str, String)> = [Example::Test, Example::Release]
+        .map(|example| (example.path(), download.filled(example)))
+        .into();
+    let mut files = project.files.to_vec();
+    files.extend(workflows.iter().map(|(path, text)| (*path, &**text)));
+    emulator.create_repository(RepositorySpec::new("acme", "stats", &files))?;
+    emulator.set_permission(REPO, "mona", "maintain")?;
+    emulator.set_permission(REPO, "hubert", "read")?;
+    emulator.require_checks(REPO, "main", &["Test"], Requirement::Protection)?;
+    Ok(())
+}
+
+/// Makes the App from our manifest, and exchanges the code for its key and secret.
+async fn register(emulator: &Emulator, at: std::net::SocketAddr) -> Result<NewApp, AnyError> {
+    let hub: Hub = emulator.web_url().as_str().parse()?;
+    let ours = format!("http://{at}");
+    let plan = Plan::read(DEFAULT_NAME, "", &ours, &hub)?;
+    let code = emulator.create_app_from_manifest("acme", &plan.manifest(ours)?)?;
+    let egress = egress_to([hub.api()], PrivateAddresses::AllowLoopback)?;
+    Ok(claim_app(&hub.api(), &egress, &code).await?)
 }
 
 async fn wire(
     emulator: &Emulator,
-    app: &AppCredentials,
+    app: &NewApp,
     sandbox: impl Sandbox + 'static,
     project: &Project,
-    directory: &std::path::Path,
+    directory: &Path,
     clock: Clock,
-) -> Result<Wiring, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Wiring, AnyError> {
     let (api, web) = (emulator.api_url(), emulator.web_url());
     let egress = egress_to([api.clone(), web.clone()], PrivateAddresses::AllowLoopback)?;
-    let key = AppKey::from_pem(app.private_key_pem.as_bytes())?;
-    let forge = ForgeConfig { api, web, app_id: app.app_id, key };
+    let key = AppKey::from_pem(app.pem.expose_secret().as_bytes())?;
+    let forge = ForgeConfig { api, web, app_id: app.id, key };
+    let secret = app.webhook_secret.clone().ok_or("the App has no webhook secret")?;
     Ok(Wiring {
         store: Arc::new(Sqlite::open(&directory.join("gander.db")).await?),
         forge: Forge::new(forge, egress, clock.clone()),
         sandbox: Arc::new(sandbox),
         models: vec![Arc::new(project.script.parse::<Scripted>()?)],
-        secrets: WebhookSecrets::new(app.webhook_secret.clone().into(), None)?,
+        secrets: WebhookSecrets::new(secret, None)?,
         clock,
         settings: Settings {
             settle: Duration::ZERO,
@@ -161,91 +201,4 @@ async fn wire(
             model_pause: Duration::ZERO,
         },
     })
-}
-
-/// Follows the timeline until Gander has told whoever asked, and rests.
-async fn watch(
-    command: &Demo,
-    emulator: &Emulator,
-    started: Instant,
-    issue: u64,
-) -> Vec<(Duration, TimelineEntry)> {
-    let mut seen: Vec<(Duration, TimelineEntry)> = Vec::new();
-    while started.elapsed() < PATIENCE {
-        let timeline = emulator.timeline(REPO);
-        for entry in timeline.into_iter().skip(seen.len()) {
-            let at = started.elapsed();
-            if !command.json {
-                say(format!("{:>5.1} s  {entry}", at.as_secs_f32()));
-            }
-            seen.push((at, entry));
-        }
-        let told = emulator.issue(REPO, issue).is_some_and(|issue| {
-            issue.comments.iter().any(|comment| comment.body.starts_with("@mona"))
-        });
-        if told && emulator.waiting_deliveries() == 0 {
-            break;
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-    seen
-}
-
-fn conclude(
-    command: &Demo,
-    emulator: &Emulator,
-    seen: &[(Duration, TimelineEntry)],
-    started: Instant,
-) -> CommandResult {
-    let pull = emulator.pulls(REPO).into_iter().next();
-    if command.json {
-        let timeline: Vec<_> = seen
-            .iter()
-            .map(|(at, entry)| {
-                json!({"seconds": at.as_secs_f64(), "actor": entry.actor, "text": entry.text})
-            })
-            .collect();
-        let shown = pull.as_ref().map(|pull| {
-            json!({
-                "number": pull.number,
-                "title": pull.title,
-                "state": pull.state,
-                "head": pull.head_sha,
-                "labels": pull.labels,
-                "body": pull.body,
-            })
-        });
-        say(serde_json::to_string_pretty(&json!({"timeline": timeline, "pull_request": shown}))?);
-    } else if let Some(pull) = &pull {
-        show_pull(emulator, pull, started);
-    }
-    match pull {
-        Some(_) => Ok(ExitCode::SUCCESS),
-        None => {
-            if !command.json {
-                say("No pull request came out. GANDER_LOG=info shows what happened.");
-            }
-            Ok(ExitCode::from(NO_CHANGE))
-        }
-    }
-}
-
-fn show_pull(emulator: &Emulator, pull: &PullView, started: Instant) {
-    const RULE: &str = "────────────────────────────────────────────────────────────────────────";
-    let commit = emulator.commit(REPO, &pull.head_sha);
-    let verified = commit.as_ref().is_some_and(|commit| commit.verified);
-    say(format!("\n{RULE}\nPull request #{}: {}", pull.number, pull.title));
-    say(format!(
-        "{} → {} · commit {}{} · {}\n{RULE}",
-        pull.head_branch,
-        pull.base_branch,
-        &pull.head_sha[..12],
-        if verified { " (Verified)" } else { "" },
-        pull.labels.join(", ")
-    ));
-    say(pull.body.as_str());
-    if let Some(commit) = commit {
-        say(format!("{RULE}\nThe commit's message\n{RULE}\n{}", commit.message));
-    }
-    say(format!("{RULE}\nDone in {:.1} s.", started.elapsed().as_secs_f32()));
 }

@@ -2,15 +2,19 @@
 
 use std::path::Path;
 
+use crate::emulator::LineNote;
 use crate::sandbox::Toolchain;
 
-/// A project with a bug, its issue, and a script that mends it at the second try.
+/// A project with a bug, its issue, and a script that mends it at the second try and answers a
+/// review.
 pub(super) struct Project {
     pub(super) language: &'static str,
     pub(super) check: &'static str,
     pub(super) files: &'static [(&'static str, &'static str)],
     pub(super) issue_title: &'static str,
     pub(super) issue_body: &'static str,
+    /// What the reviewer wants changed.
+    pub(super) note: LineNote<'static>,
     pub(super) script: &'static str,
 }
 
@@ -33,9 +37,16 @@ const RUST: Project = Project {
         ("src/lib.rs", include_str!("rust/lib.rs.txt")),
         ("README.md", "# stats\n\nA few numbers about numbers.\n"),
         (".gitignore", "/target\n"),
+        (".github/gander.toml", include_str!("rust/gander.toml")),
     ],
     issue_title: TITLE,
     issue_body: "`stats::mean(&[])` panics with \"attempt to divide by zero\". I expected `None`.\n",
+    note: LineNote {
+        path: "src/lib.rs",
+        line: 6,
+        start_line: None,
+        body: "Please no `as` here: it is silent where it loses something.",
+    },
     script: include_str!("rust/script.json"),
 };
 
@@ -45,10 +56,17 @@ const SHELL: Project = Project {
     files: &[
         ("mean.sh", include_str!("shell/mean.sh")),
         ("test.sh", include_str!("shell/test.sh")),
+        ("VERSION", "0.1.0\n"),
         ("README.md", "# stats\n\nA few numbers about numbers.\n"),
-        (".github/gander.toml", "[verify]\ncommands = [\"sh test.sh\"]\n"),
+        (".github/gander.toml", include_str!("shell/gander.toml")),
     ],
     issue_title: TITLE,
     issue_body: "`sh mean.sh` without numbers fails with a division by zero. I expected `none`.\n",
+    note: LineNote {
+        path: "mean.sh",
+        line: 3,
+        start_line: None,
+        body: "Please say at the top what is printed without numbers.",
+    },
     script: include_str!("shell/script.json"),
 };

@@ -394,8 +394,8 @@ fn why_it_ended(ending: &Ending, release: &Release, setting: &Setting) -> String
         }
         Ending::Failed { why } => {
             let merged = release.merged.as_ref();
-            let merged = merged
-                .map_or(String::new(), |it| format!("`{}` is merged. ", it.commit.short()));
+            let merged =
+                merged.map_or(String::new(), |it| format!("`{}` is merged. ", it.commit.short()));
             let run = release.run.map_or(String::new(), |run| {
                 let page = format!("{}/{}/actions/runs/{run}", setting.web, release.place.name);
                 format!("[The run]({page}) says what stopped it. ")

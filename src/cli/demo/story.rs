@@ -1,0 +1,92 @@
+//! The story of the demo, as people act in it: reported, fixed, reviewed, approved, released.
+
+use super::project::Project;
+use super::stage::Stage;
+use super::{AnyError, REPO};
+use crate::emulator::{Emulator, PullView, Verdict};
+
+/// Where the story led.
+pub(super) struct Told {
+    pub(super) issue: u64,
+    /// The pull request with the fix.
+    pub(super) fix: u64,
+    /// The release pull request.
+    pub(super) release: u64,
+}
+
+/// Plays it to its end.
+///
+/// # Errors
+/// When it does not go on.
+pub(super) async fn play(stage: &Stage<'_>, project: &Project) -> Result<Told, AnyError> {
+    let github = stage.emulator;
+    let (owner, maintainer, contributor) =
+        (github.person("acme"), github.person("mona"), github.person("hubert"));
+
+    stage.act("An issue, and a maintainer who wants it fixed");
+    let issue = contributor.opens_issue(REPO, project.issue_title, project.issue_body, &[])?;
+    maintainer.comments(REPO, issue, "/gander fix")?;
+    stage.until("there was a pull request", |it| told(it, issue, "@mona ")).await?;
+    let fix = newest(github)?.number;
+    stage.until("its checks were green", |it| is_green(it, fix)).await?;
+
+    stage.act("A contributor without write access reviews; a maintainer lets the review count");
+    let first = newest(github)?.head_sha;
+    let words = "Good, but for one thing.";
+    contributor.reviews_lines(REPO, fix, Verdict::RequestsChanges, words, &[project.note])?;
+    stage.until("the review was acknowledged", |it| told(it, fix, "Thank you")).await?;
+    maintainer.comments(REPO, fix, "/gander take @hubert")?;
+    stage
+        .until("the review was answered", |it| {
+            it.pull(REPO, fix).is_some_and(|pull| {
+                pull.head_sha != first && pull.requested_reviewers.iter().any(|who| who == "hubert")
+            })
+        })
+        .await?;
+    stage.until("its checks were green", |it| is_green(it, fix)).await?;
+
+    stage.act("The owner approves exactly that commit");
+    owner.reviews(REPO, fix, Verdict::Approves, "")?;
+    stage
+        .until("it was merged", |it| {
+            let closed = it.issue(REPO, issue).is_some_and(|issue| issue.state == "closed");
+            let gone = it.branches(REPO).into_keys().all(|name| !name.starts_with("gander/"));
+            closed && gone && it.pull(REPO, fix).is_some_and(|pull| pull.merged)
+        })
+        .await?;
+
+    stage.act("The owner orders a release: its diff is the plan");
+    owner.comments(REPO, fix, "/gander release 0.2.0")?;
+    stage.until("there was a release pull request", |it| told(it, fix, "@acme ")).await?;
+    let release = newest(github)?.number;
+    stage.until("its checks were green", |it| is_green(it, release)).await?;
+
+    stage.act("A maintainer approves that; the Action tests, builds and publishes");
+    maintainer.reviews(REPO, release, Verdict::Approves, "")?;
+    stage.until("the issue was told", |it| told(it, issue, "Shipped in ")).await?;
+    Ok(Told { issue, fix, release })
+}
+
+/// Whether Gander said something that begins like this.
+fn told(emulator: &Emulator, number: u64, words: &str) -> bool {
+    emulator.issue(REPO, number).is_some_and(|issue| {
+        let ours = |author: &str| author == "gander[bot]";
+        issue.comments.iter().any(|it| ours(&it.author) && it.body.starts_with(words))
+    })
+}
+
+fn newest(emulator: &Emulator) -> Result<PullView, AnyError> {
+    emulator.pulls(REPO).pop().ok_or_else(|| "there is no pull request".into())
+}
+
+/// Whether all that reports on the head of a pull request is done and green.
+fn is_green(emulator: &Emulator, number: u64) -> bool {
+    let Some(pull) = emulator.pull(REPO, number) else { return false };
+    let checks = emulator.check_runs(REPO, &pull.head_sha);
+    let green = |name: &str| {
+        checks
+            .iter()
+            .any(|check| check.name == name && check.conclusion.as_deref() == Some("success"))
+    };
+    green("Test")
+}
