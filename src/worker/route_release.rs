@@ -8,7 +8,7 @@ use super::{Fault, Outcome, Worker};
 use crate::core::command::Role;
 use crate::core::event::{Asked, Place, Touched};
 use crate::core::id::{Branch, Number, ReleaseId};
-use crate::core::policy::{RULES_PATH, ReleaseOn};
+use crate::core::policy::ReleaseOn;
 use crate::core::release::{Bump, Effect, Ending, Fact, Order, Release, Stage};
 use crate::core::report::release::{self as words, Answer};
 use crate::core::task::{Reply, Task};
@@ -40,13 +40,7 @@ impl Worker {
             Err(why) => return Ok(reply(asked, words::refusal(why, prefix))),
         };
         if has < needed {
-            return Ok(reply(
-                asked,
-                format!(
-                    "`release` needs {needed} access to this repository, and you have {has} access. \
-                     The rule is `[approval]` in `{RULES_PATH}` (default: maintain)."
-                ),
-            ));
+            return Ok(reply(asked, words::answer(&Answer::NeedsRole { needed, has }, prefix)));
         }
         let base: Branch = default.parse().map_err(|bad| Fault::permanent(&bad))?;
         let bump = match word {

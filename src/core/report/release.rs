@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use super::{Setting, marker, signed};
 use crate::core::approval::NotApproved;
 use crate::core::changelog::CHANGELOG_PATH;
+use crate::core::command::Role;
 use crate::core::id::{Number, RunId, Sha};
 use crate::core::policy::RULES_PATH;
 use crate::core::release::{Blocked, Ending, Plan, Refusal, Release, Stage};
@@ -174,6 +175,8 @@ pub enum Answer {
     NothingToRetry,
     /// Another one is under way.
     RetryLater,
+    /// Whoever asked may not.
+    NeedsRole { needed: Role, has: Role },
     /// The words after `release` are none of those it knows.
     BadWord { said: String },
 }
@@ -210,6 +213,11 @@ pub fn answer(answer: &Answer, prefix: &str) -> String {
         Answer::RetryLater => format!(
             "Another release is under way from this branch. When it is over, comment \
              `{prefix} release retry` again."
+        ),
+        Answer::NeedsRole { needed, has } => format!(
+            "`release` needs {needed} access to this repository, and you have {has} access. The rule \
+             is `[approval]` in `{RULES_PATH}` (default: maintain). Someone with {needed} access can \
+             give the command."
         ),
         Answer::BadWord { said } => format!(
             "`release` takes major, minor, patch, a version such as 1.2.0, `status` or `retry`, \
