@@ -59,7 +59,8 @@ const NEEDS_PROOF: &[(&str, &str, &str)] = &[("publish", "pull_request", "Verifi
 const PROOFS: &[&str] = &["VerifiedPatch", "Approval", "ReleasePlan"];
 
 /// What a function of `forge/` mentions that changes something on GitHub.
-const WRITES: &[&str] = &["POST", "PUT", "PATCH", "DELETE", "change", "delete", "mutate"];
+const WRITES: &[&str] =
+    &["POST", "PUT", "PATCH", "DELETE", "change", "change_only", "delete", "mutate"];
 
 /// It gives back a token of our own.
 const NO_WRITER: &[&str] = &["revoke_push_token"];

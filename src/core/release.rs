@@ -166,6 +166,8 @@ pub enum Ending {
     Refused(Refusal),
     /// People closed the pull request.
     Closed { by: Option<Login> },
+    /// A person said `cancel`.
+    Cancelled { by: Login },
     /// Nothing changed since the release before.
     NothingToRelease { last: Option<String> },
 }
@@ -244,6 +246,8 @@ pub enum Fact {
     Merged(Merged),
     /// People closed it.
     Closed { by: Option<Login> },
+    /// A person said `cancel`.
+    Cancelled { by: Login },
     /// The publishing run was asked for.
     Dispatched { attempt: u32 },
     /// It was seen.
@@ -285,6 +289,10 @@ pub enum Effect {
     Announce,
     /// Tell the fixed issues in which version they are.
     TellIssues,
+    /// After cancelling: close the pull request and remove the branch.
+    Undo,
+    /// After merging: remove the branch.
+    CleanUp,
     /// Let the next release on the branch begin.
     StartNext,
 }

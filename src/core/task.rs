@@ -76,7 +76,7 @@ pub struct Reply {
 pub enum Sweep {
     /// Fetch what GitHub failed to deliver.
     MissedDeliveries,
-    /// Look at every open pull request of Gander's.
+    /// Look at every open pull request and release of Gander's.
     OpenPulls,
     /// Forget what is too old to matter.
     OldRows,

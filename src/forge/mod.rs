@@ -336,6 +336,18 @@ impl Forge {
         self.call(place, scope, call).await?.json(doing)
     }
 
+    /// As `change`, where what GitHub answers says nothing new.
+    async fn change_only(
+        &self,
+        place: &Place,
+        scope: Scope,
+        to: (Method, String),
+        body: &impl Serialize,
+        doing: &str,
+    ) -> Result<(), ForgeError> {
+        self.change::<serde::de::IgnoredAny>(place, scope, to, body, doing).await.map(drop)
+    }
+
     async fn delete(
         &self,
         place: &Place,

@@ -112,15 +112,7 @@ impl Forge {
     ) -> Result<(), ForgeError> {
         let path = format!("{}/git/refs", repo_path(place));
         let body = json!({"ref": format!("refs/heads/{branch}"), "sha": at});
-        self.change::<payload::Ref>(
-            place,
-            Scope::Push,
-            (Method::POST, path),
-            &body,
-            "making the branch",
-        )
-        .await
-        .map(drop)
+        self.change_only(place, Scope::Push, (Method::POST, path), &body, "making the branch").await
     }
 
     /// Removes a branch; not there is fine.
@@ -171,7 +163,7 @@ impl Forge {
     /// Closes a pull request; closed already is fine.
     pub async fn close_pull(&self, place: &Place, number: Number) -> Result<(), ForgeError> {
         let path = format!("{}/pulls/{number}", repo_path(place));
-        self.change::<serde::de::IgnoredAny>(
+        self.change_only(
             place,
             Scope::Push,
             (Method::PATCH, path),
@@ -179,6 +171,5 @@ impl Forge {
             "closing the pull request",
         )
         .await
-        .map(drop)
     }
 }

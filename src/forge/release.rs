@@ -166,7 +166,7 @@ impl Forge {
         let to = (Method::PATCH, format!("{}/releases/{id}", repo_path(place)));
         let body = json!({ "body": notes });
         let doing = "rewriting the draft of the release";
-        self.change::<serde::de::IgnoredAny>(place, Scope::Push, to, &body, doing).await.map(drop)
+        self.change_only(place, Scope::Push, to, &body, doing).await
     }
 
     /// Shows a draft to everybody.
@@ -186,7 +186,7 @@ impl Forge {
         let to = (Method::POST, format!("{}/git/refs", repo_path(place)));
         let body = json!({ "ref": format!("refs/tags/{tag}"), "sha": commit });
         let doing = "making the tag";
-        self.change::<serde::de::IgnoredAny>(place, Scope::Push, to, &body, doing).await.map(drop)
+        self.change_only(place, Scope::Push, to, &body, doing).await
     }
 
     /// Adds a file; says the digest GitHub worked out, if it does. Refused (422) if there is one of

@@ -114,15 +114,8 @@ impl Forge {
     ) -> Result<(), ForgeError> {
         let path = format!("{}/pulls/{number}/comments/{first}/replies", repo_path(place));
         let doing = "answering in a thread";
-        self.change::<serde::de::IgnoredAny>(
-            place,
-            Scope::Talk,
-            (Method::POST, path),
-            &json!({"body": body}),
-            doing,
-        )
-        .await
-        .map(drop)
+        self.change_only(place, Scope::Talk, (Method::POST, path), &json!({"body": body}), doing)
+            .await
     }
 
     /// Marks a thread as resolved. Resolved already is fine.
@@ -142,13 +135,7 @@ impl Forge {
         let path = format!("{}/pulls/{number}/requested_reviewers", repo_path(place));
         let body = json!({"reviewers": logins});
         let answer = self
-            .change::<serde::de::IgnoredAny>(
-                place,
-                Scope::Talk,
-                (Method::POST, path),
-                &body,
-                "asking for a review",
-            )
+            .change_only(place, Scope::Talk, (Method::POST, path), &body, "asking for a review")
             .await;
         match answer {
             Err(error) if error.status() == Some(422) => Ok(()),
@@ -170,7 +157,7 @@ impl Forge {
             None => json!({"body": body}),
         };
         let doing = "bringing the pull request's text up to date";
-        self.change::<serde::de::IgnoredAny>(place, Scope::Talk, to, &body, doing).await.map(drop)
+        self.change_only(place, Scope::Talk, to, &body, doing).await
     }
 
     /// Moves a branch forward to a commit. Refused (422) where that would lose a commit.
@@ -182,7 +169,7 @@ impl Forge {
     ) -> Result<(), ForgeError> {
         let path = format!("{}/git/refs/heads/{}", repo_path(place), segments(branch.as_str()));
         let body = json!({"sha": to, "force": false});
-        self.change::<payload::Ref>(
+        self.change_only(
             place,
             Scope::Push,
             (Method::PATCH, path),
@@ -190,7 +177,6 @@ impl Forge {
             "moving the branch forward",
         )
         .await
-        .map(drop)
     }
 
     /// Merges exactly the approved commit. Refused: 409 when the head is another by now, 405 when
@@ -217,7 +203,7 @@ impl Forge {
     /// Closes an issue as done.
     pub async fn close_issue(&self, place: &Place, number: Number) -> Result<(), ForgeError> {
         let path = format!("{}/issues/{number}", repo_path(place));
-        self.change::<serde::de::IgnoredAny>(
+        self.change_only(
             place,
             Scope::Talk,
             (Method::PATCH, path),
@@ -225,7 +211,6 @@ impl Forge {
             "closing the issue",
         )
         .await
-        .map(drop)
     }
 }
 

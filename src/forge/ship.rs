@@ -185,7 +185,7 @@ impl Forge {
         let body = json!({"event_type": "gander-release", "client_payload": {"release": release}});
         let to = (Method::POST, format!("{}/dispatches", repo_path(place)));
         let doing = "starting the release workflow";
-        self.change::<serde::de::IgnoredAny>(place, Scope::Push, to, &body, doing).await.map(drop)
+        self.change_only(place, Scope::Push, to, &body, doing).await
     }
 
     /// The newest run with this name that a dispatch started.

@@ -63,15 +63,8 @@ impl Forge {
     ) -> Result<(), ForgeError> {
         let path = format!("{}/issues/comments/{comment}", repo_path(place));
         let body = json!({"body": body});
-        self.change::<serde::de::IgnoredAny>(
-            place,
-            Scope::Talk,
-            (Method::PATCH, path),
-            &body,
-            "editing our comment",
-        )
-        .await
-        .map(drop)
+        self.change_only(place, Scope::Talk, (Method::PATCH, path), &body, "editing our comment")
+            .await
     }
 
     /// 👀 on the comment that asked, or on the issue itself. GitHub keeps one per account.
@@ -89,13 +82,7 @@ impl Forge {
         let path = format!("{}/issues/{target}/reactions", repo_path(place));
         let body = json!({"content": content});
         let answer = self
-            .change::<serde::de::IgnoredAny>(
-                place,
-                Scope::Talk,
-                (Method::POST, path),
-                &body,
-                "reacting to the command",
-            )
+            .change_only(place, Scope::Talk, (Method::POST, path), &body, "reacting to the command")
             .await;
         // The comment may be gone by now; nothing is lost with the reaction.
         found(answer).map(drop)
@@ -110,15 +97,7 @@ impl Forge {
     ) -> Result<(), ForgeError> {
         let path = format!("{}/issues/{number}/labels", repo_path(place));
         let body = json!({"labels": [label]});
-        self.change::<serde::de::IgnoredAny>(
-            place,
-            Scope::Talk,
-            (Method::POST, path),
-            &body,
-            "setting a label",
-        )
-        .await
-        .map(drop)
+        self.change_only(place, Scope::Talk, (Method::POST, path), &body, "setting a label").await
     }
 
     /// Removes a label; not there is fine.
@@ -154,9 +133,7 @@ impl Forge {
                 (Method::POST, format!("{}/check-runs", repo_path(place)))
             }
         };
-        self.change::<serde::de::IgnoredAny>(place, Scope::Talk, target, &body, doing)
-            .await
-            .map(drop)
+        self.change_only(place, Scope::Talk, target, &body, doing).await
     }
 
     async fn find_check_run(

@@ -6,6 +6,7 @@
 //! people put on the branch is reported and left alone.
 
 use super::PublishError;
+use super::landing::remove_merged;
 use super::talk::{keep_current, say_once};
 use crate::core::id::{Number, Sha};
 use crate::core::job::Pull;
@@ -193,6 +194,36 @@ pub async fn refresh(
             _ => Refreshed::Gone,
         },
     })
+}
+
+/// Takes back what a cancelled release has left: its open pull request, and its branch, unless people
+/// have committed to it.
+pub async fn undo(forge: &Forge, release: &Release) -> Result<(), ForgeError> {
+    let (place, branch) = (&release.place, release.branch());
+    let pull = forge.pull_of(place, &branch).await?.filter(|pull| pull.state == "open");
+    let there = match forge.branch_head(place, &branch).await? {
+        BranchHead::At(head) => Some(is_ours(forge, release, &head).await?),
+        _ => None,
+    };
+    if let Some(pull) = pull {
+        let fate = if there == Some(false) { words::Branch::Stays } else { words::Branch::Goes };
+        if let Some((text, mark)) = words::cancelled(release, fate) {
+            say_once(forge, place, pull.number, (&text, &mark)).await?;
+        }
+        forge.close_pull(place, pull.number).await?;
+    }
+    if there == Some(true) {
+        forge.delete_branch(place, &branch).await?;
+    }
+    Ok(())
+}
+
+/// After merging: the branch goes, unless somebody pushed to it since.
+pub async fn clean_up(forge: &Forge, release: &Release) -> Result<(), ForgeError> {
+    match &release.pull {
+        Some(pull) => remove_merged(forge, &release.place, &release.branch(), pull.number).await,
+        None => Ok(()),
+    }
 }
 
 /// Starts the publishing run of one try, unless there is one of its name.

@@ -292,11 +292,6 @@ impl Risk {
     fn of_job(path: &str, job: &str, why: Why) -> Self {
         Self { workflow: path.to_owned(), job: Some(job.to_owned()), why }
     }
-
-    /// Whether this is a guess: what counts is a setting that an App cannot read.
-    pub fn is_unknown(&self) -> bool {
-        self.why == Why::DefaultPermissions
-    }
 }
 
 /// One line of Markdown.

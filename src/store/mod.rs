@@ -79,9 +79,9 @@ pub trait Store: Send + Sync {
     /// The release with this id, and its version.
     async fn release(&self, id: &ReleaseId) -> Result<Option<StoredRelease>, StoreError>;
 
-    /// The releases of a repository that are not over, oldest first: of each base branch at most
-    /// one that is under way and one that waits.
-    async fn open_releases(&self, repo: RepoId) -> Result<Vec<StoredRelease>, StoreError>;
+    /// The releases that are not over, oldest first, of one repository or of all: of each base
+    /// branch at most one that is under way and one that waits.
+    async fn open_releases(&self, repo: Option<RepoId>) -> Result<Vec<StoredRelease>, StoreError>;
 
     /// The release of this pull request.
     async fn release_of_pull(

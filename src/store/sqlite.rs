@@ -174,7 +174,7 @@ impl Store for Sqlite {
         release::release(&self.reads, id).await
     }
 
-    async fn open_releases(&self, repo: RepoId) -> Result<Vec<StoredRelease>, StoreError> {
+    async fn open_releases(&self, repo: Option<RepoId>) -> Result<Vec<StoredRelease>, StoreError> {
         release::open(&self.reads, repo).await
     }
 
@@ -195,7 +195,7 @@ impl Store for Sqlite {
     }
 
     async fn release_log(&self, id: &ReleaseId) -> Result<Vec<LogLine>, StoreError> {
-        release::log(&self.reads, id).await
+        read::log(&self.reads, id.as_str()).await
     }
 
     async fn patch(&self, digest: &PatchDigest) -> Result<Option<Vec<u8>>, StoreError> {
@@ -211,7 +211,7 @@ impl Store for Sqlite {
     }
 
     async fn log(&self, job: &JobId) -> Result<Vec<LogLine>, StoreError> {
-        read::log(&self.reads, job).await
+        read::log(&self.reads, job.as_str()).await
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {

@@ -48,6 +48,16 @@ impl Worker {
                 pen::announce(forge, &release, &setting).await.map(|()| None)?
             }
             (Effect::TellIssues, _) => pen::tell_issues(forge, &release).await.map(|()| None)?,
+            (Effect::Undo, _) => {
+                let undone = pen::undo(forge, &release).await;
+                forge.revoke_push_token(&release.place).await;
+                undone.map(|()| None)?
+            }
+            (Effect::CleanUp, _) => {
+                let cleaned = pen::clean_up(forge, &release).await;
+                forge.revoke_push_token(&release.place).await;
+                cleaned.map(|()| None)?
+            }
             (Effect::Plan { orders }, Stage::Planning) if *orders == release.orders => {
                 Some(self.plan_release(&release).await?)
             }
@@ -64,6 +74,7 @@ impl Worker {
                 Some(refreshed?)
             }
             (Effect::Look, Stage::Proposed) => self.look_at_release(&release).await?,
+            (Effect::Look, Stage::Publishing) => self.run_over(&release).await?,
             (Effect::Merge { head }, Stage::Merging { head: h }) if head == h => {
                 self.still_held(claim).await?;
                 let merged = self.merge_release(&release, head).await;
@@ -90,7 +101,7 @@ impl Worker {
 
     /// Lets the release that waits on a branch begin, unless one is under way there.
     pub(super) async fn next_release(&self, repo: RepoId, base: &Branch) -> Result<Outcome, Fault> {
-        let open = self.parts.store.open_releases(repo).await?;
+        let open = self.parts.store.open_releases(Some(repo)).await?;
         let here = || open.iter().filter(|stored| stored.release.base == *base);
         if here().any(|stored| stored.release.is_live()) {
             return Ok(Outcome::Done);

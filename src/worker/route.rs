@@ -131,7 +131,8 @@ impl Worker {
         // The one at work first; what waits behind it is stopped by the next `cancel`.
         let open = jobs.iter().find(|stored| stored.job.is_live());
         let open = open.or_else(|| jobs.iter().find(|stored| !stored.job.is_done()));
-        let Some(mut commit) = open.and_then(|stored| advanced(stored, &fact)) else {
+        let Some(open) = open else { return self.cancel_release(asked).await };
+        let Some(mut commit) = advanced(open, &fact) else {
             let prefix = &self.parts.settings.address.prefix;
             return Ok(self.reply(asked, report::nothing_to(Verb::Cancel, prefix)));
         };

@@ -3,13 +3,14 @@
 //! What holds: of one branch at most one release is under way and one waits; another order is taken up
 //! by the one that still can; a hint only queues a look.
 
-use super::release::{LearntOfRelease, release_advanced};
+use super::release::release_advanced;
 use super::{Fault, Outcome, Worker};
-use crate::core::command::Role;
+use crate::core::command::{Role, Verb};
 use crate::core::event::{Asked, Place, Touched};
 use crate::core::id::{Branch, Number, ReleaseId};
-use crate::core::policy::{RULES_PATH, ReleaseOn};
+use crate::core::policy::ReleaseOn;
 use crate::core::release::{Bump, Effect, Ending, Fact, Order, Release, Stage};
+use crate::core::report;
 use crate::core::report::release::{self as words, Answer};
 use crate::core::task::{Reply, Task};
 use crate::store::{Commit, ReleaseWrite, StoredRelease};
@@ -40,13 +41,7 @@ impl Worker {
             Err(why) => return Ok(reply(asked, words::refusal(why, prefix))),
         };
         if has < needed {
-            return Ok(reply(
-                asked,
-                format!(
-                    "`release` needs {needed} access to this repository, and you have {has} access. \
-                     The rule is `[approval]` in `{RULES_PATH}` (default: maintain)."
-                ),
-            ));
+            return Ok(reply(asked, words::answer(&Answer::NeedsRole { needed, has }, prefix)));
         }
         let base: Branch = default.parse().map_err(|bad| Fault::permanent(&bad))?;
         let bump = match word {
@@ -107,14 +102,9 @@ impl Worker {
         place: &Place,
         what: &Touched,
     ) -> Result<Outcome, Fault> {
-        let open = self.parts.store.open_releases(place.repo).await?;
+        let open = self.parts.store.open_releases(Some(place.repo)).await?;
         let concerned = open.into_iter().filter(|it| concerns(&it.release, what));
-        let look = |id: ReleaseId| Task::Release { release: id, effect: Effect::Look };
-        let tasks: Vec<Task> = concerned.map(|it| look(it.release.id)).collect();
-        Ok(match tasks.is_empty() {
-            true => Outcome::Done,
-            false => Outcome::Ready(Box::new(Commit { tasks, ..Commit::default() })),
-        })
+        Ok(looks_at(concerned))
     }
 
     /// The look at the release whose pull request a command stands on.
@@ -124,17 +114,38 @@ impl Worker {
         Ok(open.map(|stored| Task::Release { release: stored.release.id, effect: Effect::Look }))
     }
 
-    /// A workflow run ended: the releases that wait for theirs are asked at once, since the task that
-    /// follows them may sleep.
+    /// A workflow run ended: the releases that wait for theirs are looked at at once, since the task
+    /// that follows them may sleep.
     pub(super) async fn run_ended(&self, place: &Place) -> Result<Outcome, Fault> {
-        let open = self.parts.store.open_releases(place.repo).await?;
-        for stored in open.iter().filter(|it| it.release.stage == Stage::Publishing) {
-            if let Some(fact) = self.run_over(&stored.release).await? {
-                let release = stored.release.id.clone();
-                return Ok(Outcome::LearntOfRelease(Box::new(LearntOfRelease { release, fact })));
-            }
+        let open = self.parts.store.open_releases(Some(place.repo)).await?;
+        let waits = |it: &StoredRelease| it.release.stage == Stage::Publishing;
+        Ok(looks_at(open.into_iter().filter(waits)))
+    }
+
+    /// `cancel` where a release was asked for, or on its pull request.
+    pub(super) async fn cancel_release(&self, asked: &Asked) -> Result<Outcome, Fault> {
+        let prefix = &self.parts.settings.address.prefix;
+        let open = self.parts.store.open_releases(Some(asked.place.repo)).await?;
+        let here = || open.iter().filter(|it| is_about(&it.release, asked.number));
+        let mut found = here().find(|it| it.release.is_live()).or_else(|| here().next()).cloned();
+        if found.is_none() {
+            let last = self.parts.store.release_of_pull(asked.place.repo, asked.number).await?;
+            found = last.filter(|it| it.release.merged.is_some());
         }
-        Ok(Outcome::Done)
+        let Some(stored) = found else {
+            return Ok(reply(asked, report::nothing_to(Verb::Cancel, prefix)));
+        };
+        let fact = Fact::Cancelled { by: asked.by.login.clone() };
+        if let Some(commit) = release_advanced(&stored, &fact) {
+            let once = Some(asked.key.clone());
+            return Ok(Outcome::Ready(Box::new(Commit { once, ..commit })));
+        }
+        let tag = tag_of(&stored.release);
+        let why = match stored.release.merged {
+            Some(_) => Answer::TooLate { tag },
+            None => Answer::AboutToMerge { tag },
+        };
+        Ok(reply(asked, words::answer(&why, prefix)))
     }
 
     async fn order_release(
@@ -145,7 +156,7 @@ impl Worker {
         order: Order,
         key: &str,
     ) -> Result<Outcome, Fault> {
-        let open = self.parts.store.open_releases(place.repo).await?;
+        let open = self.parts.store.open_releases(Some(place.repo)).await?;
         let here: Vec<&StoredRelease> =
             open.iter().filter(|stored| stored.release.base == *base).collect();
         let live = here.iter().find(|stored| stored.release.is_live());
@@ -178,8 +189,7 @@ impl Worker {
                 let commit = begin(release);
                 match live {
                     Some(live) => {
-                        let plan = live.release.plan.as_ref();
-                        let tag = plan.map_or_else(|| "A release".to_owned(), |it| it.tag.clone());
+                        let tag = tag_of(&live.release);
                         answered(&Answer::UnderWay { tag }, commit)
                     }
                     None => {
@@ -223,6 +233,24 @@ fn begin(release: Release) -> Commit {
         tasks,
         ..Commit::default()
     }
+}
+
+fn looks_at(releases: impl Iterator<Item = StoredRelease>) -> Outcome {
+    let look = |it: StoredRelease| Task::Release { release: it.release.id, effect: Effect::Look };
+    let tasks: Vec<Task> = releases.map(look).collect();
+    match tasks.is_empty() {
+        true => Outcome::Done,
+        false => Outcome::Ready(Box::new(Commit { tasks, ..Commit::default() })),
+    }
+}
+
+/// Whether it was asked for here, or this is its pull request.
+fn is_about(release: &Release, number: Number) -> bool {
+    release.subject == number || release.pull.as_ref().is_some_and(|pull| pull.number == number)
+}
+
+fn tag_of(release: &Release) -> String {
+    release.plan.as_ref().map_or_else(|| "The release".to_owned(), |plan| plan.tag.clone())
 }
 
 fn concerns(release: &Release, what: &Touched) -> bool {

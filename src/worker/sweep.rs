@@ -4,12 +4,13 @@ use super::{Fault, Worker};
 use crate::core::delivery::Delivery;
 use crate::core::id::{DeliveryId, HookId};
 use crate::core::job::Effect;
+use crate::core::release::{self, Stage};
 use crate::core::task::{Sweep, Task};
 use crate::store::Accepted;
 
 /// How often GitHub's log is compared with ours.
 const MISSED_SECONDS: i64 = 5 * 60;
-/// How often every open pull request is looked at, whatever webhooks said.
+/// How often every open pull request and release is looked at, whatever webhooks said.
 const OPEN_PULLS_SECONDS: i64 = 5 * 60;
 /// How often old rows are forgotten, and how old they are then.
 const FORGET_SECONDS: i64 = 6 * 60 * 60;
@@ -51,6 +52,13 @@ impl Worker {
         for stored in self.parts.store.open_jobs(None).await? {
             let look = Task::Effect { job: stored.job.id, effect: Effect::Look };
             self.parts.store.enqueue(&look, now).await?;
+        }
+        for stored in self.parts.store.open_releases(None).await? {
+            if matches!(stored.release.stage, Stage::Proposed | Stage::Publishing) {
+                let effect = release::Effect::Look;
+                let look = Task::Release { release: stored.release.id, effect };
+                self.parts.store.enqueue(&look, now).await?;
+            }
         }
         Ok(())
     }

@@ -466,7 +466,7 @@ impl Store for Mortal {
         self.inner.release(id).await
     }
 
-    async fn open_releases(&self, repo: RepoId) -> Result<Vec<StoredRelease>, StoreError> {
+    async fn open_releases(&self, repo: Option<RepoId>) -> Result<Vec<StoredRelease>, StoreError> {
         self.inner.open_releases(repo).await
     }
 

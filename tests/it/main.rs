@@ -20,6 +20,7 @@ mod hold;
 mod hostile_github;
 mod hostile_model;
 mod red_ci;
+mod release_ends;
 mod release_proposed;
 mod release_published;
 mod review;

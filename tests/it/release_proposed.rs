@@ -12,12 +12,17 @@ fn project() -> Vec<(&'static str, &'static str)> {
 }
 
 impl World {
-    async fn owner_says(&self, number: u64, words: &str) {
+    pub async fn owner_says(&self, number: u64, words: &str) {
         self.owner().comments(REPO, number, words).unwrap();
         self.settle().await;
     }
 
-    async fn pushed(&self, branch: &str, message: &str, files: &[(&str, Option<&str>)]) -> String {
+    pub async fn pushed(
+        &self,
+        branch: &str,
+        message: &str,
+        files: &[(&str, Option<&str>)],
+    ) -> String {
         let sha = self.maintainer().pushes(REPO, branch, message, files).unwrap();
         self.settle().await;
         sha
@@ -29,7 +34,7 @@ impl World {
     }
 }
 
-async fn proposed() -> (World, u64, PullView) {
+pub async fn proposed() -> (World, u64, PullView) {
     let w = World::with_project(project()).await;
     let issue = w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();
     w.pushed("main", "feat: paging", &[("src/lib.rs", Some("// paging\n"))]).await;

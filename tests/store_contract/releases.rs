@@ -50,11 +50,13 @@ pub(super) async fn one_release_is_under_way_on_a_branch_and_one_may_wait(memory
     write(&store, ReleaseWrite::New(live(&release(3, "develop")))).await.expect("another branch");
     let elsewhere = Release { place: place(RepoId(2)), ..live(&release(4, "main")) };
     write(&store, ReleaseWrite::New(elsewhere)).await.expect("another repository");
-    let open = store.open_releases(RepoId(1)).await.unwrap();
+    let open = store.open_releases(Some(RepoId(1))).await.unwrap();
     assert_eq!(names(&open), [&id(1), &id(2), &id(3)]);
+    let everywhere = store.open_releases(None).await.unwrap();
+    assert_eq!(names(&everywhere), [&id(1), &id(2), &id(3), &id(4)]);
     write(&store, ReleaseWrite::Change(over(&first), 2)).await.unwrap();
     write(&store, ReleaseWrite::Change(live(&second), 1)).await.expect("its turn came");
-    let open = store.open_releases(RepoId(1)).await.unwrap();
+    let open = store.open_releases(Some(RepoId(1))).await.unwrap();
     assert_eq!(names(&open), [&id(2), &id(3)]);
 }
 
@@ -90,7 +92,7 @@ pub(super) async fn a_release_is_found_by_its_pull_request_and_the_newest_come_f
     let last = store.last_releases(RepoId(1), 2).await.unwrap();
     assert_eq!(names(&last), [&id(4), &id(3)]);
     assert!(store.last_releases(RepoId(2), 2).await.unwrap().is_empty());
-    assert!(store.open_releases(RepoId(1)).await.unwrap().is_empty());
+    assert!(store.open_releases(Some(RepoId(1))).await.unwrap().is_empty());
 }
 
 pub(super) async fn what_a_release_learns_is_written_with_its_next_tasks_or_not_at_all(
@@ -136,6 +138,6 @@ pub(super) async fn none_was_lost(store: &Opened) {
     assert_eq!(stored.release.plan.as_ref().unwrap().tag, "v1.2.0");
     let of_pull = store.release_of_pull(RepoId(1), Number(12)).await.unwrap();
     assert_eq!(of_pull.as_ref(), Some(&stored));
-    assert_eq!(store.open_releases(RepoId(1)).await.unwrap(), std::slice::from_ref(&stored));
+    assert_eq!(store.open_releases(Some(RepoId(1))).await.unwrap(), std::slice::from_ref(&stored));
     assert_eq!(store.release_log(&stored.release.id).await.unwrap().len(), 1);
 }

@@ -26,10 +26,20 @@ pub fn advance(release: &Release, fact: &Fact) -> Option<(Release, Vec<Effect>)>
         (_, Fact::Merged(merged)) if release.pull.is_some() => {
             next.merged = Some(merged.clone());
             next.blocked = None;
-            next.dispatch()
+            let mut effects = next.dispatch();
+            effects.push(Effect::CleanUp);
+            effects
         }
         (_, Fact::Closed { by }) if release.pull.is_some() => {
             next.end(Ending::Closed { by: by.clone() })
+        }
+        // GitHub has been asked to merge it, and may have.
+        (Stage::Merging { .. }, Fact::Cancelled { .. }) => return None,
+        (before, Fact::Cancelled { by }) => {
+            let nothing_made = *before == Stage::Queued;
+            let mut effects = next.end(Ending::Cancelled { by: by.clone() });
+            effects.extend((!nothing_made).then_some(Effect::Undo));
+            effects
         }
         (Stage::Planning, fact) => next.after_plan(fact)?,
         (Stage::Proposing, Fact::Proposed { orders, pull }) if *orders == next.orders => {

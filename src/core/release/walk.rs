@@ -95,6 +95,7 @@ fn all_facts() -> Vec<Fact> {
         Fact::TurnCame,
         Fact::Ordered(order(Some(Bump::Minor))),
         Fact::Closed { by: None },
+        Fact::Cancelled { by: login() },
         Fact::Merged(Merged { commit: sha("f"), by: None }),
         Fact::Retried { by: login() },
         Fact::Approved(approval(12, "c", "develop")),
@@ -276,6 +277,27 @@ fn every_ending_is_shown_told_and_lets_the_next_begin() {
         assert_eq!(step.effects.contains(&Effect::TellIssues), out, "{ending:?}");
     }
     assert!(endings > 50);
+}
+
+#[test]
+fn what_is_cancelled_is_undone_and_what_is_merged_is_not_cancelled() {
+    let mut cancelled = 0;
+    for release in walk().0.iter().filter(|release| !release.is_done()) {
+        let done = advance(release, &Fact::Cancelled { by: login() });
+        let merging = matches!(release.stage, Stage::Merging { .. }) || release.merged.is_some();
+        assert_eq!(done.is_none(), merging, "{:?}", release.stage);
+        let Some((after, effects)) = done else { continue };
+        cancelled += 1;
+        assert_eq!(after.stage, Stage::Done(Ending::Cancelled { by: login() }));
+        let undone = effects.contains(&Effect::Undo);
+        assert_eq!(undone, release.stage != Stage::Queued, "{:?}", release.stage);
+    }
+    assert!(cancelled > 20);
+    for step in walk().1 {
+        let cleans = step.effects.contains(&Effect::CleanUp);
+        let merged = step.before.merged.is_none() && step.after.merged.is_some();
+        assert_eq!(cleans, merged, "{:?}", step.fact);
+    }
 }
 
 #[test]

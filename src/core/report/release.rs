@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use super::{Setting, marker, signed};
 use crate::core::approval::NotApproved;
 use crate::core::changelog::CHANGELOG_PATH;
+use crate::core::command::Role;
 use crate::core::id::{Number, RunId, Sha};
 use crate::core::policy::RULES_PATH;
 use crate::core::release::{Blocked, Ending, Plan, Refusal, Release, Stage};
@@ -136,6 +137,26 @@ pub fn shipped(release: &Release) -> Option<(String, String)> {
     Some((signed(&format!("Shipped in [{tag}]({url})."), &marker), marker))
 }
 
+/// What a cancelled release's pull request is told, and the marker. `None`: it was not cancelled.
+pub fn cancelled(release: &Release, branch: Branch) -> Option<(String, String)> {
+    let Stage::Done(Ending::Cancelled { by }) = &release.stage else { return None };
+    let branch = match branch {
+        Branch::Goes => "The branch is removed.",
+        Branch::Stays => "The branch stays, since people have committed to it.",
+    };
+    let marker = marker(release.id.as_str(), "cancelled");
+    Some((signed(&format!("Cancelled by {by}: nothing is released. {branch}"), &marker), marker))
+}
+
+/// What becomes of the branch of a cancelled release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Branch {
+    /// It holds only what Gander made.
+    Goes,
+    /// It holds what people made.
+    Stays,
+}
+
 /// The answer to `release status`.
 pub fn status_reply(releases: &[Release], setting: &Setting) -> String {
     if releases.is_empty() {
@@ -174,6 +195,12 @@ pub enum Answer {
     NothingToRetry,
     /// Another one is under way.
     RetryLater,
+    /// It cannot be cancelled any more.
+    TooLate { tag: String },
+    /// It is being merged, so that nobody can say yet whether it can be cancelled.
+    AboutToMerge { tag: String },
+    /// Whoever asked may not.
+    NeedsRole { needed: Role, has: Role },
     /// The words after `release` are none of those it knows.
     BadWord { said: String },
 }
@@ -211,6 +238,19 @@ pub fn answer(answer: &Answer, prefix: &str) -> String {
             "Another release is under way from this branch. When it is over, comment \
              `{prefix} release retry` again."
         ),
+        Answer::TooLate { tag } => format!(
+            "{tag} is merged already, and what is merged cannot be cancelled. `{prefix} release \
+             status` says how far it is; what is wrong with it, the next release puts right."
+        ),
+        Answer::AboutToMerge { tag } => format!(
+            "{tag} is approved and being merged at this moment. If that fails, comment \
+             `{prefix} cancel` again."
+        ),
+        Answer::NeedsRole { needed, has } => format!(
+            "`release` needs {needed} access to this repository, and you have {has} access. The rule \
+             is `[approval]` in `{RULES_PATH}` (default: maintain). Someone with {needed} access can \
+             give the command."
+        ),
         Answer::BadWord { said } => format!(
             "`release` takes major, minor, patch, a version such as 1.2.0, `status` or `retry`, \
              not {}. Nothing was changed.",
@@ -245,6 +285,7 @@ pub fn headline(release: &Release) -> String {
             Ending::Refused(_) => "**Not released**".to_owned(),
             Ending::Closed { by: Some(by) } => format!("**Closed** by {by}: {tag} is not released"),
             Ending::Closed { by: None } => format!("**Closed**: {tag} is not released"),
+            Ending::Cancelled { by } => format!("**Cancelled** by {by}: {tag} is not released"),
             Ending::NothingToRelease { .. } => "**Nothing to release**".to_owned(),
         },
     }
@@ -384,7 +425,9 @@ fn why_it_ended(ending: &Ending, release: &Release, setting: &Setting) -> String
     let prefix = &setting.prefix;
     match ending {
         Ending::Published { url } => url.clone(),
-        Ending::Closed { .. } => format!("`{prefix} release` proposes it anew."),
+        Ending::Closed { .. } | Ending::Cancelled { .. } => {
+            format!("`{prefix} release` proposes it anew.")
+        }
         Ending::Refused(why) => refusal(why, prefix),
         Ending::NothingToRelease { last: Some(last) } => {
             format!("Nothing changed on `{}` since {}.", release.base, code(last))

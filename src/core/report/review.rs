@@ -7,7 +7,6 @@ use std::fmt::Write as _;
 
 use super::{Setting, declined, first_words, marker, s, signed};
 use crate::core::approval::NotApproved;
-use crate::core::command::Role;
 use crate::core::id::Sha;
 use crate::core::job::{
     Cause, Ending, Job, NoRepair, Outcome, Round, Stage, ThreadAnswer, Waiting,
@@ -45,7 +44,7 @@ pub fn waits_for(job: &Job, prefix: &str) -> Option<String> {
             format!("Approved. It waits for {}.", list(names.iter().map(String::as_str)))
         }
         Waiting::Consent(NotApproved::Nobody) => "It waits for an approval.".to_owned(),
-        Waiting::RoundFailed { .. } => outcome(job)?,
+        Waiting::RoundFailed { .. } => outcome(job, prefix)?,
         other => first_words(&explained(job, other, prefix)),
     };
     Some(waiting)
@@ -78,7 +77,9 @@ pub fn round_comment(job: &Job, setting: &Setting) -> Option<String> {
     let number = job.stage.round().filter(|number| *number > 1)?;
     let mut text = match &round.outcome {
         None => format!("**On it**: {}", taken_up(round)),
-        Some(_) => format!("**Round {number}**: {}\n\n{}", taken_up(round), outcome(job)?),
+        Some(_) => {
+            format!("**Round {number}**: {}\n\n{}", taken_up(round), outcome(job, &setting.prefix)?)
+        }
     };
     if let (Some(Outcome::Pushed { head }), Some(from)) = (&round.outcome, &round.from) {
         let name = &job.place.name;
@@ -117,8 +118,7 @@ fn taken_up(round: &Round) -> String {
 }
 
 /// What came of the last round, in one or two sentences.
-fn outcome(job: &Job) -> Option<String> {
-    let prefix = "/gander";
+fn outcome(job: &Job, prefix: &str) -> Option<String> {
     Some(match job.review.round.as_ref()?.outcome.as_ref()? {
         Outcome::Pushed { head } => format!("Done in `{}`, and checked.", head.short()),
         Outcome::NoChange { why } => {
@@ -143,7 +143,7 @@ pub fn round_announcement(job: &Job, setting: &Setting) -> Option<String> {
     let by_command = !round.words.is_empty();
     let words = match round.outcome.as_ref()? {
         Outcome::Pushed { .. } if !by_command => return None,
-        _ => outcome(job)?,
+        _ => outcome(job, &setting.prefix)?,
     };
     let next = match round.outcome.as_ref()? {
         Outcome::Pushed { .. } => String::new(),
@@ -372,11 +372,6 @@ pub fn merged(job: &Job, ending: &Ending) -> String {
         (None, Ending::Merged { by: Some(by) }) => format!("**Merged** by {by}"),
         _ => "**Merged**".to_owned(),
     }
-}
-
-/// What roles the help may name for approving.
-pub fn approver(role: Role) -> String {
-    format!("{role} access")
 }
 
 fn code(text: &str) -> String {

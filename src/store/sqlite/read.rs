@@ -129,10 +129,10 @@ pub(super) async fn known(
     Ok(known)
 }
 
-pub(super) async fn log(pool: &SqlitePool, job: &JobId) -> Result<Vec<LogLine>, StoreError> {
+pub(super) async fn log(pool: &SqlitePool, whose: &str) -> Result<Vec<LogLine>, StoreError> {
     let lines: Vec<(i64, String)> =
         sqlx::query_as("SELECT at, text FROM log WHERE job = ? ORDER BY id")
-            .bind(job.as_str())
+            .bind(whose)
             .fetch_all(pool)
             .await
             .map_err(failed)?;

@@ -5,7 +5,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use super::{failed, from_json, second_of_its_kind, to_json};
 use crate::core::id::{Number, ReleaseId, RepoId, Timestamp};
 use crate::core::release::{Release, Stage};
-use crate::store::{LogLine, ReleaseWrite, StoreError, StoredRelease};
+use crate::store::{ReleaseWrite, StoreError, StoredRelease};
 
 pub(super) async fn write(
     connection: &mut SqliteConnection,
@@ -97,12 +97,13 @@ pub(super) async fn release(
 
 pub(super) async fn open(
     pool: &SqlitePool,
-    repo: RepoId,
+    repo: Option<RepoId>,
 ) -> Result<Vec<StoredRelease>, StoreError> {
     let rows = sqlx::query_as(
-        "SELECT state, version FROM releases WHERE repo = ? AND turn <> 'over' ORDER BY seq",
+        "SELECT state, version FROM releases
+         WHERE turn <> 'over' AND (?1 IS NULL OR repo = ?1) ORDER BY seq",
     );
-    all(rows.bind(repo.0.cast_signed()).fetch_all(pool).await)
+    all(rows.bind(repo.map(|repo| repo.0.cast_signed())).fetch_all(pool).await)
 }
 
 pub(super) async fn of_pull(
@@ -131,16 +132,6 @@ pub(super) async fn last(
         "SELECT state, version FROM releases WHERE repo = ? ORDER BY seq DESC LIMIT ?",
     );
     all(rows.bind(repo.0.cast_signed()).bind(most).fetch_all(pool).await)
-}
-
-pub(super) async fn log(pool: &SqlitePool, id: &ReleaseId) -> Result<Vec<LogLine>, StoreError> {
-    let lines: Vec<(i64, String)> =
-        sqlx::query_as("SELECT at, text FROM log WHERE job = ? ORDER BY id")
-            .bind(id.as_str())
-            .fetch_all(pool)
-            .await
-            .map_err(failed)?;
-    Ok(lines.into_iter().map(|(at, text)| LogLine { at: Timestamp(at), text }).collect())
 }
 
 fn all(rows: Result<Vec<(String, i64)>, sqlx::Error>) -> Result<Vec<StoredRelease>, StoreError> {
