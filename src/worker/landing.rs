@@ -11,7 +11,7 @@ use super::perform::{about, rules_and_base};
 use super::{Fault, Worker};
 use crate::core::evidence::Verdict;
 use crate::core::id::Sha;
-use crate::core::job::{Base, Ci, Fact, Job, PullState};
+use crate::core::job::{Base, Fact, Job};
 use crate::core::policy::{Ack, PublishMode, Rules};
 use crate::core::report;
 use crate::publish;
@@ -104,30 +104,20 @@ impl Worker {
         Ok(Fact::HeadChecked { head: head.clone(), failed })
     }
 
-    /// Merges, if what is seen now still allows it.
-    pub(super) async fn merge(&self, job: &Job, head: &Sha) -> Result<Fact, Fault> {
-        let nothing = || Fact::NotMerged { why: "the pull request changed meanwhile".to_owned() };
-        let Some(sight) = Box::pin(self.look(job)).await? else { return Ok(nothing()) };
-        match &sight.state {
-            PullState::Merged { by } => return Ok(Fact::Merged { by: by.clone() }),
-            PullState::Closed { by } => {
-                return Ok(Fact::Closed { by: by.clone(), merged: false });
-            }
-            PullState::Open => {}
-        }
-        let approval = match &sight.consent {
-            Ok(approval) if approval.head() == head && sight.ci == Ci::Green => approval,
-            _ => return Ok(nothing()),
+    /// Merges, if what is seen now still allows it; else what is seen decides.
+    pub(super) async fn merge(&self, job: &Job) -> Result<Fact, Fault> {
+        let Some(sight) = Box::pin(self.look(job)).await? else {
+            return Ok(Fact::NotMerged { why: "there is no pull request".to_owned() });
         };
+        let Some(approval) = job.merges(&sight) else { return Ok(Fact::Seen(Box::new(sight))) };
         let method = sight.rules.as_ref().map(|rules| rules.merge.method).unwrap_or_default();
         match publish::merge(&self.parts.forge, job, approval, method).await {
             Ok(_) => Ok(Fact::Merged { by: None }),
             // 405 and 409 are GitHub's refusals; its words are only shown.
             Err(error) if matches!(error.status(), Some(405 | 409 | 422)) => {
-                // It may have happened before the answer was lost.
-                let again = Box::pin(self.look(job)).await?.map(|sight| sight.state);
-                Ok(match again {
-                    Some(PullState::Merged { by }) => Fact::Merged { by },
+                // It may have happened before the answer was lost, or somebody pushed.
+                Ok(match Box::pin(self.look(job)).await? {
+                    Some(again) if job.merges(&again).is_none() => Fact::Seen(Box::new(again)),
                     _ => Fact::NotMerged { why: refusal(&error) },
                 })
             }
@@ -135,16 +125,26 @@ impl Worker {
         }
     }
 
-    /// Says on the pull request why it does not go on: once for each situation.
+    /// Says on the pull request why it does not go on.
     pub(super) async fn explain(&self, job: &Job) -> Result<(), Fault> {
-        let (Some(pull), Some(text)) = (&job.pull, report::explanation(job, &self.setting(job)))
-        else {
-            return Ok(());
-        };
-        let marker = report::marker(job.id.as_str(), &report::situation(job, &text));
+        match report::explanation(job, &self.setting(job)) {
+            Some(text) => self.say_once(job, &text).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Says on the pull request that no round is left.
+    pub(super) async fn refuse_round(&self, job: &Job, limit: u32) -> Result<(), Fault> {
+        self.say_once(job, &report::no_round_left(job, limit, &self.setting(job))).await
+    }
+
+    /// One text for each situation, once.
+    async fn say_once(&self, job: &Job, text: &str) -> Result<(), Fault> {
+        let Some(pull) = &job.pull else { return Ok(()) };
+        let marker = report::marker(job.id.as_str(), &report::situation(job, text));
         let forge = &self.parts.forge;
         if forge.find_comment(&job.place, pull.number, &marker).await?.is_none() {
-            forge.comment(&job.place, pull.number, &report::signed(&text, &marker)).await?;
+            forge.comment(&job.place, pull.number, &report::signed(text, &marker)).await?;
         }
         Ok(())
     }
