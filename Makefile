@@ -50,6 +50,7 @@ test-pages: $(PAGES)
 
 crash: setup-test
 	$(CARGO) build --locked
+	$(CARGO) test --locked --lib core::job::orders -- --ignored
 	$(RUNNER) GANDER_CRASH_ROUNDS=200 $(CARGO) test --locked --test it crash
 
 lint: deny lint-action

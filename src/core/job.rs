@@ -216,6 +216,8 @@ pub enum Effect {
     Answer { round: u32 },
     /// Say on the pull request why it does not go on.
     Explain,
+    /// Say on the pull request that no round is left for what was asked.
+    RefuseRound { limit: u32 },
     /// Merge exactly this commit.
     Merge { head: Sha },
     /// After merging: remove the branch, close the issue.
@@ -467,7 +469,8 @@ impl Job {
             effects.push(if merged { Effect::CleanUp } else { Effect::Undo });
         }
         effects.push(Effect::Show);
-        if !people_did_it {
+        // Whoever asked for something meanwhile is told that it comes too late.
+        if !people_did_it || !self.review.asks.is_empty() {
             effects.push(Effect::Announce);
         }
         if self.stage != Stage::Queued {
@@ -489,3 +492,7 @@ fn first_failure(evidence: &Evidence) -> String {
 #[cfg(test)]
 #[path = "job_walk.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "job_orders.rs"]
+mod orders;

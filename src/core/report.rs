@@ -78,6 +78,9 @@ pub fn status_comment(job: &Job, setting: &Setting) -> String {
 
 /// The one comment that notifies whoever asked. `None`: there is nothing they need to do or know.
 pub fn announcement(job: &Job, setting: &Setting) -> Option<String> {
+    if let Some(late) = too_late(job, &setting.prefix) {
+        return Some(signed(&late, &announcement_marker(job)));
+    }
     let words = match &job.stage {
         Stage::InReview { round: 1 } => {
             let pull = job.pull.as_ref()?;
@@ -104,6 +107,7 @@ pub fn announcement_marker(job: &Job) -> String {
     let part = match &job.stage {
         Stage::InReview { round: round @ 2.. } => format!("announce-round-{round}"),
         Stage::Holding { .. } => format!("announce-held-{}", held.get(..12).unwrap_or_default()),
+        Stage::Done(Ending::Merged { .. } | Ending::Closed { .. }) => "announce-late".to_owned(),
         _ => "announce".to_owned(),
     };
     marker(job.id.as_str(), &part)

@@ -10,7 +10,7 @@ use super::perform::{about, rules_and_base};
 use super::{Fault, Worker};
 use crate::core::evidence::Verdict;
 use crate::core::id::Sha;
-use crate::core::job::{Base, Ci, Fact, Job, PullState};
+use crate::core::job::{Base, Fact, Job};
 use crate::core::policy::{Ack, PublishMode, Rules};
 use crate::core::report;
 use crate::publish::{self, Merging, talk::say_once};
@@ -103,38 +103,43 @@ impl Worker {
         Ok(Fact::HeadChecked { head: head.clone(), failed })
     }
 
-    /// Merges, if what is seen now still allows it.
-    pub(super) async fn merge(&self, job: &Job, head: &Sha) -> Result<Fact, Fault> {
-        let nothing = || Fact::NotMerged { why: "the pull request changed meanwhile".to_owned() };
-        let Some(sight) = Box::pin(self.look(job)).await? else { return Ok(nothing()) };
-        match &sight.state {
-            PullState::Merged { by } => return Ok(Fact::Merged { by: by.clone() }),
-            PullState::Closed { by } => {
-                return Ok(Fact::Closed { by: by.clone(), merged: false });
-            }
-            PullState::Open => {}
-        }
-        let approval = match &sight.consent {
-            Ok(approval) if approval.head() == head && sight.ci == Ci::Green => approval,
-            _ => return Ok(nothing()),
+    /// Merges, if what is seen now still allows it; else what is seen decides.
+    pub(super) async fn merge(&self, job: &Job) -> Result<Fact, Fault> {
+        let Some(sight) = Box::pin(self.look(job)).await? else {
+            return Ok(Fact::NotMerged { why: "there is no pull request".to_owned() });
         };
+        let Some(approval) = job.merges(&sight) else { return Ok(Fact::Seen(Box::new(sight))) };
         let method = sight.rules.as_ref().map(|rules| rules.merge.method).unwrap_or_default();
         let words = report::merge_message(job, &report::title(job));
         let words = (words.0.as_str(), words.1.as_str());
         Ok(match publish::merge(&self.parts.forge, &job.place, approval, method, words).await? {
             Merging::Done { by, .. } => Fact::Merged { by },
-            Merging::Refused { why } => Fact::NotMerged { why },
+            // GitHub's words are only shown. Somebody may have pushed meanwhile.
+            Merging::Refused { why } => match Box::pin(self.look(job)).await? {
+                Some(again) if job.merges(&again).is_none() => Fact::Seen(Box::new(again)),
+                _ => Fact::NotMerged { why },
+            },
         })
     }
 
-    /// Says on the pull request why it does not go on: once for each situation.
+    /// Says on the pull request why it does not go on.
     pub(super) async fn explain(&self, job: &Job) -> Result<(), Fault> {
-        let (Some(pull), Some(text)) = (&job.pull, report::explanation(job, &self.setting(job)))
-        else {
-            return Ok(());
-        };
-        let marker = report::marker(job.id.as_str(), &report::situation(job, &text));
-        let said = (report::signed(&text, &marker), marker);
-        Ok(say_once(&self.parts.forge, &job.place, pull.number, (&said.0, &said.1)).await?)
+        match report::explanation(job, &self.setting(job)) {
+            Some(text) => self.say_once(job, &text).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Says on the pull request that no round is left.
+    pub(super) async fn refuse_round(&self, job: &Job, limit: u32) -> Result<(), Fault> {
+        self.say_once(job, &report::no_round_left(job, limit, &self.setting(job))).await
+    }
+
+    /// One text for each situation, once.
+    async fn say_once(&self, job: &Job, text: &str) -> Result<(), Fault> {
+        let Some(pull) = &job.pull else { return Ok(()) };
+        let marker = report::marker(job.id.as_str(), &report::situation(job, text));
+        let signed = report::signed(text, &marker);
+        Ok(say_once(&self.parts.forge, &job.place, pull.number, (&signed, &marker)).await?)
     }
 }

@@ -11,7 +11,7 @@ use crate::core::event::{Actor, Place, SKIP_LABEL};
 use crate::core::evidence::Verdict;
 use crate::core::fault::FaultKind;
 use crate::core::id::JobId;
-use crate::core::job::{Base, Declined, Effect, Fact, Job, Stage};
+use crate::core::job::{Base, Declined, Effect, Ending, Fact, Job, Stage};
 use crate::core::path::PatchDigest;
 use crate::core::policy::{Decision, Denied, RULES_PATH, Rules, authorize};
 use crate::core::report;
@@ -75,6 +75,9 @@ impl Worker {
                 undone?;
             }
             (Effect::Explain, _) => Box::pin(self.explain(&job)).await?,
+            (Effect::RefuseRound { limit }, _) => {
+                Box::pin(self.refuse_round(&job, *limit)).await?;
+            }
             (Effect::CleanUp, _) => {
                 let cleaned = Box::pin(publish::clean_up(&self.parts.forge, &job)).await;
                 self.parts.forge.revoke_push_token(&job.place).await;
@@ -98,7 +101,7 @@ impl Worker {
             }
             (Effect::Merge { head }, Stage::Merging { head: h, .. }) if head == h => {
                 self.still_held(claim).await?;
-                let merged = Box::pin(self.merge(&job, head)).await;
+                let merged = Box::pin(self.merge(&job)).await;
                 self.parts.forge.revoke_push_token(&job.place).await;
                 return learnt(merged?);
             }
@@ -266,9 +269,12 @@ impl Worker {
         let forge = &self.parts.forge;
         // What is about a round is said where the round is.
         let place = match (&job.stage, &job.pull) {
-            (Stage::InReview { round: 2.. } | Stage::Holding { round: 2.. }, Some(pull)) => {
-                pull.number
-            }
+            (
+                Stage::InReview { round: 2.. }
+                | Stage::Holding { round: 2.. }
+                | Stage::Done(Ending::Merged { .. } | Ending::Closed { .. }),
+                Some(pull),
+            ) => pull.number,
             _ => job.subject,
         };
         Ok(talk::say_once(forge, &job.place, place, (&text, &marker)).await?)

@@ -249,6 +249,11 @@ impl Job {
         }
         let before = self.clone();
         self.adopt(sight);
+        // A review by somebody whose word does not count is acknowledged, whatever else follows.
+        let thanks = match self.review.outsiders == before.review.outsiders {
+            true => Vec::new(),
+            false => vec![Effect::Explain],
+        };
         let limits = self
             .rules
             .as_ref()
@@ -258,14 +263,16 @@ impl Job {
             if asked && self.rounds_asked(round) >= limits.0 {
                 self.review.answered.extend(next.reviews);
                 self.review.asks.clear();
-                self.review.waiting = Some(Waiting::RoundsUsed { limit: limits.0 });
-                return Some(vec![Effect::Show, Effect::Explain]);
+                let limit = limits.0;
+                self.review.waiting = Some(Waiting::RoundsUsed { limit });
+                let refuse = vec![Effect::Show, Effect::RefuseRound { limit }, Effect::Look];
+                return Some([thanks, refuse].concat());
             }
-            return Some(self.begin_round(round + 1, next));
+            return Some([thanks, self.begin_round(round + 1, next)].concat());
         }
         let (waiting, mut effects) = self.standing(sight, limits.1);
         if self.stage != before.stage {
-            return Some(effects);
+            return Some([thanks, effects].concat());
         }
         self.review.waiting = Some(waiting);
         if *self == before {
@@ -275,12 +282,29 @@ impl Job {
         if self.review.waiting.as_ref().is_some_and(Waiting::needs_words) && !told {
             effects.push(Effect::Explain);
         }
-        if self.review.outsiders != before.review.outsiders {
-            effects.push(Effect::Explain);
-        }
+        effects.extend(thanks);
         effects.insert(0, Effect::Show);
         effects.dedup();
         Some(effects)
+    }
+
+    /// The approval to merge with, if what is seen now still leads to merging that very head.
+    pub fn merges<'a>(&self, sight: &'a Sight) -> Option<&'a Approval> {
+        let Stage::Merging { round, .. } = self.stage else { return None };
+        let mut looking = Self { stage: Stage::InReview { round }, ..self.clone() };
+        looking.seen(round, sight)?;
+        sight.consent.as_ref().ok().filter(|_| looking.stage == self.stage)
+    }
+
+    /// It was about to be merged, and what is seen now speaks against that.
+    pub(super) fn seen_while_merging(&mut self, sight: &Sight) -> Option<Vec<Effect>> {
+        let Stage::Merging { round, .. } = self.stage else { return None };
+        if self.merges(sight).is_some() {
+            return None;
+        }
+        self.stage = Stage::InReview { round };
+        self.review.approved_by = None;
+        Some(self.seen(round, sight).unwrap_or_else(|| vec![Effect::Show]))
     }
 
     /// Takes over what people and GitHub have changed.
@@ -342,7 +366,7 @@ impl Job {
             task: String::new(),
             outcome: None,
         };
-        if let Some(by) = by_review.or(by_command) {
+        if let Some(by) = by_command.or(by_review) {
             return Some(new(Cause::People, by));
         }
         let ours = self.review.proof.as_ref().is_some_and(|it| it.ours && it.head == sight.head);

@@ -72,6 +72,7 @@ impl Job {
             (Stage::Merging { .. }, Fact::Merged { by }) => {
                 Some(self.end(Ending::Merged { by: by.clone() }))
             }
+            (Stage::Merging { .. }, Fact::Seen(sight)) => self.seen_while_merging(sight),
             (Stage::Merging { .. }, Fact::NotMerged { why }) => Some(self.not_merged(why)),
             (Stage::InReview { .. }, Fact::Asked(_) | Fact::Taken(_)) => {
                 self.asked_meanwhile(fact)?;

@@ -3,6 +3,7 @@
 //! What holds: each is a function of the job alone; every refusal says what is missing and the next
 //! step; nobody is mentioned but by an announcement (report.rs).
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{Setting, declined, first_words, marker, s, signed};
@@ -155,6 +156,28 @@ pub fn round_announcement(job: &Job, setting: &Setting) -> Option<String> {
     Some(format!("{words}{next}"))
 }
 
+/// To whoever asked for changes that were not taken up before people ended it.
+pub(super) fn too_late(job: &Job, prefix: &str) -> Option<String> {
+    let (Stage::Done(ending), Some(pull)) = (&job.stage, &job.pull) else { return None };
+    let (ended, next) = match ending {
+        Ending::Merged { .. } => {
+            ("merged", format!("open an issue and comment `{prefix} fix` there"))
+        }
+        Ending::Closed { .. } => {
+            ("closed", format!("comment `{prefix} retry` and your words on #{}", job.subject))
+        }
+        _ => return None,
+    };
+    let whom: BTreeSet<String> =
+        job.review.asks.iter().map(|ask| format!("@{}", ask.login)).collect();
+    let number = pull.number;
+    let text = format!(
+        "{} #{number} was {ended} before what you asked for was taken up. If it is still wanted, {next}.",
+        list(whom.iter())
+    );
+    (!whom.is_empty()).then_some(text)
+}
+
 /// The answer in one thread.
 pub fn thread_reply(answer: Option<&ThreadAnswer>, outcome: &Outcome, resolved: bool) -> String {
     let machine = |words: &str| format!("In the model's words:\n\n{}", boxed(words, 1500));
@@ -200,6 +223,11 @@ pub fn explanation(job: &Job, setting: &Setting) -> Option<String> {
         // A mention in a code span notifies nobody.
     }
     (!text.is_empty()).then_some(text)
+}
+
+/// Why what was asked for is not taken up.
+pub fn no_round_left(job: &Job, limit: u32, setting: &Setting) -> String {
+    explained(job, &Waiting::RoundsUsed { limit }, &setting.prefix)
 }
 
 /// Names a situation: the same explanation of the same head is given once.
