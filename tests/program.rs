@@ -221,14 +221,65 @@ fn a_local_run_that_cannot_be_says_why_and_leaves_nothing() {
 }
 
 #[test]
-fn the_demo_opens_a_pull_request_and_tells_machines_too() {
+fn the_demo_goes_from_an_issue_to_a_release_and_tells_machines_too() {
     let output = gander().args(["demo", "--json"]).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let story: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let pull = &story["pull_request"];
-    assert_eq!((&pull["number"], &pull["state"]), (&2.into(), &"open".into()), "{story:#}");
+    for pull in ["pull_request", "release_pull_request"] {
+        assert_eq!(story[pull]["merged"], true, "{story:#}");
+    }
+    let release = &story["release"];
+    assert_eq!(release["tag"], "v0.2.0");
+    assert!(release["assets"].as_array().unwrap().contains(&"SHA256SUMS".into()), "{release}");
     let texts: Vec<&str> =
         story["timeline"].as_array().unwrap().iter().map(|e| e["text"].as_str().unwrap()).collect();
-    assert!(texts.iter().any(|text| text.starts_with("commented on #1: /gander fix")), "{texts:?}");
-    assert!(texts.last().unwrap().contains("@mona #2 is ready for your review"), "{texts:?}");
+    let mut from = texts.iter();
+    for beginning in [
+        "commented on #1: /gander fix",
+        "commented on #1: @mona #2 is ready for your review",
+        "reviewed #2: changes requested",
+        "commented on #2: /gander take @hubert",
+        "resolved a thread on #2",
+        "merged #2 into main",
+        "commented on #2: /gander release 0.2.0",
+        "merged #3 into main",
+        "dispatched gander-release",
+        "published release v0.2.0",
+        "commented on #1: Shipped in [v0.2.0](",
+    ] {
+        assert!(from.any(|text| text.starts_with(beginning)), "no {beginning:?} in {texts:#?}");
+    }
+}
+
+#[test]
+fn the_demo_can_stay_up_to_look_around() {
+    let mut demo = gander().args(["demo", "--keep"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut shown = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut till = |words: &str| {
+        let found = shown.find(|line| line.contains(words));
+        found.unwrap_or_else(|| panic!("it never said {words:?}"))
+    };
+    till("v0.2.0 is out");
+    till("stays up until Ctrl-C");
+    let clone = till("git clone ");
+    let folder = tempfile::tempdir().unwrap();
+    let mut words = clone.split_whitespace();
+    let program = words.next().unwrap();
+    let cloned = Command::new(program).args(words).current_dir(folder.path()).output().unwrap();
+    assert!(cloned.status.success(), "{}", said(&cloned));
+    let log = std::fs::read_to_string(folder.path().join("stats/CHANGELOG.md")).unwrap();
+    assert!(log.contains("## 0.2.0"), "{log}");
+    let curl = till("/releases");
+    let url = curl.split_whitespace().last().unwrap();
+    let host = url.split('/').nth(2).unwrap();
+    let mut peer = TcpStream::connect(host).unwrap();
+    let path = url.split_once(host).unwrap().1;
+    write!(peer, "GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: me\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    peer.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("stats-"), "{answer}");
+
+    let pid = rustix::process::Pid::from_child(&demo);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert!(demo.wait().unwrap().success());
 }

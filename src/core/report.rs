@@ -129,7 +129,7 @@ pub fn state_label(job: &Job) -> Option<&'static str> {
             });
             stuck.then_some(NEEDS_HUMAN_LABEL)
         }
-        Stage::Queued => None,
+        Stage::Queued | Stage::Merging { .. } => None,
         Stage::Done(Ending::GaveUp { .. } | Ending::OutOfBudget { .. } | Ending::Failed { .. }) => {
             Some(NEEDS_HUMAN_LABEL)
         }
@@ -200,13 +200,22 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &Setting
         text.push('\n');
     }
     if let Some(proposal) = proposal {
-        let (files, added, removed) = proposal.size;
-        let s = if files == 1 { "" } else { "s" };
-        let _ = write!(
-            text,
-            "### What changed\n{files} file{s}, +{added} −{removed}. In the model's words:\n\n{}\n\n",
-            boxed(&proposal.summary, 4000)
-        );
+        text.push_str("### What changed\n");
+        let now = job.stage.round().unwrap_or(1);
+        let earlier = job.review.pushed.iter().filter(|it| it.round < now);
+        let earlier: Vec<_> = earlier.map(|it| (it.round, it.size, &*it.summary)).collect();
+        let rounds = earlier.iter().copied().chain([(now, proposal.size, &*proposal.summary)]);
+        for (round, (files, added, removed), summary) in rounds {
+            if !earlier.is_empty() {
+                let _ = write!(text, "**Round {round}**: ");
+            }
+            let s = if files == 1 { "" } else { "s" };
+            let _ = write!(
+                text,
+                "{files} file{s}, +{added} −{removed}. In the model's words:\n\n{}\n\n",
+                boxed(summary, 4000)
+            );
+        }
     }
     text.push_str(
         "### Proof\nRun by Gander in a fresh copy of the base commit with this change:\n\n",

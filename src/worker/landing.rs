@@ -110,7 +110,7 @@ impl Worker {
         };
         let Some(approval) = job.merges(&sight) else { return Ok(Fact::Seen(Box::new(sight))) };
         let method = sight.rules.as_ref().map(|rules| rules.merge.method).unwrap_or_default();
-        let words = report::merge_message(job, &report::title(job));
+        let words = report::merge_message(job, &self.setting(job));
         let words = (words.0.as_str(), words.1.as_str());
         Ok(match publish::merge(&self.parts.forge, &job.place, approval, method, words).await? {
             Merging::Done { by, .. } => Fact::Merged { by },

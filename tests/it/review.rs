@@ -68,7 +68,10 @@ async fn requested_changes_become_a_verified_commit_and_an_answer_in_the_thread(
     Done in `98176b9aaa13`, and checked. [Changes since](https://github.test/acme/widgets/compare/79de9957d068...98176b9aaa13)
     ");
     assert_eq!(w.only_pull().requested_reviewers, ["acme"]);
-    assert!(w.only_pull().body.contains(&head[..12]), "the text names the new head");
+    let body = w.only_pull().body;
+    assert!(body.contains(&head[..12]), "the text names the new head");
+    let told = |round: &str| body.find(round).unwrap_or_else(|| panic!("{body}"));
+    assert!(told("**Round 1**: 1 file, +1 −1.") < told("**Round 2**: 1 file, +1 −1."));
     w.ends().await;
 }
 

@@ -50,6 +50,19 @@ pub struct Review {
     pub head_since: Option<(Sha, Timestamp)>,
     /// Whose approval it is merged with.
     pub approved_by: Option<Login>,
+    /// What was pushed so far, a round each.
+    pub pushed: Vec<PushedRound>,
+}
+
+/// What a round pushed, for the text of the pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushedRound {
+    /// Which.
+    pub round: u32,
+    /// Files changed, lines added, lines removed.
+    pub size: (u32, u32, u32),
+    /// The model's words about it, shortened.
+    pub summary: String,
 }
 
 /// A request by command: `/gander revise words`.

@@ -4,8 +4,11 @@
 //! back to waiting for them; a change that is held back goes on only by a person's word on that very
 //! change.
 
-use super::{Effect, Ending, Fact, HeadProof, Job, Outcome, Stage, Waiting};
+use super::{Effect, Ending, Fact, HeadProof, Job, Outcome, PushedRound, Stage, Waiting};
 use crate::core::id::Sha;
+
+/// So many characters of a model's words are kept of each round.
+const LONGEST_KEPT: usize = 1000;
 
 impl Job {
     /// What follows while the change is being pushed.
@@ -16,6 +19,7 @@ impl Job {
                     Some(HeadProof { head: pull.head.clone(), ours: true, failed: None });
                 self.pull = Some(pull.clone());
                 self.review.held.clear();
+                self.keep_pushed(round);
                 if round == 1 {
                     self.review.waiting = Some(Waiting::Review);
                     self.stage = Stage::InReview { round };
@@ -38,6 +42,12 @@ impl Job {
             }
             fact => self.asked_meanwhile(fact),
         }
+    }
+
+    fn keep_pushed(&mut self, round: u32) {
+        let Some(proposal) = &self.proposal else { return };
+        let summary = proposal.summary.chars().take(LONGEST_KEPT).collect();
+        self.review.pushed.push(PushedRound { round, size: proposal.size, summary });
     }
 
     /// What follows in the stages that people or GitHub move.

@@ -385,12 +385,15 @@ pub fn nothing_to_take(login: &str, waiting: &[String], prefix: &str) -> String 
 }
 
 /// Title and text of the commit that merges.
-pub fn merge_message(job: &Job, title: &str) -> (String, String) {
+pub fn merge_message(job: &Job, setting: &Setting) -> (String, String) {
     let pull = job.pull.as_ref().map_or(0, |pull| pull.number.0);
+    let trailers = job.rules.as_ref().is_none_or(|rules| rules.commit.trailers);
+    let message = super::commit_message(job, setting, trailers);
+    let (title, trailers) = message.split_once("\n\n").unwrap_or((&message, ""));
     let by = job.review.approved_by.as_ref();
-    let approved = by.map_or(String::new(), |by| format!("\n\nApproved-by: {by}"));
-    let keyword = super::closing_keyword(job);
-    (format!("{title} (#{pull})"), format!("{keyword} #{}{approved}\n", job.subject))
+    let approved = by.map_or(String::new(), |by| format!("Approved-by: {by}\n"));
+    let fixes = format!("{} #{}", super::closing_keyword(job), job.subject);
+    (format!("{title} (#{pull})"), format!("{fixes}\n\n{trailers}{approved}"))
 }
 
 /// How a merged job reads in one line.
