@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ModelChoice, toolchain_places};
 use crate::core::command::Address;
 use crate::egress::{Egress, EgressError, PinnedHost, Policy, PrivateAddresses};
-use crate::forge::{AppKey, BadKey, Forge, ForgeConfig, ForgeError, UPLOADS_HOST};
+use crate::forge::{AppKey, BadKey, Forge, ForgeConfig, ForgeError, Pace, UPLOADS_HOST};
 use crate::model::{self, Model, ModelError, Provider, ScriptError, Scripted};
 use crate::sandbox::{Bubblewrap, Sandbox, SandboxError, toolchain};
 use crate::server::{Intake, WeakSecret, WebhookSecrets};
@@ -137,6 +137,7 @@ impl Wiring {
             web: config.github.web_url.clone(),
             app_id: config.github.app_id,
             key: AppKey::from_pem(config.github.private_key.expose_secret().as_bytes())?,
+            pace: Pace::GITHUB,
         };
         let clock = Clock::system();
         let egress = egress(config)?;

@@ -11,7 +11,7 @@ use gander::core::budget::Money;
 use gander::core::command::Address;
 use gander::core::id::{Number, Timestamp};
 use gander::egress::PrivateAddresses;
-use gander::forge::{AppKey, Forge, ForgeConfig};
+use gander::forge::{AppKey, Forge, ForgeConfig, Pace};
 use gander::model::Scripted;
 use gander::server::WebhookSecrets;
 use gander::store::{Sqlite, Store};
@@ -62,7 +62,7 @@ async fn world(home: &Path) -> (Duration, Duration, u32, Vec<String>) {
     let (api, web) = (emulator.api_url(), emulator.web_url());
     let egress = egress_to([api.clone(), web.clone()], PrivateAddresses::AllowLoopback).unwrap();
     let key = AppKey::from_pem(github.app.private_key_pem.as_bytes()).unwrap();
-    let config = ForgeConfig { api, web, app_id: github.app.app_id, key };
+    let config = ForgeConfig { api, web, app_id: github.app.app_id, key, pace: Pace::GITHUB };
     let data = home.join("data");
     let store = Arc::new(Sqlite::open(&data.join("gander.db")).await.unwrap());
     let wiring = Wiring {

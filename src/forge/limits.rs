@@ -2,7 +2,8 @@
 //!
 //! What holds: at most a burst of 20 changes, then one a second, 60 a minute and 400 an hour
 //! (GitHub's own limits are 80 and 500); after GitHub said "wait", nothing is sent for that
-//! installation until the time is over. Nothing sleeps here: the work goes back to the queue.
+//! installation until the time is over. Nothing sleeps here: the work goes back to the queue, until
+//! there is room for a whole step, so that no step uses up again and again what it waits for.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -13,10 +14,26 @@ use super::ForgeError;
 use crate::clock::Clock;
 use crate::core::id::{InstallationId, Timestamp};
 
-const BURST: usize = 20;
-const BURST_SECONDS: i64 = 20;
-const PER_MINUTE: usize = 60;
-const PER_HOUR: usize = 400;
+/// How often GitHub may be asked to change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// So many at once; each comes back after a second.
+    pub burst: usize,
+    /// So many a minute.
+    pub per_minute: usize,
+    /// So many an hour.
+    pub per_hour: usize,
+}
+
+impl Pace {
+    /// Below what GitHub allows.
+    pub const GITHUB: Self = Self { burst: 20, per_minute: 60, per_hour: 400 };
+    /// For a GitHub without such limits, as Enterprise Server is unless it was told otherwise.
+    pub const FREE: Self = Self { burst: usize::MAX, per_minute: usize::MAX, per_hour: usize::MAX };
+}
+
+/// After a refusal there must be room for so many changes: more than any step makes.
+const ROOM: usize = 10;
 /// When GitHub says that we are limited, but not for how long.
 const UNSTATED_WAIT_SECONDS: u64 = 60;
 const LONGEST_WAIT_SECONDS: u64 = 60 * 60;
@@ -24,6 +41,7 @@ const LONGEST_WAIT_SECONDS: u64 = 60 * 60;
 #[derive(Debug)]
 pub(super) struct Limits {
     clock: Clock,
+    pace: Pace,
     of: Mutex<HashMap<InstallationId, Account>>,
 }
 
@@ -31,12 +49,16 @@ pub(super) struct Limits {
 struct Account {
     /// When changes were sent in the last hour, oldest first.
     changes: VecDeque<Timestamp>,
+    /// When the bucket is full again: each change takes a second from it.
+    full_at: Option<Timestamp>,
+    /// Whether the last change was refused.
+    refused: bool,
     blocked_until: Option<Timestamp>,
 }
 
 impl Limits {
-    pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, of: Mutex::default() }
+    pub(super) fn new(clock: Clock, pace: Pace) -> Self {
+        Self { clock, pace, of: Mutex::default() }
     }
 
     /// Counts a request, or says how long it has to wait.
@@ -49,13 +71,15 @@ impl Limits {
         let now = self.clock.now();
         let mut accounts = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let account = accounts.entry(installation).or_default();
-        let wait = account.wait(now, *method != Method::GET);
+        let wait = account.wait(now, (*method != Method::GET).then_some(self.pace));
         if wait > 0 {
             let doing = doing.to_owned();
             return Err(ForgeError::Limited { doing, after_seconds: wait });
         }
         if *method != Method::GET {
             account.changes.push_back(now);
+            let from = account.full_at.filter(|full_at| *full_at > now).unwrap_or(now);
+            account.full_at = Some(from.plus_seconds(1));
         }
         Ok(())
     }
@@ -82,25 +106,30 @@ impl Limits {
 }
 
 impl Account {
-    /// Seconds until a request may be sent; 0 means now.
-    fn wait(&mut self, now: Timestamp, is_change: bool) -> u64 {
+    /// Seconds until a request may be sent, or a change at this pace; 0 means now.
+    fn wait(&mut self, now: Timestamp, change: Option<Pace>) -> u64 {
         if let Some(until) = self.blocked_until.filter(|until| *until > now) {
             return seconds_until(until, now);
         }
         self.blocked_until = None;
-        if !is_change {
-            return 0;
-        }
+        let Some(pace) = change else { return 0 };
         while self.changes.front().is_some_and(|at| at.plus_seconds(3600) <= now) {
             self.changes.pop_front();
         }
-        let windows = [(BURST, BURST_SECONDS), (PER_MINUTE, 60), (PER_HOUR, 3600)];
-        let waits = windows.iter().filter_map(|(most, seconds)| {
-            let oldest = self.changes.len().checked_sub(*most)?;
-            let free_at = self.changes.get(oldest)?.plus_seconds(*seconds);
-            (free_at > now).then(|| seconds_until(free_at, now))
+        self.refused = self.until_room(if self.refused { ROOM } else { 1 }, pace, now) > 0;
+        if self.refused { self.until_room(ROOM, pace, now) } else { 0 }
+    }
+
+    /// Seconds until so many changes may follow each other.
+    fn until_room(&self, room: usize, pace: Pace, now: Timestamp) -> u64 {
+        let windows = [(pace.per_minute, 60), (pace.per_hour, 3600)].into_iter();
+        let free = windows.filter_map(|(most, seconds)| {
+            let oldest = (self.changes.len() + room).checked_sub(most.saturating_add(1))?;
+            Some(self.changes.get(oldest)?.plus_seconds(seconds))
         });
-        waits.max().unwrap_or(0)
+        let spare = i64::try_from(pace.burst.saturating_sub(room)).unwrap_or(i64::MAX / 2000);
+        let filled = self.full_at.map(|at| at.plus_seconds(-spare));
+        free.chain(filled).map(|at| seconds_until(at, now)).max().unwrap_or(0)
     }
 }
 
@@ -148,7 +177,7 @@ mod tests {
         let now = Arc::new(AtomicI64::new(1_000_000));
         let shown = Arc::clone(&now);
         let clock = Clock::from_fn(move || Timestamp(shown.load(Ordering::SeqCst)));
-        (Limits::new(clock), now)
+        (Limits::new(clock, Pace::GITHUB), now)
     }
 
     fn admit(limits: &Limits, method: &Method) -> u64 {
@@ -160,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_come_in_a_burst_and_then_one_a_second_and_never_more_than_400_an_hour() {
+    fn changes_come_in_a_burst_and_then_as_it_fills_and_never_more_than_400_an_hour() {
         let (limits, now) = limits();
         let mut sent = Vec::new();
         for second in 0..2 * 3600 {
@@ -175,7 +204,27 @@ mod tests {
                 .max()
         };
         assert_eq!(sent[..20], [0; 20]);
+        assert_eq!(sent[20..40], [[10; 10], [20; 10]].concat(), "then a step at a time");
         assert_eq!((within(60), within(3600)), (Some(60), Some(400)));
+    }
+
+    #[test]
+    fn a_step_that_begins_anew_at_each_refusal_comes_to_its_end() {
+        let (limits, now) = limits();
+        while admit(&limits, &Method::POST) == 0 {}
+        let step = || (0..5).map(|_| admit(&limits, &Method::POST)).find(|wait| *wait > 0);
+        let mut waits = 0;
+        while let Some(wait) = step() {
+            waits += 1;
+            now.fetch_add(i64::try_from(wait).unwrap() * 1000, Ordering::SeqCst);
+        }
+        assert_eq!(waits, 1, "it waits for all it needs, once");
+    }
+
+    #[test]
+    fn a_github_without_limits_is_not_waited_for() {
+        let limits = Limits::new(Clock::from_fn(|| Timestamp(0)), Pace::FREE);
+        assert!((0..5000).all(|_| admit(&limits, &Method::POST) == 0));
     }
 
     #[test]

@@ -42,6 +42,7 @@ mod witness;
 
 pub use auth::{AppKey, BadKey, Scope};
 pub use checks::{CheckState, RequiredCheck, State};
+pub use limits::Pace;
 pub use manifest::claim_app;
 pub use publish::{FileWrite, NewPull};
 pub use read::BranchHead;
@@ -64,6 +65,8 @@ pub struct ForgeConfig {
     pub app_id: u64,
     /// Its private key.
     pub key: AppKey,
+    /// How often it may be asked to change something.
+    pub pace: Pace,
 }
 
 /// GitHub, as Gander uses it.
@@ -197,7 +200,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 impl Inner {
     fn new(config: ForgeConfig, egress: Egress, clock: Clock) -> Self {
         let api = config.api.as_str().trim_end_matches('/').to_owned();
-        let limits = Limits::new(clock.clone());
+        let limits = Limits::new(clock.clone(), config.pace);
         let stored = Cache::builder().max_capacity(10_000).build();
         let sessions = Sessions::new();
         Self { config, api, egress, clock, sessions, given: None, limits, stored }
@@ -217,7 +220,7 @@ impl Forge {
         egress: Egress,
         clock: Clock,
     ) -> Result<Self, ForgeError> {
-        let config = ForgeConfig { api, web, app_id: 0, key: AppKey::none() };
+        let config = ForgeConfig { api, web, app_id: 0, key: AppKey::none(), pace: Pace::GITHUB };
         let mut this = Self { inner: Arc::new(Inner::new(config, egress, clock)) };
         let session = Session::given(this.octocrab(token.clone())?, token);
         if let Some(inner) = Arc::get_mut(&mut this.inner) {

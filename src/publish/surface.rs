@@ -35,33 +35,21 @@ impl Surface for IssueComment<'_> {
 }
 
 impl IssueComment<'_> {
-    /// Only the moments at which the label changes cost a request.
+    /// Only a label that changes costs a write: GitHub counts those.
     async fn show_label(&self, job: &Job) -> Result<(), ForgeError> {
         let Self(forge) = self;
         let (place, number) = (&job.place, job.subject);
-        match &job.stage {
-            // Shown late, the first stage may be over already.
-            Stage::Preparing | Stage::Fixing { round: 1, attempt: 1 } => {
-                forge.remove_label(place, number, report::NEEDS_HUMAN_LABEL).await?;
-                forge.add_label(place, number, report::WORKING_LABEL).await
+        let Some(issue) = forge.issue(place, number).await? else { return Ok(()) };
+        let wanted = report::state_label(job);
+        for label in [report::WORKING_LABEL, report::NEEDS_HUMAN_LABEL] {
+            let there = issue.labels.iter().any(|it| it.name.eq_ignore_ascii_case(label));
+            match (there, wanted == Some(label)) {
+                (true, false) => forge.remove_label(place, number, label).await?,
+                (false, true) => forge.add_label(place, number, label).await?,
+                _ => {}
             }
-            Stage::Starting { .. } => {
-                forge.remove_label(place, number, report::NEEDS_HUMAN_LABEL).await?;
-                forge.add_label(place, number, report::WORKING_LABEL).await
-            }
-            Stage::InReview { .. } | Stage::Holding { .. } | Stage::Done(_) => {
-                forge.remove_label(place, number, report::WORKING_LABEL).await?;
-                match report::state_label(job) {
-                    Some(label) => forge.add_label(place, number, label).await,
-                    // Only what waited for a person can carry it.
-                    None if job.review.head_since.is_some() || job.review.go.is_some() => {
-                        forge.remove_label(place, number, report::NEEDS_HUMAN_LABEL).await
-                    }
-                    None => Ok(()),
-                }
-            }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }
 

@@ -20,7 +20,7 @@ use gander::emulator::{
     Actor, AppCredentials, AppSpec, CheckOutcome, CheckReport, Emulator, IssueView, Options,
     PullView, RepositorySpec, Verdict,
 };
-use gander::forge::{AppKey, Forge, ForgeConfig};
+use gander::forge::{AppKey, Forge, ForgeConfig, Pace};
 use gander::model::{Model, ModelError, Price, Reply, Request, Scripted, Turn};
 use gander::sandbox::Sandbox;
 use gander::server::{Intake, WebhookSecrets, serve};
@@ -437,6 +437,7 @@ impl House<'_> {
             web: self.web,
             app_id: self.app_id,
             key: AppKey::from_pem(self.key.as_bytes()).unwrap(),
+            pace: Pace::GITHUB,
         };
         App::new(Wiring {
             store: self.store,

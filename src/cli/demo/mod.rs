@@ -24,7 +24,7 @@ use crate::core::setup::{DEFAULT_NAME, Hub, Plan};
 use crate::egress::PrivateAddresses;
 use crate::emulator::{Emulator, Options, RepositorySpec, Requirement};
 use crate::forge::payload::NewApp;
-use crate::forge::{AppKey, Forge, ForgeConfig, claim_app};
+use crate::forge::{AppKey, Forge, ForgeConfig, Pace, claim_app};
 use crate::model::Scripted;
 use crate::sandbox::{Sandbox, toolchain};
 use crate::server::WebhookSecrets;
@@ -93,11 +93,13 @@ async fn play(command: &Demo) -> CommandResult {
     let workflows = Workflows::new(&emulator, folder, &toolchains)?;
 
     let stage = Stage::new(&emulator, REPO, started, !command.json);
-    stage.act("An App, made from its manifest, and installed");
+    stage.act("An App of one's own");
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let app = register(&emulator, listener.local_addr()?).await?;
+    stage.tell("acme made the App Gander from its manifest, and got key and secret for the code");
     let wiring = wire(&emulator, &app, sandbox, &project, folder, now).await?;
     emulator.install(app.id, &[REPO])?;
+    stage.tell(&format!("acme installed it on {REPO}, where Gander's two workflows stand"));
     emulator.auto_deliver();
     let shutdown = CancellationToken::new();
     workflows.start(shutdown.clone());
@@ -128,6 +130,7 @@ fn introduce(project: &Project) {
          What the model and the people say is scripted. Everything else is real: signed webhooks over\n\
          HTTP, SQLite, git, the sandbox, the project's own tests ({}), and the\n\
          release workflow that Gander ships, run as processes of its own.\n\
+         The box has no limit on writes; on GitHub, Gander keeps below one a second.\n\
          Nothing leaves this machine.",
         project.language, project.check
     ));
@@ -182,7 +185,7 @@ async fn wire(
     let (api, web) = (emulator.api_url(), emulator.web_url());
     let egress = egress_to([api.clone(), web.clone()], PrivateAddresses::AllowLoopback)?;
     let key = AppKey::from_pem(app.pem.expose_secret().as_bytes())?;
-    let forge = ForgeConfig { api, web, app_id: app.id, key };
+    let forge = ForgeConfig { api, web, app_id: app.id, key, pace: Pace::FREE };
     let secret = app.webhook_secret.clone().ok_or("the App has no webhook secret")?;
     Ok(Wiring {
         store: Arc::new(Sqlite::open(&directory.join("gander.db")).await?),

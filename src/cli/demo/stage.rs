@@ -43,6 +43,13 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Says what no timeline of a repository tells.
+    pub(super) fn tell(&self, text: &str) {
+        if self.live {
+            say(format!("{:>5.1} s  {text}", self.started.elapsed().as_secs_f32()));
+        }
+    }
+
     /// Waits, and shows what happens meanwhile.
     pub(super) async fn until(
         &self,
@@ -70,11 +77,8 @@ impl<'a> Stage<'a> {
     fn look(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for entry in self.emulator.timeline(self.repository).into_iter().skip(seen.len()) {
-            let at = self.started.elapsed();
-            if self.live {
-                say(format!("{:>5.1} s  {entry}", at.as_secs_f32()));
-            }
-            seen.push((at, entry));
+            self.tell(&entry.to_string());
+            seen.push((self.started.elapsed(), entry));
         }
     }
 }
