@@ -21,6 +21,7 @@ const MANIFEST: &str = include_str!("../app-manifest.json");
 const COMMANDS: &str = include_str!("../docs/commands.md");
 const CONFIG: &str = include_str!("../docs/config.md");
 const README: &str = include_str!("../README.md");
+const SECURITY: &str = include_str!("../SECURITY.md");
 
 /// What the App asks for; more than this is a decision, not an accident.
 const PERMISSIONS: [(&str, &str); 7] = [
@@ -67,19 +68,9 @@ fn the_app_asks_for_what_was_decided_and_nothing_else() {
     assert_eq!(manifest["default_events"], serde_json::json!(EVENTS));
 }
 
-/// What product.md lists for steps that are still to be built.
-const PERMISSIONS_TO_COME: [&str; 2] = ["actions", "statuses"];
-const EVENTS_TO_COME: [&str; 9] = [
-    "check_run",
-    "check_suite",
-    "pull_request_review_comment",
-    "pull_request_review_thread",
-    "push",
-    "release",
-    "repository",
-    "status",
-    "workflow_run",
-];
+/// Subscribed to for what is still to be built.
+const EVENTS_TO_COME: [&str; 4] =
+    ["pull_request_review_comment", "pull_request_review_thread", "release", "repository"];
 
 #[test]
 fn every_event_that_is_acted_upon_is_subscribed_to_and_no_other_without_reason() {
@@ -90,8 +81,8 @@ fn every_event_that_is_acted_upon_is_subscribed_to_and_no_other_without_reason()
     let missing: Vec<_> = acted.0.difference(&subscribed).collect();
     assert!(missing.is_empty(), "acted upon, but not in app-manifest.json: {missing:?}");
     let unused = subscribed.difference(&acted.0);
-    let unused: Vec<_> = unused.filter(|name| !EVENTS_TO_COME.contains(&&***name)).collect();
-    assert!(unused.is_empty(), "in app-manifest.json, but nobody acts upon it: {unused:?}");
+    let unused: Vec<&str> = unused.map(String::as_str).collect();
+    assert_eq!(unused, EVENTS_TO_COME, "in app-manifest.json, but nobody acts upon it");
 }
 
 #[test]
@@ -105,16 +96,14 @@ fn every_permission_that_a_token_asks_for_is_asked_of_people_and_no_other_withou
         assert!(given == Some(level) || given == Some("write"), "{name} {level}: {given:?}");
     }
     let needed = |name: &String, level: &String| used.0.contains(&(name.clone(), level.clone()));
-    let unused = asked.iter().filter(|(name, level)| !needed(name, level));
-    let unused: Vec<_> =
-        unused.filter(|(name, _)| !PERMISSIONS_TO_COME.contains(&&***name)).collect();
+    let unused: Vec<_> = asked.iter().filter(|(name, level)| !needed(name, level)).collect();
     assert!(unused.is_empty(), "in app-manifest.json, but no token asks for it: {unused:?}");
 }
 
 #[test]
 fn no_token_needs_more_than_the_app_asks_for() {
     let asked = permissions();
-    for scope in [Scope::Read, Scope::Talk, Scope::Push] {
+    for scope in [Scope::Read, Scope::Watch, Scope::Talk, Scope::Push] {
         for (name, level) in scope.permissions() {
             let given =
                 asked.get(*name).unwrap_or_else(|| panic!("{scope:?}: {name} is not asked"));
@@ -132,6 +121,35 @@ fn the_readme_tells_the_same_permissions_and_events() {
     let told = between(README, "<!-- begin events -->", "<!-- end events -->");
     let told: BTreeSet<String> = in_code_marks(told).collect();
     assert_eq!(told, EVENTS.map(str::to_owned).into());
+}
+
+#[test]
+fn every_attack_in_the_list_is_carried_out_by_a_test() {
+    let mut real = Attacks::default();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for folder in ["it", "action"] {
+        for entry in std::fs::read_dir(tests.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|end| end == "rs") {
+                real.visit_file(&syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap());
+            }
+        }
+    }
+    let table = between(SECURITY, "<!-- begin attacks -->", "<!-- end attacks -->");
+    let mut told = BTreeSet::new();
+    for number in 1..=14 {
+        let row = format!("| A{number:02} |");
+        let row = table.lines().find(|line| line.starts_with(&row));
+        let row = row.unwrap_or_else(|| panic!("SECURITY.md has no row A{number:02}"));
+        let names: Vec<String> =
+            in_code_marks(row.rsplit('|').nth(1).unwrap_or_default()).collect();
+        assert!(!names.is_empty(), "A{number:02} has no test");
+        for name in names {
+            assert!(name.starts_with(&format!("a{number:02}_")), "A{number:02}: {name}");
+            told.insert(name);
+        }
+    }
+    assert_eq!(told, real.0, "SECURITY.md and the tests do not name the same attacks");
 }
 
 #[test]
@@ -265,6 +283,24 @@ impl<'ast> Visit<'ast> for FirstOfPatterns {
             && let syn::Lit::Str(text) = &first.lit
         {
             self.0.insert(text.value());
+        }
+    }
+}
+
+/// Tests whose names begin with the number of an attack.
+#[derive(Default)]
+struct Attacks(BTreeSet<String>);
+
+impl<'ast> Visit<'ast> for Attacks {
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        let name = item.sig.ident.to_string();
+        let digits = name.bytes().skip(1).take(2).all(|b| b.is_ascii_digit());
+        let is_test = item
+            .attrs
+            .iter()
+            .any(|it| it.path().segments.last().is_some_and(|segment| segment.ident == "test"));
+        if is_test && name.starts_with('a') && digits && name.as_bytes().get(3) == Some(&b'_') {
+            self.0.insert(name);
         }
     }
 }

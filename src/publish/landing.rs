@@ -40,8 +40,9 @@ pub async fn merge(
 ) -> Result<Merging, ForgeError> {
     let refused = match forge.merge_pull(place, approval, method, (title, message)).await {
         Ok(commit) => return Ok(Merging::Done { commit, by: None }),
-        // 409 when the head is another by now, 405 and 422 when something stands in the way.
-        Err(error) if matches!(error.status(), Some(405 | 409 | 422)) => error,
+        // 409 when the head is another by now, the others when something stands in the way: 403 that it
+        // brings workflows, for which an App needs a right of its own.
+        Err(error) if matches!(error.status(), Some(403 | 405 | 409 | 422)) => error,
         Err(error) => return Err(error),
     };
     // It may have happened before the answer was lost.
@@ -56,6 +57,10 @@ pub async fn merge(
 
 fn words_of(error: ForgeError) -> String {
     match error {
+        ForgeError::Refused { status: 403, message, .. } => format!(
+            "{}. An App may not merge changes below .github/workflows: a person has to, or take them out",
+            message.trim_end_matches('.')
+        ),
         ForgeError::Refused { message, .. } if !message.is_empty() => message,
         other => other.to_string(),
     }

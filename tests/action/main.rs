@@ -3,6 +3,7 @@
 // Stories run real processes; clippy's leave to unwrap in tests does not reach their helpers.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
+mod attacks;
 mod checks;
 #[path = "../contract/src/client.rs"]
 #[allow(dead_code, missing_docs, unreachable_pub, clippy::needless_pass_by_value)]

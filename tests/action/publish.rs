@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use crate::client::Client;
 use crate::world::{HOUR, REPO, Ran, World};
 
-fn stops(ran: &Ran, words: &[&str]) {
+pub(crate) fn stops(ran: &Ran, words: &[&str]) {
     assert_eq!(ran.code, Some(4), "{}\n{}", ran.log, ran.summary);
     for word in words {
         assert!(ran.summary.contains(word), "no {word:?} in:\n{}", ran.summary);
@@ -33,7 +33,7 @@ async fn an_approved_release_is_published_with_its_files_notes_and_tag() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn publishing_twice_is_publishing_once_even_days_later() {
+async fn a11_publishing_twice_is_publishing_once_even_days_later() {
     let world = World::with_approved_release().await;
     assert_eq!(world.publishes().await.code, Some(0));
     let before = world.emulator.mutations().len();
@@ -119,7 +119,7 @@ async fn a_release_that_nobody_with_the_role_approved_is_not_published() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_approval_counts_while_its_giver_has_the_role_and_stands_by_it() {
+async fn a05_an_approval_counts_while_its_giver_has_the_role_and_stands_by_it() {
     let world = World::with_approved_release().await;
     world.emulator.set_permission(REPO, "mona", "write").unwrap();
     stops(&world.publishes().await, &["mona approved", "needs maintain"]);
@@ -146,7 +146,7 @@ async fn a_dismissed_approval_is_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_ordered_the_release_does_not_approve_it_alone() {
+async fn a05_whoever_ordered_the_release_does_not_approve_it_alone() {
     let world = World::with_approved_release().await;
     world.emulator.set_permission(REPO, "hubot", "maintain").unwrap();
     world.reviews("hubot", Verdict::Approves);
@@ -158,7 +158,7 @@ async fn whoever_ordered_the_release_does_not_approve_it_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_after_the_approval_needs_a_new_one() {
+async fn a02_a_push_after_the_approval_needs_a_new_one() {
     let mut world = World::with_release().await;
     world.reviews("mona", Verdict::Approves);
     let bot = world.emulator.person("gander[bot]");
@@ -172,7 +172,7 @@ async fn a_push_after_the_approval_needs_a_new_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_base_brought_in_between_was_approved_by_nobody() {
+async fn a03_what_the_base_brought_in_between_was_approved_by_nobody() {
     let mut world = World::with_release().await;
     world.ci_says("success");
     world.reviews("mona", Verdict::Approves);
@@ -185,7 +185,7 @@ async fn what_the_base_brought_in_between_was_approved_by_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_event_is_only_a_hint() {
+async fn a12_the_event_is_only_a_hint() {
     let mut world = World::with_approved_release().await;
     let good = world.inputs.clone();
     // Another commit of the default branch.
@@ -275,7 +275,7 @@ async fn a_red_check_stops_a_release_and_none_has_to_be_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_old_approval_starts_nothing_new() {
+async fn a06_an_old_approval_starts_nothing_new() {
     let mut world = World::with_release().await;
     world.ci_says("success");
     world.ahead.store(-25 * HOUR, Ordering::SeqCst);
@@ -290,7 +290,7 @@ async fn an_old_approval_starts_nothing_new() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_files_of_this_very_build_are_published() {
+async fn a09_only_the_files_of_this_very_build_are_published() {
     let world = World::with_approved_release().await;
     let directory = world.release_directory();
     let tool = directory.join("tool");
@@ -316,7 +316,7 @@ async fn only_the_files_of_this_very_build_are_published() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tag_or_release_that_is_there_is_never_replaced() {
+async fn a08_a_tag_or_release_that_is_there_is_never_replaced() {
     let world = World::with_approved_release().await;
     let thief = Client::app(&world.emulator, &world.app, chrono::Utc::now().timestamp_millis());
     let thief = thief.installation(world.installation, json!({})).await;
@@ -341,7 +341,7 @@ async fn a_tag_or_release_that_is_there_is_never_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_file_in_our_draft_is_a_full_stop() {
+async fn a08_a_foreign_file_in_our_draft_is_a_full_stop() {
     for (name, words) in [("tool", "with other content"), ("more", "was not built here")] {
         let world = World::with_approved_release().await;
         let number = world.emulator.mutations().len() + 2;
@@ -365,9 +365,9 @@ async fn a_foreign_file_in_our_draft_is_a_full_stop() {
     }
 }
 
-/// A13: with the App's key one can write much, but nothing that publish takes for an approval.
+/// With the App's key one can write much, but nothing that publish takes for an approval.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thief_of_the_apps_key_cannot_get_the_action_to_publish() {
+async fn a13_a_thief_of_the_apps_key_cannot_get_the_action_to_publish() {
     let mut world = World::with_release().await;
     let mona = world.emulator.person("mona");
     let comment = mona.comments(REPO, world.pull, "Looks interesting.").unwrap();

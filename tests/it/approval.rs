@@ -1,11 +1,11 @@
 //! Approving exactly one commit merges it; everything else is explained.
 
-use gander::emulator::{Requirement, Verdict};
+use gander::emulator::{AppSpec, Requirement, Verdict};
 use insta::assert_snapshot;
 
 use crate::world::{REPO, World, good_fix, off_by_one};
 
-async fn in_review() -> (World, u64, u64) {
+pub async fn in_review() -> (World, u64, u64) {
     with_rules("").await
 }
 
@@ -73,7 +73,7 @@ async fn the_command_approves_the_commit_it_names_and_no_other() {
 }
 
 #[tokio::test]
-async fn whoever_asked_may_not_approve_unless_alone() {
+async fn a05_whoever_asked_may_not_approve_unless_alone() {
     let (w, _, pull) = in_review().await;
     w.emulator.set_permission(REPO, "mona", "maintain").unwrap();
     w.maintainer().reviews(REPO, pull, Verdict::Approves, "").unwrap();
@@ -84,7 +84,7 @@ async fn whoever_asked_may_not_approve_unless_alone() {
 }
 
 #[tokio::test]
-async fn too_small_a_role_is_told_what_is_needed() {
+async fn a05_too_small_a_role_is_told_what_is_needed() {
     let (w, _, pull) = with_rules("[approval]\nrequester = \"allowed\"\n").await;
     w.maintainer().reviews(REPO, pull, Verdict::Approves, "").unwrap();
     w.settle().await;
@@ -99,7 +99,7 @@ async fn too_small_a_role_is_told_what_is_needed() {
 }
 
 #[tokio::test]
-async fn a_push_after_the_approval_voids_it() {
+async fn a02_a_push_after_the_approval_voids_it() {
     let (w, _, pull) = in_review().await;
     w.emulator.require_checks(REPO, "main", &["ci"], Requirement::Ruleset).unwrap();
     w.approved().await;
@@ -155,7 +155,7 @@ async fn a_dismissed_approval_is_none() {
 }
 
 #[tokio::test]
-async fn a_retargeted_pull_request_needs_a_new_approval() {
+async fn a03_a_retargeted_pull_request_needs_a_new_approval() {
     let (w, _, pull) = in_review().await;
     w.emulator.require_checks(REPO, "main", &["ci"], Requirement::Ruleset).unwrap();
     w.approved().await;
@@ -183,12 +183,19 @@ async fn a_standing_request_for_changes_outweighs_an_approval() {
 }
 
 #[tokio::test]
-async fn an_approval_by_a_program_counts_for_nothing() {
+async fn a05_an_approval_by_a_program_counts_for_nothing() {
     let (w, _, pull) = in_review().await;
-    let bot = w.emulator.person("gander[bot]");
-    let _ = bot.reviews(REPO, pull, Verdict::Approves, "");
+    let rights = [("pull_requests".to_owned(), "write".to_owned())].into();
+    let spec = AppSpec { slug: "reviewer".to_owned(), permissions: rights, ..AppSpec::default() };
+    let other = w.emulator.create_app(spec).unwrap();
+    w.emulator.install(other.app_id, &[REPO]).unwrap();
+    let bot = w.emulator.person("reviewer[bot]");
+    bot.reviews(REPO, pull, Verdict::Approves, "").unwrap();
     w.settle().await;
     assert!(!w.only_pull().merged);
+    assert!(w.last_words(pull).contains("reviewer[bot] is a program"), "{}", w.last_words(pull));
+    w.approved().await;
+    assert!(w.only_pull().merged, "a person's counts");
     w.ends().await;
 }
 

@@ -11,6 +11,7 @@ mod wire;
 mod world;
 
 mod approval;
+mod attacks;
 mod attempts;
 mod bad_input;
 mod crash;
