@@ -105,8 +105,9 @@ impl Worker {
 
     /// Merges, if what is seen now still allows it.
     pub(super) async fn merge(&self, job: &Job, head: &Sha) -> Result<Fact, Fault> {
-        let nothing = || Fact::NotMerged { why: "the pull request changed meanwhile".to_owned() };
-        let Some(sight) = Box::pin(self.look(job)).await? else { return Ok(nothing()) };
+        let Some(sight) = Box::pin(self.look(job)).await? else {
+            return Err(Fault::bug("merging was asked for without a pull request"));
+        };
         match &sight.state {
             PullState::Merged { by } => return Ok(Fact::Merged { by: by.clone() }),
             PullState::Closed { by } => {
@@ -116,7 +117,7 @@ impl Worker {
         }
         let approval = match &sight.consent {
             Ok(approval) if approval.head() == head && sight.ci == Ci::Green => approval,
-            _ => return Ok(nothing()),
+            _ => return Ok(Fact::Seen(Box::new(sight))),
         };
         let method = sight.rules.as_ref().map(|rules| rules.merge.method).unwrap_or_default();
         let words = report::merge_message(job, &report::title(job));

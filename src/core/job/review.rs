@@ -50,6 +50,18 @@ pub struct Review {
     pub head_since: Option<(Sha, Timestamp)>,
     /// Whose approval it is merged with.
     pub approved_by: Option<Login>,
+    /// What GitHub was last asked to merge on.
+    pub tried: Option<Tried>,
+}
+
+/// What a merge was asked for on: while all of it stays, GitHub's answer does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Tried {
+    pub word: Word,
+    pub rules: String,
+    /// Whether GitHub said that nothing stood in the way.
+    pub clean: bool,
 }
 
 /// A request by command: `/gander revise words`.
@@ -231,6 +243,14 @@ impl Waiting {
                 | Self::Consent(NotApproved::Nobody)
                 | Self::RoundFailed { .. }
         )
+    }
+}
+
+impl Tried {
+    /// Whether GitHub may answer otherwise than it did to `before`.
+    fn is_news_after(&self, before: &Self) -> bool {
+        let freed = self.clean && !before.clean;
+        freed || (&self.word, &self.rules) != (&before.word, &before.rules)
     }
 }
 
@@ -432,9 +452,13 @@ impl Job {
         if sight.mergeable == Some(false) {
             return only(Waiting::Conflict);
         }
+        let now =
+            Tried { word: approval.word(), rules: sight.rules_digest.clone(), clean: sight.clean };
+        let news = self.review.tried.as_ref().is_none_or(|tried| now.is_news_after(tried));
+        self.review.tried = Some(now);
         if let Some(blocked @ Waiting::Blocked { head, .. }) = &self.review.waiting
             && *head == sight.head
-            && !sight.clean
+            && !news
         {
             return only(blocked.clone());
         }

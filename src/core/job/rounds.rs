@@ -73,6 +73,12 @@ impl Job {
                 Some(self.end(Ending::Merged { by: by.clone() }))
             }
             (Stage::Merging { .. }, Fact::NotMerged { why }) => Some(self.not_merged(why)),
+            // Another look than the one that led here, which decides now.
+            (&Stage::Merging { round, .. }, Fact::Seen(sight)) => {
+                self.stage = Stage::InReview { round };
+                let effects = self.seen(round, sight).unwrap_or_else(|| vec![Effect::Show]);
+                (self.stage != *stage).then_some(effects)
+            }
             (Stage::InReview { .. }, Fact::Asked(_) | Fact::Taken(_)) => {
                 self.asked_meanwhile(fact)?;
                 Some(vec![Effect::Look])
