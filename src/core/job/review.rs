@@ -46,6 +46,8 @@ pub struct Review {
     pub held: String,
     /// Approvals count only for this base branch and these rules.
     pub binding: Option<Binding>,
+    /// Whether somebody else's commit was ever the head: then the branch is not ours to remove.
+    pub foreign: bool,
     /// Since when the head is what it is.
     pub head_since: Option<(Sha, Timestamp)>,
     /// Whose approval it is merged with.
@@ -309,6 +311,7 @@ impl Job {
             && pull.head != sight.head
         {
             pull.head = sight.head.clone();
+            self.review.foreign = true;
             self.review.proof = None;
             self.review.waiting = None;
         }
