@@ -11,6 +11,7 @@ use super::{ActionError, Attest, End, PublishInputs, Report, files, manifest_of}
 use crate::clock::Clock;
 use crate::core::approval::Voice;
 use crate::core::changelog::{CHANGELOG_PATH, latest};
+use crate::core::command::Address;
 use crate::core::event::Place;
 use crate::core::fault::FaultKind;
 use crate::core::id::InstallationId;
@@ -165,7 +166,8 @@ async fn pull(
     };
     let ordered_by = forge.ordered_by(place, number).await?;
     let mut voices = Vec::new();
-    for said in forge.said(place, number, &seen.head, &inputs.prefix).await? {
+    let address = Address { prefix: inputs.prefix.clone(), mention: None };
+    for said in forge.said(place, number, &seen.head, &address).await? {
         let role = forge.permission(place, &said.by).await?;
         let (by, stand, commit, word, at) = (said.by, said.stand, said.commit, said.word, said.at);
         voices.push(Voice { by, role, stand, commit, word, at });

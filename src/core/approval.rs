@@ -8,7 +8,7 @@
 
 use serde::Serialize;
 
-use super::command::Role;
+use super::command::{Address, Role, Verb, parse};
 use super::event::Actor;
 use super::id::{Branch, CommentId, Login, Number, RepoId, ReviewId, Sha, Timestamp, UserId};
 use super::policy::Requester;
@@ -42,7 +42,9 @@ pub enum Stand {
 }
 
 /// Where something was said. Its number is what an approval is used up by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Word {
     /// A review.
@@ -144,6 +146,24 @@ pub enum NotApproved {
     Edited { login: Login },
     /// Somebody whose word counts wants changes.
     Objection { login: Login },
+}
+
+/// Fewer digits could name another commit.
+const LEAST_SHA_DIGITS: usize = 12;
+
+/// Whether a comment is `approve SHA`, with enough digits of this commit. Gander and its Action ask
+/// the same, so that what merges is also what releases.
+pub fn approves(comment: &str, address: &Address, head: &Sha) -> bool {
+    let said = parse(comment, address).and_then(Result::ok);
+    let words = said.filter(|it| it.verb == Verb::Approve).map(|it| it.request);
+    words.is_some_and(|words| names_commit(&words, head))
+}
+
+/// Whether the first word after `approve` is this commit.
+pub fn names_commit(words: &str, head: &Sha) -> bool {
+    let word = words.split_whitespace().next().unwrap_or_default();
+    let word = word.trim_matches('`').to_ascii_lowercase();
+    word.len() >= LEAST_SHA_DIGITS && head.as_str().starts_with(&word)
 }
 
 /// Whether these voices are consent, and if not, the nearest reason.

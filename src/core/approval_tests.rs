@@ -128,3 +128,34 @@ fn an_edited_comment_is_nobodys_word() {
     by_comment.word = Word::Comment { id: CommentId(5), edited: false };
     assert!(usual(&[by_comment]).is_ok());
 }
+
+#[test]
+fn only_the_first_line_approves_and_only_by_enough_digits_of_the_head() {
+    let head: Sha = "0123456789abcdef0123456789abcdef01234567".parse().unwrap();
+    let says = |body: &str| approves(body, &Address::default(), &head);
+    for good in [
+        "/gander approve 0123456789ab",
+        "/gander approve `0123456789ab`",
+        "/gander approve 0123456789ab thanks!",
+        "/gander approve 0123456789ABCDEF\nThanks!",
+        "/Gander APPROVE 0123456789abcdef0123456789abcdef01234567",
+    ] {
+        assert!(says(good), "{good:?}");
+    }
+    for bad in [
+        "/gander approve",
+        "/gander approve 0123456789a",
+        "/gander approve fedcba987654",
+        "/gander approve 0123456789abcdef0123456789abcdef012345670",
+        "/gander revise 0123456789ab",
+        "> /gander approve 0123456789ab",
+        "    /gander approve 0123456789ab",
+        "Hi\n/gander approve 0123456789ab",
+        "/gander-approve 0123456789ab",
+    ] {
+        assert!(!says(bad), "{bad:?}");
+    }
+    let other = Address { prefix: "/goose".to_owned(), mention: None };
+    assert!(approves("/goose approve 0123456789ab", &other, &head));
+    assert!(!approves("/gander approve 0123456789ab", &other, &head));
+}

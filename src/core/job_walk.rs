@@ -443,6 +443,37 @@ fn merging_only_ever_follows_a_persons_approval_of_that_very_head_with_green_che
     assert!(merges > 10, "the walk merged only {merges} times");
 }
 
+/// Whatever GitHub's answer, asking again takes something new: else it would go round in circles.
+#[test]
+fn a_refused_merge_is_tried_again_only_when_something_changed() {
+    let (_, steps) = walk();
+    let mut refused = 0;
+    for (_, fact, merging, effects) in steps {
+        let (Fact::Seen(sight), Stage::Merging { head, .. }) = (fact, &merging.stage) else {
+            continue;
+        };
+        assert!(effects.contains(&Effect::Merge { head: head.clone() }));
+        let why = "why".to_owned();
+        let step = Effect::Merge { head: head.clone() };
+        for answer in [Fact::NotMerged { why: why.clone() }, Fact::Broke { step, why }] {
+            let told = advance(merging, &answer).unwrap().0;
+            let again = advance(&told, fact);
+            assert!(again.is_none(), "the same look merges again: {:?}", again.unwrap().1);
+            let freed = |clean| Fact::Seen(Box::new(Sight { clean, ..(**sight).clone() }));
+            let not_clean = advance(&told, &freed(false)).map_or(told.clone(), |it| it.0);
+            assert!(matches!(not_clean.stage, Stage::InReview { .. }));
+            let clean = advance(&not_clean, &freed(true)).unwrap().0;
+            assert_eq!(clean.stage, merging.stage, "the way is free, and nothing happens");
+            let rules_digest = "other".to_owned();
+            let rules = Fact::Seen(Box::new(Sight { rules_digest, ..(**sight).clone() }));
+            let look = advance(&told, &rules).unwrap();
+            assert_eq!(look.1, [Effect::Show, Effect::Look], "an approval under other rules");
+            refused += 1;
+        }
+    }
+    assert!(refused > 10, "the walk was refused only {refused} times");
+}
+
 #[test]
 fn whatever_becomes_of_a_round_the_pull_request_stays_and_people_are_told() {
     let (_, steps) = walk();

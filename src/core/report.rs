@@ -64,7 +64,7 @@ pub fn status_comment(job: &Job, setting: &Setting) -> String {
     if let Stage::Done(ending) = &job.stage
         && !matches!(ending, Ending::Merged { .. })
     {
-        let _ = write!(text, "\n{}\n", why_it_ended(ending, setting));
+        let _ = write!(text, "\n{}\n", why_it_ended(job, ending, setting));
     }
     if let Some(waits_for) = waits_for(job, &setting.prefix) {
         let _ = write!(text, "\n{waits_for}\n");
@@ -90,7 +90,7 @@ pub fn announcement(job: &Job, setting: &Setting) -> Option<String> {
         Stage::Holding { .. } => held(job, &setting.prefix),
         Stage::Done(Ending::Merged { .. } | Ending::Closed { .. }) => return None,
         Stage::Done(ending) => {
-            format!("{}\n\n{}", strip_marks(&headline(job)), why_it_ended(ending, setting))
+            format!("{}\n\n{}", strip_marks(&headline(job)), why_it_ended(job, ending, setting))
         }
         _ => return None,
     };

@@ -147,6 +147,8 @@ pub struct Label {
 pub struct Comment {
     pub id: CommentId,
     #[serde(default)]
+    pub node_id: Option<String>,
+    #[serde(default)]
     pub body: Option<String>,
     #[serde(default)]
     pub performed_via_github_app: Option<AppId>,

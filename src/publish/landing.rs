@@ -40,8 +40,8 @@ pub async fn merge(
 ) -> Result<Merging, ForgeError> {
     let refused = match forge.merge_pull(place, approval, method, (title, message)).await {
         Ok(commit) => return Ok(Merging::Done { commit, by: None }),
-        // 409 when the head is another by now, the others when something stands in the way: 403 that it
-        // brings workflows, for which an App needs a right of its own.
+        // 409 when the head is another by now, 405 and 422 when something stands in the way, 403 when
+        // the change is one that an App may not bring in.
         Err(error) if matches!(error.status(), Some(403 | 405 | 409 | 422)) => error,
         Err(error) => return Err(error),
     };

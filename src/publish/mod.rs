@@ -217,10 +217,10 @@ pub async fn undo(forge: &Forge, job: &Job) -> Result<(), PublishError> {
     Ok(())
 }
 
-/// Whether a branch holds nothing but the one commit Gander made: a person's commit stays.
+/// Whether a branch holds nothing but what Gander committed: a person's commit stays.
 async fn is_ours_alone(forge: &Forge, job: &Job, head: &Sha) -> Result<bool, ForgeError> {
     if let Some(pull) = &job.pull {
-        return Ok(pull.head == *head);
+        return Ok(pull.head == *head && !job.review.foreign);
     }
     let commit = forge.commit(&job.place, head).await?;
     let base = job.base.as_ref().map(|base| &base.sha);

@@ -5,19 +5,17 @@
 
 use std::collections::BTreeMap;
 
+use super::ci::{Checks, Head};
 use super::{Fault, Worker};
-use crate::core::approval::{Approval, NotApproved, Question, Stand, Voice, Word, judge};
-use crate::core::command::{Role, Verb, parse};
+use crate::core::approval::{Approval, NotApproved, Question, Stand, Voice, Word, approves, judge};
+use crate::core::command::Role;
 use crate::core::event::{Actor, Place};
-use crate::core::id::{Number, ReviewId, Sha, Timestamp, UserId};
+use crate::core::id::{Branch, Number, ReviewId, Sha, Timestamp, UserId};
 use crate::core::job::{ChangeRequest, Ci, Effect, Job, PullState, RedBecause, Sight};
 use crate::core::policy::{RULES_PATH, Requester, Rules};
 use crate::core::task::Task;
 use crate::forge::payload::{Comment, PullDetail, Review, ReviewComment, User};
-use crate::forge::{CheckState, RequiredCheck, State};
-
-/// Fewer digits could name another commit.
-pub(super) const LEAST_SHA_DIGITS: usize = 12;
+use crate::forge::{CheckState, State};
 
 /// Roles asked for in one look.
 type Roles = BTreeMap<UserId, Role>;
@@ -43,7 +41,8 @@ impl Worker {
             forge.comments(place, pull.number)
         )?;
         let mut roles = Roles::new();
-        let voices = self.voices(place, &head, (&reviews, &comments), &mut roles).await?;
+        let least = in_force.approval.role.into();
+        let voices = self.voices(place, &head, (&reviews, &comments), (least, &mut roles)).await?;
         let digest = in_force.binding();
         let now = self.parts.clock.now();
         let since = match &job.review.binding {
@@ -57,14 +56,14 @@ impl Worker {
             head: &head,
             base: &base,
             rules: &digest,
-            role: in_force.approval.role.into(),
+            role: least,
             requester: in_force.approval.requester,
             asked_by: Some(job.order.by),
             alone: false,
             since,
         };
         let consent = self.consent(place, question, &voices).await?;
-        let ci = self.ci(job, &detail, &in_force, now).await?;
+        let ci = self.ci(job, &detail, (&base, &in_force), now).await?;
         let requests = self.requests(place, pull.number, &reviews, &mut roles).await?;
         let clean =
             matches!(detail.mergeable_state.as_deref(), Some("clean" | "unstable" | "has_hooks"));
@@ -110,7 +109,7 @@ impl Worker {
         place: &Place,
         head: &Sha,
         (reviews, comments): (&[Review], &[Comment]),
-        roles: &mut Roles,
+        (least, roles): (Role, &mut Roles),
     ) -> Result<Vec<Voice>, Fault> {
         let mut voices = Vec::new();
         for review in reviews {
@@ -130,15 +129,15 @@ impl Worker {
         }
         for comment in comments {
             let body = comment.body.as_deref().unwrap_or_default();
-            let said = parse(body, &self.parts.settings.address).and_then(Result::ok);
-            let Some(approve) = said.filter(|command| command.verb == Verb::Approve) else {
-                continue;
-            };
-            let names_head = approved_digits(&approve.request)
-                .is_some_and(|digits| head.as_str().starts_with(&digits));
+            let names_head = approves(body, &self.parts.settings.address, head);
             let Some(by) = actor(comment.user.as_ref()).filter(|_| names_head) else { continue };
             let role = self.role(place, &by, roles).await?;
-            let edited = comment.created_at.is_none() || comment.created_at != comment.updated_at;
+            // REST's times are whole seconds; whose word does not count need not be asked about.
+            let edited = match (role >= least, &comment.node_id) {
+                (false, _) => comment.created_at != comment.updated_at,
+                (true, None) => true,
+                (true, Some(node)) => self.parts.forge.was_edited(place, comment.id, node).await?,
+            };
             voices.push(Voice {
                 by,
                 role,
@@ -222,72 +221,28 @@ impl Worker {
         Ok(requests)
     }
 
-    /// How the checks that must be green stand.
+    /// How the checks that must be green stand, and whose fault a red one seems to be.
     async fn ci(
         &self,
         job: &Job,
         pull: &PullDetail,
-        rules: &Rules,
+        (base, rules): (&Branch, &Rules),
         now: Timestamp,
     ) -> Result<Ci, Fault> {
-        let forge = &self.parts.forge;
-        let base = pull.base.branch.parse().map_err(|bad| Fault::permanent(&bad))?;
-        let (mut required, states) = tokio::try_join!(
-            forge.required_checks(&job.place, &base),
-            forge.checks(&job.place, &pull.head.sha)
-        )?;
-        for name in &rules.checks.required {
-            if !required.iter().any(|check| check.name == *name) {
-                required.push(RequiredCheck { name: name.clone(), app: None });
-            }
-        }
-        let concerned: Vec<&CheckState> = match required.is_empty() {
-            true => states.iter().collect(),
-            false => states.iter().filter(|it| required.iter().any(|r| names(r, it))).collect(),
-        };
-        let bad = |it: &&&CheckState| matches!(it.state, State::Red | State::CutOff);
-        if let Some(red) = concerned.iter().find(bad) {
-            let because = self.because(&job.place, &pull.base.sha, red).await?;
-            return Ok(Ci::Red { check: red.name.clone(), because });
-        }
-        let mut pending: Vec<String> = concerned
-            .iter()
-            .filter(|it| it.state == State::Pending)
-            .map(|it| it.name.clone())
-            .collect();
-        // What a rule asks for must have spoken; having been skipped is not speaking.
-        let silent = |check: &&RequiredCheck| {
-            let spoke = |it: &&CheckState| names(check, it) && it.state == State::Green;
-            !states.iter().any(|it| spoke(&it)) && !pending.contains(&check.name)
-        };
-        let silent: Vec<String> =
-            required.iter().filter(silent).map(|it| it.name.clone()).collect();
-        pending.extend(silent);
-        if pending.is_empty() && required.is_empty() {
-            pending.extend(self.unsettled(job, &pull.head.sha, now).await?);
-        }
-        Ok(if pending.is_empty() { Ci::Green } else { Ci::Pending { names: pending } })
-    }
-
-    /// Without required checks nobody says when all have begun: some time has to pass.
-    async fn unsettled(
-        &self,
-        job: &Job,
-        head: &Sha,
-        now: Timestamp,
-    ) -> Result<Option<String>, Fault> {
+        let (place, sha) = (&job.place, &pull.head.sha);
         let since = match &job.review.head_since {
-            Some((known, since)) if known == head => *since,
+            Some((known, since)) if known == sha => *since,
             _ => now,
         };
-        let settle = i64::try_from(self.parts.settings.settle.as_secs()).unwrap_or(i64::MAX);
-        let settled = since.plus_seconds(settle);
-        if now >= settled {
-            return Ok(None);
-        }
         let wake = Task::Effect { job: job.id.clone(), effect: Effect::Wake };
-        self.parts.store.enqueue(&wake, settled).await?;
-        Ok(Some("checks to appear".to_owned()))
+        Ok(match self.checks(&Head { place, sha, base, rules }, since, &wake).await? {
+            Checks::Green => Ci::Green,
+            Checks::Pending { names } => Ci::Pending { names },
+            Checks::Red(red) => {
+                let because = self.because(place, &pull.base.sha, &red).await?;
+                Ci::Red { check: red.name, because }
+            }
+        })
     }
 
     async fn because(
@@ -313,21 +268,9 @@ impl Worker {
     }
 }
 
-/// The digits an approval names, lower case; `None`: too few, or none.
-pub(super) fn approved_digits(request: &str) -> Option<String> {
-    let word = request.split_whitespace().next()?.trim_matches('`').to_ascii_lowercase();
-    let hex = word.len() >= LEAST_SHA_DIGITS && word.bytes().all(|b| b.is_ascii_hexdigit());
-    hex.then_some(word)
-}
-
 fn ended(detail: &PullDetail) -> PullState {
     let by = detail.merged_by.as_ref().and_then(|user| user.login.parse().ok());
     if detail.merged { PullState::Merged { by } } else { PullState::Closed { by: None } }
-}
-
-fn names(required: &RequiredCheck, state: &CheckState) -> bool {
-    let app = required.app.is_none_or(|app| state.app == Some(app));
-    required.name == state.name && app
 }
 
 fn points(review: &Review, comments: &[ReviewComment]) -> u32 {

@@ -25,6 +25,7 @@ use crate::model::Model;
 use crate::sandbox::Sandbox;
 use crate::store::{Claim, Commit, JobWrite, Lease, LedgerEntry, Store, StoreError, Stored};
 
+mod ci;
 mod fault;
 mod fix;
 mod landing;

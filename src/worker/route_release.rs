@@ -253,8 +253,13 @@ fn tag_of(release: &Release) -> String {
     release.plan.as_ref().map_or_else(|| "The release".to_owned(), |plan| plan.tag.clone())
 }
 
+/// While a step of ours is at work the look waits behind it, and finds what that left.
 fn concerns(release: &Release, what: &Touched) -> bool {
-    let Some(pull) = release.pull.as_ref().filter(|_| release.stage == Stage::Proposed) else {
+    let waits = matches!(
+        release.stage,
+        Stage::Proposed | Stage::Proposing | Stage::Refreshing { .. } | Stage::Merging { .. }
+    );
+    let Some(pull) = release.pull.as_ref().filter(|_| waits) else {
         return false;
     };
     match what {
@@ -279,4 +284,49 @@ fn reply_task(
 ) -> Task {
     let place = place.clone();
     Task::Reply(Box::new(Reply { place, number, comment, key: key.to_owned(), text }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::id::{InstallationId, RepoId, Timestamp, UserId};
+    use crate::core::job::Pull;
+
+    /// A check that ends while the release is being merged would else be heard of by nobody.
+    #[test]
+    fn hints_reach_a_release_that_is_at_work_on_its_pull_request() {
+        let order = Order {
+            by: UserId(2),
+            login: "mona".parse().unwrap(),
+            at: Timestamp(0),
+            comment: None,
+            bump: None,
+            on_merge: false,
+        };
+        let name = "acme/widgets".parse().unwrap();
+        let place = Place { installation: InstallationId(3), repo: RepoId(1), name };
+        let head: crate::core::id::Sha = "c".repeat(40).parse().unwrap();
+        let base: Branch = "main".parse().unwrap();
+        let id = ReleaseId::of_trigger("x");
+        let mut release = Release::new(id, place, Number(7), base.clone(), order);
+        let branch = release.branch();
+        release.pull = Some(Pull { number: Number(12), branch, head: head.clone() });
+        let hint = Touched::Commit(head.clone());
+        let at_work = [
+            Stage::Proposed,
+            Stage::Proposing,
+            Stage::Refreshing { base: head.clone() },
+            Stage::Merging { head },
+        ];
+        for stage in at_work {
+            release.stage = stage;
+            assert!(concerns(&release, &hint), "{:?}", release.stage);
+            assert!(concerns(&release, &Touched::Branch(base.clone())), "{:?}", release.stage);
+            assert!(!concerns(&release, &Touched::Pull(Number(13))), "{:?}", release.stage);
+        }
+        for stage in [Stage::Queued, Stage::Planning, Stage::Dispatching, Stage::Publishing] {
+            release.stage = stage;
+            assert!(!concerns(&release, &hint), "{:?}", release.stage);
+        }
+    }
 }

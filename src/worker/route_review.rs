@@ -3,8 +3,8 @@
 //! What holds: a hint only queues a look; what a command asks for is written into the job, so that it
 //! is not lost while a round is made; a command that fits nothing is answered with what would.
 
-use super::look::approved_digits;
 use super::{Fault, Outcome, Worker, advanced};
+use crate::core::approval::names_commit;
 use crate::core::event::{Asked, Place, Touched};
 use crate::core::id::{JobId, Number};
 use crate::core::job::{Ask, Effect, Fact, Job, Stage, Taken};
@@ -78,9 +78,7 @@ impl Worker {
         let detail = self.parts.forge.pull(&asked.place, asked.number).await?;
         let head = detail.map(|detail| detail.head.sha);
         let said = words.split_whitespace().next();
-        let names_head = approved_digits(words)
-            .is_some_and(|digits| head.as_ref().is_some_and(|it| it.as_str().starts_with(&digits)));
-        if !names_head {
+        if !head.as_ref().is_some_and(|head| names_commit(words, head)) {
             return Ok(self.reply(asked, report::approve_how(head.as_ref(), said, prefix)));
         }
         let tasks = vec![look];

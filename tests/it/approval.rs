@@ -1,6 +1,6 @@
 //! Approving exactly one commit merges it; everything else is explained.
 
-use gander::emulator::{AppSpec, Requirement, Verdict};
+use gander::emulator::{AppSpec, MergeMethod, Requirement, Verdict};
 use insta::assert_snapshot;
 
 use crate::world::{REPO, World, good_fix, off_by_one};
@@ -207,8 +207,22 @@ async fn an_edited_comment_is_no_approval() {
     w.minutes_pass(1);
     let command = format!("/gander approve {head}");
     w.owner().edits_comment(REPO, comment, &command).unwrap();
+    ci(&w, &head, "success");
     w.settle().await;
-    w.says(pull, "/gander status").await;
+    assert!(!w.only_pull().merged);
+    w.ends().await;
+}
+
+/// REST's times are whole seconds: within one, only GraphQL knows of the edit.
+#[tokio::test]
+async fn a_comment_edited_within_the_second_is_no_approval_either() {
+    let (w, _, pull) = in_review().await;
+    let head = w.only_pull().head_sha;
+    let comment = w.owner().comments(REPO, pull, "Looks good.").unwrap();
+    let command = format!("/gander approve {head}");
+    w.maintainer().edits_comment(REPO, comment, &command).unwrap();
+    ci(&w, &head, "success");
+    w.settle().await;
     assert!(!w.only_pull().merged);
     w.ends().await;
 }
@@ -256,9 +270,49 @@ async fn what_github_refuses_is_passed_on() {
     assert_snapshot!(hidden(&w, &w.last_words(pull)), @"
     **GitHub does not merge `HEAD`**: At least 2 approving reviews are required by reviewers with write access.
 
-    Gander tries again when that changes.
+    Gander tries again when GitHub says that the way is free, or when somebody approves it anew.
     ");
     w.ends().await;
+}
+
+/// GitHub calls it clean and refuses all the same: asking again and again would use up our writes.
+#[tokio::test]
+async fn what_github_refuses_though_nothing_seems_in_the_way_is_not_asked_again() {
+    let (w, _, pull) = in_review().await;
+    w.emulator.allow_merge_methods(REPO, &[MergeMethod::Merge]).unwrap();
+    w.approved().await;
+    assert_eq!(merges_asked(&w), 1);
+    assert_snapshot!(hidden(&w, &w.last_words(pull)), @"
+    **GitHub does not merge `HEAD`**: Squash merges are not allowed on this repository.
+
+    Gander tries again when GitHub says that the way is free, or when somebody approves it anew.
+    ");
+    w.says(pull, "Why not?").await;
+    assert_eq!(merges_asked(&w), 1, "a comment changes nothing");
+    w.emulator.allow_merge_methods(REPO, &[MergeMethod::Squash]).unwrap();
+    w.minutes_pass(1);
+    w.approved().await;
+    assert!(w.only_pull().merged, "a new approval is tried");
+    w.ends().await;
+}
+
+/// An App may not bring in what people pushed below `.github/workflows`.
+#[tokio::test]
+async fn a_head_that_touches_workflows_is_left_to_people() {
+    let (w, _, pull) = in_review().await;
+    let branch = w.only_pull().head_branch;
+    let files = [(".github/workflows/ci.yml", Some("on: push\njobs: {}\n"))];
+    w.maintainer().pushes(REPO, &branch, "Add CI", &files).unwrap();
+    w.settle().await;
+    w.approved().await;
+    assert_eq!(merges_asked(&w), 1);
+    assert!(w.last_words(pull).contains("not accessible by integration"), "{}", w.last_words(pull));
+    w.ends().await;
+}
+
+fn merges_asked(w: &World) -> usize {
+    let exchanges = w.emulator.exchanges();
+    exchanges.iter().filter(|it| it.method == "PUT" && it.path.ends_with("/merge")).count()
 }
 
 fn ci(w: &World, head: &str, conclusion: &str) {

@@ -338,6 +338,31 @@ async fn a_persons_commit_on_our_branch_is_never_thrown_away() {
     w.ends().await;
 }
 
+/// Gander has seen the commit and goes on from it: it is still a person's.
+#[tokio::test]
+async fn a_persons_commit_that_was_taken_up_is_never_thrown_away_either() {
+    for by_command in [true, false] {
+        let w = world_where_the_model_will(vec![good_fix()]).await;
+        let issue = w.fixed().await;
+        let pull = w.only_pull();
+        let files = [("NOTES.md", Some("by hand\n"))];
+        let theirs = w.maintainer().pushes(REPO, &pull.head_branch, "notes", &files).unwrap();
+        w.settle().await;
+        if by_command {
+            w.says(issue, "/gander cancel").await;
+            let said = w.comments(issue)[0].clone();
+            assert!(said.contains("Its branch stays"), "{said}");
+            assert!(!said.contains("Nothing of it is left"), "{said}");
+        } else {
+            w.maintainer().closes(REPO, pull.number).unwrap();
+            w.settle().await;
+        }
+        assert_eq!(w.only_pull().state, "closed");
+        assert_eq!(w.emulator.branches(REPO).get(&pull.head_branch), Some(&theirs));
+        w.ends().await;
+    }
+}
+
 #[tokio::test]
 async fn retry_with_a_hint_takes_up_the_former_change() {
     let again = vec![finish("tests passed")];

@@ -1,6 +1,6 @@
 //! A release is ordered, proposed, kept up to date, edited by people, approved and merged.
 
-use gander::emulator::{PullView, Verdict};
+use gander::emulator::{CheckOutcome, PullView, Verdict};
 
 use crate::world::{REPO, World};
 
@@ -139,4 +139,40 @@ async fn approving_the_head_merges_exactly_its_tree() {
     for file in files {
         assert_eq!(w.text("main", &file), w.text(&pull.head_sha, &file));
     }
+}
+
+#[tokio::test]
+async fn a_release_waits_until_its_checks_have_ended_and_stops_at_a_red_one() {
+    let (w, issue, pull) = proposed().await;
+    w.app_says("ci", &pull.head_sha, "unit", CheckOutcome::InProgress);
+    w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
+    w.settle().await;
+    assert!(!w.only_pull().merged, "unit has not ended");
+    assert!(w.comments(issue)[0].contains("it waits for unit"), "{:?}", w.comments(issue));
+    w.ci_says(&pull.head_sha, "unit", "failure");
+    w.settle().await;
+    assert!(!w.only_pull().merged, "unit is red");
+    assert!(w.comments(issue)[0].contains("the check unit is red"), "{:?}", w.comments(issue));
+    w.ci_says(&pull.head_sha, "unit", "success");
+    w.until("it is merged", |w| w.only_pull().merged).await;
+}
+
+/// A required name may be anybody's: then nobody's run of it may be red.
+#[tokio::test]
+async fn a_release_stops_at_a_required_name_that_is_green_and_red() {
+    let mut files = project();
+    files.push((".github/gander.toml", "[checks]\nrequired = [\"unit\"]\n"));
+    let w = World::with_project(files).await;
+    let issue = w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();
+    w.owner_says(issue, "/gander release 1.2.0").await;
+    let pull = w.only_pull();
+    w.ci_says(&pull.head_sha, "unit", "success");
+    w.app_says("lint", &pull.head_sha, "unit", CheckOutcome::Completed("failure"));
+    w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
+    w.settle().await;
+    assert!(!w.only_pull().merged);
+    assert!(w.comments(issue)[0].contains("the check unit is red"), "{:?}", w.comments(issue));
+    w.app_says("lint", &pull.head_sha, "unit", CheckOutcome::Completed("skipped"));
+    w.settle().await;
+    w.until("it is merged", |w| w.only_pull().merged).await;
 }

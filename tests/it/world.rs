@@ -279,17 +279,22 @@ impl World {
 
     /// Another App reports on a commit.
     pub fn ci_says(&self, sha: &str, name: &str, conclusion: &str) {
+        self.app_says("ci", sha, name, CheckOutcome::Completed(conclusion));
+    }
+
+    /// Some App reports on a commit.
+    pub fn app_says(&self, app: &str, sha: &str, name: &str, outcome: CheckOutcome<'_>) {
         let report = CheckReport {
             name,
-            outcome: CheckOutcome::Completed(conclusion),
+            outcome,
             title: "1 problem",
             summary: "count.sh:3: error: Double quote to prevent globbing",
             annotations: &[],
         };
-        let ci = self.emulator.person("ci[bot]");
-        if ci.reports_check(REPO, sha, &report).is_err() {
+        let bot = format!("{app}[bot]");
+        if self.emulator.person(&bot).reports_check(REPO, sha, &report).is_err() {
             let spec = AppSpec {
-                slug: "ci".to_owned(),
+                slug: app.to_owned(),
                 webhook_url: None,
                 webhook_secret: "a secret of another App".to_owned(),
                 permissions: [("checks".to_owned(), "write".to_owned())].into(),
@@ -297,7 +302,7 @@ impl World {
             };
             let app = self.emulator.create_app(spec).unwrap();
             self.emulator.install(app.app_id, &[REPO]).unwrap();
-            self.emulator.person("ci[bot]").reports_check(REPO, sha, &report).unwrap();
+            self.emulator.person(&bot).reports_check(REPO, sha, &report).unwrap();
         }
     }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChangeRequest, Ci, Declined, Effect, Ending, Job, PullState, RedBecause, Sight, Stage,
+    ChangeRequest, Ci, Declined, Effect, Ending, Job, PullState, RedBecause, Sight, Stage, Tried,
 };
 use crate::core::approval::{Approval, NotApproved, Word};
 use crate::core::command::Role;
@@ -46,12 +46,16 @@ pub struct Review {
     pub held: String,
     /// Approvals count only for this base branch and these rules.
     pub binding: Option<Binding>,
+    /// Whether somebody else's commit was ever the head: then the branch is not ours to remove.
+    pub foreign: bool,
     /// Since when the head is what it is.
     pub head_since: Option<(Sha, Timestamp)>,
     /// Whose approval it is merged with.
     pub approved_by: Option<Login>,
     /// What was pushed so far, a round each.
     pub pushed: Vec<PushedRound>,
+    /// What GitHub was last asked to merge on.
+    pub tried: Option<Tried>,
 }
 
 /// What a round pushed, for the text of the pull request.
@@ -326,6 +330,7 @@ impl Job {
             && pull.head != sight.head
         {
             pull.head = sight.head.clone();
+            self.review.foreign = true;
             self.review.proof = None;
             self.review.waiting = None;
         }
@@ -469,9 +474,13 @@ impl Job {
         if sight.mergeable == Some(false) {
             return only(Waiting::Conflict);
         }
+        let now =
+            Tried { word: approval.word(), rules: sight.rules_digest.clone(), clean: sight.clean };
+        let news = self.review.tried.as_ref().is_none_or(|tried| now.is_news_after(tried));
+        self.review.tried = Some(now);
         if let Some(blocked @ Waiting::Blocked { head, .. }) = &self.review.waiting
             && *head == sight.head
-            && !sight.clean
+            && !news
         {
             return only(blocked.clone());
         }

@@ -30,6 +30,7 @@ impl Job {
             // A person was faster: begin the round again on top of what they did.
             Fact::HeadMoved { head } if round > 1 => {
                 self.pull.as_mut()?.head = head.clone();
+                self.review.foreign = true;
                 self.review.proof = None;
                 self.stage = Stage::Starting { round };
                 Some(vec![Effect::Show, Effect::Start { round }])
@@ -66,7 +67,9 @@ impl Job {
                 now.task.clone_from(task);
                 now.threads.clone_from(threads);
                 now.outcome = None;
-                self.pull.as_mut()?.head = base.sha.clone();
+                let pull = self.pull.as_mut()?;
+                self.review.foreign |= pull.head != base.sha;
+                pull.head = base.sha.clone();
                 self.base = Some(base.clone());
                 self.budget = *budget;
                 self.proposal = None;

@@ -2,14 +2,14 @@
 //!
 //! What holds: each names the rule, where it is set, and the next step.
 
-use crate::core::job::{Declined, Ending, Purse};
+use crate::core::job::{Declined, Ending, Job, Purse};
 use crate::core::policy::RULES_PATH;
 use crate::core::text::boxed;
 
 use super::Setting;
 
 /// Why it ended, and what to do.
-pub(super) fn why_it_ended(ending: &Ending, setting: &Setting) -> String {
+pub(super) fn why_it_ended(job: &Job, ending: &Ending, setting: &Setting) -> String {
     let prefix = &setting.prefix;
     match ending {
         Ending::Merged { .. } => String::new(),
@@ -29,6 +29,10 @@ pub(super) fn why_it_ended(ending: &Ending, setting: &Setting) -> String {
             "{why} No pull request was opened. `{prefix} fix budget=$N` starts again with more; \
              the ceiling is `[budget]` in `{RULES_PATH}`."
         ),
+        Ending::Cancelled { .. } if job.review.foreign => {
+            "Its pull request is closed. Its branch stays, for it holds commits of others."
+                .to_owned()
+        }
         Ending::Cancelled { .. } => {
             "Nothing of it is left in the repository. The issue is as it was.".to_owned()
         }

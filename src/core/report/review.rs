@@ -262,7 +262,8 @@ fn explained(job: &Job, waiting: &Waiting, prefix: &str) -> String {
                 .to_owned()
         }
         Waiting::Blocked { head, why } => format!(
-            "**GitHub does not merge `{}`**: {}\n\nGander tries again when that changes.",
+            "**GitHub does not merge `{}`**: {}\n\nGander tries again when GitHub says that the \
+             way is free, or when somebody approves it anew.",
             head.short(),
             inline(why, 300)
         ),

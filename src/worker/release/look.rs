@@ -7,12 +7,14 @@ use super::{Fault, Worker, planned};
 use crate::core::approval::{Approval, NotApproved, Question, Word};
 use crate::core::id::{Number, Sha, Timestamp};
 use crate::core::policy::{MergeOn, Rules};
-use crate::core::release::{Blocked, Fact, Merged, Release};
+use crate::core::release::{Blocked, Effect, Fact, Merged, Release};
 use crate::core::report::release as words;
+use crate::core::task::Task;
+use crate::forge::BranchHead;
 use crate::forge::payload::PullDetail;
-use crate::forge::{BranchHead, RequiredCheck, State};
 use crate::publish::release::{Refreshed, refresh};
 use crate::publish::{self, Merging};
+use crate::worker::ci::{Checks, Head};
 
 /// What a look shows.
 enum Sight {
@@ -33,7 +35,14 @@ impl Worker {
                     MergeOn::Command => matches!(approval.word(), Word::Comment { .. }),
                     MergeOn::Never => false,
                 };
-                counts.then_some(Fact::Approved(approval))
+                if !counts {
+                    return Ok(None);
+                }
+                let head = approval.head().clone();
+                Some(match self.not_green(release, &rules, &approval).await? {
+                    None => Fact::Approved(approval),
+                    Some(why) => Fact::NotMerged { head, why: Blocked::Refused { why } },
+                })
             }
             Sight::Same(_, Err(NotApproved::Nobody)) => None,
             Sight::Same(_, Err(why)) => Some(Fact::NotMerged {
@@ -52,7 +61,7 @@ impl Worker {
                 return Ok(Fact::NotMerged { head: head.clone(), why });
             }
         };
-        if let Some(why) = self.not_green(release, &rules, head).await? {
+        if let Some(why) = self.not_green(release, &rules, &approval).await? {
             return Ok(Fact::NotMerged { head: head.clone(), why: Blocked::Refused { why } });
         }
         let forge = &self.parts.forge;
@@ -143,7 +152,8 @@ impl Worker {
         let (reviews, comments) =
             tokio::try_join!(forge.reviews(place, number), forge.comments(place, number))?;
         let mut roles = std::collections::BTreeMap::new();
-        let voices = self.voices(place, head, (&reviews, &comments), &mut roles).await?;
+        let least = rules.approval.role.into();
+        let voices = self.voices(place, head, (&reviews, &comments), (least, &mut roles)).await?;
         let digest = rules.binding();
         let question = Question {
             repo: place.repo,
@@ -151,7 +161,7 @@ impl Worker {
             head,
             base: &release.base,
             rules: &digest,
-            role: rules.approval.role.into(),
+            role: least,
             requester: rules.approval.requester,
             asked_by: Some(release.order.by),
             alone: false,
@@ -160,28 +170,20 @@ impl Worker {
         self.consent(place, question, &voices).await
     }
 
-    /// A required check that is not green on the head, in words.
+    /// What the checks on the approved head lack, in words.
     async fn not_green(
         &self,
         release: &Release,
         rules: &Rules,
-        head: &Sha,
+        approval: &Approval,
     ) -> Result<Option<String>, Fault> {
-        let (forge, place) = (&self.parts.forge, &release.place);
-        let (mut required, states) = tokio::try_join!(
-            forge.required_checks(place, &release.base),
-            forge.checks(place, head)
-        )?;
-        let named = |name: &String| RequiredCheck { name: name.clone(), app: None };
-        required.extend(rules.checks.required.iter().map(named));
-        let green = |check: &RequiredCheck| {
-            states.iter().any(|it| {
-                let same_app = check.app.is_none() || check.app == it.app;
-                it.name == check.name && same_app && it.state == State::Green
-            })
-        };
-        let open = required.into_iter().find(|check| !green(check));
-        Ok(open.map(|check| format!("the required check {} is not green on it", check.name)))
+        let head = Head { place: &release.place, sha: approval.head(), base: &release.base, rules };
+        let wake = Task::Release { release: release.id.clone(), effect: Effect::Look };
+        Ok(match self.checks(&head, approval.at(), &wake).await? {
+            Checks::Green => None,
+            Checks::Red(red) => Some(format!("the check {} is red on it", red.name)),
+            Checks::Pending { names } => Some(format!("it waits for {}", names.join(", "))),
+        })
     }
 }
 

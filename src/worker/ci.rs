@@ -1,0 +1,85 @@
+//! How the checks on a head stand, for jobs and releases alike.
+//!
+//! What holds: anything red stops; what a rule asks for must have spoken, and having been skipped is not
+//! speaking; where no rule asks for anything, all that began must have ended, and some time must have
+//! passed for it to begin.
+
+use super::{Fault, Worker};
+use crate::core::event::Place;
+use crate::core::id::{Branch, Sha, Timestamp};
+use crate::core::policy::Rules;
+use crate::core::task::Task;
+use crate::forge::{CheckState, RequiredCheck, State};
+
+/// A head, and what it goes into.
+pub(super) struct Head<'a> {
+    pub(super) place: &'a Place,
+    pub(super) sha: &'a Sha,
+    pub(super) base: &'a Branch,
+    pub(super) rules: &'a Rules,
+}
+
+/// How its checks stand.
+pub(super) enum Checks {
+    Green,
+    Pending { names: Vec<String> },
+    Red(CheckState),
+}
+
+impl Worker {
+    /// How the checks that must be green stand. `since`: when the head stood already; `wake` is
+    /// queued where time has to pass.
+    pub(super) async fn checks(
+        &self,
+        head: &Head<'_>,
+        since: Timestamp,
+        wake: &Task,
+    ) -> Result<Checks, Fault> {
+        let forge = &self.parts.forge;
+        let (mut required, states) = tokio::try_join!(
+            forge.required_checks(head.place, head.base),
+            forge.checks(head.place, head.sha)
+        )?;
+        for name in &head.rules.checks.required {
+            if !required.iter().any(|check| check.name == *name) {
+                required.push(RequiredCheck { name: name.clone(), app: None });
+            }
+        }
+        let concerns =
+            |it: &CheckState| required.is_empty() || required.iter().any(|check| names(check, it));
+        let bad = |it: &&CheckState| matches!(it.state, State::Red | State::CutOff);
+        if let Some(red) = states.iter().filter(|it| concerns(it)).find(bad) {
+            return Ok(Checks::Red(red.clone()));
+        }
+        let waits = |it: &&CheckState| concerns(it) && it.state == State::Pending;
+        let mut pending: Vec<String> =
+            states.iter().filter(waits).map(|it| it.name.clone()).collect();
+        let silent = |check: &&RequiredCheck| {
+            let spoke = |it: &CheckState| names(check, it) && it.state == State::Green;
+            !states.iter().any(spoke) && !pending.contains(&check.name)
+        };
+        let silent: Vec<String> =
+            required.iter().filter(silent).map(|it| it.name.clone()).collect();
+        pending.extend(silent);
+        if pending.is_empty() && required.is_empty() {
+            pending.extend(self.unsettled(since, wake).await?);
+        }
+        Ok(if pending.is_empty() { Checks::Green } else { Checks::Pending { names: pending } })
+    }
+
+    /// Without required checks nobody says when all have begun: some time has to pass.
+    async fn unsettled(&self, since: Timestamp, wake: &Task) -> Result<Option<String>, Fault> {
+        let settle = i64::try_from(self.parts.settings.settle.as_secs()).unwrap_or(i64::MAX);
+        let settled = since.plus_seconds(settle);
+        if self.parts.clock.now() >= settled {
+            return Ok(None);
+        }
+        self.parts.store.enqueue(wake, settled).await?;
+        Ok(Some("checks to appear".to_owned()))
+    }
+}
+
+fn names(required: &RequiredCheck, state: &CheckState) -> bool {
+    let app = required.app.is_none_or(|app| state.app == Some(app));
+    required.name == state.name && app
+}
