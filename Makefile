@@ -20,7 +20,7 @@ help:
 	@echo "make demo   watch a whole job on a GitHub in a box: no network, key or account"
 	@echo "make test   all tests, with real git, SQLite, HTTP and sandbox"
 	@echo "make test-pages  the setup pages in Chromium; pictures in target/pages"
-	@echo "make crash  200 kills at random moments"
+	@echo "make crash  200 kills at random moments, and before and after every write"
 	@echo "make lint   formatting, lints, licences and banned crates"
 	@echo "make bench  the figures: webhook, cold start, memory, agent, delivery to pull request"
 	@echo "make fmt    format the code"
@@ -51,7 +51,7 @@ test-pages: $(PAGES)
 crash: setup-test
 	$(CARGO) build --locked
 	$(CARGO) test --locked --lib core::job::orders -- --ignored
-	$(RUNNER) GANDER_CRASH_ROUNDS=200 $(CARGO) test --locked --test it crash
+	$(RUNNER) GANDER_CRASH_ROUNDS=200 $(CARGO) test --locked --test it crash -- --include-ignored
 
 lint: deny lint-action
 	$(CARGO) fmt --all --check

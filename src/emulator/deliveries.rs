@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
+#[derive(Clone)]
 pub(crate) struct Hooks {
     /// Positions in the log that wait to be sent.
     pub(crate) queue: VecDeque<usize>,

@@ -47,6 +47,8 @@ pub(crate) enum Effect {
     Delay(Duration),
     /// Never answer; nothing happens.
     Hang,
+    /// Do as asked, then never answer.
+    HangAfter,
     /// Close the connection; nothing happens.
     CutBefore,
     /// Do as asked, then close the connection without an answer.
@@ -132,6 +134,11 @@ impl FaultOn {
     /// Never answers; nothing happens.
     pub fn hangs(self) -> Fault {
         self.with(Effect::Hang)
+    }
+
+    /// Does as asked, then never answers.
+    pub fn hangs_after(self) -> Fault {
+        self.with(Effect::HangAfter)
     }
 
     /// Closes the connection; nothing happens.

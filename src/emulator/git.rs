@@ -92,6 +92,12 @@ impl Git {
         Ok(git)
     }
 
+    /// The same repository, where a copy of all of them lies.
+    pub(crate) fn copied(&self, from: &Path, to: &Path) -> Self {
+        let below = self.dir.strip_prefix(from).unwrap_or(&self.dir);
+        Self { dir: to.join(below) }
+    }
+
     /// Copies all branches and tags of another repository into this one.
     pub(crate) fn mirror(&self, from: &Path) -> Result<(), Trouble> {
         let from = from.to_string_lossy().into_owned();

@@ -10,6 +10,7 @@
 mod acts;
 mod api;
 mod auth;
+mod copy;
 mod deliveries;
 mod downloads;
 mod exchange;

@@ -2,6 +2,7 @@
 
 use super::Emulator;
 
+#[derive(Clone)]
 pub(crate) struct Release {
     pub(crate) id: u64,
     pub(crate) tag: String,
@@ -18,6 +19,7 @@ pub(crate) struct Release {
     pub(crate) assets: Vec<Asset>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Asset {
     pub(crate) id: u64,
     pub(crate) name: String,

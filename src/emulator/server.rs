@@ -54,11 +54,11 @@ async fn serve(
     let api_path = api_path(path);
     let known_as = api_path.clone().unwrap_or_else(|| path.to_owned());
     let effect = shared.lock().faults.strike(parts.method.as_str(), &known_as);
-    let mut answered = true;
+    let answered = !matches!(effect, Some(Effect::CutAfter | Effect::HangAfter));
+    let hangs = matches!(effect, Some(Effect::HangAfter));
     match effect {
-        None => {}
+        None | Some(Effect::CutAfter | Effect::HangAfter) => {}
         Some(Effect::Delay(time)) => tokio::time::sleep(time).await,
-        Some(Effect::CutAfter) => answered = false,
         Some(Effect::CutBefore) => return scissors.cut(),
         Some(Effect::Hang) => {
             shared.stop.cancelled().await;
@@ -83,6 +83,9 @@ async fn serve(
         },
     };
     shared.queued.notify_one();
+    if hangs {
+        shared.stop.cancelled().await;
+    }
     if answered { respond(answer) } else { scissors.cut() }
 }
 

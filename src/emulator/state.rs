@@ -52,6 +52,7 @@ pub(crate) struct State {
 }
 
 /// The last number given out in each range.
+#[derive(Clone)]
 pub(crate) struct Ids {
     account: u64,
     app: u64,
@@ -124,6 +125,7 @@ pub(crate) struct Account {
     pub(crate) created_at: i64,
 }
 
+#[derive(Clone)]
 pub(crate) struct App {
     pub(crate) id: u64,
     pub(crate) client_id: String,
@@ -142,12 +144,14 @@ pub(crate) struct App {
 }
 
 /// A code for which the secrets of a new App are handed out, once.
+#[derive(Clone)]
 pub(crate) struct Unclaimed {
     pub(crate) code: String,
     pub(crate) app: u64,
     pub(crate) made_at: i64,
 }
 
+#[derive(Clone)]
 pub(crate) struct Installation {
     pub(crate) id: u64,
     pub(crate) app: u64,
@@ -159,6 +163,7 @@ pub(crate) struct Installation {
     pub(crate) created_at: i64,
 }
 
+#[derive(Clone)]
 pub(crate) struct Token {
     pub(crate) text: String,
     pub(crate) installation: u64,
@@ -168,6 +173,7 @@ pub(crate) struct Token {
     pub(crate) revoked: bool,
 }
 
+#[derive(Clone)]
 pub(crate) struct Repository {
     pub(crate) id: u64,
     pub(crate) owner: u64,
@@ -201,6 +207,7 @@ pub(crate) struct Repository {
     pub(crate) pushed_at: i64,
 }
 
+#[derive(Clone)]
 pub(crate) struct Label {
     pub(crate) id: u64,
     pub(crate) name: String,
@@ -208,6 +215,7 @@ pub(crate) struct Label {
     pub(crate) description: Option<String>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Issue {
     pub(crate) id: u64,
     pub(crate) number: u64,
@@ -246,6 +254,7 @@ pub(crate) struct Pull {
     pub(crate) mergeability_asked: bool,
 }
 
+#[derive(Clone)]
 pub(crate) struct Comment {
     pub(crate) id: u64,
     pub(crate) issue: u64,
@@ -264,6 +273,7 @@ pub(crate) enum Target {
     Comment(u64),
 }
 
+#[derive(Clone)]
 pub(crate) struct Reaction {
     pub(crate) id: u64,
     pub(crate) target: Target,
@@ -272,6 +282,7 @@ pub(crate) struct Reaction {
     pub(crate) created_at: i64,
 }
 
+#[derive(Clone)]
 pub(crate) struct CheckSuite {
     pub(crate) id: u64,
     pub(crate) app: u64,
@@ -281,6 +292,7 @@ pub(crate) struct CheckSuite {
     pub(crate) updated_at: i64,
 }
 
+#[derive(Clone)]
 pub(crate) struct CheckRun {
     pub(crate) id: u64,
     pub(crate) suite: u64,
@@ -300,6 +312,7 @@ pub(crate) struct CheckRun {
     pub(crate) completed_at: Option<i64>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Status {
     pub(crate) id: u64,
     pub(crate) sha: String,
@@ -333,6 +346,7 @@ pub(crate) struct RequiredCheck {
     pub(crate) app: Option<u64>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Happening {
     pub(crate) repository: u64,
     pub(crate) at_ms: i64,

@@ -28,6 +28,7 @@ use gander::store::{
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use crate::crash_review::two_points;
 use crate::world::{self, House, REPO, World, good_fix, off_by_one};
 
 const PLAN: &str = "GANDER_CRASH_PLAN";
@@ -141,33 +142,44 @@ async fn told(fault: impl Fn(&World) -> Option<Fault>) -> World {
     w
 }
 
-/// GitHub with a command that waits to be delivered; no Gander yet.
-struct Scene {
-    emulator: Emulator,
+/// GitHub with something that waits to be delivered; no Gander yet.
+pub struct Scene {
+    pub emulator: Emulator,
     app: AppCredentials,
     directory: TempDir,
+    ended_well: Box<dyn Fn(&Emulator, &str)>,
 }
 
 impl Scene {
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         set_time(directory.path(), world::BEGINNING);
-        let shown = directory.path().to_owned();
-        let clock = Arc::new(move || time(&shown));
+        let clock = clock_in(directory.path());
         let (files, spec) = (world::owned(off_by_one()), world::app_spec());
         let (emulator, app) = world::github(directory.path(), clock, files, spec).await;
         std::fs::write(directory.path().join("key.pem"), &app.private_key_pem).unwrap();
         // Until somebody listens.
         emulator.set_webhook_url(app.app_id, "http://127.0.0.1:9/".parse().unwrap());
-        let scene = Self { emulator, app, directory };
+        let scene = Self { emulator, app, directory, ended_well: Box::new(ended_well) };
         let stranger = scene.emulator.person("hubot-fan");
         stranger.opens_issue(REPO, "Count is one too low", "", &[]).unwrap();
         scene.emulator.person("mona").comments(REPO, 1, "/gander fix").unwrap();
         scene
     }
 
+    /// What a world at rest has come to, with nobody at work.
+    pub async fn of(w: &World, ended_well: impl Fn(&Emulator, &str) + 'static) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        set_time(directory.path(), w.now());
+        let emulator = w.github_copied(directory.path(), clock_in(directory.path())).await;
+        let app = w.app.clone();
+        std::fs::write(directory.path().join("key.pem"), &app.private_key_pem).unwrap();
+        emulator.set_webhook_url(app.app_id, "http://127.0.0.1:9/".parse().unwrap());
+        Self { emulator, app, directory, ended_well: Box::new(ended_well) }
+    }
+
     /// Lets one process after another live by its plan; returns the writes of the last one.
-    async fn play(&self, story: &str, plans: &[&str]) -> u32 {
+    pub async fn play(&self, story: &str, plans: &[&str]) -> u32 {
         let mut writes = 0;
         for plan in plans {
             let mut process = Process::start(self, plan);
@@ -176,19 +188,20 @@ impl Scene {
                 writes = self.live(&mut process, plan).await;
             }
             let killed = process.was_killed();
-            let certain = plan.starts_with("before:") || plan.starts_with("after:");
+            let certain = ["before:", "after:", "effect:"].iter().any(|it| plan.starts_with(it));
             assert!(killed || !certain, "{story}: nobody died");
             // The dead one's leases run out.
             set_time(self.directory.path(), time(self.directory.path()) + LEASE_MS);
         }
-        ended_well(&self.emulator, story);
+        (self.ended_well)(&self.emulator, story);
         self.nothing_left(story);
         writes
     }
 
     /// Until it dies or all is quiet.
     async fn live(&self, process: &mut Process, plan: &str) -> u32 {
-        let killer = plan.strip_prefix("request:").map(|when| self.kill_at(process, when));
+        let at = plan.strip_prefix("request:").map(|when| self.kill_at(process, when));
+        let on = plan.strip_prefix("effect:").map(|number| self.kill_on(process, number));
         let mut writes = 0;
         // A delivery that found nobody is fetched from GitHub's log minutes later.
         for minutes in [0, 6, 6] {
@@ -205,7 +218,7 @@ impl Scene {
                 }
             }
         }
-        drop(killer);
+        drop((at, on));
         writes
     }
 
@@ -214,23 +227,17 @@ impl Scene {
     fn kill_at(&self, process: &Process, when: &str) -> Killer {
         let (requests, later) = when.split_once(':').unwrap();
         let (requests, later): (usize, u32) = (requests.parse().unwrap(), later.parse().unwrap());
-        let (emulator, id) = (self.emulator.clone(), process.child.id());
+        let emulator = self.emulator.clone();
         let from = emulator.mutations().len();
-        let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        let thread = std::thread::spawn(move || {
-            while emulator.mutations().len() < from + requests {
-                if stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Disconnected) {
-                    return;
-                }
-                std::thread::yield_now();
-            }
-            for _ in 0..later {
-                std::hint::spin_loop();
-            }
-            let id = rustix::process::Pid::from_raw(id.cast_signed()).unwrap();
-            let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
-        });
-        Killer { stop: Some(stop), thread: Some(thread) }
+        Killer::new(process, later, move || emulator.mutations().len() >= from + requests)
+    }
+
+    /// Lets GitHub do as asked with the change of this number, and kills the process before it
+    /// hears of that.
+    fn kill_on(&self, process: &Process, number: &str) -> Killer {
+        let emulator = self.emulator.clone();
+        let planned = emulator.plan(Fault::on_mutation(number.parse().unwrap()).hangs_after());
+        Killer::new(process, 0, move || emulator.fault_hits(planned) > 0)
     }
 
     fn nothing_left(&self, story: &str) {
@@ -244,6 +251,27 @@ impl Scene {
 struct Killer {
     stop: Option<std::sync::mpsc::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Killer {
+    fn new(process: &Process, later: u32, due: impl Fn() -> bool + Send + 'static) -> Self {
+        let id = process.child.id();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            while !due() {
+                if stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Disconnected) {
+                    return;
+                }
+                std::thread::yield_now();
+            }
+            for _ in 0..later {
+                std::hint::spin_loop();
+            }
+            let id = rustix::process::Pid::from_raw(id.cast_signed()).unwrap();
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
+        });
+        Self { stop: Some(stop), thread: Some(thread) }
+    }
 }
 
 impl Drop for Killer {
@@ -332,7 +360,7 @@ async fn live(plan: &str, directory: &Path, github: &url::Url, app_id: u64) {
         clock: Clock::from_fn(move || Timestamp(time(&shown))),
         data,
         store: Arc::clone(&store) as Arc<dyn Store>,
-        model: Arc::new(Scripted::from_turns(good_fix())),
+        model: Arc::new(Scripted::from_rounds(vec![vec![good_fix()], vec![two_points()]])),
     };
     let App { intake, worker } = house.app();
     worker.begin_sweeps().await.unwrap();
@@ -353,6 +381,11 @@ async fn live(plan: &str, directory: &Path, github: &url::Url, app_id: u64) {
         }
         println!("\ngander says {}", store.writes.load(Ordering::SeqCst));
     }
+}
+
+fn clock_in(directory: &Path) -> gander::emulator::Clock {
+    let directory = directory.to_owned();
+    Arc::new(move || time(&directory))
 }
 
 fn set_time(directory: &Path, now: i64) {

@@ -156,9 +156,35 @@ impl World {
     async fn beginning_at(at: i64, files: Vec<(String, Vec<u8>)>, spec: AppSpec) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let now = Arc::new(AtomicI64::new(at));
-        let shown = Arc::clone(&now);
-        let clock = Arc::new(move || shown.load(Ordering::SeqCst));
-        let (emulator, app) = github(directory.path(), clock, files, spec).await;
+        let (emulator, app) = github(directory.path(), shown(&now), files, spec).await;
+        Self::around(directory, now, (emulator, app)).await
+    }
+
+    /// Another world at rest, in which everything happened that happened here.
+    pub async fn copied(&self) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let now = Arc::new(AtomicI64::new(self.now()));
+        let github = self.github_copied(directory.path(), shown(&now)).await;
+        Self::around(directory, now, (github, self.app.clone())).await
+    }
+
+    /// Its GitHub and its memory, copied into a directory.
+    pub async fn github_copied(
+        &self,
+        directory: &Path,
+        clock: gander::emulator::Clock,
+    ) -> Emulator {
+        let root = directory.join("github");
+        std::fs::create_dir(&root).unwrap();
+        copy_files(&self.data(), &directory.join("data"));
+        self.emulator.copy(Options { root, clock }).await.unwrap()
+    }
+
+    async fn around(
+        directory: TempDir,
+        now: Arc<AtomicI64>,
+        (emulator, app): (Emulator, AppCredentials),
+    ) -> Self {
         let model = Arc::new(Words::default());
         let data = directory.path().join("data");
         let store = open(&data).await;
@@ -403,6 +429,12 @@ impl World {
     }
 }
 
+/// The world's time, as the box is told it.
+fn shown(now: &Arc<AtomicI64>) -> gander::emulator::Clock {
+    let now = Arc::clone(now);
+    Arc::new(move || now.load(Ordering::SeqCst))
+}
+
 /// A text as people see it: without the hidden marker, and without how long things took.
 pub fn visible(body: &str) -> String {
     let text = body.rsplit_once("\n\n<!-- gander ").map_or(body, |(text, _)| text);
@@ -414,6 +446,20 @@ pub fn visible(body: &str) -> String {
         None => line.to_owned(),
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_files(&entry.path(), &to);
+        // The index over SQLite's log is made anew from the log.
+        } else if !entry.file_name().to_string_lossy().ends_with("-shm") {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
 }
 
 /// Every file below a directory.

@@ -320,8 +320,12 @@ impl Job {
             return None;
         }
         self.stage = Stage::InReview { round };
-        self.review.approved_by = None;
-        Some(self.seen(round, sight).unwrap_or_else(|| vec![Effect::Show]))
+        let effects = self.seen(round, sight).unwrap_or_else(|| vec![Effect::Show]);
+        // Ours, and only the answer was lost: then it was this approval.
+        if !self.is_done() {
+            self.review.approved_by = None;
+        }
+        Some(effects)
     }
 
     /// Takes over what people and GitHub have changed.

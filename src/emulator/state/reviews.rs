@@ -10,6 +10,7 @@ pub(crate) struct LastEdit {
     pub(crate) editor: Option<u64>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Review {
     pub(crate) id: u64,
     pub(crate) pull: u64,
@@ -47,6 +48,7 @@ pub(crate) struct Spot {
     pub(crate) start_line: Option<u64>,
 }
 
+#[derive(Clone)]
 pub(crate) struct ReviewComment {
     pub(crate) id: u64,
     pub(crate) review: u64,
