@@ -21,6 +21,7 @@ const MANIFEST: &str = include_str!("../app-manifest.json");
 const COMMANDS: &str = include_str!("../docs/commands.md");
 const CONFIG: &str = include_str!("../docs/config.md");
 const README: &str = include_str!("../README.md");
+const INSTALL: &str = include_str!("../docs/install.md");
 const SECURITY: &str = include_str!("../SECURITY.md");
 
 /// What the App asks for; more than this is a decision, not an accident.
@@ -113,12 +114,12 @@ fn no_token_needs_more_than_the_app_asks_for() {
 }
 
 #[test]
-fn the_readme_tells_the_same_permissions_and_events() {
-    let told = between(README, "<!-- begin permissions -->", "<!-- end permissions -->");
+fn the_guide_tells_the_same_permissions_and_events() {
+    let told = between(INSTALL, "<!-- begin permissions -->", "<!-- end permissions -->");
     for (name, level) in PERMISSIONS {
-        assert!(told.contains(&format!("`{name}`: {level}")), "README.md: {name} {level}");
+        assert!(told.contains(&format!("`{name}`: {level}")), "docs/install.md: {name} {level}");
     }
-    let told = between(README, "<!-- begin events -->", "<!-- end events -->");
+    let told = between(INSTALL, "<!-- begin events -->", "<!-- end events -->");
     let told: BTreeSet<String> = in_code_marks(told).collect();
     assert_eq!(told, EVENTS.map(str::to_owned).into());
 }
