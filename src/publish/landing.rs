@@ -51,15 +51,8 @@ pub async fn merge(
         Some((commit, by)) => {
             Merging::Done { commit, by: by.and_then(|user| user.login.parse().ok()) }
         }
-        None => Merging::Refused { why: words_of(refused) },
+        None => Merging::Refused { why: refused.in_words() },
     })
-}
-
-fn words_of(error: ForgeError) -> String {
-    match error {
-        ForgeError::Refused { message, .. } if !message.is_empty() => message,
-        other => other.to_string(),
-    }
 }
 
 /// After merging: the branch goes, the issue is closed.

@@ -261,17 +261,18 @@ impl Worker {
     }
 
     async fn announce(&self, job: &Job) -> Result<(), Fault> {
-        let Some(text) = report::announcement(job, &self.setting(job)) else { return Ok(()) };
-        let marker = report::announcement_marker(job);
         let forge = &self.parts.forge;
-        // What is about a round is said where the round is.
-        let place = match (&job.stage, &job.pull) {
-            (Stage::InReview { round: 2.. } | Stage::Holding { round: 2.. }, Some(pull)) => {
-                pull.number
+        let status = match job.stage {
+            Stage::Holding { .. } => {
+                let marker = report::marker(job.id.as_str(), "status");
+                forge.find_comment(&job.place, job.subject, &marker).await?
             }
-            _ => job.subject,
+            _ => None,
         };
-        Ok(talk::say_once(forge, &job.place, place, (&text, &marker)).await?)
+        let (setting, status) = (self.setting(job), status.map(|it| it.id));
+        let Some(text) = report::announcement(job, &setting, status) else { return Ok(()) };
+        let (thread, marker) = (report::announced_on(job), report::announcement_marker(job));
+        Ok(talk::say_once(forge, &job.place, thread, (&text, &marker)).await?)
     }
 
     async fn post_reply(&self, reply: &Reply) -> Result<(), Fault> {

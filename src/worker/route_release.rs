@@ -117,6 +117,27 @@ impl Worker {
         })
     }
 
+    /// People merged the pull request of a release that had failed before: it goes on, unless
+    /// another is under way by now.
+    pub(super) async fn failed_release_merged(
+        &self,
+        place: &Place,
+        number: Number,
+    ) -> Result<Outcome, Fault> {
+        let stored = self.parts.store.release_of_pull(place.repo, number).await?;
+        let failed = stored.filter(|it| {
+            let stage = &it.release.stage;
+            matches!(stage, Stage::Done(Ending::Failed { .. })) && it.release.merged.is_none()
+        });
+        let Some(StoredRelease { release, .. }) = failed else { return Ok(Outcome::Done) };
+        let open = self.parts.store.open_releases(place.repo).await?;
+        if open.iter().any(|it| it.release.base == release.base && it.release.is_live()) {
+            return Ok(Outcome::Done);
+        }
+        let look = Task::Release { release: release.id, effect: Effect::Look };
+        Ok(Outcome::Ready(Box::new(Commit { tasks: vec![look], ..Commit::default() })))
+    }
+
     /// The look at the release whose pull request a command stands on.
     pub(super) async fn look_at_release_of(&self, asked: &Asked) -> Result<Option<Task>, Fault> {
         let stored = self.parts.store.release_of_pull(asked.place.repo, asked.number).await?;
@@ -130,6 +151,18 @@ impl Worker {
         let open = self.parts.store.open_releases(place.repo).await?;
         for stored in open.iter().filter(|it| it.release.stage == Stage::Publishing) {
             if let Some(fact) = self.run_over(&stored.release).await? {
+                let release = stored.release.id.clone();
+                return Ok(Outcome::LearntOfRelease(Box::new(LearntOfRelease { release, fact })));
+            }
+        }
+        // One that we gave up may have gone on, or have been started again by hand.
+        let last = self.parts.store.last_releases(place.repo, SHOWN).await?;
+        let given_up = |it: &&StoredRelease| {
+            matches!(it.release.stage, Stage::Done(Ending::Failed { .. }))
+                && it.release.run.is_some()
+        };
+        for stored in last.iter().filter(given_up) {
+            if let Some(fact @ Fact::Published { .. }) = self.run_over(&stored.release).await? {
                 let release = stored.release.id.clone();
                 return Ok(Outcome::LearntOfRelease(Box::new(LearntOfRelease { release, fact })));
             }

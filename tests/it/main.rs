@@ -16,6 +16,7 @@ mod bad_input;
 mod crash;
 mod duplicates;
 mod fix_an_issue;
+mod forged;
 mod hold;
 mod hostile_github;
 mod hostile_model;

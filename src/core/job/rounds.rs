@@ -16,6 +16,7 @@ impl Job {
                     Some(HeadProof { head: pull.head.clone(), ours: true, failed: None });
                 self.pull = Some(pull.clone());
                 self.review.held.clear();
+                self.review.held_files.clear();
                 if round == 1 {
                     self.review.waiting = Some(Waiting::Review);
                     self.stage = Stage::InReview { round };
@@ -31,8 +32,9 @@ impl Job {
                 self.stage = Stage::Starting { round };
                 Some(vec![Effect::Show, Effect::Start { round }])
             }
-            Fact::Held { patch, risks, diff } if self.proposes(patch) => {
+            Fact::Held { patch, risks, files, diff } if self.proposes(patch) => {
                 self.review.risks.clone_from(risks);
+                self.review.held_files.clone_from(files);
                 self.review.held.clone_from(diff);
                 self.stage = Stage::Holding { round };
                 Some(vec![Effect::Show, Effect::Announce])
