@@ -85,6 +85,17 @@ pub enum ActionError {
         /// What to do.
         next: &'static str,
     },
+    /// A rule of the repository keeps the tag from being made.
+    #[error(
+        "GitHub does not let this workflow make the tag {tag}: {why}. Let GitHub Actions bypass the \
+         tag ruleset (Settings → Rules → Rulesets), then run this job again: it goes on where it stopped"
+    )]
+    TagRefused {
+        /// Which.
+        tag: String,
+        /// GitHub's words.
+        why: String,
+    },
     /// The tag moved meanwhile.
     #[error("the tag {0} does not stand at the released commit any more: find out who moved it")]
     TagMoved(String),

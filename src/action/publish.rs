@@ -164,7 +164,9 @@ async fn pull(
     let (Some(tree_of_head), Some(tree_of_commit)) = (tree_of_head, tree_of_commit) else {
         return Ok(nothing);
     };
-    let ordered_by = forge.ordered_by(place, number).await?;
+    let hands = forge.hands_in(place, number).await?;
+    let askers: Vec<_> =
+        hands.ordered_by.into_iter().chain(seen.author).chain(hands.people).collect();
     let mut voices = Vec::new();
     let address = Address { prefix: inputs.prefix.clone(), mention: None };
     for said in forge.said(place, number, &seen.head, &address).await? {
@@ -173,19 +175,22 @@ async fn pull(
         voices.push(Voice { by, role, stand, commit, word, at });
     }
     let holders = forge.holders(place, inputs.terms.role).await?;
-    let others = |holders: Vec<_>| !holders.iter().any(|one| Some(*one) != ordered_by);
+    let others = |holders: Vec<_>| holders.iter().all(|one| askers.contains(one));
     let pull = Pull {
+        askers: Vec::new(),
         merged_as: seen.merged_as,
         base: seen.base,
         head_branch: seen.head_branch,
         from_here: seen.head_repository == Some(inputs.repository),
         tree_of_head,
         tree_of_commit,
-        ordered_by,
+        ordered: hands.ordered_by.is_some(),
+        files: forge.files_of(place, number).await?,
         head: seen.head.clone(),
     };
     let checks = forge.checks_seen(place, &seen.head).await?;
-    Ok((Some(pull), voices, holders.is_some_and(others), checks))
+    let alone = holders.is_some_and(others);
+    Ok((Some(Pull { askers, ..pull }), voices, alone, checks))
 }
 
 /// Does what is not done yet; says where the release is.
@@ -200,12 +205,24 @@ async fn release(
     upload(forge, place, plan, &release, directory).await?;
     if !plan.tagged() {
         match forge.create_tag(place, plan.tag(), &plan.mark().commit).await {
-            // Somebody was quicker: what matters is where it stands.
-            Err(error) if error.status() == Some(422) => {}
+            // Somebody was quicker, and what matters is where it stands; or a rule forbids it.
+            Err(error) if error.status() == Some(422) => {
+                if forge.tag(place, plan.tag()).await?.is_none() {
+                    let (tag, why) = (plan.tag().to_owned(), error.in_words());
+                    return Err(ActionError::TagRefused { tag, why });
+                }
+            }
             other => other?,
         }
     }
     stands(forge, place, plan).await?;
+    // People can change a draft: what is shown is what was built.
+    let there = forge.release_seen(place, release.id).await?;
+    if let Some(name) = plan.differs(&there) {
+        let next =
+            "somebody changed the draft. Look who, remove that file there, and run this job again";
+        return Err(ActionError::Upload { name, next });
+    }
     let published = match plan.found() {
         Some(found) if !found.draft => release,
         _ => forge.publish_draft(place, release.id).await?,

@@ -14,6 +14,7 @@ use crate::action::{
 use crate::app::{forge_of_job, sandbox};
 use crate::clock::Clock;
 use crate::config::{environment, variable};
+use crate::core::text::boxed;
 use crate::sandbox::{Sandbox, Unconfined};
 
 /// Do what the companion Action does (it gets its inputs by variables)
@@ -38,6 +39,9 @@ enum Mode {
     Publish,
 }
 
+/// Characters of an error that the summary shows.
+const SUMMARY_CAP: usize = 4000;
+
 /// A command of the project failed.
 const FAILED: u8 = 3;
 /// GitHub's answers do not allow it.
@@ -56,7 +60,8 @@ pub fn run(command: &Action) -> CommandResult {
         Err(error) => {
             let text = in_words(error.as_ref());
             say(format!("::error title=Gander::{}", command_data(&text)));
-            let summary = format!("## Not possible\n\n{}\n", text.replace('\n', "  \n"));
+            // File names of others stand in it.
+            let summary = format!("## Not possible\n\n{}\n", boxed(&text, SUMMARY_CAP));
             append(surroundings.summary.as_deref(), &summary)?;
             return Ok(ExitCode::FAILURE);
         }

@@ -75,8 +75,8 @@ pub struct Question<'a> {
     pub role: Role,
     /// Whether whoever asked for the change counts.
     pub requester: Requester,
-    /// Who asked for the change.
-    pub asked_by: Option<UserId>,
+    /// Who asked for the change, or had a hand in it.
+    pub askers: &'a [UserId],
     /// Whether nobody else has the role.
     pub alone: bool,
     /// Words said up to then do not count: the base branch or the rules were others.
@@ -211,7 +211,7 @@ fn standing(voices: &[Voice]) -> Vec<&Voice> {
 
 fn refused(question: &Question<'_>, voice: &Voice) -> Option<NotApproved> {
     let login = voice.by.login.clone();
-    let asked = question.asked_by == Some(voice.by.id);
+    let asked = question.askers.contains(&voice.by.id);
     let may_themselves = match question.requester {
         Requester::Allowed => true,
         Requester::IfAlone => question.alone,

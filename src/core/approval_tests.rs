@@ -30,7 +30,7 @@ fn judged(requester: Requester, alone: bool, voices: &[Voice]) -> Result<Approva
         rules: "rules",
         role: Role::Maintain,
         requester,
-        asked_by: Some(UserId(1)),
+        askers: &[UserId(1)],
         alone,
         since: Timestamp(0),
     };
@@ -111,7 +111,7 @@ fn what_was_said_before_the_base_or_the_rules_changed_does_not_count() {
         rules: "rules",
         role: Role::Maintain,
         requester: Requester::Never,
-        asked_by: None,
+        askers: &[],
         alone: false,
         since: Timestamp(since),
     };

@@ -252,6 +252,11 @@ pub fn parse(comment: &str, address: &Address) -> Option<Result<Command, BadComm
     Some(parse_words(words, rest))
 }
 
+/// The line of a comment that is addressed to Gander.
+pub fn line<'a>(comment: &'a str, address: &Address) -> Option<&'a str> {
+    addressed_words(first_line_of_prose(comment)?.0, address)
+}
+
 /// The table of commands as Markdown, made from what the parser knows.
 pub fn help_table(prefix: &str) -> String {
     let mut table = String::from("| command | where | who | what |\n|---|---|---|---|\n");

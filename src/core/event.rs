@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{self, Address, BadCommand, Command, Verb};
 use super::delivery::{self, Account, Content, Delivery, Payload};
-use super::id::{Branch, CommentId, InstallationId, Login, Number, RepoId, RepoName, Sha, UserId};
+use super::id::{
+    Branch, CommentId, InstallationId, Login, Number, RepoId, RepoName, ReviewId, Sha, UserId,
+};
 
 /// The label that means the same as `/gander fix`.
 pub const FIX_LABEL: &str = "gander:fix";
@@ -51,10 +53,14 @@ pub struct Asked {
     pub by: Actor,
     /// What they said.
     pub said: Result<Command, BadCommand>,
+    /// The line they said it in.
+    pub line: String,
     /// The issue's title and text at that moment.
     pub issue: IssueText,
     /// The comment, when it was one.
     pub comment: Option<CommentId>,
+    /// The review, when it was one. Neither: a label.
+    pub review: Option<ReviewId>,
     /// Names this very act: the same act under any number of deliveries has the same key.
     pub key: String,
 }
@@ -134,6 +140,9 @@ impl Event {
             | ("pull_request", Some("synchronize" | "edited" | "reopened")) => {
                 touched_pull(place, payload)
             }
+            ("pull_request", Some("labeled" | "unlabeled")) if is_skip(payload) => {
+                touched_pull(place, payload)
+            }
             ("check_run", Some("completed")) => {
                 touched_commit(place, payload.check_run.as_ref().map(|run| run.head_sha.as_str()))
             }
@@ -170,7 +179,8 @@ fn comment(place: Place, payload: &Payload, address: &Address) -> Event {
     let (Some(issue), Some(comment)) = (&payload.issue, &payload.comment) else {
         return Event::Nothing("no issue or comment");
     };
-    let Some(said) = command::parse(comment.body.as_deref().unwrap_or_default(), address) else {
+    let body = comment.body.as_deref().unwrap_or_default();
+    let Some(said) = command::parse(body, address) else {
         return Event::Nothing("not a command");
     };
     let Some(by) = comment.user.as_ref().and_then(actor) else {
@@ -182,8 +192,10 @@ fn comment(place: Place, payload: &Payload, address: &Address) -> Event {
         closed: issue.state == "closed",
         by,
         said,
+        line: command::line(body, address).unwrap_or_default().to_owned(),
         issue: issue_text(issue),
         comment: Some(CommentId(comment.id)),
+        review: None,
         key: format!("{}/comment/{}", place.repo, comment.id),
         place,
     }))
@@ -193,7 +205,8 @@ fn review(place: Place, payload: &Payload, address: &Address) -> Event {
     let (Some(pull), Some(review)) = (&payload.pull_request, &payload.review) else {
         return Event::Nothing("no pull request or review");
     };
-    let Some(said) = command::parse(review.body.as_deref().unwrap_or_default(), address) else {
+    let body = review.body.as_deref().unwrap_or_default();
+    let Some(said) = command::parse(body, address) else {
         return touched_pull(place, payload);
     };
     let Some(by) = review.user.as_ref().and_then(actor) else {
@@ -205,8 +218,10 @@ fn review(place: Place, payload: &Payload, address: &Address) -> Event {
         closed: pull.state == "closed",
         by,
         said,
+        line: command::line(body, address).unwrap_or_default().to_owned(),
         issue: IssueText::default(),
         comment: None,
+        review: Some(ReviewId(review.id)),
         key: format!("{}/review/{}", place.repo, review.id),
         place,
     }))
@@ -229,11 +244,17 @@ fn label(place: Place, payload: &Payload) -> Event {
         closed: issue.state == "closed",
         by,
         said: Ok(Command::new(Verb::Fix)),
+        line: String::new(),
         issue: issue_text(issue),
         comment: None,
+        review: None,
         key: format!("{}/label/{}/{FIX_LABEL}/{at}", place.repo, issue.id),
         place,
     }))
+}
+
+fn is_skip(payload: &Payload) -> bool {
+    payload.label.as_ref().is_some_and(|label| label.name.eq_ignore_ascii_case(SKIP_LABEL))
 }
 
 fn closed_issue(place: Place, payload: &Payload) -> Event {

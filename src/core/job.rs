@@ -150,7 +150,7 @@ pub enum Fact {
     /// A person's commit is on the branch: the round goes on from there.
     HeadMoved { head: Sha },
     /// Pushing the change would run workflows with secrets.
-    Held { patch: PatchDigest, risks: Vec<String>, diff: String },
+    Held { patch: PatchDigest, risks: Vec<String>, files: Vec<String>, diff: String },
     /// A person lets exactly this change out.
     Go { patch: PatchDigest },
     /// The pull request was looked at.

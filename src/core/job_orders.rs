@@ -176,7 +176,7 @@ impl GitHub {
             rules: "r",
             role: Role::Maintain,
             requester: Requester::Never,
-            asked_by: Some(UserId(MONA)),
+            askers: &[UserId(MONA)],
             alone: false,
             since: Timestamp(0),
         };
@@ -202,6 +202,7 @@ impl GitHub {
 
     fn sight(&self, rules: &Rules) -> Sight {
         Sight {
+            skipped: false,
             at: Timestamp(self.clock),
             state: match self.merged {
                 true => PullState::Merged { by: None },
@@ -383,7 +384,9 @@ impl Story {
                     self.said.extend(report::round_comment(&self.job, &setting));
                 }
             }
-            (Effect::Announce, _) => self.said.extend(report::announcement(&self.job, &setting)),
+            (Effect::Announce, _) => {
+                self.said.extend(report::announcement(&self.job, &setting, None))
+            }
             (Effect::Explain, _) => self.said.extend(report::explanation(&self.job, &setting)),
             (Effect::RefuseRound { limit }, _) => {
                 self.said.push(report::no_round_left(&self.job, *limit, &setting));

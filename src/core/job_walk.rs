@@ -67,7 +67,7 @@ fn approval(head: &str) -> Approval {
         rules: "r",
         role: Role::Maintain,
         requester: Requester::Never,
-        asked_by: None,
+        askers: &[],
         alone: false,
         since: Timestamp(0),
     };
@@ -97,6 +97,7 @@ pub(super) fn sight(head: &str) -> Sight {
         since: Timestamp(0),
         mergeable: Some(true),
         clean: true,
+        skipped: false,
     }
 }
 
@@ -175,6 +176,7 @@ fn facts_of_merging() -> Vec<Fact> {
         Sight { ci: red(RedBecause::AlsoOnBase), ..approved("c") },
         Sight { base: "other".parse().unwrap(), ..approved("c") },
         Sight { mergeable: Some(false), ..approved("c") },
+        Sight { skipped: true, ..approved("c") },
         Sight { rules: Err("bad".into()), ..approved("c") },
         Sight { requests: vec![request(2, Role::Read)], ..approved("c") },
         Sight { state: PullState::Merged { by: None }, ..sight("c") },
@@ -204,7 +206,7 @@ fn facts_of_commands() -> Vec<Fact> {
         Fact::Taken(taken),
         Fact::RoundRefused { round: 2, why: Declined::Skipped },
         Fact::Answered { round: 2 },
-        Fact::Held { patch: digest("1"), risks: vec![], diff: String::new() },
+        Fact::Held { patch: digest("1"), risks: vec![], files: vec![], diff: String::new() },
         Fact::Go { patch: digest("1") },
         Fact::Go { patch: digest("2") },
     ]);
@@ -435,6 +437,7 @@ fn merging_only_ever_follows_a_persons_approval_of_that_very_head_with_green_che
         let approval = sight.consent.as_ref().expect("merged without consent");
         assert_eq!((approval.head(), approval.base()), (head, &sight.base));
         assert_eq!((&sight.head, &sight.ci), (head, &Ci::Green));
+        assert!(!sight.skipped, "merged under gander:skip");
         let proof = after.review.proof.as_ref().expect("merged an unchecked head");
         assert_eq!((&proof.head, &proof.failed), (head, &None));
         assert!(sight.requests.iter().all(|it| after.review.answered.contains(&it.review)

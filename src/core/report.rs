@@ -13,10 +13,11 @@ mod review;
 pub use review::*;
 
 use endings::{declined, why_it_ended};
+use review::{held, held_change};
 
 use super::command::{BadCommand, Verb, help_table};
 use super::evidence::{CheckKind, Outcome, VerifiedPatch};
-use super::id::{JobId, Sha};
+use super::id::{CommentId, JobId, Number, Sha};
 use super::job::{Cause, Ending, Job, Kind, Stage, Waiting};
 use super::policy::{Denied, RULES_PATH, Show};
 use super::text::{boxed, inline};
@@ -70,14 +71,15 @@ pub fn status_comment(job: &Job, setting: &Setting) -> String {
         let _ = write!(text, "\n{waits_for}\n");
     }
     if let Stage::Holding { .. } = &job.stage {
-        let _ = write!(text, "\n{}\n", boxed(&job.review.held, 20_000));
+        let _ = write!(text, "\n{}\n", held_change(job));
     }
     let _ = write!(text, "\n<sub>{}</sub>\n", footer(job, setting));
     signed(&text, &marker(job.id.as_str(), "status"))
 }
 
 /// The one comment that notifies whoever asked. `None`: there is nothing they need to do or know.
-pub fn announcement(job: &Job, setting: &Setting) -> Option<String> {
+/// `status` is the status comment, where what is held stands.
+pub fn announcement(job: &Job, setting: &Setting, status: Option<CommentId>) -> Option<String> {
     if let Some(late) = too_late(job, &setting.prefix) {
         return Some(signed(&late, &announcement_marker(job)));
     }
@@ -87,7 +89,14 @@ pub fn announcement(job: &Job, setting: &Setting) -> Option<String> {
             format!("#{} is ready for your review.", pull.number)
         }
         Stage::InReview { .. } => round_announcement(job, setting)?,
-        Stage::Holding { .. } => held(job, &setting.prefix),
+        Stage::Holding { .. } => {
+            let (web, name, issue) = (&setting.web, &job.place.name, job.subject);
+            let change = status.map_or_else(
+                || format!("the change in the status comment on #{issue}"),
+                |id| format!("[the change]({web}/{name}/issues/{issue}#issuecomment-{id})"),
+            );
+            held(job, &change, &setting.prefix)
+        }
         Stage::Done(Ending::Merged { .. } | Ending::Closed { .. }) => return None,
         Stage::Done(ending) => {
             format!("{}\n\n{}", strip_marks(&headline(job)), why_it_ended(job, ending, setting))
@@ -99,6 +108,19 @@ pub fn announcement(job: &Job, setting: &Setting) -> Option<String> {
         _ => &job.order.login,
     };
     Some(signed(&format!("@{whom} {words}"), &announcement_marker(job)))
+}
+
+/// What is about a round is said where the round is.
+pub fn announced_on(job: &Job) -> Number {
+    match (&job.stage, &job.pull) {
+        (
+            Stage::InReview { round: 2.. }
+            | Stage::Holding { round: 2.. }
+            | Stage::Done(Ending::Merged { .. } | Ending::Closed { .. }),
+            Some(pull),
+        ) => pull.number,
+        _ => job.subject,
+    }
 }
 
 /// Each stop is told once: the end, each round, each change that is held.

@@ -12,6 +12,8 @@ use super::id::{Branch, Login, Number, RepoId, Sha, Timestamp, UserId};
 use super::manifest::{Artifact, Digest, FileName, Manifest, ReleaseId, Run};
 use super::policy::{Release, Requester};
 
+mod kept;
+
 /// The branches that release pull requests come from.
 pub const RELEASE_BRANCH: &str = "gander/release";
 
@@ -89,8 +91,12 @@ pub struct Pull {
     pub head: Sha,
     pub tree_of_head: Sha,
     pub tree_of_commit: Sha,
-    /// Who ordered it, by its first commit.
-    pub ordered_by: Option<UserId>,
+    /// The paths it touches.
+    pub files: Vec<String>,
+    /// Whether its first commit says who ordered it.
+    pub ordered: bool,
+    /// Who ordered it, opened it or wrote some of it.
+    pub askers: Vec<UserId>,
 }
 
 /// A check run, the newest of its kind.
@@ -189,6 +195,8 @@ pub enum Refused {
     TreesDiffer { head: Sha },
     BadRules { problem: String },
     NoVersion,
+    NotOrdered,
+    TouchesWorkflows { path: String },
     NotApproved { why: NotApproved, head: Sha },
     Expired { login: Login, hours: u32 },
     CheckMissing { check: RequiredCheck },
@@ -313,10 +321,18 @@ fn merged_release<'a>(asked: &Asked, facts: &'a Facts) -> Result<&'a Pull, Refus
     if !facts.on_default_branch {
         return Err(Refused::NotOnDefaultBranch { branch: default.clone() });
     }
+    if let Some(path) = pull.files.iter().find(|path| is_the_runs_own(path)) {
+        return Err(Refused::TouchesWorkflows { path: path.clone() });
+    }
     if pull.tree_of_commit != pull.tree_of_head {
         return Err(Refused::TreesDiffer { head: pull.head.clone() });
     }
     Ok(pull)
+}
+
+/// Whether a path is one that a release leaves alone: workflows, actions, the rules.
+pub fn is_the_runs_own(path: &str) -> bool {
+    path.split('/').next().is_some_and(|first| first.eq_ignore_ascii_case(".github"))
 }
 
 /// `gander/release`, and what may stand behind it.
@@ -443,6 +459,9 @@ fn approved(
     pull: &Pull,
     resumes: bool,
 ) -> Result<Approval, Refused> {
+    if !pull.ordered && terms.requester != Requester::Allowed {
+        return Err(Refused::NotOrdered);
+    }
     let question = Question {
         repo: facts.repository,
         pull: asked.pull,
@@ -452,7 +471,7 @@ fn approved(
         rules: "workflow",
         role: terms.role,
         requester: terms.requester,
-        asked_by: pull.ordered_by,
+        askers: &pull.askers,
         alone: facts.alone,
         // What was approved is what was merged, into the default branch: the trees say so.
         since: Timestamp(i64::MIN),

@@ -72,6 +72,7 @@ pub(crate) struct Ids {
     asset: u64,
     delivery: u64,
     artifact: u64,
+    issue_event: u64,
 }
 
 macro_rules! ranges {
@@ -96,6 +97,7 @@ ranges! {
     repository = 700_000_000,
     issue = 2_400_000_000,
     comment = 3_100_000_000,
+    issue_event = 21_000_000_000,
     label = 8_000_000_000,
     reaction = 250_000_000,
     review = 4_200_000_000,
@@ -226,12 +228,24 @@ pub(crate) struct Issue {
     pub(crate) open: bool,
     pub(crate) state_reason: Option<String>,
     pub(crate) labels: Vec<String>,
+    /// Who put labels on and took them off, oldest first.
+    pub(crate) label_acts: Vec<LabelAct>,
     pub(crate) assignees: Vec<u64>,
     pub(crate) closed_by: Option<u64>,
     pub(crate) closed_at: Option<i64>,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
     pub(crate) pull: Option<Pull>,
+}
+
+#[derive(Clone)]
+pub(crate) struct LabelAct {
+    pub(crate) id: u64,
+    /// `labeled` or `unlabeled`.
+    pub(crate) event: &'static str,
+    pub(crate) label: String,
+    pub(crate) actor: Option<u64>,
+    pub(crate) at: i64,
 }
 
 #[derive(Clone)]

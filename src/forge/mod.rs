@@ -148,6 +148,14 @@ pub enum ForgeError {
 }
 
 impl ForgeError {
+    /// GitHub's own words, where it gave some.
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Refused { message, .. } if !message.is_empty() => message.clone(),
+            other => other.to_string(),
+        }
+    }
+
     /// What this means for the work that met it.
     pub fn kind(&self) -> FaultKind {
         match self {

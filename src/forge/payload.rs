@@ -149,6 +149,8 @@ pub struct Comment {
     #[serde(default)]
     pub node_id: Option<String>,
     #[serde(default)]
+    pub html_url: Option<String>,
+    #[serde(default)]
     pub body: Option<String>,
     #[serde(default)]
     pub performed_via_github_app: Option<AppId>,
@@ -158,6 +160,21 @@ pub struct Comment {
     pub created_at: Option<String>,
     #[serde(default)]
     pub updated_at: Option<String>,
+}
+
+/// Something that happened to an issue.
+#[derive(Debug, Clone, Deserialize)]
+pub struct IssueEvent {
+    #[serde(default)]
+    pub event: Option<String>,
+    #[serde(default)]
+    pub actor: Option<User>,
+    #[serde(default)]
+    pub created_at: Option<String>,
+    #[serde(default)]
+    pub performed_via_github_app: Option<AppId>,
+    #[serde(default)]
+    pub label: Option<Label>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -338,6 +355,8 @@ pub struct PullDetail {
     pub mergeable: Option<bool>,
     #[serde(default)]
     pub mergeable_state: Option<String>,
+    #[serde(default)]
+    pub labels: Vec<Label>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -370,6 +389,8 @@ pub struct ReviewComment {
     pub diff_hunk: Option<String>,
     #[serde(default)]
     pub body: Option<String>,
+    #[serde(default)]
+    pub updated_at: Option<String>,
     pub user: Option<User>,
 }
 

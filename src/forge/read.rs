@@ -5,7 +5,7 @@ use http::Method;
 use super::{Call, Forge, ForgeError, RAW, Scope, found, payload, repo_path, segment, segments};
 use crate::core::command::Role;
 use crate::core::event::{Actor, Place};
-use crate::core::id::{Branch, DeliveryId, Number, Sha, Timestamp, UserId};
+use crate::core::id::{Branch, CommentId, DeliveryId, Number, ReviewId, Sha, Timestamp, UserId};
 
 /// Where a branch stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +75,45 @@ impl Forge {
     ) -> Result<Option<payload::Issue>, ForgeError> {
         let path = format!("{}/issues/{number}", repo_path(place));
         found(self.get(place, Scope::Read, path, "reading the issue").await)
+    }
+
+    /// A comment as it stands now. `None`: it is gone.
+    pub async fn comment(
+        &self,
+        place: &Place,
+        id: CommentId,
+    ) -> Result<Option<payload::Comment>, ForgeError> {
+        let path = format!("{}/issues/comments/{id}", repo_path(place));
+        found(self.get(place, Scope::Read, path, "reading the command").await)
+    }
+
+    /// A review as it stands now. `None`: it is gone.
+    pub async fn one_review(
+        &self,
+        place: &Place,
+        number: Number,
+        id: ReviewId,
+    ) -> Result<Option<payload::Review>, ForgeError> {
+        let path = format!("{}/pulls/{number}/reviews/{id}", repo_path(place));
+        found(self.get(place, Scope::Read, path, "reading the command").await)
+    }
+
+    /// The act that put a label on which is still there. `None`: it is not.
+    pub async fn labelled(
+        &self,
+        place: &Place,
+        number: Number,
+        label: &str,
+    ) -> Result<Option<payload::IssueEvent>, ForgeError> {
+        let path = format!("{}/issues/{number}/events?per_page=100", repo_path(place));
+        let doing = "reading who set the label";
+        let events: Vec<payload::IssueEvent> =
+            found(self.list(place, Scope::Read, path, doing).await)?.unwrap_or_default();
+        let is_it = |event: &payload::IssueEvent| {
+            event.label.as_ref().is_some_and(|it| it.name.eq_ignore_ascii_case(label))
+        };
+        let last = events.into_iter().rfind(is_it);
+        Ok(last.filter(|event| event.event.as_deref() == Some("labeled")))
     }
 
     /// A text file at a commit or branch. `None`: there is none.

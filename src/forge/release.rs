@@ -138,6 +138,11 @@ impl Forge {
         self.get(place, Scope::Push, path, "reading the release").await
     }
 
+    /// One release as it is now.
+    pub async fn release_seen(&self, place: &Place, id: u64) -> Result<ReleaseSeen, ForgeError> {
+        Ok(self.release(place, id).await?.seen())
+    }
+
     /// Makes a draft; nobody without write access sees it.
     pub async fn create_draft(
         &self,

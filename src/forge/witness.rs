@@ -29,6 +29,8 @@ pub struct PullWitness {
     pub head_repository: Option<RepoId>,
     /// Its head.
     pub head: Sha,
+    /// Who opened it, if that is a person.
+    pub author: Option<UserId>,
 }
 
 /// What somebody said about a commit; what they may do is asked for separately.
@@ -54,6 +56,15 @@ struct PullAnswer {
     merge_commit_sha: Option<Sha>,
     head: End,
     base: End,
+    #[serde(default)]
+    user: Option<payload::User>,
+}
+
+#[derive(Deserialize)]
+struct TouchedFile {
+    filename: String,
+    #[serde(default)]
+    previous_filename: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +83,17 @@ struct EndRepository {
 #[derive(Deserialize)]
 struct ListedCommit {
     commit: Message,
+    #[serde(default)]
+    author: Option<payload::User>,
+}
+
+/// Who had a hand in a release pull request.
+#[derive(Debug, Clone, Default)]
+pub struct Hands {
+    /// Who ordered it, by the trailer in its first commit.
+    pub ordered_by: Option<UserId>,
+    /// The people whose commits are in it.
+    pub people: Vec<UserId>,
 }
 
 #[derive(Deserialize)]
@@ -171,19 +193,31 @@ impl Forge {
             head_branch: pull.head.branch,
             head_repository: pull.head.repo.map(|repo| repo.id),
             head: pull.head.sha,
+            author: pull.user.filter(|user| user.kind == "User").map(|user| user.id),
         }))
     }
 
-    /// Who ordered a release, by the trailer in the first commit of its pull request.
-    pub async fn ordered_by(
-        &self,
-        place: &Place,
-        number: Number,
-    ) -> Result<Option<UserId>, ForgeError> {
-        let path = format!("{}/pulls/{number}/commits?per_page=1", repo_path(place));
+    /// Who ordered a release, and who wrote some of it.
+    pub async fn hands_in(&self, place: &Place, number: Number) -> Result<Hands, ForgeError> {
+        let path = format!("{}/pulls/{number}/commits?per_page=100", repo_path(place));
         let doing = "reading who ordered the release";
-        let commits: Vec<ListedCommit> = self.get(place, Scope::Read, path, doing).await?;
-        Ok(commits.first().and_then(|first| trailer(&first.commit.message)))
+        let commits: Vec<ListedCommit> = self.list(place, Scope::Read, path, doing).await?;
+        let ordered_by = commits.first().and_then(|first| trailer(&first.commit.message));
+        let people = commits.into_iter().filter_map(|it| it.author);
+        let people = people.filter(|author| author.kind == "User").map(|author| author.id);
+        Ok(Hands { ordered_by, people: people.collect() })
+    }
+
+    /// The paths that a pull request touches, old names included.
+    pub async fn files_of(&self, place: &Place, number: Number) -> Result<Vec<String>, ForgeError> {
+        let path = format!("{}/pulls/{number}/files?per_page=100", repo_path(place));
+        let doing = "reading what the release changes";
+        let files: Vec<TouchedFile> = self.list(place, Scope::Read, path, doing).await?;
+        Ok(files
+            .into_iter()
+            .flat_map(|it| [Some(it.filename), it.previous_filename])
+            .flatten()
+            .collect())
     }
 
     /// The tree of a commit. `None`: there is no such commit here.

@@ -61,8 +61,7 @@ fn words_of(error: ForgeError) -> String {
             "{}. An App may not merge changes below .github/workflows: a person has to, or take them out",
             message.trim_end_matches('.')
         ),
-        ForgeError::Refused { message, .. } if !message.is_empty() => message,
-        other => other.to_string(),
+        other => other.in_words(),
     }
 }
 

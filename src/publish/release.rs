@@ -15,6 +15,9 @@ use crate::core::report::release as words;
 use crate::core::report::{Setting, marker};
 use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, Joined, NewPull};
 
+/// Fixed issues that are told of a release.
+const MOST_TOLD: usize = 100;
+
 /// What stands on GitHub after proposing.
 #[derive(Debug)]
 pub enum Proposed {
@@ -160,8 +163,12 @@ pub async fn tell_issues(forge: &Forge, release: &Release) -> Result<(), ForgeEr
     let (Some((text, mark)), Some(plan)) = (words::shipped(release), &release.plan) else {
         return Ok(());
     };
-    for issue in &plan.fixes {
-        say_once(forge, &release.place, *issue, (&text, &mark)).await?;
+    for issue in plan.fixes.iter().take(MOST_TOLD) {
+        match say_once(forge, &release.place, *issue, (&text, &mark)).await {
+            // What a commit says it fixes need not be there, or be open to words.
+            Err(error) if matches!(error.status(), Some(403 | 404 | 410)) => {}
+            told => told?,
+        }
     }
     Ok(())
 }

@@ -15,13 +15,11 @@ use crate::core::policy::{Ack, PublishMode, Rules};
 use crate::core::report;
 use crate::publish::{self, Merging, talk::say_once};
 use crate::workspace::diff;
-use crate::workspace::mirror::EntryMode;
+use crate::workspace::mirror::{EntryMode, MirrorError};
 use crate::workspace::patch::Patch;
 
 /// A workflow larger than this is not read, and so counts as risky.
 const LARGEST_WORKFLOW: u64 = 256 * 1024;
-/// Characters of a held change that people are shown in the comment.
-const HELD_CAP: usize = 20_000;
 
 impl Worker {
     /// Whether pushing has to wait for a person's word, and why.
@@ -53,14 +51,21 @@ impl Worker {
         let entries = mirror.list(&base.sha).await?;
         let files = diff::base_files(&mirror, &entries, patch)?;
         let text = String::from_utf8_lossy(&diff::unified(patch, &files)).into_owned();
-        let diff = text.chars().take(HELD_CAP).collect();
-        Ok(Some(Fact::Held { patch: patch.digest(), risks, diff }))
+        // One more than is shown, so that the box says where it was cut.
+        let diff = text.chars().take(report::HELD_CAP + 1).collect();
+        let files = patch.changes.iter().map(|(path, change)| {
+            let changes = [(path.clone(), change.clone())].into();
+            let (added, removed) = diff::lines(&Patch { changes }, &files);
+            format!("+{added} -{removed} {path}")
+        });
+        let files = files.collect();
+        Ok(Some(Fact::Held { patch: patch.digest(), risks, files, diff }))
     }
 
     /// What the workflows at the base commit would do with a push of ours.
     async fn workflow_risks(&self, job: &Job, base: &Base) -> Result<Vec<String>, Fault> {
         let mirror = self.mirror(job, &base.sha).await?;
-        let mut workflows = Vec::new();
+        let (mut workflows, mut unread) = (Vec::new(), Vec::new());
         for entry in mirror.list(&base.sha).await? {
             let path = String::from_utf8_lossy(&entry.path).into_owned();
             let is_file = matches!(entry.mode, EntryMode::File | EntryMode::Executable);
@@ -69,14 +74,20 @@ impl Worker {
                 continue;
             }
             let Ok(name) = path.parse() else { continue };
-            let bytes = mirror.read_file(&base.sha, &name, LARGEST_WORKFLOW)?.unwrap_or_default();
-            workflows.push((path, bytes));
+            match mirror.read_file(&base.sha, &name, LARGEST_WORKFLOW) {
+                Ok(bytes) => workflows.push((path, bytes.unwrap_or_default())),
+                Err(MirrorError::TooLarge { .. }) => {
+                    unread.push(format!("{path}: too large to be read"));
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         let workflows: Vec<(&str, &[u8])> =
             workflows.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
         Ok(publish::scan::risks(&workflows, &job.branch(), &base.branch)
             .iter()
             .map(ToString::to_string)
+            .chain(unread)
             .collect())
     }
 

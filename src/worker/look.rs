@@ -9,7 +9,7 @@ use super::ci::{Checks, Head};
 use super::{Fault, Worker};
 use crate::core::approval::{Approval, NotApproved, Question, Stand, Voice, Word, approves, judge};
 use crate::core::command::Role;
-use crate::core::event::{Actor, Place};
+use crate::core::event::{Actor, Place, SKIP_LABEL};
 use crate::core::id::{Branch, Number, ReviewId, Sha, Timestamp, UserId};
 use crate::core::job::{ChangeRequest, Ci, Effect, Job, PullState, RedBecause, Sight};
 use crate::core::policy::{RULES_PATH, Requester, Rules};
@@ -58,7 +58,7 @@ impl Worker {
             rules: &digest,
             role: least,
             requester: in_force.approval.requester,
-            asked_by: Some(job.order.by),
+            askers: &[job.order.by],
             alone: false,
             since,
         };
@@ -80,6 +80,7 @@ impl Worker {
             since,
             mergeable: detail.mergeable,
             clean,
+            skipped: is_skipped(&detail),
         }))
     }
 
@@ -100,6 +101,7 @@ impl Worker {
             since: Timestamp(0),
             mergeable: None,
             clean: false,
+            skipped: false,
         }
     }
 
@@ -171,7 +173,7 @@ impl Worker {
                 Role::Maintain => bits.maintain || bits.admin,
                 _ => bits.push || bits.maintain || bits.admin,
             };
-            has && person.kind == "User" && Some(person.id) != question.asked_by
+            has && person.kind == "User" && !question.askers.contains(&person.id)
         });
         Ok(judge(&Question { alone, ..question }, voices))
     }
@@ -266,6 +268,10 @@ impl Worker {
             _ => RedBecause::Change,
         })
     }
+}
+
+pub(super) fn is_skipped(detail: &PullDetail) -> bool {
+    detail.labels.iter().any(|label| label.name.eq_ignore_ascii_case(SKIP_LABEL))
 }
 
 fn ended(detail: &PullDetail) -> PullState {

@@ -31,6 +31,7 @@ mod fix;
 mod landing;
 mod look;
 mod perform;
+mod readback;
 mod release;
 mod round;
 mod route;

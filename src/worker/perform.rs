@@ -11,7 +11,7 @@ use crate::core::event::{Actor, Place, SKIP_LABEL};
 use crate::core::evidence::Verdict;
 use crate::core::fault::FaultKind;
 use crate::core::id::JobId;
-use crate::core::job::{Base, Declined, Effect, Ending, Fact, Job, Stage};
+use crate::core::job::{Base, Declined, Effect, Fact, Job, Stage};
 use crate::core::path::PatchDigest;
 use crate::core::policy::{Decision, Denied, RULES_PATH, Rules, authorize};
 use crate::core::report;
@@ -264,20 +264,18 @@ impl Worker {
     }
 
     async fn announce(&self, job: &Job) -> Result<(), Fault> {
-        let Some(text) = report::announcement(job, &self.setting(job)) else { return Ok(()) };
-        let marker = report::announcement_marker(job);
         let forge = &self.parts.forge;
-        // What is about a round is said where the round is.
-        let place = match (&job.stage, &job.pull) {
-            (
-                Stage::InReview { round: 2.. }
-                | Stage::Holding { round: 2.. }
-                | Stage::Done(Ending::Merged { .. } | Ending::Closed { .. }),
-                Some(pull),
-            ) => pull.number,
-            _ => job.subject,
+        let status = match job.stage {
+            Stage::Holding { .. } => {
+                let marker = report::marker(job.id.as_str(), "status");
+                forge.find_comment(&job.place, job.subject, &marker).await?
+            }
+            _ => None,
         };
-        Ok(talk::say_once(forge, &job.place, place, (&text, &marker)).await?)
+        let (setting, status) = (self.setting(job), status.map(|it| it.id));
+        let Some(text) = report::announcement(job, &setting, status) else { return Ok(()) };
+        let (thread, marker) = (report::announced_on(job), report::announcement_marker(job));
+        Ok(talk::say_once(forge, &job.place, thread, (&text, &marker)).await?)
     }
 
     async fn post_reply(&self, reply: &Reply) -> Result<(), Fault> {

@@ -8,7 +8,7 @@ use crate::core::event::Place;
 use crate::core::fault::FaultKind;
 use crate::core::id::{Branch, ReleaseId, RepoId};
 use crate::core::policy::{RULES_PATH, Rules, Show};
-use crate::core::release::{Effect, Fact, Plan, Refusal, Release, Stage, advance};
+use crate::core::release::{Effect, Ending, Fact, Plan, Refusal, Release, Stage, advance};
 use crate::core::report::Setting;
 use crate::core::task::Task;
 use crate::publish::release::{self as pen, Proposed};
@@ -75,6 +75,14 @@ impl Worker {
             }
             (Effect::Look, Stage::Proposed) => self.look_at_release(&release).await?,
             (Effect::Look, Stage::Publishing) => self.run_over(&release).await?,
+            // One that we gave up may have gone on, or have been started again by hand.
+            (Effect::Look, Stage::Done(Ending::Failed { .. })) if release.merged.is_some() => {
+                let over = self.run_over(&release).await?;
+                over.filter(|fact| matches!(fact, Fact::Published { .. }))
+            }
+            (Effect::Look, Stage::Done(Ending::Failed { .. })) => {
+                self.merged_by_hand(&release).await?
+            }
             (Effect::Merge { head }, Stage::Merging { head: h }) if head == h => {
                 self.still_held(claim).await?;
                 let merged = self.merge_release(&release, head).await;

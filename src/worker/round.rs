@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::look::actor;
+use super::look::{actor, moment};
 use super::perform::{permission_lost, rules_and_base};
 use super::{Fault, Worker};
 use crate::core::budget::Money;
 use crate::core::command::Role;
 use crate::core::event::Actor;
-use crate::core::id::{Number, ReviewId, UserId};
+use crate::core::id::{Number, ReviewId, Timestamp, UserId};
 use crate::core::job::{Base, Cause, Declined, Fact, Job, Outcome, Purse, Round, Thread};
 use crate::core::policy::Rules;
 use crate::forge::State;
@@ -20,6 +20,9 @@ use crate::forge::payload::{Review, ReviewComment};
 use crate::publish;
 use crate::store::Scope;
 use crate::verify::distill;
+
+/// Who is heard; of some only what was said up to then.
+type Heard = BTreeMap<UserId, Option<Timestamp>>;
 
 /// Characters of a check's log that the model gets to see.
 const LOG_CAP: usize = 12_000;
@@ -40,9 +43,13 @@ impl Worker {
             return Ok(Fact::RoundRefused { round, why });
         }
         let detail = self.parts.forge.pull(&job.place, pull.number).await?;
-        let Some(detail) = detail.filter(|detail| detail.state == "open") else {
+        let Some(detail) = detail else {
             return Ok(Fact::Closed { by: None, merged: false });
         };
+        if detail.state != "open" {
+            let by = detail.merged_by.as_ref().and_then(|user| user.login.parse().ok());
+            return Ok(Fact::Closed { by, merged: detail.merged });
+        }
         let (task, threads) = match &now.cause {
             Cause::People => self.asked_for(job, now, pull.number).await?,
             Cause::Ci { check } => (self.red_check(job, check).await?, Vec::new()),
@@ -130,7 +137,7 @@ impl Worker {
             let said: Vec<&ReviewComment> = comments
                 .iter()
                 .filter(|it| it.thread() == first)
-                .filter(|it| it.user.as_ref().is_some_and(|user| heard.contains(&user.id)))
+                .filter(|it| is_heard(&heard, it))
                 .collect();
             let in_review = said.iter().any(|it| {
                 it.pull_request_review_id.is_some_and(|id| round.reviews.contains(&ReviewId(id)))
@@ -146,24 +153,30 @@ impl Worker {
         Ok((text.trim().to_owned(), threads))
     }
 
-    /// Whose words the model may read: people with write access, and those taken up.
+    /// Whose words the model may read: people with write access; of those taken up what stood there
+    /// when that was said.
     async fn heard(
         &self,
         job: &Job,
         round: &Round,
         (reviews, comments): (&[Review], &[ReviewComment]),
-    ) -> Result<BTreeSet<UserId>, Fault> {
+    ) -> Result<Heard, Fault> {
         let users = reviews
             .iter()
             .filter_map(|review| actor(review.user.as_ref()))
             .chain(comments.iter().filter_map(|comment| actor(comment.user.as_ref())));
         let people: BTreeMap<UserId, Actor> =
             users.filter(|it| it.person).map(|it| (it.id, it)).collect();
-        let mut heard = BTreeSet::new();
+        let mut heard = Heard::new();
         for (id, person) in people {
-            let taken = round.reviewers.contains(&person.login);
-            if taken || self.parts.forge.permission(&job.place, &person).await? >= Role::Write {
-                heard.insert(id);
+            if self.parts.forge.permission(&job.place, &person).await? >= Role::Write {
+                heard.insert(id, None);
+                continue;
+            }
+            let of_round = round.reviewers.contains(&person.login);
+            let taken = job.review.taken.iter().filter(|it| of_round && it.login == person.login);
+            if let Some(until) = taken.map(|it| it.until).max() {
+                heard.insert(id, Some(until));
             }
         }
         Ok(heard)
@@ -212,6 +225,15 @@ impl Worker {
         publish::round::answer(&self.parts.forge, job, round, number, &changed).await?;
         Ok(answered)
     }
+}
+
+fn is_heard(heard: &Heard, comment: &ReviewComment) -> bool {
+    let by = comment.user.as_ref().and_then(|user| heard.get(&user.id));
+    by.is_some_and(|until| match (until, comment.updated_at.as_deref()) {
+        (None, _) => true,
+        (Some(until), Some(at)) => moment(Some(at)) <= *until,
+        (Some(_), None) => false,
+    })
 }
 
 fn about(job: &Job) -> Result<&Round, Fault> {

@@ -4,6 +4,7 @@
 //! answered once and changes nothing; programs are never answered, so two of them cannot talk
 //! each other into a loop.
 
+use super::readback::Shown;
 use super::route_review::in_review;
 use super::{Fault, Outcome, Worker, advanced};
 use crate::core::command::{Command, Role, Verb};
@@ -39,7 +40,10 @@ impl Worker {
                 let job = self.closed(&place, number, by, what).await?;
                 let touched = self.release_touched(&place, &Touched::Pull(number)).await?;
                 let ordered = match what {
-                    Closed::Merged => self.release_on_merge(&place, number).await?,
+                    Closed::Merged => {
+                        let failed = self.failed_release_merged(&place, number).await?;
+                        both(failed, self.release_on_merge(&place, number).await?)
+                    }
                     _ => Outcome::Done,
                 };
                 Ok(both(job, both(ordered, touched)))
@@ -55,9 +59,25 @@ impl Worker {
         if !asked.by.person {
             return Ok(Outcome::Done);
         }
-        let has = self.parts.forge.permission(&asked.place, &asked.by).await?;
+        let permission = async {
+            let has = self.parts.forge.permission(&asked.place, &asked.by).await;
+            has.map_err(Fault::from)
+        };
+        let (has, shown) = tokio::try_join!(permission, self.shown(asked))?;
         let prefix = &self.parts.settings.address.prefix;
-        let command = match &asked.said {
+        let (said_at, said) = match shown {
+            Shown::Same(at, said) => (at, said),
+            // Under a key of its own: a forged delivery must not use up that of the true one.
+            Shown::Edited if has >= Role::Write => {
+                let key = format!("{}/edited", asked.key);
+                return Ok(reply_once(asked, key, report::edited_since(prefix)));
+            }
+            Shown::Edited | Shown::Nothing => {
+                tracing::warn!(key = asked.key, "GitHub does not show this command");
+                return Ok(Outcome::Done);
+            }
+        };
+        let command = match &said {
             Ok(command) => command,
             // Only someone who could have meant it is told of the slip.
             Err(_) if has < Role::Write => return Ok(Outcome::Done),
@@ -70,9 +90,9 @@ impl Worker {
             Verb::Fix => self.start(asked, command, Kind::Fix).await,
             Verb::Build => self.start(asked, command, Kind::Build).await,
             Verb::Revise => self.revise(asked, &command.request).await,
-            Verb::Take => self.take(asked, &command.request).await,
+            Verb::Take => self.take(asked, &command.request, said_at).await,
             Verb::Approve => self.approve(asked, &command.request).await,
-            Verb::Go => self.go(asked).await,
+            Verb::Go => self.go(asked, said_at).await,
             Verb::Release => self.release_command(asked, &command.request, has).await,
             Verb::Retry => self.retry(asked, command).await,
             Verb::Cancel => self.cancel(asked).await,
@@ -132,6 +152,9 @@ impl Worker {
         let open = jobs.iter().find(|stored| stored.job.is_live());
         let open = open.or_else(|| jobs.iter().find(|stored| !stored.job.is_done()));
         let Some(open) = open else { return self.cancel_release(asked).await };
+        if matches!(open.job.stage, Stage::Merging { .. }) {
+            return Ok(self.reply(asked, report::being_merged(&open.job)));
+        }
         let Some(mut commit) = advanced(open, &fact) else {
             let prefix = &self.parts.settings.address.prefix;
             return Ok(self.reply(asked, report::nothing_to(Verb::Cancel, prefix)));

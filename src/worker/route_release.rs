@@ -107,6 +107,27 @@ impl Worker {
         Ok(looks_at(concerned))
     }
 
+    /// People merged the pull request of a release that had failed before: it goes on, unless
+    /// another is under way by now.
+    pub(super) async fn failed_release_merged(
+        &self,
+        place: &Place,
+        number: Number,
+    ) -> Result<Outcome, Fault> {
+        let stored = self.parts.store.release_of_pull(place.repo, number).await?;
+        let failed = stored.filter(|it| {
+            let stage = &it.release.stage;
+            matches!(stage, Stage::Done(Ending::Failed { .. })) && it.release.merged.is_none()
+        });
+        let Some(StoredRelease { release, .. }) = failed else { return Ok(Outcome::Done) };
+        let open = self.parts.store.open_releases(Some(place.repo)).await?;
+        if open.iter().any(|it| it.release.base == release.base && it.release.is_live()) {
+            return Ok(Outcome::Done);
+        }
+        let look = Task::Release { release: release.id, effect: Effect::Look };
+        Ok(Outcome::Ready(Box::new(Commit { tasks: vec![look], ..Commit::default() })))
+    }
+
     /// The look at the release whose pull request a command stands on.
     pub(super) async fn look_at_release_of(&self, asked: &Asked) -> Result<Option<Task>, Fault> {
         let stored = self.parts.store.release_of_pull(asked.place.repo, asked.number).await?;
@@ -119,7 +140,13 @@ impl Worker {
     pub(super) async fn run_ended(&self, place: &Place) -> Result<Outcome, Fault> {
         let open = self.parts.store.open_releases(Some(place.repo)).await?;
         let waits = |it: &StoredRelease| it.release.stage == Stage::Publishing;
-        Ok(looks_at(open.into_iter().filter(waits)))
+        let last = self.parts.store.last_releases(place.repo, SHOWN).await?;
+        let given_up = |it: &StoredRelease| {
+            matches!(it.release.stage, Stage::Done(Ending::Failed { .. }))
+                && it.release.run.is_some()
+        };
+        let given_up = last.into_iter().filter(given_up);
+        Ok(looks_at(open.into_iter().filter(waits).chain(given_up)))
     }
 
     /// `cancel` where a release was asked for, or on its pull request.

@@ -3,10 +3,11 @@
 //! What holds: a hint only queues a look; what a command asks for is written into the job, so that it
 //! is not lost while a round is made; a command that fits nothing is answered with what would.
 
+use super::look::moment;
 use super::{Fault, Outcome, Worker, advanced};
 use crate::core::approval::names_commit;
 use crate::core::event::{Asked, Place, Touched};
-use crate::core::id::{JobId, Number};
+use crate::core::id::{CommentId, JobId, Number, Timestamp};
 use crate::core::job::{Ask, Effect, Fact, Job, Stage, Taken};
 use crate::core::report;
 use crate::core::task::Task;
@@ -40,7 +41,12 @@ impl Worker {
     }
 
     /// `take @LOGIN`: that person's waiting reviews count like a maintainer's.
-    pub(super) async fn take(&self, asked: &Asked, words: &str) -> Result<Outcome, Fault> {
+    pub(super) async fn take(
+        &self,
+        asked: &Asked,
+        words: &str,
+        at: Timestamp,
+    ) -> Result<Outcome, Fault> {
         let jobs = self.jobs_on(asked).await?;
         let Some(stored) = in_review(&jobs, asked.number) else {
             return Ok(self.no_pull_here(asked, "take"));
@@ -57,7 +63,7 @@ impl Worker {
         };
         let taken = Taken {
             login: outsider.login.clone(),
-            until: self.parts.clock.now(),
+            until: at,
             by: asked.by.id,
             by_login: asked.by.login.clone(),
         };
@@ -87,9 +93,15 @@ impl Worker {
     }
 
     /// `go`: pushes the change that is shown.
-    pub(super) async fn go(&self, asked: &Asked) -> Result<Outcome, Fault> {
+    pub(super) async fn go(&self, asked: &Asked, at: Timestamp) -> Result<Outcome, Fault> {
         let jobs = self.jobs_on(asked).await?;
         let held = jobs.iter().find(|it| matches!(it.job.stage, Stage::Holding { .. }));
+        if let Some(stored) = held
+            && !self.was_told_before(&stored.job, (at, asked.comment)).await?
+        {
+            let prefix = &self.parts.settings.address.prefix;
+            return Ok(self.reply(asked, report::go_too_early(prefix)));
+        }
         let commit = held.and_then(|stored| {
             let patch = stored.job.proposal.as_ref()?.patch.clone();
             advanced(stored, &Fact::Go { patch })
@@ -100,6 +112,22 @@ impl Worker {
         };
         commit.once = Some(asked.key.clone());
         Ok(Outcome::Ready(Box::new(commit)))
+    }
+
+    /// Whether people had been shown this very change when they said `go`: by GitHub's clock, and
+    /// within a second by the order of its numbers.
+    async fn was_told_before(
+        &self,
+        job: &Job,
+        (at, comment): (Timestamp, Option<CommentId>),
+    ) -> Result<bool, Fault> {
+        let marker = report::announcement_marker(job);
+        let thread = report::announced_on(job);
+        let told = self.parts.forge.find_comment(&job.place, thread, &marker).await?;
+        Ok(told.is_some_and(|told| {
+            let told = (moment(told.created_at.as_deref()), told.id);
+            told < (at, comment.unwrap_or(CommentId(u64::MAX)))
+        }))
     }
 
     fn noted(&self, asked: &Asked, stored: &Stored, fact: &Fact) -> Outcome {

@@ -375,10 +375,9 @@ async fn a13_a_thief_of_the_apps_key_cannot_get_the_action_to_publish() {
     let thief = Client::app(&world.emulator, &world.app, now);
     let thief = thief.installation(world.installation, json!({})).await;
     let base = "/repos/acme/widgets";
-    let looser = "[release]\nartifacts = [\"*\"]\n[approval]\nrole = \"write\"\n";
     let bot = world.emulator.person("gander[bot]");
-    let files = [(".github/gander.toml", Some(looser))];
-    world.head = bot.pushes(REPO, "gander/release", "Looser", &files).unwrap();
+    let files = [("build.sh", Some("mkdir dist && printf evil > dist/tool\n"))];
+    world.head = bot.pushes(REPO, "gander/release", "Rather so", &files).unwrap();
     let words = json!({ "body": format!("/gander approve {}", world.head) });
     thief.patch(&format!("{base}/issues/comments/{comment}"), words).await.expect(200);
     let run = json!({
@@ -399,4 +398,69 @@ async fn a13_a_thief_of_the_apps_key_cannot_get_the_action_to_publish() {
     let none = [("GANDER_INPUT_REQUIRED_CHECKS", "none")];
     stops(&world.publishes_with(&none).await, &["was edited after it was written"]);
     world.nothing_is_published();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_changes_workflows_is_not_published() {
+    let mut world = World::with_release().await;
+    let files = [(".github/workflows/release.yml", Some("on: push\njobs: {}\n"))];
+    let bot = world.emulator.person("hubot");
+    world.head = bot.pushes(REPO, "gander/release", "Rather so", &files).unwrap();
+    world.ci_says("success");
+    world.reviews("mona", Verdict::Approves);
+    world.merges();
+    world.builds().await;
+    stops(&world.publishes().await, &["leaves everything in `.github` alone"]);
+    world.nothing_is_published();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_word_of_who_ordered_it_nobody_can_tell_who_may_not_approve_it() {
+    let mut world = World::with_release().await;
+    let files = [("CHANGELOG.md", Some("# Changelog\n\n## 1.2.0\n\n- by hand\n"))];
+    let mona = world.emulator.person("mona");
+    world.head = mona.pushes(REPO, "gander/release-2", "chore: release 1.2.0", &files).unwrap();
+    let title = "Release 1.2.0";
+    world.pull = mona.opens_pull(REPO, title, "", "gander/release-2", "main").unwrap();
+    world.ci_says("success");
+    world.emulator.set_permission(REPO, "hubot", "maintain").unwrap();
+    world.reviews("hubot", Verdict::Approves);
+    world.merges();
+    world.builds().await;
+    stops(&world.publishes().await, &["Nobody can tell who ordered", "`requester: allowed`"]);
+    world.nothing_is_published();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_wrote_some_of_a_release_does_not_approve_it_alone() {
+    let mut world = World::with_release().await;
+    world.emulator.set_permission(REPO, "hubot", "maintain").unwrap();
+    let log = "# Changelog\n\n## 1.2.0\n\n- the bounds, mended\n";
+    let mona = world.emulator.person("mona");
+    let edit = [("CHANGELOG.md", Some(log))];
+    world.head = mona.pushes(REPO, "gander/release", "Rather so", &edit).unwrap();
+    world.ci_says("success");
+    world.reviews("mona", Verdict::Approves);
+    world.merges();
+    world.builds().await;
+    let never = [("GANDER_INPUT_REQUESTER", "never")];
+    stops(&world.publishes_with(&never).await, &["mona ordered this release"]);
+    world.nothing_is_published();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_a_rule_forbids_is_told_with_githubs_words_and_the_next_step() {
+    let world = World::with_approved_release().await;
+    let words = json!({"message": "Repository rule violations found: Cannot create ref"});
+    let refusal = Fault::on("POST", "/repos/*/*/git/refs").answers(422).with_body(words);
+    let fault = world.emulator.plan(refusal);
+    let ran = world.publishes().await;
+    assert_eq!(ran.code, Some(1), "{}", ran.log);
+    for word in ["Cannot create ref", "bypass the tag ruleset", "does not let this workflow"] {
+        assert!(ran.summary.contains(word), "no {word:?} in {}", ran.summary);
+    }
+    assert!(!ran.summary.contains("who moved it"), "{}", ran.summary);
+    world.emulator.cancel(fault);
+    assert_eq!(world.publishes().await.code, Some(0));
+    world.the_release();
 }

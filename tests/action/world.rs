@@ -201,8 +201,6 @@ impl World {
             ("pull-requests", "read"),
             ("issues", "read"),
             ("checks", "read"),
-            ("statuses", "read"),
-            ("actions", "read"),
             ("attestations", "read"),
         ];
         let rights = rights.map(|(name, level)| (name.to_owned(), level.to_owned())).into();

@@ -1,6 +1,6 @@
 //! Approving exactly one commit merges it; everything else is explained.
 
-use gander::emulator::{AppSpec, MergeMethod, Requirement, Verdict};
+use gander::emulator::{AppSpec, Fault, MergeMethod, Requirement, Verdict};
 use insta::assert_snapshot;
 
 use crate::world::{REPO, World, good_fix, off_by_one};
@@ -307,6 +307,46 @@ async fn a_head_that_touches_workflows_is_left_to_people() {
     w.approved().await;
     assert_eq!(merges_asked(&w), 1);
     assert!(w.last_words(pull).contains("not accessible by integration"), "{}", w.last_words(pull));
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn the_skip_label_stops_an_approved_merge_and_rounds_until_it_is_taken_off() {
+    let (w, issue, pull) = in_review().await;
+    w.maintainer().labels(REPO, pull, "gander:skip").unwrap();
+    w.approved().await;
+    assert!(!w.only_pull().merged);
+    assert_snapshot!(w.last_words(pull), @"**The label `gander:skip` stands here**, so nothing is merged and no round begins. Take it off, and Gander goes on.");
+    assert!(w.comments(issue)[0].contains("`gander:skip`"), "{}", w.comments(issue)[0]);
+    w.says(pull, "/gander revise Quote the argument.").await;
+    assert_eq!(w.comments(pull).len(), 1, "no round begins: {:?}", w.comments(pull));
+    w.says(pull, "/gander cancel").await;
+    w.ends().await;
+
+    let (w, _, pull) = in_review().await;
+    w.maintainer().labels(REPO, pull, "gander:skip").unwrap();
+    w.approved().await;
+    w.maintainer().unlabels(REPO, pull, "gander:skip").unwrap();
+    w.settle().await;
+    assert!(w.only_pull().merged);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_cancel_that_comes_while_it_is_merged_is_told_so() {
+    let (w, _, pull) = in_review().await;
+    w.owner().reviews(REPO, pull, Verdict::Approves, "").unwrap();
+    w.until("it is being merged", |w| w.timeline().contains("**Merging**")).await;
+    w.maintainer().comments(REPO, pull, "/gander cancel").unwrap();
+    let fault = w.emulator.plan(Fault::on("PUT", "/repos/*/*/pulls/*/merge").answers(502));
+    w.emulator.deliver_all().await;
+    for _ in 0..3 {
+        w.step().await;
+    }
+    w.emulator.cancel(fault);
+    w.settle().await;
+    assert!(w.only_pull().merged);
+    assert_snapshot!(w.last_words(pull), @"Too late to stop: #2 is being merged at this moment.");
     w.ends().await;
 }
 

@@ -168,7 +168,7 @@ async fn whatever_the_order_of_arrival_the_end_is_the_same() {
         w.model.will(good_fix());
         let issue = w.reported();
         let command = w.maintainer().comments(REPO, issue, "/gander fix").unwrap();
-        w.maintainer().edits_comment(REPO, command, "/gander fix, please").unwrap();
+        w.maintainer().edits_comment(REPO, command, "/gander fix\n\nPlease.").unwrap();
         w.stranger().comments(REPO, issue, "me too").unwrap();
         let parcels = lost(&w).await;
         assert_eq!(parcels.len(), 4);

@@ -55,6 +55,10 @@ async fn a_workflow_with_secrets_holds_the_change_back_until_somebody_says_go() 
     Look at the change below, then comment `/gander go` to push it, or `/gander cancel`.
 
     ```text
+    +1 -1 count.sh
+    ```
+
+    ```text
     diff --git a/count.sh b/count.sh
     --- a/count.sh
     +++ b/count.sh
@@ -71,7 +75,7 @@ async fn a_workflow_with_secrets_holds_the_change_back_until_somebody_says_go() 
 
     - .github/workflows/ci.yml, job deploy: gets the secret DEPLOY\_KEY
 
-    Look at the change below, then comment `/gander go` to push it, or `/gander cancel`.
+    Look at [the change](https://github.test/acme/widgets/issues/1#issuecomment-3100000002), then comment `/gander go` to push it, or `/gander cancel`.
     ");
     assert_eq!(w.issue(issue).labels, ["gander:needs-human"]);
 
@@ -106,5 +110,62 @@ async fn the_rules_can_hold_everything_back_and_cancel_leaves_nothing() {
     w.says(issue, "/gander cancel").await;
     w.nothing_was_published();
     assert!(w.comments(issue)[0].starts_with("**Cancelled**"));
+    w.ends().await;
+}
+
+/// A long first file must not push what matters out of sight.
+#[tokio::test]
+async fn every_file_of_a_held_change_is_listed_and_a_cut_is_said() {
+    let long = "a line of no interest\n".repeat(2_000);
+    let mut turns = vec![crate::world::write("AAA.md", &long)];
+    turns.extend(good_fix());
+    let mut files = off_by_one();
+    files.push((".github/workflows/ci.yml", WITH_SECRETS));
+    let w = World::with_project(files).await;
+    w.model.will(turns);
+    let issue = w.fixed().await;
+    w.nothing_was_published();
+    let shown = w.comments(issue)[0].clone();
+    assert!(shown.contains("[cut here]"), "{shown}");
+    assert!(shown.contains("+2000 -0 AAA.md\n+1 -1 count.sh\n"), "{shown}");
+    w.says(issue, "/gander cancel").await;
+    w.ends().await;
+}
+
+/// Between the comment and its reading the change can be another: only what was seen is let out.
+#[tokio::test]
+async fn a_go_that_was_said_before_the_change_was_shown_lets_nothing_out() {
+    let mut files = off_by_one();
+    files.push((".github/workflows/ci.yml", WITH_SECRETS));
+    let w = World::with_project(files).await;
+    w.model.will(good_fix());
+    let issue = w.reported();
+    w.maintainer().comments(REPO, issue, "/gander fix").unwrap();
+    w.until("the change is held", |w| w.timeline().contains("Waiting for your word")).await;
+    w.maintainer().comments(REPO, issue, "/gander go").unwrap();
+    w.emulator.plan_delivery(gander::emulator::DeliveryFault::Lose);
+    w.emulator.deliver_all().await;
+    let early = w.emulator.deliveries().pop().unwrap();
+    w.settle().await;
+    let post = crate::wire::Post::new(&w, &early.event, early.payload.to_string());
+    assert_eq!(post.with("X-GitHub-Delivery", early.guid).send(&w).await, 202);
+    w.settle().await;
+    w.nothing_was_published();
+    assert_snapshot!(w.last_words(issue), @"The change that waits here was shown only after that. Look at it, then comment `/gander go` again.");
+    w.says(issue, "/gander go").await;
+    assert_eq!(w.only_pull().state, "open");
+    w.ends().await;
+}
+
+/// Nobody can say what it would do: that is a reason to ask, not to give up a paid change.
+#[tokio::test]
+async fn a_workflow_too_large_to_read_holds_the_change_back() {
+    let large = format!("{HARMLESS}{}", "# filler\n".repeat(30_000));
+    let (w, issue) = with_workflow(&large).await;
+    w.nothing_was_published();
+    let shown = w.comments(issue)[0].clone();
+    assert!(shown.contains(".github/workflows/ci.yml: too large to be read"), "{shown}");
+    w.says(issue, "/gander go").await;
+    assert_eq!(w.only_pull().state, "open");
     w.ends().await;
 }

@@ -18,6 +18,7 @@ mod crash;
 mod crash_review;
 mod duplicates;
 mod fix_an_issue;
+mod forged;
 mod hold;
 mod hostile_github;
 mod hostile_model;

@@ -1,6 +1,6 @@
 //! A release is ordered, proposed, kept up to date, edited by people, approved and merged.
 
-use gander::emulator::{CheckOutcome, PullView, Verdict};
+use gander::emulator::{CheckOutcome, Fault, PullView, Verdict};
 
 use crate::world::{REPO, World};
 
@@ -175,4 +175,78 @@ async fn a_release_stops_at_a_required_name_that_is_green_and_red() {
     w.app_says("lint", &pull.head_sha, "unit", CheckOutcome::Completed("skipped"));
     w.settle().await;
     w.until("it is merged", |w| w.only_pull().merged).await;
+}
+
+#[tokio::test]
+async fn a_release_that_touches_github_or_carries_the_skip_label_is_not_merged() {
+    let (w, issue, pull) = proposed().await;
+    let workflow = [(".github/workflows/release.yml", Some("on: push\njobs: {}\n"))];
+    w.pushed(&pull.head_branch, "Rather so", &workflow).await;
+    w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
+    w.settle().await;
+    assert!(!w.only_pull().merged);
+    let said = w.comments(issue)[0].clone();
+    assert!(said.contains("leaves everything in .github alone"), "{said}");
+    w.pushed(&pull.head_branch, "Or not", &[(".github/workflows/release.yml", None)]).await;
+    w.maintainer().labels(REPO, pull.number, "gander:skip").unwrap();
+    w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
+    w.settle().await;
+    assert!(!w.only_pull().merged);
+    assert!(w.comments(issue)[0].contains("the label gander:skip"), "{:?}", w.comments(issue));
+    w.owner().closes(REPO, pull.number).unwrap();
+    w.settle().await;
+    w.ends().await;
+}
+
+/// Whoever wrote some of it is not the other pair of eyes; the Action would say so after the merge.
+#[tokio::test]
+async fn whoever_edited_a_release_does_not_approve_it_alone() {
+    let mut files = project();
+    files.push((".github/gander.toml", "[approval]\nrequester = \"never\"\n"));
+    let w = World::with_project(files).await;
+    let issue = w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();
+    w.owner_says(issue, "/gander release 1.2.0").await;
+    let pull = w.only_pull();
+    w.emulator.set_permission(REPO, "mona", "maintain").unwrap();
+    let log = w.text(&pull.head_sha, "CHANGELOG.md").replace("1.2.0", "1.3.0");
+    w.pushed(&pull.head_branch, "Rather 1.3.0", &[("CHANGELOG.md", Some(&log))]).await;
+    w.maintainer().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
+    w.settle().await;
+    assert!(!w.only_pull().merged, "{:?}", w.comments(issue));
+    assert!(w.comments(issue)[0].contains("mona"), "{:?}", w.comments(issue));
+    w.owner().closes(REPO, pull.number).unwrap();
+    w.settle().await;
+    w.ends().await;
+}
+
+/// The version people gave it is the one that is out in the end, whatever we had planned.
+#[tokio::test]
+async fn a_release_edited_and_merged_before_we_looked_has_the_version_of_the_edit() {
+    let (w, issue, pull) = proposed().await;
+    let log = w.text(&pull.head_sha, "CHANGELOG.md").replace("1.2.0", "1.3.0");
+    let edit = [("CHANGELOG.md", Some(log.as_str()))];
+    w.maintainer().pushes(REPO, &pull.head_branch, "Rather 1.3.0", &edit).unwrap();
+    w.owner().merges(REPO, pull.number, gander::emulator::MergeMethod::Squash).unwrap();
+    w.settle().await;
+    let said = w.comments(issue)[0].clone();
+    assert!(said.contains("v1.3.0") && !said.contains("v1.2.0"), "{said}");
+}
+
+/// Where GitHub failed us for too long, a person's merge takes the release up again.
+#[tokio::test]
+async fn a_failed_release_that_people_merge_goes_on() {
+    let (w, issue, pull) = proposed().await;
+    let fault = Fault::on("PUT", "/repos/*/*/pulls/*/merge").answers(500);
+    let fault = w.emulator.plan(fault);
+    w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
+    for _ in 0..8 {
+        w.settle().await;
+        w.minutes_pass(10);
+    }
+    assert!(w.comments(issue)[0].contains("Stopped by a failure"), "{:?}", w.comments(issue));
+    w.emulator.cancel(fault);
+    w.owner().merges(REPO, pull.number, gander::emulator::MergeMethod::Squash).unwrap();
+    w.settle().await;
+    let dispatches = w.timeline().matches("dispatched gander-release").count();
+    assert_eq!(dispatches, 1, "{}", w.timeline());
 }

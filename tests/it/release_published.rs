@@ -353,3 +353,38 @@ async fn where_the_rules_say_so_a_merge_orders_the_release() {
     assert!(shop.w.last_words(issue).starts_with("Shipped in [v1.1.0]("));
     shop.w.ends().await;
 }
+
+/// A long build is no fault; and whatever we thought of a run, what is out is out.
+#[tokio::test]
+async fn a_run_that_takes_hours_is_followed_and_one_that_ends_after_that_is_still_heard() {
+    let shop = Shop::opened().await;
+    let issue = shop.fixed().await;
+    let wish = shop.w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();
+    shop.says(wish, "/gander release").await;
+    let pull = shop.w.emulator.pulls(REPO).pop().unwrap();
+    shop.w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
+    let asked = |shop: &Shop| shop.w.emulator.exchanges().len();
+    let mut before = asked(&shop);
+    for hour in 1..=11 {
+        for _ in 0..6 {
+            shop.w.settle().await;
+            shop.w.minutes_pass(10);
+        }
+        let said = shop.w.comments(wish)[0].clone();
+        assert!(said.starts_with("**Publishing** v1.1.0"), "hour {hour}: {said}");
+        let looks = asked(&shop) - before;
+        assert!(hour == 1 || looks < 20, "hour {hour}: {looks} requests");
+        before = asked(&shop);
+    }
+    for _ in 0..18 {
+        shop.w.settle().await;
+        shop.w.minutes_pass(10);
+    }
+    let said = shop.w.last_words(wish);
+    assert!(said.contains("for twelve hours. Gander looks no more, but still hears"), "{said}");
+    assert_eq!(shop.w.emulator.releases(REPO), []);
+    shop.settle().await;
+    assert_eq!(shop.w.emulator.releases(REPO)[0].tag, "v1.1.0");
+    assert!(shop.w.comments(wish)[0].starts_with("**Released** v1.1.0"));
+    assert!(shop.w.last_words(issue).starts_with("Shipped in [v1.1.0]("));
+}

@@ -44,6 +44,8 @@ pub struct Review {
     pub risks: Vec<String>,
     /// The change that is held back, as people are shown it.
     pub held: String,
+    /// Its files, each with the lines added and removed.
+    pub held_files: Vec<String>,
     /// Approvals count only for this base branch and these rules.
     pub binding: Option<Binding>,
     /// Whether somebody else's commit was ever the head: then the branch is not ours to remove.
@@ -224,6 +226,8 @@ pub enum Waiting {
     Command,
     /// The rules cannot be read.
     BadRules { problem: String },
+    /// For a label to be taken off.
+    Skipped,
 }
 
 /// Why red CI is not repaired.
@@ -275,7 +279,7 @@ impl Job {
             .rules
             .as_ref()
             .map_or((1, 0), |rules| (rules.limits.rounds, rules.limits.ci_repairs));
-        if let Some(next) = self.next_round(sight, limits) {
+        if let Some(next) = self.next_round(sight, limits).filter(|_| !sight.skipped) {
             let asked = matches!(next.cause, Cause::People);
             if asked && self.rounds_asked(round) >= limits.0 {
                 self.review.answered.extend(next.reviews);
@@ -418,6 +422,9 @@ impl Job {
     /// Where an open pull request stands that nobody wants changed.
     fn standing(&mut self, sight: &Sight, repairs: u32) -> (Waiting, Vec<Effect>) {
         let only = |waiting| (waiting, Vec::new());
+        if sight.skipped {
+            return only(Waiting::Skipped);
+        }
         if let Err(problem) = &sight.rules {
             return only(Waiting::BadRules { problem: problem.clone() });
         }

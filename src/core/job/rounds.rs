@@ -19,6 +19,7 @@ impl Job {
                     Some(HeadProof { head: pull.head.clone(), ours: true, failed: None });
                 self.pull = Some(pull.clone());
                 self.review.held.clear();
+                self.review.held_files.clear();
                 self.keep_pushed(round);
                 if round == 1 {
                     self.review.waiting = Some(Waiting::Review);
@@ -35,8 +36,9 @@ impl Job {
                 self.stage = Stage::Starting { round };
                 Some(vec![Effect::Show, Effect::Start { round }])
             }
-            Fact::Held { patch, risks, diff } if self.proposes(patch) => {
+            Fact::Held { patch, risks, files, diff } if self.proposes(patch) => {
                 self.review.risks.clone_from(risks);
+                self.review.held_files.clone_from(files);
                 self.review.held.clone_from(diff);
                 self.stage = Stage::Holding { round };
                 Some(vec![Effect::Show, Effect::Announce])

@@ -38,6 +38,8 @@ pub struct Sight {
     pub mergeable: Option<bool>,
     /// Whether GitHub says that nothing stands in the way.
     pub clean: bool,
+    /// Whether the label stands on it that keeps Gander away.
+    pub skipped: bool,
 }
 
 /// Whether a pull request is open.

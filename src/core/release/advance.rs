@@ -16,6 +16,20 @@ pub fn advance(release: &Release, fact: &Fact) -> Option<(Release, Vec<Effect>)>
                 next.plan_again()
             }
         },
+        // People merged what we had given up.
+        (Stage::Done(Ending::Failed { .. }), Fact::Merged(merged))
+            if release.pull.is_some() && release.merged.is_none() =>
+        {
+            next.merged = Some(merged.clone());
+            next.blocked = None;
+            next.dispatch()
+        }
+        // Whatever we thought of the run: it is out.
+        (Stage::Done(Ending::Failed { .. }), Fact::Published { attempt, url })
+            if release.run.is_some() && *attempt == release.tries =>
+        {
+            next.end(Ending::Published { url: url.clone() })
+        }
         (Stage::Done(_), _) => return None,
         (_, Fact::Ordered(order)) => next.ordered(order)?,
         (_, Fact::Broke { step, why }) if release.step().as_ref() == Some(step) => {

@@ -47,7 +47,9 @@ pub fn refusal(refused: &Refused, asked: &Asked, terms: &Terms, prefix: &str) ->
         | Refused::NotOnDefaultBranch { .. }
         | Refused::OtherBase { .. }
         | Refused::NoReleaseBranch { .. }
-        | Refused::FromAFork => wrong_pull(refused, asked, prefix),
+        | Refused::FromAFork
+        | Refused::NotOrdered
+        | Refused::TouchesWorkflows { .. } => wrong_pull(refused, asked, prefix),
         Refused::TreesDiffer { head } => words(
             format!(
                 "`{commit}` holds other files than `{}`, the head of #{pull} that was approved: \
@@ -117,6 +119,20 @@ fn wrong_pull(refused: &Refused, asked: &Asked, prefix: &str) -> Words {
         Refused::FromAFork => words(
             format!("#{pull} comes from another repository; a release pull request does not."),
             hint,
+        ),
+        Refused::NotOrdered => words(
+            format!("Nobody can tell who ordered #{pull}: its first commit does not say."),
+            format!(
+                "Let `{prefix} release` make the pull request, or say `requester: allowed` in the \
+                 workflow file."
+            ),
+        ),
+        Refused::TouchesWorkflows { path } => words(
+            format!(
+                "#{pull} changes {}, and a release leaves everything in `.github` alone.",
+                inline(path, 200)
+            ),
+            "Bring that in by a pull request of its own, and release again.",
         ),
         _ => words(format!("There is no pull request #{pull}."), hint),
     }

@@ -8,12 +8,20 @@ use std::fmt::Write as _;
 
 use super::{Setting, declined, first_words, marker, s, signed};
 use crate::core::approval::NotApproved;
+use crate::core::event::SKIP_LABEL;
 use crate::core::id::Sha;
 use crate::core::job::{
     Cause, Ending, Job, NoRepair, Outcome, Round, Stage, ThreadAnswer, Waiting,
 };
 use crate::core::policy::{MergeOn, RULES_PATH};
 use crate::core::text::{boxed, inline};
+
+/// Characters of a held change that people are shown in the comment, and of the list of its files.
+/// Together with the rest they stay below what GitHub takes.
+pub const HELD_CAP: usize = 20_000;
+const FILES_CAP: usize = 20_000;
+/// Flagged paths that are shown one by one.
+const MOST_FLAGS: usize = 50;
 
 /// What the first line of the pull request says of approving it.
 pub fn consequence(job: &Job, head: &Sha, prefix: &str) -> String {
@@ -35,7 +43,7 @@ pub fn consequence(job: &Job, head: &Sha, prefix: &str) -> String {
 /// One line for the status comment: what the job waits for.
 pub fn waits_for(job: &Job, prefix: &str) -> Option<String> {
     if let Stage::Holding { .. } = &job.stage {
-        return Some(held(job, prefix));
+        return Some(held(job, "the change below", prefix));
     }
     let Stage::InReview { .. } = &job.stage else { return None };
     let waiting = match job.review.waiting.as_ref()? {
@@ -51,8 +59,8 @@ pub fn waits_for(job: &Job, prefix: &str) -> Option<String> {
     Some(waiting)
 }
 
-/// Why a verified change is not pushed yet.
-pub fn held(job: &Job, prefix: &str) -> String {
+/// Why a verified change is not pushed yet; `change` says where it is shown.
+pub(super) fn held(job: &Job, change: &str, prefix: &str) -> String {
     let mut text = "The change is verified, but not pushed yet.".to_owned();
     if job.review.risks.is_empty() {
         let _ = write!(text, " `[publish] mode = \"hold\"` in `{RULES_PATH}` asks for that.");
@@ -67,8 +75,28 @@ pub fn held(job: &Job, prefix: &str) -> String {
     }
     let _ = write!(
         text,
-        "\nLook at the change below, then comment `{prefix} go` to push it, or `{prefix} cancel`."
+        "\nLook at {change}, then comment `{prefix} go` to push it, or `{prefix} cancel`."
     );
+    text
+}
+
+/// A held change: what to look at first, every file of it, and the change itself.
+pub(super) fn held_change(job: &Job) -> String {
+    let mut text = String::new();
+    let flags = job.proposal.as_ref().map_or(&[][..], |it| &it.flags);
+    if !flags.is_empty() {
+        text.push_str("Look at these first:\n\n");
+        for flag in flags.iter().take(MOST_FLAGS) {
+            let _ = writeln!(text, "- {}", inline(flag, 200));
+        }
+        if let Some(more) = flags.len().checked_sub(MOST_FLAGS).filter(|more| *more > 0) {
+            let _ = writeln!(text, "- and {more} more");
+        }
+        text.push('\n');
+    }
+    let files = job.review.held_files.join("\n");
+    let (files, change) = (boxed(&files, FILES_CAP), boxed(&job.review.held, HELD_CAP));
+    let _ = write!(text, "{files}\n\n{change}");
     text
 }
 
@@ -279,6 +307,10 @@ fn explained(job: &Job, waiting: &Waiting, prefix: &str) -> String {
              the file on the default branch.",
             boxed(problem, 500)
         ),
+        Waiting::Skipped => format!(
+            "**The label `{SKIP_LABEL}` stands here**, so nothing is merged and no round begins. \
+             Take it off, and Gander goes on."
+        ),
         Waiting::Review
         | Waiting::HeadCheck
         | Waiting::Checks { .. }
@@ -371,6 +403,28 @@ pub fn no_pull_here(verb: &str, prefix: &str) -> String {
 /// The answer to `go` where nothing waits for it.
 pub fn nothing_held(prefix: &str) -> String {
     format!("Nothing here waits for `{prefix} go`.")
+}
+
+/// The answer to `go` by somebody who cannot have seen what waits.
+pub fn go_too_early(prefix: &str) -> String {
+    format!(
+        "The change that waits here was shown only after that. Look at it, then comment \
+         `{prefix} go` again."
+    )
+}
+
+/// The answer to `cancel` while GitHub is being asked to merge.
+pub fn being_merged(job: &Job) -> String {
+    let pull = job.pull.as_ref().map_or_else(String::new, |pull| format!("#{} ", pull.number));
+    format!("Too late to stop: {pull}is being merged at this moment.")
+}
+
+/// The answer to a command that is another by now.
+pub fn edited_since(prefix: &str) -> String {
+    format!(
+        "That comment was edited before it was read, so nothing was done. Say it in a new comment: \
+         `{prefix} help` shows how."
+    )
 }
 
 /// The answer to `take` of somebody who said nothing.

@@ -6,7 +6,7 @@ use super::{add_label, fire_about, gist, webhook_issue};
 use crate::emulator::Trouble;
 use crate::emulator::hooks::{self, Event};
 use crate::emulator::shapes::issues as shapes;
-use crate::emulator::state::{Comment, Issue, LastEdit, Reaction, State, Target};
+use crate::emulator::state::{Comment, Issue, LabelAct, LastEdit, Reaction, State, Target};
 
 pub(crate) struct NewIssue {
     pub(crate) author: Option<u64>,
@@ -42,6 +42,7 @@ pub(super) fn add_issue(state: &mut State, repository: u64, new: NewIssue) -> Re
             open: true,
             state_reason: None,
             labels: new.labels,
+            label_acts: Vec::new(),
             assignees: new.assignees,
             closed_by: None,
             closed_at: None,
@@ -175,10 +176,13 @@ fn announce_label(
     state: &mut State,
     repository: u64,
     number: u64,
-    action: &str,
+    action: &'static str,
     actor: Option<u64>,
     name: &str,
 ) -> Result<(), Trouble> {
+    let (id, at) = (state.ids.issue_event(), state.now());
+    let act = LabelAct { id, event: action, label: name.to_owned(), actor, at };
+    state.issue_mut(repository, number)?.label_acts.push(act);
     let known = state.repository(repository)?;
     let label = shapes::find_label(known, name).map(|label| shapes::label(state, known, label));
     fire_about(state, repository, number, action, actor, json!({ "label": label }))

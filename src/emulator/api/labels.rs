@@ -7,6 +7,7 @@ use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
 use crate::emulator::acts;
 use crate::emulator::level::Level;
 use crate::emulator::shapes::issues as shapes;
+use crate::emulator::state::LabelAct;
 
 const READ: Access = Access::Scope("issues", Level::Read);
 const WRITE: Access = Access::Scope("issues", Level::Write);
@@ -26,6 +27,12 @@ pub(super) const ROUTES: &[Route] = &[
         "/repos/{owner}/{repo}/issues/{number}/labels",
         Access::Thread(Level::Write),
         add,
+    ),
+    route(
+        "GET",
+        "/repos/{owner}/{repo}/issues/{number}/events",
+        Access::Thread(Level::Read),
+        events,
     ),
     route("PUT", "/repos/{owner}/{repo}/issues/{number}/labels", Access::Thread(Level::Write), set),
     route(
@@ -84,6 +91,14 @@ fn on_issue(call: &Call<'_>) -> Result<Vec<Value>, Refusal> {
 fn list_on(call: &mut Call<'_>) -> Outcome {
     let found = on_issue(call)?;
     Ok(call.page(found))
+}
+
+/// What happened to an issue, oldest first: of that the box remembers what was labelled by whom.
+fn events(call: &mut Call<'_>) -> Outcome {
+    let (known, number) = (call.repository()?, call.number("number")?);
+    let issue = call.state.issue(known.id, number)?;
+    let event = |act: &LabelAct| shapes::label_act(call.state, known, act);
+    Ok(call.page(issue.label_acts.iter().map(event).collect()))
 }
 
 fn add(call: &mut Call<'_>) -> Outcome {

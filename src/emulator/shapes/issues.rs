@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{moment, node_id, optional_moment, repository_page, repository_url, user};
 use crate::emulator::state::{
-    AccountKind, Comment, Issue, Label, Reaction, Repository, State, Target,
+    AccountKind, Comment, Issue, Label, LabelAct, Reaction, Repository, State, Target,
 };
 
 pub(crate) const REACTIONS: [&str; 8] =
@@ -107,6 +107,23 @@ pub(crate) fn label(state: &State, repository: &Repository, label: &Label) -> Va
         "default": matches!(label.name.as_str(), "bug" | "enhancement"),
         // Not null: GitHub's own description of a pull request's labels does not allow it.
         "description": label.description.clone().unwrap_or_default(),
+    })
+}
+
+pub(crate) fn label_act(state: &State, repository: &Repository, act: &LabelAct) -> Value {
+    let known = find_label(repository, &act.label);
+    let color = known.map_or("ededed", |label| label.color.as_str());
+    json!({
+        "id": act.id,
+        "node_id": node_id("LabeledEvent", act.id),
+        "url": repository_url(state, repository.id, &format!("/issues/events/{}", act.id)),
+        "actor": user(state, act.actor),
+        "event": act.event,
+        "commit_id": null,
+        "commit_url": null,
+        "created_at": moment(act.at),
+        "label": { "name": act.label, "color": color },
+        "performed_via_github_app": super::app_behind(state, act.actor),
     })
 }
 

@@ -5,16 +5,19 @@
 
 use super::{Fault, Worker, planned};
 use crate::core::approval::{Approval, NotApproved, Question, Word};
+use crate::core::event::SKIP_LABEL;
 use crate::core::id::{Number, Sha, Timestamp};
 use crate::core::policy::{MergeOn, Rules};
 use crate::core::release::{Blocked, Effect, Fact, Merged, Release};
 use crate::core::report::release as words;
 use crate::core::task::Task;
+use crate::core::witness::is_the_runs_own;
 use crate::forge::BranchHead;
 use crate::forge::payload::PullDetail;
 use crate::publish::release::{Refreshed, refresh};
 use crate::publish::{self, Merging};
 use crate::worker::ci::{Checks, Head};
+use crate::worker::look::is_skipped;
 
 /// What a look shows.
 enum Sight {
@@ -39,7 +42,7 @@ impl Worker {
                     return Ok(None);
                 }
                 let head = approval.head().clone();
-                Some(match self.not_green(release, &rules, &approval).await? {
+                Some(match self.in_the_way(release, &rules, &approval).await? {
                     None => Fact::Approved(approval),
                     Some(why) => Fact::NotMerged { head, why: Blocked::Refused { why } },
                 })
@@ -61,7 +64,7 @@ impl Worker {
                 return Ok(Fact::NotMerged { head: head.clone(), why });
             }
         };
-        if let Some(why) = self.not_green(release, &rules, &approval).await? {
+        if let Some(why) = self.in_the_way(release, &rules, &approval).await? {
             return Ok(Fact::NotMerged { head: head.clone(), why: Blocked::Refused { why } });
         }
         let forge = &self.parts.forge;
@@ -99,8 +102,21 @@ impl Worker {
         release: &Release,
         number: Number,
     ) -> Result<Fact, Fault> {
+        if release.pull.as_ref().is_some_and(|pull| pull.number == number)
+            && let Sight::Other(fact) = self.sight_of(release).await?
+        {
+            return Ok(fact);
+        }
         let detail = self.parts.forge.pull(&release.place, number).await?;
         Ok(detail.and_then(ended).unwrap_or(Fact::Closed { by: None }))
+    }
+
+    /// A failed one whose pull request people merged all the same.
+    pub(super) async fn merged_by_hand(&self, release: &Release) -> Result<Option<Fact>, Fault> {
+        let Some(pull) = release.pull.as_ref().filter(|_| release.merged.is_none()) else {
+            return Ok(None);
+        };
+        Ok(self.parts.forge.pull(&release.place, pull.number).await?.and_then(ended))
     }
 
     async fn sight_of(&self, release: &Release) -> Result<Sight, Fault> {
@@ -109,19 +125,29 @@ impl Worker {
         let Some(detail) = forge.pull(place, pull.number).await? else {
             return Ok(Sight::Other(Fact::Closed { by: None }));
         };
+        let head = detail.head.sha.clone();
+        let version = match head == pull.head {
+            true => None,
+            false => self.version_at(release, &head).await?,
+        };
         if detail.state != "open" {
+            // Edited and merged before we looked: what it is comes first, the merge with the next look.
+            if detail.merged && version.is_some() {
+                return Ok(Sight::Other(Fact::HeadMoved { head, version }));
+            }
             let fact = ended(detail).unwrap_or(Fact::Closed { by: None });
             return Ok(Sight::Other(fact));
         }
-        let head = detail.head.sha.clone();
         if head != pull.head {
-            let version = self.version_at(release, &head).await?;
             return Ok(Sight::Other(Fact::HeadMoved { head, version }));
         }
         let blocked = |why: String| {
             let why = Blocked::Refused { why };
             Ok(Sight::Other(Fact::NotMerged { head: head.clone(), why }))
         };
+        if is_skipped(&detail) {
+            return blocked(format!("the label {SKIP_LABEL} stands on it"));
+        }
         if detail.base.branch != release.base.as_str() {
             return blocked(format!(
                 "the pull request goes into another branch by now, and releases are made from {}",
@@ -155,6 +181,11 @@ impl Worker {
         let least = rules.approval.role.into();
         let voices = self.voices(place, head, (&reviews, &comments), (least, &mut roles)).await?;
         let digest = rules.binding();
+        // Whoever wrote some of it is asked for somebody else's eyes, as by the Action.
+        let mut askers = vec![release.order.by];
+        if release.edited {
+            askers.extend(forge.hands_in(place, number).await?.people);
+        }
         let question = Question {
             repo: place.repo,
             pull: number,
@@ -163,21 +194,28 @@ impl Worker {
             rules: &digest,
             role: least,
             requester: rules.approval.requester,
-            asked_by: Some(release.order.by),
+            askers: &askers,
             alone: false,
             since: Timestamp(0),
         };
         self.consent(place, question, &voices).await
     }
 
-    /// What the checks on the approved head lack, in words.
-    async fn not_green(
+    /// What keeps the approved head from being merged, in words: what it touches, or its checks.
+    async fn in_the_way(
         &self,
         release: &Release,
         rules: &Rules,
         approval: &Approval,
     ) -> Result<Option<String>, Fault> {
         let head = Head { place: &release.place, sha: approval.head(), base: &release.base, rules };
+        let files = self.parts.forge.files_of(&release.place, approval.pull()).await?;
+        if let Some(path) = files.iter().find(|path| is_the_runs_own(path)) {
+            return Ok(Some(format!(
+                "it changes {path}, and a release leaves everything in .github alone: take that \
+                 out of the branch"
+            )));
+        }
         let wake = Task::Release { release: release.id.clone(), effect: Effect::Look };
         Ok(match self.checks(&head, approval.at(), &wake).await? {
             Checks::Green => None,

@@ -11,6 +11,9 @@ use crate::publish::release::start_run;
 /// So often a run is looked for before it counts as never begun.
 const MOST_LOOKS: u32 = 12;
 const PAUSE_SECONDS: u64 = 20;
+/// A run that goes on is looked at less and less often: up to so many looks with that pause. In all
+/// twelve hours; the webhook of its end comes before that.
+const PAUSES: [(u32, u64); 3] = [(15, PAUSE_SECONDS), (30, 60), (99, 600)];
 
 impl Worker {
     pub(super) async fn dispatch_release(
@@ -46,7 +49,13 @@ impl Worker {
             if release.run != Some(run.id) {
                 return Ok(Fact::RunSeen { attempt, run: run.id });
             }
-            return Err(wait(PAUSE_SECONDS, "the release run goes on"));
+            let pause = PAUSES.into_iter().find(|(most, _)| looks < *most);
+            if let Some((_, pause)) = pause {
+                return Err(wait(pause, "the release run goes on"));
+            }
+            let why = "The release run has been going on for twelve hours. Gander looks no more, but \
+                       still hears of its end.";
+            return Ok(Fact::RunFailed { attempt, why: why.to_owned() });
         }
         self.judged_run(release, &run).await
     }
