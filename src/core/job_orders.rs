@@ -344,7 +344,7 @@ impl Story {
             Hint::Touched => {}
             // Afterwards there is no pull request to revise, and that is answered.
             Hint::Command(_) if self.job.is_done() => {
-                self.said.push("before what you asked for was taken up".into())
+                self.said.push("before what you asked for was taken up".into());
             }
             Hint::Command(ask) => self.learns(&Fact::Asked(ask)),
         }
