@@ -1,7 +1,7 @@
 //! Twenty of the 720 orders in which six things can happen to an open pull request, through the whole
 //! house: each ends in a legal state that is explained.
 //!
-//! All of them go through core in `src/core/job_orders.rs`; these show that the house does what core
+//! All of them go through core in `src/core/job/review_orders.rs`; these show that the house does what core
 //! decides. The choice is the same each time.
 
 use gander::core::job::{Ending, Job, Stage, Waiting};

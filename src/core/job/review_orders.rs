@@ -8,8 +8,8 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::tests::{new_job, person, proposal_of};
-use super::*;
+use super::super::tests::{new_job, person, proposal_of};
+use super::super::*;
 use crate::core::approval::{Approval, NotApproved, Question, Stand, Voice, Word, judge};
 use crate::core::command::Role;
 use crate::core::evidence::{Check, CheckKind, Outcome as Passed};
