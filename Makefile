@@ -50,7 +50,7 @@ test-pages: $(PAGES)
 
 crash: setup-test
 	$(CARGO) build --locked
-	$(CARGO) test --locked --lib core::job::orders -- --ignored
+	$(CARGO) test --locked --lib core::job::review -- --ignored
 	$(RUNNER) GANDER_CRASH_ROUNDS=200 $(CARGO) test --locked --test it crash -- --include-ignored
 
 lint: deny lint-action

@@ -492,7 +492,3 @@ fn first_failure(evidence: &Evidence) -> String {
 #[cfg(test)]
 #[path = "job_walk.rs"]
 mod tests;
-
-#[cfg(test)]
-#[path = "job_orders.rs"]
-mod orders;

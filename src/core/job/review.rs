@@ -503,3 +503,7 @@ impl Job {
         (Waiting::Review, vec![Effect::Show, Effect::Merge { head }])
     }
 }
+
+#[cfg(test)]
+#[path = "review_orders.rs"]
+mod tests;

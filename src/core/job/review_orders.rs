@@ -8,8 +8,8 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::tests::{new_job, person, proposal_of};
-use super::*;
+use super::super::tests::{new_job, person, proposal_of};
+use super::super::*;
 use crate::core::approval::{Approval, NotApproved, Question, Stand, Voice, Word, judge};
 use crate::core::command::Role;
 use crate::core::evidence::{Check, CheckKind, Outcome as Passed};
@@ -344,7 +344,7 @@ impl Story {
             Hint::Touched => {}
             // Afterwards there is no pull request to revise, and that is answered.
             Hint::Command(_) if self.job.is_done() => {
-                self.said.push("before what you asked for was taken up".into())
+                self.said.push("before what you asked for was taken up".into());
             }
             Hint::Command(ask) => self.learns(&Fact::Asked(ask)),
         }
