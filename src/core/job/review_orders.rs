@@ -385,7 +385,7 @@ impl Story {
                 }
             }
             (Effect::Announce, _) => {
-                self.said.extend(report::announcement(&self.job, &setting, None))
+                self.said.extend(report::announcement(&self.job, &setting, None));
             }
             (Effect::Explain, _) => self.said.extend(report::explanation(&self.job, &setting)),
             (Effect::RefuseRound { limit }, _) => {

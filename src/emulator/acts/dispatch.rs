@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::merge::try_merge;
+use super::mergeable::try_merge;
 use super::runs::{NewRun, draft_run, queue_run};
 use crate::emulator::Trouble;
 use crate::emulator::git::Depth;

@@ -8,6 +8,7 @@ mod dispatch;
 mod follow;
 mod issues;
 mod merge;
+mod mergeable;
 mod pulls;
 mod refs;
 mod releases;
@@ -22,9 +23,8 @@ pub(crate) use self::issues::{
     NewIssue, Presence, comment, delete_comment, edit_comment, edit_issue, label, open_issue,
     react, set_presence, unlabel, unreact,
 };
-pub(crate) use self::merge::{
-    Merge, MergeWish, Merged, merge, merge_branches, try_merge, update_branch,
-};
+pub(crate) use self::merge::{Merge, MergeWish, Merged, merge, merge_branches, update_branch};
+pub(crate) use self::mergeable::try_merge;
 pub(crate) use self::pulls::{
     NewPull, mark_ready, open_pull, reopen_pull, request_reviewers, retarget, unrequest_reviewers,
     why_no_pull,
