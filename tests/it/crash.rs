@@ -142,12 +142,15 @@ async fn told(fault: impl Fn(&World) -> Option<Fault>) -> World {
     w
 }
 
+/// Looks whether a story ended as it should; says where it was cut off.
+type Ending = Box<dyn Fn(&Emulator, &str)>;
+
 /// GitHub with something that waits to be delivered; no Gander yet.
 pub struct Scene {
     pub emulator: Emulator,
     app: AppCredentials,
     directory: TempDir,
-    ended_well: Box<dyn Fn(&Emulator, &str)>,
+    ended_well: Ending,
 }
 
 impl Scene {
