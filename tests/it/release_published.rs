@@ -139,7 +139,8 @@ impl Shop {
 /// A text without what is another each time: commits, and the time of day.
 fn unnamed(text: &str) -> String {
     let is_commit = |word: &str| {
-        matches!(word.len(), 12 | 40) && word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        matches!(word.len(), 12 | 40)
+            && word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     };
     let mut words: Vec<String> = Vec::new();
     for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
