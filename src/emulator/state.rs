@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use url::Url;
 
-pub(crate) use self::reviews::{LastEdit, Review, ReviewComment, Side, Spot};
+pub(crate) use self::reviews::{LabelAct, LastEdit, Review, ReviewComment, Side, Spot};
 pub(crate) use self::runs::{Artifact, Job, JobStep, TestMerge, WorkflowRun};
 use super::deliveries::Hooks;
 use super::downloads::Downloads;
@@ -236,16 +236,6 @@ pub(crate) struct Issue {
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
     pub(crate) pull: Option<Pull>,
-}
-
-#[derive(Clone)]
-pub(crate) struct LabelAct {
-    pub(crate) id: u64,
-    /// `labeled` or `unlabeled`.
-    pub(crate) event: &'static str,
-    pub(crate) label: String,
-    pub(crate) actor: Option<u64>,
-    pub(crate) at: i64,
 }
 
 #[derive(Clone)]

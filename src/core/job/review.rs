@@ -11,11 +11,12 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChangeRequest, Ci, Declined, Effect, Ending, Job, PullState, RedBecause, Sight, Stage, Tried,
+    Binding, ChangeRequest, Ci, Declined, Effect, Ending, Job, PullState, RedBecause, Sight, Stage,
+    Tried,
 };
 use crate::core::approval::{Approval, NotApproved, Word};
 use crate::core::command::Role;
-use crate::core::id::{Branch, CommentId, Login, PatchDigest, ReviewId, Sha, Timestamp, UserId};
+use crate::core::id::{CommentId, Login, PatchDigest, ReviewId, Sha, Timestamp, UserId};
 use crate::core::policy::MergeOn;
 
 /// What is remembered of the review.
@@ -183,16 +184,6 @@ pub struct HeadProof {
     pub ours: bool,
     /// What failed, if anything.
     pub failed: Option<String>,
-}
-
-/// What an approval is bound to beside its commit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Binding {
-    pub base: Branch,
-    pub rules: String,
-    /// Words said before do not count.
-    pub since: Timestamp,
 }
 
 /// What a pull request waits for.

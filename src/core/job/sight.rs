@@ -100,3 +100,13 @@ impl Tried {
         freed || (&self.word, &self.rules) != (&before.word, &before.rules)
     }
 }
+
+/// What an approval is bound to beside its commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Binding {
+    pub base: Branch,
+    pub rules: String,
+    /// Words said before do not count.
+    pub since: Timestamp,
+}

@@ -74,3 +74,14 @@ impl ReviewComment {
         self.in_reply_to.unwrap_or(self.id)
     }
 }
+
+/// A label put on or taken off.
+#[derive(Clone)]
+pub(crate) struct LabelAct {
+    pub(crate) id: u64,
+    /// `labeled` or `unlabeled`.
+    pub(crate) event: &'static str,
+    pub(crate) label: String,
+    pub(crate) actor: Option<u64>,
+    pub(crate) at: i64,
+}
