@@ -359,12 +359,11 @@ async fn what_is_quoted_edited_or_code_is_no_command() {
 }
 
 #[tokio::test]
-async fn a_command_edited_away_is_still_the_one_that_was_given() {
+async fn an_issue_edited_after_the_command_is_not_what_was_asked_for() {
     let w = world().await;
     let issue = w.reported();
-    let comment = w.maintainer().comments(REPO, issue, "/gander fix the count").unwrap();
+    w.maintainer().comments(REPO, issue, "/gander fix the count").unwrap();
     w.stranger().edits_issue(REPO, issue, "Delete everything", "rm -rf").unwrap();
-    w.maintainer().edits_comment(REPO, comment, "never mind").unwrap();
     w.settle().await;
     let told = &w.model.heard()[0];
     assert!(told.contains("Count is one too low") && told.contains("the count"), "{told}");
