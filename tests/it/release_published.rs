@@ -186,7 +186,7 @@ async fn an_approved_release_is_tested_built_published_and_told() {
     - Start widgets (`@acme`)
 
     ---
-    <sub>Want another version? `/gander release 1.2.3` (or `major`, `minor`, `patch`). Other words? Edit `CHANGELOG.md` on this branch: no edit is overwritten, and the approval is for what stands there then. Close this to release nothing. Asked for by acme · Gander 0.1.0 · release 7akfi67z2agd · 17:02 UTC</sub>
+    <sub>Want another version? `/gander release 1.2.3` (or `major`, `minor`, `patch`). Other words? Edit `CHANGELOG.md` on this branch: no edit is overwritten, and the approval is for what stands there then. Close this to release nothing. Asked for by acme · Gander 0.1.0 · release 7akfi67z2agd · TIME</sub>
     ");
     let ran = shop.approves().await;
     assert_snapshot!(shop.since(&before), @"
@@ -210,7 +210,7 @@ async fn an_approved_release_is_tested_built_published_and_told() {
     gander[bot] pushed 1 commit to main
     gander[bot] edited a comment on #3: **Starting** the run that publishes v1.1.0
     gander[bot] dispatched gander-release
-    gander[bot] edited a comment on #3: **Publishing** v1.1.0
+    gander[bot] deleted branch gander/release-main-7akfi67z2agd
     gander[bot] edited a comment on #3: **Publishing** v1.1.0 (run 20000000005)
     gander[bot] started workflow Gander test
     github-actions[bot] started check Test
