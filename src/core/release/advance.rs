@@ -1,6 +1,6 @@
 //! The steps of a release: from a fact to the next state and what to do then.
 
-use super::{Blocked, Effect, Ending, Fact, Order, Release, Stage};
+use super::{Blocked, Effect, Ending, Fact, Merged, Order, Release, Stage};
 use crate::core::approval::Approval;
 use crate::core::id::Sha;
 
@@ -20,9 +20,7 @@ pub fn advance(release: &Release, fact: &Fact) -> Option<(Release, Vec<Effect>)>
         (Stage::Done(Ending::Failed { .. }), Fact::Merged(merged))
             if release.pull.is_some() && release.merged.is_none() =>
         {
-            next.merged = Some(merged.clone());
-            next.blocked = None;
-            next.dispatch()
+            next.was_merged(merged)
         }
         // Whatever we thought of the run: it is out.
         (Stage::Done(Ending::Failed { .. }), Fact::Published { attempt, url })
@@ -37,13 +35,7 @@ pub fn advance(release: &Release, fact: &Fact) -> Option<(Release, Vec<Effect>)>
         }
         (Stage::Queued, Fact::TurnCame) => next.plan_again(),
         (Stage::Dispatching | Stage::Publishing, fact) => next.after_merge(fact)?,
-        (_, Fact::Merged(merged)) if release.pull.is_some() => {
-            next.merged = Some(merged.clone());
-            next.blocked = None;
-            let mut effects = next.dispatch();
-            effects.push(Effect::CleanUp);
-            effects
-        }
+        (_, Fact::Merged(merged)) if release.pull.is_some() => next.was_merged(merged),
         (_, Fact::Closed { by }) if release.pull.is_some() => {
             next.end(Ending::Closed { by: by.clone() })
         }
@@ -71,6 +63,14 @@ pub fn advance(release: &Release, fact: &Fact) -> Option<(Release, Vec<Effect>)>
 }
 
 impl Release {
+    fn was_merged(&mut self, merged: &Merged) -> Vec<Effect> {
+        self.merged = Some(merged.clone());
+        self.blocked = None;
+        let mut effects = self.dispatch();
+        effects.push(Effect::CleanUp);
+        effects
+    }
+
     fn plan_again(&mut self) -> Vec<Effect> {
         self.stage = Stage::Planning;
         vec![Effect::Show, Effect::Plan { orders: self.orders }]
