@@ -18,7 +18,10 @@ async fn a02_a_branch_that_was_forced_or_made_anew_needs_a_new_approval() {
         let changelog = "# Changelog\n\n## 1.2.0\n\n- evil\n";
         let files = [("CHANGELOG.md", Some(changelog)), ("evil", Some("1\n"))];
         if way == "force-push" {
-            let other = bot.pushes(REPO, "elsewhere", "Evil", &files).unwrap();
+            let hubot = world.emulator.create_user("hubot");
+            let message =
+                format!("Evil\n\nRequested-by: hubot <{hubot}+hubot@users.noreply.github.com>");
+            let other = bot.pushes(REPO, "elsewhere", &message, &files).unwrap();
             bot.force_pushes(REPO, "gander/release", &other).unwrap();
             world.head = other;
         } else {
