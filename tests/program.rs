@@ -250,36 +250,3 @@ fn the_demo_goes_from_an_issue_to_a_release_and_tells_machines_too() {
         assert!(from.any(|text| text.starts_with(beginning)), "no {beginning:?} in {texts:#?}");
     }
 }
-
-#[test]
-fn the_demo_can_stay_up_to_look_around() {
-    let mut demo = gander().args(["demo", "--keep"]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut shown = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let mut till = |words: &str| {
-        let found = shown.find(|line| line.contains(words));
-        found.unwrap_or_else(|| panic!("it never said {words:?}"))
-    };
-    till("v0.2.0 is out");
-    till("stays up until Ctrl-C");
-    let clone = till("git clone ");
-    let folder = tempfile::tempdir().unwrap();
-    let mut words = clone.split_whitespace();
-    let program = words.next().unwrap();
-    let cloned = Command::new(program).args(words).current_dir(folder.path()).output().unwrap();
-    assert!(cloned.status.success(), "{}", said(&cloned));
-    let log = std::fs::read_to_string(folder.path().join("stats/CHANGELOG.md")).unwrap();
-    assert!(log.contains("## 0.2.0"), "{log}");
-    let curl = till("/releases");
-    let url = curl.split_whitespace().last().unwrap();
-    let host = url.split('/').nth(2).unwrap();
-    let mut peer = TcpStream::connect(host).unwrap();
-    let path = url.split_once(host).unwrap().1;
-    write!(peer, "GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: me\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    peer.read_to_string(&mut answer).unwrap();
-    assert!(answer.contains("stats-"), "{answer}");
-
-    let pid = rustix::process::Pid::from_child(&demo);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    assert!(demo.wait().unwrap().success());
-}
