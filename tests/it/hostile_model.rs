@@ -102,11 +102,17 @@ fn whatever_the_model_tries_the_secrets_make_no_difference() {
         std::fs::write(host.path().join("host-secret.txt"), canary).unwrap();
         live_as(canary, host.path(), port)
     });
-    let (lines, others) = (one.lines().count(), other.lines().count());
-    for (n, (line, twin)) in one.lines().zip(other.lines()).enumerate() {
-        assert_eq!(line, twin, "line {n}: what left depends on what is secret");
+    // Some requests go side by side, so their order says nothing.
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let (lines, others) = (sorted(&one), sorted(&other));
+    for (line, twin) in lines.iter().zip(&others) {
+        assert_eq!(line, twin, "what left depends on what is secret");
     }
-    assert_eq!(lines, others);
+    assert_eq!(lines.len(), others.len());
     assert!(!one.contains("canary-"), "a secret left, in both runs");
     for loot in ["loot.txt", "PATH=", "uid=", "/work rw", "No such file"] {
         assert!(one.contains(loot), "the thief did not even try: no {loot}");
