@@ -134,7 +134,8 @@ impl Shop {
         let web = self.w.emulator.web_url();
         let since = timeline.strip_prefix(before).unwrap();
         let since = since.replace(web.as_str().trim_end_matches('/'), "https://github.test");
-        let lasting = since.lines().filter(|line| !line.contains(": **"));
+        let lasting =
+            since.lines().filter(|line| !line.contains(": **") && !line.contains("edited #"));
         unnamed(&lasting.map(|line| format!("{line}\n")).collect::<String>())
     }
 }
@@ -328,7 +329,6 @@ async fn where_the_rules_say_so_a_merge_orders_the_release() {
     gander[bot] created branch gander/release-main-etebsyuzdbwe with 1 commit
     gander[bot] opened pull request #3: chore(release): v1.1.0 (gander/release-main-etebsyuzdbwe into main)
     gander[bot] labeled #3 gander:release
-    gander[bot] edited #3
     gander[bot] commented on #2: @mona #3 would release v1.1.0. Its diff is the plan.
     gander[bot] started workflow Gander test
     github-actions[bot] started check Test
