@@ -172,6 +172,7 @@ async fn visits_the_issues(world: &World, client: &Client) {
     client.post(&format!("{BASE}/labels"), label).await.expect(201);
     client.get(&format!("{BASE}/labels")).await.expect(200);
     client.get(&format!("{BASE}/labels/gander:fix")).await.expect(200);
+    client.get(&format!("{one}/events")).await.expect(200);
     let labels = format!("{one}/labels");
     client.post(&labels, json!({ "labels": ["gander:fix"] })).await.expect(200);
     client.get(&labels).await.expect(200);
@@ -511,7 +512,10 @@ fn what_was_recorded_keeps_to_githubs_description() {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         checked += exchanges.len();
         let wrong = contract.check_all(&exchanges);
-        found.extend(wrong.iter().map(|one| format!("{name}: {one}")));
+        let wrong = wrong.iter().map(|one| format!("{name}: {one}"));
+        // A comment whose line is gone has none: GitHub says null, and its description knows no null.
+        let gone = ["/line: null is not", "/position: null is not"];
+        found.extend(wrong.filter(|one| !gone.iter().any(|gone| one.contains(gone))));
     }
     assert!(checked > 0, "no exchange in {}", folder.display());
     let list: Vec<&str> = found.iter().map(String::as_str).collect();
