@@ -57,10 +57,11 @@ lint: deny lint-action
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
 
-# Advisories need a database from the internet; bans, licences and sources do not.
+# Advisories need a database from the internet; bans, licences and sources do not. Its dev profile
+# builds in a third of the time, and runs as long.
 deny: setup
 	@command -v cargo-deny >/dev/null || test -x target/tools/bin/cargo-deny || \
-	  $(CARGO) install cargo-deny --version 0.20.2 --locked --root target/tools
+	  CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install cargo-deny --version 0.20.2 --locked --debug --root target/tools
 	PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo-deny --workspace --all-features check bans licenses sources
 
 # The Action, the example workflows and our own.

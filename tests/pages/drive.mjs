@@ -67,9 +67,13 @@ async function look(page, name) {
   await page.setViewportSize(SIZES.phone);
 }
 
+// Waits: the page that a key or a click asks for comes when it comes.
 async function expectTitle(page, wanted) {
-  const title = (await page.locator("h1").textContent()).trim();
-  if (title !== wanted) throw new Error(`expected ${wanted}, got ${title}: ${await page.textContent("body")}`);
+  try {
+    await page.getByRole("heading", { level: 1, name: wanted, exact: true }).waitFor();
+  } catch {
+    throw new Error(`expected ${wanted}, got: ${await page.textContent("body")}`);
+  }
 }
 
 function serve() {
@@ -100,6 +104,7 @@ async function walk(page) {
   await page.getByLabel("Organisation").fill("no/such");
   await page.getByLabel("Address of this server").fill(`http://127.0.0.1:${PORT}`);
   await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByRole("alert").waitFor();
   await look(page, "2-refused");
   await page.getByLabel("Organisation").fill("");
   await page.getByLabel("Name of the App").fill("Honk");
@@ -141,7 +146,7 @@ async function walk(page) {
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
 try {
   const context = await browser.newContext({ javaScriptEnabled: false, viewport: SIZES.phone });
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   page.on("console", (line) => {
     if (line.text().includes("Content Security Policy")) complaints.push(line.text());
