@@ -250,3 +250,59 @@ fn the_demo_goes_from_an_issue_to_a_release_and_tells_machines_too() {
         assert!(from.any(|text| text.starts_with(beginning)), "no {beginning:?} in {texts:#?}");
     }
 }
+
+#[test]
+fn the_demo_can_stay_up_to_look_around() {
+    let mut demo =
+        Stopped(gander().args(["demo", "--keep"]).stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(demo.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut till = |words: &str| {
+        let found = lines.find(|line| line.contains(words));
+        found.unwrap_or_else(|| panic!("it never said {words:?}"))
+    };
+    till("v0.2.0 is out");
+    till("stays up until Ctrl-C");
+    let clone = till("git clone ");
+    let (releases, pulls) = (till("curl "), till("curl "));
+
+    let folder = tempfile::tempdir().unwrap();
+    let words = clone.split_whitespace().skip(1);
+    let mut git = Command::new("git");
+    git.args(words).current_dir(folder.path()).env("GIT_TERMINAL_PROMPT", "0");
+    let cloned = git.output().unwrap();
+    assert!(cloned.status.success(), "{}", said(&cloned));
+    let log = std::fs::read_to_string(folder.path().join("stats/CHANGELOG.md")).unwrap();
+    assert!(log.contains("## 0.2.0"), "{log}");
+    for (line, shown) in [(releases, "SHA256SUMS"), (pulls, "\"number\":3")] {
+        let url: url::Url =
+            line.split(' ').next_back().unwrap().trim_matches('\'').parse().unwrap();
+        let answer = get(&url);
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(shown), "{url}: {answer}");
+    }
+
+    let pid = rustix::process::Pid::from_child(&demo.0);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert!(demo.0.wait().unwrap().success());
+}
+
+/// A program that is not left running when its story fails.
+struct Stopped(Child);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+    }
+}
+
+/// What a peer without a token is answered.
+fn get(url: &url::Url) -> String {
+    let at = url.socket_addrs(|| None).unwrap();
+    let mut peer = TcpStream::connect(&*at).unwrap();
+    peer.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    let (path, query) = (url.path(), url.query().unwrap_or_default());
+    let head = "Host: localhost\r\nUser-Agent: me\r\nConnection: close";
+    write!(peer, "GET {path}?{query} HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    peer.read_to_string(&mut answer).unwrap();
+    answer
+}

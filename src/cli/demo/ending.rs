@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::stage::Stage;
 use super::story::Told;
 use super::workflows::Workflows;
-use super::{AnyError, REPO, say};
+use super::{AnyError, PEOPLE, REPO, say};
 use crate::core::report::publication::size;
 use crate::emulator::{Emulator, PullView, ReleaseView, TimelineEntry};
 
@@ -25,7 +25,7 @@ pub(super) fn show(stage: &Stage<'_>, told: &Told, workflows: &Workflows) -> Res
     title(&format!("Release {}", release.tag));
     say(visible(&release.body));
     title(&format!("{} is out, {:.1} s after it all began.", release.tag, took.as_secs_f32()));
-    for (what, how) in summary(emulator, told, &release, workflows) {
+    for (what, how) in summary(stage, told, &release, workflows) {
         say(format!("{what:<12} {how}"));
     }
     Ok(())
@@ -72,22 +72,25 @@ pub(super) fn invite(emulator: &Emulator) {
         "\nIt stays up until Ctrl-C; then everything is gone.\n\n  \
          git clone {web}{REPO}\n  \
          curl {api}/repos/{REPO}/releases\n  \
-         curl {api}/repos/{REPO}/pulls?state=all"
+         curl '{api}/repos/{REPO}/pulls?state=all'"
     ));
 }
 
 fn summary(
-    emulator: &Emulator,
+    stage: &Stage<'_>,
     told: &Told,
     release: &ReleaseView,
     workflows: &Workflows,
 ) -> Vec<(String, String)> {
+    let emulator = stage.emulator;
     let state = emulator.issue(REPO, told.issue).map(|issue| issue.state).unwrap_or_default();
     let files: Vec<String> = release
         .assets
         .iter()
         .map(|(name, bytes)| format!("{name} ({})", size(bytes.len() as u64)))
         .collect();
+    let seen = stage.seen();
+    let acts = seen.iter().filter(|(_, entry)| PEOPLE.contains(&&*entry.actor)).count();
     let reports = workflows.reports();
     let jobs: usize = reports.iter().map(|report| report.jobs.len()).sum();
     let webhooks = emulator.deliveries().len();
@@ -110,7 +113,7 @@ fn summary(
             "behind it".to_owned(),
             format!("{} workflow runs with {jobs} jobs, {webhooks} webhooks", reports.len()),
         ),
-        ("people".to_owned(), "7 acts: 1 issue, 3 commands, 1 review, 2 approvals".to_owned()),
+        ("people".to_owned(), format!("{acts} acts; all else went by itself")),
     ]
 }
 

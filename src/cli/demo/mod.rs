@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{CommandResult, say, start_logging, unprivileged};
@@ -55,6 +56,8 @@ pub struct Demo {
 }
 
 const REPO: &str = "acme/stats";
+/// The job of our workflow that a pull request must pass.
+const CHECK: &str = "Test";
 const PEOPLE: [&str; 3] = ["acme", "mona", "hubert"];
 
 /// Runs the subcommand.
@@ -111,8 +114,9 @@ async fn play(command: &Demo) -> CommandResult {
     {
         ending::show(&stage, told, &workflows)?;
         if command.keep {
+            let mut end = signal(SignalKind::interrupt())?;
             ending::invite(&emulator);
-            tokio::signal::ctrl_c().await?;
+            end.recv().await;
         }
     }
     shutdown.cancel();
@@ -130,7 +134,7 @@ fn introduce(project: &Project) {
          What the model and the people say is scripted. Everything else is real: signed webhooks over\n\
          HTTP, SQLite, git, the sandbox, the project's own tests ({}), and the\n\
          release workflow that Gander ships, run as processes of its own.\n\
-         The box has no limit on writes; on GitHub, Gander keeps below one a second.\n\
+         The box has no limit on writes; on GitHub, Gander makes about 60 a minute.\n\
          Nothing leaves this machine.",
         project.language, project.check
     ));
@@ -157,10 +161,11 @@ fn populate(emulator: &Emulator, project: &Project, download: &Download) -> Resu
         .into();
     let mut files = project.files.to_vec();
     files.extend(workflows.iter().map(|(path, text)| (*path, &**text)));
-    emulator.create_repository(RepositorySpec::new("acme", "stats", &files))?;
+    let public = RepositorySpec { private: false, ..RepositorySpec::new("acme", "stats", &files) };
+    emulator.create_repository(public)?;
     emulator.set_permission(REPO, "mona", "maintain")?;
     emulator.set_permission(REPO, "hubert", "read")?;
-    emulator.require_checks(REPO, "main", &["Test"], Requirement::Protection)?;
+    emulator.require_checks(REPO, "main", &[CHECK], Requirement::Protection)?;
     Ok(())
 }
 
