@@ -6,7 +6,7 @@
 //! program never approves. A standing request for changes by somebody whose approval would count
 //! outweighs every approval.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::command::{Address, Role, Verb, parse};
 use super::event::Actor;
@@ -246,6 +246,24 @@ fn consent(question: &Question<'_>, voice: &Voice) -> Approval {
         role: voice.role,
         word: voice.word,
         at: voice.at,
+    }
+}
+
+/// What a merge was asked for on: while all of it stays, GitHub's answer does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Tried {
+    pub word: Word,
+    pub rules: String,
+    /// Whether GitHub said that nothing stood in the way.
+    pub clean: bool,
+}
+
+impl Tried {
+    /// Whether GitHub may answer otherwise than it did to `before`.
+    pub fn is_news_after(&self, before: &Self) -> bool {
+        let freed = self.clean && !before.clean;
+        freed || (&self.word, &self.rules) != (&before.word, &before.rules)
     }
 }
 

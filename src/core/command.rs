@@ -228,6 +228,13 @@ pub struct Address {
     pub mention: Option<String>,
 }
 
+impl Address {
+    /// The prefix alone. A release is approved by it, since the Action knows no App's name.
+    pub fn without_mention(&self) -> Self {
+        Self { mention: None, ..self.clone() }
+    }
+}
+
 impl Default for Address {
     fn default() -> Self {
         Self { prefix: "/gander".to_owned(), mention: None }

@@ -236,7 +236,7 @@ impl Rules {
         if self.limits.ci_repairs > 10 {
             return Err(("ci_repairs", "must be 0 to 10"));
         }
-        let hours = self.release.approval_hours;
+        let hours = self.release.approval_hours.unwrap_or(1);
         within("approval_hours", hours, 720, "must be 1 to 720")?;
         if !self.release.tag.contains("{version}") || self.release.tag_of("1.0.0").is_none() {
             return Err(("tag", "must be a tag's name with {version} in it"));

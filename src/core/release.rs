@@ -17,11 +17,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::approval::{Approval, NotApproved};
+use super::approval::{Approval, NotApproved, Tried};
 use super::changelog::is_version;
 use super::event::Place;
 use super::id::{Branch, CommentId, Login, Number, ReleaseId, RunId, Sha, Timestamp, UserId};
 use super::job::Pull;
+use super::policy::MergeOn;
 
 mod advance;
 
@@ -52,6 +53,12 @@ pub struct Release {
     pub edited: bool,
     /// Why it does not go on at this moment, though it stands.
     pub blocked: Option<Blocked>,
+    /// What GitHub was last asked on to merge it.
+    #[serde(default)]
+    pub tried: Option<Tried>,
+    /// The moved base that was last followed, or tried to.
+    #[serde(default)]
+    pub followed: Option<Sha>,
     /// The commit that is released.
     pub merged: Option<Merged>,
     /// How often publishing was begun.
@@ -118,6 +125,9 @@ pub struct Plan {
     pub left: Vec<String>,
     /// The issues that are fixed by it.
     pub fixes: Vec<Number>,
+    /// On what the repository merges.
+    #[serde(default)]
+    pub merge_on: MergeOn,
 }
 
 /// A merge of the release pull request.
@@ -206,8 +216,14 @@ pub enum Blocked {
     NoVersion,
     /// There is no consent to this head.
     NotApproved(NotApproved),
-    /// GitHub or a rule of the branch refuses the merge, in these words.
+    /// It is approved, and GitHub refuses the merge, in these words.
     Refused { why: String },
+    /// Something that we see keeps it from being merged, approved or not.
+    InTheWay { why: String },
+    /// It is approved, and this repository merges on a command.
+    Command,
+    /// It is approved, and this repository leaves merging to people.
+    Button,
     /// The base moved to where nothing is left that was not released.
     NothingLeft,
     /// The last order could not be followed: what stood before still stands.
@@ -230,18 +246,20 @@ pub enum Fact {
     Refused { orders: u32, why: Refusal },
     /// The pull request stands, with this head.
     Proposed { orders: u32, pull: Pull },
-    /// The moved base was merged into the branch.
-    Refreshed { base: Sha, head: Sha },
+    /// The moved base was merged into the branch, whose changelog names this version.
+    Refreshed { base: Sha, head: Sha, version: Option<NamedVersion> },
     /// It could not be.
     Stuck { base: Sha },
     /// The branch has another head, by people, with the version its changelog names.
-    HeadMoved { head: Sha, version: Option<(String, String)> },
+    HeadMoved { pull: Number, head: Sha, version: Option<NamedVersion> },
     /// The base branch has another head.
     BaseMoved { base: Sha },
-    /// There is consent to a head.
-    Approved(Approval),
+    /// There is consent to a head, and GitHub would be asked to merge it on this.
+    Approved(Approval, Tried),
     /// It was not merged.
     NotMerged { head: Sha, why: Blocked },
+    /// Nothing keeps this head from being approved and merged.
+    Free { head: Sha },
     /// The pull request is merged, by us or by people.
     Merged(Merged),
     /// People closed it.
@@ -261,6 +279,9 @@ pub enum Fact {
     /// An effect failed for good.
     Broke { step: Effect, why: String },
 }
+
+/// A version, and the tag it has.
+pub type NamedVersion = (String, String);
 
 /// What to do next. Every one is idempotent, so doing it twice is doing it once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -312,6 +333,8 @@ impl Release {
             pull: None,
             edited: false,
             blocked: None,
+            tried: None,
+            followed: None,
             merged: None,
             tries: 0,
             run: None,

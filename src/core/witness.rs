@@ -478,9 +478,12 @@ fn approved(
     };
     let approval = judge_voices(&question, &facts.voices)
         .map_err(|why| Refused::NotApproved { why, head: pull.head.clone() })?;
-    let end = approval.at().plus_seconds(i64::from(terms.approval_hours) * 3600);
+    // The App could write the repository's rules, so that they can only be stricter.
+    let sooner = facts.rules.as_ref().ok().and_then(|rules| rules.approval_hours);
+    let hours = sooner.map_or(terms.approval_hours, |hours| hours.min(terms.approval_hours));
+    let end = approval.at().plus_seconds(i64::from(hours) * 3600);
     if facts.now > end && !resumes {
-        let (login, hours) = (approval.login().clone(), terms.approval_hours);
+        let login = approval.login().clone();
         return Err(Refused::Expired { login, hours });
     }
     Ok(approval)

@@ -4,6 +4,7 @@
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use crate::core::command::Role;
 use crate::core::id::{CheckRunId, CommentId, Number, RepoId, Sha, UserId};
 
 #[derive(Debug, Clone, Deserialize)]
@@ -118,6 +119,20 @@ pub struct PermissionBits {
     pub push: bool,
     pub maintain: bool,
     pub admin: bool,
+}
+
+impl PermissionBits {
+    /// The highest role that these allow.
+    pub(super) fn role(self) -> Role {
+        let ladder = [
+            (self.admin, Role::Admin),
+            (self.maintain, Role::Maintain),
+            (self.push, Role::Write),
+            (self.triage, Role::Triage),
+            (self.pull, Role::Read),
+        ];
+        ladder.iter().find(|(has, _)| *has).map_or(Role::None, |(_, role)| *role)
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -344,6 +359,8 @@ pub struct PullDetail {
     #[serde(default)]
     pub title: String,
     #[serde(default)]
+    pub body: Option<String>,
+    #[serde(default)]
     pub merged: bool,
     #[serde(default)]
     pub merged_by: Option<User>,
@@ -362,6 +379,8 @@ pub struct PullDetail {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Review {
     pub id: u64,
+    #[serde(default)]
+    pub node_id: Option<String>,
     pub user: Option<User>,
     #[serde(default)]
     pub state: String,
@@ -371,6 +390,21 @@ pub struct Review {
     pub commit_id: Option<Sha>,
     #[serde(default)]
     pub submitted_at: Option<String>,
+}
+
+/// Whether something written was changed since.
+#[derive(Debug, Clone, Deserialize)]
+pub struct EditAnswer {
+    pub node: Option<Written>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Written {
+    #[serde(default)]
+    pub database_id: Option<u64>,
+    #[serde(default)]
+    pub last_edited_at: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

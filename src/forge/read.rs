@@ -47,19 +47,19 @@ impl Forge {
         found(self.get(place, Scope::Read, path, doing).await)
     }
 
-    /// The accounts that have at least this permission.
-    pub async fn people_with(
-        &self,
-        place: &Place,
-        role: Role,
-    ) -> Result<Vec<payload::Collaborator>, ForgeError> {
+    /// The people who have at least this role.
+    pub async fn people_with(&self, place: &Place, role: Role) -> Result<Vec<UserId>, ForgeError> {
         let least = match role {
             Role::Admin => "admin",
             Role::Maintain => "maintain",
             _ => "push",
         };
         let path = format!("{}/collaborators?permission={least}&per_page=100", repo_path(place));
-        self.list(place, Scope::Read, path, "asking who may approve").await
+        let all: Vec<payload::Collaborator> =
+            self.list(place, Scope::Read, path, "asking who may approve").await?;
+        let counts =
+            |one: &payload::Collaborator| one.kind == "User" && one.permissions.role() >= role;
+        Ok(all.into_iter().filter(counts).map(|one| one.id).collect())
     }
 
     /// The repository as it is now.
@@ -202,14 +202,7 @@ fn role_of(answer: &payload::Permission, id: UserId) -> Option<Role> {
     }
     // Custom roles have names of their own; the bits say what they are based on.
     if let Some(bits) = user.permissions {
-        let ladder = [
-            (bits.admin, Role::Admin),
-            (bits.maintain, Role::Maintain),
-            (bits.push, Role::Write),
-            (bits.triage, Role::Triage),
-            (bits.pull, Role::Read),
-        ];
-        return Some(ladder.iter().find(|(has, _)| *has).map_or(Role::None, |(_, role)| *role));
+        return Some(bits.role());
     }
     let named = |name: &str| match name {
         "admin" => Some(Role::Admin),

@@ -6,7 +6,7 @@
 use http::Method;
 use serde_json::json;
 
-use super::{Forge, ForgeError, Scope, found, payload, repo_path, segments};
+use super::{Forge, ForgeError, Scope, found, payload, repo_path, segments, unreadable};
 use crate::core::approval::Approval;
 use crate::core::event::Place;
 use crate::core::id::{Branch, CommentId, Number, ReviewId, Sha};
@@ -36,6 +36,13 @@ mutation($thread: ID!) {
   }
 }";
 
+const EDITED: &str = "\
+query($id: ID!) {
+  node(id: $id) {
+    ... on PullRequestReview { databaseId lastEditedAt }
+  }
+}";
+
 impl Forge {
     /// A pull request as it is now. `None`: there is none of that number.
     pub async fn pull(
@@ -55,6 +62,21 @@ impl Forge {
     ) -> Result<Vec<payload::Review>, ForgeError> {
         let path = format!("{}/pulls/{number}/reviews?per_page=100", repo_path(place));
         self.list(place, Scope::Read, path, "reading the reviews").await
+    }
+
+    /// When a review's words were last changed, as GitHub writes moments. `None`: never.
+    pub async fn review_edited(
+        &self,
+        place: &Place,
+        review: &payload::Review,
+    ) -> Result<Option<String>, ForgeError> {
+        let doing = "asking whether a review was edited";
+        let variables = json!({ "id": review.node_id });
+        let answer: payload::EditAnswer =
+            self.query(place, Scope::Read, EDITED, variables, doing).await?;
+        let node = answer.node.filter(|node| node.database_id == Some(review.id));
+        let node = node.ok_or_else(|| unreadable(doing, "another object than was asked for"))?;
+        Ok(node.last_edited_at)
     }
 
     /// All comments on lines, oldest first.

@@ -67,8 +67,6 @@ pub struct WorkflowRun {
     pub status: Option<String>,
     #[serde(default)]
     pub conclusion: Option<String>,
-    #[serde(default)]
-    pub html_url: String,
 }
 
 #[derive(Deserialize)]

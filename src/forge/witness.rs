@@ -130,20 +130,6 @@ struct CommentAnswer {
 }
 
 #[derive(Deserialize)]
-struct EditAnswer {
-    node: Option<EditedComment>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct EditedComment {
-    #[serde(default)]
-    database_id: Option<u64>,
-    #[serde(default)]
-    last_edited_at: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct RunsAnswer {
     check_runs: Vec<RunAnswer>,
 }
@@ -154,15 +140,6 @@ struct RunAnswer {
     status: String,
     conclusion: Option<String>,
     app: Option<payload::AppId>,
-}
-
-#[derive(Deserialize)]
-struct Holder {
-    id: UserId,
-    #[serde(rename = "type", default)]
-    kind: String,
-    #[serde(default)]
-    permissions: payload::PermissionBits,
 }
 
 const EDITED: &str = "\
@@ -280,7 +257,8 @@ impl Forge {
     ) -> Result<bool, ForgeError> {
         let doing = "asking whether a comment was edited";
         let variables = json!({ "id": node });
-        let answer: EditAnswer = self.query(place, Scope::Read, EDITED, variables, doing).await?;
+        let answer: payload::EditAnswer =
+            self.query(place, Scope::Read, EDITED, variables, doing).await?;
         // What is not there any more, or is another comment, proves nothing.
         let same = answer.node.filter(|node| node.database_id == Some(id.0));
         Ok(same.is_none_or(|node| node.last_edited_at.is_some()))
@@ -314,16 +292,8 @@ impl Forge {
         place: &Place,
         role: Role,
     ) -> Result<Option<Vec<UserId>>, ForgeError> {
-        let path = format!("{}/collaborators?per_page=100", repo_path(place));
-        let answer: Result<Vec<Holder>, _> =
-            self.list(place, Scope::Read, path, "asking who could approve").await;
-        match answer {
-            Ok(all) => Ok(Some(
-                all.into_iter()
-                    .filter(|one| one.kind == "User" && role_of(one.permissions) >= role)
-                    .map(|one| one.id)
-                    .collect(),
-            )),
+        match self.people_with(place, role).await {
+            Ok(people) => Ok(Some(people)),
             Err(error) if matches!(error.status(), Some(403 | 404)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -371,17 +341,6 @@ fn state_of(run: &RunAnswer) -> CheckState {
         ("completed", _) => CheckState::Red,
         _ => CheckState::Running,
     }
-}
-
-fn role_of(bits: payload::PermissionBits) -> Role {
-    let ladder = [
-        (bits.admin, Role::Admin),
-        (bits.maintain, Role::Maintain),
-        (bits.push, Role::Write),
-        (bits.triage, Role::Triage),
-        (bits.pull, Role::Read),
-    ];
-    ladder.iter().find(|(has, _)| *has).map_or(Role::None, |(_, role)| *role)
 }
 
 #[cfg(test)]

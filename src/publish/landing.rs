@@ -3,6 +3,7 @@
 //! What holds: merging takes an [`Approval`]; a merge whose answer was lost is found out; a branch is
 //! removed only where it stands at what was merged.
 
+use super::scan::WORKFLOWS;
 use crate::core::approval::Approval;
 use crate::core::event::Place;
 use crate::core::id::{Branch, Login, Number, Sha};
@@ -51,18 +52,28 @@ pub async fn merge(
         Some((commit, by)) => {
             Merging::Done { commit, by: by.and_then(|user| user.login.parse().ok()) }
         }
-        None => Merging::Refused { why: words_of(refused) },
+        None => Merging::Refused { why: why(forge, place, approval, &refused).await? },
     })
 }
 
-fn words_of(error: ForgeError) -> String {
-    match error {
-        ForgeError::Refused { status: 403, message, .. } => format!(
-            "{}. An App may not merge changes below .github/workflows: a person has to, or take them out",
-            message.trim_end_matches('.')
-        ),
-        other => other.in_words(),
+async fn why(
+    forge: &Forge,
+    place: &Place,
+    approval: &Approval,
+    refused: &ForgeError,
+) -> Result<String, ForgeError> {
+    let words = refused.in_words();
+    if refused.status() == Some(403) {
+        let files = forge.files_of(place, approval.pull()).await?;
+        if files.iter().any(|path| path.starts_with(WORKFLOWS)) {
+            return Ok(format!(
+                "{}. An App may not merge changes below {WORKFLOWS}: a person has to, or take \
+                 them out",
+                words.trim_end_matches('.')
+            ));
+        }
     }
+    Ok(words)
 }
 
 /// After merging: the branch goes, the issue is closed.

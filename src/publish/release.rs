@@ -7,7 +7,7 @@
 
 use super::PublishError;
 use super::landing::remove_merged;
-use super::talk::{keep_current, say_once};
+use super::talk::{keep_current, keep_text, say_once};
 use crate::core::id::{Number, Sha};
 use crate::core::job::Pull;
 use crate::core::release::{Plan, Release, Stage};
@@ -23,8 +23,8 @@ const MOST_TOLD: usize = 100;
 pub enum Proposed {
     /// An open pull request with this head.
     Open(Pull),
-    /// People have committed to the branch: their head.
-    Edited(Sha),
+    /// People have committed to the branch: the pull request, and their head.
+    Edited(Number, Sha),
     /// The pull request was ended meanwhile.
     Ended(Number),
 }
@@ -42,16 +42,14 @@ pub async fn propose(
     if let Some(ended) = there.as_ref().filter(|pull| pull.state != "open") {
         return Ok(Proposed::Ended(ended.number));
     }
-    let head = match commit_on_branch(forge, release, plan, files, setting).await? {
-        Ok(head) => head,
-        Err(edited) => return Ok(Proposed::Edited(edited)),
-    };
+    let committed = commit_on_branch(forge, release, plan, files, setting).await?;
+    let (Ok(head) | Err(head)) = &committed;
     let number = match there {
         Some(pull) => pull.number,
         None => {
             let new = NewPull {
                 title: &words::title(plan),
-                body: &words::pull_body(release, plan, &head, setting),
+                body: &words::pull_body(release, plan, head, setting),
                 head: &branch,
                 base: &release.base,
             };
@@ -67,7 +65,10 @@ pub async fn propose(
         }
     };
     forge.add_label(&release.place, number, words::RELEASE_LABEL).await?;
-    Ok(Proposed::Open(Pull { number, branch, head }))
+    Ok(match committed {
+        Ok(head) => Proposed::Open(Pull { number, branch, head }),
+        Err(edited) => Proposed::Edited(number, edited),
+    })
 }
 
 /// The head that holds the plan; `Err`: the head that people made.
@@ -142,7 +143,7 @@ pub async fn show(forge: &Forge, release: &Release, setting: &Setting) -> Result
     match (&release.pull, &release.plan) {
         (Some(pull), Some(plan)) if release.stage == Stage::Proposed => {
             let body = words::pull_body(release, plan, &pull.head, setting);
-            forge.edit_pull(place, pull.number, Some(&words::title(plan)), &body).await
+            keep_text(forge, place, pull.number, (&words::title(plan), &body)).await
         }
         _ => Ok(()),
     }

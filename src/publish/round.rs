@@ -21,7 +21,11 @@ pub async fn answer(
 ) -> Result<(), ForgeError> {
     let (Some(outcome), Some(pull)) = (&round.outcome, &job.pull) else { return Ok(()) };
     let pushed = matches!(outcome, Outcome::Pushed { .. });
-    let comments = forge.review_comments(&job.place, pull.number).await?;
+    let (comments, standing) = tokio::try_join!(
+        forge.review_comments(&job.place, pull.number),
+        forge.threads(&job.place, pull.number)
+    )?;
+    let is_open = |id: &str| standing.iter().any(|it| it.id == id && !it.is_resolved);
     for (i, thread) in round.threads.iter().enumerate() {
         let answer = answer_to(job, i + 1);
         let settled =
@@ -43,7 +47,7 @@ pub async fn answer(
                 return Err(error);
             }
         }
-        if settled {
+        if settled && is_open(&thread.id) {
             forge.resolve_thread(&job.place, &thread.id).await?;
         }
     }

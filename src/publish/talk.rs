@@ -35,6 +35,21 @@ pub async fn keep_current(
     }
 }
 
+/// Brings title and text of a pull request up to date: an edit that changes nothing would be told to
+/// everybody all the same.
+pub async fn keep_text(
+    forge: &Forge,
+    place: &Place,
+    number: Number,
+    (title, body): (&str, &str),
+) -> Result<(), ForgeError> {
+    let there = forge.pull(place, number).await?;
+    let same = there.is_some_and(|pull| {
+        pull.title == title && pull.body.is_some_and(|there| there.trim_end() == body.trim_end())
+    });
+    if same { Ok(()) } else { forge.edit_pull(place, number, Some(title), body).await }
+}
+
 /// Shows on the comment that asked, or else on the issue, that it was seen.
 pub async fn acknowledge(
     forge: &Forge,

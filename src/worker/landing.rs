@@ -3,6 +3,8 @@
 //!
 //! What holds: whether to merge is decided on a look made now, not on the one that suggested it.
 
+use std::collections::BTreeSet;
+
 use tokio_util::sync::CancellationToken;
 
 use super::fix;
@@ -13,6 +15,8 @@ use crate::core::id::Sha;
 use crate::core::job::{Base, Fact, Job};
 use crate::core::policy::{Ack, PublishMode, Rules};
 use crate::core::report;
+use crate::core::text::inline;
+use crate::forge::BranchHead;
 use crate::publish::{self, Merging, talk::say_once};
 use crate::workspace::diff;
 use crate::workspace::mirror::{EntryMode, MirrorError};
@@ -62,19 +66,47 @@ impl Worker {
         Ok(Some(Fact::Held { patch: patch.digest(), risks, files, diff }))
     }
 
-    /// What the workflows at the base commit would do with a push of ours.
+    /// What workflows would do with a push of ours: those on our branch, and those on the base and the
+    /// default branch as they stand now, from where GitHub takes some.
     async fn workflow_risks(&self, job: &Job, base: &Base) -> Result<Vec<String>, Fault> {
-        let mirror = self.mirror(job, &base.sha).await?;
+        let (forge, place) = (&self.parts.forge, &job.place);
+        let default = forge.repository(place).await?.default_branch;
+        let default = default.parse().map_err(|bad| Fault::permanent(&bad))?;
+        let mut commits = vec![base.sha.clone()];
+        for branch in BTreeSet::from([&base.branch, &default]) {
+            if let BranchHead::At(tip) = forge.branch_head(place, branch).await?
+                && !commits.contains(&tip)
+            {
+                commits.push(tip);
+            }
+        }
+        let mut risks = BTreeSet::new();
+        for commit in &commits {
+            risks.extend(self.workflow_risks_at(commit, job, base).await?);
+        }
+        Ok(risks.into_iter().collect())
+    }
+
+    async fn workflow_risks_at(
+        &self,
+        commit: &Sha,
+        job: &Job,
+        base: &Base,
+    ) -> Result<Vec<String>, Fault> {
+        let mirror = self.mirror(job, commit).await?;
         let (mut workflows, mut unread) = (Vec::new(), Vec::new());
-        for entry in mirror.list(&base.sha).await? {
+        for entry in mirror.list(commit).await? {
             let path = String::from_utf8_lossy(&entry.path).into_owned();
             let is_file = matches!(entry.mode, EntryMode::File | EntryMode::Executable);
             let is_yaml = path.ends_with(".yml") || path.ends_with(".yaml");
-            if !(is_file && is_yaml && path.starts_with(".github/workflows/")) {
+            if !(is_file && is_yaml && path.starts_with(publish::scan::WORKFLOWS)) {
                 continue;
             }
-            let Ok(name) = path.parse() else { continue };
-            match mirror.read_file(&base.sha, &name, LARGEST_WORKFLOW) {
+            let Ok(name) = path.parse() else {
+                unread.push(format!("{}: its name cannot be read", inline(&path, 100)));
+                continue;
+            };
+            match mirror.read_file(commit, &name, LARGEST_WORKFLOW) {
                 Ok(bytes) => workflows.push((path, bytes.unwrap_or_default())),
                 Err(MirrorError::TooLarge { .. }) => {
                     unread.push(format!("{path}: too large to be read"));
@@ -84,11 +116,8 @@ impl Worker {
         }
         let workflows: Vec<(&str, &[u8])> =
             workflows.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
-        Ok(publish::scan::risks(&workflows, &job.branch(), &base.branch)
-            .iter()
-            .map(ToString::to_string)
-            .chain(unread)
-            .collect())
+        let found = publish::scan::risks(&workflows, &job.branch(), &base.branch);
+        Ok(found.iter().map(ToString::to_string).chain(unread).collect())
     }
 
     /// Runs the project's checks on a commit that a person made.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::ci::{Checks, Head};
 use super::{Fault, Worker};
 use crate::core::approval::{Approval, NotApproved, Question, Stand, Voice, Word, approves, judge};
-use crate::core::command::Role;
+use crate::core::command::{Address, Role};
 use crate::core::event::{Actor, Place, SKIP_LABEL};
 use crate::core::id::{Branch, Number, ReviewId, Sha, Timestamp, UserId};
 use crate::core::job::{ChangeRequest, Ci, Effect, Job, PullState, RedBecause, Sight};
@@ -42,7 +42,9 @@ impl Worker {
         )?;
         let mut roles = Roles::new();
         let least = in_force.approval.role.into();
-        let voices = self.voices(place, &head, (&reviews, &comments), (least, &mut roles)).await?;
+        let head_named = (&head, &self.parts.settings.address);
+        let said = (&*reviews, &*comments);
+        let voices = self.voices(place, head_named, said, (least, &mut roles)).await?;
         let digest = in_force.binding();
         let now = self.parts.clock.now();
         let since = match &job.review.binding {
@@ -65,8 +67,6 @@ impl Worker {
         let consent = self.consent(place, question, &voices).await?;
         let ci = self.ci(job, &detail, (&base, &in_force), now).await?;
         let requests = self.requests(place, pull.number, &reviews, &mut roles).await?;
-        let clean =
-            matches!(detail.mergeable_state.as_deref(), Some("clean" | "unstable" | "has_hooks"));
         Ok(Some(Sight {
             at: now,
             state: PullState::Open,
@@ -79,7 +79,7 @@ impl Worker {
             consent,
             since,
             mergeable: detail.mergeable,
-            clean,
+            clean: is_clean(&detail),
             skipped: is_skipped(&detail),
         }))
     }
@@ -105,11 +105,11 @@ impl Worker {
         }
     }
 
-    /// Everything people have said about the pull request that could be consent or its opposite.
+    /// Everything people have said about this head that could be consent or its opposite.
     pub(super) async fn voices(
         &self,
         place: &Place,
-        head: &Sha,
+        (head, address): (&Sha, &Address),
         (reviews, comments): (&[Review], &[Comment]),
         (least, roles): (Role, &mut Roles),
     ) -> Result<Vec<Voice>, Fault> {
@@ -131,7 +131,7 @@ impl Worker {
         }
         for comment in comments {
             let body = comment.body.as_deref().unwrap_or_default();
-            let names_head = approves(body, &self.parts.settings.address, head);
+            let names_head = approves(body, address, head);
             let Some(by) = actor(comment.user.as_ref()).filter(|_| names_head) else { continue };
             let role = self.role(place, &by, roles).await?;
             // REST's times are whole seconds; whose word does not count need not be asked about.
@@ -166,15 +166,7 @@ impl Worker {
             return Ok(judged);
         }
         let people = self.parts.forge.people_with(place, question.role).await?;
-        let alone = !people.iter().any(|person| {
-            let bits = person.permissions;
-            let has = match question.role {
-                Role::Admin => bits.admin,
-                Role::Maintain => bits.maintain || bits.admin,
-                _ => bits.push || bits.maintain || bits.admin,
-            };
-            has && person.kind == "User" && !question.askers.contains(&person.id)
-        });
+        let alone = people.iter().all(|person| question.askers.contains(person));
         Ok(judge(&Question { alone, ..question }, voices))
     }
 
@@ -268,6 +260,11 @@ impl Worker {
             _ => RedBecause::Change,
         })
     }
+}
+
+/// Whether GitHub says that nothing stands in the way of merging.
+pub(super) fn is_clean(detail: &PullDetail) -> bool {
+    matches!(detail.mergeable_state.as_deref(), Some("clean" | "unstable" | "has_hooks"))
 }
 
 pub(super) fn is_skipped(detail: &PullDetail) -> bool {

@@ -371,7 +371,8 @@ fn task_of(job: &Job, effect: Effect) -> Task {
     }
 }
 
-/// The whole budget is reserved when work begins; what was not needed goes back when it ends.
+/// What is left of the budget is reserved when work begins; what was not needed goes back when it ends.
+/// Both count for whom this round is made.
 fn money_moved(before: &Job, after: &Job) -> Option<LedgerEntry> {
     let works = |job: &Job| {
         matches!(
@@ -380,7 +381,7 @@ fn money_moved(before: &Job, after: &Job) -> Option<LedgerEntry> {
         )
     };
     let (micros, what) = match (works(before), works(after)) {
-        (false, true) => (after.budget.micros(), "reserved"),
+        (false, true) => (after.budget.micros() - after.spent.micros(), "reserved"),
         // What the stopped attempt cost is not known here: its whole reservation counts as spent.
         (true, false) if was_cut_off(before, after) => return None,
         (true, false) => (after.spent.micros() - after.budget.micros(), "settled"),
@@ -390,7 +391,7 @@ fn money_moved(before: &Job, after: &Job) -> Option<LedgerEntry> {
         job: after.id.clone(),
         repo: after.place.repo,
         installation: after.place.installation,
-        person: after.order.by,
+        person: before.review.round.as_ref().map_or(after.order.by, |round| round.by),
         micros,
         what: what.to_owned(),
     })

@@ -34,7 +34,9 @@ impl Worker {
         stop: &CancellationToken,
     ) -> Result<Outcome, Fault> {
         match &claim.task {
-            Task::Delivery { event, payload, .. } => Box::pin(self.decide(event, payload)).await,
+            Task::Delivery { event, payload, .. } => {
+                Box::pin(self.decide(event, payload, claim.tries)).await
+            }
             Task::NextOn { repo, number } => self.next_on(*repo, *number).await,
             Task::Reply(reply) => self.post_reply(reply).await.map(|()| Outcome::Done),
             Task::Sweep(sweep) => self.sweep(*sweep).await.map(|()| Outcome::Done),

@@ -96,7 +96,7 @@ impl Worker {
                 Some(dispatched?)
             }
             (Effect::Follow { attempt }, Stage::Publishing) if *attempt == release.tries => {
-                Some(self.follow_release(&release, claim.tries).await?)
+                Some(self.follow_release(&release, claim.tries).await.map_err(patient)?)
             }
             // The release has moved on meanwhile: there is nothing left to do for this task.
             _ => None,
@@ -149,9 +149,9 @@ impl Worker {
         let done = pen::propose(&self.parts.forge, release, plan, &files, &setting).await?;
         Ok(match done {
             Proposed::Open(pull) => Fact::Proposed { orders: release.orders, pull },
-            Proposed::Edited(head) => {
+            Proposed::Edited(pull, head) => {
                 let version = self.version_at(release, &head).await?;
-                Fact::HeadMoved { head, version }
+                Fact::HeadMoved { pull, head, version }
             }
             Proposed::Ended(number) => self.ended_release(release, number).await?,
         })
@@ -198,6 +198,14 @@ fn planned(release: &Release) -> Result<&Plan, Fault> {
 /// Comes again later, without a fault.
 fn wait(seconds: u64, text: &str) -> Fault {
     Fault { kind: FaultKind::Retry { after_seconds: Some(seconds) }, text: text.to_owned() }
+}
+
+/// A run that cannot be asked about for a moment goes on all the same: its looks are no failed tries.
+fn patient(fault: Fault) -> Fault {
+    match fault.kind {
+        FaultKind::Retry { after_seconds: None } => wait(publication::PAUSE_SECONDS, &fault.text),
+        _ => fault,
+    }
 }
 
 /// The commit that follows from a fact. `None`: it changes nothing.

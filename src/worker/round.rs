@@ -11,7 +11,7 @@ use super::perform::{permission_lost, rules_and_base};
 use super::{Fault, Worker};
 use crate::core::budget::Money;
 use crate::core::command::Role;
-use crate::core::event::Actor;
+use crate::core::event::{Actor, Place};
 use crate::core::id::{Number, ReviewId, Timestamp, UserId};
 use crate::core::job::{Base, Cause, Declined, Fact, Job, Outcome, Purse, Round, Thread};
 use crate::core::policy::Rules;
@@ -127,7 +127,7 @@ impl Worker {
         let of_round = |review: &&Review| round.reviews.contains(&ReviewId(review.id));
         for review in reviews.iter().filter(of_round) {
             let body = review.body.as_deref().unwrap_or_default().trim();
-            if !body.is_empty() {
+            if !body.is_empty() && self.words_count(&job.place, review, &heard).await? {
                 let _ = write!(text, "A reviewer says:\n{body}\n\n");
             }
         }
@@ -180,6 +180,20 @@ impl Worker {
             }
         }
         Ok(heard)
+    }
+
+    /// Whether the words of a review are those of somebody heard, as they stood when that was said.
+    async fn words_count(
+        &self,
+        place: &Place,
+        review: &Review,
+        heard: &Heard,
+    ) -> Result<bool, Fault> {
+        let by = review.user.as_ref().and_then(|user| heard.get(&user.id));
+        let Some(until) = by else { return Ok(false) };
+        let Some(until) = until else { return Ok(true) };
+        let edited = self.parts.forge.review_edited(place, review).await?;
+        Ok(edited.is_none_or(|at| moment(Some(&at)) <= *until))
     }
 
     /// What a red check says: its own summary, what it points at, and what matters of its log.

@@ -10,6 +10,7 @@ use super::{Fault, Outcome, Worker, advanced};
 use crate::core::command::{Command, Role, Verb};
 use crate::core::delivery::Payload;
 use crate::core::event::{Asked, Closed, Event, Place, Touched};
+use crate::core::fault::FaultKind;
 use crate::core::id::{JobId, Login, Number, RepoId};
 use crate::core::job::{Effect, Fact, Job, Kind, Order, Stage};
 use crate::core::policy::{Decision, Denied, authorize};
@@ -17,11 +18,20 @@ use crate::core::report::{self, CannotStart};
 use crate::core::task::{Reply, Task};
 use crate::store::{Commit, JobWrite, Stored};
 
+/// So often a command is looked for that GitHub does not show, a second, then two, then four apart.
+const MOST_LOOKS: u32 = 3;
+
 impl Worker {
-    pub(super) async fn decide(&self, event: &str, payload: &Payload) -> Result<Outcome, Fault> {
+    /// `looks`: how often it was looked at before.
+    pub(super) async fn decide(
+        &self,
+        event: &str,
+        payload: &Payload,
+        looks: u32,
+    ) -> Result<Outcome, Fault> {
         match Event::of(event, payload, &self.parts.settings.address) {
             Event::Asked(asked) => {
-                let answered = self.asked(&asked).await?;
+                let answered = self.asked(&asked, looks).await?;
                 // A review is a command and a review: what it says of the change counts as well.
                 if asked.on_pull && asked.comment.is_none() {
                     let what = Touched::Pull(asked.number);
@@ -55,7 +65,7 @@ impl Worker {
         }
     }
 
-    async fn asked(&self, asked: &Asked) -> Result<Outcome, Fault> {
+    async fn asked(&self, asked: &Asked, looks: u32) -> Result<Outcome, Fault> {
         if !asked.by.person {
             return Ok(Outcome::Done);
         }
@@ -71,6 +81,11 @@ impl Worker {
             Shown::Edited if has >= Role::Write => {
                 let key = format!("{}/edited", asked.key);
                 return Ok(reply_once(asked, key, report::edited_since(prefix)));
+            }
+            // GitHub's answers may lag behind its webhooks.
+            Shown::Nothing if looks < MOST_LOOKS => {
+                let text = "GitHub does not show this command yet".to_owned();
+                return Err(Fault { kind: FaultKind::Retry { after_seconds: None }, text });
             }
             Shown::Edited | Shown::Nothing => {
                 tracing::warn!(key = asked.key, "GitHub does not show this command");

@@ -5,9 +5,10 @@
 
 use super::look::moment;
 use super::{Fault, Outcome, Worker, advanced};
-use crate::core::approval::names_commit;
+use crate::core::approval::{approves, names_commit};
+use crate::core::command::Address;
 use crate::core::event::{Asked, Place, Touched};
-use crate::core::id::{CommentId, JobId, Number, Timestamp};
+use crate::core::id::{CommentId, JobId, Number, Sha, Timestamp};
 use crate::core::job::{Ask, Effect, Fact, Job, Stage, Taken};
 use crate::core::report;
 use crate::core::task::Task;
@@ -74,10 +75,11 @@ impl Worker {
     pub(super) async fn approve(&self, asked: &Asked, words: &str) -> Result<Outcome, Fault> {
         let prefix = &self.parts.settings.address.prefix;
         let jobs = self.jobs_on(asked).await?;
-        let look = match in_review(&jobs, asked.number) {
-            Some(stored) => look(stored.job.id.clone()),
+        let address = &self.parts.settings.address;
+        let (look, address) = match in_review(&jobs, asked.number) {
+            Some(stored) => (look(stored.job.id.clone()), address.clone()),
             None => match self.look_at_release_of(asked).await? {
-                Some(look) => look,
+                Some(look) => (look, address.without_mention()),
                 None => return Ok(self.reply(asked, report::approve_how(None, None, prefix))),
             },
         };
@@ -87,9 +89,31 @@ impl Worker {
         if !head.as_ref().is_some_and(|head| names_commit(words, head)) {
             return Ok(self.reply(asked, report::approve_how(head.as_ref(), said, prefix)));
         }
+        if let Some(head) = &head
+            && !self.will_count(asked, head, &address).await?
+        {
+            return Ok(self.reply(asked, report::approve_where(head, prefix)));
+        }
         let tasks = vec![look];
         let once = Some(asked.key.clone());
         Ok(Outcome::Ready(Box::new(Commit { once, tasks, ..Commit::default() })))
+    }
+
+    /// Whether `approve` was said where it is looked for: in a comment, or in an approving review.
+    async fn will_count(
+        &self,
+        asked: &Asked,
+        head: &Sha,
+        address: &Address,
+    ) -> Result<bool, Fault> {
+        let (forge, place) = (&self.parts.forge, &asked.place);
+        if let Some(id) = asked.comment {
+            let said = forge.comment(place, id).await?.and_then(|it| it.body);
+            return Ok(said.is_some_and(|said| approves(&said, address, head)));
+        }
+        let Some(id) = asked.review else { return Ok(false) };
+        let review = forge.one_review(place, asked.number, id).await?;
+        Ok(review.is_some_and(|review| review.state == "APPROVED"))
     }
 
     /// `go`: pushes the change that is shown.

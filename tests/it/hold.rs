@@ -169,3 +169,21 @@ async fn a_workflow_too_large_to_read_holds_the_change_back() {
     assert_eq!(w.only_pull().state, "open");
     w.ends().await;
 }
+
+/// GitHub takes some workflows from the base as it stands when we push, not as it was when we read it.
+#[tokio::test]
+async fn a_workflow_that_came_to_the_base_meanwhile_holds_the_change_back() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.will(good_fix());
+    let issue = w.reported();
+    w.maintainer().comments(REPO, issue, "/gander fix").unwrap();
+    w.until("it is at work", |w| w.timeline().contains("**Working**")).await;
+    let files = [(".github/workflows/ci.yml", Some(WITH_SECRETS))];
+    w.owner().pushes(REPO, "main", "Deploy", &files).unwrap();
+    w.settle().await;
+    w.nothing_was_published();
+    let said = w.comments(issue)[0].clone();
+    assert!(said.contains("gets the secret DEPLOY"), "{said}");
+    w.says(issue, "/gander cancel").await;
+    w.ends().await;
+}

@@ -226,3 +226,20 @@ async fn what_was_just_made_may_not_be_found_yet() {
         w.ends().await;
     }
 }
+
+/// A webhook may be faster than what GitHub shows: a command is looked for again.
+#[tokio::test]
+async fn a_command_that_github_does_not_show_yet_is_carried_out_all_the_same() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.will(good_fix());
+    let lag =
+        w.emulator.plan(Fault::on("GET", "/repos/*/*/issues/comments/*").times(2).answers(404));
+    w.fixed().await;
+    for _ in 0..3 {
+        w.minutes_pass(1);
+        w.settle().await;
+    }
+    assert_eq!(w.emulator.fault_hits(lag), 2);
+    assert_eq!(w.only_pull().state, "open");
+    w.ends().await;
+}

@@ -1,6 +1,6 @@
 //! A release ends otherwise than by being published: it is cancelled, or nobody told us that it went on.
 
-use gander::emulator::{Actor, DeliveryFault, Verdict};
+use gander::emulator::{Actor, DeliveryFault, Fault, Verdict};
 
 use crate::release_proposed::proposed;
 use crate::world::{REPO, World};
@@ -99,4 +99,20 @@ async fn what_no_webhook_told_of_a_release_is_found_by_looking() {
         w.step().await;
     }
     assert!(w.only_pull().merged, "{}", w.timeline());
+}
+
+/// The run goes on whether or not GitHub can tell of it.
+#[tokio::test]
+async fn a_release_whose_run_cannot_be_asked_about_for_a_while_is_not_given_up() {
+    let (w, issue, pull) = proposed().await;
+    w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
+    w.until("it publishes", |w| w.comments(issue)[0].contains("**Publishing**")).await;
+    let fault = w.emulator.plan(Fault::on("GET", "/repos/*/*/actions/runs").answers(502));
+    for _ in 0..10 {
+        w.settle().await;
+        w.minutes_pass(1);
+    }
+    assert!(w.emulator.fault_hits(fault) > 7, "{}", w.emulator.fault_hits(fault));
+    let said = w.comments(issue)[0].clone();
+    assert!(said.contains("**Publishing**"), "{said}");
 }

@@ -1,6 +1,6 @@
 //! A release is ordered, proposed, kept up to date, edited by people, approved and merged.
 
-use gander::emulator::{CheckOutcome, Fault, PullView, Verdict};
+use gander::emulator::{CheckOutcome, Fault, MergeMethod, PullView, Verdict};
 
 use crate::world::{REPO, World};
 
@@ -182,17 +182,26 @@ async fn a_release_that_touches_github_or_carries_the_skip_label_is_not_merged()
     let (w, issue, pull) = proposed().await;
     let workflow = [(".github/workflows/release.yml", Some("on: push\njobs: {}\n"))];
     w.pushed(&pull.head_branch, "Rather so", &workflow).await;
-    w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
+    let before = w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
     w.settle().await;
     assert!(!w.only_pull().merged);
     let said = w.comments(issue)[0].clone();
     assert!(said.contains("leaves everything in .github alone"), "{said}");
     w.pushed(&pull.head_branch, "Or not", &[(".github/workflows/release.yml", None)]).await;
     w.maintainer().labels(REPO, pull.number, "gander:skip").unwrap();
-    w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
+    let then = w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
     w.settle().await;
     assert!(!w.only_pull().merged);
-    assert!(w.comments(issue)[0].contains("the label gander:skip"), "{:?}", w.comments(issue));
+    let said = w.comments(issue)[0].clone();
+    assert!(said.contains("the label gander:skip"), "{said}");
+    assert!(!said.contains("GitHub does not merge"), "{said}");
+    for review in [before, then] {
+        w.owner().dismisses_review(REPO, review).unwrap();
+    }
+    w.maintainer().unlabels(REPO, pull.number, "gander:skip").unwrap();
+    w.settle().await;
+    let said = w.comments(issue)[0].clone();
+    assert!(said.starts_with("**Ready for approval**") && !said.contains("gander:skip"), "{said}");
     w.owner().closes(REPO, pull.number).unwrap();
     w.settle().await;
     w.ends().await;
@@ -226,7 +235,7 @@ async fn a_release_edited_and_merged_before_we_looked_has_the_version_of_the_edi
     let log = w.text(&pull.head_sha, "CHANGELOG.md").replace("1.2.0", "1.3.0");
     let edit = [("CHANGELOG.md", Some(log.as_str()))];
     w.maintainer().pushes(REPO, &pull.head_branch, "Rather 1.3.0", &edit).unwrap();
-    w.owner().merges(REPO, pull.number, gander::emulator::MergeMethod::Squash).unwrap();
+    w.owner().merges(REPO, pull.number, MergeMethod::Squash).unwrap();
     w.settle().await;
     let said = w.comments(issue)[0].clone();
     assert!(said.contains("v1.3.0") && !said.contains("v1.2.0"), "{said}");
@@ -245,8 +254,93 @@ async fn a_failed_release_that_people_merge_goes_on() {
     }
     assert!(w.comments(issue)[0].contains("Stopped by a failure"), "{:?}", w.comments(issue));
     w.emulator.cancel(fault);
-    w.owner().merges(REPO, pull.number, gander::emulator::MergeMethod::Squash).unwrap();
+    w.owner().merges(REPO, pull.number, MergeMethod::Squash).unwrap();
     w.settle().await;
     let dispatches = w.timeline().matches("dispatched gander-release").count();
     assert_eq!(dispatches, 1, "{}", w.timeline());
+}
+
+fn merges_asked(w: &World) -> usize {
+    let puts = w.emulator.exchanges().into_iter().filter(|it| it.method == "PUT");
+    puts.filter(|it| it.path.ends_with("/merge")).count()
+}
+
+/// Asking again and again would use up our writes, and nobody would hear of anything new.
+#[tokio::test]
+async fn what_github_refuses_of_a_release_is_asked_again_only_when_something_is_new() {
+    let (w, issue, pull) = proposed().await;
+    w.emulator.allow_merge_methods(REPO, &[MergeMethod::Merge]).unwrap();
+    w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
+    w.settle().await;
+    let said = w.comments(issue)[0].clone();
+    assert!(said.contains("Squash merges are not allowed"), "{said}");
+    let writes = w.emulator.mutations().len();
+    for _ in 0..5 {
+        w.minutes_pass(6);
+        w.settle().await;
+    }
+    assert_eq!((merges_asked(&w), w.emulator.mutations().len()), (1, writes), "{}", w.timeline());
+    w.emulator.allow_merge_methods(REPO, &[MergeMethod::Squash]).unwrap();
+    w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
+    w.until("it is merged", |w| w.only_pull().merged).await;
+}
+
+/// The Action that publishes knows no App by name: what it would not count does not merge either.
+#[tokio::test]
+async fn a_release_is_approved_by_the_prefix_and_not_by_the_apps_name() {
+    let (w, _, pull) = proposed().await;
+    let head = &pull.head_sha[..12];
+    w.owner_says(pull.number, &format!("@gander approve {head}")).await;
+    assert!(!w.only_pull().merged);
+    let said = w.last_words(pull.number);
+    assert!(said.contains(&format!("/gander approve {head}")), "{said}");
+    w.owner().comments(REPO, pull.number, &format!("/gander approve {head}")).unwrap();
+    w.until("it is merged", |w| w.only_pull().merged).await;
+}
+
+/// Between branch and pull request there is a moment in which people can push.
+#[tokio::test]
+async fn a_push_before_the_release_pull_request_is_open_is_an_edit_of_it() {
+    let w = World::with_project(project()).await;
+    let issue = w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();
+    let fault = w.emulator.plan(Fault::on("POST", "/repos/*/*/pulls").answers(502));
+    w.owner().comments(REPO, issue, "/gander release 1.2.0").unwrap();
+    w.until("the branch stands", |w| w.emulator.fault_hits(fault) > 0).await;
+    w.emulator.cancel(fault);
+    let branch = w.our_branches().remove(0);
+    let log = w.text(&branch, "CHANGELOG.md").replace("1.2.0", "1.3.0");
+    let edited =
+        w.maintainer().pushes(REPO, &branch, "Rather 1.3.0", &[("CHANGELOG.md", Some(&log))]);
+    w.minutes_pass(1);
+    w.settle().await;
+    let pull = w.only_pull();
+    assert_eq!((pull.title.as_str(), &pull.head_sha), ("chore(release): v1.3.0", &edited.unwrap()));
+    assert!(pull.body.contains("People have committed to this branch"), "{}", pull.body);
+    w.owner().closes(REPO, pull.number).unwrap();
+    w.settle().await;
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn where_merging_takes_a_command_or_is_left_to_people_a_review_is_told_so() {
+    for (on, first, told) in [
+        ("command", "Commenting `/gander approve ", "merges on a command: `/gander approve "),
+        ("never", "Merging `", "leaves the merge button to people"),
+    ] {
+        let mut files = project();
+        let rules = format!("[merge]\non = \"{on}\"\n");
+        files.push((".github/gander.toml", &rules));
+        let w = World::with_project(files).await;
+        let issue = w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();
+        w.owner_says(issue, "/gander release 1.2.0").await;
+        let pull = w.only_pull();
+        assert!(pull.body.starts_with(first), "{}", pull.body);
+        w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
+        w.settle().await;
+        assert!(!w.only_pull().merged);
+        assert!(w.comments(issue)[0].contains(told), "{}", w.comments(issue)[0]);
+        w.owner().closes(REPO, pull.number).unwrap();
+        w.settle().await;
+        w.ends().await;
+    }
 }

@@ -190,7 +190,7 @@ async fn an_approved_release_is_tested_built_published_and_told() {
     - Start widgets (`@acme`)
 
     ---
-    <sub>Want another version? `/gander release 1.2.3` (or `major`, `minor`, `patch`). Other words? Edit `CHANGELOG.md` on this branch: no edit is overwritten, and the approval is for what stands there then. Close this to release nothing. Asked for by acme · Gander 0.1.0 · release 7akfi67z2agd · TIME</sub>
+    <sub>Want another version? `/gander release 1.2.3` (or `major`, `minor`, `patch`). Other words? Edit `CHANGELOG.md` on this branch: no edit is overwritten, and the approval is for what stands there then. Close this to release nothing. Asked for by acme · Gander 0.1.0 · release 7akfi67z2agd</sub>
     ");
     let ran = shop.approves().await;
     assert_snapshot!(shop.since(&before), @"
@@ -377,5 +377,7 @@ async fn a_run_that_takes_hours_is_followed_and_one_that_ends_after_that_is_stil
     shop.settle().await;
     assert_eq!(shop.w.emulator.releases(REPO)[0].tag, "v1.1.0");
     assert!(shop.w.comments(wish)[0].starts_with("**Released** v1.1.0"));
+    let told = shop.w.last_words(wish);
+    assert!(told.starts_with("@acme Released v1.1.0"), "{told}");
     assert!(shop.w.last_words(issue).starts_with("Shipped in [v1.1.0]("));
 }

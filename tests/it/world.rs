@@ -498,7 +498,7 @@ impl House<'_> {
             secrets: WebhookSecrets::new(self.secret.into(), None).unwrap(),
             clock: self.clock,
             settings: Settings {
-                address: Address::default(),
+                address: Address { mention: Some("@gander".to_owned()), ..Address::default() },
                 data: self.data,
                 most_per_job: Money::from_micros(10_000_000),
                 installation_day: Money::from_micros(100_000_000),

@@ -12,9 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Binding, ChangeRequest, Ci, Declined, Effect, Ending, Job, PullState, RedBecause, Sight, Stage,
-    Tried,
 };
-use crate::core::approval::{Approval, NotApproved, Word};
+use crate::core::approval::{Approval, NotApproved, Tried, Word};
 use crate::core::command::Role;
 use crate::core::id::{CommentId, Login, PatchDigest, ReviewId, Sha, Timestamp, UserId};
 use crate::core::policy::MergeOn;

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::approval::{Approval, NotApproved, Word};
+use crate::core::approval::{Approval, NotApproved};
 use crate::core::command::Role;
 use crate::core::event::Actor;
 use crate::core::id::{Branch, Login, ReviewId, Sha, Timestamp};
@@ -81,24 +81,6 @@ pub enum RedBecause {
     Flaky {
         why: String,
     },
-}
-
-/// What a merge was asked for on: while all of it stays, GitHub's answer does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Tried {
-    pub word: Word,
-    pub rules: String,
-    /// Whether GitHub said that nothing stood in the way.
-    pub clean: bool,
-}
-
-impl Tried {
-    /// Whether GitHub may answer otherwise than it did to `before`.
-    pub(super) fn is_news_after(&self, before: &Self) -> bool {
-        let freed = self.clean && !before.clean;
-        freed || (&self.word, &self.rules) != (&before.word, &before.rules)
-    }
 }
 
 /// What an approval is bound to beside its commit.

@@ -51,10 +51,11 @@ pub struct Merge {
 }
 
 /// What makes Gander merge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MergeOn {
     /// An approving review, or the command.
+    #[default]
     Review,
     /// The command alone.
     Command,
@@ -138,8 +139,8 @@ pub struct Release {
     pub build: Vec<String>,
     /// What is released, as glob patterns.
     pub artifacts: Vec<String>,
-    /// Hours after which an approval no longer starts a publication.
-    pub approval_hours: u32,
+    /// Hours after which an approval no longer starts a publication, if sooner than the workflow says.
+    pub approval_hours: Option<u32>,
 }
 
 /// What opens or updates the release pull request.
@@ -182,7 +183,7 @@ impl Default for Release {
             tag: "v{version}".to_owned(),
             build: Vec::new(),
             artifacts: Vec::new(),
-            approval_hours: 24,
+            approval_hours: None,
         }
     }
 }

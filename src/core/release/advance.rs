@@ -1,8 +1,9 @@
 //! The steps of a release: from a fact to the next state and what to do then.
 
-use super::{Blocked, Effect, Ending, Fact, Merged, Order, Release, Stage};
-use crate::core::approval::Approval;
-use crate::core::id::Sha;
+use super::{Blocked, Effect, Ending, Fact, Merged, NamedVersion, Order, Release, Stage};
+use crate::core::approval::{Approval, Tried};
+use crate::core::id::{Number, Sha};
+use crate::core::job::Pull;
 
 /// The release after learning `fact`, and what to do then. `None`: the fact changes nothing.
 pub fn advance(release: &Release, fact: &Fact) -> Option<(Release, Vec<Effect>)> {
@@ -36,7 +37,7 @@ pub fn advance(release: &Release, fact: &Fact) -> Option<(Release, Vec<Effect>)>
         (Stage::Queued, Fact::TurnCame) => next.plan_again(),
         (Stage::Dispatching | Stage::Publishing, fact) => next.after_merge(fact)?,
         (_, Fact::Merged(merged)) if release.pull.is_some() => next.was_merged(merged),
-        (_, Fact::Closed { by }) if release.pull.is_some() => {
+        (stage, Fact::Closed { by }) if release.pull.is_some() || *stage == Stage::Proposing => {
             next.end(Ending::Closed { by: by.clone() })
         }
         // GitHub has been asked to merge it, and may have.
@@ -65,10 +66,15 @@ pub fn advance(release: &Release, fact: &Fact) -> Option<(Release, Vec<Effect>)>
 impl Release {
     fn was_merged(&mut self, merged: &Merged) -> Vec<Effect> {
         self.merged = Some(merged.clone());
-        self.blocked = None;
+        self.begin_anew();
         let mut effects = self.dispatch();
         effects.push(Effect::CleanUp);
         effects
+    }
+
+    /// What stood in the way of something else says nothing of this.
+    fn begin_anew(&mut self) {
+        (self.blocked, self.tried, self.followed) = (None, None, None);
     }
 
     fn plan_again(&mut self) -> Vec<Effect> {
@@ -103,6 +109,7 @@ impl Release {
             effects.push(Effect::TellIssues);
         }
         effects.push(Effect::StartNext);
+        (self.tried, self.followed) = (None, None);
         self.stage = Stage::Done(ending);
         effects
     }
@@ -150,38 +157,40 @@ impl Release {
                 | Stage::Proposed
                 | Stage::Merging { .. }
                 | Stage::Refreshing { .. },
-                Fact::HeadMoved { head, version },
-            ) => {
-                let pull = self.pull.as_mut().filter(|pull| pull.head != *head)?;
-                pull.head = head.clone();
-                self.edited = true;
-                Some(self.edited_by_people(version.as_ref()))
-            }
+                Fact::HeadMoved { pull, head, version },
+            ) => self.head_moved(*pull, head, version.as_ref()),
             (Stage::Proposed, Fact::BaseMoved { base })
             | (Stage::Merging { .. }, Fact::BaseMoved { base }) => self.moved(base),
-            (Stage::Refreshing { base: wanted }, Fact::Refreshed { base, head })
+            (Stage::Refreshing { base: wanted }, Fact::Refreshed { base, head, version })
                 if wanted == *base =>
             {
                 self.plan.as_mut()?.base = base.clone();
                 self.pull.as_mut()?.head = head.clone();
-                Some(self.stand(None))
+                Some(self.edited_by_people(version.as_ref()))
             }
             (Stage::Refreshing { base: wanted }, Fact::Stuck { base }) if wanted == *base => {
                 Some(self.stand(Some(Blocked::Conflict)))
             }
-            (Stage::Proposed, Fact::Approved(approval)) if self.is_consent(approval) => {
-                let head = approval.head().clone();
-                self.stage = Stage::Merging { head: head.clone() };
-                self.blocked = None;
-                Some(vec![Effect::Show, Effect::Merge { head }])
+            (Stage::Proposed, Fact::Approved(approval, on)) if self.is_consent(approval) => {
+                self.approved(approval.head(), on)
+            }
+            (Stage::Proposed, Fact::Free { head }) if self.is_head(head) => {
+                let over = matches!(
+                    self.blocked.take()?,
+                    Blocked::Refused { .. }
+                        | Blocked::InTheWay { .. }
+                        | Blocked::NotApproved(_)
+                        | Blocked::Command
+                        | Blocked::Button
+                );
+                over.then(|| vec![Effect::Show])
             }
             (Stage::Merging { head: ours }, Fact::NotMerged { head, why }) if ours == *head => {
                 Some(self.stand(Some(why.clone())))
             }
             // Told again and again while it waits: only news are shown.
             (Stage::Proposed, Fact::NotMerged { head, why })
-                if self.pull.as_ref().is_some_and(|pull| pull.head == *head)
-                    && self.blocked.as_ref() != Some(why) =>
+                if self.is_head(head) && self.blocked.as_ref() != Some(why) =>
             {
                 Some(self.stand(Some(why.clone())))
             }
@@ -189,7 +198,39 @@ impl Release {
         }
     }
 
-    fn edited_by_people(&mut self, version: Option<&(String, String)>) -> Vec<Effect> {
+    /// People moved the branch, perhaps before we knew the number of its pull request.
+    fn head_moved(
+        &mut self,
+        number: Number,
+        head: &Sha,
+        version: Option<&NamedVersion>,
+    ) -> Option<Vec<Effect>> {
+        let first = self.pull.is_none();
+        if self.pull.as_ref().is_some_and(|it| it.number != number || it.head == *head) {
+            return None;
+        }
+        self.pull = Some(Pull { number, branch: self.branch(), head: head.clone() });
+        self.edited = true;
+        self.begin_anew();
+        let mut effects = self.edited_by_people(version);
+        effects.extend(first.then_some(Effect::Announce));
+        Some(effects)
+    }
+
+    /// GitHub is asked again only when something is new since it refused.
+    fn approved(&mut self, head: &Sha, on: &Tried) -> Option<Vec<Effect>> {
+        let before = self.tried.replace(on.clone());
+        if let (Some(Blocked::Refused { .. }), Some(before)) = (&self.blocked, before)
+            && !on.is_news_after(&before)
+        {
+            return (*on != before).then(Vec::new);
+        }
+        self.stage = Stage::Merging { head: head.clone() };
+        self.blocked = None;
+        Some(vec![Effect::Show, Effect::Merge { head: head.clone() }])
+    }
+
+    fn edited_by_people(&mut self, version: Option<&NamedVersion>) -> Vec<Effect> {
         match (version, self.plan.as_mut()) {
             (Some((version, tag)), Some(plan)) => {
                 plan.version.clone_from(version);
@@ -201,9 +242,15 @@ impl Release {
     }
 
     fn moved(&mut self, base: &Sha) -> Option<Vec<Effect>> {
-        if self.plan.as_ref()?.base == *base {
+        let stuck = matches!(
+            self.blocked,
+            Some(Blocked::Conflict | Blocked::NothingLeft | Blocked::Order(_))
+        );
+        let again = stuck && self.followed.as_ref() == Some(base);
+        if self.plan.as_ref()?.base == *base || again {
             return None;
         }
+        self.followed = Some(base.clone());
         if !self.edited {
             return Some(self.plan_again());
         }
@@ -214,10 +261,12 @@ impl Release {
     fn is_consent(&self, approval: &Approval) -> bool {
         self.blocked != Some(Blocked::NoVersion)
             && *approval.base() == self.base
-            && self
-                .pull
-                .as_ref()
-                .is_some_and(|pull| pull.number == approval.pull() && pull.head == *approval.head())
+            && self.pull.as_ref().is_some_and(|pull| pull.number == approval.pull())
+            && self.is_head(approval.head())
+    }
+
+    fn is_head(&self, head: &Sha) -> bool {
+        self.pull.as_ref().is_some_and(|pull| pull.head == *head)
     }
 
     fn after_merge(&mut self, fact: &Fact) -> Option<Vec<Effect>> {

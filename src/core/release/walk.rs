@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::LazyLock;
 
 use super::*;
-use crate::core::approval::{Question, Stand, Voice, Word, judge};
+use crate::core::approval::{Question, Stand, Tried, Voice, Word, judge};
 use crate::core::command::Role;
 use crate::core::event::Actor;
 use crate::core::event::Place;
@@ -12,7 +12,7 @@ use crate::core::id::{
     CommentId, InstallationId, Login, Number, ReleaseId, RepoId, ReviewId, RunId, Timestamp, UserId,
 };
 use crate::core::job::Pull;
-use crate::core::policy::Requester;
+use crate::core::policy::{MergeOn, Requester};
 use crate::core::release::*;
 
 fn login() -> Login {
@@ -60,6 +60,7 @@ fn plan(base: &str) -> Plan {
         files: vec![],
         left: vec![],
         fixes: vec![Number(5)],
+        merge_on: MergeOn::Review,
     }
 }
 
@@ -88,6 +89,11 @@ fn approval(number: u64, head: &str, base: &str) -> Approval {
     judge(&question, &[voice]).unwrap()
 }
 
+/// What GitHub is asked on: another moment may show it clean.
+fn tried(clean: bool) -> Tried {
+    Tried { word: Word::Review(ReviewId(1)), rules: "r".into(), clean }
+}
+
 /// Every fact, in versions that fit and that come from another order, head, base or try.
 fn all_facts() -> Vec<Fact> {
     let why = || "why".to_owned();
@@ -98,8 +104,8 @@ fn all_facts() -> Vec<Fact> {
         Fact::Cancelled { by: login() },
         Fact::Merged(Merged { commit: sha("f"), by: None }),
         Fact::Retried { by: login() },
-        Fact::Approved(approval(12, "c", "develop")),
-        Fact::Approved(approval(13, "c", "main")),
+        Fact::Approved(approval(12, "c", "develop"), tried(false)),
+        Fact::Approved(approval(13, "c", "main"), tried(false)),
     ];
     for orders in 1..=2 {
         facts.push(Fact::NothingToRelease { orders, last: None });
@@ -121,15 +127,21 @@ fn all_facts() -> Vec<Fact> {
     facts.extend(steps.into_iter().map(|step| Fact::Broke { step, why: why() }));
     for base in ["a", "b"] {
         facts.push(Fact::BaseMoved { base: sha(base) });
-        facts.push(Fact::Refreshed { base: sha(base), head: sha("e") });
+        let version = Some(("1.3.0".to_owned(), "v1.3.0".to_owned()));
+        facts.push(Fact::Refreshed { base: sha(base), head: sha("e"), version });
+        facts.push(Fact::Refreshed { base: sha(base), head: sha("e"), version: None });
         facts.push(Fact::Stuck { base: sha(base) });
     }
     for head in ["c", "d", "e"] {
-        facts.push(Fact::Approved(approval(12, head, "main")));
-        facts.push(Fact::HeadMoved { head: sha(head), version: None });
+        facts.push(Fact::Approved(approval(12, head, "main"), tried(false)));
+        facts.push(Fact::Approved(approval(12, head, "main"), tried(true)));
+        facts.push(Fact::Free { head: sha(head) });
+        let pull = Number(12);
+        facts.push(Fact::HeadMoved { pull, head: sha(head), version: None });
         let version = Some(("1.3.0".to_owned(), "v1.3.0".to_owned()));
-        facts.push(Fact::HeadMoved { head: sha(head), version });
+        facts.push(Fact::HeadMoved { pull, head: sha(head), version });
         facts.push(Fact::NotMerged { head: sha(head), why: Blocked::Refused { why: why() } });
+        facts.push(Fact::NotMerged { head: sha(head), why: Blocked::InTheWay { why: why() } });
     }
     for attempt in 1..=2 {
         facts.push(Fact::Dispatched { attempt });
@@ -193,7 +205,9 @@ fn merging_only_ever_follows_an_approval_of_that_very_head() {
         for effect in &step.effects {
             let Effect::Merge { head } = effect else { continue };
             merges += 1;
-            let Fact::Approved(approval) = &step.fact else { panic!("merged on {:?}", step.fact) };
+            let Fact::Approved(approval, _) = &step.fact else {
+                panic!("merged on {:?}", step.fact)
+            };
             let pull = step.before.pull.as_ref().unwrap();
             assert_eq!((approval.head(), approval.pull()), (head, pull.number));
             assert_eq!(head, &pull.head);
@@ -356,6 +370,48 @@ fn every_open_state_is_moved_by_one_effect_or_by_people() {
         let open = release.pull.is_some() && !over;
         assert_eq!(advance(release, &merged).is_some(), open, "{:?}", release.stage);
     }
+}
+
+#[test]
+fn what_github_refused_is_asked_again_only_when_something_is_new() {
+    let mut refused = 0;
+    for step in walk().1 {
+        let Some(Blocked::Refused { .. }) = step.before.blocked else { continue };
+        let Fact::Approved(_, on) = &step.fact else { continue };
+        refused += 1;
+        let before = step.before.tried.as_ref();
+        let merges = matches!(step.after.stage, Stage::Merging { .. });
+        let news = before.is_none_or(|before| on.is_news_after(before));
+        assert_eq!(merges, news, "{on:?} after {before:?}");
+    }
+    assert!(refused > 5, "{refused}");
+}
+
+#[test]
+fn a_base_that_could_not_be_followed_is_followed_again_only_when_something_is_new() {
+    let mut stuck = 0;
+    for release in walk().0 {
+        let blocked = matches!(
+            release.blocked,
+            Some(Blocked::Conflict | Blocked::NothingLeft | Blocked::Order(_))
+        );
+        let Some(followed) = release.followed.clone().filter(|_| blocked) else { continue };
+        stuck += 1;
+        assert_eq!(advance(release, &Fact::BaseMoved { base: followed }), None, "{release:?}");
+    }
+    assert!(stuck > 5, "{stuck}");
+}
+
+#[test]
+fn a_pull_request_that_people_were_faster_with_is_known_by_its_number() {
+    let proposing = walk().0.iter().find(|it| it.stage == Stage::Proposing && it.pull.is_none());
+    let moved = Fact::HeadMoved { pull: Number(12), head: sha("d"), version: None };
+    let (stands, effects) = advance(proposing.unwrap(), &moved).unwrap();
+    assert_eq!(stands.stage, Stage::Proposed);
+    assert_eq!(stands.pull.map(|pull| (pull.number, pull.head)), Some((Number(12), sha("d"))));
+    assert!(stands.edited && effects.contains(&Effect::Announce));
+    let (closed, _) = advance(proposing.unwrap(), &Fact::Closed { by: None }).unwrap();
+    assert!(matches!(closed.stage, Stage::Done(Ending::Closed { .. })));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::{boxed, inline};
 use crate::core::approval::NotApproved;
 use crate::core::id::Sha;
 use crate::core::manifest::{Artifact, Manifest, SUMS};
+use crate::core::policy::RULES_PATH;
 use crate::core::witness::{Asked, CheckState, Refused, ReleasePlan, Terms};
 
 /// One refusal in words.
@@ -37,7 +38,8 @@ pub fn refusal(refused: &Refused, asked: &Asked, terms: &Terms, prefix: &str) ->
             ),
             format!(
                 "Approve #{pull} again, by a review or by commenting `{prefix} approve SHA` there; \
-                 then run this workflow again. The limit is `approval-hours` in the workflow file."
+                 then run this workflow again. The limit is `approval-hours` in the workflow file, or \
+                 `[release] approval_hours` in `{RULES_PATH}` if that is sooner."
             ),
         ),
         Refused::CheckMissing { .. } | Refused::CheckNotGreen { .. } => check(refused, asked),
@@ -170,7 +172,9 @@ fn not_approved(
             format!("{approve} The role is `approver-role` in the workflow file."),
         ),
         NotApproved::Requester { login } => words(
-            format!("{login} ordered this release and cannot approve it alone."),
+            format!(
+                "{login} ordered this release or wrote some of it, and cannot approve it alone."
+            ),
             format!("{approve} The rule is `requester` in the workflow file."),
         ),
         NotApproved::Before { login } => {

@@ -11,7 +11,7 @@ use crate::core::approval::NotApproved;
 use crate::core::changelog::CHANGELOG_PATH;
 use crate::core::command::Role;
 use crate::core::id::{Number, RunId, Sha};
-use crate::core::policy::RULES_PATH;
+use crate::core::policy::{MergeOn, RULES_PATH};
 use crate::core::release::{Blocked, Ending, Plan, Refusal, Release, Stage};
 use crate::core::text::{boxed, inline};
 
@@ -51,12 +51,7 @@ pub fn merge_message(release: &Release, plan: &Plan, approved_by: &str) -> (Stri
 
 /// The pull request's text, for this head.
 pub fn pull_body(release: &Release, plan: &Plan, head: &Sha, setting: &Setting) -> String {
-    let mut text = format!(
-        "Approving `{}` merges it into `{}` **and releases {}**.\n\n",
-        head.short(),
-        release.base,
-        plan.tag
-    );
+    let mut text = format!("{}\n\n", consequence(release, plan, head, &setting.prefix));
     if let Some(blocked) = &release.blocked {
         let _ = write!(text, "> [!WARNING]\n> {}\n\n", blocked_words(blocked, release, setting));
     }
@@ -91,10 +86,26 @@ pub fn pull_body(release: &Release, plan: &Plan, head: &Sha, setting: &Setting) 
         "---\n<sub>Want another version? `{prefix} release 1.2.3` (or `major`, `minor`, `patch`). \
          Other words? Edit `{CHANGELOG_PATH}` on this branch: no edit is overwritten, and the \
          approval is for what stands there then. Close this to release nothing. {}</sub>\n",
-        footer(release, setting),
+        made_by(release, setting),
         prefix = setting.prefix,
     );
     signed(&text, &marker(release.id.as_str(), "release"))
+}
+
+/// What approving or merging this head does.
+fn consequence(release: &Release, plan: &Plan, head: &Sha, prefix: &str) -> String {
+    let (head, base, tag) = (head.short(), &release.base, &plan.tag);
+    match plan.merge_on {
+        MergeOn::Review => {
+            format!("Approving `{head}` merges it into `{base}` **and releases {tag}**.")
+        }
+        MergeOn::Command => format!(
+            "Commenting `{prefix} approve {head}` merges it into `{base}` **and releases {tag}**."
+        ),
+        MergeOn::Never => format!(
+            "Merging `{head}` into `{base}` is left to you, once it is approved. That **releases {tag}**."
+        ),
+    }
 }
 
 /// The one status comment, where the release was asked for.
@@ -106,7 +117,7 @@ pub fn status_comment(release: &Release, setting: &Setting) -> String {
     if let Stage::Done(ending) = &release.stage {
         let _ = write!(text, "\n{}\n", why_it_ended(ending, release, setting));
     }
-    let _ = write!(text, "\n<sub>{}</sub>\n", footer(release, setting));
+    let _ = write!(text, "\n<sub>{} · {}</sub>\n", made_by(release, setting), setting.now);
     signed(&text, &marker(release.id.as_str(), "status"))
 }
 
@@ -114,10 +125,18 @@ pub fn status_comment(release: &Release, setting: &Setting) -> String {
 pub fn announcement(release: &Release, setting: &Setting) -> Option<(String, String)> {
     let (words, part) = match &release.stage {
         Stage::Done(Ending::Closed { .. }) => return None,
-        Stage::Done(ending) => (
-            format!("{}\n\n{}", plain(&headline(release)), why_it_ended(ending, release, setting)),
-            format!("announce-end-{}-{}", release.orders, release.tries),
-        ),
+        Stage::Done(ending) => {
+            // What was given up may be out after all: that is told too.
+            let what = if matches!(ending, Ending::Published { .. }) { "out" } else { "end" };
+            (
+                format!(
+                    "{}\n\n{}",
+                    plain(&headline(release)),
+                    why_it_ended(ending, release, setting)
+                ),
+                format!("announce-{what}-{}-{}", release.orders, release.tries),
+            )
+        }
         _ => {
             let (pull, plan) = (release.pull.as_ref()?, release.plan.as_ref()?);
             let words =
@@ -339,9 +358,24 @@ pub fn blocked_words(blocked: &Blocked, release: &Release, setting: &Setting) ->
         ),
         Blocked::NotApproved(why) => not_approved(why, release, &setting.prefix),
         Blocked::Refused { why } => format!(
-            "It is approved, and GitHub does not merge it: {}. It is tried again when that changes.",
+            "It is approved, and GitHub does not merge it: {}. It is tried again when GitHub says that \
+             nothing is in the way, or with a new approval.",
             inline(why, 300)
         ),
+        Blocked::InTheWay { why } => {
+            format!(
+                "It is not merged as it stands: {}. It goes on when that changes.",
+                inline(why, 300)
+            )
+        }
+        Blocked::Command => format!(
+            "It is approved, and this repository merges on a command: `{} approve {}`.",
+            setting.prefix,
+            release.pull.as_ref().map_or("HEAD", |pull| pull.head.short())
+        ),
+        Blocked::Button => {
+            "It is approved. This repository leaves the merge button to people.".to_owned()
+        }
         Blocked::Order(why) => format!(
             "The last order was not followed, and the plan before it still stands. {}",
             refusal(why, &setting.prefix)
@@ -366,7 +400,8 @@ fn not_approved(why: &NotApproved, release: &Release, prefix: &str) -> String {
             "{login} has {has} access, and {needed} access is needed to approve (see {rule})."
         ),
         NotApproved::Requester { login } => format!(
-            "{login} ordered this release, so another person has to approve it (see {rule})."
+            "{login} ordered this release or wrote some of it, so another person has to approve it \
+             (see {rule})."
         ),
         NotApproved::Edited { login } => format!(
             "The comment of {login} was edited after it was written, so it approves nothing. A new \
@@ -452,11 +487,9 @@ fn why_it_ended(ending: &Ending, release: &Release, setting: &Setting) -> String
     }
 }
 
-fn footer(release: &Release, setting: &Setting) -> String {
-    format!(
-        "Asked for by {} · Gander {} · release {} · {}",
-        release.order.login, setting.version, release.id, setting.now
-    )
+fn made_by(release: &Release, setting: &Setting) -> String {
+    let (login, version, id) = (&release.order.login, &setting.version, &release.id);
+    format!("Asked for by {login} · Gander {version} · release {id}")
 }
 
 fn code(text: &str) -> String {

@@ -51,6 +51,7 @@ fn release(stage: Stage) -> Release {
         files: vec!["CHANGELOG.md".into(), "Cargo.toml".into()],
         left: vec!["`crates/own/Cargo.toml` holds a version of its own, not 1.1.0".into()],
         fixes: vec![],
+        merge_on: MergeOn::Review,
     });
     release.pull = Some(Pull { number: Number(12), branch: release.branch(), head: sha("b") });
     release

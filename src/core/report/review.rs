@@ -392,6 +392,16 @@ pub fn approve_how(head: Option<&Sha>, said: Option<&str>, prefix: &str) -> Stri
     )
 }
 
+/// The answer to `approve` said where nobody looks for it.
+pub fn approve_where(head: &Sha, prefix: &str) -> String {
+    format!(
+        "Said like this it does not count. Approve with GitHub's own review, or with a comment that \
+         begins so (on a release pull request the App's name does not do instead):\n\n\
+         ```text\n{prefix} approve {}\n```",
+        head.short()
+    )
+}
+
 /// The answer to a command that needs a pull request of Gander's that is open.
 pub fn no_pull_here(verb: &str, prefix: &str) -> String {
     format!(

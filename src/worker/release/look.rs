@@ -4,7 +4,7 @@
 //! the base must be the one the head was made on, so that what is merged is what was approved.
 
 use super::{Fault, Worker, planned};
-use crate::core::approval::{Approval, NotApproved, Question, Word};
+use crate::core::approval::{Approval, NotApproved, Question, Tried, Word};
 use crate::core::event::SKIP_LABEL;
 use crate::core::id::{Number, Sha, Timestamp};
 use crate::core::policy::{MergeOn, Rules};
@@ -17,14 +17,14 @@ use crate::forge::payload::PullDetail;
 use crate::publish::release::{Refreshed, refresh};
 use crate::publish::{self, Merging};
 use crate::worker::ci::{Checks, Head};
-use crate::worker::look::is_skipped;
+use crate::worker::look::{is_clean, is_skipped};
 
 /// What a look shows.
 enum Sight {
     /// Something else than what the release believes.
     Other(Fact),
-    /// What it believes, and whether there is consent.
-    Same(Box<Rules>, Result<Approval, NotApproved>),
+    /// What it believes, whether there is consent, and whether GitHub says that nothing is in the way.
+    Same { rules: Box<Rules>, consent: Result<Approval, NotApproved>, clean: bool },
 }
 
 impl Worker {
@@ -32,40 +32,46 @@ impl Worker {
     pub(super) async fn look_at_release(&self, release: &Release) -> Result<Option<Fact>, Fault> {
         Ok(match self.sight_of(release).await? {
             Sight::Other(fact) => Some(fact),
-            Sight::Same(rules, Ok(approval)) => {
-                let counts = match rules.merge.on {
-                    MergeOn::Review => true,
-                    MergeOn::Command => matches!(approval.word(), Word::Comment { .. }),
-                    MergeOn::Never => false,
+            Sight::Same { rules, consent: Ok(approval), clean } => {
+                let by_command = matches!(approval.word(), Word::Comment { .. });
+                let not_by_us = match rules.merge.on {
+                    MergeOn::Never => Some(Blocked::Button),
+                    MergeOn::Command if !by_command => Some(Blocked::Command),
+                    MergeOn::Command | MergeOn::Review => None,
                 };
-                if !counts {
-                    return Ok(None);
-                }
+                let why = match not_by_us {
+                    Some(why) => Some(why),
+                    None => self.in_the_way(release, &rules, &approval).await?,
+                };
                 let head = approval.head().clone();
-                Some(match self.in_the_way(release, &rules, &approval).await? {
-                    None => Fact::Approved(approval),
-                    Some(why) => Fact::NotMerged { head, why: Blocked::Refused { why } },
+                let rules = rules.binding();
+                let on = Tried { word: approval.word(), rules, clean };
+                Some(match why {
+                    None => Fact::Approved(approval, on),
+                    Some(why) => Fact::NotMerged { head, why },
                 })
             }
-            Sight::Same(_, Err(NotApproved::Nobody)) => None,
-            Sight::Same(_, Err(why)) => Some(Fact::NotMerged {
-                head: head_of(release)?.clone(),
-                why: Blocked::NotApproved(why),
-            }),
+            Sight::Same { consent: Err(why), .. } => {
+                let head = head_of(release)?.clone();
+                Some(match why {
+                    NotApproved::Nobody => Fact::Free { head },
+                    why => Fact::NotMerged { head, why: Blocked::NotApproved(why) },
+                })
+            }
         })
     }
 
     pub(super) async fn merge_release(&self, release: &Release, head: &Sha) -> Result<Fact, Fault> {
         let (rules, approval) = match self.sight_of(release).await? {
             Sight::Other(fact) => return Ok(fact),
-            Sight::Same(rules, Ok(approval)) => (rules, approval),
-            Sight::Same(_, Err(why)) => {
+            Sight::Same { rules, consent: Ok(approval), .. } => (rules, approval),
+            Sight::Same { consent: Err(why), .. } => {
                 let why = Blocked::NotApproved(why);
                 return Ok(Fact::NotMerged { head: head.clone(), why });
             }
         };
         if let Some(why) = self.in_the_way(release, &rules, &approval).await? {
-            return Ok(Fact::NotMerged { head: head.clone(), why: Blocked::Refused { why } });
+            return Ok(Fact::NotMerged { head: head.clone(), why });
         }
         let forge = &self.parts.forge;
         let by = approval.login().to_string();
@@ -76,7 +82,7 @@ impl Worker {
             // Whatever stands in the way may be something that the release can go on from.
             Merging::Refused { why } => Ok(match self.sight_of(release).await? {
                 Sight::Other(fact) => fact,
-                Sight::Same(..) => {
+                Sight::Same { .. } => {
                     Fact::NotMerged { head: head.clone(), why: Blocked::Refused { why } }
                 }
             }),
@@ -90,7 +96,10 @@ impl Worker {
         base: &Sha,
     ) -> Result<Fact, Fault> {
         Ok(match refresh(&self.parts.forge, release, base).await? {
-            Refreshed::At(head) => Fact::Refreshed { base: base.clone(), head },
+            Refreshed::At(head) => {
+                let version = self.version_at(release, &head).await?;
+                Fact::Refreshed { base: base.clone(), head, version }
+            }
             Refreshed::Conflict => Fact::Stuck { base: base.clone() },
             Refreshed::Gone => Fact::Closed { by: None },
         })
@@ -107,8 +116,17 @@ impl Worker {
         {
             return Ok(fact);
         }
-        let detail = self.parts.forge.pull(&release.place, number).await?;
-        Ok(detail.and_then(ended).unwrap_or(Fact::Closed { by: None }))
+        let closed = Fact::Closed { by: None };
+        let Some(detail) = self.parts.forge.pull(&release.place, number).await? else {
+            return Ok(closed);
+        };
+        // Merged before we knew of it: what it is comes first, the merge with the next look.
+        if release.pull.is_none() && detail.merged {
+            let head = detail.head.sha;
+            let version = self.version_at(release, &head).await?;
+            return Ok(Fact::HeadMoved { pull: number, head, version });
+        }
+        Ok(ended(detail).unwrap_or(closed))
     }
 
     /// A failed one whose pull request people merged all the same.
@@ -126,6 +144,7 @@ impl Worker {
             return Ok(Sight::Other(Fact::Closed { by: None }));
         };
         let head = detail.head.sha.clone();
+        let moved = |head, version| Fact::HeadMoved { pull: pull.number, head, version };
         let version = match head == pull.head {
             true => None,
             false => self.version_at(release, &head).await?,
@@ -133,16 +152,16 @@ impl Worker {
         if detail.state != "open" {
             // Edited and merged before we looked: what it is comes first, the merge with the next look.
             if detail.merged && version.is_some() {
-                return Ok(Sight::Other(Fact::HeadMoved { head, version }));
+                return Ok(Sight::Other(moved(head, version)));
             }
             let fact = ended(detail).unwrap_or(Fact::Closed { by: None });
             return Ok(Sight::Other(fact));
         }
         if head != pull.head {
-            return Ok(Sight::Other(Fact::HeadMoved { head, version }));
+            return Ok(Sight::Other(moved(head, version)));
         }
         let blocked = |why: String| {
-            let why = Blocked::Refused { why };
+            let why = Blocked::InTheWay { why };
             Ok(Sight::Other(Fact::NotMerged { head: head.clone(), why }))
         };
         if is_skipped(&detail) {
@@ -164,7 +183,7 @@ impl Worker {
             return blocked("the rules of this repository cannot be read".to_owned());
         };
         let consent = self.release_consent(release, &rules, &head).await?;
-        Ok(Sight::Same(Box::new(rules), consent))
+        Ok(Sight::Same { rules: Box::new(rules), consent, clean: is_clean(&detail) })
     }
 
     async fn release_consent(
@@ -179,7 +198,10 @@ impl Worker {
             tokio::try_join!(forge.reviews(place, number), forge.comments(place, number))?;
         let mut roles = std::collections::BTreeMap::new();
         let least = rules.approval.role.into();
-        let voices = self.voices(place, head, (&reviews, &comments), (least, &mut roles)).await?;
+        // As the Action hears it, so that what merges is also what releases.
+        let address = self.parts.settings.address.without_mention();
+        let said = (&*reviews, &*comments);
+        let voices = self.voices(place, (head, &address), said, (least, &mut roles)).await?;
         let digest = rules.binding();
         // Whoever wrote some of it is asked for somebody else's eyes, as by the Action.
         let mut askers = vec![release.order.by];
@@ -201,27 +223,29 @@ impl Worker {
         self.consent(place, question, &voices).await
     }
 
-    /// What keeps the approved head from being merged, in words: what it touches, or its checks.
+    /// What keeps the approved head from being merged: what it touches, or its checks.
     async fn in_the_way(
         &self,
         release: &Release,
         rules: &Rules,
         approval: &Approval,
-    ) -> Result<Option<String>, Fault> {
+    ) -> Result<Option<Blocked>, Fault> {
         let head = Head { place: &release.place, sha: approval.head(), base: &release.base, rules };
         let files = self.parts.forge.files_of(&release.place, approval.pull()).await?;
         if let Some(path) = files.iter().find(|path| is_the_runs_own(path)) {
-            return Ok(Some(format!(
+            let why = format!(
                 "it changes {path}, and a release leaves everything in .github alone: take that \
                  out of the branch"
-            )));
+            );
+            return Ok(Some(Blocked::InTheWay { why }));
         }
         let wake = Task::Release { release: release.id.clone(), effect: Effect::Look };
-        Ok(match self.checks(&head, approval.at(), &wake).await? {
-            Checks::Green => None,
-            Checks::Red(red) => Some(format!("the check {} is red on it", red.name)),
-            Checks::Pending { names } => Some(format!("it waits for {}", names.join(", "))),
-        })
+        let why = match self.checks(&head, approval.at(), &wake).await? {
+            Checks::Green => return Ok(None),
+            Checks::Red(red) => format!("the check {} is red on it", red.name),
+            Checks::Pending { names } => format!("it waits for {}", names.join(", ")),
+        };
+        Ok(Some(Blocked::InTheWay { why }))
     }
 }
 

@@ -100,6 +100,7 @@ impl Worker {
             files,
             left,
             fixes,
+            merge_on: rules.merge.on,
         };
         Ok(Fact::Planned { orders, plan })
     }

@@ -10,7 +10,7 @@ use crate::publish::release::start_run;
 
 /// So often a run is looked for before it counts as never begun.
 const MOST_LOOKS: u32 = 12;
-const PAUSE_SECONDS: u64 = 20;
+pub(super) const PAUSE_SECONDS: u64 = 20;
 /// A run that goes on is looked at less and less often: up to so many looks with that pause. In all
 /// twelve hours; the webhook of its end comes before that.
 const PAUSES: [(u32, u64); 3] = [(15, PAUSE_SECONDS), (30, 60), (99, 600)];
