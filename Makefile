@@ -5,6 +5,8 @@
 
 SHELL := /bin/sh
 CARGO ?= cargo
+# Always the whole workspace, so that nothing is built twice with other features.
+ALL := --locked --workspace
 NPM_CACHE := target/npm
 OPENAPI := $(NPM_CACHE)/node_modules/@octokit/openapi/generated/api.github.com.json
 EXAMPLES_DIR := $(NPM_CACHE)/node_modules/@octokit/webhooks-examples
@@ -30,28 +32,27 @@ demo: setup
 	@$(CARGO) build --quiet --locked
 	@target/debug/gander demo
 
-# As root, tests run as a user without rights: the binary is built first and starts them. What the
-# journeys send is kept, and held against GitHub's description last.
+# As root, tests run as a user without rights: the program is built first and starts them. What the
+# journeys send is kept, and held against GitHub's description last: `gander` comes before
+# `gander-contract`.
 test: setup-test $(OPENAPI) $(EXAMPLES)
-	$(CARGO) build --locked
+	$(CARGO) test $(ALL) --no-run
 	@rm -rf $(EXCHANGES) && mkdir -p -m 1777 $(EXCHANGES)
 	$(RUNNER) GANDER_WEBHOOK_EXAMPLES="$(CURDIR)/$(EXAMPLES_DIR)" GANDER_EXCHANGES="$(CURDIR)/$(EXCHANGES)" \
-	  $(CARGO) test --locked
-	$(RUNNER) GANDER_OPENAPI="$(CURDIR)/$(OPENAPI)" GANDER_EXCHANGES="$(CURDIR)/$(EXCHANGES)" \
-	  $(CARGO) test --locked --package gander-contract
+	  GANDER_OPENAPI="$(CURDIR)/$(OPENAPI)" $(CARGO) test $(ALL)
 
 # The whole way of `gander setup` in a real browser without JavaScript, on a phone and a desktop.
 test-pages: $(PAGES)
 	@sh scripts/need.sh cargo cc git node npm chromium
-	$(CARGO) build --locked
+	$(CARGO) test $(ALL) --no-run
 	@rm -rf target/pages && mkdir -p -m 1777 target/pages
 	$(RUNNER) GANDER_PAGES_MODULES="$(CURDIR)/target/npm-pages" GANDER_PAGES_PICTURES="$(CURDIR)/target/pages" \
-	  $(CARGO) test --locked --test setup in_chromium
+	  $(CARGO) test $(ALL) --test setup in_chromium
 
 crash: setup-test
-	$(CARGO) build --locked
-	$(CARGO) test --locked --lib core::job::review -- --ignored
-	$(RUNNER) GANDER_CRASH_ROUNDS=200 $(CARGO) test --locked --test it crash -- --include-ignored
+	$(CARGO) test $(ALL) --no-run
+	$(CARGO) test $(ALL) --lib core::job::review -- --ignored
+	$(RUNNER) GANDER_CRASH_ROUNDS=200 $(CARGO) test $(ALL) --test it crash -- --include-ignored
 
 lint: deny lint-action
 	$(CARGO) fmt --all --check

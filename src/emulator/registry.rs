@@ -1,9 +1,10 @@
 //! How Apps are made, installed and taken away again, on a page or by a story.
 //!
-//! What holds: a slug belongs to one App; a private key is made when it is handed out and is not
+//! What holds: a slug belongs to one App; a private key that a page hands out is made for it and not
 //! kept; an installation reaches repositories of one account.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -55,8 +56,8 @@ impl Emulator {
     /// # Errors
     /// When no key can be made.
     pub fn create_app(&self, spec: AppSpec) -> Result<AppCredentials, Trouble> {
-        let key = Key::make()?;
         let mut state = self.lock();
+        let key = Key::of_app(state.apps.len())?;
         let owner = state.add_account("app-owners", AccountKind::Organization);
         let webhook_secret = spec.webhook_secret.clone();
         let id =
@@ -231,13 +232,26 @@ pub(crate) fn install(
     Ok(id)
 }
 
-/// A fresh pair, in DER: the public key as PKCS#1, the private one as PKCS#8.
+/// A pair, in DER: the public key as PKCS#1, the private one as PKCS#8.
+#[derive(Clone)]
 struct Key {
     public: Vec<u8>,
     private: Vec<u8>,
 }
 
+/// Keys are slow to make: the first App of every box in this process has the same, and so on.
+static OF_APPS: Mutex<Vec<Key>> = Mutex::new(Vec::new());
+
 impl Key {
+    /// The key of the App that was registered as this one of a box, counted from 0.
+    fn of_app(nth: usize) -> Result<Self, Trouble> {
+        let mut made = OF_APPS.lock().unwrap_or_else(PoisonError::into_inner);
+        while made.len() <= nth {
+            made.push(Self::make()?);
+        }
+        made.get(nth).cloned().ok_or(Trouble::Key)
+    }
+
     fn make() -> Result<Self, Trouble> {
         let key = KeyPair::generate(KeySize::Rsa2048).map_err(|_| Trouble::Key)?;
         let private: Pkcs8V1Der<'static> = key.as_der().map_err(|_| Trouble::Key)?;

@@ -16,19 +16,20 @@ use crate::core::budget::Money;
 use crate::core::command::Address;
 use crate::core::fault::FaultKind;
 use crate::core::id::{JobId, PatchDigest};
-use crate::core::job::{Effect, Ending, Fact, Job, Stage, advance};
+use crate::core::job::{Effect, Fact, Job, Stage, advance};
 use crate::core::policy::Show;
 use crate::core::report::Setting;
 use crate::core::task::Task;
 use crate::forge::Forge;
 use crate::model::Model;
 use crate::sandbox::Sandbox;
-use crate::store::{Claim, Commit, JobWrite, Lease, LedgerEntry, Store, StoreError, Stored};
+use crate::store::{Claim, Commit, JobWrite, Lease, Store, StoreError, Stored};
 
 mod ci;
 mod fault;
 mod fix;
 mod landing;
+mod ledger;
 mod look;
 mod perform;
 mod readback;
@@ -357,7 +358,7 @@ fn advanced(stored: &Stored, fact: &Fact) -> Option<Commit> {
     let tasks = effects.into_iter().map(|effect| task_of(&job, effect)).collect();
     Some(Commit {
         log: Some(format!("{} → {}", name_of(fact), stage_name(&job.stage))),
-        ledger: money_moved(&stored.job, &job).into_iter().collect(),
+        ledger: ledger::entry(&stored.job, &job).into_iter().collect(),
         tasks,
         job: Some(JobWrite::Change(job, stored.version)),
         ..Commit::default()
@@ -369,41 +370,6 @@ fn task_of(job: &Job, effect: Effect) -> Task {
         Effect::StartNext => Task::NextOn { repo: job.place.repo, number: job.subject },
         effect => Task::Effect { job: job.id.clone(), effect },
     }
-}
-
-/// What is left of the budget is reserved when work begins; what was not needed goes back when it ends.
-/// Both count for whom this round is made.
-fn money_moved(before: &Job, after: &Job) -> Option<LedgerEntry> {
-    let works = |job: &Job| {
-        matches!(
-            job.stage,
-            Stage::Fixing { .. } | Stage::Verifying { .. } | Stage::Publishing { .. }
-        )
-    };
-    let (micros, what) = match (works(before), works(after)) {
-        (false, true) => (after.budget.micros() - after.spent.micros(), "reserved"),
-        // What the stopped attempt cost is not known here: its whole reservation counts as spent.
-        (true, false) if was_cut_off(before, after) => return None,
-        (true, false) => (after.spent.micros() - after.budget.micros(), "settled"),
-        _ => return None,
-    };
-    Some(LedgerEntry {
-        job: after.id.clone(),
-        repo: after.place.repo,
-        installation: after.place.installation,
-        person: before.review.round.as_ref().map_or(after.order.by, |round| round.by),
-        micros,
-        what: what.to_owned(),
-    })
-}
-
-/// Whether the job ended while the model was at work, so that its last words were not heard.
-fn was_cut_off(before: &Job, after: &Job) -> bool {
-    let stopped = |ending: &Ending| {
-        matches!(ending, Ending::Cancelled { .. } | Ending::Closed { .. } | Ending::Failed { .. })
-    };
-    matches!(before.stage, Stage::Fixing { .. })
-        && matches!(&after.stage, Stage::Done(ending) if stopped(ending))
 }
 
 /// Whether an effect is a step of the job, so that its failure is a fact about the job.

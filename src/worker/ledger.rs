@@ -1,0 +1,94 @@
+//! The money that a step of a job reserves or gives back.
+//!
+//! What holds: over a whole job the entries come to what it has spent, however many rounds it took.
+
+use crate::core::job::{Ending, Job, Stage};
+use crate::store::LedgerEntry;
+
+/// What is left of the budget is reserved when work begins; what was not needed goes back when it ends.
+/// Both count for whom this round is made.
+pub(super) fn entry(before: &Job, after: &Job) -> Option<LedgerEntry> {
+    let works = |job: &Job| {
+        matches!(
+            job.stage,
+            Stage::Fixing { .. } | Stage::Verifying { .. } | Stage::Publishing { .. }
+        )
+    };
+    let (micros, what) = match (works(before), works(after)) {
+        (false, true) => (after.budget.micros() - after.spent.micros(), "reserved"),
+        // What the stopped attempt cost is not known here: its whole reservation counts as spent.
+        (true, false) if was_cut_off(before, after) => return None,
+        (true, false) => (after.spent.micros() - after.budget.micros(), "settled"),
+        _ => return None,
+    };
+    Some(LedgerEntry {
+        job: after.id.clone(),
+        repo: after.place.repo,
+        installation: after.place.installation,
+        person: before.review.round.as_ref().map_or(after.order.by, |round| round.by),
+        micros,
+        what: what.to_owned(),
+    })
+}
+
+/// Whether the job ended while the model was at work, so that its last words were not heard.
+fn was_cut_off(before: &Job, after: &Job) -> bool {
+    let stopped = |ending: &Ending| {
+        matches!(ending, Ending::Cancelled { .. } | Ending::Closed { .. } | Ending::Failed { .. })
+    };
+    matches!(before.stage, Stage::Fixing { .. })
+        && matches!(&after.stage, Stage::Done(ending) if stopped(ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::budget::Money;
+    use crate::core::event::{IssueText, Place};
+    use crate::core::id::{InstallationId, JobId, Number, RepoId, Timestamp, UserId};
+    use crate::core::job::{Kind, Order};
+
+    fn job() -> Job {
+        let name = "acme/widgets".parse().unwrap();
+        let place = Place { installation: InstallationId(3), repo: RepoId(1), name };
+        let order = Order {
+            kind: Kind::Fix,
+            by: UserId(2),
+            login: "mona".parse().unwrap(),
+            at: Timestamp(0),
+            comment: None,
+            issue: IssueText::default(),
+            budget: None,
+            base: None,
+            model: None,
+            request: String::new(),
+        };
+        Job::new(JobId::of_trigger("x"), place, Number(7), order)
+    }
+
+    #[test]
+    fn rounds_and_waits_for_a_word_cost_what_was_spent_and_no_more() {
+        let working = |round| Stage::Fixing { round, attempt: 1 };
+        let publishing = |round| Stage::Publishing { round };
+        let steps = [
+            (working(1), 0, 3),
+            (publishing(1), 1, 3),
+            (Stage::Holding { round: 1 }, 1, 3),
+            (publishing(1), 1, 3),
+            (Stage::InReview { round: 1 }, 1, 3),
+            (working(2), 1, 4),
+            (Stage::InReview { round: 2 }, 3, 4),
+        ];
+        let mut before = job();
+        let mut booked = Vec::new();
+        for (stage, spent, budget) in steps {
+            let mut after = before.clone();
+            (after.stage, after.spent) = (stage, Money::from_micros(spent));
+            after.budget = Money::from_micros(budget);
+            booked.extend(entry(&before, &after).map(|entry| entry.micros));
+            before = after;
+        }
+        assert_eq!(booked, [3, -2, 2, -2, 3, -1]);
+        assert_eq!(booked.iter().sum::<i64>(), 3, "what it has spent");
+    }
+}
