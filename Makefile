@@ -7,6 +7,8 @@ SHELL := /bin/sh
 CARGO ?= cargo
 # Always the whole workspace, so that nothing is built twice with other features.
 ALL := --locked --workspace
+# Many stories wait for a process or the disk: one more than there are cores.
+export RUST_TEST_THREADS ?= $(shell expr $$(nproc) + 1)
 NPM_CACHE := target/npm
 OPENAPI := $(NPM_CACHE)/node_modules/@octokit/openapi/generated/api.github.com.json
 EXAMPLES_DIR := $(NPM_CACHE)/node_modules/@octokit/webhooks-examples
