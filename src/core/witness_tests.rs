@@ -127,6 +127,21 @@ fn each_condition_alone_stops_it() {
     }
 }
 
+/// The App could write the repository's rules: they shorten the workflow's hours and never lengthen them.
+#[test]
+fn the_rules_can_only_let_an_approval_end_sooner() {
+    let (asked, terms, mut facts) = good();
+    facts.now = Timestamp(3 * 3_600_000);
+    for (hours, ends) in [(2, true), (4, false)] {
+        facts.rules.as_mut().unwrap().approval_hours = Some(hours);
+        let judged = judge(&asked, &terms, &facts);
+        assert_eq!(matches!(judged, Err(Refused::Expired { .. })), ends, "{hours}: {judged:?}");
+    }
+    facts.now = Timestamp(25 * 3_600_000);
+    facts.rules.as_mut().unwrap().approval_hours = Some(720);
+    assert!(matches!(judge(&asked, &terms, &facts), Err(Refused::Expired { hours: 24, .. })));
+}
+
 #[test]
 fn of_two_runs_of_a_required_check_both_are_green() {
     let (asked, terms, mut facts) = good();

@@ -11,7 +11,10 @@ pub fn advance(release: &Release, fact: &Fact) -> Option<(Release, Vec<Effect>)>
     let effects = match (&release.stage, fact) {
         (Stage::Done(Ending::Failed { .. }), Fact::Retried { .. }) => match next.merged {
             Some(_) => next.dispatch(),
-            None if next.edited => next.stand(None),
+            None if next.edited => {
+                let unversioned = next.blocked.take().filter(|why| *why == Blocked::NoVersion);
+                next.stand(unversioned)
+            }
             None => {
                 next.orders = next.orders.saturating_add(1);
                 next.plan_again()
@@ -188,9 +191,12 @@ impl Release {
             (Stage::Merging { head: ours }, Fact::NotMerged { head, why }) if ours == *head => {
                 Some(self.stand(Some(why.clone())))
             }
-            // Told again and again while it waits: only news are shown.
+            // Told again and again while it waits: only news are shown. Without a version nothing else
+            // matters, and it is not forgotten.
             (Stage::Proposed, Fact::NotMerged { head, why })
-                if self.is_head(head) && self.blocked.as_ref() != Some(why) =>
+                if self.is_head(head)
+                    && self.blocked.as_ref() != Some(why)
+                    && self.blocked != Some(Blocked::NoVersion) =>
             {
                 Some(self.stand(Some(why.clone())))
             }

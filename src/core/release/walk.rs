@@ -387,6 +387,24 @@ fn what_github_refused_is_asked_again_only_when_something_is_new() {
     assert!(refused > 5, "{refused}");
 }
 
+/// The Action would refuse it after the merge: what people left without a version stays unmerged until
+/// they, another order or the moved base give it one.
+#[test]
+fn what_has_no_version_is_not_merged_by_forgetting_that() {
+    let mut without = 0;
+    for step in walk().1.iter().filter(|it| it.before.blocked == Some(Blocked::NoVersion)) {
+        without += 1;
+        let ended = step.after.is_done() || step.after.merged.is_some();
+        let renewed = matches!(
+            step.fact,
+            Fact::HeadMoved { .. } | Fact::Refreshed { .. } | Fact::Stuck { .. }
+        );
+        let kept = step.after.blocked == Some(Blocked::NoVersion);
+        assert!(kept || ended || renewed, "{:?} in {:?}", step.fact, step.before.stage);
+    }
+    assert!(without > 20, "{without}");
+}
+
 #[test]
 fn a_base_that_could_not_be_followed_is_followed_again_only_when_something_is_new() {
     let mut stuck = 0;
