@@ -221,6 +221,78 @@ fn a_local_run_that_cannot_be_says_why_and_leaves_nothing() {
 }
 
 #[test]
+fn a_local_run_writes_a_patch_that_fixes_the_commit_it_was_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let git = |arguments: &[&str]| {
+        let done = Command::new("git").args(arguments).current_dir(at("repo")).output().unwrap();
+        assert!(done.status.success(), "git {arguments:?}: {}", said(&done));
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    };
+    let commit = |greeting: &str| {
+        std::fs::write(at("repo/greet.sh"), format!("echo {greeting}\n")).unwrap();
+        git(&["add", "."]);
+        let who = ["-c", "user.name=Mona", "-c", "user.email=mona@example.com"];
+        git(&[&who[..], &["commit", "--quiet", "--message", greeting]].concat());
+    };
+    std::fs::create_dir(at("repo")).unwrap();
+    git(&["init", "--quiet", "--initial-branch=main"]);
+    std::fs::write(at("repo/test.sh"), "test \"$(sh greet.sh)\" = hello\n").unwrap();
+    commit("hallo");
+    git(&["tag", "v1"]);
+    git(&["branch", "stable"]);
+    let wrong = git(&["rev-parse", "--short", "HEAD"]);
+    commit("bonjour");
+    let tip = git(&["rev-parse", "HEAD"]);
+    std::fs::write(at("issue.md"), "# It greets wrongly\n\nIt should say hello.\n").unwrap();
+    let attempt = serde_json::json!([
+        {"calls": [
+            {"tool": "edit", "path": "greet.sh", "old": "echo hallo", "new": "echo hello"},
+            {"tool": "verify"},
+        ]},
+        {"calls": [{"tool": "finish", "summary": "It says hello now."}]},
+    ]);
+    let script = serde_json::json!({"attempts": vec![attempt; 3]});
+    std::fs::write(at("script.json"), script.to_string()).unwrap();
+    let run = |base: &[&str]| {
+        let mut command = gander();
+        command.arg("run").arg("--repo").arg(at("repo")).arg("--issue").arg(at("issue.md"));
+        command.arg("--model").arg(format!("scripted:{}", at("script.json").display()));
+        command.arg("--out").arg(at("out")).args(["--verify", "sh test.sh"]).args(base);
+        command
+    };
+    for base in ["v1", "stable", &wrong, &git(&["rev-parse", "v1"])] {
+        let done = run(&["--base", base, "--json"]).output().unwrap();
+        assert!(done.status.success(), "--base {base}: {}", said(&done));
+        let report: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+        assert_eq!(report["result"], "verified", "{report:#}");
+        assert_eq!(report["base"], git(&["rev-parse", "v1"]));
+        git(&["checkout", "--quiet", "v1"]);
+        git(&["apply", at("out/change.patch").to_str().unwrap()]);
+        let fixed = std::fs::read_to_string(at("repo/greet.sh")).unwrap();
+        assert_eq!(fixed, "echo hello\n");
+        git(&["checkout", "--quiet", "--force", "main"]);
+        std::fs::remove_file(at("out/change.patch")).unwrap();
+    }
+    let text = said(&run(&["--base", "v1"]).output().unwrap());
+    assert!(text.contains("Verified: 1 file(s), +1 -1") && text.contains("git apply"), "{text}");
+    let wordy = std::fs::read_to_string(at("out/report.md")).unwrap();
+    assert!(wordy.contains("It says hello now."), "{wordy}");
+
+    // What stands at the tip cannot be changed this way, and says so.
+    let done = run(&[]).output().unwrap();
+    let text = said(&done);
+    assert!(!done.status.success() && text.contains("No verified change"), "{text}");
+    assert!(!at("out/change.patch").exists(), "an older run's patch passes for this one's");
+    fails_saying(&mut run(&["--base", "v2"]), "has no branch, tag or commit \"v2\"");
+    fails_saying(&mut run(&["--base=--all"]), "has no branch, tag or commit \"--all\"");
+    assert_eq!(
+        (git(&["status", "--porcelain"]), git(&["rev-parse", "HEAD"])),
+        (String::new(), tip)
+    );
+}
+
+#[test]
 fn the_demo_goes_from_an_issue_to_a_release_and_tells_machines_too() {
     let output = gander().args(["demo", "--json"]).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));

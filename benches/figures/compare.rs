@@ -12,7 +12,7 @@ use gander::clock::Clock;
 use super::load::{SECRET, Webhook};
 use super::machine::memory;
 use super::sample::Sample;
-use super::served::{Box, README, Role, Served, free_port, stop};
+use super::served::{Box, README, Served, free_port, stop};
 use super::table::{Table, Wanted};
 use super::webhook;
 
@@ -30,7 +30,7 @@ pub(crate) fn measure(home: &Path, table: &mut Table) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let github = Box::start(&home.join("compare-github"), README, Clock::system()).await;
-        let (served, _) = Served::start(&home.join("compare"), &github, Role::Whole).await;
+        let (served, _) = Served::start(&home.join("compare"), &github).await;
         let key = &github.app.private_key_pem;
         let mut sqlite = Probot::start(place, "sqlite", &home.join("probot.db"), key).await;
         let mut answer = Probot::start(place, "answer", &home.join("none.db"), key).await;

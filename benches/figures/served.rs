@@ -19,15 +19,6 @@ pub(crate) struct Served {
     child: Child,
 }
 
-/// Whether the server also works on what it receives.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Server and worker in one process, as people run it.
-    Whole,
-    /// `--no-worker`
-    OnlyReceives,
-}
-
 /// A GitHub in a box that knows the App, with one repository.
 pub(crate) struct Box {
     pub(crate) emulator: Emulator,
@@ -67,14 +58,11 @@ impl Box {
 
 impl Served {
     /// Starts it and waits until the first delivery is answered; says how long that took.
-    pub(crate) async fn start(data: &Path, github: &Box, role: Role) -> (Self, Duration) {
+    pub(crate) async fn start(data: &Path, github: &Box) -> (Self, Duration) {
         let address = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_gander"));
-        command.arg("serve");
-        if role == Role::OnlyReceives {
-            command.arg("--no-worker");
-        }
         command
+            .arg("serve")
             .env("GANDER_LISTEN", address.to_string())
             .env("GANDER_DATA", data)
             .env("GANDER_APP_ID", github.app.app_id.to_string())

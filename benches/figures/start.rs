@@ -5,7 +5,7 @@ use std::path::Path;
 use gander::clock::Clock;
 
 use super::sample::Sample;
-use super::served::{Box, README, Role, Served};
+use super::served::{Box, README, Served};
 use super::table::{Table, Wanted};
 
 const STARTS: usize = 20;
@@ -18,7 +18,7 @@ pub(crate) fn measure(home: &Path, table: &mut Table) {
         for n in 0..STARTS {
             let data = home.join(format!("start-{n}"));
             for times in [&mut fresh, &mut existing] {
-                times.push(Served::start(&data, &github, Role::Whole).await.1);
+                times.push(Served::start(&data, &github).await.1);
             }
         }
         let wanted = Wanted::AtMost(50.0);

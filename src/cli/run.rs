@@ -16,7 +16,7 @@ use crate::config::{ModelChoice, environment, variable};
 use crate::core::budget::Money;
 use crate::core::event::IssueText;
 use crate::core::evidence::{Evidence, Outcome, Verdict};
-use crate::core::id::{Branch, Sha};
+use crate::core::id::Sha;
 use crate::core::job::{Kind, Proposal};
 use crate::core::path::RepoPath;
 use crate::core::policy::{RULES_PATH, Rules};
@@ -36,7 +36,7 @@ pub struct Run {
     /// The issue: its first line is the title
     #[arg(long, value_name = "FILE")]
     issue: PathBuf,
-    /// The commit or branch to work on; what is checked out if not given
+    /// The commit, tag or branch to work on; what is checked out if not given
     #[arg(long, value_name = "REV")]
     base: Option<String>,
     /// `anthropic:NAME`, `openai:NAME` or `scripted:FILE`
@@ -241,13 +241,8 @@ async fn fetch(
     let Some(base) = &command.base else {
         return Ok(mirror.fetch(source, Want::Head, History::Tip, TIME).await?);
     };
-    if let Ok(sha) = base.parse::<Sha>() {
-        return Ok(mirror.fetch(source, Want::Commit(&sha), History::Tip, TIME).await?);
-    }
-    let branch: Branch = base
-        .parse()
-        .map_err(|_| format!("--base {base:?} is neither a branch nor a full commit SHA"))?;
-    Ok(mirror.fetch(source, Want::Branch(&branch), History::Tip, TIME).await?)
+    let commit = mirror.commit_called(base, &path).await?;
+    Ok(mirror.fetch(source, Want::Commit(&commit), History::Tip, TIME).await?)
 }
 
 /// The rules at the base commit, never from the work tree.

@@ -4,8 +4,8 @@
 //! account, a new action or an unknown event is never an error. Rows stay small because the
 //! rest of the body is not stored; a SHA-256 is, to recognise a replay.
 
+use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::id::{DeliveryId, HookId};
 
@@ -207,19 +207,20 @@ impl Delivery {
             },
             Err(error) => Content::Quarantined(format!("the body cannot be read: {error}")),
         };
-        Self {
-            id,
-            hook,
-            event: event.to_owned(),
-            body_digest: Sha256::new()
-                .chain_update(event)
-                .chain_update([0])
-                .chain_update(body)
-                .finalize()
-                .into(),
-            content,
-        }
+        Self { id, hook, event: event.to_owned(), body_digest: digest(event, body), content }
     }
+}
+
+/// Every body passes through here: aws-lc's SHA-256 takes a third of the time where the processor has
+/// no instruction for it.
+fn digest(event: &str, body: &[u8]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    context.update(event.as_bytes());
+    context.update(&[0]);
+    context.update(body);
+    let mut digest = [0; 32];
+    digest.copy_from_slice(context.finish().as_ref());
+    digest
 }
 
 impl Payload {

@@ -120,6 +120,19 @@ impl Git {
         finish(command, "ask the repository for its branches", peer, limit).await
     }
 
+    /// What a person calls a commit of a repository on this machine, as git itself reads names.
+    pub(crate) async fn commit_called(
+        revision: &str,
+        place: &str,
+        peer: Peer<'_>,
+        limit: Duration,
+    ) -> Result<Vec<u8>, GitError> {
+        let mut command = scrubbed(peer);
+        command.args(["-C", place, "rev-parse", "--verify", "--quiet", "--end-of-options"]);
+        command.arg(format!("{revision}^{{commit}}"));
+        finish(command, "look up a commit", peer, limit).await
+    }
+
     /// Starts reading objects; `names` are asked for in order, one answer each.
     pub(crate) fn read_objects(&self, names: Vec<String>) -> Result<Batch, GitError> {
         let failed = |source| GitError::Start { doing: "read objects", source };

@@ -189,10 +189,7 @@ impl Mirror {
     ) -> Result<Sha, MirrorError> {
         let place = source.place()?;
         let _lock = self.locked().await?;
-        if matches!(source, Source::Path(_)) {
-            let failed = |source| MirrorError::Cache { path: self.trust.clone(), source };
-            std::fs::write(&self.trust, "[safe]\n\tdirectory = *\n").map_err(failed)?;
-        }
+        self.prepare_trust(source)?;
         if !self.is_complete() {
             self.make().await?;
         }
@@ -211,6 +208,29 @@ impl Mirror {
                 self.fetch_once(source, &place, want, history, limit).await
             }
             Err(other) => Err(other),
+        }
+    }
+
+    /// The commit that a branch, a tag or a shortened name stands for in a repository on this
+    /// machine. Fetches nothing.
+    ///
+    /// # Errors
+    /// [`MirrorError::Empty`] and [`MirrorError::NotThere`] are the source's state.
+    pub async fn commit_called(&self, revision: &str, path: &Path) -> Result<Sha, MirrorError> {
+        let source = Source::Path(path);
+        let place = source.place()?;
+        self.prepare_trust(source)?;
+        let peer = source.peer(&self.trust);
+        match Git::commit_called(revision, &place, peer, LOCAL_LIMIT).await {
+            Ok(name) => sha_of(&name),
+            Err(GitError::Refused { .. }) => {
+                let refs = Git::refs_of(&place, peer, LOCAL_LIMIT).await?;
+                Err(match refs.is_empty() {
+                    true => MirrorError::Empty,
+                    false => MirrorError::NotThere(format!("branch, tag or commit {revision:?}")),
+                })
+            }
+            Err(other) => Err(other.into()),
         }
     }
 
@@ -273,6 +293,17 @@ impl Mirror {
     pub fn distrust(&self) {
         // If even this fails the next reader comes to the same verdict.
         let _ = std::fs::remove_file(self.git.directory().join(COMPLETE));
+    }
+
+    /// Whoever owns a directory that a person names may be read from.
+    fn prepare_trust(&self, source: Source<'_>) -> Result<(), MirrorError> {
+        let failed = |source| MirrorError::Cache { path: self.trust.clone(), source };
+        match source {
+            Source::Path(_) => {
+                std::fs::write(&self.trust, "[safe]\n\tdirectory = *\n").map_err(failed)
+            }
+            Source::Url { .. } => Ok(()),
+        }
     }
 
     fn objects(&self, names: Vec<String>) -> Result<Blobs, MirrorError> {
@@ -372,12 +403,15 @@ impl Mirror {
 
     async fn object_name(&self, expression: &str) -> Result<Sha, MirrorError> {
         let arguments = ["rev-parse", "--verify", "--quiet", expression];
-        let name = self.git.run("name an object", Peer::Nobody, LOCAL_LIMIT, &arguments).await?;
-        std::str::from_utf8(&name)
-            .ok()
-            .and_then(|name| name.trim().parse().ok())
-            .ok_or(MirrorError::Damaged("git named no object"))
+        sha_of(&self.git.run("name an object", Peer::Nobody, LOCAL_LIMIT, &arguments).await?)
     }
+}
+
+fn sha_of(answer: &[u8]) -> Result<Sha, MirrorError> {
+    std::str::from_utf8(answer)
+        .ok()
+        .and_then(|name| name.trim().parse().ok())
+        .ok_or(MirrorError::Damaged("git named no object"))
 }
 
 impl Source<'_> {
