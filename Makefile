@@ -9,6 +9,13 @@ CARGO ?= cargo
 ALL := --locked --workspace
 # Many stories wait for a process or the disk: one more than there are cores.
 export RUST_TEST_THREADS ?= $(shell expr $$(nproc) + 1)
+# With LINTED=1 clippy stands in the compiler's place and a warning is an error, so that lints and
+# tests share one compilation.
+ifdef LINTED
+export RUSTC_WORKSPACE_WRAPPER := clippy-driver
+export RUSTFLAGS := --deny=warnings
+TARGETS := --all-targets
+endif
 NPM_CACHE := target/npm
 OPENAPI := $(NPM_CACHE)/node_modules/@octokit/openapi/generated/api.github.com.json
 EXAMPLES_DIR := $(NPM_CACHE)/node_modules/@octokit/webhooks-examples
@@ -18,7 +25,7 @@ PAGES := target/npm-pages/node_modules/playwright-core/package.json
 RUNNER := INSTA_UPDATE=no CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --" \
           CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --"
 
-.PHONY: help demo test test-pages crash lint deny lint-action setup-lint dist bench fmt setup setup-test
+.PHONY: help demo test test-pages crash lint lint-rest deny lint-action setup-lint dist bench fmt setup setup-test
 
 help:
 	@echo "make demo   an issue becomes a release on a GitHub in a box: no network, key or account"
@@ -38,7 +45,7 @@ demo: setup
 # journeys send is kept, and held against GitHub's description last: `gander` comes before
 # `gander-contract`.
 test: setup-test $(OPENAPI) $(EXAMPLES)
-	$(CARGO) test $(ALL) --no-run
+	$(CARGO) test $(ALL) $(TARGETS) --no-run
 	@rm -rf $(EXCHANGES) && mkdir -p -m 1777 $(EXCHANGES)
 	$(RUNNER) GANDER_WEBHOOK_EXAMPLES="$(CURDIR)/$(EXAMPLES_DIR)" GANDER_EXCHANGES="$(CURDIR)/$(EXCHANGES)" \
 	  GANDER_OPENAPI="$(CURDIR)/$(OPENAPI)" $(CARGO) test $(ALL)
@@ -56,9 +63,12 @@ crash: setup-test
 	$(CARGO) test $(ALL) --lib core::job::review -- --ignored
 	$(RUNNER) GANDER_CRASH_ROUNDS=200 $(CARGO) test $(ALL) --test it crash -- --include-ignored
 
-lint: deny lint-action
+lint: lint-rest
+	$(CARGO) clippy $(ALL) --all-targets -- --deny warnings
+
+# All but clippy.
+lint-rest: deny lint-action
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
 
 # Advisories need a database from the internet; bans, licences and sources do not. Its dev profile
 # builds in a third of the time, and runs as long.

@@ -265,7 +265,8 @@ impl Killer {
                 if stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Disconnected) {
                     return;
                 }
-                std::thread::yield_now();
+                // Watching in a circle would take a processor from the one that is watched.
+                std::thread::sleep(std::time::Duration::from_micros(50));
             }
             for _ in 0..later {
                 std::hint::spin_loop();
@@ -343,7 +344,7 @@ fn the_process_that_dies() {
     let directory = PathBuf::from(variable("DIRECTORY"));
     let github: url::Url = variable("GITHUB").parse().unwrap();
     let app_id = variable("APP").parse().unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(live(&plan, &directory, &github, app_id));
 }
 
@@ -369,7 +370,9 @@ async fn live(plan: &str, directory: &Path, github: &url::Url, app_id: u64) {
     worker.begin_sweeps().await.unwrap();
     let (url, _listening) = world::listen(intake).await;
     println!("\ngander says {url}");
-    for line in std::io::stdin().lines() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    std::thread::spawn(move || std::io::stdin().lines().try_for_each(|line| tell.send(line)));
+    while let Some(line) = told.recv().await {
         assert_eq!(line.unwrap(), "settle");
         let patience = time(directory) + 2 * 60_000;
         let never = CancellationToken::new();
