@@ -83,7 +83,9 @@ async fn killed_before_or_after_any_write_the_story_ends_the_same() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_random_moments_the_story_ends_the_same() {
     let rounds = std::env::var("GANDER_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
-    for seed in 0..rounds.unwrap_or(20_u64) {
+    let rounds = rounds.unwrap_or(20_u32);
+    let mut deaths = 0;
+    for seed in 0..u64::from(rounds) {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let mut plans = Vec::new();
         for _ in 0..=random.below(2) {
@@ -93,7 +95,9 @@ async fn killed_at_random_moments_the_story_ends_the_same() {
         let plans: Vec<&str> = plans.iter().map(String::as_str).collect();
         let scene = Scene::new().await;
         scene.play(&format!("seed {seed} {plans:?}"), &plans).await;
+        deaths += scene.deaths.load(Ordering::SeqCst);
     }
+    assert!(deaths > rounds / 2, "only {deaths} deaths in {rounds} rounds");
 }
 
 #[tokio::test]
@@ -150,6 +154,7 @@ pub struct Scene {
     pub emulator: Emulator,
     app: AppCredentials,
     directory: TempDir,
+    deaths: AtomicU32,
     ended_well: Ending,
 }
 
@@ -163,7 +168,8 @@ impl Scene {
         std::fs::write(directory.path().join("key.pem"), &app.private_key_pem).unwrap();
         // Until somebody listens.
         emulator.set_webhook_url(app.app_id, "http://127.0.0.1:9/".parse().unwrap());
-        let scene = Self { emulator, app, directory, ended_well: Box::new(ended_well) };
+        let deaths = AtomicU32::new(0);
+        let scene = Self { emulator, app, directory, deaths, ended_well: Box::new(ended_well) };
         let stranger = scene.emulator.person("hubot-fan");
         stranger.opens_issue(REPO, "Count is one too low", "", &[]).unwrap();
         scene.emulator.person("mona").comments(REPO, 1, "/gander fix").unwrap();
@@ -178,7 +184,8 @@ impl Scene {
         let app = w.app.clone();
         std::fs::write(directory.path().join("key.pem"), &app.private_key_pem).unwrap();
         emulator.set_webhook_url(app.app_id, "http://127.0.0.1:9/".parse().unwrap());
-        Self { emulator, app, directory, ended_well: Box::new(ended_well) }
+        let deaths = AtomicU32::new(0);
+        Self { emulator, app, directory, deaths, ended_well: Box::new(ended_well) }
     }
 
     /// Lets one process after another live by its plan; returns the writes of the last one.
@@ -191,6 +198,7 @@ impl Scene {
                 writes = self.live(&mut process, plan).await;
             }
             let killed = process.was_killed();
+            self.deaths.fetch_add(killed.into(), Ordering::SeqCst);
             let certain = ["before:", "after:", "effect:"].iter().any(|it| plan.starts_with(it));
             assert!(killed || !certain, "{story}: nobody died");
             // The dead one's leases run out.
