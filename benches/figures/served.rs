@@ -11,6 +11,8 @@ use gander::core::id::RepoId;
 use gander::emulator::{AppCredentials, AppSpec, Emulator, Options, RepositorySpec};
 use rustix::process::{Pid, Signal, kill_process};
 
+use url::Url;
+
 use super::load::{SECRET, Webhook};
 
 /// The server under measurement; stopped when dropped.
@@ -59,6 +61,11 @@ impl Box {
 impl Served {
     /// Starts it and waits until the first delivery is answered; says how long that took.
     pub(crate) async fn start(data: &Path, github: &Box) -> (Self, Duration) {
+        Self::start_before(data, github, &github.emulator.api_url()).await
+    }
+
+    /// The same before another GitHub than the one that knows the App.
+    pub(crate) async fn start_before(data: &Path, github: &Box, api: &Url) -> (Self, Duration) {
         let address = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_gander"));
         command
@@ -68,7 +75,7 @@ impl Served {
             .env("GANDER_APP_ID", github.app.app_id.to_string())
             .env("GANDER_PRIVATE_KEY", &github.app.private_key_pem)
             .env("GANDER_WEBHOOK_SECRET", SECRET)
-            .env("GANDER_API_URL", github.emulator.api_url().as_str())
+            .env("GANDER_API_URL", api.as_str())
             .env("GANDER_WEB_URL", github.emulator.web_url().as_str())
             .env("GANDER_ALLOW_PRIVATE_ADDRESSES", "true")
             .env("GANDER_LOG", "error")

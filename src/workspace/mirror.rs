@@ -219,16 +219,17 @@ impl Mirror {
     pub async fn commit_called(&self, revision: &str, path: &Path) -> Result<Sha, MirrorError> {
         let source = Source::Path(path);
         let place = source.place()?;
+        let _lock = self.locked().await?;
         self.prepare_trust(source)?;
         let peer = source.peer(&self.trust);
         match Git::commit_called(revision, &place, peer, LOCAL_LIMIT).await {
             Ok(name) => sha_of(&name),
             Err(GitError::Refused { .. }) => {
                 let refs = Git::refs_of(&place, peer, LOCAL_LIMIT).await?;
-                Err(match refs.is_empty() {
-                    true => MirrorError::Empty,
-                    false => MirrorError::NotThere(format!("branch, tag or commit {revision:?}")),
-                })
+                if refs.is_empty() {
+                    return Err(MirrorError::Empty);
+                }
+                Err(MirrorError::NotThere(format!("branch, tag or commit {revision:?}")))
             }
             Err(other) => Err(other.into()),
         }

@@ -378,6 +378,7 @@ async fn live(plan: &str, directory: &Path, github: &url::Url, app_id: u64) {
     worker.begin_sweeps().await.unwrap();
     let (url, _listening) = world::listen(intake).await;
     println!("\ngander says {url}");
+    // To read it here would hold up the only thread.
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     std::thread::spawn(move || std::io::stdin().lines().try_for_each(|line| tell.send(line)));
     while let Some(line) = told.recv().await {
