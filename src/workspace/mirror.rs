@@ -189,7 +189,9 @@ impl Mirror {
     ) -> Result<Sha, MirrorError> {
         let place = source.place()?;
         let _lock = self.locked().await?;
-        self.prepare_trust(source)?;
+        if matches!(source, Source::Path(_)) {
+            self.trust_directories()?;
+        }
         if !self.is_complete() {
             self.make().await?;
         }
@@ -220,7 +222,7 @@ impl Mirror {
         let source = Source::Path(path);
         let place = source.place()?;
         let _lock = self.locked().await?;
-        self.prepare_trust(source)?;
+        self.trust_directories()?;
         let peer = source.peer(&self.trust);
         match Git::commit_called(revision, &place, peer, LOCAL_LIMIT).await {
             Ok(name) => sha_of(&name),
@@ -297,14 +299,9 @@ impl Mirror {
     }
 
     /// Whoever owns a directory that a person names may be read from.
-    fn prepare_trust(&self, source: Source<'_>) -> Result<(), MirrorError> {
-        let failed = |source| MirrorError::Cache { path: self.trust.clone(), source };
-        match source {
-            Source::Path(_) => {
-                std::fs::write(&self.trust, "[safe]\n\tdirectory = *\n").map_err(failed)
-            }
-            Source::Url { .. } => Ok(()),
-        }
+    fn trust_directories(&self) -> Result<(), MirrorError> {
+        std::fs::write(&self.trust, "[safe]\n\tdirectory = *\n")
+            .map_err(|source| MirrorError::Cache { path: self.trust.clone(), source })
     }
 
     fn objects(&self, names: Vec<String>) -> Result<Blobs, MirrorError> {
