@@ -1005,3 +1005,14 @@ async fn a_deleted_account_leaves_a_ghost() {
     assert_eq!(issue["user"], Value::Null);
     assert_eq!(world.emulator.issue(REPO, 1).unwrap().author, "ghost");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_header_that_comes_twice_is_refused() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let once = [("x-github-api-version", "2022-11-28")];
+    let twice = [once[0], once[0]];
+    let path = format!("/repos/{REPO}");
+    assert_eq!(client.get_with(&path, &once).await.status, 200);
+    assert_eq!(client.get_with(&path, &twice).await.status, 400);
+}

@@ -14,14 +14,16 @@ use crate::core::changelog::{CHANGELOG_PATH, latest};
 use crate::core::command::Address;
 use crate::core::event::Place;
 use crate::core::fault::FaultKind;
-use crate::core::id::InstallationId;
+use crate::core::id::{InstallationId, UserId};
 use crate::core::manifest::{Digest, SUMS};
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::core::report::publication::{
     Words, may_be_released, refusal, refused_summary, release_notes, released_summary,
 };
-use crate::core::witness::{Facts, Pull, ReleasePlan, ReleaseSeen, Standing, TagAt, judge};
-use crate::forge::{Draft, Forge, ForgeError, ReleaseAnswer};
+use crate::core::witness::{
+    Facts, Pull, ReleasePlan, ReleaseSeen, SeenCheck, Standing, TagAt, judge,
+};
+use crate::forge::{Draft, Forge, ForgeError, PullBranch, ReleaseAnswer};
 
 /// How often a run looks anew after GitHub gave no answer.
 const TRIES: u32 = 5;
@@ -117,7 +119,7 @@ async fn facts(
     let default_branch = repository.default_branch.parse();
     let default_branch = default_branch
         .map_err(|bad| ActionError::Manifest(format!("the default branch: {bad}")))?;
-    let (pull, voices, alone, checks) = pull(forge, place, inputs).await?;
+    let (pull, voices, holders, checks) = pull(forge, place, inputs).await?;
     let rules = forge.file(place, commit.as_str(), RULES_PATH).await?;
     let rules = Rules::parse(rules.as_deref().unwrap_or_default());
     let rules = rules.map(|rules| rules.release).map_err(|bad| bad.problem);
@@ -136,7 +138,7 @@ async fn facts(
         default_branch,
         pull,
         voices,
-        alone,
+        holders,
         checks,
         rules,
         section,
@@ -147,7 +149,7 @@ async fn facts(
     })
 }
 
-type OfThePull = (Option<Pull>, Vec<Voice>, bool, Vec<crate::core::witness::SeenCheck>);
+type OfThePull = (Option<Pull>, Vec<Voice>, Option<Vec<UserId>>, Vec<SeenCheck>);
 
 /// The release pull request, who said what about it, and its checks.
 async fn pull(
@@ -156,7 +158,7 @@ async fn pull(
     inputs: &PublishInputs,
 ) -> Result<OfThePull, ActionError> {
     let number = inputs.asked.pull;
-    let nothing = (None, Vec::new(), false, Vec::new());
+    let nothing = (None, Vec::new(), None, Vec::new());
     let Some(seen) = forge.pull_witness(place, number).await? else { return Ok(nothing) };
     let tree_of_head = forge.tree_of(place, &seen.head).await?;
     let tree_of_commit = forge.tree_of(place, &inputs.asked.commit).await?;
@@ -164,9 +166,11 @@ async fn pull(
     let (Some(tree_of_head), Some(tree_of_commit)) = (tree_of_head, tree_of_commit) else {
         return Ok(nothing);
     };
-    let hands = forge.hands_in(place, number).await?;
-    let askers: Vec<_> =
-        hands.ordered_by.into_iter().chain(seen.author).chain(hands.people).collect();
+    let opened_by = seen.author.as_ref();
+    let (branch, head) = (&*seen.head_branch, &seen.head);
+    let of = PullBranch { number, branch, head, opened_by };
+    let contributors = forge.contributors(place, of).await?;
+    let opener = opened_by.filter(|user| user.kind == "User").map(|user| user.id);
     let mut voices = Vec::new();
     let address = Address { prefix: inputs.prefix.clone(), mention: None };
     for said in forge.said(place, number, &seen.head, &address).await? {
@@ -175,22 +179,22 @@ async fn pull(
         voices.push(Voice { by, role, stand, commit, word, at });
     }
     let holders = forge.holders(place, inputs.terms.role).await?;
-    let others = |holders: Vec<_>| holders.iter().all(|one| askers.contains(one));
     let pull = Pull {
-        askers: Vec::new(),
+        asked_by: contributors.ordered_by.into_iter().chain(opener).collect(),
+        pushed_by: contributors.people,
+        pushers_known: contributors.all_known,
+        ordered: contributors.ordered_by.is_some(),
         merged_as: seen.merged_as,
         base: seen.base,
         head_branch: seen.head_branch,
         from_here: seen.head_repository == Some(inputs.repository),
         tree_of_head,
         tree_of_commit,
-        ordered: hands.ordered_by.is_some(),
         files: forge.files_of(place, number).await?,
         head: seen.head.clone(),
     };
     let checks = forge.checks_seen(place, &seen.head).await?;
-    let alone = holders.is_some_and(others);
-    Ok((Some(Pull { askers, ..pull }), voices, alone, checks))
+    Ok((Some(pull), voices, holders, checks))
 }
 
 /// Does what is not done yet; says where the release is.

@@ -1,10 +1,12 @@
 //! Consent to one exact commit.
 //!
 //! What holds: an [`Approval`] is made only here, from what GitHub says now, and is never deserialised:
-//! whoever needs one asks again. It names one commit, one base branch, one set of rules and one
-//! person; a push, another base, other rules, a dismissal or an edited comment leave nothing of it. A
-//! program never approves. A standing request for changes by somebody whose approval would count
-//! outweighs every approval.
+//! whoever needs one asks again. It names one commit, one base branch, one set of rules and whoever
+//! consented; a push, another base, other rules, a dismissal or an edited comment leave nothing of it.
+//! A program never approves. Whoever asked for a change or pushed some of it does not approve it alone
+//! while somebody else could: where all who could had a hand in it, or it cannot be told who pushed, two
+//! approve. A standing request for changes by somebody whose approval would count outweighs every
+//! approval.
 
 use serde::{Deserialize, Serialize};
 
@@ -73,29 +75,32 @@ pub struct Question<'a> {
     pub rules: &'a str,
     /// The least permission that counts.
     pub role: Role,
-    /// Whether whoever asked for the change counts.
+    /// Whether whoever asked for the change or pushed some of it counts.
     pub requester: Requester,
-    /// Who asked for the change, or had a hand in it.
-    pub askers: &'a [UserId],
-    /// Whether nobody else has the role.
-    pub alone: bool,
+    /// Who asked for the change.
+    pub asked_by: &'a [UserId],
+    /// Who pushed or wrote some of it.
+    pub pushed_by: &'a [Actor],
+    /// Whether GitHub says of each commit that is not Gander's who pushed it.
+    pub pushers_known: bool,
+    /// Who has the role. `None`: that was not found out.
+    pub holders: Option<&'a [UserId]>,
     /// Words said up to then do not count: the base branch or the rules were others.
     pub since: Timestamp,
 }
 
-/// A maintainer's consent to one exact commit. Only [`judge`] makes one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The consent of maintainers to one exact commit. Only [`judge`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
     repo: RepoId,
     pull: Number,
     head: Sha,
     base: Branch,
     rules: String,
-    by: UserId,
-    login: Login,
-    role: Role,
-    word: Word,
-    at: Timestamp,
+    newest: Voice,
+    /// Where one is not enough.
+    second: Option<Voice>,
+    pushed_by: Vec<Login>,
 }
 
 impl Approval {
@@ -111,17 +116,28 @@ impl Approval {
     pub fn base(&self) -> &Branch {
         &self.base
     }
-    /// Who consented.
-    pub fn login(&self) -> &Login {
-        &self.login
+    /// Who consented, the newest first.
+    pub fn logins(&self) -> Vec<Login> {
+        self.voices().map(|voice| voice.by.login.clone()).collect()
     }
-    /// Where they said so.
+    /// Who pushed or wrote some of what they consented to.
+    pub fn pushed_by(&self) -> &[Login] {
+        &self.pushed_by
+    }
+    /// Where the newest of them said so.
     pub fn word(&self) -> Word {
-        self.word
+        self.newest.word
     }
-    /// When they said so.
+    /// Whether one of them said so by the command.
+    pub fn by_command(&self) -> bool {
+        self.voices().any(|voice| matches!(voice.word, Word::Comment { .. }))
+    }
+    /// When the first of them said so.
     pub fn at(&self) -> Timestamp {
-        self.at
+        self.second.as_ref().map_or(self.newest.at, |second| second.at)
+    }
+    fn voices(&self) -> impl Iterator<Item = &Voice> {
+        std::iter::once(&self.newest).chain(&self.second)
     }
 }
 
@@ -140,12 +156,26 @@ pub enum NotApproved {
     NeedsRole { login: Login, has: Role, needed: Role },
     /// They asked for the change themselves.
     Requester { login: Login },
+    /// They pushed or wrote some of it themselves.
+    Pusher { login: Login },
+    /// They approved, and one more has to.
+    SecondNeeded { login: Login, because: WhyTwo },
     /// It was said before the base branch or the rules changed.
     Before { login: Login },
     /// The comment was edited afterwards.
     Edited { login: Login },
     /// Somebody whose word counts wants changes.
     Objection { login: Login },
+}
+
+/// Why the approval of one person is not enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyTwo {
+    /// Everybody with the role asked for the change or pushed some of it.
+    AllHadAHand,
+    /// It cannot be told who pushed some of it, so it may have been them.
+    PusherUnknown,
 }
 
 /// Fewer digits could name another commit.
@@ -179,15 +209,64 @@ pub fn judge(question: &Question<'_>, voices: &[Voice]) -> Result<Approval, NotA
     if let Some(objection) = standing.iter().copied().find(objects).filter(|_| wanted) {
         return Err(NotApproved::Objection { login: objection.by.login.clone() });
     }
-    let mut nearest = NotApproved::Nobody;
+    let bar = bar(question);
+    let (mut one, mut nearest) = (None::<&Voice>, NotApproved::Nobody);
     for voice in standing.iter().rev().filter(|voice| voice.stand == Stand::Approves) {
-        match refused(question, voice) {
-            None => return Ok(consent(question, voice)),
-            Some(why) if nearest == NotApproved::Nobody => nearest = why,
-            Some(_) => {}
+        match (refused(question, &bar, voice), one, bar.second) {
+            (None, _, None) => return Ok(consent(question, voice, None)),
+            (None, None, Some(_)) => one = Some(voice),
+            (None, Some(newer), Some(_)) if newer.by.id != voice.by.id => {
+                return Ok(consent(question, newer, Some(voice)));
+            }
+            (Some(why), ..) if nearest == NotApproved::Nobody => nearest = why,
+            (None | Some(_), ..) => {}
         }
     }
-    Err(nearest)
+    match (one, bar.second) {
+        (Some(one), Some(because)) => {
+            Err(NotApproved::SecondNeeded { login: one.by.login.clone(), because })
+        }
+        _ => Err(nearest),
+    }
+}
+
+/// Whose approvals count, and how many it takes.
+struct Bar {
+    /// Whether those count who asked for the change or pushed some of it.
+    involved_count: bool,
+    /// Why it takes two.
+    second: Option<WhyTwo>,
+}
+
+fn bar(question: &Question<'_>) -> Bar {
+    let holders = question.holders;
+    let single = holders.is_some_and(|holders| holders.len() <= 1);
+    let unknown = (!question.pushers_known && !single).then_some(WhyTwo::PusherUnknown);
+    let independent = |holders: &[UserId]| {
+        holders.iter().filter(|id| had_a_hand(question, **id).is_none()).count()
+    };
+    match (question.requester, holders.map(independent)) {
+        (Requester::Allowed, _) => Bar { involved_count: true, second: None },
+        (Requester::Never, _) => Bar { involved_count: false, second: unknown },
+        (Requester::IfAlone, _) if single => Bar { involved_count: true, second: None },
+        (Requester::IfAlone, Some(0)) => {
+            Bar { involved_count: true, second: Some(WhyTwo::AllHadAHand) }
+        }
+        // Two are needed, and there is only one who certainly asked for nothing.
+        (Requester::IfAlone, Some(1)) if unknown.is_some() => {
+            Bar { involved_count: true, second: unknown }
+        }
+        (Requester::IfAlone, _) => Bar { involved_count: false, second: unknown },
+    }
+}
+
+/// How somebody had a hand in the change, if they had one.
+fn had_a_hand(question: &Question<'_>, id: UserId) -> Option<fn(Login) -> NotApproved> {
+    if question.asked_by.contains(&id) {
+        return Some(|login| NotApproved::Requester { login });
+    }
+    let pushed = question.pushed_by.iter().any(|actor| actor.id == id);
+    pushed.then_some(|login| NotApproved::Pusher { login })
 }
 
 /// What still stands, oldest first: of each person's reviews the last, and all comments.
@@ -209,43 +288,39 @@ fn standing(voices: &[Voice]) -> Vec<&Voice> {
     sorted.iter().filter(stands).copied().collect()
 }
 
-fn refused(question: &Question<'_>, voice: &Voice) -> Option<NotApproved> {
+fn refused(question: &Question<'_>, bar: &Bar, voice: &Voice) -> Option<NotApproved> {
     let login = voice.by.login.clone();
-    let asked = question.askers.contains(&voice.by.id);
-    let may_themselves = match question.requester {
-        Requester::Allowed => true,
-        Requester::IfAlone => question.alone,
-        Requester::Never => false,
-    };
     if !voice.by.person {
-        Some(NotApproved::NotAPerson { login })
-    } else if voice.role < question.role {
-        Some(NotApproved::NeedsRole { login, has: voice.role, needed: question.role })
-    } else if matches!(voice.word, Word::Comment { edited: true, .. }) {
-        Some(NotApproved::Edited { login })
-    } else if voice.commit != *question.head {
-        Some(NotApproved::OtherCommit { login, approved: voice.commit.clone() })
-    } else if voice.at <= question.since {
-        Some(NotApproved::Before { login })
-    } else if asked && !may_themselves {
-        Some(NotApproved::Requester { login })
-    } else {
-        None
+        return Some(NotApproved::NotAPerson { login });
     }
+    if voice.role < question.role {
+        return Some(NotApproved::NeedsRole { login, has: voice.role, needed: question.role });
+    }
+    if matches!(voice.word, Word::Comment { edited: true, .. }) {
+        return Some(NotApproved::Edited { login });
+    }
+    if voice.commit != *question.head {
+        return Some(NotApproved::OtherCommit { login, approved: voice.commit.clone() });
+    }
+    if voice.at <= question.since {
+        return Some(NotApproved::Before { login });
+    }
+    if bar.involved_count {
+        return None;
+    }
+    had_a_hand(question, voice.by.id).map(|refused| refused(login))
 }
 
-fn consent(question: &Question<'_>, voice: &Voice) -> Approval {
+fn consent(question: &Question<'_>, newest: &Voice, second: Option<&Voice>) -> Approval {
     Approval {
         repo: question.repo,
         pull: question.pull,
         head: question.head.clone(),
         base: question.base.clone(),
         rules: question.rules.to_owned(),
-        by: voice.by.id,
-        login: voice.by.login.clone(),
-        role: voice.role,
-        word: voice.word,
-        at: voice.at,
+        newest: newest.clone(),
+        second: second.cloned(),
+        pushed_by: question.pushed_by.iter().map(|actor| actor.login.clone()).collect(),
     }
 }
 

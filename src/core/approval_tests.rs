@@ -9,9 +9,13 @@ fn sha(text: &str) -> Sha {
     text.parse().unwrap()
 }
 
+fn person(id: u64) -> Actor {
+    Actor { id: UserId(id), login: format!("person-{id}").parse().unwrap(), person: true }
+}
+
 fn voice(id: u64, role: Role, stand: Stand, commit: &str, review: u64) -> Voice {
     Voice {
-        by: Actor { id: UserId(id), login: format!("person-{id}").parse().unwrap(), person: true },
+        by: person(id),
         role,
         stand,
         commit: sha(commit),
@@ -20,8 +24,26 @@ fn voice(id: u64, role: Role, stand: Stand, commit: &str, review: u64) -> Voice 
     }
 }
 
-fn judged(requester: Requester, alone: bool, voices: &[Voice]) -> Result<Approval, NotApproved> {
+/// Person 1 asked for the change.
+fn judged(
+    requester: Requester,
+    holders: Option<&[u64]>,
+    voices: &[Voice],
+) -> Result<Approval, NotApproved> {
+    pushed(requester, (&[], true), holders, voices)
+}
+
+/// The same, where these people pushed, and perhaps others.
+fn pushed(
+    requester: Requester,
+    (pushed_by, pushers_known): (&[u64], bool),
+    holders: Option<&[u64]>,
+    voices: &[Voice],
+) -> Result<Approval, NotApproved> {
     let (head, base) = (sha(HEAD), "main".parse().unwrap());
+    let pushed_by: Vec<Actor> = pushed_by.iter().map(|id| person(*id)).collect();
+    let holders: Option<Vec<UserId>> =
+        holders.map(|holders| holders.iter().map(|id| UserId(*id)).collect());
     let question = Question {
         repo: RepoId(1),
         pull: Number(2),
@@ -30,22 +52,24 @@ fn judged(requester: Requester, alone: bool, voices: &[Voice]) -> Result<Approva
         rules: "rules",
         role: Role::Maintain,
         requester,
-        askers: &[UserId(1)],
-        alone,
+        asked_by: &[UserId(1)],
+        pushed_by: &pushed_by,
+        pushers_known,
+        holders: holders.as_deref(),
         since: Timestamp(0),
     };
     judge(&question, voices)
 }
 
 fn usual(voices: &[Voice]) -> Result<Approval, NotApproved> {
-    judged(Requester::IfAlone, false, voices)
+    judged(Requester::IfAlone, None, voices)
 }
 
 #[test]
 fn a_maintainers_approval_of_the_head_is_consent_to_that_commit() {
     let approval = usual(&[voice(2, Role::Maintain, Stand::Approves, HEAD, 1)]).unwrap();
     assert_eq!(approval.head(), &sha(HEAD));
-    assert_eq!(approval.login().as_str(), "person-2");
+    assert_eq!(approval.logins(), ["person-2".parse().unwrap()]);
 }
 
 #[test]
@@ -94,10 +118,74 @@ fn an_objection_counts_exactly_when_an_approval_would_and_survives_a_push() {
 #[test]
 fn whoever_asked_counts_only_as_the_rules_say() {
     let own = [voice(1, Role::Admin, Stand::Approves, HEAD, 1)];
-    assert!(matches!(judged(Requester::IfAlone, false, &own), Err(NotApproved::Requester { .. })));
-    assert!(judged(Requester::IfAlone, true, &own).is_ok());
-    assert!(judged(Requester::Allowed, false, &own).is_ok());
-    assert!(matches!(judged(Requester::Never, true, &own), Err(NotApproved::Requester { .. })));
+    let alone: Option<&[u64]> = Some(&[1]);
+    let asked = |judged| matches!(judged, Err(NotApproved::Requester { .. }));
+    assert!(asked(judged(Requester::IfAlone, None, &own)));
+    assert!(asked(judged(Requester::IfAlone, Some(&[1, 2]), &own)));
+    assert!(judged(Requester::IfAlone, alone, &own).is_ok());
+    assert!(judged(Requester::Allowed, None, &own).is_ok());
+    assert!(asked(judged(Requester::Never, alone, &own)));
+}
+
+/// Who approves, whom it takes: each row is what people hold the role, who pushed, whether that is
+/// all, and after how many of the approvals (by 1, 2, 3 in this order) there is consent.
+#[test]
+fn who_had_a_hand_in_it_needs_somebody_else_and_else_two_approve() {
+    use Requester::{Allowed, IfAlone, Never};
+    #[rustfmt::skip]
+    let table: &[(Requester, &[u64], &[u64], bool, Option<usize>)] = &[
+        (IfAlone, &[1],       &[1],       true,  Some(1)), // alone
+        (IfAlone, &[1],       &[],        false, Some(1)), // alone, whoever pushed
+        (IfAlone, &[1, 2],    &[2],       true,  Some(2)), // all had a hand in it
+        (IfAlone, &[1, 2, 3], &[2],       true,  Some(3)), // only 3 had none
+        (IfAlone, &[1, 2, 3], &[2, 3],    true,  Some(2)), // all
+        (IfAlone, &[1, 2, 3], &[],        true,  Some(2)), // 2 had none
+        (IfAlone, &[1, 2, 3], &[],        false, Some(3)), // 2 and 3: one of them did not push
+        (IfAlone, &[1, 2],    &[],        false, Some(2)), // there are no other two
+        (IfAlone, &[1, 2, 3], &[2],       false, Some(2)), // 3 may have pushed: any two
+        (Never,   &[1, 2],    &[2],       true,  None),
+        (Never,   &[1, 2, 3], &[2],       true,  Some(3)),
+        (Never,   &[1, 2, 3], &[],        false, Some(3)),
+        (Allowed, &[1, 2, 3], &[1, 2, 3], false, Some(1)),
+    ];
+    for (requester, holders, by, known, wanted) in table {
+        let all: Vec<Voice> =
+            holders.iter().map(|id| voice(*id, Role::Admin, Stand::Approves, HEAD, *id)).collect();
+        let judged =
+            |said: usize| pushed(*requester, (by, *known), Some(holders), all.get(..said).unwrap());
+        let enough = (1..=all.len()).find(|said| judged(*said).is_ok());
+        assert_eq!(enough, *wanted, "{requester:?} {holders:?} {by:?} {known}");
+    }
+}
+
+#[test]
+fn the_reason_names_who_approved_and_why_that_is_not_enough() {
+    let by_2 = [voice(2, Role::Admin, Stand::Approves, HEAD, 1)];
+    let login: Login = "person-2".parse().unwrap();
+    let no = |pushers, holders| pushed(Requester::IfAlone, pushers, holders, &by_2).unwrap_err();
+    let second = |because| NotApproved::SecondNeeded { login: login.clone(), because };
+    let pusher = NotApproved::Pusher { login: login.clone() };
+    assert_eq!(no((&[2], true), Some(&[1, 2, 3])), pusher);
+    assert_eq!(no((&[2], true), Some(&[1, 2])), second(WhyTwo::AllHadAHand));
+    assert_eq!(no((&[], false), Some(&[1, 2])), second(WhyTwo::PusherUnknown));
+    assert_eq!(no((&[], false), None), second(WhyTwo::PusherUnknown));
+}
+
+#[test]
+fn of_two_the_first_word_dates_the_consent_and_one_person_is_never_two() {
+    let voices = [
+        voice(1, Role::Admin, Stand::Approves, HEAD, 3),
+        voice(2, Role::Admin, Stand::Approves, HEAD, 8),
+    ];
+    let both = pushed(Requester::IfAlone, (&[2], true), Some(&[1, 2]), &voices).unwrap();
+    let names: Vec<String> = both.logins().iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["person-2", "person-1"]);
+    assert_eq!(both.at(), Timestamp(3));
+    assert_eq!(both.pushed_by(), ["person-2".parse().unwrap()]);
+    let mut again = voices[1].clone();
+    again.word = Word::Comment { id: CommentId(9), edited: false };
+    let twice = [voices[1].clone(), again];
+    assert!(pushed(Requester::IfAlone, (&[2], true), Some(&[1, 2]), &twice).is_err());
 }
 
 #[test]
@@ -111,8 +199,10 @@ fn what_was_said_before_the_base_or_the_rules_changed_does_not_count() {
         rules: "rules",
         role: Role::Maintain,
         requester: Requester::Never,
-        askers: &[],
-        alone: false,
+        asked_by: &[],
+        pushed_by: &[],
+        pushers_known: true,
+        holders: None,
         since: Timestamp(since),
     };
     let voices = [voice(2, Role::Admin, Stand::Approves, HEAD, 5)];

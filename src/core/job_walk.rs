@@ -67,8 +67,10 @@ fn approval(head: &str) -> Approval {
         rules: "r",
         role: Role::Maintain,
         requester: Requester::Never,
-        askers: &[],
-        alone: false,
+        asked_by: &[],
+        pushed_by: &[],
+        pushers_known: true,
+        holders: None,
         since: Timestamp(0),
     };
     let voice = Voice {

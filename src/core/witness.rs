@@ -8,6 +8,7 @@
 use super::approval::{Approval, NotApproved, Question, Voice, judge as judge_voices};
 use super::changelog::Section;
 use super::command::Role;
+use super::event::Actor;
 use super::id::{Branch, Login, Number, RepoId, Sha, Timestamp, UserId};
 use super::manifest::{Artifact, Digest, FileName, Manifest, ReleaseId, Run};
 use super::policy::{Release, Requester};
@@ -61,8 +62,8 @@ pub struct Facts {
     pub pull: Option<Pull>,
     /// What people said about it.
     pub voices: Vec<Voice>,
-    /// Whether nobody but whoever ordered it has the role.
-    pub alone: bool,
+    /// Who has the role. `None`: GitHub does not tell this token.
+    pub holders: Option<Vec<UserId>>,
     /// The checks on its head.
     pub checks: Vec<SeenCheck>,
     /// The rules at the commit.
@@ -95,8 +96,12 @@ pub struct Pull {
     pub files: Vec<String>,
     /// Whether its first commit says who ordered it.
     pub ordered: bool,
-    /// Who ordered it, opened it or wrote some of it.
-    pub askers: Vec<UserId>,
+    /// Who ordered it or opened it.
+    pub asked_by: Vec<UserId>,
+    /// Who pushed or wrote some of it.
+    pub pushed_by: Vec<Actor>,
+    /// Whether GitHub says of each commit who pushed it.
+    pub pushers_known: bool,
 }
 
 /// A check run, the newest of its kind.
@@ -198,7 +203,7 @@ pub enum Refused {
     NotOrdered,
     TouchesWorkflows { path: String },
     NotApproved { why: NotApproved, head: Sha },
-    Expired { login: Login, hours: u32 },
+    Expired { logins: Vec<Login>, hours: u32 },
     CheckMissing { check: RequiredCheck },
     CheckNotGreen { check: RequiredCheck, state: CheckState },
     OtherBuild { what: &'static str, says: String, expected: String },
@@ -471,8 +476,10 @@ fn approved(
         rules: "workflow",
         role: terms.role,
         requester: terms.requester,
-        askers: &pull.askers,
-        alone: facts.alone,
+        asked_by: &pull.asked_by,
+        pushed_by: &pull.pushed_by,
+        pushers_known: pull.pushers_known,
+        holders: facts.holders.as_deref(),
         // What was approved is what was merged, into the default branch: the trees say so.
         since: Timestamp(i64::MIN),
     };
@@ -483,8 +490,7 @@ fn approved(
     let hours = sooner.map_or(terms.approval_hours, |hours| hours.min(terms.approval_hours));
     let end = approval.at().plus_seconds(i64::from(hours) * 3600);
     if facts.now > end && !resumes {
-        let login = approval.login().clone();
-        return Err(Refused::Expired { login, hours });
+        return Err(Refused::Expired { logins: approval.logins(), hours });
     }
     Ok(approval)
 }

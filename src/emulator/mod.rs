@@ -7,6 +7,7 @@
 //! refuse (a wrong token, a stale ref, a second pull request, too many requests) it refuses; a
 //! route it does not know is a loud 501, never a guess; time comes from the clock it was given.
 
+mod activity;
 mod acts;
 mod api;
 mod auth;

@@ -192,6 +192,7 @@ fn add_repository(
             default_branch: default_branch.to_owned(),
             git,
             refs: BTreeMap::new(),
+            activities: Vec::new(),
             roles: BTreeMap::new(),
             labels: Vec::new(),
             issues: BTreeMap::new(),

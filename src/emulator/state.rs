@@ -73,6 +73,7 @@ pub(crate) struct Ids {
     delivery: u64,
     artifact: u64,
     issue_event: u64,
+    activity: u64,
 }
 
 macro_rules! ranges {
@@ -98,6 +99,7 @@ ranges! {
     issue = 2_400_000_000,
     comment = 3_100_000_000,
     issue_event = 21_000_000_000,
+    activity = 12_000_000_000,
     label = 8_000_000_000,
     reaction = 250_000_000,
     review = 4_200_000_000,
@@ -186,6 +188,8 @@ pub(crate) struct Repository {
     pub(crate) git: Git,
     /// The refs as last announced.
     pub(crate) refs: BTreeMap<String, String>,
+    /// Who moved which branch, oldest first.
+    pub(crate) activities: Vec<super::activity::Activity>,
     /// Role by account.
     pub(crate) roles: BTreeMap<u64, String>,
     pub(crate) labels: Vec<Label>,

@@ -239,6 +239,24 @@ impl Actor {
         self.act(repository, |state, id, me| push(state, id, me, branch, message, files))
     }
 
+    /// The same, in a commit that names somebody else as its author and committer, as anybody's may.
+    ///
+    /// # Errors
+    /// When git fails, or there is no such account.
+    pub fn pushes_as(
+        &self,
+        author: &str,
+        repository: &str,
+        branch: &str,
+        files: &[(&str, Option<&str>)],
+    ) -> Result<String, Trouble> {
+        self.act(repository, |state, id, me| {
+            let named = state.account_named(author).map(|account| account.id);
+            let author = named.ok_or_else(|| Trouble::unknown("account", author))?;
+            push_as(state, id, (me, author), (branch, "Touch up", files))
+        })
+    }
+
     /// Deletes a branch.
     ///
     /// # Errors
@@ -414,6 +432,17 @@ fn push(
     message: &str,
     files: &[(&str, Option<&str>)],
 ) -> Result<String, Trouble> {
+    push_as(state, id, (me, me), (branch, message, files))
+}
+
+type Change<'a> = (&'a str, &'a str, &'a [(&'a str, Option<&'a str>)]);
+
+fn push_as(
+    state: &mut State,
+    id: u64,
+    (me, author): (u64, u64),
+    (branch, message, files): Change<'_>,
+) -> Result<String, Trouble> {
     let known = state.repository(id)?;
     let (git, name) = (known.git.clone(), format!("refs/heads/{branch}"));
     let default = format!("refs/heads/{}", known.default_branch);
@@ -430,7 +459,7 @@ fn push(
         });
     }
     let tree = git.write_tree(parent.as_deref(), &edits)?;
-    let (who, parents) = (person(state, me), Vec::from_iter(parent));
+    let (who, parents) = (person(state, author), Vec::from_iter(parent));
     let message = format!("{message}\n");
     let commit = acts::write_commit(&git, &tree, &parents, (&who, &who), &message, Seal::Unsigned)?;
     acts::move_ref(state, id, &name, Some(&commit), Some(me))?;

@@ -194,7 +194,7 @@ impl Forge {
         body: Option<serde_json::Value>,
         doing: &str,
     ) -> Result<Answer, ForgeError> {
-        let client = self.octocrab(self.jwt()?)?;
+        let client = self.octocrab(&self.jwt()?)?;
         self.send(&client, None, &Call { method, path, body, accept: JSON, doing }).await
     }
 
@@ -212,7 +212,7 @@ impl Forge {
         let expires = chrono::DateTime::parse_from_rfc3339(&token.expires_at)
             .map_err(|e| unreadable(doing, e.to_string()))?;
         Ok(Arc::new(Session {
-            client: self.octocrab(token.token.clone())?,
+            client: self.octocrab(&token.token)?,
             token: token.token,
             expires: Timestamp(expires.timestamp_millis()),
         }))

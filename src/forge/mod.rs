@@ -10,11 +10,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Uri};
 use http_body_util::{BodyExt, Limited};
 use moka::future::Cache;
+use octocrab::service::middleware::auth_header::AuthHeaderLayer;
+use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
+use octocrab::{AuthState, OctocrabBuilder};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -27,6 +30,7 @@ use crate::egress::{Egress, denied_by};
 
 mod auth;
 mod checks;
+mod contributors;
 mod graphql;
 mod limits;
 mod manifest;
@@ -42,6 +46,7 @@ mod witness;
 
 pub use auth::{AppKey, BadKey, Scope};
 pub use checks::{CheckState, RequiredCheck, State};
+pub use contributors::{Contributors, PullBranch};
 pub use limits::Pace;
 pub use manifest::claim_app;
 pub use publish::{FileWrite, NewPull};
@@ -230,7 +235,7 @@ impl Forge {
     ) -> Result<Self, ForgeError> {
         let config = ForgeConfig { api, web, app_id: 0, key: AppKey::none(), pace: Pace::GITHUB };
         let mut this = Self { inner: Arc::new(Inner::new(config, egress, clock)) };
-        let session = Session::given(this.octocrab(token.clone())?, token);
+        let session = Session::given(this.octocrab(&token)?, token);
         if let Some(inner) = Arc::get_mut(&mut this.inner) {
             inner.given = Some(Arc::new(session));
         }
@@ -299,8 +304,8 @@ impl Forge {
         let builder = http::Request::builder()
             .method(call.method.clone())
             .uri(url)
-            .header(ACCEPT, HeaderValue::from_static(call.accept))
-            .header("x-github-api-version", HeaderValue::from_static(API_VERSION));
+            .header(ACCEPT, HeaderValue::from_static(call.accept));
+        // octocrab names the version of the API: a second time would make both void.
         let request = client
             .build_request(builder, call.body.as_ref())
             .map_err(|error| unreadable(call.doing, error.to_string()))?;
@@ -370,20 +375,23 @@ impl Forge {
         self.call(place, scope, call).await.map(drop)
     }
 
-    fn octocrab(&self, bearer: SecretString) -> Result<octocrab::Octocrab, ForgeError> {
-        let failed = |error: octocrab::Error| {
-            // Only the kind of error: its text could carry a backtrace.
-            let _ = error;
-            unreadable("setting up the GitHub client", "the configured API address is unusable")
-        };
-        octocrab::Octocrab::builder()
-            // Every call names its whole address; a base with a path would be put before GraphQL's.
-            .base_uri(self.inner.config.api.origin().ascii_serialization())
-            .map_err(failed)?
-            .add_retry_config(octocrab::service::middleware::retry::RetryConfig::None)
-            .user_access_token(bearer)
-            .build_with_reqwest(self.inner.egress.client())
-            .map_err(failed)
+    /// A client with this token. Not octocrab's usual one: that names itself as the user agent, and
+    /// adds a header of ours as a second one.
+    fn octocrab(&self, bearer: &SecretString) -> Result<octocrab::Octocrab, ForgeError> {
+        let doing = "setting up the GitHub client";
+        let unusable = |_| unreadable(doing, "the configured API address is unusable");
+        let api: Uri =
+            self.inner.config.api.origin().ascii_serialization().parse().map_err(unusable)?;
+        let token = format!("Bearer {}", bearer.expose_secret());
+        let mut token = HeaderValue::from_str(&token)
+            .map_err(|_| unreadable(doing, "the token holds characters that no header may"))?;
+        token.set_sensitive(true);
+        let built = OctocrabBuilder::new_empty()
+            .with_service(ReqwestConnector::new(self.inner.egress.client()))
+            .with_layer(&AuthHeaderLayer::new(Some(token), api.clone(), api))
+            .with_auth(AuthState::None)
+            .build();
+        built.map_err(|never| match never {})
     }
 }
 

@@ -374,6 +374,8 @@ pub struct PullDetail {
     pub mergeable_state: Option<String>,
     #[serde(default)]
     pub labels: Vec<Label>,
+    #[serde(default)]
+    pub user: Option<User>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -29,8 +29,8 @@ pub struct PullWitness {
     pub head_repository: Option<RepoId>,
     /// Its head.
     pub head: Sha,
-    /// Who opened it, if that is a person.
-    pub author: Option<UserId>,
+    /// Who opened it.
+    pub author: Option<payload::User>,
 }
 
 /// What somebody said about a commit; what they may do is asked for separately.
@@ -78,28 +78,6 @@ struct End {
 #[derive(Deserialize)]
 struct EndRepository {
     id: RepoId,
-}
-
-#[derive(Deserialize)]
-struct ListedCommit {
-    commit: Message,
-    #[serde(default)]
-    author: Option<payload::User>,
-}
-
-/// Who had a hand in a release pull request.
-#[derive(Debug, Clone, Default)]
-pub struct Hands {
-    /// Who ordered it, by the trailer in its first commit.
-    pub ordered_by: Option<UserId>,
-    /// The people whose commits are in it.
-    pub people: Vec<UserId>,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    #[serde(default)]
-    message: String,
 }
 
 #[derive(Deserialize)]
@@ -170,19 +148,8 @@ impl Forge {
             head_branch: pull.head.branch,
             head_repository: pull.head.repo.map(|repo| repo.id),
             head: pull.head.sha,
-            author: pull.user.filter(|user| user.kind == "User").map(|user| user.id),
+            author: pull.user,
         }))
-    }
-
-    /// Who ordered a release, and who wrote some of it.
-    pub async fn hands_in(&self, place: &Place, number: Number) -> Result<Hands, ForgeError> {
-        let path = format!("{}/pulls/{number}/commits?per_page=100", repo_path(place));
-        let doing = "reading who ordered the release";
-        let commits: Vec<ListedCommit> = self.list(place, Scope::Read, path, doing).await?;
-        let ordered_by = commits.first().and_then(|first| trailer(&first.commit.message));
-        let people = commits.into_iter().filter_map(|it| it.author);
-        let people = people.filter(|author| author.kind == "User").map(|author| author.id);
-        Ok(Hands { ordered_by, people: people.collect() })
     }
 
     /// The paths that a pull request touches, old names included.
@@ -316,14 +283,6 @@ fn review(review: ReviewAnswer) -> Option<Said> {
     })
 }
 
-/// The number in `Requested-by: LOGIN <NUMBER+LOGIN@…>`, or in `Requested-by: NUMBER+LOGIN`.
-fn trailer(message: &str) -> Option<UserId> {
-    let value = message.lines().rev().find_map(|line| line.strip_prefix("Requested-by:"))?;
-    let address = value.rsplit('<').next().unwrap_or(value).trim();
-    let (number, _) = address.split_once('+')?;
-    number.parse().ok().map(UserId)
-}
-
 fn actor(user: &payload::User) -> Option<Actor> {
     let login = user.login.parse().ok()?;
     Some(Actor { id: user.id, login, person: user.kind == "User" })
@@ -340,21 +299,5 @@ fn state_of(run: &RunAnswer) -> CheckState {
         ("completed", Some("neutral" | "skipped" | "stale")) => CheckState::Silent,
         ("completed", _) => CheckState::Red,
         _ => CheckState::Running,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whoever_ordered_a_release_stands_in_its_first_commit() {
-        let long =
-            "chore: release 1.2.0\n\nRequested-by: mona <42+mona@users.noreply.github.com>\n";
-        assert_eq!(trailer(long), Some(UserId(42)));
-        assert_eq!(trailer("x\n\nRequested-by: 42+mona\n"), Some(UserId(42)));
-        for bad in ["x", "x\n\nRequested-by: mona\n", "x\n\nRequested-by: x+y\n"] {
-            assert_eq!(trailer(bad), None, "{bad:?}");
-        }
     }
 }

@@ -15,7 +15,7 @@ use crate::core::job::{ChangeRequest, Ci, Effect, Job, PullState, RedBecause, Si
 use crate::core::policy::{RULES_PATH, Requester, Rules};
 use crate::core::task::Task;
 use crate::forge::payload::{Comment, PullDetail, Review, ReviewComment, User};
-use crate::forge::{CheckState, State};
+use crate::forge::{CheckState, Contributors, PullBranch, State};
 
 /// Roles asked for in one look.
 type Roles = BTreeMap<UserId, Role>;
@@ -52,6 +52,10 @@ impl Worker {
             Some(_) => now,
             None => Timestamp(0),
         };
+        let contributors = match is_ganders_alone(job, &head) {
+            true => Contributors { all_known: true, ..Contributors::default() },
+            false => self.contributors(place, &detail, &voices).await?,
+        };
         let question = Question {
             repo: place.repo,
             pull: pull.number,
@@ -60,8 +64,10 @@ impl Worker {
             rules: &digest,
             role: least,
             requester: in_force.approval.requester,
-            askers: &[job.order.by],
-            alone: false,
+            asked_by: &[job.order.by],
+            pushed_by: &contributors.people,
+            pushers_known: contributors.all_known,
+            holders: None,
             since,
         };
         let consent = self.consent(place, question, &voices).await?;
@@ -152,7 +158,23 @@ impl Worker {
         Ok(voices)
     }
 
-    /// Judges; whether whoever asked is alone with the role is only found out when it matters.
+    /// Who had a hand in a pull request, which nobody needs to know while nobody approves it.
+    pub(super) async fn contributors(
+        &self,
+        place: &Place,
+        detail: &PullDetail,
+        voices: &[Voice],
+    ) -> Result<Contributors, Fault> {
+        if voices.iter().all(|voice| voice.stand != Stand::Approves) {
+            return Ok(Contributors::default());
+        }
+        let (branch, head) = (&*detail.head.branch, &detail.head.sha);
+        let opened_by = detail.user.as_ref();
+        let pull = PullBranch { number: detail.number, branch, head, opened_by };
+        Ok(self.parts.forge.contributors(place, pull).await?)
+    }
+
+    /// Judges; who else has the role is only found out when it matters.
     pub(super) async fn consent(
         &self,
         place: &Place,
@@ -160,14 +182,18 @@ impl Worker {
         voices: &[Voice],
     ) -> Result<Result<Approval, NotApproved>, Fault> {
         let judged = judge(&question, voices);
-        let matters = matches!(judged, Err(NotApproved::Requester { .. }))
-            && question.requester == Requester::IfAlone;
-        if !matters {
+        let depends = match (&judged, question.requester) {
+            (Err(NotApproved::SecondNeeded { .. }), _) => true,
+            (Err(NotApproved::Requester { .. } | NotApproved::Pusher { .. }), requester) => {
+                requester == Requester::IfAlone
+            }
+            _ => false,
+        };
+        if !depends {
             return Ok(judged);
         }
-        let people = self.parts.forge.people_with(place, question.role).await?;
-        let alone = people.iter().all(|person| question.askers.contains(person));
-        Ok(judge(&Question { alone, ..question }, voices))
+        let holders = self.parts.forge.people_with(place, question.role).await?;
+        Ok(judge(&Question { holders: Some(&holders), ..question }, voices))
     }
 
     async fn role(&self, place: &Place, actor: &Actor, roles: &mut Roles) -> Result<Role, Fault> {
@@ -260,6 +286,12 @@ impl Worker {
             _ => RedBecause::Change,
         })
     }
+}
+
+/// Whether nothing but what Gander pushed was ever the head.
+fn is_ganders_alone(job: &Job, head: &Sha) -> bool {
+    let proof = job.review.proof.as_ref();
+    !job.review.foreign && proof.is_some_and(|proof| proof.ours && proof.head == *head)
 }
 
 /// Whether GitHub says that nothing stands in the way of merging.

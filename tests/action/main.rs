@@ -3,6 +3,7 @@
 // Stories run real processes; clippy's leave to unwrap in tests does not reach their helpers.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
+mod approvers;
 mod attacks;
 mod checks;
 #[path = "../contract/src/client.rs"]

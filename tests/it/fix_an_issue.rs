@@ -251,3 +251,30 @@ fn token(exchange: &Exchange) -> &str {
     let header = exchange.request_headers.iter().find(|(name, _)| name == "authorization");
     header.map_or("none", |(_, value)| value)
 }
+
+/// A server in front of GitHub may join equal headers, and then none of them means anything.
+#[tokio::test]
+async fn every_request_names_gander_and_sends_each_header_once() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.will(good_fix());
+    w.fixed().await;
+    w.approved().await;
+    assert!(w.only_pull().merged);
+    let exchanges = w.emulator.exchanges();
+    assert!(exchanges.len() > 20, "{}", exchanges.len());
+    for exchange in exchanges {
+        let mut names: Vec<_> = exchange.request_headers.iter().map(|(name, _)| name).collect();
+        names.sort();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all, "{:?}", exchange.request_headers);
+        let header = |wanted: &str| {
+            let found = exchange.request_headers.iter().find(|(name, _)| name == wanted);
+            found.map(|(_, value)| value.as_str())
+        };
+        assert_eq!(header("x-github-api-version"), Some("2022-11-28"), "{}", exchange.path);
+        let version = concat!("gander/", env!("CARGO_PKG_VERSION"));
+        assert_eq!(header("user-agent"), Some(version), "{}", exchange.path);
+    }
+    w.ends().await;
+}

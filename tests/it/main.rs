@@ -29,3 +29,4 @@ mod release_proposed;
 mod release_published;
 mod review;
 mod webhooks;
+mod who_may_approve;

@@ -8,12 +8,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     Binding, ChangeRequest, Ci, Declined, Effect, Ending, Job, PullState, RedBecause, Sight, Stage,
 };
-use crate::core::approval::{Approval, NotApproved, Tried, Word};
+use crate::core::approval::{Approval, NotApproved, Tried};
 use crate::core::command::Role;
 use crate::core::id::{CommentId, Login, PatchDigest, ReviewId, Sha, Timestamp, UserId};
 use crate::core::policy::MergeOn;
@@ -52,12 +52,29 @@ pub struct Review {
     pub foreign: bool,
     /// Since when the head is what it is.
     pub head_since: Option<(Sha, Timestamp)>,
-    /// Whose approval it is merged with.
-    pub approved_by: Option<Login>,
+    /// Whose approvals it is merged with. Rows of before name one, or none.
+    #[serde(deserialize_with = "one_or_many")]
+    pub approved_by: Vec<Login>,
+    /// Who pushed or wrote some of what is merged.
+    pub pushed_by: Vec<Login>,
     /// What was pushed so far, a round each.
     pub pushed: Vec<PushedRound>,
     /// What GitHub was last asked to merge on.
     pub tried: Option<Tried>,
+}
+
+/// A name, a list of them, or nothing.
+fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Login>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Names {
+        Many(Vec<Login>),
+        One(Option<Login>),
+    }
+    Ok(match Names::deserialize(from)? {
+        Names::Many(names) => names,
+        Names::One(name) => name.into_iter().collect(),
+    })
 }
 
 /// What a round pushed, for the text of the pull request.
@@ -317,7 +334,7 @@ impl Job {
         let effects = self.seen(round, sight).unwrap_or_else(|| vec![Effect::Show]);
         // Ours, and only the answer was lost: then it was this approval.
         if !self.is_done() {
-            self.review.approved_by = None;
+            self.review.approved_by.clear();
         }
         Some(effects)
     }
@@ -461,7 +478,7 @@ impl Job {
     fn approved(&mut self, sight: &Sight, approval: &Approval) -> (Waiting, Vec<Effect>) {
         let only = |waiting| (waiting, Vec::new());
         let on = self.rules.as_ref().map_or(MergeOn::Never, |rules| rules.merge.on);
-        let by_command = matches!(approval.word(), Word::Comment { .. });
+        let by_command = approval.by_command();
         match &sight.ci {
             Ci::Pending { names } => return only(Waiting::Checks { names: names.clone() }),
             Ci::Green | Ci::Red { .. } => {}
@@ -485,7 +502,8 @@ impl Job {
         {
             return only(blocked.clone());
         }
-        self.review.approved_by = Some(approval.login().clone());
+        self.review.approved_by = approval.logins();
+        self.review.pushed_by = approval.pushed_by().to_vec();
         self.review.waiting = None;
         let head = sight.head.clone();
         let round = self.stage.round().unwrap_or(1);

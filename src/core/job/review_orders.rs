@@ -176,8 +176,10 @@ impl GitHub {
             rules: "r",
             role: Role::Maintain,
             requester: Requester::Never,
-            askers: &[UserId(MONA)],
-            alone: false,
+            asked_by: &[UserId(MONA)],
+            pushed_by: &[],
+            pushers_known: true,
+            holders: None,
             since: Timestamp(0),
         };
         judge(&question, &self.voices)
@@ -724,5 +726,19 @@ fn whoever_they_are_each_order_ends_well_at_each_pace() {
                 plays(acts, (who, cast), pace, &mut ends);
             }
         }
+    }
+}
+
+#[test]
+fn rows_of_before_name_one_approver_or_none() {
+    for (stored, names) in [
+        (r#"{"approved_by": "acme"}"#, vec!["acme"]),
+        (r#"{"approved_by": null}"#, vec![]),
+        (r#"{"approved_by": ["mona", "acme"]}"#, vec!["mona", "acme"]),
+        ("{}", vec![]),
+    ] {
+        let review: Review = serde_json::from_str(stored).unwrap();
+        let logins: Vec<&str> = review.approved_by.iter().map(|login| login.as_str()).collect();
+        assert_eq!(logins, names, "{stored}");
     }
 }

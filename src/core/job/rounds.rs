@@ -160,7 +160,7 @@ impl Job {
         let Stage::Merging { round, head } = self.stage.clone() else { return Vec::new() };
         let blocked = Waiting::Blocked { head, why: why.to_owned() };
         self.review.waiting = Some(blocked);
-        self.review.approved_by = None;
+        self.review.approved_by.clear();
         self.stage = Stage::InReview { round };
         vec![Effect::Show, Effect::Explain, Effect::Look]
     }

@@ -28,7 +28,7 @@ pub struct Approving {
     pub requester: Requester,
 }
 
-/// Whether whoever asked for a change may approve it.
+/// Whether whoever asked for a change or pushed some of it may approve it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Requester {

@@ -74,8 +74,10 @@ fn approval(number: u64, head: &str, base: &str) -> Approval {
         rules: "r",
         role: Role::Maintain,
         requester: Requester::Allowed,
-        askers: &[],
-        alone: false,
+        asked_by: &[],
+        pushed_by: &[],
+        pushers_known: true,
+        holders: None,
         since: Timestamp(0),
     };
     let voice = Voice {

@@ -5,11 +5,13 @@
 
 use std::fmt::Write as _;
 
+use super::review::why_two;
 use super::{boxed, inline};
 use crate::core::approval::NotApproved;
 use crate::core::id::Sha;
 use crate::core::manifest::{Artifact, Manifest, SUMS};
 use crate::core::policy::RULES_PATH;
+use crate::core::text::listed;
 use crate::core::witness::{Asked, CheckState, Refused, ReleasePlan, Terms};
 
 /// One refusal in words.
@@ -31,10 +33,11 @@ pub fn refusal(refused: &Refused, asked: &Asked, terms: &Terms, prefix: &str) ->
     let release = format!("order it anew with `{prefix} release`");
     match refused {
         Refused::NotApproved { why, head } => not_approved(why, head, asked, terms, prefix),
-        Refused::Expired { login, hours } => words(
+        Refused::Expired { logins, hours } => words(
             format!(
-                "{login}'s approval of #{pull} is older than {hours} hours, so it starts no new \
-                 publication."
+                "The approval by {} of #{pull} is older than {hours} hours, so it starts no new \
+                 publication.",
+                listed(logins)
             ),
             format!(
                 "Approve #{pull} again, by a review or by commenting `{prefix} approve SHA` there; \
@@ -171,10 +174,14 @@ fn not_approved(
             format!("{login} approved #{pull}, but has {has} permission now and needs {needed}."),
             format!("{approve} The role is `approver-role` in the workflow file."),
         ),
-        NotApproved::Requester { login } => words(
+        NotApproved::Requester { login } | NotApproved::Pusher { login } => words(
             format!(
                 "{login} ordered this release or wrote some of it, and cannot approve it alone."
             ),
+            format!("{approve} The rule is `requester` in the workflow file."),
+        ),
+        NotApproved::SecondNeeded { login, because } => words(
+            format!("{login} approved #{pull}, and a second person has to. {}.", why_two(*because)),
             format!("{approve} The rule is `requester` in the workflow file."),
         ),
         NotApproved::Before { login } => {
@@ -338,7 +345,7 @@ pub fn may_be_released(plan: &ReleasePlan, asked: &Asked) -> String {
         plan.tag(),
         plan.mark().commit.short(),
         asked.pull,
-        plan.approval().login(),
+        listed(plan.approval().logins()),
     )
 }
 
@@ -351,7 +358,7 @@ pub fn released_summary(plan: &ReleasePlan, asked: &Asked, url: &str, again: boo
         plan.tag(),
         plan.mark().commit.short(),
         asked.pull,
-        approval.login(),
+        listed(approval.logins()),
     );
     if plan.files().is_empty() {
         text.push_str("It has no files.\n");

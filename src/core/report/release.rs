@@ -6,8 +6,9 @@
 
 use std::fmt::Write as _;
 
+use super::review::{consent_trailers, why_two};
 use super::{Setting, marker, signed};
-use crate::core::approval::NotApproved;
+use crate::core::approval::{Approval, NotApproved};
 use crate::core::changelog::CHANGELOG_PATH;
 use crate::core::id::{Number, RunId, Sha};
 use crate::core::policy::{MergeOn, RULES_PATH};
@@ -46,9 +47,10 @@ pub fn trailer(release: &Release, tree: &Sha) -> String {
 }
 
 /// The message of the merge.
-pub fn merge_message(release: &Release, plan: &Plan, approved_by: &str) -> (String, String) {
+pub fn merge_message(release: &Release, plan: &Plan, approval: &Approval) -> (String, String) {
     let number = release.pull.as_ref().map_or(Number(0), |pull| pull.number);
-    let message = format!("Approved-by: {approved_by}\nGander-Release: {}\n", release.id);
+    let consent = consent_trailers(&approval.logins(), approval.pushed_by());
+    let message = format!("{consent}Gander-Release: {}\n", release.id);
     (format!("{} (#{number})", title(plan)), message)
 }
 
@@ -322,9 +324,13 @@ fn not_approved(why: &NotApproved, release: &Release, prefix: &str) -> String {
         NotApproved::NeedsRole { login, has, needed } => format!(
             "{login} has {has} access, and {needed} access is needed to approve (see {rule})."
         ),
-        NotApproved::Requester { login } => format!(
+        NotApproved::Requester { login } | NotApproved::Pusher { login } => format!(
             "{login} ordered this release or wrote some of it, so another person has to approve it \
              (see {rule})."
+        ),
+        NotApproved::SecondNeeded { login, because } => format!(
+            "{login} approved `{head}`, and a second person has to. {} (see {rule}).",
+            why_two(*because)
         ),
         NotApproved::Edited { login } => format!(
             "The comment of {login} was edited after it was written, so it approves nothing. A new \

@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{Setting, declined, first_words, marker, s, signed};
-use crate::core::approval::NotApproved;
+use crate::core::approval::{NotApproved, WhyTwo};
 use crate::core::event::SKIP_LABEL;
-use crate::core::id::Sha;
+use crate::core::id::{Login, Sha};
 use crate::core::job::{
     Cause, Ending, Job, NoRepair, Outcome, Round, Stage, ThreadAnswer, Waiting,
 };
 use crate::core::policy::{MergeOn, RULES_PATH};
-use crate::core::text::{boxed, inline};
+use crate::core::text::{boxed, inline, listed};
 
 /// Characters of a held change that people are shown in the comment, and of the list of its files.
 /// Together with the rest they stay below what GitHub takes.
@@ -50,7 +50,7 @@ pub fn waits_for(job: &Job, prefix: &str) -> Option<String> {
         Waiting::Review => return None,
         Waiting::HeadCheck => "A person's commit on the branch is being checked.".to_owned(),
         Waiting::Checks { names } => {
-            format!("Approved. It waits for {}.", list(names.iter().map(String::as_str)))
+            format!("Approved. It waits for {}.", listed(names.iter().map(String::as_str)))
         }
         Waiting::Consent(NotApproved::Nobody) => "It waits for an approval.".to_owned(),
         Waiting::RoundFailed { .. } => outcome(job, prefix)?,
@@ -130,7 +130,7 @@ fn taken_up(round: &Round) -> String {
             let mut what = Vec::new();
             let threads = round.threads.len();
             if !round.reviewers.is_empty() {
-                let names = list(round.reviewers.iter().map(|login| login.as_str()));
+                let names = listed(round.reviewers.iter().map(|login| login.as_str()));
                 what.push(format!("the review by {names}"));
             }
             if !round.words.is_empty() {
@@ -201,7 +201,7 @@ pub(super) fn too_late(job: &Job, prefix: &str) -> Option<String> {
     let number = pull.number;
     let text = format!(
         "{} #{number} was {ended} before what you asked for was taken up. If it is still wanted, {next}.",
-        list(whom.iter())
+        listed(whom.iter())
     );
     (!whom.is_empty()).then_some(text)
 }
@@ -341,6 +341,15 @@ fn not_approved(why: &NotApproved, head: &str, prefix: &str) -> String {
             "**Not merged**: {login} asked for this change, and somebody else has to approve it \
              (`[approval] requester` in `{RULES_PATH}`)."
         ),
+        NotApproved::Pusher { login } => format!(
+            "**Not merged**: {login} pushed to this branch or wrote some of it, and somebody else \
+             has to approve it (`[approval] requester` in `{RULES_PATH}`)."
+        ),
+        NotApproved::SecondNeeded { login, because } => format!(
+            "**Not merged**: {login} approved `{head}`, and a second person has to. {} \
+             (`[approval] requester` in `{RULES_PATH}`).",
+            why_two(*because)
+        ),
         NotApproved::Edited { login } => format!(
             "**Not merged**: the comment by {login} was edited after it was written. A new comment \
              counts: `{prefix} approve {head}`."
@@ -349,6 +358,16 @@ fn not_approved(why: &NotApproved, head: &str, prefix: &str) -> String {
             "**Not merged**: {login}'s review still asks for changes. They can approve, or the \
              review can be dismissed."
         ),
+    }
+}
+
+/// Why one approval is not enough, as the beginning of a sentence.
+pub(super) fn why_two(because: WhyTwo) -> &'static str {
+    match because {
+        WhyTwo::AllHadAHand => "Everybody whose approval counts asked for it or pushed some of it",
+        WhyTwo::PusherUnknown => {
+            "GitHub does not say of every commit who pushed it, so one approval may be the pusher's"
+        }
     }
 }
 
@@ -445,7 +464,7 @@ pub fn nothing_to_take(login: &str, waiting: &[String], prefix: &str) -> String 
     format!(
         "No review by {} waits here. Waiting: {}.",
         code(login),
-        list(waiting.iter().map(|it| format!("`{prefix} take @{it}`")))
+        listed(waiting.iter().map(|it| format!("`{prefix} take @{it}`")))
     )
 }
 
@@ -455,30 +474,27 @@ pub fn merge_message(job: &Job, setting: &Setting) -> (String, String) {
     let trailers = job.rules.as_ref().is_none_or(|rules| rules.commit.trailers);
     let message = super::commit_message(job, setting, trailers);
     let (title, trailers) = message.split_once("\n\n").unwrap_or((&message, ""));
-    let by = job.review.approved_by.as_ref();
-    let approved = by.map_or(String::new(), |by| format!("Approved-by: {by}\n"));
+    let consent = consent_trailers(&job.review.approved_by, &job.review.pushed_by);
     let fixes = format!("{} #{}", super::closing_keyword(job), job.subject);
-    (format!("{title} (#{pull})"), format!("{fixes}\n\n{trailers}{approved}"))
+    (format!("{title} (#{pull})"), format!("{fixes}\n\n{trailers}{consent}"))
+}
+
+/// Who consented to a merge, and whose pushes are in it.
+pub(super) fn consent_trailers(approved_by: &[Login], pushed_by: &[Login]) -> String {
+    let approved = approved_by.iter().map(|login| format!("Approved-by: {login}\n"));
+    let pushed = pushed_by.iter().map(|login| format!("Pushed-by: {login}\n"));
+    approved.chain(pushed).collect()
 }
 
 /// How a merged job reads in one line.
 pub fn merged(job: &Job, ending: &Ending) -> String {
-    match (&job.review.approved_by, ending) {
-        (Some(by), _) => format!("**Merged**, approved by {by}"),
-        (None, Ending::Merged { by: Some(by) }) => format!("**Merged** by {by}"),
+    match (job.review.approved_by.as_slice(), ending) {
+        (by @ [_, ..], _) => format!("**Merged**, approved by {}", listed(by)),
+        ([], Ending::Merged { by: Some(by) }) => format!("**Merged** by {by}"),
         _ => "**Merged**".to_owned(),
     }
 }
 
 fn code(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && *c != '`').take(80).collect()
-}
-
-fn list<T: AsRef<str>>(items: impl Iterator<Item = T>) -> String {
-    let items: Vec<String> = items.map(|item| item.as_ref().to_owned()).collect();
-    match items.as_slice() {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
 }

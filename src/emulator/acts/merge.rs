@@ -111,6 +111,9 @@ pub(crate) fn merge(
     state.pull_mut(repository, number)?.base_sha = base;
     mark_merged(state, repository, number, Some(actor), &commit)?;
     move_ref(state, repository, &base_ref, Some(&commit), Some(actor))?;
+    if let Some(last) = state.repository_mut(repository)?.activities.last_mut() {
+        last.kind = "pr_merge";
+    }
     Ok(commit)
 }
 

@@ -6,6 +6,7 @@ use super::dispatch::heard_push;
 use super::follow::synchronize;
 use super::{Presence, checks, set_presence};
 use crate::emulator::Trouble;
+use crate::emulator::activity::{Activity, kind_of};
 use crate::emulator::hooks::{self, Event};
 use crate::emulator::shapes::{self, commits};
 use crate::emulator::state::State;
@@ -64,6 +65,7 @@ fn announce(
         None => known.refs.remove(name),
     };
     let (text, payload) = describe(state, repository, name, before, after, actor)?;
+    remember(state, repository, name, (before, after), actor)?;
     state.tell(repository, actor, text);
     let push = Event { name: "push", action: None, repository, actor, payload, only: None };
     hooks::fire(state, &push);
@@ -76,6 +78,33 @@ fn announce(
         }
         None => close_pulls_of(state, repository, branch, actor),
     }
+}
+
+/// Keeps who moved a branch, for the activity log.
+fn remember(
+    state: &mut State,
+    repository: u64,
+    name: &str,
+    (before, after): (Option<&str>, Option<&str>),
+    actor: Option<u64>,
+) -> Result<(), Trouble> {
+    if !name.starts_with("refs/heads/") {
+        return Ok(());
+    }
+    let (id, at) = (state.ids.activity(), state.now());
+    let known = state.repository_mut(repository)?;
+    let forced = matches!((before, after), (Some(before), Some(after))
+        if !known.git.is_ancestor(before, after));
+    known.activities.push(Activity {
+        id,
+        name: name.to_owned(),
+        before: before.map(str::to_owned),
+        after: after.map(str::to_owned),
+        kind: kind_of(before, after, forced),
+        actor,
+        at,
+    });
+    Ok(())
 }
 
 /// The line of history and the `push` payload.

@@ -20,6 +20,7 @@ pub(super) const ROUTES: &[Route] = &[
         pulls_of,
     ),
     route("GET", "/repos/{owner}/{repo}/compare/{basehead...}", READ, compare),
+    route("GET", "/repos/{owner}/{repo}/activity", READ, activity),
     route("GET", "/repos/{owner}/{repo}/branches", READ, branches),
     route("GET", "/repos/{owner}/{repo}/branches/{branch...}", READ, branch),
     route(
@@ -123,6 +124,33 @@ fn compare(call: &mut Call<'_>) -> Outcome {
         "commits": between,
         "files": commits::files(call.state, known, &head, &changes),
     })))
+}
+
+/// Who moved which branch, newest first; its pages are named by the last entry, not by a number.
+fn activity(call: &mut Call<'_>) -> Outcome {
+    let known = call.repository()?;
+    let wanted = call.query("ref").map(|name| match name.starts_with("refs/") {
+        true => name.to_owned(),
+        false => format!("refs/heads/{name}"),
+    });
+    let size = call.query("per_page").and_then(|text| text.parse().ok()).unwrap_or(30);
+    let size: usize = size.clamp(1, 100);
+    let after: u64 = call.query("after").and_then(|text| text.parse().ok()).unwrap_or(u64::MAX);
+    let of_it = known
+        .activities
+        .iter()
+        .rev()
+        .filter(|it| it.id < after && wanted.as_ref().is_none_or(|wanted| it.name == *wanted));
+    let mut found: Vec<_> = of_it.take(size + 1).collect();
+    let more = found.len() > size;
+    found.truncate(size);
+    let shown: Vec<Value> = found.iter().map(|it| commits::activity(call.state, it)).collect();
+    let mut answer = Answer::ok(json!(shown));
+    if let Some(last) = found.last().filter(|_| more) {
+        let link = format!("<{}>; rel=\"next\"", call.link(&[("after", last.id)]));
+        answer.headers.push(("link".to_owned(), link));
+    }
+    Ok(answer)
 }
 
 fn branches(call: &mut Call<'_>) -> Outcome {

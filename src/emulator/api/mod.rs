@@ -107,6 +107,10 @@ pub(crate) fn routes() -> Vec<&'static Route> {
 pub(crate) fn answer(state: &mut State, parts: &Parts, path: &str, body: &Bytes) -> Answer {
     let now = state.now();
     let method = parts.method.as_str();
+    if let Some(name) = sent_twice(&parts.headers) {
+        let message = format!("The request header {name} came more than once");
+        return Refusal::new(400, &message).into_answer();
+    }
     let agent = parts.headers.get("user-agent").is_some_and(|agent| !agent.is_empty());
     if !agent {
         let message = "Request forbidden by administrative rules. Please make sure your request \
@@ -170,6 +174,11 @@ pub(crate) fn answer(state: &mut State, parts: &Parts, path: &str, body: &Bytes)
         answer.headers.push((name.to_owned(), value));
     }
     answer
+}
+
+/// A server in front may join equal headers into one value, which then means nothing.
+fn sent_twice(headers: &http::HeaderMap) -> Option<&http::HeaderName> {
+    headers.keys().find(|name| headers.get_all(*name).iter().nth(1).is_some())
 }
 
 fn run(

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{moment, node_id, repository_page, repository_url, user};
 use crate::emulator::Trouble;
+use crate::emulator::activity::Activity;
 use crate::emulator::git::{Commit, FileChange, Signature};
 use crate::emulator::state::{Repository, State};
 
@@ -256,5 +257,20 @@ pub(crate) fn simple(commit: &Commit) -> Value {
         "timestamp": moment(commit.committer.at * 1000),
         "author": { "name": commit.author.name, "email": commit.author.email },
         "committer": { "name": commit.committer.name, "email": commit.committer.email },
+    })
+}
+
+/// As `/repos/{owner}/{repo}/activity` shows it.
+pub(crate) fn activity(state: &State, activity: &Activity) -> Value {
+    let none = "0".repeat(40);
+    json!({
+        "id": activity.id,
+        "node_id": node_id("PushActivity", activity.id),
+        "before": activity.before.as_ref().unwrap_or(&none),
+        "after": activity.after.as_ref().unwrap_or(&none),
+        "ref": activity.name,
+        "timestamp": moment(activity.at),
+        "activity_type": activity.kind,
+        "actor": user(state, activity.actor),
     })
 }

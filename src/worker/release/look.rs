@@ -4,7 +4,7 @@
 //! the base must be the one the head was made on, so that what is merged is what was approved.
 
 use super::{Fault, Worker, planned};
-use crate::core::approval::{Approval, NotApproved, Question, Tried, Word};
+use crate::core::approval::{Approval, NotApproved, Question, Tried};
 use crate::core::event::SKIP_LABEL;
 use crate::core::id::{Number, Sha, Timestamp};
 use crate::core::policy::{MergeOn, Rules};
@@ -33,7 +33,7 @@ impl Worker {
         Ok(match self.sight_of(release).await? {
             Sight::Other(fact) => Some(fact),
             Sight::Same { rules, consent: Ok(approval), clean } => {
-                let by_command = matches!(approval.word(), Word::Comment { .. });
+                let by_command = approval.by_command();
                 let not_by_us = match rules.merge.on {
                     MergeOn::Never => Some(Blocked::Button),
                     MergeOn::Command if !by_command => Some(Blocked::Command),
@@ -74,8 +74,7 @@ impl Worker {
             return Ok(Fact::NotMerged { head: head.clone(), why });
         }
         let forge = &self.parts.forge;
-        let by = approval.login().to_string();
-        let (title, message) = words::merge_message(release, planned(release)?, &by);
+        let (title, message) = words::merge_message(release, planned(release)?, &approval);
         let (method, message) = (rules.merge.method, (title.as_str(), message.as_str()));
         match publish::merge(forge, &release.place, &approval, method, message).await? {
             Merging::Done { commit, by } => Ok(Fact::Merged(Merged { commit, by })),
@@ -182,7 +181,7 @@ impl Worker {
         let Ok(rules) = rules else {
             return blocked("the rules of this repository cannot be read".to_owned());
         };
-        let consent = self.release_consent(release, &rules, &head).await?;
+        let consent = self.release_consent(release, &rules, &detail).await?;
         Ok(Sight::Same { rules: Box::new(rules), consent, clean: is_clean(&detail) })
     }
 
@@ -190,10 +189,10 @@ impl Worker {
         &self,
         release: &Release,
         rules: &Rules,
-        head: &Sha,
+        detail: &PullDetail,
     ) -> Result<Result<Approval, NotApproved>, Fault> {
         let (forge, place) = (&self.parts.forge, &release.place);
-        let number = release.pull.as_ref().map_or(Number(0), |pull| pull.number);
+        let (number, head) = (detail.number, &detail.head.sha);
         let (reviews, comments) =
             tokio::try_join!(forge.reviews(place, number), forge.comments(place, number))?;
         let mut roles = std::collections::BTreeMap::new();
@@ -203,11 +202,8 @@ impl Worker {
         let said = (&*reviews, &*comments);
         let voices = self.voices(place, (head, &address), said, (least, &mut roles)).await?;
         let digest = rules.binding();
-        // Whoever wrote some of it is asked for somebody else's eyes, as by the Action.
-        let mut askers = vec![release.order.by];
-        if release.edited {
-            askers.extend(forge.hands_in(place, number).await?.people);
-        }
+        // By the same question as the Action's.
+        let contributors = self.contributors(place, detail, &voices).await?;
         let question = Question {
             repo: place.repo,
             pull: number,
@@ -216,8 +212,10 @@ impl Worker {
             rules: &digest,
             role: least,
             requester: rules.approval.requester,
-            askers: &askers,
-            alone: false,
+            asked_by: &[release.order.by],
+            pushed_by: &contributors.people,
+            pushers_known: contributors.all_known,
+            holders: None,
             since: Timestamp(0),
         };
         self.consent(place, question, &voices).await

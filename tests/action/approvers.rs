@@ -1,0 +1,65 @@
+//! Whoever pushed to a release's branch cannot approve the release alone: the Action asks as the App
+//! does. In each story hubot ordered the release and mona maintains.
+
+use gander::emulator::{Fault, Verdict};
+
+use crate::publish::stops;
+use crate::world::{REPO, World};
+
+const LOG: &str = "# Changelog\n\n## 1.2.0\n\n- the bounds, mended\n";
+
+/// A release whose head mona pushed under this name, approved by these people and built.
+async fn pushed_by_mona(author: &str, maintainers: &[&str], approved_by: &[&str]) -> World {
+    let mut world = World::with_release().await;
+    for login in maintainers {
+        world.emulator.create_user(login);
+        world.emulator.set_permission(REPO, login, "maintain").unwrap();
+    }
+    let mona = world.emulator.person("mona");
+    let edit = [("CHANGELOG.md", Some(LOG))];
+    world.head = mona.pushes_as(author, REPO, "gander/release", &edit).unwrap();
+    world.ci_says("success");
+    for login in approved_by {
+        world.reviews(login, Verdict::Approves);
+    }
+    world.merges();
+    world.builds().await;
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a05_a_release_that_somebody_pushed_under_ganders_name_needs_somebody_else() {
+    let world = pushed_by_mona("gander[bot]", &["hubot", "octo"], &["mona"]).await;
+    stops(&world.publishes().await, &["mona ordered this release or wrote some of it"]);
+    world.nothing_is_published();
+    world.reviews("octo", Verdict::Approves);
+    assert_eq!(world.publishes().await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a05_where_all_who_could_approve_had_a_hand_in_the_release_two_of_them_do() {
+    let world = pushed_by_mona("mona", &["hubot"], &["mona"]).await;
+    stops(&world.publishes().await, &["mona approved #", "a second person has to", "Everybody"]);
+    world.nothing_is_published();
+    world.reviews("hubot", Verdict::Approves);
+    let ran = world.publishes().await;
+    assert_eq!(ran.code, Some(0), "{}", ran.log);
+    assert!(ran.summary.contains("approved by hubot and mona"), "{}", ran.summary);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_github_does_not_say_who_pushed_a_release_two_approve() {
+    let world = pushed_by_mona("hubot", &["octo"], &["octo"]).await;
+    let silence = Fault::on("GET", "/repos/*/*/activity").times(usize::MAX).answers(404);
+    let silent = world.emulator.plan(silence);
+    stops(&world.publishes().await, &["octo approved #", "does not say of every commit"]);
+    world.nothing_is_published();
+    world.emulator.cancel(silent);
+    assert_eq!(world.publishes().await.code, Some(0), "mona pushed it, and octo is another");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_person_with_the_role_may_push_and_approve() {
+    let world = pushed_by_mona("mona", &[], &["mona"]).await;
+    assert_eq!(world.publishes().await.code, Some(0));
+}
