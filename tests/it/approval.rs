@@ -9,7 +9,7 @@ pub async fn in_review() -> (World, u64, u64) {
     with_rules("").await
 }
 
-async fn with_rules(rules: &str) -> (World, u64, u64) {
+pub async fn with_rules(rules: &str) -> (World, u64, u64) {
     let mut files = off_by_one();
     let text = format!("[verify]\ncommands = [\"sh check.sh\"]\n{rules}");
     files.retain(|(path, _)| *path != ".github/gander.toml");
