@@ -51,7 +51,9 @@ impl Worker {
         let concerns =
             |it: &CheckState| required.is_empty() || required.iter().any(|check| may_be(check, it));
         let bad = |it: &&CheckState| matches!(it.state, State::Red | State::CutOff);
-        if let Some(red) = states.iter().filter(|it| concerns(it)).find(bad) {
+        let bad = states.iter().filter(|it| concerns(it)).filter(bad);
+        // Of several, one that says something about the change.
+        if let Some(red) = bad.min_by_key(|it| (it.state != State::Red, it.wavered)) {
             return Ok(Checks::Red(red.clone()));
         }
         let waits = |it: &&CheckState| concerns(it) && it.state == State::Pending;

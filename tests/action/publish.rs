@@ -489,3 +489,20 @@ async fn a_red_check_is_not_hidden_by_a_green_one_of_another_workflow() {
     world.job_ends(older, "success");
     assert_eq!(world.publishes_with(&actions).await.code, Some(0));
 }
+
+/// Two jobs of one workflow may have one name, and one machine runs them one after the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_red_job_is_not_hidden_by_a_later_green_one_of_its_name_in_the_same_run() {
+    let mut world = World::with_release().await;
+    world.reviews("mona", Verdict::Approves);
+    let run = world.starts_workflow("ci");
+    world.emulator.job_begins(REPO, run, "Build").unwrap();
+    world.job_ends(run, "failure");
+    world.emulator.job_begins(REPO, run, "Test").unwrap();
+    world.job_ends(run, "success");
+    world.merges();
+    world.builds().await;
+    let actions = [("GANDER_INPUT_REQUIRED_CHECKS", "Test@15368")];
+    stops(&world.publishes_with(&actions).await, &["Test", "is red"]);
+    world.nothing_is_published();
+}

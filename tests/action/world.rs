@@ -218,6 +218,7 @@ impl World {
             ("pull-requests", "read"),
             ("issues", "read"),
             ("checks", "read"),
+            ("actions", "read"),
             ("attestations", "read"),
         ];
         let rights = rights.map(|(name, level)| (name.to_owned(), level.to_owned())).into();

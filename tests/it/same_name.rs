@@ -198,6 +198,36 @@ async fn a_red_status_of_a_required_name_stops_though_the_check_run_is_green() {
     w.ends().await;
 }
 
+/// A name in the rules of the repository is anybody's, though the branch asks one App for it.
+#[tokio::test]
+async fn a_name_that_the_rules_ask_for_must_be_green_by_whoever_reports_it() {
+    let (w, _, _) = with_rules("[checks]\nrequired = [\"test\"]\n[limits]\nci_repairs = 0\n").await;
+    let asked = [RequiredCheck { name: "test", app: Some(15_368) }];
+    w.emulator.require_checks_of(REPO, "main", &asked, Requirement::Ruleset).unwrap();
+    let head = w.only_pull().head_sha;
+    says(&w, "ci", &head, "success");
+    w.ci_says(&head, "test", "failure");
+    w.approved().await;
+    assert!(!w.only_pull().merged, "{}", w.timeline());
+    w.ci_says(&head, "test", "success");
+    w.settle().await;
+    assert!(w.only_pull().merged, "{}", w.timeline());
+    w.ends().await;
+}
+
+/// A run that was cut off is no reason to say nothing of a red one beside it.
+#[tokio::test]
+async fn a_red_check_is_told_rather_than_one_that_was_cut_off() {
+    let (w, _, pull) = with_rules(NO_REPAIRS).await;
+    let head = w.only_pull().head_sha;
+    let ci = starts(&w, "ci", &head);
+    ends(&w, ci, "failure");
+    says(&w, "nightly", &head, "cancelled");
+    w.settle().await;
+    assert!(w.last_words(pull).contains("`test` is still red"), "{}", w.last_words(pull));
+    w.ends().await;
+}
+
 /// GitHub tells a hundred at a time.
 #[tokio::test]
 async fn a_red_status_behind_a_hundred_green_ones_is_seen() {
