@@ -95,11 +95,10 @@ impl Forge {
         let nothing = Attempts::new();
         let mut attempts = Attempts::new();
         for (at, older) in runs.iter().enumerate().filter(|(_, run)| !run.is_green()) {
-            let Some(newer) = runs[..at].iter().find(|newer| replaces(newer, older, &nothing))
-            else {
+            if !runs[..at].iter().any(|newer| replaces(newer, older, &nothing)) {
                 continue;
-            };
-            for run in [newer, older].into_iter().filter(|run| run.is_job()) {
+            }
+            for run in runs.iter().filter(|run| run.is_job() && of_one_name(run, older)) {
                 if attempts.contains_key(&run.id) {
                     continue;
                 }
@@ -154,7 +153,15 @@ fn told<T>(answer: Result<T, ForgeError>) -> Result<Option<T>, ForgeError> {
 fn counting(runs: Vec<CheckRun>, attempts: &Attempts) -> Vec<Counted> {
     let mut counted: Vec<Counted> = Vec::new();
     for run in runs {
-        match counted.iter_mut().find(|newer| replaces(&newer.run, &run, attempts)) {
+        let attempt = attempts.get(&run.id);
+        // A job that is run again is one of those that had its name in the attempt before.
+        let has_its_own = |newer: &Counted| {
+            let others = newer.replaced.iter();
+            attempt.is_some() && others.map(|it| attempts.get(&it.id)).any(|it| it == attempt)
+        };
+        let fits =
+            |newer: &&mut Counted| replaces(&newer.run, &run, attempts) && !has_its_own(newer);
+        match counted.iter_mut().find(fits) {
             Some(newer) => newer.replaced.push(run),
             None => counted.push(Counted { run, replaced: Vec::new() }),
         }
@@ -163,9 +170,7 @@ fn counting(runs: Vec<CheckRun>, attempts: &Attempts) -> Vec<Counted> {
 }
 
 fn replaces(newer: &CheckRun, older: &CheckRun, attempts: &Attempts) -> bool {
-    let of_one_suite = newer.suite().is_some() && newer.suite() == older.suite();
-    let of_one_name = newer.name == older.name && newer.app_id() == older.app_id();
-    if !of_one_suite || !of_one_name || !older.is_completed() {
+    if !of_one_name(newer, older) || !older.is_completed() {
         return false;
     }
     let of_one_attempt = match (attempts.get(&newer.id), attempts.get(&older.id)) {
@@ -177,6 +182,12 @@ fn replaces(newer: &CheckRun, older: &CheckRun, attempts: &Attempts) -> bool {
         _ => false,
     };
     one_after_the_other && !of_one_attempt
+}
+
+/// Whether two runs are of one suite, and have one name there.
+fn of_one_name(one: &CheckRun, other: &CheckRun) -> bool {
+    let of_one_suite = one.suite().is_some() && one.suite() == other.suite();
+    of_one_suite && one.name == other.name && one.app_id() == other.app_id()
 }
 
 fn moment(text: &Option<String>) -> Option<i64> {
@@ -242,5 +253,18 @@ mod tests {
         assert_eq!(count(runs(), &[(1, 1), (2, 1)]), [2, 1]);
         assert_eq!(count(runs(), &[(1, 1), (2, 2)]), [2]);
         assert_eq!(count(runs(), &[(1, 1)]), [2]);
+    }
+
+    #[test]
+    fn one_job_that_is_run_again_replaces_one_of_two_with_its_name() {
+        let runs = |upto: usize| {
+            let one = run((1, Some(7), "00:00", "05:00"), "failure");
+            let other = run((2, Some(7), "00:00", "06:00"), "success");
+            let again = [3, 4].map(|id| run((id, Some(7), "07:00", "08:00"), "success"));
+            [one, other].into_iter().chain(again).take(upto).collect()
+        };
+        let attempts = [(1, 1), (2, 1), (3, 2), (4, 2)];
+        assert_eq!(count(runs(3), &attempts), [3, 1], "whose it is, nobody says");
+        assert_eq!(count(runs(4), &attempts), [4, 3]);
     }
 }
