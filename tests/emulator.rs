@@ -14,6 +14,8 @@ mod graphql;
 mod merging;
 #[path = "emulator/reviews.rs"]
 mod reviews;
+#[path = "emulator/same_name.rs"]
+mod same_name;
 #[path = "emulator/told.rs"]
 mod told;
 

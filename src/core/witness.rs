@@ -104,12 +104,12 @@ pub struct Pull {
     pub pushers_known: bool,
 }
 
-/// A check run, the newest of its kind.
+/// A check run that counts; without an App where GitHub names none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct SeenCheck {
     pub name: String,
-    pub app: u64,
+    pub app: Option<u64>,
     pub state: CheckState,
 }
 
@@ -441,16 +441,21 @@ fn assets_fit(facts: &Facts, found: &ReleaseSeen, tag: impl Fn() -> String) -> R
     Ok(())
 }
 
+/// Every run of a required name is green, and the App has reported one.
 fn checks_green(terms: &Terms, facts: &Facts) -> Result<(), Refused> {
     for check in &terms.required {
-        let named = |seen: &&SeenCheck| seen.name == check.name && seen.app == check.app;
-        let mut seen = facts.checks.iter().filter(named).peekable();
-        if seen.peek().is_none() {
+        // One without an App proves nothing, but may be this one's all the same.
+        let named = |seen: &&SeenCheck| {
+            seen.name == check.name && seen.app.is_none_or(|app| app == check.app)
+        };
+        let seen: Vec<&SeenCheck> = facts.checks.iter().filter(named).collect();
+        if !seen.iter().any(|seen| seen.app.is_some()) {
             return Err(Refused::CheckMissing { check: check.clone() });
         }
-        if let Some(bad) = seen.find(|seen| seen.state != CheckState::Green) {
-            let (check, state) = (check.clone(), bad.state);
-            return Err(Refused::CheckNotGreen { check, state });
+        for state in [CheckState::Red, CheckState::Running, CheckState::Silent] {
+            if seen.iter().any(|seen| seen.state == state) {
+                return Err(Refused::CheckNotGreen { check: check.clone(), state });
+            }
         }
     }
     Ok(())

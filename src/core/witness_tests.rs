@@ -49,7 +49,7 @@ fn good() -> (Asked, Terms, Facts) {
         }),
         voices: vec![voice],
         holders: None,
-        checks: vec![SeenCheck { name: "test".to_owned(), app: 5, state: CheckState::Green }],
+        checks: vec![seen(Some(5), CheckState::Green)],
         rules: Ok(Release::default()),
         section: Some(Section { version: "1.2.0".to_owned(), notes: "- a".to_owned() }),
         standing: Standing::default(),
@@ -66,6 +66,10 @@ fn good() -> (Asked, Terms, Facts) {
         now: Timestamp(3_600_000),
     };
     (asked, terms, facts)
+}
+
+fn seen(app: Option<u64>, state: CheckState) -> SeenCheck {
+    SeenCheck { name: "test".to_owned(), app, state }
 }
 
 fn pull(facts: &mut Facts) -> &mut Pull {
@@ -95,7 +99,7 @@ fn a_release_with_nothing_wrong_may_be_published() {
 #[test]
 fn each_condition_alone_stops_it() {
     type Spoil = fn(&mut Facts);
-    let all: [(Spoil, &str); 21] = [
+    let all: [(Spoil, &str); 22] = [
         (|it| it.pull = None, "NoSuchPull"),
         (|it| pull(it).merged_as = None, "NotMerged"),
         (|it| pull(it).merged_as = Some(sha('e')), "MergedAs"),
@@ -109,7 +113,8 @@ fn each_condition_alone_stops_it() {
         (|it| it.voices.clear(), "NotApproved"),
         (|it| it.now = Timestamp(25 * 3_600_000), "Expired"),
         (|it| it.checks.clear(), "CheckMissing"),
-        (|it| it.checks[0].app = 6, "CheckMissing"),
+        (|it| it.checks[0].app = Some(6), "CheckMissing"),
+        (|it| it.checks[0].app = None, "CheckMissing"),
         (|it| it.checks[0].state = CheckState::Silent, "CheckNotGreen"),
         (|it| it.manifest.tag = "v9".to_owned(), "OtherBuild"),
         (|it| it.manifest.run.attempt = 2, "OtherAttempt"),
@@ -147,8 +152,17 @@ fn the_rules_can_only_let_an_approval_end_sooner() {
 #[test]
 fn of_two_runs_of_a_required_check_both_are_green() {
     let (asked, terms, mut facts) = good();
-    facts.checks.push(SeenCheck { name: "test".into(), app: 5, state: CheckState::Red });
-    assert!(matches!(judge(&asked, &terms, &facts), Err(Refused::CheckNotGreen { .. })));
+    for state in [CheckState::Red, CheckState::Running, CheckState::Silent] {
+        // Whose it is may be unknown; then it may be this App's.
+        for app in [Some(5), None] {
+            facts.checks.truncate(1);
+            facts.checks.push(seen(app, state));
+            let refused = judge(&asked, &terms, &facts).unwrap_err();
+            assert!(matches!(refused, Refused::CheckNotGreen { state: it, .. } if it == state));
+        }
+    }
+    facts.checks[1] = seen(Some(6), CheckState::Red);
+    assert!(judge(&asked, &terms, &facts).is_ok(), "another App's is another check");
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! What a branch asks of a commit before it takes it in, and what a pull request still lacks.
 //!
 //! What holds: the same rules judge a person's button, the API's merge and a pushed ref; a check
-//! asked of one App is not met by another's of the same name.
+//! asked of one App is not met by another's of the same name, nor one workflow's by another's.
 
 use super::state::{Issue, Protection, Pull, Repository, RequiredCheck, Review, State};
 
-/// How a required check stands on a commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a required check stands on a commit, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
     Passed,
     Running,
@@ -15,31 +15,27 @@ enum Standing {
 }
 
 fn standing(known: &Repository, check: &RequiredCheck, sha: &str) -> Standing {
-    let mut runs = known.check_runs.iter().rev();
-    let run = runs.find(|run| {
-        run.head_sha == sha && run.name == check.name && check.app.is_none_or(|app| app == run.app)
-    });
+    let latest = known.latest_on(sha).into_iter();
+    let runs = latest
+        .filter(|run| run.name == check.name && check.app.is_none_or(|app| app == run.app))
+        .map(|run| match run.conclusion.as_deref() {
+            Some("success" | "neutral" | "skipped") => Standing::Passed,
+            Some(_) => Standing::Failed,
+            None => Standing::Running,
+        });
     let mut statuses = known.statuses.iter().rev();
     let status = statuses.find(|status| {
         status.sha == sha
             && status.context == check.name
             && check.app.is_none_or(|app| status.app == Some(app))
     });
-    let of_run = run.map(|run| match run.conclusion.as_deref() {
-        Some("success" | "neutral" | "skipped") => Standing::Passed,
-        Some(_) => Standing::Failed,
-        None => Standing::Running,
-    });
     let of_status = status.map(|status| match status.state.as_str() {
         "success" => Standing::Passed,
         "pending" => Standing::Running,
         _ => Standing::Failed,
     });
-    // Two of one name must both be green.
-    match (of_run, of_status) {
-        (Some(Standing::Passed) | None, Some(other)) | (Some(other), _) => other,
-        (None, None) => Standing::Absent,
-    }
+    // All of one name must be green: those of every workflow, and the status.
+    runs.chain(of_status).max().unwrap_or(Standing::Absent)
 }
 
 /// Which check a branch asks for that a commit has not passed, in GitHub's words.

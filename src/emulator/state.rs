@@ -4,15 +4,16 @@
 //! repository, an issue and a comment never share one by chance; refs that were announced by a
 //! webhook are remembered, so no change is announced twice or not at all.
 
+mod checks;
 mod reviews;
 mod runs;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
-use serde_json::Value;
 use url::Url;
 
+pub(crate) use self::checks::{CheckRun, CheckSuite, Status};
 pub(crate) use self::reviews::{LabelAct, LastEdit, Review, ReviewComment, Side, Spot};
 pub(crate) use self::runs::{Artifact, Job, JobStep, TestMerge, WorkflowRun};
 use super::deliveries::Hooks;
@@ -288,50 +289,6 @@ pub(crate) struct Reaction {
     pub(crate) user: u64,
     pub(crate) content: String,
     pub(crate) created_at: i64,
-}
-
-#[derive(Clone)]
-pub(crate) struct CheckSuite {
-    pub(crate) id: u64,
-    pub(crate) app: u64,
-    pub(crate) head_sha: String,
-    pub(crate) head_branch: Option<String>,
-    pub(crate) created_at: i64,
-    pub(crate) updated_at: i64,
-}
-
-#[derive(Clone)]
-pub(crate) struct CheckRun {
-    pub(crate) id: u64,
-    pub(crate) suite: u64,
-    pub(crate) app: u64,
-    pub(crate) head_sha: String,
-    pub(crate) name: String,
-    pub(crate) status: String,
-    pub(crate) conclusion: Option<String>,
-    pub(crate) details_url: Option<String>,
-    pub(crate) external_id: Option<String>,
-    pub(crate) title: Option<String>,
-    pub(crate) summary: Option<String>,
-    pub(crate) text: Option<String>,
-    pub(crate) annotations: Vec<Value>,
-    pub(crate) actions: Vec<Value>,
-    pub(crate) started_at: i64,
-    pub(crate) completed_at: Option<i64>,
-}
-
-#[derive(Clone)]
-pub(crate) struct Status {
-    pub(crate) id: u64,
-    pub(crate) sha: String,
-    pub(crate) context: String,
-    pub(crate) state: String,
-    pub(crate) description: Option<String>,
-    pub(crate) target_url: Option<String>,
-    pub(crate) creator: u64,
-    /// The App that posted it, when it was one.
-    pub(crate) app: Option<u64>,
-    pub(crate) at: i64,
 }
 
 /// What a branch protection or ruleset asks for.

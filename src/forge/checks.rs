@@ -1,10 +1,11 @@
 //! Checks: which must be green, and how they stand on a commit.
 //!
-//! What holds: a check is told from another by its name *and* the App that reported it; of several
-//! runs of one check the newest counts; Gander's own never does.
+//! What holds: every run that counts is told, however many have one name: which do is said in
+//! `runs.rs`; Gander's own never does.
 
 use http::Method;
 
+use super::runs::Counted;
 use super::{Call, Forge, ForgeError, JSON, RAW, Scope, found, payload, repo_path, segments};
 use crate::core::event::Place;
 use crate::core::id::{Branch, Sha};
@@ -18,7 +19,7 @@ pub struct RequiredCheck {
     pub app: Option<u64>,
 }
 
-/// A check on one commit.
+/// A run of a check on one commit, or a commit status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckState {
     /// Its name.
@@ -29,9 +30,11 @@ pub struct CheckState {
     pub state: State,
     /// GitHub's number of the check run, by which its log is found.
     pub run: Option<u64>,
+    /// GitHub's number of its suite: each run of a workflow has one.
+    pub suite: Option<u64>,
     /// Its own words.
     pub summary: String,
-    /// Whether an earlier run of it on the same commit ended otherwise.
+    /// Whether it is red, and a run that it replaced was green.
     pub wavered: bool,
 }
 
@@ -88,44 +91,28 @@ impl Forge {
         Ok(required)
     }
 
-    /// Every check and status on a commit but our own, the newest of each.
+    /// Every check run that counts and every status on a commit, but our own.
     pub async fn checks(&self, place: &Place, sha: &Sha) -> Result<Vec<CheckState>, ForgeError> {
         let doing = "reading the checks of a commit";
-        let mut runs: Vec<payload::CheckRun> = Vec::new();
-        for page in 1..=10 {
-            let path = format!(
-                "{}/commits/{sha}/check-runs?filter=all&per_page=100&page={page}",
-                repo_path(place)
-            );
-            let answer: payload::CheckRuns = self.get(place, Scope::Watch, path, doing).await?;
-            let full = answer.check_runs.len() == 100;
-            runs.extend(answer.check_runs);
-            if !full {
-                break;
-            }
-        }
-        let path = format!("{}/commits/{sha}/status?per_page=100", repo_path(place));
-        let statuses: payload::CombinedStatus = self.get(place, Scope::Watch, path, doing).await?;
+        let (counted, statuses) = tokio::try_join!(
+            self.counted_runs(place, Scope::Watch, sha, doing),
+            self.statuses(place, sha, doing)
+        )?;
         let ours = self.inner.config.app_id;
-        runs.retain(|run| run.app.as_ref().is_none_or(|app| app.id != ours));
-        runs.sort_by_key(|run| std::cmp::Reverse(run.id));
-        let mut states: Vec<CheckState> = Vec::new();
-        for run in &runs {
-            let app = run.app.as_ref().map(|app| app.id);
-            let state = state_of(run);
-            match states.iter_mut().find(|it| it.name == run.name && it.app == app) {
-                Some(newer) => newer.wavered |= newer.state == State::Red && state == State::Green,
-                None => states.push(CheckState {
-                    name: run.name.clone(),
-                    app,
-                    state,
-                    run: Some(run.id.0),
-                    summary: run.output.as_ref().map_or_else(String::new, payload::Output::words),
-                    wavered: false,
-                }),
-            }
-        }
-        states.extend(statuses.statuses.into_iter().map(|status| CheckState {
+        let others = counted.into_iter().filter(|it| it.run.app_id() != Some(ours));
+        let mut states: Vec<CheckState> = others
+            .map(|Counted { run, replaced }| CheckState {
+                app: run.app_id(),
+                state: state_of(&run),
+                run: Some(run.id.0),
+                suite: run.suite(),
+                summary: run.output.as_ref().map_or_else(String::new, payload::Output::words),
+                wavered: state_of(&run) == State::Red
+                    && replaced.iter().any(|old| state_of(old) == State::Green),
+                name: run.name,
+            })
+            .collect();
+        states.extend(statuses.into_iter().map(|status| CheckState {
             state: match status.state.as_str() {
                 "success" => State::Green,
                 "pending" => State::Pending,
@@ -134,10 +121,29 @@ impl Forge {
             name: status.context,
             app: None,
             run: None,
+            suite: None,
             summary: status.description.unwrap_or_default(),
             wavered: false,
         }));
         Ok(states)
+    }
+
+    /// The newest status of each context.
+    async fn statuses(
+        &self,
+        place: &Place,
+        sha: &Sha,
+        doing: &str,
+    ) -> Result<Vec<payload::Status>, ForgeError> {
+        let mut next = Some(format!("{}/commits/{sha}/status?per_page=100", repo_path(place)));
+        let mut statuses = Vec::new();
+        while let Some(path) = next.take() {
+            let call = Call { method: Method::GET, path, body: None, accept: JSON, doing };
+            let answer = self.call(place, Scope::Watch, call).await?;
+            statuses.extend(answer.json::<payload::CombinedStatus>(doing)?.statuses);
+            next = self.next_page(&answer, doing)?;
+        }
+        Ok(statuses)
     }
 
     /// The log of a red check that GitHub Actions ran: `None` where there is none to be had.

@@ -40,6 +40,7 @@ mod publish;
 mod read;
 mod release;
 mod review;
+mod runs;
 mod ship;
 mod talk;
 mod witness;

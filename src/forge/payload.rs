@@ -252,6 +252,19 @@ pub struct CheckRun {
     pub app: Option<AppId>,
     #[serde(default)]
     pub output: Option<Output>,
+    #[serde(default)]
+    pub details_url: Option<String>,
+    #[serde(default)]
+    pub started_at: Option<String>,
+    #[serde(default)]
+    pub completed_at: Option<String>,
+    #[serde(default)]
+    pub check_suite: Option<CheckSuite>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct CheckSuite {
+    pub id: u64,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

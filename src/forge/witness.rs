@@ -3,13 +3,11 @@
 //! What holds: nothing here comes from an event or from Gander's own memory; whether a comment was
 //! edited is asked of GraphQL, for REST's time stamps do not say who or what moved them.
 
-use http::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    Call, Forge, ForgeError, JSON, Scope, found, payload, repo_path, segments, unreadable,
-};
+use super::runs::Counted;
+use super::{Forge, ForgeError, Scope, found, payload, repo_path, segments, unreadable};
 use crate::core::approval::{Stand, Word, approves};
 use crate::core::command::{Address, Role};
 use crate::core::event::{Actor, Place};
@@ -105,19 +103,6 @@ struct CommentAnswer {
     #[serde(default)]
     body: Option<String>,
     created_at: String,
-}
-
-#[derive(Deserialize)]
-struct RunsAnswer {
-    check_runs: Vec<RunAnswer>,
-}
-
-#[derive(Deserialize)]
-struct RunAnswer {
-    name: String,
-    status: String,
-    conclusion: Option<String>,
-    app: Option<payload::AppId>,
 }
 
 const EDITED: &str = "\
@@ -231,26 +216,22 @@ impl Forge {
         Ok(same.is_none_or(|node| node.last_edited_at.is_some()))
     }
 
-    /// The newest check runs of each kind on a commit. What names no App is left out.
+    /// The check runs on a commit that count, as the server sees them.
     pub async fn checks_seen(
         &self,
         place: &Place,
         sha: &Sha,
     ) -> Result<Vec<SeenCheck>, ForgeError> {
         let doing = "reading the checks";
-        let mut next = Some(format!("{}/commits/{sha}/check-runs?per_page=100", repo_path(place)));
-        let mut seen = Vec::new();
-        while let Some(path) = next.take() {
-            let call = Call { method: Method::GET, path, body: None, accept: JSON, doing };
-            let answer = self.call(place, Scope::Read, call).await?;
-            let runs: RunsAnswer = answer.json(doing)?;
-            next = self.next_page(&answer, doing)?;
-            seen.extend(runs.check_runs.into_iter().filter_map(|run| {
-                let state = state_of(&run);
-                Some(SeenCheck { app: run.app?.id, name: run.name, state })
-            }));
-        }
-        Ok(seen)
+        let counted = self.counted_runs(place, Scope::Read, sha, doing).await?;
+        Ok(counted
+            .into_iter()
+            .map(|Counted { run, .. }| SeenCheck {
+                app: run.app_id(),
+                state: state_of(&run),
+                name: run.name,
+            })
+            .collect())
     }
 
     /// The people who have at least this role. `None`: GitHub does not tell this token.
@@ -293,11 +274,11 @@ fn moment(text: &str) -> Option<Timestamp> {
     Some(Timestamp(moment.timestamp_millis()))
 }
 
-fn state_of(run: &RunAnswer) -> CheckState {
-    match (run.status.as_str(), run.conclusion.as_deref()) {
-        ("completed", Some("success")) => CheckState::Green,
-        ("completed", Some("neutral" | "skipped" | "stale")) => CheckState::Silent,
-        ("completed", _) => CheckState::Red,
+fn state_of(run: &payload::CheckRun) -> CheckState {
+    match (run.status.as_deref(), run.conclusion.as_deref()) {
+        (Some("completed"), Some("success")) => CheckState::Green,
+        (Some("completed"), Some("neutral" | "skipped" | "stale")) => CheckState::Silent,
+        (Some("completed"), _) => CheckState::Red,
         _ => CheckState::Running,
     }
 }

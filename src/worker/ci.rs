@@ -1,8 +1,10 @@
 //! How the checks on a head stand, for jobs and releases alike.
 //!
-//! What holds: anything red stops; what a rule asks for must have spoken, and having been skipped is not
-//! speaking; where no rule asks for anything, all that began must have ended, and some time must have
-//! passed for it to begin.
+//! What holds: anything red stops; every run of a name that a rule asks for must be green, and having been
+//! skipped is not being green; where no rule asks for anything, all that began must have ended, and some
+//! time must have passed for it to begin.
+
+use std::collections::BTreeSet;
 
 use super::{Fault, Worker};
 use crate::core::event::Place;
@@ -41,26 +43,24 @@ impl Worker {
             forge.checks(head.place, head.sha)
         )?;
         for name in &head.rules.checks.required {
-            if !required.iter().any(|check| check.name == *name) {
-                required.push(RequiredCheck { name: name.clone(), app: None });
+            let check = RequiredCheck { name: name.clone(), app: None };
+            if !required.contains(&check) {
+                required.push(check);
             }
         }
         let concerns =
-            |it: &CheckState| required.is_empty() || required.iter().any(|check| names(check, it));
+            |it: &CheckState| required.is_empty() || required.iter().any(|check| may_be(check, it));
         let bad = |it: &&CheckState| matches!(it.state, State::Red | State::CutOff);
-        if let Some(red) = states.iter().filter(|it| concerns(it)).find(bad) {
+        let bad = states.iter().filter(|it| concerns(it)).filter(bad);
+        // Of several, one that says something about the change.
+        if let Some(red) = bad.min_by_key(|it| (it.state != State::Red, it.wavered)) {
             return Ok(Checks::Red(red.clone()));
         }
         let waits = |it: &&CheckState| concerns(it) && it.state == State::Pending;
-        let mut pending: Vec<String> =
-            states.iter().filter(waits).map(|it| it.name.clone()).collect();
-        let silent = |check: &&RequiredCheck| {
-            let spoke = |it: &CheckState| names(check, it) && it.state == State::Green;
-            !states.iter().any(spoke) && !pending.contains(&check.name)
-        };
-        let silent: Vec<String> =
-            required.iter().filter(silent).map(|it| it.name.clone()).collect();
-        pending.extend(silent);
+        let waiting = states.iter().filter(waits).map(|it| &it.name);
+        let silent = required.iter().filter(|check| !is_met(check, &states));
+        let names: BTreeSet<&String> = waiting.chain(silent.map(|it| &it.name)).collect();
+        let mut pending: Vec<String> = names.into_iter().cloned().collect();
         if pending.is_empty() && required.is_empty() {
             pending.extend(self.unsettled(since, wake).await?);
         }
@@ -79,7 +79,20 @@ impl Worker {
     }
 }
 
-fn names(required: &RequiredCheck, state: &CheckState) -> bool {
-    let app = required.app.is_none_or(|app| state.app == Some(app));
+/// Whether some App's runs of a required check are green. One that was skipped beside a green one of
+/// the same App may be of another workflow, so that workflow has not spoken.
+fn is_met(required: &RequiredCheck, states: &[CheckState]) -> bool {
+    let is_it = |it: &&CheckState| {
+        it.name == required.name && required.app.is_none_or(|app| it.app == Some(app))
+    };
+    let of = |state| states.iter().filter(is_it).filter(move |it| it.state == state);
+    let beside_green =
+        |skipped: &CheckState| of(State::Green).any(|green| green.app == skipped.app);
+    of(State::Green).next().is_some() && !of(State::Skipped).any(beside_green)
+}
+
+/// Whether a check may be what is required. Of a status, GitHub does not say which App posted it.
+fn may_be(required: &RequiredCheck, state: &CheckState) -> bool {
+    let app = required.app.is_none() || state.app.is_none() || required.app == state.app;
     required.name == state.name && app
 }

@@ -279,12 +279,32 @@ impl Worker {
             let why = "it was cut off before it had a result".to_owned();
             return Ok(RedBecause::Flaky { why });
         }
-        let there = self.parts.forge.checks(place, base).await?;
-        let same = |it: &&CheckState| it.name == red.name && it.app == red.app;
-        Ok(match there.iter().find(same).map(|it| it.state) {
-            Some(State::Red) => RedBecause::AlsoOnBase,
-            _ => RedBecause::Change,
-        })
+        let mut there = self.parts.forge.checks(place, base).await?;
+        there.retain(|it| it.name == red.name && it.app == red.app);
+        if !there.iter().any(|it| it.state == State::Red) {
+            return Ok(RedBecause::Change);
+        }
+        let there = self.of_same_workflow(place, red, there).await?;
+        let all_red = !there.is_empty() && there.iter().all(|it| it.state == State::Red);
+        Ok(if all_red { RedBecause::AlsoOnBase } else { RedBecause::Change })
+    }
+
+    /// Of checks with one name those of the same workflow, and those of which GitHub does not say.
+    async fn of_same_workflow(
+        &self,
+        place: &Place,
+        red: &CheckState,
+        checks: Vec<CheckState>,
+    ) -> Result<Vec<CheckState>, Fault> {
+        let forge = &self.parts.forge;
+        let Some(of) = forge.workflow_of(place, red.suite).await? else { return Ok(checks) };
+        let mut same = Vec::new();
+        for check in checks {
+            if forge.workflow_of(place, check.suite).await?.is_none_or(|other| other == of) {
+                same.push(check);
+            }
+        }
+        Ok(same)
     }
 }
 

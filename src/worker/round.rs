@@ -201,7 +201,8 @@ impl Worker {
         let forge = &self.parts.forge;
         let Some(pull) = &job.pull else { return Ok(String::new()) };
         let states = forge.checks(&job.place, &pull.head).await?;
-        let red = states.iter().find(|it| it.name == check && it.state == State::Red);
+        let red = states.iter().filter(|it| it.name == check && it.state == State::Red);
+        let red = red.min_by_key(|it| it.wavered);
         let mut text =
             format!("The check \"{check}\" is red on this change, and green without it.\n");
         let Some(red) = red else { return Ok(text) };

@@ -464,3 +464,45 @@ async fn a_tag_that_a_rule_forbids_is_told_with_githubs_words_and_the_next_step(
     assert_eq!(world.publishes().await.code, Some(0));
     world.the_release();
 }
+
+/// The name of a job says nothing of the workflow it is in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_red_check_is_not_hidden_by_a_green_one_of_another_workflow() {
+    let mut world = World::with_release().await;
+    world.reviews("mona", Verdict::Approves);
+    let older = world.starts_workflow("ci");
+    let newer = world.starts_workflow("nightly");
+    world.merges();
+    world.builds().await;
+    let actions = [("GANDER_INPUT_REQUIRED_CHECKS", "Test@15368")];
+    world.job_ends(newer, "success");
+    stops(&world.publishes_with(&actions).await, &["Test", "has not finished"]);
+    world.job_ends(older, "failure");
+    stops(&world.publishes_with(&actions).await, &["Test", "is red"]);
+    world.nothing_is_published();
+    world.reruns(newer);
+    world.job_ends(newer, "success");
+    stops(&world.publishes_with(&actions).await, &["Test", "is red"]);
+    world.reruns(older);
+    stops(&world.publishes_with(&actions).await, &["Test", "has not finished"]);
+    world.nothing_is_published();
+    world.job_ends(older, "success");
+    assert_eq!(world.publishes_with(&actions).await.code, Some(0));
+}
+
+/// Two jobs of one workflow may have one name, and one machine runs them one after the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_red_job_is_not_hidden_by_a_later_green_one_of_its_name_in_the_same_run() {
+    let mut world = World::with_release().await;
+    world.reviews("mona", Verdict::Approves);
+    let run = world.starts_workflow("ci");
+    world.emulator.job_begins(REPO, run, "Build").unwrap();
+    world.job_ends(run, "failure");
+    world.emulator.job_begins(REPO, run, "Test").unwrap();
+    world.job_ends(run, "success");
+    world.merges();
+    world.builds().await;
+    let actions = [("GANDER_INPUT_REQUIRED_CHECKS", "Test@15368")];
+    stops(&world.publishes_with(&actions).await, &["Test", "is red"]);
+    world.nothing_is_published();
+}

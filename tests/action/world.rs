@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use gander::emulator::{
-    AppCredentials, AppSpec, CheckOutcome, Emulator, MergeMethod, Options, ReleaseView,
-    RepositorySpec, Verdict,
+    AppCredentials, AppSpec, CheckOutcome, Emulator, JobEnd, MergeMethod, Options, ReleaseView,
+    RepositorySpec, Verdict, WorkflowSpec,
 };
 use tempfile::TempDir;
 
@@ -134,6 +134,23 @@ impl World {
         self.emulator.person("ci[bot]").check_run(REPO, &self.head, "Test", outcome).unwrap();
     }
 
+    /// A workflow begins on the head, with the one job `Test`; says its run.
+    pub(crate) fn starts_workflow(&self, name: &str) -> u64 {
+        let path = format!(".github/workflows/{name}.yml");
+        let (sha, jobs) = (self.head.as_str(), &["Test"]);
+        let spec = WorkflowSpec { name, path: &path, event: "push", branch: None, sha, jobs };
+        self.emulator.person("mona").starts_workflow(REPO, &spec).unwrap()
+    }
+
+    pub(crate) fn reruns(&self, run: u64) {
+        self.emulator.person("mona").reruns_jobs(REPO, run, &["Test"]).unwrap();
+    }
+
+    pub(crate) fn job_ends(&self, run: u64, conclusion: &str) {
+        let end = JobEnd { name: "Test", conclusion, log: "", annotations: &[] };
+        self.emulator.job_ends(REPO, run, &end).unwrap();
+    }
+
     pub(crate) fn reviews(&self, login: &str, verdict: Verdict) -> u64 {
         self.emulator.person(login).reviews(REPO, self.pull, verdict, "").unwrap()
     }
@@ -201,6 +218,7 @@ impl World {
             ("pull-requests", "read"),
             ("issues", "read"),
             ("checks", "read"),
+            ("actions", "read"),
             ("attestations", "read"),
         ];
         let rights = rights.map(|(name, level)| (name.to_owned(), level.to_owned())).into();

@@ -31,7 +31,7 @@ pub(crate) fn ends(emulator: &Emulator, run: u64, name: &str, conclusion: &str) 
 }
 
 /// A client that may read what CI did.
-async fn reader(world: &World) -> Client {
+pub(crate) async fn reader(world: &World) -> Client {
     let mut wanted = spec("reader");
     wanted.permissions.insert("actions".to_owned(), "read".to_owned());
     let app = world.emulator.create_app(wanted).unwrap();

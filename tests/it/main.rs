@@ -28,5 +28,6 @@ mod release_ends;
 mod release_proposed;
 mod release_published;
 mod review;
+mod same_name;
 mod webhooks;
 mod who_may_approve;

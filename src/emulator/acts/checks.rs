@@ -63,12 +63,23 @@ pub(super) fn suite_for(
         .iter()
         .find(|(name, tip)| *tip == sha && name.starts_with("refs/heads/"))
         .and_then(|(name, _)| name.strip_prefix("refs/heads/").map(str::to_owned));
+    new_suite(state, repository, app, sha, branch.or(of_branch.as_deref()))
+}
+
+/// A suite beside those that the App has on the commit already, as each run of a workflow has.
+pub(super) fn new_suite(
+    state: &mut State,
+    repository: u64,
+    app: u64,
+    sha: &str,
+    branch: Option<&str>,
+) -> Result<u64, Trouble> {
     let (id, now) = (state.ids.check_suite(), state.now());
     state.repository_mut(repository)?.check_suites.push(CheckSuite {
         id,
         app,
         head_sha: sha.to_owned(),
-        head_branch: branch.map(str::to_owned).or(of_branch),
+        head_branch: branch.map(str::to_owned),
         created_at: now,
         updated_at: now,
     });
@@ -84,13 +95,29 @@ pub(crate) fn start_check(
     change: CheckChange,
 ) -> Result<u64, Trouble> {
     let suite = suite_for(state, repository, app, sha, None)?;
+    start_check_in(state, repository, suite, change)
+}
+
+/// Starts a check run in a suite.
+pub(super) fn start_check_in(
+    state: &mut State,
+    repository: u64,
+    suite: u64,
+    change: CheckChange,
+) -> Result<u64, Trouble> {
+    let (app, head_sha) = {
+        let suites = &state.repository(repository)?.check_suites;
+        let known = suites.iter().find(|known| known.id == suite);
+        let known = known.ok_or_else(|| Trouble::unknown("check suite", suite))?;
+        (known.app, known.head_sha.clone())
+    };
     let (id, now) = (state.ids.check_run(), state.now());
     let name = change.name.clone().unwrap_or_default();
     state.repository_mut(repository)?.check_runs.push(CheckRun {
         id,
         suite,
         app,
-        head_sha: sha.to_owned(),
+        head_sha,
         name: name.clone(),
         status: "queued".to_owned(),
         conclusion: None,

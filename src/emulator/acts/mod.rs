@@ -38,7 +38,7 @@ pub(crate) use self::reviews::{
 };
 pub(crate) use self::runs::{
     JobEnded, NewRun, begin_job, begin_run, end_job, finish_job, finish_run, keep_artifact,
-    start_run,
+    rerun_jobs, start_run,
 };
 use super::Trouble;
 use super::git::{Git, Signature};

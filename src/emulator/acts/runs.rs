@@ -1,13 +1,14 @@
 //! The life of workflow runs: queued, begun, and ended job by job.
 //!
-//! What holds: each job is a check run of GitHub's own App, as on GitHub.
+//! What holds: each job is a check run of GitHub's own App, in the suite of its run; a job that is
+//! run again is a new check run in the same suite, as on GitHub.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::checks::{CheckChange, start_check, suite_for, update_check};
+use super::checks::{CheckChange, new_suite, start_check_in, update_check};
 use crate::emulator::Trouble;
 use crate::emulator::hooks::{self, Event};
 use crate::emulator::jobs::actions_app;
@@ -45,7 +46,7 @@ pub(crate) fn draft_run(
 ) -> Result<WorkflowRun, Trouble> {
     let app = actions_app(state);
     let (id, now) = (state.ids.workflow_run(), state.now());
-    let suite = suite_for(state, repository, app, &new.head_sha, new.head_branch.as_deref())?;
+    let suite = new_suite(state, repository, app, &new.head_sha, new.head_branch.as_deref())?;
     let known = state.repository(repository)?;
     let number = known.runs.iter().filter(|run| run.path == new.path).count() as u64 + 1;
     Ok(WorkflowRun {
@@ -101,6 +102,33 @@ pub(crate) fn start_run(
     Ok(id)
 }
 
+/// Somebody runs jobs of a run again that is over.
+pub(crate) fn rerun_jobs(
+    state: &mut State,
+    repository: u64,
+    id: u64,
+    actor: u64,
+    jobs: &[&str],
+) -> Result<(), Trouble> {
+    let now = state.now();
+    let run = find_run(state, repository, id)?;
+    if run.status != "completed" {
+        return Err(Trouble::Refused("This workflow run is already running".to_owned()));
+    }
+    if let Some(name) = jobs.iter().find(|name| !run.jobs.iter().any(|job| job.name == **name)) {
+        return Err(Trouble::unknown("job", name));
+    }
+    "in_progress".clone_into(&mut run.status);
+    (run.conclusion, run.attempt) = (None, run.attempt + 1);
+    (run.started_at, run.updated_at) = (now, now);
+    let text = format!("ran workflow {} again", run.name);
+    state.tell(repository, Some(actor), text);
+    for name in jobs {
+        begin_job(state, repository, id, name, "ubuntu-latest")?;
+    }
+    announce_run(state, repository, id, "in_progress")
+}
+
 /// A run that was queued begins.
 pub(crate) fn begin_run(state: &mut State, repository: u64, id: u64) -> Result<(), Trouble> {
     set_in_progress(state, repository, id)?;
@@ -125,8 +153,9 @@ pub(crate) fn begin_job(
     name: &str,
     runs_on: &str,
 ) -> Result<u64, Trouble> {
-    let (app, started_at) = (actions_app(state), state.now());
-    let sha = find_run(state, repository, run)?.head_sha.clone();
+    let started_at = state.now();
+    let known = find_run(state, repository, run)?;
+    let (suite, attempt) = (known.suite, known.attempt);
     let page = repository_page(state, repository, &format!("/actions/runs/{run}"));
     let change = CheckChange {
         name: Some(name.to_owned()),
@@ -134,10 +163,11 @@ pub(crate) fn begin_job(
         details_url: Some(page),
         ..CheckChange::default()
     };
-    let id = start_check(state, repository, app, &sha, change)?;
+    let id = start_check_in(state, repository, suite, change)?;
     find_run(state, repository, run)?.jobs.push(Job {
         id,
         name: name.to_owned(),
+        attempt,
         runs_on: runs_on.to_owned(),
         status: "in_progress".to_owned(),
         conclusion: None,
@@ -157,7 +187,8 @@ pub(crate) fn end_job(
     name: &str,
     end: JobEnded,
 ) -> Result<(), Trouble> {
-    let job = find_run(state, repository, run)?.jobs.iter().find(|job| job.name == name);
+    let mut jobs = find_run(state, repository, run)?.jobs.iter();
+    let job = jobs.find(|job| job.name == name && job.status != "completed");
     let job = job.ok_or_else(|| Trouble::unknown("job", name))?.id;
     finish_job(state, repository, run, job, end)?;
     match find_run(state, repository, run)?.verdict() {

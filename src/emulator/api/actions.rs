@@ -179,7 +179,10 @@ fn show(call: &mut Call<'_>) -> Outcome {
 
 fn jobs(call: &mut Call<'_>) -> Outcome {
     let (known, run) = (call.repository()?, find(call)?);
-    let all = run.jobs.iter().map(|job| run_shapes::job(call.state, known, run, job)).collect();
+    let every = call.query("filter") == Some("all");
+    let jobs: Vec<&Job> =
+        if every { run.jobs.iter().collect() } else { run.latest_jobs().collect() };
+    let all = jobs.into_iter().map(|job| run_shapes::job(call.state, known, run, job)).collect();
     Ok(counted(call, "jobs", all))
 }
 

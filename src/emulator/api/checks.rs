@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Access, Answer, Call, Outcome, Refusal, Route, commits, counted, route};
+use super::{Access, Answer, Call, Content, Outcome, Refusal, Route, commits, counted, route};
 use crate::emulator::acts::{self, CheckChange};
 use crate::emulator::level::Level;
 use crate::emulator::shapes::{self, checks, repository_url};
@@ -149,24 +149,15 @@ fn list(call: &mut Call<'_>) -> Outcome {
     let sha = commits::find(known, call.param("ref"))?.sha;
     let (name, status) = (call.query("check_name"), call.query("status"));
     let app: Option<u64> = call.query("app_id").and_then(|text| text.parse().ok());
+    let every = call.query("filter") == Some("all");
     let mut runs: Vec<&CheckRun> = known
         .check_runs
         .iter()
-        .filter(|run| run.head_sha == sha)
+        .filter(|run| run.head_sha == sha && (every || known.is_latest(run)))
         .filter(|run| name.is_none_or(|name| name == run.name))
         .filter(|run| status.is_none_or(|status| status == run.status))
         .filter(|run| app.is_none_or(|app| app == run.app))
         .collect();
-    if call.query("filter") != Some("all") {
-        // Only the newest run of each name and App.
-        let all = runs.clone();
-        runs.retain(|run| {
-            let newer = |other: &&CheckRun| {
-                other.name == run.name && other.app == run.app && other.id > run.id
-            };
-            !all.iter().any(newer)
-        });
-    }
     runs.reverse();
     let runs = runs.into_iter().map(|run| checks::run(call.state, known, run)).collect();
     Ok(counted(call, "check_runs", runs))
@@ -180,7 +171,7 @@ fn suites(call: &mut Call<'_>) -> Outcome {
     Ok(counted(call, "check_suites", suites))
 }
 
-/// The newest status of each context, newest first.
+/// The newest status of each context, newest first, a page of them.
 fn combined(call: &mut Call<'_>) -> Outcome {
     let known = call.filled_repository()?;
     let sha = commits::find(known, call.param("ref"))?.sha;
@@ -206,15 +197,17 @@ fn combined(call: &mut Call<'_>) -> Outcome {
             shape
         })
         .collect();
-    Ok(Answer::ok(json!({
-        "state": state,
-        "sha": sha,
-        "total_count": shapes.len(),
-        "statuses": shapes,
-        "repository": shapes::repository(call.state, known.id),
-        "commit_url": repository_url(call.state, known.id, &format!("/commits/{sha}")),
-        "url": repository_url(call.state, known.id, &format!("/commits/{sha}/status")),
-    })))
+    let url =
+        |tail: &str| json!(repository_url(call.state, known.id, &format!("/commits/{sha}{tail}")));
+    let mut answer = counted(call, "statuses", shapes);
+    if let Content::Json(body) = &mut answer.content {
+        body["state"] = json!(state);
+        body["sha"] = json!(sha);
+        body["repository"] = shapes::repository(call.state, known.id);
+        body["commit_url"] = url("");
+        body["url"] = url("/status");
+    }
+    Ok(answer)
 }
 
 fn statuses(call: &mut Call<'_>) -> Outcome {

@@ -64,12 +64,12 @@ pub(crate) fn annotation(
     shape
 }
 
-/// What a suite is, from its runs: `queued`, `in_progress` or `completed`, and how it ended.
+/// What a suite is, from its newest runs: `queued`, `in_progress` or `completed`, and how it ended.
 pub(crate) fn standing(
     repository: &Repository,
     suite: u64,
 ) -> (&'static str, Option<&'static str>) {
-    let runs: Vec<_> = repository.check_runs.iter().filter(|run| run.suite == suite).collect();
+    let runs = repository.latest_in_suite(suite);
     if runs.is_empty() {
         return ("queued", None);
     }
@@ -89,7 +89,7 @@ pub(crate) fn suite(state: &State, repository: &Repository, suite: &CheckSuite) 
     let (status, conclusion) = standing(repository, suite.id);
     let commit = repository.git.commit(&suite.head_sha).ok();
     let before = commit.as_ref().and_then(|commit| commit.parents.first().cloned());
-    let runs = repository.check_runs.iter().filter(|run| run.suite == suite.id).count();
+    let runs = repository.latest_in_suite(suite.id).len();
     json!({
         "id": suite.id,
         "node_id": node_id("CheckSuite", suite.id),

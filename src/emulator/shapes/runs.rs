@@ -85,7 +85,7 @@ pub(crate) fn job(state: &State, known: &Repository, run: &WorkflowRun, job: &Jo
         "id": job.id,
         "run_id": run.id,
         "run_url": repository_url(state, id, &format!("/actions/runs/{}", run.id)),
-        "run_attempt": run.attempt,
+        "run_attempt": job.attempt,
         "node_id": node_id("CheckRun", job.id),
         "head_sha": run.head_sha,
         "head_branch": run.head_branch,

@@ -49,6 +49,8 @@ pub(crate) struct Job {
     /// Also the number of its check run.
     pub(crate) id: u64,
     pub(crate) name: String,
+    /// The attempt of its run that it belongs to, counted from 1.
+    pub(crate) attempt: u64,
     /// The machine it asks for.
     pub(crate) runs_on: String,
     /// `queued`, `in_progress` or `completed`.
@@ -99,11 +101,19 @@ impl WorkflowRun {
         }
     }
 
+    /// Its jobs without those that were run again since.
+    pub(crate) fn latest_jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.iter().filter(|job| {
+            let again = |other: &Job| other.name == job.name && other.attempt > job.attempt;
+            !self.jobs.iter().any(again)
+        })
+    }
+
     /// How the run ended, as its jobs did; `None` while one of them has not.
     pub(crate) fn verdict(&self) -> Option<&'static str> {
         let ended =
-            |word: &str| self.jobs.iter().any(|job| job.conclusion.as_deref() == Some(word));
-        if self.jobs.iter().any(|job| job.status != "completed") {
+            |word: &str| self.latest_jobs().any(|job| job.conclusion.as_deref() == Some(word));
+        if self.latest_jobs().any(|job| job.status != "completed") {
             return None;
         }
         let worst = ["failure", "timed_out", "cancelled", "action_required"];

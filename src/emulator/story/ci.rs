@@ -152,9 +152,29 @@ impl Actor {
             acts::start_run(state, id, new, spec.jobs)
         })
     }
+
+    /// Runs jobs of a run again that is over; they run until [`Emulator::job_ends`].
+    ///
+    /// # Errors
+    /// When there is no such run or job, or the run is not over.
+    pub fn reruns_jobs(&self, repository: &str, run: u64, jobs: &[&str]) -> Result<(), Trouble> {
+        self.act(repository, |state, id, me| acts::rerun_jobs(state, id, run, me, jobs))
+    }
 }
 
 impl Emulator {
+    /// Begins one more job of a run that is not over; it may have the name of another.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub fn job_begins(&self, repository: &str, run: u64, name: &str) -> Result<(), Trouble> {
+        let mut state = self.lock();
+        let id = state.repository_id(repository)?;
+        let done = acts::begin_job(&mut state, id, run, name, "ubuntu-latest");
+        self.shared.queued.notify_one();
+        done.map(drop)
+    }
+
     /// Ends a job of a run; the run ends with its last job.
     ///
     /// # Errors
