@@ -8,7 +8,6 @@ pub mod clock;
 pub mod config;
 pub mod core;
 pub mod egress;
-pub mod emulator;
 pub mod forge;
 pub mod model;
 pub mod publish;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
-use gander::emulator::{AppCredentials, AppSpec, Emulator, Options};
+use gander_emulator::{AppCredentials, AppSpec, Emulator, Options};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 

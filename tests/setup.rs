@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use futures_util::FutureExt;
 use gander::clock::Clock;
 use gander::core::id::Timestamp;
-use gander::emulator::Fault;
 use gander::server::setup::{self as pages, Beginning, Problem, Wishes};
+use gander_emulator::Fault;
 use tokio_util::sync::CancellationToken;
 use web::{Browser, Page, Setup, free_port, gander, github};
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use gander::clock::Clock;
 use gander::core::id::RepoId;
-use gander::emulator::{AppCredentials, AppSpec, Emulator, Options, RepositorySpec};
+use gander_emulator::{AppCredentials, AppSpec, Emulator, Options, RepositorySpec};
 use rustix::process::{Pid, Signal, kill_process};
 
 use url::Url;

@@ -1,7 +1,7 @@
 //! Whoever pushed to a release's branch cannot approve the release alone: the Action asks as the App
 //! does. In each story hubot ordered the release and mona maintains.
 
-use gander::emulator::{Fault, Verdict};
+use gander_emulator::{Fault, Verdict};
 
 use crate::publish::stops;
 use crate::world::{REPO, World};

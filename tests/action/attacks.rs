@@ -1,6 +1,6 @@
 //! Attacks on the Action, as SECURITY.md lists them (A01 to A14). More stand in `publish.rs`.
 
-use gander::emulator::{MergeMethod, Verdict};
+use gander_emulator::{MergeMethod, Verdict};
 use serde_json::json;
 
 use crate::client::Client;

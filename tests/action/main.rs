@@ -12,4 +12,5 @@ mod client;
 mod publish;
 mod releases;
 mod tokens;
+mod workflow;
 mod world;

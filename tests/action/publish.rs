@@ -1,6 +1,6 @@
 //! A release is published when GitHub itself says that it was approved, and never otherwise.
 
-use gander::emulator::{CheckOutcome, Fault, MergeMethod, Verdict};
+use gander_emulator::{CheckOutcome, Fault, MergeMethod, Verdict};
 use serde_json::json;
 use std::sync::atomic::Ordering;
 

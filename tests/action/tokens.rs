@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gander::emulator::{Emulator, Options, RepositorySpec};
+use gander_emulator::{Emulator, Options, RepositorySpec};
 use serde_json::json;
 
 use crate::client::Client;

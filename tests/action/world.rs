@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use gander::emulator::{
+use gander_emulator::{
     AppCredentials, AppSpec, CheckOutcome, Emulator, JobEnd, MergeMethod, Options, ReleaseView,
     RepositorySpec, Verdict, WorkflowSpec,
 };

@@ -91,16 +91,16 @@ pub(crate) struct Silence {
 }
 
 impl House {
-    /// The real one.
-    pub(crate) fn built() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    /// A folder of sources of this project.
+    pub(crate) fn built(folder: &str) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let mut files = Vec::new();
         read(&root, "", &mut files);
         let tests: Vec<String> =
             files.iter().filter_map(|file| file.tests_beside.clone()).collect();
         files.retain(|file: &File| !tests.contains(&file.path));
         files.sort_by(|one: &File, other: &File| one.path.cmp(&other.path));
-        assert!(files.len() > 50, "only {} files were found below src", files.len());
+        assert!(files.len() > 50, "only {} files were found below {folder}", files.len());
         Self { files }
     }
 

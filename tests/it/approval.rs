@@ -1,6 +1,6 @@
 //! Approving exactly one commit merges it; everything else is explained.
 
-use gander::emulator::{AppSpec, Fault, MergeMethod, Requirement, Verdict};
+use gander_emulator::{AppSpec, Fault, MergeMethod, Requirement, Verdict};
 use insta::assert_snapshot;
 
 use crate::world::{REPO, World, good_fix, off_by_one};

@@ -1,7 +1,7 @@
 //! Attacks on approving and releasing, as SECURITY.md lists them (A01 to A14): those in which people
 //! and webhooks race with Gander. The others stand in `approval.rs` and in `tests/action`.
 
-use gander::emulator::{DeliveryFault, Requirement, Verdict};
+use gander_emulator::{DeliveryFault, Requirement, Verdict};
 
 use crate::approval::in_review;
 use crate::release_proposed::proposed;

@@ -1,7 +1,7 @@
 //! What happens when the model does not get it right, or does not try to.
 
-use gander::emulator::MergeMethod;
 use gander::model::{Scripted, Turn};
+use gander_emulator::MergeMethod;
 use serde_json::json;
 
 use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, read, run, write};

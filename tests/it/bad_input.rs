@@ -1,7 +1,7 @@
 //! What people get wrong, may not do, or have in their repositories.
 
-use gander::emulator::MergeMethod;
 use gander::model::Turn;
+use gander_emulator::MergeMethod;
 use serde_json::json;
 
 use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, owned, run};
@@ -147,7 +147,7 @@ async fn a_strangers_slip_and_a_strangers_label_get_no_answer() {
 #[tokio::test]
 async fn a_program_is_not_answered_whatever_its_name_and_rights() {
     let w = world().await;
-    let spec = gander::emulator::AppSpec { slug: "mona".to_owned(), ..Default::default() };
+    let spec = gander_emulator::AppSpec { slug: "mona".to_owned(), ..Default::default() };
     w.emulator.create_app(spec).unwrap();
     w.emulator.set_permission(REPO, "mona[bot]", "admin").unwrap();
     let issue = w.reported();

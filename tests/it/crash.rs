@@ -20,11 +20,11 @@ use gander::core::budget::Money;
 use gander::core::delivery::Delivery;
 use gander::core::id::{DeliveryId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp};
 use gander::core::task::Task;
-use gander::emulator::{AppCredentials, Emulator, Fault};
 use gander::model::Scripted;
 use gander::store::{
     Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored, StoredRelease,
 };
+use gander_emulator::{AppCredentials, Emulator, Fault};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -398,7 +398,7 @@ async fn live(plan: &str, directory: &Path, github: &url::Url, app_id: u64) {
     }
 }
 
-fn clock_in(directory: &Path) -> gander::emulator::Clock {
+fn clock_in(directory: &Path) -> gander_emulator::Clock {
     let directory = directory.to_owned();
     Arc::new(move || time(&directory))
 }

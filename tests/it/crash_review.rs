@@ -6,8 +6,8 @@
 //! one run that is asked for; nothing twice, nothing missing.
 
 use gander::core::examples::Example;
-use gander::emulator::{Emulator, Fault, FaultOn, LineNote, Verdict};
 use gander::model::Turn;
+use gander_emulator::{Emulator, Fault, FaultOn, LineNote, Verdict};
 
 use crate::crash::Scene;
 use crate::world::{REPO, World, edit, finish_with, good_fix, off_by_one, verify, visible};

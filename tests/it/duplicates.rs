@@ -1,7 +1,7 @@
 //! The same thing said twice, or in another order, is said once.
 
 use futures_util::future::join_all;
-use gander::emulator::{DeliveryFault, Verdict};
+use gander_emulator::{DeliveryFault, Verdict};
 
 use crate::wire::{Post, guid};
 use crate::world::{REPO, World, good_fix, off_by_one};
@@ -214,7 +214,7 @@ async fn merged_told_twice_and_then_closed_is_merged() {
     w.maintainer().reviews(REPO, pull, Verdict::Approves, "looks good").unwrap();
     w.emulator.plan_delivery(DeliveryFault::Duplicate);
     w.emulator.plan_delivery(DeliveryFault::Reorder);
-    w.maintainer().merges(REPO, pull, gander::emulator::MergeMethod::Merge).unwrap();
+    w.maintainer().merges(REPO, pull, gander_emulator::MergeMethod::Merge).unwrap();
     w.settle().await;
 
     assert!(w.comments(issue)[0].starts_with("**Merged** by mona\n"), "{}", w.comments(issue)[0]);

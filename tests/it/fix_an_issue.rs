@@ -1,6 +1,6 @@
 //! A maintainer comments `/gander fix`, and gets a pull request.
 
-use gander::emulator::{Exchange, ReactionView};
+use gander_emulator::{Exchange, ReactionView};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -224,7 +224,7 @@ async fn merging_ends_the_job_and_says_who_did_it() {
     w.model.will(good_fix());
     let issue = w.fixed().await;
     let pull = w.only_pull();
-    w.maintainer().merges(REPO, pull.number, gander::emulator::MergeMethod::Squash).unwrap();
+    w.maintainer().merges(REPO, pull.number, gander_emulator::MergeMethod::Squash).unwrap();
     w.settle().await;
 
     let comments = w.comments(issue);

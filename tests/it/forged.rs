@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use gander::emulator::DeliveryFault;
+use gander_emulator::DeliveryFault;
 use serde_json::{Value, json};
 
 use crate::wire::{Post, guid};

@@ -143,7 +143,7 @@ async fn a_go_that_was_said_before_the_change_was_shown_lets_nothing_out() {
     w.maintainer().comments(REPO, issue, "/gander fix").unwrap();
     w.until("the change is held", |w| w.timeline().contains("Waiting for your word")).await;
     w.maintainer().comments(REPO, issue, "/gander go").unwrap();
-    w.emulator.plan_delivery(gander::emulator::DeliveryFault::Lose);
+    w.emulator.plan_delivery(gander_emulator::DeliveryFault::Lose);
     w.emulator.deliver_all().await;
     let early = w.emulator.deliveries().pop().unwrap();
     w.settle().await;

@@ -1,6 +1,6 @@
 //! GitHub is slow, full, forgetful or gone, and nothing is lost, doubled or asked in a loop.
 
-use gander::emulator::{Fault, LimitPlan};
+use gander_emulator::{Fault, LimitPlan};
 use serde_json::json;
 
 use crate::world::{REPO, World, good_fix, off_by_one};

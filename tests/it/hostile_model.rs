@@ -11,8 +11,8 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use gander::emulator::RepositorySpec;
 use gander::model::Turn;
+use gander_emulator::RepositorySpec;
 use serde_json::{Value, json};
 
 use crate::world::{World, app_spec, edit, finish, off_by_one, owned, read, run, write};

@@ -5,7 +5,7 @@
 //! decides. The choice is the same each time.
 
 use gander::core::job::{Ending, Job, Stage, Waiting};
-use gander::emulator::{CheckRunView, Requirement, Verdict};
+use gander_emulator::{CheckRunView, Requirement, Verdict};
 
 use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, write};
 

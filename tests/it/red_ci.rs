@@ -1,6 +1,6 @@
 //! A red required check on Gander's own commit is repaired; one it did not cause is not.
 
-use gander::emulator::Requirement;
+use gander_emulator::Requirement;
 use insta::assert_snapshot;
 
 use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, verify};

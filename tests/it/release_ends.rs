@@ -1,6 +1,6 @@
 //! A release ends otherwise than by being published: it is cancelled, or nobody told us that it went on.
 
-use gander::emulator::{Actor, DeliveryFault, Fault, Verdict};
+use gander_emulator::{Actor, DeliveryFault, Fault, Verdict};
 
 use crate::release_proposed::proposed;
 use crate::world::{REPO, World};

@@ -1,6 +1,6 @@
 //! A release is ordered, proposed, kept up to date, edited by people, approved and merged.
 
-use gander::emulator::{CheckOutcome, Fault, MergeMethod, PullView, Verdict};
+use gander_emulator::{CheckOutcome, Fault, MergeMethod, PullView, Verdict};
 
 use crate::world::{REPO, World};
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use gander::core::examples::{ACTION_MISSING, DIGEST_MISSING, Example};
-use gander::emulator::{Emulator, Foreign, Requirement, RunReport, Runner, Setup, Verdict};
+use gander_emulator::{Emulator, Foreign, Requirement, RunReport, Runner, Setup, Verdict};
 
 use insta::assert_snapshot;
 use tempfile::TempDir;

@@ -1,6 +1,6 @@
 //! A reviewer asks for changes, and gets a new commit and an answer in each thread.
 
-use gander::emulator::{DeliveryFault, Fault, LineNote, MergeMethod, Verdict};
+use gander_emulator::{DeliveryFault, Fault, LineNote, MergeMethod, Verdict};
 use insta::assert_snapshot;
 
 use crate::world::{REPO, World, edit, finish_with, good_fix, off_by_one, verify};

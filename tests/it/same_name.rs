@@ -1,6 +1,6 @@
 //! Two workflows have a job of the same name: neither speaks for the other.
 
-use gander::emulator::{JobEnd, RequiredCheck, Requirement, Verdict, WorkflowSpec};
+use gander_emulator::{JobEnd, RequiredCheck, Requirement, Verdict, WorkflowSpec};
 
 use crate::approval::with_rules;
 use crate::release_proposed::proposed;

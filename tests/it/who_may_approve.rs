@@ -2,7 +2,7 @@
 //!
 //! In each story mona orders the change. She, acme (the owner) and hubot may have the role.
 
-use gander::emulator::{AppSpec, Fault, Verdict};
+use gander_emulator::{AppSpec, Fault, Verdict};
 use insta::assert_snapshot;
 
 use crate::approval::with_rules;

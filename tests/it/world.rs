@@ -16,16 +16,16 @@ use gander::core::budget::Money;
 use gander::core::command::Address;
 use gander::core::id::Timestamp;
 use gander::egress::PrivateAddresses;
-use gander::emulator::{
-    Actor, AppCredentials, AppSpec, CheckOutcome, CheckReport, Emulator, IssueView, Options,
-    PullView, RepositorySpec, Verdict,
-};
 use gander::forge::{AppKey, Forge, ForgeConfig, Pace};
 use gander::model::{Model, ModelError, Price, Reply, Request, Scripted, Turn};
 use gander::sandbox::Sandbox;
 use gander::server::{Intake, WebhookSecrets, serve};
 use gander::store::{Sqlite, Store};
 use gander::worker::{Settings, Worker};
+use gander_emulator::{
+    Actor, AppCredentials, AppSpec, CheckOutcome, CheckReport, Emulator, IssueView, Options,
+    PullView, RepositorySpec, Verdict,
+};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -169,11 +169,7 @@ impl World {
     }
 
     /// Its GitHub and its memory, copied into a directory.
-    pub async fn github_copied(
-        &self,
-        directory: &Path,
-        clock: gander::emulator::Clock,
-    ) -> Emulator {
+    pub async fn github_copied(&self, directory: &Path, clock: gander_emulator::Clock) -> Emulator {
         let root = directory.join("github");
         std::fs::create_dir(&root).unwrap();
         copy_files(&self.data(), &directory.join("data"));
@@ -430,7 +426,7 @@ impl World {
 }
 
 /// The world's time, as the box is told it.
-fn shown(now: &Arc<AtomicI64>) -> gander::emulator::Clock {
+fn shown(now: &Arc<AtomicI64>) -> gander_emulator::Clock {
     let now = Arc::clone(now);
     Arc::new(move || now.load(Ordering::SeqCst))
 }
@@ -513,7 +509,7 @@ impl House<'_> {
 /// A GitHub with one repository, a maintainer, a stranger and the App.
 pub async fn github(
     directory: &Path,
-    clock: gander::emulator::Clock,
+    clock: gander_emulator::Clock,
     files: Vec<(String, Vec<u8>)>,
     spec: AppSpec,
 ) -> (Emulator, AppCredentials) {

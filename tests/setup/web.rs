@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
-use gander::emulator::{Emulator, Options, RepositorySpec};
+use gander_emulator::{Emulator, Options, RepositorySpec};
 use reqwest::StatusCode;
 use url::Url;
 

@@ -9,7 +9,7 @@ use super::story::Told;
 use super::workflows::Workflows;
 use super::{AnyError, PEOPLE, REPO, say};
 use crate::core::report::publication::size;
-use crate::emulator::{Emulator, PullView, ReleaseView, TimelineEntry};
+use gander_emulator::{Emulator, PullView, ReleaseView, TimelineEntry};
 
 const RULE: &str = "────────────────────────────────────────────────────────────────────────";
 

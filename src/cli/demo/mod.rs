@@ -23,7 +23,6 @@ use crate::core::command::Address;
 use crate::core::examples::Example;
 use crate::core::setup::{DEFAULT_NAME, Hub, Plan};
 use crate::egress::PrivateAddresses;
-use crate::emulator::{Emulator, Options, RepositorySpec, Requirement};
 use crate::forge::payload::NewApp;
 use crate::forge::{AppKey, Forge, ForgeConfig, Pace, claim_app};
 use crate::model::Scripted;
@@ -31,6 +30,7 @@ use crate::sandbox::{Sandbox, toolchain};
 use crate::server::WebhookSecrets;
 use crate::store::Sqlite;
 use crate::worker::Settings;
+use gander_emulator::{Emulator, Options, RepositorySpec, Requirement};
 
 mod ending;
 mod project;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::emulator::LineNote;
 use crate::sandbox::Toolchain;
+use gander_emulator::LineNote;
 
 /// A project with a bug, its issue, and a script that mends it at the second try and answers a
 /// review.

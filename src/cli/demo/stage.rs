@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::say;
-use crate::emulator::{Emulator, TimelineEntry};
+use gander_emulator::{Emulator, TimelineEntry};
 
 /// Nothing in the demo may take longer than this.
 const PATIENCE: Duration = Duration::from_secs(120);

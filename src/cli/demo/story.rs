@@ -3,7 +3,7 @@
 use super::project::Project;
 use super::stage::Stage;
 use super::{AnyError, CHECK, REPO};
-use crate::emulator::{Emulator, PullView, Verdict};
+use gander_emulator::{Emulator, PullView, Verdict};
 
 /// Where the story led.
 pub(super) struct Told {

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::AnyError;
 use crate::config::{environment, variable};
 use crate::core::examples::{ACTION_MISSING, DIGEST_MISSING, Example};
-use crate::emulator::{Emulator, Foreign, RunReport, Runner, Setup};
 use crate::sandbox::{Command, Exit, Limits, Sandbox, Toolchain, Unconfined};
+use gander_emulator::{Emulator, Foreign, RunReport, Runner, Setup};
 
 /// The commit of the Action that the demo's workflows name.
 const ACTION: &str = "0123456789abcdef0123456789abcdef01234567";

@@ -6,7 +6,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use gander::emulator::{AppCredentials, Emulator};
+use gander_emulator::{AppCredentials, Emulator};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};

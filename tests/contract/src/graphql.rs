@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use gander::emulator::Exchange;
+use gander_emulator::Exchange;
 use serde_json::{Value, json};
 
 use crate::{Part, Violation};

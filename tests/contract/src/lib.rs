@@ -15,7 +15,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use gander::emulator::Exchange;
+use gander_emulator::Exchange;
 use jsonschema::{Draft, Registry, Validator};
 use serde_json::{Value, json};
 

@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gander::emulator::{
+use gander_contract::client::Client;
+use gander_contract::{Contract, Part};
+use gander_emulator::{
     Annotation, AppCredentials, AppSpec, CheckOutcome, Emulator, Exchange, Foreign, JobEnd,
     MergeMethod, Options, RepositorySpec, Requirement, Runner, Setup, Verdict, WorkflowSpec,
 };
-use gander_contract::client::Client;
-use gander_contract::{Contract, Part};
 use serde_json::{Value, json};
 
 const NOW: i64 = 1_767_225_600_000;
