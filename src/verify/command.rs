@@ -65,7 +65,11 @@ impl Verifier for CommandVerifier {
                 Some(layout) => {
                     let place = (self.sandbox.as_ref(), tree);
                     let asked = layout.imported_from_elsewhere(place, &limits, candidate.stop);
-                    asked.await.map_err(broken)?.map_or(Outcome::Passed, Outcome::Inconclusive)
+                    let elsewhere = asked.await.map_err(broken)?;
+                    if candidate.stop.is_cancelled() {
+                        return Err(VerifyError::Stopped);
+                    }
+                    elsewhere.map_or(Outcome::Passed, Outcome::Inconclusive)
                 }
             },
             Exit::Code(code) if NOT_RUNNABLE.contains(&code) => Outcome::Inconclusive(format!(
