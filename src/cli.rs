@@ -18,7 +18,7 @@ pub mod serve;
 pub mod setup;
 pub mod unprivileged;
 
-/// A comment in, a proven pull request out
+/// A comment in, a checked pull request out
 #[derive(Debug, Parser)]
 #[command(
     name = "gander",

@@ -273,7 +273,7 @@ fn read_github(
             "https://github.com",
         )?,
         prefix: prefix(file.prefix)?,
-        mention: file.mention,
+        mention: mention(file.mention)?,
     })
 }
 
@@ -298,6 +298,10 @@ fn read_model(
         }
         None => file.names,
     };
+    if names.iter().any(|name: &String| name.trim().is_empty()) {
+        let why = format!("{names:?} holds an empty name: write a model's name, or take it out");
+        return Err(ConfigError::Bad { name: "[model] names", why });
+    }
     let usual = if provider == "openai" { "OPENAI_API_KEY" } else { "ANTHROPIC_API_KEY" };
     let key_file = variable("GANDER_MODEL_KEY_FILE").map(PathBuf::from).or(file.key_file);
     let key = secret(variable("GANDER_MODEL_KEY").or_else(|| variable(usual)), key_file)?;
@@ -351,6 +355,17 @@ fn prefix(text: Option<String>) -> Result<String, ConfigError> {
     }
     let why = format!("{text:?} is not a slash command such as /gander");
     Err(ConfigError::Bad { name: "[github] prefix", why })
+}
+
+fn mention(text: Option<String>) -> Result<Option<String>, ConfigError> {
+    let named = |text: &str| text.len() > 1 && text.starts_with('@') && !text.contains(' ');
+    match text {
+        Some(text) if !named(&text) => {
+            let why = format!("{text:?} is not a mention such as @my-gander");
+            Err(ConfigError::Bad { name: "[github] mention", why })
+        }
+        text => Ok(text),
+    }
 }
 
 #[cfg(test)]
@@ -410,6 +425,21 @@ mod tests {
         let error = load(ENOUGH, Some("listen = \"127.0.0.1:1\"\n[github]\napp_idd = 3\n"));
         let error = error.unwrap_err().to_string();
         assert!(error.contains("line 3, column 1") && error.contains("app_idd"), "{error}");
+    }
+
+    #[test]
+    fn a_name_that_is_empty_is_refused() {
+        for (file, words) in [
+            ("[model]\nnames = [\"claude-sonnet-4-5\", \"\"]\n", "[model] names cannot be used"),
+            ("[model]\nnames = [\" \"]\n", "write a model's name, or take it out"),
+            ("[github]\nmention = \"\"\n", "[github] mention cannot be used"),
+        ] {
+            let error = load(ENOUGH, Some(file)).unwrap_err().to_string();
+            assert!(error.contains(words), "{file}: {error}");
+        }
+        let listed = [ENOUGH, &[("GANDER_MODEL", "a,,b")]].concat();
+        let error = load(&listed, None).unwrap_err().to_string();
+        assert!(error.contains("holds an empty name"), "{error}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Gander: a comment in, a proven pull request out.
+//! Gander: a comment in, a checked pull request out.
 
 pub mod action;
 pub mod agent;

@@ -189,6 +189,9 @@ fn a_rules_file_is_checked_with_line_and_column() {
     };
     fails_saying(&mut check(&file), "line 2, column 1: unknown field `atempts`");
     fails_saying(&mut check(&directory.path().join("none")), "there is no");
+    std::fs::write(&file, "[agent]\nminutes = 9\n[verify]\ncommands = [\"true\", \" \"]\n")
+        .unwrap();
+    fails_saying(&mut check(&file), "line 4, column 1: `[verify] commands`: number 2 is empty");
     std::fs::write(&file, "[agent]\nattempts = 2\n").unwrap();
     let output = check(&file).output().unwrap();
     assert!(output.status.success() && said(&output).contains("attempts = 2"), "{}", said(&output));
@@ -217,6 +220,12 @@ fn a_local_run_that_cannot_be_says_why_and_leaves_nothing() {
     fails_saying(&mut run("empty", "issue.md", &script), "no commit yet");
     fails_saying(&mut run("empty", "blank.md", &script), "write a title on its first line");
     fails_saying(&mut run("empty", "nothing.md", &script), "cannot be read");
+    for line in ["", "  ", "# make test", "\n"] {
+        let output = run("empty", "issue.md", &script).args(["--verify", line]).output().unwrap();
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(2), "{line:?}: {text}");
+        assert!(text.contains("name a command that runs something"), "{line:?}: {text}");
+    }
     assert!(!at("out/change.patch").exists());
 }
 
@@ -275,7 +284,10 @@ fn a_local_run_writes_a_patch_that_fixes_the_commit_it_was_asked_for() {
         std::fs::remove_file(at("out/change.patch")).unwrap();
     }
     let text = said(&run(&["--base", "v1"]).output().unwrap());
-    assert!(text.contains("Verified: 1 file(s), +1 -1") && text.contains("git apply"), "{text}");
+    assert!(
+        text.contains("Checks passed: 1 file(s), +1 -1") && text.contains("git apply"),
+        "{text}"
+    );
     let wordy = std::fs::read_to_string(at("out/report.md")).unwrap();
     assert!(wordy.contains("It says hello now."), "{wordy}");
 
@@ -290,6 +302,193 @@ fn a_local_run_writes_a_patch_that_fixes_the_commit_it_was_asked_for() {
         (git(&["status", "--porcelain"]), git(&["rev-parse", "HEAD"])),
         (String::new(), tip)
     );
+}
+
+/// A local repository at its first commit, and what `gander run` makes of one scripted attempt.
+struct Local(tempfile::TempDir);
+
+impl Local {
+    fn with(files: &[(&str, &str)]) -> Self {
+        let local = Self(tempfile::tempdir().unwrap());
+        for (path, text) in files {
+            write(&local.at("repo").join(path), text);
+        }
+        write(&local.at("issue.md"), "It is wrong\n");
+        let who = ["-c", "user.name=Mona", "-c", "user.email=mona@example.com"];
+        let commit = [&who[..], &["commit", "--quiet", "--message", "first"]].concat();
+        for arguments in [&["init", "--quiet"][..], &["add", "."], &commit] {
+            let git = Command::new("git").args(arguments).current_dir(local.at("repo")).output();
+            assert!(git.as_ref().unwrap().status.success(), "{}", said(&git.unwrap()));
+        }
+        local
+    }
+
+    fn at(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The model makes these edits; the program's own words, and its report.
+    fn edited(&self, edits: &[serde_json::Value], more: &[&str]) -> (String, serde_json::Value) {
+        let finish = serde_json::json!({"tool": "finish", "summary": "done"});
+        let script = serde_json::json!({"attempts": [[{"calls": edits}, {"calls": [finish]}]]});
+        write(&self.at("script.json"), &script.to_string());
+        let mut command = gander();
+        for (name, value) in std::env::vars_os() {
+            let toolchains = ["HOME", "RUSTUP_HOME", "PYENV_ROOT", "NVM_DIR", "VOLTA_HOME"];
+            if toolchains.iter().any(|known| name == *known) {
+                command.env(name, value);
+            }
+        }
+        if self.at("pyenv").exists() {
+            command.env("PYENV_ROOT", self.at("pyenv"));
+        }
+        command.arg("run").arg("--repo").arg(self.at("repo"));
+        command.arg("--issue").arg(self.at("issue.md")).arg("--out").arg(self.at("out"));
+        command.arg("--model").arg(format!("scripted:{}", self.at("script.json").display()));
+        let output = command.args(more).output().unwrap();
+        let report = std::fs::read_to_string(self.at("out/report.json"));
+        let report = report.unwrap_or_else(|_| panic!("no report: {}", said(&output)));
+        (said(&output), serde_json::from_str(&report).unwrap())
+    }
+
+    /// A Python of the host's own beside the system's, with these files among its packages.
+    fn host_python(&self, packages: &[(&str, &str)]) {
+        let root = self.at("pyenv/versions/host");
+        write(&self.at("pyenv/version"), "host\n");
+        write(&root.join("pyvenv.cfg"), "home = /usr/bin\ninclude-system-site-packages = true\n");
+        let pytest =
+            "#!/opt/toolchains/python/bin/python3\nimport sys, pytest\nsys.exit(pytest.main())\n";
+        write(&root.join("bin/pytest"), pytest);
+        let may_run = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(root.join("bin/pytest"), may_run).unwrap();
+        std::os::unix::fs::symlink("/usr/bin/python3", root.join("bin/python3")).unwrap();
+        let asked = "import sysconfig; print(sysconfig.get_python_version())";
+        let version = Command::new("/usr/bin/python3").args(["-c", asked]).output().unwrap();
+        let version = String::from_utf8(version.stdout).unwrap();
+        let site = root.join(format!("lib/python{}/site-packages", version.trim()));
+        for (path, text) in packages {
+            write(&site.join(path), text);
+        }
+    }
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+/// An edit that changes nothing any check looks at.
+fn an_idle_edit() -> [serde_json::Value; 1] {
+    [serde_json::json!({"tool": "edit", "path": "NOTES", "action": "create", "new": "noted\n"})]
+}
+
+#[test]
+fn a_cargo_workspace_with_a_package_at_its_root_is_tested_as_a_whole() {
+    let package = |name: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n")
+    };
+    let root = format!("{}[workspace]\nmembers = [\"inner\"]\n", package("outer"));
+    let red = "#[test]\nfn adds() {\n    assert_eq!(1 + 1, 3);\n}\n";
+    let local = Local::with(&[
+        ("Cargo.toml", &root),
+        ("src/lib.rs", ""),
+        ("inner/Cargo.toml", &package("inner")),
+        ("inner/src/lib.rs", red),
+        (".github/gander.toml", "[agent]\nattempts = 1\n"),
+    ]);
+    let (text, report) = local.edited(&an_idle_edit(), &[]);
+    assert_eq!(report["result"], "no_verified_change", "{text}");
+    assert!(text.contains("cargo test --workspace --offline"), "{text}");
+    assert!(text.contains("inner/src/lib.rs:3"), "{text}");
+}
+
+#[test]
+fn a_check_of_two_lines_fails_where_its_first_line_does() {
+    let rules = "[agent]\nattempts = 1\n[verify]\ncommands = [\"\"\"\nfalse\ntrue\n\"\"\"]\n";
+    let local = Local::with(&[(".github/gander.toml", rules)]);
+    let (text, report) = local.edited(&an_idle_edit(), &[]);
+    assert_eq!(report["result"], "no_verified_change", "{text}");
+    let (text, report) = local.edited(&an_idle_edit(), &["--verify", "false; true"]);
+    assert_eq!(report["result"], "no_verified_change", "{text}");
+    let (text, report) = local.edited(&an_idle_edit(), &["--verify", "! false\ntrue"]);
+    assert_eq!(report["result"], "verified", "{text}");
+}
+
+const PYTHON_RULES: (&str, &str) = (".github/gander.toml", "[agent]\nattempts = 1\n");
+const WIDGET_TEST: (&str, &str) =
+    ("tests/test_widget.py", "import widget\ndef test_size():\n    assert widget.SIZE == 3\n");
+
+#[test]
+fn a_python_package_is_tested_as_it_stands_in_the_tree_though_the_host_has_one_of_that_name() {
+    for folder in ["src/widget", "widget"] {
+        let init = format!("{folder}/__init__.py");
+        let local = Local::with(&[(&init, "SIZE = 2\n"), WIDGET_TEST, PYTHON_RULES]);
+        local.host_python(&[("widget/__init__.py", "SIZE = 3\n")]);
+        let (text, report) = local.edited(&an_idle_edit(), &[]);
+        assert_eq!(report["result"], "no_verified_change", "{folder}: {text}");
+        assert!(text.contains("assert 2 == 3"), "{folder}: {text}");
+        let edit = serde_json::json!({"tool": "edit", "path": init, "old": "2", "new": "3"});
+        let (text, report) = local.edited(&[edit], &[]);
+        assert_eq!(report["result"], "verified", "{folder}: {text}");
+    }
+}
+
+#[test]
+fn tests_that_import_a_package_from_elsewhere_decide_nothing_and_say_so() {
+    // What a package's own start-up line may do, and some editable installs do.
+    let first = "import sys; sys.path.insert(0, '/opt/toolchains/python/first')\n";
+    let local = Local::with(&[("src/widget/__init__.py", "SIZE = 2\n"), WIDGET_TEST, PYTHON_RULES]);
+    local
+        .host_python(&[("widget.pth", first), ("../../../first/widget/__init__.py", "SIZE = 3\n")]);
+    let (text, report) = local.edited(&an_idle_edit(), &[]);
+    assert_eq!(report["result"], "no_verified_change", "{text}");
+    let lies = "tests import `widget` from /opt/toolchains/python/first/widget/__init__.py";
+    assert!(text.contains(lies) && text.contains("take it away"), "{text}");
+
+    // A package of the host's hides one without `__init__.py`, wherever that stands on the path.
+    let local = Local::with(&[
+        ("src/widget/size.py", "SIZE = 2\n"),
+        PYTHON_RULES,
+        (
+            "tests/test_widget.py",
+            "import widget.size\ndef test_size():\n    assert widget.size.SIZE == 3\n",
+        ),
+    ]);
+    local.host_python(&[("widget/__init__.py", ""), ("widget/size.py", "SIZE = 3\n")]);
+    let (text, report) = local.edited(&an_idle_edit(), &[]);
+    assert_eq!(report["result"], "no_verified_change", "{text}");
+    assert!(text.contains("tests import `widget` from /opt/toolchains/python/lib/"), "{text}");
+}
+
+#[test]
+fn a_change_that_turns_every_report_into_passed_is_not_called_more_than_checks_passed() {
+    let local = Local::with(&[("widget/__init__.py", "SIZE = 2\n"), WIDGET_TEST]);
+    local.host_python(&[]);
+    let cheat = "import pytest\n\n@pytest.hookimpl(hookwrapper=True)\n\
+                 def pytest_runtest_makereport(item, call):\n    result = yield\n    \
+                 result.get_result().outcome = 'passed'\n";
+    let edit = serde_json::json!({"tool": "edit", "path": "conftest.py", "action": "create", "new": cheat});
+    let (text, report) = local.edited(&[edit], &[]);
+    assert_eq!(report["result"], "verified", "the cheat does not work: {text}");
+    assert_eq!(report["outcome"], "checks_passed", "{report:#}");
+    assert_eq!(report.get("note"), None, "{report:#}");
+    assert!(text.contains("Checks passed: 1 file(s)"), "{text}");
+    for told in
+        [text, report.to_string(), std::fs::read_to_string(local.at("out/report.md")).unwrap()]
+    {
+        assert!(!told.to_lowercase().contains("proven"), "{told}");
+    }
+}
+
+#[test]
+fn a_local_run_without_a_test_command_says_that_no_test_was_run() {
+    let local = Local::with(&[("README.md", "# Widget\n")]);
+    let (text, report) = local.edited(&an_idle_edit(), &[]);
+    assert_eq!(report["result"], "verified", "{text}");
+    assert_eq!(report["outcome"], "checks_passed", "{report:#}");
+    assert_eq!(report["note"], "no test was run", "{report:#}");
+    assert!(text.contains("Checks passed, no test was run: 1 file(s)"), "{text}");
+    assert!(!format!("{text}{report}").to_lowercase().contains("proven"), "{text}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub async fn build(
     let rules = files::rules(tree)?;
     let tag = tag(tree, &rules.release)?;
     let time = Duration::from_secs(u64::from(rules.verify.minutes) * 60);
-    let place = Place { tree, sandbox, time };
+    let place = Place { tree, sandbox, time, python: None };
     let mut all = Vec::new();
     for line in &rules.release.build {
         let (ran, points) = commands::run(&place, line, log).await?;

@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::annotate::{Point, points};
 use super::{ActionError, Log};
 use crate::core::report::publication::Ran;
-use crate::core::text::visible;
+use crate::core::text::{inline, visible};
 use crate::sandbox::{Command, Exit, Limits, Sandbox};
 use crate::verify::distill::{distill, without_escapes};
+use crate::verify::python::{self, Layout};
 
 /// Characters of output on the page of the run.
 const DISTILLED: usize = 6_000;
@@ -26,6 +27,8 @@ pub(super) struct Place<'a> {
     pub(super) tree: &'a Path,
     pub(super) sandbox: &'a dyn Sandbox,
     pub(super) time: Duration,
+    /// Its Python packages, where others may be installed beside them.
+    pub(super) python: Option<Layout>,
 }
 
 /// Runs one line; says how it went and what failed where.
@@ -36,7 +39,10 @@ pub(super) async fn run(
 ) -> Result<(Ran, Vec<Point>), ActionError> {
     // One stream, so that the log has the order people know.
     let script = format!("exec 2>&1\n{line}");
-    let command = Command::shell(script, place.tree);
+    let mut command = Command::script(script, place.tree);
+    if let Some(layout) = &place.python {
+        command.env = layout.environment(place.sandbox, place.tree);
+    }
     let limits = Limits { wall: place.time, output_bytes: LOGGED, ..Limits::default() };
     let stop = CancellationToken::new();
     let output = place.sandbox.run(&command, &limits, &stop).await;
@@ -44,12 +50,21 @@ pub(super) async fn run(
     let text = format!("{}{}", output.stdout.text, output.stderr.text);
     let plain = visible(&without_escapes(&text));
     show(line, &plain, log);
-    let passed = output.exit == Exit::Code(0);
+    let mut passed = output.exit == Exit::Code(0);
+    let mut how = ended(output.exit, place.time);
+    if let Some(layout) = place.python.as_ref().filter(|_| passed && python::starts_pytest(line)) {
+        let asked = layout.imported_from_elsewhere((place.sandbox, place.tree), &limits, &stop);
+        let asked = asked.await.map_err(|source| ActionError::Command(line.to_owned(), source))?;
+        if let Some(why) = asked {
+            // A path of others may stand in it.
+            (passed, how) = (false, inline(why.lines().next().unwrap_or_default(), 600));
+        }
+    }
     let found = if passed { Vec::new() } else { points(&plain, place.tree) };
     let ran = Ran {
         line: line.to_owned(),
         passed,
-        ended: ended(output.exit, place.time),
+        ended: how,
         seconds: output.wall.as_secs(),
         output: distill(&plain, DISTILLED),
         points: found.iter().map(Point::in_a_line).collect(),

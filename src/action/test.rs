@@ -11,6 +11,7 @@ use super::{ActionError, End, Log, Report, files};
 use crate::core::report::publication::ran_summary;
 use crate::sandbox::Sandbox;
 use crate::verify::detect;
+use crate::verify::python::Layout;
 
 /// Runs the checks of a checkout.
 ///
@@ -20,7 +21,12 @@ pub async fn test(tree: &Path, sandbox: &dyn Sandbox, log: Log<'_>) -> Result<Re
     let rules = files::rules(tree)?;
     let lines = lines(tree, &rules.verify.commands, sandbox)?;
     let time = Duration::from_secs(u64::from(rules.verify.minutes) * 60);
-    let place = Place { tree, sandbox, time };
+    // What is installed on a fresh runner, this job has installed: from this checkout, most often.
+    let python = match sandbox.name() {
+        "none" => None,
+        _ => Layout::of(files::paths(tree)?.iter().map(String::as_str)),
+    };
+    let place = Place { tree, sandbox, time, python };
     let (mut all, mut end) = (Vec::new(), End::Done);
     for line in &lines {
         let (ran, points) = commands::run(&place, line, log).await?;

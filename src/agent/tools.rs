@@ -65,6 +65,8 @@ pub struct Run {
     pub tree: PathBuf,
     /// Its limits.
     pub limits: Limits,
+    /// Variables for each command. Never a secret.
+    pub env: Vec<(String, String)>,
     /// Ends it early.
     pub stop: CancellationToken,
 }
@@ -275,8 +277,9 @@ impl Tool for Run {
     async fn call(&self, arguments: Value) -> Result<String, ToolFault> {
         let arguments: RunArguments = parse(arguments)?;
         let workdir = directory(&arguments.directory)?;
-        let command = Command::shell(arguments.command, self.tree.clone())
+        let mut command = Command::shell(arguments.command, self.tree.clone())
             .in_directory(workdir.map_or(String::new(), |path| path.to_string()));
+        command.env.clone_from(&self.env);
         match self.sandbox.run(&command, &self.limits, &self.stop).await {
             Ok(output) => Ok(shown(&output)),
             Err(SandboxError::Malformed) => {

@@ -19,7 +19,8 @@ use crate::core::evidence::{Evidence, Outcome, Verdict};
 use crate::core::id::Sha;
 use crate::core::job::{Kind, Proposal};
 use crate::core::path::RepoPath;
-use crate::core::policy::{RULES_PATH, Rules};
+use crate::core::policy::{RULES_PATH, Rules, runs_nothing};
+use crate::core::report::outcome_words;
 use crate::egress::PrivateAddresses;
 use crate::sandbox::{Sandbox, Unconfined};
 use crate::worker::{Attempt, AttemptEnd, Fault, LocalJob, Rooms, attempt, check};
@@ -49,7 +50,7 @@ pub struct Run {
     #[arg(long)]
     build: bool,
     /// A command that must succeed, instead of those of the rules or found in the project
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", value_parser = command_that_runs)]
     verify: Vec<String>,
     /// The most it may cost, in dollars
     #[arg(long, value_name = "$N")]
@@ -71,7 +72,7 @@ struct Report {
 }
 
 enum End {
-    Verified { proposal: Proposal, evidence: Evidence, proven: bool },
+    Verified { proposal: Proposal, evidence: Evidence },
     NothingToFix(String),
     Without(String),
 }
@@ -204,19 +205,29 @@ async fn tries(
         let logs = rooms.records.join(format!("r1-a{number}"));
         let evidence = check(job, rooms, &patch, &logs, &stop).await?;
         match evidence.verdict() {
-            Verdict::Green(verified) => {
-                let proven = verified.is_proven();
-                let end = End::Verified { proposal, evidence, proven };
+            Verdict::Green(_) => {
+                let end = End::Verified { proposal, evidence };
                 return Ok((report(number, cost, end), Some(patch)));
             }
-            Verdict::Red | Verdict::Unknown => {
+            verdict @ (Verdict::Red | Verdict::Unknown) => {
                 let why = evidence.failures().map(|(name, why)| format!("{name}: {why}"));
                 last = why.collect::<Vec<_>>().join("\n");
+                // Another attempt of the model would not mend what could not be found out.
+                if verdict == Verdict::Unknown {
+                    return Ok((report(number, cost, End::Without(last)), None));
+                }
                 former = Some((patch, Some(evidence)));
             }
         }
     }
     Ok((report(job.rules.agent.attempts, cost, End::Without(last)), None))
+}
+
+fn command_that_runs(line: &str) -> Result<String, &'static str> {
+    match runs_nothing(line) {
+        true => Err("it is empty: name a command that runs something, or leave it out"),
+        false => Ok(line.to_owned()),
+    }
 }
 
 fn issue_of(text: &str) -> Result<IssueText, String> {
@@ -328,12 +339,12 @@ fn as_text(report: &Report, out: &Path) -> String {
     let s = if report.attempts == 1 { "" } else { "s" };
     let effort = format!("{} attempt{s}, {}", report.attempts, report.cost);
     match &report.end {
-        End::Verified { proposal, evidence, proven } => {
+        End::Verified { proposal, evidence } => {
             let (files, added, removed) = proposal.size;
-            let verified = if *proven { "Verified" } else { "UNPROVEN: nothing could be run" };
+            let outcome = outcome_words(evidence.ran_commands());
             let _ = writeln!(
                 text,
-                "{verified}: {files} file(s), +{added} -{removed} on {} ({effort})\n",
+                "{outcome}: {files} file(s), +{added} -{removed} on {} ({effort})\n",
                 report.base.short()
             );
             for check in &evidence.checks {
@@ -374,9 +385,9 @@ fn as_json(report: &Report) -> serde_json::Value {
         "cost": report.cost,
     });
     let own = match &report.end {
-        End::Verified { proposal, evidence, proven } => json!({
+        End::Verified { proposal, evidence } => json!({
             "result": "verified",
-            "proven": proven,
+            "outcome": "checks_passed",
             "patch": proposal.patch,
             "summary": proposal.summary,
             "flags": proposal.flags,
@@ -386,6 +397,11 @@ fn as_json(report: &Report) -> serde_json::Value {
         End::Without(why) => json!({"result": "no_verified_change", "why": why}),
     };
     let mut all = own;
+    if let (End::Verified { evidence, .. }, Some(all)) = (&report.end, all.as_object_mut())
+        && !evidence.ran_commands()
+    {
+        all.insert("note".to_owned(), "no test was run".into());
+    }
     if let (Some(all), Some(common)) = (all.as_object_mut(), common.as_object()) {
         all.extend(common.clone());
     }
@@ -396,7 +412,7 @@ fn mark(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Passed => "passed",
         Outcome::Failed(_) => "FAILED",
-        Outcome::Inconclusive(_) => "could not be run",
+        Outcome::Inconclusive(_) => "inconclusive",
     }
 }
 

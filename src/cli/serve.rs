@@ -61,7 +61,7 @@ async fn serve(config: &Config) -> CommandResult {
 
     let serving = crate::server::serve(listener, app.intake, shutdown.clone());
     let working = async {
-        if let Err(reason) = prove(&forge, sandbox.as_ref()).await {
+        if let Err(reason) = try_out(&forge, sandbox.as_ref()).await {
             shutdown.cancel();
             return Err(reason);
         }
@@ -79,7 +79,7 @@ async fn serve(config: &Config) -> CommandResult {
 }
 
 /// Shows before the first job that GitHub knows us and that the walls stand.
-async fn prove(
+async fn try_out(
     forge: &Forge,
     sandbox: &dyn Sandbox,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {

@@ -20,11 +20,11 @@ pub struct Check {
     pub millis: u64,
 }
 
-/// What a check is worth as proof.
+/// What a check is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckKind {
-    /// Looked at the patch: necessary, never proof.
+    /// Looked at the patch: necessary, and no test.
     Rule,
     /// Ran the project's own commands.
     Command,
@@ -38,7 +38,7 @@ pub enum Outcome {
     Passed,
     /// It does not; the text is the distilled reason.
     Failed(String),
-    /// It could not be found out; neither proof nor refutation.
+    /// It could not be found out; speaks neither for the change nor against it.
     Inconclusive(String),
 }
 
@@ -69,7 +69,7 @@ pub enum Verdict {
 pub struct VerifiedPatch {
     base: Sha,
     patch: PatchDigest,
-    proven: bool,
+    ran_commands: bool,
 }
 
 impl VerifiedPatch {
@@ -82,8 +82,8 @@ impl VerifiedPatch {
         &self.patch
     }
     /// Whether any of the project's own commands ran; if not, the pull request says so.
-    pub fn is_proven(&self) -> bool {
-        self.proven
+    pub fn ran_commands(&self) -> bool {
+        self.ran_commands
     }
 }
 
@@ -100,8 +100,13 @@ impl Evidence {
         Verdict::Green(VerifiedPatch {
             base: self.base.clone(),
             patch: self.patch.clone(),
-            proven: self.checks.iter().any(|check| check.kind == CheckKind::Command),
+            ran_commands: self.ran_commands(),
         })
+    }
+
+    /// Whether any of the project's own commands ran.
+    pub fn ran_commands(&self) -> bool {
+        self.checks.iter().any(|check| check.kind == CheckKind::Command)
     }
 
     /// What failed and why, for the next attempt and for people.
@@ -156,11 +161,11 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_nobody_could_run_is_marked_unproven() {
+    fn a_patch_for_which_no_command_ran_says_so() {
         let Verdict::Green(patch) = evidence(&[(CheckKind::Rule, Outcome::Passed)]).verdict()
         else {
             panic!("not green")
         };
-        assert!(!patch.is_proven());
+        assert!(!patch.ran_commands());
     }
 }

@@ -30,7 +30,7 @@ pub struct Rules {
     pub budget: Budgets,
     /// How the agent works.
     pub agent: Agent,
-    /// How a change is proven.
+    /// How a change is checked.
     pub verify: Verify,
     /// Which paths need care.
     pub paths: Paths,
@@ -207,8 +207,10 @@ impl Rules {
             let at = error.span().map_or(0, |span| span.start).min(text.len());
             BadRules::at(text, at, error.message().lines().collect::<Vec<_>>().join("; "))
         })?;
-        rules.check().map_err(|(key, problem)| {
-            BadRules::at(text, text.find(key).unwrap_or(0), format!("{key}: {problem}"))
+        rules.check().map_err(|Mistake { section, key, problem }| {
+            let section_at = text.find(&format!("[{section}]")).unwrap_or(0);
+            let key_at = text[section_at..].find(key).map_or(0, |at| section_at + at);
+            BadRules::at(text, key_at, format!("`[{section}] {key}`: {problem}"))
         })?;
         Ok(rules)
     }
@@ -221,25 +223,26 @@ impl Rules {
         Sha256::digest(text.as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect()
     }
 
-    fn check(&self) -> Result<(), (&'static str, &'static str)> {
-        let within = |key, value: u32, most: u32, problem| {
-            if (1..=most).contains(&value) { Ok(()) } else { Err((key, problem)) }
+    fn check(&self) -> Result<(), Mistake> {
+        let within = |section, key, value: u32, most: u32| match (1..=most).contains(&value) {
+            true => Ok(()),
+            false => Err(Mistake::new(section, key, format!("must be 1 to {most}"))),
         };
-        within("attempts", self.agent.attempts, 10, "must be 1 to 10")?;
-        within("turns", self.agent.turns, 200, "must be 1 to 200")?;
-        within("minutes", self.agent.minutes, 240, "must be 1 to 240")?;
-        within("minutes", self.verify.minutes, 240, "must be 1 to 240")?;
-        within("files", self.limits.files, 1000, "must be 1 to 1000")?;
-        within("patch_kib", self.limits.patch_kib, 10_240, "must be 1 to 10240")?;
-        within("open_pulls", self.limits.open_pulls, 100, "must be 1 to 100")?;
-        within("rounds", self.limits.rounds, 100, "must be 1 to 100")?;
+        within("agent", "attempts", self.agent.attempts, 10)?;
+        within("agent", "turns", self.agent.turns, 200)?;
+        within("agent", "minutes", self.agent.minutes, 240)?;
+        within("verify", "minutes", self.verify.minutes, 240)?;
+        within("limits", "files", self.limits.files, 1000)?;
+        within("limits", "patch_kib", self.limits.patch_kib, 10_240)?;
+        within("limits", "open_pulls", self.limits.open_pulls, 100)?;
+        within("limits", "rounds", self.limits.rounds, 100)?;
         if self.limits.ci_repairs > 10 {
-            return Err(("ci_repairs", "must be 0 to 10"));
+            return Err(Mistake::new("limits", "ci_repairs", "must be 0 to 10"));
         }
-        let hours = self.release.approval_hours.unwrap_or(1);
-        within("approval_hours", hours, 720, "must be 1 to 720")?;
+        within("release", "approval_hours", self.release.approval_hours.unwrap_or(1), 720)?;
         if !self.release.tag.contains("{version}") || self.release.tag_of("1.0.0").is_none() {
-            return Err(("tag", "must be a tag's name with {version} in it"));
+            let problem = "must be a tag's name with {version} in it";
+            return Err(Mistake::new("release", "tag", problem));
         }
         for (key, amount) in [
             ("run", self.budget.run),
@@ -247,19 +250,70 @@ impl Rules {
             ("person_day", self.budget.person_day),
         ] {
             if amount <= Money::ZERO {
-                return Err((key, "must be above zero"));
+                return Err(Mistake::new("budget", key, "must be above zero"));
             }
         }
-        for (key, globs) in [
-            ("protected", &self.paths.protected),
-            ("flagged", &self.paths.flagged),
-            ("artifacts", &self.release.artifacts),
+        self.says_something()?;
+        for (section, key, globs) in [
+            ("paths", "protected", &self.paths.protected),
+            ("paths", "flagged", &self.paths.flagged),
+            ("release", "artifacts", &self.release.artifacts),
         ] {
             if globs.iter().any(|glob| globset::Glob::new(glob).is_err()) {
-                return Err((key, "holds something that is not a glob pattern"));
+                let problem = "holds something that is not a glob pattern";
+                return Err(Mistake::new(section, key, problem));
             }
         }
         Ok(())
+    }
+
+    /// An entry that says nothing would be a check that passes, or a path that nothing matches.
+    fn says_something(&self) -> Result<(), Mistake> {
+        if self.agent.model.as_ref().is_some_and(|name| name.trim().is_empty()) {
+            let problem = "it is empty: write a model's name, or take it out";
+            return Err(Mistake::new("agent", "model", problem));
+        }
+        let command = "a command that runs something";
+        for (section, key, entries, wanted) in [
+            ("verify", "commands", &self.verify.commands, command),
+            ("release", "build", &self.release.build, command),
+            ("release", "artifacts", &self.release.artifacts, "a pattern of paths"),
+            ("paths", "protected", &self.paths.protected, "a pattern of paths"),
+            ("paths", "flagged", &self.paths.flagged, "a pattern of paths"),
+            ("checks", "required", &self.checks.required, "a check's name"),
+        ] {
+            for (at, entry) in entries.iter().enumerate() {
+                let what = match entry.contains('#') {
+                    _ if entry.trim().is_empty() => "is empty",
+                    true if wanted == command && runs_nothing(entry) => "is only a comment",
+                    false if wanted == command && runs_nothing(entry) => "is empty",
+                    _ => continue,
+                };
+                let problem = format!("number {} {what}: write {wanted}, or take it out", at + 1);
+                return Err(Mistake::new(section, key, problem));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a shell would run nothing of these lines.
+pub fn runs_nothing(lines: &str) -> bool {
+    // A lone backslash only joins two lines.
+    let nothing = |line: &str| line.is_empty() || line == "\\" || line.starts_with('#');
+    lines.lines().map(str::trim).all(nothing)
+}
+
+/// A value that cannot be used.
+struct Mistake {
+    section: &'static str,
+    key: &'static str,
+    problem: String,
+}
+
+impl Mistake {
+    fn new(section: &'static str, key: &'static str, problem: impl Into<String>) -> Self {
+        Self { section, key, problem: problem.into() }
     }
 }
 
@@ -345,6 +399,31 @@ mod tests {
             let bad = Rules::parse(text).unwrap_err();
             assert_eq!((bad.line, bad.column), place, "{text:?}: {bad}");
             assert!(bad.problem.contains(word), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_says_nothing_is_refused_where_it_stands() {
+        for (text, place, words) in [
+            ("[verify]\ncommands = [\"\"]", (2, 1), "`[verify] commands`: number 1 is empty"),
+            ("[verify]\ncommands = [\"true\", \"  \"]", (2, 1), "number 2 is empty"),
+            ("[verify]\ncommands = [\"\\n\\t\\\\\\n\"]", (2, 1), "number 1 is empty"),
+            ("[verify]\ncommands = [\"# make test\"]", (2, 1), "number 1 is only a comment"),
+            ("verify.commands = [\"\"]", (1, 8), "write a command that runs something"),
+            ("[agent]\nminutes = 3\n[verify]\nminutes = 0", (4, 1), "`[verify] minutes`"),
+            ("[release]\n\nbuild = [\"make\", \"\"]", (3, 1), "`[release] build`: number 2"),
+            ("[release]\nartifacts = [\" \"]", (2, 1), "`[release] artifacts`: number 1 is empty"),
+            ("[paths]\nprotected = [\"\"]", (2, 1), "`[paths] protected`: number 1 is empty"),
+            ("[paths]\nflagged = [\"a\", \"\\t\"]", (2, 1), "`[paths] flagged`: number 2"),
+            ("[checks]\nrequired = [\"\"]", (2, 1), "`[checks] required`: number 1 is empty"),
+            ("[agent]\nmodel = \" \"", (2, 1), "`[agent] model`: it is empty"),
+        ] {
+            let bad = Rules::parse(text).expect_err(text);
+            assert_eq!((bad.line, bad.column), place, "{text:?}: {bad}");
+            assert!(bad.problem.contains(words), "{text:?}: {bad}");
+        }
+        for good in ["[\"true # now\"]", "[\"# first\\nmake test\"]", "[]"] {
+            Rules::parse(&format!("[verify]\ncommands = {good}")).expect(good);
         }
     }
 

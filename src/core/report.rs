@@ -7,16 +7,19 @@
 
 use std::fmt::Write as _;
 
+mod checks;
 mod endings;
 mod review;
 
+pub use checks::{check_run, outcome_words};
 pub use review::*;
 
+use checks::{checked_step, checks_table};
 use endings::{declined, why_it_ended};
 use review::{held, held_change};
 
 use super::command::{BadCommand, Verb, help_table};
-use super::evidence::{CheckKind, Outcome, VerifiedPatch};
+use super::evidence::VerifiedPatch;
 use super::id::{CommentId, JobId, Number, Sha};
 use super::job::{Cause, Ending, Job, Kind, Stage, Waiting};
 use super::policy::{Denied, RULES_PATH, Show};
@@ -27,8 +30,6 @@ pub mod release;
 
 /// The label every pull request of Gander carries.
 pub const AI_LABEL: &str = "gander:ai-generated";
-/// The label of a pull request for which none of the project's commands could be run.
-pub const UNPROVEN_LABEL: &str = "gander:unproven";
 /// The label of an issue Gander works on.
 pub const WORKING_LABEL: &str = "gander:working";
 /// The label of an issue at which Gander cannot go on without a person.
@@ -207,10 +208,12 @@ pub fn round_commit_message(job: &Job, setting: &Setting, trailers: bool) -> Str
 /// The pull request's text. `head` is the commit it proposes.
 pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &Setting) -> String {
     let mut text = format!("{}\n\n", consequence(job, head, &setting.prefix));
-    if !patch.is_proven() {
-        text.push_str(
-            "> [!WARNING]\n> **Unproven.** Gander found no test command in this project, so \
-             nothing was run.\n\n",
+    let outcome = outcome_words(patch.ran_commands());
+    if !patch.ran_commands() {
+        let _ = write!(
+            text,
+            "> [!WARNING]\n> **{outcome}.** Gander found no test command in this project. \
+             `[verify] commands` in `{RULES_PATH}` names one.\n\n"
         );
     }
     let proposal = job.proposal.as_ref();
@@ -239,10 +242,11 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &Setting
             );
         }
     }
-    text.push_str(
-        "### Proof\nRun by Gander in a fresh copy of the base commit with this change:\n\n",
+    let _ = write!(
+        text,
+        "### {outcome}\nRun by Gander in a fresh copy of the base commit with this change:\n\n"
     );
-    text.push_str(&proof_table(job));
+    text.push_str(&checks_table(job));
     text.push_str(
         "\n### Not checked\nThat the tests fail without the change, and whatever the checks above \
          do not cover.\n\n",
@@ -265,11 +269,6 @@ pub(super) fn closing_keyword(job: &Job) -> &'static str {
         Kind::Fix => "Fixes",
         Kind::Build => "Closes",
     }
-}
-
-/// Title and summary of the check run on the commit.
-pub fn check_run(job: &Job) -> (String, String) {
-    (strip_marks(&headline(job)), proof_table(job))
 }
 
 /// The answer to a command that could not be read.
@@ -427,7 +426,7 @@ fn checklist(job: &Job) -> String {
     let steps = [
         format!("read the rules and the code{base}"),
         "write the change".to_owned(),
-        "prove it in a fresh copy".to_owned(),
+        checked_step(job),
         "open the pull request".to_owned(),
     ];
     let mut text = String::new();
@@ -456,25 +455,6 @@ fn footer(job: &Job, setting: &Setting) -> String {
     parts.push(format!("job {}", job.id));
     parts.push(setting.now.clone());
     parts.join(" · ")
-}
-
-fn proof_table(job: &Job) -> String {
-    let mut text = String::from("| check | result | time |\n|---|---|---|\n");
-    for check in job.evidence.iter().flat_map(|evidence| &evidence.checks) {
-        let result = match &check.outcome {
-            Outcome::Passed => "passed",
-            Outcome::Failed(_) => "**failed**",
-            Outcome::Inconclusive(_) => "could not be run",
-        };
-        let name = match check.kind {
-            CheckKind::Rule => check.name.clone(),
-            CheckKind::Command => format!("`{}`", check.name.replace(['`', '|', '\n'], " ")),
-        };
-        let seconds = check.millis / 1000;
-        let tenths = check.millis % 1000 / 100;
-        let _ = writeln!(text, "| {name} | {result} | {seconds}.{tenths} s |");
-    }
-    text
 }
 
 /// The first paragraph.

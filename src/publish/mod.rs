@@ -122,9 +122,6 @@ pub async fn pull_request(
         }
     };
     forge.add_label(&job.place, number, report::AI_LABEL).await?;
-    if !verified.is_proven() {
-        forge.add_label(&job.place, number, report::UNPROVEN_LABEL).await?;
-    }
     Ok(Published::Open(Pull { number, branch, head }))
 }
 

@@ -193,6 +193,10 @@ impl Sandbox for Bubblewrap {
         "bubblewrap"
     }
 
+    fn shows(&self, _tree: &Path) -> PathBuf {
+        TREE.into()
+    }
+
     async fn probe(&self) -> Result<Probe, SandboxError> {
         let version = spawn::version(&self.program, self.identity)
             .await
@@ -475,6 +479,8 @@ mod tests {
         let bound = ["/usr/bin/prlimit", "--nproc=9:9", "--", "/bin/sh", "-c", GATE, "sh"];
         let shell = inner(&Command::shell("a && b", "/t"));
         assert_eq!(shell, [&bound[..], &["/bin/sh", "-c", "a && b"]].concat());
+        let script = inner(&Command::script("a\nb", "/t"));
+        assert_eq!(script, [&bound[..], &["/bin/sh", "-e", "-c", "a\nb"]].concat());
         let argv = inner(&Command::argv(["--help", "$(b)"], "/t"));
         assert_eq!(argv, [&bound[..], &["--help", "$(b)"]].concat());
     }

@@ -36,6 +36,9 @@ pub trait Sandbox: Send + Sync {
     /// What is missing and what to do about it. No sandbox, no run.
     async fn probe(&self) -> Result<Probe, SandboxError>;
 
+    /// Where commands see their tree.
+    fn shows(&self, tree: &Path) -> PathBuf;
+
     /// Runs a command until it ends, overruns its limits or is stopped.
     ///
     /// # Errors
@@ -84,6 +87,8 @@ pub struct Command {
 pub enum Program {
     /// A line for `/bin/sh -c` (not a login shell).
     Shell(String),
+    /// Lines for `/bin/sh -e -c`: the first that fails ends them, as in a workflow.
+    Script(String),
     /// A program and its arguments, with no shell in between.
     Argv(Vec<String>),
 }
@@ -205,6 +210,11 @@ impl Command {
         Self::new(Program::Shell(line.into()), tree.into())
     }
 
+    /// Lines that must all succeed, at the root of a tree.
+    pub fn script(lines: impl Into<String>, tree: impl Into<PathBuf>) -> Self {
+        Self::new(Program::Script(lines.into()), tree.into())
+    }
+
     /// A program with arguments at the root of a tree.
     pub fn argv<S: Into<String>>(
         argv: impl IntoIterator<Item = S>,
@@ -246,6 +256,7 @@ impl Program {
     fn argv(&self) -> Vec<String> {
         match self {
             Self::Shell(line) => vec!["/bin/sh".into(), "-c".into(), line.clone()],
+            Self::Script(lines) => ["/bin/sh", "-e", "-c", lines].map(String::from).into(),
             Self::Argv(argv) => argv.clone(),
         }
     }

@@ -9,8 +9,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::distill::distill;
+use super::python;
 use super::{Candidate, Verifier, VerifyError};
 use crate::core::evidence::{CheckKind, Outcome};
+use crate::core::policy::runs_nothing;
 use crate::sandbox::{Command, Exit, Limits, Output, Sandbox};
 
 /// Characters of output that go to the model and to people.
@@ -18,9 +20,9 @@ const DISTILLED: usize = 3_000;
 /// The shell's own codes for "cannot be executed" and "not found".
 const NOT_RUNNABLE: [i32; 2] = [126, 127];
 
-/// Runs a shell line; exit code 0 is a pass.
+/// Runs shell lines, of which the first that fails ends them; exit code 0 is a pass.
 pub struct CommandVerifier {
-    /// The line.
+    /// The lines, most often one.
     pub line: String,
     /// The walls.
     pub sandbox: Arc<dyn Sandbox>,
@@ -41,17 +43,35 @@ impl Verifier for CommandVerifier {
     }
 
     async fn check(&self, candidate: &Candidate<'_>) -> Result<Outcome, VerifyError> {
-        let command = Command::shell(self.line.clone(), candidate.workspace.path());
+        if runs_nothing(&self.line) {
+            return Ok(Outcome::Inconclusive(
+                "the command is empty, so nothing was run; `[verify] commands` names it".to_owned(),
+            ));
+        }
+        let tree = candidate.workspace.path();
+        let python = candidate.python();
+        let mut command = Command::script(self.line.clone(), tree);
+        if let Some(layout) = &python {
+            command.env = layout.environment(self.sandbox.as_ref(), tree);
+        }
         let limits = Limits { wall: self.time, ..Limits::default() };
-        let output = self
-            .sandbox
-            .run(&command, &limits, candidate.stop)
-            .await
-            .map_err(|source| VerifyError::Sandbox { check: self.line.clone(), source })?;
+        let broken = |source| VerifyError::Sandbox { check: self.line.clone(), source };
+        let output = self.sandbox.run(&command, &limits, candidate.stop).await.map_err(broken)?;
         self.keep(&output)?;
         let text = format!("{}\n{}", output.stdout.text, output.stderr.text);
         Ok(match output.exit {
-            Exit::Code(0) => Outcome::Passed,
+            Exit::Code(0) => match python.filter(|_| python::starts_pytest(&self.line)) {
+                None => Outcome::Passed,
+                Some(layout) => {
+                    let place = (self.sandbox.as_ref(), tree);
+                    let asked = layout.imported_from_elsewhere(place, &limits, candidate.stop);
+                    let elsewhere = asked.await.map_err(broken)?;
+                    if candidate.stop.is_cancelled() {
+                        return Err(VerifyError::Stopped);
+                    }
+                    elsewhere.map_or(Outcome::Passed, Outcome::Inconclusive)
+                }
+            },
             Exit::Code(code) if NOT_RUNNABLE.contains(&code) => Outcome::Inconclusive(format!(
                 "the command cannot be run in the sandbox (exit code {code}); what it needs may \
                  not be installed on Gander's machine\n{}",

@@ -1,4 +1,4 @@
-//! Which commands prove a change in this project, found out from its files at the base commit.
+//! Which commands check a change in this project, found out from its files at the base commit.
 //!
 //! Verifiers are switched on by what the repository contains; what its rules configure comes first.
 
@@ -18,13 +18,14 @@ pub struct Project<'a> {
     pub package_json: Option<&'a str>,
 }
 
-/// The commands to run, in order. Empty: nothing is known to prove anything here.
+/// The commands to run, in order. Empty: nothing is known that tests anything here.
 pub fn commands(project: &Project<'_>) -> Vec<String> {
     let mut commands = Vec::new();
     let has = |name: &str| project.paths.contains(&name);
     if has("Cargo.toml") {
         let locked = if has("Cargo.lock") { " --locked" } else { "" };
-        commands.push(format!("cargo test{locked} --offline"));
+        // Without `--workspace` a package at the root is all that is tested.
+        commands.push(format!("cargo test --workspace{locked} --offline"));
     }
     if project.package_json.is_some_and(has_test_script) {
         commands.push("npm test --silent".to_owned());
@@ -44,11 +45,14 @@ fn has_test_script(package_json: &str) -> bool {
 
 /// There are tests as pytest finds them, and it is a Python project.
 fn is_pytest_project(project: &Project<'_>) -> bool {
-    project.paths.iter().any(|path| {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let is_test = name.starts_with("test_") || name.ends_with("_test.py");
-        is_test && name.ends_with(".py")
-    })
+    project.paths.iter().any(|path| is_pytest_file(path))
+}
+
+/// Whether pytest takes a file for tests, by its name.
+pub fn is_pytest_file(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let is_test = name.starts_with("test_") || name.ends_with("_test.py");
+    is_test && name.ends_with(".py")
 }
 
 #[cfg(test)]
@@ -61,15 +65,19 @@ mod tests {
 
     #[test]
     fn each_kind_of_project_gets_its_own_test_command() {
-        assert_eq!(found(&["Cargo.toml", "src/lib.rs"], None), ["cargo test --offline"]);
-        assert_eq!(found(&["Cargo.toml", "Cargo.lock"], None), ["cargo test --locked --offline"]);
+        assert_eq!(
+            found(&["Cargo.toml", "src/lib.rs"], None),
+            ["cargo test --workspace --offline"]
+        );
+        let locked = found(&["Cargo.toml", "Cargo.lock"], None);
+        assert_eq!(locked, ["cargo test --workspace --locked --offline"]);
         let package = r#"{"scripts":{"test":"node --test"}}"#;
         assert_eq!(found(&["package.json"], Some(package)), ["npm test --silent"]);
         assert_eq!(found(&["pkg/tests/test_api.py"], None), ["pytest -q"]);
     }
 
     #[test]
-    fn what_would_prove_nothing_is_not_run() {
+    fn what_would_test_nothing_is_not_run() {
         let placeholder = r#"{"scripts":{"test":"echo \"Error: no test specified\" && exit 1"}}"#;
         assert!(found(&["package.json"], Some(placeholder)).is_empty());
         assert!(found(&["package.json"], Some("{")).is_empty());

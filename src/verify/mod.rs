@@ -1,4 +1,4 @@
-//! Proof: a change is checked where the agent never was.
+//! Checks: a change is checked where the agent never was.
 //!
 //! What holds: every verifier gets the base commit and the patch, and the commands run in a fresh
 //! export of exactly that; the result is the exit status, never a word of the output.
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::core::evidence::{Check, CheckKind, Evidence, Outcome};
 use crate::core::fault::FaultKind;
 use crate::core::id::Sha;
+use crate::core::path::RepoPath;
 use crate::core::tier::PathRules;
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::workspace::mirror::Mirror;
@@ -22,6 +23,7 @@ use crate::workspace::tree::{ExportError, Workspace};
 mod command;
 pub mod detect;
 pub mod distill;
+pub mod python;
 mod rules;
 
 pub use command::CommandVerifier;
@@ -51,6 +53,15 @@ pub struct Candidate<'a> {
     pub patch: &'a Patch,
     /// Ends it early.
     pub stop: &'a CancellationToken,
+}
+
+impl Candidate<'_> {
+    /// Its Python packages, if it is a Python project.
+    fn python(&self) -> Option<python::Layout> {
+        let entries = self.workspace.entries().iter();
+        let base = entries.filter_map(|entry| std::str::from_utf8(&entry.path).ok());
+        python::Layout::of(base.chain(self.patch.changes.keys().map(RepoPath::as_str)))
+    }
 }
 
 /// What is needed to check patches on one base.

@@ -124,6 +124,7 @@ pub async fn attempt(
         sandbox: Arc::clone(&rooms.sandbox),
         tree: workspace.path().to_owned(),
         limits: Limits { wall: minutes(job.rules.verify.minutes), ..Limits::default() },
+        env: environment(&workspace, rooms.sandbox.as_ref()),
         stop: attempt.stop.clone(),
     };
     let verify =
@@ -248,7 +249,7 @@ async fn hand_in(
     Ok(AttemptEnd::Proposed(patch, proposal))
 }
 
-/// Changed files that a check runs by name: such a check may prove nothing any more.
+/// Changed files that a check runs by name: such a check may test nothing any more.
 fn checks_rewritten(patch: &Patch, commands: &[String]) -> Vec<String> {
     let words = |command: &str| -> Vec<String> {
         let between = |c: char| c.is_whitespace() || ";&|()'\"=<>".contains(c);
@@ -286,6 +287,14 @@ fn task(
         round: job.round,
         failures,
     })
+}
+
+/// What the agent's own commands need to see what the checks will see.
+fn environment(workspace: &Workspace, sandbox: &dyn Sandbox) -> Vec<(String, String)> {
+    let entries = workspace.entries().iter();
+    let paths = entries.filter_map(|entry| std::str::from_utf8(&entry.path).ok());
+    let layout = verify::python::Layout::of(paths);
+    layout.map_or(Vec::new(), |layout| layout.environment(sandbox, workspace.path()))
 }
 
 fn commands(job: &Job<'_>, rooms: &Rooms, workspace: &Workspace) -> Result<Vec<String>, Fault> {
@@ -403,7 +412,7 @@ impl Tool for VerifyTool {
             let line = match &check.outcome {
                 Outcome::Passed => format!("passed: {}\n", check.name),
                 Outcome::Failed(why) => format!("FAILED: {}\n{why}\n", check.name),
-                Outcome::Inconclusive(why) => format!("could not be run: {}\n{why}\n", check.name),
+                Outcome::Inconclusive(why) => format!("inconclusive: {}\n{why}\n", check.name),
             };
             text.push_str(&line);
         }

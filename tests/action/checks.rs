@@ -53,7 +53,11 @@ async fn a_failing_rust_project_says_which_test_and_line() {
     let error = "::error file=src/lib.rs,line=9,title=tests%3A%3Athe_last_is_inside panicked::assertion \
                  `left == right` failed%0A  left: 3%0A right: 2";
     assert!(obeyed(&ran.log).contains(&error), "{}", ran.log);
-    assert!(ran.summary.contains("| `cargo test` | ❌ exit code 101 |"), "{}", ran.summary);
+    assert!(
+        ran.summary.contains("| `cargo test --workspace` | ❌ exit code 101 |"),
+        "{}",
+        ran.summary
+    );
     assert!(ran.summary.contains("- src/lib.rs:9 tests::the"), "{}", ran.summary);
 }
 
@@ -72,6 +76,32 @@ async fn a_failing_python_and_a_failing_node_project_do_too() {
     let ran = fails(&world, &tree).await;
     let error = "::error file=sum.test.js,line=4,title=adds failed::";
     assert!(obeyed(&ran.log).iter().any(|line| line.starts_with(error)), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_of_two_lines_fails_in_a_job_where_its_first_line_does() {
+    let world = World::with_release().await;
+    let rules = "[verify]\ncommands = [\"false\\ntrue\"]\n";
+    let tree = project(&world, &[(".github/gander.toml", rules)]);
+    fails(&world, &tree).await;
+    for rules in ["[verify]\ncommands = [\"\"]\n", "[release]\nbuild = [\"# none\"]\n"] {
+        let tree = project(&world, &[(".github/gander.toml", rules)]);
+        let ran = world.runs("test", &tree, &[]).await;
+        assert_eq!(ran.code, Some(1), "{rules}: {}", ran.log);
+        assert!(ran.summary.contains("write a command that runs something"), "{}", ran.summary);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_machine_of_ones_own_a_python_package_is_tested_as_it_stands_in_the_checkout() {
+    let world = World::with_release().await;
+    let test = "import widget\ndef test_size():\n    assert widget.SIZE == 3\n";
+    let files = [("src/widget/__init__.py", "SIZE = 3\n"), ("tests/test_widget.py", test)];
+    let tree = project(&world, &files);
+    let own = [("RUNNER_ENVIRONMENT", "self-hosted")];
+    let ran = world.runs("test", &tree, &own).await;
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.log, ran.summary);
+    assert!(ran.log.contains("1 passed"), "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,15 +174,24 @@ async fn a_build_takes_only_plain_files_with_names_of_their_own() {
         assert_eq!(ran.code, Some(1), "{build}: {}", ran.log);
         assert!(ran.summary.contains(words), "{build}: {}", ran.summary);
     }
-    let rules = rules("exit 7", "'dist/*'");
+    for build in ["exit 7", "mkdir -p dist && false\\ntouch dist/x"] {
+        let rules = rules(build, "'dist/*'");
+        let files = [
+            (".github/gander.toml", rules.as_str()),
+            ("CHANGELOG.md", "## 1.2.0\n"),
+            (".git/HEAD", world.commit.as_str()),
+        ];
+        let tree = project(&world, &files);
+        let ran = world.runs("build", &tree, &[]).await;
+        assert_eq!(ran.code, Some(3), "{build}: {}", ran.log);
+    }
+    let rules = rules("true", "'dist/*'");
     let files = [
         (".github/gander.toml", rules.as_str()),
         ("CHANGELOG.md", "## 1.2.0\n"),
         (".git/HEAD", world.commit.as_str()),
     ];
     let tree = project(&world, &files);
-    let ran = world.runs("build", &tree, &[]).await;
-    assert_eq!(ran.code, Some(3), "{}", ran.log);
     std::fs::write(tree.join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
     let ran = world.runs("build", &tree, &[]).await;
     assert!(ran.summary.contains("not a branch"), "{}", ran.summary);

@@ -252,7 +252,7 @@ async fn required_checks_are_green_by_the_app_that_the_workflow_file_names() {
     ci.check_run(REPO, &world.head, "Test", CheckOutcome::InProgress).unwrap();
     stops(&world.publishes().await, &["has not finished"]);
     world.ci_says("skipped");
-    stops(&world.publishes().await, &["was skipped on the head of #1, which proves nothing"]);
+    stops(&world.publishes().await, &["was skipped on the head of #1, which is no evidence"]);
     world.nothing_is_published();
     world.ci_says("success");
     assert_eq!(world.publishes().await.code, Some(0));

@@ -4,7 +4,7 @@ use gander_emulator::{Exchange, ReactionView};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::world::{REPO, World, good_fix, off_by_one, visible};
+use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, visible};
 
 #[tokio::test]
 async fn a_comment_becomes_a_verified_pull_request() {
@@ -35,7 +35,7 @@ async fn a_comment_becomes_a_verified_pull_request() {
 
     - [x] read the rules and the code (`main` at `ae4e166cd1d0`)
     - [x] write the change
-    - [x] prove it in a fresh copy
+    - [x] check it in a fresh copy
     - [x] open the pull request
 
     <sub>$0.00 of $3.00 · scripted · Gander 0.1.0 · job vfuxini2iztf · 12:00 UTC</sub>
@@ -47,7 +47,7 @@ async fn a_comment_becomes_a_verified_pull_request() {
 }
 
 #[tokio::test]
-async fn the_pull_request_says_what_changed_and_how_it_was_proven() {
+async fn the_pull_request_says_what_changed_and_how_it_was_checked() {
     let w = World::with_project(off_by_one()).await;
     w.model.will(good_fix());
     w.fixed().await;
@@ -66,7 +66,7 @@ async fn the_pull_request_says_what_changed_and_how_it_was_proven() {
     The count was one too low: a leftover `- 1`. It is removed.
     ```
 
-    ### Proof
+    ### Checks passed
     Run by Gander in a fresh copy of the base commit with this change:
 
     | check | result | time |
@@ -234,16 +234,27 @@ async fn merging_ends_the_job_and_says_who_did_it() {
 }
 
 #[tokio::test]
-async fn without_a_test_command_the_pull_request_says_that_nothing_was_proven() {
+async fn without_a_test_command_the_pull_request_says_that_no_test_was_run() {
     let mut files = off_by_one();
     files.retain(|(path, _)| *path != ".github/gander.toml");
     let w = World::with_project(files).await;
-    w.model.will(good_fix());
-    w.fixed().await;
+    let more = vec![edit("README.md", "Widgets", "All widgets"), finish("It says all.")];
+    w.model.will_in_rounds(vec![good_fix(), more]);
+    let issue = w.fixed().await;
 
     let pull = w.only_pull();
-    assert_eq!(pull.labels, ["gander:ai-generated", "gander:unproven"]);
-    assert!(pull.body.contains("**Unproven.**"), "{}", pull.body);
+    assert_eq!(pull.labels, ["gander:ai-generated"]);
+    assert!(pull.body.contains("> **Checks passed, no test was run.**"), "{}", pull.body);
+    assert!(pull.body.contains("### Checks passed, no test was run\n"), "{}", pull.body);
+    let step = "- [x] check it in a fresh copy: checks passed, no test was run";
+    assert!(w.comments(issue)[0].contains(step), "{}", w.comments(issue)[0]);
+    let [check] = w.emulator.check_runs(REPO, &pull.head_sha).try_into().unwrap();
+    assert!(check.summary.unwrap().starts_with("Checks passed, no test was run.\n"));
+
+    w.says(pull.number, "/gander revise name all of them").await;
+    let round = w.comments(pull.number).pop().unwrap();
+    assert!(round.contains("`. Checks passed, no test was run."), "{round}");
+    assert!(!format!("{:?}", w.emulator.exchanges()).to_lowercase().contains("proven"));
     w.ends().await;
 }
 

@@ -45,7 +45,7 @@ async fn a_workflow_with_secrets_holds_the_change_back_until_somebody_says_go() 
 
     - [x] read the rules and the code (`main` at `e71a4ca0af33`)
     - [x] write the change
-    - [x] prove it in a fresh copy
+    - [x] check it in a fresh copy
     - [ ] open the pull request
 
     The change is verified, but not pushed yet. Pushing it would let workflows of this repository run on it with rights:

@@ -189,7 +189,7 @@ fn not_approved(
         }
         NotApproved::Edited { login } => words(
             format!(
-                "{login}'s approving comment was edited after it was written, so it proves nothing."
+                "{login}'s approving comment was edited after it was written, so it does not count."
             ),
             approve,
         ),
@@ -226,7 +226,7 @@ fn check(refused: &Refused, asked: &Asked) -> Words {
     };
     let name = inline(&check.name, 80);
     let so = match refused {
-        Refused::CheckNotGreen { state: CheckState::Silent, .. } => ", which proves nothing",
+        Refused::CheckNotGreen { state: CheckState::Silent, .. } => ", which is no evidence",
         _ => "",
     };
     words(

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use super::checks::{outcome_words, passed_without_commands};
 use super::{Setting, declined, first_words, marker, s, signed};
 use crate::core::approval::{NotApproved, WhyTwo};
 use crate::core::event::SKIP_LABEL;
@@ -149,6 +150,9 @@ fn taken_up(round: &Round) -> String {
 /// What came of the last round, in one or two sentences.
 fn outcome(job: &Job, prefix: &str) -> Option<String> {
     Some(match job.review.round.as_ref()?.outcome.as_ref()? {
+        Outcome::Pushed { head } if passed_without_commands(job) => {
+            format!("Done in `{}`. {}.", head.short(), outcome_words(false))
+        }
         Outcome::Pushed { head } => format!("Done in `{}`, and checked.", head.short()),
         Outcome::NoChange { why } => {
             format!("The model found nothing to change. In its words:\n\n{}", boxed(why, 2000))

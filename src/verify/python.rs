@@ -1,0 +1,199 @@
+//! Which copy of a Python package the tests import.
+//!
+//! What holds: commands in a Python project look in the tree first, `src` before the top; where a
+//! package of the tree would be imported from somewhere else all the same, this is found out, and
+//! no code of the repository runs for that.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use tokio_util::sync::CancellationToken;
+
+use super::detect::is_pytest_file;
+use super::distill::distill;
+use crate::sandbox::{Command, Exit, Limits, Sandbox, SandboxError};
+
+/// Files at the top that only a Python project has.
+const SIGNS: &[&str] = &["pyproject.toml", "setup.py", "setup.cfg", "pytest.ini"];
+/// Modules at the top that are no part of what is tested.
+const HELPERS: &[&str] = &["setup", "conftest", "noxfile"];
+/// Characters of an answer that cannot be used.
+const DISTILLED: usize = 1_000;
+/// How `WHERE` ends when something lies elsewhere.
+const ELSEWHERE: i32 = 40;
+
+/// Starts the interpreter that `pytest` runs in: it need not be the `python3` of the path.
+const START: &str = r#"
+pytest=$(command -v pytest || command -v python3) || exit 127
+IFS= read -r first <"$pytest" || first=
+code=$1
+shift
+case $first in
+  '#!'*python*) exec ${first#??} -S -c "$code" "$pytest" "$@" ;;
+  *) exec python3 -S -c "$code" "$pytest" "$@" ;;
+esac
+"#;
+
+/// Asks Python's own finders, with the path that tests have. Only what the machine has installed
+/// runs: the tree's entries are off the path until all modules that this needs are there.
+const WHERE: &str = r"
+import sys
+script, tree, names = sys.argv[1], sys.argv[2], sys.argv[3:]
+path = [entry for entry in sys.path if entry]
+sys.path[:] = [entry for entry in path if entry != tree and not entry.startswith(tree + '/')]
+import os, site, importlib.machinery
+if not getattr(sys.flags, 'safe_path', False):
+    path.insert(0, os.path.dirname(os.path.realpath(script)))
+sys.path[:] = path
+site.execsitecustomize = site.execusercustomize = lambda: None
+site.main()
+root = os.path.realpath(tree) + os.sep
+def inside(place):
+    return (os.path.realpath(place) + os.sep).startswith(root)
+elsewhere = False
+for name in names:
+    specs = (finder.find_spec(name, None) for finder in sys.meta_path if hasattr(finder, 'find_spec'))
+    spec = next((spec for spec in specs if spec is not None), None)
+    if spec is None or spec.origin in ('built-in', 'frozen'):
+        continue
+    places = [spec.origin] if spec.has_location else list(spec.submodule_search_locations or [])
+    if places and not any(inside(place) for place in places):
+        print(name, places[0])
+        elsewhere = True
+sys.exit(40 if elsewhere else 0)
+";
+
+/// A tree's Python packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    has_src: bool,
+    packages: BTreeSet<String>,
+}
+
+impl Layout {
+    /// What these paths of files show. `None`: it is no Python project.
+    pub fn of<'p>(paths: impl Iterator<Item = &'p str> + Clone) -> Option<Self> {
+        let python = |path: &str| is_pytest_file(path) || SIGNS.contains(&path);
+        if !paths.clone().any(python) {
+            return None;
+        }
+        let has_src = paths.clone().any(|path| path.starts_with("src/"));
+        let packages = paths.filter_map(package).map(str::to_owned).collect();
+        Some(Self { has_src, packages })
+    }
+
+    /// The variable that has Python look in the tree first.
+    pub fn environment(&self, sandbox: &dyn Sandbox, tree: &Path) -> Vec<(String, String)> {
+        let top = sandbox.shows(tree).display().to_string();
+        let path = if self.has_src { format!("{top}/src:{top}") } else { top };
+        vec![("PYTHONPATH".to_owned(), path)]
+    }
+
+    /// Why green tests say nothing about this tree. `None`: they import its own packages.
+    ///
+    /// # Errors
+    /// When it could not be asked.
+    pub async fn imported_from_elsewhere(
+        &self,
+        (sandbox, tree): (&dyn Sandbox, &Path),
+        limits: &Limits,
+        stop: &CancellationToken,
+    ) -> Result<Option<String>, SandboxError> {
+        if self.packages.is_empty() {
+            return Ok(None);
+        }
+        let shown = sandbox.shows(tree).display().to_string();
+        let words = ["/bin/sh", "-c", START, "sh", WHERE, &shown].map(str::to_owned);
+        let mut command = Command::argv(words.into_iter().chain(self.packages.clone()), tree);
+        command.env = self.environment(sandbox, tree);
+        let output = sandbox.run(&command, limits, stop).await?;
+        let said = output.stdout.text.trim();
+        let first = said.lines().next().and_then(|line| line.split_once(' '));
+        Ok(match (output.exit, first) {
+            (Exit::Code(0), _) => None,
+            (Exit::Code(ELSEWHERE), Some((name, place))) => Some(format!(
+                "the command passed, but its tests import `{name}` from {place}, which is not in \
+                 this tree: another copy was tested than the one that is checked here. It is \
+                 installed on the machine that ran the command: take it away there, or name \
+                 commands that test the tree under `[verify] commands`"
+            )),
+            _ => Some(format!(
+                "the command passed, but it could not be found out whether its tests import this \
+                 tree's packages or other copies of them: Python gave no answer. Name commands \
+                 that do not need pytest under `[verify] commands`, or mend Python on the machine \
+                 that ran the command\n{}",
+                distill(&output.stderr.text, DISTILLED)
+            )),
+        })
+    }
+}
+
+/// Whether a command line starts pytest.
+pub fn starts_pytest(line: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    line.split(|c| !word(c)).any(|word| word == "pytest")
+}
+
+/// The name under which a file, or the package it is part of, is imported.
+///
+/// Below `src` that is any directory: without `__init__.py` a package of that name elsewhere hides
+/// it. At the top only what says that it is a package, lest every folder count.
+fn package(path: &str) -> Option<&str> {
+    if !path.ends_with(".py") || is_pytest_file(path) {
+        return None;
+    }
+    let (inside, in_src) = path.strip_prefix("src/").map_or((path, false), |rest| (rest, true));
+    let name = match inside.split_once('/') {
+        Some((folder, rest)) if in_src || rest == "__init__.py" => folder,
+        Some(_) => return None,
+        None => inside.strip_suffix(".py")?,
+    };
+    let mut letters = name.bytes();
+    let plain = letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && letters.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let tests = ["test", "tests"].contains(&name) || name == "__init__";
+    (plain && !tests && !HELPERS.contains(&name)).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packages(paths: &[&str]) -> Vec<String> {
+        let layout = Layout::of(paths.iter().copied());
+        layout.map_or(Vec::new(), |layout| layout.packages.into_iter().collect())
+    }
+
+    #[test]
+    fn the_packages_of_a_tree_are_found_from_its_files() {
+        let files = [
+            "pyproject.toml",
+            "src/widget/__init__.py",
+            "src/space/deep/mod.py",
+            "src/alone.py",
+            "src/data/readme.txt",
+            "flat/__init__.py",
+            "flat/deep/__init__.py",
+            "module.py",
+            "scripts/run.py",
+            "tests/__init__.py",
+            "conftest.py",
+            "setup.py",
+            "test_module.py",
+            "src/not-a-name/x.py",
+            "src/__init__.py",
+        ];
+        assert_eq!(packages(&files), ["alone", "flat", "module", "space", "widget"]);
+        assert_eq!(Layout::of(["tools/build.py", "Cargo.toml"].into_iter()), None);
+    }
+
+    #[test]
+    fn pytest_is_recognised_as_a_word() {
+        for line in ["pytest -q", "python3 -m pytest", "cd x && .venv/bin/pytest", "pytest"] {
+            assert!(starts_pytest(line), "{line}");
+        }
+        for line in ["make test", "sh my_pytest.sh", "pytests"] {
+            assert!(!starts_pytest(line), "{line}");
+        }
+    }
+}
