@@ -6,6 +6,7 @@
 
 pub mod bubblewrap;
 mod capture;
+mod keyring;
 mod spawn;
 pub mod toolchain;
 pub mod unconfined;
@@ -185,6 +186,12 @@ pub enum SandboxError {
     /// A command without a program, or with a NUL byte in it.
     #[error("the command is empty or holds a NUL byte")]
     Malformed,
+    /// It would share what the kernel keeps for our session.
+    #[error(
+        "the kernel gives the command no keyring of its own, so it would read ours. \
+         /proc/key-users shows whether a quota is used up"
+    )]
+    Keyring(#[source] std::io::Error),
     /// A process could not be started.
     #[error("could not start the command")]
     Start(#[source] std::io::Error),

@@ -1,8 +1,8 @@
 //! The only place of the sandbox where a process starts.
 //!
 //! Holds: a child inherits no descriptor but the named ones and no environment but the given one,
-//! is never root, lives in its own process group within its resource limits, and is dead when
-//! [`Running::watch`] returns. If this process dies, the kernel kills the child.
+//! is never root, lives in its own process group and session keyring, within its resource limits,
+//! and is dead when [`Running::watch`] returns. If this process dies, the kernel kills the child.
 
 use std::ffi::{CStr, OsString};
 use std::io;
@@ -28,6 +28,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::capture::{Captured, capture};
+use super::keyring::join_new_session;
 use super::{Limits, SandboxError};
 
 /// The user that commands run as when Gander itself is root.
@@ -111,10 +112,10 @@ pub(super) async fn start(start: Start) -> Result<Running, SandboxError> {
     let began = Instant::now();
     let tree = start.tree.clone();
     // The kernel ties a child's life to the thread that started it, not to the process, so that
-    // thread stays until the child is gone.
+    // thread stays until the child is gone. It keeps keyrings per thread, too.
     std::thread::Builder::new()
         .name("sandbox".into())
-        .spawn(move || match spawn(start) {
+        .spawn(move || match join_new_session().and_then(|()| spawn(start)) {
             Err(error) => drop(started.send(Err(error))),
             Ok((mut child, pid, pidfd)) => {
                 let pipes = (child.stdout.take(), child.stderr.take());
@@ -127,7 +128,7 @@ pub(super) async fn start(start: Start) -> Result<Running, SandboxError> {
         })
         .map_err(SandboxError::Start)?;
     let lost = || SandboxError::Start(io::Error::other("the starting thread is gone"));
-    let (pipes, pidfd) = starting.await.map_err(|_| lost())?.map_err(SandboxError::Start)?;
+    let (pipes, pidfd) = starting.await.map_err(|_| lost())??;
     let leash = Leash::new(pidfd).map_err(SandboxError::Watch)?;
     let (Some(stdout), Some(stderr)) = pipes else { return Err(lost()) };
     let stdout = pipe::Receiver::from_owned_fd(stdout.into()).map_err(SandboxError::Watch)?;
@@ -299,7 +300,7 @@ fn reaped(
         .map_err(SandboxError::Watch)
 }
 
-fn spawn(start: Start) -> io::Result<(Child, Pid, OwnedFd)> {
+fn spawn(start: Start) -> Result<(Child, Pid, OwnedFd), SandboxError> {
     #[expect(clippy::disallowed_methods, reason = "the sandbox's commands start here")]
     let mut command = std::process::Command::new(&start.program);
     command
@@ -316,9 +317,10 @@ fn spawn(start: Start) -> io::Result<(Child, Pid, OwnedFd)> {
         command.uid(uid).gid(gid);
     }
     confine(&mut command, start.bounds, start.hand_down);
-    let child = command.spawn()?;
+    let child = command.spawn().map_err(SandboxError::Start)?;
     let pid = Pid::from_child(&child);
-    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
+    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())
+        .map_err(|errno| SandboxError::Start(errno.into()))?;
     Ok((child, pid, pidfd))
 }
 
@@ -349,6 +351,15 @@ fn confine(
     unsafe {
         command.pre_exec(in_child);
     }
+}
+
+/// One of the kernel's operations on keyrings that take nothing but a number.
+pub(super) fn keyctl(operation: u32, argument: libc::c_long) -> io::Result<()> {
+    // SAFETY: the kernel reads no memory of ours: where it expects a name, 0 stands for none.
+    #[expect(unsafe_code, reason = "neither std nor rustix offers this system call")]
+    let answer =
+        unsafe { libc::syscall(libc::SYS_keyctl, libc::c_long::from(operation), argument, 0) };
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// When memory runs out, the kernel takes the command and not Gander.
