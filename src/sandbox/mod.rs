@@ -6,7 +6,6 @@
 
 pub mod bubblewrap;
 mod capture;
-mod keyring;
 mod spawn;
 pub mod toolchain;
 pub mod unconfined;

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 use rustix::fs::{Mode, OFlags, RawDir};
-use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit,
     set_parent_process_death_signal, setrlimit,
@@ -28,7 +28,6 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::capture::{Captured, capture};
-use super::keyring::join_new_session;
 use super::{Limits, SandboxError};
 
 /// The user that commands run as when Gander itself is root.
@@ -86,6 +85,8 @@ pub(super) struct Leash(AsyncFd<OwnedFd>);
 
 /// How long a killed process may take to vanish.
 const GRACE: Duration = Duration::from_secs(5);
+/// "Mine of the session", instead of a number.
+const SESSION: libc::c_long = -3;
 /// How long a process that escaped may keep our pipes open.
 const DRAIN: Duration = Duration::from_millis(500);
 
@@ -282,7 +283,7 @@ async fn disk_full(tree: &Path, spare_bytes: u64) {
 fn reap(child: &mut Child, pid: Pid) -> io::Result<ExitStatus> {
     let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
     while let Err(error) = rustix::process::waitid(WaitId::Pid(pid), ended) {
-        if error != rustix::io::Errno::INTR {
+        if error != Errno::INTR {
             return Err(error.into());
         }
     }
@@ -353,8 +354,31 @@ fn confine(
     }
 }
 
+/// Gives the calling thread, and what it starts from now on, a new session keyring.
+///
+/// The kernel keeps this per thread: call it on one that starts a single run and nothing else.
+///
+/// # Errors
+/// When there is none to be had; nothing may be started then.
+fn join_new_session() -> Result<(), SandboxError> {
+    let Err(error) = keyctl(libc::KEYCTL_JOIN_SESSION_KEYRING, 0) else { return Ok(()) };
+    match Errno::from_io_error(&error) {
+        // A kernel without keyrings, or a filter that says so: a run inherits either.
+        Some(Errno::NOSYS) => Ok(()),
+        // The kernel itself never answers this. A filter (that of Docker, say) closes keyrings to
+        // us and to what we start, which shows in a question that is always allowed.
+        Some(Errno::PERM) if is_closed() => Ok(()),
+        _ => Err(SandboxError::Keyring(error)),
+    }
+}
+
+fn is_closed() -> bool {
+    let asked = keyctl(libc::KEYCTL_GET_KEYRING_ID, SESSION);
+    asked.is_err_and(|error| Errno::from_io_error(&error) == Some(Errno::PERM))
+}
+
 /// One of the kernel's operations on keyrings that take nothing but a number.
-pub(super) fn keyctl(operation: u32, argument: libc::c_long) -> io::Result<()> {
+fn keyctl(operation: u32, argument: libc::c_long) -> io::Result<()> {
     // SAFETY: the kernel reads no memory of ours: where it expects a name, 0 stands for none.
     #[expect(unsafe_code, reason = "neither std nor rustix offers this system call")]
     let answer =
