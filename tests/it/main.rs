@@ -28,4 +28,5 @@ mod release_ends;
 mod release_proposed;
 mod release_published;
 mod review;
+mod standstill;
 mod webhooks;
