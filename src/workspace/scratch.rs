@@ -34,6 +34,8 @@ const BELOW: u64 = 64 << 20;
 pub struct Scratch {
     directory: PathBuf,
     trash: PathBuf,
+    /// In bytes.
+    most_trash: u64,
 }
 
 /// A new directory; dropping it throws it away.
@@ -58,21 +60,24 @@ pub enum ScratchError {
     },
     /// Too much could not be removed.
     #[error(
-        "{} holds more than {} GiB that could not be removed, so nothing new is begun: see why \
+        "{} holds more than {} MiB that could not be removed, so nothing new is begun: see why \
          (the log names it), and empty it by hand",
         path.display(),
-        MOST_TRASH >> 30
+        limit >> 20
     )]
     TrashFull {
         /// The trash.
         path: PathBuf,
+        /// In bytes.
+        limit: u64,
     },
 }
 
 impl Scratch {
     /// Below a directory of ours.
     pub fn below(data: &Path) -> Self {
-        Self { directory: data.join("scratch"), trash: data.join("trash") }
+        let (directory, trash) = (data.join("scratch"), data.join("trash"));
+        Self { directory, trash, most_trash: MOST_TRASH }
     }
 
     /// Makes an empty directory with a name of its own.
@@ -112,7 +117,8 @@ impl Scratch {
         if self.trash_is_full() {
             self.empty_trash_now(&Patience::of(REMOVAL));
             if self.trash_is_full() {
-                return Err(ScratchError::TrashFull { path: self.trash.clone() });
+                let (path, limit) = (self.trash.clone(), self.most_trash);
+                return Err(ScratchError::TrashFull { path, limit });
             }
         }
         make_private(&self.directory).map_err(|error| self.failed(error))?;
@@ -160,7 +166,7 @@ impl Scratch {
 
     fn trash_is_full(&self) -> bool {
         // What cannot be looked at is not known to be little.
-        self.trash.exists() && weighs_more_than(&self.trash, MOST_TRASH).unwrap_or(true)
+        self.trash.exists() && weighs_more_than(&self.trash, self.most_trash).unwrap_or(true)
     }
 }
 
@@ -278,14 +284,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn with_too_much_in_the_trash_that_stays_no_tree_is_made() {
+    async fn what_cannot_be_removed_goes_to_the_trash_and_too_much_of_it_ends_new_work() {
+        if rustix::process::geteuid().is_root() {
+            return; // Root can remove everything.
+        }
         let data = tempfile::tempdir().unwrap();
+        let scratch = Scratch { most_trash: 1 << 20, ..Scratch::below(data.path()) };
+        let tree = scratch.make("x-").await.unwrap();
+        fs::write(tree.path().join("file"), vec![7; 2 << 20]).unwrap();
+        scratch.move_to_trash(tree.path()).unwrap();
+        // Nothing can be taken out of it.
         let trash = data.path().join("trash");
-        fs::create_dir_all(trash.join("a/b")).unwrap();
-        fs::write(trash.join("a/b/file"), vec![7; 100_000]).unwrap();
-        assert!(weighs_more_than(&trash, 100_000).unwrap());
-        assert!(!weighs_more_than(&trash, 1_000_000).unwrap());
-        let full = ScratchError::TrashFull { path: trash }.to_string();
-        assert!(full.contains("trash holds more than 4 GiB"), "{full}");
+        let lock = |mode| fs::set_permissions(&trash, fs::Permissions::from_mode(mode)).unwrap();
+        let file = trash.join("file");
+        fs::write(&file, vec![7; 2 << 20]).unwrap();
+        lock(0o500);
+        let refused = scratch.make("y-").await.unwrap_err();
+        assert!(refused.to_string().contains("trash holds more than 1 MiB"), "{refused}");
+        assert!(file.exists());
+        lock(0o700);
+        scratch.make("z-").await.unwrap().throw_away().await;
+        assert_eq!(fs::read_dir(&trash).unwrap().count(), 0, "once it can be emptied, it is");
     }
 }

@@ -125,7 +125,7 @@ fn ask_until(over: &AtomicBool, server: SocketAddr, secret: &str) -> u32 {
             );
             assert!(took < ANSWERED || echo > LOADED, "{what} took {took:?}, an echo {echo:?}");
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::park_timeout(TICK);
     }
     asked
 }
