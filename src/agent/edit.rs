@@ -71,16 +71,6 @@ pub enum EditRefusal {
         /// Where, counted from one.
         line: usize,
     },
-    /// The new text at every place would be out of all proportion.
-    #[error(
-        "The old text is in the file {places} times; with the new text at each of them it would \
-         have more than {} MiB. Nothing was done.",
-        LARGEST_RESULT / 1024 / 1024
-    )]
-    TooLarge {
-        /// How many.
-        places: usize,
-    },
     /// The file is shorter.
     #[error("There is no line {line}; the file has {lines} lines. Nothing was done.")]
     NoSuchLine {
@@ -116,7 +106,7 @@ pub fn edit(text: &str, old: &str, new: &str) -> Result<Edited, EditRefusal> {
 /// Replaces `old` by `new` wherever it is, exactly.
 ///
 /// # Errors
-/// When it is nowhere.
+/// When it is nowhere, or at so many places that the result would be out of all proportion.
 pub fn edit_everywhere(text: &str, old: &str, new: &str) -> Result<Edited, EditRefusal> {
     let (view, old, new) = prepared(text, old, new)?;
     let places: Vec<usize> = view.lines.match_indices(old.as_ref()).map(|(at, _)| at).collect();
@@ -126,7 +116,9 @@ pub fn edit_everywhere(text: &str, old: &str, new: &str) -> Result<Edited, EditR
             .map_or_else(|| not_found(&view, &old), |line| EditRefusal::AlreadyApplied { line }));
     }
     if places.len().saturating_mul(new.len()) > LARGEST_RESULT {
-        return Err(EditRefusal::TooLarge { places: places.len() });
+        // No file of ours has so much text: fewer places must be meant.
+        let lines = view.line_numbers(&places[..places.len().min(MOST_PLACES)]);
+        return Err(EditRefusal::Multiple { lines });
     }
     let mut result = String::with_capacity(text.len());
     let mut rest = 0;
@@ -587,7 +579,7 @@ mod tests {
         let wide = format!("first\r\n{}", "x".repeat(200_000));
         let _ = edit_everywhere(&wide, "x", "yz");
         let refused = edit_everywhere(&wide, "x", &"y".repeat(10_000)).unwrap_err();
-        assert!(matches!(refused, EditRefusal::TooLarge { places: 200_000 }), "{refused:?}");
+        assert!(matches!(refused, EditRefusal::Multiple { .. }), "{refused:?}");
         assert!(begun.elapsed() < std::time::Duration::from_secs(120), "{:?}", begun.elapsed());
     }
 
