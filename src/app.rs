@@ -1,6 +1,7 @@
 //! The composition root: the only file that names concrete adapters.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -23,6 +25,7 @@ use crate::sandbox::{Bubblewrap, Sandbox, SandboxError, toolchain};
 use crate::server::{Intake, WeakSecret, WebhookSecrets};
 use crate::store::{Sqlite, Store, StoreError};
 use crate::worker::{Parts, Settings, Worker};
+use crate::workspace::scratch::Scratch;
 
 /// Gander, put together and not yet running.
 pub struct App {
@@ -109,16 +112,50 @@ impl App {
         Self { intake, worker: Worker::new(parts) }
     }
 
-    /// Serves and works until `shutdown`.
-    pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) {
-        let working = async {
-            if let Err(fault) = self.worker.begin_sweeps().await {
-                tracing::error!(fault = fault.text, "the sweeps could not be queued");
+    /// Serves and works until `shutdown`. Both are tasks of their own, so that neither waits for a
+    /// thread that the other holds.
+    ///
+    /// # Errors
+    /// When one of them broke; the other was stopped then.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) -> Result<(), JoinError> {
+        self.run_once_tried(listener, shutdown, async { Ok::<_, Infallible>(()) }).await.0
+    }
+
+    /// The same, but works only after `trial`; when that fails, everything stops. Serves from the
+    /// beginning, since what GitHub sends can be recorded anyway.
+    pub async fn run_once_tried<E>(
+        self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+        trial: impl Future<Output = Result<(), E>>,
+    ) -> (Result<(), JoinError>, Result<(), E>) {
+        let Self { intake, worker } = self;
+        let mut halves = JoinSet::new();
+        halves.spawn(crate::server::serve(listener, intake, shutdown.clone()));
+        let works = trial.await;
+        if works.is_err() {
+            shutdown.cancel();
+        } else {
+            let until = shutdown.clone();
+            halves.spawn(async move {
+                if let Err(fault) = worker.begin_sweeps().await {
+                    tracing::error!(fault = fault.text, "the sweeps could not be queued");
+                }
+                worker.run(until).await;
+            });
+        }
+        let mut ended = Ok(());
+        while let Some(half) = halves.join_next().await {
+            if half.is_err() {
+                shutdown.cancel();
+                ended = half;
             }
-            self.worker.run(shutdown.clone()).await;
-        };
-        let serving = crate::server::serve(listener, self.intake, shutdown.clone());
-        tokio::join!(serving, working);
+        }
+        (ended, works)
     }
 }
 
@@ -260,9 +297,29 @@ fn prepare_data(data: &Path) -> Result<std::path::PathBuf, StartError> {
     // Transcripts and logs are nobody else's business.
     DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed)?;
     let data = data.canonicalize().map_err(failed)?;
-    let scratch = data.join("scratch");
-    match std::fs::remove_dir_all(&scratch) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
-        _ => Ok(data),
+    Scratch::below(&data).start_over();
+    Ok(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{create_dir_all, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn whatever_a_check_left_gander_starts_again() {
+        let around = tempfile::tempdir().unwrap();
+        let data = around.path().join("data");
+        for closed in ["scratch/verify-1/tree", "scratch/agent-2"] {
+            let closed = data.join(closed);
+            create_dir_all(closed.join("inside")).unwrap();
+            set_permissions(closed, std::fs::Permissions::from_mode(0o000)).unwrap();
+        }
+        for _ in 0..2 {
+            let data = prepare_data(&data).unwrap();
+            assert!(!data.join("scratch").exists(), "nothing of a former run is in the way");
+        }
     }
 }

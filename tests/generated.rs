@@ -243,7 +243,7 @@ fn nothing_that_people_read_says_that_a_change_is_proven() {
         let Ok(text) = std::fs::read_to_string(path) else { continue };
         let told = if !name.ends_with(".rs") {
             text.lines().map(str::to_owned).collect()
-        } else if name.ends_with("tests.rs") || name.contains("emulator") {
+        } else if name.ends_with("tests.rs") {
             continue;
         } else {
             let mut said = Said { docs: name.starts_with("src/cli"), texts: Vec::new() };
@@ -257,7 +257,7 @@ fn nothing_that_people_read_says_that_a_change_is_proven() {
         });
         wrong.extend(claims.map(|text| format!("{name}: {text}")));
     }
-    assert!(texts.len() > 300, "the texts are not found: {}", texts.len());
+    assert!(texts.len() > 200, "the texts are not found: {}", texts.len());
     assert!(wrong.is_empty(), "say `checks passed`:\n{}", wrong.join("\n"));
 }
 

@@ -15,6 +15,7 @@ use gander::model::{Model, ModelError, Price, Reply, Request, Scripted, Turn};
 use gander::sandbox::Sandbox;
 use gander::worker::{Attempt, LocalJob, Rooms, attempt};
 use gander::workspace::mirror::{History, Mirror, Source, Want};
+use gander::workspace::scratch::Scratch;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -229,7 +230,7 @@ async fn talk(place: &Place, mut turns: Vec<Turn>, name: &str) -> Vec<Duration> 
         sandbox: Arc::new(sandbox()) as Arc<dyn Sandbox>,
         model: Arc::new(model),
         mirror,
-        scratch: cache.join("scratch"),
+        scratch: Scratch::below(&cache),
         records: cache.join("records"),
         model_pause: Duration::ZERO,
     };

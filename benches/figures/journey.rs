@@ -99,7 +99,7 @@ async fn world(home: &Path) -> (Duration, Duration, u32, Vec<String>) {
     later.store(120_000, Ordering::SeqCst);
     let second = job(&github, 2).await;
     shutdown.cancel();
-    running.await.unwrap();
+    running.await.unwrap().unwrap();
     (first, second, sent, steps)
 }
 

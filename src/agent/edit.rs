@@ -5,7 +5,8 @@
 //! leading white space, the same on every line; tabs for spaces there, or spaces for tabs;
 //! invisible white space at line ends; and lines around the change, in the old text as in the new,
 //! that are nowhere in the file. Line endings and a byte order mark stay what they are. A refusal
-//! tells the model what to do next.
+//! tells the model what to do next. Time and memory grow with text, old and new added up, never
+//! with their product: all three are whatever a model or a repository likes.
 
 mod context;
 mod indentation;
@@ -18,6 +19,8 @@ use super::nearest::NearestRegion;
 
 /// How many places are told of when there are several.
 const MOST_PLACES: usize = 20;
+/// Bytes that one edit may put into a file: a little text asked for at many places is much.
+const LARGEST_RESULT: usize = 8 * 1024 * 1024;
 
 /// The changed text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +106,7 @@ pub fn edit(text: &str, old: &str, new: &str) -> Result<Edited, EditRefusal> {
 /// Replaces `old` by `new` wherever it is, exactly.
 ///
 /// # Errors
-/// When it is nowhere.
+/// When it is nowhere, or at so many places that the result would be out of all proportion.
 pub fn edit_everywhere(text: &str, old: &str, new: &str) -> Result<Edited, EditRefusal> {
     let (view, old, new) = prepared(text, old, new)?;
     let places: Vec<usize> = view.lines.match_indices(old.as_ref()).map(|(at, _)| at).collect();
@@ -111,6 +114,11 @@ pub fn edit_everywhere(text: &str, old: &str, new: &str) -> Result<Edited, EditR
         let made_before = made_before(&view, &new);
         return Err(made_before
             .map_or_else(|| not_found(&view, &old), |line| EditRefusal::AlreadyApplied { line }));
+    }
+    if places.len().saturating_mul(new.len()) > LARGEST_RESULT {
+        // No file of ours has so much text: fewer places must be meant.
+        let lines = view.line_numbers(&places[..places.len().min(MOST_PLACES)]);
+        return Err(EditRefusal::Multiple { lines });
     }
     let mut result = String::with_capacity(text.len());
     let mut rest = 0;
@@ -161,16 +169,21 @@ struct View<'a> {
     lines: Cow<'a, str>,
     /// Where in `lines` the line feeds are that follow a carriage return in `raw`.
     returns: Vec<usize>,
+    /// Where all line feeds are, if any follows a carriage return.
+    breaks: Vec<usize>,
 }
 
 impl<'a> View<'a> {
     fn of(raw: &'a str) -> Self {
         if !raw.contains("\r\n") {
-            return Self { raw, lines: Cow::Borrowed(raw), returns: Vec::new() };
+            let (returns, breaks) = (Vec::new(), Vec::new());
+            return Self { raw, lines: Cow::Borrowed(raw), returns, breaks };
         }
         let returns =
             raw.match_indices("\r\n").enumerate().map(|(before, (at, _))| at - before).collect();
-        Self { raw, lines: Cow::Owned(raw.replace("\r\n", "\n")), returns }
+        let lines = raw.replace("\r\n", "\n");
+        let breaks = lines.match_indices('\n').map(|(at, _)| at).collect();
+        Self { raw, lines: Cow::Owned(lines), returns, breaks }
     }
 
     fn raw_offset(&self, at: usize) -> usize {
@@ -202,12 +215,10 @@ impl<'a> View<'a> {
 
     /// With the line ends of the line at `at`, or of the one before where that is the last.
     fn in_style_of<'n>(&self, at: usize, new: &'n str) -> Cow<'n, str> {
-        let line_end = match self.lines[at..].find('\n') {
-            Some(ahead) => Some(at + ahead),
-            None => self.lines[..at].rfind('\n'),
-        };
+        let next = self.breaks.partition_point(|line_end| *line_end < at);
+        let line_end = self.breaks.get(next).or(self.breaks.last());
         match line_end {
-            Some(line_end) if self.returns.binary_search(&line_end).is_ok() => {
+            Some(line_end) if self.returns.binary_search(line_end).is_ok() => {
                 Cow::Owned(new.replace('\n', "\r\n"))
             }
             _ => Cow::Borrowed(new),
@@ -538,6 +549,38 @@ mod tests {
         assert_eq!(put("a\nb", 2, "x\n"), "a\nb\nx");
         assert_eq!(put("", 0, "x"), "x\n");
         assert_eq!(insert_after("a\n", 2, "x"), Err(EditRefusal::NoSuchLine { line: 2, lines: 1 }));
+    }
+
+    /// The worst that can be asked for, in each of the ways an edit looks for its place. With time
+    /// that grows with the product, any of them takes minutes.
+    #[test]
+    fn an_edit_takes_time_in_proportion_to_what_it_is_given() {
+        let begun = std::time::Instant::now();
+        let lines = |count: usize, line: &str| format!("{line}\n").repeat(count);
+        let many = lines(40_000, "    same");
+        // Fits at every line but for the last of the old text; so too shifted, respelled, in part.
+        for (indentation, end) in
+            [("    ", "other"), ("  ", "other"), ("\t", "    same"), ("  ", "")]
+        {
+            let old = lines(20_000, &format!("{indentation}same")) + end;
+            for (old, new) in [(&*old, "x\ny\n"), ("nowhere at all\n", &*old)] {
+                let _ = edit(&many, old, new);
+                let _ = edit_everywhere(&many, old, new);
+            }
+        }
+        let stairs: String = (0..2000).map(|depth| " ".repeat(depth % 1000) + "x\n").collect();
+        let _ = edit(&stairs, &stairs[..stairs.len() / 2].replace("\n ", "\n"), "y\n");
+        let deep = " ".repeat(200_000) + "x\n";
+        let _ = edit(&(lines(20_000, "x") + "y\n"), &deep, "z\n");
+        // An addition of several lines would be moved along by 200,000 spaces each.
+        let _ = edit(&deep, " x\n", &lines(40_000, " y"));
+        let _ = edit(&(deep + "  z\n"), "x\nz\n", &lines(40_000, " y"));
+        // One line of many places, after a line that ends as on DOS.
+        let wide = format!("first\r\n{}", "x".repeat(200_000));
+        let _ = edit_everywhere(&wide, "x", "yz");
+        let refused = edit_everywhere(&wide, "x", &"y".repeat(10_000)).unwrap_err();
+        assert!(matches!(refused, EditRefusal::Multiple { .. }), "{refused:?}");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(120), "{:?}", begun.elapsed());
     }
 
     proptest::proptest! {

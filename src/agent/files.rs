@@ -17,6 +17,8 @@ use crate::workspace::confined::{self, Unusable};
 pub const LARGEST_TEXT: u64 = 2 * 1024 * 1024;
 /// Names listed at most.
 const LONGEST_LIST: usize = 2000;
+/// Bytes of a name that is compared with a missing one.
+const LONGEST_SIMILAR: usize = 80;
 
 /// The directory the agent works in.
 pub struct Root {
@@ -266,15 +268,17 @@ impl Root {
     }
 
     fn beside(&self, directory: Option<&RepoPath>, name: &str) -> String {
-        let names = self.list(directory).unwrap_or_default();
-        let likeness = |listed: &Listed| {
+        // Comparing takes as long as both names multiplied, and nobody mistypes very long ones.
+        let short = |name: &str| name.len() <= LONGEST_SIMILAR;
+        let wanted = name.to_lowercase();
+        let names = if short(name) { self.list(directory).unwrap_or_default() } else { Vec::new() };
+        let likenesses = names.iter().filter(|listed| short(&listed.name)).map(|listed| {
             let other = listed.name.trim_end_matches(['/', '@']).to_lowercase();
-            strsim::normalized_levenshtein(&other, &name.to_lowercase())
-        };
-        let best = names.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        match best.filter(|best| likeness(best) > 0.6) {
-            Some(best) => format!(" Beside it is {}.", best.name),
-            None => String::new(),
+            (strsim::normalized_levenshtein(&other, &wanted), listed)
+        });
+        match likenesses.max_by(|a, b| a.0.total_cmp(&b.0)) {
+            Some((likeness, best)) if likeness > 0.6 => format!(" Beside it is {}.", best.name),
+            _ => String::new(),
         }
     }
 }

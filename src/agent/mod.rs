@@ -16,10 +16,13 @@ use crate::core::fault::FaultKind;
 use crate::core::job::ThreadAnswer;
 use crate::model::{Message, Model, ModelError, Part, Reply, Request, Stop, ToolResult, ToolSpec};
 
+mod arguments;
+mod aside;
 pub mod edit;
 pub mod files;
 pub mod nearest;
 pub mod prompt;
+mod search;
 pub mod tools;
 pub mod transcript;
 
@@ -46,6 +49,12 @@ pub enum ToolFault {
     ForModel(String),
     /// It cannot: the sandbox is gone, the disk is full.
     Fatal(Box<dyn StdError + Send + Sync>),
+}
+
+impl ToolFault {
+    fn fatal(error: impl StdError + Send + Sync + 'static) -> Self {
+        Self::Fatal(Box::new(error))
+    }
 }
 
 /// What the agent is to do, and how much it may take.

@@ -7,6 +7,8 @@ use std::fmt::Write;
 /// Lines of the file shown with a refusal, and how much of a line.
 const MOST_SHOWN: usize = 40;
 const WIDEST_SHOWN: usize = 300;
+/// Votes counted for where a text would start; more of them cost time and say nothing new.
+const MOST_VOTES: usize = 200_000;
 
 /// Lines `first..=last` (counted from one) as they are shown to the model: `12| text`.
 pub fn numbered(text: &str, first: usize, last: usize) -> String {
@@ -51,8 +53,13 @@ impl NearestRegion {
             places.entry(line.trim()).or_default().push(at);
         }
         let mut votes: HashMap<isize, f64> = HashMap::new();
+        let mut counted = 0;
         for (nth, line) in wanted.iter().enumerate() {
             let at = places.get(line.trim()).map_or(&[][..], Vec::as_slice);
+            counted += at.len().min(200);
+            if counted > MOST_VOTES {
+                break;
+            }
             for place in at.iter().take(200) {
                 let offset = place.cast_signed() - nth.cast_signed();
                 *votes.entry(offset).or_default() += 1.0 / (at.len() as f64).sqrt();

@@ -1,41 +1,35 @@
 //! What the model can use: `read`, `search`, `edit`, `run`, and `finish`. (`verify` is handed in.)
 //!
 //! What holds: file tools never leave the tree or follow a link (files.rs); commands run in the
-//! sandbox; results are capped and say so; a wrong call is answered, not fatal.
+//! sandbox; results are capped and say so; a wrong call is answered, not fatal; no call computes or
+//! waits on a thread that serves others (aside.rs), and each takes time in proportion to its input.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use grep_regex::RegexMatcherBuilder;
-use grep_searcher::sinks::UTF8;
-use grep_searcher::{BinaryDetection, SearcherBuilder};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::arguments::{directory, parse, repo_path, told};
+use super::aside::{aside, too_long};
 use super::edit::{edit, edit_everywhere, insert_after};
 use super::files::{FileRefusal, Root};
 use super::nearest::numbered;
+use super::search::{SearchArguments, search};
 use super::{Finished, Tool, ToolFault};
 use crate::core::job::ThreadAnswer;
 use crate::core::path::RepoPath;
 use crate::model::ToolSpec;
 use crate::sandbox::{Command, Exit, Limits, Output, Sandbox, SandboxError};
+use crate::workspace::patience::Patience;
 
 /// Characters of one result that the model gets to see.
 const RESULT_CAP: usize = 24_000;
 /// Lines `read` shows unless asked for others.
 const READ_LINES: usize = 600;
-/// Matches `search` shows.
-const SEARCH_MATCHES: usize = 100;
-/// Files `search` looks into.
-const SEARCH_FILES: usize = 200_000;
-/// Characters of a matching line.
-const MATCH_WIDTH: usize = 300;
-
 /// Cuts a result in its middle, where least is lost, and says so.
 pub fn capped(text: String) -> String {
     let characters = text.chars().count();
@@ -48,14 +42,23 @@ pub fn capped(text: String) -> String {
     format!("{head}\n[… {} characters cut here …]\n{tail}", characters - RESULT_CAP)
 }
 
+/// The files a tool works on.
+#[derive(Clone)]
+pub struct Files {
+    /// Where they are.
+    pub root: Arc<Root>,
+    /// Ends a call early.
+    pub stop: CancellationToken,
+}
+
 /// Looks at a file or directory.
-pub struct Read(pub Arc<Root>);
+pub struct Read(pub Files);
 
 /// Finds lines by regular expression.
-pub struct Search(pub Arc<Root>);
+pub struct Search(pub Files);
 
 /// Changes files.
-pub struct Edit(pub Arc<Root>);
+pub struct Edit(pub Files);
 
 /// Runs a command in the sandbox.
 pub struct Run {
@@ -78,16 +81,6 @@ struct ReadArguments {
     path: String,
     from: Option<usize>,
     to: Option<usize>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SearchArguments {
-    pattern: String,
-    #[serde(default)]
-    path: String,
-    #[serde(default)]
-    ignore_case: bool,
 }
 
 #[derive(Deserialize)]
@@ -140,26 +133,8 @@ impl Tool for Read {
 
     async fn call(&self, arguments: Value) -> Result<String, ToolFault> {
         let arguments: ReadArguments = parse(arguments)?;
-        let Some(path) = directory(&arguments.path)? else { return list(&self.0, None) };
-        let text = match self.0.read(&path) {
-            Ok(text) => text,
-            Err(FileRefusal::IsADirectory { .. }) => return list(&self.0, Some(&path)),
-            Err(refusal) => return Err(told(refusal)),
-        };
-        let lines = text.lines().count();
-        if lines == 0 {
-            return Ok("[the file is empty]".to_owned());
-        }
-        let from = arguments.from.unwrap_or(1).max(1);
-        let to = arguments.to.unwrap_or(from.saturating_add(READ_LINES - 1)).min(lines);
-        if from > lines {
-            return Err(ToolFault::ForModel(format!("The file has only {lines} lines.")));
-        }
-        let mut shown = numbered(&text, from, to);
-        if to < lines || from > 1 {
-            let _ = write!(shown, "\n[lines {from} to {to} of {lines}]");
-        }
-        Ok(shown)
+        let root = Arc::clone(&self.0.root);
+        aside(&self.0.stop, move |_| shown_part(&root, &arguments)).await
     }
 }
 
@@ -180,14 +155,8 @@ impl Tool for Search {
 
     async fn call(&self, arguments: Value) -> Result<String, ToolFault> {
         let arguments: SearchArguments = parse(arguments)?;
-        let matcher = RegexMatcherBuilder::new()
-            .case_insensitive(arguments.ignore_case)
-            .build(&arguments.pattern)
-            .map_err(|error| ToolFault::ForModel(format!("The pattern cannot be used: {error}")))?;
-        let root = Arc::clone(&self.0);
-        let start = directory(&arguments.path)?;
-        let search = move || search_below(&root, start.as_ref(), &matcher);
-        tokio::task::spawn_blocking(search).await.map_err(fatal)?
+        let root = Arc::clone(&self.0.root);
+        aside(&self.0.stop, move |patience| search(&root, &arguments, patience)).await
     }
 }
 
@@ -214,49 +183,8 @@ impl Tool for Edit {
 
     async fn call(&self, arguments: Value) -> Result<String, ToolFault> {
         let arguments: EditArguments = parse(arguments)?;
-        let path = repo_path(&arguments.path)?;
-        let needs = |value: &Option<String>, name: &str| {
-            value.clone().ok_or_else(|| ToolFault::ForModel(format!("This action needs `{name}`.")))
-        };
-        let files = &self.0;
-        let edited = match arguments.action {
-            EditAction::Create => {
-                files.create(&path, needs(&arguments.new, "new")?.as_bytes()).map_err(told)?;
-                return Ok(format!("Created {path}."));
-            }
-            EditAction::Delete => {
-                files.delete(&path).map_err(told)?;
-                return Ok(format!("Deleted {path}."));
-            }
-            EditAction::Rename => {
-                let to = repo_path(&needs(&arguments.to, "to")?)?;
-                files.rename(&path, &to).map_err(told)?;
-                return Ok(format!("Renamed {path} to {to}."));
-            }
-            EditAction::Replace | EditAction::ReplaceAll => {
-                let (old, new) = (needs(&arguments.old, "old")?, needs(&arguments.new, "new")?);
-                let text = files.read(&path).map_err(told)?;
-                if arguments.action == EditAction::ReplaceAll {
-                    edit_everywhere(&text, &old, &new)
-                } else {
-                    edit(&text, &old, &new)
-                }
-            }
-            EditAction::Insert => {
-                let line = arguments
-                    .line
-                    .ok_or_else(|| ToolFault::ForModel("This action needs `line`.".to_owned()))?;
-                insert_after(
-                    &files.read(&path).map_err(told)?,
-                    line,
-                    &needs(&arguments.new, "new")?,
-                )
-            }
-        };
-        let edited = edited.map_err(|refusal| ToolFault::ForModel(refusal.to_string()))?;
-        files.write(&path, edited.text.as_bytes()).map_err(told)?;
-        let note = edited.note.map_or(String::new(), |note| format!(" {note}"));
-        Ok(format!("Changed {path}.{note}"))
+        let root = Arc::clone(&self.0.root);
+        aside(&self.0.stop, move |patience| changed(&root, &arguments, patience)).await
     }
 }
 
@@ -288,7 +216,7 @@ impl Tool for Run {
             Err(error @ SandboxError::WorkDirectory(_)) => {
                 Err(ToolFault::ForModel(error.to_string()))
             }
-            Err(error) => Err(fatal(error)),
+            Err(error) => Err(ToolFault::fatal(error)),
         }
     }
 }
@@ -388,58 +316,76 @@ pub fn shown(output: &Output) -> String {
     text + &end
 }
 
-fn search_below(
-    root: &Root,
-    start: Option<&RepoPath>,
-    matcher: &grep_regex::RegexMatcher,
-) -> Result<String, ToolFault> {
-    let mut searcher =
-        SearcherBuilder::new().binary_detection(BinaryDetection::quit(0)).line_number(true).build();
-    let mut found = String::new();
-    let (mut matches, mut files) = (0, 0);
-    let mut waiting = vec![start.cloned()];
-    while let Some(path) = waiting.pop() {
-        let content = match path.as_ref().map(|path| root.read_bytes(path)) {
-            Some(Ok(content)) => content,
-            Some(Err(FileRefusal::IsADirectory { .. })) | None => {
-                waiting.extend(below(root, path.as_ref())?);
-                continue;
-            }
-            Some(Err(refusal)) if Some(path.as_ref()) == Some(start) => return Err(told(refusal)),
-            Some(Err(_)) => continue,
-        };
-        let Some(path) = path else { continue };
-        files += 1;
-        let lines = UTF8(|number, line| {
-            matches += 1;
-            if matches <= SEARCH_MATCHES {
-                let line: String = line.trim_end().chars().take(MATCH_WIDTH).collect();
-                let _ = writeln!(found, "{path}:{number}| {line}");
-            }
-            Ok(matches <= SEARCH_MATCHES)
-        });
-        // What is not UTF-8 is not searched further; there is nothing to tell the model about it.
-        let _ = searcher.search_slice(matcher, &content, lines);
-        if matches > SEARCH_MATCHES || files >= SEARCH_FILES {
-            found.push_str(
-                "[more matches were not shown: search in a directory, or more exactly]\n",
-            );
-            break;
-        }
+fn shown_part(root: &Root, arguments: &ReadArguments) -> Result<String, ToolFault> {
+    let Some(path) = directory(&arguments.path)? else { return list(root, None) };
+    let text = match root.read(&path) {
+        Ok(text) => text,
+        Err(FileRefusal::IsADirectory { .. }) => return list(root, Some(&path)),
+        Err(refusal) => return Err(told(refusal)),
+    };
+    let lines = text.lines().count();
+    if lines == 0 {
+        return Ok("[the file is empty]".to_owned());
     }
-    if found.is_empty() { Ok("No line matches.".to_owned()) } else { Ok(found) }
+    let from = arguments.from.unwrap_or(1).max(1);
+    let to = arguments.to.unwrap_or(from.saturating_add(READ_LINES - 1)).min(lines);
+    if from > lines {
+        return Err(ToolFault::ForModel(format!("The file has only {lines} lines.")));
+    }
+    let mut shown = numbered(&text, from, to);
+    if to < lines || from > 1 {
+        let _ = write!(shown, "\n[lines {from} to {to} of {lines}]");
+    }
+    Ok(shown)
 }
 
-/// Files and directories right below, last first, so that a stack gives them back in order.
-fn below(root: &Root, path: Option<&RepoPath>) -> Result<Vec<Option<RepoPath>>, ToolFault> {
-    let listed = root.list(path).map_err(told)?;
-    let children = listed.iter().rev().filter(|child| !child.name.ends_with('@'));
-    let paths = children.filter_map(|child| {
-        let name = child.name.trim_end_matches('/');
-        let full = path.map_or(name.to_owned(), |path| format!("{path}/{name}"));
-        full.parse().ok().map(Some)
-    });
-    Ok(paths.collect())
+fn changed(
+    files: &Root,
+    arguments: &EditArguments,
+    patience: &Patience,
+) -> Result<String, ToolFault> {
+    let path = repo_path(&arguments.path)?;
+    let needs = |value: &Option<String>, name: &str| {
+        value.clone().ok_or_else(|| ToolFault::ForModel(format!("This action needs `{name}`.")))
+    };
+    let edited = match arguments.action {
+        EditAction::Create => {
+            files.create(&path, needs(&arguments.new, "new")?.as_bytes()).map_err(told)?;
+            return Ok(format!("Created {path}."));
+        }
+        EditAction::Delete => {
+            files.delete(&path).map_err(told)?;
+            return Ok(format!("Deleted {path}."));
+        }
+        EditAction::Rename => {
+            let to = repo_path(&needs(&arguments.to, "to")?)?;
+            files.rename(&path, &to).map_err(told)?;
+            return Ok(format!("Renamed {path} to {to}."));
+        }
+        EditAction::Replace | EditAction::ReplaceAll => {
+            let (old, new) = (needs(&arguments.old, "old")?, needs(&arguments.new, "new")?);
+            let text = files.read(&path).map_err(told)?;
+            if arguments.action == EditAction::ReplaceAll {
+                edit_everywhere(&text, &old, &new)
+            } else {
+                edit(&text, &old, &new)
+            }
+        }
+        EditAction::Insert => {
+            let line = arguments
+                .line
+                .ok_or_else(|| ToolFault::ForModel("This action needs `line`.".to_owned()))?;
+            insert_after(&files.read(&path).map_err(told)?, line, &needs(&arguments.new, "new")?)
+        }
+    };
+    if patience.is_over() {
+        // Nothing is changed behind the back of a model that was told otherwise.
+        return Err(too_long());
+    }
+    let edited = edited.map_err(|refusal| ToolFault::ForModel(refusal.to_string()))?;
+    files.write(&path, edited.text.as_bytes()).map_err(told)?;
+    let note = edited.note.map_or(String::new(), |note| format!(" {note}"));
+    Ok(format!("Changed {path}.{note}"))
 }
 
 fn list(root: &Root, path: Option<&RepoPath>) -> Result<String, ToolFault> {
@@ -448,20 +394,6 @@ fn list(root: &Root, path: Option<&RepoPath>) -> Result<String, ToolFault> {
         return Ok("[the directory is empty]".to_owned());
     }
     Ok(names.into_iter().map(|listed| listed.name).collect::<Vec<_>>().join("\n"))
-}
-
-/// `""`, `"."` and `"/"` are the top.
-fn directory(path: &str) -> Result<Option<RepoPath>, ToolFault> {
-    let path = path.trim().trim_start_matches("./").trim_end_matches('/');
-    if matches!(path, "" | ".") { Ok(None) } else { repo_path(path).map(Some) }
-}
-
-fn repo_path(path: &str) -> Result<RepoPath, ToolFault> {
-    path.trim_start_matches("./").parse().map_err(|problem| {
-        ToolFault::ForModel(format!(
-            "{path:?} cannot be used: {problem}. Paths are relative to the top, such as `src/main.rs`."
-        ))
-    })
 }
 
 fn spec(name: &str, description: &str, properties: &Value, required: &[&str]) -> ToolSpec {
@@ -475,18 +407,4 @@ fn spec(name: &str, description: &str, properties: &Value, required: &[&str]) ->
             "additionalProperties": false,
         }),
     }
-}
-
-fn parse<T: DeserializeOwned>(arguments: Value) -> Result<T, ToolFault> {
-    serde_json::from_value(arguments)
-        .map_err(|error| ToolFault::ForModel(format!("The arguments cannot be used: {error}.")))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
-fn told(refusal: FileRefusal) -> ToolFault {
-    ToolFault::ForModel(refusal.to_string())
-}
-
-fn fatal(error: impl std::error::Error + Send + Sync + 'static) -> ToolFault {
-    ToolFault::Fatal(Box::new(error))
 }

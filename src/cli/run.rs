@@ -27,6 +27,8 @@ use crate::worker::{Attempt, AttemptEnd, Fault, LocalJob, Rooms, attempt, check}
 use crate::workspace::diff;
 use crate::workspace::mirror::{History, Mirror, Source, Want};
 use crate::workspace::patch::Patch;
+use crate::workspace::remove::remove_aside;
+use crate::workspace::scratch::Scratch;
 
 /// Do one job on a local repository, without GitHub
 #[derive(Debug, clap::Args)]
@@ -76,6 +78,9 @@ enum End {
     NothingToFix(String),
     Without(String),
 }
+
+/// How long clearing up may take.
+const CLEARING: Duration = Duration::from_secs(60);
 
 /// Runs the subcommand.
 ///
@@ -131,12 +136,20 @@ async fn work(command: &Run) -> CommandResult {
         format!("the issue {} cannot be read: {error}", command.issue.display())
     })?;
     let issue = issue_of(&text)?;
-    let cache = tempfile::Builder::new().prefix("gander-run-").tempdir()?;
+    let cache = tempfile::Builder::new().prefix("gander-run-").tempdir()?.keep();
+    let done = work_in(&cache, command, &issue).await;
+    if let Err(error) = remove_aside(&cache, CLEARING).await {
+        tracing::warn!(path = %cache.display(), %error, "could not be removed: remove it by hand");
+    }
+    done
+}
+
+async fn work_in(cache: &Path, command: &Run, issue: &IssueText) -> CommandResult {
     let walls = walls(command);
     // A trial run of the walls takes about as long as the fetch, and neither needs the other.
     let probing = async { Ok::<_, Box<dyn std::error::Error + Send + Sync>>(walls.probe().await?) };
     let fetching = async {
-        let mirror = Mirror::open(&cache.path().join("mirrors"), "local").await?;
+        let mirror = Mirror::open(&cache.join("mirrors"), "local").await?;
         let base = fetch(command, &mirror).await?;
         Ok((mirror, base))
     };
@@ -145,11 +158,11 @@ async fn work(command: &Run) -> CommandResult {
     if !command.verify.is_empty() {
         rules.verify.commands.clone_from(&command.verify);
     }
-    let rooms = rooms(command, walls, mirror, cache.path())?;
+    let rooms = rooms(command, walls, mirror, cache)?;
     let job = LocalJob {
         round: None,
         kind: if command.build { Kind::Build } else { Kind::Fix },
-        issue: &issue,
+        issue,
         request: "",
         rules: &rules,
         base: &base,
@@ -286,7 +299,7 @@ fn rooms(
         sandbox: walls,
         model,
         mirror,
-        scratch: cache.join("scratch"),
+        scratch: Scratch::below(cache),
         records: command.out.clone(),
         model_pause: Duration::from_secs(2),
     })

@@ -59,21 +59,11 @@ async fn serve(config: &Config) -> CommandResult {
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone())?);
 
-    let serving = crate::server::serve(listener, app.intake, shutdown.clone());
-    let working = async {
-        if let Err(reason) = try_out(&forge, sandbox.as_ref()).await {
-            shutdown.cancel();
-            return Err(reason);
-        }
-        if let Err(fault) = app.worker.begin_sweeps().await {
-            tracing::error!(fault = fault.text, "the sweeps could not be queued");
-        }
-        app.worker.run(shutdown.clone()).await;
-        Ok(())
-    };
-    let ((), worked) = tokio::join!(serving, working);
+    let tried = try_out(&forge, sandbox.as_ref());
+    let (ended, works) = app.run_once_tried(listener, shutdown, tried).await;
     store.close().await?;
-    worked?;
+    works?;
+    ended?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }

@@ -190,6 +190,12 @@ pub enum SandboxError {
     /// A command without a program, or with a NUL byte in it.
     #[error("the command is empty or holds a NUL byte")]
     Malformed,
+    /// It would share what the kernel keeps for our session.
+    #[error(
+        "the kernel gives the command no keyring of its own, so it would read ours. \
+         /proc/key-users shows whether a quota is used up"
+    )]
+    Keyring(#[source] std::io::Error),
     /// A process could not be started.
     #[error("could not start the command")]
     Start(#[source] std::io::Error),

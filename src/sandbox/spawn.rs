@@ -1,8 +1,8 @@
 //! The only place of the sandbox where a process starts.
 //!
 //! Holds: a child inherits no descriptor but the named ones and no environment but the given one,
-//! is never root, lives in its own process group within its resource limits, and is dead when
-//! [`Running::watch`] returns. If this process dies, the kernel kills the child.
+//! is never root, lives in its own process group and session keyring, within its resource limits,
+//! and is dead when [`Running::watch`] returns. If this process dies, the kernel kills the child.
 
 use std::ffi::{CStr, OsString};
 use std::io;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 use rustix::fs::{Mode, OFlags, RawDir};
-use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit,
     set_parent_process_death_signal, setrlimit,
@@ -85,6 +85,8 @@ pub(super) struct Leash(AsyncFd<OwnedFd>);
 
 /// How long a killed process may take to vanish.
 const GRACE: Duration = Duration::from_secs(5);
+/// "Mine of the session", instead of a number.
+const SESSION: libc::c_long = -3;
 /// How long a process that escaped may keep our pipes open.
 const DRAIN: Duration = Duration::from_millis(500);
 
@@ -111,10 +113,10 @@ pub(super) async fn start(start: Start) -> Result<Running, SandboxError> {
     let began = Instant::now();
     let tree = start.tree.clone();
     // The kernel ties a child's life to the thread that started it, not to the process, so that
-    // thread stays until the child is gone.
+    // thread stays until the child is gone. It keeps keyrings per thread, too.
     std::thread::Builder::new()
         .name("sandbox".into())
-        .spawn(move || match spawn(start) {
+        .spawn(move || match join_new_session().and_then(|()| spawn(start)) {
             Err(error) => drop(started.send(Err(error))),
             Ok((mut child, pid, pidfd)) => {
                 let pipes = (child.stdout.take(), child.stderr.take());
@@ -127,7 +129,7 @@ pub(super) async fn start(start: Start) -> Result<Running, SandboxError> {
         })
         .map_err(SandboxError::Start)?;
     let lost = || SandboxError::Start(io::Error::other("the starting thread is gone"));
-    let (pipes, pidfd) = starting.await.map_err(|_| lost())?.map_err(SandboxError::Start)?;
+    let (pipes, pidfd) = starting.await.map_err(|_| lost())??;
     let leash = Leash::new(pidfd).map_err(SandboxError::Watch)?;
     let (Some(stdout), Some(stderr)) = pipes else { return Err(lost()) };
     let stdout = pipe::Receiver::from_owned_fd(stdout.into()).map_err(SandboxError::Watch)?;
@@ -281,7 +283,7 @@ async fn disk_full(tree: &Path, spare_bytes: u64) {
 fn reap(child: &mut Child, pid: Pid) -> io::Result<ExitStatus> {
     let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
     while let Err(error) = rustix::process::waitid(WaitId::Pid(pid), ended) {
-        if error != rustix::io::Errno::INTR {
+        if error != Errno::INTR {
             return Err(error.into());
         }
     }
@@ -299,7 +301,7 @@ fn reaped(
         .map_err(SandboxError::Watch)
 }
 
-fn spawn(start: Start) -> io::Result<(Child, Pid, OwnedFd)> {
+fn spawn(start: Start) -> Result<(Child, Pid, OwnedFd), SandboxError> {
     #[expect(clippy::disallowed_methods, reason = "the sandbox's commands start here")]
     let mut command = std::process::Command::new(&start.program);
     command
@@ -316,9 +318,10 @@ fn spawn(start: Start) -> io::Result<(Child, Pid, OwnedFd)> {
         command.uid(uid).gid(gid);
     }
     confine(&mut command, start.bounds, start.hand_down);
-    let child = command.spawn()?;
+    let child = command.spawn().map_err(SandboxError::Start)?;
     let pid = Pid::from_child(&child);
-    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
+    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())
+        .map_err(|errno| SandboxError::Start(errno.into()))?;
     Ok((child, pid, pidfd))
 }
 
@@ -349,6 +352,38 @@ fn confine(
     unsafe {
         command.pre_exec(in_child);
     }
+}
+
+/// Gives the calling thread, and what it starts from now on, a new session keyring.
+///
+/// The kernel keeps this per thread: call it on one that starts a single run and nothing else.
+///
+/// # Errors
+/// When there is none to be had; nothing may be started then.
+fn join_new_session() -> Result<(), SandboxError> {
+    let Err(error) = keyctl(libc::KEYCTL_JOIN_SESSION_KEYRING, 0) else { return Ok(()) };
+    match Errno::from_io_error(&error) {
+        // A kernel without keyrings, or a filter that says so: a run inherits either.
+        Some(Errno::NOSYS) => Ok(()),
+        // The kernel itself never answers this. A filter (that of Docker, say) closes keyrings to
+        // us and to what we start, which shows in a question that is always allowed.
+        Some(Errno::PERM) if is_closed() => Ok(()),
+        _ => Err(SandboxError::Keyring(error)),
+    }
+}
+
+fn is_closed() -> bool {
+    let asked = keyctl(libc::KEYCTL_GET_KEYRING_ID, SESSION);
+    asked.is_err_and(|error| Errno::from_io_error(&error) == Some(Errno::PERM))
+}
+
+/// One of the kernel's operations on keyrings that take nothing but a number.
+fn keyctl(operation: u32, argument: libc::c_long) -> io::Result<()> {
+    // SAFETY: the kernel reads no memory of ours: where it expects a name, 0 stands for none.
+    #[expect(unsafe_code, reason = "neither std nor rustix offers this system call")]
+    let answer =
+        unsafe { libc::syscall(libc::SYS_keyctl, libc::c_long::from(operation), argument, 0) };
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// When memory runs out, the kernel takes the command and not Gander.

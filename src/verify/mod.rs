@@ -3,7 +3,7 @@
 //! What holds: every verifier gets the base commit and the patch, and the commands run in a fresh
 //! export of exactly that; the result is the exit status, never a word of the output.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use crate::core::tier::PathRules;
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::workspace::mirror::Mirror;
 use crate::workspace::patch::{Caps, Patch, PatchRefusal};
+use crate::workspace::scratch::{Scratch, ScratchError};
 use crate::workspace::tree::{ExportError, Workspace};
 
 mod command;
@@ -72,7 +73,7 @@ pub struct Bench {
     /// The base.
     pub base: Sha,
     /// A directory for fresh trees; each is removed again.
-    pub scratch: PathBuf,
+    pub scratch: Scratch,
     /// Rules first, commands after.
     pub verifiers: Arc<[Box<dyn Verifier>]>,
 }
@@ -98,6 +99,9 @@ pub enum VerifyError {
     /// No fresh tree.
     #[error("a fresh copy of the base commit could not be made")]
     Export(#[from] ExportError),
+    /// No place for it.
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
     /// The patch does not fit its base.
     #[error("the change could not be laid on a fresh copy of the base commit")]
     Apply(#[from] PatchRefusal),
@@ -128,7 +132,7 @@ impl VerifyError {
     /// What this means for the work that met it.
     pub fn kind(&self) -> FaultKind {
         match self {
-            Self::Export(_) | Self::Disk { .. } | Self::Stopped => {
+            Self::Export(_) | Self::Scratch(_) | Self::Disk { .. } | Self::Stopped => {
                 FaultKind::Retry { after_seconds: None }
             }
             Self::Apply(_) | Self::Sandbox { .. } => FaultKind::Permanent,
@@ -143,13 +147,25 @@ impl Bench {
         patch: &Patch,
         stop: &CancellationToken,
     ) -> Result<Evidence, VerifyError> {
-        let disk = |source| VerifyError::Disk { path: self.scratch.clone(), source };
-        std::fs::create_dir_all(&self.scratch).map_err(disk)?;
-        let fresh =
-            tempfile::Builder::new().prefix("verify-").tempdir_in(&self.scratch).map_err(disk)?;
-        let tree = fresh.path().join("tree");
-        let workspace = Workspace::export(&self.mirror, &self.base, &tree).await?;
-        workspace.apply(patch)?;
+        let fresh = self.scratch.make("verify-").await?;
+        let evidence = self.check_in(&fresh.path().join("tree"), patch, stop).await;
+        fresh.throw_away().await;
+        evidence
+    }
+
+    async fn check_in(
+        &self,
+        tree: &Path,
+        patch: &Patch,
+        stop: &CancellationToken,
+    ) -> Result<Evidence, VerifyError> {
+        let workspace = Workspace::export(&self.mirror, &self.base, tree).await?;
+        let laid = patch.clone();
+        let laying = tokio::task::spawn_blocking(move || {
+            workspace.apply(&laid)?;
+            Ok::<_, PatchRefusal>(workspace)
+        });
+        let workspace = laying.await.map_err(|_| VerifyError::Stopped)??;
         let candidate = Candidate { workspace: &workspace, patch, stop };
         let mut checks = Vec::new();
         for verifier in self.verifiers.iter() {

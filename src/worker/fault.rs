@@ -7,6 +7,7 @@ use crate::publish::PublishError;
 use crate::store::StoreError;
 use crate::verify::VerifyError;
 use crate::workspace::mirror::MirrorError;
+use crate::workspace::scratch::ScratchError;
 use crate::workspace::tree::ExportError;
 
 /// A failure of an adapter while performing a task.
@@ -76,5 +77,12 @@ impl From<ExportError> for Fault {
             ExportError::TooLarge(_) | ExportError::Hostile { .. } => Self::permanent(&error),
             _ => Self::passing(&error),
         }
+    }
+}
+
+impl From<ScratchError> for Fault {
+    fn from(error: ScratchError) -> Self {
+        // A disk gets room again, and the trash is emptied now and then.
+        Self::passing(&error)
     }
 }

@@ -2,19 +2,19 @@
 //!
 //! The same two functions serve a job on GitHub and `gander run` on a local repository.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::Fault;
 use crate::agent::files::Root;
 use crate::agent::prompt::{self, Brief};
-use crate::agent::tools::{Edit, Read, Run, Search};
+use crate::agent::tools::{Edit, Files, Read, Run, Search};
 use crate::agent::transcript::Transcript;
 use crate::agent::{self, Assignment, Finished, Tool, ToolFault};
 use crate::core::budget::{Budget, Money};
@@ -29,8 +29,11 @@ use crate::sandbox::{Limits, Sandbox};
 use crate::verify::{self, Bench, detect};
 use crate::workspace::diff;
 use crate::workspace::mirror::{EntryMode, Mirror, MirrorError};
-use crate::workspace::patch::{self, Caps, Patch};
+use crate::workspace::patch::{self, Caps, Patch, PatchRefusal};
+use crate::workspace::patience::Patience;
+use crate::workspace::scratch::Scratch;
 use crate::workspace::tree::Workspace;
+use crate::workspace::{Changes, READING};
 
 /// The rooms an attempt is made in.
 #[derive(Clone)]
@@ -42,7 +45,7 @@ pub struct Rooms {
     /// Where the base commit is.
     pub mirror: Mirror,
     /// For trees; emptied again.
-    pub scratch: PathBuf,
+    pub scratch: Scratch,
     /// For the transcript and the logs of this job; kept.
     pub records: PathBuf,
     /// First pause before asking an overloaded model again.
@@ -111,15 +114,26 @@ pub async fn attempt(
     rooms: &Rooms,
     attempt: &Attempt<'_>,
 ) -> Result<AttemptResult, Fault> {
-    let scratch = scratch(rooms)?;
-    let tree = scratch.path().join("tree");
-    let workspace = Arc::new(Workspace::export(&rooms.mirror, job.base, &tree).await?);
+    let scratch = rooms.scratch.make("agent-").await?;
+    let result = attempt_in(&scratch.path().join("tree"), job, rooms, attempt).await;
+    scratch.throw_away().await;
+    result
+}
+
+async fn attempt_in(
+    tree: &Path,
+    job: &Job<'_>,
+    rooms: &Rooms,
+    attempt: &Attempt<'_>,
+) -> Result<AttemptResult, Fault> {
+    let workspace = Arc::new(Workspace::export(&rooms.mirror, job.base, tree).await?);
     let taken_up = take_up(&workspace, attempt).await?;
     let commands = commands(job, rooms, &workspace)?;
     let logs = rooms.records.join(format!("r{}-a{}", attempt.round, attempt.number));
     let bench = bench(job, rooms, &commands, &logs.join("agent"))?;
 
-    let root = Arc::new(Root::new(workspace.root().try_clone().map_err(|e| Fault::passing(&e))?));
+    let root = workspace.root().try_clone().map_err(|e| Fault::passing(&e))?;
+    let files = Files { root: Arc::new(Root::new(root)), stop: attempt.stop.clone() };
     let run = Run {
         sandbox: Arc::clone(&rooms.sandbox),
         tree: workspace.path().to_owned(),
@@ -129,8 +143,7 @@ pub async fn attempt(
     };
     let verify =
         VerifyTool { bench, workspace: Arc::clone(&workspace), stop: attempt.stop.clone() };
-    let (read, search, edit) =
-        (Read(Arc::clone(&root)), Search(Arc::clone(&root)), Edit(Arc::clone(&root)));
+    let (read, search, edit) = (Read(files.clone()), Search(files.clone()), Edit(files));
     let tools: [&dyn Tool; 5] = [&read, &search, &edit, &run, &verify];
 
     let assignment = Assignment {
@@ -159,7 +172,7 @@ pub async fn attempt(
     let cost = sunk + budget.spent();
     let end = match finished {
         Finished::Changed { summary, answers } => {
-            hand_in(job, rooms, &workspace, &commands, (summary, answers)).await?
+            hand_in(job, rooms, &workspace, &commands, (summary, answers), attempt.stop).await?
         }
         Finished::NothingToFix { why } => AttemptEnd::NothingToFix(why),
         Finished::WithoutAnswer { why } => AttemptEnd::Failed(why),
@@ -223,9 +236,9 @@ async fn hand_in(
     workspace: &Arc<Workspace>,
     commands: &[String],
     (summary, answers): (String, Vec<ThreadAnswer>),
+    stop: &CancellationToken,
 ) -> Result<AttemptEnd, Fault> {
-    let tree = Arc::clone(workspace);
-    let changes = match blocking(move || tree.changes()).await? {
+    let changes = match changes(workspace, stop).await? {
         Ok(changes) => changes,
         Err(refusal) => return Ok(AttemptEnd::Failed(refusal.to_string())),
     };
@@ -241,8 +254,14 @@ async fn hand_in(
     let mut flags: Vec<String> =
         flags.iter().map(|flag| format!("{}: {}", flag.path, flag.reason)).collect();
     flags.extend(checks_rewritten(&patch, commands));
-    let base = diff::base_files(&rooms.mirror, workspace.entries(), &patch)?;
-    let (added, removed) = diff::lines(&patch, &base);
+    let (mirror, tree) = (rooms.mirror.clone(), Arc::clone(workspace));
+    let (patch, counted) = blocking(move || {
+        let base = diff::base_files(&mirror, tree.entries(), &patch);
+        let counted = base.map(|base| diff::lines(&patch, &base));
+        (patch, counted)
+    })
+    .await?;
+    let (added, removed) = counted?;
     let files = u32::try_from(patch.changes.len()).unwrap_or(u32::MAX);
     let size = (files, added, removed);
     let proposal = Proposal { patch: patch.digest(), summary, flags, size, answers };
@@ -255,9 +274,8 @@ fn checks_rewritten(patch: &Patch, commands: &[String]) -> Vec<String> {
         let between = |c: char| c.is_whitespace() || ";&|()'\"=<>".contains(c);
         command.split(between).map(|word| word.trim_start_matches("./").to_owned()).collect()
     };
-    let named: Vec<String> = commands.iter().flat_map(|command| words(command)).collect();
-    let changed =
-        patch.changes.keys().filter(|path| named.iter().any(|word| word == path.as_str()));
+    let named: HashSet<String> = commands.iter().flat_map(|command| words(command)).collect();
+    let changed = patch.changes.keys().filter(|path| named.contains(path.as_str()));
     changed.map(|path| format!("{path}: the check runs it")).collect()
 }
 
@@ -357,19 +375,22 @@ fn limits(job: &Job<'_>) -> Result<(PathRules, Caps), Fault> {
     Ok((paths, caps))
 }
 
-fn scratch(rooms: &Rooms) -> Result<TempDir, Fault> {
-    std::fs::create_dir_all(&rooms.scratch).map_err(|error| Fault::passing(&error))?;
-    tempfile::Builder::new()
-        .prefix("agent-")
-        .tempdir_in(&rooms.scratch)
-        .map_err(|error| Fault::passing(&error))
-}
-
 fn minutes(minutes: u32) -> Duration {
     Duration::from_secs(u64::from(minutes) * 60)
 }
 
-async fn blocking<T: Send + 'static>(
+/// What became of the tree; ends when the job is stopped, or nobody waits for it any more.
+async fn changes(
+    tree: &Arc<Workspace>,
+    stop: &CancellationToken,
+) -> Result<Result<Changes, PatchRefusal>, Fault> {
+    let stop = stop.child_token();
+    let _stop_when_dropped = stop.clone().drop_guard();
+    let (tree, patience) = (Arc::clone(tree), Patience::new(READING, &stop));
+    blocking(move || tree.changes_within(&patience)).await
+}
+
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Fault> {
     tokio::task::spawn_blocking(work).await.map_err(|error| Fault::passing(&error))
@@ -396,8 +417,7 @@ impl Tool for VerifyTool {
 
     async fn call(&self, _arguments: Value) -> Result<String, ToolFault> {
         let fatal = |error: Fault| ToolFault::Fatal(error.text.into());
-        let tree = Arc::clone(&self.workspace);
-        let changes = blocking(move || tree.changes()).await.map_err(fatal)?;
+        let changes = changes(&self.workspace, &self.stop).await.map_err(fatal)?;
         let changes = changes.map_err(|refusal| ToolFault::ForModel(refusal.to_string()))?;
         if changes.patch.is_empty() {
             return Err(ToolFault::ForModel("Nothing is changed yet.".to_owned()));

@@ -19,7 +19,7 @@ use crate::core::text::inline;
 use crate::forge::BranchHead;
 use crate::publish::{self, Merging, talk::say_once};
 use crate::workspace::diff;
-use crate::workspace::mirror::{EntryMode, MirrorError};
+use crate::workspace::mirror::{EntryMode, Mirror, MirrorError, TreeEntry};
 use crate::workspace::patch::Patch;
 
 /// A workflow larger than this is not read, and so counts as risky.
@@ -53,16 +53,8 @@ impl Worker {
         };
         let mirror = self.mirror(job, &base.sha).await?;
         let entries = mirror.list(&base.sha).await?;
-        let files = diff::base_files(&mirror, &entries, patch)?;
-        let text = String::from_utf8_lossy(&diff::unified(patch, &files)).into_owned();
-        // One more than is shown, so that the box says where it was cut.
-        let diff = text.chars().take(report::HELD_CAP + 1).collect();
-        let files = patch.changes.iter().map(|(path, change)| {
-            let changes = [(path.clone(), change.clone())].into();
-            let (added, removed) = diff::lines(&Patch { changes }, &files);
-            format!("+{added} -{removed} {path}")
-        });
-        let files = files.collect();
+        let patch_shown = patch.clone();
+        let (files, diff) = fix::blocking(move || held(&mirror, &entries, &patch_shown)).await??;
         Ok(Some(Fact::Held { patch: patch.digest(), risks, files, diff }))
     }
 
@@ -182,4 +174,22 @@ impl Worker {
         let signed = report::signed(text, &marker);
         Ok(say_once(&self.parts.forge, &job.place, pull.number, (&signed, &marker)).await?)
     }
+}
+
+/// What people are shown of a change that is held back: its files, and its beginning.
+fn held(
+    mirror: &Mirror,
+    entries: &[TreeEntry],
+    patch: &Patch,
+) -> Result<(Vec<String>, String), MirrorError> {
+    let base = diff::base_files(mirror, entries, patch)?;
+    let text = String::from_utf8_lossy(&diff::unified(patch, &base)).into_owned();
+    // One more than is shown, so that the box says where it was cut.
+    let diff = text.chars().take(report::HELD_CAP + 1).collect();
+    let files = patch.changes.iter().map(|(path, change)| {
+        let changes = [(path.clone(), change.clone())].into();
+        let (added, removed) = diff::lines(&Patch { changes }, &base);
+        format!("+{added} -{removed} {path}")
+    });
+    Ok((files.collect(), diff))
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -24,6 +25,7 @@ use crate::forge::Forge;
 use crate::model::Model;
 use crate::sandbox::Sandbox;
 use crate::store::{Claim, Commit, JobWrite, Lease, Store, StoreError, Stored};
+use crate::workspace::scratch::Scratch;
 
 mod ci;
 mod fault;
@@ -133,12 +135,37 @@ impl Worker {
     /// Works until `shutdown`, then hands back what it holds.
     ///
     /// Steps of jobs take minutes and wait for one of a few places; deciding, answering and showing
-    /// go on beside them, so that a `cancel` reaches the job it is about.
+    /// go on beside them, so that a `cancel` reaches the job it is about. Each loop is a task of its
+    /// own: whatever one does, the others go on.
     pub async fn run(&self, shutdown: CancellationToken) {
         let places = self.parts.settings.workers.max(1);
-        let loops = (0..places + HANDS_BESIDE).map(|_| self.work(&shutdown));
-        let working = futures_util::future::join_all(loops);
-        tokio::join!(working, self.tick(&shutdown));
+        let mut loops = JoinSet::new();
+        for _ in 0..places + HANDS_BESIDE {
+            self.begin_loop(&mut loops, &shutdown);
+        }
+        let (worker, until) = (self.clone(), shutdown.clone());
+        let ticking = tokio::spawn(async move { worker.tick(&until).await });
+        self.scratch().empty_trash(&shutdown).await;
+        while let Some(ended) = loops.join_next().await {
+            if let Err(broke) = ended {
+                // Its task comes back when the lease is over.
+                tracing::error!(error = %broke, "a loop of the worker broke; another begins");
+                self.begin_loop(&mut loops, &shutdown);
+            }
+        }
+        if let Err(broke) = ticking.await {
+            tracing::error!(error = %broke, "the worker's clock broke");
+        }
+    }
+
+    fn begin_loop(&self, loops: &mut JoinSet<()>, shutdown: &CancellationToken) {
+        let (worker, until) = (self.clone(), shutdown.clone());
+        loops.spawn(async move { worker.work(&until).await });
+    }
+
+    /// Where trees of jobs are.
+    fn scratch(&self) -> Scratch {
+        Scratch::below(&self.parts.settings.data)
     }
 
     /// Looks at the queue now and then, should a hint have been missed or something become due.

@@ -316,7 +316,7 @@ impl Worker {
             sandbox: self.parts.sandbox.clone(),
             model: model.clone(),
             mirror: self.mirror(job, &base.sha).await?,
-            scratch: data.join("scratch"),
+            scratch: self.scratch(),
             records: data.join("jobs").join(job.id.as_str()),
             model_pause: self.parts.settings.model_pause,
         })

@@ -1,5 +1,7 @@
 //! Regular care: webhooks are hints, this is the guarantee.
 
+use tokio_util::sync::CancellationToken;
+
 use super::{Fault, Worker};
 use crate::core::delivery::Delivery;
 use crate::core::id::{DeliveryId, HookId};
@@ -36,6 +38,7 @@ impl Worker {
             Sweep::MissedDeliveries => (self.fetch_missed().await, MISSED_SECONDS),
             Sweep::OpenPulls => (self.look_at_all().await, OPEN_PULLS_SECONDS),
             Sweep::OldRows => {
+                self.scratch().empty_trash(&CancellationToken::new()).await;
                 let forgotten = self.parts.store.forget(now.plus_seconds(-KEEP_SECONDS)).await;
                 (forgotten.map(drop).map_err(Fault::from), FORGET_SECONDS)
             }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, FileType, Stat};
 use sha2::Digest;
@@ -15,6 +16,7 @@ use sha2::Digest;
 use super::confined::{self, Unusable};
 use super::mirror::{EntryMode, TreeEntry};
 use super::patch::{Change, Mode, Patch, PatchRefusal, refused, shown};
+use super::patience::Patience;
 use super::tree::{DEEPEST, Stamp, Workspace};
 use crate::core::path::RepoPath;
 
@@ -22,6 +24,8 @@ use crate::core::path::RepoPath;
 const MOST_ENTRIES: usize = 1_000_000;
 /// Bytes of all changed files together that are held in memory.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
+/// How long reading back may take.
+pub const READING: Duration = Duration::from_secs(10 * 60);
 /// How many left-out names are told.
 const MOST_LEFT_OUT: usize = 50;
 /// Coarse clocks stamp files written this close together alike, in nanoseconds.
@@ -42,8 +46,17 @@ impl Workspace {
     /// # Errors
     /// When something is there that no patch can hold; names it.
     pub fn changes(&self) -> Result<Changes, PatchRefusal> {
+        self.changes_within(&Patience::of(READING))
+    }
+
+    /// The same, as long as somebody wants it.
+    ///
+    /// # Errors
+    /// Also when patience is over.
+    pub fn changes_within(&self, patience: &Patience) -> Result<Changes, PatchRefusal> {
         let mut walk = Walk {
             workspace: self,
+            patience,
             seen: vec![false; self.base.entries.len()],
             entries: 0,
             bytes: MOST_BYTES,
@@ -96,6 +109,7 @@ pub(super) fn is_as_exported(workspace: &Workspace, at: usize) -> Result<bool, P
 
 struct Walk<'a> {
     workspace: &'a Workspace,
+    patience: &'a Patience,
     seen: Vec<bool>,
     entries: usize,
     bytes: u64,
@@ -137,6 +151,9 @@ impl Walk<'_> {
         names.sort_unstable();
         let length = path.len();
         for name in names {
+            if self.patience.is_over() {
+                return Err(PatchRefusal::TreeTooBig("reading it back took too long"));
+            }
             if length > 0 {
                 path.push(b'/');
             }

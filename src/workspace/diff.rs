@@ -1,16 +1,20 @@
 //! A patch as the text that people read and `git apply` takes.
 //!
 //! What holds: the text is made from the patch and the base content alone; applied to the base it
-//! gives the patch's result, binary files excepted, which are named and left out.
+//! gives the patch's result, binary files excepted, which are named and left out. It is the shortest
+//! such text, unless finding that took too long.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices, group_diff_ops};
+use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices_deadline, group_diff_ops};
 
 use super::mirror::{EntryMode, Mirror, MirrorError, TreeEntry};
 use super::patch::{Change, Mode, Patch, is_binary};
 use crate::core::path::RepoPath;
 
+/// How long the shortest difference of a file is looked for; after that, a longer one will do.
+const SEARCHING: Duration = Duration::from_secs(2);
 /// Unchanged lines around a change.
 const CONTEXT: usize = 3;
 
@@ -128,7 +132,9 @@ fn one_file(
 fn hunks(out: &mut Vec<u8>, old: &[u8], new: &[u8]) {
     let old: Vec<&[u8]> = old.split_inclusive(|byte| *byte == b'\n').collect();
     let new: Vec<&[u8]> = new.split_inclusive(|byte| *byte == b'\n').collect();
-    let operations = capture_diff_slices(Algorithm::Myers, &old, &new);
+    // The shortest difference of two long texts that have little in common takes hours to find.
+    let until = Some(Instant::now() + SEARCHING);
+    let operations = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, until);
     for group in group_diff_ops(operations, CONTEXT) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
         let before = range(first.old_range().start, last.old_range().end);

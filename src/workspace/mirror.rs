@@ -5,7 +5,7 @@
 //! again; readers of the old one get an error and may try again.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::ChildStdout;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::git::{Batch, Git, GitError, Peer, read_line};
+use super::remove::remove_aside;
 use crate::core::id::{Branch, Sha};
 use crate::core::path::RepoPath;
 
@@ -114,7 +115,7 @@ pub enum MirrorError {
         path: PathBuf,
         /// The cause.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Git failed.
     #[error("the mirror's git failed")]
@@ -317,9 +318,7 @@ impl Mirror {
     async fn make(&self) -> Result<(), MirrorError> {
         let directory = self.git.directory();
         let failed = |source| MirrorError::Cache { path: directory.to_owned(), source };
-        if directory.exists() {
-            std::fs::remove_dir_all(directory).map_err(failed)?;
-        }
+        remove_aside(directory, LOCAL_LIMIT).await.map_err(failed)?;
         let arguments = ["init", "--quiet", "--bare", "--template="];
         self.git.run("make a mirror", Peer::Nobody, LOCAL_LIMIT, &arguments).await?;
         std::fs::write(directory.join(COMPLETE), "").map_err(failed)
@@ -471,7 +470,7 @@ impl Blobs {
         let lost = |_| MirrorError::Damaged("git stopped answering");
         if let Some(unread) = self.unread.take() {
             let mut rest = (&mut self.batch.answers).take(unread + 1);
-            let skipped = std::io::copy(&mut rest, &mut std::io::sink()).map_err(lost)?;
+            let skipped = io::copy(&mut rest, &mut io::sink()).map_err(lost)?;
             if skipped != unread + 1 {
                 return Err(MirrorError::Damaged("git stopped answering"));
             }
@@ -505,7 +504,7 @@ impl Blob<'_> {
 }
 
 impl Read for Blob<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.content.read(buffer)?;
         *self.unread = Some(self.content.limit());
         Ok(count)

@@ -11,7 +11,10 @@ mod git;
 mod ignored;
 pub mod mirror;
 pub mod patch;
+pub mod patience;
+pub mod remove;
+pub mod scratch;
 pub mod tree;
 
-pub use changes::Changes;
+pub use changes::{Changes, READING};
 pub use git::GitError;

