@@ -85,7 +85,7 @@ const MACROS: &[&str] = &[
 ];
 
 /// The six, and no seventh.
-const TRAITS: &[&str] = &["Model", "Sandbox", "Store", "Surface", "Tool", "Verifier"];
+const TRAITS: &[&str] = &["Machine", "Model", "Sandbox", "Store", "Tool", "Verifier"];
 
 static HOUSE: LazyLock<House> = LazyLock::new(|| House::built("src"));
 

@@ -48,19 +48,19 @@ pub(crate) fn five_turns() -> Vec<Turn> {
 }
 
 pub(crate) fn measure(home: &Path, table: &mut Table) {
-    let place = Place::make(&home.join("agent"));
+    let place = RepoRef::make(&home.join("agent"));
     whole(&place, table);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(turn_by_turn(&place, table));
 }
 
-struct Place {
+struct RepoRef {
     home: PathBuf,
     repository: PathBuf,
     test_time: Duration,
 }
 
-impl Place {
+impl RepoRef {
     fn make(home: &Path) -> Self {
         let repository = home.join("repository");
         for (path, text) in PROJECT {
@@ -124,7 +124,7 @@ fn test_time(repository: &Path) -> Duration {
     times[times.len() / 2]
 }
 
-fn whole(place: &Place, table: &mut Table) {
+fn whole(place: &RepoRef, table: &mut Table) {
     // The agent runs the test, and the verification does.
     let tests = 2 * place.test_time;
     let mut times = Vec::new();
@@ -150,7 +150,7 @@ fn whole(place: &Place, table: &mut Table) {
 
 /// When the transcript had its first line (written just before the first request), and the peak
 /// of the memory. Watching costs a little, so these runs are not timed as a whole.
-fn watched(place: &Place, out: &Path) -> (Duration, f64) {
+fn watched(place: &RepoRef, out: &Path) -> (Duration, f64) {
     let transcript = out.join("r1-a1/transcript.jsonl");
     let started = Instant::now();
     let mut child = place.run(out);
@@ -187,7 +187,7 @@ impl Model for Timed {
     }
 }
 
-async fn turn_by_turn(place: &Place, table: &mut Table) {
+async fn turn_by_turn(place: &RepoRef, table: &mut Table) {
     let plain = (0..TURNS).map(|turn| match turn % 4 {
         0 => Turn::call("read", json!({"path": "count.sh"})),
         1 => Turn::call("edit", json!({"path": "count.sh", "old": "$1 - 1", "new": "$1 + 0"})),
@@ -217,7 +217,7 @@ async fn turn_by_turn(place: &Place, table: &mut Table) {
 }
 
 /// One attempt; how long each turn took, from one request to the next.
-async fn talk(place: &Place, mut turns: Vec<Turn>, name: &str) -> Vec<Duration> {
+async fn talk(place: &RepoRef, mut turns: Vec<Turn>, name: &str) -> Vec<Duration> {
     turns.push(Turn::call("finish", json!({"nothing_to_fix": true, "summary": "enough"})));
     let cache = place.home.join(name);
     let mirror = Mirror::open(&cache.join("mirrors"), "local").await.unwrap();

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::core::approval::Voice;
 use crate::core::changelog::{CHANGELOG_PATH, latest};
 use crate::core::command::Address;
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 use crate::core::fault::FaultKind;
 use crate::core::id::{InstallationId, UserId};
 use crate::core::manifest::{Digest, SUMS};
@@ -73,7 +73,7 @@ async fn once(
     directory: &Path,
     clock: &Clock,
 ) -> Result<(Report, Option<Words>), ActionError> {
-    let place = Place {
+    let place = RepoRef {
         installation: InstallationId(0),
         repo: inputs.repository,
         name: inputs.name.clone(),
@@ -107,7 +107,7 @@ async fn once(
 /// Asks GitHub for everything the judge looks at.
 async fn facts(
     forge: &Forge,
-    place: &Place,
+    place: &RepoRef,
     inputs: &PublishInputs,
     directory: &Path,
     clock: &Clock,
@@ -154,7 +154,7 @@ type OfThePull = (Option<Pull>, Vec<Voice>, Option<Vec<UserId>>, Vec<SeenCheck>)
 /// The release pull request, who said what about it, and its checks.
 async fn pull(
     forge: &Forge,
-    place: &Place,
+    place: &RepoRef,
     inputs: &PublishInputs,
 ) -> Result<OfThePull, ActionError> {
     let number = inputs.asked.pull;
@@ -200,7 +200,7 @@ async fn pull(
 /// Does what is not done yet; says where the release is.
 async fn release(
     forge: &Forge,
-    place: &Place,
+    place: &RepoRef,
     plan: &ReleasePlan,
     attest: Attest,
     directory: &Path,
@@ -235,7 +235,7 @@ async fn release(
     Ok(published.html_url)
 }
 
-async fn stands(forge: &Forge, place: &Place, plan: &ReleasePlan) -> Result<(), ActionError> {
+async fn stands(forge: &Forge, place: &RepoRef, plan: &ReleasePlan) -> Result<(), ActionError> {
     match forge.tag(place, plan.tag()).await? {
         Some(TagAt::Commit(at)) if at == plan.mark().commit => Ok(()),
         _ => Err(ActionError::TagMoved(plan.tag().to_owned())),
@@ -245,7 +245,7 @@ async fn stands(forge: &Forge, place: &Place, plan: &ReleasePlan) -> Result<(), 
 /// The draft, made or found.
 async fn draft(
     forge: &Forge,
-    place: &Place,
+    place: &RepoRef,
     plan: &ReleasePlan,
     attest: Attest,
 ) -> Result<ReleaseAnswer, ActionError> {
@@ -270,7 +270,7 @@ async fn draft(
 /// Whether GitHub knows an attestation of every file.
 async fn is_attested(
     forge: &Forge,
-    place: &Place,
+    place: &RepoRef,
     plan: &ReleasePlan,
     attest: Attest,
 ) -> Result<bool, ActionError> {
@@ -288,7 +288,7 @@ async fn is_attested(
 /// Adds the files that are missing.
 async fn upload(
     forge: &Forge,
-    place: &Place,
+    place: &RepoRef,
     plan: &ReleasePlan,
     release: &ReleaseAnswer,
     directory: &Path,

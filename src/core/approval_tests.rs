@@ -133,19 +133,20 @@ fn whoever_asked_counts_only_as_the_rules_say() {
 fn who_had_a_hand_in_it_needs_somebody_else_and_else_two_approve() {
     use Requester::{Allowed, IfAlone, Never};
     #[rustfmt::skip]
-    let table: &[(Requester, &[u64], &[u64], bool, Option<usize>)] = &[
-        (IfAlone, &[1],       &[1],       true,  Some(1)), // alone
-        (IfAlone, &[1],       &[],        false, Some(1)), // alone, whoever pushed
-        (IfAlone, &[1, 2],    &[2],       true,  Some(2)), // all had a hand in it
-        (IfAlone, &[1, 2, 3], &[2],       true,  Some(3)), // only 3 had none
-        (IfAlone, &[1, 2, 3], &[2, 3],    true,  Some(2)), // all
-        (IfAlone, &[1, 2, 3], &[],        true,  Some(2)), // 2 had none
-        (IfAlone, &[1, 2, 3], &[],        false, Some(3)), // 2 and 3: one of them did not push
-        (IfAlone, &[1, 2],    &[],        false, Some(2)), // there are no other two
-        (IfAlone, &[1, 2, 3], &[2],       false, Some(2)), // 3 may have pushed: any two
-        (Never,   &[1, 2],    &[2],       true,  None),
-        (Never,   &[1, 2, 3], &[2],       true,  Some(3)),
-        (Never,   &[1, 2, 3], &[],        false, Some(3)),
+    type Row = (Requester, &'static [u64], &'static [u64], bool, Option<usize>);
+    let table: &[Row] = &[
+        (IfAlone, &[1], &[1], true, Some(1)),          // alone
+        (IfAlone, &[1], &[], false, Some(1)),          // alone, whoever pushed
+        (IfAlone, &[1, 2], &[2], true, Some(2)),       // all had a hand in it
+        (IfAlone, &[1, 2, 3], &[2], true, Some(3)),    // only 3 had none
+        (IfAlone, &[1, 2, 3], &[2, 3], true, Some(2)), // all
+        (IfAlone, &[1, 2, 3], &[], true, Some(2)),     // 2 had none
+        (IfAlone, &[1, 2, 3], &[], false, Some(3)),    // 2 and 3: one of them did not push
+        (IfAlone, &[1, 2], &[], false, Some(2)),       // there are no other two
+        (IfAlone, &[1, 2, 3], &[2], false, Some(2)),   // 3 may have pushed: any two
+        (Never, &[1, 2], &[2], true, None),
+        (Never, &[1, 2, 3], &[2], true, Some(3)),
+        (Never, &[1, 2, 3], &[], false, Some(3)),
         (Allowed, &[1, 2, 3], &[1, 2, 3], false, Some(1)),
     ];
     for (requester, holders, by, known, wanted) in table {

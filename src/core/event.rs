@@ -29,7 +29,7 @@ pub struct Actor {
 
 /// A repository as one installation sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct RepoRef {
     /// The installation whose tokens reach it.
     pub installation: InstallationId,
     /// The number that survives renames.
@@ -42,7 +42,7 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     /// Where.
-    pub place: Place,
+    pub place: RepoRef,
     /// The issue or pull request it was said on.
     pub number: Number,
     /// Whether that is a pull request.
@@ -81,7 +81,7 @@ pub enum Event {
     /// An issue or pull request was closed.
     Closed {
         /// Where.
-        place: Place,
+        place: RepoRef,
         /// Which.
         number: Number,
         /// By whom, if GitHub says.
@@ -92,14 +92,14 @@ pub enum Event {
     /// Something about a pull request may be different now: worth a look.
     Touched {
         /// Where.
-        place: Place,
+        place: RepoRef,
         /// What.
         what: Touched,
     },
     /// A workflow run ended: it may be one that publishes a release.
     RunEnded {
         /// Where.
-        place: Place,
+        place: RepoRef,
     },
     /// Nothing for us, and why.
     Nothing(&'static str),
@@ -175,7 +175,7 @@ impl Delivery {
     }
 }
 
-fn comment(place: Place, payload: &Payload, address: &Address) -> Event {
+fn comment(place: RepoRef, payload: &Payload, address: &Address) -> Event {
     let (Some(issue), Some(comment)) = (&payload.issue, &payload.comment) else {
         return Event::Nothing("no issue or comment");
     };
@@ -201,7 +201,7 @@ fn comment(place: Place, payload: &Payload, address: &Address) -> Event {
     }))
 }
 
-fn review(place: Place, payload: &Payload, address: &Address) -> Event {
+fn review(place: RepoRef, payload: &Payload, address: &Address) -> Event {
     let (Some(pull), Some(review)) = (&payload.pull_request, &payload.review) else {
         return Event::Nothing("no pull request or review");
     };
@@ -227,7 +227,7 @@ fn review(place: Place, payload: &Payload, address: &Address) -> Event {
     }))
 }
 
-fn label(place: Place, payload: &Payload) -> Event {
+fn label(place: RepoRef, payload: &Payload) -> Event {
     let (Some(issue), Some(label)) = (&payload.issue, &payload.label) else {
         return Event::Nothing("no issue or label");
     };
@@ -257,7 +257,7 @@ fn is_skip(payload: &Payload) -> bool {
     payload.label.as_ref().is_some_and(|label| label.name.eq_ignore_ascii_case(SKIP_LABEL))
 }
 
-fn closed_issue(place: Place, payload: &Payload) -> Event {
+fn closed_issue(place: RepoRef, payload: &Payload) -> Event {
     match &payload.issue {
         Some(issue) => Event::Closed {
             place,
@@ -269,7 +269,7 @@ fn closed_issue(place: Place, payload: &Payload) -> Event {
     }
 }
 
-fn closed_pull(place: Place, payload: &Payload) -> Event {
+fn closed_pull(place: RepoRef, payload: &Payload) -> Event {
     match &payload.pull_request {
         Some(pull) => Event::Closed {
             place,
@@ -281,21 +281,21 @@ fn closed_pull(place: Place, payload: &Payload) -> Event {
     }
 }
 
-fn touched_pull(place: Place, payload: &Payload) -> Event {
+fn touched_pull(place: RepoRef, payload: &Payload) -> Event {
     match &payload.pull_request {
         Some(pull) => Event::Touched { place, what: Touched::Pull(Number(pull.number)) },
         None => Event::Nothing("no pull request"),
     }
 }
 
-fn touched_commit(place: Place, sha: Option<&str>) -> Event {
+fn touched_commit(place: RepoRef, sha: Option<&str>) -> Event {
     match sha.and_then(|sha| sha.parse().ok()) {
         Some(sha) => Event::Touched { place, what: Touched::Commit(sha) },
         None => Event::Nothing("no commit"),
     }
 }
 
-fn touched_branch(place: Place, payload: &Payload) -> Event {
+fn touched_branch(place: RepoRef, payload: &Payload) -> Event {
     let name = payload.git_ref.as_deref().and_then(|name| name.strip_prefix("refs/heads/"));
     match name.and_then(|name| name.parse().ok()) {
         Some(branch) => Event::Touched { place, what: Touched::Branch(branch) },
@@ -307,9 +307,9 @@ fn issue_text(issue: &delivery::Issue) -> IssueText {
     IssueText { title: issue.title.clone(), body: issue.body.clone().unwrap_or_default() }
 }
 
-fn place(payload: &Payload) -> Option<Place> {
+fn place(payload: &Payload) -> Option<RepoRef> {
     let repository = payload.repository.as_ref()?;
-    Some(Place {
+    Some(RepoRef {
         installation: InstallationId(payload.installation.as_ref()?.id),
         repo: RepoId(repository.id),
         name: repository.full_name.parse().ok()?,

@@ -1,13 +1,18 @@
 //! The brute-force walk: every state reachable by any sequence of facts keeps the promises.
 
-use std::collections::{HashMap, VecDeque};
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test names what it looks for")]
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use strum::VariantArray as _;
 
 use super::*;
 use crate::core::approval::{Approval, NotApproved, Question, Stand, Voice, Word, judge};
 use crate::core::command::Role;
 use crate::core::event::{Actor, IssueText};
 use crate::core::evidence::{Check, CheckKind, Outcome};
-use crate::core::id::{RepoId, ReviewId, Timestamp, UserId};
+use crate::core::id::{CommentId, Login, RepoId, ReviewId, Timestamp, UserId};
+use crate::core::machine::Failure;
 use crate::core::policy::Requester;
 
 fn order() -> Order {
@@ -26,7 +31,7 @@ fn order() -> Order {
 }
 
 pub(super) fn new_job() -> Job {
-    let place = Place {
+    let place = RepoRef {
         installation: crate::core::id::InstallationId(3),
         repo: crate::core::id::RepoId(1),
         name: "acme/widgets".parse().unwrap(),
@@ -124,12 +129,12 @@ fn approved(head: &str) -> Sight {
 fn ends() -> Vec<Fact> {
     let broke = |step| Fact::Broke { step, why: "why".into() };
     vec![
-        broke(Effect::Start { round: 2 }),
-        broke(Effect::Fix { round: 2, attempt: 1 }),
-        broke(Effect::Publish { round: 2 }),
-        broke(Effect::Answer { round: 2 }),
-        broke(Effect::Merge { head: sha("c") }),
-        broke(Effect::CheckHead { head: sha("e") }),
+        broke(Step::Start { round: 2 }),
+        broke(Step::Fix { round: 2, attempt: 1 }),
+        broke(Step::Publish { round: 2 }),
+        broke(Step::Answer { round: 2 }),
+        broke(Step::Merge { head: sha("c") }),
+        broke(Step::CheckHead { head: sha("e") }),
         Fact::Cancelled { by: person(2).login },
         Fact::Closed { by: None, merged: true },
     ]
@@ -244,10 +249,10 @@ fn all_facts() -> Vec<Fact> {
         Fact::Closed { by: None, merged: false },
         Fact::Cancelled { by: login },
         Fact::OutOfBudget { why: why(), cost: Money::ZERO },
-        Fact::Broke { step: Effect::Prepare, why: why() },
-        Fact::Broke { step: Effect::Fix { round: 1, attempt: 2 }, why: why() },
-        Fact::Broke { step: Effect::Verify { round: 1, attempt: 1 }, why: why() },
-        Fact::Broke { step: Effect::Publish { round: 1 }, why: why() },
+        Fact::Broke { step: Step::Prepare, why: why() },
+        Fact::Broke { step: Step::Fix { round: 1, attempt: 2 }, why: why() },
+        Fact::Broke { step: Step::Verify { round: 1, attempt: 1 }, why: why() },
+        Fact::Broke { step: Step::Publish { round: 1 }, why: why() },
     ];
     for attempt in 1..=3 {
         for patch in ["1", "2"] {
@@ -273,19 +278,19 @@ fn all_facts() -> Vec<Fact> {
 }
 
 /// Before, what was learnt, after, what to do then.
-type Step = (Job, Fact, Job, Vec<Effect>);
+type Transition = (Job, Fact, Job, Vec<Step>);
 
 /// All jobs reachable before people look at the pull request, and after.
-fn walk() -> &'static (Vec<Job>, Vec<Step>) {
-    static WALK: std::sync::OnceLock<(Vec<Job>, Vec<Step>)> = std::sync::OnceLock::new();
+fn walk() -> &'static (Vec<Job>, Vec<Transition>) {
+    static WALK: std::sync::OnceLock<(Vec<Job>, Vec<Transition>)> = std::sync::OnceLock::new();
     WALK.get_or_init(|| {
-        let (mut jobs, mut steps) = walk_from(new_job(), &all_facts());
+        let (mut jobs, mut transitions) = walk_from(new_job(), &all_facts());
         for facts in [facts_of_rounds(), facts_of_merging(), facts_of_commands()] {
             let (more, also) = walk_from(publishing(), &[facts, ends()].concat());
             jobs.extend(more);
-            steps.extend(also);
+            transitions.extend(also);
         }
-        (jobs, steps)
+        (jobs, transitions)
     })
 }
 
@@ -302,10 +307,10 @@ fn publishing() -> Job {
     way.iter().fold(new_job(), |job, fact| advance(&job, fact).unwrap().0)
 }
 
-/// All reachable jobs, and all steps between them.
-fn walk_from(start: Job, facts: &[Fact]) -> (Vec<Job>, Vec<Step>) {
+/// All reachable jobs, and all transitions between them.
+fn walk_from(start: Job, facts: &[Fact]) -> (Vec<Job>, Vec<Transition>) {
     let mut seen: HashMap<String, Job> = HashMap::new();
-    let mut steps = Vec::new();
+    let mut transitions = Vec::new();
     let mut frontier = VecDeque::from([start]);
     while let Some(job) = frontier.pop_front() {
         let key = serde_json::to_string(&job).unwrap();
@@ -314,21 +319,21 @@ fn walk_from(start: Job, facts: &[Fact]) -> (Vec<Job>, Vec<Step>) {
         }
         assert!(seen.len() < 3_000, "the walk does not end");
         for fact in facts {
-            if let Some((next, effects)) = advance(&job, fact) {
-                steps.push((job.clone(), fact.clone(), next.clone(), effects));
+            if let Some((next, steps)) = advance(&job, fact) {
+                transitions.push((job.clone(), fact.clone(), next.clone(), steps));
                 frontier.push_back(next);
             }
         }
     }
-    (seen.into_values().collect(), steps)
+    (seen.into_values().collect(), transitions)
 }
 
 #[test]
 fn publishing_only_ever_follows_a_green_verdict_on_that_very_patch_and_base() {
-    let (jobs, steps) = walk();
+    let (jobs, transitions) = walk();
     assert!(jobs.len() > 50, "the walk reached only {} states", jobs.len());
-    for (before, _, after, effects) in steps {
-        if effects.iter().any(|effect| matches!(effect, Effect::Publish { .. })) {
+    for (before, _, after, steps) in transitions {
+        if steps.iter().any(|step| matches!(step, Step::Publish { .. })) {
             let evidence = after.evidence.as_ref().expect("published without evidence");
             let Verdict::Green(patch) = evidence.verdict() else { panic!("published red") };
             assert_eq!(patch.patch(), &before.proposal.as_ref().unwrap().patch);
@@ -344,16 +349,16 @@ fn publishing_only_ever_follows_a_green_verdict_on_that_very_patch_and_base() {
 
 #[test]
 fn every_ending_is_shown_told_and_frees_the_subject() {
-    let (_, steps) = walk();
+    let (_, transitions) = walk();
     let mut endings = 0;
-    for (before, _, after, effects) in steps {
+    for (before, _, after, steps) in transitions {
         if let Stage::Done(ending) = &after.stage {
             endings += 1;
-            assert!(effects.contains(&Effect::Show), "{ending:?} is not shown");
+            assert!(steps.contains(&Step::Show), "{ending:?} is not shown");
             let by_people = matches!(ending, Ending::Merged { .. } | Ending::Closed { .. });
             let told = !by_people || !after.review.asks.is_empty();
-            assert_eq!(effects.contains(&Effect::Announce), told, "{ending:?}");
-            assert_eq!(effects.contains(&Effect::StartNext), before.stage != Stage::Queued);
+            assert_eq!(steps.contains(&Step::Announce), told, "{ending:?}");
+            assert_eq!(steps.contains(&Step::StartNext), before.stage != Stage::Queued);
         }
     }
     assert!(endings > 50);
@@ -361,41 +366,35 @@ fn every_ending_is_shown_told_and_frees_the_subject() {
 
 #[test]
 fn done_absorbs_and_a_fact_told_twice_changes_nothing_the_second_time() {
-    let (jobs, steps) = walk();
+    let (jobs, transitions) = walk();
     for job in jobs.iter().filter(|job| job.is_done()) {
         assert!(all_facts().iter().all(|fact| advance(job, fact).is_none()));
     }
-    for (_, fact, after, _) in steps {
+    for (_, fact, after, _) in transitions {
         assert_eq!(advance(after, fact), None, "{fact:?} twice");
     }
 }
 
 #[test]
 fn from_every_open_state_a_person_can_stop_it_and_someone_moves_it() {
-    let (jobs, steps) = walk();
+    let (jobs, transitions) = walk();
     let merging = |job: &Job| matches!(job.stage, Stage::Merging { .. });
     for job in jobs.iter().filter(|job| !job.is_done() && !merging(job)) {
         let stop = Fact::Cancelled { by: "mona".parse().unwrap() };
         assert!(advance(job, &stop).unwrap().0.is_done());
         assert!(
-            steps.iter().any(|(before, _, after, _)| before == job && after.stage != job.stage)
+            transitions
+                .iter()
+                .any(|(before, _, after, _)| before == job && after.stage != job.stage)
         );
     }
-    for (before, _, after, effects) in steps {
-        let works = effects.iter().filter(|e| {
-            matches!(
-                e,
-                Effect::Prepare
-                    | Effect::Fix { .. }
-                    | Effect::Verify { .. }
-                    | Effect::Publish { .. }
-                    | Effect::Start { .. }
-                    | Effect::Answer { .. }
-                    | Effect::Merge { .. }
-            )
+    for (before, _, after, steps) in transitions {
+        // A person's commit is checked while the pull request is in review.
+        let works = steps.iter().filter(|step| {
+            step.spec().failure == Failure::Awaited && !matches!(step, Step::CheckHead { .. })
         });
         let expected = usize::from(after.stage.is_ours() && after.stage != before.stage);
-        assert_eq!(works.count(), expected, "{:?} {effects:?}", after.stage);
+        assert_eq!(works.count(), expected, "{:?} {steps:?}", after.stage);
     }
 }
 
@@ -422,11 +421,11 @@ fn a_job_is_read_back_as_it_was_written_and_has_a_good_branch_name() {
 
 #[test]
 fn merging_only_ever_follows_a_persons_approval_of_that_very_head_with_green_checks() {
-    let (_, steps) = walk();
+    let (_, transitions) = walk();
     let mut merges = 0;
-    for (before, fact, after, effects) in steps {
-        let Some(Effect::Merge { head }) =
-            effects.iter().find(|effect| matches!(effect, Effect::Merge { .. }))
+    for (before, fact, after, steps) in transitions {
+        let Some(Step::Merge { head }) =
+            steps.iter().find(|step| matches!(step, Step::Merge { .. }))
         else {
             assert!(
                 !matches!(after.stage, Stage::Merging { .. })
@@ -451,15 +450,15 @@ fn merging_only_ever_follows_a_persons_approval_of_that_very_head_with_green_che
 /// Whatever GitHub's answer, asking again takes something new: else it would go round in circles.
 #[test]
 fn a_refused_merge_is_tried_again_only_when_something_changed() {
-    let (_, steps) = walk();
+    let (_, transitions) = walk();
     let mut refused = 0;
-    for (_, fact, merging, effects) in steps {
+    for (_, fact, merging, steps) in transitions {
         let (Fact::Seen(sight), Stage::Merging { head, .. }) = (fact, &merging.stage) else {
             continue;
         };
-        assert!(effects.contains(&Effect::Merge { head: head.clone() }));
+        assert!(steps.contains(&Step::Merge { head: head.clone() }));
         let why = "why".to_owned();
-        let step = Effect::Merge { head: head.clone() };
+        let step = Step::Merge { head: head.clone() };
         for answer in [Fact::NotMerged { why: why.clone() }, Fact::Broke { step, why }] {
             let told = advance(merging, &answer).unwrap().0;
             let again = advance(&told, fact);
@@ -472,7 +471,7 @@ fn a_refused_merge_is_tried_again_only_when_something_changed() {
             let rules_digest = "other".to_owned();
             let rules = Fact::Seen(Box::new(Sight { rules_digest, ..(**sight).clone() }));
             let look = advance(&told, &rules).unwrap();
-            assert_eq!(look.1, [Effect::Show, Effect::Look], "an approval under other rules");
+            assert_eq!(look.1, [Step::Show, Step::Look], "an approval under other rules");
             refused += 1;
         }
     }
@@ -481,9 +480,9 @@ fn a_refused_merge_is_tried_again_only_when_something_changed() {
 
 #[test]
 fn whatever_becomes_of_a_round_the_pull_request_stays_and_people_are_told() {
-    let (_, steps) = walk();
+    let (_, transitions) = walk();
     let mut ended = 0;
-    for (before, fact, after, effects) in steps {
+    for (before, fact, after, steps) in transitions {
         let in_round = before.stage.round().is_some_and(|round| round > 1);
         let by_people = matches!(
             fact,
@@ -492,7 +491,7 @@ fn whatever_becomes_of_a_round_the_pull_request_stays_and_people_are_told() {
         assert!(!in_round || by_people || !after.is_done(), "{fact:?} ended a round's job");
         if let (Stage::Answering { .. }, Stage::InReview { .. }) = (&before.stage, &after.stage) {
             ended += 1;
-            assert!(effects.contains(&Effect::Announce) && effects.contains(&Effect::Look));
+            assert!(steps.contains(&Step::Announce) && steps.contains(&Step::Look));
         }
     }
     assert!(ended > 10);
@@ -508,9 +507,9 @@ fn rounds_and_repairs_are_counted_and_end() {
 
 #[test]
 fn what_is_held_back_is_pushed_only_by_a_word_on_that_very_change() {
-    let (_, steps) = walk();
+    let (_, transitions) = walk();
     let mut let_out = 0;
-    for (before, fact, after, _) in steps {
+    for (before, fact, after, _) in transitions {
         if let (Stage::Holding { .. }, Stage::Publishing { .. }) = (&before.stage, &after.stage) {
             let_out += 1;
             let Fact::Go { patch } = fact else { panic!("pushed after {fact:?}") };
@@ -518,4 +517,20 @@ fn what_is_held_back_is_pushed_only_by_a_word_on_that_very_change() {
         }
     }
     assert!(let_out > 0);
+}
+
+#[test]
+fn the_walk_learns_every_kind_of_fact_and_does_every_kind_of_step() {
+    let (_, transitions) = walk();
+    let learnt: HashSet<FactKind> =
+        transitions.iter().map(|(_, fact, ..)| FactKind::from(fact)).collect();
+    let done: HashSet<StepKind> =
+        transitions.iter().flat_map(|(.., steps)| steps.iter().map(StepKind::from)).collect();
+    let missing = FactKind::VARIANTS.iter().filter(|kind| !learnt.contains(kind));
+    assert_eq!(missing.collect::<Vec<_>>(), [] as [&FactKind; 0]);
+    // These are queued by whoever takes up a command or a hint, and by no fact.
+    let queued = [StepKind::Acknowledge, StepKind::React, StepKind::Wake];
+    let missing = StepKind::VARIANTS.iter().filter(|kind| !done.contains(kind));
+    let missing: Vec<_> = missing.filter(|kind| !queued.contains(kind)).collect();
+    assert_eq!(missing, [] as [&StepKind; 0]);
 }

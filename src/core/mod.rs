@@ -11,6 +11,7 @@ pub mod examples;
 pub mod fault;
 pub mod id;
 pub mod job;
+pub mod machine;
 pub mod manifest;
 pub mod path;
 pub mod policy;

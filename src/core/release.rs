@@ -12,21 +12,28 @@
 //! shown; after the end only a failure goes on, by a retry, a merge by hand, or by being out after all; a fact that comes late, twice or out of
 //! order changes nothing.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::approval::{Approval, NotApproved, Tried};
+use super::approval::{NotApproved, Tried};
 use super::changelog::is_version;
-use super::event::Place;
+use super::event::RepoRef;
 use super::id::{Branch, CommentId, Login, Number, ReleaseId, RunId, Sha, Timestamp, UserId};
 use super::job::Pull;
+use super::machine::Machine;
 use super::policy::MergeOn;
 
 mod advance;
+mod fact;
+mod step;
 
 pub use advance::advance;
+pub use fact::*;
+pub use step::*;
 
 /// The making of one version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +41,7 @@ pub struct Release {
     /// Names it for ever.
     pub id: ReleaseId,
     /// Where.
-    pub place: Place,
+    pub place: RepoRef,
     /// The issue or pull request on which its status is shown.
     pub subject: Number,
     /// The branch it is made from.
@@ -230,97 +237,48 @@ pub enum Blocked {
     Order(Refusal),
 }
 
-/// What was learnt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Fact {
-    /// No other release is under way on the branch.
-    TurnCame,
-    /// Somebody asked again.
-    Ordered(Order),
-    /// What is to be released, for this order.
-    Planned { orders: u32, plan: Plan },
-    /// Nothing changed since the last one.
-    NothingToRelease { orders: u32, last: Option<String> },
-    /// The rules do not allow it.
-    Refused { orders: u32, why: Refusal },
-    /// The pull request stands, with this head.
-    Proposed { orders: u32, pull: Pull },
-    /// The moved base was merged into the branch, whose changelog names this version.
-    Refreshed { base: Sha, head: Sha, version: Option<NamedVersion> },
-    /// It could not be.
-    Stuck { base: Sha },
-    /// The branch has another head, by people, with the version its changelog names.
-    HeadMoved { pull: Number, head: Sha, version: Option<NamedVersion> },
-    /// The base branch has another head.
-    BaseMoved { base: Sha },
-    /// There is consent to a head, and GitHub would be asked to merge it on this.
-    Approved(Approval, Tried),
-    /// It was not merged.
-    NotMerged { head: Sha, why: Blocked },
-    /// Nothing keeps this head from being approved and merged.
-    Free { head: Sha },
-    /// The pull request is merged, by us or by people.
-    Merged(Merged),
-    /// People closed it.
-    Closed { by: Option<Login> },
-    /// A person said `cancel`.
-    Cancelled { by: Login },
-    /// The publishing run was asked for.
-    Dispatched { attempt: u32 },
-    /// It was seen.
-    RunSeen { attempt: u32, run: RunId },
-    /// GitHub shows the release.
-    Published { attempt: u32, url: String },
-    /// The run ended, and there is no release.
-    RunFailed { attempt: u32, why: String },
-    /// A person wants a failed one taken up.
-    Retried { by: Login },
-    /// An effect failed for good.
-    Broke { step: Effect, why: String },
-}
-
 /// A version, and the tag it has.
 pub type NamedVersion = (String, String);
 
-/// What to do next. Every one is idempotent, so doing it twice is doing it once.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum Effect {
-    /// React to the command.
-    Acknowledge,
-    /// Work out version, changelog and manifests.
-    Plan { orders: u32 },
-    /// Make or move branch, commit and pull request.
-    Propose { orders: u32 },
-    /// Merge the base into the branch.
-    Refresh { base: Sha },
-    /// Look at the pull request, its base and its approvals as they are now.
-    Look,
-    /// Merge it, if the consent still stands.
-    Merge { head: Sha },
-    /// Start the publishing run, unless there is one of this name.
-    Dispatch { attempt: u32 },
-    /// Look how the run goes, and whether the release is out.
-    Follow { attempt: u32 },
-    /// Bring status comment and pull request up to date.
-    Show,
-    /// Post the one comment that notifies whoever asked.
-    Announce,
-    /// Tell the fixed issues in which version they are.
-    TellIssues,
-    /// After cancelling: close the pull request and remove the branch.
-    Undo,
-    /// After merging: remove the branch.
-    CleanUp,
-    /// Let the next release on the branch begin.
-    StartNext,
+impl Machine for Release {
+    type Id = ReleaseId;
+    type Fact = Fact;
+    type Step = Step;
+
+    fn id(&self) -> &ReleaseId {
+        &self.id
+    }
+
+    fn advance(&self, fact: &Fact) -> Option<(Self, Vec<Step>)> {
+        advance(self, fact)
+    }
+
+    fn turn() -> Fact {
+        Fact::TurnCame
+    }
+
+    fn is_queued(&self) -> bool {
+        self.stage == Stage::Queued
+    }
+
+    fn is_done(&self) -> bool {
+        match self.stage {
+            Stage::Done(_) => true,
+            Stage::Queued
+            | Stage::Planning
+            | Stage::Proposing
+            | Stage::Refreshing { .. }
+            | Stage::Proposed
+            | Stage::Merging { .. }
+            | Stage::Dispatching
+            | Stage::Publishing => false,
+        }
+    }
 }
 
 impl Release {
     /// A new one that waits for its turn.
-    pub fn new(id: ReleaseId, place: Place, subject: Number, base: Branch, order: Order) -> Self {
+    pub fn new(id: ReleaseId, place: RepoRef, subject: Number, base: Branch, order: Order) -> Self {
         Self {
             id,
             place,
@@ -351,27 +309,31 @@ impl Release {
         self.pull.as_ref().map(|pull| format!("{}.{attempt}", pull.number))
     }
 
-    /// Whether it is over.
-    pub fn is_done(&self) -> bool {
-        matches!(self.stage, Stage::Done(_))
-    }
-
-    /// Whether it holds its branch: neither waiting for its turn nor over.
-    pub fn is_live(&self) -> bool {
-        !matches!(self.stage, Stage::Queued | Stage::Done(_))
-    }
-
     /// The step that Gander itself is at, whose failure is a fact about the release.
-    pub fn step(&self) -> Option<Effect> {
+    pub fn step(&self) -> Option<Step> {
         let (orders, attempt) = (self.orders, self.tries);
         match &self.stage {
-            Stage::Planning => Some(Effect::Plan { orders }),
-            Stage::Proposing => Some(Effect::Propose { orders }),
-            Stage::Refreshing { base } => Some(Effect::Refresh { base: base.clone() }),
-            Stage::Merging { head } => Some(Effect::Merge { head: head.clone() }),
-            Stage::Dispatching => Some(Effect::Dispatch { attempt }),
-            Stage::Publishing => Some(Effect::Follow { attempt }),
+            Stage::Planning => Some(Step::Plan { orders }),
+            Stage::Proposing => Some(Step::Propose { orders }),
+            Stage::Refreshing { base } => Some(Step::Refresh { base: base.clone() }),
+            Stage::Merging { head } => Some(Step::Merge { head: head.clone() }),
+            Stage::Dispatching => Some(Step::Dispatch { attempt }),
+            Stage::Publishing => Some(Step::Follow { attempt }),
             Stage::Queued | Stage::Proposed | Stage::Done(_) => None,
+        }
+    }
+
+    /// Whether it waits for people or a run, whose doings may have been missed.
+    pub fn waits_for_others(&self) -> bool {
+        match self.stage {
+            Stage::Proposed | Stage::Publishing => true,
+            Stage::Queued
+            | Stage::Planning
+            | Stage::Proposing
+            | Stage::Refreshing { .. }
+            | Stage::Merging { .. }
+            | Stage::Dispatching
+            | Stage::Done(_) => false,
         }
     }
 
@@ -380,7 +342,11 @@ impl Release {
         match self.stage {
             Stage::Queued => true,
             Stage::Planning | Stage::Proposing | Stage::Proposed => !self.edited,
-            _ => false,
+            Stage::Refreshing { .. }
+            | Stage::Merging { .. }
+            | Stage::Dispatching
+            | Stage::Publishing
+            | Stage::Done(_) => false,
         }
     }
 }

@@ -5,6 +5,8 @@
 //! refusal names the rule, where it is set, and the next step. Only an announcement mentions a
 //! person, and only the one who asked.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::fmt::Write as _;
 
 mod checks;
@@ -102,7 +104,14 @@ pub fn announcement(job: &Job, setting: &Setting, status: Option<CommentId>) -> 
         Stage::Done(ending) => {
             format!("{}\n\n{}", strip_marks(&headline(job)), why_it_ended(job, ending, setting))
         }
-        _ => return None,
+        Stage::Queued
+        | Stage::Preparing
+        | Stage::Fixing { .. }
+        | Stage::Verifying { .. }
+        | Stage::Publishing { .. }
+        | Stage::Starting { .. }
+        | Stage::Answering { .. }
+        | Stage::Merging { .. } => return None,
     };
     let whom = match (&job.stage, &job.review.round) {
         (Stage::InReview { round: 2.. }, Some(round)) => &round.login,
@@ -131,7 +140,16 @@ pub fn announcement_marker(job: &Job) -> String {
         Stage::InReview { round: round @ 2.. } => format!("announce-round-{round}"),
         Stage::Holding { .. } => format!("announce-held-{}", held.get(..12).unwrap_or_default()),
         Stage::Done(Ending::Merged { .. } | Ending::Closed { .. }) => "announce-late".to_owned(),
-        _ => "announce".to_owned(),
+        Stage::Queued
+        | Stage::Preparing
+        | Stage::Fixing { .. }
+        | Stage::Verifying { .. }
+        | Stage::Publishing { .. }
+        | Stage::InReview { .. }
+        | Stage::Starting { .. }
+        | Stage::Answering { .. }
+        | Stage::Merging { .. }
+        | Stage::Done(_) => "announce".to_owned(),
     };
     marker(job.id.as_str(), &part)
 }
@@ -157,7 +175,12 @@ pub fn state_label(job: &Job) -> Option<&'static str> {
             Some(NEEDS_HUMAN_LABEL)
         }
         Stage::Done(_) => None,
-        _ => Some(WORKING_LABEL),
+        Stage::Preparing
+        | Stage::Fixing { .. }
+        | Stage::Verifying { .. }
+        | Stage::Publishing { .. }
+        | Stage::Starting { .. }
+        | Stage::Answering { .. } => Some(WORKING_LABEL),
     }
 }
 
@@ -334,7 +357,15 @@ pub fn nothing_to(verb: Verb, prefix: &str) -> String {
         Verb::Retry => format!(
             "There is nothing to retry: no job of Gander ended here. `{prefix} fix` starts one."
         ),
-        _ => format!("`{verb}` does nothing here."),
+        Verb::Fix
+        | Verb::Build
+        | Verb::Revise
+        | Verb::Take
+        | Verb::Approve
+        | Verb::Go
+        | Verb::Release
+        | Verb::Status
+        | Verb::Help => format!("`{verb}` does nothing here."),
     }
 }
 

@@ -1,11 +1,14 @@
 //! What stands in the queue. There is one queue, and everything Gander does comes out of it.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use serde::{Deserialize, Serialize};
 
 use super::delivery::Payload;
-use super::event::Place;
+use super::event::RepoRef;
 use super::id::{Branch, CommentId, DeliveryId, JobId, Number, ReleaseId, RepoId};
-use super::job::Effect;
+use super::job::Step;
+use super::machine::{Repeats, StepSpec};
 use super::release;
 
 /// One piece of work.
@@ -21,19 +24,22 @@ pub enum Task {
         /// What was kept of the body.
         payload: Box<Payload>,
     },
-    /// Do what a job asked for.
-    Effect {
+    /// Do what a job asked for. Rows call it an effect.
+    #[serde(rename = "effect")]
+    Step {
         /// Whose.
         job: JobId,
         /// What.
-        effect: Effect,
+        #[serde(rename = "effect")]
+        step: Step,
     },
     /// Do what a release asked for.
     Release {
         /// Whose.
         release: ReleaseId,
         /// What.
-        effect: release::Effect,
+        #[serde(rename = "effect")]
+        step: release::Step,
     },
     /// Let the release that waits on this branch begin, if none is under way.
     NextRelease {
@@ -59,7 +65,7 @@ pub enum Task {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
     /// Where.
-    pub place: Place,
+    pub place: RepoRef,
     /// On which issue or pull request.
     pub number: Number,
     /// The comment answered, which gets a reaction.
@@ -92,23 +98,10 @@ impl Task {
                 let number = number.or(payload.pull_request.as_ref().map(|pull| pull.number));
                 subject_lane(RepoId(repo), Number(number.unwrap_or(0)))
             }
-            Self::Effect { job, effect } => match effect {
-                Effect::React { comment } => format!("react:{comment}"),
-                Effect::Acknowledge | Effect::Show | Effect::Announce | Effect::Explain => {
-                    format!("show:{job}")
-                }
-                Effect::Wake => format!("wake:{job}"),
-                _ => format!("job:{job}"),
-            },
-            Self::Release { release, effect } => match effect {
-                release::Effect::Acknowledge
-                | release::Effect::Show
-                | release::Effect::Announce
-                | release::Effect::TellIssues => format!("show:{release}"),
-                // It waits for the run, and must hold nothing else up.
-                release::Effect::Follow { .. } => format!("follow:{release}"),
-                _ => format!("release:{release}"),
-            },
+            Self::Step { job, step } => step.spec().lane.name("job", job.as_str()),
+            Self::Release { release, step } => {
+                step.spec().lane.name("release", &release.to_string())
+            }
             Self::NextRelease { repo, base } => format!("releases:{repo}/{base}"),
             Self::Reply(reply) => format!("reply:{}", reply.key),
             Self::NextOn { repo, number } => subject_lane(*repo, *number),
@@ -116,16 +109,27 @@ impl Task {
         }
     }
 
+    /// What the queue has to know of a step. `None`: it is no step of a job or release.
+    pub fn spec(&self) -> Option<StepSpec> {
+        match self {
+            Self::Step { step, .. } => Some(step.spec()),
+            Self::Release { step, .. } => Some(step.spec()),
+            Self::Delivery { .. }
+            | Self::NextRelease { .. }
+            | Self::Reply(_)
+            | Self::NextOn { .. }
+            | Self::Sweep(_) => None,
+        }
+    }
+
     /// Whether a waiting task of the same lane and content makes this one superfluous.
     pub fn is_level_triggered(&self) -> bool {
-        matches!(
-            self,
-            Self::Effect { effect: Effect::Show | Effect::Look | Effect::Wake, .. }
-                | Self::Release { effect: release::Effect::Show | release::Effect::Look, .. }
-                | Self::NextOn { .. }
-                | Self::NextRelease { .. }
-                | Self::Sweep(_)
-        )
+        match self {
+            Self::Step { step, .. } => step.spec().repeats == Repeats::Level,
+            Self::Release { step, .. } => step.spec().repeats == Repeats::Level,
+            Self::NextOn { .. } | Self::NextRelease { .. } | Self::Sweep(_) => true,
+            Self::Delivery { .. } | Self::Reply(_) => false,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 
 use super::{Answer, Call, Forge, ForgeError, JSON, payload, unreadable};
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 use crate::core::id::{InstallationId, RepoId, Timestamp};
 
 /// The App's private key. Its debug form shows nothing.
@@ -140,13 +140,13 @@ impl Forge {
     }
 
     /// The token git needs to read this repository.
-    pub async fn git_token(&self, place: &Place) -> Result<SecretString, ForgeError> {
+    pub async fn git_token(&self, place: &RepoRef) -> Result<SecretString, ForgeError> {
         Ok(self.session(place, Scope::Read).await?.token.clone())
     }
 
     /// Takes the publishing token back, so that it lives no longer than its step. Best effort:
     /// it expires by itself within the hour.
-    pub async fn revoke_push_token(&self, place: &Place) {
+    pub async fn revoke_push_token(&self, place: &RepoRef) {
         let key = (place.installation, place.repo, Scope::Push);
         if let Some(session) = self.inner.sessions.0.remove(&key).await {
             let call = Call {
@@ -164,7 +164,7 @@ impl Forge {
 
     pub(super) async fn session(
         &self,
-        place: &Place,
+        place: &RepoRef,
         scope: Scope,
     ) -> Result<Arc<Session>, ForgeError> {
         if let Some(given) = &self.inner.given {
@@ -182,7 +182,7 @@ impl Forge {
         sessions.try_get_with(key, self.mint(place, scope)).await.map_err(shared_failure)
     }
 
-    pub(super) async fn forget_session(&self, place: &Place, scope: Scope) {
+    pub(super) async fn forget_session(&self, place: &RepoRef, scope: Scope) {
         self.inner.sessions.0.invalidate(&(place.installation, place.repo, scope)).await;
     }
 
@@ -198,7 +198,7 @@ impl Forge {
         self.send(&client, None, &Call { method, path, body, accept: JSON, doing }).await
     }
 
-    async fn mint(&self, place: &Place, scope: Scope) -> Result<Arc<Session>, ForgeError> {
+    async fn mint(&self, place: &RepoRef, scope: Scope) -> Result<Arc<Session>, ForgeError> {
         let doing = "getting a token for this repository";
         let permissions = scope.permissions().iter();
         let request = TokenRequest {

@@ -7,7 +7,7 @@ use http::Method;
 
 use super::runs::Counted;
 use super::{Call, Forge, ForgeError, JSON, RAW, Scope, found, payload, repo_path, segments};
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 use crate::core::id::{Branch, Sha};
 
 /// A check that branch rules name.
@@ -57,7 +57,7 @@ impl Forge {
     /// What branch rules and branch protection ask for.
     pub async fn required_checks(
         &self,
-        place: &Place,
+        place: &RepoRef,
         branch: &Branch,
     ) -> Result<Vec<RequiredCheck>, ForgeError> {
         let branch = segments(branch.as_str());
@@ -92,7 +92,7 @@ impl Forge {
     }
 
     /// Every check run that counts and every status on a commit, but our own.
-    pub async fn checks(&self, place: &Place, sha: &Sha) -> Result<Vec<CheckState>, ForgeError> {
+    pub async fn checks(&self, place: &RepoRef, sha: &Sha) -> Result<Vec<CheckState>, ForgeError> {
         let doing = "reading the checks of a commit";
         let (counted, statuses) = tokio::try_join!(
             self.counted_runs(place, Scope::Watch, sha, doing),
@@ -131,7 +131,7 @@ impl Forge {
     /// The newest status of each context.
     async fn statuses(
         &self,
-        place: &Place,
+        place: &RepoRef,
         sha: &Sha,
         doing: &str,
     ) -> Result<Vec<payload::Status>, ForgeError> {
@@ -147,7 +147,7 @@ impl Forge {
     }
 
     /// The log of a red check that GitHub Actions ran: `None` where there is none to be had.
-    pub async fn check_log(&self, place: &Place, run: u64) -> Result<Option<String>, ForgeError> {
+    pub async fn check_log(&self, place: &RepoRef, run: u64) -> Result<Option<String>, ForgeError> {
         // A check run of GitHub Actions carries the number of its job.
         let path = format!("{}/actions/jobs/{run}/logs", repo_path(place));
         let doing = "reading the log of a check";
@@ -159,7 +159,7 @@ impl Forge {
     }
 
     /// What a check points at, line by line: `path:line: message`.
-    pub async fn annotations(&self, place: &Place, run: u64) -> Result<Vec<String>, ForgeError> {
+    pub async fn annotations(&self, place: &RepoRef, run: u64) -> Result<Vec<String>, ForgeError> {
         let path = format!("{}/check-runs/{run}/annotations?per_page=50", repo_path(place));
         let doing = "reading what a check points at";
         let call = Call { method: Method::GET, path, body: None, accept: JSON, doing };

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::{Forge, ForgeError, Scope, payload, repo_path, segment};
-use crate::core::event::{Actor, Place};
+use crate::core::event::{Actor, RepoRef};
 use crate::core::id::{Number, Sha, UserId};
 
 /// GitHub lists no more commits of a pull request than this.
@@ -68,7 +68,7 @@ impl Forge {
     /// Who had a hand in a pull request.
     pub async fn contributors(
         &self,
-        place: &Place,
+        place: &RepoRef,
         pull: PullBranch<'_>,
     ) -> Result<Contributors, ForgeError> {
         let doing = "reading whose commits are in the pull request";

@@ -5,7 +5,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 
 use super::{Call, Forge, ForgeError, JSON, Scope, payload, unreadable};
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 
 /// Stands for the GraphQL address in a call.
 pub(super) const PATH: &str = "/graphql";
@@ -22,7 +22,7 @@ impl Forge {
     /// Asks. An answer with errors is a refusal, also where it has data.
     pub(super) async fn query<T: DeserializeOwned>(
         &self,
-        place: &Place,
+        place: &RepoRef,
         scope: Scope,
         document: &str,
         variables: Value,
@@ -48,7 +48,7 @@ impl Forge {
     /// Changes something.
     pub(super) async fn mutate(
         &self,
-        place: &Place,
+        place: &RepoRef,
         scope: Scope,
         document: &str,
         variables: Value,

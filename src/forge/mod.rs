@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 use crate::core::fault::FaultKind;
 use crate::core::id::{InstallationId, RepoId, Sha};
 use crate::egress::{Egress, denied_by};
@@ -249,7 +249,7 @@ impl Forge {
     }
 
     /// Where git fetches a repository from.
-    pub fn clone_url(&self, place: &Place) -> Result<Url, url::ParseError> {
+    pub fn clone_url(&self, place: &RepoRef) -> Result<Url, url::ParseError> {
         let web = self.inner.config.web.as_str().trim_end_matches('/');
         Url::parse(&format!("{web}/{}.git", place.name))
     }
@@ -262,7 +262,7 @@ impl Forge {
     /// Sends a call for one repository with a token of this scope.
     async fn call(
         &self,
-        place: &Place,
+        place: &RepoRef,
         scope: Scope,
         call: Call<'_>,
     ) -> Result<Answer, ForgeError> {
@@ -331,7 +331,7 @@ impl Forge {
 
     async fn get<T: DeserializeOwned>(
         &self,
-        place: &Place,
+        place: &RepoRef,
         scope: Scope,
         path: String,
         doing: &str,
@@ -342,7 +342,7 @@ impl Forge {
 
     async fn change<T: DeserializeOwned>(
         &self,
-        place: &Place,
+        place: &RepoRef,
         scope: Scope,
         (method, path): (Method, String),
         body: &impl Serialize,
@@ -356,7 +356,7 @@ impl Forge {
     /// As `change`, where what GitHub answers says nothing new.
     async fn change_only(
         &self,
-        place: &Place,
+        place: &RepoRef,
         scope: Scope,
         to: (Method, String),
         body: &impl Serialize,
@@ -367,7 +367,7 @@ impl Forge {
 
     async fn delete(
         &self,
-        place: &Place,
+        place: &RepoRef,
         scope: Scope,
         path: String,
         doing: &str,
@@ -461,6 +461,6 @@ fn segments(text: &str) -> String {
     text.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
-fn repo_path(place: &Place) -> String {
+fn repo_path(place: &RepoRef) -> String {
     format!("/repos/{}/{}", segment(place.name.owner()), segment(place.name.name()))
 }

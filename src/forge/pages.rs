@@ -4,7 +4,7 @@ use http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
 
 use super::{Answer, Call, Forge, ForgeError, JSON, Scope, unreadable};
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 
 /// No list Gander reads is longer; a longer one is cut, newest or oldest first as GitHub sorts.
 const MOST_PAGES: usize = 50;
@@ -13,7 +13,7 @@ impl Forge {
     /// All pages of a list.
     pub(super) async fn list<T: DeserializeOwned>(
         &self,
-        place: &Place,
+        place: &RepoRef,
         scope: Scope,
         first: String,
         doing: &str,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segment, segments};
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 use crate::core::id::{Branch, Number, Sha};
 
 /// One path of a commit. `content` is `None` when the path goes away.
@@ -35,7 +35,7 @@ impl Forge {
     /// Stores the tree of `parent` with these files changed. The same change gives the same name.
     pub async fn create_tree(
         &self,
-        place: &Place,
+        place: &RepoRef,
         parent: &Sha,
         files: &[FileWrite<'_>],
     ) -> Result<Sha, ForgeError> {
@@ -56,7 +56,7 @@ impl Forge {
     /// Makes a commit of a stored tree on top of these. It is on no branch yet, so nobody sees it.
     pub async fn create_commit(
         &self,
-        place: &Place,
+        place: &RepoRef,
         parents: &[&Sha],
         tree: &Sha,
         message: &str,
@@ -69,7 +69,7 @@ impl Forge {
         Ok(commit.sha)
     }
 
-    async fn tree_entry(&self, place: &Place, file: &FileWrite<'_>) -> Result<Value, ForgeError> {
+    async fn tree_entry(&self, place: &RepoRef, file: &FileWrite<'_>) -> Result<Value, ForgeError> {
         let mode = if file.executable { "100755" } else { "100644" };
         let Some(content) = file.content else {
             return Ok(json!({"path": file.path, "mode": "100644", "type": "blob", "sha": null}));
@@ -96,7 +96,7 @@ impl Forge {
     /// A commit's parents and tree. `None`: GitHub does not know it.
     pub async fn commit(
         &self,
-        place: &Place,
+        place: &RepoRef,
         sha: &Sha,
     ) -> Result<Option<payload::GitCommit>, ForgeError> {
         let path = format!("{}/git/commits/{sha}", repo_path(place));
@@ -106,7 +106,7 @@ impl Forge {
     /// Makes a branch. Refused (422) if it exists.
     pub async fn create_branch(
         &self,
-        place: &Place,
+        place: &RepoRef,
         branch: &Branch,
         at: &Sha,
     ) -> Result<(), ForgeError> {
@@ -116,7 +116,7 @@ impl Forge {
     }
 
     /// Removes a branch; not there is fine.
-    pub async fn delete_branch(&self, place: &Place, branch: &Branch) -> Result<(), ForgeError> {
+    pub async fn delete_branch(&self, place: &RepoRef, branch: &Branch) -> Result<(), ForgeError> {
         let path = format!("{}/git/refs/heads/{}", repo_path(place), segments(branch.as_str()));
         match self.delete(place, Scope::Push, path, "removing the branch").await {
             // 422 is GitHub's "Reference does not exist".
@@ -128,7 +128,7 @@ impl Forge {
     /// The pull request of a branch, open or not; the newest if there are several.
     pub async fn pull_of(
         &self,
-        place: &Place,
+        place: &RepoRef,
         branch: &Branch,
     ) -> Result<Option<payload::Pull>, ForgeError> {
         let head = format!("{}:{branch}", place.name.owner());
@@ -145,7 +145,7 @@ impl Forge {
     /// Opens a pull request.
     pub async fn open_pull(
         &self,
-        place: &Place,
+        place: &RepoRef,
         new: &NewPull<'_>,
     ) -> Result<payload::Pull, ForgeError> {
         let path = format!("{}/pulls", repo_path(place));
@@ -161,7 +161,7 @@ impl Forge {
     }
 
     /// Closes a pull request; closed already is fine.
-    pub async fn close_pull(&self, place: &Place, number: Number) -> Result<(), ForgeError> {
+    pub async fn close_pull(&self, place: &RepoRef, number: Number) -> Result<(), ForgeError> {
         let path = format!("{}/pulls/{number}", repo_path(place));
         self.change_only(
             place,

@@ -4,7 +4,7 @@ use http::Method;
 
 use super::{Call, Forge, ForgeError, RAW, Scope, found, payload, repo_path, segment, segments};
 use crate::core::command::Role;
-use crate::core::event::{Actor, Place};
+use crate::core::event::{Actor, RepoRef};
 use crate::core::id::{Branch, CommentId, DeliveryId, Number, ReviewId, Sha, Timestamp, UserId};
 
 /// Where a branch stands.
@@ -21,7 +21,7 @@ pub enum BranchHead {
 impl Forge {
     /// The permission of one account, by its number: a login that passed to somebody else
     /// does not carry its permission along.
-    pub async fn permission(&self, place: &Place, actor: &Actor) -> Result<Role, ForgeError> {
+    pub async fn permission(&self, place: &RepoRef, actor: &Actor) -> Result<Role, ForgeError> {
         let doing = "asking for a person's permission";
         let answer = self.permission_of(place, actor.login.as_str(), doing).await?;
         if let Some(role) = answer.as_ref().and_then(|answer| role_of(answer, actor.id)) {
@@ -39,7 +39,7 @@ impl Forge {
 
     async fn permission_of(
         &self,
-        place: &Place,
+        place: &RepoRef,
         login: &str,
         doing: &str,
     ) -> Result<Option<payload::Permission>, ForgeError> {
@@ -48,7 +48,11 @@ impl Forge {
     }
 
     /// The people who have at least this role.
-    pub async fn people_with(&self, place: &Place, role: Role) -> Result<Vec<UserId>, ForgeError> {
+    pub async fn people_with(
+        &self,
+        place: &RepoRef,
+        role: Role,
+    ) -> Result<Vec<UserId>, ForgeError> {
         let least = match role {
             Role::Admin => "admin",
             Role::Maintain => "maintain",
@@ -63,14 +67,14 @@ impl Forge {
     }
 
     /// The repository as it is now.
-    pub async fn repository(&self, place: &Place) -> Result<payload::Repository, ForgeError> {
+    pub async fn repository(&self, place: &RepoRef) -> Result<payload::Repository, ForgeError> {
         self.get(place, Scope::Read, repo_path(place), "reading the repository's settings").await
     }
 
     /// An issue, or a pull request as an issue.
     pub async fn issue(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
     ) -> Result<Option<payload::Issue>, ForgeError> {
         let path = format!("{}/issues/{number}", repo_path(place));
@@ -80,7 +84,7 @@ impl Forge {
     /// A comment as it stands now. `None`: it is gone.
     pub async fn comment(
         &self,
-        place: &Place,
+        place: &RepoRef,
         id: CommentId,
     ) -> Result<Option<payload::Comment>, ForgeError> {
         let path = format!("{}/issues/comments/{id}", repo_path(place));
@@ -90,7 +94,7 @@ impl Forge {
     /// A review as it stands now. `None`: it is gone.
     pub async fn one_review(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
         id: ReviewId,
     ) -> Result<Option<payload::Review>, ForgeError> {
@@ -101,7 +105,7 @@ impl Forge {
     /// The act that put a label on which is still there. `None`: it is not.
     pub async fn labelled(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
         label: &str,
     ) -> Result<Option<payload::IssueEvent>, ForgeError> {
@@ -119,7 +123,7 @@ impl Forge {
     /// A text file at a commit or branch. `None`: there is none.
     pub async fn file(
         &self,
-        place: &Place,
+        place: &RepoRef,
         at: &str,
         path: &str,
     ) -> Result<Option<String>, ForgeError> {
@@ -133,7 +137,7 @@ impl Forge {
     /// Where a branch stands now.
     pub async fn branch_head(
         &self,
-        place: &Place,
+        place: &RepoRef,
         branch: &Branch,
     ) -> Result<BranchHead, ForgeError> {
         let path = format!("{}/git/ref/heads/{}", repo_path(place), segments(branch.as_str()));

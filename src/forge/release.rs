@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{Answer, Forge, ForgeError, Scope, found, not_sent, payload, repo_path, segments};
 use super::{JSON, unreadable};
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 use crate::core::id::Sha;
 use crate::core::manifest::Digest;
 use crate::core::witness::{AssetSeen, Mark, ReleaseSeen, Standing, TagAt};
@@ -100,7 +100,7 @@ impl AssetAnswer {
 
 impl Forge {
     /// What is there under a tag's name: the tag, releases and drafts.
-    pub async fn standing(&self, place: &Place, tag: &str) -> Result<Standing, ForgeError> {
+    pub async fn standing(&self, place: &RepoRef, tag: &str) -> Result<Standing, ForgeError> {
         let doing = "looking for what is released already";
         let path = format!("{}/releases?per_page=100", repo_path(place));
         let all: Vec<ReleaseAnswer> = self.list(place, Scope::Push, path, doing).await?;
@@ -112,7 +112,7 @@ impl Forge {
     }
 
     /// Where a tag is.
-    pub async fn tag(&self, place: &Place, tag: &str) -> Result<Option<TagAt>, ForgeError> {
+    pub async fn tag(&self, place: &RepoRef, tag: &str) -> Result<Option<TagAt>, ForgeError> {
         let path = format!("{}/git/ref/tags/{}", repo_path(place), segments(tag));
         let answer = self.get::<RefAnswer>(place, Scope::Push, path, "looking for the tag").await;
         Ok(found(answer)?.map(|it| match it.object.kind.as_str() {
@@ -122,7 +122,7 @@ impl Forge {
     }
 
     /// Whether GitHub holds an attestation of a file.
-    pub async fn is_attested(&self, place: &Place, file: &Digest) -> Result<bool, ForgeError> {
+    pub async fn is_attested(&self, place: &RepoRef, file: &Digest) -> Result<bool, ForgeError> {
         let path = format!("{}/attestations/sha256:{file}?per_page=1", repo_path(place));
         let doing = "looking for an attestation";
         match self.get::<AttestationsAnswer>(place, Scope::Push, path, doing).await {
@@ -133,20 +133,20 @@ impl Forge {
     }
 
     /// One release with its address for uploads.
-    pub async fn release(&self, place: &Place, id: u64) -> Result<ReleaseAnswer, ForgeError> {
+    pub async fn release(&self, place: &RepoRef, id: u64) -> Result<ReleaseAnswer, ForgeError> {
         let path = format!("{}/releases/{id}", repo_path(place));
         self.get(place, Scope::Push, path, "reading the release").await
     }
 
     /// One release as it is now.
-    pub async fn release_seen(&self, place: &Place, id: u64) -> Result<ReleaseSeen, ForgeError> {
+    pub async fn release_seen(&self, place: &RepoRef, id: u64) -> Result<ReleaseSeen, ForgeError> {
         Ok(self.release(place, id).await?.seen())
     }
 
     /// Makes a draft; nobody without write access sees it.
     pub async fn create_draft(
         &self,
-        place: &Place,
+        place: &RepoRef,
         draft: &Draft<'_>,
     ) -> Result<ReleaseAnswer, ForgeError> {
         let body = json!({
@@ -164,7 +164,7 @@ impl Forge {
     /// Rewrites the notes of a draft.
     pub async fn rewrite_draft(
         &self,
-        place: &Place,
+        place: &RepoRef,
         id: u64,
         notes: &str,
     ) -> Result<(), ForgeError> {
@@ -175,7 +175,11 @@ impl Forge {
     }
 
     /// Shows a draft to everybody.
-    pub async fn publish_draft(&self, place: &Place, id: u64) -> Result<ReleaseAnswer, ForgeError> {
+    pub async fn publish_draft(
+        &self,
+        place: &RepoRef,
+        id: u64,
+    ) -> Result<ReleaseAnswer, ForgeError> {
         let to = (Method::PATCH, format!("{}/releases/{id}", repo_path(place)));
         let body = json!({ "draft": false });
         self.change(place, Scope::Push, to, &body, "publishing the release").await
@@ -184,7 +188,7 @@ impl Forge {
     /// Makes a tag. Refused (422) if it exists.
     pub async fn create_tag(
         &self,
-        place: &Place,
+        place: &RepoRef,
         tag: &str,
         commit: &Sha,
     ) -> Result<(), ForgeError> {
@@ -198,7 +202,7 @@ impl Forge {
     /// that name.
     pub async fn upload_asset(
         &self,
-        place: &Place,
+        place: &RepoRef,
         release: &ReleaseAnswer,
         name: &str,
         content: Bytes,

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segments, unreadable};
 use crate::core::approval::Approval;
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 use crate::core::id::{Branch, CommentId, Number, ReviewId, Sha};
 use crate::core::policy::MergeMethod;
 
@@ -47,7 +47,7 @@ impl Forge {
     /// A pull request as it is now. `None`: there is none of that number.
     pub async fn pull(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
     ) -> Result<Option<payload::PullDetail>, ForgeError> {
         let path = format!("{}/pulls/{number}", repo_path(place));
@@ -57,7 +57,7 @@ impl Forge {
     /// All reviews, oldest first.
     pub async fn reviews(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
     ) -> Result<Vec<payload::Review>, ForgeError> {
         let path = format!("{}/pulls/{number}/reviews?per_page=100", repo_path(place));
@@ -67,7 +67,7 @@ impl Forge {
     /// When a review's words were last changed, as GitHub writes moments. `None`: never.
     pub async fn review_edited(
         &self,
-        place: &Place,
+        place: &RepoRef,
         review: &payload::Review,
     ) -> Result<Option<String>, ForgeError> {
         let doing = "asking whether a review was edited";
@@ -82,7 +82,7 @@ impl Forge {
     /// All comments on lines, oldest first.
     pub async fn review_comments(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
     ) -> Result<Vec<payload::ReviewComment>, ForgeError> {
         let path = format!("{}/pulls/{number}/comments?per_page=100", repo_path(place));
@@ -92,7 +92,7 @@ impl Forge {
     /// All ordinary comments, oldest first.
     pub async fn comments(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
     ) -> Result<Vec<payload::Comment>, ForgeError> {
         let path = format!("{}/issues/{number}/comments?per_page=100", repo_path(place));
@@ -102,7 +102,7 @@ impl Forge {
     /// The threads of a pull request: REST does not know whether one is resolved.
     pub async fn threads(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
     ) -> Result<Vec<payload::ReviewThread>, ForgeError> {
         let mut threads = Vec::new();
@@ -129,7 +129,7 @@ impl Forge {
     /// Answers in a thread, below its first comment.
     pub async fn reply_in_thread(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
         first: CommentId,
         body: &str,
@@ -141,7 +141,7 @@ impl Forge {
     }
 
     /// Marks a thread as resolved. Resolved already is fine.
-    pub async fn resolve_thread(&self, place: &Place, thread: &str) -> Result<(), ForgeError> {
+    pub async fn resolve_thread(&self, place: &RepoRef, thread: &str) -> Result<(), ForgeError> {
         let variables = json!({"thread": thread});
         let doing = "resolving a thread";
         self.mutate(place, Scope::Push, RESOLVE, variables, doing).await
@@ -150,7 +150,7 @@ impl Forge {
     /// Asks people for a review. Those who cannot be asked are left out by GitHub with a 422.
     pub async fn request_review(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
         logins: &[String],
     ) -> Result<(), ForgeError> {
@@ -168,7 +168,7 @@ impl Forge {
     /// Rewrites the text of a pull request, and its title where one is given.
     pub async fn edit_pull(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
         title: Option<&str>,
         body: &str,
@@ -185,7 +185,7 @@ impl Forge {
     /// Moves a branch forward to a commit. Refused (422) where that would lose a commit.
     pub async fn advance_branch(
         &self,
-        place: &Place,
+        place: &RepoRef,
         branch: &Branch,
         to: &Sha,
     ) -> Result<(), ForgeError> {
@@ -205,7 +205,7 @@ impl Forge {
     /// something stands in the way.
     pub async fn merge_pull(
         &self,
-        place: &Place,
+        place: &RepoRef,
         approval: &Approval,
         method: MergeMethod,
         (title, message): (&str, &str),
@@ -223,7 +223,7 @@ impl Forge {
     }
 
     /// Closes an issue as done.
-    pub async fn close_issue(&self, place: &Place, number: Number) -> Result<(), ForgeError> {
+    pub async fn close_issue(&self, place: &RepoRef, number: Number) -> Result<(), ForgeError> {
         let path = format!("{}/issues/{number}", repo_path(place));
         self.change_only(
             place,

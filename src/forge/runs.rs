@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::payload::{CheckRun, CheckRuns};
 use super::{Call, Forge, ForgeError, JSON, Scope, repo_path};
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 use crate::core::id::{CheckRunId, Sha};
 
 /// A run that counts.
@@ -48,7 +48,7 @@ impl Forge {
     /// The check runs of a commit that count, the newest first.
     pub(super) async fn counted_runs(
         &self,
-        place: &Place,
+        place: &RepoRef,
         scope: Scope,
         sha: &Sha,
         doing: &str,
@@ -74,7 +74,7 @@ impl Forge {
     /// say.
     pub async fn workflow_of(
         &self,
-        place: &Place,
+        place: &RepoRef,
         suite: Option<u64>,
     ) -> Result<Option<u64>, ForgeError> {
         let Some(suite) = suite else { return Ok(None) };
@@ -88,7 +88,7 @@ impl Forge {
     /// Asked only where it decides: where a run would take back what an earlier one said.
     async fn attempts(
         &self,
-        place: &Place,
+        place: &RepoRef,
         scope: Scope,
         runs: &[CheckRun],
     ) -> Result<Attempts, ForgeError> {

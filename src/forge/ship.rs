@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Call, Forge, ForgeError, JSON, Scope, found, payload, repo_path, segment, segments};
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 use crate::core::id::{Branch, Number, RunId, Sha};
 
 /// A tag and the commit it leads to.
@@ -97,7 +97,7 @@ const MOST_PAGES: usize = 10;
 
 impl Forge {
     /// All tags.
-    pub async fn tags(&self, place: &Place) -> Result<Vec<Tag>, ForgeError> {
+    pub async fn tags(&self, place: &RepoRef) -> Result<Vec<Tag>, ForgeError> {
         let path = format!("{}/tags?per_page=100", repo_path(place));
         self.list(place, Scope::Read, path, "reading the tags").await
     }
@@ -105,7 +105,7 @@ impl Forge {
     /// The commits after `from` up to `to`, oldest first. `None`: `to` does not come after `from`.
     pub async fn commits_between(
         &self,
-        place: &Place,
+        place: &RepoRef,
         from: &Sha,
         to: &Sha,
     ) -> Result<Option<Vec<ListedCommit>>, ForgeError> {
@@ -131,7 +131,7 @@ impl Forge {
     /// The newest commits up to this one, oldest first.
     pub async fn commits_up_to(
         &self,
-        place: &Place,
+        place: &RepoRef,
         to: &Sha,
     ) -> Result<Vec<ListedCommit>, ForgeError> {
         let path = format!("{}/commits?sha={to}&per_page=100", repo_path(place));
@@ -142,7 +142,11 @@ impl Forge {
     }
 
     /// The pull request that brought a commit, if one did.
-    pub async fn pull_with(&self, place: &Place, sha: &Sha) -> Result<Option<Number>, ForgeError> {
+    pub async fn pull_with(
+        &self,
+        place: &RepoRef,
+        sha: &Sha,
+    ) -> Result<Option<Number>, ForgeError> {
         let path = format!("{}/commits/{sha}/pulls?per_page=5", repo_path(place));
         let doing = "asking which pull request brought a commit";
         let pulls: Option<Vec<NumberOnly>> =
@@ -153,7 +157,7 @@ impl Forge {
     /// Merges a commit into a branch.
     pub async fn merge_into(
         &self,
-        place: &Place,
+        place: &RepoRef,
         branch: &Branch,
         commit: &Sha,
         message: &str,
@@ -174,7 +178,7 @@ impl Forge {
     /// Starts the repository's release workflow. GitHub answers without naming a run.
     pub async fn start_release_run(
         &self,
-        place: &Place,
+        place: &RepoRef,
         id: &str,
         commit: &Sha,
         pull: Number,
@@ -189,7 +193,7 @@ impl Forge {
     /// The newest run with this name that a dispatch started.
     pub async fn run_named(
         &self,
-        place: &Place,
+        place: &RepoRef,
         name: &str,
     ) -> Result<Option<WorkflowRun>, ForgeError> {
         let path =
@@ -203,7 +207,7 @@ impl Forge {
     /// Where people see the release of this tag, if it is published and its tag is at this commit.
     pub async fn released(
         &self,
-        place: &Place,
+        place: &RepoRef,
         tag: &str,
         commit: &Sha,
     ) -> Result<Option<String>, ForgeError> {

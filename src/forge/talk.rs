@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segment};
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 use crate::core::id::{CheckRunId, CommentId, Number, Sha};
 
 /// What a check run shows.
@@ -26,7 +26,7 @@ impl Forge {
     /// Finds our comment by its last line. Only comments made by this App count.
     pub async fn find_comment(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
         marker: &str,
     ) -> Result<Option<payload::Comment>, ForgeError> {
@@ -43,7 +43,7 @@ impl Forge {
     /// Posts a comment.
     pub async fn post_comment(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
         body: &str,
     ) -> Result<CommentId, ForgeError> {
@@ -57,7 +57,7 @@ impl Forge {
     /// Rewrites one of our comments. Notifies nobody.
     pub async fn edit_comment(
         &self,
-        place: &Place,
+        place: &RepoRef,
         comment: CommentId,
         body: &str,
     ) -> Result<(), ForgeError> {
@@ -70,7 +70,7 @@ impl Forge {
     /// 👀 on the comment that asked, or on the issue itself. GitHub keeps one per account.
     pub async fn react(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
         comment: Option<CommentId>,
         content: &str,
@@ -91,7 +91,7 @@ impl Forge {
     /// Adds a label; there already is fine.
     pub async fn add_label(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
         label: &str,
     ) -> Result<(), ForgeError> {
@@ -103,7 +103,7 @@ impl Forge {
     /// Removes a label; not there is fine.
     pub async fn remove_label(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
         label: &str,
     ) -> Result<(), ForgeError> {
@@ -114,7 +114,7 @@ impl Forge {
     /// Makes or updates our check run on a commit.
     pub async fn show_check_run(
         &self,
-        place: &Place,
+        place: &RepoRef,
         head: &Sha,
         text: &CheckRunText,
     ) -> Result<(), ForgeError> {
@@ -138,7 +138,7 @@ impl Forge {
 
     async fn find_check_run(
         &self,
-        place: &Place,
+        place: &RepoRef,
         head: &Sha,
         text: &CheckRunText,
     ) -> Result<Option<CheckRunId>, ForgeError> {

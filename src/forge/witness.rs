@@ -10,7 +10,7 @@ use super::runs::Counted;
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segments, unreadable};
 use crate::core::approval::{Stand, Word, approves};
 use crate::core::command::{Address, Role};
-use crate::core::event::{Actor, Place};
+use crate::core::event::{Actor, RepoRef};
 use crate::core::id::{Branch, CommentId, Number, RepoId, ReviewId, Sha, Timestamp, UserId};
 use crate::core::witness::{CheckState, SeenCheck};
 
@@ -116,7 +116,7 @@ impl Forge {
     /// A pull request as it is now. `None`: there is none of this number.
     pub async fn pull_witness(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
     ) -> Result<Option<PullWitness>, ForgeError> {
         let doing = "reading the release pull request";
@@ -138,7 +138,11 @@ impl Forge {
     }
 
     /// The paths that a pull request touches, old names included.
-    pub async fn files_of(&self, place: &Place, number: Number) -> Result<Vec<String>, ForgeError> {
+    pub async fn files_of(
+        &self,
+        place: &RepoRef,
+        number: Number,
+    ) -> Result<Vec<String>, ForgeError> {
         let path = format!("{}/pulls/{number}/files?per_page=100", repo_path(place));
         let doing = "reading what the release changes";
         let files: Vec<TouchedFile> = self.list(place, Scope::Read, path, doing).await?;
@@ -150,7 +154,7 @@ impl Forge {
     }
 
     /// The tree of a commit. `None`: there is no such commit here.
-    pub async fn tree_of(&self, place: &Place, sha: &Sha) -> Result<Option<Sha>, ForgeError> {
+    pub async fn tree_of(&self, place: &RepoRef, sha: &Sha) -> Result<Option<Sha>, ForgeError> {
         let path = format!("{}/git/commits/{sha}", repo_path(place));
         let doing = "reading a commit";
         let commit = self.get::<payload::GitCommit>(place, Scope::Read, path, doing).await;
@@ -160,7 +164,7 @@ impl Forge {
     /// Whether a commit is part of a branch.
     pub async fn is_on(
         &self,
-        place: &Place,
+        place: &RepoRef,
         sha: &Sha,
         branch: &Branch,
     ) -> Result<bool, ForgeError> {
@@ -174,7 +178,7 @@ impl Forge {
     /// Everything people said about a pull request that could approve `head` or forbid it.
     pub async fn said(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
         head: &Sha,
         address: &Address,
@@ -203,7 +207,7 @@ impl Forge {
     /// Whether a comment is not what was first written any more.
     pub async fn was_edited(
         &self,
-        place: &Place,
+        place: &RepoRef,
         id: CommentId,
         node: &str,
     ) -> Result<bool, ForgeError> {
@@ -219,7 +223,7 @@ impl Forge {
     /// The check runs on a commit that count, as the server sees them.
     pub async fn checks_seen(
         &self,
-        place: &Place,
+        place: &RepoRef,
         sha: &Sha,
     ) -> Result<Vec<SeenCheck>, ForgeError> {
         let doing = "reading the checks";
@@ -237,7 +241,7 @@ impl Forge {
     /// The people who have at least this role. `None`: GitHub does not tell this token.
     pub async fn holders(
         &self,
-        place: &Place,
+        place: &RepoRef,
         role: Role,
     ) -> Result<Option<Vec<UserId>>, ForgeError> {
         match self.people_with(place, role).await {

@@ -5,7 +5,7 @@
 
 use super::scan::WORKFLOWS;
 use crate::core::approval::Approval;
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 use crate::core::id::{Branch, Login, Number, Sha};
 use crate::core::job::Job;
 use crate::core::policy::MergeMethod;
@@ -34,7 +34,7 @@ pub enum Merging {
 /// When GitHub cannot be asked.
 pub async fn merge(
     forge: &Forge,
-    place: &Place,
+    place: &RepoRef,
     approval: &Approval,
     method: MergeMethod,
     (title, message): (&str, &str),
@@ -58,7 +58,7 @@ pub async fn merge(
 
 async fn why(
     forge: &Forge,
-    place: &Place,
+    place: &RepoRef,
     approval: &Approval,
     refused: &ForgeError,
 ) -> Result<String, ForgeError> {
@@ -94,7 +94,7 @@ pub async fn clean_up(forge: &Forge, job: &Job) -> Result<(), ForgeError> {
 /// Removes the branch of a merged pull request, unless somebody pushed to it since.
 pub(super) async fn remove_merged(
     forge: &Forge,
-    place: &Place,
+    place: &RepoRef,
     branch: &Branch,
     pull: Number,
 ) -> Result<(), ForgeError> {

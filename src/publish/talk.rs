@@ -3,7 +3,7 @@
 //! What holds: each comment is found again by the marker in its last line, so saying it twice says it
 //! once.
 
-use crate::core::event::{FIX_LABEL, Place};
+use crate::core::event::{FIX_LABEL, RepoRef};
 use crate::core::id::{CommentId, Number};
 use crate::core::job::Job;
 use crate::forge::{Forge, ForgeError};
@@ -11,7 +11,7 @@ use crate::forge::{Forge, ForgeError};
 /// Posts a comment, unless it is there.
 pub async fn say_once(
     forge: &Forge,
-    place: &Place,
+    place: &RepoRef,
     number: Number,
     (text, marker): (&str, &str),
 ) -> Result<(), ForgeError> {
@@ -24,7 +24,7 @@ pub async fn say_once(
 /// Brings the one comment with this marker up to date.
 pub async fn keep_current(
     forge: &Forge,
-    place: &Place,
+    place: &RepoRef,
     number: Number,
     (text, marker): (&str, &str),
 ) -> Result<(), ForgeError> {
@@ -39,7 +39,7 @@ pub async fn keep_current(
 /// everybody all the same.
 pub async fn keep_text(
     forge: &Forge,
-    place: &Place,
+    place: &RepoRef,
     number: Number,
     (title, body): (&str, &str),
 ) -> Result<(), ForgeError> {
@@ -53,7 +53,7 @@ pub async fn keep_text(
 /// Shows on the comment that asked, or else on the issue, that it was seen.
 pub async fn acknowledge(
     forge: &Forge,
-    place: &Place,
+    place: &RepoRef,
     number: Number,
     comment: Option<CommentId>,
 ) -> Result<(), ForgeError> {

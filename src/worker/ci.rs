@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::{Fault, Worker};
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 use crate::core::id::{Branch, Sha, Timestamp};
 use crate::core::policy::Rules;
 use crate::core::task::Task;
@@ -15,7 +15,7 @@ use crate::forge::{CheckState, RequiredCheck, State};
 
 /// A head, and what it goes into.
 pub(super) struct Head<'a> {
-    pub(super) place: &'a Place,
+    pub(super) place: &'a RepoRef,
     pub(super) sha: &'a Sha,
     pub(super) base: &'a Branch,
     pub(super) rules: &'a Rules,

@@ -66,7 +66,11 @@ impl From<MirrorError> for Fault {
             MirrorError::Cache { .. } | MirrorError::Git(_) | MirrorError::Damaged(_) => {
                 Self::passing(&error)
             }
-            _ => Self::permanent(&error),
+            MirrorError::BadKey(_)
+            | MirrorError::BadUrl(_)
+            | MirrorError::Empty
+            | MirrorError::NotThere(_)
+            | MirrorError::TooLarge { .. } => Self::permanent(&error),
         }
     }
 }
@@ -75,7 +79,9 @@ impl From<ExportError> for Fault {
     fn from(error: ExportError) -> Self {
         match error {
             ExportError::TooLarge(_) | ExportError::Hostile { .. } => Self::permanent(&error),
-            _ => Self::passing(&error),
+            ExportError::Mirror(_) | ExportError::Write { .. } | ExportError::Stopped => {
+                Self::passing(&error)
+            }
         }
     }
 }

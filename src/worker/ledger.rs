@@ -44,13 +44,13 @@ fn was_cut_off(before: &Job, after: &Job) -> bool {
 mod tests {
     use super::*;
     use crate::core::budget::Money;
-    use crate::core::event::{IssueText, Place};
+    use crate::core::event::{IssueText, RepoRef};
     use crate::core::id::{InstallationId, JobId, Number, RepoId, Timestamp, UserId};
     use crate::core::job::{Kind, Order};
 
     fn job() -> Job {
         let name = "acme/widgets".parse().unwrap();
-        let place = Place { installation: InstallationId(3), repo: RepoId(1), name };
+        let place = RepoRef { installation: InstallationId(3), repo: RepoId(1), name };
         let order = Order {
             kind: Kind::Fix,
             by: UserId(2),

@@ -9,9 +9,9 @@ use super::ci::{Checks, Head};
 use super::{Fault, Worker};
 use crate::core::approval::{Approval, NotApproved, Question, Stand, Voice, Word, approves, judge};
 use crate::core::command::{Address, Role};
-use crate::core::event::{Actor, Place, SKIP_LABEL};
+use crate::core::event::{Actor, RepoRef, SKIP_LABEL};
 use crate::core::id::{Branch, Number, ReviewId, Sha, Timestamp, UserId};
-use crate::core::job::{ChangeRequest, Ci, Effect, Job, PullState, RedBecause, Sight};
+use crate::core::job::{ChangeRequest, Ci, Job, PullState, RedBecause, Sight, Step};
 use crate::core::policy::{RULES_PATH, Requester, Rules};
 use crate::core::task::Task;
 use crate::forge::payload::{Comment, PullDetail, Review, ReviewComment, User};
@@ -114,7 +114,7 @@ impl Worker {
     /// Everything people have said about this head that could be consent or its opposite.
     pub(super) async fn voices(
         &self,
-        place: &Place,
+        place: &RepoRef,
         (head, address): (&Sha, &Address),
         (reviews, comments): (&[Review], &[Comment]),
         (least, roles): (Role, &mut Roles),
@@ -161,7 +161,7 @@ impl Worker {
     /// Who had a hand in a pull request, which nobody needs to know while nobody approves it.
     pub(super) async fn contributors(
         &self,
-        place: &Place,
+        place: &RepoRef,
         detail: &PullDetail,
         voices: &[Voice],
     ) -> Result<Contributors, Fault> {
@@ -177,7 +177,7 @@ impl Worker {
     /// Judges; who else has the role is only found out when it matters.
     pub(super) async fn consent(
         &self,
-        place: &Place,
+        place: &RepoRef,
         question: Question<'_>,
         voices: &[Voice],
     ) -> Result<Result<Approval, NotApproved>, Fault> {
@@ -196,7 +196,7 @@ impl Worker {
         Ok(judge(&Question { holders: Some(&holders), ..question }, voices))
     }
 
-    async fn role(&self, place: &Place, actor: &Actor, roles: &mut Roles) -> Result<Role, Fault> {
+    async fn role(&self, place: &RepoRef, actor: &Actor, roles: &mut Roles) -> Result<Role, Fault> {
         if !actor.person {
             return Ok(Role::None);
         }
@@ -211,7 +211,7 @@ impl Worker {
     /// Standing requests for changes by people: of each person the last review that says yes or no.
     async fn requests(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
         reviews: &[Review],
         roles: &mut Roles,
@@ -254,7 +254,7 @@ impl Worker {
             Some((known, since)) if known == sha => *since,
             _ => now,
         };
-        let wake = Task::Effect { job: job.id.clone(), effect: Effect::Wake };
+        let wake = Task::Step { job: job.id.clone(), step: Step::Wake };
         Ok(match self.checks(&Head { place, sha, base, rules }, since, &wake).await? {
             Checks::Green => Ci::Green,
             Checks::Pending { names } => Ci::Pending { names },
@@ -267,7 +267,7 @@ impl Worker {
 
     async fn because(
         &self,
-        place: &Place,
+        place: &RepoRef,
         base: &Sha,
         red: &CheckState,
     ) -> Result<RedBecause, Fault> {
@@ -292,7 +292,7 @@ impl Worker {
     /// Of checks with one name those of the same workflow, and those of which GitHub does not say.
     async fn of_same_workflow(
         &self,
-        place: &Place,
+        place: &RepoRef,
         red: &CheckState,
         checks: Vec<CheckState>,
     ) -> Result<Vec<CheckState>, Fault> {

@@ -4,6 +4,9 @@
 //! one transaction with its removal; while a task is performed its lease is kept alive, and a lost
 //! lease or a stopped job ends the work; waiting for people or GitHub holds no worker.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
+use crate::core::machine::{Failure, Machine, Place};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +20,7 @@ use crate::core::budget::Money;
 use crate::core::command::Address;
 use crate::core::fault::FaultKind;
 use crate::core::id::{JobId, PatchDigest};
-use crate::core::job::{Effect, Fact, Job, Stage, advance};
+use crate::core::job::{Fact, Job, Stage, Step, advance};
 use crate::core::policy::Show;
 use crate::core::report::Setting;
 use crate::core::task::Task;
@@ -209,11 +212,9 @@ impl Worker {
         let stop = shutdown.child_token();
         let performed = {
             let work = async {
-                let _place = match &claim.task {
-                    Task::Effect { effect, .. } if is_step(effect) => {
-                        self.places.acquire().await.ok()
-                    }
-                    _ => None,
+                let _place = match claim.task.spec().map(|spec| spec.place) {
+                    Some(Place::Worker) => self.places.acquire().await.ok(),
+                    Some(Place::Free) | None => None,
                 };
                 self.perform(&claim, &stop).await
             };
@@ -253,8 +254,8 @@ impl Worker {
             Err(error) => tracing::warn!(error = %fault::chain(&error), "a heartbeat was missed"),
             Ok(()) => {}
         }
-        let Task::Effect { job, effect } = &claim.task else { return true };
-        if !is_step(effect) {
+        let Task::Step { job, step } = &claim.task else { return true };
+        if step.spec().failure == Failure::Dropped {
             return true;
         }
         let job = self.parts.store.job(job).await;
@@ -279,21 +280,8 @@ impl Worker {
     }
 
     async fn failed(&self, claim: &Claim, fault: Fault) -> Result<(), StoreError> {
-        let step_of = match &claim.task {
-            Task::Effect { job, effect } if is_step(effect) => Some((job, effect)),
-            _ => None,
-        };
-        let release_of = match &claim.task {
-            Task::Release { release, effect } if release::is_release_step(effect) => {
-                Some((release, effect))
-            }
-            _ => None,
-        };
-        let most = if step_of.is_some() || release_of.is_some() {
-            MOST_TRIES_OF_STEPS
-        } else {
-            MOST_TRIES_OF_WORDS
-        };
+        let awaited = claim.task.spec().is_some_and(|spec| spec.failure == Failure::Awaited);
+        let most = if awaited { MOST_TRIES_OF_STEPS } else { MOST_TRIES_OF_WORDS };
         if let FaultKind::Retry { after_seconds } = fault.kind
             && (claim.tries < most || after_seconds.is_some() && claim.tries < MOST_WAITS)
         {
@@ -307,17 +295,23 @@ impl Worker {
         // People on GitHub are not told where on our disk things lie.
         let data = self.parts.settings.data.display().to_string();
         let why = fault.text.replace(&data, "[data]");
-        if let Some((release, step)) = release_of {
-            let learnt = release::broke(release, step, why);
-            return self.learn_of_release(&claim.lease, &learnt).await;
-        }
-        match step_of {
-            Some((job, step)) => {
+        match &claim.task {
+            Task::Step { job, step } if awaited => {
                 let fact = Fact::Broke { step: step.clone(), why };
                 let learnt = Learnt { job: job.clone(), fact, patch: None };
                 self.learn(&claim.lease, &learnt).await
             }
-            None => self.acknowledge(&claim.lease).await,
+            Task::Release { release, step } if awaited => {
+                let learnt = release::broke(release, step, why);
+                self.learn_of_release(&claim.lease, &learnt).await
+            }
+            Task::Step { .. }
+            | Task::Release { .. }
+            | Task::Delivery { .. }
+            | Task::NextRelease { .. }
+            | Task::Reply(_)
+            | Task::NextOn { .. }
+            | Task::Sweep(_) => self.acknowledge(&claim.lease).await,
         }
     }
 
@@ -381,8 +375,8 @@ impl Worker {
 
 /// The commit that follows from a fact. `None`: it changes nothing.
 fn advanced(stored: &Stored, fact: &Fact) -> Option<Commit> {
-    let (job, effects) = advance(&stored.job, fact)?;
-    let tasks = effects.into_iter().map(|effect| task_of(&job, effect)).collect();
+    let (job, steps) = advance(&stored.job, fact)?;
+    let tasks = steps.into_iter().map(|step| task_of(&job, step)).collect();
     Some(Commit {
         log: Some(format!("{} → {}", name_of(fact), stage_name(&job.stage))),
         ledger: ledger::entry(&stored.job, &job).into_iter().collect(),
@@ -392,26 +386,11 @@ fn advanced(stored: &Stored, fact: &Fact) -> Option<Commit> {
     })
 }
 
-fn task_of(job: &Job, effect: Effect) -> Task {
-    match effect {
-        Effect::StartNext => Task::NextOn { repo: job.place.repo, number: job.subject },
-        effect => Task::Effect { job: job.id.clone(), effect },
+fn task_of(job: &Job, step: Step) -> Task {
+    if step == Step::StartNext {
+        return Task::NextOn { repo: job.place.repo, number: job.subject };
     }
-}
-
-/// Whether an effect is a step of the job, so that its failure is a fact about the job.
-fn is_step(effect: &Effect) -> bool {
-    matches!(
-        effect,
-        Effect::Prepare
-            | Effect::Fix { .. }
-            | Effect::Verify { .. }
-            | Effect::Publish { .. }
-            | Effect::Start { .. }
-            | Effect::Answer { .. }
-            | Effect::CheckHead { .. }
-            | Effect::Merge { .. }
-    )
+    Task::Step { job: job.id.clone(), step }
 }
 
 fn ignore_lost(result: Result<(), StoreError>) -> Result<(), StoreError> {

@@ -7,18 +7,18 @@ use tokio_util::sync::CancellationToken;
 use super::fix::{self, Attempt, AttemptEnd, Rooms};
 use super::{Fault, Learnt, Outcome, Worker};
 use crate::core::command::Role;
-use crate::core::event::{Actor, Place, SKIP_LABEL};
+use crate::core::event::{Actor, RepoRef, SKIP_LABEL};
 use crate::core::evidence::Verdict;
 use crate::core::fault::FaultKind;
 use crate::core::id::JobId;
-use crate::core::job::{Base, Declined, Effect, Fact, Job, Stage};
+use crate::core::job::{Base, Declined, Fact, Job, Stage, Step};
+use crate::core::machine::Failure;
 use crate::core::path::PatchDigest;
 use crate::core::policy::{Decision, Denied, RULES_PATH, Rules, authorize};
 use crate::core::report;
 use crate::core::task::{Reply, Task};
 use crate::forge::BranchHead;
-use crate::publish::surface::{CheckRun, IssueComment, RoundComment, Surface};
-use crate::publish::{self, Published, talk};
+use crate::publish::{self, Published, surface, talk};
 use crate::store::{Claim, Commit};
 use crate::workspace::mirror::{History, Mirror, MirrorError, Source, Want};
 use crate::workspace::patch::Patch;
@@ -40,18 +40,18 @@ impl Worker {
             Task::NextOn { repo, number } => self.next_on(*repo, *number).await,
             Task::Reply(reply) => self.post_reply(reply).await.map(|()| Outcome::Done),
             Task::Sweep(sweep) => self.sweep(*sweep).await.map(|()| Outcome::Done),
-            Task::Release { release, effect } => {
-                Box::pin(self.release_effect(release, effect, claim)).await
+            Task::Release { release, step } => {
+                Box::pin(self.release_step(release, step, claim)).await
             }
             Task::NextRelease { repo, base } => self.next_release(*repo, base).await,
-            Task::Effect { job, effect } => Box::pin(self.effect(job, effect, claim, stop)).await,
+            Task::Step { job, step } => Box::pin(self.job_step(job, step, claim, stop)).await,
         }
     }
 
-    async fn effect(
+    async fn job_step(
         &self,
         id: &JobId,
-        effect: &Effect,
+        step: &Step,
         claim: &Claim,
         stop: &CancellationToken,
     ) -> Result<Outcome, Fault> {
@@ -63,66 +63,66 @@ impl Worker {
             let learnt = Learnt { job: id.clone(), fact, patch: None };
             Ok(Outcome::Learnt(Box::new(learnt)))
         };
-        match (effect, &job.stage) {
-            (Effect::Acknowledge, _) => talk::acknowledge_order(&self.parts.forge, &job).await?,
-            (Effect::React { comment }, _) => {
-                let (forge, comment) = (&self.parts.forge, Some(*comment));
-                talk::acknowledge(forge, &job.place, job.subject, comment).await?;
+        let awaited = step.spec().failure == Failure::Awaited;
+        if awaited && !job.stage.awaits(step) {
+            // The job has moved on meanwhile: there is nothing left to do for this task.
+            return Ok(Outcome::Done);
+        }
+        let forge = &self.parts.forge;
+        match step {
+            Step::Acknowledge => talk::acknowledge_order(forge, &job).await?,
+            Step::React { comment } => {
+                talk::acknowledge(forge, &job.place, job.subject, Some(*comment)).await?;
             }
-            (Effect::Show, _) => Box::pin(self.show(&job)).await?,
-            (Effect::Announce, _) => Box::pin(self.announce(&job)).await?,
-            (Effect::Undo, _) => {
-                let undone = publish::undo(&self.parts.forge, &job).await;
-                self.parts.forge.revoke_push_token(&job.place).await;
+            Step::Show => Box::pin(self.show(&job)).await?,
+            Step::Announce => Box::pin(self.announce(&job)).await?,
+            Step::Undo => {
+                let undone = publish::undo(forge, &job).await;
+                forge.revoke_push_token(&job.place).await;
                 undone?;
             }
-            (Effect::Explain, _) => Box::pin(self.explain(&job)).await?,
-            (Effect::RefuseRound { limit }, _) => {
-                Box::pin(self.refuse_round(&job, *limit)).await?;
-            }
-            (Effect::CleanUp, _) => {
-                let cleaned = Box::pin(publish::clean_up(&self.parts.forge, &job)).await;
-                self.parts.forge.revoke_push_token(&job.place).await;
+            Step::Explain => Box::pin(self.explain(&job)).await?,
+            Step::RefuseRound { limit } => Box::pin(self.refuse_round(&job, *limit)).await?,
+            Step::CleanUp => {
+                let cleaned = Box::pin(publish::clean_up(forge, &job)).await;
+                forge.revoke_push_token(&job.place).await;
                 cleaned?;
             }
-            (Effect::Wake, _) => return Ok(look_again(id)),
-            (Effect::Look, Stage::InReview { .. }) => {
+            Step::Wake => return Ok(look_again(id)),
+            Step::Look => {
+                if !job.stage.is_in_review() {
+                    return Ok(Outcome::Done);
+                }
                 return match Box::pin(self.look(&job)).await? {
                     Some(sight) => learnt(Fact::Seen(Box::new(sight))),
                     None => Ok(Outcome::Done),
                 };
             }
-            (Effect::CheckHead { head }, Stage::InReview { .. }) => {
+            Step::CheckHead { head } => {
                 return learnt(Box::pin(self.check_head(&job, head, stop)).await?);
             }
-            (Effect::Start { round }, Stage::Starting { round: r }) if round == r => {
+            Step::Start { round } => {
                 return learnt(Box::pin(self.start_round(&job, *round)).await?);
             }
-            (Effect::Answer { round }, Stage::Answering { round: r }) if round == r => {
+            Step::Answer { round } => {
                 return learnt(Box::pin(self.answer_round(&job, *round)).await?);
             }
-            (Effect::Merge { head }, Stage::Merging { head: h, .. }) if head == h => {
+            Step::Merge { .. } => {
                 self.still_held(claim).await?;
                 let merged = Box::pin(self.merge(&job)).await;
-                self.parts.forge.revoke_push_token(&job.place).await;
+                forge.revoke_push_token(&job.place).await;
                 return learnt(merged?);
             }
-            (Effect::Prepare, Stage::Preparing) => {
-                return learnt(Box::pin(self.prepare(&job)).await?);
-            }
-            (Effect::Fix { round, attempt }, Stage::Fixing { round: r, attempt: a })
-                if (round, attempt) == (r, a) =>
-            {
+            Step::Prepare => return learnt(Box::pin(self.prepare(&job)).await?),
+            Step::Fix { round, attempt } => {
                 return Box::pin(self.fix(&job, (*round, *attempt), stop)).await;
             }
-            (Effect::Verify { .. }, Stage::Verifying { round, attempt }) => {
+            Step::Verify { round, attempt } => {
                 return learnt(Box::pin(self.verify(&job, (*round, *attempt), stop)).await?);
             }
-            (Effect::Publish { .. }, Stage::Publishing { .. }) => {
-                return learnt(Box::pin(self.publish(&job, claim)).await?);
-            }
-            // The job has moved on meanwhile: there is nothing left to do for this task.
-            _ => {}
+            Step::Publish { .. } => return learnt(Box::pin(self.publish(&job, claim)).await?),
+            // A task of its own: `Task::NextOn`.
+            Step::StartNext => {}
         }
         Ok(Outcome::Done)
     }
@@ -255,24 +255,16 @@ impl Worker {
     }
 
     async fn show(&self, job: &Job) -> Result<(), Fault> {
-        let setting = self.setting(job);
-        let forge = &self.parts.forge;
-        let surfaces: [&dyn Surface; 3] =
-            [&IssueComment(forge), &RoundComment(forge), &CheckRun(forge)];
-        for surface in surfaces {
-            surface.show(job, &setting).await?;
-        }
-        Ok(())
+        Ok(surface::show(&self.parts.forge, job, &self.setting(job)).await?)
     }
 
     async fn announce(&self, job: &Job) -> Result<(), Fault> {
         let forge = &self.parts.forge;
-        let status = match job.stage {
-            Stage::Holding { .. } => {
-                let marker = report::marker(job.id.as_str(), "status");
-                forge.find_comment(&job.place, job.subject, &marker).await?
-            }
-            _ => None,
+        let status = if let Stage::Holding { .. } = job.stage {
+            let marker = report::marker(job.id.as_str(), "status");
+            forge.find_comment(&job.place, job.subject, &marker).await?
+        } else {
+            None
         };
         let (setting, status) = (self.setting(job), status.map(|it| it.id));
         let Some(text) = report::announcement(job, &setting, status) else { return Ok(()) };
@@ -334,7 +326,7 @@ impl Worker {
     /// The mirror of a repository with this commit in it.
     pub(super) async fn mirror_of(
         &self,
-        place: &Place,
+        place: &RepoRef,
         sha: &crate::core::id::Sha,
     ) -> Result<Mirror, Fault> {
         let cache = self.parts.settings.data.join("mirrors");
@@ -402,7 +394,7 @@ fn asked_by(job: &Job) -> Actor {
 }
 
 fn look_again(job: &JobId) -> Outcome {
-    let look = Task::Effect { job: job.clone(), effect: Effect::Look };
+    let look = Task::Step { job: job.clone(), step: Step::Look };
     Outcome::Ready(Box::new(Commit { tasks: vec![look], ..Commit::default() }))
 }
 

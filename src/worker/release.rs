@@ -4,11 +4,12 @@
 //! nothing; waiting for a run goes back to the queue.
 
 use super::{Fault, Outcome, Worker};
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 use crate::core::fault::FaultKind;
 use crate::core::id::{Branch, ReleaseId, RepoId};
+use crate::core::machine::{Failure, Machine};
 use crate::core::policy::{RULES_PATH, Rules, Show};
-use crate::core::release::{Effect, Ending, Fact, Plan, Refusal, Release, Stage, advance};
+use crate::core::release::{Ending, Fact, FactKind, Plan, Refusal, Release, Stage, Step, advance};
 use crate::core::report::Setting;
 use crate::core::task::Task;
 use crate::publish::release::{self as pen, Proposed};
@@ -26,10 +27,10 @@ pub(super) struct LearntOfRelease {
 }
 
 impl Worker {
-    pub(super) async fn release_effect(
+    pub(super) async fn release_step(
         &self,
         id: &ReleaseId,
-        effect: &Effect,
+        step: &Step,
         claim: &Claim,
     ) -> Result<Outcome, Fault> {
         let Some(stored) = self.parts.store.release(id).await? else {
@@ -37,74 +38,87 @@ impl Worker {
         };
         let release = stored.release;
         let (forge, setting) = (&self.parts.forge, self.release_setting());
-        let fact = match (effect, &release.stage) {
-            (Effect::Acknowledge, _) => {
+        let awaited = step.spec().failure == Failure::Awaited;
+        if awaited && release.step().as_ref() != Some(step) {
+            // The release has moved on meanwhile: there is nothing left to do for this task.
+            return Ok(Outcome::Done);
+        }
+        let place = &release.place;
+        let fact = match step {
+            Step::Acknowledge => {
                 let (subject, comment) = (release.subject, release.order.comment);
-                acknowledge(forge, &release.place, subject, comment).await?;
-                None
+                acknowledge(forge, place, subject, comment).await.map(|()| None)?
             }
-            (Effect::Show, _) => pen::show(forge, &release, &setting).await.map(|()| None)?,
-            (Effect::Announce, _) => {
-                pen::announce(forge, &release, &setting).await.map(|()| None)?
-            }
-            (Effect::TellIssues, _) => pen::tell_issues(forge, &release).await.map(|()| None)?,
-            (Effect::Undo, _) => {
+            Step::Show => pen::show(forge, &release, &setting).await.map(|()| None)?,
+            Step::Announce => pen::announce(forge, &release, &setting).await.map(|()| None)?,
+            Step::TellIssues => pen::tell_issues(forge, &release).await.map(|()| None)?,
+            Step::Undo => {
                 let undone = pen::undo(forge, &release).await;
-                forge.revoke_push_token(&release.place).await;
+                forge.revoke_push_token(place).await;
                 undone.map(|()| None)?
             }
-            (Effect::CleanUp, _) => {
+            Step::CleanUp => {
                 let cleaned = pen::clean_up(forge, &release).await;
-                forge.revoke_push_token(&release.place).await;
+                forge.revoke_push_token(place).await;
                 cleaned.map(|()| None)?
             }
-            (Effect::Plan { orders }, Stage::Planning) if *orders == release.orders => {
-                Some(self.plan_release(&release).await?)
-            }
-            (Effect::Propose { orders }, Stage::Proposing) if *orders == release.orders => {
+            Step::Plan { .. } => Some(self.plan_release(&release).await?),
+            Step::Propose { .. } => {
                 self.still_held(claim).await?;
                 let proposed = self.propose_release(&release).await;
-                forge.revoke_push_token(&release.place).await;
+                forge.revoke_push_token(place).await;
                 Some(proposed?)
             }
-            (Effect::Refresh { base }, Stage::Refreshing { base: b }) if base == b => {
+            Step::Refresh { base } => {
                 self.still_held(claim).await?;
                 let refreshed = self.refresh_release(&release, base).await;
-                forge.revoke_push_token(&release.place).await;
+                forge.revoke_push_token(place).await;
                 Some(refreshed?)
             }
-            (Effect::Look, Stage::Proposed) => self.look_at_release(&release).await?,
-            (Effect::Look, Stage::Publishing) => self.run_over(&release).await?,
-            // One that we gave up may have gone on, or have been started again by hand.
-            (Effect::Look, Stage::Done(Ending::Failed { .. })) if release.merged.is_some() => {
-                let over = self.run_over(&release).await?;
-                over.filter(|fact| matches!(fact, Fact::Published { .. }))
-            }
-            (Effect::Look, Stage::Done(Ending::Failed { .. })) => {
-                self.merged_by_hand(&release).await?
-            }
-            (Effect::Merge { head }, Stage::Merging { head: h }) if head == h => {
+            Step::Look => self.look_by_stage(&release).await?,
+            Step::Merge { head } => {
                 self.still_held(claim).await?;
                 let merged = self.merge_release(&release, head).await;
-                forge.revoke_push_token(&release.place).await;
+                forge.revoke_push_token(place).await;
                 Some(merged?)
             }
-            (Effect::Dispatch { attempt }, Stage::Dispatching) if *attempt == release.tries => {
+            Step::Dispatch { attempt } => {
                 self.still_held(claim).await?;
                 let dispatched = self.dispatch_release(&release, *attempt).await;
-                forge.revoke_push_token(&release.place).await;
+                forge.revoke_push_token(place).await;
                 Some(dispatched?)
             }
-            (Effect::Follow { attempt }, Stage::Publishing) if *attempt == release.tries => {
+            Step::Follow { .. } => {
                 Some(self.follow_release(&release, claim.tries).await.map_err(patient)?)
             }
-            // The release has moved on meanwhile: there is nothing left to do for this task.
-            _ => None,
+            // A task of its own: `Task::NextRelease`.
+            Step::StartNext => None,
         };
         Ok(match fact {
             Some(fact) => learnt(&release, fact),
             None => Outcome::Done,
         })
+    }
+
+    /// What there is to look at depends on where it stands.
+    async fn look_by_stage(&self, release: &Release) -> Result<Option<Fact>, Fault> {
+        match &release.stage {
+            Stage::Proposed => self.look_at_release(release).await,
+            Stage::Publishing => self.run_over(release).await,
+            // One that we gave up may have gone on, or have been started again by hand.
+            Stage::Done(Ending::Failed { .. }) if release.merged.is_some() => {
+                let over = self.run_over(release).await?;
+                Ok(over.filter(|fact| FactKind::from(fact) == FactKind::Published))
+            }
+            Stage::Done(Ending::Failed { .. }) => self.merged_by_hand(release).await,
+            Stage::Queued
+            | Stage::Planning
+            | Stage::Proposing
+            | Stage::Refreshing { .. }
+            | Stage::Merging { .. }
+            | Stage::Dispatching
+            | Stage::Done(_) => Ok(None),
+        }
     }
 
     /// Lets the release that waits on a branch begin, unless one is under way there.
@@ -160,7 +174,7 @@ impl Worker {
     /// The rules on the default branch, which is named beside them.
     pub(super) async fn release_rules(
         &self,
-        place: &Place,
+        place: &RepoRef,
     ) -> Result<(String, Result<Rules, Refusal>), Fault> {
         let forge = &self.parts.forge;
         let default = forge.repository(place).await?.default_branch;
@@ -187,7 +201,7 @@ fn learnt(release: &Release, fact: Fact) -> Outcome {
 }
 
 /// A step that failed for good.
-pub(super) fn broke(release: &ReleaseId, step: &Effect, why: String) -> LearntOfRelease {
+pub(super) fn broke(release: &ReleaseId, step: &Step, why: String) -> LearntOfRelease {
     LearntOfRelease { release: release.clone(), fact: Fact::Broke { step: step.clone(), why } }
 }
 
@@ -204,14 +218,16 @@ fn wait(seconds: u64, text: &str) -> Fault {
 fn patient(fault: Fault) -> Fault {
     match fault.kind {
         FaultKind::Retry { after_seconds: None } => wait(publication::PAUSE_SECONDS, &fault.text),
-        _ => fault,
+        FaultKind::Retry { after_seconds: Some(_) } | FaultKind::Permanent | FaultKind::Bug => {
+            fault
+        }
     }
 }
 
 /// The commit that follows from a fact. `None`: it changes nothing.
 pub(super) fn release_advanced(stored: &StoredRelease, fact: &Fact) -> Option<Commit> {
-    let (release, effects) = advance(&stored.release, fact)?;
-    let tasks = effects.into_iter().map(|effect| task_of(&release, effect)).collect();
+    let (release, steps) = advance(&stored.release, fact)?;
+    let tasks = steps.into_iter().map(|step| task_of(&release, step)).collect();
     Some(Commit {
         log: Some(format!("{} → {}", stored.release.stage.name(), release.stage.name())),
         tasks,
@@ -220,24 +236,9 @@ pub(super) fn release_advanced(stored: &StoredRelease, fact: &Fact) -> Option<Co
     })
 }
 
-fn task_of(release: &Release, effect: Effect) -> Task {
-    match effect {
-        Effect::StartNext => {
-            Task::NextRelease { repo: release.place.repo, base: release.base.clone() }
-        }
-        effect => Task::Release { release: release.id.clone(), effect },
+fn task_of(release: &Release, step: Step) -> Task {
+    if step == Step::StartNext {
+        return Task::NextRelease { repo: release.place.repo, base: release.base.clone() };
     }
-}
-
-/// Whether an effect is a step of the release, so that its failure is a fact about it.
-pub(super) fn is_release_step(effect: &Effect) -> bool {
-    matches!(
-        effect,
-        Effect::Plan { .. }
-            | Effect::Propose { .. }
-            | Effect::Refresh { .. }
-            | Effect::Merge { .. }
-            | Effect::Dispatch { .. }
-            | Effect::Follow { .. }
-    )
+    Task::Release { release: release.id.clone(), step }
 }

@@ -11,7 +11,7 @@ use super::perform::{permission_lost, rules_and_base};
 use super::{Fault, Worker};
 use crate::core::budget::Money;
 use crate::core::command::Role;
-use crate::core::event::{Actor, Place};
+use crate::core::event::{Actor, RepoRef};
 use crate::core::id::{Number, ReviewId, Timestamp, UserId};
 use crate::core::job::{Base, Cause, Declined, Fact, Job, Outcome, Purse, Round, Thread};
 use crate::core::policy::Rules;
@@ -185,7 +185,7 @@ impl Worker {
     /// Whether the words of a review are those of somebody heard, as they stood when that was said.
     async fn words_count(
         &self,
-        place: &Place,
+        place: &RepoRef,
         review: &Review,
         heard: &Heard,
     ) -> Result<bool, Fault> {

@@ -9,10 +9,11 @@ use super::route_review::in_review;
 use super::{Fault, Outcome, Worker, advanced};
 use crate::core::command::{Command, Role, Verb};
 use crate::core::delivery::Payload;
-use crate::core::event::{Asked, Closed, Event, Place, Touched};
+use crate::core::event::{Asked, Closed, Event, RepoRef, Touched};
 use crate::core::fault::FaultKind;
 use crate::core::id::{JobId, Login, Number, RepoId};
-use crate::core::job::{Effect, Fact, Job, Kind, Order, Stage};
+use crate::core::job::{Fact, Job, Kind, Order, Stage, Step};
+use crate::core::machine::Machine;
 use crate::core::policy::{Decision, Denied, authorize};
 use crate::core::report::{self, CannotStart};
 use crate::core::task::{Reply, Task};
@@ -54,7 +55,7 @@ impl Worker {
                         let failed = self.failed_release_merged(&place, number).await?;
                         both(failed, self.release_on_merge(&place, number).await?)
                     }
-                    _ => Outcome::Done,
+                    Closed::Issue | Closed::Pull => Outcome::Done,
                 };
                 Ok(both(job, both(ordered, touched)))
             }
@@ -180,7 +181,7 @@ impl Worker {
 
     async fn closed(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
         by: Option<Login>,
         what: Closed,
@@ -272,8 +273,8 @@ fn both(first: Outcome, then: Outcome) -> Outcome {
 
 fn begin(asked: &Asked, job: Job) -> Outcome {
     let tasks = vec![
-        Task::Effect { job: job.id.clone(), effect: Effect::Acknowledge },
-        Task::Effect { job: job.id.clone(), effect: Effect::Show },
+        Task::Step { job: job.id.clone(), step: Step::Acknowledge },
+        Task::Step { job: job.id.clone(), step: Step::Show },
         Task::NextOn { repo: job.place.repo, number: job.subject },
     ];
     Outcome::Ready(Box::new(Commit {

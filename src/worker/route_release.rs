@@ -6,10 +6,11 @@
 use super::release::release_advanced;
 use super::{Fault, Outcome, Worker};
 use crate::core::command::{Role, Verb};
-use crate::core::event::{Asked, Place, Touched};
+use crate::core::event::{Asked, RepoRef, Touched};
 use crate::core::id::{Branch, Number, ReleaseId};
+use crate::core::machine::Machine;
 use crate::core::policy::ReleaseOn;
-use crate::core::release::{Bump, Effect, Ending, Fact, Order, Release, Stage};
+use crate::core::release::{Bump, Ending, Fact, Order, Release, Stage, Step};
 use crate::core::report;
 use crate::core::report::release::{self as words, Answer};
 use crate::core::task::{Reply, Task};
@@ -69,7 +70,7 @@ impl Worker {
     /// With `release.on = "merge"`, a merged pull request of Gander's orders a release.
     pub(super) async fn release_on_merge(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
     ) -> Result<Outcome, Fault> {
         let jobs = self.parts.store.jobs_on(place.repo, number).await?;
@@ -99,7 +100,7 @@ impl Worker {
     /// Lets every open release concerned be looked at, or its run be followed.
     pub(super) async fn release_touched(
         &self,
-        place: &Place,
+        place: &RepoRef,
         what: &Touched,
     ) -> Result<Outcome, Fault> {
         let open = self.parts.store.open_releases(Some(place.repo)).await?;
@@ -111,7 +112,7 @@ impl Worker {
     /// another is under way by now.
     pub(super) async fn failed_release_merged(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
     ) -> Result<Outcome, Fault> {
         let stored = self.parts.store.release_of_pull(place.repo, number).await?;
@@ -124,7 +125,7 @@ impl Worker {
         if open.iter().any(|it| it.release.base == release.base && it.release.is_live()) {
             return Ok(Outcome::Done);
         }
-        let look = Task::Release { release: release.id, effect: Effect::Look };
+        let look = Task::Release { release: release.id, step: Step::Look };
         Ok(Outcome::Ready(Box::new(Commit { tasks: vec![look], ..Commit::default() })))
     }
 
@@ -132,12 +133,12 @@ impl Worker {
     pub(super) async fn look_at_release_of(&self, asked: &Asked) -> Result<Option<Task>, Fault> {
         let stored = self.parts.store.release_of_pull(asked.place.repo, asked.number).await?;
         let open = stored.filter(|stored| !stored.release.is_done());
-        Ok(open.map(|stored| Task::Release { release: stored.release.id, effect: Effect::Look }))
+        Ok(open.map(|stored| Task::Release { release: stored.release.id, step: Step::Look }))
     }
 
     /// A workflow run ended: the releases that wait for theirs are looked at at once, since the task
     /// that follows them may sleep.
-    pub(super) async fn run_ended(&self, place: &Place) -> Result<Outcome, Fault> {
+    pub(super) async fn run_ended(&self, place: &RepoRef) -> Result<Outcome, Fault> {
         let open = self.parts.store.open_releases(Some(place.repo)).await?;
         let waits = |it: &StoredRelease| it.release.stage == Stage::Publishing;
         let last = self.parts.store.last_releases(place.repo, SHOWN).await?;
@@ -177,7 +178,7 @@ impl Worker {
 
     async fn order_release(
         &self,
-        place: &Place,
+        place: &RepoRef,
         number: Number,
         base: &Branch,
         order: Order,
@@ -248,10 +249,10 @@ impl Worker {
 }
 
 fn begin(release: Release) -> Commit {
-    let task = |effect| Task::Release { release: release.id.clone(), effect };
-    let mut tasks = vec![task(Effect::Show)];
+    let task = |step| Task::Release { release: release.id.clone(), step };
+    let mut tasks = vec![task(Step::Show)];
     if release.order.comment.is_some() {
-        tasks.insert(0, task(Effect::Acknowledge));
+        tasks.insert(0, task(Step::Acknowledge));
     }
     tasks.push(Task::NextRelease { repo: release.place.repo, base: release.base.clone() });
     Commit {
@@ -263,7 +264,7 @@ fn begin(release: Release) -> Commit {
 }
 
 fn looks_at(releases: impl Iterator<Item = StoredRelease>) -> Outcome {
-    let look = |it: StoredRelease| Task::Release { release: it.release.id, effect: Effect::Look };
+    let look = |it: StoredRelease| Task::Release { release: it.release.id, step: Step::Look };
     let tasks: Vec<Task> = releases.map(look).collect();
     match tasks.is_empty() {
         true => Outcome::Done,
@@ -303,7 +304,7 @@ fn reply(asked: &Asked, text: String) -> Outcome {
 }
 
 fn reply_task(
-    place: &Place,
+    place: &RepoRef,
     number: Number,
     comment: Option<crate::core::id::CommentId>,
     key: &str,
@@ -331,7 +332,7 @@ mod tests {
             on_merge: false,
         };
         let name = "acme/widgets".parse().unwrap();
-        let place = Place { installation: InstallationId(3), repo: RepoId(1), name };
+        let place = RepoRef { installation: InstallationId(3), repo: RepoId(1), name };
         let head: crate::core::id::Sha = "c".repeat(40).parse().unwrap();
         let base: Branch = "main".parse().unwrap();
         let id = ReleaseId::of_trigger("x");

@@ -7,16 +7,17 @@ use super::look::moment;
 use super::{Fault, Outcome, Worker, advanced};
 use crate::core::approval::{approves, names_commit};
 use crate::core::command::Address;
-use crate::core::event::{Asked, Place, Touched};
+use crate::core::event::{Asked, RepoRef, Touched};
 use crate::core::id::{CommentId, JobId, Number, Sha, Timestamp};
-use crate::core::job::{Ask, Effect, Fact, Job, Stage, Taken};
+use crate::core::job::{Ask, Fact, Job, Stage, Step, Taken};
+use crate::core::machine::Machine;
 use crate::core::report;
 use crate::core::task::Task;
 use crate::store::{Commit, Stored};
 
 impl Worker {
     /// Lets every open pull request concerned be looked at.
-    pub(super) async fn touched(&self, place: &Place, what: &Touched) -> Result<Outcome, Fault> {
+    pub(super) async fn touched(&self, place: &RepoRef, what: &Touched) -> Result<Outcome, Fault> {
         let jobs = self.parts.store.open_jobs(Some(place.repo)).await?;
         let concerned = jobs.into_iter().filter(|stored| concerns(&stored.job, what));
         let tasks: Vec<Task> = concerned.map(|stored| look(stored.job.id)).collect();
@@ -158,8 +159,8 @@ impl Worker {
         let Some(mut commit) = advanced(stored, fact) else { return Outcome::Done };
         commit.once = Some(asked.key.clone());
         if let Some(comment) = asked.comment {
-            let effect = Effect::React { comment };
-            commit.tasks.push(Task::Effect { job: stored.job.id.clone(), effect });
+            let step = Step::React { comment };
+            commit.tasks.push(Task::Step { job: stored.job.id.clone(), step });
         }
         Outcome::Ready(Box::new(commit))
     }
@@ -187,5 +188,5 @@ fn concerns(job: &Job, what: &Touched) -> bool {
 }
 
 fn look(job: JobId) -> Task {
-    Task::Effect { job, effect: Effect::Look }
+    Task::Step { job, step: Step::Look }
 }

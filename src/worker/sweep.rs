@@ -5,8 +5,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Fault, Worker};
 use crate::core::delivery::Delivery;
 use crate::core::id::{DeliveryId, HookId};
-use crate::core::job::Effect;
-use crate::core::release::{self, Stage};
+use crate::core::job::Step;
+use crate::core::release;
 use crate::core::task::{Sweep, Task};
 use crate::store::Accepted;
 
@@ -53,13 +53,13 @@ impl Worker {
     async fn look_at_all(&self) -> Result<(), Fault> {
         let now = self.parts.clock.now();
         for stored in self.parts.store.open_jobs(None).await? {
-            let look = Task::Effect { job: stored.job.id, effect: Effect::Look };
+            let look = Task::Step { job: stored.job.id, step: Step::Look };
             self.parts.store.enqueue(&look, now).await?;
         }
         for stored in self.parts.store.open_releases(None).await? {
-            if matches!(stored.release.stage, Stage::Proposed | Stage::Publishing) {
-                let effect = release::Effect::Look;
-                let look = Task::Release { release: stored.release.id, effect };
+            if stored.release.waits_for_others() {
+                let step = release::Step::Look;
+                let look = Task::Release { release: stored.release.id, step };
                 self.parts.store.enqueue(&look, now).await?;
             }
         }

@@ -1,7 +1,7 @@
 //! What every store promises about releases.
 
 use gander::core::id::{CommentId, ReleaseId};
-use gander::core::release::{Effect, Ending, Order, Release, Stage};
+use gander::core::release::{Ending, Order, Release, Stage, Step};
 use gander::store::{ReleaseWrite, StoredRelease};
 
 use super::*;
@@ -99,11 +99,11 @@ pub(super) async fn what_a_release_learns_is_written_with_its_next_tasks_or_not_
     memory: Memory,
 ) {
     let store = memory.open().await;
-    let task = |effect| Task::Release { release: id(1), effect };
+    let task = |step| Task::Release { release: id(1), step };
     let made = Commit {
         once: Some("1/comment/1".into()),
         release: Some(ReleaseWrite::New(release(1, "main"))),
-        tasks: vec![task(Effect::Look), task(Effect::Look)],
+        tasks: vec![task(Step::Look), task(Step::Look)],
         log: Some("ordered".into()),
         ..Commit::default()
     };
@@ -114,7 +114,7 @@ pub(super) async fn what_a_release_learns_is_written_with_its_next_tasks_or_not_
 
     let stale = Commit {
         release: Some(ReleaseWrite::Change(live(&release(1, "main")), 7)),
-        tasks: vec![task(Effect::Dispatch { attempt: 1 })],
+        tasks: vec![task(Step::Dispatch { attempt: 1 })],
         log: Some("never".into()),
         ..Commit::default()
     };

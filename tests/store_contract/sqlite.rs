@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gander::core::budget::Money;
 use gander::core::delivery::{Content, Delivery, Payload};
 use gander::core::id::{DeliveryId, JobId, Number, RepoId, Timestamp};
-use gander::core::job::{Effect, Stage};
+use gander::core::job::{Stage, Step};
 use gander::core::task::{Sweep, Task};
 use gander::store::{Accepted, Commit, JobWrite, Scope, Sqlite, Store, StoreError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -16,7 +16,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use crate::process::{another_process, memory};
-use crate::{Opened, Opening, at, delivery, delivery_id, effect_of, finish, payload, take};
+use crate::{Opened, Opening, at, delivery, delivery_id, finish, payload, step_of, take};
 
 pub(crate) fn open(directory: PathBuf) -> Opening {
     Box::pin(async move { Arc::new(Sqlite::open(&file(&directory)).await.unwrap()) as Opened })
@@ -170,13 +170,13 @@ async fn accepts_until_the_disk_is_full() {
 async fn a_task_that_cannot_be_read_does_not_stop_the_others() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path().to_owned()).await;
-    store.enqueue(&effect_of(1, Effect::Prepare), at(0)).await.unwrap();
-    store.enqueue(&effect_of(2, Effect::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(1, Step::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(2, Step::Prepare), at(0)).await.unwrap();
     let mut other = raw(directory.path()).await;
     sqlx::query("UPDATE work SET task = '{}' WHERE id = 1").execute(&mut other).await.unwrap();
     let outcome = store.claim(at(0)).await;
     assert!(matches!(outcome, Err(StoreError::Corrupt { what: "a task", .. })), "{outcome:?}");
-    assert_eq!(take(&store, at(0)).await.task, effect_of(2, Effect::Prepare));
+    assert_eq!(take(&store, at(0)).await.task, step_of(2, Step::Prepare));
     assert!(store.claim(at(0)).await.unwrap().is_none());
 }
 

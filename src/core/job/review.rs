@@ -6,12 +6,13 @@
 //! and is answered once; requests that come during a round wait for the next. Merging follows only an
 //! [`Approval`] of the very head, green checks on it, and rules that want it.
 
+use crate::core::machine::Machine;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    Binding, ChangeRequest, Ci, Declined, Effect, Ending, Job, PullState, RedBecause, Sight, Stage,
+    Binding, ChangeRequest, Ci, Declined, Ending, Job, PullState, RedBecause, Sight, Stage, Step,
 };
 use crate::core::approval::{Approval, NotApproved, Tried};
 use crate::core::command::Role;
@@ -269,7 +270,7 @@ impl Job {
     }
 
     /// What follows from a look at the pull request. `None`: nothing is new.
-    pub(super) fn seen(&mut self, round: u32, sight: &Sight) -> Option<Vec<Effect>> {
+    pub(super) fn seen(&mut self, round: u32, sight: &Sight) -> Option<Vec<Step>> {
         match &sight.state {
             PullState::Merged { by } => return Some(self.end(Ending::Merged { by: by.clone() })),
             PullState::Closed { by } => return Some(self.end(Ending::Closed { by: by.clone() })),
@@ -280,7 +281,7 @@ impl Job {
         // A review by somebody whose word does not count is acknowledged, whatever else follows.
         let thanks = match self.review.outsiders == before.review.outsiders {
             true => Vec::new(),
-            false => vec![Effect::Explain],
+            false => vec![Step::Explain],
         };
         let limits = self
             .rules
@@ -293,14 +294,14 @@ impl Job {
                 self.review.asks.clear();
                 let limit = limits.0;
                 self.review.waiting = Some(Waiting::RoundsUsed { limit });
-                let refuse = vec![Effect::Show, Effect::RefuseRound { limit }, Effect::Look];
+                let refuse = vec![Step::Show, Step::RefuseRound { limit }, Step::Look];
                 return Some([thanks, refuse].concat());
             }
             return Some([thanks, self.begin_round(round + 1, next)].concat());
         }
-        let (waiting, mut effects) = self.standing(sight, limits.1);
+        let (waiting, mut steps) = self.standing(sight, limits.1);
         if self.stage != before.stage {
-            return Some([thanks, effects].concat());
+            return Some([thanks, steps].concat());
         }
         self.review.waiting = Some(waiting);
         if *self == before {
@@ -308,12 +309,12 @@ impl Job {
         }
         let told = before.review.waiting == self.review.waiting;
         if self.review.waiting.as_ref().is_some_and(Waiting::needs_words) && !told {
-            effects.push(Effect::Explain);
+            steps.push(Step::Explain);
         }
-        effects.extend(thanks);
-        effects.insert(0, Effect::Show);
-        effects.dedup();
-        Some(effects)
+        steps.extend(thanks);
+        steps.insert(0, Step::Show);
+        steps.dedup();
+        Some(steps)
     }
 
     /// The approval to merge with, if what is seen now still leads to merging that very head.
@@ -325,18 +326,18 @@ impl Job {
     }
 
     /// It was about to be merged, and what is seen now speaks against that.
-    pub(super) fn seen_while_merging(&mut self, sight: &Sight) -> Option<Vec<Effect>> {
+    pub(super) fn seen_while_merging(&mut self, sight: &Sight) -> Option<Vec<Step>> {
         let Stage::Merging { round, .. } = self.stage else { return None };
         if self.merges(sight).is_some() {
             return None;
         }
         self.stage = Stage::InReview { round };
-        let effects = self.seen(round, sight).unwrap_or_else(|| vec![Effect::Show]);
+        let steps = self.seen(round, sight).unwrap_or_else(|| vec![Step::Show]);
         // Ours, and only the answer was lost: then it was this approval.
         if !self.is_done() {
             self.review.approved_by.clear();
         }
-        Some(effects)
+        Some(steps)
     }
 
     /// Takes over what people and GitHub have changed.
@@ -410,11 +411,11 @@ impl Job {
                 let by = (self.order.by, self.order.login.clone());
                 Some(new(Cause::Ci { check: check.clone() }, by))
             }
-            _ => None,
+            Ci::Green | Ci::Pending { .. } | Ci::Red { .. } => None,
         }
     }
 
-    fn begin_round(&mut self, round: u32, next: Round) -> Vec<Effect> {
+    fn begin_round(&mut self, round: u32, next: Round) -> Vec<Step> {
         if matches!(next.cause, Cause::Ci { .. }) {
             self.review.repairs += 1;
         }
@@ -423,11 +424,11 @@ impl Job {
         self.review.round = Some(next);
         self.review.waiting = None;
         self.stage = Stage::Starting { round };
-        vec![Effect::Show, Effect::Start { round }]
+        vec![Step::Show, Step::Start { round }]
     }
 
     /// Where an open pull request stands that nobody wants changed.
-    fn standing(&mut self, sight: &Sight, repairs: u32) -> (Waiting, Vec<Effect>) {
+    fn standing(&mut self, sight: &Sight, repairs: u32) -> (Waiting, Vec<Step>) {
         let only = |waiting| (waiting, Vec::new());
         if sight.skipped {
             return only(Waiting::Skipped);
@@ -439,8 +440,8 @@ impl Job {
         let Some(proof) = proof else {
             let head = sight.head.clone();
             let asked = self.review.waiting == Some(Waiting::HeadCheck);
-            let effects = if asked { Vec::new() } else { vec![Effect::CheckHead { head }] };
-            return (Waiting::HeadCheck, effects);
+            let steps = if asked { Vec::new() } else { vec![Step::CheckHead { head }] };
+            return (Waiting::HeadCheck, steps);
         };
         if let Some(why) = &proof.failed {
             return only(Waiting::HeadRed { head: sight.head.clone(), why: why.clone() });
@@ -457,7 +458,7 @@ impl Job {
         let since = self.review.binding.as_ref().map_or(Timestamp(0), |bound| bound.since);
         let approval = match &sight.consent {
             // Judged by a base or rules that have changed since: look again.
-            Ok(_) if sight.since < since => return (Waiting::Review, vec![Effect::Look]),
+            Ok(_) if sight.since < since => return (Waiting::Review, vec![Step::Look]),
             Ok(approval) if *approval.head() == sight.head && *approval.base() == sight.base => {
                 approval
             }
@@ -475,7 +476,7 @@ impl Job {
         }
     }
 
-    fn approved(&mut self, sight: &Sight, approval: &Approval) -> (Waiting, Vec<Effect>) {
+    fn approved(&mut self, sight: &Sight, approval: &Approval) -> (Waiting, Vec<Step>) {
         let only = |waiting| (waiting, Vec::new());
         let on = self.rules.as_ref().map_or(MergeOn::Never, |rules| rules.merge.on);
         let by_command = approval.by_command();
@@ -508,7 +509,7 @@ impl Job {
         let head = sight.head.clone();
         let round = self.stage.round().unwrap_or(1);
         self.stage = Stage::Merging { round, head: head.clone() };
-        (Waiting::Review, vec![Effect::Show, Effect::Merge { head }])
+        (Waiting::Review, vec![Step::Show, Step::Merge { head }])
     }
 }
 

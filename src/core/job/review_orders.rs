@@ -1,10 +1,12 @@
 //! All orders of six things that people and CI do to an open pull request.
 //!
 //! GitHub is a small pure model here: it remembers commits, reviews and checks, and answers looks. The
-//! job's effects are done at once, only at the end, or in between, and hints come when they come.
+//! job's steps are done at once, only at the end, or in between, and hints come when they come.
 //! What holds in each: only a head that the right person approved, and that is green, is merged; no
 //! person's commit is lost; whatever it waits for stands in words; nothing is asked in vain; and
 //! once everybody agrees, it is merged.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test names what it looks for")]
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -244,7 +246,7 @@ struct Story {
     rules: Rules,
     github: GitHub,
     job: Job,
-    lane: VecDeque<Effect>,
+    lane: VecDeque<Step>,
     hints: Vec<Hint>,
     /// A merge that is allowed, and not yet asked for.
     about_to_merge: Option<Sha>,
@@ -272,9 +274,9 @@ impl Story {
             ..new_job()
         };
         let mut lane = VecDeque::new();
-        if let Some((next, effects)) = advance(&job, &Fact::Published { pull: pull(&head) }) {
+        if let Some((next, steps)) = advance(&job, &Fact::Published { pull: pull(&head) }) {
             job = next;
-            lane.extend(effects);
+            lane.extend(steps);
         }
         let github = GitHub {
             clock: 1_000,
@@ -342,7 +344,7 @@ impl Story {
     /// The hint with this number arrives.
     fn hears(&mut self, number: usize) {
         match self.hints.remove(number) {
-            Hint::Touched if !self.job.is_done() => self.lane.push_back(Effect::Look),
+            Hint::Touched if !self.job.is_done() => self.lane.push_back(Step::Look),
             Hint::Touched => {}
             // Afterwards there is no pull request to revise, and that is answered.
             Hint::Command(_) if self.job.is_done() => {
@@ -353,7 +355,7 @@ impl Story {
     }
 
     fn learns(&mut self, fact: &Fact) {
-        let Some((next, effects)) = advance(&self.job, fact) else { return };
+        let Some((next, steps)) = advance(&self.job, fact) else { return };
         assert!(
             follows(&self.job.stage, &next.stage),
             "{}: {:?} after {fact:?}",
@@ -361,7 +363,7 @@ impl Story {
             next.stage
         );
         self.job = next;
-        self.lane.extend(effects.into_iter().filter(|effect| *effect != Effect::StartNext));
+        self.lane.extend(steps.into_iter().filter(|step| *step != Step::StartNext));
     }
 
     /// Does what stands first in the lane. `false`: nothing stands there.
@@ -370,63 +372,63 @@ impl Story {
             self.merges(&head);
             return true;
         }
-        let Some(effect) = self.lane.pop_front() else { return false };
-        if let Some(fact) = self.does(&effect) {
+        let Some(step) = self.lane.pop_front() else { return false };
+        if let Some(fact) = self.does(&step) {
             self.learns(&fact);
         }
         true
     }
 
-    fn does(&mut self, effect: &Effect) -> Option<Fact> {
+    fn does(&mut self, step: &Step) -> Option<Fact> {
         let setting = setting();
-        match (effect, self.job.stage.clone()) {
-            (Effect::Show, _) => {
+        match (step, self.job.stage.clone()) {
+            (Step::Show, _) => {
                 self.shown = Some(self.job.clone());
                 if let Stage::Answering { .. } = self.job.stage {
                     self.said.extend(report::round_comment(&self.job, &setting));
                 }
             }
-            (Effect::Announce, _) => {
+            (Step::Announce, _) => {
                 self.said.extend(report::announcement(&self.job, &setting, None));
             }
-            (Effect::Explain, _) => self.said.extend(report::explanation(&self.job, &setting)),
-            (Effect::RefuseRound { limit }, _) => {
+            (Step::Explain, _) => self.said.extend(report::explanation(&self.job, &setting)),
+            (Step::RefuseRound { limit }, _) => {
                 self.said.push(report::no_round_left(&self.job, *limit, &setting));
             }
-            (Effect::Look, Stage::InReview { .. }) => {
+            (Step::Look, Stage::InReview { .. }) => {
                 return Some(Fact::Seen(Box::new(self.github.sight(&self.rules))));
             }
-            (Effect::CheckHead { head }, Stage::InReview { .. }) => {
+            (Step::CheckHead { head }, Stage::InReview { .. }) => {
                 let failed = (!self.cast.push_is_good).then(|| "check.sh: 3".to_owned());
                 return Some(Fact::HeadChecked { head: head.clone(), failed });
             }
-            (Effect::CleanUp, _) => {
+            (Step::CleanUp, _) => {
                 if self.github.branch.as_ref() == Some(&self.github.head) {
                     self.github.branch = None;
                 }
             }
-            (Effect::Merge { head }, Stage::Merging { head: h, .. }) if *head == h => {
+            (Step::Merge { head }, Stage::Merging { head: h, .. }) if *head == h => {
                 let sight = self.github.sight(&self.rules);
                 if self.job.merges(&sight).is_none() {
                     return Some(Fact::Seen(Box::new(sight)));
                 }
                 self.about_to_merge = Some(h);
             }
-            (_, stage) => return self.goes_round(effect, &stage),
+            (_, stage) => return self.goes_round(step, &stage),
         }
         None
     }
 
     /// The steps of a round.
-    fn goes_round(&mut self, effect: &Effect, stage: &Stage) -> Option<Fact> {
+    fn goes_round(&mut self, step: &Step, stage: &Stage) -> Option<Fact> {
         let base = self.job.base.clone()?;
-        match (effect, stage) {
-            (&Effect::Start { round }, Stage::Starting { round: r }) if round == *r => {
+        match (step, stage) {
+            (&Step::Start { round }, Stage::Starting { round: r }) if round == *r => {
                 let base = Base { sha: self.github.head.clone(), ..base };
                 let (task, threads, budget) = (String::new(), vec![], Money::ZERO);
                 Some(Fact::RoundReady { round, base, task, threads, budget })
             }
-            (&Effect::Fix { round, attempt }, Stage::Fixing { .. }) => {
+            (&Step::Fix { round, attempt }, Stage::Fixing { .. }) => {
                 self.patches += 1;
                 let cost = Money::ZERO;
                 Some(match self.cast.model_works {
@@ -437,14 +439,14 @@ impl Story {
                     false => Fact::NothingToFix { round, attempt, why: "no".into(), cost },
                 })
             }
-            (Effect::Verify { .. }, Stage::Verifying { .. }) => {
+            (Step::Verify { .. }, Stage::Verifying { .. }) => {
                 let patch = self.job.proposal.as_ref()?.patch.clone();
                 let name = "sh check.sh".to_owned();
                 let (kind, outcome) = (CheckKind::Command, Passed::Passed);
                 let checks = vec![Check { name, kind, outcome, millis: 1 }];
                 Some(Fact::Verified(Evidence { base: base.sha, patch, checks }))
             }
-            (Effect::Publish { .. }, Stage::Publishing { .. }) => {
+            (Step::Publish { .. }, Stage::Publishing { .. }) => {
                 let head = self.github.head.clone();
                 if head != base.sha {
                     return Some(Fact::HeadMoved { head });
@@ -453,7 +455,7 @@ impl Story {
                 self.github.push(commit.clone());
                 Some(Fact::Published { pull: pull(&commit) })
             }
-            (&Effect::Answer { round }, Stage::Answering { .. }) => Some(Fact::Answered { round }),
+            (&Step::Answer { round }, Stage::Answering { .. }) => Some(Fact::Answered { round }),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@
 //! back to waiting for them; a change that is held back goes on only by a person's word on that very
 //! change.
 
-use super::{Effect, Ending, Fact, HeadProof, Job, Outcome, PushedRound, Stage, Waiting};
+use super::{Ending, Fact, HeadProof, Job, Outcome, PushedRound, Stage, Step, Waiting};
 use crate::core::id::Sha;
 
 /// So many characters of a model's words are kept of each round.
@@ -12,7 +12,7 @@ const LONGEST_KEPT: usize = 1000;
 
 impl Job {
     /// What follows while the change is being pushed.
-    pub(super) fn after_publishing(&mut self, round: u32, fact: &Fact) -> Option<Vec<Effect>> {
+    pub(super) fn after_publishing(&mut self, round: u32, fact: &Fact) -> Option<Vec<Step>> {
         match fact {
             Fact::Published { pull } => {
                 self.review.proof =
@@ -24,7 +24,7 @@ impl Job {
                 if round == 1 {
                     self.review.waiting = Some(Waiting::Review);
                     self.stage = Stage::InReview { round };
-                    return Some(vec![Effect::Show, Effect::Announce, Effect::Look]);
+                    return Some(vec![Step::Show, Step::Announce, Step::Look]);
                 }
                 Some(self.answer(round, Outcome::Pushed { head: pull.head.clone() }))
             }
@@ -34,16 +34,38 @@ impl Job {
                 self.review.foreign = true;
                 self.review.proof = None;
                 self.stage = Stage::Starting { round };
-                Some(vec![Effect::Show, Effect::Start { round }])
+                Some(vec![Step::Show, Step::Start { round }])
             }
             Fact::Held { patch, risks, files, diff } if self.proposes(patch) => {
                 self.review.risks.clone_from(risks);
                 self.review.held_files.clone_from(files);
                 self.review.held.clone_from(diff);
                 self.stage = Stage::Holding { round };
-                Some(vec![Effect::Show, Effect::Announce])
+                Some(vec![Step::Show, Step::Announce])
             }
-            fact => self.asked_meanwhile(fact),
+            Fact::TurnCame
+            | Fact::Prepared { .. }
+            | Fact::Declined(_)
+            | Fact::Proposed { .. }
+            | Fact::NothingToFix { .. }
+            | Fact::AttemptFailed { .. }
+            | Fact::Verified(_)
+            | Fact::HeadMoved { .. }
+            | Fact::Held { .. }
+            | Fact::Go { .. }
+            | Fact::Seen(_)
+            | Fact::Asked(_)
+            | Fact::Taken(_)
+            | Fact::RoundReady { .. }
+            | Fact::RoundRefused { .. }
+            | Fact::Answered { .. }
+            | Fact::HeadChecked { .. }
+            | Fact::Merged { .. }
+            | Fact::NotMerged { .. }
+            | Fact::Closed { .. }
+            | Fact::Cancelled { .. }
+            | Fact::OutOfBudget { .. }
+            | Fact::Broke { .. } => self.asked_meanwhile(fact),
         }
     }
 
@@ -54,7 +76,7 @@ impl Job {
     }
 
     /// What follows in the stages that people or GitHub move.
-    pub(super) fn reviewed(&mut self, stage: &Stage, fact: &Fact) -> Option<Vec<Effect>> {
+    pub(super) fn reviewed(&mut self, stage: &Stage, fact: &Fact) -> Option<Vec<Step>> {
         match (stage, fact) {
             (&Stage::InReview { round }, Fact::Seen(sight)) => self.seen(round, sight),
             (Stage::InReview { .. }, Fact::HeadChecked { head, failed }) => {
@@ -91,60 +113,79 @@ impl Job {
             (Stage::Merging { .. }, Fact::NotMerged { why }) => Some(self.not_merged(why)),
             (Stage::InReview { .. }, Fact::Asked(_) | Fact::Taken(_)) => {
                 self.asked_meanwhile(fact)?;
-                Some(vec![Effect::Look])
+                Some(vec![Step::Look])
             }
             (_, fact) => self.asked_meanwhile(fact),
         }
     }
 
     /// What people ask for while Gander is at work waits for the next round.
-    pub(super) fn asked_meanwhile(&mut self, fact: &Fact) -> Option<Vec<Effect>> {
+    pub(super) fn asked_meanwhile(&mut self, fact: &Fact) -> Option<Vec<Step>> {
         self.pull.as_ref()?;
         match fact {
             Fact::Asked(ask) if !self.review.asks.contains(ask) => {
                 self.review.asks.push(ask.clone());
-                Some(vec![Effect::Show])
+                Some(vec![Step::Show])
             }
             Fact::Taken(taken) if !self.review.taken.contains(taken) => {
                 self.review.taken.push(taken.clone());
-                Some(vec![Effect::Show])
+                Some(vec![Step::Show])
             }
-            _ => None,
+            Fact::TurnCame
+            | Fact::Prepared { .. }
+            | Fact::Declined(_)
+            | Fact::Proposed { .. }
+            | Fact::NothingToFix { .. }
+            | Fact::AttemptFailed { .. }
+            | Fact::Verified(_)
+            | Fact::Published { .. }
+            | Fact::HeadMoved { .. }
+            | Fact::Held { .. }
+            | Fact::Go { .. }
+            | Fact::Seen(_)
+            | Fact::Asked(_)
+            | Fact::Taken(_)
+            | Fact::RoundReady { .. }
+            | Fact::RoundRefused { .. }
+            | Fact::Answered { .. }
+            | Fact::HeadChecked { .. }
+            | Fact::Merged { .. }
+            | Fact::NotMerged { .. }
+            | Fact::Closed { .. }
+            | Fact::Cancelled { .. }
+            | Fact::OutOfBudget { .. }
+            | Fact::Broke { .. } => None,
         }
     }
 
     /// `None`: the head is another by now, or this is known of it.
-    pub(super) fn head_checked(
-        &mut self,
-        head: &Sha,
-        failed: Option<String>,
-    ) -> Option<Vec<Effect>> {
+    pub(super) fn head_checked(&mut self, head: &Sha, failed: Option<String>) -> Option<Vec<Step>> {
         let current = self.pull.as_ref().is_some_and(|pull| pull.head == *head);
         let known = self.review.proof.as_ref().is_some_and(|proof| proof.head == *head);
         if !current || known {
             return None;
         }
         self.review.proof = Some(HeadProof { head: head.clone(), ours: false, failed });
-        Some(vec![Effect::Look])
+        Some(vec![Step::Look])
     }
 
     /// The round ends without a commit.
-    pub(super) fn no_commit(&mut self, outcome: Outcome) -> Vec<Effect> {
+    pub(super) fn no_commit(&mut self, outcome: Outcome) -> Vec<Step> {
         match self.stage.round() {
             Some(round) => self.answer(round, outcome),
             None => Vec::new(),
         }
     }
 
-    fn answer(&mut self, round: u32, outcome: Outcome) -> Vec<Effect> {
+    fn answer(&mut self, round: u32, outcome: Outcome) -> Vec<Step> {
         if let Some(now) = &mut self.review.round {
             now.outcome = Some(outcome);
         }
         self.stage = Stage::Answering { round };
-        vec![Effect::Show, Effect::Answer { round }]
+        vec![Step::Show, Step::Answer { round }]
     }
 
-    pub(super) fn answered(&mut self, round: u32) -> Vec<Effect> {
+    pub(super) fn answered(&mut self, round: u32) -> Vec<Step> {
         let pushed = self
             .review
             .round
@@ -153,15 +194,15 @@ impl Job {
         self.review.waiting =
             Some(if pushed { Waiting::Review } else { Waiting::RoundFailed { round } });
         self.stage = Stage::InReview { round };
-        vec![Effect::Show, Effect::Announce, Effect::Look]
+        vec![Step::Show, Step::Announce, Step::Look]
     }
 
-    pub(super) fn not_merged(&mut self, why: &str) -> Vec<Effect> {
+    pub(super) fn not_merged(&mut self, why: &str) -> Vec<Step> {
         let Stage::Merging { round, head } = self.stage.clone() else { return Vec::new() };
         let blocked = Waiting::Blocked { head, why: why.to_owned() };
         self.review.waiting = Some(blocked);
         self.review.approved_by.clear();
         self.stage = Stage::InReview { round };
-        vec![Effect::Show, Effect::Explain, Effect::Look]
+        vec![Step::Show, Step::Explain, Step::Look]
     }
 }

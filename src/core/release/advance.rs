@@ -1,14 +1,15 @@
 //! The steps of a release: from a fact to the next state and what to do then.
 
-use super::{Blocked, Effect, Ending, Fact, Merged, NamedVersion, Order, Release, Stage};
+use super::{Blocked, Ending, Fact, Merged, NamedVersion, Order, Release, Stage, Step};
 use crate::core::approval::{Approval, Tried};
 use crate::core::id::{Number, Sha};
 use crate::core::job::Pull;
+use crate::core::machine::Machine;
 
 /// The release after learning `fact`, and what to do then. `None`: the fact changes nothing.
-pub fn advance(release: &Release, fact: &Fact) -> Option<(Release, Vec<Effect>)> {
+pub fn advance(release: &Release, fact: &Fact) -> Option<(Release, Vec<Step>)> {
     let mut next = release.clone();
-    let effects = match (&release.stage, fact) {
+    let steps = match (&release.stage, fact) {
         (Stage::Done(Ending::Failed { .. }), Fact::Retried { .. }) => match next.merged {
             Some(_) => next.dispatch(),
             None if next.edited => {
@@ -47,32 +48,32 @@ pub fn advance(release: &Release, fact: &Fact) -> Option<(Release, Vec<Effect>)>
         (Stage::Merging { .. }, Fact::Cancelled { .. }) => return None,
         (before, Fact::Cancelled { by }) => {
             let nothing_made = *before == Stage::Queued;
-            let mut effects = next.end(Ending::Cancelled { by: by.clone() });
-            effects.extend((!nothing_made).then_some(Effect::Undo));
-            effects
+            let mut steps = next.end(Ending::Cancelled { by: by.clone() });
+            steps.extend((!nothing_made).then_some(Step::Undo));
+            steps
         }
         (Stage::Planning, fact) => next.after_plan(fact)?,
         (Stage::Proposing, Fact::Proposed { orders, pull }) if *orders == next.orders => {
             let first = next.pull.is_none();
             next.pull = Some(pull.clone());
-            let mut effects = next.stand(None);
+            let mut steps = next.stand(None);
             if first {
-                effects.push(Effect::Announce);
+                steps.push(Step::Announce);
             }
-            effects
+            steps
         }
         (_, fact) => next.before_merge(fact)?,
     };
-    Some((next, effects))
+    Some((next, steps))
 }
 
 impl Release {
-    fn was_merged(&mut self, merged: &Merged) -> Vec<Effect> {
+    fn was_merged(&mut self, merged: &Merged) -> Vec<Step> {
         self.merged = Some(merged.clone());
         self.begin_anew();
-        let mut effects = self.dispatch();
-        effects.push(Effect::CleanUp);
-        effects
+        let mut steps = self.dispatch();
+        steps.push(Step::CleanUp);
+        steps
     }
 
     /// What stood in the way of something else says nothing of this.
@@ -80,62 +81,59 @@ impl Release {
         (self.blocked, self.tried, self.followed) = (None, None, None);
     }
 
-    fn plan_again(&mut self) -> Vec<Effect> {
+    fn plan_again(&mut self) -> Vec<Step> {
         self.stage = Stage::Planning;
-        vec![Effect::Show, Effect::Plan { orders: self.orders }]
+        vec![Step::Show, Step::Plan { orders: self.orders }]
     }
 
     /// Stands before people, who may have said something already.
-    fn stand(&mut self, blocked: Option<Blocked>) -> Vec<Effect> {
+    fn stand(&mut self, blocked: Option<Blocked>) -> Vec<Step> {
         self.stage = Stage::Proposed;
         self.blocked = blocked;
         // What is blocked waits for the next event: looking at once would go round in circles.
         match self.blocked {
-            None => vec![Effect::Show, Effect::Look],
-            Some(_) => vec![Effect::Show],
+            None => vec![Step::Show, Step::Look],
+            Some(_) => vec![Step::Show],
         }
     }
 
-    fn dispatch(&mut self) -> Vec<Effect> {
+    fn dispatch(&mut self) -> Vec<Step> {
         self.stage = Stage::Dispatching;
         self.tries = self.tries.saturating_add(1);
         self.run = None;
-        vec![Effect::Show, Effect::Dispatch { attempt: self.tries }]
+        vec![Step::Show, Step::Dispatch { attempt: self.tries }]
     }
 
-    fn end(&mut self, ending: Ending) -> Vec<Effect> {
-        let mut effects = vec![Effect::Show];
+    fn end(&mut self, ending: Ending) -> Vec<Step> {
+        let mut steps = vec![Step::Show];
         if !matches!(ending, Ending::Closed { .. }) {
-            effects.push(Effect::Announce);
+            steps.push(Step::Announce);
         }
         if matches!(ending, Ending::Published { .. }) {
-            effects.push(Effect::TellIssues);
+            steps.push(Step::TellIssues);
         }
-        effects.push(Effect::StartNext);
+        steps.push(Step::StartNext);
         (self.tried, self.followed) = (None, None);
         self.stage = Stage::Done(ending);
-        effects
+        steps
     }
 
-    fn ordered(&mut self, order: &Order) -> Option<Vec<Effect>> {
+    fn ordered(&mut self, order: &Order) -> Option<Vec<Step>> {
         if !self.takes_orders() {
             return None;
         }
         self.order = order.clone();
         self.orders = self.orders.saturating_add(1);
-        Some(match self.stage {
-            Stage::Queued => vec![Effect::Show],
-            _ => self.plan_again(),
-        })
+        Some(if self.is_queued() { vec![Step::Show] } else { self.plan_again() })
     }
 
-    fn after_plan(&mut self, fact: &Fact) -> Option<Vec<Effect>> {
+    fn after_plan(&mut self, fact: &Fact) -> Option<Vec<Step>> {
         let stands = self.pull.is_some();
         match fact {
             Fact::Planned { orders, plan } if *orders == self.orders => {
                 self.plan = Some(plan.clone());
                 self.stage = Stage::Proposing;
-                Some(vec![Effect::Show, Effect::Propose { orders: self.orders }])
+                Some(vec![Step::Show, Step::Propose { orders: self.orders }])
             }
             // A pull request that stands is not taken away because a later order cannot be followed.
             Fact::Refused { orders, why } if *orders == self.orders => Some(if stands {
@@ -148,12 +146,33 @@ impl Release {
             } else {
                 self.end(Ending::NothingToRelease { last: last.clone() })
             }),
-            _ => None,
+            Fact::TurnCame
+            | Fact::Ordered(..)
+            | Fact::Planned { .. }
+            | Fact::NothingToRelease { .. }
+            | Fact::Refused { .. }
+            | Fact::Proposed { .. }
+            | Fact::Refreshed { .. }
+            | Fact::Stuck { .. }
+            | Fact::HeadMoved { .. }
+            | Fact::BaseMoved { .. }
+            | Fact::Approved(..)
+            | Fact::NotMerged { .. }
+            | Fact::Free { .. }
+            | Fact::Merged(..)
+            | Fact::Closed { .. }
+            | Fact::Cancelled { .. }
+            | Fact::Dispatched { .. }
+            | Fact::RunSeen { .. }
+            | Fact::Published { .. }
+            | Fact::RunFailed { .. }
+            | Fact::Retried { .. }
+            | Fact::Broke { .. } => None,
         }
     }
 
     /// What happens around a pull request that stands.
-    fn before_merge(&mut self, fact: &Fact) -> Option<Vec<Effect>> {
+    fn before_merge(&mut self, fact: &Fact) -> Option<Vec<Step>> {
         match (self.stage.clone(), fact) {
             (
                 Stage::Proposing
@@ -186,7 +205,7 @@ impl Release {
                         | Blocked::Command
                         | Blocked::Button
                 );
-                over.then(|| vec![Effect::Show])
+                over.then(|| vec![Step::Show])
             }
             (Stage::Merging { head: ours }, Fact::NotMerged { head, why }) if ours == *head => {
                 Some(self.stand(Some(why.clone())))
@@ -200,7 +219,31 @@ impl Release {
             {
                 Some(self.stand(Some(why.clone())))
             }
-            _ => None,
+            (
+                _,
+                Fact::TurnCame
+                | Fact::Ordered(..)
+                | Fact::Planned { .. }
+                | Fact::NothingToRelease { .. }
+                | Fact::Refused { .. }
+                | Fact::Proposed { .. }
+                | Fact::Refreshed { .. }
+                | Fact::Stuck { .. }
+                | Fact::HeadMoved { .. }
+                | Fact::BaseMoved { .. }
+                | Fact::Approved(..)
+                | Fact::NotMerged { .. }
+                | Fact::Free { .. }
+                | Fact::Merged(..)
+                | Fact::Closed { .. }
+                | Fact::Cancelled { .. }
+                | Fact::Dispatched { .. }
+                | Fact::RunSeen { .. }
+                | Fact::Published { .. }
+                | Fact::RunFailed { .. }
+                | Fact::Retried { .. }
+                | Fact::Broke { .. },
+            ) => None,
         }
     }
 
@@ -210,7 +253,7 @@ impl Release {
         number: Number,
         head: &Sha,
         version: Option<&NamedVersion>,
-    ) -> Option<Vec<Effect>> {
+    ) -> Option<Vec<Step>> {
         let first = self.pull.is_none();
         if self.pull.as_ref().is_some_and(|it| it.number != number || it.head == *head) {
             return None;
@@ -218,13 +261,13 @@ impl Release {
         self.pull = Some(Pull { number, branch: self.branch(), head: head.clone() });
         self.edited = true;
         self.begin_anew();
-        let mut effects = self.edited_by_people(version);
-        effects.extend(first.then_some(Effect::Announce));
-        Some(effects)
+        let mut steps = self.edited_by_people(version);
+        steps.extend(first.then_some(Step::Announce));
+        Some(steps)
     }
 
     /// GitHub is asked again only when something is new since it refused.
-    fn approved(&mut self, head: &Sha, on: &Tried) -> Option<Vec<Effect>> {
+    fn approved(&mut self, head: &Sha, on: &Tried) -> Option<Vec<Step>> {
         let before = self.tried.replace(on.clone());
         if let (Some(Blocked::Refused { .. }), Some(before)) = (&self.blocked, before)
             && !on.is_news_after(&before)
@@ -233,10 +276,10 @@ impl Release {
         }
         self.stage = Stage::Merging { head: head.clone() };
         self.blocked = None;
-        Some(vec![Effect::Show, Effect::Merge { head: head.clone() }])
+        Some(vec![Step::Show, Step::Merge { head: head.clone() }])
     }
 
-    fn edited_by_people(&mut self, version: Option<&NamedVersion>) -> Vec<Effect> {
+    fn edited_by_people(&mut self, version: Option<&NamedVersion>) -> Vec<Step> {
         match (version, self.plan.as_mut()) {
             (Some((version, tag)), Some(plan)) => {
                 plan.version.clone_from(version);
@@ -247,7 +290,7 @@ impl Release {
         }
     }
 
-    fn moved(&mut self, base: &Sha) -> Option<Vec<Effect>> {
+    fn moved(&mut self, base: &Sha) -> Option<Vec<Step>> {
         let stuck = matches!(
             self.blocked,
             Some(Blocked::Conflict | Blocked::NothingLeft | Blocked::Order(_))
@@ -261,7 +304,7 @@ impl Release {
             return Some(self.plan_again());
         }
         self.stage = Stage::Refreshing { base: base.clone() };
-        Some(vec![Effect::Show, Effect::Refresh { base: base.clone() }])
+        Some(vec![Step::Show, Step::Refresh { base: base.clone() }])
     }
 
     fn is_consent(&self, approval: &Approval) -> bool {
@@ -275,18 +318,18 @@ impl Release {
         self.pull.as_ref().is_some_and(|pull| pull.head == *head)
     }
 
-    fn after_merge(&mut self, fact: &Fact) -> Option<Vec<Effect>> {
+    fn after_merge(&mut self, fact: &Fact) -> Option<Vec<Step>> {
         let this = self.tries;
         match (&self.stage, fact) {
             (Stage::Dispatching, Fact::Dispatched { attempt }) if *attempt == this => {
                 self.stage = Stage::Publishing;
-                Some(vec![Effect::Show, Effect::Follow { attempt: this }])
+                Some(vec![Step::Show, Step::Follow { attempt: this }])
             }
             (Stage::Publishing, Fact::RunSeen { attempt, run })
                 if *attempt == this && self.run != Some(*run) =>
             {
                 self.run = Some(*run);
-                Some(vec![Effect::Show, Effect::Follow { attempt: this }])
+                Some(vec![Step::Show, Step::Follow { attempt: this }])
             }
             (Stage::Publishing, Fact::Published { attempt, url }) if *attempt == this => {
                 Some(self.end(Ending::Published { url: url.clone() }))
@@ -294,7 +337,31 @@ impl Release {
             (Stage::Publishing, Fact::RunFailed { attempt, why }) if *attempt == this => {
                 Some(self.end(Ending::Failed { why: why.clone() }))
             }
-            _ => None,
+            (
+                _,
+                Fact::TurnCame
+                | Fact::Ordered(..)
+                | Fact::Planned { .. }
+                | Fact::NothingToRelease { .. }
+                | Fact::Refused { .. }
+                | Fact::Proposed { .. }
+                | Fact::Refreshed { .. }
+                | Fact::Stuck { .. }
+                | Fact::HeadMoved { .. }
+                | Fact::BaseMoved { .. }
+                | Fact::Approved(..)
+                | Fact::NotMerged { .. }
+                | Fact::Free { .. }
+                | Fact::Merged(..)
+                | Fact::Closed { .. }
+                | Fact::Cancelled { .. }
+                | Fact::Dispatched { .. }
+                | Fact::RunSeen { .. }
+                | Fact::Published { .. }
+                | Fact::RunFailed { .. }
+                | Fact::Retried { .. }
+                | Fact::Broke { .. },
+            ) => None,
         }
     }
 }

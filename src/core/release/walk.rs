@@ -1,13 +1,17 @@
 //! The brute-force walk: every state reachable by any sequence of facts keeps the promises.
 
-use std::collections::{HashMap, VecDeque};
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test names what it looks for")]
+
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::LazyLock;
+
+use strum::VariantArray as _;
 
 use super::*;
 use crate::core::approval::{Question, Stand, Tried, Voice, Word, judge};
 use crate::core::command::Role;
 use crate::core::event::Actor;
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 use crate::core::id::{
     CommentId, InstallationId, Login, Number, ReleaseId, RepoId, ReviewId, RunId, Timestamp, UserId,
 };
@@ -31,7 +35,7 @@ fn order(bump: Option<Bump>) -> Order {
 }
 
 fn new_release() -> Release {
-    let place = Place {
+    let place = RepoRef {
         installation: InstallationId(3),
         repo: RepoId(1),
         name: "acme/widgets".parse().unwrap(),
@@ -119,12 +123,12 @@ fn all_facts() -> Vec<Fact> {
         facts.push(Fact::Proposed { orders, pull: pull("d") });
     }
     let steps = [
-        Effect::Plan { orders: 1 },
-        Effect::Propose { orders: 2 },
-        Effect::Refresh { base: sha("b") },
-        Effect::Merge { head: sha("c") },
-        Effect::Dispatch { attempt: 1 },
-        Effect::Follow { attempt: 2 },
+        Step::Plan { orders: 1 },
+        Step::Propose { orders: 2 },
+        Step::Refresh { base: sha("b") },
+        Step::Merge { head: sha("c") },
+        Step::Dispatch { attempt: 1 },
+        Step::Follow { attempt: 2 },
     ];
     facts.extend(steps.into_iter().map(|step| Fact::Broke { step, why: why() }));
     for base in ["a", "b"] {
@@ -154,25 +158,25 @@ fn all_facts() -> Vec<Fact> {
     facts
 }
 
-struct Step {
+struct Transition {
     before: Release,
     fact: Fact,
     after: Release,
-    effects: Vec<Effect>,
+    steps: Vec<Step>,
 }
 
-/// All reachable releases, and all steps between them. Orders and tries are counted without end,
+/// All reachable releases, and all transitions between them. Orders and tries are counted without end,
 /// so the walk ends where they pass what the facts above speak of.
-static WALK: LazyLock<(Vec<Release>, Vec<Step>)> = LazyLock::new(walked);
+static WALK: LazyLock<(Vec<Release>, Vec<Transition>)> = LazyLock::new(walked);
 
-fn walk() -> (&'static [Release], &'static [Step]) {
+fn walk() -> (&'static [Release], &'static [Transition]) {
     (&WALK.0, &WALK.1)
 }
 
-fn walked() -> (Vec<Release>, Vec<Step>) {
+fn walked() -> (Vec<Release>, Vec<Transition>) {
     let facts = all_facts();
     let mut seen: HashMap<String, Release> = HashMap::new();
-    let mut steps = Vec::new();
+    let mut transitions = Vec::new();
     let mut frontier = VecDeque::from([new_release()]);
     while let Some(release) = frontier.pop_front() {
         let key = serde_json::to_string(&release).unwrap();
@@ -180,44 +184,49 @@ fn walked() -> (Vec<Release>, Vec<Step>) {
             continue;
         }
         for fact in &facts {
-            if let Some((next, effects)) = advance(&release, fact) {
+            if let Some((next, steps)) = advance(&release, fact) {
                 frontier.push_back(next.clone());
-                steps.push(Step {
+                transitions.push(Transition {
                     before: release.clone(),
                     fact: fact.clone(),
                     after: next,
-                    effects,
+                    steps,
                 });
             }
         }
     }
-    (seen.into_values().collect(), steps)
+    (seen.into_values().collect(), transitions)
 }
 
-fn commits(effect: &Effect) -> bool {
-    matches!(effect, Effect::Plan { .. } | Effect::Propose { .. } | Effect::Refresh { .. })
+fn commits(step: &Step) -> bool {
+    matches!(step, Step::Plan { .. } | Step::Propose { .. } | Step::Refresh { .. })
 }
 
 #[test]
 fn merging_only_ever_follows_an_approval_of_that_very_head() {
-    let (releases, steps) = walk();
+    let (releases, transitions) = walk();
     assert!(releases.len() > 200, "the walk reached only {} states", releases.len());
     let mut merges = 0;
-    for step in steps {
-        for effect in &step.effects {
-            let Effect::Merge { head } = effect else { continue };
+    for transition in transitions {
+        for step in &transition.steps {
+            let Step::Merge { head } = step else { continue };
             merges += 1;
-            let Fact::Approved(approval, _) = &step.fact else {
-                panic!("merged on {:?}", step.fact)
+            let Fact::Approved(approval, _) = &transition.fact else {
+                panic!("merged on {:?}", transition.fact)
             };
-            let pull = step.before.pull.as_ref().unwrap();
+            let pull = transition.before.pull.as_ref().unwrap();
             assert_eq!((approval.head(), approval.pull()), (head, pull.number));
             assert_eq!(head, &pull.head);
-            assert_eq!(approval.base(), &step.before.base);
-            assert_eq!(step.before.stage, Stage::Proposed);
+            assert_eq!(approval.base(), &transition.before.base);
+            assert_eq!(transition.before.stage, Stage::Proposed);
         }
-        if let Stage::Merging { head } = &step.after.stage {
-            assert_eq!(head, &step.after.pull.as_ref().unwrap().head, "{:?}", step.fact);
+        if let Stage::Merging { head } = &transition.after.stage {
+            assert_eq!(
+                head,
+                &transition.after.pull.as_ref().unwrap().head,
+                "{:?}",
+                transition.fact
+            );
         }
     }
     assert!(merges > 5);
@@ -225,36 +234,47 @@ fn merging_only_ever_follows_an_approval_of_that_very_head() {
 
 #[test]
 fn from_an_approval_to_its_merge_no_commit_is_made() {
-    for step in walk().1 {
+    for transition in walk().1 {
         if matches!(
-            step.after.stage,
+            transition.after.stage,
             Stage::Merging { .. } | Stage::Dispatching | Stage::Publishing
         ) {
-            assert!(!step.effects.iter().any(commits), "{:?}: {:?}", step.fact, step.effects);
+            assert!(
+                !transition.steps.iter().any(commits),
+                "{:?}: {:?}",
+                transition.fact,
+                transition.steps
+            );
         }
         // What makes a commit leaves the approval behind: another is needed before the next merge.
-        if matches!(step.before.stage, Stage::Merging { .. }) && step.effects.iter().any(commits) {
-            assert!(matches!(step.fact, Fact::BaseMoved { .. }), "{:?}", step.fact);
-            assert!(matches!(step.after.stage, Stage::Planning | Stage::Refreshing { .. }));
+        if matches!(transition.before.stage, Stage::Merging { .. })
+            && transition.steps.iter().any(commits)
+        {
+            assert!(matches!(transition.fact, Fact::BaseMoved { .. }), "{:?}", transition.fact);
+            assert!(matches!(transition.after.stage, Stage::Planning | Stage::Refreshing { .. }));
         }
     }
 }
 
 #[test]
 fn dispatching_only_ever_follows_a_merge_and_each_try_has_its_own_number() {
-    let (releases, steps) = walk();
+    let (releases, transitions) = walk();
     let mut dispatches = 0;
-    for step in steps {
-        for effect in &step.effects {
-            let Effect::Dispatch { attempt } = effect else { continue };
+    for transition in transitions {
+        for step in &transition.steps {
+            let Step::Dispatch { attempt } = step else { continue };
             dispatches += 1;
-            assert!(step.after.merged.is_some());
-            assert!(matches!(step.fact, Fact::Merged(_) | Fact::Retried { .. }), "{:?}", step.fact);
-            assert_eq!(*attempt, step.before.tries + 1);
+            assert!(transition.after.merged.is_some());
+            assert!(
+                matches!(transition.fact, Fact::Merged(_) | Fact::Retried { .. }),
+                "{:?}",
+                transition.fact
+            );
+            assert_eq!(*attempt, transition.before.tries + 1);
         }
-        if let Some(merged) = &step.before.merged {
-            assert_eq!(step.after.merged.as_ref(), Some(merged), "the merge was forgotten");
-            assert!(!step.effects.iter().any(commits));
+        if let Some(merged) = &transition.before.merged {
+            assert_eq!(transition.after.merged.as_ref(), Some(merged), "the merge was forgotten");
+            assert!(!transition.steps.iter().any(commits));
         }
     }
     assert!(dispatches > 5);
@@ -265,16 +285,16 @@ fn dispatching_only_ever_follows_a_merge_and_each_try_has_its_own_number() {
 
 #[test]
 fn what_people_wrote_is_never_planned_anew() {
-    for step in walk().1 {
-        let replaces = |e: &Effect| matches!(e, Effect::Plan { .. } | Effect::Propose { .. });
-        if step.before.edited {
+    for transition in walk().1 {
+        let replaces = |e: &Step| matches!(e, Step::Plan { .. } | Step::Propose { .. });
+        if transition.before.edited {
             assert!(
-                !step.effects.iter().any(replaces),
+                !transition.steps.iter().any(replaces),
                 "{:?} in {:?}",
-                step.fact,
-                step.before.stage
+                transition.fact,
+                transition.before.stage
             );
-            assert!(step.after.edited);
+            assert!(transition.after.edited);
         }
     }
 }
@@ -282,15 +302,15 @@ fn what_people_wrote_is_never_planned_anew() {
 #[test]
 fn every_ending_is_shown_told_and_lets_the_next_begin() {
     let mut endings = 0;
-    for step in walk().1 {
-        let Stage::Done(ending) = &step.after.stage else { continue };
+    for transition in walk().1 {
+        let Stage::Done(ending) = &transition.after.stage else { continue };
         endings += 1;
-        assert!(step.effects.contains(&Effect::Show), "{ending:?} is not shown");
-        assert!(step.effects.contains(&Effect::StartNext), "{ending:?}");
+        assert!(transition.steps.contains(&Step::Show), "{ending:?} is not shown");
+        assert!(transition.steps.contains(&Step::StartNext), "{ending:?}");
         let closed = matches!(ending, Ending::Closed { .. });
-        assert_eq!(step.effects.contains(&Effect::Announce), !closed, "{ending:?}");
+        assert_eq!(transition.steps.contains(&Step::Announce), !closed, "{ending:?}");
         let out = matches!(ending, Ending::Published { .. });
-        assert_eq!(step.effects.contains(&Effect::TellIssues), out, "{ending:?}");
+        assert_eq!(transition.steps.contains(&Step::TellIssues), out, "{ending:?}");
     }
     assert!(endings > 50);
 }
@@ -302,17 +322,17 @@ fn what_is_cancelled_is_undone_and_what_is_merged_is_not_cancelled() {
         let done = advance(release, &Fact::Cancelled { by: login() });
         let merging = matches!(release.stage, Stage::Merging { .. }) || release.merged.is_some();
         assert_eq!(done.is_none(), merging, "{:?}", release.stage);
-        let Some((after, effects)) = done else { continue };
+        let Some((after, steps)) = done else { continue };
         cancelled += 1;
         assert_eq!(after.stage, Stage::Done(Ending::Cancelled { by: login() }));
-        let undone = effects.contains(&Effect::Undo);
+        let undone = steps.contains(&Step::Undo);
         assert_eq!(undone, release.stage != Stage::Queued, "{:?}", release.stage);
     }
     assert!(cancelled > 20);
-    for step in walk().1 {
-        let cleans = step.effects.contains(&Effect::CleanUp);
-        let merged = step.before.merged.is_none() && step.after.merged.is_some();
-        assert_eq!(cleans, merged, "{:?}", step.fact);
+    for transition in walk().1 {
+        let cleans = transition.steps.contains(&Step::CleanUp);
+        let merged = transition.before.merged.is_none() && transition.after.merged.is_some();
+        assert_eq!(cleans, merged, "{:?}", transition.fact);
     }
 }
 
@@ -336,33 +356,35 @@ fn after_the_end_only_a_failure_goes_on_by_people_or_by_being_out_after_all() {
 
 #[test]
 fn a_fact_told_twice_changes_nothing_the_second_time() {
-    for step in walk().1 {
+    for transition in walk().1 {
         // A second order is another act; that one act is heard once is the store's promise.
-        if !matches!(step.fact, Fact::Ordered(_)) {
-            assert_eq!(advance(&step.after, &step.fact), None, "{:?} twice", step.fact);
+        if !matches!(transition.fact, Fact::Ordered(_)) {
+            assert_eq!(
+                advance(&transition.after, &transition.fact),
+                None,
+                "{:?} twice",
+                transition.fact
+            );
         }
     }
 }
 
 #[test]
 fn every_open_state_is_moved_by_one_effect_or_by_people() {
-    let (releases, steps) = walk();
+    let (releases, transitions) = walk();
     let mut left: HashMap<&'static str, bool> = HashMap::new();
-    for step in steps {
-        let works = step.effects.iter().filter(|effect| {
-            commits(effect)
-                || matches!(
-                    effect,
-                    Effect::Merge { .. } | Effect::Dispatch { .. } | Effect::Follow { .. }
-                )
+    for transition in transitions {
+        let works = transition.steps.iter().filter(|step| {
+            commits(step)
+                || matches!(step, Step::Merge { .. } | Step::Dispatch { .. } | Step::Follow { .. })
         });
-        let same_stage =
-            step.before.stage == step.after.stage && !matches!(step.fact, Fact::Ordered(_));
-        let seen = matches!(step.fact, Fact::RunSeen { .. });
-        let expected = usize::from(step.after.step().is_some() && (!same_stage || seen));
-        assert_eq!(works.count(), expected, "{:?} {:?}", step.fact, step.effects);
-        if step.before.stage != step.after.stage {
-            left.insert(step.before.stage.name(), true);
+        let same_stage = transition.before.stage == transition.after.stage
+            && !matches!(transition.fact, Fact::Ordered(_));
+        let seen = matches!(transition.fact, Fact::RunSeen { .. });
+        let expected = usize::from(transition.after.step().is_some() && (!same_stage || seen));
+        assert_eq!(works.count(), expected, "{:?} {:?}", transition.fact, transition.steps);
+        if transition.before.stage != transition.after.stage {
+            left.insert(transition.before.stage.name(), true);
         }
     }
     for release in releases.iter().filter(|release| !release.is_done()) {
@@ -377,12 +399,12 @@ fn every_open_state_is_moved_by_one_effect_or_by_people() {
 #[test]
 fn what_github_refused_is_asked_again_only_when_something_is_new() {
     let mut refused = 0;
-    for step in walk().1 {
-        let Some(Blocked::Refused { .. }) = step.before.blocked else { continue };
-        let Fact::Approved(_, on) = &step.fact else { continue };
+    for transition in walk().1 {
+        let Some(Blocked::Refused { .. }) = transition.before.blocked else { continue };
+        let Fact::Approved(_, on) = &transition.fact else { continue };
         refused += 1;
-        let before = step.before.tried.as_ref();
-        let merges = matches!(step.after.stage, Stage::Merging { .. });
+        let before = transition.before.tried.as_ref();
+        let merges = matches!(transition.after.stage, Stage::Merging { .. });
         let news = before.is_none_or(|before| on.is_news_after(before));
         assert_eq!(merges, news, "{on:?} after {before:?}");
     }
@@ -394,15 +416,15 @@ fn what_github_refused_is_asked_again_only_when_something_is_new() {
 #[test]
 fn what_has_no_version_is_not_merged_by_forgetting_that() {
     let mut without = 0;
-    for step in walk().1.iter().filter(|it| it.before.blocked == Some(Blocked::NoVersion)) {
+    for transition in walk().1.iter().filter(|it| it.before.blocked == Some(Blocked::NoVersion)) {
         without += 1;
-        let ended = step.after.is_done() || step.after.merged.is_some();
+        let ended = transition.after.is_done() || transition.after.merged.is_some();
         let renewed = matches!(
-            step.fact,
+            transition.fact,
             Fact::HeadMoved { .. } | Fact::Refreshed { .. } | Fact::Stuck { .. }
         );
-        let kept = step.after.blocked == Some(Blocked::NoVersion);
-        assert!(kept || ended || renewed, "{:?} in {:?}", step.fact, step.before.stage);
+        let kept = transition.after.blocked == Some(Blocked::NoVersion);
+        assert!(kept || ended || renewed, "{:?} in {:?}", transition.fact, transition.before.stage);
     }
     assert!(without > 20, "{without}");
 }
@@ -426,10 +448,10 @@ fn a_base_that_could_not_be_followed_is_followed_again_only_when_something_is_ne
 fn a_pull_request_that_people_were_faster_with_is_known_by_its_number() {
     let proposing = walk().0.iter().find(|it| it.stage == Stage::Proposing && it.pull.is_none());
     let moved = Fact::HeadMoved { pull: Number(12), head: sha("d"), version: None };
-    let (stands, effects) = advance(proposing.unwrap(), &moved).unwrap();
+    let (stands, steps) = advance(proposing.unwrap(), &moved).unwrap();
     assert_eq!(stands.stage, Stage::Proposed);
     assert_eq!(stands.pull.map(|pull| (pull.number, pull.head)), Some((Number(12), sha("d"))));
-    assert!(stands.edited && effects.contains(&Effect::Announce));
+    assert!(stands.edited && steps.contains(&Step::Announce));
     let (closed, _) = advance(proposing.unwrap(), &Fact::Closed { by: None }).unwrap();
     assert!(matches!(closed.stage, Stage::Done(Ending::Closed { .. })));
 }
@@ -437,11 +459,11 @@ fn a_pull_request_that_people_were_faster_with_is_known_by_its_number() {
 #[test]
 fn only_the_failure_of_the_step_it_is_at_ends_a_release() {
     let mut broken = 0;
-    for step in walk().1 {
-        let Fact::Broke { step: failed, .. } = &step.fact else { continue };
+    for transition in walk().1 {
+        let Fact::Broke { step: failed, .. } = &transition.fact else { continue };
         broken += 1;
-        assert_eq!(step.before.step().as_ref(), Some(failed));
-        assert!(matches!(step.after.stage, Stage::Done(Ending::Failed { .. })));
+        assert_eq!(transition.before.step().as_ref(), Some(failed));
+        assert!(matches!(transition.after.stage, Stage::Done(Ending::Failed { .. })));
     }
     assert!(broken > 5);
 }
@@ -462,4 +484,19 @@ fn a_bump_is_a_step_or_a_version_and_nothing_else() {
     for bad in ["", "now", "1.2", "--force", "1.2.0;rm"] {
         assert!(bad.parse::<Bump>().is_err(), "{bad}");
     }
+}
+
+#[test]
+fn the_walk_learns_every_kind_of_fact_and_does_every_kind_of_step() {
+    let (_, transitions) = walk();
+    let learnt: HashSet<FactKind> = transitions.iter().map(|it| FactKind::from(&it.fact)).collect();
+    let done: HashSet<StepKind> =
+        transitions.iter().flat_map(|it| it.steps.iter().map(StepKind::from)).collect();
+    let missing = FactKind::VARIANTS.iter().filter(|kind| !learnt.contains(kind));
+    assert_eq!(missing.collect::<Vec<_>>(), [] as [&FactKind; 0]);
+    // Queued by whoever takes up the command, and by no fact.
+    let queued = [StepKind::Acknowledge];
+    let missing = StepKind::VARIANTS.iter().filter(|kind| !done.contains(kind));
+    let missing: Vec<_> = missing.filter(|kind| !queued.contains(kind)).collect();
+    assert_eq!(missing, [] as [&StepKind; 0]);
 }

@@ -3,6 +3,11 @@
 //! What holds: each refusal says what is wrong, why it stops, and the next step; others' words are
 //! inert in it.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "`refusal` lists every reason, and hands each function only those it words"
+)]
+
 use std::fmt::Write as _;
 
 use super::review::why_two;

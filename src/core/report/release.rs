@@ -142,7 +142,14 @@ pub fn announcement(release: &Release, setting: &Setting) -> Option<(String, Str
                 format!("announce-{what}-{}-{}", release.orders, release.tries),
             )
         }
-        _ => {
+        Stage::Queued
+        | Stage::Planning
+        | Stage::Proposing
+        | Stage::Refreshing { .. }
+        | Stage::Proposed
+        | Stage::Merging { .. }
+        | Stage::Dispatching
+        | Stage::Publishing => {
             let (pull, plan) = (release.pull.as_ref()?, release.plan.as_ref()?);
             let words =
                 format!("#{} would release {}. Its diff is the plan.", pull.number, plan.tag);

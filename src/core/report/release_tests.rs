@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::command::Role;
-use crate::core::event::Place;
+use crate::core::event::RepoRef;
 use crate::core::id::{CommentId, InstallationId, Login, ReleaseId, RepoId, Timestamp, UserId};
 use crate::core::job::Pull;
 use crate::core::policy::Show;
@@ -24,7 +24,7 @@ fn sha(letter: &str) -> Sha {
 }
 
 fn release(stage: Stage) -> Release {
-    let place = Place {
+    let place = RepoRef {
         installation: InstallationId(3),
         repo: RepoId(1),
         name: "acme/widgets".parse().unwrap(),

@@ -55,7 +55,16 @@ pub fn waits_for(job: &Job, prefix: &str) -> Option<String> {
         }
         Waiting::Consent(NotApproved::Nobody) => "It waits for an approval.".to_owned(),
         Waiting::RoundFailed { .. } => outcome(job, prefix)?,
-        other => first_words(&explained(job, other, prefix)),
+        other @ (Waiting::HeadRed { .. }
+        | Waiting::Red { .. }
+        | Waiting::Consent(_)
+        | Waiting::Button
+        | Waiting::Command
+        | Waiting::Conflict
+        | Waiting::Blocked { .. }
+        | Waiting::RoundsUsed { .. }
+        | Waiting::Skipped
+        | Waiting::BadRules { .. }) => first_words(&explained(job, other, prefix)),
     };
     Some(waiting)
 }
@@ -174,13 +183,14 @@ fn outcome(job: &Job, prefix: &str) -> Option<String> {
 pub fn round_announcement(job: &Job, setting: &Setting) -> Option<String> {
     let round = job.review.round.as_ref()?;
     let by_command = !round.words.is_empty();
-    let words = match round.outcome.as_ref()? {
-        Outcome::Pushed { .. } if !by_command => return None,
-        _ => outcome(job, &setting.prefix)?,
-    };
-    let next = match round.outcome.as_ref()? {
-        Outcome::Pushed { .. } => String::new(),
-        _ => format!(
+    let pushed = matches!(round.outcome.as_ref()?, Outcome::Pushed { .. });
+    if pushed && !by_command {
+        return None;
+    }
+    let words = outcome(job, &setting.prefix)?;
+    let next = match pushed {
+        true => String::new(),
+        false => format!(
             "\n\n`{prefix} revise` with a hint tries again; the pull request is as it was.",
             prefix = setting.prefix
         ),
@@ -198,7 +208,12 @@ pub(super) fn too_late(job: &Job, prefix: &str) -> Option<String> {
         Ending::Closed { .. } => {
             ("closed", format!("comment `{prefix} retry` and your words on #{}", job.subject))
         }
-        _ => return None,
+        Ending::Declined(_)
+        | Ending::NothingToFix { .. }
+        | Ending::GaveUp { .. }
+        | Ending::OutOfBudget { .. }
+        | Ending::Cancelled { .. }
+        | Ending::Failed { .. } => return None,
     };
     let whom: BTreeSet<String> =
         job.review.asks.iter().map(|ask| format!("@{}", ask.login)).collect();

@@ -1,5 +1,6 @@
 //! The queue's own moves, and the commit that ends a task. Runs inside the writer's transaction.
 
+use crate::core::machine::Machine;
 use sqlx::sqlite::SqliteConnection;
 
 use super::{execute, failed, from_json, second_of_its_kind, to_json};
@@ -303,7 +304,7 @@ fn whose_log(commit: &Commit, task: &str) -> Result<Option<String>, StoreError> 
         return Ok(Some(release.id.to_string()));
     }
     Ok(match from_json("a task", task)? {
-        Task::Effect { job, .. } => Some(job.to_string()),
+        Task::Step { job, .. } => Some(job.to_string()),
         Task::Release { release, .. } => Some(release.to_string()),
         _ => None,
     })

@@ -8,7 +8,7 @@ use crate::core::approval::{Approval, NotApproved, Question, Tried};
 use crate::core::event::SKIP_LABEL;
 use crate::core::id::{Number, Sha, Timestamp};
 use crate::core::policy::{MergeOn, Rules};
-use crate::core::release::{Blocked, Effect, Fact, Merged, Release};
+use crate::core::release::{Blocked, Fact, Merged, Release, Step};
 use crate::core::report::release as words;
 use crate::core::task::Task;
 use crate::core::witness::is_the_runs_own;
@@ -53,9 +53,10 @@ impl Worker {
             }
             Sight::Same { consent: Err(why), .. } => {
                 let head = head_of(release)?.clone();
-                Some(match why {
-                    NotApproved::Nobody => Fact::Free { head },
-                    why => Fact::NotMerged { head, why: Blocked::NotApproved(why) },
+                Some(if why == NotApproved::Nobody {
+                    Fact::Free { head }
+                } else {
+                    Fact::NotMerged { head, why: Blocked::NotApproved(why) }
                 })
             }
         })
@@ -175,7 +176,9 @@ impl Worker {
         match forge.branch_head(place, &release.base).await? {
             BranchHead::At(base) if base == planned(release)?.base => {}
             BranchHead::At(base) => return Ok(Sight::Other(Fact::BaseMoved { base })),
-            _ => return blocked(format!("the branch {} is gone", release.base)),
+            BranchHead::Missing | BranchHead::EmptyRepository => {
+                return blocked(format!("the branch {} is gone", release.base));
+            }
         }
         let (_, rules) = self.release_rules(place).await?;
         let Ok(rules) = rules else {
@@ -237,7 +240,7 @@ impl Worker {
             );
             return Ok(Some(Blocked::InTheWay { why }));
         }
-        let wake = Task::Release { release: release.id.clone(), effect: Effect::Look };
+        let wake = Task::Release { release: release.id.clone(), step: Step::Look };
         let why = match self.checks(&head, approval.at(), &wake).await? {
             Checks::Green => return Ok(None),
             Checks::Red(red) => format!("the check {} is red on it", red.name),

@@ -10,7 +10,7 @@ use semver::Version;
 use super::{Fault, Worker, planned};
 use crate::core::changelog::{self, CHANGELOG_PATH};
 use crate::core::command::Role;
-use crate::core::event::{Actor, Place};
+use crate::core::event::{Actor, RepoRef};
 use crate::core::id::{Number, Sha};
 use crate::core::policy::{RULES_PATH, ReleaseWith, Rules};
 use crate::core::release::{Fact, Plan, Refusal, Release};
@@ -167,7 +167,7 @@ impl Worker {
         }))
     }
 
-    async fn files_at(&self, place: &Place, base: &Sha) -> Result<There, Fault> {
+    async fn files_at(&self, place: &RepoRef, base: &Sha) -> Result<There, Fault> {
         let mirror = self.mirror_of(place, base).await?;
         let mut there = There { files: Files::new(), executable: BTreeSet::new() };
         for entry in mirror.list(base).await? {
@@ -190,7 +190,7 @@ impl Worker {
     /// The highest released version that the base comes after, and the commits since.
     async fn since_last(
         &self,
-        place: &Place,
+        place: &RepoRef,
         rules: &Rules,
         tags: &[Tag],
         base: &Sha,
@@ -215,7 +215,7 @@ impl Worker {
     /// Commits with the pull requests that brought them.
     async fn changes(
         &self,
-        place: &Place,
+        place: &RepoRef,
         commits: Vec<ListedCommit>,
     ) -> Result<Vec<Change>, Fault> {
         let mut asked = 0;
@@ -246,7 +246,7 @@ impl Worker {
 
     /// The issues that these changes fix: Gander's own by what it remembers, others by the words that
     /// close an issue.
-    async fn fixed_by(&self, place: &Place, changes: &[Change]) -> Result<Vec<Number>, Fault> {
+    async fn fixed_by(&self, place: &RepoRef, changes: &[Change]) -> Result<Vec<Number>, Fault> {
         let mut fixed: BTreeSet<Number> = BTreeSet::new();
         let pulls: BTreeSet<Number> = changes.iter().filter_map(|change| change.pull).collect();
         for pull in pulls {
@@ -257,7 +257,7 @@ impl Worker {
     }
 
     /// The issues that a pull request of Gander's fixes; none for those of others.
-    async fn fixed_with(&self, place: &Place, pull: Number) -> Result<Vec<Number>, Fault> {
+    async fn fixed_with(&self, place: &RepoRef, pull: Number) -> Result<Vec<Number>, Fault> {
         let jobs = self.parts.store.jobs_on(place.repo, pull).await?;
         let of_pull = jobs
             .iter()

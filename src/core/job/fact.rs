@@ -1,0 +1,65 @@
+//! What can be learnt about a job.
+
+use strum::{EnumDiscriminants, VariantArray};
+
+use super::{Ask, Base, Declined, Proposal, Pull, Sight, Step, Taken, Thread};
+use crate::core::budget::Money;
+use crate::core::evidence::Evidence;
+use crate::core::id::{Login, PatchDigest, Sha};
+use crate::core::policy::Rules;
+
+/// What was learnt.
+#[derive(Debug, Clone, PartialEq, Eq, EnumDiscriminants)]
+#[strum_discriminants(name(FactKind), derive(VariantArray, Hash), allow(missing_docs))]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and soon gone")]
+#[allow(missing_docs)]
+pub enum Fact {
+    /// No other live job stands on the subject.
+    TurnCame,
+    /// The rules allow it, and the base is known.
+    Prepared { base: Base, rules: Rules, budget: Money },
+    /// They do not.
+    Declined(Declined),
+    /// The agent handed in a change in this attempt.
+    Proposed { round: u32, attempt: u32, proposal: Proposal, cost: Money },
+    /// The agent ended without a change, saying why.
+    NothingToFix { round: u32, attempt: u32, why: String, cost: Money },
+    /// The agent ended without an answer.
+    AttemptFailed { round: u32, attempt: u32, why: String, cost: Money },
+    /// The patch was checked.
+    Verified(Evidence),
+    /// The pull request stands.
+    Published { pull: Pull },
+    /// A person's commit is on the branch: the round goes on from there.
+    HeadMoved { head: Sha },
+    /// Pushing the change would run workflows with secrets.
+    Held { patch: PatchDigest, risks: Vec<String>, files: Vec<String>, diff: String },
+    /// A person lets exactly this change out.
+    Go { patch: PatchDigest },
+    /// The pull request was looked at.
+    Seen(Box<Sight>),
+    /// A person asks for changes by command.
+    Asked(Ask),
+    /// A maintainer takes up somebody's waiting reviews.
+    Taken(Taken),
+    /// What a round is to do is known.
+    RoundReady { round: u32, base: Base, task: String, threads: Vec<Thread>, budget: Money },
+    /// A round cannot begin.
+    RoundRefused { round: u32, why: Declined },
+    /// A round's threads are answered.
+    Answered { round: u32 },
+    /// Gander's own checks ran on a head that a person made.
+    HeadChecked { head: Sha, failed: Option<String> },
+    /// GitHub merged the approved head.
+    Merged { by: Option<Login> },
+    /// It did not.
+    NotMerged { why: String },
+    /// People closed the pull request or the issue.
+    Closed { by: Option<Login>, merged: bool },
+    /// A person said stop.
+    Cancelled { by: Login },
+    /// The money is gone.
+    OutOfBudget { why: String, cost: Money },
+    /// A step failed for good.
+    Broke { step: Step, why: String },
+}

@@ -1,0 +1,101 @@
+//! Where a job stands.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Ending, Step};
+use crate::core::id::Sha;
+
+/// Where a job stands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Stage {
+    /// Waits for its turn on the subject.
+    Queued,
+    /// Rules are read, the base is fetched.
+    Preparing,
+    /// The agent works.
+    Fixing { round: u32, attempt: u32 },
+    /// The patch is checked in its own tree.
+    Verifying { round: u32, attempt: u32 },
+    /// Branch, commit and pull request are made.
+    Publishing { round: u32 },
+    /// The change is verified, and waits for a person's `go` before it is pushed.
+    Holding { round: u32 },
+    /// People look at it. Holds no worker.
+    InReview { round: u32 },
+    /// A round begins: what is asked for is read, the head is fetched.
+    Starting { round: u32 },
+    /// A round ends: threads are answered.
+    Answering { round: u32 },
+    /// It is approved, and GitHub is asked to merge exactly this commit.
+    Merging { round: u32, head: Sha },
+    /// Over.
+    Done(Ending),
+}
+
+impl Stage {
+    /// Whether Gander itself is at work, so that its own failures are facts about the job.
+    pub(super) fn is_ours(&self) -> bool {
+        match self {
+            Self::Queued | Self::Holding { .. } | Self::InReview { .. } | Self::Done(_) => false,
+            Self::Preparing
+            | Self::Fixing { .. }
+            | Self::Verifying { .. }
+            | Self::Publishing { .. }
+            | Self::Starting { .. }
+            | Self::Answering { .. }
+            | Self::Merging { .. } => true,
+        }
+    }
+
+    /// Whether it goes on with what this step learns.
+    pub fn awaits(&self, step: &Step) -> bool {
+        match step {
+            Step::Prepare => *self == Self::Preparing,
+            &Step::Fix { round, attempt } => *self == Self::Fixing { round, attempt },
+            &Step::Verify { round, attempt } => *self == Self::Verifying { round, attempt },
+            &Step::Publish { round } => *self == Self::Publishing { round },
+            &Step::Start { round } => *self == Self::Starting { round },
+            &Step::Answer { round } => *self == Self::Answering { round },
+            Step::CheckHead { .. } => self.is_in_review(),
+            Step::Merge { head } => self.merging() == Some(head),
+            Step::Acknowledge
+            | Step::React { .. }
+            | Step::Show
+            | Step::Announce
+            | Step::Undo
+            | Step::Look
+            | Step::Wake
+            | Step::Explain
+            | Step::RefuseRound { .. }
+            | Step::CleanUp
+            | Step::StartNext => false,
+        }
+    }
+
+    /// Whether people look at the pull request.
+    pub fn is_in_review(&self) -> bool {
+        matches!(self, Self::InReview { .. })
+    }
+
+    /// The head that is being merged.
+    pub fn merging(&self) -> Option<&Sha> {
+        if let Self::Merging { head, .. } = self { Some(head) } else { None }
+    }
+
+    /// The round it is in, if it is in one.
+    pub fn round(&self) -> Option<u32> {
+        match self {
+            Self::Fixing { round, .. }
+            | Self::Verifying { round, .. }
+            | Self::Publishing { round }
+            | Self::Holding { round }
+            | Self::InReview { round }
+            | Self::Starting { round }
+            | Self::Answering { round }
+            | Self::Merging { round, .. } => Some(*round),
+            Self::Queued | Self::Preparing | Self::Done(_) => None,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What can be done for a job.
+//!
+//! Invariants: every step is idempotent, so doing it twice is doing it once; what the queue has to
+//! know of it stands here and nowhere else.
+
+use serde::{Deserialize, Serialize};
+use strum::{EnumDiscriminants, VariantArray};
+
+use crate::core::id::{CommentId, Sha};
+use crate::core::machine::{Lane, Place, Repeats, StepSpec};
+
+/// What to do next. Every one is idempotent, so doing it twice is doing it once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, EnumDiscriminants)]
+#[strum_discriminants(name(StepKind), derive(VariantArray, Hash), allow(missing_docs))]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Step {
+    /// React to the command.
+    Acknowledge,
+    /// React to a command that was given during the review.
+    React { comment: CommentId },
+    /// Read the rules, fetch the base.
+    Prepare,
+    /// Run the agent.
+    Fix { round: u32, attempt: u32 },
+    /// Check the patch in its own tree.
+    Verify { round: u32, attempt: u32 },
+    /// Make branch, commit and pull request.
+    Publish { round: u32 },
+    /// Bring the status comment, labels and check run up to date.
+    Show,
+    /// Post the one comment that notifies whoever asked.
+    Announce,
+    /// Take back what stands half-done: a branch without a pull request, an open pull request.
+    Undo,
+    /// Look at the pull request, and say what it shows.
+    Look,
+    /// Look again: queued for later.
+    Wake,
+    /// Read what a round is about.
+    Start { round: u32 },
+    /// Run the checks on a head that a person made.
+    CheckHead { head: Sha },
+    /// Answer the threads of a round, and ask the reviewers again.
+    Answer { round: u32 },
+    /// Say on the pull request why it does not go on.
+    Explain,
+    /// Say on the pull request that no round is left for what was asked.
+    RefuseRound { limit: u32 },
+    /// Merge exactly this commit.
+    Merge { head: Sha },
+    /// After merging: remove the branch, close the issue.
+    CleanUp,
+    /// Let the next queued job on the subject begin.
+    StartNext,
+}
+
+impl Step {
+    /// What the queue has to know of it.
+    pub fn spec(&self) -> StepSpec {
+        match self {
+            Self::Prepare
+            | Self::Fix { .. }
+            | Self::Verify { .. }
+            | Self::Publish { .. }
+            | Self::Start { .. }
+            | Self::Answer { .. }
+            | Self::CheckHead { .. }
+            | Self::Merge { .. } => StepSpec::awaited(Place::Worker),
+            Self::Look => StepSpec::beside(Lane::Main, Repeats::Level),
+            Self::Undo | Self::CleanUp | Self::RefuseRound { .. } | Self::StartNext => {
+                StepSpec::beside(Lane::Main, Repeats::Each)
+            }
+            Self::Show => StepSpec::beside(Lane::Words, Repeats::Level),
+            Self::Acknowledge | Self::Announce | Self::Explain => {
+                StepSpec::beside(Lane::Words, Repeats::Each)
+            }
+            Self::React { comment } => StepSpec::beside(Lane::Reaction(*comment), Repeats::Each),
+            Self::Wake => StepSpec::beside(Lane::Wake, Repeats::Level),
+        }
+    }
+}

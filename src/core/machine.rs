@@ -1,0 +1,116 @@
+//! What every long-lived thing is: it learns facts, and answers each with its next steps.
+//!
+//! Invariants: what the queue has to know of a step is said once, beside the step, by an exhaustive
+//! match; a fact that comes late, twice or out of order changes nothing; what is done stays done.
+
+use super::id::CommentId;
+
+/// A long-lived thing: a job, a release.
+pub trait Machine: Sized {
+    /// Names it for ever.
+    type Id;
+    /// What can be learnt about it.
+    type Fact;
+    /// What can be done for it.
+    type Step;
+
+    /// Its name.
+    fn id(&self) -> &Self::Id;
+
+    /// What it is after learning `fact`, and what to do then. `None`: the fact changes nothing.
+    fn advance(&self, fact: &Self::Fact) -> Option<(Self, Vec<Self::Step>)>;
+
+    /// The fact that its turn came.
+    fn turn() -> Self::Fact;
+
+    /// Whether it waits for its turn.
+    fn is_queued(&self) -> bool;
+
+    /// Whether it is over.
+    fn is_done(&self) -> bool;
+
+    /// Whether it is under way: neither waiting for its turn nor over.
+    fn is_live(&self) -> bool {
+        !self.is_queued() && !self.is_done()
+    }
+}
+
+/// What the queue has to know of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepSpec {
+    /// After which steps it comes.
+    pub lane: Lane,
+    /// What two of it are that both wait.
+    pub repeats: Repeats,
+    /// What it means that it failed for good.
+    pub failure: Failure,
+    /// What it takes to do it.
+    pub place: Place,
+}
+
+/// Steps of one lane are done one after the other, in order; lanes go side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// The lane of the thing itself.
+    Main,
+    /// What people read: it keeps its own order, and holds up no work.
+    Words,
+    /// A reaction to one comment.
+    Reaction(CommentId),
+    /// A look put off to a later moment, which must hold nothing else up.
+    Wake,
+    /// A look at something that goes on elsewhere, which must hold nothing else up.
+    Follow,
+}
+
+/// What two equal steps are that both wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeats {
+    /// Two.
+    Each,
+    /// One: it brings something up to date, and once is enough.
+    Level,
+}
+
+/// What it means that a step failed for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// A fact: the thing goes on with what this step learns, and waits for it.
+    Awaited,
+    /// Nothing but a line in the log.
+    Dropped,
+}
+
+/// What it takes to do a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// One of the worker's few places, for it may take minutes.
+    Worker,
+    /// None.
+    Free,
+}
+
+impl StepSpec {
+    /// A step of the thing's own, whose failure is a fact.
+    pub const fn awaited(place: Place) -> Self {
+        Self { lane: Lane::Main, repeats: Repeats::Each, failure: Failure::Awaited, place }
+    }
+
+    /// Something that is done beside, and of which nothing is learnt.
+    pub const fn beside(lane: Lane, repeats: Repeats) -> Self {
+        Self { lane, repeats, failure: Failure::Dropped, place: Place::Free }
+    }
+}
+
+impl Lane {
+    /// The lane's name among all lanes. `kind` and `id` name the thing.
+    pub fn name(self, kind: &str, id: &str) -> String {
+        match self {
+            Self::Main => format!("{kind}:{id}"),
+            Self::Words => format!("show:{id}"),
+            Self::Reaction(comment) => format!("react:{comment}"),
+            Self::Wake => format!("wake:{id}"),
+            Self::Follow => format!("follow:{id}"),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What can be learnt about a release.
+
+use strum::{EnumDiscriminants, VariantArray};
+
+use super::{Blocked, Merged, NamedVersion, Order, Plan, Pull, Refusal, Step};
+use crate::core::approval::{Approval, Tried};
+use crate::core::id::{Login, Number, RunId, Sha};
+
+/// What was learnt.
+#[derive(Debug, Clone, PartialEq, Eq, EnumDiscriminants)]
+#[strum_discriminants(name(FactKind), derive(VariantArray, Hash), allow(missing_docs))]
+#[allow(missing_docs)]
+pub enum Fact {
+    /// No other release is under way on the branch.
+    TurnCame,
+    /// Somebody asked again.
+    Ordered(Order),
+    /// What is to be released, for this order.
+    Planned { orders: u32, plan: Plan },
+    /// Nothing changed since the last one.
+    NothingToRelease { orders: u32, last: Option<String> },
+    /// The rules do not allow it.
+    Refused { orders: u32, why: Refusal },
+    /// The pull request stands, with this head.
+    Proposed { orders: u32, pull: Pull },
+    /// The moved base was merged into the branch, whose changelog names this version.
+    Refreshed { base: Sha, head: Sha, version: Option<NamedVersion> },
+    /// It could not be.
+    Stuck { base: Sha },
+    /// The branch has another head, by people, with the version its changelog names.
+    HeadMoved { pull: Number, head: Sha, version: Option<NamedVersion> },
+    /// The base branch has another head.
+    BaseMoved { base: Sha },
+    /// There is consent to a head, and GitHub would be asked to merge it on this.
+    Approved(Approval, Tried),
+    /// It was not merged.
+    NotMerged { head: Sha, why: Blocked },
+    /// Nothing keeps this head from being approved and merged.
+    Free { head: Sha },
+    /// The pull request is merged, by us or by people.
+    Merged(Merged),
+    /// People closed it.
+    Closed { by: Option<Login> },
+    /// A person said `cancel`.
+    Cancelled { by: Login },
+    /// The publishing run was asked for.
+    Dispatched { attempt: u32 },
+    /// It was seen.
+    RunSeen { attempt: u32, run: RunId },
+    /// GitHub shows the release.
+    Published { attempt: u32, url: String },
+    /// The run ended, and there is no release.
+    RunFailed { attempt: u32, why: String },
+    /// A person wants a failed one taken up.
+    Retried { by: Login },
+    /// An step failed for good.
+    Broke { step: Step, why: String },
+}
