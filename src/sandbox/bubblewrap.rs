@@ -20,6 +20,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
+use super::seccomp;
 use super::spawn::{self, Ending, Identity, Leash, Running, Start};
 use super::{Command, Exit, Limits, Output, Probe, ProcessLimit, Sandbox, SandboxError, Toolchain};
 
@@ -48,6 +49,7 @@ struct Descriptors {
     group: RawFd,
     hosts: RawFd,
     nsswitch: RawFd,
+    filter: RawFd,
 }
 
 /// A sandbox whose command waits at the gate.
@@ -136,11 +138,13 @@ impl Bubblewrap {
         let identity = spawn::identity(self.identity)?;
         let (status, status_writer): (PipeReader, PipeWriter) = io::pipe().map_err(io)?;
         let (gate_reader, gate) = io::pipe().map_err(io)?;
-        let files: [OwnedFd; 4] = [
+        let filter = seccomp::filter().map_err(SandboxError::Filter)?;
+        let files: [OwnedFd; 5] = [
             in_memory(c"passwd", PASSWD.as_bytes()).map_err(io)?,
             in_memory(c"group", GROUP.as_bytes()).map_err(io)?,
             in_memory(c"hosts", HOSTS.as_bytes()).map_err(io)?,
             in_memory(c"nsswitch", NSSWITCH.as_bytes()).map_err(io)?,
+            in_memory(c"filter", &filter).map_err(io)?,
         ];
         let policy = Policy {
             command,
@@ -152,6 +156,7 @@ impl Bubblewrap {
                 group: files[1].as_raw_fd(),
                 hosts: files[2].as_raw_fd(),
                 nsswitch: files[3].as_raw_fd(),
+                filter: files[4].as_raw_fd(),
             },
         };
         let walls = in_memory(c"walls", &nul_separated(&policy.walls())).map_err(io)?;
@@ -202,12 +207,18 @@ impl Sandbox for Bubblewrap {
             .await
             .map_err(|error| self.explain(error))?;
         let tree = tempfile::tempdir().map_err(SandboxError::Start)?;
-        let command = Command::argv(["/bin/true"], tree.path());
+        let command = Command::argv(["/bin/cat", seccomp::STATUS], tree.path());
         let output = self.run(&command, &Limits::default(), &CancellationToken::new()).await?;
-        match output.exit {
-            Exit::Code(0) => Ok(Probe { version, process_limit: ProcessLimit::PerRun }),
-            _ => Err(SandboxError::Setup { said: output.stderr.text.trim().to_owned() }),
+        if output.exit != Exit::Code(0) {
+            return Err(SandboxError::Setup { said: output.stderr.text.trim().to_owned() });
         }
+        let ours = tokio::fs::read_to_string(seccomp::STATUS).await.map_err(SandboxError::Start)?;
+        if !seccomp::is_added(&output.stdout.text, &ours) {
+            let error = io::Error::other("bubblewrap did not take it");
+            return Err(SandboxError::Filter(error));
+        }
+        let denied = seccomp::denied().collect();
+        Ok(Probe { version, process_limit: ProcessLimit::PerRun, denied })
     }
 
     async fn run(
@@ -285,6 +296,7 @@ impl Policy<'_> {
         };
         walls.option(&["--chdir", &workdir]);
         walls.environment(self.toolchains, &self.command.env);
+        walls.option(&["--seccomp", &self.descriptors.filter.to_string()]);
         walls.option(&["--json-status-fd", &self.descriptors.status.to_string()]);
         // Last, when every mount point exists: the root itself holds nothing to write to.
         walls.option(&["--remount-ro", "/"]);
@@ -385,7 +397,7 @@ mod tests {
     use super::*;
 
     const DESCRIPTORS: Descriptors =
-        Descriptors { status: 11, passwd: 13, group: 14, hosts: 15, nsswitch: 16 };
+        Descriptors { status: 11, passwd: 13, group: 14, hosts: 15, nsswitch: 16, filter: 17 };
 
     fn walls(command: &Command, toolchains: &[Toolchain]) -> Vec<String> {
         let limits = Limits { tmp_bytes: 400, ..Limits::default() };
@@ -419,6 +431,7 @@ mod tests {
             &["--ro-bind-data", "14", "/etc/group"],
             &["--ro-bind-data", "15", "/etc/hosts"],
             &["--ro-bind-data", "16", "/etc/nsswitch.conf"],
+            &["--seccomp", "17"],
             &["--json-status-fd", "11"],
             &["--chdir", "/work"],
         ] {
