@@ -38,6 +38,7 @@ struct Policy<'a> {
     command: &'a Command,
     limits: &'a Limits,
     toolchains: &'a [Toolchain],
+    covered: &'a [&'a str],
     descriptors: Descriptors,
 }
 
@@ -76,6 +77,9 @@ const GROUP: &str = "root:x:0:\ngander:x:1000:\nnogroup:x:65534:\n";
 const HOSTS: &str = "127.0.0.1 localhost sandbox\n::1 localhost sandbox\n";
 const NSSWITCH: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files\n\
     networks: files\nprotocols: files\nservices: files\n";
+
+/// Lists of keys by name, as far as the kernel has them. A process namespace does not cut them.
+const KEY_LISTS: &[&str] = &["/proc/keys", "/proc/key-users"];
 
 /// The environment of every command. Builds go to `/tmp`, so that they leave no trace in the tree;
 /// package managers are told that there is no network, so that they fail at once.
@@ -146,10 +150,13 @@ impl Bubblewrap {
             in_memory(c"nsswitch", NSSWITCH.as_bytes()).map_err(io)?,
             in_memory(c"filter", &filter).map_err(io)?,
         ];
+        let covered: Vec<&str> =
+            KEY_LISTS.iter().copied().filter(|path| Path::new(path).exists()).collect();
         let policy = Policy {
             command,
             limits,
             toolchains: &self.toolchains,
+            covered: &covered,
             descriptors: Descriptors {
                 status: status_writer.as_raw_fd(),
                 passwd: files[0].as_raw_fd(),
@@ -284,6 +291,10 @@ impl Policy<'_> {
         let mut walls = Walls(Vec::new());
         walls.namespaces();
         walls.system(self.descriptors);
+        for path in self.covered {
+            // What is bound here opens no device, so that reading it is refused.
+            walls.option(&["--ro-bind", "/dev/null", path]);
+        }
         for toolchain in self.toolchains {
             walls.mount("--ro-bind", &toolchain.host_dir, &toolchain.mount_at);
         }
@@ -401,7 +412,9 @@ mod tests {
 
     fn walls(command: &Command, toolchains: &[Toolchain]) -> Vec<String> {
         let limits = Limits { tmp_bytes: 400, ..Limits::default() };
-        let policy = Policy { command, limits: &limits, toolchains, descriptors: DESCRIPTORS };
+        let covered = &["/proc/keys"][..];
+        let descriptors = DESCRIPTORS;
+        let policy = Policy { command, limits: &limits, toolchains, covered, descriptors };
         policy.walls().into_iter().map(|word| word.into_string().unwrap()).collect()
     }
 
@@ -454,6 +467,7 @@ mod tests {
                 "--ro-bind /usr /usr",
                 "--ro-bind-try /etc/alternatives /etc/alternatives",
                 "--ro-bind-try /etc/ld.so.cache /etc/ld.so.cache",
+                "--ro-bind /dev/null /proc/keys",
                 "--ro-bind /usr/lib/rust-1.95 /opt/toolchains/rust",
                 "--bind /jobs/7/tree /work",
             ]
@@ -487,7 +501,9 @@ mod tests {
         let limits = Limits { processes: 9, ..Limits::default() };
         let inner = |command: &Command| {
             let descriptors = DESCRIPTORS;
-            Policy { command, limits: &limits, toolchains: &[], descriptors }.inner_command()
+            let policy =
+                Policy { command, limits: &limits, toolchains: &[], covered: &[], descriptors };
+            policy.inner_command()
         };
         let bound = ["/usr/bin/prlimit", "--nproc=9:9", "--", "/bin/sh", "-c", GATE, "sh"];
         let shell = inner(&Command::shell("a && b", "/t"));

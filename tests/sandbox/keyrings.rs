@@ -116,6 +116,10 @@ async fn two_runs_of_one_user() {
     let first = asked(&format!("{look}\n{leave}")).await;
     let next = asked(&look).await;
     assert_eq!([first, next], [format!("{nothing}left -38\n"), nothing.into()]);
+    // Their names stand in a list that the kernel shows to all who have the user's number.
+    assert!(fs::read_to_string("/proc/keys").unwrap().contains(&ours));
+    let listed = Tree::new(&[]).run("cat /proc/keys /proc/key-users").await;
+    assert_eq!(listed.stdout.text, "", "{listed:?}");
 }
 
 #[test]
