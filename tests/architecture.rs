@@ -42,6 +42,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap", &["cli", "cli.rs"]),
     ("reqwest", &["egress.rs", "model", "forge"]),
     ("saphyr_parser", &["publish/scan"]),
+    ("seccompiler", &["sandbox/seccomp.rs"]),
 ];
 
 /// Lints that may be silenced without a sentence, for what is silenced speaks for itself.

@@ -5,6 +5,11 @@
 // unwrap and panic in tests does not reach a test's helpers.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic)]
 
+#[path = "sandbox/filter.rs"]
+mod filter;
+#[path = "sandbox/keyrings.rs"]
+mod keyrings;
+
 use std::ffi::OsString;
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
@@ -866,104 +871,6 @@ mod without_root {
                 ["unprivileged", "--user", user, "--", "true"].map(Into::into);
             let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gander"));
             assert!(!command.args(arguments).output().unwrap().status.success(), "{user}");
-        }
-    }
-}
-
-/// The kernel's keyrings, which lie in no namespace.
-mod keyrings {
-    use super::*;
-
-    /// Calls the kernel by number, as neither Python nor the shell knows of keys.
-    const KEYS: &str = r#"
-import ctypes, os, platform, struct, sys
-libc = ctypes.CDLL(None, use_errno=True)
-ADD, CTL = {"x86_64": (248, 250), "aarch64": (217, 219)}[platform.machine()]
-def call(*words):
-    answer = libc.syscall(*words)
-    return answer if answer >= 0 else -ctypes.get_errno()
-def join(): return call(CTL, 1, 0, 0, 0, 0)
-def add(name, text): return call(ADD, b"user", name, text, len(text), -3)
-def find(name): return call(CTL, 10, -3, b"user", name, 0)
-def closed_with(errno):
-    # Loads the number of the system call; where it is keyctl's, answers with the error.
-    words = [(0x20, 0, 0, 0), (0x15, 0, 1, CTL), (6, 0, 0, 0x50000 | errno), (6, 0, 0, 0x7fff0000)]
-    program = b"".join(struct.pack("HBBI", *word) for word in words)
-    buffer = ctypes.create_string_buffer(program, len(program))
-    filter = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(words), ctypes.addressof(buffer)))
-    assert libc.prctl(38, 1, 0, 0, 0) == 0
-    assert libc.prctl(22, 2, filter, 0, 0) == 0
-"#;
-
-    /// Tells a story in a process that Python prepared with this; what it said.
-    fn told_after(prepared: &str, story: &str) -> String {
-        let story = format!("keyrings::{story}");
-        let program = format!(
-            "{KEYS}\n{prepared}\n\
-             os.execv(sys.argv[1], [sys.argv[1], '--exact', {story:?}, '--ignored', '--nocapture'])"
-        );
-        let output = std::process::Command::new("/usr/bin/python3")
-            .args(["-c", &program])
-            .arg(std::env::current_exe().unwrap())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success() && said.contains("1 passed"), "{output:?}");
-        said
-    }
-
-    async fn asked(program: &str) -> String {
-        Tree::new(&[]).python(&format!("{KEYS}\n{program}")).await
-    }
-
-    #[test]
-    fn what_a_run_leaves_in_the_keyring_the_next_run_does_not_find_nor_the_starters_keys() {
-        let starter = "assert join() > 0 and add(b'of-the-starter', b'secret') > 0";
-        told_after(starter, "two_runs_with_one_starter");
-    }
-
-    /// Not a story: its second half.
-    #[tokio::test]
-    #[ignore = "started by the story above"]
-    async fn two_runs_with_one_starter() {
-        let look = "print(find(b'of-the-starter') > 0, find(b'of-a-run') > 0)";
-        let leave = "print(add(b'of-a-run', b'loot') > 0, find(b'of-a-run') > 0)";
-        assert_eq!(asked(&format!("{look}\n{leave}")).await, "False False\nTrue True\n");
-        assert_eq!(asked(look).await, "False False\n", "the next run");
-        let tree = Tree::new(&[("look.py", &format!("{KEYS}\n{look}"))]);
-        let line = "/usr/bin/python3 look.py";
-        let output = tree.run_in(&unconfined(), line, &Limits::default()).await;
-        assert_eq!(output.stdout.text, "False False\n", "{output:?}");
-    }
-
-    #[test]
-    fn where_keyrings_are_closed_to_all_runs_go_on_and_where_one_is_refused_nothing_runs() {
-        // ENOSYS: a kernel without keyrings, or our systemd unit. EPERM: Docker's usual filter.
-        for errno in [38, 1] {
-            told_after(&format!("closed_with({errno})"), "a_run_without_keyrings");
-        }
-        // EDQUOT, EACCES.
-        for errno in [122, 13] {
-            told_after(&format!("closed_with({errno})"), "no_run_without_an_own_keyring");
-        }
-    }
-
-    /// Not a story.
-    #[tokio::test]
-    #[ignore = "started by the story above"]
-    async fn a_run_without_keyrings() {
-        assert_eq!(asked("print(join() < 0)").await, "True\n");
-    }
-
-    /// Not a story.
-    #[tokio::test]
-    #[ignore = "started by the story above"]
-    async fn no_run_without_an_own_keyring() {
-        let command = Command::shell("true", Tree::new(&[]).path());
-        let (limits, stop) = (Limits::default(), CancellationToken::new());
-        for sandbox in [&sandbox() as &dyn Sandbox, &unconfined()] {
-            let refused = sandbox.run(&command, &limits, &stop).await.unwrap_err();
-            assert!(matches!(refused, SandboxError::Keyring(_)), "{refused:?}");
         }
     }
 }

@@ -74,7 +74,12 @@ async fn try_out(
     sandbox: &dyn Sandbox,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let probe = sandbox.probe().await?;
-    tracing::info!(sandbox = probe.version, processes = ?probe.process_limit, "sandbox works");
+    tracing::info!(
+        sandbox = probe.version,
+        processes = ?probe.process_limit,
+        denied = probe.denied.join(" "),
+        "sandbox works"
+    );
     match forge.app().await {
         Ok(app) => {
             tracing::info!(app = app.slug, "GitHub knows this App");

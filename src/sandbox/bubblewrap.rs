@@ -20,6 +20,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
+use super::seccomp;
 use super::spawn::{self, Ending, Identity, Leash, Running, Start};
 use super::{Command, Exit, Limits, Output, Probe, ProcessLimit, Sandbox, SandboxError, Toolchain};
 
@@ -37,6 +38,7 @@ struct Policy<'a> {
     command: &'a Command,
     limits: &'a Limits,
     toolchains: &'a [Toolchain],
+    covered: &'a [&'a str],
     descriptors: Descriptors,
 }
 
@@ -48,6 +50,7 @@ struct Descriptors {
     group: RawFd,
     hosts: RawFd,
     nsswitch: RawFd,
+    filter: RawFd,
 }
 
 /// A sandbox whose command waits at the gate.
@@ -74,6 +77,9 @@ const GROUP: &str = "root:x:0:\ngander:x:1000:\nnogroup:x:65534:\n";
 const HOSTS: &str = "127.0.0.1 localhost sandbox\n::1 localhost sandbox\n";
 const NSSWITCH: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files\n\
     networks: files\nprotocols: files\nservices: files\n";
+
+/// Lists of keys by name, as far as the kernel has them. A process namespace does not cut them.
+const KEY_LISTS: &[&str] = &["/proc/keys", "/proc/key-users"];
 
 /// The environment of every command. Builds go to `/tmp`, so that they leave no trace in the tree;
 /// package managers are told that there is no network, so that they fail at once.
@@ -136,22 +142,28 @@ impl Bubblewrap {
         let identity = spawn::identity(self.identity)?;
         let (status, status_writer): (PipeReader, PipeWriter) = io::pipe().map_err(io)?;
         let (gate_reader, gate) = io::pipe().map_err(io)?;
-        let files: [OwnedFd; 4] = [
+        let filter = seccomp::filter().map_err(SandboxError::Filter)?;
+        let files: [OwnedFd; 5] = [
             in_memory(c"passwd", PASSWD.as_bytes()).map_err(io)?,
             in_memory(c"group", GROUP.as_bytes()).map_err(io)?,
             in_memory(c"hosts", HOSTS.as_bytes()).map_err(io)?,
             in_memory(c"nsswitch", NSSWITCH.as_bytes()).map_err(io)?,
+            in_memory(c"filter", &filter).map_err(io)?,
         ];
+        let covered: Vec<&str> =
+            KEY_LISTS.iter().copied().filter(|path| Path::new(path).exists()).collect();
         let policy = Policy {
             command,
             limits,
             toolchains: &self.toolchains,
+            covered: &covered,
             descriptors: Descriptors {
                 status: status_writer.as_raw_fd(),
                 passwd: files[0].as_raw_fd(),
                 group: files[1].as_raw_fd(),
                 hosts: files[2].as_raw_fd(),
                 nsswitch: files[3].as_raw_fd(),
+                filter: files[4].as_raw_fd(),
             },
         };
         let walls = in_memory(c"walls", &nul_separated(&policy.walls())).map_err(io)?;
@@ -202,12 +214,18 @@ impl Sandbox for Bubblewrap {
             .await
             .map_err(|error| self.explain(error))?;
         let tree = tempfile::tempdir().map_err(SandboxError::Start)?;
-        let command = Command::argv(["/bin/true"], tree.path());
+        let command = Command::argv(["/bin/cat", seccomp::STATUS], tree.path());
         let output = self.run(&command, &Limits::default(), &CancellationToken::new()).await?;
-        match output.exit {
-            Exit::Code(0) => Ok(Probe { version, process_limit: ProcessLimit::PerRun }),
-            _ => Err(SandboxError::Setup { said: output.stderr.text.trim().to_owned() }),
+        if output.exit != Exit::Code(0) {
+            return Err(SandboxError::Setup { said: output.stderr.text.trim().to_owned() });
         }
+        let ours = tokio::fs::read_to_string(seccomp::STATUS).await.map_err(SandboxError::Start)?;
+        if !seccomp::is_added(&output.stdout.text, &ours) {
+            let error = io::Error::other("bubblewrap did not take it");
+            return Err(SandboxError::Filter(error));
+        }
+        let denied = seccomp::denied().collect();
+        Ok(Probe { version, process_limit: ProcessLimit::PerRun, denied })
     }
 
     async fn run(
@@ -273,6 +291,10 @@ impl Policy<'_> {
         let mut walls = Walls(Vec::new());
         walls.namespaces();
         walls.system(self.descriptors);
+        for path in self.covered {
+            // What is bound here opens no device, so that reading it is refused.
+            walls.option(&["--ro-bind", "/dev/null", path]);
+        }
         for toolchain in self.toolchains {
             walls.mount("--ro-bind", &toolchain.host_dir, &toolchain.mount_at);
         }
@@ -285,6 +307,7 @@ impl Policy<'_> {
         };
         walls.option(&["--chdir", &workdir]);
         walls.environment(self.toolchains, &self.command.env);
+        walls.option(&["--seccomp", &self.descriptors.filter.to_string()]);
         walls.option(&["--json-status-fd", &self.descriptors.status.to_string()]);
         // Last, when every mount point exists: the root itself holds nothing to write to.
         walls.option(&["--remount-ro", "/"]);
@@ -385,11 +408,13 @@ mod tests {
     use super::*;
 
     const DESCRIPTORS: Descriptors =
-        Descriptors { status: 11, passwd: 13, group: 14, hosts: 15, nsswitch: 16 };
+        Descriptors { status: 11, passwd: 13, group: 14, hosts: 15, nsswitch: 16, filter: 17 };
 
     fn walls(command: &Command, toolchains: &[Toolchain]) -> Vec<String> {
         let limits = Limits { tmp_bytes: 400, ..Limits::default() };
-        let policy = Policy { command, limits: &limits, toolchains, descriptors: DESCRIPTORS };
+        let covered = &["/proc/keys"][..];
+        let descriptors = DESCRIPTORS;
+        let policy = Policy { command, limits: &limits, toolchains, covered, descriptors };
         policy.walls().into_iter().map(|word| word.into_string().unwrap()).collect()
     }
 
@@ -419,6 +444,7 @@ mod tests {
             &["--ro-bind-data", "14", "/etc/group"],
             &["--ro-bind-data", "15", "/etc/hosts"],
             &["--ro-bind-data", "16", "/etc/nsswitch.conf"],
+            &["--seccomp", "17"],
             &["--json-status-fd", "11"],
             &["--chdir", "/work"],
         ] {
@@ -441,6 +467,7 @@ mod tests {
                 "--ro-bind /usr /usr",
                 "--ro-bind-try /etc/alternatives /etc/alternatives",
                 "--ro-bind-try /etc/ld.so.cache /etc/ld.so.cache",
+                "--ro-bind /dev/null /proc/keys",
                 "--ro-bind /usr/lib/rust-1.95 /opt/toolchains/rust",
                 "--bind /jobs/7/tree /work",
             ]
@@ -474,7 +501,9 @@ mod tests {
         let limits = Limits { processes: 9, ..Limits::default() };
         let inner = |command: &Command| {
             let descriptors = DESCRIPTORS;
-            Policy { command, limits: &limits, toolchains: &[], descriptors }.inner_command()
+            let policy =
+                Policy { command, limits: &limits, toolchains: &[], covered: &[], descriptors };
+            policy.inner_command()
         };
         let bound = ["/usr/bin/prlimit", "--nproc=9:9", "--", "/bin/sh", "-c", GATE, "sh"];
         let shell = inner(&Command::shell("a && b", "/t"));

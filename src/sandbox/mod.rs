@@ -6,6 +6,7 @@
 
 pub mod bubblewrap;
 mod capture;
+mod seccomp;
 mod spawn;
 pub mod toolchain;
 pub mod unconfined;
@@ -58,6 +59,8 @@ pub struct Probe {
     pub version: String,
     /// What bounds the number of processes.
     pub process_limit: ProcessLimit,
+    /// System calls that a filter keeps from every run.
+    pub denied: Vec<&'static str>,
 }
 
 /// What bounds the number of processes of one run.
@@ -196,6 +199,9 @@ pub enum SandboxError {
          /proc/key-users shows whether a quota is used up"
     )]
     Keyring(#[source] std::io::Error),
+    /// It would have the kernel's whole system call table.
+    #[error("there is no filter of system calls for the command")]
+    Filter(#[source] std::io::Error),
     /// A process could not be started.
     #[error("could not start the command")]
     Start(#[source] std::io::Error),

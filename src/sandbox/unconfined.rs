@@ -70,7 +70,8 @@ impl Sandbox for Unconfined {
 
     async fn probe(&self) -> Result<Probe, SandboxError> {
         spawn::identity(self.identity)?;
-        Ok(Probe { version: "none".into(), process_limit: ProcessLimit::PerUser })
+        let denied = Vec::new();
+        Ok(Probe { version: "none".into(), process_limit: ProcessLimit::PerUser, denied })
     }
 
     async fn run(

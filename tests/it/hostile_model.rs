@@ -131,8 +131,8 @@ fn whatever_the_model_tries_the_secrets_make_no_difference() {
     }
     assert_eq!(lines.len(), others.len());
     assert!(!one.contains("canary-"), "a secret left, in both runs");
-    // ENOKEY, or ENOSYS where the kernel has none.
-    for loot in ["loot.txt", "PATH=", "uid=", "/work rw", "No such file", "key -"] {
+    // ENOSYS: the walls answer as a kernel without keyrings would.
+    for loot in ["loot.txt", "PATH=", "uid=", "/work rw", "No such file", "key -38"] {
         assert!(one.contains(loot), "the thief did not even try: no {loot}");
     }
 
