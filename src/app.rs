@@ -24,7 +24,7 @@ use crate::model::{self, Model, ModelError, Provider, ScriptError, Scripted};
 use crate::sandbox::{Bubblewrap, Sandbox, SandboxError, toolchain};
 use crate::server::{Intake, WeakSecret, WebhookSecrets};
 use crate::store::{Sqlite, Store, StoreError};
-use crate::worker::{Parts, Settings, Worker};
+use crate::worker::{Context, Settings, Worker};
 use crate::workspace::scratch::Scratch;
 
 /// Gander, put together and not yet running.
@@ -108,8 +108,8 @@ impl App {
             clock: clock.clone(),
             wake: Arc::clone(&wake),
         };
-        let parts = Parts { store, forge, sandbox, models, clock, wake, settings };
-        Self { intake, worker: Worker::new(parts) }
+        let ctx = Context { store, forge, sandbox, models, clock, wake, settings };
+        Self { intake, worker: Worker::new(ctx) }
     }
 
     /// Serves and works until `shutdown`. Both are tasks of their own, so that neither waits for a

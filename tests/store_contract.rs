@@ -20,8 +20,7 @@ use gander::core::id::{
 use gander::core::job::{Ending, Job, Kind, Order, Pull, Stage, Step};
 use gander::core::task::{Sweep, Task};
 use gander::store::{
-    Accepted, Claim, Commit, JobWrite, LEASE_SECONDS, LedgerEntry, LogLine, Scope, Store,
-    StoreError,
+    Accepted, Claim, Commit, LEASE_SECONDS, LedgerEntry, LogLine, Scope, Store, StoreError, Write,
 };
 
 #[path = "store_contract/sqlite.rs"]
@@ -372,30 +371,30 @@ async fn a_postponed_task_counts_one_more_try(memory: Memory) {
 async fn only_one_job_on_a_subject_is_live(memory: Memory) {
     let store = memory.open().await;
     let (first, second) = (job(1, 7), job(2, 7));
-    write(&store, JobWrite::New(first.clone())).await.unwrap();
-    write(&store, JobWrite::New(second.clone())).await.expect("two may wait");
-    write(&store, JobWrite::Change(live(&first), 1)).await.unwrap();
-    conflict(write(&store, JobWrite::Change(live(&second), 1)).await);
-    conflict(write(&store, JobWrite::New(live(&job(3, 7)))).await);
-    write(&store, JobWrite::New(live(&job(4, 8)))).await.expect("another issue");
+    write(&store, Write::New(first.clone())).await.unwrap();
+    write(&store, Write::New(second.clone())).await.expect("two may wait");
+    write(&store, Write::Change(live(&first), 1)).await.unwrap();
+    conflict(write(&store, Write::Change(live(&second), 1)).await);
+    conflict(write(&store, Write::New(live(&job(3, 7)))).await);
+    write(&store, Write::New(live(&job(4, 8)))).await.expect("another issue");
     let elsewhere = Job { place: place(RepoId(2)), ..live(&job(5, 7)) };
-    write(&store, JobWrite::New(elsewhere)).await.expect("another repository");
-    write(&store, JobWrite::Change(done(&first), 2)).await.unwrap();
-    write(&store, JobWrite::Change(live(&second), 1)).await.expect("its turn came");
+    write(&store, Write::New(elsewhere)).await.expect("another repository");
+    write(&store, Write::Change(done(&first), 2)).await.unwrap();
+    write(&store, Write::Change(live(&second), 1)).await.expect("its turn came");
 }
 
 async fn a_change_must_build_on_the_version_that_was_read(memory: Memory) {
     let store = memory.open().await;
-    conflict(write(&store, JobWrite::Change(job(1, 7), 1)).await);
-    write(&store, JobWrite::New(job(1, 7))).await.unwrap();
+    conflict(write(&store, Write::Change(job(1, 7), 1)).await);
+    write(&store, Write::New(job(1, 7))).await.unwrap();
     let read = store.job(&job_id(1)).await.unwrap().unwrap();
-    assert_eq!(read.job, job(1, 7));
-    let changed = Job { spent: cents(5), ..read.job };
-    write(&store, JobWrite::Change(changed.clone(), read.version)).await.unwrap();
-    conflict(write(&store, JobWrite::Change(live(&changed), read.version)).await);
+    assert_eq!(read.machine, job(1, 7));
+    let changed = Job { spent: cents(5), ..read.machine };
+    write(&store, Write::Change(changed.clone(), read.version)).await.unwrap();
+    conflict(write(&store, Write::Change(live(&changed), read.version)).await);
     let again = store.job(&job_id(1)).await.unwrap().unwrap();
     assert!(again.version > read.version);
-    assert_eq!(again.job, changed);
+    assert_eq!(again.machine, changed);
 }
 
 async fn all_of_a_commit_is_there_afterwards(memory: Memory) {
@@ -404,7 +403,7 @@ async fn all_of_a_commit_is_there_afterwards(memory: Memory) {
     let claim = take(&store, at(0)).await;
     store.commit(&claim.lease, &full_commit(), at(5)).await.unwrap();
     let stored = store.job(&job_id(1)).await.unwrap().unwrap();
-    assert_eq!(stored.job, job(1, 7));
+    assert_eq!(stored.machine, job(1, 7));
     let Some((digest, bytes)) = full_commit().patch else { unreachable!() };
     assert_eq!(store.patch(&digest).await.unwrap(), Some(bytes));
     let line = LogLine { at: at(5), text: "asked".into() };
@@ -431,19 +430,19 @@ async fn a_refused_commit_leaves_nothing_behind(memory: Memory) {
     let store = memory.open().await;
     let once = Commit { once: full_commit().once, ..Commit::default() };
     commit(&store, &once).await.unwrap();
-    write(&store, JobWrite::New(job(2, 7))).await.unwrap();
+    write(&store, Write::New(job(2, 7))).await.unwrap();
 
     // Refused for the act, for the job that exists, for the version, for the second live job.
-    write(&store, JobWrite::New(live(&job(3, 8)))).await.unwrap();
+    write(&store, Write::New(live(&job(3, 8)))).await.unwrap();
     let with = |once: Option<&str>, job| Commit {
         once: once.map(str::to_owned),
         job: Some(job),
         ..full_commit()
     };
     let answered = full_commit();
-    let exists = with(Some("other"), JobWrite::New(job(2, 7)));
-    let stale = with(Some("other"), JobWrite::Change(job(2, 7), 5));
-    let second = with(Some("other"), JobWrite::New(live(&job(1, 8))));
+    let exists = with(Some("other"), Write::New(job(2, 7)));
+    let stale = with(Some("other"), Write::Change(job(2, 7), 5));
+    let second = with(Some("other"), Write::New(live(&job(1, 8))));
     store.enqueue(&step_of(9, Step::Undo), at(0)).await.unwrap();
     store.enqueue(&step_of(9, Step::Prepare), at(0)).await.unwrap();
     let claim = take(&store, at(0)).await;
@@ -463,10 +462,10 @@ async fn a_refused_commit_leaves_nothing_behind(memory: Memory) {
 
 async fn a_job_is_made_once(memory: Memory) {
     let store = memory.open().await;
-    write(&store, JobWrite::New(job(1, 7))).await.unwrap();
-    already_done(write(&store, JobWrite::New(job(1, 7))).await);
-    write(&store, JobWrite::Change(live(&job(1, 7)), 1)).await.unwrap();
-    already_done(write(&store, JobWrite::New(live(&job(1, 7)))).await);
+    write(&store, Write::New(job(1, 7))).await.unwrap();
+    already_done(write(&store, Write::New(job(1, 7))).await);
+    write(&store, Write::Change(live(&job(1, 7)), 1)).await.unwrap();
+    already_done(write(&store, Write::New(live(&job(1, 7)))).await);
 }
 
 async fn an_act_is_answered_once(memory: Memory) {
@@ -590,13 +589,13 @@ async fn forgetting_keeps_jobs_money_and_log(memory: Memory) {
 async fn jobs_are_found_by_issue_and_by_pull_request(memory: Memory) {
     let store = memory.open().await;
     let with_pull = |job: Job, number| Job { pull: Some(pull(number)), ..live(&job) };
-    write(&store, JobWrite::New(done(&job(9, 7)))).await.unwrap();
-    write(&store, JobWrite::New(with_pull(job(2, 7), 8))).await.unwrap();
-    write(&store, JobWrite::New(job(1, 8))).await.unwrap();
-    write(&store, JobWrite::New(Job { place: place(RepoId(2)), ..job(3, 7) })).await.unwrap();
+    write(&store, Write::New(done(&job(9, 7)))).await.unwrap();
+    write(&store, Write::New(with_pull(job(2, 7), 8))).await.unwrap();
+    write(&store, Write::New(job(1, 8))).await.unwrap();
+    write(&store, Write::New(Job { place: place(RepoId(2)), ..job(3, 7) })).await.unwrap();
     let on = async |number| -> Vec<JobId> {
         let jobs = store.jobs_on(RepoId(1), Number(number)).await.unwrap();
-        jobs.into_iter().map(|stored| stored.job.id).collect()
+        jobs.into_iter().map(|stored| stored.machine.id).collect()
     };
     assert_eq!(on(7).await, [job_id(9), job_id(2)], "oldest first");
     assert_eq!(on(8).await, [job_id(2), job_id(1)], "by pull request and by issue");
@@ -612,13 +611,13 @@ async fn only_jobs_with_an_open_pull_request_count_as_open(memory: Memory) {
             stage: Stage::InReview { round: 1 },
             ..job(n, number)
         };
-        write(&store, JobWrite::New(reviewed)).await.unwrap();
+        write(&store, Write::New(reviewed)).await.unwrap();
     }
-    write(&store, JobWrite::New(live(&job(4, 14)))).await.unwrap();
-    write(&store, JobWrite::New(job(5, 15))).await.unwrap();
+    write(&store, Write::New(live(&job(4, 14)))).await.unwrap();
+    write(&store, Write::New(job(5, 15))).await.unwrap();
     assert_eq!(store.open_pulls(RepoId(1)).await.unwrap(), 3);
     let stored = store.job(&job_id(2)).await.unwrap().unwrap();
-    write(&store, JobWrite::Change(done(&stored.job), stored.version)).await.unwrap();
+    write(&store, Write::Change(done(&stored.machine), stored.version)).await.unwrap();
     assert_eq!(store.open_pulls(RepoId(1)).await.unwrap(), 2);
     assert_eq!(store.open_pulls(RepoId(2)).await.unwrap(), 0);
 }
@@ -723,7 +722,7 @@ async fn commit_at(store: &Opened, commit: &Commit, now: Timestamp) -> Result<()
     outcome
 }
 
-async fn write(store: &Opened, job: JobWrite) -> Result<(), StoreError> {
+async fn write(store: &Opened, job: Write<Job>) -> Result<(), StoreError> {
     commit(store, &Commit { job: Some(job), ..Commit::default() }).await
 }
 
@@ -779,7 +778,7 @@ fn digest() -> PatchDigest {
 fn full_commit() -> Commit {
     Commit {
         once: Some("1/comment/1".into()),
-        job: Some(JobWrite::New(job(1, 7))),
+        job: Some(Write::New(job(1, 7))),
         tasks: vec![step_of(1, Step::Prepare), step_of(1, Step::Show)],
         ledger: vec![LedgerEntry {
             job: job_id(1),

@@ -13,7 +13,7 @@ use gander::core::job::Kind;
 use gander::core::policy::Rules;
 use gander::model::{Model, ModelError, Price, Reply, Request, Scripted, Turn};
 use gander::sandbox::Sandbox;
-use gander::worker::{Attempt, LocalJob, Rooms, attempt};
+use gander::worker::{Attempt, Problem, Rooms, attempt};
 use gander::workspace::mirror::{History, Mirror, Source, Want};
 use gander::workspace::scratch::Scratch;
 use serde_json::json;
@@ -239,8 +239,7 @@ async fn talk(place: &RepoRef, mut turns: Vec<Turn>, name: &str) -> Vec<Duration
     rules.verify.commands = vec!["sh check.sh".to_owned()];
     let issue = IssueText { title: "The count".to_owned(), body: String::new() };
     let kind = Kind::Fix;
-    let job =
-        LocalJob { kind, issue: &issue, request: "", rules: &rules, base: &base, round: None };
+    let job = Problem { kind, issue: &issue, request: "", rules: &rules, base: &base, round: None };
     let stop = CancellationToken::new();
     let budget = Money::from_micros(1_000_000_000);
     let this = Attempt { round: 1, number: 1, budget, former: None, stop: &stop };

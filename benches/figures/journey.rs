@@ -94,7 +94,7 @@ async fn world(home: &Path) -> (Duration, Duration, u32, Vec<String>) {
     let mut steps: Vec<String> =
         emulator.exchanges().iter().map(|sent| format!("{} {}", sent.method, sent.path)).collect();
     let jobs = store.jobs_on(github.repo, Number(1)).await.unwrap();
-    let log = store.log(&jobs[0].job.id).await.unwrap();
+    let log = store.log(&jobs[0].machine.id).await.unwrap();
     steps.extend(log.iter().map(|line| format!("{} ms {}", line.at.0 - log[0].at.0, line.text)));
     later.store(120_000, Ordering::SeqCst);
     let second = job(&github, 2).await;

@@ -23,7 +23,7 @@ use crate::core::policy::{RULES_PATH, Rules, runs_nothing};
 use crate::core::report::outcome_words;
 use crate::egress::PrivateAddresses;
 use crate::sandbox::{Sandbox, Unconfined};
-use crate::worker::{Attempt, AttemptEnd, Fault, LocalJob, Rooms, attempt, check};
+use crate::worker::{Attempt, AttemptEnd, Fault, Problem, Rooms, attempt, check};
 use crate::workspace::diff;
 use crate::workspace::mirror::{History, Mirror, Source, Want};
 use crate::workspace::patch::Patch;
@@ -159,7 +159,7 @@ async fn work_in(cache: &Path, command: &Run, issue: &IssueText) -> CommandResul
         rules.verify.commands.clone_from(&command.verify);
     }
     let rooms = rooms(command, walls, mirror, cache)?;
-    let job = LocalJob {
+    let job = Problem {
         round: None,
         kind: if command.build { Kind::Build } else { Kind::Fix },
         issue,
@@ -180,7 +180,7 @@ async fn work_in(cache: &Path, command: &Run, issue: &IssueText) -> CommandResul
 
 async fn tries(
     command: &Run,
-    job: &LocalJob<'_>,
+    job: &Problem<'_>,
     rooms: &Rooms,
 ) -> Result<(Report, Option<Patch>), Fault> {
     let stop = CancellationToken::new();

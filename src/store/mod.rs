@@ -65,37 +65,38 @@ pub trait Store: Send + Sync {
     async fn enqueue(&self, task: &Task, due: Timestamp) -> Result<(), StoreError>;
 
     /// The job with this id, and its version.
-    async fn job(&self, id: &JobId) -> Result<Option<Stored>, StoreError>;
+    async fn job(&self, id: &JobId) -> Result<Option<Stored<Job>>, StoreError>;
 
     /// All jobs on an issue, or whose pull request has this number; oldest first.
-    async fn jobs_on(&self, repo: RepoId, number: Number) -> Result<Vec<Stored>, StoreError>;
+    async fn jobs_on(&self, repo: RepoId, number: Number) -> Result<Vec<Stored<Job>>, StoreError>;
 
     /// How many jobs of the repository have an open pull request.
     async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError>;
 
     /// All jobs with an open pull request: of one repository, or of all.
-    async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored>, StoreError>;
+    async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored<Job>>, StoreError>;
 
     /// The release with this id, and its version.
-    async fn release(&self, id: &ReleaseId) -> Result<Option<StoredRelease>, StoreError>;
+    async fn release(&self, id: &ReleaseId) -> Result<Option<Stored<Release>>, StoreError>;
 
     /// The releases that are not over, oldest first, of one repository or of all: of each base
     /// branch at most one that is under way and one that waits.
-    async fn open_releases(&self, repo: Option<RepoId>) -> Result<Vec<StoredRelease>, StoreError>;
+    async fn open_releases(&self, repo: Option<RepoId>)
+    -> Result<Vec<Stored<Release>>, StoreError>;
 
     /// The release of this pull request.
     async fn release_of_pull(
         &self,
         repo: RepoId,
         pull: Number,
-    ) -> Result<Option<StoredRelease>, StoreError>;
+    ) -> Result<Option<Stored<Release>>, StoreError>;
 
     /// The newest releases of a repository, newest first, at most so many.
     async fn last_releases(
         &self,
         repo: RepoId,
         most: u32,
-    ) -> Result<Vec<StoredRelease>, StoreError>;
+    ) -> Result<Vec<Stored<Release>>, StoreError>;
 
     /// The log of one release, oldest first.
     async fn release_log(&self, id: &ReleaseId) -> Result<Vec<LogLine>, StoreError>;
@@ -154,20 +155,11 @@ pub struct Lease {
     pub fence: i64,
 }
 
-/// A job and the version a change must build on.
+/// A job or release, and the version a change must build on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    /// The job.
-    pub job: Job,
-    /// Grows with every change.
-    pub version: i64,
-}
-
-/// A release and the version a change must build on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredRelease {
-    /// The release.
-    pub release: Release,
+pub struct Stored<M> {
+    /// The job or release.
+    pub machine: M,
     /// Grows with every change.
     pub version: i64,
 }
@@ -178,9 +170,9 @@ pub struct Commit {
     /// The act that is hereby answered. Answered before: [`StoreError::AlreadyDone`].
     pub once: Option<String>,
     /// The new or changed job.
-    pub job: Option<JobWrite>,
+    pub job: Option<Write<Job>>,
     /// The new or changed release.
-    pub release: Option<ReleaseWrite>,
+    pub release: Option<Write<Release>>,
     /// What to do next, in this order.
     pub tasks: Vec<Task>,
     /// Money reserved (positive) or given back (negative).
@@ -191,25 +183,15 @@ pub struct Commit {
     pub log: Option<String>,
 }
 
-/// A job to be written.
+/// A job or release to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JobWrite {
-    /// A new one. One with this id exists: [`StoreError::AlreadyDone`].
-    New(Job),
-    /// A change of the version that was read. Changed meanwhile, or another job on the subject
-    /// is live and this one would become so: [`StoreError::Conflict`].
-    Change(Job, i64),
-}
-
-/// A release to be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReleaseWrite {
-    /// A new one. One with this id exists: [`StoreError::AlreadyDone`]; another one waits on the
+pub enum Write<M> {
+    /// A new one. One with this id exists: [`StoreError::AlreadyDone`]; another release waits on the
     /// branch: [`StoreError::Conflict`].
-    New(Release),
-    /// A change of the version that was read. Changed meanwhile, or another release on the branch
-    /// is under way and this one would become so: [`StoreError::Conflict`].
-    Change(Release, i64),
+    New(M),
+    /// A change of the version that was read. Changed meanwhile, or another one on the same subject or
+    /// branch is live and this one would become so: [`StoreError::Conflict`].
+    Change(M, i64),
 }
 
 /// Money that moved.

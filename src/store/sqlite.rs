@@ -18,12 +18,12 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored, StoredRelease,
-};
+use super::{Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored};
 use crate::core::budget::Money;
 use crate::core::delivery::Delivery;
 use crate::core::id::{DeliveryId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp};
+use crate::core::job::Job;
+use crate::core::release::Release;
 use crate::core::task::Task;
 
 mod accept;
@@ -154,11 +154,11 @@ impl Store for Sqlite {
         self.change(Change::Enqueue { task: task.clone(), due }).await
     }
 
-    async fn job(&self, id: &JobId) -> Result<Option<Stored>, StoreError> {
+    async fn job(&self, id: &JobId) -> Result<Option<Stored<Job>>, StoreError> {
         read::job(&self.reads, id).await
     }
 
-    async fn jobs_on(&self, repo: RepoId, number: Number) -> Result<Vec<Stored>, StoreError> {
+    async fn jobs_on(&self, repo: RepoId, number: Number) -> Result<Vec<Stored<Job>>, StoreError> {
         read::jobs_on(&self.reads, repo, number).await
     }
 
@@ -166,15 +166,18 @@ impl Store for Sqlite {
         read::open_pulls(&self.reads, repo).await
     }
 
-    async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored>, StoreError> {
+    async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored<Job>>, StoreError> {
         read::open_jobs(&self.reads, repo).await
     }
 
-    async fn release(&self, id: &ReleaseId) -> Result<Option<StoredRelease>, StoreError> {
+    async fn release(&self, id: &ReleaseId) -> Result<Option<Stored<Release>>, StoreError> {
         release::release(&self.reads, id).await
     }
 
-    async fn open_releases(&self, repo: Option<RepoId>) -> Result<Vec<StoredRelease>, StoreError> {
+    async fn open_releases(
+        &self,
+        repo: Option<RepoId>,
+    ) -> Result<Vec<Stored<Release>>, StoreError> {
         release::open(&self.reads, repo).await
     }
 
@@ -182,7 +185,7 @@ impl Store for Sqlite {
         &self,
         repo: RepoId,
         pull: Number,
-    ) -> Result<Option<StoredRelease>, StoreError> {
+    ) -> Result<Option<Stored<Release>>, StoreError> {
         release::of_pull(&self.reads, repo, pull).await
     }
 
@@ -190,7 +193,7 @@ impl Store for Sqlite {
         &self,
         repo: RepoId,
         most: u32,
-    ) -> Result<Vec<StoredRelease>, StoreError> {
+    ) -> Result<Vec<Stored<Release>>, StoreError> {
         release::last(&self.reads, repo, most).await
     }
 

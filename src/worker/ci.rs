@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Fault, Worker};
+use super::{Context, Fault};
 use crate::core::event::RepoRef;
 use crate::core::id::{Branch, Sha, Timestamp};
 use crate::core::policy::Rules;
@@ -14,69 +14,67 @@ use crate::core::task::Task;
 use crate::forge::{CheckState, RequiredCheck, State};
 
 /// A head, and what it goes into.
-pub(super) struct Head<'a> {
-    pub(super) place: &'a RepoRef,
-    pub(super) sha: &'a Sha,
-    pub(super) base: &'a Branch,
-    pub(super) rules: &'a Rules,
+pub(in crate::worker) struct Head<'a> {
+    pub(in crate::worker) place: &'a RepoRef,
+    pub(in crate::worker) sha: &'a Sha,
+    pub(in crate::worker) base: &'a Branch,
+    pub(in crate::worker) rules: &'a Rules,
 }
 
 /// How its checks stand.
-pub(super) enum Checks {
+pub(in crate::worker) enum Checks {
     Green,
     Pending { names: Vec<String> },
     Red(CheckState),
 }
 
-impl Worker {
-    /// How the checks that must be green stand. `since`: when the head stood already; `wake` is
-    /// queued where time has to pass.
-    pub(super) async fn checks(
-        &self,
-        head: &Head<'_>,
-        since: Timestamp,
-        wake: &Task,
-    ) -> Result<Checks, Fault> {
-        let forge = &self.parts.forge;
-        let (mut required, states) = tokio::try_join!(
-            forge.required_checks(head.place, head.base),
-            forge.checks(head.place, head.sha)
-        )?;
-        for name in &head.rules.checks.required {
-            let check = RequiredCheck { name: name.clone(), app: None };
-            if !required.contains(&check) {
-                required.push(check);
-            }
+/// How the checks that must be green stand. `since`: when the head stood already; `wake` is
+/// queued where time has to pass.
+pub(in crate::worker) async fn checks(
+    ctx: &Context,
+    head: &Head<'_>,
+    since: Timestamp,
+    wake: &Task,
+) -> Result<Checks, Fault> {
+    let forge = &ctx.forge;
+    let (mut required, states) = tokio::try_join!(
+        forge.required_checks(head.place, head.base),
+        forge.checks(head.place, head.sha)
+    )?;
+    for name in &head.rules.checks.required {
+        let check = RequiredCheck { name: name.clone(), app: None };
+        if !required.contains(&check) {
+            required.push(check);
         }
-        let concerns =
-            |it: &CheckState| required.is_empty() || required.iter().any(|check| may_be(check, it));
-        let bad = |it: &&CheckState| matches!(it.state, State::Red | State::CutOff);
-        let bad = states.iter().filter(|it| concerns(it)).filter(bad);
-        // Of several, one that says something about the change.
-        if let Some(red) = bad.min_by_key(|it| (it.state != State::Red, it.wavered)) {
-            return Ok(Checks::Red(red.clone()));
-        }
-        let waits = |it: &&CheckState| concerns(it) && it.state == State::Pending;
-        let waiting = states.iter().filter(waits).map(|it| &it.name);
-        let silent = required.iter().filter(|check| !is_met(check, &states));
-        let names: BTreeSet<&String> = waiting.chain(silent.map(|it| &it.name)).collect();
-        let mut pending: Vec<String> = names.into_iter().cloned().collect();
-        if pending.is_empty() && required.is_empty() {
-            pending.extend(self.unsettled(since, wake).await?);
-        }
-        Ok(if pending.is_empty() { Checks::Green } else { Checks::Pending { names: pending } })
     }
+    let concerns =
+        |it: &CheckState| required.is_empty() || required.iter().any(|check| may_be(check, it));
+    let bad = |it: &&CheckState| matches!(it.state, State::Red | State::CutOff);
+    let bad = states.iter().filter(|it| concerns(it)).filter(bad);
+    // Of several, one that says something about the change.
+    if let Some(red) = bad.min_by_key(|it| (it.state != State::Red, it.wavered)) {
+        return Ok(Checks::Red(red.clone()));
+    }
+    let waits = |it: &&CheckState| concerns(it) && it.state == State::Pending;
+    let waiting = states.iter().filter(waits).map(|it| &it.name);
+    let silent = required.iter().filter(|check| !is_met(check, &states));
+    let names: BTreeSet<&String> = waiting.chain(silent.map(|it| &it.name)).collect();
+    let mut pending: Vec<String> = names.into_iter().cloned().collect();
+    if pending.is_empty() && required.is_empty() {
+        pending.extend(unsettled(ctx, since, wake).await?);
+    }
+    Ok(if pending.is_empty() { Checks::Green } else { Checks::Pending { names: pending } })
+}
 
-    /// Without required checks nobody says when all have begun: some time has to pass.
-    async fn unsettled(&self, since: Timestamp, wake: &Task) -> Result<Option<String>, Fault> {
-        let settle = i64::try_from(self.parts.settings.settle.as_secs()).unwrap_or(i64::MAX);
-        let settled = since.plus_seconds(settle);
-        if self.parts.clock.now() >= settled {
-            return Ok(None);
-        }
-        self.parts.store.enqueue(wake, settled).await?;
-        Ok(Some("checks to appear".to_owned()))
+/// Without required checks nobody says when all have begun: some time has to pass.
+async fn unsettled(ctx: &Context, since: Timestamp, wake: &Task) -> Result<Option<String>, Fault> {
+    let settle = i64::try_from(ctx.settings.settle.as_secs()).unwrap_or(i64::MAX);
+    let settled = since.plus_seconds(settle);
+    if ctx.clock.now() >= settled {
+        return Ok(None);
     }
+    ctx.store.enqueue(wake, settled).await?;
+    Ok(Some("checks to appear".to_owned()))
 }
 
 /// Whether some App's runs of a required check are green. One that was skipped beside a green one of

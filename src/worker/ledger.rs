@@ -7,7 +7,7 @@ use crate::store::LedgerEntry;
 
 /// What is left of the budget is reserved when work begins; what was not needed goes back when it ends.
 /// Both count for whom this round is made.
-pub(super) fn entry(before: &Job, after: &Job) -> Option<LedgerEntry> {
+pub(in crate::worker) fn entry(before: &Job, after: &Job) -> Option<LedgerEntry> {
     let works = |job: &Job| {
         matches!(
             job.stage,

@@ -6,111 +6,41 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
-use crate::core::machine::{Failure, Machine, Place};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
-use crate::core::budget::Money;
-use crate::core::command::Address;
+use self::commit::{Learnt, Outcome};
 use crate::core::fault::FaultKind;
-use crate::core::id::{JobId, PatchDigest};
-use crate::core::job::{Fact, Job, Stage, Step, advance};
-use crate::core::policy::Show;
-use crate::core::report::Setting;
+use crate::core::machine::{Failure, Machine, Place};
 use crate::core::task::Task;
-use crate::forge::Forge;
-use crate::model::Model;
-use crate::sandbox::Sandbox;
-use crate::store::{Claim, Commit, JobWrite, Lease, Store, StoreError, Stored};
-use crate::workspace::scratch::Scratch;
+use crate::core::{job, release};
+use crate::store::{Claim, Commit, Lease, StoreError};
 
+mod attempt;
+mod budget;
 mod ci;
+mod commit;
+mod context;
 mod fault;
-mod fix;
-mod landing;
 mod ledger;
-mod look;
-mod perform;
-mod readback;
-mod release;
-mod round;
 mod route;
-mod route_release;
-mod route_review;
+mod steps;
 mod sweep;
 
+pub use attempt::{Attempt, AttemptEnd, AttemptResult, Problem, Rooms, attempt, check};
+pub use context::{Context, Settings};
 pub use fault::Fault;
-pub use fix::{Attempt, AttemptEnd, AttemptResult, Job as LocalJob, Rooms, attempt, check};
-
-/// What the worker works with.
-#[derive(Clone)]
-pub struct Parts {
-    /// The memory.
-    pub store: Arc<dyn Store>,
-    /// The door to GitHub.
-    pub forge: Forge,
-    /// The walls.
-    pub sandbox: Arc<dyn Sandbox>,
-    /// The operator's list; the first is the default.
-    pub models: Vec<Arc<dyn Model>>,
-    /// The time.
-    pub clock: Clock,
-    /// Woken when something new stands in the queue. A hint only: the queue is looked at anyway.
-    pub wake: Arc<Notify>,
-    /// The operator's choices.
-    pub settings: Settings,
-}
-
-/// The operator's choices.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// How people address Gander.
-    pub address: Address,
-    /// Mirrors, scratch trees, transcripts, logs.
-    pub data: PathBuf,
-    /// No job may cost more.
-    pub most_per_job: Money,
-    /// No installation may cost more in a day.
-    pub installation_day: Money,
-    /// Steps of jobs done side by side.
-    pub workers: usize,
-    /// First pause before asking an overloaded model again.
-    pub model_pause: Duration,
-    /// How long a head must have stood before silence counts as "no checks", where none is required.
-    pub settle: Duration,
-}
 
 /// The worker.
 #[derive(Clone)]
 pub struct Worker {
-    parts: Parts,
+    ctx: Context,
     /// For steps of jobs.
     places: Arc<Semaphore>,
-}
-
-/// What performing a task led to.
-enum Outcome {
-    /// Something was learnt about a job.
-    Learnt(Box<Learnt>),
-    /// Something was learnt about a release.
-    LearntOfRelease(Box<release::LearntOfRelease>),
-    /// A commit that is ready to be written.
-    Ready(Box<Commit>),
-    /// Nothing follows.
-    Done,
-}
-
-/// A fact about a job, and the patch it speaks of, if that is to be kept.
-struct Learnt {
-    job: JobId,
-    fact: Fact,
-    patch: Option<(PatchDigest, Vec<u8>)>,
 }
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -130,9 +60,17 @@ const MOST_CONFLICTS: u32 = 20;
 
 impl Worker {
     /// A worker that has not begun.
-    pub fn new(parts: Parts) -> Self {
-        let places = Arc::new(Semaphore::new(parts.settings.workers.max(1)));
-        Self { parts, places }
+    pub fn new(ctx: Context) -> Self {
+        let places = Arc::new(Semaphore::new(ctx.settings.workers.max(1)));
+        Self { ctx, places }
+    }
+
+    /// Queues the first sweeps. Done again at every start; each is queued once.
+    ///
+    /// # Errors
+    /// When the queue cannot be used.
+    pub async fn begin_sweeps(&self) -> Result<(), Fault> {
+        sweep::begin_sweeps(&self.ctx).await
     }
 
     /// Works until `shutdown`, then hands back what it holds.
@@ -141,14 +79,14 @@ impl Worker {
     /// go on beside them, so that a `cancel` reaches the job it is about. Each loop is a task of its
     /// own: whatever one does, the others go on.
     pub async fn run(&self, shutdown: CancellationToken) {
-        let places = self.parts.settings.workers.max(1);
+        let places = self.ctx.settings.workers.max(1);
         let mut loops = JoinSet::new();
         for _ in 0..places + HANDS_BESIDE {
             self.begin_loop(&mut loops, &shutdown);
         }
         let (worker, until) = (self.clone(), shutdown.clone());
         let ticking = tokio::spawn(async move { worker.tick(&until).await });
-        self.scratch().empty_trash(&shutdown).await;
+        self.ctx.scratch().empty_trash(&shutdown).await;
         while let Some(ended) = loops.join_next().await {
             if let Err(broke) = ended {
                 // Its task comes back when the lease is over.
@@ -166,15 +104,10 @@ impl Worker {
         loops.spawn(async move { worker.work(&until).await });
     }
 
-    /// Where trees of jobs are.
-    fn scratch(&self) -> Scratch {
-        Scratch::below(&self.parts.settings.data)
-    }
-
     /// Looks at the queue now and then, should a hint have been missed or something become due.
     async fn tick(&self, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
-            self.parts.wake.notify_one();
+            self.ctx.wake.notify_one();
             tokio::select! {
                 () = tokio::time::sleep(IDLE) => {}
                 () = shutdown.cancelled() => {}
@@ -197,18 +130,18 @@ impl Worker {
 
     async fn idle(&self, shutdown: &CancellationToken) {
         tokio::select! {
-            () = self.parts.wake.notified() => {}
+            () = self.ctx.wake.notified() => {}
             () = shutdown.cancelled() => {}
         }
     }
 
     /// Does one due task. `false`: nothing is due.
     pub async fn step(&self, shutdown: &CancellationToken) -> Result<bool, StoreError> {
-        let Some(claim) = self.parts.store.claim(self.parts.clock.now()).await? else {
+        let Some(claim) = self.ctx.store.claim(self.ctx.clock.now()).await? else {
             return Ok(false);
         };
         // There may be more: let another loop look.
-        self.parts.wake.notify_one();
+        self.ctx.wake.notify_one();
         let stop = shutdown.child_token();
         let performed = {
             let work = async {
@@ -216,7 +149,7 @@ impl Worker {
                     Some(Place::Worker) => self.places.acquire().await.ok(),
                     Some(Place::Free) | None => None,
                 };
-                self.perform(&claim, &stop).await
+                steps::perform(&self.ctx, &claim, &stop).await
             };
             tokio::pin!(work);
             loop {
@@ -238,18 +171,18 @@ impl Worker {
         match performed {
             Some(performed) => self.write(claim, performed).await?,
             None if shutdown.is_cancelled() => {
-                ignore_lost(self.parts.store.hand_back(&claim.lease).await)?;
+                ignore_lost(self.ctx.store.hand_back(&claim.lease).await)?;
             }
             // The job is over or somebody else has the task: nothing follows from our half of it.
             None => ignore_lost(self.acknowledge(&claim.lease).await)?,
         }
-        self.parts.wake.notify_one();
+        self.ctx.wake.notify_one();
         Ok(true)
     }
 
     /// Prolongs the lease. Not ours any more: it was lost, or the job has ended meanwhile.
     async fn still_ours(&self, claim: &Claim) -> bool {
-        match self.parts.store.heartbeat(&claim.lease, self.parts.clock.now()).await {
+        match self.ctx.store.heartbeat(&claim.lease, self.ctx.clock.now()).await {
             Err(StoreError::LeaseLost) => return false,
             Err(error) => tracing::warn!(error = %fault::chain(&error), "a heartbeat was missed"),
             Ok(()) => {}
@@ -258,8 +191,8 @@ impl Worker {
         if step.spec().failure == Failure::Dropped {
             return true;
         }
-        let job = self.parts.store.job(job).await;
-        !matches!(job, Ok(Some(stored)) if stored.job.is_done())
+        let job = self.ctx.store.job(job).await;
+        !matches!(job, Ok(Some(stored)) if stored.machine.is_done())
     }
 
     async fn write(
@@ -271,9 +204,6 @@ impl Worker {
             Ok(Outcome::Done) => self.acknowledge(&claim.lease).await,
             Ok(Outcome::Ready(commit)) => self.commit(&claim.lease, &commit).await,
             Ok(Outcome::Learnt(learnt)) => self.learn(&claim.lease, &learnt).await,
-            Ok(Outcome::LearntOfRelease(learnt)) => {
-                self.learn_of_release(&claim.lease, &learnt).await
-            }
             Err(fault) => self.failed(&claim, fault).await,
         };
         ignore_lost(written)
@@ -288,22 +218,21 @@ impl Worker {
             let pause = after_seconds.unwrap_or(1 << claim.tries.min(9));
             let pause = i64::try_from(pause.min(LONGEST_PAUSE_SECONDS)).unwrap_or(i64::MAX);
             tracing::warn!(fault = %fault.text, pause, "trying again later");
-            let due = self.parts.clock.now().plus_seconds(pause);
-            return self.parts.store.postpone(&claim.lease, due, &fault.text).await;
+            let due = self.ctx.clock.now().plus_seconds(pause);
+            return self.ctx.store.postpone(&claim.lease, due, &fault.text).await;
         }
         tracing::error!(fault = %fault.text, task = ?claim.task.lane(), "given up");
         // People on GitHub are not told where on our disk things lie.
-        let data = self.parts.settings.data.display().to_string();
+        let data = self.ctx.settings.data.display().to_string();
         let why = fault.text.replace(&data, "[data]");
-        match &claim.task {
+        let learnt = match &claim.task {
             Task::Step { job, step } if awaited => {
-                let fact = Fact::Broke { step: step.clone(), why };
-                let learnt = Learnt { job: job.clone(), fact, patch: None };
-                self.learn(&claim.lease, &learnt).await
+                let fact = job::Fact::Broke { step: step.clone(), why };
+                Learnt::OfJob { id: job.clone(), fact, patch: None }
             }
             Task::Release { release, step } if awaited => {
-                let learnt = release::broke(release, step, why);
-                self.learn_of_release(&claim.lease, &learnt).await
+                let fact = release::Fact::Broke { step: step.clone(), why };
+                Learnt::OfRelease { id: release.clone(), fact }
             }
             Task::Step { .. }
             | Task::Release { .. }
@@ -311,22 +240,18 @@ impl Worker {
             | Task::NextRelease { .. }
             | Task::Reply(_)
             | Task::NextOn { .. }
-            | Task::Sweep(_) => self.acknowledge(&claim.lease).await,
-        }
+            | Task::Sweep(_) => return self.acknowledge(&claim.lease).await,
+        };
+        self.learn(&claim.lease, &learnt).await
     }
 
-    /// Writes what a fact changes about its job, reading it anew while others change it too.
+    /// Writes what a fact changes, reading it anew while others change the same.
     async fn learn(&self, lease: &Lease, learnt: &Learnt) -> Result<(), StoreError> {
-        let Learnt { job, fact, patch } = learnt;
         for _ in 0..MOST_CONFLICTS {
-            let Some(stored) = self.parts.store.job(job).await? else {
+            let Some(commit) = learnt.follows(&self.ctx).await? else {
                 return self.acknowledge(lease).await;
             };
-            let Some(mut commit) = advanced(&stored, fact) else {
-                return self.acknowledge(lease).await;
-            };
-            commit.patch.clone_from(patch);
-            match self.parts.store.commit(lease, &commit, self.parts.clock.now()).await {
+            match self.ctx.store.commit(lease, &commit, self.ctx.clock.now()).await {
                 Err(StoreError::Conflict) => {}
                 other => return other,
             }
@@ -335,62 +260,21 @@ impl Worker {
     }
 
     async fn commit(&self, lease: &Lease, commit: &Commit) -> Result<(), StoreError> {
-        match self.parts.store.commit(lease, commit, self.parts.clock.now()).await {
+        match self.ctx.store.commit(lease, commit, self.ctx.clock.now()).await {
             // Answered before under another delivery: this one has no consequence.
             Err(StoreError::AlreadyDone) => self.acknowledge(lease).await,
             // Somebody changed the job meanwhile: decide again on what is there now.
             Err(StoreError::Conflict) => {
-                let now = self.parts.clock.now();
-                self.parts.store.postpone(lease, now, "the job changed meanwhile").await
+                let now = self.ctx.clock.now();
+                self.ctx.store.postpone(lease, now, "the job changed meanwhile").await
             }
             other => other,
         }
     }
 
     async fn acknowledge(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.parts.store.commit(lease, &Commit::default(), self.parts.clock.now()).await
+        self.ctx.store.commit(lease, &Commit::default(), self.ctx.clock.now()).await
     }
-
-    /// What is told around a job.
-    fn setting(&self, job: &Job) -> Setting {
-        Setting {
-            prefix: self.parts.settings.address.prefix.clone(),
-            model: self.model_of(job).map_or_else(String::new, |model| model.name().to_owned()),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            show: job.rules.as_ref().map_or_else(Show::default, |rules| rules.show.clone()),
-            now: self.parts.clock.time_of_day(),
-            web: self.parts.forge.web_address(),
-        }
-    }
-
-    /// The asked-for model, else the repository's, else the operator's first.
-    fn model_of(&self, job: &Job) -> Option<&Arc<dyn Model>> {
-        let configured = job.rules.as_ref().and_then(|rules| rules.agent.model.as_ref());
-        match job.order.model.as_ref().or(configured) {
-            Some(name) => self.parts.models.iter().find(|model| model.name() == name),
-            None => self.parts.models.first(),
-        }
-    }
-}
-
-/// The commit that follows from a fact. `None`: it changes nothing.
-fn advanced(stored: &Stored, fact: &Fact) -> Option<Commit> {
-    let (job, steps) = advance(&stored.job, fact)?;
-    let tasks = steps.into_iter().map(|step| task_of(&job, step)).collect();
-    Some(Commit {
-        log: Some(format!("{} → {}", name_of(fact), stage_name(&job.stage))),
-        ledger: ledger::entry(&stored.job, &job).into_iter().collect(),
-        tasks,
-        job: Some(JobWrite::Change(job, stored.version)),
-        ..Commit::default()
-    })
-}
-
-fn task_of(job: &Job, step: Step) -> Task {
-    if step == Step::StartNext {
-        return Task::NextOn { repo: job.place.repo, number: job.subject };
-    }
-    Task::Step { job: job.id.clone(), step }
 }
 
 fn ignore_lost(result: Result<(), StoreError>) -> Result<(), StoreError> {
@@ -400,50 +284,5 @@ fn ignore_lost(result: Result<(), StoreError>) -> Result<(), StoreError> {
             Ok(())
         }
         other => other,
-    }
-}
-
-fn name_of(fact: &Fact) -> &'static str {
-    match fact {
-        Fact::TurnCame => "its turn came",
-        Fact::Prepared { .. } => "prepared",
-        Fact::Declined(_) => "declined",
-        Fact::Proposed { .. } => "a change was proposed",
-        Fact::NothingToFix { .. } => "nothing to fix",
-        Fact::AttemptFailed { .. } => "the attempt failed",
-        Fact::Verified(_) => "checked",
-        Fact::Published { .. } => "published",
-        Fact::HeadMoved { .. } => "a person pushed meanwhile",
-        Fact::Held { .. } => "held back",
-        Fact::Go { .. } => "let out by a person",
-        Fact::Seen(_) => "looked at",
-        Fact::Asked(_) => "changes were asked for",
-        Fact::Taken(_) => "a review was taken up",
-        Fact::RoundReady { .. } => "a round is ready",
-        Fact::RoundRefused { .. } => "a round was refused",
-        Fact::Answered { .. } => "answered",
-        Fact::HeadChecked { .. } => "a person's commit was checked",
-        Fact::Merged { .. } => "merged",
-        Fact::NotMerged { .. } => "not merged",
-        Fact::Closed { .. } => "closed by people",
-        Fact::Cancelled { .. } => "cancelled",
-        Fact::OutOfBudget { .. } => "out of budget",
-        Fact::Broke { .. } => "broke",
-    }
-}
-
-fn stage_name(stage: &Stage) -> String {
-    match stage {
-        Stage::Queued => "queued".to_owned(),
-        Stage::Preparing => "preparing".to_owned(),
-        Stage::Fixing { attempt, .. } => format!("fixing, attempt {attempt}"),
-        Stage::Verifying { attempt, .. } => format!("verifying, attempt {attempt}"),
-        Stage::Publishing { .. } => "publishing".to_owned(),
-        Stage::Holding { .. } => "held back".to_owned(),
-        Stage::Starting { round } => format!("starting round {round}"),
-        Stage::Answering { round } => format!("answering, round {round}"),
-        Stage::Merging { .. } => "merging".to_owned(),
-        Stage::InReview { .. } => "in review".to_owned(),
-        Stage::Done(_) => "done".to_owned(),
     }
 }

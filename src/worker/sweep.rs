@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Fault, Worker};
+use super::{Context, Fault};
 use crate::core::delivery::Delivery;
 use crate::core::id::{DeliveryId, HookId};
 use crate::core::job::Step;
@@ -22,88 +22,85 @@ const LOOK_BACK_SECONDS: i64 = 3 * 24 * 60 * 60;
 /// Pages of a hundred deliveries looked through in one sweep.
 const MOST_PAGES: usize = 50;
 
-impl Worker {
-    /// Queues the first sweeps. Done again at every start; each is queued once.
-    pub async fn begin_sweeps(&self) -> Result<(), Fault> {
-        let now = self.parts.clock.now();
-        for sweep in [Sweep::MissedDeliveries, Sweep::OpenPulls, Sweep::OldRows] {
-            self.parts.store.enqueue(&Task::Sweep(sweep), now).await?;
-        }
-        Ok(())
+/// Queues the first sweeps. Done again at every start; each is queued once.
+pub(super) async fn begin_sweeps(ctx: &Context) -> Result<(), Fault> {
+    let now = ctx.clock.now();
+    for sweep in [Sweep::MissedDeliveries, Sweep::OpenPulls, Sweep::OldRows] {
+        ctx.store.enqueue(&Task::Sweep(sweep), now).await?;
     }
+    Ok(())
+}
 
-    pub(super) async fn sweep(&self, sweep: Sweep) -> Result<(), Fault> {
-        let now = self.parts.clock.now();
-        let (done, next) = match sweep {
-            Sweep::MissedDeliveries => (self.fetch_missed().await, MISSED_SECONDS),
-            Sweep::OpenPulls => (self.look_at_all().await, OPEN_PULLS_SECONDS),
-            Sweep::OldRows => {
-                self.scratch().empty_trash(&CancellationToken::new()).await;
-                let forgotten = self.parts.store.forget(now.plus_seconds(-KEEP_SECONDS)).await;
-                (forgotten.map(drop).map_err(Fault::from), FORGET_SECONDS)
-            }
-        };
-        if let Err(fault) = done {
-            tracing::warn!(?sweep, fault = %fault.text, "a sweep was not finished");
+pub(in crate::worker) async fn sweep(ctx: &Context, sweep: Sweep) -> Result<(), Fault> {
+    let now = ctx.clock.now();
+    let (done, next) = match sweep {
+        Sweep::MissedDeliveries => (fetch_missed(ctx).await, MISSED_SECONDS),
+        Sweep::OpenPulls => (look_at_all(ctx).await, OPEN_PULLS_SECONDS),
+        Sweep::OldRows => {
+            ctx.scratch().empty_trash(&CancellationToken::new()).await;
+            let forgotten = ctx.store.forget(now.plus_seconds(-KEEP_SECONDS)).await;
+            (forgotten.map(drop).map_err(Fault::from), FORGET_SECONDS)
         }
-        self.parts.store.enqueue(&Task::Sweep(sweep), now.plus_seconds(next)).await?;
-        Ok(())
+    };
+    if let Err(fault) = done {
+        tracing::warn!(?sweep, fault = %fault.text, "a sweep was not finished");
     }
+    ctx.store.enqueue(&Task::Sweep(sweep), now.plus_seconds(next)).await?;
+    Ok(())
+}
 
-    async fn look_at_all(&self) -> Result<(), Fault> {
-        let now = self.parts.clock.now();
-        for stored in self.parts.store.open_jobs(None).await? {
-            let look = Task::Step { job: stored.job.id, step: Step::Look };
-            self.parts.store.enqueue(&look, now).await?;
-        }
-        for stored in self.parts.store.open_releases(None).await? {
-            if stored.release.waits_for_others() {
-                let step = release::Step::Look;
-                let look = Task::Release { release: stored.release.id, step };
-                self.parts.store.enqueue(&look, now).await?;
-            }
-        }
-        Ok(())
+async fn look_at_all(ctx: &Context) -> Result<(), Fault> {
+    let now = ctx.clock.now();
+    for stored in ctx.store.open_jobs(None).await? {
+        let look = Task::Step { job: stored.machine.id, step: Step::Look };
+        ctx.store.enqueue(&look, now).await?;
     }
+    for stored in ctx.store.open_releases(None).await? {
+        if stored.machine.waits_for_others() {
+            let step = release::Step::Look;
+            let look = Task::Release { release: stored.machine.id, step };
+            ctx.store.enqueue(&look, now).await?;
+        }
+    }
+    Ok(())
+}
 
-    /// Takes in what GitHub could not deliver, as if it had been delivered: everything of the last
-    /// days that we do not know, oldest first. What fails now is found again the next time.
-    async fn fetch_missed(&self) -> Result<(), Fault> {
-        let since = self.parts.clock.now().plus_seconds(-LOOK_BACK_SECONDS);
-        let mut missed = Vec::new();
-        let mut cursor = None;
-        for _ in 0..MOST_PAGES {
-            let (page, next) = self.parts.forge.deliveries(cursor).await?;
-            let ids: Vec<_> = page.iter().filter_map(|delivery| delivery.delivery_id()).collect();
-            let known = self.parts.store.known(&ids).await?;
-            let unknown = |id: &DeliveryId| !known.contains(id);
-            let too_old = page.iter().any(|delivery| delivery.is_before(since));
-            missed
-                .extend(page.into_iter().filter(|d| d.delivery_id().as_ref().is_some_and(unknown)));
-            if too_old || next.is_none() {
-                break;
-            }
-            cursor = next;
+/// Takes in what GitHub could not deliver, as if it had been delivered: everything of the last
+/// days that we do not know, oldest first. What fails now is found again the next time.
+async fn fetch_missed(ctx: &Context) -> Result<(), Fault> {
+    let since = ctx.clock.now().plus_seconds(-LOOK_BACK_SECONDS);
+    let mut missed = Vec::new();
+    let mut cursor = None;
+    for _ in 0..MOST_PAGES {
+        let (page, next) = ctx.forge.deliveries(cursor).await?;
+        let ids: Vec<_> = page.iter().filter_map(|delivery| delivery.delivery_id()).collect();
+        let known = ctx.store.known(&ids).await?;
+        let unknown = |id: &DeliveryId| !known.contains(id);
+        let too_old = page.iter().any(|delivery| delivery.is_before(since));
+        missed.extend(page.into_iter().filter(|d| d.delivery_id().as_ref().is_some_and(unknown)));
+        if too_old || next.is_none() {
+            break;
         }
-        for delivery in missed.iter().rev() {
-            if let Err(fault) = self.take_in(delivery.id).await {
-                tracing::warn!(delivery = delivery.guid, fault = %fault.text, "still missed");
-            }
-        }
-        Ok(())
+        cursor = next;
     }
+    for delivery in missed.iter().rev() {
+        if let Err(fault) = take_in(ctx, delivery.id).await {
+            tracing::warn!(delivery = delivery.guid, fault = %fault.text, "still missed");
+        }
+    }
+    Ok(())
+}
 
-    async fn take_in(&self, id: u64) -> Result<(), Fault> {
-        let detail = self.parts.forge.delivery(id).await?;
-        let Some(guid) = detail.delivery_id() else { return Ok(()) };
-        let hook = HookId(detail.hook_id().unwrap_or(0));
-        let body = detail.request.payload.get().as_bytes();
-        let delivery = Delivery::read(guid, hook, &detail.event, body);
-        let wanted = delivery.is_wanted(&self.parts.settings.address);
-        let now = self.parts.clock.now();
-        if self.parts.store.accept(&delivery, wanted, now).await? == Accepted::New {
-            tracing::info!(delivery = %delivery.id, "a missed delivery was taken in");
-        }
-        Ok(())
+async fn take_in(ctx: &Context, id: u64) -> Result<(), Fault> {
+    let detail = ctx.forge.delivery(id).await?;
+    let Some(guid) = detail.delivery_id() else { return Ok(()) };
+    let hook = HookId(detail.hook_id().unwrap_or(0));
+    let body = detail.request.payload.get().as_bytes();
+    let delivery = Delivery::read(guid, hook, &detail.event, body);
+    let wanted = delivery.is_wanted(&ctx.settings.address);
+    let now = ctx.clock.now();
+    if ctx.store.accept(&delivery, wanted, now).await? == Accepted::New {
+        tracing::info!(delivery = %delivery.id, "a missed delivery was taken in");
     }
+    Ok(())
 }

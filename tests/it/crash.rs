@@ -19,11 +19,11 @@ use gander::clock::Clock;
 use gander::core::budget::Money;
 use gander::core::delivery::Delivery;
 use gander::core::id::{DeliveryId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp};
+use gander::core::job::Job;
+use gander::core::release::Release;
 use gander::core::task::Task;
 use gander::model::Scripted;
-use gander::store::{
-    Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored, StoredRelease,
-};
+use gander::store::{Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored};
 use gander_emulator::{AppCredentials, Emulator, Fault};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -494,15 +494,15 @@ impl Store for Mortal {
         self.write(self.inner.enqueue(task, due)).await
     }
 
-    async fn job(&self, id: &JobId) -> Result<Option<Stored>, StoreError> {
+    async fn job(&self, id: &JobId) -> Result<Option<Stored<Job>>, StoreError> {
         self.inner.job(id).await
     }
 
-    async fn jobs_on(&self, repo: RepoId, number: Number) -> Result<Vec<Stored>, StoreError> {
+    async fn jobs_on(&self, repo: RepoId, number: Number) -> Result<Vec<Stored<Job>>, StoreError> {
         self.inner.jobs_on(repo, number).await
     }
 
-    async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored>, StoreError> {
+    async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored<Job>>, StoreError> {
         self.inner.open_jobs(repo).await
     }
 
@@ -510,11 +510,14 @@ impl Store for Mortal {
         self.inner.open_pulls(repo).await
     }
 
-    async fn release(&self, id: &ReleaseId) -> Result<Option<StoredRelease>, StoreError> {
+    async fn release(&self, id: &ReleaseId) -> Result<Option<Stored<Release>>, StoreError> {
         self.inner.release(id).await
     }
 
-    async fn open_releases(&self, repo: Option<RepoId>) -> Result<Vec<StoredRelease>, StoreError> {
+    async fn open_releases(
+        &self,
+        repo: Option<RepoId>,
+    ) -> Result<Vec<Stored<Release>>, StoreError> {
         self.inner.open_releases(repo).await
     }
 
@@ -522,7 +525,7 @@ impl Store for Mortal {
         &self,
         repo: RepoId,
         pull: Number,
-    ) -> Result<Option<StoredRelease>, StoreError> {
+    ) -> Result<Option<Stored<Release>>, StoreError> {
         self.inner.release_of_pull(repo, pull).await
     }
 
@@ -530,7 +533,7 @@ impl Store for Mortal {
         &self,
         repo: RepoId,
         most: u32,
-    ) -> Result<Vec<StoredRelease>, StoreError> {
+    ) -> Result<Vec<Stored<Release>>, StoreError> {
         self.inner.last_releases(repo, most).await
     }
 

@@ -73,7 +73,7 @@ fn happens(w: &World, act: Act) {
 
 async fn job(w: &World) -> Job {
     let id = of_branch(&w.only_pull().head_branch);
-    w.store.job(&id).await.unwrap().unwrap().job
+    w.store.job(&id).await.unwrap().unwrap().machine
 }
 
 fn of_branch(branch: &str) -> gander::core::id::JobId {

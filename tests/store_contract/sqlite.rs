@@ -9,7 +9,7 @@ use gander::core::delivery::{Content, Delivery, Payload};
 use gander::core::id::{DeliveryId, JobId, Number, RepoId, Timestamp};
 use gander::core::job::{Stage, Step};
 use gander::core::task::{Sweep, Task};
-use gander::store::{Accepted, Commit, JobWrite, Scope, Sqlite, Store, StoreError};
+use gander::store::{Accepted, Commit, Scope, Sqlite, Store, StoreError, Write};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
@@ -234,7 +234,7 @@ async fn nothing_was_lost(store: &Opened) {
 
     let job: JobId = "aaaabbbbcccc".parse().unwrap();
     let stored = store.job(&job).await.unwrap().unwrap();
-    assert_eq!(stored.job.stage, Stage::Fixing { round: 1, attempt: 2 });
+    assert_eq!(stored.machine.stage, Stage::Fixing { round: 1, attempt: 2 });
     assert_eq!(store.jobs_on(RepoId(1), Number(7)).await.unwrap(), std::slice::from_ref(&stored));
     assert_eq!(store.log(&job).await.unwrap().len(), 1);
     let spent = store.spent(Scope::Repo(RepoId(1)), Timestamp(0)).await.unwrap();
@@ -256,7 +256,7 @@ async fn nothing_was_lost(store: &Opened) {
     let answered = Commit { once: Some("1/comment/9".into()), ..Commit::default() };
     let refused = store.commit(&next.lease, &answered, now).await;
     assert!(matches!(refused, Err(StoreError::AlreadyDone)), "{refused:?}");
-    let change = JobWrite::Change(stored.job, stored.version);
+    let change = Write::Change(stored.machine, stored.version);
     let change = Commit { job: Some(change), ..Commit::default() };
     store.commit(&next.lease, &change, now).await.unwrap();
 }

@@ -63,3 +63,35 @@ pub enum Fact {
     /// A step failed for good.
     Broke { step: Step, why: String },
 }
+
+impl Fact {
+    /// In a few words, for the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::TurnCame => "its turn came",
+            Self::Prepared { .. } => "prepared",
+            Self::Declined(_) => "declined",
+            Self::Proposed { .. } => "a change was proposed",
+            Self::NothingToFix { .. } => "nothing to fix",
+            Self::AttemptFailed { .. } => "the attempt failed",
+            Self::Verified(_) => "checked",
+            Self::Published { .. } => "published",
+            Self::HeadMoved { .. } => "a person pushed meanwhile",
+            Self::Held { .. } => "held back",
+            Self::Go { .. } => "let out by a person",
+            Self::Seen(_) => "looked at",
+            Self::Asked(_) => "changes were asked for",
+            Self::Taken(_) => "a review was taken up",
+            Self::RoundReady { .. } => "a round is ready",
+            Self::RoundRefused { .. } => "a round was refused",
+            Self::Answered { .. } => "answered",
+            Self::HeadChecked { .. } => "a person's commit was checked",
+            Self::Merged { .. } => "merged",
+            Self::NotMerged { .. } => "not merged",
+            Self::Closed { .. } => "closed by people",
+            Self::Cancelled { .. } => "cancelled",
+            Self::OutOfBudget { .. } => "out of budget",
+            Self::Broke { .. } => "broke",
+        }
+    }
+}

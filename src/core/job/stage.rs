@@ -35,6 +35,23 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// In a few words, for the log.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Queued => "queued".to_owned(),
+            Self::Preparing => "preparing".to_owned(),
+            Self::Fixing { attempt, .. } => format!("fixing, attempt {attempt}"),
+            Self::Verifying { attempt, .. } => format!("verifying, attempt {attempt}"),
+            Self::Publishing { .. } => "publishing".to_owned(),
+            Self::Holding { .. } => "held back".to_owned(),
+            Self::Starting { round } => format!("starting round {round}"),
+            Self::Answering { round } => format!("answering, round {round}"),
+            Self::Merging { .. } => "merging".to_owned(),
+            Self::InReview { .. } => "in review".to_owned(),
+            Self::Done(_) => "done".to_owned(),
+        }
+    }
+
     /// Whether Gander itself is at work, so that its own failures are facts about the job.
     pub(super) fn is_ours(&self) -> bool {
         match self {

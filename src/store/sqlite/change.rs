@@ -7,9 +7,7 @@ use super::{execute, failed, from_json, second_of_its_kind, to_json};
 use crate::core::id::Timestamp;
 use crate::core::job::Job;
 use crate::core::task::Task;
-use crate::store::{
-    Claim, Commit, JobWrite, LEASE_SECONDS, Lease, LedgerEntry, ReleaseWrite, StoreError,
-};
+use crate::store::{Claim, Commit, LEASE_SECONDS, Lease, LedgerEntry, StoreError, Write};
 
 /// So many rows are forgotten in one transaction.
 const FORGOTTEN_AT_ONCE: i64 = 2000;
@@ -166,8 +164,8 @@ async fn commit(
         once(connection, key, now).await?;
     }
     match &commit.job {
-        Some(JobWrite::New(job)) => insert_job(connection, job, now).await?,
-        Some(JobWrite::Change(job, version)) => {
+        Some(Write::New(job)) => insert_job(connection, job, now).await?,
+        Some(Write::Change(job, version)) => {
             update_job(connection, job, *version, now).await?;
         }
         None => {}
@@ -297,10 +295,10 @@ async fn book(
 
 /// Whose log a line belongs to: what the commit names, else what the task was about.
 fn whose_log(commit: &Commit, task: &str) -> Result<Option<String>, StoreError> {
-    if let Some(JobWrite::New(job) | JobWrite::Change(job, _)) = &commit.job {
+    if let Some(Write::New(job) | Write::Change(job, _)) = &commit.job {
         return Ok(Some(job.id.to_string()));
     }
-    if let Some(ReleaseWrite::New(release) | ReleaseWrite::Change(release, _)) = &commit.release {
+    if let Some(Write::New(release) | Write::Change(release, _)) = &commit.release {
         return Ok(Some(release.id.to_string()));
     }
     Ok(match from_json("a task", task)? {

@@ -8,12 +8,13 @@ use sqlx::sqlite::SqlitePool;
 use super::{failed, from_json, guid};
 use crate::core::budget::Money;
 use crate::core::id::{DeliveryId, JobId, Number, PatchDigest, RepoId, Timestamp};
+use crate::core::job::Job;
 use crate::store::{LogLine, Scope, StoreError, Stored};
 
 /// So many GUIDs are looked up in one statement.
 const LOOKED_UP_AT_ONCE: usize = 100;
 
-pub(super) async fn job(pool: &SqlitePool, id: &JobId) -> Result<Option<Stored>, StoreError> {
+pub(super) async fn job(pool: &SqlitePool, id: &JobId) -> Result<Option<Stored<Job>>, StoreError> {
     sqlx::query_as("SELECT state, version FROM jobs WHERE id = ?")
         .bind(id.as_str())
         .fetch_optional(pool)
@@ -27,7 +28,7 @@ pub(super) async fn jobs_on(
     pool: &SqlitePool,
     repo: RepoId,
     number: Number,
-) -> Result<Vec<Stored>, StoreError> {
+) -> Result<Vec<Stored<Job>>, StoreError> {
     sqlx::query_as(
         "SELECT state, version FROM jobs
          WHERE (repo = ?1 AND number = ?2) OR (repo = ?1 AND pull = ?2) ORDER BY seq",
@@ -53,7 +54,7 @@ pub(super) async fn open_pulls(pool: &SqlitePool, repo: RepoId) -> Result<u32, S
 pub(super) async fn open_jobs(
     pool: &SqlitePool,
     repo: Option<RepoId>,
-) -> Result<Vec<Stored>, StoreError> {
+) -> Result<Vec<Stored<Job>>, StoreError> {
     sqlx::query_as(
         "SELECT state, version FROM jobs
          WHERE live = 1 AND pull IS NOT NULL AND (?1 IS NULL OR repo = ?1) ORDER BY seq",
@@ -156,6 +157,6 @@ pub(super) async fn queue_length(pool: &SqlitePool) -> Result<u64, StoreError> {
     Ok(tasks.unsigned_abs())
 }
 
-fn stored((state, version): (String, i64)) -> Result<Stored, StoreError> {
-    Ok(Stored { job: from_json("a job", &state)?, version })
+fn stored((state, version): (String, i64)) -> Result<Stored<Job>, StoreError> {
+    Ok(Stored { machine: from_json("a job", &state)?, version })
 }

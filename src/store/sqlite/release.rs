@@ -5,16 +5,16 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use super::{failed, from_json, second_of_its_kind, to_json};
 use crate::core::id::{Number, ReleaseId, RepoId, Timestamp};
 use crate::core::release::{Release, Stage};
-use crate::store::{ReleaseWrite, StoreError, StoredRelease};
+use crate::store::{StoreError, Stored, Write};
 
 pub(super) async fn write(
     connection: &mut SqliteConnection,
-    write: &ReleaseWrite,
+    write: &Write<Release>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     match write {
-        ReleaseWrite::New(release) => insert(connection, release, now).await,
-        ReleaseWrite::Change(release, version) => update(connection, release, *version, now).await,
+        Write::New(release) => insert(connection, release, now).await,
+        Write::Change(release, version) => update(connection, release, *version, now).await,
     }
 }
 
@@ -85,7 +85,7 @@ fn turn(release: &Release) -> &'static str {
 pub(super) async fn release(
     pool: &SqlitePool,
     id: &ReleaseId,
-) -> Result<Option<StoredRelease>, StoreError> {
+) -> Result<Option<Stored<Release>>, StoreError> {
     sqlx::query_as("SELECT state, version FROM releases WHERE id = ?")
         .bind(id.as_str())
         .fetch_optional(pool)
@@ -98,7 +98,7 @@ pub(super) async fn release(
 pub(super) async fn open(
     pool: &SqlitePool,
     repo: Option<RepoId>,
-) -> Result<Vec<StoredRelease>, StoreError> {
+) -> Result<Vec<Stored<Release>>, StoreError> {
     let rows = sqlx::query_as(
         "SELECT state, version FROM releases
          WHERE turn <> 'over' AND (?1 IS NULL OR repo = ?1) ORDER BY seq",
@@ -110,7 +110,7 @@ pub(super) async fn of_pull(
     pool: &SqlitePool,
     repo: RepoId,
     pull: Number,
-) -> Result<Option<StoredRelease>, StoreError> {
+) -> Result<Option<Stored<Release>>, StoreError> {
     let row = sqlx::query_as(
         "SELECT state, version FROM releases WHERE repo = ? AND pull = ? ORDER BY seq DESC LIMIT 1",
     );
@@ -127,17 +127,17 @@ pub(super) async fn last(
     pool: &SqlitePool,
     repo: RepoId,
     most: u32,
-) -> Result<Vec<StoredRelease>, StoreError> {
+) -> Result<Vec<Stored<Release>>, StoreError> {
     let rows = sqlx::query_as(
         "SELECT state, version FROM releases WHERE repo = ? ORDER BY seq DESC LIMIT ?",
     );
     all(rows.bind(repo.0.cast_signed()).bind(most).fetch_all(pool).await)
 }
 
-fn all(rows: Result<Vec<(String, i64)>, sqlx::Error>) -> Result<Vec<StoredRelease>, StoreError> {
+fn all(rows: Result<Vec<(String, i64)>, sqlx::Error>) -> Result<Vec<Stored<Release>>, StoreError> {
     rows.map_err(failed)?.into_iter().map(stored).collect()
 }
 
-fn stored((state, version): (String, i64)) -> Result<StoredRelease, StoreError> {
-    Ok(StoredRelease { release: from_json("a release", &state)?, version })
+fn stored((state, version): (String, i64)) -> Result<Stored<Release>, StoreError> {
+    Ok(Stored { machine: from_json("a release", &state)?, version })
 }

@@ -11,7 +11,6 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::Fault;
 use crate::agent::files::Root;
 use crate::agent::prompt::{self, Brief};
 use crate::agent::tools::{Edit, Files, Read, Run, Search};
@@ -27,13 +26,13 @@ use crate::core::tier::PathRules;
 use crate::model::{Model, ToolSpec};
 use crate::sandbox::{Limits, Sandbox};
 use crate::verify::{self, Bench, detect};
-use crate::workspace::diff;
+use crate::worker::Fault;
 use crate::workspace::mirror::{EntryMode, Mirror, MirrorError};
 use crate::workspace::patch::{self, Caps, Patch, PatchRefusal};
 use crate::workspace::patience::Patience;
 use crate::workspace::scratch::Scratch;
 use crate::workspace::tree::Workspace;
-use crate::workspace::{Changes, READING};
+use crate::workspace::{Changes, READING, diff};
 
 /// The rooms an attempt is made in.
 #[derive(Clone)]
@@ -54,7 +53,7 @@ pub struct Rooms {
 
 /// What an attempt is about.
 #[derive(Clone)]
-pub struct Job<'a> {
+pub struct Problem<'a> {
     /// Bug or feature.
     pub kind: Kind,
     /// The issue.
@@ -110,7 +109,7 @@ pub enum AttemptEnd {
 /// # Errors
 /// Only when it could not try.
 pub async fn attempt(
-    job: &Job<'_>,
+    job: &Problem<'_>,
     rooms: &Rooms,
     attempt: &Attempt<'_>,
 ) -> Result<AttemptResult, Fault> {
@@ -122,7 +121,7 @@ pub async fn attempt(
 
 async fn attempt_in(
     tree: &Path,
-    job: &Job<'_>,
+    job: &Problem<'_>,
     rooms: &Rooms,
     attempt: &Attempt<'_>,
 ) -> Result<AttemptResult, Fault> {
@@ -187,7 +186,7 @@ async fn attempt_in(
 /// # Errors
 /// Only when it could not be checked.
 pub async fn check(
-    job: &Job<'_>,
+    job: &Problem<'_>,
     rooms: &Rooms,
     patch: &Patch,
     logs: &Path,
@@ -231,7 +230,7 @@ async fn take_up(
 }
 
 async fn hand_in(
-    job: &Job<'_>,
+    job: &Problem<'_>,
     rooms: &Rooms,
     workspace: &Arc<Workspace>,
     commands: &[String],
@@ -280,7 +279,7 @@ fn checks_rewritten(patch: &Patch, commands: &[String]) -> Vec<String> {
 }
 
 fn task(
-    job: &Job<'_>,
+    job: &Problem<'_>,
     workspace: &Workspace,
     commands: &[String],
     failures: Option<&str>,
@@ -315,7 +314,7 @@ fn environment(workspace: &Workspace, sandbox: &dyn Sandbox) -> Vec<(String, Str
     layout.map_or(Vec::new(), |layout| layout.environment(sandbox, workspace.path()))
 }
 
-fn commands(job: &Job<'_>, rooms: &Rooms, workspace: &Workspace) -> Result<Vec<String>, Fault> {
+fn commands(job: &Problem<'_>, rooms: &Rooms, workspace: &Workspace) -> Result<Vec<String>, Fault> {
     let paths: Vec<String> = workspace
         .entries()
         .iter()
@@ -326,7 +325,7 @@ fn commands(job: &Job<'_>, rooms: &Rooms, workspace: &Workspace) -> Result<Vec<S
 }
 
 /// What the rules say, else what the base commit's files tell.
-fn commands_for(job: &Job<'_>, rooms: &Rooms, paths: &[String]) -> Result<Vec<String>, Fault> {
+fn commands_for(job: &Problem<'_>, rooms: &Rooms, paths: &[String]) -> Result<Vec<String>, Fault> {
     if !job.rules.verify.commands.is_empty() {
         return Ok(job.rules.verify.commands.clone());
     }
@@ -338,7 +337,7 @@ fn commands_for(job: &Job<'_>, rooms: &Rooms, paths: &[String]) -> Result<Vec<St
     Ok(detect::commands(&detect::Project { paths: &paths, package_json: package_json.as_deref() }))
 }
 
-fn package_json(job: &Job<'_>, rooms: &Rooms, path: &str) -> Result<Option<String>, Fault> {
+fn package_json(job: &Problem<'_>, rooms: &Rooms, path: &str) -> Result<Option<String>, Fault> {
     const LARGEST: u64 = 1024 * 1024;
     let path = path.parse().map_err(|problem| Fault::permanent(&problem))?;
     match rooms.mirror.read_file(job.base, &path, LARGEST) {
@@ -348,7 +347,12 @@ fn package_json(job: &Job<'_>, rooms: &Rooms, path: &str) -> Result<Option<Strin
     }
 }
 
-fn bench(job: &Job<'_>, rooms: &Rooms, commands: &[String], logs: &Path) -> Result<Bench, Fault> {
+fn bench(
+    job: &Problem<'_>,
+    rooms: &Rooms,
+    commands: &[String],
+    logs: &Path,
+) -> Result<Bench, Fault> {
     let (paths, caps) = limits(job)?;
     let means = verify::Means {
         sandbox: Arc::clone(&rooms.sandbox),
@@ -365,7 +369,7 @@ fn bench(job: &Job<'_>, rooms: &Rooms, commands: &[String], logs: &Path) -> Resu
     })
 }
 
-fn limits(job: &Job<'_>) -> Result<(PathRules, Caps), Fault> {
+fn limits(job: &Problem<'_>) -> Result<(PathRules, Caps), Fault> {
     let paths = PathRules::new(&job.rules.paths.protected, &job.rules.paths.flagged)
         .map_err(|error| Fault::permanent(&error))?;
     let caps = Caps {

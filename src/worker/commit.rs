@@ -1,0 +1,141 @@
+//! What follows from a task, as one commit: the changed job or release, its next tasks, money, log.
+//!
+//! Invariants: jobs and releases are advanced and written the same way; a fact that changes nothing
+//! leads to no commit.
+
+use super::{Context, ledger};
+use crate::core::id::{JobId, PatchDigest, ReleaseId};
+use crate::core::job::{self, Job};
+use crate::core::machine::Machine;
+use crate::core::release::{self, Release};
+use crate::core::task::Task;
+use crate::store::{Commit, LedgerEntry, StoreError, Stored, Write};
+
+/// What performing a task led to.
+pub(super) enum Outcome {
+    /// Something was learnt.
+    Learnt(Box<Learnt>),
+    /// A commit that is ready to be written.
+    Ready(Box<Commit>),
+    /// Nothing follows.
+    Done,
+}
+
+/// A fact, and what it is about.
+pub(super) enum Learnt {
+    /// About a job, with the patch it speaks of, if that is to be kept.
+    OfJob { id: JobId, fact: job::Fact, patch: Option<(PatchDigest, Vec<u8>)> },
+    /// About a release.
+    OfRelease { id: ReleaseId, fact: release::Fact },
+}
+
+/// How a machine's changes are written.
+pub(super) trait Written: Machine {
+    /// The task that a step becomes.
+    fn task(&self, step: Self::Step) -> Task;
+    /// The line for its log.
+    fn line(before: &Self, fact: &Self::Fact, after: &Self) -> String;
+    /// Money that moved.
+    fn money(before: &Self, after: &Self) -> Vec<LedgerEntry>;
+    /// The commit that holds it as changed from `version`, and nothing else.
+    fn written(self, version: i64) -> Commit;
+}
+
+impl Outcome {
+    /// A fact about a job.
+    pub(super) fn of_job(job: &Job, fact: job::Fact) -> Self {
+        Self::Learnt(Box::new(Learnt::OfJob { id: job.id.clone(), fact, patch: None }))
+    }
+
+    /// A fact about a release.
+    pub(super) fn of_release(release: &Release, fact: release::Fact) -> Self {
+        Self::Learnt(Box::new(Learnt::OfRelease { id: release.id.clone(), fact }))
+    }
+
+    /// A commit, if there is one.
+    pub(super) fn ready(commit: Option<Commit>) -> Self {
+        commit.map_or(Self::Done, |commit| Self::Ready(Box::new(commit)))
+    }
+
+    /// One commit for two things that follow from one delivery.
+    pub(super) fn and(self, then: Self) -> Self {
+        match (self, then) {
+            (Self::Ready(mut first), Self::Ready(then)) => {
+                let then = *then;
+                first.tasks.extend(then.tasks);
+                first.once = first.once.or(then.once);
+                first.job = first.job.or(then.job);
+                first.release = first.release.or(then.release);
+                Self::Ready(first)
+            }
+            (Self::Done, then) => then,
+            (first, _) => first,
+        }
+    }
+}
+
+impl Learnt {
+    /// What follows, from what is stored now. `None`: nothing.
+    pub(super) async fn follows(&self, ctx: &Context) -> Result<Option<Commit>, StoreError> {
+        Ok(match self {
+            Self::OfJob { id, fact, patch } => {
+                let commit = ctx.store.job(id).await?.and_then(|stored| advanced(&stored, fact));
+                commit.map(|commit| Commit { patch: patch.clone(), ..commit })
+            }
+            Self::OfRelease { id, fact } => {
+                ctx.store.release(id).await?.and_then(|stored| advanced(&stored, fact))
+            }
+        })
+    }
+}
+
+/// The commit that follows from a fact. `None`: it changes nothing.
+pub(super) fn advanced<M: Written>(stored: &Stored<M>, fact: &M::Fact) -> Option<Commit> {
+    let before = &stored.machine;
+    let (after, steps) = before.advance(fact)?;
+    let tasks = steps.into_iter().map(|step| after.task(step)).collect();
+    let (log, ledger) = (M::line(before, fact, &after), M::money(before, &after));
+    Some(Commit { log: Some(log), ledger, tasks, ..after.written(stored.version) })
+}
+
+impl Written for Job {
+    fn task(&self, step: job::Step) -> Task {
+        if step == job::Step::StartNext {
+            return Task::NextOn { repo: self.place.repo, number: self.subject };
+        }
+        Task::Step { job: self.id.clone(), step }
+    }
+
+    fn line(_: &Self, fact: &job::Fact, after: &Self) -> String {
+        format!("{} → {}", fact.name(), after.stage.name())
+    }
+
+    fn money(before: &Self, after: &Self) -> Vec<LedgerEntry> {
+        ledger::entry(before, after).into_iter().collect()
+    }
+
+    fn written(self, version: i64) -> Commit {
+        Commit { job: Some(Write::Change(self, version)), ..Commit::default() }
+    }
+}
+
+impl Written for Release {
+    fn task(&self, step: release::Step) -> Task {
+        if step == release::Step::StartNext {
+            return Task::NextRelease { repo: self.place.repo, base: self.base.clone() };
+        }
+        Task::Release { release: self.id.clone(), step }
+    }
+
+    fn line(before: &Self, _: &release::Fact, after: &Self) -> String {
+        format!("{} → {}", before.stage.name(), after.stage.name())
+    }
+
+    fn money(_: &Self, _: &Self) -> Vec<LedgerEntry> {
+        Vec::new()
+    }
+
+    fn written(self, version: i64) -> Commit {
+        Commit { release: Some(Write::Change(self, version)), ..Commit::default() }
+    }
+}

@@ -1,0 +1,166 @@
+//! What every step is handed: the adapters and the operator's choices, and what is made of them the
+//! same way everywhere.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::Fault;
+use super::attempt::Rooms;
+use crate::clock::Clock;
+use crate::core::budget::Money;
+use crate::core::command::Address;
+use crate::core::event::RepoRef;
+use crate::core::id::Sha;
+use crate::core::job::{Base, Job};
+use crate::core::path::PatchDigest;
+use crate::core::policy::{Rules, Show};
+use crate::core::report::Setting;
+use crate::forge::Forge;
+use crate::model::Model;
+use crate::sandbox::Sandbox;
+use crate::store::{Claim, Store};
+use crate::workspace::mirror::{History, Mirror, MirrorError, Source, Want};
+use crate::workspace::patch::Patch;
+use crate::workspace::scratch::Scratch;
+
+/// The longest a fetch may take.
+const FETCH_TIME: Duration = Duration::from_secs(15 * 60);
+
+/// What the worker works with.
+#[derive(Clone)]
+pub struct Context {
+    /// The memory.
+    pub store: Arc<dyn Store>,
+    /// The door to GitHub.
+    pub forge: Forge,
+    /// The walls.
+    pub sandbox: Arc<dyn Sandbox>,
+    /// The operator's list; the first is the default.
+    pub models: Vec<Arc<dyn Model>>,
+    /// The time.
+    pub clock: Clock,
+    /// Woken when something new stands in the queue. A hint only: the queue is looked at anyway.
+    pub wake: Arc<Notify>,
+    /// The operator's choices.
+    pub settings: Settings,
+}
+
+/// The operator's choices.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How people address Gander.
+    pub address: Address,
+    /// Mirrors, scratch trees, transcripts, logs.
+    pub data: PathBuf,
+    /// No job may cost more.
+    pub most_per_job: Money,
+    /// No installation may cost more in a day.
+    pub installation_day: Money,
+    /// Steps of jobs done side by side.
+    pub workers: usize,
+    /// First pause before asking an overloaded model again.
+    pub model_pause: Duration,
+    /// How long a head must have stood before silence counts as "no checks", where none is required.
+    pub settle: Duration,
+}
+
+impl Context {
+    /// What is told around a job.
+    pub(super) fn setting(&self, job: &Job) -> Setting {
+        Setting {
+            prefix: self.settings.address.prefix.clone(),
+            model: self.model_of(job).map_or_else(String::new, |model| model.name().to_owned()),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            show: job.rules.as_ref().map_or_else(Show::default, |rules| rules.show.clone()),
+            now: self.clock.time_of_day(),
+            web: self.forge.web_address(),
+        }
+    }
+    /// The asked-for model, else the repository's, else the operator's first.
+    pub(super) fn model_of(&self, job: &Job) -> Option<&Arc<dyn Model>> {
+        let configured = job.rules.as_ref().and_then(|rules| rules.agent.model.as_ref());
+        match job.order.model.as_ref().or(configured) {
+            Some(name) => self.models.iter().find(|model| model.name() == name),
+            None => self.models.first(),
+        }
+    }
+    /// Where trees of jobs are.
+    pub(super) fn scratch(&self) -> Scratch {
+        Scratch::below(&self.settings.data)
+    }
+
+    /// From here on the world sees it: only whoever still holds the task may go on.
+    pub(super) async fn still_held(&self, claim: &Claim) -> Result<(), Fault> {
+        Ok(self.store.heartbeat(&claim.lease, self.clock.now()).await?)
+    }
+
+    /// What was asked for, else what the repository says; never more than the operator allows.
+    pub(super) fn budget(&self, job: &Job, rules: &Rules) -> Money {
+        job.order.budget.unwrap_or(rules.budget.run).min(self.settings.most_per_job)
+    }
+
+    pub(super) async fn rooms(&self, job: &Job, base: &Base) -> Result<Rooms, Fault> {
+        let data = &self.settings.data;
+        let model = self.model_of(job).ok_or_else(|| Fault::bug("the job's model is gone"))?;
+        Ok(Rooms {
+            sandbox: self.sandbox.clone(),
+            model: model.clone(),
+            mirror: self.mirror(job, &base.sha).await?,
+            scratch: self.scratch(),
+            records: data.join("jobs").join(job.id.as_str()),
+            model_pause: self.settings.model_pause,
+        })
+    }
+
+    /// The mirror with this commit in it. Costs nothing when it is there.
+    pub(super) async fn mirror(&self, job: &Job, sha: &Sha) -> Result<Mirror, Fault> {
+        self.mirror_of(&job.place, sha).await
+    }
+
+    /// The mirror of a repository with this commit in it.
+    pub(super) async fn mirror_of(&self, place: &RepoRef, sha: &Sha) -> Result<Mirror, Fault> {
+        let cache = self.settings.data.join("mirrors");
+        let mirror = Mirror::open(&cache, &place.repo.to_string()).await?;
+        if mirror.has(sha).await {
+            return Ok(mirror);
+        }
+        let url = self.forge.clone_url(place).map_err(|e| Fault::permanent(&e))?;
+        let token = self.forge.git_token(place).await?;
+        let source = Source::Url { url: &url, token: Some(&token) };
+        let fetched = mirror.fetch(source, Want::Commit(sha), History::Tip, FETCH_TIME).await;
+        match fetched {
+            Ok(_) => Ok(mirror),
+            // The branch moved away and the commit is gone: what is there now is another base.
+            Err(error @ MirrorError::NotThere(_)) => Err(Fault::passing(&error)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn proposed(&self, job: &Job) -> Result<Patch, Fault> {
+        let proposal =
+            job.proposal.as_ref().ok_or_else(|| Fault::bug("the job has no proposal"))?;
+        let patch = self.patch(&proposal.patch).await?;
+        patch.ok_or_else(|| Fault::bug("the proposed change was not kept"))
+    }
+
+    pub(super) async fn patch(&self, digest: &PatchDigest) -> Result<Option<Patch>, Fault> {
+        let Some(bytes) = self.store.patch(digest).await? else { return Ok(None) };
+        let patch = serde_json::from_slice(&bytes).map_err(|error| Fault::permanent(&error))?;
+        Ok(Some(patch))
+    }
+
+    /// What is told around a release.
+    pub(super) fn release_setting(&self) -> Setting {
+        Setting {
+            prefix: self.settings.address.prefix.clone(),
+            model: String::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            show: Show::default(),
+            now: self.clock.time_of_day(),
+            web: self.forge.web_address(),
+        }
+    }
+}

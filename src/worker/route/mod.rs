@@ -1,0 +1,352 @@
+//! From a delivery to a decision: who asked for what, may they, and what follows.
+//!
+//! What holds: permission is asked of GitHub at this moment, by account number; a refusal is
+//! answered once and changes nothing; programs are never answered, so two of them cannot talk
+//! each other into a loop.
+
+mod readback;
+pub(in crate::worker) mod release;
+pub(in crate::worker) mod review;
+
+use crate::core::command::{Command, Role, Verb};
+use crate::core::delivery::Payload;
+use crate::core::event::{Asked, Closed, Event, RepoRef, Touched};
+use crate::core::fault::FaultKind;
+use crate::core::id::{Branch, JobId, Login, Number, RepoId};
+use crate::core::job::{Fact, Job, Kind, Order, Stage, Step};
+use crate::core::machine::Machine;
+use crate::core::policy::{Decision, Denied, authorize};
+use crate::core::report::{self, CannotStart};
+use crate::core::task::{Reply, Task};
+use crate::store::{Commit, Stored, Write};
+use crate::worker::commit::{Outcome, advanced};
+use crate::worker::route::readback::{Shown, shown};
+use crate::worker::route::release::{
+    cancel_release, failed_release_merged, release_command, release_on_merge, release_touched,
+    run_ended,
+};
+use crate::worker::route::review::{approve, go, in_review, revise, take, touched};
+use crate::worker::{Context, Fault};
+
+/// So often a command is looked for that GitHub does not show, a second, then two, then four apart.
+const MOST_LOOKS: u32 = 3;
+
+/// `looks`: how often it was looked at before.
+pub(in crate::worker) async fn decide(
+    ctx: &Context,
+    event: &str,
+    payload: &Payload,
+    looks: u32,
+) -> Result<Outcome, Fault> {
+    match Event::of(event, payload, &ctx.settings.address) {
+        Event::Asked(asked) => {
+            let answered = command(ctx, &asked, looks).await?;
+            // A review is a command and a review: what it says of the change counts as well.
+            if asked.on_pull && asked.comment.is_none() {
+                let what = Touched::Pull(asked.number);
+                let job = touched(ctx, &asked.place, &what).await?;
+                let release = release_touched(ctx, &asked.place, &what).await?;
+                return Ok(answered.and(job.and(release)));
+            }
+            Ok(answered)
+        }
+        Event::Touched { place, what } => {
+            let job = touched(ctx, &place, &what).await?;
+            Ok(job.and(release_touched(ctx, &place, &what).await?))
+        }
+        Event::RunEnded { place } => run_ended(ctx, &place).await,
+        Event::Closed { place, number, by, what } => {
+            let job = closed(ctx, &place, number, by, what).await?;
+            let touched = release_touched(ctx, &place, &Touched::Pull(number)).await?;
+            let ordered = match what {
+                Closed::Merged => {
+                    let failed = failed_release_merged(ctx, &place, number).await?;
+                    failed.and(release_on_merge(ctx, &place, number).await?)
+                }
+                Closed::Issue | Closed::Pull => Outcome::Done,
+            };
+            Ok(job.and(ordered.and(touched)))
+        }
+        Event::Nothing(why) => {
+            tracing::debug!(event, why, "nothing to do");
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+async fn command(ctx: &Context, asked: &Asked, looks: u32) -> Result<Outcome, Fault> {
+    if !asked.by.person {
+        return Ok(Outcome::Done);
+    }
+    let permission = async {
+        let has = ctx.forge.permission(&asked.place, &asked.by).await;
+        has.map_err(Fault::from)
+    };
+    let (has, shown) = tokio::try_join!(permission, shown(ctx, asked))?;
+    let prefix = &ctx.settings.address.prefix;
+    let (said_at, said) = match shown {
+        Shown::Same(at, said) => (at, said),
+        // Under a key of its own: a forged delivery must not use up that of the true one.
+        Shown::Edited if has >= Role::Write => {
+            let key = format!("{}/edited", asked.key);
+            return Ok(reply_once(asked, key, report::edited_since(prefix)));
+        }
+        // GitHub's answers may lag behind its webhooks.
+        Shown::Nothing if looks < MOST_LOOKS => {
+            let text = "GitHub does not show this command yet".to_owned();
+            return Err(Fault { kind: FaultKind::Retry { after_seconds: None }, text });
+        }
+        Shown::Edited | Shown::Nothing => {
+            tracing::warn!(key = asked.key, "GitHub does not show this command");
+            return Ok(Outcome::Done);
+        }
+    };
+    let command = match &said {
+        Ok(command) => command,
+        // Only someone who could have meant it is told of the slip.
+        Err(_) if has < Role::Write => return Ok(Outcome::Done),
+        Err(bad) => return Ok(reply(asked, report::bad_command(bad, prefix))),
+    };
+    if let Decision::Denied(why) = authorize(&asked.by, has, command.verb.spec().who) {
+        return Ok(refuse(ctx, asked, command.verb, &why));
+    }
+    match command.verb {
+        Verb::Fix => start(ctx, asked, command, Kind::Fix).await,
+        Verb::Build => start(ctx, asked, command, Kind::Build).await,
+        Verb::Revise => revise(ctx, asked, &command.request).await,
+        Verb::Take => take(ctx, asked, &command.request, said_at).await,
+        Verb::Approve => approve(ctx, asked, &command.request).await,
+        Verb::Go => go(ctx, asked, said_at).await,
+        Verb::Release => release_command(ctx, asked, &command.request, has).await,
+        Verb::Retry => retry(ctx, asked, command).await,
+        Verb::Cancel => cancel(ctx, asked).await,
+        Verb::Status => {
+            let jobs = jobs_on(ctx, asked).await?.into_iter().map(|stored| stored.machine);
+            let jobs: Vec<Job> = jobs.collect();
+            Ok(answer(ctx, asked, has, report::status_reply(&jobs, prefix)))
+        }
+        Verb::Help => Ok(answer(ctx, asked, has, report::help(prefix))),
+    }
+}
+
+async fn start(
+    ctx: &Context,
+    asked: &Asked,
+    command: &Command,
+    kind: Kind,
+) -> Result<Outcome, Fault> {
+    if let Some(why) = cannot_start(asked) {
+        return Ok(cannot(ctx, asked, command.verb, why));
+    }
+    let id = JobId::of_trigger(&asked.key);
+    let order = order(ctx, asked, command, kind);
+    Ok(begin(asked, Job::new(id, asked.place.clone(), asked.number, order)))
+}
+
+/// Takes up the last job that ended here.
+async fn retry(ctx: &Context, asked: &Asked, command: &Command) -> Result<Outcome, Fault> {
+    let jobs = jobs_on(ctx, asked).await?;
+    if asked.on_pull && in_review(&jobs, asked.number).is_some() {
+        let again = "Try again from where it stands.";
+        let words = if command.request.is_empty() { again } else { &command.request };
+        return revise(ctx, asked, words).await;
+    }
+    if jobs.iter().any(|stored| !stored.machine.is_done()) {
+        return Ok(cannot(ctx, asked, Verb::Retry, CannotStart::JobUnderWay));
+    }
+    let Some(Stored { machine: former, .. }) = jobs.last() else {
+        let prefix = &ctx.settings.address.prefix;
+        return Ok(reply(asked, report::nothing_to(Verb::Retry, prefix)));
+    };
+    if asked.closed && !asked.on_pull {
+        return Ok(cannot(ctx, asked, Verb::Retry, CannotStart::Closed));
+    }
+    let words = [former.order.request.as_str(), command.request.as_str()];
+    let words: Vec<&str> = words.into_iter().filter(|words| !words.is_empty()).collect();
+    let order = Order {
+        request: words.join("\n"),
+        issue: former.order.issue.clone(),
+        budget: former.order.budget,
+        base: former.order.base.clone(),
+        model: former.order.model.clone(),
+        ..order(ctx, asked, command, former.order.kind)
+    };
+    Ok(begin(asked, Job::again(JobId::of_trigger(&asked.key), former, order)))
+}
+
+async fn cancel(ctx: &Context, asked: &Asked) -> Result<Outcome, Fault> {
+    let jobs = jobs_on(ctx, asked).await?;
+    let fact = Fact::Cancelled { by: asked.by.login.clone() };
+    // The one at work first; what waits behind it is stopped by the next `cancel`.
+    let open = jobs.iter().find(|stored| stored.machine.is_live());
+    let open = open.or_else(|| jobs.iter().find(|stored| !stored.machine.is_done()));
+    let Some(open) = open else { return cancel_release(ctx, asked).await };
+    if matches!(open.machine.stage, Stage::Merging { .. }) {
+        return Ok(reply(asked, report::being_merged(&open.machine)));
+    }
+    let Some(mut commit) = advanced(open, &fact) else {
+        let prefix = &ctx.settings.address.prefix;
+        return Ok(reply(asked, report::nothing_to(Verb::Cancel, prefix)));
+    };
+    commit.once = Some(asked.key.clone());
+    Ok(Outcome::Ready(Box::new(commit)))
+}
+
+async fn closed(
+    ctx: &Context,
+    place: &RepoRef,
+    number: Number,
+    by: Option<Login>,
+    what: Closed,
+) -> Result<Outcome, Fault> {
+    let jobs = ctx.store.jobs_on(place.repo, number).await?;
+    let concerned = jobs.iter().find(|stored| concerns(&stored.machine, number, what));
+    let fact = Fact::Closed { by, merged: what == Closed::Merged };
+    Ok(match concerned.and_then(|stored| advanced(stored, &fact)) {
+        Some(commit) => Outcome::Ready(Box::new(commit)),
+        None => Outcome::Done,
+    })
+}
+
+/// Lets the first waiting job on a subject begin, unless one is at work there.
+pub(in crate::worker) async fn next_on(
+    ctx: &Context,
+    repo: RepoId,
+    number: Number,
+) -> Result<Outcome, Fault> {
+    let jobs = ctx.store.jobs_on(repo, number).await?;
+    let here = || jobs.iter().filter(|stored| stored.machine.subject == number);
+    if here().any(|stored| stored.machine.is_live()) {
+        return Ok(Outcome::Done);
+    }
+    let first = here().find(|stored| stored.machine.stage == Stage::Queued);
+    Ok(match first.and_then(|stored| advanced(stored, &Fact::TurnCame)) {
+        Some(commit) => Outcome::Ready(Box::new(commit)),
+        None => Outcome::Done,
+    })
+}
+
+pub(in crate::worker) async fn jobs_on(
+    ctx: &Context,
+    asked: &Asked,
+) -> Result<Vec<Stored<Job>>, Fault> {
+    Ok(ctx.store.jobs_on(asked.place.repo, asked.number).await?)
+}
+
+fn order(ctx: &Context, asked: &Asked, command: &Command, kind: Kind) -> Order {
+    Order {
+        kind,
+        by: asked.by.id,
+        login: asked.by.login.clone(),
+        at: ctx.clock.now(),
+        comment: asked.comment,
+        request: command.request.clone(),
+        issue: asked.issue.clone(),
+        budget: command.budget,
+        base: command.base.clone(),
+        model: command.model.clone(),
+    }
+}
+
+fn cannot(ctx: &Context, asked: &Asked, verb: Verb, why: CannotStart) -> Outcome {
+    let prefix = &ctx.settings.address.prefix;
+    reply(asked, report::cannot_start(verb, why, prefix))
+}
+
+/// A stranger is told once a day on each issue, however often they try.
+fn refuse(ctx: &Context, asked: &Asked, verb: Verb, why: &Denied) -> Outcome {
+    let day = ctx.clock.midnight().0;
+    let key = format!("{}/{}/refused/{}/{day}", asked.place.repo, asked.number, asked.by.id);
+    reply_once(asked, key, report::denied(verb, why))
+}
+
+/// Those who may command are answered each time, others once an hour.
+fn answer(ctx: &Context, asked: &Asked, has: Role, text: String) -> Outcome {
+    if has >= Role::Write {
+        return reply(asked, text);
+    }
+    let hour = ctx.clock.now().0.div_euclid(3_600_000);
+    let key = format!("{}/{}/answered/{}/{hour}", asked.place.repo, asked.number, asked.by.id);
+    reply_once(asked, key, text)
+}
+
+pub(in crate::worker) fn reply(asked: &Asked, text: String) -> Outcome {
+    reply_once(asked, asked.key.clone(), text)
+}
+
+fn begin(asked: &Asked, job: Job) -> Outcome {
+    let tasks = vec![
+        Task::Step { job: job.id.clone(), step: Step::Acknowledge },
+        Task::Step { job: job.id.clone(), step: Step::Show },
+        Task::NextOn { repo: job.place.repo, number: job.subject },
+    ];
+    Outcome::Ready(Box::new(Commit {
+        once: Some(asked.key.clone()),
+        log: Some(format!("asked for by {}", asked.by.login)),
+        job: Some(Write::New(job)),
+        tasks,
+        ..Commit::default()
+    }))
+}
+
+fn reply_once(asked: &Asked, key: String, text: String) -> Outcome {
+    let reply = Reply {
+        place: asked.place.clone(),
+        number: asked.number,
+        comment: asked.comment,
+        key: key.clone(),
+        text,
+    };
+    Outcome::Ready(Box::new(Commit {
+        once: Some(key),
+        tasks: vec![Task::Reply(Box::new(reply))],
+        ..Commit::default()
+    }))
+}
+
+fn cannot_start(asked: &Asked) -> Option<CannotStart> {
+    if asked.on_pull {
+        Some(CannotStart::OnPull)
+    } else if asked.closed {
+        Some(CannotStart::Closed)
+    } else {
+        None
+    }
+}
+
+/// Closing the issue stops the work until there is a pull request; after that, the pull request
+/// decides (merging it closes the issue by itself).
+fn concerns(job: &Job, number: Number, what: Closed) -> bool {
+    if job.is_done() {
+        return false;
+    }
+    match what {
+        // One that waits finds it closed when its turn comes, and tells whoever asked.
+        Closed::Issue => job.subject == number && job.pull.is_none() && job.is_live(),
+        Closed::Pull | Closed::Merged => {
+            job.pull.as_ref().is_some_and(|pull| pull.number == number)
+        }
+    }
+}
+
+/// Lets the release that waits on a branch begin, unless one is under way there.
+pub(in crate::worker) async fn next_release(
+    ctx: &Context,
+    repo: RepoId,
+    base: &Branch,
+) -> Result<Outcome, Fault> {
+    let open = ctx.store.open_releases(Some(repo)).await?;
+    let here = || open.iter().filter(|stored| stored.machine.base == *base);
+    if here().any(|stored| stored.machine.is_live()) {
+        return Ok(Outcome::Done);
+    }
+    let first = here().find(|stored| stored.machine.is_queued());
+    Ok(
+        match first.and_then(|stored| {
+            advanced(stored, &<crate::core::release::Release as Machine>::turn())
+        }) {
+            Some(commit) => Outcome::Ready(Box::new(commit)),
+            None => Outcome::Done,
+        },
+    )
+}

@@ -1,0 +1,364 @@
+//! Commands about releases, and hints that something about one may be different.
+//!
+//! What holds: of one branch at most one release is under way and one waits; another order is taken up
+//! by the one that still can; a hint only queues a look.
+
+use crate::core::command::{Role, Verb};
+use crate::core::event::{Asked, RepoRef, Touched};
+use crate::core::id::{Branch, Number, ReleaseId};
+use crate::core::machine::Machine;
+use crate::core::policy::ReleaseOn;
+use crate::core::release::{Bump, Ending, Fact, Order, Release, Stage, Step};
+use crate::core::report;
+use crate::core::report::release::{self as words, Answer};
+use crate::core::task::{Reply, Task};
+use crate::store::{Commit, Stored, Write};
+use crate::worker::commit::{Outcome, advanced};
+use crate::worker::steps::release::release_rules;
+use crate::worker::{Context, Fault};
+
+/// So many are shown by `release status`.
+const SHOWN: u32 = 5;
+/// So far back a failed one is looked for.
+const LOOKED_BACK: u32 = 20;
+
+/// `release [major|minor|patch|VERSION]`, `release status`, `release retry`.
+pub(in crate::worker) async fn release_command(
+    ctx: &Context,
+    asked: &Asked,
+    said: &str,
+    has: Role,
+) -> Result<Outcome, Fault> {
+    let prefix = &ctx.settings.address.prefix;
+    let word = said.split_whitespace().next();
+    if word == Some("status") {
+        let last = ctx.store.last_releases(asked.place.repo, SHOWN).await?;
+        let last: Vec<Release> = last.into_iter().map(|stored| stored.machine).collect();
+        return Ok(reply(asked, words::status_reply(&last, &ctx.release_setting())));
+    }
+    let (default, rules) = release_rules(ctx, &asked.place).await?;
+    let needed = match &rules {
+        Ok(rules) => Role::from(rules.approval.role),
+        Err(why) => return Ok(reply(asked, words::refusal(why, prefix))),
+    };
+    if has < needed {
+        return Ok(reply(asked, words::answer(&Answer::NeedsRole { needed, has }, prefix)));
+    }
+    let base: Branch = default.parse().map_err(|bad| Fault::permanent(&bad))?;
+    let bump = match word {
+        Some("retry") => return retry_release(ctx, asked, &base).await,
+        None => None,
+        Some(word) => match word.parse::<Bump>() {
+            Ok(bump) => Some(bump),
+            Err(_) => {
+                let bad = Answer::BadWord { said: word.to_owned() };
+                return Ok(reply(asked, words::answer(&bad, prefix)));
+            }
+        },
+    };
+    let order = Order {
+        by: asked.by.id,
+        login: asked.by.login.clone(),
+        at: ctx.clock.now(),
+        comment: asked.comment,
+        bump,
+        on_merge: false,
+    };
+    order_release(ctx, &asked.place, asked.number, &base, order, &asked.key).await
+}
+
+/// With `release.on = "merge"`, a merged pull request of Gander's orders a release.
+pub(in crate::worker) async fn release_on_merge(
+    ctx: &Context,
+    place: &RepoRef,
+    number: Number,
+) -> Result<Outcome, Fault> {
+    let jobs = ctx.store.jobs_on(place.repo, number).await?;
+    let of_pull = |it: &&Stored<crate::core::job::Job>| {
+        it.machine.pull.as_ref().is_some_and(|pull| pull.number == number)
+    };
+    let Some(stored) = jobs.iter().find(of_pull) else { return Ok(Outcome::Done) };
+    let (default, rules) = release_rules(ctx, place).await?;
+    let base: Branch = default.parse().map_err(|bad| Fault::permanent(&bad))?;
+    let into_default = stored.machine.base.as_ref().is_some_and(|it| it.branch == base);
+    let wanted = rules.is_ok_and(|rules| rules.release.on == ReleaseOn::Merge);
+    if !wanted || !into_default {
+        return Ok(Outcome::Done);
+    }
+    let order = Order {
+        by: stored.machine.order.by,
+        login: stored.machine.order.login.clone(),
+        at: ctx.clock.now(),
+        comment: None,
+        bump: None,
+        on_merge: true,
+    };
+    let key = format!("{}/merged/{number}/release", place.repo);
+    order_release(ctx, place, number, &base, order, &key).await
+}
+
+/// Lets every open release concerned be looked at, or its run be followed.
+pub(in crate::worker) async fn release_touched(
+    ctx: &Context,
+    place: &RepoRef,
+    what: &Touched,
+) -> Result<Outcome, Fault> {
+    let open = ctx.store.open_releases(Some(place.repo)).await?;
+    let concerned = open.into_iter().filter(|it| concerns(&it.machine, what));
+    Ok(looks_at(concerned))
+}
+
+/// People merged the pull request of a release that had failed before: it goes on, unless
+/// another is under way by now.
+pub(in crate::worker) async fn failed_release_merged(
+    ctx: &Context,
+    place: &RepoRef,
+    number: Number,
+) -> Result<Outcome, Fault> {
+    let stored = ctx.store.release_of_pull(place.repo, number).await?;
+    let failed = stored.filter(|it| {
+        let stage = &it.machine.stage;
+        matches!(stage, Stage::Done(Ending::Failed { .. })) && it.machine.merged.is_none()
+    });
+    let Some(Stored { machine: release, .. }) = failed else { return Ok(Outcome::Done) };
+    let open = ctx.store.open_releases(Some(place.repo)).await?;
+    if open.iter().any(|it| it.machine.base == release.base && it.machine.is_live()) {
+        return Ok(Outcome::Done);
+    }
+    let look = Task::Release { release: release.id, step: Step::Look };
+    Ok(Outcome::Ready(Box::new(Commit { tasks: vec![look], ..Commit::default() })))
+}
+
+/// The look at the release whose pull request a command stands on.
+pub(in crate::worker) async fn look_at_release_of(
+    ctx: &Context,
+    asked: &Asked,
+) -> Result<Option<Task>, Fault> {
+    let stored = ctx.store.release_of_pull(asked.place.repo, asked.number).await?;
+    let open = stored.filter(|stored| !stored.machine.is_done());
+    Ok(open.map(|stored| Task::Release { release: stored.machine.id, step: Step::Look }))
+}
+
+/// A workflow run ended: the releases that wait for theirs are looked at at once, since the task
+/// that follows them may sleep.
+pub(in crate::worker) async fn run_ended(ctx: &Context, place: &RepoRef) -> Result<Outcome, Fault> {
+    let open = ctx.store.open_releases(Some(place.repo)).await?;
+    let waits = |it: &Stored<Release>| it.machine.stage == Stage::Publishing;
+    let last = ctx.store.last_releases(place.repo, SHOWN).await?;
+    let given_up = |it: &Stored<Release>| {
+        matches!(it.machine.stage, Stage::Done(Ending::Failed { .. })) && it.machine.run.is_some()
+    };
+    let given_up = last.into_iter().filter(given_up);
+    Ok(looks_at(open.into_iter().filter(waits).chain(given_up)))
+}
+
+/// `cancel` where a release was asked for, or on its pull request.
+pub(in crate::worker) async fn cancel_release(
+    ctx: &Context,
+    asked: &Asked,
+) -> Result<Outcome, Fault> {
+    let prefix = &ctx.settings.address.prefix;
+    let open = ctx.store.open_releases(Some(asked.place.repo)).await?;
+    let here = || open.iter().filter(|it| is_about(&it.machine, asked.number));
+    let mut found = here().find(|it| it.machine.is_live()).or_else(|| here().next()).cloned();
+    if found.is_none() {
+        let last = ctx.store.release_of_pull(asked.place.repo, asked.number).await?;
+        found = last.filter(|it| it.machine.merged.is_some());
+    }
+    let Some(stored) = found else {
+        return Ok(reply(asked, report::nothing_to(Verb::Cancel, prefix)));
+    };
+    let fact = Fact::Cancelled { by: asked.by.login.clone() };
+    if let Some(commit) = advanced(&stored, &fact) {
+        let once = Some(asked.key.clone());
+        return Ok(Outcome::Ready(Box::new(Commit { once, ..commit })));
+    }
+    let tag = tag_of(&stored.machine);
+    let why = match stored.machine.merged {
+        Some(_) => Answer::TooLate { tag },
+        None => Answer::AboutToMerge { tag },
+    };
+    Ok(reply(asked, words::answer(&why, prefix)))
+}
+
+async fn order_release(
+    ctx: &Context,
+    place: &RepoRef,
+    number: Number,
+    base: &Branch,
+    order: Order,
+    key: &str,
+) -> Result<Outcome, Fault> {
+    let open = ctx.store.open_releases(Some(place.repo)).await?;
+    let here: Vec<&Stored<Release>> =
+        open.iter().filter(|stored| stored.machine.base == *base).collect();
+    let live = here.iter().find(|stored| stored.machine.is_live());
+    let waiting = here.iter().find(|stored| stored.machine.stage == Stage::Queued);
+    let answered = |answer: &Answer, mut commit: Commit| {
+        let prefix = &ctx.settings.address.prefix;
+        if !order.on_merge {
+            let text = words::answer(answer, prefix);
+            commit.tasks.push(reply_task(place, number, order.comment, key, text));
+        }
+        commit.once = Some(key.to_owned());
+        Ok(Outcome::Ready(Box::new(commit)))
+    };
+    let taken_up = |stored: &Stored<Release>| {
+        advanced(stored, &Fact::Ordered(order.clone())).unwrap_or_default()
+    };
+    match (live, waiting) {
+        (Some(live), _) if live.machine.takes_orders() => {
+            let pull = live.machine.pull.as_ref().map(|pull| pull.number);
+            answered(&Answer::Updates { pull }, taken_up(live))
+        }
+        (Some(live), _) if live.machine.edited && live.machine.merged.is_none() => {
+            let pull = live.machine.pull.as_ref().map(|pull| pull.number);
+            answered(&Answer::Edited { pull }, Commit::default())
+        }
+        (_, Some(waiting)) => answered(&Answer::Waits, taken_up(waiting)),
+        (live, None) => {
+            let id = ReleaseId::of_trigger(key);
+            let release = Release::new(id, place.clone(), number, base.clone(), order.clone());
+            let commit = begin(release);
+            match live {
+                Some(live) => {
+                    let tag = tag_of(&live.machine);
+                    answered(&Answer::UnderWay { tag }, commit)
+                }
+                None => {
+                    let once = Some(key.to_owned());
+                    Ok(Outcome::Ready(Box::new(Commit { once, ..commit })))
+                }
+            }
+        }
+    }
+}
+
+async fn retry_release(ctx: &Context, asked: &Asked, base: &Branch) -> Result<Outcome, Fault> {
+    let prefix = &ctx.settings.address.prefix;
+    let last = ctx.store.last_releases(asked.place.repo, LOOKED_BACK).await?;
+    let here = || last.iter().filter(|stored| stored.machine.base == *base);
+    if here().any(|stored| stored.machine.is_live()) {
+        return Ok(reply(asked, words::answer(&Answer::RetryLater, prefix)));
+    }
+    let over = here().find(|stored| stored.machine.is_done());
+    let failed = over
+        .filter(|it| matches!(it.machine.stage, Stage::Done(Ending::Failed { .. })))
+        .and_then(|it| advanced(it, &Fact::Retried { by: asked.by.login.clone() }));
+    let Some(mut commit) = failed else {
+        return Ok(reply(asked, words::answer(&Answer::NothingToRetry, prefix)));
+    };
+    commit.once = Some(asked.key.clone());
+    Ok(Outcome::Ready(Box::new(commit)))
+}
+
+fn begin(release: Release) -> Commit {
+    let task = |step| Task::Release { release: release.id.clone(), step };
+    let mut tasks = vec![task(Step::Show)];
+    if release.order.comment.is_some() {
+        tasks.insert(0, task(Step::Acknowledge));
+    }
+    tasks.push(Task::NextRelease { repo: release.place.repo, base: release.base.clone() });
+    Commit {
+        log: Some(format!("ordered by {}", release.order.login)),
+        release: Some(Write::New(release)),
+        tasks,
+        ..Commit::default()
+    }
+}
+
+fn looks_at(releases: impl Iterator<Item = Stored<Release>>) -> Outcome {
+    let look = |it: Stored<Release>| Task::Release { release: it.machine.id, step: Step::Look };
+    let tasks: Vec<Task> = releases.map(look).collect();
+    match tasks.is_empty() {
+        true => Outcome::Done,
+        false => Outcome::Ready(Box::new(Commit { tasks, ..Commit::default() })),
+    }
+}
+
+/// Whether it was asked for here, or this is its pull request.
+fn is_about(release: &Release, number: Number) -> bool {
+    release.subject == number || release.pull.as_ref().is_some_and(|pull| pull.number == number)
+}
+
+fn tag_of(release: &Release) -> String {
+    release.plan.as_ref().map_or_else(|| "The release".to_owned(), |plan| plan.tag.clone())
+}
+
+/// While a step of ours is at work the look waits behind it, and finds what that left.
+fn concerns(release: &Release, what: &Touched) -> bool {
+    let waits = matches!(
+        release.stage,
+        Stage::Proposed | Stage::Proposing | Stage::Refreshing { .. } | Stage::Merging { .. }
+    );
+    let Some(pull) = release.pull.as_ref().filter(|_| waits) else {
+        return false;
+    };
+    match what {
+        Touched::Pull(number) => pull.number == *number,
+        Touched::Commit(sha) => pull.head == *sha,
+        Touched::Branch(branch) => release.base == *branch,
+    }
+}
+
+fn reply(asked: &Asked, text: String) -> Outcome {
+    let task = reply_task(&asked.place, asked.number, asked.comment, &asked.key, text);
+    let once = Some(asked.key.clone());
+    Outcome::Ready(Box::new(Commit { once, tasks: vec![task], ..Commit::default() }))
+}
+
+fn reply_task(
+    place: &RepoRef,
+    number: Number,
+    comment: Option<crate::core::id::CommentId>,
+    key: &str,
+    text: String,
+) -> Task {
+    let place = place.clone();
+    Task::Reply(Box::new(Reply { place, number, comment, key: key.to_owned(), text }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::id::{InstallationId, RepoId, Timestamp, UserId};
+    use crate::core::job::Pull;
+
+    /// A check that ends while the release is being merged would else be heard of by nobody.
+    #[test]
+    fn hints_reach_a_release_that_is_at_work_on_its_pull_request() {
+        let order = Order {
+            by: UserId(2),
+            login: "mona".parse().unwrap(),
+            at: Timestamp(0),
+            comment: None,
+            bump: None,
+            on_merge: false,
+        };
+        let name = "acme/widgets".parse().unwrap();
+        let place = RepoRef { installation: InstallationId(3), repo: RepoId(1), name };
+        let head: crate::core::id::Sha = "c".repeat(40).parse().unwrap();
+        let base: Branch = "main".parse().unwrap();
+        let id = ReleaseId::of_trigger("x");
+        let mut release = Release::new(id, place, Number(7), base.clone(), order);
+        let branch = release.branch();
+        release.pull = Some(Pull { number: Number(12), branch, head: head.clone() });
+        let hint = Touched::Commit(head.clone());
+        let at_work = [
+            Stage::Proposed,
+            Stage::Proposing,
+            Stage::Refreshing { base: head.clone() },
+            Stage::Merging { head },
+        ];
+        for stage in at_work {
+            release.stage = stage;
+            assert!(concerns(&release, &hint), "{:?}", release.stage);
+            assert!(concerns(&release, &Touched::Branch(base.clone())), "{:?}", release.stage);
+            assert!(!concerns(&release, &Touched::Pull(Number(13))), "{:?}", release.stage);
+        }
+        for stage in [Stage::Queued, Stage::Planning, Stage::Dispatching, Stage::Publishing] {
+            release.stage = stage;
+            assert!(!concerns(&release, &hint), "{:?}", release.stage);
+        }
+    }
+}

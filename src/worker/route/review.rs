@@ -1,0 +1,209 @@
+//! Commands on Gander's pull request, and hints that something about one may be different.
+//!
+//! What holds: a hint only queues a look; what a command asks for is written into the job, so that it
+//! is not lost while a round is made; a command that fits nothing is answered with what would.
+
+use crate::core::approval::{approves, names_commit};
+use crate::core::command::Address;
+use crate::core::event::{Asked, RepoRef, Touched};
+use crate::core::id::{CommentId, JobId, Number, Sha, Timestamp};
+use crate::core::job::{Ask, Fact, Job, Stage, Step, Taken};
+use crate::core::machine::Machine;
+use crate::core::report;
+use crate::core::task::Task;
+use crate::store::{Commit, Stored};
+use crate::worker::commit::{Outcome, advanced};
+use crate::worker::route::release::look_at_release_of;
+use crate::worker::route::{jobs_on, reply};
+use crate::worker::steps::job::look::moment;
+use crate::worker::{Context, Fault};
+
+/// Lets every open pull request concerned be looked at.
+pub(in crate::worker) async fn touched(
+    ctx: &Context,
+    place: &RepoRef,
+    what: &Touched,
+) -> Result<Outcome, Fault> {
+    let jobs = ctx.store.open_jobs(Some(place.repo)).await?;
+    let concerned = jobs.into_iter().filter(|stored| concerns(&stored.machine, what));
+    let tasks: Vec<Task> = concerned.map(|stored| look(stored.machine.id)).collect();
+    Ok(match tasks.is_empty() {
+        true => Outcome::Done,
+        false => Outcome::Ready(Box::new(Commit { tasks, ..Commit::default() })),
+    })
+}
+
+/// `revise words`: one more round.
+pub(in crate::worker) async fn revise(
+    ctx: &Context,
+    asked: &Asked,
+    words: &str,
+) -> Result<Outcome, Fault> {
+    let jobs = jobs_on(ctx, asked).await?;
+    let Some(stored) = in_review(&jobs, asked.number) else {
+        return Ok(no_pull_here(ctx, asked, "revise"));
+    };
+    let ask = Ask {
+        by: asked.by.id,
+        login: asked.by.login.clone(),
+        words: words.trim().to_owned(),
+        comment: asked.comment,
+    };
+    Ok(noted(asked, stored, &Fact::Asked(ask)))
+}
+
+/// `take @LOGIN`: that person's waiting reviews count like a maintainer's.
+pub(in crate::worker) async fn take(
+    ctx: &Context,
+    asked: &Asked,
+    words: &str,
+    at: Timestamp,
+) -> Result<Outcome, Fault> {
+    let jobs = jobs_on(ctx, asked).await?;
+    let Some(stored) = in_review(&jobs, asked.number) else {
+        return Ok(no_pull_here(ctx, asked, "take"));
+    };
+    let named = words.split_whitespace().next().unwrap_or_default();
+    let named = named.trim_matches('`').trim_start_matches('@');
+    let waiting = &stored.machine.review.outsiders;
+    let same = |login: &str| login.eq_ignore_ascii_case(named);
+    let Some(outsider) = waiting.iter().find(|it| same(it.login.as_str())) else {
+        let waiting: Vec<String> = waiting.iter().map(|it| it.login.as_str().to_owned()).collect();
+        let prefix = &ctx.settings.address.prefix;
+        return Ok(reply(asked, report::nothing_to_take(named, &waiting, prefix)));
+    };
+    let taken = Taken {
+        login: outsider.login.clone(),
+        until: at,
+        by: asked.by.id,
+        by_login: asked.by.login.clone(),
+    };
+    Ok(noted(asked, stored, &Fact::Taken(taken)))
+}
+
+/// `approve SHA`: the comment itself is the approval, and is read where it stands.
+pub(in crate::worker) async fn approve(
+    ctx: &Context,
+    asked: &Asked,
+    words: &str,
+) -> Result<Outcome, Fault> {
+    let prefix = &ctx.settings.address.prefix;
+    let jobs = jobs_on(ctx, asked).await?;
+    let address = &ctx.settings.address;
+    let (look, address) = match in_review(&jobs, asked.number) {
+        Some(stored) => (look(stored.machine.id.clone()), address.clone()),
+        None => match look_at_release_of(ctx, asked).await? {
+            Some(look) => (look, address.without_mention()),
+            None => return Ok(reply(asked, report::approve_how(None, None, prefix))),
+        },
+    };
+    let detail = ctx.forge.pull(&asked.place, asked.number).await?;
+    let head = detail.map(|detail| detail.head.sha);
+    let said = words.split_whitespace().next();
+    if !head.as_ref().is_some_and(|head| names_commit(words, head)) {
+        return Ok(reply(asked, report::approve_how(head.as_ref(), said, prefix)));
+    }
+    if let Some(head) = &head
+        && !will_count(ctx, asked, head, &address).await?
+    {
+        return Ok(reply(asked, report::approve_where(head, prefix)));
+    }
+    let tasks = vec![look];
+    let once = Some(asked.key.clone());
+    Ok(Outcome::Ready(Box::new(Commit { once, tasks, ..Commit::default() })))
+}
+
+/// Whether `approve` was said where it is looked for: in a comment, or in an approving review.
+async fn will_count(
+    ctx: &Context,
+    asked: &Asked,
+    head: &Sha,
+    address: &Address,
+) -> Result<bool, Fault> {
+    let (forge, place) = (&ctx.forge, &asked.place);
+    if let Some(id) = asked.comment {
+        let said = forge.comment(place, id).await?.and_then(|it| it.body);
+        return Ok(said.is_some_and(|said| approves(&said, address, head)));
+    }
+    let Some(id) = asked.review else { return Ok(false) };
+    let review = forge.one_review(place, asked.number, id).await?;
+    Ok(review.is_some_and(|review| review.state == "APPROVED"))
+}
+
+/// `go`: pushes the change that is shown.
+pub(in crate::worker) async fn go(
+    ctx: &Context,
+    asked: &Asked,
+    at: Timestamp,
+) -> Result<Outcome, Fault> {
+    let jobs = jobs_on(ctx, asked).await?;
+    let held = jobs.iter().find(|it| matches!(it.machine.stage, Stage::Holding { .. }));
+    if let Some(stored) = held
+        && !was_told_before(ctx, &stored.machine, (at, asked.comment)).await?
+    {
+        let prefix = &ctx.settings.address.prefix;
+        return Ok(reply(asked, report::go_too_early(prefix)));
+    }
+    let commit = held.and_then(|stored| {
+        let patch = stored.machine.proposal.as_ref()?.patch.clone();
+        advanced(stored, &Fact::Go { patch })
+    });
+    let Some(mut commit) = commit else {
+        let prefix = &ctx.settings.address.prefix;
+        return Ok(reply(asked, report::nothing_held(prefix)));
+    };
+    commit.once = Some(asked.key.clone());
+    Ok(Outcome::Ready(Box::new(commit)))
+}
+
+/// Whether people had been shown this very change when they said `go`: by GitHub's clock, and
+/// within a second by the order of its numbers.
+async fn was_told_before(
+    ctx: &Context,
+    job: &Job,
+    (at, comment): (Timestamp, Option<CommentId>),
+) -> Result<bool, Fault> {
+    let marker = report::announcement_marker(job);
+    let thread = report::announced_on(job);
+    let told = ctx.forge.find_comment(&job.place, thread, &marker).await?;
+    Ok(told.is_some_and(|told| {
+        let told = (moment(told.created_at.as_deref()), told.id);
+        told < (at, comment.unwrap_or(CommentId(u64::MAX)))
+    }))
+}
+
+fn noted(asked: &Asked, stored: &Stored<Job>, fact: &Fact) -> Outcome {
+    let Some(mut commit) = advanced(stored, fact) else { return Outcome::Done };
+    commit.once = Some(asked.key.clone());
+    if let Some(comment) = asked.comment {
+        let step = Step::React { comment };
+        commit.tasks.push(Task::Step { job: stored.machine.id.clone(), step });
+    }
+    Outcome::Ready(Box::new(commit))
+}
+
+fn no_pull_here(ctx: &Context, asked: &Asked, verb: &str) -> Outcome {
+    let prefix = &ctx.settings.address.prefix;
+    reply(asked, report::no_pull_here(verb, prefix))
+}
+
+/// The open job whose pull request has this number.
+pub(in crate::worker) fn in_review(jobs: &[Stored<Job>], number: Number) -> Option<&Stored<Job>> {
+    jobs.iter().find(|stored| {
+        !stored.machine.is_done()
+            && stored.machine.pull.as_ref().is_some_and(|pull| pull.number == number)
+    })
+}
+
+fn concerns(job: &Job, what: &Touched) -> bool {
+    let Some(pull) = &job.pull else { return false };
+    match what {
+        Touched::Pull(number) => pull.number == *number,
+        Touched::Commit(sha) => pull.head == *sha,
+        Touched::Branch(branch) => job.base.as_ref().is_some_and(|base| base.branch == *branch),
+    }
+}
+
+pub(in crate::worker) fn look(job: JobId) -> Task {
+    Task::Step { job, step: Step::Look }
+}

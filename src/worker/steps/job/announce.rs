@@ -1,0 +1,20 @@
+//! Posts the one comment that notifies whoever asked.
+
+use crate::core::job::{Job, Stage};
+use crate::core::report;
+use crate::publish::talk;
+use crate::worker::{Context, Fault};
+
+pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<(), Fault> {
+    let forge = &ctx.forge;
+    let status = if let Stage::Holding { .. } = job.stage {
+        let marker = report::marker(job.id.as_str(), "status");
+        forge.find_comment(&job.place, job.subject, &marker).await?
+    } else {
+        None
+    };
+    let (setting, status) = (ctx.setting(job), status.map(|it| it.id));
+    let Some(text) = report::announcement(job, &setting, status) else { return Ok(()) };
+    let (thread, marker) = (report::announced_on(job), report::announcement_marker(job));
+    Ok(talk::say_once(forge, &job.place, thread, (&text, &marker)).await?)
+}

@@ -1,0 +1,25 @@
+//! Answers each thread of a round, resolves what is settled, and asks the reviewers again.
+
+use std::collections::BTreeSet;
+
+use crate::core::job::{Fact, Job, Outcome};
+use crate::publish;
+use crate::worker::steps::job::start::round_of;
+use crate::worker::{Context, Fault};
+
+/// Answers each thread, resolves what is settled, and asks the reviewers again.
+pub(in crate::worker) async fn run(ctx: &Context, job: &Job, number: u32) -> Result<Fact, Fault> {
+    let (round, answered) = (round_of(job)?, Fact::Answered { round: number });
+    let Some(outcome @ (Outcome::Pushed { .. } | Outcome::NoChange { .. })) = &round.outcome else {
+        return Ok(answered);
+    };
+    let changed: BTreeSet<String> = match (outcome, &job.proposal) {
+        (Outcome::Pushed { .. }, Some(_)) => {
+            let patch = ctx.proposed(job).await?;
+            patch.changes.keys().map(|path| path.as_str().to_owned()).collect()
+        }
+        _ => BTreeSet::new(),
+    };
+    publish::round::answer(&ctx.forge, job, round, number, &changed).await?;
+    Ok(answered)
+}

@@ -1,0 +1,33 @@
+//! Runs the project's checks on a commit that a person made.
+
+use tokio_util::sync::CancellationToken;
+
+use crate::core::evidence::Verdict;
+use crate::core::id::Sha;
+use crate::core::job::{Base, Fact, Job};
+use crate::worker::steps::job::{about, rules_and_base};
+use crate::worker::{Context, Fault, attempt};
+use crate::workspace::patch::Patch;
+
+/// Runs the project's checks on a commit that a person made.
+pub(in crate::worker) async fn run(
+    ctx: &Context,
+    job: &Job,
+    head: &Sha,
+    stop: &CancellationToken,
+) -> Result<Fact, Fault> {
+    let (rules, base) = rules_and_base(job)?;
+    let at = Base { branch: base.branch.clone(), sha: head.clone() };
+    let rooms = ctx.rooms(job, &at).await?;
+    let logs = rooms.records.join(format!("head-{}", head.short()));
+    let nothing = Patch::default();
+    let evidence = attempt::check(&about(job, rules, &at), &rooms, &nothing, &logs, stop).await?;
+    let failed = match evidence.verdict() {
+        Verdict::Green(_) => None,
+        Verdict::Red | Verdict::Unknown => {
+            let why = evidence.failures().next();
+            Some(why.map_or_else(String::new, |(name, why)| format!("{name}: {why}")))
+        }
+    };
+    Ok(Fact::HeadChecked { head: head.clone(), failed })
+}

@@ -1,0 +1,11 @@
+//! After merging: the branch goes, the issue is closed.
+
+use crate::core::job::Job;
+use crate::publish;
+use crate::worker::{Context, Fault};
+
+pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<(), Fault> {
+    let cleaned = publish::clean_up(&ctx.forge, job).await;
+    ctx.forge.revoke_push_token(&job.place).await;
+    Ok(cleaned?)
+}

@@ -1,0 +1,122 @@
+//! Whether pushing has to wait for a person's word, and why.
+
+use std::collections::BTreeSet;
+
+use crate::core::id::Sha;
+use crate::core::job::{Base, Fact, Job};
+use crate::core::policy::{Ack, PublishMode, Rules};
+use crate::core::report;
+use crate::core::text::inline;
+use crate::forge::BranchHead;
+use crate::publish;
+use crate::worker::{Context, Fault, attempt};
+use crate::workspace::diff;
+use crate::workspace::mirror::{EntryMode, Mirror, MirrorError, TreeEntry};
+use crate::workspace::patch::Patch;
+
+/// A workflow larger than this is not read, and so counts as risky.
+const LARGEST_WORKFLOW: u64 = 256 * 1024;
+
+/// Whether pushing has to wait for a person's word, and why.
+pub(in crate::worker) async fn held_back(
+    ctx: &Context,
+    job: &Job,
+    rules: &Rules,
+    base: &Base,
+    patch: &Patch,
+) -> Result<Option<Fact>, Fault> {
+    let let_out = match rules.publish.ack {
+        Ack::Each => job.review.go.as_ref() == Some(&patch.digest()),
+        Ack::Once => job.review.go.is_some(),
+    };
+    if let_out || rules.publish.mode == Some(PublishMode::Branch) {
+        return Ok(None);
+    }
+    let risks = match rules.publish.mode {
+        Some(_) => Vec::new(),
+        None => {
+            let risks = workflow_risks(ctx, job, base).await?;
+            if risks.is_empty() {
+                return Ok(None);
+            }
+            risks
+        }
+    };
+    let mirror = ctx.mirror(job, &base.sha).await?;
+    let entries = mirror.list(&base.sha).await?;
+    let patch_shown = patch.clone();
+    let (files, diff) = attempt::blocking(move || held(&mirror, &entries, &patch_shown)).await??;
+    Ok(Some(Fact::Held { patch: patch.digest(), risks, files, diff }))
+}
+
+/// What workflows would do with a push of ours: those on our branch, and those on the base and the
+/// default branch as they stand now, from where GitHub takes some.
+async fn workflow_risks(ctx: &Context, job: &Job, base: &Base) -> Result<Vec<String>, Fault> {
+    let (forge, place) = (&ctx.forge, &job.place);
+    let default = forge.repository(place).await?.default_branch;
+    let default = default.parse().map_err(|bad| Fault::permanent(&bad))?;
+    let mut commits = vec![base.sha.clone()];
+    for branch in BTreeSet::from([&base.branch, &default]) {
+        if let BranchHead::At(tip) = forge.branch_head(place, branch).await?
+            && !commits.contains(&tip)
+        {
+            commits.push(tip);
+        }
+    }
+    let mut risks = BTreeSet::new();
+    for commit in &commits {
+        risks.extend(workflow_risks_at(ctx, commit, job, base).await?);
+    }
+    Ok(risks.into_iter().collect())
+}
+
+async fn workflow_risks_at(
+    ctx: &Context,
+    commit: &Sha,
+    job: &Job,
+    base: &Base,
+) -> Result<Vec<String>, Fault> {
+    let mirror = ctx.mirror(job, commit).await?;
+    let (mut workflows, mut unread) = (Vec::new(), Vec::new());
+    for entry in mirror.list(commit).await? {
+        let path = String::from_utf8_lossy(&entry.path).into_owned();
+        let is_file = matches!(entry.mode, EntryMode::File | EntryMode::Executable);
+        let is_yaml = path.ends_with(".yml") || path.ends_with(".yaml");
+        if !(is_file && is_yaml && path.starts_with(publish::scan::WORKFLOWS)) {
+            continue;
+        }
+        let Ok(name) = path.parse() else {
+            unread.push(format!("{}: its name cannot be read", inline(&path, 100)));
+            continue;
+        };
+        match mirror.read_file(commit, &name, LARGEST_WORKFLOW) {
+            Ok(bytes) => workflows.push((path, bytes.unwrap_or_default())),
+            Err(MirrorError::TooLarge { .. }) => {
+                unread.push(format!("{path}: too large to be read"));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let workflows: Vec<(&str, &[u8])> =
+        workflows.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+    let found = publish::scan::risks(&workflows, &job.branch(), &base.branch);
+    Ok(found.iter().map(ToString::to_string).chain(unread).collect())
+}
+
+/// What people are shown of a change that is held back: its files, and its beginning.
+fn held(
+    mirror: &Mirror,
+    entries: &[TreeEntry],
+    patch: &Patch,
+) -> Result<(Vec<String>, String), MirrorError> {
+    let base = diff::base_files(mirror, entries, patch)?;
+    let text = String::from_utf8_lossy(&diff::unified(patch, &base)).into_owned();
+    // One more than is shown, so that the box says where it was cut.
+    let diff = text.chars().take(report::HELD_CAP + 1).collect();
+    let files = patch.changes.iter().map(|(path, change)| {
+        let changes = [(path.clone(), change.clone())].into();
+        let (added, removed) = diff::lines(&Patch { changes }, &base);
+        format!("+{added} -{removed} {path}")
+    });
+    Ok((files.collect(), diff))
+}

@@ -1,0 +1,154 @@
+//! The steps of a job: one file each, and the table that finds them.
+
+pub(in crate::worker) mod announce;
+pub(in crate::worker) mod answer;
+pub(in crate::worker) mod check_head;
+pub(in crate::worker) mod clean_up;
+pub(in crate::worker) mod explain;
+pub(in crate::worker) mod fix;
+pub(in crate::worker) mod hold;
+pub(in crate::worker) mod look;
+pub(in crate::worker) mod merge;
+pub(in crate::worker) mod prepare;
+pub(in crate::worker) mod publish;
+pub(in crate::worker) mod start;
+pub(in crate::worker) mod undo;
+pub(in crate::worker) mod verify;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::core::command::Role;
+use crate::core::event::Actor;
+use crate::core::id::JobId;
+use crate::core::job::{Base, Declined, Fact, Job, Step};
+use crate::core::machine::Failure;
+use crate::core::policy::{Decision, Denied, RULES_PATH, Rules, authorize};
+use crate::core::task::Task;
+use crate::publish::{surface, talk};
+use crate::store::{Claim, Commit};
+use crate::worker::attempt::Problem;
+use crate::worker::commit::Outcome;
+use crate::worker::{Context, Fault};
+
+/// Does one step of a job.
+pub(in crate::worker) async fn perform(
+    ctx: &Context,
+    (id, step): (&JobId, &Step),
+    claim: &Claim,
+    stop: &CancellationToken,
+) -> Result<Outcome, Fault> {
+    let Some(stored) = ctx.store.job(id).await? else {
+        return Err(Fault::bug("a task names a job that does not exist"));
+    };
+    let job = &stored.machine;
+    let awaited = step.spec().failure == Failure::Awaited;
+    if awaited && !job.stage.awaits(step) {
+        // The job has moved on meanwhile: there is nothing left to do for this task.
+        return Ok(Outcome::Done);
+    }
+    // The steps' futures are large: each stands on the heap, not in the worker's stack.
+    match step {
+        Step::Prepare => learnt(job, Box::pin(prepare::run(ctx, job)).await),
+        &Step::Fix { round, attempt } => Box::pin(fix::run(ctx, job, (round, attempt), stop)).await,
+        &Step::Verify { round, attempt } => {
+            learnt(job, Box::pin(verify::run(ctx, job, (round, attempt), stop)).await)
+        }
+        Step::Publish { .. } => learnt(job, Box::pin(publish::run(ctx, job, claim)).await),
+        &Step::Start { round } => learnt(job, Box::pin(start::run(ctx, job, round)).await),
+        &Step::Answer { round } => learnt(job, Box::pin(answer::run(ctx, job, round)).await),
+        Step::CheckHead { head } => {
+            learnt(job, Box::pin(check_head::run(ctx, job, head, stop)).await)
+        }
+        Step::Merge { .. } => learnt(job, Box::pin(merge::run(ctx, job, claim)).await),
+        Step::Look => match Box::pin(look::run(ctx, job)).await? {
+            Some(sight) if job.stage.is_in_review() => {
+                Ok(Outcome::of_job(job, Fact::Seen(Box::new(sight))))
+            }
+            Some(_) | None => Ok(Outcome::Done),
+        },
+        Step::Wake => Ok(look_again(job)),
+        Step::Acknowledge => done(talk::acknowledge_order(&ctx.forge, job).await),
+        Step::React { comment } => {
+            let comment = Some(*comment);
+            done(talk::acknowledge(&ctx.forge, &job.place, job.subject, comment).await)
+        }
+        Step::Show => done(Box::pin(surface::show(&ctx.forge, job, &ctx.setting(job))).await),
+        Step::Announce => done(Box::pin(announce::run(ctx, job)).await),
+        Step::Explain => done(Box::pin(explain::run(ctx, job)).await),
+        Step::RefuseRound { limit } => {
+            done(Box::pin(explain::refuse_round(ctx, job, *limit)).await)
+        }
+        Step::Undo => done(undo::run(ctx, job).await),
+        Step::CleanUp => done(Box::pin(clean_up::run(ctx, job)).await),
+        // A task of its own: `Task::NextOn`.
+        Step::StartNext => Ok(Outcome::Done),
+    }
+}
+
+fn learnt(job: &Job, fact: Result<Fact, Fault>) -> Result<Outcome, Fault> {
+    fact.map(|fact| Outcome::of_job(job, fact))
+}
+
+fn done<E>(done: Result<(), E>) -> Result<Outcome, Fault>
+where
+    Fault: From<E>,
+{
+    done?;
+    Ok(Outcome::Done)
+}
+
+pub(in crate::worker) fn rules_and_base(job: &Job) -> Result<(&Rules, &Base), Fault> {
+    match (&job.rules, &job.base) {
+        (Some(rules), Some(base)) => Ok((rules, base)),
+        _ => Err(Fault::bug("the job was not prepared")),
+    }
+}
+
+pub(in crate::worker) fn about<'a>(job: &'a Job, rules: &'a Rules, base: &'a Base) -> Problem<'a> {
+    let round = job.review.round.as_ref().filter(|_| job.stage.round() > Some(1));
+    Problem {
+        kind: job.order.kind,
+        issue: &job.order.issue,
+        request: &job.order.request,
+        rules,
+        base: &base.sha,
+        round: round.map(|round| round.task.as_str()),
+    }
+}
+
+pub(in crate::worker) fn ordered_by(job: &Job) -> Actor {
+    Actor { id: job.order.by, login: job.order.login.clone(), person: true }
+}
+
+/// Whose wish the present round is.
+pub(in crate::worker) fn asked_by(job: &Job) -> Actor {
+    match (&job.review.round, job.stage.round()) {
+        (Some(round), Some(2..)) => {
+            Actor { id: round.by, login: round.login.clone(), person: true }
+        }
+        _ => ordered_by(job),
+    }
+}
+
+/// Whether whoever asked for this may still, by the repository's own rule.
+pub(in crate::worker) fn permission_lost(
+    actor: &Actor,
+    rules: &Rules,
+    has: Role,
+) -> Option<Declined> {
+    let why = match authorize(actor, has, Role::from(rules.trigger.role)) {
+        Decision::Allowed => return None,
+        Decision::Denied(Denied::NeedsRole { needed, has }) => {
+            format!(
+                "{needed} access is needed (`[trigger]` in `{RULES_PATH}`), and it is {has} now."
+            )
+        }
+        Decision::Denied(Denied::NotAPerson) => "the account is not a person's.".to_owned(),
+    };
+    Some(Declined::PermissionLost { login: actor.login.clone(), why })
+}
+
+fn look_again(job: &Job) -> Outcome {
+    let tasks = vec![Task::Step { job: job.id.clone(), step: Step::Look }];
+    Outcome::ready(Some(Commit { tasks, ..Commit::default() }))
+}

@@ -1,0 +1,68 @@
+//! Reads the rules and the issue, and fetches the base.
+
+use crate::core::event::SKIP_LABEL;
+use crate::core::job::{Base, Declined, Fact, Job};
+use crate::core::policy::{RULES_PATH, Rules};
+use crate::forge::BranchHead;
+use crate::worker::budget::day_budget;
+use crate::worker::steps::job::{ordered_by, permission_lost};
+use crate::worker::{Context, Fault};
+
+pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Fact, Fault> {
+    let forge = &ctx.forge;
+    let (issue, repository) =
+        tokio::try_join!(forge.issue(&job.place, job.subject), forge.repository(&job.place))?;
+    let Some(issue) = issue.filter(|issue| issue.state == "open") else {
+        return Ok(Fact::Declined(Declined::SubjectClosed));
+    };
+    if issue.labels.iter().any(|label| label.name.eq_ignore_ascii_case(SKIP_LABEL)) {
+        return Ok(Fact::Declined(Declined::Skipped));
+    }
+    let actor = ordered_by(job);
+    let (text, has) = tokio::try_join!(
+        forge.file(&job.place, &repository.default_branch, RULES_PATH),
+        forge.permission(&job.place, &actor)
+    )?;
+    let rules = match Rules::parse(&text.unwrap_or_default()) {
+        Ok(rules) => rules,
+        Err(bad) => {
+            return Ok(Fact::Declined(Declined::BadConfig { problem: bad.to_string() }));
+        }
+    };
+    let declined = match permission_lost(&actor, &rules, has) {
+        None => over_limits(ctx, job, &rules).await?,
+        lost => lost,
+    };
+    if let Some(declined) = declined {
+        return Ok(Fact::Declined(declined));
+    }
+    let branch = match job.order.base.as_ref().or(rules.base.as_ref()) {
+        Some(branch) => branch.clone(),
+        None => repository.default_branch.parse().map_err(|bad| Fault::permanent(&bad))?,
+    };
+    let sha = match forge.branch_head(&job.place, &branch).await? {
+        BranchHead::At(sha) => sha,
+        BranchHead::EmptyRepository => return Ok(Fact::Declined(Declined::EmptyRepository)),
+        BranchHead::Missing => return Ok(Fact::Declined(Declined::NoSuchBranch { branch })),
+    };
+    ctx.mirror(job, &sha).await?;
+    let budget = ctx.budget(job, &rules);
+    Ok(Fact::Prepared { base: Base { branch, sha }, rules, budget })
+}
+
+async fn over_limits(ctx: &Context, job: &Job, rules: &Rules) -> Result<Option<Declined>, Fault> {
+    let asked_for = job.order.model.as_ref().or(rules.agent.model.as_ref());
+    if let Some(model) = asked_for {
+        let allowed = ctx.models.iter().map(|model| model.name().to_owned());
+        let allowed: Vec<String> = allowed.collect();
+        if !allowed.contains(model) {
+            return Ok(Some(Declined::ModelNotAllowed { model: model.clone(), allowed }));
+        }
+    }
+    let open = ctx.store.open_pulls(job.place.repo).await?;
+    if open >= rules.limits.open_pulls {
+        let limit = rules.limits.open_pulls;
+        return Ok(Some(Declined::TooManyOpenPulls { open, limit }));
+    }
+    day_budget(ctx, job, job.order.by, rules, ctx.budget(job, rules)).await
+}

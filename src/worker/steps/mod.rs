@@ -1,0 +1,41 @@
+//! What each task does. Everything here may be done twice, or again after being cut off anywhere.
+
+pub(in crate::worker) mod job;
+pub(in crate::worker) mod release;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::core::report;
+use crate::core::task::{Reply, Task};
+use crate::publish::talk;
+use crate::store::Claim;
+use crate::worker::commit::Outcome;
+use crate::worker::route::{decide, next_on, next_release};
+use crate::worker::{Context, Fault, sweep};
+
+pub(in crate::worker) async fn perform(
+    ctx: &Context,
+    claim: &Claim,
+    stop: &CancellationToken,
+) -> Result<Outcome, Fault> {
+    match &claim.task {
+        Task::Delivery { event, payload, .. } => {
+            Box::pin(decide(ctx, event, payload, claim.tries)).await
+        }
+        Task::NextOn { repo, number } => next_on(ctx, *repo, *number).await,
+        Task::NextRelease { repo, base } => next_release(ctx, *repo, base).await,
+        Task::Reply(reply) => post_reply(ctx, reply).await.map(|()| Outcome::Done),
+        Task::Sweep(what) => sweep::sweep(ctx, *what).await.map(|()| Outcome::Done),
+        Task::Step { job, step } => Box::pin(job::perform(ctx, (job, step), claim, stop)).await,
+        Task::Release { release, step } => {
+            Box::pin(release::perform(ctx, (release, step), claim)).await
+        }
+    }
+}
+
+async fn post_reply(ctx: &Context, reply: &Reply) -> Result<(), Fault> {
+    let marker = report::marker(&reply.key, "reply");
+    let text = report::signed(&reply.text, &marker);
+    let said = (text.as_str(), marker.as_str());
+    Ok(talk::say_once(&ctx.forge, &reply.place, reply.number, said).await?)
+}

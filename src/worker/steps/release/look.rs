@@ -1,0 +1,222 @@
+//! The release pull request as it is now: looked at, brought up to date, merged.
+//!
+//! What holds: whether to merge is judged again in the step that merges; GitHub is told which commit;
+//! the base must be the one the head was made on, so that what is merged is what was approved.
+
+use crate::core::approval::{Approval, NotApproved, Question, Tried};
+use crate::core::event::SKIP_LABEL;
+use crate::core::id::{Number, Sha, Timestamp};
+use crate::core::policy::{MergeOn, Rules};
+use crate::core::release::{Blocked, Fact, Merged, Release, Step};
+use crate::core::task::Task;
+use crate::core::witness::is_the_runs_own;
+use crate::forge::BranchHead;
+use crate::forge::payload::PullDetail;
+use crate::worker::ci::{Checks, Head, checks};
+use crate::worker::steps::job::look::{consent, contributors, is_clean, is_skipped, voices};
+use crate::worker::steps::release::plan::version_at;
+use crate::worker::steps::release::{planned, release_rules};
+use crate::worker::{Context, Fault};
+
+/// What a look shows.
+pub(in crate::worker) enum Sight {
+    /// Something else than what the release believes.
+    Other(Fact),
+    /// What it believes, whether there is consent, and whether GitHub says that nothing is in the way.
+    Same { rules: Box<Rules>, consent: Result<Approval, NotApproved>, clean: bool },
+}
+
+/// `None`: nothing that the release does not know.
+pub(in crate::worker) async fn run(
+    ctx: &Context,
+    release: &Release,
+) -> Result<Option<Fact>, Fault> {
+    Ok(match sight_of(ctx, release).await? {
+        Sight::Other(fact) => Some(fact),
+        Sight::Same { rules, consent: Ok(approval), clean } => {
+            let by_command = approval.by_command();
+            let not_by_us = match rules.merge.on {
+                MergeOn::Never => Some(Blocked::Button),
+                MergeOn::Command if !by_command => Some(Blocked::Command),
+                MergeOn::Command | MergeOn::Review => None,
+            };
+            let why = match not_by_us {
+                Some(why) => Some(why),
+                None => in_the_way(ctx, release, &rules, &approval).await?,
+            };
+            let head = approval.head().clone();
+            let rules = rules.binding();
+            let on = Tried { word: approval.word(), rules, clean };
+            Some(match why {
+                None => Fact::Approved(approval, on),
+                Some(why) => Fact::NotMerged { head, why },
+            })
+        }
+        Sight::Same { consent: Err(why), .. } => {
+            let head = head_of(release)?.clone();
+            Some(if why == NotApproved::Nobody {
+                Fact::Free { head }
+            } else {
+                Fact::NotMerged { head, why: Blocked::NotApproved(why) }
+            })
+        }
+    })
+}
+
+pub(in crate::worker) async fn sight_of(ctx: &Context, release: &Release) -> Result<Sight, Fault> {
+    let (forge, place) = (&ctx.forge, &release.place);
+    let pull = release.pull.as_ref().ok_or_else(|| Fault::bug("there is no pull request"))?;
+    let Some(detail) = forge.pull(place, pull.number).await? else {
+        return Ok(Sight::Other(Fact::Closed { by: None }));
+    };
+    let head = detail.head.sha.clone();
+    let moved = |head, version| Fact::HeadMoved { pull: pull.number, head, version };
+    let version = match head == pull.head {
+        true => None,
+        false => version_at(ctx, release, &head).await?,
+    };
+    if detail.state != "open" {
+        // Edited and merged before we looked: what it is comes first, the merge with the next look.
+        if detail.merged && version.is_some() {
+            return Ok(Sight::Other(moved(head, version)));
+        }
+        let fact = ended(detail).unwrap_or(Fact::Closed { by: None });
+        return Ok(Sight::Other(fact));
+    }
+    if head != pull.head {
+        return Ok(Sight::Other(moved(head, version)));
+    }
+    let blocked = |why: String| {
+        let why = Blocked::InTheWay { why };
+        Ok(Sight::Other(Fact::NotMerged { head: head.clone(), why }))
+    };
+    if is_skipped(&detail) {
+        return blocked(format!("the label {SKIP_LABEL} stands on it"));
+    }
+    if detail.base.branch != release.base.as_str() {
+        return blocked(format!(
+            "the pull request goes into another branch by now, and releases are made from {}",
+            release.base
+        ));
+    }
+    match forge.branch_head(place, &release.base).await? {
+        BranchHead::At(base) if base == planned(release)?.base => {}
+        BranchHead::At(base) => return Ok(Sight::Other(Fact::BaseMoved { base })),
+        BranchHead::Missing | BranchHead::EmptyRepository => {
+            return blocked(format!("the branch {} is gone", release.base));
+        }
+    }
+    let (_, rules) = release_rules(ctx, place).await?;
+    let Ok(rules) = rules else {
+        return blocked("the rules of this repository cannot be read".to_owned());
+    };
+    let consent = release_consent(ctx, release, &rules, &detail).await?;
+    Ok(Sight::Same { rules: Box::new(rules), consent, clean: is_clean(&detail) })
+}
+
+async fn release_consent(
+    ctx: &Context,
+    release: &Release,
+    rules: &Rules,
+    detail: &PullDetail,
+) -> Result<Result<Approval, NotApproved>, Fault> {
+    let (forge, place) = (&ctx.forge, &release.place);
+    let (number, head) = (detail.number, &detail.head.sha);
+    let (reviews, comments) =
+        tokio::try_join!(forge.reviews(place, number), forge.comments(place, number))?;
+    let mut roles = std::collections::BTreeMap::new();
+    let least = rules.approval.role.into();
+    // As the Action hears it, so that what merges is also what releases.
+    let address = ctx.settings.address.without_mention();
+    let said = (&*reviews, &*comments);
+    let voices = voices(ctx, place, (head, &address), said, (least, &mut roles)).await?;
+    let digest = rules.binding();
+    // By the same question as the Action's.
+    let contributors = contributors(ctx, place, detail, &voices).await?;
+    let question = Question {
+        repo: place.repo,
+        pull: number,
+        head,
+        base: &release.base,
+        rules: &digest,
+        role: least,
+        requester: rules.approval.requester,
+        asked_by: &[release.order.by],
+        pushed_by: &contributors.people,
+        pushers_known: contributors.all_known,
+        holders: None,
+        since: Timestamp(0),
+    };
+    consent(ctx, place, question, &voices).await
+}
+
+/// What keeps the approved head from being merged: what it touches, or its checks.
+pub(in crate::worker) async fn in_the_way(
+    ctx: &Context,
+    release: &Release,
+    rules: &Rules,
+    approval: &Approval,
+) -> Result<Option<Blocked>, Fault> {
+    let head = Head { place: &release.place, sha: approval.head(), base: &release.base, rules };
+    let files = ctx.forge.files_of(&release.place, approval.pull()).await?;
+    if let Some(path) = files.iter().find(|path| is_the_runs_own(path)) {
+        let why = format!(
+            "it changes {path}, and a release leaves everything in .github alone: take that \
+             out of the branch"
+        );
+        return Ok(Some(Blocked::InTheWay { why }));
+    }
+    let wake = Task::Release { release: release.id.clone(), step: Step::Look };
+    let why = match checks(ctx, &head, approval.at(), &wake).await? {
+        Checks::Green => return Ok(None),
+        Checks::Red(red) => format!("the check {} is red on it", red.name),
+        Checks::Pending { names } => format!("it waits for {}", names.join(", ")),
+    };
+    Ok(Some(Blocked::InTheWay { why }))
+}
+
+fn head_of(release: &Release) -> Result<&Sha, Fault> {
+    let pull = release.pull.as_ref().ok_or_else(|| Fault::bug("there is no pull request"))?;
+    Ok(&pull.head)
+}
+
+fn ended(detail: PullDetail) -> Option<Fact> {
+    let by = detail.merged_by.as_ref().and_then(|user| user.login.parse().ok());
+    let commit = detail.merge_commit_sha.filter(|_| detail.merged)?;
+    Some(Fact::Merged(Merged { commit, by }))
+}
+
+/// What became of a pull request that is not open any more.
+pub(in crate::worker) async fn ended_release(
+    ctx: &Context,
+    release: &Release,
+    number: Number,
+) -> Result<Fact, Fault> {
+    if release.pull.as_ref().is_some_and(|pull| pull.number == number)
+        && let Sight::Other(fact) = sight_of(ctx, release).await?
+    {
+        return Ok(fact);
+    }
+    let closed = Fact::Closed { by: None };
+    let Some(detail) = ctx.forge.pull(&release.place, number).await? else {
+        return Ok(closed);
+    };
+    // Merged before we knew of it: what it is comes first, the merge with the next look.
+    if release.pull.is_none() && detail.merged {
+        let head = detail.head.sha;
+        let version = version_at(ctx, release, &head).await?;
+        return Ok(Fact::HeadMoved { pull: number, head, version });
+    }
+    Ok(ended(detail).unwrap_or(closed))
+}
+
+/// A failed one whose pull request people merged all the same.
+pub(in crate::worker) async fn merged_by_hand(
+    ctx: &Context,
+    release: &Release,
+) -> Result<Option<Fact>, Fault> {
+    let Some(pull) = release.pull.as_ref().filter(|_| release.merged.is_none()) else {
+        return Ok(None);
+    };
+    Ok(ctx.forge.pull(&release.place, pull.number).await?.and_then(ended))
+}

@@ -1,0 +1,319 @@
+//! Works out what is released, from the base commit and what changed since the last tag.
+//!
+//! What holds: rules, permission and the base are read now; the files of a plan are made from its base
+//! commit alone, so making them again gives the same.
+
+use std::collections::BTreeSet;
+
+use semver::Version;
+
+use crate::core::changelog::{self, CHANGELOG_PATH};
+use crate::core::command::Role;
+use crate::core::event::{Actor, RepoRef};
+use crate::core::id::{Number, Sha};
+use crate::core::policy::{RULES_PATH, ReleaseWith, Rules};
+use crate::core::release::{Fact, Plan, Refusal, Release};
+use crate::forge::{BranchHead, ListedCommit, Tag};
+use crate::release::manifests::{self, Files};
+use crate::release::version::{Before, next};
+use crate::release::{Change, changelog as section};
+use crate::worker::steps::release::{planned, release_rules};
+use crate::worker::{Context, Fault};
+use crate::workspace::mirror::EntryMode;
+
+/// A manifest larger than this is not read.
+const LARGEST_FILE: u64 = 4 * 1024 * 1024;
+/// So many manifests are read.
+const MOST_FILES: usize = 300;
+/// So many tags are tried, the highest first, until one is found that the base comes after.
+const MOST_TAGS: usize = 8;
+/// For so many commits GitHub is asked which pull request brought them.
+const MOST_ASKED: usize = 100;
+
+/// The files at the base, and which of them are executable.
+struct There {
+    files: Files,
+    executable: BTreeSet<String>,
+}
+
+pub(in crate::worker) async fn run(ctx: &Context, release: &Release) -> Result<Fact, Fault> {
+    let orders = release.orders;
+    let refused = |why| Ok(Fact::Refused { orders, why });
+    let (_, rules) = release_rules(ctx, &release.place).await?;
+    let rules = match rules {
+        Ok(rules) => rules,
+        Err(why) => return refused(why),
+    };
+    if rules.release.with == ReleaseWith::Existing {
+        return refused(Refusal::OwnTool);
+    }
+    if let Some(why) = may_not_release(ctx, release, &rules).await? {
+        return refused(why);
+    }
+    let forge = &ctx.forge;
+    let BranchHead::At(base) = forge.branch_head(&release.place, &release.base).await? else {
+        return refused(Refusal::NoCommit { branch: release.base.clone() });
+    };
+    let there = files_at(ctx, &release.place, &base).await?;
+    let tags = forge.tags(&release.place).await?;
+    let (last, commits) = since_last(ctx, &release.place, &rules, &tags, &base).await?;
+    let last_tag = last.as_ref().and_then(|version| rules.release.tag_of(&version.to_string()));
+    let changes = changes(ctx, &release.place, commits).await?;
+    if changes.is_empty() {
+        return Ok(Fact::NothingToRelease { orders, last: last_tag });
+    }
+    let manifest = manifests::current(&there.files);
+    let before = Before {
+        last: last.as_ref(),
+        manifest: manifest.as_ref().map(|(version, path)| (version, path.as_str())),
+        changes: &changes,
+    };
+    let taken = |tag: &str| tags.iter().any(|it| it.name == tag);
+    let bump = release.order.bump.as_ref();
+    let next = match next(before, bump, |version| rules.release.tag_of(version), taken) {
+        Ok(next) => next,
+        Err(why) => return refused(why),
+    };
+    let version = next.version.to_string();
+    let log = there.text(CHANGELOG_PATH);
+    if log.is_some_and(|text| changelog::has(text, &version)) {
+        return refused(Refusal::InChangelog { version });
+    }
+    let edits = manifests::with_version(&there.files, &next.version);
+    let mut left = edits.left;
+    if log.is_some_and(section::has_unreleased_notes) {
+        left.push(format!(
+            "`{CHANGELOG_PATH}` has notes under *Unreleased*: move those of this version by hand"
+        ));
+    }
+    let mut files: Vec<String> = edits.changed.into_keys().collect();
+    files.insert(0, CHANGELOG_PATH.to_owned());
+    let fixes = fixed_by(ctx, &release.place, &changes).await?;
+    let plan = Plan {
+        base,
+        tag: rules.release.tag_of(&version).unwrap_or_default(),
+        version,
+        last: last_tag,
+        why: next.why,
+        date: date(ctx),
+        notes: section::notes(&changes),
+        files,
+        left,
+        fixes,
+        merge_on: rules.merge.on,
+    };
+    Ok(Fact::Planned { orders, plan })
+}
+
+/// The files of a plan, whole, and whether each is executable.
+pub(in crate::worker) async fn planned_files(
+    ctx: &Context,
+    release: &Release,
+    plan: &Plan,
+) -> Result<Vec<(String, bool, Vec<u8>)>, Fault> {
+    let there = files_at(ctx, &release.place, &plan.base).await?;
+    let version = Version::parse(&plan.version).map_err(|error| Fault::permanent(&error))?;
+    let mut changed = manifests::with_version(&there.files, &version).changed;
+    let log =
+        section::with_section(there.text(CHANGELOG_PATH), &plan.version, &plan.date, &plan.notes);
+    changed.insert(CHANGELOG_PATH.to_owned(), log);
+    let files = changed.into_iter().map(|(path, text)| {
+        let executable = there.executable.contains(&path);
+        (path, executable, text.into_bytes())
+    });
+    Ok(files.collect())
+}
+
+/// Version and tag that a commit's changelog names, if they make a release.
+pub(in crate::worker) async fn version_at(
+    ctx: &Context,
+    release: &Release,
+    head: &Sha,
+) -> Result<Option<(String, String)>, Fault> {
+    let (_, rules) = release_rules(ctx, &release.place).await?;
+    let log = ctx.forge.file(&release.place, head.as_str(), CHANGELOG_PATH).await?;
+    let before = planned(release)?.last.clone();
+    let found = log.as_deref().and_then(changelog::latest).and_then(|section| {
+        let tag = rules.ok()?.release.tag_of(&section.version)?;
+        Version::parse(&section.version).ok()?;
+        // Without a new section, the newest is the one that is out.
+        (Some(&tag) != before.as_ref()).then_some((section.version, tag))
+    });
+    Ok(found)
+}
+
+/// On a merge, the merge itself was the permission.
+async fn may_not_release(
+    ctx: &Context,
+    release: &Release,
+    rules: &Rules,
+) -> Result<Option<Refusal>, Fault> {
+    if release.order.on_merge {
+        return Ok(None);
+    }
+    let login = release.order.login.clone();
+    let actor = Actor { id: release.order.by, login: login.clone(), person: true };
+    let has = ctx.forge.permission(&release.place, &actor).await?;
+    let needed = Role::from(rules.approval.role);
+    Ok((has < needed).then(|| Refusal::PermissionLost {
+        login,
+        why: format!(
+            "{needed} access is needed (`[approval]` in `{RULES_PATH}`), and it is {has} now."
+        ),
+    }))
+}
+
+async fn files_at(ctx: &Context, place: &RepoRef, base: &Sha) -> Result<There, Fault> {
+    let mirror = ctx.mirror_of(place, base).await?;
+    let mut there = There { files: Files::new(), executable: BTreeSet::new() };
+    for entry in mirror.list(base).await? {
+        let path = String::from_utf8_lossy(&entry.path).into_owned();
+        let wanted = path == CHANGELOG_PATH || manifests::is_wanted(&path);
+        let is_file = matches!(entry.mode, EntryMode::File | EntryMode::Executable);
+        if !wanted || !is_file || there.files.len() >= MOST_FILES {
+            continue;
+        }
+        let Ok(name) = path.parse() else { continue };
+        let Some(bytes) = mirror.read_file(base, &name, LARGEST_FILE)? else { continue };
+        if matches!(entry.mode, EntryMode::Executable) {
+            there.executable.insert(path.clone());
+        }
+        there.files.insert(path, bytes);
+    }
+    Ok(there)
+}
+
+/// The highest released version that the base comes after, and the commits since.
+async fn since_last(
+    ctx: &Context,
+    place: &RepoRef,
+    rules: &Rules,
+    tags: &[Tag],
+    base: &Sha,
+) -> Result<(Option<Version>, Vec<ListedCommit>), Fault> {
+    let (start, end) = rules.release.tag.split_once("{version}").unwrap_or(("v", ""));
+    let version = |tag: &Tag| {
+        let text = tag.name.strip_prefix(start)?.strip_suffix(end)?;
+        Version::parse(text).ok()
+    };
+    let mut known: Vec<(Version, &Tag)> =
+        tags.iter().filter_map(|tag| Some((version(tag)?, tag))).collect();
+    known.sort_by(|one, other| other.0.cmp(&one.0));
+    let forge = &ctx.forge;
+    for (version, tag) in known.into_iter().take(MOST_TAGS) {
+        if let Some(commits) = forge.commits_between(place, &tag.commit.sha, base).await? {
+            return Ok((Some(version), commits));
+        }
+    }
+    Ok((None, forge.commits_up_to(place, base).await?))
+}
+
+/// Commits with the pull requests that brought them.
+async fn changes(
+    ctx: &Context,
+    place: &RepoRef,
+    commits: Vec<ListedCommit>,
+) -> Result<Vec<Change>, Fault> {
+    let mut asked = 0;
+    let mut changes = Vec::new();
+    for commit in commits {
+        let mut change = Change {
+            sha: commit.sha,
+            by_model: commit.commit.message.contains("\nAssisted-by: "),
+            message: commit.commit.message,
+            pull: None,
+            author: commit.author.and_then(|author| author.login.parse().ok()),
+        };
+        change.pull = squashed(change.title());
+        if change.pull.is_none() && !change.is_merge() && asked < MOST_ASKED {
+            asked += 1;
+            change.pull = ctx.forge.pull_with(place, &change.sha).await?;
+        }
+        // Whoever merges may word the message anew.
+        if let Some(pull) = change.pull
+            && !fixed_with(ctx, place, pull).await?.is_empty()
+        {
+            change.by_model = true;
+        }
+        changes.push(change);
+    }
+    Ok(changes)
+}
+
+/// The issues that these changes fix: Gander's own by what it remembers, others by the words that
+/// close an issue.
+async fn fixed_by(
+    ctx: &Context,
+    place: &RepoRef,
+    changes: &[Change],
+) -> Result<Vec<Number>, Fault> {
+    let mut fixed: BTreeSet<Number> = BTreeSet::new();
+    let pulls: BTreeSet<Number> = changes.iter().filter_map(|change| change.pull).collect();
+    for pull in pulls {
+        fixed.extend(fixed_with(ctx, place, pull).await?);
+    }
+    fixed.extend(changes.iter().flat_map(|change| closed_by(&change.message)));
+    Ok(fixed.into_iter().collect())
+}
+
+/// The issues that a pull request of Gander's fixes; none for those of others.
+async fn fixed_with(ctx: &Context, place: &RepoRef, pull: Number) -> Result<Vec<Number>, Fault> {
+    let jobs = ctx.store.jobs_on(place.repo, pull).await?;
+    let of_pull = jobs
+        .iter()
+        .filter(|stored| stored.machine.pull.as_ref().is_some_and(|it| it.number == pull));
+    Ok(of_pull.map(|stored| stored.machine.subject).collect())
+}
+
+fn date(ctx: &Context) -> String {
+    let now = chrono::DateTime::from_timestamp_millis(ctx.clock.now().0);
+    now.unwrap_or_default().format("%Y-%m-%d").to_string()
+}
+
+impl There {
+    fn text(&self, path: &str) -> Option<&str> {
+        self.files.get(path).and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+}
+
+/// `(#12)` at the end of a title.
+fn squashed(title: &str) -> Option<Number> {
+    let number = title.trim_end().strip_suffix(')')?.rsplit_once("(#")?.1;
+    number.parse().ok().map(Number)
+}
+
+/// `Fixes #5` and its kin, as GitHub reads them.
+fn closed_by(message: &str) -> Vec<Number> {
+    const WORDS: &[&str] =
+        &["close", "closes", "closed", "fix", "fixes", "fixed", "resolve", "resolves", "resolved"];
+    let words: Vec<&str> = message.split_whitespace().collect();
+    let pairs = words.windows(2).filter(|pair| {
+        let word = pair[0].trim_end_matches(':').to_ascii_lowercase();
+        WORDS.contains(&word.as_str())
+    });
+    let number = |word: &str| {
+        let digits: String =
+            word.strip_prefix('#')?.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok().map(Number)
+    };
+    pairs.filter_map(|pair| number(pair[1])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_that_github_puts_behind_a_squashed_title_is_read() {
+        assert_eq!(squashed("fix: a (#12)"), Some(Number(12)));
+        assert_eq!(squashed("fix: a (#7) (#12)"), Some(Number(12)));
+        assert_eq!(squashed("fix: a #12"), None);
+        assert_eq!(squashed("fix: a (#x)"), None);
+    }
+
+    #[test]
+    fn words_that_close_an_issue_are_known() {
+        let fixed = closed_by("fix: a\n\nFixes #5, closes: #6\nand see #7; resolved #8.");
+        assert_eq!(fixed, [Number(5), Number(6), Number(8)]);
+    }
+}
