@@ -168,7 +168,8 @@ async fn pull(
     };
     let opened_by = seen.author.as_ref();
     let (branch, head) = (&*seen.head_branch, &seen.head);
-    let of = PullBranch { number, branch, head, opened_by };
+    let opened_at = seen.opened_at.as_deref();
+    let of = PullBranch { number, branch, head, opened_by, opened_at };
     let contributors = forge.contributors(place, of).await?;
     let opener = opened_by.filter(|user| user.kind == "User").map(|user| user.id);
     let mut voices = Vec::new();
@@ -180,10 +181,10 @@ async fn pull(
     }
     let holders = forge.holders(place, inputs.terms.role).await?;
     let pull = Pull {
+        ordered: !contributors.ordered_by.is_empty(),
         asked_by: contributors.ordered_by.into_iter().chain(opener).collect(),
         pushed_by: contributors.people,
         pushers_known: contributors.all_known,
-        ordered: contributors.ordered_by.is_some(),
         merged_as: seen.merged_as,
         base: seen.base,
         head_branch: seen.head_branch,

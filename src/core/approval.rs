@@ -160,6 +160,8 @@ pub enum NotApproved {
     Pusher { login: Login },
     /// They approved, and one more has to.
     SecondNeeded { login: Login, because: WhyTwo },
+    /// They approved, and nobody is left whose approval the rules would let count.
+    NobodyLeft { login: Login, role: Role },
     /// It was said before the base branch or the rules changed.
     Before { login: Login },
     /// The comment was edited afterwards.
@@ -210,24 +212,60 @@ pub fn judge(question: &Question<'_>, voices: &[Voice]) -> Result<Approval, NotA
         return Err(NotApproved::Objection { login: objection.by.login.clone() });
     }
     let bar = bar(question);
-    let (mut one, mut nearest) = (None::<&Voice>, NotApproved::Nobody);
+    let (mut accepted, mut refusals) = (Vec::<&Voice>::new(), Vec::new());
     for voice in standing.iter().rev().filter(|voice| voice.stand == Stand::Approves) {
-        match (refused(question, &bar, voice), one, bar.second) {
-            (None, _, None) => return Ok(consent(question, voice, None)),
-            (None, None, Some(_)) => one = Some(voice),
-            (None, Some(newer), Some(_)) if newer.by.id != voice.by.id => {
-                return Ok(consent(question, newer, Some(voice)));
-            }
-            (Some(why), ..) if nearest == NotApproved::Nobody => nearest = why,
-            (None | Some(_), ..) => {}
+        match refused(question, &bar, voice) {
+            None if accepted.iter().any(|known| known.by.id == voice.by.id) => {}
+            None => accepted.push(voice),
+            Some(why) => refusals.push((why, voice)),
         }
     }
-    match (one, bar.second) {
-        (Some(one), Some(because)) => {
-            Err(NotApproved::SecondNeeded { login: one.by.login.clone(), because })
+    let outside = |voice: &Voice| had_a_hand(question, voice.by.id).is_none();
+    if let Some(newest) = accepted.first() {
+        let Some(because) = bar.second else { return Ok(consent(question, newest, None)) };
+        let completes = |it: &&&Voice| !bar.one_outside || outside(newest) || outside(it);
+        if let Some(second) = accepted.iter().skip(1).find(completes) {
+            return Ok(consent(question, newest, Some(second)));
         }
-        _ => Err(nearest),
+        let login = newest.by.login.clone();
+        return Err(nobody_left(question, &bar, &login)
+            .unwrap_or(NotApproved::SecondNeeded { login, because }));
     }
+    // Of those whose word could count the newest.
+    let nearest = refusals.into_iter().rev().max_by_key(|(why, _)| nearness(why));
+    Err(match nearest {
+        None => NotApproved::Nobody,
+        Some((why @ (NotApproved::Requester { .. } | NotApproved::Pusher { .. }), voice)) => {
+            nobody_left(question, &bar, &voice.by.login).unwrap_or(why)
+        }
+        Some((why, _)) => why,
+    })
+}
+
+/// How near to consent a refusal is.
+fn nearness(why: &NotApproved) -> u8 {
+    match why {
+        NotApproved::Nobody => 0,
+        NotApproved::NotAPerson { .. } => 1,
+        NotApproved::NeedsRole { .. } => 2,
+        NotApproved::Edited { .. } => 3,
+        NotApproved::OtherCommit { .. } => 4,
+        NotApproved::Before { .. } => 5,
+        NotApproved::Requester { .. }
+        | NotApproved::Pusher { .. }
+        | NotApproved::SecondNeeded { .. }
+        | NotApproved::NobodyLeft { .. }
+        | NotApproved::Objection { .. } => 6,
+    }
+}
+
+/// Whether no approval that anybody could give would be enough.
+fn nobody_left(question: &Question<'_>, bar: &Bar, login: &Login) -> Option<NotApproved> {
+    let may = |id: &&UserId| bar.involved_count || had_a_hand(question, **id).is_none();
+    let possible = question.holders?.iter().filter(may).count();
+    let needed = 1 + usize::from(bar.second.is_some());
+    let (login, role) = (login.clone(), question.role);
+    (possible < needed).then_some(NotApproved::NobodyLeft { login, role })
 }
 
 /// Whose approvals count, and how many it takes.
@@ -236,27 +274,28 @@ struct Bar {
     involved_count: bool,
     /// Why it takes two.
     second: Option<WhyTwo>,
+    /// Whether one of the two has to be somebody of whom neither is known.
+    one_outside: bool,
 }
 
 fn bar(question: &Question<'_>) -> Bar {
     let holders = question.holders;
     let single = holders.is_some_and(|holders| holders.len() <= 1);
-    let unknown = (!question.pushers_known && !single).then_some(WhyTwo::PusherUnknown);
-    let independent = |holders: &[UserId]| {
+    let unknown = (!question.pushers_known).then_some(WhyTwo::PusherUnknown);
+    let outside = |holders: &[UserId]| {
         holders.iter().filter(|id| had_a_hand(question, **id).is_none()).count()
     };
-    match (question.requester, holders.map(independent)) {
-        (Requester::Allowed, _) => Bar { involved_count: true, second: None },
-        (Requester::Never, _) => Bar { involved_count: false, second: unknown },
-        (Requester::IfAlone, _) if single => Bar { involved_count: true, second: None },
-        (Requester::IfAlone, Some(0)) => {
-            Bar { involved_count: true, second: Some(WhyTwo::AllHadAHand) }
-        }
-        // Two are needed, and there is only one who certainly asked for nothing.
+    let bar = |involved_count, second| Bar { involved_count, second, one_outside: false };
+    match (question.requester, holders.map(outside)) {
+        (Requester::Allowed, _) => bar(true, None),
+        (Requester::Never, _) => bar(false, unknown),
+        (Requester::IfAlone, _) if single => bar(true, None),
+        (Requester::IfAlone, Some(0)) => bar(true, Some(WhyTwo::AllHadAHand)),
+        // Two are needed, and there is only one of whom neither is known.
         (Requester::IfAlone, Some(1)) if unknown.is_some() => {
-            Bar { involved_count: true, second: unknown }
+            Bar { one_outside: true, ..bar(true, unknown) }
         }
-        (Requester::IfAlone, _) => Bar { involved_count: false, second: unknown },
+        (Requester::IfAlone, _) => bar(false, unknown),
     }
 }
 

@@ -124,7 +124,8 @@ fn whoever_asked_counts_only_as_the_rules_say() {
     assert!(asked(judged(Requester::IfAlone, Some(&[1, 2]), &own)));
     assert!(judged(Requester::IfAlone, alone, &own).is_ok());
     assert!(judged(Requester::Allowed, None, &own).is_ok());
-    assert!(asked(judged(Requester::Never, alone, &own)));
+    assert!(asked(judged(Requester::Never, Some(&[1, 2]), &own)));
+    assert!(matches!(judged(Requester::Never, alone, &own), Err(NotApproved::NobodyLeft { .. })));
 }
 
 /// Who approves, whom it takes: each row is what people hold the role, who pushed, whether that is
@@ -143,8 +144,10 @@ fn who_had_a_hand_in_it_needs_somebody_else_and_else_two_approve() {
         (IfAlone, &[1, 2, 3], &[], true, Some(2)),     // 2 had none
         (IfAlone, &[1, 2, 3], &[], false, Some(3)),    // 2 and 3: one of them did not push
         (IfAlone, &[1, 2], &[], false, Some(2)),       // there are no other two
-        (IfAlone, &[1, 2, 3], &[2], false, Some(2)),   // 3 may have pushed: any two
+        (IfAlone, &[1, 2, 3], &[2], false, Some(3)),   // 3 is one of the two
         (Never, &[1, 2], &[2], true, None),
+        (Never, &[2], &[], false, None), // 2 may have pushed it
+        (Never, &[1, 2], &[], false, None),
         (Never, &[1, 2, 3], &[2], true, Some(3)),
         (Never, &[1, 2, 3], &[], false, Some(3)),
         (Allowed, &[1, 2, 3], &[1, 2, 3], false, Some(1)),
@@ -170,6 +173,35 @@ fn the_reason_names_who_approved_and_why_that_is_not_enough() {
     assert_eq!(no((&[2], true), Some(&[1, 2])), second(WhyTwo::AllHadAHand));
     assert_eq!(no((&[], false), Some(&[1, 2])), second(WhyTwo::PusherUnknown));
     assert_eq!(no((&[], false), None), second(WhyTwo::PusherUnknown));
+}
+
+#[test]
+fn where_nobody_could_approve_it_that_is_the_reason() {
+    let by = |id| [voice(id, Role::Admin, Stand::Approves, HEAD, 1)];
+    let left = |login: &str| {
+        Err(NotApproved::NobodyLeft { login: login.parse().unwrap(), role: Role::Maintain })
+    };
+    let never = |pushers, holders, id| pushed(Requester::Never, pushers, Some(holders), &by(id));
+    assert_eq!(never((&[2], true), &[1, 2], 2), left("person-2"), "both had a hand in it");
+    assert_eq!(never((&[], false), &[1, 2], 2), left("person-2"), "2 may have had");
+    assert_eq!(never((&[], false), &[2], 2), left("person-2"), "and there is nobody else");
+    let second = never((&[], false), &[1, 2, 3], 2);
+    assert!(matches!(second, Err(NotApproved::SecondNeeded { .. })));
+}
+
+/// Else a word that counts for nothing would hide the one that everything depends on.
+#[test]
+fn the_reason_is_of_whoever_comes_nearest_not_of_whoever_spoke_last() {
+    let mut program = voice(9, Role::None, Stand::Approves, HEAD, 8);
+    program.by.person = false;
+    let voices = [
+        voice(1, Role::Admin, Stand::Approves, HEAD, 1),
+        voice(7, Role::Read, Stand::Approves, HEAD, 7),
+        program,
+    ];
+    let no = judged(Requester::IfAlone, None, &voices);
+    assert_eq!(no, Err(NotApproved::Requester { login: "person-1".parse().unwrap() }));
+    assert!(judged(Requester::IfAlone, Some(&[1]), &voices).is_ok());
 }
 
 #[test]

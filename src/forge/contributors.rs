@@ -1,10 +1,11 @@
 //! Who had a hand in a pull request: who ordered it, pushed to its branch, or wrote what was pushed.
 //!
-//! What holds: the author of a commit is what its pusher wrote there, so that it can add a person and
-//! never take one away; who pushed is what GitHub's own log of the branch says. Where the log does not
-//! cover every commit, or names a program that is not Gander, that is said.
+//! Invariants: the author of a commit is what its pusher wrote there, so that it can add a person and
+//! never take one away; who pushed is what GitHub's own log of the branch says, also of what was cut
+//! off again; Gander answers for one commit at a time. Where the log does not cover every commit, or
+//! names a program that is not Gander, that is said.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -18,8 +19,8 @@ const MOST_COMMITS: usize = 250;
 /// Who had a hand in a pull request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contributors {
-    /// Who ordered it, by the trailer in its first commit.
-    pub ordered_by: Option<UserId>,
+    /// Who ordered it, by the trailers in its commits: an order after the first adds one.
+    pub ordered_by: Vec<UserId>,
     /// The people who pushed to it or whose commits are in it, each once.
     pub people: Vec<Actor>,
     /// Whether GitHub says of each commit who pushed it.
@@ -37,6 +38,8 @@ pub struct PullBranch<'a> {
     pub head: &'a Sha,
     /// Who opened it: Gander's own account, where that is a program.
     pub opened_by: Option<&'a payload::User>,
+    /// When, as GitHub writes it.
+    pub opened_at: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +50,8 @@ struct ListedCommit {
     author: Option<payload::User>,
     #[serde(default)]
     committer: Option<payload::User>,
+    #[serde(default)]
+    parents: Vec<payload::Object>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +65,8 @@ struct Message {
 struct Move {
     before: Sha,
     after: Sha,
+    #[serde(default)]
+    timestamp: Option<String>,
     #[serde(default)]
     actor: Option<payload::User>,
 }
@@ -91,31 +98,65 @@ impl Forge {
 }
 
 fn told(commits: &[ListedCommit], moves: &[Move], pull: PullBranch<'_>) -> Contributors {
-    let inside: BTreeSet<&Sha> = commits.iter().map(|commit| &commit.sha).collect();
-    let brought: Vec<&Move> = moves.iter().filter(|it| inside.contains(&it.after)).collect();
-    // Each commit came with the first move at or above it: so from the head down, move by move.
-    let covered = |sha: &Sha| brought.iter().any(|it| it.after == *sha);
-    let complete = commits.len() < MOST_COMMITS
-        && covered(pull.head)
-        && brought.iter().all(|it| !inside.contains(&it.before) || covered(&it.before));
+    let inside: BTreeMap<&Sha, &ListedCommit> =
+        commits.iter().map(|commit| (&commit.sha, commit)).collect();
+    let opened_at = moment(pull.opened_at);
+    // Who pushed something that somebody else cut off again had a hand in what is left.
+    let since =
+        |it: &Move| opened_at.is_some_and(|opened| moment(it.timestamp.as_deref()) >= Some(opened));
+    let concerned: Vec<&Move> =
+        moves.iter().filter(|it| inside.contains_key(&it.after) || since(it)).collect();
     let gander = pull.opened_by.filter(|it| it.kind == "Bot" && it.login != ACTIONS_BOT);
-    let is_told = |actor: &payload::User| {
-        actor.kind == "User" || gander.is_some_and(|gander| gander.id == actor.id)
+    let is_gander = |actor: &payload::User| gander.is_some_and(|gander| gander.id == actor.id);
+    let is_told = |it: &&Move| {
+        it.actor.as_ref().is_some_and(|actor| actor.kind == "User" || is_gander(actor))
     };
-    let all_known = complete && brought.iter().all(|it| it.actor.as_ref().is_some_and(&is_told));
+    let mut covered = BTreeSet::new();
+    for it in &concerned {
+        match &it.actor {
+            // Gander adds one commit at a time: what lies below came from elsewhere.
+            Some(actor) if is_gander(actor) => drop(covered.insert(&it.after)),
+            Some(_) | None => covered.extend(brought(&inside, it)),
+        }
+    }
+    let all_known = commits.len() < MOST_COMMITS
+        && inside.contains_key(pull.head)
+        && inside.keys().all(|sha| covered.contains(*sha))
+        && concerned.iter().all(is_told);
     let named = commits.iter().flat_map(|commit| [&commit.author, &commit.committer]);
-    let named = named.chain(brought.iter().map(|it| &it.actor)).flatten();
+    let named = named.chain(concerned.iter().map(|it| &it.actor)).flatten();
     let mut people: Vec<Actor> = Vec::new();
-    for user in named.filter(|user| user.kind == "User") {
+    for user in named.filter(|user| user.kind == "User" && user.login != WEB_FLOW) {
         let Ok(login) = user.login.parse() else { continue };
         if people.iter().all(|known| known.id != user.id) {
             people.push(Actor { id: user.id, login, person: true });
         }
     }
-    let ordered_by = commits.first().and_then(|first| trailer(&first.commit.message));
-    Contributors { ordered_by, people, all_known }
+    let orders = commits.iter().filter_map(|commit| trailer(&commit.commit.message));
+    Contributors { ordered_by: orders.collect(), people, all_known }
 }
 
+/// The commits of the pull request that a move brought: all below its end, down to its beginning.
+fn brought<'a>(inside: &BTreeMap<&'a Sha, &'a ListedCommit>, it: &Move) -> BTreeSet<&'a Sha> {
+    let mut found = BTreeSet::new();
+    let mut next = vec![&it.after];
+    while let Some(sha) = next.pop() {
+        let Some((sha, commit)) = inside.get_key_value(sha).filter(|_| *sha != it.before) else {
+            continue;
+        };
+        if found.insert(*sha) {
+            next.extend(commit.parents.iter().map(|parent| &parent.sha));
+        }
+    }
+    found
+}
+
+fn moment(text: Option<&str>) -> Option<chrono::DateTime<chrono::FixedOffset>> {
+    text.and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
+}
+
+/// GitHub's own account, which commits what people do on its pages.
+const WEB_FLOW: &str = "web-flow";
 /// Whoever may write a workflow can push as this account.
 const ACTIONS_BOT: &str = "github-actions[bot]";
 
@@ -139,22 +180,38 @@ mod tests {
         payload::User { id: UserId(id), login: format!("account-{id}"), kind: kind.to_owned() }
     }
 
-    fn commit(digit: char, author: Option<payload::User>) -> ListedCommit {
-        let commit = Message { message: String::new() };
-        ListedCommit { sha: sha(digit), commit, author, committer: None }
+    /// A commit on another.
+    fn commit(digit: char, parent: char, author: Option<payload::User>) -> ListedCommit {
+        ListedCommit {
+            sha: sha(digit),
+            commit: Message { message: String::new() },
+            author,
+            committer: Some(payload::User { login: WEB_FLOW.to_owned(), ..account(8, "User") }),
+            parents: vec![payload::Object { sha: sha(parent) }],
+        }
     }
 
-    fn moved(from: char, to: char, actor: Option<payload::User>) -> Move {
-        Move { before: sha(from), after: sha(to), actor }
+    /// A move of the branch, that many seconds after the pull request was opened.
+    fn moved(at: i8, (from, to): (char, char), actor: Option<payload::User>) -> Move {
+        let timestamp = Some(format!("2026-01-01T00:00:{:02}Z", 30 + at));
+        Move { before: sha(from), after: sha(to), timestamp, actor }
     }
 
     /// Who had a hand in it, by number, and whether that is everybody. Commit `a` is the base.
     fn found(commits: &[ListedCommit], moves: &[Move]) -> (Vec<u64>, bool) {
         let (gander, head) = (account(9, "Bot"), commits.last().unwrap().sha.clone());
-        let opened_by = Some(&gander);
-        let pull = PullBranch { number: Number(1), branch: "b", head: &head, opened_by };
+        let (opened_by, opened_at) = (Some(&gander), Some("2026-01-01T00:00:30Z"));
+        let pull = PullBranch { number: Number(1), branch: "b", head: &head, opened_by, opened_at };
         let found = told(commits, moves, pull);
         (found.people.iter().map(|person| person.id.0).collect(), found.all_known)
+    }
+
+    fn gander() -> Option<payload::User> {
+        Some(account(9, "Bot"))
+    }
+
+    fn person(id: u64) -> Option<payload::User> {
+        Some(account(id, "User"))
     }
 
     #[test]
@@ -169,43 +226,59 @@ mod tests {
     }
 
     #[test]
-    fn every_move_is_somebodys_from_the_head_down_to_the_base() {
-        let commits = [commit('b', None), commit('c', None), commit('d', None)];
-        let gander = || Some(account(9, "Bot"));
-        let made = moved('0', 'b', gander());
-        let both = moved('b', 'd', Some(account(1, "User")));
-        assert_eq!(found(&commits, &[both, made]), (vec![1], true), "two commits in one push");
-        let made = || moved('0', 'b', gander());
+    fn every_commit_came_with_somebodys_move() {
+        let commits = [commit('b', 'a', None), commit('c', 'b', None), commit('d', 'c', None)];
+        let made = || moved(-5, ('0', 'b'), gander());
+        let both = moved(1, ('b', 'd'), person(1));
+        assert_eq!(found(&commits, &[both, made()]), (vec![1], true), "two commits in one push");
         assert_eq!(found(&commits, &[made()]), (vec![], false), "nobody is said for the head");
-        let gap = [made(), moved('c', 'd', Some(account(1, "User")))];
+        let gap = [made(), moved(1, ('c', 'd'), person(1))];
         assert_eq!(found(&commits, &gap), (vec![1], false), "nor for the one in the middle");
-        let nobody = [made(), moved('b', 'd', None)];
+        let nobody = [made(), moved(1, ('b', 'd'), None)];
         assert_eq!(found(&commits, &nobody), (vec![], false), "an account that is gone");
-        let program = [made(), moved('b', 'd', Some(account(5, "Bot")))];
+        let program = [made(), moved(1, ('b', 'd'), Some(account(5, "Bot")))];
         assert_eq!(found(&commits, &program), (vec![], false), "a program of somebody's");
+    }
+
+    /// The pull request was led to another base, so that what lay below Gander's commit is in it now.
+    #[test]
+    fn what_lies_below_ganders_own_commit_is_not_ganders() {
+        let commits = [commit('b', 'a', gander()), commit('c', 'b', None)];
+        let made = moved(-5, ('0', 'c'), gander());
+        assert_eq!(found(&commits, &[made]), (vec![], false));
     }
 
     #[test]
     fn an_author_adds_a_person_and_takes_none_away() {
-        let commits = [commit('b', Some(account(9, "Bot"))), commit('c', Some(account(2, "User")))];
-        let moves = [moved('0', 'b', Some(account(3, "User"))), moved('b', 'c', None)];
+        let commits = [commit('b', 'a', gander()), commit('c', 'b', person(2))];
+        let moves = [moved(-5, ('0', 'b'), person(3)), moved(1, ('b', 'c'), None)];
         assert_eq!(found(&commits, &moves), (vec![2, 3], false));
         assert_eq!(found(&commits, &[]), (vec![2], false));
     }
 
     #[test]
     fn of_many_who_moved_the_branch_to_a_commit_all_count() {
-        let commits = [commit('b', None)];
-        let by = |id| moved('0', 'b', Some(account(id, "User")));
-        let back = moved('d', 'b', Some(account(4, "User")));
-        assert_eq!(found(&commits, &[back, by(3)]), (vec![4, 3], true));
+        let commits = [commit('b', 'a', None)];
+        let back = moved(-1, ('d', 'b'), person(4));
+        assert_eq!(found(&commits, &[back, moved(-5, ('0', 'b'), person(3))]), (vec![4, 3], true));
+    }
+
+    #[test]
+    fn whoever_pushed_what_somebody_else_cut_off_again_still_counts() {
+        let commits = [commit('b', 'a', None), commit('c', 'b', None)];
+        let moves = [
+            moved(2, ('d', 'c'), person(2)),
+            moved(1, ('b', 'd'), person(1)),
+            moved(-5, ('0', 'b'), gander()),
+        ];
+        assert_eq!(found(&commits, &moves), (vec![2, 1], true));
     }
 
     #[test]
     fn what_is_longer_than_github_lists_is_not_all_known() {
-        let mut commits: Vec<_> = (0..249).map(|_| commit('b', None)).collect();
-        commits.push(commit('c', None));
-        let moves = [moved('0', 'c', Some(account(3, "User")))];
+        let mut commits: Vec<_> = (0..249).map(|_| commit('b', 'a', None)).collect();
+        commits.push(commit('c', 'b', None));
+        let moves = [moved(1, ('0', 'c'), person(3))];
         assert_eq!(found(&commits, &moves), (vec![3], false));
         assert_eq!(found(&commits[1..], &moves), (vec![3], true));
     }

@@ -389,6 +389,8 @@ pub struct PullDetail {
     pub labels: Vec<Label>,
     #[serde(default)]
     pub user: Option<User>,
+    #[serde(default)]
+    pub created_at: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

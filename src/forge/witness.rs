@@ -29,6 +29,8 @@ pub struct PullWitness {
     pub head: Sha,
     /// Who opened it.
     pub author: Option<payload::User>,
+    /// When.
+    pub opened_at: Option<String>,
 }
 
 /// What somebody said about a commit; what they may do is asked for separately.
@@ -56,6 +58,8 @@ struct PullAnswer {
     base: End,
     #[serde(default)]
     user: Option<payload::User>,
+    #[serde(default)]
+    created_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -134,6 +138,7 @@ impl Forge {
             head_repository: pull.head.repo.map(|repo| repo.id),
             head: pull.head.sha,
             author: pull.user,
+            opened_at: pull.created_at,
         }))
     }
 

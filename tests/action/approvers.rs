@@ -63,3 +63,26 @@ async fn a_single_person_with_the_role_may_push_and_approve() {
     let world = pushed_by_mona("mona", &[], &["mona"]).await;
     assert_eq!(world.publishes().await.code, Some(0));
 }
+
+/// Gander commits on top of the first plan, and its commit says who ordered that.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_ordered_the_release_anew_asked_for_it_too() {
+    let mut world = World::with_release().await;
+    for login in ["hubot", "octo"] {
+        world.emulator.create_user(login);
+        world.emulator.set_permission(REPO, login, "maintain").unwrap();
+    }
+    let mona = world.emulator.create_user("mona");
+    let message = format!("Rather so\n\nRequested-by: mona <{mona}+mona@users.noreply.github.com>");
+    let bot = world.emulator.person("gander[bot]");
+    let edit = [("CHANGELOG.md", Some(LOG))];
+    world.head = bot.pushes(REPO, "gander/release", &message, &edit).unwrap();
+    world.ci_says("success");
+    world.reviews("mona", Verdict::Approves);
+    world.merges();
+    world.builds().await;
+    stops(&world.publishes().await, &["mona ordered this release"]);
+    world.nothing_is_published();
+    world.reviews("octo", Verdict::Approves);
+    assert_eq!(world.publishes().await.code, Some(0));
+}

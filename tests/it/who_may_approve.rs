@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 
 use crate::approval::with_rules;
 use crate::release_proposed::proposed;
-use crate::world::{REPO, World, good_fix};
+use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, read};
 
 const NOTES: [(&str, Option<&str>); 1] = [("NOTES.md", Some("more\n"))];
 
@@ -178,11 +178,81 @@ async fn the_rules_speak_of_whoever_pushed_as_of_whoever_ordered() {
 #[tokio::test]
 async fn a_review_that_gander_answered_makes_nobody_a_requester() {
     let (w, pull) = in_review(&["mona"], "").await;
-    w.model.will(good_fix());
-    w.owner().reviews(REPO, pull, Verdict::RequestsChanges, "Say why.").unwrap();
+    let before = w.only_pull().head_sha;
+    let said = vec![read("count.sh"), edit("count.sh", "echo", "echo -n"), finish("Said.")];
+    w.model.will_in_rounds(vec![good_fix(), said]);
+    w.owner().reviews(REPO, pull, Verdict::RequestsChanges, "No newline.").unwrap();
     w.settle().await;
+    assert_ne!(w.only_pull().head_sha, before, "{}", w.timeline());
     approves(&w, "acme").await;
     assert!(w.only_pull().merged, "{}", w.last_words(pull));
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a05_what_somebody_pushed_to_the_first_base_is_not_ganders_on_another() {
+    let mut files = off_by_one();
+    files.retain(|(path, _)| *path != ".github/gander.toml");
+    files.push((".github/gander.toml", "base = \"dev\"\n[verify]\ncommands = [\"sh check.sh\"]\n"));
+    let w = World::with_project(files).await;
+    for login in ["mona", "hubot"] {
+        w.emulator.create_user(login);
+        w.emulator.set_permission(REPO, login, "maintain").unwrap();
+    }
+    w.owner().pushes_as("gander[bot]", REPO, "dev", &NOTES).unwrap();
+    w.model.will(good_fix());
+    w.fixed().await;
+    let pull = w.only_pull().number;
+    w.owner().retargets(REPO, pull, "main").unwrap();
+    w.settle().await;
+    w.minutes_pass(2);
+    approves(&w, "acme").await;
+    assert!(!w.only_pull().merged, "acme's notes would come along");
+    assert!(w.last_words(pull).contains("a second person has to"), "{}", w.last_words(pull));
+    approves(&w, "hubot").await;
+    assert!(w.only_pull().merged);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a05_whoever_pushed_what_somebody_else_cut_off_had_a_hand_in_the_rest() {
+    let (w, _) = in_review(&["mona", "hubot"], "").await;
+    let branch = w.only_pull().head_branch;
+    // Two commits in one push, under Gander's name.
+    let one = w.owner().pushes_as("gander[bot]", REPO, "elsewhere", &NOTES).unwrap();
+    w.emulator.person("acme").force_pushes(REPO, &branch, &one).unwrap();
+    let more = [("MORE.md", Some("1\n"))];
+    let both = w.owner().pushes_as("gander[bot]", REPO, "elsewhere", &more).unwrap();
+    w.owner().force_pushes(REPO, &branch, &both).unwrap();
+    w.emulator.person("hubot").force_pushes(REPO, &branch, &one).unwrap();
+    w.settle().await;
+    approves(&w, "acme").await;
+    assert!(!w.only_pull().merged);
+}
+
+#[tokio::test]
+async fn words_that_count_for_nothing_hide_no_approval_that_does() {
+    let (w, _) = in_review(&[], "").await;
+    pushes(&w, "acme").await;
+    let pull = w.only_pull().number;
+    w.owner().reviews(REPO, pull, Verdict::Approves, "").unwrap();
+    w.stranger().reviews(REPO, pull, Verdict::Approves, "").unwrap();
+    w.settle().await;
+    assert!(w.only_pull().merged, "acme is the only one with the role");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn where_nobody_is_left_who_could_approve_people_are_told_what_to_change() {
+    let (w, pull) = in_review(&[], "[approval]\nrequester = \"never\"\n").await;
+    pushes(&w, "acme").await;
+    approves(&w, "acme").await;
+    assert!(!w.only_pull().merged);
+    assert!(w.last_words(pull).contains("nobody is left"), "{}", w.last_words(pull));
+    w.emulator.create_user("hubot");
+    w.emulator.set_permission(REPO, "hubot", "maintain").unwrap();
+    approves(&w, "hubot").await;
+    assert!(w.only_pull().merged);
     w.ends().await;
 }
 

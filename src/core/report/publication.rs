@@ -189,6 +189,16 @@ fn not_approved(
             format!("{login} approved #{pull}, and a second person has to. {}.", why_two(*because)),
             format!("{approve} The rule is `requester` in the workflow file."),
         ),
+        NotApproved::NobodyLeft { login, role } => words(
+            format!(
+                "{login} approved #{pull}, and nobody is left whose approval would count: who has \
+                 the {role} role ordered it, pushed some of it or may have."
+            ),
+            format!(
+                "Give somebody else the {role} role, who then approves; or change `requester` in \
+                 the workflow file."
+            ),
+        ),
         NotApproved::Before { login } => {
             words(format!("{login} approved #{pull} before its base changed."), approve)
         }

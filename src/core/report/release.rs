@@ -339,6 +339,11 @@ fn not_approved(why: &NotApproved, release: &Release, prefix: &str) -> String {
             "{login} approved `{head}`, and a second person has to. {} (see {rule}).",
             why_two(*because)
         ),
+        NotApproved::NobodyLeft { login, role } => format!(
+            "{login} approved `{head}`, and nobody is left whose approval would count: who has \
+             {role} access ordered it, pushed some of it or may have. Give somebody else {role} \
+             access, or change the rule (see {rule})."
+        ),
         NotApproved::Edited { login } => format!(
             "The comment of {login} was edited after it was written, so it approves nothing. A new \
              one does: `{prefix} approve {head}`."

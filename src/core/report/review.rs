@@ -369,6 +369,11 @@ fn not_approved(why: &NotApproved, head: &str, prefix: &str) -> String {
              (`[approval] requester` in `{RULES_PATH}`).",
             why_two(*because)
         ),
+        NotApproved::NobodyLeft { login, role } => format!(
+            "**Not merged**: {login} approved `{head}`, and nobody is left whose approval would \
+             count: who has {role} access asked for it, pushed some of it or may have. Give \
+             somebody else {role} access, or change `[approval] requester` in `{RULES_PATH}`."
+        ),
         NotApproved::Edited { login } => format!(
             "**Not merged**: the comment by {login} was edited after it was written. A new comment \
              counts: `{prefix} approve {head}`."

@@ -138,7 +138,7 @@ async fn visits_the_code(world: &World, client: &Client) -> String {
     client.get(&format!("{BASE}/activity?ref=refs/heads/work&per_page=100")).await.expect(200);
     for asked_by in [Requirement::Protection, Requirement::Ruleset] {
         world.emulator.require_checks(REPO, "main", &["unit"], asked_by).unwrap();
-            client.get(&format!("{BASE}/branches/main")).await.expect(200);
+        client.get(&format!("{BASE}/branches/main")).await.expect(200);
         client.get(&format!("{BASE}/rules/branches/main")).await.expect(200);
     }
     sha

@@ -49,10 +49,7 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Option<Si
         Some(_) => now,
         None => Timestamp(0),
     };
-    let contributors = match is_ganders_alone(job, &head) {
-        true => Contributors { all_known: true, ..Contributors::default() },
-        false => contributors(ctx, place, &detail, &voices).await?,
-    };
+    let contributors = contributors(ctx, place, &detail, &voices).await?;
     let question = Question {
         repo: place.repo,
         pull: pull.number,
@@ -166,8 +163,8 @@ pub(in crate::worker) async fn contributors(
         return Ok(Contributors::default());
     }
     let (branch, head) = (&*detail.head.branch, &detail.head.sha);
-    let opened_by = detail.user.as_ref();
-    let pull = PullBranch { number: detail.number, branch, head, opened_by };
+    let (opened_by, opened_at) = (detail.user.as_ref(), detail.created_at.as_deref());
+    let pull = PullBranch { number: detail.number, branch, head, opened_by, opened_at };
     Ok(ctx.forge.contributors(place, pull).await?)
 }
 
@@ -179,13 +176,25 @@ pub(in crate::worker) async fn consent(
     voices: &[Voice],
 ) -> Result<Result<Approval, NotApproved>, Fault> {
     let judged = judge(&question, voices);
-    let depends = match (&judged, question.requester) {
-        (Err(NotApproved::SecondNeeded { .. }), _) => true,
-        (Err(NotApproved::Requester { .. } | NotApproved::Pusher { .. }), requester) => {
-            requester == Requester::IfAlone
-        }
-        _ => false,
-    };
+    let depends = question.requester != Requester::Allowed
+        && match &judged {
+            Err(
+                NotApproved::SecondNeeded { .. }
+                | NotApproved::Requester { .. }
+                | NotApproved::Pusher { .. },
+            ) => true,
+            Ok(_)
+            | Err(
+                NotApproved::Nobody
+                | NotApproved::OtherCommit { .. }
+                | NotApproved::NotAPerson { .. }
+                | NotApproved::NeedsRole { .. }
+                | NotApproved::NobodyLeft { .. }
+                | NotApproved::Before { .. }
+                | NotApproved::Edited { .. }
+                | NotApproved::Objection { .. },
+            ) => false,
+        };
     if !depends {
         return Ok(judged);
     }
@@ -307,12 +316,6 @@ async fn of_same_workflow(
         }
     }
     Ok(same)
-}
-
-/// Whether nothing but what Gander pushed was ever the head.
-fn is_ganders_alone(job: &Job, head: &Sha) -> bool {
-    let proof = job.review.proof.as_ref();
-    !job.review.foreign && proof.is_some_and(|proof| proof.ours && proof.head == *head)
 }
 
 /// Whether GitHub says that nothing stands in the way of merging.

@@ -133,6 +133,8 @@ async fn release_consent(
     let digest = rules.binding();
     // By the same question as the Action's.
     let contributors = contributors(ctx, place, detail, &voices).await?;
+    // Whoever ordered it first has asked for it too, whoever did so last.
+    let asked_by = [&[release.order.by], &*contributors.ordered_by].concat();
     let question = Question {
         repo: place.repo,
         pull: number,
@@ -141,7 +143,7 @@ async fn release_consent(
         rules: &digest,
         role: least,
         requester: rules.approval.requester,
-        asked_by: &[release.order.by],
+        asked_by: &asked_by,
         pushed_by: &contributors.people,
         pushers_known: contributors.all_known,
         holders: None,
