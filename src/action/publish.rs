@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{ActionError, Attest, End, PublishInputs, Report, files, manifest_of};
 use crate::clock::Clock;
-use crate::core::approval::Voice;
+use crate::core::approval::Vote;
 use crate::core::changelog::{CHANGELOG_PATH, latest};
 use crate::core::command::Address;
 use crate::core::event::RepoRef;
@@ -23,7 +23,7 @@ use crate::core::report::publication::{
 use crate::core::witness::{
     Facts, Pull, ReleasePlan, ReleaseSeen, SeenCheck, Standing, TagAt, judge,
 };
-use crate::forge::{Draft, Forge, ForgeError, PullBranch, ReleaseAnswer};
+use crate::forge::{Ballot, Draft, Forge, ForgeError, PullBranch, ReleaseAnswer, Roles};
 
 /// How often a run looks anew after GitHub gave no answer.
 const TRIES: u32 = 5;
@@ -119,7 +119,7 @@ async fn facts(
     let default_branch = repository.default_branch.parse();
     let default_branch = default_branch
         .map_err(|bad| ActionError::Manifest(format!("the default branch: {bad}")))?;
-    let (pull, voices, holders, checks) = pull(forge, place, inputs).await?;
+    let (pull, votes, holders, checks) = pull(forge, place, inputs).await?;
     let rules = forge.file(place, commit.as_str(), RULES_PATH).await?;
     let rules = Rules::parse(rules.as_deref().unwrap_or_default());
     let rules = rules.map(|rules| rules.release).map_err(|bad| bad.problem);
@@ -137,7 +137,7 @@ async fn facts(
         on_default_branch: forge.is_on(place, commit, &default_branch).await?,
         default_branch,
         pull,
-        voices,
+        votes,
         holders,
         checks,
         rules,
@@ -149,7 +149,7 @@ async fn facts(
     })
 }
 
-type OfThePull = (Option<Pull>, Vec<Voice>, Option<Vec<UserId>>, Vec<SeenCheck>);
+type OfThePull = (Option<Pull>, Vec<Vote>, Option<Vec<UserId>>, Vec<SeenCheck>);
 
 /// The release pull request, who said what about it, and its checks.
 async fn pull(
@@ -172,13 +172,12 @@ async fn pull(
     let of = PullBranch { number, branch, head, opened_by, opened_at };
     let contributors = forge.contributors(place, of).await?;
     let opener = opened_by.filter(|user| user.kind == "User").map(|user| user.id);
-    let mut voices = Vec::new();
     let address = Address { prefix: inputs.prefix.clone(), mention: None };
-    for said in forge.said(place, number, &seen.head, &address).await? {
-        let role = forge.permission(place, &said.by).await?;
-        let (by, stand, commit, word, at) = (said.by, said.stand, said.commit, said.word, said.at);
-        voices.push(Voice { by, role, stand, commit, word, at });
-    }
+    let ballot = Ballot { head, address: &address, least: inputs.terms.role };
+    let (reviews, comments) =
+        tokio::try_join!(forge.reviews(place, number), forge.comments(place, number))?;
+    let said = (&*reviews, &*comments);
+    let votes = forge.votes(place, &ballot, said, &mut Roles::new()).await?;
     let holders = forge.holders(place, inputs.terms.role).await?;
     let pull = Pull {
         ordered: !contributors.ordered_by.is_empty(),
@@ -195,7 +194,7 @@ async fn pull(
         head: seen.head.clone(),
     };
     let checks = forge.checks_seen(place, &seen.head).await?;
-    Ok((Some(pull), voices, holders, checks))
+    Ok((Some(pull), votes, holders, checks))
 }
 
 /// Does what is not done yet; says where the release is.

@@ -17,24 +17,24 @@ use super::policy::Requester;
 
 /// What one person has said about a commit, as GitHub shows it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Voice {
+pub struct Vote {
     /// Who.
     pub by: Actor,
     /// What they may do in the repository at this moment.
     pub role: Role,
     /// What they say.
-    pub stand: Stand,
+    pub stance: Stance,
     /// About which commit.
     pub commit: Sha,
     /// Where they said it.
-    pub word: Word,
+    pub source: VoteSource,
     /// When, by GitHub's clock.
     pub at: Timestamp,
 }
 
-/// What a voice says.
+/// What a vote says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stand {
+pub enum Stance {
     /// Yes.
     Approves,
     /// Not like this.
@@ -48,7 +48,7 @@ pub enum Stand {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
-pub enum Word {
+pub enum VoteSource {
     /// A review.
     Review(ReviewId),
     /// A comment, `/gander approve SHA`.
@@ -62,7 +62,7 @@ pub enum Word {
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct ApprovalCriteria<'a> {
     /// Where.
     pub repo: RepoId,
     /// The pull request.
@@ -97,9 +97,9 @@ pub struct Approval {
     head: Sha,
     base: Branch,
     rules: String,
-    newest: Voice,
+    newest: Vote,
     /// Where one is not enough.
-    second: Option<Voice>,
+    second: Option<Vote>,
     pushed_by: Vec<Login>,
 }
 
@@ -118,25 +118,25 @@ impl Approval {
     }
     /// Who consented, the newest first.
     pub fn logins(&self) -> Vec<Login> {
-        self.voices().map(|voice| voice.by.login.clone()).collect()
+        self.votes().map(|vote| vote.by.login.clone()).collect()
     }
     /// Who pushed or wrote some of what they consented to.
     pub fn pushed_by(&self) -> &[Login] {
         &self.pushed_by
     }
     /// Where the newest of them said so.
-    pub fn word(&self) -> Word {
-        self.newest.word
+    pub fn word(&self) -> VoteSource {
+        self.newest.source
     }
     /// Whether one of them said so by the command.
     pub fn by_command(&self) -> bool {
-        self.voices().any(|voice| matches!(voice.word, Word::Comment { .. }))
+        self.votes().any(|vote| matches!(vote.source, VoteSource::Comment { .. }))
     }
     /// When the first of them said so.
     pub fn at(&self) -> Timestamp {
         self.second.as_ref().map_or(self.newest.at, |second| second.at)
     }
-    fn voices(&self) -> impl Iterator<Item = &Voice> {
+    fn votes(&self) -> impl Iterator<Item = &Vote> {
         std::iter::once(&self.newest).chain(&self.second)
     }
 }
@@ -198,32 +198,32 @@ pub fn names_commit(words: &str, head: &Sha) -> bool {
     word.len() >= LEAST_SHA_DIGITS && head.as_str().starts_with(&word)
 }
 
-/// Whether these voices are consent, and if not, the nearest reason.
+/// Whether these votes are consent, and if not, the nearest reason.
 ///
 /// # Errors
 /// Why not.
-pub fn judge(question: &Question<'_>, voices: &[Voice]) -> Result<Approval, NotApproved> {
-    let standing = standing(voices);
-    let counts = |voice: &Voice| voice.by.person && voice.role >= question.role;
-    let objects = |voice: &&Voice| counts(voice) && voice.stand == Stand::Objects;
+pub fn judge(question: &ApprovalCriteria<'_>, votes: &[Vote]) -> Result<Approval, NotApproved> {
+    let standing = standing(votes);
+    let counts = |vote: &Vote| vote.by.person && vote.role >= question.role;
+    let objects = |vote: &&Vote| counts(vote) && vote.stance == Stance::Objects;
     // Without anything that speaks for it, an objection is just a review that waits.
-    let wanted = standing.iter().any(|voice| voice.stand == Stand::Approves);
+    let wanted = standing.iter().any(|vote| vote.stance == Stance::Approves);
     if let Some(objection) = standing.iter().copied().find(objects).filter(|_| wanted) {
         return Err(NotApproved::Objection { login: objection.by.login.clone() });
     }
     let bar = bar(question);
-    let (mut accepted, mut refusals) = (Vec::<&Voice>::new(), Vec::new());
-    for voice in standing.iter().rev().filter(|voice| voice.stand == Stand::Approves) {
-        match refused(question, &bar, voice) {
-            None if accepted.iter().any(|known| known.by.id == voice.by.id) => {}
-            None => accepted.push(voice),
-            Some(why) => refusals.push((why, voice)),
+    let (mut accepted, mut refusals) = (Vec::<&Vote>::new(), Vec::new());
+    for vote in standing.iter().rev().filter(|vote| vote.stance == Stance::Approves) {
+        match refused(question, &bar, vote) {
+            None if accepted.iter().any(|known| known.by.id == vote.by.id) => {}
+            None => accepted.push(vote),
+            Some(why) => refusals.push((why, vote)),
         }
     }
-    let outside = |voice: &Voice| had_a_hand(question, voice.by.id).is_none();
+    let outside = |vote: &Vote| had_a_hand(question, vote.by.id).is_none();
     if let Some(newest) = accepted.first() {
         let Some(because) = bar.second else { return Ok(consent(question, newest, None)) };
-        let completes = |it: &&&Voice| !bar.one_outside || outside(newest) || outside(it);
+        let completes = |it: &&&Vote| !bar.one_outside || outside(newest) || outside(it);
         if let Some(second) = accepted.iter().skip(1).find(completes) {
             return Ok(consent(question, newest, Some(second)));
         }
@@ -235,8 +235,8 @@ pub fn judge(question: &Question<'_>, voices: &[Voice]) -> Result<Approval, NotA
     let nearest = refusals.into_iter().rev().max_by_key(|(why, _)| nearness(why));
     Err(match nearest {
         None => NotApproved::Nobody,
-        Some((why @ (NotApproved::Requester { .. } | NotApproved::Pusher { .. }), voice)) => {
-            nobody_left(question, &bar, &voice.by.login).unwrap_or(why)
+        Some((why @ (NotApproved::Requester { .. } | NotApproved::Pusher { .. }), vote)) => {
+            nobody_left(question, &bar, &vote.by.login).unwrap_or(why)
         }
         Some((why, _)) => why,
     })
@@ -260,7 +260,7 @@ fn nearness(why: &NotApproved) -> u8 {
 }
 
 /// Whether no approval that anybody could give would be enough.
-fn nobody_left(question: &Question<'_>, bar: &Bar, login: &Login) -> Option<NotApproved> {
+fn nobody_left(question: &ApprovalCriteria<'_>, bar: &Bar, login: &Login) -> Option<NotApproved> {
     let may = |id: &&UserId| bar.involved_count || had_a_hand(question, **id).is_none();
     let possible = question.holders?.iter().filter(may).count();
     let needed = 1 + usize::from(bar.second.is_some());
@@ -278,7 +278,7 @@ struct Bar {
     one_outside: bool,
 }
 
-fn bar(question: &Question<'_>) -> Bar {
+fn bar(question: &ApprovalCriteria<'_>) -> Bar {
     let holders = question.holders;
     let single = holders.is_some_and(|holders| holders.len() <= 1);
     let unknown = (!question.pushers_known).then_some(WhyTwo::PusherUnknown);
@@ -300,7 +300,7 @@ fn bar(question: &Question<'_>) -> Bar {
 }
 
 /// How somebody had a hand in the change, if they had one.
-fn had_a_hand(question: &Question<'_>, id: UserId) -> Option<fn(Login) -> NotApproved> {
+fn had_a_hand(question: &ApprovalCriteria<'_>, id: UserId) -> Option<fn(Login) -> NotApproved> {
     if question.asked_by.contains(&id) {
         return Some(|login| NotApproved::Requester { login });
     }
@@ -309,48 +309,48 @@ fn had_a_hand(question: &Question<'_>, id: UserId) -> Option<fn(Login) -> NotApp
 }
 
 /// What still stands, oldest first: of each person's reviews the last, and all comments.
-fn standing(voices: &[Voice]) -> Vec<&Voice> {
-    let mut sorted: Vec<&Voice> = voices.iter().collect();
-    sorted.sort_by_key(|voice| (voice.at, voice.word));
-    let is_last_review = |voice: &Voice| {
-        let later = |other: &&&Voice| {
-            other.by.id == voice.by.id
-                && matches!(other.word, Word::Review(_))
-                && (other.at, other.word) > (voice.at, voice.word)
+fn standing(votes: &[Vote]) -> Vec<&Vote> {
+    let mut sorted: Vec<&Vote> = votes.iter().collect();
+    sorted.sort_by_key(|vote| (vote.at, vote.source));
+    let is_last_review = |vote: &Vote| {
+        let later = |other: &&&Vote| {
+            other.by.id == vote.by.id
+                && matches!(other.source, VoteSource::Review(_))
+                && (other.at, other.source) > (vote.at, vote.source)
         };
         !sorted.iter().any(|other| later(&other))
     };
-    let stands = |voice: &&&Voice| match voice.word {
-        Word::Review(_) => is_last_review(voice),
-        Word::Comment { .. } => true,
+    let stands = |vote: &&&Vote| match vote.source {
+        VoteSource::Review(_) => is_last_review(vote),
+        VoteSource::Comment { .. } => true,
     };
     sorted.iter().filter(stands).copied().collect()
 }
 
-fn refused(question: &Question<'_>, bar: &Bar, voice: &Voice) -> Option<NotApproved> {
-    let login = voice.by.login.clone();
-    if !voice.by.person {
+fn refused(question: &ApprovalCriteria<'_>, bar: &Bar, vote: &Vote) -> Option<NotApproved> {
+    let login = vote.by.login.clone();
+    if !vote.by.person {
         return Some(NotApproved::NotAPerson { login });
     }
-    if voice.role < question.role {
-        return Some(NotApproved::NeedsRole { login, has: voice.role, needed: question.role });
+    if vote.role < question.role {
+        return Some(NotApproved::NeedsRole { login, has: vote.role, needed: question.role });
     }
-    if matches!(voice.word, Word::Comment { edited: true, .. }) {
+    if matches!(vote.source, VoteSource::Comment { edited: true, .. }) {
         return Some(NotApproved::Edited { login });
     }
-    if voice.commit != *question.head {
-        return Some(NotApproved::OtherCommit { login, approved: voice.commit.clone() });
+    if vote.commit != *question.head {
+        return Some(NotApproved::OtherCommit { login, approved: vote.commit.clone() });
     }
-    if voice.at <= question.since {
+    if vote.at <= question.since {
         return Some(NotApproved::Before { login });
     }
     if bar.involved_count {
         return None;
     }
-    had_a_hand(question, voice.by.id).map(|refused| refused(login))
+    had_a_hand(question, vote.by.id).map(|refused| refused(login))
 }
 
-fn consent(question: &Question<'_>, newest: &Voice, second: Option<&Voice>) -> Approval {
+fn consent(question: &ApprovalCriteria<'_>, newest: &Vote, second: Option<&Vote>) -> Approval {
     Approval {
         repo: question.repo,
         pull: question.pull,
@@ -367,7 +367,7 @@ fn consent(question: &Question<'_>, newest: &Voice, second: Option<&Voice>) -> A
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Tried {
-    pub word: Word,
+    pub word: VoteSource,
     pub rules: String,
     /// Whether GitHub said that nothing stood in the way.
     pub clean: bool,

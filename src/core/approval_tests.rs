@@ -13,13 +13,13 @@ fn person(id: u64) -> Actor {
     Actor { id: UserId(id), login: format!("person-{id}").parse().unwrap(), person: true }
 }
 
-fn voice(id: u64, role: Role, stand: Stand, commit: &str, review: u64) -> Voice {
-    Voice {
+fn vote(id: u64, role: Role, stand: Stance, commit: &str, review: u64) -> Vote {
+    Vote {
         by: person(id),
         role,
-        stand,
+        stance: stand,
         commit: sha(commit),
-        word: Word::Review(ReviewId(review)),
+        source: VoteSource::Review(ReviewId(review)),
         at: Timestamp(i64::try_from(review).unwrap()),
     }
 }
@@ -28,9 +28,9 @@ fn voice(id: u64, role: Role, stand: Stand, commit: &str, review: u64) -> Voice 
 fn judged(
     requester: Requester,
     holders: Option<&[u64]>,
-    voices: &[Voice],
+    votes: &[Vote],
 ) -> Result<Approval, NotApproved> {
-    pushed(requester, (&[], true), holders, voices)
+    pushed(requester, (&[], true), holders, votes)
 }
 
 /// The same, where these people pushed, and perhaps others.
@@ -38,13 +38,13 @@ fn pushed(
     requester: Requester,
     (pushed_by, pushers_known): (&[u64], bool),
     holders: Option<&[u64]>,
-    voices: &[Voice],
+    votes: &[Vote],
 ) -> Result<Approval, NotApproved> {
     let (head, base) = (sha(HEAD), "main".parse().unwrap());
     let pushed_by: Vec<Actor> = pushed_by.iter().map(|id| person(*id)).collect();
     let holders: Option<Vec<UserId>> =
         holders.map(|holders| holders.iter().map(|id| UserId(*id)).collect());
-    let question = Question {
+    let question = ApprovalCriteria {
         repo: RepoId(1),
         pull: Number(2),
         head: &head,
@@ -58,16 +58,16 @@ fn pushed(
         holders: holders.as_deref(),
         since: Timestamp(0),
     };
-    judge(&question, voices)
+    judge(&question, votes)
 }
 
-fn usual(voices: &[Voice]) -> Result<Approval, NotApproved> {
-    judged(Requester::IfAlone, None, voices)
+fn usual(votes: &[Vote]) -> Result<Approval, NotApproved> {
+    judged(Requester::IfAlone, None, votes)
 }
 
 #[test]
 fn a_maintainers_approval_of_the_head_is_consent_to_that_commit() {
-    let approval = usual(&[voice(2, Role::Maintain, Stand::Approves, HEAD, 1)]).unwrap();
+    let approval = usual(&[vote(2, Role::Maintain, Stance::Approves, HEAD, 1)]).unwrap();
     assert_eq!(approval.head(), &sha(HEAD));
     assert_eq!(approval.logins(), ["person-2".parse().unwrap()]);
 }
@@ -75,16 +75,16 @@ fn a_maintainers_approval_of_the_head_is_consent_to_that_commit() {
 #[test]
 fn an_approval_of_another_commit_a_small_role_or_a_program_is_not() {
     let login: Login = "person-2".parse().unwrap();
-    let on_other = usual(&[voice(2, Role::Admin, Stand::Approves, OTHER, 1)]);
+    let on_other = usual(&[vote(2, Role::Admin, Stance::Approves, OTHER, 1)]);
     assert_eq!(
         on_other,
         Err(NotApproved::OtherCommit { login: login.clone(), approved: sha(OTHER) })
     );
-    let small = usual(&[voice(2, Role::Write, Stand::Approves, HEAD, 1)]);
+    let small = usual(&[vote(2, Role::Write, Stance::Approves, HEAD, 1)]);
     let needs =
         NotApproved::NeedsRole { login: login.clone(), has: Role::Write, needed: Role::Maintain };
     assert_eq!(small, Err(needs));
-    let mut program = voice(2, Role::Admin, Stand::Approves, HEAD, 1);
+    let mut program = vote(2, Role::Admin, Stance::Approves, HEAD, 1);
     program.by.person = false;
     assert_eq!(usual(&[program]), Err(NotApproved::NotAPerson { login }));
     assert_eq!(usual(&[]), Err(NotApproved::Nobody));
@@ -92,13 +92,13 @@ fn an_approval_of_another_commit_a_small_role_or_a_program_is_not() {
 
 #[test]
 fn of_a_persons_reviews_only_the_last_stands() {
-    let approves = voice(2, Role::Admin, Stand::Approves, HEAD, 1);
-    let objects = voice(2, Role::Admin, Stand::Objects, HEAD, 2);
-    let again = voice(2, Role::Admin, Stand::Approves, HEAD, 3);
-    let dismissed = voice(2, Role::Admin, Stand::TakenBack, HEAD, 4);
+    let approves = vote(2, Role::Admin, Stance::Approves, HEAD, 1);
+    let objects = vote(2, Role::Admin, Stance::Objects, HEAD, 2);
+    let again = vote(2, Role::Admin, Stance::Approves, HEAD, 3);
+    let dismissed = vote(2, Role::Admin, Stance::TakenBack, HEAD, 4);
     let login: Login = "person-2".parse().unwrap();
-    let mut others = voice(3, Role::Admin, Stand::Approves, HEAD, 1);
-    others.word = Word::Review(ReviewId(9));
+    let mut others = vote(3, Role::Admin, Stance::Approves, HEAD, 1);
+    others.source = VoteSource::Review(ReviewId(9));
     let both = [approves.clone(), objects.clone(), others];
     assert_eq!(usual(&both), Err(NotApproved::Objection { login }));
     assert_eq!(usual(&[approves.clone(), objects.clone()]), Err(NotApproved::Nobody));
@@ -108,16 +108,16 @@ fn of_a_persons_reviews_only_the_last_stands() {
 
 #[test]
 fn an_objection_counts_exactly_when_an_approval_would_and_survives_a_push() {
-    let approves = voice(2, Role::Admin, Stand::Approves, HEAD, 2);
-    let eligible = voice(3, Role::Maintain, Stand::Objects, OTHER, 1);
-    let stranger = voice(4, Role::Read, Stand::Objects, HEAD, 1);
+    let approves = vote(2, Role::Admin, Stance::Approves, HEAD, 2);
+    let eligible = vote(3, Role::Maintain, Stance::Objects, OTHER, 1);
+    let stranger = vote(4, Role::Read, Stance::Objects, HEAD, 1);
     assert!(matches!(usual(&[approves.clone(), eligible]), Err(NotApproved::Objection { .. })));
     assert!(usual(&[approves, stranger]).is_ok());
 }
 
 #[test]
 fn whoever_asked_counts_only_as_the_rules_say() {
-    let own = [voice(1, Role::Admin, Stand::Approves, HEAD, 1)];
+    let own = [vote(1, Role::Admin, Stance::Approves, HEAD, 1)];
     let alone: Option<&[u64]> = Some(&[1]);
     let asked = |judged| matches!(judged, Err(NotApproved::Requester { .. }));
     assert!(asked(judged(Requester::IfAlone, None, &own)));
@@ -153,8 +153,8 @@ fn who_had_a_hand_in_it_needs_somebody_else_and_else_two_approve() {
         (Allowed, &[1, 2, 3], &[1, 2, 3], false, Some(1)),
     ];
     for (requester, holders, by, known, wanted) in table {
-        let all: Vec<Voice> =
-            holders.iter().map(|id| voice(*id, Role::Admin, Stand::Approves, HEAD, *id)).collect();
+        let all: Vec<Vote> =
+            holders.iter().map(|id| vote(*id, Role::Admin, Stance::Approves, HEAD, *id)).collect();
         let judged =
             |said: usize| pushed(*requester, (by, *known), Some(holders), all.get(..said).unwrap());
         let enough = (1..=all.len()).find(|said| judged(*said).is_ok());
@@ -164,7 +164,7 @@ fn who_had_a_hand_in_it_needs_somebody_else_and_else_two_approve() {
 
 #[test]
 fn the_reason_names_who_approved_and_why_that_is_not_enough() {
-    let by_2 = [voice(2, Role::Admin, Stand::Approves, HEAD, 1)];
+    let by_2 = [vote(2, Role::Admin, Stance::Approves, HEAD, 1)];
     let login: Login = "person-2".parse().unwrap();
     let no = |pushers, holders| pushed(Requester::IfAlone, pushers, holders, &by_2).unwrap_err();
     let second = |because| NotApproved::SecondNeeded { login: login.clone(), because };
@@ -177,7 +177,7 @@ fn the_reason_names_who_approved_and_why_that_is_not_enough() {
 
 #[test]
 fn where_nobody_could_approve_it_that_is_the_reason() {
-    let by = |id| [voice(id, Role::Admin, Stand::Approves, HEAD, 1)];
+    let by = |id| [vote(id, Role::Admin, Stance::Approves, HEAD, 1)];
     let left = |login: &str| {
         Err(NotApproved::NobodyLeft { login: login.parse().unwrap(), role: Role::Maintain })
     };
@@ -192,39 +192,39 @@ fn where_nobody_could_approve_it_that_is_the_reason() {
 /// Else a word that counts for nothing would hide the one that everything depends on.
 #[test]
 fn the_reason_is_of_whoever_comes_nearest_not_of_whoever_spoke_last() {
-    let mut program = voice(9, Role::None, Stand::Approves, HEAD, 8);
+    let mut program = vote(9, Role::None, Stance::Approves, HEAD, 8);
     program.by.person = false;
-    let voices = [
-        voice(1, Role::Admin, Stand::Approves, HEAD, 1),
-        voice(7, Role::Read, Stand::Approves, HEAD, 7),
+    let votes = [
+        vote(1, Role::Admin, Stance::Approves, HEAD, 1),
+        vote(7, Role::Read, Stance::Approves, HEAD, 7),
         program,
     ];
-    let no = judged(Requester::IfAlone, None, &voices);
+    let no = judged(Requester::IfAlone, None, &votes);
     assert_eq!(no, Err(NotApproved::Requester { login: "person-1".parse().unwrap() }));
-    assert!(judged(Requester::IfAlone, Some(&[1]), &voices).is_ok());
+    assert!(judged(Requester::IfAlone, Some(&[1]), &votes).is_ok());
 }
 
 #[test]
 fn of_two_the_first_word_dates_the_consent_and_one_person_is_never_two() {
-    let voices = [
-        voice(1, Role::Admin, Stand::Approves, HEAD, 3),
-        voice(2, Role::Admin, Stand::Approves, HEAD, 8),
+    let votes = [
+        vote(1, Role::Admin, Stance::Approves, HEAD, 3),
+        vote(2, Role::Admin, Stance::Approves, HEAD, 8),
     ];
-    let both = pushed(Requester::IfAlone, (&[2], true), Some(&[1, 2]), &voices).unwrap();
+    let both = pushed(Requester::IfAlone, (&[2], true), Some(&[1, 2]), &votes).unwrap();
     let names: Vec<String> = both.logins().iter().map(ToString::to_string).collect();
     assert_eq!(names, ["person-2", "person-1"]);
     assert_eq!(both.at(), Timestamp(3));
     assert_eq!(both.pushed_by(), ["person-2".parse().unwrap()]);
-    let mut again = voices[1].clone();
-    again.word = Word::Comment { id: CommentId(9), edited: false };
-    let twice = [voices[1].clone(), again];
+    let mut again = votes[1].clone();
+    again.source = VoteSource::Comment { id: CommentId(9), edited: false };
+    let twice = [votes[1].clone(), again];
     assert!(pushed(Requester::IfAlone, (&[2], true), Some(&[1, 2]), &twice).is_err());
 }
 
 #[test]
 fn what_was_said_before_the_base_or_the_rules_changed_does_not_count() {
     let (head, base) = (sha(HEAD), "main".parse().unwrap());
-    let at = |since| Question {
+    let at = |since| ApprovalCriteria {
         repo: RepoId(1),
         pull: Number(2),
         head: &head,
@@ -238,17 +238,17 @@ fn what_was_said_before_the_base_or_the_rules_changed_does_not_count() {
         holders: None,
         since: Timestamp(since),
     };
-    let voices = [voice(2, Role::Admin, Stand::Approves, HEAD, 5)];
-    assert!(judge(&at(4), &voices).is_ok());
-    assert!(matches!(judge(&at(5), &voices), Err(NotApproved::Before { .. })));
+    let votes = [vote(2, Role::Admin, Stance::Approves, HEAD, 5)];
+    assert!(judge(&at(4), &votes).is_ok());
+    assert!(matches!(judge(&at(5), &votes), Err(NotApproved::Before { .. })));
 }
 
 #[test]
 fn an_edited_comment_is_nobodys_word() {
-    let mut by_comment = voice(2, Role::Admin, Stand::Approves, HEAD, 1);
-    by_comment.word = Word::Comment { id: CommentId(5), edited: true };
+    let mut by_comment = vote(2, Role::Admin, Stance::Approves, HEAD, 1);
+    by_comment.source = VoteSource::Comment { id: CommentId(5), edited: true };
     assert!(matches!(usual(&[by_comment.clone()]), Err(NotApproved::Edited { .. })));
-    by_comment.word = Word::Comment { id: CommentId(5), edited: false };
+    by_comment.source = VoteSource::Comment { id: CommentId(5), edited: false };
     assert!(usual(&[by_comment]).is_ok());
 }
 

@@ -7,7 +7,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use strum::VariantArray as _;
 
 use super::*;
-use crate::core::approval::{Approval, NotApproved, Question, Stand, Voice, Word, judge};
+use crate::core::approval::{
+    Approval, ApprovalCriteria, NotApproved, Stance, Vote, VoteSource, judge,
+};
 use crate::core::command::Role;
 use crate::core::event::{Actor, IssueText};
 use crate::core::evidence::{Check, CheckKind, Outcome};
@@ -64,7 +66,7 @@ pub(super) fn person(id: u64) -> Actor {
 /// A maintainer's approval of a head.
 fn approval(head: &str) -> Approval {
     let (head, base) = (sha(head), "main".parse().unwrap());
-    let question = Question {
+    let question = ApprovalCriteria {
         repo: RepoId(1),
         pull: Number(8),
         head: &head,
@@ -78,15 +80,15 @@ fn approval(head: &str) -> Approval {
         holders: None,
         since: Timestamp(0),
     };
-    let voice = Voice {
+    let vote = Vote {
         by: person(5),
         role: Role::Maintain,
-        stand: Stand::Approves,
+        stance: Stance::Approves,
         commit: head.clone(),
-        word: Word::Review(ReviewId(50)),
+        source: VoteSource::Review(ReviewId(50)),
         at: Timestamp(1),
     };
-    judge(&question, &[voice]).unwrap()
+    judge(&question, &[vote]).unwrap()
 }
 
 /// A look at the pull request: nobody has said anything, and all is green.

@@ -5,7 +5,7 @@
 //! answers and from the commit. A tag or file that is there already is kept or is a reason to stop, and
 //! is never replaced.
 
-use super::approval::{Approval, NotApproved, Question, Voice, judge as judge_voices};
+use super::approval::{Approval, ApprovalCriteria, NotApproved, Vote, judge as judge_voices};
 use super::changelog::Section;
 use super::command::Role;
 use super::event::Actor;
@@ -61,7 +61,7 @@ pub struct Facts {
     /// The release pull request. `None`: there is none of this number.
     pub pull: Option<Pull>,
     /// What people said about it.
-    pub voices: Vec<Voice>,
+    pub votes: Vec<Vote>,
     /// Who has the role. `None`: GitHub does not tell this token.
     pub holders: Option<Vec<UserId>>,
     /// The checks on its head.
@@ -472,7 +472,7 @@ fn approved(
     if !pull.ordered && terms.requester != Requester::Allowed {
         return Err(Refused::NotOrdered);
     }
-    let question = Question {
+    let question = ApprovalCriteria {
         repo: facts.repository,
         pull: asked.pull,
         head: &pull.head,
@@ -488,7 +488,7 @@ fn approved(
         // What was approved is what was merged, into the default branch: the trees say so.
         since: Timestamp(i64::MIN),
     };
-    let approval = judge_voices(&question, &facts.voices)
+    let approval = judge_voices(&question, &facts.votes)
         .map_err(|why| Refused::NotApproved { why, head: pull.head.clone() })?;
     // The App could write the repository's rules, so that they can only be stricter.
     let sooner = facts.rules.as_ref().ok().and_then(|rules| rules.approval_hours);

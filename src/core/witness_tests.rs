@@ -1,5 +1,5 @@
 use super::*;
-use crate::core::approval::{Stand, Word};
+use crate::core::approval::{Stance, VoteSource};
 use crate::core::event::Actor;
 use crate::core::id::{ReviewId, RunId};
 
@@ -21,12 +21,12 @@ fn good() -> (Asked, Terms, Facts) {
     };
     let file = Artifact { name: "tool".parse().unwrap(), size: 4, sha256: Digest::of(b"tool") };
     let mona = Actor { id: UserId(1), login: "mona".parse().unwrap(), person: true };
-    let voice = Voice {
+    let vote = Vote {
         by: mona,
         role: Role::Maintain,
-        stand: Stand::Approves,
+        stance: Stance::Approves,
         commit: sha('b'),
-        word: Word::Review(ReviewId(1)),
+        source: VoteSource::Review(ReviewId(1)),
         at: Timestamp(0),
     };
     let facts = Facts {
@@ -47,7 +47,7 @@ fn good() -> (Asked, Terms, Facts) {
             pushed_by: vec![],
             pushers_known: true,
         }),
-        voices: vec![voice],
+        votes: vec![vote],
         holders: None,
         checks: vec![seen(Some(5), CheckState::Green)],
         rules: Ok(Release::default()),
@@ -110,7 +110,7 @@ fn each_condition_alone_stops_it() {
         (|it| pull(it).tree_of_commit = sha('e'), "TreesDiffer"),
         (|it| it.rules = Err("x".to_owned()), "BadRules"),
         (|it| it.section = None, "NoVersion"),
-        (|it| it.voices.clear(), "NotApproved"),
+        (|it| it.votes.clear(), "NotApproved"),
         (|it| it.now = Timestamp(25 * 3_600_000), "Expired"),
         (|it| it.checks.clear(), "CheckMissing"),
         (|it| it.checks[0].app = Some(6), "CheckMissing"),

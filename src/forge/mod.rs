@@ -30,6 +30,7 @@ use crate::egress::{Egress, denied_by};
 
 mod auth;
 mod checks;
+mod consent;
 mod contributors;
 mod graphql;
 mod limits;
@@ -47,6 +48,7 @@ mod witness;
 
 pub use auth::{AppKey, BadKey, Scope};
 pub use checks::{CheckState, RequiredCheck, State};
+pub use consent::{Ballot, Roles, actor, moment};
 pub use contributors::{Contributors, PullBranch};
 pub use limits::Pace;
 pub use manifest::claim_app;
@@ -55,7 +57,7 @@ pub use read::BranchHead;
 pub use release::{Draft, ReleaseAnswer, UPLOADS_HOST};
 pub use ship::{Joined, ListedCommit, Tag, WorkflowRun};
 pub use talk::CheckRunText;
-pub use witness::{PullWitness, Said};
+pub use witness::PullWitness;
 
 use auth::{Session, Sessions};
 use limits::Limits;

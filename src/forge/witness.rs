@@ -4,14 +4,12 @@
 //! edited is asked of GraphQL, for REST's time stamps do not say who or what moved them.
 
 use serde::Deserialize;
-use serde_json::json;
 
 use super::runs::Counted;
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segments, unreadable};
-use crate::core::approval::{Stand, Word, approves};
-use crate::core::command::{Address, Role};
-use crate::core::event::{Actor, RepoRef};
-use crate::core::id::{Branch, CommentId, Number, RepoId, ReviewId, Sha, Timestamp, UserId};
+use crate::core::command::Role;
+use crate::core::event::RepoRef;
+use crate::core::id::{Branch, Number, RepoId, Sha, UserId};
 use crate::core::witness::{CheckState, SeenCheck};
 
 /// A pull request as it is now.
@@ -31,21 +29,6 @@ pub struct PullWitness {
     pub author: Option<payload::User>,
     /// When.
     pub opened_at: Option<String>,
-}
-
-/// What somebody said about a commit; what they may do is asked for separately.
-#[derive(Debug, Clone)]
-pub struct Said {
-    /// Who.
-    pub by: Actor,
-    /// What.
-    pub stand: Stand,
-    /// About which commit.
-    pub commit: Sha,
-    /// Where.
-    pub word: Word,
-    /// When.
-    pub at: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -86,35 +69,6 @@ struct EndRepository {
 struct Comparison {
     status: String,
 }
-
-#[derive(Deserialize)]
-struct ReviewAnswer {
-    id: u64,
-    user: Option<payload::User>,
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    commit_id: Option<Sha>,
-    #[serde(default)]
-    submitted_at: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct CommentAnswer {
-    id: CommentId,
-    node_id: String,
-    user: Option<payload::User>,
-    #[serde(default)]
-    body: Option<String>,
-    created_at: String,
-}
-
-const EDITED: &str = "\
-query($id: ID!) {
-  node(id: $id) {
-    ... on IssueComment { databaseId lastEditedAt }
-  }
-}";
 
 impl Forge {
     /// A pull request as it is now. `None`: there is none of this number.
@@ -180,51 +134,6 @@ impl Forge {
         Ok(answer.is_some_and(|it| matches!(it.status.as_str(), "ahead" | "identical")))
     }
 
-    /// Everything people said about a pull request that could approve `head` or forbid it.
-    pub async fn said(
-        &self,
-        place: &RepoRef,
-        number: Number,
-        head: &Sha,
-        address: &Address,
-    ) -> Result<Vec<Said>, ForgeError> {
-        let doing = "reading the reviews";
-        let path = format!("{}/pulls/{number}/reviews?per_page=100", repo_path(place));
-        let reviews: Vec<ReviewAnswer> = self.list(place, Scope::Read, path, doing).await?;
-        let mut said: Vec<Said> = reviews.into_iter().filter_map(review).collect();
-        let doing = "reading the comments";
-        let path = format!("{}/issues/{number}/comments?per_page=100", repo_path(place));
-        let comments: Vec<CommentAnswer> = self.list(place, Scope::Read, path, doing).await?;
-        for comment in comments {
-            let body = comment.body.as_deref().unwrap_or_default();
-            let approves = approves(body, address, head);
-            let (Some(by), true) = (comment.user.as_ref().and_then(actor), approves) else {
-                continue;
-            };
-            let edited = self.was_edited(place, comment.id, &comment.node_id).await?;
-            let Some(at) = moment(&comment.created_at) else { continue };
-            let word = Word::Comment { id: comment.id, edited };
-            said.push(Said { by, stand: Stand::Approves, commit: head.clone(), word, at });
-        }
-        Ok(said)
-    }
-
-    /// Whether a comment is not what was first written any more.
-    pub async fn was_edited(
-        &self,
-        place: &RepoRef,
-        id: CommentId,
-        node: &str,
-    ) -> Result<bool, ForgeError> {
-        let doing = "asking whether a comment was edited";
-        let variables = json!({ "id": node });
-        let answer: payload::EditAnswer =
-            self.query(place, Scope::Read, EDITED, variables, doing).await?;
-        // What is not there any more, or is another comment, proves nothing.
-        let same = answer.node.filter(|node| node.database_id == Some(id.0));
-        Ok(same.is_none_or(|node| node.last_edited_at.is_some()))
-    }
-
     /// The check runs on a commit that count, as the server sees them.
     pub async fn checks_seen(
         &self,
@@ -255,32 +164,6 @@ impl Forge {
             Err(error) => Err(error),
         }
     }
-}
-
-fn review(review: ReviewAnswer) -> Option<Said> {
-    let stand = match review.state.as_str() {
-        "APPROVED" => Stand::Approves,
-        "CHANGES_REQUESTED" => Stand::Objects,
-        "DISMISSED" => Stand::TakenBack,
-        _ => return None,
-    };
-    Some(Said {
-        by: review.user.as_ref().and_then(actor)?,
-        stand,
-        commit: review.commit_id?,
-        word: Word::Review(ReviewId(review.id)),
-        at: moment(&review.submitted_at?)?,
-    })
-}
-
-fn actor(user: &payload::User) -> Option<Actor> {
-    let login = user.login.parse().ok()?;
-    Some(Actor { id: user.id, login, person: user.kind == "User" })
-}
-
-fn moment(text: &str) -> Option<Timestamp> {
-    let moment = chrono::DateTime::parse_from_rfc3339(text).ok()?;
-    Some(Timestamp(moment.timestamp_millis()))
 }
 
 fn state_of(run: &payload::CheckRun) -> CheckState {

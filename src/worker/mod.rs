@@ -24,6 +24,7 @@ mod attempt;
 mod budget;
 mod ci;
 mod commit;
+mod consent;
 mod context;
 mod fault;
 mod ledger;

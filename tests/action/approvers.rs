@@ -2,6 +2,7 @@
 //! does. In each story hubot ordered the release and mona maintains.
 
 use gander_emulator::{Fault, Verdict};
+use serde_json::json;
 
 use crate::publish::stops;
 use crate::world::{REPO, World};
@@ -84,5 +85,30 @@ async fn whoever_ordered_the_release_anew_asked_for_it_too() {
     stops(&world.publishes().await, &["mona ordered this release"]);
     world.nothing_is_published();
     world.reviews("octo", Verdict::Approves);
+    assert_eq!(world.publishes().await.code, Some(0));
+}
+
+/// An objection needs less than an approval: no commit, no time that can be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_for_changes_without_a_commit_or_a_time_still_stands() {
+    let world = World::with_approved_release().await;
+    world.emulator.create_user("octo");
+    world.emulator.set_permission(REPO, "octo", "maintain").unwrap();
+    let person = |login: &str| json!({ "id": world.emulator.create_user(login), "login": login, "type": "User" });
+    let reviews = json!([
+        { "id": 1, "user": person("octo"), "state": "CHANGES_REQUESTED", "commit_id": null },
+        {
+            "id": 2,
+            "user": person("mona"),
+            "state": "APPROVED",
+            "commit_id": world.head,
+            "submitted_at": chrono::Utc::now().to_rfc3339(),
+        },
+    ]);
+    let told = Fault::on("GET", "/repos/*/*/pulls/*/reviews").times(usize::MAX);
+    let told = world.emulator.plan(told.answers(200).with_body(reviews));
+    stops(&world.publishes().await, &["octo requested changes"]);
+    world.nothing_is_published();
+    world.emulator.cancel(told);
     assert_eq!(world.publishes().await.code, Some(0));
 }

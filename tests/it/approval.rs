@@ -2,6 +2,7 @@
 
 use gander_emulator::{AppSpec, Fault, MergeMethod, Requirement, Verdict};
 use insta::assert_snapshot;
+use serde_json::json;
 
 use crate::world::{REPO, World, good_fix, off_by_one};
 
@@ -179,6 +180,36 @@ async fn a_standing_request_for_changes_outweighs_an_approval() {
     w.approved().await;
     assert!(!w.only_pull().merged);
     assert!(w.last_words(pull).contains("still asks for changes"), "{}", w.last_words(pull));
+    w.ends().await;
+}
+
+/// An objection needs less than an approval: no commit, no time that can be read.
+#[tokio::test]
+async fn a_request_for_changes_without_a_commit_or_a_time_still_stands() {
+    let (w, _, pull) = with_rules("").await;
+    w.emulator.set_permission(REPO, "mona", "maintain").unwrap();
+    let person = |login: &str| json!({ "id": w.emulator.create_user(login), "login": login, "type": "User" });
+    let head = w.only_pull().head_sha;
+    let reviews = json!([
+        { "id": 1, "user": person("mona"), "state": "CHANGES_REQUESTED", "commit_id": null },
+        {
+            "id": 2,
+            "user": person("acme"),
+            "state": "APPROVED",
+            "commit_id": head,
+            "submitted_at": "2026-01-05T12:00:00Z",
+        },
+    ]);
+    let told = Fault::on("GET", "/repos/*/*/pulls/*/reviews").times(usize::MAX);
+    let told = w.emulator.plan(told.answers(200).with_body(reviews));
+    w.says(pull, "Well?").await;
+    assert!(!w.only_pull().merged);
+    assert!(
+        w.timeline().contains("requested changes") || w.timeline().contains("round"),
+        "{}",
+        w.timeline()
+    );
+    w.emulator.cancel(told);
     w.ends().await;
 }
 

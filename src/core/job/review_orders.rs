@@ -12,7 +12,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::super::tests::{new_job, person, proposal_of};
 use super::super::*;
-use crate::core::approval::{Approval, NotApproved, Question, Stand, Voice, Word, judge};
+use crate::core::approval::{
+    Approval, ApprovalCriteria, NotApproved, Stance, Vote, VoteSource, judge,
+};
 use crate::core::command::Role;
 use crate::core::evidence::{Check, CheckKind, Outcome as Passed};
 use crate::core::id::{RepoId, ReviewId, Timestamp, UserId};
@@ -111,7 +113,7 @@ struct GitHub {
     /// The head of the pull request.
     head: Sha,
     merged: bool,
-    voices: Vec<Voice>,
+    votes: Vec<Vote>,
     /// What the check said, by commit, oldest first.
     checks: HashMap<Sha, Vec<bool>>,
 }
@@ -142,11 +144,11 @@ impl GitHub {
         self.branch = Some(commit);
     }
 
-    fn say(&mut self, (id, role): (u64, Role), stand: Stand) {
+    fn say(&mut self, (id, role): (u64, Role), stand: Stance) {
         self.clock += 1000;
-        let word = Word::Review(ReviewId(self.clock.unsigned_abs()));
+        let word = VoteSource::Review(ReviewId(self.clock.unsigned_abs()));
         let (commit, at) = (self.head.clone(), Timestamp(self.clock));
-        self.voices.push(Voice { by: person(id), role, stand, commit, word, at });
+        self.votes.push(Vote { by: person(id), role, stance: stand, commit, source: word, at });
     }
 
     fn check(&mut self, green: bool) {
@@ -170,7 +172,7 @@ impl GitHub {
 
     fn consent(&self) -> Result<Approval, NotApproved> {
         let base = "main".parse().unwrap();
-        let question = Question {
+        let question = ApprovalCriteria {
             repo: RepoId(1),
             pull: Number(8),
             head: &self.head,
@@ -184,21 +186,21 @@ impl GitHub {
             holders: None,
             since: Timestamp(0),
         };
-        judge(&question, &self.voices)
+        judge(&question, &self.votes)
     }
 
     /// Of each person the last word, where it asks for changes.
     fn requests(&self) -> Vec<ChangeRequest> {
-        let mut last: BTreeMap<u64, &Voice> = BTreeMap::new();
-        for voice in &self.voices {
-            last.insert(voice.by.id.0, voice);
+        let mut last: BTreeMap<u64, &Vote> = BTreeMap::new();
+        for vote in &self.votes {
+            last.insert(vote.by.id.0, vote);
         }
-        let standing = last.into_values().filter(|voice| voice.stand == Stand::Objects);
-        let request = |voice: &Voice| ChangeRequest {
-            review: review_of(voice),
-            by: voice.by.clone(),
-            role: voice.role,
-            at: voice.at,
+        let standing = last.into_values().filter(|vote| vote.stance == Stance::Objects);
+        let request = |vote: &Vote| ChangeRequest {
+            review: review_of(vote),
+            by: vote.by.clone(),
+            role: vote.role,
+            at: vote.at,
             points: 1,
         };
         standing.map(request).collect()
@@ -226,10 +228,10 @@ impl GitHub {
     }
 }
 
-fn review_of(voice: &Voice) -> ReviewId {
-    match voice.word {
-        Word::Review(id) => id,
-        Word::Comment { .. } => panic!("nobody approves by comment here"),
+fn review_of(vote: &Vote) -> ReviewId {
+    match vote.source {
+        VoteSource::Review(id) => id,
+        VoteSource::Comment { .. } => panic!("nobody approves by comment here"),
     }
 }
 
@@ -286,7 +288,7 @@ impl Story {
             branch: Some(head.clone()),
             head,
             merged: false,
-            voices: Vec::new(),
+            votes: Vec::new(),
             checks: HashMap::new(),
         };
         let mut story = Self {
@@ -321,11 +323,11 @@ impl Story {
         match act {
             Act::Comment => {}
             Act::Review => {
-                self.github.say(self.cast.reviewer, Stand::Objects);
+                self.github.say(self.cast.reviewer, Stance::Objects);
                 let decided = matches!(self.job.stage, Stage::Merging { .. });
                 let too_late = self.github.merged || self.about_to_merge.is_some();
                 if too_late || decided && self.cast.reviewer.1 < Role::Write {
-                    self.late.extend(self.github.voices.last().map(review_of));
+                    self.late.extend(self.github.votes.last().map(review_of));
                 }
             }
             Act::Push => {
@@ -336,7 +338,7 @@ impl Story {
             }
             Act::Red => self.github.check(false),
             Act::Green => self.github.check(true),
-            Act::Approve => self.github.say(self.cast.approver, Stand::Approves),
+            Act::Approve => self.github.say(self.cast.approver, Stance::Approves),
         }
         self.hints.push(hint);
     }
@@ -467,11 +469,11 @@ impl Story {
             assert_eq!(self.job.merges(&sight), None, "{}", self.told);
             return self.learns(&Fact::Seen(Box::new(sight)));
         }
-        let right = self.github.voices.iter().any(|voice| {
-            voice.stand == Stand::Approves
-                && voice.commit == *head
-                && voice.role >= Role::Maintain
-                && voice.by.id != UserId(MONA)
+        let right = self.github.votes.iter().any(|vote| {
+            vote.stance == Stance::Approves
+                && vote.commit == *head
+                && vote.role >= Role::Maintain
+                && vote.by.id != UserId(MONA)
         });
         assert!(right, "{}: merged without the right person's approval", self.told);
         let spoke = self.github.checks.get(head);
@@ -556,8 +558,8 @@ impl Story {
             || said("rounds of this pull request are used")
             || said("before what you asked for was taken up");
         assert!(answered, "{told}: a comment in vain");
-        for voice in github.voices.iter().filter(|voice| voice.stand == Stand::Objects) {
-            let review = review_of(voice);
+        for vote in github.votes.iter().filter(|vote| vote.stance == Stance::Objects) {
+            let review = review_of(vote);
             let answered = job.review.answered.contains(&review)
                 || self.late.contains(&review)
                 || said("Thank you for the review, person-4")
@@ -603,7 +605,7 @@ impl Story {
             self.happens(Act::Push);
         }
         self.comes_to_rest();
-        self.github.say(self.cast.reviewer, Stand::Approves);
+        self.github.say(self.cast.reviewer, Stance::Approves);
         self.cast.approver = (9, Role::Maintain);
         let acts = match first_approved {
             true => [Act::Approve, Act::Green],

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use strum::VariantArray as _;
 
 use super::*;
-use crate::core::approval::{Question, Stand, Tried, Voice, Word, judge};
+use crate::core::approval::{ApprovalCriteria, Stance, Tried, Vote, VoteSource, judge};
 use crate::core::command::Role;
 use crate::core::event::Actor;
 use crate::core::event::RepoRef;
@@ -70,7 +70,7 @@ fn plan(base: &str) -> Plan {
 
 fn approval(number: u64, head: &str, base: &str) -> Approval {
     let (head, base) = (sha(head), base.parse().unwrap());
-    let question = Question {
+    let question = ApprovalCriteria {
         repo: RepoId(1),
         pull: Number(number),
         head: &head,
@@ -84,20 +84,20 @@ fn approval(number: u64, head: &str, base: &str) -> Approval {
         holders: None,
         since: Timestamp(0),
     };
-    let voice = Voice {
+    let vote = Vote {
         by: Actor { id: UserId(4), login: "hubot".parse().unwrap(), person: true },
         role: Role::Admin,
-        stand: Stand::Approves,
+        stance: Stance::Approves,
         commit: head.clone(),
-        word: Word::Review(ReviewId(1)),
+        source: VoteSource::Review(ReviewId(1)),
         at: Timestamp(1),
     };
-    judge(&question, &[voice]).unwrap()
+    judge(&question, &[vote]).unwrap()
 }
 
 /// What GitHub is asked on: another moment may show it clean.
 fn tried(clean: bool) -> Tried {
-    Tried { word: Word::Review(ReviewId(1)), rules: "r".into(), clean }
+    Tried { word: VoteSource::Review(ReviewId(1)), rules: "r".into(), clean }
 }
 
 /// Every fact, in versions that fit and that come from another order, head, base or try.

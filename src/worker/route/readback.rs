@@ -7,7 +7,7 @@ use crate::core::command::{BadCommand, Command, line, parse};
 use crate::core::event::{Asked, FIX_LABEL};
 use crate::core::id::Timestamp;
 use crate::forge::payload::{AppId, User};
-use crate::worker::steps::job::look::{actor, moment};
+use crate::forge::{actor, moment};
 use crate::worker::{Context, Fault};
 
 /// What GitHub shows of a command.
@@ -40,7 +40,7 @@ pub(in crate::worker) async fn shown(ctx: &Context, asked: &Asked) -> Result<Sho
         let here = there.html_url.as_deref().is_some_and(|url| url.contains(&thread));
         let by = by_them(there.user.as_ref(), there.performed_via_github_app.as_ref());
         return Ok(match (here && by, says(there.body.as_deref())) {
-            (true, Some(said)) => Shown::Same(moment(there.created_at.as_deref()), said),
+            (true, Some(said)) => Shown::Same(said_at(there.created_at.as_deref()), said),
             (true, None) if there.updated_at != there.created_at => Shown::Edited,
             _ => Shown::Nothing,
         });
@@ -49,12 +49,17 @@ pub(in crate::worker) async fn shown(ctx: &Context, asked: &Asked) -> Result<Sho
         let there = forge.one_review(place, asked.number, id).await?;
         let there = there.filter(|it| by_them(it.user.as_ref(), None));
         let said = there.as_ref().and_then(|it| says(it.body.as_deref()));
-        let at = moment(there.and_then(|it| it.submitted_at).as_deref());
+        let at = said_at(there.and_then(|it| it.submitted_at).as_deref());
         return Ok(said.map_or(Shown::Nothing, |said| Shown::Same(at, said)));
     }
     let set = forge.labelled(place, asked.number, FIX_LABEL).await?;
     let set = set
         .filter(|it| by_them(it.actor.as_ref(), it.performed_via_github_app.as_ref()))
-        .map(|it| moment(it.created_at.as_deref()));
+        .map(|it| said_at(it.created_at.as_deref()));
     Ok(set.map_or(Shown::Nothing, |at| Shown::Same(at, asked.said.clone())))
+}
+
+/// What cannot be dated was said before everything else.
+fn said_at(text: Option<&str>) -> Timestamp {
+    moment(text).unwrap_or(Timestamp(0))
 }

@@ -11,11 +11,11 @@ use crate::core::job::{Ask, Fact, Job, Stage, Step, Taken};
 use crate::core::machine::Machine;
 use crate::core::report;
 use crate::core::task::Task;
+use crate::forge::moment;
 use crate::store::{Commit, Stored};
 use crate::worker::commit::{Outcome, advanced};
 use crate::worker::route::release::look_at_release_of;
 use crate::worker::route::{jobs_on, reply};
-use crate::worker::steps::job::look::moment;
 use crate::worker::{Context, Fault};
 
 /// Lets every open pull request concerned be looked at.
@@ -167,7 +167,7 @@ async fn was_told_before(
     let thread = report::announced_on(job);
     let told = ctx.forge.find_comment(&job.place, thread, &marker).await?;
     Ok(told.is_some_and(|told| {
-        let told = (moment(told.created_at.as_deref()), told.id);
+        let told = (moment(told.created_at.as_deref()).unwrap_or(Timestamp(0)), told.id);
         told < (at, comment.unwrap_or(CommentId(u64::MAX)))
     }))
 }

@@ -1,24 +1,21 @@
 //! One look at a pull request: what GitHub shows now, as a fact.
 //!
 //! What holds: nothing here is remembered from a webhook. Permissions are asked for at this moment, by
-//! account number; what programs say is no voice; Gander's own checks are no evidence.
+//! account number; what programs say is no vote; Gander's own checks are no evidence.
 
 use std::collections::BTreeMap;
 
-use crate::core::approval::{Approval, NotApproved, Question, Stand, Voice, Word, approves, judge};
-use crate::core::command::{Address, Role};
-use crate::core::event::{Actor, RepoRef, SKIP_LABEL};
+use crate::core::approval::{ApprovalCriteria, NotApproved};
+use crate::core::event::{RepoRef, SKIP_LABEL};
 use crate::core::id::{Branch, Number, ReviewId, Sha, Timestamp, UserId};
 use crate::core::job::{ChangeRequest, Ci, Job, PullState, RedBecause, Sight, Step};
-use crate::core::policy::{RULES_PATH, Requester, Rules};
+use crate::core::policy::{RULES_PATH, Rules};
 use crate::core::task::Task;
-use crate::forge::payload::{Comment, PullDetail, Review, ReviewComment, User};
-use crate::forge::{CheckState, Contributors, PullBranch, State};
+use crate::forge::payload::{PullDetail, Review, ReviewComment};
+use crate::forge::{Ballot, CheckState, Roles, State, actor, moment};
 use crate::worker::ci::{Checks, Head, checks};
+use crate::worker::consent::{consent, contributors};
 use crate::worker::{Context, Fault};
-
-/// Roles asked for in one look.
-type Roles = BTreeMap<UserId, Role>;
 
 /// What the job's pull request shows. `None`: it has none.
 pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Option<Sight>, Fault> {
@@ -39,9 +36,8 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Option<Si
         tokio::try_join!(forge.reviews(place, pull.number), forge.comments(place, pull.number))?;
     let mut roles = Roles::new();
     let least = in_force.approval.role.into();
-    let head_named = (&head, &ctx.settings.address);
-    let said = (&*reviews, &*comments);
-    let voices = voices(ctx, place, head_named, said, (least, &mut roles)).await?;
+    let about = Ballot { head: &head, address: &ctx.settings.address, least };
+    let votes = forge.votes(place, &about, (&reviews, &comments), &mut roles).await?;
     let digest = in_force.binding();
     let now = ctx.clock.now();
     let since = match &job.review.binding {
@@ -49,8 +45,8 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Option<Si
         Some(_) => now,
         None => Timestamp(0),
     };
-    let contributors = contributors(ctx, place, &detail, &voices).await?;
-    let question = Question {
+    let contributors = contributors(ctx, place, &detail, &votes).await?;
+    let question = ApprovalCriteria {
         repo: place.repo,
         pull: pull.number,
         head: &head,
@@ -64,7 +60,7 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Option<Si
         holders: None,
         since,
     };
-    let consent = consent(ctx, place, question, &voices).await?;
+    let consent = consent(ctx, place, question, &votes).await?;
     let ci = ci(ctx, job, &detail, (&base, &in_force), now).await?;
     let requests = requests(ctx, place, pull.number, &reviews, &mut roles).await?;
     Ok(Some(Sight {
@@ -105,120 +101,6 @@ fn gone(ctx: &Context, job: &Job) -> Sight {
     }
 }
 
-/// Everything people have said about this head that could be consent or its opposite.
-pub(in crate::worker) async fn voices(
-    ctx: &Context,
-    place: &RepoRef,
-    (head, address): (&Sha, &Address),
-    (reviews, comments): (&[Review], &[Comment]),
-    (least, roles): (Role, &mut Roles),
-) -> Result<Vec<Voice>, Fault> {
-    let mut voices = Vec::new();
-    for review in reviews {
-        let stand = match review.state.as_str() {
-            "APPROVED" => Stand::Approves,
-            "CHANGES_REQUESTED" => Stand::Objects,
-            "DISMISSED" => Stand::TakenBack,
-            _ => continue,
-        };
-        let (Some(by), Some(commit)) = (actor(review.user.as_ref()), &review.commit_id) else {
-            continue;
-        };
-        let role = role(ctx, place, &by, roles).await?;
-        let at = moment(review.submitted_at.as_deref());
-        let word = Word::Review(ReviewId(review.id));
-        voices.push(Voice { by, role, stand, commit: commit.clone(), word, at });
-    }
-    for comment in comments {
-        let body = comment.body.as_deref().unwrap_or_default();
-        let names_head = approves(body, address, head);
-        let Some(by) = actor(comment.user.as_ref()).filter(|_| names_head) else { continue };
-        let role = role(ctx, place, &by, roles).await?;
-        // REST's times are whole seconds; whose word does not count need not be asked about.
-        let edited = match (role >= least, &comment.node_id) {
-            (false, _) => comment.created_at != comment.updated_at,
-            (true, None) => true,
-            (true, Some(node)) => ctx.forge.was_edited(place, comment.id, node).await?,
-        };
-        voices.push(Voice {
-            by,
-            role,
-            stand: Stand::Approves,
-            commit: head.clone(),
-            word: Word::Comment { id: comment.id, edited },
-            at: moment(comment.created_at.as_deref()),
-        });
-    }
-    Ok(voices)
-}
-
-/// Who had a hand in a pull request, which nobody needs to know while nobody approves it.
-pub(in crate::worker) async fn contributors(
-    ctx: &Context,
-    place: &RepoRef,
-    detail: &PullDetail,
-    voices: &[Voice],
-) -> Result<Contributors, Fault> {
-    if voices.iter().all(|voice| voice.stand != Stand::Approves) {
-        return Ok(Contributors::default());
-    }
-    let (branch, head) = (&*detail.head.branch, &detail.head.sha);
-    let (opened_by, opened_at) = (detail.user.as_ref(), detail.created_at.as_deref());
-    let pull = PullBranch { number: detail.number, branch, head, opened_by, opened_at };
-    Ok(ctx.forge.contributors(place, pull).await?)
-}
-
-/// Judges; who else has the role is only found out when it matters.
-pub(in crate::worker) async fn consent(
-    ctx: &Context,
-    place: &RepoRef,
-    question: Question<'_>,
-    voices: &[Voice],
-) -> Result<Result<Approval, NotApproved>, Fault> {
-    let judged = judge(&question, voices);
-    let depends = question.requester != Requester::Allowed
-        && match &judged {
-            Err(
-                NotApproved::SecondNeeded { .. }
-                | NotApproved::Requester { .. }
-                | NotApproved::Pusher { .. },
-            ) => true,
-            Ok(_)
-            | Err(
-                NotApproved::Nobody
-                | NotApproved::OtherCommit { .. }
-                | NotApproved::NotAPerson { .. }
-                | NotApproved::NeedsRole { .. }
-                | NotApproved::NobodyLeft { .. }
-                | NotApproved::Before { .. }
-                | NotApproved::Edited { .. }
-                | NotApproved::Objection { .. },
-            ) => false,
-        };
-    if !depends {
-        return Ok(judged);
-    }
-    let holders = ctx.forge.people_with(place, question.role).await?;
-    Ok(judge(&Question { holders: Some(&holders), ..question }, voices))
-}
-
-async fn role(
-    ctx: &Context,
-    place: &RepoRef,
-    actor: &Actor,
-    roles: &mut Roles,
-) -> Result<Role, Fault> {
-    if !actor.person {
-        return Ok(Role::None);
-    }
-    if let Some(role) = roles.get(&actor.id) {
-        return Ok(*role);
-    }
-    let role = ctx.forge.permission(place, actor).await?;
-    roles.insert(actor.id, role);
-    Ok(role)
-}
-
 /// Standing requests for changes by people: of each person the last review that says yes or no.
 async fn requests(
     ctx: &Context,
@@ -243,8 +125,9 @@ async fn requests(
     let mut requests = Vec::new();
     for review in standing {
         let Some(by) = actor(review.user.as_ref()) else { continue };
-        let role = role(ctx, place, &by, roles).await?;
-        let at = moment(review.submitted_at.as_deref());
+        let role = ctx.forge.role(place, &by, roles).await?;
+        // Without a time it was not said before anybody took it up.
+        let at = moment(review.submitted_at.as_deref()).unwrap_or(Timestamp(i64::MAX));
         let points = points(review, &comments);
         requests.push(ChangeRequest { review: ReviewId(review.id), by, role, at, points });
     }
@@ -339,14 +222,4 @@ fn points(review: &Review, comments: &[ReviewComment]) -> u32 {
     let threads = u32::try_from(own.count()).unwrap_or(u32::MAX);
     let words = review.body.as_deref().is_some_and(|body| !body.trim().is_empty());
     threads.saturating_add(u32::from(words))
-}
-
-pub(in crate::worker) fn actor(user: Option<&User>) -> Option<Actor> {
-    let user = user?;
-    Some(Actor { id: user.id, login: user.login.parse().ok()?, person: user.kind == "User" })
-}
-
-pub(in crate::worker) fn moment(text: Option<&str>) -> Timestamp {
-    let parsed = text.and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok());
-    Timestamp(parsed.map_or(0, |at| at.timestamp_millis()))
 }

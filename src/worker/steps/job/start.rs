@@ -10,11 +10,10 @@ use crate::core::command::Role;
 use crate::core::event::{Actor, RepoRef};
 use crate::core::id::{Number, ReviewId, Timestamp, UserId};
 use crate::core::job::{Base, Cause, Fact, Job, Round, Thread};
-use crate::forge::State;
 use crate::forge::payload::{Review, ReviewComment};
+use crate::forge::{State, actor, moment};
 use crate::verify::distill;
 use crate::worker::budget::{cannot_pay, round_budget};
-use crate::worker::steps::job::look::{actor, moment};
 use crate::worker::steps::job::{permission_lost, rules_and_base};
 use crate::worker::{Context, Fault};
 
@@ -143,7 +142,7 @@ async fn words_count(
     let Some(until) = by else { return Ok(false) };
     let Some(until) = until else { return Ok(true) };
     let edited = ctx.forge.review_edited(place, review).await?;
-    Ok(edited.is_none_or(|at| moment(Some(&at)) <= *until))
+    Ok(edited.is_none_or(|at| moment(Some(&at)).is_some_and(|at| at <= *until)))
 }
 
 /// What a red check says: its own summary, what it points at, and what matters of its log.
@@ -176,7 +175,7 @@ fn is_heard(heard: &Heard, comment: &ReviewComment) -> bool {
     let by = comment.user.as_ref().and_then(|user| heard.get(&user.id));
     by.is_some_and(|until| match (until, comment.updated_at.as_deref()) {
         (None, _) => true,
-        (Some(until), Some(at)) => moment(Some(at)) <= *until,
+        (Some(until), Some(at)) => moment(Some(at)).is_some_and(|at| at <= *until),
         (Some(_), None) => false,
     })
 }

@@ -3,17 +3,18 @@
 //! What holds: whether to merge is judged again in the step that merges; GitHub is told which commit;
 //! the base must be the one the head was made on, so that what is merged is what was approved.
 
-use crate::core::approval::{Approval, NotApproved, Question, Tried};
+use crate::core::approval::{Approval, ApprovalCriteria, NotApproved, Tried};
 use crate::core::event::SKIP_LABEL;
 use crate::core::id::{Number, Sha, Timestamp};
 use crate::core::policy::{MergeOn, Rules};
 use crate::core::release::{Blocked, Fact, Merged, Release, Step};
 use crate::core::task::Task;
 use crate::core::witness::is_the_runs_own;
-use crate::forge::BranchHead;
 use crate::forge::payload::PullDetail;
+use crate::forge::{Ballot, BranchHead, Roles};
 use crate::worker::ci::{Checks, Head, checks};
-use crate::worker::steps::job::look::{consent, contributors, is_clean, is_skipped, voices};
+use crate::worker::consent::{consent, contributors};
+use crate::worker::steps::job::look::{is_clean, is_skipped};
 use crate::worker::steps::release::plan::version_at;
 use crate::worker::steps::release::{planned, release_rules};
 use crate::worker::{Context, Fault};
@@ -124,18 +125,18 @@ async fn release_consent(
     let (number, head) = (detail.number, &detail.head.sha);
     let (reviews, comments) =
         tokio::try_join!(forge.reviews(place, number), forge.comments(place, number))?;
-    let mut roles = std::collections::BTreeMap::new();
     let least = rules.approval.role.into();
     // As the Action hears it, so that what merges is also what releases.
     let address = ctx.settings.address.without_mention();
+    let ballot = Ballot { head, address: &address, least };
     let said = (&*reviews, &*comments);
-    let voices = voices(ctx, place, (head, &address), said, (least, &mut roles)).await?;
+    let votes = forge.votes(place, &ballot, said, &mut Roles::new()).await?;
     let digest = rules.binding();
     // By the same question as the Action's.
-    let contributors = contributors(ctx, place, detail, &voices).await?;
+    let contributors = contributors(ctx, place, detail, &votes).await?;
     // Whoever ordered it first has asked for it too, whoever did so last.
     let asked_by = [&[release.order.by], &*contributors.ordered_by].concat();
-    let question = Question {
+    let question = ApprovalCriteria {
         repo: place.repo,
         pull: number,
         head,
@@ -149,7 +150,7 @@ async fn release_consent(
         holders: None,
         since: Timestamp(0),
     };
-    consent(ctx, place, question, &voices).await
+    consent(ctx, place, question, &votes).await
 }
 
 /// What keeps the approved head from being merged: what it touches, or its checks.

@@ -1,0 +1,59 @@
+//! Whether there is consent to a head: who had a hand in it and who else could approve it is only
+//! found out when it matters.
+
+use crate::core::approval::{Approval, ApprovalCriteria, NotApproved, Stance, Vote, judge};
+use crate::core::event::RepoRef;
+use crate::core::policy::Requester;
+use crate::forge::payload::PullDetail;
+use crate::forge::{Contributors, PullBranch};
+use crate::worker::{Context, Fault};
+
+/// Who had a hand in a pull request, which nobody needs to know while nobody approves it.
+pub(in crate::worker) async fn contributors(
+    ctx: &Context,
+    place: &RepoRef,
+    detail: &PullDetail,
+    votes: &[Vote],
+) -> Result<Contributors, Fault> {
+    if votes.iter().all(|vote| vote.stance != Stance::Approves) {
+        return Ok(Contributors::default());
+    }
+    let (branch, head) = (&*detail.head.branch, &detail.head.sha);
+    let (opened_by, opened_at) = (detail.user.as_ref(), detail.created_at.as_deref());
+    let pull = PullBranch { number: detail.number, branch, head, opened_by, opened_at };
+    Ok(ctx.forge.contributors(place, pull).await?)
+}
+
+/// Judges; who else has the role is only found out when it matters.
+pub(in crate::worker) async fn consent(
+    ctx: &Context,
+    place: &RepoRef,
+    question: ApprovalCriteria<'_>,
+    votes: &[Vote],
+) -> Result<Result<Approval, NotApproved>, Fault> {
+    let judged = judge(&question, votes);
+    let depends = question.requester != Requester::Allowed
+        && match &judged {
+            Err(
+                NotApproved::SecondNeeded { .. }
+                | NotApproved::Requester { .. }
+                | NotApproved::Pusher { .. },
+            ) => true,
+            Ok(_)
+            | Err(
+                NotApproved::Nobody
+                | NotApproved::OtherCommit { .. }
+                | NotApproved::NotAPerson { .. }
+                | NotApproved::NeedsRole { .. }
+                | NotApproved::NobodyLeft { .. }
+                | NotApproved::Before { .. }
+                | NotApproved::Edited { .. }
+                | NotApproved::Objection { .. },
+            ) => false,
+        };
+    if !depends {
+        return Ok(judged);
+    }
+    let holders = ctx.forge.people_with(place, question.role).await?;
+    Ok(judge(&ApprovalCriteria { holders: Some(&holders), ..question }, votes))
+}
