@@ -1,6 +1,6 @@
 //! Two workflows have a job of the same name: neither speaks for the other.
 
-use gander_emulator::{JobEnd, RequiredCheck, Requirement, Verdict, WorkflowSpec};
+use gander_emulator::{Fault, JobEnd, RequiredCheck, Requirement, Verdict, WorkflowSpec};
 
 use crate::approval::with_rules;
 use crate::release_proposed::proposed;
@@ -168,6 +168,39 @@ async fn a_red_job_is_not_hidden_by_a_later_green_one_of_its_name_in_the_same_ru
         assert!(!w.only_pull().merged, "{}", w.timeline());
         w.ends().await;
     }
+}
+
+/// Two jobs of one name are taken for one that was run again only where GitHub says so.
+#[tokio::test]
+async fn a_red_job_counts_where_github_does_not_say_which_attempt_it_is_of() {
+    for status in [403, 404] {
+        let (w, _, _) = with_rules(NO_REPAIRS).await;
+        let silence = Fault::on("GET", "/repos/*/*/actions/jobs/*").times(usize::MAX);
+        w.emulator.plan(silence.answers(status));
+        let head = w.only_pull().head_sha;
+        let ci = starts_jobs(&w, "ci", &head, &["test", "build"]);
+        ends(&w, ci, "failure");
+        w.emulator.job_begins(REPO, ci, "test").unwrap();
+        ends(&w, ci, "success");
+        let built = JobEnd { name: "build", conclusion: "success", log: "", annotations: &[] };
+        w.emulator.job_ends(REPO, ci, &built).unwrap();
+        w.approved().await;
+        assert!(!w.only_pull().merged, "{}", w.timeline());
+        w.ends().await;
+    }
+}
+
+/// A green job that is red when it is run again is flaky, not the fault of the change.
+#[tokio::test]
+async fn a_job_that_was_green_before_it_was_run_again_is_called_flaky() {
+    let (w, _, pull) = with_rules(NO_REPAIRS).await;
+    let head = w.only_pull().head_sha;
+    let ci = says(&w, "ci", &head, "success");
+    w.maintainer().reruns_jobs(REPO, ci, &["test"]).unwrap();
+    ends(&w, ci, "failure");
+    w.settle().await;
+    assert!(!w.last_words(pull).contains("`test` is still red"), "{}", w.last_words(pull));
+    w.ends().await;
 }
 
 /// What one workflow did not do is not done, though another with a job of that name did it.
