@@ -3,9 +3,11 @@
 //! What holds: runs are told apart by suite, App and name, so no workflow speaks for another. Within
 //! a suite a run replaces an earlier one of its name only if that had ended before it began, and for
 //! jobs, of which several in one run may have one name, only if GitHub says that it is of a later
-//! attempt. What cannot be told apart counts.
+//! attempt. What cannot be told apart counts. One that was skipped does not, where another run of the
+//! same workflow is green: a workflow for several events may do a part of its jobs at each.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 use serde::Deserialize;
@@ -69,7 +71,7 @@ impl Forge {
         // A run that came while we turned the pages moves one to the next page.
         runs.dedup_by_key(|run| run.id);
         let attempts = self.attempts(place, scope, &runs).await?;
-        Ok(counting(runs, &attempts))
+        self.without_made_up_for(place, scope, counting(runs, &attempts)).await
     }
 
     /// The number of the workflow that a check suite belongs to. `None`: to none, or GitHub does not
@@ -80,11 +82,44 @@ impl Forge {
         suite: Option<u64>,
     ) -> Result<Option<u64>, ForgeError> {
         let Some(suite) = suite else { return Ok(None) };
+        self.workflow_of_suite(place, Scope::Watch, suite).await
+    }
+
+    async fn workflow_of_suite(
+        &self,
+        place: &RepoRef,
+        scope: Scope,
+        suite: u64,
+    ) -> Result<Option<u64>, ForgeError> {
         let path = format!("{}/actions/runs?check_suite_id={suite}&per_page=1", repo_path(place));
         let doing = "asking which workflow a check is of";
-        let answer = self.get::<WorkflowRuns>(place, Scope::Watch, path, doing).await;
+        let answer = self.get::<WorkflowRuns>(place, scope, path, doing).await;
         let runs = told(answer)?.map(|answer| answer.workflow_runs).unwrap_or_default();
         Ok(runs.first().and_then(|run| run.workflow_id))
+    }
+
+    /// Without those that were skipped where another run of the same workflow is green.
+    async fn without_made_up_for(
+        &self,
+        place: &RepoRef,
+        scope: Scope,
+        mut counted: Vec<Counted>,
+    ) -> Result<Vec<Counted>, ForgeError> {
+        let mut workflows: BTreeMap<u64, Option<u64>> = BTreeMap::new();
+        let mut made_up_for = BTreeSet::new();
+        for (run, suites) in skipped_beside_green(&counted) {
+            for suite in suites {
+                if let Entry::Vacant(unknown) = workflows.entry(suite) {
+                    unknown.insert(self.workflow_of_suite(place, scope, suite).await?);
+                }
+            }
+            let [skipped, green] = suites.map(|suite| workflows.get(&suite).copied().flatten());
+            if skipped.is_some() && skipped == green {
+                made_up_for.insert(run);
+            }
+        }
+        counted.retain(|it| !made_up_for.contains(&it.run.id));
+        Ok(counted)
     }
 
     /// Asked only where it decides: where a job may take back what an earlier one said.
@@ -136,6 +171,10 @@ impl CheckRun {
 
     fn is_green(&self) -> bool {
         self.is_completed() && self.conclusion.as_deref() == Some("success")
+    }
+
+    fn is_skipped(&self) -> bool {
+        self.is_completed() && self.conclusion.as_deref() == Some("skipped")
     }
 
     /// Whether it says that it is a job of GitHub Actions.
@@ -197,6 +236,22 @@ fn began_after(newer: &CheckRun, older: &CheckRun) -> bool {
         (Some(ended), Some(began)) => ended <= began,
         _ => false,
     }
+}
+
+/// Each run that was skipped, with its suite and another in which a run of its name is green.
+fn skipped_beside_green(counted: &[Counted]) -> Vec<(CheckRunId, [u64; 2])> {
+    let mut beside = Vec::new();
+    for Counted { run: skipped, .. } in counted.iter().filter(|it| it.run.is_skipped()) {
+        for Counted { run: green, .. } in counted.iter().filter(|it| it.run.is_green()) {
+            let same = skipped.name == green.name && skipped.app_id() == green.app_id();
+            if let (true, Some(one), Some(other)) = (same, skipped.suite(), green.suite())
+                && one != other
+            {
+                beside.push((skipped.id, [one, other]));
+            }
+        }
+    }
+    beside
 }
 
 /// Whether two runs are of one suite, and have one name there.

@@ -217,6 +217,36 @@ async fn a_required_check_that_one_workflow_skipped_is_waited_for() {
     w.ends().await;
 }
 
+/// A workflow for pushes and for pull requests, of which each job wants only one of the two.
+#[tokio::test]
+async fn a_required_check_may_be_skipped_in_one_run_of_the_workflow_that_ran_it_in_another() {
+    for [first, second] in [["success", "skipped"], ["skipped", "success"]] {
+        let (w, _, _) = with_rules(NO_REPAIRS).await;
+        w.emulator.require_checks(REPO, "main", &["test"], Requirement::Ruleset).unwrap();
+        let head = w.only_pull().head_sha;
+        says(&w, "ci", &head, first);
+        says(&w, "ci", &head, second);
+        w.approved().await;
+        assert!(w.only_pull().merged, "{}", w.timeline());
+        w.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn a_required_check_that_was_skipped_is_waited_for_where_nobody_says_by_which_workflow() {
+    let (w, issue, _) = with_rules(NO_REPAIRS).await;
+    w.emulator.require_checks(REPO, "main", &["test"], Requirement::Ruleset).unwrap();
+    let silence = Fault::on("GET", "/repos/*/*/actions/runs").times(usize::MAX).answers(404);
+    w.emulator.plan(silence);
+    let head = w.only_pull().head_sha;
+    says(&w, "ci", &head, "success");
+    says(&w, "ci", &head, "skipped");
+    w.approved().await;
+    assert!(!w.only_pull().merged, "{}", w.timeline());
+    assert!(w.comments(issue)[0].contains("waits for test"), "{}", w.comments(issue)[0]);
+    w.ends().await;
+}
+
 #[tokio::test]
 async fn a_red_status_of_a_required_name_stops_though_the_check_run_is_green() {
     let (w, _, pull) = with_rules(NO_REPAIRS).await;
