@@ -654,6 +654,8 @@ async fn the_token_reaches_its_server_and_leaves_no_other_trace() {
     let (request, processes, server) = watching.await.unwrap();
     assert!(request.contains(&format!("Authorization: Basic {encoded}")), "{request}");
     assert!(request.starts_with("GET /acme/app.git/info/refs"), "{request}");
+    let program = format!("User-Agent: gander/{}\r\n", env!("CARGO_PKG_VERSION"));
+    assert!(request.contains(&program), "GitHub is told who asks: {request}");
     assert!(processes.iter().any(|line| line.contains("acme/app.git")), "nobody was fetching");
     for line in &processes {
         assert!(!line.contains("ghs_0123") && !line.contains(encoded), "{line}");

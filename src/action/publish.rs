@@ -166,12 +166,15 @@ async fn pull(
     let (Some(tree_of_head), Some(tree_of_commit)) = (tree_of_head, tree_of_commit) else {
         return Ok(nothing);
     };
-    let opened_by = seen.author.as_ref();
+    let opener = seen.author.as_ref();
+    let gander = inputs.gander.as_deref();
+    let is_gander = |login: &str| gander.is_none_or(|named| named.eq_ignore_ascii_case(login));
+    let opened_by = opener.filter(|user| is_gander(&user.login));
     let (branch, head) = (&*seen.head_branch, &seen.head);
     let opened_at = seen.opened_at.as_deref();
     let of = PullBranch { number, branch, head, opened_by, opened_at };
     let contributors = forge.contributors(place, of).await?;
-    let opener = opened_by.filter(|user| user.kind == "User").map(|user| user.id);
+    let opener = opener.filter(|user| user.kind == "User").map(|user| user.id);
     let address = Address { prefix: inputs.prefix.clone(), mention: None };
     let ballot = Ballot { head, address: &address, least: inputs.terms.role };
     let (reviews, comments) =

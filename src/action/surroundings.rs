@@ -46,6 +46,8 @@ pub struct PublishInputs {
     pub asked: Asked,
     /// The demands.
     pub terms: Terms,
+    /// Gander's own account, where the workflow file names it.
+    pub gander: Option<String>,
     /// How people address Gander.
     pub prefix: String,
     /// Whether to look for an attestation.
@@ -113,6 +115,7 @@ impl PublishInputs {
         let attest = optional(variable, "GANDER_INPUT_ATTEST", "attest", attest)?;
         let only_check = optional(variable, "GANDER_INPUT_ONLY_CHECK", "only-check", yes_or_no)?;
         let own_app = optional(variable, "GANDER_INPUT_GANDER_APP_ID", "gander-app-id", number)?;
+        let gander = optional(variable, "GANDER_INPUT_GANDER_LOGIN", "gander-login", bot)?;
         let required = needed(variable, "GANDER_INPUT_REQUIRED_CHECKS", "required-checks")?;
         let name = needed(variable, "GITHUB_REPOSITORY", "GITHUB_REPOSITORY")?;
         Ok(Self {
@@ -125,6 +128,7 @@ impl PublishInputs {
                 required: required_checks(&required, own_app)?,
                 approval_hours: hours.unwrap_or(24),
             },
+            gander,
             prefix: variable("GANDER_INPUT_COMMAND").unwrap_or_else(|| "/gander".to_owned()),
             attest: attest.unwrap_or(Attest::Off),
             only_check: only_check.unwrap_or(false),
@@ -233,6 +237,13 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
     text.parse().map_err(|_| format!("{text:?} is not true or false"))
 }
 
+/// An App's account.
+fn bot(text: &str) -> Result<String, String> {
+    let name = text.strip_suffix("[bot]").filter(|name| !name.is_empty());
+    name.map(|_| text.to_owned())
+        .ok_or_else(|| format!("{text:?} is not the account of an App, as `gander[bot]`"))
+}
+
 fn hours(text: &str) -> Result<u32, String> {
     let hours = text.parse().ok().filter(|hours| (1..=720).contains(hours));
     hours.ok_or_else(|| format!("{text:?} is not a number of hours from 1 to 720"))
@@ -330,6 +341,7 @@ mod tests {
             ("GANDER_INPUT_REQUESTER", "yes", "requester"),
             ("GANDER_INPUT_APPROVAL_HOURS", "0", "approval-hours"),
             ("GANDER_INPUT_ATTEST", "on", "attest"),
+            ("GANDER_INPUT_GANDER_LOGIN", "gander", "gander-login"),
             ("GANDER_INPUT_COMMIT", "main", "commit"),
             ("GANDER_INPUT_PULL", "x", "pull"),
             ("GANDER_INPUT_RELEASE", "13.1", "release"),

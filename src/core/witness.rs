@@ -111,6 +111,8 @@ pub struct SeenCheck {
     pub name: String,
     pub app: Option<u64>,
     pub state: CheckState,
+    /// Whether a later one may be this one run again, and GitHub does not tell this token.
+    pub maybe_run_again: bool,
 }
 
 /// How a check stands.
@@ -205,7 +207,7 @@ pub enum Refused {
     NotApproved { why: NotApproved, head: Sha },
     Expired { logins: Vec<Login>, hours: u32 },
     CheckMissing { check: RequiredCheck },
-    CheckNotGreen { check: RequiredCheck, state: CheckState },
+    CheckNotGreen { check: RequiredCheck, state: CheckState, maybe_run_again: bool },
     OtherBuild { what: &'static str, says: String, expected: String },
     OtherAttempt { says: u64, now: u64 },
     FileTwice { name: FileName },
@@ -453,8 +455,12 @@ fn checks_green(terms: &Terms, facts: &Facts) -> Result<(), Refused> {
             return Err(Refused::CheckMissing { check: check.clone() });
         }
         for state in [CheckState::Red, CheckState::Running, CheckState::Silent] {
-            if seen.iter().any(|seen| seen.state == state) {
-                return Err(Refused::CheckNotGreen { check: check.clone(), state });
+            let mut such = seen.iter().filter(|seen| seen.state == state).peekable();
+            if such.peek().is_some() {
+                // Else another run of it would have to be mended all the same.
+                let maybe_run_again = such.all(|seen| seen.maybe_run_again);
+                let check = check.clone();
+                return Err(Refused::CheckNotGreen { check, state, maybe_run_again });
             }
         }
     }

@@ -69,7 +69,7 @@ fn good() -> (Asked, Terms, Facts) {
 }
 
 fn seen(app: Option<u64>, state: CheckState) -> SeenCheck {
-    SeenCheck { name: "test".to_owned(), app, state }
+    SeenCheck { name: "test".to_owned(), app, state, maybe_run_again: false }
 }
 
 fn pull(facts: &mut Facts) -> &mut Pull {

@@ -101,7 +101,7 @@ impl Forge {
         let ours = self.inner.config.app_id;
         let others = counted.into_iter().filter(|it| it.run.app_id() != Some(ours));
         let mut states: Vec<CheckState> = others
-            .map(|Counted { run, replaced }| CheckState {
+            .map(|Counted { run, replaced, .. }| CheckState {
                 app: run.app_id(),
                 state: state_of(&run),
                 run: Some(run.id.0),

@@ -1,11 +1,13 @@
 //! Check runs: which of those on a commit count.
 //!
 //! What holds: runs are told apart by suite, App and name, so no workflow speaks for another. Within
-//! a suite a run replaces an earlier one of its name only if that had ended before it began, and is
-//! not known to be of the same attempt: jobs of one run may have one name. What cannot be told apart
-//! counts.
+//! a suite a run replaces an earlier one of its name only if that had ended before it began, and for
+//! jobs, of which several in one run may have one name, only if GitHub says that it is of a later
+//! attempt. What cannot be told apart counts. One that was skipped does not, where another run of the
+//! same workflow is green: a workflow for several events may do a part of its jobs at each.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 use serde::Deserialize;
@@ -22,6 +24,8 @@ pub(super) struct Counted {
     pub(super) run: CheckRun,
     /// Those that it is there instead of.
     pub(super) replaced: Vec<CheckRun>,
+    /// Whether a later one may be this job run again, and GitHub does not say.
+    pub(super) maybe_run_again: bool,
 }
 
 /// To which attempt of its workflow run a job belongs, where that is known.
@@ -67,7 +71,7 @@ impl Forge {
         // A run that came while we turned the pages moves one to the next page.
         runs.dedup_by_key(|run| run.id);
         let attempts = self.attempts(place, scope, &runs).await?;
-        Ok(counting(runs, &attempts))
+        self.without_made_up_for(place, scope, counting(runs, &attempts)).await
     }
 
     /// The number of the workflow that a check suite belongs to. `None`: to none, or GitHub does not
@@ -78,24 +82,59 @@ impl Forge {
         suite: Option<u64>,
     ) -> Result<Option<u64>, ForgeError> {
         let Some(suite) = suite else { return Ok(None) };
+        self.workflow_of_suite(place, Scope::Watch, suite).await
+    }
+
+    async fn workflow_of_suite(
+        &self,
+        place: &RepoRef,
+        scope: Scope,
+        suite: u64,
+    ) -> Result<Option<u64>, ForgeError> {
         let path = format!("{}/actions/runs?check_suite_id={suite}&per_page=1", repo_path(place));
         let doing = "asking which workflow a check is of";
-        let answer = self.get::<WorkflowRuns>(place, Scope::Watch, path, doing).await;
+        let answer = self.get::<WorkflowRuns>(place, scope, path, doing).await;
         let runs = told(answer)?.map(|answer| answer.workflow_runs).unwrap_or_default();
         Ok(runs.first().and_then(|run| run.workflow_id))
     }
 
-    /// Asked only where it decides: where a run would take back what an earlier one said.
+    /// Without those that were skipped where another run of the same workflow is green.
+    async fn without_made_up_for(
+        &self,
+        place: &RepoRef,
+        scope: Scope,
+        mut counted: Vec<Counted>,
+    ) -> Result<Vec<Counted>, ForgeError> {
+        let mut workflows: BTreeMap<u64, Option<u64>> = BTreeMap::new();
+        let mut made_up_for = BTreeSet::new();
+        for (run, suites) in skipped_beside_green(&counted) {
+            for suite in suites {
+                if let Entry::Vacant(unknown) = workflows.entry(suite) {
+                    unknown.insert(self.workflow_of_suite(place, scope, suite).await?);
+                }
+            }
+            let [skipped, green] = suites.map(|suite| workflows.get(&suite).copied().flatten());
+            if skipped.is_some() && skipped == green {
+                made_up_for.insert(run);
+            }
+        }
+        counted.retain(|it| !made_up_for.contains(&it.run.id));
+        Ok(counted)
+    }
+
+    /// Asked only where it decides: where a job may take back what an earlier one said.
     async fn attempts(
         &self,
         place: &RepoRef,
         scope: Scope,
         runs: &[CheckRun],
     ) -> Result<Attempts, ForgeError> {
-        let nothing = Attempts::new();
         let mut attempts = Attempts::new();
-        for (at, older) in runs.iter().enumerate().filter(|(_, run)| !run.is_green()) {
-            if !runs[..at].iter().any(|newer| replaces(newer, older, &nothing)) {
+        for (at, older) in runs.iter().enumerate() {
+            let differs =
+                |newer: &CheckRun| !older.is_green() || (newer.is_completed() && !newer.is_green());
+            let mut newer = runs[..at].iter().filter(|newer| differs(newer));
+            if !newer.any(|newer| began_after(newer, older)) {
                 continue;
             }
             for run in runs.iter().filter(|run| run.is_job() && of_one_name(run, older)) {
@@ -134,6 +173,10 @@ impl CheckRun {
         self.is_completed() && self.conclusion.as_deref() == Some("success")
     }
 
+    fn is_skipped(&self) -> bool {
+        self.is_completed() && self.conclusion.as_deref() == Some("skipped")
+    }
+
     /// Whether it says that it is a job of GitHub Actions.
     fn is_job(&self) -> bool {
         self.details_url.as_deref().is_some_and(|url| url.contains("/actions/runs/"))
@@ -161,27 +204,54 @@ fn counting(runs: Vec<CheckRun>, attempts: &Attempts) -> Vec<Counted> {
         };
         let fits =
             |newer: &&mut Counted| replaces(&newer.run, &run, attempts) && !has_its_own(newer);
-        match counted.iter_mut().find(fits) {
-            Some(newer) => newer.replaced.push(run),
-            None => counted.push(Counted { run, replaced: Vec::new() }),
+        if let Some(newer) = counted.iter_mut().find(fits) {
+            newer.replaced.push(run);
+            continue;
         }
+        let is_untold = |newer: &Counted| {
+            let told = attempt.is_some() && attempts.contains_key(&newer.run.id);
+            run.is_job() && began_after(&newer.run, &run) && !told
+        };
+        let maybe_run_again = counted.iter().any(is_untold);
+        counted.push(Counted { run, replaced: Vec::new(), maybe_run_again });
     }
     counted
 }
 
 fn replaces(newer: &CheckRun, older: &CheckRun, attempts: &Attempts) -> bool {
+    let of_later_attempt = match (attempts.get(&newer.id), attempts.get(&older.id)) {
+        (Some(newer), Some(older)) => newer > older,
+        // Others than jobs have no attempts.
+        _ => !newer.is_job() && !older.is_job(),
+    };
+    began_after(newer, older) && of_later_attempt
+}
+
+/// Whether one began when the other, of the same name, had ended.
+fn began_after(newer: &CheckRun, older: &CheckRun) -> bool {
     if !of_one_name(newer, older) || !older.is_completed() {
         return false;
     }
-    let of_one_attempt = match (attempts.get(&newer.id), attempts.get(&older.id)) {
-        (Some(newer), Some(older)) => newer <= older,
-        _ => false,
-    };
-    let one_after_the_other = match (moment(&older.completed_at), moment(&newer.started_at)) {
+    match (moment(&older.completed_at), moment(&newer.started_at)) {
         (Some(ended), Some(began)) => ended <= began,
         _ => false,
-    };
-    one_after_the_other && !of_one_attempt
+    }
+}
+
+/// Each run that was skipped, with its suite and another in which a run of its name is green.
+fn skipped_beside_green(counted: &[Counted]) -> Vec<(CheckRunId, [u64; 2])> {
+    let mut beside = Vec::new();
+    for Counted { run: skipped, .. } in counted.iter().filter(|it| it.run.is_skipped()) {
+        for Counted { run: green, .. } in counted.iter().filter(|it| it.run.is_green()) {
+            let same = skipped.name == green.name && skipped.app_id() == green.app_id();
+            if let (true, Some(one), Some(other)) = (same, skipped.suite(), green.suite())
+                && one != other
+            {
+                beside.push((skipped.id, [one, other]));
+            }
+        }
+    }
+    beside
 }
 
 /// Whether two runs are of one suite, and have one name there.
@@ -216,6 +286,12 @@ mod tests {
         .unwrap()
     }
 
+    /// The same, as a job of GitHub Actions.
+    fn job(of: (u64, Option<u64>, &str, &str), conclusion: &str) -> CheckRun {
+        let page = "https://github.com/acme/widgets/actions/runs/5/job/6".to_owned();
+        CheckRun { details_url: Some(page), ..run(of, conclusion) }
+    }
+
     /// The numbers of those that count.
     fn count(mut runs: Vec<CheckRun>, attempts: &[(u64, u64)]) -> Vec<u64> {
         runs.reverse();
@@ -245,22 +321,24 @@ mod tests {
     }
 
     #[test]
-    fn jobs_of_one_attempt_do_not_replace_each_other() {
+    fn a_job_replaces_only_one_of_an_attempt_before_its_own() {
         let runs = || {
-            let one = run((1, Some(7), "00:00", "05:00"), "failure");
-            vec![one, run((2, Some(7), "06:00", "07:00"), "success")]
+            let one = job((1, Some(7), "00:00", "05:00"), "failure");
+            vec![one, job((2, Some(7), "06:00", "07:00"), "success")]
         };
         assert_eq!(count(runs(), &[(1, 1), (2, 1)]), [2, 1]);
         assert_eq!(count(runs(), &[(1, 1), (2, 2)]), [2]);
-        assert_eq!(count(runs(), &[(1, 1)]), [2]);
+        for untold in [&[(1, 1)][..], &[(2, 2)], &[]] {
+            assert_eq!(count(runs(), untold), [2, 1], "{untold:?}");
+        }
     }
 
     #[test]
     fn one_job_that_is_run_again_replaces_one_of_two_with_its_name() {
         let runs = |upto: usize| {
-            let one = run((1, Some(7), "00:00", "05:00"), "failure");
-            let other = run((2, Some(7), "00:00", "06:00"), "success");
-            let again = [3, 4].map(|id| run((id, Some(7), "07:00", "08:00"), "success"));
+            let one = job((1, Some(7), "00:00", "05:00"), "failure");
+            let other = job((2, Some(7), "00:00", "06:00"), "success");
+            let again = [3, 4].map(|id| job((id, Some(7), "07:00", "08:00"), "success"));
             [one, other].into_iter().chain(again).take(upto).collect()
         };
         let attempts = [(1, 1), (2, 1), (3, 2), (4, 2)];

@@ -144,10 +144,11 @@ impl Forge {
         let counted = self.counted_runs(place, Scope::Read, sha, doing).await?;
         Ok(counted
             .into_iter()
-            .map(|Counted { run, .. }| SeenCheck {
+            .map(|Counted { run, maybe_run_again, .. }| SeenCheck {
                 app: run.app_id(),
                 state: state_of(&run),
                 name: run.name,
+                maybe_run_again,
             })
             .collect())
     }

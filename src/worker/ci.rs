@@ -78,7 +78,7 @@ async fn unsettled(ctx: &Context, since: Timestamp, wake: &Task) -> Result<Optio
 }
 
 /// Whether some App's runs of a required check are green. One that was skipped beside a green one of
-/// the same App may be of another workflow, so that workflow has not spoken.
+/// the same App, and still counts, may be of another workflow, so that workflow has not spoken.
 fn is_met(required: &RequiredCheck, states: &[CheckState]) -> bool {
     let is_it = |it: &&CheckState| {
         it.name == required.name && required.app.is_none_or(|app| it.app == Some(app))

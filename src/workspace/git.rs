@@ -277,6 +277,7 @@ fn settings(peer: Peer<'_>) -> Vec<(String, String)> {
         ("http.followRedirects", "false"),
         ("http.lowSpeedLimit", "1000"),
         ("http.lowSpeedTime", "60"),
+        ("http.userAgent", concat!("gander/", env!("CARGO_PKG_VERSION"))),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into();

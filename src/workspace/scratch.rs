@@ -166,7 +166,7 @@ impl Scratch {
 
     fn trash_is_full(&self) -> bool {
         // What cannot be looked at is not known to be little.
-        self.trash.exists() && weighs_more_than(&self.trash, self.most_trash).unwrap_or(true)
+        weighs_more_than(&self.trash, self.most_trash).unwrap_or(true)
     }
 }
 
@@ -203,34 +203,43 @@ fn make_private(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
-/// Counts no further than needed.
+/// Counts no further than needed. Somebody may be emptying it: what is gone meanwhile weighs nothing.
 fn weighs_more_than(directory: &Path, limit: u64) -> io::Result<bool> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let top = rustix::fs::open(directory, flags, rustix::fs::Mode::empty())?;
+    let opened = rustix::fs::open(directory, flags, rustix::fs::Mode::empty());
+    let Some(top) = unless_gone(opened.map_err(io::Error::from))? else { return Ok(false) };
     let mut weight = 0;
     let mut open = vec![(names(top.as_fd())?, top)];
     loop {
         let depth = open.len();
         let Some((entries, directory)) = open.last_mut() else { return Ok(false) };
-        let Some(entry) = entries.next() else {
+        // A directory that is removed while it is read ends with an error.
+        let Some(entry) = unless_gone(entries.next().transpose())?.flatten() else {
             open.pop();
             continue;
         };
-        let entry = entry?;
         let name = entry.name.as_slice();
-        let stat = rustix::fs::statat(&*directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let stat = rustix::fs::statat(&*directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        let Some(stat) = unless_gone(stat.map_err(io::Error::from))? else { continue };
         weight += ENTRY + stat.st_blocks.unsigned_abs() * 512;
         if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
             if depth > DEEPEST {
                 weight += BELOW;
-            } else {
-                let below = open_up(&*directory, name)?;
+            } else if let Some(below) = unless_gone(open_up(&*directory, name))? {
                 open.push((names(below.as_fd())?, below));
             }
         }
         if weight > limit {
             return Ok(true);
         }
+    }
+}
+
+/// `None` where there is nothing of that name any more.
+fn unless_gone<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
+    match looked {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
     }
 }
 
@@ -281,6 +290,26 @@ mod tests {
         assert_eq!(fs::read_dir(data.path().join("trash")).unwrap().count(), 1);
         scratch.empty_trash(&CancellationToken::new()).await;
         assert_eq!(fs::read_dir(data.path().join("trash")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_trash_that_is_being_emptied_is_not_full() {
+        let data = tempfile::tempdir().unwrap();
+        let scratch = Scratch::below(data.path());
+        fs::create_dir(&scratch.trash).unwrap();
+        let (trash, done) = (scratch.trash.clone(), CancellationToken::new());
+        let over = done.clone();
+        let emptying = std::thread::spawn(move || {
+            while !over.is_cancelled() {
+                fs::create_dir_all(trash.join("left/inside")).unwrap();
+                fs::write(trash.join("left/inside/file"), "1").unwrap();
+                remove(&trash.join("left"), &Patience::of(REMOVAL)).unwrap();
+            }
+        });
+        let full = (0..20_000).filter(|_| scratch.trash_is_full()).count();
+        done.cancel();
+        emptying.join().unwrap();
+        assert_eq!(full, 0);
     }
 
     #[tokio::test]

@@ -92,6 +92,23 @@ async fn a_check_of_two_lines_fails_in_a_job_where_its_first_line_does() {
     }
 }
 
+/// `sh -e` looks at what a line ends with, and the documentation says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_inside_a_line_that_ends_well_is_no_failure() {
+    let world = World::with_release().await;
+    let told = include_str!("../../docs/config.md");
+    for line in ["false && true", "false | cat", "export X=$(false)"] {
+        assert!(told.contains(&format!("`{line}`")), "docs/config.md does not name {line}");
+        let rules = format!("[verify]\ncommands = [\"{line}\\ntrue\"]\n");
+        let tree = project(&world, &[(".github/gander.toml", rules.as_str())]);
+        let ran = world.runs("test", &tree, &[]).await;
+        assert_eq!(ran.code, Some(0), "{line}: {}", ran.log);
+    }
+    let rules = "[verify]\ncommands = [\"bash -e -o pipefail -c 'false | cat'\"]\n";
+    let tree = project(&world, &[(".github/gander.toml", rules)]);
+    fails(&world, &tree).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_machine_of_ones_own_a_python_package_is_tested_as_it_stands_in_the_checkout() {
     let world = World::with_release().await;

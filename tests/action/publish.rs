@@ -506,3 +506,46 @@ async fn a_red_job_is_not_hidden_by_a_later_green_one_of_its_name_in_the_same_ru
     stops(&world.publishes_with(&actions).await, &["Test", "is red"]);
     world.nothing_is_published();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_a_red_job_was_run_again_counts_only_where_github_says_so() {
+    let mut world = World::with_release().await;
+    world.reviews("mona", Verdict::Approves);
+    let run = world.starts_workflow("ci");
+    world.job_ends(run, "failure");
+    world.reruns(run);
+    world.job_ends(run, "success");
+    world.merges();
+    world.builds().await;
+    let actions = [("GANDER_INPUT_REQUIRED_CHECKS", "Test@15368")];
+    // So GitHub answers a token without `actions: read`.
+    let refusal = Fault::on("GET", "/repos/*/*/actions/jobs/*").times(usize::MAX).answers(403);
+    let refused = world.emulator.plan(refusal);
+    let ran = world.publishes_with(&actions).await;
+    stops(&ran, &["Test", "is red", "give this job `actions: read`"]);
+    world.nothing_is_published();
+    world.emulator.cancel(refused);
+    assert_eq!(world.publishes_with(&actions).await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_skipped_job_is_no_obstacle_where_another_run_of_its_workflow_is_green() {
+    for (workflow, published) in [("ci", true), ("nightly", false)] {
+        let mut world = World::with_release().await;
+        world.reviews("mona", Verdict::Approves);
+        for (name, conclusion) in [("ci", "success"), (workflow, "skipped")] {
+            let run = world.starts_workflow(name);
+            world.job_ends(run, conclusion);
+        }
+        world.merges();
+        world.builds().await;
+        let actions = [("GANDER_INPUT_REQUIRED_CHECKS", "Test@15368")];
+        let ran = world.publishes_with(&actions).await;
+        if published {
+            assert_eq!(ran.code, Some(0), "{}\n{}", ran.log, ran.summary);
+        } else {
+            stops(&ran, &["Test", "was skipped"]);
+            world.nothing_is_published();
+        }
+    }
+}

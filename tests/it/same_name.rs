@@ -1,6 +1,6 @@
 //! Two workflows have a job of the same name: neither speaks for the other.
 
-use gander_emulator::{JobEnd, RequiredCheck, Requirement, Verdict, WorkflowSpec};
+use gander_emulator::{Fault, JobEnd, RequiredCheck, Requirement, Verdict, WorkflowSpec};
 
 use crate::approval::with_rules;
 use crate::release_proposed::proposed;
@@ -170,6 +170,39 @@ async fn a_red_job_is_not_hidden_by_a_later_green_one_of_its_name_in_the_same_ru
     }
 }
 
+/// Two jobs of one name are taken for one that was run again only where GitHub says so.
+#[tokio::test]
+async fn a_red_job_counts_where_github_does_not_say_which_attempt_it_is_of() {
+    for status in [403, 404] {
+        let (w, _, _) = with_rules(NO_REPAIRS).await;
+        let silence = Fault::on("GET", "/repos/*/*/actions/jobs/*").times(usize::MAX);
+        w.emulator.plan(silence.answers(status));
+        let head = w.only_pull().head_sha;
+        let ci = starts_jobs(&w, "ci", &head, &["test", "build"]);
+        ends(&w, ci, "failure");
+        w.emulator.job_begins(REPO, ci, "test").unwrap();
+        ends(&w, ci, "success");
+        let built = JobEnd { name: "build", conclusion: "success", log: "", annotations: &[] };
+        w.emulator.job_ends(REPO, ci, &built).unwrap();
+        w.approved().await;
+        assert!(!w.only_pull().merged, "{}", w.timeline());
+        w.ends().await;
+    }
+}
+
+/// A green job that is red when it is run again is flaky, not the fault of the change.
+#[tokio::test]
+async fn a_job_that_was_green_before_it_was_run_again_is_called_flaky() {
+    let (w, _, pull) = with_rules(NO_REPAIRS).await;
+    let head = w.only_pull().head_sha;
+    let ci = says(&w, "ci", &head, "success");
+    w.maintainer().reruns_jobs(REPO, ci, &["test"]).unwrap();
+    ends(&w, ci, "failure");
+    w.settle().await;
+    assert!(!w.last_words(pull).contains("`test` is still red"), "{}", w.last_words(pull));
+    w.ends().await;
+}
+
 /// What one workflow did not do is not done, though another with a job of that name did it.
 #[tokio::test]
 async fn a_required_check_that_one_workflow_skipped_is_waited_for() {
@@ -178,6 +211,36 @@ async fn a_required_check_that_one_workflow_skipped_is_waited_for() {
     let head = w.only_pull().head_sha;
     says(&w, "ci", &head, "skipped");
     says(&w, "nightly", &head, "success");
+    w.approved().await;
+    assert!(!w.only_pull().merged, "{}", w.timeline());
+    assert!(w.comments(issue)[0].contains("waits for test"), "{}", w.comments(issue)[0]);
+    w.ends().await;
+}
+
+/// A workflow for pushes and for pull requests, of which each job wants only one of the two.
+#[tokio::test]
+async fn a_required_check_may_be_skipped_in_one_run_of_the_workflow_that_ran_it_in_another() {
+    for [first, second] in [["success", "skipped"], ["skipped", "success"]] {
+        let (w, _, _) = with_rules(NO_REPAIRS).await;
+        w.emulator.require_checks(REPO, "main", &["test"], Requirement::Ruleset).unwrap();
+        let head = w.only_pull().head_sha;
+        says(&w, "ci", &head, first);
+        says(&w, "ci", &head, second);
+        w.approved().await;
+        assert!(w.only_pull().merged, "{}", w.timeline());
+        w.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn a_required_check_that_was_skipped_is_waited_for_where_nobody_says_by_which_workflow() {
+    let (w, issue, _) = with_rules(NO_REPAIRS).await;
+    w.emulator.require_checks(REPO, "main", &["test"], Requirement::Ruleset).unwrap();
+    let silence = Fault::on("GET", "/repos/*/*/actions/runs").times(usize::MAX).answers(404);
+    w.emulator.plan(silence);
+    let head = w.only_pull().head_sha;
+    says(&w, "ci", &head, "success");
+    says(&w, "ci", &head, "skipped");
     w.approved().await;
     assert!(!w.only_pull().merged, "{}", w.timeline());
     assert!(w.comments(issue)[0].contains("waits for test"), "{}", w.comments(issue)[0]);

@@ -218,7 +218,14 @@ fn not_approved(
 fn check(refused: &Refused, asked: &Asked) -> Words {
     let pull = asked.pull;
     let (check, how, next) = match refused {
-        Refused::CheckNotGreen { check, state } => match state {
+        Refused::CheckNotGreen { check, maybe_run_again: true, state: CheckState::Red } => (
+            check,
+            "is red",
+            "A later run of that name is there, and GitHub does not tell this job's token whether it \
+             is the same one run again: give this job `actions: read`, then run this workflow again. \
+             If it is not, mend what the red one shows.",
+        ),
+        Refused::CheckNotGreen { check, state, .. } => match state {
             CheckState::Running => {
                 (check, "has not finished", "Run this workflow again when it has.")
             }
