@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::consent::moment;
 use super::{Forge, ForgeError, Scope, payload, repo_path, segment};
 use crate::core::event::{Actor, RepoRef};
 use crate::core::id::{Number, Sha, UserId};
@@ -101,9 +102,12 @@ fn told(commits: &[ListedCommit], moves: &[Move], pull: PullBranch<'_>) -> Contr
     let inside: BTreeMap<&Sha, &ListedCommit> =
         commits.iter().map(|commit| (&commit.sha, commit)).collect();
     let opened_at = moment(pull.opened_at);
-    // Who pushed something that somebody else cut off again had a hand in what is left.
-    let since =
-        |it: &Move| opened_at.is_some_and(|opened| moment(it.timestamp.as_deref()) >= Some(opened));
+    // Who pushed something that somebody else cut off again had a hand in what is left. Whoever removes
+    // the branch, as people do after merging, brings nothing.
+    let since = |it: &Move| {
+        let later = |opened| moment(it.timestamp.as_deref()) >= Some(opened);
+        it.after != Sha::nowhere() && opened_at.is_some_and(later)
+    };
     let concerned: Vec<&Move> =
         moves.iter().filter(|it| inside.contains_key(&it.after) || since(it)).collect();
     let gander = pull.opened_by.filter(|it| it.kind == "Bot" && it.login != ACTIONS_BOT);
@@ -149,10 +153,6 @@ fn brought<'a>(inside: &BTreeMap<&'a Sha, &'a ListedCommit>, it: &Move) -> BTree
         }
     }
     found
-}
-
-fn moment(text: Option<&str>) -> Option<chrono::DateTime<chrono::FixedOffset>> {
-    text.and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
 }
 
 /// GitHub's own account, which commits what people do on its pages.
@@ -272,6 +272,14 @@ mod tests {
             moved(-5, ('0', 'b'), gander()),
         ];
         assert_eq!(found(&commits, &moves), (vec![2, 1], true));
+    }
+
+    #[test]
+    fn whoever_removes_the_branch_after_the_merge_had_no_hand_in_it() {
+        let commits = [commit('b', 'a', None)];
+        let made = moved(-5, ('0', 'b'), gander());
+        let removed = moved(9, ('b', '0'), person(1));
+        assert_eq!(found(&commits, &[removed, made]), (vec![], true));
     }
 
     #[test]

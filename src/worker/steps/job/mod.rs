@@ -60,12 +60,13 @@ pub(in crate::worker) async fn perform(
             learnt(job, Box::pin(check_head::run(ctx, job, head, stop)).await)
         }
         Step::Merge { .. } => learnt(job, Box::pin(merge::run(ctx, job, claim)).await),
-        Step::Look => match Box::pin(look::run(ctx, job)).await? {
-            Some(sight) if job.stage.is_in_review() => {
-                Ok(Outcome::of_job(job, Fact::Seen(Box::new(sight))))
-            }
-            Some(_) | None => Ok(Outcome::Done),
-        },
+        // Elsewhere nothing follows from a look, so GitHub is not asked.
+        Step::Look if !job.stage.is_in_review() => Ok(Outcome::Done),
+        Step::Look => {
+            let sight = Box::pin(look::run(ctx, job)).await?;
+            let seen = |sight| Outcome::of_job(job, Fact::Seen(Box::new(sight)));
+            Ok(sight.map_or(Outcome::Done, seen))
+        }
         Step::Wake => Ok(look_again(job)),
         Step::Acknowledge => done(talk::acknowledge_order(&ctx.forge, job).await),
         Step::React { comment } => {
