@@ -32,11 +32,11 @@ const FETCH_TIME: Duration = Duration::from_secs(15 * 60);
 /// What the worker works with.
 #[derive(Clone)]
 pub struct Context {
-    /// The memory.
+    /// Jobs, releases, the queue, the ledger.
     pub store: Arc<dyn Store>,
-    /// The door to GitHub.
+    /// The client of GitHub.
     pub forge: Forge,
-    /// The walls.
+    /// Where commands of a repository run.
     pub sandbox: Arc<dyn Sandbox>,
     /// The operator's list; the first is the default.
     pub models: Vec<Arc<dyn Model>>,
@@ -79,6 +79,7 @@ impl Context {
             web: self.forge.web_address(),
         }
     }
+
     /// The asked-for model, else the repository's, else the operator's first.
     pub(super) fn model_of(&self, job: &Job) -> Option<&Arc<dyn Model>> {
         let configured = job.rules.as_ref().and_then(|rules| rules.agent.model.as_ref());
@@ -87,6 +88,7 @@ impl Context {
             None => self.models.first(),
         }
     }
+
     /// Where trees of jobs are.
     pub(super) fn scratch(&self) -> Scratch {
         Scratch::below(&self.settings.data)
