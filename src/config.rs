@@ -1,6 +1,6 @@
 //! The operator's choices: `gander-server.toml`, and variables that come before it.
 //!
-//! What holds: this is the one file that reads the environment; secrets come by variable or by file
+//! Invariants: this is the one file that reads the environment; secrets come by variable or by file
 //! (never readable by everyone) and are wrapped at once; a missing or weak setting is an error that
 //! names it, never a default.
 

@@ -1,6 +1,6 @@
 //! The one gate to the outside: every HTTP client of this program is made here.
 //!
-//! What holds, for every connection: the host was pinned by the operator; a name resolves only to
+//! Invariants, for every connection: the host was pinned by the operator; a name resolves only to
 //! addresses of the kind the operator allows; redirects are not followed; proxies from the
 //! environment are ignored; nothing is sent twice on its own. No error shows a path, a query or
 //! user information, since those may carry secrets.

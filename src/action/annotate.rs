@@ -1,6 +1,6 @@
 //! Where something failed, read from output of known shape, and said to GitHub.
 //!
-//! What holds: an annotation is written by us, escaped, about a file of the checkout; nothing in the
+//! Invariants: an annotation is written by us, escaped, about a file of the checkout; nothing in the
 //! output becomes a workflow command. It never decides anything: the exit status does.
 
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! *build*: what is released, made from the checked-out commit.
 //!
-//! What holds: the checkout is the commit that was asked for; every file is bound by name, size and
+//! Invariants: the checkout is the commit that was asked for; every file is bound by name, size and
 //! SHA-256 to this commit, run and attempt; nothing that two files could mean is taken.
 
 use std::collections::BTreeMap;

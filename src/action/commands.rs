@@ -1,6 +1,6 @@
 //! Running the project's own commands in a job, with their output in the log.
 //!
-//! What holds: what a command prints stands between guards with a token it never saw, and without
+//! Invariants: what a command prints stands between guards with a token it never saw, and without
 //! escapes, so it is text and never a workflow command; the command's own environment names no file
 //! or token of the runner.
 

@@ -1,6 +1,6 @@
 //! The files of a checkout and of a build.
 //!
-//! What holds: no symbolic link is followed, by the kernel's word and not by looking first; what is
+//! Invariants: no symbolic link is followed, by the kernel's word and not by looking first; what is
 //! hashed is what is copied.
 
 use std::fs::File;

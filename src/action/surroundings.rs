@@ -1,6 +1,6 @@
 //! What the runner tells a job, and what the workflow file asks for.
 //!
-//! What holds: everything comes by variables, never by an argument or a line of shell; what is missing
+//! Invariants: everything comes by variables, never by an argument or a line of shell; what is missing
 //! or malformed is named as it stands in the workflow file; the token's debug form shows nothing.
 
 use std::path::PathBuf;

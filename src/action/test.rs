@@ -1,6 +1,6 @@
 //! *test*: the project's own checks, on a runner of their own.
 //!
-//! What holds: the exit status decides; on a machine that other jobs use too, commands run in the
+//! Invariants: the exit status decides; on a machine that other jobs use too, commands run in the
 //! sandbox or not at all.
 
 use std::path::Path;

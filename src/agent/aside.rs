@@ -1,6 +1,6 @@
 //! Work of a tool that computes or waits for the disk, aside from the threads that serve everyone.
 //!
-//! What holds: a call is answered when its time is up, whatever it is given, and at once when the
+//! Invariants: a call is answered when its time is up, whatever it is given, and at once when the
 //! job is stopped; the work asks whether it is still wanted, and ends when it is not.
 
 use std::time::Duration;

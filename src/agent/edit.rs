@@ -1,6 +1,6 @@
 //! Changing text the way a model asks for it: this old text, that new text.
 //!
-//! What holds: a text is changed at exactly one place that the old text names beyond doubt, or not
+//! Invariants: a text is changed at exactly one place that the old text names beyond doubt, or not
 //! at all. Nothing is ever matched by similarity. The liberties, one at a time: a shift of the
 //! leading white space, the same on every line; tabs for spaces there, or spaces for tabs;
 //! invisible white space at line ends; and lines around the change, in the old text as in the new,

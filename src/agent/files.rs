@@ -1,6 +1,6 @@
 //! The agent's hands on files: reading and writing below one directory, and nowhere else.
 //!
-//! What holds: no path leads out of the directory, through a symbolic link or to anything that is
+//! Invariants: no path leads out of the directory, through a symbolic link or to anything that is
 //! not an ordinary file with one name; nothing waits, and nothing large is read. Writing puts a
 //! whole new file in the old one's place. Every error is a sentence for the model.
 

@@ -1,6 +1,6 @@
 //! The agent: a model that reads, edits, runs and finishes.
 //!
-//! What holds: one loop with one exit; every reply and every result is in the transcript before the
+//! Invariants: one loop with one exit; every reply and every result is in the transcript before the
 //! next step; money is reserved before it is spent; the agent sees a directory, a sandbox and a
 //! model, and no token, key, database or repository of ours.
 

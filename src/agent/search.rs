@@ -1,6 +1,6 @@
 //! `search`: lines that match a pattern, in all files below a path.
 //!
-//! What holds: it asks between any two steps whether it is still wanted. A step is bounded by
+//! Invariants: it asks between any two steps whether it is still wanted. A step is bounded by
 //! constants: a pattern may only become so large, a file is read up to a limit and searched in
 //! pieces, and a directory is listed up to a limit.
 

@@ -1,6 +1,6 @@
 //! What the model can use: `read`, `search`, `edit`, `run`, and `finish`. (`verify` is handed in.)
 //!
-//! What holds: file tools never leave the tree or follow a link (files.rs); commands run in the
+//! Invariants: file tools never leave the tree or follow a link (files.rs); commands run in the
 //! sandbox; results are capped and say so; a wrong call is answered, not fatal; no call computes or
 //! waits on a thread that serves others (aside.rs), and each takes time in proportion to its input.
 

@@ -1,6 +1,6 @@
 //! Consent to one exact commit.
 //!
-//! What holds: an [`Approval`] is made only here, from what GitHub says now, and is never deserialised:
+//! Invariants: an [`Approval`] is made only here, from what GitHub says now, and is never deserialised:
 //! whoever needs one asks again. It names one commit, one base branch, one set of rules and whoever
 //! consented; a push, another base, other rules, a dismissal or an edited comment leave nothing of it.
 //! A program never approves. Whoever asked for a change or pushed some of it does not approve it alone

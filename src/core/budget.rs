@@ -1,6 +1,6 @@
 //! Money, and a budget that is asked before it is spent.
 //!
-//! What holds: a reservation is only given when it fits in the limit beside everything spent and
+//! Invariants: a reservation is only given when it fits in the limit beside everything spent and
 //! reserved so far. An amount is never negative, and arithmetic saturates instead of wrapping.
 
 use std::fmt;

@@ -1,6 +1,6 @@
 //! `CHANGELOG.md`: the newest section, which names the version that is released and its notes.
 //!
-//! What holds: what is released is read from the commit that people approved, never from a title or
+//! Invariants: what is released is read from the commit that people approved, never from a title or
 //! an event. A heading that is not a version is skipped, and a section ends at the next heading of
 //! its level, or at one with a version in whatever style.
 

@@ -1,6 +1,6 @@
 //! What a person asks for, read from the first line of a new comment.
 //!
-//! What holds: Markdown is parsed, not searched, so text inside quotes, code, HTML comments or
+//! Invariants: Markdown is parsed, not searched, so text inside quotes, code, HTML comments or
 //! headings is never a command. Each verb stands in one table, and the help text is made from it.
 
 use std::fmt;

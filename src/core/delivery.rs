@@ -1,6 +1,6 @@
 //! What is kept of a webhook: the few fields that decisions need, parsed tolerantly.
 //!
-//! What holds: every field GitHub may leave out or send as null is optional here, so a ghost
+//! Invariants: every field GitHub may leave out or send as null is optional here, so a ghost
 //! account, a new action or an unknown event is never an error. Rows stay small because the
 //! rest of the body is not stored; a SHA-256 is, to recognise a replay.
 

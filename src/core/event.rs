@@ -1,6 +1,6 @@
 //! What happened, in our own terms: the closed set of things Gander reacts to.
 //!
-//! What holds: translating a webhook is total (anything unknown is `Nothing`), and what is
+//! Invariants: translating a webhook is total (anything unknown is `Nothing`), and what is
 //! `edited` never starts anything.
 
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! What was checked, and what follows from it.
 //!
-//! What holds: a [`VerifiedPatch`] is made only here, by folding evidence, and is never
+//! Invariants: a [`VerifiedPatch`] is made only here, by folding evidence, and is never
 //! deserialised; after a restart it is folded again from the stored evidence.
 
 use serde::{Deserialize, Serialize};

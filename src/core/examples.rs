@@ -1,6 +1,6 @@
 //! The files that people put into a repository themselves, and the links that do it in one tap.
 //!
-//! What holds: a link only fills in GitHub's own page for a new file, so nothing is written before
+//! Invariants: a link only fills in GitHub's own page for a new file, so nothing is written before
 //! a person presses GitHub's button; the hashes of our Action and program are whole or visibly missing.
 
 use super::id::{Branch, RepoName};

@@ -1,6 +1,6 @@
 //! Names and numbers of the outside world, parsed once at the edge.
 //!
-//! What holds: a value of one of these types is well formed. None of them can be made from a
+//! Invariants: a value of one of these types is well formed. None of them can be made from a
 //! string without its constructor, so model or user text never becomes a branch name, a path or
 //! an argument by accident.
 

@@ -1,6 +1,6 @@
 //! What a build made, bound to the one run that made it.
 //!
-//! What holds: a file's name is plain, so it is the same in a directory, in a list of sums and as an
+//! Invariants: a file's name is plain, so it is the same in a directory, in a list of sums and as an
 //! asset; two files never share a name, not even in another case; the order is the names'.
 
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! Paths inside a repository, and the digest that names a patch of them.
 //!
-//! What holds: a [`RepoPath`] stays inside the repository and out of git's own directory on every
+//! Invariants: a [`RepoPath`] stays inside the repository and out of git's own directory on every
 //! file system git runs on.
 
 use std::collections::HashMap;

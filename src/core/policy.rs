@@ -1,6 +1,6 @@
 //! The rules of a repository, and what follows from them for one person's wish.
 //!
-//! What holds: rules come from the default branch only (the caller sees to that); a file with an
+//! Invariants: rules come from the default branch only (the caller sees to that); a file with an
 //! unknown key or a bad value is refused as a whole, with line and column; every decision carries
 //! its reason.
 

@@ -1,6 +1,6 @@
 //! All words for people.
 //!
-//! What holds: what Gander says of a job is a function of the job alone, so the status comment is
+//! Invariants: what Gander says of a job is a function of the job alone, so the status comment is
 //! right whenever it is written; others' words appear only boxed or inert (core/text.rs); each
 //! refusal names the rule, where it is set, and the next step. Only an announcement mentions a
 //! person, and only the one who asked.

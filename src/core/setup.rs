@@ -1,6 +1,6 @@
 //! What a new App is to be: its name, its owner, where it is reached; and its manifest.
 //!
-//! What holds: permissions and events are those of `app-manifest.json` and nothing else; an
+//! Invariants: permissions and events are those of `app-manifest.json` and nothing else; an
 //! address that GitHub could not reach, or that would carry webhooks unencrypted, is refused with
 //! the reason, except on a GitHub that runs on this machine itself.
 

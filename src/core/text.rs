@@ -1,6 +1,6 @@
 //! Other people's and machines' words, made harmless before they stand in our own text.
 //!
-//! What holds: [`boxed`] text cannot end its box, so nothing in it is Markdown, a mention, a
+//! Invariants: [`boxed`] text cannot end its box, so nothing in it is Markdown, a mention, a
 //! closing keyword or another bot's command; [`inline`] text is one line in which none of those
 //! work. Both drop control and invisible characters.
 

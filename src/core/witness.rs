@@ -1,6 +1,6 @@
 //! Whether a commit may be released, judged from what GitHub itself says.
 //!
-//! What holds: a [`ReleasePlan`] is made only here, and from nothing that the one who asks could have written:
+//! Invariants: a [`ReleasePlan`] is made only here, and from nothing that the one who asks could have written:
 //! who may approve and what must be green comes from the workflow file, everything else from GitHub's
 //! answers and from the commit. A tag or file that is there already is kept or is a reason to stop, and
 //! is never replaced.

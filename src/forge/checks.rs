@@ -1,6 +1,6 @@
 //! Checks: which must be green, and how they stand on a commit.
 //!
-//! What holds: every run that counts is told, however many have one name: which do is said in
+//! Invariants: every run that counts is told, however many have one name: which do is said in
 //! `runs.rs`; Gander's own never does.
 
 use http::Method;

@@ -1,6 +1,6 @@
 //! How much we may ask of GitHub, per installation.
 //!
-//! What holds: at most a burst of 20 changes, then one a second, 60 a minute and 400 an hour
+//! Invariants: at most a burst of 20 changes, then one a second, 60 a minute and 400 an hour
 //! (GitHub's own limits are 80 and 500); after GitHub said "wait", nothing is sent for that
 //! installation until the time is over. Nothing sleeps here: the work goes back to the queue, until
 //! there is room for a whole step, so that no step uses up again and again what it waits for.

@@ -1,6 +1,6 @@
 //! A new App: the code that GitHub gave a browser, exchanged for the App's number and secrets.
 //!
-//! What holds: a code is sent once; nobody is authenticated, since the code itself is the proof;
+//! Invariants: a code is sent once; nobody is authenticated, since the code itself is the proof;
 //! no error shows the code.
 
 use http::Method;

@@ -1,6 +1,6 @@
 //! The only door to GitHub. octocrab stays inside; the seam for tests is HTTP.
 //!
-//! What holds: a GET that fails is tried once more here, anything that changes something is sent
+//! Invariants: a GET that fails is tried once more here, anything that changes something is sent
 //! exactly once (whoever asked looks whether the effect is there before asking again); tokens are
 //! minted per step with the least permissions, for one repository, and never leave this module but
 //! as a secret for git; while an installation is limited nothing is sent for it.

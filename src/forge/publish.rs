@@ -1,6 +1,6 @@
 //! Publishing: commit, branch and pull request through the REST git data API.
 //!
-//! What holds: no git push, so no git on anybody's tree; commits carry no author of ours, so GitHub
+//! Invariants: no git push, so no git on anybody's tree; commits carry no author of ours, so GitHub
 //! signs them; a branch moves only forward from the commit we expected (`force: false`).
 
 use base64::Engine as _;

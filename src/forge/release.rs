@@ -1,7 +1,7 @@
 //! A release, made so that a run can stop anywhere and another can go on: found by listing, since a
 //! draft has no tag yet.
 //!
-//! What holds: nothing is deleted, moved or replaced here; files go only to the host that the API
+//! Invariants: nothing is deleted, moved or replaced here; files go only to the host that the API
 //! itself is on, or to github.com's own for uploads.
 
 use bytes::Bytes;

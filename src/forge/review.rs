@@ -1,6 +1,6 @@
 //! The review of a pull request: reading it, answering it, merging what was approved.
 //!
-//! What holds: what decides is read anew each time; an answer is looked for before it is written;
+//! Invariants: what decides is read anew each time; an answer is looked for before it is written;
 //! merging takes an [`Approval`] and names its commit to GitHub, which refuses any other.
 
 use http::Method;

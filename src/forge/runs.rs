@@ -1,6 +1,6 @@
 //! Check runs: which of those on a commit count.
 //!
-//! What holds: runs are told apart by suite, App and name, so no workflow speaks for another. Within
+//! Invariants: runs are told apart by suite, App and name, so no workflow speaks for another. Within
 //! a suite a run replaces an earlier one of its name only if that had ended before it began, and for
 //! jobs, of which several in one run may have one name, only if GitHub says that it is of a later
 //! attempt. What cannot be told apart counts. One that was skipped does not, where another run of the

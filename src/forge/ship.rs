@@ -1,7 +1,7 @@
 //! What a release needs of GitHub: what changed since a tag, a branch brought up to date, and the
 //! run that publishes.
 //!
-//! What holds: a run is known by the name it was given, so it is looked for before it is asked for;
+//! Invariants: a run is known by the name it was given, so it is looked for before it is asked for;
 //! whether a release is out is read from GitHub, not from how a run ended.
 
 use http::Method;

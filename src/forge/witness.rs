@@ -1,6 +1,6 @@
 //! Asking GitHub itself whether something may be released.
 //!
-//! What holds: nothing here comes from an event or from Gander's own memory; whether a comment was
+//! Invariants: nothing here comes from an event or from Gander's own memory; whether a comment was
 //! edited is asked of GraphQL, for REST's time stamps do not say who or what moved them.
 
 use serde::Deserialize;

@@ -1,6 +1,6 @@
 //! OpenAI's chat completions, and whatever speaks like them, through genai.
 //!
-//! What holds: genai's types stay here; its errors are never shown, since they carry whole
+//! Invariants: genai's types stay here; its errors are never shown, since they carry whole
 //! bodies, but read for what they mean.
 
 use std::time::Duration;

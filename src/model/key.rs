@@ -1,6 +1,6 @@
 //! The key to a provider, and what the provider says when it refuses.
 //!
-//! What holds: the key is in none of the words we pass on.
+//! Invariants: the key is in none of the words we pass on.
 
 use std::time::Duration;
 

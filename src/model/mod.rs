@@ -1,6 +1,6 @@
 //! The language model, as the agent sees it: one conversation in, one reply out.
 //!
-//! What holds: nothing of a provider's wire format leaves this module; what must round-trip
+//! Invariants: nothing of a provider's wire format leaves this module; what must round-trip
 //! verbatim (signed thinking) travels as [`Part::Opaque`]. `respond` makes one attempt: waiting
 //! and trying again belong to the worker, which asks [`ModelError::kind`]. No error, log line or
 //! debug output carries the key.

@@ -1,6 +1,6 @@
 //! The last steps of a pull request: merging exactly the approved commit, and cleaning up after it.
 //!
-//! What holds: merging takes an [`Approval`]; a merge whose answer was lost is found out; a branch is
+//! Invariants: merging takes an [`Approval`]; a merge whose answer was lost is found out; a branch is
 //! removed only where it stands at what was merged.
 
 use super::scan::WORKFLOWS;

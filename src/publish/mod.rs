@@ -1,6 +1,6 @@
 //! The pen: makes a verified change visible. Runs no code of the repository, only calls GitHub.
 //!
-//! What holds: nothing is published but a [`VerifiedPatch`], exactly that patch on exactly that base;
+//! Invariants: nothing is published but a [`VerifiedPatch`], exactly that patch on exactly that base;
 //! each step looks first whether it was done before, so being cut off anywhere and starting again
 //! gives one branch, one commit on it, one pull request; a person's commit is never overwritten.
 

@@ -1,7 +1,7 @@
 //! The pen of a release: commit, branch and pull request of its plan, what is said about it, and the run
 //! that publishes.
 //!
-//! What holds: each step looks first whether it was done before; a branch only moves forward, and
+//! Invariants: each step looks first whether it was done before; a branch only moves forward, and
 //! only from a commit that is ours as it stands, which its last line proves by naming its tree; what
 //! people put on the branch is reported and left alone.
 

@@ -1,6 +1,6 @@
 //! The answers of a review round, in the threads it was about.
 //!
-//! What holds: a thread is resolved only when the model says it is settled *and* the pushed, verified
+//! Invariants: a thread is resolved only when the model says it is settled *and* the pushed, verified
 //! change touches its file; every answer is looked for before it is written.
 
 use std::collections::BTreeSet;

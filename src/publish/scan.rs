@@ -1,7 +1,7 @@
 //! Whether one of the repository's own workflows would run on a branch or pull request of ours with
 //! more than looking: GitHub trusts branches in the repository, and so runs them with its secrets.
 //!
-//! What holds: in doubt there is a risk. A file that cannot be read, a workflow that cannot be
+//! Invariants: in doubt there is a risk. A file that cannot be read, a workflow that cannot be
 //! followed, a runner or a permission that is not known counts, and says so. Nothing of a file is
 //! run or asked for; the words shown are ours, with names from the files as code.
 

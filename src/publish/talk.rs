@@ -1,6 +1,6 @@
 //! What is said on issues and pull requests.
 //!
-//! What holds: each comment is found again by the marker in its last line, so saying it twice says it
+//! Invariants: each comment is found again by the marker in its last line, so saying it twice says it
 //! once.
 
 use crate::core::event::{FIX_LABEL, RepoRef};

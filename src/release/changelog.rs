@@ -1,6 +1,6 @@
 //! The changelog's new section, and where it goes.
 //!
-//! What holds: what stood in the file stays byte for byte, and the new section is the newest for the
+//! Invariants: what stood in the file stays byte for byte, and the new section is the newest for the
 //! one reader (`core/changelog.rs`); words of commits are one harmless line each; nobody is
 //! mentioned so that it would notify them; what a model wrote is marked.
 

@@ -1,6 +1,6 @@
 //! Replacing a few bytes of a text.
 //!
-//! What holds: all that is not named stays byte for byte, and places never overlap.
+//! Invariants: all that is not named stays byte for byte, and places never overlap.
 
 use std::ops::Range;
 

@@ -1,6 +1,6 @@
 //! The version in a project's own files: Cargo, npm, Python, `VERSION`.
 //!
-//! What holds: the only bytes that change are those of versions that equal the one before; format,
+//! Invariants: the only bytes that change are those of versions that equal the one before; format,
 //! order and comments stay; a file that does not hold a plain version is left and named, with the
 //! reason; what cannot be read as its format is left.
 

@@ -1,7 +1,7 @@
 //! What a release changes: the next version, the changelog's section, the manifests. Pure over the
 //! files and commits handed in.
 //!
-//! What holds: nothing but the version and the new section changes, byte for byte; a file that does
+//! Invariants: nothing but the version and the new section changes, byte for byte; a file that does
 //! not hold a plain version is left as it is and named; the same input gives the same change.
 
 pub mod changelog;

@@ -1,6 +1,6 @@
 //! The next version.
 //!
-//! What holds: it is higher than the last one and its tag is free, or there is none; what commits ask
+//! Invariants: it is higher than the last one and its tag is free, or there is none; what commits ask
 //! for is read by Conventional Commits, and a commit that follows no convention asks for a patch.
 
 use semver::{Prerelease, Version};

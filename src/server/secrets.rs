@@ -1,6 +1,6 @@
 //! Proof that a delivery comes from GitHub: HMAC-SHA256 over the raw body.
 //!
-//! What holds: all secrets are tried every time and compared in constant time, so neither the
+//! Invariants: all secrets are tried every time and compared in constant time, so neither the
 //! answer's time nor its order tells which one is live; there is no server without a secret.
 
 use std::sync::atomic::{AtomicU64, Ordering};

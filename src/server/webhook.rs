@@ -1,6 +1,6 @@
 //! `POST /github/webhook`: verify, record, answer.
 //!
-//! What holds: the signature is checked over the raw bytes before anything is parsed; what is
+//! Invariants: the signature is checked over the raw bytes before anything is parsed; what is
 //! answered with 202 is on disk; what cannot be stored is answered with 503, so that GitHub keeps
 //! it as failed and the sweep fetches it later.
 

@@ -1,6 +1,6 @@
 //! Where everything is remembered: one queue, one write.
 //!
-//! What holds, for every implementation (tests/store_contract.rs): an accepted delivery is on
+//! Invariants, for every implementation (tests/store_contract.rs): an accepted delivery is on
 //! disk before `accept` returns; a task is never held by two workers, and tasks of one lane are
 //! done in order; all that follows from a task is written in one transaction with its removal;
 //! a worker that lost its lease can write nothing any more.

@@ -1,6 +1,6 @@
 //! The store in one SQLite file.
 //!
-//! What holds: there is one writer. What waits for it is written in one transaction with one
+//! Invariants: there is one writer. What waits for it is written in one transaction with one
 //! fsync, and nobody has an answer before that; the channel to it is no memory, since nothing is
 //! acknowledged from it. Reads go past the writer and see what is committed.
 

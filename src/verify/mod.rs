@@ -1,6 +1,6 @@
 //! Checks: a change is checked where the agent never was.
 //!
-//! What holds: every verifier gets the base commit and the patch, and the commands run in a fresh
+//! Invariants: every verifier gets the base commit and the patch, and the commands run in a fresh
 //! export of exactly that; the result is the exit status, never a word of the output.
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Which copy of a Python package the tests import.
 //!
-//! What holds: commands in a Python project look in the tree first, `src` before the top; where a
+//! Invariants: commands in a Python project look in the tree first, `src` before the top; where a
 //! package of the tree would be imported from somewhere else all the same, this is found out, and
 //! no code of the repository runs for that.
 

@@ -1,6 +1,6 @@
 //! How the checks on a head stand, for jobs and releases alike.
 //!
-//! What holds: anything red stops; every run of a name that a rule asks for must be green, and having been
+//! Invariants: anything red stops; every run of a name that a rule asks for must be green, and having been
 //! skipped is not being green; where no rule asks for anything, all that began must have ended, and some
 //! time must have passed for it to begin.
 

@@ -1,6 +1,6 @@
 //! The money that a step of a job reserves or gives back.
 //!
-//! What holds: over a whole job the entries come to what it has spent, however many rounds it took.
+//! Invariants: over a whole job the entries come to what it has spent, however many rounds it took.
 
 use crate::core::job::{Ending, Job, Stage};
 use crate::store::LedgerEntry;

@@ -1,6 +1,6 @@
 //! Does what stands in the queue: claim → perform → advance → commit.
 //!
-//! What holds: nothing is remembered here between two tasks; what follows from a task is written in
+//! Invariants: nothing is remembered here between two tasks; what follows from a task is written in
 //! one transaction with its removal; while a task is performed its lease is kept alive, and a lost
 //! lease or a stopped job ends the work; waiting for people or GitHub holds no worker.
 

@@ -1,6 +1,6 @@
 //! Laying a patch on an exported tree.
 //!
-//! What holds: a patch is laid whole or not at all. New files are complete before the first of them
+//! Invariants: a patch is laid whole or not at all. New files are complete before the first of them
 //! is moved into place, old ones are kept until all is done, and every step can be taken back.
 
 use std::fs::File;

@@ -1,6 +1,6 @@
 //! Opening files below a directory, whatever someone puts in the way.
 //!
-//! What holds: no call here follows a symbolic link, leaves the directory, waits for a FIFO or
+//! Invariants: no call here follows a symbolic link, leaves the directory, waits for a FIFO or
 //! hands out a file that has a second name. The kernel decides (`openat2`), so there is no moment
 //! between looking and opening.
 

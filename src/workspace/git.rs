@@ -1,6 +1,6 @@
 //! Starts git: the only file that does.
 //!
-//! What holds: git works on our bare mirror; in a repository that a person names it only looks up a
+//! Invariants: git works on our bare mirror; in a repository that a person names it only looks up a
 //! commit or reads what is fetched. Its environment is made from nothing, no configuration of the
 //! machine or of a person is read, hooks, credential helpers and unwanted transports are off, and a
 //! token travels only in the environment of the one process that needs it: never in an argument, an

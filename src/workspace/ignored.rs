@@ -1,6 +1,6 @@
 //! What a repository's `.gitignore` files leave out.
 //!
-//! What holds: the files are those of the base commit, read as data; what stands in the tree now has
+//! Invariants: the files are those of the base commit, read as data; what stands in the tree now has
 //! no say.
 
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! The bare mirror of a repository: what was fetched once is here for every later job.
 //!
-//! What holds: nothing but git writes into a mirror, and nobody but us can reach it. Fetches of the
+//! Invariants: nothing but git writes into a mirror, and nobody but us can reach it. Fetches of the
 //! same mirror wait for each other. A mirror that is half made or damaged is thrown away and made
 //! again; readers of the old one get an error and may try again.
 

@@ -1,6 +1,6 @@
 //! Repositories on this machine: the mirror, the exported tree and the change read back from it.
 //!
-//! What holds: no git process ever touches a tree that an agent or its commands can write. Files
+//! Invariants: no git process ever touches a tree that an agent or its commands can write. Files
 //! come from the mirror's object database; a change comes back by walking files, as data.
 
 mod apply;

@@ -1,6 +1,6 @@
 //! The change itself, as data, and the rules it must pass before anyone sees it.
 //!
-//! What holds: a patch names its base content per file, so it cannot be laid over something else
+//! Invariants: a patch names its base content per file, so it cannot be laid over something else
 //! by accident; equal patches have equal digests and no others do.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,6 @@
 //! How long work that blocks its thread may go on.
 //!
-//! What holds: nothing waits for such work longer than this, and work that asks often enough ends
+//! Invariants: nothing waits for such work longer than this, and work that asks often enough ends
 //! soon after nobody wants it any more.
 
 use std::time::{Duration, Instant};

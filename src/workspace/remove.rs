@@ -1,6 +1,6 @@
 //! Removing a tree, whatever a hostile program made of it.
 //!
-//! What holds: no symbolic link is followed; directories nobody may enter are opened up on the way;
+//! Invariants: no symbolic link is followed; directories nobody may enter are opened up on the way;
 //! however deep the tree is, a handful of descriptors is enough and no call nests; the time grows
 //! with the number of entries. Directories inside are moved up to the top, so that the top never has
 //! more than one level below what is being looked at.

@@ -1,6 +1,6 @@
 //! Trees that are thrown away, and the trash for what does not go.
 //!
-//! What holds: a tree that a job is done with is gone from the scratch directory, in bounded time
+//! Invariants: a tree that a job is done with is gone from the scratch directory, in bounded time
 //! and off the threads that serve; nothing about removing is ever fatal. What could not be removed
 //! lies in the trash, is tried again, and counts: with too much of it no new tree is made.
 

@@ -1,6 +1,6 @@
 //! A job's own copy of one commit, exported from the mirror's object database.
 //!
-//! What holds: every file is its blob, byte for byte; no filter, attribute, hook or checkout takes
+//! Invariants: every file is its blob, byte for byte; no filter, attribute, hook or checkout takes
 //! part, and no git process ever runs in the copy. Symbolic links are made as links and never
 //! followed. A patch is laid on it whole or not at all.
 

@@ -1,6 +1,6 @@
 //! Who asks, and what they may do.
 //!
-//! What holds: the signature of an App's token is really checked, and its times are checked
+//! Invariants: the signature of an App's token is really checked, and its times are checked
 //! against the box's clock; an installation token reaches only its repositories, with only its
 //! permissions, for one hour.
 

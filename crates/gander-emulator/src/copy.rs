@@ -1,6 +1,6 @@
 //! A second box that remembers what the first does.
 //!
-//! What holds: neither hears of what happens in the other afterwards; plans for faults and the
+//! Invariants: neither hears of what happens in the other afterwards; plans for faults and the
 //! record of requests begin anew.
 
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Short-lived addresses: what the API redirects to for a log or an archive.
 //!
-//! What holds: an address works without credentials, for one minute, and cannot be guessed.
+//! Invariants: an address works without credentials, for one minute, and cannot be guessed.
 
 use std::collections::BTreeMap;
 

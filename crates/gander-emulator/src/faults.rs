@@ -1,6 +1,6 @@
 //! Plans for things to go wrong.
 //!
-//! What holds: a plan counts how often it struck, so a test can tell a fault that was survived
+//! Invariants: a plan counts how often it struck, so a test can tell a fault that was survived
 //! from a fault that never happened.
 
 use std::time::Duration;

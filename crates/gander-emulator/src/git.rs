@@ -1,6 +1,6 @@
 //! Real git: the bare repositories behind the box, and smart HTTP over them.
 //!
-//! What holds: this is the only file of the emulator that starts git for itself; no revision or path
+//! Invariants: this is the only file of the emulator that starts git for itself; no revision or path
 //! from a request can become an option; no configuration of the machine is read.
 
 mod parse;

@@ -1,6 +1,6 @@
 //! Webhooks: what is queued, how it is sent, and the log that Apps can read.
 //!
-//! What holds: only an App that is installed on the repository and subscribed to the event hears
+//! Invariants: only an App that is installed on the repository and subscribed to the event hears
 //! of it; a payload shows the world as it was when the thing happened; this is the only file of
 //! the emulator that makes an HTTP client.
 

@@ -1,6 +1,6 @@
 //! Tokens as a workflow's jobs get them.
 //!
-//! What holds: such a token acts as `github-actions[bot]`, reaches one repository and no other, and
+//! Invariants: such a token acts as `github-actions[bot]`, reaches one repository and no other, and
 //! may do exactly what the job's `permissions` say; it ends with the job.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,7 +3,7 @@
 //! It speaks GitHub's REST API, webhooks and git smart HTTP on loopback, with real bare
 //! repositories on disk, for the demo, for tests and for the runner's self-test.
 //!
-//! What holds: it imports nothing of ours, so it cannot share our misreadings; what GitHub would
+//! Invariants: it imports nothing of ours, so it cannot share our misreadings; what GitHub would
 //! refuse (a wrong token, a stale ref, a second pull request, too many requests) it refuses; a
 //! route it does not know is a loud 501, never a guess; time comes from the clock it was given.
 

@@ -1,6 +1,6 @@
 //! What a branch asks of a commit before it takes it in, and what a pull request still lacks.
 //!
-//! What holds: the same rules judge a person's button, the API's merge and a pushed ref; a check
+//! Invariants: the same rules judge a person's button, the API's merge and a pushed ref; a check
 //! asked of one App is not met by another's of the same name, nor one workflow's by another's.
 
 use super::state::{Issue, Protection, Pull, Repository, RequiredCheck, Review, State};

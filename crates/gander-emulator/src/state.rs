@@ -1,6 +1,6 @@
 //! Everything the box remembers.
 //!
-//! What holds: every number GitHub would hand out comes from its own range, so that a user, a
+//! Invariants: every number GitHub would hand out comes from its own range, so that a user, a
 //! repository, an issue and a comment never share one by chance; refs that were announced by a
 //! webhook are remembered, so no change is announced twice or not at all.
 

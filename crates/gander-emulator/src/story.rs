@@ -1,6 +1,6 @@
 //! What people, and other Apps, do in the box.
 //!
-//! What holds: an act goes the same way as a request of the same effect, so it changes the same
+//! Invariants: an act goes the same way as a request of the same effect, so it changes the same
 //! state and sends the same webhooks.
 
 mod ci;

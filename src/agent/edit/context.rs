@@ -1,6 +1,6 @@
 //! Lines around a change that the model remembers otherwise than they are.
 //!
-//! What holds: read as a patch, the edit replaces or removes only lines that are in the file, and
+//! Invariants: read as a patch, the edit replaces or removes only lines that are in the file, and
 //! next to them on each side stands a line that old, new and file have in common. What is left out
 //! is at the edge of the old text, the same in the new, nowhere in the file, and the smaller part
 //! by far; the file's own lines stay there. If such a line is in the file, only elsewhere, the

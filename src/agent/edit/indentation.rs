@@ -1,6 +1,6 @@
 //! Tabs where the file has spaces, and spaces where it has tabs.
 //!
-//! What holds: every line is indented as deep as the model says, each step of it spelled the
+//! Invariants: every line is indented as deep as the model says, each step of it spelled the
 //! file's way. One place and one way to spell it, or nothing.
 
 use super::shift::unshifted_places;

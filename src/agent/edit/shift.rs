@@ -1,6 +1,6 @@
 //! Places where whole lines are, with the same white space more or less ahead of each.
 //!
-//! What holds: white space at line ends aside, nothing else may differ; the new text moves along.
+//! Invariants: white space at line ends aside, nothing else may differ; the new text moves along.
 //! Looking takes time in proportion to both texts together, never to their product.
 
 use std::borrow::Cow;

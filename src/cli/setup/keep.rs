@@ -1,6 +1,6 @@
 //! Where the App's number, key and secrets are kept, in the form that `gander serve` reads.
 //!
-//! What holds: nothing that is there is overwritten; files are for their owner alone from their
+//! Invariants: nothing that is there is overwritten; files are for their owner alone from their
 //! first byte and appear whole; the configuration, which makes it an App, appears last; what can be
 //! found out before GitHub is asked is found out then.
 

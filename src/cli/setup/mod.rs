@@ -1,6 +1,6 @@
 //! `gander setup`: makes the App from its manifest, in a browser, and keeps what GitHub hands out.
 //!
-//! What holds: before the link is shown, the directory is known to take an App; what GitHub hands
+//! Invariants: before the link is shown, the directory is known to take an App; what GitHub hands
 //! out is on disk before any page says so; nothing of it is printed.
 
 use std::net::SocketAddr;

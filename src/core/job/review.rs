@@ -1,7 +1,7 @@
 //! The review of a job's pull request: what is remembered of it, what one look at GitHub shows, and
 //! what follows.
 //!
-//! What holds: everything is decided on what GitHub shows *now*. Webhooks only say that it is worth
+//! Invariants: everything is decided on what GitHub shows *now*. Webhooks only say that it is worth
 //! looking, so their order, doubling and loss change nothing. A request for changes becomes one round
 //! and is answered once; requests that come during a round wait for the next. Merging follows only an
 //! [`Approval`] of the very head, green checks on it, and rules that want it.

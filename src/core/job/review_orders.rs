@@ -2,7 +2,7 @@
 //!
 //! GitHub is a small pure model here: it remembers commits, reviews and checks, and answers looks. The
 //! job's steps are done at once, only at the end, or in between, and hints come when they come.
-//! What holds in each: only a head that the right person approved, and that is green, is merged; no
+//! Invariants in each: only a head that the right person approved, and that is green, is merged; no
 //! person's commit is lost; whatever it waits for stands in words; nothing is asked in vain; and
 //! once everybody agrees, it is merged.
 

@@ -1,6 +1,6 @@
 //! How a job goes through publishing, rounds and merging.
 //!
-//! What holds: whatever becomes of a round, the pull request stays, people are told, and the job goes
+//! Invariants: whatever becomes of a round, the pull request stays, people are told, and the job goes
 //! back to waiting for them; a change that is held back goes on only by a person's word on that very
 //! change.
 

@@ -1,7 +1,7 @@
 //! The rules about what happens to a change once it is made: who approves, how it is merged, where
 //! it is pushed, what is released.
 //!
-//! What holds: everything has a default, and no default lets anything through that a stricter value
+//! Invariants: everything has a default, and no default lets anything through that a stricter value
 //! would stop without a person having said so.
 
 use serde::{Deserialize, Serialize};

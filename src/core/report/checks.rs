@@ -1,6 +1,6 @@
 //! What the checks of a change came to.
 //!
-//! What holds: green checks are called passed and no more, and where none of the project's own
+//! Invariants: green checks are called passed and no more, and where none of the project's own
 //! commands ran, that is said with it.
 
 use std::fmt::Write as _;

@@ -1,6 +1,6 @@
 //! Why a job ended, and what to do then.
 //!
-//! What holds: each names the rule, where it is set, and the next step.
+//! Invariants: each names the rule, where it is set, and the next step.
 
 use crate::core::job::{Declined, Ending, Job, Purse};
 use crate::core::policy::RULES_PATH;

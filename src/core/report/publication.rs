@@ -1,6 +1,6 @@
 //! What the Action says: why something is not published, and what was.
 //!
-//! What holds: each refusal says what is wrong, why it stops, and the next step; others' words are
+//! Invariants: each refusal says what is wrong, why it stops, and the next step; others' words are
 //! inert in it.
 
 #![expect(

@@ -1,6 +1,6 @@
 //! Words on and about the pull request: what it waits for, what a round did, why it is not merged.
 //!
-//! What holds: each is a function of the job alone; every refusal says what is missing and the next
+//! Invariants: each is a function of the job alone; every refusal says what is missing and the next
 //! step; nobody is mentioned but by an announcement (report.rs).
 
 use std::collections::BTreeSet;

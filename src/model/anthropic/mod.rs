@@ -6,7 +6,7 @@
 //! thinking, tool_use]` would come back changed, and the provider refuses the whole conversation
 //! from then on. It also cannot say that a tool failed.
 //!
-//! What holds: blocks go back in the order and with the content they came; an answer counts only
+//! Invariants: blocks go back in the order and with the content they came; an answer counts only
 //! when it came to its end.
 
 use std::error::Error as StdError;

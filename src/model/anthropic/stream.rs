@@ -1,6 +1,6 @@
 //! One streamed answer, put together from its events.
 //!
-//! What holds: blocks keep the order they came in; a block of a kind this code does not know is
+//! Invariants: blocks keep the order they came in; a block of a kind this code does not know is
 //! kept as it is; the work is proportional to the bytes that come.
 
 use std::collections::BTreeMap;

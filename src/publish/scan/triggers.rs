@@ -1,6 +1,6 @@
 //! What makes a workflow run: events, and their filters on branch names.
 //!
-//! What holds: in doubt, it runs. A filter keeps a workflow from running only when it is understood
+//! Invariants: in doubt, it runs. A filter keeps a workflow from running only when it is understood
 //! and does not let the branch through.
 
 use super::yaml::Node;

@@ -1,6 +1,6 @@
 //! YAML as GitHub reads workflow files: text, lists and maps.
 //!
-//! What holds: whatever the bytes are, reading ends soon and in little memory: depth and size are
+//! Invariants: whatever the bytes are, reading ends soon and in little memory: depth and size are
 //! bounded, and a reference counts as what it repeats. All that stands in a file is text here, so
 //! `on` stays `on`. A key that stands twice makes the file unreadable, as it does for GitHub.
 

@@ -1,6 +1,6 @@
 //! `package.json` and its lock files.
 //!
-//! What holds: values are found by a JSON parser and replaced where they stand, so indentation, order
+//! Invariants: values are found by a JSON parser and replaced where they stand, so indentation, order
 //! and spelling stay.
 
 use std::borrow::Cow;

@@ -1,6 +1,6 @@
 //! The page that leads to GitHub's own page for a new file, with path and content filled in.
 //!
-//! What holds: it needs no secret and changes nothing, so the running server shows it to anybody;
+//! Invariants: it needs no secret and changes nothing, so the running server shows it to anybody;
 //! a repository and a branch stand in a link only when they are well formed.
 
 use std::sync::Arc;

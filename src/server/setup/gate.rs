@@ -1,6 +1,6 @@
 //! Who may see the pages of a setup, and which of GitHub's answers is meant for it.
 //!
-//! What holds: the link and the state work once and for an hour; every secret is compared in
+//! Invariants: the link and the state work once and for an hour; every secret is compared in
 //! constant time; a form that another site sends for the visitor is not taken.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;

@@ -1,6 +1,6 @@
 //! The pages of `gander setup`: from a link to an App, without JavaScript.
 //!
-//! What holds: only the browser that opened the link sees anything; requests under another host
+//! Invariants: only the browser that opened the link sees anything; requests under another host
 //! name are refused, so no other site can be made to stand for us; a code is handed on once,
 //! whatever the browser does meanwhile; no secret of the App ever comes into this room.
 

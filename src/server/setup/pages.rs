@@ -1,6 +1,6 @@
 //! How the pages look, and the headers every one of them carries.
 //!
-//! What holds: templates escape whatever is put into them; no page runs a script, loads anything,
+//! Invariants: templates escape whatever is put into them; no page runs a script, loads anything,
 //! is kept, framed, or tells another site where the visitor came from; forms go to ourselves or to
 //! the one GitHub.
 

@@ -1,6 +1,6 @@
 //! The one writer: whatever waits is one transaction.
 //!
-//! What holds: an answer is sent only after the fsync that makes it true. A request that is
+//! Invariants: an answer is sent only after the fsync that makes it true. A request that is
 //! refused takes nothing with it; when the database itself fails, each request of the batch is
 //! tried alone, so that one that cannot be written does not take the others with it.
 

@@ -1,6 +1,6 @@
 //! From a delivery to a decision: who asked for what, may they, and what follows.
 //!
-//! What holds: permission is asked of GitHub at this moment, by account number; a refusal is
+//! Invariants: permission is asked of GitHub at this moment, by account number; a refusal is
 //! answered once and changes nothing; programs are never answered, so two of them cannot talk
 //! each other into a loop.
 

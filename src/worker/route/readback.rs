@@ -1,6 +1,6 @@
 //! A command is read back from GitHub before anything follows from it.
 //!
-//! What holds: whoever holds the webhook's secret can write a delivery, but not a comment: what counts is
+//! Invariants: whoever holds the webhook's secret can write a delivery, but not a comment: what counts is
 //! what GitHub shows at the place that the delivery names, by the person whom it names, through no App.
 
 use crate::core::command::{BadCommand, Command, line, parse};

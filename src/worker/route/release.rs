@@ -1,6 +1,6 @@
 //! Commands about releases, and hints that something about one may be different.
 //!
-//! What holds: of one branch at most one release is under way and one waits; another order is taken up
+//! Invariants: of one branch at most one release is under way and one waits; another order is taken up
 //! by the one that still can; a hint only queues a look.
 
 use crate::core::command::{Role, Verb};

@@ -1,6 +1,6 @@
 //! Commands on Gander's pull request, and hints that something about one may be different.
 //!
-//! What holds: a hint only queues a look; what a command asks for is written into the job, so that it
+//! Invariants: a hint only queues a look; what a command asks for is written into the job, so that it
 //! is not lost while a round is made; a command that fits nothing is answered with what would.
 
 use crate::core::approval::{approves, names_commit};

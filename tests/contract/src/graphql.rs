@@ -1,7 +1,7 @@
 //! GitHub's GraphQL schema as a judge: of documents and variables that are sent, and of the data
 //! that comes back.
 //!
-//! What holds: the schema and the rules are the published ones, run by node; a judge that does not
+//! Invariants: the schema and the rules are the published ones, run by node; a judge that does not
 //! answer is an error, not a pass.
 
 use std::io::Write;

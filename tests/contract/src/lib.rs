@@ -1,7 +1,7 @@
 //! GitHub's own description of its API as a judge of both sides: what is sent to it, and what
 //! the emulator answers.
 //!
-//! What holds: an exchange that is not described, a field that is not described and an answer of
+//! Invariants: an exchange that is not described, a field that is not described and an answer of
 //! another shape are all violations; nothing is waved through because it could not be matched.
 #![allow(clippy::unwrap_used, reason = "a judge for tests")]
 

@@ -1,6 +1,6 @@
 //! What starts workflows: dispatches, and where the box was told so pushes and pull requests.
 //!
-//! What holds: a run starts only from a file on the commit that GitHub would take it from, and
+//! Invariants: a run starts only from a file on the commit that GitHub would take it from, and
 //! only if that file listens; what a job does with its own token starts nothing.
 
 use std::collections::BTreeMap;

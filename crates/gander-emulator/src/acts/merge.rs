@@ -1,6 +1,6 @@
 //! Merging: a pull request into its base, one branch into another, a base into its pull request.
 //!
-//! What holds: every way makes real commits in the bare repository; nothing moves when GitHub would
+//! Invariants: every way makes real commits in the bare repository; nothing moves when GitHub would
 //! refuse.
 
 use super::follow::mark_merged;

@@ -1,6 +1,6 @@
 //! Whether a pull request can be merged.
 //!
-//! What holds: nothing moves; the commit that is made lies on no branch.
+//! Invariants: nothing moves; the commit that is made lies on no branch.
 
 use super::{Seal, web_flow, write_commit};
 use crate::Trouble;

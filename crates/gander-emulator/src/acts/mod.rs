@@ -1,6 +1,6 @@
 //! What can happen in the box, whoever causes it: the API, a push or a person in a story.
 //!
-//! What holds: each happening changes the state, writes one line of the timeline and queues its
+//! Invariants: each happening changes the state, writes one line of the timeline and queues its
 //! webhooks, here and nowhere else.
 
 mod checks;

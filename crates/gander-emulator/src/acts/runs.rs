@@ -1,6 +1,6 @@
 //! The life of workflow runs: queued, begun, and ended job by job.
 //!
-//! What holds: each job is a check run of GitHub's own App, in the suite of its run; a job that is
+//! Invariants: each job is a check run of GitHub's own App, in the suite of its run; a job that is
 //! run again is a new check run in the same suite, as on GitHub.
 
 use std::collections::BTreeMap;

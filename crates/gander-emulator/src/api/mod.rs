@@ -1,6 +1,6 @@
 //! The REST API: one table of routes, one way through it.
 //!
-//! What holds: every request passes the same gates in the same order: agent, route, credentials,
+//! Invariants: every request passes the same gates in the same order: agent, route, credentials,
 //! limits, scope, body; a handler only runs when all let it through.
 
 mod actions;

@@ -1,6 +1,6 @@
 //! What is done in place of `actions/upload-artifact` and `actions/download-artifact`.
 //!
-//! What holds: an artifact belongs to one run and is never overwritten; hidden files stay behind
+//! Invariants: an artifact belongs to one run and is never overwritten; hidden files stay behind
 //! unless asked for, and permissions are lost, as on GitHub.
 
 use std::collections::BTreeMap;

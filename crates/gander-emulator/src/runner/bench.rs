@@ -1,6 +1,6 @@
 //! Where one job is done: its directories, its variables, and how it goes.
 //!
-//! What holds: the variables of a process are put together here and nowhere else, from the file,
+//! Invariants: the variables of a process are put together here and nowhere else, from the file,
 //! the job's own state and GitHub's defaults; the defaults cannot be overwritten.
 
 use std::collections::BTreeMap;

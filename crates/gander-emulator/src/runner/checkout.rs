@@ -1,6 +1,6 @@
 //! What is done in place of `actions/checkout`: git really fetches, with the job's token.
 //!
-//! What holds: with `persist-credentials: false` no credential is left on the disk.
+//! Invariants: with `persist-credentials: false` no credential is left on the disk.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -1,6 +1,6 @@
 //! Workflow commands: lines of output that say `::error::` and the like.
 //!
-//! What holds: a line is read as GitHub's runner reads it, and while commands are stopped only the
+//! Invariants: a line is read as GitHub's runner reads it, and while commands are stopped only the
 //! given token starts them again.
 
 /// Something said about the code, or about the run.

@@ -1,6 +1,6 @@
 //! One job, from its condition to its outputs.
 //!
-//! What holds: the job's token lives exactly as long as the job, and can do what the file says; an
+//! Invariants: the job's token lives exactly as long as the job, and can do what the file says; an
 //! output that holds a masked value is not handed on.
 
 use std::collections::BTreeMap;

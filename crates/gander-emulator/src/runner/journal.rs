@@ -1,6 +1,6 @@
 //! What a job says: its log, its annotations, and what must not be read in either.
 //!
-//! What holds: a masked value stands in neither; of one kind at most ten annotations of a step are
+//! Invariants: a masked value stands in neither; of one kind at most ten annotations of a step are
 //! kept, and fifty of a job, as on GitHub.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! A small runner: it executes what a workflow file says, as real processes.
 //!
-//! What holds: a job runs in fresh directories, with an environment that holds nothing of this
+//! Invariants: a job runs in fresh directories, with an environment that holds nothing of this
 //! machine but the search path, and with a token of exactly the permissions that the file gives
 //! it. What the runner does not know fails loudly, before anything runs. Runs and jobs go one
 //! after the other. Unlike on GitHub, what a step leaves running in the background ends with it.

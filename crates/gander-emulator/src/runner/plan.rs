@@ -1,6 +1,6 @@
 //! What a workflow will use, looked at before anything runs.
 //!
-//! What holds: an action that nobody handed in, one at another commit, and an input that an action
+//! Invariants: an action that nobody handed in, one at another commit, and an input that an action
 //! does not have are refused with their line, whether or not their step would ever run.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! The only place of the runner where a process starts.
 //!
-//! What holds: a process sees the environment it was given and nothing else; when it ends, is too
+//! Invariants: a process sees the environment it was given and nothing else; when it ends, is too
 //! slow, or nobody waits for it any more, its whole group is killed; what it wrote comes in the
 //! order in which it was written.
 

@@ -1,6 +1,6 @@
 //! One step after the other: commands, composite actions, and what is done in place of others'.
 //!
-//! What holds: a step whose condition does not hold leaves no trace but its name; what a step
+//! Invariants: a step whose condition does not hold leaves no trace but its name; what a step
 //! leaves in its files counts also when it failed, as on GitHub.
 
 use std::collections::BTreeMap;

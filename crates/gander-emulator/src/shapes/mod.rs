@@ -1,6 +1,6 @@
 //! How things look as JSON: accounts, Apps, repositories. One file per family.
 //!
-//! What holds: every field that GitHub's OpenAPI description requires is there, and only GitHub's
+//! Invariants: every field that GitHub's OpenAPI description requires is there, and only GitHub's
 //! names are used; `tests/contract` checks that.
 
 pub(crate) mod checks;

@@ -1,6 +1,6 @@
 //! Check suites, check runs and commit statuses.
 //!
-//! What holds: each run of a workflow has a suite of its own, and whatever else an App reports on a
+//! Invariants: each run of a workflow has a suite of its own, and whatever else an App reports on a
 //! commit shares one; a newer run of a name replaces the older one of its suite, and no other.
 
 use serde_json::Value;

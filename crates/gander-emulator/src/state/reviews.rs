@@ -1,6 +1,6 @@
 //! Reviews, and the threads that grow from their comments.
 //!
-//! What holds: a thread is known by the comment that began it; a comment remembers the lines it was
+//! Invariants: a thread is known by the comment that began it; a comment remembers the lines it was
 //! written on, whatever becomes of the file.
 
 /// The last time somebody changed a text, and who.

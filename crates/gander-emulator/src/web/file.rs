@@ -1,6 +1,6 @@
 //! A new file, written on a page and committed by the person who sits there.
 //!
-//! What holds: it takes write access; an existing file is not overwritten.
+//! Invariants: it takes write access; an existing file is not overwritten.
 
 use super::{Page, Refused, Visit, escape, page, redirect};
 use crate::acts::{self, Seal};

@@ -1,6 +1,6 @@
 //! The page of an App, and installing it on chosen repositories.
 //!
-//! What holds: an App is installed on the account that owns it, by a person who governs that
+//! Invariants: an App is installed on the account that owns it, by a person who governs that
 //! account; its webhook hears of it.
 
 use std::collections::BTreeSet;

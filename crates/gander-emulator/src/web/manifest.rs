@@ -1,6 +1,6 @@
 //! A new App from a manifest: what GitHub shows, refuses and hands back.
 //!
-//! What holds: an App is made only when the person presses the button; an event needs its
+//! Invariants: an App is made only when the person presses the button; an event needs its
 //! permission; a name belongs to one App.
 
 use std::collections::BTreeMap;

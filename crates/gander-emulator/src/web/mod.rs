@@ -1,7 +1,7 @@
 //! The pages a person sees when an App is set up: making one from a manifest, installing it, and
 //! adding a file.
 //!
-//! What holds: whoever sits at the browser may do only what GitHub would let them; all that came
+//! Invariants: whoever sits at the browser may do only what GitHub would let them; all that came
 //! from outside is escaped; without JavaScript everything works.
 
 mod file;

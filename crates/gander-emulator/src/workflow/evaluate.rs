@@ -1,6 +1,6 @@
 //! What an expression comes to.
 //!
-//! What holds: GitHub's own rules of truth, equality and conversion; what is not there is `null`.
+//! Invariants: GitHub's own rules of truth, equality and conversion; what is not there is `null`.
 
 use serde_json::{Map, Value};
 

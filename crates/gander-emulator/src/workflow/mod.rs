@@ -1,6 +1,6 @@
 //! What a workflow file says.
 //!
-//! What holds: a file is read whole before anything of it runs; a key, value, context or function
+//! Invariants: a file is read whole before anything of it runs; a key, value, context or function
 //! that the box does not know is refused with its line. Anything that is read is also obeyed.
 
 mod action;

@@ -1,6 +1,6 @@
 //! One step of a job or of a composite action.
 //!
-//! What holds: a foreign action is named by a full commit hash; nothing floats.
+//! Invariants: a foreign action is named by a full commit hash; nothing floats.
 
 use super::template::{ACTION, Condition, Place, STEP, STEP_IF, Template};
 use super::yaml::{Fault, Node};

@@ -1,6 +1,6 @@
 //! Text with `${{ … }}` in it, and conditions.
 //!
-//! What holds: what may be seen where is checked when the file is read, with its line.
+//! Invariants: what may be seen where is checked when the file is read, with its line.
 
 use serde_json::Value;
 

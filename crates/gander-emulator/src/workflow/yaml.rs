@@ -1,6 +1,6 @@
 //! YAML as a tree that knows its lines.
 //!
-//! What holds: every key and value names the line it stands on; what two readers could take for
+//! Invariants: every key and value names the line it stands on; what two readers could take for
 //! different things (a key given twice, an anchor, a tag, `1.10`) is refused, not guessed.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};

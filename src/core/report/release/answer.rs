@@ -1,6 +1,6 @@
 //! Answers to commands that lead to no new release.
 //!
-//! What holds: each says what is there instead, and the next step.
+//! Invariants: each says what is there instead, and the next step.
 
 use crate::core::changelog::CHANGELOG_PATH;
 use crate::core::command::Role;

@@ -1,6 +1,6 @@
 //! One look at a pull request: what GitHub shows now, as a fact.
 //!
-//! What holds: nothing here is remembered from a webhook. Permissions are asked for at this moment, by
+//! Invariants: nothing here is remembered from a webhook. Permissions are asked for at this moment, by
 //! account number; what programs say is no vote; Gander's own checks are no evidence.
 
 use std::collections::BTreeMap;

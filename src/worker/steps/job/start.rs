@@ -1,6 +1,6 @@
 //! A round after the first: what it is about, and its answers.
 //!
-//! What holds: only words of people with write access, or of those whom such a person has taken up,
+//! Invariants: only words of people with write access, or of those whom such a person has taken up,
 //! reach the model.
 
 use std::collections::BTreeMap;

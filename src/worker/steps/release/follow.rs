@@ -1,6 +1,6 @@
 //! The run that publishes: started once for each try, followed to its end.
 //!
-//! What holds: a run of that name is looked for before one is asked for; what counts as published is
+//! Invariants: a run of that name is looked for before one is asked for; what counts as published is
 //! what GitHub shows at the tag, on the merged commit.
 
 use crate::core::fault::FaultKind;

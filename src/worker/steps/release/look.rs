@@ -1,6 +1,6 @@
 //! The release pull request as it is now: looked at, brought up to date, merged.
 //!
-//! What holds: whether to merge is judged again in the step that merges; GitHub is told which commit;
+//! Invariants: whether to merge is judged again in the step that merges; GitHub is told which commit;
 //! the base must be the one the head was made on, so that what is merged is what was approved.
 
 use crate::core::approval::{Approval, ApprovalCriteria, NotApproved, Tried};

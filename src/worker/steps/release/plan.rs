@@ -1,6 +1,6 @@
 //! Works out what is released, from the base commit and what changed since the last tag.
 //!
-//! What holds: rules, permission and the base are read now; the files of a plan are made from its base
+//! Invariants: rules, permission and the base are read now; the files of a plan are made from its base
 //! commit alone, so making them again gives the same.
 
 use std::collections::BTreeSet;

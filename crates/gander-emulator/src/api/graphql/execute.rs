@@ -1,6 +1,6 @@
 //! A document, executed: operations, fragments, variables, aliases, field by field.
 //!
-//! What holds: it knows nothing of what the fields mean; a field that fails is null and has an error
+//! Invariants: it knows nothing of what the fields mean; a field that fails is null and has an error
 //! with its path, and a document that makes no sense has no data at all.
 
 use std::collections::BTreeMap;

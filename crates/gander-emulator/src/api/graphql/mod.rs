@@ -1,6 +1,6 @@
 //! GraphQL: the part of GitHub's schema that reviews need.
 //!
-//! What holds: the document is really parsed, and a field, argument or type that the box does not
+//! Invariants: the document is really parsed, and a field, argument or type that the box does not
 //! know is an error, never a guess; permissions are those of the same act by REST.
 
 mod connection;

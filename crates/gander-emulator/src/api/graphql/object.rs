@@ -1,6 +1,6 @@
 //! The things GraphQL shows, and what their fields are.
 //!
-//! What holds: types and fields are named as in GitHub's schema; `tests/contract` checks that.
+//! Invariants: types and fields are named as in GitHub's schema; `tests/contract` checks that.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
