@@ -492,6 +492,15 @@ fn a_local_run_without_a_test_command_says_that_no_test_was_run() {
 }
 
 #[test]
+fn a_check_that_cannot_be_run_stops_a_local_run_at_once_as_it_does_on_the_server() {
+    let local = Local::with(&[(".github/gander.toml", "[agent]\nattempts = 3\n")]);
+    let (text, report) = local.edited(&an_idle_edit(), &["--verify", "no-such-checker"]);
+    assert_eq!(report["result"], "no_verified_change", "{text}");
+    assert_eq!(report["attempts"], 1, "another attempt of the model would not mend it: {text}");
+    assert!(text.contains("no-such-checker"), "{text}");
+}
+
+#[test]
 fn the_demo_goes_from_an_issue_to_a_release_and_tells_machines_too() {
     let output = gander().args(["demo", "--json"]).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));

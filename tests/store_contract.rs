@@ -1,5 +1,6 @@
 //! What every store promises, told as stories. A new kind of store joins with one line:
-//! `conformance!(name, how_to_open_it);` at the bottom of the list.
+//! `conformance!(name, how_to_open_it);` at the bottom of the list, with `durable` if what it keeps
+//! survives its process.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::print_stdout, clippy::needless_pass_by_value)]
@@ -23,6 +24,8 @@ use gander::store::{
     Accepted, Claim, Commit, LEASE_SECONDS, LedgerEntry, LogLine, Scope, Store, StoreError, Write,
 };
 
+#[path = "store_contract/memory.rs"]
+mod in_memory;
 #[path = "store_contract/sqlite.rs"]
 mod only_sqlite;
 #[path = "store_contract/process.rs"]
@@ -55,14 +58,22 @@ impl Memory {
 }
 
 macro_rules! conformance {
-    ($kind:ident, $open:path) => {
-        mod $kind {
+    ($kind:ident, $open:path, durable) => {
+        conformance! { $kind, $open }
+        mod durable {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             #[ignore = "the other process of a story"]
             async fn accepts_until_killed() {
                 super::process::accept_until_killed($open).await;
             }
 
+            conformance! { @stories durable, $open,
+                an_acknowledged_delivery_survives_the_death_of_the_process
+            }
+        }
+    };
+    ($kind:ident, $open:path) => {
+        mod $kind {
             conformance! { @stories $kind, $open,
                 the_same_delivery_a_hundred_times_at_once_is_new_once
                 the_same_body_under_a_hundred_guids_is_new_once
@@ -70,7 +81,6 @@ macro_rules! conformance {
                 of_two_bodies_under_one_guid_the_new_one_is_told_so_and_queued
                 quarantined_and_unwanted_deliveries_are_recorded_but_never_queued
                 a_delivery_is_queued_as_it_came
-                an_acknowledged_delivery_survives_the_death_of_the_process
                 everything_is_still_there_after_opening_it_again
                 tasks_of_one_lane_come_in_order_and_lanes_go_side_by_side
                 a_postponed_task_holds_up_its_own_lane_only
@@ -118,7 +128,8 @@ macro_rules! conformance {
     };
 }
 
-conformance!(sqlite, super::only_sqlite::open);
+conformance!(sqlite, super::only_sqlite::open, durable);
+conformance!(memory, super::in_memory::open);
 
 // ---- deliveries ----
 
@@ -279,7 +290,11 @@ async fn thirty_two_workers_in_two_processes_never_have_the_same_task(memory: Me
         tokio::spawn(async move {
             let mut done = Vec::new();
             while store.queue_length().await.unwrap() > 0 {
-                let Some(claim) = store.claim(at(1)).await.unwrap() else { continue };
+                let Some(claim) = store.claim(at(1)).await.unwrap() else {
+                    // A store that never waits would keep those from going on who hold the rest.
+                    tokio::task::yield_now().await;
+                    continue;
+                };
                 let lane = claim.task.lane();
                 assert!(held.lock().unwrap().insert(lane.clone()), "{lane} is held twice");
                 tokio::task::yield_now().await;

@@ -13,7 +13,8 @@ use gander::core::job::Kind;
 use gander::core::policy::Rules;
 use gander::model::{Model, ModelError, Price, Reply, Request, Scripted, Turn};
 use gander::sandbox::Sandbox;
-use gander::worker::{Attempt, Problem, Rooms, attempt};
+use gander::store::Memory;
+use gander::worker::{Attempt, JobContext, Problem, attempt};
 use gander::workspace::mirror::{History, Mirror, Source, Want};
 use gander::workspace::scratch::Scratch;
 use serde_json::json;
@@ -226,7 +227,8 @@ async fn talk(place: &RepoRef, mut turns: Vec<Turn>, name: &str) -> Vec<Duration
     let base = mirror.fetch(source, Want::Head, History::Tip, time).await.unwrap();
     let asked = Arc::default();
     let model = Timed { script: Scripted::from_turns(turns), asked: Arc::clone(&asked) };
-    let rooms = Rooms {
+    let ctx = JobContext {
+        store: Arc::new(Memory::default()),
         sandbox: Arc::new(sandbox()) as Arc<dyn Sandbox>,
         model: Arc::new(model),
         mirror,
@@ -243,7 +245,7 @@ async fn talk(place: &RepoRef, mut turns: Vec<Turn>, name: &str) -> Vec<Duration
     let stop = CancellationToken::new();
     let budget = Money::from_micros(1_000_000_000);
     let this = Attempt { round: 1, number: 1, budget, former: None, stop: &stop };
-    attempt(&job, &rooms, &this).await.map_err(|fault| fault.text).unwrap();
+    attempt(&job, &ctx, &this).await.map_err(|fault| fault.text).unwrap();
     let asked = asked.lock().unwrap();
     assert_eq!(asked.len(), TURNS + 1, "every turn was played");
     asked.windows(2).map(|pair| pair[1] - pair[0]).collect()

@@ -8,22 +8,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::{CommandResult, NO_CHANGE, say, start_logging, unprivileged};
 use crate::app::{egress_to, model_addresses, models, sandbox};
+use crate::clock::Clock;
 use crate::config::{ModelChoice, environment, variable};
 use crate::core::budget::Money;
-use crate::core::event::IssueText;
-use crate::core::evidence::{Evidence, Outcome, Verdict};
-use crate::core::id::Sha;
-use crate::core::job::{Kind, Proposal};
+use crate::core::event::{IssueText, RepoRef};
+use crate::core::evidence::{Evidence, Outcome};
+use crate::core::id::{InstallationId, JobId, Number, RepoId, Sha, UserId};
+use crate::core::job::{Base, Ending, Job, Kind, Order, Proposal, Stage};
 use crate::core::path::RepoPath;
 use crate::core::policy::{RULES_PATH, Rules, runs_nothing};
 use crate::core::report::outcome_words;
 use crate::egress::PrivateAddresses;
 use crate::sandbox::{Sandbox, Unconfined};
-use crate::worker::{Attempt, AttemptEnd, Fault, Problem, Rooms, attempt, check};
+use crate::store::Memory;
+use crate::worker::{JobContext, LocalEnd, LocalJob, Prepared};
 use crate::workspace::diff;
 use crate::workspace::mirror::{History, Mirror, Source, Want};
 use crate::workspace::patch::Patch;
@@ -158,17 +159,19 @@ async fn work_in(cache: &Path, command: &Run, issue: &IssueText) -> CommandResul
     if !command.verify.is_empty() {
         rules.verify.commands.clone_from(&command.verify);
     }
-    let rooms = rooms(command, walls, mirror, cache)?;
-    let job = Problem {
-        round: None,
-        kind: if command.build { Kind::Build } else { Kind::Fix },
-        issue,
-        request: "",
-        rules: &rules,
-        base: &base,
+    let ctx = job_context(command, walls, mirror, cache)?;
+    let budget = command.budget.unwrap_or(rules.budget.run);
+    let base = Base { branch: "local".parse()?, sha: base };
+    let job = LocalJob {
+        job: job_on(issue, if command.build { Kind::Build } else { Kind::Fix })?,
+        ctx: &ctx,
+        prepared: Prepared { base: base.clone(), rules, budget },
+        clock: Clock::system(),
+        progress: &|what| progress(command, what),
     };
-    let (report, patch) = tries(command, &job, &rooms).await.map_err(|fault| fault.text)?;
-    write_out(command, &rooms, &report, patch.as_ref()).await?;
+    let end = job.run().await.map_err(|fault| fault.text)?;
+    let report = Report::of(base.sha, &end);
+    write_out(command, &ctx, &report, end.patch.as_ref()).await?;
     if command.json {
         say(serde_json::to_string_pretty(&as_json(&report))?);
     } else {
@@ -178,62 +181,52 @@ async fn work_in(cache: &Path, command: &Run, issue: &IssueText) -> CommandResul
     Ok(if verified { ExitCode::SUCCESS } else { ExitCode::from(NO_CHANGE) })
 }
 
-async fn tries(
-    command: &Run,
-    job: &Problem<'_>,
-    rooms: &Rooms,
-) -> Result<(Report, Option<Patch>), Fault> {
-    let stop = CancellationToken::new();
-    let budget = command.budget.unwrap_or(job.rules.budget.run);
-    let mut cost = Money::ZERO;
-    let mut former: Option<(Patch, Option<Evidence>)> = None;
-    let mut last = String::new();
-    let report = |attempts, cost, end| Report { base: job.base.clone(), attempts, cost, end };
-    for number in 1..=job.rules.agent.attempts {
-        progress(command, &format!("attempt {number} of {}", job.rules.agent.attempts));
-        let this = Attempt {
-            round: 1,
-            number,
-            budget: budget.saturating_sub(cost),
-            former: former.as_ref().map(|(patch, evidence)| (patch, evidence.as_ref())),
-            stop: &stop,
+/// The job as a comment on GitHub would have made it; whose issue of which repository it is, nobody
+/// asks here.
+fn job_on(issue: &IssueText, kind: Kind) -> Result<Job, Box<dyn std::error::Error + Send + Sync>> {
+    let name = "local/local".parse()?;
+    let place = RepoRef { installation: InstallationId(0), repo: RepoId(0), name };
+    let order = Order {
+        kind,
+        by: UserId(0),
+        login: "local".parse()?,
+        at: Clock::system().now(),
+        comment: None,
+        request: String::new(),
+        issue: issue.clone(),
+        budget: None,
+        base: None,
+        model: None,
+    };
+    Ok(Job::new(JobId::of_trigger("local"), place, Number(1), order))
+}
+
+impl Report {
+    fn of(base: Sha, end: &LocalEnd) -> Self {
+        let job = &end.job;
+        let how = match (&job.stage, &job.proposal, &job.evidence) {
+            (Stage::Publishing { .. }, Some(proposal), Some(evidence)) => {
+                End::Verified { proposal: proposal.clone(), evidence: evidence.clone() }
+            }
+            (Stage::Done(Ending::NothingToFix { why }), ..) => End::NothingToFix(why.clone()),
+            (Stage::Done(Ending::GaveUp { why } | Ending::Failed { why }), ..) => {
+                End::Without(all_of(why, job))
+            }
+            (Stage::Done(Ending::OutOfBudget { why }), ..) => End::Without(why.clone()),
+            (stage, ..) => End::Without(format!("it ended while it was {}", stage.name())),
         };
-        let result = attempt(job, rooms, &this).await?;
-        cost = cost + result.cost;
-        let (patch, proposal) = match result.end {
-            AttemptEnd::Proposed(patch, proposal) => (patch, proposal),
-            AttemptEnd::NothingToFix(why) => {
-                return Ok((report(number, cost, End::NothingToFix(why)), None));
-            }
-            AttemptEnd::OutOfBudget(why) => {
-                return Ok((report(number, cost, End::Without(why)), None));
-            }
-            AttemptEnd::Failed(why) => {
-                last = why;
-                continue;
-            }
-            AttemptEnd::Stopped => break,
-        };
-        progress(command, "checking the change in a fresh copy");
-        let logs = rooms.records.join(format!("r1-a{number}"));
-        let evidence = check(job, rooms, &patch, &logs, &stop).await?;
-        match evidence.verdict() {
-            Verdict::Green(_) => {
-                let end = End::Verified { proposal, evidence };
-                return Ok((report(number, cost, end), Some(patch)));
-            }
-            verdict @ (Verdict::Red | Verdict::Unknown) => {
-                let why = evidence.failures().map(|(name, why)| format!("{name}: {why}"));
-                last = why.collect::<Vec<_>>().join("\n");
-                // Another attempt of the model would not mend what could not be found out.
-                if verdict == Verdict::Unknown {
-                    return Ok((report(number, cost, End::Without(last)), None));
-                }
-                former = Some((patch, Some(evidence)));
-            }
-        }
+        Self { base, attempts: end.attempts, cost: job.spent, end: how }
     }
-    Ok((report(job.rules.agent.attempts, cost, End::Without(last)), None))
+}
+
+/// Everything that failed, where the job names the first of it.
+fn all_of(why: &str, job: &Job) -> String {
+    let failures = job.evidence.iter().flat_map(Evidence::failures);
+    let all: Vec<String> = failures.map(|(name, why)| format!("{name}: {why}")).collect();
+    match all.first() {
+        Some(first) if first == why => all.join("\n"),
+        _ => why.to_owned(),
+    }
 }
 
 fn command_that_runs(line: &str) -> Result<String, &'static str> {
@@ -284,18 +277,19 @@ fn walls(command: &Run) -> Arc<dyn Sandbox> {
     if command.no_sandbox { Arc::new(Unconfined::new(environment())) } else { Arc::new(sandbox()) }
 }
 
-fn rooms(
+fn job_context(
     command: &Run,
     walls: Arc<dyn Sandbox>,
     mirror: Mirror,
     cache: &Path,
-) -> Result<Rooms, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<JobContext, Box<dyn std::error::Error + Send + Sync>> {
     let choice = model_choice(&command.model)?;
     let egress = egress_to(model_addresses(&choice)?, PrivateAddresses::Refuse)?;
     let model = models(&choice, &egress)?.into_iter().next().ok_or("no model is named")?;
     std::fs::create_dir_all(&command.out)
         .map_err(|error| format!("{} cannot be made: {error}", command.out.display()))?;
-    Ok(Rooms {
+    Ok(JobContext {
+        store: Arc::new(Memory::default()),
         sandbox: walls,
         model,
         mirror,
@@ -326,7 +320,7 @@ fn model_choice(text: &str) -> Result<ModelChoice, String> {
 
 async fn write_out(
     command: &Run,
-    rooms: &Rooms,
+    ctx: &JobContext,
     report: &Report,
     patch: Option<&Patch>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -336,8 +330,8 @@ async fn write_out(
     let path = out.join("change.patch");
     match patch {
         Some(patch) => {
-            let entries = rooms.mirror.list(&report.base).await?;
-            let base = diff::base_files(&rooms.mirror, &entries, patch)?;
+            let entries = ctx.mirror.list(&report.base).await?;
+            let base = diff::base_files(&ctx.mirror, &entries, patch)?;
             std::fs::write(path, diff::unified(patch, &base))?;
         }
         // An older run's patch must not pass for this one's.

@@ -109,6 +109,19 @@ impl Task {
         }
     }
 
+    /// The job or release that it is a step of.
+    pub fn about(&self) -> Option<String> {
+        match self {
+            Self::Step { job, .. } => Some(job.to_string()),
+            Self::Release { release, .. } => Some(release.to_string()),
+            Self::Delivery { .. }
+            | Self::NextRelease { .. }
+            | Self::Reply(_)
+            | Self::NextOn { .. }
+            | Self::Sweep(_) => None,
+        }
+    }
+
     /// What the queue has to know of a step. `None`: it is no step of a job or release.
     pub fn spec(&self) -> Option<StepSpec> {
         match self {

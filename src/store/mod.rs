@@ -1,7 +1,7 @@
 //! Where everything is remembered: one queue, one write.
 //!
-//! Invariants, for every implementation (tests/store_contract.rs): an accepted delivery is on
-//! disk before `accept` returns; a task is never held by two workers, and tasks of one lane are
+//! Invariants, for every implementation (tests/store_contract.rs): an accepted delivery is kept as
+//! durably as the store keeps anything before `accept` returns; a task is never held by two workers, and tasks of one lane are
 //! done in order; all that follows from a task is written in one transaction with its removal;
 //! a worker that lost its lease can write nothing any more.
 
@@ -17,8 +17,10 @@ use crate::core::job::Job;
 use crate::core::release::Release;
 use crate::core::task::Task;
 
+mod memory;
 mod sqlite;
 
+pub use memory::Memory;
 pub use sqlite::Sqlite;
 
 /// Durable memory.
@@ -181,6 +183,17 @@ pub struct Commit {
     pub patch: Option<(PatchDigest, Vec<u8>)>,
     /// One line for the log of the job, or of the release.
     pub log: Option<String>,
+}
+
+impl Commit {
+    /// Whose log its line belongs to, if it writes a job or release.
+    fn about(&self) -> Option<String> {
+        if let Some(Write::New(job) | Write::Change(job, _)) = &self.job {
+            return Some(job.id.to_string());
+        }
+        let (Write::New(release) | Write::Change(release, _)) = self.release.as_ref()?;
+        Some(release.id.to_string())
+    }
 }
 
 /// A job or release to be written.

@@ -25,6 +25,7 @@ use crate::core::policy::Rules;
 use crate::core::tier::PathRules;
 use crate::model::{Model, ToolSpec};
 use crate::sandbox::{Limits, Sandbox};
+use crate::store::Store;
 use crate::verify::{self, Bench, detect};
 use crate::worker::Fault;
 use crate::workspace::mirror::{EntryMode, Mirror, MirrorError};
@@ -34,12 +35,14 @@ use crate::workspace::scratch::Scratch;
 use crate::workspace::tree::Workspace;
 use crate::workspace::{Changes, READING, diff};
 
-/// The rooms an attempt is made in.
+/// What the steps of one job work with that need no GitHub.
 #[derive(Clone)]
-pub struct Rooms {
-    /// The walls.
+pub struct JobContext {
+    /// Where changes are kept.
+    pub store: Arc<dyn Store>,
+    /// Where commands of the repository run.
     pub sandbox: Arc<dyn Sandbox>,
-    /// The brain.
+    /// Who writes the change.
     pub model: Arc<dyn Model>,
     /// Where the base commit is.
     pub mirror: Mirror,
@@ -110,11 +113,11 @@ pub enum AttemptEnd {
 /// Only when it could not try.
 pub async fn attempt(
     job: &Problem<'_>,
-    rooms: &Rooms,
+    ctx: &JobContext,
     attempt: &Attempt<'_>,
 ) -> Result<AttemptResult, Fault> {
-    let scratch = rooms.scratch.make("agent-").await?;
-    let result = attempt_in(&scratch.path().join("tree"), job, rooms, attempt).await;
+    let scratch = ctx.scratch.make("agent-").await?;
+    let result = attempt_in(&scratch.path().join("tree"), job, ctx, attempt).await;
     scratch.throw_away().await;
     result
 }
@@ -122,22 +125,22 @@ pub async fn attempt(
 async fn attempt_in(
     tree: &Path,
     job: &Problem<'_>,
-    rooms: &Rooms,
+    ctx: &JobContext,
     attempt: &Attempt<'_>,
 ) -> Result<AttemptResult, Fault> {
-    let workspace = Arc::new(Workspace::export(&rooms.mirror, job.base, tree).await?);
+    let workspace = Arc::new(Workspace::export(&ctx.mirror, job.base, tree).await?);
     let taken_up = take_up(&workspace, attempt).await?;
-    let commands = commands(job, rooms, &workspace)?;
-    let logs = rooms.records.join(format!("r{}-a{}", attempt.round, attempt.number));
-    let bench = bench(job, rooms, &commands, &logs.join("agent"))?;
+    let commands = commands(job, ctx, &workspace)?;
+    let logs = ctx.records.join(format!("r{}-a{}", attempt.round, attempt.number));
+    let bench = bench(job, ctx, &commands, &logs.join("agent"))?;
 
     let root = workspace.root().try_clone().map_err(|e| Fault::passing(&e))?;
     let files = Files { root: Arc::new(Root::new(root)), stop: attempt.stop.clone() };
     let run = Run {
-        sandbox: Arc::clone(&rooms.sandbox),
+        sandbox: Arc::clone(&ctx.sandbox),
         tree: workspace.path().to_owned(),
         limits: Limits { wall: minutes(job.rules.verify.minutes), ..Limits::default() },
-        env: environment(&workspace, rooms.sandbox.as_ref()),
+        env: environment(&workspace, ctx.sandbox.as_ref()),
         stop: attempt.stop.clone(),
     };
     let verify =
@@ -152,16 +155,16 @@ async fn attempt_in(
         task: task(job, &workspace, &commands, taken_up.as_deref()),
         turns: job.rules.agent.turns,
         time: minutes(job.rules.agent.minutes),
-        retry_pause: rooms.model_pause,
+        retry_pause: ctx.model_pause,
     };
     let mut transcript =
         Transcript::open(&logs.join("transcript.jsonl")).map_err(|error| Fault::passing(&error))?;
     // A try that died left its transcript: what it spent is spent.
     let sunk =
-        transcript.cost_so_far(&rooms.model.price()).map_err(|error| Fault::passing(&error))?;
+        transcript.cost_so_far(&ctx.model.price()).map_err(|error| Fault::passing(&error))?;
     let mut budget = Budget::new(attempt.budget.saturating_sub(sunk));
     let mut means = agent::Means {
-        model: rooms.model.as_ref(),
+        model: ctx.model.as_ref(),
         tools: &tools,
         budget: &mut budget,
         transcript: &mut transcript,
@@ -171,7 +174,7 @@ async fn attempt_in(
     let cost = sunk + budget.spent();
     let end = match finished {
         Finished::Changed { summary, answers } => {
-            hand_in(job, rooms, &workspace, &commands, (summary, answers), attempt.stop).await?
+            hand_in(job, ctx, &workspace, &commands, (summary, answers), attempt.stop).await?
         }
         Finished::NothingToFix { why } => AttemptEnd::NothingToFix(why),
         Finished::WithoutAnswer { why } => AttemptEnd::Failed(why),
@@ -185,22 +188,22 @@ async fn attempt_in(
 ///
 /// # Errors
 /// Only when it could not be checked.
-pub async fn check(
+pub(super) async fn check(
     job: &Problem<'_>,
-    rooms: &Rooms,
+    ctx: &JobContext,
     patch: &Patch,
     logs: &Path,
     stop: &CancellationToken,
 ) -> Result<Evidence, Fault> {
     // The files only matter where the rules leave open what to run.
     let entries = match job.rules.verify.commands.is_empty() {
-        true => rooms.mirror.list(job.base).await?,
+        true => ctx.mirror.list(job.base).await?,
         false => Vec::new(),
     };
     let paths: Vec<String> =
         entries.iter().filter_map(|entry| String::from_utf8(entry.path.clone()).ok()).collect();
-    let commands = commands_for(job, rooms, &paths)?;
-    Ok(bench(job, rooms, &commands, logs)?.check(patch, stop).await?)
+    let commands = commands_for(job, ctx, &paths)?;
+    Ok(bench(job, ctx, &commands, logs)?.check(patch, stop).await?)
 }
 
 /// Lays the former attempt's change on the tree, if it still fits, and says what failed.
@@ -231,7 +234,7 @@ async fn take_up(
 
 async fn hand_in(
     job: &Problem<'_>,
-    rooms: &Rooms,
+    ctx: &JobContext,
     workspace: &Arc<Workspace>,
     commands: &[String],
     (summary, answers): (String, Vec<ThreadAnswer>),
@@ -253,7 +256,7 @@ async fn hand_in(
     let mut flags: Vec<String> =
         flags.iter().map(|flag| format!("{}: {}", flag.path, flag.reason)).collect();
     flags.extend(checks_rewritten(&patch, commands));
-    let (mirror, tree) = (rooms.mirror.clone(), Arc::clone(workspace));
+    let (mirror, tree) = (ctx.mirror.clone(), Arc::clone(workspace));
     let (patch, counted) = blocking(move || {
         let base = diff::base_files(&mirror, tree.entries(), &patch);
         let counted = base.map(|base| diff::lines(&patch, &base));
@@ -314,33 +317,41 @@ fn environment(workspace: &Workspace, sandbox: &dyn Sandbox) -> Vec<(String, Str
     layout.map_or(Vec::new(), |layout| layout.environment(sandbox, workspace.path()))
 }
 
-fn commands(job: &Problem<'_>, rooms: &Rooms, workspace: &Workspace) -> Result<Vec<String>, Fault> {
+fn commands(
+    job: &Problem<'_>,
+    ctx: &JobContext,
+    workspace: &Workspace,
+) -> Result<Vec<String>, Fault> {
     let paths: Vec<String> = workspace
         .entries()
         .iter()
         .filter(|entry| matches!(entry.mode, EntryMode::File | EntryMode::Executable))
         .filter_map(|entry| String::from_utf8(entry.path.clone()).ok())
         .collect();
-    commands_for(job, rooms, &paths)
+    commands_for(job, ctx, &paths)
 }
 
 /// What the rules say, else what the base commit's files tell.
-fn commands_for(job: &Problem<'_>, rooms: &Rooms, paths: &[String]) -> Result<Vec<String>, Fault> {
+fn commands_for(
+    job: &Problem<'_>,
+    ctx: &JobContext,
+    paths: &[String],
+) -> Result<Vec<String>, Fault> {
     if !job.rules.verify.commands.is_empty() {
         return Ok(job.rules.verify.commands.clone());
     }
     let package_json = match paths.iter().find(|path| *path == "package.json") {
-        Some(path) => package_json(job, rooms, path)?,
+        Some(path) => package_json(job, ctx, path)?,
         None => None,
     };
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
     Ok(detect::commands(&detect::Project { paths: &paths, package_json: package_json.as_deref() }))
 }
 
-fn package_json(job: &Problem<'_>, rooms: &Rooms, path: &str) -> Result<Option<String>, Fault> {
+fn package_json(job: &Problem<'_>, ctx: &JobContext, path: &str) -> Result<Option<String>, Fault> {
     const LARGEST: u64 = 1024 * 1024;
     let path = path.parse().map_err(|problem| Fault::permanent(&problem))?;
-    match rooms.mirror.read_file(job.base, &path, LARGEST) {
+    match ctx.mirror.read_file(job.base, &path, LARGEST) {
         Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
         Err(MirrorError::TooLarge { .. }) => Ok(None),
         Err(error) => Err(error.into()),
@@ -349,22 +360,22 @@ fn package_json(job: &Problem<'_>, rooms: &Rooms, path: &str) -> Result<Option<S
 
 fn bench(
     job: &Problem<'_>,
-    rooms: &Rooms,
+    ctx: &JobContext,
     commands: &[String],
     logs: &Path,
 ) -> Result<Bench, Fault> {
     let (paths, caps) = limits(job)?;
     let means = verify::Means {
-        sandbox: Arc::clone(&rooms.sandbox),
+        sandbox: Arc::clone(&ctx.sandbox),
         paths,
         caps,
         time: minutes(job.rules.verify.minutes),
         logs: logs.to_owned(),
     };
     Ok(Bench {
-        mirror: rooms.mirror.clone(),
+        mirror: ctx.mirror.clone(),
         base: job.base.clone(),
-        scratch: rooms.scratch.clone(),
+        scratch: ctx.scratch.clone(),
         verifiers: verify::verifiers(commands, &means),
     })
 }

@@ -3,13 +3,17 @@
 //! Invariants: jobs and releases are advanced and written the same way; a fact that changes nothing
 //! leads to no commit.
 
-use super::{Context, ledger};
+use super::ledger;
+use crate::clock::Clock;
 use crate::core::id::{JobId, PatchDigest, ReleaseId};
 use crate::core::job::{self, Job};
 use crate::core::machine::Machine;
 use crate::core::release::{self, Release};
 use crate::core::task::Task;
-use crate::store::{Commit, LedgerEntry, StoreError, Stored, Write};
+use crate::store::{Commit, Lease, LedgerEntry, Store, StoreError, Stored, Write};
+
+/// A job that changes while its fact is written is read again; this often at most.
+const MOST_CONFLICTS: u32 = 20;
 
 /// What performing a task led to.
 pub(super) enum Outcome {
@@ -76,16 +80,65 @@ impl Outcome {
 
 impl Learnt {
     /// What follows, from what is stored now. `None`: nothing.
-    pub(super) async fn follows(&self, ctx: &Context) -> Result<Option<Commit>, StoreError> {
+    async fn follows(&self, store: &dyn Store) -> Result<Option<Commit>, StoreError> {
         Ok(match self {
             Self::OfJob { id, fact, patch } => {
-                let commit = ctx.store.job(id).await?.and_then(|stored| advanced(&stored, fact));
+                let commit = store.job(id).await?.and_then(|stored| advanced(&stored, fact));
                 commit.map(|commit| Commit { patch: patch.clone(), ..commit })
             }
             Self::OfRelease { id, fact } => {
-                ctx.store.release(id).await?.and_then(|stored| advanced(&stored, fact))
+                store.release(id).await?.and_then(|stored| advanced(&stored, fact))
             }
         })
+    }
+}
+
+/// Writes what follows from one task.
+pub(super) struct Writer<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) clock: &'a Clock,
+    pub(super) lease: &'a Lease,
+}
+
+impl Writer<'_> {
+    pub(super) async fn write(&self, outcome: Outcome) -> Result<(), StoreError> {
+        match outcome {
+            Outcome::Done => self.acknowledge().await,
+            Outcome::Ready(commit) => self.commit(&commit).await,
+            Outcome::Learnt(learnt) => self.learn(&learnt).await,
+        }
+    }
+
+    /// Nothing follows.
+    pub(super) async fn acknowledge(&self) -> Result<(), StoreError> {
+        self.store.commit(self.lease, &Commit::default(), self.clock.now()).await
+    }
+
+    /// Writes what a fact changes, reading it anew while others change the same.
+    pub(super) async fn learn(&self, learnt: &Learnt) -> Result<(), StoreError> {
+        for _ in 0..MOST_CONFLICTS {
+            let Some(commit) = learnt.follows(self.store).await? else {
+                return self.acknowledge().await;
+            };
+            match self.store.commit(self.lease, &commit, self.clock.now()).await {
+                Err(StoreError::Conflict) => {}
+                other => return other,
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        match self.store.commit(self.lease, commit, self.clock.now()).await {
+            // Answered before under another delivery: this one has no consequence.
+            Err(StoreError::AlreadyDone) => self.acknowledge().await,
+            // Somebody changed the job meanwhile: decide again on what is there now.
+            Err(StoreError::Conflict) => {
+                let now = self.clock.now();
+                self.store.postpone(self.lease, now, "the job changed meanwhile").await
+            }
+            other => other,
+        }
     }
 }
 

@@ -8,14 +8,13 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::Fault;
-use super::attempt::Rooms;
+use super::attempt::JobContext;
 use crate::clock::Clock;
 use crate::core::budget::Money;
 use crate::core::command::Address;
 use crate::core::event::RepoRef;
 use crate::core::id::Sha;
 use crate::core::job::{Base, Job};
-use crate::core::path::PatchDigest;
 use crate::core::policy::{Rules, Show};
 use crate::core::report::Setting;
 use crate::forge::Forge;
@@ -23,7 +22,6 @@ use crate::model::Model;
 use crate::sandbox::Sandbox;
 use crate::store::{Claim, Store};
 use crate::workspace::mirror::{History, Mirror, MirrorError, Source, Want};
-use crate::workspace::patch::Patch;
 use crate::workspace::scratch::Scratch;
 
 /// The longest a fetch may take.
@@ -104,10 +102,12 @@ impl Context {
         job.order.budget.unwrap_or(rules.budget.run).min(self.settings.most_per_job)
     }
 
-    pub(super) async fn rooms(&self, job: &Job, base: &Base) -> Result<Rooms, Fault> {
+    /// What the steps of one job work with.
+    pub(super) async fn of_job(&self, job: &Job, base: &Base) -> Result<JobContext, Fault> {
         let data = &self.settings.data;
         let model = self.model_of(job).ok_or_else(|| Fault::bug("the job's model is gone"))?;
-        Ok(Rooms {
+        Ok(JobContext {
+            store: self.store.clone(),
             sandbox: self.sandbox.clone(),
             model: model.clone(),
             mirror: self.mirror(job, &base.sha).await?,
@@ -139,19 +139,6 @@ impl Context {
             Err(error @ MirrorError::NotThere(_)) => Err(Fault::passing(&error)),
             Err(error) => Err(error.into()),
         }
-    }
-
-    pub(super) async fn proposed(&self, job: &Job) -> Result<Patch, Fault> {
-        let proposal =
-            job.proposal.as_ref().ok_or_else(|| Fault::bug("the job has no proposal"))?;
-        let patch = self.patch(&proposal.patch).await?;
-        patch.ok_or_else(|| Fault::bug("the proposed change was not kept"))
-    }
-
-    pub(super) async fn patch(&self, digest: &PatchDigest) -> Result<Option<Patch>, Fault> {
-        let Some(bytes) = self.store.patch(digest).await? else { return Ok(None) };
-        let patch = serde_json::from_slice(&bytes).map_err(|error| Fault::permanent(&error))?;
-        Ok(Some(patch))
     }
 
     /// What is told around a release.

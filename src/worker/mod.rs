@@ -13,12 +13,12 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::commit::{Learnt, Outcome};
+use self::commit::{Learnt, Outcome, Writer};
 use crate::core::fault::FaultKind;
 use crate::core::machine::{Failure, Machine, Place};
 use crate::core::task::Task;
 use crate::core::{job, release};
-use crate::store::{Claim, Commit, Lease, StoreError};
+use crate::store::{Claim, Lease, StoreError};
 
 mod attempt;
 mod budget;
@@ -28,13 +28,17 @@ mod consent;
 mod context;
 mod fault;
 mod ledger;
+mod local;
+mod patches;
 mod route;
 mod steps;
 mod sweep;
+mod turn;
 
-pub use attempt::{Attempt, AttemptEnd, AttemptResult, Problem, Rooms, attempt, check};
+pub use attempt::{Attempt, JobContext, Problem, attempt};
 pub use context::{Context, Settings};
 pub use fault::Fault;
+pub use local::{LocalEnd, LocalJob, Prepared};
 
 /// The worker.
 #[derive(Clone)]
@@ -56,8 +60,6 @@ const MOST_TRIES_OF_STEPS: u32 = 6;
 /// Waits that the other side asked for, before even those end.
 const MOST_WAITS: u32 = 100;
 const LONGEST_PAUSE_SECONDS: u64 = 600;
-/// A job that changes while its fact is written is read again; this often at most.
-const MOST_CONFLICTS: u32 = 20;
 
 impl Worker {
     /// A worker that has not begun.
@@ -118,7 +120,8 @@ impl Worker {
 
     async fn work(&self, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
-            match self.step(shutdown).await {
+            // On the heap, so that a loop that waits holds nothing of the steps it could do.
+            match Box::pin(self.step(shutdown)).await {
                 Ok(true) => {}
                 Ok(false) => self.idle(shutdown).await,
                 Err(error) => {
@@ -175,7 +178,7 @@ impl Worker {
                 ignore_lost(self.ctx.store.hand_back(&claim.lease).await)?;
             }
             // The job is over or somebody else has the task: nothing follows from our half of it.
-            None => ignore_lost(self.acknowledge(&claim.lease).await)?,
+            None => ignore_lost(self.writer(&claim.lease).acknowledge().await)?,
         }
         self.ctx.wake.notify_one();
         Ok(true)
@@ -201,13 +204,14 @@ impl Worker {
         claim: Claim,
         performed: Result<Outcome, Fault>,
     ) -> Result<(), StoreError> {
-        let written = match performed {
-            Ok(Outcome::Done) => self.acknowledge(&claim.lease).await,
-            Ok(Outcome::Ready(commit)) => self.commit(&claim.lease, &commit).await,
-            Ok(Outcome::Learnt(learnt)) => self.learn(&claim.lease, &learnt).await,
+        ignore_lost(match performed {
+            Ok(outcome) => self.writer(&claim.lease).write(outcome).await,
             Err(fault) => self.failed(&claim, fault).await,
-        };
-        ignore_lost(written)
+        })
+    }
+
+    fn writer<'a>(&'a self, lease: &'a Lease) -> Writer<'a> {
+        Writer { store: self.ctx.store.as_ref(), clock: &self.ctx.clock, lease }
     }
 
     async fn failed(&self, claim: &Claim, fault: Fault) -> Result<(), StoreError> {
@@ -241,40 +245,9 @@ impl Worker {
             | Task::NextRelease { .. }
             | Task::Reply(_)
             | Task::NextOn { .. }
-            | Task::Sweep(_) => return self.acknowledge(&claim.lease).await,
+            | Task::Sweep(_) => return self.writer(&claim.lease).acknowledge().await,
         };
-        self.learn(&claim.lease, &learnt).await
-    }
-
-    /// Writes what a fact changes, reading it anew while others change the same.
-    async fn learn(&self, lease: &Lease, learnt: &Learnt) -> Result<(), StoreError> {
-        for _ in 0..MOST_CONFLICTS {
-            let Some(commit) = learnt.follows(&self.ctx).await? else {
-                return self.acknowledge(lease).await;
-            };
-            match self.ctx.store.commit(lease, &commit, self.ctx.clock.now()).await {
-                Err(StoreError::Conflict) => {}
-                other => return other,
-            }
-        }
-        Err(StoreError::Conflict)
-    }
-
-    async fn commit(&self, lease: &Lease, commit: &Commit) -> Result<(), StoreError> {
-        match self.ctx.store.commit(lease, commit, self.ctx.clock.now()).await {
-            // Answered before under another delivery: this one has no consequence.
-            Err(StoreError::AlreadyDone) => self.acknowledge(lease).await,
-            // Somebody changed the job meanwhile: decide again on what is there now.
-            Err(StoreError::Conflict) => {
-                let now = self.ctx.clock.now();
-                self.ctx.store.postpone(lease, now, "the job changed meanwhile").await
-            }
-            other => other,
-        }
-    }
-
-    async fn acknowledge(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.ctx.store.commit(lease, &Commit::default(), self.ctx.clock.now()).await
+        self.writer(&claim.lease).learn(&learnt).await
     }
 }
 
@@ -285,5 +258,19 @@ fn ignore_lost(result: Result<(), StoreError>) -> Result<(), StoreError> {
             Ok(())
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_that_waits_holds_nothing_of_the_steps_it_could_do() {
+        fn size<F: Future>(_: impl Fn(&'static Worker, &'static CancellationToken) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(size(|worker, stop| worker.work(stop)) < 1024);
+        assert!(size(|worker, stop| worker.step(stop)) > 1024, "else it need not be boxed");
     }
 }

@@ -295,17 +295,10 @@ async fn book(
 
 /// Whose log a line belongs to: what the commit names, else what the task was about.
 fn whose_log(commit: &Commit, task: &str) -> Result<Option<String>, StoreError> {
-    if let Some(Write::New(job) | Write::Change(job, _)) = &commit.job {
-        return Ok(Some(job.id.to_string()));
+    match commit.about() {
+        Some(about) => Ok(Some(about)),
+        None => Ok(from_json::<Task>("a task", task)?.about()),
     }
-    if let Some(Write::New(release) | Write::Change(release, _)) = &commit.release {
-        return Ok(Some(release.id.to_string()));
-    }
-    Ok(match from_json("a task", task)? {
-        Task::Step { job, .. } => Some(job.to_string()),
-        Task::Release { release, .. } => Some(release.to_string()),
-        _ => None,
-    })
 }
 
 async fn log(

@@ -12,7 +12,7 @@ use crate::core::command::{Command, Role, Verb};
 use crate::core::delivery::Payload;
 use crate::core::event::{Asked, Closed, Event, RepoRef, Touched};
 use crate::core::fault::FaultKind;
-use crate::core::id::{Branch, JobId, Login, Number, RepoId};
+use crate::core::id::{JobId, Login, Number};
 use crate::core::job::{Fact, Job, Kind, Order, Stage, Step};
 use crate::core::machine::Machine;
 use crate::core::policy::{Decision, Denied, authorize};
@@ -208,24 +208,6 @@ async fn closed(
     })
 }
 
-/// Lets the first waiting job on a subject begin, unless one is at work there.
-pub(in crate::worker) async fn next_on(
-    ctx: &Context,
-    repo: RepoId,
-    number: Number,
-) -> Result<Outcome, Fault> {
-    let jobs = ctx.store.jobs_on(repo, number).await?;
-    let here = || jobs.iter().filter(|stored| stored.machine.subject == number);
-    if here().any(|stored| stored.machine.is_live()) {
-        return Ok(Outcome::Done);
-    }
-    let first = here().find(|stored| stored.machine.stage == Stage::Queued);
-    Ok(match first.and_then(|stored| advanced(stored, &Fact::TurnCame)) {
-        Some(commit) => Outcome::Ready(Box::new(commit)),
-        None => Outcome::Done,
-    })
-}
-
 pub(in crate::worker) async fn jobs_on(
     ctx: &Context,
     asked: &Asked,
@@ -327,26 +309,4 @@ fn concerns(job: &Job, number: Number, what: Closed) -> bool {
             job.pull.as_ref().is_some_and(|pull| pull.number == number)
         }
     }
-}
-
-/// Lets the release that waits on a branch begin, unless one is under way there.
-pub(in crate::worker) async fn next_release(
-    ctx: &Context,
-    repo: RepoId,
-    base: &Branch,
-) -> Result<Outcome, Fault> {
-    let open = ctx.store.open_releases(Some(repo)).await?;
-    let here = || open.iter().filter(|stored| stored.machine.base == *base);
-    if here().any(|stored| stored.machine.is_live()) {
-        return Ok(Outcome::Done);
-    }
-    let first = here().find(|stored| stored.machine.is_queued());
-    Ok(
-        match first.and_then(|stored| {
-            advanced(stored, &<crate::core::release::Release as Machine>::turn())
-        }) {
-            Some(commit) => Outcome::Ready(Box::new(commit)),
-            None => Outcome::Done,
-        },
-    )
 }

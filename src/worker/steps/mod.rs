@@ -10,7 +10,8 @@ use crate::core::task::{Reply, Task};
 use crate::publish::talk;
 use crate::store::Claim;
 use crate::worker::commit::Outcome;
-use crate::worker::route::{decide, next_on, next_release};
+use crate::worker::route::decide;
+use crate::worker::turn::{next_job, next_release};
 use crate::worker::{Context, Fault, sweep};
 
 pub(in crate::worker) async fn perform(
@@ -22,8 +23,10 @@ pub(in crate::worker) async fn perform(
         Task::Delivery { event, payload, .. } => {
             Box::pin(decide(ctx, event, payload, claim.tries)).await
         }
-        Task::NextOn { repo, number } => next_on(ctx, *repo, *number).await,
-        Task::NextRelease { repo, base } => next_release(ctx, *repo, base).await,
+        Task::NextOn { repo, number } => Ok(next_job(ctx.store.as_ref(), *repo, *number).await?),
+        Task::NextRelease { repo, base } => {
+            Ok(next_release(ctx.store.as_ref(), *repo, base).await?)
+        }
         Task::Reply(reply) => post_reply(ctx, reply).await.map(|()| Outcome::Done),
         Task::Sweep(what) => sweep::sweep(ctx, *what).await.map(|()| Outcome::Done),
         Task::Step { job, step } => Box::pin(job::perform(ctx, (job, step), claim, stop)).await,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::core::job::{Fact, Job, Outcome};
 use crate::publish;
 use crate::worker::steps::job::start::round_of;
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, Fault, patches};
 
 /// Answers each thread, resolves what is settled, and asks the reviewers again.
 pub(in crate::worker) async fn run(ctx: &Context, job: &Job, number: u32) -> Result<Fact, Fault> {
@@ -15,7 +15,7 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job, number: u32) -> Res
     };
     let changed: BTreeSet<String> = match (outcome, &job.proposal) {
         (Outcome::Pushed { .. }, Some(_)) => {
-            let patch = ctx.proposed(job).await?;
+            let patch = patches::proposed(ctx.store.as_ref(), job).await?;
             patch.changes.keys().map(|path| path.as_str().to_owned()).collect()
         }
         _ => BTreeSet::new(),

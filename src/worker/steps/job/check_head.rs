@@ -18,10 +18,10 @@ pub(in crate::worker) async fn run(
 ) -> Result<Fact, Fault> {
     let (rules, base) = rules_and_base(job)?;
     let at = Base { branch: base.branch.clone(), sha: head.clone() };
-    let rooms = ctx.rooms(job, &at).await?;
-    let logs = rooms.records.join(format!("head-{}", head.short()));
+    let ctx = ctx.of_job(job, &at).await?;
+    let logs = ctx.records.join(format!("head-{}", head.short()));
     let nothing = Patch::default();
-    let evidence = attempt::check(&about(job, rules, &at), &rooms, &nothing, &logs, stop).await?;
+    let evidence = attempt::check(&about(job, rules, &at), &ctx, &nothing, &logs, stop).await?;
     let failed = match evidence.verdict() {
         Verdict::Green(_) => None,
         Verdict::Red | Verdict::Unknown => {

@@ -4,23 +4,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::fault::FaultKind;
 use crate::core::job::{Fact, Job};
-use crate::worker::attempt::{self, Attempt, AttemptEnd};
+use crate::worker::attempt::{self, Attempt, AttemptEnd, JobContext};
 use crate::worker::commit::{Learnt, Outcome};
 use crate::worker::steps::job::{about, rules_and_base};
-use crate::worker::{Context, Fault};
+use crate::worker::{Fault, patches};
 
 pub(in crate::worker) async fn run(
-    ctx: &Context,
+    ctx: &JobContext,
     job: &Job,
     (round, number): (u32, u32),
     stop: &CancellationToken,
 ) -> Result<Outcome, Fault> {
     let (rules, base) = rules_and_base(job)?;
     let former = match &job.proposal {
-        Some(proposal) => ctx.patch(&proposal.patch).await?,
+        Some(proposal) => patches::kept(ctx.store.as_ref(), &proposal.patch).await?,
         None => None,
     };
-    let rooms = ctx.rooms(job, base).await?;
     let attempt = Attempt {
         round,
         number,
@@ -28,7 +27,7 @@ pub(in crate::worker) async fn run(
         former: former.as_ref().map(|patch| (patch, job.evidence.as_ref())),
         stop,
     };
-    let result = attempt::attempt(&about(job, rules, base), &rooms, &attempt).await?;
+    let result = attempt::attempt(&about(job, rules, base), ctx, &attempt).await?;
     let cost = result.cost;
     let mut kept = None;
     let fact = match result.end {

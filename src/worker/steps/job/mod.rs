@@ -49,9 +49,13 @@ pub(in crate::worker) async fn perform(
     // The steps' futures are large: each stands on the heap, not in the worker's stack.
     match step {
         Step::Prepare => learnt(job, Box::pin(prepare::run(ctx, job)).await),
-        &Step::Fix { round, attempt } => Box::pin(fix::run(ctx, job, (round, attempt), stop)).await,
+        &Step::Fix { round, attempt } => {
+            let ctx = ctx.of_job(job, rules_and_base(job)?.1).await?;
+            Box::pin(fix::run(&ctx, job, (round, attempt), stop)).await
+        }
         &Step::Verify { round, attempt } => {
-            learnt(job, Box::pin(verify::run(ctx, job, (round, attempt), stop)).await)
+            let ctx = ctx.of_job(job, rules_and_base(job)?.1).await?;
+            learnt(job, Box::pin(verify::run(&ctx, job, (round, attempt), stop)).await)
         }
         Step::Publish { .. } => learnt(job, Box::pin(publish::run(ctx, job, claim)).await),
         &Step::Start { round } => learnt(job, Box::pin(start::run(ctx, job, round)).await),

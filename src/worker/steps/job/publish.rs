@@ -6,7 +6,7 @@ use crate::publish::{self, Published};
 use crate::store::Claim;
 use crate::worker::steps::job::hold::held_back;
 use crate::worker::steps::job::{asked_by, permission_lost, rules_and_base};
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, Fault, patches};
 
 pub(in crate::worker) async fn run(ctx: &Context, job: &Job, claim: &Claim) -> Result<Fact, Fault> {
     let (rules, base) = rules_and_base(job)?;
@@ -18,7 +18,7 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job, claim: &Claim) -> R
     if let Some(lost) = permission_lost(&asker, rules, has) {
         return Ok(Fact::Declined(lost));
     }
-    let patch = ctx.proposed(job).await?;
+    let patch = patches::proposed(ctx.store.as_ref(), job).await?;
     if let Some(held) = held_back(ctx, job, rules, base, &patch).await? {
         return Ok(held);
     }
