@@ -30,14 +30,14 @@ mod fact;
 mod order;
 mod review;
 mod rounds;
-mod sight;
+mod snapshot;
 mod stage;
 mod step;
 
 pub use fact::*;
 pub use order::*;
 pub use review::*;
-pub use sight::*;
+pub use snapshot::*;
 pub use stage::*;
 pub use step::*;
 

@@ -92,10 +92,9 @@ fn approval(head: &str) -> Approval {
 }
 
 /// A look at the pull request: nobody has said anything, and all is green.
-pub(super) fn sight(head: &str) -> Sight {
-    Sight {
+pub(super) fn open(head: &str) -> OpenPull {
+    OpenPull {
         at: Timestamp(10),
-        state: PullState::Open,
         head: sha(head),
         base: "main".parse().unwrap(),
         rules: Ok(rules_of_review()),
@@ -123,8 +122,8 @@ fn red(because: RedBecause) -> Ci {
     Ci::Red { check: "ci".into(), because }
 }
 
-fn approved(head: &str) -> Sight {
-    Sight { consent: Ok(approval(head)), ..sight(head) }
+fn approved(head: &str) -> OpenPull {
+    OpenPull { consent: Ok(approval(head)), ..open(head) }
 }
 
 /// What ends it from outside, at any moment.
@@ -142,17 +141,21 @@ fn ends() -> Vec<Fact> {
     ]
 }
 
-fn seen(sights: Vec<Sight>) -> Vec<Fact> {
-    sights.into_iter().map(|it| Fact::Seen(Box::new(it))).collect()
+fn seen(pulls: Vec<OpenPull>) -> Vec<Fact> {
+    pulls.into_iter().map(seen_open).collect()
+}
+
+fn seen_open(pull: OpenPull) -> Fact {
+    Fact::Seen(PullSnapshot::Open(Box::new(pull)))
 }
 
 /// Rounds: what people and CI ask for, and how a round can go.
 fn facts_of_rounds() -> Vec<Fact> {
     let base = Base { branch: "main".parse().unwrap(), sha: sha("c") };
     let mut facts = seen(vec![
-        sight("c"),
-        Sight { requests: vec![request(1, Role::Write)], ..sight("c") },
-        Sight { ci: red(RedBecause::Change), ..sight("c") },
+        open("c"),
+        OpenPull { requests: vec![request(1, Role::Write)], ..open("c") },
+        OpenPull { ci: red(RedBecause::Change), ..open("c") },
     ]);
     for round in 2..=3 {
         let (task, threads, budget) = (String::new(), vec![], Money::ZERO);
@@ -177,21 +180,21 @@ fn facts_of_rounds() -> Vec<Fact> {
 /// Approving and merging, while people push and checks come and go.
 fn facts_of_merging() -> Vec<Fact> {
     let mut facts = seen(vec![
-        sight("c"),
+        open("c"),
         approved("c"),
         approved("e"),
-        Sight { consent: Ok(approval("f")), ..sight("c") },
-        Sight { ci: Ci::Pending { names: vec!["ci".into()] }, ..approved("c") },
-        Sight { ci: red(RedBecause::AlsoOnBase), ..approved("c") },
-        Sight { base: "other".parse().unwrap(), ..approved("c") },
-        Sight { mergeable: Some(false), ..approved("c") },
-        Sight { skipped: true, ..approved("c") },
-        Sight { rules: Err("bad".into()), ..approved("c") },
-        Sight { requests: vec![request(2, Role::Read)], ..approved("c") },
-        Sight { state: PullState::Merged { by: None }, ..sight("c") },
-        Sight { state: PullState::Closed { by: None }, ..sight("c") },
+        OpenPull { consent: Ok(approval("f")), ..open("c") },
+        OpenPull { ci: Ci::Pending { names: vec!["ci".into()] }, ..approved("c") },
+        OpenPull { ci: red(RedBecause::AlsoOnBase), ..approved("c") },
+        OpenPull { base: "other".parse().unwrap(), ..approved("c") },
+        OpenPull { mergeable: Some(false), ..approved("c") },
+        OpenPull { skipped: true, ..approved("c") },
+        OpenPull { rules: Err("bad".into()), ..approved("c") },
+        OpenPull { requests: vec![request(2, Role::Read)], ..approved("c") },
     ]);
     facts.extend([
+        Fact::Seen(PullSnapshot::Ended(PullEnd::Merged { by: None })),
+        Fact::Seen(PullSnapshot::Ended(PullEnd::Closed { by: None })),
         published("c"),
         Fact::HeadChecked { head: sha("e"), failed: None },
         Fact::HeadChecked { head: sha("e"), failed: Some("red".into()) },
@@ -207,8 +210,8 @@ fn facts_of_commands() -> Vec<Fact> {
     let ask = Ask { by: UserId(2), login: person(2).login, words, comment: None };
     let (until, by_login) = (Timestamp(5), person(5).login);
     let taken = Taken { login: person(2).login, until, by: UserId(5), by_login };
-    let outsider = Sight { requests: vec![request(2, Role::Read)], ..sight("c") };
-    let mut facts = seen(vec![sight("c"), outsider]);
+    let outsider = OpenPull { requests: vec![request(2, Role::Read)], ..open("c") };
+    let mut facts = seen(vec![open("c"), outsider]);
     facts.extend([
         published("c"),
         Fact::Asked(ask),
@@ -436,14 +439,14 @@ fn merging_only_ever_follows_a_persons_approval_of_that_very_head_with_green_che
             continue;
         };
         merges += 1;
-        let Fact::Seen(sight) = fact else { panic!("merged after {fact:?}") };
-        let approval = sight.consent.as_ref().expect("merged without consent");
-        assert_eq!((approval.head(), approval.base()), (head, &sight.base));
-        assert_eq!((&sight.head, &sight.ci), (head, &Ci::Green));
-        assert!(!sight.skipped, "merged under gander:skip");
+        let Fact::Seen(PullSnapshot::Open(pull)) = fact else { panic!("merged after {fact:?}") };
+        let approval = pull.consent.as_ref().expect("merged without consent");
+        assert_eq!((approval.head(), approval.base()), (head, &pull.base));
+        assert_eq!((&pull.head, &pull.ci), (head, &Ci::Green));
+        assert!(!pull.skipped, "merged under gander:skip");
         let proof = after.review.proof.as_ref().expect("merged an unchecked head");
         assert_eq!((&proof.head, &proof.failed), (head, &None));
-        assert!(sight.requests.iter().all(|it| after.review.answered.contains(&it.review)
+        assert!(pull.requests.iter().all(|it| after.review.answered.contains(&it.review)
             || after.review.outsiders.iter().any(|waits| waits.review == it.review)));
     }
     assert!(merges > 10, "the walk merged only {merges} times");
@@ -455,7 +458,9 @@ fn a_refused_merge_is_tried_again_only_when_something_changed() {
     let (_, transitions) = walk();
     let mut refused = 0;
     for (_, fact, merging, steps) in transitions {
-        let (Fact::Seen(sight), Stage::Merging { head, .. }) = (fact, &merging.stage) else {
+        let (Fact::Seen(PullSnapshot::Open(pull)), Stage::Merging { head, .. }) =
+            (fact, &merging.stage)
+        else {
             continue;
         };
         assert!(steps.contains(&Step::Merge { head: head.clone() }));
@@ -465,13 +470,13 @@ fn a_refused_merge_is_tried_again_only_when_something_changed() {
             let told = advance(merging, &answer).unwrap().0;
             let again = advance(&told, fact);
             assert!(again.is_none(), "the same look merges again: {:?}", again.unwrap().1);
-            let freed = |clean| Fact::Seen(Box::new(Sight { clean, ..(**sight).clone() }));
+            let freed = |clean| seen_open(OpenPull { clean, ..(**pull).clone() });
             let not_clean = advance(&told, &freed(false)).map_or(told.clone(), |it| it.0);
             assert!(matches!(not_clean.stage, Stage::InReview { .. }));
             let clean = advance(&not_clean, &freed(true)).unwrap().0;
             assert_eq!(clean.stage, merging.stage, "the way is free, and nothing happens");
             let rules_digest = "other".to_owned();
-            let rules = Fact::Seen(Box::new(Sight { rules_digest, ..(**sight).clone() }));
+            let rules = seen_open(OpenPull { rules_digest, ..(**pull).clone() });
             let look = advance(&told, &rules).unwrap();
             assert_eq!(look.1, [Step::Show, Step::Look], "an approval under other rules");
             refused += 1;

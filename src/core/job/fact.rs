@@ -2,7 +2,7 @@
 
 use strum::{EnumDiscriminants, VariantArray};
 
-use super::{Ask, Base, Declined, Proposal, Pull, Sight, Step, Taken, Thread};
+use super::{Ask, Base, Declined, Proposal, Pull, PullSnapshot, Step, Taken, Thread};
 use crate::core::budget::Money;
 use crate::core::evidence::Evidence;
 use crate::core::id::{Login, PatchDigest, Sha};
@@ -37,7 +37,7 @@ pub enum Fact {
     /// A person lets exactly this change out.
     Go { patch: PatchDigest },
     /// The pull request was looked at.
-    Seen(Box<Sight>),
+    Seen(PullSnapshot),
     /// A person asks for changes by command.
     Asked(Ask),
     /// A maintainer takes up somebody's waiting reviews.

@@ -12,7 +12,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    Binding, ChangeRequest, Ci, Declined, Ending, Job, PullState, RedBecause, Sight, Stage, Step,
+    Binding, ChangeRequest, Ci, Declined, Ending, Job, OpenPull, PullEnd, PullSnapshot, RedBecause,
+    Stage, Step,
 };
 use crate::core::approval::{Approval, NotApproved, Tried};
 use crate::core::command::Role;
@@ -270,14 +271,21 @@ impl Job {
     }
 
     /// What follows from a look at the pull request. `None`: nothing is new.
-    pub(super) fn seen(&mut self, round: u32, sight: &Sight) -> Option<Vec<Step>> {
-        match &sight.state {
-            PullState::Merged { by } => return Some(self.end(Ending::Merged { by: by.clone() })),
-            PullState::Closed { by } => return Some(self.end(Ending::Closed { by: by.clone() })),
-            PullState::Open => {}
+    pub(super) fn seen(&mut self, round: u32, seen: &PullSnapshot) -> Option<Vec<Step>> {
+        match seen {
+            PullSnapshot::Open(pull) => self.seen_open(round, pull),
+            PullSnapshot::Ended(PullEnd::Merged { by }) => {
+                Some(self.end(Ending::Merged { by: by.clone() }))
+            }
+            PullSnapshot::Ended(PullEnd::Closed { by }) => {
+                Some(self.end(Ending::Closed { by: by.clone() }))
+            }
         }
+    }
+
+    fn seen_open(&mut self, round: u32, pull: &OpenPull) -> Option<Vec<Step>> {
         let before = self.clone();
-        self.adopt(sight);
+        self.adopt(pull);
         // A review by somebody whose word does not count is acknowledged, whatever else follows.
         let thanks = match self.review.outsiders == before.review.outsiders {
             true => Vec::new(),
@@ -287,7 +295,7 @@ impl Job {
             .rules
             .as_ref()
             .map_or((1, 0), |rules| (rules.limits.rounds, rules.limits.ci_repairs));
-        if let Some(next) = self.next_round(sight, limits).filter(|_| !sight.skipped) {
+        if let Some(next) = self.next_round(pull, limits).filter(|_| !pull.skipped) {
             let asked = matches!(next.cause, Cause::People);
             if asked && self.rounds_asked(round) >= limits.0 {
                 self.review.answered.extend(next.reviews);
@@ -299,7 +307,7 @@ impl Job {
             }
             return Some([thanks, self.begin_round(round + 1, next)].concat());
         }
-        let (waiting, mut steps) = self.standing(sight, limits.1);
+        let (waiting, mut steps) = self.standing(pull, limits.1);
         if self.stage != before.stage {
             return Some([thanks, steps].concat());
         }
@@ -317,22 +325,25 @@ impl Job {
         Some(steps)
     }
 
-    /// The approval to merge with, if what is seen now still leads to merging that very head.
-    pub fn merges<'a>(&self, sight: &'a Sight) -> Option<&'a Approval> {
+    /// The pull request and the approval to merge it with, if what is seen now still leads to
+    /// merging that very head.
+    pub fn merges<'a>(&self, seen: &'a PullSnapshot) -> Option<(&'a OpenPull, &'a Approval)> {
         let Stage::Merging { round, .. } = self.stage else { return None };
+        let PullSnapshot::Open(pull) = seen else { return None };
         let mut looking = Self { stage: Stage::InReview { round }, ..self.clone() };
-        looking.seen(round, sight)?;
-        sight.consent.as_ref().ok().filter(|_| looking.stage == self.stage)
+        looking.seen_open(round, pull)?;
+        let approval = pull.consent.as_ref().ok().filter(|_| looking.stage == self.stage)?;
+        Some((pull, approval))
     }
 
     /// It was about to be merged, and what is seen now speaks against that.
-    pub(super) fn seen_while_merging(&mut self, sight: &Sight) -> Option<Vec<Step>> {
+    pub(super) fn seen_while_merging(&mut self, seen: &PullSnapshot) -> Option<Vec<Step>> {
         let Stage::Merging { round, .. } = self.stage else { return None };
-        if self.merges(sight).is_some() {
+        if self.merges(seen).is_some() {
             return None;
         }
         self.stage = Stage::InReview { round };
-        let steps = self.seen(round, sight).unwrap_or_else(|| vec![Step::Show]);
+        let steps = self.seen(round, seen).unwrap_or_else(|| vec![Step::Show]);
         // Ours, and only the answer was lost: then it was this approval.
         if !self.is_done() {
             self.review.approved_by.clear();
@@ -341,32 +352,32 @@ impl Job {
     }
 
     /// Takes over what people and GitHub have changed.
-    fn adopt(&mut self, sight: &Sight) {
+    fn adopt(&mut self, seen: &OpenPull) {
         if let Some(pull) = &mut self.pull
-            && pull.head != sight.head
+            && pull.head != seen.head
         {
-            pull.head = sight.head.clone();
+            pull.head = seen.head.clone();
             self.review.foreign = true;
             self.review.proof = None;
             self.review.waiting = None;
         }
-        if self.review.head_since.as_ref().is_none_or(|(head, _)| *head != sight.head) {
-            self.review.head_since = Some((sight.head.clone(), sight.at));
+        if self.review.head_since.as_ref().is_none_or(|(head, _)| *head != seen.head) {
+            self.review.head_since = Some((seen.head.clone(), seen.at));
         }
         if let Some(base) = &mut self.base {
-            base.branch = sight.base.clone();
+            base.branch = seen.base.clone();
         }
-        if let Ok(rules) = &sight.rules {
+        if let Ok(rules) = &seen.rules {
             self.rules = Some(rules.clone());
         }
         let bound = self.review.binding.as_ref();
-        let same = bound.is_some_and(|it| it.base == sight.base && it.rules == sight.rules_digest);
+        let same = bound.is_some_and(|it| it.base == seen.base && it.rules == seen.rules_digest);
         if !same {
-            let since = if bound.is_some() { sight.at } else { Timestamp(0) };
-            let rules = sight.rules_digest.clone();
-            self.review.binding = Some(Binding { base: sight.base.clone(), rules, since });
+            let since = if bound.is_some() { seen.at } else { Timestamp(0) };
+            let rules = seen.rules_digest.clone();
+            self.review.binding = Some(Binding { base: seen.base.clone(), rules, since });
         }
-        let open = sight.requests.iter().filter(|it| !self.review.answered.contains(&it.review));
+        let open = seen.requests.iter().filter(|it| !self.review.answered.contains(&it.review));
         let waits = open.filter(|it| self.takes(it).is_none());
         self.review.outsiders = waits
             .map(|it| Outsider { review: it.review, login: it.by.login.clone(), points: it.points })
@@ -383,8 +394,8 @@ impl Job {
     }
 
     /// The round that is due, if any: everything people ask for at once, else a repair.
-    fn next_round(&self, sight: &Sight, (_, repairs): (u32, u32)) -> Option<Round> {
-        let open = sight.requests.iter().filter(|it| !self.review.answered.contains(&it.review));
+    fn next_round(&self, seen: &OpenPull, (_, repairs): (u32, u32)) -> Option<Round> {
+        let open = seen.requests.iter().filter(|it| !self.review.answered.contains(&it.review));
         let batch: Vec<_> = open.filter_map(|it| Some((it, self.takes(it)?))).collect();
         let by_command = self.review.asks.first().map(|ask| (ask.by, ask.login.clone()));
         let by_review = batch.first().map(|(_, by)| by.clone());
@@ -403,8 +414,8 @@ impl Job {
         if let Some(by) = by_command.or(by_review) {
             return Some(new(Cause::People, by));
         }
-        let ours = self.review.proof.as_ref().is_some_and(|it| it.ours && it.head == sight.head);
-        match &sight.ci {
+        let ours = self.review.proof.as_ref().is_some_and(|it| it.ours && it.head == seen.head);
+        match &seen.ci {
             Ci::Red { check, because: RedBecause::Change }
                 if ours && self.review.repairs < repairs =>
             {
@@ -428,25 +439,25 @@ impl Job {
     }
 
     /// Where an open pull request stands that nobody wants changed.
-    fn standing(&mut self, sight: &Sight, repairs: u32) -> (Waiting, Vec<Step>) {
+    fn standing(&mut self, seen: &OpenPull, repairs: u32) -> (Waiting, Vec<Step>) {
         let only = |waiting| (waiting, Vec::new());
-        if sight.skipped {
+        if seen.skipped {
             return only(Waiting::Skipped);
         }
-        if let Err(problem) = &sight.rules {
+        if let Err(problem) = &seen.rules {
             return only(Waiting::BadRules { problem: problem.clone() });
         }
-        let proof = self.review.proof.as_ref().filter(|proof| proof.head == sight.head);
+        let proof = self.review.proof.as_ref().filter(|proof| proof.head == seen.head);
         let Some(proof) = proof else {
-            let head = sight.head.clone();
+            let head = seen.head.clone();
             let asked = self.review.waiting == Some(Waiting::HeadCheck);
             let steps = if asked { Vec::new() } else { vec![Step::CheckHead { head }] };
             return (Waiting::HeadCheck, steps);
         };
         if let Some(why) = &proof.failed {
-            return only(Waiting::HeadRed { head: sight.head.clone(), why: why.clone() });
+            return only(Waiting::HeadRed { head: seen.head.clone(), why: why.clone() });
         }
-        if let Ci::Red { check, because } = &sight.ci {
+        if let Ci::Red { check, because } = &seen.ci {
             let why = match because {
                 RedBecause::AlsoOnBase => NoRepair::RedOnBase,
                 RedBecause::Flaky { why } => NoRepair::Flaky { why: why.clone() },
@@ -456,16 +467,16 @@ impl Job {
             return only(Waiting::Red { check: check.clone(), why });
         }
         let since = self.review.binding.as_ref().map_or(Timestamp(0), |bound| bound.since);
-        let approval = match &sight.consent {
+        let approval = match &seen.consent {
             // Judged by a base or rules that have changed since: look again.
-            Ok(_) if sight.since < since => return (Waiting::Review, vec![Step::Look]),
-            Ok(approval) if *approval.head() == sight.head && *approval.base() == sight.base => {
+            Ok(_) if seen.since < since => return (Waiting::Review, vec![Step::Look]),
+            Ok(approval) if *approval.head() == seen.head && *approval.base() == seen.base => {
                 approval
             }
             Ok(_) | Err(NotApproved::Nobody) => return only(self.unapproved()),
             Err(why) => return only(Waiting::Consent(why.clone())),
         };
-        self.approved(sight, approval)
+        self.approved(seen, approval)
     }
 
     /// What an unapproved pull request waits for: a failed round stays told until somebody acts.
@@ -476,11 +487,11 @@ impl Job {
         }
     }
 
-    fn approved(&mut self, sight: &Sight, approval: &Approval) -> (Waiting, Vec<Step>) {
+    fn approved(&mut self, seen: &OpenPull, approval: &Approval) -> (Waiting, Vec<Step>) {
         let only = |waiting| (waiting, Vec::new());
         let on = self.rules.as_ref().map_or(MergeOn::Never, |rules| rules.merge.on);
         let by_command = approval.by_command();
-        match &sight.ci {
+        match &seen.ci {
             Ci::Pending { names } => return only(Waiting::Checks { names: names.clone() }),
             Ci::Green | Ci::Red { .. } => {}
         }
@@ -490,15 +501,15 @@ impl Job {
         if on == MergeOn::Command && !by_command {
             return only(Waiting::Command);
         }
-        if sight.mergeable == Some(false) {
+        if seen.mergeable == Some(false) {
             return only(Waiting::Conflict);
         }
         let now =
-            Tried { word: approval.word(), rules: sight.rules_digest.clone(), clean: sight.clean };
+            Tried { word: approval.word(), rules: seen.rules_digest.clone(), clean: seen.clean };
         let news = self.review.tried.as_ref().is_none_or(|tried| now.is_news_after(tried));
         self.review.tried = Some(now);
         if let Some(blocked @ Waiting::Blocked { head, .. }) = &self.review.waiting
-            && *head == sight.head
+            && *head == seen.head
             && !news
         {
             return only(blocked.clone());
@@ -506,7 +517,7 @@ impl Job {
         self.review.approved_by = approval.logins();
         self.review.pushed_by = approval.pushed_by().to_vec();
         self.review.waiting = None;
-        let head = sight.head.clone();
+        let head = seen.head.clone();
         let round = self.stage.round().unwrap_or(1);
         self.stage = Stage::Merging { round, head: head.clone() };
         (Waiting::Review, vec![Step::Show, Step::Merge { head }])

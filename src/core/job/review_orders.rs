@@ -206,14 +206,13 @@ impl GitHub {
         standing.map(request).collect()
     }
 
-    fn sight(&self, rules: &Rules) -> Sight {
-        Sight {
+    fn seen(&self, rules: &Rules) -> PullSnapshot {
+        if self.merged {
+            return PullSnapshot::Ended(PullEnd::Merged { by: None });
+        }
+        PullSnapshot::Open(Box::new(OpenPull {
             skipped: false,
             at: Timestamp(self.clock),
-            state: match self.merged {
-                true => PullState::Merged { by: None },
-                false => PullState::Open,
-            },
             head: self.head.clone(),
             base: "main".parse().unwrap(),
             rules: Ok(rules.clone()),
@@ -224,7 +223,7 @@ impl GitHub {
             since: Timestamp(0),
             mergeable: Some(true),
             clean: true,
-        }
+        }))
     }
 }
 
@@ -398,7 +397,7 @@ impl Story {
                 self.said.push(report::no_round_left(&self.job, *limit, &setting));
             }
             (Step::Look, Stage::InReview { .. }) => {
-                return Some(Fact::Seen(Box::new(self.github.sight(&self.rules))));
+                return Some(Fact::Seen(self.github.seen(&self.rules)));
             }
             (Step::CheckHead { head }, Stage::InReview { .. }) => {
                 let failed = (!self.cast.push_is_good).then(|| "check.sh: 3".to_owned());
@@ -410,9 +409,9 @@ impl Story {
                 }
             }
             (Step::Merge { head }, Stage::Merging { head: h, .. }) if *head == h => {
-                let sight = self.github.sight(&self.rules);
-                if self.job.merges(&sight).is_none() {
-                    return Some(Fact::Seen(Box::new(sight)));
+                let seen = self.github.seen(&self.rules);
+                if self.job.merges(&seen).is_none() {
+                    return Some(Fact::Seen(seen));
                 }
                 self.about_to_merge = Some(h);
             }
@@ -465,9 +464,9 @@ impl Story {
     /// GitHub is asked to merge: it refuses another head than it was told.
     fn merges(&mut self, head: &Sha) {
         if self.github.head != *head {
-            let sight = self.github.sight(&self.rules);
-            assert_eq!(self.job.merges(&sight), None, "{}", self.told);
-            return self.learns(&Fact::Seen(Box::new(sight)));
+            let seen = self.github.seen(&self.rules);
+            assert_eq!(self.job.merges(&seen), None, "{}", self.told);
+            return self.learns(&Fact::Seen(seen));
         }
         let right = self.github.votes.iter().any(|vote| {
             vote.stance == Stance::Approves

@@ -78,7 +78,7 @@ impl Job {
     /// What follows in the stages that people or GitHub move.
     pub(super) fn reviewed(&mut self, stage: &Stage, fact: &Fact) -> Option<Vec<Step>> {
         match (stage, fact) {
-            (&Stage::InReview { round }, Fact::Seen(sight)) => self.seen(round, sight),
+            (&Stage::InReview { round }, Fact::Seen(pull)) => self.seen(round, pull),
             (Stage::InReview { .. }, Fact::HeadChecked { head, failed }) => {
                 self.head_checked(head, failed.clone())
             }
@@ -109,7 +109,7 @@ impl Job {
             (Stage::Merging { .. }, Fact::Merged { by }) => {
                 Some(self.end(Ending::Merged { by: by.clone() }))
             }
-            (Stage::Merging { .. }, Fact::Seen(sight)) => self.seen_while_merging(sight),
+            (Stage::Merging { .. }, Fact::Seen(pull)) => self.seen_while_merging(pull),
             (Stage::Merging { .. }, Fact::NotMerged { why }) => Some(self.not_merged(why)),
             (Stage::InReview { .. }, Fact::Asked(_) | Fact::Taken(_)) => {
                 self.asked_meanwhile(fact)?;

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::approval::{ApprovalCriteria, NotApproved};
+use crate::core::approval::ApprovalCriteria;
 use crate::core::event::{RepoRef, SKIP_LABEL};
 use crate::core::id::{Branch, Number, ReviewId, Sha, Timestamp, UserId};
-use crate::core::job::{ChangeRequest, Ci, Job, PullState, RedBecause, Sight, Step};
+use crate::core::job::{ChangeRequest, Ci, Job, OpenPull, PullEnd, PullSnapshot, RedBecause, Step};
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::core::task::Task;
 use crate::forge::payload::{PullDetail, Review, ReviewComment};
@@ -18,14 +18,19 @@ use crate::worker::consent::{consent, contributors};
 use crate::worker::{Context, Fault};
 
 /// What the job's pull request shows. `None`: it has none.
-pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Option<Sight>, Fault> {
+pub(in crate::worker) async fn run(
+    ctx: &Context,
+    job: &Job,
+) -> Result<Option<PullSnapshot>, Fault> {
     let Some(pull) = &job.pull else { return Ok(None) };
     let (forge, place) = (&ctx.forge, &job.place);
     let (detail, repository) =
         tokio::try_join!(forge.pull(place, pull.number), forge.repository(place))?;
-    let Some(detail) = detail else { return Ok(Some(gone(ctx, job))) };
+    let Some(detail) = detail else {
+        return Ok(Some(PullSnapshot::Ended(PullEnd::Closed { by: None })));
+    };
     if detail.state != "open" {
-        return Ok(Some(Sight { state: ended(&detail), ..gone(ctx, job) }));
+        return Ok(Some(PullSnapshot::Ended(ended(&detail))));
     }
     let head = detail.head.sha.clone();
     let base = detail.base.branch.parse().map_err(|bad| Fault::permanent(&bad))?;
@@ -63,9 +68,8 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Option<Si
     let consent = consent(ctx, place, question, &votes).await?;
     let ci = ci(ctx, job, &detail, (&base, &in_force), now).await?;
     let requests = requests(ctx, place, pull.number, &reviews, &mut roles).await?;
-    Ok(Some(Sight {
+    Ok(Some(PullSnapshot::Open(Box::new(OpenPull {
         at: now,
-        state: PullState::Open,
         head,
         base,
         rules,
@@ -77,28 +81,7 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Option<Si
         mergeable: detail.mergeable,
         clean: is_clean(&detail),
         skipped: is_skipped(&detail),
-    }))
-}
-
-/// What is shown by a pull request that is not there any more.
-fn gone(ctx: &Context, job: &Job) -> Sight {
-    let pull = job.pull.as_ref();
-    let nowhere = || Sha::nowhere();
-    Sight {
-        at: ctx.clock.now(),
-        state: PullState::Closed { by: None },
-        head: pull.map_or_else(nowhere, |pull| pull.head.clone()),
-        base: job.base.as_ref().map_or_else(|| job.branch(), |base| base.branch.clone()),
-        rules: Ok(Rules::default()),
-        rules_digest: String::new(),
-        requests: Vec::new(),
-        ci: Ci::Green,
-        consent: Err(NotApproved::Nobody),
-        since: Timestamp(0),
-        mergeable: None,
-        clean: false,
-        skipped: false,
-    }
+    }))))
 }
 
 /// Standing requests for changes by people: of each person the last review that says yes or no.
@@ -210,9 +193,9 @@ pub(in crate::worker) fn is_skipped(detail: &PullDetail) -> bool {
     detail.labels.iter().any(|label| label.name.eq_ignore_ascii_case(SKIP_LABEL))
 }
 
-fn ended(detail: &PullDetail) -> PullState {
+fn ended(detail: &PullDetail) -> PullEnd {
     let by = detail.merged_by.as_ref().and_then(|user| user.login.parse().ok());
-    if detail.merged { PullState::Merged { by } } else { PullState::Closed { by: None } }
+    if detail.merged { PullEnd::Merged { by } } else { PullEnd::Closed { by: None } }
 }
 
 fn points(review: &Review, comments: &[ReviewComment]) -> u32 {

@@ -17,18 +17,18 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job, claim: &Claim) -> R
 
 /// Merges, if what is seen now still allows it; else what is seen decides.
 async fn merge(ctx: &Context, job: &Job) -> Result<Fact, Fault> {
-    let Some(sight) = Box::pin(look::run(ctx, job)).await? else {
+    let Some(seen) = Box::pin(look::run(ctx, job)).await? else {
         return Ok(Fact::NotMerged { why: "there is no pull request".to_owned() });
     };
-    let Some(approval) = job.merges(&sight) else { return Ok(Fact::Seen(Box::new(sight))) };
-    let method = sight.rules.as_ref().map(|rules| rules.merge.method).unwrap_or_default();
+    let Some((pull, approval)) = job.merges(&seen) else { return Ok(Fact::Seen(seen)) };
+    let method = pull.rules.as_ref().map(|rules| rules.merge.method).unwrap_or_default();
     let words = report::merge_message(job, &ctx.setting(job));
     let words = (words.0.as_str(), words.1.as_str());
     Ok(match publish::merge(&ctx.forge, &job.place, approval, method, words).await? {
         Merging::Done { by, .. } => Fact::Merged { by },
         // GitHub's words are only shown. Somebody may have pushed meanwhile.
         Merging::Refused { why } => match Box::pin(look::run(ctx, job)).await? {
-            Some(again) if job.merges(&again).is_none() => Fact::Seen(Box::new(again)),
+            Some(again) if job.merges(&again).is_none() => Fact::Seen(again),
             _ => Fact::NotMerged { why },
         },
     })

@@ -67,9 +67,8 @@ pub(in crate::worker) async fn perform(
         // Elsewhere nothing follows from a look, so GitHub is not asked.
         Step::Look if !job.stage.is_in_review() => Ok(Outcome::Done),
         Step::Look => {
-            let sight = Box::pin(look::run(ctx, job)).await?;
-            let seen = |sight| Outcome::of_job(job, Fact::Seen(Box::new(sight)));
-            Ok(sight.map_or(Outcome::Done, seen))
+            let seen = Box::pin(look::run(ctx, job)).await?;
+            Ok(seen.map_or(Outcome::Done, |seen| Outcome::of_job(job, Fact::Seen(seen))))
         }
         Step::Wake => Ok(look_again(job)),
         Step::Acknowledge => done(talk::acknowledge_order(&ctx.forge, job).await),

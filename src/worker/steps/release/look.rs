@@ -20,9 +20,9 @@ use crate::worker::steps::release::{planned, release_rules};
 use crate::worker::{Context, Fault};
 
 /// What a look shows.
-pub(in crate::worker) enum Sight {
+pub(in crate::worker) enum ReleaseSnapshot {
     /// Something else than what the release believes.
-    Other(Fact),
+    Changed(Fact),
     /// What it believes, whether there is consent, and whether GitHub says that nothing is in the way.
     Same { rules: Box<Rules>, consent: Result<Approval, NotApproved>, clean: bool },
 }
@@ -32,9 +32,9 @@ pub(in crate::worker) async fn run(
     ctx: &Context,
     release: &Release,
 ) -> Result<Option<Fact>, Fault> {
-    Ok(match sight_of(ctx, release).await? {
-        Sight::Other(fact) => Some(fact),
-        Sight::Same { rules, consent: Ok(approval), clean } => {
+    Ok(match snapshot_of(ctx, release).await? {
+        ReleaseSnapshot::Changed(fact) => Some(fact),
+        ReleaseSnapshot::Same { rules, consent: Ok(approval), clean } => {
             let by_command = approval.by_command();
             let not_by_us = match rules.merge.on {
                 MergeOn::Never => Some(Blocked::Button),
@@ -53,7 +53,7 @@ pub(in crate::worker) async fn run(
                 Some(why) => Fact::NotMerged { head, why },
             })
         }
-        Sight::Same { consent: Err(why), .. } => {
+        ReleaseSnapshot::Same { consent: Err(why), .. } => {
             let head = head_of(release)?.clone();
             Some(if why == NotApproved::Nobody {
                 Fact::Free { head }
@@ -64,11 +64,14 @@ pub(in crate::worker) async fn run(
     })
 }
 
-pub(in crate::worker) async fn sight_of(ctx: &Context, release: &Release) -> Result<Sight, Fault> {
+pub(in crate::worker) async fn snapshot_of(
+    ctx: &Context,
+    release: &Release,
+) -> Result<ReleaseSnapshot, Fault> {
     let (forge, place) = (&ctx.forge, &release.place);
     let pull = release.pull.as_ref().ok_or_else(|| Fault::bug("there is no pull request"))?;
     let Some(detail) = forge.pull(place, pull.number).await? else {
-        return Ok(Sight::Other(Fact::Closed { by: None }));
+        return Ok(ReleaseSnapshot::Changed(Fact::Closed { by: None }));
     };
     let head = detail.head.sha.clone();
     let moved = |head, version| Fact::HeadMoved { pull: pull.number, head, version };
@@ -79,17 +82,17 @@ pub(in crate::worker) async fn sight_of(ctx: &Context, release: &Release) -> Res
     if detail.state != "open" {
         // Edited and merged before we looked: what it is comes first, the merge with the next look.
         if detail.merged && version.is_some() {
-            return Ok(Sight::Other(moved(head, version)));
+            return Ok(ReleaseSnapshot::Changed(moved(head, version)));
         }
         let fact = ended(detail).unwrap_or(Fact::Closed { by: None });
-        return Ok(Sight::Other(fact));
+        return Ok(ReleaseSnapshot::Changed(fact));
     }
     if head != pull.head {
-        return Ok(Sight::Other(moved(head, version)));
+        return Ok(ReleaseSnapshot::Changed(moved(head, version)));
     }
     let blocked = |why: String| {
         let why = Blocked::InTheWay { why };
-        Ok(Sight::Other(Fact::NotMerged { head: head.clone(), why }))
+        Ok(ReleaseSnapshot::Changed(Fact::NotMerged { head: head.clone(), why }))
     };
     if is_skipped(&detail) {
         return blocked(format!("the label {SKIP_LABEL} stands on it"));
@@ -102,7 +105,7 @@ pub(in crate::worker) async fn sight_of(ctx: &Context, release: &Release) -> Res
     }
     match forge.branch_head(place, &release.base).await? {
         BranchHead::At(base) if base == planned(release)?.base => {}
-        BranchHead::At(base) => return Ok(Sight::Other(Fact::BaseMoved { base })),
+        BranchHead::At(base) => return Ok(ReleaseSnapshot::Changed(Fact::BaseMoved { base })),
         BranchHead::Missing | BranchHead::EmptyRepository => {
             return blocked(format!("the branch {} is gone", release.base));
         }
@@ -112,7 +115,7 @@ pub(in crate::worker) async fn sight_of(ctx: &Context, release: &Release) -> Res
         return blocked("the rules of this repository cannot be read".to_owned());
     };
     let consent = release_consent(ctx, release, &rules, &detail).await?;
-    Ok(Sight::Same { rules: Box::new(rules), consent, clean: is_clean(&detail) })
+    Ok(ReleaseSnapshot::Same { rules: Box::new(rules), consent, clean: is_clean(&detail) })
 }
 
 async fn release_consent(
@@ -196,7 +199,7 @@ pub(in crate::worker) async fn ended_release(
     number: Number,
 ) -> Result<Fact, Fault> {
     if release.pull.as_ref().is_some_and(|pull| pull.number == number)
-        && let Sight::Other(fact) = sight_of(ctx, release).await?
+        && let ReleaseSnapshot::Changed(fact) = snapshot_of(ctx, release).await?
     {
         return Ok(fact);
     }

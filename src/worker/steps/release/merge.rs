@@ -6,7 +6,7 @@ use crate::core::release::{Blocked, Fact, Merged, Release};
 use crate::core::report::release as words;
 use crate::publish::{self, Merging};
 use crate::store::Claim;
-use crate::worker::steps::release::look::{Sight, in_the_way, sight_of};
+use crate::worker::steps::release::look::{ReleaseSnapshot, in_the_way, snapshot_of};
 use crate::worker::steps::release::planned;
 use crate::worker::{Context, Fault};
 
@@ -23,10 +23,10 @@ pub(in crate::worker) async fn run(
 }
 
 async fn merge(ctx: &Context, release: &Release, head: &Sha) -> Result<Fact, Fault> {
-    let (rules, approval) = match sight_of(ctx, release).await? {
-        Sight::Other(fact) => return Ok(fact),
-        Sight::Same { rules, consent: Ok(approval), .. } => (rules, approval),
-        Sight::Same { consent: Err(why), .. } => {
+    let (rules, approval) = match snapshot_of(ctx, release).await? {
+        ReleaseSnapshot::Changed(fact) => return Ok(fact),
+        ReleaseSnapshot::Same { rules, consent: Ok(approval), .. } => (rules, approval),
+        ReleaseSnapshot::Same { consent: Err(why), .. } => {
             let why = Blocked::NotApproved(why);
             return Ok(Fact::NotMerged { head: head.clone(), why });
         }
@@ -40,9 +40,9 @@ async fn merge(ctx: &Context, release: &Release, head: &Sha) -> Result<Fact, Fau
     match publish::merge(forge, &release.place, &approval, method, message).await? {
         Merging::Done { commit, by } => Ok(Fact::Merged(Merged { commit, by })),
         // Whatever stands in the way may be something that the release can go on from.
-        Merging::Refused { why } => Ok(match sight_of(ctx, release).await? {
-            Sight::Other(fact) => fact,
-            Sight::Same { .. } => {
+        Merging::Refused { why } => Ok(match snapshot_of(ctx, release).await? {
+            ReleaseSnapshot::Changed(fact) => fact,
+            ReleaseSnapshot::Same { .. } => {
                 Fact::NotMerged { head: head.clone(), why: Blocked::Refused { why } }
             }
         }),

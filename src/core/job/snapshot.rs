@@ -11,13 +11,28 @@ use crate::core::event::Actor;
 use crate::core::id::{Branch, Login, ReviewId, Sha, Timestamp};
 use crate::core::policy::Rules;
 
-/// What one look at the pull request shows.
+/// What one look at a pull request shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sight {
-    /// When.
+pub enum PullSnapshot {
+    /// It is over.
+    Ended(PullEnd),
+    /// It is open.
+    Open(Box<OpenPull>),
+}
+
+/// How a pull request ended, and by whose hand, if GitHub says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum PullEnd {
+    Closed { by: Option<Login> },
+    Merged { by: Option<Login> },
+}
+
+/// What is known of an open pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenPull {
+    /// When it was looked at.
     pub at: Timestamp,
-    /// Open, or how it ended.
-    pub state: PullState,
     /// Its head.
     pub head: Sha,
     /// The branch it goes into.
@@ -40,15 +55,6 @@ pub struct Sight {
     pub clean: bool,
     /// Whether the label stands on it that keeps Gander away.
     pub skipped: bool,
-}
-
-/// Whether a pull request is open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum PullState {
-    Open,
-    Closed { by: Option<Login> },
-    Merged { by: Option<Login> },
 }
 
 /// A review that asks for changes.
