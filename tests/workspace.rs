@@ -17,11 +17,12 @@ use std::time::Duration;
 
 use gander::agent::files::{FileRefusal, Root};
 use gander::core::id::{Branch, Sha};
+use gander::core::patch::{Change, Mode, Patch};
 use gander::core::path::RepoPath;
 use gander::core::tier::PathRules;
 use gander::workspace::diff;
 use gander::workspace::mirror::{EntryMode, History, Mirror, MirrorError, Source, Want};
-use gander::workspace::patch::{self, Caps, Change, Mode, Patch, PatchRefusal};
+use gander::workspace::patch::{self, Caps, PatchRefusal};
 use gander::workspace::tree::{ExportError, Workspace};
 use secrecy::SecretString;
 use url::Url;

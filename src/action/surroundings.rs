@@ -12,7 +12,7 @@ use crate::core::command::Role;
 use crate::core::id::{Number, RepoId, RepoName, RunId, Sha};
 use crate::core::manifest::{ReleaseId, Run};
 use crate::core::policy::Requester;
-use crate::core::witness::{Asked, RequiredCheck, Terms};
+use crate::core::witness::{Asked, ReleaseCheck, Terms};
 
 /// What a job is surrounded by.
 #[derive(Debug)]
@@ -254,7 +254,7 @@ fn number(text: &str) -> Result<u64, String> {
 }
 
 /// `NAME@APP_ID`, one a line; or the word `none`.
-fn required_checks(text: &str, own_app: Option<u64>) -> Result<Vec<RequiredCheck>, BadInput> {
+fn required_checks(text: &str, own_app: Option<u64>) -> Result<Vec<ReleaseCheck>, BadInput> {
     const NAME: &str = "required-checks";
     if text == "none" {
         return Ok(Vec::new());
@@ -276,7 +276,7 @@ fn required_checks(text: &str, own_app: Option<u64>) -> Result<Vec<RequiredCheck
                 format!("{name:?} is Gander's own check, which never counts"),
             ));
         }
-        Ok(RequiredCheck { name: name.to_owned(), app })
+        Ok(ReleaseCheck { name: name.to_owned(), app })
     };
     lines.map(check).collect()
 }
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(inputs.terms.requester, Requester::IfAlone);
         assert_eq!(inputs.terms.approval_hours, 24);
         assert_eq!(inputs.terms.required[0].name, "ci / test (a@b)");
-        assert_eq!(inputs.terms.required[1], RequiredCheck { name: "lint".into(), app: 15_368 });
+        assert_eq!(inputs.terms.required[1], ReleaseCheck { name: "lint".into(), app: 15_368 });
         assert_eq!(inputs.asked.release, ReleaseId { pull: Number(12), attempt: 0 });
     }
 

@@ -18,6 +18,7 @@ use crate::core::event::{IssueText, RepoRef};
 use crate::core::evidence::{Evidence, Outcome};
 use crate::core::id::{InstallationId, JobId, Number, RepoId, Sha, UserId};
 use crate::core::job::{Base, Ending, Job, Kind, Order, Proposal, Stage};
+use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::policy::{RULES_PATH, Rules, runs_nothing};
 use crate::core::report::outcome_words;
@@ -27,7 +28,6 @@ use crate::store::Memory;
 use crate::worker::{JobContext, LocalEnd, LocalJob, Prepared};
 use crate::workspace::diff;
 use crate::workspace::mirror::{History, Mirror, Source, Want};
-use crate::workspace::patch::Patch;
 use crate::workspace::remove::remove_aside;
 use crate::workspace::scratch::Scratch;
 

@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{PatchDigest, Sha};
+use super::id::Sha;
+use super::patch::{Patch, PatchDigest};
 
 /// One verifier's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,21 +55,21 @@ pub struct Evidence {
 }
 
 /// What the evidence says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing speaks against it: may be published.
-    Green(VerifiedPatch),
+    Green,
     /// At least one check failed: another attempt.
     Red,
     /// Nothing failed, but something that should have been run could not be.
     Unknown,
 }
 
-/// A patch that may leave the house. Only [`Evidence::verdict`] makes one.
+/// A patch that may be published. Only [`Evidence::verified`] makes one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct VerifiedPatch {
     base: Sha,
-    patch: PatchDigest,
+    patch: Patch,
     ran_commands: bool,
 }
 
@@ -77,8 +78,8 @@ impl VerifiedPatch {
     pub fn base(&self) -> &Sha {
         &self.base
     }
-    /// Which patch this speaks of.
-    pub fn patch(&self) -> &PatchDigest {
+    /// The patch that was verified.
+    pub fn patch(&self) -> &Patch {
         &self.patch
     }
     /// Whether any of the project's own commands ran; if not, the pull request says so.
@@ -97,11 +98,14 @@ impl Evidence {
         if self.checks.is_empty() || self.checks.iter().any(inconclusive) {
             return Verdict::Unknown;
         }
-        Verdict::Green(VerifiedPatch {
-            base: self.base.clone(),
-            patch: self.patch.clone(),
-            ran_commands: self.ran_commands(),
-        })
+        Verdict::Green
+    }
+
+    /// The patch as a verified one. `None`: the verdict is not green, or speaks of another patch.
+    pub fn verified(&self, patch: Patch) -> Option<VerifiedPatch> {
+        let holds = self.verdict() == Verdict::Green && patch.digest() == self.patch;
+        let (base, ran_commands) = (self.base.clone(), self.ran_commands());
+        holds.then_some(VerifiedPatch { base, patch, ran_commands })
     }
 
     /// Whether any of the project's own commands ran.
@@ -161,11 +165,17 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_for_which_no_command_ran_says_so() {
-        let Verdict::Green(patch) = evidence(&[(CheckKind::Rule, Outcome::Passed)]).verdict()
-        else {
-            panic!("not green")
+    fn a_verified_patch_is_the_patch_that_was_checked_and_says_whether_commands_ran() {
+        let patch = Patch::default();
+        let on = |patch: &Patch, outcome| Evidence {
+            patch: patch.digest(),
+            ..evidence(&[(CheckKind::Rule, outcome)])
         };
-        assert!(!patch.ran_commands());
+        let verified = on(&patch, Outcome::Passed).verified(patch.clone()).unwrap();
+        assert_eq!((verified.patch(), verified.ran_commands()), (&patch, false));
+        let red = on(&patch, Outcome::Failed("1 test".into()));
+        assert_eq!(red.verified(patch.clone()), None, "red");
+        let of_another = evidence(&[(CheckKind::Rule, Outcome::Passed)]);
+        assert_eq!(of_another.verified(patch), None, "another patch");
     }
 }

@@ -330,7 +330,7 @@ impl Job {
         }
         self.evidence = Some(evidence.clone());
         Some(match evidence.verdict() {
-            Verdict::Green(_) => {
+            Verdict::Green => {
                 self.stage = Stage::Publishing { round };
                 vec![Step::Show, Step::Publish { round }]
             }

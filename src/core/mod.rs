@@ -3,6 +3,7 @@
 pub mod approval;
 pub mod budget;
 pub mod changelog;
+pub mod checks;
 pub mod command;
 pub mod delivery;
 pub mod event;
@@ -13,6 +14,7 @@ pub mod id;
 pub mod job;
 pub mod machine;
 pub mod manifest;
+pub mod patch;
 pub mod path;
 pub mod policy;
 pub mod release;

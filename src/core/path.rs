@@ -1,4 +1,4 @@
-//! Paths inside a repository, and the digest that names a patch of them.
+//! Paths inside a repository.
 //!
 //! Invariants: a [`RepoPath`] stays inside the repository and out of git's own directory on every
 //! file system git runs on.
@@ -43,16 +43,6 @@ pub enum PathProblem {
     #[error("the path is not valid UTF-8")]
     NotUtf8,
 }
-
-/// Names one exact patch: the SHA-256 of its canonical bytes, in lower-case hex.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PatchDigest(String);
-
-/// Text that is no digest.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected the 64 hex digits of a patch digest")]
-pub struct NotADigest;
 
 impl RepoPath {
     /// The path as git writes it.
@@ -153,45 +143,6 @@ impl From<RepoPath> for String {
 }
 
 impl fmt::Display for RepoPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl PatchDigest {
-    /// Of a SHA-256.
-    pub fn of_bytes(digest: [u8; 32]) -> Self {
-        Self(hex::encode(digest))
-    }
-
-    /// The 64 digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for PatchDigest {
-    type Err = NotADigest;
-    fn from_str(text: &str) -> Result<Self, NotADigest> {
-        let good = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if good { Ok(Self(text.to_owned())) } else { Err(NotADigest) }
-    }
-}
-
-impl TryFrom<String> for PatchDigest {
-    type Error = NotADigest;
-    fn try_from(text: String) -> Result<Self, NotADigest> {
-        text.parse()
-    }
-}
-
-impl From<PatchDigest> for String {
-    fn from(digest: PatchDigest) -> String {
-        digest.0
-    }
-}
-
-impl fmt::Display for PatchDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

@@ -7,6 +7,7 @@
 
 use super::approval::{Approval, ApprovalCriteria, NotApproved, Vote, judge as judge_voices};
 use super::changelog::Section;
+use super::checks::CheckState;
 use super::command::Role;
 use super::event::Actor;
 use super::id::{Branch, Login, Number, RepoId, Sha, Timestamp, UserId};
@@ -26,7 +27,7 @@ pub struct Terms {
     /// Whether whoever ordered the release counts.
     pub requester: Requester,
     /// What must be green; empty only where the file says `none`.
-    pub required: Vec<RequiredCheck>,
+    pub required: Vec<ReleaseCheck>,
     /// Hours after which an approval starts nothing new.
     pub approval_hours: u32,
 }
@@ -34,7 +35,7 @@ pub struct Terms {
 /// A check that must be green, and the App that has to say so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct RequiredCheck {
+pub struct ReleaseCheck {
     pub name: String,
     pub app: u64,
 }
@@ -113,17 +114,6 @@ pub struct SeenCheck {
     pub state: CheckState,
     /// Whether a later one may be this one run again, and GitHub does not tell this token.
     pub maybe_run_again: bool,
-}
-
-/// How a check stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum CheckState {
-    Green,
-    Running,
-    Red,
-    /// Skipped or neutral: no evidence.
-    Silent,
 }
 
 /// What is there under the tag's name.
@@ -206,8 +196,8 @@ pub enum Refused {
     TouchesWorkflows { path: String },
     NotApproved { why: NotApproved, head: Sha },
     Expired { logins: Vec<Login>, hours: u32 },
-    CheckMissing { check: RequiredCheck },
-    CheckNotGreen { check: RequiredCheck, state: CheckState, maybe_run_again: bool },
+    CheckMissing { check: ReleaseCheck },
+    CheckNotGreen { check: ReleaseCheck, state: CheckState, maybe_run_again: bool },
     OtherBuild { what: &'static str, says: String, expected: String },
     OtherAttempt { says: u64, now: u64 },
     FileTwice { name: FileName },
@@ -454,7 +444,8 @@ fn checks_green(terms: &Terms, facts: &Facts) -> Result<(), Refused> {
         if !seen.iter().any(|seen| seen.app.is_some()) {
             return Err(Refused::CheckMissing { check: check.clone() });
         }
-        for state in [CheckState::Red, CheckState::Running, CheckState::Silent] {
+        for state in [CheckState::Red, CheckState::CutOff, CheckState::Pending, CheckState::Skipped]
+        {
             let mut such = seen.iter().filter(|seen| seen.state == state).peekable();
             if such.peek().is_some() {
                 // Else another run of it would have to be mended all the same.

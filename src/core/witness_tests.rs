@@ -1,5 +1,6 @@
 use super::*;
 use crate::core::approval::{Stance, VoteSource};
+use crate::core::checks::CheckState;
 use crate::core::event::Actor;
 use crate::core::id::{ReviewId, RunId};
 
@@ -12,7 +13,7 @@ fn good() -> (Asked, Terms, Facts) {
     let run = Run { id: RunId(9), attempt: 1 };
     let release: ReleaseId = "12.1".parse().unwrap();
     let asked = Asked { release, commit: sha('c'), pull: Number(12), run };
-    let test = RequiredCheck { name: "test".to_owned(), app: 5 };
+    let test = ReleaseCheck { name: "test".to_owned(), app: 5 };
     let terms = Terms {
         role: Role::Maintain,
         requester: Requester::IfAlone,
@@ -115,7 +116,7 @@ fn each_condition_alone_stops_it() {
         (|it| it.checks.clear(), "CheckMissing"),
         (|it| it.checks[0].app = Some(6), "CheckMissing"),
         (|it| it.checks[0].app = None, "CheckMissing"),
-        (|it| it.checks[0].state = CheckState::Silent, "CheckNotGreen"),
+        (|it| it.checks[0].state = CheckState::Skipped, "CheckNotGreen"),
         (|it| it.manifest.tag = "v9".to_owned(), "OtherBuild"),
         (|it| it.manifest.run.attempt = 2, "OtherAttempt"),
         (|it| it.files[0].size = 5, "FileChanged"),
@@ -152,7 +153,7 @@ fn the_rules_can_only_let_an_approval_end_sooner() {
 #[test]
 fn of_two_runs_of_a_required_check_both_are_green() {
     let (asked, terms, mut facts) = good();
-    for state in [CheckState::Red, CheckState::Running, CheckState::Silent] {
+    for state in [CheckState::Red, CheckState::CutOff, CheckState::Pending, CheckState::Skipped] {
         // Whose it is may be unknown; then it may be this App's.
         for app in [Some(5), None] {
             facts.checks.truncate(1);

@@ -47,7 +47,7 @@ mod talk;
 mod witness;
 
 pub use auth::{AppKey, BadKey, Scope};
-pub use checks::{CheckState, RequiredCheck, State};
+pub use checks::{ReportedCheck, RequiredCheck};
 pub use consent::{Ballot, Roles, actor, moment};
 pub use contributors::{Contributors, PullBranch};
 pub use limits::Pace;

@@ -7,10 +7,11 @@ use serde::Deserialize;
 
 use super::runs::Counted;
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segments, unreadable};
+use crate::core::checks::CheckState;
 use crate::core::command::Role;
 use crate::core::event::RepoRef;
 use crate::core::id::{Branch, Number, RepoId, Sha, UserId};
-use crate::core::witness::{CheckState, SeenCheck};
+use crate::core::witness::SeenCheck;
 
 /// A pull request as it is now.
 #[derive(Debug, Clone)]
@@ -146,7 +147,7 @@ impl Forge {
             .into_iter()
             .map(|Counted { run, maybe_run_again, .. }| SeenCheck {
                 app: run.app_id(),
-                state: state_of(&run),
+                state: CheckState::of_run(run.status.as_deref(), run.conclusion.as_deref()),
                 name: run.name,
                 maybe_run_again,
             })
@@ -164,14 +165,5 @@ impl Forge {
             Err(error) if matches!(error.status(), Some(403 | 404)) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-}
-
-fn state_of(run: &payload::CheckRun) -> CheckState {
-    match (run.status.as_deref(), run.conclusion.as_deref()) {
-        (Some("completed"), Some("success")) => CheckState::Green,
-        (Some("completed"), Some("neutral" | "skipped" | "stale")) => CheckState::Silent,
-        (Some("completed"), _) => CheckState::Red,
-        _ => CheckState::Running,
     }
 }

@@ -8,10 +8,10 @@ use crate::core::evidence::VerifiedPatch;
 use crate::core::fault::FaultKind;
 use crate::core::id::Sha;
 use crate::core::job::{Base, Job, Pull};
+use crate::core::patch::{Change, Mode, Patch};
 use crate::core::report::{self, Setting};
 use crate::forge::payload::GitCommit;
 use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, NewPull};
-use crate::workspace::patch::{Change, Mode, Patch};
 
 mod landing;
 pub mod release;
@@ -28,9 +28,6 @@ pub enum PublishError {
     /// GitHub did not do as asked.
     #[error("the change could not be published")]
     Forge(#[from] ForgeError),
-    /// The patch at hand is not the one that was verified.
-    #[error("the change at hand is not the one that was verified")]
-    NotVerified,
     /// The job's branch holds something else.
     #[error("the branch {branch} exists and holds another change; remove it and retry")]
     BranchTaken {
@@ -57,7 +54,7 @@ impl PublishError {
         match self {
             Self::Forge(error) => error.kind(),
             Self::BranchTaken { .. } | Self::BranchGone { .. } => FaultKind::Permanent,
-            Self::NotVerified | Self::NotMerged | Self::NoBase => FaultKind::Bug,
+            Self::NotMerged | Self::NoBase => FaultKind::Bug,
         }
     }
 }
@@ -84,12 +81,8 @@ pub async fn pull_request(
     forge: &Forge,
     job: &Job,
     verified: &VerifiedPatch,
-    patch: &Patch,
     setting: &Setting,
 ) -> Result<Published, PublishError> {
-    if patch.digest() != *verified.patch() {
-        return Err(PublishError::NotVerified);
-    }
     let base = job.base.as_ref().filter(|base| base.sha == *verified.base());
     let base = base.ok_or(PublishError::NoBase)?;
     let branch = job.branch();
@@ -98,9 +91,9 @@ pub async fn pull_request(
         return Ok(Published::Ended { merged: ended.merged_at.is_some() });
     }
     if let Some(pull) = &job.pull {
-        return next_commit(forge, job, (base, pull), (verified, patch), setting).await;
+        return next_commit(forge, job, (base, pull), verified, setting).await;
     }
-    let head = commit_on_branch(forge, job, base, patch, setting).await?;
+    let head = commit_on_branch(forge, job, base, verified.patch(), setting).await?;
     let number = match there {
         Some(pull) => pull.number,
         None => {
@@ -130,10 +123,10 @@ async fn next_commit(
     forge: &Forge,
     job: &Job,
     (base, pull): (&Base, &Pull),
-    (verified, patch): (&VerifiedPatch, &Patch),
+    verified: &VerifiedPatch,
     setting: &Setting,
 ) -> Result<Published, PublishError> {
-    let files: Vec<FileWrite<'_>> = patch.changes.iter().map(file_write).collect();
+    let files: Vec<FileWrite<'_>> = verified.patch().changes.iter().map(file_write).collect();
     let tree = forge.create_tree(&job.place, &base.sha, &files).await?;
     let head = match standing(forge, job, base, &tree).await? {
         Standing::AtBase => {

@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 use crate::core::evidence::{Check, CheckKind, Evidence, Outcome};
 use crate::core::fault::FaultKind;
 use crate::core::id::Sha;
+use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::tier::PathRules;
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::workspace::mirror::Mirror;
-use crate::workspace::patch::{Caps, Patch, PatchRefusal};
+use crate::workspace::patch::{Caps, PatchRefusal};
 use crate::workspace::scratch::{Scratch, ScratchError};
 use crate::workspace::tree::{ExportError, Workspace};
 

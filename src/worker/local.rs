@@ -13,10 +13,10 @@ use super::{Fault, patches};
 use crate::clock::Clock;
 use crate::core::budget::Money;
 use crate::core::job::{Base, Fact, Job, Stage, Step};
+use crate::core::patch::Patch;
 use crate::core::policy::Rules;
 use crate::core::task::Task;
 use crate::store::{Claim, Commit, Write};
-use crate::workspace::patch::Patch;
 
 /// A job, and what it works with.
 pub struct LocalJob<'a> {

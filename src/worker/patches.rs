@@ -2,9 +2,8 @@
 
 use super::Fault;
 use crate::core::job::Job;
-use crate::core::path::PatchDigest;
+use crate::core::patch::{Patch, PatchDigest};
 use crate::store::Store;
-use crate::workspace::patch::Patch;
 
 /// The change that a job proposes.
 pub(super) async fn proposed(store: &dyn Store, job: &Job) -> Result<Patch, Fault> {

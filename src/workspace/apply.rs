@@ -11,8 +11,9 @@ use rustix::fs::{AtFlags, Mode as Bits, RenameFlags};
 
 use super::changes;
 use super::confined::{self, Unusable, split};
-use super::patch::{Change, Mode, Patch, PatchRefusal, refused};
+use super::patch::{PatchRefusal, refused};
 use super::tree::Workspace;
+use crate::core::patch::{Change, Mode, Patch};
 use crate::core::path::RepoPath;
 
 impl Workspace {

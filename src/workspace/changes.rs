@@ -15,9 +15,10 @@ use sha2::Digest;
 
 use super::confined::{self, Unusable};
 use super::mirror::{EntryMode, TreeEntry};
-use super::patch::{Change, Mode, Patch, PatchRefusal, refused, shown};
+use super::patch::{PatchRefusal, refused, shown};
 use super::patience::Patience;
 use super::tree::{DEEPEST, Stamp, Workspace};
+use crate::core::patch::{Change, Mode, Patch};
 use crate::core::path::RepoPath;
 
 /// Entries looked at; ignored directories count as one.

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices_deadline, group_diff_ops};
 
 use super::mirror::{EntryMode, Mirror, MirrorError, TreeEntry};
-use super::patch::{Change, Mode, Patch, is_binary};
+use super::patch::is_binary;
+use crate::core::patch::{Change, Mode, Patch};
 use crate::core::path::RepoPath;
 
 /// How long the shortest difference of a file is looked for; after that, a longer one will do.

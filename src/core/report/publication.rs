@@ -13,11 +13,12 @@ use std::fmt::Write as _;
 use super::review::why_two;
 use super::{boxed, inline};
 use crate::core::approval::NotApproved;
+use crate::core::checks::CheckState;
 use crate::core::id::Sha;
 use crate::core::manifest::{Artifact, Manifest, SUMS};
 use crate::core::policy::RULES_PATH;
 use crate::core::text::listed;
-use crate::core::witness::{Asked, CheckState, Refused, ReleasePlan, Terms};
+use crate::core::witness::{Asked, Refused, ReleasePlan, Terms};
 
 /// One refusal in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -226,11 +227,14 @@ fn check(refused: &Refused, asked: &Asked) -> Words {
              If it is not, mend what the red one shows.",
         ),
         Refused::CheckNotGreen { check, state, .. } => match state {
-            CheckState::Running => {
+            CheckState::Pending => {
                 (check, "has not finished", "Run this workflow again when it has.")
             }
-            CheckState::Silent => {
+            CheckState::Skipped => {
                 (check, "was skipped", "Let it run there, then run this workflow again.")
+            }
+            CheckState::CutOff => {
+                (check, "was cut off before it had a result", "Re-run it, then this workflow.")
             }
             CheckState::Red | CheckState::Green => (
                 check,
@@ -248,7 +252,7 @@ fn check(refused: &Refused, asked: &Asked) -> Words {
     };
     let name = inline(&check.name, 80);
     let so = match refused {
-        Refused::CheckNotGreen { state: CheckState::Silent, .. } => ", which is no evidence",
+        Refused::CheckNotGreen { state: CheckState::Skipped, .. } => ", which is no evidence",
         _ => "",
     };
     words(

@@ -5,9 +5,9 @@ use tokio_util::sync::CancellationToken;
 use crate::core::evidence::Verdict;
 use crate::core::id::Sha;
 use crate::core::job::{Base, Fact, Job};
+use crate::core::patch::Patch;
 use crate::worker::steps::job::{about, rules_and_base};
 use crate::worker::{Context, Fault, attempt};
-use crate::workspace::patch::Patch;
 
 /// Runs the project's checks on a commit that a person made.
 pub(in crate::worker) async fn run(
@@ -23,7 +23,7 @@ pub(in crate::worker) async fn run(
     let nothing = Patch::default();
     let evidence = attempt::check(&about(job, rules, &at), &ctx, &nothing, &logs, stop).await?;
     let failed = match evidence.verdict() {
-        Verdict::Green(_) => None,
+        Verdict::Green => None,
         Verdict::Red | Verdict::Unknown => {
             let why = evidence.failures().next();
             Some(why.map_or_else(String::new, |(name, why)| format!("{name}: {why}")))

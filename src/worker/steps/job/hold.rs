@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::core::id::Sha;
 use crate::core::job::{Base, Fact, Job};
+use crate::core::patch::Patch;
 use crate::core::policy::{Ack, PublishMode, Rules};
 use crate::core::report;
 use crate::core::text::inline;
@@ -12,7 +13,6 @@ use crate::publish;
 use crate::worker::{Context, Fault, attempt};
 use crate::workspace::diff;
 use crate::workspace::mirror::{EntryMode, Mirror, MirrorError, TreeEntry};
-use crate::workspace::patch::Patch;
 
 /// A workflow larger than this is not read, and so counts as risky.
 const LARGEST_WORKFLOW: u64 = 256 * 1024;

@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 
 use crate::core::approval::ApprovalCriteria;
+use crate::core::checks::CheckState;
 use crate::core::event::{RepoRef, SKIP_LABEL};
 use crate::core::id::{Branch, Number, ReviewId, Sha, Timestamp, UserId};
 use crate::core::job::{ChangeRequest, Ci, Job, OpenPull, PullEnd, PullSnapshot, RedBecause, Step};
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::core::task::Task;
 use crate::forge::payload::{PullDetail, Review, ReviewComment};
-use crate::forge::{Ballot, CheckState, Roles, State, actor, moment};
+use crate::forge::{Ballot, ReportedCheck, Roles, actor, moment};
 use crate::worker::ci::{Checks, Head, checks};
 use crate::worker::consent::{consent, contributors};
 use crate::worker::{Context, Fault};
@@ -146,23 +147,23 @@ async fn because(
     ctx: &Context,
     place: &RepoRef,
     base: &Sha,
-    red: &CheckState,
+    red: &ReportedCheck,
 ) -> Result<RedBecause, Fault> {
     if red.wavered {
         let why = "it passed on this very commit before".to_owned();
         return Ok(RedBecause::Flaky { why });
     }
-    if red.state == State::CutOff {
+    if red.state == CheckState::CutOff {
         let why = "it was cut off before it had a result".to_owned();
         return Ok(RedBecause::Flaky { why });
     }
     let mut there = ctx.forge.checks(place, base).await?;
     there.retain(|it| it.name == red.name && it.app == red.app);
-    if !there.iter().any(|it| it.state == State::Red) {
+    if !there.iter().any(|it| it.state == CheckState::Red) {
         return Ok(RedBecause::Change);
     }
     let there = of_same_workflow(ctx, place, red, there).await?;
-    let all_red = !there.is_empty() && there.iter().all(|it| it.state == State::Red);
+    let all_red = !there.is_empty() && there.iter().all(|it| it.state == CheckState::Red);
     Ok(if all_red { RedBecause::AlsoOnBase } else { RedBecause::Change })
 }
 
@@ -170,9 +171,9 @@ async fn because(
 async fn of_same_workflow(
     ctx: &Context,
     place: &RepoRef,
-    red: &CheckState,
-    checks: Vec<CheckState>,
-) -> Result<Vec<CheckState>, Fault> {
+    red: &ReportedCheck,
+    checks: Vec<ReportedCheck>,
+) -> Result<Vec<ReportedCheck>, Fault> {
     let forge = &ctx.forge;
     let Some(of) = forge.workflow_of(place, red.suite).await? else { return Ok(checks) };
     let mut same = Vec::new();

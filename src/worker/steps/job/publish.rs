@@ -1,6 +1,5 @@
 //! Makes branch, commit and pull request of a verified change, unless it has to wait for a word.
 
-use crate::core::evidence::Verdict;
 use crate::core::job::{Fact, Job};
 use crate::publish::{self, Published};
 use crate::store::Claim;
@@ -10,21 +9,21 @@ use crate::worker::{Context, Fault, patches};
 
 pub(in crate::worker) async fn run(ctx: &Context, job: &Job, claim: &Claim) -> Result<Fact, Fault> {
     let (rules, base) = rules_and_base(job)?;
-    let Some(Verdict::Green(verified)) = job.evidence.as_ref().map(|e| e.verdict()) else {
-        return Err(Fault::bug("publishing was asked for without a green verdict"));
-    };
     let asker = asked_by(job);
     let has = ctx.forge.permission(&job.place, &asker).await?;
     if let Some(lost) = permission_lost(&asker, rules, has) {
         return Ok(Fact::Declined(lost));
     }
     let patch = patches::proposed(ctx.store.as_ref(), job).await?;
-    if let Some(held) = held_back(ctx, job, rules, base, &patch).await? {
+    let verified = job.evidence.as_ref().and_then(|evidence| evidence.verified(patch));
+    let verified =
+        verified.ok_or_else(|| Fault::bug("publishing was asked for without a green verdict"))?;
+    if let Some(held) = held_back(ctx, job, rules, base, verified.patch()).await? {
         return Ok(held);
     }
     ctx.still_held(claim).await?;
     let setting = ctx.setting(job);
-    let pull = publish::pull_request(&ctx.forge, job, &verified, &patch, &setting).await;
+    let pull = publish::pull_request(&ctx.forge, job, &verified, &setting).await;
     ctx.forge.revoke_push_token(&job.place).await;
     Ok(match pull? {
         Published::Open(pull) => Fact::Published { pull },

@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::core::checks::CheckState;
 use crate::core::command::Role;
 use crate::core::event::{Actor, RepoRef};
 use crate::core::id::{Number, ReviewId, Timestamp, UserId};
 use crate::core::job::{Base, Cause, Fact, Job, Round, Thread};
 use crate::forge::payload::{Review, ReviewComment};
-use crate::forge::{State, actor, moment};
+use crate::forge::{actor, moment};
 use crate::verify::distill;
 use crate::worker::budget::{cannot_pay, round_budget};
 use crate::worker::steps::job::{permission_lost, rules_and_base};
@@ -150,7 +151,7 @@ async fn red_check(ctx: &Context, job: &Job, check: &str) -> Result<String, Faul
     let forge = &ctx.forge;
     let Some(pull) = &job.pull else { return Ok(String::new()) };
     let states = forge.checks(&job.place, &pull.head).await?;
-    let red = states.iter().filter(|it| it.name == check && it.state == State::Red);
+    let red = states.iter().filter(|it| it.name == check && it.state == CheckState::Red);
     let red = red.min_by_key(|it| it.wavered);
     let mut text = format!("The check \"{check}\" is red on this change, and green without it.\n");
     let Some(red) = red else { return Ok(text) };
