@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use gander::core::budget::Money;
+use gander::core::budget::{Accounts, Money, Payer};
 use gander::core::delivery::{Content, Delivery, Id, Issue, Payload, Repository};
 use gander::core::event::{IssueText, RepoRef};
 use gander::core::id::{
@@ -21,7 +21,7 @@ use gander::core::id::{
 use gander::core::job::{Ending, Job, Kind, Order, Pull, Stage, Step};
 use gander::core::task::{Sweep, Task};
 use gander::store::{
-    Accepted, Claim, Commit, LEASE_SECONDS, LedgerEntry, LogLine, Scope, Store, StoreError, Write,
+    Accepted, Claim, Commit, LEASE_SECONDS, LedgerEntry, LogLine, Store, StoreError, Write,
 };
 
 #[path = "store_contract/memory.rs"]
@@ -423,7 +423,10 @@ async fn all_of_a_commit_is_there_afterwards(memory: Memory) {
     assert_eq!(store.patch(&digest).await.unwrap(), Some(bytes));
     let line = LogLine { at: at(5), text: "asked".into() };
     assert_eq!(store.log(&job_id(1)).await.unwrap(), [line]);
-    assert_eq!(store.spent(Scope::Repo(RepoId(1)), at(0)).await.unwrap(), cents(100));
+    assert_eq!(
+        store.spent(Payer::Repository, &accounts(1, 0, 0), at(0)).await.unwrap(),
+        cents(100)
+    );
     for task in full_commit().tasks {
         let claim = take(&store, at(5)).await;
         assert_eq!(claim.task, task);
@@ -543,9 +546,7 @@ async fn the_ledger_sums_by_whose_money_and_since_when(memory: Memory) {
     let store = memory.open().await;
     let entry = |repo, person, installation, amount| LedgerEntry {
         job: job_id(1),
-        repo: RepoId(repo),
-        person: UserId(person),
-        installation: InstallationId(installation),
+        accounts: accounts(repo, person, installation),
         micros: cents(amount).micros(),
         what: "attempt 1".into(),
     };
@@ -559,18 +560,19 @@ async fn the_ledger_sums_by_whose_money_and_since_when(memory: Memory) {
         let booked = Commit { ledger: entries, ..Commit::default() };
         store.commit(&claim.lease, &booked, at(moment)).await.unwrap();
     }
-    for (scope, since, sum) in [
-        (Scope::Repo(RepoId(1)), 0, 111),
-        (Scope::Repo(RepoId(1)), 20, 100),
-        (Scope::Person(UserId(2)), 0, 1101),
-        (Scope::Person(UserId(2)), 20, 1100),
-        (Scope::Installation(InstallationId(3)), 0, 1011),
-        (Scope::Installation(InstallationId(3)), 30, 1000),
-        (Scope::Installation(InstallationId(3)), 31, 0),
-        (Scope::Installation(InstallationId(4)), 0, 0),
+    for (payer, whose, since, sum) in [
+        (Payer::Repository, 1, 0, 111),
+        (Payer::Repository, 1, 20, 100),
+        (Payer::Person, 2, 0, 1101),
+        (Payer::Person, 2, 20, 1100),
+        (Payer::Installation, 3, 0, 1011),
+        (Payer::Installation, 3, 30, 1000),
+        (Payer::Installation, 3, 31, 0),
+        (Payer::Installation, 4, 0, 0),
     ] {
-        let spent = store.spent(scope, at(since)).await.unwrap();
-        assert_eq!(spent, cents(sum), "{scope:?} since {since}");
+        let accounts = accounts(whose, whose, whose);
+        let spent = store.spent(payer, &accounts, at(since)).await.unwrap();
+        assert_eq!(spent, cents(sum), "{payer:?} {whose} since {since}");
     }
 }
 
@@ -595,7 +597,10 @@ async fn forgetting_keeps_jobs_money_and_log(memory: Memory) {
 
     assert!(store.job(&job_id(1)).await.unwrap().is_some());
     assert_eq!(store.log(&job_id(1)).await.unwrap().len(), 1);
-    assert_eq!(store.spent(Scope::Repo(RepoId(1)), at(0)).await.unwrap(), cents(100));
+    assert_eq!(
+        store.spent(Payer::Repository, &accounts(1, 0, 0), at(0)).await.unwrap(),
+        cents(100)
+    );
     assert!(store.patch(&digest()).await.unwrap().is_some());
 }
 
@@ -658,6 +663,11 @@ async fn the_next_due_time_is_that_of_a_task_that_could_be_claimed(memory: Memor
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp(1_700_000_000_000).plus_seconds(seconds)
+}
+
+fn accounts(repo: u64, person: u64, installation: u64) -> Accounts {
+    let (installation, person) = (InstallationId(installation), UserId(person));
+    Accounts { repo: RepoId(repo), installation, person }
 }
 
 fn cents(amount: i64) -> Money {
@@ -797,9 +807,7 @@ fn full_commit() -> Commit {
         tasks: vec![step_of(1, Step::Prepare), step_of(1, Step::Show)],
         ledger: vec![LedgerEntry {
             job: job_id(1),
-            repo: RepoId(1),
-            installation: InstallationId(3),
-            person: UserId(2),
+            accounts: accounts(1, 2, 3),
             micros: cents(100).micros(),
             what: "attempt 1".into(),
         }],
@@ -813,7 +821,10 @@ async fn nothing_of_a_full_commit(store: &Opened) {
     assert!(store.job(&job_id(1)).await.unwrap().is_none());
     assert!(store.patch(&digest()).await.unwrap().is_none());
     assert!(store.log(&job_id(1)).await.unwrap().is_empty());
-    assert_eq!(store.spent(Scope::Repo(RepoId(1)), at(0)).await.unwrap(), Money::ZERO);
+    assert_eq!(
+        store.spent(Payer::Repository, &accounts(1, 0, 0), at(0)).await.unwrap(),
+        Money::ZERO
+    );
 }
 
 fn lost(outcome: Result<(), StoreError>) {

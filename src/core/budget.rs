@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::id::{InstallationId, RepoId, UserId};
+
 /// An amount of US dollars, exact to a millionth. Never negative.
 ///
 /// Shown to people in whole cents, rounded up; stored as exact text (`$0.000125`).
@@ -20,6 +22,25 @@ pub struct Money(i64);
 
 const MICROS_PER_DOLLAR: i64 = 1_000_000;
 const MICROS_PER_CENT: i64 = 10_000;
+
+/// Whose money is spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub struct Accounts {
+    pub repo: RepoId,
+    pub installation: InstallationId,
+    pub person: UserId,
+}
+
+/// One of them: each has a limit of its own for a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Payer {
+    Repository,
+    Person,
+    Installation,
+}
 
 impl Money {
     /// Nothing.

@@ -19,7 +19,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::budget::Money;
+use super::budget::{Accounts, Money};
 use super::event::RepoRef;
 use super::evidence::{Evidence, Verdict};
 use super::id::{Branch, JobId, Number, PatchDigest, Sha};
@@ -172,6 +172,12 @@ impl Job {
             evidence: former.evidence.clone(),
             ..Self::new(id, former.place.clone(), former.subject, order)
         }
+    }
+
+    /// Whose money it spends: the person is whoever the present round is made for.
+    pub fn accounts(&self) -> Accounts {
+        let person = self.review.round.as_ref().map_or(self.order.by, |round| round.by);
+        Accounts { repo: self.place.repo, installation: self.place.installation, person }
     }
 
     /// The branch that belongs to this job and to no other.

@@ -9,10 +9,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    Accepted, Claim, Commit, LEASE_SECONDS, Lease, LedgerEntry, LogLine, Scope, Store, StoreError,
-    Stored, Write,
+    Accepted, Claim, Commit, LEASE_SECONDS, Lease, LedgerEntry, LogLine, Store, StoreError, Stored,
+    Write,
 };
-use crate::core::budget::Money;
+use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::delivery::{Content, Delivery};
 use crate::core::id::{
     DeliveryId, HookId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp,
@@ -246,12 +246,17 @@ impl Store for Memory {
         Ok(self.state()?.patches.get(digest).cloned())
     }
 
-    async fn spent(&self, scope: Scope, since: Timestamp) -> Result<Money, StoreError> {
+    async fn spent(
+        &self,
+        payer: Payer,
+        accounts: &Accounts,
+        since: Timestamp,
+    ) -> Result<Money, StoreError> {
         let state = self.state()?;
-        let counts = |entry: &LedgerEntry| match scope {
-            Scope::Repo(repo) => entry.repo == repo,
-            Scope::Person(person) => entry.person == person,
-            Scope::Installation(installation) => entry.installation == installation,
+        let counts = |entry: &LedgerEntry| match payer {
+            Payer::Repository => entry.accounts.repo == accounts.repo,
+            Payer::Person => entry.accounts.person == accounts.person,
+            Payer::Installation => entry.accounts.installation == accounts.installation,
         };
         let entries = state.ledger.iter().filter(|(at, entry)| *at >= since && counts(entry));
         Ok(Money::from_micros(entries.map(|(_, entry)| entry.micros).sum()))

@@ -7,12 +7,10 @@
 
 use async_trait::async_trait;
 
-use crate::core::budget::Money;
+use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::delivery::Delivery;
 use crate::core::fault::FaultKind;
-use crate::core::id::{
-    DeliveryId, InstallationId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp, UserId,
-};
+use crate::core::id::{DeliveryId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp};
 use crate::core::job::Job;
 use crate::core::release::Release;
 use crate::core::task::Task;
@@ -106,8 +104,13 @@ pub trait Store: Send + Sync {
     /// A patch by its digest.
     async fn patch(&self, digest: &PatchDigest) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Money reserved and spent since a moment.
-    async fn spent(&self, scope: Scope, since: Timestamp) -> Result<Money, StoreError>;
+    /// Money that one of the accounts has reserved and spent since a moment.
+    async fn spent(
+        &self,
+        payer: Payer,
+        accounts: &Accounts,
+        since: Timestamp,
+    ) -> Result<Money, StoreError>;
 
     /// Which of these deliveries were accepted, so that a sweep fetches only the others.
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError>;
@@ -212,21 +215,10 @@ pub enum Write<M> {
 #[allow(missing_docs)]
 pub struct LedgerEntry {
     pub job: JobId,
-    pub repo: RepoId,
-    pub installation: InstallationId,
-    pub person: UserId,
+    pub accounts: Accounts,
     /// In millionths of a dollar; negative: given back.
     pub micros: i64,
     pub what: String,
-}
-
-/// Whose money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Scope {
-    Repo(RepoId),
-    Person(UserId),
-    Installation(InstallationId),
 }
 
 /// One line of a job's log.

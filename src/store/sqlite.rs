@@ -18,8 +18,8 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored};
-use crate::core::budget::Money;
+use super::{Accepted, Claim, Commit, Lease, LogLine, Store, StoreError, Stored};
+use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::delivery::Delivery;
 use crate::core::id::{DeliveryId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp};
 use crate::core::job::Job;
@@ -205,8 +205,13 @@ impl Store for Sqlite {
         read::patch(&self.reads, digest).await
     }
 
-    async fn spent(&self, scope: Scope, since: Timestamp) -> Result<Money, StoreError> {
-        read::spent(&self.reads, scope, since).await
+    async fn spent(
+        &self,
+        payer: Payer,
+        accounts: &Accounts,
+        since: Timestamp,
+    ) -> Result<Money, StoreError> {
+        read::spent(&self.reads, (payer, accounts), since).await
     }
 
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {

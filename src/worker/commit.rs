@@ -3,7 +3,7 @@
 //! Invariants: jobs and releases are advanced and written the same way; a fact that changes nothing
 //! leads to no commit.
 
-use super::ledger;
+use super::budget;
 use crate::clock::Clock;
 use crate::core::id::{JobId, PatchDigest, ReleaseId};
 use crate::core::job::{self, Job};
@@ -164,7 +164,7 @@ impl Written for Job {
     }
 
     fn money(before: &Self, after: &Self) -> Vec<LedgerEntry> {
-        ledger::entry(before, after).into_iter().collect()
+        budget::ledger_entry(before, after).into_iter().collect()
     }
 
     fn written(self, version: i64) -> Commit {

@@ -15,7 +15,7 @@ use crate::core::command::Address;
 use crate::core::event::RepoRef;
 use crate::core::id::Sha;
 use crate::core::job::{Base, Job};
-use crate::core::policy::{Rules, Show};
+use crate::core::policy::Show;
 use crate::core::report::Setting;
 use crate::forge::Forge;
 use crate::model::Model;
@@ -95,11 +95,6 @@ impl Context {
     /// From here on the world sees it: only whoever still holds the task may go on.
     pub(super) async fn still_held(&self, claim: &Claim) -> Result<(), Fault> {
         Ok(self.store.heartbeat(&claim.lease, self.clock.now()).await?)
-    }
-
-    /// What was asked for, else what the repository says; never more than the operator allows.
-    pub(super) fn budget(&self, job: &Job, rules: &Rules) -> Money {
-        job.order.budget.unwrap_or(rules.budget.run).min(self.settings.most_per_job)
     }
 
     /// What the steps of one job work with.

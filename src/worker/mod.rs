@@ -27,7 +27,6 @@ mod commit;
 mod consent;
 mod context;
 mod fault;
-mod ledger;
 mod local;
 mod patches;
 mod route;

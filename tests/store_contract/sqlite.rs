@@ -4,19 +4,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gander::core::budget::Money;
+use gander::core::budget::{Money, Payer};
 use gander::core::delivery::{Content, Delivery, Payload};
 use gander::core::id::{DeliveryId, JobId, Number, RepoId, Timestamp};
 use gander::core::job::{Stage, Step};
 use gander::core::task::{Sweep, Task};
-use gander::store::{Accepted, Commit, Scope, Sqlite, Store, StoreError, Write};
+use gander::store::{Accepted, Commit, Sqlite, Store, StoreError, Write};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use crate::process::{another_process, memory};
-use crate::{Opened, Opening, at, delivery, delivery_id, finish, payload, step_of, take};
+use crate::{Opened, Opening, accounts, at, delivery, delivery_id, finish, payload, step_of, take};
 
 pub(crate) fn open(directory: PathBuf) -> Opening {
     Box::pin(async move { Arc::new(Sqlite::open(&file(&directory)).await.unwrap()) as Opened })
@@ -237,7 +237,7 @@ async fn nothing_was_lost(store: &Opened) {
     assert_eq!(stored.machine.stage, Stage::Fixing { round: 1, attempt: 2 });
     assert_eq!(store.jobs_on(RepoId(1), Number(7)).await.unwrap(), std::slice::from_ref(&stored));
     assert_eq!(store.log(&job).await.unwrap().len(), 1);
-    let spent = store.spent(Scope::Repo(RepoId(1)), Timestamp(0)).await.unwrap();
+    let spent = store.spent(Payer::Repository, &accounts(1, 0, 0), Timestamp(0)).await.unwrap();
     assert_eq!(spent, Money::from_micros(250_000));
     let digest = "d".repeat(64).parse().unwrap();
     assert_eq!(store.patch(&digest).await.unwrap().unwrap(), b"---");

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::budget::Money;
+use crate::core::budget::{Money, Payer};
 use crate::core::event::IssueText;
 use crate::core::id::{Branch, CommentId, Login, Timestamp, UserId};
 
@@ -88,15 +88,5 @@ pub enum Declined {
     /// The operator's limit for one job is reached.
     JobBudget { limit: Money },
     /// The day's money is spent.
-    DayBudget { of: Purse, limit: Money },
-}
-
-/// Whose daily money is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
-pub enum Purse {
-    Repository,
-    Person,
-    Installation,
+    DayBudget { of: Payer, limit: Money },
 }

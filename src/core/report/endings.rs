@@ -2,7 +2,8 @@
 //!
 //! Invariants: each names the rule, where it is set, and the next step.
 
-use crate::core::job::{Declined, Ending, Job, Purse};
+use crate::core::budget::Payer;
+use crate::core::job::{Declined, Ending, Job};
 use crate::core::policy::RULES_PATH;
 use crate::core::text::boxed;
 
@@ -83,9 +84,9 @@ pub(super) fn declined(why: &Declined, prefix: &str) -> String {
         ),
         Declined::DayBudget { of, limit } => {
             let (whose, set_by) = match of {
-                Purse::Repository => ("this repository", format!("`[budget]` in `{RULES_PATH}`")),
-                Purse::Person => ("whoever asked", format!("`[budget]` in `{RULES_PATH}`")),
-                Purse::Installation => ("this installation", "the operator's".to_owned()),
+                Payer::Repository => ("this repository", format!("`[budget]` in `{RULES_PATH}`")),
+                Payer::Person => ("whoever asked", format!("`[budget]` in `{RULES_PATH}`")),
+                Payer::Installation => ("this installation", "the operator's".to_owned()),
             };
             format!(
                 "Today's budget of {whose} ({limit}) is spent. It is full again at midnight UTC; \

@@ -4,7 +4,7 @@ use crate::core::event::SKIP_LABEL;
 use crate::core::job::{Base, Declined, Fact, Job};
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::forge::BranchHead;
-use crate::worker::budget::day_budget;
+use crate::worker::budget::{day_budget, job_budget};
 use crate::worker::steps::job::{ordered_by, permission_lost};
 use crate::worker::{Context, Fault};
 
@@ -46,7 +46,7 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Fact, Fau
         BranchHead::Missing => return Ok(Fact::Declined(Declined::NoSuchBranch { branch })),
     };
     ctx.mirror(job, &sha).await?;
-    let budget = ctx.budget(job, &rules);
+    let budget = job_budget(ctx, job, &rules);
     Ok(Fact::Prepared { base: Base { branch, sha }, rules, budget })
 }
 
@@ -64,5 +64,5 @@ async fn over_limits(ctx: &Context, job: &Job, rules: &Rules) -> Result<Option<D
         let limit = rules.limits.open_pulls;
         return Ok(Some(Declined::TooManyOpenPulls { open, limit }));
     }
-    day_budget(ctx, job, job.order.by, rules, ctx.budget(job, rules)).await
+    day_budget(ctx, job, rules, job_budget(ctx, job, rules)).await
 }

@@ -32,7 +32,7 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job, round: u32) -> Resu
     let asker = Actor { id: now.by, login: now.login.clone(), person: true };
     let has = ctx.forge.permission(&job.place, &asker).await?;
     let refused = match permission_lost(&asker, rules, has) {
-        None => cannot_pay(ctx, job, now, rules).await?,
+        None => cannot_pay(ctx, job, rules).await?,
         lost => lost,
     };
     if let Some(why) = refused {
