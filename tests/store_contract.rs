@@ -16,9 +16,10 @@ use gander::core::budget::{Accounts, Money, Payer};
 use gander::core::delivery::{Content, Delivery, Id, Issue, Payload, Repository};
 use gander::core::event::{IssueText, RepoRef};
 use gander::core::id::{
-    DeliveryId, HookId, InstallationId, JobId, Number, PatchDigest, RepoId, Timestamp, UserId,
+    DeliveryId, HookId, InstallationId, JobId, Number, RepoId, Timestamp, UserId,
 };
 use gander::core::job::{Ending, Job, Kind, Order, Pull, Stage, Step};
+use gander::core::patch::PatchDigest;
 use gander::core::task::{Sweep, Task};
 use gander::store::{
     Accepted, Claim, Commit, LEASE_SECONDS, LedgerEntry, LogLine, Store, StoreError, Write,

@@ -22,8 +22,9 @@ use serde::{Deserialize, Serialize};
 use super::budget::{Accounts, Money};
 use super::event::RepoRef;
 use super::evidence::{Evidence, Verdict};
-use super::id::{Branch, JobId, Number, PatchDigest, Sha};
+use super::id::{Branch, JobId, Number, Sha};
 use super::machine::Machine;
+use super::patch::PatchDigest;
 use super::policy::Rules;
 
 mod fact;

@@ -14,11 +14,10 @@ use super::{
 };
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::delivery::{Content, Delivery};
-use crate::core::id::{
-    DeliveryId, HookId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp,
-};
+use crate::core::id::{DeliveryId, HookId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::Job;
 use crate::core::machine::Machine;
+use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
 use crate::core::task::Task;
 

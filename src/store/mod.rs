@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::delivery::Delivery;
 use crate::core::fault::FaultKind;
-use crate::core::id::{DeliveryId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp};
+use crate::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::Job;
+use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
 use crate::core::task::Task;
 

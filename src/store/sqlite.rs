@@ -21,8 +21,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Accepted, Claim, Commit, Lease, LogLine, Store, StoreError, Stored};
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::delivery::Delivery;
-use crate::core::id::{DeliveryId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp};
+use crate::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::Job;
+use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
 use crate::core::task::Task;
 

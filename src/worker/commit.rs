@@ -5,9 +5,10 @@
 
 use super::budget;
 use crate::clock::Clock;
-use crate::core::id::{JobId, PatchDigest, ReleaseId};
+use crate::core::id::{JobId, ReleaseId};
 use crate::core::job::{self, Job};
 use crate::core::machine::Machine;
+use crate::core::patch::PatchDigest;
 use crate::core::release::{self, Release};
 use crate::core::task::Task;
 use crate::store::{Commit, Lease, LedgerEntry, Store, StoreError, Stored, Write};

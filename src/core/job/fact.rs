@@ -5,7 +5,8 @@ use strum::{EnumDiscriminants, VariantArray};
 use super::{Ask, Base, Declined, Proposal, Pull, PullSnapshot, Step, Taken, Thread};
 use crate::core::budget::Money;
 use crate::core::evidence::Evidence;
-use crate::core::id::{Login, PatchDigest, Sha};
+use crate::core::id::{Login, Sha};
+use crate::core::patch::PatchDigest;
 use crate::core::policy::Rules;
 
 /// What was learnt.

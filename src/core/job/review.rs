@@ -17,7 +17,8 @@ use super::{
 };
 use crate::core::approval::{Approval, NotApproved, Tried};
 use crate::core::command::Role;
-use crate::core::id::{CommentId, Login, PatchDigest, ReviewId, Sha, Timestamp, UserId};
+use crate::core::id::{CommentId, Login, ReviewId, Sha, Timestamp, UserId};
+use crate::core::patch::PatchDigest;
 use crate::core::policy::MergeOn;
 
 /// What is remembered of the review.

@@ -7,8 +7,9 @@ use sqlx::sqlite::SqlitePool;
 
 use super::{failed, from_json, guid};
 use crate::core::budget::{Accounts, Money, Payer};
-use crate::core::id::{DeliveryId, JobId, Number, PatchDigest, RepoId, Timestamp};
+use crate::core::id::{DeliveryId, JobId, Number, RepoId, Timestamp};
 use crate::core::job::Job;
+use crate::core::patch::PatchDigest;
 use crate::store::{LogLine, StoreError, Stored};
 
 /// So many GUIDs are looked up in one statement.
