@@ -14,11 +14,13 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use gander::core::budget::{Accounts, Money, Payer};
 use gander::core::delivery::{Content, Delivery, Id, Issue, Payload, Repository};
-use gander::core::event::{IssueText, RepoRef};
+use gander::core::event::IssueText;
+use gander::core::github::PullRef;
+use gander::core::github::RepoRef;
 use gander::core::id::{
     DeliveryId, HookId, InstallationId, JobId, Number, RepoId, Timestamp, UserId,
 };
-use gander::core::job::{Ending, Job, Kind, Order, Pull, Stage, Step};
+use gander::core::job::{Ending, Job, Kind, Order, Stage, Step};
 use gander::core::patch::PatchDigest;
 use gander::core::task::{Sweep, Task};
 use gander::store::{
@@ -788,8 +790,8 @@ fn done(job: &Job) -> Job {
     Job { stage: Stage::Done(Ending::Merged { by: None }), ..job.clone() }
 }
 
-fn pull(number: u64) -> Pull {
-    Pull {
+fn pull(number: u64) -> PullRef {
+    PullRef {
         number: Number(number),
         branch: "gander/7-abc".parse().unwrap(),
         head: "a".repeat(40).parse().unwrap(),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::core::command::Role;
+use crate::core::github::Role;
 use crate::core::id::{Number, RepoId, RepoName, RunId, Sha};
 use crate::core::manifest::{ReleaseId, Run};
 use crate::core::policy::Requester;

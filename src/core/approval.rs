@@ -10,8 +10,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::command::{Address, Role, Verb, parse};
-use super::event::Actor;
+use super::command::{Address, Verb, parse};
+use super::github::Actor;
+use super::github::Role;
 use super::id::{Branch, CommentId, Login, Number, RepoId, ReviewId, Sha, Timestamp, UserId};
 use super::policy::Requester;
 

@@ -10,6 +10,7 @@ use pulldown_cmark::{Event as Markdown, Options as MarkdownOptions, Parser, Tag}
 use serde::{Deserialize, Serialize};
 
 use super::budget::Money;
+use super::github::Role;
 use super::id::Branch;
 
 /// What to do.
@@ -164,32 +165,6 @@ impl Verb {
 impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.spec().name)
-    }
-}
-
-/// How much a person may do in a repository, weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)] // GitHub's names
-pub enum Role {
-    None,
-    Read,
-    Triage,
-    Write,
-    Maintain,
-    Admin,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None => "no",
-            Self::Read => "read",
-            Self::Triage => "triage",
-            Self::Write => "write",
-            Self::Maintain => "maintain",
-            Self::Admin => "admin",
-        })
     }
 }
 

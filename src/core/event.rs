@@ -7,36 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{self, Address, BadCommand, Command, Verb};
 use super::delivery::{self, Account, Content, Delivery, Payload};
-use super::id::{
-    Branch, CommentId, InstallationId, Login, Number, RepoId, RepoName, ReviewId, Sha, UserId,
-};
+use super::github::{Actor, RepoRef};
+use super::id::{Branch, CommentId, InstallationId, Login, Number, RepoId, ReviewId, Sha, UserId};
 
 /// The label that means the same as `/gander fix`.
 pub const FIX_LABEL: &str = "gander:fix";
 /// The label that keeps Gander away from an issue or pull request.
 pub const SKIP_LABEL: &str = "gander:skip";
-
-/// Who did something. People are told from programs by GitHub's account type, never by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Actor {
-    /// The number that survives renames; what permissions are asked for.
-    pub id: UserId,
-    /// The name at that moment, for mentions.
-    pub login: Login,
-    /// Whether GitHub says this is a `User`.
-    pub person: bool,
-}
-
-/// A repository as one installation sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RepoRef {
-    /// The installation whose tokens reach it.
-    pub installation: InstallationId,
-    /// The number that survives renames.
-    pub repo: RepoId,
-    /// Its name at that moment.
-    pub name: RepoName,
-}
 
 /// Something asked by a person, wherever they said it.
 #[derive(Debug, Clone, PartialEq, Eq)]

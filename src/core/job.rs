@@ -20,8 +20,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::budget::{Accounts, Money};
-use super::event::RepoRef;
 use super::evidence::{Evidence, Verdict};
+use super::github::PullRef;
+use super::github::RepoRef;
 use super::id::{Branch, JobId, Number, Sha};
 use super::machine::Machine;
 use super::patch::PatchDigest;
@@ -64,7 +65,7 @@ pub struct Job {
     /// What was found out about that.
     pub evidence: Option<Evidence>,
     /// The pull request, once there is one.
-    pub pull: Option<Pull>,
+    pub pull: Option<PullRef>,
     /// What the model has cost so far.
     pub spent: Money,
     /// The most it may cost.
@@ -96,15 +97,6 @@ pub struct Proposal {
     /// What the model says to each thread of the round.
     #[serde(default)]
     pub answers: Vec<ThreadAnswer>,
-}
-
-/// The pull request that came of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Pull {
-    pub number: Number,
-    pub branch: Branch,
-    pub head: Sha,
 }
 
 impl Machine for Job {

@@ -10,9 +10,10 @@ use super::*;
 use crate::core::approval::{
     Approval, ApprovalCriteria, NotApproved, Stance, Vote, VoteSource, judge,
 };
-use crate::core::command::Role;
-use crate::core::event::{Actor, IssueText};
+use crate::core::event::IssueText;
 use crate::core::evidence::{Check, CheckKind, Outcome};
+use crate::core::github::Actor;
+use crate::core::github::Role;
 use crate::core::id::{CommentId, Login, RepoId, ReviewId, Timestamp, UserId};
 use crate::core::machine::Failure;
 use crate::core::policy::Requester;
@@ -235,7 +236,7 @@ pub(super) fn proposal_of(patch: PatchDigest) -> Proposal {
 
 fn published(head: &str) -> Fact {
     let branch = "gander/7-x".parse().unwrap();
-    Fact::Published { pull: Pull { number: Number(8), branch, head: sha(head) } }
+    Fact::Published { pull: PullRef { number: Number(8), branch, head: sha(head) } }
 }
 
 /// Every fact, in versions that fit and that come from another attempt, patch or base.

@@ -11,8 +11,8 @@ mod landing;
 pub use landing::*;
 
 use super::budget::Money;
-use super::command::Role;
-use super::event::Actor;
+use super::github::Actor;
+use super::github::Role;
 use super::id::Branch;
 
 /// Where the rules stand in a repository.

@@ -21,9 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use super::approval::{NotApproved, Tried};
 use super::changelog::is_version;
-use super::event::RepoRef;
+use super::github::PullRef;
+use super::github::RepoRef;
 use super::id::{Branch, CommentId, Login, Number, ReleaseId, RunId, Sha, Timestamp, UserId};
-use super::job::Pull;
 use super::machine::Machine;
 use super::policy::MergeOn;
 
@@ -55,7 +55,7 @@ pub struct Release {
     /// What is to be released.
     pub plan: Option<Plan>,
     /// The release pull request, once there is one.
-    pub pull: Option<Pull>,
+    pub pull: Option<PullRef>,
     /// Whether people have committed to its branch: what they wrote stays.
     pub edited: bool,
     /// Why it does not go on at this moment, though it stands.

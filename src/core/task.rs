@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::delivery::Payload;
-use super::event::RepoRef;
+use super::github::RepoRef;
 use super::id::{Branch, CommentId, DeliveryId, JobId, Number, ReleaseId, RepoId};
 use super::job::Step;
 use super::machine::{Repeats, StepSpec};

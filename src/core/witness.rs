@@ -8,8 +8,8 @@
 use super::approval::{Approval, ApprovalCriteria, NotApproved, Vote, judge as judge_voices};
 use super::changelog::Section;
 use super::checks::CheckState;
-use super::command::Role;
-use super::event::Actor;
+use super::github::Actor;
+use super::github::Role;
 use super::id::{Branch, Login, Number, RepoId, Sha, Timestamp, UserId};
 use super::manifest::{Artifact, Digest, FileName, Manifest, ReleaseId, Run};
 use super::policy::{Release, Requester};

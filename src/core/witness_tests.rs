@@ -1,7 +1,7 @@
 use super::*;
 use crate::core::approval::{Stance, VoteSource};
 use crate::core::checks::CheckState;
-use crate::core::event::Actor;
+use crate::core::github::Actor;
 use crate::core::id::{ReviewId, RunId};
 
 fn sha(digit: char) -> Sha {

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 
 use super::{Answer, Call, Forge, ForgeError, JSON, payload, unreadable};
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::{InstallationId, RepoId, Timestamp};
 
 /// The App's private key. Its debug form shows nothing.

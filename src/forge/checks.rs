@@ -8,7 +8,7 @@ use http::Method;
 use super::runs::Counted;
 use super::{Call, Forge, ForgeError, JSON, RAW, Scope, found, payload, repo_path, segments};
 use crate::core::checks::CheckState;
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Sha};
 
 /// A check that branch rules name.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::consent::moment;
 use super::{Forge, ForgeError, Scope, payload, repo_path, segment};
-use crate::core::event::{Actor, RepoRef};
+use crate::core::github::{Actor, RepoRef};
 use crate::core::id::{Number, Sha, UserId};
 
 /// GitHub lists no more commits of a pull request than this.

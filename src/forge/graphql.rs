@@ -5,7 +5,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 
 use super::{Call, Forge, ForgeError, JSON, Scope, payload, unreadable};
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 
 /// Stands for the GraphQL address in a call.
 pub(super) const PATH: &str = "/graphql";

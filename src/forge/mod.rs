@@ -23,8 +23,8 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::core::event::RepoRef;
 use crate::core::fault::FaultKind;
+use crate::core::github::RepoRef;
 use crate::core::id::{InstallationId, RepoId, Sha};
 use crate::egress::{Egress, denied_by};
 

@@ -4,7 +4,7 @@ use http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
 
 use super::{Answer, Call, Forge, ForgeError, JSON, Scope, unreadable};
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 
 /// No list Gander reads is longer; a longer one is cut, newest or oldest first as GitHub sorts.
 const MOST_PAGES: usize = 50;

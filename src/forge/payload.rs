@@ -4,7 +4,7 @@
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::core::command::Role;
+use crate::core::github::Role;
 use crate::core::id::{CheckRunId, CommentId, Number, RepoId, Sha, UserId};
 
 #[derive(Debug, Clone, Deserialize)]

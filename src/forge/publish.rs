@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segment, segments};
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Number, Sha};
 
 /// One path of a commit. `content` is `None` when the path goes away.

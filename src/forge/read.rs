@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::{Call, Forge, ForgeError, RAW, Scope, found, payload, repo_path, segment, segments};
-use crate::core::command::Role;
-use crate::core::event::{Actor, RepoRef};
+use crate::core::github::Role;
+use crate::core::github::{Actor, RepoRef};
 use crate::core::id::{Branch, CommentId, DeliveryId, Number, ReviewId, Sha, Timestamp, UserId};
 
 /// Where a branch stands.

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{Answer, Forge, ForgeError, Scope, found, not_sent, payload, repo_path, segments};
 use super::{JSON, unreadable};
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::Sha;
 use crate::core::manifest::Digest;
 use crate::core::witness::{AssetSeen, Mark, ReleaseSeen, Standing, TagAt};

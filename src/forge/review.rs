@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segments, unreadable};
 use crate::core::approval::Approval;
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::{Branch, CommentId, Number, ReviewId, Sha};
 use crate::core::policy::MergeMethod;
 

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::payload::{CheckRun, CheckRuns};
 use super::{Call, Forge, ForgeError, JSON, Scope, repo_path};
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::{CheckRunId, Sha};
 
 /// A run that counts.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Call, Forge, ForgeError, JSON, Scope, found, payload, repo_path, segment, segments};
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Number, RunId, Sha};
 
 /// A tag and the commit it leads to.

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segment};
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::{CheckRunId, CommentId, Number, Sha};
 
 /// What a check run shows.

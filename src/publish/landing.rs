@@ -5,7 +5,7 @@
 
 use super::scan::WORKFLOWS;
 use crate::core::approval::Approval;
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Login, Number, Sha};
 use crate::core::job::Job;
 use crate::core::policy::MergeMethod;

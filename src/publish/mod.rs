@@ -6,8 +6,9 @@
 
 use crate::core::evidence::VerifiedPatch;
 use crate::core::fault::FaultKind;
+use crate::core::github::PullRef;
 use crate::core::id::Sha;
-use crate::core::job::{Base, Job, Pull};
+use crate::core::job::{Base, Job};
 use crate::core::patch::{Change, Mode, Patch};
 use crate::core::report::{self, Setting};
 use crate::forge::payload::GitCommit;
@@ -63,7 +64,7 @@ impl PublishError {
 #[derive(Debug)]
 pub enum Published {
     /// An open pull request.
-    Open(Pull),
+    Open(PullRef),
     /// A person's commit is on the branch.
     Moved {
         /// Where it stands now.
@@ -115,14 +116,14 @@ pub async fn pull_request(
         }
     };
     forge.add_label(&job.place, number, report::AI_LABEL).await?;
-    Ok(Published::Open(Pull { number, branch, head }))
+    Ok(Published::Open(PullRef { number, branch, head }))
 }
 
 /// One more commit on the job's branch, and the pull request's text for it.
 async fn next_commit(
     forge: &Forge,
     job: &Job,
-    (base, pull): (&Base, &Pull),
+    (base, pull): (&Base, &PullRef),
     verified: &VerifiedPatch,
     setting: &Setting,
 ) -> Result<Published, PublishError> {
@@ -150,7 +151,7 @@ async fn next_commit(
     };
     let body = report::pull_body(job, &head, verified, setting);
     forge.edit_pull(&job.place, pull.number, None, &body).await?;
-    Ok(Published::Open(Pull { head, ..pull.clone() }))
+    Ok(Published::Open(PullRef { head, ..pull.clone() }))
 }
 
 /// Where the branch of a pull request stands while a round is pushed to it.

@@ -8,8 +8,8 @@
 use super::PublishError;
 use super::landing::remove_merged;
 use super::talk::{keep_current, keep_text, say_once};
+use crate::core::github::PullRef;
 use crate::core::id::{Number, Sha};
-use crate::core::job::Pull;
 use crate::core::release::{Plan, Release, Stage};
 use crate::core::report::release as words;
 use crate::core::report::{Setting, marker};
@@ -22,7 +22,7 @@ const MOST_TOLD: usize = 100;
 #[derive(Debug)]
 pub enum Proposed {
     /// An open pull request with this head.
-    Open(Pull),
+    Open(PullRef),
     /// People have committed to the branch: the pull request, and their head.
     Edited(Number, Sha),
     /// The pull request was ended meanwhile.
@@ -66,7 +66,7 @@ pub async fn propose(
     };
     forge.add_label(&release.place, number, words::RELEASE_LABEL).await?;
     Ok(match committed {
-        Ok(head) => Proposed::Open(Pull { number, branch, head }),
+        Ok(head) => Proposed::Open(PullRef { number, branch, head }),
         Err(edited) => Proposed::Edited(number, edited),
     })
 }

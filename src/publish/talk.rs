@@ -3,7 +3,8 @@
 //! Invariants: each comment is found again by the marker in its last line, so saying it twice says it
 //! once.
 
-use crate::core::event::{FIX_LABEL, RepoRef};
+use crate::core::event::FIX_LABEL;
+use crate::core::github::RepoRef;
 use crate::core::id::{CommentId, Number};
 use crate::core::job::Job;
 use crate::forge::{Forge, ForgeError};

@@ -89,7 +89,8 @@ fn was_cut_off(before: &Job, after: &Job) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::event::{IssueText, RepoRef};
+    use crate::core::event::IssueText;
+    use crate::core::github::RepoRef;
     use crate::core::id::{InstallationId, JobId, Number, RepoId, Timestamp, UserId};
     use crate::core::job::{Kind, Order};
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::{Context, Fault};
 use crate::core::checks::CheckState;
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Sha, Timestamp};
 use crate::core::policy::Rules;
 use crate::core::task::Task;

@@ -2,7 +2,7 @@
 //! found out when it matters.
 
 use crate::core::approval::{Approval, ApprovalCriteria, NotApproved, Stance, Vote, judge};
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::policy::Requester;
 use crate::forge::payload::PullDetail;
 use crate::forge::{Contributors, PullBranch};

@@ -12,7 +12,7 @@ use super::attempt::JobContext;
 use crate::clock::Clock;
 use crate::core::budget::Money;
 use crate::core::command::Address;
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::Sha;
 use crate::core::job::{Base, Job};
 use crate::core::policy::Show;

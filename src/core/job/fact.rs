@@ -2,9 +2,10 @@
 
 use strum::{EnumDiscriminants, VariantArray};
 
-use super::{Ask, Base, Declined, Proposal, Pull, PullSnapshot, Step, Taken, Thread};
+use super::{Ask, Base, Declined, Proposal, PullSnapshot, Step, Taken, Thread};
 use crate::core::budget::Money;
 use crate::core::evidence::Evidence;
+use crate::core::github::PullRef;
 use crate::core::id::{Login, Sha};
 use crate::core::patch::PatchDigest;
 use crate::core::policy::Rules;
@@ -30,7 +31,7 @@ pub enum Fact {
     /// The patch was checked.
     Verified(Evidence),
     /// The pull request stands.
-    Published { pull: Pull },
+    Published { pull: PullRef },
     /// A person's commit is on the branch: the round goes on from there.
     HeadMoved { head: Sha },
     /// Pushing the change would run workflows with secrets.

@@ -16,7 +16,7 @@ use super::{
     Stage, Step,
 };
 use crate::core::approval::{Approval, NotApproved, Tried};
-use crate::core::command::Role;
+use crate::core::github::Role;
 use crate::core::id::{CommentId, Login, ReviewId, Sha, Timestamp, UserId};
 use crate::core::patch::PatchDigest;
 use crate::core::policy::MergeOn;

@@ -15,8 +15,8 @@ use super::super::*;
 use crate::core::approval::{
     Approval, ApprovalCriteria, NotApproved, Stance, Vote, VoteSource, judge,
 };
-use crate::core::command::Role;
 use crate::core::evidence::{Check, CheckKind, Outcome as Passed};
+use crate::core::github::Role;
 use crate::core::id::{RepoId, ReviewId, Timestamp, UserId};
 use crate::core::policy::{Requester, Show};
 use crate::core::report::{self, Setting};
@@ -623,8 +623,8 @@ fn name(variant: &impl std::fmt::Debug) -> String {
     text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
 }
 
-fn pull(head: &Sha) -> Pull {
-    Pull { number: Number(8), branch: "gander/7-x".parse().unwrap(), head: head.clone() }
+fn pull(head: &Sha) -> PullRef {
+    PullRef { number: Number(8), branch: "gander/7-x".parse().unwrap(), head: head.clone() }
 }
 
 fn setting() -> Setting {

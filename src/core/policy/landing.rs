@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::command::Role;
+use crate::core::github::Role;
 
 /// The roles that can be asked for. Anything weaker than write cannot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

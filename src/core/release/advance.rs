@@ -2,8 +2,8 @@
 
 use super::{Blocked, Ending, Fact, Merged, NamedVersion, Order, Release, Stage, Step};
 use crate::core::approval::{Approval, Tried};
+use crate::core::github::PullRef;
 use crate::core::id::{Number, Sha};
-use crate::core::job::Pull;
 use crate::core::machine::Machine;
 
 /// The release after learning `fact`, and what to do then. `None`: the fact changes nothing.
@@ -258,7 +258,7 @@ impl Release {
         if self.pull.as_ref().is_some_and(|it| it.number != number || it.head == *head) {
             return None;
         }
-        self.pull = Some(Pull { number, branch: self.branch(), head: head.clone() });
+        self.pull = Some(PullRef { number, branch: self.branch(), head: head.clone() });
         self.edited = true;
         self.begin_anew();
         let mut steps = self.edited_by_people(version);

@@ -2,8 +2,9 @@
 
 use strum::{EnumDiscriminants, VariantArray};
 
-use super::{Blocked, Merged, NamedVersion, Order, Plan, Pull, Refusal, Step};
+use super::{Blocked, Merged, NamedVersion, Order, Plan, Refusal, Step};
 use crate::core::approval::{Approval, Tried};
+use crate::core::github::PullRef;
 use crate::core::id::{Login, Number, RunId, Sha};
 
 /// What was learnt.
@@ -22,7 +23,7 @@ pub enum Fact {
     /// The rules do not allow it.
     Refused { orders: u32, why: Refusal },
     /// The pull request stands, with this head.
-    Proposed { orders: u32, pull: Pull },
+    Proposed { orders: u32, pull: PullRef },
     /// The moved base was merged into the branch, whose changelog names this version.
     Refreshed { base: Sha, head: Sha, version: Option<NamedVersion> },
     /// It could not be.

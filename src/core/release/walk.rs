@@ -9,13 +9,13 @@ use strum::VariantArray as _;
 
 use super::*;
 use crate::core::approval::{ApprovalCriteria, Stance, Tried, Vote, VoteSource, judge};
-use crate::core::command::Role;
-use crate::core::event::Actor;
-use crate::core::event::RepoRef;
+use crate::core::github::Actor;
+use crate::core::github::PullRef;
+use crate::core::github::RepoRef;
+use crate::core::github::Role;
 use crate::core::id::{
     CommentId, InstallationId, Login, Number, ReleaseId, RepoId, ReviewId, RunId, Timestamp, UserId,
 };
-use crate::core::job::Pull;
 use crate::core::policy::{MergeOn, Requester};
 use crate::core::release::*;
 
@@ -48,8 +48,12 @@ fn sha(letter: &str) -> Sha {
     letter.repeat(40).parse().unwrap()
 }
 
-fn pull(head: &str) -> Pull {
-    Pull { number: Number(12), branch: "gander/release-main-x".parse().unwrap(), head: sha(head) }
+fn pull(head: &str) -> PullRef {
+    PullRef {
+        number: Number(12),
+        branch: "gander/release-main-x".parse().unwrap(),
+        head: sha(head),
+    }
 }
 
 fn plan(base: &str) -> Plan {

@@ -1,10 +1,10 @@
 //! The words as people read them, and what must hold of all of them.
 
 use super::*;
-use crate::core::command::Role;
-use crate::core::event::RepoRef;
+use crate::core::github::PullRef;
+use crate::core::github::RepoRef;
+use crate::core::github::Role;
 use crate::core::id::{CommentId, InstallationId, Login, ReleaseId, RepoId, Timestamp, UserId};
-use crate::core::job::Pull;
 use crate::core::policy::Show;
 use crate::core::release::{Merged, Order};
 
@@ -53,7 +53,7 @@ fn release(stage: Stage) -> Release {
         fixes: vec![],
         merge_on: MergeOn::Review,
     });
-    release.pull = Some(Pull { number: Number(12), branch: release.branch(), head: sha("b") });
+    release.pull = Some(PullRef { number: Number(12), branch: release.branch(), head: sha("b") });
     release
 }
 

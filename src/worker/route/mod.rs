@@ -8,10 +8,12 @@ mod readback;
 pub(in crate::worker) mod release;
 pub(in crate::worker) mod review;
 
-use crate::core::command::{Command, Role, Verb};
+use crate::core::command::{Command, Verb};
 use crate::core::delivery::Payload;
-use crate::core::event::{Asked, Closed, Event, RepoRef, Touched};
+use crate::core::event::{Asked, Closed, Event, Touched};
 use crate::core::fault::FaultKind;
+use crate::core::github::RepoRef;
+use crate::core::github::Role;
 use crate::core::id::{JobId, Login, Number};
 use crate::core::job::{Fact, Job, Kind, Order, Stage, Step};
 use crate::core::machine::Machine;

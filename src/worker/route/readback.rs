@@ -24,7 +24,7 @@ pub(in crate::worker) enum Shown {
 pub(in crate::worker) async fn shown(ctx: &Context, asked: &Asked) -> Result<Shown, Fault> {
     let (forge, place) = (&ctx.forge, &asked.place);
     let by_them = |user: Option<&User>, app: Option<&AppId>| {
-        let same = |by: &crate::core::event::Actor| by.person && by.id == asked.by.id;
+        let same = |by: &crate::core::github::Actor| by.person && by.id == asked.by.id;
         app.is_none() && actor(user).as_ref().is_some_and(same)
     };
     let address = &ctx.settings.address;

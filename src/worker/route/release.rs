@@ -3,8 +3,10 @@
 //! Invariants: of one branch at most one release is under way and one waits; another order is taken up
 //! by the one that still can; a hint only queues a look.
 
-use crate::core::command::{Role, Verb};
-use crate::core::event::{Asked, RepoRef, Touched};
+use crate::core::command::Verb;
+use crate::core::event::{Asked, Touched};
+use crate::core::github::RepoRef;
+use crate::core::github::Role;
 use crate::core::id::{Branch, Number, ReleaseId};
 use crate::core::machine::Machine;
 use crate::core::policy::ReleaseOn;
@@ -321,8 +323,8 @@ fn reply_task(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::github::PullRef;
     use crate::core::id::{InstallationId, RepoId, Timestamp, UserId};
-    use crate::core::job::Pull;
 
     /// A check that ends while the release is being merged would else be heard of by nobody.
     #[test]
@@ -342,7 +344,7 @@ mod tests {
         let id = ReleaseId::of_trigger("x");
         let mut release = Release::new(id, place, Number(7), base.clone(), order);
         let branch = release.branch();
-        release.pull = Some(Pull { number: Number(12), branch, head: head.clone() });
+        release.pull = Some(PullRef { number: Number(12), branch, head: head.clone() });
         let hint = Touched::Commit(head.clone());
         let at_work = [
             Stage::Proposed,

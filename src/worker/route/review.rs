@@ -5,7 +5,8 @@
 
 use crate::core::approval::{approves, names_commit};
 use crate::core::command::Address;
-use crate::core::event::{Asked, RepoRef, Touched};
+use crate::core::event::{Asked, Touched};
+use crate::core::github::RepoRef;
 use crate::core::id::{CommentId, JobId, Number, Sha, Timestamp};
 use crate::core::job::{Ask, Fact, Job, Stage, Step, Taken};
 use crate::core::machine::Machine;

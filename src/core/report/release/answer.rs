@@ -3,7 +3,7 @@
 //! Invariants: each says what is there instead, and the next step.
 
 use crate::core::changelog::CHANGELOG_PATH;
-use crate::core::command::Role;
+use crate::core::github::Role;
 use crate::core::id::Number;
 use crate::core::policy::RULES_PATH;
 use crate::core::text::inline;

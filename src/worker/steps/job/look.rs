@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::core::approval::ApprovalCriteria;
 use crate::core::checks::CheckState;
-use crate::core::event::{RepoRef, SKIP_LABEL};
+use crate::core::event::SKIP_LABEL;
+use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Number, ReviewId, Sha, Timestamp, UserId};
 use crate::core::job::{ChangeRequest, Ci, Job, OpenPull, PullEnd, PullSnapshot, RedBecause, Step};
 use crate::core::policy::{RULES_PATH, Rules};

@@ -17,8 +17,8 @@ pub(in crate::worker) mod verify;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::core::command::Role;
-use crate::core::event::Actor;
+use crate::core::github::Actor;
+use crate::core::github::Role;
 use crate::core::id::JobId;
 use crate::core::job::{Base, Declined, Fact, Job, Step};
 use crate::core::machine::Failure;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::core::checks::CheckState;
-use crate::core::command::Role;
-use crate::core::event::{Actor, RepoRef};
+use crate::core::github::Role;
+use crate::core::github::{Actor, RepoRef};
 use crate::core::id::{Number, ReviewId, Timestamp, UserId};
 use crate::core::job::{Base, Cause, Fact, Job, Round, Thread};
 use crate::forge::payload::{Review, ReviewComment};

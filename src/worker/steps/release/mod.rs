@@ -10,8 +10,8 @@ pub(in crate::worker) mod propose;
 pub(in crate::worker) mod refresh;
 pub(in crate::worker) mod undo;
 
-use crate::core::event::RepoRef;
 use crate::core::fault::FaultKind;
+use crate::core::github::RepoRef;
 use crate::core::id::ReleaseId;
 use crate::core::machine::Failure;
 use crate::core::policy::{RULES_PATH, Rules};
