@@ -13,14 +13,14 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use gander::core::budget::{Accounts, Money, Payer};
-use gander::core::delivery::{Content, Delivery, Id, Issue, Payload, Repository};
+use gander::core::delivery::{Content, Delivery, Id, WebhookIssue, Payload, WebhookRepository};
 use gander::core::event::IssueText;
 use gander::core::github::PullRef;
 use gander::core::github::RepoRef;
 use gander::core::id::{
     DeliveryId, HookId, InstallationId, JobId, Number, RepoId, Timestamp, UserId,
 };
-use gander::core::job::{Ending, Job, Kind, Order, Stage, Step};
+use gander::core::job::{JobEnding, Job, Kind, JobOrder, JobStage, JobStep};
 use gander::core::patch::PatchDigest;
 use gander::core::task::{Sweep, Task};
 use gander::store::{
@@ -255,29 +255,29 @@ async fn tasks_of_one_lane_come_in_order_and_lanes_go_side_by_side(memory: Memor
 
 async fn a_postponed_task_holds_up_its_own_lane_only(memory: Memory) {
     let store = memory.open().await;
-    for step in [Step::Prepare, Step::Undo] {
+    for step in [JobStep::Prepare, JobStep::Undo] {
         store.enqueue(&step_of(1, step), at(0)).await.unwrap();
     }
-    store.enqueue(&step_of(2, Step::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(2, JobStep::Prepare), at(0)).await.unwrap();
     let first = take(&store, at(0)).await;
     store.postpone(&first.lease, at(60), "GitHub is away").await.unwrap();
     let other = take(&store, at(1)).await;
-    assert_eq!(other.task, step_of(2, Step::Prepare));
+    assert_eq!(other.task, step_of(2, JobStep::Prepare));
     finish(&store, &other).await;
     assert!(store.claim(at(59)).await.unwrap().is_none());
     let again = take(&store, at(60)).await;
-    assert_eq!(again.task, step_of(1, Step::Prepare));
+    assert_eq!(again.task, step_of(1, JobStep::Prepare));
     finish(&store, &again).await;
-    assert_eq!(take(&store, at(60)).await.task, step_of(1, Step::Undo));
+    assert_eq!(take(&store, at(60)).await.task, step_of(1, JobStep::Undo));
 }
 
 async fn nothing_is_claimed_before_it_is_due(memory: Memory) {
     let store = memory.open().await;
-    store.enqueue(&step_of(1, Step::Prepare), at(30)).await.unwrap();
-    store.enqueue(&step_of(2, Step::Prepare), at(10)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Prepare), at(30)).await.unwrap();
+    store.enqueue(&step_of(2, JobStep::Prepare), at(10)).await.unwrap();
     assert!(store.claim(at(9)).await.unwrap().is_none());
-    assert_eq!(take(&store, at(40)).await.task, step_of(2, Step::Prepare), "first due first");
-    assert_eq!(take(&store, at(40)).await.task, step_of(1, Step::Prepare));
+    assert_eq!(take(&store, at(40)).await.task, step_of(2, JobStep::Prepare), "first due first");
+    assert_eq!(take(&store, at(40)).await.task, step_of(1, JobStep::Prepare));
 }
 
 async fn thirty_two_workers_in_two_processes_never_have_the_same_task(memory: Memory) {
@@ -318,7 +318,7 @@ async fn thirty_two_workers_in_two_processes_never_have_the_same_task(memory: Me
 
 async fn a_worker_that_lost_its_lease_can_write_nothing(memory: Memory) {
     let store = memory.open().await;
-    store.enqueue(&step_of(1, Step::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Prepare), at(0)).await.unwrap();
     let slow = take(&store, at(0)).await;
     assert!(store.claim(at(LEASE_SECONDS - 1)).await.unwrap().is_none());
     let quick = take(&store, at(LEASE_SECONDS)).await;
@@ -340,7 +340,7 @@ async fn a_worker_that_lost_its_lease_can_write_nothing(memory: Memory) {
 
 async fn a_heartbeat_prolongs_the_lease(memory: Memory) {
     let store = memory.open().await;
-    store.enqueue(&step_of(1, Step::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Prepare), at(0)).await.unwrap();
     let claim = take(&store, at(0)).await;
     store.heartbeat(&claim.lease, at(15)).await.unwrap();
     assert!(store.claim(at(14 + LEASE_SECONDS)).await.unwrap().is_none());
@@ -350,7 +350,7 @@ async fn a_heartbeat_prolongs_the_lease(memory: Memory) {
 async fn a_lease_that_ran_out_still_counts_until_somebody_else_claims(memory: Memory) {
     let store = memory.open().await;
     for n in [1, 2] {
-        store.enqueue(&step_of(n, Step::Prepare), at(0)).await.unwrap();
+        store.enqueue(&step_of(n, JobStep::Prepare), at(0)).await.unwrap();
     }
     let (first, second) = (take(&store, at(0)).await, take(&store, at(0)).await);
     let late = at(10 * LEASE_SECONDS);
@@ -361,8 +361,8 @@ async fn a_lease_that_ran_out_still_counts_until_somebody_else_claims(memory: Me
 
 async fn a_task_handed_back_is_as_if_it_had_never_been_taken(memory: Memory) {
     let store = memory.open().await;
-    store.enqueue(&step_of(1, Step::Prepare), at(0)).await.unwrap();
-    store.enqueue(&step_of(2, Step::Prepare), at(1)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(2, JobStep::Prepare), at(1)).await.unwrap();
     let claim = take(&store, at(5)).await;
     store.hand_back(&claim.lease).await.unwrap();
     lost(store.commit(&claim.lease, &Commit::default(), at(5)).await);
@@ -373,7 +373,7 @@ async fn a_task_handed_back_is_as_if_it_had_never_been_taken(memory: Memory) {
 
 async fn a_postponed_task_counts_one_more_try(memory: Memory) {
     let store = memory.open().await;
-    store.enqueue(&step_of(1, Step::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Prepare), at(0)).await.unwrap();
     for tries in 0..4 {
         let now = at(100 * i64::from(tries));
         let claim = take(&store, now).await;
@@ -417,7 +417,7 @@ async fn a_change_must_build_on_the_version_that_was_read(memory: Memory) {
 
 async fn all_of_a_commit_is_there_afterwards(memory: Memory) {
     let store = memory.open().await;
-    store.enqueue(&step_of(9, Step::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(9, JobStep::Prepare), at(0)).await.unwrap();
     let claim = take(&store, at(0)).await;
     store.commit(&claim.lease, &full_commit(), at(5)).await.unwrap();
     let stored = store.job(&job_id(1)).await.unwrap().unwrap();
@@ -438,7 +438,7 @@ async fn all_of_a_commit_is_there_afterwards(memory: Memory) {
     assert_eq!(store.queue_length().await.unwrap(), 0);
 
     // A commit that names no job writes to the log of the job whose task it was.
-    store.enqueue(&step_of(1, Step::Acknowledge), at(6)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Acknowledge), at(6)).await.unwrap();
     let claim = take(&store, at(6)).await;
     let commit = Commit { log: Some("acknowledged".into()), ..Commit::default() };
     store.commit(&claim.lease, &commit, at(6)).await.unwrap();
@@ -464,8 +464,8 @@ async fn a_refused_commit_leaves_nothing_behind(memory: Memory) {
     let exists = with(Some("other"), Write::New(job(2, 7)));
     let stale = with(Some("other"), Write::Change(job(2, 7), 5));
     let second = with(Some("other"), Write::New(live(&job(1, 8))));
-    store.enqueue(&step_of(9, Step::Undo), at(0)).await.unwrap();
-    store.enqueue(&step_of(9, Step::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(9, JobStep::Undo), at(0)).await.unwrap();
+    store.enqueue(&step_of(9, JobStep::Prepare), at(0)).await.unwrap();
     let claim = take(&store, at(0)).await;
     for refused in [answered, exists, stale, second] {
         let refusal = store.commit(&claim.lease, &refused, at(0)).await.unwrap_err();
@@ -502,7 +502,7 @@ async fn one_refused_commit_does_not_take_its_neighbours_along(memory: Memory) {
     let store = memory.open().await;
     let mut held = Vec::new();
     for n in 0..60 {
-        store.enqueue(&step_of(n, Step::Prepare), at(0)).await.unwrap();
+        store.enqueue(&step_of(n, JobStep::Prepare), at(0)).await.unwrap();
         held.push(take(&store, at(0)).await);
     }
     // Thirty acts, each answered by two workers at once.
@@ -511,7 +511,7 @@ async fn one_refused_commit_does_not_take_its_neighbours_along(memory: Memory) {
         tokio::spawn(async move {
             let commit = Commit {
                 once: Some(format!("act {}", n / 2)),
-                tasks: vec![step_of(1000 + n / 2, Step::Prepare)],
+                tasks: vec![step_of(1000 + n / 2, JobStep::Prepare)],
                 ..Commit::default()
             };
             store.commit(&claim.lease, &commit, at(0)).await
@@ -540,7 +540,7 @@ async fn a_level_triggered_task_waits_once(memory: Memory) {
     assert_eq!(store.queue_length().await.unwrap(), 2);
 
     for _ in 0..2 {
-        store.enqueue(&step_of(1, Step::Prepare), at(0)).await.unwrap();
+        store.enqueue(&step_of(1, JobStep::Prepare), at(0)).await.unwrap();
     }
     assert_eq!(store.queue_length().await.unwrap(), 4, "other tasks are all kept");
 }
@@ -558,7 +558,7 @@ async fn the_ledger_sums_by_whose_money_and_since_when(memory: Memory) {
         (20, vec![entry(1, 2, 30, 100)]),
         (30, vec![entry(10, 2, 3, 1000)]),
     ] {
-        store.enqueue(&step_of(1, Step::Prepare), at(0)).await.unwrap();
+        store.enqueue(&step_of(1, JobStep::Prepare), at(0)).await.unwrap();
         let claim = take(&store, at(0)).await;
         let booked = Commit { ledger: entries, ..Commit::default() };
         store.commit(&claim.lease, &booked, at(moment)).await.unwrap();
@@ -631,7 +631,7 @@ async fn only_jobs_with_an_open_pull_request_count_as_open(memory: Memory) {
     for (n, number) in [(1, 11), (2, 12), (3, 13)] {
         let reviewed = Job {
             pull: Some(pull(100 + number)),
-            stage: Stage::InReview { round: 1 },
+            stage: JobStage::InReview { round: 1 },
             ..job(n, number)
         };
         write(&store, Write::New(reviewed)).await.unwrap();
@@ -648,10 +648,10 @@ async fn only_jobs_with_an_open_pull_request_count_as_open(memory: Memory) {
 async fn the_next_due_time_is_that_of_a_task_that_could_be_claimed(memory: Memory) {
     let store = memory.open().await;
     assert_eq!(store.next_due().await.unwrap(), None);
-    store.enqueue(&step_of(1, Step::Prepare), at(50)).await.unwrap();
-    store.enqueue(&step_of(1, Step::Undo), at(10)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Prepare), at(50)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Undo), at(10)).await.unwrap();
     assert_eq!(store.next_due().await.unwrap(), Some(at(50)), "the second waits for the first");
-    store.enqueue(&step_of(2, Step::Prepare), at(60)).await.unwrap();
+    store.enqueue(&step_of(2, JobStep::Prepare), at(60)).await.unwrap();
     let claim = take(&store, at(50)).await;
     assert_eq!(store.next_due().await.unwrap(), Some(at(60)));
     store.postpone(&claim.lease, at(55), "again").await.unwrap();
@@ -670,7 +670,7 @@ fn at(seconds: i64) -> Timestamp {
 
 fn accounts(repo: u64, person: u64, installation: u64) -> Accounts {
     let (installation, person) = (InstallationId(installation), UserId(person));
-    Accounts { repo: RepoId(repo), installation, person }
+    Accounts { repo_id: RepoId(repo), installation_id: installation, person_id: person }
 }
 
 fn cents(amount: i64) -> Money {
@@ -698,8 +698,8 @@ fn payload(issue: u64) -> Payload {
     Payload {
         action: Some("created".into()),
         installation: Some(Id { id: 3 }),
-        repository: Some(Repository { id: 1, full_name: "acme/widgets".into() }),
-        issue: Some(Issue {
+        repository: Some(WebhookRepository { id: 1, full_name: "acme/widgets".into() }),
+        issue: Some(WebhookIssue {
             id: 1000 + issue,
             number: issue,
             title: "one too low".into(),
@@ -739,7 +739,7 @@ async fn commit(store: &Opened, commit: &Commit) -> Result<(), StoreError> {
 
 async fn commit_at(store: &Opened, commit: &Commit, now: Timestamp) -> Result<(), StoreError> {
     // Long due, so that it is claimed before all others; a job of its own, so a lane of its own.
-    let task = step_of(u64::MAX, Step::Prepare);
+    let task = step_of(u64::MAX, JobStep::Prepare);
     store.enqueue(&task, Timestamp(0)).await?;
     let claim = take(store, now).await;
     assert_eq!(claim.task, task);
@@ -758,16 +758,16 @@ fn job_id(n: u64) -> JobId {
     JobId::of_trigger(&n.to_string())
 }
 
-fn step_of(job: u64, step: Step) -> Task {
-    Task::Step { job: job_id(job), step }
+fn step_of(job: u64, step: JobStep) -> Task {
+    Task::Step { job_id: job_id(job), step }
 }
 
 fn place(repo: RepoId) -> RepoRef {
-    RepoRef { installation: InstallationId(3), repo, name: "acme/widgets".parse().unwrap() }
+    RepoRef { installation_id: InstallationId(3), repo_id: repo, name: "acme/widgets".parse().unwrap() }
 }
 
 fn job(n: u64, issue: u64) -> Job {
-    let order = Order {
+    let order = JobOrder {
         kind: Kind::Fix,
         by: UserId(2),
         login: "mona".parse().unwrap(),
@@ -783,11 +783,11 @@ fn job(n: u64, issue: u64) -> Job {
 }
 
 fn live(job: &Job) -> Job {
-    Job { stage: Stage::Preparing, ..job.clone() }
+    Job { stage: JobStage::Preparing, ..job.clone() }
 }
 
 fn done(job: &Job) -> Job {
-    Job { stage: Stage::Done(Ending::Merged { by: None }), ..job.clone() }
+    Job { stage: JobStage::Done(JobEnding::Merged { by: None }), ..job.clone() }
 }
 
 fn pull(number: u64) -> PullRef {
@@ -807,7 +807,7 @@ fn full_commit() -> Commit {
     Commit {
         once: Some("1/comment/1".into()),
         job: Some(Write::New(job(1, 7))),
-        tasks: vec![step_of(1, Step::Prepare), step_of(1, Step::Show)],
+        tasks: vec![step_of(1, JobStep::Prepare), step_of(1, JobStep::Show)],
         ledger: vec![LedgerEntry {
             job: job_id(1),
             accounts: accounts(1, 2, 3),

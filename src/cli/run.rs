@@ -15,10 +15,10 @@ use crate::clock::Clock;
 use crate::config::{ModelChoice, environment, variable};
 use crate::core::budget::Money;
 use crate::core::event::IssueText;
-use crate::core::evidence::{Evidence, Outcome};
+use crate::core::evidence::{Evidence, CheckOutcome};
 use crate::core::github::RepoRef;
 use crate::core::id::{InstallationId, JobId, Number, RepoId, Sha, UserId};
-use crate::core::job::{Base, Ending, Job, Kind, Order, Proposal, Stage};
+use crate::core::job::{Base, JobEnding, Job, Kind, JobOrder, Proposal, JobStage};
 use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::policy::{RULES_PATH, Rules, runs_nothing};
@@ -34,7 +34,7 @@ use crate::workspace::scratch::Scratch;
 
 /// Do one job on a local repository, without GitHub
 #[derive(Debug, clap::Args)]
-pub struct Run {
+pub struct RunCommand {
     /// The repository: a checkout or a bare one. Nothing in it is changed
     #[arg(long, value_name = "PATH", default_value = ".")]
     repo: PathBuf,
@@ -68,14 +68,14 @@ pub struct Run {
 }
 
 /// How a run ended.
-struct Report {
+struct RunReport {
     base: Sha,
     attempts: u32,
     cost: Money,
-    end: End,
+    end: RunEnd,
 }
 
-enum End {
+enum RunEnd {
     Verified { proposal: Proposal, evidence: Evidence },
     NothingToFix(String),
     Without(String),
@@ -88,7 +88,7 @@ const CLEARING: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// When the job could not be tried.
-pub fn run(command: &Run) -> CommandResult {
+pub fn run(command: &RunCommand) -> CommandResult {
     start_logging("warn");
     if unprivileged::is_root() && !command.no_sandbox {
         return without_root(command);
@@ -99,7 +99,7 @@ pub fn run(command: &Run) -> CommandResult {
 
 /// Commands of a repository never run as root: becomes a user without rights, who sees what the
 /// arguments name and can write to the output directory.
-fn without_root(command: &Run) -> CommandResult {
+fn without_root(command: &RunCommand) -> CommandResult {
     let found = |path: &Path| {
         path.canonicalize().map_err(|error| format!("{} cannot be opened: {error}", path.display()))
     };
@@ -133,7 +133,7 @@ fn without_root(command: &Run) -> CommandResult {
     match unprivileged::rerun_unprivileged(arguments, None, &show)? {}
 }
 
-async fn work(command: &Run) -> CommandResult {
+async fn work(command: &RunCommand) -> CommandResult {
     let text = std::fs::read_to_string(&command.issue).map_err(|error| {
         format!("the issue {} cannot be read: {error}", command.issue.display())
     })?;
@@ -146,7 +146,7 @@ async fn work(command: &Run) -> CommandResult {
     done
 }
 
-async fn work_in(cache: &Path, command: &Run, issue: &IssueText) -> CommandResult {
+async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> CommandResult {
     let walls = walls(command);
     // A trial run of the walls takes about as long as the fetch, and neither needs the other.
     let probing = async { Ok::<_, Box<dyn std::error::Error + Send + Sync>>(walls.probe().await?) };
@@ -171,14 +171,14 @@ async fn work_in(cache: &Path, command: &Run, issue: &IssueText) -> CommandResul
         progress: &|what| progress(command, what),
     };
     let end = job.run().await.map_err(|fault| fault.text)?;
-    let report = Report::of(base.sha, &end);
+    let report = RunReport::of(base.sha, &end);
     write_out(command, &ctx, &report, end.patch.as_ref()).await?;
     if command.json {
         say(serde_json::to_string_pretty(&as_json(&report))?);
     } else {
         say(as_text(&report, &command.out));
     }
-    let verified = matches!(report.end, End::Verified { .. });
+    let verified = matches!(report.end, RunEnd::Verified { .. });
     Ok(if verified { ExitCode::SUCCESS } else { ExitCode::from(NO_CHANGE) })
 }
 
@@ -186,8 +186,8 @@ async fn work_in(cache: &Path, command: &Run, issue: &IssueText) -> CommandResul
 /// asks here.
 fn job_on(issue: &IssueText, kind: Kind) -> Result<Job, Box<dyn std::error::Error + Send + Sync>> {
     let name = "local/local".parse()?;
-    let place = RepoRef { installation: InstallationId(0), repo: RepoId(0), name };
-    let order = Order {
+    let place = RepoRef { installation_id: InstallationId(0), repo_id: RepoId(0), name };
+    let order = JobOrder {
         kind,
         by: UserId(0),
         login: "local".parse()?,
@@ -202,19 +202,19 @@ fn job_on(issue: &IssueText, kind: Kind) -> Result<Job, Box<dyn std::error::Erro
     Ok(Job::new(JobId::of_trigger("local"), place, Number(1), order))
 }
 
-impl Report {
+impl RunReport {
     fn of(base: Sha, end: &LocalEnd) -> Self {
         let job = &end.job;
         let how = match (&job.stage, &job.proposal, &job.evidence) {
-            (Stage::Publishing { .. }, Some(proposal), Some(evidence)) => {
-                End::Verified { proposal: proposal.clone(), evidence: evidence.clone() }
+            (JobStage::Publishing { .. }, Some(proposal), Some(evidence)) => {
+                RunEnd::Verified { proposal: proposal.clone(), evidence: evidence.clone() }
             }
-            (Stage::Done(Ending::NothingToFix { why }), ..) => End::NothingToFix(why.clone()),
-            (Stage::Done(Ending::GaveUp { why } | Ending::Failed { why }), ..) => {
-                End::Without(all_of(why, job))
+            (JobStage::Done(JobEnding::NothingToFix { why }), ..) => RunEnd::NothingToFix(why.clone()),
+            (JobStage::Done(JobEnding::GaveUp { why } | JobEnding::Failed { why }), ..) => {
+                RunEnd::Without(all_of(why, job))
             }
-            (Stage::Done(Ending::OutOfBudget { why }), ..) => End::Without(why.clone()),
-            (stage, ..) => End::Without(format!("it ended while it was {}", stage.name())),
+            (JobStage::Done(JobEnding::OutOfBudget { why }), ..) => RunEnd::Without(why.clone()),
+            (stage, ..) => RunEnd::Without(format!("it ended while it was {}", stage.name())),
         };
         Self { base, attempts: end.attempts, cost: job.spent, end: how }
     }
@@ -248,7 +248,7 @@ fn issue_of(text: &str) -> Result<IssueText, String> {
 }
 
 async fn fetch(
-    command: &Run,
+    command: &RunCommand,
     mirror: &Mirror,
 ) -> Result<Sha, Box<dyn std::error::Error + Send + Sync>> {
     const TIME: Duration = Duration::from_secs(15 * 60);
@@ -274,12 +274,12 @@ fn rules_at(
     Ok(Rules::parse(&String::from_utf8_lossy(&bytes))?)
 }
 
-fn walls(command: &Run) -> Arc<dyn Sandbox> {
+fn walls(command: &RunCommand) -> Arc<dyn Sandbox> {
     if command.no_sandbox { Arc::new(Unconfined::new(environment())) } else { Arc::new(sandbox()) }
 }
 
 fn job_context(
-    command: &Run,
+    command: &RunCommand,
     walls: Arc<dyn Sandbox>,
     mirror: Mirror,
     cache: &Path,
@@ -320,9 +320,9 @@ fn model_choice(text: &str) -> Result<ModelChoice, String> {
 }
 
 async fn write_out(
-    command: &Run,
+    command: &RunCommand,
     ctx: &JobContext,
-    report: &Report,
+    report: &RunReport,
     patch: Option<&Patch>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let out = &command.out;
@@ -342,12 +342,12 @@ async fn write_out(
     Ok(())
 }
 
-fn as_text(report: &Report, out: &Path) -> String {
+fn as_text(report: &RunReport, out: &Path) -> String {
     let mut text = String::new();
     let s = if report.attempts == 1 { "" } else { "s" };
     let effort = format!("{} attempt{s}, {}", report.attempts, report.cost);
     match &report.end {
-        End::Verified { proposal, evidence } => {
+        RunEnd::Verified { proposal, evidence } => {
             let (files, added, removed) = proposal.size;
             let outcome = outcome_words(evidence.ran_commands());
             let _ = writeln!(
@@ -366,14 +366,14 @@ fn as_text(report: &Report, out: &Path) -> String {
             let _ =
                 writeln!(text, "Apply it with: git apply {}", out.join("change.patch").display());
         }
-        End::NothingToFix(why) => {
+        RunEnd::NothingToFix(why) => {
             let _ = writeln!(
                 text,
                 "Nothing to change ({effort}). In the model's words:\n{}",
                 indented(why)
             );
         }
-        End::Without(why) => {
+        RunEnd::Without(why) => {
             let _ = writeln!(
                 text,
                 "No verified change ({effort}). The last attempt ended with:\n{}\n\n\
@@ -386,14 +386,14 @@ fn as_text(report: &Report, out: &Path) -> String {
     text
 }
 
-fn as_json(report: &Report) -> serde_json::Value {
+fn as_json(report: &RunReport) -> serde_json::Value {
     let common = json!({
         "base": report.base,
         "attempts": report.attempts,
         "cost": report.cost,
     });
     let own = match &report.end {
-        End::Verified { proposal, evidence } => json!({
+        RunEnd::Verified { proposal, evidence } => json!({
             "result": "verified",
             "outcome": "checks_passed",
             "patch": proposal.patch,
@@ -401,11 +401,11 @@ fn as_json(report: &Report) -> serde_json::Value {
             "flags": proposal.flags,
             "checks": evidence.checks,
         }),
-        End::NothingToFix(why) => json!({"result": "nothing_to_fix", "why": why}),
-        End::Without(why) => json!({"result": "no_verified_change", "why": why}),
+        RunEnd::NothingToFix(why) => json!({"result": "nothing_to_fix", "why": why}),
+        RunEnd::Without(why) => json!({"result": "no_verified_change", "why": why}),
     };
     let mut all = own;
-    if let (End::Verified { evidence, .. }, Some(all)) = (&report.end, all.as_object_mut())
+    if let (RunEnd::Verified { evidence, .. }, Some(all)) = (&report.end, all.as_object_mut())
         && !evidence.ran_commands()
     {
         all.insert("note".to_owned(), "no test was run".into());
@@ -416,11 +416,11 @@ fn as_json(report: &Report) -> serde_json::Value {
     all
 }
 
-fn mark(outcome: &Outcome) -> &'static str {
+fn mark(outcome: &CheckOutcome) -> &'static str {
     match outcome {
-        Outcome::Passed => "passed",
-        Outcome::Failed(_) => "FAILED",
-        Outcome::Inconclusive(_) => "inconclusive",
+        CheckOutcome::Passed => "passed",
+        CheckOutcome::Failed(_) => "FAILED",
+        CheckOutcome::Inconclusive(_) => "inconclusive",
     }
 }
 
@@ -428,7 +428,7 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
-fn progress(command: &Run, what: &str) {
+fn progress(command: &RunCommand, what: &str) {
     if !command.json {
         say(format!("… {what}"));
     }

@@ -367,14 +367,14 @@ fn consent(question: &ApprovalCriteria<'_>, newest: &Vote, second: Option<&Vote>
 /// What a merge was asked for on: while all of it stays, GitHub's answer does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Tried {
+pub struct MergeAttempt {
     pub word: VoteSource,
     pub rules: String,
     /// Whether GitHub said that nothing stood in the way.
     pub clean: bool,
 }
 
-impl Tried {
+impl MergeAttempt {
     /// Whether GitHub may answer otherwise than it did to `before`.
     pub fn is_news_after(&self, before: &Self) -> bool {
         let freed = self.clean && !before.clean;

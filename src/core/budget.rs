@@ -27,9 +27,9 @@ const MICROS_PER_CENT: i64 = 10_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub struct Accounts {
-    pub repo: RepoId,
-    pub installation: InstallationId,
-    pub person: UserId,
+    pub repo_id: RepoId,
+    pub installation_id: InstallationId,
+    pub person_id: UserId,
 }
 
 /// One of them: each has a limit of its own for a day.
@@ -88,14 +88,14 @@ impl From<Money> for String {
 /// Text that is not an amount of dollars.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected an amount of dollars such as 3 or $3.50, got {got:?}")]
-pub struct NotMoney {
+pub struct MoneyError {
     got: String,
 }
 
 impl FromStr for Money {
-    type Err = NotMoney;
-    fn from_str(text: &str) -> Result<Self, NotMoney> {
-        let refused = || NotMoney { got: text.chars().take(40).collect() };
+    type Err = MoneyError;
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        let refused = || MoneyError { got: text.chars().take(40).collect() };
         let amount = text.trim();
         let amount = amount.strip_prefix('$').unwrap_or(amount);
         let (dollars, fraction) = amount.split_once('.').unwrap_or((amount, "0"));
@@ -114,8 +114,8 @@ impl FromStr for Money {
 }
 
 impl TryFrom<String> for Money {
-    type Error = NotMoney;
-    fn try_from(text: String) -> Result<Self, NotMoney> {
+    type Error = MoneyError;
+    fn try_from(text: String) -> Result<Self, MoneyError> {
         text.parse()
     }
 }
@@ -140,7 +140,7 @@ pub struct Reservation {
 /// The next call may cost more than is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{left} of the {limit} budget is left and the next model call may cost {needed}")]
-pub struct OutOfBudget {
+pub struct OutOfBudgetError {
     /// What the whole job may spend.
     pub limit: Money,
     /// What is neither spent nor reserved.
@@ -159,11 +159,11 @@ impl Budget {
     ///
     /// # Errors
     /// When it does not fit beside what is spent and reserved; nothing is set aside then.
-    pub fn reserve(&mut self, amount: Money) -> Result<Reservation, OutOfBudget> {
+    pub fn reserve(&mut self, amount: Money) -> Result<Reservation, OutOfBudgetError> {
         // A call may have cost more than was reserved for it: then even nothing does not fit.
         let reserved = self.reserved + amount;
         if self.spent + reserved > self.limit {
-            return Err(OutOfBudget { limit: self.limit, left: self.left(), needed: amount });
+            return Err(OutOfBudgetError { limit: self.limit, left: self.left(), needed: amount });
         }
         self.reserved = reserved;
         Ok(Reservation { amount })

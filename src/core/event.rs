@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::{self, Address, BadCommand, Command, Verb};
-use super::delivery::{self, Account, Content, Delivery, Payload};
+use super::delivery::{self, WebhookAccount, Content, Delivery, Payload};
 use super::github::{Actor, RepoRef};
 use super::id::{Branch, CommentId, InstallationId, Login, Number, RepoId, ReviewId, Sha, UserId};
 
@@ -17,7 +17,7 @@ pub const SKIP_LABEL: &str = "gander:skip";
 
 /// Something asked by a person, wherever they said it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct CommandEvent {
     /// Where.
     pub place: RepoRef,
     /// The issue or pull request it was said on.
@@ -54,7 +54,7 @@ pub struct IssueText {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A person asked for something.
-    Asked(Box<Asked>),
+    Asked(Box<CommandEvent>),
     /// An issue or pull request was closed.
     Closed {
         /// Where.
@@ -64,7 +64,7 @@ pub enum Event {
         /// By whom, if GitHub says.
         by: Option<Login>,
         /// What it was.
-        what: Closed,
+        what: ClosedSubject,
     },
     /// Something about a pull request may be different now: worth a look.
     Touched {
@@ -95,7 +95,7 @@ pub enum Touched {
 
 /// What was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Closed {
+pub enum ClosedSubject {
     /// An issue.
     Issue,
     /// A pull request, without merging it.
@@ -163,7 +163,7 @@ fn comment(place: RepoRef, payload: &Payload, address: &Address) -> Event {
     let Some(by) = comment.user.as_ref().and_then(actor) else {
         return Event::Nothing("the author is gone");
     };
-    Event::Asked(Box::new(Asked {
+    Event::Asked(Box::new(CommandEvent {
         number: Number(issue.number),
         on_pull: issue.pull_request.is_some(),
         closed: issue.state == "closed",
@@ -173,7 +173,7 @@ fn comment(place: RepoRef, payload: &Payload, address: &Address) -> Event {
         issue: issue_text(issue),
         comment: Some(CommentId(comment.id)),
         review: None,
-        key: format!("{}/comment/{}", place.repo, comment.id),
+        key: format!("{}/comment/{}", place.repo_id, comment.id),
         place,
     }))
 }
@@ -189,7 +189,7 @@ fn review(place: RepoRef, payload: &Payload, address: &Address) -> Event {
     let Some(by) = review.user.as_ref().and_then(actor) else {
         return Event::Nothing("the author is gone");
     };
-    Event::Asked(Box::new(Asked {
+    Event::Asked(Box::new(CommandEvent {
         number: Number(pull.number),
         on_pull: true,
         closed: pull.state == "closed",
@@ -199,7 +199,7 @@ fn review(place: RepoRef, payload: &Payload, address: &Address) -> Event {
         issue: IssueText::default(),
         comment: None,
         review: Some(ReviewId(review.id)),
-        key: format!("{}/review/{}", place.repo, review.id),
+        key: format!("{}/review/{}", place.repo_id, review.id),
         place,
     }))
 }
@@ -215,7 +215,7 @@ fn label(place: RepoRef, payload: &Payload) -> Event {
         return Event::Nothing("the sender is gone");
     };
     let at = issue.updated_at.as_deref().unwrap_or_default();
-    Event::Asked(Box::new(Asked {
+    Event::Asked(Box::new(CommandEvent {
         number: Number(issue.number),
         on_pull: issue.pull_request.is_some(),
         closed: issue.state == "closed",
@@ -225,7 +225,7 @@ fn label(place: RepoRef, payload: &Payload) -> Event {
         issue: issue_text(issue),
         comment: None,
         review: None,
-        key: format!("{}/label/{}/{FIX_LABEL}/{at}", place.repo, issue.id),
+        key: format!("{}/label/{}/{FIX_LABEL}/{at}", place.repo_id, issue.id),
         place,
     }))
 }
@@ -240,7 +240,7 @@ fn closed_issue(place: RepoRef, payload: &Payload) -> Event {
             place,
             number: Number(issue.number),
             by: sender_login(payload),
-            what: Closed::Issue,
+            what: ClosedSubject::Issue,
         },
         None => Event::Nothing("no issue"),
     }
@@ -252,7 +252,7 @@ fn closed_pull(place: RepoRef, payload: &Payload) -> Event {
             place,
             number: Number(pull.number),
             by: sender_login(payload),
-            what: if pull.merged == Some(true) { Closed::Merged } else { Closed::Pull },
+            what: if pull.merged == Some(true) { ClosedSubject::Merged } else { ClosedSubject::Pull },
         },
         None => Event::Nothing("no pull request"),
     }
@@ -280,20 +280,20 @@ fn touched_branch(place: RepoRef, payload: &Payload) -> Event {
     }
 }
 
-fn issue_text(issue: &delivery::Issue) -> IssueText {
+fn issue_text(issue: &delivery::WebhookIssue) -> IssueText {
     IssueText { title: issue.title.clone(), body: issue.body.clone().unwrap_or_default() }
 }
 
 fn place(payload: &Payload) -> Option<RepoRef> {
     let repository = payload.repository.as_ref()?;
     Some(RepoRef {
-        installation: InstallationId(payload.installation.as_ref()?.id),
-        repo: RepoId(repository.id),
+        installation_id: InstallationId(payload.installation.as_ref()?.id),
+        repo_id: RepoId(repository.id),
         name: repository.full_name.parse().ok()?,
     })
 }
 
-fn actor(account: &Account) -> Option<Actor> {
+fn actor(account: &WebhookAccount) -> Option<Actor> {
     Some(Actor {
         id: UserId(account.id),
         login: account.login.parse().ok()?,

@@ -16,7 +16,7 @@ pub struct Check {
     /// Whether it ran code of the project, or only looked at the patch.
     pub kind: CheckKind,
     /// What came out.
-    pub outcome: Outcome,
+    pub outcome: CheckOutcome,
     /// How long it took, in milliseconds.
     pub millis: u64,
 }
@@ -34,7 +34,7 @@ pub enum CheckKind {
 /// A check's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum CheckOutcome {
     /// It holds.
     Passed,
     /// It does not; the text is the distilled reason.
@@ -91,10 +91,10 @@ impl VerifiedPatch {
 impl Evidence {
     /// Folds all results into a verdict. No evidence at all is not a green one.
     pub fn verdict(&self) -> Verdict {
-        if self.checks.iter().any(|check| matches!(check.outcome, Outcome::Failed(_))) {
+        if self.checks.iter().any(|check| matches!(check.outcome, CheckOutcome::Failed(_))) {
             return Verdict::Red;
         }
-        let inconclusive = |check: &Check| matches!(check.outcome, Outcome::Inconclusive(_));
+        let inconclusive = |check: &Check| matches!(check.outcome, CheckOutcome::Inconclusive(_));
         if self.checks.is_empty() || self.checks.iter().any(inconclusive) {
             return Verdict::Unknown;
         }
@@ -116,10 +116,10 @@ impl Evidence {
     /// What failed and why, for the next attempt and for people.
     pub fn failures(&self) -> impl Iterator<Item = (&str, &str)> {
         self.checks.iter().filter_map(|check| match &check.outcome {
-            Outcome::Failed(why) | Outcome::Inconclusive(why) => {
+            CheckOutcome::Failed(why) | CheckOutcome::Inconclusive(why) => {
                 Some((check.name.as_str(), why.as_str()))
             }
-            Outcome::Passed => None,
+            CheckOutcome::Passed => None,
         })
     }
 }
@@ -128,7 +128,7 @@ impl Evidence {
 mod tests {
     use super::*;
 
-    fn evidence(outcomes: &[(CheckKind, Outcome)]) -> Evidence {
+    fn evidence(outcomes: &[(CheckKind, CheckOutcome)]) -> Evidence {
         Evidence {
             base: "a".repeat(40).parse().unwrap(),
             patch: PatchDigest::of_bytes([0xbb; 32]),
@@ -147,9 +147,9 @@ mod tests {
     #[test]
     fn one_failure_outweighs_any_number_of_passes() {
         let red = evidence(&[
-            (CheckKind::Rule, Outcome::Passed),
-            (CheckKind::Command, Outcome::Passed),
-            (CheckKind::Command, Outcome::Failed("1 test".into())),
+            (CheckKind::Rule, CheckOutcome::Passed),
+            (CheckKind::Command, CheckOutcome::Passed),
+            (CheckKind::Command, CheckOutcome::Failed("1 test".into())),
         ]);
         assert_eq!(red.verdict(), Verdict::Red);
     }
@@ -158,8 +158,8 @@ mod tests {
     fn silence_and_doubt_are_not_green() {
         assert_eq!(evidence(&[]).verdict(), Verdict::Unknown);
         let doubt = evidence(&[
-            (CheckKind::Command, Outcome::Passed),
-            (CheckKind::Command, Outcome::Inconclusive("timed out".into())),
+            (CheckKind::Command, CheckOutcome::Passed),
+            (CheckKind::Command, CheckOutcome::Inconclusive("timed out".into())),
         ]);
         assert_eq!(doubt.verdict(), Verdict::Unknown);
     }
@@ -171,11 +171,11 @@ mod tests {
             patch: patch.digest(),
             ..evidence(&[(CheckKind::Rule, outcome)])
         };
-        let verified = on(&patch, Outcome::Passed).verified(patch.clone()).unwrap();
+        let verified = on(&patch, CheckOutcome::Passed).verified(patch.clone()).unwrap();
         assert_eq!((verified.patch(), verified.ran_commands()), (&patch, false));
-        let red = on(&patch, Outcome::Failed("1 test".into()));
+        let red = on(&patch, CheckOutcome::Failed("1 test".into()));
         assert_eq!(red.verified(patch.clone()), None, "red");
-        let of_another = evidence(&[(CheckKind::Rule, Outcome::Passed)]);
+        let of_another = evidence(&[(CheckKind::Rule, CheckOutcome::Passed)]);
         assert_eq!(of_another.verified(patch), None, "another patch");
     }
 }

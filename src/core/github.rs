@@ -21,9 +21,9 @@ pub struct Actor {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepoRef {
     /// The installation whose tokens reach it.
-    pub installation: InstallationId,
+    pub installation_id: InstallationId,
     /// The number that survives renames.
-    pub repo: RepoId,
+    pub repo_id: RepoId,
     /// Its name at that moment.
     pub name: RepoName,
 }

@@ -29,7 +29,7 @@ pub enum Change {
     /// It is there afterwards, with this content.
     Write {
         /// Whether it can be run.
-        mode: Mode,
+        mode: FileMode,
         /// Byte for byte.
         #[serde(with = "as_base64")]
         content: Vec<u8>,
@@ -46,7 +46,7 @@ pub enum Change {
 /// The two modes a patch can give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Mode {
+pub enum FileMode {
     /// 100644
     File,
     /// 100755
@@ -61,7 +61,7 @@ pub struct PatchDigest(String);
 /// Text that is no digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected the 64 hex digits of a patch digest")]
-pub struct NotADigest;
+pub struct PatchDigestError;
 
 impl Patch {
     /// Whether it changes nothing.
@@ -82,8 +82,8 @@ impl Patch {
             match change {
                 Change::Write { mode, content, replaces } => {
                     field(match mode {
-                        Mode::File => b"file",
-                        Mode::Executable => b"executable",
+                        FileMode::File => b"file",
+                        FileMode::Executable => b"executable",
                     });
                     field(replaces.as_ref().map_or("", Sha::as_str).as_bytes());
                     field(content);
@@ -131,16 +131,16 @@ impl PatchDigest {
 }
 
 impl FromStr for PatchDigest {
-    type Err = NotADigest;
-    fn from_str(text: &str) -> Result<Self, NotADigest> {
+    type Err = PatchDigestError;
+    fn from_str(text: &str) -> Result<Self, PatchDigestError> {
         let good = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if good { Ok(Self(text.to_owned())) } else { Err(NotADigest) }
+        if good { Ok(Self(text.to_owned())) } else { Err(PatchDigestError) }
     }
 }
 
 impl TryFrom<String> for PatchDigest {
-    type Error = NotADigest;
-    fn try_from(text: String) -> Result<Self, NotADigest> {
+    type Error = PatchDigestError;
+    fn try_from(text: String) -> Result<Self, PatchDigestError> {
         text.parse()
     }
 }
@@ -181,7 +181,7 @@ mod tests {
         digit.repeat(40).parse().unwrap()
     }
 
-    fn write(content: &[u8], mode: Mode, replaces: Option<Sha>) -> Change {
+    fn write(content: &[u8], mode: FileMode, replaces: Option<Sha>) -> Change {
         Change::Write { mode, content: content.to_vec(), replaces }
     }
 
@@ -190,13 +190,13 @@ mod tests {
         let one = |path: &str, change| Patch { changes: [(path.parse().unwrap(), change)].into() };
         let patches = [
             Patch::default(),
-            one("a", write(b"x", Mode::File, None)),
-            one("b", write(b"x", Mode::File, None)),
-            one("a", write(b"y", Mode::File, None)),
-            one("a", write(b"x", Mode::Executable, None)),
-            one("a", write(b"x", Mode::File, Some(sha("1")))),
-            one("a", write(b"x", Mode::File, Some(sha("2")))),
-            one("a", write(b"", Mode::File, Some(sha("1")))),
+            one("a", write(b"x", FileMode::File, None)),
+            one("b", write(b"x", FileMode::File, None)),
+            one("a", write(b"y", FileMode::File, None)),
+            one("a", write(b"x", FileMode::Executable, None)),
+            one("a", write(b"x", FileMode::File, Some(sha("1")))),
+            one("a", write(b"x", FileMode::File, Some(sha("2")))),
+            one("a", write(b"", FileMode::File, Some(sha("1")))),
             one("a", Change::Delete { replaces: sha("1") }),
             one("a", Change::Delete { replaces: sha("2") }),
         ];
@@ -209,7 +209,7 @@ mod tests {
         }
         // Stored evidence names patches by digest: the way it is made must not drift.
         assert_eq!(
-            one("a", write(b"x", Mode::File, None)).digest().as_str(),
+            one("a", write(b"x", FileMode::File, None)).digest().as_str(),
             "82dfa4e7025e20f54f876460ad687bb63bf74893eb854dcff26a880a6d10d516"
         );
     }

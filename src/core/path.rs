@@ -17,7 +17,7 @@ pub struct RepoPath(String);
 
 /// Why a path cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PathProblem {
+pub enum PathError {
     /// Nothing was given.
     #[error("the path is empty")]
     Empty,
@@ -54,8 +54,8 @@ impl RepoPath {
     ///
     /// # Errors
     /// When the path breaks one of the rules.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PathProblem> {
-        std::str::from_utf8(bytes).map_err(|_| PathProblem::NotUtf8)?.parse()
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PathError> {
+        std::str::from_utf8(bytes).map_err(|_| PathError::NotUtf8)?.parse()
     }
 
     /// The parts between the slashes; at least one.
@@ -96,33 +96,33 @@ impl RepoPath {
 }
 
 impl FromStr for RepoPath {
-    type Err = PathProblem;
+    type Err = PathError;
 
-    fn from_str(text: &str) -> Result<Self, PathProblem> {
+    fn from_str(text: &str) -> Result<Self, PathError> {
         if text.is_empty() {
-            return Err(PathProblem::Empty);
+            return Err(PathError::Empty);
         }
         if text.starts_with('/') {
-            return Err(PathProblem::Absolute);
+            return Err(PathError::Absolute);
         }
         if text.len() > 4096 {
-            return Err(PathProblem::TooLong);
+            return Err(PathError::TooLong);
         }
         if text.chars().any(char::is_control) {
-            return Err(PathProblem::Control);
+            return Err(PathError::Control);
         }
         if text.contains('\\') {
-            return Err(PathProblem::Backslash);
+            return Err(PathError::Backslash);
         }
         for part in text.split('/') {
             if matches!(part, "" | "." | "..") {
-                return Err(PathProblem::Dots);
+                return Err(PathError::Dots);
             }
             if part.len() > 255 {
-                return Err(PathProblem::TooLong);
+                return Err(PathError::TooLong);
             }
             if is_git_directory(part) {
-                return Err(PathProblem::GitDirectory);
+                return Err(PathError::GitDirectory);
             }
         }
         Ok(Self(text.to_owned()))
@@ -130,8 +130,8 @@ impl FromStr for RepoPath {
 }
 
 impl TryFrom<String> for RepoPath {
-    type Error = PathProblem;
-    fn try_from(text: String) -> Result<Self, PathProblem> {
+    type Error = PathError;
+    fn try_from(text: String) -> Result<Self, PathError> {
         text.parse()
     }
 }
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_path_cannot_leave_the_repository_or_enter_gits_directory() {
-        use PathProblem::*;
+        use PathError::*;
         let long = "a/".repeat(2048) + "b";
         let wide = "x".repeat(256);
         for (bad, why) in [

@@ -35,7 +35,7 @@ pub struct Rules {
     /// Which paths need care.
     pub paths: Paths,
     /// How much one job may change.
-    pub limits: Limits,
+    pub limits: LimitRules,
     /// What people are shown.
     pub show: Show,
     /// How commits look.
@@ -47,9 +47,9 @@ pub struct Rules {
     /// Where a verified change goes.
     pub publish: Publish,
     /// What must be green.
-    pub checks: Checks,
+    pub checks: CheckRules,
     /// What is released, and when.
-    pub release: Release,
+    pub release: ReleaseRules,
 }
 
 /// `[trigger]`
@@ -111,7 +111,7 @@ pub struct Paths {
 /// `[limits]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Limits {
+pub struct LimitRules {
     /// Files in one patch.
     pub files: u32,
     /// KiB in one patch.
@@ -167,7 +167,7 @@ impl Default for Verify {
     }
 }
 
-impl Default for Limits {
+impl Default for LimitRules {
     fn default() -> Self {
         Self { files: 100, patch_kib: 1024, open_pulls: 5, rounds: 10, ci_repairs: 2 }
     }
@@ -188,7 +188,7 @@ impl Default for CommitStyle {
 /// A rules file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{RULES_PATH}, line {line}, column {column}: {problem}")]
-pub struct BadRules {
+pub struct RulesError {
     /// From 1.
     pub line: usize,
     /// From 1, in characters.
@@ -202,15 +202,15 @@ impl Rules {
     ///
     /// # Errors
     /// The first problem, with its place.
-    pub fn parse(text: &str) -> Result<Self, BadRules> {
+    pub fn parse(text: &str) -> Result<Self, RulesError> {
         let rules: Self = toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start).min(text.len());
-            BadRules::at(text, at, error.message().lines().collect::<Vec<_>>().join("; "))
+            RulesError::at(text, at, error.message().lines().collect::<Vec<_>>().join("; "))
         })?;
         rules.check().map_err(|Mistake { section, key, problem }| {
             let section_at = text.find(&format!("[{section}]")).unwrap_or(0);
             let key_at = text[section_at..].find(key).map_or(0, |at| section_at + at);
-            BadRules::at(text, key_at, format!("`[{section}] {key}`: {problem}"))
+            RulesError::at(text, key_at, format!("`[{section}] {key}`: {problem}"))
         })?;
         Ok(rules)
     }
@@ -317,7 +317,7 @@ impl Mistake {
     }
 }
 
-impl BadRules {
+impl RulesError {
     fn at(text: &str, offset: usize, problem: String) -> Self {
         let before = text.get(..offset).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);

@@ -11,8 +11,8 @@ use super::checks::CheckState;
 use super::github::Actor;
 use super::github::Role;
 use super::id::{Branch, Login, Number, RepoId, Sha, Timestamp, UserId};
-use super::manifest::{Artifact, Digest, FileName, Manifest, ReleaseId, Run};
-use super::policy::{Release, Requester};
+use super::manifest::{Artifact, Digest, FileName, BuildManifest, ReleaseId, RunAttempt};
+use super::policy::{ReleaseRules, Requester};
 
 mod kept;
 
@@ -43,11 +43,11 @@ pub struct ReleaseCheck {
 /// What is asked: the hint that started the run, and the run itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct Asked {
+pub struct ReleaseRequest {
     pub release: ReleaseId,
     pub commit: Sha,
     pub pull: Number,
-    pub run: Run,
+    pub run: RunAttempt,
 }
 
 /// What GitHub says, all of it read for this question.
@@ -60,7 +60,7 @@ pub struct Facts {
     /// Whether the commit is on it.
     pub on_default_branch: bool,
     /// The release pull request. `None`: there is none of this number.
-    pub pull: Option<Pull>,
+    pub pull: Option<ReleasePull>,
     /// What people said about it.
     pub votes: Vec<Vote>,
     /// Who has the role. `None`: GitHub does not tell this token.
@@ -68,13 +68,13 @@ pub struct Facts {
     /// The checks on its head.
     pub checks: Vec<SeenCheck>,
     /// The rules at the commit.
-    pub rules: Result<Release, String>,
+    pub rules: Result<ReleaseRules, String>,
     /// The newest section of the changelog at the commit.
     pub section: Option<Section>,
     /// What of the release is there already.
-    pub standing: Standing,
+    pub standing: TagState,
     /// What the build made.
-    pub manifest: Manifest,
+    pub manifest: BuildManifest,
     /// The files as they lie here.
     pub files: Vec<Artifact>,
     /// The present moment.
@@ -84,7 +84,7 @@ pub struct Facts {
 /// A pull request as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct Pull {
+pub struct ReleasePull {
     pub merged_as: Option<Sha>,
     pub base: Branch,
     pub head_branch: String,
@@ -118,7 +118,7 @@ pub struct SeenCheck {
 
 /// What is there under the tag's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct TagState {
     /// Where the tag is.
     pub tag: Option<TagAt>,
     /// Releases and drafts of this tag, newest first.
@@ -269,7 +269,7 @@ impl ReleasePlan {
 ///
 /// # Errors
 /// Why not.
-pub fn judge(asked: &Asked, terms: &Terms, facts: &Facts) -> Result<ReleasePlan, Refused> {
+pub fn judge(asked: &ReleaseRequest, terms: &Terms, facts: &Facts) -> Result<ReleasePlan, Refused> {
     let pull = merged_release(asked, facts)?;
     let (tag, section) = named(facts)?;
     built_here(asked, facts, &tag)?;
@@ -295,7 +295,7 @@ pub fn judge(asked: &Asked, terms: &Terms, facts: &Facts) -> Result<ReleasePlan,
 }
 
 /// The pull request, if the commit is what became of it.
-fn merged_release<'a>(asked: &Asked, facts: &'a Facts) -> Result<&'a Pull, Refused> {
+fn merged_release<'a>(asked: &ReleaseRequest, facts: &'a Facts) -> Result<&'a ReleasePull, Refused> {
     let pull = facts.pull.as_ref().ok_or(Refused::NoSuchPull)?;
     let default = &facts.default_branch;
     if !pull.from_here {
@@ -349,7 +349,7 @@ fn named(facts: &Facts) -> Result<(String, &Section), Refused> {
 }
 
 /// The manifest is of this very run, and the files here are its files.
-fn built_here(asked: &Asked, facts: &Facts, tag: &str) -> Result<(), Refused> {
+fn built_here(asked: &ReleaseRequest, facts: &Facts, tag: &str) -> Result<(), Refused> {
     let manifest = &facts.manifest;
     for (what, says, expected) in [
         ("repository", manifest.repository.to_string(), facts.repository.to_string()),
@@ -384,7 +384,7 @@ fn built_here(asked: &Asked, facts: &Facts, tag: &str) -> Result<(), Refused> {
 
 /// What a run before this one left of the same release. Anything else under its name is a stop.
 fn unfinished(
-    asked: &Asked,
+    asked: &ReleaseRequest,
     facts: &Facts,
     tag: &str,
     mark: &Mark,
@@ -460,10 +460,10 @@ fn checks_green(terms: &Terms, facts: &Facts) -> Result<(), Refused> {
 
 /// Somebody's consent to the head, young enough unless it only finishes what it began.
 fn approved(
-    asked: &Asked,
+    asked: &ReleaseRequest,
     terms: &Terms,
     facts: &Facts,
-    pull: &Pull,
+    pull: &ReleasePull,
     resumes: bool,
 ) -> Result<Approval, Refused> {
     if !pull.ordered && terms.requester != Requester::Allowed {

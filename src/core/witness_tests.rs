@@ -9,10 +9,10 @@ fn sha(digit: char) -> Sha {
 }
 
 /// A release with nothing wrong: merged as `c…`, head `b…`, approved an hour ago.
-fn good() -> (Asked, Terms, Facts) {
-    let run = Run { id: RunId(9), attempt: 1 };
+fn good() -> (ReleaseRequest, Terms, Facts) {
+    let run = RunAttempt { id: RunId(9), attempt: 1 };
     let release: ReleaseId = "12.1".parse().unwrap();
-    let asked = Asked { release, commit: sha('c'), pull: Number(12), run };
+    let asked = ReleaseRequest { release, commit: sha('c'), pull: Number(12), run };
     let test = ReleaseCheck { name: "test".to_owned(), app: 5 };
     let terms = Terms {
         role: Role::Maintain,
@@ -34,7 +34,7 @@ fn good() -> (Asked, Terms, Facts) {
         repository: RepoId(7),
         default_branch: "main".parse().unwrap(),
         on_default_branch: true,
-        pull: Some(Pull {
+        pull: Some(ReleasePull {
             merged_as: Some(sha('c')),
             base: "main".parse().unwrap(),
             head_branch: "gander/release-1.2.0".to_owned(),
@@ -51,10 +51,10 @@ fn good() -> (Asked, Terms, Facts) {
         votes: vec![vote],
         holders: None,
         checks: vec![seen(Some(5), CheckState::Green)],
-        rules: Ok(Release::default()),
+        rules: Ok(ReleaseRules::default()),
         section: Some(Section { version: "1.2.0".to_owned(), notes: "- a".to_owned() }),
-        standing: Standing::default(),
-        manifest: Manifest {
+        standing: TagState::default(),
+        manifest: BuildManifest {
             repository: RepoId(7),
             commit: sha('c'),
             pull: Number(12),
@@ -73,7 +73,7 @@ fn seen(app: Option<u64>, state: CheckState) -> SeenCheck {
     SeenCheck { name: "test".to_owned(), app, state, maybe_run_again: false }
 }
 
-fn pull(facts: &mut Facts) -> &mut Pull {
+fn pull(facts: &mut Facts) -> &mut ReleasePull {
     facts.pull.as_mut().unwrap()
 }
 

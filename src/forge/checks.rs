@@ -6,7 +6,7 @@
 use http::Method;
 
 use super::runs::Counted;
-use super::{Call, Forge, ForgeError, JSON, RAW, Scope, found, payload, repo_path, segments};
+use super::{ApiCall, Forge, ForgeError, JSON, RAW, Scope, found, payload, repo_path, segments};
 use crate::core::checks::CheckState;
 use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Sha};
@@ -96,7 +96,7 @@ impl Forge {
                 state: state_of(&run),
                 run: Some(run.id.0),
                 suite: run.suite(),
-                summary: run.output.as_ref().map_or_else(String::new, payload::Output::words),
+                summary: run.output.as_ref().map_or_else(String::new, payload::CheckOutput::words),
                 wavered: state_of(&run) == CheckState::Red
                     && replaced.iter().any(|old| state_of(old) == CheckState::Green),
                 name: run.name,
@@ -120,11 +120,11 @@ impl Forge {
         place: &RepoRef,
         sha: &Sha,
         doing: &str,
-    ) -> Result<Vec<payload::Status>, ForgeError> {
+    ) -> Result<Vec<payload::CommitStatus>, ForgeError> {
         let mut next = Some(format!("{}/commits/{sha}/status?per_page=100", repo_path(place)));
         let mut statuses = Vec::new();
         while let Some(path) = next.take() {
-            let call = Call { method: Method::GET, path, body: None, accept: JSON, doing };
+            let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
             let answer = self.call(place, Scope::Watch, call).await?;
             statuses.extend(answer.json::<payload::CombinedStatus>(doing)?.statuses);
             next = self.next_page(&answer, doing)?;
@@ -137,7 +137,7 @@ impl Forge {
         // A check run of GitHub Actions carries the number of its job.
         let path = format!("{}/actions/jobs/{run}/logs", repo_path(place));
         let doing = "reading the log of a check";
-        let call = Call { method: Method::GET, path, body: None, accept: RAW, doing };
+        let call = ApiCall { method: Method::GET, path, body: None, accept: RAW, doing };
         let Some(answer) = found(self.call(place, Scope::Watch, call).await)? else {
             return Ok(None);
         };
@@ -148,7 +148,7 @@ impl Forge {
     pub async fn annotations(&self, place: &RepoRef, run: u64) -> Result<Vec<String>, ForgeError> {
         let path = format!("{}/check-runs/{run}/annotations?per_page=50", repo_path(place));
         let doing = "reading what a check points at";
-        let call = Call { method: Method::GET, path, body: None, accept: JSON, doing };
+        let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
         let found = found(self.call(place, Scope::Watch, call).await)?;
         let Some(answer) = found else { return Ok(Vec::new()) };
         let all: Vec<payload::Annotation> = answer.json(doing)?;

@@ -40,14 +40,14 @@ const UNSTATED_WAIT_SECONDS: u64 = 60;
 const LONGEST_WAIT_SECONDS: u64 = 60 * 60;
 
 #[derive(Debug)]
-pub(super) struct Limits {
+pub(super) struct RateLimits {
     clock: Clock,
     pace: Pace,
-    of: Mutex<HashMap<InstallationId, Account>>,
+    of: Mutex<HashMap<InstallationId, InstallationLimits>>,
 }
 
 #[derive(Debug, Default)]
-struct Account {
+struct InstallationLimits {
     /// When changes were sent in the last hour, oldest first.
     changes: VecDeque<Timestamp>,
     /// When the bucket is full again: each change takes a second from it.
@@ -57,7 +57,7 @@ struct Account {
     blocked_until: Option<Timestamp>,
 }
 
-impl Limits {
+impl RateLimits {
     pub(super) fn new(clock: Clock, pace: Pace) -> Self {
         Self { clock, pace, of: Mutex::default() }
     }
@@ -106,7 +106,7 @@ impl Limits {
     }
 }
 
-impl Account {
+impl InstallationLimits {
     /// Seconds until a request may be sent, or a change at this pace; 0 means now.
     fn wait(&mut self, now: Timestamp, change: Option<Pace>) -> u64 {
         if let Some(until) = self.blocked_until.filter(|until| *until > now) {
@@ -174,14 +174,14 @@ mod tests {
 
     use super::*;
 
-    fn limits() -> (Limits, Arc<AtomicI64>) {
+    fn limits() -> (RateLimits, Arc<AtomicI64>) {
         let now = Arc::new(AtomicI64::new(1_000_000));
         let shown = Arc::clone(&now);
         let clock = Clock::from_fn(move || Timestamp(shown.load(Ordering::SeqCst)));
-        (Limits::new(clock, Pace::GITHUB), now)
+        (RateLimits::new(clock, Pace::GITHUB), now)
     }
 
-    fn admit(limits: &Limits, method: &Method) -> u64 {
+    fn admit(limits: &RateLimits, method: &Method) -> u64 {
         match limits.admit(InstallationId(1), method, "testing") {
             Ok(()) => 0,
             Err(ForgeError::Limited { after_seconds, .. }) => after_seconds,
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_github_without_limits_is_not_waited_for() {
-        let limits = Limits::new(Clock::from_fn(|| Timestamp(0)), Pace::FREE);
+        let limits = RateLimits::new(Clock::from_fn(|| Timestamp(0)), Pace::FREE);
         assert!((0..5000).all(|_| admit(&limits, &Method::POST) == 0));
     }
 

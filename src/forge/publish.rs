@@ -48,7 +48,7 @@ impl Forge {
         }
         let body = json!({"base_tree": parent.tree.sha, "tree": entries});
         let path = format!("{}/git/trees", repo_path(place));
-        let tree: payload::Object =
+        let tree: payload::GitObject =
             self.change(place, Scope::Push, (Method::POST, path), &body, doing).await?;
         Ok(tree.sha)
     }
@@ -63,7 +63,7 @@ impl Forge {
     ) -> Result<Sha, ForgeError> {
         let body = json!({"message": message, "tree": tree, "parents": parents});
         let path = format!("{}/git/commits", repo_path(place));
-        let commit: payload::Object = self
+        let commit: payload::GitObject = self
             .change(place, Scope::Push, (Method::POST, path), &body, "making the commit")
             .await?;
         Ok(commit.sha)
@@ -79,14 +79,14 @@ impl Forge {
             return Ok(json!({"path": file.path, "mode": mode, "type": "blob", "content": text}));
         }
         // A try that had to wait goes on where it was: what is stored is not sent again.
-        let key = (place.repo, Sha256::digest(content).into());
+        let key = (place.repo_id, Sha256::digest(content).into());
         if let Some(sha) = self.inner.stored.get(&key).await {
             return Ok(json!({"path": file.path, "mode": mode, "type": "blob", "sha": sha}));
         }
         let encoded = base64::engine::general_purpose::STANDARD.encode(content);
         let body = json!({"content": encoded, "encoding": "base64"});
         let path = format!("{}/git/blobs", repo_path(place));
-        let blob: payload::Object = self
+        let blob: payload::GitObject = self
             .change(place, Scope::Push, (Method::POST, path), &body, "storing a file of the commit")
             .await?;
         self.inner.stored.insert(key, blob.sha.clone()).await;
@@ -130,11 +130,11 @@ impl Forge {
         &self,
         place: &RepoRef,
         branch: &Branch,
-    ) -> Result<Option<payload::Pull>, ForgeError> {
+    ) -> Result<Option<payload::PullSummary>, ForgeError> {
         let head = format!("{}:{branch}", place.name.owner());
         let path =
             format!("{}/pulls?state=all&head={}&per_page=100", repo_path(place), segment(&head));
-        let pulls: Vec<payload::Pull> =
+        let pulls: Vec<payload::PullSummary> =
             self.list(place, Scope::Push, path, "looking for the pull request").await?;
         Ok(pulls
             .into_iter()
@@ -147,7 +147,7 @@ impl Forge {
         &self,
         place: &RepoRef,
         new: &NewPull<'_>,
-    ) -> Result<payload::Pull, ForgeError> {
+    ) -> Result<payload::PullSummary, ForgeError> {
         let path = format!("{}/pulls", repo_path(place));
         let body = json!({
             "title": new.title,

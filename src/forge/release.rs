@@ -11,12 +11,12 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::{Answer, Forge, ForgeError, Scope, found, not_sent, payload, repo_path, segments};
+use super::{ApiResponse, Forge, ForgeError, Scope, found, not_sent, payload, repo_path, segments};
 use super::{JSON, unreadable};
 use crate::core::github::RepoRef;
 use crate::core::id::Sha;
 use crate::core::manifest::Digest;
-use crate::core::witness::{AssetSeen, Mark, ReleaseSeen, Standing, TagAt};
+use crate::core::witness::{AssetSeen, Mark, ReleaseSeen, TagState, TagAt};
 
 /// A release that is not published yet.
 #[derive(Debug, Clone, Copy)]
@@ -100,12 +100,12 @@ impl AssetAnswer {
 
 impl Forge {
     /// What is there under a tag's name: the tag, releases and drafts.
-    pub async fn standing(&self, place: &RepoRef, tag: &str) -> Result<Standing, ForgeError> {
+    pub async fn standing(&self, place: &RepoRef, tag: &str) -> Result<TagState, ForgeError> {
         let doing = "looking for what is released already";
         let path = format!("{}/releases?per_page=100", repo_path(place));
         let all: Vec<ReleaseAnswer> = self.list(place, Scope::Push, path, doing).await?;
         let releases = all.into_iter().filter(|it| it.tag_name == tag);
-        Ok(Standing {
+        Ok(TagState {
             releases: releases.map(ReleaseAnswer::seen).collect(),
             tag: self.tag(place, tag).await?,
         })
@@ -231,7 +231,7 @@ impl Forge {
         let (parts, body) = response.into_parts();
         let body = http_body_util::BodyExt::collect(body).await;
         let body = body.map_err(|error| not_sent(doing, error.into()))?.to_bytes();
-        let answer = Answer { status: parts.status, headers: parts.headers, body };
+        let answer = ApiResponse { status: parts.status, headers: parts.headers, body };
         let asset: AssetAnswer = answer.judged(doing)?.json(doing)?;
         Ok(asset.seen().sha256)
     }

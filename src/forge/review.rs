@@ -217,7 +217,7 @@ impl Forge {
             "commit_title": title,
             "commit_message": message,
         });
-        let merged: payload::Object =
+        let merged: payload::GitObject =
             self.change(place, Scope::Push, (Method::PUT, path), &body, "merging").await?;
         Ok(merged.sha)
     }

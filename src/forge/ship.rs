@@ -8,7 +8,7 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Call, Forge, ForgeError, JSON, Scope, found, payload, repo_path, segment, segments};
+use super::{ApiCall, Forge, ForgeError, JSON, Scope, found, payload, repo_path, segment, segments};
 use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Number, RunId, Sha};
 
@@ -17,7 +17,7 @@ use crate::core::id::{Branch, Number, RunId, Sha};
 #[allow(missing_docs)]
 pub struct Tag {
     pub name: String,
-    pub commit: payload::Object,
+    pub commit: payload::GitObject,
 }
 
 /// A commit in a list.
@@ -45,7 +45,7 @@ pub struct Author {
 }
 
 #[derive(Deserialize)]
-struct Comparison {
+struct CommitComparison {
     status: String,
     #[serde(default)]
     commits: Vec<ListedCommit>,
@@ -114,11 +114,11 @@ impl Forge {
         let mut next = Some(format!("{}/compare/{from}...{to}?per_page=100", repo_path(place)));
         for _ in 0..MOST_PAGES {
             let Some(path) = next.take() else { break };
-            let call = Call { method: Method::GET, path, body: None, accept: JSON, doing };
+            let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
             let Some(answer) = found(self.call(place, Scope::Read, call).await)? else {
                 return Ok(None);
             };
-            let page: Comparison = answer.json(doing)?;
+            let page: CommitComparison = answer.json(doing)?;
             if page.status != "ahead" && page.status != "identical" {
                 return Ok(None);
             }
@@ -165,7 +165,7 @@ impl Forge {
         let body = json!({"base": branch, "head": commit, "commit_message": message});
         let to = (Method::POST, format!("{}/merges", repo_path(place)));
         let doing = "merging the base into the branch";
-        let answer: Result<Option<payload::Object>, _> =
+        let answer: Result<Option<payload::GitObject>, _> =
             self.change(place, Scope::Push, to, &body, doing).await;
         match answer {
             Ok(Some(made)) => Ok(Joined::Commit(made.sha)),

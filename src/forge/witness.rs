@@ -38,8 +38,8 @@ struct PullAnswer {
     merged: bool,
     #[serde(default)]
     merge_commit_sha: Option<Sha>,
-    head: End,
-    base: End,
+    head: PullSide,
+    base: PullSide,
     #[serde(default)]
     user: Option<payload::User>,
     #[serde(default)]
@@ -54,7 +54,7 @@ struct TouchedFile {
 }
 
 #[derive(Deserialize)]
-struct End {
+struct PullSide {
     #[serde(rename = "ref")]
     branch: String,
     sha: Sha,
@@ -67,7 +67,7 @@ struct EndRepository {
 }
 
 #[derive(Deserialize)]
-struct Comparison {
+struct BranchComparison {
     status: String,
 }
 
@@ -88,7 +88,7 @@ impl Forge {
         Ok(Some(PullWitness {
             merged_as: pull.merge_commit_sha.filter(|_| pull.merged),
             base: base
-                .map_err(|bad: crate::core::id::Malformed| unreadable(doing, bad.to_string()))?,
+                .map_err(|bad: crate::core::id::MalformedIdError| unreadable(doing, bad.to_string()))?,
             head_branch: pull.head.branch,
             head_repository: pull.head.repo.map(|repo| repo.id),
             head: pull.head.sha,
@@ -131,7 +131,7 @@ impl Forge {
         let branch = segments(branch.as_str());
         let path = format!("{}/compare/{sha}...{branch}?per_page=1", repo_path(place));
         let doing = "asking whether the commit is on the default branch";
-        let answer = found(self.get::<Comparison>(place, Scope::Read, path, doing).await)?;
+        let answer = found(self.get::<BranchComparison>(place, Scope::Read, path, doing).await)?;
         Ok(answer.is_some_and(|it| matches!(it.status.as_str(), "ahead" | "identical")))
     }
 

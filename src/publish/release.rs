@@ -10,9 +10,9 @@ use super::landing::remove_merged;
 use super::talk::{keep_current, keep_text, say_once};
 use crate::core::github::PullRef;
 use crate::core::id::{Number, Sha};
-use crate::core::release::{Plan, Release, Stage};
+use crate::core::release::{VersionPlan, Release, ReleaseStage};
 use crate::core::report::release as words;
-use crate::core::report::{Setting, marker};
+use crate::core::report::{ReportContext, marker};
 use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, Joined, NewPull};
 
 /// Fixed issues that are told of a release.
@@ -33,9 +33,9 @@ pub enum Proposed {
 pub async fn propose(
     forge: &Forge,
     release: &Release,
-    plan: &Plan,
+    plan: &VersionPlan,
     files: &[(String, bool, Vec<u8>)],
-    setting: &Setting,
+    setting: &ReportContext,
 ) -> Result<Proposed, PublishError> {
     let branch = release.branch();
     let there = forge.pull_of(&release.place, &branch).await?;
@@ -75,9 +75,9 @@ pub async fn propose(
 async fn commit_on_branch(
     forge: &Forge,
     release: &Release,
-    plan: &Plan,
+    plan: &VersionPlan,
     files: &[(String, bool, Vec<u8>)],
-    setting: &Setting,
+    setting: &ReportContext,
 ) -> Result<Result<Sha, Sha>, PublishError> {
     let (place, branch) = (&release.place, release.branch());
     let writes: Vec<FileWrite<'_>> = files
@@ -135,13 +135,13 @@ pub async fn is_ours(forge: &Forge, release: &Release, head: &Sha) -> Result<boo
 }
 
 /// The status comment, and the text of the pull request while it stands.
-pub async fn show(forge: &Forge, release: &Release, setting: &Setting) -> Result<(), ForgeError> {
+pub async fn show(forge: &Forge, release: &Release, setting: &ReportContext) -> Result<(), ForgeError> {
     let place = &release.place;
     let body = words::status_comment(release, setting);
     let mark = marker(release.id.as_str(), "status");
     keep_current(forge, place, release.subject, (&body, &mark)).await?;
     match (&release.pull, &release.plan) {
-        (Some(pull), Some(plan)) if release.stage == Stage::Proposed => {
+        (Some(pull), Some(plan)) if release.stage == ReleaseStage::Proposed => {
             let body = words::pull_body(release, plan, &pull.head, setting);
             keep_text(forge, place, pull.number, (&words::title(plan), &body)).await
         }
@@ -153,7 +153,7 @@ pub async fn show(forge: &Forge, release: &Release, setting: &Setting) -> Result
 pub async fn announce(
     forge: &Forge,
     release: &Release,
-    setting: &Setting,
+    setting: &ReportContext,
 ) -> Result<(), ForgeError> {
     let Some((text, mark)) = words::announcement(release, setting) else { return Ok(()) };
     say_once(forge, &release.place, release.subject, (&text, &mark)).await

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::delivery::Delivery;
-use crate::core::fault::FaultKind;
+use crate::core::fault::ErrorKind;
 use crate::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::Job;
 use crate::core::patch::PatchDigest;
@@ -258,11 +258,11 @@ pub enum StoreError {
 
 impl StoreError {
     /// What this means for the work that met it.
-    pub fn kind(&self) -> FaultKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unavailable(_) | Self::Conflict => FaultKind::Retry { after_seconds: None },
-            Self::LeaseLost | Self::AlreadyDone => FaultKind::Permanent,
-            Self::Corrupt { .. } => FaultKind::Bug,
+            Self::Unavailable(_) | Self::Conflict => ErrorKind::Retry { after_seconds: None },
+            Self::LeaseLost | Self::AlreadyDone => ErrorKind::Permanent,
+            Self::Corrupt { .. } => ErrorKind::Bug,
         }
     }
 }

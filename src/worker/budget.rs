@@ -3,10 +3,10 @@
 //! Invariants: over a whole job the entries come to what it has spent, however many rounds it took.
 
 use crate::core::budget::{Money, Payer};
-use crate::core::job::{Declined, Ending, Job, Stage};
+use crate::core::job::{Declined, JobEnding, Job, JobStage};
 use crate::core::policy::Rules;
 use crate::store::LedgerEntry;
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
 /// What was asked for, else what the repository says; never more than the operator allows.
 pub(in crate::worker) fn job_budget(ctx: &Context, job: &Job, rules: &Rules) -> Money {
@@ -23,7 +23,7 @@ pub(in crate::worker) async fn cannot_pay(
     ctx: &Context,
     job: &Job,
     rules: &Rules,
-) -> Result<Option<Declined>, Fault> {
+) -> Result<Option<Declined>, WorkError> {
     let budget = round_budget(ctx, job, rules);
     if budget <= Money::ZERO {
         let limit = ctx.settings.most_per_job;
@@ -38,7 +38,7 @@ pub(in crate::worker) async fn day_budget(
     job: &Job,
     rules: &Rules,
     budget: Money,
-) -> Result<Option<Declined>, Fault> {
+) -> Result<Option<Declined>, WorkError> {
     let days = [
         (Payer::Repository, rules.budget.repository_day),
         (Payer::Person, rules.budget.person_day),
@@ -59,7 +59,7 @@ pub(in crate::worker) fn ledger_entry(before: &Job, after: &Job) -> Option<Ledge
     let works = |job: &Job| {
         matches!(
             job.stage,
-            Stage::Fixing { .. } | Stage::Verifying { .. } | Stage::Publishing { .. }
+            JobStage::Fixing { .. } | JobStage::Verifying { .. } | JobStage::Publishing { .. }
         )
     };
     let (micros, what) = match (works(before), works(after)) {
@@ -79,11 +79,11 @@ pub(in crate::worker) fn ledger_entry(before: &Job, after: &Job) -> Option<Ledge
 
 /// Whether the job ended while the model was at work, so that its last words were not heard.
 fn was_cut_off(before: &Job, after: &Job) -> bool {
-    let stopped = |ending: &Ending| {
-        matches!(ending, Ending::Cancelled { .. } | Ending::Closed { .. } | Ending::Failed { .. })
+    let stopped = |ending: &JobEnding| {
+        matches!(ending, JobEnding::Cancelled { .. } | JobEnding::Closed { .. } | JobEnding::Failed { .. })
     };
-    matches!(before.stage, Stage::Fixing { .. })
-        && matches!(&after.stage, Stage::Done(ending) if stopped(ending))
+    matches!(before.stage, JobStage::Fixing { .. })
+        && matches!(&after.stage, JobStage::Done(ending) if stopped(ending))
 }
 
 #[cfg(test)]
@@ -92,12 +92,12 @@ mod tests {
     use crate::core::event::IssueText;
     use crate::core::github::RepoRef;
     use crate::core::id::{InstallationId, JobId, Number, RepoId, Timestamp, UserId};
-    use crate::core::job::{Kind, Order};
+    use crate::core::job::{Kind, JobOrder};
 
     fn job() -> Job {
         let name = "acme/widgets".parse().unwrap();
-        let place = RepoRef { installation: InstallationId(3), repo: RepoId(1), name };
-        let order = Order {
+        let place = RepoRef { installation_id: InstallationId(3), repo_id: RepoId(1), name };
+        let order = JobOrder {
             kind: Kind::Fix,
             by: UserId(2),
             login: "mona".parse().unwrap(),
@@ -114,16 +114,16 @@ mod tests {
 
     #[test]
     fn rounds_and_waits_for_a_word_cost_what_was_spent_and_no_more() {
-        let working = |round| Stage::Fixing { round, attempt: 1 };
-        let publishing = |round| Stage::Publishing { round };
+        let working = |round| JobStage::Fixing { round, attempt: 1 };
+        let publishing = |round| JobStage::Publishing { round };
         let steps = [
             (working(1), 0, 3),
             (publishing(1), 1, 3),
-            (Stage::Holding { round: 1 }, 1, 3),
+            (JobStage::Holding { round: 1 }, 1, 3),
             (publishing(1), 1, 3),
-            (Stage::InReview { round: 1 }, 1, 3),
+            (JobStage::InReview { round: 1 }, 1, 3),
             (working(2), 1, 4),
-            (Stage::InReview { round: 2 }, 3, 4),
+            (JobStage::InReview { round: 2 }, 3, 4),
         ];
         let mut before = job();
         let mut booked = Vec::new();

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Context, Fault};
+use super::{Context, WorkError};
 use crate::core::checks::CheckState;
 use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Sha, Timestamp};
@@ -23,7 +23,7 @@ pub(in crate::worker) struct Head<'a> {
 }
 
 /// How its checks stand.
-pub(in crate::worker) enum Checks {
+pub(in crate::worker) enum HeadChecks {
     Green,
     Pending { names: Vec<String> },
     Red(ReportedCheck),
@@ -36,7 +36,7 @@ pub(in crate::worker) async fn checks(
     head: &Head<'_>,
     since: Timestamp,
     wake: &Task,
-) -> Result<Checks, Fault> {
+) -> Result<HeadChecks, WorkError> {
     let forge = &ctx.forge;
     let (mut required, states) = tokio::try_join!(
         forge.required_checks(head.place, head.base),
@@ -54,7 +54,7 @@ pub(in crate::worker) async fn checks(
     let bad = states.iter().filter(|it| concerns(it)).filter(bad);
     // Of several, one that says something about the change.
     if let Some(red) = bad.min_by_key(|it| (it.state != CheckState::Red, it.wavered)) {
-        return Ok(Checks::Red(red.clone()));
+        return Ok(HeadChecks::Red(red.clone()));
     }
     let waits = |it: &&ReportedCheck| concerns(it) && it.state == CheckState::Pending;
     let waiting = states.iter().filter(waits).map(|it| &it.name);
@@ -64,11 +64,11 @@ pub(in crate::worker) async fn checks(
     if pending.is_empty() && required.is_empty() {
         pending.extend(unsettled(ctx, since, wake).await?);
     }
-    Ok(if pending.is_empty() { Checks::Green } else { Checks::Pending { names: pending } })
+    Ok(if pending.is_empty() { HeadChecks::Green } else { HeadChecks::Pending { names: pending } })
 }
 
 /// Without required checks nobody says when all have begun: some time has to pass.
-async fn unsettled(ctx: &Context, since: Timestamp, wake: &Task) -> Result<Option<String>, Fault> {
+async fn unsettled(ctx: &Context, since: Timestamp, wake: &Task) -> Result<Option<String>, WorkError> {
     let settle = i64::try_from(ctx.settings.settle.as_secs()).unwrap_or(i64::MAX);
     let settled = since.plus_seconds(settle);
     if ctx.clock.now() >= settled {

@@ -6,13 +6,13 @@
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::JobContext;
-use super::commit::{Outcome, Writer};
+use super::commit::{TaskOutcome, OutcomeWriter};
 use super::steps::job::{fix, verify};
 use super::turn::next_job;
-use super::{Fault, patches};
+use super::{WorkError, patches};
 use crate::clock::Clock;
 use crate::core::budget::Money;
-use crate::core::job::{Base, Fact, Job, Stage, Step};
+use crate::core::job::{Base, JobFact, Job, JobStage, JobStep};
 use crate::core::patch::Patch;
 use crate::core::policy::Rules;
 use crate::core::task::Task;
@@ -58,27 +58,27 @@ impl LocalJob<'_> {
     ///
     /// # Errors
     /// The first step that could not be done. Nothing is tried again: whoever waits is told.
-    pub async fn run(self) -> Result<LocalEnd, Fault> {
+    pub async fn run(self) -> Result<LocalEnd, WorkError> {
         let store = self.ctx.store.as_ref();
         let (id, mut attempts) = (self.job.id.clone(), 0);
-        let queued = Task::NextOn { repo: self.job.place.repo, number: self.job.subject };
+        let queued = Task::NextOn { repo_id: self.job.place.repo_id, number: self.job.subject };
         store.enqueue(&queued, self.clock.now()).await?;
         while let Some(claim) = store.claim(self.clock.now()).await? {
-            let writer = Writer { store, clock: &self.clock, lease: &claim.lease };
+            let writer = OutcomeWriter { store, clock: &self.clock, lease: &claim.lease };
             let Some(stored) = store.job(&id).await? else {
                 let job = Some(Write::New(self.job.clone()));
                 let commit = Commit { job, tasks: vec![queued.clone()], ..Commit::default() };
-                writer.write(Outcome::ready(Some(commit))).await?;
+                writer.write(TaskOutcome::ready(Some(commit))).await?;
                 continue;
             };
-            if let Stage::Fixing { attempt, .. } = stored.machine.stage {
+            if let JobStage::Fixing { attempt, .. } = stored.machine.stage {
                 attempts = attempt;
             }
             let outcome = self.perform(&stored.machine, &claim).await?;
             writer.write(outcome).await?;
         }
-        let job = store.job(&id).await?.ok_or_else(|| Fault::bug("the job is gone"))?.machine;
-        let verified = matches!(job.stage, Stage::Publishing { .. });
+        let job = store.job(&id).await?.ok_or_else(|| WorkError::bug("the job is gone"))?.machine;
+        let verified = matches!(job.stage, JobStage::Publishing { .. });
         let patch = match verified {
             true => Some(patches::proposed(store, &job).await?),
             false => None,
@@ -86,10 +86,10 @@ impl LocalJob<'_> {
         Ok(LocalEnd { job, attempts, patch })
     }
 
-    async fn perform(&self, job: &Job, claim: &Claim) -> Result<Outcome, Fault> {
+    async fn perform(&self, job: &Job, claim: &Claim) -> Result<TaskOutcome, WorkError> {
         let (ctx, stop) = (self.ctx, CancellationToken::new());
         let step = match &claim.task {
-            Task::NextOn { repo, number } => {
+            Task::NextOn { repo_id: repo, number } => {
                 return Ok(next_job(ctx.store.as_ref(), *repo, *number).await?);
             }
             Task::Step { step, .. } if job.stage.awaits(step) => step,
@@ -98,40 +98,40 @@ impl LocalJob<'_> {
             | Task::Release { .. }
             | Task::NextRelease { .. }
             | Task::Reply(_)
-            | Task::Sweep(_) => return Ok(Outcome::Done),
+            | Task::Sweep(_) => return Ok(TaskOutcome::Done),
         };
         match step {
-            Step::Prepare => {
+            JobStep::Prepare => {
                 let Prepared { base, rules, budget } = self.prepared.clone();
-                Ok(Outcome::of_job(job, Fact::Prepared { base, rules, budget }))
+                Ok(TaskOutcome::of_job(job, JobFact::Prepared { base, rules, budget }))
             }
-            &Step::Fix { round, attempt } => {
+            &JobStep::Fix { round, attempt } => {
                 let all = job.attempts_allowed();
                 (self.progress)(&format!("attempt {attempt} of {all}"));
                 fix::run(ctx, job, (round, attempt), &stop).await
             }
-            &Step::Verify { round, attempt } => {
+            &JobStep::Verify { round, attempt } => {
                 (self.progress)("checking the change in a fresh copy");
                 let fact = verify::run(ctx, job, (round, attempt), &stop).await?;
-                Ok(Outcome::of_job(job, fact))
+                Ok(TaskOutcome::of_job(job, fact))
             }
             // Here GitHub would be needed.
-            Step::Publish { .. }
-            | Step::Acknowledge
-            | Step::React { .. }
-            | Step::Show
-            | Step::Announce
-            | Step::Undo
-            | Step::Look
-            | Step::Wake
-            | Step::Start { .. }
-            | Step::CheckHead { .. }
-            | Step::Answer { .. }
-            | Step::Explain
-            | Step::RefuseRound { .. }
-            | Step::Merge { .. }
-            | Step::CleanUp
-            | Step::StartNext => Ok(Outcome::Done),
+            JobStep::Publish { .. }
+            | JobStep::Acknowledge
+            | JobStep::React { .. }
+            | JobStep::Show
+            | JobStep::Announce
+            | JobStep::Undo
+            | JobStep::Look
+            | JobStep::Wake
+            | JobStep::Start { .. }
+            | JobStep::CheckHead { .. }
+            | JobStep::Answer { .. }
+            | JobStep::Explain
+            | JobStep::RefuseRound { .. }
+            | JobStep::Merge { .. }
+            | JobStep::CleanUp
+            | JobStep::StartNext => Ok(TaskOutcome::Done),
         }
     }
 }

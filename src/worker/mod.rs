@@ -13,9 +13,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::commit::{Learnt, Outcome, Writer};
-use crate::core::fault::FaultKind;
-use crate::core::machine::{Failure, Machine, Place};
+use self::commit::{Learnt, TaskOutcome, OutcomeWriter};
+use crate::core::fault::ErrorKind;
+use crate::core::machine::{OnFailure, Machine, WorkerSlot};
 use crate::core::task::Task;
 use crate::core::{job, release};
 use crate::store::{Claim, Lease, StoreError};
@@ -34,9 +34,9 @@ mod steps;
 mod sweep;
 mod turn;
 
-pub use attempt::{Attempt, JobContext, Problem, attempt};
-pub use context::{Context, Settings};
-pub use fault::Fault;
+pub use attempt::{Attempt, JobContext, AttemptInput, attempt};
+pub use context::{Context, WorkerSettings};
+pub use fault::WorkError;
 pub use local::{LocalEnd, LocalJob, Prepared};
 
 /// The worker.
@@ -49,7 +49,7 @@ pub struct Worker {
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Loops beside those that steps of jobs can hold.
-const HANDS_BESIDE: usize = 16;
+const LOOPS_BESIDE: usize = 16;
 /// How often the queue is looked at without a hint.
 const IDLE: Duration = Duration::from_secs(1);
 /// Tries of something that only shows or answers, before it is dropped.
@@ -71,7 +71,7 @@ impl Worker {
     ///
     /// # Errors
     /// When the queue cannot be used.
-    pub async fn begin_sweeps(&self) -> Result<(), Fault> {
+    pub async fn begin_sweeps(&self) -> Result<(), WorkError> {
         sweep::begin_sweeps(&self.ctx).await
     }
 
@@ -83,7 +83,7 @@ impl Worker {
     pub async fn run(&self, shutdown: CancellationToken) {
         let places = self.ctx.settings.workers.max(1);
         let mut loops = JoinSet::new();
-        for _ in 0..places + HANDS_BESIDE {
+        for _ in 0..places + LOOPS_BESIDE {
             self.begin_loop(&mut loops, &shutdown);
         }
         let (worker, until) = (self.clone(), shutdown.clone());
@@ -149,8 +149,8 @@ impl Worker {
         let performed = {
             let work = async {
                 let _place = match claim.task.spec().map(|spec| spec.place) {
-                    Some(Place::Worker) => self.places.acquire().await.ok(),
-                    Some(Place::Free) | None => None,
+                    Some(WorkerSlot::Worker) => self.places.acquire().await.ok(),
+                    Some(WorkerSlot::Free) | None => None,
                 };
                 steps::perform(&self.ctx, &claim, &stop).await
             };
@@ -190,8 +190,8 @@ impl Worker {
             Err(error) => tracing::warn!(error = %fault::chain(&error), "a heartbeat was missed"),
             Ok(()) => {}
         }
-        let Task::Step { job, step } = &claim.task else { return true };
-        if step.spec().failure == Failure::Dropped {
+        let Task::Step { job_id: job, step } = &claim.task else { return true };
+        if step.spec().failure == OnFailure::Dropped {
             return true;
         }
         let job = self.ctx.store.job(job).await;
@@ -201,7 +201,7 @@ impl Worker {
     async fn write(
         &self,
         claim: Claim,
-        performed: Result<Outcome, Fault>,
+        performed: Result<TaskOutcome, WorkError>,
     ) -> Result<(), StoreError> {
         ignore_lost(match performed {
             Ok(outcome) => self.writer(&claim.lease).write(outcome).await,
@@ -209,14 +209,14 @@ impl Worker {
         })
     }
 
-    fn writer<'a>(&'a self, lease: &'a Lease) -> Writer<'a> {
-        Writer { store: self.ctx.store.as_ref(), clock: &self.ctx.clock, lease }
+    fn writer<'a>(&'a self, lease: &'a Lease) -> OutcomeWriter<'a> {
+        OutcomeWriter { store: self.ctx.store.as_ref(), clock: &self.ctx.clock, lease }
     }
 
-    async fn failed(&self, claim: &Claim, fault: Fault) -> Result<(), StoreError> {
-        let awaited = claim.task.spec().is_some_and(|spec| spec.failure == Failure::Awaited);
+    async fn failed(&self, claim: &Claim, fault: WorkError) -> Result<(), StoreError> {
+        let awaited = claim.task.spec().is_some_and(|spec| spec.failure == OnFailure::Awaited);
         let most = if awaited { MOST_TRIES_OF_STEPS } else { MOST_TRIES_OF_WORDS };
-        if let FaultKind::Retry { after_seconds } = fault.kind
+        if let ErrorKind::Retry { after_seconds } = fault.kind
             && (claim.tries < most || after_seconds.is_some() && claim.tries < MOST_WAITS)
         {
             let pause = after_seconds.unwrap_or(1 << claim.tries.min(9));
@@ -230,12 +230,12 @@ impl Worker {
         let data = self.ctx.settings.data.display().to_string();
         let why = fault.text.replace(&data, "[data]");
         let learnt = match &claim.task {
-            Task::Step { job, step } if awaited => {
-                let fact = job::Fact::Broke { step: step.clone(), why };
+            Task::Step { job_id: job, step } if awaited => {
+                let fact = job::JobFact::Broke { step: step.clone(), why };
                 Learnt::OfJob { id: job.clone(), fact, patch: None }
             }
-            Task::Release { release, step } if awaited => {
-                let fact = release::Fact::Broke { step: step.clone(), why };
+            Task::Release { release_id: release, step } if awaited => {
+                let fact = release::ReleaseFact::Broke { step: step.clone(), why };
                 Learnt::OfRelease { id: release.clone(), fact }
             }
             Task::Step { .. }

@@ -2,14 +2,14 @@
 
 use crate::core::id::{Branch, Number, RepoId};
 use crate::store::{Store, StoreError, Stored};
-use crate::worker::commit::{Outcome, Written, advanced};
+use crate::worker::commit::{TaskOutcome, Persisted, advanced};
 
 /// Lets the first waiting job on a subject begin, unless one is at work there.
 pub(super) async fn next_job(
     store: &dyn Store,
     repo: RepoId,
     number: Number,
-) -> Result<Outcome, StoreError> {
+) -> Result<TaskOutcome, StoreError> {
     let mut here = store.jobs_on(repo, number).await?;
     here.retain(|stored| stored.machine.subject == number);
     Ok(first_waiting(&here))
@@ -20,16 +20,16 @@ pub(super) async fn next_release(
     store: &dyn Store,
     repo: RepoId,
     base: &Branch,
-) -> Result<Outcome, StoreError> {
+) -> Result<TaskOutcome, StoreError> {
     let mut here = store.open_releases(Some(repo)).await?;
     here.retain(|stored| stored.machine.base == *base);
     Ok(first_waiting(&here))
 }
 
-fn first_waiting<M: Written>(here: &[Stored<M>]) -> Outcome {
+fn first_waiting<M: Persisted>(here: &[Stored<M>]) -> TaskOutcome {
     if here.iter().any(|stored| stored.machine.is_live()) {
-        return Outcome::Done;
+        return TaskOutcome::Done;
     }
     let first = here.iter().find(|stored| stored.machine.is_queued());
-    Outcome::ready(first.and_then(|stored| advanced(stored, &M::turn())))
+    TaskOutcome::ready(first.and_then(|stored| advanced(stored, &M::turn())))
 }

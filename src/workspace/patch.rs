@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::confined::Unusable;
+use super::confined::ConfinedError;
 use super::mirror::{EntryMode, TreeEntry};
-use crate::core::patch::{Change, Mode, Patch};
-use crate::core::path::{PathProblem, RepoPath, collision};
-use crate::core::tier::{PathRules, Tier, tier};
+use crate::core::patch::{Change, FileMode, Patch};
+use crate::core::path::{PathError, RepoPath, collision};
+use crate::core::tier::{PathRules, PathClass, classify};
 
 /// How large a patch may be.
 #[derive(Debug, Clone, Copy)]
@@ -30,14 +30,14 @@ pub struct Flag {
 
 /// A change that will not be taken. Each says which path and why.
 #[derive(Debug, thiserror::Error)]
-pub enum PatchRefusal {
+pub enum PatchError {
     /// A path no repository of ours may contain.
     #[error("{path:?} cannot be part of a change: {problem}")]
     BadPath {
         /// As far as it can be shown.
         path: String,
         /// The rule it breaks.
-        problem: PathProblem,
+        problem: PathError,
     },
     /// A path that only people change.
     #[error("{path} must not be changed: {rule}; undo this change")]
@@ -131,24 +131,24 @@ pub fn check(
     base: &[TreeEntry],
     rules: &PathRules,
     caps: Caps,
-) -> Result<Vec<Flag>, PatchRefusal> {
+) -> Result<Vec<Flag>, PatchError> {
     if patch.changes.len() > caps.files {
         let count = patch.changes.len();
-        return Err(PatchRefusal::TooManyFiles { count, limit: caps.files });
+        return Err(PatchError::TooManyFiles { count, limit: caps.files });
     }
     if patch.changes.values().map(Change::size).sum::<u64>() > caps.bytes {
-        return Err(PatchRefusal::TooLarge { at: None, limit: caps.bytes });
+        return Err(PatchError::TooLarge { at: None, limit: caps.bytes });
     }
     for path in patch.changes.keys() {
-        if let Tier::Never(rule) = tier(path, rules) {
-            return Err(PatchRefusal::Protected { path: path.clone(), rule });
+        if let PathClass::Never(rule) = classify(path, rules) {
+            return Err(PatchError::Protected { path: path.clone(), rule });
         }
     }
     check_names(patch, base)?;
     Ok(flags(patch, base, rules))
 }
 
-fn check_names(patch: &Patch, base: &[TreeEntry]) -> Result<(), PatchRefusal> {
+fn check_names(patch: &Patch, base: &[TreeEntry]) -> Result<(), PatchError> {
     let is_written = |change: &Change| matches!(change, Change::Write { .. });
     let written: BTreeSet<&RepoPath> = patch
         .changes
@@ -169,11 +169,11 @@ fn check_names(patch: &Patch, base: &[TreeEntry]) -> Result<(), PatchRefusal> {
             known.range(below.as_str()..).next().is_some_and(|n| n.starts_with(&below));
         let mut parents = std::iter::successors(path.parent(), RepoPath::parent);
         if is_directory || parents.any(|parent| known.contains(parent.as_str())) {
-            return Err(PatchRefusal::FileAndDirectory { path: (*path).clone() });
+            return Err(PatchError::FileAndDirectory { path: (*path).clone() });
         }
     }
     match collision(written.into_iter(), tree.into_iter()) {
-        Some((path, other)) => Err(PatchRefusal::Collision { path, other }),
+        Some((path, other)) => Err(PatchError::Collision { path, other }),
         None => Ok(()),
     }
 }
@@ -188,7 +188,7 @@ fn flags(patch: &Patch, base: &[TreeEntry], rules: &PathRules) -> Vec<Flag> {
         let mut flag = |reason: &str| {
             flags.push(Flag { path: path.clone(), reason: reason.to_owned() });
         };
-        if let Tier::Flag(reason) = tier(path, rules) {
+        if let PathClass::Flag(reason) = classify(path, rules) {
             flag(reason);
         }
         let first = path.components().next().unwrap_or_default();
@@ -201,7 +201,7 @@ fn flags(patch: &Patch, base: &[TreeEntry], rules: &PathRules) -> Vec<Flag> {
             Change::Delete { .. } if path.looks_like_a_test() => flag("deletes a test"),
             Change::Delete { .. } => {}
             Change::Write { mode, content, .. } => {
-                if *mode == Mode::Executable && mode_before != Some(EntryMode::Executable) {
+                if *mode == FileMode::Executable && mode_before != Some(EntryMode::Executable) {
                     flag("can be run now");
                 }
                 if mode_before == Some(EntryMode::Symlink) {
@@ -227,11 +227,11 @@ pub(super) fn shown(path: &[u8]) -> String {
 }
 
 /// What stands in the way of reading or writing `path`.
-pub(super) fn refused(doing: &'static str, path: &[u8], problem: Unusable) -> PatchRefusal {
+pub(super) fn refused(doing: &'static str, path: &[u8], problem: ConfinedError) -> PatchError {
     let path = shown(path);
     match problem {
-        Unusable::Special(what) => PatchRefusal::NotAFile { path, what },
-        Unusable::TooLarge { limit } => PatchRefusal::TooLarge { at: Some(path), limit },
-        Unusable::Io(source) => PatchRefusal::Io { doing, path, source },
+        ConfinedError::Special(what) => PatchError::NotAFile { path, what },
+        ConfinedError::TooLarge { limit } => PatchError::TooLarge { at: Some(path), limit },
+        ConfinedError::Io(source) => PatchError::Io { doing, path, source },
     }
 }

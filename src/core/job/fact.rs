@@ -2,7 +2,7 @@
 
 use strum::{EnumDiscriminants, VariantArray};
 
-use super::{Ask, Base, Declined, Proposal, PullSnapshot, Step, Taken, Thread};
+use super::{ReviseRequest, Base, Declined, Proposal, PullSnapshot, JobStep, TakenReviews, Thread};
 use crate::core::budget::Money;
 use crate::core::evidence::Evidence;
 use crate::core::github::PullRef;
@@ -15,7 +15,7 @@ use crate::core::policy::Rules;
 #[strum_discriminants(name(FactKind), derive(VariantArray, Hash), allow(missing_docs))]
 #[expect(clippy::large_enum_variant, reason = "one at a time, and soon gone")]
 #[allow(missing_docs)]
-pub enum Fact {
+pub enum JobFact {
     /// No other live job stands on the subject.
     TurnCame,
     /// The rules allow it, and the base is known.
@@ -41,9 +41,9 @@ pub enum Fact {
     /// The pull request was looked at.
     Seen(PullSnapshot),
     /// A person asks for changes by command.
-    Asked(Ask),
+    Asked(ReviseRequest),
     /// A maintainer takes up somebody's waiting reviews.
-    Taken(Taken),
+    Taken(TakenReviews),
     /// What a round is to do is known.
     RoundReady { round: u32, base: Base, task: String, threads: Vec<Thread>, budget: Money },
     /// A round cannot begin.
@@ -63,10 +63,10 @@ pub enum Fact {
     /// The money is gone.
     OutOfBudget { why: String, cost: Money },
     /// A step failed for good.
-    Broke { step: Step, why: String },
+    Broke { step: JobStep, why: String },
 }
 
-impl Fact {
+impl JobFact {
     /// In a few words, for the log.
     pub fn name(&self) -> &'static str {
         match self {

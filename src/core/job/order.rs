@@ -8,7 +8,7 @@ use crate::core::id::{Branch, CommentId, Login, Timestamp, UserId};
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Order {
+pub struct JobOrder {
     /// Another prompt and commit type; the same gate.
     pub kind: Kind,
     /// Whose permission counts.
@@ -45,7 +45,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
-pub enum Ending {
+pub enum JobEnding {
     /// People merged the pull request.
     Merged { by: Option<Login> },
     /// People closed the pull request, or the issue before there was one.

@@ -12,10 +12,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    Binding, ChangeRequest, Ci, Declined, Ending, Job, OpenPull, PullEnd, PullSnapshot, RedBecause,
-    Stage, Step,
+    ApprovalBinding, ChangeRequest, Ci, Declined, JobEnding, Job, OpenPull, PullEnd, PullSnapshot, RedBecause,
+    JobStage, JobStep,
 };
-use crate::core::approval::{Approval, NotApproved, Tried};
+use crate::core::approval::{Approval, NotApproved, MergeAttempt};
 use crate::core::github::Role;
 use crate::core::id::{CommentId, Login, ReviewId, Sha, Timestamp, UserId};
 use crate::core::patch::PatchDigest;
@@ -24,11 +24,11 @@ use crate::core::policy::MergeOn;
 /// What is remembered of the review.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Review {
+pub struct ReviewState {
     /// Requests by command that wait for a round.
-    pub asks: Vec<Ask>,
+    pub asks: Vec<ReviseRequest>,
     /// People whose waiting reviews a maintainer has taken up.
-    pub taken: Vec<Taken>,
+    pub taken: Vec<TakenReviews>,
     /// Reviews that a round was about.
     pub answered: BTreeSet<ReviewId>,
     /// Rounds that repaired red CI without being asked.
@@ -38,7 +38,7 @@ pub struct Review {
     /// Reviews by people without write access, which wait until a maintainer takes them.
     pub outsiders: Vec<Outsider>,
     /// What it waits for.
-    pub waiting: Option<Waiting>,
+    pub waiting: Option<WaitingFor>,
     /// What Gander's own checks say of the head.
     pub proof: Option<HeadProof>,
     /// The change that a person let out of hold.
@@ -50,7 +50,7 @@ pub struct Review {
     /// Its files, each with the lines added and removed.
     pub held_files: Vec<String>,
     /// Approvals count only for this base branch and these rules.
-    pub binding: Option<Binding>,
+    pub binding: Option<ApprovalBinding>,
     /// Whether somebody else's commit was ever the head: then the branch is not ours to remove.
     pub foreign: bool,
     /// Since when the head is what it is.
@@ -63,7 +63,7 @@ pub struct Review {
     /// What was pushed so far, a round each.
     pub pushed: Vec<PushedRound>,
     /// What GitHub was last asked to merge on.
-    pub tried: Option<Tried>,
+    pub tried: Option<MergeAttempt>,
 }
 
 /// A name, a list of them, or nothing.
@@ -94,7 +94,7 @@ pub struct PushedRound {
 /// A request by command: `/gander revise words`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Ask {
+pub struct ReviseRequest {
     pub by: UserId,
     pub login: Login,
     pub words: String,
@@ -104,7 +104,7 @@ pub struct Ask {
 /// `/gander take @LOGIN`: that person's reviews up to then count like a maintainer's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Taken {
+pub struct TakenReviews {
     pub login: Login,
     pub until: Timestamp,
     /// Who took them: their permission counts for the round.
@@ -134,7 +134,7 @@ pub struct Round {
     /// The task for the agent, once put together.
     pub task: String,
     /// What came of it.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<RoundOutcome>,
 }
 
 /// Why a round is made.
@@ -176,7 +176,7 @@ pub struct ThreadAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
-pub enum Outcome {
+pub enum RoundOutcome {
     Pushed { head: Sha },
     NoChange { why: String },
     GaveUp { why: String },
@@ -209,7 +209,7 @@ pub struct HeadProof {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
-pub enum Waiting {
+pub enum WaitingFor {
     /// For somebody to look.
     Review,
     /// For Gander's own checks of a commit that a person made.
@@ -251,7 +251,7 @@ pub enum NoRepair {
     RepairsUsed { limit: u32 },
 }
 
-impl Waiting {
+impl WaitingFor {
     /// Whether a person has to be told on the pull request.
     pub fn needs_words(&self) -> bool {
         !matches!(
@@ -272,25 +272,25 @@ impl Job {
     }
 
     /// What follows from a look at the pull request. `None`: nothing is new.
-    pub(super) fn seen(&mut self, round: u32, seen: &PullSnapshot) -> Option<Vec<Step>> {
+    pub(super) fn seen(&mut self, round: u32, seen: &PullSnapshot) -> Option<Vec<JobStep>> {
         match seen {
             PullSnapshot::Open(pull) => self.seen_open(round, pull),
             PullSnapshot::Ended(PullEnd::Merged { by }) => {
-                Some(self.end(Ending::Merged { by: by.clone() }))
+                Some(self.end(JobEnding::Merged { by: by.clone() }))
             }
             PullSnapshot::Ended(PullEnd::Closed { by }) => {
-                Some(self.end(Ending::Closed { by: by.clone() }))
+                Some(self.end(JobEnding::Closed { by: by.clone() }))
             }
         }
     }
 
-    fn seen_open(&mut self, round: u32, pull: &OpenPull) -> Option<Vec<Step>> {
+    fn seen_open(&mut self, round: u32, pull: &OpenPull) -> Option<Vec<JobStep>> {
         let before = self.clone();
         self.adopt(pull);
         // A review by somebody whose word does not count is acknowledged, whatever else follows.
         let thanks = match self.review.outsiders == before.review.outsiders {
             true => Vec::new(),
-            false => vec![Step::Explain],
+            false => vec![JobStep::Explain],
         };
         let limits = self
             .rules
@@ -302,8 +302,8 @@ impl Job {
                 self.review.answered.extend(next.reviews);
                 self.review.asks.clear();
                 let limit = limits.0;
-                self.review.waiting = Some(Waiting::RoundsUsed { limit });
-                let refuse = vec![Step::Show, Step::RefuseRound { limit }, Step::Look];
+                self.review.waiting = Some(WaitingFor::RoundsUsed { limit });
+                let refuse = vec![JobStep::Show, JobStep::RefuseRound { limit }, JobStep::Look];
                 return Some([thanks, refuse].concat());
             }
             return Some([thanks, self.begin_round(round + 1, next)].concat());
@@ -317,11 +317,11 @@ impl Job {
             return None;
         }
         let told = before.review.waiting == self.review.waiting;
-        if self.review.waiting.as_ref().is_some_and(Waiting::needs_words) && !told {
-            steps.push(Step::Explain);
+        if self.review.waiting.as_ref().is_some_and(WaitingFor::needs_words) && !told {
+            steps.push(JobStep::Explain);
         }
         steps.extend(thanks);
-        steps.insert(0, Step::Show);
+        steps.insert(0, JobStep::Show);
         steps.dedup();
         Some(steps)
     }
@@ -329,22 +329,22 @@ impl Job {
     /// The pull request and the approval to merge it with, if what is seen now still leads to
     /// merging that very head.
     pub fn merges<'a>(&self, seen: &'a PullSnapshot) -> Option<(&'a OpenPull, &'a Approval)> {
-        let Stage::Merging { round, .. } = self.stage else { return None };
+        let JobStage::Merging { round, .. } = self.stage else { return None };
         let PullSnapshot::Open(pull) = seen else { return None };
-        let mut looking = Self { stage: Stage::InReview { round }, ..self.clone() };
+        let mut looking = Self { stage: JobStage::InReview { round }, ..self.clone() };
         looking.seen_open(round, pull)?;
         let approval = pull.consent.as_ref().ok().filter(|_| looking.stage == self.stage)?;
         Some((pull, approval))
     }
 
     /// It was about to be merged, and what is seen now speaks against that.
-    pub(super) fn seen_while_merging(&mut self, seen: &PullSnapshot) -> Option<Vec<Step>> {
-        let Stage::Merging { round, .. } = self.stage else { return None };
+    pub(super) fn seen_while_merging(&mut self, seen: &PullSnapshot) -> Option<Vec<JobStep>> {
+        let JobStage::Merging { round, .. } = self.stage else { return None };
         if self.merges(seen).is_some() {
             return None;
         }
-        self.stage = Stage::InReview { round };
-        let steps = self.seen(round, seen).unwrap_or_else(|| vec![Step::Show]);
+        self.stage = JobStage::InReview { round };
+        let steps = self.seen(round, seen).unwrap_or_else(|| vec![JobStep::Show]);
         // Ours, and only the answer was lost: then it was this approval.
         if !self.is_done() {
             self.review.approved_by.clear();
@@ -376,7 +376,7 @@ impl Job {
         if !same {
             let since = if bound.is_some() { seen.at } else { Timestamp(0) };
             let rules = seen.rules_digest.clone();
-            self.review.binding = Some(Binding { base: seen.base.clone(), rules, since });
+            self.review.binding = Some(ApprovalBinding { base: seen.base.clone(), rules, since });
         }
         let open = seen.requests.iter().filter(|it| !self.review.answered.contains(&it.review));
         let waits = open.filter(|it| self.takes(it).is_none());
@@ -390,7 +390,7 @@ impl Job {
         if request.by.person && request.role >= Role::Write {
             return Some((request.by.id, request.by.login.clone()));
         }
-        let taken = |it: &&Taken| it.login == request.by.login && request.at <= it.until;
+        let taken = |it: &&TakenReviews| it.login == request.by.login && request.at <= it.until;
         self.review.taken.iter().find(taken).map(|it| (it.by, it.by_login.clone()))
     }
 
@@ -427,7 +427,7 @@ impl Job {
         }
     }
 
-    fn begin_round(&mut self, round: u32, next: Round) -> Vec<Step> {
+    fn begin_round(&mut self, round: u32, next: Round) -> Vec<JobStep> {
         if matches!(next.cause, Cause::Ci { .. }) {
             self.review.repairs += 1;
         }
@@ -435,28 +435,28 @@ impl Job {
         self.review.asks.clear();
         self.review.round = Some(next);
         self.review.waiting = None;
-        self.stage = Stage::Starting { round };
-        vec![Step::Show, Step::Start { round }]
+        self.stage = JobStage::Starting { round };
+        vec![JobStep::Show, JobStep::Start { round }]
     }
 
     /// Where an open pull request stands that nobody wants changed.
-    fn standing(&mut self, seen: &OpenPull, repairs: u32) -> (Waiting, Vec<Step>) {
+    fn standing(&mut self, seen: &OpenPull, repairs: u32) -> (WaitingFor, Vec<JobStep>) {
         let only = |waiting| (waiting, Vec::new());
         if seen.skipped {
-            return only(Waiting::Skipped);
+            return only(WaitingFor::Skipped);
         }
         if let Err(problem) = &seen.rules {
-            return only(Waiting::BadRules { problem: problem.clone() });
+            return only(WaitingFor::BadRules { problem: problem.clone() });
         }
         let proof = self.review.proof.as_ref().filter(|proof| proof.head == seen.head);
         let Some(proof) = proof else {
             let head = seen.head.clone();
-            let asked = self.review.waiting == Some(Waiting::HeadCheck);
-            let steps = if asked { Vec::new() } else { vec![Step::CheckHead { head }] };
-            return (Waiting::HeadCheck, steps);
+            let asked = self.review.waiting == Some(WaitingFor::HeadCheck);
+            let steps = if asked { Vec::new() } else { vec![JobStep::CheckHead { head }] };
+            return (WaitingFor::HeadCheck, steps);
         };
         if let Some(why) = &proof.failed {
-            return only(Waiting::HeadRed { head: seen.head.clone(), why: why.clone() });
+            return only(WaitingFor::HeadRed { head: seen.head.clone(), why: why.clone() });
         }
         if let Ci::Red { check, because } = &seen.ci {
             let why = match because {
@@ -465,51 +465,51 @@ impl Job {
                 RedBecause::Change if !proof.ours => NoRepair::NotOurs,
                 RedBecause::Change => NoRepair::RepairsUsed { limit: repairs },
             };
-            return only(Waiting::Red { check: check.clone(), why });
+            return only(WaitingFor::Red { check: check.clone(), why });
         }
         let since = self.review.binding.as_ref().map_or(Timestamp(0), |bound| bound.since);
         let approval = match &seen.consent {
             // Judged by a base or rules that have changed since: look again.
-            Ok(_) if seen.since < since => return (Waiting::Review, vec![Step::Look]),
+            Ok(_) if seen.since < since => return (WaitingFor::Review, vec![JobStep::Look]),
             Ok(approval) if *approval.head() == seen.head && *approval.base() == seen.base => {
                 approval
             }
             Ok(_) | Err(NotApproved::Nobody) => return only(self.unapproved()),
-            Err(why) => return only(Waiting::Consent(why.clone())),
+            Err(why) => return only(WaitingFor::Consent(why.clone())),
         };
         self.approved(seen, approval)
     }
 
     /// What an unapproved pull request waits for: a failed round stays told until somebody acts.
-    fn unapproved(&self) -> Waiting {
+    fn unapproved(&self) -> WaitingFor {
         match &self.review.waiting {
-            Some(kept @ (Waiting::RoundFailed { .. } | Waiting::RoundsUsed { .. })) => kept.clone(),
-            _ => Waiting::Review,
+            Some(kept @ (WaitingFor::RoundFailed { .. } | WaitingFor::RoundsUsed { .. })) => kept.clone(),
+            _ => WaitingFor::Review,
         }
     }
 
-    fn approved(&mut self, seen: &OpenPull, approval: &Approval) -> (Waiting, Vec<Step>) {
+    fn approved(&mut self, seen: &OpenPull, approval: &Approval) -> (WaitingFor, Vec<JobStep>) {
         let only = |waiting| (waiting, Vec::new());
         let on = self.rules.as_ref().map_or(MergeOn::Never, |rules| rules.merge.on);
         let by_command = approval.by_command();
         match &seen.ci {
-            Ci::Pending { names } => return only(Waiting::Checks { names: names.clone() }),
+            Ci::Pending { names } => return only(WaitingFor::Checks { names: names.clone() }),
             Ci::Green | Ci::Red { .. } => {}
         }
         if on == MergeOn::Never {
-            return only(Waiting::Button);
+            return only(WaitingFor::Button);
         }
         if on == MergeOn::Command && !by_command {
-            return only(Waiting::Command);
+            return only(WaitingFor::Command);
         }
         if seen.mergeable == Some(false) {
-            return only(Waiting::Conflict);
+            return only(WaitingFor::Conflict);
         }
         let now =
-            Tried { word: approval.word(), rules: seen.rules_digest.clone(), clean: seen.clean };
+            MergeAttempt { word: approval.word(), rules: seen.rules_digest.clone(), clean: seen.clean };
         let news = self.review.tried.as_ref().is_none_or(|tried| now.is_news_after(tried));
         self.review.tried = Some(now);
-        if let Some(blocked @ Waiting::Blocked { head, .. }) = &self.review.waiting
+        if let Some(blocked @ WaitingFor::Blocked { head, .. }) = &self.review.waiting
             && *head == seen.head
             && !news
         {
@@ -520,8 +520,8 @@ impl Job {
         self.review.waiting = None;
         let head = seen.head.clone();
         let round = self.stage.round().unwrap_or(1);
-        self.stage = Stage::Merging { round, head: head.clone() };
-        (Waiting::Review, vec![Step::Show, Step::Merge { head }])
+        self.stage = JobStage::Merging { round, head: head.clone() };
+        (WaitingFor::Review, vec![JobStep::Show, JobStep::Merge { head }])
     }
 }
 

@@ -92,7 +92,7 @@ pub enum RedBecause {
 /// What an approval is bound to beside its commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Binding {
+pub struct ApprovalBinding {
     pub base: Branch,
     pub rules: String,
     /// Words said before do not count.

@@ -120,7 +120,7 @@ pub enum Ack {
 /// `[checks]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Checks {
+pub struct CheckRules {
     /// Names of checks that must be green, beside those GitHub's branch rules name.
     pub required: Vec<String>,
 }
@@ -128,7 +128,7 @@ pub struct Checks {
 /// `[release]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Release {
+pub struct ReleaseRules {
     /// What opens or updates the release pull request.
     pub on: ReleaseOn,
     /// Who makes releases here: Gander, or what the repository has already.
@@ -175,7 +175,7 @@ impl Default for Merge {
     }
 }
 
-impl Default for Release {
+impl Default for ReleaseRules {
     fn default() -> Self {
         Self {
             on: ReleaseOn::Command,
@@ -188,7 +188,7 @@ impl Default for Release {
     }
 }
 
-impl Release {
+impl ReleaseRules {
     /// The tag of a version. `None`: the pattern does not make a tag git accepts.
     pub fn tag_of(&self, version: &str) -> Option<String> {
         let tag = self.tag.replacen("{version}", version, 1);

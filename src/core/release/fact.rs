@@ -2,8 +2,8 @@
 
 use strum::{EnumDiscriminants, VariantArray};
 
-use super::{Blocked, Merged, NamedVersion, Order, Plan, Refusal, Step};
-use crate::core::approval::{Approval, Tried};
+use super::{Blocked, Merged, NamedVersion, ReleaseOrder, VersionPlan, Refusal, ReleaseStep};
+use crate::core::approval::{Approval, MergeAttempt};
 use crate::core::github::PullRef;
 use crate::core::id::{Login, Number, RunId, Sha};
 
@@ -11,13 +11,13 @@ use crate::core::id::{Login, Number, RunId, Sha};
 #[derive(Debug, Clone, PartialEq, Eq, EnumDiscriminants)]
 #[strum_discriminants(name(FactKind), derive(VariantArray, Hash), allow(missing_docs))]
 #[allow(missing_docs)]
-pub enum Fact {
+pub enum ReleaseFact {
     /// No other release is under way on the branch.
     TurnCame,
     /// Somebody asked again.
-    Ordered(Order),
+    Ordered(ReleaseOrder),
     /// What is to be released, for this order.
-    Planned { orders: u32, plan: Plan },
+    Planned { orders: u32, plan: VersionPlan },
     /// Nothing changed since the last one.
     NothingToRelease { orders: u32, last: Option<String> },
     /// The rules do not allow it.
@@ -33,7 +33,7 @@ pub enum Fact {
     /// The base branch has another head.
     BaseMoved { base: Sha },
     /// There is consent to a head, and GitHub would be asked to merge it on this.
-    Approved(Approval, Tried),
+    Approved(Approval, MergeAttempt),
     /// It was not merged.
     NotMerged { head: Sha, why: Blocked },
     /// Nothing keeps this head from being approved and merged.
@@ -55,5 +55,5 @@ pub enum Fact {
     /// A person wants a failed one taken up.
     Retried { by: Login },
     /// An step failed for good.
-    Broke { step: Step, why: String },
+    Broke { step: ReleaseStep, why: String },
 }

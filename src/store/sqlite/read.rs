@@ -88,15 +88,15 @@ pub(super) async fn spent(
     let (sum, whose) = match payer {
         Payer::Repository => (
             "SELECT coalesce(sum(amount), 0) FROM ledger WHERE repo = ? AND at >= ?",
-            accounts.repo.0,
+            accounts.repo_id.0,
         ),
         Payer::Person => (
             "SELECT coalesce(sum(amount), 0) FROM ledger WHERE person = ? AND at >= ?",
-            accounts.person.0,
+            accounts.person_id.0,
         ),
         Payer::Installation => (
             "SELECT coalesce(sum(amount), 0) FROM ledger WHERE installation = ? AND at >= ?",
-            accounts.installation.0,
+            accounts.installation_id.0,
         ),
     };
     let micros: i64 = sqlx::query_scalar(sum)

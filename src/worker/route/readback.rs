@@ -4,11 +4,11 @@
 //! what GitHub shows at the place that the delivery names, by the person whom it names, through no App.
 
 use crate::core::command::{BadCommand, Command, line, parse};
-use crate::core::event::{Asked, FIX_LABEL};
+use crate::core::event::{CommandEvent, FIX_LABEL};
 use crate::core::id::Timestamp;
 use crate::forge::payload::{AppId, User};
 use crate::forge::{actor, moment};
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
 /// What GitHub shows of a command.
 pub(in crate::worker) enum Shown {
@@ -21,7 +21,7 @@ pub(in crate::worker) enum Shown {
 }
 
 /// What GitHub shows where a command is said to stand.
-pub(in crate::worker) async fn shown(ctx: &Context, asked: &Asked) -> Result<Shown, Fault> {
+pub(in crate::worker) async fn shown(ctx: &Context, asked: &CommandEvent) -> Result<Shown, WorkError> {
     let (forge, place) = (&ctx.forge, &asked.place);
     let by_them = |user: Option<&User>, app: Option<&AppId>| {
         let same = |by: &crate::core::github::Actor| by.person && by.id == asked.by.id;

@@ -4,10 +4,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::evidence::Verdict;
 use crate::core::id::Sha;
-use crate::core::job::{Base, Fact, Job};
+use crate::core::job::{Base, JobFact, Job};
 use crate::core::patch::Patch;
 use crate::worker::steps::job::{about, rules_and_base};
-use crate::worker::{Context, Fault, attempt};
+use crate::worker::{Context, WorkError, attempt};
 
 /// Runs the project's checks on a commit that a person made.
 pub(in crate::worker) async fn run(
@@ -15,7 +15,7 @@ pub(in crate::worker) async fn run(
     job: &Job,
     head: &Sha,
     stop: &CancellationToken,
-) -> Result<Fact, Fault> {
+) -> Result<JobFact, WorkError> {
     let (rules, base) = rules_and_base(job)?;
     let at = Base { branch: base.branch.clone(), sha: head.clone() };
     let ctx = ctx.of_job(job, &at).await?;
@@ -29,5 +29,5 @@ pub(in crate::worker) async fn run(
             Some(why.map_or_else(String::new, |(name, why)| format!("{name}: {why}")))
         }
     };
-    Ok(Fact::HeadChecked { head: head.clone(), failed })
+    Ok(JobFact::HeadChecked { head: head.clone(), failed })
 }

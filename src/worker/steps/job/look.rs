@@ -10,20 +10,20 @@ use crate::core::checks::CheckState;
 use crate::core::event::SKIP_LABEL;
 use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Number, ReviewId, Sha, Timestamp, UserId};
-use crate::core::job::{ChangeRequest, Ci, Job, OpenPull, PullEnd, PullSnapshot, RedBecause, Step};
+use crate::core::job::{ChangeRequest, Ci, Job, OpenPull, PullEnd, PullSnapshot, RedBecause, JobStep};
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::core::task::Task;
 use crate::forge::payload::{PullDetail, Review, ReviewComment};
 use crate::forge::{Ballot, ReportedCheck, Roles, actor, moment};
-use crate::worker::ci::{Checks, Head, checks};
+use crate::worker::ci::{HeadChecks, Head, checks};
 use crate::worker::consent::{consent, contributors};
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
 /// What the job's pull request shows. `None`: it has none.
 pub(in crate::worker) async fn run(
     ctx: &Context,
     job: &Job,
-) -> Result<Option<PullSnapshot>, Fault> {
+) -> Result<Option<PullSnapshot>, WorkError> {
     let Some(pull) = &job.pull else { return Ok(None) };
     let (forge, place) = (&ctx.forge, &job.place);
     let (detail, repository) =
@@ -35,7 +35,7 @@ pub(in crate::worker) async fn run(
         return Ok(Some(PullSnapshot::Ended(ended(&detail))));
     }
     let head = detail.head.sha.clone();
-    let base = detail.base.branch.parse().map_err(|bad| Fault::permanent(&bad))?;
+    let base = detail.base.branch.parse().map_err(|bad| WorkError::permanent(&bad))?;
     let text = forge.file(place, &repository.default_branch, RULES_PATH).await?;
     let rules = Rules::parse(&text.unwrap_or_default()).map_err(|bad| bad.to_string());
     let in_force = rules.clone().unwrap_or_default();
@@ -54,7 +54,7 @@ pub(in crate::worker) async fn run(
     };
     let contributors = contributors(ctx, place, &detail, &votes).await?;
     let question = ApprovalCriteria {
-        repo: place.repo,
+        repo: place.repo_id,
         pull: pull.number,
         head: &head,
         base: &base,
@@ -93,7 +93,7 @@ async fn requests(
     number: Number,
     reviews: &[Review],
     roles: &mut Roles,
-) -> Result<Vec<ChangeRequest>, Fault> {
+) -> Result<Vec<ChangeRequest>, WorkError> {
     let mut last: BTreeMap<UserId, &Review> = BTreeMap::new();
     let decides = |review: &&Review| review.state != "COMMENTED" && review.state != "PENDING";
     for review in reviews.iter().filter(decides) {
@@ -127,17 +127,17 @@ async fn ci(
     pull: &PullDetail,
     (base, rules): (&Branch, &Rules),
     now: Timestamp,
-) -> Result<Ci, Fault> {
+) -> Result<Ci, WorkError> {
     let (place, sha) = (&job.place, &pull.head.sha);
     let since = match &job.review.head_since {
         Some((known, since)) if known == sha => *since,
         _ => now,
     };
-    let wake = Task::Step { job: job.id.clone(), step: Step::Wake };
+    let wake = Task::Step { job_id: job.id.clone(), step: JobStep::Wake };
     Ok(match checks(ctx, &Head { place, sha, base, rules }, since, &wake).await? {
-        Checks::Green => Ci::Green,
-        Checks::Pending { names } => Ci::Pending { names },
-        Checks::Red(red) => {
+        HeadChecks::Green => Ci::Green,
+        HeadChecks::Pending { names } => Ci::Pending { names },
+        HeadChecks::Red(red) => {
             let because = because(ctx, place, &pull.base.sha, &red).await?;
             Ci::Red { check: red.name, because }
         }
@@ -149,7 +149,7 @@ async fn because(
     place: &RepoRef,
     base: &Sha,
     red: &ReportedCheck,
-) -> Result<RedBecause, Fault> {
+) -> Result<RedBecause, WorkError> {
     if red.wavered {
         let why = "it passed on this very commit before".to_owned();
         return Ok(RedBecause::Flaky { why });
@@ -174,7 +174,7 @@ async fn of_same_workflow(
     place: &RepoRef,
     red: &ReportedCheck,
     checks: Vec<ReportedCheck>,
-) -> Result<Vec<ReportedCheck>, Fault> {
+) -> Result<Vec<ReportedCheck>, WorkError> {
     let forge = &ctx.forge;
     let Some(of) = forge.workflow_of(place, red.suite).await? else { return Ok(checks) };
     let mut same = Vec::new();

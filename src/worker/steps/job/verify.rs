@@ -2,20 +2,20 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::core::job::{Fact, Job};
+use crate::core::job::{JobFact, Job};
 use crate::worker::attempt::{self, JobContext};
 use crate::worker::steps::job::{about, rules_and_base};
-use crate::worker::{Fault, patches};
+use crate::worker::{WorkError, patches};
 
 pub(in crate::worker) async fn run(
     ctx: &JobContext,
     job: &Job,
     (round, number): (u32, u32),
     stop: &CancellationToken,
-) -> Result<Fact, Fault> {
+) -> Result<JobFact, WorkError> {
     let (rules, base) = rules_and_base(job)?;
     let patch = patches::proposed(ctx.store.as_ref(), job).await?;
     let logs = ctx.records.join(format!("r{round}-a{number}"));
     let evidence = attempt::check(&about(job, rules, base), ctx, &patch, &logs, stop).await?;
-    Ok(Fact::Verified(evidence))
+    Ok(JobFact::Verified(evidence))
 }
