@@ -37,6 +37,9 @@ pub enum PublishError {
         /// The branch.
         branch: String,
     },
+    /// GitHub refused to move a branch, as it does when a push came between looking and moving.
+    #[error("the branch may have changed meanwhile")]
+    BranchMoved(#[source] ForgeError),
     /// Somebody removed the branch of the pull request.
     #[error("the branch {branch} is gone; restore it on the pull request")]
     BranchGone {
@@ -56,6 +59,8 @@ impl PublishError {
     pub fn kind(&self) -> FaultKind {
         match self {
             Self::Forge(error) => error.kind(),
+            // The next try looks at what is there by then.
+            Self::BranchMoved(_) => FaultKind::Retry { after_seconds: None },
             Self::BranchTaken { .. } | Self::BranchGone { .. } => FaultKind::Permanent,
             Self::NotVerified | Self::NotMerged | Self::NoBase => FaultKind::Bug,
         }
