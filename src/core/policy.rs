@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+mod binding;
 mod landing;
 mod values;
 
@@ -224,14 +225,6 @@ impl Rules {
             let at = error.span().map_or(0, |span| span.start).min(text.len());
             BadRules::at(text, at, error.message().lines().collect::<Vec<_>>().join("; "))
         })
-    }
-
-    /// Names the rules that an approval is given under. Other keys may change without voiding it.
-    pub fn binding(&self) -> String {
-        use sha2::{Digest, Sha256};
-        let bound = (&self.approval, &self.merge, &self.checks);
-        let text = format!("{bound:?}");
-        Sha256::digest(text.as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect()
     }
 }
 
