@@ -103,7 +103,7 @@ pub async fn pull_request(
         return Ok(Published::Ended { merged: ended.merged_at.is_some() });
     }
     if let Some(pull) = &job.pull {
-        return next_commit(forge, job, (base, pull), (verified, patch), setting).await;
+        return next_commit(forge, job, base, pull, verified, patch, setting).await;
     }
     let head = commit_on_branch(forge, job, base, patch, setting).await?;
     let number = match there {
@@ -134,8 +134,10 @@ pub async fn pull_request(
 async fn next_commit(
     forge: &Forge,
     job: &Job,
-    (base, pull): (&Base, &Pull),
-    (verified, patch): (&VerifiedPatch, &Patch),
+    base: &Base,
+    pull: &Pull,
+    verified: &VerifiedPatch,
+    patch: &Patch,
     setting: &Setting,
 ) -> Result<Published, PublishError> {
     let files: Vec<FileWrite<'_>> = patch.changes.iter().map(file_write).collect();

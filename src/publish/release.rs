@@ -134,11 +134,11 @@ pub async fn show(forge: &Forge, release: &Release, setting: &Setting) -> Result
     let place = &release.place;
     let body = words::status_comment(release, setting);
     let mark = marker(release.id.as_str(), "status");
-    keep_current(forge, place, release.subject, (&body, &mark)).await?;
+    keep_current(forge, place, release.subject, &body, &mark).await?;
     match (&release.pull, &release.plan) {
         (Some(pull), Some(plan)) if release.stage == Stage::Proposed => {
             let body = words::pull_body(release, plan, &pull.head, setting);
-            keep_text(forge, place, pull.number, (&words::title(plan), &body)).await
+            keep_text(forge, place, pull.number, &words::title(plan), &body).await
         }
         _ => Ok(()),
     }
