@@ -264,7 +264,7 @@ pub fn forge_of_job(api: &Url, web: &Url, token: SecretString) -> Result<Forge, 
     // The runner names its server, which may stand in a private network.
     let private = if public { PrivateAddresses::Refuse } else { PrivateAddresses::Allow };
     let egress = egress_to(addresses, private)?;
-    Ok(Forge::with_token((api.clone(), web.clone()), token, egress, Clock::system())?)
+    Ok(Forge::with_token(api.clone(), web.clone(), token, egress, Clock::system())?)
 }
 
 /// The one way out, to the hosts the operator named.

@@ -24,8 +24,10 @@ use crate::sandbox::Sandbox;
 /// # Errors
 /// When there is nothing that could be released, or it could not be tried.
 pub async fn build(
-    (tree, directory): (&Path, &Path),
-    (repository, asked): (RepoId, &Asked),
+    tree: &Path,
+    directory: &Path,
+    repository: RepoId,
+    asked: &Asked,
     sandbox: &dyn Sandbox,
     log: Log<'_>,
 ) -> Result<Report, ActionError> {

@@ -53,7 +53,7 @@ pub(super) async fn run(
     let mut passed = output.exit == Exit::Code(0);
     let mut how = ended(output.exit, place.time);
     if let Some(layout) = place.python.as_ref().filter(|_| passed && python::starts_pytest(line)) {
-        let asked = layout.imported_from_elsewhere((place.sandbox, place.tree), &limits, &stop);
+        let asked = layout.imported_from_elsewhere(place.sandbox, place.tree, &limits, &stop);
         let asked = asked.await.map_err(|source| ActionError::Command(line.to_owned(), source))?;
         if let Some(why) = asked {
             // A path of others may stand in it.

@@ -88,9 +88,9 @@ async fn work(mode: Mode, surroundings: &Surroundings) -> Result<Report, AnyErro
         }
         Mode::Build => {
             let walls = walls(surroundings).await?;
-            let of = (repository(&variable)?, &asked(&variable)?);
+            let (repository, asked) = (repository(&variable)?, asked(&variable)?);
             let directory = &surroundings.directory;
-            Ok(build((tree, directory), of, walls.as_ref(), &mut log).await?)
+            Ok(build(tree, directory, repository, &asked, walls.as_ref(), &mut log).await?)
         }
         Mode::Publish => {
             let inputs = PublishInputs::read(&variable)?;

@@ -97,7 +97,7 @@ async fn commit_on_branch(
             return match forge.create_branch(place, &branch, &commit).await {
                 Ok(()) => Ok(Ok(commit)),
                 // Another try of ours was faster; what it made is looked at on the next one.
-                Err(error) if error.status() == Some(422) => Err(passing("making the branch")),
+                Err(error) if error.status() == Some(422) => Err(PublishError::BranchMoved(error)),
                 Err(error) => Err(error.into()),
             };
         }
@@ -116,14 +116,9 @@ async fn commit_on_branch(
     match forge.advance_branch(place, &branch, &new).await {
         Ok(()) => Ok(Ok(new)),
         // Somebody pushed meanwhile: what they made is looked at on the next try.
-        Err(error) if error.status() == Some(422) => Err(passing("moving the branch forward")),
+        Err(error) if error.status() == Some(422) => Err(PublishError::BranchMoved(error)),
         Err(error) => Err(error.into()),
     }
-}
-
-fn passing(doing: &str) -> PublishError {
-    let doing = doing.to_owned();
-    PublishError::Forge(ForgeError::ServerFailed { doing, status: 422 })
 }
 
 /// Whether a head is a commit of this release as Gander made it.
@@ -139,11 +134,11 @@ pub async fn show(forge: &Forge, release: &Release, setting: &Setting) -> Result
     let place = &release.place;
     let body = words::status_comment(release, setting);
     let mark = marker(release.id.as_str(), "status");
-    keep_current(forge, place, release.subject, (&body, &mark)).await?;
+    keep_current(forge, place, release.subject, &body, &mark).await?;
     match (&release.pull, &release.plan) {
         (Some(pull), Some(plan)) if release.stage == Stage::Proposed => {
             let body = words::pull_body(release, plan, &pull.head, setting);
-            keep_text(forge, place, pull.number, (&words::title(plan), &body)).await
+            keep_text(forge, place, pull.number, &words::title(plan), &body).await
         }
         _ => Ok(()),
     }

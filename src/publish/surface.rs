@@ -13,7 +13,7 @@ use crate::forge::{CheckRunText, Forge, ForgeError};
 pub async fn show(forge: &Forge, job: &Job, setting: &Setting) -> Result<(), ForgeError> {
     let body = report::status_comment(job, setting);
     let marker = report::marker(job.id.as_str(), "status");
-    keep_current(forge, &job.place, job.subject, (&body, &marker)).await?;
+    keep_current(forge, &job.place, job.subject, &body, &marker).await?;
     show_label(forge, job).await?;
     show_round(forge, job, setting).await?;
     show_check_run(forge, job).await
@@ -41,7 +41,7 @@ async fn show_round(forge: &Forge, job: &Job, setting: &Setting) -> Result<(), F
         return Ok(());
     };
     let marker = report::round_marker(job, job.stage.round().unwrap_or(1));
-    keep_current(forge, &job.place, pull.number, (&body, &marker)).await
+    keep_current(forge, &job.place, pull.number, &body, &marker).await
 }
 
 /// The check run on the pull request's commit.

@@ -63,8 +63,8 @@ impl Verifier for CommandVerifier {
             Exit::Code(0) => match python.filter(|_| python::starts_pytest(&self.line)) {
                 None => Outcome::Passed,
                 Some(layout) => {
-                    let place = (self.sandbox.as_ref(), tree);
-                    let asked = layout.imported_from_elsewhere(place, &limits, candidate.stop);
+                    let (sandbox, stop) = (self.sandbox.as_ref(), candidate.stop);
+                    let asked = layout.imported_from_elsewhere(sandbox, tree, &limits, stop);
                     let elsewhere = asked.await.map_err(broken)?;
                     if candidate.stop.is_cancelled() {
                         return Err(VerifyError::Stopped);

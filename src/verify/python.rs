@@ -95,7 +95,8 @@ impl Layout {
     /// When it could not be asked.
     pub async fn imported_from_elsewhere(
         &self,
-        (sandbox, tree): (&dyn Sandbox, &Path),
+        sandbox: &dyn Sandbox,
+        tree: &Path,
         limits: &Limits,
         stop: &CancellationToken,
     ) -> Result<Option<String>, SandboxError> {
