@@ -18,13 +18,13 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::{Config, ModelChoice, toolchain_places};
 use crate::core::command::Address;
-use crate::egress::{Egress, EgressError, PinnedHost, EgressPolicy, PrivateAddresses};
+use crate::egress::{Egress, EgressError, EgressPolicy, PinnedHost, PrivateAddresses};
 use crate::forge::{AppKey, AppKeyError, Forge, ForgeConfig, ForgeError, Pace, UPLOADS_HOST};
 use crate::model::{self, Model, ModelError, Provider, ScriptError, Scripted};
 use crate::sandbox::{Bubblewrap, Sandbox, SandboxError, toolchain};
 use crate::server::{AppState, WeakSecretError, WebhookSecrets};
 use crate::store::{Sqlite, Store, StoreError};
-use crate::worker::{Context, WorkerSettings, Worker};
+use crate::worker::{Context, Worker, WorkerSettings};
 use crate::workspace::scratch::Scratch;
 
 /// Gander, put together and not yet running.
@@ -264,7 +264,7 @@ pub fn forge_of_job(api: &Url, web: &Url, token: SecretString) -> Result<Forge, 
     // The runner names its server, which may stand in a private network.
     let private = if public { PrivateAddresses::Refuse } else { PrivateAddresses::Allow };
     let egress = egress_to(addresses, private)?;
-    Ok(Forge::with_token((api.clone(), web.clone()), token, egress, Clock::system())?)
+    Ok(Forge::with_token(api.clone(), web.clone(), token, egress, Clock::system())?)
 }
 
 /// The one way out, to the hosts the operator named.

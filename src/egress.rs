@@ -250,7 +250,10 @@ impl EgressPolicy {
             return Err(EgressDeniedError::UserInformation { host: shown() });
         }
         if url.scheme() != "https" && !(url.scheme() == "http" && self.allows_plain_http(&host)) {
-            return Err(EgressDeniedError::Scheme { host: shown(), scheme: url.scheme().to_owned() });
+            return Err(EgressDeniedError::Scheme {
+                host: shown(),
+                scheme: url.scheme().to_owned(),
+            });
         }
         if !self.hosts.iter().any(|pinned| pinned.matches(url)) {
             return Err(EgressDeniedError::NotPinned { host: shown() });
@@ -305,7 +308,8 @@ impl PinnedHost {
 impl FromStr for PinnedHost {
     type Err = EgressDeniedError;
     fn from_str(text: &str) -> Result<Self, EgressDeniedError> {
-        let url = Url::parse(&format!("https://{text}/")).map_err(|_| EgressDeniedError::NotAUrl)?;
+        let url =
+            Url::parse(&format!("https://{text}/")).map_err(|_| EgressDeniedError::NotAUrl)?;
         let only_a_host = url.path() == "/"
             && url.username().is_empty()
             && url.password().is_none()

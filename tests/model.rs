@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gander::core::fault::ErrorKind;
-use gander::egress::{Egress, PinnedHost, EgressPolicy, PrivateAddresses};
+use gander::egress::{Egress, EgressPolicy, PinnedHost, PrivateAddresses};
 use gander::model::{
-    Message, Model, ModelError, PATIENCE, Part, Provider, ModelReply, Request, ModelSettings, Stop,
+    Message, Model, ModelError, ModelReply, ModelSettings, PATIENCE, Part, Provider, Request, Stop,
     ToolResult, ToolSpec, Usage, connect,
 };
 use secrecy::SecretString;
@@ -743,7 +743,8 @@ async fn a_model_at_an_address_the_operator_did_not_allow_is_refused_before_anyt
     let mut private = settings;
     private.base_url = Some("https://169.254.169.254/".parse().unwrap());
     let hosts = ["169.254.169.254".parse().unwrap()].into();
-    let egress = Egress::new(EgressPolicy { hosts, private_addresses: PrivateAddresses::Allow }).unwrap();
+    let egress =
+        Egress::new(EgressPolicy { hosts, private_addresses: PrivateAddresses::Allow }).unwrap();
     let Err(error) = connect(&private, &egress) else { panic!("it was allowed") };
     assert!(error.to_string().contains("which is not on the internet"), "{error}");
 }

@@ -191,7 +191,9 @@ fn a_rules_file_is_checked_with_line_and_column() {
     fails_saying(&mut check(&directory.path().join("none")), "there is no");
     std::fs::write(&file, "[agent]\nminutes = 9\n[verify]\ncommands = [\"true\", \" \"]\n")
         .unwrap();
-    fails_saying(&mut check(&file), "line 4, column 1: `[verify] commands`: number 2 is empty");
+    fails_saying(&mut check(&file), "line 4, column 21: `[verify] commands`: number 2 is empty");
+    std::fs::write(&file, "[agent]\n# minutes of one try\nturns = 9\nminutes = 0\n").unwrap();
+    fails_saying(&mut check(&file), "line 4, column 11: `[agent] minutes`: must be 1 to 240");
     std::fs::write(&file, "[agent]\nattempts = 2\n").unwrap();
     let output = check(&file).output().unwrap();
     assert!(output.status.success() && said(&output).contains("attempts = 2"), "{}", said(&output));

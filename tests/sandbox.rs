@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 
 use gander::sandbox::toolchain::{self, ToolchainPaths};
 use gander::sandbox::{
-    Bubblewrap, SandboxCommand, Exit, Identity, SandboxLimits, CommandOutput, Sandbox, SandboxError, Unconfined,
+    Bubblewrap, CommandOutput, Exit, Identity, Sandbox, SandboxCommand, SandboxError,
+    SandboxLimits, Unconfined,
 };
 use rustix::io::FdFlags;
 use tempfile::TempDir;
@@ -51,7 +52,12 @@ impl Tree {
         self.0.path()
     }
 
-    async fn run_in(&self, sandbox: &dyn Sandbox, line: &str, limits: &SandboxLimits) -> CommandOutput {
+    async fn run_in(
+        &self,
+        sandbox: &dyn Sandbox,
+        line: &str,
+        limits: &SandboxLimits,
+    ) -> CommandOutput {
         let command = SandboxCommand::shell(line, self.path());
         sandbox.run(&command, limits, &CancellationToken::new()).await.unwrap()
     }
@@ -486,7 +492,8 @@ print(sorted(written))
         let tree = Tree::new(&[]);
         for path in ["..", "a/../..", "/etc", "a/./../../b", "a\0b"] {
             let command = SandboxCommand::shell("pwd", tree.path()).in_directory(path);
-            let run = sandbox().run(&command, &SandboxLimits::default(), &CancellationToken::new()).await;
+            let run =
+                sandbox().run(&command, &SandboxLimits::default(), &CancellationToken::new()).await;
             assert!(matches!(run, Err(SandboxError::WorkDirectory(_))), "{path:?}: {run:?}");
         }
     }
@@ -496,7 +503,8 @@ print(sorted(written))
         let tree = Tree::new(&[]);
         std::os::unix::fs::symlink("/var", tree.path().join("out")).unwrap();
         let command = SandboxCommand::shell("pwd", tree.path()).in_directory("out");
-        let run = sandbox().run(&command, &SandboxLimits::default(), &CancellationToken::new()).await;
+        let run =
+            sandbox().run(&command, &SandboxLimits::default(), &CancellationToken::new()).await;
         assert!(matches!(run, Err(SandboxError::Setup { .. })), "{run:?}");
     }
 }
@@ -512,7 +520,8 @@ mod endings {
         assert_eq!(tree.run("kill -SEGV $$").await.exit, Exit::Signal(11));
         assert_eq!(tree.run("no-such-program").await.exit, Exit::Code(127));
         let command = SandboxCommand::argv(["/no/such/program"], tree.path());
-        let output = sandbox().run(&command, &SandboxLimits::default(), &CancellationToken::new()).await;
+        let output =
+            sandbox().run(&command, &SandboxLimits::default(), &CancellationToken::new()).await;
         assert_eq!(output.unwrap().exit, Exit::Code(127));
     }
 
@@ -558,7 +567,8 @@ mod endings {
         let root = Identity { uid: 0, gid: 0 };
         for sandbox in [Bubblewrap::new(Vec::new()), Bubblewrap::new(Vec::new()).run_as(root)] {
             let command = SandboxCommand::shell("true", tree.path());
-            let run = sandbox.run(&command, &SandboxLimits::default(), &CancellationToken::new()).await;
+            let run =
+                sandbox.run(&command, &SandboxLimits::default(), &CancellationToken::new()).await;
             assert!(matches!(run, Err(SandboxError::Root)), "{run:?}");
         }
     }
@@ -595,7 +605,8 @@ mod endings {
         let tree = Tree::new(&[]);
         let years = years(3, our_run());
         let command = SandboxCommand::shell(format!("touch started; sleep {years}"), tree.path());
-        let (sandbox, limits, stop) = (sandbox(), SandboxLimits::default(), CancellationToken::new());
+        let (sandbox, limits, stop) =
+            (sandbox(), SandboxLimits::default(), CancellationToken::new());
         tokio::select! {
             _ = sandbox.run(&command, &limits, &stop) => panic!("it sleeps for a year"),
             () = made(tree.path().join("started")) => {}

@@ -13,14 +13,14 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use gander::core::budget::{Accounts, Money, Payer};
-use gander::core::delivery::{Content, Delivery, Id, WebhookIssue, Payload, WebhookRepository};
+use gander::core::delivery::{Content, Delivery, Id, Payload, WebhookIssue, WebhookRepository};
 use gander::core::event::IssueText;
 use gander::core::github::PullRef;
 use gander::core::github::RepoRef;
 use gander::core::id::{
     DeliveryId, HookId, InstallationId, JobId, Number, RepoId, Timestamp, UserId,
 };
-use gander::core::job::{JobEnding, Job, Kind, JobOrder, JobStage, JobStep};
+use gander::core::job::{Job, JobEnding, JobOrder, JobStage, JobStep, Kind};
 use gander::core::patch::PatchDigest;
 use gander::core::task::{Sweep, Task};
 use gander::store::{
@@ -763,7 +763,11 @@ fn step_of(job: u64, step: JobStep) -> Task {
 }
 
 fn place(repo: RepoId) -> RepoRef {
-    RepoRef { installation_id: InstallationId(3), repo_id: repo, name: "acme/widgets".parse().unwrap() }
+    RepoRef {
+        installation_id: InstallationId(3),
+        repo_id: repo,
+        name: "acme/widgets".parse().unwrap(),
+    }
 }
 
 fn job(n: u64, issue: u64) -> Job {

@@ -11,10 +11,10 @@ use gander::core::budget::Money;
 use gander::core::event::IssueText;
 use gander::core::job::Kind;
 use gander::core::policy::Rules;
-use gander::model::{Model, ModelError, Price, ModelReply, Request, Scripted, ScriptedTurn};
+use gander::model::{Model, ModelError, ModelReply, Price, Request, Scripted, ScriptedTurn};
 use gander::sandbox::Sandbox;
 use gander::store::Memory;
-use gander::worker::{Attempt, JobContext, AttemptInput, attempt};
+use gander::worker::{Attempt, AttemptInput, JobContext, attempt};
 use gander::workspace::mirror::{History, Mirror, Source, Want};
 use gander::workspace::scratch::Scratch;
 use serde_json::json;
@@ -191,11 +191,18 @@ impl Model for Timed {
 async fn turn_by_turn(place: &RepoRef, table: &mut Table) {
     let plain = (0..TURNS).map(|turn| match turn % 4 {
         0 => ScriptedTurn::call("read", json!({"path": "count.sh"})),
-        1 => ScriptedTurn::call("edit", json!({"path": "count.sh", "old": "$1 - 1", "new": "$1 + 0"})),
+        1 => ScriptedTurn::call(
+            "edit",
+            json!({"path": "count.sh", "old": "$1 - 1", "new": "$1 + 0"}),
+        ),
         2 => ScriptedTurn::call("search", json!({"pattern": "widgets"})),
-        _ => ScriptedTurn::call("edit", json!({"path": "count.sh", "old": "$1 + 0", "new": "$1 - 1"})),
+        _ => ScriptedTurn::call(
+            "edit",
+            json!({"path": "count.sh", "old": "$1 + 0", "new": "$1 - 1"}),
+        ),
     });
-    let sandboxed = (0..TURNS).map(|_| ScriptedTurn::call("run", json!({"command": "sh check.sh"})));
+    let sandboxed =
+        (0..TURNS).map(|_| ScriptedTurn::call("run", json!({"command": "sh check.sh"})));
     let scripts: [(&str, Vec<ScriptedTurn>, f64, Duration); 2] = [
         ("a turn of 40: read, edit, search", plain.collect(), 10.0, Duration::ZERO),
         ("a turn of 40: a command in the sandbox", sandboxed.collect(), 25.0, place.test_time),
@@ -241,7 +248,8 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
     rules.verify.commands = vec!["sh check.sh".to_owned()];
     let issue = IssueText { title: "The count".to_owned(), body: String::new() };
     let kind = Kind::Fix;
-    let job = AttemptInput { kind, issue: &issue, request: "", rules: &rules, base: &base, round: None };
+    let job =
+        AttemptInput { kind, issue: &issue, request: "", rules: &rules, base: &base, round: None };
     let stop = CancellationToken::new();
     let budget = Money::from_micros(1_000_000_000);
     let this = Attempt { round: 1, number: 1, budget, former: None, stop: &stop };

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gander::core::delivery::{WebhookAccount, WebhookComment, Content, Delivery, Id, WebhookIssue, Payload, WebhookRepository};
+use gander::core::delivery::{
+    Content, Delivery, Id, Payload, WebhookAccount, WebhookComment, WebhookIssue, WebhookRepository,
+};
 use gander::core::id::{HookId, Timestamp};
 use gander::store::{Commit, Sqlite, Store};
 

@@ -10,10 +10,10 @@ use std::time::Duration;
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::commands::{self, SourcePosition};
-use super::{ActionError, ActionEnd, Log, ActionReport, files};
+use super::{ActionEnd, ActionError, ActionReport, Log, files};
 use crate::core::changelog::{CHANGELOG_PATH, latest};
 use crate::core::id::RepoId;
-use crate::core::manifest::{Artifact, FileName, MANIFEST, BuildManifest, SUMS};
+use crate::core::manifest::{Artifact, BuildManifest, FileName, MANIFEST, SUMS};
 use crate::core::policy::{RULES_PATH, ReleaseRules};
 use crate::core::report::publication::{built_summary, ran_summary};
 use crate::core::witness::ReleaseRequest;
@@ -24,8 +24,10 @@ use crate::sandbox::Sandbox;
 /// # Errors
 /// When there is nothing that could be released, or it could not be tried.
 pub async fn build(
-    (tree, directory): (&Path, &Path),
-    (repository, asked): (RepoId, &ReleaseRequest),
+    tree: &Path,
+    directory: &Path,
+    repository: RepoId,
+    asked: &ReleaseRequest,
     sandbox: &dyn Sandbox,
     log: Log<'_>,
 ) -> Result<ActionReport, ActionError> {

@@ -13,7 +13,7 @@ use super::annotate::{Point, points};
 use super::{ActionError, Log};
 use crate::core::report::publication::Ran;
 use crate::core::text::{inline, visible};
-use crate::sandbox::{SandboxCommand, Exit, SandboxLimits, Sandbox};
+use crate::sandbox::{Exit, Sandbox, SandboxCommand, SandboxLimits};
 use crate::verify::distill::{distill, without_escapes};
 use crate::verify::python::{self, Layout};
 
@@ -43,7 +43,8 @@ pub(super) async fn run(
     if let Some(layout) = &place.python {
         command.env = layout.environment(place.sandbox, place.tree);
     }
-    let limits = SandboxLimits { wall: place.time, output_bytes: LOGGED, ..SandboxLimits::default() };
+    let limits =
+        SandboxLimits { wall: place.time, output_bytes: LOGGED, ..SandboxLimits::default() };
     let stop = CancellationToken::new();
     let output = place.sandbox.run(&command, &limits, &stop).await;
     let output = output.map_err(|source| ActionError::Command(line.to_owned(), source))?;
@@ -53,7 +54,7 @@ pub(super) async fn run(
     let mut passed = output.exit == Exit::Code(0);
     let mut how = ended(output.exit, place.time);
     if let Some(layout) = place.python.as_ref().filter(|_| passed && python::starts_pytest(line)) {
-        let asked = layout.imported_from_elsewhere((place.sandbox, place.tree), &limits, &stop);
+        let asked = layout.imported_from_elsewhere(place.sandbox, place.tree, &limits, &stop);
         let asked = asked.await.map_err(|source| ActionError::Command(line.to_owned(), source))?;
         if let Some(why) = asked {
             // A path of others may stand in it.

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{ActionError, Attest, ActionEnd, PublishInputs, ActionReport, files, manifest_of};
+use super::{ActionEnd, ActionError, ActionReport, Attest, PublishInputs, files, manifest_of};
 use crate::clock::Clock;
 use crate::core::approval::Vote;
 use crate::core::changelog::{CHANGELOG_PATH, latest};
@@ -21,7 +21,7 @@ use crate::core::report::publication::{
     Words, may_be_released, refusal, refused_summary, release_notes, released_summary,
 };
 use crate::core::witness::{
-    Facts, ReleasePull, ReleasePlan, ReleaseSeen, SeenCheck, TagState, TagAt, judge,
+    Facts, ReleasePlan, ReleasePull, ReleaseSeen, SeenCheck, TagAt, TagState, judge,
 };
 use crate::forge::{Ballot, Draft, Forge, ForgeError, PullBranch, ReleaseAnswer, Roles};
 
@@ -84,7 +84,10 @@ async fn once(
         Err(refused) => {
             let words = refusal(&refused, &inputs.asked, &inputs.terms, &inputs.prefix);
             let summary = refused_summary(&words);
-            return Ok((ActionReport { end: ActionEnd::Refused, summary, outputs: Vec::new() }, Some(words)));
+            return Ok((
+                ActionReport { end: ActionEnd::Refused, summary, outputs: Vec::new() },
+                Some(words),
+            ));
         }
     };
     if inputs.only_check {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::commands::{self, SourcePosition};
-use super::{ActionError, ActionEnd, Log, ActionReport, files};
+use super::{ActionEnd, ActionError, ActionReport, Log, files};
 use crate::core::report::publication::ran_summary;
 use crate::sandbox::Sandbox;
 use crate::verify::detect;
@@ -17,7 +17,11 @@ use crate::verify::python::Layout;
 ///
 /// # Errors
 /// When they could not be run at all.
-pub async fn test(tree: &Path, sandbox: &dyn Sandbox, log: Log<'_>) -> Result<ActionReport, ActionError> {
+pub async fn test(
+    tree: &Path,
+    sandbox: &dyn Sandbox,
+    log: Log<'_>,
+) -> Result<ActionReport, ActionError> {
     let rules = files::rules(tree)?;
     let lines = lines(tree, &rules.verify.commands, sandbox)?;
     let time = Duration::from_secs(u64::from(rules.verify.minutes) * 60);

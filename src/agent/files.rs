@@ -304,7 +304,11 @@ fn write_beside(parent: &OwnedFd, content: &[u8], mode: Mode) -> Result<String, 
     Err(ConfinedError::Io(std::io::ErrorKind::AlreadyExists.into()))
 }
 
-fn cleaned(parent: &OwnedFd, name: &str, moved: rustix::io::Result<()>) -> Result<(), ConfinedError> {
+fn cleaned(
+    parent: &OwnedFd,
+    name: &str,
+    moved: rustix::io::Result<()>,
+) -> Result<(), ConfinedError> {
     moved.map_err(|errno| {
         let _ = rustix::fs::unlinkat(parent, name, AtFlags::empty());
         errno.into()

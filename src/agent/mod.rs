@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use crate::core::budget::{Budget, Money, OutOfBudgetError};
 use crate::core::fault::ErrorKind;
 use crate::core::job::ThreadAnswer;
-use crate::model::{Message, Model, ModelError, Part, ModelReply, Request, Stop, ToolResult, ToolSpec};
+use crate::model::{
+    Message, Model, ModelError, ModelReply, Part, Request, Stop, ToolResult, ToolSpec,
+};
 
 mod arguments;
 mod aside;
@@ -27,7 +29,7 @@ pub mod tools;
 pub mod transcript;
 
 use tools::{Finish, finish_spec};
-use transcript::{TranscriptEntry, Transcript, TranscriptError};
+use transcript::{Transcript, TranscriptEntry, TranscriptError};
 
 /// Something the model can use.
 #[async_trait]

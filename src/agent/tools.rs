@@ -23,7 +23,7 @@ use super::{Finished, Tool, ToolFault};
 use crate::core::job::ThreadAnswer;
 use crate::core::path::RepoPath;
 use crate::model::ToolSpec;
-use crate::sandbox::{SandboxCommand, Exit, SandboxLimits, CommandOutput, Sandbox, SandboxError};
+use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxError, SandboxLimits};
 use crate::workspace::patience::Patience;
 
 /// Characters of one result that the model gets to see.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::core::budget::Money;
-use crate::model::{Price, ModelReply, ToolResult};
+use crate::model::{ModelReply, Price, ToolResult};
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +63,8 @@ impl Transcript {
         let failed = |source| TranscriptError { doing: "read", path: self.path.clone(), source };
         let mut cost = Money::ZERO;
         for line in BufReader::new(File::open(&self.path).map_err(failed)?).lines() {
-            if let Ok(TranscriptEntry::Reply(reply)) = serde_json::from_str(&line.map_err(failed)?) {
+            if let Ok(TranscriptEntry::Reply(reply)) = serde_json::from_str(&line.map_err(failed)?)
+            {
                 cost = cost + price.cost(&reply.usage);
             }
         }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::{CommandResult, say, start_logging};
 use crate::action::{
-    ActionError, ActionEnd, PublishInputs, ActionReport, Surroundings, asked, build, command_data, publish,
-    repository, test,
+    ActionEnd, ActionError, ActionReport, PublishInputs, Surroundings, asked, build, command_data,
+    publish, repository, test,
 };
 use crate::app::{forge_of_job, sandbox};
 use crate::clock::Clock;
@@ -88,9 +88,9 @@ async fn work(mode: ActionMode, surroundings: &Surroundings) -> Result<ActionRep
         }
         ActionMode::Build => {
             let walls = walls(surroundings).await?;
-            let of = (repository(&variable)?, &asked(&variable)?);
+            let (repository, asked) = (repository(&variable)?, asked(&variable)?);
             let directory = &surroundings.directory;
-            Ok(build((tree, directory), of, walls.as_ref(), &mut log).await?)
+            Ok(build(tree, directory, repository, &asked, walls.as_ref(), &mut log).await?)
         }
         ActionMode::Publish => {
             let inputs = PublishInputs::read(&variable)?;

@@ -15,10 +15,10 @@ use crate::clock::Clock;
 use crate::config::{ModelChoice, environment, variable};
 use crate::core::budget::Money;
 use crate::core::event::IssueText;
-use crate::core::evidence::{Evidence, CheckOutcome};
+use crate::core::evidence::{CheckOutcome, Evidence};
 use crate::core::github::RepoRef;
 use crate::core::id::{InstallationId, JobId, Number, RepoId, Sha, UserId};
-use crate::core::job::{Base, JobEnding, Job, Kind, JobOrder, Proposal, JobStage};
+use crate::core::job::{Base, Job, JobEnding, JobOrder, JobStage, Kind, Proposal};
 use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::policy::{RULES_PATH, Rules, runs_nothing};
@@ -209,7 +209,9 @@ impl RunReport {
             (JobStage::Publishing { .. }, Some(proposal), Some(evidence)) => {
                 RunEnd::Verified { proposal: proposal.clone(), evidence: evidence.clone() }
             }
-            (JobStage::Done(JobEnding::NothingToFix { why }), ..) => RunEnd::NothingToFix(why.clone()),
+            (JobStage::Done(JobEnding::NothingToFix { why }), ..) => {
+                RunEnd::NothingToFix(why.clone())
+            }
             (JobStage::Done(JobEnding::GaveUp { why } | JobEnding::Failed { why }), ..) => {
                 RunEnd::Without(all_of(why, job))
             }

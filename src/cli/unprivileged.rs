@@ -79,7 +79,10 @@ pub fn is_root() -> bool {
 ///
 /// # Errors
 /// The program cannot be started, or not without root's rights.
-pub fn run(request: &Unprivileged, places: &ToolchainPaths) -> Result<Infallible, UnprivilegedError> {
+pub fn run(
+    request: &Unprivileged,
+    places: &ToolchainPaths,
+) -> Result<Infallible, UnprivilegedError> {
     let (program, arguments) = request.command.split_first().ok_or(UnprivilegedError::NoProgram)?;
     if !is_root() {
         return become_program(command(program).args(arguments));

@@ -121,8 +121,7 @@ impl TryFrom<String> for Money {
 }
 
 /// What a job may spend on the model: every call reserves first and settles after.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "StoredBudget")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
     limit: Money,
     spent: Money,
@@ -138,7 +137,7 @@ pub struct Reservation {
 }
 
 /// The next call may cost more than is left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{left} of the {limit} budget is left and the next model call may cost {needed}")]
 pub struct OutOfBudgetError {
     /// What the whole job may spend.
@@ -194,22 +193,6 @@ impl Budget {
     /// Whether four fifths of the limit are spent: the time to tell the model to finish.
     pub fn nearly_spent(&self) -> bool {
         i128::from(self.spent.0) * 5 >= i128::from(self.limit.0) * 4
-    }
-}
-
-/// A budget as it was saved. What was reserved then belongs to a call that died with its
-/// process: it may have been billed, so it counts as spent.
-#[derive(Deserialize)]
-struct StoredBudget {
-    limit: Money,
-    spent: Money,
-    reserved: Money,
-}
-
-impl From<StoredBudget> for Budget {
-    fn from(stored: StoredBudget) -> Self {
-        let spent = stored.spent + stored.reserved;
-        Self { limit: stored.limit, spent, reserved: Money::ZERO }
     }
 }
 
@@ -277,18 +260,6 @@ mod tests {
         let call = budget.reserve(dollars("0.1")).unwrap();
         budget.settle(call, dollars("0.000001"));
         assert!(budget.nearly_spent());
-    }
-
-    #[test]
-    fn a_call_that_died_with_its_process_counts_as_spent() {
-        let mut budget = Budget::new(dollars("2"));
-        let lost = budget.reserve(dollars("0.5")).unwrap();
-        let saved = serde_json::to_string(&budget).unwrap();
-        drop(lost);
-        assert_eq!(saved, r#"{"limit":"$2.00","spent":"$0.00","reserved":"$0.50"}"#);
-        let loaded: Budget = serde_json::from_str(&saved).unwrap();
-        assert_eq!(loaded.spent(), dollars("0.5"));
-        assert_eq!(loaded.left(), dollars("1.5"));
     }
 
     proptest! {

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::{self, Address, BadCommand, Command, Verb};
-use super::delivery::{self, WebhookAccount, Content, Delivery, Payload};
+use super::delivery::{self, Content, Delivery, Payload, WebhookAccount};
 use super::github::{Actor, RepoRef};
 use super::id::{Branch, CommentId, InstallationId, Login, Number, RepoId, ReviewId, Sha, UserId};
 
@@ -252,7 +252,11 @@ fn closed_pull(place: RepoRef, payload: &Payload) -> Event {
             place,
             number: Number(pull.number),
             by: sender_login(payload),
-            what: if pull.merged == Some(true) { ClosedSubject::Merged } else { ClosedSubject::Pull },
+            what: if pull.merged == Some(true) {
+                ClosedSubject::Merged
+            } else {
+                ClosedSubject::Pull
+            },
         },
         None => Event::Nothing("no pull request"),
     }

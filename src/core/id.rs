@@ -54,20 +54,20 @@ macro_rules! text {
         }
 
         impl FromStr for $name {
-            type Err = Malformed;
-            fn from_str(text: &str) -> Result<Self, Malformed> {
+            type Err = MalformedIdError;
+            fn from_str(text: &str) -> Result<Self, MalformedIdError> {
                 let check: fn(&str) -> bool = $check;
                 if check(text) {
                     Ok(Self(text.to_owned()))
                 } else {
-                    Err(Malformed::new($expected, text))
+                    Err(MalformedIdError::new($expected, text))
                 }
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = Malformed;
-            fn try_from(text: String) -> Result<Self, Malformed> {
+            type Error = MalformedIdError;
+            fn try_from(text: String) -> Result<Self, MalformedIdError> {
                 text.parse()
             }
         }

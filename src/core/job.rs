@@ -170,7 +170,11 @@ impl Job {
     /// Whose money it spends: the person is whoever the present round is made for.
     pub fn accounts(&self) -> Accounts {
         let person = self.review.round.as_ref().map_or(self.order.by, |round| round.by);
-        Accounts { repo_id: self.place.repo_id, installation_id: self.place.installation_id, person_id: person }
+        Accounts {
+            repo_id: self.place.repo_id,
+            installation_id: self.place.installation_id,
+            person_id: person,
+        }
     }
 
     /// The branch that belongs to this job and to no other.
@@ -195,11 +199,15 @@ pub fn advance(job: &Job, fact: &JobFact) -> Option<(Job, Vec<JobStep>)> {
         {
             next.end(JobEnding::Merged { by: by.clone() })
         }
-        (_, JobFact::Closed { by, merged: false }) => next.end(JobEnding::Closed { by: by.clone() }),
+        (_, JobFact::Closed { by, merged: false }) => {
+            next.end(JobEnding::Closed { by: by.clone() })
+        }
         // It may have happened already: what GitHub says next decides.
         (JobStage::Merging { .. }, JobFact::Cancelled { .. }) => return None,
         (_, JobFact::Cancelled { by }) => next.end(JobEnding::Cancelled { by: by.clone() }),
-        (stage, JobFact::Broke { step, why }) if stage.awaits(step) => next.broke(stage, step, why)?,
+        (stage, JobFact::Broke { step, why }) if stage.awaits(step) => {
+            next.broke(stage, step, why)?
+        }
 
         (JobStage::Queued, JobFact::TurnCame) => {
             next.stage = JobStage::Preparing;
@@ -322,7 +330,12 @@ impl Job {
         }
     }
 
-    fn after_checks(&mut self, round: u32, attempt: u32, evidence: &Evidence) -> Option<Vec<JobStep>> {
+    fn after_checks(
+        &mut self,
+        round: u32,
+        attempt: u32,
+        evidence: &Evidence,
+    ) -> Option<Vec<JobStep>> {
         let base = self.base.as_ref().map(|base| &base.sha);
         if !self.proposes(&evidence.patch) || base != Some(&evidence.base) {
             return None;

@@ -494,10 +494,15 @@ fn whatever_becomes_of_a_round_the_pull_request_stays_and_people_are_told() {
         let in_round = before.stage.round().is_some_and(|round| round > 1);
         let by_people = matches!(
             fact,
-            JobFact::Cancelled { .. } | JobFact::Closed { .. } | JobFact::Seen(_) | JobFact::Merged { .. }
+            JobFact::Cancelled { .. }
+                | JobFact::Closed { .. }
+                | JobFact::Seen(_)
+                | JobFact::Merged { .. }
         );
         assert!(!in_round || by_people || !after.is_done(), "{fact:?} ended a round's job");
-        if let (JobStage::Answering { .. }, JobStage::InReview { .. }) = (&before.stage, &after.stage) {
+        if let (JobStage::Answering { .. }, JobStage::InReview { .. }) =
+            (&before.stage, &after.stage)
+        {
             ended += 1;
             assert!(steps.contains(&JobStep::Announce) && steps.contains(&JobStep::Look));
         }
@@ -518,7 +523,9 @@ fn what_is_held_back_is_pushed_only_by_a_word_on_that_very_change() {
     let (_, transitions) = walk();
     let mut let_out = 0;
     for (before, fact, after, _) in transitions {
-        if let (JobStage::Holding { .. }, JobStage::Publishing { .. }) = (&before.stage, &after.stage) {
+        if let (JobStage::Holding { .. }, JobStage::Publishing { .. }) =
+            (&before.stage, &after.stage)
+        {
             let_out += 1;
             let JobFact::Go { patch } = fact else { panic!("pushed after {fact:?}") };
             assert_eq!(Some(patch), before.proposal.as_ref().map(|it| &it.patch));

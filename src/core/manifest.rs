@@ -134,7 +134,10 @@ impl FromStr for FileName {
         if good {
             return Ok(Self(text.to_owned()));
         }
-        Err(MalformedIdError::new("a file name of letters, digits and `._+-` that is not taken", text))
+        Err(MalformedIdError::new(
+            "a file name of letters, digits and `._+-` that is not taken",
+            text,
+        ))
     }
 }
 
@@ -165,8 +168,8 @@ impl FromStr for ReleaseId {
 macro_rules! as_text {
     ($($name:ident),*) => {
         $(impl TryFrom<String> for $name {
-            type Error = Malformed;
-            fn try_from(text: String) -> Result<Self, Malformed> {
+            type Error = MalformedIdError;
+            fn try_from(text: String) -> Result<Self, MalformedIdError> {
                 text.parse()
             }
         }

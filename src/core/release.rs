@@ -19,7 +19,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::approval::{NotApproved, MergeAttempt};
+use super::approval::{MergeAttempt, NotApproved};
 use super::changelog::is_version;
 use super::github::PullRef;
 use super::github::RepoRef;
@@ -278,7 +278,13 @@ impl Machine for Release {
 
 impl Release {
     /// A new one that waits for its turn.
-    pub fn new(id: ReleaseId, place: RepoRef, subject: Number, base: Branch, order: ReleaseOrder) -> Self {
+    pub fn new(
+        id: ReleaseId,
+        place: RepoRef,
+        subject: Number,
+        base: Branch,
+        order: ReleaseOrder,
+    ) -> Self {
         Self {
             id,
             place,
@@ -341,7 +347,9 @@ impl Release {
     pub fn takes_orders(&self) -> bool {
         match self.stage {
             ReleaseStage::Queued => true,
-            ReleaseStage::Planning | ReleaseStage::Proposing | ReleaseStage::Proposed => !self.edited,
+            ReleaseStage::Planning | ReleaseStage::Proposing | ReleaseStage::Proposed => {
+                !self.edited
+            }
             ReleaseStage::Refreshing { .. }
             | ReleaseStage::Merging { .. }
             | ReleaseStage::Dispatching

@@ -23,7 +23,7 @@ use review::{held, held_change};
 use super::command::{BadCommand, Verb, help_table};
 use super::evidence::VerifiedPatch;
 use super::id::{CommentId, JobId, Number, Sha};
-use super::job::{Cause, JobEnding, Job, Kind, JobStage, WaitingFor};
+use super::job::{Cause, Job, JobEnding, JobStage, Kind, WaitingFor};
 use super::policy::{Denied, RULES_PATH, Show};
 use super::text::{boxed, inline};
 
@@ -82,7 +82,11 @@ pub fn status_comment(job: &Job, setting: &ReportContext) -> String {
 
 /// The one comment that notifies whoever asked. `None`: there is nothing they need to do or know.
 /// `status` is the status comment, where what is held stands.
-pub fn announcement(job: &Job, setting: &ReportContext, status: Option<CommentId>) -> Option<String> {
+pub fn announcement(
+    job: &Job,
+    setting: &ReportContext,
+    status: Option<CommentId>,
+) -> Option<String> {
     if let Some(late) = too_late(job, &setting.prefix) {
         return Some(signed(&late, &announcement_marker(job)));
     }
@@ -139,7 +143,9 @@ pub fn announcement_marker(job: &Job) -> String {
     let part = match &job.stage {
         JobStage::InReview { round: round @ 2.. } => format!("announce-round-{round}"),
         JobStage::Holding { .. } => format!("announce-held-{}", held.get(..12).unwrap_or_default()),
-        JobStage::Done(JobEnding::Merged { .. } | JobEnding::Closed { .. }) => "announce-late".to_owned(),
+        JobStage::Done(JobEnding::Merged { .. } | JobEnding::Closed { .. }) => {
+            "announce-late".to_owned()
+        }
         JobStage::Queued
         | JobStage::Preparing
         | JobStage::Fixing { .. }
@@ -171,9 +177,9 @@ pub fn state_label(job: &Job) -> Option<&'static str> {
             stuck.then_some(NEEDS_HUMAN_LABEL)
         }
         JobStage::Queued | JobStage::Merging { .. } => None,
-        JobStage::Done(JobEnding::GaveUp { .. } | JobEnding::OutOfBudget { .. } | JobEnding::Failed { .. }) => {
-            Some(NEEDS_HUMAN_LABEL)
-        }
+        JobStage::Done(
+            JobEnding::GaveUp { .. } | JobEnding::OutOfBudget { .. } | JobEnding::Failed { .. },
+        ) => Some(NEEDS_HUMAN_LABEL),
         JobStage::Done(_) => None,
         JobStage::Preparing
         | JobStage::Fixing { .. }

@@ -326,7 +326,8 @@ mod tests {
     #[test]
     fn a_plan_becomes_a_manifest_with_every_address_filled_in() {
         let hub = hub("https://github.com");
-        let plan = SetupPlan::read(" Honk ", "acme", "https://gander.acme.example/bot/", &hub).unwrap();
+        let plan =
+            SetupPlan::read(" Honk ", "acme", "https://gander.acme.example/bot/", &hub).unwrap();
         let text = plan.manifest("http://127.0.0.1:8090/created".to_owned()).unwrap();
         let manifest: AppManifest = serde_json::from_str(&text).unwrap();
         assert_eq!(manifest.name, "Honk");

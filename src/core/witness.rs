@@ -11,7 +11,7 @@ use super::checks::CheckState;
 use super::github::Actor;
 use super::github::Role;
 use super::id::{Branch, Login, Number, RepoId, Sha, Timestamp, UserId};
-use super::manifest::{Artifact, Digest, FileName, BuildManifest, ReleaseId, RunAttempt};
+use super::manifest::{Artifact, BuildManifest, Digest, FileName, ReleaseId, RunAttempt};
 use super::policy::{ReleaseRules, Requester};
 
 mod kept;
@@ -295,7 +295,10 @@ pub fn judge(asked: &ReleaseRequest, terms: &Terms, facts: &Facts) -> Result<Rel
 }
 
 /// The pull request, if the commit is what became of it.
-fn merged_release<'a>(asked: &ReleaseRequest, facts: &'a Facts) -> Result<&'a ReleasePull, Refused> {
+fn merged_release<'a>(
+    asked: &ReleaseRequest,
+    facts: &'a Facts,
+) -> Result<&'a ReleasePull, Refused> {
     let pull = facts.pull.as_ref().ok_or(Refused::NoSuchPull)?;
     let default = &facts.default_branch;
     if !pull.from_here {

@@ -9,7 +9,7 @@ use octocrab::jsonwebtoken::{self, Algorithm, EncodingKey, Header};
 use secrecy::SecretString;
 use serde::Serialize;
 
-use super::{ApiResponse, ApiCall, Forge, ForgeError, JSON, payload, unreadable};
+use super::{ApiCall, ApiResponse, Forge, ForgeError, JSON, payload, unreadable};
 use crate::core::github::RepoRef;
 use crate::core::id::{InstallationId, RepoId, Timestamp};
 

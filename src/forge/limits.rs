@@ -90,10 +90,12 @@ impl RateLimits {
     pub(super) fn learn(
         &self,
         installation: Option<InstallationId>,
-        (headers, status, body): (&HeaderMap, StatusCode, &[u8]),
+        headers: &HeaderMap,
+        status: StatusCode,
+        body: &[u8],
     ) -> Option<u64> {
         let now = self.clock.now();
-        let refused = asked_to_wait((headers, status, body), now);
+        let refused = asked_to_wait(headers, status, body, now);
         let exhausted = number(headers, "x-ratelimit-remaining") == Some(0);
         let wait = refused.or_else(|| exhausted.then(|| until_reset(headers, now)).flatten());
         if let (Some(wait), Some(installation)) = (wait, installation) {
@@ -137,7 +139,9 @@ impl InstallationLimits {
 /// Seconds GitHub wants us to wait, if this refusal is about limits: `retry-after` first, then
 /// the reset of the primary limit, else a minute.
 fn asked_to_wait(
-    (headers, status, body): (&HeaderMap, StatusCode, &[u8]),
+    headers: &HeaderMap,
+    status: StatusCode,
+    body: &[u8],
     now: Timestamp,
 ) -> Option<u64> {
     if !matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
@@ -233,7 +237,7 @@ mod tests {
         let (limits, now) = limits();
         let mut headers = HeaderMap::new();
         headers.insert("retry-after", "30".parse().unwrap());
-        limits.learn(Some(InstallationId(1)), (&headers, StatusCode::FORBIDDEN, b""));
+        limits.learn(Some(InstallationId(1)), &headers, StatusCode::FORBIDDEN, b"");
         assert_eq!(admit(&limits, &Method::GET), 30);
         assert!(limits.admit(InstallationId(2), &Method::GET, "testing").is_ok());
         now.fetch_add(30_000, Ordering::SeqCst);
@@ -247,7 +251,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
             let headers: HeaderMap = headers.collect();
-            asked_to_wait((&headers, StatusCode::FORBIDDEN, body.as_bytes()), Timestamp(5_000))
+            asked_to_wait(&headers, StatusCode::FORBIDDEN, body.as_bytes(), Timestamp(5_000))
         };
         assert_eq!(wait(&[], "Resource not accessible"), None);
         assert_eq!(

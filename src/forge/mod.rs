@@ -231,7 +231,8 @@ impl Forge {
 
     /// A door with a token that somebody else minted, as a workflow's job has one.
     pub fn with_token(
-        (api, web): (Url, Url),
+        api: Url,
+        web: Url,
         token: SecretString,
         egress: Egress,
         clock: Clock,
@@ -324,8 +325,9 @@ impl Forge {
             Err(late) => return Err(not_sent(call.doing, late.into())),
         };
         let answer = ApiResponse { status: parts.status, headers: parts.headers, body };
-        let facts = (&answer.headers, answer.status, &*answer.body);
-        if let Some(after_seconds) = self.inner.limits.learn(installation, facts) {
+        let limits = &self.inner.limits;
+        let waits = limits.learn(installation, &answer.headers, answer.status, &answer.body);
+        if let Some(after_seconds) = waits {
             return Err(ForgeError::Limited { doing: call.doing.to_owned(), after_seconds });
         }
         answer.judged(call.doing)
@@ -346,7 +348,8 @@ impl Forge {
         &self,
         place: &RepoRef,
         scope: Scope,
-        (method, path): (Method, String),
+        method: Method,
+        path: String,
         body: &impl Serialize,
         doing: &str,
     ) -> Result<T, ForgeError> {
@@ -360,11 +363,14 @@ impl Forge {
         &self,
         place: &RepoRef,
         scope: Scope,
-        to: (Method, String),
+        method: Method,
+        path: String,
         body: &impl Serialize,
         doing: &str,
     ) -> Result<(), ForgeError> {
-        self.change::<serde::de::IgnoredAny>(place, scope, to, body, doing).await.map(drop)
+        self.change::<serde::de::IgnoredAny>(place, scope, method, path, body, doing)
+            .await
+            .map(drop)
     }
 
     async fn delete(

@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
 
-use super::{ApiResponse, ApiCall, Forge, ForgeError, JSON, Scope, unreadable};
+use super::{ApiCall, ApiResponse, Forge, ForgeError, JSON, Scope, unreadable};
 use crate::core::github::RepoRef;
 
 /// No list Gander reads is longer; a longer one is cut, newest or oldest first as GitHub sorts.

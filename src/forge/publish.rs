@@ -49,7 +49,7 @@ impl Forge {
         let body = json!({"base_tree": parent.tree.sha, "tree": entries});
         let path = format!("{}/git/trees", repo_path(place));
         let tree: payload::GitObject =
-            self.change(place, Scope::Push, (Method::POST, path), &body, doing).await?;
+            self.change(place, Scope::Push, Method::POST, path, &body, doing).await?;
         Ok(tree.sha)
     }
 
@@ -63,9 +63,8 @@ impl Forge {
     ) -> Result<Sha, ForgeError> {
         let body = json!({"message": message, "tree": tree, "parents": parents});
         let path = format!("{}/git/commits", repo_path(place));
-        let commit: payload::GitObject = self
-            .change(place, Scope::Push, (Method::POST, path), &body, "making the commit")
-            .await?;
+        let commit: payload::GitObject =
+            self.change(place, Scope::Push, Method::POST, path, &body, "making the commit").await?;
         Ok(commit.sha)
     }
 
@@ -87,7 +86,7 @@ impl Forge {
         let body = json!({"content": encoded, "encoding": "base64"});
         let path = format!("{}/git/blobs", repo_path(place));
         let blob: payload::GitObject = self
-            .change(place, Scope::Push, (Method::POST, path), &body, "storing a file of the commit")
+            .change(place, Scope::Push, Method::POST, path, &body, "storing a file of the commit")
             .await?;
         self.inner.stored.insert(key, blob.sha.clone()).await;
         Ok(json!({"path": file.path, "mode": mode, "type": "blob", "sha": blob.sha}))
@@ -112,7 +111,7 @@ impl Forge {
     ) -> Result<(), ForgeError> {
         let path = format!("{}/git/refs", repo_path(place));
         let body = json!({"ref": format!("refs/heads/{branch}"), "sha": at});
-        self.change_only(place, Scope::Push, (Method::POST, path), &body, "making the branch").await
+        self.change_only(place, Scope::Push, Method::POST, path, &body, "making the branch").await
     }
 
     /// Removes a branch; not there is fine.
@@ -157,7 +156,7 @@ impl Forge {
             "maintainer_can_modify": true,
         });
         let doing = "opening the pull request";
-        self.change(place, Scope::Push, (Method::POST, path), &body, doing).await
+        self.change(place, Scope::Push, Method::POST, path, &body, doing).await
     }
 
     /// Closes a pull request; closed already is fine.
@@ -166,7 +165,8 @@ impl Forge {
         self.change_only(
             place,
             Scope::Push,
-            (Method::PATCH, path),
+            Method::PATCH,
+            path,
             &json!({"state": "closed"}),
             "closing the pull request",
         )

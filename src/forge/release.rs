@@ -16,7 +16,7 @@ use super::{JSON, unreadable};
 use crate::core::github::RepoRef;
 use crate::core::id::Sha;
 use crate::core::manifest::Digest;
-use crate::core::witness::{AssetSeen, Mark, ReleaseSeen, TagState, TagAt};
+use crate::core::witness::{AssetSeen, Mark, ReleaseSeen, TagAt, TagState};
 
 /// A release that is not published yet.
 #[derive(Debug, Clone, Copy)]
@@ -157,8 +157,16 @@ impl Forge {
             "draft": true,
             "prerelease": draft.prerelease,
         });
-        let to = (Method::POST, format!("{}/releases", repo_path(place)));
-        self.change(place, Scope::Push, to, &body, "making the draft of the release").await
+        let path = format!("{}/releases", repo_path(place));
+        self.change(
+            place,
+            Scope::Push,
+            Method::POST,
+            path,
+            &body,
+            "making the draft of the release",
+        )
+        .await
     }
 
     /// Rewrites the notes of a draft.
@@ -168,10 +176,10 @@ impl Forge {
         id: u64,
         notes: &str,
     ) -> Result<(), ForgeError> {
-        let to = (Method::PATCH, format!("{}/releases/{id}", repo_path(place)));
+        let path = format!("{}/releases/{id}", repo_path(place));
         let body = json!({ "body": notes });
         let doing = "rewriting the draft of the release";
-        self.change_only(place, Scope::Push, to, &body, doing).await
+        self.change_only(place, Scope::Push, Method::PATCH, path, &body, doing).await
     }
 
     /// Shows a draft to everybody.
@@ -180,9 +188,9 @@ impl Forge {
         place: &RepoRef,
         id: u64,
     ) -> Result<ReleaseAnswer, ForgeError> {
-        let to = (Method::PATCH, format!("{}/releases/{id}", repo_path(place)));
+        let path = format!("{}/releases/{id}", repo_path(place));
         let body = json!({ "draft": false });
-        self.change(place, Scope::Push, to, &body, "publishing the release").await
+        self.change(place, Scope::Push, Method::PATCH, path, &body, "publishing the release").await
     }
 
     /// Makes a tag. Refused (422) if it exists.
@@ -192,10 +200,10 @@ impl Forge {
         tag: &str,
         commit: &Sha,
     ) -> Result<(), ForgeError> {
-        let to = (Method::POST, format!("{}/git/refs", repo_path(place)));
+        let path = format!("{}/git/refs", repo_path(place));
         let body = json!({ "ref": format!("refs/tags/{tag}"), "sha": commit });
         let doing = "making the tag";
-        self.change_only(place, Scope::Push, to, &body, doing).await
+        self.change_only(place, Scope::Push, Method::POST, path, &body, doing).await
     }
 
     /// Adds a file; says the digest GitHub worked out, if it does. Refused (422) if there is one of

@@ -8,7 +8,9 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{ApiCall, Forge, ForgeError, JSON, Scope, found, payload, repo_path, segment, segments};
+use super::{
+    ApiCall, Forge, ForgeError, JSON, Scope, found, payload, repo_path, segment, segments,
+};
 use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Number, RunId, Sha};
 
@@ -163,10 +165,10 @@ impl Forge {
         message: &str,
     ) -> Result<Joined, ForgeError> {
         let body = json!({"base": branch, "head": commit, "commit_message": message});
-        let to = (Method::POST, format!("{}/merges", repo_path(place)));
+        let path = format!("{}/merges", repo_path(place));
         let doing = "merging the base into the branch";
         let answer: Result<Option<payload::GitObject>, _> =
-            self.change(place, Scope::Push, to, &body, doing).await;
+            self.change(place, Scope::Push, Method::POST, path, &body, doing).await;
         match answer {
             Ok(Some(made)) => Ok(Joined::Commit(made.sha)),
             Ok(None) => Ok(Joined::Already),
@@ -185,9 +187,9 @@ impl Forge {
     ) -> Result<(), ForgeError> {
         let release = json!({"id": id, "commit": commit, "pull": pull});
         let body = json!({"event_type": "gander-release", "client_payload": {"release": release}});
-        let to = (Method::POST, format!("{}/dispatches", repo_path(place)));
+        let path = format!("{}/dispatches", repo_path(place));
         let doing = "starting the release workflow";
-        self.change_only(place, Scope::Push, to, &body, doing).await
+        self.change_only(place, Scope::Push, Method::POST, path, &body, doing).await
     }
 
     /// The newest run with this name that a dispatch started.

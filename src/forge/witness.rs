@@ -87,8 +87,9 @@ impl Forge {
         let base = pull.base.branch.parse();
         Ok(Some(PullWitness {
             merged_as: pull.merge_commit_sha.filter(|_| pull.merged),
-            base: base
-                .map_err(|bad: crate::core::id::MalformedIdError| unreadable(doing, bad.to_string()))?,
+            base: base.map_err(|bad: crate::core::id::MalformedIdError| {
+                unreadable(doing, bad.to_string())
+            })?,
             head_branch: pull.head.branch,
             head_repository: pull.head.repo.map(|repo| repo.id),
             head: pull.head.sha,

@@ -20,7 +20,7 @@ use url::Url;
 
 use super::key::{Key, refusal};
 use super::protocol::{as_object, make_ids_unique};
-use super::{Message, Model, ModelError, Part, Price, ModelReply, Request, Stop, Usage, protocol};
+use super::{Message, Model, ModelError, ModelReply, Part, Price, Request, Stop, Usage, protocol};
 use crate::egress::{self, Egress};
 
 pub(super) struct Compatible {

@@ -23,8 +23,10 @@ mod providers;
 mod scripted;
 
 pub use price::Price;
-pub use providers::{PATIENCE, Provider, ModelSettings, connect};
-pub use scripted::{ScriptedCall, ScriptedFailure, ScriptError, Scripted, StreamFault, ScriptedTurn};
+pub use providers::{ModelSettings, PATIENCE, Provider, connect};
+pub use scripted::{
+    ScriptError, Scripted, ScriptedCall, ScriptedFailure, ScriptedTurn, StreamFault,
+};
 
 /// A language model that can be talked to.
 #[async_trait]

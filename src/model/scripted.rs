@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Model, ModelError, Part, Price, ModelReply, Request, Stop, Usage, protocol};
+use super::{Model, ModelError, ModelReply, Part, Price, Request, Stop, Usage, protocol};
 
 /// A model whose every word is known beforehand.
 #[derive(Debug)]
@@ -226,7 +226,10 @@ impl Scripted {
         Self { origin, script, faults_played: Mutex::default() }
     }
 
-    fn turn(&self, (round, attempt, turn): (usize, usize, usize)) -> Result<&ScriptedTurn, ScriptError> {
+    fn turn(
+        &self,
+        (round, attempt, turn): (usize, usize, usize),
+    ) -> Result<&ScriptedTurn, ScriptError> {
         // `gander run` knows no rounds and asks for none.
         let attempts = match round.checked_sub(2) {
             None => &self.script.attempts[..],

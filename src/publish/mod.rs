@@ -35,6 +35,9 @@ pub enum PublishError {
         /// The branch.
         branch: String,
     },
+    /// GitHub refused to move a branch, as it does when a push came between looking and moving.
+    #[error("the branch may have changed meanwhile")]
+    BranchMoved(#[source] ForgeError),
     /// Somebody removed the branch of the pull request.
     #[error("the branch {branch} is gone; restore it on the pull request")]
     BranchGone {
@@ -54,6 +57,8 @@ impl PublishError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Forge(error) => error.kind(),
+            // The next try looks at what is there by then.
+            Self::BranchMoved(_) => ErrorKind::Retry { after_seconds: None },
             Self::BranchTaken { .. } | Self::BranchGone { .. } => ErrorKind::Permanent,
             Self::NotMerged | Self::NoBase => ErrorKind::Bug,
         }
@@ -92,7 +97,7 @@ pub async fn pull_request(
         return Ok(Published::Ended { merged: ended.merged_at.is_some() });
     }
     if let Some(pull) = &job.pull {
-        return next_commit(forge, job, (base, pull), verified, setting).await;
+        return next_commit(forge, job, base, pull, verified, setting).await;
     }
     let head = commit_on_branch(forge, job, base, verified.patch(), setting).await?;
     let number = match there {
@@ -123,7 +128,8 @@ pub async fn pull_request(
 async fn next_commit(
     forge: &Forge,
     job: &Job,
-    (base, pull): (&Base, &PullRef),
+    base: &Base,
+    pull: &PullRef,
     verified: &VerifiedPatch,
     setting: &ReportContext,
 ) -> Result<Published, PublishError> {

@@ -10,7 +10,7 @@ use super::landing::remove_merged;
 use super::talk::{keep_current, keep_text, say_once};
 use crate::core::github::PullRef;
 use crate::core::id::{Number, Sha};
-use crate::core::release::{VersionPlan, Release, ReleaseStage};
+use crate::core::release::{Release, ReleaseStage, VersionPlan};
 use crate::core::report::release as words;
 use crate::core::report::{ReportContext, marker};
 use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, Joined, NewPull};
@@ -97,7 +97,7 @@ async fn commit_on_branch(
             return match forge.create_branch(place, &branch, &commit).await {
                 Ok(()) => Ok(Ok(commit)),
                 // Another try of ours was faster; what it made is looked at on the next one.
-                Err(error) if error.status() == Some(422) => Err(passing("making the branch")),
+                Err(error) if error.status() == Some(422) => Err(PublishError::BranchMoved(error)),
                 Err(error) => Err(error.into()),
             };
         }
@@ -116,14 +116,9 @@ async fn commit_on_branch(
     match forge.advance_branch(place, &branch, &new).await {
         Ok(()) => Ok(Ok(new)),
         // Somebody pushed meanwhile: what they made is looked at on the next try.
-        Err(error) if error.status() == Some(422) => Err(passing("moving the branch forward")),
+        Err(error) if error.status() == Some(422) => Err(PublishError::BranchMoved(error)),
         Err(error) => Err(error.into()),
     }
-}
-
-fn passing(doing: &str) -> PublishError {
-    let doing = doing.to_owned();
-    PublishError::Forge(ForgeError::ServerFailed { doing, status: 422 })
 }
 
 /// Whether a head is a commit of this release as Gander made it.
@@ -135,15 +130,19 @@ pub async fn is_ours(forge: &Forge, release: &Release, head: &Sha) -> Result<boo
 }
 
 /// The status comment, and the text of the pull request while it stands.
-pub async fn show(forge: &Forge, release: &Release, setting: &ReportContext) -> Result<(), ForgeError> {
+pub async fn show(
+    forge: &Forge,
+    release: &Release,
+    setting: &ReportContext,
+) -> Result<(), ForgeError> {
     let place = &release.place;
     let body = words::status_comment(release, setting);
     let mark = marker(release.id.as_str(), "status");
-    keep_current(forge, place, release.subject, (&body, &mark)).await?;
+    keep_current(forge, place, release.subject, &body, &mark).await?;
     match (&release.pull, &release.plan) {
         (Some(pull), Some(plan)) if release.stage == ReleaseStage::Proposed => {
             let body = words::pull_body(release, plan, &pull.head, setting);
-            keep_text(forge, place, pull.number, (&words::title(plan), &body)).await
+            keep_text(forge, place, pull.number, &words::title(plan), &body).await
         }
         _ => Ok(()),
     }

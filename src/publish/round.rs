@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::job::{Job, RoundOutcome, Round, ThreadAnswer};
+use crate::core::job::{Job, Round, RoundOutcome, ThreadAnswer};
 use crate::core::report;
 use crate::forge::payload::ReviewComment;
 use crate::forge::{Forge, ForgeError};

@@ -2,7 +2,7 @@
 //! run. Each is found again by a marker, so showing twice shows once.
 
 use super::talk::keep_current;
-use crate::core::job::{JobEnding, Job, JobStage};
+use crate::core::job::{Job, JobEnding, JobStage};
 use crate::core::report::{self, ReportContext};
 use crate::forge::{CheckRunText, Forge, ForgeError};
 
@@ -13,7 +13,7 @@ use crate::forge::{CheckRunText, Forge, ForgeError};
 pub async fn show(forge: &Forge, job: &Job, setting: &ReportContext) -> Result<(), ForgeError> {
     let body = report::status_comment(job, setting);
     let marker = report::marker(job.id.as_str(), "status");
-    keep_current(forge, &job.place, job.subject, (&body, &marker)).await?;
+    keep_current(forge, &job.place, job.subject, &body, &marker).await?;
     show_label(forge, job).await?;
     show_round(forge, job, setting).await?;
     show_check_run(forge, job).await
@@ -41,7 +41,7 @@ async fn show_round(forge: &Forge, job: &Job, setting: &ReportContext) -> Result
         return Ok(());
     };
     let marker = report::round_marker(job, job.stage.round().unwrap_or(1));
-    keep_current(forge, &job.place, pull.number, (&body, &marker)).await
+    keep_current(forge, &job.place, pull.number, &body, &marker).await
 }
 
 /// The check run on the pull request's commit.
@@ -50,7 +50,10 @@ async fn show_check_run(forge: &Forge, job: &Job) -> Result<(), ForgeError> {
     // While a round is made, the last head keeps what was said of it.
     let settled = matches!(
         job.stage,
-        JobStage::InReview { .. } | JobStage::Answering { .. } | JobStage::Merging { .. } | JobStage::Done(_)
+        JobStage::InReview { .. }
+            | JobStage::Answering { .. }
+            | JobStage::Merging { .. }
+            | JobStage::Done(_)
     );
     let ours = job.review.proof.as_ref().is_some_and(|it| it.ours && it.head == pull.head);
     if !(settled && ours) {

@@ -27,7 +27,8 @@ pub async fn keep_current(
     forge: &Forge,
     place: &RepoRef,
     number: Number,
-    (text, marker): (&str, &str),
+    text: &str,
+    marker: &str,
 ) -> Result<(), ForgeError> {
     match forge.find_comment(place, number, marker).await? {
         Some(comment) if comment.body.as_deref() == Some(text) => Ok(()),
@@ -42,7 +43,8 @@ pub async fn keep_text(
     forge: &Forge,
     place: &RepoRef,
     number: Number,
-    (title, body): (&str, &str),
+    title: &str,
+    body: &str,
 ) -> Result<(), ForgeError> {
     let there = forge.pull(place, number).await?;
     let same = there.is_some_and(|pull| {

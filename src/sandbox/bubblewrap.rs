@@ -21,8 +21,11 @@ use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
 use super::seccomp;
-use super::spawn::{self, ProcessEnding, Identity, ProcessHandle, Running, Start};
-use super::{SandboxCommand, Exit, SandboxLimits, CommandOutput, Probe, ProcessLimit, Sandbox, SandboxError, Toolchain};
+use super::spawn::{self, Identity, ProcessEnding, ProcessHandle, Running, Start};
+use super::{
+    CommandOutput, Exit, Probe, ProcessLimit, Sandbox, SandboxCommand, SandboxError, SandboxLimits,
+    Toolchain,
+};
 
 /// Commands run by bubblewrap.
 #[derive(Debug, Clone)]
@@ -137,7 +140,11 @@ impl Bubblewrap {
         self
     }
 
-    async fn start(&self, command: &SandboxCommand, limits: &SandboxLimits) -> Result<WaitingChild, SandboxError> {
+    async fn start(
+        &self,
+        command: &SandboxCommand,
+        limits: &SandboxLimits,
+    ) -> Result<WaitingChild, SandboxError> {
         let io = SandboxError::Start;
         let identity = spawn::identity(self.identity)?;
         let (status, status_writer): (PipeReader, PipeWriter) = io::pipe().map_err(io)?;
@@ -215,7 +222,8 @@ impl Sandbox for Bubblewrap {
             .map_err(|error| self.explain(error))?;
         let tree = tempfile::tempdir().map_err(SandboxError::Start)?;
         let command = SandboxCommand::argv(["/bin/cat", seccomp::STATUS], tree.path());
-        let output = self.run(&command, &SandboxLimits::default(), &CancellationToken::new()).await?;
+        let output =
+            self.run(&command, &SandboxLimits::default(), &CancellationToken::new()).await?;
         if output.exit != Exit::Code(0) {
             return Err(SandboxError::Setup { said: output.stderr.text.trim().to_owned() });
         }
@@ -235,7 +243,8 @@ impl Sandbox for Bubblewrap {
         stop: &CancellationToken,
     ) -> Result<CommandOutput, SandboxError> {
         command.check()?;
-        let WaitingChild { mut running, mut gate, mut status } = self.start(command, limits).await?;
+        let WaitingChild { mut running, mut gate, mut status } =
+            self.start(command, limits).await?;
         let armed = tokio::time::timeout(SETUP, running.stdout.read_u8()).await;
         let Some(first) = (match armed {
             Ok(Ok(_)) => next_status(&mut status).await.and_then(|said| said.child_pid),
@@ -501,8 +510,13 @@ mod tests {
         let limits = SandboxLimits { processes: 9, ..SandboxLimits::default() };
         let inner = |command: &SandboxCommand| {
             let descriptors = DESCRIPTORS;
-            let policy =
-                SandboxPolicy { command, limits: &limits, toolchains: &[], covered: &[], descriptors };
+            let policy = SandboxPolicy {
+                command,
+                limits: &limits,
+                toolchains: &[],
+                covered: &[],
+                descriptors,
+            };
             policy.inner_command()
         };
         let bound = ["/usr/bin/prlimit", "--nproc=9:9", "--", "/bin/sh", "-c", GATE, "sh"];
@@ -528,7 +542,8 @@ mod tests {
             hand_down: Vec::new(),
         });
         let stop = CancellationToken::new();
-        let watched = running.await.unwrap().watch(None, &SandboxLimits::default(), &stop).await.unwrap();
+        let watched =
+            running.await.unwrap().watch(None, &SandboxLimits::default(), &stop).await.unwrap();
         assert_eq!(watched.stdout.text, "r");
     }
 

@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::capture::{Captured, capture};
-use super::{SandboxLimits, SandboxError};
+use super::{SandboxError, SandboxLimits};
 
 /// The user that commands run as when Gander itself is root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

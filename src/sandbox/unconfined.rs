@@ -10,8 +10,10 @@ use async_trait::async_trait;
 use rustix::process::Resource;
 use tokio_util::sync::CancellationToken;
 
-use super::spawn::{self, ProcessEnding, Identity, Start};
-use super::{SandboxCommand, Exit, SandboxLimits, CommandOutput, Probe, ProcessLimit, Sandbox, SandboxError};
+use super::spawn::{self, Identity, ProcessEnding, Start};
+use super::{
+    CommandOutput, Exit, Probe, ProcessLimit, Sandbox, SandboxCommand, SandboxError, SandboxLimits,
+};
 
 /// Commands run beside Gander itself.
 #[derive(Debug, Clone)]

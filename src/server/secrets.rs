@@ -32,7 +32,10 @@ impl WebhookSecrets {
     ///
     /// # Errors
     /// When one of them is empty or short.
-    pub fn new(current: SecretString, previous: Option<SecretString>) -> Result<Self, WeakSecretError> {
+    pub fn new(
+        current: SecretString,
+        previous: Option<SecretString>,
+    ) -> Result<Self, WeakSecretError> {
         let strong = |secret: &SecretString| secret.expose_secret().trim().len() >= SHORTEST;
         if !strong(&current) || !previous.as_ref().is_none_or(strong) {
             return Err(WeakSecretError);

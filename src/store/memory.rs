@@ -221,7 +221,8 @@ impl Store for Memory {
         pull: Number,
     ) -> Result<Option<Stored<Release>>, StoreError> {
         let mut of_pull = chosen(&self.state()?.releases, |release| {
-            release.place.repo_id == repo && release.pull.as_ref().is_some_and(|it| it.number == pull)
+            release.place.repo_id == repo
+                && release.pull.as_ref().is_some_and(|it| it.number == pull)
         });
         Ok(of_pull.pop())
     }

@@ -272,7 +272,6 @@ async fn fold_log_and_close(mut connection: SqliteConnection) -> Result<(), Stor
     connection.close().await.map_err(failed)
 }
 
-/// What a failure of the driver means for whoever asked.
 async fn execute(
     connection: &mut SqliteConnection,
     statement: &'static str,
@@ -280,6 +279,7 @@ async fn execute(
     sqlx::query(statement).execute(connection).await.map(drop).map_err(failed)
 }
 
+/// What a failure of the driver means for whoever asked.
 fn failed(cause: sqlx::Error) -> StoreError {
     const CORRUPT: u32 = 11;
     const CONSTRAINT: u32 = 19;

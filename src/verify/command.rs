@@ -13,7 +13,7 @@ use super::python;
 use super::{Candidate, Verifier, VerifyError};
 use crate::core::evidence::{CheckKind, CheckOutcome};
 use crate::core::policy::runs_nothing;
-use crate::sandbox::{SandboxCommand, Exit, SandboxLimits, CommandOutput, Sandbox};
+use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxLimits};
 
 /// Characters of output that go to the model and to people.
 const DISTILLED: usize = 3_000;
@@ -63,8 +63,8 @@ impl Verifier for CommandVerifier {
             Exit::Code(0) => match python.filter(|_| python::starts_pytest(&self.line)) {
                 None => CheckOutcome::Passed,
                 Some(layout) => {
-                    let place = (self.sandbox.as_ref(), tree);
-                    let asked = layout.imported_from_elsewhere(place, &limits, candidate.stop);
+                    let (sandbox, stop) = (self.sandbox.as_ref(), candidate.stop);
+                    let asked = layout.imported_from_elsewhere(sandbox, tree, &limits, stop);
                     let elsewhere = asked.await.map_err(broken)?;
                     if candidate.stop.is_cancelled() {
                         return Err(VerifyError::Stopped);
@@ -72,17 +72,20 @@ impl Verifier for CommandVerifier {
                     elsewhere.map_or(CheckOutcome::Passed, CheckOutcome::Inconclusive)
                 }
             },
-            Exit::Code(code) if NOT_RUNNABLE.contains(&code) => CheckOutcome::Inconclusive(format!(
-                "the command cannot be run in the sandbox (exit code {code}); what it needs may \
+            Exit::Code(code) if NOT_RUNNABLE.contains(&code) => {
+                CheckOutcome::Inconclusive(format!(
+                    "the command cannot be run in the sandbox (exit code {code}); what it needs may \
                  not be installed on Gander's machine\n{}",
-                distill(&text, DISTILLED)
-            )),
+                    distill(&text, DISTILLED)
+                ))
+            }
             Exit::Code(code) => {
                 CheckOutcome::Failed(format!("exit code {code}\n{}", distill(&text, DISTILLED)))
             }
-            Exit::Signal(signal) => {
-                CheckOutcome::Failed(format!("killed by signal {signal}\n{}", distill(&text, DISTILLED)))
-            }
+            Exit::Signal(signal) => CheckOutcome::Failed(format!(
+                "killed by signal {signal}\n{}",
+                distill(&text, DISTILLED)
+            )),
             Exit::TimedOut => CheckOutcome::Failed(format!(
                 "took longer than {} minutes (`[verify] minutes`) and was killed\n{}",
                 self.time.as_secs() / 60,

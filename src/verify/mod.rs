@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::core::evidence::{Check, CheckKind, Evidence, CheckOutcome};
+use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence};
 use crate::core::fault::ErrorKind;
 use crate::core::id::Sha;
 use crate::core::patch::Patch;

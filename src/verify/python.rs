@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::detect::is_pytest_file;
 use super::distill::distill;
-use crate::sandbox::{SandboxCommand, Exit, SandboxLimits, Sandbox, SandboxError};
+use crate::sandbox::{Exit, Sandbox, SandboxCommand, SandboxError, SandboxLimits};
 
 /// Files at the top that only a Python project has.
 const SIGNS: &[&str] = &["pyproject.toml", "setup.py", "setup.cfg", "pytest.ini"];
@@ -95,7 +95,8 @@ impl Layout {
     /// When it could not be asked.
     pub async fn imported_from_elsewhere(
         &self,
-        (sandbox, tree): (&dyn Sandbox, &Path),
+        sandbox: &dyn Sandbox,
+        tree: &Path,
         limits: &SandboxLimits,
         stop: &CancellationToken,
     ) -> Result<Option<String>, SandboxError> {
@@ -104,7 +105,8 @@ impl Layout {
         }
         let shown = sandbox.shows(tree).display().to_string();
         let words = ["/bin/sh", "-c", START, "sh", WHERE, &shown].map(str::to_owned);
-        let mut command = SandboxCommand::argv(words.into_iter().chain(self.packages.clone()), tree);
+        let mut command =
+            SandboxCommand::argv(words.into_iter().chain(self.packages.clone()), tree);
         command.env = self.environment(sandbox, tree);
         let output = sandbox.run(&command, limits, stop).await?;
         let said = output.stdout.text.trim();

@@ -18,14 +18,14 @@ use crate::agent::transcript::Transcript;
 use crate::agent::{self, Assignment, Finished, Tool, ToolFault};
 use crate::core::budget::{Budget, Money};
 use crate::core::event::IssueText;
-use crate::core::evidence::{Evidence, CheckOutcome};
+use crate::core::evidence::{CheckOutcome, Evidence};
 use crate::core::id::Sha;
 use crate::core::job::{Kind, Proposal, ThreadAnswer};
 use crate::core::patch::Patch;
 use crate::core::policy::Rules;
 use crate::core::tier::PathRules;
 use crate::model::{Model, ToolSpec};
-use crate::sandbox::{SandboxLimits, Sandbox};
+use crate::sandbox::{Sandbox, SandboxLimits};
 use crate::store::Store;
 use crate::verify::{self, Bench, detect};
 use crate::worker::WorkError;
@@ -140,7 +140,10 @@ async fn attempt_in(
     let run = RunTool {
         sandbox: Arc::clone(&ctx.sandbox),
         tree: workspace.path().to_owned(),
-        limits: SandboxLimits { wall: minutes(job.rules.verify.minutes), ..SandboxLimits::default() },
+        limits: SandboxLimits {
+            wall: minutes(job.rules.verify.minutes),
+            ..SandboxLimits::default()
+        },
         env: environment(&workspace, ctx.sandbox.as_ref()),
         stop: attempt.stop.clone(),
     };
@@ -158,8 +161,8 @@ async fn attempt_in(
         time: minutes(job.rules.agent.minutes),
         retry_pause: ctx.model_pause,
     };
-    let mut transcript =
-        Transcript::open(&logs.join("transcript.jsonl")).map_err(|error| WorkError::passing(&error))?;
+    let mut transcript = Transcript::open(&logs.join("transcript.jsonl"))
+        .map_err(|error| WorkError::passing(&error))?;
     // A try that died left its transcript: what it spent is spent.
     let sunk =
         transcript.cost_so_far(&ctx.model.price()).map_err(|error| WorkError::passing(&error))?;
@@ -346,10 +349,17 @@ fn commands_for(
         None => None,
     };
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    Ok(detect::commands(&detect::ProjectFiles { paths: &paths, package_json: package_json.as_deref() }))
+    Ok(detect::commands(&detect::ProjectFiles {
+        paths: &paths,
+        package_json: package_json.as_deref(),
+    }))
 }
 
-fn package_json(job: &AttemptInput<'_>, ctx: &JobContext, path: &str) -> Result<Option<String>, WorkError> {
+fn package_json(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+    path: &str,
+) -> Result<Option<String>, WorkError> {
     const LARGEST: u64 = 1024 * 1024;
     let path = path.parse().map_err(|problem| WorkError::permanent(&problem))?;
     match ctx.mirror.read_file(job.base, &path, LARGEST) {

@@ -3,7 +3,7 @@
 //! Invariants: over a whole job the entries come to what it has spent, however many rounds it took.
 
 use crate::core::budget::{Money, Payer};
-use crate::core::job::{Declined, JobEnding, Job, JobStage};
+use crate::core::job::{Declined, Job, JobEnding, JobStage};
 use crate::core::policy::Rules;
 use crate::store::LedgerEntry;
 use crate::worker::{Context, WorkError};
@@ -80,7 +80,10 @@ pub(in crate::worker) fn ledger_entry(before: &Job, after: &Job) -> Option<Ledge
 /// Whether the job ended while the model was at work, so that its last words were not heard.
 fn was_cut_off(before: &Job, after: &Job) -> bool {
     let stopped = |ending: &JobEnding| {
-        matches!(ending, JobEnding::Cancelled { .. } | JobEnding::Closed { .. } | JobEnding::Failed { .. })
+        matches!(
+            ending,
+            JobEnding::Cancelled { .. } | JobEnding::Closed { .. } | JobEnding::Failed { .. }
+        )
     };
     matches!(before.stage, JobStage::Fixing { .. })
         && matches!(&after.stage, JobStage::Done(ending) if stopped(ending))
@@ -92,7 +95,7 @@ mod tests {
     use crate::core::event::IssueText;
     use crate::core::github::RepoRef;
     use crate::core::id::{InstallationId, JobId, Number, RepoId, Timestamp, UserId};
-    use crate::core::job::{Kind, JobOrder};
+    use crate::core::job::{JobOrder, Kind};
 
     fn job() -> Job {
         let name = "acme/widgets".parse().unwrap();

@@ -68,7 +68,11 @@ pub(in crate::worker) async fn checks(
 }
 
 /// Without required checks nobody says when all have begun: some time has to pass.
-async fn unsettled(ctx: &Context, since: Timestamp, wake: &Task) -> Result<Option<String>, WorkError> {
+async fn unsettled(
+    ctx: &Context,
+    since: Timestamp,
+    wake: &Task,
+) -> Result<Option<String>, WorkError> {
     let settle = i64::try_from(ctx.settings.settle.as_secs()).unwrap_or(i64::MAX);
     let settled = since.plus_seconds(settle);
     if ctx.clock.now() >= settled {

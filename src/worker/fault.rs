@@ -50,7 +50,7 @@ pub(in crate::worker) fn chain(error: &dyn std::error::Error) -> String {
 
 macro_rules! from_kind {
     ($($error:ty),*) => {$(
-        impl From<$error> for Fault {
+        impl From<$error> for WorkError {
             fn from(error: $error) -> Self {
                 Self { kind: error.kind(), text: chain(&error) }
             }

@@ -6,13 +6,13 @@
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::JobContext;
-use super::commit::{TaskOutcome, OutcomeWriter};
+use super::commit::{OutcomeWriter, TaskOutcome};
 use super::steps::job::{fix, verify};
 use super::turn::next_job;
 use super::{WorkError, patches};
 use crate::clock::Clock;
 use crate::core::budget::Money;
-use crate::core::job::{Base, JobFact, Job, JobStage, JobStep};
+use crate::core::job::{Base, Job, JobFact, JobStage, JobStep};
 use crate::core::patch::Patch;
 use crate::core::policy::Rules;
 use crate::core::task::Task;

@@ -13,9 +13,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::commit::{Learnt, TaskOutcome, OutcomeWriter};
+use self::commit::{Learnt, OutcomeWriter, TaskOutcome};
 use crate::core::fault::ErrorKind;
-use crate::core::machine::{OnFailure, Machine, WorkerSlot};
+use crate::core::machine::{Machine, OnFailure, WorkerSlot};
 use crate::core::task::Task;
 use crate::core::{job, release};
 use crate::store::{Claim, Lease, StoreError};
@@ -34,7 +34,7 @@ mod steps;
 mod sweep;
 mod turn;
 
-pub use attempt::{Attempt, JobContext, AttemptInput, attempt};
+pub use attempt::{Attempt, AttemptInput, JobContext, attempt};
 pub use context::{Context, WorkerSettings};
 pub use fault::WorkError;
 pub use local::{LocalEnd, LocalJob, Prepared};

@@ -2,7 +2,7 @@
 
 use crate::core::id::{Branch, Number, RepoId};
 use crate::store::{Store, StoreError, Stored};
-use crate::worker::commit::{TaskOutcome, Persisted, advanced};
+use crate::worker::commit::{Persisted, TaskOutcome, advanced};
 
 /// Lets the first waiting job on a subject begin, unless one is at work there.
 pub(super) async fn next_job(

@@ -319,17 +319,12 @@ fn open_beneath(directory: &OwnedFd, name: &[u8], path: &[u8]) -> Result<OwnedFd
     confined::open_directory(directory, name).map_err(|problem| refused("read", path, problem))
 }
 
-fn open_regular(
-    directory: &OwnedFd,
-    name: &[u8],
-    path: &[u8],
-) -> Result<(File, Stat), PatchError> {
+fn open_regular(directory: &OwnedFd, name: &[u8], path: &[u8]) -> Result<(File, Stat), PatchError> {
     confined::open_file(directory, name).map_err(|problem| refused("read", path, problem))
 }
 
 fn usable_path(path: &[u8]) -> Result<RepoPath, PatchError> {
-    RepoPath::from_bytes(path)
-        .map_err(|problem| PatchError::BadPath { path: shown(path), problem })
+    RepoPath::from_bytes(path).map_err(|problem| PatchError::BadPath { path: shown(path), problem })
 }
 
 fn is_empty(directory: &OwnedFd, path: &[u8]) -> Result<(), PatchError> {
@@ -344,7 +339,11 @@ fn is_empty(directory: &OwnedFd, path: &[u8]) -> Result<(), PatchError> {
     Ok(())
 }
 
-fn is_same_link(directory: impl AsFd, name: &[u8], entry: &TreeEntry) -> Result<bool, ConfinedError> {
+fn is_same_link(
+    directory: impl AsFd,
+    name: &[u8],
+    entry: &TreeEntry,
+) -> Result<bool, ConfinedError> {
     let target = rustix::fs::readlinkat(directory, name, Vec::new())?;
     let target = target.as_bytes();
     let mut hash = BlobHash::new(entry, target.len() as u64);

@@ -93,7 +93,11 @@ pub fn look(root: impl AsFd, path: &[u8]) -> Result<Option<Stat>, ConfinedError>
 
 /// Makes the directories that lead to `path` and are missing; `made` learns which, outermost first,
 /// also when it fails half-way.
-pub fn make_parents(root: impl AsFd, path: &[u8], made: &mut Vec<Vec<u8>>) -> Result<(), ConfinedError> {
+pub fn make_parents(
+    root: impl AsFd,
+    path: &[u8],
+    made: &mut Vec<Vec<u8>>,
+) -> Result<(), ConfinedError> {
     for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
         let (parent, name) = split(&path[..at]);
         let parent = open_directory(&root, parent)?;

@@ -86,9 +86,10 @@ pub(super) fn names(
     let entries = Dir::read_from(directory)?;
     Ok(entries.filter_map(|entry| match entry {
         Ok(entry) if matches!(entry.file_name().to_bytes(), b"." | b"..") => None,
-        Ok(entry) => {
-            Some(Ok(NamedEntry { name: entry.file_name().to_bytes().to_vec(), kind: entry.file_type() }))
-        }
+        Ok(entry) => Some(Ok(NamedEntry {
+            name: entry.file_name().to_bytes().to_vec(),
+            kind: entry.file_type(),
+        })),
         Err(errno) => Some(Err(errno.into())),
     }))
 }

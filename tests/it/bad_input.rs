@@ -45,7 +45,7 @@ fn unheard(w: &World, issue: u64) {
 async fn rules_with_a_mistake_are_named_with_line_and_column() {
     for (rules, place) in [
         ("[verify]\ncommands = [\"sh check.sh\"]\n\n[agent]\n  attempt = 3\n", "line 5, column 3"),
-        ("[agent]\nattempts = 0\n", "line 2, column 1"),
+        ("[agent]\nattempts = 0\n", "line 2, column 12"),
         ("[agent\n", "line 1, column 7"),
         ("[trigger]\nrole = \"read\"\n", "line 2, column 8"),
     ] {

@@ -4,7 +4,7 @@
 //! All of them go through core in `src/core/job/review_orders.rs`; these show that the house does what core
 //! decides. The choice is the same each time.
 
-use gander::core::job::{JobEnding, Job, JobStage, WaitingFor};
+use gander::core::job::{Job, JobEnding, JobStage, WaitingFor};
 use gander_emulator::{CheckRunView, Requirement, Verdict};
 
 use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, write};

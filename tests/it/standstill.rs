@@ -23,10 +23,14 @@ const LOADED: Duration = Duration::from_millis(200);
 /// The worst that each tool can be given.
 fn worst_inputs() -> Vec<(&'static str, Vec<ScriptedTurn>)> {
     let edit = |action: &str, old: &str, new: &str| {
-        ScriptedTurn::call("edit", json!({"path": "big.txt", "action": action, "old": old, "new": new}))
+        ScriptedTurn::call(
+            "edit",
+            json!({"path": "big.txt", "action": action, "old": old, "new": new}),
+        )
     };
-    let search =
-        |pattern: &str| ScriptedTurn::call("search", json!({"pattern": pattern, "ignore_case": true}));
+    let search = |pattern: &str| {
+        ScriptedTurn::call("search", json!({"pattern": pattern, "ignore_case": true}))
+    };
     let almost = |indentation: &str| format!("{indentation}same\n").repeat(2000) + "other\n";
     let deep = "import os\nfor n in range(15000):\n os.mkdir('d'); os.chdir('d')\n\
                 os.mkdir('closed', 0)";

@@ -17,11 +17,11 @@ use gander::core::command::Address;
 use gander::core::id::Timestamp;
 use gander::egress::PrivateAddresses;
 use gander::forge::{AppKey, Forge, ForgeConfig, Pace};
-use gander::model::{Model, ModelError, Price, ModelReply, Request, Scripted, ScriptedTurn};
+use gander::model::{Model, ModelError, ModelReply, Price, Request, Scripted, ScriptedTurn};
 use gander::sandbox::Sandbox;
 use gander::server::{AppState, WebhookSecrets, serve};
 use gander::store::{Sqlite, Store};
-use gander::worker::{WorkerSettings, Worker};
+use gander::worker::{Worker, WorkerSettings};
 use gander_emulator::{
     Actor, AppCredentials, AppSpec, CheckOutcome, CheckReport, Emulator, IssueView, Options,
     PullView, RepositorySpec, Verdict,

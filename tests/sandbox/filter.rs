@@ -77,7 +77,8 @@ async fn where_the_filter_is_not_taken_nothing_runs() {
         let (_tree, broken) = tampered_with(&change);
         let tree = Tree::new(&[]);
         let command = SandboxCommand::shell("touch ran", tree.path());
-        let refused = broken.run(&command, &SandboxLimits::default(), &CancellationToken::new()).await;
+        let refused =
+            broken.run(&command, &SandboxLimits::default(), &CancellationToken::new()).await;
         assert!(matches!(refused, Err(SandboxError::Setup { .. })), "{filter}: {refused:?}");
         assert!(!tree.path().join("ran").exists());
     }

@@ -1,7 +1,7 @@
 //! What every store promises about releases.
 
 use gander::core::id::{CommentId, ReleaseId};
-use gander::core::release::{ReleaseEnding, ReleaseOrder, Release, ReleaseStage, ReleaseStep};
+use gander::core::release::{Release, ReleaseEnding, ReleaseOrder, ReleaseStage, ReleaseStep};
 use gander::store::{StoreError, Stored, Write};
 
 use super::*;

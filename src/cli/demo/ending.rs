@@ -14,7 +14,11 @@ use gander_emulator::{Emulator, PullView, ReleaseView, TimelineEntry};
 const RULE: &str = "────────────────────────────────────────────────────────────────────────";
 
 /// The pull request, the release, and what it took.
-pub(super) fn show(stage: &DemoStage<'_>, told: &Told, workflows: &Workflows) -> Result<(), AnyError> {
+pub(super) fn show(
+    stage: &DemoStage<'_>,
+    told: &Told,
+    workflows: &Workflows,
+) -> Result<(), AnyError> {
     let (emulator, took) = (stage.emulator, stage.started.elapsed());
     let (fix, plan) = (pull(emulator, told.fix)?, pull(emulator, told.release)?);
     let release = release(emulator)?;

@@ -152,7 +152,11 @@ fn explain(workflows: &Workflows) {
 }
 
 /// People, and a repository with a bug and our workflows.
-fn populate(emulator: &Emulator, project: &DemoProject, download: &Download) -> Result<(), AnyError> {
+fn populate(
+    emulator: &Emulator,
+    project: &DemoProject,
+    download: &Download,
+) -> Result<(), AnyError> {
     for login in PEOPLE {
         emulator.create_user(login);
     }

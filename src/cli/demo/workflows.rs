@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::AnyError;
 use crate::config::{environment, variable};
 use crate::core::examples::{ACTION_MISSING, DIGEST_MISSING, Example};
-use crate::sandbox::{SandboxCommand, Exit, SandboxLimits, Sandbox, Toolchain, Unconfined};
+use crate::sandbox::{Exit, Sandbox, SandboxCommand, SandboxLimits, Toolchain, Unconfined};
 use gander_emulator::{Emulator, Foreign, RunReport, Runner, Setup};
 
 /// The commit of the Action that the demo's workflows name.
@@ -44,7 +44,8 @@ impl Download {
             format!("tar --create {name} | gzip --fast > {name}.tar.gz && sha256sum {name}.tar.gz");
         let command = SandboxCommand::shell(line, folder);
         let shell = Unconfined::new(environment());
-        let output = shell.run(&command, &SandboxLimits::default(), &CancellationToken::new()).await?;
+        let output =
+            shell.run(&command, &SandboxLimits::default(), &CancellationToken::new()).await?;
         if output.exit != Exit::Code(0) {
             return Err(format!("the program could not be packed: {}", output.stderr.text).into());
         }

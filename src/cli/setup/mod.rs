@@ -23,7 +23,7 @@ use crate::core::setup::{DEFAULT_NAME, Hub, SetupPlan};
 use crate::egress::{Egress, PrivateAddresses};
 use crate::forge::{ForgeError, claim_app, payload::NewApp};
 use crate::server::setup::{
-    Beginning, LIFE_SECONDS, SetupResult, SetupProblem, Registered, Setup as Pages, Wishes, serve,
+    Beginning, LIFE_SECONDS, Registered, Setup as Pages, SetupProblem, SetupResult, Wishes, serve,
 };
 
 mod keep;

@@ -2,7 +2,7 @@
 
 use strum::{EnumDiscriminants, VariantArray};
 
-use super::{ReviseRequest, Base, Declined, Proposal, PullSnapshot, JobStep, TakenReviews, Thread};
+use super::{Base, Declined, JobStep, Proposal, PullSnapshot, ReviseRequest, TakenReviews, Thread};
 use crate::core::budget::Money;
 use crate::core::evidence::Evidence;
 use crate::core::github::PullRef;

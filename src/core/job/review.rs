@@ -12,10 +12,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    ApprovalBinding, ChangeRequest, Ci, Declined, JobEnding, Job, OpenPull, PullEnd, PullSnapshot, RedBecause,
-    JobStage, JobStep,
+    ApprovalBinding, ChangeRequest, Ci, Declined, Job, JobEnding, JobStage, JobStep, OpenPull,
+    PullEnd, PullSnapshot, RedBecause,
 };
-use crate::core::approval::{Approval, NotApproved, MergeAttempt};
+use crate::core::approval::{Approval, MergeAttempt, NotApproved};
 use crate::core::github::Role;
 use crate::core::id::{CommentId, Login, ReviewId, Sha, Timestamp, UserId};
 use crate::core::patch::PatchDigest;
@@ -483,7 +483,9 @@ impl Job {
     /// What an unapproved pull request waits for: a failed round stays told until somebody acts.
     fn unapproved(&self) -> WaitingFor {
         match &self.review.waiting {
-            Some(kept @ (WaitingFor::RoundFailed { .. } | WaitingFor::RoundsUsed { .. })) => kept.clone(),
+            Some(kept @ (WaitingFor::RoundFailed { .. } | WaitingFor::RoundsUsed { .. })) => {
+                kept.clone()
+            }
             _ => WaitingFor::Review,
         }
     }
@@ -505,8 +507,11 @@ impl Job {
         if seen.mergeable == Some(false) {
             return only(WaitingFor::Conflict);
         }
-        let now =
-            MergeAttempt { word: approval.word(), rules: seen.rules_digest.clone(), clean: seen.clean };
+        let now = MergeAttempt {
+            word: approval.word(),
+            rules: seen.rules_digest.clone(),
+            clean: seen.clean,
+        };
         let news = self.review.tried.as_ref().is_none_or(|tried| now.is_news_after(tried));
         self.review.tried = Some(now);
         if let Some(blocked @ WaitingFor::Blocked { head, .. }) = &self.review.waiting

@@ -456,7 +456,9 @@ impl Story {
                 self.github.push(commit.clone());
                 Some(JobFact::Published { pull: pull(&commit) })
             }
-            (&JobStep::Answer { round }, JobStage::Answering { .. }) => Some(JobFact::Answered { round }),
+            (&JobStep::Answer { round }, JobStage::Answering { .. }) => {
+                Some(JobFact::Answered { round })
+            }
             _ => None,
         }
     }
@@ -591,7 +593,9 @@ impl Story {
             WaitingFor::Consent(why) => name(why),
             WaitingFor::Red { why, .. } => name(why),
             // All three wait for a person who says what next.
-            WaitingFor::RoundFailed { .. } | WaitingFor::RoundsUsed { .. } => name(&WaitingFor::Review),
+            WaitingFor::RoundFailed { .. } | WaitingFor::RoundsUsed { .. } => {
+                name(&WaitingFor::Review)
+            }
             other => name(other),
         });
         format!("{} {waiting}", name(&self.job.stage))
@@ -612,7 +616,11 @@ impl Story {
         };
         self.plays(&acts, Pace::AtOnce);
         let ending = &self.job.stage;
-        assert!(matches!(ending, JobStage::Done(JobEnding::Merged { .. })), "{}: {ending:?}", self.told);
+        assert!(
+            matches!(ending, JobStage::Done(JobEnding::Merged { .. })),
+            "{}: {ending:?}",
+            self.told
+        );
         self.ended_well();
     }
 }

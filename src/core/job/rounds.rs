@@ -4,7 +4,9 @@
 //! back to waiting for them; a change that is held back goes on only by a person's word on that very
 //! change.
 
-use super::{JobEnding, JobFact, HeadProof, Job, RoundOutcome, PushedRound, JobStage, JobStep, WaitingFor};
+use super::{
+    HeadProof, Job, JobEnding, JobFact, JobStage, JobStep, PushedRound, RoundOutcome, WaitingFor,
+};
 use crate::core::id::Sha;
 
 /// So many characters of a model's words are kept of each round.
@@ -100,7 +102,9 @@ impl Job {
                 self.evidence = None;
                 Some(self.fix(round, 1))
             }
-            (&JobStage::Starting { round }, JobFact::RoundRefused { round: r, why }) if *r == round => {
+            (&JobStage::Starting { round }, JobFact::RoundRefused { round: r, why })
+                if *r == round =>
+            {
                 Some(self.no_commit(RoundOutcome::Refused(why.clone())))
             }
             (&JobStage::Answering { round }, JobFact::Answered { round: r }) if *r == round => {
@@ -159,7 +163,11 @@ impl Job {
     }
 
     /// `None`: the head is another by now, or this is known of it.
-    pub(super) fn head_checked(&mut self, head: &Sha, failed: Option<String>) -> Option<Vec<JobStep>> {
+    pub(super) fn head_checked(
+        &mut self,
+        head: &Sha,
+        failed: Option<String>,
+    ) -> Option<Vec<JobStep>> {
         let current = self.pull.as_ref().is_some_and(|pull| pull.head == *head);
         let known = self.review.proof.as_ref().is_some_and(|proof| proof.head == *head);
         if !current || known {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumDiscriminants, VariantArray};
 
 use crate::core::id::{CommentId, Sha};
-use crate::core::machine::{Lane, WorkerSlot, Repeats, StepSpec};
+use crate::core::machine::{Lane, Repeats, StepSpec, WorkerSlot};
 
 /// What to do next. Every one is idempotent, so doing it twice is doing it once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, EnumDiscriminants)]

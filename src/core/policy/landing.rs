@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::values;
 use crate::core::github::Role;
 
 /// The roles that can be asked for. Anything weaker than write cannot.
@@ -122,6 +123,7 @@ pub enum Ack {
 #[serde(default, deny_unknown_fields)]
 pub struct CheckRules {
     /// Names of checks that must be green, beside those GitHub's branch rules name.
+    #[serde(deserialize_with = "values::checks_required")]
     pub required: Vec<String>,
 }
 
@@ -134,12 +136,16 @@ pub struct ReleaseRules {
     /// Who makes releases here: Gander, or what the repository has already.
     pub with: ReleaseWith,
     /// The tag, with `{version}` in it.
+    #[serde(deserialize_with = "values::release_tag")]
     pub tag: String,
     /// Shell lines that build what is released.
+    #[serde(deserialize_with = "values::release_build")]
     pub build: Vec<String>,
     /// What is released, as glob patterns.
+    #[serde(deserialize_with = "values::release_artifacts")]
     pub artifacts: Vec<String>,
     /// Hours after which an approval no longer starts a publication, if sooner than the workflow says.
+    #[serde(deserialize_with = "values::release_approval_hours")]
     pub approval_hours: Option<u32>,
 }
 
@@ -191,9 +197,13 @@ impl Default for ReleaseRules {
 impl ReleaseRules {
     /// The tag of a version. `None`: the pattern does not make a tag git accepts.
     pub fn tag_of(&self, version: &str) -> Option<String> {
-        let tag = self.tag.replacen("{version}", version, 1);
-        tag.parse::<crate::core::id::Branch>().is_ok().then_some(tag)
+        tag_of(&self.tag, version)
     }
+}
+
+pub(super) fn tag_of(pattern: &str, version: &str) -> Option<String> {
+    let tag = pattern.replacen("{version}", version, 1);
+    tag.parse::<crate::core::id::Branch>().is_ok().then_some(tag)
 }
 
 impl From<LeastRole> for Role {

@@ -1,6 +1,9 @@
 //! The steps of a release: from a fact to the next state and what to do then.
 
-use super::{Blocked, ReleaseEnding, ReleaseFact, Merged, NamedVersion, ReleaseOrder, Release, ReleaseStage, ReleaseStep};
+use super::{
+    Blocked, Merged, NamedVersion, Release, ReleaseEnding, ReleaseFact, ReleaseOrder, ReleaseStage,
+    ReleaseStep,
+};
 use crate::core::approval::{Approval, MergeAttempt};
 use crate::core::github::PullRef;
 use crate::core::id::{Number, Sha};
@@ -10,17 +13,19 @@ use crate::core::machine::Machine;
 pub fn advance(release: &Release, fact: &ReleaseFact) -> Option<(Release, Vec<ReleaseStep>)> {
     let mut next = release.clone();
     let steps = match (&release.stage, fact) {
-        (ReleaseStage::Done(ReleaseEnding::Failed { .. }), ReleaseFact::Retried { .. }) => match next.merged {
-            Some(_) => next.dispatch(),
-            None if next.edited => {
-                let unversioned = next.blocked.take().filter(|why| *why == Blocked::NoVersion);
-                next.stand(unversioned)
+        (ReleaseStage::Done(ReleaseEnding::Failed { .. }), ReleaseFact::Retried { .. }) => {
+            match next.merged {
+                Some(_) => next.dispatch(),
+                None if next.edited => {
+                    let unversioned = next.blocked.take().filter(|why| *why == Blocked::NoVersion);
+                    next.stand(unversioned)
+                }
+                None => {
+                    next.orders = next.orders.saturating_add(1);
+                    next.plan_again()
+                }
             }
-            None => {
-                next.orders = next.orders.saturating_add(1);
-                next.plan_again()
-            }
-        },
+        }
         // People merged what we had given up.
         (ReleaseStage::Done(ReleaseEnding::Failed { .. }), ReleaseFact::Merged(merged))
             if release.pull.is_some() && release.merged.is_none() =>
@@ -28,9 +33,10 @@ pub fn advance(release: &Release, fact: &ReleaseFact) -> Option<(Release, Vec<Re
             next.was_merged(merged)
         }
         // Whatever we thought of the run: it is out.
-        (ReleaseStage::Done(ReleaseEnding::Failed { .. }), ReleaseFact::Published { attempt, url })
-            if release.run.is_some() && *attempt == release.tries =>
-        {
+        (
+            ReleaseStage::Done(ReleaseEnding::Failed { .. }),
+            ReleaseFact::Published { attempt, url },
+        ) if release.run.is_some() && *attempt == release.tries => {
             next.end(ReleaseEnding::Published { url: url.clone() })
         }
         (ReleaseStage::Done(_), _) => return None,
@@ -41,7 +47,9 @@ pub fn advance(release: &Release, fact: &ReleaseFact) -> Option<(Release, Vec<Re
         (ReleaseStage::Queued, ReleaseFact::TurnCame) => next.plan_again(),
         (ReleaseStage::Dispatching | ReleaseStage::Publishing, fact) => next.after_merge(fact)?,
         (_, ReleaseFact::Merged(merged)) if release.pull.is_some() => next.was_merged(merged),
-        (stage, ReleaseFact::Closed { by }) if release.pull.is_some() || *stage == ReleaseStage::Proposing => {
+        (stage, ReleaseFact::Closed { by })
+            if release.pull.is_some() || *stage == ReleaseStage::Proposing =>
+        {
             next.end(ReleaseEnding::Closed { by: by.clone() })
         }
         // GitHub has been asked to merge it, and may have.
@@ -53,7 +61,9 @@ pub fn advance(release: &Release, fact: &ReleaseFact) -> Option<(Release, Vec<Re
             steps
         }
         (ReleaseStage::Planning, fact) => next.after_plan(fact)?,
-        (ReleaseStage::Proposing, ReleaseFact::Proposed { orders, pull }) if *orders == next.orders => {
+        (ReleaseStage::Proposing, ReleaseFact::Proposed { orders, pull })
+            if *orders == next.orders =>
+        {
             let first = next.pull.is_none();
             next.pull = Some(pull.clone());
             let mut steps = next.stand(None);
@@ -141,11 +151,13 @@ impl Release {
             } else {
                 self.end(ReleaseEnding::Refused(why.clone()))
             }),
-            ReleaseFact::NothingToRelease { orders, last } if *orders == self.orders => Some(if stands {
-                self.stand(Some(Blocked::NothingLeft))
-            } else {
-                self.end(ReleaseEnding::NothingToRelease { last: last.clone() })
-            }),
+            ReleaseFact::NothingToRelease { orders, last } if *orders == self.orders => {
+                Some(if stands {
+                    self.stand(Some(Blocked::NothingLeft))
+                } else {
+                    self.end(ReleaseEnding::NothingToRelease { last: last.clone() })
+                })
+            }
             ReleaseFact::TurnCame
             | ReleaseFact::Ordered(..)
             | ReleaseFact::Planned { .. }
@@ -183,17 +195,22 @@ impl Release {
             ) => self.head_moved(*pull, head, version.as_ref()),
             (ReleaseStage::Proposed, ReleaseFact::BaseMoved { base })
             | (ReleaseStage::Merging { .. }, ReleaseFact::BaseMoved { base }) => self.moved(base),
-            (ReleaseStage::Refreshing { base: wanted }, ReleaseFact::Refreshed { base, head, version })
-                if wanted == *base =>
-            {
+            (
+                ReleaseStage::Refreshing { base: wanted },
+                ReleaseFact::Refreshed { base, head, version },
+            ) if wanted == *base => {
                 self.plan.as_mut()?.base = base.clone();
                 self.pull.as_mut()?.head = head.clone();
                 Some(self.edited_by_people(version.as_ref()))
             }
-            (ReleaseStage::Refreshing { base: wanted }, ReleaseFact::Stuck { base }) if wanted == *base => {
+            (ReleaseStage::Refreshing { base: wanted }, ReleaseFact::Stuck { base })
+                if wanted == *base =>
+            {
                 Some(self.stand(Some(Blocked::Conflict)))
             }
-            (ReleaseStage::Proposed, ReleaseFact::Approved(approval, on)) if self.is_consent(approval) => {
+            (ReleaseStage::Proposed, ReleaseFact::Approved(approval, on))
+                if self.is_consent(approval) =>
+            {
                 self.approved(approval.head(), on)
             }
             (ReleaseStage::Proposed, ReleaseFact::Free { head }) if self.is_head(head) => {
@@ -207,7 +224,9 @@ impl Release {
                 );
                 over.then(|| vec![ReleaseStep::Show])
             }
-            (ReleaseStage::Merging { head: ours }, ReleaseFact::NotMerged { head, why }) if ours == *head => {
+            (ReleaseStage::Merging { head: ours }, ReleaseFact::NotMerged { head, why })
+                if ours == *head =>
+            {
                 Some(self.stand(Some(why.clone())))
             }
             // Told again and again while it waits: only news are shown. Without a version nothing else
@@ -321,7 +340,9 @@ impl Release {
     fn after_merge(&mut self, fact: &ReleaseFact) -> Option<Vec<ReleaseStep>> {
         let this = self.tries;
         match (&self.stage, fact) {
-            (ReleaseStage::Dispatching, ReleaseFact::Dispatched { attempt }) if *attempt == this => {
+            (ReleaseStage::Dispatching, ReleaseFact::Dispatched { attempt })
+                if *attempt == this =>
+            {
                 self.stage = ReleaseStage::Publishing;
                 Some(vec![ReleaseStep::Show, ReleaseStep::Follow { attempt: this }])
             }
@@ -331,10 +352,14 @@ impl Release {
                 self.run = Some(*run);
                 Some(vec![ReleaseStep::Show, ReleaseStep::Follow { attempt: this }])
             }
-            (ReleaseStage::Publishing, ReleaseFact::Published { attempt, url }) if *attempt == this => {
+            (ReleaseStage::Publishing, ReleaseFact::Published { attempt, url })
+                if *attempt == this =>
+            {
                 Some(self.end(ReleaseEnding::Published { url: url.clone() }))
             }
-            (ReleaseStage::Publishing, ReleaseFact::RunFailed { attempt, why }) if *attempt == this => {
+            (ReleaseStage::Publishing, ReleaseFact::RunFailed { attempt, why })
+                if *attempt == this =>
+            {
                 Some(self.end(ReleaseEnding::Failed { why: why.clone() }))
             }
             (

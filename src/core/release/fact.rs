@@ -2,7 +2,7 @@
 
 use strum::{EnumDiscriminants, VariantArray};
 
-use super::{Blocked, Merged, NamedVersion, ReleaseOrder, VersionPlan, Refusal, ReleaseStep};
+use super::{Blocked, Merged, NamedVersion, Refusal, ReleaseOrder, ReleaseStep, VersionPlan};
 use crate::core::approval::{Approval, MergeAttempt};
 use crate::core::github::PullRef;
 use crate::core::id::{Login, Number, RunId, Sha};

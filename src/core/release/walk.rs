@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use strum::VariantArray as _;
 
 use super::*;
-use crate::core::approval::{ApprovalCriteria, Stance, MergeAttempt, Vote, VoteSource, judge};
+use crate::core::approval::{ApprovalCriteria, MergeAttempt, Stance, Vote, VoteSource, judge};
 use crate::core::github::Actor;
 use crate::core::github::PullRef;
 use crate::core::github::RepoRef;
@@ -150,8 +150,12 @@ fn all_facts() -> Vec<ReleaseFact> {
         facts.push(ReleaseFact::HeadMoved { pull, head: sha(head), version: None });
         let version = Some(("1.3.0".to_owned(), "v1.3.0".to_owned()));
         facts.push(ReleaseFact::HeadMoved { pull, head: sha(head), version });
-        facts.push(ReleaseFact::NotMerged { head: sha(head), why: Blocked::Refused { why: why() } });
-        facts.push(ReleaseFact::NotMerged { head: sha(head), why: Blocked::InTheWay { why: why() } });
+        facts
+            .push(ReleaseFact::NotMerged { head: sha(head), why: Blocked::Refused { why: why() } });
+        facts.push(ReleaseFact::NotMerged {
+            head: sha(head),
+            why: Blocked::InTheWay { why: why() },
+        });
     }
     for attempt in 1..=2 {
         facts.push(ReleaseFact::Dispatched { attempt });
@@ -203,7 +207,10 @@ fn walked() -> (Vec<Release>, Vec<Transition>) {
 }
 
 fn commits(step: &ReleaseStep) -> bool {
-    matches!(step, ReleaseStep::Plan { .. } | ReleaseStep::Propose { .. } | ReleaseStep::Refresh { .. })
+    matches!(
+        step,
+        ReleaseStep::Plan { .. } | ReleaseStep::Propose { .. } | ReleaseStep::Refresh { .. }
+    )
 }
 
 #[test]
@@ -254,8 +261,15 @@ fn from_an_approval_to_its_merge_no_commit_is_made() {
         if matches!(transition.before.stage, ReleaseStage::Merging { .. })
             && transition.steps.iter().any(commits)
         {
-            assert!(matches!(transition.fact, ReleaseFact::BaseMoved { .. }), "{:?}", transition.fact);
-            assert!(matches!(transition.after.stage, ReleaseStage::Planning | ReleaseStage::Refreshing { .. }));
+            assert!(
+                matches!(transition.fact, ReleaseFact::BaseMoved { .. }),
+                "{:?}",
+                transition.fact
+            );
+            assert!(matches!(
+                transition.after.stage,
+                ReleaseStage::Planning | ReleaseStage::Refreshing { .. }
+            ));
         }
     }
 }
@@ -290,7 +304,8 @@ fn dispatching_only_ever_follows_a_merge_and_each_try_has_its_own_number() {
 #[test]
 fn what_people_wrote_is_never_planned_anew() {
     for transition in walk().1 {
-        let replaces = |e: &ReleaseStep| matches!(e, ReleaseStep::Plan { .. } | ReleaseStep::Propose { .. });
+        let replaces =
+            |e: &ReleaseStep| matches!(e, ReleaseStep::Plan { .. } | ReleaseStep::Propose { .. });
         if transition.before.edited {
             assert!(
                 !transition.steps.iter().any(replaces),
@@ -324,7 +339,8 @@ fn what_is_cancelled_is_undone_and_what_is_merged_is_not_cancelled() {
     let mut cancelled = 0;
     for release in walk().0.iter().filter(|release| !release.is_done()) {
         let done = advance(release, &ReleaseFact::Cancelled { by: login() });
-        let merging = matches!(release.stage, ReleaseStage::Merging { .. }) || release.merged.is_some();
+        let merging =
+            matches!(release.stage, ReleaseStage::Merging { .. }) || release.merged.is_some();
         assert_eq!(done.is_none(), merging, "{:?}", release.stage);
         let Some((after, steps)) = done else { continue };
         cancelled += 1;
@@ -380,7 +396,12 @@ fn every_open_state_is_moved_by_one_effect_or_by_people() {
     for transition in transitions {
         let works = transition.steps.iter().filter(|step| {
             commits(step)
-                || matches!(step, ReleaseStep::Merge { .. } | ReleaseStep::Dispatch { .. } | ReleaseStep::Follow { .. })
+                || matches!(
+                    step,
+                    ReleaseStep::Merge { .. }
+                        | ReleaseStep::Dispatch { .. }
+                        | ReleaseStep::Follow { .. }
+                )
         });
         let same_stage = transition.before.stage == transition.after.stage
             && !matches!(transition.fact, ReleaseFact::Ordered(_));
@@ -425,7 +446,9 @@ fn what_has_no_version_is_not_merged_by_forgetting_that() {
         let ended = transition.after.is_done() || transition.after.merged.is_some();
         let renewed = matches!(
             transition.fact,
-            ReleaseFact::HeadMoved { .. } | ReleaseFact::Refreshed { .. } | ReleaseFact::Stuck { .. }
+            ReleaseFact::HeadMoved { .. }
+                | ReleaseFact::Refreshed { .. }
+                | ReleaseFact::Stuck { .. }
         );
         let kept = transition.after.blocked == Some(Blocked::NoVersion);
         assert!(kept || ended || renewed, "{:?} in {:?}", transition.fact, transition.before.stage);
@@ -443,14 +466,19 @@ fn a_base_that_could_not_be_followed_is_followed_again_only_when_something_is_ne
         );
         let Some(followed) = release.followed.clone().filter(|_| blocked) else { continue };
         stuck += 1;
-        assert_eq!(advance(release, &ReleaseFact::BaseMoved { base: followed }), None, "{release:?}");
+        assert_eq!(
+            advance(release, &ReleaseFact::BaseMoved { base: followed }),
+            None,
+            "{release:?}"
+        );
     }
     assert!(stuck > 5, "{stuck}");
 }
 
 #[test]
 fn a_pull_request_that_people_were_faster_with_is_known_by_its_number() {
-    let proposing = walk().0.iter().find(|it| it.stage == ReleaseStage::Proposing && it.pull.is_none());
+    let proposing =
+        walk().0.iter().find(|it| it.stage == ReleaseStage::Proposing && it.pull.is_none());
     let moved = ReleaseFact::HeadMoved { pull: Number(12), head: sha("d"), version: None };
     let (stands, steps) = advance(proposing.unwrap(), &moved).unwrap();
     assert_eq!(stands.stage, ReleaseStage::Proposed);

@@ -3,7 +3,7 @@
 //! Invariants: each names the rule, where it is set, and the next step.
 
 use crate::core::budget::Payer;
-use crate::core::job::{Declined, JobEnding, Job};
+use crate::core::job::{Declined, Job, JobEnding};
 use crate::core::policy::RULES_PATH;
 use crate::core::text::boxed;
 

@@ -18,7 +18,7 @@ use crate::core::id::Sha;
 use crate::core::manifest::{Artifact, BuildManifest, SUMS};
 use crate::core::policy::RULES_PATH;
 use crate::core::text::listed;
-use crate::core::witness::{ReleaseRequest, Refused, ReleasePlan, Terms};
+use crate::core::witness::{Refused, ReleasePlan, ReleaseRequest, Terms};
 
 /// One refusal in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -376,7 +376,12 @@ pub fn may_be_released(plan: &ReleasePlan, asked: &ReleaseRequest) -> String {
 }
 
 /// The page of a run that published.
-pub fn released_summary(plan: &ReleasePlan, asked: &ReleaseRequest, url: &str, again: bool) -> String {
+pub fn released_summary(
+    plan: &ReleasePlan,
+    asked: &ReleaseRequest,
+    url: &str,
+    again: bool,
+) -> String {
     let what = if again { "is published already" } else { "is published" };
     let approval = plan.approval();
     let mut text = format!(

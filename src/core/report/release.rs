@@ -12,7 +12,7 @@ use crate::core::approval::{Approval, NotApproved};
 use crate::core::changelog::CHANGELOG_PATH;
 use crate::core::id::{Number, RunId, Sha};
 use crate::core::policy::{MergeOn, RULES_PATH};
-use crate::core::release::{Blocked, ReleaseEnding, VersionPlan, Refusal, Release, ReleaseStage};
+use crate::core::release::{Blocked, Refusal, Release, ReleaseEnding, ReleaseStage, VersionPlan};
 use crate::core::text::{boxed, inline};
 
 mod answer;
@@ -29,7 +29,12 @@ pub fn title(plan: &VersionPlan) -> String {
 
 /// The whole commit message. Its last line says that the commit is ours as it stands: it names the
 /// tree, so that an amended one is known for a person's.
-pub fn commit_message(release: &Release, plan: &VersionPlan, tree: &Sha, setting: &ReportContext) -> String {
+pub fn commit_message(
+    release: &Release,
+    plan: &VersionPlan,
+    tree: &Sha,
+    setting: &ReportContext,
+) -> String {
     format!(
         "{}\n\nRequested-by: {login} <{id}+{login}@users.noreply.github.com>\n\
          Assisted-by: Gander {}\n{}\n",
@@ -47,7 +52,11 @@ pub fn trailer(release: &Release, tree: &Sha) -> String {
 }
 
 /// The message of the merge.
-pub fn merge_message(release: &Release, plan: &VersionPlan, approval: &Approval) -> (String, String) {
+pub fn merge_message(
+    release: &Release,
+    plan: &VersionPlan,
+    approval: &Approval,
+) -> (String, String) {
     let number = release.pull.as_ref().map_or(Number(0), |pull| pull.number);
     let consent = consent_trailers(&approval.logins(), approval.pushed_by());
     let message = format!("{consent}Gander-Release: {}\n", release.id);
@@ -55,7 +64,12 @@ pub fn merge_message(release: &Release, plan: &VersionPlan, approval: &Approval)
 }
 
 /// The pull request's text, for this head.
-pub fn pull_body(release: &Release, plan: &VersionPlan, head: &Sha, setting: &ReportContext) -> String {
+pub fn pull_body(
+    release: &Release,
+    plan: &VersionPlan,
+    head: &Sha,
+    setting: &ReportContext,
+) -> String {
     let mut text = format!("{}\n\n", consequence(release, plan, head, &setting.prefix));
     if let Some(blocked) = &release.blocked {
         let _ = write!(text, "> [!WARNING]\n> {}\n\n", blocked_words(blocked, release, setting));
@@ -132,7 +146,8 @@ pub fn announcement(release: &Release, setting: &ReportContext) -> Option<(Strin
         ReleaseStage::Done(ReleaseEnding::Closed { .. }) => return None,
         ReleaseStage::Done(ending) => {
             // What was given up may be out after all: that is told too.
-            let what = if matches!(ending, ReleaseEnding::Published { .. }) { "out" } else { "end" };
+            let what =
+                if matches!(ending, ReleaseEnding::Published { .. }) { "out" } else { "end" };
             (
                 format!(
                     "{}\n\n{}",
@@ -234,9 +249,13 @@ pub fn headline(release: &Release) -> String {
             ReleaseEnding::Published { .. } => format!("**Released** {tag}"),
             ReleaseEnding::Failed { .. } => format!("**Stopped by a failure**: {tag}"),
             ReleaseEnding::Refused(_) => "**Not released**".to_owned(),
-            ReleaseEnding::Closed { by: Some(by) } => format!("**Closed** by {by}: {tag} is not released"),
+            ReleaseEnding::Closed { by: Some(by) } => {
+                format!("**Closed** by {by}: {tag} is not released")
+            }
             ReleaseEnding::Closed { by: None } => format!("**Closed**: {tag} is not released"),
-            ReleaseEnding::Cancelled { by } => format!("**Cancelled** by {by}: {tag} is not released"),
+            ReleaseEnding::Cancelled { by } => {
+                format!("**Cancelled** by {by}: {tag} is not released")
+            }
             ReleaseEnding::NothingToRelease { .. } => "**Nothing to release**".to_owned(),
         },
     }

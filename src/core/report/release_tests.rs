@@ -100,7 +100,9 @@ fn a_commit_of_ours_is_known_by_its_tree_and_names_who_asked() {
 fn endings() -> Vec<ReleaseStage> {
     let login: Login = "mona".parse().unwrap();
     let mut endings = vec![
-        ReleaseEnding::Published { url: "https://github.com/acme/widgets/releases/tag/v1.2.0".into() },
+        ReleaseEnding::Published {
+            url: "https://github.com/acme/widgets/releases/tag/v1.2.0".into(),
+        },
         ReleaseEnding::Failed { why: "run 77 ended with failure".into() },
         ReleaseEnding::Closed { by: None },
         ReleaseEnding::NothingToRelease { last: Some("v1.1.0".into()) },
@@ -185,7 +187,8 @@ fn what_stands_in_the_way_names_the_person_and_the_next_step() {
 
 #[test]
 fn a_failure_after_the_merge_says_what_is_done_and_how_to_go_on() {
-    let mut failed = release(ReleaseStage::Done(ReleaseEnding::Failed { why: "run 77 ended".into() }));
+    let mut failed =
+        release(ReleaseStage::Done(ReleaseEnding::Failed { why: "run 77 ended".into() }));
     assert!(!status_comment(&failed, &setting()).contains("approved again"));
     failed.merged = Some(Merged { commit: sha("f"), by: None });
     let status = status_comment(&failed, &setting());

@@ -12,7 +12,7 @@ use crate::core::approval::{NotApproved, WhyTwo};
 use crate::core::event::SKIP_LABEL;
 use crate::core::id::{Login, Sha};
 use crate::core::job::{
-    Cause, JobEnding, Job, NoRepair, RoundOutcome, Round, JobStage, ThreadAnswer, WaitingFor,
+    Cause, Job, JobEnding, JobStage, NoRepair, Round, RoundOutcome, ThreadAnswer, WaitingFor,
 };
 use crate::core::policy::{MergeOn, RULES_PATH};
 use crate::core::text::{boxed, inline, listed};
@@ -226,7 +226,11 @@ pub(super) fn too_late(job: &Job, prefix: &str) -> Option<String> {
 }
 
 /// The answer in one thread.
-pub fn thread_reply(answer: Option<&ThreadAnswer>, outcome: &RoundOutcome, resolved: bool) -> String {
+pub fn thread_reply(
+    answer: Option<&ThreadAnswer>,
+    outcome: &RoundOutcome,
+    resolved: bool,
+) -> String {
     let machine = |words: &str| format!("In the model's words:\n\n{}", boxed(words, 1500));
     match (outcome, answer) {
         (RoundOutcome::Pushed { head }, Some(answer)) if resolved => {

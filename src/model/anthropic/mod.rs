@@ -21,10 +21,10 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use url::Url;
 
-use self::stream::{StreamedReply, Broken, StreamProgress};
+use self::stream::{Broken, StreamProgress, StreamedReply};
 use super::key::{Key, refusal};
 use super::protocol::{as_object, make_ids_unique};
-use super::{Message, Model, ModelError, Part, Price, ModelReply, Request, ToolResult, protocol};
+use super::{Message, Model, ModelError, ModelReply, Part, Price, Request, ToolResult, protocol};
 use crate::egress::{Egress, EgressError};
 
 mod stream;

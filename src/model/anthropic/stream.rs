@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::model::{Part, ModelReply, Stop, Usage};
+use crate::model::{ModelReply, Part, Stop, Usage};
 
 /// An answer while it comes.
 #[derive(Default)]

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::{PATIENCE, connections};
 use crate::clock::Clock;
 use crate::core::id::Timestamp;
-use crate::core::setup::{Hub, AppManifest, SetupPlan};
+use crate::core::setup::{AppManifest, Hub, SetupPlan};
 
 pub(super) mod files;
 mod gate;
@@ -30,7 +30,7 @@ mod pages;
 
 pub use gate::LIFE_SECONDS;
 
-use gate::{GateRefusal, Gate};
+use gate::{Gate, GateRefusal};
 use pages::{CreatePage, DonePage, MessagePage, PlanPage, Style, message, page};
 
 /// Exchanges a code for the App and keeps what comes of it.
@@ -125,7 +125,8 @@ impl Setup {
         if address.ip().is_loopback() {
             hosts.push(format!("localhost:{}", address.port()));
         }
-        let plan = SetupPlan::read(&wishes.name, &wishes.organization, &wishes.public_url, &hub).ok();
+        let plan =
+            SetupPlan::read(&wishes.name, &wishes.organization, &wishes.public_url, &hub).ok();
         let gate = Gate::new(clock.now());
         let link = format!("http://{address}/?token={}", gate.token());
         let progress =

@@ -27,7 +27,10 @@ pub(super) enum WriterRequest {
 }
 
 /// Writes until the store is closed or dropped.
-pub(super) async fn run(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<WriterRequest>) {
+pub(super) async fn run(
+    mut connection: SqliteConnection,
+    mut inbox: mpsc::Receiver<WriterRequest>,
+) {
     let mut batch = Vec::new();
     while inbox.recv_many(&mut batch, LARGEST_BATCH).await > 0 {
         // Those whom the last answers woke get their word in before this batch is closed.
@@ -109,7 +112,10 @@ fn is_one_statement(batch: &[WriterRequest]) -> bool {
         )
 }
 
-async fn transaction(connection: &mut SqliteConnection, batch: &mut [WriterRequest]) -> Result<(), BatchError> {
+async fn transaction(
+    connection: &mut SqliteConnection,
+    batch: &mut [WriterRequest],
+) -> Result<(), BatchError> {
     execute(connection, "BEGIN IMMEDIATE").await.map_err(BatchError::ToBegin)?;
     let mut written = apply(connection, batch).await;
     if written.is_ok() {
@@ -122,7 +128,10 @@ async fn transaction(connection: &mut SqliteConnection, batch: &mut [WriterReque
     written.map_err(BatchError::ToWrite)
 }
 
-async fn apply(connection: &mut SqliteConnection, batch: &mut [WriterRequest]) -> Result<(), StoreError> {
+async fn apply(
+    connection: &mut SqliteConnection,
+    batch: &mut [WriterRequest],
+) -> Result<(), StoreError> {
     let mut arrivals = Vec::new();
     let mut others = Vec::new();
     for write in batch {

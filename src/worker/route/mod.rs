@@ -10,12 +10,12 @@ pub(in crate::worker) mod review;
 
 use crate::core::command::{Command, Verb};
 use crate::core::delivery::Payload;
-use crate::core::event::{CommandEvent, ClosedSubject, Event, Touched};
+use crate::core::event::{ClosedSubject, CommandEvent, Event, Touched};
 use crate::core::fault::ErrorKind;
 use crate::core::github::RepoRef;
 use crate::core::github::Role;
 use crate::core::id::{JobId, Login, Number};
-use crate::core::job::{JobFact, Job, Kind, JobOrder, JobStage, JobStep};
+use crate::core::job::{Job, JobFact, JobOrder, JobStage, JobStep, Kind};
 use crate::core::machine::Machine;
 use crate::core::policy::{Decision, Denied, authorize};
 use crate::core::report::{self, CannotStart};
@@ -76,7 +76,11 @@ pub(in crate::worker) async fn decide(
     }
 }
 
-async fn command(ctx: &Context, asked: &CommandEvent, looks: u32) -> Result<TaskOutcome, WorkError> {
+async fn command(
+    ctx: &Context,
+    asked: &CommandEvent,
+    looks: u32,
+) -> Result<TaskOutcome, WorkError> {
     if !asked.by.person {
         return Ok(TaskOutcome::Done);
     }
@@ -146,7 +150,11 @@ async fn start(
 }
 
 /// Takes up the last job that ended here.
-async fn retry(ctx: &Context, asked: &CommandEvent, command: &Command) -> Result<TaskOutcome, WorkError> {
+async fn retry(
+    ctx: &Context,
+    asked: &CommandEvent,
+    command: &Command,
+) -> Result<TaskOutcome, WorkError> {
     let jobs = jobs_on(ctx, asked).await?;
     if asked.on_pull && in_review(&jobs, asked.number).is_some() {
         let again = "Try again from where it stands.";

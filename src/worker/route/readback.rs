@@ -21,7 +21,10 @@ pub(in crate::worker) enum Shown {
 }
 
 /// What GitHub shows where a command is said to stand.
-pub(in crate::worker) async fn shown(ctx: &Context, asked: &CommandEvent) -> Result<Shown, WorkError> {
+pub(in crate::worker) async fn shown(
+    ctx: &Context,
+    asked: &CommandEvent,
+) -> Result<Shown, WorkError> {
     let (forge, place) = (&ctx.forge, &asked.place);
     let by_them = |user: Option<&User>, app: Option<&AppId>| {
         let same = |by: &crate::core::github::Actor| by.person && by.id == asked.by.id;

@@ -10,7 +10,9 @@ use crate::core::github::Role;
 use crate::core::id::{Branch, Number, ReleaseId};
 use crate::core::machine::Machine;
 use crate::core::policy::ReleaseOn;
-use crate::core::release::{Bump, ReleaseEnding, ReleaseFact, ReleaseOrder, Release, ReleaseStage, ReleaseStep};
+use crate::core::release::{
+    Bump, Release, ReleaseEnding, ReleaseFact, ReleaseOrder, ReleaseStage, ReleaseStep,
+};
 use crate::core::report;
 use crate::core::report::release::{self as words, ReleaseReply};
 use crate::core::task::{CommandReply, Task};
@@ -120,7 +122,8 @@ pub(in crate::worker) async fn failed_release_merged(
     let stored = ctx.store.release_of_pull(place.repo_id, number).await?;
     let failed = stored.filter(|it| {
         let stage = &it.machine.stage;
-        matches!(stage, ReleaseStage::Done(ReleaseEnding::Failed { .. })) && it.machine.merged.is_none()
+        matches!(stage, ReleaseStage::Done(ReleaseEnding::Failed { .. }))
+            && it.machine.merged.is_none()
     });
     let Some(Stored { machine: release, .. }) = failed else { return Ok(TaskOutcome::Done) };
     let open = ctx.store.open_releases(Some(place.repo_id)).await?;
@@ -143,12 +146,16 @@ pub(in crate::worker) async fn look_at_release_of(
 
 /// A workflow run ended: the releases that wait for theirs are looked at at once, since the task
 /// that follows them may sleep.
-pub(in crate::worker) async fn run_ended(ctx: &Context, place: &RepoRef) -> Result<TaskOutcome, WorkError> {
+pub(in crate::worker) async fn run_ended(
+    ctx: &Context,
+    place: &RepoRef,
+) -> Result<TaskOutcome, WorkError> {
     let open = ctx.store.open_releases(Some(place.repo_id)).await?;
     let waits = |it: &Stored<Release>| it.machine.stage == ReleaseStage::Publishing;
     let last = ctx.store.last_releases(place.repo_id, SHOWN).await?;
     let given_up = |it: &Stored<Release>| {
-        matches!(it.machine.stage, ReleaseStage::Done(ReleaseEnding::Failed { .. })) && it.machine.run.is_some()
+        matches!(it.machine.stage, ReleaseStage::Done(ReleaseEnding::Failed { .. }))
+            && it.machine.run.is_some()
     };
     let given_up = last.into_iter().filter(given_up);
     Ok(looks_at(open.into_iter().filter(waits).chain(given_up)))
@@ -236,7 +243,11 @@ async fn order_release(
     }
 }
 
-async fn retry_release(ctx: &Context, asked: &CommandEvent, base: &Branch) -> Result<TaskOutcome, WorkError> {
+async fn retry_release(
+    ctx: &Context,
+    asked: &CommandEvent,
+    base: &Branch,
+) -> Result<TaskOutcome, WorkError> {
     let prefix = &ctx.settings.address.prefix;
     let last = ctx.store.last_releases(asked.place.repo_id, LOOKED_BACK).await?;
     let here = || last.iter().filter(|stored| stored.machine.base == *base);
@@ -270,7 +281,8 @@ fn begin(release: Release) -> Commit {
 }
 
 fn looks_at(releases: impl Iterator<Item = Stored<Release>>) -> TaskOutcome {
-    let look = |it: Stored<Release>| Task::Release { release_id: it.machine.id, step: ReleaseStep::Look };
+    let look =
+        |it: Stored<Release>| Task::Release { release_id: it.machine.id, step: ReleaseStep::Look };
     let tasks: Vec<Task> = releases.map(look).collect();
     match tasks.is_empty() {
         true => TaskOutcome::Done,
@@ -291,7 +303,10 @@ fn tag_of(release: &Release) -> String {
 fn concerns(release: &Release, what: &Touched) -> bool {
     let waits = matches!(
         release.stage,
-        ReleaseStage::Proposed | ReleaseStage::Proposing | ReleaseStage::Refreshing { .. } | ReleaseStage::Merging { .. }
+        ReleaseStage::Proposed
+            | ReleaseStage::Proposing
+            | ReleaseStage::Refreshing { .. }
+            | ReleaseStage::Merging { .. }
     );
     let Some(pull) = release.pull.as_ref().filter(|_| waits) else {
         return false;
@@ -317,7 +332,13 @@ fn reply_task(
     text: String,
 ) -> Task {
     let place = place.clone();
-    Task::Reply(Box::new(CommandReply { place, number, comment_id: comment, key: key.to_owned(), text }))
+    Task::Reply(Box::new(CommandReply {
+        place,
+        number,
+        comment_id: comment,
+        key: key.to_owned(),
+        text,
+    }))
 }
 
 #[cfg(test)]
@@ -358,7 +379,12 @@ mod tests {
             assert!(concerns(&release, &Touched::Branch(base.clone())), "{:?}", release.stage);
             assert!(!concerns(&release, &Touched::Pull(Number(13))), "{:?}", release.stage);
         }
-        for stage in [ReleaseStage::Queued, ReleaseStage::Planning, ReleaseStage::Dispatching, ReleaseStage::Publishing] {
+        for stage in [
+            ReleaseStage::Queued,
+            ReleaseStage::Planning,
+            ReleaseStage::Dispatching,
+            ReleaseStage::Publishing,
+        ] {
             release.stage = stage;
             assert!(!concerns(&release, &hint), "{:?}", release.stage);
         }

@@ -8,7 +8,7 @@ use crate::core::command::Address;
 use crate::core::event::{CommandEvent, Touched};
 use crate::core::github::RepoRef;
 use crate::core::id::{CommentId, JobId, Number, Sha, Timestamp};
-use crate::core::job::{ReviseRequest, JobFact, Job, JobStage, JobStep, TakenReviews};
+use crate::core::job::{Job, JobFact, JobStage, JobStep, ReviseRequest, TakenReviews};
 use crate::core::machine::Machine;
 use crate::core::report;
 use crate::core::task::Task;

@@ -23,13 +23,17 @@ pub(in crate::worker) async fn perform(
         Task::Delivery { event, payload, .. } => {
             Box::pin(decide(ctx, event, payload, claim.tries)).await
         }
-        Task::NextOn { repo_id: repo, number } => Ok(next_job(ctx.store.as_ref(), *repo, *number).await?),
+        Task::NextOn { repo_id: repo, number } => {
+            Ok(next_job(ctx.store.as_ref(), *repo, *number).await?)
+        }
         Task::NextRelease { repo_id: repo, base } => {
             Ok(next_release(ctx.store.as_ref(), *repo, base).await?)
         }
         Task::Reply(reply) => post_reply(ctx, reply).await.map(|()| TaskOutcome::Done),
         Task::Sweep(what) => sweep::sweep(ctx, *what).await.map(|()| TaskOutcome::Done),
-        Task::Step { job_id: job, step } => Box::pin(job::perform(ctx, (job, step), claim, stop)).await,
+        Task::Step { job_id: job, step } => {
+            Box::pin(job::perform(ctx, (job, step), claim, stop)).await
+        }
         Task::Release { release_id: release, step } => {
             Box::pin(release::perform(ctx, (release, step), claim)).await
         }

@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::evidence::Verdict;
 use crate::core::id::Sha;
-use crate::core::job::{Base, JobFact, Job};
+use crate::core::job::{Base, Job, JobFact};
 use crate::core::patch::Patch;
 use crate::worker::steps::job::{about, rules_and_base};
 use crate::worker::{Context, WorkError, attempt};

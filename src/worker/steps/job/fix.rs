@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use crate::core::fault::ErrorKind;
-use crate::core::job::{JobFact, Job};
+use crate::core::job::{Job, JobFact};
 use crate::worker::attempt::{self, Attempt, AttemptEnd, JobContext};
 use crate::worker::commit::{Learnt, TaskOutcome};
 use crate::worker::steps::job::{about, rules_and_base};
@@ -36,7 +36,9 @@ pub(in crate::worker) async fn run(
             kept = Some((proposal.patch.clone(), bytes));
             JobFact::Proposed { round, attempt: number, proposal, cost }
         }
-        AttemptEnd::NothingToFix(why) => JobFact::NothingToFix { round, attempt: number, why, cost },
+        AttemptEnd::NothingToFix(why) => {
+            JobFact::NothingToFix { round, attempt: number, why, cost }
+        }
         AttemptEnd::Failed(why) => JobFact::AttemptFailed { round, attempt: number, why, cost },
         AttemptEnd::OutOfBudget(why) => JobFact::OutOfBudget { why: format!("{why}."), cost },
         AttemptEnd::Stopped => {

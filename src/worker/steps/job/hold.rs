@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::core::id::Sha;
-use crate::core::job::{Base, JobFact, Job};
+use crate::core::job::{Base, Job, JobFact};
 use crate::core::patch::Patch;
 use crate::core::policy::{Ack, PublishMode, Rules};
 use crate::core::report;

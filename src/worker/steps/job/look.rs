@@ -10,12 +10,14 @@ use crate::core::checks::CheckState;
 use crate::core::event::SKIP_LABEL;
 use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Number, ReviewId, Sha, Timestamp, UserId};
-use crate::core::job::{ChangeRequest, Ci, Job, OpenPull, PullEnd, PullSnapshot, RedBecause, JobStep};
+use crate::core::job::{
+    ChangeRequest, Ci, Job, JobStep, OpenPull, PullEnd, PullSnapshot, RedBecause,
+};
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::core::task::Task;
 use crate::forge::payload::{PullDetail, Review, ReviewComment};
 use crate::forge::{Ballot, ReportedCheck, Roles, actor, moment};
-use crate::worker::ci::{HeadChecks, Head, checks};
+use crate::worker::ci::{Head, HeadChecks, checks};
 use crate::worker::consent::{consent, contributors};
 use crate::worker::{Context, WorkError};
 

@@ -1,14 +1,18 @@
 //! Merges an approved head. Whether to merge is decided on a look made now, not on the one that
 //! suggested it.
 
-use crate::core::job::{JobFact, Job};
+use crate::core::job::{Job, JobFact};
 use crate::core::report;
 use crate::publish::{self, Merging};
 use crate::store::Claim;
 use crate::worker::steps::job::look;
 use crate::worker::{Context, WorkError};
 
-pub(in crate::worker) async fn run(ctx: &Context, job: &Job, claim: &Claim) -> Result<JobFact, WorkError> {
+pub(in crate::worker) async fn run(
+    ctx: &Context,
+    job: &Job,
+    claim: &Claim,
+) -> Result<JobFact, WorkError> {
     ctx.still_held(claim).await?;
     let merged = merge(ctx, job).await;
     ctx.forge.revoke_push_token(&job.place).await;

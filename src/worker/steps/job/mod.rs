@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::core::github::Actor;
 use crate::core::github::Role;
 use crate::core::id::JobId;
-use crate::core::job::{Base, Declined, JobFact, Job, JobStep};
+use crate::core::job::{Base, Declined, Job, JobFact, JobStep};
 use crate::core::machine::OnFailure;
 use crate::core::policy::{Decision, Denied, RULES_PATH, Rules, authorize};
 use crate::core::task::Task;
@@ -108,7 +108,11 @@ pub(in crate::worker) fn rules_and_base(job: &Job) -> Result<(&Rules, &Base), Wo
     }
 }
 
-pub(in crate::worker) fn about<'a>(job: &'a Job, rules: &'a Rules, base: &'a Base) -> AttemptInput<'a> {
+pub(in crate::worker) fn about<'a>(
+    job: &'a Job,
+    rules: &'a Rules,
+    base: &'a Base,
+) -> AttemptInput<'a> {
     let round = job.review.round.as_ref().filter(|_| job.stage.round() > Some(1));
     AttemptInput {
         kind: job.order.kind,

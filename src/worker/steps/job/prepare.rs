@@ -1,7 +1,7 @@
 //! Reads the rules and the issue, and fetches the base.
 
 use crate::core::event::SKIP_LABEL;
-use crate::core::job::{Base, Declined, JobFact, Job};
+use crate::core::job::{Base, Declined, Job, JobFact};
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::forge::BranchHead;
 use crate::worker::budget::{day_budget, job_budget};
@@ -50,7 +50,11 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, 
     Ok(JobFact::Prepared { base: Base { branch, sha }, rules, budget })
 }
 
-async fn over_limits(ctx: &Context, job: &Job, rules: &Rules) -> Result<Option<Declined>, WorkError> {
+async fn over_limits(
+    ctx: &Context,
+    job: &Job,
+    rules: &Rules,
+) -> Result<Option<Declined>, WorkError> {
     let asked_for = job.order.model.as_ref().or(rules.agent.model.as_ref());
     if let Some(model) = asked_for {
         let allowed = ctx.models.iter().map(|model| model.name().to_owned());

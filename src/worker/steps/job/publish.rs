@@ -1,13 +1,17 @@
 //! Makes branch, commit and pull request of a verified change, unless it has to wait for a word.
 
-use crate::core::job::{JobFact, Job};
+use crate::core::job::{Job, JobFact};
 use crate::publish::{self, Published};
 use crate::store::Claim;
 use crate::worker::steps::job::hold::held_back;
 use crate::worker::steps::job::{asked_by, permission_lost, rules_and_base};
 use crate::worker::{Context, WorkError, patches};
 
-pub(in crate::worker) async fn run(ctx: &Context, job: &Job, claim: &Claim) -> Result<JobFact, WorkError> {
+pub(in crate::worker) async fn run(
+    ctx: &Context,
+    job: &Job,
+    claim: &Claim,
+) -> Result<JobFact, WorkError> {
     let (rules, base) = rules_and_base(job)?;
     let asker = asked_by(job);
     let has = ctx.forge.permission(&job.place, &asker).await?;
@@ -16,8 +20,8 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job, claim: &Claim) -> R
     }
     let patch = patches::proposed(ctx.store.as_ref(), job).await?;
     let verified = job.evidence.as_ref().and_then(|evidence| evidence.verified(patch));
-    let verified =
-        verified.ok_or_else(|| WorkError::bug("publishing was asked for without a green verdict"))?;
+    let verified = verified
+        .ok_or_else(|| WorkError::bug("publishing was asked for without a green verdict"))?;
     if let Some(held) = held_back(ctx, job, rules, base, verified.patch()).await? {
         return Ok(held);
     }

@@ -10,7 +10,7 @@ use crate::core::checks::CheckState;
 use crate::core::github::Role;
 use crate::core::github::{Actor, RepoRef};
 use crate::core::id::{Number, ReviewId, Timestamp, UserId};
-use crate::core::job::{Base, Cause, JobFact, Job, Round, Thread};
+use crate::core::job::{Base, Cause, Job, JobFact, Round, Thread};
 use crate::forge::payload::{Review, ReviewComment};
 use crate::forge::{actor, moment};
 use crate::verify::distill;
@@ -25,7 +25,11 @@ type Heard = BTreeMap<UserId, Option<Timestamp>>;
 const LOG_CAP: usize = 12_000;
 
 /// Reads what a round is about.
-pub(in crate::worker) async fn run(ctx: &Context, job: &Job, round: u32) -> Result<JobFact, WorkError> {
+pub(in crate::worker) async fn run(
+    ctx: &Context,
+    job: &Job,
+    round: u32,
+) -> Result<JobFact, WorkError> {
     let (rules, base) = rules_and_base(job)?;
     let now = round_of(job)?;
     let pull = job.pull.as_ref().ok_or_else(|| WorkError::bug("a round without a pull request"))?;

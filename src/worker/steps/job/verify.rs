@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::core::job::{JobFact, Job};
+use crate::core::job::{Job, JobFact};
 use crate::worker::attempt::{self, JobContext};
 use crate::worker::steps::job::{about, rules_and_base};
 use crate::worker::{WorkError, patches};

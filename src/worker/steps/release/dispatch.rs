@@ -1,6 +1,6 @@
 //! Starts the publishing run, unless there is one of this name.
 
-use crate::core::release::{ReleaseFact, Release};
+use crate::core::release::{Release, ReleaseFact};
 use crate::publish::release::start_run;
 use crate::store::Claim;
 use crate::worker::steps::release::follow::names;
@@ -18,7 +18,11 @@ pub(in crate::worker) async fn run(
     dispatched
 }
 
-async fn dispatch(ctx: &Context, release: &Release, attempt: u32) -> Result<ReleaseFact, WorkError> {
+async fn dispatch(
+    ctx: &Context,
+    release: &Release,
+    attempt: u32,
+) -> Result<ReleaseFact, WorkError> {
     let (id, name) = names(release, attempt)?;
     start_run(&ctx.forge, release, (&id, &name)).await?;
     Ok(ReleaseFact::Dispatched { attempt })

@@ -4,7 +4,7 @@
 //! what GitHub shows at the tag, on the merged commit.
 
 use crate::core::fault::ErrorKind;
-use crate::core::release::{ReleaseFact, Release};
+use crate::core::release::{Release, ReleaseFact};
 use crate::forge::WorkflowRun;
 use crate::store::Claim;
 use crate::worker::steps::release::{planned, wait};
@@ -68,7 +68,11 @@ pub(in crate::worker) async fn run_over(
     }
 }
 
-async fn judged_run(ctx: &Context, release: &Release, run: &WorkflowRun) -> Result<ReleaseFact, WorkError> {
+async fn judged_run(
+    ctx: &Context,
+    release: &Release,
+    run: &WorkflowRun,
+) -> Result<ReleaseFact, WorkError> {
     let (attempt, forge) = (release.tries, &ctx.forge);
     let merged = release.merged.as_ref().ok_or_else(|| WorkError::bug("nothing was merged"))?;
     let tag = &planned(release)?.tag;
@@ -83,8 +87,12 @@ async fn judged_run(ctx: &Context, release: &Release, run: &WorkflowRun) -> Resu
 }
 
 /// The id that the workflow gets, and the name its run then has.
-pub(in crate::worker) fn names(release: &Release, attempt: u32) -> Result<(String, String), WorkError> {
-    let id = release.dispatch_id(attempt).ok_or_else(|| WorkError::bug("there is no pull request"))?;
+pub(in crate::worker) fn names(
+    release: &Release,
+    attempt: u32,
+) -> Result<(String, String), WorkError> {
+    let id =
+        release.dispatch_id(attempt).ok_or_else(|| WorkError::bug("there is no pull request"))?;
     let name = format!("gander release {id}");
     Ok((id, name))
 }

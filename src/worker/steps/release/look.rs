@@ -3,16 +3,16 @@
 //! Invariants: whether to merge is judged again in the step that merges; GitHub is told which commit;
 //! the base must be the one the head was made on, so that what is merged is what was approved.
 
-use crate::core::approval::{Approval, ApprovalCriteria, NotApproved, MergeAttempt};
+use crate::core::approval::{Approval, ApprovalCriteria, MergeAttempt, NotApproved};
 use crate::core::event::SKIP_LABEL;
 use crate::core::id::{Number, Sha, Timestamp};
 use crate::core::policy::{MergeOn, Rules};
-use crate::core::release::{Blocked, ReleaseFact, Merged, Release, ReleaseStep};
+use crate::core::release::{Blocked, Merged, Release, ReleaseFact, ReleaseStep};
 use crate::core::task::Task;
 use crate::core::witness::is_the_runs_own;
 use crate::forge::payload::PullDetail;
 use crate::forge::{Ballot, BranchHead, Roles};
-use crate::worker::ci::{HeadChecks, Head, checks};
+use crate::worker::ci::{Head, HeadChecks, checks};
 use crate::worker::consent::{consent, contributors};
 use crate::worker::steps::job::look::{is_clean, is_skipped};
 use crate::worker::steps::release::plan::version_at;
@@ -105,7 +105,9 @@ pub(in crate::worker) async fn snapshot_of(
     }
     match forge.branch_head(place, &release.base).await? {
         BranchHead::At(base) if base == planned(release)?.base => {}
-        BranchHead::At(base) => return Ok(ReleaseSnapshot::Changed(ReleaseFact::BaseMoved { base })),
+        BranchHead::At(base) => {
+            return Ok(ReleaseSnapshot::Changed(ReleaseFact::BaseMoved { base }));
+        }
         BranchHead::Missing | BranchHead::EmptyRepository => {
             return blocked(format!("the branch {} is gone", release.base));
         }

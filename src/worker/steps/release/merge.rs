@@ -2,7 +2,7 @@
 //! commit.
 
 use crate::core::id::Sha;
-use crate::core::release::{Blocked, ReleaseFact, Merged, Release};
+use crate::core::release::{Blocked, Merged, Release, ReleaseFact};
 use crate::core::report::release as words;
 use crate::publish::{self, Merging};
 use crate::store::Claim;

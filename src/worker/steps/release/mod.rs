@@ -15,7 +15,9 @@ use crate::core::github::RepoRef;
 use crate::core::id::ReleaseId;
 use crate::core::machine::OnFailure;
 use crate::core::policy::{RULES_PATH, Rules};
-use crate::core::release::{ReleaseEnding, ReleaseFact, FactKind, VersionPlan, Refusal, Release, ReleaseStage, ReleaseStep};
+use crate::core::release::{
+    FactKind, Refusal, Release, ReleaseEnding, ReleaseFact, ReleaseStage, ReleaseStep, VersionPlan,
+};
 use crate::publish::release as publisher;
 use crate::publish::talk::acknowledge;
 use crate::store::Claim;
@@ -43,7 +45,9 @@ pub(in crate::worker) async fn perform(
     match step {
         ReleaseStep::Plan { .. } => learnt(release, plan::run(ctx, release).await),
         ReleaseStep::Propose { .. } => learnt(release, propose::run(ctx, release, claim).await),
-        ReleaseStep::Refresh { base } => learnt(release, refresh::run(ctx, release, base, claim).await),
+        ReleaseStep::Refresh { base } => {
+            learnt(release, refresh::run(ctx, release, base, claim).await)
+        }
         ReleaseStep::Merge { head } => learnt(release, merge::run(ctx, release, head, claim).await),
         &ReleaseStep::Dispatch { attempt } => {
             learnt(release, dispatch::run(ctx, release, attempt, claim).await)
@@ -67,7 +71,10 @@ pub(in crate::worker) async fn perform(
     }
 }
 
-fn learnt(release: &Release, fact: Result<ReleaseFact, WorkError>) -> Result<TaskOutcome, WorkError> {
+fn learnt(
+    release: &Release,
+    fact: Result<ReleaseFact, WorkError>,
+) -> Result<TaskOutcome, WorkError> {
     fact.map(|fact| TaskOutcome::of_release(release, fact))
 }
 

@@ -12,7 +12,7 @@ use crate::core::github::Role;
 use crate::core::github::{Actor, RepoRef};
 use crate::core::id::{Number, Sha};
 use crate::core::policy::{RULES_PATH, ReleaseWith, Rules};
-use crate::core::release::{ReleaseFact, VersionPlan, Refusal, Release};
+use crate::core::release::{Refusal, Release, ReleaseFact, VersionPlan};
 use crate::forge::{BranchHead, ListedCommit, Tag};
 use crate::release::manifests::{self, FileSet};
 use crate::release::version::{Before, next};
@@ -36,7 +36,10 @@ struct There {
     executable: BTreeSet<String>,
 }
 
-pub(in crate::worker) async fn run(ctx: &Context, release: &Release) -> Result<ReleaseFact, WorkError> {
+pub(in crate::worker) async fn run(
+    ctx: &Context,
+    release: &Release,
+) -> Result<ReleaseFact, WorkError> {
     let orders = release.orders;
     let refused = |why| Ok(ReleaseFact::Refused { orders, why });
     let (_, rules) = release_rules(ctx, &release.place).await?;
@@ -257,7 +260,11 @@ async fn fixed_by(
 }
 
 /// The issues that a pull request of Gander's fixes; none for those of others.
-async fn fixed_with(ctx: &Context, place: &RepoRef, pull: Number) -> Result<Vec<Number>, WorkError> {
+async fn fixed_with(
+    ctx: &Context,
+    place: &RepoRef,
+    pull: Number,
+) -> Result<Vec<Number>, WorkError> {
     let jobs = ctx.store.jobs_on(place.repo_id, pull).await?;
     let of_pull = jobs
         .iter()

@@ -1,6 +1,6 @@
 //! Makes or moves branch, commit and pull request of a release.
 
-use crate::core::release::{ReleaseFact, Release};
+use crate::core::release::{Release, ReleaseFact};
 use crate::publish::release::{self as publisher, Proposed};
 use crate::store::Claim;
 use crate::worker::steps::release::look::ended_release;

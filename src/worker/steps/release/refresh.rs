@@ -1,7 +1,7 @@
 //! Merges the moved base into a branch that holds people's commits.
 
 use crate::core::id::Sha;
-use crate::core::release::{ReleaseFact, Release};
+use crate::core::release::{Release, ReleaseFact};
 use crate::publish::release::{Refreshed, refresh};
 use crate::store::Claim;
 use crate::worker::steps::release::plan::version_at;
@@ -19,7 +19,11 @@ pub(in crate::worker) async fn run(
     refreshed
 }
 
-async fn refresh_branch(ctx: &Context, release: &Release, base: &Sha) -> Result<ReleaseFact, WorkError> {
+async fn refresh_branch(
+    ctx: &Context,
+    release: &Release,
+    base: &Sha,
+) -> Result<ReleaseFact, WorkError> {
     Ok(match refresh(&ctx.forge, release, base).await? {
         Refreshed::At(head) => {
             let version = version_at(ctx, release, &head).await?;
