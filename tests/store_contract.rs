@@ -154,11 +154,11 @@ async fn the_same_body_under_a_hundred_guids_is_new_once(memory: Memory) {
 
 async fn the_same_guid_from_another_webhook_is_another_delivery(memory: Memory) {
     let store = memory.open().await;
-    let other = Delivery { hook: HookId(u64::MAX), id: delivery_id(1), ..delivery(2) };
+    let other = Delivery { hook_id: HookId(u64::MAX), id: delivery_id(1), ..delivery(2) };
     assert_eq!(store.accept(&delivery(1), true, at(0)).await.unwrap(), Accepted::New);
     assert_eq!(store.accept(&other, true, at(0)).await.unwrap(), Accepted::New);
     assert_eq!(store.accept(&other, true, at(0)).await.unwrap(), Accepted::Known);
-    let again = Delivery { hook: HookId(u64::MAX), id: delivery_id(1), ..delivery(3) };
+    let again = Delivery { hook_id: HookId(u64::MAX), id: delivery_id(1), ..delivery(3) };
     assert_eq!(store.accept(&again, true, at(0)).await.unwrap(), Accepted::Known);
 }
 
@@ -548,7 +548,7 @@ async fn a_level_triggered_task_waits_once(memory: Memory) {
 async fn the_ledger_sums_by_whose_money_and_since_when(memory: Memory) {
     let store = memory.open().await;
     let entry = |repo, person, installation, amount| LedgerEntry {
-        job: job_id(1),
+        job_id: job_id(1),
         accounts: accounts(repo, person, installation),
         micros: cents(amount).micros(),
         what: "attempt 1".into(),
@@ -687,7 +687,7 @@ fn delivery(n: u64) -> Delivery {
     body_digest[..8].copy_from_slice(&n.to_le_bytes());
     Delivery {
         id: delivery_id(n),
-        hook: HookId(42),
+        hook_id: HookId(42),
         event: "issue_comment".into(),
         body_digest,
         content: Content::Kept(Box::new(payload(n))),
@@ -773,10 +773,10 @@ fn place(repo: RepoId) -> RepoRef {
 fn job(n: u64, issue: u64) -> Job {
     let order = JobOrder {
         kind: Kind::Fix,
-        by: UserId(2),
+        by_id: UserId(2),
         login: "mona".parse().unwrap(),
         at: at(0),
-        comment: None,
+        comment_id: None,
         request: "the bounds are off by one".into(),
         issue: IssueText::default(),
         budget: None,
@@ -813,7 +813,7 @@ fn full_commit() -> Commit {
         job: Some(Write::New(job(1, 7))),
         tasks: vec![step_of(1, JobStep::Prepare), step_of(1, JobStep::Show)],
         ledger: vec![LedgerEntry {
-            job: job_id(1),
+            job_id: job_id(1),
             accounts: accounts(1, 2, 3),
             micros: cents(100).micros(),
             what: "attempt 1".into(),

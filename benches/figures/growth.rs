@@ -142,7 +142,7 @@ fn delivery(n: u64) -> Delivery {
     let (high, low) = (0xcc78 + (time >> 32), time & 0xffff_ffff);
     Delivery {
         id: format!("{low:08x}-{high:04x}-11e3-81ab-4c9367dc0958").parse().unwrap(),
-        hook: HookId(42),
+        hook_id: HookId(42),
         event: "issue_comment".into(),
         body_digest,
         content: Content::Kept(Box::new(payload)),

@@ -49,10 +49,10 @@ pub async fn build(
     }
     let files = collect(tree, directory, &rules.release.artifacts)?;
     let manifest = BuildManifest {
-        repository,
+        repository_id: repository,
         commit: asked.commit.clone(),
         pull: asked.pull,
-        release: asked.release,
+        release_id: asked.release_id,
         run: asked.run,
         tag,
         files,

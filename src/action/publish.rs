@@ -136,7 +136,7 @@ async fn facts(
     };
     Ok(Facts {
         // By its number: a name can pass to another repository.
-        repository: repository.id,
+        repository_id: repository.id,
         on_default_branch: forge.is_on(place, commit, &default_branch).await?,
         default_branch,
         pull,

@@ -165,7 +165,7 @@ pub fn asked(variable: Variables<'_>) -> Result<ReleaseRequest, InputError> {
         return Err(problem("release", words));
     }
     Ok(ReleaseRequest {
-        release,
+        release_id: release,
         commit: commit
             .parse::<Sha>()
             .map_err(|_| problem("commit", format!("{commit:?} is not a full commit SHA")))?,
@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(inputs.terms.approval_hours, 24);
         assert_eq!(inputs.terms.required[0].name, "ci / test (a@b)");
         assert_eq!(inputs.terms.required[1], ReleaseCheck { name: "lint".into(), app: 15_368 });
-        assert_eq!(inputs.asked.release, ReleaseId { pull: Number(12), attempt: 0 });
+        assert_eq!(inputs.asked.release_id, ReleaseId { pull: Number(12), attempt: 0 });
     }
 
     #[test]

@@ -189,10 +189,10 @@ fn job_on(issue: &IssueText, kind: Kind) -> Result<Job, Box<dyn std::error::Erro
     let place = RepoRef { installation_id: InstallationId(0), repo_id: RepoId(0), name };
     let order = JobOrder {
         kind,
-        by: UserId(0),
+        by_id: UserId(0),
         login: "local".parse()?,
         at: Clock::system().now(),
-        comment: None,
+        comment_id: None,
         request: String::new(),
         issue: issue.clone(),
         budget: None,

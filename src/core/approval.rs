@@ -66,7 +66,7 @@ pub enum VoteSource {
 #[derive(Debug, Clone, Copy)]
 pub struct ApprovalCriteria<'a> {
     /// Where.
-    pub repo: RepoId,
+    pub repo_id: RepoId,
     /// The pull request.
     pub pull: Number,
     /// Its head at this moment.
@@ -94,7 +94,7 @@ pub struct ApprovalCriteria<'a> {
 /// The consent of maintainers to one exact commit. Only [`judge`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
-    repo: RepoId,
+    repo_id: RepoId,
     pull: Number,
     head: Sha,
     base: Branch,
@@ -354,7 +354,7 @@ fn refused(question: &ApprovalCriteria<'_>, bar: &Bar, vote: &Vote) -> Option<No
 
 fn consent(question: &ApprovalCriteria<'_>, newest: &Vote, second: Option<&Vote>) -> Approval {
     Approval {
-        repo: question.repo,
+        repo_id: question.repo_id,
         pull: question.pull,
         head: question.head.clone(),
         base: question.base.clone(),

@@ -15,7 +15,7 @@ pub struct Delivery {
     /// GitHub's GUID. Not signed, so it alone proves nothing.
     pub id: DeliveryId,
     /// The webhook that sent it.
-    pub hook: HookId,
+    pub hook_id: HookId,
     /// The event header, checked against the body's shape.
     pub event: String,
     /// SHA-256 of the event header and the raw body. The header is not signed: a body replayed
@@ -207,7 +207,13 @@ impl Delivery {
             },
             Err(error) => Content::Quarantined(format!("the body cannot be read: {error}")),
         };
-        Self { id, hook, event: event.to_owned(), body_digest: digest(event, body), content }
+        Self {
+            id,
+            hook_id: hook,
+            event: event.to_owned(),
+            body_digest: digest(event, body),
+            content,
+        }
     }
 }
 

@@ -35,9 +35,9 @@ pub struct CommandEvent {
     /// The issue's title and text at that moment.
     pub issue: IssueText,
     /// The comment, when it was one.
-    pub comment: Option<CommentId>,
+    pub comment_id: Option<CommentId>,
     /// The review, when it was one. Neither: a label.
-    pub review: Option<ReviewId>,
+    pub review_id: Option<ReviewId>,
     /// Names this very act: the same act under any number of deliveries has the same key.
     pub key: String,
 }
@@ -171,8 +171,8 @@ fn comment(place: RepoRef, payload: &Payload, address: &Address) -> Event {
         said,
         line: command::line(body, address).unwrap_or_default().to_owned(),
         issue: issue_text(issue),
-        comment: Some(CommentId(comment.id)),
-        review: None,
+        comment_id: Some(CommentId(comment.id)),
+        review_id: None,
         key: format!("{}/comment/{}", place.repo_id, comment.id),
         place,
     }))
@@ -197,8 +197,8 @@ fn review(place: RepoRef, payload: &Payload, address: &Address) -> Event {
         said,
         line: command::line(body, address).unwrap_or_default().to_owned(),
         issue: IssueText::default(),
-        comment: None,
-        review: Some(ReviewId(review.id)),
+        comment_id: None,
+        review_id: Some(ReviewId(review.id)),
         key: format!("{}/review/{}", place.repo_id, review.id),
         place,
     }))
@@ -223,8 +223,8 @@ fn label(place: RepoRef, payload: &Payload) -> Event {
         said: Ok(Command::new(Verb::Fix)),
         line: String::new(),
         issue: issue_text(issue),
-        comment: None,
-        review: None,
+        comment_id: None,
+        review_id: None,
         key: format!("{}/label/{}/{FIX_LABEL}/{at}", place.repo_id, issue.id),
         place,
     }))

@@ -21,8 +21,10 @@ pub struct Actor {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepoRef {
     /// The installation whose tokens reach it.
+    #[serde(rename = "installation")]
     pub installation_id: InstallationId,
     /// The number that survives renames.
+    #[serde(rename = "repo")]
     pub repo_id: RepoId,
     /// Its name at that moment.
     pub name: RepoName,

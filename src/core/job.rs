@@ -169,7 +169,7 @@ impl Job {
 
     /// Whose money it spends: the person is whoever the present round is made for.
     pub fn accounts(&self) -> Accounts {
-        let person = self.review.round.as_ref().map_or(self.order.by, |round| round.by);
+        let person = self.review.round.as_ref().map_or(self.order.by_id, |round| round.by_id);
         Accounts {
             repo_id: self.place.repo_id,
             installation_id: self.place.installation_id,

@@ -21,10 +21,10 @@ use crate::core::policy::Requester;
 fn order() -> JobOrder {
     JobOrder {
         kind: Kind::Fix,
-        by: UserId(2),
+        by_id: UserId(2),
         login: "mona".parse().unwrap(),
         at: Timestamp(0),
-        comment: Some(CommentId(9)),
+        comment_id: Some(CommentId(9)),
         request: String::new(),
         issue: IssueText::default(),
         budget: None,
@@ -68,7 +68,7 @@ pub(super) fn person(id: u64) -> Actor {
 fn approval(head: &str) -> Approval {
     let (head, base) = (sha(head), "main".parse().unwrap());
     let question = ApprovalCriteria {
-        repo: RepoId(1),
+        repo_id: RepoId(1),
         pull: Number(8),
         head: &head,
         base: &base,
@@ -112,7 +112,7 @@ pub(super) fn open(head: &str) -> OpenPull {
 
 fn request(review: u64, role: Role) -> ChangeRequest {
     let by = person(review);
-    ChangeRequest { review: ReviewId(review), by, role, at: Timestamp(2), points: 1 }
+    ChangeRequest { review_id: ReviewId(review), by, role, at: Timestamp(2), points: 1 }
 }
 
 fn rules_of_review() -> Rules {
@@ -208,9 +208,9 @@ fn facts_of_merging() -> Vec<JobFact> {
 /// What is asked by command, and what waits for somebody to take it up.
 fn facts_of_commands() -> Vec<JobFact> {
     let words = "more".to_owned();
-    let ask = ReviseRequest { by: UserId(2), login: person(2).login, words, comment: None };
+    let ask = ReviseRequest { by_id: UserId(2), login: person(2).login, words, comment_id: None };
     let (until, by_login) = (Timestamp(5), person(5).login);
-    let taken = TakenReviews { login: person(2).login, until, by: UserId(5), by_login };
+    let taken = TakenReviews { login: person(2).login, until, by_id: UserId(5), by_login };
     let outsider = OpenPull { requests: vec![request(2, Role::Read)], ..open("c") };
     let mut facts = seen(vec![open("c"), outsider]);
     facts.extend([
@@ -447,8 +447,8 @@ fn merging_only_ever_follows_a_persons_approval_of_that_very_head_with_green_che
         assert!(!pull.skipped, "merged under gander:skip");
         let proof = after.review.proof.as_ref().expect("merged an unchecked head");
         assert_eq!((&proof.head, &proof.failed), (head, &None));
-        assert!(pull.requests.iter().all(|it| after.review.answered.contains(&it.review)
-            || after.review.outsiders.iter().any(|waits| waits.review == it.review)));
+        assert!(pull.requests.iter().all(|it| after.review.answered.contains(&it.review_id)
+            || after.review.outsiders.iter().any(|waits| waits.review_id == it.review_id)));
     }
     assert!(merges > 10, "the walk merged only {merges} times");
 }

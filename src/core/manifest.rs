@@ -40,13 +40,15 @@ pub struct RunAttempt {
 #[serde(deny_unknown_fields)]
 pub struct BuildManifest {
     /// Where.
-    pub repository: RepoId,
+    #[serde(rename = "repository")]
+    pub repository_id: RepoId,
     /// From which commit.
     pub commit: Sha,
     /// The release pull request.
     pub pull: Number,
     /// Which try.
-    pub release: ReleaseId,
+    #[serde(rename = "release")]
+    pub release_id: ReleaseId,
     /// In which run.
     pub run: RunAttempt,
     /// What it is to be called.
@@ -251,10 +253,10 @@ mod tests {
             sha256: Digest::of(name.as_bytes()),
         };
         let manifest = BuildManifest {
-            repository: RepoId(1),
+            repository_id: RepoId(1),
             commit: "a".repeat(40).parse().unwrap(),
             pull: Number(12),
-            release: "12.1".parse().unwrap(),
+            release_id: "12.1".parse().unwrap(),
             run: RunAttempt { id: RunId(7), attempt: 1 },
             tag: "v1.0.0".to_owned(),
             files: vec![file("tool"), file("b"), file("Tool")],

@@ -71,20 +71,23 @@ pub struct Release {
     /// How often publishing was begun.
     pub tries: u32,
     /// The run that publishes.
-    pub run: Option<RunId>,
+    #[serde(rename = "run")]
+    pub run_id: Option<RunId>,
 }
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseOrder {
     /// Whose permission counts.
-    pub by: UserId,
+    #[serde(rename = "by")]
+    pub by_id: UserId,
     /// Whom to mention.
     pub login: Login,
     /// When.
     pub at: Timestamp,
     /// The comment that asked, if it was one.
-    pub comment: Option<CommentId>,
+    #[serde(rename = "comment")]
+    pub comment_id: Option<CommentId>,
     /// How far the version goes, if that was said.
     pub bump: Option<Bump>,
     /// Whether it follows from a merge, and not from a command.
@@ -301,7 +304,7 @@ impl Release {
             followed: None,
             merged: None,
             tries: 0,
-            run: None,
+            run_id: None,
         }
     }
 

@@ -213,7 +213,7 @@ pub fn commit_message(job: &Job, setting: &ReportContext, trailers: bool) -> Str
             "\n\nRequested-by: {login} <{id}+{login}@users.noreply.github.com>\n\
              Assisted-by: Gander {version}{model}\n",
             login = job.order.login,
-            id = job.order.by,
+            id = job.order.by_id,
             version = setting.version,
         );
     }

@@ -28,6 +28,7 @@ pub enum Task {
     #[serde(rename = "effect")]
     Step {
         /// Whose.
+        #[serde(rename = "job")]
         job_id: JobId,
         /// What.
         #[serde(rename = "effect")]
@@ -36,6 +37,7 @@ pub enum Task {
     /// Do what a release asked for.
     Release {
         /// Whose.
+        #[serde(rename = "release")]
         release_id: ReleaseId,
         /// What.
         #[serde(rename = "effect")]
@@ -44,6 +46,7 @@ pub enum Task {
     /// Let the release that waits on this branch begin, if none is under way.
     NextRelease {
         /// Where.
+        #[serde(rename = "repo")]
         repo_id: RepoId,
         /// The branch.
         base: Branch,
@@ -53,6 +56,7 @@ pub enum Task {
     /// Let the next queued job on this subject begin, if none is live.
     NextOn {
         /// Where.
+        #[serde(rename = "repo")]
         repo_id: RepoId,
         /// Which issue.
         number: Number,
@@ -69,6 +73,7 @@ pub struct CommandReply {
     /// On which issue or pull request.
     pub number: Number,
     /// The comment answered, which gets a reaction.
+    #[serde(rename = "comment")]
     pub comment_id: Option<CommentId>,
     /// Names the act answered, so that it is answered once.
     pub key: String,

@@ -44,7 +44,7 @@ pub struct ReleaseCheck {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct ReleaseRequest {
-    pub release: ReleaseId,
+    pub release_id: ReleaseId,
     pub commit: Sha,
     pub pull: Number,
     pub run: RunAttempt,
@@ -54,7 +54,7 @@ pub struct ReleaseRequest {
 #[derive(Debug, Clone)]
 pub struct Facts {
     /// The repository.
-    pub repository: RepoId,
+    pub repository_id: RepoId,
     /// Its default branch.
     pub default_branch: Branch,
     /// Whether the commit is on it.
@@ -355,10 +355,10 @@ fn named(facts: &Facts) -> Result<(String, &Section), Refused> {
 fn built_here(asked: &ReleaseRequest, facts: &Facts, tag: &str) -> Result<(), Refused> {
     let manifest = &facts.manifest;
     for (what, says, expected) in [
-        ("repository", manifest.repository.to_string(), facts.repository.to_string()),
+        ("repository", manifest.repository_id.to_string(), facts.repository_id.to_string()),
         ("commit", manifest.commit.to_string(), asked.commit.to_string()),
         ("pull request", manifest.pull.to_string(), asked.pull.to_string()),
-        ("release", manifest.release.to_string(), asked.release.to_string()),
+        ("release", manifest.release_id.to_string(), asked.release_id.to_string()),
         ("run", manifest.run.id.to_string(), asked.run.id.to_string()),
         ("tag", manifest.tag.clone(), tag.to_owned()),
     ] {
@@ -473,7 +473,7 @@ fn approved(
         return Err(Refused::NotOrdered);
     }
     let question = ApprovalCriteria {
-        repo: facts.repository,
+        repo_id: facts.repository_id,
         pull: asked.pull,
         head: &pull.head,
         base: &pull.base,

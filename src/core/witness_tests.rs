@@ -12,7 +12,7 @@ fn sha(digit: char) -> Sha {
 fn good() -> (ReleaseRequest, Terms, Facts) {
     let run = RunAttempt { id: RunId(9), attempt: 1 };
     let release: ReleaseId = "12.1".parse().unwrap();
-    let asked = ReleaseRequest { release, commit: sha('c'), pull: Number(12), run };
+    let asked = ReleaseRequest { release_id: release, commit: sha('c'), pull: Number(12), run };
     let test = ReleaseCheck { name: "test".to_owned(), app: 5 };
     let terms = Terms {
         role: Role::Maintain,
@@ -31,7 +31,7 @@ fn good() -> (ReleaseRequest, Terms, Facts) {
         at: Timestamp(0),
     };
     let facts = Facts {
-        repository: RepoId(7),
+        repository_id: RepoId(7),
         default_branch: "main".parse().unwrap(),
         on_default_branch: true,
         pull: Some(ReleasePull {
@@ -55,10 +55,10 @@ fn good() -> (ReleaseRequest, Terms, Facts) {
         section: Some(Section { version: "1.2.0".to_owned(), notes: "- a".to_owned() }),
         standing: TagState::default(),
         manifest: BuildManifest {
-            repository: RepoId(7),
+            repository_id: RepoId(7),
             commit: sha('c'),
             pull: Number(12),
-            release,
+            release_id: release,
             run,
             tag: "v1.2.0".to_owned(),
             files: vec![file.clone()],

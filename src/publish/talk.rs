@@ -65,8 +65,8 @@ pub async fn acknowledge(
 
 /// Shows that a job was ordered; a label that ordered it is taken off.
 pub async fn acknowledge_order(forge: &Forge, job: &Job) -> Result<(), ForgeError> {
-    acknowledge(forge, &job.place, job.subject, job.order.comment).await?;
-    if job.order.comment.is_none() {
+    acknowledge(forge, &job.place, job.subject, job.order.comment_id).await?;
+    if job.order.comment_id.is_none() {
         forge.remove_label(&job.place, job.subject, FIX_LABEL).await?;
     }
     Ok(())

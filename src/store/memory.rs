@@ -100,13 +100,13 @@ impl Store for Memory {
         let mut state = self.state()?;
         let known = |received: &Received| {
             received.body_digest == delivery.body_digest
-                || (received.hook, &received.id) == (delivery.hook, &delivery.id)
+                || (received.hook, &received.id) == (delivery.hook_id, &delivery.id)
         };
         if state.deliveries.iter().any(known) {
             return Ok(Accepted::Known);
         }
         state.deliveries.push(Received {
-            hook: delivery.hook,
+            hook: delivery.hook_id,
             id: delivery.id.clone(),
             body_digest: delivery.body_digest,
             at: now,

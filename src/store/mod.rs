@@ -215,7 +215,7 @@ pub enum Write<M> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct LedgerEntry {
-    pub job: JobId,
+    pub job_id: JobId,
     pub accounts: Accounts,
     /// In millionths of a dollar; negative: given back.
     pub micros: i64,

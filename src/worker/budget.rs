@@ -70,7 +70,7 @@ pub(in crate::worker) fn ledger_entry(before: &Job, after: &Job) -> Option<Ledge
         _ => return None,
     };
     Some(LedgerEntry {
-        job: after.id.clone(),
+        job_id: after.id.clone(),
         accounts: before.accounts(),
         micros,
         what: what.to_owned(),
@@ -102,10 +102,10 @@ mod tests {
         let place = RepoRef { installation_id: InstallationId(3), repo_id: RepoId(1), name };
         let order = JobOrder {
             kind: Kind::Fix,
-            by: UserId(2),
+            by_id: UserId(2),
             login: "mona".parse().unwrap(),
             at: Timestamp(0),
-            comment: None,
+            comment_id: None,
             issue: IssueText::default(),
             budget: None,
             base: None,

@@ -12,10 +12,10 @@ fn id(n: u64) -> ReleaseId {
 
 fn release(n: u64, base: &str) -> Release {
     let order = ReleaseOrder {
-        by: UserId(2),
+        by_id: UserId(2),
         login: "mona".parse().unwrap(),
         at: at(0),
-        comment: Some(CommentId(n)),
+        comment_id: Some(CommentId(n)),
         bump: Some("minor".parse().unwrap()),
         on_merge: false,
     };

@@ -12,13 +12,15 @@ pub struct JobOrder {
     /// Another prompt and commit type; the same gate.
     pub kind: Kind,
     /// Whose permission counts.
-    pub by: UserId,
+    #[serde(rename = "by")]
+    pub by_id: UserId,
     /// Whom to mention.
     pub login: Login,
     /// When.
     pub at: Timestamp,
     /// The comment that asked, if it was one; gets the reaction.
-    pub comment: Option<CommentId>,
+    #[serde(rename = "comment")]
+    pub comment_id: Option<CommentId>,
     /// The words of the request.
     pub request: String,
     /// The issue, as it was then.

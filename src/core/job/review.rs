@@ -95,10 +95,12 @@ pub struct PushedRound {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct ReviseRequest {
-    pub by: UserId,
+    #[serde(rename = "by")]
+    pub by_id: UserId,
     pub login: Login,
     pub words: String,
-    pub comment: Option<CommentId>,
+    #[serde(rename = "comment")]
+    pub comment_id: Option<CommentId>,
 }
 
 /// `/gander take @LOGIN`: that person's reviews up to then count like a maintainer's.
@@ -108,7 +110,8 @@ pub struct TakenReviews {
     pub login: Login,
     pub until: Timestamp,
     /// Who took them: their permission counts for the round.
-    pub by: UserId,
+    #[serde(rename = "by")]
+    pub by_id: UserId,
     pub by_login: Login,
 }
 
@@ -118,7 +121,8 @@ pub struct Round {
     /// Why it is made.
     pub cause: Cause,
     /// Whose permission counts; whoever ordered the job, for a repair.
-    pub by: UserId,
+    #[serde(rename = "by")]
+    pub by_id: UserId,
     /// Whom to mention.
     pub login: Login,
     /// The reviews it answers.
@@ -189,7 +193,8 @@ pub enum RoundOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Outsider {
-    pub review: ReviewId,
+    #[serde(rename = "review")]
+    pub review_id: ReviewId,
     pub login: Login,
     pub points: u32,
 }
@@ -378,10 +383,14 @@ impl Job {
             let rules = seen.rules_digest.clone();
             self.review.binding = Some(ApprovalBinding { base: seen.base.clone(), rules, since });
         }
-        let open = seen.requests.iter().filter(|it| !self.review.answered.contains(&it.review));
+        let open = seen.requests.iter().filter(|it| !self.review.answered.contains(&it.review_id));
         let waits = open.filter(|it| self.takes(it).is_none());
         self.review.outsiders = waits
-            .map(|it| Outsider { review: it.review, login: it.by.login.clone(), points: it.points })
+            .map(|it| Outsider {
+                review_id: it.review_id,
+                login: it.by.login.clone(),
+                points: it.points,
+            })
             .collect();
     }
 
@@ -391,20 +400,20 @@ impl Job {
             return Some((request.by.id, request.by.login.clone()));
         }
         let taken = |it: &&TakenReviews| it.login == request.by.login && request.at <= it.until;
-        self.review.taken.iter().find(taken).map(|it| (it.by, it.by_login.clone()))
+        self.review.taken.iter().find(taken).map(|it| (it.by_id, it.by_login.clone()))
     }
 
     /// The round that is due, if any: everything people ask for at once, else a repair.
     fn next_round(&self, seen: &OpenPull, (_, repairs): (u32, u32)) -> Option<Round> {
-        let open = seen.requests.iter().filter(|it| !self.review.answered.contains(&it.review));
+        let open = seen.requests.iter().filter(|it| !self.review.answered.contains(&it.review_id));
         let batch: Vec<_> = open.filter_map(|it| Some((it, self.takes(it)?))).collect();
-        let by_command = self.review.asks.first().map(|ask| (ask.by, ask.login.clone()));
+        let by_command = self.review.asks.first().map(|ask| (ask.by_id, ask.login.clone()));
         let by_review = batch.first().map(|(_, by)| by.clone());
         let new = |cause, (by, login): (UserId, Login)| Round {
             cause,
-            by,
+            by_id: by,
             login,
-            reviews: batch.iter().map(|(it, _)| it.review).collect(),
+            reviews: batch.iter().map(|(it, _)| it.review_id).collect(),
             reviewers: batch.iter().map(|(it, _)| it.by.login.clone()).collect(),
             words: self.review.asks.iter().map(|ask| ask.words.clone()).collect(),
             from: None,
@@ -420,7 +429,7 @@ impl Job {
             Ci::Red { check, because: RedBecause::Change }
                 if ours && self.review.repairs < repairs =>
             {
-                let by = (self.order.by, self.order.login.clone());
+                let by = (self.order.by_id, self.order.login.clone());
                 Some(new(Cause::Ci { check: check.clone() }, by))
             }
             Ci::Green | Ci::Pending { .. } | Ci::Red { .. } => None,

@@ -173,7 +173,7 @@ impl GitHub {
     fn consent(&self) -> Result<Approval, NotApproved> {
         let base = "main".parse().unwrap();
         let question = ApprovalCriteria {
-            repo: RepoId(1),
+            repo_id: RepoId(1),
             pull: Number(8),
             head: &self.head,
             base: &base,
@@ -197,7 +197,7 @@ impl GitHub {
         }
         let standing = last.into_values().filter(|vote| vote.stance == Stance::Objects);
         let request = |vote: &Vote| ChangeRequest {
-            review: review_of(vote),
+            review_id: review_of(vote),
             by: vote.by.clone(),
             role: vote.role,
             at: vote.at,
@@ -312,10 +312,10 @@ impl Story {
     fn happens(&mut self, act: Act) {
         let hint = match act {
             Act::Comment => Hint::Command(ReviseRequest {
-                by: UserId(MONA),
+                by_id: UserId(MONA),
                 login: person(MONA).login,
                 words: "please".into(),
-                comment: None,
+                comment_id: None,
             }),
             _ => Hint::Touched,
         };
@@ -564,7 +564,7 @@ impl Story {
             let answered = job.review.answered.contains(&review)
                 || self.late.contains(&review)
                 || said("Thank you for the review, person-4")
-                || !github.requests().iter().any(|request| request.review == review);
+                || !github.requests().iter().any(|request| request.review_id == review);
             assert!(answered, "{told}: a review in vain");
         }
     }

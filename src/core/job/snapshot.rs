@@ -61,7 +61,7 @@ pub struct OpenPull {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct ChangeRequest {
-    pub review: ReviewId,
+    pub review_id: ReviewId,
     pub by: Actor,
     pub role: Role,
     pub at: Timestamp,

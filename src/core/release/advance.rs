@@ -36,7 +36,7 @@ pub fn advance(release: &Release, fact: &ReleaseFact) -> Option<(Release, Vec<Re
         (
             ReleaseStage::Done(ReleaseEnding::Failed { .. }),
             ReleaseFact::Published { attempt, url },
-        ) if release.run.is_some() && *attempt == release.tries => {
+        ) if release.run_id.is_some() && *attempt == release.tries => {
             next.end(ReleaseEnding::Published { url: url.clone() })
         }
         (ReleaseStage::Done(_), _) => return None,
@@ -110,7 +110,7 @@ impl Release {
     fn dispatch(&mut self) -> Vec<ReleaseStep> {
         self.stage = ReleaseStage::Dispatching;
         self.tries = self.tries.saturating_add(1);
-        self.run = None;
+        self.run_id = None;
         vec![ReleaseStep::Show, ReleaseStep::Dispatch { attempt: self.tries }]
     }
 
@@ -347,9 +347,9 @@ impl Release {
                 Some(vec![ReleaseStep::Show, ReleaseStep::Follow { attempt: this }])
             }
             (ReleaseStage::Publishing, ReleaseFact::RunSeen { attempt, run })
-                if *attempt == this && self.run != Some(*run) =>
+                if *attempt == this && self.run_id != Some(*run) =>
             {
-                self.run = Some(*run);
+                self.run_id = Some(*run);
                 Some(vec![ReleaseStep::Show, ReleaseStep::Follow { attempt: this }])
             }
             (ReleaseStage::Publishing, ReleaseFact::Published { attempt, url })

@@ -25,10 +25,10 @@ fn login() -> Login {
 
 fn order(bump: Option<Bump>) -> ReleaseOrder {
     ReleaseOrder {
-        by: UserId(2),
+        by_id: UserId(2),
         login: login(),
         at: Timestamp(0),
-        comment: Some(CommentId(9)),
+        comment_id: Some(CommentId(9)),
         bump,
         on_merge: false,
     }
@@ -75,7 +75,7 @@ fn plan(base: &str) -> VersionPlan {
 fn approval(number: u64, head: &str, base: &str) -> Approval {
     let (head, base) = (sha(head), base.parse().unwrap());
     let question = ApprovalCriteria {
-        repo: RepoId(1),
+        repo_id: RepoId(1),
         pull: Number(number),
         head: &head,
         base: &base,
@@ -365,7 +365,7 @@ fn after_the_end_only_a_failure_goes_on_by_people_or_by_being_out_after_all() {
                 ReleaseFact::Retried { .. } => true,
                 ReleaseFact::Merged(_) => release.pull.is_some() && release.merged.is_none(),
                 ReleaseFact::Published { attempt, .. } => {
-                    release.run.is_some() && *attempt == release.tries
+                    release.run_id.is_some() && *attempt == release.tries
                 }
                 _ => false,
             };

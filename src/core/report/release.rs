@@ -42,7 +42,7 @@ pub fn commit_message(
         setting.version,
         trailer(release, tree),
         login = release.order.login,
-        id = release.order.by,
+        id = release.order.by_id,
     )
 }
 
@@ -244,7 +244,7 @@ pub fn headline(release: &Release) -> String {
         },
         ReleaseStage::Merging { head } => format!("**Merging** `{}` for {tag}", head.short()),
         ReleaseStage::Dispatching => format!("**Starting** the run that publishes {tag}"),
-        ReleaseStage::Publishing => format!("**Publishing** {tag}{}", run(release.run)),
+        ReleaseStage::Publishing => format!("**Publishing** {tag}{}", run(release.run_id)),
         ReleaseStage::Done(ending) => match ending {
             ReleaseEnding::Published { .. } => format!("**Released** {tag}"),
             ReleaseEnding::Failed { .. } => format!("**Stopped by a failure**: {tag}"),
@@ -434,7 +434,7 @@ fn why_it_ended(ending: &ReleaseEnding, release: &Release, setting: &ReportConte
             let merged = release.merged.as_ref();
             let merged =
                 merged.map_or(String::new(), |it| format!("`{}` is merged. ", it.commit.short()));
-            let run = release.run.map_or(String::new(), |run| {
+            let run = release.run_id.map_or(String::new(), |run| {
                 let page = format!("{}/{}/actions/runs/{run}", setting.web, release.place.name);
                 format!("[The run]({page}) says what stopped it. ")
             });

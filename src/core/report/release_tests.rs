@@ -30,10 +30,10 @@ fn release(stage: ReleaseStage) -> Release {
         name: "acme/widgets".parse().unwrap(),
     };
     let order = ReleaseOrder {
-        by: UserId(2),
+        by_id: UserId(2),
         login: "mona".parse().unwrap(),
         at: Timestamp(0),
-        comment: Some(CommentId(9)),
+        comment_id: Some(CommentId(9)),
         bump: None,
         on_merge: false,
     };

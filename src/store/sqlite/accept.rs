@@ -47,7 +47,7 @@ impl Arrival {
             }
         };
         Ok(Self {
-            hook: delivery.hook.0.cast_signed(),
+            hook: delivery.hook_id.0.cast_signed(),
             guid: guid(&delivery.id)?,
             body_digest: delivery.body_digest.to_vec(),
             event: delivery.event.clone(),

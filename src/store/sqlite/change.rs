@@ -281,7 +281,7 @@ async fn book(
          VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(now.0)
-    .bind(entry.job.as_str())
+    .bind(entry.job_id.as_str())
     .bind(entry.accounts.repo_id.0.cast_signed())
     .bind(entry.accounts.installation_id.0.cast_signed())
     .bind(entry.accounts.person_id.0.cast_signed())

@@ -44,7 +44,7 @@ pub(in crate::worker) async fn decide(
         Event::Asked(asked) => {
             let answered = command(ctx, &asked, looks).await?;
             // A review is a command and a review: what it says of the change counts as well.
-            if asked.on_pull && asked.comment.is_none() {
+            if asked.on_pull && asked.comment_id.is_none() {
                 let what = Touched::Pull(asked.number);
                 let job = touched(ctx, &asked.place, &what).await?;
                 let release = release_touched(ctx, &asked.place, &what).await?;
@@ -228,10 +228,10 @@ pub(in crate::worker) async fn jobs_on(
 fn order(ctx: &Context, asked: &CommandEvent, command: &Command, kind: Kind) -> JobOrder {
     JobOrder {
         kind,
-        by: asked.by.id,
+        by_id: asked.by.id,
         login: asked.by.login.clone(),
         at: ctx.clock.now(),
-        comment: asked.comment,
+        comment_id: asked.comment_id,
         request: command.request.clone(),
         issue: asked.issue.clone(),
         budget: command.budget,
@@ -285,7 +285,7 @@ fn reply_once(asked: &CommandEvent, key: String, text: String) -> TaskOutcome {
     let reply = CommandReply {
         place: asked.place.clone(),
         number: asked.number,
-        comment_id: asked.comment,
+        comment_id: asked.comment_id,
         key: key.clone(),
         text,
     };

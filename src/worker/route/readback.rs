@@ -36,7 +36,7 @@ pub(in crate::worker) async fn shown(
         let same = line(body, address) == Some(asked.line.as_str());
         parse(body, address).filter(|_| same)
     };
-    if let Some(id) = asked.comment {
+    if let Some(id) = asked.comment_id {
         let Some(there) = forge.comment(place, id).await? else { return Ok(Shown::Nothing) };
         let kind = if asked.on_pull { "pull" } else { "issues" };
         let thread = format!("/{kind}/{}#", asked.number);
@@ -48,7 +48,7 @@ pub(in crate::worker) async fn shown(
             _ => Shown::Nothing,
         });
     }
-    if let Some(id) = asked.review {
+    if let Some(id) = asked.review_id {
         let there = forge.one_review(place, asked.number, id).await?;
         let there = there.filter(|it| by_them(it.user.as_ref(), None));
         let said = there.as_ref().and_then(|it| says(it.body.as_deref()));

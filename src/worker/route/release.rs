@@ -61,10 +61,10 @@ pub(in crate::worker) async fn release_command(
         },
     };
     let order = ReleaseOrder {
-        by: asked.by.id,
+        by_id: asked.by.id,
         login: asked.by.login.clone(),
         at: ctx.clock.now(),
-        comment: asked.comment,
+        comment_id: asked.comment_id,
         bump,
         on_merge: false,
     };
@@ -90,10 +90,10 @@ pub(in crate::worker) async fn release_on_merge(
         return Ok(TaskOutcome::Done);
     }
     let order = ReleaseOrder {
-        by: stored.machine.order.by,
+        by_id: stored.machine.order.by_id,
         login: stored.machine.order.login.clone(),
         at: ctx.clock.now(),
-        comment: None,
+        comment_id: None,
         bump: None,
         on_merge: true,
     };
@@ -155,7 +155,7 @@ pub(in crate::worker) async fn run_ended(
     let last = ctx.store.last_releases(place.repo_id, SHOWN).await?;
     let given_up = |it: &Stored<Release>| {
         matches!(it.machine.stage, ReleaseStage::Done(ReleaseEnding::Failed { .. }))
-            && it.machine.run.is_some()
+            && it.machine.run_id.is_some()
     };
     let given_up = last.into_iter().filter(given_up);
     Ok(looks_at(open.into_iter().filter(waits).chain(given_up)))
@@ -207,7 +207,7 @@ async fn order_release(
         let prefix = &ctx.settings.address.prefix;
         if !order.on_merge {
             let text = words::answer(answer, prefix);
-            commit.tasks.push(reply_task(place, number, order.comment, key, text));
+            commit.tasks.push(reply_task(place, number, order.comment_id, key, text));
         }
         commit.once = Some(key.to_owned());
         Ok(TaskOutcome::Ready(Box::new(commit)))
@@ -268,7 +268,7 @@ async fn retry_release(
 fn begin(release: Release) -> Commit {
     let task = |step| Task::Release { release_id: release.id.clone(), step };
     let mut tasks = vec![task(ReleaseStep::Show)];
-    if release.order.comment.is_some() {
+    if release.order.comment_id.is_some() {
         tasks.insert(0, task(ReleaseStep::Acknowledge));
     }
     tasks.push(Task::NextRelease { repo_id: release.place.repo_id, base: release.base.clone() });
@@ -319,7 +319,7 @@ fn concerns(release: &Release, what: &Touched) -> bool {
 }
 
 fn reply(asked: &CommandEvent, text: String) -> TaskOutcome {
-    let task = reply_task(&asked.place, asked.number, asked.comment, &asked.key, text);
+    let task = reply_task(&asked.place, asked.number, asked.comment_id, &asked.key, text);
     let once = Some(asked.key.clone());
     TaskOutcome::Ready(Box::new(Commit { once, tasks: vec![task], ..Commit::default() }))
 }
@@ -351,10 +351,10 @@ mod tests {
     #[test]
     fn hints_reach_a_release_that_is_at_work_on_its_pull_request() {
         let order = ReleaseOrder {
-            by: UserId(2),
+            by_id: UserId(2),
             login: "mona".parse().unwrap(),
             at: Timestamp(0),
-            comment: None,
+            comment_id: None,
             bump: None,
             on_merge: false,
         };

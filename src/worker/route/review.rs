@@ -45,10 +45,10 @@ pub(in crate::worker) async fn revise(
         return Ok(no_pull_here(ctx, asked, "revise"));
     };
     let ask = ReviseRequest {
-        by: asked.by.id,
+        by_id: asked.by.id,
         login: asked.by.login.clone(),
         words: words.trim().to_owned(),
-        comment: asked.comment,
+        comment_id: asked.comment_id,
     };
     Ok(noted(asked, stored, &JobFact::Asked(ask)))
 }
@@ -76,7 +76,7 @@ pub(in crate::worker) async fn take(
     let taken = TakenReviews {
         login: outsider.login.clone(),
         until: at,
-        by: asked.by.id,
+        by_id: asked.by.id,
         by_login: asked.by.login.clone(),
     };
     Ok(noted(asked, stored, &JobFact::Taken(taken)))
@@ -122,11 +122,11 @@ async fn will_count(
     address: &Address,
 ) -> Result<bool, WorkError> {
     let (forge, place) = (&ctx.forge, &asked.place);
-    if let Some(id) = asked.comment {
+    if let Some(id) = asked.comment_id {
         let said = forge.comment(place, id).await?.and_then(|it| it.body);
         return Ok(said.is_some_and(|said| approves(&said, address, head)));
     }
-    let Some(id) = asked.review else { return Ok(false) };
+    let Some(id) = asked.review_id else { return Ok(false) };
     let review = forge.one_review(place, asked.number, id).await?;
     Ok(review.is_some_and(|review| review.state == "APPROVED"))
 }
@@ -140,7 +140,7 @@ pub(in crate::worker) async fn go(
     let jobs = jobs_on(ctx, asked).await?;
     let held = jobs.iter().find(|it| matches!(it.machine.stage, JobStage::Holding { .. }));
     if let Some(stored) = held
-        && !was_told_before(ctx, &stored.machine, (at, asked.comment)).await?
+        && !was_told_before(ctx, &stored.machine, (at, asked.comment_id)).await?
     {
         let prefix = &ctx.settings.address.prefix;
         return Ok(reply(asked, report::go_too_early(prefix)));
@@ -176,7 +176,7 @@ async fn was_told_before(
 fn noted(asked: &CommandEvent, stored: &Stored<Job>, fact: &JobFact) -> TaskOutcome {
     let Some(mut commit) = advanced(stored, fact) else { return TaskOutcome::Done };
     commit.once = Some(asked.key.clone());
-    if let Some(comment) = asked.comment {
+    if let Some(comment) = asked.comment_id {
         let step = JobStep::React { comment };
         commit.tasks.push(Task::Step { job_id: stored.machine.id.clone(), step });
     }

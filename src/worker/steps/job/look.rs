@@ -56,14 +56,14 @@ pub(in crate::worker) async fn run(
     };
     let contributors = contributors(ctx, place, &detail, &votes).await?;
     let question = ApprovalCriteria {
-        repo: place.repo_id,
+        repo_id: place.repo_id,
         pull: pull.number,
         head: &head,
         base: &base,
         rules: &digest,
         role: least,
         requester: in_force.approval.requester,
-        asked_by: &[job.order.by],
+        asked_by: &[job.order.by_id],
         pushed_by: &contributors.people,
         pushers_known: contributors.all_known,
         holders: None,
@@ -116,9 +116,9 @@ async fn requests(
         // Without a time it was not said before anybody took it up.
         let at = moment(review.submitted_at.as_deref()).unwrap_or(Timestamp(i64::MAX));
         let points = points(review, &comments);
-        requests.push(ChangeRequest { review: ReviewId(review.id), by, role, at, points });
+        requests.push(ChangeRequest { review_id: ReviewId(review.id), by, role, at, points });
     }
-    requests.sort_by_key(|request| request.review);
+    requests.sort_by_key(|request| request.review_id);
     Ok(requests)
 }
 

@@ -125,14 +125,14 @@ pub(in crate::worker) fn about<'a>(
 }
 
 pub(in crate::worker) fn ordered_by(job: &Job) -> Actor {
-    Actor { id: job.order.by, login: job.order.login.clone(), person: true }
+    Actor { id: job.order.by_id, login: job.order.login.clone(), person: true }
 }
 
 /// Whose wish the present round is.
 pub(in crate::worker) fn asked_by(job: &Job) -> Actor {
     match (&job.review.round, job.stage.round()) {
         (Some(round), Some(2..)) => {
-            Actor { id: round.by, login: round.login.clone(), person: true }
+            Actor { id: round.by_id, login: round.login.clone(), person: true }
         }
         _ => ordered_by(job),
     }

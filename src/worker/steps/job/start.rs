@@ -33,7 +33,7 @@ pub(in crate::worker) async fn run(
     let (rules, base) = rules_and_base(job)?;
     let now = round_of(job)?;
     let pull = job.pull.as_ref().ok_or_else(|| WorkError::bug("a round without a pull request"))?;
-    let asker = Actor { id: now.by, login: now.login.clone(), person: true };
+    let asker = Actor { id: now.by_id, login: now.login.clone(), person: true };
     let has = ctx.forge.permission(&job.place, &asker).await?;
     let refused = match permission_lost(&asker, rules, has) {
         None => cannot_pay(ctx, job, rules).await?,

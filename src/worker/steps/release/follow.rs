@@ -41,7 +41,7 @@ async fn follow(ctx: &Context, release: &Release, looks: u32) -> Result<ReleaseF
         return Ok(ReleaseFact::RunFailed { attempt, why });
     };
     if run.status.as_deref() != Some("completed") {
-        if release.run != Some(run.id) {
+        if release.run_id != Some(run.id) {
             return Ok(ReleaseFact::RunSeen { attempt, run: run.id });
         }
         let pause = PAUSES.into_iter().find(|(most, _)| looks < *most);

@@ -140,9 +140,9 @@ async fn release_consent(
     // By the same question as the Action's.
     let contributors = contributors(ctx, place, detail, &votes).await?;
     // Whoever ordered it first has asked for it too, whoever did so last.
-    let asked_by = [&[release.order.by], &*contributors.ordered_by].concat();
+    let asked_by = [&[release.order.by_id], &*contributors.ordered_by].concat();
     let question = ApprovalCriteria {
-        repo: place.repo_id,
+        repo_id: place.repo_id,
         pull: number,
         head,
         base: &release.base,

@@ -58,7 +58,7 @@ pub(in crate::worker) async fn perform(
             Ok(fact.map_or(TaskOutcome::Done, |fact| TaskOutcome::of_release(release, fact)))
         }
         ReleaseStep::Acknowledge => {
-            let (place, comment) = (&release.place, release.order.comment);
+            let (place, comment) = (&release.place, release.order.comment_id);
             done(acknowledge(forge, place, release.subject, comment).await)
         }
         ReleaseStep::Show => done(publisher::show(forge, release, &setting).await),

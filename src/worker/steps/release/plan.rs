@@ -155,7 +155,7 @@ async fn may_not_release(
         return Ok(None);
     }
     let login = release.order.login.clone();
-    let actor = Actor { id: release.order.by, login: login.clone(), person: true };
+    let actor = Actor { id: release.order.by_id, login: login.clone(), person: true };
     let has = ctx.forge.permission(&release.place, &actor).await?;
     let needed = Role::from(rules.approval.role);
     Ok((has < needed).then(|| Refusal::PermissionLost {
