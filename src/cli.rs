@@ -53,7 +53,10 @@ enum CliCommand {
 }
 
 /// What a subcommand ends with.
-pub type CommandResult = Result<ExitCode, Box<dyn StdError + Send + Sync>>;
+pub type CommandResult = Result<ExitCode, AnyError>;
+
+/// Whatever went wrong, for people.
+pub type AnyError = Box<dyn StdError + Send + Sync>;
 
 /// Exit code when all went well but no verified change came out.
 pub const NO_CHANGE: u8 = 3;

@@ -19,7 +19,7 @@ use gander::agent::files::{FileError, Root};
 use gander::core::id::{Branch, Sha};
 use gander::core::patch::{Change, FileMode, Patch};
 use gander::core::path::RepoPath;
-use gander::core::tier::PathRules;
+use gander::core::path_rules::PathRules;
 use gander::workspace::diff;
 use gander::workspace::mirror::{EntryMode, History, Mirror, MirrorError, Source, Want};
 use gander::workspace::patch::{self, Caps, PatchError};

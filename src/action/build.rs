@@ -15,8 +15,8 @@ use crate::core::changelog::{CHANGELOG_PATH, latest};
 use crate::core::id::RepoId;
 use crate::core::manifest::{Artifact, BuildManifest, FileName, MANIFEST, SUMS};
 use crate::core::policy::{RULES_PATH, ReleaseRules};
+use crate::core::release_gate::ReleaseRequest;
 use crate::core::report::publication::{built_summary, ran_summary};
-use crate::core::witness::ReleaseRequest;
 use crate::sandbox::Sandbox;
 
 /// Builds the release of a checkout into `directory`.

@@ -17,11 +17,11 @@ use crate::core::github::RepoRef;
 use crate::core::id::{InstallationId, UserId};
 use crate::core::manifest::{Digest, SUMS};
 use crate::core::policy::{RULES_PATH, Rules};
+use crate::core::release_gate::{
+    Facts, ReleasePlan, ReleasePull, ReleaseSeen, SeenCheck, TagAt, TagState, judge,
+};
 use crate::core::report::publication::{
     Words, may_be_released, refusal, refused_summary, release_notes, released_summary,
-};
-use crate::core::witness::{
-    Facts, ReleasePlan, ReleasePull, ReleaseSeen, SeenCheck, TagAt, TagState, judge,
 };
 use crate::forge::{Ballot, Draft, Forge, ForgeError, PullBranch, ReleaseAnswer, Roles};
 
@@ -162,7 +162,7 @@ async fn pull(
 ) -> Result<OfThePull, ActionError> {
     let number = inputs.asked.pull;
     let nothing = (None, Vec::new(), None, Vec::new());
-    let Some(seen) = forge.pull_witness(place, number).await? else { return Ok(nothing) };
+    let Some(seen) = forge.release_pull(place, number).await? else { return Ok(nothing) };
     let tree_of_head = forge.tree_of(place, &seen.head).await?;
     let tree_of_commit = forge.tree_of(place, &inputs.asked.commit).await?;
     // A commit that GitHub does not know is the merge of nothing.

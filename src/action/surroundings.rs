@@ -12,7 +12,7 @@ use crate::core::github::Role;
 use crate::core::id::{Number, RepoId, RepoName, RunId, Sha};
 use crate::core::manifest::{ReleaseId, RunAttempt};
 use crate::core::policy::Requester;
-use crate::core::witness::{ReleaseCheck, ReleaseRequest, Terms};
+use crate::core::release_gate::{ReleaseCheck, ReleaseRequest, Terms};
 
 /// What a job is surrounded by.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::{CommandResult, say, start_logging};
+use super::{AnyError, CommandResult, say, start_logging};
 use crate::action::{
     ActionEnd, ActionError, ActionReport, PublishInputs, Surroundings, asked, build, command_data,
     publish, repository, test,
@@ -75,8 +75,6 @@ pub fn run(command: &Action) -> CommandResult {
         ActionEnd::Refused => ExitCode::from(REFUSED),
     })
 }
-
-type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 async fn work(mode: ActionMode, surroundings: &Surroundings) -> Result<ActionReport, AnyError> {
     let mut log = |line: &str| say(line);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{CommandResult, NO_CHANGE, say, start_logging, unprivileged};
+use super::{AnyError, CommandResult, NO_CHANGE, say, start_logging, unprivileged};
 use crate::app::{egress_to, model_addresses, models, sandbox};
 use crate::clock::Clock;
 use crate::config::{ModelChoice, environment, variable};
@@ -149,7 +149,7 @@ async fn work(command: &RunCommand) -> CommandResult {
 async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> CommandResult {
     let walls = walls(command);
     // A trial run of the walls takes about as long as the fetch, and neither needs the other.
-    let probing = async { Ok::<_, Box<dyn std::error::Error + Send + Sync>>(walls.probe().await?) };
+    let probing = async { Ok::<_, AnyError>(walls.probe().await?) };
     let fetching = async {
         let mirror = Mirror::open(&cache.join("mirrors"), "local").await?;
         let base = fetch(command, &mirror).await?;
@@ -184,7 +184,7 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
 
 /// The job as a comment on GitHub would have made it; whose issue of which repository it is, nobody
 /// asks here.
-fn job_on(issue: &IssueText, kind: Kind) -> Result<Job, Box<dyn std::error::Error + Send + Sync>> {
+fn job_on(issue: &IssueText, kind: Kind) -> Result<Job, AnyError> {
     let name = "local/local".parse()?;
     let place = RepoRef { installation_id: InstallationId(0), repo_id: RepoId(0), name };
     let order = JobOrder {
@@ -249,10 +249,7 @@ fn issue_of(text: &str) -> Result<IssueText, String> {
     Ok(IssueText { title: title.to_owned(), body: body.trim().to_owned() })
 }
 
-async fn fetch(
-    command: &RunCommand,
-    mirror: &Mirror,
-) -> Result<Sha, Box<dyn std::error::Error + Send + Sync>> {
+async fn fetch(command: &RunCommand, mirror: &Mirror) -> Result<Sha, AnyError> {
     const TIME: Duration = Duration::from_secs(15 * 60);
     let path = command.repo.canonicalize().map_err(|error| {
         format!("the repository {} cannot be opened: {error}", command.repo.display())
@@ -266,10 +263,7 @@ async fn fetch(
 }
 
 /// The rules at the base commit, never from the work tree.
-fn rules_at(
-    mirror: &Mirror,
-    base: &Sha,
-) -> Result<Rules, Box<dyn std::error::Error + Send + Sync>> {
+fn rules_at(mirror: &Mirror, base: &Sha) -> Result<Rules, AnyError> {
     const LARGEST: u64 = 1024 * 1024;
     let path: RepoPath = RULES_PATH.parse()?;
     let bytes = mirror.read_file(base, &path, LARGEST)?.unwrap_or_default();
@@ -285,7 +279,7 @@ fn job_context(
     walls: Arc<dyn Sandbox>,
     mirror: Mirror,
     cache: &Path,
-) -> Result<JobContext, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<JobContext, AnyError> {
     let choice = model_choice(&command.model)?;
     let egress = egress_to(model_addresses(&choice)?, PrivateAddresses::Refuse)?;
     let model = models(&choice, &egress)?.into_iter().next().ok_or("no model is named")?;
@@ -326,7 +320,7 @@ async fn write_out(
     ctx: &JobContext,
     report: &RunReport,
     patch: Option<&Patch>,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<(), AnyError> {
     let out = &command.out;
     std::fs::write(out.join("report.md"), as_text(report, out))?;
     std::fs::write(out.join("report.json"), serde_json::to_string_pretty(&as_json(report))?)?;

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandResult, start_logging, unprivileged};
+use super::{AnyError, CommandResult, start_logging, unprivileged};
 use crate::app::{App, Wiring};
 use crate::config::{Config, variable};
 use crate::forge::{Forge, ForgeError};
@@ -69,10 +69,7 @@ async fn serve(config: &Config) -> CommandResult {
 }
 
 /// Shows before the first job that GitHub knows us and that the walls stand.
-async fn try_out(
-    forge: &Forge,
-    sandbox: &dyn Sandbox,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn try_out(forge: &Forge, sandbox: &dyn Sandbox) -> Result<(), AnyError> {
     let probe = sandbox.probe().await?;
     tracing::info!(
         sandbox = probe.version,

@@ -35,6 +35,7 @@ mod rounds;
 mod snapshot;
 mod stage;
 mod step;
+mod waiting;
 
 pub use fact::*;
 pub use order::*;
@@ -42,6 +43,7 @@ pub use review::*;
 pub use snapshot::*;
 pub use stage::*;
 pub use step::*;
+pub use waiting::*;
 
 /// The long-lived work for one subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -537,15 +537,15 @@ fn what_is_held_back_is_pushed_only_by_a_word_on_that_very_change() {
 #[test]
 fn the_walk_learns_every_kind_of_fact_and_does_every_kind_of_step() {
     let (_, transitions) = walk();
-    let learnt: HashSet<FactKind> =
-        transitions.iter().map(|(_, fact, ..)| FactKind::from(fact)).collect();
-    let done: HashSet<StepKind> =
-        transitions.iter().flat_map(|(.., steps)| steps.iter().map(StepKind::from)).collect();
-    let missing = FactKind::VARIANTS.iter().filter(|kind| !learnt.contains(kind));
-    assert_eq!(missing.collect::<Vec<_>>(), [] as [&FactKind; 0]);
+    let learnt: HashSet<JobFactKind> =
+        transitions.iter().map(|(_, fact, ..)| JobFactKind::from(fact)).collect();
+    let done: HashSet<JobStepKind> =
+        transitions.iter().flat_map(|(.., steps)| steps.iter().map(JobStepKind::from)).collect();
+    let missing = JobFactKind::VARIANTS.iter().filter(|kind| !learnt.contains(kind));
+    assert_eq!(missing.collect::<Vec<_>>(), [] as [&JobFactKind; 0]);
     // These are queued by whoever takes up a command or a hint, and by no fact.
-    let queued = [StepKind::Acknowledge, StepKind::React, StepKind::Wake];
-    let missing = StepKind::VARIANTS.iter().filter(|kind| !done.contains(kind));
+    let queued = [JobStepKind::Acknowledge, JobStepKind::React, JobStepKind::Wake];
+    let missing = JobStepKind::VARIANTS.iter().filter(|kind| !done.contains(kind));
     let missing: Vec<_> = missing.filter(|kind| !queued.contains(kind)).collect();
-    assert_eq!(missing, [] as [&StepKind; 0]);
+    assert_eq!(missing, [] as [&JobStepKind; 0]);
 }

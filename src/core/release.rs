@@ -240,6 +240,20 @@ pub enum Blocked {
     Order(Refusal),
 }
 
+impl Blocked {
+    /// Whether it is over when nothing stands in the way of the merge any more.
+    pub(super) fn ends_when_free(&self) -> bool {
+        match self {
+            Self::Refused { .. }
+            | Self::InTheWay { .. }
+            | Self::NotApproved(_)
+            | Self::Command
+            | Self::Button => true,
+            Self::Conflict | Self::NoVersion | Self::NothingLeft | Self::Order(_) => false,
+        }
+    }
+}
+
 /// A version, and the tag it has.
 pub type NamedVersion = (String, String);
 

@@ -40,11 +40,11 @@ pub mod payload;
 mod publish;
 mod read;
 mod release;
+mod release_gate;
 mod review;
 mod runs;
 mod ship;
 mod talk;
-mod witness;
 
 pub use auth::{AppKey, AppKeyError, Scope};
 pub use checks::{ReportedCheck, RequiredCheck};
@@ -55,9 +55,9 @@ pub use manifest::claim_app;
 pub use publish::{FileWrite, NewPull};
 pub use read::BranchHead;
 pub use release::{Draft, ReleaseAnswer, UPLOADS_HOST};
+pub use release_gate::SeenPull;
 pub use ship::{Joined, ListedCommit, Tag, WorkflowRun};
 pub use talk::CheckRunText;
-pub use witness::PullWitness;
 
 use auth::{Session, Sessions};
 use limits::RateLimits;

@@ -16,7 +16,7 @@ use super::{JSON, unreadable};
 use crate::core::github::RepoRef;
 use crate::core::id::Sha;
 use crate::core::manifest::Digest;
-use crate::core::witness::{AssetSeen, Mark, ReleaseSeen, TagAt, TagState};
+use crate::core::release_gate::{AssetSeen, Mark, ReleaseSeen, TagAt, TagState};
 
 /// A release that is not published yet.
 #[derive(Debug, Clone, Copy)]

@@ -15,7 +15,7 @@ use crate::core::fault::ErrorKind;
 use crate::core::id::Sha;
 use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
-use crate::core::tier::PathRules;
+use crate::core::path_rules::PathRules;
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::workspace::mirror::Mirror;
 use crate::workspace::patch::{Caps, PatchError};

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{Candidate, Verifier, VerifyError};
 use crate::core::evidence::{CheckKind, CheckOutcome};
-use crate::core::tier::PathRules;
+use crate::core::path_rules::PathRules;
 use crate::workspace::patch::{self, Caps};
 
 /// Holds a patch against the rules of the repository and our own.

@@ -8,7 +8,7 @@ use super::confined::ConfinedError;
 use super::mirror::{EntryMode, TreeEntry};
 use crate::core::patch::{Change, FileMode, Patch};
 use crate::core::path::{PathError, RepoPath, collision};
-use crate::core::tier::{PathClass, PathRules, classify};
+use crate::core::path_rules::{PathClass, PathRules, classify};
 
 /// How large a patch may be.
 #[derive(Debug, Clone, Copy)]

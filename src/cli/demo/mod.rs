@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandResult, say, start_logging, unprivileged};
+use super::{AnyError, CommandResult, say, start_logging, unprivileged};
 use crate::app::{App, Wiring, egress_to, sandbox};
 use crate::clock::Clock;
 use crate::config::toolchain_places;
@@ -41,8 +41,6 @@ mod workflows;
 use project::DemoProject;
 use stage::DemoStage;
 use workflows::{Download, Workflows};
-
-type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Watch a bug become a release on a GitHub in a box: no network, key or account
 #[derive(Debug, clap::Args)]

@@ -12,7 +12,7 @@ use crate::core::policy::Rules;
 
 /// What was learnt.
 #[derive(Debug, Clone, PartialEq, Eq, EnumDiscriminants)]
-#[strum_discriminants(name(FactKind), derive(VariantArray, Hash), allow(missing_docs))]
+#[strum_discriminants(name(JobFactKind), derive(VariantArray, Hash), allow(missing_docs))]
 #[expect(clippy::large_enum_variant, reason = "one at a time, and soon gone")]
 #[allow(missing_docs)]
 pub enum JobFact {

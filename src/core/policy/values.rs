@@ -45,7 +45,7 @@ pub(super) fn agent_minutes<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D
 }
 
 pub(super) fn verify_commands<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    entries("[verify] commands", Kind::Command, from)
+    entries("[verify] commands", EntryKind::Command, from)
 }
 
 pub(super) fn verify_minutes<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
@@ -53,11 +53,11 @@ pub(super) fn verify_minutes<'de, D: Deserializer<'de>>(from: D) -> Result<u32, 
 }
 
 pub(super) fn paths_protected<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    entries("[paths] protected", Kind::Glob, from)
+    entries("[paths] protected", EntryKind::Glob, from)
 }
 
 pub(super) fn paths_flagged<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    entries("[paths] flagged", Kind::Glob, from)
+    entries("[paths] flagged", EntryKind::Glob, from)
 }
 
 pub(super) fn limits_files<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
@@ -81,7 +81,7 @@ pub(super) fn limits_ci_repairs<'de, D: Deserializer<'de>>(from: D) -> Result<u3
 }
 
 pub(super) fn checks_required<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    entries("[checks] required", Kind::CheckName, from)
+    entries("[checks] required", EntryKind::CheckName, from)
 }
 
 pub(super) fn release_tag<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
@@ -93,13 +93,13 @@ pub(super) fn release_tag<'de, D: Deserializer<'de>>(from: D) -> Result<String, 
 }
 
 pub(super) fn release_build<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    entries("[release] build", Kind::Command, from)
+    entries("[release] build", EntryKind::Command, from)
 }
 
 pub(super) fn release_artifacts<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Vec<String>, D::Error> {
-    entries("[release] artifacts", Kind::Glob, from)
+    entries("[release] artifacts", EntryKind::Glob, from)
 }
 
 pub(super) fn release_approval_hours<'de, D: Deserializer<'de>>(
@@ -133,7 +133,7 @@ fn in_range<E: Error>(key: &str, least: u32, most: u32, value: u32) -> Result<u3
 
 fn entries<'de, D: Deserializer<'de>>(
     key: &'static str,
-    kind: Kind,
+    kind: EntryKind,
     from: D,
 ) -> Result<Vec<String>, D::Error> {
     from.deserialize_seq(List { key, kind })
@@ -145,13 +145,13 @@ fn refused<T, E: Error>(key: &str, problem: &str) -> Result<T, E> {
 
 /// What a list holds.
 #[derive(Clone, Copy)]
-enum Kind {
+enum EntryKind {
     Command,
     Glob,
     CheckName,
 }
 
-impl Kind {
+impl EntryKind {
     /// What is wrong with the entry of this number. One that says nothing would be a check that
     /// passes, or a path that nothing matches.
     fn problem(self, number: usize, entry: &str) -> Option<String> {
@@ -174,7 +174,7 @@ impl Kind {
 /// Reads a list.
 struct List {
     key: &'static str,
-    kind: Kind,
+    kind: EntryKind,
 }
 
 impl<'de> Visitor<'de> for List {
@@ -200,7 +200,7 @@ impl<'de> Visitor<'de> for List {
 /// string only to what the visitor of that string refuses.
 struct Entry {
     key: &'static str,
-    kind: Kind,
+    kind: EntryKind,
     number: usize,
 }
 

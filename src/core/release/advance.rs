@@ -193,8 +193,10 @@ impl Release {
                 | ReleaseStage::Refreshing { .. },
                 ReleaseFact::HeadMoved { pull, head, version },
             ) => self.head_moved(*pull, head, version.as_ref()),
-            (ReleaseStage::Proposed, ReleaseFact::BaseMoved { base })
-            | (ReleaseStage::Merging { .. }, ReleaseFact::BaseMoved { base }) => self.moved(base),
+            (
+                ReleaseStage::Proposed | ReleaseStage::Merging { .. },
+                ReleaseFact::BaseMoved { base },
+            ) => self.moved(base),
             (
                 ReleaseStage::Refreshing { base: wanted },
                 ReleaseFact::Refreshed { base, head, version },
@@ -214,23 +216,14 @@ impl Release {
                 self.approved(approval.head(), on)
             }
             (ReleaseStage::Proposed, ReleaseFact::Free { head }) if self.is_head(head) => {
-                let over = matches!(
-                    self.blocked.take()?,
-                    Blocked::Refused { .. }
-                        | Blocked::InTheWay { .. }
-                        | Blocked::NotApproved(_)
-                        | Blocked::Command
-                        | Blocked::Button
-                );
-                over.then(|| vec![ReleaseStep::Show])
+                self.blocked.take()?.ends_when_free().then(|| vec![ReleaseStep::Show])
             }
             (ReleaseStage::Merging { head: ours }, ReleaseFact::NotMerged { head, why })
                 if ours == *head =>
             {
                 Some(self.stand(Some(why.clone())))
             }
-            // Told again and again while it waits: only news are shown. Without a version nothing else
-            // matters, and it is not forgotten.
+            // Told again and again: only news are shown. A missing version is not forgotten.
             (ReleaseStage::Proposed, ReleaseFact::NotMerged { head, why })
                 if self.is_head(head)
                     && self.blocked.as_ref() != Some(why)

@@ -9,7 +9,7 @@ use crate::core::id::{Login, Number, RunId, Sha};
 
 /// What was learnt.
 #[derive(Debug, Clone, PartialEq, Eq, EnumDiscriminants)]
-#[strum_discriminants(name(FactKind), derive(VariantArray, Hash), allow(missing_docs))]
+#[strum_discriminants(name(ReleaseFactKind), derive(VariantArray, Hash), allow(missing_docs))]
 #[allow(missing_docs)]
 pub enum ReleaseFact {
     /// No other release is under way on the branch.

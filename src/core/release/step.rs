@@ -11,7 +11,7 @@ use crate::core::machine::{Lane, Repeats, StepSpec, WorkerSlot};
 
 /// What to do next. Every one is idempotent, so doing it twice is doing it once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, EnumDiscriminants)]
-#[strum_discriminants(name(StepKind), derive(VariantArray, Hash), allow(missing_docs))]
+#[strum_discriminants(name(ReleaseStepKind), derive(VariantArray, Hash), allow(missing_docs))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum ReleaseStep {

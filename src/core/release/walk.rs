@@ -521,14 +521,15 @@ fn a_bump_is_a_step_or_a_version_and_nothing_else() {
 #[test]
 fn the_walk_learns_every_kind_of_fact_and_does_every_kind_of_step() {
     let (_, transitions) = walk();
-    let learnt: HashSet<FactKind> = transitions.iter().map(|it| FactKind::from(&it.fact)).collect();
-    let done: HashSet<StepKind> =
-        transitions.iter().flat_map(|it| it.steps.iter().map(StepKind::from)).collect();
-    let missing = FactKind::VARIANTS.iter().filter(|kind| !learnt.contains(kind));
-    assert_eq!(missing.collect::<Vec<_>>(), [] as [&FactKind; 0]);
+    let learnt: HashSet<ReleaseFactKind> =
+        transitions.iter().map(|it| ReleaseFactKind::from(&it.fact)).collect();
+    let done: HashSet<ReleaseStepKind> =
+        transitions.iter().flat_map(|it| it.steps.iter().map(ReleaseStepKind::from)).collect();
+    let missing = ReleaseFactKind::VARIANTS.iter().filter(|kind| !learnt.contains(kind));
+    assert_eq!(missing.collect::<Vec<_>>(), [] as [&ReleaseFactKind; 0]);
     // Queued by whoever takes up the command, and by no fact.
-    let queued = [StepKind::Acknowledge];
-    let missing = StepKind::VARIANTS.iter().filter(|kind| !done.contains(kind));
+    let queued = [ReleaseStepKind::Acknowledge];
+    let missing = ReleaseStepKind::VARIANTS.iter().filter(|kind| !done.contains(kind));
     let missing: Vec<_> = missing.filter(|kind| !queued.contains(kind)).collect();
-    assert_eq!(missing, [] as [&StepKind; 0]);
+    assert_eq!(missing, [] as [&ReleaseStepKind; 0]);
 }

@@ -17,8 +17,8 @@ use crate::core::checks::CheckState;
 use crate::core::id::Sha;
 use crate::core::manifest::{Artifact, BuildManifest, SUMS};
 use crate::core::policy::RULES_PATH;
+use crate::core::release_gate::{Refused, ReleasePlan, ReleaseRequest, Terms};
 use crate::core::text::listed;
-use crate::core::witness::{Refused, ReleasePlan, ReleaseRequest, Terms};
 
 /// One refusal in words.
 #[derive(Debug, Clone, PartialEq, Eq)]

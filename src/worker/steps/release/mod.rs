@@ -16,7 +16,8 @@ use crate::core::id::ReleaseId;
 use crate::core::machine::OnFailure;
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::core::release::{
-    FactKind, Refusal, Release, ReleaseEnding, ReleaseFact, ReleaseStage, ReleaseStep, VersionPlan,
+    Refusal, Release, ReleaseEnding, ReleaseFact, ReleaseFactKind, ReleaseStage, ReleaseStep,
+    VersionPlan,
 };
 use crate::publish::release as publisher;
 use crate::publish::talk::acknowledge;
@@ -94,7 +95,7 @@ async fn look_by_stage(ctx: &Context, release: &Release) -> Result<Option<Releas
         // One that we gave up may have gone on, or have been started again by hand.
         ReleaseStage::Done(ReleaseEnding::Failed { .. }) if release.merged.is_some() => {
             let over = run_over(ctx, release).await?;
-            Ok(over.filter(|fact| FactKind::from(fact) == FactKind::Published))
+            Ok(over.filter(|fact| ReleaseFactKind::from(fact) == ReleaseFactKind::Published))
         }
         ReleaseStage::Done(ReleaseEnding::Failed { .. }) => merged_by_hand(ctx, release).await,
         ReleaseStage::Queued

@@ -1,6 +1,6 @@
 //! What a patch may do to a path.
 //!
-//! Invariants: the tier is decided on a folded form (letter case, Unicode composition and invisible
+//! Invariants: the class is decided on a folded form (letter case, Unicode composition and invisible
 //! characters removed), so no spelling of `.github` slips by; configuration adds to the built-in
 //! lists and never takes away.
 

@@ -11,11 +11,11 @@ use crate::core::checks::CheckState;
 use crate::core::github::RepoRef;
 use crate::core::github::Role;
 use crate::core::id::{Branch, Number, RepoId, Sha, UserId};
-use crate::core::witness::SeenCheck;
+use crate::core::release_gate::SeenCheck;
 
 /// A pull request as it is now.
 #[derive(Debug, Clone)]
-pub struct PullWitness {
+pub struct SeenPull {
     /// The commit it became; `None` while it is not merged.
     pub merged_as: Option<Sha>,
     /// The branch it went into.
@@ -73,11 +73,11 @@ struct BranchComparison {
 
 impl Forge {
     /// A pull request as it is now. `None`: there is none of this number.
-    pub async fn pull_witness(
+    pub async fn release_pull(
         &self,
         place: &RepoRef,
         number: Number,
-    ) -> Result<Option<PullWitness>, ForgeError> {
+    ) -> Result<Option<SeenPull>, ForgeError> {
         let doing = "reading the release pull request";
         let path = format!("{}/pulls/{number}", repo_path(place));
         let Some(pull) = found(self.get::<PullAnswer>(place, Scope::Read, path, doing).await)?
@@ -85,7 +85,7 @@ impl Forge {
             return Ok(None);
         };
         let base = pull.base.branch.parse();
-        Ok(Some(PullWitness {
+        Ok(Some(SeenPull {
             merged_as: pull.merge_commit_sha.filter(|_| pull.merged),
             base: base.map_err(|bad: crate::core::id::MalformedIdError| {
                 unreadable(doing, bad.to_string())

@@ -501,5 +501,5 @@ fn approved(
 }
 
 #[cfg(test)]
-#[path = "witness_tests.rs"]
+#[path = "release_gate_tests.rs"]
 mod tests;

@@ -1,0 +1,66 @@
+//! What a pull request waits for while people look at it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::approval::NotApproved;
+use crate::core::id::Sha;
+
+/// What a pull request waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum WaitingFor {
+    /// For somebody to look.
+    Review,
+    /// For Gander's own checks of a commit that a person made.
+    HeadCheck,
+    /// Approved; for checks.
+    Checks { names: Vec<String> },
+    /// What was said is not an approval.
+    Consent(NotApproved),
+    /// A check is red, and Gander does not repair it.
+    Red { check: String, why: NoRepair },
+    /// Gander's own checks fail on a person's commit.
+    HeadRed { head: Sha, why: String },
+    /// All rounds were made.
+    RoundsUsed { limit: u32 },
+    /// A round ended without a commit.
+    RoundFailed { round: u32 },
+    /// It cannot be merged as it stands.
+    Conflict,
+    /// GitHub does not merge it.
+    Blocked { head: Sha, why: String },
+    /// Approved and green; the rules leave merging to people.
+    Button,
+    /// Approved by a review, and the rules want the command.
+    Command,
+    /// The rules cannot be read.
+    BadRules { problem: String },
+    /// For a label to be taken off.
+    Skipped,
+}
+
+/// Why red CI is not repaired.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum NoRepair {
+    RedOnBase,
+    Flaky { why: String },
+    NotOurs,
+    RepairsUsed { limit: u32 },
+}
+
+impl WaitingFor {
+    /// Whether a person has to be told on the pull request.
+    pub fn needs_words(&self) -> bool {
+        !matches!(
+            self,
+            Self::Review
+                | Self::HeadCheck
+                | Self::Checks { .. }
+                | Self::Consent(NotApproved::Nobody)
+                | Self::RoundFailed { .. }
+        )
+    }
+}
