@@ -39,9 +39,9 @@ pub struct App {
 pub struct Wiring {
     /// The memory.
     pub store: Arc<dyn Store>,
-    /// The door to GitHub.
+    /// The client of GitHub.
     pub forge: Forge,
-    /// The walls.
+    /// Where commands of a repository run.
     pub sandbox: Arc<dyn Sandbox>,
     /// The operator's models, the default first.
     pub models: Vec<Arc<dyn Model>>,
@@ -74,7 +74,7 @@ pub enum StartError {
     /// The sandbox. No sandbox, no run.
     #[error("there is no working sandbox, so Gander does not start")]
     Sandbox(#[from] SandboxError),
-    /// The door to GitHub.
+    /// The client of GitHub.
     #[error("GitHub cannot be asked")]
     Forge(#[from] ForgeError),
     /// The model.

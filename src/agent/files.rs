@@ -1,4 +1,4 @@
-//! The agent's hands on files: reading and writing below one directory, and nowhere else.
+//! The agent's file tools: reading and writing below one directory, and nowhere else.
 //!
 //! Invariants: no path leads out of the directory, through a symbolic link or to anything that is
 //! not an ordinary file with one name; nothing waits, and nothing large is read. Writing puts a

@@ -149,15 +149,15 @@ const WRAP_UP: &str =
 
 /// What the agent works with.
 pub struct AgentContext<'a> {
-    /// The brain.
+    /// Whom to ask.
     pub model: &'a dyn Model,
-    /// The hands, beside `finish`.
+    /// What it may call beside `finish`.
     pub tools: &'a [&'a dyn Tool],
-    /// The purse.
+    /// What it may cost.
     pub budget: &'a mut Budget,
     /// The memory.
     pub transcript: &'a mut Transcript,
-    /// The leash.
+    /// Ends it from outside.
     pub stop: &'a CancellationToken,
 }
 

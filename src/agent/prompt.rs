@@ -20,7 +20,7 @@ pub struct Brief<'a> {
     pub body: &'a str,
     /// What the maintainer added to the command.
     pub request: &'a str,
-    /// The repository's house rules.
+    /// The repository's own instructions.
     pub instructions: &'a str,
     /// How the result will be checked, one command a line.
     pub checks: &'a [String],
@@ -47,7 +47,7 @@ pub fn task(brief: &Brief<'_>) -> String {
         text.push_str(ROUND.trim_end());
         section(&mut text, "review", round);
     }
-    section(&mut text, "house-rules", brief.instructions);
+    section(&mut text, "instructions", brief.instructions);
     section(&mut text, "checks", &brief.checks.join("\n"));
     section(&mut text, "top-level", brief.listing);
     if let Some(failures) = brief.failures {

@@ -62,7 +62,7 @@ pub struct Edit(pub FilesContext);
 
 /// Runs a command in the sandbox.
 pub struct RunTool {
-    /// The walls.
+    /// Where the command runs.
     pub sandbox: Arc<dyn Sandbox>,
     /// The tree it works on.
     pub tree: PathBuf,

@@ -81,14 +81,14 @@ async fn work(mode: ActionMode, surroundings: &Surroundings) -> Result<ActionRep
     let tree = &surroundings.workspace;
     match mode {
         ActionMode::Test => {
-            let walls = walls(surroundings).await?;
-            Ok(test(tree, walls.as_ref(), &mut log).await?)
+            let sandbox = sandbox_for(surroundings).await?;
+            Ok(test(tree, sandbox.as_ref(), &mut log).await?)
         }
         ActionMode::Build => {
-            let walls = walls(surroundings).await?;
+            let sandbox = sandbox_for(surroundings).await?;
             let (repository, asked) = (repository(&variable)?, asked(&variable)?);
             let directory = &surroundings.directory;
-            Ok(build(tree, directory, repository, &asked, walls.as_ref(), &mut log).await?)
+            Ok(build(tree, directory, repository, &asked, sandbox.as_ref(), &mut log).await?)
         }
         ActionMode::Publish => {
             let inputs = PublishInputs::read(&variable)?;
@@ -108,21 +108,21 @@ async fn work(mode: ActionMode, surroundings: &Surroundings) -> Result<ActionRep
     }
 }
 
-/// A machine that GitHub made for this one job is the sandbox. On any other there are walls, or nothing
+/// A machine that GitHub made for this one job is the sandbox. On any other there is a sandbox, or nothing
 /// runs.
-async fn walls(surroundings: &Surroundings) -> Result<Arc<dyn Sandbox>, AnyError> {
+async fn sandbox_for(surroundings: &Surroundings) -> Result<Arc<dyn Sandbox>, AnyError> {
     if surroundings.fresh_runner {
         return Ok(Arc::new(Unconfined::new(environment())));
     }
-    let walls = sandbox();
-    walls.probe().await.map_err(|error| {
+    let sandbox = sandbox();
+    sandbox.probe().await.map_err(|error| {
         let words = format!(
             "this runner is not made afresh for each job (RUNNER_ENVIRONMENT is not \
              `github-hosted`), and there is no sandbox for the repository's code: {error}"
         );
         AnyError::from(words)
     })?;
-    Ok(Arc::new(walls))
+    Ok(Arc::new(sandbox))
 }
 
 /// An error and its causes, one a line.

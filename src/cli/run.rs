@@ -62,7 +62,7 @@ pub struct RunCommand {
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
-    /// Run commands without walls, on your own machine and at your own risk
+    /// Run commands without a sandbox, on your own machine and at your own risk
     #[arg(long)]
     no_sandbox: bool,
 }
@@ -147,9 +147,9 @@ async fn work(command: &RunCommand) -> CommandResult {
 }
 
 async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> CommandResult {
-    let walls = walls(command);
-    // A trial run of the walls takes about as long as the fetch, and neither needs the other.
-    let probing = async { Ok::<_, AnyError>(walls.probe().await?) };
+    let sandbox = sandbox_for(command);
+    // A trial run of the sandbox takes about as long as the fetch, and neither needs the other.
+    let probing = async { Ok::<_, AnyError>(sandbox.probe().await?) };
     let fetching = async {
         let mirror = Mirror::open(&cache.join("mirrors"), "local").await?;
         let base = fetch(command, &mirror).await?;
@@ -160,7 +160,7 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
     if !command.verify.is_empty() {
         rules.verify.commands.clone_from(&command.verify);
     }
-    let ctx = job_context(command, walls, mirror, cache)?;
+    let ctx = job_context(command, sandbox, mirror, cache)?;
     let budget = command.budget.unwrap_or(rules.budget.run);
     let base = Base { branch: "local".parse()?, sha: base };
     let job = LocalJob {
@@ -270,13 +270,13 @@ fn rules_at(mirror: &Mirror, base: &Sha) -> Result<Rules, AnyError> {
     Ok(Rules::parse(&String::from_utf8_lossy(&bytes))?)
 }
 
-fn walls(command: &RunCommand) -> Arc<dyn Sandbox> {
+fn sandbox_for(command: &RunCommand) -> Arc<dyn Sandbox> {
     if command.no_sandbox { Arc::new(Unconfined::new(environment())) } else { Arc::new(sandbox()) }
 }
 
 fn job_context(
     command: &RunCommand,
-    walls: Arc<dyn Sandbox>,
+    sandbox: Arc<dyn Sandbox>,
     mirror: Mirror,
     cache: &Path,
 ) -> Result<JobContext, AnyError> {
@@ -287,7 +287,7 @@ fn job_context(
         .map_err(|error| format!("{} cannot be made: {error}", command.out.display()))?;
     Ok(JobContext {
         store: Arc::new(Memory::default()),
-        sandbox: walls,
+        sandbox,
         model,
         mirror,
         scratch: Scratch::below(cache),

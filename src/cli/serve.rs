@@ -68,7 +68,7 @@ async fn serve(config: &Config) -> CommandResult {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows before the first job that GitHub knows us and that the walls stand.
+/// Shows before the first job that GitHub knows us and that the sandbox works.
 async fn try_out(forge: &Forge, sandbox: &dyn Sandbox) -> Result<(), AnyError> {
     let probe = sandbox.probe().await?;
     tracing::info!(

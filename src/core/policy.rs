@@ -93,7 +93,7 @@ pub struct Agent {
     /// Minutes one try may take.
     #[serde(deserialize_with = "values::agent_minutes")]
     pub minutes: u32,
-    /// House rules: text for the agent.
+    /// The repository's own instructions: text for the agent.
     pub instructions: String,
 }
 

@@ -1,4 +1,4 @@
-//! The only door to GitHub. octocrab stays inside; the seam for tests is HTTP.
+//! The client of GitHub, and the only one. octocrab stays inside; the seam for tests is HTTP.
 //!
 //! Invariants: a GET that fails is tried once more here, anything that changes something is sent
 //! exactly once (whoever asked looks whether the effect is there before asking again); tokens are
@@ -224,12 +224,12 @@ impl ForgeInner {
 }
 
 impl Forge {
-    /// A door that is not opened yet: nothing is sent.
+    /// A client; nothing is sent yet.
     pub fn new(config: ForgeConfig, egress: Egress, clock: Clock) -> Self {
         Self { inner: Arc::new(ForgeInner::new(config, egress, clock)) }
     }
 
-    /// A door with a token that somebody else minted, as a workflow's job has one.
+    /// A client with a token that somebody else minted, as a workflow's job has one.
     pub fn with_token(
         api: Url,
         web: Url,

@@ -1,4 +1,4 @@
-//! The pen: makes a verified change visible. Runs no code of the repository, only calls GitHub.
+//! The publisher: makes a verified change visible. Runs no code of the repository, only calls GitHub.
 //!
 //! Invariants: nothing is published but a [`VerifiedPatch`], exactly that patch on exactly that base;
 //! each step looks first whether it was done before, so being cut off anywhere and starting again

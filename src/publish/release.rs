@@ -1,4 +1,4 @@
-//! The pen of a release: commit, branch and pull request of its plan, what is said about it, and the run
+//! Publishes a release: commit, branch and pull request of its plan, what is said about it, and the run
 //! that publishes.
 //!
 //! Invariants: each step looks first whether it was done before; a branch only moves forward, and

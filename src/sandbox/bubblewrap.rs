@@ -173,11 +173,11 @@ impl Bubblewrap {
                 filter: files[4].as_raw_fd(),
             },
         };
-        let walls = in_memory(c"walls", &nul_separated(&policy.walls())).map_err(io)?;
+        let listed = in_memory(c"arguments", &nul_separated(&policy.arguments())).map_err(io)?;
         let mut arguments: Vec<OsString> =
-            ["--args", &walls.as_raw_fd().to_string(), "--"].map(OsString::from).into();
+            ["--args", &listed.as_raw_fd().to_string(), "--"].map(OsString::from).into();
         arguments.extend(policy.inner_command().into_iter().map(OsString::from));
-        let mut hand_down: Vec<OwnedFd> = vec![status_writer.into(), walls];
+        let mut hand_down: Vec<OwnedFd> = vec![status_writer.into(), listed];
         hand_down.extend(files);
         let running = spawn::start(Start {
             program: self.program.clone(),
@@ -296,31 +296,31 @@ async fn next_status(status: &mut BufReader<pipe::Receiver>) -> Option<BwrapStat
 
 impl SandboxPolicy<'_> {
     /// What is inside, as bubblewrap's options. Order matters: later mounts cover earlier ones.
-    fn walls(&self) -> Vec<OsString> {
-        let mut walls = BwrapArguments(Vec::new());
-        walls.namespaces();
-        walls.system(self.descriptors);
+    fn arguments(&self) -> Vec<OsString> {
+        let mut arguments = BwrapArguments(Vec::new());
+        arguments.namespaces();
+        arguments.system(self.descriptors);
         for path in self.covered {
             // What is bound here opens no device, so that reading it is refused.
-            walls.option(&["--ro-bind", "/dev/null", path]);
+            arguments.option(&["--ro-bind", "/dev/null", path]);
         }
         for toolchain in self.toolchains {
-            walls.mount("--ro-bind", &toolchain.host_dir, &toolchain.mount_at);
+            arguments.mount("--ro-bind", &toolchain.host_dir, &toolchain.mount_at);
         }
-        walls.private("/tmp", self.limits.tmp_bytes, "1777");
-        walls.private(HOME, self.limits.tmp_bytes / 4, "0700");
-        walls.mount("--bind", &self.command.tree, TREE);
+        arguments.private("/tmp", self.limits.tmp_bytes, "1777");
+        arguments.private(HOME, self.limits.tmp_bytes / 4, "0700");
+        arguments.mount("--bind", &self.command.tree, TREE);
         let workdir = match &*self.command.workdir {
             "" => TREE.to_owned(),
             inside => format!("{TREE}/{inside}"),
         };
-        walls.option(&["--chdir", &workdir]);
-        walls.environment(self.toolchains, &self.command.env);
-        walls.option(&["--seccomp", &self.descriptors.filter.to_string()]);
-        walls.option(&["--json-status-fd", &self.descriptors.status.to_string()]);
+        arguments.option(&["--chdir", &workdir]);
+        arguments.environment(self.toolchains, &self.command.env);
+        arguments.option(&["--seccomp", &self.descriptors.filter.to_string()]);
+        arguments.option(&["--json-status-fd", &self.descriptors.status.to_string()]);
         // Last, when every mount point exists: the root itself holds nothing to write to.
-        walls.option(&["--remount-ro", "/"]);
-        walls.0
+        arguments.option(&["--remount-ro", "/"]);
+        arguments.0
     }
 
     /// The number of processes is bounded inside, where the kernel counts those of this run only.
@@ -396,7 +396,7 @@ impl BwrapArguments {
 
 /// Runs as the sandbox's command, with the real one as its arguments.
 const GATE: &str = "printf r; read -r go && exec \"$@\" </dev/null";
-/// How long the walls may take.
+/// How long setting up the sandbox may take.
 const SETUP: Duration = Duration::from_secs(10);
 const SHARED_MEMORY_BYTES: u64 = 64 << 20;
 
@@ -419,21 +419,21 @@ mod tests {
     const DESCRIPTORS: Descriptors =
         Descriptors { status: 11, passwd: 13, group: 14, hosts: 15, nsswitch: 16, filter: 17 };
 
-    fn walls(command: &SandboxCommand, toolchains: &[Toolchain]) -> Vec<String> {
+    fn arguments(command: &SandboxCommand, toolchains: &[Toolchain]) -> Vec<String> {
         let limits = SandboxLimits { tmp_bytes: 400, ..SandboxLimits::default() };
         let covered = &["/proc/keys"][..];
         let descriptors = DESCRIPTORS;
         let policy = SandboxPolicy { command, limits: &limits, toolchains, covered, descriptors };
-        policy.walls().into_iter().map(|word| word.into_string().unwrap()).collect()
+        policy.arguments().into_iter().map(|word| word.into_string().unwrap()).collect()
     }
 
-    fn position(walls: &[String], words: &[&str]) -> Option<usize> {
-        walls.windows(words.len()).position(|window| window == words)
+    fn position(arguments: &[String], words: &[&str]) -> Option<usize> {
+        arguments.windows(words.len()).position(|window| window == words)
     }
 
     #[test]
     fn every_wall_is_up() {
-        let walls = walls(&SandboxCommand::shell("true", "/jobs/7/tree"), &[]);
+        let arguments = arguments(&SandboxCommand::shell("true", "/jobs/7/tree"), &[]);
         for words in [
             &["--unshare-all"][..],
             &["--unshare-user"],
@@ -457,15 +457,15 @@ mod tests {
             &["--json-status-fd", "11"],
             &["--chdir", "/work"],
         ] {
-            assert!(position(&walls, words).is_some(), "{words:?} in {walls:?}");
+            assert!(position(&arguments, words).is_some(), "{words:?} in {arguments:?}");
         }
     }
 
     #[test]
     fn the_host_shows_its_programs_the_tree_the_toolchains_and_nothing_else() {
         let rust = Toolchain::new("rust", "/usr/lib/rust-1.95");
-        let walls = walls(&SandboxCommand::shell("true", "/jobs/7/tree"), &[rust]);
-        let mounts: Vec<_> = walls
+        let arguments = arguments(&SandboxCommand::shell("true", "/jobs/7/tree"), &[rust]);
+        let mounts: Vec<_> = arguments
             .windows(3)
             .filter(|words| words[0].contains("bind") && !words[0].ends_with("-data"))
             .map(|words| words.join(" "))
@@ -485,10 +485,10 @@ mod tests {
 
     #[test]
     fn the_root_and_the_devices_are_closed_after_their_mounts() {
-        let walls = walls(&SandboxCommand::shell("true", "/jobs/7/tree"), &[]);
-        assert_eq!(walls[walls.len() - 2..], ["--remount-ro", "/"]);
-        let shared_memory = position(&walls, &["--tmpfs", "/dev/shm"]);
-        let devices = position(&walls, &["--remount-ro", "/dev"]);
+        let arguments = arguments(&SandboxCommand::shell("true", "/jobs/7/tree"), &[]);
+        assert_eq!(arguments[arguments.len() - 2..], ["--remount-ro", "/"]);
+        let shared_memory = position(&arguments, &["--tmpfs", "/dev/shm"]);
+        let devices = position(&arguments, &["--remount-ro", "/dev"]);
         assert!(shared_memory.is_some() && shared_memory < devices);
     }
 
@@ -497,12 +497,12 @@ mod tests {
         let toolchains = [Toolchain::new("rust", "/a"), Toolchain::new("node", "/b")];
         let mut command = SandboxCommand::shell("true", "/jobs/7/tree").in_directory("crates/one");
         command.env.push(("CI".into(), "no".into()));
-        let walls = walls(&command, &toolchains);
+        let arguments = arguments(&command, &toolchains);
         let path = format!("/opt/toolchains/rust/bin:/opt/toolchains/node/bin:{SYSTEM_PATH}");
-        assert!(position(&walls, &["--setenv", "PATH", &path]).is_some(), "{walls:?}");
-        let ours = position(&walls, &["--setenv", "CI", "true"]);
-        assert!(ours.is_some() && ours < position(&walls, &["--setenv", "CI", "no"]));
-        assert!(position(&walls, &["--chdir", "/work/crates/one"]).is_some(), "{walls:?}");
+        assert!(position(&arguments, &["--setenv", "PATH", &path]).is_some(), "{arguments:?}");
+        let ours = position(&arguments, &["--setenv", "CI", "true"]);
+        assert!(ours.is_some() && ours < position(&arguments, &["--setenv", "CI", "no"]));
+        assert!(position(&arguments, &["--chdir", "/work/crates/one"]).is_some(), "{arguments:?}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The walls around commands: whatever a repository or a model wants to run, runs in here.
+//! The sandbox: whatever a repository or a model wants to run, runs in here.
 //!
 //! Holds: a command sees its own tree at `/work`, a throw-away home and `/tmp`, the system's
 //! programs read-only, and nothing else: no network, no secret, no other job. It ends within its
@@ -31,7 +31,7 @@ pub trait Sandbox: Send + Sync {
     /// `"bubblewrap"` or `"none"`.
     fn name(&self) -> &'static str;
 
-    /// One real run, made at start, so that a missing wall is found before the first job.
+    /// One real run, made at start, so that a missing protection is found before the first job.
     ///
     /// # Errors
     /// What is missing and what to do about it. No sandbox, no run.
@@ -173,7 +173,7 @@ pub enum SandboxError {
         "there is no sandbox: {0} is missing. Install the package `bubblewrap` and start again"
     )]
     Missing(PathBuf),
-    /// The walls could not be put up.
+    /// The sandbox could not be set up.
     #[error(
         "the sandbox could not be set up: {said}. Unprivileged user namespaces must be allowed \
          for /usr/bin/bwrap, and every directory it shows must exist and be readable"

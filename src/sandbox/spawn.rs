@@ -56,7 +56,7 @@ pub(super) struct Start {
 
 /// A started process.
 pub(super) struct Running {
-    leash: ProcessHandle,
+    process: ProcessHandle,
     pub(super) stdout: pipe::Receiver,
     stderr: pipe::Receiver,
     ended: oneshot::Receiver<io::Result<ExitStatus>>,
@@ -130,11 +130,11 @@ pub(super) async fn start(start: Start) -> Result<Running, SandboxError> {
         .map_err(SandboxError::Start)?;
     let lost = || SandboxError::Start(io::Error::other("the starting thread is gone"));
     let (pipes, pidfd) = starting.await.map_err(|_| lost())??;
-    let leash = ProcessHandle::new(pidfd).map_err(SandboxError::Watch)?;
+    let process = ProcessHandle::new(pidfd).map_err(SandboxError::Watch)?;
     let (Some(stdout), Some(stderr)) = pipes else { return Err(lost()) };
     let stdout = pipe::Receiver::from_owned_fd(stdout.into()).map_err(SandboxError::Watch)?;
     let stderr = pipe::Receiver::from_owned_fd(stderr.into()).map_err(SandboxError::Watch)?;
-    Ok(Running { leash, stderr, stdout, ended, began, tree })
+    Ok(Running { process, stderr, stdout, ended, began, tree })
 }
 
 /// The user to run as.
@@ -180,7 +180,7 @@ impl Running {
         limits: &SandboxLimits,
         stop: &CancellationToken,
     ) -> Result<Watched, SandboxError> {
-        let Self { leash, stderr, stdout, ended, began, tree } = self;
+        let Self { process, stderr, stdout, ended, began, tree } = self;
         let ending = pin!(async {
             let time_left = limits.wall.saturating_sub(began.elapsed());
             let ending = tokio::select! {
@@ -191,7 +191,7 @@ impl Running {
                 () = disk_full(&tree, limits.spare_bytes) => ProcessEnding::DiskFull,
             };
             let wall = began.elapsed();
-            leash.end().await?;
+            process.end().await?;
             if let Some(inner) = &inner {
                 inner.end().await?;
             }

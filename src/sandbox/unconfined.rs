@@ -1,4 +1,4 @@
-//! No walls: for a person's own machine who asked for it, and for a fresh runner without secrets.
+//! No sandbox: for a person's own machine who asked for it, and for a fresh runner without secrets.
 //!
 //! Holds: the same limits, the same capped output and a small environment; but a command sees the
 //! host, and one that leaves its process group may survive.

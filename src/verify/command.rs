@@ -24,7 +24,7 @@ const NOT_RUNNABLE: [i32; 2] = [126, 127];
 pub struct CommandVerifier {
     /// The lines, most often one.
     pub line: String,
-    /// The walls.
+    /// Where it runs.
     pub sandbox: Arc<dyn Sandbox>,
     /// Time it may take.
     pub time: Duration,

@@ -82,7 +82,7 @@ pub struct Bench {
 /// What the commands need.
 #[derive(Clone)]
 pub struct VerifyContext {
-    /// The walls.
+    /// Where commands run.
     pub sandbox: Arc<dyn Sandbox>,
     /// Path rules of the repository.
     pub paths: PathRules,

@@ -2,7 +2,7 @@
 //!
 //! Invariants: only the browser that opened the link sees anything; requests under another host
 //! name are refused, so no other site can be made to stand for us; a code is handed on once,
-//! whatever the browser does meanwhile; no secret of the App ever comes into this room.
+//! whatever the browser does meanwhile; no secret of the App ever comes into this module.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

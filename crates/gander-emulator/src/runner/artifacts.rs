@@ -42,7 +42,7 @@ pub(crate) fn upload(
     };
     let mut searches = Vec::new();
     for line in input("path").lines().map(str::trim).filter(|line| !line.is_empty()) {
-        match Search::new(&bench.rooms.workspace, line) {
+        match Search::new(&bench.folders.workspace, line) {
             Ok(search) => searches.push(search),
             Err(says) => return Ok(Err(says)),
         }
@@ -158,8 +158,8 @@ pub(crate) fn download(
     let outside = Path::new(place)
         .components()
         .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir));
-    let folder = bench.rooms.workspace.join(place);
-    if outside && !folder.starts_with(&bench.rooms.temp) {
+    let folder = bench.folders.workspace.join(place);
+    if outside && !folder.starts_with(&bench.folders.temp) {
         return Ok(Err(format!("path {place} leads out of the workspace")));
     }
     let of_this_run: Vec<Artifact> = {

@@ -26,7 +26,7 @@ pub(crate) struct Bench<'a> {
     pub(crate) run: &'a WorkflowRun,
     pub(crate) repository: u64,
     pub(crate) token: String,
-    pub(crate) rooms: Rooms,
+    pub(crate) folders: Folders,
     /// `github`, `needs`, `inputs`, `secrets` and `runner`.
     pub(crate) sight: Sight,
     /// Of the workflow, the job, and what steps added.
@@ -45,7 +45,7 @@ pub(crate) struct Bench<'a> {
 }
 
 /// The directories of one job.
-pub(crate) struct Rooms {
+pub(crate) struct Folders {
     pub(crate) workspace: PathBuf,
     pub(crate) temp: PathBuf,
     pub(crate) home: PathBuf,
@@ -53,11 +53,11 @@ pub(crate) struct Rooms {
     pub(crate) tools: PathBuf,
 }
 
-impl Rooms {
+impl Folders {
     /// Makes fresh ones below `root`, which must not exist.
     pub(crate) fn create(root: &Path, repository: &str) -> Result<Self, Trouble> {
         let name = repository.rsplit('/').next().unwrap_or(repository);
-        let rooms = Self {
+        let folders = Self {
             workspace: root.join("work").join(name).join(name),
             temp: root.join("work/_temp"),
             home: root.join("home"),
@@ -69,10 +69,12 @@ impl Rooms {
             std::fs::create_dir_all(parent).map_err(disk)?;
         }
         std::fs::create_dir(root).map_err(disk)?;
-        for room in [&rooms.workspace, &rooms.temp, &rooms.home, &rooms.actions, &rooms.tools] {
-            std::fs::create_dir_all(room).map_err(disk)?;
+        for folder in
+            [&folders.workspace, &folders.temp, &folders.home, &folders.actions, &folders.tools]
+        {
+            std::fs::create_dir_all(folder).map_err(disk)?;
         }
-        Ok(rooms)
+        Ok(folders)
     }
 }
 
@@ -169,7 +171,7 @@ impl Bench<'_> {
     pub(crate) fn plain_variables(&self) -> BTreeMap<String, OsString> {
         BTreeMap::from([
             ("PATH".to_owned(), self.setup.path.clone()),
-            ("HOME".to_owned(), self.rooms.home.clone().into()),
+            ("HOME".to_owned(), self.folders.home.clone().into()),
             ("LANG".to_owned(), "C.UTF-8".into()),
             ("CI".to_owned(), "true".into()),
         ])
@@ -197,10 +199,10 @@ impl Bench<'_> {
         }
         all.extend(files.variables().map(|(name, path)| (name.to_owned(), path.into())));
         for (name, path) in [
-            ("GITHUB_WORKSPACE", &self.rooms.workspace),
+            ("GITHUB_WORKSPACE", &self.folders.workspace),
             ("GITHUB_EVENT_PATH", &self.event_path()),
-            ("RUNNER_TEMP", &self.rooms.temp),
-            ("RUNNER_TOOL_CACHE", &self.rooms.tools),
+            ("RUNNER_TEMP", &self.folders.temp),
+            ("RUNNER_TOOL_CACHE", &self.folders.tools),
         ] {
             all.push((name.to_owned(), path.clone().into()));
         }
@@ -222,7 +224,7 @@ impl Bench<'_> {
 
     /// Where the event lies as JSON.
     pub(crate) fn event_path(&self) -> PathBuf {
-        self.rooms.temp.join("_github_workflow/event.json")
+        self.folders.temp.join("_github_workflow/event.json")
     }
 
     /// The last moment for a step of this list.

@@ -50,7 +50,7 @@ pub(crate) async fn run(
     if outside {
         return Ok(Err(format!("path {place} leads out of the workspace")));
     }
-    let folder = bench.rooms.workspace.join(place);
+    let folder = bench.folders.workspace.join(place);
     let disk = |source| Trouble::Disk { doing: "make the directory of a checkout", source };
     std::fs::create_dir_all(&folder).map_err(disk)?;
     let wanted = wanted(bench, input("ref"))?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::bench::{ARCHITECTURE, Bench, Frame, Rooms};
+use super::bench::{ARCHITECTURE, Bench, Folders, Frame};
 use super::commands::JobAnnotation;
 use super::journal::Journal;
 use super::plan::Plan;
@@ -107,7 +107,7 @@ async fn work(
         run: order.run,
         repository: order.repository,
         token: token.clone(),
-        rooms: Rooms::create(&root, &full_name)?,
+        folders: Folders::create(&root, &full_name)?,
         sight: order.sight,
         env: BTreeMap::new(),
         paths: Vec::new(),
@@ -164,17 +164,17 @@ fn furnish(bench: &mut Bench<'_>, job: &str) -> Result<(), Trouble> {
         "environment": "github-hosted",
         "name": "GitHub Actions 1",
         "os": "Linux",
-        "temp": bench.rooms.temp,
-        "tool_cache": bench.rooms.tools,
+        "temp": bench.folders.temp,
+        "tool_cache": bench.folders.tools,
     });
     let contexts = &mut bench.sight.contexts;
     contexts.insert("runner".to_owned(), runner);
     contexts.insert("secrets".to_owned(), json!({ "GITHUB_TOKEN": token }));
-    let event_path = bench.rooms.temp.join("_github_workflow/event.json");
+    let event_path = bench.folders.temp.join("_github_workflow/event.json");
     if let Some(github) = contexts.get_mut("github") {
         github["token"] = json!(token);
         github["job"] = json!(job);
-        github["workspace"] = json!(bench.rooms.workspace);
+        github["workspace"] = json!(bench.folders.workspace);
         github["event_path"] = json!(event_path);
     }
     let disk = |source| Trouble::Disk { doing: "write the event", source };

@@ -219,8 +219,8 @@ async fn run_script(
     run: &Script,
 ) -> Result<Done, Trouble> {
     let disk = |source| Trouble::Disk { doing: "write a script", source };
-    let files = StepFiles::create(&bench.rooms.temp, bench.begun)?;
-    let path = bench.rooms.temp.join(format!("script-{}.sh", bench.begun));
+    let files = StepFiles::create(&bench.folders.temp, bench.begun)?;
+    let path = bench.folders.temp.join(format!("script-{}.sh", bench.begun));
     std::fs::write(&path, format!("{}\n", run.text)).map_err(disk)?;
     for line in run.text.lines() {
         bench.journal.write(line);
@@ -236,7 +236,7 @@ async fn run_script(
     let mut arguments: Vec<std::ffi::OsString> = flags.iter().map(Into::into).collect();
     arguments.push(path.into());
     let directory = run.directory.as_deref().unwrap_or(".");
-    let directory = bench.rooms.workspace.join(directory);
+    let directory = bench.folders.workspace.join(directory);
     let id = step.id.as_deref().unwrap_or("__run");
     let environment = bench.variables(frame, env, &files, id);
     let order =
@@ -341,7 +341,7 @@ async fn use_ours(
         };
         inputs.insert(input.name.clone(), value);
     }
-    let folder = bench.rooms.actions.join(folder_name(action)).join(bench.begun.to_string());
+    let folder = bench.folders.actions.join(folder_name(action)).join(bench.begun.to_string());
     copy(&ours.folder, &folder)?;
     // What the caller's step sets holds inside; what is set for the job changes as it goes.
     let own = env.iter().filter(|(name, value)| bench.env.get(*name) != Some(value));
