@@ -52,7 +52,8 @@ pub enum PrivateAddresses {
     Allow,
 }
 
-/// A host, and the port when it is not the usual one: `api.github.com`, `ghe.corp:8443`, `[::1]:80`.
+/// A host, and the port when it is not the usual one: `api.github.com`, `ghe.corp:8443`,
+/// `[::1]:80`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PinnedHost {
     host: String,

@@ -1,7 +1,7 @@
 //! The figures of docs and promises, measured in one run and printed as one table.
 //!
-//! `cargo bench` runs all of it; `cargo bench -- webhook agent` runs some of it. Nothing here fails a
-//! build: a figure that is missed says so in the table. No network but loopback is used, and what
+//! `cargo bench` runs all of it; `cargo bench -- webhook agent` runs some of it. Nothing here fails
+//! a build: a figure that is missed says so in the table. No network but loopback is used, and what
 //! is written lies in one directory that is removed again.
 //!
 //! Root starts it anew through `gander unprivileged`, because nothing of a repository runs as root;

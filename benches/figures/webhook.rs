@@ -44,8 +44,8 @@ async fn ordinary(home: &Path, github: &Box, table: &mut Table) {
     table.value("memory of the server, peak under load", "MB", loaded, Wanted::AtMost(30.0));
 }
 
-/// Recorded and queued. Nobody works on them here, so that the webhook alone is measured: the worker
-/// begins when GitHub has said who the App is, and this one never does.
+/// Recorded and queued. Nobody works on them here, so that the webhook alone is measured: the
+/// worker begins when GitHub has said who the App is, and this one never does.
 async fn commands(home: &Path, github: &Box, table: &mut Table) {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let api = format!("http://{}/api/v3", silent.local_addr().unwrap()).parse().unwrap();

@@ -1,7 +1,7 @@
 //! Where something failed, read from output of known shape, and said to GitHub.
 //!
-//! Invariants: an annotation is written by us, escaped, about a file of the checkout; nothing in the
-//! output becomes a workflow command. It never decides anything: the exit status does.
+//! Invariants: an annotation is written by us, escaped, about a file of the checkout; nothing in
+//! the output becomes a workflow command. It never decides anything: the exit status does.
 
 use std::path::Path;
 

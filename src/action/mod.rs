@@ -1,7 +1,7 @@
 //! What runs inside the companion Action: test, build, publish, each on a runner of its own.
 //!
-//! Invariants: no mode trusts another's word. *test* and *build* run the repository's code and hold no
-//! token; *publish* holds one, runs nothing, checks nothing out, and asks GitHub itself.
+//! Invariants: no mode trusts another's word. *test* and *build* run the repository's code and hold
+//! no token; *publish* holds one, runs nothing, checks nothing out, and asks GitHub itself.
 
 mod annotate;
 mod build;

@@ -1,8 +1,9 @@
 //! *publish*: a draft, its files, the tag, and then for everybody to see.
 //!
-//! Invariants: nothing is done before the judge has read GitHub's answers; each step first looks what
-//! is there, so a run that stopped anywhere is finished by the next and done once; the release is shown
-//! only when every file is there with the digest that was built and the tag stands at the commit.
+//! Invariants: nothing is done before the judge has read GitHub's answers; each step first looks
+//! what is there, so a run that stopped anywhere is finished by the next and done once; the release
+//! is shown only when every file is there with the digest that was built and the tag stands at the
+//! commit.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! What the runner tells a job, and what the workflow file asks for.
 //!
-//! Invariants: everything comes by variables, never by an argument or a line of shell; what is missing
-//! or malformed is named as it stands in the workflow file; the token's debug form shows nothing.
+//! Invariants: everything comes by variables, never by an argument or a line of shell; what is
+//! missing or malformed is named as it stands in the workflow file; the token's debug form shows
+//! nothing.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! Showing parts of a file to the model: by line numbers, and the part nearest to a text that is not
-//! there. Only ever shown, never changed.
+//! Showing parts of a file to the model: by line numbers, and the part nearest to a text that is
+//! not there. Only ever shown, never changed.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;

@@ -126,7 +126,8 @@ impl Hunt<'_> {
                 }
                 Ok(*matches <= SEARCH_MATCHES)
             });
-            // What is not UTF-8 is not searched further; there is nothing to tell the model about it.
+            // What is not UTF-8 is not searched further; there is nothing to tell the model about
+            // it.
             let searched = searcher.search_slice(&self.matcher, piece, lines);
             if searched.is_err() || self.matches > SEARCH_MATCHES {
                 break;

@@ -108,8 +108,8 @@ async fn work(mode: ActionMode, surroundings: &Surroundings) -> Result<ActionRep
     }
 }
 
-/// A machine that GitHub made for this one job is the sandbox. On any other there is a sandbox, or nothing
-/// runs.
+/// A machine that GitHub made for this one job is the sandbox. On any other there is a sandbox, or
+/// nothing runs.
 async fn sandbox_for(surroundings: &Surroundings) -> Result<Arc<dyn Sandbox>, AnyError> {
     if surroundings.fresh_runner {
         return Ok(Arc::new(Unconfined::new(environment())));

@@ -1,13 +1,13 @@
 //! Consent to one exact commit.
 //!
-//! Invariants: an [`Approval`] is made only here, from what GitHub says now, and is never deserialised:
-//! whoever needs one asks again. It names one commit, one base branch, one set of rules and whoever
-//! consented; a push, another base, a dismissal or an edited comment leave nothing of it. On a job's
-//! pull request other rules do so too; a release's votes are judged by the rules of each look.
-//! A program never approves. Whoever asked for a change or pushed some of it does not approve it alone
-//! while somebody else could: where all who could had a hand in it, or it cannot be told who pushed, two
-//! approve. A standing request for changes by somebody whose approval would count outweighs every
-//! approval.
+//! Invariants: an [`Approval`] is made only here, from what GitHub says now, and is never
+//! deserialised: whoever needs one asks again. It names one commit, one base branch, one set of
+//! rules and whoever consented; a push, another base, a dismissal or an edited comment leave
+//! nothing of it. On a job's pull request other rules do so too; a release's votes are judged by
+//! the rules of each look. A program never approves. Whoever asked for a change or pushed some of
+//! it does not approve it alone while somebody else could: where all who could had a hand in it, or
+//! it cannot be told who pushed, two approve. A standing request for changes by somebody whose
+//! approval would count outweighs every approval.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,8 @@
 //! The files that people put into a repository themselves, and the links that do it in one tap.
 //!
 //! Invariants: a link only fills in GitHub's own page for a new file, so nothing is written before
-//! a person presses GitHub's button; the hashes of our Action and program are whole or visibly missing.
+//! a person presses GitHub's button; the hashes of our Action and program are whole or visibly
+//! missing.
 
 use super::id::{Branch, RepoName};
 use super::setup::Hub;

@@ -12,8 +12,8 @@
 //!
 //! Invariants, shown by the walk at the bottom: publishing only ever follows a green verdict on
 //! exactly that patch; merging only ever follows a person's approval of exactly that head; every
-//! ending is shown and told to whoever asked; `Done` absorbs; a fact that comes late, twice or out of
-//! order changes nothing.
+//! ending is shown and told to whoever asked; `Done` absorbs; a fact that comes late, twice or out
+//! of order changes nothing.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 

@@ -1,7 +1,7 @@
 //! What a build made, bound to the one run that made it.
 //!
-//! Invariants: a file's name is plain, so it is the same in a directory, in a list of sums and as an
-//! asset; two files never share a name, not even in another case; the order is the names'.
+//! Invariants: a file's name is plain, so it is the same in a directory, in a list of sums and as
+//! an asset; two files never share a name, not even in another case; the order is the names'.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! What a patch may do to a path.
 //!
-//! Invariants: the class is decided on a folded form (letter case, Unicode composition and invisible
-//! characters removed), so no spelling of `.github` slips by; configuration adds to the built-in
-//! lists and never takes away.
+//! Invariants: the class is decided on a folded form (letter case, Unicode composition and
+//! invisible characters removed), so no spelling of `.github` slips by; configuration adds to the
+//! built-in lists and never takes away.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 

@@ -6,11 +6,11 @@
 //!              └────────────┴────────────┴─ another order ────┘ blocked
 //! ```
 //!
-//! Invariants, shown by the walk (`release/walk.rs`): merging only follows an [`Approval`] of exactly that
-//! head; dispatching only follows a merge; from an approval to its merge no commit is made, and one
-//! that is made voids it; what people wrote on the release branch is never replaced; every ending is
-//! shown; after the end only a failure goes on, by a retry, a merge by hand, or by being out after all; a fact that comes late, twice or out of
-//! order changes nothing.
+//! Invariants, shown by the walk (`release/walk.rs`): merging only follows an [`Approval`] of
+//! exactly that head; dispatching only follows a merge; from an approval to its merge no commit is
+//! made, and one that is made voids it; what people wrote on the release branch is never replaced;
+//! every ending is shown; after the end only a failure goes on, by a retry, a merge by hand, or by
+//! being out after all; a fact that comes late, twice or out of order changes nothing.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 

@@ -1,9 +1,9 @@
 //! Whether a commit may be released, judged from what GitHub itself says.
 //!
-//! Invariants: a [`ReleasePlan`] is made only here, and from nothing that the one who asks could have written:
-//! who may approve and what must be green comes from the workflow file, everything else from GitHub's
-//! answers and from the commit. A tag or file that is there already is kept or is a reason to stop, and
-//! is never replaced.
+//! Invariants: a [`ReleasePlan`] is made only here, and from nothing that the one who asks could
+//! have written: who may approve and what must be green comes from the workflow file, everything
+//! else from GitHub's answers and from the commit. A tag or file that is there already is kept or
+//! is a reason to stop, and is never replaced.
 
 use super::approval::{Approval, ApprovalCriteria, NotApproved, Vote, judge as judge_voices};
 use super::changelog::Section;

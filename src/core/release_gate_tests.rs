@@ -135,7 +135,8 @@ fn each_condition_alone_stops_it() {
     }
 }
 
-/// The App could write the repository's rules: they shorten the workflow's hours and never lengthen them.
+/// The App could write the repository's rules: they shorten the workflow's hours and never lengthen
+/// them.
 #[test]
 fn the_rules_can_only_let_an_approval_end_sooner() {
     let (asked, terms, mut facts) = good();

@@ -4,7 +4,8 @@
 //! closing keyword or another bot's command; [`inline`] text is one line in which none of those
 //! work. Both drop control and invisible characters.
 
-/// Words of a model or a program as a fenced block that they cannot close. At most `cap` characters.
+/// Words of a model or a program as a fenced block that they cannot close. At most `cap`
+/// characters.
 pub fn boxed(text: &str, cap: usize) -> String {
     let clean = visible(text);
     let (shown, cut) = cut(clean.trim_end(), cap);

@@ -1,10 +1,10 @@
-//! The one reader of consent: reviews and comments of a pull request as votes, for the server and for
-//! the Action alike.
+//! The one reader of consent: reviews and comments of a pull request as votes, for the server and
+//! for the Action alike.
 //!
-//! Invariants: an objection never needs what an approval needs. A review that asks for changes counts
-//! without a commit and without a time that can be read, an approval counts for nothing without either;
-//! permission is asked for at this moment, by account number; whether a comment was edited is asked of
-//! GraphQL, for REST's time stamps do not say who or what moved them.
+//! Invariants: an objection never needs what an approval needs. A review that asks for changes
+//! counts without a commit and without a time that can be read, an approval counts for nothing
+//! without either; permission is asked for at this moment, by account number; whether a comment was
+//! edited is asked of GraphQL, for REST's time stamps do not say who or what moved them.
 
 use std::collections::BTreeMap;
 

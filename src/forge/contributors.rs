@@ -1,9 +1,10 @@
-//! Who had a hand in a pull request: who ordered it, pushed to its branch, or wrote what was pushed.
+//! Who had a hand in a pull request: who ordered it, pushed to its branch, or wrote what was
+//! pushed.
 //!
-//! Invariants: the author of a commit is what its pusher wrote there, so that it can add a person and
-//! never take one away; who pushed is what GitHub's own log of the branch says, also of what was cut
-//! off again; Gander answers for one commit at a time. Where the log does not cover every commit, or
-//! names a program that is not Gander, that is said.
+//! Invariants: the author of a commit is what its pusher wrote there, so that it can add a person
+//! and never take one away; who pushed is what GitHub's own log of the branch says, also of what
+//! was cut off again; Gander answers for one commit at a time. Where the log does not cover every
+//! commit, or names a program that is not Gander, that is said.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,8 +103,8 @@ fn told(commits: &[PullCommit], moves: &[Move], pull: PullBranch<'_>) -> Contrib
     let inside: BTreeMap<&Sha, &PullCommit> =
         commits.iter().map(|commit| (&commit.sha, commit)).collect();
     let opened_at = moment(pull.opened_at);
-    // Who pushed something that somebody else cut off again had a hand in what is left. Whoever removes
-    // the branch, as people do after merging, brings nothing.
+    // Who pushed something that somebody else cut off again had a hand in what is left. Whoever
+    // removes the branch, as people do after merging, brings nothing.
     let since = |it: &Move| {
         let later = |opened| moment(it.timestamp.as_deref()) >= Some(opened);
         it.after != Sha::nowhere() && opened_at.is_some_and(later)
@@ -240,7 +241,8 @@ mod tests {
         assert_eq!(found(&commits, &program), (vec![], false), "a program of somebody's");
     }
 
-    /// The pull request was led to another base, so that what lay below Gander's commit is in it now.
+    /// The pull request was led to another base, so that what lay below Gander's commit is in it
+    /// now.
     #[test]
     fn what_lies_below_ganders_own_commit_is_not_ganders() {
         let commits = [commit('b', 'a', gander()), commit('c', 'b', None)];

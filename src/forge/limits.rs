@@ -32,8 +32,8 @@ impl Pace {
     pub const FREE: Self = Self { burst: usize::MAX, per_minute: usize::MAX, per_hour: usize::MAX };
 }
 
-/// After a refusal there must be room for so many changes: more than nearly every step makes. What a longer one
-/// has done it does not do again.
+/// After a refusal there must be room for so many changes: more than nearly every step makes. What
+/// a longer one has done it does not do again.
 const ROOM: usize = 10;
 /// When GitHub says that we are limited, but not for how long.
 const UNSTATED_WAIT_SECONDS: u64 = 60;

@@ -1,4 +1,5 @@
-//! The parts of GitHub's answers that Gander reads. Small, tolerant, and named as GitHub names them.
+//! The parts of GitHub's answers that Gander reads. Small, tolerant, and named as GitHub names
+//! them.
 #![allow(missing_docs)] // GitHub's own documentation describes them
 
 use secrecy::SecretString;

@@ -151,7 +151,8 @@ impl Forge {
         }
     }
 
-    /// The newest deliveries of our webhook, by GitHub's own log; `cursor` goes on from a call before.
+    /// The newest deliveries of our webhook, by GitHub's own log; `cursor` goes on from a call
+    /// before.
     pub async fn deliveries(
         &self,
         cursor: Option<String>,

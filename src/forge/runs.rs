@@ -1,10 +1,11 @@
 //! Check runs: which of those on a commit count.
 //!
-//! Invariants: runs are told apart by suite, App and name, so no workflow speaks for another. Within
-//! a suite a run replaces an earlier one of its name only if that had ended before it began, and for
-//! jobs, of which several in one run may have one name, only if GitHub says that it is of a later
-//! attempt. What cannot be told apart counts. One that was skipped does not, where another run of the
-//! same workflow is green: a workflow for several events may do a part of its jobs at each.
+//! Invariants: runs are told apart by suite, App and name, so no workflow speaks for another.
+//! Within a suite a run replaces an earlier one of its name only if that had ended before it began,
+//! and for jobs, of which several in one run may have one name, only if GitHub says that it is of a
+//! later attempt. What cannot be told apart counts. One that was skipped does not, where another
+//! run of the same workflow is green: a workflow for several events may do a part of its jobs at
+//! each.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,8 +75,8 @@ impl Forge {
         self.without_made_up_for(place, scope, counting(runs, &attempts)).await
     }
 
-    /// The number of the workflow that a check suite belongs to. `None`: to none, or GitHub does not
-    /// say.
+    /// The number of the workflow that a check suite belongs to. `None`: to none, or GitHub does
+    /// not say.
     pub async fn workflow_of(
         &self,
         place: &RepoRef,

@@ -1,9 +1,9 @@
 //! A model that plays a file: for tests, demos and trying out an installation without a key.
 //!
 //! Invariants: which turn is played follows from the request alone, so a restart changes nothing:
-//! round and attempt pick the list, the number of answers already in the conversation picks the turn.
-//! Every request is checked against [`protocol`] first. Only faults with `times` are counted, per
-//! process.
+//! round and attempt pick the list, the number of answers already in the conversation picks the
+//! turn. Every request is checked against [`protocol`] first. Only faults with `times` are counted,
+//! per process.
 
 use std::collections::BTreeMap;
 use std::path::Path;

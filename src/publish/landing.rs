@@ -1,7 +1,7 @@
 //! The last steps of a pull request: merging exactly the approved commit, and cleaning up after it.
 //!
-//! Invariants: merging takes an [`Approval`]; a merge whose answer was lost is found out; a branch is
-//! removed only where it stands at what was merged.
+//! Invariants: merging takes an [`Approval`]; a merge whose answer was lost is found out; a branch
+//! is removed only where it stands at what was merged.
 
 use super::scan::WORKFLOWS;
 use crate::core::approval::Approval;
@@ -41,8 +41,8 @@ pub async fn merge(
 ) -> Result<Merging, ForgeError> {
     let refused = match forge.merge_pull(place, approval, method, title, message).await {
         Ok(commit) => return Ok(Merging::Done { commit, by: None }),
-        // 409 when the head is another by now, 405 and 422 when something stands in the way, 403 when
-        // the change is one that an App may not bring in.
+        // 409 when the head is another by now, 405 and 422 when something stands in the way, 403
+        // when the change is one that an App may not bring in.
         Err(error) if matches!(error.status(), Some(403 | 405 | 409 | 422)) => error,
         Err(error) => return Err(error),
     };

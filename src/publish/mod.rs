@@ -1,8 +1,10 @@
-//! The publisher: makes a verified change visible. Runs no code of the repository, only calls GitHub.
+//! The publisher: makes a verified change visible. Runs no code of the repository, only calls
+//! GitHub.
 //!
-//! Invariants: nothing is published but a [`VerifiedPatch`], exactly that patch on exactly that base;
-//! each step looks first whether it was done before, so being cut off anywhere and starting again
-//! gives one branch, one commit on it, one pull request; a person's commit is never overwritten.
+//! Invariants: nothing is published but a [`VerifiedPatch`], exactly that patch on exactly that
+//! base; each step looks first whether it was done before, so being cut off anywhere and starting
+//! again gives one branch, one commit on it, one pull request; a person's commit is never
+//! overwritten.
 
 use crate::core::evidence::VerifiedPatch;
 use crate::core::fault::ErrorKind;

@@ -1,9 +1,9 @@
-//! Publishes a release: commit, branch and pull request of its plan, what is said about it, and the run
-//! that publishes.
+//! Publishes a release: commit, branch and pull request of its plan, what is said about it, and the
+//! run that publishes.
 //!
 //! Invariants: each step looks first whether it was done before; a branch only moves forward, and
-//! only from a commit that is ours as it stands, which its last line proves by naming its tree; what
-//! people put on the branch is reported and left alone.
+//! only from a commit that is ours as it stands, which its last line proves by naming its tree;
+//! what people put on the branch is reported and left alone.
 
 use super::PublishError;
 use super::landing::remove_merged;
@@ -203,8 +203,8 @@ pub async fn refresh(
     })
 }
 
-/// Takes back what a cancelled release has left: its open pull request, and its branch, unless people
-/// have committed to it.
+/// Takes back what a cancelled release has left: its open pull request, and its branch, unless
+/// people have committed to it.
 pub async fn undo(forge: &Forge, release: &Release) -> Result<(), ForgeError> {
     let (place, branch) = (&release.place, release.branch());
     let pull = forge.pull_of(place, &branch).await?.filter(|pull| pull.state == "open");

@@ -1,7 +1,7 @@
 //! The answers of a review round, in the threads it was about.
 //!
-//! Invariants: a thread is resolved only when the model says it is settled *and* the pushed, verified
-//! change touches its file; every answer is looked for before it is written.
+//! Invariants: a thread is resolved only when the model says it is settled *and* the pushed,
+//! verified change touches its file; every answer is looked for before it is written.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use crate::core::report;
 use crate::forge::payload::ReviewComment;
 use crate::forge::{Forge, ForgeError};
 
-/// Answers each thread, resolves what is settled, and asks the reviewers again. `changed`: the paths
-/// that the pushed change touches.
+/// Answers each thread, resolves what is settled, and asks the reviewers again. `changed`: the
+/// paths that the pushed change touches.
 pub async fn answer(
     forge: &Forge,
     job: &Job,

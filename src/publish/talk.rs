@@ -1,7 +1,7 @@
 //! What is said on issues and pull requests.
 //!
-//! Invariants: each comment is found again by the marker in its last line, so saying it twice says it
-//! once.
+//! Invariants: each comment is found again by the marker in its last line, so saying it twice says
+//! it once.
 
 use crate::core::event::FIX_LABEL;
 use crate::core::github::RepoRef;
@@ -37,8 +37,8 @@ pub async fn keep_current(
     }
 }
 
-/// Brings title and text of a pull request up to date: an edit that changes nothing would be told to
-/// everybody all the same.
+/// Brings title and text of a pull request up to date: an edit that changes nothing would be told
+/// to everybody all the same.
 pub async fn keep_text(
     forge: &Forge,
     place: &RepoRef,

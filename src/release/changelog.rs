@@ -1,7 +1,7 @@
 //! The changelog's new section, and where it goes.
 //!
-//! Invariants: what stood in the file stays byte for byte, and the new section is the newest for the
-//! one reader (`core/changelog.rs`); words of commits are one harmless line each; nobody is
+//! Invariants: what stood in the file stays byte for byte, and the new section is the newest for
+//! the one reader (`core/changelog.rs`); words of commits are one harmless line each; nobody is
 //! mentioned so that it would notify them; what a model wrote is marked.
 
 use std::collections::BTreeSet;

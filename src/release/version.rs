@@ -1,7 +1,8 @@
 //! The next version.
 //!
-//! Invariants: it is higher than the last one and its tag is free, or there is none; what commits ask
-//! for is read by Conventional Commits, and a commit that follows no convention asks for a patch.
+//! Invariants: it is higher than the last one and its tag is free, or there is none; what commits
+//! ask for is read by Conventional Commits, and a commit that follows no convention asks for a
+//! patch.
 
 use semver::{Prerelease, Version};
 
@@ -35,8 +36,8 @@ enum Asks {
     Major,
 }
 
-/// The next version. `tag_of` names the tag of a version, if the pattern gives one that git accepts;
-/// `taken` says whether a tag exists.
+/// The next version. `tag_of` names the tag of a version, if the pattern gives one that git
+/// accepts; `taken` says whether a tag exists.
 ///
 /// # Errors
 /// Why there is none.

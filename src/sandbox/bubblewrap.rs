@@ -252,7 +252,8 @@ impl Sandbox for Bubblewrap {
         }) else {
             return Err(SandboxError::Setup { said: running.last_words().await? });
         };
-        // The command still waits at the gate, so this number cannot have passed to another process.
+        // The command still waits at the gate, so this number cannot have passed to another
+        // process.
         let first = Pid::from_raw(first).ok_or(io::ErrorKind::InvalidData.into());
         let inner = first.and_then(ProcessHandle::on).map_err(SandboxError::Watch)?;
         gate.write_all(b"\n").map_err(SandboxError::Watch)?;

@@ -2,7 +2,8 @@
 //!
 //! Holds: what is denied is answered as by a kernel that was built without it (`ENOSYS`), and no
 //! other convention leads around that: all of x32 is denied the same way, and a call of another
-//! architecture (32-bit code, `int 0x80`) kills its process. Where there is no filter, nothing runs.
+//! architecture (32-bit code, `int 0x80`) kills its process. Where there is no filter, nothing
+//! runs.
 
 use std::io;
 

@@ -1,7 +1,7 @@
 //! Connections: how many, how slow, and how they end.
 //!
-//! Invariants: a peer that sends its request slowly, or not at all, is let go after `patience`; there
-//! are never more connections than files we may open; a shutdown finishes what was begun.
+//! Invariants: a peer that sends its request slowly, or not at all, is let go after `patience`;
+//! there are never more connections than files we may open; a shutdown finishes what was begun.
 
 use std::sync::Arc;
 use std::time::Duration;

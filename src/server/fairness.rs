@@ -1,7 +1,8 @@
 //! How many deliveries one installation may send, so that it cannot crowd out the others.
 //!
 //! Invariants: only deliveries with a good signature are counted, so a stranger cannot use up
-//! somebody's share; what is turned away stands in GitHub's log as failed, and the sweep fetches it.
+//! somebody's share; what is turned away stands in GitHub's log as failed, and the sweep fetches
+//! it.
 
 use std::num::NonZeroU32;
 

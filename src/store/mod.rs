@@ -1,9 +1,9 @@
 //! Where everything is remembered: one queue, one write.
 //!
 //! Invariants, for every implementation (tests/store_contract.rs): an accepted delivery is kept as
-//! durably as the store keeps anything before `accept` returns; a task is never held by two workers, and tasks of one lane are
-//! done in order; all that follows from a task is written in one transaction with its removal;
-//! a worker that lost its lease can write nothing any more.
+//! durably as the store keeps anything before `accept` returns; a task is never held by two
+//! workers, and tasks of one lane are done in order; all that follows from a task is written in one
+//! transaction with its removal; a worker that lost its lease can write nothing any more.
 
 use async_trait::async_trait;
 
@@ -62,7 +62,8 @@ pub trait Store: Send + Sync {
     /// Gives the task back as if it had never been taken (shutdown).
     async fn hand_back(&self, lease: &Lease) -> Result<(), StoreError>;
 
-    /// Queues a task from outside a task (a sweep's first run). Level-triggered ones are queued once.
+    /// Queues a task from outside a task (a sweep's first run). Level-triggered ones are queued
+    /// once.
     async fn enqueue(&self, task: &Task, due: Timestamp) -> Result<(), StoreError>;
 
     /// The job with this id, and its version.
@@ -203,11 +204,11 @@ impl Commit {
 /// A job or release to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write<M> {
-    /// A new one. One with this id exists: [`StoreError::AlreadyDone`]; another release waits on the
-    /// branch: [`StoreError::Conflict`].
+    /// A new one. One with this id exists: [`StoreError::AlreadyDone`]; another release waits on
+    /// the branch: [`StoreError::Conflict`].
     New(M),
-    /// A change of the version that was read. Changed meanwhile, or another one on the same subject or
-    /// branch is live and this one would become so: [`StoreError::Conflict`].
+    /// A change of the version that was read. Changed meanwhile, or another one on the same subject
+    /// or branch is live and this one would become so: [`StoreError::Conflict`].
     Change(M, i64),
 }
 

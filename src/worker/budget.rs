@@ -53,8 +53,8 @@ pub(in crate::worker) async fn day_budget(
     Ok(None)
 }
 
-/// What is left of the budget is reserved when work begins; what was not needed goes back when it ends.
-/// Both count for whom this round is made.
+/// What is left of the budget is reserved when work begins; what was not needed goes back when it
+/// ends. Both count for whom this round is made.
 pub(in crate::worker) fn ledger_entry(before: &Job, after: &Job) -> Option<LedgerEntry> {
     let works = |job: &Job| {
         matches!(

@@ -1,8 +1,8 @@
 //! How the checks on a head stand, for jobs and releases alike.
 //!
-//! Invariants: anything red stops; every run of a name that a rule asks for must be green, and having been
-//! skipped is not being green; where no rule asks for anything, all that began must have ended, and some
-//! time must have passed for it to begin.
+//! Invariants: anything red stops; every run of a name that a rule asks for must be green, and
+//! having been skipped is not being green; where no rule asks for anything, all that began must
+//! have ended, and some time must have passed for it to begin.
 
 use std::collections::BTreeSet;
 
@@ -82,8 +82,8 @@ async fn unsettled(
     Ok(Some("checks to appear".to_owned()))
 }
 
-/// Whether some App's runs of a required check are green. One that was skipped beside a green one of
-/// the same App, and still counts, may be of another workflow, so that workflow has not spoken.
+/// Whether some App's runs of a required check are green. One that was skipped beside a green one
+/// of the same App, and still counts, may be of another workflow, so that workflow has not spoken.
 fn is_met(required: &RequiredCheck, states: &[ReportedCheck]) -> bool {
     let is_it = |it: &&ReportedCheck| {
         it.name == required.name && required.app.is_none_or(|app| it.app == Some(app))

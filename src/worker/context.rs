@@ -61,7 +61,8 @@ pub struct WorkerSettings {
     pub workers: usize,
     /// First pause before asking an overloaded model again.
     pub model_pause: Duration,
-    /// How long a head must have stood before silence counts as "no checks", where none is required.
+    /// How long a head must have stood before silence counts as "no checks", where none is
+    /// required.
     pub settle: Duration,
 }
 

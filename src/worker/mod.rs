@@ -78,8 +78,8 @@ impl Worker {
     /// Works until `shutdown`, then hands back what it holds.
     ///
     /// Steps of jobs take minutes and wait for one of a few places; deciding, answering and showing
-    /// go on beside them, so that a `cancel` reaches the job it is about. Each loop is a task of its
-    /// own: whatever one does, the others go on.
+    /// go on beside them, so that a `cancel` reaches the job it is about. Each loop is a task of
+    /// its own: whatever one does, the others go on.
     pub async fn run(&self, shutdown: CancellationToken) {
         let places = self.ctx.settings.workers.max(1);
         let mut loops = JoinSet::new();

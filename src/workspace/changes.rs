@@ -2,7 +2,8 @@
 //!
 //! Invariants: the walk never follows a link, never runs anything and is bounded in entries, depth
 //! and bytes. What is not an ordinary file is refused by name, not skipped. A file is taken for
-//! unchanged only when its content is the blob's, or when the system vouches that nobody wrote to it.
+//! unchanged only when its content is the blob's, or when the system vouches that nobody wrote to
+//! it.
 
 use std::collections::BTreeMap;
 use std::fs::File;

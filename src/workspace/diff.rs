@@ -1,8 +1,8 @@
 //! A patch as the text that people read and `git apply` takes.
 //!
 //! Invariants: the text is made from the patch and the base content alone; applied to the base it
-//! gives the patch's result, binary files excepted, which are named and left out. It is the shortest
-//! such text, unless finding that took too long.
+//! gives the patch's result, binary files excepted, which are named and left out. It is the
+//! shortest such text, unless finding that took too long.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! What a repository's `.gitignore` files leave out.
 //!
-//! Invariants: the files are those of the base commit, read as data; what stands in the tree now has
-//! no say.
+//! Invariants: the files are those of the base commit, read as data; what stands in the tree now
+//! has no say.
 
 use std::collections::HashMap;
 

@@ -180,7 +180,8 @@ impl Mirror {
     /// Brings a commit here and returns its name. Stops after `limit`.
     ///
     /// # Errors
-    /// [`MirrorError::Empty`] and [`MirrorError::NotThere`] are the source's state; others may pass.
+    /// [`MirrorError::Empty`] and [`MirrorError::NotThere`] are the source's state; others may
+    /// pass.
     pub async fn fetch(
         &self,
         source: Source<'_>,

@@ -2,8 +2,8 @@
 //!
 //! Invariants: no symbolic link is followed; directories nobody may enter are opened up on the way;
 //! however deep the tree is, a handful of descriptors is enough and no call nests; the time grows
-//! with the number of entries. Directories inside are moved up to the top, so that the top never has
-//! more than one level below what is being looked at.
+//! with the number of entries. Directories inside are moved up to the top, so that the top never
+//! has more than one level below what is being looked at.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -21,8 +21,8 @@ const OPEN_TO_OWNER: RawMode = 0o700;
 /// Removes a file or a directory with all that is in it. Blocks. Nothing being there is fine.
 ///
 /// # Errors
-/// The first thing that could not be removed, or [`io::ErrorKind::TimedOut`] when patience was over;
-/// the rest of the tree is still there then, in another order.
+/// The first thing that could not be removed, or [`io::ErrorKind::TimedOut`] when patience was
+/// over; the rest of the tree is still there then, in another order.
 pub fn remove(tree: &Path, patience: &Patience) -> io::Result<()> {
     let (Some(parent), Some(name)) = (tree.parent(), tree.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());

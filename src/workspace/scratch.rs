@@ -203,7 +203,8 @@ fn make_private(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
-/// Counts no further than needed. Somebody may be emptying it: what is gone meanwhile weighs nothing.
+/// Counts no further than needed. Somebody may be emptying it: what is gone meanwhile weighs
+/// nothing.
 fn weighs_more_than(directory: &Path, limit: u64) -> io::Result<bool> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened = rustix::fs::open(directory, flags, rustix::fs::Mode::empty());

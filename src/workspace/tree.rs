@@ -50,7 +50,8 @@ pub(super) struct BaseTree {
     pub(super) finished: (i64, i64),
 }
 
-/// What the system said about a file when it was written. Nobody can write to it and keep all of it.
+/// What the system said about a file when it was written. Nobody can write to it and keep all of
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     inode: u64,

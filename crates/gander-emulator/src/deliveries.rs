@@ -1,4 +1,5 @@
-//! Webhooks as the box remembers them: those that wait, those that were sent, and what goes wrong next.
+//! Webhooks as the box remembers them: those that wait, those that were sent, and what goes wrong
+//! next.
 
 use std::collections::VecDeque;
 

@@ -14,7 +14,8 @@ pub struct Exchange {
     pub path: String,
     /// The query, without the question mark, still percent-encoded.
     pub query: String,
-    /// The headers; credentials show only their kind: `app-jwt`, `installation-token #n`, `refused` or `none`.
+    /// The headers; credentials show only their kind: `app-jwt`, `installation-token #n`,
+    /// `refused` or `none`.
     pub request_headers: Vec<(String, String)>,
     /// The body, if it was JSON.
     pub request_body: Option<Value>,

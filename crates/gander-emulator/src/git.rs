@@ -1,7 +1,7 @@
 //! Real git: the bare repositories behind the box, and smart HTTP over them.
 //!
-//! Invariants: this is the only file of the emulator that starts git for itself; no revision or path
-//! from a request can become an option; no configuration of the machine is read.
+//! Invariants: this is the only file of the emulator that starts git for itself; no revision or
+//! path from a request can become an option; no configuration of the machine is read.
 
 mod parse;
 

@@ -1,7 +1,7 @@
 //! How Apps are made, installed and taken away again, on a page or by a story.
 //!
-//! Invariants: a slug belongs to one App; a private key that a page hands out is made for it and not
-//! kept; an installation reaches repositories of one account.
+//! Invariants: a slug belongs to one App; a private key that a page hands out is made for it and
+//! not kept; an installation reaches repositories of one account.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};

@@ -239,7 +239,8 @@ impl Actor {
         self.act(repository, |state, id, me| push(state, id, me, branch, message, files))
     }
 
-    /// The same, in a commit that names somebody else as its author and committer, as anybody's may.
+    /// The same, in a commit that names somebody else as its author and committer, as anybody's
+    /// may.
     ///
     /// # Errors
     /// When git fails, or there is no such account.

@@ -30,8 +30,8 @@ pub(super) fn unshifted_places(text: &str, old: &str) -> Vec<usize> {
     places.into_iter().map(|place| place.first_line).collect()
 }
 
-/// Costs as much as both texts are long, whatever is in them: lines are compared by number, and what
-/// must agree from line to line stays the same when all of them are shifted.
+/// Costs as much as both texts are long, whatever is in them: lines are compared by number, and
+/// what must agree from line to line stays the same when all of them are shifted.
 fn places_of_lines<'a>(
     text: &'a str,
     old: &'a str,
@@ -151,8 +151,8 @@ impl<'a> Shift<'a> {
 }
 
 impl Shifted<'_> {
-    /// `None` when a line of `new` is further left than the shift takes away, or the result would be
-    /// out of all proportion.
+    /// `None` when a line of `new` is further left than the shift takes away, or the result would
+    /// be out of all proportion.
     pub(super) fn apply(&self, new: &str) -> Option<String> {
         let added = if let Shift::Added(shift) = self.shift { shift.len() } else { 0 };
         if new.split('\n').count().saturating_mul(added) > LARGEST_RESULT {

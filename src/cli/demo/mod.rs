@@ -1,8 +1,8 @@
 //! `gander demo`: from an issue to a published release, live, on a GitHub in a box.
 //!
-//! Only the model's replies and the people's are scripted. Webhooks are signed and sent over HTTP, the
-//! queue is on disk, git fetches, commands run in the sandbox, and the workflows that we ship run as
-//! processes of their own.
+//! Only the model's replies and the people's are scripted. Webhooks are signed and sent over HTTP,
+//! the queue is on disk, git fetches, commands run in the sandbox, and the workflows that we ship
+//! run as processes of their own.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,7 +1,8 @@
 //! GitHub Actions for the demo: the workflows that we ship, and a runner that executes them.
 //!
-//! Invariants: the workflows are those of `action/examples/` with their hashes filled in; the program
-//! that they install is this one, packed as a release packs it, and compared with its SHA-256.
+//! Invariants: the workflows are those of `action/examples/` with their hashes filled in; the
+//! program that they install is this one, packed as a release packs it, and compared with its
+//! SHA-256.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;

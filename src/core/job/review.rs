@@ -2,9 +2,9 @@
 //! what follows.
 //!
 //! Invariants: everything is decided on what GitHub shows *now*. Webhooks only say that it is worth
-//! looking, so their order, doubling and loss change nothing. A request for changes becomes one round
-//! and is answered once; requests that come during a round wait for the next. Merging follows only an
-//! [`Approval`] of the very head, green checks on it, and rules that want it.
+//! looking, so their order, doubling and loss change nothing. A request for changes becomes one
+//! round and is answered once; requests that come during a round wait for the next. Merging follows
+//! only an [`Approval`] of the very head, green checks on it, and rules that want it.
 
 use crate::core::machine::Machine;
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! All orders of six things that people and CI do to an open pull request.
 //!
-//! GitHub is a small pure model here: it remembers commits, reviews and checks, and answers looks. The
-//! job's steps are done at once, only at the end, or in between, and hints come when they come.
+//! GitHub is a small pure model here: it remembers commits, reviews and checks, and answers looks.
+//! The job's steps are done at once, only at the end, or in between, and hints come when they come.
 //! Invariants in each: only a head that the right person approved, and that is green, is merged; no
 //! person's commit is lost; whatever it waits for stands in words; nothing is asked in vain; and
 //! once everybody agrees, it is merged.
@@ -66,7 +66,8 @@ const USUAL: Cast = Cast {
 fn casts() -> [Cast; 9] {
     [
         USUAL,
-        // Somebody whose approval would count objects; the approver does it themselves; a stranger.
+        // Somebody whose approval would count objects; the approver does it themselves; a
+        // stranger.
         Cast { reviewer: (4, Role::Maintain), ..USUAL },
         Cast { reviewer: USUAL.approver, ..USUAL },
         Cast { reviewer: (4, Role::Read), ..USUAL },

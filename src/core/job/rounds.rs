@@ -1,8 +1,8 @@
 //! How a job goes through publishing, rounds and merging.
 //!
-//! Invariants: whatever becomes of a round, the pull request stays, people are told, and the job goes
-//! back to waiting for them; a change that is held back goes on only by a person's word on that very
-//! change.
+//! Invariants: whatever becomes of a round, the pull request stays, people are told, and the job
+//! goes back to waiting for them; a change that is held back goes on only by a person's word on
+//! that very change.
 
 use super::{
     HeadProof, Job, JobEnding, JobFact, JobStage, JobStep, PushedRound, RoundOutcome, WaitingFor,

@@ -1,7 +1,7 @@
 //! What one look at a pull request shows.
 //!
-//! Invariants: it is read anew each time and never stored, so nothing in it can be stale; all that is
-//! kept is what a merge was last asked for on.
+//! Invariants: it is read anew each time and never stored, so nothing in it can be stale; all that
+//! is kept is what a merge was last asked for on.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,10 +1,10 @@
 //! The name of the rules that an approval is given under.
 //!
-//! Invariants: the name is the beginning of the SHA-256 of a JSON document with named fields, in one
-//! form only: UTF-8, no insignificant white space, keys in the order of the struct, a list without
-//! order sorted and each entry once. It depends on no name of our code. When the document becomes
-//! another, [`VERSION`] is raised: then no approval that waits is bound to the rules any more, and
-//! it is asked for again.
+//! Invariants: the name is the beginning of the SHA-256 of a JSON document with named fields, in
+//! one form only: UTF-8, no insignificant white space, keys in the order of the struct, a list
+//! without order sorted and each entry once. It depends on no name of our code. When the document
+//! becomes another, [`VERSION`] is raised: then no approval that waits is bound to the rules any
+//! more, and it is asked for again.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};

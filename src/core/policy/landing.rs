@@ -144,7 +144,8 @@ pub struct ReleaseRules {
     /// What is released, as glob patterns.
     #[serde(deserialize_with = "values::release_artifacts")]
     pub artifacts: Vec<String>,
-    /// Hours after which an approval no longer starts a publication, if sooner than the workflow says.
+    /// Hours after which an approval no longer starts a publication, if sooner than the workflow
+    /// says.
     #[serde(deserialize_with = "values::release_approval_hours")]
     pub approval_hours: Option<u32>,
 }

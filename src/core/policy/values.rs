@@ -1,9 +1,9 @@
 //! What single values of the rules may be.
 //!
-//! Invariants: a value is judged while it is read, so that a mistake is reported where it stands: of
-//! a list, at the entry. Each function belongs to one key and names it in its message. The rows of
-//! running jobs hold their rules and are read by the same functions, so a value that is allowed now
-//! stays readable: what becomes stricter here needs a migration of those rows.
+//! Invariants: a value is judged while it is read, so that a mistake is reported where it stands:
+//! of a list, at the entry. Each function belongs to one key and names it in its message. The rows
+//! of running jobs hold their rules and are read by the same functions, so a value that is allowed
+//! now stays readable: what becomes stricter here needs a migration of those rows.
 
 use std::fmt;
 

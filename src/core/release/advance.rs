@@ -145,7 +145,8 @@ impl Release {
                 self.stage = ReleaseStage::Proposing;
                 Some(vec![ReleaseStep::Show, ReleaseStep::Propose { orders: self.orders }])
             }
-            // A pull request that stands is not taken away because a later order cannot be followed.
+            // A pull request that stands is not taken away because a later order cannot be
+            // followed.
             ReleaseFact::Refused { orders, why } if *orders == self.orders => Some(if stands {
                 self.stand(Some(Blocked::Order(why.clone())))
             } else {

@@ -173,8 +173,8 @@ struct Transition {
     steps: Vec<ReleaseStep>,
 }
 
-/// All reachable releases, and all transitions between them. Orders and tries are counted without end,
-/// so the walk ends where they pass what the facts above speak of.
+/// All reachable releases, and all transitions between them. Orders and tries are counted without
+/// end, so the walk ends where they pass what the facts above speak of.
 static WALK: LazyLock<(Vec<Release>, Vec<Transition>)> = LazyLock::new(walked);
 
 fn walk() -> (&'static [Release], &'static [Transition]) {
@@ -436,8 +436,8 @@ fn what_github_refused_is_asked_again_only_when_something_is_new() {
     assert!(refused > 5, "{refused}");
 }
 
-/// The Action would refuse it after the merge: what people left without a version stays unmerged until
-/// they, another order or the moved base give it one.
+/// The Action would refuse it after the merge: what people left without a version stays unmerged
+/// until they, another order or the moved base give it one.
 #[test]
 fn what_has_no_version_is_not_merged_by_forgetting_that() {
     let mut without = 0;

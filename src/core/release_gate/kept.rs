@@ -4,7 +4,8 @@ use super::{AssetSeen, ReleasePlan, ReleaseSeen};
 use crate::core::manifest::SUMS;
 
 impl ReleasePlan {
-    /// The first file that is not in a release as it was built, or that is there and is none of ours.
+    /// The first file that is not in a release as it was built, or that is there and is none of
+    /// ours.
     pub fn differs(&self, there: &ReleaseSeen) -> Option<String> {
         let sums = (SUMS, &self.mark.files);
         let files = self.files.iter().map(|file| (file.name.as_str(), &file.sha256));

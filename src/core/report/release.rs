@@ -1,8 +1,8 @@
 //! The words about a release: its pull request, its status, its refusals, its end.
 //!
-//! Invariants: all of it is a function of the release alone; the first line of the pull request says
-//! what approving it does; notes made of commits stand as they will be published, and names in them
-//! notify nobody; each refusal says what, why, and the next step.
+//! Invariants: all of it is a function of the release alone; the first line of the pull request
+//! says what approving it does; notes made of commits stand as they will be published, and names in
+//! them notify nobody; each refusal says what, why, and the next step.
 
 use std::fmt::Write as _;
 

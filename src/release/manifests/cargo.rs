@@ -1,8 +1,8 @@
 //! `Cargo.toml` of a package or workspace, its members, and `Cargo.lock`.
 //!
-//! Invariants: a member moves when it says the workspace's version or inherits it; one with a version
-//! of its own stays and is named. Requirements of one member on another move along, or the workspace
-//! would not build.
+//! Invariants: a member moves when it says the workspace's version or inherits it; one with a
+//! version of its own stays and is named. Requirements of one member on another move along, or the
+//! workspace would not build.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

@@ -1,7 +1,7 @@
 //! `package.json` and its lock files.
 //!
-//! Invariants: values are found by a JSON parser and replaced where they stand, so indentation, order
-//! and spelling stay.
+//! Invariants: values are found by a JSON parser and replaced where they stand, so indentation,
+//! order and spelling stay.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,7 +1,8 @@
 //! A command is read back from GitHub before anything follows from it.
 //!
-//! Invariants: whoever holds the webhook's secret can write a delivery, but not a comment: what counts is
-//! what GitHub shows at the place that the delivery names, by the person whom it names, through no App.
+//! Invariants: whoever holds the webhook's secret can write a delivery, but not a comment: what
+//! counts is what GitHub shows at the place that the delivery names, by the person whom it names,
+//! through no App.
 
 use crate::core::command::{BadCommand, Command, line, parse};
 use crate::core::event::{CommandEvent, FIX_LABEL};

@@ -1,7 +1,7 @@
 //! Commands about releases, and hints that something about one may be different.
 //!
-//! Invariants: of one branch at most one release is under way and one waits; another order is taken up
-//! by the one that still can; a hint only queues a look.
+//! Invariants: of one branch at most one release is under way and one waits; another order is taken
+//! up by the one that still can; a hint only queues a look.
 
 use crate::core::command::Verb;
 use crate::core::event::{CommandEvent, Touched};

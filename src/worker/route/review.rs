@@ -1,7 +1,7 @@
 //! Commands on Gander's pull request, and hints that something about one may be different.
 //!
-//! Invariants: a hint only queues a look; what a command asks for is written into the job, so that it
-//! is not lost while a round is made; a command that fits nothing is answered with what would.
+//! Invariants: a hint only queues a look; what a command asks for is written into the job, so that
+//! it is not lost while a round is made; a command that fits nothing is answered with what would.
 
 use crate::core::approval::{approves, names_commit};
 use crate::core::command::Address;

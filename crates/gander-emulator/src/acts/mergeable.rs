@@ -6,8 +6,8 @@ use super::{Seal, web_flow, write_commit};
 use crate::Trouble;
 use crate::state::State;
 
-/// Works out whether a pull request can be merged, as GitHub does after the first look: from then on
-/// it names the commit that merging would make.
+/// Works out whether a pull request can be merged, as GitHub does after the first look: from then
+/// on it names the commit that merging would make.
 pub(crate) fn try_merge(state: &mut State, repository: u64, number: u64) -> Result<(), Trouble> {
     let known = state.repository(repository)?;
     let issue = state.issue(repository, number)?;

@@ -167,7 +167,8 @@ pub(crate) fn retarget(
     fire_about(state, repository, number, "edited", actor, json!({ "changes": changes }))
 }
 
-/// Opens a pull request again: not when it was merged, nor when its branch is gone or was made anew.
+/// Opens a pull request again: not when it was merged, nor when its branch is gone or was made
+/// anew.
 pub(crate) fn reopen_pull(
     state: &mut State,
     repository: u64,

@@ -1,7 +1,7 @@
 //! Reviews: submitted, edited, dismissed; the threads of their comments: replied to, resolved.
 //!
-//! Invariants: a comment stands on a line of the diff; every comment belongs to a review, a reply to
-//! one of its own.
+//! Invariants: a comment stands on a line of the diff; every comment belongs to a review, a reply
+//! to one of its own.
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Releases and their files; tags as a list.
 //!
-//! Invariants: a draft is seen only by those who may write; no file replaces another; a release that
-//! is published gets its tag, if there is none, and never moves one.
+//! Invariants: a draft is seen only by those who may write; no file replaces another; a release
+//! that is published gets its tag, if there is none, and never moves one.
 
 use super::{Access, Answer, Call, Content, Outcome, Refusal, Route, route};
 use crate::acts::{self, ReleaseChange};

@@ -126,8 +126,8 @@ impl Runner {
         Self { emulator: emulator.clone(), setup }
     }
 
-    /// From now on pushes and pull requests start workflows in the box, too, as on GitHub. Without a
-    /// runner nobody would ever end them, so the box does not do it by itself.
+    /// From now on pushes and pull requests start workflows in the box, too, as on GitHub. Without
+    /// a runner nobody would ever end them, so the box does not do it by itself.
     pub fn hears_pushes(&self) {
         self.emulator.lock().workflows_hear = true;
     }

@@ -19,7 +19,8 @@ pub struct LineNote<'a> {
 }
 
 impl Actor {
-    /// Reviews a pull request at its present head, with comments on lines; says the review's number.
+    /// Reviews a pull request at its present head, with comments on lines; says the review's
+    /// number.
     ///
     /// # Errors
     /// When there is no such pull request, a line is not in its diff, or it is one's own.

@@ -1,7 +1,7 @@
 //! One look at a pull request: what GitHub shows now, as a fact.
 //!
-//! Invariants: nothing here is remembered from a webhook. Permissions are asked for at this moment, by
-//! account number; what programs say is no vote; Gander's own checks are no evidence.
+//! Invariants: nothing here is remembered from a webhook. Permissions are asked for at this moment,
+//! by account number; what programs say is no vote; Gander's own checks are no evidence.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! The run that publishes: started once for each try, followed to its end.
 //!
-//! Invariants: a run of that name is looked for before one is asked for; what counts as published is
-//! what GitHub shows at the tag, on the merged commit.
+//! Invariants: a run of that name is looked for before one is asked for; what counts as published
+//! is what GitHub shows at the tag, on the merged commit.
 
 use crate::core::fault::ErrorKind;
 use crate::core::release::{Release, ReleaseFact};
@@ -97,7 +97,8 @@ pub(in crate::worker) fn names(
     Ok((id, name))
 }
 
-/// A run that cannot be asked about for a moment goes on all the same: its looks are no failed tries.
+/// A run that cannot be asked about for a moment goes on all the same: its looks are no failed
+/// tries.
 fn patient(fault: WorkError) -> WorkError {
     match fault.kind {
         ErrorKind::Retry { after_seconds: None } => wait(PAUSE_SECONDS, &fault.text),

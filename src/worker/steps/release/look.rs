@@ -1,7 +1,8 @@
 //! The release pull request as it is now: looked at, brought up to date, merged.
 //!
-//! Invariants: whether to merge is judged again in the step that merges; GitHub is told which commit;
-//! the base must be the one the head was made on, so that what is merged is what was approved.
+//! Invariants: whether to merge is judged again in the step that merges; GitHub is told which
+//! commit; the base must be the one the head was made on, so that what is merged is what was
+//! approved.
 
 use crate::core::approval::{Approval, ApprovalCriteria, MergeAttempt, NotApproved};
 use crate::core::event::SKIP_LABEL;
@@ -23,7 +24,8 @@ use crate::worker::{Context, WorkError};
 pub(in crate::worker) enum ReleaseSnapshot {
     /// Something else than what the release believes.
     Changed(ReleaseFact),
-    /// What it believes, whether there is consent, and whether GitHub says that nothing is in the way.
+    /// What it believes, whether there is consent, and whether GitHub says that nothing is in the
+    /// way.
     Same { rules: Box<Rules>, consent: Result<Approval, NotApproved>, clean: bool },
 }
 

@@ -1,7 +1,7 @@
 //! Works out what is released, from the base commit and what changed since the last tag.
 //!
-//! Invariants: rules, permission and the base are read now; the files of a plan are made from its base
-//! commit alone, so making them again gives the same.
+//! Invariants: rules, permission and the base are read now; the files of a plan are made from its
+//! base commit alone, so making them again gives the same.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! A document, executed: operations, fragments, variables, aliases, field by field.
 //!
-//! Invariants: it knows nothing of what the fields mean; a field that fails is null and has an error
-//! with its path, and a document that makes no sense has no data at all.
+//! Invariants: it knows nothing of what the fields mean; a field that fails is null and has an
+//! error with its path, and a document that makes no sense has no data at all.
 
 use std::collections::BTreeMap;
 
