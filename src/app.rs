@@ -36,8 +36,8 @@ pub struct App {
 }
 
 /// What an [`App`] is made of.
+#[allow(missing_docs)]
 pub struct Wiring {
-    /// The memory.
     pub store: Arc<dyn Store>,
     /// The client of GitHub.
     pub forge: Forge,
@@ -47,7 +47,6 @@ pub struct Wiring {
     pub models: Vec<Arc<dyn Model>>,
     /// The webhook secrets.
     pub secrets: WebhookSecrets,
-    /// The time.
     pub clock: Clock,
     /// The operator's choices.
     pub settings: WorkerSettings,

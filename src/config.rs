@@ -60,6 +60,7 @@ pub struct GitHub {
 
 /// Which models may be used.
 #[derive(Debug)]
+#[allow(missing_docs)]
 pub enum ModelChoice {
     /// A provider's.
     Provider {
@@ -67,7 +68,6 @@ pub enum ModelChoice {
         provider: String,
         /// Their names there.
         names: Vec<String>,
-        /// The key.
         key: SecretString,
         /// Another address than the provider's own.
         base_url: Option<Url>,
@@ -78,6 +78,7 @@ pub enum ModelChoice {
 
 /// A setting that is missing or cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum ConfigError {
     /// No such file, or not readable.
     #[error("the configuration {} cannot be read", .0.display())]
@@ -88,7 +89,6 @@ pub enum ConfigError {
     /// Not given at all.
     #[error("{name} is not set: give it in the configuration under {key}, or as {name}. {help}")]
     Missing {
-        /// The variable.
         name: &'static str,
         /// The key in the file.
         key: &'static str,
@@ -100,7 +100,6 @@ pub enum ConfigError {
     Bad {
         /// Variable or key.
         name: &'static str,
-        /// Why.
         why: String,
     },
     /// A secret that everyone on the machine can read.

@@ -62,37 +62,26 @@ pub struct PinnedHost {
 
 /// Why a connection is not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum EgressDeniedError {
     /// Text that is no address at all.
     #[error("the address is not a URL")]
     NotAUrl,
     /// Neither `https` nor an allowed `http`.
     #[error("{host} may not be reached by {scheme}: use https")]
-    Scheme {
-        /// Where to.
-        host: String,
-        /// How.
-        scheme: String,
-    },
+    Scheme { host: String, scheme: String },
     /// `https://user:password@host`.
     #[error("the address of {host} has a user name or password in it: remove it")]
-    UserInformation {
-        /// Where to.
-        host: String,
-    },
+    UserInformation { host: String },
     /// Nobody allowed it.
     #[error("{host} is not among the hosts that the configuration allows")]
-    NotPinned {
-        /// Where to.
-        host: String,
-    },
+    NotPinned { host: String },
     /// The host is allowed, its address is not.
     #[error(
         "{host} has the address {address}, which is not on the internet, \
          and the configuration does not allow that"
     )]
     PrivateAddress {
-        /// Where to.
         host: String,
         /// The first address that was refused.
         address: IpAddr,
@@ -101,6 +90,7 @@ pub enum EgressDeniedError {
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum EgressError {
     /// The client cannot be made: usually there are no CA certificates on the machine.
     #[error("the HTTP client cannot be made: are CA certificates installed?")]
@@ -110,28 +100,13 @@ pub enum EgressError {
     Denied(#[from] EgressDeniedError),
     /// The request cannot be sent as it is.
     #[error("a request to {host} is not well formed")]
-    Request {
-        /// Where to.
-        host: String,
-        /// Why.
-        source: reqwest::Error,
-    },
+    Request { host: String, source: reqwest::Error },
     /// No answer in time.
     #[error("{host} did not answer in time")]
-    TimedOut {
-        /// Where to.
-        host: String,
-        /// Why.
-        source: reqwest::Error,
-    },
+    TimedOut { host: String, source: reqwest::Error },
     /// No connection, or a broken one.
     #[error("{host} cannot be reached")]
-    Unreachable {
-        /// Where to.
-        host: String,
-        /// Why.
-        source: reqwest::Error,
-    },
+    Unreachable { host: String, source: reqwest::Error },
 }
 
 impl EgressError {

@@ -52,6 +52,7 @@ pub struct ActionReport {
 
 /// Why a mode could not do its work at all.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum ActionError {
     /// Something that was given.
     #[error(transparent)]
@@ -80,7 +81,6 @@ pub enum ActionError {
     /// GitHub keeps another file than was sent.
     #[error("GitHub's digest of {name} is not that of the file that was sent: {next}")]
     Upload {
-        /// Which.
         name: String,
         /// What to do.
         next: &'static str,
@@ -91,7 +91,6 @@ pub enum ActionError {
          tag ruleset (Settings → Rules → Rulesets), then run this job again: it goes on where it stopped"
     )]
     TagRefused {
-        /// Which.
         tag: String,
         /// GitHub's words.
         why: String,

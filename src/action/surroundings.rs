@@ -38,10 +38,9 @@ pub struct Surroundings {
 
 /// What publish is asked, and what the workflow file demands.
 #[derive(Debug)]
+#[allow(missing_docs)]
 pub struct PublishInputs {
-    /// Which repository.
     pub repository: RepoId,
-    /// Its name.
     pub name: RepoName,
     /// The hint.
     pub asked: ReleaseRequest,

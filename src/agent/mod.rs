@@ -105,6 +105,7 @@ pub enum Finished {
 
 /// Why an attempt could not be carried out.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum AgentError {
     /// No reply, also after asking again.
     #[error("the model gave no reply")]
@@ -115,9 +116,7 @@ pub enum AgentError {
     /// A tool broke.
     #[error("the tool {tool} broke")]
     Tool {
-        /// Which.
         tool: String,
-        /// The cause.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
@@ -148,6 +147,7 @@ const WRAP_UP: &str =
     "Most of the budget is used. Finish what is needed, verify, and call `finish`.";
 
 /// What the agent works with.
+#[allow(missing_docs)]
 pub struct AgentContext<'a> {
     /// Whom to ask.
     pub model: &'a dyn Model,
@@ -155,7 +155,6 @@ pub struct AgentContext<'a> {
     pub tools: &'a [&'a dyn Tool],
     /// What it may cost.
     pub budget: &'a mut Budget,
-    /// The memory.
     pub transcript: &'a mut Transcript,
     /// Ends it from outside.
     pub stop: &'a CancellationToken,

@@ -11,8 +11,8 @@ const AGAIN: &str = include_str!("prompts/again.md");
 
 /// What is known about the task.
 #[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
 pub struct Brief<'a> {
-    /// Which prompt.
     pub kind: Kind,
     /// The title.
     pub title: &'a str,

@@ -19,8 +19,8 @@ use super::policy::Requester;
 
 /// What one person has said about a commit, as GitHub shows it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub struct Vote {
-    /// Who.
     pub by: Actor,
     /// What they may do in the repository at this moment.
     pub role: Role,
@@ -50,12 +50,12 @@ pub enum Stance {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
 pub enum VoteSource {
     /// A review.
     Review(ReviewId),
     /// A comment, `/gander approve SHA`.
     Comment {
-        /// Which.
         id: CommentId,
         /// Whether it is not what was first written any more.
         edited: bool,
@@ -64,10 +64,9 @@ pub enum VoteSource {
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
 pub struct ApprovalCriteria<'a> {
-    /// Where.
     pub repo_id: RepoId,
-    /// The pull request.
     pub pull: Number,
     /// Its head at this moment.
     pub head: &'a Sha,

@@ -34,8 +34,8 @@ pub enum Verb {
 }
 
 /// One row of the help table, and all the parser knows of a verb.
+#[allow(missing_docs)]
 pub struct VerbSpec {
-    /// The verb.
     pub verb: Verb,
     /// As it is typed.
     pub name: &'static str,

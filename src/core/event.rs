@@ -17,8 +17,8 @@ pub const SKIP_LABEL: &str = "gander:skip";
 
 /// Something asked by a person, wherever they said it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub struct CommandEvent {
-    /// Where.
     pub place: RepoRef,
     /// The issue or pull request it was said on.
     pub number: Number,
@@ -52,14 +52,13 @@ pub struct IssueText {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub enum Event {
     /// A person asked for something.
     Asked(Box<CommandEvent>),
     /// An issue or pull request was closed.
     Closed {
-        /// Where.
         place: RepoRef,
-        /// Which.
         number: Number,
         /// By whom, if GitHub says.
         by: Option<Login>,
@@ -67,17 +66,9 @@ pub enum Event {
         what: ClosedSubject,
     },
     /// Something about a pull request may be different now: worth a look.
-    Touched {
-        /// Where.
-        place: RepoRef,
-        /// What.
-        what: Touched,
-    },
+    Touched { place: RepoRef, what: Touched },
     /// A workflow run ended: it may be one that publishes a release.
-    RunEnded {
-        /// Where.
-        place: RepoRef,
-    },
+    RunEnded { place: RepoRef },
     /// Nothing for us, and why.
     Nothing(&'static str),
 }

@@ -47,10 +47,10 @@ pub use waiting::*;
 
 /// The long-lived work for one subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct Job {
     /// Names it for ever.
     pub id: JobId,
-    /// Where.
     pub place: RepoRef,
     /// The issue it is about.
     pub subject: Number,

@@ -38,15 +38,14 @@ pub struct RunAttempt {
 /// What a build made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
 pub struct BuildManifest {
-    /// Where.
     #[serde(rename = "repository")]
     pub repository_id: RepoId,
     /// From which commit.
     pub commit: Sha,
     /// The release pull request.
     pub pull: Number,
-    /// Which try.
     #[serde(rename = "release")]
     pub release_id: ReleaseId,
     /// In which run.

@@ -37,10 +37,10 @@ pub use step::*;
 
 /// The making of one version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct Release {
     /// Names it for ever.
     pub id: ReleaseId,
-    /// Where.
     pub place: RepoRef,
     /// The issue or pull request on which its status is shown.
     pub subject: Number,
@@ -77,13 +77,13 @@ pub struct Release {
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct ReleaseOrder {
     /// Whose permission counts.
     #[serde(rename = "by")]
     pub by_id: UserId,
     /// Whom to mention.
     pub login: Login,
-    /// When.
     pub at: Timestamp,
     /// The comment that asked, if it was one.
     #[serde(rename = "comment")]

@@ -52,8 +52,8 @@ pub struct ReleaseRequest {
 
 /// What GitHub says, all of it read for this question.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)]
 pub struct Facts {
-    /// The repository.
     pub repository_id: RepoId,
     /// Its default branch.
     pub default_branch: Branch,

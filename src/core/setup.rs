@@ -23,8 +23,8 @@ pub struct Hub(Url);
 
 /// What is to become an App.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub struct SetupPlan {
-    /// Its name.
     pub name: String,
     /// The organisation that is to own it; `None`: whoever makes it.
     pub organization: Option<String>,

@@ -14,6 +14,7 @@ use super::release;
 /// One piece of work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
 pub enum Task {
     /// Decide what a delivery means.
     Delivery {
@@ -27,38 +28,30 @@ pub enum Task {
     /// Do what a job asked for. Rows call it an effect.
     #[serde(rename = "effect")]
     Step {
-        /// Whose.
         #[serde(rename = "job")]
         job_id: JobId,
-        /// What.
         #[serde(rename = "effect")]
         step: JobStep,
     },
     /// Do what a release asked for.
     Release {
-        /// Whose.
         #[serde(rename = "release")]
         release_id: ReleaseId,
-        /// What.
         #[serde(rename = "effect")]
         step: release::ReleaseStep,
     },
     /// Let the release that waits on this branch begin, if none is under way.
     NextRelease {
-        /// Where.
         #[serde(rename = "repo")]
         repo_id: RepoId,
-        /// The branch.
         base: Branch,
     },
     /// Answer a command that started no job.
     Reply(Box<CommandReply>),
     /// Let the next queued job on this subject begin, if none is live.
     NextOn {
-        /// Where.
         #[serde(rename = "repo")]
         repo_id: RepoId,
-        /// Which issue.
         number: Number,
     },
     /// Look after what was missed.
@@ -67,8 +60,8 @@ pub enum Task {
 
 /// A short answer to one command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct CommandReply {
-    /// Where.
     pub place: RepoRef,
     /// On which issue or pull request.
     pub number: Number,

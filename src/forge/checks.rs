@@ -13,8 +13,8 @@ use crate::core::id::{Branch, Sha};
 
 /// A check that branch rules name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
 pub struct RequiredCheck {
-    /// Its name.
     pub name: String,
     /// The App that has to report it, if the rule says so.
     pub app: Option<u64>,
@@ -22,8 +22,8 @@ pub struct RequiredCheck {
 
 /// A run of a check on one commit, or a commit status.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub struct ReportedCheck {
-    /// Its name.
     pub name: String,
     /// The App that reported it; `None` for a commit status.
     pub app: Option<u64>,

@@ -23,8 +23,8 @@ pub type Roles = BTreeMap<UserId, Role>;
 
 /// What is voted on.
 #[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
 pub struct Ballot<'a> {
-    /// The commit.
     pub head: &'a Sha,
     /// How people address Gander in a comment.
     pub address: &'a Address,

@@ -31,12 +31,11 @@ pub struct Contributors {
 
 /// Which pull request, and where it stands.
 #[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
 pub struct PullBranch<'a> {
-    /// Its number.
     pub number: Number,
     /// The branch it comes from, in the repository itself.
     pub branch: &'a str,
-    /// Its head.
     pub head: &'a Sha,
     /// Who opened it: Gander's own account, where that is a program.
     pub opened_by: Option<&'a payload::User>,

@@ -99,13 +99,13 @@ struct ForgeInner {
 
 /// Why GitHub did not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum ForgeError {
     /// No answer. What was asked may or may not have happened.
     #[error("no answer from GitHub while {doing}")]
     NoAnswer {
         /// What we were doing.
         doing: String,
-        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -140,7 +140,6 @@ pub enum ForgeError {
     Unreadable {
         /// What we were doing.
         doing: String,
-        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -149,7 +148,6 @@ pub enum ForgeError {
     Denied {
         /// What we were doing.
         doing: String,
-        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },

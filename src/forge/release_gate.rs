@@ -15,6 +15,7 @@ use crate::core::release_gate::SeenCheck;
 
 /// A pull request as it is now.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)]
 pub struct SeenPull {
     /// The commit it became; `None` while it is not merged.
     pub merged_as: Option<Sha>,
@@ -24,11 +25,9 @@ pub struct SeenPull {
     pub head_branch: String,
     /// The repository that branch is in; `None` when that is gone.
     pub head_repository: Option<RepoId>,
-    /// Its head.
     pub head: Sha,
     /// Who opened it.
     pub author: Option<payload::User>,
-    /// When.
     pub opened_at: Option<String>,
 }
 

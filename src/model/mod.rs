@@ -203,6 +203,7 @@ pub enum Stop {
 /// Why there is no reply. `detail` is the provider's own words: short, and without the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs)]
 pub enum ModelError {
     /// 429.
     #[error("the model provider limits how much we may ask: {detail}")]
@@ -235,19 +236,13 @@ pub enum ModelError {
     TimedOut,
     /// No connection.
     #[error("the model provider cannot be reached: {detail}")]
-    Unreachable {
-        /// Why.
-        detail: String,
-    },
+    Unreachable { detail: String },
     /// The answer ended before its end.
     #[error("the model's answer was cut off on its way to us")]
     StreamCut,
     /// The answer makes no sense.
     #[error("the model provider's answer cannot be read: {detail}")]
-    Malformed {
-        /// Why.
-        detail: String,
-    },
+    Malformed { detail: String },
     /// 401, 403.
     #[error(
         "the model provider refuses our key (status {status}): {detail}. \
@@ -286,10 +281,7 @@ pub enum ModelError {
     },
     /// The operator's settings cannot work.
     #[error("the settings of the model cannot be used: {detail}")]
-    Unusable {
-        /// Why.
-        detail: String,
-    },
+    Unusable { detail: String },
     /// We asked something that no conversation allows.
     #[error("the request to the model is not well formed: {0}")]
     Protocol(String),

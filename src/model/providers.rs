@@ -26,6 +26,7 @@ pub enum Provider {
 
 /// What the operator says about a model.
 #[derive(Clone)]
+#[allow(missing_docs)]
 pub struct ModelSettings {
     /// Whose protocol it speaks.
     pub provider: Provider,
@@ -34,7 +35,6 @@ pub struct ModelSettings {
     /// Where, if not at the provider's own address: up to and including the version, such as
     /// `https://llm.corp/v1/`. Without a path, `/v1/` is meant.
     pub base_url: Option<Url>,
-    /// The key.
     pub key: SecretString,
     /// What it costs, if not the list price. Without either, [`Price::CAUTIOUS`].
     pub price: Option<Price>,

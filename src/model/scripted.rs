@@ -61,8 +61,8 @@ pub struct ScriptedTurn {
 
 /// One tool call: the tool's name; every other key is an argument.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[allow(missing_docs)]
 pub struct ScriptedCall {
-    /// The tool.
     pub tool: String,
     /// Its arguments.
     #[serde(flatten)]

@@ -13,19 +13,16 @@ use crate::forge::{BranchHead, Forge, ForgeError};
 
 /// What came of merging.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub enum Merging {
     /// It is merged. `by` names a person who was faster, or us where our answer was lost.
     Done {
         /// The commit that merged it.
         commit: Sha,
-        /// Who.
         by: Option<Login>,
     },
     /// GitHub does not merge it, in its words.
-    Refused {
-        /// Why.
-        why: String,
-    },
+    Refused { why: String },
 }
 
 /// Merges exactly the approved commit, with title and text of the merge.

@@ -27,25 +27,20 @@ pub use landing::{Merging, clean_up, merge};
 
 /// Why a change was not published.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum PublishError {
     /// GitHub did not do as asked.
     #[error("the change could not be published")]
     Forge(#[from] ForgeError),
     /// The job's branch holds something else.
     #[error("the branch {branch} exists and holds another change; remove it and retry")]
-    BranchTaken {
-        /// The branch.
-        branch: String,
-    },
+    BranchTaken { branch: String },
     /// GitHub refused to move a branch, as it does when a push came between looking and moving.
     #[error("the branch may have changed meanwhile")]
     BranchMoved(#[source] ForgeError),
     /// Somebody removed the branch of the pull request.
     #[error("the branch {branch} is gone; restore it on the pull request")]
-    BranchGone {
-        /// The branch.
-        branch: String,
-    },
+    BranchGone { branch: String },
     /// A release is published only after its merge.
     #[error("publishing was asked for without a merge")]
     NotMerged,

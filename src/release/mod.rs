@@ -13,8 +13,8 @@ use crate::core::id::{Login, Number, Sha};
 
 /// One commit since the last release, as GitHub tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub struct ReleasedCommit {
-    /// Which.
     pub sha: Sha,
     /// Its whole message.
     pub message: String,

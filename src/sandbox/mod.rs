@@ -74,8 +74,8 @@ pub enum ProcessLimit {
 
 /// What to run, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub struct SandboxCommand {
-    /// The program.
     pub program: Program,
     /// The host directory that the command sees as `/work`, with write access.
     pub tree: PathBuf,

@@ -35,8 +35,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the server works with.
 #[derive(Clone)]
+#[allow(missing_docs)]
 pub struct AppState {
-    /// The memory.
     pub store: Arc<dyn Store>,
     /// Proofs that a delivery comes from GitHub.
     pub secrets: Arc<WebhookSecrets>,
@@ -48,7 +48,6 @@ pub struct AppState {
     pub fairness: Arc<Fairness>,
     /// How long a header or a piece of a body may take to come.
     pub patience: Duration,
-    /// The time.
     pub clock: Clock,
     /// Wakes the worker.
     pub wake: Arc<Notify>,

@@ -233,6 +233,7 @@ pub struct LogLine {
 
 /// Why nothing was written or read.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum StoreError {
     /// Somebody else has the task, or it is gone.
     #[error("the lease was lost: another worker has this task, or it was withdrawn")]
@@ -251,7 +252,6 @@ pub enum StoreError {
     Corrupt {
         /// The table or field.
         what: &'static str,
-        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },

@@ -48,8 +48,8 @@ pub trait Verifier: Send + Sync {
 }
 
 /// A base commit with a patch laid on it, in a tree of its own.
+#[allow(missing_docs)]
 pub struct Candidate<'a> {
-    /// The tree.
     pub workspace: &'a Workspace,
     /// The patch that was laid on it.
     pub patch: &'a Patch,
@@ -96,6 +96,7 @@ pub struct VerifyContext {
 
 /// Why a patch could not be checked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum VerifyError {
     /// No fresh tree.
     #[error("a fresh copy of the base commit could not be made")]
@@ -109,18 +110,14 @@ pub enum VerifyError {
     /// The sandbox broke.
     #[error("the check {check} could not be run in the sandbox")]
     Sandbox {
-        /// Which.
         check: String,
-        /// The cause.
         #[source]
         source: SandboxError,
     },
     /// The disk.
     #[error("the log or scratch directory {} cannot be used", path.display())]
     Disk {
-        /// Which.
         path: PathBuf,
-        /// The cause.
         #[source]
         source: std::io::Error,
     },

@@ -29,6 +29,7 @@ const FETCH_TIME: Duration = Duration::from_secs(15 * 60);
 
 /// What the worker works with.
 #[derive(Clone)]
+#[allow(missing_docs)]
 pub struct Context {
     /// Jobs, releases, the queue, the ledger.
     pub store: Arc<dyn Store>,
@@ -38,7 +39,6 @@ pub struct Context {
     pub sandbox: Arc<dyn Sandbox>,
     /// The operator's list; the first is the default.
     pub models: Vec<Arc<dyn Model>>,
-    /// The time.
     pub clock: Clock,
     /// Woken when something new stands in the queue. A hint only: the queue is looked at anyway.
     pub wake: Arc<Notify>,

@@ -19,6 +19,7 @@ use crate::core::task::Task;
 use crate::store::{Claim, Commit, Write};
 
 /// A job, and what it works with.
+#[allow(missing_docs)]
 pub struct LocalJob<'a> {
     /// What was asked.
     pub job: Job,
@@ -26,7 +27,6 @@ pub struct LocalJob<'a> {
     pub ctx: &'a JobContext,
     /// What it begins with.
     pub prepared: Prepared,
-    /// The time.
     pub clock: Clock,
     /// Told of each step that takes its time.
     pub progress: &'a (dyn Fn(&str) + Sync),

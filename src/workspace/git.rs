@@ -27,38 +27,29 @@ const LARGEST_COMPLAINT: u64 = 16 * 1024;
 
 /// A git process that did not do what it was started for.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum GitError {
     /// It could not be started, or talking to it failed.
     #[error("could not run git to {doing}; git 2.39 or newer must be installed")]
     Start {
         /// The purpose, as in "could not …".
         doing: &'static str,
-        /// The cause.
         #[source]
         source: std::io::Error,
     },
     /// It took too long and was stopped.
     #[error("git took longer than {seconds} s to {doing} and was stopped; try again later")]
-    Timeout {
-        /// The purpose.
-        doing: &'static str,
-        /// The limit.
-        seconds: u64,
-    },
+    Timeout { doing: &'static str, seconds: u64 },
     /// It said no. What it wrote is for people; nothing may depend on its words.
     #[error("git could not {doing}: {complaint}")]
     Refused {
-        /// The purpose.
         doing: &'static str,
         /// Its own words, without secrets.
         complaint: String,
     },
     /// It answered with more than any repository we work on has.
     #[error("git's answer to {doing} is larger than 256 MiB; the repository is too large")]
-    TooLarge {
-        /// The purpose.
-        doing: &'static str,
-    },
+    TooLarge { doing: &'static str },
 }
 
 /// Whom one git process may talk to.

@@ -95,6 +95,7 @@ pub enum EntryMode {
 
 /// A mirror that could not be made, filled or read.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum MirrorError {
     /// The name for a mirror is not one of ours.
     #[error("{0:?} cannot name a mirror; letters, digits, `-`, `_` and `.` can")]
@@ -113,7 +114,6 @@ pub enum MirrorError {
     Cache {
         /// The file or directory.
         path: PathBuf,
-        /// The cause.
         #[source]
         source: io::Error,
     },

@@ -21,8 +21,8 @@ pub struct Caps {
 
 /// A changed path that people should look at, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct Flag {
-    /// The path.
     pub path: RepoPath,
     /// For people.
     pub reason: String,
@@ -30,6 +30,7 @@ pub struct Flag {
 
 /// A change that will not be taken. Each says which path and why.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum PatchError {
     /// A path no repository of ours may contain.
     #[error("{path:?} cannot be part of a change: {problem}")]
@@ -41,12 +42,7 @@ pub enum PatchError {
     },
     /// A path that only people change.
     #[error("{path} must not be changed: {rule}; undo this change")]
-    Protected {
-        /// The path.
-        path: RepoPath,
-        /// The rule.
-        rule: &'static str,
-    },
+    Protected { path: RepoPath, rule: &'static str },
     /// A symbolic link, socket, second name or the like.
     #[error(
         "{path} cannot be part of a change: it is {what}; only regular files can be; remove it"
@@ -68,7 +64,6 @@ pub enum PatchError {
     TooManyFiles {
         /// How many.
         count: usize,
-        /// The limit.
         limit: usize,
     },
     /// Too many bytes.
@@ -92,24 +87,16 @@ pub enum PatchError {
     },
     /// A file where a directory is, or the other way round.
     #[error("{path} would be a file and a directory at once")]
-    FileAndDirectory {
-        /// The path.
-        path: RepoPath,
-    },
+    FileAndDirectory { path: RepoPath },
     /// The patch was made for other content.
     #[error("{path} is not what this patch was made for; make the patch again on this commit")]
-    BaseDiffers {
-        /// The path.
-        path: RepoPath,
-    },
+    BaseDiffers { path: RepoPath },
     /// Reading or writing failed.
     #[error("could not {doing} {path}")]
     Io {
-        /// The verb.
         doing: &'static str,
         /// As far as it can be shown.
         path: String,
-        /// The cause.
         #[source]
         source: std::io::Error,
     },

@@ -48,13 +48,12 @@ pub struct ScratchTree {
 
 /// Why there is no new tree.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum ScratchError {
     /// The system said no.
     #[error("no directory can be made in {}", path.display())]
     Make {
-        /// Where.
         path: PathBuf,
-        /// The cause.
         #[source]
         source: io::Error,
     },

@@ -63,6 +63,7 @@ pub(super) struct Stamp {
 
 /// An export that did not come about.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum ExportError {
     /// The mirror could not deliver.
     #[error("the commit could not be read from the mirror")]
@@ -83,7 +84,6 @@ pub enum ExportError {
     Write {
         /// As far as it can be shown.
         path: String,
-        /// The cause.
         #[source]
         source: std::io::Error,
     },

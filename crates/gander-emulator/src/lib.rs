@@ -75,6 +75,7 @@ pub struct Options {
 /// Why something did not happen in the box.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs)]
 pub enum Trouble {
     /// Somebody named a thing that is not there.
     #[error("the box has no {what} {name}")]
@@ -100,7 +101,6 @@ pub enum Trouble {
     Disk {
         /// What the box was about to do.
         doing: &'static str,
-        /// The cause.
         source: std::io::Error,
     },
     /// Work was stopped half-way.

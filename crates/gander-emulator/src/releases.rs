@@ -40,8 +40,8 @@ impl Asset {
 
 /// A release.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub struct ReleaseView {
-    /// Its number.
     pub id: u64,
     /// The tag it is of.
     pub tag: String,

@@ -17,8 +17,8 @@ pub struct ReactionView {
 
 /// A comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub struct CommentView {
-    /// Its number.
     pub id: u64,
     /// Who wrote it; `ghost` when the account is gone.
     pub author: String,
@@ -32,14 +32,13 @@ pub struct CommentView {
 
 /// An issue.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub struct IssueView {
-    /// Its number.
     pub number: u64,
     /// Who opened it; `ghost` when the account is gone.
     pub author: String,
     /// Its title.
     pub title: String,
-    /// Its text.
     pub body: String,
     /// `open` or `closed`.
     pub state: String,
@@ -53,12 +52,11 @@ pub struct IssueView {
 
 /// A pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub struct PullView {
-    /// Its number.
     pub number: u64,
     /// Its title.
     pub title: String,
-    /// Its text.
     pub body: String,
     /// `open` or `closed`.
     pub state: String,
@@ -101,12 +99,11 @@ pub struct CommitView {
 
 /// A check run.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub struct CheckRunView {
-    /// Its number.
     pub id: u64,
     /// The slug of the App that made it.
     pub app: String,
-    /// Its name.
     pub name: String,
     /// `queued`, `in_progress` or `completed`.
     pub status: String,

@@ -8,6 +8,7 @@ use crate::core::id::{Branch, CommentId, Login, Timestamp, UserId};
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct JobOrder {
     /// Another prompt and commit type; the same gate.
     pub kind: Kind,
@@ -16,7 +17,6 @@ pub struct JobOrder {
     pub by_id: UserId,
     /// Whom to mention.
     pub login: Login,
-    /// When.
     pub at: Timestamp,
     /// The comment that asked, if it was one; gets the reaction.
     #[serde(rename = "comment")]

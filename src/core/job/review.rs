@@ -82,8 +82,8 @@ fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Login>, D::Erro
 
 /// What a round pushed, for the text of the pull request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct PushedRound {
-    /// Which.
     pub round: u32,
     /// Files changed, lines added, lines removed.
     pub size: (u32, u32, u32),
@@ -144,14 +144,12 @@ pub struct Round {
 /// Why a round is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
 pub enum Cause {
     /// People asked for changes.
     People,
     /// A required check is red on Gander's head.
-    Ci {
-        /// Which.
-        check: String,
-    },
+    Ci { check: String },
 }
 
 /// A review thread.
@@ -201,8 +199,8 @@ pub struct Outsider {
 
 /// Gander's own checks of a head.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct HeadProof {
-    /// Which commit.
     pub head: Sha,
     /// Whether Gander made it; else a person did.
     pub ours: bool,

@@ -30,10 +30,10 @@ pub enum PullEnd {
 
 /// What is known of an open pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub struct OpenPull {
     /// When it was looked at.
     pub at: Timestamp,
-    /// Its head.
     pub head: Sha,
     /// The branch it goes into.
     pub base: Branch,

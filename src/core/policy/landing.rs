@@ -44,10 +44,10 @@ pub enum Requester {
 /// `[merge]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[allow(missing_docs)]
 pub struct Merge {
     /// What makes Gander merge.
     pub on: MergeOn,
-    /// How.
     pub method: MergeMethod,
 }
 

@@ -40,8 +40,8 @@ pub type SetupResult = Result<Registered, SetupProblem>;
 
 /// An App that was made and kept: what people may see of it.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)]
 pub struct Registered {
-    /// Its name.
     pub name: String,
     /// Its page on GitHub.
     pub page: String,
@@ -55,16 +55,16 @@ pub struct Registered {
 
 /// Something that did not work, for people.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)]
 pub struct SetupProblem {
-    /// What happened.
     pub what: String,
-    /// Why.
     pub why: String,
     /// The next step.
     pub next: String,
 }
 
 /// What a setup begins with.
+#[allow(missing_docs)]
 pub struct Beginning {
     /// The GitHub that is to have the App.
     pub hub: Hub,
@@ -72,7 +72,6 @@ pub struct Beginning {
     pub address: SocketAddr,
     /// What the person already said; empty where they did not.
     pub wishes: Wishes,
-    /// The time.
     pub clock: Clock,
     /// Exchanges a code for the App and keeps what comes of it.
     pub register: Register,

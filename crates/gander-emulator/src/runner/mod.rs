@@ -59,10 +59,10 @@ pub struct Setup {
 
 /// What became of a run.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)]
 pub struct RunReport {
     /// `owner/name`
     pub repository: String,
-    /// Its number.
     pub run_id: u64,
     /// Its title.
     pub title: String,

@@ -21,8 +21,8 @@ pub struct Annotation<'a> {
 
 /// A check run with what it reports.
 #[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
 pub struct CheckReport<'a> {
-    /// Its name.
     pub name: &'a str,
     /// Where it is.
     pub outcome: CheckOutcome<'a>,
@@ -53,8 +53,8 @@ pub struct WorkflowSpec<'a> {
 
 /// How a job ended.
 #[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
 pub struct JobEnd<'a> {
-    /// Its name.
     pub name: &'a str,
     /// As `success` or `failure`.
     pub conclusion: &'a str,
