@@ -25,9 +25,7 @@ use gander::store::{
 
 #[path = "store_contract/sqlite.rs"]
 mod only_sqlite;
-#[path = "store_contract/process.rs"]
 mod process;
-#[path = "store_contract/releases.rs"]
 mod releases;
 
 type Opened = Arc<dyn Store>;
