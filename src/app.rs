@@ -18,19 +18,19 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::{Config, ModelChoice, toolchain_places};
 use crate::core::command::Address;
-use crate::egress::{Egress, EgressError, PinnedHost, Policy, PrivateAddresses};
-use crate::forge::{AppKey, BadKey, Forge, ForgeConfig, ForgeError, Pace, UPLOADS_HOST};
+use crate::egress::{Egress, EgressError, EgressPolicy, PinnedHost, PrivateAddresses};
+use crate::forge::{AppKey, AppKeyError, Forge, ForgeConfig, ForgeError, Pace, UPLOADS_HOST};
 use crate::model::{self, Model, ModelError, Provider, ScriptError, Scripted};
 use crate::sandbox::{Bubblewrap, Sandbox, SandboxError, toolchain};
-use crate::server::{Intake, WeakSecret, WebhookSecrets};
+use crate::server::{AppState, WeakSecretError, WebhookSecrets};
 use crate::store::{Sqlite, Store, StoreError};
-use crate::worker::{Context, Settings, Worker};
+use crate::worker::{Context, Worker, WorkerSettings};
 use crate::workspace::scratch::Scratch;
 
 /// Gander, put together and not yet running.
 pub struct App {
     /// The HTTP side.
-    pub intake: Intake,
+    pub intake: AppState,
     /// The working side.
     pub worker: Worker,
 }
@@ -50,7 +50,7 @@ pub struct Wiring {
     /// The time.
     pub clock: Clock,
     /// The operator's choices.
-    pub settings: Settings,
+    pub settings: WorkerSettings,
 }
 
 /// Why Gander does not start.
@@ -58,10 +58,10 @@ pub struct Wiring {
 pub enum StartError {
     /// The webhook secret.
     #[error(transparent)]
-    Secret(#[from] WeakSecret),
+    Secret(#[from] WeakSecretError),
     /// The App's key.
     #[error(transparent)]
-    Key(#[from] BadKey),
+    Key(#[from] AppKeyError),
     /// An address to be pinned.
     #[error("the address {0} cannot be used")]
     Address(Url),
@@ -98,7 +98,7 @@ impl App {
     pub fn new(wiring: Wiring) -> Self {
         let Wiring { store, forge, sandbox, models, secrets, clock, settings } = wiring;
         let wake = Arc::new(Notify::new());
-        let intake = Intake {
+        let intake = AppState {
             store: Arc::clone(&store),
             web: Arc::new(forge.web().clone()),
             secrets: Arc::new(secrets),
@@ -187,7 +187,7 @@ impl Wiring {
             models: models(&config.model, &egress)?,
             secrets,
             clock,
-            settings: Settings {
+            settings: WorkerSettings {
                 settle: Duration::from_secs(60),
                 address: Address {
                     prefix: config.github.prefix.clone(),
@@ -234,12 +234,12 @@ pub fn model_addresses(choice: &ModelChoice) -> Result<Vec<Url>, StartError> {
         .collect()
 }
 
-fn model_settings(choice: &ModelChoice) -> Result<Vec<model::Settings>, StartError> {
+fn model_settings(choice: &ModelChoice) -> Result<Vec<model::ModelSettings>, StartError> {
     let ModelChoice::Provider { provider, names, key, base_url } = choice else {
         return Ok(Vec::new());
     };
     let known: Provider = provider.parse().map_err(|()| StartError::Provider(provider.clone()))?;
-    let settings = names.iter().map(|name| model::Settings {
+    let settings = names.iter().map(|name| model::ModelSettings {
         provider: known,
         model: name.clone(),
         base_url: base_url.clone(),
@@ -264,7 +264,7 @@ pub fn forge_of_job(api: &Url, web: &Url, token: SecretString) -> Result<Forge, 
     // The runner names its server, which may stand in a private network.
     let private = if public { PrivateAddresses::Refuse } else { PrivateAddresses::Allow };
     let egress = egress_to(addresses, private)?;
-    Ok(Forge::with_token((api.clone(), web.clone()), token, egress, Clock::system())?)
+    Ok(Forge::with_token(api.clone(), web.clone(), token, egress, Clock::system())?)
 }
 
 /// The one way out, to the hosts the operator named.
@@ -280,7 +280,7 @@ pub fn egress_to(
         let host = PinnedHost::of_url(&address).map_err(|_| StartError::Address(address))?;
         hosts.insert(host);
     }
-    Ok(Egress::new(Policy { hosts, private_addresses })?)
+    Ok(Egress::new(EgressPolicy { hosts, private_addresses })?)
 }
 
 fn egress(config: &Config) -> Result<Egress, StartError> {

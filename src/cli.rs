@@ -29,24 +29,24 @@ pub mod unprivileged;
 )]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     /// Receive webhooks and work on jobs
-    Serve(serve::Serve),
+    Serve(serve::ServeCommand),
     /// Make your GitHub App in a browser, from its manifest
-    Setup(setup::Setup),
+    Setup(setup::SetupCommand),
     /// Do one job on a local repository, without GitHub
-    Run(run::Run),
+    Run(run::RunCommand),
     /// Watch a bug become a release on a GitHub in a box: no network, key or account
     Demo(demo::Demo),
     /// Do what the companion Action does
     Action(action::Action),
     /// Check a repository's rules
     #[command(subcommand)]
-    Config(config::Config),
+    Config(config::ConfigCommand),
     /// Run a program without root's rights (used by `make test`)
     #[command(hide = true)]
     Unprivileged(unprivileged::Unprivileged),
@@ -62,15 +62,15 @@ pub const NO_CHANGE: u8 = 3;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Unprivileged(command) => unprivileged::run(&command, &toolchain_places())
+        CliCommand::Unprivileged(command) => unprivileged::run(&command, &toolchain_places())
             .map(|never| match never {})
             .map_err(Into::into),
-        Command::Action(command) => action::run(&command),
-        Command::Config(command) => config::run(&command),
-        Command::Serve(command) => serve::run(&command),
-        Command::Setup(command) => setup::run(&command),
-        Command::Run(command) => run::run(&command),
-        Command::Demo(command) => demo::run(&command),
+        CliCommand::Action(command) => action::run(&command),
+        CliCommand::Config(command) => config::run(&command),
+        CliCommand::Serve(command) => serve::run(&command),
+        CliCommand::Setup(command) => setup::run(&command),
+        CliCommand::Run(command) => run::run(&command),
+        CliCommand::Demo(command) => demo::run(&command),
     };
     done.unwrap_or_else(|error| {
         complain(error.as_ref());

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::core::budget::Money;
-use crate::sandbox::toolchain::Places;
+use crate::sandbox::toolchain::ToolchainPaths;
 
 /// Everything `gander serve` needs to know.
 #[derive(Debug)]
@@ -161,8 +161,8 @@ pub fn variable(name: &str) -> Option<String> {
 
 /// Where toolchains may be found on this machine.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
-pub fn toolchain_places() -> Places {
-    Places::from_variables(|name: &str| -> Option<OsString> { std::env::var_os(name) })
+pub fn toolchain_places() -> ToolchainPaths {
+    ToolchainPaths::from_variables(|name: &str| -> Option<OsString> { std::env::var_os(name) })
 }
 
 /// The caller's environment, for commands that run without a sandbox; filtered there.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-use crate::core::fault::FaultKind;
+use crate::core::fault::ErrorKind;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ pub fn install_crypto() {
 
 /// Where the program may connect to. Comes from the operator's configuration only.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
+pub struct EgressPolicy {
     /// The hosts it may talk to.
     pub hosts: BTreeSet<PinnedHost>,
     /// Which addresses that are not on the internet it may talk to.
@@ -61,7 +61,7 @@ pub struct PinnedHost {
 
 /// Why a connection is not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EgressDenied {
+pub enum EgressDeniedError {
     /// Text that is no address at all.
     #[error("the address is not a URL")]
     NotAUrl,
@@ -106,7 +106,7 @@ pub enum EgressError {
     Setup(#[source] reqwest::Error),
     /// The request may not leave.
     #[error("a request was not sent")]
-    Denied(#[from] EgressDenied),
+    Denied(#[from] EgressDeniedError),
     /// The request cannot be sent as it is.
     #[error("a request to {host} is not well formed")]
     Request {
@@ -135,12 +135,12 @@ pub enum EgressError {
 
 impl EgressError {
     /// What it means for the work.
-    pub fn kind(&self) -> FaultKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Setup(_) | Self::Denied(_) => FaultKind::Permanent,
-            Self::Request { .. } => FaultKind::Bug,
+            Self::Setup(_) | Self::Denied(_) => ErrorKind::Permanent,
+            Self::Request { .. } => ErrorKind::Bug,
             Self::TimedOut { .. } | Self::Unreachable { .. } => {
-                FaultKind::Retry { after_seconds: None }
+                ErrorKind::Retry { after_seconds: None }
             }
         }
     }
@@ -149,7 +149,7 @@ impl EgressError {
 /// The gate. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
 pub struct Egress {
-    policy: Arc<Policy>,
+    policy: Arc<EgressPolicy>,
     client: reqwest::Client,
 }
 
@@ -158,7 +158,7 @@ impl Egress {
     ///
     /// # Errors
     /// When the machine has no CA certificates.
-    pub fn new(policy: Policy) -> Result<Self, EgressError> {
+    pub fn new(policy: EgressPolicy) -> Result<Self, EgressError> {
         install_crypto();
         let policy = Arc::new(policy);
         #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
@@ -187,8 +187,8 @@ impl Egress {
     ///
     /// # Errors
     /// Why not.
-    pub fn check(&self, url: &str) -> Result<(), EgressDenied> {
-        self.policy.check(&Url::parse(url).map_err(|_| EgressDenied::NotAUrl)?)
+    pub fn check(&self, url: &str) -> Result<(), EgressDeniedError> {
+        self.policy.check(&Url::parse(url).map_err(|_| EgressDeniedError::NotAUrl)?)
     }
 
     /// Checks where a request goes and sends it, once.
@@ -228,7 +228,7 @@ fn failure(host: String, source: reqwest::Error) -> EgressError {
 }
 
 /// The denial that caused `error`, when the resolver refused a name.
-pub fn denied_by<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a EgressDenied> {
+pub fn denied_by<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a EgressDeniedError> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(denied) = error.downcast_ref() {
@@ -239,21 +239,24 @@ pub fn denied_by<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a EgressDe
     None
 }
 
-impl Policy {
-    fn check(&self, url: &Url) -> Result<(), EgressDenied> {
-        let host = url.host().ok_or(EgressDenied::NotAUrl)?;
+impl EgressPolicy {
+    fn check(&self, url: &Url) -> Result<(), EgressDeniedError> {
+        let host = url.host().ok_or(EgressDeniedError::NotAUrl)?;
         let shown = || match url.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_string(),
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(EgressDenied::UserInformation { host: shown() });
+            return Err(EgressDeniedError::UserInformation { host: shown() });
         }
         if url.scheme() != "https" && !(url.scheme() == "http" && self.allows_plain_http(&host)) {
-            return Err(EgressDenied::Scheme { host: shown(), scheme: url.scheme().to_owned() });
+            return Err(EgressDeniedError::Scheme {
+                host: shown(),
+                scheme: url.scheme().to_owned(),
+            });
         }
         if !self.hosts.iter().any(|pinned| pinned.matches(url)) {
-            return Err(EgressDenied::NotPinned { host: shown() });
+            return Err(EgressDeniedError::NotPinned { host: shown() });
         }
         let address = match host {
             Host::Domain(_) => return Ok(()),
@@ -263,7 +266,7 @@ impl Policy {
         if self.private_addresses.allow(address) {
             return Ok(());
         }
-        Err(EgressDenied::PrivateAddress { host: shown(), address })
+        Err(EgressDeniedError::PrivateAddress { host: shown(), address })
     }
 
     fn allows_plain_http(&self, host: &Host<&str>) -> bool {
@@ -288,8 +291,8 @@ impl PinnedHost {
     ///
     /// # Errors
     /// When the URL has no host.
-    pub fn of_url(url: &Url) -> Result<Self, EgressDenied> {
-        let host = url.host_str().ok_or(EgressDenied::NotAUrl)?;
+    pub fn of_url(url: &Url) -> Result<Self, EgressDeniedError> {
+        let host = url.host_str().ok_or(EgressDeniedError::NotAUrl)?;
         Ok(Self { host: host.to_ascii_lowercase(), port: url.port() })
     }
 
@@ -303,14 +306,15 @@ impl PinnedHost {
 }
 
 impl FromStr for PinnedHost {
-    type Err = EgressDenied;
-    fn from_str(text: &str) -> Result<Self, EgressDenied> {
-        let url = Url::parse(&format!("https://{text}/")).map_err(|_| EgressDenied::NotAUrl)?;
+    type Err = EgressDeniedError;
+    fn from_str(text: &str) -> Result<Self, EgressDeniedError> {
+        let url =
+            Url::parse(&format!("https://{text}/")).map_err(|_| EgressDeniedError::NotAUrl)?;
         let only_a_host = url.path() == "/"
             && url.username().is_empty()
             && url.password().is_none()
             && !text.contains(['/', '\\', '?', '#', '@']);
-        if only_a_host { Self::of_url(&url) } else { Err(EgressDenied::NotAUrl) }
+        if only_a_host { Self::of_url(&url) } else { Err(EgressDeniedError::NotAUrl) }
     }
 }
 
@@ -393,7 +397,7 @@ fn is_private_network(address: IpAddr) -> bool {
 
 /// Resolves pinned names only, and answers with allowed addresses only.
 struct PinnedResolver {
-    policy: Arc<Policy>,
+    policy: Arc<EgressPolicy>,
 }
 
 impl Resolve for PinnedResolver {
@@ -402,7 +406,7 @@ impl Resolve for PinnedResolver {
         Box::pin(async move {
             let host = name.as_str();
             if !policy.pins_name(host) {
-                return Err(EgressDenied::NotPinned { host: host.to_owned() }.into());
+                return Err(EgressDeniedError::NotPinned { host: host.to_owned() }.into());
             }
             let found = tokio::net::lookup_host((host, 0)).await?;
             let addresses = allowed(host, found, policy.private_addresses)?;
@@ -416,12 +420,12 @@ fn allowed(
     host: &str,
     found: impl Iterator<Item = SocketAddr>,
     private_addresses: PrivateAddresses,
-) -> Result<Vec<SocketAddr>, EgressDenied> {
+) -> Result<Vec<SocketAddr>, EgressDeniedError> {
     let (allowed, refused): (Vec<_>, Vec<_>) =
         found.partition(|address| private_addresses.allow(address.ip()));
     match (allowed.is_empty(), refused.first()) {
         (true, Some(address)) => {
-            Err(EgressDenied::PrivateAddress { host: host.to_owned(), address: address.ip() })
+            Err(EgressDeniedError::PrivateAddress { host: host.to_owned(), address: address.ip() })
         }
         _ => Ok(allowed),
     }
@@ -434,12 +438,12 @@ mod tests {
 
     use super::*;
 
-    fn policy(hosts: &[&str], private_addresses: PrivateAddresses) -> Policy {
+    fn policy(hosts: &[&str], private_addresses: PrivateAddresses) -> EgressPolicy {
         let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
-        Policy { hosts, private_addresses }
+        EgressPolicy { hosts, private_addresses }
     }
 
-    fn check(policy: &Policy, url: &str) -> Result<(), EgressDenied> {
+    fn check(policy: &EgressPolicy, url: &str) -> Result<(), EgressDeniedError> {
         policy.check(&Url::parse(url).unwrap())
     }
 
@@ -463,7 +467,7 @@ mod tests {
             "https://uploads.api.github.com/",
         ] {
             let denied = check(&policy, bad).unwrap_err();
-            assert!(matches!(denied, EgressDenied::NotPinned { .. }), "{bad}: {denied}");
+            assert!(matches!(denied, EgressDeniedError::NotPinned { .. }), "{bad}: {denied}");
         }
     }
 
@@ -577,7 +581,7 @@ mod tests {
         assert_eq!(use_of(vec![private, public]), Ok(vec![public]));
         assert_eq!(
             use_of(vec![private]),
-            Err(EgressDenied::PrivateAddress {
+            Err(EgressDeniedError::PrivateAddress {
                 host: "rebound.example".to_owned(),
                 address: private.ip()
             })
@@ -590,11 +594,11 @@ mod tests {
         for (url, expected) in [
             (
                 "http://unpinned.example/",
-                EgressDenied::NotPinned { host: "unpinned.example".into() },
+                EgressDeniedError::NotPinned { host: "unpinned.example".into() },
             ),
             (
                 "http://localhost:9/",
-                EgressDenied::PrivateAddress {
+                EgressDeniedError::PrivateAddress {
                     host: "localhost".into(),
                     address: "127.0.0.1".parse().unwrap(),
                 },

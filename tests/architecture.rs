@@ -48,9 +48,6 @@ const DOORS: &[(&str, &[&str])] = &[
 /// Lints that may be silenced without a sentence, for what is silenced speaks for itself.
 const SILENT: &[&str] = &["missing_docs"];
 
-/// Traits with one implementation, and what brings the second.
-const ALONE: &[(&str, &str)] = &[("Store", "PostgreSQL, for many machines")];
-
 /// Who publishes, and the proof it takes.
 const NEEDS_PROOF: &[(&str, &str, &str)] = &[("publish", "pull_request", "VerifiedPatch")];
 
@@ -68,80 +65,7 @@ const NO_WRITER: &[&str] = &["revoke_push_token"];
 const PENS: &[&str] = &["publish", "action/publish.rs"];
 
 /// Names that stand for two things. No name joins them.
-const TWICE: &[&str] = &[
-    "Account",
-    "Answer",
-    "AnyError",
-    "App",
-    "Asked",
-    "Base",
-    "Call",
-    "Change",
-    "CheckRun",
-    "CheckState",
-    "Checks",
-    "Closed",
-    "Command",
-    "Comment",
-    "Comparison",
-    "Config",
-    "Denied",
-    "End",
-    "Ending",
-    "Entry",
-    "Event",
-    "Fact",
-    "Failed",
-    "Failure",
-    "Fault",
-    "Files",
-    "Inner",
-    "Issue",
-    "Job",
-    "Limits",
-    "ListedCommit",
-    "Manifest",
-    "Means",
-    "Message",
-    "Mode",
-    "Named",
-    "Object",
-    "Order",
-    "Outcome",
-    "Output",
-    "Place",
-    "Places",
-    "Plan",
-    "Policy",
-    "Problem",
-    "Progress",
-    "Project",
-    "Pull",
-    "Release",
-    "Reply",
-    "Report",
-    "Repository",
-    "RequiredCheck",
-    "Review",
-    "Role",
-    "Run",
-    "Scope",
-    "Settings",
-    "Setup",
-    "Sight",
-    "Stage",
-    "Standing",
-    "Status",
-    "Step",
-    "Tip",
-    "Turn",
-    "View",
-    "Waiting",
-    "WorkflowRun",
-    "WorkflowRuns",
-    "Write",
-    "Written",
-];
+const TWICE: &[&str] = &["AnyError", "Kind"];
 
 /// Types whose files call each other in a circle. No type joins them.
 const KNOTS: &[&str] = &["core/job.rs Job", "forge/mod.rs Forge"];
@@ -824,28 +748,20 @@ fn a_trait_has_two_real_implementations() {
                 for name in &file.traits {
                     let all = house.files.iter().flat_map(|file| &file.implemented);
                     let count = all.filter(|implemented| *implemented == name).count();
-                    let alone = ALONE.iter().any(|(lone, _)| lone == name);
                     if !TRAITS.contains(&&**name) {
                         wrong.push(format!("src/{}: {name} is a seventh trait", file.path));
-                    } else if count < 2 && !alone {
+                    } else if count < 2 {
                         wrong
                             .push(format!("src/{}: {name} has {count} implementations", file.path));
-                    } else if count >= 2 && alone {
-                        wrong.push(format!(
-                            "src/{}: {name} is alone no more: take it off ALONE",
-                            file.path
-                        ));
                     }
                 }
             }
             wrong
         },
-        "A trait is there because two real things differ. Use a struct until the second one \
-         comes, or name the coming one in ALONE.",
+        "A trait is there because two real things differ. Use a struct until the second comes.",
         &[
             &[("model/mod.rs", "pub trait Model {} impl Model for A {}")],
             &[("core/a.rs", "pub trait Seventh {} impl Seventh for A {} impl Seventh for B {}")],
-            &[("store/mod.rs", "pub trait Store {} impl Store for A {} impl Store for B {}")],
         ],
         &[&[("model/mod.rs", "pub trait Model {} impl Model for A {} impl super::Model for B {}")]],
     );

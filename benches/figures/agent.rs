@@ -11,9 +11,10 @@ use gander::core::budget::Money;
 use gander::core::event::IssueText;
 use gander::core::job::Kind;
 use gander::core::policy::Rules;
-use gander::model::{Model, ModelError, Price, Reply, Request, Scripted, Turn};
+use gander::model::{Model, ModelError, ModelReply, Price, Request, Scripted, ScriptedTurn};
 use gander::sandbox::Sandbox;
-use gander::worker::{Attempt, Problem, Rooms, attempt};
+use gander::store::Memory;
+use gander::worker::{Attempt, AttemptInput, JobContext, attempt};
 use gander::workspace::mirror::{History, Mirror, Source, Want};
 use gander::workspace::scratch::Scratch;
 use serde_json::json;
@@ -37,13 +38,13 @@ pub(crate) const PROJECT: &[(&str, &str)] = &[
 ];
 
 /// List, read, edit, test, finish.
-pub(crate) fn five_turns() -> Vec<Turn> {
+pub(crate) fn five_turns() -> Vec<ScriptedTurn> {
     vec![
-        Turn::call("read", json!({})),
-        Turn::call("read", json!({"path": "count.sh"})),
-        Turn::call("edit", json!({"path": "count.sh", "old": "$1 - 1", "new": "$1"})),
-        Turn::call("run", json!({"command": "sh check.sh"})),
-        Turn::call("finish", json!({"summary": "The count was one too low."})),
+        ScriptedTurn::call("read", json!({})),
+        ScriptedTurn::call("read", json!({"path": "count.sh"})),
+        ScriptedTurn::call("edit", json!({"path": "count.sh", "old": "$1 - 1", "new": "$1"})),
+        ScriptedTurn::call("run", json!({"command": "sh check.sh"})),
+        ScriptedTurn::call("finish", json!({"summary": "The count was one too low."})),
     ]
 }
 
@@ -181,7 +182,7 @@ impl Model for Timed {
         self.script.price()
     }
 
-    async fn respond(&self, request: &Request<'_>) -> Result<Reply, ModelError> {
+    async fn respond(&self, request: &Request<'_>) -> Result<ModelReply, ModelError> {
         self.asked.lock().unwrap().push(Instant::now());
         self.script.respond(request).await
     }
@@ -189,13 +190,20 @@ impl Model for Timed {
 
 async fn turn_by_turn(place: &RepoRef, table: &mut Table) {
     let plain = (0..TURNS).map(|turn| match turn % 4 {
-        0 => Turn::call("read", json!({"path": "count.sh"})),
-        1 => Turn::call("edit", json!({"path": "count.sh", "old": "$1 - 1", "new": "$1 + 0"})),
-        2 => Turn::call("search", json!({"pattern": "widgets"})),
-        _ => Turn::call("edit", json!({"path": "count.sh", "old": "$1 + 0", "new": "$1 - 1"})),
+        0 => ScriptedTurn::call("read", json!({"path": "count.sh"})),
+        1 => ScriptedTurn::call(
+            "edit",
+            json!({"path": "count.sh", "old": "$1 - 1", "new": "$1 + 0"}),
+        ),
+        2 => ScriptedTurn::call("search", json!({"pattern": "widgets"})),
+        _ => ScriptedTurn::call(
+            "edit",
+            json!({"path": "count.sh", "old": "$1 + 0", "new": "$1 - 1"}),
+        ),
     });
-    let sandboxed = (0..TURNS).map(|_| Turn::call("run", json!({"command": "sh check.sh"})));
-    let scripts: [(&str, Vec<Turn>, f64, Duration); 2] = [
+    let sandboxed =
+        (0..TURNS).map(|_| ScriptedTurn::call("run", json!({"command": "sh check.sh"})));
+    let scripts: [(&str, Vec<ScriptedTurn>, f64, Duration); 2] = [
         ("a turn of 40: read, edit, search", plain.collect(), 10.0, Duration::ZERO),
         ("a turn of 40: a command in the sandbox", sandboxed.collect(), 25.0, place.test_time),
     ];
@@ -217,8 +225,8 @@ async fn turn_by_turn(place: &RepoRef, table: &mut Table) {
 }
 
 /// One attempt; how long each turn took, from one request to the next.
-async fn talk(place: &RepoRef, mut turns: Vec<Turn>, name: &str) -> Vec<Duration> {
-    turns.push(Turn::call("finish", json!({"nothing_to_fix": true, "summary": "enough"})));
+async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<Duration> {
+    turns.push(ScriptedTurn::call("finish", json!({"nothing_to_fix": true, "summary": "enough"})));
     let cache = place.home.join(name);
     let mirror = Mirror::open(&cache.join("mirrors"), "local").await.unwrap();
     let source = Source::Path(&place.repository);
@@ -226,7 +234,8 @@ async fn talk(place: &RepoRef, mut turns: Vec<Turn>, name: &str) -> Vec<Duration
     let base = mirror.fetch(source, Want::Head, History::Tip, time).await.unwrap();
     let asked = Arc::default();
     let model = Timed { script: Scripted::from_turns(turns), asked: Arc::clone(&asked) };
-    let rooms = Rooms {
+    let ctx = JobContext {
+        store: Arc::new(Memory::default()),
         sandbox: Arc::new(sandbox()) as Arc<dyn Sandbox>,
         model: Arc::new(model),
         mirror,
@@ -239,11 +248,12 @@ async fn talk(place: &RepoRef, mut turns: Vec<Turn>, name: &str) -> Vec<Duration
     rules.verify.commands = vec!["sh check.sh".to_owned()];
     let issue = IssueText { title: "The count".to_owned(), body: String::new() };
     let kind = Kind::Fix;
-    let job = Problem { kind, issue: &issue, request: "", rules: &rules, base: &base, round: None };
+    let job =
+        AttemptInput { kind, issue: &issue, request: "", rules: &rules, base: &base, round: None };
     let stop = CancellationToken::new();
     let budget = Money::from_micros(1_000_000_000);
     let this = Attempt { round: 1, number: 1, budget, former: None, stop: &stop };
-    attempt(&job, &rooms, &this).await.map_err(|fault| fault.text).unwrap();
+    attempt(&job, &ctx, &this).await.map_err(|fault| fault.text).unwrap();
     let asked = asked.lock().unwrap();
     assert_eq!(asked.len(), TURNS + 1, "every turn was played");
     asked.windows(2).map(|pair| pair[1] - pair[0]).collect()

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gander::core::delivery::{Account, Comment, Content, Delivery, Id, Issue, Payload, Repository};
+use gander::core::delivery::{
+    Content, Delivery, Id, Payload, WebhookAccount, WebhookComment, WebhookIssue, WebhookRepository,
+};
 use gander::core::id::{HookId, Timestamp};
 use gander::store::{Commit, Sqlite, Store};
 
@@ -117,13 +119,13 @@ fn delivery(n: u64) -> Delivery {
     let scattered = n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let mut body_digest = [0; 32];
     body_digest[..8].copy_from_slice(&scattered.to_be_bytes());
-    let account = Account { id: 583_231, login: "octocat".into(), kind: "User".into() };
+    let account = WebhookAccount { id: 583_231, login: "octocat".into(), kind: "User".into() };
     let payload = Payload {
         action: Some("created".into()),
         sender: Some(account.clone()),
         installation: Some(Id { id: 3 }),
-        repository: Some(Repository { id: 1_296_269, full_name: "acme/widgets".into() }),
-        issue: Some(Issue {
+        repository: Some(WebhookRepository { id: 1_296_269, full_name: "acme/widgets".into() }),
+        issue: Some(WebhookIssue {
             id: 73_464_126,
             number: n,
             title: "Panic on an empty list".into(),
@@ -132,7 +134,7 @@ fn delivery(n: u64) -> Delivery {
             updated_at: Some("2026-01-01T00:00:00Z".into()),
             pull_request: None,
         }),
-        comment: Some(Comment { id: n, body: Some("x".repeat(300)), user: Some(account) }),
+        comment: Some(WebhookComment { id: n, body: Some("x".repeat(300)), user: Some(account) }),
         ..Payload::default()
     };
     // GitHub's GUIDs carry the time they were made, in steps of 100 ns.
@@ -140,7 +142,7 @@ fn delivery(n: u64) -> Delivery {
     let (high, low) = (0xcc78 + (time >> 32), time & 0xffff_ffff);
     Delivery {
         id: format!("{low:08x}-{high:04x}-11e3-81ab-4c9367dc0958").parse().unwrap(),
-        hook: HookId(42),
+        hook_id: HookId(42),
         event: "issue_comment".into(),
         body_digest,
         content: Content::Kept(Box::new(payload)),

@@ -15,7 +15,7 @@ use gander::forge::{AppKey, Forge, ForgeConfig, Pace};
 use gander::model::Scripted;
 use gander::server::WebhookSecrets;
 use gander::store::{Sqlite, Store};
-use gander::worker::Settings;
+use gander::worker::WorkerSettings;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -72,7 +72,7 @@ async fn world(home: &Path) -> (Duration, Duration, u32, Vec<String>) {
         models: vec![Arc::new(Scripted::from_turns(five_turns()))],
         secrets: WebhookSecrets::new(SECRET.into(), None).unwrap(),
         clock,
-        settings: Settings {
+        settings: WorkerSettings {
             settle: Duration::ZERO,
             address: Address::default(),
             data,

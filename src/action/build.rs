@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use super::commands::{self, Place};
-use super::{ActionError, End, Log, Report, files};
+use super::commands::{self, SourcePosition};
+use super::{ActionEnd, ActionError, ActionReport, Log, files};
 use crate::core::changelog::{CHANGELOG_PATH, latest};
 use crate::core::id::RepoId;
-use crate::core::manifest::{Artifact, FileName, MANIFEST, Manifest, SUMS};
-use crate::core::policy::{RULES_PATH, Release};
+use crate::core::manifest::{Artifact, BuildManifest, FileName, MANIFEST, SUMS};
+use crate::core::policy::{RULES_PATH, ReleaseRules};
 use crate::core::report::publication::{built_summary, ran_summary};
-use crate::core::witness::Asked;
+use crate::core::witness::ReleaseRequest;
 use crate::sandbox::Sandbox;
 
 /// Builds the release of a checkout into `directory`.
@@ -24,16 +24,18 @@ use crate::sandbox::Sandbox;
 /// # Errors
 /// When there is nothing that could be released, or it could not be tried.
 pub async fn build(
-    (tree, directory): (&Path, &Path),
-    (repository, asked): (RepoId, &Asked),
+    tree: &Path,
+    directory: &Path,
+    repository: RepoId,
+    asked: &ReleaseRequest,
     sandbox: &dyn Sandbox,
     log: Log<'_>,
-) -> Result<Report, ActionError> {
+) -> Result<ActionReport, ActionError> {
     is_checked_out(tree, asked)?;
     let rules = files::rules(tree)?;
     let tag = tag(tree, &rules.release)?;
     let time = Duration::from_secs(u64::from(rules.verify.minutes) * 60);
-    let place = Place { tree, sandbox, time, python: None };
+    let place = SourcePosition { tree, sandbox, time, python: None };
     let mut all = Vec::new();
     for line in &rules.release.build {
         let (ran, points) = commands::run(&place, line, log).await?;
@@ -42,15 +44,15 @@ pub async fn build(
         all.push(ran);
         if !passed {
             let summary = ran_summary("Build", &all);
-            return Ok(Report { end: End::Failed, summary, outputs: Vec::new() });
+            return Ok(ActionReport { end: ActionEnd::Failed, summary, outputs: Vec::new() });
         }
     }
     let files = collect(tree, directory, &rules.release.artifacts)?;
-    let manifest = Manifest {
-        repository,
+    let manifest = BuildManifest {
+        repository_id: repository,
         commit: asked.commit.clone(),
         pull: asked.pull,
-        release: asked.release,
+        release_id: asked.release_id,
         run: asked.run,
         tag,
         files,
@@ -66,11 +68,11 @@ pub async fn build(
         ("directory", directory.display().to_string()),
         ("files", manifest.files.len().to_string()),
     ];
-    Ok(Report { end: End::Done, summary: built_summary(&manifest), outputs })
+    Ok(ActionReport { end: ActionEnd::Done, summary: built_summary(&manifest), outputs })
 }
 
 /// Git is not asked: its settings in a checkout could run anything.
-fn is_checked_out(tree: &Path, asked: &Asked) -> Result<(), ActionError> {
+fn is_checked_out(tree: &Path, asked: &ReleaseRequest) -> Result<(), ActionError> {
     let path = tree.join(".git/HEAD");
     let head = std::fs::read_to_string(&path).map_err(|error| ActionError::Disk(path, error))?;
     if head.trim() == asked.commit.as_str() {
@@ -82,7 +84,7 @@ fn is_checked_out(tree: &Path, asked: &Asked) -> Result<(), ActionError> {
     )))
 }
 
-fn tag(tree: &Path, release: &Release) -> Result<String, ActionError> {
+fn tag(tree: &Path, release: &ReleaseRules) -> Result<String, ActionError> {
     let path = tree.join(CHANGELOG_PATH);
     let text = std::fs::read_to_string(&path).map_err(|error| ActionError::Disk(path, error))?;
     let section = latest(&text).ok_or_else(|| {

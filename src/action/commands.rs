@@ -13,7 +13,7 @@ use super::annotate::{Point, points};
 use super::{ActionError, Log};
 use crate::core::report::publication::Ran;
 use crate::core::text::{inline, visible};
-use crate::sandbox::{Command, Exit, Limits, Sandbox};
+use crate::sandbox::{Exit, Sandbox, SandboxCommand, SandboxLimits};
 use crate::verify::distill::{distill, without_escapes};
 use crate::verify::python::{self, Layout};
 
@@ -23,7 +23,7 @@ const DISTILLED: usize = 6_000;
 const LOGGED: usize = 8 << 20;
 
 /// Where commands run.
-pub(super) struct Place<'a> {
+pub(super) struct SourcePosition<'a> {
     pub(super) tree: &'a Path,
     pub(super) sandbox: &'a dyn Sandbox,
     pub(super) time: Duration,
@@ -33,17 +33,18 @@ pub(super) struct Place<'a> {
 
 /// Runs one line; says how it went and what failed where.
 pub(super) async fn run(
-    place: &Place<'_>,
+    place: &SourcePosition<'_>,
     line: &str,
     log: Log<'_>,
 ) -> Result<(Ran, Vec<Point>), ActionError> {
     // One stream, so that the log has the order people know.
     let script = format!("exec 2>&1\n{line}");
-    let mut command = Command::script(script, place.tree);
+    let mut command = SandboxCommand::script(script, place.tree);
     if let Some(layout) = &place.python {
         command.env = layout.environment(place.sandbox, place.tree);
     }
-    let limits = Limits { wall: place.time, output_bytes: LOGGED, ..Limits::default() };
+    let limits =
+        SandboxLimits { wall: place.time, output_bytes: LOGGED, ..SandboxLimits::default() };
     let stop = CancellationToken::new();
     let output = place.sandbox.run(&command, &limits, &stop).await;
     let output = output.map_err(|source| ActionError::Command(line.to_owned(), source))?;
@@ -53,7 +54,7 @@ pub(super) async fn run(
     let mut passed = output.exit == Exit::Code(0);
     let mut how = ended(output.exit, place.time);
     if let Some(layout) = place.python.as_ref().filter(|_| passed && python::starts_pytest(line)) {
-        let asked = layout.imported_from_elsewhere((place.sandbox, place.tree), &limits, &stop);
+        let asked = layout.imported_from_elsewhere(place.sandbox, place.tree, &limits, &stop);
         let asked = asked.await.map_err(|source| ActionError::Command(line.to_owned(), source))?;
         if let Some(why) = asked {
             // A path of others may stand in it.

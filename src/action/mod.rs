@@ -13,7 +13,7 @@ mod test;
 
 use std::path::PathBuf;
 
-use crate::core::manifest::Manifest;
+use crate::core::manifest::BuildManifest;
 use crate::forge::ForgeError;
 use crate::sandbox::SandboxError;
 
@@ -21,7 +21,7 @@ pub use annotate::data as command_data;
 pub use build::build;
 pub use publish::publish;
 pub use surroundings::{
-    Attest, BadInput, PublishInputs, Surroundings, Variables, asked, repository,
+    Attest, InputError, PublishInputs, Surroundings, Variables, asked, repository,
 };
 pub use test::test;
 
@@ -30,7 +30,7 @@ pub type Log<'a> = &'a mut (dyn FnMut(&str) + Send);
 
 /// How a mode ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum ActionEnd {
     /// As it should.
     Done,
     /// A command of the project failed.
@@ -41,9 +41,9 @@ pub enum End {
 
 /// What a mode leaves for the job.
 #[derive(Debug)]
-pub struct Report {
+pub struct ActionReport {
     /// How it ended.
-    pub end: End,
+    pub end: ActionEnd,
     /// Markdown for the page of the run.
     pub summary: String,
     /// Values for later steps. One line each.
@@ -55,7 +55,7 @@ pub struct Report {
 pub enum ActionError {
     /// Something that was given.
     #[error(transparent)]
-    Input(#[from] BadInput),
+    Input(#[from] InputError),
     /// The rules in the checkout.
     #[error("{0}")]
     Rules(String),
@@ -102,7 +102,7 @@ pub enum ActionError {
 }
 
 /// Reads a manifest.
-fn manifest_of(text: &str) -> Result<Manifest, ActionError> {
+fn manifest_of(text: &str) -> Result<BuildManifest, ActionError> {
     serde_json::from_str(text)
         .map_err(|bad| ActionError::Manifest(format!("the manifest cannot be read: {bad}")))
 }

@@ -7,13 +7,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{ActionError, Attest, End, PublishInputs, Report, files, manifest_of};
+use super::{ActionEnd, ActionError, ActionReport, Attest, PublishInputs, files, manifest_of};
 use crate::clock::Clock;
 use crate::core::approval::Vote;
 use crate::core::changelog::{CHANGELOG_PATH, latest};
 use crate::core::command::Address;
-use crate::core::event::RepoRef;
-use crate::core::fault::FaultKind;
+use crate::core::fault::ErrorKind;
+use crate::core::github::RepoRef;
 use crate::core::id::{InstallationId, UserId};
 use crate::core::manifest::{Digest, SUMS};
 use crate::core::policy::{RULES_PATH, Rules};
@@ -21,7 +21,7 @@ use crate::core::report::publication::{
     Words, may_be_released, refusal, refused_summary, release_notes, released_summary,
 };
 use crate::core::witness::{
-    Facts, Pull, ReleasePlan, ReleaseSeen, SeenCheck, Standing, TagAt, judge,
+    Facts, ReleasePlan, ReleasePull, ReleaseSeen, SeenCheck, TagAt, TagState, judge,
 };
 use crate::forge::{Ballot, Draft, Forge, ForgeError, PullBranch, ReleaseAnswer, Roles};
 
@@ -38,7 +38,7 @@ pub async fn publish(
     inputs: &PublishInputs,
     directory: &Path,
     clock: &Clock,
-) -> Result<(Report, Option<Words>), ActionError> {
+) -> Result<(ActionReport, Option<Words>), ActionError> {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -57,10 +57,10 @@ pub async fn publish(
 /// How long to wait before looking again; `None`: it would not help.
 fn patience(error: &ForgeError, tries: u32) -> Option<Duration> {
     match error.kind() {
-        FaultKind::Retry { after_seconds: Some(seconds) } => {
+        ErrorKind::Retry { after_seconds: Some(seconds) } => {
             (seconds <= LONGEST_WAIT).then(|| Duration::from_secs(seconds))
         }
-        FaultKind::Retry { after_seconds: None } => {
+        ErrorKind::Retry { after_seconds: None } => {
             Some(Duration::from_millis(200) * 4_u32.saturating_pow(tries - 1))
         }
         _ => None,
@@ -72,10 +72,10 @@ async fn once(
     inputs: &PublishInputs,
     directory: &Path,
     clock: &Clock,
-) -> Result<(Report, Option<Words>), ActionError> {
+) -> Result<(ActionReport, Option<Words>), ActionError> {
     let place = RepoRef {
-        installation: InstallationId(0),
-        repo: inputs.repository,
+        installation_id: InstallationId(0),
+        repo_id: inputs.repository,
         name: inputs.name.clone(),
     };
     let facts = facts(forge, &place, inputs, directory, clock).await?;
@@ -84,13 +84,16 @@ async fn once(
         Err(refused) => {
             let words = refusal(&refused, &inputs.asked, &inputs.terms, &inputs.prefix);
             let summary = refused_summary(&words);
-            return Ok((Report { end: End::Refused, summary, outputs: Vec::new() }, Some(words)));
+            return Ok((
+                ActionReport { end: ActionEnd::Refused, summary, outputs: Vec::new() },
+                Some(words),
+            ));
         }
     };
     if inputs.only_check {
         let outputs = vec![("tag", plan.tag().to_owned())];
         let summary = may_be_released(&plan, &inputs.asked);
-        return Ok((Report { end: End::Done, summary, outputs }, None));
+        return Ok((ActionReport { end: ActionEnd::Done, summary, outputs }, None));
     }
     let again = plan.found().is_some_and(|found| !found.draft);
     let url = release(forge, &place, &plan, inputs.attest, directory).await?;
@@ -101,7 +104,7 @@ async fn once(
         ("url", url),
         ("commit", plan.mark().commit.to_string()),
     ];
-    Ok((Report { end: End::Done, summary, outputs }, None))
+    Ok((ActionReport { end: ActionEnd::Done, summary, outputs }, None))
 }
 
 /// Asks GitHub for everything the judge looks at.
@@ -129,11 +132,11 @@ async fn facts(
     let tag = tag.and_then(|(rules, section)| rules.tag_of(&section.version));
     let standing = match tag {
         Some(tag) => forge.standing(place, &tag).await?,
-        None => Standing::default(),
+        None => TagState::default(),
     };
     Ok(Facts {
         // By its number: a name can pass to another repository.
-        repository: repository.id,
+        repository_id: repository.id,
         on_default_branch: forge.is_on(place, commit, &default_branch).await?,
         default_branch,
         pull,
@@ -149,7 +152,7 @@ async fn facts(
     })
 }
 
-type OfThePull = (Option<Pull>, Vec<Vote>, Option<Vec<UserId>>, Vec<SeenCheck>);
+type OfThePull = (Option<ReleasePull>, Vec<Vote>, Option<Vec<UserId>>, Vec<SeenCheck>);
 
 /// The release pull request, who said what about it, and its checks.
 async fn pull(
@@ -182,7 +185,7 @@ async fn pull(
     let said = (&*reviews, &*comments);
     let votes = forge.votes(place, &ballot, said, &mut Roles::new()).await?;
     let holders = forge.holders(place, inputs.terms.role).await?;
-    let pull = Pull {
+    let pull = ReleasePull {
         ordered: !contributors.ordered_by.is_empty(),
         asked_by: contributors.ordered_by.into_iter().chain(opener).collect(),
         pushed_by: contributors.people,

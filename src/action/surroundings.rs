@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::core::command::Role;
+use crate::core::github::Role;
 use crate::core::id::{Number, RepoId, RepoName, RunId, Sha};
-use crate::core::manifest::{ReleaseId, Run};
+use crate::core::manifest::{ReleaseId, RunAttempt};
 use crate::core::policy::Requester;
-use crate::core::witness::{Asked, RequiredCheck, Terms};
+use crate::core::witness::{ReleaseCheck, ReleaseRequest, Terms};
 
 /// What a job is surrounded by.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub struct PublishInputs {
     /// Its name.
     pub name: RepoName,
     /// The hint.
-    pub asked: Asked,
+    pub asked: ReleaseRequest,
     /// The demands.
     pub terms: Terms,
     /// Gander's own account, where the workflow file names it.
@@ -68,7 +68,7 @@ pub enum Attest {
 /// Something that was not given, or cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {problem}")]
-pub struct BadInput {
+pub struct InputError {
     /// As in the workflow file, or the runner's variable.
     pub name: &'static str,
     /// What is wrong.
@@ -83,7 +83,7 @@ impl Surroundings {
     ///
     /// # Errors
     /// The first thing missing.
-    pub fn read(variable: Variables<'_>) -> Result<Self, BadInput> {
+    pub fn read(variable: Variables<'_>) -> Result<Self, InputError> {
         let url = |name: &'static str, default: &str| {
             let text = variable(name).unwrap_or_else(|| default.to_owned());
             Url::parse(&text).map_err(|bad| problem(name, format!("{text:?}: {bad}")))
@@ -108,7 +108,7 @@ impl PublishInputs {
     ///
     /// # Errors
     /// The first thing missing or malformed.
-    pub fn read(variable: Variables<'_>) -> Result<Self, BadInput> {
+    pub fn read(variable: Variables<'_>) -> Result<Self, InputError> {
         let role = optional(variable, "GANDER_INPUT_APPROVER_ROLE", "approver-role", role)?;
         let requester = optional(variable, "GANDER_INPUT_REQUESTER", "requester", requester)?;
         let hours = optional(variable, "GANDER_INPUT_APPROVAL_HOURS", "approval-hours", hours)?;
@@ -140,7 +140,7 @@ impl PublishInputs {
 ///
 /// # Errors
 /// When the runner does not say.
-pub fn repository(variable: Variables<'_>) -> Result<RepoId, BadInput> {
+pub fn repository(variable: Variables<'_>) -> Result<RepoId, InputError> {
     let text = needed(variable, "GITHUB_REPOSITORY_ID", "GITHUB_REPOSITORY_ID")?;
     Ok(RepoId(number(&text).map_err(|why| problem("GITHUB_REPOSITORY_ID", why))?))
 }
@@ -149,7 +149,7 @@ pub fn repository(variable: Variables<'_>) -> Result<RepoId, BadInput> {
 ///
 /// # Errors
 /// The first part missing or malformed.
-pub fn asked(variable: Variables<'_>) -> Result<Asked, BadInput> {
+pub fn asked(variable: Variables<'_>) -> Result<ReleaseRequest, InputError> {
     let commit = needed(variable, "GANDER_INPUT_COMMIT", "commit")?;
     let pull = needed(variable, "GANDER_INPUT_PULL", "pull")?;
     let pull = Number(number(pull.trim_start_matches('#')).map_err(|why| problem("pull", why))?);
@@ -164,20 +164,20 @@ pub fn asked(variable: Variables<'_>) -> Result<Asked, BadInput> {
         let words = format!("{release} is a try of #{}, not of #{pull}", release.pull);
         return Err(problem("release", words));
     }
-    Ok(Asked {
-        release,
+    Ok(ReleaseRequest {
+        release_id: release,
         commit: commit
             .parse::<Sha>()
             .map_err(|_| problem("commit", format!("{commit:?} is not a full commit SHA")))?,
         pull,
-        run: Run {
+        run: RunAttempt {
             id: RunId(number(&run).map_err(|why| problem("GITHUB_RUN_ID", why))?),
             attempt: number(&attempt).map_err(|why| problem("GITHUB_RUN_ATTEMPT", why))?,
         },
     })
 }
 
-fn needed(variable: Variables<'_>, name: &str, shown: &'static str) -> Result<String, BadInput> {
+fn needed(variable: Variables<'_>, name: &str, shown: &'static str) -> Result<String, InputError> {
     let value = variable(name).map(|value| value.trim().to_owned());
     value.filter(|value| !value.is_empty()).ok_or_else(|| match shown {
         "required-checks" => problem(
@@ -197,14 +197,14 @@ fn optional<T>(
     name: &str,
     shown: &'static str,
     parse: impl Fn(&str) -> Result<T, String>,
-) -> Result<Option<T>, BadInput> {
+) -> Result<Option<T>, InputError> {
     let value = variable(name).map(|value| value.trim().to_owned());
     let value = value.filter(|value| !value.is_empty());
     value.map(|value| parse(&value).map_err(|why| problem(shown, why))).transpose()
 }
 
-fn problem(name: &'static str, problem: impl Into<String>) -> BadInput {
-    BadInput { name, problem: problem.into() }
+fn problem(name: &'static str, problem: impl Into<String>) -> InputError {
+    InputError { name, problem: problem.into() }
 }
 
 fn role(text: &str) -> Result<Role, String> {
@@ -254,7 +254,7 @@ fn number(text: &str) -> Result<u64, String> {
 }
 
 /// `NAME@APP_ID`, one a line; or the word `none`.
-fn required_checks(text: &str, own_app: Option<u64>) -> Result<Vec<RequiredCheck>, BadInput> {
+fn required_checks(text: &str, own_app: Option<u64>) -> Result<Vec<ReleaseCheck>, InputError> {
     const NAME: &str = "required-checks";
     if text == "none" {
         return Ok(Vec::new());
@@ -276,7 +276,7 @@ fn required_checks(text: &str, own_app: Option<u64>) -> Result<Vec<RequiredCheck
                 format!("{name:?} is Gander's own check, which never counts"),
             ));
         }
-        Ok(RequiredCheck { name: name.to_owned(), app })
+        Ok(ReleaseCheck { name: name.to_owned(), app })
     };
     lines.map(check).collect()
 }
@@ -295,7 +295,7 @@ mod tests {
         ("GANDER_INPUT_REQUIRED_CHECKS", "ci / test (a@b)@15368\nlint@15368\n"),
     ];
 
-    fn read(changed: &[(&str, &str)]) -> Result<PublishInputs, BadInput> {
+    fn read(changed: &[(&str, &str)]) -> Result<PublishInputs, InputError> {
         let all: Vec<(&str, &str)> = changed.iter().chain(ENOUGH).copied().collect();
         let find = |name: &str| {
             let found = all.iter().find(|(key, _)| *key == name);
@@ -311,8 +311,8 @@ mod tests {
         assert_eq!(inputs.terms.requester, Requester::IfAlone);
         assert_eq!(inputs.terms.approval_hours, 24);
         assert_eq!(inputs.terms.required[0].name, "ci / test (a@b)");
-        assert_eq!(inputs.terms.required[1], RequiredCheck { name: "lint".into(), app: 15_368 });
-        assert_eq!(inputs.asked.release, ReleaseId { pull: Number(12), attempt: 0 });
+        assert_eq!(inputs.terms.required[1], ReleaseCheck { name: "lint".into(), app: 15_368 });
+        assert_eq!(inputs.asked.release_id, ReleaseId { pull: Number(12), attempt: 0 });
     }
 
     #[test]

@@ -6,8 +6,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::commands::{self, Place};
-use super::{ActionError, End, Log, Report, files};
+use super::commands::{self, SourcePosition};
+use super::{ActionEnd, ActionError, ActionReport, Log, files};
 use crate::core::report::publication::ran_summary;
 use crate::sandbox::Sandbox;
 use crate::verify::detect;
@@ -17,7 +17,11 @@ use crate::verify::python::Layout;
 ///
 /// # Errors
 /// When they could not be run at all.
-pub async fn test(tree: &Path, sandbox: &dyn Sandbox, log: Log<'_>) -> Result<Report, ActionError> {
+pub async fn test(
+    tree: &Path,
+    sandbox: &dyn Sandbox,
+    log: Log<'_>,
+) -> Result<ActionReport, ActionError> {
     let rules = files::rules(tree)?;
     let lines = lines(tree, &rules.verify.commands, sandbox)?;
     let time = Duration::from_secs(u64::from(rules.verify.minutes) * 60);
@@ -26,19 +30,19 @@ pub async fn test(tree: &Path, sandbox: &dyn Sandbox, log: Log<'_>) -> Result<Re
         "none" => None,
         _ => Layout::of(files::paths(tree)?.iter().map(String::as_str)),
     };
-    let place = Place { tree, sandbox, time, python };
-    let (mut all, mut end) = (Vec::new(), End::Done);
+    let place = SourcePosition { tree, sandbox, time, python };
+    let (mut all, mut end) = (Vec::new(), ActionEnd::Done);
     for line in &lines {
         let (ran, points) = commands::run(&place, line, log).await?;
         points.iter().for_each(|point| log(&point.command()));
         if !ran.passed {
-            end = End::Failed;
+            end = ActionEnd::Failed;
         }
         all.push(ran);
     }
-    let result = if end == End::Done { "passed" } else { "failed" };
+    let result = if end == ActionEnd::Done { "passed" } else { "failed" };
     let outputs = vec![("result", result.to_owned())];
-    Ok(Report { end, summary: ran_summary("Tests", &all), outputs })
+    Ok(ActionReport { end, summary: ran_summary("Tests", &all), outputs })
 }
 
 /// What the rules name, else what the files show.
@@ -53,7 +57,7 @@ fn lines(
     let paths = files::paths(tree)?;
     let package = std::fs::read_to_string(tree.join("package.json")).ok();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    let project = detect::Project { paths: &paths, package_json: package.as_deref() };
+    let project = detect::ProjectFiles { paths: &paths, package_json: package.as_deref() };
     let mut lines = detect::commands(&project);
     if sandbox.name() == "none" {
         // A fresh runner has fetched nothing yet, and may.

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::ToolFault;
-use super::files::FileRefusal;
+use super::files::FileError;
 use crate::core::path::RepoPath;
 
 pub(super) fn parse<T: DeserializeOwned>(arguments: Value) -> Result<T, ToolFault> {
@@ -13,7 +13,7 @@ pub(super) fn parse<T: DeserializeOwned>(arguments: Value) -> Result<T, ToolFaul
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
-pub(super) fn told(refusal: FileRefusal) -> ToolFault {
+pub(super) fn told(refusal: FileError) -> ToolFault {
     ToolFault::ForModel(refusal.to_string())
 }
 

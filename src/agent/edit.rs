@@ -33,7 +33,7 @@ pub struct Edited {
 
 /// Why nothing was changed, in words for the model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EditRefusal {
+pub enum EditError {
     /// Old and new are the same.
     #[error("The old and the new text are the same, so nothing would change. Nothing was done.")]
     NoChange,
@@ -85,21 +85,21 @@ pub enum EditRefusal {
 ///
 /// # Errors
 /// When there is no such place, or more than one.
-pub fn edit(text: &str, old: &str, new: &str) -> Result<Edited, EditRefusal> {
+pub fn edit(text: &str, old: &str, new: &str) -> Result<Edited, EditError> {
     let (view, old, new) = prepared(text, old, new)?;
     let places = find_all(&view.lines, &old, MOST_PLACES);
     match places.as_slice() {
         [] => edit_with_leeway(&view, &old, &new),
         [at] => {
             if let Some(line) = already_there(&view.lines, *at, &old, &new) {
-                return Err(EditRefusal::AlreadyApplied { line });
+                return Err(EditError::AlreadyApplied { line });
             }
             if let Some(moved) = edit_further_in(&view, *at, &old, &new) {
                 return Ok(moved);
             }
             Ok(Edited { text: view.with(*at, *at + old.len(), &new), note: None })
         }
-        many => Err(EditRefusal::Multiple { lines: view.line_numbers(many) }),
+        many => Err(EditError::Multiple { lines: view.line_numbers(many) }),
     }
 }
 
@@ -107,18 +107,18 @@ pub fn edit(text: &str, old: &str, new: &str) -> Result<Edited, EditRefusal> {
 ///
 /// # Errors
 /// When it is nowhere, or at so many places that the result would be out of all proportion.
-pub fn edit_everywhere(text: &str, old: &str, new: &str) -> Result<Edited, EditRefusal> {
+pub fn edit_everywhere(text: &str, old: &str, new: &str) -> Result<Edited, EditError> {
     let (view, old, new) = prepared(text, old, new)?;
     let places: Vec<usize> = view.lines.match_indices(old.as_ref()).map(|(at, _)| at).collect();
     if places.is_empty() {
         let made_before = made_before(&view, &new);
         return Err(made_before
-            .map_or_else(|| not_found(&view, &old), |line| EditRefusal::AlreadyApplied { line }));
+            .map_or_else(|| not_found(&view, &old), |line| EditError::AlreadyApplied { line }));
     }
     if places.len().saturating_mul(new.len()) > LARGEST_RESULT {
         // No file of ours has so much text: fewer places must be meant.
         let lines = view.line_numbers(&places[..places.len().min(MOST_PLACES)]);
-        return Err(EditRefusal::Multiple { lines });
+        return Err(EditError::Multiple { lines });
     }
     let mut result = String::with_capacity(text.len());
     let mut rest = 0;
@@ -136,15 +136,15 @@ pub fn edit_everywhere(text: &str, old: &str, new: &str) -> Result<Edited, EditR
 ///
 /// # Errors
 /// When the file has fewer lines.
-pub fn insert_after(text: &str, after: usize, addition: &str) -> Result<Edited, EditRefusal> {
+pub fn insert_after(text: &str, after: usize, addition: &str) -> Result<Edited, EditError> {
     if addition.is_empty() {
-        return Err(EditRefusal::NoChange);
+        return Err(EditError::NoChange);
     }
-    let view = View::of(text);
+    let view = TextView::of(text);
     let starts = line_starts(&view.lines);
     let lines = starts.len();
     if after > lines {
-        return Err(EditRefusal::NoSuchLine { line: after, lines });
+        return Err(EditError::NoSuchLine { line: after, lines });
     }
     let mut addition = addition.replace("\r\n", "\n");
     let at = if after == 0 {
@@ -164,7 +164,7 @@ pub fn insert_after(text: &str, after: usize, addition: &str) -> Result<Edited, 
 }
 
 /// The text with `\n` alone at its line ends, and the way back to the bytes as they are.
-struct View<'a> {
+struct TextView<'a> {
     raw: &'a str,
     lines: Cow<'a, str>,
     /// Where in `lines` the line feeds are that follow a carriage return in `raw`.
@@ -173,7 +173,7 @@ struct View<'a> {
     breaks: Vec<usize>,
 }
 
-impl<'a> View<'a> {
+impl<'a> TextView<'a> {
     fn of(raw: &'a str) -> Self {
         if !raw.contains("\r\n") {
             let (returns, breaks) = (Vec::new(), Vec::new());
@@ -230,16 +230,16 @@ impl<'a> View<'a> {
     }
 }
 
-type Prepared<'a> = (View<'a>, Cow<'a, str>, Cow<'a, str>);
+type PreparedEdit<'a> = (TextView<'a>, Cow<'a, str>, Cow<'a, str>);
 
-fn prepared<'a>(text: &'a str, old: &'a str, new: &'a str) -> Result<Prepared<'a>, EditRefusal> {
+fn prepared<'a>(text: &'a str, old: &'a str, new: &'a str) -> Result<PreparedEdit<'a>, EditError> {
     if old == new {
-        return Err(EditRefusal::NoChange);
+        return Err(EditError::NoChange);
     }
     if old.is_empty() {
-        return Err(EditRefusal::EmptyOld);
+        return Err(EditError::EmptyOld);
     }
-    let view = View::of(text);
+    let view = TextView::of(text);
     let plain = |text: &'a str| {
         if text.contains("\r\n") { Cow::Owned(text.replace("\r\n", "\n")) } else { text.into() }
     };
@@ -249,7 +249,7 @@ fn prepared<'a>(text: &'a str, old: &'a str, new: &'a str) -> Result<Prepared<'a
     } else {
         (plain(old), plain(new))
     };
-    if old == new { Err(EditRefusal::NoChange) } else { Ok((view, old, new)) }
+    if old == new { Err(EditError::NoChange) } else { Ok((view, old, new)) }
 }
 
 /// All places, also those that overlap.
@@ -277,7 +277,7 @@ fn already_there(text: &str, at: usize, old: &str, new: &str) -> Option<usize> {
 
 /// One indented line that is there, but further in: its replacement of several lines moves along,
 /// or only the first of them would stand right.
-fn edit_further_in(view: &View<'_>, at: usize, old: &str, new: &str) -> Option<Edited> {
+fn edit_further_in(view: &TextView<'_>, at: usize, old: &str, new: &str) -> Option<Edited> {
     let line_start = view.lines[..at].rfind('\n').map_or(0, |line_break| line_break + 1);
     let further = &view.lines[line_start..at];
     let one_indented_line = old.starts_with([' ', '\t']) && !without_last_break(old).contains('\n');
@@ -291,12 +291,12 @@ fn edit_further_in(view: &View<'_>, at: usize, old: &str, new: &str) -> Option<E
     Some(Edited { text, note: Some(place.note()) })
 }
 
-fn edit_with_leeway(view: &View<'_>, old: &str, new: &str) -> Result<Edited, EditRefusal> {
+fn edit_with_leeway(view: &TextView<'_>, old: &str, new: &str) -> Result<Edited, EditError> {
     if let Some(edited) = edit_shifted(view, old, new) {
         return edited;
     }
     if let Some(line) = made_before(view, new) {
-        return Err(EditRefusal::AlreadyApplied { line });
+        return Err(EditError::AlreadyApplied { line });
     }
     indentation::edit_respelled(view, old, new)
         .or_else(|| context::edit_without_strange_lines(view, old, new))
@@ -304,11 +304,11 @@ fn edit_with_leeway(view: &View<'_>, old: &str, new: &str) -> Result<Edited, Edi
 }
 
 /// `None` when there is no such place, or `new` cannot move along.
-fn edit_shifted(view: &View<'_>, old: &str, new: &str) -> Option<Result<Edited, EditRefusal>> {
+fn edit_shifted(view: &TextView<'_>, old: &str, new: &str) -> Option<Result<Edited, EditError>> {
     let places = shifted_places(&view.lines, old);
     let [place] = places.as_slice() else {
         let lines: Vec<usize> = places.iter().map(|place| place.first_line + 1).collect();
-        return (!lines.is_empty()).then_some(Err(EditRefusal::Multiple { lines }));
+        return (!lines.is_empty()).then_some(Err(EditError::Multiple { lines }));
     };
     let replacement = place.apply(new)?;
     Some(replace_lines(view, place.first_line, old, replacement, place.note()))
@@ -316,12 +316,12 @@ fn edit_shifted(view: &View<'_>, old: &str, new: &str) -> Option<Result<Edited, 
 
 /// Puts `replacement` in the place of as many lines as `old` has.
 fn replace_lines(
-    view: &View<'_>,
+    view: &TextView<'_>,
     first_line: usize,
     old: &str,
     mut replacement: String,
     note: String,
-) -> Result<Edited, EditRefusal> {
+) -> Result<Edited, EditError> {
     let starts = line_starts(&view.lines);
     let start = starts[first_line];
     let after = first_line + without_last_break(old).split('\n').count();
@@ -339,13 +339,13 @@ fn replace_lines(
         replacement.truncate(without_last_break(&replacement).len());
     }
     if view.lines[start..end] == *replacement {
-        return Err(EditRefusal::AlreadyApplied { line: first_line + 1 });
+        return Err(EditError::AlreadyApplied { line: first_line + 1 });
     }
     Ok(Edited { text: view.with(start, end, &replacement), note: Some(note) })
 }
 
 /// The line where the new text stands, if at one place alone, be it shifted.
-fn made_before(view: &View<'_>, new: &str) -> Option<usize> {
+fn made_before(view: &TextView<'_>, new: &str) -> Option<usize> {
     // A short new text may stand anywhere without having been put there.
     if new.trim().len() < 12 {
         return None;
@@ -359,7 +359,7 @@ fn made_before(view: &View<'_>, new: &str) -> Option<usize> {
     }
 }
 
-fn not_found(view: &View<'_>, old: &str) -> EditRefusal {
+fn not_found(view: &TextView<'_>, old: &str) -> EditError {
     let wanted: Vec<&str> = old.lines().collect();
     let hint = if wanted.iter().all(|line| is_blank(line) || has_line_number(line)) {
         "Leave out the line numbers (`12| `): they are not part of the file. "
@@ -369,11 +369,11 @@ fn not_found(view: &View<'_>, old: &str) -> EditRefusal {
         ""
     };
     NearestRegion::of(&view.lines, &wanted).map_or(
-        EditRefusal::NotFound {
+        EditError::NotFound {
             hint,
             nearest: "Nothing in it looks like it: read the file again. Nothing was done.".into(),
         },
-        |nearest| EditRefusal::NotFound { hint, nearest: nearest.shown(&view.lines) },
+        |nearest| EditError::NotFound { hint, nearest: nearest.shown(&view.lines) },
     )
 }
 
@@ -439,7 +439,7 @@ mod tests {
         let words = refusal("x\ny\nx\n", "x", "z");
         assert!(words.contains("2 times, at lines 1, 3."), "{words}");
         let overlapping = edit("aaa", "aa", "b").unwrap_err();
-        assert_eq!(overlapping, EditRefusal::Multiple { lines: vec![1, 1] });
+        assert_eq!(overlapping, EditError::Multiple { lines: vec![1, 1] });
         let shifted = refusal("  a\n  b\n    a\n    b\n", "      a\n      b\n", "c\n");
         assert!(shifted.contains("2 times, at lines 1, 3."), "{shifted}");
         let many = refusal(&"x\n".repeat(50), "x", "y");
@@ -467,7 +467,7 @@ mod tests {
         let text = "    a\n      b\n";
         for old in ["  a\n  b\n", "   a\n    b\n", "a\n  c\n", "\ta\n\t  b\n"] {
             let refused = edit(text, old, "x\n").unwrap_err();
-            assert!(matches!(refused, EditRefusal::NotFound { .. }), "{old:?}: {refused}");
+            assert!(matches!(refused, EditError::NotFound { .. }), "{old:?}: {refused}");
         }
         // The new text has a line further left than what must be taken away.
         assert!(edit("a\nb\n", "  a\n  b\n", "  a\nc\n").is_err());
@@ -498,8 +498,8 @@ mod tests {
             refusal(text, "1| one line\n2| two lines", "x").contains("Leave out the line numbers")
         );
         assert!(refusal(text, "one line\n...\nfour", "x").contains("Nothing may be left out"));
-        assert_eq!(edit(text, "one", "one"), Err(EditRefusal::NoChange));
-        assert_eq!(edit(text, "", "one"), Err(EditRefusal::EmptyOld));
+        assert_eq!(edit(text, "one", "one"), Err(EditError::NoChange));
+        assert_eq!(edit(text, "", "one"), Err(EditError::EmptyOld));
     }
 
     #[test]
@@ -507,19 +507,19 @@ mod tests {
         let text = "use a;\nuse b;\nfn main() {}\n";
         assert_eq!(
             edit(text, "use b;\n", "use a;\nuse b;\n"),
-            Err(EditRefusal::AlreadyApplied { line: 1 })
+            Err(EditError::AlreadyApplied { line: 1 })
         );
         assert_eq!(
             edit(text, "fn start() {}", "fn main() {}"),
-            Err(EditRefusal::AlreadyApplied { line: 3 })
+            Err(EditError::AlreadyApplied { line: 3 })
         );
         assert_eq!(
             edit("mod m {\n    fn main() {\n    }\n}\n", "fn start() {\n}\n", "fn main() {\n}\n"),
-            Err(EditRefusal::AlreadyApplied { line: 2 }),
+            Err(EditError::AlreadyApplied { line: 2 }),
             "and so it is further in",
         );
         let short = edit("}\n", "]", "}");
-        assert!(matches!(short, Err(EditRefusal::NotFound { .. })), "that says nothing");
+        assert!(matches!(short, Err(EditError::NotFound { .. })), "that says nothing");
     }
 
     #[test]
@@ -548,7 +548,7 @@ mod tests {
         assert_eq!(put("a\nb\n", 2, "x\ny"), "a\nb\nx\ny\n");
         assert_eq!(put("a\nb", 2, "x\n"), "a\nb\nx");
         assert_eq!(put("", 0, "x"), "x\n");
-        assert_eq!(insert_after("a\n", 2, "x"), Err(EditRefusal::NoSuchLine { line: 2, lines: 1 }));
+        assert_eq!(insert_after("a\n", 2, "x"), Err(EditError::NoSuchLine { line: 2, lines: 1 }));
     }
 
     /// The worst that can be asked for, in each of the ways an edit looks for its place. With time
@@ -579,7 +579,7 @@ mod tests {
         let wide = format!("first\r\n{}", "x".repeat(200_000));
         let _ = edit_everywhere(&wide, "x", "yz");
         let refused = edit_everywhere(&wide, "x", &"y".repeat(10_000)).unwrap_err();
-        assert!(matches!(refused, EditRefusal::Multiple { .. }), "{refused:?}");
+        assert!(matches!(refused, EditError::Multiple { .. }), "{refused:?}");
         assert!(begun.elapsed() < std::time::Duration::from_secs(120), "{:?}", begun.elapsed());
     }
 

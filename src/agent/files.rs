@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Mode, RenameFlags};
 
 use crate::core::path::RepoPath;
-use crate::workspace::confined::{self, Unusable};
+use crate::workspace::confined::{self, ConfinedError};
 
 /// The largest file that is read as text, in bytes.
 pub const LARGEST_TEXT: u64 = 2 * 1024 * 1024;
@@ -27,7 +27,7 @@ pub struct Root {
 
 /// Why a file could not be read or changed, in words for the model.
 #[derive(Debug, thiserror::Error)]
-pub enum FileRefusal {
+pub enum FileError {
     /// Nothing is there.
     #[error("There is no {path}.{similar}")]
     Missing {
@@ -104,16 +104,16 @@ impl Root {
     ///
     /// # Errors
     /// When it is no ordinary text file of at most [`LARGEST_TEXT`] bytes.
-    pub fn read(&self, path: &RepoPath) -> Result<String, FileRefusal> {
+    pub fn read(&self, path: &RepoPath) -> Result<String, FileError> {
         let bytes = self.read_bytes(path)?;
-        String::from_utf8(bytes).map_err(|_| FileRefusal::NotText { path: path.to_string() })
+        String::from_utf8(bytes).map_err(|_| FileError::NotText { path: path.to_string() })
     }
 
     /// A file's bytes.
     ///
     /// # Errors
     /// When it is no ordinary file of at most [`LARGEST_TEXT`] bytes.
-    pub fn read_bytes(&self, path: &RepoPath) -> Result<Vec<u8>, FileRefusal> {
+    pub fn read_bytes(&self, path: &RepoPath) -> Result<Vec<u8>, FileError> {
         confined::open_file(&self.directory, path.as_str().as_bytes())
             .and_then(|(mut file, _)| confined::read_all(&mut file, LARGEST_TEXT))
             .map_err(|problem| self.refusal(path, "read", problem))
@@ -123,7 +123,7 @@ impl Root {
     ///
     /// # Errors
     /// When there is no such ordinary file; it is then as it was.
-    pub fn write(&self, path: &RepoPath, content: &[u8]) -> Result<(), FileRefusal> {
+    pub fn write(&self, path: &RepoPath, content: &[u8]) -> Result<(), FileError> {
         let written = (|| {
             let (_, stat) = confined::open_file(&self.directory, path.as_str().as_bytes())?;
             let (parent, name) = self.parent(path)?;
@@ -138,7 +138,7 @@ impl Root {
     ///
     /// # Errors
     /// [`FileRefusal::Exists`] when anything is there.
-    pub fn create(&self, path: &RepoPath, content: &[u8]) -> Result<(), FileRefusal> {
+    pub fn create(&self, path: &RepoPath, content: &[u8]) -> Result<(), FileError> {
         let created = (|| {
             confined::make_parents(&self.directory, path.as_str().as_bytes(), &mut Vec::new())?;
             let (parent, name) = self.parent(path)?;
@@ -155,7 +155,7 @@ impl Root {
     ///
     /// # Errors
     /// When there is none, or it is a directory.
-    pub fn delete(&self, path: &RepoPath) -> Result<(), FileRefusal> {
+    pub fn delete(&self, path: &RepoPath) -> Result<(), FileError> {
         let deleted = (|| {
             let (parent, name) = self.parent(path)?;
             Ok(rustix::fs::unlinkat(&parent, name, AtFlags::empty())?)
@@ -176,7 +176,7 @@ impl Root {
     ///
     /// # Errors
     /// When there is no such file or the new path is taken.
-    pub fn rename(&self, from: &RepoPath, to: &RepoPath) -> Result<(), FileRefusal> {
+    pub fn rename(&self, from: &RepoPath, to: &RepoPath) -> Result<(), FileError> {
         let opened = confined::open_file(&self.directory, from.as_str().as_bytes());
         opened.map_err(|problem| self.refusal(from, "renamed", problem))?;
         let renamed = (|| {
@@ -193,7 +193,7 @@ impl Root {
     ///
     /// # Errors
     /// When there is no such directory.
-    pub fn list(&self, directory: Option<&RepoPath>) -> Result<Vec<Listed>, FileRefusal> {
+    pub fn list(&self, directory: Option<&RepoPath>) -> Result<Vec<Listed>, FileError> {
         let path = directory.map_or("", RepoPath::as_str);
         let listed = (|| {
             let directory = confined::open_directory(&self.directory, path.as_bytes())?;
@@ -221,7 +221,7 @@ impl Root {
         })();
         listed.map_err(|problem| match directory {
             Some(path) => self.refusal(path, "listed", problem),
-            None => FileRefusal::Io {
+            None => FileError::Io {
                 path: "The workspace".to_owned(),
                 verb: "listed",
                 source: std::io::Error::other(problem),
@@ -229,30 +229,30 @@ impl Root {
         })
     }
 
-    fn parent<'p>(&self, path: &'p RepoPath) -> Result<(OwnedFd, &'p str), Unusable> {
+    fn parent<'p>(&self, path: &'p RepoPath) -> Result<(OwnedFd, &'p str), ConfinedError> {
         let (parent, _) = confined::split(path.as_str().as_bytes());
         Ok((confined::open_directory(&self.directory, parent)?, path.name()))
     }
 
-    fn refusal(&self, path: &RepoPath, verb: &'static str, problem: Unusable) -> FileRefusal {
+    fn refusal(&self, path: &RepoPath, verb: &'static str, problem: ConfinedError) -> FileError {
         let shown = path.to_string();
         let kind = confined::look(&self.directory, path.as_str().as_bytes())
             .ok()
             .flatten()
             .map(|stat| FileType::from_raw_mode(stat.st_mode));
         match problem {
-            Unusable::TooLarge { .. } => FileRefusal::TooLarge { path: shown },
+            ConfinedError::TooLarge { .. } => FileError::TooLarge { path: shown },
             _ if kind == Some(FileType::Directory) && verb != "created" => {
-                FileRefusal::IsADirectory { path: shown }
+                FileError::IsADirectory { path: shown }
             }
-            Unusable::Special(what) => FileRefusal::NotAFile { path: shown, what },
-            Unusable::Io(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
-                FileRefusal::Exists { path: shown }
+            ConfinedError::Special(what) => FileError::NotAFile { path: shown, what },
+            ConfinedError::Io(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                FileError::Exists { path: shown }
             }
-            Unusable::Io(e) if confined::is_absence(&e) => {
-                FileRefusal::Missing { similar: self.similar(path), path: shown }
+            ConfinedError::Io(e) if confined::is_absence(&e) => {
+                FileError::Missing { similar: self.similar(path), path: shown }
             }
-            Unusable::Io(source) => FileRefusal::Io { path: shown, verb, source },
+            ConfinedError::Io(source) => FileError::Io { path: shown, verb, source },
         }
     }
 
@@ -284,12 +284,12 @@ impl Root {
 }
 
 /// A complete file under a name of ours, to be moved into place.
-fn write_beside(parent: &OwnedFd, content: &[u8], mode: Mode) -> Result<String, Unusable> {
+fn write_beside(parent: &OwnedFd, content: &[u8], mode: Mode) -> Result<String, ConfinedError> {
     for number in 0..100 {
         let name = format!(".gander-new-{number}");
         let mut file = match confined::create_file(parent, name.as_bytes(), mode) {
             Ok(file) => file,
-            Err(Unusable::Io(e)) if e.kind() == std::io::ErrorKind::AlreadyExists => continue,
+            Err(ConfinedError::Io(e)) if e.kind() == std::io::ErrorKind::AlreadyExists => continue,
             Err(other) => return Err(other),
         };
         return match file.write_all(content) {
@@ -301,10 +301,14 @@ fn write_beside(parent: &OwnedFd, content: &[u8], mode: Mode) -> Result<String, 
             }
         };
     }
-    Err(Unusable::Io(std::io::ErrorKind::AlreadyExists.into()))
+    Err(ConfinedError::Io(std::io::ErrorKind::AlreadyExists.into()))
 }
 
-fn cleaned(parent: &OwnedFd, name: &str, moved: rustix::io::Result<()>) -> Result<(), Unusable> {
+fn cleaned(
+    parent: &OwnedFd,
+    name: &str,
+    moved: rustix::io::Result<()>,
+) -> Result<(), ConfinedError> {
     moved.map_err(|errno| {
         let _ = rustix::fs::unlinkat(parent, name, AtFlags::empty());
         errno.into()
@@ -354,7 +358,7 @@ mod tests {
         fs::create_dir(directory.path().join("src")).unwrap();
         fs::write(directory.path().join("src/parser.rs"), "x").unwrap();
         fs::write(directory.path().join("latin"), b"caf\xe9").unwrap();
-        let words = |refusal: FileRefusal| refusal.to_string();
+        let words = |refusal: FileError| refusal.to_string();
         let taken = words(root.create(&path("src/parser.rs"), b"y").unwrap_err());
         assert!(taken.starts_with("src/parser.rs exists already") && taken.contains("Edit it"));
         assert_eq!(root.read(&path("src/parser.rs")).unwrap(), "x");
@@ -369,11 +373,11 @@ mod tests {
         let directory_words = "src is a directory. List it, or name a file in it.";
         assert_eq!(words(root.read(&path("src")).unwrap_err()), directory_words);
         assert_eq!(words(root.delete(&path("src")).unwrap_err()), directory_words);
-        assert!(matches!(root.create(&path("src"), b""), Err(FileRefusal::Exists { .. })));
+        assert!(matches!(root.create(&path("src"), b""), Err(FileError::Exists { .. })));
         assert!(words(root.read(&path("latin")).unwrap_err()).contains("not UTF-8 text"));
         let over = root.rename(&path("latin"), &path("src/parser.rs")).unwrap_err();
-        assert!(matches!(over, FileRefusal::Exists { .. }), "{over}");
-        assert!(matches!(root.write(&path("new"), b""), Err(FileRefusal::Missing { .. })));
+        assert!(matches!(over, FileError::Exists { .. }), "{over}");
+        assert!(matches!(root.write(&path("new"), b""), Err(FileError::Missing { .. })));
         let below_a_file = root.create(&path("latin/x"), b"").unwrap_err();
         assert!(!words(below_a_file).contains("exists already"));
     }

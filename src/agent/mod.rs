@@ -11,10 +11,12 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::core::budget::{Budget, Money, OutOfBudget};
-use crate::core::fault::FaultKind;
+use crate::core::budget::{Budget, Money, OutOfBudgetError};
+use crate::core::fault::ErrorKind;
 use crate::core::job::ThreadAnswer;
-use crate::model::{Message, Model, ModelError, Part, Reply, Request, Stop, ToolResult, ToolSpec};
+use crate::model::{
+    Message, Model, ModelError, ModelReply, Part, Request, Stop, ToolResult, ToolSpec,
+};
 
 mod arguments;
 mod aside;
@@ -27,7 +29,7 @@ pub mod tools;
 pub mod transcript;
 
 use tools::{Finish, finish_spec};
-use transcript::{Entry, Transcript, TranscriptError};
+use transcript::{Transcript, TranscriptEntry, TranscriptError};
 
 /// Something the model can use.
 #[async_trait]
@@ -96,7 +98,7 @@ pub enum Finished {
         why: String,
     },
     /// The next reply may cost more than is left.
-    OutOfBudget(OutOfBudget),
+    OutOfBudget(OutOfBudgetError),
     /// The job was stopped from outside.
     Stopped,
 }
@@ -123,11 +125,11 @@ pub enum AgentError {
 
 impl AgentError {
     /// What this means for the work that met it.
-    pub fn kind(&self) -> FaultKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Model(error) => error.kind(),
-            Self::Transcript(_) => FaultKind::Retry { after_seconds: None },
-            Self::Tool { .. } => FaultKind::Permanent,
+            Self::Transcript(_) => ErrorKind::Retry { after_seconds: None },
+            Self::Tool { .. } => ErrorKind::Permanent,
         }
     }
 }
@@ -146,7 +148,7 @@ const WRAP_UP: &str =
     "Most of the budget is used. Finish what is needed, verify, and call `finish`.";
 
 /// What the agent works with.
-pub struct Means<'a> {
+pub struct AgentContext<'a> {
     /// The brain.
     pub model: &'a dyn Model,
     /// The hands, beside `finish`.
@@ -165,11 +167,11 @@ pub struct Means<'a> {
 /// Only when the attempt could not be carried out; how it ended otherwise is [`Finished`].
 pub async fn run(
     assignment: &Assignment<'_>,
-    means: &mut Means<'_>,
+    means: &mut AgentContext<'_>,
 ) -> Result<Finished, AgentError> {
     let mut specs: Vec<ToolSpec> = means.tools.iter().map(|tool| tool.spec()).collect();
     specs.push(finish_spec());
-    means.transcript.append(&Entry::Start {
+    means.transcript.append(&TranscriptEntry::Start {
         model: means.model.name().to_owned(),
         system: assignment.system.to_owned(),
         task: assignment.task.clone(),
@@ -184,7 +186,7 @@ pub async fn run(
     };
     means
         .transcript
-        .append(&Entry::End { how: format!("{end:?}"), spent: means.budget.spent() })?;
+        .append(&TranscriptEntry::End { how: format!("{end:?}"), spent: means.budget.spent() })?;
     Ok(end)
 }
 
@@ -200,7 +202,7 @@ struct Talk<'a> {
 
 impl Talk<'_> {
     /// One reply and what it asks for. `Some`: the attempt is over.
-    async fn turn(&mut self, means: &mut Means<'_>) -> Result<Option<Finished>, AgentError> {
+    async fn turn(&mut self, means: &mut AgentContext<'_>) -> Result<Option<Finished>, AgentError> {
         self.turn += 1;
         if means.stop.is_cancelled() {
             return Ok(Some(Finished::Stopped));
@@ -225,7 +227,7 @@ impl Talk<'_> {
             }
         };
         means.budget.settle(reservation, means.model.price().cost(&reply.usage));
-        means.transcript.append(&Entry::Reply(reply.clone()))?;
+        means.transcript.append(&TranscriptEntry::Reply(reply.clone()))?;
         let calls: Vec<(String, String, Value)> =
             reply.parts.iter().filter_map(tool_call).collect();
         if calls.is_empty() {
@@ -253,7 +255,7 @@ impl Talk<'_> {
         without_answer(&format!("no result after {turns} replies within {minutes} minutes"))
     }
 
-    fn without_tools(&mut self, reply: Reply) -> Option<Finished> {
+    fn without_tools(&mut self, reply: ModelReply) -> Option<Finished> {
         self.idle += 1;
         let said = reply.parts.iter().any(|part| !matches!(part, Part::Text(t) if t.is_empty()));
         if reply.stop == Stop::Refused {
@@ -270,7 +272,7 @@ impl Talk<'_> {
     async fn use_tools(
         &mut self,
         calls: Vec<(String, String, Value)>,
-        means: &mut Means<'_>,
+        means: &mut AgentContext<'_>,
     ) -> Result<Option<Finished>, AgentError> {
         let mut end = None;
         let mut results = Vec::with_capacity(calls.len());
@@ -288,7 +290,7 @@ impl Talk<'_> {
         if let Some(last) = results.last_mut().filter(|_| means.budget.nearly_spent()) {
             last.text = format!("{}\n\n{WRAP_UP}", last.text);
         }
-        means.transcript.append(&Entry::Results(results.clone()))?;
+        means.transcript.append(&TranscriptEntry::Results(results.clone()))?;
         self.messages.push(Message::ToolResults(results));
         Ok(end)
     }
@@ -336,12 +338,12 @@ async fn ask(
     request: &Request<'_>,
     first_pause: Duration,
     stop: &CancellationToken,
-) -> Result<Reply, ModelError> {
+) -> Result<ModelReply, ModelError> {
     let mut pause = first_pause;
     for _ in 0..RETRIES {
         match model.respond(request).await {
             Err(error) => match error.kind() {
-                FaultKind::Retry { after_seconds } => {
+                ErrorKind::Retry { after_seconds } => {
                     tracing::warn!(%error, "asking the model again");
                     let wait = after_seconds.map_or(pause, Duration::from_secs).min(LONGEST_PAUSE);
                     tokio::select! {
@@ -350,7 +352,7 @@ async fn ask(
                     }
                     pause *= 2;
                 }
-                FaultKind::Permanent | FaultKind::Bug => return Err(error),
+                ErrorKind::Permanent | ErrorKind::Bug => return Err(error),
             },
             reply => return reply,
         }

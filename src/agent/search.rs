@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::ToolFault;
 use super::arguments::{directory, told};
 use super::aside::too_long;
-use super::files::{FileRefusal, Root};
+use super::files::{FileError, Root};
 use crate::core::path::RepoPath;
 use crate::workspace::patience::Patience;
 
@@ -86,7 +86,7 @@ impl Hunt<'_> {
                     let Some(path) = &path else { continue };
                     self.in_file(path, &content)?;
                 }
-                Some(Err(FileRefusal::IsADirectory { .. })) | None => {
+                Some(Err(FileError::IsADirectory { .. })) | None => {
                     waiting.extend(below(self.root, path.as_ref())?);
                 }
                 Some(Err(refusal)) if path.as_ref() == start => return Err(told(refusal)),

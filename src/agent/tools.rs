@@ -16,14 +16,14 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::{directory, parse, repo_path, told};
 use super::aside::{aside, too_long};
 use super::edit::{edit, edit_everywhere, insert_after};
-use super::files::{FileRefusal, Root};
+use super::files::{FileError, Root};
 use super::nearest::numbered;
 use super::search::{SearchArguments, search};
 use super::{Finished, Tool, ToolFault};
 use crate::core::job::ThreadAnswer;
 use crate::core::path::RepoPath;
 use crate::model::ToolSpec;
-use crate::sandbox::{Command, Exit, Limits, Output, Sandbox, SandboxError};
+use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxError, SandboxLimits};
 use crate::workspace::patience::Patience;
 
 /// Characters of one result that the model gets to see.
@@ -44,7 +44,7 @@ pub fn capped(text: String) -> String {
 
 /// The files a tool works on.
 #[derive(Clone)]
-pub struct Files {
+pub struct FilesContext {
     /// Where they are.
     pub root: Arc<Root>,
     /// Ends a call early.
@@ -52,22 +52,22 @@ pub struct Files {
 }
 
 /// Looks at a file or directory.
-pub struct Read(pub Files);
+pub struct Read(pub FilesContext);
 
 /// Finds lines by regular expression.
-pub struct Search(pub Files);
+pub struct Search(pub FilesContext);
 
 /// Changes files.
-pub struct Edit(pub Files);
+pub struct Edit(pub FilesContext);
 
 /// Runs a command in the sandbox.
-pub struct Run {
+pub struct RunTool {
     /// The walls.
     pub sandbox: Arc<dyn Sandbox>,
     /// The tree it works on.
     pub tree: PathBuf,
     /// Its limits.
-    pub limits: Limits,
+    pub limits: SandboxLimits,
     /// Variables for each command. Never a secret.
     pub env: Vec<(String, String)>,
     /// Ends it early.
@@ -189,7 +189,7 @@ impl Tool for Edit {
 }
 
 #[async_trait]
-impl Tool for Run {
+impl Tool for RunTool {
     fn spec(&self) -> ToolSpec {
         spec(
             "run",
@@ -205,7 +205,7 @@ impl Tool for Run {
     async fn call(&self, arguments: Value) -> Result<String, ToolFault> {
         let arguments: RunArguments = parse(arguments)?;
         let workdir = directory(&arguments.directory)?;
-        let mut command = Command::shell(arguments.command, self.tree.clone())
+        let mut command = SandboxCommand::shell(arguments.command, self.tree.clone())
             .in_directory(workdir.map_or(String::new(), |path| path.to_string()));
         command.env.clone_from(&self.env);
         match self.sandbox.run(&command, &self.limits, &self.stop).await {
@@ -293,7 +293,7 @@ impl From<Finish> for Finished {
 }
 
 /// A command's outcome, as a person at a terminal would want to be told.
-pub fn shown(output: &Output) -> String {
+pub fn shown(output: &CommandOutput) -> String {
     let end = match output.exit {
         Exit::Code(0) => "[exit code 0]".to_owned(),
         Exit::Code(code) => format!("[exit code {code}]"),
@@ -320,7 +320,7 @@ fn shown_part(root: &Root, arguments: &ReadArguments) -> Result<String, ToolFaul
     let Some(path) = directory(&arguments.path)? else { return list(root, None) };
     let text = match root.read(&path) {
         Ok(text) => text,
-        Err(FileRefusal::IsADirectory { .. }) => return list(root, Some(&path)),
+        Err(FileError::IsADirectory { .. }) => return list(root, Some(&path)),
         Err(refusal) => return Err(told(refusal)),
     };
     let lines = text.lines().count();

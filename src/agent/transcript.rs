@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::core::budget::Money;
-use crate::model::{Price, Reply, ToolResult};
+use crate::model::{ModelReply, Price, ToolResult};
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
-pub enum Entry {
+pub enum TranscriptEntry {
     Start { model: String, system: String, task: String },
-    Reply(Reply),
+    Reply(ModelReply),
     Results(Vec<ToolResult>),
     End { how: String, spent: Money },
 }
@@ -51,7 +51,7 @@ impl Transcript {
     }
 
     /// Adds a step.
-    pub fn append(&mut self, entry: &Entry) -> Result<(), TranscriptError> {
+    pub fn append(&mut self, entry: &TranscriptEntry) -> Result<(), TranscriptError> {
         let failed = |source| TranscriptError { doing: "write", path: self.path.clone(), source };
         let mut line = serde_json::to_vec(entry).map_err(|error| failed(error.into()))?;
         line.push(b'\n');
@@ -63,7 +63,8 @@ impl Transcript {
         let failed = |source| TranscriptError { doing: "read", path: self.path.clone(), source };
         let mut cost = Money::ZERO;
         for line in BufReader::new(File::open(&self.path).map_err(failed)?).lines() {
-            if let Ok(Entry::Reply(reply)) = serde_json::from_str(&line.map_err(failed)?) {
+            if let Ok(TranscriptEntry::Reply(reply)) = serde_json::from_str(&line.map_err(failed)?)
+            {
                 cost = cost + price.cost(&reply.usage);
             }
         }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::{CommandResult, say, start_logging};
 use crate::action::{
-    ActionError, End, PublishInputs, Report, Surroundings, asked, build, command_data, publish,
-    repository, test,
+    ActionEnd, ActionError, ActionReport, PublishInputs, Surroundings, asked, build, command_data,
+    publish, repository, test,
 };
 use crate::app::{forge_of_job, sandbox};
 use crate::clock::Clock;
@@ -25,12 +25,12 @@ use crate::sandbox::{Sandbox, Unconfined};
 )]
 pub struct Action {
     #[command(subcommand)]
-    mode: Mode,
+    mode: ActionMode,
 }
 
 /// What to do
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Subcommand)]
-enum Mode {
+enum ActionMode {
     /// Run the project's own checks
     Test,
     /// Build what is released, with sums and a manifest
@@ -70,29 +70,29 @@ pub fn run(command: &Action) -> CommandResult {
     let outputs = report.outputs.iter().map(|(name, value)| format!("{name}={value}\n"));
     append(surroundings.output.as_deref(), &outputs.collect::<String>())?;
     Ok(match report.end {
-        End::Done => ExitCode::SUCCESS,
-        End::Failed => ExitCode::from(FAILED),
-        End::Refused => ExitCode::from(REFUSED),
+        ActionEnd::Done => ExitCode::SUCCESS,
+        ActionEnd::Failed => ExitCode::from(FAILED),
+        ActionEnd::Refused => ExitCode::from(REFUSED),
     })
 }
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
-async fn work(mode: Mode, surroundings: &Surroundings) -> Result<Report, AnyError> {
+async fn work(mode: ActionMode, surroundings: &Surroundings) -> Result<ActionReport, AnyError> {
     let mut log = |line: &str| say(line);
     let tree = &surroundings.workspace;
     match mode {
-        Mode::Test => {
+        ActionMode::Test => {
             let walls = walls(surroundings).await?;
             Ok(test(tree, walls.as_ref(), &mut log).await?)
         }
-        Mode::Build => {
+        ActionMode::Build => {
             let walls = walls(surroundings).await?;
-            let of = (repository(&variable)?, &asked(&variable)?);
+            let (repository, asked) = (repository(&variable)?, asked(&variable)?);
             let directory = &surroundings.directory;
-            Ok(build((tree, directory), of, walls.as_ref(), &mut log).await?)
+            Ok(build(tree, directory, repository, &asked, walls.as_ref(), &mut log).await?)
         }
-        Mode::Publish => {
+        ActionMode::Publish => {
             let inputs = PublishInputs::read(&variable)?;
             let token = surroundings.token.clone().ok_or(
                 "token: it is not given; the publish job hands its own in, as \

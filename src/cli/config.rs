@@ -8,7 +8,7 @@ use crate::core::policy::{RULES_PATH, Rules};
 
 /// What to do with a rules file
 #[derive(Debug, clap::Subcommand)]
-pub enum Config {
+pub enum ConfigCommand {
     /// Read it as Gander does, and name the first mistake
     Check {
         /// The file
@@ -21,8 +21,8 @@ pub enum Config {
 ///
 /// # Errors
 /// When the file cannot be read or is no set of rules.
-pub fn run(command: &Config) -> CommandResult {
-    let Config::Check { file } = command;
+pub fn run(command: &ConfigCommand) -> CommandResult {
+    let ConfigCommand::Check { file } = command;
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -8,31 +8,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::{CommandResult, NO_CHANGE, say, start_logging, unprivileged};
 use crate::app::{egress_to, model_addresses, models, sandbox};
+use crate::clock::Clock;
 use crate::config::{ModelChoice, environment, variable};
 use crate::core::budget::Money;
 use crate::core::event::IssueText;
-use crate::core::evidence::{Evidence, Outcome, Verdict};
-use crate::core::id::Sha;
-use crate::core::job::{Kind, Proposal};
+use crate::core::evidence::{CheckOutcome, Evidence};
+use crate::core::github::RepoRef;
+use crate::core::id::{InstallationId, JobId, Number, RepoId, Sha, UserId};
+use crate::core::job::{Base, Job, JobEnding, JobOrder, JobStage, Kind, Proposal};
+use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::policy::{RULES_PATH, Rules, runs_nothing};
 use crate::core::report::outcome_words;
 use crate::egress::PrivateAddresses;
 use crate::sandbox::{Sandbox, Unconfined};
-use crate::worker::{Attempt, AttemptEnd, Fault, Problem, Rooms, attempt, check};
+use crate::store::Memory;
+use crate::worker::{JobContext, LocalEnd, LocalJob, Prepared};
 use crate::workspace::diff;
 use crate::workspace::mirror::{History, Mirror, Source, Want};
-use crate::workspace::patch::Patch;
 use crate::workspace::remove::remove_aside;
 use crate::workspace::scratch::Scratch;
 
 /// Do one job on a local repository, without GitHub
 #[derive(Debug, clap::Args)]
-pub struct Run {
+pub struct RunCommand {
     /// The repository: a checkout or a bare one. Nothing in it is changed
     #[arg(long, value_name = "PATH", default_value = ".")]
     repo: PathBuf,
@@ -66,14 +68,14 @@ pub struct Run {
 }
 
 /// How a run ended.
-struct Report {
+struct RunReport {
     base: Sha,
     attempts: u32,
     cost: Money,
-    end: End,
+    end: RunEnd,
 }
 
-enum End {
+enum RunEnd {
     Verified { proposal: Proposal, evidence: Evidence },
     NothingToFix(String),
     Without(String),
@@ -86,7 +88,7 @@ const CLEARING: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// When the job could not be tried.
-pub fn run(command: &Run) -> CommandResult {
+pub fn run(command: &RunCommand) -> CommandResult {
     start_logging("warn");
     if unprivileged::is_root() && !command.no_sandbox {
         return without_root(command);
@@ -97,7 +99,7 @@ pub fn run(command: &Run) -> CommandResult {
 
 /// Commands of a repository never run as root: becomes a user without rights, who sees what the
 /// arguments name and can write to the output directory.
-fn without_root(command: &Run) -> CommandResult {
+fn without_root(command: &RunCommand) -> CommandResult {
     let found = |path: &Path| {
         path.canonicalize().map_err(|error| format!("{} cannot be opened: {error}", path.display()))
     };
@@ -131,7 +133,7 @@ fn without_root(command: &Run) -> CommandResult {
     match unprivileged::rerun_unprivileged(arguments, None, &show)? {}
 }
 
-async fn work(command: &Run) -> CommandResult {
+async fn work(command: &RunCommand) -> CommandResult {
     let text = std::fs::read_to_string(&command.issue).map_err(|error| {
         format!("the issue {} cannot be read: {error}", command.issue.display())
     })?;
@@ -144,7 +146,7 @@ async fn work(command: &Run) -> CommandResult {
     done
 }
 
-async fn work_in(cache: &Path, command: &Run, issue: &IssueText) -> CommandResult {
+async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> CommandResult {
     let walls = walls(command);
     // A trial run of the walls takes about as long as the fetch, and neither needs the other.
     let probing = async { Ok::<_, Box<dyn std::error::Error + Send + Sync>>(walls.probe().await?) };
@@ -158,82 +160,76 @@ async fn work_in(cache: &Path, command: &Run, issue: &IssueText) -> CommandResul
     if !command.verify.is_empty() {
         rules.verify.commands.clone_from(&command.verify);
     }
-    let rooms = rooms(command, walls, mirror, cache)?;
-    let job = Problem {
-        round: None,
-        kind: if command.build { Kind::Build } else { Kind::Fix },
-        issue,
-        request: "",
-        rules: &rules,
-        base: &base,
+    let ctx = job_context(command, walls, mirror, cache)?;
+    let budget = command.budget.unwrap_or(rules.budget.run);
+    let base = Base { branch: "local".parse()?, sha: base };
+    let job = LocalJob {
+        job: job_on(issue, if command.build { Kind::Build } else { Kind::Fix })?,
+        ctx: &ctx,
+        prepared: Prepared { base: base.clone(), rules, budget },
+        clock: Clock::system(),
+        progress: &|what| progress(command, what),
     };
-    let (report, patch) = tries(command, &job, &rooms).await.map_err(|fault| fault.text)?;
-    write_out(command, &rooms, &report, patch.as_ref()).await?;
+    let end = job.run().await.map_err(|fault| fault.text)?;
+    let report = RunReport::of(base.sha, &end);
+    write_out(command, &ctx, &report, end.patch.as_ref()).await?;
     if command.json {
         say(serde_json::to_string_pretty(&as_json(&report))?);
     } else {
         say(as_text(&report, &command.out));
     }
-    let verified = matches!(report.end, End::Verified { .. });
+    let verified = matches!(report.end, RunEnd::Verified { .. });
     Ok(if verified { ExitCode::SUCCESS } else { ExitCode::from(NO_CHANGE) })
 }
 
-async fn tries(
-    command: &Run,
-    job: &Problem<'_>,
-    rooms: &Rooms,
-) -> Result<(Report, Option<Patch>), Fault> {
-    let stop = CancellationToken::new();
-    let budget = command.budget.unwrap_or(job.rules.budget.run);
-    let mut cost = Money::ZERO;
-    let mut former: Option<(Patch, Option<Evidence>)> = None;
-    let mut last = String::new();
-    let report = |attempts, cost, end| Report { base: job.base.clone(), attempts, cost, end };
-    for number in 1..=job.rules.agent.attempts {
-        progress(command, &format!("attempt {number} of {}", job.rules.agent.attempts));
-        let this = Attempt {
-            round: 1,
-            number,
-            budget: budget.saturating_sub(cost),
-            former: former.as_ref().map(|(patch, evidence)| (patch, evidence.as_ref())),
-            stop: &stop,
+/// The job as a comment on GitHub would have made it; whose issue of which repository it is, nobody
+/// asks here.
+fn job_on(issue: &IssueText, kind: Kind) -> Result<Job, Box<dyn std::error::Error + Send + Sync>> {
+    let name = "local/local".parse()?;
+    let place = RepoRef { installation_id: InstallationId(0), repo_id: RepoId(0), name };
+    let order = JobOrder {
+        kind,
+        by_id: UserId(0),
+        login: "local".parse()?,
+        at: Clock::system().now(),
+        comment_id: None,
+        request: String::new(),
+        issue: issue.clone(),
+        budget: None,
+        base: None,
+        model: None,
+    };
+    Ok(Job::new(JobId::of_trigger("local"), place, Number(1), order))
+}
+
+impl RunReport {
+    fn of(base: Sha, end: &LocalEnd) -> Self {
+        let job = &end.job;
+        let how = match (&job.stage, &job.proposal, &job.evidence) {
+            (JobStage::Publishing { .. }, Some(proposal), Some(evidence)) => {
+                RunEnd::Verified { proposal: proposal.clone(), evidence: evidence.clone() }
+            }
+            (JobStage::Done(JobEnding::NothingToFix { why }), ..) => {
+                RunEnd::NothingToFix(why.clone())
+            }
+            (JobStage::Done(JobEnding::GaveUp { why } | JobEnding::Failed { why }), ..) => {
+                RunEnd::Without(all_of(why, job))
+            }
+            (JobStage::Done(JobEnding::OutOfBudget { why }), ..) => RunEnd::Without(why.clone()),
+            (stage, ..) => RunEnd::Without(format!("it ended while it was {}", stage.name())),
         };
-        let result = attempt(job, rooms, &this).await?;
-        cost = cost + result.cost;
-        let (patch, proposal) = match result.end {
-            AttemptEnd::Proposed(patch, proposal) => (patch, proposal),
-            AttemptEnd::NothingToFix(why) => {
-                return Ok((report(number, cost, End::NothingToFix(why)), None));
-            }
-            AttemptEnd::OutOfBudget(why) => {
-                return Ok((report(number, cost, End::Without(why)), None));
-            }
-            AttemptEnd::Failed(why) => {
-                last = why;
-                continue;
-            }
-            AttemptEnd::Stopped => break,
-        };
-        progress(command, "checking the change in a fresh copy");
-        let logs = rooms.records.join(format!("r1-a{number}"));
-        let evidence = check(job, rooms, &patch, &logs, &stop).await?;
-        match evidence.verdict() {
-            Verdict::Green(_) => {
-                let end = End::Verified { proposal, evidence };
-                return Ok((report(number, cost, end), Some(patch)));
-            }
-            verdict @ (Verdict::Red | Verdict::Unknown) => {
-                let why = evidence.failures().map(|(name, why)| format!("{name}: {why}"));
-                last = why.collect::<Vec<_>>().join("\n");
-                // Another attempt of the model would not mend what could not be found out.
-                if verdict == Verdict::Unknown {
-                    return Ok((report(number, cost, End::Without(last)), None));
-                }
-                former = Some((patch, Some(evidence)));
-            }
-        }
+        Self { base, attempts: end.attempts, cost: job.spent, end: how }
     }
-    Ok((report(job.rules.agent.attempts, cost, End::Without(last)), None))
+}
+
+/// Everything that failed, where the job names the first of it.
+fn all_of(why: &str, job: &Job) -> String {
+    let failures = job.evidence.iter().flat_map(Evidence::failures);
+    let all: Vec<String> = failures.map(|(name, why)| format!("{name}: {why}")).collect();
+    match all.first() {
+        Some(first) if first == why => all.join("\n"),
+        _ => why.to_owned(),
+    }
 }
 
 fn command_that_runs(line: &str) -> Result<String, &'static str> {
@@ -254,7 +250,7 @@ fn issue_of(text: &str) -> Result<IssueText, String> {
 }
 
 async fn fetch(
-    command: &Run,
+    command: &RunCommand,
     mirror: &Mirror,
 ) -> Result<Sha, Box<dyn std::error::Error + Send + Sync>> {
     const TIME: Duration = Duration::from_secs(15 * 60);
@@ -280,22 +276,23 @@ fn rules_at(
     Ok(Rules::parse(&String::from_utf8_lossy(&bytes))?)
 }
 
-fn walls(command: &Run) -> Arc<dyn Sandbox> {
+fn walls(command: &RunCommand) -> Arc<dyn Sandbox> {
     if command.no_sandbox { Arc::new(Unconfined::new(environment())) } else { Arc::new(sandbox()) }
 }
 
-fn rooms(
-    command: &Run,
+fn job_context(
+    command: &RunCommand,
     walls: Arc<dyn Sandbox>,
     mirror: Mirror,
     cache: &Path,
-) -> Result<Rooms, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<JobContext, Box<dyn std::error::Error + Send + Sync>> {
     let choice = model_choice(&command.model)?;
     let egress = egress_to(model_addresses(&choice)?, PrivateAddresses::Refuse)?;
     let model = models(&choice, &egress)?.into_iter().next().ok_or("no model is named")?;
     std::fs::create_dir_all(&command.out)
         .map_err(|error| format!("{} cannot be made: {error}", command.out.display()))?;
-    Ok(Rooms {
+    Ok(JobContext {
+        store: Arc::new(Memory::default()),
         sandbox: walls,
         model,
         mirror,
@@ -325,9 +322,9 @@ fn model_choice(text: &str) -> Result<ModelChoice, String> {
 }
 
 async fn write_out(
-    command: &Run,
-    rooms: &Rooms,
-    report: &Report,
+    command: &RunCommand,
+    ctx: &JobContext,
+    report: &RunReport,
     patch: Option<&Patch>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let out = &command.out;
@@ -336,8 +333,8 @@ async fn write_out(
     let path = out.join("change.patch");
     match patch {
         Some(patch) => {
-            let entries = rooms.mirror.list(&report.base).await?;
-            let base = diff::base_files(&rooms.mirror, &entries, patch)?;
+            let entries = ctx.mirror.list(&report.base).await?;
+            let base = diff::base_files(&ctx.mirror, &entries, patch)?;
             std::fs::write(path, diff::unified(patch, &base))?;
         }
         // An older run's patch must not pass for this one's.
@@ -347,12 +344,12 @@ async fn write_out(
     Ok(())
 }
 
-fn as_text(report: &Report, out: &Path) -> String {
+fn as_text(report: &RunReport, out: &Path) -> String {
     let mut text = String::new();
     let s = if report.attempts == 1 { "" } else { "s" };
     let effort = format!("{} attempt{s}, {}", report.attempts, report.cost);
     match &report.end {
-        End::Verified { proposal, evidence } => {
+        RunEnd::Verified { proposal, evidence } => {
             let (files, added, removed) = proposal.size;
             let outcome = outcome_words(evidence.ran_commands());
             let _ = writeln!(
@@ -371,14 +368,14 @@ fn as_text(report: &Report, out: &Path) -> String {
             let _ =
                 writeln!(text, "Apply it with: git apply {}", out.join("change.patch").display());
         }
-        End::NothingToFix(why) => {
+        RunEnd::NothingToFix(why) => {
             let _ = writeln!(
                 text,
                 "Nothing to change ({effort}). In the model's words:\n{}",
                 indented(why)
             );
         }
-        End::Without(why) => {
+        RunEnd::Without(why) => {
             let _ = writeln!(
                 text,
                 "No verified change ({effort}). The last attempt ended with:\n{}\n\n\
@@ -391,14 +388,14 @@ fn as_text(report: &Report, out: &Path) -> String {
     text
 }
 
-fn as_json(report: &Report) -> serde_json::Value {
+fn as_json(report: &RunReport) -> serde_json::Value {
     let common = json!({
         "base": report.base,
         "attempts": report.attempts,
         "cost": report.cost,
     });
     let own = match &report.end {
-        End::Verified { proposal, evidence } => json!({
+        RunEnd::Verified { proposal, evidence } => json!({
             "result": "verified",
             "outcome": "checks_passed",
             "patch": proposal.patch,
@@ -406,11 +403,11 @@ fn as_json(report: &Report) -> serde_json::Value {
             "flags": proposal.flags,
             "checks": evidence.checks,
         }),
-        End::NothingToFix(why) => json!({"result": "nothing_to_fix", "why": why}),
-        End::Without(why) => json!({"result": "no_verified_change", "why": why}),
+        RunEnd::NothingToFix(why) => json!({"result": "nothing_to_fix", "why": why}),
+        RunEnd::Without(why) => json!({"result": "no_verified_change", "why": why}),
     };
     let mut all = own;
-    if let (End::Verified { evidence, .. }, Some(all)) = (&report.end, all.as_object_mut())
+    if let (RunEnd::Verified { evidence, .. }, Some(all)) = (&report.end, all.as_object_mut())
         && !evidence.ran_commands()
     {
         all.insert("note".to_owned(), "no test was run".into());
@@ -421,11 +418,11 @@ fn as_json(report: &Report) -> serde_json::Value {
     all
 }
 
-fn mark(outcome: &Outcome) -> &'static str {
+fn mark(outcome: &CheckOutcome) -> &'static str {
     match outcome {
-        Outcome::Passed => "passed",
-        Outcome::Failed(_) => "FAILED",
-        Outcome::Inconclusive(_) => "inconclusive",
+        CheckOutcome::Passed => "passed",
+        CheckOutcome::Failed(_) => "FAILED",
+        CheckOutcome::Inconclusive(_) => "inconclusive",
     }
 }
 
@@ -433,7 +430,7 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
-fn progress(command: &Run, what: &str) {
+fn progress(command: &RunCommand, what: &str) {
     if !command.json {
         say(format!("… {what}"));
     }

@@ -17,7 +17,7 @@ use crate::sandbox::Sandbox;
 
 /// Receive webhooks and work on jobs
 #[derive(Debug, clap::Args)]
-pub struct Serve {
+pub struct ServeCommand {
     /// The operator's configuration; variables come before it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -30,7 +30,7 @@ pub struct Serve {
 ///
 /// # Errors
 /// When it cannot start, or has to stop.
-pub fn run(command: &Serve) -> CommandResult {
+pub fn run(command: &ServeCommand) -> CommandResult {
     if unprivileged::is_root() {
         let Some(user) = &command.user else {
             return Err("Gander does not run as root: start it as an ordinary user, or add \

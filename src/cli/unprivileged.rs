@@ -20,7 +20,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::mount::MountFlags;
 
 use crate::sandbox::Identity;
-use crate::sandbox::toolchain::Places;
+use crate::sandbox::toolchain::ToolchainPaths;
 
 /// Runs a program without root's rights.
 #[derive(Debug, clap::Args)]
@@ -79,7 +79,10 @@ pub fn is_root() -> bool {
 ///
 /// # Errors
 /// The program cannot be started, or not without root's rights.
-pub fn run(request: &Unprivileged, places: &Places) -> Result<Infallible, UnprivilegedError> {
+pub fn run(
+    request: &Unprivileged,
+    places: &ToolchainPaths,
+) -> Result<Infallible, UnprivilegedError> {
     let (program, arguments) = request.command.split_first().ok_or(UnprivilegedError::NoProgram)?;
     if !is_root() {
         return become_program(command(program).args(arguments));
@@ -89,7 +92,7 @@ pub fn run(request: &Unprivileged, places: &Places) -> Result<Infallible, Unpriv
     }
     let identity = request.user.as_deref().map_or(Ok(NOBODY_ELSE), account)?;
     let managers = version_managers(places);
-    let view = View::of(program, &managers, &request.show)?;
+    let view = FilesystemView::of(program, &managers, &request.show)?;
     view.mount(identity)?;
     let mut program = command(program);
     program.args(arguments).current_dir(&view.current).uid(identity.uid).gid(identity.gid);
@@ -165,7 +168,7 @@ fn rerun(
 }
 
 /// What the program will see of the directories that are covered.
-struct View {
+struct FilesystemView {
     /// Directories to cover with an empty one.
     covers: BTreeSet<PathBuf>,
     /// Directories to show again, held open before anything is covered.
@@ -173,7 +176,7 @@ struct View {
     current: PathBuf,
 }
 
-impl View {
+impl FilesystemView {
     fn of(
         program: &OsStr,
         managers: &[(&str, PathBuf)],
@@ -243,7 +246,7 @@ impl View {
 }
 
 /// The version managers that are there, by the variable that names each.
-fn version_managers(places: &Places) -> Vec<(&'static str, PathBuf)> {
+fn version_managers(places: &ToolchainPaths) -> Vec<(&'static str, PathBuf)> {
     let in_home = |name: &str| places.home.as_ref().map(|home| home.join(name));
     [
         ("RUSTUP_HOME", places.rustup_home.clone().or_else(|| in_home(".rustup"))),

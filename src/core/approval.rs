@@ -2,7 +2,8 @@
 //!
 //! Invariants: an [`Approval`] is made only here, from what GitHub says now, and is never deserialised:
 //! whoever needs one asks again. It names one commit, one base branch, one set of rules and whoever
-//! consented; a push, another base, other rules, a dismissal or an edited comment leave nothing of it.
+//! consented; a push, another base, a dismissal or an edited comment leave nothing of it. On a job's
+//! pull request other rules do so too; a release's votes are judged by the rules of each look.
 //! A program never approves. Whoever asked for a change or pushed some of it does not approve it alone
 //! while somebody else could: where all who could had a hand in it, or it cannot be told who pushed, two
 //! approve. A standing request for changes by somebody whose approval would count outweighs every
@@ -10,8 +11,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::command::{Address, Role, Verb, parse};
-use super::event::Actor;
+use super::command::{Address, Verb, parse};
+use super::github::Actor;
+use super::github::Role;
 use super::id::{Branch, CommentId, Login, Number, RepoId, ReviewId, Sha, Timestamp, UserId};
 use super::policy::Requester;
 
@@ -64,7 +66,7 @@ pub enum VoteSource {
 #[derive(Debug, Clone, Copy)]
 pub struct ApprovalCriteria<'a> {
     /// Where.
-    pub repo: RepoId,
+    pub repo_id: RepoId,
     /// The pull request.
     pub pull: Number,
     /// Its head at this moment.
@@ -92,7 +94,7 @@ pub struct ApprovalCriteria<'a> {
 /// The consent of maintainers to one exact commit. Only [`judge`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
-    repo: RepoId,
+    repo_id: RepoId,
     pull: Number,
     head: Sha,
     base: Branch,
@@ -352,7 +354,7 @@ fn refused(question: &ApprovalCriteria<'_>, bar: &Bar, vote: &Vote) -> Option<No
 
 fn consent(question: &ApprovalCriteria<'_>, newest: &Vote, second: Option<&Vote>) -> Approval {
     Approval {
-        repo: question.repo,
+        repo_id: question.repo_id,
         pull: question.pull,
         head: question.head.clone(),
         base: question.base.clone(),
@@ -366,14 +368,14 @@ fn consent(question: &ApprovalCriteria<'_>, newest: &Vote, second: Option<&Vote>
 /// What a merge was asked for on: while all of it stays, GitHub's answer does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Tried {
+pub struct MergeAttempt {
     pub word: VoteSource,
     pub rules: String,
     /// Whether GitHub said that nothing stood in the way.
     pub clean: bool,
 }
 
-impl Tried {
+impl MergeAttempt {
     /// Whether GitHub may answer otherwise than it did to `before`.
     pub fn is_news_after(&self, before: &Self) -> bool {
         let freed = self.clean && !before.clean;

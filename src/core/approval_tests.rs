@@ -45,7 +45,7 @@ fn pushed(
     let holders: Option<Vec<UserId>> =
         holders.map(|holders| holders.iter().map(|id| UserId(*id)).collect());
     let question = ApprovalCriteria {
-        repo: RepoId(1),
+        repo_id: RepoId(1),
         pull: Number(2),
         head: &head,
         base: &base,
@@ -225,7 +225,7 @@ fn of_two_the_first_word_dates_the_consent_and_one_person_is_never_two() {
 fn what_was_said_before_the_base_or_the_rules_changed_does_not_count() {
     let (head, base) = (sha(HEAD), "main".parse().unwrap());
     let at = |since| ApprovalCriteria {
-        repo: RepoId(1),
+        repo_id: RepoId(1),
         pull: Number(2),
         head: &head,
         base: &base,

@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::id::{InstallationId, RepoId, UserId};
+
 /// An amount of US dollars, exact to a millionth. Never negative.
 ///
 /// Shown to people in whole cents, rounded up; stored as exact text (`$0.000125`).
@@ -20,6 +22,25 @@ pub struct Money(i64);
 
 const MICROS_PER_DOLLAR: i64 = 1_000_000;
 const MICROS_PER_CENT: i64 = 10_000;
+
+/// Whose money is spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub struct Accounts {
+    pub repo_id: RepoId,
+    pub installation_id: InstallationId,
+    pub person_id: UserId,
+}
+
+/// One of them: each has a limit of its own for a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Payer {
+    Repository,
+    Person,
+    Installation,
+}
 
 impl Money {
     /// Nothing.
@@ -67,14 +88,14 @@ impl From<Money> for String {
 /// Text that is not an amount of dollars.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected an amount of dollars such as 3 or $3.50, got {got:?}")]
-pub struct NotMoney {
+pub struct MoneyError {
     got: String,
 }
 
 impl FromStr for Money {
-    type Err = NotMoney;
-    fn from_str(text: &str) -> Result<Self, NotMoney> {
-        let refused = || NotMoney { got: text.chars().take(40).collect() };
+    type Err = MoneyError;
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        let refused = || MoneyError { got: text.chars().take(40).collect() };
         let amount = text.trim();
         let amount = amount.strip_prefix('$').unwrap_or(amount);
         let (dollars, fraction) = amount.split_once('.').unwrap_or((amount, "0"));
@@ -93,15 +114,14 @@ impl FromStr for Money {
 }
 
 impl TryFrom<String> for Money {
-    type Error = NotMoney;
-    fn try_from(text: String) -> Result<Self, NotMoney> {
+    type Error = MoneyError;
+    fn try_from(text: String) -> Result<Self, MoneyError> {
         text.parse()
     }
 }
 
 /// What a job may spend on the model: every call reserves first and settles after.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "StoredBudget")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
     limit: Money,
     spent: Money,
@@ -117,9 +137,9 @@ pub struct Reservation {
 }
 
 /// The next call may cost more than is left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{left} of the {limit} budget is left and the next model call may cost {needed}")]
-pub struct OutOfBudget {
+pub struct OutOfBudgetError {
     /// What the whole job may spend.
     pub limit: Money,
     /// What is neither spent nor reserved.
@@ -138,11 +158,11 @@ impl Budget {
     ///
     /// # Errors
     /// When it does not fit beside what is spent and reserved; nothing is set aside then.
-    pub fn reserve(&mut self, amount: Money) -> Result<Reservation, OutOfBudget> {
+    pub fn reserve(&mut self, amount: Money) -> Result<Reservation, OutOfBudgetError> {
         // A call may have cost more than was reserved for it: then even nothing does not fit.
         let reserved = self.reserved + amount;
         if self.spent + reserved > self.limit {
-            return Err(OutOfBudget { limit: self.limit, left: self.left(), needed: amount });
+            return Err(OutOfBudgetError { limit: self.limit, left: self.left(), needed: amount });
         }
         self.reserved = reserved;
         Ok(Reservation { amount })
@@ -173,22 +193,6 @@ impl Budget {
     /// Whether four fifths of the limit are spent: the time to tell the model to finish.
     pub fn nearly_spent(&self) -> bool {
         i128::from(self.spent.0) * 5 >= i128::from(self.limit.0) * 4
-    }
-}
-
-/// A budget as it was saved. What was reserved then belongs to a call that died with its
-/// process: it may have been billed, so it counts as spent.
-#[derive(Deserialize)]
-struct StoredBudget {
-    limit: Money,
-    spent: Money,
-    reserved: Money,
-}
-
-impl From<StoredBudget> for Budget {
-    fn from(stored: StoredBudget) -> Self {
-        let spent = stored.spent + stored.reserved;
-        Self { limit: stored.limit, spent, reserved: Money::ZERO }
     }
 }
 
@@ -256,18 +260,6 @@ mod tests {
         let call = budget.reserve(dollars("0.1")).unwrap();
         budget.settle(call, dollars("0.000001"));
         assert!(budget.nearly_spent());
-    }
-
-    #[test]
-    fn a_call_that_died_with_its_process_counts_as_spent() {
-        let mut budget = Budget::new(dollars("2"));
-        let lost = budget.reserve(dollars("0.5")).unwrap();
-        let saved = serde_json::to_string(&budget).unwrap();
-        drop(lost);
-        assert_eq!(saved, r#"{"limit":"$2.00","spent":"$0.00","reserved":"$0.50"}"#);
-        let loaded: Budget = serde_json::from_str(&saved).unwrap();
-        assert_eq!(loaded.spent(), dollars("0.5"));
-        assert_eq!(loaded.left(), dollars("1.5"));
     }
 
     proptest! {

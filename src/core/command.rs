@@ -1,19 +1,22 @@
 //! What a person asks for, read from the first line of a new comment.
 //!
 //! Invariants: Markdown is parsed, not searched, so text inside quotes, code, HTML comments or
-//! headings is never a command. Each verb stands in one table, and the help text is made from it.
+//! headings is never a command. Each verb stands in one table, and the help text is made from it; a
+//! verb without its row does not compile.
 
 use std::fmt;
 use std::fmt::Write as _;
 
 use pulldown_cmark::{Event as Markdown, Options as MarkdownOptions, Parser, Tag};
 use serde::{Deserialize, Serialize};
+use strum::EnumCount;
 
 use super::budget::Money;
+use super::github::Role;
 use super::id::Branch;
 
-/// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What to do, in the order the help shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, EnumCount)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)] // each is described in VERBS
 pub enum Verb {
@@ -50,8 +53,8 @@ pub struct VerbSpec {
 
 const JOB_KEYS: &[(&str, &str)] = &[("budget", "$N"), ("base", "BRANCH"), ("model", "NAME")];
 
-/// All verbs, in the order the help shows them.
-pub const VERBS: &[VerbSpec] = &[
+/// All verbs, in the order of [`Verb`].
+pub static VERBS: [VerbSpec; Verb::COUNT] = [
     VerbSpec {
         verb: Verb::Fix,
         name: "fix",
@@ -153,43 +156,25 @@ pub const VERBS: &[VerbSpec] = &[
     },
 ];
 
+/// Each verb has its own row, at its own place: else this does not compile.
+const _: () = {
+    let mut at = 0;
+    while at < VERBS.len() {
+        assert!(VERBS[at].verb as usize == at, "VERBS is not in the order of Verb");
+        at += 1;
+    }
+};
+
 impl Verb {
     /// Its row in the table.
     pub fn spec(self) -> &'static VerbSpec {
-        // The test below shows that every verb has a row; the first is a harmless fallback.
-        VERBS.iter().find(|spec| spec.verb == self).unwrap_or(&VERBS[0])
+        &VERBS[self as usize]
     }
 }
 
 impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.spec().name)
-    }
-}
-
-/// How much a person may do in a repository, weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)] // GitHub's names
-pub enum Role {
-    None,
-    Read,
-    Triage,
-    Write,
-    Maintain,
-    Admin,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None => "no",
-            Self::Read => "read",
-            Self::Triage => "triage",
-            Self::Write => "write",
-            Self::Maintain => "maintain",
-            Self::Admin => "admin",
-        })
     }
 }
 
@@ -267,7 +252,7 @@ pub fn line<'a>(comment: &'a str, address: &Address) -> Option<&'a str> {
 /// The table of commands as Markdown, made from what the parser knows.
 pub fn help_table(prefix: &str) -> String {
     let mut table = String::from("| command | where | who | what |\n|---|---|---|---|\n");
-    for spec in VERBS {
+    for spec in &VERBS {
         let mut usage = format!("{prefix} {}", spec.name);
         if let Some(object) = spec.object {
             let _ = write!(usage, " {object}");
@@ -502,7 +487,8 @@ mod tests {
 
     #[test]
     fn every_verb_stands_in_the_table_once() {
-        for spec in VERBS {
+        for spec in &VERBS {
+            assert_eq!(spec.verb.spec().verb, spec.verb);
             assert_eq!(spec.verb.spec().name, spec.name);
             assert!(help_table("/gander").contains(&format!("`/gander {}", spec.name)));
         }

@@ -15,7 +15,7 @@ pub struct Delivery {
     /// GitHub's GUID. Not signed, so it alone proves nothing.
     pub id: DeliveryId,
     /// The webhook that sent it.
-    pub hook: HookId,
+    pub hook_id: HookId,
     /// The event header, checked against the body's shape.
     pub event: String,
     /// SHA-256 of the event header and the raw body. The header is not signed: a body replayed
@@ -42,23 +42,23 @@ pub struct Payload {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sender: Option<Account>,
+    pub sender: Option<WebhookAccount>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub installation: Option<Id>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub repository: Option<Repository>,
+    pub repository: Option<WebhookRepository>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub issue: Option<Issue>,
+    pub issue: Option<WebhookIssue>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub comment: Option<Comment>,
+    pub comment: Option<WebhookComment>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub label: Option<Named>,
+    pub label: Option<WebhookLabel>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<PullRequest>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub review: Option<Review>,
+    pub review: Option<WebhookReview>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub check_run: Option<CheckRun>,
+    pub check_run: Option<WebhookCheckRun>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub check_suite: Option<HeadSha>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +79,7 @@ pub struct Payload {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Account {
+pub struct WebhookAccount {
     pub id: u64,
     pub login: String,
     #[serde(rename = "type", default)]
@@ -94,14 +94,14 @@ pub struct Id {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Repository {
+pub struct WebhookRepository {
     pub id: u64,
     pub full_name: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Issue {
+pub struct WebhookIssue {
     pub id: u64,
     pub number: u64,
     #[serde(default)]
@@ -124,17 +124,17 @@ pub struct Present {}
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Comment {
+pub struct WebhookComment {
     pub id: u64,
     #[serde(default)]
     pub body: Option<String>,
     #[serde(default)]
-    pub user: Option<Account>,
+    pub user: Option<WebhookAccount>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Named {
+pub struct WebhookLabel {
     pub name: String,
 }
 
@@ -147,12 +147,12 @@ pub struct PullRequest {
     #[serde(default)]
     pub merged: Option<bool>,
     #[serde(default)]
-    pub head: Option<Tip>,
+    pub head: Option<WebhookBranch>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Tip {
+pub struct WebhookBranch {
     #[serde(rename = "ref")]
     pub branch: String,
     pub sha: String,
@@ -160,7 +160,7 @@ pub struct Tip {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Review {
+pub struct WebhookReview {
     pub id: u64,
     #[serde(default)]
     pub state: String,
@@ -169,12 +169,12 @@ pub struct Review {
     #[serde(default)]
     pub commit_id: Option<String>,
     #[serde(default)]
-    pub user: Option<Account>,
+    pub user: Option<WebhookAccount>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct CheckRun {
+pub struct WebhookCheckRun {
     pub id: u64,
     #[serde(default)]
     pub head_sha: String,
@@ -207,7 +207,13 @@ impl Delivery {
             },
             Err(error) => Content::Quarantined(format!("the body cannot be read: {error}")),
         };
-        Self { id, hook, event: event.to_owned(), body_digest: digest(event, body), content }
+        Self {
+            id,
+            hook_id: hook,
+            event: event.to_owned(),
+            body_digest: digest(event, body),
+            content,
+        }
     }
 }
 

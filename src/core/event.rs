@@ -6,41 +6,18 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::{self, Address, BadCommand, Command, Verb};
-use super::delivery::{self, Account, Content, Delivery, Payload};
-use super::id::{
-    Branch, CommentId, InstallationId, Login, Number, RepoId, RepoName, ReviewId, Sha, UserId,
-};
+use super::delivery::{self, Content, Delivery, Payload, WebhookAccount};
+use super::github::{Actor, RepoRef};
+use super::id::{Branch, CommentId, InstallationId, Login, Number, RepoId, ReviewId, Sha, UserId};
 
 /// The label that means the same as `/gander fix`.
 pub const FIX_LABEL: &str = "gander:fix";
 /// The label that keeps Gander away from an issue or pull request.
 pub const SKIP_LABEL: &str = "gander:skip";
 
-/// Who did something. People are told from programs by GitHub's account type, never by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Actor {
-    /// The number that survives renames; what permissions are asked for.
-    pub id: UserId,
-    /// The name at that moment, for mentions.
-    pub login: Login,
-    /// Whether GitHub says this is a `User`.
-    pub person: bool,
-}
-
-/// A repository as one installation sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RepoRef {
-    /// The installation whose tokens reach it.
-    pub installation: InstallationId,
-    /// The number that survives renames.
-    pub repo: RepoId,
-    /// Its name at that moment.
-    pub name: RepoName,
-}
-
 /// Something asked by a person, wherever they said it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct CommandEvent {
     /// Where.
     pub place: RepoRef,
     /// The issue or pull request it was said on.
@@ -58,9 +35,9 @@ pub struct Asked {
     /// The issue's title and text at that moment.
     pub issue: IssueText,
     /// The comment, when it was one.
-    pub comment: Option<CommentId>,
+    pub comment_id: Option<CommentId>,
     /// The review, when it was one. Neither: a label.
-    pub review: Option<ReviewId>,
+    pub review_id: Option<ReviewId>,
     /// Names this very act: the same act under any number of deliveries has the same key.
     pub key: String,
 }
@@ -77,7 +54,7 @@ pub struct IssueText {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A person asked for something.
-    Asked(Box<Asked>),
+    Asked(Box<CommandEvent>),
     /// An issue or pull request was closed.
     Closed {
         /// Where.
@@ -87,7 +64,7 @@ pub enum Event {
         /// By whom, if GitHub says.
         by: Option<Login>,
         /// What it was.
-        what: Closed,
+        what: ClosedSubject,
     },
     /// Something about a pull request may be different now: worth a look.
     Touched {
@@ -118,7 +95,7 @@ pub enum Touched {
 
 /// What was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Closed {
+pub enum ClosedSubject {
     /// An issue.
     Issue,
     /// A pull request, without merging it.
@@ -186,7 +163,7 @@ fn comment(place: RepoRef, payload: &Payload, address: &Address) -> Event {
     let Some(by) = comment.user.as_ref().and_then(actor) else {
         return Event::Nothing("the author is gone");
     };
-    Event::Asked(Box::new(Asked {
+    Event::Asked(Box::new(CommandEvent {
         number: Number(issue.number),
         on_pull: issue.pull_request.is_some(),
         closed: issue.state == "closed",
@@ -194,9 +171,9 @@ fn comment(place: RepoRef, payload: &Payload, address: &Address) -> Event {
         said,
         line: command::line(body, address).unwrap_or_default().to_owned(),
         issue: issue_text(issue),
-        comment: Some(CommentId(comment.id)),
-        review: None,
-        key: format!("{}/comment/{}", place.repo, comment.id),
+        comment_id: Some(CommentId(comment.id)),
+        review_id: None,
+        key: format!("{}/comment/{}", place.repo_id, comment.id),
         place,
     }))
 }
@@ -212,7 +189,7 @@ fn review(place: RepoRef, payload: &Payload, address: &Address) -> Event {
     let Some(by) = review.user.as_ref().and_then(actor) else {
         return Event::Nothing("the author is gone");
     };
-    Event::Asked(Box::new(Asked {
+    Event::Asked(Box::new(CommandEvent {
         number: Number(pull.number),
         on_pull: true,
         closed: pull.state == "closed",
@@ -220,9 +197,9 @@ fn review(place: RepoRef, payload: &Payload, address: &Address) -> Event {
         said,
         line: command::line(body, address).unwrap_or_default().to_owned(),
         issue: IssueText::default(),
-        comment: None,
-        review: Some(ReviewId(review.id)),
-        key: format!("{}/review/{}", place.repo, review.id),
+        comment_id: None,
+        review_id: Some(ReviewId(review.id)),
+        key: format!("{}/review/{}", place.repo_id, review.id),
         place,
     }))
 }
@@ -238,7 +215,7 @@ fn label(place: RepoRef, payload: &Payload) -> Event {
         return Event::Nothing("the sender is gone");
     };
     let at = issue.updated_at.as_deref().unwrap_or_default();
-    Event::Asked(Box::new(Asked {
+    Event::Asked(Box::new(CommandEvent {
         number: Number(issue.number),
         on_pull: issue.pull_request.is_some(),
         closed: issue.state == "closed",
@@ -246,9 +223,9 @@ fn label(place: RepoRef, payload: &Payload) -> Event {
         said: Ok(Command::new(Verb::Fix)),
         line: String::new(),
         issue: issue_text(issue),
-        comment: None,
-        review: None,
-        key: format!("{}/label/{}/{FIX_LABEL}/{at}", place.repo, issue.id),
+        comment_id: None,
+        review_id: None,
+        key: format!("{}/label/{}/{FIX_LABEL}/{at}", place.repo_id, issue.id),
         place,
     }))
 }
@@ -263,7 +240,7 @@ fn closed_issue(place: RepoRef, payload: &Payload) -> Event {
             place,
             number: Number(issue.number),
             by: sender_login(payload),
-            what: Closed::Issue,
+            what: ClosedSubject::Issue,
         },
         None => Event::Nothing("no issue"),
     }
@@ -275,7 +252,11 @@ fn closed_pull(place: RepoRef, payload: &Payload) -> Event {
             place,
             number: Number(pull.number),
             by: sender_login(payload),
-            what: if pull.merged == Some(true) { Closed::Merged } else { Closed::Pull },
+            what: if pull.merged == Some(true) {
+                ClosedSubject::Merged
+            } else {
+                ClosedSubject::Pull
+            },
         },
         None => Event::Nothing("no pull request"),
     }
@@ -303,20 +284,20 @@ fn touched_branch(place: RepoRef, payload: &Payload) -> Event {
     }
 }
 
-fn issue_text(issue: &delivery::Issue) -> IssueText {
+fn issue_text(issue: &delivery::WebhookIssue) -> IssueText {
     IssueText { title: issue.title.clone(), body: issue.body.clone().unwrap_or_default() }
 }
 
 fn place(payload: &Payload) -> Option<RepoRef> {
     let repository = payload.repository.as_ref()?;
     Some(RepoRef {
-        installation: InstallationId(payload.installation.as_ref()?.id),
-        repo: RepoId(repository.id),
+        installation_id: InstallationId(payload.installation.as_ref()?.id),
+        repo_id: RepoId(repository.id),
         name: repository.full_name.parse().ok()?,
     })
 }
 
-fn actor(account: &Account) -> Option<Actor> {
+fn actor(account: &WebhookAccount) -> Option<Actor> {
     Some(Actor {
         id: UserId(account.id),
         login: account.login.parse().ok()?,

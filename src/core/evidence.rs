@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{PatchDigest, Sha};
+use super::id::Sha;
+use super::patch::{Patch, PatchDigest};
 
 /// One verifier's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +16,7 @@ pub struct Check {
     /// Whether it ran code of the project, or only looked at the patch.
     pub kind: CheckKind,
     /// What came out.
-    pub outcome: Outcome,
+    pub outcome: CheckOutcome,
     /// How long it took, in milliseconds.
     pub millis: u64,
 }
@@ -33,7 +34,7 @@ pub enum CheckKind {
 /// A check's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum CheckOutcome {
     /// It holds.
     Passed,
     /// It does not; the text is the distilled reason.
@@ -54,21 +55,21 @@ pub struct Evidence {
 }
 
 /// What the evidence says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing speaks against it: may be published.
-    Green(VerifiedPatch),
+    Green,
     /// At least one check failed: another attempt.
     Red,
     /// Nothing failed, but something that should have been run could not be.
     Unknown,
 }
 
-/// A patch that may leave the house. Only [`Evidence::verdict`] makes one.
+/// A patch that may be published. Only [`Evidence::verified`] makes one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct VerifiedPatch {
     base: Sha,
-    patch: PatchDigest,
+    patch: Patch,
     ran_commands: bool,
 }
 
@@ -77,8 +78,8 @@ impl VerifiedPatch {
     pub fn base(&self) -> &Sha {
         &self.base
     }
-    /// Which patch this speaks of.
-    pub fn patch(&self) -> &PatchDigest {
+    /// The patch that was verified.
+    pub fn patch(&self) -> &Patch {
         &self.patch
     }
     /// Whether any of the project's own commands ran; if not, the pull request says so.
@@ -90,18 +91,21 @@ impl VerifiedPatch {
 impl Evidence {
     /// Folds all results into a verdict. No evidence at all is not a green one.
     pub fn verdict(&self) -> Verdict {
-        if self.checks.iter().any(|check| matches!(check.outcome, Outcome::Failed(_))) {
+        if self.checks.iter().any(|check| matches!(check.outcome, CheckOutcome::Failed(_))) {
             return Verdict::Red;
         }
-        let inconclusive = |check: &Check| matches!(check.outcome, Outcome::Inconclusive(_));
+        let inconclusive = |check: &Check| matches!(check.outcome, CheckOutcome::Inconclusive(_));
         if self.checks.is_empty() || self.checks.iter().any(inconclusive) {
             return Verdict::Unknown;
         }
-        Verdict::Green(VerifiedPatch {
-            base: self.base.clone(),
-            patch: self.patch.clone(),
-            ran_commands: self.ran_commands(),
-        })
+        Verdict::Green
+    }
+
+    /// The patch as a verified one. `None`: the verdict is not green, or speaks of another patch.
+    pub fn verified(&self, patch: Patch) -> Option<VerifiedPatch> {
+        let holds = self.verdict() == Verdict::Green && patch.digest() == self.patch;
+        let (base, ran_commands) = (self.base.clone(), self.ran_commands());
+        holds.then_some(VerifiedPatch { base, patch, ran_commands })
     }
 
     /// Whether any of the project's own commands ran.
@@ -112,10 +116,10 @@ impl Evidence {
     /// What failed and why, for the next attempt and for people.
     pub fn failures(&self) -> impl Iterator<Item = (&str, &str)> {
         self.checks.iter().filter_map(|check| match &check.outcome {
-            Outcome::Failed(why) | Outcome::Inconclusive(why) => {
+            CheckOutcome::Failed(why) | CheckOutcome::Inconclusive(why) => {
                 Some((check.name.as_str(), why.as_str()))
             }
-            Outcome::Passed => None,
+            CheckOutcome::Passed => None,
         })
     }
 }
@@ -124,7 +128,7 @@ impl Evidence {
 mod tests {
     use super::*;
 
-    fn evidence(outcomes: &[(CheckKind, Outcome)]) -> Evidence {
+    fn evidence(outcomes: &[(CheckKind, CheckOutcome)]) -> Evidence {
         Evidence {
             base: "a".repeat(40).parse().unwrap(),
             patch: PatchDigest::of_bytes([0xbb; 32]),
@@ -143,9 +147,9 @@ mod tests {
     #[test]
     fn one_failure_outweighs_any_number_of_passes() {
         let red = evidence(&[
-            (CheckKind::Rule, Outcome::Passed),
-            (CheckKind::Command, Outcome::Passed),
-            (CheckKind::Command, Outcome::Failed("1 test".into())),
+            (CheckKind::Rule, CheckOutcome::Passed),
+            (CheckKind::Command, CheckOutcome::Passed),
+            (CheckKind::Command, CheckOutcome::Failed("1 test".into())),
         ]);
         assert_eq!(red.verdict(), Verdict::Red);
     }
@@ -154,18 +158,24 @@ mod tests {
     fn silence_and_doubt_are_not_green() {
         assert_eq!(evidence(&[]).verdict(), Verdict::Unknown);
         let doubt = evidence(&[
-            (CheckKind::Command, Outcome::Passed),
-            (CheckKind::Command, Outcome::Inconclusive("timed out".into())),
+            (CheckKind::Command, CheckOutcome::Passed),
+            (CheckKind::Command, CheckOutcome::Inconclusive("timed out".into())),
         ]);
         assert_eq!(doubt.verdict(), Verdict::Unknown);
     }
 
     #[test]
-    fn a_patch_for_which_no_command_ran_says_so() {
-        let Verdict::Green(patch) = evidence(&[(CheckKind::Rule, Outcome::Passed)]).verdict()
-        else {
-            panic!("not green")
+    fn a_verified_patch_is_the_patch_that_was_checked_and_says_whether_commands_ran() {
+        let patch = Patch::default();
+        let on = |patch: &Patch, outcome| Evidence {
+            patch: patch.digest(),
+            ..evidence(&[(CheckKind::Rule, outcome)])
         };
-        assert!(!patch.ran_commands());
+        let verified = on(&patch, CheckOutcome::Passed).verified(patch.clone()).unwrap();
+        assert_eq!((verified.patch(), verified.ran_commands()), (&patch, false));
+        let red = on(&patch, CheckOutcome::Failed("1 test".into()));
+        assert_eq!(red.verified(patch.clone()), None, "red");
+        let of_another = evidence(&[(CheckKind::Rule, CheckOutcome::Passed)]);
+        assert_eq!(of_another.verified(patch), None, "another patch");
     }
 }

@@ -35,7 +35,7 @@ pub struct Pins<'a> {
 /// A hash that is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{got:?} is not {expected}")]
-pub struct NotAHash {
+pub struct HashError {
     got: String,
     expected: &'static str,
 }
@@ -75,7 +75,7 @@ impl Example {
     ///
     /// # Errors
     /// When one of them is not whole.
-    pub fn filled(self, pins: Pins<'_>) -> Result<String, NotAHash> {
+    pub fn filled(self, pins: Pins<'_>) -> Result<String, HashError> {
         let mut text = self.text().to_owned();
         for (given, length, mark, expected) in [
             (pins.action, 40, ACTION_MISSING, "the full hash of a commit: 40 hex digits"),
@@ -84,7 +84,7 @@ impl Example {
             let Some(hash) = given else { continue };
             let digits = hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
             if hash.len() != length || !digits {
-                return Err(NotAHash { got: hash.chars().take(80).collect(), expected });
+                return Err(HashError { got: hash.chars().take(80).collect(), expected });
             }
             text = text.replace(mark, hash);
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What to do about a failure. The only thing the worker asks of an adapter's error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum FaultKind {
+pub enum ErrorKind {
     /// Trying the same again later may work.
     Retry {
         /// How many seconds the other side asked us to wait, if it did.

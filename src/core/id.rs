@@ -9,17 +9,15 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::path::PatchDigest;
-
 /// Text that is not what its type promises. Says what was expected and shows what came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, got {got:?}")]
-pub struct Malformed {
+pub struct MalformedIdError {
     expected: &'static str,
     got: String,
 }
 
-impl Malformed {
+impl MalformedIdError {
     pub(super) fn new(expected: &'static str, got: &str) -> Self {
         let got = got.chars().take(80).collect();
         Self { expected, got }
@@ -56,20 +54,20 @@ macro_rules! text {
         }
 
         impl FromStr for $name {
-            type Err = Malformed;
-            fn from_str(text: &str) -> Result<Self, Malformed> {
+            type Err = MalformedIdError;
+            fn from_str(text: &str) -> Result<Self, MalformedIdError> {
                 let check: fn(&str) -> bool = $check;
                 if check(text) {
                     Ok(Self(text.to_owned()))
                 } else {
-                    Err(Malformed::new($expected, text))
+                    Err(MalformedIdError::new($expected, text))
                 }
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = Malformed;
-            fn try_from(text: String) -> Result<Self, Malformed> {
+            type Error = MalformedIdError;
+            fn try_from(text: String) -> Result<Self, MalformedIdError> {
                 text.parse()
             }
         }
@@ -263,8 +261,8 @@ impl RepoName {
 }
 
 impl FromStr for RepoName {
-    type Err = Malformed;
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+    type Err = MalformedIdError;
+    fn from_str(text: &str) -> Result<Self, MalformedIdError> {
         let good = |part: &str| {
             !part.is_empty()
                 && part.len() <= 100
@@ -278,14 +276,14 @@ impl FromStr for RepoName {
             Some((owner, name)) if good(owner) && good(name) => {
                 Ok(Self { owner: owner.to_owned(), name: name.to_owned() })
             }
-            _ => Err(Malformed::new("owner/name", text)),
+            _ => Err(MalformedIdError::new("owner/name", text)),
         }
     }
 }
 
 impl TryFrom<String> for RepoName {
-    type Error = Malformed;
-    fn try_from(text: String) -> Result<Self, Malformed> {
+    type Error = MalformedIdError;
+    fn try_from(text: String) -> Result<Self, MalformedIdError> {
         text.parse()
     }
 }

@@ -19,25 +19,27 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::budget::Money;
-use super::event::RepoRef;
+use super::budget::{Accounts, Money};
 use super::evidence::{Evidence, Verdict};
-use super::id::{Branch, JobId, Number, PatchDigest, Sha};
+use super::github::PullRef;
+use super::github::RepoRef;
+use super::id::{Branch, JobId, Number, Sha};
 use super::machine::Machine;
+use super::patch::PatchDigest;
 use super::policy::Rules;
 
 mod fact;
 mod order;
 mod review;
 mod rounds;
-mod sight;
+mod snapshot;
 mod stage;
 mod step;
 
 pub use fact::*;
 pub use order::*;
 pub use review::*;
-pub use sight::*;
+pub use snapshot::*;
 pub use stage::*;
 pub use step::*;
 
@@ -51,9 +53,9 @@ pub struct Job {
     /// The issue it is about.
     pub subject: Number,
     /// What was asked, by whom.
-    pub order: Order,
+    pub order: JobOrder,
     /// Where it stands.
-    pub stage: Stage,
+    pub stage: JobStage,
     /// The branch it goes into, and the commit that the present round builds on, once known.
     pub base: Option<Base>,
     /// The repository's rules, as they were when the job began.
@@ -63,14 +65,14 @@ pub struct Job {
     /// What was found out about that.
     pub evidence: Option<Evidence>,
     /// The pull request, once there is one.
-    pub pull: Option<Pull>,
+    pub pull: Option<PullRef>,
     /// What the model has cost so far.
     pub spent: Money,
     /// The most it may cost.
     pub budget: Money,
     /// What is remembered of the pull request's review.
     #[serde(default)]
-    pub review: Review,
+    pub review: ReviewState,
 }
 
 /// A branch at a commit.
@@ -97,62 +99,53 @@ pub struct Proposal {
     pub answers: Vec<ThreadAnswer>,
 }
 
-/// The pull request that came of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Pull {
-    pub number: Number,
-    pub branch: Branch,
-    pub head: Sha,
-}
-
 impl Machine for Job {
     type Id = JobId;
-    type Fact = Fact;
-    type Step = Step;
+    type Fact = JobFact;
+    type Step = JobStep;
 
     fn id(&self) -> &JobId {
         &self.id
     }
 
-    fn advance(&self, fact: &Fact) -> Option<(Self, Vec<Step>)> {
+    fn advance(&self, fact: &JobFact) -> Option<(Self, Vec<JobStep>)> {
         advance(self, fact)
     }
 
-    fn turn() -> Fact {
-        Fact::TurnCame
+    fn turn() -> JobFact {
+        JobFact::TurnCame
     }
 
     fn is_queued(&self) -> bool {
-        self.stage == Stage::Queued
+        self.stage == JobStage::Queued
     }
 
     fn is_done(&self) -> bool {
         match self.stage {
-            Stage::Done(_) => true,
-            Stage::Queued
-            | Stage::Preparing
-            | Stage::Fixing { .. }
-            | Stage::Verifying { .. }
-            | Stage::Publishing { .. }
-            | Stage::Holding { .. }
-            | Stage::InReview { .. }
-            | Stage::Starting { .. }
-            | Stage::Answering { .. }
-            | Stage::Merging { .. } => false,
+            JobStage::Done(_) => true,
+            JobStage::Queued
+            | JobStage::Preparing
+            | JobStage::Fixing { .. }
+            | JobStage::Verifying { .. }
+            | JobStage::Publishing { .. }
+            | JobStage::Holding { .. }
+            | JobStage::InReview { .. }
+            | JobStage::Starting { .. }
+            | JobStage::Answering { .. }
+            | JobStage::Merging { .. } => false,
         }
     }
 }
 
 impl Job {
     /// A new job that waits for its turn.
-    pub fn new(id: JobId, place: RepoRef, subject: Number, order: Order) -> Self {
+    pub fn new(id: JobId, place: RepoRef, subject: Number, order: JobOrder) -> Self {
         Self {
             id,
             place,
             subject,
             order,
-            stage: Stage::Queued,
+            stage: JobStage::Queued,
             base: None,
             rules: None,
             proposal: None,
@@ -160,17 +153,27 @@ impl Job {
             pull: None,
             spent: Money::ZERO,
             budget: Money::ZERO,
-            review: Review::default(),
+            review: ReviewState::default(),
         }
     }
 
     /// A new job that takes up what `former` left: its request, and its last change with what
     /// was found out about that.
-    pub fn again(id: JobId, former: &Self, order: Order) -> Self {
+    pub fn again(id: JobId, former: &Self, order: JobOrder) -> Self {
         Self {
             proposal: former.proposal.clone(),
             evidence: former.evidence.clone(),
             ..Self::new(id, former.place.clone(), former.subject, order)
+        }
+    }
+
+    /// Whose money it spends: the person is whoever the present round is made for.
+    pub fn accounts(&self) -> Accounts {
+        let person = self.review.round.as_ref().map_or(self.order.by_id, |round| round.by_id);
+        Accounts {
+            repo_id: self.place.repo_id,
+            installation_id: self.place.installation_id,
+            person_id: person,
         }
     }
 
@@ -186,47 +189,51 @@ impl Job {
 }
 
 /// The job after learning `fact`, and what to do then. `None`: the fact changes nothing.
-pub fn advance(job: &Job, fact: &Fact) -> Option<(Job, Vec<Step>)> {
+pub fn advance(job: &Job, fact: &JobFact) -> Option<(Job, Vec<JobStep>)> {
     let mut next = job.clone();
     let steps = match (&job.stage, fact) {
-        (Stage::Done(_), _) => return None,
+        (JobStage::Done(_), _) => return None,
 
-        (stage, Fact::Closed { by, merged: true })
-            if job.pull.is_some() || matches!(stage, Stage::Publishing { .. }) =>
+        (stage, JobFact::Closed { by, merged: true })
+            if job.pull.is_some() || matches!(stage, JobStage::Publishing { .. }) =>
         {
-            next.end(Ending::Merged { by: by.clone() })
+            next.end(JobEnding::Merged { by: by.clone() })
         }
-        (_, Fact::Closed { by, merged: false }) => next.end(Ending::Closed { by: by.clone() }),
+        (_, JobFact::Closed { by, merged: false }) => {
+            next.end(JobEnding::Closed { by: by.clone() })
+        }
         // It may have happened already: what GitHub says next decides.
-        (Stage::Merging { .. }, Fact::Cancelled { .. }) => return None,
-        (_, Fact::Cancelled { by }) => next.end(Ending::Cancelled { by: by.clone() }),
-        (stage, Fact::Broke { step, why }) if stage.awaits(step) => next.broke(stage, step, why)?,
+        (JobStage::Merging { .. }, JobFact::Cancelled { .. }) => return None,
+        (_, JobFact::Cancelled { by }) => next.end(JobEnding::Cancelled { by: by.clone() }),
+        (stage, JobFact::Broke { step, why }) if stage.awaits(step) => {
+            next.broke(stage, step, why)?
+        }
 
-        (Stage::Queued, Fact::TurnCame) => {
-            next.stage = Stage::Preparing;
-            vec![Step::Show, Step::Prepare]
+        (JobStage::Queued, JobFact::TurnCame) => {
+            next.stage = JobStage::Preparing;
+            vec![JobStep::Show, JobStep::Prepare]
         }
-        (Stage::Publishing { round: 2.. }, Fact::Declined(why)) => {
-            next.no_commit(Outcome::Refused(why.clone()))
+        (JobStage::Publishing { round: 2.. }, JobFact::Declined(why)) => {
+            next.no_commit(RoundOutcome::Refused(why.clone()))
         }
-        (Stage::Preparing | Stage::Publishing { .. }, Fact::Declined(why)) => {
-            next.end(Ending::Declined(why.clone()))
+        (JobStage::Preparing | JobStage::Publishing { .. }, JobFact::Declined(why)) => {
+            next.end(JobEnding::Declined(why.clone()))
         }
-        (Stage::Preparing, Fact::Prepared { base, rules, budget }) => {
+        (JobStage::Preparing, JobFact::Prepared { base, rules, budget }) => {
             next.base = Some(base.clone());
             next.rules = Some(rules.clone());
             next.budget = *budget;
             next.fix(1, 1)
         }
-        (&Stage::Fixing { round, attempt }, fact) => next.after_attempt(round, attempt, fact)?,
-        (&Stage::Verifying { round, attempt }, Fact::Verified(evidence)) => {
+        (&JobStage::Fixing { round, attempt }, fact) => next.after_attempt(round, attempt, fact)?,
+        (&JobStage::Verifying { round, attempt }, JobFact::Verified(evidence)) => {
             next.after_checks(round, attempt, evidence)?
         }
-        (&Stage::Publishing { round }, fact) => next.after_publishing(round, fact)?,
-        (&Stage::Holding { round }, Fact::Go { patch }) if job.proposes(patch) => {
+        (&JobStage::Publishing { round }, fact) => next.after_publishing(round, fact)?,
+        (&JobStage::Holding { round }, JobFact::Go { patch }) if job.proposes(patch) => {
             next.review.go = Some(patch.clone());
-            next.stage = Stage::Publishing { round };
-            vec![Step::Show, Step::Publish { round }]
+            next.stage = JobStage::Publishing { round };
+            vec![JobStep::Show, JobStep::Publish { round }]
         }
         (stage, fact) => next.reviewed(&stage.clone(), fact)?,
     };
@@ -238,140 +245,145 @@ impl Job {
         self.proposal.as_ref().is_some_and(|proposal| proposal.patch == *patch)
     }
 
-    fn fix(&mut self, round: u32, attempt: u32) -> Vec<Step> {
-        self.stage = Stage::Fixing { round, attempt };
-        vec![Step::Show, Step::Fix { round, attempt }]
+    fn fix(&mut self, round: u32, attempt: u32) -> Vec<JobStep> {
+        self.stage = JobStage::Fixing { round, attempt };
+        vec![JobStep::Show, JobStep::Fix { round, attempt }]
     }
 
     /// A step of Gander's own failed for good: before there is a pull request that ends the job.
-    fn broke(&mut self, stage: &Stage, step: &Step, why: &str) -> Option<Vec<Step>> {
+    fn broke(&mut self, stage: &JobStage, step: &JobStep, why: &str) -> Option<Vec<JobStep>> {
         let why = why.to_owned();
-        if let Step::CheckHead { head } = step {
+        if let JobStep::CheckHead { head } = step {
             return self.head_checked(head, Some(why));
         }
         Some(match stage {
-            Stage::Merging { .. } => self.not_merged(&why),
-            Stage::Answering { round } => self.answered(*round),
+            JobStage::Merging { .. } => self.not_merged(&why),
+            JobStage::Answering { round } => self.answered(*round),
             stage if stage.round().is_some_and(|round| round > 1) => {
-                self.no_commit(Outcome::Failed { why })
+                self.no_commit(RoundOutcome::Failed { why })
             }
-            Stage::Queued
-            | Stage::Preparing
-            | Stage::Fixing { .. }
-            | Stage::Verifying { .. }
-            | Stage::Publishing { .. }
-            | Stage::Holding { .. }
-            | Stage::InReview { .. }
-            | Stage::Starting { .. }
-            | Stage::Done(_) => self.end(Ending::Failed { why }),
+            JobStage::Queued
+            | JobStage::Preparing
+            | JobStage::Fixing { .. }
+            | JobStage::Verifying { .. }
+            | JobStage::Publishing { .. }
+            | JobStage::Holding { .. }
+            | JobStage::InReview { .. }
+            | JobStage::Starting { .. }
+            | JobStage::Done(_) => self.end(JobEnding::Failed { why }),
         })
     }
 
-    fn after_attempt(&mut self, round: u32, attempt: u32, fact: &Fact) -> Option<Vec<Step>> {
+    fn after_attempt(&mut self, round: u32, attempt: u32, fact: &JobFact) -> Option<Vec<JobStep>> {
         let of_this_attempt = |r: &u32, a: &u32| (*r, *a) == (round, attempt);
         match fact {
-            Fact::Proposed { round: r, attempt: a, proposal, cost } if of_this_attempt(r, a) => {
+            JobFact::Proposed { round: r, attempt: a, proposal, cost } if of_this_attempt(r, a) => {
                 self.spent = self.spent + *cost;
                 self.proposal = Some(proposal.clone());
                 self.evidence = None;
-                self.stage = Stage::Verifying { round, attempt };
-                Some(vec![Step::Show, Step::Verify { round, attempt }])
+                self.stage = JobStage::Verifying { round, attempt };
+                Some(vec![JobStep::Show, JobStep::Verify { round, attempt }])
             }
-            Fact::NothingToFix { round: r, attempt: a, why, cost } if of_this_attempt(r, a) => {
+            JobFact::NothingToFix { round: r, attempt: a, why, cost } if of_this_attempt(r, a) => {
                 self.spent = self.spent + *cost;
                 let why = why.clone();
                 Some(match round {
-                    1 => self.end(Ending::NothingToFix { why }),
-                    _ => self.no_commit(Outcome::NoChange { why }),
+                    1 => self.end(JobEnding::NothingToFix { why }),
+                    _ => self.no_commit(RoundOutcome::NoChange { why }),
                 })
             }
-            Fact::AttemptFailed { round: r, attempt: a, why, cost } if of_this_attempt(r, a) => {
+            JobFact::AttemptFailed { round: r, attempt: a, why, cost } if of_this_attempt(r, a) => {
                 self.spent = self.spent + *cost;
                 Some(self.try_again_or_give_up(round, attempt, why.clone()))
             }
-            Fact::OutOfBudget { why, cost } => {
+            JobFact::OutOfBudget { why, cost } => {
                 self.spent = self.spent + *cost;
                 let why = why.clone();
                 Some(match round {
-                    1 => self.end(Ending::OutOfBudget { why }),
-                    _ => self.no_commit(Outcome::OutOfBudget { why }),
+                    1 => self.end(JobEnding::OutOfBudget { why }),
+                    _ => self.no_commit(RoundOutcome::OutOfBudget { why }),
                 })
             }
-            Fact::TurnCame
-            | Fact::Prepared { .. }
-            | Fact::Declined(_)
-            | Fact::Proposed { .. }
-            | Fact::NothingToFix { .. }
-            | Fact::AttemptFailed { .. }
-            | Fact::Verified(_)
-            | Fact::Published { .. }
-            | Fact::HeadMoved { .. }
-            | Fact::Held { .. }
-            | Fact::Go { .. }
-            | Fact::Seen(_)
-            | Fact::Asked(_)
-            | Fact::Taken(_)
-            | Fact::RoundReady { .. }
-            | Fact::RoundRefused { .. }
-            | Fact::Answered { .. }
-            | Fact::HeadChecked { .. }
-            | Fact::Merged { .. }
-            | Fact::NotMerged { .. }
-            | Fact::Closed { .. }
-            | Fact::Cancelled { .. }
-            | Fact::Broke { .. } => self.asked_meanwhile(fact),
+            JobFact::TurnCame
+            | JobFact::Prepared { .. }
+            | JobFact::Declined(_)
+            | JobFact::Proposed { .. }
+            | JobFact::NothingToFix { .. }
+            | JobFact::AttemptFailed { .. }
+            | JobFact::Verified(_)
+            | JobFact::Published { .. }
+            | JobFact::HeadMoved { .. }
+            | JobFact::Held { .. }
+            | JobFact::Go { .. }
+            | JobFact::Seen(_)
+            | JobFact::Asked(_)
+            | JobFact::Taken(_)
+            | JobFact::RoundReady { .. }
+            | JobFact::RoundRefused { .. }
+            | JobFact::Answered { .. }
+            | JobFact::HeadChecked { .. }
+            | JobFact::Merged { .. }
+            | JobFact::NotMerged { .. }
+            | JobFact::Closed { .. }
+            | JobFact::Cancelled { .. }
+            | JobFact::Broke { .. } => self.asked_meanwhile(fact),
         }
     }
 
-    fn after_checks(&mut self, round: u32, attempt: u32, evidence: &Evidence) -> Option<Vec<Step>> {
+    fn after_checks(
+        &mut self,
+        round: u32,
+        attempt: u32,
+        evidence: &Evidence,
+    ) -> Option<Vec<JobStep>> {
         let base = self.base.as_ref().map(|base| &base.sha);
         if !self.proposes(&evidence.patch) || base != Some(&evidence.base) {
             return None;
         }
         self.evidence = Some(evidence.clone());
         Some(match evidence.verdict() {
-            Verdict::Green(_) => {
-                self.stage = Stage::Publishing { round };
-                vec![Step::Show, Step::Publish { round }]
+            Verdict::Green => {
+                self.stage = JobStage::Publishing { round };
+                vec![JobStep::Show, JobStep::Publish { round }]
             }
             Verdict::Red => self.try_again_or_give_up(round, attempt, first_failure(evidence)),
             // Another attempt of the model would not mend what could not be run.
             Verdict::Unknown => match round {
-                1 => self.end(Ending::Failed { why: first_failure(evidence) }),
-                _ => self.no_commit(Outcome::Failed { why: first_failure(evidence) }),
+                1 => self.end(JobEnding::Failed { why: first_failure(evidence) }),
+                _ => self.no_commit(RoundOutcome::Failed { why: first_failure(evidence) }),
             },
         })
     }
 
-    fn try_again_or_give_up(&mut self, round: u32, attempt: u32, why: String) -> Vec<Step> {
+    fn try_again_or_give_up(&mut self, round: u32, attempt: u32, why: String) -> Vec<JobStep> {
         if attempt < self.attempts_allowed() {
             self.fix(round, attempt + 1)
         } else if round == 1 {
-            self.end(Ending::GaveUp { why })
+            self.end(JobEnding::GaveUp { why })
         } else {
-            self.no_commit(Outcome::GaveUp { why })
+            self.no_commit(RoundOutcome::GaveUp { why })
         }
     }
 
-    fn end(&mut self, ending: Ending) -> Vec<Step> {
-        let merged = matches!(ending, Ending::Merged { .. });
-        let people_did_it = merged || matches!(ending, Ending::Closed { .. });
+    fn end(&mut self, ending: JobEnding) -> Vec<JobStep> {
+        let merged = matches!(ending, JobEnding::Merged { .. });
+        let people_did_it = merged || matches!(ending, JobEnding::Closed { .. });
         let may_stand_half_done =
-            self.stage.is_ours() && self.stage != Stage::Preparing || self.pull.is_some();
+            self.stage.is_ours() && self.stage != JobStage::Preparing || self.pull.is_some();
         let mut steps = Vec::new();
         if may_stand_half_done {
-            steps.push(if merged { Step::CleanUp } else { Step::Undo });
+            steps.push(if merged { JobStep::CleanUp } else { JobStep::Undo });
         }
-        steps.push(Step::Show);
+        steps.push(JobStep::Show);
         // Whoever asked for something meanwhile is told that it comes too late.
         if !people_did_it || !self.review.asks.is_empty() {
-            steps.push(Step::Announce);
+            steps.push(JobStep::Announce);
         }
-        if self.stage != Stage::Queued {
-            steps.push(Step::StartNext);
+        if self.stage != JobStage::Queued {
+            steps.push(JobStep::StartNext);
         }
         self.review.waiting = None;
-        self.stage = Stage::Done(ending);
+        self.stage = JobStage::Done(ending);
         steps
     }
 }

@@ -10,20 +10,21 @@ use super::*;
 use crate::core::approval::{
     Approval, ApprovalCriteria, NotApproved, Stance, Vote, VoteSource, judge,
 };
-use crate::core::command::Role;
-use crate::core::event::{Actor, IssueText};
-use crate::core::evidence::{Check, CheckKind, Outcome};
+use crate::core::event::IssueText;
+use crate::core::evidence::{Check, CheckKind, CheckOutcome};
+use crate::core::github::Actor;
+use crate::core::github::Role;
 use crate::core::id::{CommentId, Login, RepoId, ReviewId, Timestamp, UserId};
-use crate::core::machine::Failure;
+use crate::core::machine::OnFailure;
 use crate::core::policy::Requester;
 
-fn order() -> Order {
-    Order {
+fn order() -> JobOrder {
+    JobOrder {
         kind: Kind::Fix,
-        by: UserId(2),
+        by_id: UserId(2),
         login: "mona".parse().unwrap(),
         at: Timestamp(0),
-        comment: Some(CommentId(9)),
+        comment_id: Some(CommentId(9)),
         request: String::new(),
         issue: IssueText::default(),
         budget: None,
@@ -34,8 +35,8 @@ fn order() -> Order {
 
 pub(super) fn new_job() -> Job {
     let place = RepoRef {
-        installation: crate::core::id::InstallationId(3),
-        repo: crate::core::id::RepoId(1),
+        installation_id: crate::core::id::InstallationId(3),
+        repo_id: crate::core::id::RepoId(1),
         name: "acme/widgets".parse().unwrap(),
     };
     Job::new(JobId::of_trigger("1/comment/9"), place, Number(7), order())
@@ -49,7 +50,7 @@ fn digest(letter: &str) -> PatchDigest {
     PatchDigest::of_bytes([letter.as_bytes()[0]; 32])
 }
 
-fn evidence(base: &str, patch: &str, outcome: Option<Outcome>) -> Evidence {
+fn evidence(base: &str, patch: &str, outcome: Option<CheckOutcome>) -> Evidence {
     let checks = outcome.map(|outcome| Check {
         name: "cargo test".into(),
         kind: CheckKind::Command,
@@ -67,7 +68,7 @@ pub(super) fn person(id: u64) -> Actor {
 fn approval(head: &str) -> Approval {
     let (head, base) = (sha(head), "main".parse().unwrap());
     let question = ApprovalCriteria {
-        repo: RepoId(1),
+        repo_id: RepoId(1),
         pull: Number(8),
         head: &head,
         base: &base,
@@ -92,10 +93,9 @@ fn approval(head: &str) -> Approval {
 }
 
 /// A look at the pull request: nobody has said anything, and all is green.
-pub(super) fn sight(head: &str) -> Sight {
-    Sight {
+pub(super) fn open(head: &str) -> OpenPull {
+    OpenPull {
         at: Timestamp(10),
-        state: PullState::Open,
         head: sha(head),
         base: "main".parse().unwrap(),
         rules: Ok(rules_of_review()),
@@ -112,7 +112,7 @@ pub(super) fn sight(head: &str) -> Sight {
 
 fn request(review: u64, role: Role) -> ChangeRequest {
     let by = person(review);
-    ChangeRequest { review: ReviewId(review), by, role, at: Timestamp(2), points: 1 }
+    ChangeRequest { review_id: ReviewId(review), by, role, at: Timestamp(2), points: 1 }
 }
 
 fn rules_of_review() -> Rules {
@@ -123,101 +123,105 @@ fn red(because: RedBecause) -> Ci {
     Ci::Red { check: "ci".into(), because }
 }
 
-fn approved(head: &str) -> Sight {
-    Sight { consent: Ok(approval(head)), ..sight(head) }
+fn approved(head: &str) -> OpenPull {
+    OpenPull { consent: Ok(approval(head)), ..open(head) }
 }
 
 /// What ends it from outside, at any moment.
-fn ends() -> Vec<Fact> {
-    let broke = |step| Fact::Broke { step, why: "why".into() };
+fn ends() -> Vec<JobFact> {
+    let broke = |step| JobFact::Broke { step, why: "why".into() };
     vec![
-        broke(Step::Start { round: 2 }),
-        broke(Step::Fix { round: 2, attempt: 1 }),
-        broke(Step::Publish { round: 2 }),
-        broke(Step::Answer { round: 2 }),
-        broke(Step::Merge { head: sha("c") }),
-        broke(Step::CheckHead { head: sha("e") }),
-        Fact::Cancelled { by: person(2).login },
-        Fact::Closed { by: None, merged: true },
+        broke(JobStep::Start { round: 2 }),
+        broke(JobStep::Fix { round: 2, attempt: 1 }),
+        broke(JobStep::Publish { round: 2 }),
+        broke(JobStep::Answer { round: 2 }),
+        broke(JobStep::Merge { head: sha("c") }),
+        broke(JobStep::CheckHead { head: sha("e") }),
+        JobFact::Cancelled { by: person(2).login },
+        JobFact::Closed { by: None, merged: true },
     ]
 }
 
-fn seen(sights: Vec<Sight>) -> Vec<Fact> {
-    sights.into_iter().map(|it| Fact::Seen(Box::new(it))).collect()
+fn seen(pulls: Vec<OpenPull>) -> Vec<JobFact> {
+    pulls.into_iter().map(seen_open).collect()
+}
+
+fn seen_open(pull: OpenPull) -> JobFact {
+    JobFact::Seen(PullSnapshot::Open(Box::new(pull)))
 }
 
 /// Rounds: what people and CI ask for, and how a round can go.
-fn facts_of_rounds() -> Vec<Fact> {
+fn facts_of_rounds() -> Vec<JobFact> {
     let base = Base { branch: "main".parse().unwrap(), sha: sha("c") };
     let mut facts = seen(vec![
-        sight("c"),
-        Sight { requests: vec![request(1, Role::Write)], ..sight("c") },
-        Sight { ci: red(RedBecause::Change), ..sight("c") },
+        open("c"),
+        OpenPull { requests: vec![request(1, Role::Write)], ..open("c") },
+        OpenPull { ci: red(RedBecause::Change), ..open("c") },
     ]);
     for round in 2..=3 {
         let (task, threads, budget) = (String::new(), vec![], Money::ZERO);
         let base = base.clone();
         facts.extend([
-            Fact::RoundReady { round, base, task, threads, budget },
-            Fact::RoundRefused { round, why: Declined::Skipped },
-            Fact::Answered { round },
-            Fact::NothingToFix { round, attempt: 1, why: String::new(), cost: Money::ZERO },
-            Fact::Proposed { round, attempt: 1, proposal: proposal("1"), cost: Money::ZERO },
+            JobFact::RoundReady { round, base, task, threads, budget },
+            JobFact::RoundRefused { round, why: Declined::Skipped },
+            JobFact::Answered { round },
+            JobFact::NothingToFix { round, attempt: 1, why: String::new(), cost: Money::ZERO },
+            JobFact::Proposed { round, attempt: 1, proposal: proposal("1"), cost: Money::ZERO },
         ]);
     }
     facts.extend([
         published("c"),
-        Fact::HeadMoved { head: sha("c") },
-        Fact::Verified(evidence("c", "1", Some(Outcome::Passed))),
-        Fact::Verified(evidence("c", "1", Some(Outcome::Failed("red".into())))),
+        JobFact::HeadMoved { head: sha("c") },
+        JobFact::Verified(evidence("c", "1", Some(CheckOutcome::Passed))),
+        JobFact::Verified(evidence("c", "1", Some(CheckOutcome::Failed("red".into())))),
     ]);
     facts
 }
 
 /// Approving and merging, while people push and checks come and go.
-fn facts_of_merging() -> Vec<Fact> {
+fn facts_of_merging() -> Vec<JobFact> {
     let mut facts = seen(vec![
-        sight("c"),
+        open("c"),
         approved("c"),
         approved("e"),
-        Sight { consent: Ok(approval("f")), ..sight("c") },
-        Sight { ci: Ci::Pending { names: vec!["ci".into()] }, ..approved("c") },
-        Sight { ci: red(RedBecause::AlsoOnBase), ..approved("c") },
-        Sight { base: "other".parse().unwrap(), ..approved("c") },
-        Sight { mergeable: Some(false), ..approved("c") },
-        Sight { skipped: true, ..approved("c") },
-        Sight { rules: Err("bad".into()), ..approved("c") },
-        Sight { requests: vec![request(2, Role::Read)], ..approved("c") },
-        Sight { state: PullState::Merged { by: None }, ..sight("c") },
-        Sight { state: PullState::Closed { by: None }, ..sight("c") },
+        OpenPull { consent: Ok(approval("f")), ..open("c") },
+        OpenPull { ci: Ci::Pending { names: vec!["ci".into()] }, ..approved("c") },
+        OpenPull { ci: red(RedBecause::AlsoOnBase), ..approved("c") },
+        OpenPull { base: "other".parse().unwrap(), ..approved("c") },
+        OpenPull { mergeable: Some(false), ..approved("c") },
+        OpenPull { skipped: true, ..approved("c") },
+        OpenPull { rules: Err("bad".into()), ..approved("c") },
+        OpenPull { requests: vec![request(2, Role::Read)], ..approved("c") },
     ]);
     facts.extend([
+        JobFact::Seen(PullSnapshot::Ended(PullEnd::Merged { by: None })),
+        JobFact::Seen(PullSnapshot::Ended(PullEnd::Closed { by: None })),
         published("c"),
-        Fact::HeadChecked { head: sha("e"), failed: None },
-        Fact::HeadChecked { head: sha("e"), failed: Some("red".into()) },
-        Fact::Merged { by: None },
-        Fact::NotMerged { why: "blocked".into() },
+        JobFact::HeadChecked { head: sha("e"), failed: None },
+        JobFact::HeadChecked { head: sha("e"), failed: Some("red".into()) },
+        JobFact::Merged { by: None },
+        JobFact::NotMerged { why: "blocked".into() },
     ]);
     facts
 }
 
 /// What is asked by command, and what waits for somebody to take it up.
-fn facts_of_commands() -> Vec<Fact> {
+fn facts_of_commands() -> Vec<JobFact> {
     let words = "more".to_owned();
-    let ask = Ask { by: UserId(2), login: person(2).login, words, comment: None };
+    let ask = ReviseRequest { by_id: UserId(2), login: person(2).login, words, comment_id: None };
     let (until, by_login) = (Timestamp(5), person(5).login);
-    let taken = Taken { login: person(2).login, until, by: UserId(5), by_login };
-    let outsider = Sight { requests: vec![request(2, Role::Read)], ..sight("c") };
-    let mut facts = seen(vec![sight("c"), outsider]);
+    let taken = TakenReviews { login: person(2).login, until, by_id: UserId(5), by_login };
+    let outsider = OpenPull { requests: vec![request(2, Role::Read)], ..open("c") };
+    let mut facts = seen(vec![open("c"), outsider]);
     facts.extend([
         published("c"),
-        Fact::Asked(ask),
-        Fact::Taken(taken),
-        Fact::RoundRefused { round: 2, why: Declined::Skipped },
-        Fact::Answered { round: 2 },
-        Fact::Held { patch: digest("1"), risks: vec![], files: vec![], diff: String::new() },
-        Fact::Go { patch: digest("1") },
-        Fact::Go { patch: digest("2") },
+        JobFact::Asked(ask),
+        JobFact::Taken(taken),
+        JobFact::RoundRefused { round: 2, why: Declined::Skipped },
+        JobFact::Answered { round: 2 },
+        JobFact::Held { patch: digest("1"), risks: vec![], files: vec![], diff: String::new() },
+        JobFact::Go { patch: digest("1") },
+        JobFact::Go { patch: digest("2") },
     ]);
     facts
 }
@@ -230,49 +234,49 @@ pub(super) fn proposal_of(patch: PatchDigest) -> Proposal {
     Proposal { patch, summary: String::new(), flags: vec![], size: (1, 1, 1), answers: vec![] }
 }
 
-fn published(head: &str) -> Fact {
+fn published(head: &str) -> JobFact {
     let branch = "gander/7-x".parse().unwrap();
-    Fact::Published { pull: Pull { number: Number(8), branch, head: sha(head) } }
+    JobFact::Published { pull: PullRef { number: Number(8), branch, head: sha(head) } }
 }
 
 /// Every fact, in versions that fit and that come from another attempt, patch or base.
-fn all_facts() -> Vec<Fact> {
+fn all_facts() -> Vec<JobFact> {
     let login: Login = "mona".parse().unwrap();
     let base = Base { branch: "main".parse().unwrap(), sha: sha("a") };
     let why = || "why".to_owned();
     let rules = Rules::parse("[agent]\nattempts = 2").unwrap();
     let mut facts = vec![
-        Fact::TurnCame,
-        Fact::Prepared { base, rules, budget: Money::ZERO },
-        Fact::Declined(Declined::EmptyRepository),
+        JobFact::TurnCame,
+        JobFact::Prepared { base, rules, budget: Money::ZERO },
+        JobFact::Declined(Declined::EmptyRepository),
         published("c"),
         published("d"),
-        Fact::Closed { by: None, merged: true },
-        Fact::Closed { by: None, merged: false },
-        Fact::Cancelled { by: login },
-        Fact::OutOfBudget { why: why(), cost: Money::ZERO },
-        Fact::Broke { step: Step::Prepare, why: why() },
-        Fact::Broke { step: Step::Fix { round: 1, attempt: 2 }, why: why() },
-        Fact::Broke { step: Step::Verify { round: 1, attempt: 1 }, why: why() },
-        Fact::Broke { step: Step::Publish { round: 1 }, why: why() },
+        JobFact::Closed { by: None, merged: true },
+        JobFact::Closed { by: None, merged: false },
+        JobFact::Cancelled { by: login },
+        JobFact::OutOfBudget { why: why(), cost: Money::ZERO },
+        JobFact::Broke { step: JobStep::Prepare, why: why() },
+        JobFact::Broke { step: JobStep::Fix { round: 1, attempt: 2 }, why: why() },
+        JobFact::Broke { step: JobStep::Verify { round: 1, attempt: 1 }, why: why() },
+        JobFact::Broke { step: JobStep::Publish { round: 1 }, why: why() },
     ];
     for attempt in 1..=3 {
         for patch in ["1", "2"] {
             let proposal = proposal(patch);
-            facts.push(Fact::Proposed { round: 1, attempt, proposal, cost: Money::ZERO });
+            facts.push(JobFact::Proposed { round: 1, attempt, proposal, cost: Money::ZERO });
         }
-        facts.push(Fact::NothingToFix { round: 1, attempt, why: why(), cost: Money::ZERO });
-        facts.push(Fact::AttemptFailed { round: 1, attempt, why: why(), cost: Money::ZERO });
+        facts.push(JobFact::NothingToFix { round: 1, attempt, why: why(), cost: Money::ZERO });
+        facts.push(JobFact::AttemptFailed { round: 1, attempt, why: why(), cost: Money::ZERO });
     }
     for base in ["a", "b"] {
         for patch in ["1", "2"] {
             for outcome in [
-                Some(Outcome::Passed),
-                Some(Outcome::Failed("red".into())),
-                Some(Outcome::Inconclusive("?".into())),
+                Some(CheckOutcome::Passed),
+                Some(CheckOutcome::Failed("red".into())),
+                Some(CheckOutcome::Inconclusive("?".into())),
                 None,
             ] {
-                facts.push(Fact::Verified(evidence(base, patch, outcome)));
+                facts.push(JobFact::Verified(evidence(base, patch, outcome)));
             }
         }
     }
@@ -280,7 +284,7 @@ fn all_facts() -> Vec<Fact> {
 }
 
 /// Before, what was learnt, after, what to do then.
-type Transition = (Job, Fact, Job, Vec<Step>);
+type Transition = (Job, JobFact, Job, Vec<JobStep>);
 
 /// All jobs reachable before people look at the pull request, and after.
 fn walk() -> &'static (Vec<Job>, Vec<Transition>) {
@@ -301,16 +305,16 @@ fn publishing() -> Job {
     let base = Base { branch: "main".parse().unwrap(), sha: sha("a") };
     let rules = rules_of_review();
     let way = [
-        Fact::TurnCame,
-        Fact::Prepared { base, rules, budget: Money::ZERO },
-        Fact::Proposed { round: 1, attempt: 1, proposal: proposal("1"), cost: Money::ZERO },
-        Fact::Verified(evidence("a", "1", Some(Outcome::Passed))),
+        JobFact::TurnCame,
+        JobFact::Prepared { base, rules, budget: Money::ZERO },
+        JobFact::Proposed { round: 1, attempt: 1, proposal: proposal("1"), cost: Money::ZERO },
+        JobFact::Verified(evidence("a", "1", Some(CheckOutcome::Passed))),
     ];
     way.iter().fold(new_job(), |job, fact| advance(&job, fact).unwrap().0)
 }
 
 /// All reachable jobs, and all transitions between them.
-fn walk_from(start: Job, facts: &[Fact]) -> (Vec<Job>, Vec<Transition>) {
+fn walk_from(start: Job, facts: &[JobFact]) -> (Vec<Job>, Vec<Transition>) {
     let mut seen: HashMap<String, Job> = HashMap::new();
     let mut transitions = Vec::new();
     let mut frontier = VecDeque::from([start]);
@@ -335,15 +339,15 @@ fn publishing_only_ever_follows_a_green_verdict_on_that_very_patch_and_base() {
     let (jobs, transitions) = walk();
     assert!(jobs.len() > 50, "the walk reached only {} states", jobs.len());
     for (before, _, after, steps) in transitions {
-        if steps.iter().any(|step| matches!(step, Step::Publish { .. })) {
+        if steps.iter().any(|step| matches!(step, JobStep::Publish { .. })) {
             let evidence = after.evidence.as_ref().expect("published without evidence");
-            let Verdict::Green(patch) = evidence.verdict() else { panic!("published red") };
-            assert_eq!(patch.patch(), &before.proposal.as_ref().unwrap().patch);
-            assert_eq!(patch.base(), &before.base.as_ref().unwrap().sha);
+            assert_eq!(evidence.verdict(), Verdict::Green, "published red");
+            assert_eq!(evidence.patch, before.proposal.as_ref().unwrap().patch);
+            assert_eq!(evidence.base, before.base.as_ref().unwrap().sha);
         }
-        if let Stage::Publishing { .. } | Stage::Holding { .. } = after.stage {
+        if let JobStage::Publishing { .. } | JobStage::Holding { .. } = after.stage {
             let evidence = after.evidence.as_ref().expect("no evidence kept");
-            assert!(matches!(evidence.verdict(), Verdict::Green(_)));
+            assert_eq!(evidence.verdict(), Verdict::Green);
             assert_eq!(evidence.patch, after.proposal.as_ref().unwrap().patch);
         }
     }
@@ -354,13 +358,13 @@ fn every_ending_is_shown_told_and_frees_the_subject() {
     let (_, transitions) = walk();
     let mut endings = 0;
     for (before, _, after, steps) in transitions {
-        if let Stage::Done(ending) = &after.stage {
+        if let JobStage::Done(ending) = &after.stage {
             endings += 1;
-            assert!(steps.contains(&Step::Show), "{ending:?} is not shown");
-            let by_people = matches!(ending, Ending::Merged { .. } | Ending::Closed { .. });
+            assert!(steps.contains(&JobStep::Show), "{ending:?} is not shown");
+            let by_people = matches!(ending, JobEnding::Merged { .. } | JobEnding::Closed { .. });
             let told = !by_people || !after.review.asks.is_empty();
-            assert_eq!(steps.contains(&Step::Announce), told, "{ending:?}");
-            assert_eq!(steps.contains(&Step::StartNext), before.stage != Stage::Queued);
+            assert_eq!(steps.contains(&JobStep::Announce), told, "{ending:?}");
+            assert_eq!(steps.contains(&JobStep::StartNext), before.stage != JobStage::Queued);
         }
     }
     assert!(endings > 50);
@@ -380,9 +384,9 @@ fn done_absorbs_and_a_fact_told_twice_changes_nothing_the_second_time() {
 #[test]
 fn from_every_open_state_a_person_can_stop_it_and_someone_moves_it() {
     let (jobs, transitions) = walk();
-    let merging = |job: &Job| matches!(job.stage, Stage::Merging { .. });
+    let merging = |job: &Job| matches!(job.stage, JobStage::Merging { .. });
     for job in jobs.iter().filter(|job| !job.is_done() && !merging(job)) {
-        let stop = Fact::Cancelled { by: "mona".parse().unwrap() };
+        let stop = JobFact::Cancelled { by: "mona".parse().unwrap() };
         assert!(advance(job, &stop).unwrap().0.is_done());
         assert!(
             transitions
@@ -393,7 +397,7 @@ fn from_every_open_state_a_person_can_stop_it_and_someone_moves_it() {
     for (before, _, after, steps) in transitions {
         // A person's commit is checked while the pull request is in review.
         let works = steps.iter().filter(|step| {
-            step.spec().failure == Failure::Awaited && !matches!(step, Step::CheckHead { .. })
+            step.spec().failure == OnFailure::Awaited && !matches!(step, JobStep::CheckHead { .. })
         });
         let expected = usize::from(after.stage.is_ours() && after.stage != before.stage);
         assert_eq!(works.count(), expected, "{:?} {steps:?}", after.stage);
@@ -404,7 +408,7 @@ fn from_every_open_state_a_person_can_stop_it_and_someone_moves_it() {
 fn attempts_are_counted_and_end() {
     let (jobs, _) = walk();
     let most = jobs.iter().filter_map(|job| match job.stage {
-        Stage::Fixing { attempt, .. } => Some(attempt),
+        JobStage::Fixing { attempt, .. } => Some(attempt),
         _ => None,
     });
     assert_eq!(most.max(), Some(2));
@@ -426,25 +430,25 @@ fn merging_only_ever_follows_a_persons_approval_of_that_very_head_with_green_che
     let (_, transitions) = walk();
     let mut merges = 0;
     for (before, fact, after, steps) in transitions {
-        let Some(Step::Merge { head }) =
-            steps.iter().find(|step| matches!(step, Step::Merge { .. }))
+        let Some(JobStep::Merge { head }) =
+            steps.iter().find(|step| matches!(step, JobStep::Merge { .. }))
         else {
             assert!(
-                !matches!(after.stage, Stage::Merging { .. })
-                    || matches!(before.stage, Stage::Merging { .. })
+                !matches!(after.stage, JobStage::Merging { .. })
+                    || matches!(before.stage, JobStage::Merging { .. })
             );
             continue;
         };
         merges += 1;
-        let Fact::Seen(sight) = fact else { panic!("merged after {fact:?}") };
-        let approval = sight.consent.as_ref().expect("merged without consent");
-        assert_eq!((approval.head(), approval.base()), (head, &sight.base));
-        assert_eq!((&sight.head, &sight.ci), (head, &Ci::Green));
-        assert!(!sight.skipped, "merged under gander:skip");
+        let JobFact::Seen(PullSnapshot::Open(pull)) = fact else { panic!("merged after {fact:?}") };
+        let approval = pull.consent.as_ref().expect("merged without consent");
+        assert_eq!((approval.head(), approval.base()), (head, &pull.base));
+        assert_eq!((&pull.head, &pull.ci), (head, &Ci::Green));
+        assert!(!pull.skipped, "merged under gander:skip");
         let proof = after.review.proof.as_ref().expect("merged an unchecked head");
         assert_eq!((&proof.head, &proof.failed), (head, &None));
-        assert!(sight.requests.iter().all(|it| after.review.answered.contains(&it.review)
-            || after.review.outsiders.iter().any(|waits| waits.review == it.review)));
+        assert!(pull.requests.iter().all(|it| after.review.answered.contains(&it.review_id)
+            || after.review.outsiders.iter().any(|waits| waits.review_id == it.review_id)));
     }
     assert!(merges > 10, "the walk merged only {merges} times");
 }
@@ -455,25 +459,27 @@ fn a_refused_merge_is_tried_again_only_when_something_changed() {
     let (_, transitions) = walk();
     let mut refused = 0;
     for (_, fact, merging, steps) in transitions {
-        let (Fact::Seen(sight), Stage::Merging { head, .. }) = (fact, &merging.stage) else {
+        let (JobFact::Seen(PullSnapshot::Open(pull)), JobStage::Merging { head, .. }) =
+            (fact, &merging.stage)
+        else {
             continue;
         };
-        assert!(steps.contains(&Step::Merge { head: head.clone() }));
+        assert!(steps.contains(&JobStep::Merge { head: head.clone() }));
         let why = "why".to_owned();
-        let step = Step::Merge { head: head.clone() };
-        for answer in [Fact::NotMerged { why: why.clone() }, Fact::Broke { step, why }] {
+        let step = JobStep::Merge { head: head.clone() };
+        for answer in [JobFact::NotMerged { why: why.clone() }, JobFact::Broke { step, why }] {
             let told = advance(merging, &answer).unwrap().0;
             let again = advance(&told, fact);
             assert!(again.is_none(), "the same look merges again: {:?}", again.unwrap().1);
-            let freed = |clean| Fact::Seen(Box::new(Sight { clean, ..(**sight).clone() }));
+            let freed = |clean| seen_open(OpenPull { clean, ..(**pull).clone() });
             let not_clean = advance(&told, &freed(false)).map_or(told.clone(), |it| it.0);
-            assert!(matches!(not_clean.stage, Stage::InReview { .. }));
+            assert!(matches!(not_clean.stage, JobStage::InReview { .. }));
             let clean = advance(&not_clean, &freed(true)).unwrap().0;
             assert_eq!(clean.stage, merging.stage, "the way is free, and nothing happens");
             let rules_digest = "other".to_owned();
-            let rules = Fact::Seen(Box::new(Sight { rules_digest, ..(**sight).clone() }));
+            let rules = seen_open(OpenPull { rules_digest, ..(**pull).clone() });
             let look = advance(&told, &rules).unwrap();
-            assert_eq!(look.1, [Step::Show, Step::Look], "an approval under other rules");
+            assert_eq!(look.1, [JobStep::Show, JobStep::Look], "an approval under other rules");
             refused += 1;
         }
     }
@@ -488,12 +494,17 @@ fn whatever_becomes_of_a_round_the_pull_request_stays_and_people_are_told() {
         let in_round = before.stage.round().is_some_and(|round| round > 1);
         let by_people = matches!(
             fact,
-            Fact::Cancelled { .. } | Fact::Closed { .. } | Fact::Seen(_) | Fact::Merged { .. }
+            JobFact::Cancelled { .. }
+                | JobFact::Closed { .. }
+                | JobFact::Seen(_)
+                | JobFact::Merged { .. }
         );
         assert!(!in_round || by_people || !after.is_done(), "{fact:?} ended a round's job");
-        if let (Stage::Answering { .. }, Stage::InReview { .. }) = (&before.stage, &after.stage) {
+        if let (JobStage::Answering { .. }, JobStage::InReview { .. }) =
+            (&before.stage, &after.stage)
+        {
             ended += 1;
-            assert!(steps.contains(&Step::Announce) && steps.contains(&Step::Look));
+            assert!(steps.contains(&JobStep::Announce) && steps.contains(&JobStep::Look));
         }
     }
     assert!(ended > 10);
@@ -512,9 +523,11 @@ fn what_is_held_back_is_pushed_only_by_a_word_on_that_very_change() {
     let (_, transitions) = walk();
     let mut let_out = 0;
     for (before, fact, after, _) in transitions {
-        if let (Stage::Holding { .. }, Stage::Publishing { .. }) = (&before.stage, &after.stage) {
+        if let (JobStage::Holding { .. }, JobStage::Publishing { .. }) =
+            (&before.stage, &after.stage)
+        {
             let_out += 1;
-            let Fact::Go { patch } = fact else { panic!("pushed after {fact:?}") };
+            let JobFact::Go { patch } = fact else { panic!("pushed after {fact:?}") };
             assert_eq!(Some(patch), before.proposal.as_ref().map(|it| &it.patch));
         }
     }

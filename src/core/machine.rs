@@ -43,9 +43,9 @@ pub struct StepSpec {
     /// What two of it are that both wait.
     pub repeats: Repeats,
     /// What it means that it failed for good.
-    pub failure: Failure,
+    pub failure: OnFailure,
     /// What it takes to do it.
-    pub place: Place,
+    pub place: WorkerSlot,
 }
 
 /// Steps of one lane are done one after the other, in order; lanes go side by side.
@@ -74,7 +74,7 @@ pub enum Repeats {
 
 /// What it means that a step failed for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
+pub enum OnFailure {
     /// A fact: the thing goes on with what this step learns, and waits for it.
     Awaited,
     /// Nothing but a line in the log.
@@ -83,7 +83,7 @@ pub enum Failure {
 
 /// What it takes to do a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum WorkerSlot {
     /// One of the worker's few places, for it may take minutes.
     Worker,
     /// None.
@@ -92,13 +92,13 @@ pub enum Place {
 
 impl StepSpec {
     /// A step of the thing's own, whose failure is a fact.
-    pub const fn awaited(place: Place) -> Self {
-        Self { lane: Lane::Main, repeats: Repeats::Each, failure: Failure::Awaited, place }
+    pub const fn awaited(place: WorkerSlot) -> Self {
+        Self { lane: Lane::Main, repeats: Repeats::Each, failure: OnFailure::Awaited, place }
     }
 
     /// Something that is done beside, and of which nothing is learnt.
     pub const fn beside(lane: Lane, repeats: Repeats) -> Self {
-        Self { lane, repeats, failure: Failure::Dropped, place: Place::Free }
+        Self { lane, repeats, failure: OnFailure::Dropped, place: WorkerSlot::Free }
     }
 }
 

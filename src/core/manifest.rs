@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{Malformed, Number, RepoId, RunId, Sha};
+use super::id::{MalformedIdError, Number, RepoId, RunId, Sha};
 
 /// The manifest's own name.
 pub const MANIFEST: &str = "gander-manifest.json";
@@ -28,7 +28,7 @@ pub struct ReleaseId {
 
 /// One run of a workflow, and how often it was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Run {
+pub struct RunAttempt {
     /// GitHub's number.
     pub id: RunId,
     /// Counts from one.
@@ -38,17 +38,19 @@ pub struct Run {
 /// What a build made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Manifest {
+pub struct BuildManifest {
     /// Where.
-    pub repository: RepoId,
+    #[serde(rename = "repository")]
+    pub repository_id: RepoId,
     /// From which commit.
     pub commit: Sha,
     /// The release pull request.
     pub pull: Number,
     /// Which try.
-    pub release: ReleaseId,
+    #[serde(rename = "release")]
+    pub release_id: ReleaseId,
     /// In which run.
-    pub run: Run,
+    pub run: RunAttempt,
     /// What it is to be called.
     pub tag: String,
     /// The files, by name.
@@ -77,7 +79,7 @@ pub struct FileName(String);
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
 
-impl Manifest {
+impl BuildManifest {
     /// The list of sums.
     pub fn sums(&self) -> String {
         self.files.iter().map(|file| format!("{}  {}\n", file.sha256, file.name)).collect()
@@ -121,8 +123,8 @@ impl Digest {
 }
 
 impl FromStr for FileName {
-    type Err = Malformed;
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+    type Err = MalformedIdError;
+    fn from_str(text: &str) -> Result<Self, MalformedIdError> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"._+-".contains(&b);
         let good = !text.is_empty()
             && text.len() <= 120
@@ -134,30 +136,33 @@ impl FromStr for FileName {
         if good {
             return Ok(Self(text.to_owned()));
         }
-        Err(Malformed::new("a file name of letters, digits and `._+-` that is not taken", text))
+        Err(MalformedIdError::new(
+            "a file name of letters, digits and `._+-` that is not taken",
+            text,
+        ))
     }
 }
 
 impl FromStr for Digest {
-    type Err = Malformed;
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+    type Err = MalformedIdError;
+    fn from_str(text: &str) -> Result<Self, MalformedIdError> {
         let good = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if good {
             return Ok(Self(text.to_owned()));
         }
-        Err(Malformed::new("a SHA-256 in lower-case hex", text))
+        Err(MalformedIdError::new("a SHA-256 in lower-case hex", text))
     }
 }
 
 impl FromStr for ReleaseId {
-    type Err = Malformed;
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+    type Err = MalformedIdError;
+    fn from_str(text: &str) -> Result<Self, MalformedIdError> {
         let number = |part: &str| part.parse::<u64>().ok().filter(|it| it.to_string() == part);
         let parts = text.split_once('.');
         let parts = parts.and_then(|(pull, attempt)| Some((number(pull)?, number(attempt)?)));
         match parts {
             Some((pull, attempt)) => Ok(Self { pull: Number(pull), attempt }),
-            None => Err(Malformed::new("a release such as 12.1", text)),
+            None => Err(MalformedIdError::new("a release such as 12.1", text)),
         }
     }
 }
@@ -165,8 +170,8 @@ impl FromStr for ReleaseId {
 macro_rules! as_text {
     ($($name:ident),*) => {
         $(impl TryFrom<String> for $name {
-            type Error = Malformed;
-            fn try_from(text: String) -> Result<Self, Malformed> {
+            type Error = MalformedIdError;
+            fn try_from(text: String) -> Result<Self, MalformedIdError> {
                 text.parse()
             }
         }
@@ -247,12 +252,12 @@ mod tests {
             size: 1,
             sha256: Digest::of(name.as_bytes()),
         };
-        let manifest = Manifest {
-            repository: RepoId(1),
+        let manifest = BuildManifest {
+            repository_id: RepoId(1),
             commit: "a".repeat(40).parse().unwrap(),
             pull: Number(12),
-            release: "12.1".parse().unwrap(),
-            run: Run { id: RunId(7), attempt: 1 },
+            release_id: "12.1".parse().unwrap(),
+            run: RunAttempt { id: RunId(7), attempt: 1 },
             tag: "v1.0.0".to_owned(),
             files: vec![file("tool"), file("b"), file("Tool")],
         };

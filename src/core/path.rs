@@ -1,4 +1,4 @@
-//! Paths inside a repository, and the digest that names a patch of them.
+//! Paths inside a repository.
 //!
 //! Invariants: a [`RepoPath`] stays inside the repository and out of git's own directory on every
 //! file system git runs on.
@@ -17,7 +17,7 @@ pub struct RepoPath(String);
 
 /// Why a path cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PathProblem {
+pub enum PathError {
     /// Nothing was given.
     #[error("the path is empty")]
     Empty,
@@ -44,16 +44,6 @@ pub enum PathProblem {
     NotUtf8,
 }
 
-/// Names one exact patch: the SHA-256 of its canonical bytes, in lower-case hex.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PatchDigest(String);
-
-/// Text that is no digest.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected the 64 hex digits of a patch digest")]
-pub struct NotADigest;
-
 impl RepoPath {
     /// The path as git writes it.
     pub fn as_str(&self) -> &str {
@@ -64,8 +54,8 @@ impl RepoPath {
     ///
     /// # Errors
     /// When the path breaks one of the rules.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PathProblem> {
-        std::str::from_utf8(bytes).map_err(|_| PathProblem::NotUtf8)?.parse()
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PathError> {
+        std::str::from_utf8(bytes).map_err(|_| PathError::NotUtf8)?.parse()
     }
 
     /// The parts between the slashes; at least one.
@@ -106,33 +96,33 @@ impl RepoPath {
 }
 
 impl FromStr for RepoPath {
-    type Err = PathProblem;
+    type Err = PathError;
 
-    fn from_str(text: &str) -> Result<Self, PathProblem> {
+    fn from_str(text: &str) -> Result<Self, PathError> {
         if text.is_empty() {
-            return Err(PathProblem::Empty);
+            return Err(PathError::Empty);
         }
         if text.starts_with('/') {
-            return Err(PathProblem::Absolute);
+            return Err(PathError::Absolute);
         }
         if text.len() > 4096 {
-            return Err(PathProblem::TooLong);
+            return Err(PathError::TooLong);
         }
         if text.chars().any(char::is_control) {
-            return Err(PathProblem::Control);
+            return Err(PathError::Control);
         }
         if text.contains('\\') {
-            return Err(PathProblem::Backslash);
+            return Err(PathError::Backslash);
         }
         for part in text.split('/') {
             if matches!(part, "" | "." | "..") {
-                return Err(PathProblem::Dots);
+                return Err(PathError::Dots);
             }
             if part.len() > 255 {
-                return Err(PathProblem::TooLong);
+                return Err(PathError::TooLong);
             }
             if is_git_directory(part) {
-                return Err(PathProblem::GitDirectory);
+                return Err(PathError::GitDirectory);
             }
         }
         Ok(Self(text.to_owned()))
@@ -140,8 +130,8 @@ impl FromStr for RepoPath {
 }
 
 impl TryFrom<String> for RepoPath {
-    type Error = PathProblem;
-    fn try_from(text: String) -> Result<Self, PathProblem> {
+    type Error = PathError;
+    fn try_from(text: String) -> Result<Self, PathError> {
         text.parse()
     }
 }
@@ -153,45 +143,6 @@ impl From<RepoPath> for String {
 }
 
 impl fmt::Display for RepoPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl PatchDigest {
-    /// Of a SHA-256.
-    pub fn of_bytes(digest: [u8; 32]) -> Self {
-        Self(hex::encode(digest))
-    }
-
-    /// The 64 digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for PatchDigest {
-    type Err = NotADigest;
-    fn from_str(text: &str) -> Result<Self, NotADigest> {
-        let good = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if good { Ok(Self(text.to_owned())) } else { Err(NotADigest) }
-    }
-}
-
-impl TryFrom<String> for PatchDigest {
-    type Error = NotADigest;
-    fn try_from(text: String) -> Result<Self, NotADigest> {
-        text.parse()
-    }
-}
-
-impl From<PatchDigest> for String {
-    fn from(digest: PatchDigest) -> String {
-        digest.0
-    }
-}
-
-impl fmt::Display for PatchDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -271,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_path_cannot_leave_the_repository_or_enter_gits_directory() {
-        use PathProblem::*;
+        use PathError::*;
         let long = "a/".repeat(2048) + "b";
         let wide = "x".repeat(256);
         for (bad, why) in [

@@ -6,13 +6,15 @@
 
 use serde::{Deserialize, Serialize};
 
+mod binding;
 mod landing;
+mod values;
 
 pub use landing::*;
 
 use super::budget::Money;
-use super::command::Role;
-use super::event::Actor;
+use super::github::Actor;
+use super::github::Role;
 use super::id::Branch;
 
 /// Where the rules stand in a repository.
@@ -35,7 +37,7 @@ pub struct Rules {
     /// Which paths need care.
     pub paths: Paths,
     /// How much one job may change.
-    pub limits: Limits,
+    pub limits: LimitRules,
     /// What people are shown.
     pub show: Show,
     /// How commits look.
@@ -47,9 +49,9 @@ pub struct Rules {
     /// Where a verified change goes.
     pub publish: Publish,
     /// What must be green.
-    pub checks: Checks,
+    pub checks: CheckRules,
     /// What is released, and when.
-    pub release: Release,
+    pub release: ReleaseRules,
 }
 
 /// `[trigger]`
@@ -65,10 +67,13 @@ pub struct Trigger {
 #[serde(default, deny_unknown_fields)]
 pub struct Budgets {
     /// One job.
+    #[serde(deserialize_with = "values::budget_run")]
     pub run: Money,
     /// All jobs of the repository in a day.
+    #[serde(deserialize_with = "values::budget_repository_day")]
     pub repository_day: Money,
     /// All jobs of one person in a day.
+    #[serde(deserialize_with = "values::budget_person_day")]
     pub person_day: Money,
 }
 
@@ -77,12 +82,16 @@ pub struct Budgets {
 #[serde(default, deny_unknown_fields)]
 pub struct Agent {
     /// A model from the operator's list; their first if not given.
+    #[serde(deserialize_with = "values::agent_model")]
     pub model: Option<String>,
     /// Tries in a round.
+    #[serde(deserialize_with = "values::agent_attempts")]
     pub attempts: u32,
     /// Replies of the model in one try.
+    #[serde(deserialize_with = "values::agent_turns")]
     pub turns: u32,
     /// Minutes one try may take.
+    #[serde(deserialize_with = "values::agent_minutes")]
     pub minutes: u32,
     /// House rules: text for the agent.
     pub instructions: String,
@@ -93,8 +102,10 @@ pub struct Agent {
 #[serde(default, deny_unknown_fields)]
 pub struct Verify {
     /// Shell commands that must succeed; found out from the project's files if empty.
+    #[serde(deserialize_with = "values::verify_commands")]
     pub commands: Vec<String>,
     /// Minutes one command may take.
+    #[serde(deserialize_with = "values::verify_minutes")]
     pub minutes: u32,
 }
 
@@ -103,24 +114,31 @@ pub struct Verify {
 #[serde(default, deny_unknown_fields)]
 pub struct Paths {
     /// No patch may touch them (beside those Gander never touches).
+    #[serde(deserialize_with = "values::paths_protected")]
     pub protected: Vec<String>,
     /// The pull request says at its top that they were touched.
+    #[serde(deserialize_with = "values::paths_flagged")]
     pub flagged: Vec<String>,
 }
 
 /// `[limits]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Limits {
+pub struct LimitRules {
     /// Files in one patch.
+    #[serde(deserialize_with = "values::limits_files")]
     pub files: u32,
     /// KiB in one patch.
+    #[serde(deserialize_with = "values::limits_patch_kib")]
     pub patch_kib: u32,
     /// Gander's open pull requests at a time.
+    #[serde(deserialize_with = "values::limits_open_pulls")]
     pub open_pulls: u32,
     /// Review rounds of one pull request.
+    #[serde(deserialize_with = "values::limits_rounds")]
     pub rounds: u32,
     /// Times one pull request's own red CI is repaired without being asked.
+    #[serde(deserialize_with = "values::limits_ci_repairs")]
     pub ci_repairs: u32,
 }
 
@@ -167,7 +185,7 @@ impl Default for Verify {
     }
 }
 
-impl Default for Limits {
+impl Default for LimitRules {
     fn default() -> Self {
         Self { files: 100, patch_kib: 1024, open_pulls: 5, rounds: 10, ci_repairs: 2 }
     }
@@ -188,7 +206,7 @@ impl Default for CommitStyle {
 /// A rules file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{RULES_PATH}, line {line}, column {column}: {problem}")]
-pub struct BadRules {
+pub struct RulesError {
     /// From 1.
     pub line: usize,
     /// From 1, in characters.
@@ -202,98 +220,11 @@ impl Rules {
     ///
     /// # Errors
     /// The first problem, with its place.
-    pub fn parse(text: &str) -> Result<Self, BadRules> {
-        let rules: Self = toml::from_str(text).map_err(|error| {
+    pub fn parse(text: &str) -> Result<Self, RulesError> {
+        toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start).min(text.len());
-            BadRules::at(text, at, error.message().lines().collect::<Vec<_>>().join("; "))
-        })?;
-        rules.check().map_err(|Mistake { section, key, problem }| {
-            let section_at = text.find(&format!("[{section}]")).unwrap_or(0);
-            let key_at = text[section_at..].find(key).map_or(0, |at| section_at + at);
-            BadRules::at(text, key_at, format!("`[{section}] {key}`: {problem}"))
-        })?;
-        Ok(rules)
-    }
-
-    /// Names the rules that an approval is given under. Other keys may change without voiding it.
-    pub fn binding(&self) -> String {
-        use sha2::{Digest, Sha256};
-        let bound = (&self.approval, &self.merge, &self.checks);
-        let text = format!("{bound:?}");
-        Sha256::digest(text.as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect()
-    }
-
-    fn check(&self) -> Result<(), Mistake> {
-        let within = |section, key, value: u32, most: u32| match (1..=most).contains(&value) {
-            true => Ok(()),
-            false => Err(Mistake::new(section, key, format!("must be 1 to {most}"))),
-        };
-        within("agent", "attempts", self.agent.attempts, 10)?;
-        within("agent", "turns", self.agent.turns, 200)?;
-        within("agent", "minutes", self.agent.minutes, 240)?;
-        within("verify", "minutes", self.verify.minutes, 240)?;
-        within("limits", "files", self.limits.files, 1000)?;
-        within("limits", "patch_kib", self.limits.patch_kib, 10_240)?;
-        within("limits", "open_pulls", self.limits.open_pulls, 100)?;
-        within("limits", "rounds", self.limits.rounds, 100)?;
-        if self.limits.ci_repairs > 10 {
-            return Err(Mistake::new("limits", "ci_repairs", "must be 0 to 10"));
-        }
-        within("release", "approval_hours", self.release.approval_hours.unwrap_or(1), 720)?;
-        if !self.release.tag.contains("{version}") || self.release.tag_of("1.0.0").is_none() {
-            let problem = "must be a tag's name with {version} in it";
-            return Err(Mistake::new("release", "tag", problem));
-        }
-        for (key, amount) in [
-            ("run", self.budget.run),
-            ("repository_day", self.budget.repository_day),
-            ("person_day", self.budget.person_day),
-        ] {
-            if amount <= Money::ZERO {
-                return Err(Mistake::new("budget", key, "must be above zero"));
-            }
-        }
-        self.says_something()?;
-        for (section, key, globs) in [
-            ("paths", "protected", &self.paths.protected),
-            ("paths", "flagged", &self.paths.flagged),
-            ("release", "artifacts", &self.release.artifacts),
-        ] {
-            if globs.iter().any(|glob| globset::Glob::new(glob).is_err()) {
-                let problem = "holds something that is not a glob pattern";
-                return Err(Mistake::new(section, key, problem));
-            }
-        }
-        Ok(())
-    }
-
-    /// An entry that says nothing would be a check that passes, or a path that nothing matches.
-    fn says_something(&self) -> Result<(), Mistake> {
-        if self.agent.model.as_ref().is_some_and(|name| name.trim().is_empty()) {
-            let problem = "it is empty: write a model's name, or take it out";
-            return Err(Mistake::new("agent", "model", problem));
-        }
-        let command = "a command that runs something";
-        for (section, key, entries, wanted) in [
-            ("verify", "commands", &self.verify.commands, command),
-            ("release", "build", &self.release.build, command),
-            ("release", "artifacts", &self.release.artifacts, "a pattern of paths"),
-            ("paths", "protected", &self.paths.protected, "a pattern of paths"),
-            ("paths", "flagged", &self.paths.flagged, "a pattern of paths"),
-            ("checks", "required", &self.checks.required, "a check's name"),
-        ] {
-            for (at, entry) in entries.iter().enumerate() {
-                let what = match entry.contains('#') {
-                    _ if entry.trim().is_empty() => "is empty",
-                    true if wanted == command && runs_nothing(entry) => "is only a comment",
-                    false if wanted == command && runs_nothing(entry) => "is empty",
-                    _ => continue,
-                };
-                let problem = format!("number {} {what}: write {wanted}, or take it out", at + 1);
-                return Err(Mistake::new(section, key, problem));
-            }
-        }
-        Ok(())
+            RulesError::at(text, at, error.message().lines().collect::<Vec<_>>().join("; "))
+        })
     }
 }
 
@@ -304,20 +235,7 @@ pub fn runs_nothing(lines: &str) -> bool {
     lines.lines().map(str::trim).all(nothing)
 }
 
-/// A value that cannot be used.
-struct Mistake {
-    section: &'static str,
-    key: &'static str,
-    problem: String,
-}
-
-impl Mistake {
-    fn new(section: &'static str, key: &'static str, problem: impl Into<String>) -> Self {
-        Self { section, key, problem: problem.into() }
-    }
-}
-
-impl BadRules {
+impl RulesError {
     fn at(text: &str, offset: usize, problem: String) -> Self {
         let before = text.get(..offset).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);
@@ -389,12 +307,12 @@ mod tests {
     fn a_mistake_is_named_with_its_line_and_column() {
         for (text, place, word) in [
             ("[agent]\natempts = 2\n", (2, 1), "atempts"),
-            ("[agent]\nattempts = 0\n", (2, 1), "1 to 10"),
+            ("[agent]\nattempts = 0\n", (2, 12), "1 to 10"),
             ("[trigger]\nrole = \"read\"\n", (2, 8), "read"),
             ("[budget]\nrun = \"lots\"\n", (2, 7), ""),
             ("[agent\n", (1, 7), ""),
             ("base = \"-x\"\n", (1, 8), "branch"),
-            ("\n[paths]\nprotected = [\"a{\"]\n", (3, 1), "glob"),
+            ("\n[paths]\nprotected = [\"a{\"]\n", (3, 14), "glob"),
         ] {
             let bad = Rules::parse(text).unwrap_err();
             assert_eq!((bad.line, bad.column), place, "{text:?}: {bad}");
@@ -405,18 +323,18 @@ mod tests {
     #[test]
     fn an_entry_that_says_nothing_is_refused_where_it_stands() {
         for (text, place, words) in [
-            ("[verify]\ncommands = [\"\"]", (2, 1), "`[verify] commands`: number 1 is empty"),
-            ("[verify]\ncommands = [\"true\", \"  \"]", (2, 1), "number 2 is empty"),
-            ("[verify]\ncommands = [\"\\n\\t\\\\\\n\"]", (2, 1), "number 1 is empty"),
-            ("[verify]\ncommands = [\"# make test\"]", (2, 1), "number 1 is only a comment"),
-            ("verify.commands = [\"\"]", (1, 8), "write a command that runs something"),
-            ("[agent]\nminutes = 3\n[verify]\nminutes = 0", (4, 1), "`[verify] minutes`"),
-            ("[release]\n\nbuild = [\"make\", \"\"]", (3, 1), "`[release] build`: number 2"),
-            ("[release]\nartifacts = [\" \"]", (2, 1), "`[release] artifacts`: number 1 is empty"),
-            ("[paths]\nprotected = [\"\"]", (2, 1), "`[paths] protected`: number 1 is empty"),
-            ("[paths]\nflagged = [\"a\", \"\\t\"]", (2, 1), "`[paths] flagged`: number 2"),
-            ("[checks]\nrequired = [\"\"]", (2, 1), "`[checks] required`: number 1 is empty"),
-            ("[agent]\nmodel = \" \"", (2, 1), "`[agent] model`: it is empty"),
+            ("[verify]\ncommands = [\"\"]", (2, 13), "`[verify] commands`: number 1 is empty"),
+            ("[verify]\ncommands = [\"true\", \"  \"]", (2, 21), "number 2 is empty"),
+            ("[verify]\ncommands = [\"\\n\\t\\\\\\n\"]", (2, 13), "number 1 is empty"),
+            ("[verify]\ncommands = [\"# make test\"]", (2, 13), "number 1 is only a comment"),
+            ("verify.commands = [\"\"]", (1, 20), "write a command that runs something"),
+            ("[agent]\nminutes = 3\n[verify]\nminutes = 0", (4, 11), "`[verify] minutes`"),
+            ("[release]\n\nbuild = [\"make\", \"\"]", (3, 18), "`[release] build`: number 2"),
+            ("[release]\nartifacts = [\" \"]", (2, 14), "`[release] artifacts`: number 1 is empty"),
+            ("[paths]\nprotected = [\"\"]", (2, 14), "`[paths] protected`: number 1 is empty"),
+            ("[paths]\nflagged = [\"a\", \"\\t\"]", (2, 17), "`[paths] flagged`: number 2"),
+            ("[checks]\nrequired = [\"\"]", (2, 13), "`[checks] required`: number 1 is empty"),
+            ("[agent]\nmodel = \" \"", (2, 9), "`[agent] model`: it is empty"),
         ] {
             let bad = Rules::parse(text).expect_err(text);
             assert_eq!((bad.line, bad.column), place, "{text:?}: {bad}");
@@ -424,6 +342,95 @@ mod tests {
         }
         for good in ["[\"true # now\"]", "[\"# first\\nmake test\"]", "[]"] {
             Rules::parse(&format!("[verify]\ncommands = {good}")).expect(good);
+        }
+    }
+
+    /// Each key with a value that cannot be used, and the words that say so.
+    const WRONG: &[(&str, &str, &str, &str)] = &[
+        ("budget", "run", "\"$0\"", "must be above zero"),
+        ("budget", "repository_day", "\"0.00\"", "must be above zero"),
+        ("budget", "person_day", "\"0\"", "must be above zero"),
+        ("agent", "model", "\" \"", "it is empty: write a model's name, or take it out"),
+        ("agent", "attempts", "11", "must be 1 to 10"),
+        ("agent", "turns", "0", "must be 1 to 200"),
+        ("agent", "minutes", "241", "must be 1 to 240"),
+        (
+            "verify",
+            "commands",
+            "[\"\"]",
+            "number 1 is empty: write a command that runs something, or take it out",
+        ),
+        ("verify", "minutes", "0", "must be 1 to 240"),
+        (
+            "paths",
+            "protected",
+            "[\"\"]",
+            "number 1 is empty: write a pattern of paths, or take it out",
+        ),
+        ("paths", "flagged", "[\"a{\"]", "holds something that is not a glob pattern"),
+        ("limits", "files", "1001", "must be 1 to 1000"),
+        ("limits", "patch_kib", "0", "must be 1 to 10240"),
+        ("limits", "open_pulls", "101", "must be 1 to 100"),
+        ("limits", "rounds", "0", "must be 1 to 100"),
+        ("limits", "ci_repairs", "11", "must be 0 to 10"),
+        (
+            "checks",
+            "required",
+            "[\" \"]",
+            "number 1 is empty: write a check's name, or take it out",
+        ),
+        ("release", "tag", "\"v1\"", "must be a tag's name with {version} in it"),
+        (
+            "release",
+            "build",
+            "[\"# make\"]",
+            "number 1 is only a comment: write a command that runs something, or take it out",
+        ),
+        ("release", "artifacts", "[\"a{\"]", "holds something that is not a glob pattern"),
+        ("release", "approval_hours", "721", "must be 1 to 720"),
+    ];
+
+    #[test]
+    fn a_wrong_value_is_named_by_its_own_line_whatever_looks_like_it_before() {
+        for (section, key, value, words) in WRONG {
+            for (before, header, name) in [
+                ("", format!("[{section}]"), (*key).to_owned()),
+                // The key's name, in places where it is not the key.
+                (
+                    "# [SECTION]\n# KEY = 1\n[show] # KEY\ncost = true\n",
+                    format!("[{section}] # KEY"),
+                    (*key).to_owned(),
+                ),
+                ("base = \"SECTION/KEY\"\n", format!("[ {section} ]"), format!("\"{key}\"")),
+                ("[commit]\n", String::new(), format!("{section} . {key}")),
+            ] {
+                let header = header.replace("KEY", key);
+                let before = before.replace("SECTION", section).replace("KEY", key);
+                // A dotted key stands before all tables.
+                let before = if header.is_empty() { String::new() } else { before };
+                let above = format!("{before}{header}\n\n# {key}\n");
+                let text = format!("{above}{name} = {value}\n# {key}\n");
+                let bad = Rules::parse(&text).expect_err(&text);
+                assert_eq!(bad.line, above.lines().count() + 1, "{text}: {bad}");
+                assert_eq!(bad.problem, format!("`[{section}] {key}`: {words}"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_entry_of_a_list_is_named_by_its_own_line() {
+        for (section, key, wrong) in [
+            ("verify", "commands", "# make"),
+            ("paths", "protected", "a{"),
+            ("paths", "flagged", " "),
+            ("checks", "required", ""),
+            ("release", "build", "\\n"),
+            ("release", "artifacts", "a{"),
+        ] {
+            let text = format!("[{section}]\n{key} = [\n  \"fine\",\n  \"{wrong}\",\n]\n");
+            let bad = Rules::parse(&text).expect_err(&text);
+            assert_eq!((bad.line, bad.column), (4, 3), "{text}: {bad}");
+            assert!(bad.problem.starts_with(&format!("`[{section}] {key}`: ")), "{bad}");
         }
     }
 

@@ -19,11 +19,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::approval::{NotApproved, Tried};
+use super::approval::{MergeAttempt, NotApproved};
 use super::changelog::is_version;
-use super::event::RepoRef;
+use super::github::PullRef;
+use super::github::RepoRef;
 use super::id::{Branch, CommentId, Login, Number, ReleaseId, RunId, Sha, Timestamp, UserId};
-use super::job::Pull;
 use super::machine::Machine;
 use super::policy::MergeOn;
 
@@ -47,22 +47,22 @@ pub struct Release {
     /// The branch it is made from.
     pub base: Branch,
     /// What was asked last, by whom.
-    pub order: Order,
+    pub order: ReleaseOrder,
     /// How often something was asked of it. A plan for an earlier order counts no more.
     pub orders: u32,
     /// Where it stands.
-    pub stage: Stage,
+    pub stage: ReleaseStage,
     /// What is to be released.
-    pub plan: Option<Plan>,
+    pub plan: Option<VersionPlan>,
     /// The release pull request, once there is one.
-    pub pull: Option<Pull>,
+    pub pull: Option<PullRef>,
     /// Whether people have committed to its branch: what they wrote stays.
     pub edited: bool,
     /// Why it does not go on at this moment, though it stands.
     pub blocked: Option<Blocked>,
     /// What GitHub was last asked on to merge it.
     #[serde(default)]
-    pub tried: Option<Tried>,
+    pub tried: Option<MergeAttempt>,
     /// The moved base that was last followed, or tried to.
     #[serde(default)]
     pub followed: Option<Sha>,
@@ -71,20 +71,23 @@ pub struct Release {
     /// How often publishing was begun.
     pub tries: u32,
     /// The run that publishes.
-    pub run: Option<RunId>,
+    #[serde(rename = "run")]
+    pub run_id: Option<RunId>,
 }
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Order {
+pub struct ReleaseOrder {
     /// Whose permission counts.
-    pub by: UserId,
+    #[serde(rename = "by")]
+    pub by_id: UserId,
     /// Whom to mention.
     pub login: Login,
     /// When.
     pub at: Timestamp,
     /// The comment that asked, if it was one.
-    pub comment: Option<CommentId>,
+    #[serde(rename = "comment")]
+    pub comment_id: Option<CommentId>,
     /// How far the version goes, if that was said.
     pub bump: Option<Bump>,
     /// Whether it follows from a merge, and not from a command.
@@ -107,11 +110,11 @@ pub enum Bump {
 /// A word that is neither a step nor a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected major, minor, patch or a version such as 1.2.0")]
-pub struct NotABump;
+pub struct BumpError;
 
 /// What is released.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Plan {
+pub struct VersionPlan {
     /// The commit of the base branch that it is made on.
     pub base: Sha,
     /// `1.2.0`. Once people edit the pull request, what `CHANGELOG.md` says there.
@@ -149,7 +152,7 @@ pub struct Merged {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
-pub enum Stage {
+pub enum ReleaseStage {
     /// The release before it on this branch is not over.
     Queued,
     /// Version, changelog and manifests are worked out.
@@ -167,14 +170,14 @@ pub enum Stage {
     /// It runs. Holds no worker.
     Publishing,
     /// Over.
-    Done(Ending),
+    Done(ReleaseEnding),
 }
 
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
-pub enum Ending {
+pub enum ReleaseEnding {
     /// It is out.
     Published { url: String },
     /// It can be taken up where it stopped.
@@ -242,43 +245,49 @@ pub type NamedVersion = (String, String);
 
 impl Machine for Release {
     type Id = ReleaseId;
-    type Fact = Fact;
-    type Step = Step;
+    type Fact = ReleaseFact;
+    type Step = ReleaseStep;
 
     fn id(&self) -> &ReleaseId {
         &self.id
     }
 
-    fn advance(&self, fact: &Fact) -> Option<(Self, Vec<Step>)> {
+    fn advance(&self, fact: &ReleaseFact) -> Option<(Self, Vec<ReleaseStep>)> {
         advance(self, fact)
     }
 
-    fn turn() -> Fact {
-        Fact::TurnCame
+    fn turn() -> ReleaseFact {
+        ReleaseFact::TurnCame
     }
 
     fn is_queued(&self) -> bool {
-        self.stage == Stage::Queued
+        self.stage == ReleaseStage::Queued
     }
 
     fn is_done(&self) -> bool {
         match self.stage {
-            Stage::Done(_) => true,
-            Stage::Queued
-            | Stage::Planning
-            | Stage::Proposing
-            | Stage::Refreshing { .. }
-            | Stage::Proposed
-            | Stage::Merging { .. }
-            | Stage::Dispatching
-            | Stage::Publishing => false,
+            ReleaseStage::Done(_) => true,
+            ReleaseStage::Queued
+            | ReleaseStage::Planning
+            | ReleaseStage::Proposing
+            | ReleaseStage::Refreshing { .. }
+            | ReleaseStage::Proposed
+            | ReleaseStage::Merging { .. }
+            | ReleaseStage::Dispatching
+            | ReleaseStage::Publishing => false,
         }
     }
 }
 
 impl Release {
     /// A new one that waits for its turn.
-    pub fn new(id: ReleaseId, place: RepoRef, subject: Number, base: Branch, order: Order) -> Self {
+    pub fn new(
+        id: ReleaseId,
+        place: RepoRef,
+        subject: Number,
+        base: Branch,
+        order: ReleaseOrder,
+    ) -> Self {
         Self {
             id,
             place,
@@ -286,7 +295,7 @@ impl Release {
             base,
             order,
             orders: 1,
-            stage: Stage::Queued,
+            stage: ReleaseStage::Queued,
             plan: None,
             pull: None,
             edited: false,
@@ -295,7 +304,7 @@ impl Release {
             followed: None,
             merged: None,
             tries: 0,
-            run: None,
+            run_id: None,
         }
     }
 
@@ -310,48 +319,50 @@ impl Release {
     }
 
     /// The step that Gander itself is at, whose failure is a fact about the release.
-    pub fn step(&self) -> Option<Step> {
+    pub fn step(&self) -> Option<ReleaseStep> {
         let (orders, attempt) = (self.orders, self.tries);
         match &self.stage {
-            Stage::Planning => Some(Step::Plan { orders }),
-            Stage::Proposing => Some(Step::Propose { orders }),
-            Stage::Refreshing { base } => Some(Step::Refresh { base: base.clone() }),
-            Stage::Merging { head } => Some(Step::Merge { head: head.clone() }),
-            Stage::Dispatching => Some(Step::Dispatch { attempt }),
-            Stage::Publishing => Some(Step::Follow { attempt }),
-            Stage::Queued | Stage::Proposed | Stage::Done(_) => None,
+            ReleaseStage::Planning => Some(ReleaseStep::Plan { orders }),
+            ReleaseStage::Proposing => Some(ReleaseStep::Propose { orders }),
+            ReleaseStage::Refreshing { base } => Some(ReleaseStep::Refresh { base: base.clone() }),
+            ReleaseStage::Merging { head } => Some(ReleaseStep::Merge { head: head.clone() }),
+            ReleaseStage::Dispatching => Some(ReleaseStep::Dispatch { attempt }),
+            ReleaseStage::Publishing => Some(ReleaseStep::Follow { attempt }),
+            ReleaseStage::Queued | ReleaseStage::Proposed | ReleaseStage::Done(_) => None,
         }
     }
 
     /// Whether it waits for people or a run, whose doings may have been missed.
     pub fn waits_for_others(&self) -> bool {
         match self.stage {
-            Stage::Proposed | Stage::Publishing => true,
-            Stage::Queued
-            | Stage::Planning
-            | Stage::Proposing
-            | Stage::Refreshing { .. }
-            | Stage::Merging { .. }
-            | Stage::Dispatching
-            | Stage::Done(_) => false,
+            ReleaseStage::Proposed | ReleaseStage::Publishing => true,
+            ReleaseStage::Queued
+            | ReleaseStage::Planning
+            | ReleaseStage::Proposing
+            | ReleaseStage::Refreshing { .. }
+            | ReleaseStage::Merging { .. }
+            | ReleaseStage::Dispatching
+            | ReleaseStage::Done(_) => false,
         }
     }
 
     /// Whether another order can still change it.
     pub fn takes_orders(&self) -> bool {
         match self.stage {
-            Stage::Queued => true,
-            Stage::Planning | Stage::Proposing | Stage::Proposed => !self.edited,
-            Stage::Refreshing { .. }
-            | Stage::Merging { .. }
-            | Stage::Dispatching
-            | Stage::Publishing
-            | Stage::Done(_) => false,
+            ReleaseStage::Queued => true,
+            ReleaseStage::Planning | ReleaseStage::Proposing | ReleaseStage::Proposed => {
+                !self.edited
+            }
+            ReleaseStage::Refreshing { .. }
+            | ReleaseStage::Merging { .. }
+            | ReleaseStage::Dispatching
+            | ReleaseStage::Publishing
+            | ReleaseStage::Done(_) => false,
         }
     }
 }
 
-impl Stage {
+impl ReleaseStage {
     /// Its name, for logs.
     pub fn name(&self) -> &'static str {
         match self {
@@ -369,23 +380,23 @@ impl Stage {
 }
 
 impl FromStr for Bump {
-    type Err = NotABump;
-    fn from_str(text: &str) -> Result<Self, NotABump> {
+    type Err = BumpError;
+    fn from_str(text: &str) -> Result<Self, BumpError> {
         match text.to_ascii_lowercase().as_str() {
             "major" => Ok(Self::Major),
             "minor" => Ok(Self::Minor),
             "patch" => Ok(Self::Patch),
             _ => {
                 let version = text.strip_prefix('v').unwrap_or(text);
-                is_version(version).then(|| Self::To(version.to_owned())).ok_or(NotABump)
+                is_version(version).then(|| Self::To(version.to_owned())).ok_or(BumpError)
             }
         }
     }
 }
 
 impl TryFrom<String> for Bump {
-    type Error = NotABump;
-    fn try_from(text: String) -> Result<Self, NotABump> {
+    type Error = BumpError;
+    fn try_from(text: String) -> Result<Self, BumpError> {
         text.parse()
     }
 }

@@ -23,7 +23,7 @@ use review::{held, held_change};
 use super::command::{BadCommand, Verb, help_table};
 use super::evidence::VerifiedPatch;
 use super::id::{CommentId, JobId, Number, Sha};
-use super::job::{Cause, Ending, Job, Kind, Stage, Waiting};
+use super::job::{Cause, Job, JobEnding, JobStage, Kind, WaitingFor};
 use super::policy::{Denied, RULES_PATH, Show};
 use super::text::{boxed, inline};
 
@@ -39,7 +39,7 @@ pub const NEEDS_HUMAN_LABEL: &str = "gander:needs-human";
 
 /// What stands around a job and is told with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
+pub struct ReportContext {
     /// How people address Gander, `/gander` unless configured.
     pub prefix: String,
     /// The model's name.
@@ -62,18 +62,18 @@ pub fn marker(job_or_act: &str, part: &str) -> String {
 }
 
 /// The one status comment of a job.
-pub fn status_comment(job: &Job, setting: &Setting) -> String {
+pub fn status_comment(job: &Job, setting: &ReportContext) -> String {
     let mut text = format!("{}\n\n", headline(job));
     text.push_str(&checklist(job));
-    if let Stage::Done(ending) = &job.stage
-        && !matches!(ending, Ending::Merged { .. })
+    if let JobStage::Done(ending) = &job.stage
+        && !matches!(ending, JobEnding::Merged { .. })
     {
         let _ = write!(text, "\n{}\n", why_it_ended(job, ending, setting));
     }
     if let Some(waits_for) = waits_for(job, &setting.prefix) {
         let _ = write!(text, "\n{waits_for}\n");
     }
-    if let Stage::Holding { .. } = &job.stage {
+    if let JobStage::Holding { .. } = &job.stage {
         let _ = write!(text, "\n{}\n", held_change(job));
     }
     let _ = write!(text, "\n<sub>{}</sub>\n", footer(job, setting));
@@ -82,17 +82,21 @@ pub fn status_comment(job: &Job, setting: &Setting) -> String {
 
 /// The one comment that notifies whoever asked. `None`: there is nothing they need to do or know.
 /// `status` is the status comment, where what is held stands.
-pub fn announcement(job: &Job, setting: &Setting, status: Option<CommentId>) -> Option<String> {
+pub fn announcement(
+    job: &Job,
+    setting: &ReportContext,
+    status: Option<CommentId>,
+) -> Option<String> {
     if let Some(late) = too_late(job, &setting.prefix) {
         return Some(signed(&late, &announcement_marker(job)));
     }
     let words = match &job.stage {
-        Stage::InReview { round: 1 } => {
+        JobStage::InReview { round: 1 } => {
             let pull = job.pull.as_ref()?;
             format!("#{} is ready for your review.", pull.number)
         }
-        Stage::InReview { .. } => round_announcement(job, setting)?,
-        Stage::Holding { .. } => {
+        JobStage::InReview { .. } => round_announcement(job, setting)?,
+        JobStage::Holding { .. } => {
             let (web, name, issue) = (&setting.web, &job.place.name, job.subject);
             let change = status.map_or_else(
                 || format!("the change in the status comment on #{issue}"),
@@ -100,21 +104,21 @@ pub fn announcement(job: &Job, setting: &Setting, status: Option<CommentId>) -> 
             );
             held(job, &change, &setting.prefix)
         }
-        Stage::Done(Ending::Merged { .. } | Ending::Closed { .. }) => return None,
-        Stage::Done(ending) => {
+        JobStage::Done(JobEnding::Merged { .. } | JobEnding::Closed { .. }) => return None,
+        JobStage::Done(ending) => {
             format!("{}\n\n{}", strip_marks(&headline(job)), why_it_ended(job, ending, setting))
         }
-        Stage::Queued
-        | Stage::Preparing
-        | Stage::Fixing { .. }
-        | Stage::Verifying { .. }
-        | Stage::Publishing { .. }
-        | Stage::Starting { .. }
-        | Stage::Answering { .. }
-        | Stage::Merging { .. } => return None,
+        JobStage::Queued
+        | JobStage::Preparing
+        | JobStage::Fixing { .. }
+        | JobStage::Verifying { .. }
+        | JobStage::Publishing { .. }
+        | JobStage::Starting { .. }
+        | JobStage::Answering { .. }
+        | JobStage::Merging { .. } => return None,
     };
     let whom = match (&job.stage, &job.review.round) {
-        (Stage::InReview { round: 2.. }, Some(round)) => &round.login,
+        (JobStage::InReview { round: 2.. }, Some(round)) => &round.login,
         _ => &job.order.login,
     };
     Some(signed(&format!("@{whom} {words}"), &announcement_marker(job)))
@@ -124,9 +128,9 @@ pub fn announcement(job: &Job, setting: &Setting, status: Option<CommentId>) -> 
 pub fn announced_on(job: &Job) -> Number {
     match (&job.stage, &job.pull) {
         (
-            Stage::InReview { round: 2.. }
-            | Stage::Holding { round: 2.. }
-            | Stage::Done(Ending::Merged { .. } | Ending::Closed { .. }),
+            JobStage::InReview { round: 2.. }
+            | JobStage::Holding { round: 2.. }
+            | JobStage::Done(JobEnding::Merged { .. } | JobEnding::Closed { .. }),
             Some(pull),
         ) => pull.number,
         _ => job.subject,
@@ -137,19 +141,21 @@ pub fn announced_on(job: &Job) -> Number {
 pub fn announcement_marker(job: &Job) -> String {
     let held = job.proposal.as_ref().map_or(String::new(), |it| it.patch.to_string());
     let part = match &job.stage {
-        Stage::InReview { round: round @ 2.. } => format!("announce-round-{round}"),
-        Stage::Holding { .. } => format!("announce-held-{}", held.get(..12).unwrap_or_default()),
-        Stage::Done(Ending::Merged { .. } | Ending::Closed { .. }) => "announce-late".to_owned(),
-        Stage::Queued
-        | Stage::Preparing
-        | Stage::Fixing { .. }
-        | Stage::Verifying { .. }
-        | Stage::Publishing { .. }
-        | Stage::InReview { .. }
-        | Stage::Starting { .. }
-        | Stage::Answering { .. }
-        | Stage::Merging { .. }
-        | Stage::Done(_) => "announce".to_owned(),
+        JobStage::InReview { round: round @ 2.. } => format!("announce-round-{round}"),
+        JobStage::Holding { .. } => format!("announce-held-{}", held.get(..12).unwrap_or_default()),
+        JobStage::Done(JobEnding::Merged { .. } | JobEnding::Closed { .. }) => {
+            "announce-late".to_owned()
+        }
+        JobStage::Queued
+        | JobStage::Preparing
+        | JobStage::Fixing { .. }
+        | JobStage::Verifying { .. }
+        | JobStage::Publishing { .. }
+        | JobStage::InReview { .. }
+        | JobStage::Starting { .. }
+        | JobStage::Answering { .. }
+        | JobStage::Merging { .. }
+        | JobStage::Done(_) => "announce".to_owned(),
     };
     marker(job.id.as_str(), &part)
 }
@@ -162,25 +168,25 @@ pub fn signed(text: &str, marker: &str) -> String {
 /// The label that shows the job's state on its issue, if any.
 pub fn state_label(job: &Job) -> Option<&'static str> {
     match &job.stage {
-        Stage::Holding { .. } => Some(NEEDS_HUMAN_LABEL),
-        Stage::InReview { .. } => {
+        JobStage::Holding { .. } => Some(NEEDS_HUMAN_LABEL),
+        JobStage::InReview { .. } => {
             let waiting = job.review.waiting.as_ref();
             let stuck = waiting.is_some_and(|waiting| {
-                waiting.needs_words() || matches!(waiting, Waiting::RoundFailed { .. })
+                waiting.needs_words() || matches!(waiting, WaitingFor::RoundFailed { .. })
             });
             stuck.then_some(NEEDS_HUMAN_LABEL)
         }
-        Stage::Queued | Stage::Merging { .. } => None,
-        Stage::Done(Ending::GaveUp { .. } | Ending::OutOfBudget { .. } | Ending::Failed { .. }) => {
-            Some(NEEDS_HUMAN_LABEL)
-        }
-        Stage::Done(_) => None,
-        Stage::Preparing
-        | Stage::Fixing { .. }
-        | Stage::Verifying { .. }
-        | Stage::Publishing { .. }
-        | Stage::Starting { .. }
-        | Stage::Answering { .. } => Some(WORKING_LABEL),
+        JobStage::Queued | JobStage::Merging { .. } => None,
+        JobStage::Done(
+            JobEnding::GaveUp { .. } | JobEnding::OutOfBudget { .. } | JobEnding::Failed { .. },
+        ) => Some(NEEDS_HUMAN_LABEL),
+        JobStage::Done(_) => None,
+        JobStage::Preparing
+        | JobStage::Fixing { .. }
+        | JobStage::Verifying { .. }
+        | JobStage::Publishing { .. }
+        | JobStage::Starting { .. }
+        | JobStage::Answering { .. } => Some(WORKING_LABEL),
     }
 }
 
@@ -197,7 +203,7 @@ pub fn title(job: &Job) -> String {
 }
 
 /// The whole commit message. Holds no word of the model.
-pub fn commit_message(job: &Job, setting: &Setting, trailers: bool) -> String {
+pub fn commit_message(job: &Job, setting: &ReportContext, trailers: bool) -> String {
     let mut message = title(job);
     if trailers {
         let model =
@@ -207,7 +213,7 @@ pub fn commit_message(job: &Job, setting: &Setting, trailers: bool) -> String {
             "\n\nRequested-by: {login} <{id}+{login}@users.noreply.github.com>\n\
              Assisted-by: Gander {version}{model}\n",
             login = job.order.login,
-            id = job.order.by,
+            id = job.order.by_id,
             version = setting.version,
         );
     }
@@ -215,7 +221,7 @@ pub fn commit_message(job: &Job, setting: &Setting, trailers: bool) -> String {
 }
 
 /// The message of a later commit on the branch.
-pub fn round_commit_message(job: &Job, setting: &Setting, trailers: bool) -> String {
+pub fn round_commit_message(job: &Job, setting: &ReportContext, trailers: bool) -> String {
     let what = match job.review.round.as_ref().map(|round| &round.cause) {
         Some(Cause::Ci { check }) => {
             let check = inline(check, 40).replace('\\', "").replace('[', "(").replace(']', ")");
@@ -229,7 +235,7 @@ pub fn round_commit_message(job: &Job, setting: &Setting, trailers: bool) -> Str
 }
 
 /// The pull request's text. `head` is the commit it proposes.
-pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &Setting) -> String {
+pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportContext) -> String {
     let mut text = format!("{}\n\n", consequence(job, head, &setting.prefix));
     let outcome = outcome_words(patch.ran_commands());
     if !patch.ran_commands() {
@@ -400,55 +406,55 @@ pub fn headline(job: &Job) -> String {
         Kind::Build => "build",
     };
     match &job.stage {
-        Stage::Queued => "**Waiting** for its turn on this issue".to_owned(),
-        Stage::Holding { .. } => "**Waiting for your word** before it is pushed".to_owned(),
-        Stage::Starting { round } => format!("**Reading** what round {round} is about"),
-        Stage::Answering { .. } => "**Answering** the review".to_owned(),
-        Stage::Merging { head, .. } => format!("**Merging** `{}`", head.short()),
-        Stage::Publishing { round: 2.. } => "**Pushing** the change".to_owned(),
-        Stage::Fixing { round: round @ 2.., attempt } => {
+        JobStage::Queued => "**Waiting** for its turn on this issue".to_owned(),
+        JobStage::Holding { .. } => "**Waiting for your word** before it is pushed".to_owned(),
+        JobStage::Starting { round } => format!("**Reading** what round {round} is about"),
+        JobStage::Answering { .. } => "**Answering** the review".to_owned(),
+        JobStage::Merging { head, .. } => format!("**Merging** `{}`", head.short()),
+        JobStage::Publishing { round: 2.. } => "**Pushing** the change".to_owned(),
+        JobStage::Fixing { round: round @ 2.., attempt } => {
             format!("**Working** on round {round}, attempt {attempt} of {}", job.attempts_allowed())
         }
-        Stage::Preparing => "**Reading** the rules and the code".to_owned(),
-        Stage::Fixing { attempt, .. } => {
+        JobStage::Preparing => "**Reading** the rules and the code".to_owned(),
+        JobStage::Fixing { attempt, .. } => {
             format!("**Working** on the {work}, attempt {attempt} of {}", job.attempts_allowed())
         }
-        Stage::Verifying { .. } => "**Checking** the change".to_owned(),
-        Stage::Publishing { .. } => "**Opening** the pull request".to_owned(),
-        Stage::InReview { .. } => match &job.pull {
+        JobStage::Verifying { .. } => "**Checking** the change".to_owned(),
+        JobStage::Publishing { .. } => "**Opening** the pull request".to_owned(),
+        JobStage::InReview { .. } => match &job.pull {
             Some(pull) => format!("**Ready for review**: #{}", pull.number),
             None => "**Ready for review**".to_owned(),
         },
-        Stage::Done(ending) => match ending {
-            Ending::Merged { .. } => merged(job, ending),
-            Ending::Closed { by } => match by {
+        JobStage::Done(ending) => match ending {
+            JobEnding::Merged { .. } => merged(job, ending),
+            JobEnding::Closed { by } => match by {
                 Some(by) => format!("**Closed** by {by}"),
                 None => "**Closed**".to_owned(),
             },
-            Ending::Declined(_) => "**Not started**".to_owned(),
-            Ending::NothingToFix { .. } => "**Nothing to change**".to_owned(),
-            Ending::GaveUp { .. } => "**Gave up**".to_owned(),
-            Ending::OutOfBudget { .. } => "**Out of budget**".to_owned(),
-            Ending::Cancelled { by } => format!("**Cancelled** by {by}"),
-            Ending::Failed { .. } => "**Stopped by a failure**".to_owned(),
+            JobEnding::Declined(_) => "**Not started**".to_owned(),
+            JobEnding::NothingToFix { .. } => "**Nothing to change**".to_owned(),
+            JobEnding::GaveUp { .. } => "**Gave up**".to_owned(),
+            JobEnding::OutOfBudget { .. } => "**Out of budget**".to_owned(),
+            JobEnding::Cancelled { by } => format!("**Cancelled** by {by}"),
+            JobEnding::Failed { .. } => "**Stopped by a failure**".to_owned(),
         },
     }
 }
 
 fn checklist(job: &Job) -> String {
     let reached = match &job.stage {
-        Stage::Queued | Stage::Preparing => 0,
+        JobStage::Queued | JobStage::Preparing => 0,
         _ if job.pull.is_some() => 4,
-        Stage::Fixing { .. } => 1,
-        Stage::Verifying { .. } => 2,
-        Stage::Publishing { .. } | Stage::Holding { .. } => 3,
-        Stage::InReview { .. }
-        | Stage::Starting { .. }
-        | Stage::Answering { .. }
-        | Stage::Merging { .. } => 4,
-        Stage::Done(_) if job.proposal.is_some() => 2,
-        Stage::Done(_) if job.base.is_some() => 1,
-        Stage::Done(_) => 0,
+        JobStage::Fixing { .. } => 1,
+        JobStage::Verifying { .. } => 2,
+        JobStage::Publishing { .. } | JobStage::Holding { .. } => 3,
+        JobStage::InReview { .. }
+        | JobStage::Starting { .. }
+        | JobStage::Answering { .. }
+        | JobStage::Merging { .. } => 4,
+        JobStage::Done(_) if job.proposal.is_some() => 2,
+        JobStage::Done(_) if job.base.is_some() => 1,
+        JobStage::Done(_) => 0,
     };
     let base = job
         .base
@@ -465,7 +471,7 @@ fn checklist(job: &Job) -> String {
         let mark = if i < reached { 'x' } else { ' ' };
         let _ = writeln!(text, "- [{mark}] {step}");
     }
-    if matches!(job.stage, Stage::Fixing { attempt, .. } if attempt > 1)
+    if matches!(job.stage, JobStage::Fixing { attempt, .. } if attempt > 1)
         && let Some((name, why)) = job.evidence.as_ref().and_then(|e| e.failures().next())
     {
         let (name, why) = (inline(name, 100), boxed(why, 1500));
@@ -474,7 +480,7 @@ fn checklist(job: &Job) -> String {
     text
 }
 
-fn footer(job: &Job, setting: &Setting) -> String {
+fn footer(job: &Job, setting: &ReportContext) -> String {
     let mut parts = Vec::new();
     if setting.show.cost && job.budget > super::budget::Money::ZERO {
         parts.push(format!("{} of {}", job.spent, job.budget));

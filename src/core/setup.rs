@@ -23,7 +23,7 @@ pub struct Hub(Url);
 
 /// What is to become an App.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct SetupPlan {
     /// Its name.
     pub name: String,
     /// The organisation that is to own it; `None`: whoever makes it.
@@ -35,12 +35,12 @@ pub struct Plan {
 /// A wish that cannot be met. Says what, why, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct BadWish(String);
+pub struct WishError(String);
 
 /// `app-manifest.json`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Manifest {
+pub struct AppManifest {
     name: String,
     url: String,
     description: String,
@@ -66,25 +66,25 @@ const LONGEST_NAME: usize = 34;
 const LONGEST_ORGANIZATION: usize = 39;
 
 impl FromStr for Hub {
-    type Err = BadWish;
+    type Err = WishError;
 
-    fn from_str(text: &str) -> Result<Self, BadWish> {
+    fn from_str(text: &str) -> Result<Self, WishError> {
         let example = "give its address as https://github.com or https://github.example.org";
         let url = Url::parse(text.trim())
-            .map_err(|error| BadWish(format!("{text:?} is no address ({error}): {example}")))?;
+            .map_err(|error| WishError(format!("{text:?} is no address ({error}): {example}")))?;
         let bare = url.path() == "/"
             && url.query().is_none()
             && url.fragment().is_none()
             && url.username().is_empty()
             && url.password().is_none();
         if !bare || url.host().is_none() {
-            return Err(BadWish(format!("{text:?} is more or less than a GitHub: {example}")));
+            return Err(WishError(format!("{text:?} is more or less than a GitHub: {example}")));
         }
         let hub = Self(url);
         let safe = hub.0.scheme() == "https" || (hub.0.scheme() == "http" && hub.is_local());
         if !safe {
             let why = "the App's private key would cross the network unencrypted";
-            return Err(BadWish(format!("{text:?} is not https, so {why}: {example}")));
+            return Err(WishError(format!("{text:?} is not https, so {why}: {example}")));
         }
         Ok(hub)
     }
@@ -139,7 +139,7 @@ impl fmt::Display for Hub {
     }
 }
 
-impl Plan {
+impl SetupPlan {
     /// Reads what a person wrote.
     ///
     /// # Errors
@@ -149,7 +149,7 @@ impl Plan {
         organization: &str,
         public_url: &str,
         hub: &Hub,
-    ) -> Result<Self, BadWish> {
+    ) -> Result<Self, WishError> {
         Ok(Self {
             name: read_name(name)?,
             organization: read_organization(organization)?,
@@ -182,8 +182,8 @@ impl Plan {
     /// # Errors
     /// When our own manifest cannot be read: never, as a test shows.
     pub fn manifest(&self, redirect_url: String) -> Result<String, serde_json::Error> {
-        let ours = Manifest::ours()?;
-        serde_json::to_string_pretty(&Manifest {
+        let ours = AppManifest::ours()?;
+        serde_json::to_string_pretty(&AppManifest {
             name: self.name.clone(),
             url: self.public_url.as_str().to_owned(),
             hook_attributes: Hook { url: self.webhook_url(), active: true },
@@ -198,7 +198,7 @@ impl Plan {
     }
 }
 
-impl Manifest {
+impl AppManifest {
     /// The one of our repository, with example addresses.
     ///
     /// # Errors
@@ -208,16 +208,16 @@ impl Manifest {
     }
 }
 
-fn read_name(text: &str) -> Result<String, BadWish> {
+fn read_name(text: &str) -> Result<String, WishError> {
     let name = text.trim();
     let count = name.chars().count();
     let shown: String = name.chars().take(LONGEST_NAME * 2).collect();
     if !name.chars().any(|c| c.is_ascii_alphanumeric()) || name.chars().any(char::is_control) {
         let example = format!("write one such as {DEFAULT_NAME:?}");
-        return Err(BadWish(format!("{shown:?} is no name for an App: {example}")));
+        return Err(WishError(format!("{shown:?} is no name for an App: {example}")));
     }
     if count > LONGEST_NAME {
-        return Err(BadWish(format!(
+        return Err(WishError(format!(
             "the App's name has {count} characters and GitHub takes at most {LONGEST_NAME}: \
              shorten it"
         )));
@@ -225,7 +225,7 @@ fn read_name(text: &str) -> Result<String, BadWish> {
     Ok(name.to_owned())
 }
 
-fn read_organization(text: &str) -> Result<Option<String>, BadWish> {
+fn read_organization(text: &str) -> Result<Option<String>, WishError> {
     let name = text.trim();
     if name.is_empty() {
         return Ok(None);
@@ -236,41 +236,41 @@ fn read_organization(text: &str) -> Result<Option<String>, BadWish> {
         return Ok(Some(name.to_owned()));
     }
     let shown: String = name.chars().take(LONGEST_ORGANIZATION).collect();
-    Err(BadWish(format!(
+    Err(WishError(format!(
         "{shown:?} is not how GitHub names organisations: write what stands behind the host in \
          its address, such as acme"
     )))
 }
 
-fn read_public_url(text: &str, hub: &Hub) -> Result<Url, BadWish> {
+fn read_public_url(text: &str, hub: &Hub) -> Result<Url, WishError> {
     let example = "write the address under which GitHub reaches this server, such as \
                    https://gander.example.org";
     let shown: String = text.trim().chars().take(200).collect();
     if shown.is_empty() {
-        return Err(BadWish(format!("the address of Gander is missing: {example}")));
+        return Err(WishError(format!("the address of Gander is missing: {example}")));
     }
     let url = Url::parse(text.trim())
-        .map_err(|error| BadWish(format!("{shown:?} is no address ({error}): {example}")))?;
+        .map_err(|error| WishError(format!("{shown:?} is no address ({error}): {example}")))?;
     let Some(host) = url.host() else {
-        return Err(BadWish(format!("{shown:?} has no host: {example}")));
+        return Err(WishError(format!("{shown:?} has no host: {example}")));
     };
     let bare = url.query().is_none()
         && url.fragment().is_none()
         && url.username().is_empty()
         && url.password().is_none();
     if !bare {
-        return Err(BadWish(format!("{shown:?} holds more than a host and a path: {example}")));
+        return Err(WishError(format!("{shown:?} holds more than a host and a path: {example}")));
     }
     if hub.is_local() {
         return Ok(url);
     }
     if url.scheme() != "https" {
-        return Err(BadWish(format!(
+        return Err(WishError(format!(
             "{shown:?} is not https, so webhooks would cross the network unencrypted: {example}"
         )));
     }
     if is_local(&host) {
-        return Err(BadWish(format!(
+        return Err(WishError(format!(
             "{shown:?} is this machine's own name for itself, which GitHub cannot reach: {example}"
         )));
     }
@@ -326,22 +326,23 @@ mod tests {
     #[test]
     fn a_plan_becomes_a_manifest_with_every_address_filled_in() {
         let hub = hub("https://github.com");
-        let plan = Plan::read(" Honk ", "acme", "https://gander.acme.example/bot/", &hub).unwrap();
+        let plan =
+            SetupPlan::read(" Honk ", "acme", "https://gander.acme.example/bot/", &hub).unwrap();
         let text = plan.manifest("http://127.0.0.1:8090/created".to_owned()).unwrap();
-        let manifest: Manifest = serde_json::from_str(&text).unwrap();
+        let manifest: AppManifest = serde_json::from_str(&text).unwrap();
         assert_eq!(manifest.name, "Honk");
         assert_eq!(manifest.hook_attributes.url, "https://gander.acme.example/bot/github/webhook");
         assert_eq!(manifest.setup_url, "https://gander.acme.example/bot/setup");
         assert_eq!(manifest.redirect_url, "http://127.0.0.1:8090/created");
         assert!(!text.contains("gander.example/"), "{text}");
-        let ours = Manifest::ours().unwrap();
+        let ours = AppManifest::ours().unwrap();
         assert_eq!(manifest.default_permissions, ours.default_permissions);
         assert_eq!(manifest.default_events, ours.default_events);
         assert_eq!(
             plan.form_address(&hub, "a&b"),
             "https://github.com/organizations/acme/settings/apps/new?state=a%26b"
         );
-        let own = Plan { organization: None, ..plan };
+        let own = SetupPlan { organization: None, ..plan };
         assert_eq!(own.form_address(&hub, "s"), "https://github.com/settings/apps/new?state=s");
     }
 
@@ -362,11 +363,11 @@ mod tests {
             ("Honk", "", "https://a@gander.acme.example", "more than a host"),
             ("Honk", "", "https://gander.acme.example/?a=b", "more than a host"),
         ] {
-            let error = Plan::read(name, organization, url, &hub("https://github.com"));
+            let error = SetupPlan::read(name, organization, url, &hub("https://github.com"));
             let error = error.unwrap_err().to_string();
             assert!(error.contains(why), "{name:?} {organization:?} {url:?}: {error}");
         }
         let local = hub("http://127.0.0.1:9");
-        assert!(Plan::read("Honk", "", "http://127.0.0.1:8", &local).is_ok());
+        assert!(SetupPlan::read("Honk", "", "http://127.0.0.1:8", &local).is_ok());
     }
 }

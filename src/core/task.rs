@@ -5,9 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::delivery::Payload;
-use super::event::RepoRef;
+use super::github::RepoRef;
 use super::id::{Branch, CommentId, DeliveryId, JobId, Number, ReleaseId, RepoId};
-use super::job::Step;
+use super::job::JobStep;
 use super::machine::{Repeats, StepSpec};
 use super::release;
 
@@ -28,32 +28,36 @@ pub enum Task {
     #[serde(rename = "effect")]
     Step {
         /// Whose.
-        job: JobId,
+        #[serde(rename = "job")]
+        job_id: JobId,
         /// What.
         #[serde(rename = "effect")]
-        step: Step,
+        step: JobStep,
     },
     /// Do what a release asked for.
     Release {
         /// Whose.
-        release: ReleaseId,
+        #[serde(rename = "release")]
+        release_id: ReleaseId,
         /// What.
         #[serde(rename = "effect")]
-        step: release::Step,
+        step: release::ReleaseStep,
     },
     /// Let the release that waits on this branch begin, if none is under way.
     NextRelease {
         /// Where.
-        repo: RepoId,
+        #[serde(rename = "repo")]
+        repo_id: RepoId,
         /// The branch.
         base: Branch,
     },
     /// Answer a command that started no job.
-    Reply(Box<Reply>),
+    Reply(Box<CommandReply>),
     /// Let the next queued job on this subject begin, if none is live.
     NextOn {
         /// Where.
-        repo: RepoId,
+        #[serde(rename = "repo")]
+        repo_id: RepoId,
         /// Which issue.
         number: Number,
     },
@@ -63,13 +67,14 @@ pub enum Task {
 
 /// A short answer to one command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply {
+pub struct CommandReply {
     /// Where.
     pub place: RepoRef,
     /// On which issue or pull request.
     pub number: Number,
     /// The comment answered, which gets a reaction.
-    pub comment: Option<CommentId>,
+    #[serde(rename = "comment")]
+    pub comment_id: Option<CommentId>,
     /// Names the act answered, so that it is answered once.
     pub key: String,
     /// The answer, Gander's own words.
@@ -98,14 +103,27 @@ impl Task {
                 let number = number.or(payload.pull_request.as_ref().map(|pull| pull.number));
                 subject_lane(RepoId(repo), Number(number.unwrap_or(0)))
             }
-            Self::Step { job, step } => step.spec().lane.name("job", job.as_str()),
-            Self::Release { release, step } => {
+            Self::Step { job_id: job, step } => step.spec().lane.name("job", job.as_str()),
+            Self::Release { release_id: release, step } => {
                 step.spec().lane.name("release", &release.to_string())
             }
-            Self::NextRelease { repo, base } => format!("releases:{repo}/{base}"),
+            Self::NextRelease { repo_id: repo, base } => format!("releases:{repo}/{base}"),
             Self::Reply(reply) => format!("reply:{}", reply.key),
-            Self::NextOn { repo, number } => subject_lane(*repo, *number),
+            Self::NextOn { repo_id: repo, number } => subject_lane(*repo, *number),
             Self::Sweep(sweep) => format!("sweep:{sweep:?}"),
+        }
+    }
+
+    /// The job or release that it is a step of.
+    pub fn about(&self) -> Option<String> {
+        match self {
+            Self::Step { job_id: job, .. } => Some(job.to_string()),
+            Self::Release { release_id: release, .. } => Some(release.to_string()),
+            Self::Delivery { .. }
+            | Self::NextRelease { .. }
+            | Self::Reply(_)
+            | Self::NextOn { .. }
+            | Self::Sweep(_) => None,
         }
     }
 

@@ -10,7 +10,7 @@ use super::path::{RepoPath, as_windows_reads_it, fold, is_ignorable, is_short_na
 
 /// What a patch may do to a path. The text is the reason, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tier {
+pub enum PathClass {
     /// No patch may touch it.
     Never(&'static str),
     /// A patch may; the pull request says so at its top.
@@ -29,7 +29,7 @@ pub struct PathRules {
 /// A pattern in the configuration that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the path pattern {pattern:?} cannot be read")]
-pub struct BadPattern {
+pub struct PatternError {
     /// The pattern as written.
     pub pattern: String,
     source: globset::Error,
@@ -41,29 +41,29 @@ impl PathRules {
     ///
     /// # Errors
     /// Names the first pattern that cannot be read.
-    pub fn new(protected: &[String], flagged: &[String]) -> Result<Self, BadPattern> {
+    pub fn new(protected: &[String], flagged: &[String]) -> Result<Self, PatternError> {
         Ok(Self { protected: glob_set(protected)?, flagged: glob_set(flagged)? })
     }
 }
 
 /// What a patch may do to this path: the strictest of the built-in lists and the repository's.
-pub fn tier(path: &RepoPath, rules: &PathRules) -> Tier {
+pub fn classify(path: &RepoPath, rules: &PathRules) -> PathClass {
     let folded = fold(path.as_str());
     let parts: Vec<&str> = folded.split('/').map(as_windows_reads_it).collect();
     if let Some(reason) = never(&parts) {
-        return Tier::Never(reason);
+        return PathClass::Never(reason);
     }
     let whole = parts.join("/");
     if rules.protected.is_match(path.as_str()) || rules.protected.is_match(&whole) {
-        return Tier::Never("protected by the configuration");
+        return PathClass::Never("protected by the configuration");
     }
     if let Some(reason) = flag(&parts, path) {
-        return Tier::Flag(reason);
+        return PathClass::Flag(reason);
     }
     if rules.flagged.is_match(path.as_str()) || rules.flagged.is_match(&whole) {
-        return Tier::Flag("flagged by the configuration");
+        return PathClass::Flag("flagged by the configuration");
     }
-    Tier::Plain
+    PathClass::Plain
 }
 
 fn never(parts: &[&str]) -> Option<&'static str> {
@@ -194,8 +194,8 @@ fn is_windows_device(part: &str) -> bool {
         || matches!(stem.as_bytes(), [b'l', b'p', b't', b'1'..=b'9'])
 }
 
-fn glob_set(patterns: &[String]) -> Result<GlobSet, BadPattern> {
-    let bad = |pattern: &str, source| BadPattern { pattern: pattern.to_owned(), source };
+fn glob_set(patterns: &[String]) -> Result<GlobSet, PatternError> {
+    let bad = |pattern: &str, source| PatternError { pattern: pattern.to_owned(), source };
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
         let rooted = pattern.trim_start_matches('/');
@@ -222,8 +222,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn tier_of(text: &str) -> Tier {
-        tier(&path(text), &PathRules::default())
+    fn tier_of(text: &str) -> PathClass {
+        classify(&path(text), &PathRules::default())
     }
 
     #[test]
@@ -251,7 +251,7 @@ mod tests {
             ".github/gander.toml",
             ".gitattributes:stream",
         ] {
-            assert!(matches!(tier_of(bad), Tier::Never(_)), "{bad:?} is {:?}", tier_of(bad));
+            assert!(matches!(tier_of(bad), PathClass::Never(_)), "{bad:?} is {:?}", tier_of(bad));
         }
     }
 
@@ -281,10 +281,10 @@ mod tests {
             ".env",
             "templates/.github/x.yml",
         ] {
-            assert!(matches!(tier_of(flagged), Tier::Flag(_)), "{flagged:?}");
+            assert!(matches!(tier_of(flagged), PathClass::Flag(_)), "{flagged:?}");
         }
         for plain in ["src/lib.rs", "README.md", "console.txt", "lock.rs", "github/x", "make.py"] {
-            assert_eq!(tier_of(plain), Tier::Plain, "{plain:?}");
+            assert_eq!(tier_of(plain), PathClass::Plain, "{plain:?}");
         }
     }
 
@@ -296,12 +296,12 @@ mod tests {
         )
         .unwrap();
         for protected in ["secret/a/b", "x/y.PEM", "Secret/a", "a/cargo.toml", "infra/a/b"] {
-            let verdict = tier(&path(protected), &rules);
-            assert_eq!(verdict, Tier::Never("protected by the configuration"), "{protected}");
+            let verdict = classify(&path(protected), &rules);
+            assert_eq!(verdict, PathClass::Never("protected by the configuration"), "{protected}");
         }
-        let flagged = Tier::Flag("flagged by the configuration");
-        assert_eq!(tier(&path("docs/a.md"), &rules), flagged);
-        assert_eq!(tier(&path("docs/a/b.md"), &rules), Tier::Plain);
+        let flagged = PathClass::Flag("flagged by the configuration");
+        assert_eq!(classify(&path("docs/a.md"), &rules), flagged);
+        assert_eq!(classify(&path("docs/a/b.md"), &rules), PathClass::Plain);
         let bad = PathRules::new(&["a{".into()], &[]).unwrap_err();
         assert_eq!(bad.to_string(), "the path pattern \"a{\" cannot be read");
     }

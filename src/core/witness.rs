@@ -7,11 +7,12 @@
 
 use super::approval::{Approval, ApprovalCriteria, NotApproved, Vote, judge as judge_voices};
 use super::changelog::Section;
-use super::command::Role;
-use super::event::Actor;
+use super::checks::CheckState;
+use super::github::Actor;
+use super::github::Role;
 use super::id::{Branch, Login, Number, RepoId, Sha, Timestamp, UserId};
-use super::manifest::{Artifact, Digest, FileName, Manifest, ReleaseId, Run};
-use super::policy::{Release, Requester};
+use super::manifest::{Artifact, BuildManifest, Digest, FileName, ReleaseId, RunAttempt};
+use super::policy::{ReleaseRules, Requester};
 
 mod kept;
 
@@ -26,7 +27,7 @@ pub struct Terms {
     /// Whether whoever ordered the release counts.
     pub requester: Requester,
     /// What must be green; empty only where the file says `none`.
-    pub required: Vec<RequiredCheck>,
+    pub required: Vec<ReleaseCheck>,
     /// Hours after which an approval starts nothing new.
     pub approval_hours: u32,
 }
@@ -34,7 +35,7 @@ pub struct Terms {
 /// A check that must be green, and the App that has to say so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct RequiredCheck {
+pub struct ReleaseCheck {
     pub name: String,
     pub app: u64,
 }
@@ -42,24 +43,24 @@ pub struct RequiredCheck {
 /// What is asked: the hint that started the run, and the run itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct Asked {
-    pub release: ReleaseId,
+pub struct ReleaseRequest {
+    pub release_id: ReleaseId,
     pub commit: Sha,
     pub pull: Number,
-    pub run: Run,
+    pub run: RunAttempt,
 }
 
 /// What GitHub says, all of it read for this question.
 #[derive(Debug, Clone)]
 pub struct Facts {
     /// The repository.
-    pub repository: RepoId,
+    pub repository_id: RepoId,
     /// Its default branch.
     pub default_branch: Branch,
     /// Whether the commit is on it.
     pub on_default_branch: bool,
     /// The release pull request. `None`: there is none of this number.
-    pub pull: Option<Pull>,
+    pub pull: Option<ReleasePull>,
     /// What people said about it.
     pub votes: Vec<Vote>,
     /// Who has the role. `None`: GitHub does not tell this token.
@@ -67,13 +68,13 @@ pub struct Facts {
     /// The checks on its head.
     pub checks: Vec<SeenCheck>,
     /// The rules at the commit.
-    pub rules: Result<Release, String>,
+    pub rules: Result<ReleaseRules, String>,
     /// The newest section of the changelog at the commit.
     pub section: Option<Section>,
     /// What of the release is there already.
-    pub standing: Standing,
+    pub standing: TagState,
     /// What the build made.
-    pub manifest: Manifest,
+    pub manifest: BuildManifest,
     /// The files as they lie here.
     pub files: Vec<Artifact>,
     /// The present moment.
@@ -83,7 +84,7 @@ pub struct Facts {
 /// A pull request as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct Pull {
+pub struct ReleasePull {
     pub merged_as: Option<Sha>,
     pub base: Branch,
     pub head_branch: String,
@@ -115,20 +116,9 @@ pub struct SeenCheck {
     pub maybe_run_again: bool,
 }
 
-/// How a check stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum CheckState {
-    Green,
-    Running,
-    Red,
-    /// Skipped or neutral: no evidence.
-    Silent,
-}
-
 /// What is there under the tag's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct TagState {
     /// Where the tag is.
     pub tag: Option<TagAt>,
     /// Releases and drafts of this tag, newest first.
@@ -206,8 +196,8 @@ pub enum Refused {
     TouchesWorkflows { path: String },
     NotApproved { why: NotApproved, head: Sha },
     Expired { logins: Vec<Login>, hours: u32 },
-    CheckMissing { check: RequiredCheck },
-    CheckNotGreen { check: RequiredCheck, state: CheckState, maybe_run_again: bool },
+    CheckMissing { check: ReleaseCheck },
+    CheckNotGreen { check: ReleaseCheck, state: CheckState, maybe_run_again: bool },
     OtherBuild { what: &'static str, says: String, expected: String },
     OtherAttempt { says: u64, now: u64 },
     FileTwice { name: FileName },
@@ -279,7 +269,7 @@ impl ReleasePlan {
 ///
 /// # Errors
 /// Why not.
-pub fn judge(asked: &Asked, terms: &Terms, facts: &Facts) -> Result<ReleasePlan, Refused> {
+pub fn judge(asked: &ReleaseRequest, terms: &Terms, facts: &Facts) -> Result<ReleasePlan, Refused> {
     let pull = merged_release(asked, facts)?;
     let (tag, section) = named(facts)?;
     built_here(asked, facts, &tag)?;
@@ -305,7 +295,10 @@ pub fn judge(asked: &Asked, terms: &Terms, facts: &Facts) -> Result<ReleasePlan,
 }
 
 /// The pull request, if the commit is what became of it.
-fn merged_release<'a>(asked: &Asked, facts: &'a Facts) -> Result<&'a Pull, Refused> {
+fn merged_release<'a>(
+    asked: &ReleaseRequest,
+    facts: &'a Facts,
+) -> Result<&'a ReleasePull, Refused> {
     let pull = facts.pull.as_ref().ok_or(Refused::NoSuchPull)?;
     let default = &facts.default_branch;
     if !pull.from_here {
@@ -359,13 +352,13 @@ fn named(facts: &Facts) -> Result<(String, &Section), Refused> {
 }
 
 /// The manifest is of this very run, and the files here are its files.
-fn built_here(asked: &Asked, facts: &Facts, tag: &str) -> Result<(), Refused> {
+fn built_here(asked: &ReleaseRequest, facts: &Facts, tag: &str) -> Result<(), Refused> {
     let manifest = &facts.manifest;
     for (what, says, expected) in [
-        ("repository", manifest.repository.to_string(), facts.repository.to_string()),
+        ("repository", manifest.repository_id.to_string(), facts.repository_id.to_string()),
         ("commit", manifest.commit.to_string(), asked.commit.to_string()),
         ("pull request", manifest.pull.to_string(), asked.pull.to_string()),
-        ("release", manifest.release.to_string(), asked.release.to_string()),
+        ("release", manifest.release_id.to_string(), asked.release_id.to_string()),
         ("run", manifest.run.id.to_string(), asked.run.id.to_string()),
         ("tag", manifest.tag.clone(), tag.to_owned()),
     ] {
@@ -394,7 +387,7 @@ fn built_here(asked: &Asked, facts: &Facts, tag: &str) -> Result<(), Refused> {
 
 /// What a run before this one left of the same release. Anything else under its name is a stop.
 fn unfinished(
-    asked: &Asked,
+    asked: &ReleaseRequest,
     facts: &Facts,
     tag: &str,
     mark: &Mark,
@@ -454,7 +447,8 @@ fn checks_green(terms: &Terms, facts: &Facts) -> Result<(), Refused> {
         if !seen.iter().any(|seen| seen.app.is_some()) {
             return Err(Refused::CheckMissing { check: check.clone() });
         }
-        for state in [CheckState::Red, CheckState::Running, CheckState::Silent] {
+        for state in [CheckState::Red, CheckState::CutOff, CheckState::Pending, CheckState::Skipped]
+        {
             let mut such = seen.iter().filter(|seen| seen.state == state).peekable();
             if such.peek().is_some() {
                 // Else another run of it would have to be mended all the same.
@@ -469,17 +463,17 @@ fn checks_green(terms: &Terms, facts: &Facts) -> Result<(), Refused> {
 
 /// Somebody's consent to the head, young enough unless it only finishes what it began.
 fn approved(
-    asked: &Asked,
+    asked: &ReleaseRequest,
     terms: &Terms,
     facts: &Facts,
-    pull: &Pull,
+    pull: &ReleasePull,
     resumes: bool,
 ) -> Result<Approval, Refused> {
     if !pull.ordered && terms.requester != Requester::Allowed {
         return Err(Refused::NotOrdered);
     }
     let question = ApprovalCriteria {
-        repo: facts.repository,
+        repo_id: facts.repository_id,
         pull: asked.pull,
         head: &pull.head,
         base: &pull.base,

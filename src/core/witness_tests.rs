@@ -1,6 +1,7 @@
 use super::*;
 use crate::core::approval::{Stance, VoteSource};
-use crate::core::event::Actor;
+use crate::core::checks::CheckState;
+use crate::core::github::Actor;
 use crate::core::id::{ReviewId, RunId};
 
 fn sha(digit: char) -> Sha {
@@ -8,11 +9,11 @@ fn sha(digit: char) -> Sha {
 }
 
 /// A release with nothing wrong: merged as `c…`, head `b…`, approved an hour ago.
-fn good() -> (Asked, Terms, Facts) {
-    let run = Run { id: RunId(9), attempt: 1 };
+fn good() -> (ReleaseRequest, Terms, Facts) {
+    let run = RunAttempt { id: RunId(9), attempt: 1 };
     let release: ReleaseId = "12.1".parse().unwrap();
-    let asked = Asked { release, commit: sha('c'), pull: Number(12), run };
-    let test = RequiredCheck { name: "test".to_owned(), app: 5 };
+    let asked = ReleaseRequest { release_id: release, commit: sha('c'), pull: Number(12), run };
+    let test = ReleaseCheck { name: "test".to_owned(), app: 5 };
     let terms = Terms {
         role: Role::Maintain,
         requester: Requester::IfAlone,
@@ -30,10 +31,10 @@ fn good() -> (Asked, Terms, Facts) {
         at: Timestamp(0),
     };
     let facts = Facts {
-        repository: RepoId(7),
+        repository_id: RepoId(7),
         default_branch: "main".parse().unwrap(),
         on_default_branch: true,
-        pull: Some(Pull {
+        pull: Some(ReleasePull {
             merged_as: Some(sha('c')),
             base: "main".parse().unwrap(),
             head_branch: "gander/release-1.2.0".to_owned(),
@@ -50,14 +51,14 @@ fn good() -> (Asked, Terms, Facts) {
         votes: vec![vote],
         holders: None,
         checks: vec![seen(Some(5), CheckState::Green)],
-        rules: Ok(Release::default()),
+        rules: Ok(ReleaseRules::default()),
         section: Some(Section { version: "1.2.0".to_owned(), notes: "- a".to_owned() }),
-        standing: Standing::default(),
-        manifest: Manifest {
-            repository: RepoId(7),
+        standing: TagState::default(),
+        manifest: BuildManifest {
+            repository_id: RepoId(7),
             commit: sha('c'),
             pull: Number(12),
-            release,
+            release_id: release,
             run,
             tag: "v1.2.0".to_owned(),
             files: vec![file.clone()],
@@ -72,7 +73,7 @@ fn seen(app: Option<u64>, state: CheckState) -> SeenCheck {
     SeenCheck { name: "test".to_owned(), app, state, maybe_run_again: false }
 }
 
-fn pull(facts: &mut Facts) -> &mut Pull {
+fn pull(facts: &mut Facts) -> &mut ReleasePull {
     facts.pull.as_mut().unwrap()
 }
 
@@ -115,7 +116,7 @@ fn each_condition_alone_stops_it() {
         (|it| it.checks.clear(), "CheckMissing"),
         (|it| it.checks[0].app = Some(6), "CheckMissing"),
         (|it| it.checks[0].app = None, "CheckMissing"),
-        (|it| it.checks[0].state = CheckState::Silent, "CheckNotGreen"),
+        (|it| it.checks[0].state = CheckState::Skipped, "CheckNotGreen"),
         (|it| it.manifest.tag = "v9".to_owned(), "OtherBuild"),
         (|it| it.manifest.run.attempt = 2, "OtherAttempt"),
         (|it| it.files[0].size = 5, "FileChanged"),
@@ -152,7 +153,7 @@ fn the_rules_can_only_let_an_approval_end_sooner() {
 #[test]
 fn of_two_runs_of_a_required_check_both_are_green() {
     let (asked, terms, mut facts) = good();
-    for state in [CheckState::Red, CheckState::Running, CheckState::Silent] {
+    for state in [CheckState::Red, CheckState::CutOff, CheckState::Pending, CheckState::Skipped] {
         // Whose it is may be unknown; then it may be this App's.
         for app in [Some(5), None] {
             facts.checks.truncate(1);

@@ -9,8 +9,8 @@ use octocrab::jsonwebtoken::{self, Algorithm, EncodingKey, Header};
 use secrecy::SecretString;
 use serde::Serialize;
 
-use super::{Answer, Call, Forge, ForgeError, JSON, payload, unreadable};
-use crate::core::event::RepoRef;
+use super::{ApiCall, ApiResponse, Forge, ForgeError, JSON, payload, unreadable};
+use crate::core::github::RepoRef;
 use crate::core::id::{InstallationId, RepoId, Timestamp};
 
 /// The App's private key. Its debug form shows nothing.
@@ -20,12 +20,12 @@ pub struct AppKey(EncodingKey);
 /// A key that is not an RSA private key in PEM form.
 #[derive(Debug, thiserror::Error)]
 #[error("the App's private key is not an RSA key in PEM form: use the file GitHub gave you")]
-pub struct BadKey;
+pub struct AppKeyError;
 
 impl AppKey {
     /// Reads a PEM file's content.
-    pub fn from_pem(pem: &[u8]) -> Result<Self, BadKey> {
-        EncodingKey::from_rsa_pem(pem).map(Self).map_err(|_| BadKey)
+    pub fn from_pem(pem: &[u8]) -> Result<Self, AppKeyError> {
+        EncodingKey::from_rsa_pem(pem).map(Self).map_err(|_| AppKeyError)
     }
 
     /// No key: nothing can be signed with it.
@@ -134,7 +134,7 @@ struct TokenRequest {
 
 impl Forge {
     /// Who we are, as GitHub sees it. Fails when the key or the number is wrong.
-    pub async fn app(&self) -> Result<payload::App, ForgeError> {
+    pub async fn app(&self) -> Result<payload::AppInfo, ForgeError> {
         let doing = "asking who this App is";
         self.as_app(Method::GET, "/app".to_owned(), None, doing).await?.json(doing)
     }
@@ -147,9 +147,9 @@ impl Forge {
     /// Takes the publishing token back, so that it lives no longer than its step. Best effort:
     /// it expires by itself within the hour.
     pub async fn revoke_push_token(&self, place: &RepoRef) {
-        let key = (place.installation, place.repo, Scope::Push);
+        let key = (place.installation_id, place.repo_id, Scope::Push);
         if let Some(session) = self.inner.sessions.0.remove(&key).await {
-            let call = Call {
+            let call = ApiCall {
                 method: Method::DELETE,
                 path: "/installation/token".to_owned(),
                 body: None,
@@ -170,7 +170,7 @@ impl Forge {
         if let Some(given) = &self.inner.given {
             return Ok(Arc::clone(given));
         }
-        let key = (place.installation, place.repo, scope);
+        let key = (place.installation_id, place.repo_id, scope);
         let sessions = &self.inner.sessions.0;
         if let Some(session) = sessions.get(&key).await {
             let least = self.inner.clock.now().plus_seconds(LEAST_LIFE_SECONDS);
@@ -183,7 +183,7 @@ impl Forge {
     }
 
     pub(super) async fn forget_session(&self, place: &RepoRef, scope: Scope) {
-        self.inner.sessions.0.invalidate(&(place.installation, place.repo, scope)).await;
+        self.inner.sessions.0.invalidate(&(place.installation_id, place.repo_id, scope)).await;
     }
 
     /// Sends a call as the App itself.
@@ -193,20 +193,20 @@ impl Forge {
         path: String,
         body: Option<serde_json::Value>,
         doing: &str,
-    ) -> Result<Answer, ForgeError> {
+    ) -> Result<ApiResponse, ForgeError> {
         let client = self.octocrab(&self.jwt()?)?;
-        self.send(&client, None, &Call { method, path, body, accept: JSON, doing }).await
+        self.send(&client, None, &ApiCall { method, path, body, accept: JSON, doing }).await
     }
 
     async fn mint(&self, place: &RepoRef, scope: Scope) -> Result<Arc<Session>, ForgeError> {
         let doing = "getting a token for this repository";
         let permissions = scope.permissions().iter();
         let request = TokenRequest {
-            repository_ids: [place.repo],
+            repository_ids: [place.repo_id],
             permissions: permissions.map(|(k, v)| ((*k).to_owned(), (*v).into())).collect(),
         };
         let body = serde_json::to_value(request).map_err(|e| unreadable(doing, e.to_string()))?;
-        let path = format!("/app/installations/{}/access_tokens", place.installation);
+        let path = format!("/app/installations/{}/access_tokens", place.installation_id);
         let answer = self.as_app(Method::POST, path, Some(body), doing).await?;
         let token: payload::Token = answer.json(doing)?;
         let expires = chrono::DateTime::parse_from_rfc3339(&token.expires_at)

@@ -6,8 +6,9 @@
 use http::Method;
 
 use super::runs::Counted;
-use super::{Call, Forge, ForgeError, JSON, RAW, Scope, found, payload, repo_path, segments};
-use crate::core::event::RepoRef;
+use super::{ApiCall, Forge, ForgeError, JSON, RAW, Scope, found, payload, repo_path, segments};
+use crate::core::checks::CheckState;
+use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Sha};
 
 /// A check that branch rules name.
@@ -21,13 +22,13 @@ pub struct RequiredCheck {
 
 /// A run of a check on one commit, or a commit status.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckState {
+pub struct ReportedCheck {
     /// Its name.
     pub name: String,
     /// The App that reported it; `None` for a commit status.
     pub app: Option<u64>,
     /// How it stands.
-    pub state: State,
+    pub state: CheckState,
     /// GitHub's number of the check run, by which its log is found.
     pub run: Option<u64>,
     /// GitHub's number of its suite: each run of a workflow has one.
@@ -36,21 +37,6 @@ pub struct CheckState {
     pub summary: String,
     /// Whether it is red, and a run that it replaced was green.
     pub wavered: bool,
-}
-
-/// How a check stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// It does not speak yet.
-    Pending,
-    /// It passed.
-    Green,
-    /// It failed.
-    Red,
-    /// It was cut off: timed out, cancelled, never started.
-    CutOff,
-    /// It did not run, or says neither: no evidence.
-    Skipped,
 }
 
 impl Forge {
@@ -92,7 +78,11 @@ impl Forge {
     }
 
     /// Every check run that counts and every status on a commit, but our own.
-    pub async fn checks(&self, place: &RepoRef, sha: &Sha) -> Result<Vec<CheckState>, ForgeError> {
+    pub async fn checks(
+        &self,
+        place: &RepoRef,
+        sha: &Sha,
+    ) -> Result<Vec<ReportedCheck>, ForgeError> {
         let doing = "reading the checks of a commit";
         let (counted, statuses) = tokio::try_join!(
             self.counted_runs(place, Scope::Watch, sha, doing),
@@ -100,24 +90,20 @@ impl Forge {
         )?;
         let ours = self.inner.config.app_id;
         let others = counted.into_iter().filter(|it| it.run.app_id() != Some(ours));
-        let mut states: Vec<CheckState> = others
-            .map(|Counted { run, replaced, .. }| CheckState {
+        let mut states: Vec<ReportedCheck> = others
+            .map(|Counted { run, replaced, .. }| ReportedCheck {
                 app: run.app_id(),
                 state: state_of(&run),
                 run: Some(run.id.0),
                 suite: run.suite(),
-                summary: run.output.as_ref().map_or_else(String::new, payload::Output::words),
-                wavered: state_of(&run) == State::Red
-                    && replaced.iter().any(|old| state_of(old) == State::Green),
+                summary: run.output.as_ref().map_or_else(String::new, payload::CheckOutput::words),
+                wavered: state_of(&run) == CheckState::Red
+                    && replaced.iter().any(|old| state_of(old) == CheckState::Green),
                 name: run.name,
             })
             .collect();
-        states.extend(statuses.into_iter().map(|status| CheckState {
-            state: match status.state.as_str() {
-                "success" => State::Green,
-                "pending" => State::Pending,
-                _ => State::Red,
-            },
+        states.extend(statuses.into_iter().map(|status| ReportedCheck {
+            state: CheckState::of_status(&status.state),
             name: status.context,
             app: None,
             run: None,
@@ -134,11 +120,11 @@ impl Forge {
         place: &RepoRef,
         sha: &Sha,
         doing: &str,
-    ) -> Result<Vec<payload::Status>, ForgeError> {
+    ) -> Result<Vec<payload::CommitStatus>, ForgeError> {
         let mut next = Some(format!("{}/commits/{sha}/status?per_page=100", repo_path(place)));
         let mut statuses = Vec::new();
         while let Some(path) = next.take() {
-            let call = Call { method: Method::GET, path, body: None, accept: JSON, doing };
+            let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
             let answer = self.call(place, Scope::Watch, call).await?;
             statuses.extend(answer.json::<payload::CombinedStatus>(doing)?.statuses);
             next = self.next_page(&answer, doing)?;
@@ -151,7 +137,7 @@ impl Forge {
         // A check run of GitHub Actions carries the number of its job.
         let path = format!("{}/actions/jobs/{run}/logs", repo_path(place));
         let doing = "reading the log of a check";
-        let call = Call { method: Method::GET, path, body: None, accept: RAW, doing };
+        let call = ApiCall { method: Method::GET, path, body: None, accept: RAW, doing };
         let Some(answer) = found(self.call(place, Scope::Watch, call).await)? else {
             return Ok(None);
         };
@@ -162,7 +148,7 @@ impl Forge {
     pub async fn annotations(&self, place: &RepoRef, run: u64) -> Result<Vec<String>, ForgeError> {
         let path = format!("{}/check-runs/{run}/annotations?per_page=50", repo_path(place));
         let doing = "reading what a check points at";
-        let call = Call { method: Method::GET, path, body: None, accept: JSON, doing };
+        let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
         let found = found(self.call(place, Scope::Watch, call).await)?;
         let Some(answer) = found else { return Ok(Vec::new()) };
         let all: Vec<payload::Annotation> = answer.json(doing)?;
@@ -173,14 +159,6 @@ impl Forge {
     }
 }
 
-fn state_of(run: &payload::CheckRun) -> State {
-    if run.status.as_deref() != Some("completed") {
-        return State::Pending;
-    }
-    match run.conclusion.as_deref() {
-        Some("success") => State::Green,
-        Some("failure" | "action_required") => State::Red,
-        Some("timed_out" | "cancelled" | "startup_failure" | "stale") => State::CutOff,
-        _ => State::Skipped,
-    }
+fn state_of(run: &payload::CheckRun) -> CheckState {
+    CheckState::of_run(run.status.as_deref(), run.conclusion.as_deref())
 }

@@ -13,8 +13,9 @@ use serde_json::json;
 use super::payload::{self, Comment, Review, User};
 use super::{Forge, ForgeError, Scope};
 use crate::core::approval::{Stance, Vote, VoteSource, approves};
-use crate::core::command::{Address, Role};
-use crate::core::event::{Actor, RepoRef};
+use crate::core::command::Address;
+use crate::core::github::Role;
+use crate::core::github::{Actor, RepoRef};
 use crate::core::id::{CommentId, ReviewId, Sha, Timestamp, UserId};
 
 /// Roles asked for in one look.

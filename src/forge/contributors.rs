@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::consent::moment;
 use super::{Forge, ForgeError, Scope, payload, repo_path, segment};
-use crate::core::event::{Actor, RepoRef};
+use crate::core::github::{Actor, RepoRef};
 use crate::core::id::{Number, Sha, UserId};
 
 /// GitHub lists no more commits of a pull request than this.
@@ -44,19 +44,19 @@ pub struct PullBranch<'a> {
 }
 
 #[derive(Deserialize)]
-struct ListedCommit {
+struct PullCommit {
     sha: Sha,
-    commit: Message,
+    commit: CommitMessage,
     #[serde(default)]
     author: Option<payload::User>,
     #[serde(default)]
     committer: Option<payload::User>,
     #[serde(default)]
-    parents: Vec<payload::Object>,
+    parents: Vec<payload::GitObject>,
 }
 
 #[derive(Deserialize)]
-struct Message {
+struct CommitMessage {
     #[serde(default)]
     message: String,
 }
@@ -81,7 +81,7 @@ impl Forge {
     ) -> Result<Contributors, ForgeError> {
         let doing = "reading whose commits are in the pull request";
         let path = format!("{}/pulls/{}/commits?per_page=100", repo_path(place), pull.number);
-        let commits: Vec<ListedCommit> = self.list(place, Scope::Read, path, doing).await?;
+        let commits: Vec<PullCommit> = self.list(place, Scope::Read, path, doing).await?;
         let doing = "reading who pushed to the branch";
         let path = format!(
             "{}/activity?ref={}&per_page=100",
@@ -98,8 +98,8 @@ impl Forge {
     }
 }
 
-fn told(commits: &[ListedCommit], moves: &[Move], pull: PullBranch<'_>) -> Contributors {
-    let inside: BTreeMap<&Sha, &ListedCommit> =
+fn told(commits: &[PullCommit], moves: &[Move], pull: PullBranch<'_>) -> Contributors {
+    let inside: BTreeMap<&Sha, &PullCommit> =
         commits.iter().map(|commit| (&commit.sha, commit)).collect();
     let opened_at = moment(pull.opened_at);
     // Who pushed something that somebody else cut off again had a hand in what is left. Whoever removes
@@ -141,7 +141,7 @@ fn told(commits: &[ListedCommit], moves: &[Move], pull: PullBranch<'_>) -> Contr
 }
 
 /// The commits of the pull request that a move brought: all below its end, down to its beginning.
-fn brought<'a>(inside: &BTreeMap<&'a Sha, &'a ListedCommit>, it: &Move) -> BTreeSet<&'a Sha> {
+fn brought<'a>(inside: &BTreeMap<&'a Sha, &'a PullCommit>, it: &Move) -> BTreeSet<&'a Sha> {
     let mut found = BTreeSet::new();
     let mut next = vec![&it.after];
     while let Some(sha) = next.pop() {
@@ -181,13 +181,13 @@ mod tests {
     }
 
     /// A commit on another.
-    fn commit(digit: char, parent: char, author: Option<payload::User>) -> ListedCommit {
-        ListedCommit {
+    fn commit(digit: char, parent: char, author: Option<payload::User>) -> PullCommit {
+        PullCommit {
             sha: sha(digit),
-            commit: Message { message: String::new() },
+            commit: CommitMessage { message: String::new() },
             author,
             committer: Some(payload::User { login: WEB_FLOW.to_owned(), ..account(8, "User") }),
-            parents: vec![payload::Object { sha: sha(parent) }],
+            parents: vec![payload::GitObject { sha: sha(parent) }],
         }
     }
 
@@ -198,7 +198,7 @@ mod tests {
     }
 
     /// Who had a hand in it, by number, and whether that is everybody. Commit `a` is the base.
-    fn found(commits: &[ListedCommit], moves: &[Move]) -> (Vec<u64>, bool) {
+    fn found(commits: &[PullCommit], moves: &[Move]) -> (Vec<u64>, bool) {
         let (gander, head) = (account(9, "Bot"), commits.last().unwrap().sha.clone());
         let (opened_by, opened_at) = (Some(&gander), Some("2026-01-01T00:00:30Z"));
         let pull = PullBranch { number: Number(1), branch: "b", head: &head, opened_by, opened_at };

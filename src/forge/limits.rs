@@ -40,14 +40,14 @@ const UNSTATED_WAIT_SECONDS: u64 = 60;
 const LONGEST_WAIT_SECONDS: u64 = 60 * 60;
 
 #[derive(Debug)]
-pub(super) struct Limits {
+pub(super) struct RateLimits {
     clock: Clock,
     pace: Pace,
-    of: Mutex<HashMap<InstallationId, Account>>,
+    of: Mutex<HashMap<InstallationId, InstallationLimits>>,
 }
 
 #[derive(Debug, Default)]
-struct Account {
+struct InstallationLimits {
     /// When changes were sent in the last hour, oldest first.
     changes: VecDeque<Timestamp>,
     /// When the bucket is full again: each change takes a second from it.
@@ -57,7 +57,7 @@ struct Account {
     blocked_until: Option<Timestamp>,
 }
 
-impl Limits {
+impl RateLimits {
     pub(super) fn new(clock: Clock, pace: Pace) -> Self {
         Self { clock, pace, of: Mutex::default() }
     }
@@ -90,10 +90,12 @@ impl Limits {
     pub(super) fn learn(
         &self,
         installation: Option<InstallationId>,
-        (headers, status, body): (&HeaderMap, StatusCode, &[u8]),
+        headers: &HeaderMap,
+        status: StatusCode,
+        body: &[u8],
     ) -> Option<u64> {
         let now = self.clock.now();
-        let refused = asked_to_wait((headers, status, body), now);
+        let refused = asked_to_wait(headers, status, body, now);
         let exhausted = number(headers, "x-ratelimit-remaining") == Some(0);
         let wait = refused.or_else(|| exhausted.then(|| until_reset(headers, now)).flatten());
         if let (Some(wait), Some(installation)) = (wait, installation) {
@@ -106,7 +108,7 @@ impl Limits {
     }
 }
 
-impl Account {
+impl InstallationLimits {
     /// Seconds until a request may be sent, or a change at this pace; 0 means now.
     fn wait(&mut self, now: Timestamp, change: Option<Pace>) -> u64 {
         if let Some(until) = self.blocked_until.filter(|until| *until > now) {
@@ -137,7 +139,9 @@ impl Account {
 /// Seconds GitHub wants us to wait, if this refusal is about limits: `retry-after` first, then
 /// the reset of the primary limit, else a minute.
 fn asked_to_wait(
-    (headers, status, body): (&HeaderMap, StatusCode, &[u8]),
+    headers: &HeaderMap,
+    status: StatusCode,
+    body: &[u8],
     now: Timestamp,
 ) -> Option<u64> {
     if !matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
@@ -174,14 +178,14 @@ mod tests {
 
     use super::*;
 
-    fn limits() -> (Limits, Arc<AtomicI64>) {
+    fn limits() -> (RateLimits, Arc<AtomicI64>) {
         let now = Arc::new(AtomicI64::new(1_000_000));
         let shown = Arc::clone(&now);
         let clock = Clock::from_fn(move || Timestamp(shown.load(Ordering::SeqCst)));
-        (Limits::new(clock, Pace::GITHUB), now)
+        (RateLimits::new(clock, Pace::GITHUB), now)
     }
 
-    fn admit(limits: &Limits, method: &Method) -> u64 {
+    fn admit(limits: &RateLimits, method: &Method) -> u64 {
         match limits.admit(InstallationId(1), method, "testing") {
             Ok(()) => 0,
             Err(ForgeError::Limited { after_seconds, .. }) => after_seconds,
@@ -224,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_github_without_limits_is_not_waited_for() {
-        let limits = Limits::new(Clock::from_fn(|| Timestamp(0)), Pace::FREE);
+        let limits = RateLimits::new(Clock::from_fn(|| Timestamp(0)), Pace::FREE);
         assert!((0..5000).all(|_| admit(&limits, &Method::POST) == 0));
     }
 
@@ -233,7 +237,7 @@ mod tests {
         let (limits, now) = limits();
         let mut headers = HeaderMap::new();
         headers.insert("retry-after", "30".parse().unwrap());
-        limits.learn(Some(InstallationId(1)), (&headers, StatusCode::FORBIDDEN, b""));
+        limits.learn(Some(InstallationId(1)), &headers, StatusCode::FORBIDDEN, b"");
         assert_eq!(admit(&limits, &Method::GET), 30);
         assert!(limits.admit(InstallationId(2), &Method::GET, "testing").is_ok());
         now.fetch_add(30_000, Ordering::SeqCst);
@@ -247,7 +251,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
             let headers: HeaderMap = headers.collect();
-            asked_to_wait((&headers, StatusCode::FORBIDDEN, body.as_bytes()), Timestamp(5_000))
+            asked_to_wait(&headers, StatusCode::FORBIDDEN, body.as_bytes(), Timestamp(5_000))
         };
         assert_eq!(wait(&[], "Resource not accessible"), None);
         assert_eq!(

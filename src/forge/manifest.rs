@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Limited};
 use url::Url;
 
 use super::{
-    ANSWER_LIMIT, ANSWER_TIMEOUT, API_VERSION, Answer, ForgeError, JSON, not_sent, payload,
+    ANSWER_LIMIT, ANSWER_TIMEOUT, API_VERSION, ApiResponse, ForgeError, JSON, not_sent, payload,
     segment, unreadable,
 };
 use crate::egress::{Egress, EgressError};
@@ -34,24 +34,24 @@ pub async fn claim_app(
         .body(reqwest::Body::from(""))
         .map_err(|error| unreadable(doing, error.to_string()))?;
     let exchange = async {
-        let (parts, body) = egress.send(request).await.map_err(Failed::Send)?.into_parts();
-        let body = Limited::new(body, ANSWER_LIMIT).collect().await.map_err(Failed::Read)?;
-        Ok::<_, Failed>((parts, body.to_bytes()))
+        let (parts, body) = egress.send(request).await.map_err(ExchangeError::Send)?.into_parts();
+        let body = Limited::new(body, ANSWER_LIMIT).collect().await.map_err(ExchangeError::Read)?;
+        Ok::<_, ExchangeError>((parts, body.to_bytes()))
     };
     let (parts, body) = match tokio::time::timeout(ANSWER_TIMEOUT, exchange).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(Failed::Send(EgressError::Denied(denied)))) => {
+        Ok(Err(ExchangeError::Send(EgressError::Denied(denied)))) => {
             return Err(ForgeError::Denied { doing: doing.to_owned(), source: denied.into() });
         }
-        Ok(Err(Failed::Send(error))) => return Err(not_sent(doing, error.into())),
-        Ok(Err(Failed::Read(error))) => return Err(not_sent(doing, error)),
+        Ok(Err(ExchangeError::Send(error))) => return Err(not_sent(doing, error.into())),
+        Ok(Err(ExchangeError::Read(error))) => return Err(not_sent(doing, error)),
         Err(late) => return Err(not_sent(doing, late.into())),
     };
-    let answer = Answer { status: parts.status, headers: parts.headers, body };
+    let answer = ApiResponse { status: parts.status, headers: parts.headers, body };
     answer.judged(doing)?.json(doing)
 }
 
-enum Failed {
+enum ExchangeError {
     Send(EgressError),
     Read(Box<dyn std::error::Error + Send + Sync>),
 }

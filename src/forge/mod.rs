@@ -23,8 +23,8 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::core::event::RepoRef;
-use crate::core::fault::FaultKind;
+use crate::core::fault::ErrorKind;
+use crate::core::github::RepoRef;
 use crate::core::id::{InstallationId, RepoId, Sha};
 use crate::egress::{Egress, denied_by};
 
@@ -46,8 +46,8 @@ mod ship;
 mod talk;
 mod witness;
 
-pub use auth::{AppKey, BadKey, Scope};
-pub use checks::{CheckState, RequiredCheck, State};
+pub use auth::{AppKey, AppKeyError, Scope};
+pub use checks::{ReportedCheck, RequiredCheck};
 pub use consent::{Ballot, Roles, actor, moment};
 pub use contributors::{Contributors, PullBranch};
 pub use limits::Pace;
@@ -60,7 +60,7 @@ pub use talk::CheckRunText;
 pub use witness::PullWitness;
 
 use auth::{Session, Sessions};
-use limits::Limits;
+use limits::RateLimits;
 
 /// Where GitHub is and who we are there.
 #[derive(Debug, Clone)]
@@ -80,11 +80,11 @@ pub struct ForgeConfig {
 /// GitHub, as Gander uses it.
 #[derive(Debug, Clone)]
 pub struct Forge {
-    inner: Arc<Inner>,
+    inner: Arc<ForgeInner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct ForgeInner {
     config: ForgeConfig,
     api: String,
     egress: Egress,
@@ -92,7 +92,7 @@ struct Inner {
     sessions: Sessions,
     /// The one session, where a token was handed in.
     given: Option<Arc<Session>>,
-    limits: Limits,
+    limits: RateLimits,
     /// Binary files that were stored as blobs, by the SHA-256 of their content.
     stored: Cache<(RepoId, [u8; 32]), Sha>,
 }
@@ -165,17 +165,17 @@ impl ForgeError {
     }
 
     /// What this means for the work that met it.
-    pub fn kind(&self) -> FaultKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NoAnswer { .. } | Self::ServerFailed { .. } | Self::Unreadable { .. } => {
-                FaultKind::Retry { after_seconds: None }
+                ErrorKind::Retry { after_seconds: None }
             }
             Self::Limited { after_seconds, .. } => {
-                FaultKind::Retry { after_seconds: Some(*after_seconds) }
+                ErrorKind::Retry { after_seconds: Some(*after_seconds) }
             }
             // Our token was minted a moment ago: a 401 is GitHub catching up.
-            Self::Refused { status: 401, .. } => FaultKind::Retry { after_seconds: None },
-            Self::Refused { .. } | Self::Denied { .. } => FaultKind::Permanent,
+            Self::Refused { status: 401, .. } => ErrorKind::Retry { after_seconds: None },
+            Self::Refused { .. } | Self::Denied { .. } => ErrorKind::Permanent,
         }
     }
 
@@ -189,14 +189,14 @@ impl ForgeError {
 }
 
 /// One answer of GitHub.
-struct Answer {
+struct ApiResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
 }
 
 /// One request, before it is sent.
-struct Call<'a> {
+struct ApiCall<'a> {
     method: Method,
     path: String,
     body: Option<serde_json::Value>,
@@ -213,10 +213,10 @@ const API_VERSION: &str = "2022-11-28";
 /// All but what may stand in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-impl Inner {
+impl ForgeInner {
     fn new(config: ForgeConfig, egress: Egress, clock: Clock) -> Self {
         let api = config.api.as_str().trim_end_matches('/').to_owned();
-        let limits = Limits::new(clock.clone(), config.pace);
+        let limits = RateLimits::new(clock.clone(), config.pace);
         let stored = Cache::builder().max_capacity(10_000).build();
         let sessions = Sessions::new();
         Self { config, api, egress, clock, sessions, given: None, limits, stored }
@@ -226,18 +226,19 @@ impl Inner {
 impl Forge {
     /// A door that is not opened yet: nothing is sent.
     pub fn new(config: ForgeConfig, egress: Egress, clock: Clock) -> Self {
-        Self { inner: Arc::new(Inner::new(config, egress, clock)) }
+        Self { inner: Arc::new(ForgeInner::new(config, egress, clock)) }
     }
 
     /// A door with a token that somebody else minted, as a workflow's job has one.
     pub fn with_token(
-        (api, web): (Url, Url),
+        api: Url,
+        web: Url,
         token: SecretString,
         egress: Egress,
         clock: Clock,
     ) -> Result<Self, ForgeError> {
         let config = ForgeConfig { api, web, app_id: 0, key: AppKey::none(), pace: Pace::GITHUB };
-        let mut this = Self { inner: Arc::new(Inner::new(config, egress, clock)) };
+        let mut this = Self { inner: Arc::new(ForgeInner::new(config, egress, clock)) };
         let session = Session::given(this.octocrab(&token)?, token);
         if let Some(inner) = Arc::get_mut(&mut this.inner) {
             inner.given = Some(Arc::new(session));
@@ -266,13 +267,13 @@ impl Forge {
         &self,
         place: &RepoRef,
         scope: Scope,
-        call: Call<'_>,
-    ) -> Result<Answer, ForgeError> {
+        call: ApiCall<'_>,
+    ) -> Result<ApiResponse, ForgeError> {
         let is_read = call.counts_as() == Method::GET;
         let mut last = None;
         for _ in 0..2 {
             let session = self.session(place, scope).await?;
-            match self.send(&session.client, Some(place.installation), &call).await {
+            match self.send(&session.client, Some(place.installation_id), &call).await {
                 Err(ForgeError::Refused { status: 401, doing, message }) => {
                     self.forget_session(place, scope).await;
                     last = Some(ForgeError::Refused { status: 401, doing, message });
@@ -292,8 +293,8 @@ impl Forge {
         &self,
         client: &octocrab::Octocrab,
         installation: Option<InstallationId>,
-        call: &Call<'_>,
-    ) -> Result<Answer, ForgeError> {
+        call: &ApiCall<'_>,
+    ) -> Result<ApiResponse, ForgeError> {
         let url = match call.path.strip_prefix(graphql::PATH) {
             Some(_) => graphql::url(&self.inner.api),
             None => format!("{}{}", self.inner.api, call.path),
@@ -323,9 +324,10 @@ impl Forge {
             Ok(Err(error)) => return Err(not_sent(call.doing, error)),
             Err(late) => return Err(not_sent(call.doing, late.into())),
         };
-        let answer = Answer { status: parts.status, headers: parts.headers, body };
-        let facts = (&answer.headers, answer.status, &*answer.body);
-        if let Some(after_seconds) = self.inner.limits.learn(installation, facts) {
+        let answer = ApiResponse { status: parts.status, headers: parts.headers, body };
+        let limits = &self.inner.limits;
+        let waits = limits.learn(installation, &answer.headers, answer.status, &answer.body);
+        if let Some(after_seconds) = waits {
             return Err(ForgeError::Limited { doing: call.doing.to_owned(), after_seconds });
         }
         answer.judged(call.doing)
@@ -338,7 +340,7 @@ impl Forge {
         path: String,
         doing: &str,
     ) -> Result<T, ForgeError> {
-        let call = Call { method: Method::GET, path, body: None, accept: JSON, doing };
+        let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
         self.call(place, scope, call).await?.json(doing)
     }
 
@@ -346,12 +348,13 @@ impl Forge {
         &self,
         place: &RepoRef,
         scope: Scope,
-        (method, path): (Method, String),
+        method: Method,
+        path: String,
         body: &impl Serialize,
         doing: &str,
     ) -> Result<T, ForgeError> {
         let body = serde_json::to_value(body).map_err(|e| unreadable(doing, e.to_string()))?;
-        let call = Call { method, path, body: Some(body), accept: JSON, doing };
+        let call = ApiCall { method, path, body: Some(body), accept: JSON, doing };
         self.call(place, scope, call).await?.json(doing)
     }
 
@@ -360,11 +363,14 @@ impl Forge {
         &self,
         place: &RepoRef,
         scope: Scope,
-        to: (Method, String),
+        method: Method,
+        path: String,
         body: &impl Serialize,
         doing: &str,
     ) -> Result<(), ForgeError> {
-        self.change::<serde::de::IgnoredAny>(place, scope, to, body, doing).await.map(drop)
+        self.change::<serde::de::IgnoredAny>(place, scope, method, path, body, doing)
+            .await
+            .map(drop)
     }
 
     async fn delete(
@@ -374,7 +380,7 @@ impl Forge {
         path: String,
         doing: &str,
     ) -> Result<(), ForgeError> {
-        let call = Call { method: Method::DELETE, path, body: None, accept: JSON, doing };
+        let call = ApiCall { method: Method::DELETE, path, body: None, accept: JSON, doing };
         self.call(place, scope, call).await.map(drop)
     }
 
@@ -398,7 +404,7 @@ impl Forge {
     }
 }
 
-impl Call<'_> {
+impl ApiCall<'_> {
     /// A GraphQL query is a POST that changes nothing.
     fn counts_as(&self) -> &Method {
         let query = self.body.as_ref().and_then(|body| body.get("query")?.as_str());
@@ -409,7 +415,7 @@ impl Call<'_> {
     }
 }
 
-impl Answer {
+impl ApiResponse {
     fn judged(self, doing: &str) -> Result<Self, ForgeError> {
         let doing = doing.to_owned();
         let status = self.status.as_u16();
@@ -419,8 +425,8 @@ impl Answer {
         if self.status.is_server_error() {
             return Err(ForgeError::ServerFailed { doing, status });
         }
-        let message = serde_json::from_slice::<payload::Failure>(&self.body)
-            .map_or_else(|_| String::new(), payload::Failure::in_words);
+        let message = serde_json::from_slice::<payload::ApiFailure>(&self.body)
+            .map_or_else(|_| String::new(), payload::ApiFailure::in_words);
         Err(ForgeError::Refused { doing, status, message })
     }
 

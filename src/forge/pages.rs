@@ -3,8 +3,8 @@
 use http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
 
-use super::{Answer, Call, Forge, ForgeError, JSON, Scope, unreadable};
-use crate::core::event::RepoRef;
+use super::{ApiCall, ApiResponse, Forge, ForgeError, JSON, Scope, unreadable};
+use crate::core::github::RepoRef;
 
 /// No list Gander reads is longer; a longer one is cut, newest or oldest first as GitHub sorts.
 const MOST_PAGES: usize = 50;
@@ -22,7 +22,7 @@ impl Forge {
         let mut next = Some(first);
         for _ in 0..MOST_PAGES {
             let Some(path) = next.take() else { break };
-            let call = Call { method: Method::GET, path, body: None, accept: JSON, doing };
+            let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
             let answer = self.call(place, scope, call).await?;
             items.extend(answer.json::<Vec<T>>(doing)?);
             next = self.next_page(&answer, doing)?;
@@ -33,7 +33,7 @@ impl Forge {
     /// The path of the next page, if there is one.
     pub(super) fn next_page(
         &self,
-        answer: &Answer,
+        answer: &ApiResponse,
         doing: &str,
     ) -> Result<Option<String>, ForgeError> {
         let Some(url) = next_link(&answer.headers) else { return Ok(None) };

@@ -4,11 +4,11 @@
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::core::command::Role;
+use crate::core::github::Role;
 use crate::core::id::{CheckRunId, CommentId, Number, RepoId, Sha, UserId};
 
 #[derive(Debug, Clone, Deserialize)]
-pub struct App {
+pub struct AppInfo {
     pub id: u64,
     pub slug: String,
     #[serde(default)]
@@ -41,7 +41,7 @@ pub(super) struct Token {
 
 /// What GitHub says when it refuses.
 #[derive(Debug, Deserialize)]
-pub(super) struct Failure {
+pub(super) struct ApiFailure {
     #[serde(default)]
     message: String,
     #[serde(default)]
@@ -62,7 +62,7 @@ enum FailureDetail {
     },
 }
 
-impl Failure {
+impl ApiFailure {
     pub(super) fn in_words(self) -> String {
         let details = self.errors.into_iter().map(|detail| match detail {
             FailureDetail::Words(words) => words,
@@ -198,35 +198,35 @@ pub struct AppId {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub struct Object {
+pub struct GitObject {
     pub sha: Sha,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Ref {
-    pub object: Object,
+    pub object: GitObject,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct GitCommit {
     pub sha: Sha,
-    pub tree: Object,
-    pub parents: Vec<Object>,
+    pub tree: GitObject,
+    pub parents: Vec<GitObject>,
     #[serde(default)]
     pub message: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub struct Pull {
+pub struct PullSummary {
     pub number: Number,
     pub state: String,
     #[serde(default)]
     pub merged_at: Option<String>,
-    pub head: Tip,
+    pub head: PullTip,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub struct Tip {
+pub struct PullTip {
     #[serde(rename = "ref")]
     pub branch: String,
     pub sha: Sha,
@@ -251,7 +251,7 @@ pub struct CheckRun {
     #[serde(default)]
     pub app: Option<AppId>,
     #[serde(default)]
-    pub output: Option<Output>,
+    pub output: Option<CheckOutput>,
     #[serde(default)]
     pub details_url: Option<String>,
     #[serde(default)]
@@ -268,7 +268,7 @@ pub struct CheckSuite {
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-pub struct Output {
+pub struct CheckOutput {
     #[serde(default)]
     pub title: Option<String>,
     #[serde(default)]
@@ -277,7 +277,7 @@ pub struct Output {
     pub text: Option<String>,
 }
 
-impl Output {
+impl CheckOutput {
     /// All of it, in order.
     pub fn words(&self) -> String {
         let parts = [&self.title, &self.summary, &self.text];
@@ -296,11 +296,11 @@ pub struct Annotation {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct CombinedStatus {
-    pub statuses: Vec<Status>,
+    pub statuses: Vec<CommitStatus>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub struct Status {
+pub struct CommitStatus {
     pub context: String,
     pub state: String,
     #[serde(default)]
@@ -379,8 +379,8 @@ pub struct PullDetail {
     pub merged_by: Option<User>,
     #[serde(default)]
     pub merge_commit_sha: Option<Sha>,
-    pub head: Tip,
-    pub base: Tip,
+    pub head: PullTip,
+    pub base: PullTip,
     #[serde(default)]
     pub mergeable: Option<bool>,
     #[serde(default)]
@@ -412,12 +412,12 @@ pub struct Review {
 /// Whether something written was changed since.
 #[derive(Debug, Clone, Deserialize)]
 pub struct EditAnswer {
-    pub node: Option<Written>,
+    pub node: Option<WrittenComment>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Written {
+pub struct WrittenComment {
     #[serde(default)]
     pub database_id: Option<u64>,
     #[serde(default)]

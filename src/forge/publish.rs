@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segment, segments};
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Number, Sha};
 
 /// One path of a commit. `content` is `None` when the path goes away.
@@ -48,8 +48,8 @@ impl Forge {
         }
         let body = json!({"base_tree": parent.tree.sha, "tree": entries});
         let path = format!("{}/git/trees", repo_path(place));
-        let tree: payload::Object =
-            self.change(place, Scope::Push, (Method::POST, path), &body, doing).await?;
+        let tree: payload::GitObject =
+            self.change(place, Scope::Push, Method::POST, path, &body, doing).await?;
         Ok(tree.sha)
     }
 
@@ -63,9 +63,8 @@ impl Forge {
     ) -> Result<Sha, ForgeError> {
         let body = json!({"message": message, "tree": tree, "parents": parents});
         let path = format!("{}/git/commits", repo_path(place));
-        let commit: payload::Object = self
-            .change(place, Scope::Push, (Method::POST, path), &body, "making the commit")
-            .await?;
+        let commit: payload::GitObject =
+            self.change(place, Scope::Push, Method::POST, path, &body, "making the commit").await?;
         Ok(commit.sha)
     }
 
@@ -79,15 +78,15 @@ impl Forge {
             return Ok(json!({"path": file.path, "mode": mode, "type": "blob", "content": text}));
         }
         // A try that had to wait goes on where it was: what is stored is not sent again.
-        let key = (place.repo, Sha256::digest(content).into());
+        let key = (place.repo_id, Sha256::digest(content).into());
         if let Some(sha) = self.inner.stored.get(&key).await {
             return Ok(json!({"path": file.path, "mode": mode, "type": "blob", "sha": sha}));
         }
         let encoded = base64::engine::general_purpose::STANDARD.encode(content);
         let body = json!({"content": encoded, "encoding": "base64"});
         let path = format!("{}/git/blobs", repo_path(place));
-        let blob: payload::Object = self
-            .change(place, Scope::Push, (Method::POST, path), &body, "storing a file of the commit")
+        let blob: payload::GitObject = self
+            .change(place, Scope::Push, Method::POST, path, &body, "storing a file of the commit")
             .await?;
         self.inner.stored.insert(key, blob.sha.clone()).await;
         Ok(json!({"path": file.path, "mode": mode, "type": "blob", "sha": blob.sha}))
@@ -112,7 +111,7 @@ impl Forge {
     ) -> Result<(), ForgeError> {
         let path = format!("{}/git/refs", repo_path(place));
         let body = json!({"ref": format!("refs/heads/{branch}"), "sha": at});
-        self.change_only(place, Scope::Push, (Method::POST, path), &body, "making the branch").await
+        self.change_only(place, Scope::Push, Method::POST, path, &body, "making the branch").await
     }
 
     /// Removes a branch; not there is fine.
@@ -130,11 +129,11 @@ impl Forge {
         &self,
         place: &RepoRef,
         branch: &Branch,
-    ) -> Result<Option<payload::Pull>, ForgeError> {
+    ) -> Result<Option<payload::PullSummary>, ForgeError> {
         let head = format!("{}:{branch}", place.name.owner());
         let path =
             format!("{}/pulls?state=all&head={}&per_page=100", repo_path(place), segment(&head));
-        let pulls: Vec<payload::Pull> =
+        let pulls: Vec<payload::PullSummary> =
             self.list(place, Scope::Push, path, "looking for the pull request").await?;
         Ok(pulls
             .into_iter()
@@ -147,7 +146,7 @@ impl Forge {
         &self,
         place: &RepoRef,
         new: &NewPull<'_>,
-    ) -> Result<payload::Pull, ForgeError> {
+    ) -> Result<payload::PullSummary, ForgeError> {
         let path = format!("{}/pulls", repo_path(place));
         let body = json!({
             "title": new.title,
@@ -157,7 +156,7 @@ impl Forge {
             "maintainer_can_modify": true,
         });
         let doing = "opening the pull request";
-        self.change(place, Scope::Push, (Method::POST, path), &body, doing).await
+        self.change(place, Scope::Push, Method::POST, path, &body, doing).await
     }
 
     /// Closes a pull request; closed already is fine.
@@ -166,7 +165,8 @@ impl Forge {
         self.change_only(
             place,
             Scope::Push,
-            (Method::PATCH, path),
+            Method::PATCH,
+            path,
             &json!({"state": "closed"}),
             "closing the pull request",
         )

@@ -2,9 +2,9 @@
 
 use http::Method;
 
-use super::{Call, Forge, ForgeError, RAW, Scope, found, payload, repo_path, segment, segments};
-use crate::core::command::Role;
-use crate::core::event::{Actor, RepoRef};
+use super::{ApiCall, Forge, ForgeError, RAW, Scope, found, payload, repo_path, segment, segments};
+use crate::core::github::Role;
+use crate::core::github::{Actor, RepoRef};
 use crate::core::id::{Branch, CommentId, DeliveryId, Number, ReviewId, Sha, Timestamp, UserId};
 
 /// Where a branch stands.
@@ -129,7 +129,7 @@ impl Forge {
     ) -> Result<Option<String>, ForgeError> {
         let doing = "reading a file of the repository";
         let path = format!("{}/contents/{}?ref={}", repo_path(place), segments(path), segment(at));
-        let call = Call { method: Method::GET, path, body: None, accept: RAW, doing };
+        let call = ApiCall { method: Method::GET, path, body: None, accept: RAW, doing };
         let answer = found(self.call(place, Scope::Read, call).await)?;
         Ok(answer.map(|answer| String::from_utf8_lossy(&answer.body).into_owned()))
     }

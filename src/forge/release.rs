@@ -11,12 +11,12 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::{Answer, Forge, ForgeError, Scope, found, not_sent, payload, repo_path, segments};
+use super::{ApiResponse, Forge, ForgeError, Scope, found, not_sent, payload, repo_path, segments};
 use super::{JSON, unreadable};
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::Sha;
 use crate::core::manifest::Digest;
-use crate::core::witness::{AssetSeen, Mark, ReleaseSeen, Standing, TagAt};
+use crate::core::witness::{AssetSeen, Mark, ReleaseSeen, TagAt, TagState};
 
 /// A release that is not published yet.
 #[derive(Debug, Clone, Copy)]
@@ -100,12 +100,12 @@ impl AssetAnswer {
 
 impl Forge {
     /// What is there under a tag's name: the tag, releases and drafts.
-    pub async fn standing(&self, place: &RepoRef, tag: &str) -> Result<Standing, ForgeError> {
+    pub async fn standing(&self, place: &RepoRef, tag: &str) -> Result<TagState, ForgeError> {
         let doing = "looking for what is released already";
         let path = format!("{}/releases?per_page=100", repo_path(place));
         let all: Vec<ReleaseAnswer> = self.list(place, Scope::Push, path, doing).await?;
         let releases = all.into_iter().filter(|it| it.tag_name == tag);
-        Ok(Standing {
+        Ok(TagState {
             releases: releases.map(ReleaseAnswer::seen).collect(),
             tag: self.tag(place, tag).await?,
         })
@@ -157,8 +157,16 @@ impl Forge {
             "draft": true,
             "prerelease": draft.prerelease,
         });
-        let to = (Method::POST, format!("{}/releases", repo_path(place)));
-        self.change(place, Scope::Push, to, &body, "making the draft of the release").await
+        let path = format!("{}/releases", repo_path(place));
+        self.change(
+            place,
+            Scope::Push,
+            Method::POST,
+            path,
+            &body,
+            "making the draft of the release",
+        )
+        .await
     }
 
     /// Rewrites the notes of a draft.
@@ -168,10 +176,10 @@ impl Forge {
         id: u64,
         notes: &str,
     ) -> Result<(), ForgeError> {
-        let to = (Method::PATCH, format!("{}/releases/{id}", repo_path(place)));
+        let path = format!("{}/releases/{id}", repo_path(place));
         let body = json!({ "body": notes });
         let doing = "rewriting the draft of the release";
-        self.change_only(place, Scope::Push, to, &body, doing).await
+        self.change_only(place, Scope::Push, Method::PATCH, path, &body, doing).await
     }
 
     /// Shows a draft to everybody.
@@ -180,9 +188,9 @@ impl Forge {
         place: &RepoRef,
         id: u64,
     ) -> Result<ReleaseAnswer, ForgeError> {
-        let to = (Method::PATCH, format!("{}/releases/{id}", repo_path(place)));
+        let path = format!("{}/releases/{id}", repo_path(place));
         let body = json!({ "draft": false });
-        self.change(place, Scope::Push, to, &body, "publishing the release").await
+        self.change(place, Scope::Push, Method::PATCH, path, &body, "publishing the release").await
     }
 
     /// Makes a tag. Refused (422) if it exists.
@@ -192,10 +200,10 @@ impl Forge {
         tag: &str,
         commit: &Sha,
     ) -> Result<(), ForgeError> {
-        let to = (Method::POST, format!("{}/git/refs", repo_path(place)));
+        let path = format!("{}/git/refs", repo_path(place));
         let body = json!({ "ref": format!("refs/tags/{tag}"), "sha": commit });
         let doing = "making the tag";
-        self.change_only(place, Scope::Push, to, &body, doing).await
+        self.change_only(place, Scope::Push, Method::POST, path, &body, doing).await
     }
 
     /// Adds a file; says the digest GitHub worked out, if it does. Refused (422) if there is one of
@@ -231,7 +239,7 @@ impl Forge {
         let (parts, body) = response.into_parts();
         let body = http_body_util::BodyExt::collect(body).await;
         let body = body.map_err(|error| not_sent(doing, error.into()))?.to_bytes();
-        let answer = Answer { status: parts.status, headers: parts.headers, body };
+        let answer = ApiResponse { status: parts.status, headers: parts.headers, body };
         let asset: AssetAnswer = answer.judged(doing)?.json(doing)?;
         Ok(asset.seen().sha256)
     }

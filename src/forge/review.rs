@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segments, unreadable};
 use crate::core::approval::Approval;
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::{Branch, CommentId, Number, ReviewId, Sha};
 use crate::core::policy::MergeMethod;
 
@@ -136,7 +136,7 @@ impl Forge {
     ) -> Result<(), ForgeError> {
         let path = format!("{}/pulls/{number}/comments/{first}/replies", repo_path(place));
         let doing = "answering in a thread";
-        self.change_only(place, Scope::Talk, (Method::POST, path), &json!({"body": body}), doing)
+        self.change_only(place, Scope::Talk, Method::POST, path, &json!({"body": body}), doing)
             .await
     }
 
@@ -157,7 +157,7 @@ impl Forge {
         let path = format!("{}/pulls/{number}/requested_reviewers", repo_path(place));
         let body = json!({"reviewers": logins});
         let answer = self
-            .change_only(place, Scope::Talk, (Method::POST, path), &body, "asking for a review")
+            .change_only(place, Scope::Talk, Method::POST, path, &body, "asking for a review")
             .await;
         match answer {
             Err(error) if error.status() == Some(422) => Ok(()),
@@ -173,13 +173,13 @@ impl Forge {
         title: Option<&str>,
         body: &str,
     ) -> Result<(), ForgeError> {
-        let to = (Method::PATCH, format!("{}/pulls/{number}", repo_path(place)));
+        let path = format!("{}/pulls/{number}", repo_path(place));
         let body = match title {
             Some(title) => json!({"title": title, "body": body}),
             None => json!({"body": body}),
         };
         let doing = "bringing the pull request's text up to date";
-        self.change_only(place, Scope::Talk, to, &body, doing).await
+        self.change_only(place, Scope::Talk, Method::PATCH, path, &body, doing).await
     }
 
     /// Moves a branch forward to a commit. Refused (422) where that would lose a commit.
@@ -194,7 +194,8 @@ impl Forge {
         self.change_only(
             place,
             Scope::Push,
-            (Method::PATCH, path),
+            Method::PATCH,
+            path,
             &body,
             "moving the branch forward",
         )
@@ -208,7 +209,8 @@ impl Forge {
         place: &RepoRef,
         approval: &Approval,
         method: MergeMethod,
-        (title, message): (&str, &str),
+        title: &str,
+        message: &str,
     ) -> Result<Sha, ForgeError> {
         let path = format!("{}/pulls/{}/merge", repo_path(place), approval.pull());
         let body = json!({
@@ -217,8 +219,8 @@ impl Forge {
             "commit_title": title,
             "commit_message": message,
         });
-        let merged: payload::Object =
-            self.change(place, Scope::Push, (Method::PUT, path), &body, "merging").await?;
+        let merged: payload::GitObject =
+            self.change(place, Scope::Push, Method::PUT, path, &body, "merging").await?;
         Ok(merged.sha)
     }
 
@@ -228,7 +230,8 @@ impl Forge {
         self.change_only(
             place,
             Scope::Talk,
-            (Method::PATCH, path),
+            Method::PATCH,
+            path,
             &json!({"state": "closed", "state_reason": "completed"}),
             "closing the issue",
         )

@@ -13,8 +13,8 @@ use http::Method;
 use serde::Deserialize;
 
 use super::payload::{CheckRun, CheckRuns};
-use super::{Call, Forge, ForgeError, JSON, Scope, repo_path};
-use crate::core::event::RepoRef;
+use super::{ApiCall, Forge, ForgeError, JSON, Scope, repo_path};
+use crate::core::github::RepoRef;
 use crate::core::id::{CheckRunId, Sha};
 
 /// A run that counts.
@@ -32,18 +32,18 @@ pub(super) struct Counted {
 type Attempts = BTreeMap<CheckRunId, u64>;
 
 #[derive(Deserialize)]
-struct Job {
+struct WorkflowJob {
     #[serde(default)]
     run_attempt: Option<u64>,
 }
 
 #[derive(Deserialize)]
-struct WorkflowRuns {
-    workflow_runs: Vec<WorkflowRun>,
+struct SuiteRuns {
+    workflow_runs: Vec<SuiteRun>,
 }
 
 #[derive(Deserialize)]
-struct WorkflowRun {
+struct SuiteRun {
     #[serde(default)]
     workflow_id: Option<u64>,
 }
@@ -62,7 +62,7 @@ impl Forge {
         let mut next = Some(first);
         let mut runs: Vec<CheckRun> = Vec::new();
         while let Some(path) = next.take() {
-            let call = Call { method: Method::GET, path, body: None, accept: JSON, doing };
+            let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
             let answer = self.call(place, scope, call).await?;
             runs.extend(answer.json::<CheckRuns>(doing)?.check_runs);
             next = self.next_page(&answer, doing)?;
@@ -93,7 +93,7 @@ impl Forge {
     ) -> Result<Option<u64>, ForgeError> {
         let path = format!("{}/actions/runs?check_suite_id={suite}&per_page=1", repo_path(place));
         let doing = "asking which workflow a check is of";
-        let answer = self.get::<WorkflowRuns>(place, scope, path, doing).await;
+        let answer = self.get::<SuiteRuns>(place, scope, path, doing).await;
         let runs = told(answer)?.map(|answer| answer.workflow_runs).unwrap_or_default();
         Ok(runs.first().and_then(|run| run.workflow_id))
     }
@@ -144,7 +144,7 @@ impl Forge {
                 // A check run of GitHub Actions carries the number of its job.
                 let path = format!("{}/actions/jobs/{}", repo_path(place), run.id);
                 let doing = "asking which attempt a job is of";
-                let job = told(self.get::<Job>(place, scope, path, doing).await)?;
+                let job = told(self.get::<WorkflowJob>(place, scope, path, doing).await)?;
                 if let Some(attempt) = job.and_then(|job| job.run_attempt) {
                     attempts.insert(run.id, attempt);
                 }

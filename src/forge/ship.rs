@@ -8,8 +8,10 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Call, Forge, ForgeError, JSON, Scope, found, payload, repo_path, segment, segments};
-use crate::core::event::RepoRef;
+use super::{
+    ApiCall, Forge, ForgeError, JSON, Scope, found, payload, repo_path, segment, segments,
+};
+use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Number, RunId, Sha};
 
 /// A tag and the commit it leads to.
@@ -17,7 +19,7 @@ use crate::core::id::{Branch, Number, RunId, Sha};
 #[allow(missing_docs)]
 pub struct Tag {
     pub name: String,
-    pub commit: payload::Object,
+    pub commit: payload::GitObject,
 }
 
 /// A commit in a list.
@@ -45,7 +47,7 @@ pub struct Author {
 }
 
 #[derive(Deserialize)]
-struct Comparison {
+struct CommitComparison {
     status: String,
     #[serde(default)]
     commits: Vec<ListedCommit>,
@@ -114,11 +116,11 @@ impl Forge {
         let mut next = Some(format!("{}/compare/{from}...{to}?per_page=100", repo_path(place)));
         for _ in 0..MOST_PAGES {
             let Some(path) = next.take() else { break };
-            let call = Call { method: Method::GET, path, body: None, accept: JSON, doing };
+            let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
             let Some(answer) = found(self.call(place, Scope::Read, call).await)? else {
                 return Ok(None);
             };
-            let page: Comparison = answer.json(doing)?;
+            let page: CommitComparison = answer.json(doing)?;
             if page.status != "ahead" && page.status != "identical" {
                 return Ok(None);
             }
@@ -163,10 +165,10 @@ impl Forge {
         message: &str,
     ) -> Result<Joined, ForgeError> {
         let body = json!({"base": branch, "head": commit, "commit_message": message});
-        let to = (Method::POST, format!("{}/merges", repo_path(place)));
+        let path = format!("{}/merges", repo_path(place));
         let doing = "merging the base into the branch";
-        let answer: Result<Option<payload::Object>, _> =
-            self.change(place, Scope::Push, to, &body, doing).await;
+        let answer: Result<Option<payload::GitObject>, _> =
+            self.change(place, Scope::Push, Method::POST, path, &body, doing).await;
         match answer {
             Ok(Some(made)) => Ok(Joined::Commit(made.sha)),
             Ok(None) => Ok(Joined::Already),
@@ -185,9 +187,9 @@ impl Forge {
     ) -> Result<(), ForgeError> {
         let release = json!({"id": id, "commit": commit, "pull": pull});
         let body = json!({"event_type": "gander-release", "client_payload": {"release": release}});
-        let to = (Method::POST, format!("{}/dispatches", repo_path(place)));
+        let path = format!("{}/dispatches", repo_path(place));
         let doing = "starting the release workflow";
-        self.change_only(place, Scope::Push, to, &body, doing).await
+        self.change_only(place, Scope::Push, Method::POST, path, &body, doing).await
     }
 
     /// The newest run with this name that a dispatch started.

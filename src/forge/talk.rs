@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segment};
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::{CheckRunId, CommentId, Number, Sha};
 
 /// What a check run shows.
@@ -49,7 +49,7 @@ impl Forge {
     ) -> Result<CommentId, ForgeError> {
         let path = format!("{}/issues/{number}/comments", repo_path(place));
         let answer: payload::Comment = self
-            .change(place, Scope::Talk, (Method::POST, path), &json!({"body": body}), "commenting")
+            .change(place, Scope::Talk, Method::POST, path, &json!({"body": body}), "commenting")
             .await?;
         Ok(answer.id)
     }
@@ -63,7 +63,7 @@ impl Forge {
     ) -> Result<(), ForgeError> {
         let path = format!("{}/issues/comments/{comment}", repo_path(place));
         let body = json!({"body": body});
-        self.change_only(place, Scope::Talk, (Method::PATCH, path), &body, "editing our comment")
+        self.change_only(place, Scope::Talk, Method::PATCH, path, &body, "editing our comment")
             .await
     }
 
@@ -82,7 +82,7 @@ impl Forge {
         let path = format!("{}/issues/{target}/reactions", repo_path(place));
         let body = json!({"content": content});
         let answer = self
-            .change_only(place, Scope::Talk, (Method::POST, path), &body, "reacting to the command")
+            .change_only(place, Scope::Talk, Method::POST, path, &body, "reacting to the command")
             .await;
         // The comment may be gone by now; nothing is lost with the reaction.
         found(answer).map(drop)
@@ -97,7 +97,7 @@ impl Forge {
     ) -> Result<(), ForgeError> {
         let path = format!("{}/issues/{number}/labels", repo_path(place));
         let body = json!({"labels": [label]});
-        self.change_only(place, Scope::Talk, (Method::POST, path), &body, "setting a label").await
+        self.change_only(place, Scope::Talk, Method::POST, path, &body, "setting a label").await
     }
 
     /// Removes a label; not there is fine.
@@ -126,14 +126,14 @@ impl Forge {
             "conclusion": text.conclusion,
             "output": {"title": text.title, "summary": text.summary},
         });
-        let target = match self.find_check_run(place, head, text).await? {
+        let (method, path) = match self.find_check_run(place, head, text).await? {
             Some(id) => (Method::PATCH, format!("{}/check-runs/{id}", repo_path(place))),
             None => {
                 body["head_sha"] = json!(head);
                 (Method::POST, format!("{}/check-runs", repo_path(place)))
             }
         };
-        self.change_only(place, Scope::Talk, target, &body, doing).await
+        self.change_only(place, Scope::Talk, method, path, &body, doing).await
     }
 
     async fn find_check_run(

@@ -7,10 +7,11 @@ use serde::Deserialize;
 
 use super::runs::Counted;
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segments, unreadable};
-use crate::core::command::Role;
-use crate::core::event::RepoRef;
+use crate::core::checks::CheckState;
+use crate::core::github::RepoRef;
+use crate::core::github::Role;
 use crate::core::id::{Branch, Number, RepoId, Sha, UserId};
-use crate::core::witness::{CheckState, SeenCheck};
+use crate::core::witness::SeenCheck;
 
 /// A pull request as it is now.
 #[derive(Debug, Clone)]
@@ -37,8 +38,8 @@ struct PullAnswer {
     merged: bool,
     #[serde(default)]
     merge_commit_sha: Option<Sha>,
-    head: End,
-    base: End,
+    head: PullSide,
+    base: PullSide,
     #[serde(default)]
     user: Option<payload::User>,
     #[serde(default)]
@@ -53,7 +54,7 @@ struct TouchedFile {
 }
 
 #[derive(Deserialize)]
-struct End {
+struct PullSide {
     #[serde(rename = "ref")]
     branch: String,
     sha: Sha,
@@ -66,7 +67,7 @@ struct EndRepository {
 }
 
 #[derive(Deserialize)]
-struct Comparison {
+struct BranchComparison {
     status: String,
 }
 
@@ -86,8 +87,9 @@ impl Forge {
         let base = pull.base.branch.parse();
         Ok(Some(PullWitness {
             merged_as: pull.merge_commit_sha.filter(|_| pull.merged),
-            base: base
-                .map_err(|bad: crate::core::id::Malformed| unreadable(doing, bad.to_string()))?,
+            base: base.map_err(|bad: crate::core::id::MalformedIdError| {
+                unreadable(doing, bad.to_string())
+            })?,
             head_branch: pull.head.branch,
             head_repository: pull.head.repo.map(|repo| repo.id),
             head: pull.head.sha,
@@ -130,7 +132,7 @@ impl Forge {
         let branch = segments(branch.as_str());
         let path = format!("{}/compare/{sha}...{branch}?per_page=1", repo_path(place));
         let doing = "asking whether the commit is on the default branch";
-        let answer = found(self.get::<Comparison>(place, Scope::Read, path, doing).await)?;
+        let answer = found(self.get::<BranchComparison>(place, Scope::Read, path, doing).await)?;
         Ok(answer.is_some_and(|it| matches!(it.status.as_str(), "ahead" | "identical")))
     }
 
@@ -146,7 +148,7 @@ impl Forge {
             .into_iter()
             .map(|Counted { run, maybe_run_again, .. }| SeenCheck {
                 app: run.app_id(),
-                state: state_of(&run),
+                state: CheckState::of_run(run.status.as_deref(), run.conclusion.as_deref()),
                 name: run.name,
                 maybe_run_again,
             })
@@ -164,14 +166,5 @@ impl Forge {
             Err(error) if matches!(error.status(), Some(403 | 404)) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-}
-
-fn state_of(run: &payload::CheckRun) -> CheckState {
-    match (run.status.as_deref(), run.conclusion.as_deref()) {
-        (Some("completed"), Some("success")) => CheckState::Green,
-        (Some("completed"), Some("neutral" | "skipped" | "stale")) => CheckState::Silent,
-        (Some("completed"), _) => CheckState::Red,
-        _ => CheckState::Running,
     }
 }

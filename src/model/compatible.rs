@@ -20,7 +20,7 @@ use url::Url;
 
 use super::key::{Key, refusal};
 use super::protocol::{as_object, make_ids_unique};
-use super::{Message, Model, ModelError, Part, Price, Reply, Request, Stop, Usage, protocol};
+use super::{Message, Model, ModelError, ModelReply, Part, Price, Request, Stop, Usage, protocol};
 use crate::egress::{self, Egress};
 
 pub(super) struct Compatible {
@@ -133,7 +133,7 @@ impl Model for Compatible {
         self.price
     }
 
-    async fn respond(&self, request: &Request<'_>) -> Result<Reply, ModelError> {
+    async fn respond(&self, request: &Request<'_>) -> Result<ModelReply, ModelError> {
         protocol::check(request).map_err(ModelError::Protocol)?;
         let end = self.ask(request).await.map_err(|error| self.meaning(&error))?;
         let mut reply = reply(end)?;
@@ -197,7 +197,7 @@ fn content_part(part: &Part) -> Option<ContentPart> {
     }
 }
 
-fn reply(end: StreamEnd) -> Result<Reply, ModelError> {
+fn reply(end: StreamEnd) -> Result<ModelReply, ModelError> {
     let count = |tokens: Option<i32>| u64::try_from(tokens.unwrap_or(0)).unwrap_or(0);
     let usage = end
         .captured_usage
@@ -229,7 +229,7 @@ fn reply(end: StreamEnd) -> Result<Reply, ModelError> {
         Some(StopReason::ContentFilter(_)) => Stop::Refused,
         Some(StopReason::Other(reason)) => Stop::Other(reason),
     };
-    Ok(Reply { parts, usage, stop })
+    Ok(ModelReply { parts, usage, stop })
 }
 
 fn part(part: ContentPart) -> Option<Part> {

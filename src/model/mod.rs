@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::core::budget::Money;
-use crate::core::fault::FaultKind;
+use crate::core::fault::ErrorKind;
 
 mod anthropic;
 mod compatible;
@@ -23,8 +23,10 @@ mod providers;
 mod scripted;
 
 pub use price::Price;
-pub use providers::{PATIENCE, Provider, Settings, connect};
-pub use scripted::{Call, Fault, ScriptError, Scripted, StreamFault, Turn};
+pub use providers::{ModelSettings, PATIENCE, Provider, connect};
+pub use scripted::{
+    ScriptError, Scripted, ScriptedCall, ScriptedFailure, ScriptedTurn, StreamFault,
+};
 
 /// A language model that can be talked to.
 #[async_trait]
@@ -39,7 +41,7 @@ pub trait Model: Send + Sync {
     ///
     /// # Errors
     /// A [`ModelError`]; its `kind` says whether asking again may help.
-    async fn respond(&self, request: &Request<'_>) -> Result<Reply, ModelError>;
+    async fn respond(&self, request: &Request<'_>) -> Result<ModelReply, ModelError>;
 }
 
 /// One question to the model: the whole conversation so far.
@@ -159,7 +161,7 @@ pub struct ToolResult {
 
 /// What the model answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply {
+pub struct ModelReply {
     /// In the order they came; may be empty.
     pub parts: Vec<Part>,
     /// What it took.
@@ -318,26 +320,26 @@ impl ModelError {
     }
 
     /// What it means for the work.
-    pub fn kind(&self) -> FaultKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::RateLimited { after, .. } | Self::Overloaded { after, .. } => {
                 // Rounded up: asking a moment too early is refused again.
                 let after_seconds =
                     after.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
-                FaultKind::Retry { after_seconds }
+                ErrorKind::Retry { after_seconds }
             }
             Self::ServerFailed { .. }
             | Self::TimedOut
             | Self::Unreachable { .. }
             | Self::StreamCut
-            | Self::Malformed { .. } => FaultKind::Retry { after_seconds: None },
+            | Self::Malformed { .. } => ErrorKind::Retry { after_seconds: None },
             Self::BadKey { .. }
             | Self::UnknownModel { .. }
             | Self::ContextTooLong { .. }
             | Self::Rejected { .. }
             | Self::Unusable { .. }
-            | Self::Script(_) => FaultKind::Permanent,
-            Self::Protocol(_) => FaultKind::Bug,
+            | Self::Script(_) => ErrorKind::Permanent,
+            Self::Protocol(_) => ErrorKind::Bug,
         }
     }
 }

@@ -26,7 +26,7 @@ pub enum Provider {
 
 /// What the operator says about a model.
 #[derive(Clone)]
-pub struct Settings {
+pub struct ModelSettings {
     /// Whose protocol it speaks.
     pub provider: Provider,
     /// Its name there.
@@ -42,7 +42,7 @@ pub struct Settings {
     pub patience: Duration,
 }
 
-impl Settings {
+impl ModelSettings {
     /// The address that requests go to: its host must be pinned in the egress policy.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl std::str::FromStr for Provider {
 ///
 /// # Errors
 /// When the settings cannot work: an address the egress policy refuses, or a key that is none.
-pub fn connect(settings: &Settings, egress: &Egress) -> Result<Box<dyn Model>, ModelError> {
+pub fn connect(settings: &ModelSettings, egress: &Egress) -> Result<Box<dyn Model>, ModelError> {
     let unusable = |detail: String| ModelError::Unusable { detail };
     let base_url = settings.base_url().map_err(|error| unusable(error.to_string()))?;
     egress.check(base_url.as_str()).map_err(|denied| unusable(denied.to_string()))?;
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn base_url_of(provider: Provider, base_url: Option<&str>) -> String {
-        let settings = Settings {
+        let settings = ModelSettings {
             provider,
             model: String::new(),
             base_url: base_url.map(|url| url.parse().unwrap()),

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Model, ModelError, Part, Price, Reply, Request, Stop, Usage, protocol};
+use super::{Model, ModelError, ModelReply, Part, Price, Request, Stop, Usage, protocol};
 
 /// A model whose every word is known beforehand.
 #[derive(Debug)]
@@ -33,10 +33,10 @@ struct Script {
     model: String,
     #[serde(default)]
     price: Price,
-    attempts: Vec<Vec<Turn>>,
+    attempts: Vec<Vec<ScriptedTurn>>,
     /// The attempts of each later round.
     #[serde(default)]
-    rounds: Vec<Vec<Vec<Turn>>>,
+    rounds: Vec<Vec<Vec<ScriptedTurn>>>,
 }
 
 fn default_name() -> String {
@@ -46,22 +46,22 @@ fn default_name() -> String {
 /// One answer. Without calls it ends the model's turn.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Turn {
+pub struct ScriptedTurn {
     /// Words, before the calls.
     pub say: String,
     /// Tools it wants used.
-    pub calls: Vec<Call>,
+    pub calls: Vec<ScriptedCall>,
     /// Tokens the answer is said to have taken.
     pub usage: Usage,
     /// Why it stops; by default `tool_use` with calls and `end_turn` without.
     pub stop: Option<Stop>,
     /// A failure instead of the answer.
-    pub fail: Option<Fault>,
+    pub fail: Option<ScriptedFailure>,
 }
 
 /// One tool call: the tool's name; every other key is an argument.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Call {
+pub struct ScriptedCall {
     /// The tool.
     pub tool: String,
     /// Its arguments.
@@ -72,7 +72,7 @@ pub struct Call {
 /// How a turn fails: by an HTTP status or on the way.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Fault {
+pub struct ScriptedFailure {
     /// The provider answers with this status.
     pub status: Option<u16>,
     /// Seconds the provider asks us to wait.
@@ -135,7 +135,7 @@ pub enum ScriptError {
     },
 }
 
-impl Turn {
+impl ScriptedTurn {
     /// Says something and ends the turn.
     pub fn say(words: impl Into<String>) -> Self {
         Self { say: words.into(), ..Self::default() }
@@ -153,13 +153,13 @@ impl Turn {
             Value::Object(arguments) => arguments,
             _ => Map::new(),
         };
-        self.calls.push(Call { tool: tool.into(), arguments });
+        self.calls.push(ScriptedCall { tool: tool.into(), arguments });
         self
     }
 
     /// Fails with an HTTP status, every time.
     pub fn fail(status: u16) -> Self {
-        let fault = Fault { status: Some(status), ..Fault::default() };
+        let fault = ScriptedFailure { status: Some(status), ..ScriptedFailure::default() };
         Self { fail: Some(fault), ..Self::default() }
     }
 }
@@ -186,17 +186,17 @@ impl Scripted {
     }
 
     /// A script of one attempt.
-    pub fn from_turns(turns: Vec<Turn>) -> Self {
+    pub fn from_turns(turns: Vec<ScriptedTurn>) -> Self {
         Self::from_attempts(vec![turns])
     }
 
     /// A script of several attempts.
-    pub fn from_attempts(attempts: Vec<Vec<Turn>>) -> Self {
+    pub fn from_attempts(attempts: Vec<Vec<ScriptedTurn>>) -> Self {
         Self::from_rounds(vec![attempts])
     }
 
     /// A script of several rounds, each of several attempts.
-    pub fn from_rounds(mut rounds: Vec<Vec<Vec<Turn>>>) -> Self {
+    pub fn from_rounds(mut rounds: Vec<Vec<Vec<ScriptedTurn>>>) -> Self {
         let attempts = if rounds.is_empty() { Vec::new() } else { rounds.remove(0) };
         let script = Script { model: default_name(), price: Price::default(), attempts, rounds };
         Self::new("(made in code)".to_owned(), script)
@@ -226,7 +226,10 @@ impl Scripted {
         Self { origin, script, faults_played: Mutex::default() }
     }
 
-    fn turn(&self, (round, attempt, turn): (usize, usize, usize)) -> Result<&Turn, ScriptError> {
+    fn turn(
+        &self,
+        (round, attempt, turn): (usize, usize, usize),
+    ) -> Result<&ScriptedTurn, ScriptError> {
         // `gander run` knows no rounds and asks for none.
         let attempts = match round.checked_sub(2) {
             None => &self.script.attempts[..],
@@ -244,7 +247,7 @@ impl Scripted {
         })
     }
 
-    fn still_fails(&self, fault: &Fault, at: (usize, usize, usize)) -> bool {
+    fn still_fails(&self, fault: &ScriptedFailure, at: (usize, usize, usize)) -> bool {
         let Some(times) = fault.times else { return true };
         let mut played = self.faults_played.lock().unwrap_or_else(PoisonError::into_inner);
         let count = played.entry(at).or_default();
@@ -263,7 +266,7 @@ impl Model for Scripted {
         self.script.price
     }
 
-    async fn respond(&self, request: &Request<'_>) -> Result<Reply, ModelError> {
+    async fn respond(&self, request: &Request<'_>) -> Result<ModelReply, ModelError> {
         protocol::check(request).map_err(ModelError::Protocol)?;
         let answers = request
             .messages
@@ -279,9 +282,9 @@ impl Model for Scripted {
     }
 }
 
-impl Turn {
+impl ScriptedTurn {
     /// Call ids name the turn and place, so they are unique in a conversation and never change.
-    fn reply(&self, turn: usize) -> Reply {
+    fn reply(&self, turn: usize) -> ModelReply {
         let words = (!self.say.is_empty()).then(|| Part::Text(self.say.clone()));
         let calls = self.calls.iter().enumerate().map(|(at, call)| Part::ToolCall {
             id: format!("call_{turn}_{}", at + 1),
@@ -292,11 +295,11 @@ impl Turn {
             true => Stop::EndTurn,
             false => Stop::ToolUse,
         });
-        Reply { parts: words.into_iter().chain(calls).collect(), usage: self.usage, stop }
+        ModelReply { parts: words.into_iter().chain(calls).collect(), usage: self.usage, stop }
     }
 }
 
-impl Fault {
+impl ScriptedFailure {
     fn error(&self, model: &str) -> ModelError {
         match (self.status, self.stream) {
             (_, Some(StreamFault::Cut)) => ModelError::StreamCut,
@@ -319,7 +322,7 @@ mod tests {
 
     use super::super::{Message, ToolResult};
     use super::*;
-    use crate::core::fault::FaultKind;
+    use crate::core::fault::ErrorKind;
 
     const SCRIPT: &str = r#"{
       "model": "rehearsal",
@@ -338,7 +341,7 @@ mod tests {
         model: &Scripted,
         attempt: u32,
         messages: &[Message],
-    ) -> Result<Reply, ModelError> {
+    ) -> Result<ModelReply, ModelError> {
         let request = Request {
             attempt,
             round: 0,
@@ -354,7 +357,7 @@ mod tests {
         vec![Message::User("fix the bounds".to_owned())]
     }
 
-    fn after(reply: &Reply) -> Vec<Message> {
+    fn after(reply: &ModelReply) -> Vec<Message> {
         let results = reply.parts.iter().filter_map(|part| match part {
             Part::ToolCall { id, .. } => {
                 Some(ToolResult { call_id: id.clone(), text: "ok".to_owned(), is_error: false })
@@ -384,7 +387,7 @@ mod tests {
         let restarted: Scripted = SCRIPT.parse().unwrap();
         assert_eq!(restarted.name(), "rehearsal");
         let overloaded = ask(&restarted, 1, &after(&first)).await.unwrap_err();
-        assert_eq!(overloaded.kind(), FaultKind::Retry { after_seconds: Some(7) });
+        assert_eq!(overloaded.kind(), ErrorKind::Retry { after_seconds: Some(7) });
         let second = ask(&restarted, 1, &after(&first)).await.unwrap();
         assert_eq!(second.parts, [Part::Text("done".to_owned())]);
         assert_eq!(second.stop, Stop::EndTurn);
@@ -394,7 +397,7 @@ mod tests {
 
     #[tokio::test]
     async fn running_past_the_end_names_the_script_the_attempt_and_the_turn() {
-        let model = Scripted::from_turns(vec![Turn::call("read", json!({"path": "a"}))]);
+        let model = Scripted::from_turns(vec![ScriptedTurn::call("read", json!({"path": "a"}))]);
         let first = ask(&model, 1, &opening()).await.unwrap();
         for (attempt, messages, expected) in [
             (
@@ -410,7 +413,7 @@ mod tests {
         ] {
             let error = ask(&model, attempt, &messages).await.unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
-            assert_eq!(error.kind(), FaultKind::Permanent);
+            assert_eq!(error.kind(), ErrorKind::Permanent);
         }
     }
 
@@ -421,16 +424,16 @@ mod tests {
         let Some(Message::ToolResults(results)) = messages.last_mut() else { unreachable!() };
         results.pop();
         let error = ask(&model, 1, &messages).await.unwrap_err();
-        assert_eq!(error.kind(), FaultKind::Bug);
+        assert_eq!(error.kind(), ErrorKind::Bug);
         assert!(error.to_string().ends_with("the call \"call_1_2\" has no result"), "{error}");
     }
 
     #[tokio::test]
     async fn every_scripted_fault_is_the_error_it_stands_for() {
-        let retry = FaultKind::Retry { after_seconds: None };
+        let retry = ErrorKind::Retry { after_seconds: None };
         for (fault, kind) in [
-            (r#"{"status": 401}"#, FaultKind::Permanent),
-            (r#"{"status": 400}"#, FaultKind::Permanent),
+            (r#"{"status": 401}"#, ErrorKind::Permanent),
+            (r#"{"status": 400}"#, ErrorKind::Permanent),
             (r#"{"status": 429}"#, retry),
             (r#"{"status": 500}"#, retry),
             (r#"{"stream": "cut"}"#, retry),

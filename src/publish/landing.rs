@@ -5,7 +5,7 @@
 
 use super::scan::WORKFLOWS;
 use crate::core::approval::Approval;
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Login, Number, Sha};
 use crate::core::job::Job;
 use crate::core::policy::MergeMethod;
@@ -39,7 +39,7 @@ pub async fn merge(
     method: MergeMethod,
     (title, message): (&str, &str),
 ) -> Result<Merging, ForgeError> {
-    let refused = match forge.merge_pull(place, approval, method, (title, message)).await {
+    let refused = match forge.merge_pull(place, approval, method, title, message).await {
         Ok(commit) => return Ok(Merging::Done { commit, by: None }),
         // 409 when the head is another by now, 405 and 422 when something stands in the way, 403 when
         // the change is one that an App may not bring in.

@@ -5,13 +5,14 @@
 //! gives one branch, one commit on it, one pull request; a person's commit is never overwritten.
 
 use crate::core::evidence::VerifiedPatch;
-use crate::core::fault::FaultKind;
+use crate::core::fault::ErrorKind;
+use crate::core::github::PullRef;
 use crate::core::id::Sha;
-use crate::core::job::{Base, Job, Pull};
-use crate::core::report::{self, Setting};
+use crate::core::job::{Base, Job};
+use crate::core::patch::{Change, FileMode, Patch};
+use crate::core::report::{self, ReportContext};
 use crate::forge::payload::GitCommit;
 use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, NewPull};
-use crate::workspace::patch::{Change, Mode, Patch};
 
 mod landing;
 pub mod release;
@@ -28,15 +29,15 @@ pub enum PublishError {
     /// GitHub did not do as asked.
     #[error("the change could not be published")]
     Forge(#[from] ForgeError),
-    /// The patch at hand is not the one that was verified.
-    #[error("the change at hand is not the one that was verified")]
-    NotVerified,
     /// The job's branch holds something else.
     #[error("the branch {branch} exists and holds another change; remove it and retry")]
     BranchTaken {
         /// The branch.
         branch: String,
     },
+    /// GitHub refused to move a branch, as it does when a push came between looking and moving.
+    #[error("the branch may have changed meanwhile")]
+    BranchMoved(#[source] ForgeError),
     /// Somebody removed the branch of the pull request.
     #[error("the branch {branch} is gone; restore it on the pull request")]
     BranchGone {
@@ -53,11 +54,13 @@ pub enum PublishError {
 
 impl PublishError {
     /// What this means for the work that met it.
-    pub fn kind(&self) -> FaultKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Forge(error) => error.kind(),
-            Self::BranchTaken { .. } | Self::BranchGone { .. } => FaultKind::Permanent,
-            Self::NotVerified | Self::NotMerged | Self::NoBase => FaultKind::Bug,
+            // The next try looks at what is there by then.
+            Self::BranchMoved(_) => ErrorKind::Retry { after_seconds: None },
+            Self::BranchTaken { .. } | Self::BranchGone { .. } => ErrorKind::Permanent,
+            Self::NotMerged | Self::NoBase => ErrorKind::Bug,
         }
     }
 }
@@ -66,7 +69,7 @@ impl PublishError {
 #[derive(Debug)]
 pub enum Published {
     /// An open pull request.
-    Open(Pull),
+    Open(PullRef),
     /// A person's commit is on the branch.
     Moved {
         /// Where it stands now.
@@ -84,12 +87,8 @@ pub async fn pull_request(
     forge: &Forge,
     job: &Job,
     verified: &VerifiedPatch,
-    patch: &Patch,
-    setting: &Setting,
+    setting: &ReportContext,
 ) -> Result<Published, PublishError> {
-    if patch.digest() != *verified.patch() {
-        return Err(PublishError::NotVerified);
-    }
     let base = job.base.as_ref().filter(|base| base.sha == *verified.base());
     let base = base.ok_or(PublishError::NoBase)?;
     let branch = job.branch();
@@ -98,9 +97,9 @@ pub async fn pull_request(
         return Ok(Published::Ended { merged: ended.merged_at.is_some() });
     }
     if let Some(pull) = &job.pull {
-        return next_commit(forge, job, (base, pull), (verified, patch), setting).await;
+        return next_commit(forge, job, base, pull, verified, setting).await;
     }
-    let head = commit_on_branch(forge, job, base, patch, setting).await?;
+    let head = commit_on_branch(forge, job, base, verified.patch(), setting).await?;
     let number = match there {
         Some(pull) => pull.number,
         None => {
@@ -122,21 +121,22 @@ pub async fn pull_request(
         }
     };
     forge.add_label(&job.place, number, report::AI_LABEL).await?;
-    Ok(Published::Open(Pull { number, branch, head }))
+    Ok(Published::Open(PullRef { number, branch, head }))
 }
 
 /// One more commit on the job's branch, and the pull request's text for it.
 async fn next_commit(
     forge: &Forge,
     job: &Job,
-    (base, pull): (&Base, &Pull),
-    (verified, patch): (&VerifiedPatch, &Patch),
-    setting: &Setting,
+    base: &Base,
+    pull: &PullRef,
+    verified: &VerifiedPatch,
+    setting: &ReportContext,
 ) -> Result<Published, PublishError> {
-    let files: Vec<FileWrite<'_>> = patch.changes.iter().map(file_write).collect();
+    let files: Vec<FileWrite<'_>> = verified.patch().changes.iter().map(file_write).collect();
     let tree = forge.create_tree(&job.place, &base.sha, &files).await?;
     let head = match standing(forge, job, base, &tree).await? {
-        Standing::AtBase => {
+        BranchState::AtBase => {
             let trailers = job.rules.as_ref().is_none_or(|rules| rules.commit.trailers);
             let message = report::round_commit_message(job, setting, trailers);
             let commit = forge.create_commit(&job.place, &[&base.sha], &tree, &message).await?;
@@ -144,24 +144,24 @@ async fn next_commit(
                 Ok(()) => commit,
                 Err(error) if error.status() == Some(422) => {
                     match standing(forge, job, base, &tree).await? {
-                        Standing::Done(head) => head,
-                        Standing::Moved(head) => return Ok(Published::Moved { head }),
-                        Standing::AtBase => return Err(error.into()),
+                        BranchState::Done(head) => head,
+                        BranchState::Moved(head) => return Ok(Published::Moved { head }),
+                        BranchState::AtBase => return Err(error.into()),
                     }
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Standing::Done(head) => head,
-        Standing::Moved(head) => return Ok(Published::Moved { head }),
+        BranchState::Done(head) => head,
+        BranchState::Moved(head) => return Ok(Published::Moved { head }),
     };
     let body = report::pull_body(job, &head, verified, setting);
     forge.edit_pull(&job.place, pull.number, None, &body).await?;
-    Ok(Published::Open(Pull { head, ..pull.clone() }))
+    Ok(Published::Open(PullRef { head, ..pull.clone() }))
 }
 
 /// Where the branch of a pull request stands while a round is pushed to it.
-enum Standing {
+enum BranchState {
     AtBase,
     Done(Sha),
     Moved(Sha),
@@ -172,30 +172,30 @@ async fn standing(
     job: &Job,
     base: &Base,
     tree: &Sha,
-) -> Result<Standing, PublishError> {
+) -> Result<BranchState, PublishError> {
     let branch = job.branch();
     let BranchHead::At(head) = forge.branch_head(&job.place, &branch).await? else {
         return Err(PublishError::BranchGone { branch: branch.to_string() });
     };
     if head == base.sha {
-        return Ok(Standing::AtBase);
+        return Ok(BranchState::AtBase);
     }
     let ours = |commit: &GitCommit| {
         commit.tree.sha == *tree && commit.parents.iter().map(|p| &p.sha).eq([&base.sha])
     };
     let Some(commit) = forge.commit(&job.place, &head).await? else {
-        return Ok(Standing::Moved(head));
+        return Ok(BranchState::Moved(head));
     };
     if ours(&commit) {
-        return Ok(Standing::Done(head));
+        return Ok(BranchState::Done(head));
     }
     // Ours may be there already, below what a person added since.
     for parent in &commit.parents {
         if forge.commit(&job.place, &parent.sha).await?.as_ref().is_some_and(ours) {
-            return Ok(Standing::Done(parent.sha.clone()));
+            return Ok(BranchState::Done(parent.sha.clone()));
         }
     }
-    Ok(Standing::Moved(head))
+    Ok(BranchState::Moved(head))
 }
 
 /// Takes back what a stopped job may have left: an open pull request, its branch.
@@ -229,7 +229,7 @@ async fn commit_on_branch(
     job: &Job,
     base: &Base,
     patch: &Patch,
-    setting: &Setting,
+    setting: &ReportContext,
 ) -> Result<Sha, PublishError> {
     let branch = job.branch();
     let trailers = job.rules.as_ref().is_none_or(|rules| rules.commit.trailers);
@@ -273,7 +273,7 @@ async fn published_before(
 
 fn file_write<'a>((path, change): (&'a crate::core::path::RepoPath, &'a Change)) -> FileWrite<'a> {
     let (executable, content) = match change {
-        Change::Write { mode, content, .. } => (*mode == Mode::Executable, Some(&content[..])),
+        Change::Write { mode, content, .. } => (*mode == FileMode::Executable, Some(&content[..])),
         Change::Delete { .. } => (false, None),
     };
     FileWrite { path: path.as_str(), executable, content }

@@ -8,11 +8,11 @@
 use super::PublishError;
 use super::landing::remove_merged;
 use super::talk::{keep_current, keep_text, say_once};
+use crate::core::github::PullRef;
 use crate::core::id::{Number, Sha};
-use crate::core::job::Pull;
-use crate::core::release::{Plan, Release, Stage};
+use crate::core::release::{Release, ReleaseStage, VersionPlan};
 use crate::core::report::release as words;
-use crate::core::report::{Setting, marker};
+use crate::core::report::{ReportContext, marker};
 use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, Joined, NewPull};
 
 /// Fixed issues that are told of a release.
@@ -22,7 +22,7 @@ const MOST_TOLD: usize = 100;
 #[derive(Debug)]
 pub enum Proposed {
     /// An open pull request with this head.
-    Open(Pull),
+    Open(PullRef),
     /// People have committed to the branch: the pull request, and their head.
     Edited(Number, Sha),
     /// The pull request was ended meanwhile.
@@ -33,9 +33,9 @@ pub enum Proposed {
 pub async fn propose(
     forge: &Forge,
     release: &Release,
-    plan: &Plan,
+    plan: &VersionPlan,
     files: &[(String, bool, Vec<u8>)],
-    setting: &Setting,
+    setting: &ReportContext,
 ) -> Result<Proposed, PublishError> {
     let branch = release.branch();
     let there = forge.pull_of(&release.place, &branch).await?;
@@ -66,7 +66,7 @@ pub async fn propose(
     };
     forge.add_label(&release.place, number, words::RELEASE_LABEL).await?;
     Ok(match committed {
-        Ok(head) => Proposed::Open(Pull { number, branch, head }),
+        Ok(head) => Proposed::Open(PullRef { number, branch, head }),
         Err(edited) => Proposed::Edited(number, edited),
     })
 }
@@ -75,9 +75,9 @@ pub async fn propose(
 async fn commit_on_branch(
     forge: &Forge,
     release: &Release,
-    plan: &Plan,
+    plan: &VersionPlan,
     files: &[(String, bool, Vec<u8>)],
-    setting: &Setting,
+    setting: &ReportContext,
 ) -> Result<Result<Sha, Sha>, PublishError> {
     let (place, branch) = (&release.place, release.branch());
     let writes: Vec<FileWrite<'_>> = files
@@ -97,7 +97,7 @@ async fn commit_on_branch(
             return match forge.create_branch(place, &branch, &commit).await {
                 Ok(()) => Ok(Ok(commit)),
                 // Another try of ours was faster; what it made is looked at on the next one.
-                Err(error) if error.status() == Some(422) => Err(passing("making the branch")),
+                Err(error) if error.status() == Some(422) => Err(PublishError::BranchMoved(error)),
                 Err(error) => Err(error.into()),
             };
         }
@@ -116,14 +116,9 @@ async fn commit_on_branch(
     match forge.advance_branch(place, &branch, &new).await {
         Ok(()) => Ok(Ok(new)),
         // Somebody pushed meanwhile: what they made is looked at on the next try.
-        Err(error) if error.status() == Some(422) => Err(passing("moving the branch forward")),
+        Err(error) if error.status() == Some(422) => Err(PublishError::BranchMoved(error)),
         Err(error) => Err(error.into()),
     }
-}
-
-fn passing(doing: &str) -> PublishError {
-    let doing = doing.to_owned();
-    PublishError::Forge(ForgeError::ServerFailed { doing, status: 422 })
 }
 
 /// Whether a head is a commit of this release as Gander made it.
@@ -135,15 +130,19 @@ pub async fn is_ours(forge: &Forge, release: &Release, head: &Sha) -> Result<boo
 }
 
 /// The status comment, and the text of the pull request while it stands.
-pub async fn show(forge: &Forge, release: &Release, setting: &Setting) -> Result<(), ForgeError> {
+pub async fn show(
+    forge: &Forge,
+    release: &Release,
+    setting: &ReportContext,
+) -> Result<(), ForgeError> {
     let place = &release.place;
     let body = words::status_comment(release, setting);
     let mark = marker(release.id.as_str(), "status");
-    keep_current(forge, place, release.subject, (&body, &mark)).await?;
+    keep_current(forge, place, release.subject, &body, &mark).await?;
     match (&release.pull, &release.plan) {
-        (Some(pull), Some(plan)) if release.stage == Stage::Proposed => {
+        (Some(pull), Some(plan)) if release.stage == ReleaseStage::Proposed => {
             let body = words::pull_body(release, plan, &pull.head, setting);
-            keep_text(forge, place, pull.number, (&words::title(plan), &body)).await
+            keep_text(forge, place, pull.number, &words::title(plan), &body).await
         }
         _ => Ok(()),
     }
@@ -153,7 +152,7 @@ pub async fn show(forge: &Forge, release: &Release, setting: &Setting) -> Result
 pub async fn announce(
     forge: &Forge,
     release: &Release,
-    setting: &Setting,
+    setting: &ReportContext,
 ) -> Result<(), ForgeError> {
     let Some((text, mark)) = words::announcement(release, setting) else { return Ok(()) };
     say_once(forge, &release.place, release.subject, (&text, &mark)).await

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::job::{Job, Outcome, Round, ThreadAnswer};
+use crate::core::job::{Job, Round, RoundOutcome, ThreadAnswer};
 use crate::core::report;
 use crate::forge::payload::ReviewComment;
 use crate::forge::{Forge, ForgeError};
@@ -20,7 +20,7 @@ pub async fn answer(
     changed: &BTreeSet<String>,
 ) -> Result<(), ForgeError> {
     let (Some(outcome), Some(pull)) = (&round.outcome, &job.pull) else { return Ok(()) };
-    let pushed = matches!(outcome, Outcome::Pushed { .. });
+    let pushed = matches!(outcome, RoundOutcome::Pushed { .. });
     let (comments, standing) = tokio::try_join!(
         forge.review_comments(&job.place, pull.number),
         forge.threads(&job.place, pull.number)

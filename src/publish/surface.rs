@@ -2,18 +2,18 @@
 //! run. Each is found again by a marker, so showing twice shows once.
 
 use super::talk::keep_current;
-use crate::core::job::{Ending, Job, Stage};
-use crate::core::report::{self, Setting};
+use crate::core::job::{Job, JobEnding, JobStage};
+use crate::core::report::{self, ReportContext};
 use crate::forge::{CheckRunText, Forge, ForgeError};
 
 /// Brings everything up to date with the job.
 ///
 /// # Errors
 /// When GitHub does not do as asked.
-pub async fn show(forge: &Forge, job: &Job, setting: &Setting) -> Result<(), ForgeError> {
+pub async fn show(forge: &Forge, job: &Job, setting: &ReportContext) -> Result<(), ForgeError> {
     let body = report::status_comment(job, setting);
     let marker = report::marker(job.id.as_str(), "status");
-    keep_current(forge, &job.place, job.subject, (&body, &marker)).await?;
+    keep_current(forge, &job.place, job.subject, &body, &marker).await?;
     show_label(forge, job).await?;
     show_round(forge, job, setting).await?;
     show_check_run(forge, job).await
@@ -36,12 +36,12 @@ async fn show_label(forge: &Forge, job: &Job) -> Result<(), ForgeError> {
 }
 
 /// The comment of the present round, on the pull request.
-async fn show_round(forge: &Forge, job: &Job, setting: &Setting) -> Result<(), ForgeError> {
+async fn show_round(forge: &Forge, job: &Job, setting: &ReportContext) -> Result<(), ForgeError> {
     let (Some(pull), Some(body)) = (&job.pull, report::round_comment(job, setting)) else {
         return Ok(());
     };
     let marker = report::round_marker(job, job.stage.round().unwrap_or(1));
-    keep_current(forge, &job.place, pull.number, (&body, &marker)).await
+    keep_current(forge, &job.place, pull.number, &body, &marker).await
 }
 
 /// The check run on the pull request's commit.
@@ -50,7 +50,10 @@ async fn show_check_run(forge: &Forge, job: &Job) -> Result<(), ForgeError> {
     // While a round is made, the last head keeps what was said of it.
     let settled = matches!(
         job.stage,
-        Stage::InReview { .. } | Stage::Answering { .. } | Stage::Merging { .. } | Stage::Done(_)
+        JobStage::InReview { .. }
+            | JobStage::Answering { .. }
+            | JobStage::Merging { .. }
+            | JobStage::Done(_)
     );
     let ours = job.review.proof.as_ref().is_some_and(|it| it.ours && it.head == pull.head);
     if !(settled && ours) {
@@ -58,7 +61,7 @@ async fn show_check_run(forge: &Forge, job: &Job) -> Result<(), ForgeError> {
     }
     let (title, summary) = report::check_run(job);
     let conclusion = match &job.stage {
-        Stage::Done(Ending::Cancelled { .. } | Ending::Closed { .. }) => "neutral",
+        JobStage::Done(JobEnding::Cancelled { .. } | JobEnding::Closed { .. }) => "neutral",
         _ => "success",
     };
     let text = CheckRunText {

@@ -3,7 +3,8 @@
 //! Invariants: each comment is found again by the marker in its last line, so saying it twice says it
 //! once.
 
-use crate::core::event::{FIX_LABEL, RepoRef};
+use crate::core::event::FIX_LABEL;
+use crate::core::github::RepoRef;
 use crate::core::id::{CommentId, Number};
 use crate::core::job::Job;
 use crate::forge::{Forge, ForgeError};
@@ -26,7 +27,8 @@ pub async fn keep_current(
     forge: &Forge,
     place: &RepoRef,
     number: Number,
-    (text, marker): (&str, &str),
+    text: &str,
+    marker: &str,
 ) -> Result<(), ForgeError> {
     match forge.find_comment(place, number, marker).await? {
         Some(comment) if comment.body.as_deref() == Some(text) => Ok(()),
@@ -41,7 +43,8 @@ pub async fn keep_text(
     forge: &Forge,
     place: &RepoRef,
     number: Number,
-    (title, body): (&str, &str),
+    title: &str,
+    body: &str,
 ) -> Result<(), ForgeError> {
     let there = forge.pull(place, number).await?;
     let same = there.is_some_and(|pull| {
@@ -62,8 +65,8 @@ pub async fn acknowledge(
 
 /// Shows that a job was ordered; a label that ordered it is taken off.
 pub async fn acknowledge_order(forge: &Forge, job: &Job) -> Result<(), ForgeError> {
-    acknowledge(forge, &job.place, job.subject, job.order.comment).await?;
-    if job.order.comment.is_none() {
+    acknowledge(forge, &job.place, job.subject, job.order.comment_id).await?;
+    if job.order.comment_id.is_none() {
         forge.remove_label(&job.place, job.subject, FIX_LABEL).await?;
     }
     Ok(())

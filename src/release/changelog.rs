@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use git_conventional::Type;
 
-use super::{Change, parsed};
+use super::{ReleasedCommit, parsed};
 use crate::core::changelog::{first_section, heading};
 use crate::core::text::inline;
 
@@ -37,7 +37,7 @@ const SHOWN: &[(Group, &str)] = &[
 ];
 
 /// The section's text without its heading, oldest change first within each group.
-pub fn notes(changes: &[Change]) -> String {
+pub fn notes(changes: &[ReleasedCommit]) -> String {
     let told: Vec<(Group, String)> =
         changes.iter().filter(|change| !change.is_merge()).flat_map(lines).collect();
     let mut parts = Vec::new();
@@ -103,7 +103,7 @@ pub fn has_unreleased_notes(text: &str) -> bool {
 }
 
 /// What one commit adds: its line, and one more for what it breaks.
-fn lines(change: &Change) -> Vec<(Group, String)> {
+fn lines(change: &ReleasedCommit) -> Vec<(Group, String)> {
     let (_, numbers) = without_numbers(change.title());
     let credit = credit(change, numbers);
     let line = |words: &str| format!("- {}{credit}", inline(words, LINE));
@@ -135,7 +135,7 @@ fn lines(change: &Change) -> Vec<(Group, String)> {
 }
 
 /// `(#7, #12, `@mona`, written by AI)`. Names in code, so that nobody is notified.
-fn credit(change: &Change, numbers: Vec<u64>) -> String {
+fn credit(change: &ReleasedCommit, numbers: Vec<u64>) -> String {
     let mut numbers: BTreeSet<u64> = numbers.into_iter().collect();
     numbers.extend(change.pull.map(|pull| pull.0));
     let numbers = numbers.into_iter().map(|number| format!("#{number}"));

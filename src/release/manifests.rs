@@ -15,7 +15,7 @@ mod npm;
 mod python;
 
 /// Files by path, as they are at the base commit.
-pub type Files = BTreeMap<String, Vec<u8>>;
+pub type FileSet = BTreeMap<String, Vec<u8>>;
 
 /// What a new version changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub fn is_wanted(path: &str) -> bool {
 }
 
 /// The version the project says it has, and the file that says so.
-pub fn current(files: &Files) -> Option<(Version, String)> {
+pub fn current(files: &FileSet) -> Option<(Version, String)> {
     let text = |path: &str| files.get(path).and_then(|bytes| std::str::from_utf8(bytes).ok());
     let cargo = || text("Cargo.toml").and_then(cargo::version).map(|found| (found, "Cargo.toml"));
     let npm = || text("package.json").and_then(npm::version).map(|found| (found, "package.json"));
@@ -61,7 +61,7 @@ pub fn current(files: &Files) -> Option<(Version, String)> {
 }
 
 /// The files with their version replaced.
-pub fn with_version(files: &Files, version: &Version) -> Edits {
+pub fn with_version(files: &FileSet, version: &Version) -> Edits {
     let version = version.to_string();
     let mut texts: BTreeMap<&str, &str> = BTreeMap::new();
     let mut edits = Edits::default();

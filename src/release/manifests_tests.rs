@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn files(list: &[(&str, &str)]) -> Files {
+fn files(list: &[(&str, &str)]) -> FileSet {
     list.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect()
 }
 
@@ -150,7 +150,7 @@ proptest! {
         prop_assert_eq!(&edits.changed["package.json"], &expected(&json));
         prop_assert_eq!(&edits.changed["pyproject.toml"], &expected(&python));
         // There and back again is where we were.
-        let back: Files = edits.changed.iter().map(|(p, t)| (p.clone(), t.clone().into_bytes())).collect();
+        let back: FileSet = edits.changed.iter().map(|(p, t)| (p.clone(), t.clone().into_bytes())).collect();
         if let Ok(old) = Version::parse(&old) {
             prop_assert_eq!(&with_version(&back, &old).changed["Cargo.toml"], &toml);
         }

@@ -13,7 +13,7 @@ use crate::core::id::{Login, Number, Sha};
 
 /// One commit since the last release, as GitHub tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct ReleasedCommit {
     /// Which.
     pub sha: Sha,
     /// Its whole message.
@@ -26,7 +26,7 @@ pub struct Change {
     pub by_model: bool,
 }
 
-impl Change {
+impl ReleasedCommit {
     /// The first line.
     pub fn title(&self) -> &str {
         self.message.lines().next().unwrap_or_default().trim()
@@ -50,8 +50,8 @@ mod tests {
     use super::*;
 
     /// A commit as the stories beside need it.
-    pub(super) fn change(message: &str, pull: u64, author: &str) -> Change {
-        Change {
+    pub(super) fn change(message: &str, pull: u64, author: &str) -> ReleasedCommit {
+        ReleasedCommit {
             sha: "a".repeat(40).parse().unwrap(),
             message: message.to_owned(),
             pull: (pull > 0).then_some(Number(pull)),

@@ -5,7 +5,7 @@
 
 use semver::{Prerelease, Version};
 
-use super::{Change, parsed};
+use super::{ReleasedCommit, parsed};
 use crate::core::release::{Bump, Refusal};
 
 /// What is decided from.
@@ -16,7 +16,7 @@ pub struct Before<'a> {
     /// The version in the manifests, with the file it stands in.
     pub manifest: Option<(&'a Version, &'a str)>,
     /// What changed since.
-    pub changes: &'a [Change],
+    pub changes: &'a [ReleasedCommit],
 }
 
 /// The next version, and why it is that one, in words for people.
@@ -122,7 +122,7 @@ fn by_commits(last: &Version, before: Before<'_>) -> Next {
     Next { version, why }
 }
 
-fn asks(change: &Change) -> Asks {
+fn asks(change: &ReleasedCommit) -> Asks {
     match parsed(&change.message) {
         Some(commit) if commit.breaking() => Asks::Major,
         Some(commit) if commit.type_() == git_conventional::Type::FEAT => Asks::Minor,
@@ -185,7 +185,7 @@ mod tests {
 
     fn next_of(last: &str, messages: &[&str], bump: Option<&str>) -> Result<String, Refusal> {
         let last = (!last.is_empty()).then(|| v(last));
-        let changes: Vec<Change> = messages.iter().map(|m| change(m, 0, "mona")).collect();
+        let changes: Vec<ReleasedCommit> = messages.iter().map(|m| change(m, 0, "mona")).collect();
         let bump: Option<Bump> = bump.map(|bump| bump.parse().unwrap());
         let before = Before { last: last.as_ref(), manifest: None, changes: &changes };
         next(before, bump.as_ref(), tag, |_| false).map(|next| next.version.to_string())

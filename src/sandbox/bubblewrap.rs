@@ -21,8 +21,11 @@ use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
 use super::seccomp;
-use super::spawn::{self, Ending, Identity, Leash, Running, Start};
-use super::{Command, Exit, Limits, Output, Probe, ProcessLimit, Sandbox, SandboxError, Toolchain};
+use super::spawn::{self, Identity, ProcessEnding, ProcessHandle, Running, Start};
+use super::{
+    CommandOutput, Exit, Probe, ProcessLimit, Sandbox, SandboxCommand, SandboxError, SandboxLimits,
+    Toolchain,
+};
 
 /// Commands run by bubblewrap.
 #[derive(Debug, Clone)]
@@ -34,9 +37,9 @@ pub struct Bubblewrap {
 
 /// All that decides what a command sees.
 #[derive(Debug)]
-struct Policy<'a> {
-    command: &'a Command,
-    limits: &'a Limits,
+struct SandboxPolicy<'a> {
+    command: &'a SandboxCommand,
+    limits: &'a SandboxLimits,
     toolchains: &'a [Toolchain],
     covered: &'a [&'a str],
     descriptors: Descriptors,
@@ -59,7 +62,7 @@ struct Descriptors {
 /// kernel for it; a parent that dies before that leaves an orphan. So the command begins with a
 /// shell that reports that all is up, and goes on only when a living parent tells it to. What is
 /// left of the race is a bubblewrap that waits for its dead parent and never runs anything.
-struct Waiting {
+struct WaitingChild {
     running: Running,
     gate: PipeWriter,
     status: BufReader<pipe::Receiver>,
@@ -137,7 +140,11 @@ impl Bubblewrap {
         self
     }
 
-    async fn start(&self, command: &Command, limits: &Limits) -> Result<Waiting, SandboxError> {
+    async fn start(
+        &self,
+        command: &SandboxCommand,
+        limits: &SandboxLimits,
+    ) -> Result<WaitingChild, SandboxError> {
         let io = SandboxError::Start;
         let identity = spawn::identity(self.identity)?;
         let (status, status_writer): (PipeReader, PipeWriter) = io::pipe().map_err(io)?;
@@ -152,7 +159,7 @@ impl Bubblewrap {
         ];
         let covered: Vec<&str> =
             KEY_LISTS.iter().copied().filter(|path| Path::new(path).exists()).collect();
-        let policy = Policy {
+        let policy = SandboxPolicy {
             command,
             limits,
             toolchains: &self.toolchains,
@@ -186,7 +193,7 @@ impl Bubblewrap {
         .await
         .map_err(|error| self.explain(error))?;
         let status = pipe::Receiver::from_owned_fd(status.into()).map_err(SandboxError::Watch)?;
-        Ok(Waiting { running, gate, status: BufReader::new(status) })
+        Ok(WaitingChild { running, gate, status: BufReader::new(status) })
     }
 
     fn explain(&self, error: SandboxError) -> SandboxError {
@@ -214,8 +221,9 @@ impl Sandbox for Bubblewrap {
             .await
             .map_err(|error| self.explain(error))?;
         let tree = tempfile::tempdir().map_err(SandboxError::Start)?;
-        let command = Command::argv(["/bin/cat", seccomp::STATUS], tree.path());
-        let output = self.run(&command, &Limits::default(), &CancellationToken::new()).await?;
+        let command = SandboxCommand::argv(["/bin/cat", seccomp::STATUS], tree.path());
+        let output =
+            self.run(&command, &SandboxLimits::default(), &CancellationToken::new()).await?;
         if output.exit != Exit::Code(0) {
             return Err(SandboxError::Setup { said: output.stderr.text.trim().to_owned() });
         }
@@ -230,12 +238,13 @@ impl Sandbox for Bubblewrap {
 
     async fn run(
         &self,
-        command: &Command,
-        limits: &Limits,
+        command: &SandboxCommand,
+        limits: &SandboxLimits,
         stop: &CancellationToken,
-    ) -> Result<Output, SandboxError> {
+    ) -> Result<CommandOutput, SandboxError> {
         command.check()?;
-        let Waiting { mut running, mut gate, mut status } = self.start(command, limits).await?;
+        let WaitingChild { mut running, mut gate, mut status } =
+            self.start(command, limits).await?;
         let armed = tokio::time::timeout(SETUP, running.stdout.read_u8()).await;
         let Some(first) = (match armed {
             Ok(Ok(_)) => next_status(&mut status).await.and_then(|said| said.child_pid),
@@ -245,14 +254,14 @@ impl Sandbox for Bubblewrap {
         };
         // The command still waits at the gate, so this number cannot have passed to another process.
         let first = Pid::from_raw(first).ok_or(io::ErrorKind::InvalidData.into());
-        let inner = first.and_then(Leash::on).map_err(SandboxError::Watch)?;
+        let inner = first.and_then(ProcessHandle::on).map_err(SandboxError::Watch)?;
         gate.write_all(b"\n").map_err(SandboxError::Watch)?;
         let watched = running.watch(Some(inner), limits, stop).await?;
         let exit = match watched.ending {
-            Ending::TimedOut => Exit::TimedOut,
-            Ending::Stopped => Exit::Stopped,
-            Ending::DiskFull => Exit::DiskFull,
-            Ending::ByItself(bubblewrap) => {
+            ProcessEnding::TimedOut => Exit::TimedOut,
+            ProcessEnding::Stopped => Exit::Stopped,
+            ProcessEnding::DiskFull => Exit::DiskFull,
+            ProcessEnding::ByItself(bubblewrap) => {
                 let reported = next_status(&mut status).await.and_then(|said| said.exit_code);
                 match (reported, Exit::from_status(bubblewrap)) {
                     (Some(code), _) => Exit::from_code(code),
@@ -266,29 +275,29 @@ impl Sandbox for Bubblewrap {
             }
         };
         let wall = watched.wall;
-        Ok(Output { exit, stdout: watched.stdout, stderr: watched.stderr, wall })
+        Ok(CommandOutput { exit, stdout: watched.stdout, stderr: watched.stderr, wall })
     }
 }
 
 /// One line of bubblewrap's `--json-status-fd`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Status {
+struct BwrapStatus {
     child_pid: Option<i32>,
     exit_code: Option<i32>,
 }
 
 /// The next thing bubblewrap reports, unless it is gone.
-async fn next_status(status: &mut BufReader<pipe::Receiver>) -> Option<Status> {
+async fn next_status(status: &mut BufReader<pipe::Receiver>) -> Option<BwrapStatus> {
     let mut line = String::new();
     status.read_line(&mut line).await.ok()?;
     serde_json::from_str(&line).ok()
 }
 
-impl Policy<'_> {
+impl SandboxPolicy<'_> {
     /// What is inside, as bubblewrap's options. Order matters: later mounts cover earlier ones.
     fn walls(&self) -> Vec<OsString> {
-        let mut walls = Walls(Vec::new());
+        let mut walls = BwrapArguments(Vec::new());
         walls.namespaces();
         walls.system(self.descriptors);
         for path in self.covered {
@@ -327,9 +336,9 @@ impl Policy<'_> {
 }
 
 /// Bubblewrap's options, as they are written down.
-struct Walls(Vec<OsString>);
+struct BwrapArguments(Vec<OsString>);
 
-impl Walls {
+impl BwrapArguments {
     fn namespaces(&mut self) {
         self.option(&["--unshare-all", "--unshare-user", "--disable-userns"]);
         self.option(&["--die-with-parent", "--new-session", "--clearenv"]);
@@ -410,11 +419,11 @@ mod tests {
     const DESCRIPTORS: Descriptors =
         Descriptors { status: 11, passwd: 13, group: 14, hosts: 15, nsswitch: 16, filter: 17 };
 
-    fn walls(command: &Command, toolchains: &[Toolchain]) -> Vec<String> {
-        let limits = Limits { tmp_bytes: 400, ..Limits::default() };
+    fn walls(command: &SandboxCommand, toolchains: &[Toolchain]) -> Vec<String> {
+        let limits = SandboxLimits { tmp_bytes: 400, ..SandboxLimits::default() };
         let covered = &["/proc/keys"][..];
         let descriptors = DESCRIPTORS;
-        let policy = Policy { command, limits: &limits, toolchains, covered, descriptors };
+        let policy = SandboxPolicy { command, limits: &limits, toolchains, covered, descriptors };
         policy.walls().into_iter().map(|word| word.into_string().unwrap()).collect()
     }
 
@@ -424,7 +433,7 @@ mod tests {
 
     #[test]
     fn every_wall_is_up() {
-        let walls = walls(&Command::shell("true", "/jobs/7/tree"), &[]);
+        let walls = walls(&SandboxCommand::shell("true", "/jobs/7/tree"), &[]);
         for words in [
             &["--unshare-all"][..],
             &["--unshare-user"],
@@ -455,7 +464,7 @@ mod tests {
     #[test]
     fn the_host_shows_its_programs_the_tree_the_toolchains_and_nothing_else() {
         let rust = Toolchain::new("rust", "/usr/lib/rust-1.95");
-        let walls = walls(&Command::shell("true", "/jobs/7/tree"), &[rust]);
+        let walls = walls(&SandboxCommand::shell("true", "/jobs/7/tree"), &[rust]);
         let mounts: Vec<_> = walls
             .windows(3)
             .filter(|words| words[0].contains("bind") && !words[0].ends_with("-data"))
@@ -476,7 +485,7 @@ mod tests {
 
     #[test]
     fn the_root_and_the_devices_are_closed_after_their_mounts() {
-        let walls = walls(&Command::shell("true", "/jobs/7/tree"), &[]);
+        let walls = walls(&SandboxCommand::shell("true", "/jobs/7/tree"), &[]);
         assert_eq!(walls[walls.len() - 2..], ["--remount-ro", "/"]);
         let shared_memory = position(&walls, &["--tmpfs", "/dev/shm"]);
         let devices = position(&walls, &["--remount-ro", "/dev"]);
@@ -486,7 +495,7 @@ mod tests {
     #[test]
     fn toolchains_come_first_in_the_path_and_asked_for_variables_last() {
         let toolchains = [Toolchain::new("rust", "/a"), Toolchain::new("node", "/b")];
-        let mut command = Command::shell("true", "/jobs/7/tree").in_directory("crates/one");
+        let mut command = SandboxCommand::shell("true", "/jobs/7/tree").in_directory("crates/one");
         command.env.push(("CI".into(), "no".into()));
         let walls = walls(&command, &toolchains);
         let path = format!("/opt/toolchains/rust/bin:/opt/toolchains/node/bin:{SYSTEM_PATH}");
@@ -498,19 +507,24 @@ mod tests {
 
     #[test]
     fn the_command_comes_as_it_is_after_the_bound_on_its_processes() {
-        let limits = Limits { processes: 9, ..Limits::default() };
-        let inner = |command: &Command| {
+        let limits = SandboxLimits { processes: 9, ..SandboxLimits::default() };
+        let inner = |command: &SandboxCommand| {
             let descriptors = DESCRIPTORS;
-            let policy =
-                Policy { command, limits: &limits, toolchains: &[], covered: &[], descriptors };
+            let policy = SandboxPolicy {
+                command,
+                limits: &limits,
+                toolchains: &[],
+                covered: &[],
+                descriptors,
+            };
             policy.inner_command()
         };
         let bound = ["/usr/bin/prlimit", "--nproc=9:9", "--", "/bin/sh", "-c", GATE, "sh"];
-        let shell = inner(&Command::shell("a && b", "/t"));
+        let shell = inner(&SandboxCommand::shell("a && b", "/t"));
         assert_eq!(shell, [&bound[..], &["/bin/sh", "-c", "a && b"]].concat());
-        let script = inner(&Command::script("a\nb", "/t"));
+        let script = inner(&SandboxCommand::script("a\nb", "/t"));
         assert_eq!(script, [&bound[..], &["/bin/sh", "-e", "-c", "a\nb"]].concat());
-        let argv = inner(&Command::argv(["--help", "$(b)"], "/t"));
+        let argv = inner(&SandboxCommand::argv(["--help", "$(b)"], "/t"));
         assert_eq!(argv, [&bound[..], &["--help", "$(b)"]].concat());
     }
 
@@ -528,15 +542,16 @@ mod tests {
             hand_down: Vec::new(),
         });
         let stop = CancellationToken::new();
-        let watched = running.await.unwrap().watch(None, &Limits::default(), &stop).await.unwrap();
+        let watched =
+            running.await.unwrap().watch(None, &SandboxLimits::default(), &stop).await.unwrap();
         assert_eq!(watched.stdout.text, "r");
     }
 
     #[test]
     fn bubblewraps_reports_are_understood_whatever_else_they_hold() {
-        let started: Status = serde_json::from_str(r#"{ "child-pid": 7, "x": [] }"#).unwrap();
+        let started: BwrapStatus = serde_json::from_str(r#"{ "child-pid": 7, "x": [] }"#).unwrap();
         assert_eq!((started.child_pid, started.exit_code), (Some(7), None));
-        let ended: Status = serde_json::from_str(r#"{ "exit-code": 3 }"#).unwrap();
+        let ended: BwrapStatus = serde_json::from_str(r#"{ "exit-code": 3 }"#).unwrap();
         assert_eq!((ended.child_pid, ended.exit_code), (None, Some(3)));
     }
 }

@@ -46,10 +46,10 @@ pub trait Sandbox: Send + Sync {
     /// Only when the command could not be run or watched; a failing command is an [`Output`].
     async fn run(
         &self,
-        command: &Command,
-        limits: &Limits,
+        command: &SandboxCommand,
+        limits: &SandboxLimits,
         stop: &CancellationToken,
-    ) -> Result<Output, SandboxError>;
+    ) -> Result<CommandOutput, SandboxError>;
 }
 
 /// What a probe found.
@@ -74,7 +74,7 @@ pub enum ProcessLimit {
 
 /// What to run, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Command {
+pub struct SandboxCommand {
     /// The program.
     pub program: Program,
     /// The host directory that the command sees as `/work`, with write access.
@@ -99,7 +99,7 @@ pub enum Program {
 /// The bounds of one run. Those in bytes, processes and seconds of CPU hold for each process,
 /// unless they say otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct SandboxLimits {
     /// Time on the clock until everything is killed.
     pub wall: Duration,
     /// Output kept of each stream: its head and its tail. The rest is read and dropped.
@@ -121,7 +121,7 @@ pub struct Limits {
     pub spare_bytes: u64,
 }
 
-impl Default for Limits {
+impl Default for SandboxLimits {
     fn default() -> Self {
         Self {
             wall: Duration::from_secs(600),
@@ -139,7 +139,7 @@ impl Default for Limits {
 
 /// What a finished run left.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
+pub struct CommandOutput {
     /// How it ended.
     pub exit: Exit,
     /// What it wrote to its standard output.
@@ -216,7 +216,7 @@ pub enum SandboxError {
 const MIB: usize = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-impl Command {
+impl SandboxCommand {
     /// A shell line at the root of a tree.
     pub fn shell(line: impl Into<String>, tree: impl Into<PathBuf>) -> Self {
         Self::new(Program::Shell(line.into()), tree.into())

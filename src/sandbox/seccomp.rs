@@ -11,17 +11,17 @@ use seccompiler::{
 };
 
 /// A system call that is denied whatever its arguments are.
-struct Denied {
+struct DeniedCall {
     name: &'static str,
     number: libc::c_long,
 }
 
-const DENIED: &[Denied] = &[
+const DENIED: &[DeniedCall] = &[
     // Keys lie in no namespace: by its number, a command reaches the keyring that all sessions of
     // the user share, with the operator's keys in it and those of other runs.
-    Denied { name: "add_key", number: libc::SYS_add_key },
-    Denied { name: "keyctl", number: libc::SYS_keyctl },
-    Denied { name: "request_key", number: libc::SYS_request_key },
+    DeniedCall { name: "add_key", number: libc::SYS_add_key },
+    DeniedCall { name: "keyctl", number: libc::SYS_keyctl },
+    DeniedCall { name: "request_key", number: libc::SYS_request_key },
 ];
 
 /// Where the kernel tells a process about its filters.

@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::capture::{Captured, capture};
-use super::{Limits, SandboxError};
+use super::{SandboxError, SandboxLimits};
 
 /// The user that commands run as when Gander itself is root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(super) struct Start {
 
 /// A started process.
 pub(super) struct Running {
-    leash: Leash,
+    leash: ProcessHandle,
     pub(super) stdout: pipe::Receiver,
     stderr: pipe::Receiver,
     ended: oneshot::Receiver<io::Result<ExitStatus>>,
@@ -66,14 +66,14 @@ pub(super) struct Running {
 
 /// A watched process, after its end.
 pub(super) struct Watched {
-    pub(super) ending: Ending,
+    pub(super) ending: ProcessEnding,
     pub(super) stdout: Captured,
     pub(super) stderr: Captured,
     pub(super) wall: Duration,
 }
 
 /// Why a watched process ended.
-pub(super) enum Ending {
+pub(super) enum ProcessEnding {
     ByItself(ExitStatus),
     TimedOut,
     Stopped,
@@ -81,7 +81,7 @@ pub(super) enum Ending {
 }
 
 /// A hold on a process that cannot slip to another one; dropping it kills.
-pub(super) struct Leash(AsyncFd<OwnedFd>);
+pub(super) struct ProcessHandle(AsyncFd<OwnedFd>);
 
 /// How long a killed process may take to vanish.
 const GRACE: Duration = Duration::from_secs(5);
@@ -91,7 +91,7 @@ const SESSION: libc::c_long = -3;
 const DRAIN: Duration = Duration::from_millis(500);
 
 /// Bounds that a command is under from its first instruction.
-pub(super) fn bounds(limits: &Limits) -> Vec<(Resource, u64)> {
+pub(super) fn bounds(limits: &SandboxLimits) -> Vec<(Resource, u64)> {
     vec![
         (Resource::Core, 0),
         (Resource::Cpu, limits.cpu_seconds),
@@ -130,7 +130,7 @@ pub(super) async fn start(start: Start) -> Result<Running, SandboxError> {
         .map_err(SandboxError::Start)?;
     let lost = || SandboxError::Start(io::Error::other("the starting thread is gone"));
     let (pipes, pidfd) = starting.await.map_err(|_| lost())??;
-    let leash = Leash::new(pidfd).map_err(SandboxError::Watch)?;
+    let leash = ProcessHandle::new(pidfd).map_err(SandboxError::Watch)?;
     let (Some(stdout), Some(stderr)) = pipes else { return Err(lost()) };
     let stdout = pipe::Receiver::from_owned_fd(stdout.into()).map_err(SandboxError::Watch)?;
     let stderr = pipe::Receiver::from_owned_fd(stderr.into()).map_err(SandboxError::Watch)?;
@@ -154,7 +154,7 @@ pub(super) async fn version(
     program: &Path,
     wanted: Option<Identity>,
 ) -> Result<String, SandboxError> {
-    let limits = Limits { wall: GRACE, spare_bytes: 0, ..Limits::default() };
+    let limits = SandboxLimits { wall: GRACE, spare_bytes: 0, ..SandboxLimits::default() };
     let running = start(Start {
         program: program.into(),
         arguments: vec!["--version".into()],
@@ -176,8 +176,8 @@ impl Running {
     /// stopped. `inner` is a second process that must not outlive it.
     pub(super) async fn watch(
         self,
-        inner: Option<Leash>,
-        limits: &Limits,
+        inner: Option<ProcessHandle>,
+        limits: &SandboxLimits,
         stop: &CancellationToken,
     ) -> Result<Watched, SandboxError> {
         let Self { leash, stderr, stdout, ended, began, tree } = self;
@@ -185,10 +185,10 @@ impl Running {
             let time_left = limits.wall.saturating_sub(began.elapsed());
             let ending = tokio::select! {
                 biased;
-                status = ended => Ending::ByItself(reaped(status)?),
-                () = stop.cancelled() => Ending::Stopped,
-                () = tokio::time::sleep(time_left) => Ending::TimedOut,
-                () = disk_full(&tree, limits.spare_bytes) => Ending::DiskFull,
+                status = ended => ProcessEnding::ByItself(reaped(status)?),
+                () = stop.cancelled() => ProcessEnding::Stopped,
+                () = tokio::time::sleep(time_left) => ProcessEnding::TimedOut,
+                () = disk_full(&tree, limits.spare_bytes) => ProcessEnding::DiskFull,
             };
             let wall = began.elapsed();
             leash.end().await?;
@@ -226,13 +226,13 @@ impl Running {
 
     /// Waits for the end of a process that failed before it could be watched; what it said.
     pub(super) async fn last_words(self) -> Result<String, SandboxError> {
-        let limits = Limits { wall: GRACE, spare_bytes: 0, ..Limits::default() };
+        let limits = SandboxLimits { wall: GRACE, spare_bytes: 0, ..SandboxLimits::default() };
         let watched = self.watch(None, &limits, &CancellationToken::new()).await?;
         Ok(watched.stderr.text.trim().to_owned())
     }
 }
 
-impl Leash {
+impl ProcessHandle {
     /// Takes hold of a process that is known to be alive and ours.
     pub(super) fn on(pid: Pid) -> io::Result<Self> {
         Self::new(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
@@ -259,7 +259,7 @@ impl Leash {
     }
 }
 
-impl Drop for Leash {
+impl Drop for ProcessHandle {
     fn drop(&mut self) {
         self.kill();
     }

@@ -21,7 +21,7 @@ pub struct Toolchain {
 
 /// Where to look; each is what the environment variable of that name says.
 #[derive(Debug, Clone, Default)]
-pub struct Places {
+pub struct ToolchainPaths {
     /// `HOME`
     pub home: Option<PathBuf>,
     /// `RUSTUP_HOME`
@@ -34,7 +34,7 @@ pub struct Places {
     pub volta_home: Option<PathBuf>,
 }
 
-impl Places {
+impl ToolchainPaths {
     /// Asks for each variable by name.
     pub fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let place = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -64,7 +64,7 @@ impl Toolchain {
 }
 
 /// The default toolchain of each version manager. What stands in `/usr` needs no finding.
-pub fn find(places: &Places) -> Vec<Toolchain> {
+pub fn find(places: &ToolchainPaths) -> Vec<Toolchain> {
     [
         ("rust", "cargo", rust(places)),
         ("python", "python3", python(places)),
@@ -78,20 +78,20 @@ pub fn find(places: &Places) -> Vec<Toolchain> {
     .collect()
 }
 
-fn rust(places: &Places) -> Option<PathBuf> {
+fn rust(places: &ToolchainPaths) -> Option<PathBuf> {
     let root = place(places.rustup_home.as_deref(), places, ".rustup")?;
     let settings: toml::Table = read(&root.join("settings.toml"))?.parse().ok()?;
     let default = settings.get("default_toolchain")?.as_str()?;
     version_in(&root.join("toolchains"), default)
 }
 
-fn python(places: &Places) -> Option<PathBuf> {
+fn python(places: &ToolchainPaths) -> Option<PathBuf> {
     let root = place(places.pyenv_root.as_deref(), places, ".pyenv")?;
     let default = read(&root.join("version"))?;
     version_in(&root.join("versions"), default.lines().next()?.trim())
 }
 
-fn node(places: &Places) -> Option<PathBuf> {
+fn node(places: &ToolchainPaths) -> Option<PathBuf> {
     let nvm = || {
         let root = place(places.nvm_dir.as_deref(), places, ".nvm")?;
         let default = read(&root.join("alias/default"))?;
@@ -108,7 +108,7 @@ fn node(places: &Places) -> Option<PathBuf> {
     nvm().or_else(volta)
 }
 
-fn place(named: Option<&Path>, places: &Places, in_home: &str) -> Option<PathBuf> {
+fn place(named: Option<&Path>, places: &ToolchainPaths, in_home: &str) -> Option<PathBuf> {
     named.map(PathBuf::from).or_else(|| Some(places.home.as_ref()?.join(in_home)))
 }
 
@@ -147,14 +147,14 @@ fn read(file: &Path) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn home(files: &[(&str, &str)]) -> (tempfile::TempDir, Places) {
+    fn home(files: &[(&str, &str)]) -> (tempfile::TempDir, ToolchainPaths) {
         let home = tempfile::tempdir().unwrap();
         for (path, text) in files {
             let path = home.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let places = Places { home: Some(home.path().into()), ..Places::default() };
+        let places = ToolchainPaths { home: Some(home.path().into()), ..ToolchainPaths::default() };
         (home, places)
     }
 

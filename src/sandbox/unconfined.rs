@@ -10,8 +10,10 @@ use async_trait::async_trait;
 use rustix::process::Resource;
 use tokio_util::sync::CancellationToken;
 
-use super::spawn::{self, Ending, Identity, Start};
-use super::{Command, Exit, Limits, Output, Probe, ProcessLimit, Sandbox, SandboxError};
+use super::spawn::{self, Identity, ProcessEnding, Start};
+use super::{
+    CommandOutput, Exit, Probe, ProcessLimit, Sandbox, SandboxCommand, SandboxError, SandboxLimits,
+};
 
 /// Commands run beside Gander itself.
 #[derive(Debug, Clone)]
@@ -76,10 +78,10 @@ impl Sandbox for Unconfined {
 
     async fn run(
         &self,
-        command: &Command,
-        limits: &Limits,
+        command: &SandboxCommand,
+        limits: &SandboxLimits,
         stop: &CancellationToken,
-    ) -> Result<Output, SandboxError> {
+    ) -> Result<CommandOutput, SandboxError> {
         command.check()?;
         let mut argv = command.program.argv().into_iter();
         let mut bounds = spawn::bounds(limits);
@@ -100,12 +102,12 @@ impl Sandbox for Unconfined {
         .await?;
         let watched = running.watch(None, limits, stop).await?;
         let exit = match watched.ending {
-            Ending::TimedOut => Exit::TimedOut,
-            Ending::Stopped => Exit::Stopped,
-            Ending::DiskFull => Exit::DiskFull,
-            Ending::ByItself(status) => Exit::from_status(status),
+            ProcessEnding::TimedOut => Exit::TimedOut,
+            ProcessEnding::Stopped => Exit::Stopped,
+            ProcessEnding::DiskFull => Exit::DiskFull,
+            ProcessEnding::ByItself(status) => Exit::from_status(status),
         };
         let wall = watched.wall;
-        Ok(Output { exit, stdout: watched.stdout, stderr: watched.stderr, wall })
+        Ok(CommandOutput { exit, stdout: watched.stdout, stderr: watched.stderr, wall })
     }
 }

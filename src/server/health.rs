@@ -3,13 +3,13 @@
 use axum::extract::State;
 use http::StatusCode;
 
-use super::Intake;
+use super::AppState;
 
 pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-pub(super) async fn ready(State(intake): State<Intake>) -> (StatusCode, &'static str) {
+pub(super) async fn ready(State(intake): State<AppState>) -> (StatusCode, &'static str) {
     match intake.store.ping().await {
         Ok(()) => (StatusCode::OK, "ready\n"),
         Err(error) => {

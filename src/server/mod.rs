@@ -24,7 +24,7 @@ pub mod setup;
 mod webhook;
 
 pub use fairness::Fairness;
-pub use secrets::{WeakSecret, WebhookSecrets};
+pub use secrets::{WeakSecretError, WebhookSecrets};
 
 /// GitHub sends no more than this.
 const BODY_LIMIT: usize = 25 * 1024 * 1024;
@@ -35,7 +35,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the server works with.
 #[derive(Clone)]
-pub struct Intake {
+pub struct AppState {
     /// The memory.
     pub store: Arc<dyn Store>,
     /// Proofs that a delivery comes from GitHub.
@@ -55,13 +55,13 @@ pub struct Intake {
 }
 
 /// Answers until `shutdown`; requests under way are finished.
-pub async fn serve(listener: TcpListener, intake: Intake, shutdown: CancellationToken) {
+pub async fn serve(listener: TcpListener, intake: AppState, shutdown: CancellationToken) {
     let patience = intake.patience;
     connections::serve(listener, router(intake), patience, shutdown).await;
 }
 
 /// All pages and endpoints.
-pub fn router(intake: Intake) -> Router {
+pub fn router(intake: AppState) -> Router {
     // A GitHub whose address makes no link has no such page.
     let setup = intake.web.as_str().parse().map_or_else(|_| Router::new(), setup::files::routes);
     Router::new()

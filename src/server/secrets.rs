@@ -25,17 +25,20 @@ pub struct WebhookSecrets {
     "the webhook secret is missing or shorter than {SHORTEST} characters; make one with \
      `openssl rand -hex 32`, and set it here and in the App's settings"
 )]
-pub struct WeakSecret;
+pub struct WeakSecretError;
 
 impl WebhookSecrets {
     /// Takes the secrets.
     ///
     /// # Errors
     /// When one of them is empty or short.
-    pub fn new(current: SecretString, previous: Option<SecretString>) -> Result<Self, WeakSecret> {
+    pub fn new(
+        current: SecretString,
+        previous: Option<SecretString>,
+    ) -> Result<Self, WeakSecretError> {
         let strong = |secret: &SecretString| secret.expose_secret().trim().len() >= SHORTEST;
         if !strong(&current) || !previous.as_ref().is_none_or(strong) {
-            return Err(WeakSecret);
+            return Err(WeakSecretError);
         }
         Ok(Self { current, previous, matched_previous: AtomicU64::new(0) })
     }

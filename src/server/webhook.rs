@@ -8,13 +8,13 @@ use axum::body::Bytes;
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 
-use super::Intake;
+use super::AppState;
 use crate::core::delivery::{Content, Delivery};
 use crate::core::id::{DeliveryId, HookId};
 use crate::store::Accepted;
 
 pub(super) async fn receive(
-    State(intake): State<Intake>,
+    State(intake): State<AppState>,
     headers: HeaderMap,
     body: Bytes,
 ) -> (StatusCode, &'static str) {

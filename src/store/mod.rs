@@ -1,24 +1,25 @@
 //! Where everything is remembered: one queue, one write.
 //!
-//! Invariants, for every implementation (tests/store_contract.rs): an accepted delivery is on
-//! disk before `accept` returns; a task is never held by two workers, and tasks of one lane are
+//! Invariants, for every implementation (tests/store_contract.rs): an accepted delivery is kept as
+//! durably as the store keeps anything before `accept` returns; a task is never held by two workers, and tasks of one lane are
 //! done in order; all that follows from a task is written in one transaction with its removal;
 //! a worker that lost its lease can write nothing any more.
 
 use async_trait::async_trait;
 
-use crate::core::budget::Money;
+use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::delivery::Delivery;
-use crate::core::fault::FaultKind;
-use crate::core::id::{
-    DeliveryId, InstallationId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp, UserId,
-};
+use crate::core::fault::ErrorKind;
+use crate::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::Job;
+use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
 use crate::core::task::Task;
 
+mod memory;
 mod sqlite;
 
+pub use memory::Memory;
 pub use sqlite::Sqlite;
 
 /// Durable memory.
@@ -104,8 +105,13 @@ pub trait Store: Send + Sync {
     /// A patch by its digest.
     async fn patch(&self, digest: &PatchDigest) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Money reserved and spent since a moment.
-    async fn spent(&self, scope: Scope, since: Timestamp) -> Result<Money, StoreError>;
+    /// Money that one of the accounts has reserved and spent since a moment.
+    async fn spent(
+        &self,
+        payer: Payer,
+        accounts: &Accounts,
+        since: Timestamp,
+    ) -> Result<Money, StoreError>;
 
     /// Which of these deliveries were accepted, so that a sweep fetches only the others.
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError>;
@@ -183,6 +189,17 @@ pub struct Commit {
     pub log: Option<String>,
 }
 
+impl Commit {
+    /// Whose log its line belongs to, if it writes a job or release.
+    fn about(&self) -> Option<String> {
+        if let Some(Write::New(job) | Write::Change(job, _)) = &self.job {
+            return Some(job.id.to_string());
+        }
+        let (Write::New(release) | Write::Change(release, _)) = self.release.as_ref()?;
+        Some(release.id.to_string())
+    }
+}
+
 /// A job or release to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write<M> {
@@ -198,22 +215,11 @@ pub enum Write<M> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct LedgerEntry {
-    pub job: JobId,
-    pub repo: RepoId,
-    pub installation: InstallationId,
-    pub person: UserId,
+    pub job_id: JobId,
+    pub accounts: Accounts,
     /// In millionths of a dollar; negative: given back.
     pub micros: i64,
     pub what: String,
-}
-
-/// Whose money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Scope {
-    Repo(RepoId),
-    Person(UserId),
-    Installation(InstallationId),
 }
 
 /// One line of a job's log.
@@ -252,11 +258,11 @@ pub enum StoreError {
 
 impl StoreError {
     /// What this means for the work that met it.
-    pub fn kind(&self) -> FaultKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unavailable(_) | Self::Conflict => FaultKind::Retry { after_seconds: None },
-            Self::LeaseLost | Self::AlreadyDone => FaultKind::Permanent,
-            Self::Corrupt { .. } => FaultKind::Bug,
+            Self::Unavailable(_) | Self::Conflict => ErrorKind::Retry { after_seconds: None },
+            Self::LeaseLost | Self::AlreadyDone => ErrorKind::Permanent,
+            Self::Corrupt { .. } => ErrorKind::Bug,
         }
     }
 }

@@ -18,11 +18,12 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored};
-use crate::core::budget::Money;
+use super::{Accepted, Claim, Commit, Lease, LogLine, Store, StoreError, Stored};
+use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::delivery::Delivery;
-use crate::core::id::{DeliveryId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp};
+use crate::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::Job;
+use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
 use crate::core::task::Task;
 
@@ -34,9 +35,9 @@ mod waiting;
 mod writer;
 
 use accept::Arrival;
-use change::Change;
-use waiting::Waiting;
-use writer::Write;
+use change::QueueChange;
+use waiting::PendingRequest;
+use writer::WriterRequest;
 
 /// How long to wait for another process that writes. GitHub gives us ten seconds in all.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -54,7 +55,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 /// The default store: everything in one file, for one machine.
 #[derive(Debug)]
 pub struct Sqlite {
-    writes: mpsc::Sender<Write>,
+    writes: mpsc::Sender<WriterRequest>,
     reads: SqlitePool,
 }
 
@@ -85,19 +86,19 @@ impl Sqlite {
         Ok(Self { writes, reads })
     }
 
-    async fn change(&self, change: Change) -> Result<(), StoreError> {
-        self.written(change, Write::Change).await
+    async fn change(&self, change: QueueChange) -> Result<(), StoreError> {
+        self.written(change, WriterRequest::Change).await
     }
 
     /// Hands a request to the writer and waits until its outcome is on disk.
     async fn written<R, A>(
         &self,
         request: R,
-        write: fn(Waiting<R, A>) -> Write,
+        write: fn(PendingRequest<R, A>) -> WriterRequest,
     ) -> Result<A, StoreError> {
         let closed = || StoreError::Unavailable("the database was closed".into());
         let (answer, outcome) = oneshot::channel();
-        let waiting = Waiting::new(request, answer);
+        let waiting = PendingRequest::new(request, answer);
         self.writes.send(write(waiting)).await.map_err(|_| closed())?;
         outcome.await.map_err(|_| closed())?
     }
@@ -111,24 +112,24 @@ impl Store for Sqlite {
         wanted: bool,
         now: Timestamp,
     ) -> Result<Accepted, StoreError> {
-        self.written(Arrival::of(delivery, wanted, now)?, Write::Accept).await
+        self.written(Arrival::of(delivery, wanted, now)?, WriterRequest::Accept).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {
         self.reads.close().await;
-        self.written((), Write::Close).await
+        self.written((), WriterRequest::Close).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.change(Change::Nothing).await
+        self.change(QueueChange::Nothing).await
     }
 
     async fn claim(&self, now: Timestamp) -> Result<Option<Claim>, StoreError> {
-        self.written(now, Write::Claim).await
+        self.written(now, WriterRequest::Claim).await
     }
 
     async fn heartbeat(&self, lease: &Lease, now: Timestamp) -> Result<(), StoreError> {
-        self.change(Change::Heartbeat { lease: lease.clone(), now }).await
+        self.change(QueueChange::Heartbeat { lease: lease.clone(), now }).await
     }
 
     async fn commit(
@@ -138,20 +139,20 @@ impl Store for Sqlite {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let commit = Box::new(commit.clone());
-        self.change(Change::Commit { lease: lease.clone(), commit, now }).await
+        self.change(QueueChange::Commit { lease: lease.clone(), commit, now }).await
     }
 
     async fn postpone(&self, lease: &Lease, due: Timestamp, fault: &str) -> Result<(), StoreError> {
         let fault = fault.to_owned();
-        self.change(Change::Postpone { lease: lease.clone(), due, fault }).await
+        self.change(QueueChange::Postpone { lease: lease.clone(), due, fault }).await
     }
 
     async fn hand_back(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.change(Change::HandBack { lease: lease.clone() }).await
+        self.change(QueueChange::HandBack { lease: lease.clone() }).await
     }
 
     async fn enqueue(&self, task: &Task, due: Timestamp) -> Result<(), StoreError> {
-        self.change(Change::Enqueue { task: task.clone(), due }).await
+        self.change(QueueChange::Enqueue { task: task.clone(), due }).await
     }
 
     async fn job(&self, id: &JobId) -> Result<Option<Stored<Job>>, StoreError> {
@@ -205,8 +206,13 @@ impl Store for Sqlite {
         read::patch(&self.reads, digest).await
     }
 
-    async fn spent(&self, scope: Scope, since: Timestamp) -> Result<Money, StoreError> {
-        read::spent(&self.reads, scope, since).await
+    async fn spent(
+        &self,
+        payer: Payer,
+        accounts: &Accounts,
+        since: Timestamp,
+    ) -> Result<Money, StoreError> {
+        read::spent(&self.reads, (payer, accounts), since).await
     }
 
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {
@@ -229,7 +235,7 @@ impl Store for Sqlite {
         let mut forgotten = 0;
         // Piece by piece, so that a delivery that arrives meanwhile does not wait for all of it.
         loop {
-            match self.written(before, Write::Forget).await? {
+            match self.written(before, WriterRequest::Forget).await? {
                 0 => return Ok(forgotten),
                 rows => forgotten += rows,
             }
@@ -266,7 +272,6 @@ async fn fold_log_and_close(mut connection: SqliteConnection) -> Result<(), Stor
     connection.close().await.map_err(failed)
 }
 
-/// What a failure of the driver means for whoever asked.
 async fn execute(
     connection: &mut SqliteConnection,
     statement: &'static str,
@@ -274,6 +279,7 @@ async fn execute(
     sqlx::query(statement).execute(connection).await.map(drop).map_err(failed)
 }
 
+/// What a failure of the driver means for whoever asked.
 fn failed(cause: sqlx::Error) -> StoreError {
     const CORRUPT: u32 = 11;
     const CONSTRAINT: u32 = 19;

@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use super::distill::distill;
 use super::python;
 use super::{Candidate, Verifier, VerifyError};
-use crate::core::evidence::{CheckKind, Outcome};
+use crate::core::evidence::{CheckKind, CheckOutcome};
 use crate::core::policy::runs_nothing;
-use crate::sandbox::{Command, Exit, Limits, Output, Sandbox};
+use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxLimits};
 
 /// Characters of output that go to the model and to people.
 const DISTILLED: usize = 3_000;
@@ -42,53 +42,56 @@ impl Verifier for CommandVerifier {
         CheckKind::Command
     }
 
-    async fn check(&self, candidate: &Candidate<'_>) -> Result<Outcome, VerifyError> {
+    async fn check(&self, candidate: &Candidate<'_>) -> Result<CheckOutcome, VerifyError> {
         if runs_nothing(&self.line) {
-            return Ok(Outcome::Inconclusive(
+            return Ok(CheckOutcome::Inconclusive(
                 "the command is empty, so nothing was run; `[verify] commands` names it".to_owned(),
             ));
         }
         let tree = candidate.workspace.path();
         let python = candidate.python();
-        let mut command = Command::script(self.line.clone(), tree);
+        let mut command = SandboxCommand::script(self.line.clone(), tree);
         if let Some(layout) = &python {
             command.env = layout.environment(self.sandbox.as_ref(), tree);
         }
-        let limits = Limits { wall: self.time, ..Limits::default() };
+        let limits = SandboxLimits { wall: self.time, ..SandboxLimits::default() };
         let broken = |source| VerifyError::Sandbox { check: self.line.clone(), source };
         let output = self.sandbox.run(&command, &limits, candidate.stop).await.map_err(broken)?;
         self.keep(&output)?;
         let text = format!("{}\n{}", output.stdout.text, output.stderr.text);
         Ok(match output.exit {
             Exit::Code(0) => match python.filter(|_| python::starts_pytest(&self.line)) {
-                None => Outcome::Passed,
+                None => CheckOutcome::Passed,
                 Some(layout) => {
-                    let place = (self.sandbox.as_ref(), tree);
-                    let asked = layout.imported_from_elsewhere(place, &limits, candidate.stop);
+                    let (sandbox, stop) = (self.sandbox.as_ref(), candidate.stop);
+                    let asked = layout.imported_from_elsewhere(sandbox, tree, &limits, stop);
                     let elsewhere = asked.await.map_err(broken)?;
                     if candidate.stop.is_cancelled() {
                         return Err(VerifyError::Stopped);
                     }
-                    elsewhere.map_or(Outcome::Passed, Outcome::Inconclusive)
+                    elsewhere.map_or(CheckOutcome::Passed, CheckOutcome::Inconclusive)
                 }
             },
-            Exit::Code(code) if NOT_RUNNABLE.contains(&code) => Outcome::Inconclusive(format!(
-                "the command cannot be run in the sandbox (exit code {code}); what it needs may \
+            Exit::Code(code) if NOT_RUNNABLE.contains(&code) => {
+                CheckOutcome::Inconclusive(format!(
+                    "the command cannot be run in the sandbox (exit code {code}); what it needs may \
                  not be installed on Gander's machine\n{}",
+                    distill(&text, DISTILLED)
+                ))
+            }
+            Exit::Code(code) => {
+                CheckOutcome::Failed(format!("exit code {code}\n{}", distill(&text, DISTILLED)))
+            }
+            Exit::Signal(signal) => CheckOutcome::Failed(format!(
+                "killed by signal {signal}\n{}",
                 distill(&text, DISTILLED)
             )),
-            Exit::Code(code) => {
-                Outcome::Failed(format!("exit code {code}\n{}", distill(&text, DISTILLED)))
-            }
-            Exit::Signal(signal) => {
-                Outcome::Failed(format!("killed by signal {signal}\n{}", distill(&text, DISTILLED)))
-            }
-            Exit::TimedOut => Outcome::Failed(format!(
+            Exit::TimedOut => CheckOutcome::Failed(format!(
                 "took longer than {} minutes (`[verify] minutes`) and was killed\n{}",
                 self.time.as_secs() / 60,
                 distill(&text, DISTILLED)
             )),
-            Exit::DiskFull => Outcome::Inconclusive(
+            Exit::DiskFull => CheckOutcome::Inconclusive(
                 "the disk of Gander's machine was nearly full, so the command was killed; make \
                  room and retry"
                     .to_owned(),
@@ -99,7 +102,7 @@ impl Verifier for CommandVerifier {
 }
 
 impl CommandVerifier {
-    fn keep(&self, output: &Output) -> Result<(), VerifyError> {
+    fn keep(&self, output: &CommandOutput) -> Result<(), VerifyError> {
         let disk = |source| VerifyError::Disk { path: self.log.clone(), source };
         if let Some(directory) = self.log.parent() {
             std::fs::create_dir_all(directory).map_err(disk)?;

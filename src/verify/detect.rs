@@ -11,7 +11,7 @@ pub const READ: &[&str] = &["package.json"];
 const NPM_PLACEHOLDER: &str = "no test specified";
 
 /// A look at the base commit. Paths are relative, with `/`.
-pub struct Project<'a> {
+pub struct ProjectFiles<'a> {
     /// Every path.
     pub paths: &'a [&'a str],
     /// Content of `package.json`, if there is one.
@@ -19,7 +19,7 @@ pub struct Project<'a> {
 }
 
 /// The commands to run, in order. Empty: nothing is known that tests anything here.
-pub fn commands(project: &Project<'_>) -> Vec<String> {
+pub fn commands(project: &ProjectFiles<'_>) -> Vec<String> {
     let mut commands = Vec::new();
     let has = |name: &str| project.paths.contains(&name);
     if has("Cargo.toml") {
@@ -44,7 +44,7 @@ fn has_test_script(package_json: &str) -> bool {
 }
 
 /// There are tests as pytest finds them, and it is a Python project.
-fn is_pytest_project(project: &Project<'_>) -> bool {
+fn is_pytest_project(project: &ProjectFiles<'_>) -> bool {
     project.paths.iter().any(|path| is_pytest_file(path))
 }
 
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     fn found(paths: &[&str], package_json: Option<&str>) -> Vec<String> {
-        commands(&Project { paths, package_json })
+        commands(&ProjectFiles { paths, package_json })
     }
 
     #[test]

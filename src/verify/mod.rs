@@ -10,14 +10,15 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::core::evidence::{Check, CheckKind, Evidence, Outcome};
-use crate::core::fault::FaultKind;
+use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence};
+use crate::core::fault::ErrorKind;
 use crate::core::id::Sha;
+use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::tier::PathRules;
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::workspace::mirror::Mirror;
-use crate::workspace::patch::{Caps, Patch, PatchRefusal};
+use crate::workspace::patch::{Caps, PatchError};
 use crate::workspace::scratch::{Scratch, ScratchError};
 use crate::workspace::tree::{ExportError, Workspace};
 
@@ -43,7 +44,7 @@ pub trait Verifier: Send + Sync {
     ///
     /// # Errors
     /// Only when it could not be tried; "could not be decided" is [`Outcome::Inconclusive`].
-    async fn check(&self, candidate: &Candidate<'_>) -> Result<Outcome, VerifyError>;
+    async fn check(&self, candidate: &Candidate<'_>) -> Result<CheckOutcome, VerifyError>;
 }
 
 /// A base commit with a patch laid on it, in a tree of its own.
@@ -80,7 +81,7 @@ pub struct Bench {
 
 /// What the commands need.
 #[derive(Clone)]
-pub struct Means {
+pub struct VerifyContext {
     /// The walls.
     pub sandbox: Arc<dyn Sandbox>,
     /// Path rules of the repository.
@@ -104,7 +105,7 @@ pub enum VerifyError {
     Scratch(#[from] ScratchError),
     /// The patch does not fit its base.
     #[error("the change could not be laid on a fresh copy of the base commit")]
-    Apply(#[from] PatchRefusal),
+    Apply(#[from] PatchError),
     /// The sandbox broke.
     #[error("the check {check} could not be run in the sandbox")]
     Sandbox {
@@ -130,12 +131,12 @@ pub enum VerifyError {
 
 impl VerifyError {
     /// What this means for the work that met it.
-    pub fn kind(&self) -> FaultKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Export(_) | Self::Scratch(_) | Self::Disk { .. } | Self::Stopped => {
-                FaultKind::Retry { after_seconds: None }
+                ErrorKind::Retry { after_seconds: None }
             }
-            Self::Apply(_) | Self::Sandbox { .. } => FaultKind::Permanent,
+            Self::Apply(_) | Self::Sandbox { .. } => ErrorKind::Permanent,
         }
     }
 }
@@ -163,7 +164,7 @@ impl Bench {
         let laid = patch.clone();
         let laying = tokio::task::spawn_blocking(move || {
             workspace.apply(&laid)?;
-            Ok::<_, PatchRefusal>(workspace)
+            Ok::<_, PatchError>(workspace)
         });
         let workspace = laying.await.map_err(|_| VerifyError::Stopped)??;
         let candidate = Candidate { workspace: &workspace, patch, stop };
@@ -172,7 +173,7 @@ impl Bench {
             let started = Instant::now();
             let outcome = verifier.check(&candidate).await?;
             let broke_a_rule =
-                verifier.kind() == CheckKind::Rule && !matches!(outcome, Outcome::Passed);
+                verifier.kind() == CheckKind::Rule && !matches!(outcome, CheckOutcome::Passed);
             checks.push(Check {
                 name: verifier.name().to_owned(),
                 kind: verifier.kind(),
@@ -188,7 +189,7 @@ impl Bench {
 }
 
 /// The verifiers of a project: its rules, then its commands as configured or found out.
-pub fn verifiers(commands: &[String], means: &Means) -> Arc<[Box<dyn Verifier>]> {
+pub fn verifiers(commands: &[String], means: &VerifyContext) -> Arc<[Box<dyn Verifier>]> {
     let rules = PatchRules { paths: means.paths.clone(), caps: means.caps };
     let mut all: Vec<Box<dyn Verifier>> = vec![Box::new(rules)];
     for (number, line) in commands.iter().enumerate() {

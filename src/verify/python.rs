@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::detect::is_pytest_file;
 use super::distill::distill;
-use crate::sandbox::{Command, Exit, Limits, Sandbox, SandboxError};
+use crate::sandbox::{Exit, Sandbox, SandboxCommand, SandboxError, SandboxLimits};
 
 /// Files at the top that only a Python project has.
 const SIGNS: &[&str] = &["pyproject.toml", "setup.py", "setup.cfg", "pytest.ini"];
@@ -95,8 +95,9 @@ impl Layout {
     /// When it could not be asked.
     pub async fn imported_from_elsewhere(
         &self,
-        (sandbox, tree): (&dyn Sandbox, &Path),
-        limits: &Limits,
+        sandbox: &dyn Sandbox,
+        tree: &Path,
+        limits: &SandboxLimits,
         stop: &CancellationToken,
     ) -> Result<Option<String>, SandboxError> {
         if self.packages.is_empty() {
@@ -104,7 +105,8 @@ impl Layout {
         }
         let shown = sandbox.shows(tree).display().to_string();
         let words = ["/bin/sh", "-c", START, "sh", WHERE, &shown].map(str::to_owned);
-        let mut command = Command::argv(words.into_iter().chain(self.packages.clone()), tree);
+        let mut command =
+            SandboxCommand::argv(words.into_iter().chain(self.packages.clone()), tree);
         command.env = self.environment(sandbox, tree);
         let output = sandbox.run(&command, limits, stop).await?;
         let said = output.stdout.text.trim();

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Candidate, Verifier, VerifyError};
-use crate::core::evidence::{CheckKind, Outcome};
+use crate::core::evidence::{CheckKind, CheckOutcome};
 use crate::core::tier::PathRules;
 use crate::workspace::patch::{self, Caps};
 
@@ -25,11 +25,11 @@ impl Verifier for PatchRules {
         CheckKind::Rule
     }
 
-    async fn check(&self, candidate: &Candidate<'_>) -> Result<Outcome, VerifyError> {
+    async fn check(&self, candidate: &Candidate<'_>) -> Result<CheckOutcome, VerifyError> {
         let entries = candidate.workspace.entries();
         Ok(match patch::check(candidate.patch, entries, &self.paths, self.caps) {
-            Ok(_) => Outcome::Passed,
-            Err(refusal) => Outcome::Failed(refusal.to_string()),
+            Ok(_) => CheckOutcome::Passed,
+            Err(refusal) => CheckOutcome::Failed(refusal.to_string()),
         })
     }
 }

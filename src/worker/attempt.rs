@@ -13,33 +13,37 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::files::Root;
 use crate::agent::prompt::{self, Brief};
-use crate::agent::tools::{Edit, Files, Read, Run, Search};
+use crate::agent::tools::{Edit, FilesContext, Read, RunTool, Search};
 use crate::agent::transcript::Transcript;
 use crate::agent::{self, Assignment, Finished, Tool, ToolFault};
 use crate::core::budget::{Budget, Money};
 use crate::core::event::IssueText;
-use crate::core::evidence::{Evidence, Outcome};
+use crate::core::evidence::{CheckOutcome, Evidence};
 use crate::core::id::Sha;
 use crate::core::job::{Kind, Proposal, ThreadAnswer};
+use crate::core::patch::Patch;
 use crate::core::policy::Rules;
 use crate::core::tier::PathRules;
 use crate::model::{Model, ToolSpec};
-use crate::sandbox::{Limits, Sandbox};
+use crate::sandbox::{Sandbox, SandboxLimits};
+use crate::store::Store;
 use crate::verify::{self, Bench, detect};
-use crate::worker::Fault;
+use crate::worker::WorkError;
 use crate::workspace::mirror::{EntryMode, Mirror, MirrorError};
-use crate::workspace::patch::{self, Caps, Patch, PatchRefusal};
+use crate::workspace::patch::{self, Caps, PatchError};
 use crate::workspace::patience::Patience;
 use crate::workspace::scratch::Scratch;
 use crate::workspace::tree::Workspace;
 use crate::workspace::{Changes, READING, diff};
 
-/// The rooms an attempt is made in.
+/// What the steps of one job work with that need no GitHub.
 #[derive(Clone)]
-pub struct Rooms {
-    /// The walls.
+pub struct JobContext {
+    /// Where changes are kept.
+    pub store: Arc<dyn Store>,
+    /// Where commands of the repository run.
     pub sandbox: Arc<dyn Sandbox>,
-    /// The brain.
+    /// Who writes the change.
     pub model: Arc<dyn Model>,
     /// Where the base commit is.
     pub mirror: Mirror,
@@ -53,7 +57,7 @@ pub struct Rooms {
 
 /// What an attempt is about.
 #[derive(Clone)]
-pub struct Problem<'a> {
+pub struct AttemptInput<'a> {
     /// Bug or feature.
     pub kind: Kind,
     /// The issue.
@@ -109,35 +113,38 @@ pub enum AttemptEnd {
 /// # Errors
 /// Only when it could not try.
 pub async fn attempt(
-    job: &Problem<'_>,
-    rooms: &Rooms,
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
     attempt: &Attempt<'_>,
-) -> Result<AttemptResult, Fault> {
-    let scratch = rooms.scratch.make("agent-").await?;
-    let result = attempt_in(&scratch.path().join("tree"), job, rooms, attempt).await;
+) -> Result<AttemptResult, WorkError> {
+    let scratch = ctx.scratch.make("agent-").await?;
+    let result = attempt_in(&scratch.path().join("tree"), job, ctx, attempt).await;
     scratch.throw_away().await;
     result
 }
 
 async fn attempt_in(
     tree: &Path,
-    job: &Problem<'_>,
-    rooms: &Rooms,
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
     attempt: &Attempt<'_>,
-) -> Result<AttemptResult, Fault> {
-    let workspace = Arc::new(Workspace::export(&rooms.mirror, job.base, tree).await?);
+) -> Result<AttemptResult, WorkError> {
+    let workspace = Arc::new(Workspace::export(&ctx.mirror, job.base, tree).await?);
     let taken_up = take_up(&workspace, attempt).await?;
-    let commands = commands(job, rooms, &workspace)?;
-    let logs = rooms.records.join(format!("r{}-a{}", attempt.round, attempt.number));
-    let bench = bench(job, rooms, &commands, &logs.join("agent"))?;
+    let commands = commands(job, ctx, &workspace)?;
+    let logs = ctx.records.join(format!("r{}-a{}", attempt.round, attempt.number));
+    let bench = bench(job, ctx, &commands, &logs.join("agent"))?;
 
-    let root = workspace.root().try_clone().map_err(|e| Fault::passing(&e))?;
-    let files = Files { root: Arc::new(Root::new(root)), stop: attempt.stop.clone() };
-    let run = Run {
-        sandbox: Arc::clone(&rooms.sandbox),
+    let root = workspace.root().try_clone().map_err(|e| WorkError::passing(&e))?;
+    let files = FilesContext { root: Arc::new(Root::new(root)), stop: attempt.stop.clone() };
+    let run = RunTool {
+        sandbox: Arc::clone(&ctx.sandbox),
         tree: workspace.path().to_owned(),
-        limits: Limits { wall: minutes(job.rules.verify.minutes), ..Limits::default() },
-        env: environment(&workspace, rooms.sandbox.as_ref()),
+        limits: SandboxLimits {
+            wall: minutes(job.rules.verify.minutes),
+            ..SandboxLimits::default()
+        },
+        env: environment(&workspace, ctx.sandbox.as_ref()),
         stop: attempt.stop.clone(),
     };
     let verify =
@@ -152,16 +159,16 @@ async fn attempt_in(
         task: task(job, &workspace, &commands, taken_up.as_deref()),
         turns: job.rules.agent.turns,
         time: minutes(job.rules.agent.minutes),
-        retry_pause: rooms.model_pause,
+        retry_pause: ctx.model_pause,
     };
-    let mut transcript =
-        Transcript::open(&logs.join("transcript.jsonl")).map_err(|error| Fault::passing(&error))?;
+    let mut transcript = Transcript::open(&logs.join("transcript.jsonl"))
+        .map_err(|error| WorkError::passing(&error))?;
     // A try that died left its transcript: what it spent is spent.
     let sunk =
-        transcript.cost_so_far(&rooms.model.price()).map_err(|error| Fault::passing(&error))?;
+        transcript.cost_so_far(&ctx.model.price()).map_err(|error| WorkError::passing(&error))?;
     let mut budget = Budget::new(attempt.budget.saturating_sub(sunk));
-    let mut means = agent::Means {
-        model: rooms.model.as_ref(),
+    let mut means = agent::AgentContext {
+        model: ctx.model.as_ref(),
         tools: &tools,
         budget: &mut budget,
         transcript: &mut transcript,
@@ -171,7 +178,7 @@ async fn attempt_in(
     let cost = sunk + budget.spent();
     let end = match finished {
         Finished::Changed { summary, answers } => {
-            hand_in(job, rooms, &workspace, &commands, (summary, answers), attempt.stop).await?
+            hand_in(job, ctx, &workspace, &commands, (summary, answers), attempt.stop).await?
         }
         Finished::NothingToFix { why } => AttemptEnd::NothingToFix(why),
         Finished::WithoutAnswer { why } => AttemptEnd::Failed(why),
@@ -185,29 +192,29 @@ async fn attempt_in(
 ///
 /// # Errors
 /// Only when it could not be checked.
-pub async fn check(
-    job: &Problem<'_>,
-    rooms: &Rooms,
+pub(super) async fn check(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
     patch: &Patch,
     logs: &Path,
     stop: &CancellationToken,
-) -> Result<Evidence, Fault> {
+) -> Result<Evidence, WorkError> {
     // The files only matter where the rules leave open what to run.
     let entries = match job.rules.verify.commands.is_empty() {
-        true => rooms.mirror.list(job.base).await?,
+        true => ctx.mirror.list(job.base).await?,
         false => Vec::new(),
     };
     let paths: Vec<String> =
         entries.iter().filter_map(|entry| String::from_utf8(entry.path.clone()).ok()).collect();
-    let commands = commands_for(job, rooms, &paths)?;
-    Ok(bench(job, rooms, &commands, logs)?.check(patch, stop).await?)
+    let commands = commands_for(job, ctx, &paths)?;
+    Ok(bench(job, ctx, &commands, logs)?.check(patch, stop).await?)
 }
 
 /// Lays the former attempt's change on the tree, if it still fits, and says what failed.
 async fn take_up(
     workspace: &Arc<Workspace>,
     attempt: &Attempt<'_>,
-) -> Result<Option<String>, Fault> {
+) -> Result<Option<String>, WorkError> {
     let Some((patch, evidence)) = attempt.former else { return Ok(None) };
     let (workspace, patch) = (Arc::clone(workspace), patch.clone());
     let laid = blocking(move || workspace.apply(&patch)).await?;
@@ -230,13 +237,13 @@ async fn take_up(
 }
 
 async fn hand_in(
-    job: &Problem<'_>,
-    rooms: &Rooms,
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
     workspace: &Arc<Workspace>,
     commands: &[String],
     (summary, answers): (String, Vec<ThreadAnswer>),
     stop: &CancellationToken,
-) -> Result<AttemptEnd, Fault> {
+) -> Result<AttemptEnd, WorkError> {
     let changes = match changes(workspace, stop).await? {
         Ok(changes) => changes,
         Err(refusal) => return Ok(AttemptEnd::Failed(refusal.to_string())),
@@ -253,7 +260,7 @@ async fn hand_in(
     let mut flags: Vec<String> =
         flags.iter().map(|flag| format!("{}: {}", flag.path, flag.reason)).collect();
     flags.extend(checks_rewritten(&patch, commands));
-    let (mirror, tree) = (rooms.mirror.clone(), Arc::clone(workspace));
+    let (mirror, tree) = (ctx.mirror.clone(), Arc::clone(workspace));
     let (patch, counted) = blocking(move || {
         let base = diff::base_files(&mirror, tree.entries(), &patch);
         let counted = base.map(|base| diff::lines(&patch, &base));
@@ -279,7 +286,7 @@ fn checks_rewritten(patch: &Patch, commands: &[String]) -> Vec<String> {
 }
 
 fn task(
-    job: &Problem<'_>,
+    job: &AttemptInput<'_>,
     workspace: &Workspace,
     commands: &[String],
     failures: Option<&str>,
@@ -314,33 +321,48 @@ fn environment(workspace: &Workspace, sandbox: &dyn Sandbox) -> Vec<(String, Str
     layout.map_or(Vec::new(), |layout| layout.environment(sandbox, workspace.path()))
 }
 
-fn commands(job: &Problem<'_>, rooms: &Rooms, workspace: &Workspace) -> Result<Vec<String>, Fault> {
+fn commands(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+    workspace: &Workspace,
+) -> Result<Vec<String>, WorkError> {
     let paths: Vec<String> = workspace
         .entries()
         .iter()
         .filter(|entry| matches!(entry.mode, EntryMode::File | EntryMode::Executable))
         .filter_map(|entry| String::from_utf8(entry.path.clone()).ok())
         .collect();
-    commands_for(job, rooms, &paths)
+    commands_for(job, ctx, &paths)
 }
 
 /// What the rules say, else what the base commit's files tell.
-fn commands_for(job: &Problem<'_>, rooms: &Rooms, paths: &[String]) -> Result<Vec<String>, Fault> {
+fn commands_for(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+    paths: &[String],
+) -> Result<Vec<String>, WorkError> {
     if !job.rules.verify.commands.is_empty() {
         return Ok(job.rules.verify.commands.clone());
     }
     let package_json = match paths.iter().find(|path| *path == "package.json") {
-        Some(path) => package_json(job, rooms, path)?,
+        Some(path) => package_json(job, ctx, path)?,
         None => None,
     };
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    Ok(detect::commands(&detect::Project { paths: &paths, package_json: package_json.as_deref() }))
+    Ok(detect::commands(&detect::ProjectFiles {
+        paths: &paths,
+        package_json: package_json.as_deref(),
+    }))
 }
 
-fn package_json(job: &Problem<'_>, rooms: &Rooms, path: &str) -> Result<Option<String>, Fault> {
+fn package_json(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+    path: &str,
+) -> Result<Option<String>, WorkError> {
     const LARGEST: u64 = 1024 * 1024;
-    let path = path.parse().map_err(|problem| Fault::permanent(&problem))?;
-    match rooms.mirror.read_file(job.base, &path, LARGEST) {
+    let path = path.parse().map_err(|problem| WorkError::permanent(&problem))?;
+    match ctx.mirror.read_file(job.base, &path, LARGEST) {
         Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
         Err(MirrorError::TooLarge { .. }) => Ok(None),
         Err(error) => Err(error.into()),
@@ -348,30 +370,30 @@ fn package_json(job: &Problem<'_>, rooms: &Rooms, path: &str) -> Result<Option<S
 }
 
 fn bench(
-    job: &Problem<'_>,
-    rooms: &Rooms,
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
     commands: &[String],
     logs: &Path,
-) -> Result<Bench, Fault> {
+) -> Result<Bench, WorkError> {
     let (paths, caps) = limits(job)?;
-    let means = verify::Means {
-        sandbox: Arc::clone(&rooms.sandbox),
+    let means = verify::VerifyContext {
+        sandbox: Arc::clone(&ctx.sandbox),
         paths,
         caps,
         time: minutes(job.rules.verify.minutes),
         logs: logs.to_owned(),
     };
     Ok(Bench {
-        mirror: rooms.mirror.clone(),
+        mirror: ctx.mirror.clone(),
         base: job.base.clone(),
-        scratch: rooms.scratch.clone(),
+        scratch: ctx.scratch.clone(),
         verifiers: verify::verifiers(commands, &means),
     })
 }
 
-fn limits(job: &Problem<'_>) -> Result<(PathRules, Caps), Fault> {
+fn limits(job: &AttemptInput<'_>) -> Result<(PathRules, Caps), WorkError> {
     let paths = PathRules::new(&job.rules.paths.protected, &job.rules.paths.flagged)
-        .map_err(|error| Fault::permanent(&error))?;
+        .map_err(|error| WorkError::permanent(&error))?;
     let caps = Caps {
         files: job.rules.limits.files as usize,
         bytes: u64::from(job.rules.limits.patch_kib) * 1024,
@@ -387,7 +409,7 @@ fn minutes(minutes: u32) -> Duration {
 async fn changes(
     tree: &Arc<Workspace>,
     stop: &CancellationToken,
-) -> Result<Result<Changes, PatchRefusal>, Fault> {
+) -> Result<Result<Changes, PatchError>, WorkError> {
     let stop = stop.child_token();
     let _stop_when_dropped = stop.clone().drop_guard();
     let (tree, patience) = (Arc::clone(tree), Patience::new(READING, &stop));
@@ -396,8 +418,8 @@ async fn changes(
 
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Fault> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Fault::passing(&error))
+) -> Result<T, WorkError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| WorkError::passing(&error))
 }
 
 /// `verify`: the project's own checks on the agent's change, in a fresh copy.
@@ -420,7 +442,7 @@ impl Tool for VerifyTool {
     }
 
     async fn call(&self, _arguments: Value) -> Result<String, ToolFault> {
-        let fatal = |error: Fault| ToolFault::Fatal(error.text.into());
+        let fatal = |error: WorkError| ToolFault::Fatal(error.text.into());
         let changes = changes(&self.workspace, &self.stop).await.map_err(fatal)?;
         let changes = changes.map_err(|refusal| ToolFault::ForModel(refusal.to_string()))?;
         if changes.patch.is_empty() {
@@ -434,9 +456,9 @@ impl Tool for VerifyTool {
         let mut text = String::new();
         for check in &evidence.checks {
             let line = match &check.outcome {
-                Outcome::Passed => format!("passed: {}\n", check.name),
-                Outcome::Failed(why) => format!("FAILED: {}\n{why}\n", check.name),
-                Outcome::Inconclusive(why) => format!("inconclusive: {}\n{why}\n", check.name),
+                CheckOutcome::Passed => format!("passed: {}\n", check.name),
+                CheckOutcome::Failed(why) => format!("FAILED: {}\n{why}\n", check.name),
+                CheckOutcome::Inconclusive(why) => format!("inconclusive: {}\n{why}\n", check.name),
             };
             text.push_str(&line);
         }

@@ -6,12 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Context, Fault};
-use crate::core::event::RepoRef;
+use super::{Context, WorkError};
+use crate::core::checks::CheckState;
+use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Sha, Timestamp};
 use crate::core::policy::Rules;
 use crate::core::task::Task;
-use crate::forge::{CheckState, RequiredCheck, State};
+use crate::forge::{ReportedCheck, RequiredCheck};
 
 /// A head, and what it goes into.
 pub(in crate::worker) struct Head<'a> {
@@ -22,10 +23,10 @@ pub(in crate::worker) struct Head<'a> {
 }
 
 /// How its checks stand.
-pub(in crate::worker) enum Checks {
+pub(in crate::worker) enum HeadChecks {
     Green,
     Pending { names: Vec<String> },
-    Red(CheckState),
+    Red(ReportedCheck),
 }
 
 /// How the checks that must be green stand. `since`: when the head stood already; `wake` is
@@ -35,7 +36,7 @@ pub(in crate::worker) async fn checks(
     head: &Head<'_>,
     since: Timestamp,
     wake: &Task,
-) -> Result<Checks, Fault> {
+) -> Result<HeadChecks, WorkError> {
     let forge = &ctx.forge;
     let (mut required, states) = tokio::try_join!(
         forge.required_checks(head.place, head.base),
@@ -48,14 +49,14 @@ pub(in crate::worker) async fn checks(
         }
     }
     let concerns =
-        |it: &CheckState| required.is_empty() || required.iter().any(|check| may_be(check, it));
-    let bad = |it: &&CheckState| matches!(it.state, State::Red | State::CutOff);
+        |it: &ReportedCheck| required.is_empty() || required.iter().any(|check| may_be(check, it));
+    let bad = |it: &&ReportedCheck| matches!(it.state, CheckState::Red | CheckState::CutOff);
     let bad = states.iter().filter(|it| concerns(it)).filter(bad);
     // Of several, one that says something about the change.
-    if let Some(red) = bad.min_by_key(|it| (it.state != State::Red, it.wavered)) {
-        return Ok(Checks::Red(red.clone()));
+    if let Some(red) = bad.min_by_key(|it| (it.state != CheckState::Red, it.wavered)) {
+        return Ok(HeadChecks::Red(red.clone()));
     }
-    let waits = |it: &&CheckState| concerns(it) && it.state == State::Pending;
+    let waits = |it: &&ReportedCheck| concerns(it) && it.state == CheckState::Pending;
     let waiting = states.iter().filter(waits).map(|it| &it.name);
     let silent = required.iter().filter(|check| !is_met(check, &states));
     let names: BTreeSet<&String> = waiting.chain(silent.map(|it| &it.name)).collect();
@@ -63,11 +64,15 @@ pub(in crate::worker) async fn checks(
     if pending.is_empty() && required.is_empty() {
         pending.extend(unsettled(ctx, since, wake).await?);
     }
-    Ok(if pending.is_empty() { Checks::Green } else { Checks::Pending { names: pending } })
+    Ok(if pending.is_empty() { HeadChecks::Green } else { HeadChecks::Pending { names: pending } })
 }
 
 /// Without required checks nobody says when all have begun: some time has to pass.
-async fn unsettled(ctx: &Context, since: Timestamp, wake: &Task) -> Result<Option<String>, Fault> {
+async fn unsettled(
+    ctx: &Context,
+    since: Timestamp,
+    wake: &Task,
+) -> Result<Option<String>, WorkError> {
     let settle = i64::try_from(ctx.settings.settle.as_secs()).unwrap_or(i64::MAX);
     let settled = since.plus_seconds(settle);
     if ctx.clock.now() >= settled {
@@ -79,18 +84,18 @@ async fn unsettled(ctx: &Context, since: Timestamp, wake: &Task) -> Result<Optio
 
 /// Whether some App's runs of a required check are green. One that was skipped beside a green one of
 /// the same App, and still counts, may be of another workflow, so that workflow has not spoken.
-fn is_met(required: &RequiredCheck, states: &[CheckState]) -> bool {
-    let is_it = |it: &&CheckState| {
+fn is_met(required: &RequiredCheck, states: &[ReportedCheck]) -> bool {
+    let is_it = |it: &&ReportedCheck| {
         it.name == required.name && required.app.is_none_or(|app| it.app == Some(app))
     };
     let of = |state| states.iter().filter(is_it).filter(move |it| it.state == state);
     let beside_green =
-        |skipped: &CheckState| of(State::Green).any(|green| green.app == skipped.app);
-    of(State::Green).next().is_some() && !of(State::Skipped).any(beside_green)
+        |skipped: &ReportedCheck| of(CheckState::Green).any(|green| green.app == skipped.app);
+    of(CheckState::Green).next().is_some() && !of(CheckState::Skipped).any(beside_green)
 }
 
 /// Whether a check may be what is required. Of a status, GitHub does not say which App posted it.
-fn may_be(required: &RequiredCheck, state: &CheckState) -> bool {
+fn may_be(required: &RequiredCheck, state: &ReportedCheck) -> bool {
     let app = required.app.is_none() || state.app.is_none() || required.app == state.app;
     required.name == state.name && app
 }

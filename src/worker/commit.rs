@@ -3,16 +3,21 @@
 //! Invariants: jobs and releases are advanced and written the same way; a fact that changes nothing
 //! leads to no commit.
 
-use super::{Context, ledger};
-use crate::core::id::{JobId, PatchDigest, ReleaseId};
+use super::budget;
+use crate::clock::Clock;
+use crate::core::id::{JobId, ReleaseId};
 use crate::core::job::{self, Job};
 use crate::core::machine::Machine;
+use crate::core::patch::PatchDigest;
 use crate::core::release::{self, Release};
 use crate::core::task::Task;
-use crate::store::{Commit, LedgerEntry, StoreError, Stored, Write};
+use crate::store::{Commit, Lease, LedgerEntry, Store, StoreError, Stored, Write};
+
+/// A job that changes while its fact is written is read again; this often at most.
+const MOST_CONFLICTS: u32 = 20;
 
 /// What performing a task led to.
-pub(super) enum Outcome {
+pub(super) enum TaskOutcome {
     /// Something was learnt.
     Learnt(Box<Learnt>),
     /// A commit that is ready to be written.
@@ -24,13 +29,13 @@ pub(super) enum Outcome {
 /// A fact, and what it is about.
 pub(super) enum Learnt {
     /// About a job, with the patch it speaks of, if that is to be kept.
-    OfJob { id: JobId, fact: job::Fact, patch: Option<(PatchDigest, Vec<u8>)> },
+    OfJob { id: JobId, fact: job::JobFact, patch: Option<(PatchDigest, Vec<u8>)> },
     /// About a release.
-    OfRelease { id: ReleaseId, fact: release::Fact },
+    OfRelease { id: ReleaseId, fact: release::ReleaseFact },
 }
 
 /// How a machine's changes are written.
-pub(super) trait Written: Machine {
+pub(super) trait Persisted: Machine {
     /// The task that a step becomes.
     fn task(&self, step: Self::Step) -> Task;
     /// The line for its log.
@@ -41,14 +46,14 @@ pub(super) trait Written: Machine {
     fn written(self, version: i64) -> Commit;
 }
 
-impl Outcome {
+impl TaskOutcome {
     /// A fact about a job.
-    pub(super) fn of_job(job: &Job, fact: job::Fact) -> Self {
+    pub(super) fn of_job(job: &Job, fact: job::JobFact) -> Self {
         Self::Learnt(Box::new(Learnt::OfJob { id: job.id.clone(), fact, patch: None }))
     }
 
     /// A fact about a release.
-    pub(super) fn of_release(release: &Release, fact: release::Fact) -> Self {
+    pub(super) fn of_release(release: &Release, fact: release::ReleaseFact) -> Self {
         Self::Learnt(Box::new(Learnt::OfRelease { id: release.id.clone(), fact }))
     }
 
@@ -76,21 +81,70 @@ impl Outcome {
 
 impl Learnt {
     /// What follows, from what is stored now. `None`: nothing.
-    pub(super) async fn follows(&self, ctx: &Context) -> Result<Option<Commit>, StoreError> {
+    async fn follows(&self, store: &dyn Store) -> Result<Option<Commit>, StoreError> {
         Ok(match self {
             Self::OfJob { id, fact, patch } => {
-                let commit = ctx.store.job(id).await?.and_then(|stored| advanced(&stored, fact));
+                let commit = store.job(id).await?.and_then(|stored| advanced(&stored, fact));
                 commit.map(|commit| Commit { patch: patch.clone(), ..commit })
             }
             Self::OfRelease { id, fact } => {
-                ctx.store.release(id).await?.and_then(|stored| advanced(&stored, fact))
+                store.release(id).await?.and_then(|stored| advanced(&stored, fact))
             }
         })
     }
 }
 
+/// Writes what follows from one task.
+pub(super) struct OutcomeWriter<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) clock: &'a Clock,
+    pub(super) lease: &'a Lease,
+}
+
+impl OutcomeWriter<'_> {
+    pub(super) async fn write(&self, outcome: TaskOutcome) -> Result<(), StoreError> {
+        match outcome {
+            TaskOutcome::Done => self.acknowledge().await,
+            TaskOutcome::Ready(commit) => self.commit(&commit).await,
+            TaskOutcome::Learnt(learnt) => self.learn(&learnt).await,
+        }
+    }
+
+    /// Nothing follows.
+    pub(super) async fn acknowledge(&self) -> Result<(), StoreError> {
+        self.store.commit(self.lease, &Commit::default(), self.clock.now()).await
+    }
+
+    /// Writes what a fact changes, reading it anew while others change the same.
+    pub(super) async fn learn(&self, learnt: &Learnt) -> Result<(), StoreError> {
+        for _ in 0..MOST_CONFLICTS {
+            let Some(commit) = learnt.follows(self.store).await? else {
+                return self.acknowledge().await;
+            };
+            match self.store.commit(self.lease, &commit, self.clock.now()).await {
+                Err(StoreError::Conflict) => {}
+                other => return other,
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        match self.store.commit(self.lease, commit, self.clock.now()).await {
+            // Answered before under another delivery: this one has no consequence.
+            Err(StoreError::AlreadyDone) => self.acknowledge().await,
+            // Somebody changed the job meanwhile: decide again on what is there now.
+            Err(StoreError::Conflict) => {
+                let now = self.clock.now();
+                self.store.postpone(self.lease, now, "the job changed meanwhile").await
+            }
+            other => other,
+        }
+    }
+}
+
 /// The commit that follows from a fact. `None`: it changes nothing.
-pub(super) fn advanced<M: Written>(stored: &Stored<M>, fact: &M::Fact) -> Option<Commit> {
+pub(super) fn advanced<M: Persisted>(stored: &Stored<M>, fact: &M::Fact) -> Option<Commit> {
     let before = &stored.machine;
     let (after, steps) = before.advance(fact)?;
     let tasks = steps.into_iter().map(|step| after.task(step)).collect();
@@ -98,20 +152,20 @@ pub(super) fn advanced<M: Written>(stored: &Stored<M>, fact: &M::Fact) -> Option
     Some(Commit { log: Some(log), ledger, tasks, ..after.written(stored.version) })
 }
 
-impl Written for Job {
-    fn task(&self, step: job::Step) -> Task {
-        if step == job::Step::StartNext {
-            return Task::NextOn { repo: self.place.repo, number: self.subject };
+impl Persisted for Job {
+    fn task(&self, step: job::JobStep) -> Task {
+        if step == job::JobStep::StartNext {
+            return Task::NextOn { repo_id: self.place.repo_id, number: self.subject };
         }
-        Task::Step { job: self.id.clone(), step }
+        Task::Step { job_id: self.id.clone(), step }
     }
 
-    fn line(_: &Self, fact: &job::Fact, after: &Self) -> String {
+    fn line(_: &Self, fact: &job::JobFact, after: &Self) -> String {
         format!("{} → {}", fact.name(), after.stage.name())
     }
 
     fn money(before: &Self, after: &Self) -> Vec<LedgerEntry> {
-        ledger::entry(before, after).into_iter().collect()
+        budget::ledger_entry(before, after).into_iter().collect()
     }
 
     fn written(self, version: i64) -> Commit {
@@ -119,15 +173,15 @@ impl Written for Job {
     }
 }
 
-impl Written for Release {
-    fn task(&self, step: release::Step) -> Task {
-        if step == release::Step::StartNext {
-            return Task::NextRelease { repo: self.place.repo, base: self.base.clone() };
+impl Persisted for Release {
+    fn task(&self, step: release::ReleaseStep) -> Task {
+        if step == release::ReleaseStep::StartNext {
+            return Task::NextRelease { repo_id: self.place.repo_id, base: self.base.clone() };
         }
-        Task::Release { release: self.id.clone(), step }
+        Task::Release { release_id: self.id.clone(), step }
     }
 
-    fn line(before: &Self, _: &release::Fact, after: &Self) -> String {
+    fn line(before: &Self, _: &release::ReleaseFact, after: &Self) -> String {
         format!("{} → {}", before.stage.name(), after.stage.name())
     }
 

@@ -2,11 +2,11 @@
 //! found out when it matters.
 
 use crate::core::approval::{Approval, ApprovalCriteria, NotApproved, Stance, Vote, judge};
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::policy::Requester;
 use crate::forge::payload::PullDetail;
 use crate::forge::{Contributors, PullBranch};
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
 /// Who had a hand in a pull request, which nobody needs to know while nobody approves it.
 pub(in crate::worker) async fn contributors(
@@ -14,7 +14,7 @@ pub(in crate::worker) async fn contributors(
     place: &RepoRef,
     detail: &PullDetail,
     votes: &[Vote],
-) -> Result<Contributors, Fault> {
+) -> Result<Contributors, WorkError> {
     if votes.iter().all(|vote| vote.stance != Stance::Approves) {
         return Ok(Contributors::default());
     }
@@ -30,7 +30,7 @@ pub(in crate::worker) async fn consent(
     place: &RepoRef,
     question: ApprovalCriteria<'_>,
     votes: &[Vote],
-) -> Result<Result<Approval, NotApproved>, Fault> {
+) -> Result<Result<Approval, NotApproved>, WorkError> {
     let judged = judge(&question, votes);
     let depends = question.requester != Requester::Allowed
         && match &judged {

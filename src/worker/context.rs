@@ -7,23 +7,21 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::Fault;
-use super::attempt::Rooms;
+use super::WorkError;
+use super::attempt::JobContext;
 use crate::clock::Clock;
 use crate::core::budget::Money;
 use crate::core::command::Address;
-use crate::core::event::RepoRef;
+use crate::core::github::RepoRef;
 use crate::core::id::Sha;
 use crate::core::job::{Base, Job};
-use crate::core::path::PatchDigest;
-use crate::core::policy::{Rules, Show};
-use crate::core::report::Setting;
+use crate::core::policy::Show;
+use crate::core::report::ReportContext;
 use crate::forge::Forge;
 use crate::model::Model;
 use crate::sandbox::Sandbox;
 use crate::store::{Claim, Store};
 use crate::workspace::mirror::{History, Mirror, MirrorError, Source, Want};
-use crate::workspace::patch::Patch;
 use crate::workspace::scratch::Scratch;
 
 /// The longest a fetch may take.
@@ -45,12 +43,12 @@ pub struct Context {
     /// Woken when something new stands in the queue. A hint only: the queue is looked at anyway.
     pub wake: Arc<Notify>,
     /// The operator's choices.
-    pub settings: Settings,
+    pub settings: WorkerSettings,
 }
 
 /// The operator's choices.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct WorkerSettings {
     /// How people address Gander.
     pub address: Address,
     /// Mirrors, scratch trees, transcripts, logs.
@@ -69,8 +67,8 @@ pub struct Settings {
 
 impl Context {
     /// What is told around a job.
-    pub(super) fn setting(&self, job: &Job) -> Setting {
-        Setting {
+    pub(super) fn setting(&self, job: &Job) -> ReportContext {
+        ReportContext {
             prefix: self.settings.address.prefix.clone(),
             model: self.model_of(job).map_or_else(String::new, |model| model.name().to_owned()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -95,19 +93,16 @@ impl Context {
     }
 
     /// From here on the world sees it: only whoever still holds the task may go on.
-    pub(super) async fn still_held(&self, claim: &Claim) -> Result<(), Fault> {
+    pub(super) async fn still_held(&self, claim: &Claim) -> Result<(), WorkError> {
         Ok(self.store.heartbeat(&claim.lease, self.clock.now()).await?)
     }
 
-    /// What was asked for, else what the repository says; never more than the operator allows.
-    pub(super) fn budget(&self, job: &Job, rules: &Rules) -> Money {
-        job.order.budget.unwrap_or(rules.budget.run).min(self.settings.most_per_job)
-    }
-
-    pub(super) async fn rooms(&self, job: &Job, base: &Base) -> Result<Rooms, Fault> {
+    /// What the steps of one job work with.
+    pub(super) async fn of_job(&self, job: &Job, base: &Base) -> Result<JobContext, WorkError> {
         let data = &self.settings.data;
-        let model = self.model_of(job).ok_or_else(|| Fault::bug("the job's model is gone"))?;
-        Ok(Rooms {
+        let model = self.model_of(job).ok_or_else(|| WorkError::bug("the job's model is gone"))?;
+        Ok(JobContext {
+            store: self.store.clone(),
             sandbox: self.sandbox.clone(),
             model: model.clone(),
             mirror: self.mirror(job, &base.sha).await?,
@@ -118,45 +113,32 @@ impl Context {
     }
 
     /// The mirror with this commit in it. Costs nothing when it is there.
-    pub(super) async fn mirror(&self, job: &Job, sha: &Sha) -> Result<Mirror, Fault> {
+    pub(super) async fn mirror(&self, job: &Job, sha: &Sha) -> Result<Mirror, WorkError> {
         self.mirror_of(&job.place, sha).await
     }
 
     /// The mirror of a repository with this commit in it.
-    pub(super) async fn mirror_of(&self, place: &RepoRef, sha: &Sha) -> Result<Mirror, Fault> {
+    pub(super) async fn mirror_of(&self, place: &RepoRef, sha: &Sha) -> Result<Mirror, WorkError> {
         let cache = self.settings.data.join("mirrors");
-        let mirror = Mirror::open(&cache, &place.repo.to_string()).await?;
+        let mirror = Mirror::open(&cache, &place.repo_id.to_string()).await?;
         if mirror.has(sha).await {
             return Ok(mirror);
         }
-        let url = self.forge.clone_url(place).map_err(|e| Fault::permanent(&e))?;
+        let url = self.forge.clone_url(place).map_err(|e| WorkError::permanent(&e))?;
         let token = self.forge.git_token(place).await?;
         let source = Source::Url { url: &url, token: Some(&token) };
         let fetched = mirror.fetch(source, Want::Commit(sha), History::Tip, FETCH_TIME).await;
         match fetched {
             Ok(_) => Ok(mirror),
             // The branch moved away and the commit is gone: what is there now is another base.
-            Err(error @ MirrorError::NotThere(_)) => Err(Fault::passing(&error)),
+            Err(error @ MirrorError::NotThere(_)) => Err(WorkError::passing(&error)),
             Err(error) => Err(error.into()),
         }
     }
 
-    pub(super) async fn proposed(&self, job: &Job) -> Result<Patch, Fault> {
-        let proposal =
-            job.proposal.as_ref().ok_or_else(|| Fault::bug("the job has no proposal"))?;
-        let patch = self.patch(&proposal.patch).await?;
-        patch.ok_or_else(|| Fault::bug("the proposed change was not kept"))
-    }
-
-    pub(super) async fn patch(&self, digest: &PatchDigest) -> Result<Option<Patch>, Fault> {
-        let Some(bytes) = self.store.patch(digest).await? else { return Ok(None) };
-        let patch = serde_json::from_slice(&bytes).map_err(|error| Fault::permanent(&error))?;
-        Ok(Some(patch))
-    }
-
     /// What is told around a release.
-    pub(super) fn release_setting(&self) -> Setting {
-        Setting {
+    pub(super) fn release_setting(&self) -> ReportContext {
+        ReportContext {
             prefix: self.settings.address.prefix.clone(),
             model: String::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

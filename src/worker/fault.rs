@@ -1,7 +1,7 @@
 //! What went wrong, reduced to the two things the worker needs: what to do, and words for the log.
 
 use crate::agent::AgentError;
-use crate::core::fault::FaultKind;
+use crate::core::fault::ErrorKind;
 use crate::forge::ForgeError;
 use crate::publish::PublishError;
 use crate::store::StoreError;
@@ -12,27 +12,27 @@ use crate::workspace::tree::ExportError;
 
 /// A failure of an adapter while performing a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct WorkError {
     /// What to do about it.
-    pub kind: FaultKind,
+    pub kind: ErrorKind,
     /// The error and its causes.
     pub text: String,
 }
 
-impl Fault {
+impl WorkError {
     /// Something a person has to mend.
     pub fn permanent(error: &dyn std::error::Error) -> Self {
-        Self { kind: FaultKind::Permanent, text: chain(error) }
+        Self { kind: ErrorKind::Permanent, text: chain(error) }
     }
 
     /// Something that must not happen.
     pub fn bug(text: &str) -> Self {
-        Self { kind: FaultKind::Bug, text: text.to_owned() }
+        Self { kind: ErrorKind::Bug, text: text.to_owned() }
     }
 
     /// Something that may pass.
     pub fn passing(error: &dyn std::error::Error) -> Self {
-        Self { kind: FaultKind::Retry { after_seconds: None }, text: chain(error) }
+        Self { kind: ErrorKind::Retry { after_seconds: None }, text: chain(error) }
     }
 }
 
@@ -50,7 +50,7 @@ pub(in crate::worker) fn chain(error: &dyn std::error::Error) -> String {
 
 macro_rules! from_kind {
     ($($error:ty),*) => {$(
-        impl From<$error> for Fault {
+        impl From<$error> for WorkError {
             fn from(error: $error) -> Self {
                 Self { kind: error.kind(), text: chain(&error) }
             }
@@ -60,7 +60,7 @@ macro_rules! from_kind {
 
 from_kind!(AgentError, ForgeError, PublishError, StoreError, VerifyError);
 
-impl From<MirrorError> for Fault {
+impl From<MirrorError> for WorkError {
     fn from(error: MirrorError) -> Self {
         match error {
             MirrorError::Cache { .. } | MirrorError::Git(_) | MirrorError::Damaged(_) => {
@@ -75,7 +75,7 @@ impl From<MirrorError> for Fault {
     }
 }
 
-impl From<ExportError> for Fault {
+impl From<ExportError> for WorkError {
     fn from(error: ExportError) -> Self {
         match error {
             ExportError::TooLarge(_) | ExportError::Hostile { .. } => Self::permanent(&error),
@@ -86,7 +86,7 @@ impl From<ExportError> for Fault {
     }
 }
 
-impl From<ScratchError> for Fault {
+impl From<ScratchError> for WorkError {
     fn from(error: ScratchError) -> Self {
         // A disk gets room again, and the trash is emptied now and then.
         Self::passing(&error)

@@ -13,12 +13,12 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::commit::{Learnt, Outcome};
-use crate::core::fault::FaultKind;
-use crate::core::machine::{Failure, Machine, Place};
+use self::commit::{Learnt, OutcomeWriter, TaskOutcome};
+use crate::core::fault::ErrorKind;
+use crate::core::machine::{Machine, OnFailure, WorkerSlot};
 use crate::core::task::Task;
 use crate::core::{job, release};
-use crate::store::{Claim, Commit, Lease, StoreError};
+use crate::store::{Claim, Lease, StoreError};
 
 mod attempt;
 mod budget;
@@ -27,14 +27,17 @@ mod commit;
 mod consent;
 mod context;
 mod fault;
-mod ledger;
+mod local;
+mod patches;
 mod route;
 mod steps;
 mod sweep;
+mod turn;
 
-pub use attempt::{Attempt, AttemptEnd, AttemptResult, Problem, Rooms, attempt, check};
-pub use context::{Context, Settings};
-pub use fault::Fault;
+pub use attempt::{Attempt, AttemptInput, JobContext, attempt};
+pub use context::{Context, WorkerSettings};
+pub use fault::WorkError;
+pub use local::{LocalEnd, LocalJob, Prepared};
 
 /// The worker.
 #[derive(Clone)]
@@ -46,7 +49,7 @@ pub struct Worker {
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Loops beside those that steps of jobs can hold.
-const HANDS_BESIDE: usize = 16;
+const LOOPS_BESIDE: usize = 16;
 /// How often the queue is looked at without a hint.
 const IDLE: Duration = Duration::from_secs(1);
 /// Tries of something that only shows or answers, before it is dropped.
@@ -56,8 +59,6 @@ const MOST_TRIES_OF_STEPS: u32 = 6;
 /// Waits that the other side asked for, before even those end.
 const MOST_WAITS: u32 = 100;
 const LONGEST_PAUSE_SECONDS: u64 = 600;
-/// A job that changes while its fact is written is read again; this often at most.
-const MOST_CONFLICTS: u32 = 20;
 
 impl Worker {
     /// A worker that has not begun.
@@ -70,7 +71,7 @@ impl Worker {
     ///
     /// # Errors
     /// When the queue cannot be used.
-    pub async fn begin_sweeps(&self) -> Result<(), Fault> {
+    pub async fn begin_sweeps(&self) -> Result<(), WorkError> {
         sweep::begin_sweeps(&self.ctx).await
     }
 
@@ -82,7 +83,7 @@ impl Worker {
     pub async fn run(&self, shutdown: CancellationToken) {
         let places = self.ctx.settings.workers.max(1);
         let mut loops = JoinSet::new();
-        for _ in 0..places + HANDS_BESIDE {
+        for _ in 0..places + LOOPS_BESIDE {
             self.begin_loop(&mut loops, &shutdown);
         }
         let (worker, until) = (self.clone(), shutdown.clone());
@@ -118,7 +119,8 @@ impl Worker {
 
     async fn work(&self, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
-            match self.step(shutdown).await {
+            // On the heap, so that a loop that waits holds nothing of the steps it could do.
+            match Box::pin(self.step(shutdown)).await {
                 Ok(true) => {}
                 Ok(false) => self.idle(shutdown).await,
                 Err(error) => {
@@ -147,8 +149,8 @@ impl Worker {
         let performed = {
             let work = async {
                 let _place = match claim.task.spec().map(|spec| spec.place) {
-                    Some(Place::Worker) => self.places.acquire().await.ok(),
-                    Some(Place::Free) | None => None,
+                    Some(WorkerSlot::Worker) => self.places.acquire().await.ok(),
+                    Some(WorkerSlot::Free) | None => None,
                 };
                 steps::perform(&self.ctx, &claim, &stop).await
             };
@@ -175,7 +177,7 @@ impl Worker {
                 ignore_lost(self.ctx.store.hand_back(&claim.lease).await)?;
             }
             // The job is over or somebody else has the task: nothing follows from our half of it.
-            None => ignore_lost(self.acknowledge(&claim.lease).await)?,
+            None => ignore_lost(self.writer(&claim.lease).acknowledge().await)?,
         }
         self.ctx.wake.notify_one();
         Ok(true)
@@ -188,8 +190,8 @@ impl Worker {
             Err(error) => tracing::warn!(error = %fault::chain(&error), "a heartbeat was missed"),
             Ok(()) => {}
         }
-        let Task::Step { job, step } = &claim.task else { return true };
-        if step.spec().failure == Failure::Dropped {
+        let Task::Step { job_id: job, step } = &claim.task else { return true };
+        if step.spec().failure == OnFailure::Dropped {
             return true;
         }
         let job = self.ctx.store.job(job).await;
@@ -199,21 +201,22 @@ impl Worker {
     async fn write(
         &self,
         claim: Claim,
-        performed: Result<Outcome, Fault>,
+        performed: Result<TaskOutcome, WorkError>,
     ) -> Result<(), StoreError> {
-        let written = match performed {
-            Ok(Outcome::Done) => self.acknowledge(&claim.lease).await,
-            Ok(Outcome::Ready(commit)) => self.commit(&claim.lease, &commit).await,
-            Ok(Outcome::Learnt(learnt)) => self.learn(&claim.lease, &learnt).await,
+        ignore_lost(match performed {
+            Ok(outcome) => self.writer(&claim.lease).write(outcome).await,
             Err(fault) => self.failed(&claim, fault).await,
-        };
-        ignore_lost(written)
+        })
     }
 
-    async fn failed(&self, claim: &Claim, fault: Fault) -> Result<(), StoreError> {
-        let awaited = claim.task.spec().is_some_and(|spec| spec.failure == Failure::Awaited);
+    fn writer<'a>(&'a self, lease: &'a Lease) -> OutcomeWriter<'a> {
+        OutcomeWriter { store: self.ctx.store.as_ref(), clock: &self.ctx.clock, lease }
+    }
+
+    async fn failed(&self, claim: &Claim, fault: WorkError) -> Result<(), StoreError> {
+        let awaited = claim.task.spec().is_some_and(|spec| spec.failure == OnFailure::Awaited);
         let most = if awaited { MOST_TRIES_OF_STEPS } else { MOST_TRIES_OF_WORDS };
-        if let FaultKind::Retry { after_seconds } = fault.kind
+        if let ErrorKind::Retry { after_seconds } = fault.kind
             && (claim.tries < most || after_seconds.is_some() && claim.tries < MOST_WAITS)
         {
             let pause = after_seconds.unwrap_or(1 << claim.tries.min(9));
@@ -227,12 +230,12 @@ impl Worker {
         let data = self.ctx.settings.data.display().to_string();
         let why = fault.text.replace(&data, "[data]");
         let learnt = match &claim.task {
-            Task::Step { job, step } if awaited => {
-                let fact = job::Fact::Broke { step: step.clone(), why };
+            Task::Step { job_id: job, step } if awaited => {
+                let fact = job::JobFact::Broke { step: step.clone(), why };
                 Learnt::OfJob { id: job.clone(), fact, patch: None }
             }
-            Task::Release { release, step } if awaited => {
-                let fact = release::Fact::Broke { step: step.clone(), why };
+            Task::Release { release_id: release, step } if awaited => {
+                let fact = release::ReleaseFact::Broke { step: step.clone(), why };
                 Learnt::OfRelease { id: release.clone(), fact }
             }
             Task::Step { .. }
@@ -241,40 +244,9 @@ impl Worker {
             | Task::NextRelease { .. }
             | Task::Reply(_)
             | Task::NextOn { .. }
-            | Task::Sweep(_) => return self.acknowledge(&claim.lease).await,
+            | Task::Sweep(_) => return self.writer(&claim.lease).acknowledge().await,
         };
-        self.learn(&claim.lease, &learnt).await
-    }
-
-    /// Writes what a fact changes, reading it anew while others change the same.
-    async fn learn(&self, lease: &Lease, learnt: &Learnt) -> Result<(), StoreError> {
-        for _ in 0..MOST_CONFLICTS {
-            let Some(commit) = learnt.follows(&self.ctx).await? else {
-                return self.acknowledge(lease).await;
-            };
-            match self.ctx.store.commit(lease, &commit, self.ctx.clock.now()).await {
-                Err(StoreError::Conflict) => {}
-                other => return other,
-            }
-        }
-        Err(StoreError::Conflict)
-    }
-
-    async fn commit(&self, lease: &Lease, commit: &Commit) -> Result<(), StoreError> {
-        match self.ctx.store.commit(lease, commit, self.ctx.clock.now()).await {
-            // Answered before under another delivery: this one has no consequence.
-            Err(StoreError::AlreadyDone) => self.acknowledge(lease).await,
-            // Somebody changed the job meanwhile: decide again on what is there now.
-            Err(StoreError::Conflict) => {
-                let now = self.ctx.clock.now();
-                self.ctx.store.postpone(lease, now, "the job changed meanwhile").await
-            }
-            other => other,
-        }
-    }
-
-    async fn acknowledge(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.ctx.store.commit(lease, &Commit::default(), self.ctx.clock.now()).await
+        self.writer(&claim.lease).learn(&learnt).await
     }
 }
 
@@ -285,5 +257,19 @@ fn ignore_lost(result: Result<(), StoreError>) -> Result<(), StoreError> {
             Ok(())
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_that_waits_holds_nothing_of_the_steps_it_could_do() {
+        fn size<F: Future>(_: impl Fn(&'static Worker, &'static CancellationToken) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(size(|worker, stop| worker.work(stop)) < 1024);
+        assert!(size(|worker, stop| worker.step(stop)) > 1024, "else it need not be boxed");
     }
 }

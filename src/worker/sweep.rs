@@ -2,10 +2,10 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, Fault};
+use super::{Context, WorkError};
 use crate::core::delivery::Delivery;
 use crate::core::id::{DeliveryId, HookId};
-use crate::core::job::Step;
+use crate::core::job::JobStep;
 use crate::core::release;
 use crate::core::task::{Sweep, Task};
 use crate::store::Accepted;
@@ -23,7 +23,7 @@ const LOOK_BACK_SECONDS: i64 = 3 * 24 * 60 * 60;
 const MOST_PAGES: usize = 50;
 
 /// Queues the first sweeps. Done again at every start; each is queued once.
-pub(super) async fn begin_sweeps(ctx: &Context) -> Result<(), Fault> {
+pub(super) async fn begin_sweeps(ctx: &Context) -> Result<(), WorkError> {
     let now = ctx.clock.now();
     for sweep in [Sweep::MissedDeliveries, Sweep::OpenPulls, Sweep::OldRows] {
         ctx.store.enqueue(&Task::Sweep(sweep), now).await?;
@@ -31,7 +31,7 @@ pub(super) async fn begin_sweeps(ctx: &Context) -> Result<(), Fault> {
     Ok(())
 }
 
-pub(in crate::worker) async fn sweep(ctx: &Context, sweep: Sweep) -> Result<(), Fault> {
+pub(in crate::worker) async fn sweep(ctx: &Context, sweep: Sweep) -> Result<(), WorkError> {
     let now = ctx.clock.now();
     let (done, next) = match sweep {
         Sweep::MissedDeliveries => (fetch_missed(ctx).await, MISSED_SECONDS),
@@ -39,7 +39,7 @@ pub(in crate::worker) async fn sweep(ctx: &Context, sweep: Sweep) -> Result<(), 
         Sweep::OldRows => {
             ctx.scratch().empty_trash(&CancellationToken::new()).await;
             let forgotten = ctx.store.forget(now.plus_seconds(-KEEP_SECONDS)).await;
-            (forgotten.map(drop).map_err(Fault::from), FORGET_SECONDS)
+            (forgotten.map(drop).map_err(WorkError::from), FORGET_SECONDS)
         }
     };
     if let Err(fault) = done {
@@ -49,16 +49,16 @@ pub(in crate::worker) async fn sweep(ctx: &Context, sweep: Sweep) -> Result<(), 
     Ok(())
 }
 
-async fn look_at_all(ctx: &Context) -> Result<(), Fault> {
+async fn look_at_all(ctx: &Context) -> Result<(), WorkError> {
     let now = ctx.clock.now();
     for stored in ctx.store.open_jobs(None).await? {
-        let look = Task::Step { job: stored.machine.id, step: Step::Look };
+        let look = Task::Step { job_id: stored.machine.id, step: JobStep::Look };
         ctx.store.enqueue(&look, now).await?;
     }
     for stored in ctx.store.open_releases(None).await? {
         if stored.machine.waits_for_others() {
-            let step = release::Step::Look;
-            let look = Task::Release { release: stored.machine.id, step };
+            let step = release::ReleaseStep::Look;
+            let look = Task::Release { release_id: stored.machine.id, step };
             ctx.store.enqueue(&look, now).await?;
         }
     }
@@ -67,7 +67,7 @@ async fn look_at_all(ctx: &Context) -> Result<(), Fault> {
 
 /// Takes in what GitHub could not deliver, as if it had been delivered: everything of the last
 /// days that we do not know, oldest first. What fails now is found again the next time.
-async fn fetch_missed(ctx: &Context) -> Result<(), Fault> {
+async fn fetch_missed(ctx: &Context) -> Result<(), WorkError> {
     let since = ctx.clock.now().plus_seconds(-LOOK_BACK_SECONDS);
     let mut missed = Vec::new();
     let mut cursor = None;
@@ -91,7 +91,7 @@ async fn fetch_missed(ctx: &Context) -> Result<(), Fault> {
     Ok(())
 }
 
-async fn take_in(ctx: &Context, id: u64) -> Result<(), Fault> {
+async fn take_in(ctx: &Context, id: u64) -> Result<(), WorkError> {
     let detail = ctx.forge.delivery(id).await?;
     let Some(guid) = detail.delivery_id() else { return Ok(()) };
     let hook = HookId(detail.hook_id().unwrap_or(0));

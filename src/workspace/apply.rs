@@ -10,9 +10,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode as Bits, RenameFlags};
 
 use super::changes;
-use super::confined::{self, Unusable, split};
-use super::patch::{Change, Mode, Patch, PatchRefusal, refused};
+use super::confined::{self, ConfinedError, split};
+use super::patch::{PatchError, refused};
 use super::tree::Workspace;
+use crate::core::patch::{Change, FileMode, Patch};
 use crate::core::path::RepoPath;
 
 impl Workspace {
@@ -20,7 +21,7 @@ impl Workspace {
     ///
     /// # Errors
     /// [`PatchRefusal::BaseDiffers`] when the patch was made for other content.
-    pub fn apply(&self, patch: &Patch) -> Result<(), PatchRefusal> {
+    pub fn apply(&self, patch: &Patch) -> Result<(), PatchError> {
         for (path, change) in &patch.changes {
             self.check_base(path, change)?;
         }
@@ -36,8 +37,8 @@ impl Workspace {
         result
     }
 
-    fn check_base(&self, path: &RepoPath, change: &Change) -> Result<(), PatchRefusal> {
-        let differs = || PatchRefusal::BaseDiffers { path: path.clone() };
+    fn check_base(&self, path: &RepoPath, change: &Change) -> Result<(), PatchError> {
+        let differs = || PatchError::BaseDiffers { path: path.clone() };
         let expected = match change {
             Change::Write { replaces, .. } => replaces.as_ref(),
             Change::Delete { replaces } => Some(replaces),
@@ -58,8 +59,8 @@ impl Workspace {
         &self,
         patch: &Patch,
         staging: &Staging<'_>,
-        done: &mut Vec<Step>,
-    ) -> Result<(), PatchRefusal> {
+        done: &mut Vec<ApplyStep>,
+    ) -> Result<(), PatchError> {
         let root = &self.root;
         for (number, (path, change)) in patch.changes.iter().enumerate() {
             let path = path.as_str().as_bytes();
@@ -71,7 +72,7 @@ impl Workspace {
                 let aside = format!("old{number}");
                 rename(root, path, &staging.directory, aside.as_bytes())
                     .map_err(|e| refused("remove", path, e))?;
-                done.push(Step::Aside { aside, path: path.to_vec() });
+                done.push(ApplyStep::Aside { aside, path: path.to_vec() });
             }
             if matches!(change, Change::Delete { .. }) {
                 self.remove_empty_parents(path, done);
@@ -82,51 +83,51 @@ impl Workspace {
             if matches!(change, Change::Write { .. }) {
                 let mut made = Vec::new();
                 let parents = confined::make_parents(root, path, &mut made);
-                done.extend(made.into_iter().map(Step::Made));
+                done.extend(made.into_iter().map(ApplyStep::Made));
                 parents.map_err(|e| refused("make a directory for", path, e))?;
                 rename(&staging.directory, format!("new{number}").as_bytes(), root, path)
                     .map_err(|e| refused("write", path, e))?;
-                done.push(Step::Placed(path.to_vec()));
+                done.push(ApplyStep::Placed(path.to_vec()));
             }
         }
         Ok(())
     }
 
     /// Git knows no empty directories, so neither does the tree.
-    fn remove_empty_parents(&self, path: &[u8], done: &mut Vec<Step>) {
+    fn remove_empty_parents(&self, path: &[u8], done: &mut Vec<ApplyStep>) {
         let mut directory = split(path).0;
         while !directory.is_empty() && remove_directory(&self.root, directory).is_ok() {
-            done.push(Step::Emptied(directory.to_vec()));
+            done.push(ApplyStep::Emptied(directory.to_vec()));
             directory = split(directory).0;
         }
     }
 }
 
 /// One step of laying a patch, and how to take it back.
-enum Step {
+enum ApplyStep {
     Aside { aside: String, path: Vec<u8> },
     Emptied(Vec<u8>),
     Made(Vec<u8>),
     Placed(Vec<u8>),
 }
 
-impl Step {
+impl ApplyStep {
     /// What fails here failed for the same reason as what is being undone.
     fn undo(self, root: &File, staging: &OwnedFd) {
         match self {
-            Step::Aside { aside, path } => {
+            ApplyStep::Aside { aside, path } => {
                 let _ = rename(staging, aside.as_bytes(), root, &path);
             }
-            Step::Emptied(path) => {
+            ApplyStep::Emptied(path) => {
                 let (parent, name) = split(&path);
                 if let Ok(parent) = confined::open_directory(root, parent) {
                     let _ = rustix::fs::mkdirat(parent, name, Bits::from_raw_mode(0o755));
                 }
             }
-            Step::Made(path) => {
+            ApplyStep::Made(path) => {
                 let _ = remove_directory(root, &path);
             }
-            Step::Placed(path) => {
+            ApplyStep::Placed(path) => {
                 let (parent, name) = split(&path);
                 if let Ok(parent) = confined::open_directory(root, parent) {
                     let _ = rustix::fs::unlinkat(parent, name, AtFlags::empty());
@@ -144,7 +145,7 @@ struct Staging<'a> {
 }
 
 impl<'a> Staging<'a> {
-    fn make(root: &'a File) -> Result<Self, PatchRefusal> {
+    fn make(root: &'a File) -> Result<Self, PatchError> {
         let failed = |problem| refused("prepare", b".", problem);
         for number in 0..100 {
             let name = format!(".gander-apply-{number}");
@@ -158,13 +159,13 @@ impl<'a> Staging<'a> {
                 Err(errno) => return Err(failed(errno.into())),
             }
         }
-        Err(failed(Unusable::Io(std::io::ErrorKind::AlreadyExists.into())))
+        Err(failed(ConfinedError::Io(std::io::ErrorKind::AlreadyExists.into())))
     }
 
-    fn write(&self, patch: &Patch) -> Result<(), PatchRefusal> {
+    fn write(&self, patch: &Patch) -> Result<(), PatchError> {
         for (number, (path, change)) in patch.changes.iter().enumerate() {
             if let Change::Write { mode, content, .. } = change {
-                let bits = if *mode == Mode::Executable { 0o755 } else { 0o644 };
+                let bits = if *mode == FileMode::Executable { 0o755 } else { 0o644 };
                 let name = format!("new{number}");
                 confined::create_file(&self.directory, name.as_bytes(), Bits::from_raw_mode(bits))
                     .and_then(|mut file| Ok(file.write_all(content)?))
@@ -186,7 +187,7 @@ impl<'a> Staging<'a> {
 }
 
 /// Moves a file between two confined places, never over something.
-fn rename(from: impl AsFd, old: &[u8], to: impl AsFd, new: &[u8]) -> Result<(), Unusable> {
+fn rename(from: impl AsFd, old: &[u8], to: impl AsFd, new: &[u8]) -> Result<(), ConfinedError> {
     let (old_parent, old_name) = split(old);
     let (new_parent, new_name) = split(new);
     let old_parent = confined::open_directory(from, old_parent)?;
@@ -195,7 +196,7 @@ fn rename(from: impl AsFd, old: &[u8], to: impl AsFd, new: &[u8]) -> Result<(), 
     Ok(rustix::fs::renameat_with(old_parent, old_name, new_parent, new_name, never_over)?)
 }
 
-fn remove_directory(root: &File, path: &[u8]) -> Result<(), Unusable> {
+fn remove_directory(root: &File, path: &[u8]) -> Result<(), ConfinedError> {
     let (parent, name) = split(path);
     let parent = confined::open_directory(root, parent)?;
     Ok(rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)

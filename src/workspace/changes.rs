@@ -13,11 +13,12 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, FileType, Stat};
 use sha2::Digest;
 
-use super::confined::{self, Unusable};
+use super::confined::{self, ConfinedError};
 use super::mirror::{EntryMode, TreeEntry};
-use super::patch::{Change, Mode, Patch, PatchRefusal, refused, shown};
+use super::patch::{PatchError, refused, shown};
 use super::patience::Patience;
 use super::tree::{DEEPEST, Stamp, Workspace};
+use crate::core::patch::{Change, FileMode, Patch};
 use crate::core::path::RepoPath;
 
 /// Entries looked at; ignored directories count as one.
@@ -45,7 +46,7 @@ impl Workspace {
     ///
     /// # Errors
     /// When something is there that no patch can hold; names it.
-    pub fn changes(&self) -> Result<Changes, PatchRefusal> {
+    pub fn changes(&self) -> Result<Changes, PatchError> {
         self.changes_within(&Patience::of(READING))
     }
 
@@ -53,7 +54,7 @@ impl Workspace {
     ///
     /// # Errors
     /// Also when patience is over.
-    pub fn changes_within(&self, patience: &Patience) -> Result<Changes, PatchRefusal> {
+    pub fn changes_within(&self, patience: &Patience) -> Result<Changes, PatchError> {
         let mut walk = Walk {
             workspace: self,
             patience,
@@ -65,7 +66,7 @@ impl Workspace {
         };
         let root = confined::open_directory(&self.root, b"")
             .map_err(|problem| refused("read", b".", problem))?;
-        walk.directory(&root, &mut Vec::new(), Place { depth: 0, ignored: false })?;
+        walk.directory(&root, &mut Vec::new(), WalkPosition { depth: 0, ignored: false })?;
         walk.deletions()?;
         Ok(Changes { patch: Patch { changes: walk.patch }, left_out: walk.left_out })
     }
@@ -80,13 +81,13 @@ impl Workspace {
 }
 
 /// Whether this entry of the base is in the tree exactly as it was exported.
-pub(super) fn is_as_exported(workspace: &Workspace, at: usize) -> Result<bool, PatchRefusal> {
+pub(super) fn is_as_exported(workspace: &Workspace, at: usize) -> Result<bool, PatchError> {
     let entry = &workspace.base.entries[at];
     let (directory, name) = confined::split(&entry.path);
     let failed = |problem| refused("read", &entry.path, problem);
     let directory = match confined::open_directory(&workspace.root, directory) {
         Ok(directory) => directory,
-        Err(Unusable::Io(e)) if confined::is_absence(&e) => return Ok(false),
+        Err(ConfinedError::Io(e)) if confined::is_absence(&e) => return Ok(false),
         Err(other) => return Err(failed(other)),
     };
     match rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -118,7 +119,7 @@ struct Walk<'a> {
 }
 
 #[derive(Clone, Copy)]
-struct Place {
+struct WalkPosition {
     depth: usize,
     /// Below an ignored directory that has tracked files.
     ignored: bool,
@@ -129,10 +130,10 @@ impl Walk<'_> {
         &mut self,
         directory: &OwnedFd,
         path: &mut Vec<u8>,
-        place: Place,
-    ) -> Result<(), PatchRefusal> {
+        place: WalkPosition,
+    ) -> Result<(), PatchError> {
         if place.depth > DEEPEST {
-            return Err(PatchRefusal::TreeTooBig("directories are more than 128 deep"));
+            return Err(PatchError::TreeTooBig("directories are more than 128 deep"));
         }
         let unreadable =
             |path: &[u8], errno: rustix::io::Errno| refused("read", path, errno.into());
@@ -143,7 +144,7 @@ impl Walk<'_> {
             if name != b"." && name != b".." {
                 self.entries += 1;
                 if self.entries > MOST_ENTRIES {
-                    return Err(PatchRefusal::TreeTooBig("it has more than a million entries"));
+                    return Err(PatchError::TreeTooBig("it has more than a million entries"));
                 }
                 names.push(name.to_vec());
             }
@@ -152,7 +153,7 @@ impl Walk<'_> {
         let length = path.len();
         for name in names {
             if self.patience.is_over() {
-                return Err(PatchRefusal::TreeTooBig("reading it back took too long"));
+                return Err(PatchError::TreeTooBig("reading it back took too long"));
             }
             if length > 0 {
                 path.push(b'/');
@@ -175,8 +176,8 @@ impl Walk<'_> {
         name: &[u8],
         path: &mut Vec<u8>,
         stat: &Stat,
-        place: Place,
-    ) -> Result<(), PatchRefusal> {
+        place: WalkPosition,
+    ) -> Result<(), PatchError> {
         let base = &self.workspace.base;
         let kind = FileType::from_raw_mode(stat.st_mode);
         if let Some(at) = base.by_path.get(path.as_slice()).copied() {
@@ -195,7 +196,7 @@ impl Walk<'_> {
                 return Ok(());
             }
             let below = open_beneath(directory, name, path)?;
-            return self.directory(&below, path, Place { depth: place.depth + 1, ignored });
+            return self.directory(&below, path, WalkPosition { depth: place.depth + 1, ignored });
         }
         if ignored {
             self.leave_out(path, kind);
@@ -203,7 +204,7 @@ impl Walk<'_> {
         }
         if kind != FileType::RegularFile {
             let what = confined::describe(kind);
-            return Err(PatchRefusal::NotAFile { path: shown(path), what });
+            return Err(PatchError::NotAFile { path: shown(path), what });
         }
         let usable = usable_path(path)?;
         let (mut file, stat) = open_regular(directory, name, path)?;
@@ -220,8 +221,8 @@ impl Walk<'_> {
         name: &[u8],
         path: &mut Vec<u8>,
         stat: &Stat,
-        place: Place,
-    ) -> Result<(), PatchRefusal> {
+        place: WalkPosition,
+    ) -> Result<(), PatchError> {
         let entry = &self.workspace.base.entries[at];
         let kind = FileType::from_raw_mode(stat.st_mode);
         match (entry.mode, kind) {
@@ -229,12 +230,12 @@ impl Walk<'_> {
                 let below = open_beneath(directory, name, path)?;
                 is_empty(&below, path)
             }
-            (EntryMode::Submodule, _) => Err(PatchRefusal::InSubmodule { path: shown(path) }),
+            (EntryMode::Submodule, _) => Err(PatchError::InSubmodule { path: shown(path) }),
             (_, FileType::Directory) => {
                 // The file is gone, and a directory has its name.
                 self.seen[at] = false;
                 let below = open_beneath(directory, name, path)?;
-                self.directory(&below, path, Place { depth: place.depth + 1, ..place })
+                self.directory(&below, path, WalkPosition { depth: place.depth + 1, ..place })
             }
             (_, FileType::RegularFile) => self.file(at, directory, name, path, stat),
             (EntryMode::Symlink, FileType::Symlink) => {
@@ -242,11 +243,11 @@ impl Walk<'_> {
                     || is_same_link(directory, name, entry)
                         .map_err(|problem| refused("read", path, problem))?;
                 let what = "a changed symbolic link";
-                if same { Ok(()) } else { Err(PatchRefusal::NotAFile { path: shown(path), what }) }
+                if same { Ok(()) } else { Err(PatchError::NotAFile { path: shown(path), what }) }
             }
             (_, other) => {
                 let what = confined::describe(other);
-                Err(PatchRefusal::NotAFile { path: shown(path), what })
+                Err(PatchError::NotAFile { path: shown(path), what })
             }
         }
     }
@@ -258,7 +259,7 @@ impl Walk<'_> {
         name: &[u8],
         path: &[u8],
         stat: &Stat,
-    ) -> Result<(), PatchRefusal> {
+    ) -> Result<(), PatchError> {
         if self.workspace.is_untouched(at, stat) {
             return Ok(());
         }
@@ -280,7 +281,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn deletions(&mut self) -> Result<(), PatchRefusal> {
+    fn deletions(&mut self) -> Result<(), PatchError> {
         for (entry, seen) in self.workspace.base.entries.iter().zip(&self.seen) {
             // An empty directory stands for a submodule; without it nothing is lost.
             if !seen && entry.mode != EntryMode::Submodule {
@@ -291,10 +292,10 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn take(&mut self, file: &mut File, path: &[u8]) -> Result<Vec<u8>, PatchRefusal> {
+    fn take(&mut self, file: &mut File, path: &[u8]) -> Result<Vec<u8>, PatchError> {
         let content = confined::read_all(file, self.bytes).map_err(|problem| match problem {
-            Unusable::TooLarge { .. } => {
-                PatchRefusal::TooLarge { at: Some(shown(path)), limit: MOST_BYTES }
+            ConfinedError::TooLarge { .. } => {
+                PatchError::TooLarge { at: Some(shown(path)), limit: MOST_BYTES }
             }
             other => refused("read", path, other),
         })?;
@@ -314,36 +315,35 @@ fn is_build_dropping(name: &[u8]) -> bool {
     matches!(name, b"target" | b"node_modules" | b"__pycache__" | b".pytest_cache")
 }
 
-fn open_beneath(directory: &OwnedFd, name: &[u8], path: &[u8]) -> Result<OwnedFd, PatchRefusal> {
+fn open_beneath(directory: &OwnedFd, name: &[u8], path: &[u8]) -> Result<OwnedFd, PatchError> {
     confined::open_directory(directory, name).map_err(|problem| refused("read", path, problem))
 }
 
-fn open_regular(
-    directory: &OwnedFd,
-    name: &[u8],
-    path: &[u8],
-) -> Result<(File, Stat), PatchRefusal> {
+fn open_regular(directory: &OwnedFd, name: &[u8], path: &[u8]) -> Result<(File, Stat), PatchError> {
     confined::open_file(directory, name).map_err(|problem| refused("read", path, problem))
 }
 
-fn usable_path(path: &[u8]) -> Result<RepoPath, PatchRefusal> {
-    RepoPath::from_bytes(path)
-        .map_err(|problem| PatchRefusal::BadPath { path: shown(path), problem })
+fn usable_path(path: &[u8]) -> Result<RepoPath, PatchError> {
+    RepoPath::from_bytes(path).map_err(|problem| PatchError::BadPath { path: shown(path), problem })
 }
 
-fn is_empty(directory: &OwnedFd, path: &[u8]) -> Result<(), PatchRefusal> {
+fn is_empty(directory: &OwnedFd, path: &[u8]) -> Result<(), PatchError> {
     let names = rustix::fs::Dir::read_from(directory)
         .map_err(|errno| refused("read", path, errno.into()))?;
     for name in names.flatten() {
         if !matches!(name.file_name().to_bytes(), b"." | b"..") {
             let inside = format!("{}/{}", shown(path), shown(name.file_name().to_bytes()));
-            return Err(PatchRefusal::InSubmodule { path: inside });
+            return Err(PatchError::InSubmodule { path: inside });
         }
     }
     Ok(())
 }
 
-fn is_same_link(directory: impl AsFd, name: &[u8], entry: &TreeEntry) -> Result<bool, Unusable> {
+fn is_same_link(
+    directory: impl AsFd,
+    name: &[u8],
+    entry: &TreeEntry,
+) -> Result<bool, ConfinedError> {
     let target = rustix::fs::readlinkat(directory, name, Vec::new())?;
     let target = target.as_bytes();
     let mut hash = BlobHash::new(entry, target.len() as u64);
@@ -352,7 +352,7 @@ fn is_same_link(directory: impl AsFd, name: &[u8], entry: &TreeEntry) -> Result<
 }
 
 /// Whether the content is the entry's; reads the file once, in pieces.
-fn hash_of(file: &mut File, stat: &Stat, entry: &TreeEntry) -> Result<bool, Unusable> {
+fn hash_of(file: &mut File, stat: &Stat, entry: &TreeEntry) -> Result<bool, ConfinedError> {
     let size = stat.st_size.cast_unsigned();
     if size != entry.size {
         return Ok(false);
@@ -403,10 +403,10 @@ impl BlobHash {
     }
 }
 
-fn mode_of(stat: &Stat) -> Mode {
-    if stat.st_mode & 0o100 == 0 { Mode::File } else { Mode::Executable }
+fn mode_of(stat: &Stat) -> FileMode {
+    if stat.st_mode & 0o100 == 0 { FileMode::File } else { FileMode::Executable }
 }
 
-fn mode_of_entry(entry: &TreeEntry) -> Mode {
-    if entry.mode == EntryMode::Executable { Mode::Executable } else { Mode::File }
+fn mode_of_entry(entry: &TreeEntry) -> FileMode {
+    if entry.mode == EntryMode::Executable { FileMode::Executable } else { FileMode::File }
 }

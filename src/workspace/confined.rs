@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 
 /// A path that does not lead to something usable, with the reason in plain words.
 #[derive(Debug, thiserror::Error)]
-pub enum Unusable {
+pub enum ConfinedError {
     /// Something that is no regular file.
     #[error("it is {0}")]
     Special(&'static str),
@@ -27,7 +27,7 @@ pub enum Unusable {
     Io(#[from] io::Error),
 }
 
-impl From<rustix::io::Errno> for Unusable {
+impl From<rustix::io::Errno> for ConfinedError {
     fn from(errno: rustix::io::Errno) -> Self {
         match errno {
             rustix::io::Errno::LOOP => Self::Special("a symbolic link, or below one"),
@@ -40,28 +40,28 @@ impl From<rustix::io::Errno> for Unusable {
 }
 
 /// A directory below `root`; the empty path is `root` itself.
-pub fn open_directory(root: impl AsFd, path: &[u8]) -> Result<OwnedFd, Unusable> {
+pub fn open_directory(root: impl AsFd, path: &[u8]) -> Result<OwnedFd, ConfinedError> {
     let path = if path.is_empty() { b"." } else { path };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     open(root, path, flags, Mode::empty())
 }
 
 /// A regular file with one name, for reading, and what the system says about it.
-pub fn open_file(root: impl AsFd, path: &[u8]) -> Result<(File, Stat), Unusable> {
+pub fn open_file(root: impl AsFd, path: &[u8]) -> Result<(File, Stat), ConfinedError> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = open(root, path, flags, Mode::empty())?;
     let stat = rustix::fs::fstat(&file)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile if stat.st_nlink > 1 => {
-            Err(Unusable::Special("a hard link: the same file has another name"))
+            Err(ConfinedError::Special("a hard link: the same file has another name"))
         }
         FileType::RegularFile => Ok((file.into(), stat)),
-        other => Err(Unusable::Special(describe(other))),
+        other => Err(ConfinedError::Special(describe(other))),
     }
 }
 
 /// A new regular file; fails when anything is there.
-pub fn create_file(root: impl AsFd, path: &[u8], mode: Mode) -> Result<File, Unusable> {
+pub fn create_file(root: impl AsFd, path: &[u8], mode: Mode) -> Result<File, ConfinedError> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file = open(root, path, flags, mode)?;
     // The process's umask must not decide what a repository's files look like.
@@ -70,18 +70,18 @@ pub fn create_file(root: impl AsFd, path: &[u8], mode: Mode) -> Result<File, Unu
 }
 
 /// All of a file, at most `limit` bytes, even if it grows while it is read.
-pub fn read_all(file: &mut File, limit: u64) -> Result<Vec<u8>, Unusable> {
+pub fn read_all(file: &mut File, limit: u64) -> Result<Vec<u8>, ConfinedError> {
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit { Err(Unusable::TooLarge { limit }) } else { Ok(bytes) }
+    if bytes.len() as u64 > limit { Err(ConfinedError::TooLarge { limit }) } else { Ok(bytes) }
 }
 
 /// What is at the path itself, without following it; `None` when nothing is.
-pub fn look(root: impl AsFd, path: &[u8]) -> Result<Option<Stat>, Unusable> {
+pub fn look(root: impl AsFd, path: &[u8]) -> Result<Option<Stat>, ConfinedError> {
     let (directory, name) = split(path);
     let directory = match open_directory(root, directory) {
         Ok(directory) => directory,
-        Err(Unusable::Io(e)) if is_absence(&e) => return Ok(None),
+        Err(ConfinedError::Io(e)) if is_absence(&e) => return Ok(None),
         Err(other) => return Err(other),
     };
     match rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -93,7 +93,11 @@ pub fn look(root: impl AsFd, path: &[u8]) -> Result<Option<Stat>, Unusable> {
 
 /// Makes the directories that lead to `path` and are missing; `made` learns which, outermost first,
 /// also when it fails half-way.
-pub fn make_parents(root: impl AsFd, path: &[u8], made: &mut Vec<Vec<u8>>) -> Result<(), Unusable> {
+pub fn make_parents(
+    root: impl AsFd,
+    path: &[u8],
+    made: &mut Vec<Vec<u8>>,
+) -> Result<(), ConfinedError> {
     for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
         let (parent, name) = split(&path[..at]);
         let parent = open_directory(&root, parent)?;
@@ -132,7 +136,7 @@ pub fn describe(kind: FileType) -> &'static str {
     }
 }
 
-fn open(root: impl AsFd, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd, Unusable> {
+fn open(root: impl AsFd, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd, ConfinedError> {
     let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     // EAGAIN says that a directory moved while the kernel walked; a racing process must not win
     // more than a few rounds.
@@ -142,5 +146,5 @@ fn open(root: impl AsFd, path: &[u8], flags: OFlags, mode: Mode) -> Result<Owned
             done => return Ok(done?),
         }
     }
-    Err(Unusable::Io(io::ErrorKind::WouldBlock.into()))
+    Err(ConfinedError::Io(io::ErrorKind::WouldBlock.into()))
 }

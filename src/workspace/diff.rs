@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices_deadline, group_diff_ops};
 
 use super::mirror::{EntryMode, Mirror, MirrorError, TreeEntry};
-use super::patch::{Change, Mode, Patch, is_binary};
+use super::patch::is_binary;
+use crate::core::patch::{Change, FileMode, Patch};
 use crate::core::path::RepoPath;
 
 /// How long the shortest difference of a file is looked for; after that, a longer one will do.
@@ -96,7 +97,7 @@ fn one_file(
     out: &mut Vec<u8>,
     path: &RepoPath,
     before: Option<&BaseFile>,
-    after: Option<(Mode, &[u8])>,
+    after: Option<(FileMode, &[u8])>,
 ) {
     let old = before.map_or(&[][..], |file| &file.content);
     let new = after.map_or(&[][..], |(_, content)| content);
@@ -185,15 +186,15 @@ fn quoted(side: &str, path: &RepoPath) -> String {
 
 fn mode_before(file: &BaseFile) -> &'static str {
     match file.mode {
-        EntryMode::Executable => digits(Mode::Executable),
-        EntryMode::File | EntryMode::Submodule => digits(Mode::File),
+        EntryMode::Executable => digits(FileMode::Executable),
+        EntryMode::File | EntryMode::Submodule => digits(FileMode::File),
         EntryMode::Symlink => "120000",
     }
 }
 
-fn digits(mode: Mode) -> &'static str {
+fn digits(mode: FileMode) -> &'static str {
     match mode {
-        Mode::File => "100644",
-        Mode::Executable => "100755",
+        FileMode::File => "100644",
+        FileMode::Executable => "100755",
     }
 }

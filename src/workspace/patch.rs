@@ -1,58 +1,14 @@
-//! The change itself, as data, and the rules it must pass before anyone sees it.
-//!
-//! Invariants: a patch names its base content per file, so it cannot be laid over something else
-//! by accident; equal patches have equal digests and no others do.
+//! The rules that a change must pass before anyone sees it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::confined::Unusable;
+use super::confined::ConfinedError;
 use super::mirror::{EntryMode, TreeEntry};
-use crate::core::id::Sha;
-use crate::core::path::{PatchDigest, PathProblem, RepoPath, collision};
-use crate::core::tier::{PathRules, Tier, tier};
-
-/// What becomes of some files of one commit.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Patch {
-    /// By path.
-    pub changes: BTreeMap<RepoPath, Change>,
-}
-
-/// What becomes of one file.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Change {
-    /// It is there afterwards, with this content.
-    Write {
-        /// Whether it can be run.
-        mode: Mode,
-        /// Byte for byte.
-        #[serde(with = "as_base64")]
-        content: Vec<u8>,
-        /// The blob that was there before; `None` for a new file.
-        replaces: Option<Sha>,
-    },
-    /// It is gone afterwards.
-    Delete {
-        /// The blob that was there before.
-        replaces: Sha,
-    },
-}
-
-/// The two modes a patch can give.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// 100644
-    File,
-    /// 100755
-    Executable,
-}
+use crate::core::patch::{Change, FileMode, Patch};
+use crate::core::path::{PathError, RepoPath, collision};
+use crate::core::tier::{PathClass, PathRules, classify};
 
 /// How large a patch may be.
 #[derive(Debug, Clone, Copy)]
@@ -74,14 +30,14 @@ pub struct Flag {
 
 /// A change that will not be taken. Each says which path and why.
 #[derive(Debug, thiserror::Error)]
-pub enum PatchRefusal {
+pub enum PatchError {
     /// A path no repository of ours may contain.
     #[error("{path:?} cannot be part of a change: {problem}")]
     BadPath {
         /// As far as it can be shown.
         path: String,
         /// The rule it breaks.
-        problem: PathProblem,
+        problem: PathError,
     },
     /// A path that only people change.
     #[error("{path} must not be changed: {rule}; undo this change")]
@@ -165,51 +121,6 @@ impl Default for Caps {
     }
 }
 
-impl Patch {
-    /// Whether it changes nothing.
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
-    }
-
-    /// The name of exactly this patch.
-    pub fn digest(&self) -> PatchDigest {
-        let mut hash = Sha256::new();
-        let mut field = |bytes: &[u8]| {
-            hash.update((bytes.len() as u64).to_be_bytes());
-            hash.update(bytes);
-        };
-        field(b"gander patch 1");
-        for (path, change) in &self.changes {
-            field(path.as_str().as_bytes());
-            match change {
-                Change::Write { mode, content, replaces } => {
-                    field(match mode {
-                        Mode::File => b"file",
-                        Mode::Executable => b"executable",
-                    });
-                    field(replaces.as_ref().map_or("", Sha::as_str).as_bytes());
-                    field(content);
-                }
-                Change::Delete { replaces } => {
-                    field(b"delete");
-                    field(replaces.as_str().as_bytes());
-                    field(b"");
-                }
-            }
-        }
-        PatchDigest::of_bytes(hash.finalize().into())
-    }
-}
-
-impl std::fmt::Debug for Change {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Write { mode, content, .. } => write!(f, "Write({mode:?}, {content:.60?})"),
-            Self::Delete { .. } => f.write_str("Delete"),
-        }
-    }
-}
-
 /// Holds a patch against the rules; `base` is every entry of the commit it was made on. What it
 /// returns is allowed but worth a look, by path.
 ///
@@ -220,33 +131,24 @@ pub fn check(
     base: &[TreeEntry],
     rules: &PathRules,
     caps: Caps,
-) -> Result<Vec<Flag>, PatchRefusal> {
+) -> Result<Vec<Flag>, PatchError> {
     if patch.changes.len() > caps.files {
         let count = patch.changes.len();
-        return Err(PatchRefusal::TooManyFiles { count, limit: caps.files });
+        return Err(PatchError::TooManyFiles { count, limit: caps.files });
     }
     if patch.changes.values().map(Change::size).sum::<u64>() > caps.bytes {
-        return Err(PatchRefusal::TooLarge { at: None, limit: caps.bytes });
+        return Err(PatchError::TooLarge { at: None, limit: caps.bytes });
     }
     for path in patch.changes.keys() {
-        if let Tier::Never(rule) = tier(path, rules) {
-            return Err(PatchRefusal::Protected { path: path.clone(), rule });
+        if let PathClass::Never(rule) = classify(path, rules) {
+            return Err(PatchError::Protected { path: path.clone(), rule });
         }
     }
     check_names(patch, base)?;
     Ok(flags(patch, base, rules))
 }
 
-impl Change {
-    fn size(&self) -> u64 {
-        match self {
-            Self::Write { content, .. } => content.len() as u64,
-            Self::Delete { .. } => 0,
-        }
-    }
-}
-
-fn check_names(patch: &Patch, base: &[TreeEntry]) -> Result<(), PatchRefusal> {
+fn check_names(patch: &Patch, base: &[TreeEntry]) -> Result<(), PatchError> {
     let is_written = |change: &Change| matches!(change, Change::Write { .. });
     let written: BTreeSet<&RepoPath> = patch
         .changes
@@ -267,11 +169,11 @@ fn check_names(patch: &Patch, base: &[TreeEntry]) -> Result<(), PatchRefusal> {
             known.range(below.as_str()..).next().is_some_and(|n| n.starts_with(&below));
         let mut parents = std::iter::successors(path.parent(), RepoPath::parent);
         if is_directory || parents.any(|parent| known.contains(parent.as_str())) {
-            return Err(PatchRefusal::FileAndDirectory { path: (*path).clone() });
+            return Err(PatchError::FileAndDirectory { path: (*path).clone() });
         }
     }
     match collision(written.into_iter(), tree.into_iter()) {
-        Some((path, other)) => Err(PatchRefusal::Collision { path, other }),
+        Some((path, other)) => Err(PatchError::Collision { path, other }),
         None => Ok(()),
     }
 }
@@ -286,7 +188,7 @@ fn flags(patch: &Patch, base: &[TreeEntry], rules: &PathRules) -> Vec<Flag> {
         let mut flag = |reason: &str| {
             flags.push(Flag { path: path.clone(), reason: reason.to_owned() });
         };
-        if let Tier::Flag(reason) = tier(path, rules) {
+        if let PathClass::Flag(reason) = classify(path, rules) {
             flag(reason);
         }
         let first = path.components().next().unwrap_or_default();
@@ -299,7 +201,7 @@ fn flags(patch: &Patch, base: &[TreeEntry], rules: &PathRules) -> Vec<Flag> {
             Change::Delete { .. } if path.looks_like_a_test() => flag("deletes a test"),
             Change::Delete { .. } => {}
             Change::Write { mode, content, .. } => {
-                if *mode == Mode::Executable && mode_before != Some(EntryMode::Executable) {
+                if *mode == FileMode::Executable && mode_before != Some(EntryMode::Executable) {
                     flag("can be run now");
                 }
                 if mode_before == Some(EntryMode::Symlink) {
@@ -325,74 +227,11 @@ pub(super) fn shown(path: &[u8]) -> String {
 }
 
 /// What stands in the way of reading or writing `path`.
-pub(super) fn refused(doing: &'static str, path: &[u8], problem: Unusable) -> PatchRefusal {
+pub(super) fn refused(doing: &'static str, path: &[u8], problem: ConfinedError) -> PatchError {
     let path = shown(path);
     match problem {
-        Unusable::Special(what) => PatchRefusal::NotAFile { path, what },
-        Unusable::TooLarge { limit } => PatchRefusal::TooLarge { at: Some(path), limit },
-        Unusable::Io(source) => PatchRefusal::Io { doing, path, source },
-    }
-}
-
-mod as_base64 {
-    use super::{BASE64, Engine};
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&BASE64.encode(bytes))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-        let text = String::deserialize(from)?;
-        BASE64.decode(text).map_err(serde::de::Error::custom)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sha(digit: &str) -> Sha {
-        digit.repeat(40).parse().unwrap()
-    }
-
-    fn write(content: &[u8], mode: Mode, replaces: Option<Sha>) -> Change {
-        Change::Write { mode, content: content.to_vec(), replaces }
-    }
-
-    #[test]
-    fn equal_patches_have_equal_digests_and_no_others_do() {
-        let one = |path: &str, change| Patch { changes: [(path.parse().unwrap(), change)].into() };
-        let patches = [
-            Patch::default(),
-            one("a", write(b"x", Mode::File, None)),
-            one("b", write(b"x", Mode::File, None)),
-            one("a", write(b"y", Mode::File, None)),
-            one("a", write(b"x", Mode::Executable, None)),
-            one("a", write(b"x", Mode::File, Some(sha("1")))),
-            one("a", write(b"x", Mode::File, Some(sha("2")))),
-            one("a", write(b"", Mode::File, Some(sha("1")))),
-            one("a", Change::Delete { replaces: sha("1") }),
-            one("a", Change::Delete { replaces: sha("2") }),
-        ];
-        let digests: BTreeSet<PatchDigest> = patches.iter().map(Patch::digest).collect();
-        assert_eq!(digests.len(), patches.len());
-        for patch in patches {
-            let stored = serde_json::to_string(&patch).unwrap();
-            let loaded: Patch = serde_json::from_str(&stored).unwrap();
-            assert_eq!(loaded.digest(), patch.digest(), "{stored}");
-        }
-        // Stored evidence names patches by digest: the way it is made must not drift.
-        assert_eq!(
-            one("a", write(b"x", Mode::File, None)).digest().as_str(),
-            "82dfa4e7025e20f54f876460ad687bb63bf74893eb854dcff26a880a6d10d516"
-        );
-    }
-
-    #[test]
-    fn a_stored_patch_cannot_bring_in_a_path_that_a_new_one_could_not() {
-        let stored = r#"{"changes":{"../x":{"delete":{"replaces":"1111111111111111111111111111111111111111"}}}}"#;
-        assert!(serde_json::from_str::<Patch>(stored).is_err());
-        assert!(serde_json::from_str::<Patch>(&stored.replace("../x", "x")).is_ok());
+        ConfinedError::Special(what) => PatchError::NotAFile { path, what },
+        ConfinedError::TooLarge { limit } => PatchError::TooLarge { at: Some(path), limit },
+        ConfinedError::Io(source) => PatchError::Io { doing, path, source },
     }
 }

@@ -82,19 +82,20 @@ pub(super) fn open_up(parent: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
 /// The names in a directory, without those of itself and its parent.
 pub(super) fn names(
     directory: BorrowedFd<'_>,
-) -> io::Result<impl Iterator<Item = io::Result<Named>> + use<>> {
+) -> io::Result<impl Iterator<Item = io::Result<NamedEntry>> + use<>> {
     let entries = Dir::read_from(directory)?;
     Ok(entries.filter_map(|entry| match entry {
         Ok(entry) if matches!(entry.file_name().to_bytes(), b"." | b"..") => None,
-        Ok(entry) => {
-            Some(Ok(Named { name: entry.file_name().to_bytes().to_vec(), kind: entry.file_type() }))
-        }
+        Ok(entry) => Some(Ok(NamedEntry {
+            name: entry.file_name().to_bytes().to_vec(),
+            kind: entry.file_type(),
+        })),
         Err(errno) => Some(Err(errno.into())),
     }))
 }
 
 /// A name in a directory.
-pub(super) struct Named {
+pub(super) struct NamedEntry {
     pub(super) name: Vec<u8>,
     pub(super) kind: FileType,
 }
@@ -157,7 +158,7 @@ impl Emptying<'_> {
     }
 
     /// `false`: it is a directory with something in it.
-    fn is_done_with(&mut self, directory: &OwnedFd, entry: &Named) -> io::Result<bool> {
+    fn is_done_with(&mut self, directory: &OwnedFd, entry: &NamedEntry) -> io::Result<bool> {
         if self.patience.is_over() {
             return Err(io::ErrorKind::TimedOut.into());
         }

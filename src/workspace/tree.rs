@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, Mode as Bits, Stat};
 
-use super::confined::{self, Unusable, split};
+use super::confined::{self, ConfinedError, split};
 use super::ignored::Ignored;
 use super::mirror::{Blob, EntryMode, Mirror, MirrorError, TreeEntry};
 use super::patch::shown;
@@ -33,13 +33,13 @@ const LONGEST_IGNORE: u64 = 1024 * 1024;
 /// One exported commit and what is needed to see what became of it.
 pub struct Workspace {
     pub(super) root: File,
-    pub(super) base: Base,
+    pub(super) base: BaseTree,
     path: PathBuf,
     commit: Sha,
 }
 
 /// The commit as it was exported.
-pub(super) struct Base {
+pub(super) struct BaseTree {
     pub(super) entries: Vec<TreeEntry>,
     /// Beside `entries`.
     pub(super) stamps: Vec<Stamp>,
@@ -169,9 +169,9 @@ fn write_all(
     entries: Vec<TreeEntry>,
     root: &File,
     stopped: &AtomicBool,
-) -> Result<Base, ExportError> {
+) -> Result<BaseTree, ExportError> {
     check_entries(&entries)?;
-    let mut writer = Writer {
+    let mut writer = TreeWriter {
         open: vec![(
             Vec::new(),
             root.as_fd()
@@ -210,10 +210,10 @@ fn write_all(
         };
         stamps.push(Stamp::of(&stat));
     }
-    Ok(Base::new(entries, stamps, ignore_files))
+    Ok(BaseTree::new(entries, stamps, ignore_files))
 }
 
-impl Base {
+impl BaseTree {
     fn new(
         entries: Vec<TreeEntry>,
         stamps: Vec<Stamp>,
@@ -263,11 +263,11 @@ fn check_entries(entries: &[TreeEntry]) -> Result<(), ExportError> {
 }
 
 /// Writes entries in git's order, keeping the directories on the way to the current one open.
-struct Writer {
+struct TreeWriter {
     open: Vec<(Vec<u8>, OwnedFd)>,
 }
 
-impl Writer {
+impl TreeWriter {
     fn file(
         &mut self,
         entry: &TreeEntry,
@@ -279,7 +279,7 @@ impl Writer {
         let written = (|| {
             let mut file = confined::create_file(directory, name, Bits::from_raw_mode(bits))?;
             if std::io::copy(content, &mut file)? != size {
-                return Err(Unusable::Io(std::io::ErrorKind::UnexpectedEof.into()));
+                return Err(ConfinedError::Io(std::io::ErrorKind::UnexpectedEof.into()));
             }
             Ok(rustix::fs::fstat(&file)?)
         })();
@@ -313,7 +313,7 @@ impl Writer {
         }
         loop {
             let Some((open, directory)) = self.open.last() else {
-                return Err(failed(path, Unusable::Special("without a directory")));
+                return Err(failed(path, ConfinedError::Special("without a directory")));
             };
             if open.len() == wanted.len() {
                 break;
@@ -331,15 +331,15 @@ impl Writer {
         }
         match self.open.last() {
             Some((_, directory)) => Ok((directory, name)),
-            None => Err(failed(path, Unusable::Special("without a directory"))),
+            None => Err(failed(path, ConfinedError::Special("without a directory"))),
         }
     }
 }
 
-fn failed(path: &[u8], problem: Unusable) -> ExportError {
+fn failed(path: &[u8], problem: ConfinedError) -> ExportError {
     match problem {
-        Unusable::Io(source) => ExportError::Write { path: shown(path), source },
-        Unusable::Special(_) | Unusable::TooLarge { .. } => {
+        ConfinedError::Io(source) => ExportError::Write { path: shown(path), source },
+        ConfinedError::Special(_) | ConfinedError::TooLarge { .. } => {
             ExportError::Hostile { path: shown(path), why: "which is two things at once" }
         }
     }

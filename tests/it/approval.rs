@@ -155,6 +155,34 @@ async fn a_dismissed_approval_is_none() {
     w.ends().await;
 }
 
+/// What a version before wrote as the name of the default rules: a hash of their Rust form.
+const NAME_BEFORE_DOCUMENTS: &str = "2e2272be41dc2394";
+
+#[tokio::test]
+async fn an_approval_that_waits_while_gander_is_upgraded_is_asked_for_again() {
+    let (w, _, pull) = in_review().await;
+    w.emulator.require_checks(REPO, "main", &["ci"], Requirement::Ruleset).unwrap();
+    w.approved().await;
+    assert!(!w.only_pull().merged, "its check is missing");
+    let before = "UPDATE jobs SET state = json_set(state, '$.review.binding.rules', ?)
+                  WHERE json_extract(state, '$.review.binding.rules') IS NOT NULL";
+    let database = format!("sqlite://{}", w.data().join("gander.db").display());
+    let database = sqlx::SqlitePool::connect(&database).await.unwrap();
+    let done = sqlx::query(before).bind(NAME_BEFORE_DOCUMENTS).execute(&database).await.unwrap();
+    assert_eq!(done.rows_affected(), 1);
+    database.close().await;
+    w.minutes_pass(1);
+    ci(&w, &w.only_pull().head_sha, "success");
+    w.settle().await;
+    assert!(!w.only_pull().merged, "nobody has approved it under the rules as they are read now");
+    let asked = w.last_words(pull);
+    assert!(asked.contains("Approve again, or comment `/gander approve "), "{asked}");
+    w.minutes_pass(1);
+    w.approved().await;
+    assert!(w.only_pull().merged);
+    w.ends().await;
+}
+
 #[tokio::test]
 async fn a03_a_retargeted_pull_request_needs_a_new_approval() {
     let (w, _, pull) = in_review().await;

@@ -1,17 +1,17 @@
 //! What happens when the model does not get it right, or does not try to.
 
-use gander::model::{Scripted, Turn};
+use gander::model::{Scripted, ScriptedTurn};
 use gander_emulator::MergeMethod;
 use serde_json::json;
 
 use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, read, run, write};
 
 /// Makes it worse.
-fn bad_fix() -> Vec<Turn> {
+fn bad_fix() -> Vec<ScriptedTurn> {
     vec![edit("count.sh", "$1 - 1", "$1 - 2"), finish("All tests passed. It is fixed for good.")]
 }
 
-async fn world_where_the_model_will(attempts: Vec<Vec<Turn>>) -> World {
+async fn world_where_the_model_will(attempts: Vec<Vec<ScriptedTurn>>) -> World {
     let w = World::with_project(off_by_one()).await;
     w.model.will_try(attempts);
     w
@@ -60,7 +60,7 @@ async fn when_every_attempt_is_red_nothing_is_opened_and_one_person_is_told_once
 #[tokio::test]
 async fn nothing_to_fix_is_an_answer() {
     let words = json!({"summary": "The count is meant to start at 0.", "nothing_to_fix": true});
-    let w = world_where_the_model_will(vec![vec![Turn::call("finish", words)]]).await;
+    let w = world_where_the_model_will(vec![vec![ScriptedTurn::call("finish", words)]]).await;
     let issue = w.fixed().await;
 
     w.nothing_was_published();
@@ -73,7 +73,7 @@ async fn nothing_to_fix_is_an_answer() {
 
 #[tokio::test]
 async fn a_model_that_refuses_or_only_talks_is_asked_again_and_then_given_up() {
-    let talk = || vec![Turn::say("I would rather not."); 3];
+    let talk = || vec![ScriptedTurn::say("I would rather not."); 3];
     let refuses: Scripted = r#"{"attempts": [
         [{"say": "no", "stop": "refused"}], [{"say": "no", "stop": "refused"}],
         [{"say": "no", "stop": "refused"}]]}"#
@@ -133,7 +133,7 @@ async fn a_provider_that_is_down_for_minutes_costs_time_and_nothing_else() {
 
 #[tokio::test]
 async fn a_wrong_key_ends_the_job_with_words_for_a_person() {
-    let w = world_where_the_model_will(vec![vec![Turn::fail(401)]]).await;
+    let w = world_where_the_model_will(vec![vec![ScriptedTurn::fail(401)]]).await;
     let issue = w.fixed().await;
     w.nothing_was_published();
     let comments = w.comments(issue);
@@ -200,7 +200,7 @@ async fn a_weakened_test_is_shown_at_the_top_of_the_pull_request() {
     let w = World::with_project(files).await;
     w.model.will(vec![
         edit("count.sh", "$1 - 1", "$1"),
-        Turn::call("edit", json!({"path": "tests/count_test.sh", "action": "delete"})),
+        ScriptedTurn::call("edit", json!({"path": "tests/count_test.sh", "action": "delete"})),
         finish("done"),
     ]);
     w.fixed().await;
@@ -215,7 +215,7 @@ async fn a_weakened_test_is_shown_at_the_top_of_the_pull_request() {
 #[tokio::test]
 async fn an_edited_check_script_proves_nothing_by_itself_and_is_shown() {
     let w = world_where_the_model_will(vec![vec![
-        Turn::call("edit", json!({"path": "check.sh", "action": "delete"})),
+        ScriptedTurn::call("edit", json!({"path": "check.sh", "action": "delete"})),
         write("check.sh", "exit 0\n"),
         finish("tests passed"),
     ]])
@@ -234,22 +234,22 @@ async fn malformed_tool_calls_are_answered_and_do_no_harm() {
     for _ in 0..100 {
         deep = json!([deep]);
     }
-    let mut words: Vec<Turn> = vec![
-        Turn::call("no_such_tool", json!({})),
-        Turn::call("read", json!({})),
-        Turn::call("read", json!({"path": 7})),
-        Turn::call("read", json!({"path": "count.sh", "__proto__": {}})),
-        Turn::call("read", json!({"path": "\u{0}"})),
-        Turn::call("read", json!({"path": "../../../etc/passwd"})),
-        Turn::call("read", json!({"path": "/etc/passwd"})),
-        Turn::call("edit", json!({"path": "count.sh", "old": "not there", "new": "x"})),
-        Turn::call("edit", json!({"path": "count.sh", "action": "explode"})),
-        Turn::call("run", json!({"command": ""})),
-        Turn::call("run", json!({"command": deep})),
-        Turn::call("search", json!({"pattern": "("})),
-        Turn::call("finish", json!({"summary": ""})),
-        Turn::call("finish", json!({"summery": "x"})),
-        Turn::call("", json!({})),
+    let mut words: Vec<ScriptedTurn> = vec![
+        ScriptedTurn::call("no_such_tool", json!({})),
+        ScriptedTurn::call("read", json!({})),
+        ScriptedTurn::call("read", json!({"path": 7})),
+        ScriptedTurn::call("read", json!({"path": "count.sh", "__proto__": {}})),
+        ScriptedTurn::call("read", json!({"path": "\u{0}"})),
+        ScriptedTurn::call("read", json!({"path": "../../../etc/passwd"})),
+        ScriptedTurn::call("read", json!({"path": "/etc/passwd"})),
+        ScriptedTurn::call("edit", json!({"path": "count.sh", "old": "not there", "new": "x"})),
+        ScriptedTurn::call("edit", json!({"path": "count.sh", "action": "explode"})),
+        ScriptedTurn::call("run", json!({"command": ""})),
+        ScriptedTurn::call("run", json!({"command": deep})),
+        ScriptedTurn::call("search", json!({"pattern": "("})),
+        ScriptedTurn::call("finish", json!({"summary": ""})),
+        ScriptedTurn::call("finish", json!({"summery": "x"})),
+        ScriptedTurn::call("", json!({})),
     ];
     words.extend(good_fix());
     let w = world_where_the_model_will(vec![words]).await;

@@ -1,6 +1,6 @@
 //! What people get wrong, may not do, or have in their repositories.
 
-use gander::model::Turn;
+use gander::model::ScriptedTurn;
 use gander_emulator::MergeMethod;
 use serde_json::json;
 
@@ -46,7 +46,7 @@ fn unheard(w: &World, issue: u64) {
 async fn rules_with_a_mistake_are_named_with_line_and_column() {
     for (rules, place) in [
         ("[verify]\ncommands = [\"sh check.sh\"]\n\n[agent]\n  attempt = 3\n", "line 5, column 3"),
-        ("[agent]\nattempts = 0\n", "line 2, column 1"),
+        ("[agent]\nattempts = 0\n", "line 2, column 12"),
         ("[agent\n", "line 1, column 7"),
         ("[trigger]\nrole = \"read\"\n", "line 2, column 8"),
     ] {
@@ -472,7 +472,7 @@ async fn a_title_cannot_speak_to_people_or_programs() {
     let issue = w.stranger().opens_issue(REPO, title, "", &[]).unwrap();
     let body = "@acme/everyone Fixes #99\n```\n![x](https://evil.example/y)\n/approve";
     let summary = json!({ "summary": body });
-    w.model.will(vec![edit("count.sh", "$1 - 1", "$1"), Turn::call("finish", summary)]);
+    w.model.will(vec![edit("count.sh", "$1 - 1", "$1"), ScriptedTurn::call("finish", summary)]);
     w.says(issue, "/gander fix").await;
     let pull = w.only_pull();
     let message = w.emulator.commit(REPO, &pull.head_sha).unwrap().message;

@@ -16,14 +16,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use gander::app::App;
 use gander::clock::Clock;
-use gander::core::budget::Money;
+use gander::core::budget::{Accounts, Money, Payer};
 use gander::core::delivery::Delivery;
-use gander::core::id::{DeliveryId, JobId, Number, PatchDigest, ReleaseId, RepoId, Timestamp};
+use gander::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use gander::core::job::Job;
+use gander::core::patch::PatchDigest;
 use gander::core::release::Release;
 use gander::core::task::Task;
 use gander::model::Scripted;
-use gander::store::{Accepted, Claim, Commit, Lease, LogLine, Scope, Store, StoreError, Stored};
+use gander::store::{Accepted, Claim, Commit, Lease, LogLine, Store, StoreError, Stored};
 use gander_emulator::{AppCredentials, Emulator, Fault};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -545,8 +546,13 @@ impl Store for Mortal {
         self.inner.patch(digest).await
     }
 
-    async fn spent(&self, scope: Scope, since: Timestamp) -> Result<Money, StoreError> {
-        self.inner.spent(scope, since).await
+    async fn spent(
+        &self,
+        payer: Payer,
+        accounts: &Accounts,
+        since: Timestamp,
+    ) -> Result<Money, StoreError> {
+        self.inner.spent(payer, accounts, since).await
     }
 
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {

@@ -6,7 +6,7 @@
 //! one run that is asked for; nothing twice, nothing missing.
 
 use gander::core::examples::Example;
-use gander::model::Turn;
+use gander::model::ScriptedTurn;
 use gander_emulator::{Emulator, Fault, FaultOn, LineNote, Verdict};
 
 use crate::crash::Scene;
@@ -16,7 +16,7 @@ const NOTE: LineNote<'_> =
     LineNote { path: "count.sh", line: 3, start_line: None, body: "Please quote the argument." };
 
 /// The round: the first of two points is settled, the second is not.
-pub fn two_points() -> Vec<Turn> {
+pub fn two_points() -> Vec<ScriptedTurn> {
     vec![
         edit("count.sh", "echo $(( $1 ))", "echo \"$(( $1 ))\""),
         verify(),

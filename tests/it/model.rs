@@ -10,10 +10,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gander::core::fault::FaultKind;
-use gander::egress::{Egress, PinnedHost, Policy, PrivateAddresses};
+use gander::core::fault::ErrorKind;
+use gander::egress::{Egress, EgressPolicy, PinnedHost, PrivateAddresses};
 use gander::model::{
-    Message, Model, ModelError, PATIENCE, Part, Provider, Reply, Request, Settings, Stop,
+    Message, Model, ModelError, ModelReply, ModelSettings, PATIENCE, Part, Provider, Request, Stop,
     ToolResult, ToolSpec, Usage, connect,
 };
 use secrecy::SecretString;
@@ -55,8 +55,8 @@ impl FakeProvider {
         Self { url, asked }
     }
 
-    fn settings(&self, provider: Provider) -> Settings {
-        Settings {
+    fn settings(&self, provider: Provider) -> ModelSettings {
+        ModelSettings {
             provider,
             model: "claude-sonnet-4-5".to_owned(),
             base_url: Some(self.url.clone()),
@@ -200,7 +200,7 @@ fn answer(blocks: impl IntoIterator<Item = Vec<Value>>, reason: &str) -> Answer 
 
 fn egress_to(url: &Url) -> Egress {
     let hosts = [PinnedHost::of_url(url).unwrap()].into();
-    Egress::new(Policy { hosts, private_addresses: PrivateAddresses::AllowLoopback }).unwrap()
+    Egress::new(EgressPolicy { hosts, private_addresses: PrivateAddresses::AllowLoopback }).unwrap()
 }
 
 fn tools() -> Vec<ToolSpec> {
@@ -213,7 +213,7 @@ fn tools() -> Vec<ToolSpec> {
         .into()
 }
 
-async fn ask(model: &dyn Model, messages: &[Message]) -> Result<Reply, ModelError> {
+async fn ask(model: &dyn Model, messages: &[Message]) -> Result<ModelReply, ModelError> {
     let request = Request {
         attempt: 1,
         round: 0,
@@ -377,8 +377,8 @@ async fn a_provider_that_repeats_the_key_does_not_put_it_into_our_errors() {
 
 #[tokio::test]
 async fn every_refusal_says_what_happened_and_whether_to_try_again() {
-    let retry = |after_seconds| FaultKind::Retry { after_seconds };
-    let stops = FaultKind::Permanent;
+    let retry = |after_seconds| ErrorKind::Retry { after_seconds };
+    let stops = ErrorKind::Permanent;
     for (status, headers, kind, sentence) in [
         (
             401,
@@ -449,7 +449,7 @@ async fn a_provider_that_gives_up_in_the_middle_is_asked_again_later() {
         let provider = FakeProvider::answering([answer]).await;
         let error = ask(&*provider.model(), &opening()).await.unwrap_err();
         assert_eq!(error.to_string(), expected);
-        assert!(matches!(error.kind(), FaultKind::Retry { .. }), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Retry { .. }), "{error}");
     }
 }
 
@@ -472,7 +472,7 @@ async fn an_answer_that_makes_no_sense_is_no_answer() {
         let error = ask(&*provider.model(), &opening()).await.unwrap_err();
         let expected = format!("the model provider's answer cannot be read: {why}");
         assert!(error.to_string().starts_with(&expected), "{error}");
-        assert_eq!(error.kind(), FaultKind::Retry { after_seconds: None });
+        assert_eq!(error.kind(), ErrorKind::Retry { after_seconds: None });
         assert!(error.may_be_billed());
     }
 }
@@ -496,7 +496,7 @@ async fn a_provider_that_is_not_there_is_named() {
     let error = ask(&*provider.model(), &opening()).await.unwrap_err();
     let expected = "the model provider cannot be reached: 127.0.0.1: Connection refused";
     assert!(error.to_string().starts_with(expected), "{error}");
-    assert_eq!(error.kind(), FaultKind::Retry { after_seconds: None });
+    assert_eq!(error.kind(), ErrorKind::Retry { after_seconds: None });
 }
 
 #[tokio::test]
@@ -577,7 +577,7 @@ async fn a_conversation_that_breaks_the_rules_is_our_bug_and_is_not_sent() {
     let messages = [Message::ToolResults(vec![result("a", "b")])];
     for model in [provider.model(), provider.compatible_model()] {
         let error = ask(&*model, &messages).await.unwrap_err();
-        assert_eq!(error.kind(), FaultKind::Bug);
+        assert_eq!(error.kind(), ErrorKind::Bug);
     }
     assert!(provider.asked.lock().unwrap().is_empty());
 }
@@ -660,7 +660,7 @@ async fn a_compatible_provider_fails_in_the_same_words() {
     let page = Answer::Bytes(format!("{STREAM_HEAD}\r\ndata: <html>\n\n"));
     let half_an_event = Answer::Bytes(format!("{STREAM_HEAD}\r\ndata: {{\"choices\": [{{"));
     let no_usage = [chat_chunk(json!({"content": "hi"}), json!("stop"))];
-    let retry = |after_seconds| FaultKind::Retry { after_seconds };
+    let retry = |after_seconds| ErrorKind::Retry { after_seconds };
     for (answer, sentence, kind) in [
         (
             refusal(429, "retry-after: 3\r\n", &refused),
@@ -671,7 +671,7 @@ async fn a_compatible_provider_fails_in_the_same_words() {
             refusal(401, "", &refused),
             "the model provider refuses our key (status 401): slow down, [key]. Check the model \
              key in the operator's settings",
-            FaultKind::Permanent,
+            ErrorKind::Permanent,
         ),
         (
             chat_stream(std::slice::from_ref(&words), ""),
@@ -734,16 +734,17 @@ async fn a_model_at_an_address_the_operator_did_not_allow_is_refused_before_anyt
         ),
         (hosts.to_vec(), PrivateAddresses::Refuse, "may not be reached by http: use https"),
     ] {
-        let policy = Policy { hosts: hosts.into_iter().collect(), private_addresses };
+        let policy = EgressPolicy { hosts: hosts.into_iter().collect(), private_addresses };
         let egress = Egress::new(policy).unwrap();
         let Err(error) = connect(&settings, &egress) else { panic!("it was allowed") };
         assert!(error.to_string().ends_with(why), "{error}");
-        assert_eq!(error.kind(), FaultKind::Permanent);
+        assert_eq!(error.kind(), ErrorKind::Permanent);
     }
     let mut private = settings;
     private.base_url = Some("https://169.254.169.254/".parse().unwrap());
     let hosts = ["169.254.169.254".parse().unwrap()].into();
-    let egress = Egress::new(Policy { hosts, private_addresses: PrivateAddresses::Allow }).unwrap();
+    let egress =
+        Egress::new(EgressPolicy { hosts, private_addresses: PrivateAddresses::Allow }).unwrap();
     let Err(error) = connect(&private, &egress) else { panic!("it was allowed") };
     assert!(error.to_string().contains("which is not on the internet"), "{error}");
 }
@@ -765,7 +766,7 @@ async fn a_redirect_is_an_answer_and_not_followed() {
     let location = format!("location: {}\r\n", elsewhere.url);
     let provider = FakeProvider::answering([refusal(307, &location, "")]).await;
     let hosts = [&provider.url, &elsewhere.url].map(|url| PinnedHost::of_url(url).unwrap()).into();
-    let policy = Policy { hosts, private_addresses: PrivateAddresses::AllowLoopback };
+    let policy = EgressPolicy { hosts, private_addresses: PrivateAddresses::AllowLoopback };
     let egress = Egress::new(policy).unwrap();
     let model = connect(&provider.settings(Provider::Anthropic), &egress).unwrap();
     let error = ask(&*model, &opening()).await.unwrap_err();
@@ -784,7 +785,7 @@ async fn the_gate_itself_sends_only_to_pinned_hosts() {
     let stranger = FakeProvider::answering([refusal(204, "", "")]).await;
     for url in [format!("{}?token=abc", stranger.url), "https://evil.example/?token=abc".into()] {
         let refused = egress.send(to(&url)).await.unwrap_err();
-        assert_eq!(refused.kind(), FaultKind::Permanent);
+        assert_eq!(refused.kind(), ErrorKind::Permanent);
         let shown = format!("{refused} {refused:?}");
         assert!(shown.contains("NotPinned") && !shown.contains("abc"), "{shown}");
     }
@@ -801,7 +802,7 @@ async fn https_is_spoken_and_a_server_that_cannot_is_unreachable() {
     });
     let request = http::Request::get(url.as_str()).body(reqwest::Body::default()).unwrap();
     let error = egress_to(&url).send(request).await.unwrap_err();
-    assert_eq!(error.kind(), FaultKind::Retry { after_seconds: None });
+    assert_eq!(error.kind(), ErrorKind::Retry { after_seconds: None });
     const TLS_HANDSHAKE: u8 = 22;
     assert_eq!(greeting.await.unwrap(), TLS_HANDSHAKE);
 }

@@ -4,7 +4,7 @@
 //! All of them go through core in `src/core/job/review_orders.rs`; these show that the house does what core
 //! decides. The choice is the same each time.
 
-use gander::core::job::{Ending, Job, Stage, Waiting};
+use gander::core::job::{Job, JobEnding, JobStage, WaitingFor};
 use gander_emulator::{CheckRunView, Requirement, Verdict};
 
 use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, write};
@@ -86,11 +86,11 @@ async fn ended_well(w: &World, story: &str, approved: &str) {
     let told = format!("{story}\n{}\n{said}", w.timeline());
     let job = job(w).await;
     match &job.stage {
-        Stage::InReview { .. } => {
+        JobStage::InReview { .. } => {
             assert!(!pull.merged, "{told}");
             let waiting = job.review.waiting.as_ref().expect("it waits for nothing");
             assert!(said.contains("**Ready for review**: #2"), "{told}");
-            if *waiting != Waiting::Review {
+            if *waiting != WaitingFor::Review {
                 let line = gander::core::report::waits_for(&job, "/gander").expect("no words");
                 assert!(w.comments(1)[0].contains(&line), "{told}\n{line}");
             }
@@ -101,7 +101,7 @@ async fn ended_well(w: &World, story: &str, approved: &str) {
             assert_eq!(job.pull.as_ref().unwrap().head.as_str(), pull.head_sha, "{told}");
             assert!(job.review.asks.is_empty(), "{told}");
         }
-        Stage::Done(Ending::Merged { .. }) => {
+        JobStage::Done(JobEnding::Merged { .. }) => {
             assert!(pull.merged, "{told}");
             assert_eq!(pull.head_sha, approved, "another commit was approved\n{told}");
             let checks = w.emulator.check_runs(REPO, approved);

@@ -191,7 +191,9 @@ fn a_rules_file_is_checked_with_line_and_column() {
     fails_saying(&mut check(&directory.path().join("none")), "there is no");
     std::fs::write(&file, "[agent]\nminutes = 9\n[verify]\ncommands = [\"true\", \" \"]\n")
         .unwrap();
-    fails_saying(&mut check(&file), "line 4, column 1: `[verify] commands`: number 2 is empty");
+    fails_saying(&mut check(&file), "line 4, column 21: `[verify] commands`: number 2 is empty");
+    std::fs::write(&file, "[agent]\n# minutes of one try\nturns = 9\nminutes = 0\n").unwrap();
+    fails_saying(&mut check(&file), "line 4, column 11: `[agent] minutes`: must be 1 to 240");
     std::fs::write(&file, "[agent]\nattempts = 2\n").unwrap();
     let output = check(&file).output().unwrap();
     assert!(output.status.success() && said(&output).contains("attempts = 2"), "{}", said(&output));
@@ -489,6 +491,15 @@ fn a_local_run_without_a_test_command_says_that_no_test_was_run() {
     assert_eq!(report["note"], "no test was run", "{report:#}");
     assert!(text.contains("Checks passed, no test was run: 1 file(s)"), "{text}");
     assert!(!format!("{text}{report}").to_lowercase().contains("proven"), "{text}");
+}
+
+#[test]
+fn a_check_that_cannot_be_run_stops_a_local_run_at_once_as_it_does_on_the_server() {
+    let local = Local::with(&[(".github/gander.toml", "[agent]\nattempts = 3\n")]);
+    let (text, report) = local.edited(&an_idle_edit(), &["--verify", "no-such-checker"]);
+    assert_eq!(report["result"], "no_verified_change", "{text}");
+    assert_eq!(report["attempts"], 1, "another attempt of the model would not mend it: {text}");
+    assert!(text.contains("no-such-checker"), "{text}");
 }
 
 #[test]

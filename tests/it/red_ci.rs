@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 
 use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, verify};
 
-fn repair() -> Vec<gander::model::Turn> {
+fn repair() -> Vec<gander::model::ScriptedTurn> {
     vec![
         edit("count.sh", "echo $(( $1 ))", "echo \"$(( $1 ))\""),
         verify(),
@@ -13,7 +13,7 @@ fn repair() -> Vec<gander::model::Turn> {
     ]
 }
 
-async fn with_ci(rounds: Vec<Vec<gander::model::Turn>>) -> (World, u64) {
+async fn with_ci(rounds: Vec<Vec<gander::model::ScriptedTurn>>) -> (World, u64) {
     let w = World::with_project(off_by_one()).await;
     w.emulator.require_checks(REPO, "main", &["lint"], Requirement::Ruleset).unwrap();
     w.model.will_in_rounds([vec![good_fix()], rounds].concat());

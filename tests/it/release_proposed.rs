@@ -298,6 +298,22 @@ async fn a_release_is_approved_by_the_prefix_and_not_by_the_apps_name() {
     w.until("it is merged", |w| w.only_pull().merged).await;
 }
 
+/// GitHub refuses to make a branch that another try of ours has made, and is tried again: whoever reads
+/// the end of it reads what GitHub said.
+#[tokio::test]
+async fn a_release_whose_branch_github_refuses_is_tried_again_and_ends_with_githubs_own_words() {
+    let w = World::with_project(project()).await;
+    let issue = w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();
+    let refused = Fault::on("POST", "/repos/*/*/git/refs").answers(422);
+    let words = serde_json::json!({ "message": "Reference already exists" });
+    let fault = w.emulator.plan(refused.with_body(words));
+    w.owner_says(issue, "/gander release 1.2.0").await;
+    assert!(w.emulator.fault_hits(fault) > 1, "it is tried again");
+    let said = w.comments(issue)[0].clone();
+    assert!(said.contains("the branch may have changed meanwhile"), "{said}");
+    assert!(said.contains("making the branch: Reference already exists"), "{said}");
+}
+
 /// Between branch and pull request there is a moment in which people can push.
 #[tokio::test]
 async fn a_push_before_the_release_pull_request_is_open_is_an_edit_of_it() {

@@ -9,7 +9,7 @@ const NOTE: LineNote<'_> =
     LineNote { path: "count.sh", line: 3, start_line: None, body: "Please quote the argument." };
 
 /// A round that does what [`NOTE`] asks.
-fn quoted() -> Vec<gander::model::Turn> {
+fn quoted() -> Vec<gander::model::ScriptedTurn> {
     vec![
         edit("count.sh", "echo $(( $1 ))", "echo \"$(( $1 ))\""),
         verify(),
@@ -17,7 +17,7 @@ fn quoted() -> Vec<gander::model::Turn> {
     ]
 }
 
-async fn in_review(rounds: Vec<Vec<gander::model::Turn>>) -> (World, u64, u64) {
+async fn in_review(rounds: Vec<Vec<gander::model::ScriptedTurn>>) -> (World, u64, u64) {
     let w = World::with_project(off_by_one()).await;
     w.model.will_in_rounds([vec![good_fix()], rounds].concat());
     let issue = w.fixed().await;
@@ -167,7 +167,7 @@ async fn a_person_who_pushes_while_a_round_is_made_is_not_overwritten() {
 
 #[tokio::test]
 async fn a_round_that_finds_nothing_leaves_the_pull_request_and_says_so() {
-    let nothing = gander::model::Turn::call(
+    let nothing = gander::model::ScriptedTurn::call(
         "finish",
         serde_json::json!({"summary": "It is quoted already.", "nothing_to_fix": true}),
     );

@@ -18,9 +18,10 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use gander::sandbox::toolchain::{self, Places};
+use gander::sandbox::toolchain::{self, ToolchainPaths};
 use gander::sandbox::{
-    Bubblewrap, Command, Exit, Identity, Limits, Output, Sandbox, SandboxError, Unconfined,
+    Bubblewrap, CommandOutput, Exit, Identity, Sandbox, SandboxCommand, SandboxError,
+    SandboxLimits, Unconfined,
 };
 use rustix::io::FdFlags;
 use tempfile::TempDir;
@@ -51,14 +52,19 @@ impl Tree {
         self.0.path()
     }
 
-    async fn run_in(&self, sandbox: &dyn Sandbox, line: &str, limits: &Limits) -> Output {
-        let command = Command::shell(line, self.path());
+    async fn run_in(
+        &self,
+        sandbox: &dyn Sandbox,
+        line: &str,
+        limits: &SandboxLimits,
+    ) -> CommandOutput {
+        let command = SandboxCommand::shell(line, self.path());
         sandbox.run(&command, limits, &CancellationToken::new()).await.unwrap()
     }
 
     /// Runs a shell line in the sandbox.
-    async fn run(&self, line: &str) -> Output {
-        self.run_in(&sandbox(), line, &Limits::default()).await
+    async fn run(&self, line: &str) -> CommandOutput {
+        self.run_in(&sandbox(), line, &SandboxLimits::default()).await
     }
 
     /// Runs a shell line that succeeds; what it printed.
@@ -100,7 +106,7 @@ fn unconfined() -> Unconfined {
 }
 
 fn with_toolchains() -> Bubblewrap {
-    let places = Places::from_variables(|name| std::env::var_os(name));
+    let places = ToolchainPaths::from_variables(|name| std::env::var_os(name));
     confined(Bubblewrap::new(toolchain::find(&places)))
 }
 
@@ -155,8 +161,8 @@ fn processes_with(words: &str) -> usize {
         .count()
 }
 
-fn within(seconds: u64) -> Limits {
-    Limits { wall: Duration::from_secs(seconds), ..Limits::default() }
+fn within(seconds: u64) -> SandboxLimits {
+    SandboxLimits { wall: Duration::from_secs(seconds), ..SandboxLimits::default() }
 }
 
 mod honest_builds {
@@ -172,7 +178,7 @@ mod honest_builds {
             ("src/lib.rs", "pub fn sum(a: i32, b: i32) -> i32 { a + b }\n"),
             ("tests/sum.rs", "#[test] fn adds() { assert_eq!(sum::sum(2, 3), 5); }\n"),
         ]);
-        let output = tree.run_in(&with_toolchains(), "cargo test", &Limits::default()).await;
+        let output = tree.run_in(&with_toolchains(), "cargo test", &SandboxLimits::default()).await;
         assert_eq!(output.exit, Exit::Code(0), "{output:?}");
         assert!(output.stdout.text.contains("test adds ... ok"), "{output:?}");
         assert!(!tree.path().join("target").exists(), "a build leaves its products elsewhere");
@@ -184,7 +190,7 @@ mod honest_builds {
             return;
         }
         let tree = Tree::new(&[("test_sum.py", "def test_sum():\n    assert 1 + 1 == 3\n")]);
-        let output = tree.run_in(&with_toolchains(), "pytest -q", &Limits::default()).await;
+        let output = tree.run_in(&with_toolchains(), "pytest -q", &SandboxLimits::default()).await;
         assert_eq!(output.exit, Exit::Code(1), "{output:?}");
         assert!(output.stdout.text.contains("1 failed"), "{output:?}");
     }
@@ -198,7 +204,7 @@ mod honest_builds {
             ("sums.py", "def add(a, b):\n    return a + b\n"),
             ("test_sums.py", "import sums\ndef test_add():\n    assert sums.add(2, 3) == 5\n"),
         ]);
-        let output = tree.run_in(&with_toolchains(), "pytest -q", &Limits::default()).await;
+        let output = tree.run_in(&with_toolchains(), "pytest -q", &SandboxLimits::default()).await;
         assert_eq!(output.exit, Exit::Code(0), "{output:?}");
         assert!(output.stdout.text.contains("1 passed"), "{output:?}");
         assert_eq!(fs::read_dir(tree.path()).unwrap().count(), 2);
@@ -218,7 +224,7 @@ mod honest_builds {
             ),
         ]);
         for line in ["node --test", "npm test"] {
-            let output = tree.run_in(&with_toolchains(), line, &Limits::default()).await;
+            let output = tree.run_in(&with_toolchains(), line, &SandboxLimits::default()).await;
             assert_eq!(output.exit, Exit::Code(0), "{line}: {output:?}");
             assert!(output.stdout.text.contains("pass 1"), "{line}: {output:?}");
         }
@@ -233,10 +239,10 @@ mod honest_builds {
     #[tokio::test]
     async fn a_command_starts_where_it_should_and_its_work_is_seen_outside() {
         let tree = Tree::new(&[("inner/here", "")]);
-        let command = Command::argv(["sh", "-c", "pwd; ls; echo done > made"], tree.path())
+        let command = SandboxCommand::argv(["sh", "-c", "pwd; ls; echo done > made"], tree.path())
             .in_directory("inner");
         let stop = CancellationToken::new();
-        let output = sandbox().run(&command, &Limits::default(), &stop).await.unwrap();
+        let output = sandbox().run(&command, &SandboxLimits::default(), &stop).await.unwrap();
         assert_eq!(output.stdout.text, "/work/inner\nhere\n");
         assert_eq!(fs::read_to_string(tree.path().join("inner/made")).unwrap(), "done\n");
     }
@@ -244,10 +250,10 @@ mod honest_builds {
     #[tokio::test]
     async fn asked_for_variables_are_set_and_arguments_are_not_read_by_a_shell() {
         let tree = Tree::new(&[]);
-        let mut command = Command::argv(["printenv", "COLOUR", "$(id)"], tree.path());
+        let mut command = SandboxCommand::argv(["printenv", "COLOUR", "$(id)"], tree.path());
         command.env.push(("COLOUR".into(), "green; $HOME".into()));
         let stop = CancellationToken::new();
-        let output = sandbox().run(&command, &Limits::default(), &stop).await.unwrap();
+        let output = sandbox().run(&command, &SandboxLimits::default(), &stop).await.unwrap();
         assert_eq!((output.exit, &*output.stdout.text), (Exit::Code(1), "green; $HOME\n"));
     }
 
@@ -485,8 +491,9 @@ print(sorted(written))
     async fn a_work_directory_outside_the_tree_is_refused() {
         let tree = Tree::new(&[]);
         for path in ["..", "a/../..", "/etc", "a/./../../b", "a\0b"] {
-            let command = Command::shell("pwd", tree.path()).in_directory(path);
-            let run = sandbox().run(&command, &Limits::default(), &CancellationToken::new()).await;
+            let command = SandboxCommand::shell("pwd", tree.path()).in_directory(path);
+            let run =
+                sandbox().run(&command, &SandboxLimits::default(), &CancellationToken::new()).await;
             assert!(matches!(run, Err(SandboxError::WorkDirectory(_))), "{path:?}: {run:?}");
         }
     }
@@ -495,8 +502,9 @@ print(sorted(written))
     async fn a_link_that_leads_out_of_the_tree_leads_nowhere() {
         let tree = Tree::new(&[]);
         std::os::unix::fs::symlink("/var", tree.path().join("out")).unwrap();
-        let command = Command::shell("pwd", tree.path()).in_directory("out");
-        let run = sandbox().run(&command, &Limits::default(), &CancellationToken::new()).await;
+        let command = SandboxCommand::shell("pwd", tree.path()).in_directory("out");
+        let run =
+            sandbox().run(&command, &SandboxLimits::default(), &CancellationToken::new()).await;
         assert!(matches!(run, Err(SandboxError::Setup { .. })), "{run:?}");
     }
 }
@@ -511,8 +519,9 @@ mod endings {
         assert_eq!(tree.run("exit 7").await.exit, Exit::Code(7));
         assert_eq!(tree.run("kill -SEGV $$").await.exit, Exit::Signal(11));
         assert_eq!(tree.run("no-such-program").await.exit, Exit::Code(127));
-        let command = Command::argv(["/no/such/program"], tree.path());
-        let output = sandbox().run(&command, &Limits::default(), &CancellationToken::new()).await;
+        let command = SandboxCommand::argv(["/no/such/program"], tree.path());
+        let output =
+            sandbox().run(&command, &SandboxLimits::default(), &CancellationToken::new()).await;
         assert_eq!(output.unwrap().exit, Exit::Code(127));
     }
 
@@ -525,8 +534,8 @@ mod endings {
     #[tokio::test]
     async fn a_sandbox_that_fails_is_not_a_command_that_fails() {
         let stop = CancellationToken::new();
-        let nowhere = Command::shell("true", "/no/such/tree");
-        let run = sandbox().run(&nowhere, &Limits::default(), &stop).await;
+        let nowhere = SandboxCommand::shell("true", "/no/such/tree");
+        let run = sandbox().run(&nowhere, &SandboxLimits::default(), &stop).await;
         let Err(SandboxError::Setup { said }) = run else { panic!("{run:?}") };
         assert!(said.contains("/no/such/tree"), "{said}");
 
@@ -557,8 +566,9 @@ mod endings {
         let tree = Tree::new(&[]);
         let root = Identity { uid: 0, gid: 0 };
         for sandbox in [Bubblewrap::new(Vec::new()), Bubblewrap::new(Vec::new()).run_as(root)] {
-            let command = Command::shell("true", tree.path());
-            let run = sandbox.run(&command, &Limits::default(), &CancellationToken::new()).await;
+            let command = SandboxCommand::shell("true", tree.path());
+            let run =
+                sandbox.run(&command, &SandboxLimits::default(), &CancellationToken::new()).await;
             assert!(matches!(run, Err(SandboxError::Root)), "{run:?}");
         }
     }
@@ -580,7 +590,7 @@ mod endings {
         let tree = Tree::new(&[]);
         let stop = CancellationToken::new();
         let years = years(2, our_run());
-        let command = Command::shell(format!("touch started; sleep {years}"), tree.path());
+        let command = SandboxCommand::shell(format!("touch started; sleep {years}"), tree.path());
         let (sandbox, limits) = (sandbox(), within(30));
         let (output, ()) = tokio::join!(sandbox.run(&command, &limits, &stop), async {
             made(tree.path().join("started")).await;
@@ -594,8 +604,9 @@ mod endings {
     async fn a_command_that_nobody_waits_for_any_more_is_killed() {
         let tree = Tree::new(&[]);
         let years = years(3, our_run());
-        let command = Command::shell(format!("touch started; sleep {years}"), tree.path());
-        let (sandbox, limits, stop) = (sandbox(), Limits::default(), CancellationToken::new());
+        let command = SandboxCommand::shell(format!("touch started; sleep {years}"), tree.path());
+        let (sandbox, limits, stop) =
+            (sandbox(), SandboxLimits::default(), CancellationToken::new());
         tokio::select! {
             _ = sandbox.run(&command, &limits, &stop) => panic!("it sleeps for a year"),
             () = made(tree.path().join("started")) => {}
@@ -622,7 +633,7 @@ mod crashes {
     async fn a_caller_without_walls() {
         let years = years(8, std::os::unix::process::parent_id());
         let line = format!("exec sleep {years}");
-        Tree::new(&[]).run_in(&unconfined(), &line, &Limits::default()).await;
+        Tree::new(&[]).run_in(&unconfined(), &line, &SandboxLimits::default()).await;
     }
 
     /// Kills a caller once this many processes of its command are there, and waits for their end.
@@ -679,7 +690,7 @@ mod excess {
         let (tree, neighbour) = (Tree::new(&[]), Tree::new(&[]));
         let years = years(6, our_run());
         let bomb = format!("bomb() {{ bomb | bomb & }}; bomb; sleep {years}");
-        let limits = Limits { processes: 200, ..within(2) };
+        let limits = SandboxLimits { processes: 200, ..within(2) };
         let sandbox = sandbox();
         let (output, said) = tokio::join!(tree.run_in(&sandbox, &bomb, &limits), async {
             neighbour.out("for i in 1 2 3 4 5 6 7 8; do (sleep 0.1; echo $i); done | wc -l").await
@@ -696,7 +707,7 @@ mod excess {
                        if os.fork() == 0: time.sleep(60)\n        forked += 1\n\
                        except OSError: print(forked < 50, forked > 40)\n";
         fs::write(tree.path().join("forks.py"), program).unwrap();
-        let limits = Limits { processes: 50, ..within(20) };
+        let limits = SandboxLimits { processes: 50, ..within(20) };
         let sandbox = sandbox();
         let (one, other) = tokio::join!(
             tree.run_in(&sandbox, "python3 forks.py", &limits),
@@ -729,7 +740,7 @@ mod excess {
     #[tokio::test]
     async fn memory_files_and_tmp_are_bounded() {
         let tree = Tree::new(&[]);
-        let limits = Limits {
+        let limits = SandboxLimits {
             memory_bytes: 1 << 30,
             file_bytes: 1 << 20,
             tmp_bytes: 4 << 20,
@@ -759,13 +770,13 @@ mod excess {
         let disk = rustix::fs::statvfs(tree.path()).unwrap();
         let spare_bytes = disk.f_bavail * disk.f_frsize - (64 << 20);
         let line = "for i in $(seq 100); do head -c 16M /dev/zero > $i; done; sleep 60";
-        let limits = Limits { spare_bytes, ..within(60) };
+        let limits = SandboxLimits { spare_bytes, ..within(60) };
         assert_eq!(tree.run_in(&sandbox(), line, &limits).await.exit, Exit::DiskFull);
     }
 
     #[tokio::test]
     async fn burning_the_processor_is_bounded() {
-        let limits = Limits { cpu_seconds: 1, ..within(60) };
+        let limits = SandboxLimits { cpu_seconds: 1, ..within(60) };
         let output = Tree::new(&[]).run_in(&sandbox(), "while :; do :; done", &limits).await;
         assert!(matches!(output.exit, Exit::Signal(9 | 24)), "{output:?}");
     }
@@ -784,7 +795,7 @@ mod without_walls {
         assert!(!seen.contains("CARGO_MANIFEST_DIR"), "{seen}");
         assert_eq!(tree.run_in(&sandbox, "exit 7", &limits).await.exit, Exit::Code(7));
         assert_eq!(tree.run_in(&sandbox, "kill -9 $$", &limits).await.exit, Exit::Signal(9));
-        let small = Limits { output_bytes: 10, ..limits };
+        let small = SandboxLimits { output_bytes: 10, ..limits };
         let output = tree.run_in(&sandbox, "seq 1000", &small).await;
         assert!(output.stdout.cut_bytes > 3000, "{output:?}");
     }

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use futures_util::FutureExt;
 use gander::clock::Clock;
 use gander::core::id::Timestamp;
-use gander::server::setup::{self as pages, Beginning, Problem, Wishes};
+use gander::server::setup::{self as pages, Beginning, SetupProblem, Wishes};
 use gander_emulator::Fault;
 use tokio_util::sync::CancellationToken;
 use web::{Browser, Page, Setup, free_port, gander, github};
@@ -402,7 +402,7 @@ async fn pages_at(time: Arc<AtomicI64>) -> (String, CancellationToken) {
         },
         clock: Clock::from_fn(move || Timestamp(time.load(Ordering::SeqCst))),
         register: Arc::new(|_| {
-            let problem = Problem {
+            let problem = SetupProblem {
                 what: "Not today".to_owned(),
                 why: "<i>Closed</i>".to_owned(),
                 next: "Tomorrow".to_owned(),

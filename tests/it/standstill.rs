@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gander::app::App;
-use gander::model::Turn;
+use gander::model::ScriptedTurn;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -21,12 +21,16 @@ const TICK: Duration = Duration::from_millis(50);
 const LOADED: Duration = Duration::from_millis(200);
 
 /// The worst that each tool can be given.
-fn worst_inputs() -> Vec<(&'static str, Vec<Turn>)> {
+fn worst_inputs() -> Vec<(&'static str, Vec<ScriptedTurn>)> {
     let edit = |action: &str, old: &str, new: &str| {
-        Turn::call("edit", json!({"path": "big.txt", "action": action, "old": old, "new": new}))
+        ScriptedTurn::call(
+            "edit",
+            json!({"path": "big.txt", "action": action, "old": old, "new": new}),
+        )
     };
-    let search =
-        |pattern: &str| Turn::call("search", json!({"pattern": pattern, "ignore_case": true}));
+    let search = |pattern: &str| {
+        ScriptedTurn::call("search", json!({"pattern": pattern, "ignore_case": true}))
+    };
     let almost = |indentation: &str| format!("{indentation}same\n").repeat(2000) + "other\n";
     let deep = "import os\nfor n in range(15000):\n os.mkdir('d'); os.chdir('d')\n\
                 os.mkdir('closed', 0)";

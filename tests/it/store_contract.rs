@@ -1,5 +1,6 @@
 //! What every store promises, told as stories. A new kind of store joins with one line:
-//! `conformance!(name, how_to_open_it);` at the bottom of the list.
+//! `conformance!(name, how_to_open_it);` at the bottom of the list, with `durable` if what it keeps
+//! survives its process.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::print_stdout, clippy::needless_pass_by_value)]
@@ -11,18 +12,23 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use gander::core::budget::Money;
-use gander::core::delivery::{Content, Delivery, Id, Issue, Payload, Repository};
-use gander::core::event::{IssueText, RepoRef};
+use gander::core::budget::{Accounts, Money, Payer};
+use gander::core::delivery::{Content, Delivery, Id, Payload, WebhookIssue, WebhookRepository};
+use gander::core::event::IssueText;
+use gander::core::github::PullRef;
+use gander::core::github::RepoRef;
 use gander::core::id::{
-    DeliveryId, HookId, InstallationId, JobId, Number, PatchDigest, RepoId, Timestamp, UserId,
+    DeliveryId, HookId, InstallationId, JobId, Number, RepoId, Timestamp, UserId,
 };
-use gander::core::job::{Ending, Job, Kind, Order, Pull, Stage, Step};
+use gander::core::job::{Job, JobEnding, JobOrder, JobStage, JobStep, Kind};
+use gander::core::patch::PatchDigest;
 use gander::core::task::{Sweep, Task};
 use gander::store::{
-    Accepted, Claim, Commit, LEASE_SECONDS, LedgerEntry, LogLine, Scope, Store, StoreError, Write,
+    Accepted, Claim, Commit, LEASE_SECONDS, LedgerEntry, LogLine, Store, StoreError, Write,
 };
 
+#[path = "store_contract/memory.rs"]
+mod in_memory;
 #[path = "store_contract/sqlite.rs"]
 mod only_sqlite;
 mod process;
@@ -53,14 +59,22 @@ impl Memory {
 }
 
 macro_rules! conformance {
-    ($kind:ident, $open:path) => {
-        mod $kind {
+    ($kind:ident, $open:path, durable) => {
+        conformance! { $kind, $open }
+        mod durable {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             #[ignore = "the other process of a story"]
             async fn accepts_until_killed() {
                 super::process::accept_until_killed($open).await;
             }
 
+            conformance! { @stories durable, $open,
+                an_acknowledged_delivery_survives_the_death_of_the_process
+            }
+        }
+    };
+    ($kind:ident, $open:path) => {
+        mod $kind {
             conformance! { @stories $kind, $open,
                 the_same_delivery_a_hundred_times_at_once_is_new_once
                 the_same_body_under_a_hundred_guids_is_new_once
@@ -68,7 +82,6 @@ macro_rules! conformance {
                 of_two_bodies_under_one_guid_the_new_one_is_told_so_and_queued
                 quarantined_and_unwanted_deliveries_are_recorded_but_never_queued
                 a_delivery_is_queued_as_it_came
-                an_acknowledged_delivery_survives_the_death_of_the_process
                 everything_is_still_there_after_opening_it_again
                 tasks_of_one_lane_come_in_order_and_lanes_go_side_by_side
                 a_postponed_task_holds_up_its_own_lane_only
@@ -116,7 +129,8 @@ macro_rules! conformance {
     };
 }
 
-conformance!(sqlite, super::only_sqlite::open);
+conformance!(sqlite, super::only_sqlite::open, durable);
+conformance!(memory, super::in_memory::open);
 
 // ---- deliveries ----
 
@@ -138,11 +152,11 @@ async fn the_same_body_under_a_hundred_guids_is_new_once(memory: Memory) {
 
 async fn the_same_guid_from_another_webhook_is_another_delivery(memory: Memory) {
     let store = memory.open().await;
-    let other = Delivery { hook: HookId(u64::MAX), id: delivery_id(1), ..delivery(2) };
+    let other = Delivery { hook_id: HookId(u64::MAX), id: delivery_id(1), ..delivery(2) };
     assert_eq!(store.accept(&delivery(1), true, at(0)).await.unwrap(), Accepted::New);
     assert_eq!(store.accept(&other, true, at(0)).await.unwrap(), Accepted::New);
     assert_eq!(store.accept(&other, true, at(0)).await.unwrap(), Accepted::Known);
-    let again = Delivery { hook: HookId(u64::MAX), id: delivery_id(1), ..delivery(3) };
+    let again = Delivery { hook_id: HookId(u64::MAX), id: delivery_id(1), ..delivery(3) };
     assert_eq!(store.accept(&again, true, at(0)).await.unwrap(), Accepted::Known);
 }
 
@@ -239,29 +253,29 @@ async fn tasks_of_one_lane_come_in_order_and_lanes_go_side_by_side(memory: Memor
 
 async fn a_postponed_task_holds_up_its_own_lane_only(memory: Memory) {
     let store = memory.open().await;
-    for step in [Step::Prepare, Step::Undo] {
+    for step in [JobStep::Prepare, JobStep::Undo] {
         store.enqueue(&step_of(1, step), at(0)).await.unwrap();
     }
-    store.enqueue(&step_of(2, Step::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(2, JobStep::Prepare), at(0)).await.unwrap();
     let first = take(&store, at(0)).await;
     store.postpone(&first.lease, at(60), "GitHub is away").await.unwrap();
     let other = take(&store, at(1)).await;
-    assert_eq!(other.task, step_of(2, Step::Prepare));
+    assert_eq!(other.task, step_of(2, JobStep::Prepare));
     finish(&store, &other).await;
     assert!(store.claim(at(59)).await.unwrap().is_none());
     let again = take(&store, at(60)).await;
-    assert_eq!(again.task, step_of(1, Step::Prepare));
+    assert_eq!(again.task, step_of(1, JobStep::Prepare));
     finish(&store, &again).await;
-    assert_eq!(take(&store, at(60)).await.task, step_of(1, Step::Undo));
+    assert_eq!(take(&store, at(60)).await.task, step_of(1, JobStep::Undo));
 }
 
 async fn nothing_is_claimed_before_it_is_due(memory: Memory) {
     let store = memory.open().await;
-    store.enqueue(&step_of(1, Step::Prepare), at(30)).await.unwrap();
-    store.enqueue(&step_of(2, Step::Prepare), at(10)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Prepare), at(30)).await.unwrap();
+    store.enqueue(&step_of(2, JobStep::Prepare), at(10)).await.unwrap();
     assert!(store.claim(at(9)).await.unwrap().is_none());
-    assert_eq!(take(&store, at(40)).await.task, step_of(2, Step::Prepare), "first due first");
-    assert_eq!(take(&store, at(40)).await.task, step_of(1, Step::Prepare));
+    assert_eq!(take(&store, at(40)).await.task, step_of(2, JobStep::Prepare), "first due first");
+    assert_eq!(take(&store, at(40)).await.task, step_of(1, JobStep::Prepare));
 }
 
 async fn thirty_two_workers_in_two_processes_never_have_the_same_task(memory: Memory) {
@@ -277,7 +291,11 @@ async fn thirty_two_workers_in_two_processes_never_have_the_same_task(memory: Me
         tokio::spawn(async move {
             let mut done = Vec::new();
             while store.queue_length().await.unwrap() > 0 {
-                let Some(claim) = store.claim(at(1)).await.unwrap() else { continue };
+                let Some(claim) = store.claim(at(1)).await.unwrap() else {
+                    // A store that never waits would keep those from going on who hold the rest.
+                    tokio::task::yield_now().await;
+                    continue;
+                };
                 let lane = claim.task.lane();
                 assert!(held.lock().unwrap().insert(lane.clone()), "{lane} is held twice");
                 tokio::task::yield_now().await;
@@ -298,7 +316,7 @@ async fn thirty_two_workers_in_two_processes_never_have_the_same_task(memory: Me
 
 async fn a_worker_that_lost_its_lease_can_write_nothing(memory: Memory) {
     let store = memory.open().await;
-    store.enqueue(&step_of(1, Step::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Prepare), at(0)).await.unwrap();
     let slow = take(&store, at(0)).await;
     assert!(store.claim(at(LEASE_SECONDS - 1)).await.unwrap().is_none());
     let quick = take(&store, at(LEASE_SECONDS)).await;
@@ -320,7 +338,7 @@ async fn a_worker_that_lost_its_lease_can_write_nothing(memory: Memory) {
 
 async fn a_heartbeat_prolongs_the_lease(memory: Memory) {
     let store = memory.open().await;
-    store.enqueue(&step_of(1, Step::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Prepare), at(0)).await.unwrap();
     let claim = take(&store, at(0)).await;
     store.heartbeat(&claim.lease, at(15)).await.unwrap();
     assert!(store.claim(at(14 + LEASE_SECONDS)).await.unwrap().is_none());
@@ -330,7 +348,7 @@ async fn a_heartbeat_prolongs_the_lease(memory: Memory) {
 async fn a_lease_that_ran_out_still_counts_until_somebody_else_claims(memory: Memory) {
     let store = memory.open().await;
     for n in [1, 2] {
-        store.enqueue(&step_of(n, Step::Prepare), at(0)).await.unwrap();
+        store.enqueue(&step_of(n, JobStep::Prepare), at(0)).await.unwrap();
     }
     let (first, second) = (take(&store, at(0)).await, take(&store, at(0)).await);
     let late = at(10 * LEASE_SECONDS);
@@ -341,8 +359,8 @@ async fn a_lease_that_ran_out_still_counts_until_somebody_else_claims(memory: Me
 
 async fn a_task_handed_back_is_as_if_it_had_never_been_taken(memory: Memory) {
     let store = memory.open().await;
-    store.enqueue(&step_of(1, Step::Prepare), at(0)).await.unwrap();
-    store.enqueue(&step_of(2, Step::Prepare), at(1)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(2, JobStep::Prepare), at(1)).await.unwrap();
     let claim = take(&store, at(5)).await;
     store.hand_back(&claim.lease).await.unwrap();
     lost(store.commit(&claim.lease, &Commit::default(), at(5)).await);
@@ -353,7 +371,7 @@ async fn a_task_handed_back_is_as_if_it_had_never_been_taken(memory: Memory) {
 
 async fn a_postponed_task_counts_one_more_try(memory: Memory) {
     let store = memory.open().await;
-    store.enqueue(&step_of(1, Step::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Prepare), at(0)).await.unwrap();
     for tries in 0..4 {
         let now = at(100 * i64::from(tries));
         let claim = take(&store, now).await;
@@ -397,7 +415,7 @@ async fn a_change_must_build_on_the_version_that_was_read(memory: Memory) {
 
 async fn all_of_a_commit_is_there_afterwards(memory: Memory) {
     let store = memory.open().await;
-    store.enqueue(&step_of(9, Step::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(9, JobStep::Prepare), at(0)).await.unwrap();
     let claim = take(&store, at(0)).await;
     store.commit(&claim.lease, &full_commit(), at(5)).await.unwrap();
     let stored = store.job(&job_id(1)).await.unwrap().unwrap();
@@ -406,7 +424,10 @@ async fn all_of_a_commit_is_there_afterwards(memory: Memory) {
     assert_eq!(store.patch(&digest).await.unwrap(), Some(bytes));
     let line = LogLine { at: at(5), text: "asked".into() };
     assert_eq!(store.log(&job_id(1)).await.unwrap(), [line]);
-    assert_eq!(store.spent(Scope::Repo(RepoId(1)), at(0)).await.unwrap(), cents(100));
+    assert_eq!(
+        store.spent(Payer::Repository, &accounts(1, 0, 0), at(0)).await.unwrap(),
+        cents(100)
+    );
     for task in full_commit().tasks {
         let claim = take(&store, at(5)).await;
         assert_eq!(claim.task, task);
@@ -415,7 +436,7 @@ async fn all_of_a_commit_is_there_afterwards(memory: Memory) {
     assert_eq!(store.queue_length().await.unwrap(), 0);
 
     // A commit that names no job writes to the log of the job whose task it was.
-    store.enqueue(&step_of(1, Step::Acknowledge), at(6)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Acknowledge), at(6)).await.unwrap();
     let claim = take(&store, at(6)).await;
     let commit = Commit { log: Some("acknowledged".into()), ..Commit::default() };
     store.commit(&claim.lease, &commit, at(6)).await.unwrap();
@@ -441,8 +462,8 @@ async fn a_refused_commit_leaves_nothing_behind(memory: Memory) {
     let exists = with(Some("other"), Write::New(job(2, 7)));
     let stale = with(Some("other"), Write::Change(job(2, 7), 5));
     let second = with(Some("other"), Write::New(live(&job(1, 8))));
-    store.enqueue(&step_of(9, Step::Undo), at(0)).await.unwrap();
-    store.enqueue(&step_of(9, Step::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(9, JobStep::Undo), at(0)).await.unwrap();
+    store.enqueue(&step_of(9, JobStep::Prepare), at(0)).await.unwrap();
     let claim = take(&store, at(0)).await;
     for refused in [answered, exists, stale, second] {
         let refusal = store.commit(&claim.lease, &refused, at(0)).await.unwrap_err();
@@ -479,7 +500,7 @@ async fn one_refused_commit_does_not_take_its_neighbours_along(memory: Memory) {
     let store = memory.open().await;
     let mut held = Vec::new();
     for n in 0..60 {
-        store.enqueue(&step_of(n, Step::Prepare), at(0)).await.unwrap();
+        store.enqueue(&step_of(n, JobStep::Prepare), at(0)).await.unwrap();
         held.push(take(&store, at(0)).await);
     }
     // Thirty acts, each answered by two workers at once.
@@ -488,7 +509,7 @@ async fn one_refused_commit_does_not_take_its_neighbours_along(memory: Memory) {
         tokio::spawn(async move {
             let commit = Commit {
                 once: Some(format!("act {}", n / 2)),
-                tasks: vec![step_of(1000 + n / 2, Step::Prepare)],
+                tasks: vec![step_of(1000 + n / 2, JobStep::Prepare)],
                 ..Commit::default()
             };
             store.commit(&claim.lease, &commit, at(0)).await
@@ -517,7 +538,7 @@ async fn a_level_triggered_task_waits_once(memory: Memory) {
     assert_eq!(store.queue_length().await.unwrap(), 2);
 
     for _ in 0..2 {
-        store.enqueue(&step_of(1, Step::Prepare), at(0)).await.unwrap();
+        store.enqueue(&step_of(1, JobStep::Prepare), at(0)).await.unwrap();
     }
     assert_eq!(store.queue_length().await.unwrap(), 4, "other tasks are all kept");
 }
@@ -525,10 +546,8 @@ async fn a_level_triggered_task_waits_once(memory: Memory) {
 async fn the_ledger_sums_by_whose_money_and_since_when(memory: Memory) {
     let store = memory.open().await;
     let entry = |repo, person, installation, amount| LedgerEntry {
-        job: job_id(1),
-        repo: RepoId(repo),
-        person: UserId(person),
-        installation: InstallationId(installation),
+        job_id: job_id(1),
+        accounts: accounts(repo, person, installation),
         micros: cents(amount).micros(),
         what: "attempt 1".into(),
     };
@@ -537,23 +556,24 @@ async fn the_ledger_sums_by_whose_money_and_since_when(memory: Memory) {
         (20, vec![entry(1, 2, 30, 100)]),
         (30, vec![entry(10, 2, 3, 1000)]),
     ] {
-        store.enqueue(&step_of(1, Step::Prepare), at(0)).await.unwrap();
+        store.enqueue(&step_of(1, JobStep::Prepare), at(0)).await.unwrap();
         let claim = take(&store, at(0)).await;
         let booked = Commit { ledger: entries, ..Commit::default() };
         store.commit(&claim.lease, &booked, at(moment)).await.unwrap();
     }
-    for (scope, since, sum) in [
-        (Scope::Repo(RepoId(1)), 0, 111),
-        (Scope::Repo(RepoId(1)), 20, 100),
-        (Scope::Person(UserId(2)), 0, 1101),
-        (Scope::Person(UserId(2)), 20, 1100),
-        (Scope::Installation(InstallationId(3)), 0, 1011),
-        (Scope::Installation(InstallationId(3)), 30, 1000),
-        (Scope::Installation(InstallationId(3)), 31, 0),
-        (Scope::Installation(InstallationId(4)), 0, 0),
+    for (payer, whose, since, sum) in [
+        (Payer::Repository, 1, 0, 111),
+        (Payer::Repository, 1, 20, 100),
+        (Payer::Person, 2, 0, 1101),
+        (Payer::Person, 2, 20, 1100),
+        (Payer::Installation, 3, 0, 1011),
+        (Payer::Installation, 3, 30, 1000),
+        (Payer::Installation, 3, 31, 0),
+        (Payer::Installation, 4, 0, 0),
     ] {
-        let spent = store.spent(scope, at(since)).await.unwrap();
-        assert_eq!(spent, cents(sum), "{scope:?} since {since}");
+        let accounts = accounts(whose, whose, whose);
+        let spent = store.spent(payer, &accounts, at(since)).await.unwrap();
+        assert_eq!(spent, cents(sum), "{payer:?} {whose} since {since}");
     }
 }
 
@@ -578,7 +598,10 @@ async fn forgetting_keeps_jobs_money_and_log(memory: Memory) {
 
     assert!(store.job(&job_id(1)).await.unwrap().is_some());
     assert_eq!(store.log(&job_id(1)).await.unwrap().len(), 1);
-    assert_eq!(store.spent(Scope::Repo(RepoId(1)), at(0)).await.unwrap(), cents(100));
+    assert_eq!(
+        store.spent(Payer::Repository, &accounts(1, 0, 0), at(0)).await.unwrap(),
+        cents(100)
+    );
     assert!(store.patch(&digest()).await.unwrap().is_some());
 }
 
@@ -606,7 +629,7 @@ async fn only_jobs_with_an_open_pull_request_count_as_open(memory: Memory) {
     for (n, number) in [(1, 11), (2, 12), (3, 13)] {
         let reviewed = Job {
             pull: Some(pull(100 + number)),
-            stage: Stage::InReview { round: 1 },
+            stage: JobStage::InReview { round: 1 },
             ..job(n, number)
         };
         write(&store, Write::New(reviewed)).await.unwrap();
@@ -623,10 +646,10 @@ async fn only_jobs_with_an_open_pull_request_count_as_open(memory: Memory) {
 async fn the_next_due_time_is_that_of_a_task_that_could_be_claimed(memory: Memory) {
     let store = memory.open().await;
     assert_eq!(store.next_due().await.unwrap(), None);
-    store.enqueue(&step_of(1, Step::Prepare), at(50)).await.unwrap();
-    store.enqueue(&step_of(1, Step::Undo), at(10)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Prepare), at(50)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Undo), at(10)).await.unwrap();
     assert_eq!(store.next_due().await.unwrap(), Some(at(50)), "the second waits for the first");
-    store.enqueue(&step_of(2, Step::Prepare), at(60)).await.unwrap();
+    store.enqueue(&step_of(2, JobStep::Prepare), at(60)).await.unwrap();
     let claim = take(&store, at(50)).await;
     assert_eq!(store.next_due().await.unwrap(), Some(at(60)));
     store.postpone(&claim.lease, at(55), "again").await.unwrap();
@@ -643,6 +666,11 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp(1_700_000_000_000).plus_seconds(seconds)
 }
 
+fn accounts(repo: u64, person: u64, installation: u64) -> Accounts {
+    let (installation, person) = (InstallationId(installation), UserId(person));
+    Accounts { repo_id: RepoId(repo), installation_id: installation, person_id: person }
+}
+
 fn cents(amount: i64) -> Money {
     Money::from_micros(amount * 10_000)
 }
@@ -657,7 +685,7 @@ fn delivery(n: u64) -> Delivery {
     body_digest[..8].copy_from_slice(&n.to_le_bytes());
     Delivery {
         id: delivery_id(n),
-        hook: HookId(42),
+        hook_id: HookId(42),
         event: "issue_comment".into(),
         body_digest,
         content: Content::Kept(Box::new(payload(n))),
@@ -668,8 +696,8 @@ fn payload(issue: u64) -> Payload {
     Payload {
         action: Some("created".into()),
         installation: Some(Id { id: 3 }),
-        repository: Some(Repository { id: 1, full_name: "acme/widgets".into() }),
-        issue: Some(Issue {
+        repository: Some(WebhookRepository { id: 1, full_name: "acme/widgets".into() }),
+        issue: Some(WebhookIssue {
             id: 1000 + issue,
             number: issue,
             title: "one too low".into(),
@@ -709,7 +737,7 @@ async fn commit(store: &Opened, commit: &Commit) -> Result<(), StoreError> {
 
 async fn commit_at(store: &Opened, commit: &Commit, now: Timestamp) -> Result<(), StoreError> {
     // Long due, so that it is claimed before all others; a job of its own, so a lane of its own.
-    let task = step_of(u64::MAX, Step::Prepare);
+    let task = step_of(u64::MAX, JobStep::Prepare);
     store.enqueue(&task, Timestamp(0)).await?;
     let claim = take(store, now).await;
     assert_eq!(claim.task, task);
@@ -728,21 +756,25 @@ fn job_id(n: u64) -> JobId {
     JobId::of_trigger(&n.to_string())
 }
 
-fn step_of(job: u64, step: Step) -> Task {
-    Task::Step { job: job_id(job), step }
+fn step_of(job: u64, step: JobStep) -> Task {
+    Task::Step { job_id: job_id(job), step }
 }
 
 fn place(repo: RepoId) -> RepoRef {
-    RepoRef { installation: InstallationId(3), repo, name: "acme/widgets".parse().unwrap() }
+    RepoRef {
+        installation_id: InstallationId(3),
+        repo_id: repo,
+        name: "acme/widgets".parse().unwrap(),
+    }
 }
 
 fn job(n: u64, issue: u64) -> Job {
-    let order = Order {
+    let order = JobOrder {
         kind: Kind::Fix,
-        by: UserId(2),
+        by_id: UserId(2),
         login: "mona".parse().unwrap(),
         at: at(0),
-        comment: None,
+        comment_id: None,
         request: "the bounds are off by one".into(),
         issue: IssueText::default(),
         budget: None,
@@ -753,15 +785,15 @@ fn job(n: u64, issue: u64) -> Job {
 }
 
 fn live(job: &Job) -> Job {
-    Job { stage: Stage::Preparing, ..job.clone() }
+    Job { stage: JobStage::Preparing, ..job.clone() }
 }
 
 fn done(job: &Job) -> Job {
-    Job { stage: Stage::Done(Ending::Merged { by: None }), ..job.clone() }
+    Job { stage: JobStage::Done(JobEnding::Merged { by: None }), ..job.clone() }
 }
 
-fn pull(number: u64) -> Pull {
-    Pull {
+fn pull(number: u64) -> PullRef {
+    PullRef {
         number: Number(number),
         branch: "gander/7-abc".parse().unwrap(),
         head: "a".repeat(40).parse().unwrap(),
@@ -777,12 +809,10 @@ fn full_commit() -> Commit {
     Commit {
         once: Some("1/comment/1".into()),
         job: Some(Write::New(job(1, 7))),
-        tasks: vec![step_of(1, Step::Prepare), step_of(1, Step::Show)],
+        tasks: vec![step_of(1, JobStep::Prepare), step_of(1, JobStep::Show)],
         ledger: vec![LedgerEntry {
-            job: job_id(1),
-            repo: RepoId(1),
-            installation: InstallationId(3),
-            person: UserId(2),
+            job_id: job_id(1),
+            accounts: accounts(1, 2, 3),
             micros: cents(100).micros(),
             what: "attempt 1".into(),
         }],
@@ -796,7 +826,10 @@ async fn nothing_of_a_full_commit(store: &Opened) {
     assert!(store.job(&job_id(1)).await.unwrap().is_none());
     assert!(store.patch(&digest()).await.unwrap().is_none());
     assert!(store.log(&job_id(1)).await.unwrap().is_empty());
-    assert_eq!(store.spent(Scope::Repo(RepoId(1)), at(0)).await.unwrap(), Money::ZERO);
+    assert_eq!(
+        store.spent(Payer::Repository, &accounts(1, 0, 0), at(0)).await.unwrap(),
+        Money::ZERO
+    );
 }
 
 fn lost(outcome: Result<(), StoreError>) {

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use gander::agent::edit::{EditRefusal, edit, edit_everywhere, insert_after};
-use gander::agent::files::{FileRefusal, Root};
+use gander::agent::edit::{EditError, edit, edit_everywhere, insert_after};
+use gander::agent::files::{FileError, Root};
 use gander::core::path::RepoPath;
 use serde_json::Value;
 
@@ -102,7 +102,7 @@ fn fuzzy_cases_are_applied_only_where_there_is_no_doubt() {
                 match result {
                     Ok(edited) if edited.text == expected => tally.count("apply: equal"),
                     Ok(_) => tally.complain("apply: other result", id),
-                    Err(EditRefusal::AlreadyApplied { .. } | EditRefusal::NoChange)
+                    Err(EditError::AlreadyApplied { .. } | EditError::NoChange)
                         if before == expected =>
                     {
                         tally.count("apply: nothing to do, and said so");
@@ -227,7 +227,7 @@ impl<'a> Replay<'a> {
             // That tool overwrites; ours wants an edit, or to see the file go first.
             "Write" => {
                 let gone = self.root.delete(&path);
-                assert!(matches!(gone, Ok(()) | Err(FileRefusal::Missing { .. })), "{gone:?}");
+                assert!(matches!(gone, Ok(()) | Err(FileError::Missing { .. })), "{gone:?}");
                 self.created(&path, text(&call["content"]))
             }
             "insert" => {
@@ -267,7 +267,7 @@ impl<'a> Replay<'a> {
     fn created(&self, path: &RepoPath, content: &str) -> Outcome {
         match self.root.create(path, content.as_bytes()) {
             Ok(()) => Outcome::Done,
-            Err(e @ FileRefusal::Exists { .. }) => Outcome::Refused("exists", e.to_string()),
+            Err(e @ FileError::Exists { .. }) => Outcome::Refused("exists", e.to_string()),
             Err(e) => Outcome::Refused("file", e.to_string()),
         }
     }
@@ -275,7 +275,7 @@ impl<'a> Replay<'a> {
     fn edited(
         &self,
         path: &RepoPath,
-        change: impl FnOnce(&str) -> Result<gander::agent::edit::Edited, EditRefusal>,
+        change: impl FnOnce(&str) -> Result<gander::agent::edit::Edited, EditError>,
     ) -> Outcome {
         let before = match self.root.read(path) {
             Ok(before) => before,
@@ -448,7 +448,7 @@ impl Section<'_> {
             .collect()
     }
 
-    fn updated(&self, mut content: String) -> Result<String, EditRefusal> {
+    fn updated(&self, mut content: String) -> Result<String, EditError> {
         for hunk in self.lines.split(|line| line.starts_with("@@")) {
             let side = |marks: [char; 2]| -> String {
                 let lines = hunk.iter().filter(|line| !line.starts_with("***"));
@@ -484,14 +484,14 @@ fn patch_sections(patch: &str) -> Vec<Section<'_>> {
     sections
 }
 
-fn kind_of(refusal: &EditRefusal) -> &'static str {
+fn kind_of(refusal: &EditError) -> &'static str {
     match refusal {
-        EditRefusal::NoChange => "no_change",
-        EditRefusal::EmptyOld => "empty_old",
-        EditRefusal::NotFound { .. } => "not_found",
-        EditRefusal::Multiple { .. } => "multiple",
-        EditRefusal::AlreadyApplied { .. } => "already_applied",
-        EditRefusal::NoSuchLine { .. } => "no_such_line",
+        EditError::NoChange => "no_change",
+        EditError::EmptyOld => "empty_old",
+        EditError::NotFound { .. } => "not_found",
+        EditError::Multiple { .. } => "multiple",
+        EditError::AlreadyApplied { .. } => "already_applied",
+        EditError::NoSuchLine { .. } => "no_such_line",
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gander::server::Intake;
+use gander::server::AppState;
 use gander_emulator::DeliveryFault;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -224,7 +224,7 @@ async fn a_webhook_that_never_arrived_is_fetched_within_minutes() {
 async fn a_peer_that_dawdles_is_let_go_and_others_are_served() {
     let w = World::with_project(off_by_one()).await;
     let patience = Duration::from_millis(50);
-    let (url, _server) = listen(Intake { patience, ..w.intake.clone() }).await;
+    let (url, _server) = listen(AppState { patience, ..w.intake.clone() }).await;
     let address = format!("127.0.0.1:{}", url.port().unwrap());
     let header = "POST /github/webhook HTTP/1.1\r\nHost: gander\r\nX-Slow";
     let body = "POST /github/webhook HTTP/1.1\r\nHost: gander\r\nContent-Length: 100\r\n\r\n{";

@@ -15,13 +15,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use gander::agent::files::{FileRefusal, Root};
+use gander::agent::files::{FileError, Root};
 use gander::core::id::{Branch, Sha};
+use gander::core::patch::{Change, FileMode, Patch};
 use gander::core::path::RepoPath;
 use gander::core::tier::PathRules;
 use gander::workspace::diff;
 use gander::workspace::mirror::{EntryMode, History, Mirror, MirrorError, Source, Want};
-use gander::workspace::patch::{self, Caps, Change, Mode, Patch, PatchRefusal};
+use gander::workspace::patch::{self, Caps, PatchError};
 use gander::workspace::tree::{ExportError, Workspace};
 use secrecy::SecretString;
 use url::Url;
@@ -147,7 +148,7 @@ fn everything(root: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
 
 fn write(content: &str, replaces: Option<&Sha>) -> Change {
     let replaces = replaces.cloned();
-    Change::Write { mode: Mode::File, content: content.into(), replaces }
+    Change::Write { mode: FileMode::File, content: content.into(), replaces }
 }
 
 fn patch_of<const N: usize>(changes: [(&str, Change); N]) -> Patch {
@@ -185,7 +186,7 @@ async fn a_change_in_the_tree_comes_back_as_data_and_fits_a_fresh_export() {
     assert_eq!(names, ["gone/a.txt", "kept.log", "new/deep/file", "run.sh", "src/lib.rs"]);
     assert!(matches!(changes.patch.changes[&path("gone/a.txt")], Change::Delete { .. }));
     let Change::Write { mode, .. } = changes.patch.changes[&path("run.sh")] else { panic!() };
-    assert_eq!(mode, Mode::Executable);
+    assert_eq!(mode, FileMode::Executable);
     assert_eq!(
         changes.left_out,
         [".git/", "noise.log", "out/", "src/__pycache__/", "target/", "web/node_modules/"]
@@ -333,7 +334,7 @@ async fn links_are_made_but_nobody_follows_them() {
         "magic/proc/self/environ",
     ] {
         let refusal = root.read(&path(bad)).unwrap_err();
-        assert!(matches!(refusal, FileRefusal::NotAFile { .. }), "{bad}: {refusal}");
+        assert!(matches!(refusal, FileError::NotAFile { .. }), "{bad}: {refusal}");
         assert!(root.write(&path(bad), b"x").is_err(), "{bad}");
         assert!(root.list(Some(&path(bad))).is_err(), "{bad}");
     }
@@ -480,7 +481,7 @@ async fn names_that_are_no_text_are_exported_byte_for_byte_and_cannot_change() {
     assert!(tree.changes().is_err(), "its deletion cannot be written down either");
     fs::write(tree.path().join(odd), "latin").unwrap();
     fs::write(tree.path().join(OsStr::from_bytes(b"new\xff")), "x").unwrap();
-    assert!(matches!(tree.changes(), Err(PatchRefusal::BadPath { .. })));
+    assert!(matches!(tree.changes(), Err(PatchError::BadPath { .. })));
 }
 
 #[tokio::test]
@@ -520,7 +521,7 @@ async fn a_file_of_two_hundred_megabytes_passes_through_without_filling_memory()
     let refusal = tree.changes().unwrap_err().to_string();
     assert!(refusal.contains("larger than") && refusal.contains("huge"), "{refusal}");
     let root = Root::new(tree.root().try_clone().unwrap());
-    assert!(matches!(root.read(&path("huge")), Err(FileRefusal::TooLarge { .. })));
+    assert!(matches!(root.read(&path("huge")), Err(FileError::TooLarge { .. })));
 }
 
 #[tokio::test]
@@ -777,17 +778,17 @@ async fn a_patch_is_laid_whole_or_not_at_all() {
         ("other", write("not a directory", None)),
     ]);
     let refusal = tree.apply(&stuck).unwrap_err();
-    assert!(matches!(refusal, PatchRefusal::Io { .. }), "{refusal}");
+    assert!(matches!(refusal, PatchError::Io { .. }), "{refusal}");
     assert_eq!(everything(tree.path()), before, "the tree is not as it was");
 
     let elsewhere = patch_of([("a", write("new", Some(oid("dir/b"))))]);
     let refusal = tree.apply(&elsewhere).unwrap_err();
-    assert!(matches!(refusal, PatchRefusal::BaseDiffers { .. }), "{refusal}");
+    assert!(matches!(refusal, PatchError::BaseDiffers { .. }), "{refusal}");
     let unexpected = patch_of([("a", write("new", None))]);
-    assert!(matches!(tree.apply(&unexpected), Err(PatchRefusal::BaseDiffers { .. })));
+    assert!(matches!(tree.apply(&unexpected), Err(PatchError::BaseDiffers { .. })));
     fs::write(tree.path().join("a"), "z").unwrap();
     let changed = patch_of([("a", write("new", Some(oid("a"))))]);
-    assert!(matches!(tree.apply(&changed), Err(PatchRefusal::BaseDiffers { .. })));
+    assert!(matches!(tree.apply(&changed), Err(PatchError::BaseDiffers { .. })));
     fs::write(tree.path().join("a"), "a").unwrap();
     assert_eq!(everything(tree.path()), before);
 
@@ -842,7 +843,7 @@ async fn a_patch_is_held_against_the_rules_before_anyone_sees_it() {
     ]);
     assert!(check(&moved).unwrap().is_empty());
 
-    let executable = Change::Write { mode: Mode::Executable, content: vec![0], replaces: None };
+    let executable = Change::Write { mode: FileMode::Executable, content: vec![0], replaces: None };
     let flagged = check(&patch_of([
         (".config/known", write("y", Some(&entry(".config/known").oid))),
         (".new/dir", write("x", None)),
@@ -921,7 +922,7 @@ async fn git_takes_our_diff_and_arrives_at_the_same_tree() {
         let _ = fs::remove_file(&file);
         if let Change::Write { mode, content, .. } = change {
             fs::write(&file, content).unwrap();
-            let bits = if *mode == Mode::Executable { 0o755 } else { 0o644 };
+            let bits = if *mode == FileMode::Executable { 0o755 } else { 0o644 };
             fs::set_permissions(&file, fs::Permissions::from_mode(bits)).unwrap();
         }
     }
@@ -930,7 +931,7 @@ async fn git_takes_our_diff_and_arrives_at_the_same_tree() {
 
     let binary = patch_of([(
         "image",
-        Change::Write { mode: Mode::File, content: vec![0, 1], replaces: None },
+        Change::Write { mode: FileMode::File, content: vec![0, 1], replaces: None },
     )]);
     let text = diff::unified(&binary, &BTreeMap::new());
     assert_eq!(text, b"# left out, as it is not text: image\n");

@@ -18,11 +18,11 @@ use gander::core::command::Address;
 use gander::core::id::Timestamp;
 use gander::egress::PrivateAddresses;
 use gander::forge::{AppKey, Forge, ForgeConfig, Pace};
-use gander::model::{Model, ModelError, Price, Reply, Request, Scripted, Turn};
+use gander::model::{Model, ModelError, ModelReply, Price, Request, Scripted, ScriptedTurn};
 use gander::sandbox::Sandbox;
-use gander::server::{Intake, WebhookSecrets, serve};
+use gander::server::{AppState, WebhookSecrets, serve};
 use gander::store::{Sqlite, Store};
-use gander::worker::{Settings, Worker};
+use gander::worker::{Worker, WorkerSettings};
 use gander_emulator::{
     Actor, AppCredentials, AppSpec, CheckOutcome, CheckReport, Emulator, IssueView, Options,
     PullView, RepositorySpec, Verdict,
@@ -43,7 +43,7 @@ pub struct World {
     pub store: Arc<dyn Store>,
     pub worker: Worker,
     pub webhook_url: url::Url,
-    pub intake: Intake,
+    pub intake: AppState,
     pub now: Arc<AtomicI64>,
     directory: TempDir,
     _server: DropGuard,
@@ -93,41 +93,41 @@ pub fn off_by_one() -> Vec<(&'static str, &'static str)> {
     ]
 }
 
-pub fn read(path: &str) -> Turn {
-    Turn::call("read", json!({"path": path}))
+pub fn read(path: &str) -> ScriptedTurn {
+    ScriptedTurn::call("read", json!({"path": path}))
 }
 
-pub fn edit(path: &str, old: &str, new: &str) -> Turn {
-    Turn::call("edit", json!({"path": path, "old": old, "new": new}))
+pub fn edit(path: &str, old: &str, new: &str) -> ScriptedTurn {
+    ScriptedTurn::call("edit", json!({"path": path, "old": old, "new": new}))
 }
 
-pub fn run(command: &str) -> Turn {
-    Turn::call("run", json!({"command": command}))
+pub fn run(command: &str) -> ScriptedTurn {
+    ScriptedTurn::call("run", json!({"command": command}))
 }
 
-pub fn write(path: &str, text: &str) -> Turn {
-    Turn::call("edit", json!({"path": path, "action": "create", "new": text}))
+pub fn write(path: &str, text: &str) -> ScriptedTurn {
+    ScriptedTurn::call("edit", json!({"path": path, "action": "create", "new": text}))
 }
 
-pub fn verify() -> Turn {
-    Turn::call("verify", json!({}))
+pub fn verify() -> ScriptedTurn {
+    ScriptedTurn::call("verify", json!({}))
 }
 
-pub fn finish(summary: &str) -> Turn {
-    Turn::call("finish", json!({"summary": summary}))
+pub fn finish(summary: &str) -> ScriptedTurn {
+    ScriptedTurn::call("finish", json!({"summary": summary}))
 }
 
 /// Finishes a round with an answer to each thread.
-pub fn finish_with(summary: &str, answers: &[(u32, bool, &str)]) -> Turn {
+pub fn finish_with(summary: &str, answers: &[(u32, bool, &str)]) -> ScriptedTurn {
     let answers: Vec<_> = answers
         .iter()
         .map(|(thread, fixed, words)| json!({"thread": thread, "fixed": fixed, "words": words}))
         .collect();
-    Turn::call("finish", json!({"summary": summary, "answers": answers}))
+    ScriptedTurn::call("finish", json!({"summary": summary, "answers": answers}))
 }
 
 /// What fixes [`off_by_one`].
-pub fn good_fix() -> Vec<Turn> {
+pub fn good_fix() -> Vec<ScriptedTurn> {
     vec![
         read("count.sh"),
         edit("count.sh", "$1 - 1", "$1"),
@@ -518,7 +518,7 @@ impl House<'_> {
             models: vec![self.model],
             secrets: WebhookSecrets::new(self.secret.into(), None).unwrap(),
             clock: self.clock,
-            settings: Settings {
+            settings: WorkerSettings {
                 address: Address { mention: Some("@gander".to_owned()), ..Address::default() },
                 data: self.data,
                 most_per_job: Money::from_micros(10_000_000),
@@ -570,7 +570,7 @@ pub async fn open(data: &Path) -> Arc<dyn Store> {
 }
 
 /// Listens for webhooks until the guard is dropped.
-pub async fn listen(intake: Intake) -> (url::Url, DropGuard) {
+pub async fn listen(intake: AppState) -> (url::Url, DropGuard) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
@@ -587,17 +587,17 @@ pub struct Words {
 
 impl Words {
     /// What it says in the first attempt.
-    pub fn will(&self, turns: Vec<Turn>) {
+    pub fn will(&self, turns: Vec<ScriptedTurn>) {
         self.will_try(vec![turns]);
     }
 
     /// What it says in each attempt.
-    pub fn will_try(&self, attempts: Vec<Vec<Turn>>) {
+    pub fn will_try(&self, attempts: Vec<Vec<ScriptedTurn>>) {
         self.play(Scripted::from_attempts(attempts));
     }
 
     /// What it says in each round, in one attempt each.
-    pub fn will_in_rounds(&self, rounds: Vec<Vec<Turn>>) {
+    pub fn will_in_rounds(&self, rounds: Vec<Vec<ScriptedTurn>>) {
         let rounds = rounds.into_iter().map(|turns| vec![turns]).collect();
         self.play(Scripted::from_rounds(rounds));
     }
@@ -627,7 +627,7 @@ impl Model for Words {
         self.script().price()
     }
 
-    async fn respond(&self, request: &Request<'_>) -> Result<Reply, ModelError> {
+    async fn respond(&self, request: &Request<'_>) -> Result<ModelReply, ModelError> {
         self.heard.lock().unwrap().push(format!("{:?}", request.messages));
         self.script().respond(request).await
     }

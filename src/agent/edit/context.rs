@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 
 use super::shift::unshifted_places;
-use super::{EditRefusal, Edited, View, is_blank, replace_lines};
+use super::{EditError, Edited, TextView, is_blank, replace_lines};
 use crate::agent::nearest::shortened;
 
 /// One line in so many may be left out.
@@ -25,10 +25,10 @@ struct Remaining<'a> {
 
 /// `None` when what remains is not enough, or not there.
 pub(super) fn edit_without_strange_lines(
-    view: &View<'_>,
+    view: &TextView<'_>,
     old: &str,
     new: &str,
-) -> Option<Result<Edited, EditRefusal>> {
+) -> Option<Result<Edited, EditError>> {
     // An edit that joins the last line with the next, or parts them, has its change at the edge.
     if old.ends_with('\n') != new.ends_with('\n') {
         return None;
@@ -45,7 +45,7 @@ pub(super) fn edit_without_strange_lines(
         }
         many => {
             let lines = many.iter().map(|line| line + 1).collect();
-            Some(Err(EditRefusal::Multiple { lines }))
+            Some(Err(EditError::Multiple { lines }))
         }
     }
 }
@@ -100,13 +100,13 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::{prop_assert, prop_assert_eq, prop_assume, proptest};
 
-    use crate::agent::edit::{EditRefusal, edit};
+    use crate::agent::edit::{EditError, edit};
 
     const TEXT: &str = "fn load() {\n    open();\n    read();\n    check();\n    close();\n}\n\
                         fn save() {\n    open();\n    write();\n    flush();\n    close();\n}\n";
 
     fn is_refused(text: &str, old: &str, new: &str) -> bool {
-        matches!(edit(text, old, new), Err(EditRefusal::NotFound { .. }))
+        matches!(edit(text, old, new), Err(EditError::NotFound { .. }))
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
         let twice = TEXT.replace("load", "save2").repeat(2);
         let old = "fn store() {\n    open();\n    write();\n    flush();\n    close();\n";
         let refused = edit(&twice, old, &old.replace("flush", "sync")).unwrap_err();
-        assert_eq!(refused, EditRefusal::Multiple { lines: vec![8, 20] });
+        assert_eq!(refused, EditError::Multiple { lines: vec![8, 20] });
     }
 
     proptest! {

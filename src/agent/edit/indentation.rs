@@ -4,7 +4,7 @@
 //! file's way. One place and one way to spell it, or nothing.
 
 use super::shift::unshifted_places;
-use super::{EditRefusal, Edited, MOST_PLACES, View, is_blank, replace_lines};
+use super::{EditError, Edited, MOST_PLACES, TextView, is_blank, replace_lines};
 
 /// How many spaces a tab may stand for.
 const WIDTHS: [usize; 4] = [2, 3, 4, 8];
@@ -17,10 +17,10 @@ enum Spelling {
 
 /// `None` when no such place is there.
 pub(super) fn edit_respelled(
-    view: &View<'_>,
+    view: &TextView<'_>,
     old: &str,
     new: &str,
-) -> Option<Result<Edited, EditRefusal>> {
+) -> Option<Result<Edited, EditError>> {
     let spellings = WIDTHS
         .into_iter()
         .flat_map(|width| [Spelling::SpacesForTabs(width), Spelling::TabsForSpaces(width)]);
@@ -33,7 +33,7 @@ pub(super) fn edit_respelled(
     let [(first_line, spelling)] = places.as_slice() else {
         let mut lines: Vec<usize> = places.iter().map(|(line, _)| line + 1).collect();
         lines.truncate(MOST_PLACES);
-        return (!lines.is_empty()).then_some(Err(EditRefusal::Multiple { lines }));
+        return (!lines.is_empty()).then_some(Err(EditError::Multiple { lines }));
     };
     let replacement = spelling.of(new)?;
     Some(replace_lines(view, *first_line, old, replacement, spelling.note(first_line + 1)))
@@ -90,7 +90,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::{prop_assert_eq, proptest};
 
-    use crate::agent::edit::{EditRefusal, edit};
+    use crate::agent::edit::{EditError, edit};
 
     #[test]
     fn tabs_are_spelled_as_the_spaces_of_the_file_and_the_other_way_round() {
@@ -109,10 +109,10 @@ mod tests {
     fn indentation_that_can_be_read_in_two_ways_is_refused() {
         let text = "a:\n  x\nb:\n    x\n";
         let two = edit(text, "\tx\n", "\ty\n");
-        assert_eq!(two, Err(EditRefusal::Multiple { lines: vec![2, 4] }));
+        assert_eq!(two, Err(EditError::Multiple { lines: vec![2, 4] }));
         for (old, new) in [("\ta\n\t\t\tb\n", "\ta\n"), ("\ta\n\t\tb\n", "\t a\n")] {
             let refused = edit("  a\n    b\n", old, new).unwrap_err();
-            assert!(matches!(refused, EditRefusal::NotFound { .. }), "{old:?}: {refused}");
+            assert!(matches!(refused, EditError::NotFound { .. }), "{old:?}: {refused}");
         }
     }
 

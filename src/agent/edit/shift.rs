@@ -85,11 +85,11 @@ impl<'a> Line<'a> {
 
 /// Words, and how the indentation differs from that of the line before, which no shift of both
 /// changes.
-type Step<'a> = (&'a str, &'a str, &'a str);
+type ShiftStep<'a> = (&'a str, &'a str, &'a str);
 
 /// Equal steps have equal numbers.
 #[derive(Default)]
-struct Numbers<'a>(HashMap<Step<'a>, usize>);
+struct Numbers<'a>(HashMap<ShiftStep<'a>, usize>);
 
 impl<'a> Numbers<'a> {
     fn of_each(&mut self, lines: &[Line<'a>]) -> Vec<usize> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::stage::Stage;
+use super::stage::DemoStage;
 use super::story::Told;
 use super::workflows::Workflows;
 use super::{AnyError, PEOPLE, REPO, say};
@@ -14,7 +14,11 @@ use gander_emulator::{Emulator, PullView, ReleaseView, TimelineEntry};
 const RULE: &str = "────────────────────────────────────────────────────────────────────────";
 
 /// The pull request, the release, and what it took.
-pub(super) fn show(stage: &Stage<'_>, told: &Told, workflows: &Workflows) -> Result<(), AnyError> {
+pub(super) fn show(
+    stage: &DemoStage<'_>,
+    told: &Told,
+    workflows: &Workflows,
+) -> Result<(), AnyError> {
     let (emulator, took) = (stage.emulator, stage.started.elapsed());
     let (fix, plan) = (pull(emulator, told.fix)?, pull(emulator, told.release)?);
     let release = release(emulator)?;
@@ -77,7 +81,7 @@ pub(super) fn invite(emulator: &Emulator) {
 }
 
 fn summary(
-    stage: &Stage<'_>,
+    stage: &DemoStage<'_>,
     told: &Told,
     release: &ReleaseView,
     workflows: &Workflows,

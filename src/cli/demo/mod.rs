@@ -21,7 +21,7 @@ use crate::config::toolchain_places;
 use crate::core::budget::Money;
 use crate::core::command::Address;
 use crate::core::examples::Example;
-use crate::core::setup::{DEFAULT_NAME, Hub, Plan};
+use crate::core::setup::{DEFAULT_NAME, Hub, SetupPlan};
 use crate::egress::PrivateAddresses;
 use crate::forge::payload::NewApp;
 use crate::forge::{AppKey, Forge, ForgeConfig, Pace, claim_app};
@@ -29,7 +29,7 @@ use crate::model::Scripted;
 use crate::sandbox::{Sandbox, toolchain};
 use crate::server::WebhookSecrets;
 use crate::store::Sqlite;
-use crate::worker::Settings;
+use crate::worker::WorkerSettings;
 use gander_emulator::{Emulator, Options, RepositorySpec, Requirement};
 
 mod ending;
@@ -38,8 +38,8 @@ mod stage;
 mod story;
 mod workflows;
 
-use project::Project;
-use stage::Stage;
+use project::DemoProject;
+use stage::DemoStage;
 use workflows::{Download, Workflows};
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -81,7 +81,7 @@ async fn play(command: &Demo) -> CommandResult {
     let sandbox = sandbox();
     sandbox.probe().await?;
     let toolchains = toolchain::find(&toolchain_places());
-    let project = Project::for_this_machine(&toolchains);
+    let project = DemoProject::for_this_machine(&toolchains);
     if !command.json {
         introduce(&project);
     }
@@ -95,7 +95,7 @@ async fn play(command: &Demo) -> CommandResult {
     populate(&emulator, &project, &download)?;
     let workflows = Workflows::new(&emulator, folder, &toolchains)?;
 
-    let stage = Stage::new(&emulator, REPO, started, !command.json);
+    let stage = DemoStage::new(&emulator, REPO, started, !command.json);
     stage.act("An App of one's own");
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let app = register(&emulator, listener.local_addr()?).await?;
@@ -128,7 +128,7 @@ async fn play(command: &Demo) -> CommandResult {
     Ok(ExitCode::SUCCESS)
 }
 
-fn introduce(project: &Project) {
+fn introduce(project: &DemoProject) {
     say(format!(
         "A GitHub in a box, Gander beside it, and a small {} project with a bug.\n\
          What the model and the people say is scripted. Everything else is real: signed webhooks over\n\
@@ -152,7 +152,11 @@ fn explain(workflows: &Workflows) {
 }
 
 /// People, and a repository with a bug and our workflows.
-fn populate(emulator: &Emulator, project: &Project, download: &Download) -> Result<(), AnyError> {
+fn populate(
+    emulator: &Emulator,
+    project: &DemoProject,
+    download: &Download,
+) -> Result<(), AnyError> {
     for login in PEOPLE {
         emulator.create_user(login);
     }
@@ -173,7 +177,7 @@ fn populate(emulator: &Emulator, project: &Project, download: &Download) -> Resu
 async fn register(emulator: &Emulator, at: std::net::SocketAddr) -> Result<NewApp, AnyError> {
     let hub: Hub = emulator.web_url().as_str().parse()?;
     let ours = format!("http://{at}");
-    let plan = Plan::read(DEFAULT_NAME, "", &ours, &hub)?;
+    let plan = SetupPlan::read(DEFAULT_NAME, "", &ours, &hub)?;
     let code = emulator.create_app_from_manifest("acme", &plan.manifest(ours)?)?;
     let egress = egress_to([hub.api()], PrivateAddresses::AllowLoopback)?;
     Ok(claim_app(&hub.api(), &egress, &code).await?)
@@ -183,7 +187,7 @@ async fn wire(
     emulator: &Emulator,
     app: &NewApp,
     sandbox: impl Sandbox + 'static,
-    project: &Project,
+    project: &DemoProject,
     directory: &Path,
     clock: Clock,
 ) -> Result<Wiring, AnyError> {
@@ -199,7 +203,7 @@ async fn wire(
         models: vec![Arc::new(project.script.parse::<Scripted>()?)],
         secrets: WebhookSecrets::new(secret, None)?,
         clock,
-        settings: Settings {
+        settings: WorkerSettings {
             settle: Duration::ZERO,
             address: Address::default(),
             data: directory.to_owned(),

@@ -7,7 +7,7 @@ use gander_emulator::LineNote;
 
 /// A project with a bug, its issue, and a script that mends it at the second try and answers a
 /// review.
-pub(super) struct Project {
+pub(super) struct DemoProject {
     pub(super) language: &'static str,
     pub(super) check: &'static str,
     pub(super) files: &'static [(&'static str, &'static str)],
@@ -18,7 +18,7 @@ pub(super) struct Project {
     pub(super) script: &'static str,
 }
 
-impl Project {
+impl DemoProject {
     /// A Rust project where there is a Rust toolchain, else one that needs only a shell.
     pub(super) fn for_this_machine(toolchains: &[Toolchain]) -> Self {
         let found = toolchains.iter().any(|toolchain| toolchain.has("cargo"));
@@ -28,7 +28,7 @@ impl Project {
 
 const TITLE: &str = "mean of an empty list panics";
 
-const RUST: Project = Project {
+const RUST: DemoProject = DemoProject {
     language: "Rust",
     check: "cargo test",
     files: &[
@@ -50,7 +50,7 @@ const RUST: Project = Project {
     script: include_str!("rust/script.json"),
 };
 
-const SHELL: Project = Project {
+const SHELL: DemoProject = DemoProject {
     language: "shell",
     check: "sh test.sh",
     files: &[

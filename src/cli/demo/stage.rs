@@ -13,10 +13,10 @@ const LOOK: Duration = Duration::from_millis(25);
 /// The demo did not go on.
 #[derive(Debug, thiserror::Error)]
 #[error("the demo waited two minutes in vain until {0}; with GANDER_LOG=info it shows more")]
-pub(super) struct Stuck(&'static str);
+pub(super) struct DemoTimeoutError(&'static str);
 
 /// A box, and all that was seen of it.
-pub(super) struct Stage<'a> {
+pub(super) struct DemoStage<'a> {
     pub(super) emulator: &'a Emulator,
     pub(super) started: Instant,
     repository: &'static str,
@@ -25,7 +25,7 @@ pub(super) struct Stage<'a> {
     seen: Mutex<Vec<(Duration, TimelineEntry)>>,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> DemoStage<'a> {
     pub(super) fn new(
         emulator: &'a Emulator,
         repository: &'static str,
@@ -55,11 +55,11 @@ impl<'a> Stage<'a> {
         &self,
         what: &'static str,
         happened: impl Fn(&Emulator) -> bool,
-    ) -> Result<(), Stuck> {
+    ) -> Result<(), DemoTimeoutError> {
         let began = Instant::now();
         while !happened(self.emulator) {
             if began.elapsed() > PATIENCE {
-                return Err(Stuck(what));
+                return Err(DemoTimeoutError(what));
             }
             self.look();
             tokio::time::sleep(LOOK).await;

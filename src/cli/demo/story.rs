@@ -1,7 +1,7 @@
 //! The story of the demo, as people act in it: reported, fixed, reviewed, approved, released.
 
-use super::project::Project;
-use super::stage::Stage;
+use super::project::DemoProject;
+use super::stage::DemoStage;
 use super::{AnyError, CHECK, REPO};
 use gander_emulator::{Emulator, PullView, Verdict};
 
@@ -18,7 +18,7 @@ pub(super) struct Told {
 ///
 /// # Errors
 /// When it does not go on.
-pub(super) async fn play(stage: &Stage<'_>, project: &Project) -> Result<Told, AnyError> {
+pub(super) async fn play(stage: &DemoStage<'_>, project: &DemoProject) -> Result<Told, AnyError> {
     let github = stage.emulator;
     let (owner, maintainer, contributor) =
         (github.person("acme"), github.person("mona"), github.person("hubert"));

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::AnyError;
 use crate::config::{environment, variable};
 use crate::core::examples::{ACTION_MISSING, DIGEST_MISSING, Example};
-use crate::sandbox::{Command, Exit, Limits, Sandbox, Toolchain, Unconfined};
+use crate::sandbox::{Exit, Sandbox, SandboxCommand, SandboxLimits, Toolchain, Unconfined};
 use gander_emulator::{Emulator, Foreign, RunReport, Runner, Setup};
 
 /// The commit of the Action that the demo's workflows name.
@@ -42,9 +42,10 @@ impl Download {
         std::fs::copy(std::env::current_exe()?, folder.join(&name).join("gander"))?;
         let line =
             format!("tar --create {name} | gzip --fast > {name}.tar.gz && sha256sum {name}.tar.gz");
-        let command = Command::shell(line, folder);
+        let command = SandboxCommand::shell(line, folder);
         let shell = Unconfined::new(environment());
-        let output = shell.run(&command, &Limits::default(), &CancellationToken::new()).await?;
+        let output =
+            shell.run(&command, &SandboxLimits::default(), &CancellationToken::new()).await?;
         if output.exit != Exit::Code(0) {
             return Err(format!("the program could not be packed: {}", output.stderr.text).into());
         }

@@ -50,7 +50,7 @@ pub(super) enum VaultError {
 
 /// `gander-server.toml`, as `config.rs` reads it.
 #[derive(Serialize)]
-struct Written<'a> {
+struct KeptFiles<'a> {
     listen: &'a str,
     data: PathBuf,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -114,7 +114,7 @@ impl Vault {
         if let Some(secret) = &app.client_secret {
             self.secret(CLIENT_SECRET, secret)?;
         }
-        let written = Written {
+        let written = KeptFiles {
             listen: "127.0.0.1:8080",
             data: self.directory.join("data"),
             allow_private_addresses: private_addresses,

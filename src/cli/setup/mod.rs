@@ -19,11 +19,11 @@ use crate::app::egress_to;
 use crate::clock::Clock;
 use crate::config::variable;
 use crate::core::examples::{ACTION_MISSING, DIGEST_MISSING, Example, Pins};
-use crate::core::setup::{DEFAULT_NAME, Hub, Plan};
+use crate::core::setup::{DEFAULT_NAME, Hub, SetupPlan};
 use crate::egress::{Egress, PrivateAddresses};
 use crate::forge::{ForgeError, claim_app, payload::NewApp};
 use crate::server::setup::{
-    Beginning, LIFE_SECONDS, Outcome, Problem, Registered, Setup as Pages, Wishes, serve,
+    Beginning, LIFE_SECONDS, Registered, Setup as Pages, SetupProblem, SetupResult, Wishes, serve,
 };
 
 mod keep;
@@ -32,7 +32,7 @@ use keep::Vault;
 
 /// Make your GitHub App in a browser, from its manifest
 #[derive(Debug, clap::Args)]
-pub struct Setup {
+pub struct SetupCommand {
     /// The GitHub that is to have the App
     #[arg(long, value_name = "URL", default_value = "https://github.com")]
     github: String,
@@ -75,7 +75,7 @@ enum Workflow {
 ///
 /// # Errors
 /// When it cannot start, or ended before there was an App.
-pub fn run(command: &Setup) -> CommandResult {
+pub fn run(command: &SetupCommand) -> CommandResult {
     if let Some(workflow) = command.workflow {
         let pins =
             Pins { action: command.action_sha.as_deref(), digest: command.sha256.as_deref() };
@@ -89,7 +89,7 @@ pub fn run(command: &Setup) -> CommandResult {
         public_url: command.url.clone().unwrap_or_default(),
     };
     if !wishes.public_url.is_empty() {
-        Plan::read(&wishes.name, &wishes.organization, &wishes.public_url, &hub)?;
+        SetupPlan::read(&wishes.name, &wishes.organization, &wishes.public_url, &hub)?;
     }
     if command.bind.ip().is_unspecified() {
         return Err(format!(
@@ -209,12 +209,12 @@ struct Registrar {
 }
 
 impl Registrar {
-    async fn register(self: Arc<Self>, code: String) -> Outcome {
+    async fn register(self: Arc<Self>, code: String) -> SetupResult {
         let app = claim_app(&self.hub.api(), &self.egress, &code).await;
         let app = app.map_err(|error| self.not_claimed(&error))?;
         let keeping = tokio::task::spawn_blocking(move || self.keep(&app));
         keeping.await.unwrap_or_else(|error| {
-            Err(Problem {
+            Err(SetupProblem {
                 what: "The App was made, but not kept".to_owned(),
                 why: format!("The program was interrupted: {error}."),
                 next: "Delete the App on GitHub, then start again.".to_owned(),
@@ -222,9 +222,9 @@ impl Registrar {
         })
     }
 
-    fn keep(&self, app: &NewApp) -> Outcome {
+    fn keep(&self, app: &NewApp) -> SetupResult {
         let page = self.page_of(app);
-        self.vault.keep(app, &self.hub, self.private_addresses).map_err(|error| Problem {
+        self.vault.keep(app, &self.hub, self.private_addresses).map_err(|error| SetupProblem {
             what: "The App was made, but could not be kept".to_owned(),
             why: with_cause(&error),
             next: format!(
@@ -262,7 +262,7 @@ impl Registrar {
         self.hub.page(&["/apps/", &app.slug]).into()
     }
 
-    fn not_claimed(&self, error: &ForgeError) -> Problem {
+    fn not_claimed(&self, error: &ForgeError) -> SetupProblem {
         let hub = &self.hub;
         let settings = "If it shows the new App under Settings, Developer settings, GitHub Apps, \
                         delete it there. Then start again.";
@@ -291,7 +291,7 @@ impl Registrar {
             ),
         };
         tracing::error!(%error, "the App could not be had");
-        Problem { what, why, next: format!("Look at {hub}. {settings}") }
+        SetupProblem { what, why, next: format!("Look at {hub}. {settings}") }
     }
 }
 

@@ -2,10 +2,12 @@
 
 use strum::{EnumDiscriminants, VariantArray};
 
-use super::{Ask, Base, Declined, Proposal, Pull, Sight, Step, Taken, Thread};
+use super::{Base, Declined, JobStep, Proposal, PullSnapshot, ReviseRequest, TakenReviews, Thread};
 use crate::core::budget::Money;
 use crate::core::evidence::Evidence;
-use crate::core::id::{Login, PatchDigest, Sha};
+use crate::core::github::PullRef;
+use crate::core::id::{Login, Sha};
+use crate::core::patch::PatchDigest;
 use crate::core::policy::Rules;
 
 /// What was learnt.
@@ -13,7 +15,7 @@ use crate::core::policy::Rules;
 #[strum_discriminants(name(FactKind), derive(VariantArray, Hash), allow(missing_docs))]
 #[expect(clippy::large_enum_variant, reason = "one at a time, and soon gone")]
 #[allow(missing_docs)]
-pub enum Fact {
+pub enum JobFact {
     /// No other live job stands on the subject.
     TurnCame,
     /// The rules allow it, and the base is known.
@@ -29,7 +31,7 @@ pub enum Fact {
     /// The patch was checked.
     Verified(Evidence),
     /// The pull request stands.
-    Published { pull: Pull },
+    Published { pull: PullRef },
     /// A person's commit is on the branch: the round goes on from there.
     HeadMoved { head: Sha },
     /// Pushing the change would run workflows with secrets.
@@ -37,11 +39,11 @@ pub enum Fact {
     /// A person lets exactly this change out.
     Go { patch: PatchDigest },
     /// The pull request was looked at.
-    Seen(Box<Sight>),
+    Seen(PullSnapshot),
     /// A person asks for changes by command.
-    Asked(Ask),
+    Asked(ReviseRequest),
     /// A maintainer takes up somebody's waiting reviews.
-    Taken(Taken),
+    Taken(TakenReviews),
     /// What a round is to do is known.
     RoundReady { round: u32, base: Base, task: String, threads: Vec<Thread>, budget: Money },
     /// A round cannot begin.
@@ -61,10 +63,10 @@ pub enum Fact {
     /// The money is gone.
     OutOfBudget { why: String, cost: Money },
     /// A step failed for good.
-    Broke { step: Step, why: String },
+    Broke { step: JobStep, why: String },
 }
 
-impl Fact {
+impl JobFact {
     /// In a few words, for the log.
     pub fn name(&self) -> &'static str {
         match self {

@@ -2,23 +2,25 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::budget::Money;
+use crate::core::budget::{Money, Payer};
 use crate::core::event::IssueText;
 use crate::core::id::{Branch, CommentId, Login, Timestamp, UserId};
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Order {
+pub struct JobOrder {
     /// Another prompt and commit type; the same gate.
     pub kind: Kind,
     /// Whose permission counts.
-    pub by: UserId,
+    #[serde(rename = "by")]
+    pub by_id: UserId,
     /// Whom to mention.
     pub login: Login,
     /// When.
     pub at: Timestamp,
     /// The comment that asked, if it was one; gets the reaction.
-    pub comment: Option<CommentId>,
+    #[serde(rename = "comment")]
+    pub comment_id: Option<CommentId>,
     /// The words of the request.
     pub request: String,
     /// The issue, as it was then.
@@ -45,7 +47,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
-pub enum Ending {
+pub enum JobEnding {
     /// People merged the pull request.
     Merged { by: Option<Login> },
     /// People closed the pull request, or the issue before there was one.
@@ -88,15 +90,5 @@ pub enum Declined {
     /// The operator's limit for one job is reached.
     JobBudget { limit: Money },
     /// The day's money is spent.
-    DayBudget { of: Purse, limit: Money },
-}
-
-/// Whose daily money is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
-pub enum Purse {
-    Repository,
-    Person,
-    Installation,
+    DayBudget { of: Payer, limit: Money },
 }

@@ -12,21 +12,23 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    Binding, ChangeRequest, Ci, Declined, Ending, Job, PullState, RedBecause, Sight, Stage, Step,
+    ApprovalBinding, ChangeRequest, Ci, Declined, Job, JobEnding, JobStage, JobStep, OpenPull,
+    PullEnd, PullSnapshot, RedBecause,
 };
-use crate::core::approval::{Approval, NotApproved, Tried};
-use crate::core::command::Role;
-use crate::core::id::{CommentId, Login, PatchDigest, ReviewId, Sha, Timestamp, UserId};
+use crate::core::approval::{Approval, MergeAttempt, NotApproved};
+use crate::core::github::Role;
+use crate::core::id::{CommentId, Login, ReviewId, Sha, Timestamp, UserId};
+use crate::core::patch::PatchDigest;
 use crate::core::policy::MergeOn;
 
 /// What is remembered of the review.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Review {
+pub struct ReviewState {
     /// Requests by command that wait for a round.
-    pub asks: Vec<Ask>,
+    pub asks: Vec<ReviseRequest>,
     /// People whose waiting reviews a maintainer has taken up.
-    pub taken: Vec<Taken>,
+    pub taken: Vec<TakenReviews>,
     /// Reviews that a round was about.
     pub answered: BTreeSet<ReviewId>,
     /// Rounds that repaired red CI without being asked.
@@ -36,7 +38,7 @@ pub struct Review {
     /// Reviews by people without write access, which wait until a maintainer takes them.
     pub outsiders: Vec<Outsider>,
     /// What it waits for.
-    pub waiting: Option<Waiting>,
+    pub waiting: Option<WaitingFor>,
     /// What Gander's own checks say of the head.
     pub proof: Option<HeadProof>,
     /// The change that a person let out of hold.
@@ -48,7 +50,7 @@ pub struct Review {
     /// Its files, each with the lines added and removed.
     pub held_files: Vec<String>,
     /// Approvals count only for this base branch and these rules.
-    pub binding: Option<Binding>,
+    pub binding: Option<ApprovalBinding>,
     /// Whether somebody else's commit was ever the head: then the branch is not ours to remove.
     pub foreign: bool,
     /// Since when the head is what it is.
@@ -61,7 +63,7 @@ pub struct Review {
     /// What was pushed so far, a round each.
     pub pushed: Vec<PushedRound>,
     /// What GitHub was last asked to merge on.
-    pub tried: Option<Tried>,
+    pub tried: Option<MergeAttempt>,
 }
 
 /// A name, a list of them, or nothing.
@@ -92,21 +94,24 @@ pub struct PushedRound {
 /// A request by command: `/gander revise words`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Ask {
-    pub by: UserId,
+pub struct ReviseRequest {
+    #[serde(rename = "by")]
+    pub by_id: UserId,
     pub login: Login,
     pub words: String,
-    pub comment: Option<CommentId>,
+    #[serde(rename = "comment")]
+    pub comment_id: Option<CommentId>,
 }
 
 /// `/gander take @LOGIN`: that person's reviews up to then count like a maintainer's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Taken {
+pub struct TakenReviews {
     pub login: Login,
     pub until: Timestamp,
     /// Who took them: their permission counts for the round.
-    pub by: UserId,
+    #[serde(rename = "by")]
+    pub by_id: UserId,
     pub by_login: Login,
 }
 
@@ -116,7 +121,8 @@ pub struct Round {
     /// Why it is made.
     pub cause: Cause,
     /// Whose permission counts; whoever ordered the job, for a repair.
-    pub by: UserId,
+    #[serde(rename = "by")]
+    pub by_id: UserId,
     /// Whom to mention.
     pub login: Login,
     /// The reviews it answers.
@@ -132,7 +138,7 @@ pub struct Round {
     /// The task for the agent, once put together.
     pub task: String,
     /// What came of it.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<RoundOutcome>,
 }
 
 /// Why a round is made.
@@ -174,7 +180,7 @@ pub struct ThreadAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
-pub enum Outcome {
+pub enum RoundOutcome {
     Pushed { head: Sha },
     NoChange { why: String },
     GaveUp { why: String },
@@ -187,7 +193,8 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Outsider {
-    pub review: ReviewId,
+    #[serde(rename = "review")]
+    pub review_id: ReviewId,
     pub login: Login,
     pub points: u32,
 }
@@ -207,7 +214,7 @@ pub struct HeadProof {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
-pub enum Waiting {
+pub enum WaitingFor {
     /// For somebody to look.
     Review,
     /// For Gander's own checks of a commit that a person made.
@@ -249,7 +256,7 @@ pub enum NoRepair {
     RepairsUsed { limit: u32 },
 }
 
-impl Waiting {
+impl WaitingFor {
     /// Whether a person has to be told on the pull request.
     pub fn needs_words(&self) -> bool {
         !matches!(
@@ -270,36 +277,43 @@ impl Job {
     }
 
     /// What follows from a look at the pull request. `None`: nothing is new.
-    pub(super) fn seen(&mut self, round: u32, sight: &Sight) -> Option<Vec<Step>> {
-        match &sight.state {
-            PullState::Merged { by } => return Some(self.end(Ending::Merged { by: by.clone() })),
-            PullState::Closed { by } => return Some(self.end(Ending::Closed { by: by.clone() })),
-            PullState::Open => {}
+    pub(super) fn seen(&mut self, round: u32, seen: &PullSnapshot) -> Option<Vec<JobStep>> {
+        match seen {
+            PullSnapshot::Open(pull) => self.seen_open(round, pull),
+            PullSnapshot::Ended(PullEnd::Merged { by }) => {
+                Some(self.end(JobEnding::Merged { by: by.clone() }))
+            }
+            PullSnapshot::Ended(PullEnd::Closed { by }) => {
+                Some(self.end(JobEnding::Closed { by: by.clone() }))
+            }
         }
+    }
+
+    fn seen_open(&mut self, round: u32, pull: &OpenPull) -> Option<Vec<JobStep>> {
         let before = self.clone();
-        self.adopt(sight);
+        self.adopt(pull);
         // A review by somebody whose word does not count is acknowledged, whatever else follows.
         let thanks = match self.review.outsiders == before.review.outsiders {
             true => Vec::new(),
-            false => vec![Step::Explain],
+            false => vec![JobStep::Explain],
         };
         let limits = self
             .rules
             .as_ref()
             .map_or((1, 0), |rules| (rules.limits.rounds, rules.limits.ci_repairs));
-        if let Some(next) = self.next_round(sight, limits).filter(|_| !sight.skipped) {
+        if let Some(next) = self.next_round(pull, limits).filter(|_| !pull.skipped) {
             let asked = matches!(next.cause, Cause::People);
             if asked && self.rounds_asked(round) >= limits.0 {
                 self.review.answered.extend(next.reviews);
                 self.review.asks.clear();
                 let limit = limits.0;
-                self.review.waiting = Some(Waiting::RoundsUsed { limit });
-                let refuse = vec![Step::Show, Step::RefuseRound { limit }, Step::Look];
+                self.review.waiting = Some(WaitingFor::RoundsUsed { limit });
+                let refuse = vec![JobStep::Show, JobStep::RefuseRound { limit }, JobStep::Look];
                 return Some([thanks, refuse].concat());
             }
             return Some([thanks, self.begin_round(round + 1, next)].concat());
         }
-        let (waiting, mut steps) = self.standing(sight, limits.1);
+        let (waiting, mut steps) = self.standing(pull, limits.1);
         if self.stage != before.stage {
             return Some([thanks, steps].concat());
         }
@@ -308,31 +322,34 @@ impl Job {
             return None;
         }
         let told = before.review.waiting == self.review.waiting;
-        if self.review.waiting.as_ref().is_some_and(Waiting::needs_words) && !told {
-            steps.push(Step::Explain);
+        if self.review.waiting.as_ref().is_some_and(WaitingFor::needs_words) && !told {
+            steps.push(JobStep::Explain);
         }
         steps.extend(thanks);
-        steps.insert(0, Step::Show);
+        steps.insert(0, JobStep::Show);
         steps.dedup();
         Some(steps)
     }
 
-    /// The approval to merge with, if what is seen now still leads to merging that very head.
-    pub fn merges<'a>(&self, sight: &'a Sight) -> Option<&'a Approval> {
-        let Stage::Merging { round, .. } = self.stage else { return None };
-        let mut looking = Self { stage: Stage::InReview { round }, ..self.clone() };
-        looking.seen(round, sight)?;
-        sight.consent.as_ref().ok().filter(|_| looking.stage == self.stage)
+    /// The pull request and the approval to merge it with, if what is seen now still leads to
+    /// merging that very head.
+    pub fn merges<'a>(&self, seen: &'a PullSnapshot) -> Option<(&'a OpenPull, &'a Approval)> {
+        let JobStage::Merging { round, .. } = self.stage else { return None };
+        let PullSnapshot::Open(pull) = seen else { return None };
+        let mut looking = Self { stage: JobStage::InReview { round }, ..self.clone() };
+        looking.seen_open(round, pull)?;
+        let approval = pull.consent.as_ref().ok().filter(|_| looking.stage == self.stage)?;
+        Some((pull, approval))
     }
 
     /// It was about to be merged, and what is seen now speaks against that.
-    pub(super) fn seen_while_merging(&mut self, sight: &Sight) -> Option<Vec<Step>> {
-        let Stage::Merging { round, .. } = self.stage else { return None };
-        if self.merges(sight).is_some() {
+    pub(super) fn seen_while_merging(&mut self, seen: &PullSnapshot) -> Option<Vec<JobStep>> {
+        let JobStage::Merging { round, .. } = self.stage else { return None };
+        if self.merges(seen).is_some() {
             return None;
         }
-        self.stage = Stage::InReview { round };
-        let steps = self.seen(round, sight).unwrap_or_else(|| vec![Step::Show]);
+        self.stage = JobStage::InReview { round };
+        let steps = self.seen(round, seen).unwrap_or_else(|| vec![JobStep::Show]);
         // Ours, and only the answer was lost: then it was this approval.
         if !self.is_done() {
             self.review.approved_by.clear();
@@ -341,35 +358,39 @@ impl Job {
     }
 
     /// Takes over what people and GitHub have changed.
-    fn adopt(&mut self, sight: &Sight) {
+    fn adopt(&mut self, seen: &OpenPull) {
         if let Some(pull) = &mut self.pull
-            && pull.head != sight.head
+            && pull.head != seen.head
         {
-            pull.head = sight.head.clone();
+            pull.head = seen.head.clone();
             self.review.foreign = true;
             self.review.proof = None;
             self.review.waiting = None;
         }
-        if self.review.head_since.as_ref().is_none_or(|(head, _)| *head != sight.head) {
-            self.review.head_since = Some((sight.head.clone(), sight.at));
+        if self.review.head_since.as_ref().is_none_or(|(head, _)| *head != seen.head) {
+            self.review.head_since = Some((seen.head.clone(), seen.at));
         }
         if let Some(base) = &mut self.base {
-            base.branch = sight.base.clone();
+            base.branch = seen.base.clone();
         }
-        if let Ok(rules) = &sight.rules {
+        if let Ok(rules) = &seen.rules {
             self.rules = Some(rules.clone());
         }
         let bound = self.review.binding.as_ref();
-        let same = bound.is_some_and(|it| it.base == sight.base && it.rules == sight.rules_digest);
+        let same = bound.is_some_and(|it| it.base == seen.base && it.rules == seen.rules_digest);
         if !same {
-            let since = if bound.is_some() { sight.at } else { Timestamp(0) };
-            let rules = sight.rules_digest.clone();
-            self.review.binding = Some(Binding { base: sight.base.clone(), rules, since });
+            let since = if bound.is_some() { seen.at } else { Timestamp(0) };
+            let rules = seen.rules_digest.clone();
+            self.review.binding = Some(ApprovalBinding { base: seen.base.clone(), rules, since });
         }
-        let open = sight.requests.iter().filter(|it| !self.review.answered.contains(&it.review));
+        let open = seen.requests.iter().filter(|it| !self.review.answered.contains(&it.review_id));
         let waits = open.filter(|it| self.takes(it).is_none());
         self.review.outsiders = waits
-            .map(|it| Outsider { review: it.review, login: it.by.login.clone(), points: it.points })
+            .map(|it| Outsider {
+                review_id: it.review_id,
+                login: it.by.login.clone(),
+                points: it.points,
+            })
             .collect();
     }
 
@@ -378,21 +399,21 @@ impl Job {
         if request.by.person && request.role >= Role::Write {
             return Some((request.by.id, request.by.login.clone()));
         }
-        let taken = |it: &&Taken| it.login == request.by.login && request.at <= it.until;
-        self.review.taken.iter().find(taken).map(|it| (it.by, it.by_login.clone()))
+        let taken = |it: &&TakenReviews| it.login == request.by.login && request.at <= it.until;
+        self.review.taken.iter().find(taken).map(|it| (it.by_id, it.by_login.clone()))
     }
 
     /// The round that is due, if any: everything people ask for at once, else a repair.
-    fn next_round(&self, sight: &Sight, (_, repairs): (u32, u32)) -> Option<Round> {
-        let open = sight.requests.iter().filter(|it| !self.review.answered.contains(&it.review));
+    fn next_round(&self, seen: &OpenPull, (_, repairs): (u32, u32)) -> Option<Round> {
+        let open = seen.requests.iter().filter(|it| !self.review.answered.contains(&it.review_id));
         let batch: Vec<_> = open.filter_map(|it| Some((it, self.takes(it)?))).collect();
-        let by_command = self.review.asks.first().map(|ask| (ask.by, ask.login.clone()));
+        let by_command = self.review.asks.first().map(|ask| (ask.by_id, ask.login.clone()));
         let by_review = batch.first().map(|(_, by)| by.clone());
         let new = |cause, (by, login): (UserId, Login)| Round {
             cause,
-            by,
+            by_id: by,
             login,
-            reviews: batch.iter().map(|(it, _)| it.review).collect(),
+            reviews: batch.iter().map(|(it, _)| it.review_id).collect(),
             reviewers: batch.iter().map(|(it, _)| it.by.login.clone()).collect(),
             words: self.review.asks.iter().map(|ask| ask.words.clone()).collect(),
             from: None,
@@ -403,19 +424,19 @@ impl Job {
         if let Some(by) = by_command.or(by_review) {
             return Some(new(Cause::People, by));
         }
-        let ours = self.review.proof.as_ref().is_some_and(|it| it.ours && it.head == sight.head);
-        match &sight.ci {
+        let ours = self.review.proof.as_ref().is_some_and(|it| it.ours && it.head == seen.head);
+        match &seen.ci {
             Ci::Red { check, because: RedBecause::Change }
                 if ours && self.review.repairs < repairs =>
             {
-                let by = (self.order.by, self.order.login.clone());
+                let by = (self.order.by_id, self.order.login.clone());
                 Some(new(Cause::Ci { check: check.clone() }, by))
             }
             Ci::Green | Ci::Pending { .. } | Ci::Red { .. } => None,
         }
     }
 
-    fn begin_round(&mut self, round: u32, next: Round) -> Vec<Step> {
+    fn begin_round(&mut self, round: u32, next: Round) -> Vec<JobStep> {
         if matches!(next.cause, Cause::Ci { .. }) {
             self.review.repairs += 1;
         }
@@ -423,82 +444,87 @@ impl Job {
         self.review.asks.clear();
         self.review.round = Some(next);
         self.review.waiting = None;
-        self.stage = Stage::Starting { round };
-        vec![Step::Show, Step::Start { round }]
+        self.stage = JobStage::Starting { round };
+        vec![JobStep::Show, JobStep::Start { round }]
     }
 
     /// Where an open pull request stands that nobody wants changed.
-    fn standing(&mut self, sight: &Sight, repairs: u32) -> (Waiting, Vec<Step>) {
+    fn standing(&mut self, seen: &OpenPull, repairs: u32) -> (WaitingFor, Vec<JobStep>) {
         let only = |waiting| (waiting, Vec::new());
-        if sight.skipped {
-            return only(Waiting::Skipped);
+        if seen.skipped {
+            return only(WaitingFor::Skipped);
         }
-        if let Err(problem) = &sight.rules {
-            return only(Waiting::BadRules { problem: problem.clone() });
+        if let Err(problem) = &seen.rules {
+            return only(WaitingFor::BadRules { problem: problem.clone() });
         }
-        let proof = self.review.proof.as_ref().filter(|proof| proof.head == sight.head);
+        let proof = self.review.proof.as_ref().filter(|proof| proof.head == seen.head);
         let Some(proof) = proof else {
-            let head = sight.head.clone();
-            let asked = self.review.waiting == Some(Waiting::HeadCheck);
-            let steps = if asked { Vec::new() } else { vec![Step::CheckHead { head }] };
-            return (Waiting::HeadCheck, steps);
+            let head = seen.head.clone();
+            let asked = self.review.waiting == Some(WaitingFor::HeadCheck);
+            let steps = if asked { Vec::new() } else { vec![JobStep::CheckHead { head }] };
+            return (WaitingFor::HeadCheck, steps);
         };
         if let Some(why) = &proof.failed {
-            return only(Waiting::HeadRed { head: sight.head.clone(), why: why.clone() });
+            return only(WaitingFor::HeadRed { head: seen.head.clone(), why: why.clone() });
         }
-        if let Ci::Red { check, because } = &sight.ci {
+        if let Ci::Red { check, because } = &seen.ci {
             let why = match because {
                 RedBecause::AlsoOnBase => NoRepair::RedOnBase,
                 RedBecause::Flaky { why } => NoRepair::Flaky { why: why.clone() },
                 RedBecause::Change if !proof.ours => NoRepair::NotOurs,
                 RedBecause::Change => NoRepair::RepairsUsed { limit: repairs },
             };
-            return only(Waiting::Red { check: check.clone(), why });
+            return only(WaitingFor::Red { check: check.clone(), why });
         }
         let since = self.review.binding.as_ref().map_or(Timestamp(0), |bound| bound.since);
-        let approval = match &sight.consent {
+        let approval = match &seen.consent {
             // Judged by a base or rules that have changed since: look again.
-            Ok(_) if sight.since < since => return (Waiting::Review, vec![Step::Look]),
-            Ok(approval) if *approval.head() == sight.head && *approval.base() == sight.base => {
+            Ok(_) if seen.since < since => return (WaitingFor::Review, vec![JobStep::Look]),
+            Ok(approval) if *approval.head() == seen.head && *approval.base() == seen.base => {
                 approval
             }
             Ok(_) | Err(NotApproved::Nobody) => return only(self.unapproved()),
-            Err(why) => return only(Waiting::Consent(why.clone())),
+            Err(why) => return only(WaitingFor::Consent(why.clone())),
         };
-        self.approved(sight, approval)
+        self.approved(seen, approval)
     }
 
     /// What an unapproved pull request waits for: a failed round stays told until somebody acts.
-    fn unapproved(&self) -> Waiting {
+    fn unapproved(&self) -> WaitingFor {
         match &self.review.waiting {
-            Some(kept @ (Waiting::RoundFailed { .. } | Waiting::RoundsUsed { .. })) => kept.clone(),
-            _ => Waiting::Review,
+            Some(kept @ (WaitingFor::RoundFailed { .. } | WaitingFor::RoundsUsed { .. })) => {
+                kept.clone()
+            }
+            _ => WaitingFor::Review,
         }
     }
 
-    fn approved(&mut self, sight: &Sight, approval: &Approval) -> (Waiting, Vec<Step>) {
+    fn approved(&mut self, seen: &OpenPull, approval: &Approval) -> (WaitingFor, Vec<JobStep>) {
         let only = |waiting| (waiting, Vec::new());
         let on = self.rules.as_ref().map_or(MergeOn::Never, |rules| rules.merge.on);
         let by_command = approval.by_command();
-        match &sight.ci {
-            Ci::Pending { names } => return only(Waiting::Checks { names: names.clone() }),
+        match &seen.ci {
+            Ci::Pending { names } => return only(WaitingFor::Checks { names: names.clone() }),
             Ci::Green | Ci::Red { .. } => {}
         }
         if on == MergeOn::Never {
-            return only(Waiting::Button);
+            return only(WaitingFor::Button);
         }
         if on == MergeOn::Command && !by_command {
-            return only(Waiting::Command);
+            return only(WaitingFor::Command);
         }
-        if sight.mergeable == Some(false) {
-            return only(Waiting::Conflict);
+        if seen.mergeable == Some(false) {
+            return only(WaitingFor::Conflict);
         }
-        let now =
-            Tried { word: approval.word(), rules: sight.rules_digest.clone(), clean: sight.clean };
+        let now = MergeAttempt {
+            word: approval.word(),
+            rules: seen.rules_digest.clone(),
+            clean: seen.clean,
+        };
         let news = self.review.tried.as_ref().is_none_or(|tried| now.is_news_after(tried));
         self.review.tried = Some(now);
-        if let Some(blocked @ Waiting::Blocked { head, .. }) = &self.review.waiting
-            && *head == sight.head
+        if let Some(blocked @ WaitingFor::Blocked { head, .. }) = &self.review.waiting
+            && *head == seen.head
             && !news
         {
             return only(blocked.clone());
@@ -506,10 +532,10 @@ impl Job {
         self.review.approved_by = approval.logins();
         self.review.pushed_by = approval.pushed_by().to_vec();
         self.review.waiting = None;
-        let head = sight.head.clone();
+        let head = seen.head.clone();
         let round = self.stage.round().unwrap_or(1);
-        self.stage = Stage::Merging { round, head: head.clone() };
-        (Waiting::Review, vec![Step::Show, Step::Merge { head }])
+        self.stage = JobStage::Merging { round, head: head.clone() };
+        (WaitingFor::Review, vec![JobStep::Show, JobStep::Merge { head }])
     }
 }
 

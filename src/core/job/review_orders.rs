@@ -15,11 +15,11 @@ use super::super::*;
 use crate::core::approval::{
     Approval, ApprovalCriteria, NotApproved, Stance, Vote, VoteSource, judge,
 };
-use crate::core::command::Role;
-use crate::core::evidence::{Check, CheckKind, Outcome as Passed};
+use crate::core::evidence::{Check, CheckKind, CheckOutcome as Passed};
+use crate::core::github::Role;
 use crate::core::id::{RepoId, ReviewId, Timestamp, UserId};
 use crate::core::policy::{Requester, Show};
-use crate::core::report::{self, Setting};
+use crate::core::report::{self, ReportContext};
 
 /// What happens, each once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +173,7 @@ impl GitHub {
     fn consent(&self) -> Result<Approval, NotApproved> {
         let base = "main".parse().unwrap();
         let question = ApprovalCriteria {
-            repo: RepoId(1),
+            repo_id: RepoId(1),
             pull: Number(8),
             head: &self.head,
             base: &base,
@@ -197,7 +197,7 @@ impl GitHub {
         }
         let standing = last.into_values().filter(|vote| vote.stance == Stance::Objects);
         let request = |vote: &Vote| ChangeRequest {
-            review: review_of(vote),
+            review_id: review_of(vote),
             by: vote.by.clone(),
             role: vote.role,
             at: vote.at,
@@ -206,14 +206,13 @@ impl GitHub {
         standing.map(request).collect()
     }
 
-    fn sight(&self, rules: &Rules) -> Sight {
-        Sight {
+    fn seen(&self, rules: &Rules) -> PullSnapshot {
+        if self.merged {
+            return PullSnapshot::Ended(PullEnd::Merged { by: None });
+        }
+        PullSnapshot::Open(Box::new(OpenPull {
             skipped: false,
             at: Timestamp(self.clock),
-            state: match self.merged {
-                true => PullState::Merged { by: None },
-                false => PullState::Open,
-            },
             head: self.head.clone(),
             base: "main".parse().unwrap(),
             rules: Ok(rules.clone()),
@@ -224,7 +223,7 @@ impl GitHub {
             since: Timestamp(0),
             mergeable: Some(true),
             clean: true,
-        }
+        }))
     }
 }
 
@@ -238,7 +237,7 @@ fn review_of(vote: &Vote) -> ReviewId {
 /// What GitHub tells Gander of an act.
 #[derive(Debug, Clone)]
 enum Hint {
-    Command(Ask),
+    Command(ReviseRequest),
     Touched,
 }
 
@@ -248,7 +247,7 @@ struct Story {
     rules: Rules,
     github: GitHub,
     job: Job,
-    lane: VecDeque<Step>,
+    lane: VecDeque<JobStep>,
     hints: Vec<Hint>,
     /// A merge that is allowed, and not yet asked for.
     about_to_merge: Option<Sha>,
@@ -267,7 +266,7 @@ impl Story {
         let rules = Rules::parse(&format!("[limits]\nrounds = {}", cast.rounds)).unwrap();
         let head: Sha = "c".repeat(40).parse().unwrap();
         let mut job = Job {
-            stage: Stage::Publishing { round: 1 },
+            stage: JobStage::Publishing { round: 1 },
             base: Some(Base {
                 branch: "main".parse().unwrap(),
                 sha: "a".repeat(40).parse().unwrap(),
@@ -276,7 +275,7 @@ impl Story {
             ..new_job()
         };
         let mut lane = VecDeque::new();
-        if let Some((next, steps)) = advance(&job, &Fact::Published { pull: pull(&head) }) {
+        if let Some((next, steps)) = advance(&job, &JobFact::Published { pull: pull(&head) }) {
             job = next;
             lane.extend(steps);
         }
@@ -306,17 +305,17 @@ impl Story {
             told,
         };
         story.comes_to_rest();
-        assert_eq!(story.job.stage, Stage::InReview { round: 1 });
+        assert_eq!(story.job.stage, JobStage::InReview { round: 1 });
         story
     }
 
     fn happens(&mut self, act: Act) {
         let hint = match act {
-            Act::Comment => Hint::Command(Ask {
-                by: UserId(MONA),
+            Act::Comment => Hint::Command(ReviseRequest {
+                by_id: UserId(MONA),
                 login: person(MONA).login,
                 words: "please".into(),
-                comment: None,
+                comment_id: None,
             }),
             _ => Hint::Touched,
         };
@@ -324,7 +323,7 @@ impl Story {
             Act::Comment => {}
             Act::Review => {
                 self.github.say(self.cast.reviewer, Stance::Objects);
-                let decided = matches!(self.job.stage, Stage::Merging { .. });
+                let decided = matches!(self.job.stage, JobStage::Merging { .. });
                 let too_late = self.github.merged || self.about_to_merge.is_some();
                 if too_late || decided && self.cast.reviewer.1 < Role::Write {
                     self.late.extend(self.github.votes.last().map(review_of));
@@ -346,17 +345,17 @@ impl Story {
     /// The hint with this number arrives.
     fn hears(&mut self, number: usize) {
         match self.hints.remove(number) {
-            Hint::Touched if !self.job.is_done() => self.lane.push_back(Step::Look),
+            Hint::Touched if !self.job.is_done() => self.lane.push_back(JobStep::Look),
             Hint::Touched => {}
             // Afterwards there is no pull request to revise, and that is answered.
             Hint::Command(_) if self.job.is_done() => {
                 self.said.push("before what you asked for was taken up".into());
             }
-            Hint::Command(ask) => self.learns(&Fact::Asked(ask)),
+            Hint::Command(ask) => self.learns(&JobFact::Asked(ask)),
         }
     }
 
-    fn learns(&mut self, fact: &Fact) {
+    fn learns(&mut self, fact: &JobFact) {
         let Some((next, steps)) = advance(&self.job, fact) else { return };
         assert!(
             follows(&self.job.stage, &next.stage),
@@ -365,7 +364,7 @@ impl Story {
             next.stage
         );
         self.job = next;
-        self.lane.extend(steps.into_iter().filter(|step| *step != Step::StartNext));
+        self.lane.extend(steps.into_iter().filter(|step| *step != JobStep::StartNext));
     }
 
     /// Does what stands first in the lane. `false`: nothing stands there.
@@ -381,38 +380,38 @@ impl Story {
         true
     }
 
-    fn does(&mut self, step: &Step) -> Option<Fact> {
+    fn does(&mut self, step: &JobStep) -> Option<JobFact> {
         let setting = setting();
         match (step, self.job.stage.clone()) {
-            (Step::Show, _) => {
+            (JobStep::Show, _) => {
                 self.shown = Some(self.job.clone());
-                if let Stage::Answering { .. } = self.job.stage {
+                if let JobStage::Answering { .. } = self.job.stage {
                     self.said.extend(report::round_comment(&self.job, &setting));
                 }
             }
-            (Step::Announce, _) => {
+            (JobStep::Announce, _) => {
                 self.said.extend(report::announcement(&self.job, &setting, None));
             }
-            (Step::Explain, _) => self.said.extend(report::explanation(&self.job, &setting)),
-            (Step::RefuseRound { limit }, _) => {
+            (JobStep::Explain, _) => self.said.extend(report::explanation(&self.job, &setting)),
+            (JobStep::RefuseRound { limit }, _) => {
                 self.said.push(report::no_round_left(&self.job, *limit, &setting));
             }
-            (Step::Look, Stage::InReview { .. }) => {
-                return Some(Fact::Seen(Box::new(self.github.sight(&self.rules))));
+            (JobStep::Look, JobStage::InReview { .. }) => {
+                return Some(JobFact::Seen(self.github.seen(&self.rules)));
             }
-            (Step::CheckHead { head }, Stage::InReview { .. }) => {
+            (JobStep::CheckHead { head }, JobStage::InReview { .. }) => {
                 let failed = (!self.cast.push_is_good).then(|| "check.sh: 3".to_owned());
-                return Some(Fact::HeadChecked { head: head.clone(), failed });
+                return Some(JobFact::HeadChecked { head: head.clone(), failed });
             }
-            (Step::CleanUp, _) => {
+            (JobStep::CleanUp, _) => {
                 if self.github.branch.as_ref() == Some(&self.github.head) {
                     self.github.branch = None;
                 }
             }
-            (Step::Merge { head }, Stage::Merging { head: h, .. }) if *head == h => {
-                let sight = self.github.sight(&self.rules);
-                if self.job.merges(&sight).is_none() {
-                    return Some(Fact::Seen(Box::new(sight)));
+            (JobStep::Merge { head }, JobStage::Merging { head: h, .. }) if *head == h => {
+                let seen = self.github.seen(&self.rules);
+                if self.job.merges(&seen).is_none() {
+                    return Some(JobFact::Seen(seen));
                 }
                 self.about_to_merge = Some(h);
             }
@@ -422,42 +421,44 @@ impl Story {
     }
 
     /// The steps of a round.
-    fn goes_round(&mut self, step: &Step, stage: &Stage) -> Option<Fact> {
+    fn goes_round(&mut self, step: &JobStep, stage: &JobStage) -> Option<JobFact> {
         let base = self.job.base.clone()?;
         match (step, stage) {
-            (&Step::Start { round }, Stage::Starting { round: r }) if round == *r => {
+            (&JobStep::Start { round }, JobStage::Starting { round: r }) if round == *r => {
                 let base = Base { sha: self.github.head.clone(), ..base };
                 let (task, threads, budget) = (String::new(), vec![], Money::ZERO);
-                Some(Fact::RoundReady { round, base, task, threads, budget })
+                Some(JobFact::RoundReady { round, base, task, threads, budget })
             }
-            (&Step::Fix { round, attempt }, Stage::Fixing { .. }) => {
+            (&JobStep::Fix { round, attempt }, JobStage::Fixing { .. }) => {
                 self.patches += 1;
                 let cost = Money::ZERO;
                 Some(match self.cast.model_works {
                     true => {
                         let proposal = proposal_of(PatchDigest::of_bytes([self.patches; 32]));
-                        Fact::Proposed { round, attempt, proposal, cost }
+                        JobFact::Proposed { round, attempt, proposal, cost }
                     }
-                    false => Fact::NothingToFix { round, attempt, why: "no".into(), cost },
+                    false => JobFact::NothingToFix { round, attempt, why: "no".into(), cost },
                 })
             }
-            (Step::Verify { .. }, Stage::Verifying { .. }) => {
+            (JobStep::Verify { .. }, JobStage::Verifying { .. }) => {
                 let patch = self.job.proposal.as_ref()?.patch.clone();
                 let name = "sh check.sh".to_owned();
                 let (kind, outcome) = (CheckKind::Command, Passed::Passed);
                 let checks = vec![Check { name, kind, outcome, millis: 1 }];
-                Some(Fact::Verified(Evidence { base: base.sha, patch, checks }))
+                Some(JobFact::Verified(Evidence { base: base.sha, patch, checks }))
             }
-            (Step::Publish { .. }, Stage::Publishing { .. }) => {
+            (JobStep::Publish { .. }, JobStage::Publishing { .. }) => {
                 let head = self.github.head.clone();
                 if head != base.sha {
-                    return Some(Fact::HeadMoved { head });
+                    return Some(JobFact::HeadMoved { head });
                 }
                 let commit = self.github.commit_on(&base.sha);
                 self.github.push(commit.clone());
-                Some(Fact::Published { pull: pull(&commit) })
+                Some(JobFact::Published { pull: pull(&commit) })
             }
-            (&Step::Answer { round }, Stage::Answering { .. }) => Some(Fact::Answered { round }),
+            (&JobStep::Answer { round }, JobStage::Answering { .. }) => {
+                Some(JobFact::Answered { round })
+            }
             _ => None,
         }
     }
@@ -465,9 +466,9 @@ impl Story {
     /// GitHub is asked to merge: it refuses another head than it was told.
     fn merges(&mut self, head: &Sha) {
         if self.github.head != *head {
-            let sight = self.github.sight(&self.rules);
-            assert_eq!(self.job.merges(&sight), None, "{}", self.told);
-            return self.learns(&Fact::Seen(Box::new(sight)));
+            let seen = self.github.seen(&self.rules);
+            assert_eq!(self.job.merges(&seen), None, "{}", self.told);
+            return self.learns(&JobFact::Seen(seen));
         }
         let right = self.github.votes.iter().any(|vote| {
             vote.stance == Stance::Approves
@@ -479,7 +480,7 @@ impl Story {
         let spoke = self.github.checks.get(head);
         assert!(spoke.is_some_and(|said| said.contains(&true)), "{}: merged unchecked", self.told);
         self.github.merged = true;
-        self.learns(&Fact::Merged { by: None });
+        self.learns(&JobFact::Merged { by: None });
     }
 
     fn comes_to_rest(&mut self) {
@@ -527,12 +528,12 @@ impl Story {
         assert_eq!(self.shown.as_ref().map(status), Some(status(job)), "{told}: an old status");
         let said = |words: &str| self.said.iter().any(|text| text.contains(words));
         match &job.stage {
-            Stage::InReview { .. } => {
+            JobStage::InReview { .. } => {
                 assert!(!github.merged, "{told}: merged, and not noticed");
                 let waiting = job.review.waiting.as_ref().expect("it waits for nothing");
                 let line = report::waits_for(job, "/gander");
                 assert!(
-                    *waiting == Waiting::Review || line.is_some(),
+                    *waiting == WaitingFor::Review || line.is_some(),
                     "{told}: {waiting:?} unexplained"
                 );
                 let why = report::explanation(job, &setting()).unwrap_or_default();
@@ -545,7 +546,7 @@ impl Story {
                 assert_eq!(proof.head, github.head, "{told}: an unchecked head");
                 assert!(job.review.asks.is_empty(), "{told}: a request lies about");
             }
-            Stage::Done(Ending::Merged { .. }) => assert!(github.merged, "{told}"),
+            JobStage::Done(JobEnding::Merged { .. }) => assert!(github.merged, "{told}"),
             other => panic!("{told}: ended in {other:?}"),
         }
         for commit in &github.by_hand {
@@ -563,7 +564,7 @@ impl Story {
             let answered = job.review.answered.contains(&review)
                 || self.late.contains(&review)
                 || said("Thank you for the review, person-4")
-                || !github.requests().iter().any(|request| request.review == review);
+                || !github.requests().iter().any(|request| request.review_id == review);
             assert!(answered, "{told}: a review in vain");
         }
     }
@@ -589,10 +590,12 @@ impl Story {
     fn standing(&self) -> String {
         let waiting = self.job.review.waiting.as_ref();
         let waiting = waiting.map_or_else(String::new, |waiting| match waiting {
-            Waiting::Consent(why) => name(why),
-            Waiting::Red { why, .. } => name(why),
+            WaitingFor::Consent(why) => name(why),
+            WaitingFor::Red { why, .. } => name(why),
             // All three wait for a person who says what next.
-            Waiting::RoundFailed { .. } | Waiting::RoundsUsed { .. } => name(&Waiting::Review),
+            WaitingFor::RoundFailed { .. } | WaitingFor::RoundsUsed { .. } => {
+                name(&WaitingFor::Review)
+            }
             other => name(other),
         });
         format!("{} {waiting}", name(&self.job.stage))
@@ -613,7 +616,11 @@ impl Story {
         };
         self.plays(&acts, Pace::AtOnce);
         let ending = &self.job.stage;
-        assert!(matches!(ending, Stage::Done(Ending::Merged { .. })), "{}: {ending:?}", self.told);
+        assert!(
+            matches!(ending, JobStage::Done(JobEnding::Merged { .. })),
+            "{}: {ending:?}",
+            self.told
+        );
         self.ended_well();
     }
 }
@@ -624,12 +631,12 @@ fn name(variant: &impl std::fmt::Debug) -> String {
     text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
 }
 
-fn pull(head: &Sha) -> Pull {
-    Pull { number: Number(8), branch: "gander/7-x".parse().unwrap(), head: head.clone() }
+fn pull(head: &Sha) -> PullRef {
+    PullRef { number: Number(8), branch: "gander/7-x".parse().unwrap(), head: head.clone() }
 }
 
-fn setting() -> Setting {
-    Setting {
+fn setting() -> ReportContext {
+    ReportContext {
         prefix: "/gander".into(),
         model: String::new(),
         version: String::new(),
@@ -640,8 +647,8 @@ fn setting() -> Setting {
 }
 
 /// Which stage may follow which.
-fn follows(before: &Stage, after: &Stage) -> bool {
-    use Stage as S;
+fn follows(before: &JobStage, after: &JobStage) -> bool {
+    use JobStage as S;
     match (before, after) {
         (S::Done(_), _) => false,
         (_, S::Done(_)) => true,
@@ -741,7 +748,7 @@ fn rows_of_before_name_one_approver_or_none() {
         (r#"{"approved_by": ["mona", "acme"]}"#, vec!["mona", "acme"]),
         ("{}", vec![]),
     ] {
-        let review: Review = serde_json::from_str(stored).unwrap();
+        let review: ReviewState = serde_json::from_str(stored).unwrap();
         let logins: Vec<&str> = review.approved_by.iter().map(|login| login.as_str()).collect();
         assert_eq!(logins, names, "{stored}");
     }

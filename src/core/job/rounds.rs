@@ -4,7 +4,9 @@
 //! back to waiting for them; a change that is held back goes on only by a person's word on that very
 //! change.
 
-use super::{Ending, Fact, HeadProof, Job, Outcome, PushedRound, Stage, Step, Waiting};
+use super::{
+    HeadProof, Job, JobEnding, JobFact, JobStage, JobStep, PushedRound, RoundOutcome, WaitingFor,
+};
 use crate::core::id::Sha;
 
 /// So many characters of a model's words are kept of each round.
@@ -12,9 +14,9 @@ const LONGEST_KEPT: usize = 1000;
 
 impl Job {
     /// What follows while the change is being pushed.
-    pub(super) fn after_publishing(&mut self, round: u32, fact: &Fact) -> Option<Vec<Step>> {
+    pub(super) fn after_publishing(&mut self, round: u32, fact: &JobFact) -> Option<Vec<JobStep>> {
         match fact {
-            Fact::Published { pull } => {
+            JobFact::Published { pull } => {
                 self.review.proof =
                     Some(HeadProof { head: pull.head.clone(), ours: true, failed: None });
                 self.pull = Some(pull.clone());
@@ -22,50 +24,50 @@ impl Job {
                 self.review.held_files.clear();
                 self.keep_pushed(round);
                 if round == 1 {
-                    self.review.waiting = Some(Waiting::Review);
-                    self.stage = Stage::InReview { round };
-                    return Some(vec![Step::Show, Step::Announce, Step::Look]);
+                    self.review.waiting = Some(WaitingFor::Review);
+                    self.stage = JobStage::InReview { round };
+                    return Some(vec![JobStep::Show, JobStep::Announce, JobStep::Look]);
                 }
-                Some(self.answer(round, Outcome::Pushed { head: pull.head.clone() }))
+                Some(self.answer(round, RoundOutcome::Pushed { head: pull.head.clone() }))
             }
             // A person was faster: begin the round again on top of what they did.
-            Fact::HeadMoved { head } if round > 1 => {
+            JobFact::HeadMoved { head } if round > 1 => {
                 self.pull.as_mut()?.head = head.clone();
                 self.review.foreign = true;
                 self.review.proof = None;
-                self.stage = Stage::Starting { round };
-                Some(vec![Step::Show, Step::Start { round }])
+                self.stage = JobStage::Starting { round };
+                Some(vec![JobStep::Show, JobStep::Start { round }])
             }
-            Fact::Held { patch, risks, files, diff } if self.proposes(patch) => {
+            JobFact::Held { patch, risks, files, diff } if self.proposes(patch) => {
                 self.review.risks.clone_from(risks);
                 self.review.held_files.clone_from(files);
                 self.review.held.clone_from(diff);
-                self.stage = Stage::Holding { round };
-                Some(vec![Step::Show, Step::Announce])
+                self.stage = JobStage::Holding { round };
+                Some(vec![JobStep::Show, JobStep::Announce])
             }
-            Fact::TurnCame
-            | Fact::Prepared { .. }
-            | Fact::Declined(_)
-            | Fact::Proposed { .. }
-            | Fact::NothingToFix { .. }
-            | Fact::AttemptFailed { .. }
-            | Fact::Verified(_)
-            | Fact::HeadMoved { .. }
-            | Fact::Held { .. }
-            | Fact::Go { .. }
-            | Fact::Seen(_)
-            | Fact::Asked(_)
-            | Fact::Taken(_)
-            | Fact::RoundReady { .. }
-            | Fact::RoundRefused { .. }
-            | Fact::Answered { .. }
-            | Fact::HeadChecked { .. }
-            | Fact::Merged { .. }
-            | Fact::NotMerged { .. }
-            | Fact::Closed { .. }
-            | Fact::Cancelled { .. }
-            | Fact::OutOfBudget { .. }
-            | Fact::Broke { .. } => self.asked_meanwhile(fact),
+            JobFact::TurnCame
+            | JobFact::Prepared { .. }
+            | JobFact::Declined(_)
+            | JobFact::Proposed { .. }
+            | JobFact::NothingToFix { .. }
+            | JobFact::AttemptFailed { .. }
+            | JobFact::Verified(_)
+            | JobFact::HeadMoved { .. }
+            | JobFact::Held { .. }
+            | JobFact::Go { .. }
+            | JobFact::Seen(_)
+            | JobFact::Asked(_)
+            | JobFact::Taken(_)
+            | JobFact::RoundReady { .. }
+            | JobFact::RoundRefused { .. }
+            | JobFact::Answered { .. }
+            | JobFact::HeadChecked { .. }
+            | JobFact::Merged { .. }
+            | JobFact::NotMerged { .. }
+            | JobFact::Closed { .. }
+            | JobFact::Cancelled { .. }
+            | JobFact::OutOfBudget { .. }
+            | JobFact::Broke { .. } => self.asked_meanwhile(fact),
         }
     }
 
@@ -76,15 +78,15 @@ impl Job {
     }
 
     /// What follows in the stages that people or GitHub move.
-    pub(super) fn reviewed(&mut self, stage: &Stage, fact: &Fact) -> Option<Vec<Step>> {
+    pub(super) fn reviewed(&mut self, stage: &JobStage, fact: &JobFact) -> Option<Vec<JobStep>> {
         match (stage, fact) {
-            (&Stage::InReview { round }, Fact::Seen(sight)) => self.seen(round, sight),
-            (Stage::InReview { .. }, Fact::HeadChecked { head, failed }) => {
+            (&JobStage::InReview { round }, JobFact::Seen(pull)) => self.seen(round, pull),
+            (JobStage::InReview { .. }, JobFact::HeadChecked { head, failed }) => {
                 self.head_checked(head, failed.clone())
             }
             (
-                &Stage::Starting { round },
-                Fact::RoundReady { round: r, base, task, threads, budget },
+                &JobStage::Starting { round },
+                JobFact::RoundReady { round: r, base, task, threads, budget },
             ) if *r == round => {
                 let now = self.review.round.as_mut()?;
                 now.from = Some(base.sha.clone());
@@ -100,109 +102,115 @@ impl Job {
                 self.evidence = None;
                 Some(self.fix(round, 1))
             }
-            (&Stage::Starting { round }, Fact::RoundRefused { round: r, why }) if *r == round => {
-                Some(self.no_commit(Outcome::Refused(why.clone())))
+            (&JobStage::Starting { round }, JobFact::RoundRefused { round: r, why })
+                if *r == round =>
+            {
+                Some(self.no_commit(RoundOutcome::Refused(why.clone())))
             }
-            (&Stage::Answering { round }, Fact::Answered { round: r }) if *r == round => {
+            (&JobStage::Answering { round }, JobFact::Answered { round: r }) if *r == round => {
                 Some(self.answered(round))
             }
-            (Stage::Merging { .. }, Fact::Merged { by }) => {
-                Some(self.end(Ending::Merged { by: by.clone() }))
+            (JobStage::Merging { .. }, JobFact::Merged { by }) => {
+                Some(self.end(JobEnding::Merged { by: by.clone() }))
             }
-            (Stage::Merging { .. }, Fact::Seen(sight)) => self.seen_while_merging(sight),
-            (Stage::Merging { .. }, Fact::NotMerged { why }) => Some(self.not_merged(why)),
-            (Stage::InReview { .. }, Fact::Asked(_) | Fact::Taken(_)) => {
+            (JobStage::Merging { .. }, JobFact::Seen(pull)) => self.seen_while_merging(pull),
+            (JobStage::Merging { .. }, JobFact::NotMerged { why }) => Some(self.not_merged(why)),
+            (JobStage::InReview { .. }, JobFact::Asked(_) | JobFact::Taken(_)) => {
                 self.asked_meanwhile(fact)?;
-                Some(vec![Step::Look])
+                Some(vec![JobStep::Look])
             }
             (_, fact) => self.asked_meanwhile(fact),
         }
     }
 
     /// What people ask for while Gander is at work waits for the next round.
-    pub(super) fn asked_meanwhile(&mut self, fact: &Fact) -> Option<Vec<Step>> {
+    pub(super) fn asked_meanwhile(&mut self, fact: &JobFact) -> Option<Vec<JobStep>> {
         self.pull.as_ref()?;
         match fact {
-            Fact::Asked(ask) if !self.review.asks.contains(ask) => {
+            JobFact::Asked(ask) if !self.review.asks.contains(ask) => {
                 self.review.asks.push(ask.clone());
-                Some(vec![Step::Show])
+                Some(vec![JobStep::Show])
             }
-            Fact::Taken(taken) if !self.review.taken.contains(taken) => {
+            JobFact::Taken(taken) if !self.review.taken.contains(taken) => {
                 self.review.taken.push(taken.clone());
-                Some(vec![Step::Show])
+                Some(vec![JobStep::Show])
             }
-            Fact::TurnCame
-            | Fact::Prepared { .. }
-            | Fact::Declined(_)
-            | Fact::Proposed { .. }
-            | Fact::NothingToFix { .. }
-            | Fact::AttemptFailed { .. }
-            | Fact::Verified(_)
-            | Fact::Published { .. }
-            | Fact::HeadMoved { .. }
-            | Fact::Held { .. }
-            | Fact::Go { .. }
-            | Fact::Seen(_)
-            | Fact::Asked(_)
-            | Fact::Taken(_)
-            | Fact::RoundReady { .. }
-            | Fact::RoundRefused { .. }
-            | Fact::Answered { .. }
-            | Fact::HeadChecked { .. }
-            | Fact::Merged { .. }
-            | Fact::NotMerged { .. }
-            | Fact::Closed { .. }
-            | Fact::Cancelled { .. }
-            | Fact::OutOfBudget { .. }
-            | Fact::Broke { .. } => None,
+            JobFact::TurnCame
+            | JobFact::Prepared { .. }
+            | JobFact::Declined(_)
+            | JobFact::Proposed { .. }
+            | JobFact::NothingToFix { .. }
+            | JobFact::AttemptFailed { .. }
+            | JobFact::Verified(_)
+            | JobFact::Published { .. }
+            | JobFact::HeadMoved { .. }
+            | JobFact::Held { .. }
+            | JobFact::Go { .. }
+            | JobFact::Seen(_)
+            | JobFact::Asked(_)
+            | JobFact::Taken(_)
+            | JobFact::RoundReady { .. }
+            | JobFact::RoundRefused { .. }
+            | JobFact::Answered { .. }
+            | JobFact::HeadChecked { .. }
+            | JobFact::Merged { .. }
+            | JobFact::NotMerged { .. }
+            | JobFact::Closed { .. }
+            | JobFact::Cancelled { .. }
+            | JobFact::OutOfBudget { .. }
+            | JobFact::Broke { .. } => None,
         }
     }
 
     /// `None`: the head is another by now, or this is known of it.
-    pub(super) fn head_checked(&mut self, head: &Sha, failed: Option<String>) -> Option<Vec<Step>> {
+    pub(super) fn head_checked(
+        &mut self,
+        head: &Sha,
+        failed: Option<String>,
+    ) -> Option<Vec<JobStep>> {
         let current = self.pull.as_ref().is_some_and(|pull| pull.head == *head);
         let known = self.review.proof.as_ref().is_some_and(|proof| proof.head == *head);
         if !current || known {
             return None;
         }
         self.review.proof = Some(HeadProof { head: head.clone(), ours: false, failed });
-        Some(vec![Step::Look])
+        Some(vec![JobStep::Look])
     }
 
     /// The round ends without a commit.
-    pub(super) fn no_commit(&mut self, outcome: Outcome) -> Vec<Step> {
+    pub(super) fn no_commit(&mut self, outcome: RoundOutcome) -> Vec<JobStep> {
         match self.stage.round() {
             Some(round) => self.answer(round, outcome),
             None => Vec::new(),
         }
     }
 
-    fn answer(&mut self, round: u32, outcome: Outcome) -> Vec<Step> {
+    fn answer(&mut self, round: u32, outcome: RoundOutcome) -> Vec<JobStep> {
         if let Some(now) = &mut self.review.round {
             now.outcome = Some(outcome);
         }
-        self.stage = Stage::Answering { round };
-        vec![Step::Show, Step::Answer { round }]
+        self.stage = JobStage::Answering { round };
+        vec![JobStep::Show, JobStep::Answer { round }]
     }
 
-    pub(super) fn answered(&mut self, round: u32) -> Vec<Step> {
+    pub(super) fn answered(&mut self, round: u32) -> Vec<JobStep> {
         let pushed = self
             .review
             .round
             .as_ref()
-            .is_some_and(|round| matches!(round.outcome, Some(Outcome::Pushed { .. })));
+            .is_some_and(|round| matches!(round.outcome, Some(RoundOutcome::Pushed { .. })));
         self.review.waiting =
-            Some(if pushed { Waiting::Review } else { Waiting::RoundFailed { round } });
-        self.stage = Stage::InReview { round };
-        vec![Step::Show, Step::Announce, Step::Look]
+            Some(if pushed { WaitingFor::Review } else { WaitingFor::RoundFailed { round } });
+        self.stage = JobStage::InReview { round };
+        vec![JobStep::Show, JobStep::Announce, JobStep::Look]
     }
 
-    pub(super) fn not_merged(&mut self, why: &str) -> Vec<Step> {
-        let Stage::Merging { round, head } = self.stage.clone() else { return Vec::new() };
-        let blocked = Waiting::Blocked { head, why: why.to_owned() };
+    pub(super) fn not_merged(&mut self, why: &str) -> Vec<JobStep> {
+        let JobStage::Merging { round, head } = self.stage.clone() else { return Vec::new() };
+        let blocked = WaitingFor::Blocked { head, why: why.to_owned() };
         self.review.waiting = Some(blocked);
         self.review.approved_by.clear();
-        self.stage = Stage::InReview { round };
-        vec![Step::Show, Step::Explain, Step::Look]
+        self.stage = JobStage::InReview { round };
+        vec![JobStep::Show, JobStep::Explain, JobStep::Look]
     }
 }

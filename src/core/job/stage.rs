@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ending, Step};
+use super::{JobEnding, JobStep};
 use crate::core::id::Sha;
 
 /// Where a job stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
-pub enum Stage {
+pub enum JobStage {
     /// Waits for its turn on the subject.
     Queued,
     /// Rules are read, the base is fetched.
@@ -31,10 +31,10 @@ pub enum Stage {
     /// It is approved, and GitHub is asked to merge exactly this commit.
     Merging { round: u32, head: Sha },
     /// Over.
-    Done(Ending),
+    Done(JobEnding),
 }
 
-impl Stage {
+impl JobStage {
     /// In a few words, for the log.
     pub fn name(&self) -> String {
         match self {
@@ -67,27 +67,27 @@ impl Stage {
     }
 
     /// Whether it goes on with what this step learns.
-    pub fn awaits(&self, step: &Step) -> bool {
+    pub fn awaits(&self, step: &JobStep) -> bool {
         match step {
-            Step::Prepare => *self == Self::Preparing,
-            &Step::Fix { round, attempt } => *self == Self::Fixing { round, attempt },
-            &Step::Verify { round, attempt } => *self == Self::Verifying { round, attempt },
-            &Step::Publish { round } => *self == Self::Publishing { round },
-            &Step::Start { round } => *self == Self::Starting { round },
-            &Step::Answer { round } => *self == Self::Answering { round },
-            Step::CheckHead { .. } => self.is_in_review(),
-            Step::Merge { head } => self.merging() == Some(head),
-            Step::Acknowledge
-            | Step::React { .. }
-            | Step::Show
-            | Step::Announce
-            | Step::Undo
-            | Step::Look
-            | Step::Wake
-            | Step::Explain
-            | Step::RefuseRound { .. }
-            | Step::CleanUp
-            | Step::StartNext => false,
+            JobStep::Prepare => *self == Self::Preparing,
+            &JobStep::Fix { round, attempt } => *self == Self::Fixing { round, attempt },
+            &JobStep::Verify { round, attempt } => *self == Self::Verifying { round, attempt },
+            &JobStep::Publish { round } => *self == Self::Publishing { round },
+            &JobStep::Start { round } => *self == Self::Starting { round },
+            &JobStep::Answer { round } => *self == Self::Answering { round },
+            JobStep::CheckHead { .. } => self.is_in_review(),
+            JobStep::Merge { head } => self.merging() == Some(head),
+            JobStep::Acknowledge
+            | JobStep::React { .. }
+            | JobStep::Show
+            | JobStep::Announce
+            | JobStep::Undo
+            | JobStep::Look
+            | JobStep::Wake
+            | JobStep::Explain
+            | JobStep::RefuseRound { .. }
+            | JobStep::CleanUp
+            | JobStep::StartNext => false,
         }
     }
 

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumDiscriminants, VariantArray};
 
 use crate::core::id::{CommentId, Sha};
-use crate::core::machine::{Lane, Place, Repeats, StepSpec};
+use crate::core::machine::{Lane, Repeats, StepSpec, WorkerSlot};
 
 /// What to do next. Every one is idempotent, so doing it twice is doing it once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, EnumDiscriminants)]
 #[strum_discriminants(name(StepKind), derive(VariantArray, Hash), allow(missing_docs))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
-pub enum Step {
+pub enum JobStep {
     /// React to the command.
     Acknowledge,
     /// React to a command that was given during the review.
@@ -55,7 +55,7 @@ pub enum Step {
     StartNext,
 }
 
-impl Step {
+impl JobStep {
     /// What the queue has to know of it.
     pub fn spec(&self) -> StepSpec {
         match self {
@@ -66,7 +66,7 @@ impl Step {
             | Self::Start { .. }
             | Self::Answer { .. }
             | Self::CheckHead { .. }
-            | Self::Merge { .. } => StepSpec::awaited(Place::Worker),
+            | Self::Merge { .. } => StepSpec::awaited(WorkerSlot::Worker),
             Self::Look => StepSpec::beside(Lane::Main, Repeats::Level),
             Self::Undo | Self::CleanUp | Self::RefuseRound { .. } | Self::StartNext => {
                 StepSpec::beside(Lane::Main, Repeats::Each)

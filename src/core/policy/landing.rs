@@ -6,7 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::command::Role;
+use super::values;
+use crate::core::github::Role;
 
 /// The roles that can be asked for. Anything weaker than write cannot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,26 +121,31 @@ pub enum Ack {
 /// `[checks]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Checks {
+pub struct CheckRules {
     /// Names of checks that must be green, beside those GitHub's branch rules name.
+    #[serde(deserialize_with = "values::checks_required")]
     pub required: Vec<String>,
 }
 
 /// `[release]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Release {
+pub struct ReleaseRules {
     /// What opens or updates the release pull request.
     pub on: ReleaseOn,
     /// Who makes releases here: Gander, or what the repository has already.
     pub with: ReleaseWith,
     /// The tag, with `{version}` in it.
+    #[serde(deserialize_with = "values::release_tag")]
     pub tag: String,
     /// Shell lines that build what is released.
+    #[serde(deserialize_with = "values::release_build")]
     pub build: Vec<String>,
     /// What is released, as glob patterns.
+    #[serde(deserialize_with = "values::release_artifacts")]
     pub artifacts: Vec<String>,
     /// Hours after which an approval no longer starts a publication, if sooner than the workflow says.
+    #[serde(deserialize_with = "values::release_approval_hours")]
     pub approval_hours: Option<u32>,
 }
 
@@ -175,7 +181,7 @@ impl Default for Merge {
     }
 }
 
-impl Default for Release {
+impl Default for ReleaseRules {
     fn default() -> Self {
         Self {
             on: ReleaseOn::Command,
@@ -188,12 +194,16 @@ impl Default for Release {
     }
 }
 
-impl Release {
+impl ReleaseRules {
     /// The tag of a version. `None`: the pattern does not make a tag git accepts.
     pub fn tag_of(&self, version: &str) -> Option<String> {
-        let tag = self.tag.replacen("{version}", version, 1);
-        tag.parse::<crate::core::id::Branch>().is_ok().then_some(tag)
+        tag_of(&self.tag, version)
     }
+}
+
+pub(super) fn tag_of(pattern: &str, version: &str) -> Option<String> {
+    let tag = pattern.replacen("{version}", version, 1);
+    tag.parse::<crate::core::id::Branch>().is_ok().then_some(tag)
 }
 
 impl From<LeastRole> for Role {

@@ -1,64 +1,74 @@
 //! The steps of a release: from a fact to the next state and what to do then.
 
-use super::{Blocked, Ending, Fact, Merged, NamedVersion, Order, Release, Stage, Step};
-use crate::core::approval::{Approval, Tried};
+use super::{
+    Blocked, Merged, NamedVersion, Release, ReleaseEnding, ReleaseFact, ReleaseOrder, ReleaseStage,
+    ReleaseStep,
+};
+use crate::core::approval::{Approval, MergeAttempt};
+use crate::core::github::PullRef;
 use crate::core::id::{Number, Sha};
-use crate::core::job::Pull;
 use crate::core::machine::Machine;
 
 /// The release after learning `fact`, and what to do then. `None`: the fact changes nothing.
-pub fn advance(release: &Release, fact: &Fact) -> Option<(Release, Vec<Step>)> {
+pub fn advance(release: &Release, fact: &ReleaseFact) -> Option<(Release, Vec<ReleaseStep>)> {
     let mut next = release.clone();
     let steps = match (&release.stage, fact) {
-        (Stage::Done(Ending::Failed { .. }), Fact::Retried { .. }) => match next.merged {
-            Some(_) => next.dispatch(),
-            None if next.edited => {
-                let unversioned = next.blocked.take().filter(|why| *why == Blocked::NoVersion);
-                next.stand(unversioned)
+        (ReleaseStage::Done(ReleaseEnding::Failed { .. }), ReleaseFact::Retried { .. }) => {
+            match next.merged {
+                Some(_) => next.dispatch(),
+                None if next.edited => {
+                    let unversioned = next.blocked.take().filter(|why| *why == Blocked::NoVersion);
+                    next.stand(unversioned)
+                }
+                None => {
+                    next.orders = next.orders.saturating_add(1);
+                    next.plan_again()
+                }
             }
-            None => {
-                next.orders = next.orders.saturating_add(1);
-                next.plan_again()
-            }
-        },
+        }
         // People merged what we had given up.
-        (Stage::Done(Ending::Failed { .. }), Fact::Merged(merged))
+        (ReleaseStage::Done(ReleaseEnding::Failed { .. }), ReleaseFact::Merged(merged))
             if release.pull.is_some() && release.merged.is_none() =>
         {
             next.was_merged(merged)
         }
         // Whatever we thought of the run: it is out.
-        (Stage::Done(Ending::Failed { .. }), Fact::Published { attempt, url })
-            if release.run.is_some() && *attempt == release.tries =>
+        (
+            ReleaseStage::Done(ReleaseEnding::Failed { .. }),
+            ReleaseFact::Published { attempt, url },
+        ) if release.run_id.is_some() && *attempt == release.tries => {
+            next.end(ReleaseEnding::Published { url: url.clone() })
+        }
+        (ReleaseStage::Done(_), _) => return None,
+        (_, ReleaseFact::Ordered(order)) => next.ordered(order)?,
+        (_, ReleaseFact::Broke { step, why }) if release.step().as_ref() == Some(step) => {
+            next.end(ReleaseEnding::Failed { why: why.clone() })
+        }
+        (ReleaseStage::Queued, ReleaseFact::TurnCame) => next.plan_again(),
+        (ReleaseStage::Dispatching | ReleaseStage::Publishing, fact) => next.after_merge(fact)?,
+        (_, ReleaseFact::Merged(merged)) if release.pull.is_some() => next.was_merged(merged),
+        (stage, ReleaseFact::Closed { by })
+            if release.pull.is_some() || *stage == ReleaseStage::Proposing =>
         {
-            next.end(Ending::Published { url: url.clone() })
-        }
-        (Stage::Done(_), _) => return None,
-        (_, Fact::Ordered(order)) => next.ordered(order)?,
-        (_, Fact::Broke { step, why }) if release.step().as_ref() == Some(step) => {
-            next.end(Ending::Failed { why: why.clone() })
-        }
-        (Stage::Queued, Fact::TurnCame) => next.plan_again(),
-        (Stage::Dispatching | Stage::Publishing, fact) => next.after_merge(fact)?,
-        (_, Fact::Merged(merged)) if release.pull.is_some() => next.was_merged(merged),
-        (stage, Fact::Closed { by }) if release.pull.is_some() || *stage == Stage::Proposing => {
-            next.end(Ending::Closed { by: by.clone() })
+            next.end(ReleaseEnding::Closed { by: by.clone() })
         }
         // GitHub has been asked to merge it, and may have.
-        (Stage::Merging { .. }, Fact::Cancelled { .. }) => return None,
-        (before, Fact::Cancelled { by }) => {
-            let nothing_made = *before == Stage::Queued;
-            let mut steps = next.end(Ending::Cancelled { by: by.clone() });
-            steps.extend((!nothing_made).then_some(Step::Undo));
+        (ReleaseStage::Merging { .. }, ReleaseFact::Cancelled { .. }) => return None,
+        (before, ReleaseFact::Cancelled { by }) => {
+            let nothing_made = *before == ReleaseStage::Queued;
+            let mut steps = next.end(ReleaseEnding::Cancelled { by: by.clone() });
+            steps.extend((!nothing_made).then_some(ReleaseStep::Undo));
             steps
         }
-        (Stage::Planning, fact) => next.after_plan(fact)?,
-        (Stage::Proposing, Fact::Proposed { orders, pull }) if *orders == next.orders => {
+        (ReleaseStage::Planning, fact) => next.after_plan(fact)?,
+        (ReleaseStage::Proposing, ReleaseFact::Proposed { orders, pull })
+            if *orders == next.orders =>
+        {
             let first = next.pull.is_none();
             next.pull = Some(pull.clone());
             let mut steps = next.stand(None);
             if first {
-                steps.push(Step::Announce);
+                steps.push(ReleaseStep::Announce);
             }
             steps
         }
@@ -68,11 +78,11 @@ pub fn advance(release: &Release, fact: &Fact) -> Option<(Release, Vec<Step>)> {
 }
 
 impl Release {
-    fn was_merged(&mut self, merged: &Merged) -> Vec<Step> {
+    fn was_merged(&mut self, merged: &Merged) -> Vec<ReleaseStep> {
         self.merged = Some(merged.clone());
         self.begin_anew();
         let mut steps = self.dispatch();
-        steps.push(Step::CleanUp);
+        steps.push(ReleaseStep::CleanUp);
         steps
     }
 
@@ -81,122 +91,129 @@ impl Release {
         (self.blocked, self.tried, self.followed) = (None, None, None);
     }
 
-    fn plan_again(&mut self) -> Vec<Step> {
-        self.stage = Stage::Planning;
-        vec![Step::Show, Step::Plan { orders: self.orders }]
+    fn plan_again(&mut self) -> Vec<ReleaseStep> {
+        self.stage = ReleaseStage::Planning;
+        vec![ReleaseStep::Show, ReleaseStep::Plan { orders: self.orders }]
     }
 
     /// Stands before people, who may have said something already.
-    fn stand(&mut self, blocked: Option<Blocked>) -> Vec<Step> {
-        self.stage = Stage::Proposed;
+    fn stand(&mut self, blocked: Option<Blocked>) -> Vec<ReleaseStep> {
+        self.stage = ReleaseStage::Proposed;
         self.blocked = blocked;
         // What is blocked waits for the next event: looking at once would go round in circles.
         match self.blocked {
-            None => vec![Step::Show, Step::Look],
-            Some(_) => vec![Step::Show],
+            None => vec![ReleaseStep::Show, ReleaseStep::Look],
+            Some(_) => vec![ReleaseStep::Show],
         }
     }
 
-    fn dispatch(&mut self) -> Vec<Step> {
-        self.stage = Stage::Dispatching;
+    fn dispatch(&mut self) -> Vec<ReleaseStep> {
+        self.stage = ReleaseStage::Dispatching;
         self.tries = self.tries.saturating_add(1);
-        self.run = None;
-        vec![Step::Show, Step::Dispatch { attempt: self.tries }]
+        self.run_id = None;
+        vec![ReleaseStep::Show, ReleaseStep::Dispatch { attempt: self.tries }]
     }
 
-    fn end(&mut self, ending: Ending) -> Vec<Step> {
-        let mut steps = vec![Step::Show];
-        if !matches!(ending, Ending::Closed { .. }) {
-            steps.push(Step::Announce);
+    fn end(&mut self, ending: ReleaseEnding) -> Vec<ReleaseStep> {
+        let mut steps = vec![ReleaseStep::Show];
+        if !matches!(ending, ReleaseEnding::Closed { .. }) {
+            steps.push(ReleaseStep::Announce);
         }
-        if matches!(ending, Ending::Published { .. }) {
-            steps.push(Step::TellIssues);
+        if matches!(ending, ReleaseEnding::Published { .. }) {
+            steps.push(ReleaseStep::TellIssues);
         }
-        steps.push(Step::StartNext);
+        steps.push(ReleaseStep::StartNext);
         (self.tried, self.followed) = (None, None);
-        self.stage = Stage::Done(ending);
+        self.stage = ReleaseStage::Done(ending);
         steps
     }
 
-    fn ordered(&mut self, order: &Order) -> Option<Vec<Step>> {
+    fn ordered(&mut self, order: &ReleaseOrder) -> Option<Vec<ReleaseStep>> {
         if !self.takes_orders() {
             return None;
         }
         self.order = order.clone();
         self.orders = self.orders.saturating_add(1);
-        Some(if self.is_queued() { vec![Step::Show] } else { self.plan_again() })
+        Some(if self.is_queued() { vec![ReleaseStep::Show] } else { self.plan_again() })
     }
 
-    fn after_plan(&mut self, fact: &Fact) -> Option<Vec<Step>> {
+    fn after_plan(&mut self, fact: &ReleaseFact) -> Option<Vec<ReleaseStep>> {
         let stands = self.pull.is_some();
         match fact {
-            Fact::Planned { orders, plan } if *orders == self.orders => {
+            ReleaseFact::Planned { orders, plan } if *orders == self.orders => {
                 self.plan = Some(plan.clone());
-                self.stage = Stage::Proposing;
-                Some(vec![Step::Show, Step::Propose { orders: self.orders }])
+                self.stage = ReleaseStage::Proposing;
+                Some(vec![ReleaseStep::Show, ReleaseStep::Propose { orders: self.orders }])
             }
             // A pull request that stands is not taken away because a later order cannot be followed.
-            Fact::Refused { orders, why } if *orders == self.orders => Some(if stands {
+            ReleaseFact::Refused { orders, why } if *orders == self.orders => Some(if stands {
                 self.stand(Some(Blocked::Order(why.clone())))
             } else {
-                self.end(Ending::Refused(why.clone()))
+                self.end(ReleaseEnding::Refused(why.clone()))
             }),
-            Fact::NothingToRelease { orders, last } if *orders == self.orders => Some(if stands {
-                self.stand(Some(Blocked::NothingLeft))
-            } else {
-                self.end(Ending::NothingToRelease { last: last.clone() })
-            }),
-            Fact::TurnCame
-            | Fact::Ordered(..)
-            | Fact::Planned { .. }
-            | Fact::NothingToRelease { .. }
-            | Fact::Refused { .. }
-            | Fact::Proposed { .. }
-            | Fact::Refreshed { .. }
-            | Fact::Stuck { .. }
-            | Fact::HeadMoved { .. }
-            | Fact::BaseMoved { .. }
-            | Fact::Approved(..)
-            | Fact::NotMerged { .. }
-            | Fact::Free { .. }
-            | Fact::Merged(..)
-            | Fact::Closed { .. }
-            | Fact::Cancelled { .. }
-            | Fact::Dispatched { .. }
-            | Fact::RunSeen { .. }
-            | Fact::Published { .. }
-            | Fact::RunFailed { .. }
-            | Fact::Retried { .. }
-            | Fact::Broke { .. } => None,
+            ReleaseFact::NothingToRelease { orders, last } if *orders == self.orders => {
+                Some(if stands {
+                    self.stand(Some(Blocked::NothingLeft))
+                } else {
+                    self.end(ReleaseEnding::NothingToRelease { last: last.clone() })
+                })
+            }
+            ReleaseFact::TurnCame
+            | ReleaseFact::Ordered(..)
+            | ReleaseFact::Planned { .. }
+            | ReleaseFact::NothingToRelease { .. }
+            | ReleaseFact::Refused { .. }
+            | ReleaseFact::Proposed { .. }
+            | ReleaseFact::Refreshed { .. }
+            | ReleaseFact::Stuck { .. }
+            | ReleaseFact::HeadMoved { .. }
+            | ReleaseFact::BaseMoved { .. }
+            | ReleaseFact::Approved(..)
+            | ReleaseFact::NotMerged { .. }
+            | ReleaseFact::Free { .. }
+            | ReleaseFact::Merged(..)
+            | ReleaseFact::Closed { .. }
+            | ReleaseFact::Cancelled { .. }
+            | ReleaseFact::Dispatched { .. }
+            | ReleaseFact::RunSeen { .. }
+            | ReleaseFact::Published { .. }
+            | ReleaseFact::RunFailed { .. }
+            | ReleaseFact::Retried { .. }
+            | ReleaseFact::Broke { .. } => None,
         }
     }
 
     /// What happens around a pull request that stands.
-    fn before_merge(&mut self, fact: &Fact) -> Option<Vec<Step>> {
+    fn before_merge(&mut self, fact: &ReleaseFact) -> Option<Vec<ReleaseStep>> {
         match (self.stage.clone(), fact) {
             (
-                Stage::Proposing
-                | Stage::Proposed
-                | Stage::Merging { .. }
-                | Stage::Refreshing { .. },
-                Fact::HeadMoved { pull, head, version },
+                ReleaseStage::Proposing
+                | ReleaseStage::Proposed
+                | ReleaseStage::Merging { .. }
+                | ReleaseStage::Refreshing { .. },
+                ReleaseFact::HeadMoved { pull, head, version },
             ) => self.head_moved(*pull, head, version.as_ref()),
-            (Stage::Proposed, Fact::BaseMoved { base })
-            | (Stage::Merging { .. }, Fact::BaseMoved { base }) => self.moved(base),
-            (Stage::Refreshing { base: wanted }, Fact::Refreshed { base, head, version })
-                if wanted == *base =>
-            {
+            (ReleaseStage::Proposed, ReleaseFact::BaseMoved { base })
+            | (ReleaseStage::Merging { .. }, ReleaseFact::BaseMoved { base }) => self.moved(base),
+            (
+                ReleaseStage::Refreshing { base: wanted },
+                ReleaseFact::Refreshed { base, head, version },
+            ) if wanted == *base => {
                 self.plan.as_mut()?.base = base.clone();
                 self.pull.as_mut()?.head = head.clone();
                 Some(self.edited_by_people(version.as_ref()))
             }
-            (Stage::Refreshing { base: wanted }, Fact::Stuck { base }) if wanted == *base => {
+            (ReleaseStage::Refreshing { base: wanted }, ReleaseFact::Stuck { base })
+                if wanted == *base =>
+            {
                 Some(self.stand(Some(Blocked::Conflict)))
             }
-            (Stage::Proposed, Fact::Approved(approval, on)) if self.is_consent(approval) => {
+            (ReleaseStage::Proposed, ReleaseFact::Approved(approval, on))
+                if self.is_consent(approval) =>
+            {
                 self.approved(approval.head(), on)
             }
-            (Stage::Proposed, Fact::Free { head }) if self.is_head(head) => {
+            (ReleaseStage::Proposed, ReleaseFact::Free { head }) if self.is_head(head) => {
                 let over = matches!(
                     self.blocked.take()?,
                     Blocked::Refused { .. }
@@ -205,14 +222,16 @@ impl Release {
                         | Blocked::Command
                         | Blocked::Button
                 );
-                over.then(|| vec![Step::Show])
+                over.then(|| vec![ReleaseStep::Show])
             }
-            (Stage::Merging { head: ours }, Fact::NotMerged { head, why }) if ours == *head => {
+            (ReleaseStage::Merging { head: ours }, ReleaseFact::NotMerged { head, why })
+                if ours == *head =>
+            {
                 Some(self.stand(Some(why.clone())))
             }
             // Told again and again while it waits: only news are shown. Without a version nothing else
             // matters, and it is not forgotten.
-            (Stage::Proposed, Fact::NotMerged { head, why })
+            (ReleaseStage::Proposed, ReleaseFact::NotMerged { head, why })
                 if self.is_head(head)
                     && self.blocked.as_ref() != Some(why)
                     && self.blocked != Some(Blocked::NoVersion) =>
@@ -221,28 +240,28 @@ impl Release {
             }
             (
                 _,
-                Fact::TurnCame
-                | Fact::Ordered(..)
-                | Fact::Planned { .. }
-                | Fact::NothingToRelease { .. }
-                | Fact::Refused { .. }
-                | Fact::Proposed { .. }
-                | Fact::Refreshed { .. }
-                | Fact::Stuck { .. }
-                | Fact::HeadMoved { .. }
-                | Fact::BaseMoved { .. }
-                | Fact::Approved(..)
-                | Fact::NotMerged { .. }
-                | Fact::Free { .. }
-                | Fact::Merged(..)
-                | Fact::Closed { .. }
-                | Fact::Cancelled { .. }
-                | Fact::Dispatched { .. }
-                | Fact::RunSeen { .. }
-                | Fact::Published { .. }
-                | Fact::RunFailed { .. }
-                | Fact::Retried { .. }
-                | Fact::Broke { .. },
+                ReleaseFact::TurnCame
+                | ReleaseFact::Ordered(..)
+                | ReleaseFact::Planned { .. }
+                | ReleaseFact::NothingToRelease { .. }
+                | ReleaseFact::Refused { .. }
+                | ReleaseFact::Proposed { .. }
+                | ReleaseFact::Refreshed { .. }
+                | ReleaseFact::Stuck { .. }
+                | ReleaseFact::HeadMoved { .. }
+                | ReleaseFact::BaseMoved { .. }
+                | ReleaseFact::Approved(..)
+                | ReleaseFact::NotMerged { .. }
+                | ReleaseFact::Free { .. }
+                | ReleaseFact::Merged(..)
+                | ReleaseFact::Closed { .. }
+                | ReleaseFact::Cancelled { .. }
+                | ReleaseFact::Dispatched { .. }
+                | ReleaseFact::RunSeen { .. }
+                | ReleaseFact::Published { .. }
+                | ReleaseFact::RunFailed { .. }
+                | ReleaseFact::Retried { .. }
+                | ReleaseFact::Broke { .. },
             ) => None,
         }
     }
@@ -253,33 +272,33 @@ impl Release {
         number: Number,
         head: &Sha,
         version: Option<&NamedVersion>,
-    ) -> Option<Vec<Step>> {
+    ) -> Option<Vec<ReleaseStep>> {
         let first = self.pull.is_none();
         if self.pull.as_ref().is_some_and(|it| it.number != number || it.head == *head) {
             return None;
         }
-        self.pull = Some(Pull { number, branch: self.branch(), head: head.clone() });
+        self.pull = Some(PullRef { number, branch: self.branch(), head: head.clone() });
         self.edited = true;
         self.begin_anew();
         let mut steps = self.edited_by_people(version);
-        steps.extend(first.then_some(Step::Announce));
+        steps.extend(first.then_some(ReleaseStep::Announce));
         Some(steps)
     }
 
     /// GitHub is asked again only when something is new since it refused.
-    fn approved(&mut self, head: &Sha, on: &Tried) -> Option<Vec<Step>> {
+    fn approved(&mut self, head: &Sha, on: &MergeAttempt) -> Option<Vec<ReleaseStep>> {
         let before = self.tried.replace(on.clone());
         if let (Some(Blocked::Refused { .. }), Some(before)) = (&self.blocked, before)
             && !on.is_news_after(&before)
         {
             return (*on != before).then(Vec::new);
         }
-        self.stage = Stage::Merging { head: head.clone() };
+        self.stage = ReleaseStage::Merging { head: head.clone() };
         self.blocked = None;
-        Some(vec![Step::Show, Step::Merge { head: head.clone() }])
+        Some(vec![ReleaseStep::Show, ReleaseStep::Merge { head: head.clone() }])
     }
 
-    fn edited_by_people(&mut self, version: Option<&NamedVersion>) -> Vec<Step> {
+    fn edited_by_people(&mut self, version: Option<&NamedVersion>) -> Vec<ReleaseStep> {
         match (version, self.plan.as_mut()) {
             (Some((version, tag)), Some(plan)) => {
                 plan.version.clone_from(version);
@@ -290,7 +309,7 @@ impl Release {
         }
     }
 
-    fn moved(&mut self, base: &Sha) -> Option<Vec<Step>> {
+    fn moved(&mut self, base: &Sha) -> Option<Vec<ReleaseStep>> {
         let stuck = matches!(
             self.blocked,
             Some(Blocked::Conflict | Blocked::NothingLeft | Blocked::Order(_))
@@ -303,8 +322,8 @@ impl Release {
         if !self.edited {
             return Some(self.plan_again());
         }
-        self.stage = Stage::Refreshing { base: base.clone() };
-        Some(vec![Step::Show, Step::Refresh { base: base.clone() }])
+        self.stage = ReleaseStage::Refreshing { base: base.clone() };
+        Some(vec![ReleaseStep::Show, ReleaseStep::Refresh { base: base.clone() }])
     }
 
     fn is_consent(&self, approval: &Approval) -> bool {
@@ -318,49 +337,55 @@ impl Release {
         self.pull.as_ref().is_some_and(|pull| pull.head == *head)
     }
 
-    fn after_merge(&mut self, fact: &Fact) -> Option<Vec<Step>> {
+    fn after_merge(&mut self, fact: &ReleaseFact) -> Option<Vec<ReleaseStep>> {
         let this = self.tries;
         match (&self.stage, fact) {
-            (Stage::Dispatching, Fact::Dispatched { attempt }) if *attempt == this => {
-                self.stage = Stage::Publishing;
-                Some(vec![Step::Show, Step::Follow { attempt: this }])
-            }
-            (Stage::Publishing, Fact::RunSeen { attempt, run })
-                if *attempt == this && self.run != Some(*run) =>
+            (ReleaseStage::Dispatching, ReleaseFact::Dispatched { attempt })
+                if *attempt == this =>
             {
-                self.run = Some(*run);
-                Some(vec![Step::Show, Step::Follow { attempt: this }])
+                self.stage = ReleaseStage::Publishing;
+                Some(vec![ReleaseStep::Show, ReleaseStep::Follow { attempt: this }])
             }
-            (Stage::Publishing, Fact::Published { attempt, url }) if *attempt == this => {
-                Some(self.end(Ending::Published { url: url.clone() }))
+            (ReleaseStage::Publishing, ReleaseFact::RunSeen { attempt, run })
+                if *attempt == this && self.run_id != Some(*run) =>
+            {
+                self.run_id = Some(*run);
+                Some(vec![ReleaseStep::Show, ReleaseStep::Follow { attempt: this }])
             }
-            (Stage::Publishing, Fact::RunFailed { attempt, why }) if *attempt == this => {
-                Some(self.end(Ending::Failed { why: why.clone() }))
+            (ReleaseStage::Publishing, ReleaseFact::Published { attempt, url })
+                if *attempt == this =>
+            {
+                Some(self.end(ReleaseEnding::Published { url: url.clone() }))
+            }
+            (ReleaseStage::Publishing, ReleaseFact::RunFailed { attempt, why })
+                if *attempt == this =>
+            {
+                Some(self.end(ReleaseEnding::Failed { why: why.clone() }))
             }
             (
                 _,
-                Fact::TurnCame
-                | Fact::Ordered(..)
-                | Fact::Planned { .. }
-                | Fact::NothingToRelease { .. }
-                | Fact::Refused { .. }
-                | Fact::Proposed { .. }
-                | Fact::Refreshed { .. }
-                | Fact::Stuck { .. }
-                | Fact::HeadMoved { .. }
-                | Fact::BaseMoved { .. }
-                | Fact::Approved(..)
-                | Fact::NotMerged { .. }
-                | Fact::Free { .. }
-                | Fact::Merged(..)
-                | Fact::Closed { .. }
-                | Fact::Cancelled { .. }
-                | Fact::Dispatched { .. }
-                | Fact::RunSeen { .. }
-                | Fact::Published { .. }
-                | Fact::RunFailed { .. }
-                | Fact::Retried { .. }
-                | Fact::Broke { .. },
+                ReleaseFact::TurnCame
+                | ReleaseFact::Ordered(..)
+                | ReleaseFact::Planned { .. }
+                | ReleaseFact::NothingToRelease { .. }
+                | ReleaseFact::Refused { .. }
+                | ReleaseFact::Proposed { .. }
+                | ReleaseFact::Refreshed { .. }
+                | ReleaseFact::Stuck { .. }
+                | ReleaseFact::HeadMoved { .. }
+                | ReleaseFact::BaseMoved { .. }
+                | ReleaseFact::Approved(..)
+                | ReleaseFact::NotMerged { .. }
+                | ReleaseFact::Free { .. }
+                | ReleaseFact::Merged(..)
+                | ReleaseFact::Closed { .. }
+                | ReleaseFact::Cancelled { .. }
+                | ReleaseFact::Dispatched { .. }
+                | ReleaseFact::RunSeen { .. }
+                | ReleaseFact::Published { .. }
+                | ReleaseFact::RunFailed { .. }
+                | ReleaseFact::Retried { .. }
+                | ReleaseFact::Broke { .. },
             ) => None,
         }
     }

@@ -2,27 +2,28 @@
 
 use strum::{EnumDiscriminants, VariantArray};
 
-use super::{Blocked, Merged, NamedVersion, Order, Plan, Pull, Refusal, Step};
-use crate::core::approval::{Approval, Tried};
+use super::{Blocked, Merged, NamedVersion, Refusal, ReleaseOrder, ReleaseStep, VersionPlan};
+use crate::core::approval::{Approval, MergeAttempt};
+use crate::core::github::PullRef;
 use crate::core::id::{Login, Number, RunId, Sha};
 
 /// What was learnt.
 #[derive(Debug, Clone, PartialEq, Eq, EnumDiscriminants)]
 #[strum_discriminants(name(FactKind), derive(VariantArray, Hash), allow(missing_docs))]
 #[allow(missing_docs)]
-pub enum Fact {
+pub enum ReleaseFact {
     /// No other release is under way on the branch.
     TurnCame,
     /// Somebody asked again.
-    Ordered(Order),
+    Ordered(ReleaseOrder),
     /// What is to be released, for this order.
-    Planned { orders: u32, plan: Plan },
+    Planned { orders: u32, plan: VersionPlan },
     /// Nothing changed since the last one.
     NothingToRelease { orders: u32, last: Option<String> },
     /// The rules do not allow it.
     Refused { orders: u32, why: Refusal },
     /// The pull request stands, with this head.
-    Proposed { orders: u32, pull: Pull },
+    Proposed { orders: u32, pull: PullRef },
     /// The moved base was merged into the branch, whose changelog names this version.
     Refreshed { base: Sha, head: Sha, version: Option<NamedVersion> },
     /// It could not be.
@@ -32,7 +33,7 @@ pub enum Fact {
     /// The base branch has another head.
     BaseMoved { base: Sha },
     /// There is consent to a head, and GitHub would be asked to merge it on this.
-    Approved(Approval, Tried),
+    Approved(Approval, MergeAttempt),
     /// It was not merged.
     NotMerged { head: Sha, why: Blocked },
     /// Nothing keeps this head from being approved and merged.
@@ -54,5 +55,5 @@ pub enum Fact {
     /// A person wants a failed one taken up.
     Retried { by: Login },
     /// An step failed for good.
-    Broke { step: Step, why: String },
+    Broke { step: ReleaseStep, why: String },
 }

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumDiscriminants, VariantArray};
 
 use crate::core::id::Sha;
-use crate::core::machine::{Lane, Place, Repeats, StepSpec};
+use crate::core::machine::{Lane, Repeats, StepSpec, WorkerSlot};
 
 /// What to do next. Every one is idempotent, so doing it twice is doing it once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, EnumDiscriminants)]
 #[strum_discriminants(name(StepKind), derive(VariantArray, Hash), allow(missing_docs))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
-pub enum Step {
+pub enum ReleaseStep {
     /// React to the command.
     Acknowledge,
     /// Work out version, changelog and manifests.
@@ -45,7 +45,7 @@ pub enum Step {
     StartNext,
 }
 
-impl Step {
+impl ReleaseStep {
     /// What the queue has to know of it.
     pub fn spec(&self) -> StepSpec {
         match self {
@@ -53,9 +53,9 @@ impl Step {
             | Self::Propose { .. }
             | Self::Refresh { .. }
             | Self::Merge { .. }
-            | Self::Dispatch { .. } => StepSpec::awaited(Place::Free),
+            | Self::Dispatch { .. } => StepSpec::awaited(WorkerSlot::Free),
             Self::Follow { .. } => {
-                StepSpec { lane: Lane::Follow, ..StepSpec::awaited(Place::Free) }
+                StepSpec { lane: Lane::Follow, ..StepSpec::awaited(WorkerSlot::Free) }
             }
             Self::Look => StepSpec::beside(Lane::Main, Repeats::Level),
             Self::Undo | Self::CleanUp | Self::StartNext => {

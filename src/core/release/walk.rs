@@ -8,14 +8,14 @@ use std::sync::LazyLock;
 use strum::VariantArray as _;
 
 use super::*;
-use crate::core::approval::{ApprovalCriteria, Stance, Tried, Vote, VoteSource, judge};
-use crate::core::command::Role;
-use crate::core::event::Actor;
-use crate::core::event::RepoRef;
+use crate::core::approval::{ApprovalCriteria, MergeAttempt, Stance, Vote, VoteSource, judge};
+use crate::core::github::Actor;
+use crate::core::github::PullRef;
+use crate::core::github::RepoRef;
+use crate::core::github::Role;
 use crate::core::id::{
     CommentId, InstallationId, Login, Number, ReleaseId, RepoId, ReviewId, RunId, Timestamp, UserId,
 };
-use crate::core::job::Pull;
 use crate::core::policy::{MergeOn, Requester};
 use crate::core::release::*;
 
@@ -23,12 +23,12 @@ fn login() -> Login {
     "mona".parse().unwrap()
 }
 
-fn order(bump: Option<Bump>) -> Order {
-    Order {
-        by: UserId(2),
+fn order(bump: Option<Bump>) -> ReleaseOrder {
+    ReleaseOrder {
+        by_id: UserId(2),
         login: login(),
         at: Timestamp(0),
-        comment: Some(CommentId(9)),
+        comment_id: Some(CommentId(9)),
         bump,
         on_merge: false,
     }
@@ -36,8 +36,8 @@ fn order(bump: Option<Bump>) -> Order {
 
 fn new_release() -> Release {
     let place = RepoRef {
-        installation: InstallationId(3),
-        repo: RepoId(1),
+        installation_id: InstallationId(3),
+        repo_id: RepoId(1),
         name: "acme/widgets".parse().unwrap(),
     };
     let id = ReleaseId::of_trigger("1/comment/9");
@@ -48,12 +48,16 @@ fn sha(letter: &str) -> Sha {
     letter.repeat(40).parse().unwrap()
 }
 
-fn pull(head: &str) -> Pull {
-    Pull { number: Number(12), branch: "gander/release-main-x".parse().unwrap(), head: sha(head) }
+fn pull(head: &str) -> PullRef {
+    PullRef {
+        number: Number(12),
+        branch: "gander/release-main-x".parse().unwrap(),
+        head: sha(head),
+    }
 }
 
-fn plan(base: &str) -> Plan {
-    Plan {
+fn plan(base: &str) -> VersionPlan {
+    VersionPlan {
         base: sha(base),
         version: "1.2.0".into(),
         tag: "v1.2.0".into(),
@@ -71,7 +75,7 @@ fn plan(base: &str) -> Plan {
 fn approval(number: u64, head: &str, base: &str) -> Approval {
     let (head, base) = (sha(head), base.parse().unwrap());
     let question = ApprovalCriteria {
-        repo: RepoId(1),
+        repo_id: RepoId(1),
         pull: Number(number),
         head: &head,
         base: &base,
@@ -96,73 +100,77 @@ fn approval(number: u64, head: &str, base: &str) -> Approval {
 }
 
 /// What GitHub is asked on: another moment may show it clean.
-fn tried(clean: bool) -> Tried {
-    Tried { word: VoteSource::Review(ReviewId(1)), rules: "r".into(), clean }
+fn tried(clean: bool) -> MergeAttempt {
+    MergeAttempt { word: VoteSource::Review(ReviewId(1)), rules: "r".into(), clean }
 }
 
 /// Every fact, in versions that fit and that come from another order, head, base or try.
-fn all_facts() -> Vec<Fact> {
+fn all_facts() -> Vec<ReleaseFact> {
     let why = || "why".to_owned();
     let mut facts = vec![
-        Fact::TurnCame,
-        Fact::Ordered(order(Some(Bump::Minor))),
-        Fact::Closed { by: None },
-        Fact::Cancelled { by: login() },
-        Fact::Merged(Merged { commit: sha("f"), by: None }),
-        Fact::Retried { by: login() },
-        Fact::Approved(approval(12, "c", "develop"), tried(false)),
-        Fact::Approved(approval(13, "c", "main"), tried(false)),
+        ReleaseFact::TurnCame,
+        ReleaseFact::Ordered(order(Some(Bump::Minor))),
+        ReleaseFact::Closed { by: None },
+        ReleaseFact::Cancelled { by: login() },
+        ReleaseFact::Merged(Merged { commit: sha("f"), by: None }),
+        ReleaseFact::Retried { by: login() },
+        ReleaseFact::Approved(approval(12, "c", "develop"), tried(false)),
+        ReleaseFact::Approved(approval(13, "c", "main"), tried(false)),
     ];
     for orders in 1..=2 {
-        facts.push(Fact::NothingToRelease { orders, last: None });
-        facts.push(Fact::Refused { orders, why: Refusal::OwnTool });
+        facts.push(ReleaseFact::NothingToRelease { orders, last: None });
+        facts.push(ReleaseFact::Refused { orders, why: Refusal::OwnTool });
         for letter in ["a", "b"] {
-            facts.push(Fact::Planned { orders, plan: plan(letter) });
+            facts.push(ReleaseFact::Planned { orders, plan: plan(letter) });
         }
-        facts.push(Fact::Proposed { orders, pull: pull("c") });
-        facts.push(Fact::Proposed { orders, pull: pull("d") });
+        facts.push(ReleaseFact::Proposed { orders, pull: pull("c") });
+        facts.push(ReleaseFact::Proposed { orders, pull: pull("d") });
     }
     let steps = [
-        Step::Plan { orders: 1 },
-        Step::Propose { orders: 2 },
-        Step::Refresh { base: sha("b") },
-        Step::Merge { head: sha("c") },
-        Step::Dispatch { attempt: 1 },
-        Step::Follow { attempt: 2 },
+        ReleaseStep::Plan { orders: 1 },
+        ReleaseStep::Propose { orders: 2 },
+        ReleaseStep::Refresh { base: sha("b") },
+        ReleaseStep::Merge { head: sha("c") },
+        ReleaseStep::Dispatch { attempt: 1 },
+        ReleaseStep::Follow { attempt: 2 },
     ];
-    facts.extend(steps.into_iter().map(|step| Fact::Broke { step, why: why() }));
+    facts.extend(steps.into_iter().map(|step| ReleaseFact::Broke { step, why: why() }));
     for base in ["a", "b"] {
-        facts.push(Fact::BaseMoved { base: sha(base) });
+        facts.push(ReleaseFact::BaseMoved { base: sha(base) });
         let version = Some(("1.3.0".to_owned(), "v1.3.0".to_owned()));
-        facts.push(Fact::Refreshed { base: sha(base), head: sha("e"), version });
-        facts.push(Fact::Refreshed { base: sha(base), head: sha("e"), version: None });
-        facts.push(Fact::Stuck { base: sha(base) });
+        facts.push(ReleaseFact::Refreshed { base: sha(base), head: sha("e"), version });
+        facts.push(ReleaseFact::Refreshed { base: sha(base), head: sha("e"), version: None });
+        facts.push(ReleaseFact::Stuck { base: sha(base) });
     }
     for head in ["c", "d", "e"] {
-        facts.push(Fact::Approved(approval(12, head, "main"), tried(false)));
-        facts.push(Fact::Approved(approval(12, head, "main"), tried(true)));
-        facts.push(Fact::Free { head: sha(head) });
+        facts.push(ReleaseFact::Approved(approval(12, head, "main"), tried(false)));
+        facts.push(ReleaseFact::Approved(approval(12, head, "main"), tried(true)));
+        facts.push(ReleaseFact::Free { head: sha(head) });
         let pull = Number(12);
-        facts.push(Fact::HeadMoved { pull, head: sha(head), version: None });
+        facts.push(ReleaseFact::HeadMoved { pull, head: sha(head), version: None });
         let version = Some(("1.3.0".to_owned(), "v1.3.0".to_owned()));
-        facts.push(Fact::HeadMoved { pull, head: sha(head), version });
-        facts.push(Fact::NotMerged { head: sha(head), why: Blocked::Refused { why: why() } });
-        facts.push(Fact::NotMerged { head: sha(head), why: Blocked::InTheWay { why: why() } });
+        facts.push(ReleaseFact::HeadMoved { pull, head: sha(head), version });
+        facts
+            .push(ReleaseFact::NotMerged { head: sha(head), why: Blocked::Refused { why: why() } });
+        facts.push(ReleaseFact::NotMerged {
+            head: sha(head),
+            why: Blocked::InTheWay { why: why() },
+        });
     }
     for attempt in 1..=2 {
-        facts.push(Fact::Dispatched { attempt });
-        facts.push(Fact::RunSeen { attempt, run: RunId(77) });
-        facts.push(Fact::Published { attempt, url: why() });
-        facts.push(Fact::RunFailed { attempt, why: why() });
+        facts.push(ReleaseFact::Dispatched { attempt });
+        facts.push(ReleaseFact::RunSeen { attempt, run: RunId(77) });
+        facts.push(ReleaseFact::Published { attempt, url: why() });
+        facts.push(ReleaseFact::RunFailed { attempt, why: why() });
     }
     facts
 }
 
 struct Transition {
     before: Release,
-    fact: Fact,
+    fact: ReleaseFact,
     after: Release,
-    steps: Vec<Step>,
+    steps: Vec<ReleaseStep>,
 }
 
 /// All reachable releases, and all transitions between them. Orders and tries are counted without end,
@@ -198,8 +206,11 @@ fn walked() -> (Vec<Release>, Vec<Transition>) {
     (seen.into_values().collect(), transitions)
 }
 
-fn commits(step: &Step) -> bool {
-    matches!(step, Step::Plan { .. } | Step::Propose { .. } | Step::Refresh { .. })
+fn commits(step: &ReleaseStep) -> bool {
+    matches!(
+        step,
+        ReleaseStep::Plan { .. } | ReleaseStep::Propose { .. } | ReleaseStep::Refresh { .. }
+    )
 }
 
 #[test]
@@ -209,18 +220,18 @@ fn merging_only_ever_follows_an_approval_of_that_very_head() {
     let mut merges = 0;
     for transition in transitions {
         for step in &transition.steps {
-            let Step::Merge { head } = step else { continue };
+            let ReleaseStep::Merge { head } = step else { continue };
             merges += 1;
-            let Fact::Approved(approval, _) = &transition.fact else {
+            let ReleaseFact::Approved(approval, _) = &transition.fact else {
                 panic!("merged on {:?}", transition.fact)
             };
             let pull = transition.before.pull.as_ref().unwrap();
             assert_eq!((approval.head(), approval.pull()), (head, pull.number));
             assert_eq!(head, &pull.head);
             assert_eq!(approval.base(), &transition.before.base);
-            assert_eq!(transition.before.stage, Stage::Proposed);
+            assert_eq!(transition.before.stage, ReleaseStage::Proposed);
         }
-        if let Stage::Merging { head } = &transition.after.stage {
+        if let ReleaseStage::Merging { head } = &transition.after.stage {
             assert_eq!(
                 head,
                 &transition.after.pull.as_ref().unwrap().head,
@@ -237,7 +248,7 @@ fn from_an_approval_to_its_merge_no_commit_is_made() {
     for transition in walk().1 {
         if matches!(
             transition.after.stage,
-            Stage::Merging { .. } | Stage::Dispatching | Stage::Publishing
+            ReleaseStage::Merging { .. } | ReleaseStage::Dispatching | ReleaseStage::Publishing
         ) {
             assert!(
                 !transition.steps.iter().any(commits),
@@ -247,11 +258,18 @@ fn from_an_approval_to_its_merge_no_commit_is_made() {
             );
         }
         // What makes a commit leaves the approval behind: another is needed before the next merge.
-        if matches!(transition.before.stage, Stage::Merging { .. })
+        if matches!(transition.before.stage, ReleaseStage::Merging { .. })
             && transition.steps.iter().any(commits)
         {
-            assert!(matches!(transition.fact, Fact::BaseMoved { .. }), "{:?}", transition.fact);
-            assert!(matches!(transition.after.stage, Stage::Planning | Stage::Refreshing { .. }));
+            assert!(
+                matches!(transition.fact, ReleaseFact::BaseMoved { .. }),
+                "{:?}",
+                transition.fact
+            );
+            assert!(matches!(
+                transition.after.stage,
+                ReleaseStage::Planning | ReleaseStage::Refreshing { .. }
+            ));
         }
     }
 }
@@ -262,11 +280,11 @@ fn dispatching_only_ever_follows_a_merge_and_each_try_has_its_own_number() {
     let mut dispatches = 0;
     for transition in transitions {
         for step in &transition.steps {
-            let Step::Dispatch { attempt } = step else { continue };
+            let ReleaseStep::Dispatch { attempt } = step else { continue };
             dispatches += 1;
             assert!(transition.after.merged.is_some());
             assert!(
-                matches!(transition.fact, Fact::Merged(_) | Fact::Retried { .. }),
+                matches!(transition.fact, ReleaseFact::Merged(_) | ReleaseFact::Retried { .. }),
                 "{:?}",
                 transition.fact
             );
@@ -286,7 +304,8 @@ fn dispatching_only_ever_follows_a_merge_and_each_try_has_its_own_number() {
 #[test]
 fn what_people_wrote_is_never_planned_anew() {
     for transition in walk().1 {
-        let replaces = |e: &Step| matches!(e, Step::Plan { .. } | Step::Propose { .. });
+        let replaces =
+            |e: &ReleaseStep| matches!(e, ReleaseStep::Plan { .. } | ReleaseStep::Propose { .. });
         if transition.before.edited {
             assert!(
                 !transition.steps.iter().any(replaces),
@@ -303,14 +322,14 @@ fn what_people_wrote_is_never_planned_anew() {
 fn every_ending_is_shown_told_and_lets_the_next_begin() {
     let mut endings = 0;
     for transition in walk().1 {
-        let Stage::Done(ending) = &transition.after.stage else { continue };
+        let ReleaseStage::Done(ending) = &transition.after.stage else { continue };
         endings += 1;
-        assert!(transition.steps.contains(&Step::Show), "{ending:?} is not shown");
-        assert!(transition.steps.contains(&Step::StartNext), "{ending:?}");
-        let closed = matches!(ending, Ending::Closed { .. });
-        assert_eq!(transition.steps.contains(&Step::Announce), !closed, "{ending:?}");
-        let out = matches!(ending, Ending::Published { .. });
-        assert_eq!(transition.steps.contains(&Step::TellIssues), out, "{ending:?}");
+        assert!(transition.steps.contains(&ReleaseStep::Show), "{ending:?} is not shown");
+        assert!(transition.steps.contains(&ReleaseStep::StartNext), "{ending:?}");
+        let closed = matches!(ending, ReleaseEnding::Closed { .. });
+        assert_eq!(transition.steps.contains(&ReleaseStep::Announce), !closed, "{ending:?}");
+        let out = matches!(ending, ReleaseEnding::Published { .. });
+        assert_eq!(transition.steps.contains(&ReleaseStep::TellIssues), out, "{ending:?}");
     }
     assert!(endings > 50);
 }
@@ -319,18 +338,19 @@ fn every_ending_is_shown_told_and_lets_the_next_begin() {
 fn what_is_cancelled_is_undone_and_what_is_merged_is_not_cancelled() {
     let mut cancelled = 0;
     for release in walk().0.iter().filter(|release| !release.is_done()) {
-        let done = advance(release, &Fact::Cancelled { by: login() });
-        let merging = matches!(release.stage, Stage::Merging { .. }) || release.merged.is_some();
+        let done = advance(release, &ReleaseFact::Cancelled { by: login() });
+        let merging =
+            matches!(release.stage, ReleaseStage::Merging { .. }) || release.merged.is_some();
         assert_eq!(done.is_none(), merging, "{:?}", release.stage);
         let Some((after, steps)) = done else { continue };
         cancelled += 1;
-        assert_eq!(after.stage, Stage::Done(Ending::Cancelled { by: login() }));
-        let undone = steps.contains(&Step::Undo);
-        assert_eq!(undone, release.stage != Stage::Queued, "{:?}", release.stage);
+        assert_eq!(after.stage, ReleaseStage::Done(ReleaseEnding::Cancelled { by: login() }));
+        let undone = steps.contains(&ReleaseStep::Undo);
+        assert_eq!(undone, release.stage != ReleaseStage::Queued, "{:?}", release.stage);
     }
     assert!(cancelled > 20);
     for transition in walk().1 {
-        let cleans = transition.steps.contains(&Step::CleanUp);
+        let cleans = transition.steps.contains(&ReleaseStep::CleanUp);
         let merged = transition.before.merged.is_none() && transition.after.merged.is_some();
         assert_eq!(cleans, merged, "{:?}", transition.fact);
     }
@@ -340,12 +360,12 @@ fn what_is_cancelled_is_undone_and_what_is_merged_is_not_cancelled() {
 fn after_the_end_only_a_failure_goes_on_by_people_or_by_being_out_after_all() {
     for release in walk().0.iter().filter(|release| release.is_done()) {
         for fact in all_facts() {
-            let failed = matches!(release.stage, Stage::Done(Ending::Failed { .. }));
+            let failed = matches!(release.stage, ReleaseStage::Done(ReleaseEnding::Failed { .. }));
             let counts = match &fact {
-                Fact::Retried { .. } => true,
-                Fact::Merged(_) => release.pull.is_some() && release.merged.is_none(),
-                Fact::Published { attempt, .. } => {
-                    release.run.is_some() && *attempt == release.tries
+                ReleaseFact::Retried { .. } => true,
+                ReleaseFact::Merged(_) => release.pull.is_some() && release.merged.is_none(),
+                ReleaseFact::Published { attempt, .. } => {
+                    release.run_id.is_some() && *attempt == release.tries
                 }
                 _ => false,
             };
@@ -358,7 +378,7 @@ fn after_the_end_only_a_failure_goes_on_by_people_or_by_being_out_after_all() {
 fn a_fact_told_twice_changes_nothing_the_second_time() {
     for transition in walk().1 {
         // A second order is another act; that one act is heard once is the store's promise.
-        if !matches!(transition.fact, Fact::Ordered(_)) {
+        if !matches!(transition.fact, ReleaseFact::Ordered(_)) {
             assert_eq!(
                 advance(&transition.after, &transition.fact),
                 None,
@@ -376,11 +396,16 @@ fn every_open_state_is_moved_by_one_effect_or_by_people() {
     for transition in transitions {
         let works = transition.steps.iter().filter(|step| {
             commits(step)
-                || matches!(step, Step::Merge { .. } | Step::Dispatch { .. } | Step::Follow { .. })
+                || matches!(
+                    step,
+                    ReleaseStep::Merge { .. }
+                        | ReleaseStep::Dispatch { .. }
+                        | ReleaseStep::Follow { .. }
+                )
         });
         let same_stage = transition.before.stage == transition.after.stage
-            && !matches!(transition.fact, Fact::Ordered(_));
-        let seen = matches!(transition.fact, Fact::RunSeen { .. });
+            && !matches!(transition.fact, ReleaseFact::Ordered(_));
+        let seen = matches!(transition.fact, ReleaseFact::RunSeen { .. });
         let expected = usize::from(transition.after.step().is_some() && (!same_stage || seen));
         assert_eq!(works.count(), expected, "{:?} {:?}", transition.fact, transition.steps);
         if transition.before.stage != transition.after.stage {
@@ -389,7 +414,7 @@ fn every_open_state_is_moved_by_one_effect_or_by_people() {
     }
     for release in releases.iter().filter(|release| !release.is_done()) {
         assert!(left.contains_key(release.stage.name()), "{:?} is never left", release.stage);
-        let merged = Fact::Merged(Merged { commit: sha("f"), by: None });
+        let merged = ReleaseFact::Merged(Merged { commit: sha("f"), by: None });
         let over = release.merged.is_some();
         let open = release.pull.is_some() && !over;
         assert_eq!(advance(release, &merged).is_some(), open, "{:?}", release.stage);
@@ -401,10 +426,10 @@ fn what_github_refused_is_asked_again_only_when_something_is_new() {
     let mut refused = 0;
     for transition in walk().1 {
         let Some(Blocked::Refused { .. }) = transition.before.blocked else { continue };
-        let Fact::Approved(_, on) = &transition.fact else { continue };
+        let ReleaseFact::Approved(_, on) = &transition.fact else { continue };
         refused += 1;
         let before = transition.before.tried.as_ref();
-        let merges = matches!(transition.after.stage, Stage::Merging { .. });
+        let merges = matches!(transition.after.stage, ReleaseStage::Merging { .. });
         let news = before.is_none_or(|before| on.is_news_after(before));
         assert_eq!(merges, news, "{on:?} after {before:?}");
     }
@@ -421,7 +446,9 @@ fn what_has_no_version_is_not_merged_by_forgetting_that() {
         let ended = transition.after.is_done() || transition.after.merged.is_some();
         let renewed = matches!(
             transition.fact,
-            Fact::HeadMoved { .. } | Fact::Refreshed { .. } | Fact::Stuck { .. }
+            ReleaseFact::HeadMoved { .. }
+                | ReleaseFact::Refreshed { .. }
+                | ReleaseFact::Stuck { .. }
         );
         let kept = transition.after.blocked == Some(Blocked::NoVersion);
         assert!(kept || ended || renewed, "{:?} in {:?}", transition.fact, transition.before.stage);
@@ -439,31 +466,36 @@ fn a_base_that_could_not_be_followed_is_followed_again_only_when_something_is_ne
         );
         let Some(followed) = release.followed.clone().filter(|_| blocked) else { continue };
         stuck += 1;
-        assert_eq!(advance(release, &Fact::BaseMoved { base: followed }), None, "{release:?}");
+        assert_eq!(
+            advance(release, &ReleaseFact::BaseMoved { base: followed }),
+            None,
+            "{release:?}"
+        );
     }
     assert!(stuck > 5, "{stuck}");
 }
 
 #[test]
 fn a_pull_request_that_people_were_faster_with_is_known_by_its_number() {
-    let proposing = walk().0.iter().find(|it| it.stage == Stage::Proposing && it.pull.is_none());
-    let moved = Fact::HeadMoved { pull: Number(12), head: sha("d"), version: None };
+    let proposing =
+        walk().0.iter().find(|it| it.stage == ReleaseStage::Proposing && it.pull.is_none());
+    let moved = ReleaseFact::HeadMoved { pull: Number(12), head: sha("d"), version: None };
     let (stands, steps) = advance(proposing.unwrap(), &moved).unwrap();
-    assert_eq!(stands.stage, Stage::Proposed);
+    assert_eq!(stands.stage, ReleaseStage::Proposed);
     assert_eq!(stands.pull.map(|pull| (pull.number, pull.head)), Some((Number(12), sha("d"))));
-    assert!(stands.edited && steps.contains(&Step::Announce));
-    let (closed, _) = advance(proposing.unwrap(), &Fact::Closed { by: None }).unwrap();
-    assert!(matches!(closed.stage, Stage::Done(Ending::Closed { .. })));
+    assert!(stands.edited && steps.contains(&ReleaseStep::Announce));
+    let (closed, _) = advance(proposing.unwrap(), &ReleaseFact::Closed { by: None }).unwrap();
+    assert!(matches!(closed.stage, ReleaseStage::Done(ReleaseEnding::Closed { .. })));
 }
 
 #[test]
 fn only_the_failure_of_the_step_it_is_at_ends_a_release() {
     let mut broken = 0;
     for transition in walk().1 {
-        let Fact::Broke { step: failed, .. } = &transition.fact else { continue };
+        let ReleaseFact::Broke { step: failed, .. } = &transition.fact else { continue };
         broken += 1;
         assert_eq!(transition.before.step().as_ref(), Some(failed));
-        assert!(matches!(transition.after.stage, Stage::Done(Ending::Failed { .. })));
+        assert!(matches!(transition.after.stage, ReleaseStage::Done(ReleaseEnding::Failed { .. })));
     }
     assert!(broken > 5);
 }

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{headline, strip_marks};
-use crate::core::evidence::{CheckKind, Outcome, Verdict};
+use crate::core::evidence::{CheckKind, CheckOutcome, Verdict};
 use crate::core::job::Job;
 
 /// Title and summary of the check run on the commit.
@@ -26,7 +26,7 @@ pub fn outcome_words(ran_commands: bool) -> &'static str {
 /// Whether the checks are green because there was nothing to run.
 pub(super) fn passed_without_commands(job: &Job) -> bool {
     let evidence = job.evidence.as_ref();
-    evidence.is_some_and(|it| !it.ran_commands() && matches!(it.verdict(), Verdict::Green(_)))
+    evidence.is_some_and(|it| !it.ran_commands() && it.verdict() == Verdict::Green)
 }
 
 /// The step of the checklist.
@@ -43,9 +43,9 @@ pub(super) fn checks_table(job: &Job) -> String {
     let mut text = String::from("| check | result | time |\n|---|---|---|\n");
     for check in job.evidence.iter().flat_map(|evidence| &evidence.checks) {
         let result = match &check.outcome {
-            Outcome::Passed => "passed",
-            Outcome::Failed(_) => "**failed**",
-            Outcome::Inconclusive(_) => "inconclusive",
+            CheckOutcome::Passed => "passed",
+            CheckOutcome::Failed(_) => "**failed**",
+            CheckOutcome::Inconclusive(_) => "inconclusive",
         };
         let name = match check.kind {
             CheckKind::Rule => check.name.clone(),

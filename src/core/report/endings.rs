@@ -2,41 +2,42 @@
 //!
 //! Invariants: each names the rule, where it is set, and the next step.
 
-use crate::core::job::{Declined, Ending, Job, Purse};
+use crate::core::budget::Payer;
+use crate::core::job::{Declined, Job, JobEnding};
 use crate::core::policy::RULES_PATH;
 use crate::core::text::boxed;
 
-use super::Setting;
+use super::ReportContext;
 
 /// Why it ended, and what to do.
-pub(super) fn why_it_ended(job: &Job, ending: &Ending, setting: &Setting) -> String {
+pub(super) fn why_it_ended(job: &Job, ending: &JobEnding, setting: &ReportContext) -> String {
     let prefix = &setting.prefix;
     match ending {
-        Ending::Merged { .. } => String::new(),
-        Ending::Closed { .. } => format!("`{prefix} retry` takes it up again."),
-        Ending::Declined(why) => declined(why, prefix),
-        Ending::NothingToFix { why } => format!(
+        JobEnding::Merged { .. } => String::new(),
+        JobEnding::Closed { .. } => format!("`{prefix} retry` takes it up again."),
+        JobEnding::Declined(why) => declined(why, prefix),
+        JobEnding::NothingToFix { why } => format!(
             "The model found nothing to change. In its words:\n\n{}\n\n\
              If that is wrong, say what is missing: `{prefix} retry` and your words.",
             boxed(why, 2000)
         ),
-        Ending::GaveUp { why } => format!(
+        JobEnding::GaveUp { why } => format!(
             "No attempt passed the checks. The last one ended with:\n\n{}\n\n\
              No pull request was opened. `{prefix} retry` with a hint tries again from there.",
             boxed(why, 3000)
         ),
-        Ending::OutOfBudget { why } => format!(
+        JobEnding::OutOfBudget { why } => format!(
             "{why} No pull request was opened. `{prefix} fix budget=$N` starts again with more; \
              the ceiling is `[budget]` in `{RULES_PATH}`."
         ),
-        Ending::Cancelled { .. } if job.review.foreign => {
+        JobEnding::Cancelled { .. } if job.review.foreign => {
             "Its pull request is closed. Its branch stays, for it holds commits of others."
                 .to_owned()
         }
-        Ending::Cancelled { .. } => {
+        JobEnding::Cancelled { .. } => {
             "Nothing of it is left in the repository. The issue is as it was.".to_owned()
         }
-        Ending::Failed { why } => format!(
+        JobEnding::Failed { why } => format!(
             "Something outside the change went wrong:\n\n{}\n\n\
              When it is mended, `{prefix} retry` goes on from the last good point.",
             boxed(why, 2000)
@@ -83,9 +84,9 @@ pub(super) fn declined(why: &Declined, prefix: &str) -> String {
         ),
         Declined::DayBudget { of, limit } => {
             let (whose, set_by) = match of {
-                Purse::Repository => ("this repository", format!("`[budget]` in `{RULES_PATH}`")),
-                Purse::Person => ("whoever asked", format!("`[budget]` in `{RULES_PATH}`")),
-                Purse::Installation => ("this installation", "the operator's".to_owned()),
+                Payer::Repository => ("this repository", format!("`[budget]` in `{RULES_PATH}`")),
+                Payer::Person => ("whoever asked", format!("`[budget]` in `{RULES_PATH}`")),
+                Payer::Installation => ("this installation", "the operator's".to_owned()),
             };
             format!(
                 "Today's budget of {whose} ({limit}) is spent. It is full again at midnight UTC; \

@@ -13,11 +13,12 @@ use std::fmt::Write as _;
 use super::review::why_two;
 use super::{boxed, inline};
 use crate::core::approval::NotApproved;
+use crate::core::checks::CheckState;
 use crate::core::id::Sha;
-use crate::core::manifest::{Artifact, Manifest, SUMS};
+use crate::core::manifest::{Artifact, BuildManifest, SUMS};
 use crate::core::policy::RULES_PATH;
 use crate::core::text::listed;
-use crate::core::witness::{Asked, CheckState, Refused, ReleasePlan, Terms};
+use crate::core::witness::{Refused, ReleasePlan, ReleaseRequest, Terms};
 
 /// One refusal in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,7 @@ fn words(what: impl Into<String>, next: impl Into<String>) -> Words {
 }
 
 /// Why nothing is published. `prefix` is how people address Gander.
-pub fn refusal(refused: &Refused, asked: &Asked, terms: &Terms, prefix: &str) -> Words {
+pub fn refusal(refused: &Refused, asked: &ReleaseRequest, terms: &Terms, prefix: &str) -> Words {
     let (pull, commit) = (asked.pull, asked.commit.short());
     let release = format!("order it anew with `{prefix} release`");
     match refused {
@@ -97,7 +98,7 @@ pub fn refusal(refused: &Refused, asked: &Asked, terms: &Terms, prefix: &str) ->
     }
 }
 
-fn wrong_pull(refused: &Refused, asked: &Asked, prefix: &str) -> Words {
+fn wrong_pull(refused: &Refused, asked: &ReleaseRequest, prefix: &str) -> Words {
     let (pull, commit) = (asked.pull, asked.commit.short());
     let hint = format!(
         "Start this workflow with the release pull request and the commit it was merged as, or \
@@ -151,7 +152,7 @@ fn wrong_pull(refused: &Refused, asked: &Asked, prefix: &str) -> Words {
 fn not_approved(
     why: &NotApproved,
     head: &Sha,
-    asked: &Asked,
+    asked: &ReleaseRequest,
     terms: &Terms,
     prefix: &str,
 ) -> Words {
@@ -215,7 +216,7 @@ fn not_approved(
     }
 }
 
-fn check(refused: &Refused, asked: &Asked) -> Words {
+fn check(refused: &Refused, asked: &ReleaseRequest) -> Words {
     let pull = asked.pull;
     let (check, how, next) = match refused {
         Refused::CheckNotGreen { check, maybe_run_again: true, state: CheckState::Red } => (
@@ -226,11 +227,14 @@ fn check(refused: &Refused, asked: &Asked) -> Words {
              If it is not, mend what the red one shows.",
         ),
         Refused::CheckNotGreen { check, state, .. } => match state {
-            CheckState::Running => {
+            CheckState::Pending => {
                 (check, "has not finished", "Run this workflow again when it has.")
             }
-            CheckState::Silent => {
+            CheckState::Skipped => {
                 (check, "was skipped", "Let it run there, then run this workflow again.")
+            }
+            CheckState::CutOff => {
+                (check, "was cut off before it had a result", "Re-run it, then this workflow.")
             }
             CheckState::Red | CheckState::Green => (
                 check,
@@ -248,7 +252,7 @@ fn check(refused: &Refused, asked: &Asked) -> Words {
     };
     let name = inline(&check.name, 80);
     let so = match refused {
-        Refused::CheckNotGreen { state: CheckState::Silent, .. } => ", which is no evidence",
+        Refused::CheckNotGreen { state: CheckState::Skipped, .. } => ", which is no evidence",
         _ => "",
     };
     words(
@@ -361,7 +365,7 @@ pub fn release_notes(plan: &ReleasePlan, attested: bool) -> String {
 }
 
 /// The page of a run that only looked.
-pub fn may_be_released(plan: &ReleasePlan, asked: &Asked) -> String {
+pub fn may_be_released(plan: &ReleasePlan, asked: &ReleaseRequest) -> String {
     format!(
         "## {} may be released\n\n`{}` is the merge of #{}, approved by {}.\n",
         plan.tag(),
@@ -372,7 +376,12 @@ pub fn may_be_released(plan: &ReleasePlan, asked: &Asked) -> String {
 }
 
 /// The page of a run that published.
-pub fn released_summary(plan: &ReleasePlan, asked: &Asked, url: &str, again: bool) -> String {
+pub fn released_summary(
+    plan: &ReleasePlan,
+    asked: &ReleaseRequest,
+    url: &str,
+    again: bool,
+) -> String {
     let what = if again { "is published already" } else { "is published" };
     let approval = plan.approval();
     let mut text = format!(
@@ -391,7 +400,7 @@ pub fn released_summary(plan: &ReleasePlan, asked: &Asked, url: &str, again: boo
 }
 
 /// The page of a run that built.
-pub fn built_summary(manifest: &Manifest) -> String {
+pub fn built_summary(manifest: &BuildManifest) -> String {
     let commit = manifest.commit.short();
     let mut text = format!("## Built {} from `{commit}`\n\n", manifest.tag);
     if manifest.files.is_empty() {

@@ -7,29 +7,34 @@
 use std::fmt::Write as _;
 
 use super::review::{consent_trailers, why_two};
-use super::{Setting, marker, signed};
+use super::{ReportContext, marker, signed};
 use crate::core::approval::{Approval, NotApproved};
 use crate::core::changelog::CHANGELOG_PATH;
 use crate::core::id::{Number, RunId, Sha};
 use crate::core::policy::{MergeOn, RULES_PATH};
-use crate::core::release::{Blocked, Ending, Plan, Refusal, Release, Stage};
+use crate::core::release::{Blocked, Refusal, Release, ReleaseEnding, ReleaseStage, VersionPlan};
 use crate::core::text::{boxed, inline};
 
 mod answer;
 
-pub use answer::{Answer, answer};
+pub use answer::{ReleaseReply, answer};
 
 /// The label of a release pull request.
 pub const RELEASE_LABEL: &str = "gander:release";
 
 /// Title of the pull request and first line of the commit.
-pub fn title(plan: &Plan) -> String {
+pub fn title(plan: &VersionPlan) -> String {
     format!("chore(release): {}", plan.tag)
 }
 
 /// The whole commit message. Its last line says that the commit is ours as it stands: it names the
 /// tree, so that an amended one is known for a person's.
-pub fn commit_message(release: &Release, plan: &Plan, tree: &Sha, setting: &Setting) -> String {
+pub fn commit_message(
+    release: &Release,
+    plan: &VersionPlan,
+    tree: &Sha,
+    setting: &ReportContext,
+) -> String {
     format!(
         "{}\n\nRequested-by: {login} <{id}+{login}@users.noreply.github.com>\n\
          Assisted-by: Gander {}\n{}\n",
@@ -37,7 +42,7 @@ pub fn commit_message(release: &Release, plan: &Plan, tree: &Sha, setting: &Sett
         setting.version,
         trailer(release, tree),
         login = release.order.login,
-        id = release.order.by,
+        id = release.order.by_id,
     )
 }
 
@@ -47,7 +52,11 @@ pub fn trailer(release: &Release, tree: &Sha) -> String {
 }
 
 /// The message of the merge.
-pub fn merge_message(release: &Release, plan: &Plan, approval: &Approval) -> (String, String) {
+pub fn merge_message(
+    release: &Release,
+    plan: &VersionPlan,
+    approval: &Approval,
+) -> (String, String) {
     let number = release.pull.as_ref().map_or(Number(0), |pull| pull.number);
     let consent = consent_trailers(&approval.logins(), approval.pushed_by());
     let message = format!("{consent}Gander-Release: {}\n", release.id);
@@ -55,7 +64,12 @@ pub fn merge_message(release: &Release, plan: &Plan, approval: &Approval) -> (St
 }
 
 /// The pull request's text, for this head.
-pub fn pull_body(release: &Release, plan: &Plan, head: &Sha, setting: &Setting) -> String {
+pub fn pull_body(
+    release: &Release,
+    plan: &VersionPlan,
+    head: &Sha,
+    setting: &ReportContext,
+) -> String {
     let mut text = format!("{}\n\n", consequence(release, plan, head, &setting.prefix));
     if let Some(blocked) = &release.blocked {
         let _ = write!(text, "> [!WARNING]\n> {}\n\n", blocked_words(blocked, release, setting));
@@ -98,7 +112,7 @@ pub fn pull_body(release: &Release, plan: &Plan, head: &Sha, setting: &Setting) 
 }
 
 /// What approving or merging this head does.
-fn consequence(release: &Release, plan: &Plan, head: &Sha, prefix: &str) -> String {
+fn consequence(release: &Release, plan: &VersionPlan, head: &Sha, prefix: &str) -> String {
     let (head, base, tag) = (head.short(), &release.base, &plan.tag);
     match plan.merge_on {
         MergeOn::Review => {
@@ -114,12 +128,12 @@ fn consequence(release: &Release, plan: &Plan, head: &Sha, prefix: &str) -> Stri
 }
 
 /// The one status comment, where the release was asked for.
-pub fn status_comment(release: &Release, setting: &Setting) -> String {
+pub fn status_comment(release: &Release, setting: &ReportContext) -> String {
     let mut text = format!("{}\n\n{}", headline(release), checklist(release));
     if let Some(blocked) = &release.blocked {
         let _ = write!(text, "\n{}\n", blocked_words(blocked, release, setting));
     }
-    if let Stage::Done(ending) = &release.stage {
+    if let ReleaseStage::Done(ending) = &release.stage {
         let _ = write!(text, "\n{}\n", why_it_ended(ending, release, setting));
     }
     let _ = write!(text, "\n<sub>{} · {}</sub>\n", made_by(release, setting), setting.now);
@@ -127,12 +141,13 @@ pub fn status_comment(release: &Release, setting: &Setting) -> String {
 }
 
 /// The one comment that notifies whoever asked, and its marker. `None`: nothing to do or know.
-pub fn announcement(release: &Release, setting: &Setting) -> Option<(String, String)> {
+pub fn announcement(release: &Release, setting: &ReportContext) -> Option<(String, String)> {
     let (words, part) = match &release.stage {
-        Stage::Done(Ending::Closed { .. }) => return None,
-        Stage::Done(ending) => {
+        ReleaseStage::Done(ReleaseEnding::Closed { .. }) => return None,
+        ReleaseStage::Done(ending) => {
             // What was given up may be out after all: that is told too.
-            let what = if matches!(ending, Ending::Published { .. }) { "out" } else { "end" };
+            let what =
+                if matches!(ending, ReleaseEnding::Published { .. }) { "out" } else { "end" };
             (
                 format!(
                     "{}\n\n{}",
@@ -142,14 +157,14 @@ pub fn announcement(release: &Release, setting: &Setting) -> Option<(String, Str
                 format!("announce-{what}-{}-{}", release.orders, release.tries),
             )
         }
-        Stage::Queued
-        | Stage::Planning
-        | Stage::Proposing
-        | Stage::Refreshing { .. }
-        | Stage::Proposed
-        | Stage::Merging { .. }
-        | Stage::Dispatching
-        | Stage::Publishing => {
+        ReleaseStage::Queued
+        | ReleaseStage::Planning
+        | ReleaseStage::Proposing
+        | ReleaseStage::Refreshing { .. }
+        | ReleaseStage::Proposed
+        | ReleaseStage::Merging { .. }
+        | ReleaseStage::Dispatching
+        | ReleaseStage::Publishing => {
             let (pull, plan) = (release.pull.as_ref()?, release.plan.as_ref()?);
             let words =
                 format!("#{} would release {}. Its diff is the plan.", pull.number, plan.tag);
@@ -162,7 +177,7 @@ pub fn announcement(release: &Release, setting: &Setting) -> Option<(String, Str
 
 /// What a fixed issue is told, and the marker. `None`: it is not out.
 pub fn shipped(release: &Release) -> Option<(String, String)> {
-    let Stage::Done(Ending::Published { url }) = &release.stage else { return None };
+    let ReleaseStage::Done(ReleaseEnding::Published { url }) = &release.stage else { return None };
     let tag = &release.plan.as_ref()?.tag;
     let marker = marker(release.id.as_str(), "shipped");
     Some((signed(&format!("Shipped in [{tag}]({url})."), &marker), marker))
@@ -170,7 +185,7 @@ pub fn shipped(release: &Release) -> Option<(String, String)> {
 
 /// What a cancelled release's pull request is told, and the marker. `None`: it was not cancelled.
 pub fn cancelled(release: &Release, branch: Branch) -> Option<(String, String)> {
-    let Stage::Done(Ending::Cancelled { by }) = &release.stage else { return None };
+    let ReleaseStage::Done(ReleaseEnding::Cancelled { by }) = &release.stage else { return None };
     let branch = match branch {
         Branch::Goes => "The branch is removed.",
         Branch::Stays => "The branch stays, since people have committed to it.",
@@ -189,7 +204,7 @@ pub enum Branch {
 }
 
 /// The answer to `release status`.
-pub fn status_reply(releases: &[Release], setting: &Setting) -> String {
+pub fn status_reply(releases: &[Release], setting: &ReportContext) -> String {
     if releases.is_empty() {
         return format!("Nothing was released from here yet. `{} release` begins.", setting.prefix);
     }
@@ -197,7 +212,7 @@ pub fn status_reply(releases: &[Release], setting: &Setting) -> String {
     for release in releases {
         let _ = write!(text, "- {}", plain(&headline(release)));
         match (&release.stage, &release.blocked) {
-            (Stage::Done(Ending::Published { url }), _) => {
+            (ReleaseStage::Done(ReleaseEnding::Published { url }), _) => {
                 let _ = write!(text, ": {url}");
             }
             (_, Some(blocked)) => {
@@ -214,45 +229,49 @@ pub fn status_reply(releases: &[Release], setting: &Setting) -> String {
 pub fn headline(release: &Release) -> String {
     let tag = release.plan.as_ref().map_or("a release", |plan| plan.tag.as_str());
     match &release.stage {
-        Stage::Queued => "**Waiting** for its turn".to_owned(),
-        Stage::Planning => "**Working out** version and changelog".to_owned(),
-        Stage::Proposing => format!("**Opening** the pull request for {tag}"),
-        Stage::Refreshing { .. } => {
+        ReleaseStage::Queued => "**Waiting** for its turn".to_owned(),
+        ReleaseStage::Planning => "**Working out** version and changelog".to_owned(),
+        ReleaseStage::Proposing => format!("**Opening** the pull request for {tag}"),
+        ReleaseStage::Refreshing { .. } => {
             format!("**Bringing** {tag} up to date with `{}`", release.base)
         }
-        Stage::Proposed => match &release.pull {
+        ReleaseStage::Proposed => match &release.pull {
             Some(pull) if release.blocked.is_some() => {
                 format!("**Not yet**: {tag} in #{}", pull.number)
             }
             Some(pull) => format!("**Ready for approval**: {tag} in #{}", pull.number),
             None => format!("**Ready for approval**: {tag}"),
         },
-        Stage::Merging { head } => format!("**Merging** `{}` for {tag}", head.short()),
-        Stage::Dispatching => format!("**Starting** the run that publishes {tag}"),
-        Stage::Publishing => format!("**Publishing** {tag}{}", run(release.run)),
-        Stage::Done(ending) => match ending {
-            Ending::Published { .. } => format!("**Released** {tag}"),
-            Ending::Failed { .. } => format!("**Stopped by a failure**: {tag}"),
-            Ending::Refused(_) => "**Not released**".to_owned(),
-            Ending::Closed { by: Some(by) } => format!("**Closed** by {by}: {tag} is not released"),
-            Ending::Closed { by: None } => format!("**Closed**: {tag} is not released"),
-            Ending::Cancelled { by } => format!("**Cancelled** by {by}: {tag} is not released"),
-            Ending::NothingToRelease { .. } => "**Nothing to release**".to_owned(),
+        ReleaseStage::Merging { head } => format!("**Merging** `{}` for {tag}", head.short()),
+        ReleaseStage::Dispatching => format!("**Starting** the run that publishes {tag}"),
+        ReleaseStage::Publishing => format!("**Publishing** {tag}{}", run(release.run_id)),
+        ReleaseStage::Done(ending) => match ending {
+            ReleaseEnding::Published { .. } => format!("**Released** {tag}"),
+            ReleaseEnding::Failed { .. } => format!("**Stopped by a failure**: {tag}"),
+            ReleaseEnding::Refused(_) => "**Not released**".to_owned(),
+            ReleaseEnding::Closed { by: Some(by) } => {
+                format!("**Closed** by {by}: {tag} is not released")
+            }
+            ReleaseEnding::Closed { by: None } => format!("**Closed**: {tag} is not released"),
+            ReleaseEnding::Cancelled { by } => {
+                format!("**Cancelled** by {by}: {tag} is not released")
+            }
+            ReleaseEnding::NothingToRelease { .. } => "**Nothing to release**".to_owned(),
         },
     }
 }
 
 fn checklist(release: &Release) -> String {
     let reached = match &release.stage {
-        Stage::Queued | Stage::Planning => 0,
-        Stage::Proposing => 1,
-        Stage::Proposed | Stage::Refreshing { .. } => 2,
-        Stage::Merging { .. } => 3,
-        Stage::Dispatching | Stage::Publishing => 4,
-        Stage::Done(Ending::Published { .. }) => 5,
-        Stage::Done(_) if release.merged.is_some() => 4,
-        Stage::Done(_) if release.pull.is_some() => 2,
-        Stage::Done(_) => 0,
+        ReleaseStage::Queued | ReleaseStage::Planning => 0,
+        ReleaseStage::Proposing => 1,
+        ReleaseStage::Proposed | ReleaseStage::Refreshing { .. } => 2,
+        ReleaseStage::Merging { .. } => 3,
+        ReleaseStage::Dispatching | ReleaseStage::Publishing => 4,
+        ReleaseStage::Done(ReleaseEnding::Published { .. }) => 5,
+        ReleaseStage::Done(_) if release.merged.is_some() => 4,
+        ReleaseStage::Done(_) if release.pull.is_some() => 2,
+        ReleaseStage::Done(_) => 0,
     };
     let steps = [
         "work out version and changelog",
@@ -274,7 +293,7 @@ fn run(run: Option<RunId>) -> String {
 }
 
 /// Why it does not go on though it stands, and what to do.
-pub fn blocked_words(blocked: &Blocked, release: &Release, setting: &Setting) -> String {
+pub fn blocked_words(blocked: &Blocked, release: &Release, setting: &ReportContext) -> String {
     let base = &release.base;
     match blocked {
         Blocked::Conflict => format!(
@@ -397,25 +416,25 @@ pub fn refusal(why: &Refusal, prefix: &str) -> String {
     }
 }
 
-fn why_it_ended(ending: &Ending, release: &Release, setting: &Setting) -> String {
+fn why_it_ended(ending: &ReleaseEnding, release: &Release, setting: &ReportContext) -> String {
     let prefix = &setting.prefix;
     match ending {
-        Ending::Published { url } => url.clone(),
-        Ending::Closed { .. } | Ending::Cancelled { .. } => {
+        ReleaseEnding::Published { url } => url.clone(),
+        ReleaseEnding::Closed { .. } | ReleaseEnding::Cancelled { .. } => {
             format!("`{prefix} release` proposes it anew.")
         }
-        Ending::Refused(why) => refusal(why, prefix),
-        Ending::NothingToRelease { last: Some(last) } => {
+        ReleaseEnding::Refused(why) => refusal(why, prefix),
+        ReleaseEnding::NothingToRelease { last: Some(last) } => {
             format!("Nothing changed on `{}` since {}.", release.base, code(last))
         }
-        Ending::NothingToRelease { last: None } => {
+        ReleaseEnding::NothingToRelease { last: None } => {
             format!("There is no commit on `{}` that could be released.", release.base)
         }
-        Ending::Failed { why } => {
+        ReleaseEnding::Failed { why } => {
             let merged = release.merged.as_ref();
             let merged =
                 merged.map_or(String::new(), |it| format!("`{}` is merged. ", it.commit.short()));
-            let run = release.run.map_or(String::new(), |run| {
+            let run = release.run_id.map_or(String::new(), |run| {
                 let page = format!("{}/{}/actions/runs/{run}", setting.web, release.place.name);
                 format!("[The run]({page}) says what stopped it. ")
             });
@@ -428,7 +447,7 @@ fn why_it_ended(ending: &Ending, release: &Release, setting: &Setting) -> String
     }
 }
 
-fn made_by(release: &Release, setting: &Setting) -> String {
+fn made_by(release: &Release, setting: &ReportContext) -> String {
     let (login, version, id) = (&release.order.login, &setting.version, &release.id);
     format!("Asked for by {login} · Gander {version} · release {id}")
 }

@@ -1,15 +1,15 @@
 //! The words as people read them, and what must hold of all of them.
 
 use super::*;
-use crate::core::command::Role;
-use crate::core::event::RepoRef;
+use crate::core::github::PullRef;
+use crate::core::github::RepoRef;
+use crate::core::github::Role;
 use crate::core::id::{CommentId, InstallationId, Login, ReleaseId, RepoId, Timestamp, UserId};
-use crate::core::job::Pull;
 use crate::core::policy::Show;
-use crate::core::release::{Merged, Order};
+use crate::core::release::{Merged, ReleaseOrder};
 
-fn setting() -> Setting {
-    Setting {
+fn setting() -> ReportContext {
+    ReportContext {
         prefix: "/gander".into(),
         model: String::new(),
         version: "0.1.0".into(),
@@ -23,24 +23,24 @@ fn sha(letter: &str) -> Sha {
     letter.repeat(40).parse().unwrap()
 }
 
-fn release(stage: Stage) -> Release {
+fn release(stage: ReleaseStage) -> Release {
     let place = RepoRef {
-        installation: InstallationId(3),
-        repo: RepoId(1),
+        installation_id: InstallationId(3),
+        repo_id: RepoId(1),
         name: "acme/widgets".parse().unwrap(),
     };
-    let order = Order {
-        by: UserId(2),
+    let order = ReleaseOrder {
+        by_id: UserId(2),
         login: "mona".parse().unwrap(),
         at: Timestamp(0),
-        comment: Some(CommentId(9)),
+        comment_id: Some(CommentId(9)),
         bump: None,
         on_merge: false,
     };
     let id = ReleaseId::of_trigger("1/comment/9");
     let mut release = Release::new(id, place, Number(7), "main".parse().unwrap(), order);
     release.stage = stage;
-    release.plan = Some(Plan {
+    release.plan = Some(VersionPlan {
         base: sha("a"),
         version: "1.2.0".into(),
         tag: "v1.2.0".into(),
@@ -53,13 +53,13 @@ fn release(stage: Stage) -> Release {
         fixes: vec![],
         merge_on: MergeOn::Review,
     });
-    release.pull = Some(Pull { number: Number(12), branch: release.branch(), head: sha("b") });
+    release.pull = Some(PullRef { number: Number(12), branch: release.branch(), head: sha("b") });
     release
 }
 
 #[test]
 fn the_pull_request_begins_with_what_approving_it_does() {
-    let release = release(Stage::Proposed);
+    let release = release(ReleaseStage::Proposed);
     let body = pull_body(&release, release.plan.as_ref().unwrap(), &sha("b"), &setting());
     assert_eq!(
         body.lines().next().unwrap(),
@@ -82,7 +82,7 @@ fn the_pull_request_begins_with_what_approving_it_does() {
 
 #[test]
 fn a_commit_of_ours_is_known_by_its_tree_and_names_who_asked() {
-    let release = release(Stage::Proposing);
+    let release = release(ReleaseStage::Proposing);
     let plan = release.plan.as_ref().unwrap();
     let message = commit_message(&release, plan, &sha("d"), &setting());
     assert_eq!(
@@ -97,16 +97,18 @@ fn a_commit_of_ours_is_known_by_its_tree_and_names_who_asked() {
     assert!(!message.contains(&trailer(&release, &sha("e"))));
 }
 
-fn endings() -> Vec<Stage> {
+fn endings() -> Vec<ReleaseStage> {
     let login: Login = "mona".parse().unwrap();
     let mut endings = vec![
-        Ending::Published { url: "https://github.com/acme/widgets/releases/tag/v1.2.0".into() },
-        Ending::Failed { why: "run 77 ended with failure".into() },
-        Ending::Closed { by: None },
-        Ending::NothingToRelease { last: Some("v1.1.0".into()) },
+        ReleaseEnding::Published {
+            url: "https://github.com/acme/widgets/releases/tag/v1.2.0".into(),
+        },
+        ReleaseEnding::Failed { why: "run 77 ended with failure".into() },
+        ReleaseEnding::Closed { by: None },
+        ReleaseEnding::NothingToRelease { last: Some("v1.1.0".into()) },
     ];
-    endings.extend(refusals(login).into_iter().map(Ending::Refused));
-    endings.into_iter().map(Stage::Done).collect()
+    endings.extend(refusals(login).into_iter().map(ReleaseEnding::Refused));
+    endings.into_iter().map(ReleaseStage::Done).collect()
 }
 
 fn refusals(login: Login) -> Vec<Refusal> {
@@ -140,7 +142,7 @@ fn every_refusal_says_the_next_step_and_every_end_is_told_once_to_whoever_asked(
                 assert_eq!(text.matches('@').count(), 1, "{text}");
                 assert!(text.ends_with(&marker));
             }
-            None => assert!(matches!(stage, Stage::Done(Ending::Closed { .. }))),
+            None => assert!(matches!(stage, ReleaseStage::Done(ReleaseEnding::Closed { .. }))),
         }
     }
 }
@@ -148,10 +150,10 @@ fn every_refusal_says_the_next_step_and_every_end_is_told_once_to_whoever_asked(
 #[test]
 fn what_is_out_is_told_to_the_issues_it_fixed() {
     let url = "https://github.com/acme/widgets/releases/tag/v1.2.0".to_owned();
-    let out = release(Stage::Done(Ending::Published { url: url.clone() }));
+    let out = release(ReleaseStage::Done(ReleaseEnding::Published { url: url.clone() }));
     let (text, marker) = shipped(&out).unwrap();
     assert_eq!(text, format!("Shipped in [v1.2.0]({url}).\n\n{marker}"));
-    assert_eq!(shipped(&release(Stage::Proposed)), None);
+    assert_eq!(shipped(&release(ReleaseStage::Proposed)), None);
 }
 
 #[test]
@@ -175,7 +177,7 @@ fn what_stands_in_the_way_names_the_person_and_the_next_step() {
             "hubot wants changes. Once they approve, or the review is dismissed, it goes on.",
         ),
     ] {
-        let mut release = release(Stage::Proposed);
+        let mut release = release(ReleaseStage::Proposed);
         release.blocked = Some(Blocked::NotApproved(why));
         let status = status_comment(&release, &setting());
         assert!(status.starts_with("**Not yet**: v1.2.0 in #12\n"), "{status}");
@@ -185,7 +187,8 @@ fn what_stands_in_the_way_names_the_person_and_the_next_step() {
 
 #[test]
 fn a_failure_after_the_merge_says_what_is_done_and_how_to_go_on() {
-    let mut failed = release(Stage::Done(Ending::Failed { why: "run 77 ended".into() }));
+    let mut failed =
+        release(ReleaseStage::Done(ReleaseEnding::Failed { why: "run 77 ended".into() }));
     assert!(!status_comment(&failed, &setting()).contains("approved again"));
     failed.merged = Some(Merged { commit: sha("f"), by: None });
     let status = status_comment(&failed, &setting());

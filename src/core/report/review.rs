@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::checks::{outcome_words, passed_without_commands};
-use super::{Setting, declined, first_words, marker, s, signed};
+use super::{ReportContext, declined, first_words, marker, s, signed};
 use crate::core::approval::{NotApproved, WhyTwo};
 use crate::core::event::SKIP_LABEL;
 use crate::core::id::{Login, Sha};
 use crate::core::job::{
-    Cause, Ending, Job, NoRepair, Outcome, Round, Stage, ThreadAnswer, Waiting,
+    Cause, Job, JobEnding, JobStage, NoRepair, Round, RoundOutcome, ThreadAnswer, WaitingFor,
 };
 use crate::core::policy::{MergeOn, RULES_PATH};
 use crate::core::text::{boxed, inline, listed};
@@ -43,28 +43,28 @@ pub fn consequence(job: &Job, head: &Sha, prefix: &str) -> String {
 
 /// One line for the status comment: what the job waits for.
 pub fn waits_for(job: &Job, prefix: &str) -> Option<String> {
-    if let Stage::Holding { .. } = &job.stage {
+    if let JobStage::Holding { .. } = &job.stage {
         return Some(held(job, "the change below", prefix));
     }
-    let Stage::InReview { .. } = &job.stage else { return None };
+    let JobStage::InReview { .. } = &job.stage else { return None };
     let waiting = match job.review.waiting.as_ref()? {
-        Waiting::Review => return None,
-        Waiting::HeadCheck => "A person's commit on the branch is being checked.".to_owned(),
-        Waiting::Checks { names } => {
+        WaitingFor::Review => return None,
+        WaitingFor::HeadCheck => "A person's commit on the branch is being checked.".to_owned(),
+        WaitingFor::Checks { names } => {
             format!("Approved. It waits for {}.", listed(names.iter().map(String::as_str)))
         }
-        Waiting::Consent(NotApproved::Nobody) => "It waits for an approval.".to_owned(),
-        Waiting::RoundFailed { .. } => outcome(job, prefix)?,
-        other @ (Waiting::HeadRed { .. }
-        | Waiting::Red { .. }
-        | Waiting::Consent(_)
-        | Waiting::Button
-        | Waiting::Command
-        | Waiting::Conflict
-        | Waiting::Blocked { .. }
-        | Waiting::RoundsUsed { .. }
-        | Waiting::Skipped
-        | Waiting::BadRules { .. }) => first_words(&explained(job, other, prefix)),
+        WaitingFor::Consent(NotApproved::Nobody) => "It waits for an approval.".to_owned(),
+        WaitingFor::RoundFailed { .. } => outcome(job, prefix)?,
+        other @ (WaitingFor::HeadRed { .. }
+        | WaitingFor::Red { .. }
+        | WaitingFor::Consent(_)
+        | WaitingFor::Button
+        | WaitingFor::Command
+        | WaitingFor::Conflict
+        | WaitingFor::Blocked { .. }
+        | WaitingFor::RoundsUsed { .. }
+        | WaitingFor::Skipped
+        | WaitingFor::BadRules { .. }) => first_words(&explained(job, other, prefix)),
     };
     Some(waiting)
 }
@@ -111,7 +111,7 @@ pub(super) fn held_change(job: &Job) -> String {
 }
 
 /// The comment of a round on the pull request: what was taken up, and what came of it.
-pub fn round_comment(job: &Job, setting: &Setting) -> Option<String> {
+pub fn round_comment(job: &Job, setting: &ReportContext) -> Option<String> {
     let round = job.review.round.as_ref()?;
     let number = job.stage.round().filter(|number| *number > 1)?;
     let mut text = match &round.outcome {
@@ -120,7 +120,7 @@ pub fn round_comment(job: &Job, setting: &Setting) -> Option<String> {
             format!("**Round {number}**: {}\n\n{}", taken_up(round), outcome(job, &setting.prefix)?)
         }
     };
-    if let (Some(Outcome::Pushed { head }), Some(from)) = (&round.outcome, &round.from) {
+    if let (Some(RoundOutcome::Pushed { head }), Some(from)) = (&round.outcome, &round.from) {
         let name = &job.place.name;
         let range = format!("{}...{}", from.short(), head.short());
         let _ = write!(text, " [Changes since]({}/{name}/compare/{range})", setting.web);
@@ -159,20 +159,20 @@ fn taken_up(round: &Round) -> String {
 /// What came of the last round, in one or two sentences.
 fn outcome(job: &Job, prefix: &str) -> Option<String> {
     Some(match job.review.round.as_ref()?.outcome.as_ref()? {
-        Outcome::Pushed { head } if passed_without_commands(job) => {
+        RoundOutcome::Pushed { head } if passed_without_commands(job) => {
             format!("Done in `{}`. {}.", head.short(), outcome_words(false))
         }
-        Outcome::Pushed { head } => format!("Done in `{}`, and checked.", head.short()),
-        Outcome::NoChange { why } => {
+        RoundOutcome::Pushed { head } => format!("Done in `{}`, and checked.", head.short()),
+        RoundOutcome::NoChange { why } => {
             format!("The model found nothing to change. In its words:\n\n{}", boxed(why, 2000))
         }
-        Outcome::GaveUp { why } => format!(
+        RoundOutcome::GaveUp { why } => format!(
             "No attempt passed the checks, so nothing was pushed. The last one ended with:\n\n{}",
             boxed(why, 2000)
         ),
-        Outcome::OutOfBudget { why } => format!("{why} Nothing was pushed."),
-        Outcome::Refused(why) => declined(why, prefix),
-        Outcome::Failed { why } => format!(
+        RoundOutcome::OutOfBudget { why } => format!("{why} Nothing was pushed."),
+        RoundOutcome::Refused(why) => declined(why, prefix),
+        RoundOutcome::Failed { why } => format!(
             "Something outside the change went wrong, and nothing was pushed:\n\n{}",
             boxed(why, 1000)
         ),
@@ -180,10 +180,10 @@ fn outcome(job: &Job, prefix: &str) -> Option<String> {
 }
 
 /// The one comment that notifies whoever asked for a round. `None`: they are asked to review again.
-pub fn round_announcement(job: &Job, setting: &Setting) -> Option<String> {
+pub fn round_announcement(job: &Job, setting: &ReportContext) -> Option<String> {
     let round = job.review.round.as_ref()?;
     let by_command = !round.words.is_empty();
-    let pushed = matches!(round.outcome.as_ref()?, Outcome::Pushed { .. });
+    let pushed = matches!(round.outcome.as_ref()?, RoundOutcome::Pushed { .. });
     if pushed && !by_command {
         return None;
     }
@@ -200,20 +200,20 @@ pub fn round_announcement(job: &Job, setting: &Setting) -> Option<String> {
 
 /// To whoever asked for changes that were not taken up before people ended it.
 pub(super) fn too_late(job: &Job, prefix: &str) -> Option<String> {
-    let (Stage::Done(ending), Some(pull)) = (&job.stage, &job.pull) else { return None };
+    let (JobStage::Done(ending), Some(pull)) = (&job.stage, &job.pull) else { return None };
     let (ended, next) = match ending {
-        Ending::Merged { .. } => {
+        JobEnding::Merged { .. } => {
             ("merged", format!("open an issue and comment `{prefix} fix` there"))
         }
-        Ending::Closed { .. } => {
+        JobEnding::Closed { .. } => {
             ("closed", format!("comment `{prefix} retry` and your words on #{}", job.subject))
         }
-        Ending::Declined(_)
-        | Ending::NothingToFix { .. }
-        | Ending::GaveUp { .. }
-        | Ending::OutOfBudget { .. }
-        | Ending::Cancelled { .. }
-        | Ending::Failed { .. } => return None,
+        JobEnding::Declined(_)
+        | JobEnding::NothingToFix { .. }
+        | JobEnding::GaveUp { .. }
+        | JobEnding::OutOfBudget { .. }
+        | JobEnding::Cancelled { .. }
+        | JobEnding::Failed { .. } => return None,
     };
     let whom: BTreeSet<String> =
         job.review.asks.iter().map(|ask| format!("@{}", ask.login)).collect();
@@ -226,18 +226,22 @@ pub(super) fn too_late(job: &Job, prefix: &str) -> Option<String> {
 }
 
 /// The answer in one thread.
-pub fn thread_reply(answer: Option<&ThreadAnswer>, outcome: &Outcome, resolved: bool) -> String {
+pub fn thread_reply(
+    answer: Option<&ThreadAnswer>,
+    outcome: &RoundOutcome,
+    resolved: bool,
+) -> String {
     let machine = |words: &str| format!("In the model's words:\n\n{}", boxed(words, 1500));
     match (outcome, answer) {
-        (Outcome::Pushed { head }, Some(answer)) if resolved => {
+        (RoundOutcome::Pushed { head }, Some(answer)) if resolved => {
             format!("Done in `{}`. {}", head.short(), machine(&answer.words))
         }
-        (Outcome::Pushed { head }, Some(answer)) => format!(
+        (RoundOutcome::Pushed { head }, Some(answer)) => format!(
             "Not settled by `{}`, so this stays open. {}",
             head.short(),
             machine(&answer.words)
         ),
-        (Outcome::Pushed { head }, None) => format!(
+        (RoundOutcome::Pushed { head }, None) => format!(
             "`{}` was made with this in mind, but says nothing about it by itself. Please look.",
             head.short()
         ),
@@ -247,7 +251,7 @@ pub fn thread_reply(answer: Option<&ThreadAnswer>, outcome: &Outcome, resolved: 
 }
 
 /// Why the pull request does not go on, if a person has to be told. One text for one situation.
-pub fn explanation(job: &Job, setting: &Setting) -> Option<String> {
+pub fn explanation(job: &Job, setting: &ReportContext) -> Option<String> {
     let mut text = String::new();
     if let Some(waiting) = job.review.waiting.as_ref().filter(|waiting| waiting.needs_words()) {
         text = explained(job, waiting, &setting.prefix);
@@ -273,8 +277,8 @@ pub fn explanation(job: &Job, setting: &Setting) -> Option<String> {
 }
 
 /// Why what was asked for is not taken up.
-pub fn no_round_left(job: &Job, limit: u32, setting: &Setting) -> String {
-    explained(job, &Waiting::RoundsUsed { limit }, &setting.prefix)
+pub fn no_round_left(job: &Job, limit: u32, setting: &ReportContext) -> String {
+    explained(job, &WaitingFor::RoundsUsed { limit }, &setting.prefix)
 }
 
 /// Names a situation: the same explanation of the same head is given once.
@@ -286,54 +290,54 @@ pub fn situation(job: &Job, text: &str) -> String {
     format!("explain-{name}")
 }
 
-fn explained(job: &Job, waiting: &Waiting, prefix: &str) -> String {
+fn explained(job: &Job, waiting: &WaitingFor, prefix: &str) -> String {
     let head = job.pull.as_ref().map_or("", |pull| pull.head.short());
     match waiting {
-        Waiting::Consent(why) => not_approved(why, head, prefix),
-        Waiting::Red { check, why } => red(&code(check), why, prefix),
-        Waiting::HeadRed { head, why } => format!(
+        WaitingFor::Consent(why) => not_approved(why, head, prefix),
+        WaitingFor::Red { check, why } => red(&code(check), why, prefix),
+        WaitingFor::HeadRed { head, why } => format!(
             "**Gander's own checks fail on `{}`**, a commit that a person made, so it is not \
              merged:\n\n{}\n\nPush a correction, or comment `{prefix} revise` and say what to do.",
             head.short(),
             boxed(why, 2000)
         ),
-        Waiting::RoundsUsed { limit } => format!(
+        WaitingFor::RoundsUsed { limit } => format!(
             "**All {limit} rounds of this pull request are used** (`[limits] rounds` in \
              `{RULES_PATH}`). Push to the branch yourself, or close this and comment \
              `{prefix} retry` on #{} with what matters.",
             job.subject
         ),
-        Waiting::Conflict => {
+        WaitingFor::Conflict => {
             "**It conflicts with its base.** Merge the base into the branch, and it \
                               goes on: the new commit is checked, and needs an approval of its own."
                 .to_owned()
         }
-        Waiting::Blocked { head, why } => format!(
+        WaitingFor::Blocked { head, why } => format!(
             "**GitHub does not merge `{}`**: {}\n\nGander tries again when GitHub says that the \
              way is free, or when somebody approves it anew.",
             head.short(),
             inline(why, 300)
         ),
-        Waiting::Button => format!(
+        WaitingFor::Button => format!(
             "**Approved and green.** `[merge] on = \"never\"` in `{RULES_PATH}` leaves merging to you."
         ),
-        Waiting::Command => format!(
+        WaitingFor::Command => format!(
             "**Approved and green.** `[merge] on = \"command\"` in `{RULES_PATH}` wants the command \
              to merge it:\n\n```text\n{prefix} approve {head}\n```"
         ),
-        Waiting::BadRules { problem } => format!(
+        WaitingFor::BadRules { problem } => format!(
             "**The rules of this repository cannot be read**, so nothing is merged:\n\n{}\n\nMend \
              the file on the default branch.",
             boxed(problem, 500)
         ),
-        Waiting::Skipped => format!(
+        WaitingFor::Skipped => format!(
             "**The label `{SKIP_LABEL}` stands here**, so nothing is merged and no round begins. \
              Take it off, and Gander goes on."
         ),
-        Waiting::Review
-        | Waiting::HeadCheck
-        | Waiting::Checks { .. }
-        | Waiting::RoundFailed { .. } => String::new(),
+        WaitingFor::Review
+        | WaitingFor::HeadCheck
+        | WaitingFor::Checks { .. }
+        | WaitingFor::RoundFailed { .. } => String::new(),
     }
 }
 
@@ -493,7 +497,7 @@ pub fn nothing_to_take(login: &str, waiting: &[String], prefix: &str) -> String 
 }
 
 /// Title and text of the commit that merges.
-pub fn merge_message(job: &Job, setting: &Setting) -> (String, String) {
+pub fn merge_message(job: &Job, setting: &ReportContext) -> (String, String) {
     let pull = job.pull.as_ref().map_or(0, |pull| pull.number.0);
     let trailers = job.rules.as_ref().is_none_or(|rules| rules.commit.trailers);
     let message = super::commit_message(job, setting, trailers);
@@ -511,10 +515,10 @@ pub(super) fn consent_trailers(approved_by: &[Login], pushed_by: &[Login]) -> St
 }
 
 /// How a merged job reads in one line.
-pub fn merged(job: &Job, ending: &Ending) -> String {
+pub fn merged(job: &Job, ending: &JobEnding) -> String {
     match (job.review.approved_by.as_slice(), ending) {
         (by @ [_, ..], _) => format!("**Merged**, approved by {}", listed(by)),
-        ([], Ending::Merged { by: Some(by) }) => format!("**Merged** by {by}"),
+        ([], JobEnding::Merged { by: Some(by) }) => format!("**Merged** by {by}"),
         _ => "**Merged**".to_owned(),
     }
 }

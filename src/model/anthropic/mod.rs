@@ -21,10 +21,10 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use url::Url;
 
-use self::stream::{Answer, Broken, Progress};
+use self::stream::{Broken, StreamProgress, StreamedReply};
 use super::key::{Key, refusal};
 use super::protocol::{as_object, make_ids_unique};
-use super::{Message, Model, ModelError, Part, Price, Reply, Request, ToolResult, protocol};
+use super::{Message, Model, ModelError, ModelReply, Part, Price, Request, ToolResult, protocol};
 use crate::egress::{Egress, EgressError};
 
 mod stream;
@@ -107,9 +107,9 @@ impl Anthropic {
         refusal(head.status.as_u16(), &head.headers, &words, &self.model, &self.key)
     }
 
-    async fn read(&self, body: reqwest::Body) -> Result<Answer, ModelError> {
+    async fn read(&self, body: reqwest::Body) -> Result<StreamedReply, ModelError> {
         let mut frames = BodyStream::new(body);
-        let mut answer = Answer::default();
+        let mut answer = StreamedReply::default();
         let mut length = 0;
         loop {
             let frame = match timeout(self.patience, frames.next()).await {
@@ -125,8 +125,8 @@ impl Anthropic {
                 return Err(malformed("it does not end"));
             }
             match answer.take(&chunk) {
-                Ok(Progress::GoesOn) => {}
-                Ok(Progress::Ended) => return Ok(answer),
+                Ok(StreamProgress::GoesOn) => {}
+                Ok(StreamProgress::Ended) => return Ok(answer),
                 Err(broken) => return Err(self.broken(broken)),
             }
         }
@@ -152,7 +152,7 @@ impl Model for Anthropic {
         self.price
     }
 
-    async fn respond(&self, request: &Request<'_>) -> Result<Reply, ModelError> {
+    async fn respond(&self, request: &Request<'_>) -> Result<ModelReply, ModelError> {
         protocol::check(request).map_err(ModelError::Protocol)?;
         let response = self.post(&body(&self.model, &self.author, request)).await?;
         if !response.status().is_success() {
@@ -203,7 +203,7 @@ fn body(model: &str, author: &str, request: &Request<'_>) -> Value {
         mark_for_cache(last);
     }
     let mut turns = turns(request.messages, author);
-    for turn in turns.iter_mut().rev().filter(|turn| turn.role == Role::User).take(2) {
+    for turn in turns.iter_mut().rev().filter(|turn| turn.role == MessageRole::User).take(2) {
         if let Some(last) = turn.blocks.last_mut() {
             mark_for_cache(last);
         }
@@ -212,7 +212,7 @@ fn body(model: &str, author: &str, request: &Request<'_>) -> Value {
         "model": model,
         "max_tokens": request.max_output_tokens,
         "stream": true,
-        "messages": turns.into_iter().map(Turn::into_json).collect::<Vec<_>>(),
+        "messages": turns.into_iter().map(MessageTurn::into_json).collect::<Vec<_>>(),
     });
     if !tools.is_empty() {
         body["tools"] = tools.into();
@@ -229,22 +229,22 @@ fn mark_for_cache(block: &mut Value) {
     block["cache_control"] = json!({"type": "ephemeral"});
 }
 
-struct Turn {
-    role: Role,
+struct MessageTurn {
+    role: MessageRole,
     blocks: Vec<Value>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum MessageRole {
     User,
     Assistant,
 }
 
-impl Turn {
+impl MessageTurn {
     fn into_json(self) -> Value {
         let role = match self.role {
-            Role::User => "user",
-            Role::Assistant => "assistant",
+            MessageRole::User => "user",
+            MessageRole::Assistant => "assistant",
         };
         json!({"role": role, "content": self.blocks})
     }
@@ -252,23 +252,23 @@ impl Turn {
 
 /// The conversation in strictly alternating turns. An answer without content is left out, since
 /// the provider refuses to see one again.
-fn turns(messages: &[Message], author: &str) -> Vec<Turn> {
-    let mut turns: Vec<Turn> = Vec::new();
+fn turns(messages: &[Message], author: &str) -> Vec<MessageTurn> {
+    let mut turns: Vec<MessageTurn> = Vec::new();
     for message in messages {
         let (role, blocks): (_, Vec<Value>) = match message {
-            Message::User(text) => (Role::User, vec![json!({"type": "text", "text": text})]),
+            Message::User(text) => (MessageRole::User, vec![json!({"type": "text", "text": text})]),
             Message::ToolResults(results) => {
-                (Role::User, results.iter().map(result_block).collect())
+                (MessageRole::User, results.iter().map(result_block).collect())
             }
             Message::Assistant(parts) => (
-                Role::Assistant,
+                MessageRole::Assistant,
                 parts.iter().filter_map(|part| part_block(part, author)).collect(),
             ),
         };
         match turns.last_mut() {
             _ if blocks.is_empty() => {}
             Some(turn) if turn.role == role => turn.blocks.extend(blocks),
-            _ => turns.push(Turn { role, blocks }),
+            _ => turns.push(MessageTurn { role, blocks }),
         }
     }
     turns

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::model::{Part, Reply, Stop, Usage};
+use crate::model::{ModelReply, Part, Stop, Usage};
 
 /// An answer while it comes.
 #[derive(Default)]
-pub(super) struct Answer {
+pub(super) struct StreamedReply {
     events: EventReader,
     blocks: BTreeMap<u64, Block>,
     usage: WireUsage,
@@ -21,7 +21,7 @@ pub(super) struct Answer {
 
 /// Whether more is to come.
 #[derive(PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum StreamProgress {
     GoesOn,
     Ended,
 }
@@ -45,49 +45,49 @@ struct Block {
     ended: bool,
 }
 
-impl Answer {
+impl StreamedReply {
     /// Takes the next bytes of the stream.
     ///
     /// # Errors
     /// When they make no sense, or the provider ends the answer with an error.
-    pub(super) fn take(&mut self, chunk: &[u8]) -> Result<Progress, Broken> {
+    pub(super) fn take(&mut self, chunk: &[u8]) -> Result<StreamProgress, Broken> {
         for data in self.events.read(chunk) {
-            if self.take_event(&data)? == Progress::Ended {
-                return Ok(Progress::Ended);
+            if self.take_event(&data)? == StreamProgress::Ended {
+                return Ok(StreamProgress::Ended);
             }
         }
-        Ok(Progress::GoesOn)
+        Ok(StreamProgress::GoesOn)
     }
 
-    fn take_event(&mut self, data: &[u8]) -> Result<Progress, Broken> {
+    fn take_event(&mut self, data: &[u8]) -> Result<StreamProgress, Broken> {
         let event = serde_json::from_slice(data)
             .map_err(|error| unreadable(&format!("an event of its stream is broken: {error}")))?;
         match event {
-            Event::MessageStart { message } => self.count(&message.usage),
-            Event::ContentBlockStart { index, content_block } => {
+            StreamEvent::MessageStart { message } => self.count(&message.usage),
+            StreamEvent::ContentBlockStart { index, content_block } => {
                 self.blocks.insert(index, Block::new(content_block));
             }
-            Event::ContentBlockDelta { index, delta } => self
+            StreamEvent::ContentBlockDelta { index, delta } => self
                 .blocks
                 .get_mut(&index)
                 .ok_or_else(|| unreadable("it goes on with a block that never began"))?
                 .append(delta),
-            Event::ContentBlockStop { index } => {
+            StreamEvent::ContentBlockStop { index } => {
                 if let Some(block) = self.blocks.get_mut(&index) {
                     block.ended = true;
                 }
             }
-            Event::MessageDelta { delta, usage } => {
+            StreamEvent::MessageDelta { delta, usage } => {
                 self.count(&usage.unwrap_or_default());
                 self.stop_reason = delta.stop_reason.or(self.stop_reason.take());
             }
-            Event::MessageStop => return Ok(Progress::Ended),
-            Event::Error { error } => {
+            StreamEvent::MessageStop => return Ok(StreamProgress::Ended),
+            StreamEvent::Error { error } => {
                 return Err(Broken::Refused { status: error.status(), words: error.message });
             }
-            Event::Other => {}
+            StreamEvent::Other => {}
         }
-        Ok(Progress::GoesOn)
+        Ok(StreamProgress::GoesOn)
     }
 
     /// Counts are totals so far: the later one wins.
@@ -107,7 +107,7 @@ impl Answer {
     ///
     /// # Errors
     /// When it lacks what every answer has.
-    pub(super) fn into_reply(self, author: &str) -> Result<Reply, Broken> {
+    pub(super) fn into_reply(self, author: &str) -> Result<ModelReply, Broken> {
         let (Some(input_tokens), Some(output_tokens)) =
             (self.usage.input_tokens, self.usage.output_tokens)
         else {
@@ -128,7 +128,7 @@ impl Answer {
             Some(other) => Stop::Other(other.to_owned()),
         };
         let parts = self.blocks.into_values().filter_map(|block| block.into_part(author)).collect();
-        Ok(Reply { parts, usage, stop })
+        Ok(ModelReply { parts, usage, stop })
     }
 }
 
@@ -224,7 +224,7 @@ impl EventReader {
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Event {
+enum StreamEvent {
     MessageStart {
         message: StartedMessage,
     },
@@ -335,10 +335,10 @@ mod tests {
     #[test]
     fn an_answer_is_the_same_however_its_bytes_are_cut() {
         for size in 1..STREAM.len() {
-            let mut answer = Answer::default();
+            let mut answer = StreamedReply::default();
             let mut ended = false;
             for chunk in STREAM.as_bytes().chunks(size) {
-                ended = matches!(answer.take(chunk), Ok(Progress::Ended));
+                ended = matches!(answer.take(chunk), Ok(StreamProgress::Ended));
             }
             assert!(ended, "in pieces of {size}");
             let reply = answer.into_reply("me").unwrap_or_else(|_| unreachable!());
@@ -356,7 +356,7 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(chunks in prop::collection::vec("(data: )?\\PC{0,40}\n{0,2}", 0..8)) {
-            let mut answer = Answer::default();
+            let mut answer = StreamedReply::default();
             for chunk in chunks {
                 let _ = answer.take(chunk.as_bytes());
             }

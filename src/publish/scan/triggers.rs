@@ -106,7 +106,7 @@ fn selected(patterns: &[&str], name: &str) -> bool {
 }
 
 /// One step of a pattern: what it takes, and how often.
-struct Step {
+struct WorkflowStep {
     takes: Takes,
     least: usize,
     once: bool,
@@ -152,7 +152,7 @@ fn fits(pattern: &str, name: &str) -> bool {
     places[steps.len()]
 }
 
-fn skip_optional(steps: &[Step], places: &mut [bool]) {
+fn skip_optional(steps: &[WorkflowStep], places: &mut [bool]) {
     for (at, step) in steps.iter().enumerate() {
         if places[at] && step.least == 0 {
             places[at + 1] = true;
@@ -160,12 +160,12 @@ fn skip_optional(steps: &[Step], places: &mut [bool]) {
     }
 }
 
-fn steps(pattern: &str) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
+fn steps(pattern: &str) -> Vec<WorkflowStep> {
+    let mut steps: Vec<WorkflowStep> = Vec::new();
     let mut rest = pattern.chars().peekable();
     while let Some(c) = rest.next() {
-        let many = |takes| Step { takes, least: 0, once: false };
-        let one = |takes| Step { takes, least: 1, once: true };
+        let many = |takes| WorkflowStep { takes, least: 0, once: false };
+        let one = |takes| WorkflowStep { takes, least: 1, once: true };
         match (c, steps.last_mut()) {
             ('*', _) if rest.peek() == Some(&'*') => {
                 rest.next();

@@ -14,7 +14,7 @@ use super::Edits;
 use crate::core::changelog::is_version;
 use crate::release::edit::splice;
 
-type Places = Vec<(Range<usize>, String)>;
+type VersionSpans = Vec<(Range<usize>, String)>;
 
 const ROOT: &str = "Cargo.toml";
 const LOCK: &str = "Cargo.lock";
@@ -48,7 +48,7 @@ pub(super) fn edit(texts: &BTreeMap<&str, &str>, version: &str, edits: &mut Edit
         edits.left.push(format!("`{ROOT}` and its members do not share one version"));
         return;
     };
-    let mut places: BTreeMap<&str, Places> = BTreeMap::new();
+    let mut places: BTreeMap<&str, VersionSpans> = BTreeMap::new();
     let mut moved: BTreeSet<String> = BTreeSet::new();
     let root = manifests[0].2.as_table();
     let shared =
@@ -154,7 +154,7 @@ fn requirements(
     moved: &BTreeSet<String>,
     old: &str,
     new: &str,
-) -> Places {
+) -> VersionSpans {
     let mut lists: Vec<&dyn TableLike> = Vec::new();
     let targets = table.get("target").and_then(Item::as_table_like);
     let targets =
@@ -223,7 +223,7 @@ fn lock(
 }
 
 /// Keeps a file with these places replaced, if there are any.
-pub(super) fn with_places(path: &str, text: &str, places: Places, edits: &mut Edits) {
+pub(super) fn with_places(path: &str, text: &str, places: VersionSpans, edits: &mut Edits) {
     if !places.is_empty() {
         edits.changed.insert(path.to_owned(), splice(text, places));
     }

@@ -13,19 +13,19 @@ use super::Edits;
 use crate::core::changelog::is_version;
 use crate::release::edit::splice;
 
-type Object<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+type RawObject<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 const LOCKS: &[&str] = &["package-lock.json", "npm-shrinkwrap.json"];
 
 /// The package's version.
 pub(super) fn version(text: &str) -> Option<String> {
-    let package: Object<'_> = serde_json::from_str(text).ok()?;
+    let package: RawObject<'_> = serde_json::from_str(text).ok()?;
     string(package.get("version")?)
 }
 
 pub(super) fn edit(texts: &BTreeMap<&str, &str>, version: &str, edits: &mut Edits) {
     let Some(text) = texts.get("package.json") else { return };
-    let Ok(package) = serde_json::from_str::<Object<'_>>(text) else {
+    let Ok(package) = serde_json::from_str::<RawObject<'_>>(text) else {
         edits.left.push("`package.json` cannot be read as JSON".to_owned());
         return;
     };
@@ -53,12 +53,12 @@ pub(super) fn edit(texts: &BTreeMap<&str, &str>, version: &str, edits: &mut Edit
 
 /// The package's own version stands twice in a lock file: at its top, and in its list under "".
 fn lock_places(text: &str, old: &str) -> Option<Vec<Range<usize>>> {
-    let lock: Object<'_> = serde_json::from_str(text).ok()?;
+    let lock: RawObject<'_> = serde_json::from_str(text).ok()?;
     let mut versions: Vec<&RawValue> = lock.get("version").copied().into_iter().collect();
     if let Some(packages) = lock.get("packages") {
-        let packages: Object<'_> = serde_json::from_str(packages.get()).ok()?;
+        let packages: RawObject<'_> = serde_json::from_str(packages.get()).ok()?;
         if let Some(own) = packages.get("") {
-            let own: Object<'_> = serde_json::from_str(own.get()).ok()?;
+            let own: RawObject<'_> = serde_json::from_str(own.get()).ok()?;
             versions.extend(own.get("version").copied());
         }
     }

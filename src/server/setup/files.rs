@@ -21,7 +21,7 @@ use crate::core::setup::Hub;
 /// What a person typed, and what GitHub adds when it sends somebody here.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Asked {
+pub(super) struct FilesQuery {
     repository: Option<String>,
     branch: Option<String>,
     setup_action: Option<String>,
@@ -31,7 +31,7 @@ pub(super) struct Asked {
 pub(in crate::server) fn routes<S: Clone + Send + Sync + 'static>(hub: Hub) -> Router<S> {
     let policy = security_policy(&hub.origin());
     let hub = Arc::new(hub);
-    let show = move |Query(asked): Query<Asked>| async move {
+    let show = move |Query(asked): Query<FilesQuery>| async move {
         let (title, lead) = match asked.setup_action.as_deref() {
             Some("install") => (
                 "Gander is installed",
@@ -52,7 +52,7 @@ pub(in crate::server) fn routes<S: Clone + Send + Sync + 'static>(hub: Hub) -> R
         .layer(from_fn(move |request: Request, next: Next| guarded(policy.clone(), request, next)))
 }
 
-pub(super) fn show(hub: &Hub, asked: &Asked, title: &str, lead: &str, back: bool) -> Response {
+pub(super) fn show(hub: &Hub, asked: &FilesQuery, title: &str, lead: &str, back: bool) -> Response {
     let typed = asked.repository.as_deref().unwrap_or("").trim();
     let branch = asked.branch.as_deref().unwrap_or("main").trim();
     let links = match (typed.is_empty(), asked.repository.is_some()) {

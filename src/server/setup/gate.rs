@@ -35,7 +35,7 @@ pub(super) struct Gate {
 
 /// Why somebody is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Closed {
+pub(super) enum GateRefusal {
     /// Not the secret, or none.
     Wrong,
     /// The right kind of link, but it was used.
@@ -61,13 +61,13 @@ impl Gate {
     }
 
     /// Lets the holder of the link in: the secret that the browser shows from now on.
-    pub(super) fn enter(&mut self, token: &str, now: Timestamp) -> Result<String, Closed> {
+    pub(super) fn enter(&mut self, token: &str, now: Timestamp) -> Result<String, GateRefusal> {
         if now >= self.until {
-            return Err(Closed::Late);
+            return Err(GateRefusal::Late);
         }
         match &self.token {
-            None => return Err(Closed::Used),
-            Some(known) if !known.is(token) => return Err(Closed::Wrong),
+            None => return Err(GateRefusal::Used),
+            Some(known) if !known.is(token) => return Err(GateRefusal::Wrong),
             Some(_) => {}
         }
         self.token = None;
@@ -78,13 +78,13 @@ impl Gate {
     }
 
     /// Whether this is the browser that was let in.
-    pub(super) fn knows(&self, visitor: &str, now: Timestamp) -> Result<(), Closed> {
+    pub(super) fn knows(&self, visitor: &str, now: Timestamp) -> Result<(), GateRefusal> {
         if now >= self.until {
-            return Err(Closed::Late);
+            return Err(GateRefusal::Late);
         }
         match &self.visitor {
             Some(known) if known.is(visitor) => Ok(()),
-            _ => Err(Closed::Wrong),
+            _ => Err(GateRefusal::Wrong),
         }
     }
 
@@ -105,11 +105,11 @@ impl Gate {
     }
 
     /// Takes the state that came back; it is gone then.
-    pub(super) fn take_state(&mut self, given: &str, now: Timestamp) -> Result<(), Closed> {
+    pub(super) fn take_state(&mut self, given: &str, now: Timestamp) -> Result<(), GateRefusal> {
         match &self.state {
-            None => Err(Closed::Used),
-            Some((known, _)) if !known.is(given) => Err(Closed::Wrong),
-            Some((_, until)) if now >= *until => Err(Closed::Late),
+            None => Err(GateRefusal::Used),
+            Some((known, _)) if !known.is(given) => Err(GateRefusal::Wrong),
+            Some((_, until)) if now >= *until => Err(GateRefusal::Late),
             Some(_) => {
                 self.state = None;
                 Ok(())
@@ -129,29 +129,29 @@ mod tests {
         let late = NOW.plus_seconds(LIFE_SECONDS);
         let mut gate = Gate::new(NOW);
         let token = gate.token().to_owned();
-        assert_eq!(gate.enter("", NOW), Err(Closed::Wrong));
-        assert_eq!(gate.enter(&token[1..], NOW), Err(Closed::Wrong));
-        assert_eq!(gate.enter(&token, late), Err(Closed::Late));
-        assert_eq!(gate.knows("", NOW), Err(Closed::Wrong));
+        assert_eq!(gate.enter("", NOW), Err(GateRefusal::Wrong));
+        assert_eq!(gate.enter(&token[1..], NOW), Err(GateRefusal::Wrong));
+        assert_eq!(gate.enter(&token, late), Err(GateRefusal::Late));
+        assert_eq!(gate.knows("", NOW), Err(GateRefusal::Wrong));
         let visitor = gate.enter(&token, NOW).unwrap();
-        assert_eq!(gate.enter(&token, NOW), Err(Closed::Used));
+        assert_eq!(gate.enter(&token, NOW), Err(GateRefusal::Used));
         assert_eq!(gate.knows(&visitor, NOW), Ok(()));
-        assert_eq!(gate.knows(&token, NOW), Err(Closed::Wrong));
-        assert_eq!(gate.knows(&visitor, late), Err(Closed::Late));
+        assert_eq!(gate.knows(&token, NOW), Err(GateRefusal::Wrong));
+        assert_eq!(gate.knows(&visitor, late), Err(GateRefusal::Late));
         assert!(gate.token().is_empty());
     }
 
     #[test]
     fn a_state_is_kept_until_it_was_used_and_then_another_takes_its_place() {
         let mut gate = Gate::new(NOW);
-        assert_eq!(gate.take_state("", NOW), Err(Closed::Used));
+        assert_eq!(gate.take_state("", NOW), Err(GateRefusal::Used));
         let state = gate.state(NOW).to_owned();
         assert_eq!(gate.state(NOW), state);
-        assert_eq!(gate.take_state("x", NOW), Err(Closed::Wrong));
+        assert_eq!(gate.take_state("x", NOW), Err(GateRefusal::Wrong));
         let late = NOW.plus_seconds(LIFE_SECONDS);
-        assert_eq!(gate.take_state(&state, late), Err(Closed::Late));
+        assert_eq!(gate.take_state(&state, late), Err(GateRefusal::Late));
         assert_eq!(gate.take_state(&state, NOW), Ok(()));
-        assert_eq!(gate.take_state(&state, NOW), Err(Closed::Used));
+        assert_eq!(gate.take_state(&state, NOW), Err(GateRefusal::Used));
         let next = gate.state(NOW).to_owned();
         assert_ne!(next, state);
         assert_ne!(gate.state(late), next);

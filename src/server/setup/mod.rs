@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::{PATIENCE, connections};
 use crate::clock::Clock;
 use crate::core::id::Timestamp;
-use crate::core::setup::{Hub, Manifest, Plan};
+use crate::core::setup::{AppManifest, Hub, SetupPlan};
 
 pub(super) mod files;
 mod gate;
@@ -30,13 +30,13 @@ mod pages;
 
 pub use gate::LIFE_SECONDS;
 
-use gate::{Closed, Gate};
+use gate::{Gate, GateRefusal};
 use pages::{CreatePage, DonePage, MessagePage, PlanPage, Style, message, page};
 
 /// Exchanges a code for the App and keeps what comes of it.
-pub type Register = Arc<dyn Fn(String) -> BoxFuture<'static, Outcome> + Send + Sync>;
+pub type Register = Arc<dyn Fn(String) -> BoxFuture<'static, SetupResult> + Send + Sync>;
 /// What comes of an exchange.
-pub type Outcome = Result<Registered, Problem>;
+pub type SetupResult = Result<Registered, SetupProblem>;
 
 /// An App that was made and kept: what people may see of it.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ pub struct Registered {
 
 /// Something that did not work, for people.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub struct SetupProblem {
     /// What happened.
     pub what: String,
     /// Why.
@@ -94,21 +94,21 @@ pub struct Wishes {
 
 /// A setup under way. Clones share it.
 #[derive(Clone)]
-pub struct Setup(Arc<Inner>);
+pub struct Setup(Arc<SetupInner>);
 
-struct Inner {
+struct SetupInner {
     hub: Hub,
     hosts: Vec<String>,
     clock: Clock,
     register: Register,
     finished: CancellationToken,
-    progress: Mutex<Progress>,
+    progress: Mutex<SetupProgress>,
 }
 
-struct Progress {
+struct SetupProgress {
     gate: Gate,
     wishes: Wishes,
-    plan: Option<Plan>,
+    plan: Option<SetupPlan>,
     /// Codes that were handed on.
     spent: Vec<String>,
     registered: Option<Registered>,
@@ -125,16 +125,17 @@ impl Setup {
         if address.ip().is_loopback() {
             hosts.push(format!("localhost:{}", address.port()));
         }
-        let plan = Plan::read(&wishes.name, &wishes.organization, &wishes.public_url, &hub).ok();
+        let plan =
+            SetupPlan::read(&wishes.name, &wishes.organization, &wishes.public_url, &hub).ok();
         let gate = Gate::new(clock.now());
         let link = format!("http://{address}/?token={}", gate.token());
         let progress =
-            Mutex::new(Progress { gate, wishes, plan, spent: Vec::new(), registered: None });
-        let inner = Inner { hub, hosts, clock, register, finished, progress };
+            Mutex::new(SetupProgress { gate, wishes, plan, spent: Vec::new(), registered: None });
+        let inner = SetupInner { hub, hosts, clock, register, finished, progress };
         (Self(Arc::new(inner)), link)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Progress> {
+    fn lock(&self) -> MutexGuard<'_, SetupProgress> {
         self.0.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -194,7 +195,7 @@ async fn only_as_ourselves(State(setup): State<Setup>, request: Request, next: N
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Entry {
+struct SetupSecrets {
     token: Option<String>,
     change: Option<String>,
 }
@@ -202,7 +203,7 @@ struct Entry {
 async fn home(
     State(setup): State<Setup>,
     headers: HeaderMap,
-    Query(entry): Query<Entry>,
+    Query(entry): Query<SetupSecrets>,
 ) -> Response {
     let now = setup.now();
     let mut progress = setup.lock();
@@ -248,9 +249,9 @@ fn ask(hub: &Hub, wishes: &Wishes, form: &str, problem: Option<String>) -> Respo
     page(status, &shown)
 }
 
-fn create(setup: &Setup, plan: &Plan, state: &str, headers: &HeaderMap) -> Response {
+fn create(setup: &Setup, plan: &SetupPlan, state: &str, headers: &HeaderMap) -> Response {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let ours = Manifest::ours();
+    let ours = AppManifest::ours();
     let manifest = plan.manifest(format!("http://{host}/created"));
     let (Ok(ours), Ok(manifest)) = (ours, manifest) else {
         let why = "The manifest inside this program cannot be read.";
@@ -308,7 +309,7 @@ async fn plan(
         return refused;
     }
     let hub = &setup.0.hub;
-    match Plan::read(&wishes.name, &wishes.organization, &wishes.public_url, hub) {
+    match SetupPlan::read(&wishes.name, &wishes.organization, &wishes.public_url, hub) {
         Err(problem) => ask(hub, &wishes, progress.gate.form(), Some(problem.to_string())),
         Ok(plan) => {
             (progress.plan, progress.wishes) = (Some(plan), wishes);
@@ -343,7 +344,7 @@ async fn created(
             return not_asked_for(closed);
         }
         if progress.spent.contains(&code) {
-            return not_asked_for(Closed::Used);
+            return not_asked_for(GateRefusal::Used);
         }
         progress.spent.push(code.clone());
     }
@@ -382,7 +383,7 @@ async fn created(
 async fn show_files(
     State(setup): State<Setup>,
     headers: HeaderMap,
-    Query(asked): Query<files::Asked>,
+    Query(asked): Query<files::FilesQuery>,
 ) -> Response {
     if let Err(closed) = setup.lock().gate.knows(visitor(&headers), setup.now()) {
         return turned_away(closed);
@@ -416,7 +417,7 @@ async fn finish(
 /// Whether one of our own forms was sent, by the browser that was let in.
 #[expect(clippy::result_large_err, reason = "an answer is what both callers return")]
 fn admit_form(
-    progress: &Progress,
+    progress: &SetupProgress,
     headers: &HeaderMap,
     form: &str,
     now: Timestamp,
@@ -440,14 +441,14 @@ fn visitor(headers: &HeaderMap) -> &str {
     pairs.find(|(name, _)| name.trim() == COOKIE).map_or("", |(_, value)| value.trim())
 }
 
-fn turned_away(closed: Closed) -> Response {
+fn turned_away(closed: GateRefusal) -> Response {
     let (title, why) = match closed {
-        Closed::Wrong => (
+        GateRefusal::Wrong => (
             "This browser was not let in",
             "The link was not complete, or this is another browser than the one that opened it.",
         ),
-        Closed::Used => ("This link was used already", "For your safety it works only once."),
-        Closed::Late => ("This link has expired", "For your safety it works for one hour."),
+        GateRefusal::Used => ("This link was used already", "For your safety it works only once."),
+        GateRefusal::Late => ("This link has expired", "For your safety it works for one hour."),
     };
     let next = "Go on in the browser that opened the link; or stop `gander setup` with Ctrl-C, \
                 start it again and open the new link.";
@@ -455,14 +456,14 @@ fn turned_away(closed: Closed) -> Response {
 }
 
 /// GitHub sent somebody back, but not with the answer that is waited for.
-fn not_asked_for(closed: Closed) -> Response {
+fn not_asked_for(closed: GateRefusal) -> Response {
     let (title, why) = match closed {
-        Closed::Wrong => (
+        GateRefusal::Wrong => (
             "This answer is not for this setup",
             "The state in the address is not the one that was sent to GitHub.",
         ),
-        Closed::Used => ("This answer was used already", "GitHub's answer counts only once."),
-        Closed::Late => ("GitHub's answer came too late", "It is good for one hour."),
+        GateRefusal::Used => ("This answer was used already", "GitHub's answer counts only once."),
+        GateRefusal::Late => ("GitHub's answer came too late", "It is good for one hour."),
     };
     let next = "If GitHub shows a new App that you do not know here, delete it there. Then start \
                 again.";

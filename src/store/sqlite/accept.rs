@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sqlx::QueryBuilder;
 use sqlx::sqlite::SqliteConnection;
 
-use super::waiting::Waiting;
+use super::waiting::PendingRequest;
 use super::{failed, guid, to_json};
 use crate::core::delivery::{Content, Delivery};
 use crate::core::id::Timestamp;
@@ -47,7 +47,7 @@ impl Arrival {
             }
         };
         Ok(Self {
-            hook: delivery.hook.0.cast_signed(),
+            hook: delivery.hook_id.0.cast_signed(),
             guid: guid(&delivery.id)?,
             body_digest: delivery.body_digest.to_vec(),
             event: delivery.event.clone(),
@@ -66,7 +66,7 @@ impl Arrival {
 /// Records at most [`ROWS_AT_ONCE`] deliveries and queues those that are new and wanted.
 pub(super) async fn record(
     connection: &mut SqliteConnection,
-    arrivals: &mut [&mut Waiting<Arrival, Accepted>],
+    arrivals: &mut [&mut PendingRequest<Arrival, Accepted>],
 ) -> Result<(), StoreError> {
     let mut new = insert(connection, arrivals).await?;
     let mut queued = Vec::new();
@@ -96,7 +96,7 @@ pub(super) async fn record(
 /// Inserts the deliveries that are known neither by GUID nor by body; returns which they were.
 async fn insert(
     connection: &mut SqliteConnection,
-    arrivals: &[&mut Waiting<Arrival, Accepted>],
+    arrivals: &[&mut PendingRequest<Arrival, Accepted>],
 ) -> Result<HashSet<(i64, Vec<u8>, Vec<u8>)>, StoreError> {
     let rows = arrivals.iter().map(|waiting| &waiting.request);
     QueryBuilder::new(

@@ -19,7 +19,7 @@ const CLAIM: &str = "UPDATE work
 
 /// A write that answers nothing but that it was done.
 #[derive(Debug)]
-pub(super) enum Change {
+pub(super) enum QueueChange {
     Heartbeat {
         lease: Lease,
         now: Timestamp,
@@ -66,10 +66,10 @@ pub(super) async fn claim(
 /// Makes one change, all of it or nothing.
 pub(super) async fn apply(
     connection: &mut SqliteConnection,
-    change: &Change,
+    change: &QueueChange,
 ) -> Result<(), StoreError> {
     match change {
-        Change::Heartbeat { lease, now } => {
+        QueueChange::Heartbeat { lease, now } => {
             let until = now.plus_seconds(LEASE_SECONDS);
             let moved = sqlx::query(
                 "UPDATE work SET lease_until = ?3
@@ -77,23 +77,23 @@ pub(super) async fn apply(
             );
             held(moved.bind(lease.task).bind(lease.fence).bind(until.0), connection).await
         }
-        Change::Postpone { lease, due, fault } => {
+        QueueChange::Postpone { lease, due, fault } => {
             let moved = sqlx::query(
                 "UPDATE work SET lease_until = NULL, tries = tries + 1, due = ?3, fault = ?4
                  WHERE id = ?1 AND fence = ?2 AND lease_until IS NOT NULL",
             );
             held(moved.bind(lease.task).bind(lease.fence).bind(due.0).bind(fault), connection).await
         }
-        Change::HandBack { lease } => {
+        QueueChange::HandBack { lease } => {
             let moved = sqlx::query(
                 "UPDATE work SET lease_until = NULL
                  WHERE id = ?1 AND fence = ?2 AND lease_until IS NOT NULL",
             );
             held(moved.bind(lease.task).bind(lease.fence), connection).await
         }
-        Change::Enqueue { task, due } => enqueue(connection, task, *due).await,
-        Change::Nothing => execute(connection, "PRAGMA user_version = 0").await,
-        Change::Commit { lease, commit, now } => {
+        QueueChange::Enqueue { task, due } => enqueue(connection, task, *due).await,
+        QueueChange::Nothing => execute(connection, "PRAGMA user_version = 0").await,
+        QueueChange::Commit { lease, commit, now } => {
             execute(connection, "SAVEPOINT of_one_commit").await?;
             let written = self::commit(connection, lease, commit, *now).await;
             if let Err(refusal) = written {
@@ -233,7 +233,7 @@ async fn insert_job(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?7)",
     )
     .bind(job.id.as_str())
-    .bind(job.place.repo.0.cast_signed())
+    .bind(job.place.repo_id.0.cast_signed())
     .bind(job.subject.0.cast_signed())
     .bind(pull_number(job))
     .bind(job.is_live())
@@ -281,10 +281,10 @@ async fn book(
          VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(now.0)
-    .bind(entry.job.as_str())
-    .bind(entry.repo.0.cast_signed())
-    .bind(entry.installation.0.cast_signed())
-    .bind(entry.person.0.cast_signed())
+    .bind(entry.job_id.as_str())
+    .bind(entry.accounts.repo_id.0.cast_signed())
+    .bind(entry.accounts.installation_id.0.cast_signed())
+    .bind(entry.accounts.person_id.0.cast_signed())
     .bind(entry.micros)
     .bind(&entry.what)
     .execute(connection)
@@ -295,17 +295,10 @@ async fn book(
 
 /// Whose log a line belongs to: what the commit names, else what the task was about.
 fn whose_log(commit: &Commit, task: &str) -> Result<Option<String>, StoreError> {
-    if let Some(Write::New(job) | Write::Change(job, _)) = &commit.job {
-        return Ok(Some(job.id.to_string()));
+    match commit.about() {
+        Some(about) => Ok(Some(about)),
+        None => Ok(from_json::<Task>("a task", task)?.about()),
     }
-    if let Some(Write::New(release) | Write::Change(release, _)) = &commit.release {
-        return Ok(Some(release.id.to_string()));
-    }
-    Ok(match from_json("a task", task)? {
-        Task::Step { job, .. } => Some(job.to_string()),
-        Task::Release { release, .. } => Some(release.to_string()),
-        _ => None,
-    })
 }
 
 async fn log(

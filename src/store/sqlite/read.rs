@@ -6,10 +6,11 @@ use sqlx::QueryBuilder;
 use sqlx::sqlite::SqlitePool;
 
 use super::{failed, from_json, guid};
-use crate::core::budget::Money;
-use crate::core::id::{DeliveryId, JobId, Number, PatchDigest, RepoId, Timestamp};
+use crate::core::budget::{Accounts, Money, Payer};
+use crate::core::id::{DeliveryId, JobId, Number, RepoId, Timestamp};
 use crate::core::job::Job;
-use crate::store::{LogLine, Scope, StoreError, Stored};
+use crate::core::patch::PatchDigest;
+use crate::store::{LogLine, StoreError, Stored};
 
 /// So many GUIDs are looked up in one statement.
 const LOOKED_UP_AT_ONCE: usize = 100;
@@ -81,19 +82,22 @@ pub(super) async fn patch(
 
 pub(super) async fn spent(
     pool: &SqlitePool,
-    scope: Scope,
+    (payer, accounts): (Payer, &Accounts),
     since: Timestamp,
 ) -> Result<Money, StoreError> {
-    let (sum, whose) = match scope {
-        Scope::Repo(id) => {
-            ("SELECT coalesce(sum(amount), 0) FROM ledger WHERE repo = ? AND at >= ?", id.0)
-        }
-        Scope::Person(id) => {
-            ("SELECT coalesce(sum(amount), 0) FROM ledger WHERE person = ? AND at >= ?", id.0)
-        }
-        Scope::Installation(id) => {
-            ("SELECT coalesce(sum(amount), 0) FROM ledger WHERE installation = ? AND at >= ?", id.0)
-        }
+    let (sum, whose) = match payer {
+        Payer::Repository => (
+            "SELECT coalesce(sum(amount), 0) FROM ledger WHERE repo = ? AND at >= ?",
+            accounts.repo_id.0,
+        ),
+        Payer::Person => (
+            "SELECT coalesce(sum(amount), 0) FROM ledger WHERE person = ? AND at >= ?",
+            accounts.person_id.0,
+        ),
+        Payer::Installation => (
+            "SELECT coalesce(sum(amount), 0) FROM ledger WHERE installation = ? AND at >= ?",
+            accounts.installation_id.0,
+        ),
     };
     let micros: i64 = sqlx::query_scalar(sum)
         .bind(whose.cast_signed())

@@ -4,7 +4,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::{failed, from_json, second_of_its_kind, to_json};
 use crate::core::id::{Number, ReleaseId, RepoId, Timestamp};
-use crate::core::release::{Release, Stage};
+use crate::core::release::{Release, ReleaseStage};
 use crate::store::{StoreError, Stored, Write};
 
 pub(super) async fn write(
@@ -36,7 +36,7 @@ async fn insert(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?7)",
     )
     .bind(release.id.as_str())
-    .bind(release.place.repo.0.cast_signed())
+    .bind(release.place.repo_id.0.cast_signed())
     .bind(release.base.as_str())
     .bind(pull_number(release))
     .bind(turn(release))
@@ -76,8 +76,8 @@ fn pull_number(release: &Release) -> Option<i64> {
 
 fn turn(release: &Release) -> &'static str {
     match release.stage {
-        Stage::Queued => "waits",
-        Stage::Done(_) => "over",
+        ReleaseStage::Queued => "waits",
+        ReleaseStage::Done(_) => "over",
         _ => "live",
     }
 }

@@ -6,13 +6,13 @@ use crate::store::StoreError;
 
 /// A request, and who waits for its outcome.
 #[derive(Debug)]
-pub(super) struct Waiting<R, A> {
+pub(super) struct PendingRequest<R, A> {
     pub(super) request: R,
     pub(super) outcome: Option<Result<A, StoreError>>,
     answer: oneshot::Sender<Result<A, StoreError>>,
 }
 
-impl<R, A> Waiting<R, A> {
+impl<R, A> PendingRequest<R, A> {
     pub(super) fn new(request: R, answer: oneshot::Sender<Result<A, StoreError>>) -> Self {
         Self { request, outcome: None, answer }
     }

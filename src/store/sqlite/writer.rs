@@ -8,8 +8,8 @@ use sqlx::sqlite::SqliteConnection;
 use tokio::sync::mpsc;
 
 use super::accept::{self, Arrival};
-use super::change::{self, Change};
-use super::waiting::Waiting;
+use super::change::{self, QueueChange};
+use super::waiting::PendingRequest;
 use super::{execute, fold_log_and_close};
 use crate::core::id::Timestamp;
 use crate::store::{Accepted, Claim, StoreError};
@@ -18,16 +18,19 @@ const LARGEST_BATCH: usize = 256;
 
 /// Everything that is ever written.
 #[derive(Debug)]
-pub(super) enum Write {
-    Accept(Waiting<Arrival, Accepted>),
-    Claim(Waiting<Timestamp, Option<Claim>>),
-    Change(Waiting<Change, ()>),
-    Forget(Waiting<Timestamp, u64>),
-    Close(Waiting<(), ()>),
+pub(super) enum WriterRequest {
+    Accept(PendingRequest<Arrival, Accepted>),
+    Claim(PendingRequest<Timestamp, Option<Claim>>),
+    Change(PendingRequest<QueueChange, ()>),
+    Forget(PendingRequest<Timestamp, u64>),
+    Close(PendingRequest<(), ()>),
 }
 
 /// Writes until the store is closed or dropped.
-pub(super) async fn run(mut connection: SqliteConnection, mut inbox: mpsc::Receiver<Write>) {
+pub(super) async fn run(
+    mut connection: SqliteConnection,
+    mut inbox: mpsc::Receiver<WriterRequest>,
+) {
     let mut batch = Vec::new();
     while inbox.recv_many(&mut batch, LARGEST_BATCH).await > 0 {
         // Those whom the last answers woke get their word in before this batch is closed.
@@ -41,11 +44,11 @@ pub(super) async fn run(mut connection: SqliteConnection, mut inbox: mpsc::Recei
         let mut closing = Vec::new();
         for write in batch.drain(..) {
             match write {
-                Write::Accept(waiting) => waiting.tell(),
-                Write::Claim(waiting) => waiting.tell(),
-                Write::Change(waiting) => waiting.tell(),
-                Write::Forget(waiting) => waiting.tell(),
-                Write::Close(waiting) => closing.push(waiting),
+                WriterRequest::Accept(waiting) => waiting.tell(),
+                WriterRequest::Claim(waiting) => waiting.tell(),
+                WriterRequest::Change(waiting) => waiting.tell(),
+                WriterRequest::Forget(waiting) => waiting.tell(),
+                WriterRequest::Close(waiting) => closing.push(waiting),
             }
         }
         if let Some(mut waiting) = closing.pop() {
@@ -56,7 +59,7 @@ pub(super) async fn run(mut connection: SqliteConnection, mut inbox: mpsc::Recei
 }
 
 /// Tells all of them the same, since a failure cannot be cloned.
-fn fail(batch: &mut [Write], why: &StoreError) {
+fn fail(batch: &mut [WriterRequest], why: &StoreError) {
     let why = match why {
         StoreError::Unavailable(cause) => cause.to_string(),
         other => other.to_string(),
@@ -64,23 +67,23 @@ fn fail(batch: &mut [Write], why: &StoreError) {
     let failure = || StoreError::Unavailable(why.clone().into());
     for write in batch {
         match write {
-            Write::Accept(waiting) => waiting.outcome = Some(Err(failure())),
-            Write::Claim(waiting) => waiting.outcome = Some(Err(failure())),
-            Write::Change(waiting) => waiting.outcome = Some(Err(failure())),
-            Write::Forget(waiting) => waiting.outcome = Some(Err(failure())),
-            Write::Close(_) => {}
+            WriterRequest::Accept(waiting) => waiting.outcome = Some(Err(failure())),
+            WriterRequest::Claim(waiting) => waiting.outcome = Some(Err(failure())),
+            WriterRequest::Change(waiting) => waiting.outcome = Some(Err(failure())),
+            WriterRequest::Forget(waiting) => waiting.outcome = Some(Err(failure())),
+            WriterRequest::Close(_) => {}
         }
     }
 }
 
 /// Why a transaction was not made.
-enum Failed {
+enum BatchError {
     /// Another process writes, or the file is out of reach: trying each request alone is no use.
     ToBegin(StoreError),
     ToWrite(StoreError),
 }
 
-async fn write_batch(connection: &mut SqliteConnection, batch: &mut [Write]) {
+async fn write_batch(connection: &mut SqliteConnection, batch: &mut [WriterRequest]) {
     // Each statement is a trip to SQLite's thread, and most of what GitHub sends needs only one.
     // What fails here is decided below, as if it had not been tried.
     if is_one_statement(batch) && apply(connection, batch).await.is_ok() {
@@ -88,29 +91,32 @@ async fn write_batch(connection: &mut SqliteConnection, batch: &mut [Write]) {
     }
     match transaction(connection, batch).await {
         Ok(()) => {}
-        Err(Failed::ToWrite(_)) if batch.len() > 1 => {
+        Err(BatchError::ToWrite(_)) if batch.len() > 1 => {
             for n in 0..batch.len() {
                 match transaction(connection, &mut batch[n..=n]).await {
                     Ok(()) => {}
-                    Err(Failed::ToWrite(why)) => fail(&mut batch[n..=n], &why),
-                    Err(Failed::ToBegin(why)) => return fail(&mut batch[n..], &why),
+                    Err(BatchError::ToWrite(why)) => fail(&mut batch[n..=n], &why),
+                    Err(BatchError::ToBegin(why)) => return fail(&mut batch[n..], &why),
                 }
             }
         }
-        Err(Failed::ToBegin(why) | Failed::ToWrite(why)) => fail(batch, &why),
+        Err(BatchError::ToBegin(why) | BatchError::ToWrite(why)) => fail(batch, &why),
     }
 }
 
 /// Deliveries to be recorded and nothing else: one `INSERT`, which is a transaction by itself.
-fn is_one_statement(batch: &[Write]) -> bool {
+fn is_one_statement(batch: &[WriterRequest]) -> bool {
     batch.len() <= accept::ROWS_AT_ONCE
         && batch.iter().all(
-            |write| matches!(write, Write::Accept(waiting) if !waiting.request.leads_to_work()),
+            |write| matches!(write, WriterRequest::Accept(waiting) if !waiting.request.leads_to_work()),
         )
 }
 
-async fn transaction(connection: &mut SqliteConnection, batch: &mut [Write]) -> Result<(), Failed> {
-    execute(connection, "BEGIN IMMEDIATE").await.map_err(Failed::ToBegin)?;
+async fn transaction(
+    connection: &mut SqliteConnection,
+    batch: &mut [WriterRequest],
+) -> Result<(), BatchError> {
+    execute(connection, "BEGIN IMMEDIATE").await.map_err(BatchError::ToBegin)?;
     let mut written = apply(connection, batch).await;
     if written.is_ok() {
         written = execute(connection, "COMMIT").await;
@@ -119,15 +125,18 @@ async fn transaction(connection: &mut SqliteConnection, batch: &mut [Write]) -> 
         // Refused when SQLite has rolled back by itself; then there is nothing to do.
         let _ = execute(connection, "ROLLBACK").await;
     }
-    written.map_err(Failed::ToWrite)
+    written.map_err(BatchError::ToWrite)
 }
 
-async fn apply(connection: &mut SqliteConnection, batch: &mut [Write]) -> Result<(), StoreError> {
+async fn apply(
+    connection: &mut SqliteConnection,
+    batch: &mut [WriterRequest],
+) -> Result<(), StoreError> {
     let mut arrivals = Vec::new();
     let mut others = Vec::new();
     for write in batch {
         match write {
-            Write::Accept(waiting) => arrivals.push(waiting),
+            WriterRequest::Accept(waiting) => arrivals.push(waiting),
             other => others.push(other),
         }
     }
@@ -136,19 +145,19 @@ async fn apply(connection: &mut SqliteConnection, batch: &mut [Write]) -> Result
     }
     for write in others {
         match write {
-            Write::Claim(waiting) => {
+            WriterRequest::Claim(waiting) => {
                 let outcome = change::claim(connection, waiting.request).await;
                 waiting.keep(outcome)?;
             }
-            Write::Change(waiting) => {
+            WriterRequest::Change(waiting) => {
                 let outcome = change::apply(connection, &waiting.request).await;
                 waiting.keep(outcome)?;
             }
-            Write::Forget(waiting) => {
+            WriterRequest::Forget(waiting) => {
                 let outcome = change::forget(connection, waiting.request).await;
                 waiting.keep(outcome)?;
             }
-            Write::Accept(_) | Write::Close(_) => {}
+            WriterRequest::Accept(_) | WriterRequest::Close(_) => {}
         }
     }
     Ok(())

@@ -8,25 +8,27 @@ mod readback;
 pub(in crate::worker) mod release;
 pub(in crate::worker) mod review;
 
-use crate::core::command::{Command, Role, Verb};
+use crate::core::command::{Command, Verb};
 use crate::core::delivery::Payload;
-use crate::core::event::{Asked, Closed, Event, RepoRef, Touched};
-use crate::core::fault::FaultKind;
-use crate::core::id::{Branch, JobId, Login, Number, RepoId};
-use crate::core::job::{Fact, Job, Kind, Order, Stage, Step};
+use crate::core::event::{ClosedSubject, CommandEvent, Event, Touched};
+use crate::core::fault::ErrorKind;
+use crate::core::github::RepoRef;
+use crate::core::github::Role;
+use crate::core::id::{JobId, Login, Number};
+use crate::core::job::{Job, JobFact, JobOrder, JobStage, JobStep, Kind};
 use crate::core::machine::Machine;
 use crate::core::policy::{Decision, Denied, authorize};
 use crate::core::report::{self, CannotStart};
-use crate::core::task::{Reply, Task};
+use crate::core::task::{CommandReply, Task};
 use crate::store::{Commit, Stored, Write};
-use crate::worker::commit::{Outcome, advanced};
+use crate::worker::commit::{TaskOutcome, advanced};
 use crate::worker::route::readback::{Shown, shown};
 use crate::worker::route::release::{
     cancel_release, failed_release_merged, release_command, release_on_merge, release_touched,
     run_ended,
 };
 use crate::worker::route::review::{approve, go, in_review, revise, take, touched};
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
 /// So often a command is looked for that GitHub does not show, a second, then two, then four apart.
 const MOST_LOOKS: u32 = 3;
@@ -37,12 +39,12 @@ pub(in crate::worker) async fn decide(
     event: &str,
     payload: &Payload,
     looks: u32,
-) -> Result<Outcome, Fault> {
+) -> Result<TaskOutcome, WorkError> {
     match Event::of(event, payload, &ctx.settings.address) {
         Event::Asked(asked) => {
             let answered = command(ctx, &asked, looks).await?;
             // A review is a command and a review: what it says of the change counts as well.
-            if asked.on_pull && asked.comment.is_none() {
+            if asked.on_pull && asked.comment_id.is_none() {
                 let what = Touched::Pull(asked.number);
                 let job = touched(ctx, &asked.place, &what).await?;
                 let release = release_touched(ctx, &asked.place, &what).await?;
@@ -59,28 +61,32 @@ pub(in crate::worker) async fn decide(
             let job = closed(ctx, &place, number, by, what).await?;
             let touched = release_touched(ctx, &place, &Touched::Pull(number)).await?;
             let ordered = match what {
-                Closed::Merged => {
+                ClosedSubject::Merged => {
                     let failed = failed_release_merged(ctx, &place, number).await?;
                     failed.and(release_on_merge(ctx, &place, number).await?)
                 }
-                Closed::Issue | Closed::Pull => Outcome::Done,
+                ClosedSubject::Issue | ClosedSubject::Pull => TaskOutcome::Done,
             };
             Ok(job.and(ordered.and(touched)))
         }
         Event::Nothing(why) => {
             tracing::debug!(event, why, "nothing to do");
-            Ok(Outcome::Done)
+            Ok(TaskOutcome::Done)
         }
     }
 }
 
-async fn command(ctx: &Context, asked: &Asked, looks: u32) -> Result<Outcome, Fault> {
+async fn command(
+    ctx: &Context,
+    asked: &CommandEvent,
+    looks: u32,
+) -> Result<TaskOutcome, WorkError> {
     if !asked.by.person {
-        return Ok(Outcome::Done);
+        return Ok(TaskOutcome::Done);
     }
     let permission = async {
         let has = ctx.forge.permission(&asked.place, &asked.by).await;
-        has.map_err(Fault::from)
+        has.map_err(WorkError::from)
     };
     let (has, shown) = tokio::try_join!(permission, shown(ctx, asked))?;
     let prefix = &ctx.settings.address.prefix;
@@ -94,17 +100,17 @@ async fn command(ctx: &Context, asked: &Asked, looks: u32) -> Result<Outcome, Fa
         // GitHub's answers may lag behind its webhooks.
         Shown::Nothing if looks < MOST_LOOKS => {
             let text = "GitHub does not show this command yet".to_owned();
-            return Err(Fault { kind: FaultKind::Retry { after_seconds: None }, text });
+            return Err(WorkError { kind: ErrorKind::Retry { after_seconds: None }, text });
         }
         Shown::Edited | Shown::Nothing => {
             tracing::warn!(key = asked.key, "GitHub does not show this command");
-            return Ok(Outcome::Done);
+            return Ok(TaskOutcome::Done);
         }
     };
     let command = match &said {
         Ok(command) => command,
         // Only someone who could have meant it is told of the slip.
-        Err(_) if has < Role::Write => return Ok(Outcome::Done),
+        Err(_) if has < Role::Write => return Ok(TaskOutcome::Done),
         Err(bad) => return Ok(reply(asked, report::bad_command(bad, prefix))),
     };
     if let Decision::Denied(why) = authorize(&asked.by, has, command.verb.spec().who) {
@@ -131,10 +137,10 @@ async fn command(ctx: &Context, asked: &Asked, looks: u32) -> Result<Outcome, Fa
 
 async fn start(
     ctx: &Context,
-    asked: &Asked,
+    asked: &CommandEvent,
     command: &Command,
     kind: Kind,
-) -> Result<Outcome, Fault> {
+) -> Result<TaskOutcome, WorkError> {
     if let Some(why) = cannot_start(asked) {
         return Ok(cannot(ctx, asked, command.verb, why));
     }
@@ -144,7 +150,11 @@ async fn start(
 }
 
 /// Takes up the last job that ended here.
-async fn retry(ctx: &Context, asked: &Asked, command: &Command) -> Result<Outcome, Fault> {
+async fn retry(
+    ctx: &Context,
+    asked: &CommandEvent,
+    command: &Command,
+) -> Result<TaskOutcome, WorkError> {
     let jobs = jobs_on(ctx, asked).await?;
     if asked.on_pull && in_review(&jobs, asked.number).is_some() {
         let again = "Try again from where it stands.";
@@ -163,7 +173,7 @@ async fn retry(ctx: &Context, asked: &Asked, command: &Command) -> Result<Outcom
     }
     let words = [former.order.request.as_str(), command.request.as_str()];
     let words: Vec<&str> = words.into_iter().filter(|words| !words.is_empty()).collect();
-    let order = Order {
+    let order = JobOrder {
         request: words.join("\n"),
         issue: former.order.issue.clone(),
         budget: former.order.budget,
@@ -174,14 +184,14 @@ async fn retry(ctx: &Context, asked: &Asked, command: &Command) -> Result<Outcom
     Ok(begin(asked, Job::again(JobId::of_trigger(&asked.key), former, order)))
 }
 
-async fn cancel(ctx: &Context, asked: &Asked) -> Result<Outcome, Fault> {
+async fn cancel(ctx: &Context, asked: &CommandEvent) -> Result<TaskOutcome, WorkError> {
     let jobs = jobs_on(ctx, asked).await?;
-    let fact = Fact::Cancelled { by: asked.by.login.clone() };
+    let fact = JobFact::Cancelled { by: asked.by.login.clone() };
     // The one at work first; what waits behind it is stopped by the next `cancel`.
     let open = jobs.iter().find(|stored| stored.machine.is_live());
     let open = open.or_else(|| jobs.iter().find(|stored| !stored.machine.is_done()));
     let Some(open) = open else { return cancel_release(ctx, asked).await };
-    if matches!(open.machine.stage, Stage::Merging { .. }) {
+    if matches!(open.machine.stage, JobStage::Merging { .. }) {
         return Ok(reply(asked, report::being_merged(&open.machine)));
     }
     let Some(mut commit) = advanced(open, &fact) else {
@@ -189,7 +199,7 @@ async fn cancel(ctx: &Context, asked: &Asked) -> Result<Outcome, Fault> {
         return Ok(reply(asked, report::nothing_to(Verb::Cancel, prefix)));
     };
     commit.once = Some(asked.key.clone());
-    Ok(Outcome::Ready(Box::new(commit)))
+    Ok(TaskOutcome::Ready(Box::new(commit)))
 }
 
 async fn closed(
@@ -197,49 +207,31 @@ async fn closed(
     place: &RepoRef,
     number: Number,
     by: Option<Login>,
-    what: Closed,
-) -> Result<Outcome, Fault> {
-    let jobs = ctx.store.jobs_on(place.repo, number).await?;
+    what: ClosedSubject,
+) -> Result<TaskOutcome, WorkError> {
+    let jobs = ctx.store.jobs_on(place.repo_id, number).await?;
     let concerned = jobs.iter().find(|stored| concerns(&stored.machine, number, what));
-    let fact = Fact::Closed { by, merged: what == Closed::Merged };
+    let fact = JobFact::Closed { by, merged: what == ClosedSubject::Merged };
     Ok(match concerned.and_then(|stored| advanced(stored, &fact)) {
-        Some(commit) => Outcome::Ready(Box::new(commit)),
-        None => Outcome::Done,
-    })
-}
-
-/// Lets the first waiting job on a subject begin, unless one is at work there.
-pub(in crate::worker) async fn next_on(
-    ctx: &Context,
-    repo: RepoId,
-    number: Number,
-) -> Result<Outcome, Fault> {
-    let jobs = ctx.store.jobs_on(repo, number).await?;
-    let here = || jobs.iter().filter(|stored| stored.machine.subject == number);
-    if here().any(|stored| stored.machine.is_live()) {
-        return Ok(Outcome::Done);
-    }
-    let first = here().find(|stored| stored.machine.stage == Stage::Queued);
-    Ok(match first.and_then(|stored| advanced(stored, &Fact::TurnCame)) {
-        Some(commit) => Outcome::Ready(Box::new(commit)),
-        None => Outcome::Done,
+        Some(commit) => TaskOutcome::Ready(Box::new(commit)),
+        None => TaskOutcome::Done,
     })
 }
 
 pub(in crate::worker) async fn jobs_on(
     ctx: &Context,
-    asked: &Asked,
-) -> Result<Vec<Stored<Job>>, Fault> {
-    Ok(ctx.store.jobs_on(asked.place.repo, asked.number).await?)
+    asked: &CommandEvent,
+) -> Result<Vec<Stored<Job>>, WorkError> {
+    Ok(ctx.store.jobs_on(asked.place.repo_id, asked.number).await?)
 }
 
-fn order(ctx: &Context, asked: &Asked, command: &Command, kind: Kind) -> Order {
-    Order {
+fn order(ctx: &Context, asked: &CommandEvent, command: &Command, kind: Kind) -> JobOrder {
+    JobOrder {
         kind,
-        by: asked.by.id,
+        by_id: asked.by.id,
         login: asked.by.login.clone(),
         at: ctx.clock.now(),
-        comment: asked.comment,
+        comment_id: asked.comment_id,
         request: command.request.clone(),
         issue: asked.issue.clone(),
         budget: command.budget,
@@ -248,39 +240,39 @@ fn order(ctx: &Context, asked: &Asked, command: &Command, kind: Kind) -> Order {
     }
 }
 
-fn cannot(ctx: &Context, asked: &Asked, verb: Verb, why: CannotStart) -> Outcome {
+fn cannot(ctx: &Context, asked: &CommandEvent, verb: Verb, why: CannotStart) -> TaskOutcome {
     let prefix = &ctx.settings.address.prefix;
     reply(asked, report::cannot_start(verb, why, prefix))
 }
 
 /// A stranger is told once a day on each issue, however often they try.
-fn refuse(ctx: &Context, asked: &Asked, verb: Verb, why: &Denied) -> Outcome {
+fn refuse(ctx: &Context, asked: &CommandEvent, verb: Verb, why: &Denied) -> TaskOutcome {
     let day = ctx.clock.midnight().0;
-    let key = format!("{}/{}/refused/{}/{day}", asked.place.repo, asked.number, asked.by.id);
+    let key = format!("{}/{}/refused/{}/{day}", asked.place.repo_id, asked.number, asked.by.id);
     reply_once(asked, key, report::denied(verb, why))
 }
 
 /// Those who may command are answered each time, others once an hour.
-fn answer(ctx: &Context, asked: &Asked, has: Role, text: String) -> Outcome {
+fn answer(ctx: &Context, asked: &CommandEvent, has: Role, text: String) -> TaskOutcome {
     if has >= Role::Write {
         return reply(asked, text);
     }
     let hour = ctx.clock.now().0.div_euclid(3_600_000);
-    let key = format!("{}/{}/answered/{}/{hour}", asked.place.repo, asked.number, asked.by.id);
+    let key = format!("{}/{}/answered/{}/{hour}", asked.place.repo_id, asked.number, asked.by.id);
     reply_once(asked, key, text)
 }
 
-pub(in crate::worker) fn reply(asked: &Asked, text: String) -> Outcome {
+pub(in crate::worker) fn reply(asked: &CommandEvent, text: String) -> TaskOutcome {
     reply_once(asked, asked.key.clone(), text)
 }
 
-fn begin(asked: &Asked, job: Job) -> Outcome {
+fn begin(asked: &CommandEvent, job: Job) -> TaskOutcome {
     let tasks = vec![
-        Task::Step { job: job.id.clone(), step: Step::Acknowledge },
-        Task::Step { job: job.id.clone(), step: Step::Show },
-        Task::NextOn { repo: job.place.repo, number: job.subject },
+        Task::Step { job_id: job.id.clone(), step: JobStep::Acknowledge },
+        Task::Step { job_id: job.id.clone(), step: JobStep::Show },
+        Task::NextOn { repo_id: job.place.repo_id, number: job.subject },
     ];
-    Outcome::Ready(Box::new(Commit {
+    TaskOutcome::Ready(Box::new(Commit {
         once: Some(asked.key.clone()),
         log: Some(format!("asked for by {}", asked.by.login)),
         job: Some(Write::New(job)),
@@ -289,22 +281,22 @@ fn begin(asked: &Asked, job: Job) -> Outcome {
     }))
 }
 
-fn reply_once(asked: &Asked, key: String, text: String) -> Outcome {
-    let reply = Reply {
+fn reply_once(asked: &CommandEvent, key: String, text: String) -> TaskOutcome {
+    let reply = CommandReply {
         place: asked.place.clone(),
         number: asked.number,
-        comment: asked.comment,
+        comment_id: asked.comment_id,
         key: key.clone(),
         text,
     };
-    Outcome::Ready(Box::new(Commit {
+    TaskOutcome::Ready(Box::new(Commit {
         once: Some(key),
         tasks: vec![Task::Reply(Box::new(reply))],
         ..Commit::default()
     }))
 }
 
-fn cannot_start(asked: &Asked) -> Option<CannotStart> {
+fn cannot_start(asked: &CommandEvent) -> Option<CannotStart> {
     if asked.on_pull {
         Some(CannotStart::OnPull)
     } else if asked.closed {
@@ -316,37 +308,15 @@ fn cannot_start(asked: &Asked) -> Option<CannotStart> {
 
 /// Closing the issue stops the work until there is a pull request; after that, the pull request
 /// decides (merging it closes the issue by itself).
-fn concerns(job: &Job, number: Number, what: Closed) -> bool {
+fn concerns(job: &Job, number: Number, what: ClosedSubject) -> bool {
     if job.is_done() {
         return false;
     }
     match what {
         // One that waits finds it closed when its turn comes, and tells whoever asked.
-        Closed::Issue => job.subject == number && job.pull.is_none() && job.is_live(),
-        Closed::Pull | Closed::Merged => {
+        ClosedSubject::Issue => job.subject == number && job.pull.is_none() && job.is_live(),
+        ClosedSubject::Pull | ClosedSubject::Merged => {
             job.pull.as_ref().is_some_and(|pull| pull.number == number)
         }
     }
-}
-
-/// Lets the release that waits on a branch begin, unless one is under way there.
-pub(in crate::worker) async fn next_release(
-    ctx: &Context,
-    repo: RepoId,
-    base: &Branch,
-) -> Result<Outcome, Fault> {
-    let open = ctx.store.open_releases(Some(repo)).await?;
-    let here = || open.iter().filter(|stored| stored.machine.base == *base);
-    if here().any(|stored| stored.machine.is_live()) {
-        return Ok(Outcome::Done);
-    }
-    let first = here().find(|stored| stored.machine.is_queued());
-    Ok(
-        match first.and_then(|stored| {
-            advanced(stored, &<crate::core::release::Release as Machine>::turn())
-        }) {
-            Some(commit) => Outcome::Ready(Box::new(commit)),
-            None => Outcome::Done,
-        },
-    )
 }

@@ -4,11 +4,11 @@
 //! what GitHub shows at the place that the delivery names, by the person whom it names, through no App.
 
 use crate::core::command::{BadCommand, Command, line, parse};
-use crate::core::event::{Asked, FIX_LABEL};
+use crate::core::event::{CommandEvent, FIX_LABEL};
 use crate::core::id::Timestamp;
 use crate::forge::payload::{AppId, User};
 use crate::forge::{actor, moment};
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
 /// What GitHub shows of a command.
 pub(in crate::worker) enum Shown {
@@ -21,10 +21,13 @@ pub(in crate::worker) enum Shown {
 }
 
 /// What GitHub shows where a command is said to stand.
-pub(in crate::worker) async fn shown(ctx: &Context, asked: &Asked) -> Result<Shown, Fault> {
+pub(in crate::worker) async fn shown(
+    ctx: &Context,
+    asked: &CommandEvent,
+) -> Result<Shown, WorkError> {
     let (forge, place) = (&ctx.forge, &asked.place);
     let by_them = |user: Option<&User>, app: Option<&AppId>| {
-        let same = |by: &crate::core::event::Actor| by.person && by.id == asked.by.id;
+        let same = |by: &crate::core::github::Actor| by.person && by.id == asked.by.id;
         app.is_none() && actor(user).as_ref().is_some_and(same)
     };
     let address = &ctx.settings.address;
@@ -33,7 +36,7 @@ pub(in crate::worker) async fn shown(ctx: &Context, asked: &Asked) -> Result<Sho
         let same = line(body, address) == Some(asked.line.as_str());
         parse(body, address).filter(|_| same)
     };
-    if let Some(id) = asked.comment {
+    if let Some(id) = asked.comment_id {
         let Some(there) = forge.comment(place, id).await? else { return Ok(Shown::Nothing) };
         let kind = if asked.on_pull { "pull" } else { "issues" };
         let thread = format!("/{kind}/{}#", asked.number);
@@ -45,7 +48,7 @@ pub(in crate::worker) async fn shown(ctx: &Context, asked: &Asked) -> Result<Sho
             _ => Shown::Nothing,
         });
     }
-    if let Some(id) = asked.review {
+    if let Some(id) = asked.review_id {
         let there = forge.one_review(place, asked.number, id).await?;
         let there = there.filter(|it| by_them(it.user.as_ref(), None));
         let said = there.as_ref().and_then(|it| says(it.body.as_deref()));

@@ -3,19 +3,23 @@
 //! Invariants: of one branch at most one release is under way and one waits; another order is taken up
 //! by the one that still can; a hint only queues a look.
 
-use crate::core::command::{Role, Verb};
-use crate::core::event::{Asked, RepoRef, Touched};
+use crate::core::command::Verb;
+use crate::core::event::{CommandEvent, Touched};
+use crate::core::github::RepoRef;
+use crate::core::github::Role;
 use crate::core::id::{Branch, Number, ReleaseId};
 use crate::core::machine::Machine;
 use crate::core::policy::ReleaseOn;
-use crate::core::release::{Bump, Ending, Fact, Order, Release, Stage, Step};
+use crate::core::release::{
+    Bump, Release, ReleaseEnding, ReleaseFact, ReleaseOrder, ReleaseStage, ReleaseStep,
+};
 use crate::core::report;
-use crate::core::report::release::{self as words, Answer};
-use crate::core::task::{Reply, Task};
+use crate::core::report::release::{self as words, ReleaseReply};
+use crate::core::task::{CommandReply, Task};
 use crate::store::{Commit, Stored, Write};
-use crate::worker::commit::{Outcome, advanced};
+use crate::worker::commit::{TaskOutcome, advanced};
 use crate::worker::steps::release::release_rules;
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
 /// So many are shown by `release status`.
 const SHOWN: u32 = 5;
@@ -25,14 +29,14 @@ const LOOKED_BACK: u32 = 20;
 /// `release [major|minor|patch|VERSION]`, `release status`, `release retry`.
 pub(in crate::worker) async fn release_command(
     ctx: &Context,
-    asked: &Asked,
+    asked: &CommandEvent,
     said: &str,
     has: Role,
-) -> Result<Outcome, Fault> {
+) -> Result<TaskOutcome, WorkError> {
     let prefix = &ctx.settings.address.prefix;
     let word = said.split_whitespace().next();
     if word == Some("status") {
-        let last = ctx.store.last_releases(asked.place.repo, SHOWN).await?;
+        let last = ctx.store.last_releases(asked.place.repo_id, SHOWN).await?;
         let last: Vec<Release> = last.into_iter().map(|stored| stored.machine).collect();
         return Ok(reply(asked, words::status_reply(&last, &ctx.release_setting())));
     }
@@ -42,25 +46,25 @@ pub(in crate::worker) async fn release_command(
         Err(why) => return Ok(reply(asked, words::refusal(why, prefix))),
     };
     if has < needed {
-        return Ok(reply(asked, words::answer(&Answer::NeedsRole { needed, has }, prefix)));
+        return Ok(reply(asked, words::answer(&ReleaseReply::NeedsRole { needed, has }, prefix)));
     }
-    let base: Branch = default.parse().map_err(|bad| Fault::permanent(&bad))?;
+    let base: Branch = default.parse().map_err(|bad| WorkError::permanent(&bad))?;
     let bump = match word {
         Some("retry") => return retry_release(ctx, asked, &base).await,
         None => None,
         Some(word) => match word.parse::<Bump>() {
             Ok(bump) => Some(bump),
             Err(_) => {
-                let bad = Answer::BadWord { said: word.to_owned() };
+                let bad = ReleaseReply::BadWord { said: word.to_owned() };
                 return Ok(reply(asked, words::answer(&bad, prefix)));
             }
         },
     };
-    let order = Order {
-        by: asked.by.id,
+    let order = ReleaseOrder {
+        by_id: asked.by.id,
         login: asked.by.login.clone(),
         at: ctx.clock.now(),
-        comment: asked.comment,
+        comment_id: asked.comment_id,
         bump,
         on_merge: false,
     };
@@ -72,28 +76,28 @@ pub(in crate::worker) async fn release_on_merge(
     ctx: &Context,
     place: &RepoRef,
     number: Number,
-) -> Result<Outcome, Fault> {
-    let jobs = ctx.store.jobs_on(place.repo, number).await?;
+) -> Result<TaskOutcome, WorkError> {
+    let jobs = ctx.store.jobs_on(place.repo_id, number).await?;
     let of_pull = |it: &&Stored<crate::core::job::Job>| {
         it.machine.pull.as_ref().is_some_and(|pull| pull.number == number)
     };
-    let Some(stored) = jobs.iter().find(of_pull) else { return Ok(Outcome::Done) };
+    let Some(stored) = jobs.iter().find(of_pull) else { return Ok(TaskOutcome::Done) };
     let (default, rules) = release_rules(ctx, place).await?;
-    let base: Branch = default.parse().map_err(|bad| Fault::permanent(&bad))?;
+    let base: Branch = default.parse().map_err(|bad| WorkError::permanent(&bad))?;
     let into_default = stored.machine.base.as_ref().is_some_and(|it| it.branch == base);
     let wanted = rules.is_ok_and(|rules| rules.release.on == ReleaseOn::Merge);
     if !wanted || !into_default {
-        return Ok(Outcome::Done);
+        return Ok(TaskOutcome::Done);
     }
-    let order = Order {
-        by: stored.machine.order.by,
+    let order = ReleaseOrder {
+        by_id: stored.machine.order.by_id,
         login: stored.machine.order.login.clone(),
         at: ctx.clock.now(),
-        comment: None,
+        comment_id: None,
         bump: None,
         on_merge: true,
     };
-    let key = format!("{}/merged/{number}/release", place.repo);
+    let key = format!("{}/merged/{number}/release", place.repo_id);
     order_release(ctx, place, number, &base, order, &key).await
 }
 
@@ -102,8 +106,8 @@ pub(in crate::worker) async fn release_touched(
     ctx: &Context,
     place: &RepoRef,
     what: &Touched,
-) -> Result<Outcome, Fault> {
-    let open = ctx.store.open_releases(Some(place.repo)).await?;
+) -> Result<TaskOutcome, WorkError> {
+    let open = ctx.store.open_releases(Some(place.repo_id)).await?;
     let concerned = open.into_iter().filter(|it| concerns(&it.machine, what));
     Ok(looks_at(concerned))
 }
@@ -114,39 +118,44 @@ pub(in crate::worker) async fn failed_release_merged(
     ctx: &Context,
     place: &RepoRef,
     number: Number,
-) -> Result<Outcome, Fault> {
-    let stored = ctx.store.release_of_pull(place.repo, number).await?;
+) -> Result<TaskOutcome, WorkError> {
+    let stored = ctx.store.release_of_pull(place.repo_id, number).await?;
     let failed = stored.filter(|it| {
         let stage = &it.machine.stage;
-        matches!(stage, Stage::Done(Ending::Failed { .. })) && it.machine.merged.is_none()
+        matches!(stage, ReleaseStage::Done(ReleaseEnding::Failed { .. }))
+            && it.machine.merged.is_none()
     });
-    let Some(Stored { machine: release, .. }) = failed else { return Ok(Outcome::Done) };
-    let open = ctx.store.open_releases(Some(place.repo)).await?;
+    let Some(Stored { machine: release, .. }) = failed else { return Ok(TaskOutcome::Done) };
+    let open = ctx.store.open_releases(Some(place.repo_id)).await?;
     if open.iter().any(|it| it.machine.base == release.base && it.machine.is_live()) {
-        return Ok(Outcome::Done);
+        return Ok(TaskOutcome::Done);
     }
-    let look = Task::Release { release: release.id, step: Step::Look };
-    Ok(Outcome::Ready(Box::new(Commit { tasks: vec![look], ..Commit::default() })))
+    let look = Task::Release { release_id: release.id, step: ReleaseStep::Look };
+    Ok(TaskOutcome::Ready(Box::new(Commit { tasks: vec![look], ..Commit::default() })))
 }
 
 /// The look at the release whose pull request a command stands on.
 pub(in crate::worker) async fn look_at_release_of(
     ctx: &Context,
-    asked: &Asked,
-) -> Result<Option<Task>, Fault> {
-    let stored = ctx.store.release_of_pull(asked.place.repo, asked.number).await?;
+    asked: &CommandEvent,
+) -> Result<Option<Task>, WorkError> {
+    let stored = ctx.store.release_of_pull(asked.place.repo_id, asked.number).await?;
     let open = stored.filter(|stored| !stored.machine.is_done());
-    Ok(open.map(|stored| Task::Release { release: stored.machine.id, step: Step::Look }))
+    Ok(open.map(|stored| Task::Release { release_id: stored.machine.id, step: ReleaseStep::Look }))
 }
 
 /// A workflow run ended: the releases that wait for theirs are looked at at once, since the task
 /// that follows them may sleep.
-pub(in crate::worker) async fn run_ended(ctx: &Context, place: &RepoRef) -> Result<Outcome, Fault> {
-    let open = ctx.store.open_releases(Some(place.repo)).await?;
-    let waits = |it: &Stored<Release>| it.machine.stage == Stage::Publishing;
-    let last = ctx.store.last_releases(place.repo, SHOWN).await?;
+pub(in crate::worker) async fn run_ended(
+    ctx: &Context,
+    place: &RepoRef,
+) -> Result<TaskOutcome, WorkError> {
+    let open = ctx.store.open_releases(Some(place.repo_id)).await?;
+    let waits = |it: &Stored<Release>| it.machine.stage == ReleaseStage::Publishing;
+    let last = ctx.store.last_releases(place.repo_id, SHOWN).await?;
     let given_up = |it: &Stored<Release>| {
-        matches!(it.machine.stage, Stage::Done(Ending::Failed { .. })) && it.machine.run.is_some()
+        matches!(it.machine.stage, ReleaseStage::Done(ReleaseEnding::Failed { .. }))
+            && it.machine.run_id.is_some()
     };
     let given_up = last.into_iter().filter(given_up);
     Ok(looks_at(open.into_iter().filter(waits).chain(given_up)))
@@ -155,28 +164,28 @@ pub(in crate::worker) async fn run_ended(ctx: &Context, place: &RepoRef) -> Resu
 /// `cancel` where a release was asked for, or on its pull request.
 pub(in crate::worker) async fn cancel_release(
     ctx: &Context,
-    asked: &Asked,
-) -> Result<Outcome, Fault> {
+    asked: &CommandEvent,
+) -> Result<TaskOutcome, WorkError> {
     let prefix = &ctx.settings.address.prefix;
-    let open = ctx.store.open_releases(Some(asked.place.repo)).await?;
+    let open = ctx.store.open_releases(Some(asked.place.repo_id)).await?;
     let here = || open.iter().filter(|it| is_about(&it.machine, asked.number));
     let mut found = here().find(|it| it.machine.is_live()).or_else(|| here().next()).cloned();
     if found.is_none() {
-        let last = ctx.store.release_of_pull(asked.place.repo, asked.number).await?;
+        let last = ctx.store.release_of_pull(asked.place.repo_id, asked.number).await?;
         found = last.filter(|it| it.machine.merged.is_some());
     }
     let Some(stored) = found else {
         return Ok(reply(asked, report::nothing_to(Verb::Cancel, prefix)));
     };
-    let fact = Fact::Cancelled { by: asked.by.login.clone() };
+    let fact = ReleaseFact::Cancelled { by: asked.by.login.clone() };
     if let Some(commit) = advanced(&stored, &fact) {
         let once = Some(asked.key.clone());
-        return Ok(Outcome::Ready(Box::new(Commit { once, ..commit })));
+        return Ok(TaskOutcome::Ready(Box::new(Commit { once, ..commit })));
     }
     let tag = tag_of(&stored.machine);
     let why = match stored.machine.merged {
-        Some(_) => Answer::TooLate { tag },
-        None => Answer::AboutToMerge { tag },
+        Some(_) => ReleaseReply::TooLate { tag },
+        None => ReleaseReply::AboutToMerge { tag },
     };
     Ok(reply(asked, words::answer(&why, prefix)))
 }
@@ -186,36 +195,36 @@ async fn order_release(
     place: &RepoRef,
     number: Number,
     base: &Branch,
-    order: Order,
+    order: ReleaseOrder,
     key: &str,
-) -> Result<Outcome, Fault> {
-    let open = ctx.store.open_releases(Some(place.repo)).await?;
+) -> Result<TaskOutcome, WorkError> {
+    let open = ctx.store.open_releases(Some(place.repo_id)).await?;
     let here: Vec<&Stored<Release>> =
         open.iter().filter(|stored| stored.machine.base == *base).collect();
     let live = here.iter().find(|stored| stored.machine.is_live());
-    let waiting = here.iter().find(|stored| stored.machine.stage == Stage::Queued);
-    let answered = |answer: &Answer, mut commit: Commit| {
+    let waiting = here.iter().find(|stored| stored.machine.stage == ReleaseStage::Queued);
+    let answered = |answer: &ReleaseReply, mut commit: Commit| {
         let prefix = &ctx.settings.address.prefix;
         if !order.on_merge {
             let text = words::answer(answer, prefix);
-            commit.tasks.push(reply_task(place, number, order.comment, key, text));
+            commit.tasks.push(reply_task(place, number, order.comment_id, key, text));
         }
         commit.once = Some(key.to_owned());
-        Ok(Outcome::Ready(Box::new(commit)))
+        Ok(TaskOutcome::Ready(Box::new(commit)))
     };
     let taken_up = |stored: &Stored<Release>| {
-        advanced(stored, &Fact::Ordered(order.clone())).unwrap_or_default()
+        advanced(stored, &ReleaseFact::Ordered(order.clone())).unwrap_or_default()
     };
     match (live, waiting) {
         (Some(live), _) if live.machine.takes_orders() => {
             let pull = live.machine.pull.as_ref().map(|pull| pull.number);
-            answered(&Answer::Updates { pull }, taken_up(live))
+            answered(&ReleaseReply::Updates { pull }, taken_up(live))
         }
         (Some(live), _) if live.machine.edited && live.machine.merged.is_none() => {
             let pull = live.machine.pull.as_ref().map(|pull| pull.number);
-            answered(&Answer::Edited { pull }, Commit::default())
+            answered(&ReleaseReply::Edited { pull }, Commit::default())
         }
-        (_, Some(waiting)) => answered(&Answer::Waits, taken_up(waiting)),
+        (_, Some(waiting)) => answered(&ReleaseReply::Waits, taken_up(waiting)),
         (live, None) => {
             let id = ReleaseId::of_trigger(key);
             let release = Release::new(id, place.clone(), number, base.clone(), order.clone());
@@ -223,42 +232,46 @@ async fn order_release(
             match live {
                 Some(live) => {
                     let tag = tag_of(&live.machine);
-                    answered(&Answer::UnderWay { tag }, commit)
+                    answered(&ReleaseReply::UnderWay { tag }, commit)
                 }
                 None => {
                     let once = Some(key.to_owned());
-                    Ok(Outcome::Ready(Box::new(Commit { once, ..commit })))
+                    Ok(TaskOutcome::Ready(Box::new(Commit { once, ..commit })))
                 }
             }
         }
     }
 }
 
-async fn retry_release(ctx: &Context, asked: &Asked, base: &Branch) -> Result<Outcome, Fault> {
+async fn retry_release(
+    ctx: &Context,
+    asked: &CommandEvent,
+    base: &Branch,
+) -> Result<TaskOutcome, WorkError> {
     let prefix = &ctx.settings.address.prefix;
-    let last = ctx.store.last_releases(asked.place.repo, LOOKED_BACK).await?;
+    let last = ctx.store.last_releases(asked.place.repo_id, LOOKED_BACK).await?;
     let here = || last.iter().filter(|stored| stored.machine.base == *base);
     if here().any(|stored| stored.machine.is_live()) {
-        return Ok(reply(asked, words::answer(&Answer::RetryLater, prefix)));
+        return Ok(reply(asked, words::answer(&ReleaseReply::RetryLater, prefix)));
     }
     let over = here().find(|stored| stored.machine.is_done());
     let failed = over
-        .filter(|it| matches!(it.machine.stage, Stage::Done(Ending::Failed { .. })))
-        .and_then(|it| advanced(it, &Fact::Retried { by: asked.by.login.clone() }));
+        .filter(|it| matches!(it.machine.stage, ReleaseStage::Done(ReleaseEnding::Failed { .. })))
+        .and_then(|it| advanced(it, &ReleaseFact::Retried { by: asked.by.login.clone() }));
     let Some(mut commit) = failed else {
-        return Ok(reply(asked, words::answer(&Answer::NothingToRetry, prefix)));
+        return Ok(reply(asked, words::answer(&ReleaseReply::NothingToRetry, prefix)));
     };
     commit.once = Some(asked.key.clone());
-    Ok(Outcome::Ready(Box::new(commit)))
+    Ok(TaskOutcome::Ready(Box::new(commit)))
 }
 
 fn begin(release: Release) -> Commit {
-    let task = |step| Task::Release { release: release.id.clone(), step };
-    let mut tasks = vec![task(Step::Show)];
-    if release.order.comment.is_some() {
-        tasks.insert(0, task(Step::Acknowledge));
+    let task = |step| Task::Release { release_id: release.id.clone(), step };
+    let mut tasks = vec![task(ReleaseStep::Show)];
+    if release.order.comment_id.is_some() {
+        tasks.insert(0, task(ReleaseStep::Acknowledge));
     }
-    tasks.push(Task::NextRelease { repo: release.place.repo, base: release.base.clone() });
+    tasks.push(Task::NextRelease { repo_id: release.place.repo_id, base: release.base.clone() });
     Commit {
         log: Some(format!("ordered by {}", release.order.login)),
         release: Some(Write::New(release)),
@@ -267,12 +280,13 @@ fn begin(release: Release) -> Commit {
     }
 }
 
-fn looks_at(releases: impl Iterator<Item = Stored<Release>>) -> Outcome {
-    let look = |it: Stored<Release>| Task::Release { release: it.machine.id, step: Step::Look };
+fn looks_at(releases: impl Iterator<Item = Stored<Release>>) -> TaskOutcome {
+    let look =
+        |it: Stored<Release>| Task::Release { release_id: it.machine.id, step: ReleaseStep::Look };
     let tasks: Vec<Task> = releases.map(look).collect();
     match tasks.is_empty() {
-        true => Outcome::Done,
-        false => Outcome::Ready(Box::new(Commit { tasks, ..Commit::default() })),
+        true => TaskOutcome::Done,
+        false => TaskOutcome::Ready(Box::new(Commit { tasks, ..Commit::default() })),
     }
 }
 
@@ -289,7 +303,10 @@ fn tag_of(release: &Release) -> String {
 fn concerns(release: &Release, what: &Touched) -> bool {
     let waits = matches!(
         release.stage,
-        Stage::Proposed | Stage::Proposing | Stage::Refreshing { .. } | Stage::Merging { .. }
+        ReleaseStage::Proposed
+            | ReleaseStage::Proposing
+            | ReleaseStage::Refreshing { .. }
+            | ReleaseStage::Merging { .. }
     );
     let Some(pull) = release.pull.as_ref().filter(|_| waits) else {
         return false;
@@ -301,10 +318,10 @@ fn concerns(release: &Release, what: &Touched) -> bool {
     }
 }
 
-fn reply(asked: &Asked, text: String) -> Outcome {
-    let task = reply_task(&asked.place, asked.number, asked.comment, &asked.key, text);
+fn reply(asked: &CommandEvent, text: String) -> TaskOutcome {
+    let task = reply_task(&asked.place, asked.number, asked.comment_id, &asked.key, text);
     let once = Some(asked.key.clone());
-    Outcome::Ready(Box::new(Commit { once, tasks: vec![task], ..Commit::default() }))
+    TaskOutcome::Ready(Box::new(Commit { once, tasks: vec![task], ..Commit::default() }))
 }
 
 fn reply_task(
@@ -315,40 +332,46 @@ fn reply_task(
     text: String,
 ) -> Task {
     let place = place.clone();
-    Task::Reply(Box::new(Reply { place, number, comment, key: key.to_owned(), text }))
+    Task::Reply(Box::new(CommandReply {
+        place,
+        number,
+        comment_id: comment,
+        key: key.to_owned(),
+        text,
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::github::PullRef;
     use crate::core::id::{InstallationId, RepoId, Timestamp, UserId};
-    use crate::core::job::Pull;
 
     /// A check that ends while the release is being merged would else be heard of by nobody.
     #[test]
     fn hints_reach_a_release_that_is_at_work_on_its_pull_request() {
-        let order = Order {
-            by: UserId(2),
+        let order = ReleaseOrder {
+            by_id: UserId(2),
             login: "mona".parse().unwrap(),
             at: Timestamp(0),
-            comment: None,
+            comment_id: None,
             bump: None,
             on_merge: false,
         };
         let name = "acme/widgets".parse().unwrap();
-        let place = RepoRef { installation: InstallationId(3), repo: RepoId(1), name };
+        let place = RepoRef { installation_id: InstallationId(3), repo_id: RepoId(1), name };
         let head: crate::core::id::Sha = "c".repeat(40).parse().unwrap();
         let base: Branch = "main".parse().unwrap();
         let id = ReleaseId::of_trigger("x");
         let mut release = Release::new(id, place, Number(7), base.clone(), order);
         let branch = release.branch();
-        release.pull = Some(Pull { number: Number(12), branch, head: head.clone() });
+        release.pull = Some(PullRef { number: Number(12), branch, head: head.clone() });
         let hint = Touched::Commit(head.clone());
         let at_work = [
-            Stage::Proposed,
-            Stage::Proposing,
-            Stage::Refreshing { base: head.clone() },
-            Stage::Merging { head },
+            ReleaseStage::Proposed,
+            ReleaseStage::Proposing,
+            ReleaseStage::Refreshing { base: head.clone() },
+            ReleaseStage::Merging { head },
         ];
         for stage in at_work {
             release.stage = stage;
@@ -356,7 +379,12 @@ mod tests {
             assert!(concerns(&release, &Touched::Branch(base.clone())), "{:?}", release.stage);
             assert!(!concerns(&release, &Touched::Pull(Number(13))), "{:?}", release.stage);
         }
-        for stage in [Stage::Queued, Stage::Planning, Stage::Dispatching, Stage::Publishing] {
+        for stage in [
+            ReleaseStage::Queued,
+            ReleaseStage::Planning,
+            ReleaseStage::Dispatching,
+            ReleaseStage::Publishing,
+        ] {
             release.stage = stage;
             assert!(!concerns(&release, &hint), "{:?}", release.stage);
         }

@@ -5,60 +5,61 @@
 
 use crate::core::approval::{approves, names_commit};
 use crate::core::command::Address;
-use crate::core::event::{Asked, RepoRef, Touched};
+use crate::core::event::{CommandEvent, Touched};
+use crate::core::github::RepoRef;
 use crate::core::id::{CommentId, JobId, Number, Sha, Timestamp};
-use crate::core::job::{Ask, Fact, Job, Stage, Step, Taken};
+use crate::core::job::{Job, JobFact, JobStage, JobStep, ReviseRequest, TakenReviews};
 use crate::core::machine::Machine;
 use crate::core::report;
 use crate::core::task::Task;
 use crate::forge::moment;
 use crate::store::{Commit, Stored};
-use crate::worker::commit::{Outcome, advanced};
+use crate::worker::commit::{TaskOutcome, advanced};
 use crate::worker::route::release::look_at_release_of;
 use crate::worker::route::{jobs_on, reply};
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
 /// Lets every open pull request concerned be looked at.
 pub(in crate::worker) async fn touched(
     ctx: &Context,
     place: &RepoRef,
     what: &Touched,
-) -> Result<Outcome, Fault> {
-    let jobs = ctx.store.open_jobs(Some(place.repo)).await?;
+) -> Result<TaskOutcome, WorkError> {
+    let jobs = ctx.store.open_jobs(Some(place.repo_id)).await?;
     let concerned = jobs.into_iter().filter(|stored| concerns(&stored.machine, what));
     let tasks: Vec<Task> = concerned.map(|stored| look(stored.machine.id)).collect();
     Ok(match tasks.is_empty() {
-        true => Outcome::Done,
-        false => Outcome::Ready(Box::new(Commit { tasks, ..Commit::default() })),
+        true => TaskOutcome::Done,
+        false => TaskOutcome::Ready(Box::new(Commit { tasks, ..Commit::default() })),
     })
 }
 
 /// `revise words`: one more round.
 pub(in crate::worker) async fn revise(
     ctx: &Context,
-    asked: &Asked,
+    asked: &CommandEvent,
     words: &str,
-) -> Result<Outcome, Fault> {
+) -> Result<TaskOutcome, WorkError> {
     let jobs = jobs_on(ctx, asked).await?;
     let Some(stored) = in_review(&jobs, asked.number) else {
         return Ok(no_pull_here(ctx, asked, "revise"));
     };
-    let ask = Ask {
-        by: asked.by.id,
+    let ask = ReviseRequest {
+        by_id: asked.by.id,
         login: asked.by.login.clone(),
         words: words.trim().to_owned(),
-        comment: asked.comment,
+        comment_id: asked.comment_id,
     };
-    Ok(noted(asked, stored, &Fact::Asked(ask)))
+    Ok(noted(asked, stored, &JobFact::Asked(ask)))
 }
 
 /// `take @LOGIN`: that person's waiting reviews count like a maintainer's.
 pub(in crate::worker) async fn take(
     ctx: &Context,
-    asked: &Asked,
+    asked: &CommandEvent,
     words: &str,
     at: Timestamp,
-) -> Result<Outcome, Fault> {
+) -> Result<TaskOutcome, WorkError> {
     let jobs = jobs_on(ctx, asked).await?;
     let Some(stored) = in_review(&jobs, asked.number) else {
         return Ok(no_pull_here(ctx, asked, "take"));
@@ -72,21 +73,21 @@ pub(in crate::worker) async fn take(
         let prefix = &ctx.settings.address.prefix;
         return Ok(reply(asked, report::nothing_to_take(named, &waiting, prefix)));
     };
-    let taken = Taken {
+    let taken = TakenReviews {
         login: outsider.login.clone(),
         until: at,
-        by: asked.by.id,
+        by_id: asked.by.id,
         by_login: asked.by.login.clone(),
     };
-    Ok(noted(asked, stored, &Fact::Taken(taken)))
+    Ok(noted(asked, stored, &JobFact::Taken(taken)))
 }
 
 /// `approve SHA`: the comment itself is the approval, and is read where it stands.
 pub(in crate::worker) async fn approve(
     ctx: &Context,
-    asked: &Asked,
+    asked: &CommandEvent,
     words: &str,
-) -> Result<Outcome, Fault> {
+) -> Result<TaskOutcome, WorkError> {
     let prefix = &ctx.settings.address.prefix;
     let jobs = jobs_on(ctx, asked).await?;
     let address = &ctx.settings.address;
@@ -110,22 +111,22 @@ pub(in crate::worker) async fn approve(
     }
     let tasks = vec![look];
     let once = Some(asked.key.clone());
-    Ok(Outcome::Ready(Box::new(Commit { once, tasks, ..Commit::default() })))
+    Ok(TaskOutcome::Ready(Box::new(Commit { once, tasks, ..Commit::default() })))
 }
 
 /// Whether `approve` was said where it is looked for: in a comment, or in an approving review.
 async fn will_count(
     ctx: &Context,
-    asked: &Asked,
+    asked: &CommandEvent,
     head: &Sha,
     address: &Address,
-) -> Result<bool, Fault> {
+) -> Result<bool, WorkError> {
     let (forge, place) = (&ctx.forge, &asked.place);
-    if let Some(id) = asked.comment {
+    if let Some(id) = asked.comment_id {
         let said = forge.comment(place, id).await?.and_then(|it| it.body);
         return Ok(said.is_some_and(|said| approves(&said, address, head)));
     }
-    let Some(id) = asked.review else { return Ok(false) };
+    let Some(id) = asked.review_id else { return Ok(false) };
     let review = forge.one_review(place, asked.number, id).await?;
     Ok(review.is_some_and(|review| review.state == "APPROVED"))
 }
@@ -133,27 +134,27 @@ async fn will_count(
 /// `go`: pushes the change that is shown.
 pub(in crate::worker) async fn go(
     ctx: &Context,
-    asked: &Asked,
+    asked: &CommandEvent,
     at: Timestamp,
-) -> Result<Outcome, Fault> {
+) -> Result<TaskOutcome, WorkError> {
     let jobs = jobs_on(ctx, asked).await?;
-    let held = jobs.iter().find(|it| matches!(it.machine.stage, Stage::Holding { .. }));
+    let held = jobs.iter().find(|it| matches!(it.machine.stage, JobStage::Holding { .. }));
     if let Some(stored) = held
-        && !was_told_before(ctx, &stored.machine, (at, asked.comment)).await?
+        && !was_told_before(ctx, &stored.machine, (at, asked.comment_id)).await?
     {
         let prefix = &ctx.settings.address.prefix;
         return Ok(reply(asked, report::go_too_early(prefix)));
     }
     let commit = held.and_then(|stored| {
         let patch = stored.machine.proposal.as_ref()?.patch.clone();
-        advanced(stored, &Fact::Go { patch })
+        advanced(stored, &JobFact::Go { patch })
     });
     let Some(mut commit) = commit else {
         let prefix = &ctx.settings.address.prefix;
         return Ok(reply(asked, report::nothing_held(prefix)));
     };
     commit.once = Some(asked.key.clone());
-    Ok(Outcome::Ready(Box::new(commit)))
+    Ok(TaskOutcome::Ready(Box::new(commit)))
 }
 
 /// Whether people had been shown this very change when they said `go`: by GitHub's clock, and
@@ -162,7 +163,7 @@ async fn was_told_before(
     ctx: &Context,
     job: &Job,
     (at, comment): (Timestamp, Option<CommentId>),
-) -> Result<bool, Fault> {
+) -> Result<bool, WorkError> {
     let marker = report::announcement_marker(job);
     let thread = report::announced_on(job);
     let told = ctx.forge.find_comment(&job.place, thread, &marker).await?;
@@ -172,17 +173,17 @@ async fn was_told_before(
     }))
 }
 
-fn noted(asked: &Asked, stored: &Stored<Job>, fact: &Fact) -> Outcome {
-    let Some(mut commit) = advanced(stored, fact) else { return Outcome::Done };
+fn noted(asked: &CommandEvent, stored: &Stored<Job>, fact: &JobFact) -> TaskOutcome {
+    let Some(mut commit) = advanced(stored, fact) else { return TaskOutcome::Done };
     commit.once = Some(asked.key.clone());
-    if let Some(comment) = asked.comment {
-        let step = Step::React { comment };
-        commit.tasks.push(Task::Step { job: stored.machine.id.clone(), step });
+    if let Some(comment) = asked.comment_id {
+        let step = JobStep::React { comment };
+        commit.tasks.push(Task::Step { job_id: stored.machine.id.clone(), step });
     }
-    Outcome::Ready(Box::new(commit))
+    TaskOutcome::Ready(Box::new(commit))
 }
 
-fn no_pull_here(ctx: &Context, asked: &Asked, verb: &str) -> Outcome {
+fn no_pull_here(ctx: &Context, asked: &CommandEvent, verb: &str) -> TaskOutcome {
     let prefix = &ctx.settings.address.prefix;
     reply(asked, report::no_pull_here(verb, prefix))
 }
@@ -205,5 +206,5 @@ fn concerns(job: &Job, what: &Touched) -> bool {
 }
 
 pub(in crate::worker) fn look(job: JobId) -> Task {
-    Task::Step { job, step: Step::Look }
+    Task::Step { job_id: job, step: JobStep::Look }
 }

@@ -6,34 +6,41 @@ pub(in crate::worker) mod release;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::report;
-use crate::core::task::{Reply, Task};
+use crate::core::task::{CommandReply, Task};
 use crate::publish::talk;
 use crate::store::Claim;
-use crate::worker::commit::Outcome;
-use crate::worker::route::{decide, next_on, next_release};
-use crate::worker::{Context, Fault, sweep};
+use crate::worker::commit::TaskOutcome;
+use crate::worker::route::decide;
+use crate::worker::turn::{next_job, next_release};
+use crate::worker::{Context, WorkError, sweep};
 
 pub(in crate::worker) async fn perform(
     ctx: &Context,
     claim: &Claim,
     stop: &CancellationToken,
-) -> Result<Outcome, Fault> {
+) -> Result<TaskOutcome, WorkError> {
     match &claim.task {
         Task::Delivery { event, payload, .. } => {
             Box::pin(decide(ctx, event, payload, claim.tries)).await
         }
-        Task::NextOn { repo, number } => next_on(ctx, *repo, *number).await,
-        Task::NextRelease { repo, base } => next_release(ctx, *repo, base).await,
-        Task::Reply(reply) => post_reply(ctx, reply).await.map(|()| Outcome::Done),
-        Task::Sweep(what) => sweep::sweep(ctx, *what).await.map(|()| Outcome::Done),
-        Task::Step { job, step } => Box::pin(job::perform(ctx, (job, step), claim, stop)).await,
-        Task::Release { release, step } => {
+        Task::NextOn { repo_id: repo, number } => {
+            Ok(next_job(ctx.store.as_ref(), *repo, *number).await?)
+        }
+        Task::NextRelease { repo_id: repo, base } => {
+            Ok(next_release(ctx.store.as_ref(), *repo, base).await?)
+        }
+        Task::Reply(reply) => post_reply(ctx, reply).await.map(|()| TaskOutcome::Done),
+        Task::Sweep(what) => sweep::sweep(ctx, *what).await.map(|()| TaskOutcome::Done),
+        Task::Step { job_id: job, step } => {
+            Box::pin(job::perform(ctx, (job, step), claim, stop)).await
+        }
+        Task::Release { release_id: release, step } => {
             Box::pin(release::perform(ctx, (release, step), claim)).await
         }
     }
 }
 
-async fn post_reply(ctx: &Context, reply: &Reply) -> Result<(), Fault> {
+async fn post_reply(ctx: &Context, reply: &CommandReply) -> Result<(), WorkError> {
     let marker = report::marker(&reply.key, "reply");
     let text = report::signed(&reply.text, &marker);
     let said = (text.as_str(), marker.as_str());

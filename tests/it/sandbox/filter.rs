@@ -76,8 +76,9 @@ async fn where_the_filter_is_not_taken_nothing_runs() {
         let change = format!("walls[at + 1] = in_memory({filter}).encode()");
         let (_tree, broken) = tampered_with(&change);
         let tree = Tree::new(&[]);
-        let command = Command::shell("touch ran", tree.path());
-        let refused = broken.run(&command, &Limits::default(), &CancellationToken::new()).await;
+        let command = SandboxCommand::shell("touch ran", tree.path());
+        let refused =
+            broken.run(&command, &SandboxLimits::default(), &CancellationToken::new()).await;
         assert!(matches!(refused, Err(SandboxError::Setup { .. })), "{filter}: {refused:?}");
         assert!(!tree.path().join("ran").exists());
     }

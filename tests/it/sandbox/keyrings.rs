@@ -50,7 +50,7 @@ async fn asked(program: &str) -> String {
 async fn asked_outside(program: &str) -> String {
     let tree = Tree::new(&[("probe.py", &format!("{KEYS}\n{program}"))]);
     let line = "/usr/bin/python3 probe.py";
-    tree.run_in(&unconfined(), line, &Limits::default()).await.stdout.text
+    tree.run_in(&unconfined(), line, &SandboxLimits::default()).await.stdout.text
 }
 
 #[test]
@@ -145,8 +145,8 @@ async fn a_run_without_keyrings() {
 #[tokio::test]
 #[ignore = "started by the story above"]
 async fn no_run_without_an_own_keyring() {
-    let command = Command::shell("true", Tree::new(&[]).path());
-    let (limits, stop) = (Limits::default(), CancellationToken::new());
+    let command = SandboxCommand::shell("true", Tree::new(&[]).path());
+    let (limits, stop) = (SandboxLimits::default(), CancellationToken::new());
     for sandbox in [&sandbox() as &dyn Sandbox, &unconfined()] {
         let refused = sandbox.run(&command, &limits, &stop).await.unwrap_err();
         assert!(matches!(refused, SandboxError::Keyring(_)), "{refused:?}");

@@ -1,7 +1,7 @@
 //! What every store promises about releases.
 
 use gander::core::id::{CommentId, ReleaseId};
-use gander::core::release::{Ending, Order, Release, Stage, Step};
+use gander::core::release::{Release, ReleaseEnding, ReleaseOrder, ReleaseStage, ReleaseStep};
 use gander::store::{StoreError, Stored, Write};
 
 use super::*;
@@ -11,11 +11,11 @@ fn id(n: u64) -> ReleaseId {
 }
 
 fn release(n: u64, base: &str) -> Release {
-    let order = Order {
-        by: UserId(2),
+    let order = ReleaseOrder {
+        by_id: UserId(2),
         login: "mona".parse().unwrap(),
         at: at(0),
-        comment: Some(CommentId(n)),
+        comment_id: Some(CommentId(n)),
         bump: Some("minor".parse().unwrap()),
         on_merge: false,
     };
@@ -23,12 +23,12 @@ fn release(n: u64, base: &str) -> Release {
 }
 
 fn live(release: &Release) -> Release {
-    Release { stage: Stage::Proposed, pull: Some(super::pull(12)), ..release.clone() }
+    Release { stage: ReleaseStage::Proposed, pull: Some(super::pull(12)), ..release.clone() }
 }
 
 fn over(release: &Release) -> Release {
-    let ending = Ending::Closed { by: None };
-    Release { stage: Stage::Done(ending), ..release.clone() }
+    let ending = ReleaseEnding::Closed { by: None };
+    Release { stage: ReleaseStage::Done(ending), ..release.clone() }
 }
 
 async fn write(store: &Opened, release: Write<Release>) -> Result<(), StoreError> {
@@ -99,11 +99,11 @@ pub(super) async fn what_a_release_learns_is_written_with_its_next_tasks_or_not_
     memory: Memory,
 ) {
     let store = memory.open().await;
-    let task = |step| Task::Release { release: id(1), step };
+    let task = |step| Task::Release { release_id: id(1), step };
     let made = Commit {
         once: Some("1/comment/1".into()),
         release: Some(Write::New(release(1, "main"))),
-        tasks: vec![task(Step::Look), task(Step::Look)],
+        tasks: vec![task(ReleaseStep::Look), task(ReleaseStep::Look)],
         log: Some("ordered".into()),
         ..Commit::default()
     };
@@ -114,7 +114,7 @@ pub(super) async fn what_a_release_learns_is_written_with_its_next_tasks_or_not_
 
     let stale = Commit {
         release: Some(Write::Change(live(&release(1, "main")), 7)),
-        tasks: vec![task(Step::Dispatch { attempt: 1 })],
+        tasks: vec![task(ReleaseStep::Dispatch { attempt: 1 })],
         log: Some("never".into()),
         ..Commit::default()
     };
@@ -134,7 +134,7 @@ pub(super) async fn what_a_release_learns_is_written_with_its_next_tasks_or_not_
 pub(super) async fn none_was_lost(store: &Opened) {
     let stored = store.release(&"rrrrssssttt2".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(stored.version, 3);
-    assert_eq!(stored.machine.stage, Stage::Proposed);
+    assert_eq!(stored.machine.stage, ReleaseStage::Proposed);
     assert_eq!(stored.machine.plan.as_ref().unwrap().tag, "v1.2.0");
     let of_pull = store.release_of_pull(RepoId(1), Number(12)).await.unwrap();
     assert_eq!(of_pull.as_ref(), Some(&stored));

@@ -4,19 +4,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gander::core::budget::Money;
+use gander::core::budget::{Money, Payer};
 use gander::core::delivery::{Content, Delivery, Payload};
 use gander::core::id::{DeliveryId, JobId, Number, RepoId, Timestamp};
-use gander::core::job::{Stage, Step};
+use gander::core::job::{JobStage, JobStep};
 use gander::core::task::{Sweep, Task};
-use gander::store::{Accepted, Commit, Scope, Sqlite, Store, StoreError, Write};
+use gander::store::{Accepted, Commit, Sqlite, Store, StoreError, Write};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use super::process::{another_process, memory};
-use super::{Opened, Opening, at, delivery, delivery_id, finish, payload, step_of, take};
+use super::{Opened, Opening, accounts, at, delivery, delivery_id, finish, payload, step_of, take};
 
 pub(crate) fn open(directory: PathBuf) -> Opening {
     Box::pin(async move { Arc::new(Sqlite::open(&file(&directory)).await.unwrap()) as Opened })
@@ -170,13 +170,13 @@ async fn accepts_until_the_disk_is_full() {
 async fn a_task_that_cannot_be_read_does_not_stop_the_others() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path().to_owned()).await;
-    store.enqueue(&step_of(1, Step::Prepare), at(0)).await.unwrap();
-    store.enqueue(&step_of(2, Step::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(1, JobStep::Prepare), at(0)).await.unwrap();
+    store.enqueue(&step_of(2, JobStep::Prepare), at(0)).await.unwrap();
     let mut other = raw(directory.path()).await;
     sqlx::query("UPDATE work SET task = '{}' WHERE id = 1").execute(&mut other).await.unwrap();
     let outcome = store.claim(at(0)).await;
     assert!(matches!(outcome, Err(StoreError::Corrupt { what: "a task", .. })), "{outcome:?}");
-    assert_eq!(take(&store, at(0)).await.task, step_of(2, Step::Prepare));
+    assert_eq!(take(&store, at(0)).await.task, step_of(2, JobStep::Prepare));
     assert!(store.claim(at(0)).await.unwrap().is_none());
 }
 
@@ -234,10 +234,10 @@ async fn nothing_was_lost(store: &Opened) {
 
     let job: JobId = "aaaabbbbcccc".parse().unwrap();
     let stored = store.job(&job).await.unwrap().unwrap();
-    assert_eq!(stored.machine.stage, Stage::Fixing { round: 1, attempt: 2 });
+    assert_eq!(stored.machine.stage, JobStage::Fixing { round: 1, attempt: 2 });
     assert_eq!(store.jobs_on(RepoId(1), Number(7)).await.unwrap(), std::slice::from_ref(&stored));
     assert_eq!(store.log(&job).await.unwrap().len(), 1);
-    let spent = store.spent(Scope::Repo(RepoId(1)), Timestamp(0)).await.unwrap();
+    let spent = store.spent(Payer::Repository, &accounts(1, 0, 0), Timestamp(0)).await.unwrap();
     assert_eq!(spent, Money::from_micros(250_000));
     let digest = "d".repeat(64).parse().unwrap();
     assert_eq!(store.patch(&digest).await.unwrap().unwrap(), b"---");
@@ -251,7 +251,7 @@ async fn nothing_was_lost(store: &Opened) {
     assert_eq!((first.tries, first.lease.fence), (1, 2));
     finish(store, &first).await;
     let next = take(store, now).await;
-    assert_eq!(next.task, Task::NextOn { repo: RepoId(1), number: Number(7) });
+    assert_eq!(next.task, Task::NextOn { repo_id: RepoId(1), number: Number(7) });
 
     let answered = Commit { once: Some("1/comment/9".into()), ..Commit::default() };
     let refused = store.commit(&next.lease, &answered, now).await;

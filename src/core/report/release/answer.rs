@@ -3,7 +3,7 @@
 //! Invariants: each says what is there instead, and the next step.
 
 use crate::core::changelog::CHANGELOG_PATH;
-use crate::core::command::Role;
+use crate::core::github::Role;
 use crate::core::id::Number;
 use crate::core::policy::RULES_PATH;
 use crate::core::text::inline;
@@ -11,7 +11,7 @@ use crate::core::text::inline;
 /// Answers to commands that lead to no new release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Answer {
+pub enum ReleaseReply {
     /// The open one takes the order up.
     Updates { pull: Option<Number> },
     /// People have edited it, so that its diff counts.
@@ -35,52 +35,52 @@ pub enum Answer {
 }
 
 /// The answer in words.
-pub fn answer(answer: &Answer, prefix: &str) -> String {
+pub fn answer(answer: &ReleaseReply, prefix: &str) -> String {
     let shown = |pull: &Option<Number>| {
         pull.map_or("The release under way".to_owned(), |pull| format!("#{pull}"))
     };
     match answer {
-        Answer::Updates { pull } => {
+        ReleaseReply::Updates { pull } => {
             format!(
                 "{} is brought up to date with that; there is one release at a time.",
                 shown(pull)
             )
         }
-        Answer::Edited { pull } => format!(
+        ReleaseReply::Edited { pull } => format!(
             "{} holds edits of people, and nothing of theirs is overwritten. Change the version in \
              its `{CHANGELOG_PATH}` and manifests by hand, or close it and comment \
              `{prefix} release` again.",
             shown(pull)
         ),
-        Answer::UnderWay { tag } => format!(
+        ReleaseReply::UnderWay { tag } => format!(
             "{tag} is being merged or published. The next release waits behind it and begins when \
              it is over."
         ),
-        Answer::Waits => {
+        ReleaseReply::Waits => {
             "A release waits already behind the one under way. It takes this order up.".to_owned()
         }
-        Answer::NothingToRetry => format!(
+        ReleaseReply::NothingToRetry => format!(
             "There is nothing to retry: the last release here did not fail. `{prefix} release` \
              begins one."
         ),
-        Answer::RetryLater => format!(
+        ReleaseReply::RetryLater => format!(
             "Another release is under way from this branch. When it is over, comment \
              `{prefix} release retry` again."
         ),
-        Answer::TooLate { tag } => format!(
+        ReleaseReply::TooLate { tag } => format!(
             "{tag} is merged already, and what is merged cannot be cancelled. `{prefix} release \
              status` says how far it is; what is wrong with it, the next release puts right."
         ),
-        Answer::AboutToMerge { tag } => format!(
+        ReleaseReply::AboutToMerge { tag } => format!(
             "{tag} is approved and being merged at this moment. If that fails, comment \
              `{prefix} cancel` again."
         ),
-        Answer::NeedsRole { needed, has } => format!(
+        ReleaseReply::NeedsRole { needed, has } => format!(
             "`release` needs {needed} access to this repository, and you have {has} access. The rule \
              is `[approval]` in `{RULES_PATH}` (default: maintain). Someone with {needed} access can \
              give the command."
         ),
-        Answer::BadWord { said } => format!(
+        ReleaseReply::BadWord { said } => format!(
             "`release` takes major, minor, patch, a version such as 1.2.0, `status` or `retry`, \
              not {}. Nothing was changed.",
             inline(said, 40)

@@ -1,13 +1,13 @@
 //! Posts the one comment that notifies whoever asked.
 
-use crate::core::job::{Job, Stage};
+use crate::core::job::{Job, JobStage};
 use crate::core::report;
 use crate::publish::talk;
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
-pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<(), Fault> {
+pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<(), WorkError> {
     let forge = &ctx.forge;
-    let status = if let Stage::Holding { .. } = job.stage {
+    let status = if let JobStage::Holding { .. } = job.stage {
         let marker = report::marker(job.id.as_str(), "status");
         forge.find_comment(&job.place, job.subject, &marker).await?
     } else {

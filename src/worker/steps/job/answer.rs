@@ -2,20 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::job::{Fact, Job, Outcome};
+use crate::core::job::{Job, JobFact, RoundOutcome};
 use crate::publish;
 use crate::worker::steps::job::start::round_of;
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError, patches};
 
 /// Answers each thread, resolves what is settled, and asks the reviewers again.
-pub(in crate::worker) async fn run(ctx: &Context, job: &Job, number: u32) -> Result<Fact, Fault> {
-    let (round, answered) = (round_of(job)?, Fact::Answered { round: number });
-    let Some(outcome @ (Outcome::Pushed { .. } | Outcome::NoChange { .. })) = &round.outcome else {
+pub(in crate::worker) async fn run(
+    ctx: &Context,
+    job: &Job,
+    number: u32,
+) -> Result<JobFact, WorkError> {
+    let (round, answered) = (round_of(job)?, JobFact::Answered { round: number });
+    let Some(outcome @ (RoundOutcome::Pushed { .. } | RoundOutcome::NoChange { .. })) =
+        &round.outcome
+    else {
         return Ok(answered);
     };
     let changed: BTreeSet<String> = match (outcome, &job.proposal) {
-        (Outcome::Pushed { .. }, Some(_)) => {
-            let patch = ctx.proposed(job).await?;
+        (RoundOutcome::Pushed { .. }, Some(_)) => {
+            let patch = patches::proposed(ctx.store.as_ref(), job).await?;
             patch.changes.keys().map(|path| path.as_str().to_owned()).collect()
         }
         _ => BTreeSet::new(),

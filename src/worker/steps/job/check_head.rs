@@ -4,10 +4,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::evidence::Verdict;
 use crate::core::id::Sha;
-use crate::core::job::{Base, Fact, Job};
+use crate::core::job::{Base, Job, JobFact};
+use crate::core::patch::Patch;
 use crate::worker::steps::job::{about, rules_and_base};
-use crate::worker::{Context, Fault, attempt};
-use crate::workspace::patch::Patch;
+use crate::worker::{Context, WorkError, attempt};
 
 /// Runs the project's checks on a commit that a person made.
 pub(in crate::worker) async fn run(
@@ -15,19 +15,19 @@ pub(in crate::worker) async fn run(
     job: &Job,
     head: &Sha,
     stop: &CancellationToken,
-) -> Result<Fact, Fault> {
+) -> Result<JobFact, WorkError> {
     let (rules, base) = rules_and_base(job)?;
     let at = Base { branch: base.branch.clone(), sha: head.clone() };
-    let rooms = ctx.rooms(job, &at).await?;
-    let logs = rooms.records.join(format!("head-{}", head.short()));
+    let ctx = ctx.of_job(job, &at).await?;
+    let logs = ctx.records.join(format!("head-{}", head.short()));
     let nothing = Patch::default();
-    let evidence = attempt::check(&about(job, rules, &at), &rooms, &nothing, &logs, stop).await?;
+    let evidence = attempt::check(&about(job, rules, &at), &ctx, &nothing, &logs, stop).await?;
     let failed = match evidence.verdict() {
-        Verdict::Green(_) => None,
+        Verdict::Green => None,
         Verdict::Red | Verdict::Unknown => {
             let why = evidence.failures().next();
             Some(why.map_or_else(String::new, |(name, why)| format!("{name}: {why}")))
         }
     };
-    Ok(Fact::HeadChecked { head: head.clone(), failed })
+    Ok(JobFact::HeadChecked { head: head.clone(), failed })
 }

@@ -3,10 +3,10 @@
 use crate::core::job::Job;
 use crate::core::report;
 use crate::publish::talk;
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
 /// Says on the pull request why it does not go on.
-pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<(), Fault> {
+pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<(), WorkError> {
     match report::explanation(job, &ctx.setting(job)) {
         Some(text) => say_once(ctx, job, &text).await,
         None => Ok(()),
@@ -18,12 +18,12 @@ pub(in crate::worker) async fn refuse_round(
     ctx: &Context,
     job: &Job,
     limit: u32,
-) -> Result<(), Fault> {
+) -> Result<(), WorkError> {
     say_once(ctx, job, &report::no_round_left(job, limit, &ctx.setting(job))).await
 }
 
 /// One text for each situation, once.
-async fn say_once(ctx: &Context, job: &Job, text: &str) -> Result<(), Fault> {
+async fn say_once(ctx: &Context, job: &Job, text: &str) -> Result<(), WorkError> {
     let Some(pull) = &job.pull else { return Ok(()) };
     let marker = report::marker(job.id.as_str(), &report::situation(job, text));
     let signed = report::signed(text, &marker);

@@ -2,25 +2,24 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::core::fault::FaultKind;
-use crate::core::job::{Fact, Job};
-use crate::worker::attempt::{self, Attempt, AttemptEnd};
-use crate::worker::commit::{Learnt, Outcome};
+use crate::core::fault::ErrorKind;
+use crate::core::job::{Job, JobFact};
+use crate::worker::attempt::{self, Attempt, AttemptEnd, JobContext};
+use crate::worker::commit::{Learnt, TaskOutcome};
 use crate::worker::steps::job::{about, rules_and_base};
-use crate::worker::{Context, Fault};
+use crate::worker::{WorkError, patches};
 
 pub(in crate::worker) async fn run(
-    ctx: &Context,
+    ctx: &JobContext,
     job: &Job,
     (round, number): (u32, u32),
     stop: &CancellationToken,
-) -> Result<Outcome, Fault> {
+) -> Result<TaskOutcome, WorkError> {
     let (rules, base) = rules_and_base(job)?;
     let former = match &job.proposal {
-        Some(proposal) => ctx.patch(&proposal.patch).await?,
+        Some(proposal) => patches::kept(ctx.store.as_ref(), &proposal.patch).await?,
         None => None,
     };
-    let rooms = ctx.rooms(job, base).await?;
     let attempt = Attempt {
         round,
         number,
@@ -28,22 +27,24 @@ pub(in crate::worker) async fn run(
         former: former.as_ref().map(|patch| (patch, job.evidence.as_ref())),
         stop,
     };
-    let result = attempt::attempt(&about(job, rules, base), &rooms, &attempt).await?;
+    let result = attempt::attempt(&about(job, rules, base), ctx, &attempt).await?;
     let cost = result.cost;
     let mut kept = None;
     let fact = match result.end {
         AttemptEnd::Proposed(patch, proposal) => {
-            let bytes = serde_json::to_vec(&patch).map_err(|error| Fault::permanent(&error))?;
+            let bytes = serde_json::to_vec(&patch).map_err(|error| WorkError::permanent(&error))?;
             kept = Some((proposal.patch.clone(), bytes));
-            Fact::Proposed { round, attempt: number, proposal, cost }
+            JobFact::Proposed { round, attempt: number, proposal, cost }
         }
-        AttemptEnd::NothingToFix(why) => Fact::NothingToFix { round, attempt: number, why, cost },
-        AttemptEnd::Failed(why) => Fact::AttemptFailed { round, attempt: number, why, cost },
-        AttemptEnd::OutOfBudget(why) => Fact::OutOfBudget { why: format!("{why}."), cost },
+        AttemptEnd::NothingToFix(why) => {
+            JobFact::NothingToFix { round, attempt: number, why, cost }
+        }
+        AttemptEnd::Failed(why) => JobFact::AttemptFailed { round, attempt: number, why, cost },
+        AttemptEnd::OutOfBudget(why) => JobFact::OutOfBudget { why: format!("{why}."), cost },
         AttemptEnd::Stopped => {
             let text = "the attempt was stopped from outside".to_owned();
-            return Err(Fault { kind: FaultKind::Retry { after_seconds: None }, text });
+            return Err(WorkError { kind: ErrorKind::Retry { after_seconds: None }, text });
         }
     };
-    Ok(Outcome::Learnt(Box::new(Learnt::OfJob { id: job.id.clone(), fact, patch: kept })))
+    Ok(TaskOutcome::Learnt(Box::new(Learnt::OfJob { id: job.id.clone(), fact, patch: kept })))
 }

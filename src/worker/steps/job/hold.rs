@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use crate::core::id::Sha;
-use crate::core::job::{Base, Fact, Job};
+use crate::core::job::{Base, Job, JobFact};
+use crate::core::patch::Patch;
 use crate::core::policy::{Ack, PublishMode, Rules};
 use crate::core::report;
 use crate::core::text::inline;
 use crate::forge::BranchHead;
 use crate::publish;
-use crate::worker::{Context, Fault, attempt};
+use crate::worker::{Context, WorkError, attempt};
 use crate::workspace::diff;
 use crate::workspace::mirror::{EntryMode, Mirror, MirrorError, TreeEntry};
-use crate::workspace::patch::Patch;
 
 /// A workflow larger than this is not read, and so counts as risky.
 const LARGEST_WORKFLOW: u64 = 256 * 1024;
@@ -24,7 +24,7 @@ pub(in crate::worker) async fn held_back(
     rules: &Rules,
     base: &Base,
     patch: &Patch,
-) -> Result<Option<Fact>, Fault> {
+) -> Result<Option<JobFact>, WorkError> {
     let let_out = match rules.publish.ack {
         Ack::Each => job.review.go.as_ref() == Some(&patch.digest()),
         Ack::Once => job.review.go.is_some(),
@@ -46,15 +46,15 @@ pub(in crate::worker) async fn held_back(
     let entries = mirror.list(&base.sha).await?;
     let patch_shown = patch.clone();
     let (files, diff) = attempt::blocking(move || held(&mirror, &entries, &patch_shown)).await??;
-    Ok(Some(Fact::Held { patch: patch.digest(), risks, files, diff }))
+    Ok(Some(JobFact::Held { patch: patch.digest(), risks, files, diff }))
 }
 
 /// What workflows would do with a push of ours: those on our branch, and those on the base and the
 /// default branch as they stand now, from where GitHub takes some.
-async fn workflow_risks(ctx: &Context, job: &Job, base: &Base) -> Result<Vec<String>, Fault> {
+async fn workflow_risks(ctx: &Context, job: &Job, base: &Base) -> Result<Vec<String>, WorkError> {
     let (forge, place) = (&ctx.forge, &job.place);
     let default = forge.repository(place).await?.default_branch;
-    let default = default.parse().map_err(|bad| Fault::permanent(&bad))?;
+    let default = default.parse().map_err(|bad| WorkError::permanent(&bad))?;
     let mut commits = vec![base.sha.clone()];
     for branch in BTreeSet::from([&base.branch, &default]) {
         if let BranchHead::At(tip) = forge.branch_head(place, branch).await?
@@ -75,7 +75,7 @@ async fn workflow_risks_at(
     commit: &Sha,
     job: &Job,
     base: &Base,
-) -> Result<Vec<String>, Fault> {
+) -> Result<Vec<String>, WorkError> {
     let mirror = ctx.mirror(job, commit).await?;
     let (mut workflows, mut unread) = (Vec::new(), Vec::new());
     for entry in mirror.list(commit).await? {

@@ -5,30 +5,39 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::approval::{ApprovalCriteria, NotApproved};
-use crate::core::event::{RepoRef, SKIP_LABEL};
+use crate::core::approval::ApprovalCriteria;
+use crate::core::checks::CheckState;
+use crate::core::event::SKIP_LABEL;
+use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Number, ReviewId, Sha, Timestamp, UserId};
-use crate::core::job::{ChangeRequest, Ci, Job, PullState, RedBecause, Sight, Step};
+use crate::core::job::{
+    ChangeRequest, Ci, Job, JobStep, OpenPull, PullEnd, PullSnapshot, RedBecause,
+};
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::core::task::Task;
 use crate::forge::payload::{PullDetail, Review, ReviewComment};
-use crate::forge::{Ballot, CheckState, Roles, State, actor, moment};
-use crate::worker::ci::{Checks, Head, checks};
+use crate::forge::{Ballot, ReportedCheck, Roles, actor, moment};
+use crate::worker::ci::{Head, HeadChecks, checks};
 use crate::worker::consent::{consent, contributors};
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
 /// What the job's pull request shows. `None`: it has none.
-pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Option<Sight>, Fault> {
+pub(in crate::worker) async fn run(
+    ctx: &Context,
+    job: &Job,
+) -> Result<Option<PullSnapshot>, WorkError> {
     let Some(pull) = &job.pull else { return Ok(None) };
     let (forge, place) = (&ctx.forge, &job.place);
     let (detail, repository) =
         tokio::try_join!(forge.pull(place, pull.number), forge.repository(place))?;
-    let Some(detail) = detail else { return Ok(Some(gone(ctx, job))) };
+    let Some(detail) = detail else {
+        return Ok(Some(PullSnapshot::Ended(PullEnd::Closed { by: None })));
+    };
     if detail.state != "open" {
-        return Ok(Some(Sight { state: ended(&detail), ..gone(ctx, job) }));
+        return Ok(Some(PullSnapshot::Ended(ended(&detail))));
     }
     let head = detail.head.sha.clone();
-    let base = detail.base.branch.parse().map_err(|bad| Fault::permanent(&bad))?;
+    let base = detail.base.branch.parse().map_err(|bad| WorkError::permanent(&bad))?;
     let text = forge.file(place, &repository.default_branch, RULES_PATH).await?;
     let rules = Rules::parse(&text.unwrap_or_default()).map_err(|bad| bad.to_string());
     let in_force = rules.clone().unwrap_or_default();
@@ -47,14 +56,14 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Option<Si
     };
     let contributors = contributors(ctx, place, &detail, &votes).await?;
     let question = ApprovalCriteria {
-        repo: place.repo,
+        repo_id: place.repo_id,
         pull: pull.number,
         head: &head,
         base: &base,
         rules: &digest,
         role: least,
         requester: in_force.approval.requester,
-        asked_by: &[job.order.by],
+        asked_by: &[job.order.by_id],
         pushed_by: &contributors.people,
         pushers_known: contributors.all_known,
         holders: None,
@@ -63,9 +72,8 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Option<Si
     let consent = consent(ctx, place, question, &votes).await?;
     let ci = ci(ctx, job, &detail, (&base, &in_force), now).await?;
     let requests = requests(ctx, place, pull.number, &reviews, &mut roles).await?;
-    Ok(Some(Sight {
+    Ok(Some(PullSnapshot::Open(Box::new(OpenPull {
         at: now,
-        state: PullState::Open,
         head,
         base,
         rules,
@@ -77,28 +85,7 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Option<Si
         mergeable: detail.mergeable,
         clean: is_clean(&detail),
         skipped: is_skipped(&detail),
-    }))
-}
-
-/// What is shown by a pull request that is not there any more.
-fn gone(ctx: &Context, job: &Job) -> Sight {
-    let pull = job.pull.as_ref();
-    let nowhere = || Sha::nowhere();
-    Sight {
-        at: ctx.clock.now(),
-        state: PullState::Closed { by: None },
-        head: pull.map_or_else(nowhere, |pull| pull.head.clone()),
-        base: job.base.as_ref().map_or_else(|| job.branch(), |base| base.branch.clone()),
-        rules: Ok(Rules::default()),
-        rules_digest: String::new(),
-        requests: Vec::new(),
-        ci: Ci::Green,
-        consent: Err(NotApproved::Nobody),
-        since: Timestamp(0),
-        mergeable: None,
-        clean: false,
-        skipped: false,
-    }
+    }))))
 }
 
 /// Standing requests for changes by people: of each person the last review that says yes or no.
@@ -108,7 +95,7 @@ async fn requests(
     number: Number,
     reviews: &[Review],
     roles: &mut Roles,
-) -> Result<Vec<ChangeRequest>, Fault> {
+) -> Result<Vec<ChangeRequest>, WorkError> {
     let mut last: BTreeMap<UserId, &Review> = BTreeMap::new();
     let decides = |review: &&Review| review.state != "COMMENTED" && review.state != "PENDING";
     for review in reviews.iter().filter(decides) {
@@ -129,9 +116,9 @@ async fn requests(
         // Without a time it was not said before anybody took it up.
         let at = moment(review.submitted_at.as_deref()).unwrap_or(Timestamp(i64::MAX));
         let points = points(review, &comments);
-        requests.push(ChangeRequest { review: ReviewId(review.id), by, role, at, points });
+        requests.push(ChangeRequest { review_id: ReviewId(review.id), by, role, at, points });
     }
-    requests.sort_by_key(|request| request.review);
+    requests.sort_by_key(|request| request.review_id);
     Ok(requests)
 }
 
@@ -142,17 +129,17 @@ async fn ci(
     pull: &PullDetail,
     (base, rules): (&Branch, &Rules),
     now: Timestamp,
-) -> Result<Ci, Fault> {
+) -> Result<Ci, WorkError> {
     let (place, sha) = (&job.place, &pull.head.sha);
     let since = match &job.review.head_since {
         Some((known, since)) if known == sha => *since,
         _ => now,
     };
-    let wake = Task::Step { job: job.id.clone(), step: Step::Wake };
+    let wake = Task::Step { job_id: job.id.clone(), step: JobStep::Wake };
     Ok(match checks(ctx, &Head { place, sha, base, rules }, since, &wake).await? {
-        Checks::Green => Ci::Green,
-        Checks::Pending { names } => Ci::Pending { names },
-        Checks::Red(red) => {
+        HeadChecks::Green => Ci::Green,
+        HeadChecks::Pending { names } => Ci::Pending { names },
+        HeadChecks::Red(red) => {
             let because = because(ctx, place, &pull.base.sha, &red).await?;
             Ci::Red { check: red.name, because }
         }
@@ -163,23 +150,23 @@ async fn because(
     ctx: &Context,
     place: &RepoRef,
     base: &Sha,
-    red: &CheckState,
-) -> Result<RedBecause, Fault> {
+    red: &ReportedCheck,
+) -> Result<RedBecause, WorkError> {
     if red.wavered {
         let why = "it passed on this very commit before".to_owned();
         return Ok(RedBecause::Flaky { why });
     }
-    if red.state == State::CutOff {
+    if red.state == CheckState::CutOff {
         let why = "it was cut off before it had a result".to_owned();
         return Ok(RedBecause::Flaky { why });
     }
     let mut there = ctx.forge.checks(place, base).await?;
     there.retain(|it| it.name == red.name && it.app == red.app);
-    if !there.iter().any(|it| it.state == State::Red) {
+    if !there.iter().any(|it| it.state == CheckState::Red) {
         return Ok(RedBecause::Change);
     }
     let there = of_same_workflow(ctx, place, red, there).await?;
-    let all_red = !there.is_empty() && there.iter().all(|it| it.state == State::Red);
+    let all_red = !there.is_empty() && there.iter().all(|it| it.state == CheckState::Red);
     Ok(if all_red { RedBecause::AlsoOnBase } else { RedBecause::Change })
 }
 
@@ -187,9 +174,9 @@ async fn because(
 async fn of_same_workflow(
     ctx: &Context,
     place: &RepoRef,
-    red: &CheckState,
-    checks: Vec<CheckState>,
-) -> Result<Vec<CheckState>, Fault> {
+    red: &ReportedCheck,
+    checks: Vec<ReportedCheck>,
+) -> Result<Vec<ReportedCheck>, WorkError> {
     let forge = &ctx.forge;
     let Some(of) = forge.workflow_of(place, red.suite).await? else { return Ok(checks) };
     let mut same = Vec::new();
@@ -210,9 +197,9 @@ pub(in crate::worker) fn is_skipped(detail: &PullDetail) -> bool {
     detail.labels.iter().any(|label| label.name.eq_ignore_ascii_case(SKIP_LABEL))
 }
 
-fn ended(detail: &PullDetail) -> PullState {
+fn ended(detail: &PullDetail) -> PullEnd {
     let by = detail.merged_by.as_ref().and_then(|user| user.login.parse().ok());
-    if detail.merged { PullState::Merged { by } } else { PullState::Closed { by: None } }
+    if detail.merged { PullEnd::Merged { by } } else { PullEnd::Closed { by: None } }
 }
 
 fn points(review: &Review, comments: &[ReviewComment]) -> u32 {

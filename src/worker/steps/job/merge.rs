@@ -1,14 +1,18 @@
 //! Merges an approved head. Whether to merge is decided on a look made now, not on the one that
 //! suggested it.
 
-use crate::core::job::{Fact, Job};
+use crate::core::job::{Job, JobFact};
 use crate::core::report;
 use crate::publish::{self, Merging};
 use crate::store::Claim;
 use crate::worker::steps::job::look;
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
-pub(in crate::worker) async fn run(ctx: &Context, job: &Job, claim: &Claim) -> Result<Fact, Fault> {
+pub(in crate::worker) async fn run(
+    ctx: &Context,
+    job: &Job,
+    claim: &Claim,
+) -> Result<JobFact, WorkError> {
     ctx.still_held(claim).await?;
     let merged = merge(ctx, job).await;
     ctx.forge.revoke_push_token(&job.place).await;
@@ -16,20 +20,20 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job, claim: &Claim) -> R
 }
 
 /// Merges, if what is seen now still allows it; else what is seen decides.
-async fn merge(ctx: &Context, job: &Job) -> Result<Fact, Fault> {
-    let Some(sight) = Box::pin(look::run(ctx, job)).await? else {
-        return Ok(Fact::NotMerged { why: "there is no pull request".to_owned() });
+async fn merge(ctx: &Context, job: &Job) -> Result<JobFact, WorkError> {
+    let Some(seen) = Box::pin(look::run(ctx, job)).await? else {
+        return Ok(JobFact::NotMerged { why: "there is no pull request".to_owned() });
     };
-    let Some(approval) = job.merges(&sight) else { return Ok(Fact::Seen(Box::new(sight))) };
-    let method = sight.rules.as_ref().map(|rules| rules.merge.method).unwrap_or_default();
+    let Some((pull, approval)) = job.merges(&seen) else { return Ok(JobFact::Seen(seen)) };
+    let method = pull.rules.as_ref().map(|rules| rules.merge.method).unwrap_or_default();
     let words = report::merge_message(job, &ctx.setting(job));
     let words = (words.0.as_str(), words.1.as_str());
     Ok(match publish::merge(&ctx.forge, &job.place, approval, method, words).await? {
-        Merging::Done { by, .. } => Fact::Merged { by },
+        Merging::Done { by, .. } => JobFact::Merged { by },
         // GitHub's words are only shown. Somebody may have pushed meanwhile.
         Merging::Refused { why } => match Box::pin(look::run(ctx, job)).await? {
-            Some(again) if job.merges(&again).is_none() => Fact::Seen(Box::new(again)),
-            _ => Fact::NotMerged { why },
+            Some(again) if job.merges(&again).is_none() => JobFact::Seen(again),
+            _ => JobFact::NotMerged { why },
         },
     })
 }

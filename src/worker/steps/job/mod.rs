@@ -17,97 +17,104 @@ pub(in crate::worker) mod verify;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::core::command::Role;
-use crate::core::event::Actor;
+use crate::core::github::Actor;
+use crate::core::github::Role;
 use crate::core::id::JobId;
-use crate::core::job::{Base, Declined, Fact, Job, Step};
-use crate::core::machine::Failure;
+use crate::core::job::{Base, Declined, Job, JobFact, JobStep};
+use crate::core::machine::OnFailure;
 use crate::core::policy::{Decision, Denied, RULES_PATH, Rules, authorize};
 use crate::core::task::Task;
 use crate::publish::{surface, talk};
 use crate::store::{Claim, Commit};
-use crate::worker::attempt::Problem;
-use crate::worker::commit::Outcome;
-use crate::worker::{Context, Fault};
+use crate::worker::attempt::AttemptInput;
+use crate::worker::commit::TaskOutcome;
+use crate::worker::{Context, WorkError};
 
 /// Does one step of a job.
 pub(in crate::worker) async fn perform(
     ctx: &Context,
-    (id, step): (&JobId, &Step),
+    (id, step): (&JobId, &JobStep),
     claim: &Claim,
     stop: &CancellationToken,
-) -> Result<Outcome, Fault> {
+) -> Result<TaskOutcome, WorkError> {
     let Some(stored) = ctx.store.job(id).await? else {
-        return Err(Fault::bug("a task names a job that does not exist"));
+        return Err(WorkError::bug("a task names a job that does not exist"));
     };
     let job = &stored.machine;
-    let awaited = step.spec().failure == Failure::Awaited;
+    let awaited = step.spec().failure == OnFailure::Awaited;
     if awaited && !job.stage.awaits(step) {
         // The job has moved on meanwhile: there is nothing left to do for this task.
-        return Ok(Outcome::Done);
+        return Ok(TaskOutcome::Done);
     }
     // The steps' futures are large: each stands on the heap, not in the worker's stack.
     match step {
-        Step::Prepare => learnt(job, Box::pin(prepare::run(ctx, job)).await),
-        &Step::Fix { round, attempt } => Box::pin(fix::run(ctx, job, (round, attempt), stop)).await,
-        &Step::Verify { round, attempt } => {
-            learnt(job, Box::pin(verify::run(ctx, job, (round, attempt), stop)).await)
+        JobStep::Prepare => learnt(job, Box::pin(prepare::run(ctx, job)).await),
+        &JobStep::Fix { round, attempt } => {
+            let ctx = ctx.of_job(job, rules_and_base(job)?.1).await?;
+            Box::pin(fix::run(&ctx, job, (round, attempt), stop)).await
         }
-        Step::Publish { .. } => learnt(job, Box::pin(publish::run(ctx, job, claim)).await),
-        &Step::Start { round } => learnt(job, Box::pin(start::run(ctx, job, round)).await),
-        &Step::Answer { round } => learnt(job, Box::pin(answer::run(ctx, job, round)).await),
-        Step::CheckHead { head } => {
+        &JobStep::Verify { round, attempt } => {
+            let ctx = ctx.of_job(job, rules_and_base(job)?.1).await?;
+            learnt(job, Box::pin(verify::run(&ctx, job, (round, attempt), stop)).await)
+        }
+        JobStep::Publish { .. } => learnt(job, Box::pin(publish::run(ctx, job, claim)).await),
+        &JobStep::Start { round } => learnt(job, Box::pin(start::run(ctx, job, round)).await),
+        &JobStep::Answer { round } => learnt(job, Box::pin(answer::run(ctx, job, round)).await),
+        JobStep::CheckHead { head } => {
             learnt(job, Box::pin(check_head::run(ctx, job, head, stop)).await)
         }
-        Step::Merge { .. } => learnt(job, Box::pin(merge::run(ctx, job, claim)).await),
+        JobStep::Merge { .. } => learnt(job, Box::pin(merge::run(ctx, job, claim)).await),
         // Elsewhere nothing follows from a look, so GitHub is not asked.
-        Step::Look if !job.stage.is_in_review() => Ok(Outcome::Done),
-        Step::Look => {
-            let sight = Box::pin(look::run(ctx, job)).await?;
-            let seen = |sight| Outcome::of_job(job, Fact::Seen(Box::new(sight)));
-            Ok(sight.map_or(Outcome::Done, seen))
+        JobStep::Look if !job.stage.is_in_review() => Ok(TaskOutcome::Done),
+        JobStep::Look => {
+            let seen = Box::pin(look::run(ctx, job)).await?;
+            Ok(seen.map_or(TaskOutcome::Done, |seen| TaskOutcome::of_job(job, JobFact::Seen(seen))))
         }
-        Step::Wake => Ok(look_again(job)),
-        Step::Acknowledge => done(talk::acknowledge_order(&ctx.forge, job).await),
-        Step::React { comment } => {
+        JobStep::Wake => Ok(look_again(job)),
+        JobStep::Acknowledge => done(talk::acknowledge_order(&ctx.forge, job).await),
+        JobStep::React { comment } => {
             let comment = Some(*comment);
             done(talk::acknowledge(&ctx.forge, &job.place, job.subject, comment).await)
         }
-        Step::Show => done(Box::pin(surface::show(&ctx.forge, job, &ctx.setting(job))).await),
-        Step::Announce => done(Box::pin(announce::run(ctx, job)).await),
-        Step::Explain => done(Box::pin(explain::run(ctx, job)).await),
-        Step::RefuseRound { limit } => {
+        JobStep::Show => done(Box::pin(surface::show(&ctx.forge, job, &ctx.setting(job))).await),
+        JobStep::Announce => done(Box::pin(announce::run(ctx, job)).await),
+        JobStep::Explain => done(Box::pin(explain::run(ctx, job)).await),
+        JobStep::RefuseRound { limit } => {
             done(Box::pin(explain::refuse_round(ctx, job, *limit)).await)
         }
-        Step::Undo => done(undo::run(ctx, job).await),
-        Step::CleanUp => done(Box::pin(clean_up::run(ctx, job)).await),
+        JobStep::Undo => done(undo::run(ctx, job).await),
+        JobStep::CleanUp => done(Box::pin(clean_up::run(ctx, job)).await),
         // A task of its own: `Task::NextOn`.
-        Step::StartNext => Ok(Outcome::Done),
+        JobStep::StartNext => Ok(TaskOutcome::Done),
     }
 }
 
-fn learnt(job: &Job, fact: Result<Fact, Fault>) -> Result<Outcome, Fault> {
-    fact.map(|fact| Outcome::of_job(job, fact))
+fn learnt(job: &Job, fact: Result<JobFact, WorkError>) -> Result<TaskOutcome, WorkError> {
+    fact.map(|fact| TaskOutcome::of_job(job, fact))
 }
 
-fn done<E>(done: Result<(), E>) -> Result<Outcome, Fault>
+fn done<E>(done: Result<(), E>) -> Result<TaskOutcome, WorkError>
 where
-    Fault: From<E>,
+    WorkError: From<E>,
 {
     done?;
-    Ok(Outcome::Done)
+    Ok(TaskOutcome::Done)
 }
 
-pub(in crate::worker) fn rules_and_base(job: &Job) -> Result<(&Rules, &Base), Fault> {
+pub(in crate::worker) fn rules_and_base(job: &Job) -> Result<(&Rules, &Base), WorkError> {
     match (&job.rules, &job.base) {
         (Some(rules), Some(base)) => Ok((rules, base)),
-        _ => Err(Fault::bug("the job was not prepared")),
+        _ => Err(WorkError::bug("the job was not prepared")),
     }
 }
 
-pub(in crate::worker) fn about<'a>(job: &'a Job, rules: &'a Rules, base: &'a Base) -> Problem<'a> {
+pub(in crate::worker) fn about<'a>(
+    job: &'a Job,
+    rules: &'a Rules,
+    base: &'a Base,
+) -> AttemptInput<'a> {
     let round = job.review.round.as_ref().filter(|_| job.stage.round() > Some(1));
-    Problem {
+    AttemptInput {
         kind: job.order.kind,
         issue: &job.order.issue,
         request: &job.order.request,
@@ -118,14 +125,14 @@ pub(in crate::worker) fn about<'a>(job: &'a Job, rules: &'a Rules, base: &'a Bas
 }
 
 pub(in crate::worker) fn ordered_by(job: &Job) -> Actor {
-    Actor { id: job.order.by, login: job.order.login.clone(), person: true }
+    Actor { id: job.order.by_id, login: job.order.login.clone(), person: true }
 }
 
 /// Whose wish the present round is.
 pub(in crate::worker) fn asked_by(job: &Job) -> Actor {
     match (&job.review.round, job.stage.round()) {
         (Some(round), Some(2..)) => {
-            Actor { id: round.by, login: round.login.clone(), person: true }
+            Actor { id: round.by_id, login: round.login.clone(), person: true }
         }
         _ => ordered_by(job),
     }
@@ -149,7 +156,7 @@ pub(in crate::worker) fn permission_lost(
     Some(Declined::PermissionLost { login: actor.login.clone(), why })
 }
 
-fn look_again(job: &Job) -> Outcome {
-    let tasks = vec![Task::Step { job: job.id.clone(), step: Step::Look }];
-    Outcome::ready(Some(Commit { tasks, ..Commit::default() }))
+fn look_again(job: &Job) -> TaskOutcome {
+    let tasks = vec![Task::Step { job_id: job.id.clone(), step: JobStep::Look }];
+    TaskOutcome::ready(Some(Commit { tasks, ..Commit::default() }))
 }

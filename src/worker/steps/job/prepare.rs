@@ -1,22 +1,22 @@
 //! Reads the rules and the issue, and fetches the base.
 
 use crate::core::event::SKIP_LABEL;
-use crate::core::job::{Base, Declined, Fact, Job};
+use crate::core::job::{Base, Declined, Job, JobFact};
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::forge::BranchHead;
-use crate::worker::budget::day_budget;
+use crate::worker::budget::{day_budget, job_budget};
 use crate::worker::steps::job::{ordered_by, permission_lost};
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
-pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Fact, Fault> {
+pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, WorkError> {
     let forge = &ctx.forge;
     let (issue, repository) =
         tokio::try_join!(forge.issue(&job.place, job.subject), forge.repository(&job.place))?;
     let Some(issue) = issue.filter(|issue| issue.state == "open") else {
-        return Ok(Fact::Declined(Declined::SubjectClosed));
+        return Ok(JobFact::Declined(Declined::SubjectClosed));
     };
     if issue.labels.iter().any(|label| label.name.eq_ignore_ascii_case(SKIP_LABEL)) {
-        return Ok(Fact::Declined(Declined::Skipped));
+        return Ok(JobFact::Declined(Declined::Skipped));
     }
     let actor = ordered_by(job);
     let (text, has) = tokio::try_join!(
@@ -26,7 +26,7 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Fact, Fau
     let rules = match Rules::parse(&text.unwrap_or_default()) {
         Ok(rules) => rules,
         Err(bad) => {
-            return Ok(Fact::Declined(Declined::BadConfig { problem: bad.to_string() }));
+            return Ok(JobFact::Declined(Declined::BadConfig { problem: bad.to_string() }));
         }
     };
     let declined = match permission_lost(&actor, &rules, has) {
@@ -34,23 +34,27 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<Fact, Fau
         lost => lost,
     };
     if let Some(declined) = declined {
-        return Ok(Fact::Declined(declined));
+        return Ok(JobFact::Declined(declined));
     }
     let branch = match job.order.base.as_ref().or(rules.base.as_ref()) {
         Some(branch) => branch.clone(),
-        None => repository.default_branch.parse().map_err(|bad| Fault::permanent(&bad))?,
+        None => repository.default_branch.parse().map_err(|bad| WorkError::permanent(&bad))?,
     };
     let sha = match forge.branch_head(&job.place, &branch).await? {
         BranchHead::At(sha) => sha,
-        BranchHead::EmptyRepository => return Ok(Fact::Declined(Declined::EmptyRepository)),
-        BranchHead::Missing => return Ok(Fact::Declined(Declined::NoSuchBranch { branch })),
+        BranchHead::EmptyRepository => return Ok(JobFact::Declined(Declined::EmptyRepository)),
+        BranchHead::Missing => return Ok(JobFact::Declined(Declined::NoSuchBranch { branch })),
     };
     ctx.mirror(job, &sha).await?;
-    let budget = ctx.budget(job, &rules);
-    Ok(Fact::Prepared { base: Base { branch, sha }, rules, budget })
+    let budget = job_budget(ctx, job, &rules);
+    Ok(JobFact::Prepared { base: Base { branch, sha }, rules, budget })
 }
 
-async fn over_limits(ctx: &Context, job: &Job, rules: &Rules) -> Result<Option<Declined>, Fault> {
+async fn over_limits(
+    ctx: &Context,
+    job: &Job,
+    rules: &Rules,
+) -> Result<Option<Declined>, WorkError> {
     let asked_for = job.order.model.as_ref().or(rules.agent.model.as_ref());
     if let Some(model) = asked_for {
         let allowed = ctx.models.iter().map(|model| model.name().to_owned());
@@ -59,10 +63,10 @@ async fn over_limits(ctx: &Context, job: &Job, rules: &Rules) -> Result<Option<D
             return Ok(Some(Declined::ModelNotAllowed { model: model.clone(), allowed }));
         }
     }
-    let open = ctx.store.open_pulls(job.place.repo).await?;
+    let open = ctx.store.open_pulls(job.place.repo_id).await?;
     if open >= rules.limits.open_pulls {
         let limit = rules.limits.open_pulls;
         return Ok(Some(Declined::TooManyOpenPulls { open, limit }));
     }
-    day_budget(ctx, job, job.order.by, rules, ctx.budget(job, rules)).await
+    day_budget(ctx, job, rules, job_budget(ctx, job, rules)).await
 }

@@ -1,34 +1,37 @@
 //! Makes branch, commit and pull request of a verified change, unless it has to wait for a word.
 
-use crate::core::evidence::Verdict;
-use crate::core::job::{Fact, Job};
+use crate::core::job::{Job, JobFact};
 use crate::publish::{self, Published};
 use crate::store::Claim;
 use crate::worker::steps::job::hold::held_back;
 use crate::worker::steps::job::{asked_by, permission_lost, rules_and_base};
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError, patches};
 
-pub(in crate::worker) async fn run(ctx: &Context, job: &Job, claim: &Claim) -> Result<Fact, Fault> {
+pub(in crate::worker) async fn run(
+    ctx: &Context,
+    job: &Job,
+    claim: &Claim,
+) -> Result<JobFact, WorkError> {
     let (rules, base) = rules_and_base(job)?;
-    let Some(Verdict::Green(verified)) = job.evidence.as_ref().map(|e| e.verdict()) else {
-        return Err(Fault::bug("publishing was asked for without a green verdict"));
-    };
     let asker = asked_by(job);
     let has = ctx.forge.permission(&job.place, &asker).await?;
     if let Some(lost) = permission_lost(&asker, rules, has) {
-        return Ok(Fact::Declined(lost));
+        return Ok(JobFact::Declined(lost));
     }
-    let patch = ctx.proposed(job).await?;
-    if let Some(held) = held_back(ctx, job, rules, base, &patch).await? {
+    let patch = patches::proposed(ctx.store.as_ref(), job).await?;
+    let verified = job.evidence.as_ref().and_then(|evidence| evidence.verified(patch));
+    let verified = verified
+        .ok_or_else(|| WorkError::bug("publishing was asked for without a green verdict"))?;
+    if let Some(held) = held_back(ctx, job, rules, base, verified.patch()).await? {
         return Ok(held);
     }
     ctx.still_held(claim).await?;
     let setting = ctx.setting(job);
-    let pull = publish::pull_request(&ctx.forge, job, &verified, &patch, &setting).await;
+    let pull = publish::pull_request(&ctx.forge, job, &verified, &setting).await;
     ctx.forge.revoke_push_token(&job.place).await;
     Ok(match pull? {
-        Published::Open(pull) => Fact::Published { pull },
-        Published::Ended { merged } => Fact::Closed { by: None, merged },
-        Published::Moved { head } => Fact::HeadMoved { head },
+        Published::Open(pull) => JobFact::Published { pull },
+        Published::Ended { merged } => JobFact::Closed { by: None, merged },
+        Published::Moved { head } => JobFact::HeadMoved { head },
     })
 }

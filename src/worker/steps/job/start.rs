@@ -6,16 +6,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::core::command::Role;
-use crate::core::event::{Actor, RepoRef};
+use crate::core::checks::CheckState;
+use crate::core::github::Role;
+use crate::core::github::{Actor, RepoRef};
 use crate::core::id::{Number, ReviewId, Timestamp, UserId};
-use crate::core::job::{Base, Cause, Fact, Job, Round, Thread};
+use crate::core::job::{Base, Cause, Job, JobFact, Round, Thread};
 use crate::forge::payload::{Review, ReviewComment};
-use crate::forge::{State, actor, moment};
+use crate::forge::{actor, moment};
 use crate::verify::distill;
 use crate::worker::budget::{cannot_pay, round_budget};
 use crate::worker::steps::job::{permission_lost, rules_and_base};
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
 /// Who is heard; of some only what was said up to then.
 type Heard = BTreeMap<UserId, Option<Timestamp>>;
@@ -24,26 +25,30 @@ type Heard = BTreeMap<UserId, Option<Timestamp>>;
 const LOG_CAP: usize = 12_000;
 
 /// Reads what a round is about.
-pub(in crate::worker) async fn run(ctx: &Context, job: &Job, round: u32) -> Result<Fact, Fault> {
+pub(in crate::worker) async fn run(
+    ctx: &Context,
+    job: &Job,
+    round: u32,
+) -> Result<JobFact, WorkError> {
     let (rules, base) = rules_and_base(job)?;
     let now = round_of(job)?;
-    let pull = job.pull.as_ref().ok_or_else(|| Fault::bug("a round without a pull request"))?;
-    let asker = Actor { id: now.by, login: now.login.clone(), person: true };
+    let pull = job.pull.as_ref().ok_or_else(|| WorkError::bug("a round without a pull request"))?;
+    let asker = Actor { id: now.by_id, login: now.login.clone(), person: true };
     let has = ctx.forge.permission(&job.place, &asker).await?;
     let refused = match permission_lost(&asker, rules, has) {
-        None => cannot_pay(ctx, job, now, rules).await?,
+        None => cannot_pay(ctx, job, rules).await?,
         lost => lost,
     };
     if let Some(why) = refused {
-        return Ok(Fact::RoundRefused { round, why });
+        return Ok(JobFact::RoundRefused { round, why });
     }
     let detail = ctx.forge.pull(&job.place, pull.number).await?;
     let Some(detail) = detail else {
-        return Ok(Fact::Closed { by: None, merged: false });
+        return Ok(JobFact::Closed { by: None, merged: false });
     };
     if detail.state != "open" {
         let by = detail.merged_by.as_ref().and_then(|user| user.login.parse().ok());
-        return Ok(Fact::Closed { by, merged: detail.merged });
+        return Ok(JobFact::Closed { by, merged: detail.merged });
     }
     let (task, threads) = match &now.cause {
         Cause::People => asked_for(ctx, job, now, pull.number).await?,
@@ -52,7 +57,7 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job, round: u32) -> Resu
     ctx.mirror(job, &detail.head.sha).await?;
     let budget = job.spent + round_budget(ctx, job, rules);
     let base = Base { branch: base.branch.clone(), sha: detail.head.sha };
-    Ok(Fact::RoundReady { round, base, task, threads, budget })
+    Ok(JobFact::RoundReady { round, base, task, threads, budget })
 }
 
 /// What people asked for: words, reviews, and threads with the code they stand on.
@@ -61,7 +66,7 @@ async fn asked_for(
     job: &Job,
     round: &Round,
     number: Number,
-) -> Result<(String, Vec<Thread>), Fault> {
+) -> Result<(String, Vec<Thread>), WorkError> {
     let forge = &ctx.forge;
     let (reviews, comments, open) = tokio::try_join!(
         forge.reviews(&job.place, number),
@@ -109,7 +114,7 @@ async fn heard(
     job: &Job,
     round: &Round,
     (reviews, comments): (&[Review], &[ReviewComment]),
-) -> Result<Heard, Fault> {
+) -> Result<Heard, WorkError> {
     let users = reviews
         .iter()
         .filter_map(|review| actor(review.user.as_ref()))
@@ -137,7 +142,7 @@ async fn words_count(
     place: &RepoRef,
     review: &Review,
     heard: &Heard,
-) -> Result<bool, Fault> {
+) -> Result<bool, WorkError> {
     let by = review.user.as_ref().and_then(|user| heard.get(&user.id));
     let Some(until) = by else { return Ok(false) };
     let Some(until) = until else { return Ok(true) };
@@ -146,11 +151,11 @@ async fn words_count(
 }
 
 /// What a red check says: its own summary, what it points at, and what matters of its log.
-async fn red_check(ctx: &Context, job: &Job, check: &str) -> Result<String, Fault> {
+async fn red_check(ctx: &Context, job: &Job, check: &str) -> Result<String, WorkError> {
     let forge = &ctx.forge;
     let Some(pull) = &job.pull else { return Ok(String::new()) };
     let states = forge.checks(&job.place, &pull.head).await?;
-    let red = states.iter().filter(|it| it.name == check && it.state == State::Red);
+    let red = states.iter().filter(|it| it.name == check && it.state == CheckState::Red);
     let red = red.min_by_key(|it| it.wavered);
     let mut text = format!("The check \"{check}\" is red on this change, and green without it.\n");
     let Some(red) = red else { return Ok(text) };
@@ -180,8 +185,8 @@ fn is_heard(heard: &Heard, comment: &ReviewComment) -> bool {
     })
 }
 
-pub(in crate::worker) fn round_of(job: &Job) -> Result<&Round, Fault> {
-    job.review.round.as_ref().ok_or_else(|| Fault::bug("a round that is about nothing"))
+pub(in crate::worker) fn round_of(job: &Job) -> Result<&Round, WorkError> {
+    job.review.round.as_ref().ok_or_else(|| WorkError::bug("a round that is about nothing"))
 }
 
 fn thread_text(number: usize, said: &[&ReviewComment]) -> String {

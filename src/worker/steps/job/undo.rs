@@ -2,9 +2,9 @@
 
 use crate::core::job::Job;
 use crate::publish;
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
-pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<(), Fault> {
+pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<(), WorkError> {
     let undone = publish::undo(&ctx.forge, job).await;
     ctx.forge.revoke_push_token(&job.place).await;
     Ok(undone?)

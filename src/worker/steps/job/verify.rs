@@ -2,20 +2,20 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::core::job::{Fact, Job};
+use crate::core::job::{Job, JobFact};
+use crate::worker::attempt::{self, JobContext};
 use crate::worker::steps::job::{about, rules_and_base};
-use crate::worker::{Context, Fault, attempt};
+use crate::worker::{WorkError, patches};
 
 pub(in crate::worker) async fn run(
-    ctx: &Context,
+    ctx: &JobContext,
     job: &Job,
-    (round, attempt): (u32, u32),
+    (round, number): (u32, u32),
     stop: &CancellationToken,
-) -> Result<Fact, Fault> {
+) -> Result<JobFact, WorkError> {
     let (rules, base) = rules_and_base(job)?;
-    let patch = ctx.proposed(job).await?;
-    let rooms = ctx.rooms(job, base).await?;
-    let logs = rooms.records.join(format!("r{round}-a{attempt}"));
-    let evidence = attempt::check(&about(job, rules, base), &rooms, &patch, &logs, stop).await?;
-    Ok(Fact::Verified(evidence))
+    let patch = patches::proposed(ctx.store.as_ref(), job).await?;
+    let logs = ctx.records.join(format!("r{round}-a{number}"));
+    let evidence = attempt::check(&about(job, rules, base), ctx, &patch, &logs, stop).await?;
+    Ok(JobFact::Verified(evidence))
 }

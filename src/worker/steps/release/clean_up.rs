@@ -2,9 +2,9 @@
 
 use crate::core::release::Release;
 use crate::publish::release as publisher;
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
-pub(in crate::worker) async fn run(ctx: &Context, release: &Release) -> Result<(), Fault> {
+pub(in crate::worker) async fn run(ctx: &Context, release: &Release) -> Result<(), WorkError> {
     let done = publisher::clean_up(&ctx.forge, release).await;
     ctx.forge.revoke_push_token(&release.place).await;
     Ok(done?)

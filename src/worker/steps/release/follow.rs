@@ -3,12 +3,12 @@
 //! Invariants: a run of that name is looked for before one is asked for; what counts as published is
 //! what GitHub shows at the tag, on the merged commit.
 
-use crate::core::fault::FaultKind;
-use crate::core::release::{Fact, Release};
+use crate::core::fault::ErrorKind;
+use crate::core::release::{Release, ReleaseFact};
 use crate::forge::WorkflowRun;
 use crate::store::Claim;
 use crate::worker::steps::release::{planned, wait};
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
 /// So often a run is looked for before it counts as never begun.
 const MOST_LOOKS: u32 = 12;
@@ -21,12 +21,12 @@ pub(in crate::worker) async fn run(
     ctx: &Context,
     release: &Release,
     claim: &Claim,
-) -> Result<Fact, Fault> {
+) -> Result<ReleaseFact, WorkError> {
     follow(ctx, release, claim.tries).await.map_err(patient)
 }
 
 /// How the run goes. Comes again while it goes on; `looks` is how often it came already.
-async fn follow(ctx: &Context, release: &Release, looks: u32) -> Result<Fact, Fault> {
+async fn follow(ctx: &Context, release: &Release, looks: u32) -> Result<ReleaseFact, WorkError> {
     let attempt = release.tries;
     let (_, name) = names(release, attempt)?;
     let forge = &ctx.forge;
@@ -38,11 +38,11 @@ async fn follow(ctx: &Context, release: &Release, looks: u32) -> Result<Fact, Fa
             "No workflow run named \"{name}\" began. Is the release workflow on the default \
              branch, and are Actions enabled?"
         );
-        return Ok(Fact::RunFailed { attempt, why });
+        return Ok(ReleaseFact::RunFailed { attempt, why });
     };
     if run.status.as_deref() != Some("completed") {
-        if release.run != Some(run.id) {
-            return Ok(Fact::RunSeen { attempt, run: run.id });
+        if release.run_id != Some(run.id) {
+            return Ok(ReleaseFact::RunSeen { attempt, run: run.id });
         }
         let pause = PAUSES.into_iter().find(|(most, _)| looks < *most);
         if let Some((_, pause)) = pause {
@@ -50,7 +50,7 @@ async fn follow(ctx: &Context, release: &Release, looks: u32) -> Result<Fact, Fa
         }
         let why = "The release run has been going on for twelve hours. Gander looks no more, but \
                    still hears of its end.";
-        return Ok(Fact::RunFailed { attempt, why: why.to_owned() });
+        return Ok(ReleaseFact::RunFailed { attempt, why: why.to_owned() });
     }
     judged_run(ctx, release, &run).await
 }
@@ -59,7 +59,7 @@ async fn follow(ctx: &Context, release: &Release, looks: u32) -> Result<Fact, Fa
 pub(in crate::worker) async fn run_over(
     ctx: &Context,
     release: &Release,
-) -> Result<Option<Fact>, Fault> {
+) -> Result<Option<ReleaseFact>, WorkError> {
     let (_, name) = names(release, release.tries)?;
     let run = ctx.forge.run_named(&release.place, &name).await?;
     match run.filter(|run| run.status.as_deref() == Some("completed")) {
@@ -68,32 +68,40 @@ pub(in crate::worker) async fn run_over(
     }
 }
 
-async fn judged_run(ctx: &Context, release: &Release, run: &WorkflowRun) -> Result<Fact, Fault> {
+async fn judged_run(
+    ctx: &Context,
+    release: &Release,
+    run: &WorkflowRun,
+) -> Result<ReleaseFact, WorkError> {
     let (attempt, forge) = (release.tries, &ctx.forge);
-    let merged = release.merged.as_ref().ok_or_else(|| Fault::bug("nothing was merged"))?;
+    let merged = release.merged.as_ref().ok_or_else(|| WorkError::bug("nothing was merged"))?;
     let tag = &planned(release)?.tag;
     Ok(match forge.released(&release.place, tag, &merged.commit).await? {
-        Some(url) => Fact::Published { attempt, url },
+        Some(url) => ReleaseFact::Published { attempt, url },
         None => {
             let how = run.conclusion.as_deref().unwrap_or("no conclusion");
             let why = format!("The release run ended with {how}, and {tag} is not out.");
-            Fact::RunFailed { attempt, why }
+            ReleaseFact::RunFailed { attempt, why }
         }
     })
 }
 
 /// The id that the workflow gets, and the name its run then has.
-pub(in crate::worker) fn names(release: &Release, attempt: u32) -> Result<(String, String), Fault> {
-    let id = release.dispatch_id(attempt).ok_or_else(|| Fault::bug("there is no pull request"))?;
+pub(in crate::worker) fn names(
+    release: &Release,
+    attempt: u32,
+) -> Result<(String, String), WorkError> {
+    let id =
+        release.dispatch_id(attempt).ok_or_else(|| WorkError::bug("there is no pull request"))?;
     let name = format!("gander release {id}");
     Ok((id, name))
 }
 
 /// A run that cannot be asked about for a moment goes on all the same: its looks are no failed tries.
-fn patient(fault: Fault) -> Fault {
+fn patient(fault: WorkError) -> WorkError {
     match fault.kind {
-        FaultKind::Retry { after_seconds: None } => wait(PAUSE_SECONDS, &fault.text),
-        FaultKind::Retry { after_seconds: Some(_) } | FaultKind::Permanent | FaultKind::Bug => {
+        ErrorKind::Retry { after_seconds: None } => wait(PAUSE_SECONDS, &fault.text),
+        ErrorKind::Retry { after_seconds: Some(_) } | ErrorKind::Permanent | ErrorKind::Bug => {
             fault
         }
     }

@@ -3,26 +3,26 @@
 //! Invariants: whether to merge is judged again in the step that merges; GitHub is told which commit;
 //! the base must be the one the head was made on, so that what is merged is what was approved.
 
-use crate::core::approval::{Approval, ApprovalCriteria, NotApproved, Tried};
+use crate::core::approval::{Approval, ApprovalCriteria, MergeAttempt, NotApproved};
 use crate::core::event::SKIP_LABEL;
 use crate::core::id::{Number, Sha, Timestamp};
 use crate::core::policy::{MergeOn, Rules};
-use crate::core::release::{Blocked, Fact, Merged, Release, Step};
+use crate::core::release::{Blocked, Merged, Release, ReleaseFact, ReleaseStep};
 use crate::core::task::Task;
 use crate::core::witness::is_the_runs_own;
 use crate::forge::payload::PullDetail;
 use crate::forge::{Ballot, BranchHead, Roles};
-use crate::worker::ci::{Checks, Head, checks};
+use crate::worker::ci::{Head, HeadChecks, checks};
 use crate::worker::consent::{consent, contributors};
 use crate::worker::steps::job::look::{is_clean, is_skipped};
 use crate::worker::steps::release::plan::version_at;
 use crate::worker::steps::release::{planned, release_rules};
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
 /// What a look shows.
-pub(in crate::worker) enum Sight {
+pub(in crate::worker) enum ReleaseSnapshot {
     /// Something else than what the release believes.
-    Other(Fact),
+    Changed(ReleaseFact),
     /// What it believes, whether there is consent, and whether GitHub says that nothing is in the way.
     Same { rules: Box<Rules>, consent: Result<Approval, NotApproved>, clean: bool },
 }
@@ -31,10 +31,10 @@ pub(in crate::worker) enum Sight {
 pub(in crate::worker) async fn run(
     ctx: &Context,
     release: &Release,
-) -> Result<Option<Fact>, Fault> {
-    Ok(match sight_of(ctx, release).await? {
-        Sight::Other(fact) => Some(fact),
-        Sight::Same { rules, consent: Ok(approval), clean } => {
+) -> Result<Option<ReleaseFact>, WorkError> {
+    Ok(match snapshot_of(ctx, release).await? {
+        ReleaseSnapshot::Changed(fact) => Some(fact),
+        ReleaseSnapshot::Same { rules, consent: Ok(approval), clean } => {
             let by_command = approval.by_command();
             let not_by_us = match rules.merge.on {
                 MergeOn::Never => Some(Blocked::Button),
@@ -47,31 +47,34 @@ pub(in crate::worker) async fn run(
             };
             let head = approval.head().clone();
             let rules = rules.binding();
-            let on = Tried { word: approval.word(), rules, clean };
+            let on = MergeAttempt { word: approval.word(), rules, clean };
             Some(match why {
-                None => Fact::Approved(approval, on),
-                Some(why) => Fact::NotMerged { head, why },
+                None => ReleaseFact::Approved(approval, on),
+                Some(why) => ReleaseFact::NotMerged { head, why },
             })
         }
-        Sight::Same { consent: Err(why), .. } => {
+        ReleaseSnapshot::Same { consent: Err(why), .. } => {
             let head = head_of(release)?.clone();
             Some(if why == NotApproved::Nobody {
-                Fact::Free { head }
+                ReleaseFact::Free { head }
             } else {
-                Fact::NotMerged { head, why: Blocked::NotApproved(why) }
+                ReleaseFact::NotMerged { head, why: Blocked::NotApproved(why) }
             })
         }
     })
 }
 
-pub(in crate::worker) async fn sight_of(ctx: &Context, release: &Release) -> Result<Sight, Fault> {
+pub(in crate::worker) async fn snapshot_of(
+    ctx: &Context,
+    release: &Release,
+) -> Result<ReleaseSnapshot, WorkError> {
     let (forge, place) = (&ctx.forge, &release.place);
-    let pull = release.pull.as_ref().ok_or_else(|| Fault::bug("there is no pull request"))?;
+    let pull = release.pull.as_ref().ok_or_else(|| WorkError::bug("there is no pull request"))?;
     let Some(detail) = forge.pull(place, pull.number).await? else {
-        return Ok(Sight::Other(Fact::Closed { by: None }));
+        return Ok(ReleaseSnapshot::Changed(ReleaseFact::Closed { by: None }));
     };
     let head = detail.head.sha.clone();
-    let moved = |head, version| Fact::HeadMoved { pull: pull.number, head, version };
+    let moved = |head, version| ReleaseFact::HeadMoved { pull: pull.number, head, version };
     let version = match head == pull.head {
         true => None,
         false => version_at(ctx, release, &head).await?,
@@ -79,17 +82,17 @@ pub(in crate::worker) async fn sight_of(ctx: &Context, release: &Release) -> Res
     if detail.state != "open" {
         // Edited and merged before we looked: what it is comes first, the merge with the next look.
         if detail.merged && version.is_some() {
-            return Ok(Sight::Other(moved(head, version)));
+            return Ok(ReleaseSnapshot::Changed(moved(head, version)));
         }
-        let fact = ended(detail).unwrap_or(Fact::Closed { by: None });
-        return Ok(Sight::Other(fact));
+        let fact = ended(detail).unwrap_or(ReleaseFact::Closed { by: None });
+        return Ok(ReleaseSnapshot::Changed(fact));
     }
     if head != pull.head {
-        return Ok(Sight::Other(moved(head, version)));
+        return Ok(ReleaseSnapshot::Changed(moved(head, version)));
     }
     let blocked = |why: String| {
         let why = Blocked::InTheWay { why };
-        Ok(Sight::Other(Fact::NotMerged { head: head.clone(), why }))
+        Ok(ReleaseSnapshot::Changed(ReleaseFact::NotMerged { head: head.clone(), why }))
     };
     if is_skipped(&detail) {
         return blocked(format!("the label {SKIP_LABEL} stands on it"));
@@ -102,7 +105,9 @@ pub(in crate::worker) async fn sight_of(ctx: &Context, release: &Release) -> Res
     }
     match forge.branch_head(place, &release.base).await? {
         BranchHead::At(base) if base == planned(release)?.base => {}
-        BranchHead::At(base) => return Ok(Sight::Other(Fact::BaseMoved { base })),
+        BranchHead::At(base) => {
+            return Ok(ReleaseSnapshot::Changed(ReleaseFact::BaseMoved { base }));
+        }
         BranchHead::Missing | BranchHead::EmptyRepository => {
             return blocked(format!("the branch {} is gone", release.base));
         }
@@ -112,7 +117,7 @@ pub(in crate::worker) async fn sight_of(ctx: &Context, release: &Release) -> Res
         return blocked("the rules of this repository cannot be read".to_owned());
     };
     let consent = release_consent(ctx, release, &rules, &detail).await?;
-    Ok(Sight::Same { rules: Box::new(rules), consent, clean: is_clean(&detail) })
+    Ok(ReleaseSnapshot::Same { rules: Box::new(rules), consent, clean: is_clean(&detail) })
 }
 
 async fn release_consent(
@@ -120,7 +125,7 @@ async fn release_consent(
     release: &Release,
     rules: &Rules,
     detail: &PullDetail,
-) -> Result<Result<Approval, NotApproved>, Fault> {
+) -> Result<Result<Approval, NotApproved>, WorkError> {
     let (forge, place) = (&ctx.forge, &release.place);
     let (number, head) = (detail.number, &detail.head.sha);
     let (reviews, comments) =
@@ -135,9 +140,9 @@ async fn release_consent(
     // By the same question as the Action's.
     let contributors = contributors(ctx, place, detail, &votes).await?;
     // Whoever ordered it first has asked for it too, whoever did so last.
-    let asked_by = [&[release.order.by], &*contributors.ordered_by].concat();
+    let asked_by = [&[release.order.by_id], &*contributors.ordered_by].concat();
     let question = ApprovalCriteria {
-        repo: place.repo,
+        repo_id: place.repo_id,
         pull: number,
         head,
         base: &release.base,
@@ -159,7 +164,7 @@ pub(in crate::worker) async fn in_the_way(
     release: &Release,
     rules: &Rules,
     approval: &Approval,
-) -> Result<Option<Blocked>, Fault> {
+) -> Result<Option<Blocked>, WorkError> {
     let head = Head { place: &release.place, sha: approval.head(), base: &release.base, rules };
     let files = ctx.forge.files_of(&release.place, approval.pull()).await?;
     if let Some(path) = files.iter().find(|path| is_the_runs_own(path)) {
@@ -169,24 +174,24 @@ pub(in crate::worker) async fn in_the_way(
         );
         return Ok(Some(Blocked::InTheWay { why }));
     }
-    let wake = Task::Release { release: release.id.clone(), step: Step::Look };
+    let wake = Task::Release { release_id: release.id.clone(), step: ReleaseStep::Look };
     let why = match checks(ctx, &head, approval.at(), &wake).await? {
-        Checks::Green => return Ok(None),
-        Checks::Red(red) => format!("the check {} is red on it", red.name),
-        Checks::Pending { names } => format!("it waits for {}", names.join(", ")),
+        HeadChecks::Green => return Ok(None),
+        HeadChecks::Red(red) => format!("the check {} is red on it", red.name),
+        HeadChecks::Pending { names } => format!("it waits for {}", names.join(", ")),
     };
     Ok(Some(Blocked::InTheWay { why }))
 }
 
-fn head_of(release: &Release) -> Result<&Sha, Fault> {
-    let pull = release.pull.as_ref().ok_or_else(|| Fault::bug("there is no pull request"))?;
+fn head_of(release: &Release) -> Result<&Sha, WorkError> {
+    let pull = release.pull.as_ref().ok_or_else(|| WorkError::bug("there is no pull request"))?;
     Ok(&pull.head)
 }
 
-fn ended(detail: PullDetail) -> Option<Fact> {
+fn ended(detail: PullDetail) -> Option<ReleaseFact> {
     let by = detail.merged_by.as_ref().and_then(|user| user.login.parse().ok());
     let commit = detail.merge_commit_sha.filter(|_| detail.merged)?;
-    Some(Fact::Merged(Merged { commit, by }))
+    Some(ReleaseFact::Merged(Merged { commit, by }))
 }
 
 /// What became of a pull request that is not open any more.
@@ -194,13 +199,13 @@ pub(in crate::worker) async fn ended_release(
     ctx: &Context,
     release: &Release,
     number: Number,
-) -> Result<Fact, Fault> {
+) -> Result<ReleaseFact, WorkError> {
     if release.pull.as_ref().is_some_and(|pull| pull.number == number)
-        && let Sight::Other(fact) = sight_of(ctx, release).await?
+        && let ReleaseSnapshot::Changed(fact) = snapshot_of(ctx, release).await?
     {
         return Ok(fact);
     }
-    let closed = Fact::Closed { by: None };
+    let closed = ReleaseFact::Closed { by: None };
     let Some(detail) = ctx.forge.pull(&release.place, number).await? else {
         return Ok(closed);
     };
@@ -208,7 +213,7 @@ pub(in crate::worker) async fn ended_release(
     if release.pull.is_none() && detail.merged {
         let head = detail.head.sha;
         let version = version_at(ctx, release, &head).await?;
-        return Ok(Fact::HeadMoved { pull: number, head, version });
+        return Ok(ReleaseFact::HeadMoved { pull: number, head, version });
     }
     Ok(ended(detail).unwrap_or(closed))
 }
@@ -217,7 +222,7 @@ pub(in crate::worker) async fn ended_release(
 pub(in crate::worker) async fn merged_by_hand(
     ctx: &Context,
     release: &Release,
-) -> Result<Option<Fact>, Fault> {
+) -> Result<Option<ReleaseFact>, WorkError> {
     let Some(pull) = release.pull.as_ref().filter(|_| release.merged.is_none()) else {
         return Ok(None);
     };

@@ -2,48 +2,48 @@
 //! commit.
 
 use crate::core::id::Sha;
-use crate::core::release::{Blocked, Fact, Merged, Release};
+use crate::core::release::{Blocked, Merged, Release, ReleaseFact};
 use crate::core::report::release as words;
 use crate::publish::{self, Merging};
 use crate::store::Claim;
-use crate::worker::steps::release::look::{Sight, in_the_way, sight_of};
+use crate::worker::steps::release::look::{ReleaseSnapshot, in_the_way, snapshot_of};
 use crate::worker::steps::release::planned;
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
 pub(in crate::worker) async fn run(
     ctx: &Context,
     release: &Release,
     head: &Sha,
     claim: &Claim,
-) -> Result<Fact, Fault> {
+) -> Result<ReleaseFact, WorkError> {
     ctx.still_held(claim).await?;
     let merged = merge(ctx, release, head).await;
     ctx.forge.revoke_push_token(&release.place).await;
     merged
 }
 
-async fn merge(ctx: &Context, release: &Release, head: &Sha) -> Result<Fact, Fault> {
-    let (rules, approval) = match sight_of(ctx, release).await? {
-        Sight::Other(fact) => return Ok(fact),
-        Sight::Same { rules, consent: Ok(approval), .. } => (rules, approval),
-        Sight::Same { consent: Err(why), .. } => {
+async fn merge(ctx: &Context, release: &Release, head: &Sha) -> Result<ReleaseFact, WorkError> {
+    let (rules, approval) = match snapshot_of(ctx, release).await? {
+        ReleaseSnapshot::Changed(fact) => return Ok(fact),
+        ReleaseSnapshot::Same { rules, consent: Ok(approval), .. } => (rules, approval),
+        ReleaseSnapshot::Same { consent: Err(why), .. } => {
             let why = Blocked::NotApproved(why);
-            return Ok(Fact::NotMerged { head: head.clone(), why });
+            return Ok(ReleaseFact::NotMerged { head: head.clone(), why });
         }
     };
     if let Some(why) = in_the_way(ctx, release, &rules, &approval).await? {
-        return Ok(Fact::NotMerged { head: head.clone(), why });
+        return Ok(ReleaseFact::NotMerged { head: head.clone(), why });
     }
     let forge = &ctx.forge;
     let (title, message) = words::merge_message(release, planned(release)?, &approval);
     let (method, message) = (rules.merge.method, (title.as_str(), message.as_str()));
     match publish::merge(forge, &release.place, &approval, method, message).await? {
-        Merging::Done { commit, by } => Ok(Fact::Merged(Merged { commit, by })),
+        Merging::Done { commit, by } => Ok(ReleaseFact::Merged(Merged { commit, by })),
         // Whatever stands in the way may be something that the release can go on from.
-        Merging::Refused { why } => Ok(match sight_of(ctx, release).await? {
-            Sight::Other(fact) => fact,
-            Sight::Same { .. } => {
-                Fact::NotMerged { head: head.clone(), why: Blocked::Refused { why } }
+        Merging::Refused { why } => Ok(match snapshot_of(ctx, release).await? {
+            ReleaseSnapshot::Changed(fact) => fact,
+            ReleaseSnapshot::Same { .. } => {
+                ReleaseFact::NotMerged { head: head.clone(), why: Blocked::Refused { why } }
             }
         }),
     }

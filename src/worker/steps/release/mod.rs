@@ -10,93 +10,100 @@ pub(in crate::worker) mod propose;
 pub(in crate::worker) mod refresh;
 pub(in crate::worker) mod undo;
 
-use crate::core::event::RepoRef;
-use crate::core::fault::FaultKind;
+use crate::core::fault::ErrorKind;
+use crate::core::github::RepoRef;
 use crate::core::id::ReleaseId;
-use crate::core::machine::Failure;
+use crate::core::machine::OnFailure;
 use crate::core::policy::{RULES_PATH, Rules};
-use crate::core::release::{Ending, Fact, FactKind, Plan, Refusal, Release, Stage, Step};
+use crate::core::release::{
+    FactKind, Refusal, Release, ReleaseEnding, ReleaseFact, ReleaseStage, ReleaseStep, VersionPlan,
+};
 use crate::publish::release as publisher;
 use crate::publish::talk::acknowledge;
 use crate::store::Claim;
-use crate::worker::commit::Outcome;
+use crate::worker::commit::TaskOutcome;
 use crate::worker::steps::release::follow::run_over;
 use crate::worker::steps::release::look::merged_by_hand;
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
 /// Does one step of a release.
 pub(in crate::worker) async fn perform(
     ctx: &Context,
-    (id, step): (&ReleaseId, &Step),
+    (id, step): (&ReleaseId, &ReleaseStep),
     claim: &Claim,
-) -> Result<Outcome, Fault> {
+) -> Result<TaskOutcome, WorkError> {
     let Some(stored) = ctx.store.release(id).await? else {
-        return Err(Fault::bug("a task names a release that does not exist"));
+        return Err(WorkError::bug("a task names a release that does not exist"));
     };
     let release = &stored.machine;
-    let awaited = step.spec().failure == Failure::Awaited;
+    let awaited = step.spec().failure == OnFailure::Awaited;
     if awaited && release.step().as_ref() != Some(step) {
         // The release has moved on meanwhile: there is nothing left to do for this task.
-        return Ok(Outcome::Done);
+        return Ok(TaskOutcome::Done);
     }
     let (forge, setting) = (&ctx.forge, ctx.release_setting());
     match step {
-        Step::Plan { .. } => learnt(release, plan::run(ctx, release).await),
-        Step::Propose { .. } => learnt(release, propose::run(ctx, release, claim).await),
-        Step::Refresh { base } => learnt(release, refresh::run(ctx, release, base, claim).await),
-        Step::Merge { head } => learnt(release, merge::run(ctx, release, head, claim).await),
-        &Step::Dispatch { attempt } => {
+        ReleaseStep::Plan { .. } => learnt(release, plan::run(ctx, release).await),
+        ReleaseStep::Propose { .. } => learnt(release, propose::run(ctx, release, claim).await),
+        ReleaseStep::Refresh { base } => {
+            learnt(release, refresh::run(ctx, release, base, claim).await)
+        }
+        ReleaseStep::Merge { head } => learnt(release, merge::run(ctx, release, head, claim).await),
+        &ReleaseStep::Dispatch { attempt } => {
             learnt(release, dispatch::run(ctx, release, attempt, claim).await)
         }
-        Step::Follow { .. } => learnt(release, follow::run(ctx, release, claim).await),
-        Step::Look => {
+        ReleaseStep::Follow { .. } => learnt(release, follow::run(ctx, release, claim).await),
+        ReleaseStep::Look => {
             let fact = look_by_stage(ctx, release).await?;
-            Ok(fact.map_or(Outcome::Done, |fact| Outcome::of_release(release, fact)))
+            Ok(fact.map_or(TaskOutcome::Done, |fact| TaskOutcome::of_release(release, fact)))
         }
-        Step::Acknowledge => {
-            let (place, comment) = (&release.place, release.order.comment);
+        ReleaseStep::Acknowledge => {
+            let (place, comment) = (&release.place, release.order.comment_id);
             done(acknowledge(forge, place, release.subject, comment).await)
         }
-        Step::Show => done(publisher::show(forge, release, &setting).await),
-        Step::Announce => done(publisher::announce(forge, release, &setting).await),
-        Step::TellIssues => done(publisher::tell_issues(forge, release).await),
-        Step::Undo => done(undo::run(ctx, release).await),
-        Step::CleanUp => done(clean_up::run(ctx, release).await),
+        ReleaseStep::Show => done(publisher::show(forge, release, &setting).await),
+        ReleaseStep::Announce => done(publisher::announce(forge, release, &setting).await),
+        ReleaseStep::TellIssues => done(publisher::tell_issues(forge, release).await),
+        ReleaseStep::Undo => done(undo::run(ctx, release).await),
+        ReleaseStep::CleanUp => done(clean_up::run(ctx, release).await),
         // A task of its own: `Task::NextRelease`.
-        Step::StartNext => Ok(Outcome::Done),
+        ReleaseStep::StartNext => Ok(TaskOutcome::Done),
     }
 }
 
-fn learnt(release: &Release, fact: Result<Fact, Fault>) -> Result<Outcome, Fault> {
-    fact.map(|fact| Outcome::of_release(release, fact))
+fn learnt(
+    release: &Release,
+    fact: Result<ReleaseFact, WorkError>,
+) -> Result<TaskOutcome, WorkError> {
+    fact.map(|fact| TaskOutcome::of_release(release, fact))
 }
 
-fn done<E>(done: Result<(), E>) -> Result<Outcome, Fault>
+fn done<E>(done: Result<(), E>) -> Result<TaskOutcome, WorkError>
 where
-    Fault: From<E>,
+    WorkError: From<E>,
 {
     done?;
-    Ok(Outcome::Done)
+    Ok(TaskOutcome::Done)
 }
 
 /// What there is to look at depends on where it stands.
-async fn look_by_stage(ctx: &Context, release: &Release) -> Result<Option<Fact>, Fault> {
+async fn look_by_stage(ctx: &Context, release: &Release) -> Result<Option<ReleaseFact>, WorkError> {
     match &release.stage {
-        Stage::Proposed => look::run(ctx, release).await,
-        Stage::Publishing => run_over(ctx, release).await,
+        ReleaseStage::Proposed => look::run(ctx, release).await,
+        ReleaseStage::Publishing => run_over(ctx, release).await,
         // One that we gave up may have gone on, or have been started again by hand.
-        Stage::Done(Ending::Failed { .. }) if release.merged.is_some() => {
+        ReleaseStage::Done(ReleaseEnding::Failed { .. }) if release.merged.is_some() => {
             let over = run_over(ctx, release).await?;
             Ok(over.filter(|fact| FactKind::from(fact) == FactKind::Published))
         }
-        Stage::Done(Ending::Failed { .. }) => merged_by_hand(ctx, release).await,
-        Stage::Queued
-        | Stage::Planning
-        | Stage::Proposing
-        | Stage::Refreshing { .. }
-        | Stage::Merging { .. }
-        | Stage::Dispatching
-        | Stage::Done(_) => Ok(None),
+        ReleaseStage::Done(ReleaseEnding::Failed { .. }) => merged_by_hand(ctx, release).await,
+        ReleaseStage::Queued
+        | ReleaseStage::Planning
+        | ReleaseStage::Proposing
+        | ReleaseStage::Refreshing { .. }
+        | ReleaseStage::Merging { .. }
+        | ReleaseStage::Dispatching
+        | ReleaseStage::Done(_) => Ok(None),
     }
 }
 
@@ -104,7 +111,7 @@ async fn look_by_stage(ctx: &Context, release: &Release) -> Result<Option<Fact>,
 pub(in crate::worker) async fn release_rules(
     ctx: &Context,
     place: &RepoRef,
-) -> Result<(String, Result<Rules, Refusal>), Fault> {
+) -> Result<(String, Result<Rules, Refusal>), WorkError> {
     let forge = &ctx.forge;
     let default = forge.repository(place).await?.default_branch;
     let text = forge.file(place, &default, RULES_PATH).await?;
@@ -112,11 +119,11 @@ pub(in crate::worker) async fn release_rules(
     Ok((default, rules.map_err(|bad| Refusal::BadConfig { problem: bad.to_string() })))
 }
 
-pub(in crate::worker) fn planned(release: &Release) -> Result<&Plan, Fault> {
-    release.plan.as_ref().ok_or_else(|| Fault::bug("the release has no plan"))
+pub(in crate::worker) fn planned(release: &Release) -> Result<&VersionPlan, WorkError> {
+    release.plan.as_ref().ok_or_else(|| WorkError::bug("the release has no plan"))
 }
 
 /// Comes again later, without a fault.
-pub(in crate::worker) fn wait(seconds: u64, text: &str) -> Fault {
-    Fault { kind: FaultKind::Retry { after_seconds: Some(seconds) }, text: text.to_owned() }
+pub(in crate::worker) fn wait(seconds: u64, text: &str) -> WorkError {
+    WorkError { kind: ErrorKind::Retry { after_seconds: Some(seconds) }, text: text.to_owned() }
 }

@@ -8,17 +8,17 @@ use std::collections::BTreeSet;
 use semver::Version;
 
 use crate::core::changelog::{self, CHANGELOG_PATH};
-use crate::core::command::Role;
-use crate::core::event::{Actor, RepoRef};
+use crate::core::github::Role;
+use crate::core::github::{Actor, RepoRef};
 use crate::core::id::{Number, Sha};
 use crate::core::policy::{RULES_PATH, ReleaseWith, Rules};
-use crate::core::release::{Fact, Plan, Refusal, Release};
+use crate::core::release::{Refusal, Release, ReleaseFact, VersionPlan};
 use crate::forge::{BranchHead, ListedCommit, Tag};
-use crate::release::manifests::{self, Files};
+use crate::release::manifests::{self, FileSet};
 use crate::release::version::{Before, next};
-use crate::release::{Change, changelog as section};
+use crate::release::{ReleasedCommit, changelog as section};
 use crate::worker::steps::release::{planned, release_rules};
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 use crate::workspace::mirror::EntryMode;
 
 /// A manifest larger than this is not read.
@@ -32,13 +32,16 @@ const MOST_ASKED: usize = 100;
 
 /// The files at the base, and which of them are executable.
 struct There {
-    files: Files,
+    files: FileSet,
     executable: BTreeSet<String>,
 }
 
-pub(in crate::worker) async fn run(ctx: &Context, release: &Release) -> Result<Fact, Fault> {
+pub(in crate::worker) async fn run(
+    ctx: &Context,
+    release: &Release,
+) -> Result<ReleaseFact, WorkError> {
     let orders = release.orders;
-    let refused = |why| Ok(Fact::Refused { orders, why });
+    let refused = |why| Ok(ReleaseFact::Refused { orders, why });
     let (_, rules) = release_rules(ctx, &release.place).await?;
     let rules = match rules {
         Ok(rules) => rules,
@@ -60,7 +63,7 @@ pub(in crate::worker) async fn run(ctx: &Context, release: &Release) -> Result<F
     let last_tag = last.as_ref().and_then(|version| rules.release.tag_of(&version.to_string()));
     let changes = changes(ctx, &release.place, commits).await?;
     if changes.is_empty() {
-        return Ok(Fact::NothingToRelease { orders, last: last_tag });
+        return Ok(ReleaseFact::NothingToRelease { orders, last: last_tag });
     }
     let manifest = manifests::current(&there.files);
     let before = Before {
@@ -89,7 +92,7 @@ pub(in crate::worker) async fn run(ctx: &Context, release: &Release) -> Result<F
     let mut files: Vec<String> = edits.changed.into_keys().collect();
     files.insert(0, CHANGELOG_PATH.to_owned());
     let fixes = fixed_by(ctx, &release.place, &changes).await?;
-    let plan = Plan {
+    let plan = VersionPlan {
         base,
         tag: rules.release.tag_of(&version).unwrap_or_default(),
         version,
@@ -102,17 +105,17 @@ pub(in crate::worker) async fn run(ctx: &Context, release: &Release) -> Result<F
         fixes,
         merge_on: rules.merge.on,
     };
-    Ok(Fact::Planned { orders, plan })
+    Ok(ReleaseFact::Planned { orders, plan })
 }
 
 /// The files of a plan, whole, and whether each is executable.
 pub(in crate::worker) async fn planned_files(
     ctx: &Context,
     release: &Release,
-    plan: &Plan,
-) -> Result<Vec<(String, bool, Vec<u8>)>, Fault> {
+    plan: &VersionPlan,
+) -> Result<Vec<(String, bool, Vec<u8>)>, WorkError> {
     let there = files_at(ctx, &release.place, &plan.base).await?;
-    let version = Version::parse(&plan.version).map_err(|error| Fault::permanent(&error))?;
+    let version = Version::parse(&plan.version).map_err(|error| WorkError::permanent(&error))?;
     let mut changed = manifests::with_version(&there.files, &version).changed;
     let log =
         section::with_section(there.text(CHANGELOG_PATH), &plan.version, &plan.date, &plan.notes);
@@ -129,7 +132,7 @@ pub(in crate::worker) async fn version_at(
     ctx: &Context,
     release: &Release,
     head: &Sha,
-) -> Result<Option<(String, String)>, Fault> {
+) -> Result<Option<(String, String)>, WorkError> {
     let (_, rules) = release_rules(ctx, &release.place).await?;
     let log = ctx.forge.file(&release.place, head.as_str(), CHANGELOG_PATH).await?;
     let before = planned(release)?.last.clone();
@@ -147,12 +150,12 @@ async fn may_not_release(
     ctx: &Context,
     release: &Release,
     rules: &Rules,
-) -> Result<Option<Refusal>, Fault> {
+) -> Result<Option<Refusal>, WorkError> {
     if release.order.on_merge {
         return Ok(None);
     }
     let login = release.order.login.clone();
-    let actor = Actor { id: release.order.by, login: login.clone(), person: true };
+    let actor = Actor { id: release.order.by_id, login: login.clone(), person: true };
     let has = ctx.forge.permission(&release.place, &actor).await?;
     let needed = Role::from(rules.approval.role);
     Ok((has < needed).then(|| Refusal::PermissionLost {
@@ -163,9 +166,9 @@ async fn may_not_release(
     }))
 }
 
-async fn files_at(ctx: &Context, place: &RepoRef, base: &Sha) -> Result<There, Fault> {
+async fn files_at(ctx: &Context, place: &RepoRef, base: &Sha) -> Result<There, WorkError> {
     let mirror = ctx.mirror_of(place, base).await?;
-    let mut there = There { files: Files::new(), executable: BTreeSet::new() };
+    let mut there = There { files: FileSet::new(), executable: BTreeSet::new() };
     for entry in mirror.list(base).await? {
         let path = String::from_utf8_lossy(&entry.path).into_owned();
         let wanted = path == CHANGELOG_PATH || manifests::is_wanted(&path);
@@ -190,7 +193,7 @@ async fn since_last(
     rules: &Rules,
     tags: &[Tag],
     base: &Sha,
-) -> Result<(Option<Version>, Vec<ListedCommit>), Fault> {
+) -> Result<(Option<Version>, Vec<ListedCommit>), WorkError> {
     let (start, end) = rules.release.tag.split_once("{version}").unwrap_or(("v", ""));
     let version = |tag: &Tag| {
         let text = tag.name.strip_prefix(start)?.strip_suffix(end)?;
@@ -213,11 +216,11 @@ async fn changes(
     ctx: &Context,
     place: &RepoRef,
     commits: Vec<ListedCommit>,
-) -> Result<Vec<Change>, Fault> {
+) -> Result<Vec<ReleasedCommit>, WorkError> {
     let mut asked = 0;
     let mut changes = Vec::new();
     for commit in commits {
-        let mut change = Change {
+        let mut change = ReleasedCommit {
             sha: commit.sha,
             by_model: commit.commit.message.contains("\nAssisted-by: "),
             message: commit.commit.message,
@@ -245,8 +248,8 @@ async fn changes(
 async fn fixed_by(
     ctx: &Context,
     place: &RepoRef,
-    changes: &[Change],
-) -> Result<Vec<Number>, Fault> {
+    changes: &[ReleasedCommit],
+) -> Result<Vec<Number>, WorkError> {
     let mut fixed: BTreeSet<Number> = BTreeSet::new();
     let pulls: BTreeSet<Number> = changes.iter().filter_map(|change| change.pull).collect();
     for pull in pulls {
@@ -257,8 +260,12 @@ async fn fixed_by(
 }
 
 /// The issues that a pull request of Gander's fixes; none for those of others.
-async fn fixed_with(ctx: &Context, place: &RepoRef, pull: Number) -> Result<Vec<Number>, Fault> {
-    let jobs = ctx.store.jobs_on(place.repo, pull).await?;
+async fn fixed_with(
+    ctx: &Context,
+    place: &RepoRef,
+    pull: Number,
+) -> Result<Vec<Number>, WorkError> {
+    let jobs = ctx.store.jobs_on(place.repo_id, pull).await?;
     let of_pull = jobs
         .iter()
         .filter(|stored| stored.machine.pull.as_ref().is_some_and(|it| it.number == pull));

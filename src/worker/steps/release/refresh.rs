@@ -1,31 +1,35 @@
 //! Merges the moved base into a branch that holds people's commits.
 
 use crate::core::id::Sha;
-use crate::core::release::{Fact, Release};
+use crate::core::release::{Release, ReleaseFact};
 use crate::publish::release::{Refreshed, refresh};
 use crate::store::Claim;
 use crate::worker::steps::release::plan::version_at;
-use crate::worker::{Context, Fault};
+use crate::worker::{Context, WorkError};
 
 pub(in crate::worker) async fn run(
     ctx: &Context,
     release: &Release,
     base: &Sha,
     claim: &Claim,
-) -> Result<Fact, Fault> {
+) -> Result<ReleaseFact, WorkError> {
     ctx.still_held(claim).await?;
     let refreshed = refresh_branch(ctx, release, base).await;
     ctx.forge.revoke_push_token(&release.place).await;
     refreshed
 }
 
-async fn refresh_branch(ctx: &Context, release: &Release, base: &Sha) -> Result<Fact, Fault> {
+async fn refresh_branch(
+    ctx: &Context,
+    release: &Release,
+    base: &Sha,
+) -> Result<ReleaseFact, WorkError> {
     Ok(match refresh(&ctx.forge, release, base).await? {
         Refreshed::At(head) => {
             let version = version_at(ctx, release, &head).await?;
-            Fact::Refreshed { base: base.clone(), head, version }
+            ReleaseFact::Refreshed { base: base.clone(), head, version }
         }
-        Refreshed::Conflict => Fact::Stuck { base: base.clone() },
-        Refreshed::Gone => Fact::Closed { by: None },
+        Refreshed::Conflict => ReleaseFact::Stuck { base: base.clone() },
+        Refreshed::Gone => ReleaseFact::Closed { by: None },
     })
 }

@@ -6,18 +6,33 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::approval::{Approval, NotApproved};
-use crate::core::command::Role;
-use crate::core::event::Actor;
+use crate::core::github::Actor;
+use crate::core::github::Role;
 use crate::core::id::{Branch, Login, ReviewId, Sha, Timestamp};
 use crate::core::policy::Rules;
 
-/// What one look at the pull request shows.
+/// What one look at a pull request shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sight {
-    /// When.
+pub enum PullSnapshot {
+    /// It is over.
+    Ended(PullEnd),
+    /// It is open.
+    Open(Box<OpenPull>),
+}
+
+/// How a pull request ended, and by whose hand, if GitHub says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum PullEnd {
+    Closed { by: Option<Login> },
+    Merged { by: Option<Login> },
+}
+
+/// What is known of an open pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenPull {
+    /// When it was looked at.
     pub at: Timestamp,
-    /// Open, or how it ended.
-    pub state: PullState,
     /// Its head.
     pub head: Sha,
     /// The branch it goes into.
@@ -42,20 +57,11 @@ pub struct Sight {
     pub skipped: bool,
 }
 
-/// Whether a pull request is open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum PullState {
-    Open,
-    Closed { by: Option<Login> },
-    Merged { by: Option<Login> },
-}
-
 /// A review that asks for changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct ChangeRequest {
-    pub review: ReviewId,
+    pub review_id: ReviewId,
     pub by: Actor,
     pub role: Role,
     pub at: Timestamp,
@@ -86,7 +92,7 @@ pub enum RedBecause {
 /// What an approval is bound to beside its commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Binding {
+pub struct ApprovalBinding {
     pub base: Branch,
     pub rules: String,
     /// Words said before do not count.

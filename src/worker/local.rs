@@ -1,0 +1,137 @@
+//! One job on a repository of this machine, up to a change that could be published.
+//!
+//! Invariants: it is the server's own job, with the same facts, steps and verdicts; what only tells
+//! people on GitHub of it is passed over, and it ends where GitHub would be needed.
+
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::JobContext;
+use super::commit::{OutcomeWriter, TaskOutcome};
+use super::steps::job::{fix, verify};
+use super::turn::next_job;
+use super::{WorkError, patches};
+use crate::clock::Clock;
+use crate::core::budget::Money;
+use crate::core::job::{Base, Job, JobFact, JobStage, JobStep};
+use crate::core::patch::Patch;
+use crate::core::policy::Rules;
+use crate::core::task::Task;
+use crate::store::{Claim, Commit, Write};
+
+/// A job, and what it works with.
+pub struct LocalJob<'a> {
+    /// What was asked.
+    pub job: Job,
+    /// What it is made with.
+    pub ctx: &'a JobContext,
+    /// What it begins with.
+    pub prepared: Prepared,
+    /// The time.
+    pub clock: Clock,
+    /// Told of each step that takes its time.
+    pub progress: &'a (dyn Fn(&str) + Sync),
+}
+
+/// What a job begins with.
+#[derive(Clone)]
+pub struct Prepared {
+    /// The commit to work on.
+    pub base: Base,
+    /// The repository's rules.
+    pub rules: Rules,
+    /// The most it may cost.
+    pub budget: Money,
+}
+
+/// How a local job ended.
+pub struct LocalEnd {
+    /// As it stands now: verified and about to be published, or done.
+    pub job: Job,
+    /// How often the model tried.
+    pub attempts: u32,
+    /// The verified change, if there is one.
+    pub patch: Option<Patch>,
+}
+
+impl LocalJob<'_> {
+    /// Works on the job until it is verified or over.
+    ///
+    /// # Errors
+    /// The first step that could not be done. Nothing is tried again: whoever waits is told.
+    pub async fn run(self) -> Result<LocalEnd, WorkError> {
+        let store = self.ctx.store.as_ref();
+        let (id, mut attempts) = (self.job.id.clone(), 0);
+        let queued = Task::NextOn { repo_id: self.job.place.repo_id, number: self.job.subject };
+        store.enqueue(&queued, self.clock.now()).await?;
+        while let Some(claim) = store.claim(self.clock.now()).await? {
+            let writer = OutcomeWriter { store, clock: &self.clock, lease: &claim.lease };
+            let Some(stored) = store.job(&id).await? else {
+                let job = Some(Write::New(self.job.clone()));
+                let commit = Commit { job, tasks: vec![queued.clone()], ..Commit::default() };
+                writer.write(TaskOutcome::ready(Some(commit))).await?;
+                continue;
+            };
+            if let JobStage::Fixing { attempt, .. } = stored.machine.stage {
+                attempts = attempt;
+            }
+            let outcome = self.perform(&stored.machine, &claim).await?;
+            writer.write(outcome).await?;
+        }
+        let job = store.job(&id).await?.ok_or_else(|| WorkError::bug("the job is gone"))?.machine;
+        let verified = matches!(job.stage, JobStage::Publishing { .. });
+        let patch = match verified {
+            true => Some(patches::proposed(store, &job).await?),
+            false => None,
+        };
+        Ok(LocalEnd { job, attempts, patch })
+    }
+
+    async fn perform(&self, job: &Job, claim: &Claim) -> Result<TaskOutcome, WorkError> {
+        let (ctx, stop) = (self.ctx, CancellationToken::new());
+        let step = match &claim.task {
+            Task::NextOn { repo_id: repo, number } => {
+                return Ok(next_job(ctx.store.as_ref(), *repo, *number).await?);
+            }
+            Task::Step { step, .. } if job.stage.awaits(step) => step,
+            Task::Step { .. }
+            | Task::Delivery { .. }
+            | Task::Release { .. }
+            | Task::NextRelease { .. }
+            | Task::Reply(_)
+            | Task::Sweep(_) => return Ok(TaskOutcome::Done),
+        };
+        match step {
+            JobStep::Prepare => {
+                let Prepared { base, rules, budget } = self.prepared.clone();
+                Ok(TaskOutcome::of_job(job, JobFact::Prepared { base, rules, budget }))
+            }
+            &JobStep::Fix { round, attempt } => {
+                let all = job.attempts_allowed();
+                (self.progress)(&format!("attempt {attempt} of {all}"));
+                fix::run(ctx, job, (round, attempt), &stop).await
+            }
+            &JobStep::Verify { round, attempt } => {
+                (self.progress)("checking the change in a fresh copy");
+                let fact = verify::run(ctx, job, (round, attempt), &stop).await?;
+                Ok(TaskOutcome::of_job(job, fact))
+            }
+            // Here GitHub would be needed.
+            JobStep::Publish { .. }
+            | JobStep::Acknowledge
+            | JobStep::React { .. }
+            | JobStep::Show
+            | JobStep::Announce
+            | JobStep::Undo
+            | JobStep::Look
+            | JobStep::Wake
+            | JobStep::Start { .. }
+            | JobStep::CheckHead { .. }
+            | JobStep::Answer { .. }
+            | JobStep::Explain
+            | JobStep::RefuseRound { .. }
+            | JobStep::Merge { .. }
+            | JobStep::CleanUp
+            | JobStep::StartNext => Ok(TaskOutcome::Done),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Whose turn it is: of the jobs on one issue, and of the releases of one branch, one is at work.
+
+use crate::core::id::{Branch, Number, RepoId};
+use crate::store::{Store, StoreError, Stored};
+use crate::worker::commit::{Persisted, TaskOutcome, advanced};
+
+/// Lets the first waiting job on a subject begin, unless one is at work there.
+pub(super) async fn next_job(
+    store: &dyn Store,
+    repo: RepoId,
+    number: Number,
+) -> Result<TaskOutcome, StoreError> {
+    let mut here = store.jobs_on(repo, number).await?;
+    here.retain(|stored| stored.machine.subject == number);
+    Ok(first_waiting(&here))
+}
+
+/// Lets the release that waits on a branch begin, unless one is under way there.
+pub(super) async fn next_release(
+    store: &dyn Store,
+    repo: RepoId,
+    base: &Branch,
+) -> Result<TaskOutcome, StoreError> {
+    let mut here = store.open_releases(Some(repo)).await?;
+    here.retain(|stored| stored.machine.base == *base);
+    Ok(first_waiting(&here))
+}
+
+fn first_waiting<M: Persisted>(here: &[Stored<M>]) -> TaskOutcome {
+    if here.iter().any(|stored| stored.machine.is_live()) {
+        return TaskOutcome::Done;
+    }
+    let first = here.iter().find(|stored| stored.machine.is_queued());
+    TaskOutcome::ready(first.and_then(|stored| advanced(stored, &M::turn())))
+}
