@@ -56,12 +56,12 @@ test-pages: $(PAGES)
 	$(CARGO) test $(ALL) --no-run
 	@rm -rf target/pages && mkdir -p -m 1777 target/pages
 	$(RUNNER) GANDER_PAGES_MODULES="$(CURDIR)/target/npm-pages" GANDER_PAGES_PICTURES="$(CURDIR)/target/pages" \
-	  $(CARGO) test $(ALL) --test setup in_chromium
+	  $(CARGO) test $(ALL) --test it in_chromium
 
 crash: setup-test
 	$(CARGO) test $(ALL) --no-run
 	$(CARGO) test $(ALL) --lib core::job::review -- --ignored
-	$(RUNNER) GANDER_CRASH_ROUNDS=200 $(CARGO) test $(ALL) --test it crash -- --include-ignored
+	$(RUNNER) GANDER_CRASH_ROUNDS=200 $(CARGO) test $(ALL) --test it -- --include-ignored crash:: crash_review::
 
 lint: lint-rest
 	$(CARGO) clippy $(ALL) --all-targets -- --deny warnings

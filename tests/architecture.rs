@@ -9,7 +9,7 @@ mod house;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use house::{File, Function, House, Mention, Type};
+use house::{File, Function, House, Inherent, Mention, Type};
 
 /// From the ground up. A room imports only rooms of a lower rank.
 const RANKS: &[&[&str]] = &[
@@ -63,6 +63,12 @@ const NO_WRITER: &[&str] = &["revoke_push_token"];
 
 /// The pens: who asks for what changes something on GitHub.
 const PENS: &[&str] = &["publish", "action/publish.rs"];
+
+/// Names that stand for two things. No name joins them.
+const TWICE: &[&str] = &["AnyError", "Kind"];
+
+/// Types whose files call each other in a circle. No type joins them.
+const KNOTS: &[&str] = &["core/job.rs Job", "forge/mod.rs Forge"];
 
 const MOST_LINES: usize = 500;
 const MOST_LINES_OF_A_FUNCTION: usize = 80;
@@ -762,6 +768,112 @@ fn a_trait_has_two_real_implementations() {
 }
 
 #[test]
+fn no_type_name_stands_twice() {
+    rule(
+        |house| {
+            let places = places_of_types(house);
+            let mut wrong = Vec::new();
+            for (name, places) in &places {
+                match (places.len(), TWICE.contains(name)) {
+                    (1, false) | (2.., true) => {}
+                    (_, false) => wrong.push(format!("{name}: {}", places.join(", "))),
+                    (_, true) => wrong.push(format!("{name} stands once: take it off TWICE")),
+                }
+            }
+            wrong
+        },
+        "One name, one thing: who reads it need not look up which of them is meant. Rename the \
+         lesser one after what sets it apart. TWICE only ever loses names.",
+        &[
+            &[("core/a.rs", "struct Twin;"), ("store/mod.rs", "pub struct Twin { a: u8 }")],
+            &[("core/a.rs", "enum Twin { A }"), ("store/mod.rs", "type Twin = u8;")],
+            &[("core/a.rs", "trait Twin {}"), ("core/b.rs", "fn f() { struct Twin; }")],
+            &[("core/a.rs", "mod b { struct Twin; } a! { pub struct Twin<T> { a: T } }")],
+            &[("core/a.rs", &format!("struct {};", TWICE[0]))],
+        ],
+        &[
+            &[
+                ("core/a.rs", "struct Twin; impl A for Twin { type B = u8; }"),
+                ("core/b.rs", "trait C { type B; } use super::a::Twin; enum D { Twin(Twin) }"),
+                ("core/c.rs", "type B = u8; #[cfg(test)] mod tests { struct Twin; }"),
+            ],
+            &[
+                ("core/a.rs", &format!("struct {};", TWICE[0])),
+                ("core/b.rs", &format!("struct {};", TWICE[0])),
+            ],
+        ],
+    );
+    let places = places_of_types(&HOUSE);
+    let gone: Vec<_> = TWICE.iter().filter(|name| !places.contains_key(*name)).collect();
+    assert!(gone.is_empty(), "nothing has these names any more: take them off TWICE: {gone:?}");
+}
+
+#[test]
+fn one_impl_is_not_a_knot() {
+    rule(
+        |house| {
+            let mut wrong = Vec::new();
+            for (kind, blocks) in inherent_blocks(house) {
+                match (circles(&calls_between_files(&blocks)), KNOTS.contains(&&*kind)) {
+                    (circles, false) => {
+                        wrong.extend(circles.iter().map(|circle| format!("{kind}: {circle}")));
+                    }
+                    (circles, true) if circles.is_empty() => {
+                        wrong.push(format!("{kind} is a knot no more: take it off KNOTS"));
+                    }
+                    _ => {}
+                }
+            }
+            wrong
+        },
+        "Files share out one type and call each other's methods, so none of them can be read \
+         alone. Let one file call and the others be called, or give what they share a type of its own.",
+        &[
+            &[
+                ("worker/mod.rs", "pub struct W; impl W { fn f(&self) { self.g() } }"),
+                ("worker/a.rs", "use super::W; impl W { fn g(&self) { self.f(); } }"),
+            ],
+            &[
+                (
+                    "worker/mod.rs",
+                    "pub struct W<T>(T); impl<T> W<T> { fn f(&self) { self.g::<T>() } }",
+                ),
+                (
+                    "worker/a.rs",
+                    "impl<T> super::W<T> { fn g<U>(&self) { select! { _ = self.f() => {} } } }",
+                ),
+            ],
+            &[
+                ("core/job.rs", "pub struct Job; impl Job { fn f(&self) { self.g() } }"),
+                ("core/job/rounds.rs", "use super::Job; impl Job { fn g(&self) {} }"),
+            ],
+            &[
+                ("worker/mod.rs", "mod w; pub use w::W; impl W { fn f() { Self::g() } }"),
+                ("worker/w.rs", "pub struct W;"),
+                ("worker/a.rs", "use crate::worker::w::W; impl W { fn g() { h(Self::i) } }"),
+                ("worker/b.rs", "use super::W; impl W { async fn i(&self) { self.f().await } }"),
+            ],
+        ],
+        &[
+            &[
+                (
+                    "worker/mod.rs",
+                    "pub struct W; impl W { fn f(&self) { self.g() } fn h(&self) {} }",
+                ),
+                ("worker/a.rs", "use super::W; impl W { fn g(&self) { self.h; self.w.f(); f() } }"),
+            ],
+            &[
+                ("worker/a.rs", "struct W; impl W { fn f(&self) { self.g() } fn g(&self) {} }"),
+                ("worker/b.rs", "struct W; impl W { fn g(&self) { self.f() } fn f(&self) {} }"),
+            ],
+        ],
+    );
+    let kinds = inherent_blocks(&HOUSE);
+    let gone: Vec<_> = KNOTS.iter().filter(|kind| !kinds.contains_key(**kind)).collect();
+    assert!(gone.is_empty(), "there are no such types any more: take them off KNOTS: {gone:?}");
+}
+
+#[test]
 fn there_are_no_globals() {
     rule_everywhere(
         |house| {
@@ -804,6 +916,52 @@ fn functions(house: &House) -> impl Iterator<Item = (&File, &Function)> {
 
 fn types(house: &House) -> impl Iterator<Item = (&File, &Type)> {
     house.files.iter().flat_map(|file| file.types.iter().map(move |it| (file, it)))
+}
+
+/// Where each name of a struct, an enum, a trait or an alias is defined.
+fn places_of_types(house: &House) -> BTreeMap<&str, Vec<String>> {
+    let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for file in &house.files {
+        for [word, name] in file.tokens.array_windows() {
+            let defined = ["struct", "enum", "trait"].contains(&&*word.text);
+            if defined && name.text.starts_with(char::is_alphabetic) {
+                places.entry(&name.text).or_default().push(file.at(name.line));
+            }
+        }
+        for (name, line) in &file.aliases {
+            places.entry(name).or_default().push(file.at(*line));
+        }
+    }
+    places
+}
+
+/// The blocks without a trait, by type.
+fn inherent_blocks(house: &House) -> BTreeMap<String, Vec<(&File, &Inherent)>> {
+    let mut found: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for file in &house.files {
+        for block in &file.inherent {
+            let of = match block.of.split_first() {
+                Some((first, name)) if first == "crate" => house.file_of(name),
+                _ => None,
+            };
+            let home = of.map_or("", |home| &home.path);
+            let name = block.of.last().map_or("", String::as_str);
+            found.entry(format!("{home} {name}")).or_default().push((file, block));
+        }
+    }
+    found
+}
+
+/// Which file calls, among the blocks of one type, what which other defines.
+fn calls_between_files(blocks: &[(&File, &Inherent)]) -> Edges {
+    let mut edges = Edges::new();
+    for (file, block) in blocks {
+        let others = blocks.iter().filter(|(other, _)| other.path != file.path);
+        let called = others.filter(|(_, other)| !block.calls.is_disjoint(&other.functions));
+        let called = called.map(|(other, _)| other.path.clone());
+        edges.entry(file.path.clone()).or_default().extend(called);
+    }
+    edges
 }
 
 /// Every place where a word stands that is meant.

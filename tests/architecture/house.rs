@@ -6,7 +6,7 @@ use std::fs;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
@@ -33,6 +33,10 @@ pub(crate) struct File {
     pub(crate) types: Vec<Type>,
     /// Names of traits that others may see.
     pub(crate) traits: Vec<String>,
+    /// Names that `type` gives to others, outside of traits and their implementations.
+    pub(crate) aliases: Vec<(String, usize)>,
+    /// Blocks that implement no trait.
+    pub(crate) inherent: Vec<Inherent>,
     /// Of each `impl X for Y` the X.
     pub(crate) implemented: Vec<String>,
     pub(crate) silences: Vec<Silence>,
@@ -81,6 +85,16 @@ pub(crate) struct Type {
     pub(crate) derives: String,
     /// Whether another file can see a field of it.
     pub(crate) open: bool,
+}
+
+/// An `impl` of no trait.
+pub(crate) struct Inherent {
+    /// Of which type, as it would be written without imports.
+    pub(crate) of: Vec<String>,
+    /// What it defines.
+    pub(crate) functions: BTreeSet<String>,
+    /// What it calls as `self.x()` or names as `Self::x`.
+    pub(crate) calls: BTreeSet<String>,
 }
 
 /// An `allow` or `expect` of lints.
@@ -156,6 +170,8 @@ impl File {
             functions: sight.functions,
             types: sight.types,
             traits: sight.traits,
+            aliases: sight.aliases,
+            inherent: Vec::new(),
             implemented: sight.implemented,
             silences: sight.silences,
             constants: sight.constants,
@@ -166,6 +182,10 @@ impl File {
         };
         file.imports = file.read_imports(&sight.uses);
         file.mentions = file.read_mentions(&syntax, &sight.uses);
+        file.inherent = sight.inherent;
+        for index in 0..file.inherent.len() {
+            file.inherent[index].of = file.type_named(&file.inherent[index].of);
+        }
         file
     }
 
@@ -211,6 +231,15 @@ impl File {
             Mention { name, line, shown: shown && below }
         });
         mentions.collect()
+    }
+
+    /// The same for a type, which may stand in this very file.
+    fn type_named(&self, name: &[String]) -> Vec<String> {
+        let own = |name: &String| self.types.iter().any(|kind| kind.name == *name);
+        match name {
+            [one] if own(one) => [&["crate".to_owned()], &self.module[..], name].concat(),
+            _ => self.absolute(name.to_vec()),
+        }
     }
 
     /// A name as it would be written without imports: from `crate`, or from a foreign crate.
@@ -336,6 +365,31 @@ fn scan(stream: TokenStream, found: &mut Vec<(Vec<String>, usize)>) {
     }
 }
 
+/// What is called as `self.x()` or named as `Self::x`, also in macros.
+fn own_calls(stream: TokenStream, found: &mut BTreeSet<String>) {
+    let trees: Vec<TokenTree> = stream.into_iter().collect();
+    let is = |at: usize, text: &str| trees.get(at).is_some_and(|tree| tree.to_string() == text);
+    for (at, tree) in trees.iter().enumerate() {
+        if let TokenTree::Group(group) = tree {
+            own_calls(group.stream(), found);
+            continue;
+        }
+        let called = match trees.get(at + 3) {
+            Some(TokenTree::Group(group)) => group.delimiter() == Delimiter::Parenthesis,
+            Some(_) => is(at + 3, ":"),
+            None => false,
+        };
+        let name = match tree.to_string().as_str() {
+            "self" if is(at + 1, ".") && called => trees.get(at + 2),
+            "Self" if is(at + 1, ":") && is(at + 2, ":") => trees.get(at + 3),
+            _ => None,
+        };
+        if let Some(TokenTree::Ident(name)) = name {
+            found.insert(name.to_string());
+        }
+    }
+}
+
 /// The names a `use` brings, and what they stand for.
 fn leaves(tree: &UseTree, path: &mut Vec<String>, found: &mut Vec<(String, Vec<String>)>) {
     let with = |path: &[String], last: String| [path, &[last]].concat();
@@ -371,6 +425,8 @@ struct Sight {
     functions: Vec<Function>,
     types: Vec<Type>,
     traits: Vec<String>,
+    aliases: Vec<(String, usize)>,
+    inherent: Vec<Inherent>,
     implemented: Vec<String>,
     silences: Vec<Silence>,
     constants: Vec<RangeInclusive<usize>>,
@@ -431,6 +487,18 @@ impl<'ast> Visit<'ast> for Sight {
     fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
         if let Some((_, name, _)) = &item.trait_ {
             self.implemented.extend(name.segments.last().map(|part| part.ident.to_string()));
+        } else if let syn::Type::Path(of) = &*item.self_ty {
+            let functions = item.items.iter().filter_map(|item| match item {
+                syn::ImplItem::Fn(function) => Some(function.sig.ident.to_string()),
+                _ => None,
+            });
+            let mut calls = BTreeSet::new();
+            item.items.iter().for_each(|item| own_calls(item.to_token_stream(), &mut calls));
+            self.inherent.push(Inherent {
+                of: of.path.segments.iter().map(|part| part.ident.to_string()).collect(),
+                functions: functions.collect(),
+                calls,
+            });
         }
         let of = item.self_ty.to_token_stream().to_string();
         let outer = self.inside.replace(of);
@@ -443,6 +511,11 @@ impl<'ast> Visit<'ast> for Sight {
             self.traits.push(item.ident.to_string());
         }
         visit::visit_item_trait(self, item);
+    }
+
+    fn visit_item_type(&mut self, item: &'ast syn::ItemType) {
+        self.aliases.push((item.ident.to_string(), line_of(item.ident.span())));
+        visit::visit_item_type(self, item);
     }
 
     fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {

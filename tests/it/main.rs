@@ -1,12 +1,15 @@
-//! Journeys through the whole house, told in the users' words.
+//! Journeys through the whole house, told in the users' words, and the stories of its rooms.
 //!
 //! Everything is real but the model's replies: the GitHub in a box answers over HTTP, git fetches,
-//! SQLite remembers, bubblewrap holds the commands.
+//! SQLite remembers, bubblewrap holds the commands. All that needs the product is one program, which
+//! is put together once. A story that changes what its whole process shares (limits, signals, keys,
+//! the environment) starts this program again, for itself alone.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #![allow(clippy::print_stdout)] // what a second process says to the first
 #![allow(missing_docs, unreachable_pub)]
 
+mod alone;
 mod wire;
 mod world;
 
@@ -32,3 +35,14 @@ mod same_name;
 mod standstill;
 mod webhooks;
 mod who_may_approve;
+
+// The rooms, and the program as it is started.
+mod action;
+mod generated;
+mod model;
+mod program;
+mod sandbox;
+mod setup;
+mod store_contract;
+mod transcripts;
+mod workspace;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::client::Client;
-use crate::tokens::{github, job, tip};
+use super::client::Client;
+use super::tokens::{github, job, tip};
 
 const RELEASES: &str = "/repos/acme/widgets/releases";
 

@@ -4,8 +4,8 @@
 
 use gander_emulator::Verdict;
 
-use crate::publish::stops;
-use crate::world::{REPO, World};
+use super::publish::stops;
+use super::world::{REPO, World};
 
 /// A release that an App pushed and opened, approved by mona and built.
 async fn opened_by(login: &str) -> World {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gander_emulator::{Emulator, Options, RepositorySpec};
 use serde_json::json;
 
-use crate::client::Client;
+use super::client::Client;
 
 const REPO: &str = "acme/widgets";
 

@@ -3,11 +3,11 @@
 use gander_emulator::{MergeMethod, Verdict};
 use serde_json::json;
 
-use crate::client::Client;
-use crate::publish::stops;
-use crate::world::{REPO, World};
+use super::client::Client;
+use super::publish::stops;
+use super::world::{REPO, World};
 
-const WORKFLOW: &str = include_str!("../../action/examples/gander-release.yml");
+const WORKFLOW: &str = include_str!("../../../action/examples/gander-release.yml");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a02_a_branch_that_was_forced_or_made_anew_needs_a_new_approval() {
@@ -103,6 +103,7 @@ async fn a14_a_thief_of_the_apps_key_can_push_a_tag_and_a_release_and_we_say_so(
     thief.post(&format!("{base}/git/refs"), tag).await.expect(201);
     let release = json!({ "tag_name": "v9.9.9", "name": "v9.9.9", "body": "evil" });
     thief.post(&format!("{base}/releases"), release).await.expect(201);
-    let said = include_str!("../../SECURITY.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    let said =
+        include_str!("../../../SECURITY.md").split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("write tags and releases where no ruleset forbids it"), "{said}");
 }

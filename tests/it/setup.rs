@@ -4,9 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 #![allow(missing_docs)]
 
-#[path = "setup/browser.rs"]
 mod browser;
-#[path = "setup/web.rs"]
 mod web;
 
 use std::io::{BufRead, BufReader, Read};
@@ -71,7 +69,7 @@ async fn from_one_link_to_a_server_that_takes_webhooks() {
     let shown = browser.send(&form, "/create/main", &[]).await;
     assert_eq!(shown.status, 200, "{}", shown.text());
     let rules = emulator.file("mona/stats", "main", ".github/gander.toml").unwrap();
-    assert_eq!(rules, include_bytes!("../action/examples/gander.toml"));
+    assert_eq!(rules, include_bytes!("../../action/examples/gander.toml"));
     let commit = emulator.commit("mona/stats", "main").unwrap();
     assert!(commit.message.starts_with("Create gander.toml"), "{}", commit.message);
 
@@ -447,7 +445,7 @@ async fn the_emulator_refuses_the_manifests_that_github_refuses() {
     let mut browser = Browser::default();
     let good = || {
         let mut manifest: serde_json::Value =
-            serde_json::from_str(include_str!("../app-manifest.json")).unwrap();
+            serde_json::from_str(include_str!("../../app-manifest.json")).unwrap();
         manifest["name"] = "Honk".into();
         manifest
     };

@@ -26,7 +26,7 @@ def closed_with(errno):
 
 /// Tells a story in a process that Python prepared with this.
 fn told_after(prepared: &str, story: &str) {
-    let story = format!("keyrings::{story}");
+    let story = format!("sandbox::keyrings::{story}");
     let program = format!(
         "{KEYS}\n{prepared}\n\
          told = [sys.argv[1], '--exact', {story:?}, '--ignored', '--nocapture']\n\

@@ -816,13 +816,15 @@ async fn proxies_in_the_environment_are_ignored() {
         let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", proxy.local_addr().unwrap());
         let mut inner = tokio::process::Command::new(std::env::current_exe().unwrap());
-        inner.args(["--exact", "proxies_in_the_environment_are_ignored"]).env(INNER, "1");
+        let story = "model::proxies_in_the_environment_are_ignored";
+        inner.args(["--exact", story]).env(INNER, "1");
         for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY"] {
             inner.env(name, &address);
         }
         inner.env_remove("NO_PROXY").env_remove("no_proxy").env_remove("REQUEST_METHOD");
         let output = inner.output().await.unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
         return;
     }
     for provider_kind in [Provider::Anthropic, Provider::OpenAi] {

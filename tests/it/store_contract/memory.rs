@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use gander::store::{Memory, Store, StoreError};
 
-use crate::{Opened, Opening, at, delivery};
+use super::{Opened, Opening, at, delivery};
 
 static OPENED: LazyLock<Mutex<HashMap<PathBuf, Opened>>> = LazyLock::new(Mutex::default);
 

@@ -15,8 +15,8 @@ use sqlx::Connection;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
-use crate::process::{another_process, memory};
-use crate::{Opened, Opening, accounts, at, delivery, delivery_id, finish, payload, step_of, take};
+use super::process::{another_process, memory};
+use super::{Opened, Opening, accounts, at, delivery, delivery_id, finish, payload, step_of, take};
 
 pub(crate) fn open(directory: PathBuf) -> Opening {
     Box::pin(async move { Arc::new(Sqlite::open(&file(&directory)).await.unwrap()) as Opened })

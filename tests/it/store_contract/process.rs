@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use gander::core::id::DeliveryId;
 
-use crate::{Opening, at, delivery};
+use super::{Opening, at, delivery};
 
 const MEMORY: &str = "STORE_CONTRACT_MEMORY";
 
@@ -26,7 +26,7 @@ pub(crate) fn another_process(test: &str, memory: &Path) -> Command {
     command
         .args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--ignored", "--nocapture"])
+        .args(["--exact", &format!("store_contract::{test}"), "--ignored", "--nocapture"])
         .env(MEMORY, memory)
         .stdout(Stdio::piped());
     command

@@ -4,8 +4,8 @@ use gander_emulator::{CheckOutcome, Fault, MergeMethod, Verdict};
 use serde_json::json;
 use std::sync::atomic::Ordering;
 
-use crate::client::Client;
-use crate::world::{HOUR, REPO, Ran, World};
+use super::client::Client;
+use super::world::{HOUR, REPO, Ran, World};
 
 pub(crate) fn stops(ran: &Ran, words: &[&str]) {
     assert_eq!(ran.code, Some(4), "{}\n{}", ran.log, ran.summary);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::world::{Ran, World};
+use super::world::{Ran, World};
 
 fn project(world: &World, files: &[(&str, &str)]) -> std::path::PathBuf {
     let tree = world.folder.path().join("project");
@@ -96,7 +96,7 @@ async fn a_check_of_two_lines_fails_in_a_job_where_its_first_line_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_inside_a_line_that_ends_well_is_no_failure() {
     let world = World::with_release().await;
-    let told = include_str!("../../docs/config.md");
+    let told = include_str!("../../../docs/config.md");
     for line in ["false && true", "false | cat", "export X=$(false)"] {
         assert!(told.contains(&format!("`{line}`")), "docs/config.md does not name {line}");
         let rules = format!("[verify]\ncommands = [\"{line}\\ntrue\"]\n");

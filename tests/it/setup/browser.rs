@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::web::{Setup, free_port, github};
+use super::web::{Setup, free_port, github};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_way_works_in_chromium_without_javascript() {

@@ -4,8 +4,8 @@
 use gander_emulator::{Fault, Verdict};
 use serde_json::json;
 
-use crate::publish::stops;
-use crate::world::{REPO, World};
+use super::publish::stops;
+use super::world::{REPO, World};
 
 const LOG: &str = "# Changelog\n\n## 1.2.0\n\n- the bounds, mended\n";
 

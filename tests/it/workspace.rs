@@ -27,6 +27,8 @@ use gander::workspace::tree::{ExportError, Workspace};
 use secrecy::SecretString;
 use url::Url;
 
+use crate::alone::told_alone;
+
 /// A repository that people work in, with real git.
 struct Project {
     directory: tempfile::TempDir,
@@ -484,6 +486,10 @@ async fn names_that_are_no_text_are_exported_byte_for_byte_and_cannot_change() {
 
 #[tokio::test]
 async fn a_file_of_two_hundred_megabytes_passes_through_without_filling_memory() {
+    let story = "workspace::a_file_of_two_hundred_megabytes_passes_through_without_filling_memory";
+    if told_alone(story) {
+        return;
+    }
     let project = Project::new();
     fs::create_dir_all(project.path()).unwrap();
     File::create(project.path().join("huge")).unwrap().set_len(200 << 20).unwrap();

@@ -31,9 +31,7 @@ use gander::store::{
 mod in_memory;
 #[path = "store_contract/sqlite.rs"]
 mod only_sqlite;
-#[path = "store_contract/process.rs"]
 mod process;
-#[path = "store_contract/releases.rs"]
 mod releases;
 
 type Opened = Arc<dyn Store>;

@@ -6,7 +6,7 @@
 mod approvers;
 mod attacks;
 mod checks;
-#[path = "../contract/src/client.rs"]
+#[path = "../../contract/src/client.rs"]
 #[allow(dead_code, missing_docs, unreachable_pub, clippy::needless_pass_by_value)]
 mod client;
 mod opener;
