@@ -183,8 +183,7 @@ async fn pull(
     let ballot = Ballot { head, address: &address, least: inputs.terms.role };
     let (reviews, comments) =
         tokio::try_join!(forge.reviews(place, number), forge.comments(place, number))?;
-    let said = (&*reviews, &*comments);
-    let votes = forge.votes(place, &ballot, said, &mut Roles::new()).await?;
+    let votes = forge.votes(place, &ballot, &reviews, &comments, &mut Roles::new()).await?;
     let holders = forge.holders(place, inputs.terms.role).await?;
     let pull = ReleasePull {
         ordered: !contributors.ordered_by.is_empty(),

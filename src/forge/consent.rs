@@ -54,7 +54,8 @@ impl Forge {
         &self,
         place: &RepoRef,
         ballot: &Ballot<'_>,
-        (reviews, comments): (&[Review], &[Comment]),
+        reviews: &[Review],
+        comments: &[Comment],
         roles: &mut Roles,
     ) -> Result<Vec<Vote>, ForgeError> {
         let mut votes = Vec::new();

@@ -34,7 +34,8 @@ pub async fn merge(
     place: &RepoRef,
     approval: &Approval,
     method: MergeMethod,
-    (title, message): (&str, &str),
+    title: &str,
+    message: &str,
 ) -> Result<Merging, ForgeError> {
     let refused = match forge.merge_pull(place, approval, method, title, message).await {
         Ok(commit) => return Ok(Merging::Done { commit, by: None }),

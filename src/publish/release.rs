@@ -155,7 +155,7 @@ pub async fn announce(
     setting: &ReportContext,
 ) -> Result<(), ForgeError> {
     let Some((text, mark)) = words::announcement(release, setting) else { return Ok(()) };
-    say_once(forge, &release.place, release.subject, (&text, &mark)).await
+    say_once(forge, &release.place, release.subject, &text, &mark).await
 }
 
 /// Tells the fixed issues in which version they are.
@@ -164,7 +164,7 @@ pub async fn tell_issues(forge: &Forge, release: &Release) -> Result<(), ForgeEr
         return Ok(());
     };
     for issue in plan.fixes.iter().take(MOST_TOLD) {
-        match say_once(forge, &release.place, *issue, (&text, &mark)).await {
+        match say_once(forge, &release.place, *issue, &text, &mark).await {
             // What a commit says it fixes need not be there, or be open to words.
             Err(error) if matches!(error.status(), Some(403 | 404 | 410)) => {}
             told => told?,
@@ -215,7 +215,7 @@ pub async fn undo(forge: &Forge, release: &Release) -> Result<(), ForgeError> {
     if let Some(pull) = pull {
         let fate = if there == Some(false) { words::Branch::Stays } else { words::Branch::Goes };
         if let Some((text, mark)) = words::cancelled(release, fate) {
-            say_once(forge, place, pull.number, (&text, &mark)).await?;
+            say_once(forge, place, pull.number, &text, &mark).await?;
         }
         forge.close_pull(place, pull.number).await?;
     }
@@ -237,7 +237,8 @@ pub async fn clean_up(forge: &Forge, release: &Release) -> Result<(), ForgeError
 pub async fn start_run(
     forge: &Forge,
     release: &Release,
-    (id, name): (&str, &str),
+    id: &str,
+    name: &str,
 ) -> Result<(), PublishError> {
     if forge.run_named(&release.place, name).await?.is_some() {
         return Ok(());

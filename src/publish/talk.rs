@@ -14,7 +14,8 @@ pub async fn say_once(
     forge: &Forge,
     place: &RepoRef,
     number: Number,
-    (text, marker): (&str, &str),
+    text: &str,
+    marker: &str,
 ) -> Result<(), ForgeError> {
     if forge.find_comment(place, number, marker).await?.is_none() {
         forge.post_comment(place, number, text).await?;

@@ -1,7 +1,7 @@
 //! Where everything is remembered: one queue, one write.
 //!
-//! Invariants, for every implementation (tests/store_contract.rs): an accepted delivery is kept as
-//! durably as the store keeps anything before `accept` returns; a task is never held by two
+//! Invariants, for every implementation (tests/it/store_contract.rs): an accepted delivery is kept
+//! as durably as the store keeps anything before `accept` returns; a task is never held by two
 //! workers, and tasks of one lane are done in order; all that follows from a task is written in one
 //! transaction with its removal; a worker that lost its lease can write nothing any more.
 

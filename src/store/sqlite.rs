@@ -212,7 +212,7 @@ impl Store for Sqlite {
         accounts: &Accounts,
         since: Timestamp,
     ) -> Result<Money, StoreError> {
-        read::spent(&self.reads, (payer, accounts), since).await
+        read::spent(&self.reads, payer, accounts, since).await
     }
 
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {

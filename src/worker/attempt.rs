@@ -178,7 +178,7 @@ async fn attempt_in(
     let cost = sunk + budget.spent();
     let end = match finished {
         Finished::Changed { summary, answers } => {
-            hand_in(job, ctx, &workspace, &commands, (summary, answers), attempt.stop).await?
+            hand_in(job, ctx, &workspace, &commands, summary, answers, attempt.stop).await?
         }
         Finished::NothingToFix { why } => AttemptEnd::NothingToFix(why),
         Finished::WithoutAnswer { why } => AttemptEnd::Failed(why),
@@ -241,7 +241,8 @@ async fn hand_in(
     ctx: &JobContext,
     workspace: &Arc<Workspace>,
     commands: &[String],
-    (summary, answers): (String, Vec<ThreadAnswer>),
+    summary: String,
+    answers: Vec<ThreadAnswer>,
     stop: &CancellationToken,
 ) -> Result<AttemptEnd, WorkError> {
     let changes = match changes(workspace, stop).await? {

@@ -108,11 +108,11 @@ impl LocalJob<'_> {
             &JobStep::Fix { round, attempt } => {
                 let all = job.attempts_allowed();
                 (self.progress)(&format!("attempt {attempt} of {all}"));
-                fix::run(ctx, job, (round, attempt), &stop).await
+                fix::run(ctx, job, round, attempt, &stop).await
             }
             &JobStep::Verify { round, attempt } => {
                 (self.progress)("checking the change in a fresh copy");
-                let fact = verify::run(ctx, job, (round, attempt), &stop).await?;
+                let fact = verify::run(ctx, job, round, attempt, &stop).await?;
                 Ok(TaskOutcome::of_job(job, fact))
             }
             // Here GitHub would be needed.

@@ -1,5 +1,5 @@
-//! Attacks on approving and releasing, as SECURITY.md lists them (A01 to A14): those in which people
-//! and webhooks race with Gander. The others stand in `approval.rs` and in `action`.
+//! Attacks on approving and releasing, as SECURITY.md lists them (A01 to A14): those in which
+//! people and webhooks race with Gander. The others stand in `approval.rs` and in `action`.
 
 use gander_emulator::{DeliveryFault, Requirement, Verdict};
 

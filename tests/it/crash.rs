@@ -30,7 +30,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::crash_review::two_points;
-use crate::world::{self, House, REPO, World, good_fix, off_by_one};
+use crate::world::{self, Gander, REPO, World, good_fix, off_by_one};
 
 const PLAN: &str = "GANDER_CRASH_PLAN";
 const LEASE_MS: i64 = 21_000;
@@ -364,7 +364,7 @@ async fn live(plan: &str, directory: &Path, github: &url::Url, app_id: u64) {
     let store = Arc::new(Mortal::new(world::open(&data).await, plan));
     let shown = directory.to_owned();
     let key = std::fs::read_to_string(directory.join("key.pem")).unwrap();
-    let house = House {
+    let gander = Gander {
         api: github.join("/api/v3").unwrap(),
         web: github.clone(),
         app_id,
@@ -375,7 +375,7 @@ async fn live(plan: &str, directory: &Path, github: &url::Url, app_id: u64) {
         store: Arc::clone(&store) as Arc<dyn Store>,
         model: Arc::new(Scripted::from_rounds(vec![vec![good_fix()], vec![two_points()]])),
     };
-    let App { intake, worker } = house.app();
+    let App { intake, worker } = gander.app();
     worker.begin_sweeps().await.unwrap();
     let (url, _listening) = world::listen(intake).await;
     println!("\ngander says {url}");

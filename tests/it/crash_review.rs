@@ -104,8 +104,8 @@ impl Story {
     }
 }
 
-/// Everything that stands on GitHub, and everything that happened but for what only shows a stage, in
-/// no order and without the names of commits.
+/// Everything that stands on GitHub, and everything that happened but for what only shows a stage,
+/// in no order and without the names of commits.
 fn picture(emulator: &Emulator) -> String {
     let mut lines: Vec<String> = emulator.timeline(REPO).iter().map(ToString::to_string).collect();
     let shows = |line: &str| {

@@ -1,5 +1,5 @@
-//! Whoever has the webhook's secret can write deliveries, but no comments: nothing follows from what
-//! GitHub does not show.
+//! Whoever has the webhook's secret can write deliveries, but no comments: nothing follows from
+//! what GitHub does not show.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -170,7 +170,8 @@ async fn a_workflow_too_large_to_read_holds_the_change_back() {
     w.ends().await;
 }
 
-/// GitHub takes some workflows from the base as it stands when we push, not as it was when we read it.
+/// GitHub takes some workflows from the base as it stands when we push, not as it was when we read
+/// it.
 #[tokio::test]
 async fn a_workflow_that_came_to_the_base_meanwhile_holds_the_change_back() {
     let w = World::with_project(off_by_one()).await;

@@ -33,8 +33,8 @@ def keep(name, secret): return call(ADD, b"user", name, secret, len(secret), -3)
 "#;
 
 /// Everything that a command can try, and print. Left out, because it differs with the process and
-/// not with its secrets: the number of the descriptor bubblewrap reads, and in mountinfo the numbers
-/// and the random name of the scratch directory.
+/// not with its secrets: the number of the descriptor bubblewrap reads, and in mountinfo the
+/// numbers and the random name of the scratch directory.
 fn snooping(port: u16, host: &Path) -> String {
     let host = host.display();
     format!(
@@ -131,7 +131,7 @@ fn whatever_the_model_tries_the_secrets_make_no_difference() {
     }
     assert_eq!(lines.len(), others.len());
     assert!(!one.contains("canary-"), "a secret left, in both runs");
-    // ENOSYS: the walls answer as a kernel without keyrings would.
+    // ENOSYS: the sandbox answers as a kernel without keyrings would.
     for loot in ["loot.txt", "PATH=", "uid=", "/work rw", "No such file", "key -38"] {
         assert!(one.contains(loot), "the thief did not even try: no {loot}");
     }

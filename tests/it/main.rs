@@ -1,9 +1,9 @@
-//! Journeys through the whole house, told in the users' words, and the stories of its rooms.
+//! Journeys through the whole product, told in the users' words, and the stories of its rooms.
 //!
 //! Everything is real but the model's replies: the GitHub in a box answers over HTTP, git fetches,
-//! SQLite remembers, bubblewrap holds the commands. All that needs the product is one program, which
-//! is put together once. A story that changes what its whole process shares (limits, signals, keys,
-//! the environment) starts this program again, for itself alone.
+//! SQLite remembers, bubblewrap holds the commands. All that needs the product is one program,
+//! which is put together once. A story that changes what its whole process shares (limits, signals,
+//! keys, the environment) starts this program again, for itself alone.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #![allow(clippy::print_stdout)] // what a second process says to the first

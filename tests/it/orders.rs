@@ -1,8 +1,8 @@
-//! Twenty of the 720 orders in which six things can happen to an open pull request, through the whole
-//! house: each ends in a legal state that is explained.
+//! Twenty of the 720 orders in which six things can happen to an open pull request, through the
+//! whole product: each ends in a legal state that is explained.
 //!
-//! All of them go through core in `src/core/job/review_orders.rs`; these show that the house does what core
-//! decides. The choice is the same each time.
+//! All of them go through core in `src/core/job/review_orders.rs`; these show that the product does
+//! what core decides. The choice is the same each time.
 
 use gander::core::job::{Job, JobEnding, JobStage, WaitingFor};
 use gander_emulator::{CheckRunView, Requirement, Verdict};

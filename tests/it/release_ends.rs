@@ -1,4 +1,5 @@
-//! A release ends otherwise than by being published: it is cancelled, or nobody told us that it went on.
+//! A release ends otherwise than by being published: it is cancelled, or nobody told us that it
+//! went on.
 
 use gander_emulator::{Actor, DeliveryFault, Fault, Verdict};
 

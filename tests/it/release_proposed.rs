@@ -298,8 +298,8 @@ async fn a_release_is_approved_by_the_prefix_and_not_by_the_apps_name() {
     w.until("it is merged", |w| w.only_pull().merged).await;
 }
 
-/// GitHub refuses to make a branch that another try of ours has made, and is tried again: whoever reads
-/// the end of it reads what GitHub said.
+/// GitHub refuses to make a branch that another try of ours has made, and is tried again: whoever
+/// reads the end of it reads what GitHub said.
 #[tokio::test]
 async fn a_release_whose_branch_github_refuses_is_tried_again_and_ends_with_githubs_own_words() {
     let w = World::with_project(project()).await;

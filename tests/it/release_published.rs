@@ -51,11 +51,11 @@ fn runner(emulator: &Emulator, folder: &Path) -> Runner {
         (foreign, rest[..40].to_owned())
     };
     let all = [Foreign::Checkout, Foreign::UploadArtifact, Foreign::DownloadArtifact];
-    let house = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
     let uses = format!("gander-app/gander/action@{ACTION}");
     std::fs::create_dir(folder.join("jobs")).unwrap();
     let setup = Setup {
-        actions: BTreeMap::from([(uses, house.join("action"))]),
+        actions: BTreeMap::from([(uses, checkout.join("action"))]),
         foreign: all.map(pinned).to_vec(),
         work: folder.join("jobs"),
         path: std::env::var_os("PATH").unwrap(),
@@ -127,8 +127,8 @@ impl Shop {
         issue
     }
 
-    /// What people saw happen since, without the passing states of the status comment, of which some
-    /// are skipped where the pace of writing asks for it.
+    /// What people saw happen since, without the passing states of the status comment, of which
+    /// some are skipped where the pace of writing asks for it.
     fn since(&self, before: &str) -> String {
         let timeline = self.w.timeline();
         let web = self.w.emulator.web_url();

@@ -1,8 +1,8 @@
-//! The walls around commands, tried with a real bubblewrap: what a hostile repository gets out of
+//! The sandbox around commands, tried with a real bubblewrap: what a hostile repository gets out of
 //! them, and that honest builds still work.
 
-// A test is its own composition root: it reads its environment and starts helpers. Clippy's leave to
-// unwrap and panic in tests does not reach a test's helpers.
+// A test is its own composition root: it reads its environment and starts helpers. Clippy's leave
+// to unwrap and panic in tests does not reach a test's helpers.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic)]
 
 mod filter;
@@ -424,7 +424,7 @@ print(client.recv(5).decode())
     }
 }
 
-mod walls {
+mod confinement {
     use super::*;
 
     #[tokio::test]
@@ -630,7 +630,7 @@ mod crashes {
 
     #[tokio::test]
     #[ignore = "the story below starts it, and kills it"]
-    async fn a_caller_without_walls() {
+    async fn a_caller_without_a_sandbox() {
         let years = years(8, std::os::unix::process::parent_id());
         let line = format!("exec sleep {years}");
         Tree::new(&[]).run_in(&unconfined(), &line, &SandboxLimits::default()).await;
@@ -664,8 +664,12 @@ mod crashes {
     }
 
     #[test]
-    fn a_command_without_walls_dies_with_its_caller_too() {
-        kill_at(1, "crashes::a_caller_without_walls", &format!("sleep {}", years(8, our_run())));
+    fn a_command_without_a_sandbox_dies_with_its_caller_too() {
+        kill_at(
+            1,
+            "crashes::a_caller_without_a_sandbox",
+            &format!("sleep {}", years(8, our_run())),
+        );
     }
 }
 
@@ -782,7 +786,7 @@ mod excess {
     }
 }
 
-mod without_walls {
+mod without_a_sandbox {
     use super::*;
 
     #[tokio::test]

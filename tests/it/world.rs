@@ -50,7 +50,7 @@ pub struct World {
 }
 
 /// What one process of Gander is made of.
-pub struct House<'a> {
+pub struct Gander<'a> {
     pub api: url::Url,
     pub web: url::Url,
     pub app_id: u64,
@@ -186,7 +186,7 @@ impl World {
         let data = directory.path().join("data");
         let store = open(&data).await;
         let shown = Arc::clone(&now);
-        let house = House {
+        let gander = Gander {
             api: emulator.api_url(),
             web: emulator.web_url(),
             app_id: app.app_id,
@@ -197,7 +197,7 @@ impl World {
             store: Arc::clone(&store),
             model: Arc::clone(&model) as Arc<dyn Model>,
         };
-        let App { intake, worker } = house.app();
+        let App { intake, worker } = gander.app();
         let (webhook_url, server) = listen(intake.clone()).await;
         emulator.set_webhook_url(app.app_id, webhook_url.clone());
         Self {
@@ -433,8 +433,8 @@ fn shown(now: &Arc<AtomicI64>) -> gander_emulator::Clock {
     Arc::new(move || now.load(Ordering::SeqCst))
 }
 
-/// Whether a text stands somewhere in these bytes. It leaps from one of its first bytes to the next,
-/// for to look at each place takes a third of a story.
+/// Whether a text stands somewhere in these bytes. It leaps from one of its first bytes to the
+/// next, for to look at each place takes a third of a story.
 fn holds(mut bytes: &[u8], text: &str) -> bool {
     let (first, rest) = text.as_bytes().split_first().unwrap();
     assert!(!rest.is_empty(), "{text:?} is too short to be looked for");
@@ -499,7 +499,7 @@ pub fn files_below(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-impl House<'_> {
+impl Gander<'_> {
     /// Puts Gander together.
     pub fn app(self) -> App {
         let egress =

@@ -239,7 +239,7 @@ impl Job {
             .rules
             .as_ref()
             .map_or((1, 0), |rules| (rules.limits.rounds, rules.limits.ci_repairs));
-        if let Some(next) = self.next_round(pull, limits).filter(|_| !pull.skipped) {
+        if let Some(next) = self.next_round(pull, limits.1).filter(|_| !pull.skipped) {
             let asked = matches!(next.cause, Cause::People);
             if asked && self.rounds_asked(round) >= limits.0 {
                 self.review.answered.extend(next.reviews);
@@ -342,7 +342,7 @@ impl Job {
     }
 
     /// The round that is due, if any: everything people ask for at once, else a repair.
-    fn next_round(&self, seen: &OpenPull, (_, repairs): (u32, u32)) -> Option<Round> {
+    fn next_round(&self, seen: &OpenPull, repairs: u32) -> Option<Round> {
         let open = seen.requests.iter().filter(|it| !self.review.answered.contains(&it.review_id));
         let batch: Vec<_> = open.filter_map(|it| Some((it, self.takes(it)?))).collect();
         let by_command = self.review.asks.first().map(|ask| (ask.by_id, ask.login.clone()));

@@ -18,6 +18,7 @@ use crate::core::approval::{
 use crate::core::evidence::{Check, CheckKind, CheckOutcome as Passed};
 use crate::core::github::Role;
 use crate::core::id::{RepoId, ReviewId, Timestamp, UserId};
+use crate::core::machine::Machine;
 use crate::core::policy::{Requester, Show};
 use crate::core::report::{self, ReportContext};
 

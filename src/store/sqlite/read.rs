@@ -82,7 +82,8 @@ pub(super) async fn patch(
 
 pub(super) async fn spent(
     pool: &SqlitePool,
-    (payer, accounts): (Payer, &Accounts),
+    payer: Payer,
+    accounts: &Accounts,
     since: Timestamp,
 ) -> Result<Money, StoreError> {
     let (sum, whose) = match payer {

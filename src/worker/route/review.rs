@@ -140,7 +140,7 @@ pub(in crate::worker) async fn go(
     let jobs = jobs_on(ctx, asked).await?;
     let held = jobs.iter().find(|it| matches!(it.machine.stage, JobStage::Holding { .. }));
     if let Some(stored) = held
-        && !was_told_before(ctx, &stored.machine, (at, asked.comment_id)).await?
+        && !was_told_before(ctx, &stored.machine, at, asked.comment_id).await?
     {
         let prefix = &ctx.settings.address.prefix;
         return Ok(reply(asked, report::go_too_early(prefix)));
@@ -162,7 +162,8 @@ pub(in crate::worker) async fn go(
 async fn was_told_before(
     ctx: &Context,
     job: &Job,
-    (at, comment): (Timestamp, Option<CommentId>),
+    at: Timestamp,
+    comment: Option<CommentId>,
 ) -> Result<bool, WorkError> {
     let marker = report::announcement_marker(job);
     let thread = report::announced_on(job);

@@ -32,10 +32,10 @@ pub(in crate::worker) async fn perform(
         Task::Reply(reply) => post_reply(ctx, reply).await.map(|()| TaskOutcome::Done),
         Task::Sweep(what) => sweep::sweep(ctx, *what).await.map(|()| TaskOutcome::Done),
         Task::Step { job_id: job, step } => {
-            Box::pin(job::perform(ctx, (job, step), claim, stop)).await
+            Box::pin(job::perform(ctx, job, step, claim, stop)).await
         }
         Task::Release { release_id: release, step } => {
-            Box::pin(release::perform(ctx, (release, step), claim)).await
+            Box::pin(release::perform(ctx, release, step, claim)).await
         }
     }
 }
@@ -43,6 +43,5 @@ pub(in crate::worker) async fn perform(
 async fn post_reply(ctx: &Context, reply: &CommandReply) -> Result<(), WorkError> {
     let marker = report::marker(&reply.key, "reply");
     let text = report::signed(&reply.text, &marker);
-    let said = (text.as_str(), marker.as_str());
-    Ok(talk::say_once(&ctx.forge, &reply.place, reply.number, said).await?)
+    Ok(talk::say_once(&ctx.forge, &reply.place, reply.number, &text, &marker).await?)
 }

@@ -514,7 +514,8 @@ fn what_was_recorded_keeps_to_githubs_description() {
         checked += exchanges.len();
         let wrong = contract.check_all(&exchanges);
         let wrong = wrong.iter().map(|one| format!("{name}: {one}"));
-        // A comment whose line is gone has none: GitHub says null, and its description knows no null.
+        // A comment whose line is gone has none: GitHub says null, and its description knows no
+        // null.
         let gone = ["/line: null is not", "/position: null is not"];
         found.extend(wrong.filter(|one| !gone.iter().any(|gone| one.contains(gone))));
     }

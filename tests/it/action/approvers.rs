@@ -1,5 +1,5 @@
-//! Whoever pushed to a release's branch cannot approve the release alone: the Action asks as the App
-//! does. In each story hubot ordered the release and mona maintains.
+//! Whoever pushed to a release's branch cannot approve the release alone: the Action asks as the
+//! App does. In each story hubot ordered the release and mona maintains.
 
 use gander_emulator::{Fault, Verdict};
 use serde_json::json;

@@ -1,6 +1,6 @@
-//! Who pushed a release is told of every commit only where those were people, or Gander itself: which
-//! account that is, the workflow file can say. In each story hubot ordered the release, and mona and
-//! octo maintain.
+//! Who pushed a release is told of every commit only where those were people, or Gander itself:
+//! which account that is, the workflow file can say. In each story hubot ordered the release, and
+//! mona and octo maintain.
 
 use gander_emulator::Verdict;
 

@@ -4,7 +4,7 @@ use super::keyrings::KEYS;
 use super::*;
 
 /// A bubblewrap that changes the options of the real one before it starts: `at` is where the filter
-/// stands in `walls`.
+/// stands in `arguments`.
 fn tampered_with(change: &str) -> (Tree, Bubblewrap) {
     let program = format!(
         r#"#!/usr/bin/python3
@@ -16,10 +16,10 @@ def in_memory(data):
     os.lseek(file, 0, 0)
     return str(file)
 if words[0] == "--args":
-    walls = open(int(words[1]), "rb").read().split(b"\0")
-    at = walls.index(b"--seccomp")
+    arguments = open(int(words[1]), "rb").read().split(b"\0")
+    at = arguments.index(b"--seccomp")
     {change}
-    words[1] = in_memory(b"\0".join(walls))
+    words[1] = in_memory(b"\0".join(arguments))
 os.execv("{}", ["bwrap"] + words)
 "#,
         Bubblewrap::PROGRAM
@@ -64,7 +64,7 @@ async fn a_bubblewrap_that_puts_up_no_filter_is_found_at_the_start() {
     let (_tree, as_it_is) = tampered_with("pass");
     let probe = as_it_is.probe().await.unwrap();
     assert_eq!(probe.denied, ["add_key", "keyctl", "request_key"]);
-    let (_tree, without) = tampered_with("del walls[at:at + 2]");
+    let (_tree, without) = tampered_with("del arguments[at:at + 2]");
     let refused = without.probe().await.unwrap_err();
     assert!(matches!(refused, SandboxError::Filter(_)), "{refused:?}");
 }
@@ -73,7 +73,7 @@ async fn a_bubblewrap_that_puts_up_no_filter_is_found_at_the_start() {
 async fn where_the_filter_is_not_taken_nothing_runs() {
     // No whole instruction, and one that the kernel does not know.
     for filter in ["b'half'", "b'nonsense'"] {
-        let change = format!("walls[at + 1] = in_memory({filter}).encode()");
+        let change = format!("arguments[at + 1] = in_memory({filter}).encode()");
         let (_tree, broken) = tampered_with(&change);
         let tree = Tree::new(&[]);
         let command = SandboxCommand::shell("touch ran", tree.path());

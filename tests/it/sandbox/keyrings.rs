@@ -46,7 +46,7 @@ async fn asked(program: &str) -> String {
     Tree::new(&[]).python(&format!("{KEYS}\n{program}")).await
 }
 
-/// What it says without walls.
+/// What it says without a sandbox.
 async fn asked_outside(program: &str) -> String {
     let tree = Tree::new(&[("probe.py", &format!("{KEYS}\n{program}"))]);
     let line = "/usr/bin/python3 probe.py";

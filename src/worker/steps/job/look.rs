@@ -46,7 +46,7 @@ pub(in crate::worker) async fn run(
     let mut roles = Roles::new();
     let least = in_force.approval.role.into();
     let about = Ballot { head: &head, address: &ctx.settings.address, least };
-    let votes = forge.votes(place, &about, (&reviews, &comments), &mut roles).await?;
+    let votes = forge.votes(place, &about, &reviews, &comments, &mut roles).await?;
     let digest = in_force.binding();
     let now = ctx.clock.now();
     let since = match &job.review.binding {
@@ -70,7 +70,7 @@ pub(in crate::worker) async fn run(
         since,
     };
     let consent = consent(ctx, place, question, &votes).await?;
-    let ci = ci(ctx, job, &detail, (&base, &in_force), now).await?;
+    let ci = ci(ctx, job, &detail, &base, &in_force, now).await?;
     let requests = requests(ctx, place, pull.number, &reviews, &mut roles).await?;
     Ok(Some(PullSnapshot::Open(Box::new(OpenPull {
         at: now,
@@ -127,7 +127,8 @@ async fn ci(
     ctx: &Context,
     job: &Job,
     pull: &PullDetail,
-    (base, rules): (&Branch, &Rules),
+    base: &Branch,
+    rules: &Rules,
     now: Timestamp,
 ) -> Result<Ci, WorkError> {
     let (place, sha) = (&job.place, &pull.head.sha);

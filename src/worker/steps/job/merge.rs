@@ -26,9 +26,8 @@ async fn merge(ctx: &Context, job: &Job) -> Result<JobFact, WorkError> {
     };
     let Some((pull, approval)) = job.merges(&seen) else { return Ok(JobFact::Seen(seen)) };
     let method = pull.rules.as_ref().map(|rules| rules.merge.method).unwrap_or_default();
-    let words = report::merge_message(job, &ctx.setting(job));
-    let words = (words.0.as_str(), words.1.as_str());
-    Ok(match publish::merge(&ctx.forge, &job.place, approval, method, words).await? {
+    let (title, message) = report::merge_message(job, &ctx.setting(job));
+    Ok(match publish::merge(&ctx.forge, &job.place, approval, method, &title, &message).await? {
         Merging::Done { by, .. } => JobFact::Merged { by },
         // GitHub's words are only shown. Somebody may have pushed meanwhile.
         Merging::Refused { why } => match Box::pin(look::run(ctx, job)).await? {

@@ -33,7 +33,8 @@ use crate::worker::{Context, WorkError};
 /// Does one step of a job.
 pub(in crate::worker) async fn perform(
     ctx: &Context,
-    (id, step): (&JobId, &JobStep),
+    id: &JobId,
+    step: &JobStep,
     claim: &Claim,
     stop: &CancellationToken,
 ) -> Result<TaskOutcome, WorkError> {
@@ -51,11 +52,11 @@ pub(in crate::worker) async fn perform(
         JobStep::Prepare => learnt(job, Box::pin(prepare::run(ctx, job)).await),
         &JobStep::Fix { round, attempt } => {
             let ctx = ctx.of_job(job, rules_and_base(job)?.1).await?;
-            Box::pin(fix::run(&ctx, job, (round, attempt), stop)).await
+            Box::pin(fix::run(&ctx, job, round, attempt, stop)).await
         }
         &JobStep::Verify { round, attempt } => {
             let ctx = ctx.of_job(job, rules_and_base(job)?.1).await?;
-            learnt(job, Box::pin(verify::run(&ctx, job, (round, attempt), stop)).await)
+            learnt(job, Box::pin(verify::run(&ctx, job, round, attempt, stop)).await)
         }
         JobStep::Publish { .. } => learnt(job, Box::pin(publish::run(ctx, job, claim)).await),
         &JobStep::Start { round } => learnt(job, Box::pin(start::run(ctx, job, round)).await),

@@ -77,7 +77,7 @@ async fn asked_for(
     for words in &round.words {
         let _ = write!(text, "A maintainer asks:\n{words}\n\n");
     }
-    let heard = heard(ctx, job, round, (&reviews, &comments)).await?;
+    let heard = heard(ctx, job, round, &reviews, &comments).await?;
     let of_round = |review: &&Review| round.reviews.contains(&ReviewId(review.id));
     for review in reviews.iter().filter(of_round) {
         let body = review.body.as_deref().unwrap_or_default().trim();
@@ -113,7 +113,8 @@ async fn heard(
     ctx: &Context,
     job: &Job,
     round: &Round,
-    (reviews, comments): (&[Review], &[ReviewComment]),
+    reviews: &[Review],
+    comments: &[ReviewComment],
 ) -> Result<Heard, WorkError> {
     let users = reviews
         .iter()

@@ -10,7 +10,8 @@ use crate::worker::{WorkError, patches};
 pub(in crate::worker) async fn run(
     ctx: &JobContext,
     job: &Job,
-    (round, number): (u32, u32),
+    round: u32,
+    number: u32,
     stop: &CancellationToken,
 ) -> Result<JobFact, WorkError> {
     let (rules, base) = rules_and_base(job)?;

@@ -24,6 +24,6 @@ async fn dispatch(
     attempt: u32,
 ) -> Result<ReleaseFact, WorkError> {
     let (id, name) = names(release, attempt)?;
-    start_run(&ctx.forge, release, (&id, &name)).await?;
+    start_run(&ctx.forge, release, &id, &name).await?;
     Ok(ReleaseFact::Dispatched { attempt })
 }

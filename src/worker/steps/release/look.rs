@@ -136,8 +136,7 @@ async fn release_consent(
     // As the Action hears it, so that what merges is also what releases.
     let address = ctx.settings.address.without_mention();
     let ballot = Ballot { head, address: &address, least };
-    let said = (&*reviews, &*comments);
-    let votes = forge.votes(place, &ballot, said, &mut Roles::new()).await?;
+    let votes = forge.votes(place, &ballot, &reviews, &comments, &mut Roles::new()).await?;
     let digest = rules.binding();
     // By the same question as the Action's.
     let contributors = contributors(ctx, place, detail, &votes).await?;

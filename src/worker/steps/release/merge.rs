@@ -36,8 +36,8 @@ async fn merge(ctx: &Context, release: &Release, head: &Sha) -> Result<ReleaseFa
     }
     let forge = &ctx.forge;
     let (title, message) = words::merge_message(release, planned(release)?, &approval);
-    let (method, message) = (rules.merge.method, (title.as_str(), message.as_str()));
-    match publish::merge(forge, &release.place, &approval, method, message).await? {
+    let (place, method) = (&release.place, rules.merge.method);
+    match publish::merge(forge, place, &approval, method, &title, &message).await? {
         Merging::Done { commit, by } => Ok(ReleaseFact::Merged(Merged { commit, by })),
         // Whatever stands in the way may be something that the release can go on from.
         Merging::Refused { why } => Ok(match snapshot_of(ctx, release).await? {

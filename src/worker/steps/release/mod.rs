@@ -30,7 +30,8 @@ use crate::worker::{Context, WorkError};
 /// Does one step of a release.
 pub(in crate::worker) async fn perform(
     ctx: &Context,
-    (id, step): (&ReleaseId, &ReleaseStep),
+    id: &ReleaseId,
+    step: &ReleaseStep,
     claim: &Claim,
 ) -> Result<TaskOutcome, WorkError> {
     let Some(stored) = ctx.store.release(id).await? else {

@@ -13,7 +13,7 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemMod, ItemUse, Meta, Signature, UseTree, Visibility};
 
 /// All of `src`, or a few lines that break a rule on purpose.
-pub(crate) struct House {
+pub(crate) struct Source {
     pub(crate) files: Vec<File>,
 }
 
@@ -104,7 +104,7 @@ pub(crate) struct Silence {
     pub(crate) reason: bool,
 }
 
-impl House {
+impl Source {
     /// A folder of sources of this project.
     pub(crate) fn built(folder: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -157,8 +157,8 @@ impl File {
         });
         syntax.items.retain(|item| !matches!(item, Item::Mod(module) if is_tests(module)));
         let end = text.find("\n#[cfg(test)]\n").unwrap_or(text.len());
-        let mut sight = Sight::default();
-        sight.visit_file(&syntax);
+        let mut visitor = Visitor::default();
+        visitor.visit_file(&syntax);
         let mut tokens = Vec::new();
         flatten(syntax.to_token_stream(), &mut tokens);
         let mut file = Self {
@@ -167,22 +167,22 @@ impl File {
             module: module_of(path),
             mentions: Vec::new(),
             tokens,
-            functions: sight.functions,
-            types: sight.types,
-            traits: sight.traits,
-            aliases: sight.aliases,
+            functions: visitor.functions,
+            types: visitor.types,
+            traits: visitor.traits,
+            aliases: visitor.aliases,
             inherent: Vec::new(),
-            implemented: sight.implemented,
-            silences: sight.silences,
-            constants: sight.constants,
-            tests_elsewhere: sight.tests_elsewhere,
+            implemented: visitor.implemented,
+            silences: visitor.silences,
+            constants: visitor.constants,
+            tests_elsewhere: visitor.tests_elsewhere,
             tests_beside: beside.map(|name| format!("{directory}{name}")),
             imports: BTreeMap::new(),
-            children: sight.children,
+            children: visitor.children,
         };
-        file.imports = file.read_imports(&sight.uses);
-        file.mentions = file.read_mentions(&syntax, &sight.uses);
-        file.inherent = sight.inherent;
+        file.imports = file.read_imports(&visitor.uses);
+        file.mentions = file.read_mentions(&syntax, &visitor.uses);
+        file.inherent = visitor.inherent;
         for index in 0..file.inherent.len() {
             file.inherent[index].of = file.type_named(&file.inherent[index].of);
         }
@@ -190,7 +190,7 @@ impl File {
     }
 
     /// The first directory or file name: `core`.
-    pub(crate) fn room(&self) -> &str {
+    pub(crate) fn module(&self) -> &str {
         &self.module[0]
     }
 
@@ -419,7 +419,7 @@ fn leaves(tree: &UseTree, path: &mut Vec<String>, found: &mut Vec<(String, Vec<S
 
 /// What a walk through a file collects.
 #[derive(Default)]
-struct Sight {
+struct Visitor {
     uses: Vec<ItemUse>,
     children: BTreeSet<String>,
     functions: Vec<Function>,
@@ -434,7 +434,7 @@ struct Sight {
     inside: Option<String>,
 }
 
-impl Sight {
+impl Visitor {
     fn function(&mut self, public: bool, signature: &Signature, block: &syn::Block) {
         let line = line_of(signature.span());
         let end = block.brace_token.span.close().end().line;
@@ -456,7 +456,7 @@ impl Sight {
     }
 }
 
-impl<'ast> Visit<'ast> for Sight {
+impl<'ast> Visit<'ast> for Visitor {
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
         self.uses.push(item.clone());
         visit::visit_item_use(self, item);
