@@ -823,10 +823,6 @@ fn one_impl_is_not_a_knot() {
                 ),
             ],
             &[
-                ("core/job.rs", "pub struct Job; impl Job { fn f(&self) { self.g() } }"),
-                ("core/job/rounds.rs", "use super::Job; impl Job { fn g(&self) {} }"),
-            ],
-            &[
                 ("worker/mod.rs", "mod w; pub use w::W; impl W { fn f() { Self::g() } }"),
                 ("worker/w.rs", "pub struct W;"),
                 ("worker/a.rs", "use crate::worker::w::W; impl W { fn g() { h(Self::i) } }"),
