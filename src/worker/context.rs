@@ -68,12 +68,21 @@ pub struct WorkerSettings {
 
 impl Context {
     /// What is told around a job.
-    pub(super) fn setting(&self, job: &Job) -> ReportContext {
+    pub(super) fn report_context(&self, job: &Job) -> ReportContext {
+        ReportContext {
+            model: self.model_of(job).map_or_else(String::new, |model| model.name().to_owned()),
+            show: job.rules.as_ref().map_or_else(Show::default, |rules| rules.show.clone()),
+            ..self.release_report_context()
+        }
+    }
+
+    /// What is told around a release.
+    pub(super) fn release_report_context(&self) -> ReportContext {
         ReportContext {
             prefix: self.settings.address.prefix.clone(),
-            model: self.model_of(job).map_or_else(String::new, |model| model.name().to_owned()),
+            model: String::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            show: job.rules.as_ref().map_or_else(Show::default, |rules| rules.show.clone()),
+            show: Show::default(),
             now: self.clock.time_of_day(),
             web: self.forge.web_address(),
         }
@@ -134,18 +143,6 @@ impl Context {
             // The branch moved away and the commit is gone: what is there now is another base.
             Err(error @ MirrorError::NotThere(_)) => Err(WorkError::passing(&error)),
             Err(error) => Err(error.into()),
-        }
-    }
-
-    /// What is told around a release.
-    pub(super) fn release_setting(&self) -> ReportContext {
-        ReportContext {
-            prefix: self.settings.address.prefix.clone(),
-            model: String::new(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            show: Show::default(),
-            now: self.clock.time_of_day(),
-            web: self.forge.web_address(),
         }
     }
 }

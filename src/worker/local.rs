@@ -3,18 +3,15 @@
 //! Invariants: it is the server's own job, with the same facts, steps and verdicts; what only tells
 //! people on GitHub of it is passed over, and it ends where GitHub would be needed.
 
-use tokio_util::sync::CancellationToken;
-
 use super::attempt::JobContext;
 use super::commit::{OutcomeWriter, TaskOutcome};
-use super::steps::job::{fix, verify};
+use super::steps::job::perform_locally;
+use super::steps::job::prepare::Prepared;
 use super::turn::next_job;
 use super::{WorkError, patches};
 use crate::clock::Clock;
-use crate::core::budget::Money;
-use crate::core::job::{Base, Job, JobFact, JobStage, JobStep};
+use crate::core::job::{Job, JobStage};
 use crate::core::patch::Patch;
-use crate::core::policy::Rules;
 use crate::core::task::Task;
 use crate::store::{Claim, Commit, Write};
 
@@ -30,17 +27,6 @@ pub struct LocalJob<'a> {
     pub clock: Clock,
     /// Told of each step that takes its time.
     pub progress: &'a (dyn Fn(&str) + Sync),
-}
-
-/// What a job begins with.
-#[derive(Clone)]
-pub struct Prepared {
-    /// The commit to work on.
-    pub base: Base,
-    /// The repository's rules.
-    pub rules: Rules,
-    /// The most it may cost.
-    pub budget: Money,
 }
 
 /// How a local job ended.
@@ -87,7 +73,7 @@ impl LocalJob<'_> {
     }
 
     async fn perform(&self, job: &Job, claim: &Claim) -> Result<TaskOutcome, WorkError> {
-        let (ctx, stop) = (self.ctx, CancellationToken::new());
+        let ctx = self.ctx;
         let step = match &claim.task {
             Task::NextOn { repo_id: repo, number } => {
                 return Ok(next_job(ctx.store.as_ref(), *repo, *number).await?);
@@ -100,38 +86,6 @@ impl LocalJob<'_> {
             | Task::Reply(_)
             | Task::Sweep(_) => return Ok(TaskOutcome::Done),
         };
-        match step {
-            JobStep::Prepare => {
-                let Prepared { base, rules, budget } = self.prepared.clone();
-                Ok(TaskOutcome::of_job(job, JobFact::Prepared { base, rules, budget }))
-            }
-            &JobStep::Fix { round, attempt } => {
-                let all = job.attempts_allowed();
-                (self.progress)(&format!("attempt {attempt} of {all}"));
-                fix::run(ctx, job, round, attempt, &stop).await
-            }
-            &JobStep::Verify { round, attempt } => {
-                (self.progress)("checking the change in a fresh copy");
-                let fact = verify::run(ctx, job, round, attempt, &stop).await?;
-                Ok(TaskOutcome::of_job(job, fact))
-            }
-            // Here GitHub would be needed.
-            JobStep::Publish { .. }
-            | JobStep::Acknowledge
-            | JobStep::React { .. }
-            | JobStep::Show
-            | JobStep::Announce
-            | JobStep::Undo
-            | JobStep::Look
-            | JobStep::Wake
-            | JobStep::Start { .. }
-            | JobStep::CheckHead { .. }
-            | JobStep::Answer { .. }
-            | JobStep::Explain
-            | JobStep::RefuseRound { .. }
-            | JobStep::Merge { .. }
-            | JobStep::CleanUp
-            | JobStep::StartNext => Ok(TaskOutcome::Done),
-        }
+        perform_locally(ctx, &self.prepared, self.progress, job, step).await
     }
 }

@@ -37,7 +37,8 @@ mod turn;
 pub use attempt::{Attempt, AttemptInput, JobContext, attempt};
 pub use context::{Context, WorkerSettings};
 pub use fault::WorkError;
-pub use local::{LocalEnd, LocalJob, Prepared};
+pub use local::{LocalEnd, LocalJob};
+pub use steps::job::prepare::Prepared;
 
 /// The worker.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{JobEnding, JobStep};
+use super::JobEnding;
 use crate::core::id::Sha;
 
 /// Where a job stands.
@@ -63,31 +63,6 @@ impl JobStage {
             | Self::Starting { .. }
             | Self::Answering { .. }
             | Self::Merging { .. } => true,
-        }
-    }
-
-    /// Whether it goes on with what this step learns.
-    pub fn awaits(&self, step: &JobStep) -> bool {
-        match step {
-            JobStep::Prepare => *self == Self::Preparing,
-            &JobStep::Fix { round, attempt } => *self == Self::Fixing { round, attempt },
-            &JobStep::Verify { round, attempt } => *self == Self::Verifying { round, attempt },
-            &JobStep::Publish { round } => *self == Self::Publishing { round },
-            &JobStep::Start { round } => *self == Self::Starting { round },
-            &JobStep::Answer { round } => *self == Self::Answering { round },
-            JobStep::CheckHead { .. } => self.is_in_review(),
-            JobStep::Merge { head } => self.merging() == Some(head),
-            JobStep::Acknowledge
-            | JobStep::React { .. }
-            | JobStep::Show
-            | JobStep::Announce
-            | JobStep::Undo
-            | JobStep::Look
-            | JobStep::Wake
-            | JobStep::Explain
-            | JobStep::RefuseRound { .. }
-            | JobStep::CleanUp
-            | JobStep::StartNext => false,
         }
     }
 

@@ -1,11 +1,12 @@
 //! What can be done for a job.
 //!
 //! Invariants: every step is idempotent, so doing it twice is doing it once; what the queue has to
-//! know of it stands here and nowhere else.
+//! know of it, and which stage waits for it, stands here and nowhere else.
 
 use serde::{Deserialize, Serialize};
 use strum::{EnumDiscriminants, VariantArray};
 
+use super::JobStage;
 use crate::core::id::{CommentId, Sha};
 use crate::core::machine::{Lane, Repeats, StepSpec, WorkerSlot};
 
@@ -77,6 +78,33 @@ impl JobStep {
             }
             Self::React { comment } => StepSpec::beside(Lane::Reaction(*comment), Repeats::Each),
             Self::Wake => StepSpec::beside(Lane::Wake, Repeats::Level),
+        }
+    }
+}
+
+impl JobStage {
+    /// Whether it goes on with what this step learns.
+    pub fn awaits(&self, step: &JobStep) -> bool {
+        match step {
+            JobStep::Prepare => *self == Self::Preparing,
+            &JobStep::Fix { round, attempt } => *self == Self::Fixing { round, attempt },
+            &JobStep::Verify { round, attempt } => *self == Self::Verifying { round, attempt },
+            &JobStep::Publish { round } => *self == Self::Publishing { round },
+            &JobStep::Start { round } => *self == Self::Starting { round },
+            &JobStep::Answer { round } => *self == Self::Answering { round },
+            JobStep::CheckHead { .. } => self.is_in_review(),
+            JobStep::Merge { head } => self.merging() == Some(head),
+            JobStep::Acknowledge
+            | JobStep::React { .. }
+            | JobStep::Show
+            | JobStep::Announce
+            | JobStep::Undo
+            | JobStep::Look
+            | JobStep::Wake
+            | JobStep::Explain
+            | JobStep::RefuseRound { .. }
+            | JobStep::CleanUp
+            | JobStep::StartNext => false,
         }
     }
 }

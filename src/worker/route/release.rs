@@ -38,7 +38,7 @@ pub(in crate::worker) async fn release_command(
     if word == Some("status") {
         let last = ctx.store.last_releases(asked.place.repo_id, SHOWN).await?;
         let last: Vec<Release> = last.into_iter().map(|stored| stored.machine).collect();
-        return Ok(reply(asked, words::status_reply(&last, &ctx.release_setting())));
+        return Ok(reply(asked, words::status_reply(&last, &ctx.release_report_context())));
     }
     let (default, rules) = release_rules(ctx, &asked.place).await?;
     let needed = match &rules {

@@ -45,3 +45,12 @@ async fn post_reply(ctx: &Context, reply: &CommandReply) -> Result<(), WorkError
     let text = report::signed(&reply.text, &marker);
     Ok(talk::say_once(&ctx.forge, &reply.place, reply.number, &text, &marker).await?)
 }
+
+/// Nothing is learnt of it.
+fn done<E>(done: Result<(), E>) -> Result<TaskOutcome, WorkError>
+where
+    WorkError: From<E>,
+{
+    done?;
+    Ok(TaskOutcome::Done)
+}

@@ -13,7 +13,7 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<(), WorkE
     } else {
         None
     };
-    let (setting, status) = (ctx.setting(job), status.map(|it| it.id));
+    let (setting, status) = (ctx.report_context(job), status.map(|it| it.id));
     let Some(text) = report::announcement(job, &setting, status) else { return Ok(()) };
     let (thread, marker) = (report::announced_on(job), report::announcement_marker(job));
     Ok(talk::say_once(forge, &job.place, thread, &text, &marker).await?)

@@ -7,7 +7,7 @@ use crate::worker::{Context, WorkError};
 
 /// Says on the pull request why it does not go on.
 pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<(), WorkError> {
-    match report::explanation(job, &ctx.setting(job)) {
+    match report::explanation(job, &ctx.report_context(job)) {
         Some(text) => say_once(ctx, job, &text).await,
         None => Ok(()),
     }
@@ -19,7 +19,7 @@ pub(in crate::worker) async fn refuse_round(
     job: &Job,
     limit: u32,
 ) -> Result<(), WorkError> {
-    say_once(ctx, job, &report::no_round_left(job, limit, &ctx.setting(job))).await
+    say_once(ctx, job, &report::no_round_left(job, limit, &ctx.report_context(job))).await
 }
 
 /// One text for each situation, once.

@@ -26,7 +26,7 @@ async fn merge(ctx: &Context, job: &Job) -> Result<JobFact, WorkError> {
     };
     let Some((pull, approval)) = job.merges(&seen) else { return Ok(JobFact::Seen(seen)) };
     let method = pull.rules.as_ref().map(|rules| rules.merge.method).unwrap_or_default();
-    let (title, message) = report::merge_message(job, &ctx.setting(job));
+    let (title, message) = report::merge_message(job, &ctx.report_context(job));
     Ok(match publish::merge(&ctx.forge, &job.place, approval, method, &title, &message).await? {
         Merging::Done { by, .. } => JobFact::Merged { by },
         // GitHub's words are only shown. Somebody may have pushed meanwhile.

@@ -17,6 +17,7 @@ pub(in crate::worker) mod verify;
 
 use tokio_util::sync::CancellationToken;
 
+use self::prepare::Prepared;
 use crate::core::github::Actor;
 use crate::core::github::Role;
 use crate::core::id::JobId;
@@ -26,8 +27,9 @@ use crate::core::policy::{Decision, Denied, RULES_PATH, Rules, authorize};
 use crate::core::task::Task;
 use crate::publish::{surface, talk};
 use crate::store::{Claim, Commit};
-use crate::worker::attempt::AttemptInput;
+use crate::worker::attempt::{AttemptInput, JobContext};
 use crate::worker::commit::TaskOutcome;
+use crate::worker::steps::done;
 use crate::worker::{Context, WorkError};
 
 /// Does one step of a job.
@@ -77,7 +79,9 @@ pub(in crate::worker) async fn perform(
             let comment = Some(*comment);
             done(talk::acknowledge(&ctx.forge, &job.place, job.subject, comment).await)
         }
-        JobStep::Show => done(Box::pin(surface::show(&ctx.forge, job, &ctx.setting(job))).await),
+        JobStep::Show => {
+            done(Box::pin(surface::show(&ctx.forge, job, &ctx.report_context(job))).await)
+        }
         JobStep::Announce => done(Box::pin(announce::run(ctx, job)).await),
         JobStep::Explain => done(Box::pin(explain::run(ctx, job)).await),
         JobStep::RefuseRound { limit } => {
@@ -90,16 +94,49 @@ pub(in crate::worker) async fn perform(
     }
 }
 
-fn learnt(job: &Job, fact: Result<JobFact, WorkError>) -> Result<TaskOutcome, WorkError> {
-    fact.map(|fact| TaskOutcome::of_job(job, fact))
+/// Does one step of a job that needs no GitHub. The others are passed over.
+pub(in crate::worker) async fn perform_locally(
+    ctx: &JobContext,
+    prepared: &Prepared,
+    progress: &(dyn Fn(&str) + Sync),
+    job: &Job,
+    step: &JobStep,
+) -> Result<TaskOutcome, WorkError> {
+    let stop = CancellationToken::new();
+    match step {
+        JobStep::Prepare => Ok(TaskOutcome::of_job(job, prepared.clone().learnt())),
+        &JobStep::Fix { round, attempt } => {
+            let all = job.attempts_allowed();
+            progress(&format!("attempt {attempt} of {all}"));
+            fix::run(ctx, job, round, attempt, &stop).await
+        }
+        &JobStep::Verify { round, attempt } => {
+            progress("checking the change in a fresh copy");
+            let fact = verify::run(ctx, job, round, attempt, &stop).await?;
+            Ok(TaskOutcome::of_job(job, fact))
+        }
+        // Here GitHub would be needed.
+        JobStep::Publish { .. }
+        | JobStep::Acknowledge
+        | JobStep::React { .. }
+        | JobStep::Show
+        | JobStep::Announce
+        | JobStep::Undo
+        | JobStep::Look
+        | JobStep::Wake
+        | JobStep::Start { .. }
+        | JobStep::CheckHead { .. }
+        | JobStep::Answer { .. }
+        | JobStep::Explain
+        | JobStep::RefuseRound { .. }
+        | JobStep::Merge { .. }
+        | JobStep::CleanUp
+        | JobStep::StartNext => Ok(TaskOutcome::Done),
+    }
 }
 
-fn done<E>(done: Result<(), E>) -> Result<TaskOutcome, WorkError>
-where
-    WorkError: From<E>,
-{
-    done?;
-    Ok(TaskOutcome::Done)
+fn learnt(job: &Job, fact: Result<JobFact, WorkError>) -> Result<TaskOutcome, WorkError> {
+    fact.map(|fact| TaskOutcome::of_job(job, fact))
 }
 
 pub(in crate::worker) fn rules_and_base(job: &Job) -> Result<(&Rules, &Base), WorkError> {

@@ -1,5 +1,6 @@
 //! Reads the rules and the issue, and fetches the base.
 
+use crate::core::budget::Money;
 use crate::core::event::SKIP_LABEL;
 use crate::core::job::{Base, Declined, Job, JobFact};
 use crate::core::policy::{RULES_PATH, Rules};
@@ -7,6 +8,24 @@ use crate::forge::BranchHead;
 use crate::worker::budget::{day_budget, job_budget};
 use crate::worker::steps::job::{ordered_by, permission_lost};
 use crate::worker::{Context, WorkError};
+
+/// What a job begins with.
+#[derive(Clone)]
+pub struct Prepared {
+    /// The commit to work on.
+    pub base: Base,
+    /// The repository's rules.
+    pub rules: Rules,
+    /// The most it may cost.
+    pub budget: Money,
+}
+
+impl Prepared {
+    pub(in crate::worker) fn learnt(self) -> JobFact {
+        let Self { base, rules, budget } = self;
+        JobFact::Prepared { base, rules, budget }
+    }
+}
 
 pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, WorkError> {
     let forge = &ctx.forge;
@@ -47,7 +66,7 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, 
     };
     ctx.mirror(job, &sha).await?;
     let budget = job_budget(ctx, job, &rules);
-    Ok(JobFact::Prepared { base: Base { branch, sha }, rules, budget })
+    Ok(Prepared { base: Base { branch, sha }, rules, budget }.learnt())
 }
 
 async fn over_limits(

@@ -26,7 +26,7 @@ pub(in crate::worker) async fn run(
         return Ok(held);
     }
     ctx.still_held(claim).await?;
-    let setting = ctx.setting(job);
+    let setting = ctx.report_context(job);
     let pull = publish::pull_request(&ctx.forge, job, &verified, &setting).await;
     ctx.forge.revoke_push_token(&job.place).await;
     Ok(match pull? {

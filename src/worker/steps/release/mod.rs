@@ -23,6 +23,7 @@ use crate::publish::release as publisher;
 use crate::publish::talk::acknowledge;
 use crate::store::Claim;
 use crate::worker::commit::TaskOutcome;
+use crate::worker::steps::done;
 use crate::worker::steps::release::follow::run_over;
 use crate::worker::steps::release::look::merged_by_hand;
 use crate::worker::{Context, WorkError};
@@ -43,7 +44,7 @@ pub(in crate::worker) async fn perform(
         // The release has moved on meanwhile: there is nothing left to do for this task.
         return Ok(TaskOutcome::Done);
     }
-    let (forge, setting) = (&ctx.forge, ctx.release_setting());
+    let (forge, setting) = (&ctx.forge, ctx.release_report_context());
     match step {
         ReleaseStep::Plan { .. } => learnt(release, plan::run(ctx, release).await),
         ReleaseStep::Propose { .. } => learnt(release, propose::run(ctx, release, claim).await),
@@ -78,14 +79,6 @@ fn learnt(
     fact: Result<ReleaseFact, WorkError>,
 ) -> Result<TaskOutcome, WorkError> {
     fact.map(|fact| TaskOutcome::of_release(release, fact))
-}
-
-fn done<E>(done: Result<(), E>) -> Result<TaskOutcome, WorkError>
-where
-    WorkError: From<E>,
-{
-    done?;
-    Ok(TaskOutcome::Done)
 }
 
 /// What there is to look at depends on where it stands.

@@ -22,7 +22,7 @@ pub(in crate::worker) async fn run(
 async fn propose(ctx: &Context, release: &Release) -> Result<ReleaseFact, WorkError> {
     let plan = planned(release)?;
     let files = planned_files(ctx, release, plan).await?;
-    let setting = ctx.release_setting();
+    let setting = ctx.release_report_context();
     let done = publisher::propose(&ctx.forge, release, plan, &files, &setting).await?;
     Ok(match done {
         Proposed::Open(pull) => ReleaseFact::Proposed { orders: release.orders, pull },
