@@ -28,7 +28,7 @@ RUNNER := INSTA_UPDATE=no CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR
 .PHONY: help demo test test-pages crash lint lint-rest deny lint-action setup-lint dist bench fmt setup setup-test
 
 help:
-	@echo "make demo   an issue becomes a release on a GitHub in a box: no network, key or account"
+	@echo "make demo   an issue becomes a release on a GitHub emulator: no network, key or account"
 	@echo "make test   all tests, with real git, SQLite, HTTP and sandbox"
 	@echo "make test-pages  the setup pages in Chromium; pictures in target/pages"
 	@echo "make crash  200 kills at random moments, and before and after every write"

@@ -40,7 +40,7 @@ enum CliCommand {
     Setup(setup::SetupCommand),
     /// Do one job on a local repository, without GitHub
     Run(run::RunCommand),
-    /// Watch a bug become a release on a GitHub in a box: no network, key or account
+    /// Watch a bug become a release on a GitHub emulator: no network, key or account
     Demo(demo::Demo),
     /// Do what the companion Action does
     Action(action::Action),

@@ -87,7 +87,7 @@ const TRAITS: &[&str] = &["Machine", "Model", "Sandbox", "Store", "Tool", "Verif
 
 static PRODUCT: LazyLock<Source> = LazyLock::new(|| Source::built("src"));
 
-/// The package that plays GitHub: it knows nothing of ours, and the manners hold there too.
+/// The package that plays GitHub: it knows nothing of ours, and the rules of style hold there too.
 static EMULATOR: LazyLock<Source> = LazyLock::new(|| Source::built("crates/gander-emulator/src"));
 
 /// One small source that must, or must not, break a rule.
@@ -334,7 +334,7 @@ fn a_foreign_crate_stays_inside_its_place() {
 }
 
 #[test]
-fn brain_and_hands_hold_no_key() {
+fn agent_and_sandbox_hold_no_key() {
     rule(
         |source| {
             let closed = ["agent", "sandbox", "verify"];
@@ -540,13 +540,19 @@ fn only_the_publisher_writes_to_github() {
          publish job), where the proof is taken. Give the publisher a function, and call that. If it only \
          has the name in common, rename one of them.",
         &[
-            &[PEN, ("worker/mod.rs", "fn f(forge: &Forge) { forge.create_branch(1); }")],
-            &[PEN, ("worker/a.rs", "fn f(it: &A) { it.parts.forge.resolve(1); }")],
-            &[PEN, ("action/test.rs", "fn f(forge: &Forge) { Forge::drop_it(forge); }")],
+            &[
+                PUBLISHER_SAMPLE,
+                ("worker/mod.rs", "fn f(forge: &Forge) { forge.create_branch(1); }"),
+            ],
+            &[PUBLISHER_SAMPLE, ("worker/a.rs", "fn f(it: &A) { it.parts.forge.resolve(1); }")],
+            &[
+                PUBLISHER_SAMPLE,
+                ("action/test.rs", "fn f(forge: &Forge) { Forge::drop_it(forge); }"),
+            ],
             &[("worker/mod.rs", "")],
         ],
         &[&[
-            PEN,
+            PUBLISHER_SAMPLE,
             ("publish/mod.rs", "fn f(forge: &Forge) { forge.create_branch(1); forge.resolve(2); }"),
             ("worker/mod.rs", "fn f(forge: &Forge) { forge.branch(1); }"),
         ]],
@@ -862,7 +868,7 @@ fn there_are_no_globals() {
 const PUBLISHER: (&str, &str) =
     ("publish/mod.rs", "pub async fn pull_request(verified: &VerifiedPatch) {}");
 /// A place with three calls that write, and one that does not.
-const PEN: (&str, &str) = (
+const PUBLISHER_SAMPLE: (&str, &str) = (
     "forge/review.rs",
     "impl Forge {
         pub async fn create_branch(&self) { self.change(Method::POST) }

@@ -21,7 +21,7 @@ pub(crate) struct Served {
     child: Child,
 }
 
-/// A GitHub in a box that knows the App, with one repository.
+/// A GitHub emulator that knows the App, with one repository.
 pub(crate) struct Box {
     pub(crate) emulator: Emulator,
     pub(crate) app: AppCredentials,

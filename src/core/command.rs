@@ -329,13 +329,12 @@ fn set_key(
     value: &str,
 ) -> Result<(), BadCommand> {
     let known = spec.keys.iter().map(|(name, _)| *name);
-    let Some(name) = known.clone().find(|name| name.eq_ignore_ascii_case(key)) else {
-        return Err(BadCommand::UnknownKey {
-            verb: spec.verb,
-            said: shown(key),
-            did_you_mean: nearest(key, known),
-        });
+    let unknown = || BadCommand::UnknownKey {
+        verb: spec.verb,
+        said: shown(key),
+        did_you_mean: nearest(key, known.clone()),
     };
+    let name = known.clone().find(|name| name.eq_ignore_ascii_case(key)).ok_or_else(unknown)?;
     let bad = |wanted: &str| BadCommand::BadValue {
         key: name.to_owned(),
         said: shown(value),
@@ -350,13 +349,15 @@ fn set_key(
             command.budget = Some(money);
         }
         "base" => command.base = Some(value.parse().map_err(|_| bad("a branch name"))?),
-        _ => {
+        "model" => {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/@".contains(c);
             if value.is_empty() || value.len() > 100 || !value.chars().all(plain) {
                 return Err(bad("a model's name"));
             }
             command.model = Some(value.to_owned());
         }
+        // A key that a verb lists and nobody reads.
+        _ => return Err(unknown()),
     }
     Ok(())
 }

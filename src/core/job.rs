@@ -10,7 +10,7 @@
 //! A round begins in `Starting`, goes through fixing, verifying and publishing like the first, and
 //! ends in `Answering`; whatever becomes of it, the pull request stays.
 //!
-//! Invariants, shown by the walk at the bottom: publishing only ever follows a green verdict on
+//! Invariants, shown by the walk (`job_walk.rs`): publishing only ever follows a green verdict on
 //! exactly that patch; merging only ever follows a person's approval of exactly that head; every
 //! ending is shown and told to whoever asked; `Done` absorbs; a fact that comes late, twice or out
 //! of order changes nothing.

@@ -1,11 +1,12 @@
-//! What every long-lived thing is: it learns facts, and answers each with its next steps.
+//! What a job and a release have in common: each learns facts, and answers each with its next
+//! steps.
 //!
 //! Invariants: what the queue has to know of a step is said once, beside the step, by an exhaustive
 //! match; a fact that comes late, twice or out of order changes nothing; what is done stays done.
 
 use super::id::CommentId;
 
-/// A long-lived thing: a job, a release.
+/// A job or a release.
 pub trait Machine: Sized {
     /// Names it for ever.
     type Id;
@@ -44,17 +45,17 @@ pub struct StepSpec {
     pub repeats: Repeats,
     /// What it means that it failed for good.
     pub failure: OnFailure,
-    /// What it takes to do it.
-    pub place: WorkerSlot,
+    /// Whether it takes one of the worker's few slots.
+    pub slot: WorkerSlot,
 }
 
 /// Steps of one lane are done one after the other, in order; lanes go side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// The lane of the thing itself.
+    /// The lane of the machine itself.
     Main,
     /// What people read: it keeps its own order, and holds up no work.
-    Words,
+    Messages,
     /// A reaction to one comment.
     Reaction(CommentId),
     /// A look put off to a later moment, which must hold nothing else up.
@@ -66,48 +67,48 @@ pub enum Lane {
 /// What two equal steps are that both wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeats {
-    /// Two.
-    Each,
-    /// One: it brings something up to date, and once is enough.
-    Level,
+    /// Both are done.
+    KeepBoth,
+    /// One is done: it brings something up to date, and once is enough.
+    Coalesce,
 }
 
 /// What it means that a step failed for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
-    /// A fact: the thing goes on with what this step learns, and waits for it.
+    /// A fact: the machine goes on with what this step learns, and waits for it.
     Awaited,
     /// Nothing but a line in the log.
     Dropped,
 }
 
-/// What it takes to do a step.
+/// Whether a step takes one of the worker's few slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkerSlot {
-    /// One of the worker's few places, for it may take minutes.
-    Worker,
-    /// None.
-    Free,
+    /// It does, for it may take minutes.
+    Taken,
+    /// It does not.
+    None,
 }
 
 impl StepSpec {
-    /// A step of the thing's own, whose failure is a fact.
-    pub const fn awaited(place: WorkerSlot) -> Self {
-        Self { lane: Lane::Main, repeats: Repeats::Each, failure: OnFailure::Awaited, place }
+    /// A step of the machine's own, whose failure is a fact.
+    pub const fn awaited(slot: WorkerSlot) -> Self {
+        Self { lane: Lane::Main, repeats: Repeats::KeepBoth, failure: OnFailure::Awaited, slot }
     }
 
-    /// Something that is done beside, and of which nothing is learnt.
-    pub const fn beside(lane: Lane, repeats: Repeats) -> Self {
-        Self { lane, repeats, failure: OnFailure::Dropped, place: WorkerSlot::Free }
+    /// A step of which nothing is learnt.
+    pub const fn unawaited(lane: Lane, repeats: Repeats) -> Self {
+        Self { lane, repeats, failure: OnFailure::Dropped, slot: WorkerSlot::None }
     }
 }
 
 impl Lane {
-    /// The lane's name among all lanes. `kind` and `id` name the thing.
+    /// The lane's name among all lanes. `kind` and `id` name the machine.
     pub fn name(self, kind: &str, id: &str) -> String {
         match self {
             Self::Main => format!("{kind}:{id}"),
-            Self::Words => format!("show:{id}"),
+            Self::Messages => format!("show:{id}"),
             Self::Reaction(comment) => format!("react:{comment}"),
             Self::Wake => format!("wake:{id}"),
             Self::Follow => format!("follow:{id}"),

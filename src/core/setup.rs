@@ -107,7 +107,7 @@ impl Hub {
         self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
-    /// Whether it runs on this very machine, as a GitHub in a box does.
+    /// Whether it runs on this very machine, as a GitHub emulator does.
     pub fn is_local(&self) -> bool {
         self.0.host().is_some_and(|host| is_local(&host))
     }

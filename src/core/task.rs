@@ -25,7 +25,7 @@ pub enum Task {
         /// What was kept of the body.
         payload: Box<Payload>,
     },
-    /// Do what a job asked for. Rows call it an effect.
+    /// Do what a job asked for. Stored as `effect`, its former name.
     #[serde(rename = "effect")]
     Step {
         #[serde(rename = "job")]
@@ -136,8 +136,8 @@ impl Task {
     /// Whether a waiting task of the same lane and content makes this one superfluous.
     pub fn is_level_triggered(&self) -> bool {
         match self {
-            Self::Step { step, .. } => step.spec().repeats == Repeats::Level,
-            Self::Release { step, .. } => step.spec().repeats == Repeats::Level,
+            Self::Step { step, .. } => step.spec().repeats == Repeats::Coalesce,
+            Self::Release { step, .. } => step.spec().repeats == Repeats::Coalesce,
             Self::NextOn { .. } | Self::NextRelease { .. } | Self::Sweep(_) => true,
             Self::Delivery { .. } | Self::Reply(_) => false,
         }

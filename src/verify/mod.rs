@@ -43,7 +43,7 @@ pub trait Verifier: Send + Sync {
     /// Checks the candidate.
     ///
     /// # Errors
-    /// Only when it could not be tried; "could not be decided" is [`Outcome::Inconclusive`].
+    /// Only when it could not be tried; "could not be decided" is [`CheckOutcome::Inconclusive`].
     async fn check(&self, candidate: &Candidate<'_>) -> Result<CheckOutcome, VerifyError>;
 }
 

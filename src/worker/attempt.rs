@@ -164,18 +164,18 @@ async fn attempt_in(
     let mut transcript = Transcript::open(&logs.join("transcript.jsonl"))
         .map_err(|error| WorkError::passing(&error))?;
     // A try that died left its transcript: what it spent is spent.
-    let sunk =
+    let already_spent =
         transcript.cost_so_far(&ctx.model.price()).map_err(|error| WorkError::passing(&error))?;
-    let mut budget = Budget::new(attempt.budget.saturating_sub(sunk));
-    let mut means = agent::AgentContext {
+    let mut budget = Budget::new(attempt.budget.saturating_sub(already_spent));
+    let mut agent_context = agent::AgentContext {
         model: ctx.model.as_ref(),
         tools: &tools,
         budget: &mut budget,
         transcript: &mut transcript,
         stop: attempt.stop,
     };
-    let finished = agent::run(&assignment, &mut means).await?;
-    let cost = sunk + budget.spent();
+    let finished = agent::run(&assignment, &mut agent_context).await?;
+    let cost = already_spent + budget.spent();
     let end = match finished {
         Finished::Changed { summary, answers } => {
             hand_in(job, ctx, &workspace, &commands, summary, answers, attempt.stop).await?

@@ -56,11 +56,16 @@ pub(in crate::worker) async fn day_budget(
 /// What is left of the budget is reserved when work begins; what was not needed goes back when it
 /// ends. Both count for whom this round is made.
 pub(in crate::worker) fn ledger_entry(before: &Job, after: &Job) -> Option<LedgerEntry> {
-    let works = |job: &Job| {
-        matches!(
-            job.stage,
-            JobStage::Fixing { .. } | JobStage::Verifying { .. } | JobStage::Publishing { .. }
-        )
+    let works = |job: &Job| match job.stage {
+        JobStage::Fixing { .. } | JobStage::Verifying { .. } | JobStage::Publishing { .. } => true,
+        JobStage::Queued
+        | JobStage::Preparing
+        | JobStage::Holding { .. }
+        | JobStage::InReview { .. }
+        | JobStage::Starting { .. }
+        | JobStage::Answering { .. }
+        | JobStage::Merging { .. }
+        | JobStage::Done(_) => false,
     };
     let (micros, what) = match (works(before), works(after)) {
         (false, true) => (after.budget.micros() - after.spent.micros(), "reserved"),

@@ -149,9 +149,9 @@ impl Worker {
         let stop = shutdown.child_token();
         let performed = {
             let work = async {
-                let _place = match claim.task.spec().map(|spec| spec.place) {
-                    Some(WorkerSlot::Worker) => self.places.acquire().await.ok(),
-                    Some(WorkerSlot::Free) | None => None,
+                let _place = match claim.task.spec().map(|spec| spec.slot) {
+                    Some(WorkerSlot::Taken) => self.places.acquire().await.ok(),
+                    Some(WorkerSlot::None) | None => None,
                 };
                 steps::perform(&self.ctx, &claim, &stop).await
             };

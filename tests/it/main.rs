@@ -1,6 +1,6 @@
-//! Journeys through the whole product, told in the users' words, and the stories of its rooms.
+//! Journeys through the whole product, told in the users' words, and the stories of its modules.
 //!
-//! Everything is real but the model's replies: the GitHub in a box answers over HTTP, git fetches,
+//! Everything is real but the model's replies: the GitHub emulator answers over HTTP, git fetches,
 //! SQLite remembers, bubblewrap holds the commands. All that needs the product is one program,
 //! which is put together once. A story that changes what its whole process shares (limits, signals,
 //! keys, the environment) starts this program again, for itself alone.
@@ -36,7 +36,7 @@ mod standstill;
 mod webhooks;
 mod who_may_approve;
 
-// The rooms, and the program as it is started.
+// The modules, and the program as it is started.
 mod action;
 mod generated;
 mod model;

@@ -1,4 +1,4 @@
-//! A small world to tell stories in: a GitHub in a box, Gander beside it, people, and time.
+//! A small world to tell stories in: a GitHub emulator, Gander beside it, people, and time.
 //!
 //! Nothing sleeps: `settle` delivers what waits and does what is due until neither is left; time
 //! passes when a story says so. A world that ends looks behind itself: no work left, no process, no

@@ -1,4 +1,4 @@
-//! `gander demo`: from an issue to a published release, live, on a GitHub in a box.
+//! `gander demo`: from an issue to a published release, live, on a GitHub emulator.
 //!
 //! Only the model's replies and the people's are scripted. Webhooks are signed and sent over HTTP,
 //! the queue is on disk, git fetches, commands run in the sandbox, and the workflows that we ship
@@ -42,7 +42,7 @@ use project::DemoProject;
 use stage::DemoStage;
 use workflows::{Download, Workflows};
 
-/// Watch a bug become a release on a GitHub in a box: no network, key or account
+/// Watch a bug become a release on a GitHub emulator: no network, key or account
 #[derive(Debug, clap::Args)]
 pub struct Demo {
     /// Print timeline, pull requests and release as JSON
@@ -128,7 +128,7 @@ async fn play(command: &Demo) -> CommandResult {
 
 fn introduce(project: &DemoProject) {
     say(format!(
-        "A GitHub in a box, Gander beside it, and a small {} project with a bug.\n\
+        "A GitHub emulator, Gander beside it, and a small {} project with a bug.\n\
          What the model and the people say is scripted. Everything else is real: signed webhooks over\n\
          HTTP, SQLite, git, the sandbox, the project's own tests ({}), and the\n\
          release workflow that Gander ships, run as processes of its own.\n\

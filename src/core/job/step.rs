@@ -67,17 +67,19 @@ impl JobStep {
             | Self::Start { .. }
             | Self::Answer { .. }
             | Self::CheckHead { .. }
-            | Self::Merge { .. } => StepSpec::awaited(WorkerSlot::Worker),
-            Self::Look => StepSpec::beside(Lane::Main, Repeats::Level),
+            | Self::Merge { .. } => StepSpec::awaited(WorkerSlot::Taken),
+            Self::Look => StepSpec::unawaited(Lane::Main, Repeats::Coalesce),
             Self::Undo | Self::CleanUp | Self::RefuseRound { .. } | Self::StartNext => {
-                StepSpec::beside(Lane::Main, Repeats::Each)
+                StepSpec::unawaited(Lane::Main, Repeats::KeepBoth)
             }
-            Self::Show => StepSpec::beside(Lane::Words, Repeats::Level),
+            Self::Show => StepSpec::unawaited(Lane::Messages, Repeats::Coalesce),
             Self::Acknowledge | Self::Announce | Self::Explain => {
-                StepSpec::beside(Lane::Words, Repeats::Each)
+                StepSpec::unawaited(Lane::Messages, Repeats::KeepBoth)
             }
-            Self::React { comment } => StepSpec::beside(Lane::Reaction(*comment), Repeats::Each),
-            Self::Wake => StepSpec::beside(Lane::Wake, Repeats::Level),
+            Self::React { comment } => {
+                StepSpec::unawaited(Lane::Reaction(*comment), Repeats::KeepBoth)
+            }
+            Self::Wake => StepSpec::unawaited(Lane::Wake, Repeats::Coalesce),
         }
     }
 }

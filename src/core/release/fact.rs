@@ -54,6 +54,6 @@ pub enum ReleaseFact {
     RunFailed { attempt: u32, why: String },
     /// A person wants a failed one taken up.
     Retried { by: Login },
-    /// An step failed for good.
+    /// A step failed for good.
     Broke { step: ReleaseStep, why: String },
 }

@@ -53,17 +53,17 @@ impl ReleaseStep {
             | Self::Propose { .. }
             | Self::Refresh { .. }
             | Self::Merge { .. }
-            | Self::Dispatch { .. } => StepSpec::awaited(WorkerSlot::Free),
+            | Self::Dispatch { .. } => StepSpec::awaited(WorkerSlot::None),
             Self::Follow { .. } => {
-                StepSpec { lane: Lane::Follow, ..StepSpec::awaited(WorkerSlot::Free) }
+                StepSpec { lane: Lane::Follow, ..StepSpec::awaited(WorkerSlot::None) }
             }
-            Self::Look => StepSpec::beside(Lane::Main, Repeats::Level),
+            Self::Look => StepSpec::unawaited(Lane::Main, Repeats::Coalesce),
             Self::Undo | Self::CleanUp | Self::StartNext => {
-                StepSpec::beside(Lane::Main, Repeats::Each)
+                StepSpec::unawaited(Lane::Main, Repeats::KeepBoth)
             }
-            Self::Show => StepSpec::beside(Lane::Words, Repeats::Level),
+            Self::Show => StepSpec::unawaited(Lane::Messages, Repeats::Coalesce),
             Self::Acknowledge | Self::Announce | Self::TellIssues => {
-                StepSpec::beside(Lane::Words, Repeats::Each)
+                StepSpec::unawaited(Lane::Messages, Repeats::KeepBoth)
             }
         }
     }

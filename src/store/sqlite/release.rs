@@ -4,7 +4,8 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::{failed, from_json, second_of_its_kind, to_json};
 use crate::core::id::{Number, ReleaseId, RepoId, Timestamp};
-use crate::core::release::{Release, ReleaseStage};
+use crate::core::machine::Machine;
+use crate::core::release::Release;
 use crate::store::{StoreError, Stored, Write};
 
 pub(super) async fn write(
@@ -75,10 +76,10 @@ fn pull_number(release: &Release) -> Option<i64> {
 }
 
 fn turn(release: &Release) -> &'static str {
-    match release.stage {
-        ReleaseStage::Queued => "waits",
-        ReleaseStage::Done(_) => "over",
-        _ => "live",
+    match (release.is_queued(), release.is_done()) {
+        (true, _) => "waits",
+        (_, true) => "over",
+        (false, false) => "live",
     }
 }
 

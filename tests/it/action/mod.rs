@@ -1,5 +1,5 @@
 //! The companion Action, from an approved release pull request to a published release: the real
-//! program, in processes of its own, against a GitHub in a box.
+//! program, in processes of its own, against a GitHub emulator.
 // Stories run real processes; clippy's leave to unwrap in tests does not reach their helpers.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
