@@ -332,17 +332,19 @@ fn confine(
     hand_down: Vec<OwnedFd>,
 ) {
     let in_child = move || -> io::Result<()> {
-        for (resource, bound) in &bounds {
-            // A bound may only be lowered by someone who is not root.
-            let bound = getrlimit(*resource).maximum.map_or(*bound, |max| max.min(*bound));
-            setrlimit(*resource, Rlimit { current: Some(bound), maximum: Some(bound) })?;
-        }
         rustix::process::umask(Mode::from_raw_mode(0o022));
         set_parent_process_death_signal(Some(Signal::KILL))?;
         let _ = prefer_as_victim();
         close_on_exec_from_three()?;
         for descriptor in &hand_down {
             fcntl_setfd(descriptor, FdFlags::empty())?;
+        }
+        // Last: until exec this process still holds all of Gander's descriptors, which may be more
+        // than the command may have, and the listing above takes one.
+        for (resource, bound) in &bounds {
+            // A bound may only be lowered by someone who is not root.
+            let bound = getrlimit(*resource).maximum.map_or(*bound, |max| max.min(*bound));
+            setrlimit(*resource, Rlimit { current: Some(bound), maximum: Some(bound) })?;
         }
         Ok(())
     };
