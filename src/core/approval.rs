@@ -126,7 +126,7 @@ impl Approval {
         &self.pushed_by
     }
     /// Where the newest of them said so.
-    pub fn word(&self) -> VoteSource {
+    pub fn source(&self) -> VoteSource {
         self.newest.source
     }
     /// Whether one of them said so by the command.
@@ -203,33 +203,33 @@ pub fn names_commit(words: &str, head: &Sha) -> bool {
 ///
 /// # Errors
 /// Why not.
-pub fn judge(question: &ApprovalCriteria<'_>, votes: &[Vote]) -> Result<Approval, NotApproved> {
+pub fn judge(criteria: &ApprovalCriteria<'_>, votes: &[Vote]) -> Result<Approval, NotApproved> {
     let standing = standing(votes);
-    let counts = |vote: &Vote| vote.by.person && vote.role >= question.role;
+    let counts = |vote: &Vote| vote.by.person && vote.role >= criteria.role;
     let objects = |vote: &&Vote| counts(vote) && vote.stance == Stance::Objects;
     // Without anything that speaks for it, an objection is just a review that waits.
     let wanted = standing.iter().any(|vote| vote.stance == Stance::Approves);
     if let Some(objection) = standing.iter().copied().find(objects).filter(|_| wanted) {
         return Err(NotApproved::Objection { login: objection.by.login.clone() });
     }
-    let bar = bar(question);
+    let bar = bar(criteria);
     let (mut accepted, mut refusals) = (Vec::<&Vote>::new(), Vec::new());
     for vote in standing.iter().rev().filter(|vote| vote.stance == Stance::Approves) {
-        match refused(question, &bar, vote) {
+        match refused(criteria, &bar, vote) {
             None if accepted.iter().any(|known| known.by.id == vote.by.id) => {}
             None => accepted.push(vote),
             Some(why) => refusals.push((why, vote)),
         }
     }
-    let outside = |vote: &Vote| had_a_hand(question, vote.by.id).is_none();
+    let outside = |vote: &Vote| had_a_hand(criteria, vote.by.id).is_none();
     if let Some(newest) = accepted.first() {
-        let Some(because) = bar.second else { return Ok(consent(question, newest, None)) };
+        let Some(because) = bar.second else { return Ok(consent(criteria, newest, None)) };
         let completes = |it: &&&Vote| !bar.one_outside || outside(newest) || outside(it);
         if let Some(second) = accepted.iter().skip(1).find(completes) {
-            return Ok(consent(question, newest, Some(second)));
+            return Ok(consent(criteria, newest, Some(second)));
         }
         let login = newest.by.login.clone();
-        return Err(nobody_left(question, &bar, &login)
+        return Err(nobody_left(criteria, &bar, &login)
             .unwrap_or(NotApproved::SecondNeeded { login, because }));
     }
     // Of those whose word could count the newest.
@@ -237,7 +237,7 @@ pub fn judge(question: &ApprovalCriteria<'_>, votes: &[Vote]) -> Result<Approval
     Err(match nearest {
         None => NotApproved::Nobody,
         Some((why @ (NotApproved::Requester { .. } | NotApproved::Pusher { .. }), vote)) => {
-            nobody_left(question, &bar, &vote.by.login).unwrap_or(why)
+            nobody_left(criteria, &bar, &vote.by.login).unwrap_or(why)
         }
         Some((why, _)) => why,
     })
@@ -261,11 +261,11 @@ fn nearness(why: &NotApproved) -> u8 {
 }
 
 /// Whether no approval that anybody could give would be enough.
-fn nobody_left(question: &ApprovalCriteria<'_>, bar: &Bar, login: &Login) -> Option<NotApproved> {
-    let may = |id: &&UserId| bar.involved_count || had_a_hand(question, **id).is_none();
-    let possible = question.holders?.iter().filter(may).count();
+fn nobody_left(criteria: &ApprovalCriteria<'_>, bar: &Bar, login: &Login) -> Option<NotApproved> {
+    let may = |id: &&UserId| bar.involved_count || had_a_hand(criteria, **id).is_none();
+    let possible = criteria.holders?.iter().filter(may).count();
     let needed = 1 + usize::from(bar.second.is_some());
-    let (login, role) = (login.clone(), question.role);
+    let (login, role) = (login.clone(), criteria.role);
     (possible < needed).then_some(NotApproved::NobodyLeft { login, role })
 }
 
@@ -279,15 +279,15 @@ struct Bar {
     one_outside: bool,
 }
 
-fn bar(question: &ApprovalCriteria<'_>) -> Bar {
-    let holders = question.holders;
+fn bar(criteria: &ApprovalCriteria<'_>) -> Bar {
+    let holders = criteria.holders;
     let single = holders.is_some_and(|holders| holders.len() <= 1);
-    let unknown = (!question.pushers_known).then_some(WhyTwo::PusherUnknown);
+    let unknown = (!criteria.pushers_known).then_some(WhyTwo::PusherUnknown);
     let outside = |holders: &[UserId]| {
-        holders.iter().filter(|id| had_a_hand(question, **id).is_none()).count()
+        holders.iter().filter(|id| had_a_hand(criteria, **id).is_none()).count()
     };
     let bar = |involved_count, second| Bar { involved_count, second, one_outside: false };
-    match (question.requester, holders.map(outside)) {
+    match (criteria.requester, holders.map(outside)) {
         (Requester::Allowed, _) => bar(true, None),
         (Requester::Never, _) => bar(false, unknown),
         (Requester::IfAlone, _) if single => bar(true, None),
@@ -301,11 +301,11 @@ fn bar(question: &ApprovalCriteria<'_>) -> Bar {
 }
 
 /// How somebody had a hand in the change, if they had one.
-fn had_a_hand(question: &ApprovalCriteria<'_>, id: UserId) -> Option<fn(Login) -> NotApproved> {
-    if question.asked_by.contains(&id) {
+fn had_a_hand(criteria: &ApprovalCriteria<'_>, id: UserId) -> Option<fn(Login) -> NotApproved> {
+    if criteria.asked_by.contains(&id) {
         return Some(|login| NotApproved::Requester { login });
     }
-    let pushed = question.pushed_by.iter().any(|actor| actor.id == id);
+    let pushed = criteria.pushed_by.iter().any(|actor| actor.id == id);
     pushed.then_some(|login| NotApproved::Pusher { login })
 }
 
@@ -328,39 +328,39 @@ fn standing(votes: &[Vote]) -> Vec<&Vote> {
     sorted.iter().filter(stands).copied().collect()
 }
 
-fn refused(question: &ApprovalCriteria<'_>, bar: &Bar, vote: &Vote) -> Option<NotApproved> {
+fn refused(criteria: &ApprovalCriteria<'_>, bar: &Bar, vote: &Vote) -> Option<NotApproved> {
     let login = vote.by.login.clone();
     if !vote.by.person {
         return Some(NotApproved::NotAPerson { login });
     }
-    if vote.role < question.role {
-        return Some(NotApproved::NeedsRole { login, has: vote.role, needed: question.role });
+    if vote.role < criteria.role {
+        return Some(NotApproved::NeedsRole { login, has: vote.role, needed: criteria.role });
     }
     if matches!(vote.source, VoteSource::Comment { edited: true, .. }) {
         return Some(NotApproved::Edited { login });
     }
-    if vote.commit != *question.head {
+    if vote.commit != *criteria.head {
         return Some(NotApproved::OtherCommit { login, approved: vote.commit.clone() });
     }
-    if vote.at <= question.since {
+    if vote.at <= criteria.since {
         return Some(NotApproved::Before { login });
     }
     if bar.involved_count {
         return None;
     }
-    had_a_hand(question, vote.by.id).map(|refused| refused(login))
+    had_a_hand(criteria, vote.by.id).map(|refused| refused(login))
 }
 
-fn consent(question: &ApprovalCriteria<'_>, newest: &Vote, second: Option<&Vote>) -> Approval {
+fn consent(criteria: &ApprovalCriteria<'_>, newest: &Vote, second: Option<&Vote>) -> Approval {
     Approval {
-        repo_id: question.repo_id,
-        pull: question.pull,
-        head: question.head.clone(),
-        base: question.base.clone(),
-        rules: question.rules.to_owned(),
+        repo_id: criteria.repo_id,
+        pull: criteria.pull,
+        head: criteria.head.clone(),
+        base: criteria.base.clone(),
+        rules: criteria.rules.to_owned(),
         newest: newest.clone(),
         second: second.cloned(),
-        pushed_by: question.pushed_by.iter().map(|actor| actor.login.clone()).collect(),
+        pushed_by: criteria.pushed_by.iter().map(|actor| actor.login.clone()).collect(),
     }
 }
 
@@ -368,7 +368,8 @@ fn consent(question: &ApprovalCriteria<'_>, newest: &Vote, second: Option<&Vote>
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct MergeAttempt {
-    pub word: VoteSource,
+    #[serde(rename = "word")]
+    pub source: VoteSource,
     pub rules: String,
     /// Whether GitHub said that nothing stood in the way.
     pub clean: bool,
@@ -378,7 +379,7 @@ impl MergeAttempt {
     /// Whether GitHub may answer otherwise than it did to `before`.
     pub fn is_news_after(&self, before: &Self) -> bool {
         let freed = self.clean && !before.clean;
-        freed || (&self.word, &self.rules) != (&before.word, &before.rules)
+        freed || (&self.source, &self.rules) != (&before.source, &before.rules)
     }
 }
 

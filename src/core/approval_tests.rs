@@ -44,7 +44,7 @@ fn pushed(
     let pushed_by: Vec<Actor> = pushed_by.iter().map(|id| person(*id)).collect();
     let holders: Option<Vec<UserId>> =
         holders.map(|holders| holders.iter().map(|id| UserId(*id)).collect());
-    let question = ApprovalCriteria {
+    let criteria = ApprovalCriteria {
         repo_id: RepoId(1),
         pull: Number(2),
         head: &head,
@@ -58,7 +58,7 @@ fn pushed(
         holders: holders.as_deref(),
         since: Timestamp(0),
     };
-    judge(&question, votes)
+    judge(&criteria, votes)
 }
 
 fn usual(votes: &[Vote]) -> Result<Approval, NotApproved> {

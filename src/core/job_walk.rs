@@ -69,7 +69,7 @@ pub(super) fn person(id: u64) -> Actor {
 /// A maintainer's approval of a head.
 fn approval(head: &str) -> Approval {
     let (head, base) = (sha(head), "main".parse().unwrap());
-    let question = ApprovalCriteria {
+    let criteria = ApprovalCriteria {
         repo_id: RepoId(1),
         pull: Number(8),
         head: &head,
@@ -91,7 +91,7 @@ fn approval(head: &str) -> Approval {
         source: VoteSource::Review(ReviewId(50)),
         at: Timestamp(1),
     };
-    judge(&question, &[vote]).unwrap()
+    judge(&criteria, &[vote]).unwrap()
 }
 
 /// A look at the pull request: nobody has said anything, and all is green.

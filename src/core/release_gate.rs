@@ -5,7 +5,7 @@
 //! else from GitHub's answers and from the commit. A tag or file that is there already is kept or
 //! is a reason to stop, and is never replaced.
 
-use super::approval::{Approval, ApprovalCriteria, NotApproved, Vote, judge as judge_voices};
+use super::approval::{Approval, ApprovalCriteria, NotApproved, Vote, judge as judge_votes};
 use super::changelog::Section;
 use super::checks::CheckState;
 use super::github::Actor;
@@ -50,7 +50,7 @@ pub struct ReleaseRequest {
     pub run: RunAttempt,
 }
 
-/// What GitHub says, all of it read for this question.
+/// What GitHub says, all of it read for this criteria.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct Facts {
@@ -472,7 +472,7 @@ fn approved(
     if !pull.ordered && terms.requester != Requester::Allowed {
         return Err(Refused::NotOrdered);
     }
-    let question = ApprovalCriteria {
+    let criteria = ApprovalCriteria {
         repo_id: facts.repository_id,
         pull: asked.pull,
         head: &pull.head,
@@ -488,7 +488,7 @@ fn approved(
         // What was approved is what was merged, into the default branch: the trees say so.
         since: Timestamp(i64::MIN),
     };
-    let approval = judge_voices(&question, &facts.votes)
+    let approval = judge_votes(&criteria, &facts.votes)
         .map_err(|why| Refused::NotApproved { why, head: pull.head.clone() })?;
     // The App could write the repository's rules, so that they can only be stricter.
     let sooner = facts.rules.as_ref().ok().and_then(|rules| rules.approval_hours);

@@ -28,11 +28,11 @@ pub(in crate::worker) async fn contributors(
 pub(in crate::worker) async fn consent(
     ctx: &Context,
     place: &RepoRef,
-    question: ApprovalCriteria<'_>,
+    criteria: ApprovalCriteria<'_>,
     votes: &[Vote],
 ) -> Result<Result<Approval, NotApproved>, WorkError> {
-    let judged = judge(&question, votes);
-    let depends = question.requester != Requester::Allowed
+    let judged = judge(&criteria, votes);
+    let depends = criteria.requester != Requester::Allowed
         && match &judged {
             Err(
                 NotApproved::SecondNeeded { .. }
@@ -54,6 +54,6 @@ pub(in crate::worker) async fn consent(
     if !depends {
         return Ok(judged);
     }
-    let holders = ctx.forge.people_with(place, question.role).await?;
-    Ok(judge(&ApprovalCriteria { holders: Some(&holders), ..question }, votes))
+    let holders = ctx.forge.people_with(place, criteria.role).await?;
+    Ok(judge(&ApprovalCriteria { holders: Some(&holders), ..criteria }, votes))
 }

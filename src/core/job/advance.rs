@@ -1,7 +1,5 @@
 //! What a job does next: its first round, and where later rounds begin.
 
-#![warn(clippy::wildcard_enum_match_arm)]
-
 use super::{Job, JobEnding, JobFact, JobStage, JobStep, RoundOutcome};
 use crate::core::evidence::{Evidence, Verdict};
 use crate::core::id::JobId;

@@ -455,7 +455,7 @@ impl Job {
             return only(WaitingFor::Conflict);
         }
         let now = MergeAttempt {
-            word: approval.word(),
+            source: approval.source(),
             rules: seen.rules_digest.clone(),
             clean: seen.clean,
         };

@@ -174,7 +174,7 @@ impl GitHub {
 
     fn consent(&self) -> Result<Approval, NotApproved> {
         let base = "main".parse().unwrap();
-        let question = ApprovalCriteria {
+        let criteria = ApprovalCriteria {
             repo_id: RepoId(1),
             pull: Number(8),
             head: &self.head,
@@ -188,7 +188,7 @@ impl GitHub {
             holders: None,
             since: Timestamp(0),
         };
-        judge(&question, &self.votes)
+        judge(&criteria, &self.votes)
     }
 
     /// Of each person the last word, where it asks for changes.

@@ -74,7 +74,7 @@ fn plan(base: &str) -> VersionPlan {
 
 fn approval(number: u64, head: &str, base: &str) -> Approval {
     let (head, base) = (sha(head), base.parse().unwrap());
-    let question = ApprovalCriteria {
+    let criteria = ApprovalCriteria {
         repo_id: RepoId(1),
         pull: Number(number),
         head: &head,
@@ -96,12 +96,12 @@ fn approval(number: u64, head: &str, base: &str) -> Approval {
         source: VoteSource::Review(ReviewId(1)),
         at: Timestamp(1),
     };
-    judge(&question, &[vote]).unwrap()
+    judge(&criteria, &[vote]).unwrap()
 }
 
 /// What GitHub is asked on: another moment may show it clean.
 fn tried(clean: bool) -> MergeAttempt {
-    MergeAttempt { word: VoteSource::Review(ReviewId(1)), rules: "r".into(), clean }
+    MergeAttempt { source: VoteSource::Review(ReviewId(1)), rules: "r".into(), clean }
 }
 
 /// Every fact, in versions that fit and that come from another order, head, base or try.

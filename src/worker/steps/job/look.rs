@@ -55,7 +55,7 @@ pub(in crate::worker) async fn run(
         None => Timestamp(0),
     };
     let contributors = contributors(ctx, place, &detail, &votes).await?;
-    let question = ApprovalCriteria {
+    let criteria = ApprovalCriteria {
         repo_id: place.repo_id,
         pull: pull.number,
         head: &head,
@@ -69,7 +69,7 @@ pub(in crate::worker) async fn run(
         holders: None,
         since,
     };
-    let consent = consent(ctx, place, question, &votes).await?;
+    let consent = consent(ctx, place, criteria, &votes).await?;
     let ci = ci(ctx, job, &detail, &base, &in_force, now).await?;
     let requests = requests(ctx, place, pull.number, &reviews, &mut roles).await?;
     Ok(Some(PullSnapshot::Open(Box::new(OpenPull {

@@ -49,7 +49,7 @@ pub(in crate::worker) async fn run(
             };
             let head = approval.head().clone();
             let rules = rules.binding();
-            let on = MergeAttempt { word: approval.word(), rules, clean };
+            let on = MergeAttempt { source: approval.source(), rules, clean };
             Some(match why {
                 None => ReleaseFact::Approved(approval, on),
                 Some(why) => ReleaseFact::NotMerged { head, why },
@@ -138,11 +138,11 @@ async fn release_consent(
     let ballot = Ballot { head, address: &address, least };
     let votes = forge.votes(place, &ballot, &reviews, &comments, &mut Roles::new()).await?;
     let digest = rules.binding();
-    // By the same question as the Action's.
+    // By the same criteria as the Action's.
     let contributors = contributors(ctx, place, detail, &votes).await?;
     // Whoever ordered it first has asked for it too, whoever did so last.
     let asked_by = [&[release.order.by_id], &*contributors.ordered_by].concat();
-    let question = ApprovalCriteria {
+    let criteria = ApprovalCriteria {
         repo_id: place.repo_id,
         pull: number,
         head,
@@ -156,7 +156,7 @@ async fn release_consent(
         holders: None,
         since: Timestamp(0),
     };
-    consent(ctx, place, question, &votes).await
+    consent(ctx, place, criteria, &votes).await
 }
 
 /// What keeps the approved head from being merged: what it touches, or its checks.
