@@ -12,8 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::{Address, Verb, parse};
-use super::github::Actor;
-use super::github::Role;
+use super::github::{Actor, Role};
 use super::id::{Branch, CommentId, Login, Number, RepoId, ReviewId, Sha, Timestamp, UserId};
 use super::policy::Requester;
 

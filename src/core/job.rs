@@ -21,8 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::{Accounts, Money};
 use super::evidence::Evidence;
-use super::github::PullRef;
-use super::github::RepoRef;
+use super::github::{PullRef, RepoRef};
 use super::id::{Branch, JobId, Number, Sha};
 use super::patch::PatchDigest;
 use super::policy::Rules;

@@ -11,13 +11,10 @@ use crate::core::approval::{
     Approval, ApprovalCriteria, NotApproved, Stance, Vote, VoteSource, judge,
 };
 use crate::core::event::IssueText;
-use crate::core::evidence::Verdict;
-use crate::core::evidence::{Check, CheckKind, CheckOutcome};
-use crate::core::github::Actor;
-use crate::core::github::Role;
+use crate::core::evidence::{Check, CheckKind, CheckOutcome, Verdict};
+use crate::core::github::{Actor, Role};
 use crate::core::id::{CommentId, Login, RepoId, ReviewId, Timestamp, UserId};
-use crate::core::machine::Machine;
-use crate::core::machine::OnFailure;
+use crate::core::machine::{Machine, OnFailure};
 use crate::core::policy::Requester;
 
 fn order() -> JobOrder {

@@ -13,8 +13,7 @@ mod values;
 pub use landing::*;
 
 use super::budget::Money;
-use super::github::Actor;
-use super::github::Role;
+use super::github::{Actor, Role};
 use super::id::Branch;
 
 /// Where the rules stand in a repository.

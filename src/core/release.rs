@@ -21,8 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::approval::{MergeAttempt, NotApproved};
 use super::changelog::is_version;
-use super::github::PullRef;
-use super::github::RepoRef;
+use super::github::{PullRef, RepoRef};
 use super::id::{Branch, CommentId, Login, Number, ReleaseId, RunId, Sha, Timestamp, UserId};
 use super::machine::Machine;
 use super::policy::MergeOn;

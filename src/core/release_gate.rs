@@ -8,8 +8,7 @@
 use super::approval::{Approval, ApprovalCriteria, NotApproved, Vote, judge as judge_votes};
 use super::changelog::Section;
 use super::checks::CheckState;
-use super::github::Actor;
-use super::github::Role;
+use super::github::{Actor, Role};
 use super::id::{Branch, Login, Number, RepoId, Sha, Timestamp, UserId};
 use super::manifest::{Artifact, BuildManifest, Digest, FileName, ReleaseId, RunAttempt};
 use super::policy::{ReleaseRules, Requester};

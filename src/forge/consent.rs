@@ -14,8 +14,7 @@ use super::payload::{self, Comment, Review, User};
 use super::{Forge, ForgeError, Scope};
 use crate::core::approval::{Stance, Vote, VoteSource, approves};
 use crate::core::command::Address;
-use crate::core::github::Role;
-use crate::core::github::{Actor, RepoRef};
+use crate::core::github::{Actor, RepoRef, Role};
 use crate::core::id::{CommentId, ReviewId, Sha, Timestamp, UserId};
 
 /// Roles asked for in one look.

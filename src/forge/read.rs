@@ -3,8 +3,7 @@
 use http::Method;
 
 use super::{ApiCall, Forge, ForgeError, RAW, Scope, found, payload, repo_path, segment, segments};
-use crate::core::github::Role;
-use crate::core::github::{Actor, RepoRef};
+use crate::core::github::{Actor, RepoRef, Role};
 use crate::core::id::{Branch, CommentId, DeliveryId, Number, ReviewId, Sha, Timestamp, UserId};
 
 /// Where a branch stands.

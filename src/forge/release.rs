@@ -11,8 +11,10 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::{ApiResponse, Forge, ForgeError, Scope, found, not_sent, payload, repo_path, segments};
-use super::{JSON, unreadable};
+use super::{
+    ApiResponse, Forge, ForgeError, JSON, Scope, found, not_sent, payload, repo_path, segments,
+    unreadable,
+};
 use crate::core::github::RepoRef;
 use crate::core::id::Sha;
 use crate::core::manifest::Digest;

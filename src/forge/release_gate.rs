@@ -8,8 +8,7 @@ use serde::Deserialize;
 use super::runs::Counted;
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segments, unreadable};
 use crate::core::checks::CheckState;
-use crate::core::github::RepoRef;
-use crate::core::github::Role;
+use crate::core::github::{RepoRef, Role};
 use crate::core::id::{Branch, Number, RepoId, Sha, UserId};
 use crate::core::release_gate::SeenCheck;
 

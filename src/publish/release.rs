@@ -11,8 +11,7 @@ use super::talk::{keep_current, keep_text, say_once};
 use crate::core::github::PullRef;
 use crate::core::id::{Number, Sha};
 use crate::core::release::{Release, ReleaseStage, VersionPlan};
-use crate::core::report::release as words;
-use crate::core::report::{ReportContext, marker};
+use crate::core::report::{ReportContext, marker, release as words};
 use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, Joined, NewPull};
 
 /// Fixed issues that are told of a release.

@@ -20,11 +20,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
-use super::seccomp;
 use super::spawn::{self, Identity, ProcessEnding, ProcessHandle, Running, Start};
 use super::{
     CommandOutput, Exit, Probe, ProcessLimit, Sandbox, SandboxCommand, SandboxError, SandboxLimits,
-    Toolchain,
+    Toolchain, seccomp,
 };
 
 /// Commands run by bubblewrap.

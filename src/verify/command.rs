@@ -9,8 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::distill::distill;
-use super::python;
-use super::{Candidate, Verifier, VerifyError};
+use super::{Candidate, Verifier, VerifyError, python};
 use crate::core::evidence::{CheckKind, CheckOutcome};
 use crate::core::policy::runs_nothing;
 use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxLimits};

@@ -15,8 +15,7 @@ use futures_util::future::join_all;
 use gander::core::budget::{Accounts, Money, Payer};
 use gander::core::delivery::{Content, Delivery, Id, Payload, WebhookIssue, WebhookRepository};
 use gander::core::event::IssueText;
-use gander::core::github::PullRef;
-use gander::core::github::RepoRef;
+use gander::core::github::{PullRef, RepoRef};
 use gander::core::id::{
     DeliveryId, HookId, InstallationId, JobId, Number, RepoId, Timestamp, UserId,
 };

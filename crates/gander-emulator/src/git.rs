@@ -10,8 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-pub(crate) use self::parse::find_line;
-pub(crate) use self::parse::{CgiAnswer, Commit, Entry, Signature};
+pub(crate) use self::parse::{CgiAnswer, Commit, Entry, Signature, find_line};
 use self::parse::{moved_line, parse_cgi, parse_commit, parse_entry};
 use super::Trouble;
 

@@ -13,8 +13,7 @@ use super::acts::{
 };
 use super::git::Edit;
 use super::shapes::issues as issue_shapes;
-use super::state::person;
-use super::state::{State, Target};
+use super::state::{State, Target, person};
 use super::{Emulator, Trouble};
 
 /// Somebody who acts.

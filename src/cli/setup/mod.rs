@@ -21,7 +21,8 @@ use crate::config::variable;
 use crate::core::examples::{ACTION_MISSING, DIGEST_MISSING, Example, Pins};
 use crate::core::setup::{DEFAULT_NAME, Hub, SetupPlan};
 use crate::egress::{Egress, PrivateAddresses};
-use crate::forge::{ForgeError, claim_app, payload::NewApp};
+use crate::forge::payload::NewApp;
+use crate::forge::{ForgeError, claim_app};
 use crate::server::setup::{
     Beginning, LIFE_SECONDS, Registered, Setup as Pages, SetupProblem, SetupResult, Wishes, serve,
 };

@@ -6,8 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::approval::{Approval, NotApproved};
-use crate::core::github::Actor;
-use crate::core::github::Role;
+use crate::core::github::{Actor, Role};
 use crate::core::id::{Branch, Login, ReviewId, Sha, Timestamp};
 use crate::core::policy::Rules;
 

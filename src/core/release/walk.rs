@@ -9,10 +9,7 @@ use strum::VariantArray as _;
 
 use super::*;
 use crate::core::approval::{ApprovalCriteria, MergeAttempt, Stance, Vote, VoteSource, judge};
-use crate::core::github::Actor;
-use crate::core::github::PullRef;
-use crate::core::github::RepoRef;
-use crate::core::github::Role;
+use crate::core::github::{Actor, PullRef, RepoRef, Role};
 use crate::core::id::{
     CommentId, InstallationId, Login, Number, ReleaseId, RepoId, ReviewId, RunId, Timestamp, UserId,
 };

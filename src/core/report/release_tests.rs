@@ -1,9 +1,7 @@
 //! The words as people read them, and what must hold of all of them.
 
 use super::*;
-use crate::core::github::PullRef;
-use crate::core::github::RepoRef;
-use crate::core::github::Role;
+use crate::core::github::{PullRef, RepoRef, Role};
 use crate::core::id::{CommentId, InstallationId, Login, ReleaseId, RepoId, Timestamp, UserId};
 use crate::core::policy::Show;
 use crate::core::release::{Merged, ReleaseOrder};

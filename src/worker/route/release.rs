@@ -5,8 +5,7 @@
 
 use crate::core::command::Verb;
 use crate::core::event::{CommandEvent, Touched};
-use crate::core::github::RepoRef;
-use crate::core::github::Role;
+use crate::core::github::{RepoRef, Role};
 use crate::core::id::{Branch, Number, ReleaseId};
 use crate::core::machine::Machine;
 use crate::core::policy::ReleaseOn;

@@ -5,11 +5,9 @@
 
 use super::follow::mark_merged;
 use super::{Seal, move_ref, web_flow, write_commit};
-use crate::Trouble;
 use crate::git::{Git, Signature};
-use crate::rules;
-use crate::state::person;
-use crate::state::{Issue, Pull, State};
+use crate::state::{Issue, Pull, State, person};
+use crate::{Trouble, rules};
 
 /// How a pull request becomes part of its base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 use super::{Access, Answer, Call, Outcome, Refusal, Route, counted, route};
 use crate::auth::issue_token;
 use crate::level::Level;
-use crate::registry;
-use crate::shapes;
 use crate::state::Installation;
+use crate::{registry, shapes};
 
 pub(super) const ROUTES: &[Route] = &[
     route("GET", "/app", Access::App, show),

@@ -4,11 +4,10 @@ use serde_json::json;
 
 use super::pulls::pull;
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
-use crate::Trouble;
 use crate::acts::{self, Merge, MergeWish, Merged};
 use crate::level::Level;
-use crate::rules;
 use crate::shapes::{commits, repository_url};
+use crate::{Trouble, rules};
 
 const WRITE: Access = Access::Scope("contents", Level::Write);
 

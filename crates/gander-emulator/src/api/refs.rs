@@ -3,10 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
-use crate::acts;
 use crate::level::Level;
-use crate::rules;
 use crate::shapes::{node_id, repository_url};
+use crate::{acts, rules};
 
 const READ: Access = Access::Scope("contents", Level::Read);
 const WRITE: Access = Access::Scope("contents", Level::Write);

@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{app, commits, moment, node_id, optional_moment, pulls};
-use super::{repository_page, repository_url, user, web};
+use super::{
+    app, commits, moment, node_id, optional_moment, pulls, repository_page, repository_url, user,
+    web,
+};
 use crate::state::{CheckRun, CheckSuite, Repository, State, Status};
 
 pub(crate) fn run(state: &State, repository: &Repository, run: &CheckRun) -> Value {

@@ -4,9 +4,8 @@ use serde_json::{Value, json};
 
 use super::issues::{association, labels, link};
 use super::{moment, node_id, optional_moment, repository_page, repository_url, user};
-use crate::Trouble;
-use crate::rules;
 use crate::state::{Issue, Repository, State};
+use crate::{Trouble, rules};
 
 /// A pull request as lists and webhooks show it; `None` for a plain issue.
 pub(crate) fn simple(state: &State, repository: &Repository, issue: &Issue) -> Option<Value> {

@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{api, checks, commits, moment, node_id, optional_moment};
-use super::{repository, repository_page, repository_url, user};
+use super::{
+    api, checks, commits, moment, node_id, optional_moment, repository, repository_page,
+    repository_url, user,
+};
 use crate::state::{Artifact, Job, Repository, State, WorkflowRun};
 use crate::workflow::{Sight, Standing};
 

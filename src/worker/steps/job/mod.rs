@@ -18,8 +18,7 @@ pub(in crate::worker) mod verify;
 use tokio_util::sync::CancellationToken;
 
 use self::prepare::Prepared;
-use crate::core::github::Actor;
-use crate::core::github::Role;
+use crate::core::github::{Actor, Role};
 use crate::core::id::JobId;
 use crate::core::job::{Base, Declined, Job, JobFact, JobStep};
 use crate::core::machine::OnFailure;

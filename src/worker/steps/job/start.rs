@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::core::checks::CheckState;
-use crate::core::github::Role;
-use crate::core::github::{Actor, RepoRef};
+use crate::core::github::{Actor, RepoRef, Role};
 use crate::core::id::{Number, ReviewId, Timestamp, UserId};
 use crate::core::job::{Base, Cause, Job, JobFact, Round, Thread};
 use crate::forge::payload::{Review, ReviewComment};

@@ -8,8 +8,7 @@ use std::collections::BTreeSet;
 use semver::Version;
 
 use crate::core::changelog::{self, CHANGELOG_PATH};
-use crate::core::github::Role;
-use crate::core::github::{Actor, RepoRef};
+use crate::core::github::{Actor, RepoRef, Role};
 use crate::core::id::{Number, Sha};
 use crate::core::policy::{RULES_PATH, ReleaseWith, Rules};
 use crate::core::release::{Refusal, Release, ReleaseFact, VersionPlan};
