@@ -93,7 +93,7 @@ fn inside(file: &str, tree: &Path) -> Option<String> {
 }
 
 /// `a/b.rs:7:5` or `a/b.rs:7`.
-fn place(text: &str) -> Option<(String, u32)> {
+fn repo(text: &str) -> Option<(String, u32)> {
     let text = text.trim().trim_end_matches(':');
     let mut parts = text.rsplitn(3, ':');
     let (last, middle) = (parts.next()?, parts.next()?);
@@ -117,7 +117,7 @@ fn rustc(line: &str, rest: &[&str]) -> Option<Point> {
     };
     let at = rest.iter().take(4).find_map(|line| line.trim_start().strip_prefix("--> "))?;
     let title = if code.is_empty() { "error".to_owned() } else { format!("error {code}") };
-    Some(Point { at: place(at), title, message: message.to_owned() })
+    Some(Point { at: repo(at), title, message: message.to_owned() })
 }
 
 /// `thread 'a::b' panicked at src/lib.rs:7:5:`, then the message.
@@ -131,7 +131,7 @@ fn panicked(line: &str, rest: &[&str]) -> Option<Point> {
         .take_while(|line| !line.starts_with("stack backtrace"))
         .take(12);
     let message: Vec<&str> = message.copied().collect();
-    Some(Point { at: place(at), title: format!("{name} panicked"), message: message.join("\n") })
+    Some(Point { at: repo(at), title: format!("{name} panicked"), message: message.join("\n") })
 }
 
 /// `____ test_a ____`, then lines with `E   ` and, last, `test_a.py:3: AssertionError`.
@@ -144,7 +144,7 @@ fn pytest(line: &str, rest: &[&str]) -> Option<Point> {
     let at = section.iter().rev().find_map(|line| {
         let (at, word) = line.split_once(": ")?;
         let error = word.starts_with(|c: char| c.is_ascii_alphabetic());
-        place(at).filter(|(file, _)| error && file.ends_with(".py"))
+        repo(at).filter(|(file, _)| error && file.ends_with(".py"))
     });
     let title = match name.strip_prefix("ERROR ") {
         Some(what) => format!("error {what}"),
@@ -182,7 +182,7 @@ fn tap(line: &str, rest: &[&str]) -> Option<Point> {
         Some(more.join("\n").trim().to_owned())
     };
     let stack = value("stack:").unwrap_or_default();
-    let at = stack.lines().find_map(framed).or_else(|| place(&value("location:")?));
+    let at = stack.lines().find_map(framed).or_else(|| repo(&value("location:")?));
     let message = value("error:").unwrap_or_else(|| "failed".to_owned());
     Some(Point { at, title: format!("{name} failed"), message })
 }
@@ -199,12 +199,12 @@ fn framed(line: &str) -> Option<(String, u32)> {
     let line = line.trim_end_matches([' ', '{']);
     let inside = line.rsplit_once('(').map_or(line, |(_, inside)| inside).trim();
     let inside = inside.strip_prefix("at ").unwrap_or(inside).trim_end_matches(')');
-    place(inside).filter(|(file, _)| !file.starts_with("node:") && file.contains('.'))
+    repo(inside).filter(|(file, _)| !file.starts_with("node:") && file.contains('.'))
 }
 
 /// `test at sum.test.js:2:1`, then `✖ adds (1.2ms)` and the error, as node prints for people.
 fn node(line: &str, rest: &[&str]) -> Option<Point> {
-    let at = place(line.trim().strip_prefix("test at ")?)?;
+    let at = repo(line.trim().strip_prefix("test at ")?)?;
     let name = rest.first()?.trim().strip_prefix('✖')?.trim();
     let name = name.rsplit_once(" (").map_or(name, |(name, _)| name);
     let body: Vec<&str> = rest

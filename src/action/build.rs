@@ -35,10 +35,10 @@ pub async fn build(
     let rules = files::rules(tree)?;
     let tag = tag(tree, &rules.release)?;
     let time = Duration::from_secs(u64::from(rules.verify.minutes) * 60);
-    let place = SourcePosition { tree, sandbox, time, python: None };
+    let repo = SourcePosition { tree, sandbox, time, python: None };
     let mut all = Vec::new();
     for line in &rules.release.build {
-        let (ran, points) = commands::run(&place, line, log).await?;
+        let (ran, points) = commands::run(&repo, line, log).await?;
         points.iter().for_each(|point| log(&point.command()));
         let passed = ran.passed;
         all.push(ran);

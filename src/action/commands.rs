@@ -33,35 +33,36 @@ pub(super) struct SourcePosition<'a> {
 
 /// Runs one line; says how it went and what failed where.
 pub(super) async fn run(
-    place: &SourcePosition<'_>,
+    position: &SourcePosition<'_>,
     line: &str,
     log: Log<'_>,
 ) -> Result<(Ran, Vec<Point>), ActionError> {
     // One stream, so that the log has the order people know.
     let script = format!("exec 2>&1\n{line}");
-    let mut command = SandboxCommand::script(script, place.tree);
-    if let Some(layout) = &place.python {
-        command.env = layout.environment(place.sandbox, place.tree);
+    let mut command = SandboxCommand::script(script, position.tree);
+    if let Some(layout) = &position.python {
+        command.env = layout.environment(position.sandbox, position.tree);
     }
     let limits =
-        SandboxLimits { wall: place.time, output_bytes: LOGGED, ..SandboxLimits::default() };
+        SandboxLimits { wall: position.time, output_bytes: LOGGED, ..SandboxLimits::default() };
     let stop = CancellationToken::new();
-    let output = place.sandbox.run(&command, &limits, &stop).await;
+    let output = position.sandbox.run(&command, &limits, &stop).await;
     let output = output.map_err(|source| ActionError::Command(line.to_owned(), source))?;
     let text = format!("{}{}", output.stdout.text, output.stderr.text);
     let plain = visible(&without_escapes(&text));
     show(line, &plain, log);
     let mut passed = output.exit == Exit::Code(0);
-    let mut how = ended(output.exit, place.time);
-    if let Some(layout) = place.python.as_ref().filter(|_| passed && python::starts_pytest(line)) {
-        let asked = layout.imported_from_elsewhere(place.sandbox, place.tree, &limits, &stop);
+    let mut how = ended(output.exit, position.time);
+    if let Some(layout) = position.python.as_ref().filter(|_| passed && python::starts_pytest(line))
+    {
+        let asked = layout.imported_from_elsewhere(position.sandbox, position.tree, &limits, &stop);
         let asked = asked.await.map_err(|source| ActionError::Command(line.to_owned(), source))?;
         if let Some(why) = asked {
             // A path of others may stand in it.
             (passed, how) = (false, inline(why.lines().next().unwrap_or_default(), 600));
         }
     }
-    let found = if passed { Vec::new() } else { points(&plain, place.tree) };
+    let found = if passed { Vec::new() } else { points(&plain, position.tree) };
     let ran = Ran {
         line: line.to_owned(),
         passed,

@@ -54,8 +54,8 @@ pub(super) fn rules(tree: &Path) -> Result<Rules, ActionError> {
         Err(error) => return Err(ActionError::Disk(path, error)),
     };
     Rules::parse(&text).map_err(|bad| {
-        let place = format!("{RULES_PATH}, line {}, column {}", bad.line, bad.column);
-        ActionError::Rules(format!("{place}: {}", bad.problem))
+        let repo = format!("{RULES_PATH}, line {}, column {}", bad.line, bad.column);
+        ActionError::Rules(format!("{repo}: {}", bad.problem))
     })
 }
 

@@ -74,12 +74,12 @@ async fn once(
     directory: &Path,
     clock: &Clock,
 ) -> Result<(ActionReport, Option<Words>), ActionError> {
-    let place = RepoRef {
+    let repo = RepoRef {
         installation_id: InstallationId(0),
         repo_id: inputs.repository,
         name: inputs.name.clone(),
     };
-    let facts = facts(forge, &place, inputs, directory, clock).await?;
+    let facts = facts(forge, &repo, inputs, directory, clock).await?;
     let plan = match judge(&inputs.asked, &inputs.terms, &facts) {
         Ok(plan) => plan,
         Err(refused) => {
@@ -97,7 +97,7 @@ async fn once(
         return Ok((ActionReport { end: ActionEnd::Done, summary, outputs }, None));
     }
     let again = plan.found().is_some_and(|found| !found.draft);
-    let url = release(forge, &place, &plan, inputs.attest, directory).await?;
+    let url = release(forge, &repo, &plan, inputs.attest, directory).await?;
     let summary = released_summary(&plan, &inputs.asked, &url, again);
     let outputs = vec![
         ("tag", plan.tag().to_owned()),
@@ -111,7 +111,7 @@ async fn once(
 /// Asks GitHub for everything the judge looks at.
 async fn facts(
     forge: &Forge,
-    place: &RepoRef,
+    repo: &RepoRef,
     inputs: &PublishInputs,
     directory: &Path,
     clock: &Clock,
@@ -119,26 +119,26 @@ async fn facts(
     let (files, manifest) = files::built(directory)?;
     let manifest = manifest_of(&manifest)?;
     let commit = &inputs.asked.commit;
-    let repository = forge.repository(place).await?;
+    let repository = forge.repository(repo).await?;
     let default_branch = repository.default_branch.parse();
     let default_branch = default_branch
         .map_err(|bad| ActionError::Manifest(format!("the default branch: {bad}")))?;
-    let (pull, votes, holders, checks) = pull(forge, place, inputs).await?;
-    let rules = forge.file(place, commit.as_str(), RULES_PATH).await?;
+    let (pull, votes, holders, checks) = pull(forge, repo, inputs).await?;
+    let rules = forge.file(repo, commit.as_str(), RULES_PATH).await?;
     let rules = Rules::parse(rules.as_deref().unwrap_or_default());
     let rules = rules.map(|rules| rules.release).map_err(|bad| bad.problem);
-    let changelog = forge.file(place, commit.as_str(), CHANGELOG_PATH).await?;
+    let changelog = forge.file(repo, commit.as_str(), CHANGELOG_PATH).await?;
     let section = changelog.as_deref().and_then(latest);
     let tag = rules.as_ref().ok().zip(section.as_ref());
     let tag = tag.and_then(|(rules, section)| rules.tag_of(&section.version));
     let standing = match tag {
-        Some(tag) => forge.standing(place, &tag).await?,
+        Some(tag) => forge.standing(repo, &tag).await?,
         None => TagState::default(),
     };
     Ok(Facts {
         // By its number: a name can pass to another repository.
         repository_id: repository.id,
-        on_default_branch: forge.is_on(place, commit, &default_branch).await?,
+        on_default_branch: forge.is_on(repo, commit, &default_branch).await?,
         default_branch,
         pull,
         votes,
@@ -158,14 +158,14 @@ type OfThePull = (Option<ReleasePull>, Vec<Vote>, Option<Vec<UserId>>, Vec<SeenC
 /// The release pull request, who said what about it, and its checks.
 async fn pull(
     forge: &Forge,
-    place: &RepoRef,
+    repo: &RepoRef,
     inputs: &PublishInputs,
 ) -> Result<OfThePull, ActionError> {
     let number = inputs.asked.pull;
     let nothing = (None, Vec::new(), None, Vec::new());
-    let Some(seen) = forge.release_pull(place, number).await? else { return Ok(nothing) };
-    let tree_of_head = forge.tree_of(place, &seen.head).await?;
-    let tree_of_commit = forge.tree_of(place, &inputs.asked.commit).await?;
+    let Some(seen) = forge.release_pull(repo, number).await? else { return Ok(nothing) };
+    let tree_of_head = forge.tree_of(repo, &seen.head).await?;
+    let tree_of_commit = forge.tree_of(repo, &inputs.asked.commit).await?;
     // A commit that GitHub does not know is the merge of nothing.
     let (Some(tree_of_head), Some(tree_of_commit)) = (tree_of_head, tree_of_commit) else {
         return Ok(nothing);
@@ -177,14 +177,14 @@ async fn pull(
     let (branch, head) = (&*seen.head_branch, &seen.head);
     let opened_at = seen.opened_at.as_deref();
     let of = PullBranch { number, branch, head, opened_by, opened_at };
-    let contributors = forge.contributors(place, of).await?;
+    let contributors = forge.contributors(repo, of).await?;
     let opener = opener.filter(|user| user.kind == "User").map(|user| user.id);
     let address = Address { prefix: inputs.prefix.clone(), mention: None };
     let ballot = Ballot { head, address: &address, least: inputs.terms.role };
     let (reviews, comments) =
-        tokio::try_join!(forge.reviews(place, number), forge.comments(place, number))?;
-    let votes = forge.votes(place, &ballot, &reviews, &comments, &mut Roles::new()).await?;
-    let holders = forge.holders(place, inputs.terms.role).await?;
+        tokio::try_join!(forge.reviews(repo, number), forge.comments(repo, number))?;
+    let votes = forge.votes(repo, &ballot, &reviews, &comments, &mut Roles::new()).await?;
+    let holders = forge.holders(repo, inputs.terms.role).await?;
     let pull = ReleasePull {
         ordered: !contributors.ordered_by.is_empty(),
         asked_by: contributors.ordered_by.into_iter().chain(opener).collect(),
@@ -196,28 +196,28 @@ async fn pull(
         from_here: seen.head_repository == Some(inputs.repository),
         tree_of_head,
         tree_of_commit,
-        files: forge.files_of(place, number).await?,
+        files: forge.files_of(repo, number).await?,
         head: seen.head.clone(),
     };
-    let checks = forge.checks_seen(place, &seen.head).await?;
+    let checks = forge.checks_seen(repo, &seen.head).await?;
     Ok((Some(pull), votes, holders, checks))
 }
 
 /// Does what is not done yet; says where the release is.
 async fn release(
     forge: &Forge,
-    place: &RepoRef,
+    repo: &RepoRef,
     plan: &ReleasePlan,
     attest: Attest,
     directory: &Path,
 ) -> Result<String, ActionError> {
-    let release = draft(forge, place, plan, attest).await?;
-    upload(forge, place, plan, &release, directory).await?;
+    let release = draft(forge, repo, plan, attest).await?;
+    upload(forge, repo, plan, &release, directory).await?;
     if !plan.tagged() {
-        match forge.create_tag(place, plan.tag(), &plan.mark().commit).await {
+        match forge.create_tag(repo, plan.tag(), &plan.mark().commit).await {
             // Somebody was quicker, and what matters is where it stands; or a rule forbids it.
             Err(error) if error.status() == Some(422) => {
-                if forge.tag(place, plan.tag()).await?.is_none() {
+                if forge.tag(repo, plan.tag()).await?.is_none() {
                     let (tag, why) = (plan.tag().to_owned(), error.in_words());
                     return Err(ActionError::TagRefused { tag, why });
                 }
@@ -225,9 +225,9 @@ async fn release(
             other => other?,
         }
     }
-    stands(forge, place, plan).await?;
+    stands(forge, repo, plan).await?;
     // People can change a draft: what is shown is what was built.
-    let there = forge.release_seen(place, release.id).await?;
+    let there = forge.release_seen(repo, release.id).await?;
     if let Some(name) = plan.differs(&there) {
         let next =
             "somebody changed the draft. Look who, remove that file there, and run this job again";
@@ -235,14 +235,14 @@ async fn release(
     }
     let published = match plan.found() {
         Some(found) if !found.draft => release,
-        _ => forge.publish_draft(place, release.id).await?,
+        _ => forge.publish_draft(repo, release.id).await?,
     };
-    stands(forge, place, plan).await?;
+    stands(forge, repo, plan).await?;
     Ok(published.html_url)
 }
 
-async fn stands(forge: &Forge, place: &RepoRef, plan: &ReleasePlan) -> Result<(), ActionError> {
-    match forge.tag(place, plan.tag()).await? {
+async fn stands(forge: &Forge, repo: &RepoRef, plan: &ReleasePlan) -> Result<(), ActionError> {
+    match forge.tag(repo, plan.tag()).await? {
         Some(TagAt::Commit(at)) if at == plan.mark().commit => Ok(()),
         _ => Err(ActionError::TagMoved(plan.tag().to_owned())),
     }
@@ -251,11 +251,11 @@ async fn stands(forge: &Forge, place: &RepoRef, plan: &ReleasePlan) -> Result<()
 /// The draft, made or found.
 async fn draft(
     forge: &Forge,
-    place: &RepoRef,
+    repo: &RepoRef,
     plan: &ReleasePlan,
     attest: Attest,
 ) -> Result<ReleaseAnswer, ActionError> {
-    let attested = is_attested(forge, place, plan, attest).await?;
+    let attested = is_attested(forge, repo, plan, attest).await?;
     let notes = release_notes(plan, attested);
     let Some(found) = plan.found() else {
         let draft = Draft {
@@ -265,18 +265,18 @@ async fn draft(
             notes: &notes,
             prerelease: plan.prerelease(),
         };
-        return Ok(forge.create_draft(place, &draft).await?);
+        return Ok(forge.create_draft(repo, &draft).await?);
     };
     if found.draft && found.mark.as_ref() != Some(plan.mark()) {
-        forge.rewrite_draft(place, found.id, &notes).await?;
+        forge.rewrite_draft(repo, found.id, &notes).await?;
     }
-    Ok(forge.release(place, found.id).await?)
+    Ok(forge.release(repo, found.id).await?)
 }
 
 /// Whether GitHub knows an attestation of every file.
 async fn is_attested(
     forge: &Forge,
-    place: &RepoRef,
+    repo: &RepoRef,
     plan: &ReleasePlan,
     attest: Attest,
 ) -> Result<bool, ActionError> {
@@ -284,7 +284,7 @@ async fn is_attested(
         return Ok(false);
     }
     for file in plan.files() {
-        if !forge.is_attested(place, &file.sha256).await? {
+        if !forge.is_attested(repo, &file.sha256).await? {
             return Ok(false);
         }
     }
@@ -294,7 +294,7 @@ async fn is_attested(
 /// Adds the files that are missing.
 async fn upload(
     forge: &Forge,
-    place: &RepoRef,
+    repo: &RepoRef,
     plan: &ReleasePlan,
     release: &ReleaseAnswer,
     directory: &Path,
@@ -312,7 +312,7 @@ async fn upload(
             let words = format!("{name} changed while it was being published");
             return Err(ActionError::Manifest(words));
         }
-        let kept = forge.upload_asset(place, release, name, content.into()).await?;
+        let kept = forge.upload_asset(repo, release, name, content.into()).await?;
         if kept.is_some_and(|kept| kept != sha256) {
             let next = "run this job again; the release is still a draft";
             return Err(ActionError::Upload { name: name.to_owned(), next });

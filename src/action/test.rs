@@ -30,10 +30,10 @@ pub async fn test(
         "none" => None,
         _ => Layout::of(files::paths(tree)?.iter().map(String::as_str)),
     };
-    let place = SourcePosition { tree, sandbox, time, python };
+    let repo = SourcePosition { tree, sandbox, time, python };
     let (mut all, mut end) = (Vec::new(), ActionEnd::Done);
     for line in &lines {
-        let (ran, points) = commands::run(&place, line, log).await?;
+        let (ran, points) = commands::run(&repo, line, log).await?;
         points.iter().for_each(|point| log(&point.command()));
         if !ran.passed {
             end = ActionEnd::Failed;

@@ -18,7 +18,7 @@ use crate::core::event::IssueText;
 use crate::core::evidence::{CheckOutcome, Evidence};
 use crate::core::github::RepoRef;
 use crate::core::id::{InstallationId, JobId, Number, RepoId, Sha, UserId};
-use crate::core::job::{Base, Job, JobEnding, JobOrder, JobStage, Kind, Proposal};
+use crate::core::job::{Base, Job, JobEnding, JobOrder, JobStage, Kind, Prepared, Proposal};
 use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::policy::{RULES_PATH, Rules, runs_nothing};
@@ -26,7 +26,7 @@ use crate::core::report::outcome_words;
 use crate::egress::PrivateAddresses;
 use crate::sandbox::{Sandbox, Unconfined};
 use crate::store::Memory;
-use crate::worker::{JobContext, LocalEnd, LocalJob, Prepared};
+use crate::worker::{JobContext, LocalEnd, LocalJob};
 use crate::workspace::diff;
 use crate::workspace::mirror::{History, Mirror, Source, Want};
 use crate::workspace::remove::remove_aside;
@@ -186,7 +186,7 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
 /// asks here.
 fn job_on(issue: &IssueText, kind: Kind) -> Result<Job, AnyError> {
     let name = "local/local".parse()?;
-    let place = RepoRef { installation_id: InstallationId(0), repo_id: RepoId(0), name };
+    let repo = RepoRef { installation_id: InstallationId(0), repo_id: RepoId(0), name };
     let order = JobOrder {
         kind,
         by_id: UserId(0),
@@ -199,13 +199,13 @@ fn job_on(issue: &IssueText, kind: Kind) -> Result<Job, AnyError> {
         base: None,
         model: None,
     };
-    Ok(Job::new(JobId::of_trigger("local"), place, Number(1), order))
+    Ok(Job::new(JobId::of_trigger("local"), repo, Number(1), order))
 }
 
 impl RunReport {
     fn of(base: Sha, end: &LocalEnd) -> Self {
         let job = &end.job;
-        let how = match (&job.stage, &job.proposal, &job.evidence) {
+        let how = match (&job.stage, job.proposal(), job.evidence()) {
             (JobStage::Publishing { .. }, Some(proposal), Some(evidence)) => {
                 RunEnd::Verified { proposal: proposal.clone(), evidence: evidence.clone() }
             }
@@ -224,7 +224,7 @@ impl RunReport {
 
 /// Everything that failed, where the job names the first of it.
 fn all_of(why: &str, job: &Job) -> String {
-    let failures = job.evidence.iter().flat_map(Evidence::failures);
+    let failures = job.evidence().into_iter().flat_map(Evidence::failures);
     let all: Vec<String> = failures.map(|(name, why)| format!("{name}: {why}")).collect();
     match all.first() {
         Some(first) if first == why => all.join("\n"),

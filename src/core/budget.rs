@@ -154,6 +154,11 @@ impl Budget {
         Self { limit, spent: Money::ZERO, reserved: Money::ZERO }
     }
 
+    /// Books what was spent before, by a try that died.
+    pub fn book(&mut self, spent: Money) {
+        self.spent = self.spent + spent;
+    }
+
     /// Sets `amount` aside.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub const SKIP_LABEL: &str = "gander:skip";
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct CommandEvent {
-    pub place: RepoRef,
+    pub repo: RepoRef,
     /// The issue or pull request it was said on.
     pub number: Number,
     /// Whether that is a pull request.
@@ -58,7 +58,7 @@ pub enum Event {
     Asked(Box<CommandEvent>),
     /// An issue or pull request was closed.
     Closed {
-        place: RepoRef,
+        repo: RepoRef,
         number: Number,
         /// By whom, if GitHub says.
         by: Option<Login>,
@@ -66,9 +66,9 @@ pub enum Event {
         what: ClosedSubject,
     },
     /// Something about a pull request may be different now: worth a look.
-    Touched { place: RepoRef, what: Touched },
+    Touched { repo: RepoRef, what: Touched },
     /// A workflow run ended: it may be one that publishes a release.
-    RunEnded { place: RepoRef },
+    RunEnded { repo: RepoRef },
     /// Nothing for us, and why.
     Nothing(&'static str),
 }
@@ -98,34 +98,34 @@ pub enum ClosedSubject {
 impl Event {
     /// Translates a webhook.
     pub fn of(event: &str, payload: &Payload, address: &Address) -> Self {
-        let Some(place) = place(payload) else {
+        let Some(repo) = repo(payload) else {
             return Self::Nothing("no repository or installation");
         };
         match (event, payload.action.as_deref()) {
-            ("issue_comment", Some("created")) => comment(place, payload, address),
-            ("pull_request_review", Some("submitted")) => review(place, payload, address),
+            ("issue_comment", Some("created")) => comment(repo, payload, address),
+            ("pull_request_review", Some("submitted")) => review(repo, payload, address),
             ("pull_request_review", Some("edited" | "dismissed"))
             | ("pull_request", Some("synchronize" | "edited" | "reopened")) => {
-                touched_pull(place, payload)
+                touched_pull(repo, payload)
             }
             ("pull_request", Some("labeled" | "unlabeled")) if is_skip(payload) => {
-                touched_pull(place, payload)
+                touched_pull(repo, payload)
             }
             ("check_run", Some("completed")) => {
-                touched_commit(place, payload.check_run.as_ref().map(|run| run.head_sha.as_str()))
+                touched_commit(repo, payload.check_run.as_ref().map(|run| run.head_sha.as_str()))
             }
             ("check_suite", Some("completed")) => {
                 let suite = payload.check_suite.as_ref();
-                touched_commit(place, suite.and_then(|suite| suite.head_sha.as_deref()))
+                touched_commit(repo, suite.and_then(|suite| suite.head_sha.as_deref()))
             }
             ("status", _) if payload.state.as_deref() != Some("pending") => {
-                touched_commit(place, payload.sha.as_deref())
+                touched_commit(repo, payload.sha.as_deref())
             }
-            ("workflow_run", Some("completed")) => Self::RunEnded { place },
-            ("push", _) => touched_branch(place, payload),
-            ("issues", Some("labeled")) => label(place, payload),
-            ("issues", Some("closed")) => closed_issue(place, payload),
-            ("pull_request", Some("closed")) => closed_pull(place, payload),
+            ("workflow_run", Some("completed")) => Self::RunEnded { repo },
+            ("push", _) => touched_branch(repo, payload),
+            ("issues", Some("labeled")) => label(repo, payload),
+            ("issues", Some("closed")) => closed_issue(repo, payload),
+            ("pull_request", Some("closed")) => closed_pull(repo, payload),
             _ => Self::Nothing("not an event Gander acts upon"),
         }
     }
@@ -143,7 +143,7 @@ impl Delivery {
     }
 }
 
-fn comment(place: RepoRef, payload: &Payload, address: &Address) -> Event {
+fn comment(repo: RepoRef, payload: &Payload, address: &Address) -> Event {
     let (Some(issue), Some(comment)) = (&payload.issue, &payload.comment) else {
         return Event::Nothing("no issue or comment");
     };
@@ -164,18 +164,18 @@ fn comment(place: RepoRef, payload: &Payload, address: &Address) -> Event {
         issue: issue_text(issue),
         comment_id: Some(CommentId(comment.id)),
         review_id: None,
-        key: format!("{}/comment/{}", place.repo_id, comment.id),
-        place,
+        key: format!("{}/comment/{}", repo.repo_id, comment.id),
+        repo,
     }))
 }
 
-fn review(place: RepoRef, payload: &Payload, address: &Address) -> Event {
+fn review(repo: RepoRef, payload: &Payload, address: &Address) -> Event {
     let (Some(pull), Some(review)) = (&payload.pull_request, &payload.review) else {
         return Event::Nothing("no pull request or review");
     };
     let body = review.body.as_deref().unwrap_or_default();
     let Some(said) = command::parse(body, address) else {
-        return touched_pull(place, payload);
+        return touched_pull(repo, payload);
     };
     let Some(by) = review.user.as_ref().and_then(actor) else {
         return Event::Nothing("the author is gone");
@@ -190,12 +190,12 @@ fn review(place: RepoRef, payload: &Payload, address: &Address) -> Event {
         issue: IssueText::default(),
         comment_id: None,
         review_id: Some(ReviewId(review.id)),
-        key: format!("{}/review/{}", place.repo_id, review.id),
-        place,
+        key: format!("{}/review/{}", repo.repo_id, review.id),
+        repo,
     }))
 }
 
-fn label(place: RepoRef, payload: &Payload) -> Event {
+fn label(repo: RepoRef, payload: &Payload) -> Event {
     let (Some(issue), Some(label)) = (&payload.issue, &payload.label) else {
         return Event::Nothing("no issue or label");
     };
@@ -216,8 +216,8 @@ fn label(place: RepoRef, payload: &Payload) -> Event {
         issue: issue_text(issue),
         comment_id: None,
         review_id: None,
-        key: format!("{}/label/{}/{FIX_LABEL}/{at}", place.repo_id, issue.id),
-        place,
+        key: format!("{}/label/{}/{FIX_LABEL}/{at}", repo.repo_id, issue.id),
+        repo,
     }))
 }
 
@@ -225,10 +225,10 @@ fn is_skip(payload: &Payload) -> bool {
     payload.label.as_ref().is_some_and(|label| label.name.eq_ignore_ascii_case(SKIP_LABEL))
 }
 
-fn closed_issue(place: RepoRef, payload: &Payload) -> Event {
+fn closed_issue(repo: RepoRef, payload: &Payload) -> Event {
     match &payload.issue {
         Some(issue) => Event::Closed {
-            place,
+            repo,
             number: Number(issue.number),
             by: sender_login(payload),
             what: ClosedSubject::Issue,
@@ -237,10 +237,10 @@ fn closed_issue(place: RepoRef, payload: &Payload) -> Event {
     }
 }
 
-fn closed_pull(place: RepoRef, payload: &Payload) -> Event {
+fn closed_pull(repo: RepoRef, payload: &Payload) -> Event {
     match &payload.pull_request {
         Some(pull) => Event::Closed {
-            place,
+            repo,
             number: Number(pull.number),
             by: sender_login(payload),
             what: if pull.merged == Some(true) {
@@ -253,24 +253,24 @@ fn closed_pull(place: RepoRef, payload: &Payload) -> Event {
     }
 }
 
-fn touched_pull(place: RepoRef, payload: &Payload) -> Event {
+fn touched_pull(repo: RepoRef, payload: &Payload) -> Event {
     match &payload.pull_request {
-        Some(pull) => Event::Touched { place, what: Touched::Pull(Number(pull.number)) },
+        Some(pull) => Event::Touched { repo, what: Touched::Pull(Number(pull.number)) },
         None => Event::Nothing("no pull request"),
     }
 }
 
-fn touched_commit(place: RepoRef, sha: Option<&str>) -> Event {
+fn touched_commit(repo: RepoRef, sha: Option<&str>) -> Event {
     match sha.and_then(|sha| sha.parse().ok()) {
-        Some(sha) => Event::Touched { place, what: Touched::Commit(sha) },
+        Some(sha) => Event::Touched { repo, what: Touched::Commit(sha) },
         None => Event::Nothing("no commit"),
     }
 }
 
-fn touched_branch(place: RepoRef, payload: &Payload) -> Event {
+fn touched_branch(repo: RepoRef, payload: &Payload) -> Event {
     let name = payload.git_ref.as_deref().and_then(|name| name.strip_prefix("refs/heads/"));
     match name.and_then(|name| name.parse().ok()) {
-        Some(branch) => Event::Touched { place, what: Touched::Branch(branch) },
+        Some(branch) => Event::Touched { repo, what: Touched::Branch(branch) },
         None => Event::Nothing("not a branch"),
     }
 }
@@ -279,7 +279,7 @@ fn issue_text(issue: &delivery::WebhookIssue) -> IssueText {
     IssueText { title: issue.title.clone(), body: issue.body.clone().unwrap_or_default() }
 }
 
-fn place(payload: &Payload) -> Option<RepoRef> {
+fn repo(payload: &Payload) -> Option<RepoRef> {
     let repository = payload.repository.as_ref()?;
     Some(RepoRef {
         installation_id: InstallationId(payload.installation.as_ref()?.id),

@@ -51,30 +51,44 @@ pub use waiting::*;
 pub struct Job {
     /// Names it for ever.
     pub id: JobId,
-    pub place: RepoRef,
+    pub repo: RepoRef,
     /// The issue it is about.
     pub subject: Number,
     /// What was asked, by whom.
     pub order: JobOrder,
     /// Where it stands.
     pub stage: JobStage,
-    /// The branch it goes into, and the commit that the present round builds on, once known.
-    pub base: Option<Base>,
-    /// The repository's rules, as they were when the job began.
-    pub rules: Option<Rules>,
-    /// What the agent proposed last.
-    pub proposal: Option<Proposal>,
-    /// What was found out about that.
-    pub evidence: Option<Evidence>,
+    /// What it works with, from `Fixing` on.
+    pub prepared: Option<Prepared>,
+    /// What the agent proposed last, from `Verifying` on. A new round begins without one.
+    pub change: Option<Change>,
     /// The pull request, once there is one.
     pub pull: Option<PullRef>,
     /// What the model has cost so far.
     pub spent: Money,
-    /// The most it may cost.
-    pub budget: Money,
     /// What is remembered of the pull request's review.
     #[serde(default)]
     pub review: ReviewState,
+}
+
+/// What a job works with: known all at once, when it was prepared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepared {
+    /// The branch it goes into, and the commit that the present round builds on.
+    pub base: Base,
+    /// The repository's rules, as they were last read.
+    pub rules: Rules,
+    /// The most the job may cost.
+    pub budget: Money,
+}
+
+/// A proposed change, and what was found out about exactly that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// What the agent handed in.
+    pub proposal: Proposal,
+    /// What its checks said, once they ran.
+    pub evidence: Option<Evidence>,
 }
 
 /// A branch at a commit.
@@ -103,20 +117,17 @@ pub struct Proposal {
 
 impl Job {
     /// A new job that waits for its turn.
-    pub fn new(id: JobId, place: RepoRef, subject: Number, order: JobOrder) -> Self {
+    pub fn new(id: JobId, repo: RepoRef, subject: Number, order: JobOrder) -> Self {
         Self {
             id,
-            place,
+            repo,
             subject,
             order,
             stage: JobStage::Queued,
-            base: None,
-            rules: None,
-            proposal: None,
-            evidence: None,
+            prepared: None,
+            change: None,
             pull: None,
             spent: Money::ZERO,
-            budget: Money::ZERO,
             review: ReviewState::default(),
         }
     }
@@ -125,9 +136,8 @@ impl Job {
     /// was found out about that.
     pub fn again(id: JobId, former: &Self, order: JobOrder) -> Self {
         Self {
-            proposal: former.proposal.clone(),
-            evidence: former.evidence.clone(),
-            ..Self::new(id, former.place.clone(), former.subject, order)
+            change: former.change.clone(),
+            ..Self::new(id, former.repo.clone(), former.subject, order)
         }
     }
 
@@ -135,8 +145,8 @@ impl Job {
     pub fn accounts(&self) -> Accounts {
         let person = self.review.round.as_ref().map_or(self.order.by_id, |round| round.by_id);
         Accounts {
-            repo_id: self.place.repo_id,
-            installation_id: self.place.installation_id,
+            repo_id: self.repo.repo_id,
+            installation_id: self.repo.installation_id,
             person_id: person,
         }
     }
@@ -146,15 +156,40 @@ impl Job {
         Branch::of_job(self.subject, &self.id)
     }
 
+    /// The branch it goes into and the commit it builds on, once prepared.
+    pub fn base(&self) -> Option<&Base> {
+        self.prepared.as_ref().map(|prepared| &prepared.base)
+    }
+
+    /// The repository's rules, once prepared.
+    pub fn rules(&self) -> Option<&Rules> {
+        self.prepared.as_ref().map(|prepared| &prepared.rules)
+    }
+
+    /// The most it may cost: nothing before it is prepared.
+    pub fn budget(&self) -> Money {
+        self.prepared.as_ref().map_or(Money::ZERO, |prepared| prepared.budget)
+    }
+
+    /// What the agent proposed last.
+    pub fn proposal(&self) -> Option<&Proposal> {
+        self.change.as_ref().map(|change| &change.proposal)
+    }
+
+    /// What the checks said of that.
+    pub fn evidence(&self) -> Option<&Evidence> {
+        self.change.as_ref()?.evidence.as_ref()
+    }
+
     /// Tries in a round.
     pub fn attempts_allowed(&self) -> u32 {
-        self.rules.as_ref().map_or(1, |rules| rules.agent.attempts)
+        self.rules().map_or(1, |rules| rules.agent.attempts)
     }
 }
 
 impl Job {
     fn proposes(&self, patch: &PatchDigest) -> bool {
-        self.proposal.as_ref().is_some_and(|proposal| proposal.patch == *patch)
+        self.proposal().is_some_and(|proposal| proposal.patch == *patch)
     }
 
     fn fix(&mut self, round: u32, attempt: u32) -> Vec<JobStep> {

@@ -33,12 +33,12 @@ fn order() -> JobOrder {
 }
 
 pub(super) fn new_job() -> Job {
-    let place = RepoRef {
+    let repo = RepoRef {
         installation_id: crate::core::id::InstallationId(3),
         repo_id: crate::core::id::RepoId(1),
         name: "acme/widgets".parse().unwrap(),
     };
-    Job::new(JobId::of_trigger("1/comment/9"), place, Number(7), order())
+    Job::new(JobId::of_trigger("1/comment/9"), repo, Number(7), order())
 }
 
 fn sha(letter: &str) -> Sha {
@@ -246,7 +246,7 @@ fn all_facts() -> Vec<JobFact> {
     let rules = Rules::parse("[agent]\nattempts = 2").unwrap();
     let mut facts = vec![
         JobFact::TurnCame,
-        JobFact::Prepared { base, rules, budget: Money::ZERO },
+        JobFact::Prepared(Prepared { base, rules, budget: Money::ZERO }),
         JobFact::Declined(Declined::EmptyRepository),
         published("c"),
         published("d"),
@@ -305,7 +305,7 @@ fn publishing() -> Job {
     let rules = rules_of_review();
     let way = [
         JobFact::TurnCame,
-        JobFact::Prepared { base, rules, budget: Money::ZERO },
+        JobFact::Prepared(Prepared { base, rules, budget: Money::ZERO }),
         JobFact::Proposed { round: 1, attempt: 1, proposal: proposal("1"), cost: Money::ZERO },
         JobFact::Verified(evidence("a", "1", Some(CheckOutcome::Passed))),
     ];
@@ -339,15 +339,15 @@ fn publishing_only_ever_follows_a_green_verdict_on_that_very_patch_and_base() {
     assert!(jobs.len() > 50, "the walk reached only {} states", jobs.len());
     for (before, _, after, steps) in transitions {
         if steps.iter().any(|step| matches!(step, JobStep::Publish { .. })) {
-            let evidence = after.evidence.as_ref().expect("published without evidence");
+            let evidence = after.evidence().expect("published without evidence");
             assert_eq!(evidence.verdict(), Verdict::Green, "published red");
-            assert_eq!(evidence.patch, before.proposal.as_ref().unwrap().patch);
-            assert_eq!(evidence.base, before.base.as_ref().unwrap().sha);
+            assert_eq!(evidence.patch, before.proposal().unwrap().patch);
+            assert_eq!(evidence.base, before.base().unwrap().sha);
         }
         if let JobStage::Publishing { .. } | JobStage::Holding { .. } = after.stage {
-            let evidence = after.evidence.as_ref().expect("no evidence kept");
+            let evidence = after.evidence().expect("no evidence kept");
             assert_eq!(evidence.verdict(), Verdict::Green);
-            assert_eq!(evidence.patch, after.proposal.as_ref().unwrap().patch);
+            assert_eq!(evidence.patch, after.proposal().unwrap().patch);
         }
     }
 }
@@ -527,7 +527,7 @@ fn what_is_held_back_is_pushed_only_by_a_word_on_that_very_change() {
         {
             let_out += 1;
             let JobFact::Go { patch } = fact else { panic!("pushed after {fact:?}") };
-            assert_eq!(Some(patch), before.proposal.as_ref().map(|it| &it.patch));
+            assert_eq!(Some(patch), before.proposal().map(|it| &it.patch));
         }
     }
     assert!(let_out > 0);

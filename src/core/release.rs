@@ -40,7 +40,7 @@ pub use step::*;
 pub struct Release {
     /// Names it for ever.
     pub id: ReleaseId,
-    pub place: RepoRef,
+    pub repo: RepoRef,
     /// The issue or pull request on which its status is shown.
     pub subject: Number,
     /// The branch it is made from.
@@ -296,14 +296,14 @@ impl Release {
     /// A new one that waits for its turn.
     pub fn new(
         id: ReleaseId,
-        place: RepoRef,
+        repo: RepoRef,
         subject: Number,
         base: Branch,
         order: ReleaseOrder,
     ) -> Self {
         Self {
             id,
-            place,
+            repo,
             subject,
             base,
             order,

@@ -97,7 +97,7 @@ pub fn announcement(
         }
         JobStage::InReview { .. } => round_announcement(job, setting)?,
         JobStage::Holding { .. } => {
-            let (web, name, issue) = (&setting.web, &job.place.name, job.subject);
+            let (web, name, issue) = (&setting.web, &job.repo.name, job.subject);
             let change = status.map_or_else(
                 || format!("the change in the status comment on #{issue}"),
                 |id| format!("[the change]({web}/{name}/issues/{issue}#issuecomment-{id})"),
@@ -139,7 +139,7 @@ pub fn announced_on(job: &Job) -> Number {
 
 /// Each stop is told once: the end, each round, each change that is held.
 pub fn announcement_marker(job: &Job) -> String {
-    let held = job.proposal.as_ref().map_or(String::new(), |it| it.patch.to_string());
+    let held = job.proposal().map_or(String::new(), |it| it.patch.to_string());
     let part = match &job.stage {
         JobStage::InReview { round: round @ 2.. } => format!("announce-round-{round}"),
         JobStage::Holding { .. } => format!("announce-held-{}", held.get(..12).unwrap_or_default()),
@@ -245,7 +245,7 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportC
              `[verify] commands` in `{RULES_PATH}` names one.\n\n"
         );
     }
-    let proposal = job.proposal.as_ref();
+    let proposal = job.proposal();
     if let Some(proposal) = proposal.filter(|proposal| !proposal.flags.is_empty()) {
         text.push_str("> [!IMPORTANT]\n> **Please look closely at:**\n");
         for flag in &proposal.flags {
@@ -351,7 +351,7 @@ pub fn status_reply(jobs: &[Job], prefix: &str) -> String {
     let mut text = String::new();
     for job in jobs {
         let _ =
-            writeln!(text, "- {} · {} of {}", strip_marks(&headline(job)), job.spent, job.budget);
+            writeln!(text, "- {} · {} of {}", strip_marks(&headline(job)), job.spent, job.budget());
     }
     text
 }
@@ -452,13 +452,12 @@ fn checklist(job: &Job) -> String {
         | JobStage::Starting { .. }
         | JobStage::Answering { .. }
         | JobStage::Merging { .. } => 4,
-        JobStage::Done(_) if job.proposal.is_some() => 2,
-        JobStage::Done(_) if job.base.is_some() => 1,
+        JobStage::Done(_) if job.proposal().is_some() => 2,
+        JobStage::Done(_) if job.base().is_some() => 1,
         JobStage::Done(_) => 0,
     };
     let base = job
-        .base
-        .as_ref()
+        .base()
         .map_or(String::new(), |base| format!(" (`{}` at `{}`)", base.branch, base.sha.short()));
     let steps = [
         format!("read the rules and the code{base}"),
@@ -472,7 +471,7 @@ fn checklist(job: &Job) -> String {
         let _ = writeln!(text, "- [{mark}] {step}");
     }
     if matches!(job.stage, JobStage::Fixing { attempt, .. } if attempt > 1)
-        && let Some((name, why)) = job.evidence.as_ref().and_then(|e| e.failures().next())
+        && let Some((name, why)) = job.evidence().and_then(|e| e.failures().next())
     {
         let (name, why) = (inline(name, 100), boxed(why, 1500));
         let _ = write!(text, "\nThe attempt before failed at {name}:\n{why}\n");
@@ -482,8 +481,8 @@ fn checklist(job: &Job) -> String {
 
 fn footer(job: &Job, setting: &ReportContext) -> String {
     let mut parts = Vec::new();
-    if setting.show.cost && job.budget > super::budget::Money::ZERO {
-        parts.push(format!("{} of {}", job.spent, job.budget));
+    if setting.show.cost && job.budget() > super::budget::Money::ZERO {
+        parts.push(format!("{} of {}", job.spent, job.budget()));
     }
     if setting.show.model {
         parts.push(setting.model.clone());

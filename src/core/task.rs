@@ -62,7 +62,7 @@ pub enum Task {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct CommandReply {
-    pub place: RepoRef,
+    pub repo: RepoRef,
     /// On which issue or pull request.
     pub number: Number,
     /// The comment answered, which gets a reaction.

@@ -140,14 +140,14 @@ impl Forge {
     }
 
     /// The token git needs to read this repository.
-    pub async fn git_token(&self, place: &RepoRef) -> Result<SecretString, ForgeError> {
-        Ok(self.session(place, Scope::Read).await?.token.clone())
+    pub async fn git_token(&self, repo: &RepoRef) -> Result<SecretString, ForgeError> {
+        Ok(self.session(repo, Scope::Read).await?.token.clone())
     }
 
     /// Takes the publishing token back, so that it lives no longer than its step. Best effort:
     /// it expires by itself within the hour.
-    pub async fn revoke_push_token(&self, place: &RepoRef) {
-        let key = (place.installation_id, place.repo_id, Scope::Push);
+    pub async fn revoke_push_token(&self, repo: &RepoRef) {
+        let key = (repo.installation_id, repo.repo_id, Scope::Push);
         if let Some(session) = self.inner.sessions.0.remove(&key).await {
             let call = ApiCall {
                 method: Method::DELETE,
@@ -164,13 +164,13 @@ impl Forge {
 
     pub(super) async fn session(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         scope: Scope,
     ) -> Result<Arc<Session>, ForgeError> {
         if let Some(given) = &self.inner.given {
             return Ok(Arc::clone(given));
         }
-        let key = (place.installation_id, place.repo_id, scope);
+        let key = (repo.installation_id, repo.repo_id, scope);
         let sessions = &self.inner.sessions.0;
         if let Some(session) = sessions.get(&key).await {
             let least = self.inner.clock.now().plus_seconds(LEAST_LIFE_SECONDS);
@@ -179,11 +179,11 @@ impl Forge {
             }
             sessions.invalidate(&key).await;
         }
-        sessions.try_get_with(key, self.mint(place, scope)).await.map_err(shared_failure)
+        sessions.try_get_with(key, self.mint(repo, scope)).await.map_err(shared_failure)
     }
 
-    pub(super) async fn forget_session(&self, place: &RepoRef, scope: Scope) {
-        self.inner.sessions.0.invalidate(&(place.installation_id, place.repo_id, scope)).await;
+    pub(super) async fn forget_session(&self, repo: &RepoRef, scope: Scope) {
+        self.inner.sessions.0.invalidate(&(repo.installation_id, repo.repo_id, scope)).await;
     }
 
     /// Sends a call as the App itself.
@@ -198,15 +198,15 @@ impl Forge {
         self.send(&client, None, &ApiCall { method, path, body, accept: JSON, doing }).await
     }
 
-    async fn mint(&self, place: &RepoRef, scope: Scope) -> Result<Arc<Session>, ForgeError> {
+    async fn mint(&self, repo: &RepoRef, scope: Scope) -> Result<Arc<Session>, ForgeError> {
         let doing = "getting a token for this repository";
         let permissions = scope.permissions().iter();
         let request = TokenRequest {
-            repository_ids: [place.repo_id],
+            repository_ids: [repo.repo_id],
             permissions: permissions.map(|(k, v)| ((*k).to_owned(), (*v).into())).collect(),
         };
         let body = serde_json::to_value(request).map_err(|e| unreadable(doing, e.to_string()))?;
-        let path = format!("/app/installations/{}/access_tokens", place.installation_id);
+        let path = format!("/app/installations/{}/access_tokens", repo.installation_id);
         let answer = self.as_app(Method::POST, path, Some(body), doing).await?;
         let token: payload::Token = answer.json(doing)?;
         let expires = chrono::DateTime::parse_from_rfc3339(&token.expires_at)

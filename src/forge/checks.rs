@@ -43,16 +43,16 @@ impl Forge {
     /// What branch rules and branch protection ask for.
     pub async fn required_checks(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         branch: &Branch,
     ) -> Result<Vec<RequiredCheck>, ForgeError> {
         let branch = segments(branch.as_str());
-        let rules = format!("{}/rules/branches/{branch}?per_page=100", repo_path(place));
-        let summary = format!("{}/branches/{branch}", repo_path(place));
+        let rules = format!("{}/rules/branches/{branch}?per_page=100", repo_path(repo));
+        let summary = format!("{}/branches/{branch}", repo_path(repo));
         let doing = "reading which checks are required";
         let (rules, summary) = tokio::join!(
-            self.list::<payload::BranchRule>(place, Scope::Read, rules, doing),
-            self.get::<payload::BranchSummary>(place, Scope::Read, summary, doing)
+            self.list::<payload::BranchRule>(repo, Scope::Read, rules, doing),
+            self.get::<payload::BranchSummary>(repo, Scope::Read, summary, doing)
         );
         let mut required: Vec<RequiredCheck> = found(rules)?
             .unwrap_or_default()
@@ -80,13 +80,13 @@ impl Forge {
     /// Every check run that counts and every status on a commit, but our own.
     pub async fn checks(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         sha: &Sha,
     ) -> Result<Vec<ReportedCheck>, ForgeError> {
         let doing = "reading the checks of a commit";
         let (counted, statuses) = tokio::try_join!(
-            self.counted_runs(place, Scope::Watch, sha, doing),
-            self.statuses(place, sha, doing)
+            self.counted_runs(repo, Scope::Watch, sha, doing),
+            self.statuses(repo, sha, doing)
         )?;
         let ours = self.inner.config.app_id;
         let others = counted.into_iter().filter(|it| it.run.app_id() != Some(ours));
@@ -117,15 +117,15 @@ impl Forge {
     /// The newest status of each context.
     async fn statuses(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         sha: &Sha,
         doing: &str,
     ) -> Result<Vec<payload::CommitStatus>, ForgeError> {
-        let mut next = Some(format!("{}/commits/{sha}/status?per_page=100", repo_path(place)));
+        let mut next = Some(format!("{}/commits/{sha}/status?per_page=100", repo_path(repo)));
         let mut statuses = Vec::new();
         while let Some(path) = next.take() {
             let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
-            let answer = self.call(place, Scope::Watch, call).await?;
+            let answer = self.call(repo, Scope::Watch, call).await?;
             statuses.extend(answer.json::<payload::CombinedStatus>(doing)?.statuses);
             next = self.next_page(&answer, doing)?;
         }
@@ -133,23 +133,23 @@ impl Forge {
     }
 
     /// The log of a red check that GitHub Actions ran: `None` where there is none to be had.
-    pub async fn check_log(&self, place: &RepoRef, run: u64) -> Result<Option<String>, ForgeError> {
+    pub async fn check_log(&self, repo: &RepoRef, run: u64) -> Result<Option<String>, ForgeError> {
         // A check run of GitHub Actions carries the number of its job.
-        let path = format!("{}/actions/jobs/{run}/logs", repo_path(place));
+        let path = format!("{}/actions/jobs/{run}/logs", repo_path(repo));
         let doing = "reading the log of a check";
         let call = ApiCall { method: Method::GET, path, body: None, accept: RAW, doing };
-        let Some(answer) = found(self.call(place, Scope::Watch, call).await)? else {
+        let Some(answer) = found(self.call(repo, Scope::Watch, call).await)? else {
             return Ok(None);
         };
         Ok(Some(String::from_utf8_lossy(&answer.body).into_owned()))
     }
 
     /// What a check points at, line by line: `path:line: message`.
-    pub async fn annotations(&self, place: &RepoRef, run: u64) -> Result<Vec<String>, ForgeError> {
-        let path = format!("{}/check-runs/{run}/annotations?per_page=50", repo_path(place));
+    pub async fn annotations(&self, repo: &RepoRef, run: u64) -> Result<Vec<String>, ForgeError> {
+        let path = format!("{}/check-runs/{run}/annotations?per_page=50", repo_path(repo));
         let doing = "reading what a check points at";
         let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
-        let found = found(self.call(place, Scope::Watch, call).await)?;
+        let found = found(self.call(repo, Scope::Watch, call).await)?;
         let Some(answer) = found else { return Ok(Vec::new()) };
         let all: Vec<payload::Annotation> = answer.json(doing)?;
         Ok(all

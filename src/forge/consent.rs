@@ -51,7 +51,7 @@ impl Forge {
     /// Everything people said about a pull request that could approve its head or forbid it.
     pub async fn votes(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         ballot: &Ballot<'_>,
         reviews: &[Review],
         comments: &[Comment],
@@ -60,7 +60,7 @@ impl Forge {
         let mut votes = Vec::new();
         for review in reviews {
             let Some(ReviewVote { by, stance, commit, at }) = vote_of(review) else { continue };
-            let role = self.role(place, &by, roles).await?;
+            let role = self.role(repo, &by, roles).await?;
             let source = VoteSource::Review(ReviewId(review.id));
             votes.push(Vote { by, role, stance, commit, source, at });
         }
@@ -71,11 +71,11 @@ impl Forge {
             let (Some(by), Some(at)) = (by, moment(comment.created_at.as_deref())) else {
                 continue;
             };
-            let role = self.role(place, &by, roles).await?;
+            let role = self.role(repo, &by, roles).await?;
             let edited = match (role >= ballot.least, &comment.node_id) {
                 (false, _) => comment.created_at != comment.updated_at,
                 (true, None) => true,
-                (true, Some(node)) => self.was_edited(place, comment.id, node).await?,
+                (true, Some(node)) => self.was_edited(repo, comment.id, node).await?,
             };
             let (stance, commit) = (Stance::Approves, ballot.head.clone());
             let source = VoteSource::Comment { id: comment.id, edited };
@@ -87,7 +87,7 @@ impl Forge {
     /// What somebody may do, asked for once a look.
     pub async fn role(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         actor: &Actor,
         roles: &mut Roles,
     ) -> Result<Role, ForgeError> {
@@ -97,7 +97,7 @@ impl Forge {
         if let Some(role) = roles.get(&actor.id) {
             return Ok(*role);
         }
-        let role = self.permission(place, actor).await?;
+        let role = self.permission(repo, actor).await?;
         roles.insert(actor.id, role);
         Ok(role)
     }
@@ -105,14 +105,14 @@ impl Forge {
     /// Whether a comment is not what was first written any more.
     pub async fn was_edited(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         id: CommentId,
         node: &str,
     ) -> Result<bool, ForgeError> {
         let doing = "asking whether a comment was edited";
         let variables = json!({ "id": node });
         let answer: payload::EditAnswer =
-            self.query(place, Scope::Read, EDITED, variables, doing).await?;
+            self.query(repo, Scope::Read, EDITED, variables, doing).await?;
         // What is not there any more, or is another comment, proves nothing.
         let same = answer.node.filter(|node| node.database_id == Some(id.0));
         Ok(same.is_none_or(|node| node.last_edited_at.is_some()))

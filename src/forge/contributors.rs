@@ -76,19 +76,19 @@ impl Forge {
     /// Who had a hand in a pull request.
     pub async fn contributors(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         pull: PullBranch<'_>,
     ) -> Result<Contributors, ForgeError> {
         let doing = "reading whose commits are in the pull request";
-        let path = format!("{}/pulls/{}/commits?per_page=100", repo_path(place), pull.number);
-        let commits: Vec<PullCommit> = self.list(place, Scope::Read, path, doing).await?;
+        let path = format!("{}/pulls/{}/commits?per_page=100", repo_path(repo), pull.number);
+        let commits: Vec<PullCommit> = self.list(repo, Scope::Read, path, doing).await?;
         let doing = "reading who pushed to the branch";
         let path = format!(
             "{}/activity?ref={}&per_page=100",
-            repo_path(place),
+            repo_path(repo),
             segment(&format!("refs/heads/{}", pull.branch))
         );
-        let moves = match self.list::<Move>(place, Scope::Read, path, doing).await {
+        let moves = match self.list::<Move>(repo, Scope::Read, path, doing).await {
             Ok(moves) => moves,
             // An older server has no such log, or this token may not read it.
             Err(error) if matches!(error.status(), Some(403 | 404)) => Vec::new(),

@@ -22,7 +22,7 @@ impl Forge {
     /// Asks. An answer with errors is a refusal, also where it has data.
     pub(super) async fn query<T: DeserializeOwned>(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         scope: Scope,
         document: &str,
         variables: Value,
@@ -31,7 +31,7 @@ impl Forge {
         let body = Some(json!({"query": document, "variables": variables}));
         let path = PATH.to_owned();
         let call = ApiCall { method: Method::POST, path, body, accept: JSON, doing };
-        let answer: payload::GraphqlAnswer<T> = self.call(place, scope, call).await?.json(doing)?;
+        let answer: payload::GraphqlAnswer<T> = self.call(repo, scope, call).await?.json(doing)?;
         if let Some(error) = answer.errors.into_iter().next() {
             // GitHub answers 200 here; these are the statuses REST would have.
             let status = match error.kind.as_str() {
@@ -48,13 +48,13 @@ impl Forge {
     /// Changes something.
     pub(super) async fn mutate(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         scope: Scope,
         document: &str,
         variables: Value,
         doing: &str,
     ) -> Result<(), ForgeError> {
-        self.query::<IgnoredAny>(place, scope, document, variables, doing).await.map(drop)
+        self.query::<IgnoredAny>(repo, scope, document, variables, doing).await.map(drop)
     }
 }
 

@@ -247,9 +247,9 @@ impl Forge {
     }
 
     /// Where git fetches a repository from.
-    pub fn clone_url(&self, place: &RepoRef) -> Result<Url, url::ParseError> {
+    pub fn clone_url(&self, repo: &RepoRef) -> Result<Url, url::ParseError> {
         let web = self.inner.config.web.as_str().trim_end_matches('/');
-        Url::parse(&format!("{web}/{}.git", place.name))
+        Url::parse(&format!("{web}/{}.git", repo.name))
     }
 
     /// `https://github.com`, without a slash at its end: for links.
@@ -260,17 +260,17 @@ impl Forge {
     /// Sends a call for one repository with a token of this scope.
     async fn call(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         scope: Scope,
         call: ApiCall<'_>,
     ) -> Result<ApiResponse, ForgeError> {
         let is_read = call.counts_as() == Method::GET;
         let mut last = None;
         for _ in 0..2 {
-            let session = self.session(place, scope).await?;
-            match self.send(&session.client, Some(place.installation_id), &call).await {
+            let session = self.session(repo, scope).await?;
+            match self.send(&session.client, Some(repo.installation_id), &call).await {
                 Err(ForgeError::Refused { status: 401, doing, message }) => {
-                    self.forget_session(place, scope).await;
+                    self.forget_session(repo, scope).await;
                     last = Some(ForgeError::Refused { status: 401, doing, message });
                 }
                 Err(error @ (ForgeError::NoAnswer { .. } | ForgeError::ServerFailed { .. }))
@@ -286,18 +286,18 @@ impl Forge {
 
     async fn get<T: DeserializeOwned>(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         scope: Scope,
         path: String,
         doing: &str,
     ) -> Result<T, ForgeError> {
         let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
-        self.call(place, scope, call).await?.json(doing)
+        self.call(repo, scope, call).await?.json(doing)
     }
 
     async fn change<T: DeserializeOwned>(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         scope: Scope,
         method: Method,
         path: String,
@@ -306,33 +306,31 @@ impl Forge {
     ) -> Result<T, ForgeError> {
         let body = serde_json::to_value(body).map_err(|e| unreadable(doing, e.to_string()))?;
         let call = ApiCall { method, path, body: Some(body), accept: JSON, doing };
-        self.call(place, scope, call).await?.json(doing)
+        self.call(repo, scope, call).await?.json(doing)
     }
 
     /// As `change`, where what GitHub answers says nothing new.
     async fn change_only(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         scope: Scope,
         method: Method,
         path: String,
         body: &impl Serialize,
         doing: &str,
     ) -> Result<(), ForgeError> {
-        self.change::<serde::de::IgnoredAny>(place, scope, method, path, body, doing)
-            .await
-            .map(drop)
+        self.change::<serde::de::IgnoredAny>(repo, scope, method, path, body, doing).await.map(drop)
     }
 
     async fn delete(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         scope: Scope,
         path: String,
         doing: &str,
     ) -> Result<(), ForgeError> {
         let call = ApiCall { method: Method::DELETE, path, body: None, accept: JSON, doing };
-        self.call(place, scope, call).await.map(drop)
+        self.call(repo, scope, call).await.map(drop)
     }
 }
 
@@ -401,6 +399,6 @@ fn segments(text: &str) -> String {
     text.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
-fn repo_path(place: &RepoRef) -> String {
-    format!("/repos/{}/{}", segment(place.name.owner()), segment(place.name.name()))
+fn repo_path(repo: &RepoRef) -> String {
+    format!("/repos/{}/{}", segment(repo.name.owner()), segment(repo.name.name()))
 }

@@ -13,7 +13,7 @@ impl Forge {
     /// All pages of a list.
     pub(super) async fn list<T: DeserializeOwned>(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         scope: Scope,
         first: String,
         doing: &str,
@@ -23,7 +23,7 @@ impl Forge {
         for _ in 0..MOST_PAGES {
             let Some(path) = next.take() else { break };
             let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
-            let answer = self.call(place, scope, call).await?;
+            let answer = self.call(repo, scope, call).await?;
             items.extend(answer.json::<Vec<T>>(doing)?);
             next = self.next_page(&answer, doing)?;
         }

@@ -35,40 +35,40 @@ impl Forge {
     /// Stores the tree of `parent` with these files changed. The same change gives the same name.
     pub async fn create_tree(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         parent: &Sha,
         files: &[FileWrite<'_>],
     ) -> Result<Sha, ForgeError> {
         let doing = "storing the changed files";
-        let path = format!("{}/git/commits/{parent}", repo_path(place));
-        let parent: payload::GitCommit = self.get(place, Scope::Push, path, doing).await?;
+        let path = format!("{}/git/commits/{parent}", repo_path(repo));
+        let parent: payload::GitCommit = self.get(repo, Scope::Push, path, doing).await?;
         let mut entries = Vec::with_capacity(files.len());
         for file in files {
-            entries.push(self.tree_entry(place, file).await?);
+            entries.push(self.tree_entry(repo, file).await?);
         }
         let body = json!({"base_tree": parent.tree.sha, "tree": entries});
-        let path = format!("{}/git/trees", repo_path(place));
+        let path = format!("{}/git/trees", repo_path(repo));
         let tree: payload::GitObject =
-            self.change(place, Scope::Push, Method::POST, path, &body, doing).await?;
+            self.change(repo, Scope::Push, Method::POST, path, &body, doing).await?;
         Ok(tree.sha)
     }
 
     /// Makes a commit of a stored tree on top of these. It is on no branch yet, so nobody sees it.
     pub async fn create_commit(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         parents: &[&Sha],
         tree: &Sha,
         message: &str,
     ) -> Result<Sha, ForgeError> {
         let body = json!({"message": message, "tree": tree, "parents": parents});
-        let path = format!("{}/git/commits", repo_path(place));
+        let path = format!("{}/git/commits", repo_path(repo));
         let commit: payload::GitObject =
-            self.change(place, Scope::Push, Method::POST, path, &body, "making the commit").await?;
+            self.change(repo, Scope::Push, Method::POST, path, &body, "making the commit").await?;
         Ok(commit.sha)
     }
 
-    async fn tree_entry(&self, place: &RepoRef, file: &FileWrite<'_>) -> Result<Value, ForgeError> {
+    async fn tree_entry(&self, repo: &RepoRef, file: &FileWrite<'_>) -> Result<Value, ForgeError> {
         let mode = if file.executable { "100755" } else { "100644" };
         let Some(content) = file.content else {
             return Ok(json!({"path": file.path, "mode": "100644", "type": "blob", "sha": null}));
@@ -78,15 +78,15 @@ impl Forge {
             return Ok(json!({"path": file.path, "mode": mode, "type": "blob", "content": text}));
         }
         // A try that had to wait goes on where it was: what is stored is not sent again.
-        let key = (place.repo_id, Sha256::digest(content).into());
+        let key = (repo.repo_id, Sha256::digest(content).into());
         if let Some(sha) = self.inner.stored.get(&key).await {
             return Ok(json!({"path": file.path, "mode": mode, "type": "blob", "sha": sha}));
         }
         let encoded = base64::engine::general_purpose::STANDARD.encode(content);
         let body = json!({"content": encoded, "encoding": "base64"});
-        let path = format!("{}/git/blobs", repo_path(place));
+        let path = format!("{}/git/blobs", repo_path(repo));
         let blob: payload::GitObject = self
-            .change(place, Scope::Push, Method::POST, path, &body, "storing a file of the commit")
+            .change(repo, Scope::Push, Method::POST, path, &body, "storing a file of the commit")
             .await?;
         self.inner.stored.insert(key, blob.sha.clone()).await;
         Ok(json!({"path": file.path, "mode": mode, "type": "blob", "sha": blob.sha}))
@@ -95,29 +95,29 @@ impl Forge {
     /// A commit's parents and tree. `None`: GitHub does not know it.
     pub async fn commit(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         sha: &Sha,
     ) -> Result<Option<payload::GitCommit>, ForgeError> {
-        let path = format!("{}/git/commits/{sha}", repo_path(place));
-        found(self.get(place, Scope::Push, path, "reading a commit").await)
+        let path = format!("{}/git/commits/{sha}", repo_path(repo));
+        found(self.get(repo, Scope::Push, path, "reading a commit").await)
     }
 
     /// Makes a branch. Refused (422) if it exists.
     pub async fn create_branch(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         branch: &Branch,
         at: &Sha,
     ) -> Result<(), ForgeError> {
-        let path = format!("{}/git/refs", repo_path(place));
+        let path = format!("{}/git/refs", repo_path(repo));
         let body = json!({"ref": format!("refs/heads/{branch}"), "sha": at});
-        self.change_only(place, Scope::Push, Method::POST, path, &body, "making the branch").await
+        self.change_only(repo, Scope::Push, Method::POST, path, &body, "making the branch").await
     }
 
     /// Removes a branch; not there is fine.
-    pub async fn delete_branch(&self, place: &RepoRef, branch: &Branch) -> Result<(), ForgeError> {
-        let path = format!("{}/git/refs/heads/{}", repo_path(place), segments(branch.as_str()));
-        match self.delete(place, Scope::Push, path, "removing the branch").await {
+    pub async fn delete_branch(&self, repo: &RepoRef, branch: &Branch) -> Result<(), ForgeError> {
+        let path = format!("{}/git/refs/heads/{}", repo_path(repo), segments(branch.as_str()));
+        match self.delete(repo, Scope::Push, path, "removing the branch").await {
             // 422 is GitHub's "Reference does not exist".
             Err(error) if matches!(error.status(), Some(404 | 422)) => Ok(()),
             other => other,
@@ -127,14 +127,14 @@ impl Forge {
     /// The pull request of a branch, open or not; the newest if there are several.
     pub async fn pull_of(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         branch: &Branch,
     ) -> Result<Option<payload::PullSummary>, ForgeError> {
-        let head = format!("{}:{branch}", place.name.owner());
+        let head = format!("{}:{branch}", repo.name.owner());
         let path =
-            format!("{}/pulls?state=all&head={}&per_page=100", repo_path(place), segment(&head));
+            format!("{}/pulls?state=all&head={}&per_page=100", repo_path(repo), segment(&head));
         let pulls: Vec<payload::PullSummary> =
-            self.list(place, Scope::Push, path, "looking for the pull request").await?;
+            self.list(repo, Scope::Push, path, "looking for the pull request").await?;
         Ok(pulls
             .into_iter()
             .filter(|pull| pull.head.branch == branch.as_str())
@@ -144,10 +144,10 @@ impl Forge {
     /// Opens a pull request.
     pub async fn open_pull(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         new: &NewPull<'_>,
     ) -> Result<payload::PullSummary, ForgeError> {
-        let path = format!("{}/pulls", repo_path(place));
+        let path = format!("{}/pulls", repo_path(repo));
         let body = json!({
             "title": new.title,
             "body": new.body,
@@ -156,14 +156,14 @@ impl Forge {
             "maintainer_can_modify": true,
         });
         let doing = "opening the pull request";
-        self.change(place, Scope::Push, Method::POST, path, &body, doing).await
+        self.change(repo, Scope::Push, Method::POST, path, &body, doing).await
     }
 
     /// Closes a pull request; closed already is fine.
-    pub async fn close_pull(&self, place: &RepoRef, number: Number) -> Result<(), ForgeError> {
-        let path = format!("{}/pulls/{number}", repo_path(place));
+    pub async fn close_pull(&self, repo: &RepoRef, number: Number) -> Result<(), ForgeError> {
+        let path = format!("{}/pulls/{number}", repo_path(repo));
         self.change_only(
-            place,
+            repo,
             Scope::Push,
             Method::PATCH,
             path,

@@ -20,98 +20,94 @@ pub enum BranchHead {
 impl Forge {
     /// The permission of one account, by its number: a login that passed to somebody else
     /// does not carry its permission along.
-    pub async fn permission(&self, place: &RepoRef, actor: &Actor) -> Result<Role, ForgeError> {
+    pub async fn permission(&self, repo: &RepoRef, actor: &Actor) -> Result<Role, ForgeError> {
         let doing = "asking for a person's permission";
-        let answer = self.permission_of(place, actor.login.as_str(), doing).await?;
+        let answer = self.permission_of(repo, actor.login.as_str(), doing).await?;
         if let Some(role) = answer.as_ref().and_then(|answer| role_of(answer, actor.id)) {
             return Ok(role);
         }
         // Renamed since: ask for the present name of that number.
         let user: Option<payload::User> =
-            found(self.get(place, Scope::Read, format!("/user/{}", actor.id), doing).await)?;
+            found(self.get(repo, Scope::Read, format!("/user/{}", actor.id), doing).await)?;
         let Some(user) = user.filter(|user| user.login != actor.login.as_str()) else {
             return Ok(Role::None);
         };
-        let answer = self.permission_of(place, &user.login, doing).await?;
+        let answer = self.permission_of(repo, &user.login, doing).await?;
         Ok(answer.as_ref().and_then(|answer| role_of(answer, actor.id)).unwrap_or(Role::None))
     }
 
     async fn permission_of(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         login: &str,
         doing: &str,
     ) -> Result<Option<payload::Permission>, ForgeError> {
-        let path = format!("{}/collaborators/{}/permission", repo_path(place), segment(login));
-        found(self.get(place, Scope::Read, path, doing).await)
+        let path = format!("{}/collaborators/{}/permission", repo_path(repo), segment(login));
+        found(self.get(repo, Scope::Read, path, doing).await)
     }
 
     /// The people who have at least this role.
-    pub async fn people_with(
-        &self,
-        place: &RepoRef,
-        role: Role,
-    ) -> Result<Vec<UserId>, ForgeError> {
+    pub async fn people_with(&self, repo: &RepoRef, role: Role) -> Result<Vec<UserId>, ForgeError> {
         let least = match role {
             Role::Admin => "admin",
             Role::Maintain => "maintain",
             _ => "push",
         };
-        let path = format!("{}/collaborators?permission={least}&per_page=100", repo_path(place));
+        let path = format!("{}/collaborators?permission={least}&per_page=100", repo_path(repo));
         let all: Vec<payload::Collaborator> =
-            self.list(place, Scope::Read, path, "asking who may approve").await?;
+            self.list(repo, Scope::Read, path, "asking who may approve").await?;
         let counts =
             |one: &payload::Collaborator| one.kind == "User" && one.permissions.role() >= role;
         Ok(all.into_iter().filter(counts).map(|one| one.id).collect())
     }
 
     /// The repository as it is now.
-    pub async fn repository(&self, place: &RepoRef) -> Result<payload::Repository, ForgeError> {
-        self.get(place, Scope::Read, repo_path(place), "reading the repository's settings").await
+    pub async fn repository(&self, repo: &RepoRef) -> Result<payload::Repository, ForgeError> {
+        self.get(repo, Scope::Read, repo_path(repo), "reading the repository's settings").await
     }
 
     /// An issue, or a pull request as an issue.
     pub async fn issue(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
     ) -> Result<Option<payload::Issue>, ForgeError> {
-        let path = format!("{}/issues/{number}", repo_path(place));
-        found(self.get(place, Scope::Read, path, "reading the issue").await)
+        let path = format!("{}/issues/{number}", repo_path(repo));
+        found(self.get(repo, Scope::Read, path, "reading the issue").await)
     }
 
     /// A comment as it stands now. `None`: it is gone.
     pub async fn comment(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         id: CommentId,
     ) -> Result<Option<payload::Comment>, ForgeError> {
-        let path = format!("{}/issues/comments/{id}", repo_path(place));
-        found(self.get(place, Scope::Read, path, "reading the command").await)
+        let path = format!("{}/issues/comments/{id}", repo_path(repo));
+        found(self.get(repo, Scope::Read, path, "reading the command").await)
     }
 
     /// A review as it stands now. `None`: it is gone.
     pub async fn one_review(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
         id: ReviewId,
     ) -> Result<Option<payload::Review>, ForgeError> {
-        let path = format!("{}/pulls/{number}/reviews/{id}", repo_path(place));
-        found(self.get(place, Scope::Read, path, "reading the command").await)
+        let path = format!("{}/pulls/{number}/reviews/{id}", repo_path(repo));
+        found(self.get(repo, Scope::Read, path, "reading the command").await)
     }
 
     /// The act that put a label on which is still there. `None`: it is not.
     pub async fn labelled(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
         label: &str,
     ) -> Result<Option<payload::IssueEvent>, ForgeError> {
-        let path = format!("{}/issues/{number}/events?per_page=100", repo_path(place));
+        let path = format!("{}/issues/{number}/events?per_page=100", repo_path(repo));
         let doing = "reading who set the label";
         let events: Vec<payload::IssueEvent> =
-            found(self.list(place, Scope::Read, path, doing).await)?.unwrap_or_default();
+            found(self.list(repo, Scope::Read, path, doing).await)?.unwrap_or_default();
         let is_it = |event: &payload::IssueEvent| {
             event.label.as_ref().is_some_and(|it| it.name.eq_ignore_ascii_case(label))
         };
@@ -122,26 +118,26 @@ impl Forge {
     /// A text file at a commit or branch. `None`: there is none.
     pub async fn file(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         at: &str,
         path: &str,
     ) -> Result<Option<String>, ForgeError> {
         let doing = "reading a file of the repository";
-        let path = format!("{}/contents/{}?ref={}", repo_path(place), segments(path), segment(at));
+        let path = format!("{}/contents/{}?ref={}", repo_path(repo), segments(path), segment(at));
         let call = ApiCall { method: Method::GET, path, body: None, accept: RAW, doing };
-        let answer = found(self.call(place, Scope::Read, call).await)?;
+        let answer = found(self.call(repo, Scope::Read, call).await)?;
         Ok(answer.map(|answer| String::from_utf8_lossy(&answer.body).into_owned()))
     }
 
     /// Where a branch stands now.
     pub async fn branch_head(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         branch: &Branch,
     ) -> Result<BranchHead, ForgeError> {
-        let path = format!("{}/git/ref/heads/{}", repo_path(place), segments(branch.as_str()));
+        let path = format!("{}/git/ref/heads/{}", repo_path(repo), segments(branch.as_str()));
         let answer: Result<payload::Ref, _> =
-            self.get(place, Scope::Read, path, "looking where a branch stands").await;
+            self.get(repo, Scope::Read, path, "looking where a branch stands").await;
         match answer {
             Ok(found) => Ok(BranchHead::At(found.object.sha)),
             Err(error) if error.status() == Some(404) => Ok(BranchHead::Missing),

@@ -102,21 +102,21 @@ impl AssetAnswer {
 
 impl Forge {
     /// What is there under a tag's name: the tag, releases and drafts.
-    pub async fn standing(&self, place: &RepoRef, tag: &str) -> Result<TagState, ForgeError> {
+    pub async fn standing(&self, repo: &RepoRef, tag: &str) -> Result<TagState, ForgeError> {
         let doing = "looking for what is released already";
-        let path = format!("{}/releases?per_page=100", repo_path(place));
-        let all: Vec<ReleaseAnswer> = self.list(place, Scope::Push, path, doing).await?;
+        let path = format!("{}/releases?per_page=100", repo_path(repo));
+        let all: Vec<ReleaseAnswer> = self.list(repo, Scope::Push, path, doing).await?;
         let releases = all.into_iter().filter(|it| it.tag_name == tag);
         Ok(TagState {
             releases: releases.map(ReleaseAnswer::seen).collect(),
-            tag: self.tag(place, tag).await?,
+            tag: self.tag(repo, tag).await?,
         })
     }
 
     /// Where a tag is.
-    pub async fn tag(&self, place: &RepoRef, tag: &str) -> Result<Option<TagAt>, ForgeError> {
-        let path = format!("{}/git/ref/tags/{}", repo_path(place), segments(tag));
-        let answer = self.get::<RefAnswer>(place, Scope::Push, path, "looking for the tag").await;
+    pub async fn tag(&self, repo: &RepoRef, tag: &str) -> Result<Option<TagAt>, ForgeError> {
+        let path = format!("{}/git/ref/tags/{}", repo_path(repo), segments(tag));
+        let answer = self.get::<RefAnswer>(repo, Scope::Push, path, "looking for the tag").await;
         Ok(found(answer)?.map(|it| match it.object.kind.as_str() {
             "commit" => TagAt::Commit(it.object.sha),
             _ => TagAt::Annotated,
@@ -124,10 +124,10 @@ impl Forge {
     }
 
     /// Whether GitHub holds an attestation of a file.
-    pub async fn is_attested(&self, place: &RepoRef, file: &Digest) -> Result<bool, ForgeError> {
-        let path = format!("{}/attestations/sha256:{file}?per_page=1", repo_path(place));
+    pub async fn is_attested(&self, repo: &RepoRef, file: &Digest) -> Result<bool, ForgeError> {
+        let path = format!("{}/attestations/sha256:{file}?per_page=1", repo_path(repo));
         let doing = "looking for an attestation";
-        match self.get::<AttestationsAnswer>(place, Scope::Push, path, doing).await {
+        match self.get::<AttestationsAnswer>(repo, Scope::Push, path, doing).await {
             Ok(answer) => Ok(!answer.attestations.is_empty()),
             Err(error) if matches!(error.status(), Some(403 | 404)) => Ok(false),
             Err(error) => Err(error),
@@ -135,20 +135,20 @@ impl Forge {
     }
 
     /// One release with its address for uploads.
-    pub async fn release(&self, place: &RepoRef, id: u64) -> Result<ReleaseAnswer, ForgeError> {
-        let path = format!("{}/releases/{id}", repo_path(place));
-        self.get(place, Scope::Push, path, "reading the release").await
+    pub async fn release(&self, repo: &RepoRef, id: u64) -> Result<ReleaseAnswer, ForgeError> {
+        let path = format!("{}/releases/{id}", repo_path(repo));
+        self.get(repo, Scope::Push, path, "reading the release").await
     }
 
     /// One release as it is now.
-    pub async fn release_seen(&self, place: &RepoRef, id: u64) -> Result<ReleaseSeen, ForgeError> {
-        Ok(self.release(place, id).await?.seen())
+    pub async fn release_seen(&self, repo: &RepoRef, id: u64) -> Result<ReleaseSeen, ForgeError> {
+        Ok(self.release(repo, id).await?.seen())
     }
 
     /// Makes a draft; nobody without write access sees it.
     pub async fn create_draft(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         draft: &Draft<'_>,
     ) -> Result<ReleaseAnswer, ForgeError> {
         let body = json!({
@@ -159,60 +159,53 @@ impl Forge {
             "draft": true,
             "prerelease": draft.prerelease,
         });
-        let path = format!("{}/releases", repo_path(place));
-        self.change(
-            place,
-            Scope::Push,
-            Method::POST,
-            path,
-            &body,
-            "making the draft of the release",
-        )
-        .await
+        let path = format!("{}/releases", repo_path(repo));
+        self.change(repo, Scope::Push, Method::POST, path, &body, "making the draft of the release")
+            .await
     }
 
     /// Rewrites the notes of a draft.
     pub async fn rewrite_draft(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         id: u64,
         notes: &str,
     ) -> Result<(), ForgeError> {
-        let path = format!("{}/releases/{id}", repo_path(place));
+        let path = format!("{}/releases/{id}", repo_path(repo));
         let body = json!({ "body": notes });
         let doing = "rewriting the draft of the release";
-        self.change_only(place, Scope::Push, Method::PATCH, path, &body, doing).await
+        self.change_only(repo, Scope::Push, Method::PATCH, path, &body, doing).await
     }
 
     /// Shows a draft to everybody.
     pub async fn publish_draft(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         id: u64,
     ) -> Result<ReleaseAnswer, ForgeError> {
-        let path = format!("{}/releases/{id}", repo_path(place));
+        let path = format!("{}/releases/{id}", repo_path(repo));
         let body = json!({ "draft": false });
-        self.change(place, Scope::Push, Method::PATCH, path, &body, "publishing the release").await
+        self.change(repo, Scope::Push, Method::PATCH, path, &body, "publishing the release").await
     }
 
     /// Makes a tag. Refused (422) if it exists.
     pub async fn create_tag(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         tag: &str,
         commit: &Sha,
     ) -> Result<(), ForgeError> {
-        let path = format!("{}/git/refs", repo_path(place));
+        let path = format!("{}/git/refs", repo_path(repo));
         let body = json!({ "ref": format!("refs/tags/{tag}"), "sha": commit });
         let doing = "making the tag";
-        self.change_only(place, Scope::Push, Method::POST, path, &body, doing).await
+        self.change_only(repo, Scope::Push, Method::POST, path, &body, doing).await
     }
 
     /// Adds a file; says the digest GitHub worked out, if it does. Refused (422) if there is one of
     /// that name.
     pub async fn upload_asset(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         release: &ReleaseAnswer,
         name: &str,
         content: Bytes,
@@ -221,7 +214,7 @@ impl Forge {
         let url = self.upload_url(release, name).ok_or_else(|| {
             unreadable(doing, "the address for uploads is on a host that has no business here")
         })?;
-        let session = self.session(place, Scope::Push).await?;
+        let session = self.session(repo, Scope::Push).await?;
         let request = http::Request::builder()
             .method(Method::POST)
             .uri(url.as_str())

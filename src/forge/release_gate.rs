@@ -73,12 +73,12 @@ impl Forge {
     /// A pull request as it is now. `None`: there is none of this number.
     pub async fn release_pull(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
     ) -> Result<Option<SeenPull>, ForgeError> {
         let doing = "reading the release pull request";
-        let path = format!("{}/pulls/{number}", repo_path(place));
-        let Some(pull) = found(self.get::<PullAnswer>(place, Scope::Read, path, doing).await)?
+        let path = format!("{}/pulls/{number}", repo_path(repo));
+        let Some(pull) = found(self.get::<PullAnswer>(repo, Scope::Read, path, doing).await)?
         else {
             return Ok(None);
         };
@@ -99,12 +99,12 @@ impl Forge {
     /// The paths that a pull request touches, old names included.
     pub async fn files_of(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
     ) -> Result<Vec<String>, ForgeError> {
-        let path = format!("{}/pulls/{number}/files?per_page=100", repo_path(place));
+        let path = format!("{}/pulls/{number}/files?per_page=100", repo_path(repo));
         let doing = "reading what the release changes";
-        let files: Vec<TouchedFile> = self.list(place, Scope::Read, path, doing).await?;
+        let files: Vec<TouchedFile> = self.list(repo, Scope::Read, path, doing).await?;
         Ok(files
             .into_iter()
             .flat_map(|it| [Some(it.filename), it.previous_filename])
@@ -113,35 +113,35 @@ impl Forge {
     }
 
     /// The tree of a commit. `None`: there is no such commit here.
-    pub async fn tree_of(&self, place: &RepoRef, sha: &Sha) -> Result<Option<Sha>, ForgeError> {
-        let path = format!("{}/git/commits/{sha}", repo_path(place));
+    pub async fn tree_of(&self, repo: &RepoRef, sha: &Sha) -> Result<Option<Sha>, ForgeError> {
+        let path = format!("{}/git/commits/{sha}", repo_path(repo));
         let doing = "reading a commit";
-        let commit = self.get::<payload::GitCommit>(place, Scope::Read, path, doing).await;
+        let commit = self.get::<payload::GitCommit>(repo, Scope::Read, path, doing).await;
         Ok(found(commit)?.map(|commit| commit.tree.sha))
     }
 
     /// Whether a commit is part of a branch.
     pub async fn is_on(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         sha: &Sha,
         branch: &Branch,
     ) -> Result<bool, ForgeError> {
         let branch = segments(branch.as_str());
-        let path = format!("{}/compare/{sha}...{branch}?per_page=1", repo_path(place));
+        let path = format!("{}/compare/{sha}...{branch}?per_page=1", repo_path(repo));
         let doing = "asking whether the commit is on the default branch";
-        let answer = found(self.get::<BranchComparison>(place, Scope::Read, path, doing).await)?;
+        let answer = found(self.get::<BranchComparison>(repo, Scope::Read, path, doing).await)?;
         Ok(answer.is_some_and(|it| matches!(it.status.as_str(), "ahead" | "identical")))
     }
 
     /// The check runs on a commit that count, as the server sees them.
     pub async fn checks_seen(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         sha: &Sha,
     ) -> Result<Vec<SeenCheck>, ForgeError> {
         let doing = "reading the checks";
-        let counted = self.counted_runs(place, Scope::Read, sha, doing).await?;
+        let counted = self.counted_runs(repo, Scope::Read, sha, doing).await?;
         Ok(counted
             .into_iter()
             .map(|Counted { run, maybe_run_again, .. }| SeenCheck {
@@ -156,10 +156,10 @@ impl Forge {
     /// The people who have at least this role. `None`: GitHub does not tell this token.
     pub async fn holders(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         role: Role,
     ) -> Result<Option<Vec<UserId>>, ForgeError> {
-        match self.people_with(place, role).await {
+        match self.people_with(repo, role).await {
             Ok(people) => Ok(Some(people)),
             Err(error) if matches!(error.status(), Some(403 | 404)) => Ok(None),
             Err(error) => Err(error),

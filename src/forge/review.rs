@@ -47,33 +47,33 @@ impl Forge {
     /// A pull request as it is now. `None`: there is none of that number.
     pub async fn pull(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
     ) -> Result<Option<payload::PullDetail>, ForgeError> {
-        let path = format!("{}/pulls/{number}", repo_path(place));
-        found(self.get(place, Scope::Read, path, "reading the pull request").await)
+        let path = format!("{}/pulls/{number}", repo_path(repo));
+        found(self.get(repo, Scope::Read, path, "reading the pull request").await)
     }
 
     /// All reviews, oldest first.
     pub async fn reviews(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
     ) -> Result<Vec<payload::Review>, ForgeError> {
-        let path = format!("{}/pulls/{number}/reviews?per_page=100", repo_path(place));
-        self.list(place, Scope::Read, path, "reading the reviews").await
+        let path = format!("{}/pulls/{number}/reviews?per_page=100", repo_path(repo));
+        self.list(repo, Scope::Read, path, "reading the reviews").await
     }
 
     /// When a review's words were last changed, as GitHub writes moments. `None`: never.
     pub async fn review_edited(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         review: &payload::Review,
     ) -> Result<Option<String>, ForgeError> {
         let doing = "asking whether a review was edited";
         let variables = json!({ "id": review.node_id });
         let answer: payload::EditAnswer =
-            self.query(place, Scope::Read, EDITED, variables, doing).await?;
+            self.query(repo, Scope::Read, EDITED, variables, doing).await?;
         let node = answer.node.filter(|node| node.database_id == Some(review.id));
         let node = node.ok_or_else(|| unreadable(doing, "another object than was asked for"))?;
         Ok(node.last_edited_at)
@@ -82,41 +82,41 @@ impl Forge {
     /// All comments on lines, oldest first.
     pub async fn review_comments(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
     ) -> Result<Vec<payload::ReviewComment>, ForgeError> {
-        let path = format!("{}/pulls/{number}/comments?per_page=100", repo_path(place));
-        self.list(place, Scope::Read, path, "reading the comments of the review").await
+        let path = format!("{}/pulls/{number}/comments?per_page=100", repo_path(repo));
+        self.list(repo, Scope::Read, path, "reading the comments of the review").await
     }
 
     /// All ordinary comments, oldest first.
     pub async fn comments(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
     ) -> Result<Vec<payload::Comment>, ForgeError> {
-        let path = format!("{}/issues/{number}/comments?per_page=100", repo_path(place));
-        self.list(place, Scope::Read, path, "reading the comments").await
+        let path = format!("{}/issues/{number}/comments?per_page=100", repo_path(repo));
+        self.list(repo, Scope::Read, path, "reading the comments").await
     }
 
     /// The threads of a pull request: REST does not know whether one is resolved.
     pub async fn threads(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
     ) -> Result<Vec<payload::ReviewThread>, ForgeError> {
         let mut threads = Vec::new();
         let mut after: Option<String> = None;
         loop {
             let variables = json!({
-                "owner": place.name.owner(),
-                "name": place.name.name(),
+                "owner": repo.name.owner(),
+                "name": repo.name.name(),
                 "number": number,
                 "after": after,
             });
             let doing = "reading the threads of the review";
             let answer: payload::ThreadsAnswer =
-                self.query(place, Scope::Read, THREADS, variables, doing).await?;
+                self.query(repo, Scope::Read, THREADS, variables, doing).await?;
             let Some(page) = answer.page() else { return Ok(threads) };
             threads.extend(page.nodes);
             match page.page_info.end_cursor.filter(|_| page.page_info.has_next_page) {
@@ -129,35 +129,34 @@ impl Forge {
     /// Answers in a thread, below its first comment.
     pub async fn reply_in_thread(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
         first: CommentId,
         body: &str,
     ) -> Result<(), ForgeError> {
-        let path = format!("{}/pulls/{number}/comments/{first}/replies", repo_path(place));
+        let path = format!("{}/pulls/{number}/comments/{first}/replies", repo_path(repo));
         let doing = "answering in a thread";
-        self.change_only(place, Scope::Talk, Method::POST, path, &json!({"body": body}), doing)
-            .await
+        self.change_only(repo, Scope::Talk, Method::POST, path, &json!({"body": body}), doing).await
     }
 
     /// Marks a thread as resolved. Resolved already is fine.
-    pub async fn resolve_thread(&self, place: &RepoRef, thread: &str) -> Result<(), ForgeError> {
+    pub async fn resolve_thread(&self, repo: &RepoRef, thread: &str) -> Result<(), ForgeError> {
         let variables = json!({"thread": thread});
         let doing = "resolving a thread";
-        self.mutate(place, Scope::Push, RESOLVE, variables, doing).await
+        self.mutate(repo, Scope::Push, RESOLVE, variables, doing).await
     }
 
     /// Asks people for a review. Those who cannot be asked are left out by GitHub with a 422.
     pub async fn request_review(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
         logins: &[String],
     ) -> Result<(), ForgeError> {
-        let path = format!("{}/pulls/{number}/requested_reviewers", repo_path(place));
+        let path = format!("{}/pulls/{number}/requested_reviewers", repo_path(repo));
         let body = json!({"reviewers": logins});
         let answer = self
-            .change_only(place, Scope::Talk, Method::POST, path, &body, "asking for a review")
+            .change_only(repo, Scope::Talk, Method::POST, path, &body, "asking for a review")
             .await;
         match answer {
             Err(error) if error.status() == Some(422) => Ok(()),
@@ -168,51 +167,44 @@ impl Forge {
     /// Rewrites the text of a pull request, and its title where one is given.
     pub async fn edit_pull(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
         title: Option<&str>,
         body: &str,
     ) -> Result<(), ForgeError> {
-        let path = format!("{}/pulls/{number}", repo_path(place));
+        let path = format!("{}/pulls/{number}", repo_path(repo));
         let body = match title {
             Some(title) => json!({"title": title, "body": body}),
             None => json!({"body": body}),
         };
         let doing = "bringing the pull request's text up to date";
-        self.change_only(place, Scope::Talk, Method::PATCH, path, &body, doing).await
+        self.change_only(repo, Scope::Talk, Method::PATCH, path, &body, doing).await
     }
 
     /// Moves a branch forward to a commit. Refused (422) where that would lose a commit.
     pub async fn advance_branch(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         branch: &Branch,
         to: &Sha,
     ) -> Result<(), ForgeError> {
-        let path = format!("{}/git/refs/heads/{}", repo_path(place), segments(branch.as_str()));
+        let path = format!("{}/git/refs/heads/{}", repo_path(repo), segments(branch.as_str()));
         let body = json!({"sha": to, "force": false});
-        self.change_only(
-            place,
-            Scope::Push,
-            Method::PATCH,
-            path,
-            &body,
-            "moving the branch forward",
-        )
-        .await
+        self.change_only(repo, Scope::Push, Method::PATCH, path, &body, "moving the branch forward")
+            .await
     }
 
     /// Merges exactly the approved commit. Refused: 409 when the head is another by now, 405 when
     /// something stands in the way.
     pub async fn merge_pull(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         approval: &Approval,
         method: MergeMethod,
         title: &str,
         message: &str,
     ) -> Result<Sha, ForgeError> {
-        let path = format!("{}/pulls/{}/merge", repo_path(place), approval.pull());
+        let path = format!("{}/pulls/{}/merge", repo_path(repo), approval.pull());
         let body = json!({
             "sha": approval.head(),
             "merge_method": method.as_str(),
@@ -220,15 +212,15 @@ impl Forge {
             "commit_message": message,
         });
         let merged: payload::GitObject =
-            self.change(place, Scope::Push, Method::PUT, path, &body, "merging").await?;
+            self.change(repo, Scope::Push, Method::PUT, path, &body, "merging").await?;
         Ok(merged.sha)
     }
 
     /// Closes an issue as done.
-    pub async fn close_issue(&self, place: &RepoRef, number: Number) -> Result<(), ForgeError> {
-        let path = format!("{}/issues/{number}", repo_path(place));
+    pub async fn close_issue(&self, repo: &RepoRef, number: Number) -> Result<(), ForgeError> {
+        let path = format!("{}/issues/{number}", repo_path(repo));
         self.change_only(
-            place,
+            repo,
             Scope::Talk,
             Method::PATCH,
             path,

@@ -53,48 +53,47 @@ impl Forge {
     /// The check runs of a commit that count, the newest first.
     pub(super) async fn counted_runs(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         scope: Scope,
         sha: &Sha,
         doing: &str,
     ) -> Result<Vec<Counted>, ForgeError> {
-        let first =
-            format!("{}/commits/{sha}/check-runs?filter=all&per_page=100", repo_path(place));
+        let first = format!("{}/commits/{sha}/check-runs?filter=all&per_page=100", repo_path(repo));
         let mut next = Some(first);
         let mut runs: Vec<CheckRun> = Vec::new();
         while let Some(path) = next.take() {
             let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
-            let answer = self.call(place, scope, call).await?;
+            let answer = self.call(repo, scope, call).await?;
             runs.extend(answer.json::<CheckRuns>(doing)?.check_runs);
             next = self.next_page(&answer, doing)?;
         }
         runs.sort_by_key(|run| std::cmp::Reverse(run.id));
         // A run that came while we turned the pages moves one to the next page.
         runs.dedup_by_key(|run| run.id);
-        let attempts = self.attempts(place, scope, &runs).await?;
-        self.without_made_up_for(place, scope, counting(runs, &attempts)).await
+        let attempts = self.attempts(repo, scope, &runs).await?;
+        self.without_made_up_for(repo, scope, counting(runs, &attempts)).await
     }
 
     /// The number of the workflow that a check suite belongs to. `None`: to none, or GitHub does
     /// not say.
     pub async fn workflow_of(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         suite: Option<u64>,
     ) -> Result<Option<u64>, ForgeError> {
         let Some(suite) = suite else { return Ok(None) };
-        self.workflow_of_suite(place, Scope::Watch, suite).await
+        self.workflow_of_suite(repo, Scope::Watch, suite).await
     }
 
     async fn workflow_of_suite(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         scope: Scope,
         suite: u64,
     ) -> Result<Option<u64>, ForgeError> {
-        let path = format!("{}/actions/runs?check_suite_id={suite}&per_page=1", repo_path(place));
+        let path = format!("{}/actions/runs?check_suite_id={suite}&per_page=1", repo_path(repo));
         let doing = "asking which workflow a check is of";
-        let answer = self.get::<SuiteRuns>(place, scope, path, doing).await;
+        let answer = self.get::<SuiteRuns>(repo, scope, path, doing).await;
         let runs = told(answer)?.map(|answer| answer.workflow_runs).unwrap_or_default();
         Ok(runs.first().and_then(|run| run.workflow_id))
     }
@@ -102,7 +101,7 @@ impl Forge {
     /// Without those that were skipped where another run of the same workflow is green.
     async fn without_made_up_for(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         scope: Scope,
         mut counted: Vec<Counted>,
     ) -> Result<Vec<Counted>, ForgeError> {
@@ -111,7 +110,7 @@ impl Forge {
         for (run, suites) in skipped_beside_green(&counted) {
             for suite in suites {
                 if let Entry::Vacant(unknown) = workflows.entry(suite) {
-                    unknown.insert(self.workflow_of_suite(place, scope, suite).await?);
+                    unknown.insert(self.workflow_of_suite(repo, scope, suite).await?);
                 }
             }
             let [skipped, green] = suites.map(|suite| workflows.get(&suite).copied().flatten());
@@ -126,7 +125,7 @@ impl Forge {
     /// Asked only where it decides: where a job may take back what an earlier one said.
     async fn attempts(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         scope: Scope,
         runs: &[CheckRun],
     ) -> Result<Attempts, ForgeError> {
@@ -143,9 +142,9 @@ impl Forge {
                     continue;
                 }
                 // A check run of GitHub Actions carries the number of its job.
-                let path = format!("{}/actions/jobs/{}", repo_path(place), run.id);
+                let path = format!("{}/actions/jobs/{}", repo_path(repo), run.id);
                 let doing = "asking which attempt a job is of";
-                let job = told(self.get::<WorkflowJob>(place, scope, path, doing).await)?;
+                let job = told(self.get::<WorkflowJob>(repo, scope, path, doing).await)?;
                 if let Some(attempt) = job.and_then(|job| job.run_attempt) {
                     attempts.insert(run.id, attempt);
                 }

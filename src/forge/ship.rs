@@ -99,25 +99,25 @@ const MOST_PAGES: usize = 10;
 
 impl Forge {
     /// All tags.
-    pub async fn tags(&self, place: &RepoRef) -> Result<Vec<Tag>, ForgeError> {
-        let path = format!("{}/tags?per_page=100", repo_path(place));
-        self.list(place, Scope::Read, path, "reading the tags").await
+    pub async fn tags(&self, repo: &RepoRef) -> Result<Vec<Tag>, ForgeError> {
+        let path = format!("{}/tags?per_page=100", repo_path(repo));
+        self.list(repo, Scope::Read, path, "reading the tags").await
     }
 
     /// The commits after `from` up to `to`, oldest first. `None`: `to` does not come after `from`.
     pub async fn commits_between(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         from: &Sha,
         to: &Sha,
     ) -> Result<Option<Vec<ListedCommit>>, ForgeError> {
         let doing = "reading what changed since the last release";
         let mut commits = Vec::new();
-        let mut next = Some(format!("{}/compare/{from}...{to}?per_page=100", repo_path(place)));
+        let mut next = Some(format!("{}/compare/{from}...{to}?per_page=100", repo_path(repo)));
         for _ in 0..MOST_PAGES {
             let Some(path) = next.take() else { break };
             let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
-            let Some(answer) = found(self.call(place, Scope::Read, call).await)? else {
+            let Some(answer) = found(self.call(repo, Scope::Read, call).await)? else {
                 return Ok(None);
             };
             let page: CommitComparison = answer.json(doing)?;
@@ -133,42 +133,37 @@ impl Forge {
     /// The newest commits up to this one, oldest first.
     pub async fn commits_up_to(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         to: &Sha,
     ) -> Result<Vec<ListedCommit>, ForgeError> {
-        let path = format!("{}/commits?sha={to}&per_page=100", repo_path(place));
+        let path = format!("{}/commits?sha={to}&per_page=100", repo_path(repo));
         let doing = "reading the commits";
-        let mut commits: Vec<ListedCommit> = self.get(place, Scope::Read, path, doing).await?;
+        let mut commits: Vec<ListedCommit> = self.get(repo, Scope::Read, path, doing).await?;
         commits.reverse();
         Ok(commits)
     }
 
     /// The pull request that brought a commit, if one did.
-    pub async fn pull_with(
-        &self,
-        place: &RepoRef,
-        sha: &Sha,
-    ) -> Result<Option<Number>, ForgeError> {
-        let path = format!("{}/commits/{sha}/pulls?per_page=5", repo_path(place));
+    pub async fn pull_with(&self, repo: &RepoRef, sha: &Sha) -> Result<Option<Number>, ForgeError> {
+        let path = format!("{}/commits/{sha}/pulls?per_page=5", repo_path(repo));
         let doing = "asking which pull request brought a commit";
-        let pulls: Option<Vec<NumberOnly>> =
-            found(self.get(place, Scope::Read, path, doing).await)?;
+        let pulls: Option<Vec<NumberOnly>> = found(self.get(repo, Scope::Read, path, doing).await)?;
         Ok(pulls.unwrap_or_default().first().map(|pull| pull.number))
     }
 
     /// Merges a commit into a branch.
     pub async fn merge_into(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         branch: &Branch,
         commit: &Sha,
         message: &str,
     ) -> Result<Joined, ForgeError> {
         let body = json!({"base": branch, "head": commit, "commit_message": message});
-        let path = format!("{}/merges", repo_path(place));
+        let path = format!("{}/merges", repo_path(repo));
         let doing = "merging the base into the branch";
         let answer: Result<Option<payload::GitObject>, _> =
-            self.change(place, Scope::Push, Method::POST, path, &body, doing).await;
+            self.change(repo, Scope::Push, Method::POST, path, &body, doing).await;
         match answer {
             Ok(Some(made)) => Ok(Joined::Commit(made.sha)),
             Ok(None) => Ok(Joined::Already),
@@ -180,28 +175,28 @@ impl Forge {
     /// Starts the repository's release workflow. GitHub answers without naming a run.
     pub async fn start_release_run(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         id: &str,
         commit: &Sha,
         pull: Number,
     ) -> Result<(), ForgeError> {
         let release = json!({"id": id, "commit": commit, "pull": pull});
         let body = json!({"event_type": "gander-release", "client_payload": {"release": release}});
-        let path = format!("{}/dispatches", repo_path(place));
+        let path = format!("{}/dispatches", repo_path(repo));
         let doing = "starting the release workflow";
-        self.change_only(place, Scope::Push, Method::POST, path, &body, doing).await
+        self.change_only(repo, Scope::Push, Method::POST, path, &body, doing).await
     }
 
     /// The newest run with this name that a dispatch started.
     pub async fn run_named(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         name: &str,
     ) -> Result<Option<WorkflowRun>, ForgeError> {
         let path =
-            format!("{}/actions/runs?event=repository_dispatch&per_page=100", repo_path(place));
+            format!("{}/actions/runs?event=repository_dispatch&per_page=100", repo_path(repo));
         let doing = "looking for the release run";
-        let runs: WorkflowRuns = self.get(place, Scope::Watch, path, doing).await?;
+        let runs: WorkflowRuns = self.get(repo, Scope::Watch, path, doing).await?;
         let named = runs.workflow_runs.into_iter().filter(|run| run.display_title == name);
         Ok(named.max_by_key(|run| run.id))
     }
@@ -209,17 +204,17 @@ impl Forge {
     /// Where people see the release of this tag, if it is published and its tag is at this commit.
     pub async fn released(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         tag: &str,
         commit: &Sha,
     ) -> Result<Option<String>, ForgeError> {
         let doing = "looking whether the release is out";
-        let path = format!("{}/releases/tags/{}", repo_path(place), segment(tag));
+        let path = format!("{}/releases/tags/{}", repo_path(repo), segment(tag));
         let release: Option<PublishedRelease> =
-            found(self.get(place, Scope::Read, path, doing).await)?;
+            found(self.get(repo, Scope::Read, path, doing).await)?;
         let Some(release) = release.filter(|release| !release.draft) else { return Ok(None) };
-        let path = format!("{}/git/ref/tags/{}", repo_path(place), segments(tag));
-        let at: Option<payload::Ref> = found(self.get(place, Scope::Read, path, doing).await)?;
+        let path = format!("{}/git/ref/tags/{}", repo_path(repo), segments(tag));
+        let at: Option<payload::Ref> = found(self.get(repo, Scope::Read, path, doing).await)?;
         Ok(at.filter(|at| at.object.sha == *commit).map(|_| release.html_url))
     }
 }

@@ -26,13 +26,13 @@ impl Forge {
     /// Finds our comment by its last line. Only comments made by this App count.
     pub async fn find_comment(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
         marker: &str,
     ) -> Result<Option<payload::Comment>, ForgeError> {
-        let path = format!("{}/issues/{number}/comments?per_page=100", repo_path(place));
+        let path = format!("{}/issues/{number}/comments?per_page=100", repo_path(repo));
         let comments: Vec<payload::Comment> =
-            self.list(place, Scope::Talk, path, "looking for our comment").await?;
+            self.list(repo, Scope::Talk, path, "looking for our comment").await?;
         let app = self.inner.config.app_id;
         Ok(comments.into_iter().find(|comment| {
             let by_us = comment.performed_via_github_app.as_ref().is_some_and(|via| via.id == app);
@@ -43,13 +43,13 @@ impl Forge {
     /// Posts a comment.
     pub async fn post_comment(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
         body: &str,
     ) -> Result<CommentId, ForgeError> {
-        let path = format!("{}/issues/{number}/comments", repo_path(place));
+        let path = format!("{}/issues/{number}/comments", repo_path(repo));
         let answer: payload::Comment = self
-            .change(place, Scope::Talk, Method::POST, path, &json!({"body": body}), "commenting")
+            .change(repo, Scope::Talk, Method::POST, path, &json!({"body": body}), "commenting")
             .await?;
         Ok(answer.id)
     }
@@ -57,20 +57,19 @@ impl Forge {
     /// Rewrites one of our comments. Notifies nobody.
     pub async fn edit_comment(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         comment: CommentId,
         body: &str,
     ) -> Result<(), ForgeError> {
-        let path = format!("{}/issues/comments/{comment}", repo_path(place));
+        let path = format!("{}/issues/comments/{comment}", repo_path(repo));
         let body = json!({"body": body});
-        self.change_only(place, Scope::Talk, Method::PATCH, path, &body, "editing our comment")
-            .await
+        self.change_only(repo, Scope::Talk, Method::PATCH, path, &body, "editing our comment").await
     }
 
     /// 👀 on the comment that asked, or on the issue itself. GitHub keeps one per account.
     pub async fn react(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
         comment: Option<CommentId>,
         content: &str,
@@ -79,10 +78,10 @@ impl Forge {
             Some(comment) => format!("comments/{comment}"),
             None => number.to_string(),
         };
-        let path = format!("{}/issues/{target}/reactions", repo_path(place));
+        let path = format!("{}/issues/{target}/reactions", repo_path(repo));
         let body = json!({"content": content});
         let answer = self
-            .change_only(place, Scope::Talk, Method::POST, path, &body, "reacting to the command")
+            .change_only(repo, Scope::Talk, Method::POST, path, &body, "reacting to the command")
             .await;
         // The comment may be gone by now; nothing is lost with the reaction.
         found(answer).map(drop)
@@ -91,30 +90,30 @@ impl Forge {
     /// Adds a label; there already is fine.
     pub async fn add_label(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
         label: &str,
     ) -> Result<(), ForgeError> {
-        let path = format!("{}/issues/{number}/labels", repo_path(place));
+        let path = format!("{}/issues/{number}/labels", repo_path(repo));
         let body = json!({"labels": [label]});
-        self.change_only(place, Scope::Talk, Method::POST, path, &body, "setting a label").await
+        self.change_only(repo, Scope::Talk, Method::POST, path, &body, "setting a label").await
     }
 
     /// Removes a label; not there is fine.
     pub async fn remove_label(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         number: Number,
         label: &str,
     ) -> Result<(), ForgeError> {
-        let path = format!("{}/issues/{number}/labels/{}", repo_path(place), segment(label));
-        found(self.delete(place, Scope::Talk, path, "removing a label").await).map(drop)
+        let path = format!("{}/issues/{number}/labels/{}", repo_path(repo), segment(label));
+        found(self.delete(repo, Scope::Talk, path, "removing a label").await).map(drop)
     }
 
     /// Makes or updates our check run on a commit.
     pub async fn show_check_run(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         head: &Sha,
         text: &CheckRunText,
     ) -> Result<(), ForgeError> {
@@ -126,29 +125,29 @@ impl Forge {
             "conclusion": text.conclusion,
             "output": {"title": text.title, "summary": text.summary},
         });
-        let (method, path) = match self.find_check_run(place, head, text).await? {
-            Some(id) => (Method::PATCH, format!("{}/check-runs/{id}", repo_path(place))),
+        let (method, path) = match self.find_check_run(repo, head, text).await? {
+            Some(id) => (Method::PATCH, format!("{}/check-runs/{id}", repo_path(repo))),
             None => {
                 body["head_sha"] = json!(head);
-                (Method::POST, format!("{}/check-runs", repo_path(place)))
+                (Method::POST, format!("{}/check-runs", repo_path(repo)))
             }
         };
-        self.change_only(place, Scope::Talk, method, path, &body, doing).await
+        self.change_only(repo, Scope::Talk, method, path, &body, doing).await
     }
 
     async fn find_check_run(
         &self,
-        place: &RepoRef,
+        repo: &RepoRef,
         head: &Sha,
         text: &CheckRunText,
     ) -> Result<Option<CheckRunId>, ForgeError> {
         let path = format!(
             "{}/commits/{head}/check-runs?check_name={}&filter=all&per_page=100",
-            repo_path(place),
+            repo_path(repo),
             segment(text.name)
         );
         let found: payload::CheckRuns =
-            self.get(place, Scope::Talk, path, "looking for our check run").await?;
+            self.get(repo, Scope::Talk, path, "looking for our check run").await?;
         let ours = |run: &payload::CheckRun| run.external_id.as_deref() == Some(&text.external_id);
         Ok(found.check_runs.into_iter().find(ours).map(|run| run.id))
     }

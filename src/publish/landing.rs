@@ -31,13 +31,13 @@ pub enum Merging {
 /// When GitHub cannot be asked.
 pub async fn merge(
     forge: &Forge,
-    place: &RepoRef,
+    repo: &RepoRef,
     approval: &Approval,
     method: MergeMethod,
     title: &str,
     message: &str,
 ) -> Result<Merging, ForgeError> {
-    let refused = match forge.merge_pull(place, approval, method, title, message).await {
+    let refused = match forge.merge_pull(repo, approval, method, title, message).await {
         Ok(commit) => return Ok(Merging::Done { commit, by: None }),
         // 409 when the head is another by now, 405 and 422 when something stands in the way, 403
         // when the change is one that an App may not bring in.
@@ -45,24 +45,24 @@ pub async fn merge(
         Err(error) => return Err(error),
     };
     // It may have happened before the answer was lost.
-    let detail = forge.pull(place, approval.pull()).await?.filter(|detail| detail.merged);
+    let detail = forge.pull(repo, approval.pull()).await?.filter(|detail| detail.merged);
     Ok(match detail.and_then(|it| it.merge_commit_sha.map(|commit| (commit, it.merged_by))) {
         Some((commit, by)) => {
             Merging::Done { commit, by: by.and_then(|user| user.login.parse().ok()) }
         }
-        None => Merging::Refused { why: why(forge, place, approval, &refused).await? },
+        None => Merging::Refused { why: why(forge, repo, approval, &refused).await? },
     })
 }
 
 async fn why(
     forge: &Forge,
-    place: &RepoRef,
+    repo: &RepoRef,
     approval: &Approval,
     refused: &ForgeError,
 ) -> Result<String, ForgeError> {
     let words = refused.in_words();
     if refused.status() == Some(403) {
-        let files = forge.files_of(place, approval.pull()).await?;
+        let files = forge.files_of(repo, approval.pull()).await?;
         if files.iter().any(|path| path.starts_with(WORKFLOWS)) {
             return Ok(format!(
                 "{}. An App may not merge changes below {WORKFLOWS}: a person has to, or take \
@@ -80,11 +80,11 @@ async fn why(
 /// When GitHub does not do as asked.
 pub async fn clean_up(forge: &Forge, job: &Job) -> Result<(), ForgeError> {
     if let Some(pull) = &job.pull {
-        remove_merged(forge, &job.place, &job.branch(), pull.number).await?;
+        remove_merged(forge, &job.repo, &job.branch(), pull.number).await?;
     }
-    let issue = forge.issue(&job.place, job.subject).await?;
+    let issue = forge.issue(&job.repo, job.subject).await?;
     if issue.is_some_and(|issue| issue.state == "open") {
-        forge.close_issue(&job.place, job.subject).await?;
+        forge.close_issue(&job.repo, job.subject).await?;
     }
     Ok(())
 }
@@ -92,14 +92,14 @@ pub async fn clean_up(forge: &Forge, job: &Job) -> Result<(), ForgeError> {
 /// Removes the branch of a merged pull request, unless somebody pushed to it since.
 pub(super) async fn remove_merged(
     forge: &Forge,
-    place: &RepoRef,
+    repo: &RepoRef,
     branch: &Branch,
     pull: Number,
 ) -> Result<(), ForgeError> {
-    let BranchHead::At(head) = forge.branch_head(place, branch).await? else { return Ok(()) };
-    let detail = forge.pull(place, pull).await?;
+    let BranchHead::At(head) = forge.branch_head(repo, branch).await? else { return Ok(()) };
+    let detail = forge.pull(repo, pull).await?;
     if detail.is_some_and(|detail| detail.merged && detail.head.sha == head) {
-        forge.delete_branch(place, branch).await?;
+        forge.delete_branch(repo, branch).await?;
     }
     Ok(())
 }

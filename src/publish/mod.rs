@@ -86,10 +86,10 @@ pub async fn pull_request(
     verified: &VerifiedPatch,
     setting: &ReportContext,
 ) -> Result<Published, PublishError> {
-    let base = job.base.as_ref().filter(|base| base.sha == *verified.base());
+    let base = job.base().filter(|base| base.sha == *verified.base());
     let base = base.ok_or(PublishError::NoBase)?;
     let branch = job.branch();
-    let there = forge.pull_of(&job.place, &branch).await?;
+    let there = forge.pull_of(&job.repo, &branch).await?;
     if let Some(ended) = there.as_ref().filter(|pull| pull.state != "open") {
         return Ok(Published::Ended { merged: ended.merged_at.is_some() });
     }
@@ -106,18 +106,18 @@ pub async fn pull_request(
                 head: &branch,
                 base: &base.branch,
             };
-            match forge.open_pull(&job.place, &new).await {
+            match forge.open_pull(&job.repo, &new).await {
                 Ok(pull) => pull.number,
                 // Another try of ours may have been faster.
                 Err(error) if error.status() == Some(422) => {
-                    let there = forge.pull_of(&job.place, &branch).await?;
+                    let there = forge.pull_of(&job.repo, &branch).await?;
                     there.ok_or(PublishError::Forge(error))?.number
                 }
                 Err(error) => return Err(error.into()),
             }
         }
     };
-    forge.add_label(&job.place, number, report::AI_LABEL).await?;
+    forge.add_label(&job.repo, number, report::AI_LABEL).await?;
     Ok(Published::Open(PullRef { number, branch, head }))
 }
 
@@ -131,13 +131,13 @@ async fn next_commit(
     setting: &ReportContext,
 ) -> Result<Published, PublishError> {
     let files: Vec<FileWrite<'_>> = verified.patch().changes.iter().map(file_write).collect();
-    let tree = forge.create_tree(&job.place, &base.sha, &files).await?;
+    let tree = forge.create_tree(&job.repo, &base.sha, &files).await?;
     let head = match standing(forge, job, base, &tree).await? {
         BranchState::AtBase => {
-            let trailers = job.rules.as_ref().is_none_or(|rules| rules.commit.trailers);
+            let trailers = job.rules().is_none_or(|rules| rules.commit.trailers);
             let message = report::round_commit_message(job, setting, trailers);
-            let commit = forge.create_commit(&job.place, &[&base.sha], &tree, &message).await?;
-            match forge.advance_branch(&job.place, &pull.branch, &commit).await {
+            let commit = forge.create_commit(&job.repo, &[&base.sha], &tree, &message).await?;
+            match forge.advance_branch(&job.repo, &pull.branch, &commit).await {
                 Ok(()) => commit,
                 Err(error) if error.status() == Some(422) => {
                     match standing(forge, job, base, &tree).await? {
@@ -153,7 +153,7 @@ async fn next_commit(
         BranchState::Moved(head) => return Ok(Published::Moved { head }),
     };
     let body = report::pull_body(job, &head, verified, setting);
-    forge.edit_pull(&job.place, pull.number, None, &body).await?;
+    forge.edit_pull(&job.repo, pull.number, None, &body).await?;
     Ok(Published::Open(PullRef { head, ..pull.clone() }))
 }
 
@@ -171,7 +171,7 @@ async fn standing(
     tree: &Sha,
 ) -> Result<BranchState, PublishError> {
     let branch = job.branch();
-    let BranchHead::At(head) = forge.branch_head(&job.place, &branch).await? else {
+    let BranchHead::At(head) = forge.branch_head(&job.repo, &branch).await? else {
         return Err(PublishError::BranchGone { branch: branch.to_string() });
     };
     if head == base.sha {
@@ -180,7 +180,7 @@ async fn standing(
     let ours = |commit: &GitCommit| {
         commit.tree.sha == *tree && commit.parents.iter().map(|p| &p.sha).eq([&base.sha])
     };
-    let Some(commit) = forge.commit(&job.place, &head).await? else {
+    let Some(commit) = forge.commit(&job.repo, &head).await? else {
         return Ok(BranchState::Moved(head));
     };
     if ours(&commit) {
@@ -188,7 +188,7 @@ async fn standing(
     }
     // Ours may be there already, below what a person added since.
     for parent in &commit.parents {
-        if forge.commit(&job.place, &parent.sha).await?.as_ref().is_some_and(ours) {
+        if forge.commit(&job.repo, &parent.sha).await?.as_ref().is_some_and(ours) {
             return Ok(BranchState::Done(parent.sha.clone()));
         }
     }
@@ -198,15 +198,15 @@ async fn standing(
 /// Takes back what a stopped job may have left: an open pull request, its branch.
 pub async fn undo(forge: &Forge, job: &Job) -> Result<(), PublishError> {
     let branch = job.branch();
-    let pull = forge.pull_of(&job.place, &branch).await?;
+    let pull = forge.pull_of(&job.repo, &branch).await?;
     if let Some(pull) = pull.as_ref().filter(|pull| pull.state == "open") {
-        forge.close_pull(&job.place, pull.number).await?;
+        forge.close_pull(&job.repo, pull.number).await?;
     }
-    let BranchHead::At(head) = forge.branch_head(&job.place, &branch).await? else {
+    let BranchHead::At(head) = forge.branch_head(&job.repo, &branch).await? else {
         return Ok(());
     };
     if is_ours_alone(forge, job, &head).await? {
-        forge.delete_branch(&job.place, &branch).await?;
+        forge.delete_branch(&job.repo, &branch).await?;
     }
     Ok(())
 }
@@ -216,8 +216,8 @@ async fn is_ours_alone(forge: &Forge, job: &Job, head: &Sha) -> Result<bool, For
     if let Some(pull) = &job.pull {
         return Ok(pull.head == *head && !job.review.foreign);
     }
-    let commit = forge.commit(&job.place, head).await?;
-    let base = job.base.as_ref().map(|base| &base.sha);
+    let commit = forge.commit(&job.repo, head).await?;
+    let base = job.base().map(|base| &base.sha);
     Ok(commit.is_some_and(|commit| commit.parents.iter().map(|parent| &parent.sha).eq(base)))
 }
 
@@ -229,15 +229,15 @@ async fn commit_on_branch(
     setting: &ReportContext,
 ) -> Result<Sha, PublishError> {
     let branch = job.branch();
-    let trailers = job.rules.as_ref().is_none_or(|rules| rules.commit.trailers);
+    let trailers = job.rules().is_none_or(|rules| rules.commit.trailers);
     let message = report::commit_message(job, setting, trailers);
     let files: Vec<FileWrite<'_>> = patch.changes.iter().map(file_write).collect();
-    let tree = forge.create_tree(&job.place, &base.sha, &files).await?;
+    let tree = forge.create_tree(&job.repo, &base.sha, &files).await?;
     if let Some(head) = published_before(forge, job, base, &tree).await? {
         return Ok(head);
     }
-    let commit = forge.create_commit(&job.place, &[&base.sha], &tree, &message).await?;
-    match forge.create_branch(&job.place, &branch, &commit).await {
+    let commit = forge.create_commit(&job.repo, &[&base.sha], &tree, &message).await?;
+    match forge.create_branch(&job.repo, &branch, &commit).await {
         Ok(()) => Ok(commit),
         Err(error) if error.status() == Some(422) => {
             published_before(forge, job, base, &tree).await?.ok_or(PublishError::Forge(error))
@@ -254,10 +254,10 @@ async fn published_before(
     tree: &Sha,
 ) -> Result<Option<Sha>, PublishError> {
     let branch = job.branch();
-    let BranchHead::At(head) = forge.branch_head(&job.place, &branch).await? else {
+    let BranchHead::At(head) = forge.branch_head(&job.repo, &branch).await? else {
         return Ok(None);
     };
-    let commit = forge.commit(&job.place, &head).await?;
+    let commit = forge.commit(&job.repo, &head).await?;
     let same = commit.is_some_and(|commit| {
         commit.tree.sha == *tree && commit.parents.iter().map(|p| &p.sha).eq([&base.sha])
     });

@@ -37,7 +37,7 @@ pub async fn propose(
     setting: &ReportContext,
 ) -> Result<Proposed, PublishError> {
     let branch = release.branch();
-    let there = forge.pull_of(&release.place, &branch).await?;
+    let there = forge.pull_of(&release.repo, &branch).await?;
     if let Some(ended) = there.as_ref().filter(|pull| pull.state != "open") {
         return Ok(Proposed::Ended(ended.number));
     }
@@ -52,18 +52,18 @@ pub async fn propose(
                 head: &branch,
                 base: &release.base,
             };
-            match forge.open_pull(&release.place, &new).await {
+            match forge.open_pull(&release.repo, &new).await {
                 Ok(pull) => pull.number,
                 // Another try of ours may have been faster.
                 Err(error) if error.status() == Some(422) => {
-                    let there = forge.pull_of(&release.place, &branch).await?;
+                    let there = forge.pull_of(&release.repo, &branch).await?;
                     there.ok_or(PublishError::Forge(error))?.number
                 }
                 Err(error) => return Err(error.into()),
             }
         }
     };
-    forge.add_label(&release.place, number, words::RELEASE_LABEL).await?;
+    forge.add_label(&release.repo, number, words::RELEASE_LABEL).await?;
     Ok(match committed {
         Ok(head) => Proposed::Open(PullRef { number, branch, head }),
         Err(edited) => Proposed::Edited(number, edited),
@@ -78,7 +78,7 @@ async fn commit_on_branch(
     files: &[(String, bool, Vec<u8>)],
     setting: &ReportContext,
 ) -> Result<Result<Sha, Sha>, PublishError> {
-    let (place, branch) = (&release.place, release.branch());
+    let (repo, branch) = (&release.repo, release.branch());
     let writes: Vec<FileWrite<'_>> = files
         .iter()
         .map(|(path, executable, content)| FileWrite {
@@ -87,13 +87,13 @@ async fn commit_on_branch(
             content: Some(content),
         })
         .collect();
-    let tree = forge.create_tree(place, &plan.base, &writes).await?;
+    let tree = forge.create_tree(repo, &plan.base, &writes).await?;
     let message = words::commit_message(release, plan, &tree, setting);
-    let there = match forge.branch_head(place, &branch).await? {
+    let there = match forge.branch_head(repo, &branch).await? {
         BranchHead::At(head) => head,
         BranchHead::Missing | BranchHead::EmptyRepository => {
-            let commit = forge.create_commit(place, &[&plan.base], &tree, &message).await?;
-            return match forge.create_branch(place, &branch, &commit).await {
+            let commit = forge.create_commit(repo, &[&plan.base], &tree, &message).await?;
+            return match forge.create_branch(repo, &branch, &commit).await {
                 Ok(()) => Ok(Ok(commit)),
                 // Another try of ours was faster; what it made is looked at on the next one.
                 Err(error) if error.status() == Some(422) => Err(PublishError::BranchMoved(error)),
@@ -101,7 +101,7 @@ async fn commit_on_branch(
             };
         }
     };
-    let Some(commit) = forge.commit(place, &there).await? else { return Ok(Err(there)) };
+    let Some(commit) = forge.commit(repo, &there).await? else { return Ok(Err(there)) };
     let ours = words::trailer(release, &commit.tree.sha);
     if !commit.message.trim_end().ends_with(&ours) {
         return Ok(Err(there));
@@ -111,8 +111,8 @@ async fn commit_on_branch(
         return Ok(Ok(there));
     }
     let parents: &[&Sha] = if on_base { &[&there] } else { &[&there, &plan.base] };
-    let new = forge.create_commit(place, parents, &tree, &message).await?;
-    match forge.advance_branch(place, &branch, &new).await {
+    let new = forge.create_commit(repo, parents, &tree, &message).await?;
+    match forge.advance_branch(repo, &branch, &new).await {
         Ok(()) => Ok(Ok(new)),
         // Somebody pushed meanwhile: what they made is looked at on the next try.
         Err(error) if error.status() == Some(422) => Err(PublishError::BranchMoved(error)),
@@ -122,7 +122,7 @@ async fn commit_on_branch(
 
 /// Whether a head is a commit of this release as Gander made it.
 pub async fn is_ours(forge: &Forge, release: &Release, head: &Sha) -> Result<bool, ForgeError> {
-    let commit = forge.commit(&release.place, head).await?;
+    let commit = forge.commit(&release.repo, head).await?;
     Ok(commit.is_some_and(|commit| {
         commit.message.trim_end().ends_with(&words::trailer(release, &commit.tree.sha))
     }))
@@ -134,14 +134,14 @@ pub async fn show(
     release: &Release,
     setting: &ReportContext,
 ) -> Result<(), ForgeError> {
-    let place = &release.place;
+    let repo = &release.repo;
     let body = words::status_comment(release, setting);
     let mark = marker(release.id.as_str(), "status");
-    keep_current(forge, place, release.subject, &body, &mark).await?;
+    keep_current(forge, repo, release.subject, &body, &mark).await?;
     match (&release.pull, &release.plan) {
         (Some(pull), Some(plan)) if release.stage == ReleaseStage::Proposed => {
             let body = words::pull_body(release, plan, &pull.head, setting);
-            keep_text(forge, place, pull.number, &words::title(plan), &body).await
+            keep_text(forge, repo, pull.number, &words::title(plan), &body).await
         }
         _ => Ok(()),
     }
@@ -154,7 +154,7 @@ pub async fn announce(
     setting: &ReportContext,
 ) -> Result<(), ForgeError> {
     let Some((text, mark)) = words::announcement(release, setting) else { return Ok(()) };
-    say_once(forge, &release.place, release.subject, &text, &mark).await
+    say_once(forge, &release.repo, release.subject, &text, &mark).await
 }
 
 /// Tells the fixed issues in which version they are.
@@ -163,7 +163,7 @@ pub async fn tell_issues(forge: &Forge, release: &Release) -> Result<(), ForgeEr
         return Ok(());
     };
     for issue in plan.fixes.iter().take(MOST_TOLD) {
-        match say_once(forge, &release.place, *issue, &text, &mark).await {
+        match say_once(forge, &release.repo, *issue, &text, &mark).await {
             // What a commit says it fixes need not be there, or be open to words.
             Err(error) if matches!(error.status(), Some(403 | 404 | 410)) => {}
             told => told?,
@@ -191,11 +191,11 @@ pub async fn refresh(
 ) -> Result<Refreshed, ForgeError> {
     let branch = release.branch();
     let message = format!("Merge {} into {branch}", base.short());
-    Ok(match forge.merge_into(&release.place, &branch, base, &message).await? {
+    Ok(match forge.merge_into(&release.repo, &branch, base, &message).await? {
         Joined::Commit(head) => Refreshed::At(head),
         Joined::Conflict => Refreshed::Conflict,
         // Done before, or by a person: the head says.
-        Joined::Already => match forge.branch_head(&release.place, &branch).await? {
+        Joined::Already => match forge.branch_head(&release.repo, &branch).await? {
             BranchHead::At(head) => Refreshed::At(head),
             _ => Refreshed::Gone,
         },
@@ -205,21 +205,21 @@ pub async fn refresh(
 /// Takes back what a cancelled release has left: its open pull request, and its branch, unless
 /// people have committed to it.
 pub async fn undo(forge: &Forge, release: &Release) -> Result<(), ForgeError> {
-    let (place, branch) = (&release.place, release.branch());
-    let pull = forge.pull_of(place, &branch).await?.filter(|pull| pull.state == "open");
-    let there = match forge.branch_head(place, &branch).await? {
+    let (repo, branch) = (&release.repo, release.branch());
+    let pull = forge.pull_of(repo, &branch).await?.filter(|pull| pull.state == "open");
+    let there = match forge.branch_head(repo, &branch).await? {
         BranchHead::At(head) => Some(is_ours(forge, release, &head).await?),
         _ => None,
     };
     if let Some(pull) = pull {
         let fate = if there == Some(false) { words::Branch::Stays } else { words::Branch::Goes };
         if let Some((text, mark)) = words::cancelled(release, fate) {
-            say_once(forge, place, pull.number, &text, &mark).await?;
+            say_once(forge, repo, pull.number, &text, &mark).await?;
         }
-        forge.close_pull(place, pull.number).await?;
+        forge.close_pull(repo, pull.number).await?;
     }
     if there == Some(true) {
-        forge.delete_branch(place, &branch).await?;
+        forge.delete_branch(repo, &branch).await?;
     }
     Ok(())
 }
@@ -227,7 +227,7 @@ pub async fn undo(forge: &Forge, release: &Release) -> Result<(), ForgeError> {
 /// After merging: the branch goes, unless somebody pushed to it since.
 pub async fn clean_up(forge: &Forge, release: &Release) -> Result<(), ForgeError> {
     match &release.pull {
-        Some(pull) => remove_merged(forge, &release.place, &release.branch(), pull.number).await,
+        Some(pull) => remove_merged(forge, &release.repo, &release.branch(), pull.number).await,
         None => Ok(()),
     }
 }
@@ -239,11 +239,11 @@ pub async fn start_run(
     id: &str,
     name: &str,
 ) -> Result<(), PublishError> {
-    if forge.run_named(&release.place, name).await?.is_some() {
+    if forge.run_named(&release.repo, name).await?.is_some() {
         return Ok(());
     }
     let (Some(merged), Some(pull)) = (&release.merged, &release.pull) else {
         return Err(PublishError::NotMerged);
     };
-    Ok(forge.start_release_run(&release.place, id, &merged.commit, pull.number).await?)
+    Ok(forge.start_release_run(&release.repo, id, &merged.commit, pull.number).await?)
 }

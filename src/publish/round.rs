@@ -22,8 +22,8 @@ pub async fn answer(
     let (Some(outcome), Some(pull)) = (&round.outcome, &job.pull) else { return Ok(()) };
     let pushed = matches!(outcome, RoundOutcome::Pushed { .. });
     let (comments, standing) = tokio::try_join!(
-        forge.review_comments(&job.place, pull.number),
-        forge.threads(&job.place, pull.number)
+        forge.review_comments(&job.repo, pull.number),
+        forge.threads(&job.repo, pull.number)
     )?;
     let is_open = |id: &str| standing.iter().any(|it| it.id == id && !it.is_resolved);
     for (i, thread) in round.threads.iter().enumerate() {
@@ -39,7 +39,7 @@ pub async fn answer(
         if !comments.iter().any(there) {
             let words = report::thread_reply(answer, outcome, settled);
             let text = report::signed(&words, &marker);
-            let said = forge.reply_in_thread(&job.place, pull.number, thread.comment, &text).await;
+            let said = forge.reply_in_thread(&job.repo, pull.number, thread.comment, &text).await;
             // The comment may have been deleted meanwhile: its thread is gone with it.
             if let Err(error) = said
                 && error.status() != Some(404)
@@ -48,18 +48,18 @@ pub async fn answer(
             }
         }
         if settled && is_open(&thread.id) {
-            forge.resolve_thread(&job.place, &thread.id).await?;
+            forge.resolve_thread(&job.repo, &thread.id).await?;
         }
     }
     if pushed && !round.reviewers.is_empty() {
         let logins: Vec<String> =
             round.reviewers.iter().map(|login| login.as_str().to_owned()).collect();
-        forge.request_review(&job.place, pull.number, &logins).await?;
+        forge.request_review(&job.repo, pull.number, &logins).await?;
     }
     Ok(())
 }
 
 fn answer_to(job: &Job, thread: usize) -> Option<&ThreadAnswer> {
-    let answers = &job.proposal.as_ref()?.answers;
+    let answers = &job.proposal()?.answers;
     answers.iter().find(|answer| usize::try_from(answer.thread) == Ok(thread))
 }

@@ -187,11 +187,11 @@ proptest! {
         before in "[a-z ]{0,10}",
         name in "[A-Z][A-Z0-9_]{0,12}",
         spaces in " {0,3}",
-        place in 0..5_usize,
+        repo in 0..5_usize,
     ) {
         prop_assume!(name != "GITHUB_TOKEN");
         let value = format!("{before}${{{{{spaces}secrets.{name}{spaces}}}}}");
-        let job = match place {
+        let job = match repo {
             0 => format!("{{runs-on: ubuntu-latest, env: {{K: \"{value}\"}}}}"),
             1 => format!("{{runs-on: ubuntu-latest, steps: [{{with: {{a: {{b: \"{value}\"}}}}}}]}}"),
             2 => format!("{{runs-on: ubuntu-latest, steps: [{{run: \"{value}\"}}]}}"),

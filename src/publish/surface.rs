@@ -13,7 +13,7 @@ use crate::forge::{CheckRunText, Forge, ForgeError};
 pub async fn show(forge: &Forge, job: &Job, setting: &ReportContext) -> Result<(), ForgeError> {
     let body = report::status_comment(job, setting);
     let marker = report::marker(job.id.as_str(), "status");
-    keep_current(forge, &job.place, job.subject, &body, &marker).await?;
+    keep_current(forge, &job.repo, job.subject, &body, &marker).await?;
     show_label(forge, job).await?;
     show_round(forge, job, setting).await?;
     show_check_run(forge, job).await
@@ -21,14 +21,14 @@ pub async fn show(forge: &Forge, job: &Job, setting: &ReportContext) -> Result<(
 
 /// The label beside the status comment. Only one that changes costs a write: GitHub counts those.
 async fn show_label(forge: &Forge, job: &Job) -> Result<(), ForgeError> {
-    let (place, number) = (&job.place, job.subject);
-    let Some(issue) = forge.issue(place, number).await? else { return Ok(()) };
+    let (repo, number) = (&job.repo, job.subject);
+    let Some(issue) = forge.issue(repo, number).await? else { return Ok(()) };
     let wanted = report::state_label(job);
     for label in [report::WORKING_LABEL, report::NEEDS_HUMAN_LABEL] {
         let there = issue.labels.iter().any(|it| it.name.eq_ignore_ascii_case(label));
         match (there, wanted == Some(label)) {
-            (true, false) => forge.remove_label(place, number, label).await?,
-            (false, true) => forge.add_label(place, number, label).await?,
+            (true, false) => forge.remove_label(repo, number, label).await?,
+            (false, true) => forge.add_label(repo, number, label).await?,
             _ => {}
         }
     }
@@ -41,7 +41,7 @@ async fn show_round(forge: &Forge, job: &Job, setting: &ReportContext) -> Result
         return Ok(());
     };
     let marker = report::round_marker(job, job.stage.round().unwrap_or(1));
-    keep_current(forge, &job.place, pull.number, &body, &marker).await
+    keep_current(forge, &job.repo, pull.number, &body, &marker).await
 }
 
 /// The check run on the pull request's commit.
@@ -71,5 +71,5 @@ async fn show_check_run(forge: &Forge, job: &Job) -> Result<(), ForgeError> {
         summary,
         conclusion,
     };
-    forge.show_check_run(&job.place, &pull.head, &text).await
+    forge.show_check_run(&job.repo, &pull.head, &text).await
 }

@@ -12,13 +12,13 @@ use crate::forge::{Forge, ForgeError};
 /// Posts a comment, unless it is there.
 pub async fn say_once(
     forge: &Forge,
-    place: &RepoRef,
+    repo: &RepoRef,
     number: Number,
     text: &str,
     marker: &str,
 ) -> Result<(), ForgeError> {
-    if forge.find_comment(place, number, marker).await?.is_none() {
-        forge.post_comment(place, number, text).await?;
+    if forge.find_comment(repo, number, marker).await?.is_none() {
+        forge.post_comment(repo, number, text).await?;
     }
     Ok(())
 }
@@ -26,15 +26,15 @@ pub async fn say_once(
 /// Brings the one comment with this marker up to date.
 pub async fn keep_current(
     forge: &Forge,
-    place: &RepoRef,
+    repo: &RepoRef,
     number: Number,
     text: &str,
     marker: &str,
 ) -> Result<(), ForgeError> {
-    match forge.find_comment(place, number, marker).await? {
+    match forge.find_comment(repo, number, marker).await? {
         Some(comment) if comment.body.as_deref() == Some(text) => Ok(()),
-        Some(comment) => forge.edit_comment(place, comment.id, text).await,
-        None => forge.post_comment(place, number, text).await.map(drop),
+        Some(comment) => forge.edit_comment(repo, comment.id, text).await,
+        None => forge.post_comment(repo, number, text).await.map(drop),
     }
 }
 
@@ -42,33 +42,33 @@ pub async fn keep_current(
 /// to everybody all the same.
 pub async fn keep_text(
     forge: &Forge,
-    place: &RepoRef,
+    repo: &RepoRef,
     number: Number,
     title: &str,
     body: &str,
 ) -> Result<(), ForgeError> {
-    let there = forge.pull(place, number).await?;
+    let there = forge.pull(repo, number).await?;
     let same = there.is_some_and(|pull| {
         pull.title == title && pull.body.is_some_and(|there| there.trim_end() == body.trim_end())
     });
-    if same { Ok(()) } else { forge.edit_pull(place, number, Some(title), body).await }
+    if same { Ok(()) } else { forge.edit_pull(repo, number, Some(title), body).await }
 }
 
 /// Shows on the comment that asked, or else on the issue, that it was seen.
 pub async fn acknowledge(
     forge: &Forge,
-    place: &RepoRef,
+    repo: &RepoRef,
     number: Number,
     comment: Option<CommentId>,
 ) -> Result<(), ForgeError> {
-    forge.react(place, number, comment, "eyes").await
+    forge.react(repo, number, comment, "eyes").await
 }
 
 /// Shows that a job was ordered; a label that ordered it is taken off.
 pub async fn acknowledge_order(forge: &Forge, job: &Job) -> Result<(), ForgeError> {
-    acknowledge(forge, &job.place, job.subject, job.order.comment_id).await?;
+    acknowledge(forge, &job.repo, job.subject, job.order.comment_id).await?;
     if job.order.comment_id.is_none() {
-        forge.remove_label(&job.place, job.subject, FIX_LABEL).await?;
+        forge.remove_label(&job.repo, job.subject, FIX_LABEL).await?;
     }
     Ok(())
 }

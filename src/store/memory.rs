@@ -66,14 +66,14 @@ trait Versioned: Machine<Id: PartialEq> + Clone {
 
 impl Versioned for Job {
     fn excludes(&self, other: &Self) -> bool {
-        let same = (self.place.repo_id, self.subject) == (other.place.repo_id, other.subject);
+        let same = (self.repo.repo_id, self.subject) == (other.repo.repo_id, other.subject);
         same && self.is_live() && other.is_live()
     }
 }
 
 impl Versioned for Release {
     fn excludes(&self, other: &Self) -> bool {
-        let same = (self.place.repo_id, &self.base) == (other.place.repo_id, &other.base);
+        let same = (self.repo.repo_id, &self.base) == (other.repo.repo_id, &other.base);
         let both_wait = self.is_queued() && other.is_queued();
         same && (both_wait || self.is_live() && other.is_live())
     }
@@ -187,7 +187,7 @@ impl Store for Memory {
     async fn jobs_on(&self, repo: RepoId, number: Number) -> Result<Vec<Stored<Job>>, StoreError> {
         Ok(chosen(&self.state()?.jobs, |job| {
             let by_pull = job.pull.as_ref().is_some_and(|pull| pull.number == number);
-            job.place.repo_id == repo && (job.subject == number || by_pull)
+            job.repo.repo_id == repo && (job.subject == number || by_pull)
         }))
     }
 
@@ -198,7 +198,7 @@ impl Store for Memory {
 
     async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored<Job>>, StoreError> {
         Ok(chosen(&self.state()?.jobs, |job| {
-            job.is_live() && job.pull.is_some() && repo.is_none_or(|repo| job.place.repo_id == repo)
+            job.is_live() && job.pull.is_some() && repo.is_none_or(|repo| job.repo.repo_id == repo)
         }))
     }
 
@@ -211,7 +211,7 @@ impl Store for Memory {
         repo: Option<RepoId>,
     ) -> Result<Vec<Stored<Release>>, StoreError> {
         Ok(chosen(&self.state()?.releases, |release| {
-            !release.is_done() && repo.is_none_or(|repo| release.place.repo_id == repo)
+            !release.is_done() && repo.is_none_or(|repo| release.repo.repo_id == repo)
         }))
     }
 
@@ -221,7 +221,7 @@ impl Store for Memory {
         pull: Number,
     ) -> Result<Option<Stored<Release>>, StoreError> {
         let mut of_pull = chosen(&self.state()?.releases, |release| {
-            release.place.repo_id == repo
+            release.repo.repo_id == repo
                 && release.pull.as_ref().is_some_and(|it| it.number == pull)
         });
         Ok(of_pull.pop())
@@ -232,7 +232,7 @@ impl Store for Memory {
         repo: RepoId,
         most: u32,
     ) -> Result<Vec<Stored<Release>>, StoreError> {
-        let mut last = chosen(&self.state()?.releases, |release| release.place.repo_id == repo);
+        let mut last = chosen(&self.state()?.releases, |release| release.repo.repo_id == repo);
         last.reverse();
         last.truncate(most as usize);
         Ok(last)

@@ -79,7 +79,7 @@ pub struct Attempt<'a> {
     /// From 1.
     pub number: u32,
     /// What is left of the job's budget.
-    pub budget: Money,
+    pub budget: Budget,
     /// The change of the attempt before, and what was found out about it.
     pub former: Option<(&'a Patch, Option<&'a Evidence>)>,
     /// Ends it early.
@@ -164,9 +164,10 @@ async fn attempt_in(
     let mut transcript = Transcript::open(&logs.join("transcript.jsonl"))
         .map_err(|error| WorkError::passing(&error))?;
     // A try that died left its transcript: what it spent is spent.
-    let already_spent =
-        transcript.cost_so_far(&ctx.model.price()).map_err(|error| WorkError::passing(&error))?;
-    let mut budget = Budget::new(attempt.budget.saturating_sub(already_spent));
+    let mut budget = attempt.budget.clone();
+    budget.book(
+        transcript.cost_so_far(&ctx.model.price()).map_err(|error| WorkError::passing(&error))?,
+    );
     let mut agent_context = agent::AgentContext {
         model: ctx.model.as_ref(),
         tools: &tools,
@@ -175,7 +176,7 @@ async fn attempt_in(
         stop: attempt.stop,
     };
     let finished = agent::run(&assignment, &mut agent_context).await?;
-    let cost = already_spent + budget.spent();
+    let cost = budget.spent();
     let end = match finished {
         Finished::Changed { summary, answers } => {
             hand_in(job, ctx, &workspace, &commands, summary, answers, attempt.stop).await?

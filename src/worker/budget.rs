@@ -68,10 +68,10 @@ pub(in crate::worker) fn ledger_entry(before: &Job, after: &Job) -> Option<Ledge
         | JobStage::Done(_) => false,
     };
     let (micros, what) = match (works(before), works(after)) {
-        (false, true) => (after.budget.micros() - after.spent.micros(), "reserved"),
+        (false, true) => (after.budget().micros() - after.spent.micros(), "reserved"),
         // What the stopped attempt cost is not known here: its whole reservation counts as spent.
         (true, false) if was_cut_off(before, after) => return None,
-        (true, false) => (after.spent.micros() - after.budget.micros(), "settled"),
+        (true, false) => (after.spent.micros() - after.budget().micros(), "settled"),
         _ => return None,
     };
     Some(LedgerEntry {
@@ -100,11 +100,11 @@ mod tests {
     use crate::core::event::IssueText;
     use crate::core::github::RepoRef;
     use crate::core::id::{InstallationId, JobId, Number, RepoId, Timestamp, UserId};
-    use crate::core::job::{JobOrder, Kind};
+    use crate::core::job::{Base, JobOrder, Kind, Prepared};
 
     fn job() -> Job {
         let name = "acme/widgets".parse().unwrap();
-        let place = RepoRef { installation_id: InstallationId(3), repo_id: RepoId(1), name };
+        let repo = RepoRef { installation_id: InstallationId(3), repo_id: RepoId(1), name };
         let order = JobOrder {
             kind: Kind::Fix,
             by_id: UserId(2),
@@ -117,7 +117,7 @@ mod tests {
             model: None,
             request: String::new(),
         };
-        Job::new(JobId::of_trigger("x"), place, Number(7), order)
+        Job::new(JobId::of_trigger("x"), repo, Number(7), order)
     }
 
     #[test]
@@ -138,7 +138,10 @@ mod tests {
         for (stage, spent, budget) in steps {
             let mut after = before.clone();
             (after.stage, after.spent) = (stage, Money::from_micros(spent));
-            after.budget = Money::from_micros(budget);
+            let base =
+                Base { branch: "main".parse().unwrap(), sha: "a".repeat(40).parse().unwrap() };
+            let rules = Rules::parse("").unwrap();
+            after.prepared = Some(Prepared { base, rules, budget: Money::from_micros(budget) });
             booked.extend(ledger_entry(&before, &after).map(|entry| entry.micros));
             before = after;
         }

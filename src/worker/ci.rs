@@ -16,7 +16,7 @@ use crate::forge::{ReportedCheck, RequiredCheck};
 
 /// A head, and what it goes into.
 pub(in crate::worker) struct Head<'a> {
-    pub(in crate::worker) place: &'a RepoRef,
+    pub(in crate::worker) repo: &'a RepoRef,
     pub(in crate::worker) sha: &'a Sha,
     pub(in crate::worker) base: &'a Branch,
     pub(in crate::worker) rules: &'a Rules,
@@ -39,8 +39,8 @@ pub(in crate::worker) async fn checks(
 ) -> Result<HeadChecks, WorkError> {
     let forge = &ctx.forge;
     let (mut required, states) = tokio::try_join!(
-        forge.required_checks(head.place, head.base),
-        forge.checks(head.place, head.sha)
+        forge.required_checks(head.repo, head.base),
+        forge.checks(head.repo, head.sha)
     )?;
     for name in &head.rules.checks.required {
         let check = RequiredCheck { name: name.clone(), app: None };

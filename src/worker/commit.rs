@@ -155,7 +155,7 @@ pub(super) fn advanced<M: Persisted>(stored: &Stored<M>, fact: &M::Fact) -> Opti
 impl Persisted for Job {
     fn task(&self, step: job::JobStep) -> Task {
         if step == job::JobStep::StartNext {
-            return Task::NextOn { repo_id: self.place.repo_id, number: self.subject };
+            return Task::NextOn { repo_id: self.repo.repo_id, number: self.subject };
         }
         Task::Step { job_id: self.id.clone(), step }
     }
@@ -176,7 +176,7 @@ impl Persisted for Job {
 impl Persisted for Release {
     fn task(&self, step: release::ReleaseStep) -> Task {
         if step == release::ReleaseStep::StartNext {
-            return Task::NextRelease { repo_id: self.place.repo_id, base: self.base.clone() };
+            return Task::NextRelease { repo_id: self.repo.repo_id, base: self.base.clone() };
         }
         Task::Release { release_id: self.id.clone(), step }
     }

@@ -11,7 +11,7 @@ use crate::worker::{Context, WorkError};
 /// Who had a hand in a pull request, which nobody needs to know while nobody approves it.
 pub(in crate::worker) async fn contributors(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
     detail: &PullDetail,
     votes: &[Vote],
 ) -> Result<Contributors, WorkError> {
@@ -21,13 +21,13 @@ pub(in crate::worker) async fn contributors(
     let (branch, head) = (&*detail.head.branch, &detail.head.sha);
     let (opened_by, opened_at) = (detail.user.as_ref(), detail.created_at.as_deref());
     let pull = PullBranch { number: detail.number, branch, head, opened_by, opened_at };
-    Ok(ctx.forge.contributors(place, pull).await?)
+    Ok(ctx.forge.contributors(repo, pull).await?)
 }
 
 /// Judges; who else has the role is only found out when it matters.
 pub(in crate::worker) async fn consent(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
     criteria: ApprovalCriteria<'_>,
     votes: &[Vote],
 ) -> Result<Result<Approval, NotApproved>, WorkError> {
@@ -54,6 +54,6 @@ pub(in crate::worker) async fn consent(
     if !depends {
         return Ok(judged);
     }
-    let holders = ctx.forge.people_with(place, criteria.role).await?;
+    let holders = ctx.forge.people_with(repo, criteria.role).await?;
     Ok(judge(&ApprovalCriteria { holders: Some(&holders), ..criteria }, votes))
 }

@@ -71,7 +71,7 @@ impl Context {
     pub(super) fn report_context(&self, job: &Job) -> ReportContext {
         ReportContext {
             model: self.model_of(job).map_or_else(String::new, |model| model.name().to_owned()),
-            show: job.rules.as_ref().map_or_else(Show::default, |rules| rules.show.clone()),
+            show: job.rules().map_or_else(Show::default, |rules| rules.show.clone()),
             ..self.release_report_context()
         }
     }
@@ -90,7 +90,7 @@ impl Context {
 
     /// The asked-for model, else the repository's, else the operator's first.
     pub(super) fn model_of(&self, job: &Job) -> Option<&Arc<dyn Model>> {
-        let configured = job.rules.as_ref().and_then(|rules| rules.agent.model.as_ref());
+        let configured = job.rules().and_then(|rules| rules.agent.model.as_ref());
         match job.order.model.as_ref().or(configured) {
             Some(name) => self.models.iter().find(|model| model.name() == name),
             None => self.models.first(),
@@ -124,18 +124,18 @@ impl Context {
 
     /// The mirror with this commit in it. Costs nothing when it is there.
     pub(super) async fn mirror(&self, job: &Job, sha: &Sha) -> Result<Mirror, WorkError> {
-        self.mirror_of(&job.place, sha).await
+        self.mirror_of(&job.repo, sha).await
     }
 
     /// The mirror of a repository with this commit in it.
-    pub(super) async fn mirror_of(&self, place: &RepoRef, sha: &Sha) -> Result<Mirror, WorkError> {
+    pub(super) async fn mirror_of(&self, repo: &RepoRef, sha: &Sha) -> Result<Mirror, WorkError> {
         let cache = self.settings.data.join("mirrors");
-        let mirror = Mirror::open(&cache, &place.repo_id.to_string()).await?;
+        let mirror = Mirror::open(&cache, &repo.repo_id.to_string()).await?;
         if mirror.has(sha).await {
             return Ok(mirror);
         }
-        let url = self.forge.clone_url(place).map_err(|e| WorkError::permanent(&e))?;
-        let token = self.forge.git_token(place).await?;
+        let url = self.forge.clone_url(repo).map_err(|e| WorkError::permanent(&e))?;
+        let token = self.forge.git_token(repo).await?;
         let source = Source::Url { url: &url, token: Some(&token) };
         let fetched = mirror.fetch(source, Want::Commit(sha), History::Tip, FETCH_TIME).await;
         match fetched {

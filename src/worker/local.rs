@@ -6,11 +6,10 @@
 use super::attempt::JobContext;
 use super::commit::{OutcomeWriter, TaskOutcome};
 use super::steps::job::perform_locally;
-use super::steps::job::prepare::Prepared;
 use super::turn::next_job;
 use super::{WorkError, patches};
 use crate::clock::Clock;
-use crate::core::job::{Job, JobStage};
+use crate::core::job::{Job, JobStage, Prepared};
 use crate::core::patch::Patch;
 use crate::core::task::Task;
 use crate::store::{Claim, Commit, Write};
@@ -47,7 +46,7 @@ impl LocalJob<'_> {
     pub async fn run(self) -> Result<LocalEnd, WorkError> {
         let store = self.ctx.store.as_ref();
         let (id, mut attempts) = (self.job.id.clone(), 0);
-        let queued = Task::NextOn { repo_id: self.job.place.repo_id, number: self.job.subject };
+        let queued = Task::NextOn { repo_id: self.job.repo.repo_id, number: self.job.subject };
         store.enqueue(&queued, self.clock.now()).await?;
         while let Some(claim) = store.claim(self.clock.now()).await? {
             let writer = OutcomeWriter { store, clock: &self.clock, lease: &claim.lease };

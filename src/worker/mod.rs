@@ -38,7 +38,6 @@ pub use attempt::{Attempt, AttemptInput, JobContext, attempt};
 pub use context::{Context, WorkerSettings};
 pub use fault::WorkError;
 pub use local::{LocalEnd, LocalJob};
-pub use steps::job::prepare::Prepared;
 
 /// The worker.
 #[derive(Clone)]

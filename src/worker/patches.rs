@@ -7,8 +7,7 @@ use crate::store::Store;
 
 /// The change that a job proposes.
 pub(super) async fn proposed(store: &dyn Store, job: &Job) -> Result<Patch, WorkError> {
-    let proposal =
-        job.proposal.as_ref().ok_or_else(|| WorkError::bug("the job has no proposal"))?;
+    let proposal = job.proposal().ok_or_else(|| WorkError::bug("the job has no proposal"))?;
     let patch = kept(store, &proposal.patch).await?;
     patch.ok_or_else(|| WorkError::bug("the proposed change was not kept"))
 }

@@ -131,9 +131,9 @@ impl Walk<'_> {
         &mut self,
         directory: &OwnedFd,
         path: &mut Vec<u8>,
-        place: WalkPosition,
+        position: WalkPosition,
     ) -> Result<(), PatchError> {
-        if place.depth > DEEPEST {
+        if position.depth > DEEPEST {
             return Err(PatchError::TreeTooBig("directories are more than 128 deep"));
         }
         let unreadable =
@@ -161,7 +161,7 @@ impl Walk<'_> {
             }
             path.extend_from_slice(&name);
             match rustix::fs::statat(directory, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => self.entry(directory, &name, path, &stat, place)?,
+                Ok(stat) => self.entry(directory, &name, path, &stat, position)?,
                 // Gone since it was listed.
                 Err(rustix::io::Errno::NOENT) => {}
                 Err(errno) => return Err(unreadable(path, errno)),
@@ -177,19 +177,19 @@ impl Walk<'_> {
         name: &[u8],
         path: &mut Vec<u8>,
         stat: &Stat,
-        place: WalkPosition,
+        position: WalkPosition,
     ) -> Result<(), PatchError> {
         let base = &self.workspace.base;
         let kind = FileType::from_raw_mode(stat.st_mode);
         if let Some(at) = base.by_path.get(path.as_slice()).copied() {
             self.seen[at] = true;
-            return self.tracked(at, directory, name, path, stat, place);
+            return self.tracked(at, directory, name, path, stat, position);
         }
         if name == b".git" {
             self.leave_out(path, kind);
             return Ok(());
         }
-        let ignored = place.ignored || base.ignored.covers(path, kind);
+        let ignored = position.ignored || base.ignored.covers(path, kind);
         if kind == FileType::Directory {
             let has_tracked = base.directories.contains(path.as_slice());
             if !has_tracked && (ignored || is_build_dropping(name)) {
@@ -197,7 +197,11 @@ impl Walk<'_> {
                 return Ok(());
             }
             let below = open_beneath(directory, name, path)?;
-            return self.directory(&below, path, WalkPosition { depth: place.depth + 1, ignored });
+            return self.directory(
+                &below,
+                path,
+                WalkPosition { depth: position.depth + 1, ignored },
+            );
         }
         if ignored {
             self.leave_out(path, kind);
@@ -222,7 +226,7 @@ impl Walk<'_> {
         name: &[u8],
         path: &mut Vec<u8>,
         stat: &Stat,
-        place: WalkPosition,
+        position: WalkPosition,
     ) -> Result<(), PatchError> {
         let entry = &self.workspace.base.entries[at];
         let kind = FileType::from_raw_mode(stat.st_mode);
@@ -236,7 +240,7 @@ impl Walk<'_> {
                 // The file is gone, and a directory has its name.
                 self.seen[at] = false;
                 let below = open_beneath(directory, name, path)?;
-                self.directory(&below, path, WalkPosition { depth: place.depth + 1, ..place })
+                self.directory(&below, path, WalkPosition { depth: position.depth + 1, ..position })
             }
             (_, FileType::RegularFile) => self.file(at, directory, name, path, stat),
             (EntryMode::Symlink, FileType::Symlink) => {

@@ -392,7 +392,7 @@ async fn only_one_job_on_a_subject_is_live(memory: Memory) {
     conflict(write(&store, Write::Change(live(&second), 1)).await);
     conflict(write(&store, Write::New(live(&job(3, 7)))).await);
     write(&store, Write::New(live(&job(4, 8)))).await.expect("another issue");
-    let elsewhere = Job { place: place(RepoId(2)), ..live(&job(5, 7)) };
+    let elsewhere = Job { repo: repo(RepoId(2)), ..live(&job(5, 7)) };
     write(&store, Write::New(elsewhere)).await.expect("another repository");
     write(&store, Write::Change(done(&first), 2)).await.unwrap();
     write(&store, Write::Change(live(&second), 1)).await.expect("its turn came");
@@ -612,7 +612,7 @@ async fn jobs_are_found_by_issue_and_by_pull_request(memory: Memory) {
     write(&store, Write::New(done(&job(9, 7)))).await.unwrap();
     write(&store, Write::New(with_pull(job(2, 7), 8))).await.unwrap();
     write(&store, Write::New(job(1, 8))).await.unwrap();
-    write(&store, Write::New(Job { place: place(RepoId(2)), ..job(3, 7) })).await.unwrap();
+    write(&store, Write::New(Job { repo: repo(RepoId(2)), ..job(3, 7) })).await.unwrap();
     let on = async |number| -> Vec<JobId> {
         let jobs = store.jobs_on(RepoId(1), Number(number)).await.unwrap();
         jobs.into_iter().map(|stored| stored.machine.id).collect()
@@ -759,7 +759,7 @@ fn step_of(job: u64, step: JobStep) -> Task {
     Task::Step { job_id: job_id(job), step }
 }
 
-fn place(repo: RepoId) -> RepoRef {
+fn repo(repo: RepoId) -> RepoRef {
     RepoRef {
         installation_id: InstallationId(3),
         repo_id: repo,
@@ -780,7 +780,7 @@ fn job(n: u64, issue: u64) -> Job {
         base: None,
         model: None,
     };
-    Job::new(job_id(n), place(RepoId(1)), Number(issue), order)
+    Job::new(job_id(n), repo(RepoId(1)), Number(issue), order)
 }
 
 fn live(job: &Job) -> Job {

@@ -1,6 +1,7 @@
 //! What a job does next: its first round, and where later rounds begin.
 
-use super::{Job, JobEnding, JobFact, JobStage, JobStep, RoundOutcome};
+use super::{Change, Declined, Job, JobEnding, JobFact, JobStage, JobStep, RoundOutcome};
+use crate::core::budget::Money;
 use crate::core::evidence::{Evidence, Verdict};
 use crate::core::id::JobId;
 use crate::core::machine::Machine;
@@ -45,66 +46,126 @@ impl Machine for Job {
 
 /// The job after learning `fact`, and what to do then. `None`: the fact changes nothing.
 pub fn advance(job: &Job, fact: &JobFact) -> Option<(Job, Vec<JobStep>)> {
+    if job.is_done() {
+        return None;
+    }
     let mut next = job.clone();
-    let steps = match (&job.stage, fact) {
-        (JobStage::Done(_), _) => return None,
-
-        (stage, JobFact::Closed { by, merged: true })
-            if job.pull.is_some() || matches!(stage, JobStage::Publishing { .. }) =>
-        {
-            next.end(JobEnding::Merged { by: by.clone() })
-        }
-        (_, JobFact::Closed { by, merged: false }) => {
-            next.end(JobEnding::Closed { by: by.clone() })
-        }
-        // It may have happened already: what GitHub says next decides.
-        (JobStage::Merging { .. }, JobFact::Cancelled { .. }) => return None,
-        (_, JobFact::Cancelled { by }) => next.end(JobEnding::Cancelled { by: by.clone() }),
-        (stage, JobFact::Broke { step, why }) if stage.awaits(step) => {
-            next.broke(stage, step, why)?
-        }
-
-        (JobStage::Queued, JobFact::TurnCame) => {
-            next.stage = JobStage::Preparing;
-            vec![JobStep::Show, JobStep::Prepare]
-        }
-        (JobStage::Publishing { round: 2.. }, JobFact::Declined(why)) => {
-            next.no_commit(RoundOutcome::Refused(why.clone()))
-        }
-        (JobStage::Preparing | JobStage::Publishing { .. }, JobFact::Declined(why)) => {
-            next.end(JobEnding::Declined(why.clone()))
-        }
-        (JobStage::Preparing, JobFact::Prepared { base, rules, budget }) => {
-            next.base = Some(base.clone());
-            next.rules = Some(rules.clone());
-            next.budget = *budget;
-            next.fix(1, 1)
-        }
-        (&JobStage::Fixing { round, attempt }, fact) => next.after_attempt(round, attempt, fact)?,
-        (&JobStage::Verifying { round, attempt }, JobFact::Verified(evidence)) => {
-            next.after_checks(round, attempt, evidence)?
-        }
-        (&JobStage::Publishing { round }, fact) => next.after_publishing(round, fact)?,
-        (&JobStage::Holding { round }, JobFact::Go { patch }) if job.proposes(patch) => {
-            next.review.go = Some(patch.clone());
-            next.stage = JobStage::Publishing { round };
-            vec![JobStep::Show, JobStep::Publish { round }]
-        }
-        (stage, fact) => next.reviewed(&stage.clone(), fact)?,
-    };
+    let steps = next.learn(fact)?;
     Some((next, steps))
 }
 
 impl Job {
+    /// Every fact has a row, and says itself at which stage it means anything.
+    fn learn(&mut self, fact: &JobFact) -> Option<Vec<JobStep>> {
+        match fact {
+            JobFact::TurnCame => {
+                self.only_at(&JobStage::Queued)?;
+                self.stage = JobStage::Preparing;
+                Some(vec![JobStep::Show, JobStep::Prepare])
+            }
+            JobFact::Prepared(prepared) => {
+                self.only_at(&JobStage::Preparing)?;
+                self.prepared = Some(prepared.clone());
+                Some(self.fix(1, 1))
+            }
+            JobFact::Declined(why) => self.declined(why),
+            &JobFact::Proposed { round, attempt, ref proposal, cost } => {
+                self.only_at(&JobStage::Fixing { round, attempt })?;
+                self.spent = self.spent + cost;
+                self.change = Some(Change { proposal: proposal.clone(), evidence: None });
+                self.stage = JobStage::Verifying { round, attempt };
+                Some(vec![JobStep::Show, JobStep::Verify { round, attempt }])
+            }
+            &JobFact::NothingToFix { round, attempt, ref why, cost } => {
+                self.only_at(&JobStage::Fixing { round, attempt })?;
+                self.spent = self.spent + cost;
+                let why = why.clone();
+                Some(match round {
+                    1 => self.end(JobEnding::NothingToFix { why }),
+                    _ => self.no_commit(RoundOutcome::NoChange { why }),
+                })
+            }
+            &JobFact::AttemptFailed { round, attempt, ref why, cost } => {
+                self.only_at(&JobStage::Fixing { round, attempt })?;
+                self.spent = self.spent + cost;
+                Some(self.try_again_or_give_up(round, attempt, why.clone()))
+            }
+            JobFact::OutOfBudget { why, cost } => self.out_of_budget(why, *cost),
+            JobFact::Verified(evidence) => self.verified(evidence),
+            JobFact::Published { pull } => self.published(pull),
+            JobFact::HeadMoved { head } => self.head_moved(head),
+            JobFact::Held { patch, risks, files, diff } => self.held(patch, risks, files, diff),
+            JobFact::Go { patch } => self.let_out(patch),
+            JobFact::Seen(pull) => match self.stage {
+                JobStage::InReview { round } => self.seen(round, pull),
+                JobStage::Merging { .. } => self.seen_while_merging(pull),
+                JobStage::Queued
+                | JobStage::Preparing
+                | JobStage::Fixing { .. }
+                | JobStage::Verifying { .. }
+                | JobStage::Publishing { .. }
+                | JobStage::Holding { .. }
+                | JobStage::Starting { .. }
+                | JobStage::Answering { .. }
+                | JobStage::Done(_) => None,
+            },
+            JobFact::Asked(request) => self.asked(request),
+            JobFact::Taken(reviews) => self.taken(reviews),
+            &JobFact::RoundReady { round, ref base, ref task, ref threads, budget } => {
+                self.only_at(&JobStage::Starting { round })?;
+                self.review.round.as_mut()?.begins_with(base, task, threads);
+                self.round_ready(round, base, budget)
+            }
+            &JobFact::RoundRefused { round, ref why } => {
+                self.only_at(&JobStage::Starting { round })?;
+                Some(self.no_commit(RoundOutcome::Refused(why.clone())))
+            }
+            &JobFact::Answered { round } => {
+                self.only_at(&JobStage::Answering { round })?;
+                Some(self.answered(round))
+            }
+            JobFact::HeadChecked { head, failed } if self.stage.is_in_review() => {
+                self.head_checked(head, failed.clone())
+            }
+            JobFact::HeadChecked { .. } => None,
+            JobFact::Merged { by } => {
+                self.stage.merging()?;
+                Some(self.end(JobEnding::Merged { by: by.clone() }))
+            }
+            JobFact::NotMerged { why } => {
+                self.stage.merging()?;
+                Some(self.not_merged(why))
+            }
+            JobFact::Closed { by, merged: true } => {
+                let may_be_ours =
+                    self.pull.is_some() || matches!(self.stage, JobStage::Publishing { .. });
+                may_be_ours.then(|| self.end(JobEnding::Merged { by: by.clone() }))
+            }
+            JobFact::Closed { by, merged: false } => {
+                Some(self.end(JobEnding::Closed { by: by.clone() }))
+            }
+            // It may have happened already: what GitHub says next decides.
+            JobFact::Cancelled { .. } if self.stage.merging().is_some() => None,
+            JobFact::Cancelled { by } => Some(self.end(JobEnding::Cancelled { by: by.clone() })),
+            JobFact::Broke { step, .. } if !self.stage.awaits(step) => None,
+            JobFact::Broke { step, why } => self.broke(step, why),
+        }
+    }
+
+    /// `None` at any other stage.
+    fn only_at(&self, stage: &JobStage) -> Option<()> {
+        (self.stage == *stage).then_some(())
+    }
+
     /// A step of Gander's own failed for good: before there is a pull request that ends the job.
-    fn broke(&mut self, stage: &JobStage, step: &JobStep, why: &str) -> Option<Vec<JobStep>> {
+    fn broke(&mut self, step: &JobStep, why: &str) -> Option<Vec<JobStep>> {
         let why = why.to_owned();
         if let JobStep::CheckHead { head } = step {
             return self.head_checked(head, Some(why));
         }
-        Some(match stage {
+        Some(match &self.stage {
             JobStage::Merging { .. } => self.not_merged(&why),
-            JobStage::Answering { round } => self.answered(*round),
+            &JobStage::Answering { round } => self.answered(round),
             stage if stage.round().is_some_and(|round| round > 1) => {
                 self.no_commit(RoundOutcome::Failed { why })
             }
@@ -120,73 +181,44 @@ impl Job {
         })
     }
 
-    fn after_attempt(&mut self, round: u32, attempt: u32, fact: &JobFact) -> Option<Vec<JobStep>> {
-        let of_this_attempt = |r: &u32, a: &u32| (*r, *a) == (round, attempt);
-        match fact {
-            JobFact::Proposed { round: r, attempt: a, proposal, cost } if of_this_attempt(r, a) => {
-                self.spent = self.spent + *cost;
-                self.proposal = Some(proposal.clone());
-                self.evidence = None;
-                self.stage = JobStage::Verifying { round, attempt };
-                Some(vec![JobStep::Show, JobStep::Verify { round, attempt }])
+    /// The rules or GitHub do not allow it: in a later round the pull request stays.
+    fn declined(&mut self, why: &Declined) -> Option<Vec<JobStep>> {
+        match self.stage {
+            JobStage::Publishing { round: 2.. } => {
+                Some(self.no_commit(RoundOutcome::Refused(why.clone())))
             }
-            JobFact::NothingToFix { round: r, attempt: a, why, cost } if of_this_attempt(r, a) => {
-                self.spent = self.spent + *cost;
-                let why = why.clone();
-                Some(match round {
-                    1 => self.end(JobEnding::NothingToFix { why }),
-                    _ => self.no_commit(RoundOutcome::NoChange { why }),
-                })
+            JobStage::Preparing | JobStage::Publishing { .. } => {
+                Some(self.end(JobEnding::Declined(why.clone())))
             }
-            JobFact::AttemptFailed { round: r, attempt: a, why, cost } if of_this_attempt(r, a) => {
-                self.spent = self.spent + *cost;
-                Some(self.try_again_or_give_up(round, attempt, why.clone()))
-            }
-            JobFact::OutOfBudget { why, cost } => {
-                self.spent = self.spent + *cost;
-                let why = why.clone();
-                Some(match round {
-                    1 => self.end(JobEnding::OutOfBudget { why }),
-                    _ => self.no_commit(RoundOutcome::OutOfBudget { why }),
-                })
-            }
-            JobFact::TurnCame
-            | JobFact::Prepared { .. }
-            | JobFact::Declined(_)
-            | JobFact::Proposed { .. }
-            | JobFact::NothingToFix { .. }
-            | JobFact::AttemptFailed { .. }
-            | JobFact::Verified(_)
-            | JobFact::Published { .. }
-            | JobFact::HeadMoved { .. }
-            | JobFact::Held { .. }
-            | JobFact::Go { .. }
-            | JobFact::Seen(_)
-            | JobFact::Asked(_)
-            | JobFact::Taken(_)
-            | JobFact::RoundReady { .. }
-            | JobFact::RoundRefused { .. }
-            | JobFact::Answered { .. }
-            | JobFact::HeadChecked { .. }
-            | JobFact::Merged { .. }
-            | JobFact::NotMerged { .. }
-            | JobFact::Closed { .. }
-            | JobFact::Cancelled { .. }
-            | JobFact::Broke { .. } => self.asked_meanwhile(fact),
+            JobStage::Queued
+            | JobStage::Fixing { .. }
+            | JobStage::Verifying { .. }
+            | JobStage::Holding { .. }
+            | JobStage::InReview { .. }
+            | JobStage::Starting { .. }
+            | JobStage::Answering { .. }
+            | JobStage::Merging { .. }
+            | JobStage::Done(_) => None,
         }
     }
 
-    fn after_checks(
-        &mut self,
-        round: u32,
-        attempt: u32,
-        evidence: &Evidence,
-    ) -> Option<Vec<JobStep>> {
-        let base = self.base.as_ref().map(|base| &base.sha);
+    fn out_of_budget(&mut self, why: &str, cost: Money) -> Option<Vec<JobStep>> {
+        let JobStage::Fixing { round, .. } = self.stage else { return None };
+        self.spent = self.spent + cost;
+        let why = why.to_owned();
+        Some(match round {
+            1 => self.end(JobEnding::OutOfBudget { why }),
+            _ => self.no_commit(RoundOutcome::OutOfBudget { why }),
+        })
+    }
+
+    fn verified(&mut self, evidence: &Evidence) -> Option<Vec<JobStep>> {
+        let JobStage::Verifying { round, attempt } = self.stage else { return None };
+        let base = self.base().map(|base| &base.sha);
         if !self.proposes(&evidence.patch) || base != Some(&evidence.base) {
             return None;
         }
-        self.evidence = Some(evidence.clone());
+        self.change.as_mut()?.evidence = Some(evidence.clone());
         Some(match evidence.verdict() {
             Verdict::Green => {
                 self.stage = JobStage::Publishing { round };

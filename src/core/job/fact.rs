@@ -2,13 +2,14 @@
 
 use strum::{EnumDiscriminants, VariantArray};
 
-use super::{Base, Declined, JobStep, Proposal, PullSnapshot, ReviseRequest, TakenReviews, Thread};
+use super::{
+    Base, Declined, JobStep, Prepared, Proposal, PullSnapshot, ReviseRequest, TakenReviews, Thread,
+};
 use crate::core::budget::Money;
 use crate::core::evidence::Evidence;
 use crate::core::github::PullRef;
 use crate::core::id::{Login, Sha};
 use crate::core::patch::PatchDigest;
-use crate::core::policy::Rules;
 
 /// What was learnt.
 #[derive(Debug, Clone, PartialEq, Eq, EnumDiscriminants)]
@@ -19,7 +20,7 @@ pub enum JobFact {
     /// No other live job stands on the subject.
     TurnCame,
     /// The rules allow it, and the base is known.
-    Prepared { base: Base, rules: Rules, budget: Money },
+    Prepared(Prepared),
     /// They do not.
     Declined(Declined),
     /// The agent handed in a change in this attempt.
@@ -71,7 +72,7 @@ impl JobFact {
     pub fn name(&self) -> &'static str {
         match self {
             Self::TurnCame => "its turn came",
-            Self::Prepared { .. } => "prepared",
+            Self::Prepared(_) => "prepared",
             Self::Declined(_) => "declined",
             Self::Proposed { .. } => "a change was proposed",
             Self::NothingToFix { .. } => "nothing to fix",

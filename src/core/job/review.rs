@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    ApprovalBinding, ChangeRequest, Ci, Declined, Job, JobEnding, JobStage, JobStep, NoRepair,
-    OpenPull, PullEnd, PullSnapshot, RedBecause, WaitingFor,
+    ApprovalBinding, Base, ChangeRequest, Ci, Declined, Job, JobEnding, JobStage, JobStep,
+    NoRepair, OpenPull, PullEnd, PullSnapshot, RedBecause, WaitingFor,
 };
 use crate::core::approval::{Approval, MergeAttempt, NotApproved};
 use crate::core::github::Role;
@@ -141,6 +141,16 @@ pub struct Round {
     pub outcome: Option<RoundOutcome>,
 }
 
+impl Round {
+    /// What it works on is known.
+    pub(super) fn begins_with(&mut self, base: &Base, task: &str, threads: &[Thread]) {
+        self.from = Some(base.sha.clone());
+        task.clone_into(&mut self.task);
+        self.threads = threads.to_vec();
+        self.outcome = None;
+    }
+}
+
 /// Why a round is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -235,10 +245,8 @@ impl Job {
             true => Vec::new(),
             false => vec![JobStep::Explain],
         };
-        let limits = self
-            .rules
-            .as_ref()
-            .map_or((1, 0), |rules| (rules.limits.rounds, rules.limits.ci_repairs));
+        let limits =
+            self.rules().map_or((1, 0), |rules| (rules.limits.rounds, rules.limits.ci_repairs));
         if let Some(next) = self.next_round(pull, limits.1).filter(|_| !pull.skipped) {
             let asked = matches!(next.cause, Cause::People);
             if asked && self.rounds_asked(round) >= limits.0 {
@@ -308,11 +316,11 @@ impl Job {
         if self.review.head_since.as_ref().is_none_or(|(head, _)| *head != seen.head) {
             self.review.head_since = Some((seen.head.clone(), seen.at));
         }
-        if let Some(base) = &mut self.base {
-            base.branch = seen.base.clone();
-        }
-        if let Ok(rules) = &seen.rules {
-            self.rules = Some(rules.clone());
+        if let Some(prepared) = &mut self.prepared {
+            prepared.base.branch = seen.base.clone();
+            if let Ok(rules) = &seen.rules {
+                prepared.rules = rules.clone();
+            }
         }
         let bound = self.review.binding.as_ref();
         let same = bound.is_some_and(|it| it.base == seen.base && it.rules == seen.rules_digest);
@@ -439,7 +447,7 @@ impl Job {
 
     fn approved(&mut self, seen: &OpenPull, approval: &Approval) -> (WaitingFor, Vec<JobStep>) {
         let only = |waiting| (waiting, Vec::new());
-        let on = self.rules.as_ref().map_or(MergeOn::Never, |rules| rules.merge.on);
+        let on = self.rules().map_or(MergeOn::Never, |rules| rules.merge.on);
         let by_command = approval.by_command();
         match &seen.ci {
             Ci::Pending { names } => return only(WaitingFor::Checks { names: names.clone() }),

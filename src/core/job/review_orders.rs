@@ -269,11 +269,14 @@ impl Story {
         let head: Sha = "c".repeat(40).parse().unwrap();
         let mut job = Job {
             stage: JobStage::Publishing { round: 1 },
-            base: Some(Base {
-                branch: "main".parse().unwrap(),
-                sha: "a".repeat(40).parse().unwrap(),
+            prepared: Some(Prepared {
+                base: Base {
+                    branch: "main".parse().unwrap(),
+                    sha: "a".repeat(40).parse().unwrap(),
+                },
+                rules: rules.clone(),
+                budget: Money::ZERO,
             }),
-            rules: Some(rules.clone()),
             ..new_job()
         };
         let mut lane = VecDeque::new();
@@ -424,7 +427,7 @@ impl Story {
 
     /// The steps of a round.
     fn goes_round(&mut self, step: &JobStep, stage: &JobStage) -> Option<JobFact> {
-        let base = self.job.base.clone()?;
+        let base = self.job.base()?.clone();
         match (step, stage) {
             (&JobStep::Start { round }, JobStage::Starting { round: r }) if round == *r => {
                 let base = Base { sha: self.github.head.clone(), ..base };
@@ -443,7 +446,7 @@ impl Story {
                 })
             }
             (JobStep::Verify { .. }, JobStage::Verifying { .. }) => {
-                let patch = self.job.proposal.as_ref()?.patch.clone();
+                let patch = self.job.proposal()?.patch.clone();
                 let name = "sh check.sh".to_owned();
                 let (kind, outcome) = (CheckKind::Command, Passed::Passed);
                 let checks = vec![Check { name, kind, outcome, millis: 1 }];

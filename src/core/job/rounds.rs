@@ -5,161 +5,115 @@
 //! that very change.
 
 use super::{
-    HeadProof, Job, JobEnding, JobFact, JobStage, JobStep, PushedRound, RoundOutcome, WaitingFor,
+    Base, HeadProof, Job, JobStage, JobStep, PushedRound, ReviseRequest, RoundOutcome,
+    TakenReviews, WaitingFor,
 };
+use crate::core::budget::Money;
+use crate::core::github::PullRef;
 use crate::core::id::Sha;
+use crate::core::patch::PatchDigest;
 
 /// So many characters of a model's words are kept of each round.
 const LONGEST_KEPT: usize = 1000;
 
 impl Job {
-    /// What follows while the change is being pushed.
-    pub(super) fn after_publishing(&mut self, round: u32, fact: &JobFact) -> Option<Vec<JobStep>> {
-        match fact {
-            JobFact::Published { pull } => {
-                self.review.proof =
-                    Some(HeadProof { head: pull.head.clone(), ours: true, failed: None });
-                self.pull = Some(pull.clone());
-                self.review.held.clear();
-                self.review.held_files.clear();
-                self.keep_pushed(round);
-                if round == 1 {
-                    self.review.waiting = Some(WaitingFor::Review);
-                    self.stage = JobStage::InReview { round };
-                    return Some(vec![JobStep::Show, JobStep::Announce, JobStep::Look]);
-                }
-                Some(self.answer(round, RoundOutcome::Pushed { head: pull.head.clone() }))
-            }
-            // A person was faster: begin the round again on top of what they did.
-            JobFact::HeadMoved { head } if round > 1 => {
-                self.pull.as_mut()?.head = head.clone();
-                self.review.foreign = true;
-                self.review.proof = None;
-                self.stage = JobStage::Starting { round };
-                Some(vec![JobStep::Show, JobStep::Start { round }])
-            }
-            JobFact::Held { patch, risks, files, diff } if self.proposes(patch) => {
-                self.review.risks.clone_from(risks);
-                self.review.held_files.clone_from(files);
-                self.review.held.clone_from(diff);
-                self.stage = JobStage::Holding { round };
-                Some(vec![JobStep::Show, JobStep::Announce])
-            }
-            JobFact::TurnCame
-            | JobFact::Prepared { .. }
-            | JobFact::Declined(_)
-            | JobFact::Proposed { .. }
-            | JobFact::NothingToFix { .. }
-            | JobFact::AttemptFailed { .. }
-            | JobFact::Verified(_)
-            | JobFact::HeadMoved { .. }
-            | JobFact::Held { .. }
-            | JobFact::Go { .. }
-            | JobFact::Seen(_)
-            | JobFact::Asked(_)
-            | JobFact::Taken(_)
-            | JobFact::RoundReady { .. }
-            | JobFact::RoundRefused { .. }
-            | JobFact::Answered { .. }
-            | JobFact::HeadChecked { .. }
-            | JobFact::Merged { .. }
-            | JobFact::NotMerged { .. }
-            | JobFact::Closed { .. }
-            | JobFact::Cancelled { .. }
-            | JobFact::OutOfBudget { .. }
-            | JobFact::Broke { .. } => self.asked_meanwhile(fact),
+    pub(super) fn published(&mut self, pull: &PullRef) -> Option<Vec<JobStep>> {
+        let JobStage::Publishing { round } = self.stage else { return None };
+        self.review.proof = Some(HeadProof { head: pull.head.clone(), ours: true, failed: None });
+        self.pull = Some(pull.clone());
+        self.review.held.clear();
+        self.review.held_files.clear();
+        self.keep_pushed(round);
+        if round == 1 {
+            self.review.waiting = Some(WaitingFor::Review);
+            self.stage = JobStage::InReview { round };
+            return Some(vec![JobStep::Show, JobStep::Announce, JobStep::Look]);
         }
+        Some(self.answer(round, RoundOutcome::Pushed { head: pull.head.clone() }))
+    }
+
+    /// A person was faster: the round begins again on top of what they did.
+    pub(super) fn head_moved(&mut self, head: &Sha) -> Option<Vec<JobStep>> {
+        let JobStage::Publishing { round: round @ 2.. } = self.stage else { return None };
+        self.pull.as_mut()?.head = head.clone();
+        self.review.foreign = true;
+        self.review.proof = None;
+        self.stage = JobStage::Starting { round };
+        Some(vec![JobStep::Show, JobStep::Start { round }])
+    }
+
+    pub(super) fn held(
+        &mut self,
+        patch: &PatchDigest,
+        risks: &[String],
+        files: &[String],
+        diff: &str,
+    ) -> Option<Vec<JobStep>> {
+        let JobStage::Publishing { round } = self.stage else { return None };
+        if !self.proposes(patch) {
+            return None;
+        }
+        self.review.risks = risks.to_vec();
+        self.review.held_files = files.to_vec();
+        diff.clone_into(&mut self.review.held);
+        self.stage = JobStage::Holding { round };
+        Some(vec![JobStep::Show, JobStep::Announce])
+    }
+
+    /// A person lets out the change that is held back, and no other.
+    pub(super) fn let_out(&mut self, patch: &PatchDigest) -> Option<Vec<JobStep>> {
+        let JobStage::Holding { round } = self.stage else { return None };
+        if !self.proposes(patch) {
+            return None;
+        }
+        self.review.go = Some(patch.clone());
+        self.stage = JobStage::Publishing { round };
+        Some(vec![JobStep::Show, JobStep::Publish { round }])
     }
 
     fn keep_pushed(&mut self, round: u32) {
-        let Some(proposal) = &self.proposal else { return };
+        let Some(proposal) = self.proposal() else { return };
         let summary = proposal.summary.chars().take(LONGEST_KEPT).collect();
         self.review.pushed.push(PushedRound { round, size: proposal.size, summary });
     }
 
-    /// What follows in the stages that people or GitHub move.
-    pub(super) fn reviewed(&mut self, stage: &JobStage, fact: &JobFact) -> Option<Vec<JobStep>> {
-        match (stage, fact) {
-            (&JobStage::InReview { round }, JobFact::Seen(pull)) => self.seen(round, pull),
-            (JobStage::InReview { .. }, JobFact::HeadChecked { head, failed }) => {
-                self.head_checked(head, failed.clone())
-            }
-            (
-                &JobStage::Starting { round },
-                JobFact::RoundReady { round: r, base, task, threads, budget },
-            ) if *r == round => {
-                let now = self.review.round.as_mut()?;
-                now.from = Some(base.sha.clone());
-                now.task.clone_from(task);
-                now.threads.clone_from(threads);
-                now.outcome = None;
-                let pull = self.pull.as_mut()?;
-                self.review.foreign |= pull.head != base.sha;
-                pull.head = base.sha.clone();
-                self.base = Some(base.clone());
-                self.budget = *budget;
-                self.proposal = None;
-                self.evidence = None;
-                Some(self.fix(round, 1))
-            }
-            (&JobStage::Starting { round }, JobFact::RoundRefused { round: r, why })
-                if *r == round =>
-            {
-                Some(self.no_commit(RoundOutcome::Refused(why.clone())))
-            }
-            (&JobStage::Answering { round }, JobFact::Answered { round: r }) if *r == round => {
-                Some(self.answered(round))
-            }
-            (JobStage::Merging { .. }, JobFact::Merged { by }) => {
-                Some(self.end(JobEnding::Merged { by: by.clone() }))
-            }
-            (JobStage::Merging { .. }, JobFact::Seen(pull)) => self.seen_while_merging(pull),
-            (JobStage::Merging { .. }, JobFact::NotMerged { why }) => Some(self.not_merged(why)),
-            (JobStage::InReview { .. }, JobFact::Asked(_) | JobFact::Taken(_)) => {
-                self.asked_meanwhile(fact)?;
-                Some(vec![JobStep::Look])
-            }
-            (_, fact) => self.asked_meanwhile(fact),
-        }
+    pub(super) fn round_ready(
+        &mut self,
+        round: u32,
+        base: &Base,
+        budget: Money,
+    ) -> Option<Vec<JobStep>> {
+        let pull = self.pull.as_mut()?;
+        self.review.foreign |= pull.head != base.sha;
+        pull.head = base.sha.clone();
+        let prepared = self.prepared.as_mut()?;
+        prepared.base = base.clone();
+        prepared.budget = budget;
+        self.change = None;
+        Some(self.fix(round, 1))
     }
 
     /// What people ask for while Gander is at work waits for the next round.
-    pub(super) fn asked_meanwhile(&mut self, fact: &JobFact) -> Option<Vec<JobStep>> {
-        self.pull.as_ref()?;
-        match fact {
-            JobFact::Asked(ask) if !self.review.asks.contains(ask) => {
-                self.review.asks.push(ask.clone());
-                Some(vec![JobStep::Show])
-            }
-            JobFact::Taken(taken) if !self.review.taken.contains(taken) => {
-                self.review.taken.push(taken.clone());
-                Some(vec![JobStep::Show])
-            }
-            JobFact::TurnCame
-            | JobFact::Prepared { .. }
-            | JobFact::Declined(_)
-            | JobFact::Proposed { .. }
-            | JobFact::NothingToFix { .. }
-            | JobFact::AttemptFailed { .. }
-            | JobFact::Verified(_)
-            | JobFact::Published { .. }
-            | JobFact::HeadMoved { .. }
-            | JobFact::Held { .. }
-            | JobFact::Go { .. }
-            | JobFact::Seen(_)
-            | JobFact::Asked(_)
-            | JobFact::Taken(_)
-            | JobFact::RoundReady { .. }
-            | JobFact::RoundRefused { .. }
-            | JobFact::Answered { .. }
-            | JobFact::HeadChecked { .. }
-            | JobFact::Merged { .. }
-            | JobFact::NotMerged { .. }
-            | JobFact::Closed { .. }
-            | JobFact::Cancelled { .. }
-            | JobFact::OutOfBudget { .. }
-            | JobFact::Broke { .. } => None,
+    pub(super) fn asked(&mut self, request: &ReviseRequest) -> Option<Vec<JobStep>> {
+        if self.review.asks.contains(request) {
+            return None;
         }
+        self.review.asks.push(request.clone());
+        self.asked_of_pull()
+    }
+
+    /// As for [`Self::asked`], when a maintainer takes up somebody's reviews.
+    pub(super) fn taken(&mut self, reviews: &TakenReviews) -> Option<Vec<JobStep>> {
+        if self.review.taken.contains(reviews) {
+            return None;
+        }
+        self.review.taken.push(reviews.clone());
+        self.asked_of_pull()
+    }
+
+    fn asked_of_pull(&self) -> Option<Vec<JobStep>> {
+        self.pull.as_ref()?;
+        Some(vec![if self.stage.is_in_review() { JobStep::Look } else { JobStep::Show }])
     }
 
     /// `None`: the head is another by now, or this is known of it.

@@ -6,84 +6,205 @@ use super::{
 };
 use crate::core::approval::{Approval, MergeAttempt};
 use crate::core::github::PullRef;
-use crate::core::id::{Number, Sha};
+use crate::core::id::{Login, Number, Sha};
 use crate::core::machine::Machine;
 
 /// The release after learning `fact`, and what to do then. `None`: the fact changes nothing.
 pub fn advance(release: &Release, fact: &ReleaseFact) -> Option<(Release, Vec<ReleaseStep>)> {
     let mut next = release.clone();
-    let steps = match (&release.stage, fact) {
-        (ReleaseStage::Done(ReleaseEnding::Failed { .. }), ReleaseFact::Retried { .. }) => {
-            match next.merged {
-                Some(_) => next.dispatch(),
-                None if next.edited => {
-                    let unversioned = next.blocked.take().filter(|why| *why == Blocked::NoVersion);
-                    next.stand(unversioned)
-                }
-                None => {
-                    next.orders = next.orders.saturating_add(1);
-                    next.plan_again()
-                }
-            }
-        }
-        // People merged what we had given up.
-        (ReleaseStage::Done(ReleaseEnding::Failed { .. }), ReleaseFact::Merged(merged))
-            if release.pull.is_some() && release.merged.is_none() =>
-        {
-            next.was_merged(merged)
-        }
-        // Whatever we thought of the run: it is out.
-        (
-            ReleaseStage::Done(ReleaseEnding::Failed { .. }),
-            ReleaseFact::Published { attempt, url },
-        ) if release.run_id.is_some() && *attempt == release.tries => {
-            next.end(ReleaseEnding::Published { url: url.clone() })
-        }
-        (ReleaseStage::Done(_), _) => return None,
-        (_, ReleaseFact::Ordered(order)) => next.ordered(order)?,
-        (_, ReleaseFact::Broke { step, why }) if release.step().as_ref() == Some(step) => {
-            next.end(ReleaseEnding::Failed { why: why.clone() })
-        }
-        (ReleaseStage::Queued, ReleaseFact::TurnCame) => next.plan_again(),
-        (ReleaseStage::Dispatching | ReleaseStage::Publishing, fact) => next.after_merge(fact)?,
-        (_, ReleaseFact::Merged(merged)) if release.pull.is_some() => next.was_merged(merged),
-        (stage, ReleaseFact::Closed { by })
-            if release.pull.is_some() || *stage == ReleaseStage::Proposing =>
-        {
-            next.end(ReleaseEnding::Closed { by: by.clone() })
-        }
-        // GitHub has been asked to merge it, and may have.
-        (ReleaseStage::Merging { .. }, ReleaseFact::Cancelled { .. }) => return None,
-        (before, ReleaseFact::Cancelled { by }) => {
-            let nothing_made = *before == ReleaseStage::Queued;
-            let mut steps = next.end(ReleaseEnding::Cancelled { by: by.clone() });
-            steps.extend((!nothing_made).then_some(ReleaseStep::Undo));
-            steps
-        }
-        (ReleaseStage::Planning, fact) => next.after_plan(fact)?,
-        (ReleaseStage::Proposing, ReleaseFact::Proposed { orders, pull })
-            if *orders == next.orders =>
-        {
-            let first = next.pull.is_none();
-            next.pull = Some(pull.clone());
-            let mut steps = next.stand(None);
-            if first {
-                steps.push(ReleaseStep::Announce);
-            }
-            steps
-        }
-        (_, fact) => next.before_merge(fact)?,
-    };
+    let steps = next.learn(fact)?;
     Some((next, steps))
 }
 
 impl Release {
-    fn was_merged(&mut self, merged: &Merged) -> Vec<ReleaseStep> {
+    /// Every fact has a row, and says itself at which stage it means anything.
+    fn learn(&mut self, fact: &ReleaseFact) -> Option<Vec<ReleaseStep>> {
+        match fact {
+            ReleaseFact::TurnCame => {
+                self.only_at(&ReleaseStage::Queued)?;
+                Some(self.plan_again())
+            }
+            ReleaseFact::Ordered(order) => self.ordered(order),
+            ReleaseFact::Planned { orders, plan } => {
+                self.only_planning(*orders)?;
+                self.plan = Some(plan.clone());
+                self.stage = ReleaseStage::Proposing;
+                Some(vec![ReleaseStep::Show, ReleaseStep::Propose { orders: self.orders }])
+            }
+            // A pull request that stands is not taken away because a later order cannot be
+            // followed.
+            ReleaseFact::Refused { orders, why } => {
+                self.only_planning(*orders)?;
+                Some(match self.pull {
+                    Some(_) => self.stand(Some(Blocked::Order(why.clone()))),
+                    None => self.end(ReleaseEnding::Refused(why.clone())),
+                })
+            }
+            ReleaseFact::NothingToRelease { orders, last } => {
+                self.only_planning(*orders)?;
+                Some(match self.pull {
+                    Some(_) => self.stand(Some(Blocked::NothingLeft)),
+                    None => self.end(ReleaseEnding::NothingToRelease { last: last.clone() }),
+                })
+            }
+            ReleaseFact::Proposed { orders, pull } => {
+                self.only_at(&ReleaseStage::Proposing)?;
+                (*orders == self.orders).then(|| self.proposed(pull))
+            }
+            ReleaseFact::HeadMoved { pull, head, version } => {
+                self.head_moved(*pull, head, version.as_ref())
+            }
+            ReleaseFact::BaseMoved { base } => self.base_moved(base),
+            ReleaseFact::Refreshed { base, head, version } => {
+                self.only_at(&ReleaseStage::Refreshing { base: base.clone() })?;
+                self.plan.as_mut()?.base = base.clone();
+                self.pull.as_mut()?.head = head.clone();
+                Some(self.edited_by_people(version.as_ref()))
+            }
+            ReleaseFact::Stuck { base } => {
+                self.only_at(&ReleaseStage::Refreshing { base: base.clone() })?;
+                Some(self.stand(Some(Blocked::Conflict)))
+            }
+            ReleaseFact::Approved(approval, on) => {
+                self.only_at(&ReleaseStage::Proposed)?;
+                if !self.is_consent(approval) {
+                    return None;
+                }
+                self.approved(approval.head(), on)
+            }
+            ReleaseFact::Free { head } => {
+                self.only_at(&ReleaseStage::Proposed)?;
+                if !self.is_head(head) {
+                    return None;
+                }
+                self.blocked.take()?.ends_when_free().then(|| vec![ReleaseStep::Show])
+            }
+            ReleaseFact::NotMerged { head, why } => self.not_merged(head, why),
+            ReleaseFact::Merged(merged) => self.merged(merged),
+            ReleaseFact::Closed { by } => self.closed(by.clone()),
+            ReleaseFact::Cancelled { by } => self.cancelled(by),
+            ReleaseFact::Dispatched { attempt } => {
+                self.only_at(&ReleaseStage::Dispatching)?;
+                self.only_try(*attempt)?;
+                self.stage = ReleaseStage::Publishing;
+                Some(vec![ReleaseStep::Show, ReleaseStep::Follow { attempt: *attempt }])
+            }
+            ReleaseFact::RunSeen { attempt, run } => {
+                self.only_at(&ReleaseStage::Publishing)?;
+                self.only_try(*attempt)?;
+                let known = self.run_id.replace(*run) == Some(*run);
+                let follow = ReleaseStep::Follow { attempt: *attempt };
+                (!known).then(|| vec![ReleaseStep::Show, follow])
+            }
+            ReleaseFact::Published { attempt, url } => {
+                self.only_try(*attempt)?;
+                // Whatever we thought of the run: it is out.
+                let given_up = self.has_failed() && self.run_id.is_some();
+                (given_up || self.stage == ReleaseStage::Publishing)
+                    .then(|| self.end(ReleaseEnding::Published { url: url.clone() }))
+            }
+            ReleaseFact::RunFailed { attempt, why } => {
+                self.only_at(&ReleaseStage::Publishing)?;
+                self.only_try(*attempt)?;
+                Some(self.end(ReleaseEnding::Failed { why: why.clone() }))
+            }
+            ReleaseFact::Retried { .. } => self.retried(),
+            ReleaseFact::Broke { step, why } => (self.step().as_ref() == Some(step))
+                .then(|| self.end(ReleaseEnding::Failed { why: why.clone() })),
+        }
+    }
+
+    /// `None` at any other stage.
+    fn only_at(&self, stage: &ReleaseStage) -> Option<()> {
+        (self.stage == *stage).then_some(())
+    }
+
+    /// `None` unless it is being planned, and for these orders.
+    fn only_planning(&self, orders: u32) -> Option<()> {
+        self.only_at(&ReleaseStage::Planning)?;
+        (self.orders == orders).then_some(())
+    }
+
+    /// `None` for any but the present try.
+    fn only_try(&self, attempt: u32) -> Option<()> {
+        (self.tries == attempt).then_some(())
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(self.stage, ReleaseStage::Done(ReleaseEnding::Failed { .. }))
+    }
+
+    /// After a failure it goes on where it stood.
+    fn retried(&mut self) -> Option<Vec<ReleaseStep>> {
+        if !self.has_failed() {
+            return None;
+        }
+        Some(if self.merged.is_some() {
+            self.dispatch()
+        } else if self.edited {
+            let unversioned = self.blocked.take().filter(|why| *why == Blocked::NoVersion);
+            self.stand(unversioned)
+        } else {
+            self.orders = self.orders.saturating_add(1);
+            self.plan_again()
+        })
+    }
+
+    fn merged(&mut self, merged: &Merged) -> Option<Vec<ReleaseStep>> {
+        let is_news = match self.stage {
+            // People may merge what we had given up.
+            ReleaseStage::Done(ReleaseEnding::Failed { .. }) => self.merged.is_none(),
+            ReleaseStage::Dispatching | ReleaseStage::Publishing | ReleaseStage::Done(_) => false,
+            ReleaseStage::Queued
+            | ReleaseStage::Planning
+            | ReleaseStage::Proposing
+            | ReleaseStage::Proposed
+            | ReleaseStage::Refreshing { .. }
+            | ReleaseStage::Merging { .. } => true,
+        };
+        if self.pull.is_none() || !is_news {
+            return None;
+        }
         self.merged = Some(merged.clone());
         self.begin_anew();
         let mut steps = self.dispatch();
         steps.push(ReleaseStep::CleanUp);
-        steps
+        Some(steps)
+    }
+
+    fn closed(&mut self, by: Option<Login>) -> Option<Vec<ReleaseStep>> {
+        match self.stage {
+            ReleaseStage::Dispatching | ReleaseStage::Publishing | ReleaseStage::Done(_) => None,
+            // The answer with its number may have been lost.
+            ReleaseStage::Proposing => Some(self.end(ReleaseEnding::Closed { by })),
+            ReleaseStage::Queued
+            | ReleaseStage::Planning
+            | ReleaseStage::Proposed
+            | ReleaseStage::Refreshing { .. }
+            | ReleaseStage::Merging { .. } => {
+                self.pull.is_some().then(|| self.end(ReleaseEnding::Closed { by }))
+            }
+        }
+    }
+
+    fn cancelled(&mut self, by: &Login) -> Option<Vec<ReleaseStep>> {
+        let ending = ReleaseEnding::Cancelled { by: by.clone() };
+        match self.stage {
+            // GitHub has been asked to merge it, and may have.
+            ReleaseStage::Merging { .. }
+            | ReleaseStage::Dispatching
+            | ReleaseStage::Publishing
+            | ReleaseStage::Done(_) => None,
+            ReleaseStage::Queued => Some(self.end(ending)),
+            ReleaseStage::Planning
+            | ReleaseStage::Proposing
+            | ReleaseStage::Proposed
+            | ReleaseStage::Refreshing { .. } => {
+                let mut steps = self.end(ending);
+                steps.push(ReleaseStep::Undo);
+                Some(steps)
+            }
+        }
     }
 
     /// What stood in the way of something else says nothing of this.
@@ -137,127 +258,24 @@ impl Release {
         Some(if self.is_queued() { vec![ReleaseStep::Show] } else { self.plan_again() })
     }
 
-    fn after_plan(&mut self, fact: &ReleaseFact) -> Option<Vec<ReleaseStep>> {
-        let stands = self.pull.is_some();
-        match fact {
-            ReleaseFact::Planned { orders, plan } if *orders == self.orders => {
-                self.plan = Some(plan.clone());
-                self.stage = ReleaseStage::Proposing;
-                Some(vec![ReleaseStep::Show, ReleaseStep::Propose { orders: self.orders }])
-            }
-            // A pull request that stands is not taken away because a later order cannot be
-            // followed.
-            ReleaseFact::Refused { orders, why } if *orders == self.orders => Some(if stands {
-                self.stand(Some(Blocked::Order(why.clone())))
-            } else {
-                self.end(ReleaseEnding::Refused(why.clone()))
-            }),
-            ReleaseFact::NothingToRelease { orders, last } if *orders == self.orders => {
-                Some(if stands {
-                    self.stand(Some(Blocked::NothingLeft))
-                } else {
-                    self.end(ReleaseEnding::NothingToRelease { last: last.clone() })
-                })
-            }
-            ReleaseFact::TurnCame
-            | ReleaseFact::Ordered(..)
-            | ReleaseFact::Planned { .. }
-            | ReleaseFact::NothingToRelease { .. }
-            | ReleaseFact::Refused { .. }
-            | ReleaseFact::Proposed { .. }
-            | ReleaseFact::Refreshed { .. }
-            | ReleaseFact::Stuck { .. }
-            | ReleaseFact::HeadMoved { .. }
-            | ReleaseFact::BaseMoved { .. }
-            | ReleaseFact::Approved(..)
-            | ReleaseFact::NotMerged { .. }
-            | ReleaseFact::Free { .. }
-            | ReleaseFact::Merged(..)
-            | ReleaseFact::Closed { .. }
-            | ReleaseFact::Cancelled { .. }
-            | ReleaseFact::Dispatched { .. }
-            | ReleaseFact::RunSeen { .. }
-            | ReleaseFact::Published { .. }
-            | ReleaseFact::RunFailed { .. }
-            | ReleaseFact::Retried { .. }
-            | ReleaseFact::Broke { .. } => None,
+    fn proposed(&mut self, pull: &PullRef) -> Vec<ReleaseStep> {
+        let first = self.pull.is_none();
+        self.pull = Some(pull.clone());
+        let mut steps = self.stand(None);
+        if first {
+            steps.push(ReleaseStep::Announce);
         }
+        steps
     }
 
-    /// What happens around a pull request that stands.
-    fn before_merge(&mut self, fact: &ReleaseFact) -> Option<Vec<ReleaseStep>> {
-        match (self.stage.clone(), fact) {
-            (
-                ReleaseStage::Proposing
-                | ReleaseStage::Proposed
-                | ReleaseStage::Merging { .. }
-                | ReleaseStage::Refreshing { .. },
-                ReleaseFact::HeadMoved { pull, head, version },
-            ) => self.head_moved(*pull, head, version.as_ref()),
-            (
-                ReleaseStage::Proposed | ReleaseStage::Merging { .. },
-                ReleaseFact::BaseMoved { base },
-            ) => self.moved(base),
-            (
-                ReleaseStage::Refreshing { base: wanted },
-                ReleaseFact::Refreshed { base, head, version },
-            ) if wanted == *base => {
-                self.plan.as_mut()?.base = base.clone();
-                self.pull.as_mut()?.head = head.clone();
-                Some(self.edited_by_people(version.as_ref()))
-            }
-            (ReleaseStage::Refreshing { base: wanted }, ReleaseFact::Stuck { base })
-                if wanted == *base =>
-            {
-                Some(self.stand(Some(Blocked::Conflict)))
-            }
-            (ReleaseStage::Proposed, ReleaseFact::Approved(approval, on))
-                if self.is_consent(approval) =>
-            {
-                self.approved(approval.head(), on)
-            }
-            (ReleaseStage::Proposed, ReleaseFact::Free { head }) if self.is_head(head) => {
-                self.blocked.take()?.ends_when_free().then(|| vec![ReleaseStep::Show])
-            }
-            (ReleaseStage::Merging { head: ours }, ReleaseFact::NotMerged { head, why })
-                if ours == *head =>
-            {
-                Some(self.stand(Some(why.clone())))
-            }
-            // Told again and again: only news are shown. A missing version is not forgotten.
-            (ReleaseStage::Proposed, ReleaseFact::NotMerged { head, why })
-                if self.is_head(head)
-                    && self.blocked.as_ref() != Some(why)
-                    && self.blocked != Some(Blocked::NoVersion) =>
-            {
-                Some(self.stand(Some(why.clone())))
-            }
-            (
-                _,
-                ReleaseFact::TurnCame
-                | ReleaseFact::Ordered(..)
-                | ReleaseFact::Planned { .. }
-                | ReleaseFact::NothingToRelease { .. }
-                | ReleaseFact::Refused { .. }
-                | ReleaseFact::Proposed { .. }
-                | ReleaseFact::Refreshed { .. }
-                | ReleaseFact::Stuck { .. }
-                | ReleaseFact::HeadMoved { .. }
-                | ReleaseFact::BaseMoved { .. }
-                | ReleaseFact::Approved(..)
-                | ReleaseFact::NotMerged { .. }
-                | ReleaseFact::Free { .. }
-                | ReleaseFact::Merged(..)
-                | ReleaseFact::Closed { .. }
-                | ReleaseFact::Cancelled { .. }
-                | ReleaseFact::Dispatched { .. }
-                | ReleaseFact::RunSeen { .. }
-                | ReleaseFact::Published { .. }
-                | ReleaseFact::RunFailed { .. }
-                | ReleaseFact::Retried { .. }
-                | ReleaseFact::Broke { .. },
-            ) => None,
+    fn not_merged(&mut self, head: &Sha, why: &Blocked) -> Option<Vec<ReleaseStep>> {
+        if let ReleaseStage::Merging { head: ours } = &self.stage {
+            return (ours == head).then(|| self.stand(Some(why.clone())));
         }
+        self.only_at(&ReleaseStage::Proposed)?;
+        // Told again and again: only news are shown. A missing version is not forgotten.
+        let news = self.blocked.as_ref() != Some(why) && self.blocked != Some(Blocked::NoVersion);
+        (self.is_head(head) && news).then(|| self.stand(Some(why.clone())))
     }
 
     /// People moved the branch, perhaps before we knew the number of its pull request.
@@ -267,6 +285,9 @@ impl Release {
         head: &Sha,
         version: Option<&NamedVersion>,
     ) -> Option<Vec<ReleaseStep>> {
+        if !self.stands_before_people() {
+            return None;
+        }
         let first = self.pull.is_none();
         if self.pull.as_ref().is_some_and(|it| it.number != number || it.head == *head) {
             return None;
@@ -303,7 +324,10 @@ impl Release {
         }
     }
 
-    fn moved(&mut self, base: &Sha) -> Option<Vec<ReleaseStep>> {
+    fn base_moved(&mut self, base: &Sha) -> Option<Vec<ReleaseStep>> {
+        if !matches!(self.stage, ReleaseStage::Proposed | ReleaseStage::Merging { .. }) {
+            return None;
+        }
         let stuck = matches!(
             self.blocked,
             Some(Blocked::Conflict | Blocked::NothingLeft | Blocked::Order(_))
@@ -331,56 +355,18 @@ impl Release {
         self.pull.as_ref().is_some_and(|pull| pull.head == *head)
     }
 
-    fn after_merge(&mut self, fact: &ReleaseFact) -> Option<Vec<ReleaseStep>> {
-        let this = self.tries;
-        match (&self.stage, fact) {
-            (ReleaseStage::Dispatching, ReleaseFact::Dispatched { attempt })
-                if *attempt == this =>
-            {
-                self.stage = ReleaseStage::Publishing;
-                Some(vec![ReleaseStep::Show, ReleaseStep::Follow { attempt: this }])
-            }
-            (ReleaseStage::Publishing, ReleaseFact::RunSeen { attempt, run })
-                if *attempt == this && self.run_id != Some(*run) =>
-            {
-                self.run_id = Some(*run);
-                Some(vec![ReleaseStep::Show, ReleaseStep::Follow { attempt: this }])
-            }
-            (ReleaseStage::Publishing, ReleaseFact::Published { attempt, url })
-                if *attempt == this =>
-            {
-                Some(self.end(ReleaseEnding::Published { url: url.clone() }))
-            }
-            (ReleaseStage::Publishing, ReleaseFact::RunFailed { attempt, why })
-                if *attempt == this =>
-            {
-                Some(self.end(ReleaseEnding::Failed { why: why.clone() }))
-            }
-            (
-                _,
-                ReleaseFact::TurnCame
-                | ReleaseFact::Ordered(..)
-                | ReleaseFact::Planned { .. }
-                | ReleaseFact::NothingToRelease { .. }
-                | ReleaseFact::Refused { .. }
-                | ReleaseFact::Proposed { .. }
-                | ReleaseFact::Refreshed { .. }
-                | ReleaseFact::Stuck { .. }
-                | ReleaseFact::HeadMoved { .. }
-                | ReleaseFact::BaseMoved { .. }
-                | ReleaseFact::Approved(..)
-                | ReleaseFact::NotMerged { .. }
-                | ReleaseFact::Free { .. }
-                | ReleaseFact::Merged(..)
-                | ReleaseFact::Closed { .. }
-                | ReleaseFact::Cancelled { .. }
-                | ReleaseFact::Dispatched { .. }
-                | ReleaseFact::RunSeen { .. }
-                | ReleaseFact::Published { .. }
-                | ReleaseFact::RunFailed { .. }
-                | ReleaseFact::Retried { .. }
-                | ReleaseFact::Broke { .. },
-            ) => None,
+    /// Whether its branch is where people may push to it.
+    fn stands_before_people(&self) -> bool {
+        match self.stage {
+            ReleaseStage::Proposing
+            | ReleaseStage::Proposed
+            | ReleaseStage::Merging { .. }
+            | ReleaseStage::Refreshing { .. } => true,
+            ReleaseStage::Queued
+            | ReleaseStage::Planning
+            | ReleaseStage::Dispatching
+            | ReleaseStage::Publishing
+            | ReleaseStage::Done(_) => false,
         }
     }
 }

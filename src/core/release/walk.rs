@@ -32,13 +32,13 @@ fn order(bump: Option<Bump>) -> ReleaseOrder {
 }
 
 fn new_release() -> Release {
-    let place = RepoRef {
+    let repo = RepoRef {
         installation_id: InstallationId(3),
         repo_id: RepoId(1),
         name: "acme/widgets".parse().unwrap(),
     };
     let id = ReleaseId::of_trigger("1/comment/9");
-    Release::new(id, place, Number(7), "main".parse().unwrap(), order(None))
+    Release::new(id, repo, Number(7), "main".parse().unwrap(), order(None))
 }
 
 fn sha(letter: &str) -> Sha {

@@ -25,7 +25,7 @@ pub fn outcome_words(ran_commands: bool) -> &'static str {
 
 /// Whether the checks are green because there was nothing to run.
 pub(super) fn passed_without_commands(job: &Job) -> bool {
-    let evidence = job.evidence.as_ref();
+    let evidence = job.evidence();
     evidence.is_some_and(|it| !it.ran_commands() && it.verdict() == Verdict::Green)
 }
 
@@ -41,7 +41,7 @@ pub(super) fn checked_step(job: &Job) -> String {
 /// Every check, how it ended and how long it took.
 pub(super) fn checks_table(job: &Job) -> String {
     let mut text = String::from("| check | result | time |\n|---|---|---|\n");
-    for check in job.evidence.iter().flat_map(|evidence| &evidence.checks) {
+    for check in job.evidence().into_iter().flat_map(|evidence| &evidence.checks) {
         let result = match &check.outcome {
             CheckOutcome::Passed => "passed",
             CheckOutcome::Failed(_) => "**failed**",

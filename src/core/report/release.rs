@@ -435,7 +435,7 @@ fn why_it_ended(ending: &ReleaseEnding, release: &Release, setting: &ReportConte
             let merged =
                 merged.map_or(String::new(), |it| format!("`{}` is merged. ", it.commit.short()));
             let run = release.run_id.map_or(String::new(), |run| {
-                let page = format!("{}/{}/actions/runs/{run}", setting.web, release.place.name);
+                let page = format!("{}/{}/actions/runs/{run}", setting.web, release.repo.name);
                 format!("[The run]({page}) says what stopped it. ")
             });
             format!(

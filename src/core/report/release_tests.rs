@@ -22,7 +22,7 @@ fn sha(letter: &str) -> Sha {
 }
 
 fn release(stage: ReleaseStage) -> Release {
-    let place = RepoRef {
+    let repo = RepoRef {
         installation_id: InstallationId(3),
         repo_id: RepoId(1),
         name: "acme/widgets".parse().unwrap(),
@@ -36,7 +36,7 @@ fn release(stage: ReleaseStage) -> Release {
         on_merge: false,
     };
     let id = ReleaseId::of_trigger("1/comment/9");
-    let mut release = Release::new(id, place, Number(7), "main".parse().unwrap(), order);
+    let mut release = Release::new(id, repo, Number(7), "main".parse().unwrap(), order);
     release.stage = stage;
     release.plan = Some(VersionPlan {
         base: sha("a"),

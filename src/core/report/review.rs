@@ -26,9 +26,9 @@ const MOST_FLAGS: usize = 50;
 
 /// What the first line of the pull request says of approving it.
 pub fn consequence(job: &Job, head: &Sha, prefix: &str) -> String {
-    let base = job.base.as_ref().map_or("its base", |base| base.branch.as_str());
+    let base = job.base().map_or("its base", |base| base.branch.as_str());
     let head = head.short();
-    match job.rules.as_ref().map_or(MergeOn::Review, |rules| rules.merge.on) {
+    match job.rules().map_or(MergeOn::Review, |rules| rules.merge.on) {
         MergeOn::Review => {
             format!("Approving `{head}` merges it into `{base}`. It does not release.")
         }
@@ -93,7 +93,7 @@ pub(super) fn held(job: &Job, change: &str, prefix: &str) -> String {
 /// A held change: what to look at first, every file of it, and the change itself.
 pub(super) fn held_change(job: &Job) -> String {
     let mut text = String::new();
-    let flags = job.proposal.as_ref().map_or(&[][..], |it| &it.flags);
+    let flags = job.proposal().map_or(&[][..], |it| &it.flags);
     if !flags.is_empty() {
         text.push_str("Look at these first:\n\n");
         for flag in flags.iter().take(MOST_FLAGS) {
@@ -121,7 +121,7 @@ pub fn round_comment(job: &Job, setting: &ReportContext) -> Option<String> {
         }
     };
     if let (Some(RoundOutcome::Pushed { head }), Some(from)) = (&round.outcome, &round.from) {
-        let name = &job.place.name;
+        let name = &job.repo.name;
         let range = format!("{}...{}", from.short(), head.short());
         let _ = write!(text, " [Changes since]({}/{name}/compare/{range})", setting.web);
     }
@@ -499,7 +499,7 @@ pub fn nothing_to_take(login: &str, waiting: &[String], prefix: &str) -> String 
 /// Title and text of the commit that merges.
 pub fn merge_message(job: &Job, setting: &ReportContext) -> (String, String) {
     let pull = job.pull.as_ref().map_or(0, |pull| pull.number.0);
-    let trailers = job.rules.as_ref().is_none_or(|rules| rules.commit.trailers);
+    let trailers = job.rules().is_none_or(|rules| rules.commit.trailers);
     let message = super::commit_message(job, setting, trailers);
     let (title, trailers) = message.split_once("\n\n").unwrap_or((&message, ""));
     let consent = consent_trailers(&job.review.approved_by, &job.review.pushed_by);

@@ -233,7 +233,7 @@ async fn insert_job(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?7)",
     )
     .bind(job.id.as_str())
-    .bind(job.place.repo_id.0.cast_signed())
+    .bind(job.repo.repo_id.0.cast_signed())
     .bind(job.subject.0.cast_signed())
     .bind(pull_number(job))
     .bind(job.is_live())

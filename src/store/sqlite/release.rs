@@ -37,7 +37,7 @@ async fn insert(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?7)",
     )
     .bind(release.id.as_str())
-    .bind(release.place.repo_id.0.cast_signed())
+    .bind(release.repo.repo_id.0.cast_signed())
     .bind(release.base.as_str())
     .bind(pull_number(release))
     .bind(turn(release))

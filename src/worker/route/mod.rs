@@ -45,24 +45,24 @@ pub(in crate::worker) async fn decide(
             // A review is a command and a review: what it says of the change counts as well.
             if asked.on_pull && asked.comment_id.is_none() {
                 let what = Touched::Pull(asked.number);
-                let job = touched(ctx, &asked.place, &what).await?;
-                let release = release_touched(ctx, &asked.place, &what).await?;
+                let job = touched(ctx, &asked.repo, &what).await?;
+                let release = release_touched(ctx, &asked.repo, &what).await?;
                 return Ok(answered.and(job.and(release)));
             }
             Ok(answered)
         }
-        Event::Touched { place, what } => {
-            let job = touched(ctx, &place, &what).await?;
-            Ok(job.and(release_touched(ctx, &place, &what).await?))
+        Event::Touched { repo, what } => {
+            let job = touched(ctx, &repo, &what).await?;
+            Ok(job.and(release_touched(ctx, &repo, &what).await?))
         }
-        Event::RunEnded { place } => run_ended(ctx, &place).await,
-        Event::Closed { place, number, by, what } => {
-            let job = closed(ctx, &place, number, by, what).await?;
-            let touched = release_touched(ctx, &place, &Touched::Pull(number)).await?;
+        Event::RunEnded { repo } => run_ended(ctx, &repo).await,
+        Event::Closed { repo, number, by, what } => {
+            let job = closed(ctx, &repo, number, by, what).await?;
+            let touched = release_touched(ctx, &repo, &Touched::Pull(number)).await?;
             let ordered = match what {
                 ClosedSubject::Merged => {
-                    let failed = failed_release_merged(ctx, &place, number).await?;
-                    failed.and(release_on_merge(ctx, &place, number).await?)
+                    let failed = failed_release_merged(ctx, &repo, number).await?;
+                    failed.and(release_on_merge(ctx, &repo, number).await?)
                 }
                 ClosedSubject::Issue | ClosedSubject::Pull => TaskOutcome::Done,
             };
@@ -84,7 +84,7 @@ async fn command(
         return Ok(TaskOutcome::Done);
     }
     let permission = async {
-        let has = ctx.forge.permission(&asked.place, &asked.by).await;
+        let has = ctx.forge.permission(&asked.repo, &asked.by).await;
         has.map_err(WorkError::from)
     };
     let (has, shown) = tokio::try_join!(permission, shown(ctx, asked))?;
@@ -145,7 +145,7 @@ async fn start(
     }
     let id = JobId::of_trigger(&asked.key);
     let order = order(ctx, asked, command, kind);
-    Ok(begin(asked, Job::new(id, asked.place.clone(), asked.number, order)))
+    Ok(begin(asked, Job::new(id, asked.repo.clone(), asked.number, order)))
 }
 
 /// Takes up the last job that ended here.
@@ -203,12 +203,12 @@ async fn cancel(ctx: &Context, asked: &CommandEvent) -> Result<TaskOutcome, Work
 
 async fn closed(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
     number: Number,
     by: Option<Login>,
     what: ClosedSubject,
 ) -> Result<TaskOutcome, WorkError> {
-    let jobs = ctx.store.jobs_on(place.repo_id, number).await?;
+    let jobs = ctx.store.jobs_on(repo.repo_id, number).await?;
     let concerned = jobs.iter().find(|stored| concerns(&stored.machine, number, what));
     let fact = JobFact::Closed { by, merged: what == ClosedSubject::Merged };
     Ok(match concerned.and_then(|stored| advanced(stored, &fact)) {
@@ -221,7 +221,7 @@ pub(in crate::worker) async fn jobs_on(
     ctx: &Context,
     asked: &CommandEvent,
 ) -> Result<Vec<Stored<Job>>, WorkError> {
-    Ok(ctx.store.jobs_on(asked.place.repo_id, asked.number).await?)
+    Ok(ctx.store.jobs_on(asked.repo.repo_id, asked.number).await?)
 }
 
 fn order(ctx: &Context, asked: &CommandEvent, command: &Command, kind: Kind) -> JobOrder {
@@ -247,7 +247,7 @@ fn cannot(ctx: &Context, asked: &CommandEvent, verb: Verb, why: CannotStart) -> 
 /// A stranger is told once a day on each issue, however often they try.
 fn refuse(ctx: &Context, asked: &CommandEvent, verb: Verb, why: &Denied) -> TaskOutcome {
     let day = ctx.clock.midnight().0;
-    let key = format!("{}/{}/refused/{}/{day}", asked.place.repo_id, asked.number, asked.by.id);
+    let key = format!("{}/{}/refused/{}/{day}", asked.repo.repo_id, asked.number, asked.by.id);
     reply_once(asked, key, report::denied(verb, why))
 }
 
@@ -257,7 +257,7 @@ fn answer(ctx: &Context, asked: &CommandEvent, has: Role, text: String) -> TaskO
         return reply(asked, text);
     }
     let hour = ctx.clock.now().0.div_euclid(3_600_000);
-    let key = format!("{}/{}/answered/{}/{hour}", asked.place.repo_id, asked.number, asked.by.id);
+    let key = format!("{}/{}/answered/{}/{hour}", asked.repo.repo_id, asked.number, asked.by.id);
     reply_once(asked, key, text)
 }
 
@@ -269,7 +269,7 @@ fn begin(asked: &CommandEvent, job: Job) -> TaskOutcome {
     let tasks = vec![
         Task::Step { job_id: job.id.clone(), step: JobStep::Acknowledge },
         Task::Step { job_id: job.id.clone(), step: JobStep::Show },
-        Task::NextOn { repo_id: job.place.repo_id, number: job.subject },
+        Task::NextOn { repo_id: job.repo.repo_id, number: job.subject },
     ];
     TaskOutcome::Ready(Box::new(Commit {
         once: Some(asked.key.clone()),
@@ -282,7 +282,7 @@ fn begin(asked: &CommandEvent, job: Job) -> TaskOutcome {
 
 fn reply_once(asked: &CommandEvent, key: String, text: String) -> TaskOutcome {
     let reply = CommandReply {
-        place: asked.place.clone(),
+        repo: asked.repo.clone(),
         number: asked.number,
         comment_id: asked.comment_id,
         key: key.clone(),

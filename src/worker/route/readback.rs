@@ -26,7 +26,7 @@ pub(in crate::worker) async fn shown(
     ctx: &Context,
     asked: &CommandEvent,
 ) -> Result<Shown, WorkError> {
-    let (forge, place) = (&ctx.forge, &asked.place);
+    let (forge, repo) = (&ctx.forge, &asked.repo);
     let by_them = |user: Option<&User>, app: Option<&AppId>| {
         let same = |by: &crate::core::github::Actor| by.person && by.id == asked.by.id;
         app.is_none() && actor(user).as_ref().is_some_and(same)
@@ -38,7 +38,7 @@ pub(in crate::worker) async fn shown(
         parse(body, address).filter(|_| same)
     };
     if let Some(id) = asked.comment_id {
-        let Some(there) = forge.comment(place, id).await? else { return Ok(Shown::Nothing) };
+        let Some(there) = forge.comment(repo, id).await? else { return Ok(Shown::Nothing) };
         let kind = if asked.on_pull { "pull" } else { "issues" };
         let thread = format!("/{kind}/{}#", asked.number);
         let here = there.html_url.as_deref().is_some_and(|url| url.contains(&thread));
@@ -50,13 +50,13 @@ pub(in crate::worker) async fn shown(
         });
     }
     if let Some(id) = asked.review_id {
-        let there = forge.one_review(place, asked.number, id).await?;
+        let there = forge.one_review(repo, asked.number, id).await?;
         let there = there.filter(|it| by_them(it.user.as_ref(), None));
         let said = there.as_ref().and_then(|it| says(it.body.as_deref()));
         let at = said_at(there.and_then(|it| it.submitted_at).as_deref());
         return Ok(said.map_or(Shown::Nothing, |said| Shown::Same(at, said)));
     }
-    let set = forge.labelled(place, asked.number, FIX_LABEL).await?;
+    let set = forge.labelled(repo, asked.number, FIX_LABEL).await?;
     let set = set
         .filter(|it| by_them(it.actor.as_ref(), it.performed_via_github_app.as_ref()))
         .map(|it| said_at(it.created_at.as_deref()));

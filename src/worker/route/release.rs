@@ -35,11 +35,11 @@ pub(in crate::worker) async fn release_command(
     let prefix = &ctx.settings.address.prefix;
     let word = said.split_whitespace().next();
     if word == Some("status") {
-        let last = ctx.store.last_releases(asked.place.repo_id, SHOWN).await?;
+        let last = ctx.store.last_releases(asked.repo.repo_id, SHOWN).await?;
         let last: Vec<Release> = last.into_iter().map(|stored| stored.machine).collect();
         return Ok(reply(asked, words::status_reply(&last, &ctx.release_report_context())));
     }
-    let (default, rules) = release_rules(ctx, &asked.place).await?;
+    let (default, rules) = release_rules(ctx, &asked.repo).await?;
     let needed = match &rules {
         Ok(rules) => Role::from(rules.approval.role),
         Err(why) => return Ok(reply(asked, words::refusal(why, prefix))),
@@ -67,23 +67,23 @@ pub(in crate::worker) async fn release_command(
         bump,
         on_merge: false,
     };
-    order_release(ctx, &asked.place, asked.number, &base, order, &asked.key).await
+    order_release(ctx, &asked.repo, asked.number, &base, order, &asked.key).await
 }
 
 /// With `release.on = "merge"`, a merged pull request of Gander's orders a release.
 pub(in crate::worker) async fn release_on_merge(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
     number: Number,
 ) -> Result<TaskOutcome, WorkError> {
-    let jobs = ctx.store.jobs_on(place.repo_id, number).await?;
+    let jobs = ctx.store.jobs_on(repo.repo_id, number).await?;
     let of_pull = |it: &&Stored<crate::core::job::Job>| {
         it.machine.pull.as_ref().is_some_and(|pull| pull.number == number)
     };
     let Some(stored) = jobs.iter().find(of_pull) else { return Ok(TaskOutcome::Done) };
-    let (default, rules) = release_rules(ctx, place).await?;
+    let (default, rules) = release_rules(ctx, repo).await?;
     let base: Branch = default.parse().map_err(|bad| WorkError::permanent(&bad))?;
-    let into_default = stored.machine.base.as_ref().is_some_and(|it| it.branch == base);
+    let into_default = stored.machine.base().is_some_and(|it| it.branch == base);
     let wanted = rules.is_ok_and(|rules| rules.release.on == ReleaseOn::Merge);
     if !wanted || !into_default {
         return Ok(TaskOutcome::Done);
@@ -96,17 +96,17 @@ pub(in crate::worker) async fn release_on_merge(
         bump: None,
         on_merge: true,
     };
-    let key = format!("{}/merged/{number}/release", place.repo_id);
-    order_release(ctx, place, number, &base, order, &key).await
+    let key = format!("{}/merged/{number}/release", repo.repo_id);
+    order_release(ctx, repo, number, &base, order, &key).await
 }
 
 /// Lets every open release concerned be looked at, or its run be followed.
 pub(in crate::worker) async fn release_touched(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
     what: &Touched,
 ) -> Result<TaskOutcome, WorkError> {
-    let open = ctx.store.open_releases(Some(place.repo_id)).await?;
+    let open = ctx.store.open_releases(Some(repo.repo_id)).await?;
     let concerned = open.into_iter().filter(|it| concerns(&it.machine, what));
     Ok(looks_at(concerned))
 }
@@ -115,17 +115,17 @@ pub(in crate::worker) async fn release_touched(
 /// another is under way by now.
 pub(in crate::worker) async fn failed_release_merged(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
     number: Number,
 ) -> Result<TaskOutcome, WorkError> {
-    let stored = ctx.store.release_of_pull(place.repo_id, number).await?;
+    let stored = ctx.store.release_of_pull(repo.repo_id, number).await?;
     let failed = stored.filter(|it| {
         let stage = &it.machine.stage;
         matches!(stage, ReleaseStage::Done(ReleaseEnding::Failed { .. }))
             && it.machine.merged.is_none()
     });
     let Some(Stored { machine: release, .. }) = failed else { return Ok(TaskOutcome::Done) };
-    let open = ctx.store.open_releases(Some(place.repo_id)).await?;
+    let open = ctx.store.open_releases(Some(repo.repo_id)).await?;
     if open.iter().any(|it| it.machine.base == release.base && it.machine.is_live()) {
         return Ok(TaskOutcome::Done);
     }
@@ -138,7 +138,7 @@ pub(in crate::worker) async fn look_at_release_of(
     ctx: &Context,
     asked: &CommandEvent,
 ) -> Result<Option<Task>, WorkError> {
-    let stored = ctx.store.release_of_pull(asked.place.repo_id, asked.number).await?;
+    let stored = ctx.store.release_of_pull(asked.repo.repo_id, asked.number).await?;
     let open = stored.filter(|stored| !stored.machine.is_done());
     Ok(open.map(|stored| Task::Release { release_id: stored.machine.id, step: ReleaseStep::Look }))
 }
@@ -147,11 +147,11 @@ pub(in crate::worker) async fn look_at_release_of(
 /// that follows them may sleep.
 pub(in crate::worker) async fn run_ended(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
 ) -> Result<TaskOutcome, WorkError> {
-    let open = ctx.store.open_releases(Some(place.repo_id)).await?;
+    let open = ctx.store.open_releases(Some(repo.repo_id)).await?;
     let waits = |it: &Stored<Release>| it.machine.stage == ReleaseStage::Publishing;
-    let last = ctx.store.last_releases(place.repo_id, SHOWN).await?;
+    let last = ctx.store.last_releases(repo.repo_id, SHOWN).await?;
     let given_up = |it: &Stored<Release>| {
         matches!(it.machine.stage, ReleaseStage::Done(ReleaseEnding::Failed { .. }))
             && it.machine.run_id.is_some()
@@ -166,11 +166,11 @@ pub(in crate::worker) async fn cancel_release(
     asked: &CommandEvent,
 ) -> Result<TaskOutcome, WorkError> {
     let prefix = &ctx.settings.address.prefix;
-    let open = ctx.store.open_releases(Some(asked.place.repo_id)).await?;
+    let open = ctx.store.open_releases(Some(asked.repo.repo_id)).await?;
     let here = || open.iter().filter(|it| is_about(&it.machine, asked.number));
     let mut found = here().find(|it| it.machine.is_live()).or_else(|| here().next()).cloned();
     if found.is_none() {
-        let last = ctx.store.release_of_pull(asked.place.repo_id, asked.number).await?;
+        let last = ctx.store.release_of_pull(asked.repo.repo_id, asked.number).await?;
         found = last.filter(|it| it.machine.merged.is_some());
     }
     let Some(stored) = found else {
@@ -191,13 +191,13 @@ pub(in crate::worker) async fn cancel_release(
 
 async fn order_release(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
     number: Number,
     base: &Branch,
     order: ReleaseOrder,
     key: &str,
 ) -> Result<TaskOutcome, WorkError> {
-    let open = ctx.store.open_releases(Some(place.repo_id)).await?;
+    let open = ctx.store.open_releases(Some(repo.repo_id)).await?;
     let here: Vec<&Stored<Release>> =
         open.iter().filter(|stored| stored.machine.base == *base).collect();
     let live = here.iter().find(|stored| stored.machine.is_live());
@@ -206,7 +206,7 @@ async fn order_release(
         let prefix = &ctx.settings.address.prefix;
         if !order.on_merge {
             let text = words::answer(answer, prefix);
-            commit.tasks.push(reply_task(place, number, order.comment_id, key, text));
+            commit.tasks.push(reply_task(repo, number, order.comment_id, key, text));
         }
         commit.once = Some(key.to_owned());
         Ok(TaskOutcome::Ready(Box::new(commit)))
@@ -226,7 +226,7 @@ async fn order_release(
         (_, Some(waiting)) => answered(&ReleaseReply::Waits, taken_up(waiting)),
         (live, None) => {
             let id = ReleaseId::of_trigger(key);
-            let release = Release::new(id, place.clone(), number, base.clone(), order.clone());
+            let release = Release::new(id, repo.clone(), number, base.clone(), order.clone());
             let commit = begin(release);
             match live {
                 Some(live) => {
@@ -248,7 +248,7 @@ async fn retry_release(
     base: &Branch,
 ) -> Result<TaskOutcome, WorkError> {
     let prefix = &ctx.settings.address.prefix;
-    let last = ctx.store.last_releases(asked.place.repo_id, LOOKED_BACK).await?;
+    let last = ctx.store.last_releases(asked.repo.repo_id, LOOKED_BACK).await?;
     let here = || last.iter().filter(|stored| stored.machine.base == *base);
     if here().any(|stored| stored.machine.is_live()) {
         return Ok(reply(asked, words::answer(&ReleaseReply::RetryLater, prefix)));
@@ -270,7 +270,7 @@ fn begin(release: Release) -> Commit {
     if release.order.comment_id.is_some() {
         tasks.insert(0, task(ReleaseStep::Acknowledge));
     }
-    tasks.push(Task::NextRelease { repo_id: release.place.repo_id, base: release.base.clone() });
+    tasks.push(Task::NextRelease { repo_id: release.repo.repo_id, base: release.base.clone() });
     Commit {
         log: Some(format!("ordered by {}", release.order.login)),
         release: Some(Write::New(release)),
@@ -318,21 +318,21 @@ fn concerns(release: &Release, what: &Touched) -> bool {
 }
 
 fn reply(asked: &CommandEvent, text: String) -> TaskOutcome {
-    let task = reply_task(&asked.place, asked.number, asked.comment_id, &asked.key, text);
+    let task = reply_task(&asked.repo, asked.number, asked.comment_id, &asked.key, text);
     let once = Some(asked.key.clone());
     TaskOutcome::Ready(Box::new(Commit { once, tasks: vec![task], ..Commit::default() }))
 }
 
 fn reply_task(
-    place: &RepoRef,
+    repo: &RepoRef,
     number: Number,
     comment: Option<crate::core::id::CommentId>,
     key: &str,
     text: String,
 ) -> Task {
-    let place = place.clone();
+    let repo = repo.clone();
     Task::Reply(Box::new(CommandReply {
-        place,
+        repo,
         number,
         comment_id: comment,
         key: key.to_owned(),
@@ -358,11 +358,11 @@ mod tests {
             on_merge: false,
         };
         let name = "acme/widgets".parse().unwrap();
-        let place = RepoRef { installation_id: InstallationId(3), repo_id: RepoId(1), name };
+        let repo = RepoRef { installation_id: InstallationId(3), repo_id: RepoId(1), name };
         let head: crate::core::id::Sha = "c".repeat(40).parse().unwrap();
         let base: Branch = "main".parse().unwrap();
         let id = ReleaseId::of_trigger("x");
-        let mut release = Release::new(id, place, Number(7), base.clone(), order);
+        let mut release = Release::new(id, repo, Number(7), base.clone(), order);
         let branch = release.branch();
         release.pull = Some(PullRef { number: Number(12), branch, head: head.clone() });
         let hint = Touched::Commit(head.clone());

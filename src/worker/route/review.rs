@@ -22,10 +22,10 @@ use crate::worker::{Context, WorkError};
 /// Lets every open pull request concerned be looked at.
 pub(in crate::worker) async fn touched(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
     what: &Touched,
 ) -> Result<TaskOutcome, WorkError> {
-    let jobs = ctx.store.open_jobs(Some(place.repo_id)).await?;
+    let jobs = ctx.store.open_jobs(Some(repo.repo_id)).await?;
     let concerned = jobs.into_iter().filter(|stored| concerns(&stored.machine, what));
     let tasks: Vec<Task> = concerned.map(|stored| look(stored.machine.id)).collect();
     Ok(match tasks.is_empty() {
@@ -98,7 +98,7 @@ pub(in crate::worker) async fn approve(
             None => return Ok(reply(asked, report::approve_how(None, None, prefix))),
         },
     };
-    let detail = ctx.forge.pull(&asked.place, asked.number).await?;
+    let detail = ctx.forge.pull(&asked.repo, asked.number).await?;
     let head = detail.map(|detail| detail.head.sha);
     let said = words.split_whitespace().next();
     if !head.as_ref().is_some_and(|head| names_commit(words, head)) {
@@ -121,13 +121,13 @@ async fn will_count(
     head: &Sha,
     address: &Address,
 ) -> Result<bool, WorkError> {
-    let (forge, place) = (&ctx.forge, &asked.place);
+    let (forge, repo) = (&ctx.forge, &asked.repo);
     if let Some(id) = asked.comment_id {
-        let said = forge.comment(place, id).await?.and_then(|it| it.body);
+        let said = forge.comment(repo, id).await?.and_then(|it| it.body);
         return Ok(said.is_some_and(|said| approves(&said, address, head)));
     }
     let Some(id) = asked.review_id else { return Ok(false) };
-    let review = forge.one_review(place, asked.number, id).await?;
+    let review = forge.one_review(repo, asked.number, id).await?;
     Ok(review.is_some_and(|review| review.state == "APPROVED"))
 }
 
@@ -146,7 +146,7 @@ pub(in crate::worker) async fn go(
         return Ok(reply(asked, report::go_too_early(prefix)));
     }
     let commit = held.and_then(|stored| {
-        let patch = stored.machine.proposal.as_ref()?.patch.clone();
+        let patch = stored.machine.proposal()?.patch.clone();
         advanced(stored, &JobFact::Go { patch })
     });
     let Some(mut commit) = commit else {
@@ -167,7 +167,7 @@ async fn was_told_before(
 ) -> Result<bool, WorkError> {
     let marker = report::announcement_marker(job);
     let thread = report::announced_on(job);
-    let told = ctx.forge.find_comment(&job.place, thread, &marker).await?;
+    let told = ctx.forge.find_comment(&job.repo, thread, &marker).await?;
     Ok(told.is_some_and(|told| {
         let told = (moment(told.created_at.as_deref()).unwrap_or(Timestamp(0)), told.id);
         told < (at, comment.unwrap_or(CommentId(u64::MAX)))
@@ -202,7 +202,7 @@ fn concerns(job: &Job, what: &Touched) -> bool {
     match what {
         Touched::Pull(number) => pull.number == *number,
         Touched::Commit(sha) => pull.head == *sha,
-        Touched::Branch(branch) => job.base.as_ref().is_some_and(|base| base.branch == *branch),
+        Touched::Branch(branch) => job.base().is_some_and(|base| base.branch == *branch),
     }
 }
 

@@ -43,7 +43,7 @@ pub(in crate::worker) async fn perform(
 async fn post_reply(ctx: &Context, reply: &CommandReply) -> Result<(), WorkError> {
     let marker = report::marker(&reply.key, "reply");
     let text = report::signed(&reply.text, &marker);
-    Ok(talk::say_once(&ctx.forge, &reply.place, reply.number, &text, &marker).await?)
+    Ok(talk::say_once(&ctx.forge, &reply.repo, reply.number, &text, &marker).await?)
 }
 
 /// Nothing is learnt of it.

@@ -19,7 +19,7 @@ fn release(n: u64, base: &str) -> Release {
         bump: Some("minor".parse().unwrap()),
         on_merge: false,
     };
-    Release::new(id(n), place(RepoId(1)), Number(n), base.parse().unwrap(), order)
+    Release::new(id(n), repo(RepoId(1)), Number(n), base.parse().unwrap(), order)
 }
 
 fn live(release: &Release) -> Release {
@@ -48,7 +48,7 @@ pub(super) async fn one_release_is_under_way_on_a_branch_and_one_may_wait(memory
     write(&store, Write::New(second.clone())).await.expect("one may wait");
     conflict(write(&store, Write::Change(live(&second), 1)).await);
     write(&store, Write::New(live(&release(3, "develop")))).await.expect("another branch");
-    let elsewhere = Release { place: place(RepoId(2)), ..live(&release(4, "main")) };
+    let elsewhere = Release { repo: repo(RepoId(2)), ..live(&release(4, "main")) };
     write(&store, Write::New(elsewhere)).await.expect("another repository");
     let open = store.open_releases(Some(RepoId(1))).await.unwrap();
     assert_eq!(names(&open), [&id(1), &id(2), &id(3)]);

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use gander::core::budget::{Money, Payer};
 use gander::core::delivery::{Content, Delivery, Payload};
-use gander::core::id::{DeliveryId, JobId, Number, RepoId, Timestamp};
-use gander::core::job::{JobStage, JobStep};
-use gander::core::task::{Sweep, Task};
+use gander::core::evidence::Evidence;
+use gander::core::id::{DeliveryId, JobId, Number, RepoId, Sha, Timestamp};
+use gander::core::job::{Base, Change, Job, JobStage, JobStep, Prepared, Proposal};
+use gander::core::policy::Rules;
+use gander::core::task::{CommandReply, Sweep, Task};
 use gander::store::{Accepted, Commit, Sqlite, Store, StoreError, Write};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sqlx::Connection;
@@ -16,7 +18,9 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use super::process::{another_process, memory};
-use super::{Opened, Opening, accounts, at, delivery, delivery_id, finish, payload, step_of, take};
+use super::{
+    Opened, Opening, accounts, at, delivery, delivery_id, finish, job, live, payload, step_of, take,
+};
 
 pub(crate) fn open(directory: PathBuf) -> Opening {
     Box::pin(async move { Arc::new(Sqlite::open(&file(&directory)).await.unwrap()) as Opened })
@@ -186,8 +190,11 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 
 /// For each migration, rows as that version wrote them. When you add a migration, add a file
 /// with rows for the tables as they stand after it, and leave the older files as they are.
-const FILLED: &[(i64, &str)] =
-    &[(1, include_str!("filled_0001.sql")), (2, include_str!("filled_0002.sql"))];
+const FILLED: &[(i64, &str)] = &[
+    (1, include_str!("filled_0001.sql")),
+    (2, include_str!("filled_0002.sql")),
+    (3, include_str!("filled_0003.sql")),
+];
 
 #[tokio::test]
 async fn a_database_filled_by_any_former_version_is_brought_up_to_date() {
@@ -206,6 +213,78 @@ async fn a_database_filled_by_any_former_version_is_brought_up_to_date() {
         }
         nothing_was_lost(&store).await;
     }
+}
+
+/// Before the third migration a job named its repository `place`, and held apart what it now
+/// holds together.
+#[tokio::test]
+async fn a_job_of_the_second_version_keeps_its_rules_its_change_and_what_was_found_out() {
+    let (base, patch): (Sha, _) = ("a".repeat(40).parse().unwrap(), "b".repeat(64));
+    let checks = vec![];
+    let evidence = Evidence { base: base.clone(), patch: patch.parse().unwrap(), checks };
+    let proposal = Proposal {
+        patch: patch.parse().unwrap(),
+        summary: "stop at the last element".into(),
+        flags: vec!["touches a workflow".into()],
+        size: (1, 2, 3),
+        answers: vec![],
+    };
+    let prepared = Prepared {
+        base: Base { branch: "develop".parse().unwrap(), sha: base },
+        rules: Rules::parse("[limits]\nrounds = 7").unwrap(),
+        budget: Money::from_micros(2_500_000),
+    };
+    let known = Job {
+        prepared: Some(prepared),
+        change: Some(Change { proposal, evidence: Some(evidence) }),
+        ..live(&job(1, 7))
+    };
+    let reply = CommandReply {
+        repo: known.repo.clone(),
+        number: Number(7),
+        comment_id: None,
+        key: "1/7".into(),
+        text: "no".into(),
+    };
+    let mut former = serde_json::to_value(&known).unwrap();
+    let mut task = serde_json::to_value(Task::Reply(Box::new(reply.clone()))).unwrap();
+    {
+        let state = former.as_object_mut().unwrap();
+        let repo = state.remove("repo").unwrap();
+        state.insert("place".into(), repo.clone());
+        for together in ["prepared", "change"] {
+            let serde_json::Value::Object(parts) = state.remove(together).unwrap() else {
+                panic!("{together} is no object")
+            };
+            state.extend(parts);
+        }
+        let reply = task["reply"].as_object_mut().unwrap();
+        reply.remove("repo");
+        reply.insert("place".into(), repo);
+    }
+
+    let directory = tempfile::tempdir().unwrap();
+    let mut old = raw(directory.path()).await;
+    MIGRATIONS.run_to(2, &mut old).await.unwrap();
+    sqlx::query(
+        "INSERT INTO jobs (id, repo, number, live, state, version, created, updated)
+         VALUES (?, 1, 7, 1, ?, 1, 0, 0)",
+    )
+    .bind(known.id.to_string())
+    .bind(former.to_string())
+    .execute(&mut old)
+    .await
+    .unwrap();
+    sqlx::query("INSERT INTO work (lane, task, due) VALUES ('reply:1/7', ?, 0)")
+        .bind(task.to_string())
+        .execute(&mut old)
+        .await
+        .unwrap();
+    old.close().await.unwrap();
+
+    let store = open(directory.path().to_owned()).await;
+    assert_eq!(store.job(&known.id).await.unwrap().unwrap().machine, known);
+    assert_eq!(take(&store, at(0)).await.task, Task::Reply(Box::new(reply)));
 }
 
 #[tokio::test]

@@ -9,12 +9,12 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<(), WorkE
     let forge = &ctx.forge;
     let status = if let JobStage::Holding { .. } = job.stage {
         let marker = report::marker(job.id.as_str(), "status");
-        forge.find_comment(&job.place, job.subject, &marker).await?
+        forge.find_comment(&job.repo, job.subject, &marker).await?
     } else {
         None
     };
     let (setting, status) = (ctx.report_context(job), status.map(|it| it.id));
     let Some(text) = report::announcement(job, &setting, status) else { return Ok(()) };
     let (thread, marker) = (report::announced_on(job), report::announcement_marker(job));
-    Ok(talk::say_once(forge, &job.place, thread, &text, &marker).await?)
+    Ok(talk::say_once(forge, &job.repo, thread, &text, &marker).await?)
 }

@@ -19,7 +19,7 @@ pub(in crate::worker) async fn run(
     else {
         return Ok(answered);
     };
-    let changed: BTreeSet<String> = match (outcome, &job.proposal) {
+    let changed: BTreeSet<String> = match (outcome, job.proposal()) {
         (RoundOutcome::Pushed { .. }, Some(_)) => {
             let patch = patches::proposed(ctx.store.as_ref(), job).await?;
             patch.changes.keys().map(|path| path.as_str().to_owned()).collect()

@@ -2,6 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
+use crate::core::budget::Budget;
 use crate::core::fault::ErrorKind;
 use crate::core::job::{Job, JobFact};
 use crate::worker::attempt::{self, Attempt, AttemptEnd, JobContext};
@@ -17,15 +18,15 @@ pub(in crate::worker) async fn run(
     stop: &CancellationToken,
 ) -> Result<TaskOutcome, WorkError> {
     let (rules, base) = rules_and_base(job)?;
-    let former = match &job.proposal {
+    let former = match job.proposal() {
         Some(proposal) => patches::kept(ctx.store.as_ref(), &proposal.patch).await?,
         None => None,
     };
     let attempt = Attempt {
         round,
         number,
-        budget: job.budget.saturating_sub(job.spent),
-        former: former.as_ref().map(|patch| (patch, job.evidence.as_ref())),
+        budget: Budget::new(job.budget().saturating_sub(job.spent)),
+        former: former.as_ref().map(|patch| (patch, job.evidence())),
         stop,
     };
     let result = attempt::attempt(&about(job, rules, base), ctx, &attempt).await?;

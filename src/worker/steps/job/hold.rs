@@ -52,12 +52,12 @@ pub(in crate::worker) async fn held_back(
 /// What workflows would do with a push of ours: those on our branch, and those on the base and the
 /// default branch as they stand now, from where GitHub takes some.
 async fn workflow_risks(ctx: &Context, job: &Job, base: &Base) -> Result<Vec<String>, WorkError> {
-    let (forge, place) = (&ctx.forge, &job.place);
-    let default = forge.repository(place).await?.default_branch;
+    let (forge, repo) = (&ctx.forge, &job.repo);
+    let default = forge.repository(repo).await?.default_branch;
     let default = default.parse().map_err(|bad| WorkError::permanent(&bad))?;
     let mut commits = vec![base.sha.clone()];
     for branch in BTreeSet::from([&base.branch, &default]) {
-        if let BranchHead::At(tip) = forge.branch_head(place, branch).await?
+        if let BranchHead::At(tip) = forge.branch_head(repo, branch).await?
             && !commits.contains(&tip)
         {
             commits.push(tip);

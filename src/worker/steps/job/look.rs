@@ -27,9 +27,9 @@ pub(in crate::worker) async fn run(
     job: &Job,
 ) -> Result<Option<PullSnapshot>, WorkError> {
     let Some(pull) = &job.pull else { return Ok(None) };
-    let (forge, place) = (&ctx.forge, &job.place);
+    let (forge, repo) = (&ctx.forge, &job.repo);
     let (detail, repository) =
-        tokio::try_join!(forge.pull(place, pull.number), forge.repository(place))?;
+        tokio::try_join!(forge.pull(repo, pull.number), forge.repository(repo))?;
     let Some(detail) = detail else {
         return Ok(Some(PullSnapshot::Ended(PullEnd::Closed { by: None })));
     };
@@ -38,15 +38,15 @@ pub(in crate::worker) async fn run(
     }
     let head = detail.head.sha.clone();
     let base = detail.base.branch.parse().map_err(|bad| WorkError::permanent(&bad))?;
-    let text = forge.file(place, &repository.default_branch, RULES_PATH).await?;
+    let text = forge.file(repo, &repository.default_branch, RULES_PATH).await?;
     let rules = Rules::parse(&text.unwrap_or_default()).map_err(|bad| bad.to_string());
     let in_force = rules.clone().unwrap_or_default();
     let (reviews, comments) =
-        tokio::try_join!(forge.reviews(place, pull.number), forge.comments(place, pull.number))?;
+        tokio::try_join!(forge.reviews(repo, pull.number), forge.comments(repo, pull.number))?;
     let mut roles = Roles::new();
     let least = in_force.approval.role.into();
     let about = Ballot { head: &head, address: &ctx.settings.address, least };
-    let votes = forge.votes(place, &about, &reviews, &comments, &mut roles).await?;
+    let votes = forge.votes(repo, &about, &reviews, &comments, &mut roles).await?;
     let digest = in_force.binding();
     let now = ctx.clock.now();
     let since = match &job.review.binding {
@@ -54,9 +54,9 @@ pub(in crate::worker) async fn run(
         Some(_) => now,
         None => Timestamp(0),
     };
-    let contributors = contributors(ctx, place, &detail, &votes).await?;
+    let contributors = contributors(ctx, repo, &detail, &votes).await?;
     let criteria = ApprovalCriteria {
-        repo_id: place.repo_id,
+        repo_id: repo.repo_id,
         pull: pull.number,
         head: &head,
         base: &base,
@@ -69,9 +69,9 @@ pub(in crate::worker) async fn run(
         holders: None,
         since,
     };
-    let consent = consent(ctx, place, criteria, &votes).await?;
+    let consent = consent(ctx, repo, criteria, &votes).await?;
     let ci = ci(ctx, job, &detail, &base, &in_force, now).await?;
-    let requests = requests(ctx, place, pull.number, &reviews, &mut roles).await?;
+    let requests = requests(ctx, repo, pull.number, &reviews, &mut roles).await?;
     Ok(Some(PullSnapshot::Open(Box::new(OpenPull {
         at: now,
         head,
@@ -91,7 +91,7 @@ pub(in crate::worker) async fn run(
 /// Standing requests for changes by people: of each person the last review that says yes or no.
 async fn requests(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
     number: Number,
     reviews: &[Review],
     roles: &mut Roles,
@@ -108,11 +108,11 @@ async fn requests(
     if standing.is_empty() {
         return Ok(Vec::new());
     }
-    let comments = ctx.forge.review_comments(place, number).await?;
+    let comments = ctx.forge.review_comments(repo, number).await?;
     let mut requests = Vec::new();
     for review in standing {
         let Some(by) = actor(review.user.as_ref()) else { continue };
-        let role = ctx.forge.role(place, &by, roles).await?;
+        let role = ctx.forge.role(repo, &by, roles).await?;
         // Without a time it was not said before anybody took it up.
         let at = moment(review.submitted_at.as_deref()).unwrap_or(Timestamp(i64::MAX));
         let points = points(review, &comments);
@@ -131,17 +131,17 @@ async fn ci(
     rules: &Rules,
     now: Timestamp,
 ) -> Result<Ci, WorkError> {
-    let (place, sha) = (&job.place, &pull.head.sha);
+    let (repo, sha) = (&job.repo, &pull.head.sha);
     let since = match &job.review.head_since {
         Some((known, since)) if known == sha => *since,
         _ => now,
     };
     let wake = Task::Step { job_id: job.id.clone(), step: JobStep::Wake };
-    Ok(match checks(ctx, &Head { place, sha, base, rules }, since, &wake).await? {
+    Ok(match checks(ctx, &Head { repo, sha, base, rules }, since, &wake).await? {
         HeadChecks::Green => Ci::Green,
         HeadChecks::Pending { names } => Ci::Pending { names },
         HeadChecks::Red(red) => {
-            let because = because(ctx, place, &pull.base.sha, &red).await?;
+            let because = because(ctx, repo, &pull.base.sha, &red).await?;
             Ci::Red { check: red.name, because }
         }
     })
@@ -149,7 +149,7 @@ async fn ci(
 
 async fn because(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
     base: &Sha,
     red: &ReportedCheck,
 ) -> Result<RedBecause, WorkError> {
@@ -161,12 +161,12 @@ async fn because(
         let why = "it was cut off before it had a result".to_owned();
         return Ok(RedBecause::Flaky { why });
     }
-    let mut there = ctx.forge.checks(place, base).await?;
+    let mut there = ctx.forge.checks(repo, base).await?;
     there.retain(|it| it.name == red.name && it.app == red.app);
     if !there.iter().any(|it| it.state == CheckState::Red) {
         return Ok(RedBecause::Change);
     }
-    let there = of_same_workflow(ctx, place, red, there).await?;
+    let there = of_same_workflow(ctx, repo, red, there).await?;
     let all_red = !there.is_empty() && there.iter().all(|it| it.state == CheckState::Red);
     Ok(if all_red { RedBecause::AlsoOnBase } else { RedBecause::Change })
 }
@@ -174,15 +174,15 @@ async fn because(
 /// Of checks with one name those of the same workflow, and those of which GitHub does not say.
 async fn of_same_workflow(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
     red: &ReportedCheck,
     checks: Vec<ReportedCheck>,
 ) -> Result<Vec<ReportedCheck>, WorkError> {
     let forge = &ctx.forge;
-    let Some(of) = forge.workflow_of(place, red.suite).await? else { return Ok(checks) };
+    let Some(of) = forge.workflow_of(repo, red.suite).await? else { return Ok(checks) };
     let mut same = Vec::new();
     for check in checks {
-        if forge.workflow_of(place, check.suite).await?.is_none_or(|other| other == of) {
+        if forge.workflow_of(repo, check.suite).await?.is_none_or(|other| other == of) {
             same.push(check);
         }
     }

@@ -15,7 +15,7 @@ pub(in crate::worker) async fn run(
 ) -> Result<JobFact, WorkError> {
     ctx.still_held(claim).await?;
     let merged = merge(ctx, job).await;
-    ctx.forge.revoke_push_token(&job.place).await;
+    ctx.forge.revoke_push_token(&job.repo).await;
     merged
 }
 
@@ -27,7 +27,7 @@ async fn merge(ctx: &Context, job: &Job) -> Result<JobFact, WorkError> {
     let Some((pull, approval)) = job.merges(&seen) else { return Ok(JobFact::Seen(seen)) };
     let method = pull.rules.as_ref().map(|rules| rules.merge.method).unwrap_or_default();
     let (title, message) = report::merge_message(job, &ctx.report_context(job));
-    Ok(match publish::merge(&ctx.forge, &job.place, approval, method, &title, &message).await? {
+    Ok(match publish::merge(&ctx.forge, &job.repo, approval, method, &title, &message).await? {
         Merging::Done { by, .. } => JobFact::Merged { by },
         // GitHub's words are only shown. Somebody may have pushed meanwhile.
         Merging::Refused { why } => match Box::pin(look::run(ctx, job)).await? {

@@ -17,10 +17,9 @@ pub(in crate::worker) mod verify;
 
 use tokio_util::sync::CancellationToken;
 
-use self::prepare::Prepared;
 use crate::core::github::{Actor, Role};
 use crate::core::id::JobId;
-use crate::core::job::{Base, Declined, Job, JobFact, JobStep};
+use crate::core::job::{Base, Declined, Job, JobFact, JobStep, Prepared};
 use crate::core::machine::OnFailure;
 use crate::core::policy::{Decision, Denied, RULES_PATH, Rules, authorize};
 use crate::core::task::Task;
@@ -76,7 +75,7 @@ pub(in crate::worker) async fn perform(
         JobStep::Acknowledge => done(talk::acknowledge_order(&ctx.forge, job).await),
         JobStep::React { comment } => {
             let comment = Some(*comment);
-            done(talk::acknowledge(&ctx.forge, &job.place, job.subject, comment).await)
+            done(talk::acknowledge(&ctx.forge, &job.repo, job.subject, comment).await)
         }
         JobStep::Show => {
             done(Box::pin(surface::show(&ctx.forge, job, &ctx.report_context(job))).await)
@@ -103,7 +102,7 @@ pub(in crate::worker) async fn perform_locally(
 ) -> Result<TaskOutcome, WorkError> {
     let stop = CancellationToken::new();
     match step {
-        JobStep::Prepare => Ok(TaskOutcome::of_job(job, prepared.clone().learnt())),
+        JobStep::Prepare => Ok(TaskOutcome::of_job(job, JobFact::Prepared(prepared.clone()))),
         &JobStep::Fix { round, attempt } => {
             let all = job.attempts_allowed();
             progress(&format!("attempt {attempt} of {all}"));
@@ -139,9 +138,9 @@ fn learnt(job: &Job, fact: Result<JobFact, WorkError>) -> Result<TaskOutcome, Wo
 }
 
 pub(in crate::worker) fn rules_and_base(job: &Job) -> Result<(&Rules, &Base), WorkError> {
-    match (&job.rules, &job.base) {
-        (Some(rules), Some(base)) => Ok((rules, base)),
-        _ => Err(WorkError::bug("the job was not prepared")),
+    match &job.prepared {
+        Some(prepared) => Ok((&prepared.rules, &prepared.base)),
+        None => Err(WorkError::bug("the job was not prepared")),
     }
 }
 

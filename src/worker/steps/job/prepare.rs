@@ -1,36 +1,17 @@
 //! Reads the rules and the issue, and fetches the base.
 
-use crate::core::budget::Money;
 use crate::core::event::SKIP_LABEL;
-use crate::core::job::{Base, Declined, Job, JobFact};
+use crate::core::job::{Base, Declined, Job, JobFact, Prepared};
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::forge::BranchHead;
 use crate::worker::budget::{day_budget, job_budget};
 use crate::worker::steps::job::{ordered_by, permission_lost};
 use crate::worker::{Context, WorkError};
 
-/// What a job begins with.
-#[derive(Clone)]
-pub struct Prepared {
-    /// The commit to work on.
-    pub base: Base,
-    /// The repository's rules.
-    pub rules: Rules,
-    /// The most it may cost.
-    pub budget: Money,
-}
-
-impl Prepared {
-    pub(in crate::worker) fn learnt(self) -> JobFact {
-        let Self { base, rules, budget } = self;
-        JobFact::Prepared { base, rules, budget }
-    }
-}
-
 pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, WorkError> {
     let forge = &ctx.forge;
     let (issue, repository) =
-        tokio::try_join!(forge.issue(&job.place, job.subject), forge.repository(&job.place))?;
+        tokio::try_join!(forge.issue(&job.repo, job.subject), forge.repository(&job.repo))?;
     let Some(issue) = issue.filter(|issue| issue.state == "open") else {
         return Ok(JobFact::Declined(Declined::SubjectClosed));
     };
@@ -39,8 +20,8 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, 
     }
     let actor = ordered_by(job);
     let (text, has) = tokio::try_join!(
-        forge.file(&job.place, &repository.default_branch, RULES_PATH),
-        forge.permission(&job.place, &actor)
+        forge.file(&job.repo, &repository.default_branch, RULES_PATH),
+        forge.permission(&job.repo, &actor)
     )?;
     let rules = match Rules::parse(&text.unwrap_or_default()) {
         Ok(rules) => rules,
@@ -59,14 +40,14 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, 
         Some(branch) => branch.clone(),
         None => repository.default_branch.parse().map_err(|bad| WorkError::permanent(&bad))?,
     };
-    let sha = match forge.branch_head(&job.place, &branch).await? {
+    let sha = match forge.branch_head(&job.repo, &branch).await? {
         BranchHead::At(sha) => sha,
         BranchHead::EmptyRepository => return Ok(JobFact::Declined(Declined::EmptyRepository)),
         BranchHead::Missing => return Ok(JobFact::Declined(Declined::NoSuchBranch { branch })),
     };
     ctx.mirror(job, &sha).await?;
     let budget = job_budget(ctx, job, &rules);
-    Ok(Prepared { base: Base { branch, sha }, rules, budget }.learnt())
+    Ok(JobFact::Prepared(Prepared { base: Base { branch, sha }, rules, budget }))
 }
 
 async fn over_limits(
@@ -82,7 +63,7 @@ async fn over_limits(
             return Ok(Some(Declined::ModelNotAllowed { model: model.clone(), allowed }));
         }
     }
-    let open = ctx.store.open_pulls(job.place.repo_id).await?;
+    let open = ctx.store.open_pulls(job.repo.repo_id).await?;
     if open >= rules.limits.open_pulls {
         let limit = rules.limits.open_pulls;
         return Ok(Some(Declined::TooManyOpenPulls { open, limit }));

@@ -14,12 +14,12 @@ pub(in crate::worker) async fn run(
 ) -> Result<JobFact, WorkError> {
     let (rules, base) = rules_and_base(job)?;
     let asker = asked_by(job);
-    let has = ctx.forge.permission(&job.place, &asker).await?;
+    let has = ctx.forge.permission(&job.repo, &asker).await?;
     if let Some(lost) = permission_lost(&asker, rules, has) {
         return Ok(JobFact::Declined(lost));
     }
     let patch = patches::proposed(ctx.store.as_ref(), job).await?;
-    let verified = job.evidence.as_ref().and_then(|evidence| evidence.verified(patch));
+    let verified = job.evidence().and_then(|evidence| evidence.verified(patch));
     let verified = verified
         .ok_or_else(|| WorkError::bug("publishing was asked for without a green verdict"))?;
     if let Some(held) = held_back(ctx, job, rules, base, verified.patch()).await? {
@@ -28,7 +28,7 @@ pub(in crate::worker) async fn run(
     ctx.still_held(claim).await?;
     let setting = ctx.report_context(job);
     let pull = publish::pull_request(&ctx.forge, job, &verified, &setting).await;
-    ctx.forge.revoke_push_token(&job.place).await;
+    ctx.forge.revoke_push_token(&job.repo).await;
     Ok(match pull? {
         Published::Open(pull) => JobFact::Published { pull },
         Published::Ended { merged } => JobFact::Closed { by: None, merged },

@@ -33,7 +33,7 @@ pub(in crate::worker) async fn run(
     let now = round_of(job)?;
     let pull = job.pull.as_ref().ok_or_else(|| WorkError::bug("a round without a pull request"))?;
     let asker = Actor { id: now.by_id, login: now.login.clone(), person: true };
-    let has = ctx.forge.permission(&job.place, &asker).await?;
+    let has = ctx.forge.permission(&job.repo, &asker).await?;
     let refused = match permission_lost(&asker, rules, has) {
         None => cannot_pay(ctx, job, rules).await?,
         lost => lost,
@@ -41,7 +41,7 @@ pub(in crate::worker) async fn run(
     if let Some(why) = refused {
         return Ok(JobFact::RoundRefused { round, why });
     }
-    let detail = ctx.forge.pull(&job.place, pull.number).await?;
+    let detail = ctx.forge.pull(&job.repo, pull.number).await?;
     let Some(detail) = detail else {
         return Ok(JobFact::Closed { by: None, merged: false });
     };
@@ -68,9 +68,9 @@ async fn asked_for(
 ) -> Result<(String, Vec<Thread>), WorkError> {
     let forge = &ctx.forge;
     let (reviews, comments, open) = tokio::try_join!(
-        forge.reviews(&job.place, number),
-        forge.review_comments(&job.place, number),
-        forge.threads(&job.place, number)
+        forge.reviews(&job.repo, number),
+        forge.review_comments(&job.repo, number),
+        forge.threads(&job.repo, number)
     )?;
     let mut text = String::new();
     for words in &round.words {
@@ -80,7 +80,7 @@ async fn asked_for(
     let of_round = |review: &&Review| round.reviews.contains(&ReviewId(review.id));
     for review in reviews.iter().filter(of_round) {
         let body = review.body.as_deref().unwrap_or_default().trim();
-        if !body.is_empty() && words_count(ctx, &job.place, review, &heard).await? {
+        if !body.is_empty() && words_count(ctx, &job.repo, review, &heard).await? {
             let _ = write!(text, "A reviewer says:\n{body}\n\n");
         }
     }
@@ -123,7 +123,7 @@ async fn heard(
         users.filter(|it| it.person).map(|it| (it.id, it)).collect();
     let mut heard = Heard::new();
     for (id, person) in people {
-        if ctx.forge.permission(&job.place, &person).await? >= Role::Write {
+        if ctx.forge.permission(&job.repo, &person).await? >= Role::Write {
             heard.insert(id, None);
             continue;
         }
@@ -139,14 +139,14 @@ async fn heard(
 /// Whether the words of a review are those of somebody heard, as they stood when that was said.
 async fn words_count(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
     review: &Review,
     heard: &Heard,
 ) -> Result<bool, WorkError> {
     let by = review.user.as_ref().and_then(|user| heard.get(&user.id));
     let Some(until) = by else { return Ok(false) };
     let Some(until) = until else { return Ok(true) };
-    let edited = ctx.forge.review_edited(place, review).await?;
+    let edited = ctx.forge.review_edited(repo, review).await?;
     Ok(edited.is_none_or(|at| moment(Some(&at)).is_some_and(|at| at <= *until)))
 }
 
@@ -154,18 +154,18 @@ async fn words_count(
 async fn red_check(ctx: &Context, job: &Job, check: &str) -> Result<String, WorkError> {
     let forge = &ctx.forge;
     let Some(pull) = &job.pull else { return Ok(String::new()) };
-    let states = forge.checks(&job.place, &pull.head).await?;
+    let states = forge.checks(&job.repo, &pull.head).await?;
     let red = states.iter().filter(|it| it.name == check && it.state == CheckState::Red);
     let red = red.min_by_key(|it| it.wavered);
     let mut text = format!("The check \"{check}\" is red on this change, and green without it.\n");
     let Some(red) = red else { return Ok(text) };
     let _ = write!(text, "\n{}\n", distill::distill(&red.summary, LOG_CAP / 4));
     if let Some(run) = red.run {
-        for line in forge.annotations(&job.place, run).await? {
+        for line in forge.annotations(&job.repo, run).await? {
             let _ = writeln!(text, "{line}");
         }
         // A log that cannot be had is no reason not to try.
-        match forge.check_log(&job.place, run).await {
+        match forge.check_log(&job.repo, run).await {
             Ok(Some(log)) => {
                 let _ = write!(text, "\n{}\n", distill::distill(&log, LOG_CAP));
             }

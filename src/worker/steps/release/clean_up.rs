@@ -6,6 +6,6 @@ use crate::worker::{Context, WorkError};
 
 pub(in crate::worker) async fn run(ctx: &Context, release: &Release) -> Result<(), WorkError> {
     let done = publisher::clean_up(&ctx.forge, release).await;
-    ctx.forge.revoke_push_token(&release.place).await;
+    ctx.forge.revoke_push_token(&release.repo).await;
     Ok(done?)
 }

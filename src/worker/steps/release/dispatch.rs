@@ -14,7 +14,7 @@ pub(in crate::worker) async fn run(
 ) -> Result<ReleaseFact, WorkError> {
     ctx.still_held(claim).await?;
     let dispatched = dispatch(ctx, release, attempt).await;
-    ctx.forge.revoke_push_token(&release.place).await;
+    ctx.forge.revoke_push_token(&release.repo).await;
     dispatched
 }
 

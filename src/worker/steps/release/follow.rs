@@ -30,7 +30,7 @@ async fn follow(ctx: &Context, release: &Release, looks: u32) -> Result<ReleaseF
     let attempt = release.tries;
     let (_, name) = names(release, attempt)?;
     let forge = &ctx.forge;
-    let Some(run) = forge.run_named(&release.place, &name).await? else {
+    let Some(run) = forge.run_named(&release.repo, &name).await? else {
         if looks < MOST_LOOKS {
             return Err(wait(PAUSE_SECONDS, "the release run has not begun yet"));
         }
@@ -61,7 +61,7 @@ pub(in crate::worker) async fn run_over(
     release: &Release,
 ) -> Result<Option<ReleaseFact>, WorkError> {
     let (_, name) = names(release, release.tries)?;
-    let run = ctx.forge.run_named(&release.place, &name).await?;
+    let run = ctx.forge.run_named(&release.repo, &name).await?;
     match run.filter(|run| run.status.as_deref() == Some("completed")) {
         Some(run) => judged_run(ctx, release, &run).await.map(Some),
         None => Ok(None),
@@ -76,7 +76,7 @@ async fn judged_run(
     let (attempt, forge) = (release.tries, &ctx.forge);
     let merged = release.merged.as_ref().ok_or_else(|| WorkError::bug("nothing was merged"))?;
     let tag = &planned(release)?.tag;
-    Ok(match forge.released(&release.place, tag, &merged.commit).await? {
+    Ok(match forge.released(&release.repo, tag, &merged.commit).await? {
         Some(url) => ReleaseFact::Published { attempt, url },
         None => {
             let how = run.conclusion.as_deref().unwrap_or("no conclusion");

@@ -70,9 +70,9 @@ pub(in crate::worker) async fn snapshot_of(
     ctx: &Context,
     release: &Release,
 ) -> Result<ReleaseSnapshot, WorkError> {
-    let (forge, place) = (&ctx.forge, &release.place);
+    let (forge, repo) = (&ctx.forge, &release.repo);
     let pull = release.pull.as_ref().ok_or_else(|| WorkError::bug("there is no pull request"))?;
-    let Some(detail) = forge.pull(place, pull.number).await? else {
+    let Some(detail) = forge.pull(repo, pull.number).await? else {
         return Ok(ReleaseSnapshot::Changed(ReleaseFact::Closed { by: None }));
     };
     let head = detail.head.sha.clone();
@@ -105,7 +105,7 @@ pub(in crate::worker) async fn snapshot_of(
             release.base
         ));
     }
-    match forge.branch_head(place, &release.base).await? {
+    match forge.branch_head(repo, &release.base).await? {
         BranchHead::At(base) if base == planned(release)?.base => {}
         BranchHead::At(base) => {
             return Ok(ReleaseSnapshot::Changed(ReleaseFact::BaseMoved { base }));
@@ -114,7 +114,7 @@ pub(in crate::worker) async fn snapshot_of(
             return blocked(format!("the branch {} is gone", release.base));
         }
     }
-    let (_, rules) = release_rules(ctx, place).await?;
+    let (_, rules) = release_rules(ctx, repo).await?;
     let Ok(rules) = rules else {
         return blocked("the rules of this repository cannot be read".to_owned());
     };
@@ -128,22 +128,22 @@ async fn release_consent(
     rules: &Rules,
     detail: &PullDetail,
 ) -> Result<Result<Approval, NotApproved>, WorkError> {
-    let (forge, place) = (&ctx.forge, &release.place);
+    let (forge, repo) = (&ctx.forge, &release.repo);
     let (number, head) = (detail.number, &detail.head.sha);
     let (reviews, comments) =
-        tokio::try_join!(forge.reviews(place, number), forge.comments(place, number))?;
+        tokio::try_join!(forge.reviews(repo, number), forge.comments(repo, number))?;
     let least = rules.approval.role.into();
     // As the Action hears it, so that what merges is also what releases.
     let address = ctx.settings.address.without_mention();
     let ballot = Ballot { head, address: &address, least };
-    let votes = forge.votes(place, &ballot, &reviews, &comments, &mut Roles::new()).await?;
+    let votes = forge.votes(repo, &ballot, &reviews, &comments, &mut Roles::new()).await?;
     let digest = rules.binding();
     // By the same criteria as the Action's.
-    let contributors = contributors(ctx, place, detail, &votes).await?;
+    let contributors = contributors(ctx, repo, detail, &votes).await?;
     // Whoever ordered it first has asked for it too, whoever did so last.
     let asked_by = [&[release.order.by_id], &*contributors.ordered_by].concat();
     let criteria = ApprovalCriteria {
-        repo_id: place.repo_id,
+        repo_id: repo.repo_id,
         pull: number,
         head,
         base: &release.base,
@@ -156,7 +156,7 @@ async fn release_consent(
         holders: None,
         since: Timestamp(0),
     };
-    consent(ctx, place, criteria, &votes).await
+    consent(ctx, repo, criteria, &votes).await
 }
 
 /// What keeps the approved head from being merged: what it touches, or its checks.
@@ -166,8 +166,8 @@ pub(in crate::worker) async fn in_the_way(
     rules: &Rules,
     approval: &Approval,
 ) -> Result<Option<Blocked>, WorkError> {
-    let head = Head { place: &release.place, sha: approval.head(), base: &release.base, rules };
-    let files = ctx.forge.files_of(&release.place, approval.pull()).await?;
+    let head = Head { repo: &release.repo, sha: approval.head(), base: &release.base, rules };
+    let files = ctx.forge.files_of(&release.repo, approval.pull()).await?;
     if let Some(path) = files.iter().find(|path| is_the_runs_own(path)) {
         let why = format!(
             "it changes {path}, and a release leaves everything in .github alone: take that \
@@ -207,7 +207,7 @@ pub(in crate::worker) async fn ended_release(
         return Ok(fact);
     }
     let closed = ReleaseFact::Closed { by: None };
-    let Some(detail) = ctx.forge.pull(&release.place, number).await? else {
+    let Some(detail) = ctx.forge.pull(&release.repo, number).await? else {
         return Ok(closed);
     };
     // Merged before we knew of it: what it is comes first, the merge with the next look.
@@ -227,5 +227,5 @@ pub(in crate::worker) async fn merged_by_hand(
     let Some(pull) = release.pull.as_ref().filter(|_| release.merged.is_none()) else {
         return Ok(None);
     };
-    Ok(ctx.forge.pull(&release.place, pull.number).await?.and_then(ended))
+    Ok(ctx.forge.pull(&release.repo, pull.number).await?.and_then(ended))
 }

@@ -18,7 +18,7 @@ pub(in crate::worker) async fn run(
 ) -> Result<ReleaseFact, WorkError> {
     ctx.still_held(claim).await?;
     let merged = merge(ctx, release, head).await;
-    ctx.forge.revoke_push_token(&release.place).await;
+    ctx.forge.revoke_push_token(&release.repo).await;
     merged
 }
 
@@ -36,8 +36,8 @@ async fn merge(ctx: &Context, release: &Release, head: &Sha) -> Result<ReleaseFa
     }
     let forge = &ctx.forge;
     let (title, message) = words::merge_message(release, planned(release)?, &approval);
-    let (place, method) = (&release.place, rules.merge.method);
-    match publish::merge(forge, place, &approval, method, &title, &message).await? {
+    let (repo, method) = (&release.repo, rules.merge.method);
+    match publish::merge(forge, repo, &approval, method, &title, &message).await? {
         Merging::Done { commit, by } => Ok(ReleaseFact::Merged(Merged { commit, by })),
         // Whatever stands in the way may be something that the release can go on from.
         Merging::Refused { why } => Ok(match snapshot_of(ctx, release).await? {

@@ -61,8 +61,8 @@ pub(in crate::worker) async fn perform(
             Ok(fact.map_or(TaskOutcome::Done, |fact| TaskOutcome::of_release(release, fact)))
         }
         ReleaseStep::Acknowledge => {
-            let (place, comment) = (&release.place, release.order.comment_id);
-            done(acknowledge(forge, place, release.subject, comment).await)
+            let (repo, comment) = (&release.repo, release.order.comment_id);
+            done(acknowledge(forge, repo, release.subject, comment).await)
         }
         ReleaseStep::Show => done(publisher::show(forge, release, &setting).await),
         ReleaseStep::Announce => done(publisher::announce(forge, release, &setting).await),
@@ -105,11 +105,11 @@ async fn look_by_stage(ctx: &Context, release: &Release) -> Result<Option<Releas
 /// The rules on the default branch, which is named beside them.
 pub(in crate::worker) async fn release_rules(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
 ) -> Result<(String, Result<Rules, Refusal>), WorkError> {
     let forge = &ctx.forge;
-    let default = forge.repository(place).await?.default_branch;
-    let text = forge.file(place, &default, RULES_PATH).await?;
+    let default = forge.repository(repo).await?.default_branch;
+    let text = forge.file(repo, &default, RULES_PATH).await?;
     let rules = Rules::parse(&text.unwrap_or_default());
     Ok((default, rules.map_err(|bad| Refusal::BadConfig { problem: bad.to_string() })))
 }

@@ -41,7 +41,7 @@ pub(in crate::worker) async fn run(
 ) -> Result<ReleaseFact, WorkError> {
     let orders = release.orders;
     let refused = |why| Ok(ReleaseFact::Refused { orders, why });
-    let (_, rules) = release_rules(ctx, &release.place).await?;
+    let (_, rules) = release_rules(ctx, &release.repo).await?;
     let rules = match rules {
         Ok(rules) => rules,
         Err(why) => return refused(why),
@@ -53,14 +53,14 @@ pub(in crate::worker) async fn run(
         return refused(why);
     }
     let forge = &ctx.forge;
-    let BranchHead::At(base) = forge.branch_head(&release.place, &release.base).await? else {
+    let BranchHead::At(base) = forge.branch_head(&release.repo, &release.base).await? else {
         return refused(Refusal::NoCommit { branch: release.base.clone() });
     };
-    let there = files_at(ctx, &release.place, &base).await?;
-    let tags = forge.tags(&release.place).await?;
-    let (last, commits) = since_last(ctx, &release.place, &rules, &tags, &base).await?;
+    let there = files_at(ctx, &release.repo, &base).await?;
+    let tags = forge.tags(&release.repo).await?;
+    let (last, commits) = since_last(ctx, &release.repo, &rules, &tags, &base).await?;
     let last_tag = last.as_ref().and_then(|version| rules.release.tag_of(&version.to_string()));
-    let changes = changes(ctx, &release.place, commits).await?;
+    let changes = changes(ctx, &release.repo, commits).await?;
     if changes.is_empty() {
         return Ok(ReleaseFact::NothingToRelease { orders, last: last_tag });
     }
@@ -90,7 +90,7 @@ pub(in crate::worker) async fn run(
     }
     let mut files: Vec<String> = edits.changed.into_keys().collect();
     files.insert(0, CHANGELOG_PATH.to_owned());
-    let fixes = fixed_by(ctx, &release.place, &changes).await?;
+    let fixes = fixed_by(ctx, &release.repo, &changes).await?;
     let plan = VersionPlan {
         base,
         tag: rules.release.tag_of(&version).unwrap_or_default(),
@@ -113,7 +113,7 @@ pub(in crate::worker) async fn planned_files(
     release: &Release,
     plan: &VersionPlan,
 ) -> Result<Vec<(String, bool, Vec<u8>)>, WorkError> {
-    let there = files_at(ctx, &release.place, &plan.base).await?;
+    let there = files_at(ctx, &release.repo, &plan.base).await?;
     let version = Version::parse(&plan.version).map_err(|error| WorkError::permanent(&error))?;
     let mut changed = manifests::with_version(&there.files, &version).changed;
     let log =
@@ -132,8 +132,8 @@ pub(in crate::worker) async fn version_at(
     release: &Release,
     head: &Sha,
 ) -> Result<Option<(String, String)>, WorkError> {
-    let (_, rules) = release_rules(ctx, &release.place).await?;
-    let log = ctx.forge.file(&release.place, head.as_str(), CHANGELOG_PATH).await?;
+    let (_, rules) = release_rules(ctx, &release.repo).await?;
+    let log = ctx.forge.file(&release.repo, head.as_str(), CHANGELOG_PATH).await?;
     let before = planned(release)?.last.clone();
     let found = log.as_deref().and_then(changelog::latest).and_then(|section| {
         let tag = rules.ok()?.release.tag_of(&section.version)?;
@@ -155,7 +155,7 @@ async fn may_not_release(
     }
     let login = release.order.login.clone();
     let actor = Actor { id: release.order.by_id, login: login.clone(), person: true };
-    let has = ctx.forge.permission(&release.place, &actor).await?;
+    let has = ctx.forge.permission(&release.repo, &actor).await?;
     let needed = Role::from(rules.approval.role);
     Ok((has < needed).then(|| Refusal::PermissionLost {
         login,
@@ -165,8 +165,8 @@ async fn may_not_release(
     }))
 }
 
-async fn files_at(ctx: &Context, place: &RepoRef, base: &Sha) -> Result<There, WorkError> {
-    let mirror = ctx.mirror_of(place, base).await?;
+async fn files_at(ctx: &Context, repo: &RepoRef, base: &Sha) -> Result<There, WorkError> {
+    let mirror = ctx.mirror_of(repo, base).await?;
     let mut there = There { files: FileSet::new(), executable: BTreeSet::new() };
     for entry in mirror.list(base).await? {
         let path = String::from_utf8_lossy(&entry.path).into_owned();
@@ -188,7 +188,7 @@ async fn files_at(ctx: &Context, place: &RepoRef, base: &Sha) -> Result<There, W
 /// The highest released version that the base comes after, and the commits since.
 async fn since_last(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
     rules: &Rules,
     tags: &[Tag],
     base: &Sha,
@@ -203,17 +203,17 @@ async fn since_last(
     known.sort_by(|one, other| other.0.cmp(&one.0));
     let forge = &ctx.forge;
     for (version, tag) in known.into_iter().take(MOST_TAGS) {
-        if let Some(commits) = forge.commits_between(place, &tag.commit.sha, base).await? {
+        if let Some(commits) = forge.commits_between(repo, &tag.commit.sha, base).await? {
             return Ok((Some(version), commits));
         }
     }
-    Ok((None, forge.commits_up_to(place, base).await?))
+    Ok((None, forge.commits_up_to(repo, base).await?))
 }
 
 /// Commits with the pull requests that brought them.
 async fn changes(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
     commits: Vec<ListedCommit>,
 ) -> Result<Vec<ReleasedCommit>, WorkError> {
     let mut asked = 0;
@@ -229,11 +229,11 @@ async fn changes(
         change.pull = squashed(change.title());
         if change.pull.is_none() && !change.is_merge() && asked < MOST_ASKED {
             asked += 1;
-            change.pull = ctx.forge.pull_with(place, &change.sha).await?;
+            change.pull = ctx.forge.pull_with(repo, &change.sha).await?;
         }
         // Whoever merges may word the message anew.
         if let Some(pull) = change.pull
-            && !fixed_with(ctx, place, pull).await?.is_empty()
+            && !fixed_with(ctx, repo, pull).await?.is_empty()
         {
             change.by_model = true;
         }
@@ -246,25 +246,21 @@ async fn changes(
 /// close an issue.
 async fn fixed_by(
     ctx: &Context,
-    place: &RepoRef,
+    repo: &RepoRef,
     changes: &[ReleasedCommit],
 ) -> Result<Vec<Number>, WorkError> {
     let mut fixed: BTreeSet<Number> = BTreeSet::new();
     let pulls: BTreeSet<Number> = changes.iter().filter_map(|change| change.pull).collect();
     for pull in pulls {
-        fixed.extend(fixed_with(ctx, place, pull).await?);
+        fixed.extend(fixed_with(ctx, repo, pull).await?);
     }
     fixed.extend(changes.iter().flat_map(|change| closed_by(&change.message)));
     Ok(fixed.into_iter().collect())
 }
 
 /// The issues that a pull request of Gander's fixes; none for those of others.
-async fn fixed_with(
-    ctx: &Context,
-    place: &RepoRef,
-    pull: Number,
-) -> Result<Vec<Number>, WorkError> {
-    let jobs = ctx.store.jobs_on(place.repo_id, pull).await?;
+async fn fixed_with(ctx: &Context, repo: &RepoRef, pull: Number) -> Result<Vec<Number>, WorkError> {
+    let jobs = ctx.store.jobs_on(repo.repo_id, pull).await?;
     let of_pull = jobs
         .iter()
         .filter(|stored| stored.machine.pull.as_ref().is_some_and(|it| it.number == pull));

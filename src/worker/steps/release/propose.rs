@@ -15,7 +15,7 @@ pub(in crate::worker) async fn run(
 ) -> Result<ReleaseFact, WorkError> {
     ctx.still_held(claim).await?;
     let proposed = propose(ctx, release).await;
-    ctx.forge.revoke_push_token(&release.place).await;
+    ctx.forge.revoke_push_token(&release.repo).await;
     proposed
 }
 
