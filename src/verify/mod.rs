@@ -68,7 +68,7 @@ impl Candidate<'_> {
 
 /// What is needed to check patches on one base.
 #[derive(Clone)]
-pub struct Bench {
+pub struct Checker {
     /// Where the base comes from.
     pub mirror: Mirror,
     /// The base.
@@ -138,7 +138,7 @@ impl VerifyError {
     }
 }
 
-impl Bench {
+impl Checker {
     /// All results for a patch. Rules come first; where one fails, no code is run.
     pub async fn check(
         &self,

@@ -27,7 +27,7 @@ use crate::core::policy::Rules;
 use crate::model::{Model, ToolSpec};
 use crate::sandbox::{Sandbox, SandboxLimits};
 use crate::store::Store;
-use crate::verify::{self, Bench, detect};
+use crate::verify::{self, Checker, detect};
 use crate::worker::WorkError;
 use crate::workspace::mirror::{EntryMode, Mirror, MirrorError};
 use crate::workspace::patch::{self, Caps, PatchError};
@@ -133,7 +133,7 @@ async fn attempt_in(
     let taken_up = take_up(&workspace, attempt).await?;
     let commands = commands(job, ctx, &workspace)?;
     let logs = ctx.records.join(format!("r{}-a{}", attempt.round, attempt.number));
-    let bench = bench(job, ctx, &commands, &logs.join("agent"))?;
+    let checker = checker(job, ctx, &commands, &logs.join("agent"))?;
 
     let root = workspace.root().try_clone().map_err(|e| WorkError::passing(&e))?;
     let files = FilesContext { root: Arc::new(Root::new(root)), stop: attempt.stop.clone() };
@@ -148,7 +148,7 @@ async fn attempt_in(
         stop: attempt.stop.clone(),
     };
     let verify =
-        VerifyTool { bench, workspace: Arc::clone(&workspace), stop: attempt.stop.clone() };
+        VerifyTool { checker, workspace: Arc::clone(&workspace), stop: attempt.stop.clone() };
     let (read, search, edit) = (Read(files.clone()), Search(files.clone()), Edit(files));
     let tools: [&dyn Tool; 5] = [&read, &search, &edit, &run, &verify];
 
@@ -208,7 +208,7 @@ pub(super) async fn check(
     let paths: Vec<String> =
         entries.iter().filter_map(|entry| String::from_utf8(entry.path.clone()).ok()).collect();
     let commands = commands_for(job, ctx, &paths)?;
-    Ok(bench(job, ctx, &commands, logs)?.check(patch, stop).await?)
+    Ok(checker(job, ctx, &commands, logs)?.check(patch, stop).await?)
 }
 
 /// Lays the former attempt's change on the tree, if it still fits, and says what failed.
@@ -371,12 +371,12 @@ fn package_json(
     }
 }
 
-fn bench(
+fn checker(
     job: &AttemptInput<'_>,
     ctx: &JobContext,
     commands: &[String],
     logs: &Path,
-) -> Result<Bench, WorkError> {
+) -> Result<Checker, WorkError> {
     let (paths, caps) = limits(job)?;
     let means = verify::VerifyContext {
         sandbox: Arc::clone(&ctx.sandbox),
@@ -385,7 +385,7 @@ fn bench(
         time: minutes(job.rules.verify.minutes),
         logs: logs.to_owned(),
     };
-    Ok(Bench {
+    Ok(Checker {
         mirror: ctx.mirror.clone(),
         base: job.base.clone(),
         scratch: ctx.scratch.clone(),
@@ -426,7 +426,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 
 /// `verify`: the project's own checks on the agent's change, in a fresh copy.
 struct VerifyTool {
-    bench: Bench,
+    checker: Checker,
     workspace: Arc<Workspace>,
     stop: CancellationToken,
 }
@@ -451,7 +451,7 @@ impl Tool for VerifyTool {
             return Err(ToolFault::ForModel("Nothing is changed yet.".to_owned()));
         }
         let evidence = self
-            .bench
+            .checker
             .check(&changes.patch, &self.stop)
             .await
             .map_err(|error| fatal(error.into()))?;

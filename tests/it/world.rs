@@ -370,7 +370,7 @@ impl World {
     pub fn comments(&self, number: u64) -> Vec<String> {
         let comments = self.issue(number).comments;
         let ours = comments.into_iter().filter(|comment| comment.author == "gander[bot]");
-        // The address of the box is another each time.
+        // The address of the emulator is another each time.
         let web = self.emulator.web_url();
         let web = web.as_str().trim_end_matches('/');
         ours.map(|comment| visible(&comment.body).replace(web, "https://github.test")).collect()
@@ -427,7 +427,7 @@ impl World {
     }
 }
 
-/// The world's time, as the box is told it.
+/// The world's time, as the emulator is told it.
 fn shown(now: &Arc<AtomicI64>) -> gander_emulator::Clock {
     let now = Arc::clone(now);
     Arc::new(move || now.load(Ordering::SeqCst))

@@ -1,7 +1,7 @@
 //! Who asks, and what they may do.
 //!
 //! Invariants: the signature of an App's token is really checked, and its times are checked
-//! against the box's clock; an installation token reaches only its repositories, with only its
+//! against the emulator's clock; an installation token reaches only its repositories, with only its
 //! permissions, for one hour.
 
 use std::collections::BTreeSet;

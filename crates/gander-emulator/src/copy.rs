@@ -1,4 +1,4 @@
-//! A second box that remembers what the first does.
+//! A second emulator that remembers what the first does.
 //!
 //! Invariants: neither hears of what happens in the other afterwards; plans for faults and the
 //! record of requests begin anew.

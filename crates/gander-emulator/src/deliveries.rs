@@ -1,5 +1,5 @@
-//! Webhooks as the box remembers them: those that wait, those that were sent, and what goes wrong
-//! next.
+//! Webhooks as the emulator remembers them: those that wait, those that were sent, and what goes
+//! wrong next.
 
 use std::collections::VecDeque;
 
@@ -51,7 +51,7 @@ pub(crate) struct Outcome {
     pub(crate) body: String,
 }
 
-/// A delivery, as the box sent it.
+/// A delivery, as the emulator sent it.
 #[derive(Debug, Clone)]
 pub struct DeliveryView {
     /// GitHub's number of this attempt.

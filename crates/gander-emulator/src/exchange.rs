@@ -25,7 +25,7 @@ pub struct Exchange {
     pub response_headers: Vec<(String, String)>,
     /// The body, if it was JSON.
     pub response_body: Option<Value>,
-    /// Whether this is the box's own answer and reached the client. A planned fault may have cut
-    /// it off, or answered in its place.
+    /// Whether this is the emulator's own answer and reached the client. A planned fault may have
+    /// cut it off, or answered in its place.
     pub answered: bool,
 }

@@ -1,4 +1,4 @@
-//! Real git: the bare repositories behind the box, and smart HTTP over them.
+//! Real git: the bare repositories behind the emulator, and smart HTTP over them.
 //!
 //! Invariants: this is the only file of the emulator that starts git for itself; no revision or
 //! path from a request can become an option; no configuration of the machine is read.
@@ -105,7 +105,7 @@ impl Git {
         Ok(())
     }
 
-    /// Fetches one branch of another repository of the box into a ref of this one.
+    /// Fetches one branch of another repository of the emulator into a ref of this one.
     pub(crate) fn fetch(&self, from: &Self, branch: &str, into: &str) -> Result<(), Trouble> {
         let from = from.dir.to_string_lossy().into_owned();
         let spec = format!("+refs/heads/{branch}:{into}");

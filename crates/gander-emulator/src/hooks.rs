@@ -287,7 +287,7 @@ impl Emulator {
         sent
     }
 
-    /// From now on, sends deliveries as they come, in order, until the box stops.
+    /// From now on, sends deliveries as they come, in order, until the emulator stops.
     pub fn auto_deliver(&self) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! A GitHub in a box.
+//! A GitHub emulator.
 //!
 //! It speaks GitHub's REST API, webhooks and git smart HTTP on loopback, with real bare
 //! repositories on disk, for the demo, for tests and for the runner's self-test.
@@ -64,7 +64,7 @@ pub use self::view::{
 /// Tells the time: milliseconds since 1970 UTC.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// What a box needs to start.
+/// What an emulator needs to start.
 pub struct Options {
     /// Where the bare repositories go. Must exist.
     pub root: PathBuf,
@@ -72,13 +72,13 @@ pub struct Options {
     pub clock: Clock,
 }
 
-/// Why something did not happen in the box.
+/// Why something did not happen in the emulator.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs)]
 pub enum Trouble {
     /// Somebody named a thing that is not there.
-    #[error("the box has no {what} {name}")]
+    #[error("the emulator has no {what} {name}")]
     Unknown {
         /// The kind of thing.
         what: &'static str,
@@ -99,12 +99,12 @@ pub enum Trouble {
     /// The disk, a process or the network of this machine failed.
     #[error("could not {doing}")]
     Disk {
-        /// What the box was about to do.
+        /// What the emulator was about to do.
         doing: &'static str,
         source: std::io::Error,
     },
     /// Work was stopped half-way.
-    #[error("work in the box was interrupted")]
+    #[error("work in the emulator was interrupted")]
     Interrupted(#[source] tokio::task::JoinError),
     /// The key of an App could not be made or used.
     #[error("the key of an App could not be made")]
@@ -185,7 +185,7 @@ impl Emulator {
         self.lock().exchanges.clone()
     }
 
-    /// `METHOD /path` of every request the box had no route for.
+    /// `METHOD /path` of every request the emulator had no route for.
     pub fn unknown_routes(&self) -> Vec<String> {
         self.lock().unknown_routes.clone()
     }

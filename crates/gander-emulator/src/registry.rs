@@ -239,11 +239,11 @@ struct Key {
     private: Vec<u8>,
 }
 
-/// Keys are slow to make: the first App of every box in this process has the same, and so on.
+/// Keys are slow to make: the first App of every emulator in this process has the same, and so on.
 static OF_APPS: Mutex<Vec<Key>> = Mutex::new(Vec::new());
 
 impl Key {
-    /// The key of the App that was registered as this one of a box, counted from 0.
+    /// The key of the App that was registered as this one of an emulator, counted from 0.
     fn of_app(nth: usize) -> Result<Self, Trouble> {
         let mut made = OF_APPS.lock().unwrap_or_else(PoisonError::into_inner);
         while made.len() <= nth {

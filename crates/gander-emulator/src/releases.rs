@@ -1,4 +1,4 @@
-//! Releases and their files, as the box remembers them and as people see them.
+//! Releases and their files, as the emulator remembers them and as people see them.
 
 use super::Emulator;
 

@@ -1,5 +1,5 @@
-//! The box's one port: tells API, git and the rest apart, lets planned faults strike, and keeps
-//! the record of exchanges.
+//! The emulator's one port: tells API, git and the rest apart, lets planned faults strike, and
+//! keeps the record of exchanges.
 //!
 //! Invariants: a request that was begun takes its effect as a whole, even when the client has
 //! gone; a cut connection is closed without a byte of an answer.

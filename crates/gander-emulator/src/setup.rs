@@ -1,4 +1,4 @@
-//! How the world in the box is made: accounts, repositories, rights. Apps: `registry.rs`.
+//! How the world in the emulator is made: accounts, repositories, rights. Apps: `registry.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

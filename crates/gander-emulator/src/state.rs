@@ -1,4 +1,4 @@
-//! Everything the box remembers.
+//! Everything the emulator remembers.
 //!
 //! Invariants: every number GitHub would hand out comes from its own range, so that a user, a
 //! repository, an issue and a comment never share one by chance; refs that were announced by a

@@ -1,4 +1,4 @@
-//! What people, and other Apps, do in the box.
+//! What people, and other Apps, do in the emulator.
 //!
 //! Invariants: an act goes the same way as a request of the same effect, so it changes the same
 //! state and sends the same webhooks.

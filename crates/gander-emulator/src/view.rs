@@ -1,4 +1,4 @@
-//! What people see in the box: read-only snapshots, for tests and the demo.
+//! What people see in the emulator: read-only snapshots, for tests and the demo.
 
 use std::collections::BTreeMap;
 

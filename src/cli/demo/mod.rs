@@ -132,7 +132,7 @@ fn introduce(project: &DemoProject) {
          What the model and the people say is scripted. Everything else is real: signed webhooks over\n\
          HTTP, SQLite, git, the sandbox, the project's own tests ({}), and the\n\
          release workflow that Gander ships, run as processes of its own.\n\
-         The box has no limit on writes; on GitHub, Gander makes about 60 a minute.\n\
+         The emulator has no limit on writes; on GitHub, Gander makes about 60 a minute.\n\
          Nothing leaves this machine.",
         project.language, project.check
     ));

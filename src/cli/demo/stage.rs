@@ -15,7 +15,7 @@ const LOOK: Duration = Duration::from_millis(25);
 #[error("the demo waited two minutes in vain until {0}; with GANDER_LOG=info it shows more")]
 pub(super) struct DemoTimeoutError(&'static str);
 
-/// A box, and all that was seen of it.
+/// An emulator, and all that was seen of it.
 pub(super) struct DemoStage<'a> {
     pub(super) emulator: &'a Emulator,
     pub(super) started: Instant,

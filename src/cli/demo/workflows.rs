@@ -28,7 +28,7 @@ pub(super) struct Download {
     sha256: String,
 }
 
-/// What runs workflows in the box, and what they came to.
+/// What runs workflows in the emulator, and what they came to.
 pub(super) struct Workflows {
     runner: Runner,
     reports: Arc<Mutex<Vec<RunReport>>>,
@@ -63,7 +63,7 @@ impl Download {
 }
 
 impl Workflows {
-    /// A runner for the box, with the Action and these toolchains.
+    /// A runner for the emulator, with the Action and these toolchains.
     pub(super) fn new(
         emulator: &Emulator,
         folder: &Path,
@@ -106,7 +106,7 @@ impl Workflows {
                     Ok(ran) => {
                         reports.lock().unwrap_or_else(PoisonError::into_inner).extend(ran);
                     }
-                    Err(trouble) => tracing::error!(%trouble, "the runner of the box failed"),
+                    Err(trouble) => tracing::error!(%trouble, "the runner of the emulator failed"),
                 }
                 tokio::time::sleep(PAUSE).await;
             }

@@ -1,4 +1,4 @@
-//! How releases behave in the box, told by a client that shares no code with the product.
+//! How releases behave in the emulator, told by a client that shares no code with the product.
 
 use serde_json::{Value, json};
 

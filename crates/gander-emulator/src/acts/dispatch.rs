@@ -1,4 +1,4 @@
-//! What starts workflows: dispatches, and where the box was told so pushes and pull requests.
+//! What starts workflows: dispatches, and where the emulator was told so pushes and pull requests.
 //!
 //! Invariants: a run starts only from a file on the commit that GitHub would take it from, and
 //! only if that file listens; what a job does with its own token starts nothing.
@@ -144,7 +144,7 @@ pub(crate) fn heard_push(
 }
 
 /// A pull request was opened, opened again, or has another head. Those from forks wait for a
-/// person's leave, which nobody gives in the box; those that conflict start nothing.
+/// person's leave, which nobody gives in the emulator; those that conflict start nothing.
 pub(crate) fn heard_pull_request(
     state: &mut State,
     repository: u64,

@@ -1,4 +1,4 @@
-//! What can happen in the box, whoever causes it: the API, a push or a person in a story.
+//! What can happen in the emulator, whoever causes it: the API, a push or a person in a story.
 //!
 //! Invariants: each happening changes the state, writes one line of the timeline and queues its
 //! webhooks, here and nowhere else.

@@ -93,7 +93,8 @@ fn list_on(call: &mut Call<'_>) -> Outcome {
     Ok(call.page(found))
 }
 
-/// What happened to an issue, oldest first: of that the box remembers what was labelled by whom.
+/// What happened to an issue, oldest first: of that the emulator remembers what was labelled by
+/// whom.
 fn events(call: &mut Call<'_>) -> Outcome {
     let (known, number) = (call.repository()?, call.number("number")?);
     let issue = call.state.issue(known.id, number)?;

@@ -194,7 +194,7 @@ fn run(
     outcome.unwrap_or_else(Refusal::into_answer)
 }
 
-/// The answer to a route the box does not have.
+/// The answer to a route the emulator does not have.
 pub(crate) fn unknown_route(route: &str) -> Answer {
     let message = format!("The emulator has no route {route}");
     Refusal::new(501, &message).into_answer()

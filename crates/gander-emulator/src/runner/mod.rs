@@ -106,7 +106,7 @@ pub struct StepReport {
     pub conclusion: String,
 }
 
-/// Executes the runs that wait in a box.
+/// Executes the runs that wait in an emulator.
 #[derive(Clone)]
 pub struct Runner {
     emulator: Emulator,
@@ -121,13 +121,13 @@ impl RunReport {
 }
 
 impl Runner {
-    /// A runner for one box.
+    /// A runner for one emulator.
     pub fn new(emulator: &Emulator, setup: Setup) -> Self {
         Self { emulator: emulator.clone(), setup }
     }
 
-    /// From now on pushes and pull requests start workflows in the box, too, as on GitHub. Without
-    /// a runner nobody would ever end them, so the box does not do it by itself.
+    /// From now on pushes and pull requests start workflows in the emulator, too, as on GitHub.
+    /// Without a runner nobody would ever end them, so the emulator does not do it by itself.
     pub fn hears_pushes(&self) {
         self.emulator.lock().workflows_hear = true;
     }
@@ -136,7 +136,7 @@ impl Runner {
     /// group only the newest is kept, as on GitHub.
     ///
     /// # Errors
-    /// When the box or the disk fails. What a workflow does wrong stands in its report.
+    /// When the emulator or the disk fails. What a workflow does wrong stands in its report.
     pub async fn run_queued(&self) -> Result<Vec<RunReport>, Trouble> {
         let mut reports = Vec::new();
         loop {

@@ -1,6 +1,6 @@
 //! `${{ … }}`: from text to a tree.
 //!
-//! Invariants: a context, a function or an operator that the box does not know is refused when
+//! Invariants: a context, a function or an operator that the emulator does not know is refused when
 //! the file is read, before anything runs.
 
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! What a workflow file says.
 //!
 //! Invariants: a file is read whole before anything of it runs; a key, value, context or function
-//! that the box does not know is refused with its line. Anything that is read is also obeyed.
+//! that the emulator does not know is refused with its line. Anything that is read is also obeyed.
 
 mod action;
 mod evaluate;

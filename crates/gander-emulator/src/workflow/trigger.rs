@@ -1,6 +1,6 @@
 //! What a workflow listens to.
 //!
-//! Invariants: dispatches, pushes and pull requests start runs in the box; other events may be
+//! Invariants: dispatches, pushes and pull requests start runs in the emulator; other events may be
 //! listened to, and are not heard.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The box behaves as GitHub does, told by a client that shares no code with the product.
+//! The emulator behaves as GitHub does, told by a client that shares no code with the product.
 // Stories run a real git; clippy's leave to unwrap in tests does not reach a test's helpers.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 

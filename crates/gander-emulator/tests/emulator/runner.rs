@@ -1,4 +1,4 @@
-//! Workflows run in the box as they do on GitHub: real shells, real git, real tokens.
+//! Workflows run in the emulator as they do on GitHub: real shells, real git, real tokens.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! GraphQL: the part of GitHub's schema that reviews need.
 //!
-//! Invariants: the document is really parsed, and a field, argument or type that the box does not
-//! know is an error, never a guess; permissions are those of the same act by REST.
+//! Invariants: the document is really parsed, and a field, argument or type that the emulator does
+//! not know is an error, never a guess; permissions are those of the same act by REST.
 
 mod connection;
 mod execute;
