@@ -1,10 +1,11 @@
 //! From an approved release pull request to a published release, with the workflows that we ship
 //! run as real processes.
 
-#![allow(clippy::disallowed_methods)] // packs the program as `make dist` does
+#![allow(clippy::disallowed_methods)] // its runner is handed the PATH
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use gander::core::examples::{ACTION_MISSING, DIGEST_MISSING, Example};
 use gander_emulator::{Emulator, Foreign, Requirement, RunReport, Runner, Setup, Verdict};
@@ -12,6 +13,7 @@ use gander_emulator::{Emulator, Foreign, Requirement, RunReport, Runner, Setup, 
 use insta::assert_snapshot;
 use tempfile::TempDir;
 
+use crate::packed::{Packed, packed};
 use crate::world::{self, REPO, World, good_fix, visible};
 
 /// The commit of the Action that the workflows name.
@@ -24,23 +26,12 @@ struct Shop {
     w: World,
     runner: Runner,
     folder: TempDir,
-}
-
-/// The program, packed as `make dist` packs it; says its address and SHA-256.
-fn packed(folder: &Path) -> (String, String) {
-    let name = format!("gander-0.1.0-{}-linux", std::env::consts::ARCH);
-    std::fs::create_dir(folder.join(&name)).unwrap();
-    std::fs::copy(env!("CARGO_BIN_EXE_gander"), folder.join(&name).join("gander")).unwrap();
-    let script = format!("tar -c {name} | gzip -1 > gander.tar.gz && sha256sum gander.tar.gz");
-    let done = std::process::Command::new("sh").args(["-c", &script]).current_dir(folder).output();
-    let sum = String::from_utf8(done.unwrap().stdout).unwrap();
-    let url = format!("file://{}/gander.tar.gz", folder.display());
-    (url, sum.split(' ').next().unwrap().to_owned())
+    _pack: Arc<Packed>,
 }
 
 /// A workflow of ours, its hashes filled in, the download taken from this disk.
-fn filled(example: Example, (url, sum): &(String, String)) -> String {
-    let sum = format!("{sum}\n          url: {url}");
+fn filled(example: Example, pack: &Packed) -> String {
+    let sum = format!("{}\n          url: {}", pack.sha256, pack.url);
     example.text().replace(ACTION_MISSING, ACTION).replace(DIGEST_MISSING, &sum)
 }
 
@@ -71,7 +62,7 @@ impl Shop {
     /// With these rules, and a build script that may look at a folder of this story.
     async fn with(rules: &str, build: impl Fn(&Path) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (pack, build) = (packed(folder.path()), build(folder.path()));
+        let (pack, build) = (packed(), build(folder.path()));
         let mut files = world::off_by_one();
         files.retain(|(path, _)| *path != ".github/gander.toml");
         let (test, release) = (filled(Example::Test, &pack), filled(Example::Release, &pack));
@@ -86,7 +77,7 @@ impl Shop {
         let runner = runner(&w.emulator, w.folder());
         runner.hears_pushes();
         w.emulator.require_checks(REPO, "main", &["Test"], Requirement::Protection).unwrap();
-        Self { w, runner, folder }
+        Self { w, runner, folder, _pack: pack }
     }
 
     /// The world and its workflows come to rest.

@@ -8,6 +8,8 @@ use gander_emulator::{
     Emulator, Foreign, JobReport, Options, RepositorySpec, RunReport, Runner, Setup,
 };
 
+use crate::packed::packed;
+
 const REPO: &str = "mona/widgets";
 
 fn job<'r>(report: &'r RunReport, id: &str) -> &'r JobReport {
@@ -17,19 +19,6 @@ fn job<'r>(report: &'r RunReport, id: &str) -> &'r JobReport {
 
 fn outcomes(job: &JobReport) -> Vec<(&str, &str)> {
     job.steps.iter().map(|step| (step.name.as_str(), step.outcome.as_str())).collect()
-}
-
-/// The program, packed as `make dist` packs it; says its address and SHA-256.
-fn packed(folder: &Path) -> (String, String) {
-    let name = format!("gander-0.1.0-{}-linux", std::env::consts::ARCH);
-    std::fs::create_dir(folder.join(&name)).unwrap();
-    let inside = folder.join(&name).join("gander");
-    std::fs::copy(env!("CARGO_BIN_EXE_gander"), inside).unwrap();
-    let script = format!("tar -c {name} | gzip -1 > gander.tar.gz && sha256sum gander.tar.gz");
-    let done = std::process::Command::new("sh").args(["-c", &script]).current_dir(folder).output();
-    let sum = String::from_utf8(done.unwrap().stdout).unwrap();
-    let url = format!("file://{}/gander.tar.gz", folder.display());
-    (url, sum.split(' ').next().unwrap().to_owned())
 }
 
 #[tokio::test]
@@ -47,8 +36,8 @@ async fn the_workflow_that_we_ship_runs_as_it_is_written() {
         Emulator::start(Options { root, clock: Arc::new(|| 1_767_225_600_000) }).await.unwrap();
     emulator.create_user("mona");
     emulator.create_repository(RepositorySpec::new("mona", "widgets", &[])).unwrap();
-    let (url, sum) = packed(folder.path());
-    let sum = format!("{sum}\n          url: {url}");
+    let pack = packed();
+    let sum = format!("{}\n          url: {}", pack.sha256, pack.url);
     let text = text.replace("REPLACE-WITH-FULL-SHA", OURS).replace("REPLACE-WITH-SHA256", &sum);
     let pinned = |foreign: Foreign| {
         let uses = text.split_once(&format!("{}@", foreign.name())).unwrap().1;
