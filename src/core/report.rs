@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 mod checks;
 mod endings;
 mod review;
+mod waiting;
 
 pub use checks::{check_run, outcome_words};
 pub use review::*;

@@ -10,7 +10,7 @@
 
 use std::fmt::Write as _;
 
-use super::review::why_two;
+use super::waiting::why_two;
 use super::{boxed, inline};
 use crate::core::approval::NotApproved;
 use crate::core::checks::CheckState;

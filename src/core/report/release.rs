@@ -6,7 +6,8 @@
 
 use std::fmt::Write as _;
 
-use super::review::{consent_trailers, why_two};
+use super::review::consent_trailers;
+use super::waiting::why_two;
 use super::{ReportContext, marker, signed};
 use crate::core::approval::{Approval, NotApproved};
 use crate::core::changelog::CHANGELOG_PATH;

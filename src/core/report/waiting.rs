@@ -1,0 +1,153 @@
+//! Words on what a pull request waits for.
+//!
+//! Invariants: every refusal says what is missing and the next step.
+
+use super::s;
+use crate::core::approval::{NotApproved, WhyTwo};
+use crate::core::event::SKIP_LABEL;
+use crate::core::job::{Job, NoRepair, WaitingFor};
+use crate::core::policy::RULES_PATH;
+use crate::core::text::{boxed, inline};
+
+/// What it waits for, and what people can do; empty where they need not be told.
+pub(super) fn explained(job: &Job, waiting: &WaitingFor, prefix: &str) -> String {
+    let head = job.pull.as_ref().map_or("", |pull| pull.head.short());
+    match waiting {
+        WaitingFor::Consent(why) => not_approved(why, head, prefix),
+        WaitingFor::Red { check, why } => red(&code(check), why, prefix),
+        WaitingFor::HeadRed { head, why } => format!(
+            "**Gander's own checks fail on `{}`**, a commit that a person made, so it is not \
+             merged:\n\n{}\n\nPush a correction, or comment `{prefix} revise` and say what to do.",
+            head.short(),
+            boxed(why, 2000)
+        ),
+        WaitingFor::RoundsUsed { limit } => format!(
+            "**All {limit} rounds of this pull request are used** (`[limits] rounds` in \
+             `{RULES_PATH}`). Push to the branch yourself, or close this and comment \
+             `{prefix} retry` on #{} with what matters.",
+            job.subject
+        ),
+        WaitingFor::Conflict => {
+            "**It conflicts with its base.** Merge the base into the branch, and it \
+                              goes on: the new commit is checked, and needs an approval of its own."
+                .to_owned()
+        }
+        WaitingFor::Blocked { head, why } => format!(
+            "**GitHub does not merge `{}`**: {}\n\nGander tries again when GitHub says that the \
+             way is free, or when somebody approves it anew.",
+            head.short(),
+            inline(why, 300)
+        ),
+        WaitingFor::Button => format!(
+            "**Approved and green.** `[merge] on = \"never\"` in `{RULES_PATH}` leaves merging to you."
+        ),
+        WaitingFor::Command => format!(
+            "**Approved and green.** `[merge] on = \"command\"` in `{RULES_PATH}` wants the command \
+             to merge it:\n\n```text\n{prefix} approve {head}\n```"
+        ),
+        WaitingFor::BadRules { problem } => format!(
+            "**The rules of this repository cannot be read**, so nothing is merged:\n\n{}\n\nMend \
+             the file on the default branch.",
+            boxed(problem, 500)
+        ),
+        WaitingFor::Github { why } => format!(
+            "**GitHub does not show this pull request to Gander**: {}\n\nGander looks again every \
+             five minutes. If it stays so, check that the App is installed on this repository and \
+             has its permissions.",
+            inline(why, 300)
+        ),
+        WaitingFor::Skipped => format!(
+            "**The label `{SKIP_LABEL}` stands here**, so nothing is merged and no round begins. \
+             Take it off, and Gander goes on."
+        ),
+        WaitingFor::Review
+        | WaitingFor::HeadCheck
+        | WaitingFor::Checks { .. }
+        | WaitingFor::RoundFailed { .. } => String::new(),
+    }
+}
+
+fn not_approved(why: &NotApproved, head: &str, prefix: &str) -> String {
+    match why {
+        NotApproved::Nobody => String::new(),
+        NotApproved::OtherCommit { login, approved } => format!(
+            "**Not merged**: {login} approved `{}`, and the branch stands at `{head}` now. \
+             Look at what changed and approve again, or comment `{prefix} approve {head}`.",
+            approved.short()
+        ),
+        NotApproved::Before { login } => format!(
+            "**Not merged**: {login} approved before the base branch or the rules for merging \
+             changed. Approve again, or comment `{prefix} approve {head}`."
+        ),
+        NotApproved::NotAPerson { login } => {
+            format!("**Not merged**: {login} is a program, and only a person's approval counts.")
+        }
+        NotApproved::NeedsRole { login, has, needed } => format!(
+            "**Not merged**: {login} approved with {has} access, and {needed} access is needed \
+             (`[approval] role` in `{RULES_PATH}`). Someone with {needed} access can approve `{head}`."
+        ),
+        NotApproved::Requester { login } => format!(
+            "**Not merged**: {login} asked for this change, and somebody else has to approve it \
+             (`[approval] requester` in `{RULES_PATH}`)."
+        ),
+        NotApproved::Pusher { login } => format!(
+            "**Not merged**: {login} pushed to this branch or wrote some of it, and somebody else \
+             has to approve it (`[approval] requester` in `{RULES_PATH}`)."
+        ),
+        NotApproved::SecondNeeded { login, because } => format!(
+            "**Not merged**: {login} approved `{head}`, and a second person has to. {} \
+             (`[approval] requester` in `{RULES_PATH}`).",
+            why_two(*because)
+        ),
+        NotApproved::NobodyLeft { login, role } => format!(
+            "**Not merged**: {login} approved `{head}`, and nobody is left whose approval would \
+             count: who has {role} access asked for it, pushed some of it or may have. Give \
+             somebody else {role} access, or change `[approval] requester` in `{RULES_PATH}`."
+        ),
+        NotApproved::Edited { login } => format!(
+            "**Not merged**: the comment by {login} was edited after it was written. A new comment \
+             counts: `{prefix} approve {head}`."
+        ),
+        NotApproved::Objection { login } => format!(
+            "**Not merged**: {login}'s review still asks for changes. They can approve, or the \
+             review can be dismissed."
+        ),
+    }
+}
+
+/// Why one approval is not enough, as the beginning of a sentence.
+pub(super) fn why_two(because: WhyTwo) -> &'static str {
+    match because {
+        WhyTwo::AllHadAHand => "Everybody whose approval counts asked for it or pushed some of it",
+        WhyTwo::PusherUnknown => {
+            "GitHub does not say of every commit who pushed it, so one approval may be the pusher's"
+        }
+    }
+}
+
+fn red(check: &str, why: &NoRepair, prefix: &str) -> String {
+    match why {
+        NoRepair::RedOnBase => format!(
+            "**`{check}` is red, and it is red on the base too**, so this change did not cause it. \
+             It has to be mended there first."
+        ),
+        NoRepair::Flaky { why } => format!(
+            "**`{check}` is red, and looks flaky**: {}. Please run it again; Gander changes nothing \
+             for it.",
+            inline(why, 200)
+        ),
+        NoRepair::NotOurs => format!(
+            "**`{check}` is red on a commit that a person made.** Push a correction, or comment \
+             `{prefix} revise` and say what to do."
+        ),
+        NoRepair::RepairsUsed { limit } => format!(
+            "**`{check}` is still red after {limit} repair{s}** (`[limits] ci_repairs` in \
+             `{RULES_PATH}`). `{prefix} revise` with a hint tries again.",
+            s = s(*limit)
+        ),
+    }
+}
+
+pub(super) fn code(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() && *c != '`').take(80).collect()
+}
