@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use gander::app::sandbox;
-use gander::core::budget::Money;
+use gander::core::budget::{Budget, Money};
 use gander::core::event::IssueText;
 use gander::core::job::Kind;
 use gander::core::policy::Rules;
@@ -252,7 +252,8 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
         AttemptInput { kind, issue: &issue, request: "", rules: &rules, base: &base, round: None };
     let stop = CancellationToken::new();
     let budget = Money::from_micros(1_000_000_000);
-    let this = Attempt { round: 1, number: 1, budget, former: None, stop: &stop };
+    let this =
+        Attempt { round: 1, number: 1, budget: Budget::new(budget), former: None, stop: &stop };
     attempt(&job, &ctx, &this).await.map_err(|fault| fault.text).unwrap();
     let asked = asked.lock().unwrap();
     assert_eq!(asked.len(), TURNS + 1, "every turn was played");

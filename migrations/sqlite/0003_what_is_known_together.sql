@@ -29,3 +29,10 @@ UPDATE work SET task = json_set(
     json_remove(task, '$.reply.place'),
     '$.reply.repo', json_extract(task, '$.reply.place')
 ) WHERE json_type(task, '$.reply') = 'object';
+
+-- A task that takes one of the worker's slots is claimed only where one is free, so that it is not
+-- held by a loop that answers people meanwhile. Of what waits now, every step of a job counts so.
+ALTER TABLE work ADD COLUMN slot INTEGER NOT NULL DEFAULT 0;
+UPDATE work SET slot = 1 WHERE lane LIKE 'job:%';
+DROP INDEX work_ready;
+CREATE INDEX work_ready ON work (slot, ready) WHERE head = 1;

@@ -96,6 +96,17 @@ pub enum ClosedSubject {
 }
 
 impl Event {
+    /// The repository that it is about.
+    pub fn repo(&self) -> Option<&RepoRef> {
+        match self {
+            Self::Asked(asked) => Some(&asked.repo),
+            Self::Closed { repo, .. } | Self::Touched { repo, .. } | Self::RunEnded { repo } => {
+                Some(repo)
+            }
+            Self::Nothing(_) => None,
+        }
+    }
+
     /// Translates a webhook.
     pub fn of(event: &str, payload: &Payload, address: &Address) -> Self {
         let Some(repo) = repo(payload) else {

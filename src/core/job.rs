@@ -61,7 +61,7 @@ pub struct Job {
     /// What it works with, from `Fixing` on.
     pub prepared: Option<Prepared>,
     /// What the agent proposed last, from `Verifying` on. A new round begins without one.
-    pub change: Option<Change>,
+    pub change: Option<ProposedChange>,
     /// The pull request, once there is one.
     pub pull: Option<PullRef>,
     /// What the model has cost so far.
@@ -84,7 +84,7 @@ pub struct Prepared {
 
 /// A proposed change, and what was found out about exactly that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
+pub struct ProposedChange {
     /// What the agent handed in.
     pub proposal: Proposal,
     /// What its checks said, once they ran.

@@ -47,6 +47,8 @@ pub struct StepSpec {
     pub failure: OnFailure,
     /// Whether it takes one of the worker's few slots.
     pub slot: WorkerSlot,
+    /// Whether people wait for what it changes on GitHub: that goes before what only shows.
+    pub urgent: bool,
 }
 
 /// Steps of one lane are done one after the other, in order; lanes go side by side.
@@ -78,6 +80,8 @@ pub enum Repeats {
 pub enum OnFailure {
     /// A fact: the machine goes on with what this step learns, and waits for it.
     Awaited,
+    /// A fact, so that people learn of it; the machine does not wait for the step.
+    Told,
     /// Nothing but a line in the log.
     Dropped,
 }
@@ -94,12 +98,26 @@ pub enum WorkerSlot {
 impl StepSpec {
     /// A step of the machine's own, whose failure is a fact.
     pub const fn awaited(slot: WorkerSlot) -> Self {
-        Self { lane: Lane::Main, repeats: Repeats::KeepBoth, failure: OnFailure::Awaited, slot }
+        let (lane, repeats) = (Lane::Main, Repeats::KeepBoth);
+        Self { lane, repeats, failure: OnFailure::Awaited, slot, urgent: false }
     }
 
     /// A step of which nothing is learnt.
     pub const fn unawaited(lane: Lane, repeats: Repeats) -> Self {
-        Self { lane, repeats, failure: OnFailure::Dropped, slot: WorkerSlot::None }
+        let slot = WorkerSlot::None;
+        Self { lane, repeats, failure: OnFailure::Dropped, slot, urgent: false }
+    }
+}
+
+impl StepSpec {
+    /// The same, where people are told that it failed.
+    pub const fn told(self) -> Self {
+        Self { failure: OnFailure::Told, ..self }
+    }
+
+    /// The same, where people wait for what it changes on GitHub.
+    pub const fn urgent(self) -> Self {
+        Self { urgent: true, ..self }
     }
 }
 

@@ -8,7 +8,7 @@ use super::delivery::Payload;
 use super::github::RepoRef;
 use super::id::{Branch, CommentId, DeliveryId, JobId, Number, ReleaseId, RepoId};
 use super::job::JobStep;
-use super::machine::{Repeats, StepSpec};
+use super::machine::{Repeats, StepSpec, WorkerSlot};
 use super::release;
 
 /// One piece of work.
@@ -131,6 +131,16 @@ impl Task {
             | Self::NextOn { .. }
             | Self::Sweep(_) => None,
         }
+    }
+
+    /// Whether people wait for what it changes on GitHub.
+    pub fn is_urgent(&self) -> bool {
+        matches!(self, Self::Reply(_)) || self.spec().is_some_and(|spec| spec.urgent)
+    }
+
+    /// Whether it takes one of the worker's slots.
+    pub fn takes_slot(&self) -> bool {
+        self.spec().is_some_and(|spec| spec.slot == WorkerSlot::Taken)
     }
 
     /// Whether a waiting task of the same lane and content makes this one superfluous.

@@ -9,9 +9,9 @@ use octocrab::jsonwebtoken::{self, Algorithm, EncodingKey, Header};
 use secrecy::SecretString;
 use serde::Serialize;
 
-use super::{ApiCall, ApiResponse, Forge, ForgeError, JSON, payload, unreadable};
+use super::{ApiCall, ApiResponse, Forge, ForgeError, JSON, payload, segment, unreadable};
 use crate::core::github::RepoRef;
-use crate::core::id::{InstallationId, RepoId, Timestamp};
+use crate::core::id::{InstallationId, RepoId, Timestamp, UserId};
 
 /// The App's private key. Its debug form shows nothing.
 #[derive(Clone)]
@@ -139,6 +139,19 @@ impl Forge {
         self.as_app(Method::GET, "/app".to_owned(), None, doing).await?.json(doing)
     }
 
+    /// The number of the account that our comments are by.
+    pub(super) async fn account(&self) -> Result<UserId, ForgeError> {
+        let asked = self.inner.account.try_get_with((), async {
+            let doing = "asking for our own account";
+            let name = format!("{}[bot]", self.app().await?.slug);
+            let path = format!("/users/{}", segment(&name));
+            let user: payload::User =
+                self.as_app(Method::GET, path, None, doing).await?.json(doing)?;
+            Ok(user.id)
+        });
+        asked.await.map_err(shared_failure)
+    }
+
     /// The token git needs to read this repository.
     pub async fn git_token(&self, repo: &RepoRef) -> Result<SecretString, ForgeError> {
         Ok(self.session(repo, Scope::Read).await?.token.clone())
@@ -148,7 +161,7 @@ impl Forge {
     /// it expires by itself within the hour.
     pub async fn revoke_push_token(&self, repo: &RepoRef) {
         let key = (repo.installation_id, repo.repo_id, Scope::Push);
-        if let Some(session) = self.inner.sessions.0.remove(&key).await {
+        if let Some(session) = self.push_sessions.0.remove(&key).await {
             let call = ApiCall {
                 method: Method::DELETE,
                 path: "/installation/token".to_owned(),
@@ -171,7 +184,7 @@ impl Forge {
             return Ok(Arc::clone(given));
         }
         let key = (repo.installation_id, repo.repo_id, scope);
-        let sessions = &self.inner.sessions.0;
+        let sessions = &self.sessions(scope).0;
         if let Some(session) = sessions.get(&key).await {
             let least = self.inner.clock.now().plus_seconds(LEAST_LIFE_SECONDS);
             if session.expires > least {
@@ -183,7 +196,15 @@ impl Forge {
     }
 
     pub(super) async fn forget_session(&self, repo: &RepoRef, scope: Scope) {
-        self.inner.sessions.0.invalidate(&(repo.installation_id, repo.repo_id, scope)).await;
+        let key = (repo.installation_id, repo.repo_id, scope);
+        self.sessions(scope).0.invalidate(&key).await;
+    }
+
+    fn sessions(&self, scope: Scope) -> &Sessions {
+        match scope {
+            Scope::Push => &self.push_sessions,
+            Scope::Read | Scope::Watch | Scope::Talk => &self.inner.sessions,
+        }
     }
 
     /// Sends a call as the App itself.
@@ -239,6 +260,9 @@ fn shared_failure(error: Arc<ForgeError>) -> ForgeError {
             ForgeError::Limited { doing, after_seconds } => {
                 ForgeError::Limited { doing: doing.clone(), after_seconds: *after_seconds }
             }
+            ForgeError::Paced { doing, after_seconds } => {
+                ForgeError::Paced { doing: doing.clone(), after_seconds: *after_seconds }
+            }
             ForgeError::ServerFailed { doing, status } => {
                 ForgeError::ServerFailed { doing: doing.clone(), status: *status }
             }
@@ -247,6 +271,9 @@ fn shared_failure(error: Arc<ForgeError>) -> ForgeError {
                 status: *status,
                 message: message.clone(),
             },
+            ForgeError::Moved { doing, path } => {
+                ForgeError::Moved { doing: doing.clone(), path: path.clone() }
+            }
             ForgeError::NoAnswer { doing, source } => {
                 ForgeError::NoAnswer { doing: doing.clone(), source: source.to_string().into() }
             }

@@ -2,7 +2,8 @@
 //!
 //! Invariants: at most a burst of 20 changes, then one a second, 60 a minute and 400 an hour
 //! (GitHub's own limits are 80 and 500); after GitHub said "wait", nothing is sent for that
-//! installation until the time is over. Nothing sleeps here: the work goes back to the queue, until
+//! installation until the time is over; what people wait for has a little room beyond what only
+//! shows has used up. Nothing sleeps here: the work goes back to the queue, until
 //! there is room for a whole step, so that no step uses up again and again what it waits for.
 
 use std::collections::{HashMap, VecDeque};
@@ -28,16 +29,47 @@ pub struct Pace {
 impl Pace {
     /// Below what GitHub allows.
     pub const GITHUB: Self = Self { burst: 20, per_minute: 60, per_hour: 400 };
+    fn for_people(self) -> Self {
+        Self {
+            burst: self.burst.saturating_add(FOR_PEOPLE),
+            per_minute: self.per_minute.saturating_add(FOR_PEOPLE),
+            per_hour: self.per_hour.saturating_add(FOR_PEOPLE),
+        }
+    }
+
     /// For a GitHub without such limits, as Enterprise Server is unless it was told otherwise.
     pub const FREE: Self = Self { burst: usize::MAX, per_minute: usize::MAX, per_hour: usize::MAX };
 }
 
+/// So many changes more in each burst, minute and hour are for what people wait for: with them,
+/// too, we stay below what GitHub allows.
+const FOR_PEOPLE: usize = 10;
 /// After a refusal there must be room for so many changes: more than nearly every step makes. What
 /// a longer one has done it does not do again.
 const ROOM: usize = 10;
 /// When GitHub says that we are limited, but not for how long.
 const UNSTATED_WAIT_SECONDS: u64 = 60;
 const LONGEST_WAIT_SECONDS: u64 = 60 * 60;
+
+/// What is asked of GitHub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RequestKind {
+    Read,
+    /// Something only shows: it can wait.
+    Change,
+    /// People wait for it.
+    UrgentChange,
+}
+
+impl RequestKind {
+    pub(super) fn of(method: &Method, urgent: bool) -> Self {
+        match (*method == Method::GET, urgent) {
+            (true, _) => Self::Read,
+            (false, true) => Self::UrgentChange,
+            (false, false) => Self::Change,
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct RateLimits {
@@ -66,18 +98,20 @@ impl RateLimits {
     pub(super) fn admit(
         &self,
         installation: InstallationId,
-        method: &Method,
+        kind: RequestKind,
         doing: &str,
     ) -> Result<(), ForgeError> {
         let now = self.clock.now();
         let mut accounts = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let account = accounts.entry(installation).or_default();
-        let wait = account.wait(now, (*method != Method::GET).then_some(self.pace));
-        if wait > 0 {
-            let doing = doing.to_owned();
-            return Err(ForgeError::Limited { doing, after_seconds: wait });
+        let doing = doing.to_owned();
+        if let Some(after_seconds) = account.blocked_for(now) {
+            return Err(ForgeError::Limited { doing, after_seconds });
         }
-        if *method != Method::GET {
+        if let Some(after_seconds) = account.pace_for(now, kind, self.pace) {
+            return Err(ForgeError::Paced { doing, after_seconds });
+        }
+        if kind != RequestKind::Read {
             account.changes.push_back(now);
             let from = account.full_at.filter(|full_at| *full_at > now).unwrap_or(now);
             account.full_at = Some(from.plus_seconds(1));
@@ -109,18 +143,26 @@ impl RateLimits {
 }
 
 impl InstallationLimits {
-    /// Seconds until a request may be sent, or a change at this pace; 0 means now.
-    fn wait(&mut self, now: Timestamp, change: Option<Pace>) -> u64 {
-        if let Some(until) = self.blocked_until.filter(|until| *until > now) {
-            return seconds_until(until, now);
-        }
-        self.blocked_until = None;
-        let Some(pace) = change else { return 0 };
+    /// Seconds for which GitHub wants nothing sent.
+    fn blocked_for(&mut self, now: Timestamp) -> Option<u64> {
+        self.blocked_until = self.blocked_until.filter(|until| *until > now);
+        self.blocked_until.map(|until| seconds_until(until, now))
+    }
+
+    /// Seconds until a change may be sent at this pace.
+    fn pace_for(&mut self, now: Timestamp, kind: RequestKind, pace: Pace) -> Option<u64> {
         while self.changes.front().is_some_and(|at| at.plus_seconds(3600) <= now) {
             self.changes.pop_front();
         }
-        self.refused = self.until_room(if self.refused { ROOM } else { 1 }, pace, now) > 0;
-        if self.refused { self.until_room(ROOM, pace, now) } else { 0 }
+        let wait = match kind {
+            RequestKind::Read => 0,
+            RequestKind::UrgentChange => self.until_room(1, pace.for_people(), now),
+            RequestKind::Change => {
+                self.refused = self.until_room(if self.refused { ROOM } else { 1 }, pace, now) > 0;
+                if self.refused { self.until_room(ROOM, pace, now) } else { 0 }
+            }
+        };
+        (wait > 0).then_some(wait)
     }
 
     /// Seconds until so many changes may follow each other.
@@ -185,10 +227,14 @@ mod tests {
         (RateLimits::new(clock, Pace::GITHUB), now)
     }
 
-    fn admit(limits: &RateLimits, method: &Method) -> u64 {
-        match limits.admit(InstallationId(1), method, "testing") {
+    use super::RequestKind::{Change, Read, UrgentChange};
+
+    fn admit(limits: &RateLimits, kind: RequestKind) -> u64 {
+        match limits.admit(InstallationId(1), kind, "testing") {
             Ok(()) => 0,
-            Err(ForgeError::Limited { after_seconds, .. }) => after_seconds,
+            Err(
+                ForgeError::Limited { after_seconds, .. } | ForgeError::Paced { after_seconds, .. },
+            ) => after_seconds,
             Err(other) => panic!("{other}"),
         }
     }
@@ -199,7 +245,7 @@ mod tests {
         let mut sent = Vec::new();
         for second in 0..2 * 3600 {
             now.store(1_000_000 + second * 1000, Ordering::SeqCst);
-            while admit(&limits, &Method::POST) == 0 {
+            while admit(&limits, Change) == 0 {
                 sent.push(second);
             }
         }
@@ -214,10 +260,33 @@ mod tests {
     }
 
     #[test]
+    fn what_people_wait_for_finds_room_after_all_that_only_shows() {
+        let (limits, now) = limits();
+        let mut shown = 0;
+        while admit(&limits, Change) == 0 {
+            shown += 1;
+        }
+        assert_eq!(shown, 20);
+        assert_eq!([(); 10].map(|()| admit(&limits, UrgentChange)), [0; 10]);
+        assert_eq!(admit(&limits, UrgentChange), 1, "there is an end to that, too");
+        now.fetch_add(1_000, Ordering::SeqCst);
+        assert!(admit(&limits, Change) > 0, "what only shows waits until there is room again");
+        assert_eq!(admit(&limits, UrgentChange), 0);
+    }
+
+    #[test]
+    fn our_own_pace_does_not_say_that_github_asked_for_it() {
+        let (limits, _) = limits();
+        while admit(&limits, Change) == 0 {}
+        let ours = limits.admit(InstallationId(1), Change, "merging").unwrap_err().to_string();
+        assert!(ours.starts_with("Gander waits") && !ours.contains("GitHub asks"), "{ours}");
+    }
+
+    #[test]
     fn a_step_that_begins_anew_at_each_refusal_comes_to_its_end() {
         let (limits, now) = limits();
-        while admit(&limits, &Method::POST) == 0 {}
-        let step = || (0..5).map(|_| admit(&limits, &Method::POST)).find(|wait| *wait > 0);
+        while admit(&limits, Change) == 0 {}
+        let step = || (0..5).map(|_| admit(&limits, Change)).find(|wait| *wait > 0);
         let mut waits = 0;
         while let Some(wait) = step() {
             waits += 1;
@@ -229,7 +298,7 @@ mod tests {
     #[test]
     fn a_github_without_limits_is_not_waited_for() {
         let limits = RateLimits::new(Clock::from_fn(|| Timestamp(0)), Pace::FREE);
-        assert!((0..5000).all(|_| admit(&limits, &Method::POST) == 0));
+        assert!((0..5000).all(|_| admit(&limits, Change) == 0));
     }
 
     #[test]
@@ -238,10 +307,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("retry-after", "30".parse().unwrap());
         limits.learn(Some(InstallationId(1)), &headers, StatusCode::FORBIDDEN, b"");
-        assert_eq!(admit(&limits, &Method::GET), 30);
-        assert!(limits.admit(InstallationId(2), &Method::GET, "testing").is_ok());
+        assert_eq!(admit(&limits, Read), 30);
+        assert!(limits.admit(InstallationId(2), Read, "testing").is_ok());
         now.fetch_add(30_000, Ordering::SeqCst);
-        assert_eq!(admit(&limits, &Method::GET), 0);
+        assert_eq!(admit(&limits, Read), 0);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::core::fault::ErrorKind;
 use crate::core::github::RepoRef;
-use crate::core::id::{RepoId, Sha};
+use crate::core::id::{RepoId, Sha, UserId};
 use crate::egress::{Egress, denied_by};
 
 mod auth;
@@ -78,6 +78,10 @@ pub struct ForgeConfig {
 #[derive(Debug, Clone)]
 pub struct Forge {
     inner: Arc<ForgeInner>,
+    /// Tokens that write code: of one step, which takes them back.
+    push_sessions: Arc<Sessions>,
+    /// Whether people wait for what is changed.
+    urgent: bool,
 }
 
 #[derive(Debug)]
@@ -89,6 +93,8 @@ struct ForgeInner {
     sessions: Sessions,
     /// The one session, where a token was handed in.
     given: Option<Arc<Session>>,
+    /// The number of our own account, once it was asked for.
+    account: Cache<(), UserId>,
     limits: RateLimits,
     /// Binary files that were stored as blobs, by the SHA-256 of their content.
     stored: Cache<(RepoId, [u8; 32]), Sha>,
@@ -105,6 +111,14 @@ pub enum ForgeError {
         doing: String,
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// We send no more for now, so that GitHub never has to say so.
+    #[error("Gander waits {after_seconds} s before {doing}, to stay below GitHub's limits")]
+    Paced {
+        /// What we were doing.
+        doing: String,
+        /// How long.
+        after_seconds: u64,
     },
     /// We must wait.
     #[error("GitHub asks us to wait {after_seconds} s before {doing}")]
@@ -131,6 +145,14 @@ pub enum ForgeError {
         status: u16,
         /// GitHub's words.
         message: String,
+    },
+    /// What was asked for has another address now.
+    #[error("GitHub has moved what was asked for while {doing}")]
+    Moved {
+        /// What we were doing.
+        doing: String,
+        /// The path there, below the API's root.
+        path: String,
     },
     /// The answer is not what GitHub's description promises.
     #[error("GitHub's answer cannot be read while {doing}")]
@@ -165,12 +187,12 @@ impl ForgeError {
             Self::NoAnswer { .. } | Self::ServerFailed { .. } | Self::Unreadable { .. } => {
                 ErrorKind::Retry { after_seconds: None }
             }
-            Self::Limited { after_seconds, .. } => {
+            Self::Limited { after_seconds, .. } | Self::Paced { after_seconds, .. } => {
                 ErrorKind::Retry { after_seconds: Some(*after_seconds) }
             }
             // Our token was minted a moment ago: a 401 is GitHub catching up.
             Self::Refused { status: 401, .. } => ErrorKind::Retry { after_seconds: None },
-            Self::Refused { .. } | Self::Denied { .. } => ErrorKind::Permanent,
+            Self::Refused { .. } | Self::Denied { .. } | Self::Moved { .. } => ErrorKind::Permanent,
         }
     }
 
@@ -205,6 +227,9 @@ const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const API_VERSION: &str = "2022-11-28";
 
+/// A renamed repository answers with one redirect; more than a few are a circle.
+const MOST_MOVES: u32 = 3;
+
 /// All but what may stand in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -214,14 +239,36 @@ impl ForgeInner {
         let limits = RateLimits::new(clock.clone(), config.pace);
         let stored = Cache::builder().max_capacity(10_000).build();
         let sessions = Sessions::new();
-        Self { config, api, egress, clock, sessions, given: None, limits, stored }
+        Self {
+            config,
+            api,
+            egress,
+            clock,
+            sessions,
+            given: None,
+            account: Cache::new(1),
+            limits,
+            stored,
+        }
     }
 }
 
 impl Forge {
     /// A client; nothing is sent yet.
     pub fn new(config: ForgeConfig, egress: Egress, clock: Clock) -> Self {
-        Self { inner: Arc::new(ForgeInner::new(config, egress, clock)) }
+        Self::of(ForgeInner::new(config, egress, clock))
+    }
+
+    fn of(inner: ForgeInner) -> Self {
+        let push_sessions = Arc::new(Sessions::new());
+        Self { inner: Arc::new(inner), push_sessions, urgent: false }
+    }
+
+    /// For one step: its tokens that write code are its own, so that giving them back takes none
+    /// from another step. What people wait for is `urgent`, and goes before what only shows.
+    #[must_use]
+    pub fn for_step(&self, urgent: bool) -> Self {
+        Self { inner: Arc::clone(&self.inner), push_sessions: Arc::new(Sessions::new()), urgent }
     }
 
     /// A client with a token that somebody else minted, as a workflow's job has one.
@@ -233,7 +280,7 @@ impl Forge {
         clock: Clock,
     ) -> Result<Self, ForgeError> {
         let config = ForgeConfig { api, web, app_id: 0, key: AppKey::none(), pace: Pace::GITHUB };
-        let mut this = Self { inner: Arc::new(ForgeInner::new(config, egress, clock)) };
+        let mut this = Self::of(ForgeInner::new(config, egress, clock));
         let session = Session::given(this.octocrab(&token)?, token);
         if let Some(inner) = Arc::get_mut(&mut this.inner) {
             inner.given = Some(Arc::new(session));
@@ -262,13 +309,20 @@ impl Forge {
         &self,
         repo: &RepoRef,
         scope: Scope,
-        call: ApiCall<'_>,
+        mut call: ApiCall<'_>,
     ) -> Result<ApiResponse, ForgeError> {
         let is_read = call.counts_as() == Method::GET;
-        let mut last = None;
-        for _ in 0..2 {
+        let (mut last, mut tries, mut moves) = (None, 0, 0);
+        while tries < 2 {
+            tries += 1;
             let session = self.session(repo, scope).await?;
             match self.send(&session.client, Some(repo.installation_id), &call).await {
+                // It was not done under the old name, so it is sent again as it is.
+                Err(ForgeError::Moved { path, .. })
+                    if moves < MOST_MOVES && is_of(&path, repo.repo_id) =>
+                {
+                    (call.path, moves, tries) = (path, moves + 1, tries - 1);
+                }
                 Err(ForgeError::Refused { status: 401, doing, message }) => {
                     self.forget_session(repo, scope).await;
                     last = Some(ForgeError::Refused { status: 401, doing, message });
@@ -397,6 +451,17 @@ fn segment(text: &str) -> String {
 /// A path of several segments, such as a branch name or a file's path.
 fn segments(text: &str) -> String {
     text.split('/').map(segment).collect::<Vec<_>>().join("/")
+}
+
+/// Whether a path is of the repository with this number, whatever its name is by now.
+fn is_of(path: &str, id: RepoId) -> bool {
+    let rest = path.strip_prefix(by_number(id).as_str());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+}
+
+/// Where GitHub's redirects of renamed and transferred repositories lead.
+fn by_number(id: RepoId) -> String {
+    format!("/repositories/{id}")
 }
 
 fn repo_path(repo: &RepoRef) -> String {

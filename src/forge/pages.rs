@@ -37,10 +37,9 @@ impl Forge {
         doing: &str,
     ) -> Result<Option<String>, ForgeError> {
         let Some(url) = next_link(&answer.headers) else { return Ok(None) };
-        // A link to another host would carry our token there.
-        match url.strip_prefix(self.inner.api.as_str()) {
-            Some(path) => Ok(Some(path.to_owned())),
-            None => Err(unreadable(doing, "the next page is said to be on another host")),
+        match self.path_of(url) {
+            Some(path) => Ok(Some(path)),
+            None => Err(unreadable(doing, "the next page is said to be outside the API")),
         }
     }
 }

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::core::github::Role;
-use crate::core::id::{CheckRunId, CommentId, Number, RepoId, Sha, UserId};
+use crate::core::id::{CheckRunId, CommentId, Number, RepoId, RepoName, Sha, UserId};
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct AppInfo {
@@ -139,6 +139,7 @@ impl PermissionBits {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Repository {
     pub id: RepoId,
+    pub full_name: RepoName,
     pub default_branch: String,
 }
 

@@ -2,7 +2,9 @@
 
 use http::Method;
 
-use super::{ApiCall, Forge, ForgeError, RAW, Scope, found, payload, repo_path, segment, segments};
+use super::{
+    ApiCall, Forge, ForgeError, RAW, Scope, by_number, found, payload, repo_path, segment, segments,
+};
 use crate::core::github::{Actor, RepoRef, Role};
 use crate::core::id::{Branch, CommentId, DeliveryId, Number, ReviewId, Sha, Timestamp, UserId};
 
@@ -61,9 +63,16 @@ impl Forge {
         Ok(all.into_iter().filter(counts).map(|one| one.id).collect())
     }
 
-    /// The repository as it is now.
+    /// The repository as it is now, with its present name.
     pub async fn repository(&self, repo: &RepoRef) -> Result<payload::Repository, ForgeError> {
-        self.get(repo, Scope::Read, repo_path(repo), "reading the repository's settings").await
+        let doing = "reading the repository's settings";
+        let named: Option<payload::Repository> =
+            found(self.get(repo, Scope::Read, repo_path(repo), doing).await)?;
+        match named {
+            Some(named) if named.id == repo.repo_id => Ok(named),
+            // The name may be another repository's by now. The number stays.
+            _ => self.get(repo, Scope::Read, by_number(repo.repo_id), doing).await,
+        }
     }
 
     /// An issue, or a pull request as an issue.

@@ -23,7 +23,8 @@ pub struct CheckRunText {
 }
 
 impl Forge {
-    /// Finds our comment by its last line. Only comments made by this App count.
+    /// Finds our comment by its last line. Only comments made by this App count: GitHub says so,
+    /// or they are by its account.
     pub async fn find_comment(
         &self,
         repo: &RepoRef,
@@ -33,11 +34,24 @@ impl Forge {
         let path = format!("{}/issues/{number}/comments?per_page=100", repo_path(repo));
         let comments: Vec<payload::Comment> =
             self.list(repo, Scope::Talk, path, "looking for our comment").await?;
-        let app = self.inner.config.app_id;
-        Ok(comments.into_iter().find(|comment| {
-            let by_us = comment.performed_via_github_app.as_ref().is_some_and(|via| via.id == app);
-            by_us && comment.body.as_deref().is_some_and(|body| body.trim_end().ends_with(marker))
-        }))
+        let marked = |comment: &payload::Comment| {
+            comment.body.as_deref().is_some_and(|body| body.trim_end().ends_with(marker))
+        };
+        for comment in comments.into_iter().filter(marked) {
+            if self.is_ours(&comment).await? {
+                return Ok(Some(comment));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Not every server says through which App a comment was made.
+    async fn is_ours(&self, comment: &payload::Comment) -> Result<bool, ForgeError> {
+        match (&comment.performed_via_github_app, &comment.user) {
+            (Some(via), _) => Ok(via.id == self.inner.config.app_id),
+            (None, Some(user)) if user.kind == "Bot" => Ok(user.id == self.account().await?),
+            (None, _) => Ok(false),
+        }
     }
 
     /// Posts a comment.

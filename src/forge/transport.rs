@@ -1,13 +1,14 @@
 //! One request and its answer: through the egress rules, the rate limits and octocrab.
 
 use http::Uri;
-use http::header::{ACCEPT, HeaderValue};
+use http::header::{ACCEPT, HeaderValue, LOCATION};
 use http_body_util::{BodyExt, Limited};
 use octocrab::service::middleware::auth_header::AuthHeaderLayer;
 use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
 use octocrab::{AuthState, OctocrabBuilder};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::limits::RequestKind;
 use super::{
     ANSWER_LIMIT, ANSWER_TIMEOUT, ApiCall, ApiResponse, Forge, ForgeError, graphql, not_sent,
     unreadable,
@@ -29,7 +30,8 @@ impl Forge {
             return Err(ForgeError::Denied { doing: call.doing.to_owned(), source: denied.into() });
         }
         if let Some(installation) = installation {
-            self.inner.limits.admit(installation, call.counts_as(), call.doing)?;
+            let kind = RequestKind::of(call.counts_as(), self.urgent);
+            self.inner.limits.admit(installation, kind, call.doing)?;
         }
         let builder = http::Request::builder()
             .method(call.method.clone())
@@ -56,7 +58,28 @@ impl Forge {
         if let Some(after_seconds) = waits {
             return Err(ForgeError::Limited { doing: call.doing.to_owned(), after_seconds });
         }
-        answer.judged(call.doing)
+        match self.moved_to(&answer) {
+            Some(path) => Err(ForgeError::Moved { doing: call.doing.to_owned(), path }),
+            None => answer.judged(call.doing),
+        }
+    }
+
+    /// Where a permanent redirect leads, as a path below the API's root.
+    fn moved_to(&self, answer: &ApiResponse) -> Option<String> {
+        if !matches!(answer.status.as_u16(), 301 | 307 | 308) {
+            return None;
+        }
+        self.path_of(answer.headers.get(LOCATION)?.to_str().ok()?)
+    }
+
+    /// The path of an address below the API's root, without the host: a server may go by several
+    /// names, and our token is sent to none but the configured one.
+    pub(super) fn path_of(&self, address: &str) -> Option<String> {
+        let root = &self.inner.config.api;
+        let address = root.join(address).ok()?;
+        let path = address.path().strip_prefix(root.path().trim_end_matches('/'))?;
+        let query = address.query().map_or_else(String::new, |query| format!("?{query}"));
+        path.starts_with('/').then(|| format!("{path}{query}"))
     }
 
     /// A client with this token. Not octocrab's usual one: that names itself as the user agent, and

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::delivery::{Content, Delivery};
+use crate::core::github::RepoRef;
 use crate::core::id::{DeliveryId, HookId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::Job;
 use crate::core::machine::Machine;
@@ -128,20 +129,11 @@ impl Store for Memory {
     }
 
     async fn claim(&self, now: Timestamp) -> Result<Option<Claim>, StoreError> {
-        let mut state = self.state()?;
-        let first = state
-            .heads()
-            .map(|(id, queued)| (queued.lease_until.unwrap_or(queued.due), id))
-            .filter(|(ready, _)| *ready <= now)
-            .min();
-        let Some((_, id)) = first else { return Ok(None) };
-        Ok(state.queue.get_mut(&id).map(|queued| {
-            queued.tries += u32::from(queued.lease_until.is_some());
-            queued.fence += 1;
-            queued.lease_until = Some(now.plus_seconds(LEASE_SECONDS));
-            let lease = Lease { task: id, fence: queued.fence };
-            Claim { lease, task: queued.task.clone(), tries: queued.tries }
-        }))
+        Ok(self.state()?.claim(now, |_| true))
+    }
+
+    async fn claim_unslotted(&self, now: Timestamp) -> Result<Option<Claim>, StoreError> {
+        Ok(self.state()?.claim(now, |task| !task.takes_slot()))
     }
 
     async fn heartbeat(&self, lease: &Lease, now: Timestamp) -> Result<(), StoreError> {
@@ -189,6 +181,18 @@ impl Store for Memory {
             let by_pull = job.pull.as_ref().is_some_and(|pull| pull.number == number);
             job.repo.repo_id == repo && (job.subject == number || by_pull)
         }))
+    }
+
+    async fn relocate(&self, repo: &RepoRef) -> Result<(), StoreError> {
+        let mut state = self.state()?;
+        let State { jobs, releases, .. } = &mut *state;
+        for stored in jobs {
+            relocated(&mut stored.machine.repo, &mut stored.version, repo);
+        }
+        for stored in releases {
+            relocated(&mut stored.machine.repo, &mut stored.version, repo);
+        }
+        Ok(())
     }
 
     async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError> {
@@ -292,6 +296,13 @@ impl Store for Memory {
     }
 }
 
+fn relocated(known: &mut RepoRef, version: &mut i64, repo: &RepoRef) {
+    if known.repo_id == repo.repo_id && known != repo {
+        known.clone_from(repo);
+        *version += 1;
+    }
+}
+
 impl State {
     /// The first task of each lane.
     fn heads(&self) -> impl Iterator<Item = (i64, &Queued)> {
@@ -310,9 +321,26 @@ impl State {
         }
     }
 
+    fn claim(&mut self, now: Timestamp, fits: impl Fn(&Task) -> bool) -> Option<Claim> {
+        let ready = self
+            .heads()
+            .filter(|(_, queued)| fits(&queued.task))
+            .map(|(id, queued)| (queued.lease_until.unwrap_or(queued.due), id));
+        let (_, id) = ready.filter(|(ready, _)| *ready <= now).min()?;
+        let queued = self.queue.get_mut(&id)?;
+        queued.tries += u32::from(queued.lease_until.is_some());
+        queued.fence += 1;
+        queued.lease_until = Some(now.plus_seconds(LEASE_SECONDS));
+        let lease = Lease { task: id, fence: queued.fence };
+        Some(Claim { lease, task: queued.task.clone(), tries: queued.tries })
+    }
+
     fn enqueue(&mut self, task: Task, due: Timestamp) {
-        let waits = |queued: &Queued| queued.lease_until.is_none() && queued.task == task;
-        if task.is_level_triggered() && self.queue.values().any(waits) {
+        let waits = |queued: &&mut Queued| queued.lease_until.is_none() && queued.task == task;
+        if task.is_level_triggered()
+            && let Some(waiting) = self.queue.values_mut().find(waits)
+        {
+            waiting.due = waiting.due.min(due);
             return;
         }
         self.last_task += 1;

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::delivery::Delivery;
 use crate::core::fault::ErrorKind;
+use crate::core::github::RepoRef;
 use crate::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::Job;
 use crate::core::patch::PatchDigest;
@@ -45,6 +46,9 @@ pub trait Store: Send + Sync {
     /// Takes the first due task whose lane is free, for `LEASE_SECONDS`.
     async fn claim(&self, now: Timestamp) -> Result<Option<Claim>, StoreError>;
 
+    /// The same, of tasks that take none of the worker's slots.
+    async fn claim_unslotted(&self, now: Timestamp) -> Result<Option<Claim>, StoreError>;
+
     /// Prolongs a lease. [`StoreError::LeaseLost`] when someone else has it, or the task is gone.
     async fn heartbeat(&self, lease: &Lease, now: Timestamp) -> Result<(), StoreError>;
 
@@ -71,6 +75,9 @@ pub trait Store: Send + Sync {
 
     /// All jobs on an issue, or whose pull request has this number; oldest first.
     async fn jobs_on(&self, repo: RepoId, number: Number) -> Result<Vec<Stored<Job>>, StoreError>;
+
+    /// Lets every job and release of this repository know it under this name and installation.
+    async fn relocate(&self, repo: &RepoRef) -> Result<(), StoreError>;
 
     /// How many jobs of the repository have an open pull request.
     async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError>;

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Accepted, Claim, Commit, Lease, LogLine, Store, StoreError, Stored};
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::delivery::Delivery;
+use crate::core::github::RepoRef;
 use crate::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::Job;
 use crate::core::patch::PatchDigest;
@@ -35,7 +36,7 @@ mod waiting;
 mod writer;
 
 use accept::Arrival;
-use change::QueueChange;
+use change::{ClaimRequest, QueueChange};
 use waiting::PendingRequest;
 use writer::WriterRequest;
 
@@ -125,7 +126,11 @@ impl Store for Sqlite {
     }
 
     async fn claim(&self, now: Timestamp) -> Result<Option<Claim>, StoreError> {
-        self.written(now, WriterRequest::Claim).await
+        self.written(ClaimRequest { now, slotted: true }, WriterRequest::Claim).await
+    }
+
+    async fn claim_unslotted(&self, now: Timestamp) -> Result<Option<Claim>, StoreError> {
+        self.written(ClaimRequest { now, slotted: false }, WriterRequest::Claim).await
     }
 
     async fn heartbeat(&self, lease: &Lease, now: Timestamp) -> Result<(), StoreError> {
@@ -161,6 +166,10 @@ impl Store for Sqlite {
 
     async fn jobs_on(&self, repo: RepoId, number: Number) -> Result<Vec<Stored<Job>>, StoreError> {
         read::jobs_on(&self.reads, repo, number).await
+    }
+
+    async fn relocate(&self, repo: &RepoRef) -> Result<(), StoreError> {
+        self.change(QueueChange::Relocate { repo: repo.clone() }).await
     }
 
     async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError> {

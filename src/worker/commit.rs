@@ -123,6 +123,10 @@ impl OutcomeWriter<'_> {
             };
             match self.store.commit(self.lease, &commit, self.clock.now()).await {
                 Err(StoreError::Conflict) => {}
+                Ok(()) => {
+                    tell(&commit);
+                    return Ok(());
+                }
                 other => return other,
             }
         }
@@ -138,8 +142,38 @@ impl OutcomeWriter<'_> {
                 let now = self.clock.now();
                 self.store.postpone(self.lease, now, "the job changed meanwhile").await
             }
+            Ok(()) => {
+                tell(commit);
+                Ok(())
+            }
             other => other,
         }
+    }
+}
+
+/// One line for the operator of each thing that was learnt, with the same fields everywhere.
+fn tell(commit: &Commit) {
+    let learnt = commit.log.as_deref().unwrap_or("changed");
+    if let Some(Write::New(job) | Write::Change(job, _)) = &commit.job {
+        tracing::info!(
+            repo = %job.repo.name,
+            job = %job.id,
+            issue = job.subject.0,
+            pull = job.pull.as_ref().map(|pull| pull.number.0),
+            spent = %job.spent,
+            stage = job.stage.name(),
+            "{learnt}"
+        );
+    }
+    if let Some(Write::New(release) | Write::Change(release, _)) = &commit.release {
+        tracing::info!(
+            repo = %release.repo.name,
+            release = %release.id,
+            issue = release.subject.0,
+            pull = release.pull.as_ref().map(|pull| pull.number.0),
+            stage = release.stage.name(),
+            "{learnt}"
+        );
     }
 }
 
@@ -181,8 +215,8 @@ impl Persisted for Release {
         Task::Release { release_id: self.id.clone(), step }
     }
 
-    fn line(before: &Self, _: &release::ReleaseFact, after: &Self) -> String {
-        format!("{} → {}", before.stage.name(), after.stage.name())
+    fn line(before: &Self, fact: &release::ReleaseFact, after: &Self) -> String {
+        format!("{}: {} → {}", fact.name(), before.stage.name(), after.stage.name())
     }
 
     fn money(_: &Self, _: &Self) -> Vec<LedgerEntry> {

@@ -12,12 +12,13 @@ use super::attempt::JobContext;
 use crate::clock::Clock;
 use crate::core::budget::Money;
 use crate::core::command::Address;
+use crate::core::fault::ErrorKind;
 use crate::core::github::RepoRef;
 use crate::core::id::Sha;
 use crate::core::job::{Base, Job};
 use crate::core::policy::Show;
 use crate::core::report::ReportContext;
-use crate::forge::Forge;
+use crate::forge::{Forge, payload};
 use crate::model::Model;
 use crate::sandbox::Sandbox;
 use crate::store::{Claim, Store};
@@ -127,6 +128,26 @@ impl Context {
         self.mirror_of(&job.repo, sha).await
     }
 
+    /// The same for one task, whose tokens that write code are its own.
+    pub(super) fn for_task(&self, urgent: bool) -> Self {
+        Self { forge: self.forge.for_step(urgent), ..self.clone() }
+    }
+
+    /// The repository as GitHub shows it now. Where it has another name by now, all that is known
+    /// about it learns that, and the task is done again.
+    pub(super) async fn repository(
+        &self,
+        repo: &RepoRef,
+    ) -> Result<payload::Repository, WorkError> {
+        let seen = self.forge.repository(repo).await?;
+        if seen.full_name == repo.name {
+            return Ok(seen);
+        }
+        let text = format!("{} is called {} now", repo.name, seen.full_name);
+        self.store.relocate(&RepoRef { name: seen.full_name, ..repo.clone() }).await?;
+        Err(WorkError { kind: ErrorKind::Retry { after_seconds: Some(0) }, text })
+    }
+
     /// The mirror of a repository with this commit in it.
     pub(super) async fn mirror_of(&self, repo: &RepoRef, sha: &Sha) -> Result<Mirror, WorkError> {
         let cache = self.settings.data.join("mirrors");
@@ -142,7 +163,11 @@ impl Context {
             Ok(_) => Ok(mirror),
             // The branch moved away and the commit is gone: what is there now is another base.
             Err(error @ MirrorError::NotThere(_)) => Err(WorkError::passing(&error)),
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                // git is not led on to another name.
+                self.repository(repo).await?;
+                Err(error.into())
+            }
         }
     }
 }

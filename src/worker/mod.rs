@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::commit::{Learnt, OutcomeWriter, TaskOutcome};
 use crate::core::fault::ErrorKind;
-use crate::core::machine::{Machine, OnFailure, WorkerSlot};
+use crate::core::machine::{Machine, OnFailure};
 use crate::core::task::Task;
 use crate::core::{job, release};
 use crate::store::{Claim, Lease, StoreError};
@@ -43,8 +43,8 @@ pub use local::{LocalEnd, LocalJob};
 #[derive(Clone)]
 pub struct Worker {
     ctx: Context,
-    /// For steps of jobs.
-    places: Arc<Semaphore>,
+    /// For steps of jobs that may take minutes.
+    slots: Arc<Semaphore>,
 }
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -63,8 +63,8 @@ const LONGEST_PAUSE_SECONDS: u64 = 600;
 impl Worker {
     /// A worker that has not begun.
     pub fn new(ctx: Context) -> Self {
-        let places = Arc::new(Semaphore::new(ctx.settings.workers.max(1)));
-        Self { ctx, places }
+        let slots = Arc::new(Semaphore::new(ctx.settings.workers.max(1)));
+        Self { ctx, slots }
     }
 
     /// Queues the first sweeps. Done again at every start; each is queued once.
@@ -77,13 +77,13 @@ impl Worker {
 
     /// Works until `shutdown`, then hands back what it holds.
     ///
-    /// Steps of jobs take minutes and wait for one of a few places; deciding, answering and showing
-    /// go on beside them, so that a `cancel` reaches the job it is about. Each loop is a task of
+    /// Steps of jobs take minutes, and are claimed only while one of a few slots is free; deciding,
+    /// answering and showing go on beside them, so that a `cancel` reaches the job it is about. Each loop is a task of
     /// its own: whatever one does, the others go on.
     pub async fn run(&self, shutdown: CancellationToken) {
-        let places = self.ctx.settings.workers.max(1);
+        let slots = self.ctx.settings.workers.max(1);
         let mut loops = JoinSet::new();
-        for _ in 0..places + LOOPS_BESIDE {
+        for _ in 0..slots + LOOPS_BESIDE {
             self.begin_loop(&mut loops, &shutdown);
         }
         let (worker, until) = (self.clone(), shutdown.clone());
@@ -140,20 +140,20 @@ impl Worker {
 
     /// Does one due task. `false`: nothing is due.
     pub async fn step(&self, shutdown: &CancellationToken) -> Result<bool, StoreError> {
-        let Some(claim) = self.ctx.store.claim(self.ctx.clock.now()).await? else {
-            return Ok(false);
+        // The slot comes before the claim: no loop holds a task and waits for a slot.
+        let slot = self.slots.try_acquire().ok();
+        let now = self.ctx.clock.now();
+        let claim = match slot {
+            Some(_) => self.ctx.store.claim(now).await?,
+            None => self.ctx.store.claim_unslotted(now).await?,
         };
+        let Some(claim) = claim else { return Ok(false) };
+        let slot = slot.filter(|_| claim.task.takes_slot());
         // There may be more: let another loop look.
         self.ctx.wake.notify_one();
         let stop = shutdown.child_token();
         let performed = {
-            let work = async {
-                let _place = match claim.task.spec().map(|spec| spec.slot) {
-                    Some(WorkerSlot::Taken) => self.places.acquire().await.ok(),
-                    Some(WorkerSlot::None) | None => None,
-                };
-                steps::perform(&self.ctx, &claim, &stop).await
-            };
+            let work = steps::perform(&self.ctx, &claim, &stop);
             tokio::pin!(work);
             loop {
                 tokio::select! {
@@ -179,6 +179,7 @@ impl Worker {
             // The job is over or somebody else has the task: nothing follows from our half of it.
             None => ignore_lost(self.writer(&claim.lease).acknowledge().await)?,
         }
+        drop(slot);
         self.ctx.wake.notify_one();
         Ok(true)
     }
@@ -191,7 +192,7 @@ impl Worker {
             Ok(()) => {}
         }
         let Task::Step { job_id: job, step } = &claim.task else { return true };
-        if step.spec().failure == OnFailure::Dropped {
+        if step.spec().failure != OnFailure::Awaited {
             return true;
         }
         let job = self.ctx.store.job(job).await;
@@ -214,8 +215,12 @@ impl Worker {
     }
 
     async fn failed(&self, claim: &Claim, fault: WorkError) -> Result<(), StoreError> {
-        let awaited = claim.task.spec().is_some_and(|spec| spec.failure == OnFailure::Awaited);
-        let most = if awaited { MOST_TRIES_OF_STEPS } else { MOST_TRIES_OF_WORDS };
+        let failure = claim.task.spec().map_or(OnFailure::Dropped, |spec| spec.failure);
+        let is_fact = failure != OnFailure::Dropped;
+        let most = match failure {
+            OnFailure::Awaited => MOST_TRIES_OF_STEPS,
+            OnFailure::Told | OnFailure::Dropped => MOST_TRIES_OF_WORDS,
+        };
         if let ErrorKind::Retry { after_seconds } = fault.kind
             && (claim.tries < most || after_seconds.is_some() && claim.tries < MOST_WAITS)
         {
@@ -230,11 +235,11 @@ impl Worker {
         let data = self.ctx.settings.data.display().to_string();
         let why = fault.text.replace(&data, "[data]");
         let learnt = match &claim.task {
-            Task::Step { job_id: job, step } if awaited => {
+            Task::Step { job_id: job, step } if is_fact => {
                 let fact = job::JobFact::Broke { step: step.clone(), why };
                 Learnt::OfJob { id: job.clone(), fact, patch: None }
             }
-            Task::Release { release_id: release, step } if awaited => {
+            Task::Release { release_id: release, step } if is_fact => {
                 let fact = release::ReleaseFact::Broke { step: step.clone(), why };
                 Learnt::OfRelease { id: release.clone(), fact }
             }

@@ -18,6 +18,7 @@ use gander::app::App;
 use gander::clock::Clock;
 use gander::core::budget::{Accounts, Money, Payer};
 use gander::core::delivery::Delivery;
+use gander::core::github::RepoRef;
 use gander::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use gander::core::job::Job;
 use gander::core::patch::PatchDigest;
@@ -470,6 +471,10 @@ impl Store for Mortal {
         self.inner.claim(now).await
     }
 
+    async fn claim_unslotted(&self, now: Timestamp) -> Result<Option<Claim>, StoreError> {
+        self.inner.claim_unslotted(now).await
+    }
+
     async fn heartbeat(&self, lease: &Lease, now: Timestamp) -> Result<(), StoreError> {
         self.inner.heartbeat(lease, now).await
     }
@@ -505,6 +510,10 @@ impl Store for Mortal {
 
     async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored<Job>>, StoreError> {
         self.inner.open_jobs(repo).await
+    }
+
+    async fn relocate(&self, repo: &RepoRef) -> Result<(), StoreError> {
+        self.inner.relocate(repo).await
     }
 
     async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError> {

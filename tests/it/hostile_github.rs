@@ -243,3 +243,55 @@ async fn a_command_that_github_does_not_show_yet_is_carried_out_all_the_same() {
     assert_eq!(w.only_pull().state, "open");
     w.ends().await;
 }
+
+fn ours(w: &World, issue: u64) -> usize {
+    let comments = w.issue(issue).comments;
+    comments.iter().filter(|it| it.author.ends_with("[bot]")).count()
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_say_by_which_app_a_comment_is_gets_one_status_comment_all_the_same()
+{
+    let w = world().await;
+    w.emulator.leave_out(&["performed_via_github_app"]);
+    let issue = w.fixed().await;
+
+    one_of_each(&w, issue);
+    assert_eq!(ours(&w, issue), 2, "one status, one announcement: {}", w.timeline());
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_long_list_is_read_to_its_end_though_its_links_name_the_server_otherwise() {
+    let w = world().await;
+    w.emulator.goes_by("github.internal.example").unwrap();
+    let issue = w.reported();
+    for n in 0..120 {
+        w.stranger().comments(REPO, issue, &format!("me too, the {n}th")).unwrap();
+    }
+    w.says(issue, "/gander fix").await;
+
+    assert_eq!(w.only_pull().state, "open");
+    assert_eq!(ours(&w, issue), 2, "one status, one announcement: {}", w.timeline());
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_pull_request_that_github_does_not_show_any_more_is_told_about_once() {
+    let w = world().await;
+    w.fixed().await;
+    let pull = w.only_pull().number;
+    let fault = w.emulator.plan(Fault::on("GET", "/repos/*/*/pulls/*").answers(403));
+    for _ in 0..4 {
+        w.worker.begin_sweeps().await.unwrap();
+        w.settle().await;
+    }
+    let told = |w: &World| {
+        let words = w.comments(pull);
+        words.iter().filter(|it| it.contains("does not show this pull request")).count()
+    };
+    assert_eq!(told(&w), 1, "{:?}", w.comments(pull));
+    w.emulator.cancel(fault);
+    w.approved().await;
+    assert!(w.only_pull().merged, "{}", w.timeline());
+}

@@ -10,6 +10,7 @@
 #![allow(missing_docs, unreachable_pub)]
 
 mod alone;
+mod packed;
 mod wire;
 mod world;
 
@@ -30,6 +31,7 @@ mod red_ci;
 mod release_ends;
 mod release_proposed;
 mod release_published;
+mod renamed;
 mod review;
 mod same_name;
 mod standstill;

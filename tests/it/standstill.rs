@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gander::app::App;
+use gander::core::id::{Number, RepoId};
+use gander::core::job::{JobEnding, JobStage};
 use gander::model::ScriptedTurn;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -95,6 +97,41 @@ async fn health_and_deliveries_are_answered_while_each_tool_has_its_worst_input(
     let _ = running.await.unwrap();
     let left = std::fs::read_dir(w.data().join("scratch")).unwrap().count();
     assert_eq!(left, 0, "trees are left");
+}
+
+/// More jobs than the worker has loops, and one slot, which the first of them holds for a minute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_is_carried_out_at_once_however_many_jobs_wait_for_their_turn() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.will(vec![run("sleep 60"), finish("slept")]);
+    w.emulator.auto_deliver();
+    let shutdown = CancellationToken::new();
+    let (worker, until) = (w.worker.clone(), shutdown.clone());
+    let running = tokio::spawn(async move { worker.run(until).await });
+    let mut last = 0;
+    for _ in 0..20 {
+        last = w.reported();
+        w.maintainer().comments(crate::world::REPO, last, "/gander fix").unwrap();
+    }
+    let repo = w.emulator.deliveries()[0].payload["repository"]["id"].as_u64().unwrap();
+    let stage = async || {
+        let jobs = w.store.jobs_on(RepoId(repo), Number(last)).await.unwrap();
+        jobs.first().map(|stored| stored.machine.stage.clone())
+    };
+    while w.model.heard().is_empty() || stage().await != Some(JobStage::Preparing) {
+        tokio::time::sleep(TICK).await;
+        w.now.fetch_add(50, Ordering::SeqCst);
+    }
+
+    w.maintainer().comments(crate::world::REPO, last, "/gander cancel").unwrap();
+    let begun = Instant::now();
+    while !matches!(stage().await, Some(JobStage::Done(JobEnding::Cancelled { .. }))) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", stage().await);
+        tokio::time::sleep(TICK).await;
+        w.now.fetch_add(50, Ordering::SeqCst);
+    }
+    shutdown.cancel();
+    running.await.unwrap();
 }
 
 /// Asks for the health and delivers, again and again, each within its time; how often.

@@ -99,6 +99,9 @@ macro_rules! conformance {
                 an_act_is_answered_once
                 one_refused_commit_does_not_take_its_neighbours_along
                 a_level_triggered_task_waits_once
+                one_that_waits_for_later_comes_as_soon_as_it_is_asked_for_again
+                without_a_free_slot_what_needs_none_is_taken_all_the_same
+                a_repository_that_moved_is_known_by_its_new_name_everywhere
                 the_ledger_sums_by_whose_money_and_since_when
                 forgetting_keeps_jobs_money_and_log
                 jobs_are_found_by_issue_and_by_pull_request
@@ -540,6 +543,52 @@ async fn a_level_triggered_task_waits_once(memory: Memory) {
         store.enqueue(&step_of(1, JobStep::Prepare), at(0)).await.unwrap();
     }
     assert_eq!(store.queue_length().await.unwrap(), 4, "other tasks are all kept");
+}
+
+async fn one_that_waits_for_later_comes_as_soon_as_it_is_asked_for_again(memory: Memory) {
+    let store = memory.open().await;
+    let sweep = Task::Sweep(Sweep::MissedDeliveries);
+    store.enqueue(&sweep, at(300)).await.unwrap();
+    store.enqueue(&sweep, at(5)).await.unwrap();
+    store.enqueue(&sweep, at(400)).await.unwrap();
+    assert!(store.claim(at(4)).await.unwrap().is_none());
+    assert_eq!(take(&store, at(5)).await.task, sweep);
+    assert_eq!(store.queue_length().await.unwrap(), 1);
+}
+
+async fn without_a_free_slot_what_needs_none_is_taken_all_the_same(memory: Memory) {
+    let store = memory.open().await;
+    let (slotted, unslotted) = (step_of(1, JobStep::Prepare), step_of(2, JobStep::Show));
+    store.enqueue(&slotted, at(0)).await.unwrap();
+    store.enqueue(&unslotted, at(1)).await.unwrap();
+    let taken = store.claim_unslotted(at(1)).await.unwrap().unwrap();
+    assert_eq!(taken.task, unslotted);
+    assert!(store.claim_unslotted(at(1)).await.unwrap().is_none());
+    assert_eq!(take(&store, at(1)).await.task, slotted, "the oldest first, where a slot is free");
+}
+
+async fn a_repository_that_moved_is_known_by_its_new_name_everywhere(memory: Memory) {
+    let store = memory.open().await;
+    let elsewhere = Job { repo: repo(RepoId(2)), ..job(3, 7) };
+    for job in [job(1, 7), done(&job(2, 8)), elsewhere.clone()] {
+        write(&store, Write::New(job)).await.unwrap();
+    }
+    let moved = RepoRef {
+        installation_id: InstallationId(77),
+        name: "umbrella/gadgets".parse().unwrap(),
+        ..repo(RepoId(1))
+    };
+    let before = store.job(&job_id(1)).await.unwrap().unwrap();
+    store.relocate(&moved).await.unwrap();
+    for id in [1, 2] {
+        assert_eq!(store.job(&job_id(id)).await.unwrap().unwrap().machine.repo, moved);
+    }
+    assert_eq!(store.job(&job_id(3)).await.unwrap().unwrap().machine, elsewhere);
+    let late = write(&store, Write::Change(before.machine, before.version)).await;
+    assert!(matches!(late, Err(StoreError::Conflict)), "{late:?}");
+    let version = store.job(&job_id(1)).await.unwrap().unwrap().version;
+    store.relocate(&moved).await.unwrap();
+    assert_eq!(store.job(&job_id(1)).await.unwrap().unwrap().version, version, "nothing is new");
 }
 
 async fn the_ledger_sums_by_whose_money_and_since_when(memory: Memory) {

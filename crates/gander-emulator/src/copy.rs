@@ -30,6 +30,7 @@ impl State {
         self.installations = other.installations.clone();
         self.tokens = other.tokens.clone();
         self.repositories = other.repositories.clone();
+        self.former_names = other.former_names.clone();
         for repository in self.repositories.values_mut() {
             repository.git = repository.git.copied(&other.root, &self.root);
         }

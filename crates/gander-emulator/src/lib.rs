@@ -14,6 +14,7 @@ mod api;
 mod auth;
 mod copy;
 mod deliveries;
+mod disguise;
 mod downloads;
 mod exchange;
 mod faults;

@@ -120,7 +120,9 @@ async fn answer_api(
     let (shared, parts) = (Arc::clone(shared), parts.clone());
     let work = move || {
         let credentials = shown_credentials(&shared, &parts);
-        let answer = api::answer(&mut shared.lock(), &parts, &path, &body);
+        let path = api::moved::by_name(&shared.lock(), &path).unwrap_or(path);
+        let mut answer = api::answer(&mut shared.lock(), &parts, &path, &body);
+        shared.lock().disguise.apply(&mut answer);
         record(&shared, (&parts, &path, &credentials), &body, &answer, answered);
         answer
     };

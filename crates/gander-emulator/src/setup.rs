@@ -113,6 +113,18 @@ impl Emulator {
         Ok(id)
     }
 
+    /// Gives a repository another name. The former one leads there until another takes it.
+    ///
+    /// # Errors
+    /// When there is no such repository.
+    pub fn rename_repository(&self, repository: &str, name: &str) -> Result<(), Trouble> {
+        let mut state = self.lock();
+        let id = state.repository_id(repository)?;
+        state.former_names.insert(repository.to_ascii_lowercase(), id);
+        name.clone_into(&mut state.repository_mut(id)?.name);
+        Ok(())
+    }
+
     /// Copies a repository to another account, as a fork.
     ///
     /// # Errors

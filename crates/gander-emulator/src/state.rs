@@ -17,6 +17,7 @@ pub(crate) use self::checks::{CheckRun, CheckSuite, Status};
 pub(crate) use self::reviews::{LabelAct, LastEdit, Review, ReviewComment, Side, Spot};
 pub(crate) use self::runs::{Artifact, Job, JobStep, TestMerge, WorkflowRun};
 use super::deliveries::Hooks;
+use super::disguise::Disguise;
 use super::downloads::Downloads;
 use super::exchange::Exchange;
 use super::faults::Faults;
@@ -35,6 +36,8 @@ pub(crate) struct State {
     pub(crate) installations: BTreeMap<u64, Installation>,
     pub(crate) tokens: Vec<Token>,
     pub(crate) repositories: BTreeMap<u64, Repository>,
+    /// Names that repositories had, in lower case, until another takes them.
+    pub(crate) former_names: BTreeMap<String, u64>,
     pub(crate) hooks: Hooks,
     pub(crate) faults: Faults,
     pub(crate) limits: Limits,
@@ -50,6 +53,7 @@ pub(crate) struct State {
     pub(crate) owners: BTreeSet<(u64, u64)>,
     pub(crate) exchanges: Vec<Exchange>,
     pub(crate) unknown_routes: Vec<String>,
+    pub(crate) disguise: Disguise,
 }
 
 /// The last number given out in each range.
@@ -331,6 +335,7 @@ impl State {
             installations: BTreeMap::new(),
             tokens: Vec::new(),
             repositories: BTreeMap::new(),
+            former_names: BTreeMap::new(),
             hooks: Hooks { queue: VecDeque::new(), log: Vec::new(), plans: VecDeque::new() },
             faults: Faults::default(),
             limits: Limits::default(),
@@ -342,6 +347,7 @@ impl State {
             owners: BTreeSet::new(),
             exchanges: Vec::new(),
             unknown_routes: Vec::new(),
+            disguise: Disguise::default(),
         }
     }
 
@@ -368,6 +374,15 @@ impl State {
         account
             .and_then(|id| self.accounts.get(&id))
             .map_or_else(|| "ghost".to_owned(), |account| account.login.clone())
+    }
+
+    /// The repository that had this name, if no other has it now.
+    pub(crate) fn formerly_named(&self, owner: &str, name: &str) -> Option<&Repository> {
+        if self.repository_named(owner, name).is_some() {
+            return None;
+        }
+        let id = self.former_names.get(&format!("{owner}/{name}").to_ascii_lowercase())?;
+        self.repositories.get(id)
     }
 
     pub(crate) fn repository_named(&self, owner: &str, name: &str) -> Option<&Repository> {

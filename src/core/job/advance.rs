@@ -1,9 +1,12 @@
 //! What a job does next: its first round, and where later rounds begin.
 
-use super::{Change, Declined, Job, JobEnding, JobFact, JobStage, JobStep, RoundOutcome};
+use super::{
+    Declined, Job, JobEnding, JobFact, JobStage, JobStep, Proposal, ProposedChange, PullSnapshot,
+    RoundOutcome,
+};
 use crate::core::budget::Money;
 use crate::core::evidence::{Evidence, Verdict};
-use crate::core::id::JobId;
+use crate::core::id::{JobId, Login};
 use crate::core::machine::Machine;
 
 impl Machine for Job {
@@ -71,19 +74,11 @@ impl Job {
             JobFact::Declined(why) => self.declined(why),
             &JobFact::Proposed { round, attempt, ref proposal, cost } => {
                 self.only_at(&JobStage::Fixing { round, attempt })?;
-                self.spent = self.spent + cost;
-                self.change = Some(Change { proposal: proposal.clone(), evidence: None });
-                self.stage = JobStage::Verifying { round, attempt };
-                Some(vec![JobStep::Show, JobStep::Verify { round, attempt }])
+                Some(self.proposed(round, attempt, proposal, cost))
             }
             &JobFact::NothingToFix { round, attempt, ref why, cost } => {
                 self.only_at(&JobStage::Fixing { round, attempt })?;
-                self.spent = self.spent + cost;
-                let why = why.clone();
-                Some(match round {
-                    1 => self.end(JobEnding::NothingToFix { why }),
-                    _ => self.no_commit(RoundOutcome::NoChange { why }),
-                })
+                Some(self.nothing_to_fix(round, why, cost))
             }
             &JobFact::AttemptFailed { round, attempt, ref why, cost } => {
                 self.only_at(&JobStage::Fixing { round, attempt })?;
@@ -96,19 +91,7 @@ impl Job {
             JobFact::HeadMoved { head } => self.head_moved(head),
             JobFact::Held { patch, risks, files, diff } => self.held(patch, risks, files, diff),
             JobFact::Go { patch } => self.let_out(patch),
-            JobFact::Seen(pull) => match self.stage {
-                JobStage::InReview { round } => self.seen(round, pull),
-                JobStage::Merging { .. } => self.seen_while_merging(pull),
-                JobStage::Queued
-                | JobStage::Preparing
-                | JobStage::Fixing { .. }
-                | JobStage::Verifying { .. }
-                | JobStage::Publishing { .. }
-                | JobStage::Holding { .. }
-                | JobStage::Starting { .. }
-                | JobStage::Answering { .. }
-                | JobStage::Done(_) => None,
-            },
+            JobFact::Seen(pull) => self.looked_at(pull),
             JobFact::Asked(request) => self.asked(request),
             JobFact::Taken(reviews) => self.taken(reviews),
             &JobFact::RoundReady { round, ref base, ref task, ref threads, budget } => {
@@ -136,17 +119,14 @@ impl Job {
                 self.stage.merging()?;
                 Some(self.not_merged(why))
             }
-            JobFact::Closed { by, merged: true } => {
-                let may_be_ours =
-                    self.pull.is_some() || matches!(self.stage, JobStage::Publishing { .. });
-                may_be_ours.then(|| self.end(JobEnding::Merged { by: by.clone() }))
-            }
+            JobFact::Closed { by, merged: true } => self.merged_by_people(by.clone()),
             JobFact::Closed { by, merged: false } => {
                 Some(self.end(JobEnding::Closed { by: by.clone() }))
             }
             // It may have happened already: what GitHub says next decides.
             JobFact::Cancelled { .. } if self.stage.merging().is_some() => None,
             JobFact::Cancelled { by } => Some(self.end(JobEnding::Cancelled { by: by.clone() })),
+            JobFact::Broke { step: JobStep::Look, why } => self.not_shown(why),
             JobFact::Broke { step, .. } if !self.stage.awaits(step) => None,
             JobFact::Broke { step, why } => self.broke(step, why),
         }
@@ -179,6 +159,50 @@ impl Job {
             | JobStage::Starting { .. }
             | JobStage::Done(_) => self.end(JobEnding::Failed { why }),
         })
+    }
+
+    fn proposed(
+        &mut self,
+        round: u32,
+        attempt: u32,
+        proposal: &Proposal,
+        cost: Money,
+    ) -> Vec<JobStep> {
+        self.spent = self.spent + cost;
+        self.change = Some(ProposedChange { proposal: proposal.clone(), evidence: None });
+        self.stage = JobStage::Verifying { round, attempt };
+        vec![JobStep::Show, JobStep::Verify { round, attempt }]
+    }
+
+    fn nothing_to_fix(&mut self, round: u32, why: &str, cost: Money) -> Vec<JobStep> {
+        self.spent = self.spent + cost;
+        let why = why.to_owned();
+        match round {
+            1 => self.end(JobEnding::NothingToFix { why }),
+            _ => self.no_commit(RoundOutcome::NoChange { why }),
+        }
+    }
+
+    /// While it is being published it may be known to GitHub, and to us not yet.
+    fn merged_by_people(&mut self, by: Option<Login>) -> Option<Vec<JobStep>> {
+        let is_ours = self.pull.is_some() || matches!(self.stage, JobStage::Publishing { .. });
+        is_ours.then(|| self.end(JobEnding::Merged { by }))
+    }
+
+    fn looked_at(&mut self, pull: &PullSnapshot) -> Option<Vec<JobStep>> {
+        match self.stage {
+            JobStage::InReview { round } => self.seen(round, pull),
+            JobStage::Merging { .. } => self.seen_while_merging(pull),
+            JobStage::Queued
+            | JobStage::Preparing
+            | JobStage::Fixing { .. }
+            | JobStage::Verifying { .. }
+            | JobStage::Publishing { .. }
+            | JobStage::Holding { .. }
+            | JobStage::Starting { .. }
+            | JobStage::Answering { .. }
+            | JobStage::Done(_) => None,
+        }
     }
 
     /// The rules or GitHub do not allow it: in a later round the pull request stays.

@@ -303,6 +303,16 @@ impl Job {
         Some(steps)
     }
 
+    /// GitHub does not show the pull request: people are told, once, and the next look may.
+    pub(super) fn not_shown(&mut self, why: &str) -> Option<Vec<JobStep>> {
+        let waiting = Some(WaitingFor::Github { why: why.to_owned() });
+        if !self.stage.is_in_review() || self.review.waiting == waiting {
+            return None;
+        }
+        self.review.waiting = waiting;
+        Some(vec![JobStep::Show, JobStep::Explain])
+    }
+
     /// Takes over what people and GitHub have changed.
     fn adopt(&mut self, seen: &OpenPull) {
         if let Some(pull) = &mut self.pull

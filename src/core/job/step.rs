@@ -66,18 +66,19 @@ impl JobStep {
             | Self::Publish { .. }
             | Self::Start { .. }
             | Self::Answer { .. }
-            | Self::CheckHead { .. }
-            | Self::Merge { .. } => StepSpec::awaited(WorkerSlot::Taken),
-            Self::Look => StepSpec::unawaited(Lane::Main, Repeats::Coalesce),
-            Self::Undo | Self::CleanUp | Self::RefuseRound { .. } | Self::StartNext => {
+            | Self::CheckHead { .. } => StepSpec::awaited(WorkerSlot::Taken),
+            Self::Merge { .. } => StepSpec::awaited(WorkerSlot::Taken).urgent(),
+            Self::Look => StepSpec::unawaited(Lane::Main, Repeats::Coalesce).told(),
+            Self::Undo | Self::CleanUp | Self::StartNext => {
                 StepSpec::unawaited(Lane::Main, Repeats::KeepBoth)
             }
+            Self::RefuseRound { .. } => StepSpec::unawaited(Lane::Main, Repeats::KeepBoth).urgent(),
             Self::Show => StepSpec::unawaited(Lane::Messages, Repeats::Coalesce),
             Self::Acknowledge | Self::Announce | Self::Explain => {
-                StepSpec::unawaited(Lane::Messages, Repeats::KeepBoth)
+                StepSpec::unawaited(Lane::Messages, Repeats::KeepBoth).urgent()
             }
             Self::React { comment } => {
-                StepSpec::unawaited(Lane::Reaction(*comment), Repeats::KeepBoth)
+                StepSpec::unawaited(Lane::Reaction(*comment), Repeats::KeepBoth).urgent()
             }
             Self::Wake => StepSpec::unawaited(Lane::Wake, Repeats::Coalesce),
         }

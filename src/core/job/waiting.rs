@@ -36,6 +36,8 @@ pub enum WaitingFor {
     Command,
     /// The rules cannot be read.
     BadRules { problem: String },
+    /// GitHub does not show the pull request.
+    Github { why: String },
     /// For a label to be taken off.
     Skipped,
 }

@@ -31,21 +31,15 @@ impl Release {
                 self.stage = ReleaseStage::Proposing;
                 Some(vec![ReleaseStep::Show, ReleaseStep::Propose { orders: self.orders }])
             }
-            // A pull request that stands is not taken away because a later order cannot be
-            // followed.
             ReleaseFact::Refused { orders, why } => {
                 self.only_planning(*orders)?;
-                Some(match self.pull {
-                    Some(_) => self.stand(Some(Blocked::Order(why.clone()))),
-                    None => self.end(ReleaseEnding::Refused(why.clone())),
-                })
+                let blocked = Blocked::Order(why.clone());
+                Some(self.not_planned(blocked, ReleaseEnding::Refused(why.clone())))
             }
             ReleaseFact::NothingToRelease { orders, last } => {
                 self.only_planning(*orders)?;
-                Some(match self.pull {
-                    Some(_) => self.stand(Some(Blocked::NothingLeft)),
-                    None => self.end(ReleaseEnding::NothingToRelease { last: last.clone() }),
-                })
+                let ending = ReleaseEnding::NothingToRelease { last: last.clone() };
+                Some(self.not_planned(Blocked::NothingLeft, ending))
             }
             ReleaseFact::Proposed { orders, pull } => {
                 self.only_at(&ReleaseStage::Proposing)?;
@@ -67,17 +61,11 @@ impl Release {
             }
             ReleaseFact::Approved(approval, on) => {
                 self.only_at(&ReleaseStage::Proposed)?;
-                if !self.is_consent(approval) {
-                    return None;
-                }
-                self.approved(approval.head(), on)
+                self.is_consent(approval).then(|| self.approved(approval.head(), on))?
             }
             ReleaseFact::Free { head } => {
                 self.only_at(&ReleaseStage::Proposed)?;
-                if !self.is_head(head) {
-                    return None;
-                }
-                self.blocked.take()?.ends_when_free().then(|| vec![ReleaseStep::Show])
+                self.is_head(head).then(|| self.freed())?
             }
             ReleaseFact::NotMerged { head, why } => self.not_merged(head, why),
             ReleaseFact::Merged(merged) => self.merged(merged),
@@ -87,21 +75,17 @@ impl Release {
                 self.only_at(&ReleaseStage::Dispatching)?;
                 self.only_try(*attempt)?;
                 self.stage = ReleaseStage::Publishing;
-                Some(vec![ReleaseStep::Show, ReleaseStep::Follow { attempt: *attempt }])
+                Some(self.follow())
             }
             ReleaseFact::RunSeen { attempt, run } => {
                 self.only_at(&ReleaseStage::Publishing)?;
                 self.only_try(*attempt)?;
                 let known = self.run_id.replace(*run) == Some(*run);
-                let follow = ReleaseStep::Follow { attempt: *attempt };
-                (!known).then(|| vec![ReleaseStep::Show, follow])
+                (!known).then(|| self.follow())
             }
             ReleaseFact::Published { attempt, url } => {
                 self.only_try(*attempt)?;
-                // Whatever we thought of the run: it is out.
-                let given_up = self.has_failed() && self.run_id.is_some();
-                (given_up || self.stage == ReleaseStage::Publishing)
-                    .then(|| self.end(ReleaseEnding::Published { url: url.clone() }))
+                self.published(url)
             }
             ReleaseFact::RunFailed { attempt, why } => {
                 self.only_at(&ReleaseStage::Publishing)?;
@@ -109,6 +93,7 @@ impl Release {
                 Some(self.end(ReleaseEnding::Failed { why: why.clone() }))
             }
             ReleaseFact::Retried { .. } => self.retried(),
+            ReleaseFact::Broke { step: ReleaseStep::Look, why } => self.not_shown(why),
             ReleaseFact::Broke { step, why } => (self.step().as_ref() == Some(step))
                 .then(|| self.end(ReleaseEnding::Failed { why: why.clone() })),
         }
@@ -132,6 +117,37 @@ impl Release {
 
     fn has_failed(&self) -> bool {
         matches!(self.stage, ReleaseStage::Done(ReleaseEnding::Failed { .. }))
+    }
+
+    /// A pull request that stands is not taken away because a later order cannot be followed.
+    fn not_planned(&mut self, blocked: Blocked, ending: ReleaseEnding) -> Vec<ReleaseStep> {
+        match self.pull {
+            Some(_) => self.stand(Some(blocked)),
+            None => self.end(ending),
+        }
+    }
+
+    /// GitHub does not show the pull request: people are told, and the next look may.
+    fn not_shown(&mut self, why: &str) -> Option<Vec<ReleaseStep>> {
+        self.only_at(&ReleaseStage::Proposed)?;
+        let head = self.pull.as_ref()?.head.clone();
+        self.not_merged(&head, &Blocked::InTheWay { why: why.to_owned() })
+    }
+
+    fn follow(&self) -> Vec<ReleaseStep> {
+        vec![ReleaseStep::Show, ReleaseStep::Follow { attempt: self.tries }]
+    }
+
+    /// What kept people from approving it is gone.
+    fn freed(&mut self) -> Option<Vec<ReleaseStep>> {
+        self.blocked.take()?.ends_when_free().then(|| vec![ReleaseStep::Show])
+    }
+
+    /// Whatever we thought of the run: it is out.
+    fn published(&mut self, url: &str) -> Option<Vec<ReleaseStep>> {
+        let given_up = self.has_failed() && self.run_id.is_some();
+        (given_up || self.stage == ReleaseStage::Publishing)
+            .then(|| self.end(ReleaseEnding::Published { url: url.to_owned() }))
     }
 
     /// After a failure it goes on where it stood.

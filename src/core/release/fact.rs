@@ -57,3 +57,33 @@ pub enum ReleaseFact {
     /// A step failed for good.
     Broke { step: ReleaseStep, why: String },
 }
+
+impl ReleaseFact {
+    /// In a few words, for the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::TurnCame => "its turn came",
+            Self::Ordered(_) => "ordered anew",
+            Self::Planned { .. } => "planned",
+            Self::NothingToRelease { .. } => "nothing to release",
+            Self::Refused { .. } => "refused",
+            Self::Proposed { .. } => "proposed",
+            Self::Refreshed { .. } => "brought up to date",
+            Self::Stuck { .. } => "not brought up to date",
+            Self::HeadMoved { .. } => "people pushed",
+            Self::BaseMoved { .. } => "its base moved",
+            Self::Approved(..) => "approved",
+            Self::NotMerged { .. } => "not merged",
+            Self::Free { .. } => "free to be approved",
+            Self::Merged(_) => "merged",
+            Self::Closed { .. } => "closed by people",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Dispatched { .. } => "its run was asked for",
+            Self::RunSeen { .. } => "its run was seen",
+            Self::Published { .. } => "published",
+            Self::RunFailed { .. } => "its run failed",
+            Self::Retried { .. } => "taken up again",
+            Self::Broke { .. } => "broke",
+        }
+    }
+}

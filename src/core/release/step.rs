@@ -49,21 +49,23 @@ impl ReleaseStep {
     /// What the queue has to know of it.
     pub fn spec(&self) -> StepSpec {
         match self {
-            Self::Plan { .. }
-            | Self::Propose { .. }
-            | Self::Refresh { .. }
-            | Self::Merge { .. }
-            | Self::Dispatch { .. } => StepSpec::awaited(WorkerSlot::None),
+            Self::Plan { .. } | Self::Propose { .. } | Self::Refresh { .. } => {
+                StepSpec::awaited(WorkerSlot::None)
+            }
+            Self::Merge { .. } | Self::Dispatch { .. } => {
+                StepSpec::awaited(WorkerSlot::None).urgent()
+            }
             Self::Follow { .. } => {
                 StepSpec { lane: Lane::Follow, ..StepSpec::awaited(WorkerSlot::None) }
             }
-            Self::Look => StepSpec::unawaited(Lane::Main, Repeats::Coalesce),
+            Self::Look => StepSpec::unawaited(Lane::Main, Repeats::Coalesce).told(),
             Self::Undo | Self::CleanUp | Self::StartNext => {
                 StepSpec::unawaited(Lane::Main, Repeats::KeepBoth)
             }
             Self::Show => StepSpec::unawaited(Lane::Messages, Repeats::Coalesce),
-            Self::Acknowledge | Self::Announce | Self::TellIssues => {
-                StepSpec::unawaited(Lane::Messages, Repeats::KeepBoth)
+            Self::TellIssues => StepSpec::unawaited(Lane::Messages, Repeats::KeepBoth),
+            Self::Acknowledge | Self::Announce => {
+                StepSpec::unawaited(Lane::Messages, Repeats::KeepBoth).urgent()
             }
         }
     }

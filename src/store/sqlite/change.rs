@@ -1,9 +1,11 @@
 //! The queue's own moves, and the commit that ends a task. Runs inside the writer's transaction.
 
 use crate::core::machine::Machine;
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
 use super::{execute, failed, from_json, second_of_its_kind, to_json};
+use crate::core::github::RepoRef;
 use crate::core::id::Timestamp;
 use crate::core::job::Job;
 use crate::core::task::Task;
@@ -12,10 +14,26 @@ use crate::store::{Claim, Commit, LEASE_SECONDS, Lease, LedgerEntry, StoreError,
 /// So many rows are forgotten in one transaction.
 const FORGOTTEN_AT_ONCE: i64 = 2000;
 
+/// The first that takes no slot, and where slots are free (?3) the first that does: the older.
 const CLAIM: &str = "UPDATE work
          SET tries = tries + (lease_until IS NOT NULL), fence = fence + 1, lease_until = ?2
-         WHERE id = (SELECT id FROM work WHERE head = 1 AND ready <= ?1 ORDER BY ready, id LIMIT 1)
+         WHERE id = (SELECT id FROM (
+             SELECT * FROM (SELECT ready, id FROM work WHERE head = 1 AND slot = 0 AND ready <= ?1
+                            ORDER BY ready, id LIMIT 1)
+             UNION ALL
+             SELECT * FROM (SELECT ready, id FROM work
+                            WHERE ?3 AND head = 1 AND slot = 1 AND ready <= ?1
+                            ORDER BY ready, id LIMIT 1)
+         ) ORDER BY ready, id LIMIT 1)
          RETURNING id, fence, tries, task";
+
+/// Which tasks may be taken, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClaimRequest {
+    pub(super) now: Timestamp,
+    /// Whether one that takes a slot may be.
+    pub(super) slotted: bool,
+}
 
 /// A write that answers nothing but that it was done.
 #[derive(Debug)]
@@ -41,6 +59,9 @@ pub(super) enum QueueChange {
         task: Task,
         due: Timestamp,
     },
+    Relocate {
+        repo: RepoRef,
+    },
     /// Shows that writing works.
     Nothing,
 }
@@ -48,11 +69,12 @@ pub(super) enum QueueChange {
 /// Takes the first head that is due, or whose lease has run out.
 pub(super) async fn claim(
     connection: &mut SqliteConnection,
-    now: Timestamp,
+    request: ClaimRequest,
 ) -> Result<Option<Claim>, StoreError> {
     let row: Option<(i64, i64, u32, String)> = sqlx::query_as(CLAIM)
-        .bind(now.0)
-        .bind(now.plus_seconds(LEASE_SECONDS).0)
+        .bind(request.now.0)
+        .bind(request.now.plus_seconds(LEASE_SECONDS).0)
+        .bind(request.slotted)
         .fetch_optional(connection)
         .await
         .map_err(failed)?;
@@ -92,6 +114,7 @@ pub(super) async fn apply(
             held(moved.bind(lease.task).bind(lease.fence), connection).await
         }
         QueueChange::Enqueue { task, due } => enqueue(connection, task, *due).await,
+        QueueChange::Relocate { repo } => relocate(connection, repo).await,
         QueueChange::Nothing => execute(connection, "PRAGMA user_version = 0").await,
         QueueChange::Commit { lease, commit, now } => {
             execute(connection, "SAVEPOINT of_one_commit").await?;
@@ -104,6 +127,26 @@ pub(super) async fn apply(
             execute(connection, "RELEASE of_one_commit").await
         }
     }
+}
+
+/// Writes a repository's present name and installation into all that is about it.
+async fn relocate(connection: &mut SqliteConnection, repo: &RepoRef) -> Result<(), StoreError> {
+    for table in ["jobs", "releases"] {
+        let moved = format!(
+            "UPDATE {table} SET state = json_set(state, '$.repo', json(?2)), version = version + 1
+             WHERE repo = ?1 AND (json_extract(state, '$.repo.name') <> ?3
+                                  OR json_extract(state, '$.repo.installation') <> ?4)"
+        );
+        sqlx::query(AssertSqlSafe(moved))
+            .bind(repo.repo_id.0.cast_signed())
+            .bind(to_json("a repository", repo)?)
+            .bind(repo.name.to_string())
+            .bind(repo.installation_id.0.cast_signed())
+            .execute(&mut *connection)
+            .await
+            .map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Deletes some deliveries and act keys from before that moment; returns how many.
@@ -138,19 +181,27 @@ async fn enqueue(
     task: &Task,
     due: Timestamp,
 ) -> Result<(), StoreError> {
-    // The first line only lets a level-triggered task in when no equal one waits.
-    sqlx::query(
-        "INSERT INTO work (lane, task, due) SELECT ?1, ?2, ?3 WHERE NOT (?4 AND EXISTS (
-             SELECT 1 FROM work WHERE lane = ?1 AND task = ?2 AND lease_until IS NULL))",
-    )
-    .bind(task.lane())
-    .bind(to_json("a task", task)?)
-    .bind(due.0)
-    .bind(task.is_level_triggered())
-    .execute(connection)
-    .await
-    .map(drop)
-    .map_err(failed)
+    let (lane, json) = (task.lane(), to_json("a task", task)?);
+    if task.is_level_triggered() {
+        // An equal one that waits is enough, at the earlier of both moments.
+        let waiting = sqlx::query(
+            "UPDATE work SET due = min(due, ?3)
+             WHERE lane = ?1 AND task = ?2 AND lease_until IS NULL",
+        );
+        let waiting = waiting.bind(&lane).bind(&json).bind(due.0);
+        if waiting.execute(&mut *connection).await.map_err(failed)?.rows_affected() > 0 {
+            return Ok(());
+        }
+    }
+    sqlx::query("INSERT INTO work (lane, task, due, slot) VALUES (?1, ?2, ?3, ?4)")
+        .bind(lane)
+        .bind(json)
+        .bind(due.0)
+        .bind(task.takes_slot())
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(failed)
 }
 
 async fn commit(
@@ -326,20 +377,18 @@ mod tests {
     #[tokio::test]
     async fn a_claim_goes_straight_to_the_first_task_that_is_ready() {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        let schema = include_str!("../../../migrations/sqlite/0001_first.sql");
-        sqlx::raw_sql(schema).execute(&mut connection).await.unwrap();
+        sqlx::migrate!("./migrations/sqlite").run(&mut connection).await.unwrap();
         let question = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {CLAIM}"));
         let steps: Vec<(i64, i64, i64, String)> =
             sqlx::query_as(question).fetch_all(&mut connection).await.unwrap();
         let steps: Vec<&str> = steps.iter().map(|(_, _, _, step)| step.as_str()).collect();
+        let first = "SEARCH work USING INDEX work_ready (slot=? AND ready<?)";
+        let of_the_queue: Vec<&str> =
+            steps.iter().copied().filter(|step| step.contains(" work ")).collect();
         assert_eq!(
-            steps,
-            [
-                "SEARCH work USING INTEGER PRIMARY KEY (rowid=?)",
-                "SCALAR SUBQUERY 1",
-                "SEARCH work USING INDEX work_ready (ready<?)",
-            ],
-            "no scan and no sorting, however long the queue"
+            of_the_queue,
+            ["SEARCH work USING INTEGER PRIMARY KEY (rowid=?)", first, first],
+            "one entry of each kind is read, however long the queue: {steps:?}"
         );
     }
 }

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 use tokio::sync::mpsc;
 
 use super::accept::{self, Arrival};
-use super::change::{self, QueueChange};
+use super::change::{self, ClaimRequest, QueueChange};
 use super::waiting::PendingRequest;
 use super::{execute, fold_log_and_close};
 use crate::core::id::Timestamp;
@@ -20,7 +20,7 @@ const LARGEST_BATCH: usize = 256;
 #[derive(Debug)]
 pub(super) enum WriterRequest {
     Accept(PendingRequest<Arrival, Accepted>),
-    Claim(PendingRequest<Timestamp, Option<Claim>>),
+    Claim(PendingRequest<ClaimRequest, Option<Claim>>),
     Change(PendingRequest<QueueChange, ()>),
     Forget(PendingRequest<Timestamp, u64>),
     Close(PendingRequest<(), ()>),

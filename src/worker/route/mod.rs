@@ -39,7 +39,11 @@ pub(in crate::worker) async fn decide(
     payload: &Payload,
     looks: u32,
 ) -> Result<TaskOutcome, WorkError> {
-    match Event::of(event, payload, &ctx.settings.address) {
+    let event = Event::of(event, payload, &ctx.settings.address);
+    if let Some(repo) = event.repo() {
+        follow_to(ctx, repo).await?;
+    }
+    match event {
         Event::Asked(asked) => {
             let answered = command(ctx, &asked, looks).await?;
             // A review is a command and a review: what it says of the change counts as well.
@@ -69,10 +73,23 @@ pub(in crate::worker) async fn decide(
             Ok(job.and(ordered.and(touched)))
         }
         Event::Nothing(why) => {
-            tracing::debug!(event, why, "nothing to do");
+            tracing::debug!(why, "nothing to do");
             Ok(TaskOutcome::Done)
         }
     }
+}
+
+/// What is under way learns where its repository is now: it may have been renamed, or belong to
+/// another installation.
+async fn follow_to(ctx: &Context, repo: &RepoRef) -> Result<(), WorkError> {
+    let jobs = ctx.store.open_jobs(Some(repo.repo_id)).await?;
+    let releases = ctx.store.open_releases(Some(repo.repo_id)).await?;
+    let mut known = jobs.iter().map(|stored| &stored.machine.repo);
+    let mut known_too = releases.iter().map(|stored| &stored.machine.repo);
+    if known.any(|it| it != repo) || known_too.any(|it| it != repo) {
+        ctx.store.relocate(repo).await?;
+    }
+    Ok(())
 }
 
 async fn command(
@@ -180,7 +197,9 @@ async fn retry(
         model: former.order.model.clone(),
         ..order(ctx, asked, command, former.order.kind)
     };
-    Ok(begin(asked, Job::again(JobId::of_trigger(&asked.key), former, order)))
+    let id = JobId::of_trigger(&asked.key);
+    let again = Job { repo: asked.repo.clone(), ..Job::again(id, former, order) };
+    Ok(begin(asked, again))
 }
 
 async fn cancel(ctx: &Context, asked: &CommandEvent) -> Result<TaskOutcome, WorkError> {

@@ -19,6 +19,7 @@ pub(in crate::worker) async fn perform(
     claim: &Claim,
     stop: &CancellationToken,
 ) -> Result<TaskOutcome, WorkError> {
+    let ctx = &ctx.for_task(claim.task.is_urgent());
     match &claim.task {
         Task::Delivery { event, payload, .. } => {
             Box::pin(decide(ctx, event, payload, claim.tries)).await

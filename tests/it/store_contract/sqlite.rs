@@ -8,7 +8,7 @@ use gander::core::budget::{Money, Payer};
 use gander::core::delivery::{Content, Delivery, Payload};
 use gander::core::evidence::Evidence;
 use gander::core::id::{DeliveryId, JobId, Number, RepoId, Sha, Timestamp};
-use gander::core::job::{Base, Change, Job, JobStage, JobStep, Prepared, Proposal};
+use gander::core::job::{Base, Job, JobStage, JobStep, Prepared, Proposal, ProposedChange};
 use gander::core::policy::Rules;
 use gander::core::task::{CommandReply, Sweep, Task};
 use gander::store::{Accepted, Commit, Sqlite, Store, StoreError, Write};
@@ -236,7 +236,7 @@ async fn a_job_of_the_second_version_keeps_its_rules_its_change_and_what_was_fou
     };
     let known = Job {
         prepared: Some(prepared),
-        change: Some(Change { proposal, evidence: Some(evidence) }),
+        change: Some(ProposedChange { proposal, evidence: Some(evidence) }),
         ..live(&job(1, 7))
     };
     let reply = CommandReply {

@@ -16,6 +16,7 @@ mod graphql;
 mod issues;
 mod labels;
 mod merges;
+pub(crate) mod moved;
 mod people;
 mod pulls;
 mod refs;
@@ -120,6 +121,9 @@ pub(crate) fn answer(state: &mut State, parts: &Parts, path: &str, body: &Bytes)
         && !matches!(version.as_bytes(), b"2022-11-28" | b"2026-03-10")
     {
         return Refusal::new(400, "The API version is not supported").into_answer();
+    }
+    if let Some(answer) = moved::redirect(state, path, parts.uri.query()) {
+        return answer;
     }
     let Some((route, params)) = find(method, path) else {
         let route = format!("{method} {path}");

@@ -13,7 +13,7 @@ use crate::state::{Repository, State};
 
 /// Stands for GitHub's own key: a commit made by hand cannot carry a signature made with it
 /// by accident.
-const WEB_FLOW_KEY: &[u8] = b"the web-flow key of the emulator";
+const WEB_FLOW_KEY: &[u8] = b"the web-flow key of the box";
 
 /// GitHub's signature over a commit.
 pub(crate) fn sign(payload: &str) -> Option<String> {

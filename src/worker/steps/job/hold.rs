@@ -53,7 +53,7 @@ pub(in crate::worker) async fn held_back(
 /// default branch as they stand now, from where GitHub takes some.
 async fn workflow_risks(ctx: &Context, job: &Job, base: &Base) -> Result<Vec<String>, WorkError> {
     let (forge, repo) = (&ctx.forge, &job.repo);
-    let default = forge.repository(repo).await?.default_branch;
+    let default = ctx.repository(repo).await?.default_branch;
     let default = default.parse().map_err(|bad| WorkError::permanent(&bad))?;
     let mut commits = vec![base.sha.clone()];
     for branch in BTreeSet::from([&base.branch, &default]) {

@@ -28,8 +28,8 @@ pub(in crate::worker) async fn run(
 ) -> Result<Option<PullSnapshot>, WorkError> {
     let Some(pull) = &job.pull else { return Ok(None) };
     let (forge, repo) = (&ctx.forge, &job.repo);
-    let (detail, repository) =
-        tokio::try_join!(forge.pull(repo, pull.number), forge.repository(repo))?;
+    let (detail, repository) = tokio::join!(forge.pull(repo, pull.number), ctx.repository(repo));
+    let (repository, detail) = (repository?, detail?);
     let Some(detail) = detail else {
         return Ok(Some(PullSnapshot::Ended(PullEnd::Closed { by: None })));
     };

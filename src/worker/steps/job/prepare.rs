@@ -11,7 +11,8 @@ use crate::worker::{Context, WorkError};
 pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, WorkError> {
     let forge = &ctx.forge;
     let (issue, repository) =
-        tokio::try_join!(forge.issue(&job.repo, job.subject), forge.repository(&job.repo))?;
+        tokio::join!(forge.issue(&job.repo, job.subject), ctx.repository(&job.repo));
+    let (repository, issue) = (repository?, issue?);
     let Some(issue) = issue.filter(|issue| issue.state == "open") else {
         return Ok(JobFact::Declined(Declined::SubjectClosed));
     };

@@ -73,6 +73,8 @@ pub(in crate::worker) async fn snapshot_of(
     let (forge, repo) = (&ctx.forge, &release.repo);
     let pull = release.pull.as_ref().ok_or_else(|| WorkError::bug("there is no pull request"))?;
     let Some(detail) = forge.pull(repo, pull.number).await? else {
+        // It is gone, unless the name is another repository's by now.
+        ctx.repository(repo).await?;
         return Ok(ReleaseSnapshot::Changed(ReleaseFact::Closed { by: None }));
     };
     let head = detail.head.sha.clone();

@@ -108,7 +108,7 @@ pub(in crate::worker) async fn release_rules(
     repo: &RepoRef,
 ) -> Result<(String, Result<Rules, Refusal>), WorkError> {
     let forge = &ctx.forge;
-    let default = forge.repository(repo).await?.default_branch;
+    let default = ctx.repository(repo).await?.default_branch;
     let text = forge.file(repo, &default, RULES_PATH).await?;
     let rules = Rules::parse(&text.unwrap_or_default());
     Ok((default, rules.map_err(|bad| Refusal::BadConfig { problem: bad.to_string() })))
