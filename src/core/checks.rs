@@ -6,7 +6,7 @@
 /// How a check stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckState {
-    /// It has no result yet.
+    /// It has no result yet, or waits for a person to act.
     Pending,
     /// It passed.
     Green,
@@ -29,7 +29,9 @@ impl CheckState {
         }
         match conclusion {
             Some("success") => Self::Green,
-            Some("failure" | "action_required") => Self::Red,
+            Some("failure") => Self::Red,
+            // Such as leave for a newcomer's workflow to run: no failure of anybody's.
+            Some("action_required") => Self::Pending,
             Some("neutral" | "skipped") => Self::Skipped,
             _ => Self::CutOff,
         }
@@ -54,7 +56,7 @@ mod tests {
         for (conclusion, state) in [
             ("success", CheckState::Green),
             ("failure", CheckState::Red),
-            ("action_required", CheckState::Red),
+            ("action_required", CheckState::Pending),
             ("neutral", CheckState::Skipped),
             ("skipped", CheckState::Skipped),
             ("cancelled", CheckState::CutOff),

@@ -156,6 +156,7 @@ fn facts_of_rounds() -> Vec<JobFact> {
         open("c"),
         OpenPull { requests: vec![request(1, Role::Write)], ..open("c") },
         OpenPull { ci: red(RedBecause::Change), ..open("c") },
+        OpenPull { ci: red(RedBecause::Touched), ..open("c") },
     ]);
     for round in 2..=3 {
         let (task, threads, budget) = (String::new(), vec![], Money::ZERO);
@@ -186,6 +187,7 @@ fn facts_of_merging() -> Vec<JobFact> {
         OpenPull { consent: Ok(approval("f")), ..open("c") },
         OpenPull { ci: Ci::Pending { names: vec!["ci".into()] }, ..approved("c") },
         OpenPull { ci: red(RedBecause::AlsoOnBase), ..approved("c") },
+        OpenPull { ci: red(RedBecause::NeverOnBase), ..approved("c") },
         OpenPull { base: "other".parse().unwrap(), ..approved("c") },
         OpenPull { mergeable: Some(false), ..approved("c") },
         OpenPull { skipped: true, ..approved("c") },

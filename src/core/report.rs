@@ -224,7 +224,7 @@ pub fn commit_message(job: &Job, setting: &ReportContext, trailers: bool) -> Str
 /// The message of a later commit on the branch.
 pub fn round_commit_message(job: &Job, setting: &ReportContext, trailers: bool) -> String {
     let what = match job.review.round.as_ref().map(|round| &round.cause) {
-        Some(Cause::Ci { check }) => {
+        Some(Cause::Ci { check, .. }) => {
             let check = inline(check, 40).replace('\\', "").replace('[', "(").replace(']', ")");
             format!("fix: repair {check}")
         }

@@ -1,6 +1,6 @@
 //! A red required check on Gander's own commit is repaired; one it did not cause is not.
 
-use gander_emulator::Requirement;
+use gander_emulator::{Annotation, CheckOutcome, CheckReport, Requirement};
 use insta::assert_snapshot;
 
 use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, verify};
@@ -96,5 +96,57 @@ async fn red_on_a_persons_commit_is_left_to_the_person() {
     w.settle().await;
     assert_eq!(w.only_pull().head_sha, head);
     assert!(w.last_words(pull).contains("a commit that a person made"), "{}", w.last_words(pull));
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_check_that_never_ran_on_the_base_is_told_and_no_round_is_paid_for_it_alone() {
+    let (w, pull) = with_ci(vec![repair()]).await;
+    let head = w.only_pull().head_sha;
+    let asked = w.model.heard().len();
+    w.app_says("ci", &head, "lint", CheckOutcome::Completed("failure"));
+    w.settle().await;
+
+    assert_eq!(w.only_pull().head_sha, head);
+    assert_eq!(w.model.heard().len(), asked, "nobody pays for a guess");
+    assert_snapshot!(w.last_words(pull), @"**`lint` is red, and it never ran on the base**, so nobody knows whether this change caused it. If it did, comment `/gander revise` and say what to do.");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_check_that_waits_for_a_person_is_waited_for_and_nothing_is_repaired() {
+    let (w, pull) = with_ci(vec![repair()]).await;
+    lint(&w, &main_head(&w), "success");
+    let head = w.only_pull().head_sha;
+    lint(&w, &head, "action_required");
+    w.approved().await;
+
+    assert_eq!(w.only_pull().head_sha, head);
+    assert!(!w.only_pull().merged);
+    assert!(!w.comments(pull).join("\n").contains("red"), "{:?}", w.comments(pull));
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_check_that_never_ran_on_the_base_and_points_at_the_change_is_repaired() {
+    let (w, pull) = with_ci(vec![repair()]).await;
+    let head = w.only_pull().head_sha;
+    w.ci_says(&head, "other", "success");
+    let at = Annotation { path: "count.sh", line: 3, level: "failure", message: "quote it" };
+    let report = CheckReport {
+        name: "lint",
+        outcome: CheckOutcome::Completed("failure"),
+        title: "1 problem",
+        summary: "Double quote to prevent globbing",
+        annotations: &[at],
+    };
+    w.emulator.person("ci[bot]").reports_check(REPO, &head, &report).unwrap();
+    w.settle().await;
+
+    assert_ne!(w.only_pull().head_sha, head);
+    let told = w.model.heard().join("\n");
+    assert!(told.contains("never ran without it") && !told.contains("green without it"), "{told}");
+    let words = w.comments(pull).join("\n");
+    assert!(words.contains("points at what changed. It never ran on the base."), "{words}");
     w.ends().await;
 }

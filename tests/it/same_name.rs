@@ -50,7 +50,11 @@ async fn a_red_check_is_not_hidden_by_a_newer_green_one_of_another_workflow() {
         says(&w, "nightly", &head, "success");
         w.approved().await;
         assert!(!w.only_pull().merged, "{}", w.timeline());
-        assert!(w.last_words(pull).contains("`test` is still red"), "{}", w.last_words(pull));
+        assert!(
+            w.last_words(pull).contains("`test` is red, and it never ran on the base"),
+            "{}",
+            w.last_words(pull)
+        );
         w.ends().await;
     }
 }
@@ -102,7 +106,11 @@ async fn a_red_check_is_not_called_flaky_for_what_another_workflow_said() {
     says(&w, "nightly", &head, "success");
     says(&w, "ci", &head, "failure");
     w.settle().await;
-    assert!(w.last_words(pull).contains("`test` is still red"), "{}", w.last_words(pull));
+    assert!(
+        w.last_words(pull).contains("`test` is red, and it never ran on the base"),
+        "{}",
+        w.last_words(pull)
+    );
     w.ends().await;
 }
 
@@ -257,7 +265,11 @@ async fn a_red_status_of_a_required_name_stops_though_the_check_run_is_green() {
     w.maintainer().reports_status(REPO, &head, "test", "failure").unwrap();
     w.approved().await;
     assert!(!w.only_pull().merged, "{}", w.timeline());
-    assert!(w.last_words(pull).contains("`test` is still red"), "{}", w.last_words(pull));
+    assert!(
+        w.last_words(pull).contains("`test` is red, and it never ran on the base"),
+        "{}",
+        w.last_words(pull)
+    );
     w.ends().await;
 }
 
@@ -287,7 +299,11 @@ async fn a_red_check_is_told_rather_than_one_that_was_cut_off() {
     ends(&w, ci, "failure");
     says(&w, "nightly", &head, "cancelled");
     w.settle().await;
-    assert!(w.last_words(pull).contains("`test` is still red"), "{}", w.last_words(pull));
+    assert!(
+        w.last_words(pull).contains("`test` is red, and it never ran on the base"),
+        "{}",
+        w.last_words(pull)
+    );
     w.ends().await;
 }
 

@@ -159,7 +159,17 @@ pub enum Cause {
     /// People asked for changes.
     People,
     /// A required check is red on Gander's head.
-    Ci { check: String },
+    Ci {
+        check: String,
+        /// Whether it was green on the base; else it never ran there.
+        #[serde(default = "yes")]
+        green_on_base: bool,
+    },
+}
+
+/// Repairs of before were made of nothing else.
+const fn yes() -> bool {
+    true
 }
 
 /// A review thread.
@@ -382,11 +392,12 @@ impl Job {
         }
         let ours = self.review.proof.as_ref().is_some_and(|it| it.ours && it.head == seen.head);
         match &seen.ci {
-            Ci::Red { check, because: RedBecause::Change }
+            Ci::Red { check, because: because @ (RedBecause::Change | RedBecause::Touched) }
                 if ours && self.review.repairs < repairs =>
             {
                 let by = (self.order.by_id, self.order.login.clone());
-                Some(new(Cause::Ci { check: check.clone() }, by))
+                let green_on_base = *because == RedBecause::Change;
+                Some(new(Cause::Ci { check: check.clone(), green_on_base }, by))
             }
             Ci::Green | Ci::Pending { .. } | Ci::Red { .. } => None,
         }
@@ -427,8 +438,11 @@ impl Job {
             let why = match because {
                 RedBecause::AlsoOnBase => NoRepair::RedOnBase,
                 RedBecause::Flaky { why } => NoRepair::Flaky { why: why.clone() },
-                RedBecause::Change if !proof.ours => NoRepair::NotOurs,
-                RedBecause::Change => NoRepair::RepairsUsed { limit: repairs },
+                RedBecause::Change | RedBecause::Touched if !proof.ours => NoRepair::NotOurs,
+                RedBecause::Change | RedBecause::Touched => {
+                    NoRepair::RepairsUsed { limit: repairs }
+                }
+                RedBecause::NeverOnBase => NoRepair::NeverOnBase,
             };
             return only(WaitingFor::Red { check: check.clone(), why });
         }

@@ -82,6 +82,10 @@ pub enum Ci {
 pub enum RedBecause {
     /// Green on the base.
     Change,
+    /// It never ran on the base, and points at what this change touched.
+    Touched,
+    /// It never ran on the base: nobody knows whether this change caused it.
+    NeverOnBase,
     AlsoOnBase,
     Flaky {
         why: String,

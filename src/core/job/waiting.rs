@@ -48,6 +48,7 @@ pub enum WaitingFor {
 #[allow(missing_docs)]
 pub enum NoRepair {
     RedOnBase,
+    NeverOnBase,
     Flaky { why: String },
     NotOurs,
     RepairsUsed { limit: u32 },

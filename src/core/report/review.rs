@@ -136,7 +136,13 @@ pub fn round_marker(job: &Job, round: u32) -> String {
 
 fn taken_up(round: &Round) -> String {
     match &round.cause {
-        Cause::Ci { check } => format!("`{}` is red here and green on the base.", code(check)),
+        Cause::Ci { check, green_on_base: true } => {
+            format!("`{}` is red here and green on the base.", code(check))
+        }
+        Cause::Ci { check, green_on_base: false } => format!(
+            "`{}` is red here and points at what changed. It never ran on the base.",
+            code(check)
+        ),
         Cause::People => {
             let mut what = Vec::new();
             let threads = round.threads.len();

@@ -131,6 +131,10 @@ fn red(check: &str, why: &NoRepair, prefix: &str) -> String {
             "**`{check}` is red, and it is red on the base too**, so this change did not cause it. \
              It has to be mended there first."
         ),
+        NoRepair::NeverOnBase => format!(
+            "**`{check}` is red, and it never ran on the base**, so nobody knows whether this \
+             change caused it. If it did, comment `{prefix} revise` and say what to do."
+        ),
         NoRepair::Flaky { why } => format!(
             "**`{check}` is red, and looks flaky**: {}. Please run it again; Gander changes nothing \
              for it.",

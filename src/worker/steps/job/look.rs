@@ -19,7 +19,7 @@ use crate::forge::payload::{PullDetail, Review, ReviewComment};
 use crate::forge::{Ballot, ReportedCheck, Roles, actor, moment};
 use crate::worker::ci::{Head, HeadChecks, checks};
 use crate::worker::consent::{consent, contributors};
-use crate::worker::{Context, WorkError};
+use crate::worker::{Context, WorkError, patches};
 
 /// What the job's pull request shows. `None`: it has none.
 pub(in crate::worker) async fn run(
@@ -141,7 +141,7 @@ async fn ci(
         HeadChecks::Green => Ci::Green,
         HeadChecks::Pending { names } => Ci::Pending { names },
         HeadChecks::Red(red) => {
-            let because = because(ctx, repo, &pull.base.sha, &red).await?;
+            let because = because(ctx, job, &pull.base.sha, &red).await?;
             Ci::Red { check: red.name, because }
         }
     })
@@ -149,7 +149,7 @@ async fn ci(
 
 async fn because(
     ctx: &Context,
-    repo: &RepoRef,
+    job: &Job,
     base: &Sha,
     red: &ReportedCheck,
 ) -> Result<RedBecause, WorkError> {
@@ -161,14 +161,34 @@ async fn because(
         let why = "it was cut off before it had a result".to_owned();
         return Ok(RedBecause::Flaky { why });
     }
-    let mut there = ctx.forge.checks(repo, base).await?;
+    let mut there = ctx.forge.checks(&job.repo, base).await?;
     there.retain(|it| it.name == red.name && it.app == red.app);
-    if !there.iter().any(|it| it.state == CheckState::Red) {
-        return Ok(RedBecause::Change);
-    }
-    let there = of_same_workflow(ctx, repo, red, there).await?;
-    let all_red = !there.is_empty() && there.iter().all(|it| it.state == CheckState::Red);
-    Ok(if all_red { RedBecause::AlsoOnBase } else { RedBecause::Change })
+    let there = of_same_workflow(ctx, &job.repo, red, there).await?;
+    let some = |state| there.iter().any(|it| it.state == state);
+    Ok(if some(CheckState::Green) {
+        RedBecause::Change
+    } else if some(CheckState::Red) {
+        RedBecause::AlsoOnBase
+    } else if points_at_change(ctx, job, red).await? {
+        RedBecause::Touched
+    } else {
+        RedBecause::NeverOnBase
+    })
+}
+
+/// Whether what a check says is wrong stands in a file that Gander changed.
+async fn points_at_change(
+    ctx: &Context,
+    job: &Job,
+    red: &ReportedCheck,
+) -> Result<bool, WorkError> {
+    let (Some(run), Some(proposal)) = (red.run, job.proposal()) else { return Ok(false) };
+    let Some(patch) = patches::kept(ctx.store.as_ref(), &proposal.patch).await? else {
+        return Ok(false);
+    };
+    let said = ctx.forge.annotations(&job.repo, run).await?;
+    let of_it = |path: &str| said.iter().any(|line| line.starts_with(&format!("{path}:")));
+    Ok(patch.changes.keys().any(|path| of_it(path.as_str())))
 }
 
 /// Of checks with one name those of the same workflow, and those of which GitHub does not say.
@@ -179,6 +199,9 @@ async fn of_same_workflow(
     checks: Vec<ReportedCheck>,
 ) -> Result<Vec<ReportedCheck>, WorkError> {
     let forge = &ctx.forge;
+    if checks.is_empty() {
+        return Ok(checks);
+    }
     let Some(of) = forge.workflow_of(repo, red.suite).await? else { return Ok(checks) };
     let mut same = Vec::new();
     for check in checks {

@@ -51,7 +51,9 @@ pub(in crate::worker) async fn run(
     }
     let (task, threads) = match &now.cause {
         Cause::People => asked_for(ctx, job, now, pull.number).await?,
-        Cause::Ci { check } => (red_check(ctx, job, check).await?, Vec::new()),
+        Cause::Ci { check, green_on_base } => {
+            (red_check(ctx, job, check, *green_on_base).await?, Vec::new())
+        }
     };
     ctx.mirror(job, &detail.head.sha).await?;
     let budget = job.spent + round_budget(ctx, job, rules);
@@ -151,13 +153,19 @@ async fn words_count(
 }
 
 /// What a red check says: its own summary, what it points at, and what matters of its log.
-async fn red_check(ctx: &Context, job: &Job, check: &str) -> Result<String, WorkError> {
+async fn red_check(
+    ctx: &Context,
+    job: &Job,
+    check: &str,
+    green_on_base: bool,
+) -> Result<String, WorkError> {
     let forge = &ctx.forge;
     let Some(pull) = &job.pull else { return Ok(String::new()) };
     let states = forge.checks(&job.repo, &pull.head).await?;
     let red = states.iter().filter(|it| it.name == check && it.state == CheckState::Red);
     let red = red.min_by_key(|it| it.wavered);
-    let mut text = format!("The check \"{check}\" is red on this change, and green without it.\n");
+    let without = if green_on_base { "green without it" } else { "never ran without it" };
+    let mut text = format!("The check \"{check}\" is red on this change, and {without}.\n");
     let Some(red) = red else { return Ok(text) };
     let _ = write!(text, "\n{}\n", distill::distill(&red.summary, LOG_CAP / 4));
     if let Some(run) = red.run {
