@@ -62,6 +62,9 @@ pub struct Job {
     pub prepared: Option<Prepared>,
     /// What the agent proposed last, from `Verifying` on. A new round begins without one.
     pub change: Option<ProposedChange>,
+    /// What the attempt before left, where it ended without a change.
+    #[serde(default)]
+    pub unfinished: Option<UnfinishedAttempt>,
     /// The pull request, once there is one.
     pub pull: Option<PullRef>,
     /// What the model has cost so far.
@@ -89,6 +92,15 @@ pub struct ProposedChange {
     pub proposal: Proposal,
     /// What its checks said, once they ran.
     pub evidence: Option<Evidence>,
+}
+
+/// What an attempt left that ended without a change: the next one takes it up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnfinishedAttempt {
+    /// Why it ended.
+    pub why: String,
+    /// What stood in its tree, if that can be read.
+    pub patch: Option<PatchDigest>,
 }
 
 /// A branch at a commit.
@@ -126,6 +138,7 @@ impl Job {
             stage: JobStage::Queued,
             prepared: None,
             change: None,
+            unfinished: None,
             pull: None,
             spent: Money::ZERO,
             review: ReviewState::default(),
@@ -137,6 +150,7 @@ impl Job {
     pub fn again(id: JobId, former: &Self, order: JobOrder) -> Self {
         Self {
             change: former.change.clone(),
+            unfinished: former.unfinished.clone(),
             ..Self::new(id, former.repo.clone(), former.subject, order)
         }
     }

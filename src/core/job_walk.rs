@@ -267,7 +267,8 @@ fn all_facts() -> Vec<JobFact> {
             facts.push(JobFact::Proposed { round: 1, attempt, proposal, cost: Money::ZERO });
         }
         facts.push(JobFact::NothingToFix { round: 1, attempt, why: why(), cost: Money::ZERO });
-        facts.push(JobFact::AttemptFailed { round: 1, attempt, why: why(), cost: Money::ZERO });
+        let left = UnfinishedAttempt { why: why(), patch: None };
+        facts.push(JobFact::AttemptFailed { round: 1, attempt, left, cost: Money::ZERO });
     }
     for base in ["a", "b"] {
         for patch in ["1", "2"] {

@@ -80,10 +80,18 @@ pub struct Attempt<'a> {
     pub number: u32,
     /// What is left of the job's budget.
     pub budget: Budget,
-    /// The change of the attempt before, and what was found out about it.
-    pub former: Option<(&'a Patch, Option<&'a Evidence>)>,
+    /// What the attempt before left.
+    pub former: Option<FormerAttempt>,
     /// Ends it early.
     pub stop: &'a CancellationToken,
+}
+
+/// What an attempt left to the next one.
+pub struct FormerAttempt {
+    /// Its change, if there is one.
+    pub patch: Option<Patch>,
+    /// Why it was not good enough, in words for the agent.
+    pub why: String,
 }
 
 /// What came of an attempt.
@@ -100,8 +108,8 @@ pub enum AttemptEnd {
     Proposed(Patch, Proposal),
     /// With the word that nothing needs to change.
     NothingToFix(String),
-    /// Without a usable answer.
-    Failed(String),
+    /// Without a usable answer: why, and what stood in its tree.
+    Failed(String, Option<Patch>),
     /// Without money.
     OutOfBudget(String),
     /// From outside.
@@ -182,7 +190,11 @@ async fn attempt_in(
             hand_in(job, ctx, &workspace, &commands, summary, answers, attempt.stop).await?
         }
         Finished::NothingToFix { why } => AttemptEnd::NothingToFix(why),
-        Finished::WithoutAnswer { why } => AttemptEnd::Failed(why),
+        Finished::WithoutAnswer { why } => {
+            let left = changes(&workspace, attempt.stop).await?.ok();
+            let left = left.map(|changes| changes.patch).filter(|patch| !patch.is_empty());
+            AttemptEnd::Failed(why, left)
+        }
         Finished::OutOfBudget(out) => AttemptEnd::OutOfBudget(out.to_string()),
         Finished::Stopped => AttemptEnd::Stopped,
     };
@@ -216,25 +228,14 @@ async fn take_up(
     workspace: &Arc<Workspace>,
     attempt: &Attempt<'_>,
 ) -> Result<Option<String>, WorkError> {
-    let Some((patch, evidence)) = attempt.former else { return Ok(None) };
-    let (workspace, patch) = (Arc::clone(workspace), patch.clone());
+    let Some(former) = &attempt.former else { return Ok(None) };
+    let Some(patch) = former.patch.clone() else {
+        return Ok(Some(format!("{}\n\nIt left no change in the tree.", former.why)));
+    };
+    let workspace = Arc::clone(workspace);
     let laid = blocking(move || workspace.apply(&patch)).await?;
-    if laid.is_err() {
-        // The base has moved under it: begin afresh.
-        return Ok(None);
-    }
-    let failures = evidence.map_or(String::new(), |evidence| {
-        evidence
-            .failures()
-            .map(|(name, why)| format!("{name}\n{why}"))
-            .collect::<Vec<_>>()
-            .join("\n\n")
-    });
-    Ok(Some(if failures.is_empty() {
-        "It was not checked to its end.".to_owned()
-    } else {
-        failures
-    }))
+    // The base has moved under it: begin afresh.
+    Ok(laid.is_ok().then(|| former.why.clone()))
 }
 
 async fn hand_in(
@@ -248,13 +249,12 @@ async fn hand_in(
 ) -> Result<AttemptEnd, WorkError> {
     let changes = match changes(workspace, stop).await? {
         Ok(changes) => changes,
-        Err(refusal) => return Ok(AttemptEnd::Failed(refusal.to_string())),
+        Err(refusal) => return Ok(AttemptEnd::Failed(refusal.to_string(), None)),
     };
     let patch = changes.patch;
     if patch.is_empty() {
-        return Ok(AttemptEnd::Failed(
-            "the model said it was done, but changed nothing".to_owned(),
-        ));
+        let why = "the model said it was done, but changed nothing".to_owned();
+        return Ok(AttemptEnd::Failed(why, None));
     }
     let (rules, caps) = limits(job)?;
     // A patch that breaks a rule is handed in all the same: the check finds it, and says so.

@@ -474,3 +474,22 @@ async fn a_command_that_fills_the_disk_or_never_ends_is_not_the_end_of_gander() 
     assert!(told.contains("[exit code 77]") && told.len() < 500_000, "{}", told.len());
     w.ends().await;
 }
+
+#[tokio::test]
+async fn an_attempt_that_ends_without_a_change_tells_the_next_why_and_hands_its_work_on() {
+    let rules = "[verify]\ncommands = [\"sh check.sh\"]\n[agent]\nattempts = 3\nturns = 2\n";
+    let mut files = off_by_one();
+    files.retain(|(path, _)| *path != ".github/gander.toml");
+    files.push((".github/gander.toml", rules));
+    let w = World::with_project(files).await;
+    // Two turns, and no word at their end.
+    let unfinished = vec![edit("count.sh", "$1 - 1", "$1 - 2"), read("count.sh"), read("count.sh")];
+    let right = vec![edit("count.sh", "$1 - 2", "$1"), finish("as it was meant")];
+    w.model.will_try(vec![unfinished, right]);
+    w.fixed().await;
+
+    let heard = w.model.heard();
+    assert!(heard.iter().any(|it| it.contains("no result after 2 replies")), "{heard:#?}");
+    assert_eq!(w.only_pull().state, "open", "what the first left was still there: {heard:#?}");
+    w.ends().await;
+}

@@ -80,10 +80,11 @@ impl Job {
                 self.only_at(&JobStage::Fixing { round, attempt })?;
                 Some(self.nothing_to_fix(round, why, cost))
             }
-            &JobFact::AttemptFailed { round, attempt, ref why, cost } => {
+            &JobFact::AttemptFailed { round, attempt, ref left, cost } => {
                 self.only_at(&JobStage::Fixing { round, attempt })?;
                 self.spent = self.spent + cost;
-                Some(self.try_again_or_give_up(round, attempt, why.clone()))
+                self.unfinished = Some(left.clone());
+                Some(self.try_again_or_give_up(round, attempt, left.why.clone()))
             }
             JobFact::OutOfBudget { why, cost } => self.out_of_budget(why, *cost),
             JobFact::Verified(evidence) => self.verified(evidence),
@@ -169,6 +170,7 @@ impl Job {
         cost: Money,
     ) -> Vec<JobStep> {
         self.spent = self.spent + cost;
+        self.unfinished = None;
         self.change = Some(ProposedChange { proposal: proposal.clone(), evidence: None });
         self.stage = JobStage::Verifying { round, attempt };
         vec![JobStep::Show, JobStep::Verify { round, attempt }]

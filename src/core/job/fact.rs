@@ -4,6 +4,7 @@ use strum::{EnumDiscriminants, VariantArray};
 
 use super::{
     Base, Declined, JobStep, Prepared, Proposal, PullSnapshot, ReviseRequest, TakenReviews, Thread,
+    UnfinishedAttempt,
 };
 use crate::core::budget::Money;
 use crate::core::evidence::Evidence;
@@ -28,7 +29,7 @@ pub enum JobFact {
     /// The agent ended without a change, saying why.
     NothingToFix { round: u32, attempt: u32, why: String, cost: Money },
     /// The agent ended without an answer.
-    AttemptFailed { round: u32, attempt: u32, why: String, cost: Money },
+    AttemptFailed { round: u32, attempt: u32, left: UnfinishedAttempt, cost: Money },
     /// The patch was checked.
     Verified(Evidence),
     /// The pull request stands.

@@ -89,7 +89,7 @@ impl Job {
         let prepared = self.prepared.as_mut()?;
         prepared.base = base.clone();
         prepared.budget = budget;
-        self.change = None;
+        (self.change, self.unfinished) = (None, None);
         Some(self.fix(round, 1))
     }
 
