@@ -86,6 +86,9 @@ pub enum EditError {
 /// # Errors
 /// When there is no such place, or more than one.
 pub fn edit(text: &str, old: &str, new: &str) -> Result<Edited, EditError> {
+    if let Some(filled) = filled(text, old, new) {
+        return Ok(filled);
+    }
     let (view, old, new) = prepared(text, old, new)?;
     let places = find_all(&view.lines, &old, MOST_PLACES);
     match places.as_slice() {
@@ -108,6 +111,9 @@ pub fn edit(text: &str, old: &str, new: &str) -> Result<Edited, EditError> {
 /// # Errors
 /// When it is nowhere, or at so many places that the result would be out of all proportion.
 pub fn edit_everywhere(text: &str, old: &str, new: &str) -> Result<Edited, EditError> {
+    if let Some(filled) = filled(text, old, new) {
+        return Ok(filled);
+    }
     let (view, old, new) = prepared(text, old, new)?;
     let places: Vec<usize> = view.lines.match_indices(old.as_ref()).map(|(at, _)| at).collect();
     if places.is_empty() {
@@ -250,6 +256,14 @@ fn prepared<'a>(text: &'a str, old: &'a str, new: &'a str) -> Result<PreparedEdi
         (plain(old), plain(new))
     };
     if old == new { Err(EditError::NoChange) } else { Ok((view, old, new)) }
+}
+
+/// In an empty file the empty text stands at one place, and the new text is all there is then.
+fn filled(text: &str, old: &str, new: &str) -> Option<Edited> {
+    let empty = text.trim_start_matches('\u{feff}').is_empty();
+    let note = "The file was empty; the new text is all of it.".to_owned();
+    (empty && old.is_empty() && !new.is_empty())
+        .then(|| Edited { text: format!("{text}{new}"), note: Some(note) })
 }
 
 /// All places, also those that overlap.
@@ -500,6 +514,16 @@ mod tests {
         assert!(refusal(text, "one line\n...\nfour", "x").contains("Nothing may be left out"));
         assert_eq!(edit(text, "one", "one"), Err(EditError::NoChange));
         assert_eq!(edit(text, "", "one"), Err(EditError::EmptyOld));
+        assert_eq!(edit_everywhere(text, "", "one"), Err(EditError::EmptyOld));
+    }
+
+    #[test]
+    fn in_an_empty_file_the_empty_text_stands_once() {
+        assert_eq!(edited("", "", "one\n"), "one\n");
+        assert_eq!(edited("\u{feff}", "", "one\n"), "\u{feff}one\n");
+        assert_eq!(edit_everywhere("", "", "one\n").unwrap().text, "one\n");
+        assert_eq!(edit("", "", ""), Err(EditError::NoChange));
+        assert_eq!(edit("\n", "", "one"), Err(EditError::EmptyOld), "that is a line");
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! The agent's file tools: reading and writing below one directory, and nowhere else.
 //!
 //! Invariants: no path leads out of the directory, through a symbolic link or to anything that is
-//! not an ordinary file with one name; nothing waits, and nothing large is read. Writing puts a
-//! whole new file in the old one's place. Every error is a sentence for the model.
+//! not an ordinary file with one name; nothing waits, and nothing large is held in memory. A listing
+//! is complete or an error. Writing puts a whole new file in the old one's place. Every error is a
+//! sentence for the model.
 
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, RenameFlags};
 
@@ -15,14 +17,19 @@ use crate::workspace::confined::{self, ConfinedError};
 
 /// The largest file that is read as text, in bytes.
 pub const LARGEST_TEXT: u64 = 2 * 1024 * 1024;
-/// Names listed at most.
-const LONGEST_LIST: usize = 2000;
+/// Names that one directory may have; no directory of a project has a tenth of it.
+const MOST_NAMES: usize = 1_000_000;
+/// Names that are compared with a missing one.
+const MOST_COMPARED: usize = 10_000;
+/// Characters of a link's target that are shown.
+const LONGEST_TARGET: usize = 200;
 /// Bytes of a name that is compared with a missing one.
 const LONGEST_SIMILAR: usize = 80;
 
 /// The directory the agent works in.
 pub struct Root {
     directory: File,
+    seen_at: Option<PathBuf>,
 }
 
 /// Why a file could not be read or changed, in words for the model.
@@ -46,12 +53,18 @@ pub enum FileError {
         path: String,
     },
     /// It is something else.
-    #[error("{path} cannot be used: it is {what}.")]
+    #[error("{path} cannot be used: {what}.")]
     NotAFile {
         /// As asked for.
         path: String,
-        /// What it is.
-        what: &'static str,
+        /// What stands in the way, as in "it is a named pipe".
+        what: String,
+    },
+    /// It has more names than can be looked through.
+    #[error("{path} has more than {MOST_NAMES} names, too many to be listed. Use a command.")]
+    TooMany {
+        /// As asked for.
+        path: String,
     },
     /// It is a directory.
     #[error("{path} is a directory. List it, or name a file in it.")]
@@ -61,8 +74,8 @@ pub enum FileError {
     },
     /// It is too large for one look.
     #[error(
-        "{path} is larger than {} MiB, too large to be read here. Search in it, or cut out the part \
-         you need with a command.",
+        "{path} is larger than {} MiB, too large to be read or edited here. Search in it, or use a \
+         command.",
         LARGEST_TEXT / 1024 / 1024
     )]
     TooLarge {
@@ -88,16 +101,32 @@ pub enum FileError {
 }
 
 /// One name in a directory.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone)]
 pub struct Listed {
     /// As far as it can be shown; directories end in `/`, links in `@`.
     pub name: String,
+    /// Where it is; `None` when its name cannot be part of a path.
+    pub path: Option<RepoPath>,
+    /// Links are shown, and not followed.
+    pub is_link: bool,
 }
 
 impl Root {
     /// Over a directory that is open already.
     pub fn new(directory: File) -> Self {
-        Self { directory }
+        Self { directory, seen_at: None }
+    }
+
+    /// The same, where commands see the directory at this absolute path: models use it in calls.
+    #[must_use]
+    pub fn seen_at(mut self, path: PathBuf) -> Self {
+        self.seen_at = Some(path);
+        self
+    }
+
+    /// Where commands see the directory, if anywhere.
+    pub fn top(&self) -> Option<&Path> {
+        self.seen_at.as_deref()
     }
 
     /// A file's text.
@@ -116,6 +145,16 @@ impl Root {
     pub fn read_bytes(&self, path: &RepoPath) -> Result<Vec<u8>, FileError> {
         confined::open_file(&self.directory, path.as_str().as_bytes())
             .and_then(|(mut file, _)| confined::read_all(&mut file, LARGEST_TEXT))
+            .map_err(|problem| self.refusal(path, "read", problem))
+    }
+
+    /// A file for reading, however large.
+    ///
+    /// # Errors
+    /// When it is no ordinary file.
+    pub fn open(&self, path: &RepoPath) -> Result<File, FileError> {
+        confined::open_file(&self.directory, path.as_str().as_bytes())
+            .map(|(file, _)| file)
             .map_err(|problem| self.refusal(path, "read", problem))
     }
 
@@ -189,44 +228,57 @@ impl Root {
         renamed.map_err(|problem| self.refusal(to, "created", problem))
     }
 
-    /// What is in a directory, sorted; `None` is the top. At most two thousand names.
+    /// All that is in a directory, sorted; `None` is the top.
     ///
     /// # Errors
-    /// When there is no such directory.
+    /// When there is no such directory, or it has too many names.
     pub fn list(&self, directory: Option<&RepoPath>) -> Result<Vec<Listed>, FileError> {
-        let path = directory.map_or("", RepoPath::as_str);
-        let listed = (|| {
-            let directory = confined::open_directory(&self.directory, path.as_bytes())?;
-            let mut names = Vec::new();
-            for entry in rustix::fs::Dir::read_from(&directory)? {
-                let entry = entry?;
-                let name = entry.file_name().to_string_lossy();
-                if matches!(name.as_ref(), "." | ".." | ".git") {
-                    continue;
-                }
-                let mark = match entry.file_type() {
-                    FileType::Directory => "/",
-                    FileType::Symlink => "@",
-                    _ => "",
-                };
-                let clean: String =
-                    name.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-                names.push(Listed { name: format!("{clean}{mark}") });
-                if names.len() == LONGEST_LIST {
-                    break;
-                }
+        match self.listed(directory) {
+            Ok(names) if names.len() > MOST_NAMES => Err(FileError::TooMany {
+                path: directory.map_or("The top".to_owned(), ToString::to_string),
+            }),
+            Ok(mut names) => {
+                names.sort_by(|a, b| a.name.cmp(&b.name));
+                Ok(names)
             }
-            names.sort();
-            Ok(names)
-        })();
-        listed.map_err(|problem| match directory {
-            Some(path) => self.refusal(path, "listed", problem),
-            None => FileError::Io {
-                path: "The workspace".to_owned(),
-                verb: "listed",
-                source: std::io::Error::other(problem),
-            },
-        })
+            Err(problem) => Err(match directory {
+                Some(path) => self.refusal(path, "listed", problem),
+                None => FileError::Io {
+                    path: "The workspace".to_owned(),
+                    verb: "listed",
+                    source: std::io::Error::other(problem),
+                },
+            }),
+        }
+    }
+
+    /// One more than may be is enough to know.
+    fn listed(&self, below: Option<&RepoPath>) -> Result<Vec<Listed>, ConfinedError> {
+        let path = below.map_or("", RepoPath::as_str);
+        let directory = confined::open_directory(&self.directory, path.as_bytes())?;
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&directory)? {
+            let entry = entry?;
+            let bytes = entry.file_name().to_bytes();
+            if matches!(bytes, b"." | b".." | b".git") {
+                continue;
+            }
+            let mark = match entry.file_type() {
+                FileType::Directory => "/",
+                FileType::Symlink => "@",
+                _ => "",
+            };
+            let whole = if path.is_empty() { Vec::new() } else { format!("{path}/").into_bytes() };
+            names.push(Listed {
+                name: confined::shown(bytes) + mark,
+                path: RepoPath::from_bytes(&[&whole, bytes].concat()).ok(),
+                is_link: entry.file_type() == FileType::Symlink,
+            });
+            if names.len() > MOST_NAMES {
+                break;
+            }
+        }
+        Ok(names)
     }
 
     fn parent<'p>(&self, path: &'p RepoPath) -> Result<(OwnedFd, &'p str), ConfinedError> {
@@ -245,7 +297,15 @@ impl Root {
             _ if kind == Some(FileType::Directory) && verb != "created" => {
                 FileError::IsADirectory { path: shown }
             }
-            ConfinedError::Special(what) => FileError::NotAFile { path: shown, what },
+            ConfinedError::Special(_) | ConfinedError::Io(_)
+                if kind != Some(FileType::RegularFile)
+                    && let Some(what) = self.link_on_the_way(path).filter(|_| !taken(&problem)) =>
+            {
+                FileError::NotAFile { path: shown, what }
+            }
+            ConfinedError::Special(what) => {
+                FileError::NotAFile { path: shown, what: format!("it is {what}") }
+            }
             ConfinedError::Io(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
                 FileError::Exists { path: shown }
             }
@@ -254,6 +314,31 @@ impl Root {
             }
             ConfinedError::Io(source) => FileError::Io { path: shown, verb, source },
         }
+    }
+
+    /// The first symbolic link that the path meets: which, to where, and what to use instead.
+    fn link_on_the_way(&self, path: &RepoPath) -> Option<String> {
+        let whole = path.as_str();
+        let ends = whole.match_indices('/').map(|(at, _)| at).chain([whole.len()]);
+        let is_link = |part: &str| {
+            let stat = confined::look(&self.directory, part.as_bytes()).ok().flatten();
+            stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
+        };
+        let link: RepoPath =
+            ends.map(|end| &whole[..end]).find(|part| is_link(part))?.parse().ok()?;
+        let (parent, name) = self.parent(&link).ok()?;
+        let target = rustix::fs::readlinkat(&parent, name, Vec::new()).ok()?;
+        let target: String =
+            confined::shown(target.as_bytes()).chars().take(LONGEST_TARGET).collect();
+        let rest = whole[link.as_str().len()..].trim_start_matches('/');
+        let instead = lead_by(&link, &target, rest)
+            .filter(|other| {
+                let found = confined::look(&self.directory, other.as_str().as_bytes());
+                matches!(found, Ok(Some(_)))
+            })
+            .map_or(String::new(), |other| format!(": use {other} instead"));
+        let which = if link == *path { "it".to_owned() } else { link.to_string() };
+        Some(format!("{which} is a symbolic link to {target}{instead}"))
     }
 
     /// A path that only differs in letter case, or the names beside the missing one.
@@ -272,7 +357,8 @@ impl Root {
         let short = |name: &str| name.len() <= LONGEST_SIMILAR;
         let wanted = name.to_lowercase();
         let names = if short(name) { self.list(directory).unwrap_or_default() } else { Vec::new() };
-        let likenesses = names.iter().filter(|listed| short(&listed.name)).map(|listed| {
+        let compared = names.iter().filter(|listed| short(&listed.name)).take(MOST_COMPARED);
+        let likenesses = compared.map(|listed| {
             let other = listed.name.trim_end_matches(['/', '@']).to_lowercase();
             (strsim::normalized_levenshtein(&other, &wanted), listed)
         });
@@ -281,6 +367,29 @@ impl Root {
             _ => String::new(),
         }
     }
+}
+
+fn taken(problem: &ConfinedError) -> bool {
+    matches!(problem, ConfinedError::Io(e) if e.kind() == std::io::ErrorKind::AlreadyExists)
+}
+
+/// Where a link leads with the rest of the path, by its words alone, if that is inside.
+fn lead_by(link: &RepoPath, target: &str, rest: &str) -> Option<RepoPath> {
+    let mut parts: Vec<&str> = link.components().collect();
+    parts.pop();
+    if target.starts_with('/') {
+        return None;
+    }
+    for part in target.split('/').chain(rest.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/").parse().ok()
 }
 
 /// A complete file under a name of ours, to be moved into place.
@@ -380,5 +489,25 @@ mod tests {
         assert!(matches!(root.write(&path("new"), b""), Err(FileError::Missing { .. })));
         let below_a_file = root.create(&path("latin/x"), b"").unwrap_err();
         assert!(!words(below_a_file).contains("exists already"));
+    }
+
+    #[test]
+    fn a_refused_link_says_where_it_leads() {
+        let (directory, root) = root();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir_all(at("src/deep")).unwrap();
+        fs::write(at("src/a.rs"), "x").unwrap();
+        std::os::unix::fs::symlink("../a.rs", at("src/deep/link")).unwrap();
+        std::os::unix::fs::symlink("src", at("lib")).unwrap();
+        std::os::unix::fs::symlink("/etc", at("out")).unwrap();
+        let words = |name: &str| root.read(&path(name)).unwrap_err().to_string();
+        let link = words("src/deep/link");
+        assert!(link.contains("a symbolic link to ../a.rs: use src/a.rs instead"), "{link}");
+        let below = words("lib/a.rs");
+        assert!(below.contains("lib is a symbolic link to src: use src/a.rs instead"), "{below}");
+        let out = words("out/passwd");
+        assert!(out.contains("a symbolic link to /etc") && !out.contains("instead"), "{out}");
+        let listed = root.list(Some(&path("lib"))).unwrap_err().to_string();
+        assert!(listed.contains("a symbolic link to src: use src instead"), "{listed}");
     }
 }

@@ -3,6 +3,7 @@
 //! Invariants: file tools never leave the tree or follow a link (files.rs); commands run in the
 //! sandbox; results are capped and say so; a wrong call is answered, not fatal; no call computes or
 //! waits on a thread that serves others (aside.rs), and each takes time in proportion to its input.
+//! What an edit writes is what git would keep (attributes.rs), and is remembered as an edit's own.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -24,12 +25,17 @@ use crate::core::job::ThreadAnswer;
 use crate::core::path::RepoPath;
 use crate::model::ToolSpec;
 use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxError, SandboxLimits};
+use crate::workspace::attributes::{Attributes, has_dos_line, is_lfs_pointer};
+use crate::workspace::origins::Origins;
 use crate::workspace::patience::Patience;
 
 /// Characters of one result that the model gets to see.
 const RESULT_CAP: usize = 24_000;
 /// Lines `read` shows unless asked for others.
 const READ_LINES: usize = 600;
+/// Characters of a listing; the rest of it is asked for by number.
+const LIST_CAP: usize = 20_000;
+
 /// Cuts a result in its middle, where least is lost, and says so.
 pub fn capped(text: String) -> String {
     let characters = text.chars().count();
@@ -47,6 +53,10 @@ pub fn capped(text: String) -> String {
 pub struct FilesContext {
     /// Where they are.
     pub root: Arc<Root>,
+    /// What git would make of them.
+    pub attributes: Arc<Attributes>,
+    /// Learns which files an edit wrote.
+    pub origins: Arc<Origins>,
     /// Ends a call early.
     pub stop: CancellationToken,
 }
@@ -120,12 +130,12 @@ impl Tool for Read {
     fn spec(&self) -> ToolSpec {
         spec(
             "read",
-            "Shows a text file with line numbers (`12| text`), or lists a directory. Long files are \
-             shown in part: give `from` and `to` for other lines.",
+            "Shows a text file with line numbers (`12| text`), or lists a directory. Long ones are \
+             shown in part: give `from` and `to` for other lines or names.",
             &json!({
                 "path": {"type": "string", "description": "relative to the top; empty for the top itself"},
-                "from": {"type": "integer", "minimum": 1, "description": "first line"},
-                "to": {"type": "integer", "minimum": 1, "description": "last line"},
+                "from": {"type": "integer", "minimum": 1, "description": "first line, or name of a listing"},
+                "to": {"type": "integer", "minimum": 1, "description": "last line, or name of a listing"},
             }),
             &[],
         )
@@ -183,8 +193,8 @@ impl Tool for Edit {
 
     async fn call(&self, arguments: Value) -> Result<String, ToolFault> {
         let arguments: EditArguments = parse(arguments)?;
-        let root = Arc::clone(&self.0.root);
-        aside(&self.0.stop, move |patience| changed(&root, &arguments, patience)).await
+        let files = self.0.clone();
+        aside(&self.0.stop, move |patience| changed(&files, &arguments, patience)).await
     }
 }
 
@@ -204,7 +214,7 @@ impl Tool for RunTool {
 
     async fn call(&self, arguments: Value) -> Result<String, ToolFault> {
         let arguments: RunArguments = parse(arguments)?;
-        let workdir = directory(&arguments.directory)?;
+        let workdir = directory(&arguments.directory, Some(&self.sandbox.shows(&self.tree)))?;
         let mut command = SandboxCommand::shell(arguments.command, self.tree.clone())
             .in_directory(workdir.map_or(String::new(), |path| path.to_string()));
         command.env.clone_from(&self.env);
@@ -317,10 +327,12 @@ pub fn shown(output: &CommandOutput) -> String {
 }
 
 fn shown_part(root: &Root, arguments: &ReadArguments) -> Result<String, ToolFault> {
-    let Some(path) = directory(&arguments.path)? else { return list(root, None) };
+    let Some(path) = directory(&arguments.path, root.top())? else {
+        return list(root, None, arguments);
+    };
     let text = match root.read(&path) {
         Ok(text) => text,
-        Err(FileError::IsADirectory { .. }) => return list(root, Some(&path)),
+        Err(FileError::IsADirectory { .. }) => return list(root, Some(&path), arguments),
         Err(refusal) => return Err(told(refusal)),
     };
     let lines = text.lines().count();
@@ -336,64 +348,125 @@ fn shown_part(root: &Root, arguments: &ReadArguments) -> Result<String, ToolFaul
     if to < lines || from > 1 {
         let _ = write!(shown, "\n[lines {from} to {to} of {lines}]");
     }
+    if is_lfs_pointer(text.as_bytes()) {
+        shown.push_str(
+            "\n[This is a pointer of Git LFS. The content it stands for is not here, so it can be \
+             neither read nor changed.]",
+        );
+    }
     Ok(shown)
 }
 
 fn changed(
-    files: &Root,
+    files: &FilesContext,
     arguments: &EditArguments,
     patience: &Patience,
 ) -> Result<String, ToolFault> {
-    let path = repo_path(&arguments.path)?;
-    let needs = |value: &Option<String>, name: &str| {
-        value.clone().ok_or_else(|| ToolFault::ForModel(format!("This action needs `{name}`.")))
-    };
+    let root = &files.root;
+    let path = repo_path(&arguments.path, root.top())?;
     let edited = match arguments.action {
         EditAction::Create => {
-            files.create(&path, needs(&arguments.new, "new")?.as_bytes()).map_err(told)?;
-            return Ok(format!("Created {path}."));
+            let new = needed(arguments.new.as_ref(), "new")?.as_bytes();
+            files.allows(&path, new, b"")?;
+            root.create(&path, new).map_err(told)?;
+            return files.done(&path, format!("Created {path}."));
         }
         EditAction::Delete => {
-            files.delete(&path).map_err(told)?;
+            root.delete(&path).map_err(told)?;
             return Ok(format!("Deleted {path}."));
         }
         EditAction::Rename => {
-            let to = repo_path(&needs(&arguments.to, "to")?)?;
-            files.rename(&path, &to).map_err(told)?;
-            return Ok(format!("Renamed {path} to {to}."));
+            let to = repo_path(needed(arguments.to.as_ref(), "to")?, root.top())?;
+            files.attributes.moves(&path, &to).map_err(ToolFault::ForModel)?;
+            root.rename(&path, &to).map_err(told)?;
+            return files.done(&to, format!("Renamed {path} to {to}."));
         }
         EditAction::Replace | EditAction::ReplaceAll => {
-            let (old, new) = (needs(&arguments.old, "old")?, needs(&arguments.new, "new")?);
-            let text = files.read(&path).map_err(told)?;
-            if arguments.action == EditAction::ReplaceAll {
-                edit_everywhere(&text, &old, &new)
+            let old = needed(arguments.old.as_ref(), "old")?;
+            let new = needed(arguments.new.as_ref(), "new")?;
+            let text = root.read(&path).map_err(told)?;
+            let edited = if arguments.action == EditAction::ReplaceAll {
+                edit_everywhere(&text, old, new)
             } else {
-                edit(&text, &old, &new)
-            }
+                edit(&text, old, new)
+            };
+            (text, edited)
         }
         EditAction::Insert => {
             let line = arguments
                 .line
                 .ok_or_else(|| ToolFault::ForModel("This action needs `line`.".to_owned()))?;
-            insert_after(&files.read(&path).map_err(told)?, line, &needs(&arguments.new, "new")?)
+            let text = root.read(&path).map_err(told)?;
+            let edited = insert_after(&text, line, needed(arguments.new.as_ref(), "new")?);
+            (text, edited)
         }
     };
     if patience.is_over() {
         // Nothing is changed behind the back of a model that was told otherwise.
         return Err(too_long());
     }
+    let (text, edited) = edited;
     let edited = edited.map_err(|refusal| ToolFault::ForModel(refusal.to_string()))?;
-    files.write(&path, edited.text.as_bytes()).map_err(told)?;
+    files.allows(&path, edited.text.as_bytes(), text.as_bytes())?;
+    root.write(&path, edited.text.as_bytes()).map_err(told)?;
     let note = edited.note.map_or(String::new(), |note| format!(" {note}"));
-    Ok(format!("Changed {path}.{note}"))
+    files.done(&path, format!("Changed {path}.{note}"))
 }
 
-fn list(root: &Root, path: Option<&RepoPath>) -> Result<String, ToolFault> {
+fn needed<'a>(value: Option<&'a String>, name: &str) -> Result<&'a str, ToolFault> {
+    let missing = || ToolFault::ForModel(format!("This action needs `{name}`."));
+    value.map(String::as_str).ok_or_else(missing)
+}
+
+impl FilesContext {
+    /// Refuses what git would not keep as it is written.
+    fn allows(&self, path: &RepoPath, content: &[u8], before: &[u8]) -> Result<(), ToolFault> {
+        match self.attributes.conversion(path, content, || has_dos_line(before)) {
+            None => Ok(()),
+            Some(conversion) => Err(ToolFault::ForModel(format!(
+                "{path} must not be written here: {conversion}. Nothing was done."
+            ))),
+        }
+    }
+
+    /// Remembers that this file is wanted, whatever its name.
+    fn done(&self, path: &RepoPath, words: String) -> Result<String, ToolFault> {
+        self.origins.edited(path).map_err(ToolFault::fatal)?;
+        Ok(words)
+    }
+}
+
+fn list(
+    root: &Root,
+    path: Option<&RepoPath>,
+    arguments: &ReadArguments,
+) -> Result<String, ToolFault> {
     let names = root.list(path).map_err(told)?;
-    if names.is_empty() {
+    let count = names.len();
+    if count == 0 {
         return Ok("[the directory is empty]".to_owned());
     }
-    Ok(names.into_iter().map(|listed| listed.name).collect::<Vec<_>>().join("\n"))
+    let from = arguments.from.unwrap_or(1).max(1);
+    if from > count {
+        return Err(ToolFault::ForModel(format!("The directory has only {count} names.")));
+    }
+    let most = arguments.to.unwrap_or(count).clamp(from, count) - from + 1;
+    let (mut shown, mut last) = (String::new(), from - 1);
+    for listed in names.iter().skip(from - 1).take(most) {
+        if last >= from && shown.len() + listed.name.len() > LIST_CAP {
+            break;
+        }
+        shown.push_str(&listed.name);
+        shown.push('\n');
+        last += 1;
+    }
+    if last - from + 1 < count {
+        let _ = write!(
+            shown,
+            "[names {from} to {last} of {count}: give `from` and `to` for the others]"
+        );
+    }
+    Ok(shown.trim_end().to_owned())
 }
 
 fn spec(name: &str, description: &str, properties: &Value, required: &[&str]) -> ToolSpec {
@@ -408,3 +481,7 @@ fn spec(name: &str, description: &str, properties: &Value, required: &[&str]) ->
         }),
     }
 }
+
+#[cfg(test)]
+#[path = "tools_tests.rs"]
+mod tests;

@@ -22,13 +22,14 @@ use crate::core::job::{Base, Job, JobEnding, JobOrder, JobStage, Kind, Prepared,
 use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::policy::{RULES_PATH, Rules, runs_nothing};
-use crate::core::report::outcome_words;
+use crate::core::report::{first_flags, outcome_words};
 use crate::egress::PrivateAddresses;
 use crate::sandbox::{Sandbox, Unconfined};
 use crate::store::Memory;
 use crate::worker::{JobContext, LocalEnd, LocalJob};
 use crate::workspace::diff;
 use crate::workspace::mirror::{History, Mirror, Source, Want};
+use crate::workspace::origins;
 use crate::workspace::remove::remove_aside;
 use crate::workspace::scratch::Scratch;
 
@@ -285,6 +286,11 @@ fn job_context(
     let model = models(&choice, &egress)?.into_iter().next().ok_or("no model is named")?;
     std::fs::create_dir_all(&command.out)
         .map_err(|error| format!("{} cannot be made: {error}", command.out.display()))?;
+    // What the agent edited in an older run says nothing about the files of this one's patch.
+    let edited = command.out.join(origins::RECORD);
+    if edited.exists() {
+        std::fs::remove_file(edited)?;
+    }
     Ok(JobContext {
         store: Arc::new(Memory::default()),
         sandbox,
@@ -329,7 +335,7 @@ async fn write_out(
         Some(patch) => {
             let entries = ctx.mirror.list(&report.base).await?;
             let base = diff::base_files(&ctx.mirror, &entries, patch)?;
-            std::fs::write(path, diff::unified(patch, &base))?;
+            std::fs::write(path, diff::applicable(patch, &base, &report.base)?)?;
         }
         // An older run's patch must not pass for this one's.
         None if path.exists() => std::fs::remove_file(path)?,
@@ -355,7 +361,7 @@ fn as_text(report: &RunReport, out: &Path) -> String {
                 let millis = check.millis;
                 let _ = writeln!(text, "  {} {} ({millis} ms)", mark(&check.outcome), check.name);
             }
-            for flag in &proposal.flags {
+            for flag in first_flags(&proposal.flags) {
                 let _ = writeln!(text, "  look closely: {flag}");
             }
             let _ = writeln!(text, "\nIn the model's words:\n{}\n", indented(&proposal.summary));

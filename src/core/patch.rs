@@ -118,6 +118,11 @@ impl Change {
     }
 }
 
+/// Git's own rule: a NUL in the first 8,000 bytes.
+pub fn is_binary(content: &[u8]) -> bool {
+    content.iter().take(8000).any(|byte| *byte == 0)
+}
+
 impl PatchDigest {
     /// Of a SHA-256.
     pub fn of_bytes(digest: [u8; 32]) -> Self {

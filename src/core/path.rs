@@ -3,7 +3,7 @@
 //! Invariants: a [`RepoPath`] stays inside the repository and out of git's own directory on every
 //! file system git runs on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
@@ -148,26 +148,35 @@ impl fmt::Display for RepoPath {
     }
 }
 
-/// The first changed path that some file system would take for another path of the final tree,
-/// be it as a whole or in one of its directories. `tree` is every path after the change.
+/// The first path that a change adds and that some file system would take for another path of the
+/// final tree, be it as a whole or in one of its directories. `base` is every path before the
+/// change, `tree` every path after it.
 pub fn collision<'a>(
-    changed: impl Iterator<Item = &'a RepoPath>,
+    written: impl Iterator<Item = &'a RepoPath>,
+    base: impl Iterator<Item = &'a str>,
     tree: impl Iterator<Item = &'a str>,
 ) -> Option<(String, String)> {
-    let mut spelling: HashMap<String, &str> = HashMap::new();
-    for path in changed {
-        for prefix in prefixes(path.as_str()) {
-            match spelling.insert(fold(prefix), prefix) {
-                Some(other) if other != prefix => return Some((prefix.into(), other.into())),
-                _ => {}
-            }
+    let mut added: BTreeSet<&str> = written.flat_map(|path| prefixes(path.as_str())).collect();
+    for path in base {
+        for prefix in prefixes(path) {
+            added.remove(prefix);
         }
+    }
+    let mut spelling: HashMap<String, &str> = HashMap::new();
+    for prefix in added {
+        match spelling.insert(fold(prefix), prefix) {
+            Some(other) if other != prefix => return Some((prefix.into(), other.into())),
+            _ => {}
+        }
+    }
+    if spelling.is_empty() {
+        return None;
     }
     for path in tree {
         for prefix in prefixes(path) {
             match spelling.get(&fold(prefix)) {
-                Some(changed) if *changed != prefix => {
-                    return Some(((*changed).to_owned(), prefix.to_owned()));
+                Some(added) if *added != prefix => {
+                    return Some(((*added).to_owned(), prefix.to_owned()));
                 }
                 _ => {}
             }
@@ -263,15 +272,21 @@ mod tests {
 
     #[test]
     fn two_spellings_of_one_name_collide_as_files_and_as_directories() {
-        let found = |changed: &[&str], tree: &[&str]| {
-            let changed: Vec<RepoPath> = changed.iter().map(|p| path(p)).collect();
-            collision(changed.iter(), tree.iter().copied())
+        let found = |written: &[&str], base: &[&str]| {
+            let written: Vec<RepoPath> = written.iter().map(|p| path(p)).collect();
+            let tree = base.iter().copied().chain(written.iter().map(RepoPath::as_str));
+            collision(written.iter(), base.iter().copied(), tree)
         };
-        assert!(found(&["README.md"], &["readme.md", "README.md"]).is_some());
-        assert!(found(&["Src/a.rs"], &["src/b.rs", "Src/a.rs"]).is_some());
+        assert!(found(&["readme.md"], &["README.md"]).is_some());
+        assert!(found(&["Src/a.rs"], &["src/b.rs"]).is_some());
         assert!(found(&["caf\u{e9}"], &["cafe\u{301}"]).is_some());
         assert!(found(&["a/X", "a/x"], &[]).is_some());
         assert!(found(&["a/x"], &["a/y", "B/c", "b/d"]).is_none(), "old collisions are not ours");
+        let twins = ["README.md", "readme.md", "Src/a.rs", "src/b.rs"];
+        for one_of_them in ["README.md", "Src/a.rs", "Src/new.rs"] {
+            assert!(found(&[one_of_them], &twins).is_none(), "{one_of_them} adds no spelling");
+        }
+        assert!(found(&["Readme.md"], &twins).is_some());
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Invariants: the class is decided on a folded form (letter case, Unicode composition and
 //! invisible characters removed), so no spelling of `.github` slips by; configuration adds to the
-//! built-in lists and never takes away.
+//! built-in lists and never takes away. What commands leave behind is told by names that no project
+//! gives to its own files.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
@@ -167,12 +168,7 @@ const FLAGGED: [(&str, &str); 8] = [
 
 fn flag_by_name(name: &str) -> Option<&'static str> {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
-    let named = FLAGGED.iter().find(|(_, names)| {
-        names.split_ascii_whitespace().any(|flagged| match flagged.strip_prefix("*.") {
-            Some(flagged) => extension == Some(flagged),
-            None => name == flagged,
-        })
-    });
+    let named = FLAGGED.iter().find(|(_, names)| is_listed(name, names));
     let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
     match named {
         Some((reason, _)) => Some(reason),
@@ -185,6 +181,38 @@ fn flag_by_name(name: &str) -> Option<&'static str> {
         None if begins(&[".env."]) => Some(SETTINGS),
         None => None,
     }
+}
+
+/// Directories that builds, tests and package managers make (`*.x`: an extension).
+const LEFT_DIRECTORIES: &str = "target node_modules __pycache__ .pytest_cache .mypy_cache \
+    .ruff_cache .hypothesis .tox .nox .eggs *.egg-info *.dist-info htmlcov .nyc_output .gradle \
+    .parcel-cache .turbo .venv dist build";
+/// Files that commands make beside what they were asked for.
+const LEFT_FILES: &str = ".coverage coverage.xml lcov.info .eslintcache .DS_Store nohup.out *.orig \
+    *.rej *.pyc *.pyo *.swp *.profraw *.gcda *.gcno *.tsbuildinfo";
+
+/// Whether commands are known to leave such a directory behind; `parent` is the directory it is in.
+/// Only where the base has no file in it: many a project keeps its `dist` or `build`.
+pub fn commands_leave_directory(name: &str, parent: &str) -> bool {
+    is_listed(name, LEFT_DIRECTORIES) || (name == ".cache" && parent == "node_modules")
+}
+
+/// Whether commands are known to leave such a file behind.
+pub fn commands_leave_file(name: &str) -> bool {
+    let is_core_dump = ["core.", "vgcore."].iter().any(|start| {
+        let number = name.strip_prefix(start).unwrap_or_default();
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    is_core_dump || name.starts_with(".coverage.") || is_listed(name, LEFT_FILES)
+}
+
+/// Whether a name is in a list of names and extensions (`*.x`).
+fn is_listed(name: &str, list: &str) -> bool {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+    list.split_ascii_whitespace().any(|listed| match listed.strip_prefix("*.") {
+        Some(listed) => extension == Some(listed),
+        None => name == listed,
+    })
 }
 
 fn is_windows_device(part: &str) -> bool {
@@ -285,6 +313,33 @@ mod tests {
         }
         for plain in ["src/lib.rs", "README.md", "console.txt", "lock.rs", "github/x", "make.py"] {
             assert_eq!(tier_of(plain), PathClass::Plain, "{plain:?}");
+        }
+    }
+
+    #[test]
+    fn what_commands_leave_behind_is_known_by_its_name() {
+        for left in [
+            "target",
+            "x.egg-info",
+            "dist",
+            "build",
+            "__pycache__",
+            ".tox",
+            "htmlcov",
+            ".mypy_cache",
+        ] {
+            assert!(commands_leave_directory(left, ""), "{left}");
+        }
+        assert!(commands_leave_directory(".cache", "node_modules"));
+        for own in ["src", "builds", "Build", "docs", ".cache", ".cargo", "egg-info", "coverage"] {
+            assert!(!commands_leave_directory(own, ""), "{own}");
+        }
+        for left in [".coverage", ".coverage.a.1", "coverage.xml", "core.17", "a.rs.orig", "a.rej"]
+        {
+            assert!(commands_leave_file(left), "{left}");
+        }
+        for own in [".coveragerc", "core.py", "core", "core.", "original", "orig", "a.xml"] {
+            assert!(!commands_leave_file(own), "{own}");
         }
     }
 

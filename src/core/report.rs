@@ -249,8 +249,8 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportC
     let proposal = job.proposal();
     if let Some(proposal) = proposal.filter(|proposal| !proposal.flags.is_empty()) {
         text.push_str("> [!IMPORTANT]\n> **Please look closely at:**\n");
-        for flag in &proposal.flags {
-            let _ = writeln!(text, "> - {}", inline(flag, 200));
+        for flag in first_flags(&proposal.flags) {
+            let _ = writeln!(text, "> - {}", inline(&flag, 200));
         }
         text.push('\n');
     }

@@ -34,7 +34,7 @@ use crate::workspace::patch::{self, Caps, PatchError};
 use crate::workspace::patience::Patience;
 use crate::workspace::scratch::Scratch;
 use crate::workspace::tree::Workspace;
-use crate::workspace::{Changes, READING, diff};
+use crate::workspace::{Changes, READING, diff, origins};
 
 /// What the steps of one job work with that need no GitHub.
 #[derive(Clone)]
@@ -143,8 +143,7 @@ async fn attempt_in(
     let logs = ctx.records.join(format!("r{}-a{}", attempt.round, attempt.number));
     let checker = checker(job, ctx, &commands, &logs.join("agent"))?;
 
-    let root = workspace.root().try_clone().map_err(|e| WorkError::passing(&e))?;
-    let files = FilesContext { root: Arc::new(Root::new(root)), stop: attempt.stop.clone() };
+    let files = files(ctx, &workspace, attempt.stop)?;
     let run = RunTool {
         sandbox: Arc::clone(&ctx.sandbox),
         tree: workspace.path().to_owned(),
@@ -238,6 +237,23 @@ async fn take_up(
     Ok(laid.is_ok().then(|| former.why.clone()))
 }
 
+/// What the file tools work on, and what earlier attempts of the job edited.
+fn files(
+    ctx: &JobContext,
+    workspace: &Workspace,
+    stop: &CancellationToken,
+) -> Result<FilesContext, WorkError> {
+    let passing = |error: std::io::Error| WorkError::passing(&error);
+    workspace.origins().continue_in(&ctx.records.join(origins::RECORD)).map_err(passing)?;
+    let root = Root::new(workspace.root().try_clone().map_err(passing)?);
+    Ok(FilesContext {
+        root: Arc::new(root.seen_at(ctx.sandbox.shows(workspace.path()))),
+        attributes: Arc::clone(workspace.entries().attributes()),
+        origins: Arc::clone(workspace.origins()),
+        stop: stop.clone(),
+    })
+}
+
 async fn hand_in(
     job: &AttemptInput<'_>,
     ctx: &JobContext,
@@ -251,17 +267,21 @@ async fn hand_in(
         Ok(changes) => changes,
         Err(refusal) => return Ok(AttemptEnd::Failed(refusal.to_string(), None)),
     };
+    let left_out = changes.left_out_words();
     let patch = changes.patch;
     if patch.is_empty() {
-        let why = "the model said it was done, but changed nothing".to_owned();
-        return Ok(AttemptEnd::Failed(why, None));
+        let why = format!("the model said it was done, but changed nothing\n{left_out}");
+        return Ok(AttemptEnd::Failed(why.trim_end().to_owned(), None));
     }
     let (rules, caps) = limits(job)?;
     // A patch that breaks a rule is handed in all the same: the check finds it, and says so.
     let flags = patch::check(&patch, workspace.entries(), &rules, caps).unwrap_or_default();
-    let mut flags: Vec<String> =
-        flags.iter().map(|flag| format!("{}: {}", flag.path, flag.reason)).collect();
-    flags.extend(checks_rewritten(&patch, commands));
+    let by_rules = flags.iter().map(|flag| format!("{}: {}", flag.path, flag.reason));
+    // Of many only the first are shown: what makes a check worthless comes before all others.
+    let mut flags = checks_rewritten(&patch, commands);
+    flags.extend(by_rules);
+    let flag = |path| format!("{path}: is new, and not from an edit; a command may have left it");
+    flags.extend(changes.by_commands.iter().map(flag));
     let (mirror, tree) = (ctx.mirror.clone(), Arc::clone(workspace));
     let (patch, counted) = blocking(move || {
         let base = diff::base_files(&mirror, tree.entries(), &patch);
@@ -448,7 +468,8 @@ impl Tool for VerifyTool {
         let changes = changes(&self.workspace, &self.stop).await.map_err(fatal)?;
         let changes = changes.map_err(|refusal| ToolFault::ForModel(refusal.to_string()))?;
         if changes.patch.is_empty() {
-            return Err(ToolFault::ForModel("Nothing is changed yet.".to_owned()));
+            let words = format!("Nothing is changed yet. {}", changes.left_out_words());
+            return Err(ToolFault::ForModel(words.trim_end().to_owned()));
         }
         let evidence = self
             .checker
@@ -464,10 +485,7 @@ impl Tool for VerifyTool {
             };
             text.push_str(&line);
         }
-        if !changes.left_out.is_empty() {
-            let names = changes.left_out.join(", ");
-            text.push_str(&format!("Not part of the change, because it is ignored: {names}\n"));
-        }
+        text.push_str(&changes.left_out_words());
         Ok(text)
     }
 }

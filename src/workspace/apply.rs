@@ -34,6 +34,9 @@ impl Workspace {
             }
         }
         staging.remove();
+        if result.is_ok() {
+            self.origins.laid(patch.changes.keys());
+        }
         result
     }
 

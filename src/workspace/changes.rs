@@ -12,15 +12,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, FileType, Stat};
-use sha2::Digest;
 
-use super::confined::{self, ConfinedError};
+use super::base::Stamp;
+use super::blob_hash::BlobHash;
+use super::confined::{self, ConfinedError, shown};
 use super::mirror::{EntryMode, TreeEntry};
-use super::patch::{PatchError, refused, shown};
+use super::patch::{PatchError, refused};
 use super::patience::Patience;
-use super::tree::{DEEPEST, Stamp, Workspace};
+use super::tree::{DEEPEST, Workspace};
 use crate::core::patch::{Change, FileMode, Patch};
 use crate::core::path::RepoPath;
+use crate::core::path_rules::{commands_leave_directory, commands_leave_file};
 
 /// Entries looked at; ignored directories count as one.
 const MOST_ENTRIES: usize = 1_000_000;
@@ -28,7 +30,7 @@ const MOST_ENTRIES: usize = 1_000_000;
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
 /// How long reading back may take.
 pub const READING: Duration = Duration::from_secs(10 * 60);
-/// How many left-out names are told.
+/// How many left-out names are told; then it is said how many more there are.
 const MOST_LEFT_OUT: usize = 50;
 /// Coarse clocks stamp files written this close together alike, in nanoseconds.
 const CLOCK_STEP: i64 = 50_000_000;
@@ -38,8 +40,25 @@ const CLOCK_STEP: i64 = 50_000_000;
 pub struct Changes {
     /// What becomes of the commit's files.
     pub patch: Patch,
-    /// New files and directories that the repository ignores; at most fifty are named.
+    /// New files and directories that the repository ignores, or that commands are known to leave
+    /// behind; at most fifty are named, and then how many more there are.
     pub left_out: Vec<String>,
+    /// New files of the patch that no edit wrote.
+    pub by_commands: Vec<RepoPath>,
+}
+
+impl Changes {
+    /// What of the tree is no part of the change, for whoever expects it there; or nothing.
+    pub fn left_out_words(&self) -> String {
+        if self.left_out.is_empty() {
+            return String::new();
+        }
+        let names = self.left_out.join(", ");
+        format!(
+            "Not part of the change, because it is ignored, or commands leave such files behind: \
+             {names}. What belongs to the change is written with `edit`.\n"
+        )
+    }
 }
 
 impl Workspace {
@@ -64,12 +83,18 @@ impl Workspace {
             bytes: MOST_BYTES,
             patch: BTreeMap::new(),
             left_out: Vec::new(),
+            more_left_out: 0,
+            by_commands: Vec::new(),
         };
         let root = confined::open_directory(&self.root, b"")
             .map_err(|problem| refused("read", b".", problem))?;
-        walk.directory(&root, &mut Vec::new(), WalkPosition { depth: 0, ignored: false })?;
+        walk.directory(&root, &mut Vec::new(), WalkPosition::default())?;
         walk.deletions()?;
-        Ok(Changes { patch: Patch { changes: walk.patch }, left_out: walk.left_out })
+        let (mut left_out, by_commands) = (walk.left_out, walk.by_commands);
+        if walk.more_left_out > 0 {
+            left_out.push(format!("and {} more", walk.more_left_out));
+        }
+        Ok(Changes { patch: Patch { changes: walk.patch }, left_out, by_commands })
     }
 
     /// The stamp is the exported one, and old enough that a later write would have changed it.
@@ -117,13 +142,17 @@ struct Walk<'a> {
     bytes: u64,
     patch: BTreeMap<RepoPath, Change>,
     left_out: Vec<String>,
+    more_left_out: usize,
+    by_commands: Vec<RepoPath>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct WalkPosition {
     depth: usize,
     /// Below an ignored directory that has tracked files.
     ignored: bool,
+    /// Below a directory that commands leave behind, in which somebody wants a file.
+    left_behind: bool,
 }
 
 impl Walk<'_> {
@@ -191,31 +220,47 @@ impl Walk<'_> {
         }
         let ignored = position.ignored || base.ignored.covers(path, kind);
         if kind == FileType::Directory {
-            let has_tracked = base.directories.contains(path.as_slice());
-            if !has_tracked && (ignored || is_build_dropping(name)) {
-                self.leave_out(path, kind);
-                return Ok(());
-            }
-            let below = open_beneath(directory, name, path)?;
-            return self.directory(
-                &below,
-                path,
-                WalkPosition { depth: position.depth + 1, ignored },
-            );
+            return self.new_directory(directory, name, path, WalkPosition { ignored, ..position });
         }
-        if ignored {
+        let is_kept =
+            || RepoPath::from_bytes(path).is_ok_and(|path| self.workspace.origins.keeps(&path));
+        if ignored || ((position.left_behind || commands_leave_file(&shown(name))) && !is_kept()) {
             self.leave_out(path, kind);
             return Ok(());
         }
         if kind != FileType::RegularFile {
-            let what = confined::describe(kind);
+            let what = described(kind, directory, name);
             return Err(PatchError::NotAFile { path: shown(path), what });
         }
         let usable = usable_path(path)?;
         let (mut file, stat) = open_regular(directory, name, path)?;
         let content = self.take(&mut file, path)?;
+        if !self.workspace.origins.is_edited(&usable) {
+            self.by_commands.push(usable.clone());
+        }
         self.patch.insert(usable, Change::Write { mode: mode_of(&stat), content, replaces: None });
         Ok(())
+    }
+
+    /// A directory, perhaps without a tracked file.
+    fn new_directory(
+        &mut self,
+        directory: &OwnedFd,
+        name: &[u8],
+        path: &mut Vec<u8>,
+        mut position: WalkPosition,
+    ) -> Result<(), PatchError> {
+        if !self.workspace.base.directories.contains(path.as_slice()) {
+            let parent = confined::split(confined::split(path).0).1;
+            position.left_behind |= commands_leave_directory(&shown(name), &shown(parent));
+            let is_kept = || self.workspace.origins.keeps_below(path);
+            if position.ignored || (position.left_behind && !is_kept()) {
+                self.leave_out(path, FileType::Directory);
+                return Ok(());
+            }
+        }
+        let below = open_beneath(directory, name, path)?;
+        self.directory(&below, path, WalkPosition { depth: position.depth + 1, ..position })
     }
 
     /// Something is where the base has an entry.
@@ -247,11 +292,12 @@ impl Walk<'_> {
                 let same = self.workspace.is_untouched(at, stat)
                     || is_same_link(directory, name, entry)
                         .map_err(|problem| refused("read", path, problem))?;
-                let what = "a changed symbolic link";
-                if same { Ok(()) } else { Err(PatchError::NotAFile { path: shown(path), what }) }
+                let what = || format!("a changed symbolic link{}", target_of(directory, name));
+                let refusal = || PatchError::NotAFile { path: shown(path), what: what() };
+                if same { Ok(()) } else { Err(refusal()) }
             }
             (_, other) => {
-                let what = confined::describe(other);
+                let what = described(other, directory, name);
                 Err(PatchError::NotAFile { path: shown(path), what })
             }
         }
@@ -300,7 +346,7 @@ impl Walk<'_> {
     fn take(&mut self, file: &mut File, path: &[u8]) -> Result<Vec<u8>, PatchError> {
         let content = confined::read_all(file, self.bytes).map_err(|problem| match problem {
             ConfinedError::TooLarge { .. } => {
-                PatchError::TooLarge { at: Some(shown(path)), limit: MOST_BYTES }
+                PatchError::TooLargeToHold { path: shown(path), limit: MOST_BYTES }
             }
             other => refused("read", path, other),
         })?;
@@ -312,12 +358,21 @@ impl Walk<'_> {
         if self.left_out.len() < MOST_LEFT_OUT {
             let slash = if kind == FileType::Directory { "/" } else { "" };
             self.left_out.push(format!("{}{slash}", shown(path)));
+        } else {
+            self.more_left_out += 1;
         }
     }
 }
 
-fn is_build_dropping(name: &[u8]) -> bool {
-    matches!(name, b"target" | b"node_modules" | b"__pycache__" | b".pytest_cache")
+fn described(kind: FileType, directory: &OwnedFd, name: &[u8]) -> String {
+    let target = if kind == FileType::Symlink { target_of(directory, name) } else { String::new() };
+    format!("{}{target}", confined::describe(kind))
+}
+
+/// Where a link leads, as words to append.
+fn target_of(directory: &OwnedFd, name: &[u8]) -> String {
+    let target = rustix::fs::readlinkat(directory, name, Vec::new());
+    target.map_or(String::new(), |target| format!(" to {}", shown(target.as_bytes())))
 }
 
 fn open_beneath(directory: &OwnedFd, name: &[u8], path: &[u8]) -> Result<OwnedFd, PatchError> {
@@ -351,9 +406,9 @@ fn is_same_link(
 ) -> Result<bool, ConfinedError> {
     let target = rustix::fs::readlinkat(directory, name, Vec::new())?;
     let target = target.as_bytes();
-    let mut hash = BlobHash::new(entry, target.len() as u64);
+    let mut hash = BlobHash::new(&entry.oid, target.len() as u64);
     hash.update(target);
-    Ok(hash.names(entry))
+    Ok(hash.name() == entry.oid.as_str())
 }
 
 /// Whether the content is the entry's; reads the file once, in pieces.
@@ -362,49 +417,16 @@ fn hash_of(file: &mut File, stat: &Stat, entry: &TreeEntry) -> Result<bool, Conf
     if size != entry.size {
         return Ok(false);
     }
-    let mut hash = BlobHash::new(entry, size);
+    let mut hash = BlobHash::new(&entry.oid, size);
     let mut piece = vec![0; 64 * 1024];
     let mut left = size;
     loop {
         let count = file.read(&mut piece)?;
         if count == 0 || count as u64 > left {
-            return Ok(count == 0 && left == 0 && hash.names(entry));
+            return Ok(count == 0 && left == 0 && hash.name() == entry.oid.as_str());
         }
         hash.update(&piece[..count]);
         left -= count as u64;
-    }
-}
-
-/// Git's name for a content, in the repository's own hash.
-enum BlobHash {
-    Sha1(Box<sha1::Sha1>),
-    Sha256(Box<sha2::Sha256>),
-}
-
-impl BlobHash {
-    fn new(like: &TreeEntry, size: u64) -> Self {
-        let mut hash = if like.oid.as_str().len() == 40 {
-            Self::Sha1(Box::default())
-        } else {
-            Self::Sha256(Box::default())
-        };
-        hash.update(format!("blob {size}\0").as_bytes());
-        hash
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Sha1(hash) => hash.update(bytes),
-            Self::Sha256(hash) => hash.update(bytes),
-        }
-    }
-
-    fn names(self, entry: &TreeEntry) -> bool {
-        let name = match self {
-            Self::Sha1(hash) => hex::encode(hash.finalize()),
-            Self::Sha256(hash) => hex::encode(hash.finalize()),
-        };
-        name == entry.oid.as_str()
     }
 }
 

@@ -1,7 +1,7 @@
 //! A patch as the text that people read and `git apply` takes.
 //!
 //! Invariants: the text is made from the patch and the base content alone; applied to the base it
-//! gives the patch's result, binary files excepted, which are named and left out. It is the
+//! gives the patch's result. In the text for people binary files are named and left out. It is the
 //! shortest such text, unless finding that took too long.
 
 use std::collections::BTreeMap;
@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices_deadline, group_diff_ops};
 
+use super::binary;
+use super::blob_hash::BlobHash;
 use super::mirror::{EntryMode, Mirror, MirrorError, TreeEntry};
-use super::patch::is_binary;
-use crate::core::patch::{Change, FileMode, Patch};
+use crate::core::id::Sha;
+use crate::core::patch::{Change, FileMode, Patch, is_binary};
 use crate::core::path::RepoPath;
 
 /// How long the shortest difference of a file is looked for; after that, a longer one will do.
@@ -73,24 +75,102 @@ pub fn lines(patch: &Patch, base: &BaseFiles) -> (u32, u32) {
     (added, removed)
 }
 
-/// The patch in git's unified format. Bytes, since files need not be UTF-8.
+/// Bytes that each file adds to a change: those of the lines that go and come, or of the new content
+/// where that is less, as with a file that is new, rewritten or binary. What is only deleted is 0.
+pub fn sizes<'p>(patch: &'p Patch, base: &BaseFiles) -> BTreeMap<&'p RepoPath, u64> {
+    // One time for all of them: a change is checked while others wait.
+    let until = Instant::now() + SEARCHING;
+    let size = |(path, change): (&'p RepoPath, &Change)| {
+        let Change::Write { content, .. } = change else { return (path, 0) };
+        let old = base.get(path).map_or(&[][..], |file| &file.content);
+        let whole = content.len() as u64;
+        let size = match is_binary(old) || is_binary(content) {
+            true if old == content => 0,
+            true => whole,
+            false => whole.min(lines_between(old, content, until)),
+        };
+        (path, size)
+    };
+    patch.changes.iter().map(size).collect()
+}
+
+fn lines_between(old: &[u8], new: &[u8], until: Instant) -> u64 {
+    let old: Vec<&[u8]> = old.split_inclusive(|byte| *byte == b'\n').collect();
+    let new: Vec<&[u8]> = new.split_inclusive(|byte| *byte == b'\n').collect();
+    let bytes = |lines: &[&[u8]]| lines.iter().map(|line| line.len() as u64).sum::<u64>();
+    let operations = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, Some(until));
+    let changed = operations.iter().filter(|operation| operation.tag() != DiffTag::Equal);
+    changed.map(|it| bytes(&old[it.old_range()]) + bytes(&new[it.new_range()])).sum()
+}
+
+/// The patch for people, in git's unified format. Bytes, since files need not be UTF-8.
 pub fn unified(patch: &Patch, base: &BaseFiles) -> Vec<u8> {
     let mut out = Vec::new();
+    for (path, before, after) in files(patch, base) {
+        match one_file(&mut out, path, before, after) {
+            Written::Text => {}
+            Written::Binary { start } => {
+                out.truncate(start);
+                let left_out = format!("# left out, as it is not text: {path}\n");
+                out.extend_from_slice(left_out.as_bytes());
+            }
+        }
+    }
+    out
+}
+
+/// All of the patch, as `git apply` takes it. `commit` is any of the same repository.
+///
+/// # Errors
+/// Never, as far as is known: compressing in memory does not fail.
+pub fn applicable(patch: &Patch, base: &BaseFiles, commit: &Sha) -> std::io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    for (path, before, after) in files(patch, base) {
+        if let Written::Binary { .. } = one_file(&mut out, path, before, after) {
+            let old = before.map(|file| file.content.as_slice());
+            let new = after.map(|(_, content)| content);
+            // Git takes it only with both names in full.
+            let absent = || "0".repeat(commit.as_str().len());
+            let name = |content: Option<&[u8]>| {
+                content.map_or_else(absent, |content| BlobHash::of(content, commit))
+            };
+            let names = format!("index {}..{}\nGIT binary patch\n", name(old), name(new));
+            out.extend_from_slice(names.as_bytes());
+            binary::literal(&mut out, new.unwrap_or_default())?;
+            binary::literal(&mut out, old.unwrap_or_default())?;
+        }
+    }
+    Ok(out)
+}
+
+/// What one file of the base becomes.
+type OneFile<'a> = (&'a RepoPath, Option<&'a BaseFile>, Option<(FileMode, &'a [u8])>);
+
+/// To git a link that becomes a file is one file less and one more.
+fn files<'a>(patch: &'a Patch, base: &'a BaseFiles) -> Vec<OneFile<'a>> {
+    let mut files = Vec::new();
     for (path, change) in &patch.changes {
         let before = base.get(path);
         let after = match change {
             Change::Write { mode, content, .. } => Some((*mode, content.as_slice())),
             Change::Delete { .. } => None,
         };
-        // To git a link that becomes a file is one file less and one more.
         if before.is_some_and(|file| file.mode == EntryMode::Symlink) && after.is_some() {
-            one_file(&mut out, path, before, None);
-            one_file(&mut out, path, None, after);
+            files.push((path, before, None));
+            files.push((path, None, after));
         } else {
-            one_file(&mut out, path, before, after);
+            files.push((path, before, after));
         }
     }
-    out
+    files
+}
+
+/// What was written of a file.
+enum Written {
+    /// All of it.
+    Text,
+    /// Its header, from here on.
+    Binary { start: usize },
 }
 
 fn one_file(
@@ -98,13 +178,10 @@ fn one_file(
     path: &RepoPath,
     before: Option<&BaseFile>,
     after: Option<(FileMode, &[u8])>,
-) {
+) -> Written {
+    let start = out.len();
     let old = before.map_or(&[][..], |file| &file.content);
     let new = after.map_or(&[][..], |(_, content)| content);
-    if is_binary(old) || is_binary(new) {
-        out.extend_from_slice(format!("# left out, as it is not text: {path}\n").as_bytes());
-        return;
-    }
     let (a, b) = (quoted("a", path), quoted("b", path));
     let mut header = format!("diff --git {a} {b}\n");
     match (before, after) {
@@ -120,7 +197,10 @@ fn one_file(
     }
     out.extend_from_slice(header.as_bytes());
     if old == new {
-        return;
+        return Written::Text;
+    }
+    if is_binary(old) || is_binary(new) {
+        return Written::Binary { start };
     }
     // Readers end a name with spaces at this tab.
     let end = if path.as_str().contains(' ') { "\t" } else { "" };
@@ -128,6 +208,7 @@ fn one_file(
     let to = after.map_or("/dev/null".to_owned(), |_| format!("{b}{end}"));
     out.extend_from_slice(format!("--- {from}\n+++ {to}\n").as_bytes());
     hunks(out, old, new);
+    Written::Text
 }
 
 fn hunks(out: &mut Vec<u8>, old: &[u8], new: &[u8]) {

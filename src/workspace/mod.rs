@@ -4,12 +4,17 @@
 //! come from the mirror's object database; a change comes back by walking files, as data.
 
 mod apply;
+pub mod attributes;
+pub mod base;
+mod binary;
+mod blob_hash;
 mod changes;
 pub mod confined;
 pub mod diff;
 mod git;
 mod ignored;
 pub mod mirror;
+pub mod origins;
 pub mod patch;
 pub mod patience;
 pub mod remove;

@@ -4,18 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::confined::ConfinedError;
-use super::mirror::{EntryMode, TreeEntry};
-use crate::core::patch::{Change, FileMode, Patch};
+use super::attributes::{Conversion, has_dos_line};
+use super::base::BaseTree;
+use super::blob_hash::BlobHash;
+use super::confined::{ConfinedError, shown};
+use super::diff;
+use super::mirror::{EntryMode, MirrorError, TreeEntry};
+use crate::core::id::Sha;
+use crate::core::patch::{Change, FileMode, Patch, is_binary};
 use crate::core::path::{PathError, RepoPath, collision};
 use crate::core::path_rules::{PathClass, PathRules, classify};
+use crate::core::policy::RULES_PATH;
 
 /// How large a patch may be.
 #[derive(Debug, Clone, Copy)]
 pub struct Caps {
     /// Files written or deleted.
     pub files: usize,
-    /// Bytes of all new contents together.
+    /// Bytes of all files together, as [`diff::size`] counts them.
     pub bytes: u64,
 }
 
@@ -51,8 +57,11 @@ pub enum PatchError {
         /// As far as it can be shown.
         path: String,
         /// What it is.
-        what: &'static str,
+        what: String,
     },
+    /// Git would keep something else.
+    #[error("{path} must not be written here: {conversion}; undo this change")]
+    Converted { path: RepoPath, conversion: Conversion },
     /// A file inside another repository's place.
     #[error("{path} is inside a submodule; submodules cannot be changed; remove it")]
     InSubmodule {
@@ -60,17 +69,36 @@ pub enum PatchError {
         path: String,
     },
     /// Too many files.
-    #[error("the change touches {count} files; at most {limit} are taken")]
+    #[error(
+        "the change touches {count} files; at most {limit} are taken; make it smaller, or raise \
+         `limits.files` in `{RULES_PATH}`"
+    )]
     TooManyFiles {
         /// How many.
         count: usize,
         limit: usize,
     },
     /// Too many bytes.
-    #[error("the change is larger than {limit} bytes{}", at.as_ref().map(|p| format!(" (at {p})")).unwrap_or_default())]
+    #[error(
+        "the change is larger than {limit} bytes: it has {size}, and most of them in {largest}; \
+         make it smaller, or raise `limits.patch_kib` in `{RULES_PATH}`"
+    )]
     TooLarge {
-        /// The file that went over it, where it was one.
-        at: Option<String>,
+        /// The file with the largest part of it.
+        largest: RepoPath,
+        /// In bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// More bytes than can be held in memory.
+    #[error(
+        "the change cannot be read back: with {path} its files are larger than {limit} bytes \
+         together, which is more than is ever taken; make it smaller"
+    )]
+    TooLargeToHold {
+        /// The file that went over it, as far as it can be shown.
+        path: String,
         /// The limit in bytes.
         limit: u64,
     },
@@ -91,6 +119,9 @@ pub enum PatchError {
     /// The patch was made for other content.
     #[error("{path} is not what this patch was made for; make the patch again on this commit")]
     BaseDiffers { path: RepoPath },
+    /// The mirror could not deliver.
+    #[error("could not read what the change replaces")]
+    Base(#[from] MirrorError),
     /// Reading or writing failed.
     #[error("could not {doing} {path}")]
     Io {
@@ -108,14 +139,14 @@ impl Default for Caps {
     }
 }
 
-/// Holds a patch against the rules; `base` is every entry of the commit it was made on. What it
-/// returns is allowed but worth a look, by path.
+/// Holds a patch against the rules; `base` is the commit it was made on. What it returns is allowed
+/// but worth a look, by path. Reads old contents where it depends on them; that blocks shortly.
 ///
 /// # Errors
 /// The first rule that is broken.
 pub fn check(
     patch: &Patch,
-    base: &[TreeEntry],
+    base: &BaseTree,
     rules: &PathRules,
     caps: Caps,
 ) -> Result<Vec<Flag>, PatchError> {
@@ -123,16 +154,31 @@ pub fn check(
         let count = patch.changes.len();
         return Err(PatchError::TooManyFiles { count, limit: caps.files });
     }
-    if patch.changes.values().map(Change::size).sum::<u64>() > caps.bytes {
-        return Err(PatchError::TooLarge { at: None, limit: caps.bytes });
-    }
+    check_size(patch, base, caps.bytes)?;
     for path in patch.changes.keys() {
         if let PathClass::Never(rule) = classify(path, rules) {
             return Err(PatchError::Protected { path: path.clone(), rule });
         }
     }
     check_names(patch, base)?;
+    check_conversions(patch, base)?;
     Ok(flags(patch, base, rules))
+}
+
+fn check_size(patch: &Patch, base: &BaseTree, limit: u64) -> Result<(), PatchError> {
+    // No file counts with more than its new content.
+    if patch.changes.values().map(Change::size).sum::<u64>() <= limit {
+        return Ok(());
+    }
+    let files = diff::base_files(&base.mirror, base, patch)?;
+    let sizes = diff::sizes(patch, &files);
+    let size = sizes.values().sum::<u64>();
+    match sizes.into_iter().max_by_key(|(_, size)| *size) {
+        Some((largest, _)) if size > limit => {
+            Err(PatchError::TooLarge { largest: largest.clone(), size, limit })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_names(patch: &Patch, base: &[TreeEntry]) -> Result<(), PatchError> {
@@ -143,26 +189,59 @@ fn check_names(patch: &Patch, base: &[TreeEntry]) -> Result<(), PatchError> {
         .filter_map(|(path, change)| is_written(change).then_some(path))
         .collect();
     let changed: BTreeSet<&str> = patch.changes.keys().map(RepoPath::as_str).collect();
-    let tree: Vec<&str> = base
-        .iter()
-        .filter_map(|entry| std::str::from_utf8(&entry.path).ok())
-        .filter(|path| !changed.contains(path))
-        .collect();
-    let known: BTreeSet<&str> =
-        tree.iter().copied().chain(written.iter().map(|path| path.as_str())).collect();
+    let before: Vec<&str> =
+        base.iter().filter_map(|entry| std::str::from_utf8(&entry.path).ok()).collect();
+    let stays = before.iter().copied().filter(|path| !changed.contains(path));
+    let after: BTreeSet<&str> = stays.chain(written.iter().map(|path| path.as_str())).collect();
     for path in &written {
         let below = format!("{path}/");
         let is_directory =
-            known.range(below.as_str()..).next().is_some_and(|n| n.starts_with(&below));
+            after.range(below.as_str()..).next().is_some_and(|n| n.starts_with(&below));
         let mut parents = std::iter::successors(path.parent(), RepoPath::parent);
-        if is_directory || parents.any(|parent| known.contains(parent.as_str())) {
+        if is_directory || parents.any(|parent| after.contains(parent.as_str())) {
             return Err(PatchError::FileAndDirectory { path: (*path).clone() });
         }
     }
-    match collision(written.into_iter(), tree.into_iter()) {
+    match collision(written.into_iter(), before.into_iter(), after.into_iter()) {
         Some((path, other)) => Err(PatchError::Collision { path, other }),
         None => Ok(()),
     }
+}
+
+/// A commit takes contents as they are, so what git would convert on the way is refused. A file
+/// that only moves or changes its mode keeps what git made of it.
+fn check_conversions(patch: &Patch, base: &BaseTree) -> Result<(), PatchError> {
+    for (path, change) in &patch.changes {
+        let Change::Write { content, replaces, .. } = change else { continue };
+        let had_dos_lines = || replaces.as_ref().is_some_and(|oid| has_dos_lines(base, oid));
+        match base.attributes.conversion(path, content, had_dos_lines) {
+            None => {}
+            Some(Conversion::Filter(_) | Conversion::Encoding(_))
+                if is_of_the_base(path, content, base) => {}
+            Some(conversion) => {
+                return Err(PatchError::Converted { path: path.clone(), conversion });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Unreadable counts as none: that is the stricter answer.
+fn has_dos_lines(base: &BaseTree, oid: &Sha) -> bool {
+    let content = || {
+        base.mirror.blobs(std::iter::once(oid.clone())).ok()?.next_blob().ok()??.into_bytes().ok()
+    };
+    content().is_some_and(|content| has_dos_line(&content))
+}
+
+/// Whether the base has this content at a path that git treats like this one.
+fn is_of_the_base(path: &RepoPath, content: &[u8], base: &BaseTree) -> bool {
+    let Some(first) = base.first() else { return false };
+    let name = BlobHash::of(content, &first.oid);
+    let here = base.attributes.by_program(path.as_str());
+    base.iter()
+        .filter(|entry| entry.oid.as_str() == name)
+        .any(|entry| base.attributes.by_program(&String::from_utf8_lossy(&entry.path)) == here)
 }
 
 fn flags(patch: &Patch, base: &[TreeEntry], rules: &PathRules) -> Vec<Flag> {
@@ -203,22 +282,12 @@ fn flags(patch: &Patch, base: &[TreeEntry], rules: &PathRules) -> Vec<Flag> {
     flags
 }
 
-/// Git's own rule: a NUL in the first 8,000 bytes.
-pub fn is_binary(content: &[u8]) -> bool {
-    content.iter().take(8000).any(|byte| *byte == 0)
-}
-
-/// A path as far as it can be shown to people.
-pub(super) fn shown(path: &[u8]) -> String {
-    String::from_utf8_lossy(path).chars().map(|c| if c.is_control() { '?' } else { c }).collect()
-}
-
 /// What stands in the way of reading or writing `path`.
 pub(super) fn refused(doing: &'static str, path: &[u8], problem: ConfinedError) -> PatchError {
     let path = shown(path);
     match problem {
-        ConfinedError::Special(what) => PatchError::NotAFile { path, what },
-        ConfinedError::TooLarge { limit } => PatchError::TooLarge { at: Some(path), limit },
+        ConfinedError::Special(what) => PatchError::NotAFile { path, what: what.to_owned() },
+        ConfinedError::TooLarge { limit } => PatchError::TooLargeToHold { path, limit },
         ConfinedError::Io(source) => PatchError::Io { doing, path, source },
     }
 }

@@ -4,7 +4,6 @@
 //! part, and no git process ever runs in the copy. Symbolic links are made as links and never
 //! followed. A patch is laid on it whole or not at all.
 
-use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,10 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, Mode as Bits, Stat};
 
-use super::confined::{self, ConfinedError, split};
-use super::ignored::Ignored;
+use super::base::{BaseTree, RuleFiles, Stamp};
+use super::confined::{self, ConfinedError, shown, split};
 use super::mirror::{Blob, EntryMode, Mirror, MirrorError, TreeEntry};
-use super::patch::shown;
+use super::origins::Origins;
 use crate::core::id::Sha;
 
 /// Files in one commit.
@@ -28,37 +27,15 @@ const MOST_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 pub(super) const DEEPEST: usize = 128;
 /// The longest symbolic link Linux takes, and the longest `.gitignore` that is read.
 const LONGEST_LINK: u64 = 4095;
-const LONGEST_IGNORE: u64 = 1024 * 1024;
+const LONGEST_RULES: u64 = 1024 * 1024;
 
 /// One exported commit and what is needed to see what became of it.
 pub struct Workspace {
     pub(super) root: File,
     pub(super) base: BaseTree,
+    pub(super) origins: Arc<Origins>,
     path: PathBuf,
     commit: Sha,
-}
-
-/// The commit as it was exported.
-pub(super) struct BaseTree {
-    pub(super) entries: Vec<TreeEntry>,
-    /// Beside `entries`.
-    pub(super) stamps: Vec<Stamp>,
-    pub(super) by_path: HashMap<Vec<u8>, usize>,
-    pub(super) directories: BTreeSet<Vec<u8>>,
-    pub(super) ignored: Ignored,
-    /// When the last file was written.
-    pub(super) finished: (i64, i64),
-}
-
-/// What the system said about a file when it was written. Nobody can write to it and keep all of
-/// it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    inode: u64,
-    size: i64,
-    modified: (i64, i64),
-    pub(super) changed: (i64, i64),
-    mode: u32,
 }
 
 /// An export that did not come about.
@@ -110,7 +87,7 @@ impl Workspace {
         let work = tokio::task::spawn_blocking(move || {
             let root = prepare(&path)?;
             let base = write_all(&mirror, entries, &root, &stopped)?;
-            Ok(Self { root, base, path, commit })
+            Ok(Self { root, base, origins: Arc::default(), path, commit })
         });
         work.await.unwrap_or(Err(ExportError::Stopped))
     }
@@ -130,21 +107,14 @@ impl Workspace {
         &self.root
     }
 
-    /// Every entry of the commit, in git's order.
-    pub fn entries(&self) -> &[TreeEntry] {
-        &self.base.entries
+    /// Every entry of the commit, in git's order, and what is known about them.
+    pub fn entries(&self) -> &BaseTree {
+        &self.base
     }
-}
 
-impl Stamp {
-    pub(super) fn of(stat: &Stat) -> Self {
-        Self {
-            inode: stat.st_ino,
-            size: stat.st_size,
-            modified: (stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
-            changed: (stat.st_ctime, stat.st_ctime_nsec.cast_signed()),
-            mode: stat.st_mode,
-        }
+    /// Who made which file; whoever edits the tree tells it.
+    pub fn origins(&self) -> &Arc<Origins> {
+        &self.origins
     }
 }
 
@@ -183,7 +153,7 @@ fn write_all(
     let has_content = |entry: &&TreeEntry| entry.mode != EntryMode::Submodule;
     let names: Vec<Sha> = entries.iter().filter(has_content).map(|e| e.oid.clone()).collect();
     let mut blobs = mirror.blobs(names.into_iter())?;
-    let mut ignore_files = Vec::new();
+    let mut rules = RuleFiles::default();
     let mut stamps = Vec::with_capacity(entries.len());
     for entry in &entries {
         if stopped.load(Ordering::Relaxed) {
@@ -197,13 +167,13 @@ fn write_all(
                 mirror.distrust();
                 MirrorError::Damaged("a file's content is missing")
             })?;
-            if name == b".gitignore" && blob.size <= LONGEST_IGNORE {
-                let rules = blob.into_bytes()?;
-                let stat = writer.file(entry, &mut rules.as_slice(), rules.len() as u64)?;
-                ignore_files.push((split(&entry.path).0.to_vec(), rules));
-                stat
-            } else if entry.mode == EntryMode::Symlink {
+            if entry.mode == EntryMode::Symlink {
                 writer.link(&entry.path, blob)?
+            } else if RuleFiles::has_a_place_for(name) && blob.size <= LONGEST_RULES {
+                let content = blob.into_bytes()?;
+                let stat = writer.file(entry, &mut content.as_slice(), content.len() as u64)?;
+                rules.take(&entry.path, content);
+                stat
             } else {
                 let size = blob.size;
                 writer.file(entry, &mut { blob }, size)?
@@ -211,27 +181,7 @@ fn write_all(
         };
         stamps.push(Stamp::of(&stat));
     }
-    Ok(BaseTree::new(entries, stamps, ignore_files))
-}
-
-impl BaseTree {
-    fn new(
-        entries: Vec<TreeEntry>,
-        stamps: Vec<Stamp>,
-        ignore_files: Vec<(Vec<u8>, Vec<u8>)>,
-    ) -> Self {
-        let by_path = entries.iter().enumerate().map(|(at, e)| (e.path.clone(), at)).collect();
-        let mut directories = BTreeSet::new();
-        for entry in &entries {
-            let mut directory = split(&entry.path).0;
-            while !directory.is_empty() && directories.insert(directory.to_vec()) {
-                directory = split(directory).0;
-            }
-        }
-        let finished = stamps.iter().map(|stamp| stamp.changed).max().unwrap_or_default();
-        let ignored = Ignored::new(ignore_files);
-        Self { entries, stamps, by_path, directories, ignored, finished }
-    }
+    Ok(BaseTree::new(mirror.clone(), entries, stamps, rules))
 }
 
 fn check_entries(entries: &[TreeEntry]) -> Result<(), ExportError> {

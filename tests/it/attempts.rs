@@ -228,6 +228,115 @@ async fn an_edited_check_script_proves_nothing_by_itself_and_is_shown() {
     w.ends().await;
 }
 
+/// Models write the paths that they have seen in the output of commands.
+#[tokio::test]
+async fn an_absolute_path_below_the_tree_is_understood_by_every_tool() {
+    let w = world_where_the_model_will(vec![vec![
+        read("/work"),
+        read("/work/count.sh"),
+        ScriptedTurn::call("search", json!({"pattern": "widgets", "path": "/work/count.sh"})),
+        ScriptedTurn::call("run", json!({"command": "pwd", "directory": "/work"})),
+        write("/work/docs/a.md", "a\n"),
+        ScriptedTurn::call(
+            "edit",
+            json!({"path": "/work/docs/a.md", "action": "rename", "to": "/work/docs/b.md"}),
+        ),
+        read("/etc/passwd"),
+        edit("/work/count.sh", "$1 - 1", "$1"),
+        finish("done"),
+    ]])
+    .await;
+    w.fixed().await;
+    let head = w.only_pull().head_sha;
+    assert!(w.emulator.files(REPO, &head).contains(&"docs/b.md".to_owned()));
+    let told = w.model.heard().pop().unwrap();
+    assert!(!told.contains("root:x:0"), "{told}");
+    assert_eq!(told.matches("is_error: true").count(), 1, "{told}");
+    assert!(told.contains("not below /work, the top of the tree"), "{told}");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn the_content_of_a_file_that_git_filters_never_takes_the_place_of_its_pointer() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\n\
+                   oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\n\
+                   size 12345\n";
+    let mut files = off_by_one();
+    files.push((".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n"));
+    files.push(("model.bin", pointer));
+    let w = World::with_project(files).await;
+    let by_command = "printf content > model.bin";
+    w.model.will_try(vec![
+        vec![
+            read("model.bin"),
+            edit("model.bin", "size 12345", "size 1"),
+            write("other.bin", "content"),
+            edit("count.sh", "$1 - 1", "$1"),
+            run(by_command),
+            finish("done"),
+        ],
+        vec![run("rm model.bin"), finish("gone")],
+    ]);
+    w.fixed().await;
+
+    let told = w.model.heard();
+    let first = told.iter().find(|talk| talk.contains(by_command)).unwrap();
+    assert!(first.contains("pointer of Git LFS"), "{first}");
+    assert_eq!(first.matches("filter=lfs").count(), 2, "both edits are refused: {first}");
+    let second = told.last().unwrap();
+    assert!(second.contains("model.bin must not be written here"), "{second}");
+    // A file that git filters may go.
+    let head = w.only_pull().head_sha;
+    assert!(!w.emulator.files(REPO, &head).contains(&"model.bin".to_owned()));
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn what_commands_leave_behind_stays_behind_or_is_shown_to_people() {
+    let leaves = "touch .coverage core.77; mkdir -p dist htmlcov; echo x > dist/a.whl; \
+                  echo x > htmlcov/i.html; echo x > count.sh.orig; echo out > out.json";
+    let w = world_where_the_model_will(vec![
+        vec![write("dist/wanted.txt", "by an edit\n"), run(leaves), finish("not yet right")],
+        vec![
+            write("build/also-wanted.txt", "by an edit\n"),
+            edit("count.sh", "$1 - 1", "$1"),
+            run(leaves),
+            finish("done"),
+        ],
+    ])
+    .await;
+    w.fixed().await;
+    let pull = w.only_pull();
+    let mut files = w.emulator.files(REPO, &pull.head_sha);
+    files.sort_unstable();
+    let mut expected: Vec<&str> = off_by_one().iter().map(|(path, _)| *path).collect();
+    expected.extend(["dist/wanted.txt", "build/also-wanted.txt", "out.json"]);
+    expected.sort_unstable();
+    assert_eq!(files, expected);
+    let body = &pull.body;
+    assert!(body.contains("> - out.json: is new, and not from an edit"), "{body}");
+    assert_eq!(body.matches("not from an edit").count(), 1, "{body}");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_hundred_flags_do_not_fill_the_pull_request() {
+    let makes = "for n in $(seq 97); do mkdir p$n; echo x > p$n/Makefile; done";
+    let w = world_where_the_model_will(vec![vec![
+        edit("count.sh", "$1 - 1", "$1"),
+        edit("check.sh", "echo ok", "echo fine"),
+        run(makes),
+        finish("done"),
+    ]])
+    .await;
+    w.fixed().await;
+    let body = w.only_pull().body;
+    assert!(body.contains("> - check.sh: the check runs it"), "the worst comes first: {body}");
+    assert_eq!(body.lines().filter(|line| line.starts_with("> - ")).count(), 21, "{body}");
+    assert!(body.contains("> - and 175 more\n"), "{body}");
+    w.ends().await;
+}
+
 #[tokio::test]
 async fn malformed_tool_calls_are_answered_and_do_no_harm() {
     let mut deep = json!("x");

@@ -21,8 +21,8 @@ use crate::core::text::{boxed, inline, listed};
 /// Together with the rest they stay below what GitHub takes.
 pub const HELD_CAP: usize = 20_000;
 const FILES_CAP: usize = 20_000;
-/// Flagged paths that are shown one by one.
-const MOST_FLAGS: usize = 50;
+/// Flags that are shown one by one, wherever people read them.
+const MOST_FLAGS: usize = 20;
 
 /// What the first line of the pull request says of approving it.
 pub fn consequence(job: &Job, head: &Sha, prefix: &str) -> String {
@@ -97,11 +97,8 @@ pub(super) fn held_change(job: &Job) -> String {
     let flags = job.proposal().map_or(&[][..], |it| &it.flags);
     if !flags.is_empty() {
         text.push_str("Look at these first:\n\n");
-        for flag in flags.iter().take(MOST_FLAGS) {
-            let _ = writeln!(text, "- {}", inline(flag, 200));
-        }
-        if let Some(more) = flags.len().checked_sub(MOST_FLAGS).filter(|more| *more > 0) {
-            let _ = writeln!(text, "- and {more} more");
+        for flag in first_flags(flags) {
+            let _ = writeln!(text, "- {}", inline(&flag, 200));
         }
         text.push('\n');
     }
@@ -109,6 +106,15 @@ pub(super) fn held_change(job: &Job) -> String {
     let (files, change) = (boxed(&files, FILES_CAP), boxed(&job.review.held, HELD_CAP));
     let _ = write!(text, "{files}\n\n{change}");
     text
+}
+
+/// What a list of flags says in a text: the first of them, and how many more there are.
+pub fn first_flags(flags: &[String]) -> Vec<String> {
+    let mut shown: Vec<String> = flags.iter().take(MOST_FLAGS).cloned().collect();
+    if flags.len() > MOST_FLAGS {
+        shown.push(format!("and {} more", flags.len() - MOST_FLAGS));
+    }
+    shown
 }
 
 /// The comment of a round on the pull request: what was taken up, and what came of it.
