@@ -8,7 +8,7 @@ INSERT INTO work (lane, task, due) VALUES
     ('sweep:OldRows', '{"sweep":"old_rows"}', 1700000000000);
 UPDATE work SET lease_until = 1700000020000, fence = 1 WHERE id = 1;
 INSERT INTO jobs (id, repo, number, pull, live, state, version, created, updated) VALUES
-    ('aaaabbbbcccc', 1, 7, NULL, 1, '{"id":"aaaabbbbcccc","repo":{"installation":3,"repo":1,"name":"acme/widgets"},"subject":7,"order":{"kind":"fix","by":2,"login":"mona","at":1700000000000,"comment":9,"request":"","budget":null,"base":null,"model":null},"stage":{"fixing":{"round":1,"attempt":2}},"base":{"branch":"main","sha":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},"attempts_allowed":3,"proposal":null,"evidence":null,"pull":null,"spent":"$0.25","budget":"$3.00"}', 4, 1700000000000, 1700000000000);
+    ('aaaabbbbcccc', 1, 7, NULL, 1, '{"id":"aaaabbbbcccc","repo":{"installation":3,"repo":1,"name":"acme/widgets"},"subject":7,"order":{"kind":"fix","by":2,"login":"mona","at":1700000000000,"comment":9,"request":"","budget":null,"base":null,"model":null},"stage":{"fixing":{"round":1,"attempt":2}},"prepared":{"base":{"branch":"main","sha":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},"rules":{},"budget":"$3.00"},"change":null,"unfinished":null,"pull":null,"spent":"$0.25"}', 4, 1700000000000, 1700000000000);
 INSERT INTO acts (key, at) VALUES ('1/comment/9', 1700000000000);
 INSERT INTO ledger (at, job, repo, installation, person, amount, what) VALUES
     (1700000000000, 'aaaabbbbcccc', 1, 3, 2, 250000, 'attempt 1');
