@@ -481,7 +481,10 @@ impl Tool for VerifyTool {
             let line = match &check.outcome {
                 CheckOutcome::Passed => format!("passed: {}\n", check.name),
                 CheckOutcome::Failed(why) => format!("FAILED: {}\n{why}\n", check.name),
-                CheckOutcome::Inconclusive(why) => format!("inconclusive: {}\n{why}\n", check.name),
+                CheckOutcome::NoTestRun => format!("passed, but no test was run: {}\n", check.name),
+                CheckOutcome::Inconclusive(why) | CheckOutcome::EndedEarly(why) => {
+                    format!("inconclusive: {}\n{why}\n", check.name)
+                }
             };
             text.push_str(&line);
         }
