@@ -55,10 +55,9 @@ fn lines(
         return Ok(configured.to_vec());
     }
     let paths = files::paths(tree)?;
-    let package = std::fs::read_to_string(tree.join("package.json")).ok();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    let project = detect::ProjectFiles { paths: &paths, package_json: package.as_deref() };
-    let mut lines = detect::commands(&project);
+    let read = |path: &str| Ok(std::fs::read_to_string(tree.join(path)).ok());
+    let mut lines = detect::commands::<ActionError>(&paths, read)?;
     if sandbox.name() == "none" {
         // A fresh runner has fetched nothing yet, and may.
         lines.iter_mut().for_each(|line| *line = line.replace(" --offline", ""));

@@ -25,6 +25,7 @@ use crate::workspace::tree::{ExportError, Workspace};
 mod command;
 pub mod detect;
 pub mod distill;
+mod packages;
 pub mod python;
 mod rules;
 
