@@ -213,6 +213,7 @@ fn javascript_runners_say_that_there_was_no_test() {
         "Tests:       2 skipped, 2 total\n",
         "Tests:       1 todo, 1 total\n",
         "No tests found, exiting with code 0\n",
+        "No tests found related to files changed since last commit.\n",
         "  0 passing (1ms)\n  2 pending\n",
         " Test Files  1 skipped (1)\n      Tests  2 skipped (2)\n",
         "No test files found, exiting with code 0\n",
@@ -234,6 +235,35 @@ fn javascript_runners_say_that_there_was_no_test() {
         "packages/a test: # tests 1\npackages/a test: # pass 1\n",
     ] {
         assert_eq!(judged("make test", said), TestRun::AsExitCode, "{said}");
+    }
+}
+
+#[test]
+fn phpunit_and_go_are_read_too() {
+    let head = "PHPUnit 9.6.7 by Sebastian Bergmann and contributors.\n\n";
+    for line in ["vendor/bin/phpunit", "php vendor/bin/phpunit tests", "make test"] {
+        assert_eq!(is_early(&judged(line, &format!("{head}."))), line != "make test", "{line}");
+        for (closing, run) in [
+            ("OK (3 tests, 3 assertions)", TestRun::AsExitCode),
+            ("OK (1 test, 0 assertions)", TestRun::AsExitCode),
+            ("Tests: 3, Assertions: 2, Skipped: 1.", TestRun::AsExitCode),
+            ("Tests: 3, Assertions: 0, Skipped: 3.", TestRun::NoTest),
+            ("No tests executed!", TestRun::NoTest),
+        ] {
+            assert_eq!(judged(line, &format!("{head}.\n\n{closing}\n")), run, "{closing}");
+        }
+    }
+    assert!(is_early(&judged("phpunit", "")), "it is known by its command alone");
+    assert_eq!(judged("phpunit --version\nmake test", head), TestRun::AsExitCode);
+    let (ran, none) = ("ok  \ta\t0.002s\n", "ok  \ta\t0.002s [no tests to run]\n");
+    let no_files = "?   \tb\t[no test files]\n";
+    for (said, run) in [
+        (ran.to_owned(), TestRun::AsExitCode),
+        (format!("{none}{ran}"), TestRun::AsExitCode),
+        (format!("{none}{no_files}"), TestRun::NoTest),
+        (no_files.to_owned(), TestRun::NoTest),
+    ] {
+        assert_eq!(judged("go test -run zzz ./...", &said), run, "{said}");
     }
 }
 

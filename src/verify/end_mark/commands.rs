@@ -1,4 +1,4 @@
-//! The simple commands that a check's lines are made of, as far as that can be told without a shell.
+//! The simple commands that the lines of a check are made of, as far as that shows without a shell.
 //!
 //! Invariants: what might not be run, or whose output might go elsewhere, is not listed. So more
 //! may run than is listed, and never less.
@@ -37,6 +37,7 @@ const LAUNCHERS: &[&str] = &[
     "c8",
     "nyc",
     "cross-env",
+    "php",
 ];
 /// What may stand between a launcher and the program.
 const BETWEEN: &[&str] = &["run", "exec", "dlx"];

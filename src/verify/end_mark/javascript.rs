@@ -19,6 +19,10 @@ const JEST_OTHERWISE: &[&str] = &[
 const MOCHA_OTHERWISE: &[&str] =
     &["--version", "-V", "--help", "-h", "-R", "--reporter", "--list-reporters", "--list-files"];
 
+/// What jest says instead of its summary where it finds no test and is content with that.
+const NO_JEST_TEST: &[&str] =
+    &["No tests found, exiting with code 0", "No tests found related to files changed"];
+
 /// How the name of a file ends that node runs as a test.
 const SOURCES: &[&str] = &[".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"];
 
@@ -55,7 +59,7 @@ pub(super) fn read_jest(lines: &[&str]) -> Marks {
         }
         let ran = match line.strip_prefix("Tests: ") {
             Some(counts) => sum(counts, ", ", &["passed", "failed"]),
-            None => (*line == "No tests found, exiting with code 0").then_some(0),
+            None => NO_JEST_TEST.iter().any(|begin| line.starts_with(begin)).then_some(0),
         };
         add(&mut marks, ran);
     }
