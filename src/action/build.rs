@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use super::commands::{self, SourcePosition};
+use super::commands::{self, Purpose, SourcePosition};
 use super::{ActionEnd, ActionError, ActionReport, Log, files};
 use crate::core::changelog::{CHANGELOG_PATH, latest};
 use crate::core::id::RepoId;
 use crate::core::manifest::{Artifact, BuildManifest, FileName, MANIFEST, SUMS};
 use crate::core::policy::{RULES_PATH, ReleaseRules};
 use crate::core::release_gate::ReleaseRequest;
-use crate::core::report::publication::{built_summary, ran_summary};
+use crate::core::report::publication::{RanResult, built_summary, ran_summary};
 use crate::sandbox::Sandbox;
 
 /// Builds the release of a checkout into `directory`.
@@ -35,12 +35,12 @@ pub async fn build(
     let rules = files::rules(tree)?;
     let tag = tag(tree, &rules.release)?;
     let time = Duration::from_secs(u64::from(rules.verify.minutes) * 60);
-    let repo = SourcePosition { tree, sandbox, time, python: None };
+    let repo = SourcePosition { tree, sandbox, time, python: None, purpose: Purpose::Build };
     let mut all = Vec::new();
     for line in &rules.release.build {
         let (ran, points) = commands::run(&repo, line, log).await?;
         points.iter().for_each(|point| log(&point.command()));
-        let passed = ran.passed;
+        let passed = ran.result != RanResult::Failed;
         all.push(ran);
         if !passed {
             let summary = ran_summary("Build", &all);

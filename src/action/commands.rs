@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::annotate::{Point, points};
 use super::{ActionError, Log};
-use crate::core::report::publication::Ran;
+use crate::core::report::publication::{Ran, RanResult};
 use crate::core::text::{inline, visible};
-use crate::sandbox::{Exit, Sandbox, SandboxCommand, SandboxLimits};
+use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxLimits};
 use crate::verify::distill::{distill, without_escapes};
+use crate::verify::end_mark::{self, EndedCommand, TestRun};
 use crate::verify::python::{self, Layout};
 
 /// Characters of output on the page of the run.
@@ -29,6 +30,16 @@ pub(super) struct SourcePosition<'a> {
     pub(super) time: Duration,
     /// Its Python packages, where others may be installed beside them.
     pub(super) python: Option<Layout>,
+    pub(super) purpose: Purpose,
+}
+
+/// What commands are run for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To test: a known test runner has to come to its end.
+    Tests,
+    /// To build: the exit status is all that counts.
+    Build,
 }
 
 /// Runs one line; says how it went and what failed where.
@@ -38,40 +49,75 @@ pub(super) async fn run(
     log: Log<'_>,
 ) -> Result<(Ran, Vec<Point>), ActionError> {
     // One stream, so that the log has the order people know.
-    let script = format!("exec 2>&1\n{line}");
-    let mut command = SandboxCommand::script(script, position.tree);
-    if let Some(layout) = &position.python {
-        command.env = layout.environment(position.sandbox, position.tree);
-    }
+    let mut command = SandboxCommand::script(line, position.tree).with_streams_together();
+    command.env = match (&position.python, position.purpose) {
+        (Some(layout), _) => layout.environment(position.sandbox, position.tree),
+        (None, Purpose::Tests) => vec![python::closing_line(position.sandbox)],
+        (None, Purpose::Build) => Vec::new(),
+    };
+    // Before the run, which may change it.
+    let package_json = std::fs::read_to_string(position.tree.join("package.json")).ok();
     let limits =
         SandboxLimits { wall: position.time, output_bytes: LOGGED, ..SandboxLimits::default() };
     let stop = CancellationToken::new();
     let output = position.sandbox.run(&command, &limits, &stop).await;
     let output = output.map_err(|source| ActionError::Command(line.to_owned(), source))?;
-    let text = format!("{}{}", output.stdout.text, output.stderr.text);
-    let plain = visible(&without_escapes(&text));
+    let plain = visible(&without_escapes(&output.stdout.text));
     show(line, &plain, log);
-    let mut passed = output.exit == Exit::Code(0);
-    let mut how = ended(output.exit, position.time);
+    let (mut result, mut how) = match position.purpose {
+        Purpose::Tests => tested(line, package_json.as_deref(), &output),
+        Purpose::Build => None,
+    }
+    .unwrap_or_else(|| by_exit(output.exit, position.time));
+    let passed = result == RanResult::Passed;
     if let Some(layout) = position.python.as_ref().filter(|_| passed && python::starts_pytest(line))
     {
         let asked = layout.imported_from_elsewhere(position.sandbox, position.tree, &limits, &stop);
         let asked = asked.await.map_err(|source| ActionError::Command(line.to_owned(), source))?;
         if let Some(why) = asked {
             // A path of others may stand in it.
-            (passed, how) = (false, inline(why.lines().next().unwrap_or_default(), 600));
+            (result, how) =
+                (RanResult::Failed, inline(why.lines().next().unwrap_or_default(), 600));
         }
     }
-    let found = if passed { Vec::new() } else { points(&plain, position.tree) };
+    let found = match result {
+        RanResult::Failed => points(&plain, position.tree),
+        RanResult::Passed | RanResult::NoTestRun => Vec::new(),
+    };
     let ran = Ran {
         line: line.to_owned(),
-        passed,
+        result,
         ended: how,
         seconds: output.wall.as_secs(),
         output: distill(&plain, DISTILLED),
         points: found.iter().map(Point::in_a_line).collect(),
     };
     Ok((ran, found))
+}
+
+/// What the runner's end marks say, where they say more than the exit status.
+fn tested(
+    line: &str,
+    package_json: Option<&str>,
+    output: &CommandOutput,
+) -> Option<(RanResult, String)> {
+    let Exit::Code(code) = output.exit else { return None };
+    let (said, cut_bytes) = (&output.stdout.text, output.stdout.cut_bytes);
+    let ended = EndedCommand { line, package_json, output: said, cut_bytes, code };
+    match end_mark::judge(&ended) {
+        TestRun::AsExitCode => None,
+        TestRun::NoTest => Some((RanResult::NoTestRun, "no test was run".to_owned())),
+        TestRun::OthersPassed => Some((RanResult::Passed, format!("exit code {code}"))),
+        TestRun::EndedEarly(why) | TestRun::Unseen(why) => Some((RanResult::Failed, why)),
+    }
+}
+
+fn by_exit(exit: Exit, time: Duration) -> (RanResult, String) {
+    let result = match exit {
+        Exit::Code(0) => RanResult::Passed,
+        _ => RanResult::Failed,
+    };
+    (result, ended(exit, time))
 }
 
 /// The output, folded, as text and nothing else.

@@ -1,14 +1,14 @@
 //! *test*: the project's own checks, on a runner of their own.
 //!
-//! Invariants: the exit status decides; on a machine that other jobs use too, commands run in the
-//! sandbox or not at all.
+//! Invariants: the exit status decides, and tests of a known runner have to have come to their end;
+//! on a machine that other jobs use too, commands run in the sandbox or not at all.
 
 use std::path::Path;
 use std::time::Duration;
 
-use super::commands::{self, SourcePosition};
+use super::commands::{self, Purpose, SourcePosition};
 use super::{ActionEnd, ActionError, ActionReport, Log, files};
-use crate::core::report::publication::ran_summary;
+use crate::core::report::publication::{RanResult, ran_summary};
 use crate::sandbox::Sandbox;
 use crate::verify::detect;
 use crate::verify::python::Layout;
@@ -30,12 +30,12 @@ pub async fn test(
         "none" => None,
         _ => Layout::of(files::paths(tree)?.iter().map(String::as_str)),
     };
-    let repo = SourcePosition { tree, sandbox, time, python };
+    let repo = SourcePosition { tree, sandbox, time, python, purpose: Purpose::Tests };
     let (mut all, mut end) = (Vec::new(), ActionEnd::Done);
     for line in &lines {
         let (ran, points) = commands::run(&repo, line, log).await?;
         points.iter().for_each(|point| log(&point.command()));
-        if !ran.passed {
+        if ran.result == RanResult::Failed {
             end = ActionEnd::Failed;
         }
         all.push(ran);
@@ -55,10 +55,9 @@ fn lines(
         return Ok(configured.to_vec());
     }
     let paths = files::paths(tree)?;
-    let package = std::fs::read_to_string(tree.join("package.json")).ok();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    let project = detect::ProjectFiles { paths: &paths, package_json: package.as_deref() };
-    let mut lines = detect::commands(&project);
+    let read = |path: &str| Ok(std::fs::read_to_string(tree.join(path)).ok());
+    let mut lines = detect::commands::<ActionError>(&paths, read)?;
     if sandbox.name() == "none" {
         // A fresh runner has fetched nothing yet, and may.
         lines.iter_mut().for_each(|line| *line = line.replace(" --offline", ""));

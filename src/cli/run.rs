@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::{ModelChoice, environment, variable};
 use crate::core::budget::Money;
 use crate::core::event::IssueText;
-use crate::core::evidence::{CheckOutcome, Evidence};
+use crate::core::evidence::{CheckOutcome, Evidence, TestsRun};
 use crate::core::github::RepoRef;
 use crate::core::id::{InstallationId, JobId, Number, RepoId, Sha, UserId};
 use crate::core::job::{Base, Job, JobEnding, JobOrder, JobStage, Kind, Prepared, Proposal};
@@ -351,7 +351,7 @@ fn as_text(report: &RunReport, out: &Path) -> String {
     match &report.end {
         RunEnd::Verified { proposal, evidence } => {
             let (files, added, removed) = proposal.size;
-            let outcome = outcome_words(evidence.ran_commands());
+            let outcome = outcome_words(evidence.tests());
             let _ = writeln!(
                 text,
                 "{outcome}: {files} file(s), +{added} -{removed} on {} ({effort})\n",
@@ -408,7 +408,7 @@ fn as_json(report: &RunReport) -> serde_json::Value {
     };
     let mut all = own;
     if let (RunEnd::Verified { evidence, .. }, Some(all)) = (&report.end, all.as_object_mut())
-        && !evidence.ran_commands()
+        && evidence.tests() != TestsRun::Ran
     {
         all.insert("note".to_owned(), "no test was run".into());
     }
@@ -421,8 +421,9 @@ fn as_json(report: &RunReport) -> serde_json::Value {
 fn mark(outcome: &CheckOutcome) -> &'static str {
     match outcome {
         CheckOutcome::Passed => "passed",
+        CheckOutcome::NoTestRun => "no test was run",
         CheckOutcome::Failed(_) => "FAILED",
-        CheckOutcome::Inconclusive(_) => "inconclusive",
+        CheckOutcome::Inconclusive(_) | CheckOutcome::EndedEarly(_) => "inconclusive",
     }
 }
 

@@ -37,10 +37,30 @@ pub enum CheckKind {
 pub enum CheckOutcome {
     /// It holds.
     Passed,
+    /// Nothing speaks against the change, but no test was run either.
+    NoTestRun,
     /// It does not; the text is the distilled reason.
     Failed(String),
-    /// It could not be found out; speaks neither for the change nor against it.
+    /// It could not be run or found out; speaks neither for the change nor against it.
     Inconclusive(String),
+    /// It exited 0 and its runner never said that it was through, so nothing is known of its
+    /// tests: as inconclusive as the former, but it did run.
+    EndedEarly(String),
+}
+
+impl CheckOutcome {
+    /// Whether it speaks neither for the change nor against it.
+    pub fn is_inconclusive(&self) -> bool {
+        matches!(self, Self::Inconclusive(_) | Self::EndedEarly(_))
+    }
+
+    /// Why it did not pass.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Passed | Self::NoTestRun => None,
+            Self::Failed(why) | Self::Inconclusive(why) | Self::EndedEarly(why) => Some(why),
+        }
+    }
 }
 
 /// Everything found out about one patch on one base.
@@ -65,12 +85,23 @@ pub enum Verdict {
     Unknown,
 }
 
+/// Whether the checks ran any test, as far as can be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TestsRun {
+    /// At least one command may have run tests: it passed, and did not say that none ran.
+    Ran,
+    /// There were commands, and all of them say that they ran no test.
+    NoneRan,
+    /// There was no command.
+    NoCommand,
+}
+
 /// A patch that may be published. Only [`Evidence::verified`] makes one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct VerifiedPatch {
     base: Sha,
     patch: Patch,
-    ran_commands: bool,
+    tests: TestsRun,
 }
 
 impl VerifiedPatch {
@@ -82,9 +113,9 @@ impl VerifiedPatch {
     pub fn patch(&self) -> &Patch {
         &self.patch
     }
-    /// Whether any of the project's own commands ran; if not, the pull request says so.
-    pub fn ran_commands(&self) -> bool {
-        self.ran_commands
+    /// Whether any test was run; if not, the pull request says so.
+    pub fn tests(&self) -> TestsRun {
+        self.tests
     }
 }
 
@@ -94,8 +125,8 @@ impl Evidence {
         if self.checks.iter().any(|check| matches!(check.outcome, CheckOutcome::Failed(_))) {
             return Verdict::Red;
         }
-        let inconclusive = |check: &Check| matches!(check.outcome, CheckOutcome::Inconclusive(_));
-        if self.checks.is_empty() || self.checks.iter().any(inconclusive) {
+        let doubtful = self.checks.iter().any(|check| check.outcome.is_inconclusive());
+        if self.checks.is_empty() || doubtful {
             return Verdict::Unknown;
         }
         Verdict::Green
@@ -104,23 +135,64 @@ impl Evidence {
     /// The patch as a verified one. `None`: the verdict is not green, or speaks of another patch.
     pub fn verified(&self, patch: Patch) -> Option<VerifiedPatch> {
         let holds = self.verdict() == Verdict::Green && patch.digest() == self.patch;
-        let (base, ran_commands) = (self.base.clone(), self.ran_commands());
-        holds.then_some(VerifiedPatch { base, patch, ran_commands })
+        let (base, tests) = (self.base.clone(), self.tests());
+        holds.then_some(VerifiedPatch { base, patch, tests })
     }
 
-    /// Whether any of the project's own commands ran.
-    pub fn ran_commands(&self) -> bool {
-        self.checks.iter().any(|check| check.kind == CheckKind::Command)
+    /// Whether any test was run.
+    pub fn tests(&self) -> TestsRun {
+        let mut commands = self.checks.iter().filter(|check| check.kind == CheckKind::Command);
+        match commands.clone().next() {
+            None => TestsRun::NoCommand,
+            Some(_) if commands.all(|it| it.outcome == CheckOutcome::NoTestRun) => {
+                TestsRun::NoneRan
+            }
+            Some(_) => TestsRun::Ran,
+        }
     }
 
     /// What failed and why, for the next attempt and for people.
     pub fn failures(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.checks.iter().filter_map(|check| match &check.outcome {
-            CheckOutcome::Failed(why) | CheckOutcome::Inconclusive(why) => {
-                Some((check.name.as_str(), why.as_str()))
+        self.checks.iter().filter_map(|check| Some((&*check.name, check.outcome.reason()?)))
+    }
+
+    /// The same evidence, judged with what the same commands came to on the base, without the
+    /// change. Its [`verdict`](Self::verdict) is then the one that counts:
+    ///
+    /// - A command that came to a result without the change and comes to none with it was broken by
+    ///   the change. So was one that ran tests without the change and runs none with it. Both are
+    ///   red, with the reason for the next attempt.
+    /// - A command that comes to no result without the change either stays inconclusive, and the
+    ///   verdict unknown: no other attempt would mend it.
+    ///
+    /// It only ever makes a verdict red. A command that did not run on the base is left as it is.
+    #[must_use]
+    pub fn held_against(mut self, base: &[Check]) -> Self {
+        let commands = self.checks.iter_mut().filter(|check| check.kind == CheckKind::Command);
+        for check in commands {
+            let before = base.iter().find(|it| it.kind == check.kind && it.name == check.name);
+            let broken =
+                before.and_then(|before| broken_by_change(&before.outcome, &check.outcome));
+            if let Some(why) = broken {
+                check.outcome = CheckOutcome::Failed(why);
             }
-            CheckOutcome::Passed => None,
-        })
+        }
+        self
+    }
+}
+
+/// Why the change is at fault for a command that neither passed nor failed with it.
+fn broken_by_change(before: &CheckOutcome, with: &CheckOutcome) -> Option<String> {
+    match (before, with) {
+        (before, _) if before.is_inconclusive() => None,
+        (_, CheckOutcome::Inconclusive(why) | CheckOutcome::EndedEarly(why)) => Some(format!(
+            "without the change this command comes to a result, and with it to none: {why}"
+        )),
+        (CheckOutcome::Passed | CheckOutcome::Failed(_), CheckOutcome::NoTestRun) => Some(
+            "without the change this command runs tests, and with it none: let the tests run again"
+                .to_owned(),
+        ),
+        _ => None,
     }
 }
 
@@ -165,17 +237,85 @@ mod tests {
     }
 
     #[test]
-    fn a_verified_patch_is_the_patch_that_was_checked_and_says_whether_commands_ran() {
+    fn a_verified_patch_is_the_patch_that_was_checked_and_says_whether_tests_ran() {
         let patch = Patch::default();
         let on = |patch: &Patch, outcome| Evidence {
             patch: patch.digest(),
             ..evidence(&[(CheckKind::Rule, outcome)])
         };
         let verified = on(&patch, CheckOutcome::Passed).verified(patch.clone()).unwrap();
-        assert_eq!((verified.patch(), verified.ran_commands()), (&patch, false));
+        assert_eq!((verified.patch(), verified.tests()), (&patch, TestsRun::NoCommand));
         let red = on(&patch, CheckOutcome::Failed("1 test".into()));
         assert_eq!(red.verified(patch.clone()), None, "red");
         let of_another = evidence(&[(CheckKind::Rule, CheckOutcome::Passed)]);
         assert_eq!(of_another.verified(patch), None, "another patch");
+    }
+
+    #[test]
+    fn a_run_without_a_test_is_green_and_says_so_and_one_that_ended_early_is_not_green() {
+        use CheckKind::{Command, Rule};
+        let none = (Command, CheckOutcome::NoTestRun);
+        let passed = (Command, CheckOutcome::Passed);
+        let rule = (Rule, CheckOutcome::Passed);
+        let without = evidence(&[rule.clone(), none.clone(), none.clone()]);
+        assert_eq!((without.verdict(), without.tests()), (Verdict::Green, TestsRun::NoneRan));
+        assert_eq!(evidence(&[rule.clone(), none, passed]).tests(), TestsRun::Ran);
+        assert_eq!(evidence(&[rule]).tests(), TestsRun::NoCommand);
+        let early = evidence(&[(Command, CheckOutcome::EndedEarly("early".into()))]);
+        assert_eq!(early.verdict(), Verdict::Unknown);
+        assert_eq!(early.failures().collect::<Vec<_>>(), [("check", "early")]);
+    }
+
+    #[test]
+    fn what_comes_to_no_result_only_with_the_change_is_the_changes_fault() {
+        let (passed, none) = (CheckOutcome::Passed, CheckOutcome::NoTestRun);
+        let failed = CheckOutcome::Failed("red".into());
+        let doubt = CheckOutcome::Inconclusive("not found".into());
+        let early = CheckOutcome::EndedEarly("the run ended early".into());
+        let (red, green, unknown) = (Verdict::Red, Verdict::Green, Verdict::Unknown);
+        for (base, change, verdict, why) in [
+            (&passed, &early, red, "to none: the run ended early"),
+            (&passed, &doubt, red, "to none: not found"),
+            (&failed, &early, red, "to none: the run ended early"),
+            (&none, &early, red, "to none: the run ended early"),
+            (&passed, &none, red, "runs tests, and with it none"),
+            (&failed, &none, red, "runs tests, and with it none"),
+            (&early, &early, unknown, "the run ended early"),
+            (&doubt, &early, unknown, "the run ended early"),
+            (&early, &doubt, unknown, "not found"),
+            (&early, &passed, green, ""),
+            (&early, &none, green, ""),
+            (&none, &none, green, ""),
+            (&none, &passed, green, ""),
+            (&passed, &passed, green, ""),
+            (&failed, &passed, green, ""),
+            (&passed, &failed, red, "red"),
+            (&failed, &failed, red, "red"),
+            (&doubt, &failed, red, "red"),
+        ] {
+            let of = |outcome: &CheckOutcome| evidence(&[(CheckKind::Command, outcome.clone())]);
+            let held = of(change).held_against(&of(base).checks);
+            assert_eq!(held.verdict(), verdict, "{base:?}, then {change:?}");
+            let said = held.failures().next().map_or("", |(_, why)| why).to_owned();
+            assert!(said.ends_with(why) || said.contains(why) && !why.is_empty(), "{said:?}");
+            assert_eq!(of(change).held_against(&[]), of(change), "nothing is known of the base");
+        }
+        let rule = evidence(&[(CheckKind::Rule, doubt)]);
+        let base = evidence(&[(CheckKind::Rule, passed)]);
+        assert_eq!(rule.clone().held_against(&base.checks), rule, "a rule is no command");
+    }
+
+    #[test]
+    fn evidence_that_was_stored_before_is_still_read() {
+        for (stored, outcome) in [
+            (r#""passed""#, CheckOutcome::Passed),
+            (r#"{"failed":"x"}"#, CheckOutcome::Failed("x".into())),
+            (r#"{"inconclusive":"x"}"#, CheckOutcome::Inconclusive("x".into())),
+            (r#""no_test_run""#, CheckOutcome::NoTestRun),
+            (r#"{"ended_early":"x"}"#, CheckOutcome::EndedEarly("x".into())),
+        ] {
+            assert_eq!(serde_json::from_str::<CheckOutcome>(stored).unwrap(), outcome, "{stored}");
+            assert_eq!(serde_json::to_string(&outcome).unwrap(), stored);
+        }
     }
 }

@@ -238,13 +238,9 @@ pub fn round_commit_message(job: &Job, setting: &ReportContext, trailers: bool) 
 /// The pull request's text. `head` is the commit it proposes.
 pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportContext) -> String {
     let mut text = format!("{}\n\n", consequence(job, head, &setting.prefix));
-    let outcome = outcome_words(patch.ran_commands());
-    if !patch.ran_commands() {
-        let _ = write!(
-            text,
-            "> [!WARNING]\n> **{outcome}.** Gander found no test command in this project. \
-             `[verify] commands` in `{RULES_PATH}` names one.\n\n"
-        );
+    let outcome = outcome_words(patch.tests());
+    if let Some(why) = checks::why_no_test(patch.tests()) {
+        let _ = write!(text, "> [!WARNING]\n> **{outcome}.** {why}\n\n");
     }
     let proposal = job.proposal();
     if let Some(proposal) = proposal.filter(|proposal| !proposal.flags.is_empty()) {

@@ -330,7 +330,7 @@ impl SandboxPolicy<'_> {
             ["/usr/bin/prlimit", &bound, "--", "/bin/sh", "-c", GATE, "sh"]
                 .map(String::from)
                 .into();
-        command.extend(self.command.program.argv());
+        command.extend(self.command.words());
         command
     }
 }
@@ -526,6 +526,9 @@ mod tests {
         assert_eq!(script, [&bound[..], &["/bin/sh", "-e", "-c", "a\nb"]].concat());
         let argv = inner(&SandboxCommand::argv(["--help", "$(b)"], "/t"));
         assert_eq!(argv, [&bound[..], &["--help", "$(b)"]].concat());
+        let together = inner(&SandboxCommand::script("a\nb", "/t").with_streams_together());
+        let script = ["/bin/sh", "-c", "exec \"$@\" 2>&1", "sh", "/bin/sh", "-e", "-c", "a\nb"];
+        assert_eq!(together, [&bound[..], &script].concat());
     }
 
     #[tokio::test]

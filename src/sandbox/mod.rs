@@ -83,6 +83,17 @@ pub struct SandboxCommand {
     pub workdir: String,
     /// More environment variables. Never a secret.
     pub env: Vec<(String, String)>,
+    pub streams: Streams,
+}
+
+/// How a command's standard output and standard error are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Streams {
+    /// Each by itself. Which line of one came before which of the other is lost.
+    Apart,
+    /// Both as standard output, in the order in which they were written: they are one pipe from
+    /// the command's first instruction on.
+    Together,
 }
 
 /// The program of a [`Command`].
@@ -142,7 +153,7 @@ impl Default for SandboxLimits {
 pub struct CommandOutput {
     /// How it ended.
     pub exit: Exit,
-    /// What it wrote to its standard output.
+    /// What it wrote to its standard output; to its standard error too, if both are together.
     pub stdout: Captured,
     /// What it wrote to its standard error.
     pub stderr: Captured,
@@ -213,6 +224,8 @@ pub enum SandboxError {
     Survivor(Duration),
 }
 
+/// Becomes the command, with one pipe for both of its streams.
+const TOGETHER: &str = "exec \"$@\" 2>&1";
 const MIB: usize = 1 << 20;
 const GIB: u64 = 1 << 30;
 
@@ -242,6 +255,26 @@ impl SandboxCommand {
         self
     }
 
+    /// The same command, with both streams in one, in the order in which they come.
+    #[must_use]
+    pub fn with_streams_together(mut self) -> Self {
+        self.streams = Streams::Together;
+        self
+    }
+
+    /// What is started inside.
+    fn words(&self) -> Vec<String> {
+        let words = self.program.argv();
+        match self.streams {
+            Streams::Apart => words,
+            Streams::Together => ["/bin/sh", "-c", TOGETHER, "sh"]
+                .map(String::from)
+                .into_iter()
+                .chain(words)
+                .collect(),
+        }
+    }
+
     /// Refuses what could mean something else to the layers below.
     fn check(&self) -> Result<(), SandboxError> {
         let plain =
@@ -260,7 +293,8 @@ impl SandboxCommand {
     }
 
     fn new(program: Program, tree: PathBuf) -> Self {
-        Self { program, tree, workdir: String::new(), env: Vec::new() }
+        let (workdir, env) = (String::new(), Vec::new());
+        Self { program, tree, workdir, env, streams: Streams::Apart }
     }
 }
 

@@ -83,7 +83,7 @@ impl Sandbox for Unconfined {
         stop: &CancellationToken,
     ) -> Result<CommandOutput, SandboxError> {
         command.check()?;
-        let mut argv = command.program.argv().into_iter();
+        let mut argv = command.words().into_iter();
         let mut bounds = spawn::bounds(limits);
         bounds.push((Resource::Nproc, limits.processes.saturating_add(OTHERS)));
         let mut environment = self.environment.clone();

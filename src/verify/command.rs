@@ -9,17 +9,24 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::distill::distill;
+use super::end_mark::{self, EndedCommand, TestRun};
 use super::{Candidate, Verifier, VerifyError, python};
 use crate::core::evidence::{CheckKind, CheckOutcome};
 use crate::core::policy::runs_nothing;
 use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxLimits};
+use crate::workspace::confined;
+use crate::workspace::tree::Workspace;
 
 /// Characters of output that go to the model and to people.
 const DISTILLED: usize = 3_000;
+/// Bytes of output that are kept: end marks are looked for in all of it.
+const KEPT: usize = 8 << 20;
+const LARGEST_PACKAGE_JSON: u64 = 1 << 20;
 /// The shell's own codes for "cannot be executed" and "not found".
 const NOT_RUNNABLE: [i32; 2] = [126, 127];
 
-/// Runs shell lines, of which the first that fails ends them; exit code 0 is a pass.
+/// Runs shell lines, of which the first that fails ends them; exit code 0 is a pass, unless a known
+/// test runner did not get to its end.
 pub struct CommandVerifier {
     /// The lines, most often one.
     pub line: String,
@@ -49,47 +56,69 @@ impl Verifier for CommandVerifier {
         }
         let tree = candidate.workspace.path();
         let python = candidate.python();
-        let mut command = SandboxCommand::script(self.line.clone(), tree);
+        let mut command = SandboxCommand::script(self.line.clone(), tree).with_streams_together();
         if let Some(layout) = &python {
             command.env = layout.environment(self.sandbox.as_ref(), tree);
         }
-        let limits = SandboxLimits { wall: self.time, ..SandboxLimits::default() };
+        let limits = self.limits();
+        // Before the run, which may change it.
+        let package_json = package_json(candidate.workspace);
         let broken = |source| VerifyError::Sandbox { check: self.line.clone(), source };
         let output = self.sandbox.run(&command, &limits, candidate.stop).await.map_err(broken)?;
         self.keep(&output)?;
-        let text = format!("{}\n{}", output.stdout.text, output.stderr.text);
+        let outcome = self.outcome(&output, package_json.as_deref())?;
+        let python = python.filter(|_| python::starts_pytest(&self.line));
+        let (CheckOutcome::Passed, Some(layout)) = (&outcome, python) else { return Ok(outcome) };
+        let (sandbox, stop) = (self.sandbox.as_ref(), candidate.stop);
+        let asked = layout.imported_from_elsewhere(sandbox, tree, &limits, stop);
+        let elsewhere = asked.await.map_err(broken)?;
+        if candidate.stop.is_cancelled() {
+            return Err(VerifyError::Stopped);
+        }
+        Ok(elsewhere.map_or(outcome, CheckOutcome::Inconclusive))
+    }
+}
+
+impl CommandVerifier {
+    fn limits(&self) -> SandboxLimits {
+        SandboxLimits { wall: self.time, output_bytes: KEPT, ..SandboxLimits::default() }
+    }
+
+    /// What the run came to, by its exit and, where that says too little, by its end marks.
+    fn outcome(
+        &self,
+        output: &CommandOutput,
+        package_json: Option<&str>,
+    ) -> Result<CheckOutcome, VerifyError> {
+        let text = &output.stdout.text;
+        let told = |how: String| format!("{how}\n{}", distill(text, DISTILLED));
         Ok(match output.exit {
-            Exit::Code(0) => match python.filter(|_| python::starts_pytest(&self.line)) {
-                None => CheckOutcome::Passed,
-                Some(layout) => {
-                    let (sandbox, stop) = (self.sandbox.as_ref(), candidate.stop);
-                    let asked = layout.imported_from_elsewhere(sandbox, tree, &limits, stop);
-                    let elsewhere = asked.await.map_err(broken)?;
-                    if candidate.stop.is_cancelled() {
-                        return Err(VerifyError::Stopped);
-                    }
-                    elsewhere.map_or(CheckOutcome::Passed, CheckOutcome::Inconclusive)
-                }
-            },
             Exit::Code(code) if NOT_RUNNABLE.contains(&code) => {
-                CheckOutcome::Inconclusive(format!(
-                    "the command cannot be run in the sandbox (exit code {code}); what it needs may \
-                 not be installed on Gander's machine\n{}",
-                    distill(&text, DISTILLED)
-                ))
+                CheckOutcome::Inconclusive(told(format!(
+                    "the command cannot be run in the sandbox (exit code {code}); what it needs \
+                     may not be installed on Gander's machine"
+                )))
             }
             Exit::Code(code) => {
-                CheckOutcome::Failed(format!("exit code {code}\n{}", distill(&text, DISTILLED)))
+                let cut_bytes = output.stdout.cut_bytes;
+                let ended =
+                    EndedCommand { line: &self.line, package_json, output: text, cut_bytes, code };
+                match end_mark::judge(&ended) {
+                    TestRun::NoTest => CheckOutcome::NoTestRun,
+                    TestRun::EndedEarly(why) => CheckOutcome::EndedEarly(told(why)),
+                    TestRun::Unseen(why) => CheckOutcome::Inconclusive(told(why)),
+                    TestRun::OthersPassed => CheckOutcome::Passed,
+                    TestRun::AsExitCode if code == 0 => CheckOutcome::Passed,
+                    TestRun::AsExitCode => CheckOutcome::Failed(told(format!("exit code {code}"))),
+                }
             }
-            Exit::Signal(signal) => CheckOutcome::Failed(format!(
-                "killed by signal {signal}\n{}",
-                distill(&text, DISTILLED)
-            )),
-            Exit::TimedOut => CheckOutcome::Failed(format!(
-                "took longer than {} minutes (`[verify] minutes`) and was killed\n{}",
-                self.time.as_secs() / 60,
-                distill(&text, DISTILLED)
-            )),
+            Exit::Signal(signal) => {
+                CheckOutcome::Failed(told(format!("killed by signal {signal}")))
+            }
+            Exit::TimedOut => CheckOutcome::Failed(told(format!(
+                "took longer than {} minutes (`[verify] minutes`) and was killed",
+                self.time.as_secs() / 60
+            ))),
             Exit::DiskFull => CheckOutcome::Inconclusive(
                 "the disk of Gander's machine was nearly full, so the command was killed; make \
                  room and retry"
@@ -98,9 +127,7 @@ impl Verifier for CommandVerifier {
             Exit::Stopped => return Err(VerifyError::Stopped),
         })
     }
-}
 
-impl CommandVerifier {
     fn keep(&self, output: &CommandOutput) -> Result<(), VerifyError> {
         let disk = |source| VerifyError::Disk { path: self.log.clone(), source };
         if let Some(directory) = self.log.parent() {
@@ -112,8 +139,14 @@ impl CommandVerifier {
             .mode(0o600)
             .open(&self.log)
             .map_err(disk)?;
-        let (out, err) = (&output.stdout.text, &output.stderr.text);
-        write!(file, "$ {}\n{out}\n[standard error]\n{err}\n[{:?}]\n", self.line, output.exit)
-            .map_err(disk)
+        let (line, said) = (&self.line, &output.stdout.text);
+        write!(file, "$ {line}\n{said}\n[{:?}]\n", output.exit).map_err(disk)
     }
+}
+
+/// `package.json` at the top of a tree, where there is a plain one.
+fn package_json(workspace: &Workspace) -> Option<String> {
+    let (mut file, _) = confined::open_file(workspace.root(), b"package.json").ok()?;
+    let bytes = confined::read_all(&mut file, LARGEST_PACKAGE_JSON).ok()?;
+    String::from_utf8(bytes).ok()
 }

@@ -1,51 +1,38 @@
 //! Which commands check a change in this project, found out from its files at the base commit.
 //!
 //! Verifiers are switched on by what the repository contains; what its rules configure comes first.
+//! Invariants: no command is named that has nothing behind it, and a path of the repository is part
+//! of one only where a shell reads it as one plain word.
 
-use serde_json::Value;
+use super::packages;
 
-/// Files at the top of the repository whose content is looked at.
-pub const READ: &[&str] = &["package.json"];
-
-/// npm writes this into every new package: there is no test behind it.
-const NPM_PLACEHOLDER: &str = "no test specified";
-
-/// A look at the base commit. Paths are relative, with `/`.
-pub struct ProjectFiles<'a> {
-    /// Every path.
-    pub paths: &'a [&'a str],
-    /// Content of `package.json`, if there is one.
-    pub package_json: Option<&'a str>,
-}
-
-/// The commands to run, in order. Empty: nothing is known that tests anything here.
-pub fn commands(project: &ProjectFiles<'_>) -> Vec<String> {
+/// The commands to run, in order. Empty: nothing is known that tests anything here. `paths` are
+/// those of all files, relative and with `/`; `read` gives the content of one, if it has any that
+/// is of use.
+///
+/// # Errors
+/// What `read` could not do.
+pub fn commands<E>(
+    paths: &[&str],
+    mut read: impl FnMut(&str) -> Result<Option<String>, E>,
+) -> Result<Vec<String>, E> {
     let mut commands = Vec::new();
-    let has = |name: &str| project.paths.contains(&name);
+    let has = |name: &str| paths.contains(&name);
     if has("Cargo.toml") {
         let locked = if has("Cargo.lock") { " --locked" } else { "" };
         // Without `--workspace` a package at the root is all that is tested.
         commands.push(format!("cargo test --workspace{locked} --offline"));
     }
-    if project.package_json.is_some_and(has_test_script) {
-        commands.push("npm test --silent".to_owned());
-    }
-    if is_pytest_project(project) {
+    commands.extend(packages::command(paths, &mut read)?);
+    if is_pytest_project(paths) {
         commands.push("pytest -q".to_owned());
     }
-    commands
-}
-
-fn has_test_script(package_json: &str) -> bool {
-    let parsed: Result<Value, _> = serde_json::from_str(package_json);
-    let Ok(package) = parsed else { return false };
-    let test = package.pointer("/scripts/test").and_then(Value::as_str).unwrap_or_default();
-    !test.trim().is_empty() && !test.contains(NPM_PLACEHOLDER)
+    Ok(commands)
 }
 
 /// There are tests as pytest finds them, and it is a Python project.
-fn is_pytest_project(project: &ProjectFiles<'_>) -> bool {
-    project.paths.iter().any(|path| is_pytest_file(path))
+fn is_pytest_project(paths: &[&str]) -> bool {
+    paths.iter().any(|path| is_pytest_file(path))
 }
 
 /// Whether pytest takes a file for tests, by its name.
@@ -57,31 +44,118 @@ pub fn is_pytest_file(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
 
-    fn found(paths: &[&str], package_json: Option<&str>) -> Vec<String> {
-        commands(&ProjectFiles { paths, package_json })
+    /// The commands for these files; a text stands behind those that are read.
+    fn found(files: &[(&str, &str)]) -> Vec<String> {
+        let paths: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
+        let text = |path: &str| Some(files.iter().find(|it| it.0 == path)?.1.to_owned());
+        commands(&paths, |path| Ok::<_, Infallible>(text(path))).unwrap()
     }
+
+    const PLACEHOLDER: &str =
+        r#"{"scripts":{"test":"echo \"Error: no test specified\" && exit 1"}}"#;
+    const TESTED: &str = r#"{"scripts":{"test":"node --test"}}"#;
+    const UNTESTED: &str = r#"{"scripts":{"build":"tsc"}}"#;
 
     #[test]
     fn each_kind_of_project_gets_its_own_test_command() {
-        assert_eq!(
-            found(&["Cargo.toml", "src/lib.rs"], None),
-            ["cargo test --workspace --offline"]
-        );
-        let locked = found(&["Cargo.toml", "Cargo.lock"], None);
+        let bare = found(&[("Cargo.toml", ""), ("src/lib.rs", "")]);
+        assert_eq!(bare, ["cargo test --workspace --offline"]);
+        let locked = found(&[("Cargo.toml", ""), ("Cargo.lock", "")]);
         assert_eq!(locked, ["cargo test --workspace --locked --offline"]);
-        let package = r#"{"scripts":{"test":"node --test"}}"#;
-        assert_eq!(found(&["package.json"], Some(package)), ["npm test --silent"]);
-        assert_eq!(found(&["pkg/tests/test_api.py"], None), ["pytest -q"]);
+        assert_eq!(found(&[("package.json", TESTED)]), ["npm test --silent"]);
+        assert_eq!(found(&[("pkg/tests/test_api.py", "")]), ["pytest -q"]);
     }
 
     #[test]
     fn what_would_test_nothing_is_not_run() {
-        let placeholder = r#"{"scripts":{"test":"echo \"Error: no test specified\" && exit 1"}}"#;
-        assert!(found(&["package.json"], Some(placeholder)).is_empty());
-        assert!(found(&["package.json"], Some("{")).is_empty());
-        assert!(found(&["setup.py", "src/app.py", "latest_news.py"], None).is_empty());
-        assert!(found(&["vendor/Cargo.toml"], None).is_empty());
+        assert!(found(&[("package.json", PLACEHOLDER)]).is_empty());
+        assert!(found(&[("package.json", "{")]).is_empty());
+        assert!(found(&[("setup.py", ""), ("src/app.py", ""), ("latest_news.py", "")]).is_empty());
+        assert!(found(&[("vendor/Cargo.toml", "")]).is_empty());
+    }
+
+    #[test]
+    fn the_members_of_a_workspace_are_tested_by_the_manager_that_is_theirs() {
+        let npm = r#"{"workspaces":["packages/*"]}"#;
+        let object = r#"{"workspaces":{"packages":["./packages/*/"]}}"#;
+        let classic = r#"{"workspaces":["packages/*"],"packageManager":"yarn@1.22.22"}"#;
+        let berry = r#"{"workspaces":["packages/*"],"packageManager":"yarn@4.18.1"}"#;
+        let pnpm = "packages:\n  # ours\n  - 'packages/*' # all\n  - \"!packages/old\"\n\nx: 1\n";
+        let all = ["npm test --workspaces --if-present"];
+        let yarn = ["yarn workspaces foreach --all run test"];
+        for (top, more, command) in [
+            (npm, None, &all),
+            (object, None, &all),
+            (classic, None, &all),
+            (npm, Some(("yarn.lock", "")), &all),
+            (berry, None, &yarn),
+            (npm, Some((".yarnrc.yml", "")), &yarn),
+            ("{}", Some(("pnpm-workspace.yaml", pnpm)), &["pnpm -r test"]),
+            (PLACEHOLDER, Some(("pnpm-workspace.yaml", pnpm)), &["pnpm -r test"]),
+            ("{}", Some(("pnpm-workspace.yaml", "packages: [packages/*]\n")), &["pnpm -r test"]),
+        ] {
+            let mut files = vec![
+                ("package.json", top),
+                ("packages/a/package.json", TESTED),
+                ("packages/b/package.json", UNTESTED),
+            ];
+            files.extend(more);
+            assert_eq!(found(&files), *command, "{top} {more:?}");
+            // A test script at the top knows better.
+            let tested = top.replacen('{', r#"{"scripts":{"test":"turbo test"},"#, 1);
+            let tested = tested.replace(",}", "}");
+            files[0] = ("package.json", &tested);
+            if top != PLACEHOLDER {
+                assert_eq!(found(&files), ["npm test --silent"], "{tested}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_workspace_where_nothing_is_tested_has_no_command() {
+        let top = ("package.json", r#"{"workspaces":["packages/*","!packages/old"]}"#);
+        for member in [
+            ("packages/a/package.json", UNTESTED),
+            ("packages/a/package.json", PLACEHOLDER),
+            ("packages/a/package.json", "{"),
+            // No members.
+            ("packages/a/b/package.json", TESTED),
+            ("packages/old/package.json", TESTED),
+            ("tools/a/package.json", TESTED),
+            ("packages/node_modules/package.json", TESTED),
+        ] {
+            assert!(found(&[top, member]).is_empty(), "{member:?}");
+        }
+        // Not a workspace at all.
+        for text in ["{}", r#"{"workspaces":7}"#, r#"{"workspaces":["["]}"#] {
+            assert!(found(&[("package.json", text), ("a/package.json", TESTED)]).is_empty());
+        }
+        let pnpm = ("pnpm-workspace.yaml", "onlyBuiltDependencies:\n  - packages/*\n");
+        let files = [("package.json", "{}"), pnpm, ("packages/a/package.json", TESTED)];
+        assert!(found(&files).is_empty());
+    }
+
+    #[test]
+    fn members_whose_test_script_is_npms_own_are_left_out() {
+        let members =
+            [("packages/a/package.json", TESTED), ("packages/b/package.json", PLACEHOLDER)];
+        let npm = r#"{"workspaces":["packages/*"]}"#;
+        let of = |top: (&'static str, &'static str), more: &[(&'static str, &'static str)]| {
+            found(&[&[top], more, &members].concat())
+        };
+        assert_eq!(of(("package.json", npm), &[]), ["npm test --workspace=packages/a"]);
+        let pnpm = ("pnpm-workspace.yaml", "packages:\n- packages/*\n");
+        assert_eq!(of(("package.json", "{}"), &[pnpm]), ["pnpm --filter=./packages/a test"]);
+        assert_eq!(
+            of(("package.json", npm), &[(".yarnrc.yml", "")]),
+            ["yarn workspaces foreach --all --include=packages/a run test"]
+        );
+        // A name that a shell would read otherwise is in no command.
+        let odd = ("packages/a;rm -rf x/package.json", TESTED);
+        assert!(of(("package.json", npm), &[odd]).is_empty());
     }
 }

@@ -31,8 +31,13 @@ pub fn distill(log: &str, cap: usize) -> String {
     let plain = without_escapes(log);
     let lines: Vec<&str> = plain.lines().map(str::trim_end).collect();
     let mut keep = vec![false; lines.len()];
+    let mut target = None;
     for (i, line) in lines.iter().enumerate() {
+        if names_a_target(line) {
+            target = Some(i);
+        }
         if looks_like_failure(line) {
+            target.into_iter().for_each(|named| keep[named] = true);
             let end = (i + AFTER + 1).min(lines.len());
             keep[i.saturating_sub(BEFORE)..end].fill(true);
         }
@@ -55,6 +60,12 @@ pub fn distill(log: &str, cap: usize) -> String {
         }
     }
     cut_middle(text.trim_end(), cap)
+}
+
+/// Whether cargo says here whose lines the next ones are: two targets may have tests of one name.
+fn names_a_target(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("Running ") && line.contains("/deps/") || line.starts_with("Doc-tests ")
 }
 
 fn looks_like_failure(line: &str) -> bool {
@@ -118,6 +129,17 @@ mod tests {
         assert!(short.contains("thread 'sum' panicked at src/lib.rs:7\n"), "{short}");
         assert!(short.contains("FAILED. 1 failed"));
         assert!(short.chars().count() <= 3000);
+    }
+
+    #[test]
+    fn the_target_of_a_failing_test_is_kept_with_it() {
+        let more: String = (0..50).map(|i| format!("test t{i} ... ok\n")).collect();
+        let log = format!(
+            "     Running tests/a.rs (/tmp/deps/a-1)\n{more}\
+             \x20    Running tests/b.rs (/tmp/deps/b-1)\n{more}test same ... FAILED\n{more}"
+        );
+        let short = distill(&log, 3000);
+        assert!(short.starts_with("     Running tests/b.rs (/tmp/deps/b-1)\n[…]\n"), "{short}");
     }
 
     #[test]

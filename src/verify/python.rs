@@ -82,11 +82,11 @@ impl Layout {
         Some(Self { has_src, packages })
     }
 
-    /// The variable that has Python look in the tree first.
+    /// The variables that have Python look in the tree first, and pytest say when it is through.
     pub fn environment(&self, sandbox: &dyn Sandbox, tree: &Path) -> Vec<(String, String)> {
         let top = sandbox.shows(tree).display().to_string();
         let path = if self.has_src { format!("{top}/src:{top}") } else { top };
-        vec![("PYTHONPATH".to_owned(), path)]
+        vec![("PYTHONPATH".to_owned(), path), closing_line(sandbox)]
     }
 
     /// Why green tests say nothing about this tree. `None`: they import its own packages.
@@ -128,6 +128,17 @@ impl Layout {
             )),
         })
     }
+}
+
+/// The variable that makes pytest print its closing line, though the project's own settings ask for
+/// `-q` and the command does once more. What stands on the command line counts more than it does.
+pub fn closing_line(sandbox: &dyn Sandbox) -> (String, String) {
+    let options = match sandbox.name() {
+        "none" => "--verbosity=0",
+        // The sandbox's own variable of this name has the first.
+        _ => "-p no:cacheprovider --verbosity=0",
+    };
+    ("PYTEST_ADDOPTS".to_owned(), options.to_owned())
 }
 
 /// Whether a command line starts pytest.

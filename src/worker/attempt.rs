@@ -366,24 +366,18 @@ fn commands_for(
     if !job.rules.verify.commands.is_empty() {
         return Ok(job.rules.verify.commands.clone());
     }
-    let package_json = match paths.iter().find(|path| *path == "package.json") {
-        Some(path) => package_json(job, ctx, path)?,
-        None => None,
-    };
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    Ok(detect::commands(&detect::ProjectFiles {
-        paths: &paths,
-        package_json: package_json.as_deref(),
-    }))
+    detect::commands(&paths, |path| text_at_base(job, ctx, path))
 }
 
-fn package_json(
+fn text_at_base(
     job: &AttemptInput<'_>,
     ctx: &JobContext,
     path: &str,
 ) -> Result<Option<String>, WorkError> {
     const LARGEST: u64 = 1024 * 1024;
-    let path = path.parse().map_err(|problem| WorkError::permanent(&problem))?;
+    // A path that no repository may have holds nothing of use.
+    let Ok(path) = path.parse() else { return Ok(None) };
     match ctx.mirror.read_file(job.base, &path, LARGEST) {
         Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
         Err(MirrorError::TooLarge { .. }) => Ok(None),
@@ -481,7 +475,10 @@ impl Tool for VerifyTool {
             let line = match &check.outcome {
                 CheckOutcome::Passed => format!("passed: {}\n", check.name),
                 CheckOutcome::Failed(why) => format!("FAILED: {}\n{why}\n", check.name),
-                CheckOutcome::Inconclusive(why) => format!("inconclusive: {}\n{why}\n", check.name),
+                CheckOutcome::NoTestRun => format!("passed, but no test was run: {}\n", check.name),
+                CheckOutcome::Inconclusive(why) | CheckOutcome::EndedEarly(why) => {
+                    format!("inconclusive: {}\n{why}\n", check.name)
+                }
             };
             text.push_str(&line);
         }

@@ -36,6 +36,23 @@ async fn red_then_green_and_the_failure_was_told_to_the_model_and_to_people() {
 }
 
 #[tokio::test]
+async fn a_run_of_the_tests_that_ended_early_publishes_nothing_and_says_why() {
+    let mut files = off_by_one();
+    files.retain(|(path, _)| *path != ".github/gander.toml");
+    let rules = "[verify]\ncommands = ['''echo 'process.exit called with \"0\"' ''']\n";
+    files.push((".github/gander.toml", rules));
+    let w = World::with_project(files).await;
+    w.model.will(good_fix());
+    let issue = w.fixed().await;
+
+    w.nothing_was_published();
+    let comments = w.comments(issue);
+    assert!(comments[0].starts_with("**Stopped by a failure**"), "{}", comments[0]);
+    assert!(comments[1].contains("the run ended early"), "{}", comments[1]);
+    w.ends().await;
+}
+
+#[tokio::test]
 async fn when_every_attempt_is_red_nothing_is_opened_and_one_person_is_told_once() {
     let worse = |from: &str, to: &str| vec![edit("count.sh", from, to), finish("tests passed")];
     let attempts = vec![bad_fix(), worse("$1 - 2", "$1 - 3"), worse("$1 - 3", "$1 - 4")];

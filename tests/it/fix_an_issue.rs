@@ -258,6 +258,25 @@ async fn without_a_test_command_the_pull_request_says_that_no_test_was_run() {
     w.ends().await;
 }
 
+#[tokio::test]
+async fn where_the_commands_ran_no_test_the_pull_request_says_so() {
+    let mut files = off_by_one();
+    files.retain(|(path, _)| *path != ".github/gander.toml");
+    let none = "[verify]\ncommands = [\"echo '  0 passing (1ms)'\"]\n";
+    files.push((".github/gander.toml", none));
+    let w = World::with_project(files).await;
+    w.model.will(good_fix());
+    w.fixed().await;
+
+    let body = w.only_pull().body;
+    let said = "> **Checks passed, no test was run.** The commands below ran and succeeded, but by \
+                their own account they ran no test.";
+    assert!(body.contains(said), "{body}");
+    assert!(body.contains("### Checks passed, no test was run\n"), "{body}");
+    assert!(body.contains("| passed, no test was run |"), "{body}");
+    w.ends().await;
+}
+
 fn token(exchange: &Exchange) -> &str {
     let header = exchange.request_headers.iter().find(|(name, _)| name == "authorization");
     header.map_or("none", |(_, value)| value)

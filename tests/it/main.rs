@@ -46,5 +46,6 @@ mod program;
 mod sandbox;
 mod setup;
 mod store_contract;
+mod test_runs;
 mod transcripts;
 mod workspace;

@@ -307,10 +307,10 @@ fn a_local_run_writes_a_patch_that_fixes_the_commit_it_was_asked_for() {
 }
 
 /// A local repository at its first commit, and what `gander run` makes of one scripted attempt.
-struct Local(tempfile::TempDir);
+pub struct Local(tempfile::TempDir);
 
 impl Local {
-    fn with(files: &[(&str, &str)]) -> Self {
+    pub fn with(files: &[(&str, &str)]) -> Self {
         let local = Self(tempfile::tempdir().unwrap());
         for (path, text) in files {
             write(&local.at("repo").join(path), text);
@@ -330,7 +330,11 @@ impl Local {
     }
 
     /// The model makes these edits; the program's own words, and its report.
-    fn edited(&self, edits: &[serde_json::Value], more: &[&str]) -> (String, serde_json::Value) {
+    pub fn edited(
+        &self,
+        edits: &[serde_json::Value],
+        more: &[&str],
+    ) -> (String, serde_json::Value) {
         let finish = serde_json::json!({"tool": "finish", "summary": "done"});
         let script = serde_json::json!({"attempts": [[{"calls": edits}, {"calls": [finish]}]]});
         write(&self.at("script.json"), &script.to_string());
@@ -380,7 +384,7 @@ fn write(path: &Path, text: &str) {
 }
 
 /// An edit that changes nothing any check looks at.
-fn an_idle_edit() -> [serde_json::Value; 1] {
+pub fn an_idle_edit() -> [serde_json::Value; 1] {
     [serde_json::json!({"tool": "edit", "path": "NOTES", "action": "create", "new": "noted\n"})]
 }
 

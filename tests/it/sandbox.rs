@@ -532,6 +532,22 @@ mod endings {
     }
 
     #[tokio::test]
+    async fn both_streams_together_keep_the_order_in_which_they_were_written() {
+        let tree = Tree::new(&[]);
+        let lines = "for i in 1 2 3; do echo out $i; echo err $i >&2; done; exit 7";
+        let command = SandboxCommand::shell(lines, tree.path()).with_streams_together();
+        let (limits, stop) = (SandboxLimits::default(), CancellationToken::new());
+        let output = sandbox().run(&command, &limits, &stop).await.unwrap();
+        let told = "out 1\nerr 1\nout 2\nerr 2\nout 3\nerr 3\n";
+        assert_eq!((&*output.stdout.text, &*output.stderr.text), (told, ""));
+        assert_eq!(output.exit, Exit::Code(7));
+        let missing =
+            SandboxCommand::argv(["/no/such/program"], tree.path()).with_streams_together();
+        let output = sandbox().run(&missing, &limits, &stop).await.unwrap();
+        assert_eq!(output.exit, Exit::Code(127));
+    }
+
+    #[tokio::test]
     async fn a_sandbox_that_fails_is_not_a_command_that_fails() {
         let stop = CancellationToken::new();
         let nowhere = SandboxCommand::shell("true", "/no/such/tree");

@@ -1,40 +1,57 @@
 //! What the checks of a change came to.
 //!
-//! Invariants: green checks are called passed and no more, and where none of the project's own
-//! commands ran, that is said with it.
+//! Invariants: green checks are called passed and no more, and where no test was run, because
+//! there is no command or because the commands ran none, that is said with it.
 
 use std::fmt::Write as _;
 
 use super::{headline, strip_marks};
-use crate::core::evidence::{CheckKind, CheckOutcome, Verdict};
+use crate::core::evidence::{CheckKind, CheckOutcome, TestsRun, Verdict};
 use crate::core::job::Job;
+use crate::core::policy::RULES_PATH;
 
 /// Title and summary of the check run on the commit.
 pub fn check_run(job: &Job) -> (String, String) {
     let mut summary = checks_table(job);
-    if passed_without_commands(job) {
-        summary = format!("{}.\n\n{summary}", outcome_words(false));
+    if let Some(without) = passed_without_tests(job) {
+        summary = format!("{}.\n\n{summary}", outcome_words(without));
     }
     (strip_marks(&headline(job)), summary)
 }
 
 /// What green checks come to. More than this is not known.
-pub fn outcome_words(ran_commands: bool) -> &'static str {
-    if ran_commands { "Checks passed" } else { "Checks passed, no test was run" }
+pub fn outcome_words(tests: TestsRun) -> &'static str {
+    match tests {
+        TestsRun::Ran => "Checks passed",
+        TestsRun::NoneRan | TestsRun::NoCommand => "Checks passed, no test was run",
+    }
 }
 
-/// Whether the checks are green because there was nothing to run.
-pub(super) fn passed_without_commands(job: &Job) -> bool {
-    let evidence = job.evidence();
-    evidence.is_some_and(|it| !it.ran_commands() && it.verdict() == Verdict::Green)
+/// Why green checks ran no test, where that is so.
+pub(super) fn passed_without_tests(job: &Job) -> Option<TestsRun> {
+    let green = job.evidence().filter(|it| it.verdict() == Verdict::Green)?;
+    Some(green.tests()).filter(|tests| *tests != TestsRun::Ran)
+}
+
+/// The same for the reader of a pull request, with the next step.
+pub(super) fn why_no_test(tests: TestsRun) -> Option<String> {
+    let why = match tests {
+        TestsRun::Ran => return None,
+        TestsRun::NoCommand => "Gander found no test command in this project.",
+        TestsRun::NoneRan => {
+            "The commands below ran and succeeded, but by their own account they ran no test."
+        }
+    };
+    let mends = "names one that runs tests";
+    Some(format!("{why} `[verify] commands` in `{RULES_PATH}` {mends}."))
 }
 
 /// The step of the checklist.
 pub(super) fn checked_step(job: &Job) -> String {
     let step = "check it in a fresh copy";
-    match passed_without_commands(job) {
-        true => format!("{step}: {}", outcome_words(false).replacen('C', "c", 1)),
-        false => step.to_owned(),
+    match passed_without_tests(job) {
+        Some(without) => format!("{step}: {}", outcome_words(without).replacen('C', "c", 1)),
+        None => step.to_owned(),
     }
 }
 
@@ -44,8 +61,10 @@ pub(super) fn checks_table(job: &Job) -> String {
     for check in job.evidence().into_iter().flat_map(|evidence| &evidence.checks) {
         let result = match &check.outcome {
             CheckOutcome::Passed => "passed",
+            CheckOutcome::NoTestRun => "passed, no test was run",
             CheckOutcome::Failed(_) => "**failed**",
             CheckOutcome::Inconclusive(_) => "inconclusive",
+            CheckOutcome::EndedEarly(_) => "inconclusive: the run ended early",
         };
         let name = match check.kind {
             CheckKind::Rule => check.name.clone(),

@@ -433,8 +433,8 @@ pub fn size(bytes: u64) -> String {
 pub struct Ran {
     /// As it stands in the rules or was found out.
     pub line: String,
-    /// Whether it succeeded.
-    pub passed: bool,
+    /// What it came to.
+    pub result: RanResult,
     /// How it ended: `exit code 101`.
     pub ended: String,
     /// In seconds.
@@ -445,18 +445,32 @@ pub struct Ran {
     pub points: Vec<String>,
 }
 
+/// What a command came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RanResult {
+    /// It succeeded.
+    Passed,
+    /// It succeeded, and by its own account ran no test.
+    NoTestRun,
+    /// It did not succeed.
+    Failed,
+}
+
 /// The page of a run of commands. `what` is `Tests` or `Build`.
 pub fn ran_summary(what: &str, ran: &[Ran]) -> String {
-    let failed = ran.iter().filter(|one| !one.passed).count();
-    let word = if failed == 0 { "passed" } else { "failed" };
+    let failed = |one: &&Ran| one.result == RanResult::Failed;
+    let word = if ran.iter().any(|one| failed(&one)) { "failed" } else { "passed" };
     let mut text = format!("## {what} {word}\n\n| command | result | time |\n|---|---|---:|\n");
     for one in ran {
-        let mark = if one.passed { "✅ passed" } else { "❌" };
-        let ended = if one.passed { String::new() } else { format!(" {}", one.ended) };
+        let result = match one.result {
+            RanResult::Passed => "✅ passed".to_owned(),
+            RanResult::NoTestRun => "✅ passed, no test was run".to_owned(),
+            RanResult::Failed => format!("❌ {}", one.ended),
+        };
         let line = one.line.replace('|', "\\|");
-        let _ = writeln!(text, "| {} | {mark}{ended} | {} s |", code(&line), one.seconds);
+        let _ = writeln!(text, "| {} | {result} | {} s |", code(&line), one.seconds);
     }
-    for one in ran.iter().filter(|one| !one.passed) {
+    for one in ran.iter().filter(failed) {
         let _ = write!(text, "\n### {}\n\n", code(&one.line));
         for point in &one.points {
             let _ = writeln!(text, "- {}", inline(point, 300));

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::checks::{outcome_words, passed_without_commands};
+use super::checks::{outcome_words, passed_without_tests};
 use super::waiting::{code, explained};
 use super::{ReportContext, declined, first_words, marker, s, signed};
 use crate::core::approval::NotApproved;
@@ -172,10 +172,10 @@ fn taken_up(round: &Round) -> String {
 /// What came of the last round, in one or two sentences.
 fn outcome(job: &Job, prefix: &str) -> Option<String> {
     Some(match job.review.round.as_ref()?.outcome.as_ref()? {
-        RoundOutcome::Pushed { head } if passed_without_commands(job) => {
-            format!("Done in `{}`. {}.", head.short(), outcome_words(false))
-        }
-        RoundOutcome::Pushed { head } => format!("Done in `{}`, and checked.", head.short()),
+        RoundOutcome::Pushed { head } => match passed_without_tests(job) {
+            Some(without) => format!("Done in `{}`. {}.", head.short(), outcome_words(without)),
+            None => format!("Done in `{}`, and checked.", head.short()),
+        },
         RoundOutcome::NoChange { why } => {
             format!("The model found nothing to change. In its words:\n\n{}", boxed(why, 2000))
         }

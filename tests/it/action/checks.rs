@@ -122,6 +122,54 @@ async fn on_a_machine_of_ones_own_a_python_package_is_tested_as_it_stands_in_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tests_that_end_early_fail_the_job_though_the_command_exits_with_0() {
+    let world = World::with_release().await;
+    let early = "import os\n\ndef test_a():\n    os._exit(0)\n\ndef test_b():\n    assert 0\n";
+    let ran = fails(&world, &project(&world, &[("test_widget.py", early)])).await;
+    assert!(ran.summary.contains("the run ended early"), "{}", ran.summary);
+    // The project's own settings do not take the closing line away.
+    let quiet = ("pytest.ini", "[pytest]\naddopts = -q -q\n");
+    let tree = project(&world, &[quiet, ("test_widget.py", "def test_a():\n    pass\n")]);
+    let ran = world.runs("test", &tree, &[]).await;
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.log, ran.summary);
+    assert!(ran.summary.contains("| ✅ passed |"), "{}", ran.summary);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_without_any_test_passes_and_says_that_no_test_was_run() {
+    let world = World::with_release().await;
+    let skips = "import pytest\npytest.importorskip('no_such_module')\n";
+    let manifest = "[package]\nname = \"a\"\nversion = \"0.1.0\"\n\n[workspace]\n";
+    for files in [&[("test_widget.py", skips)][..], &[("Cargo.toml", manifest), ("src/lib.rs", "")]]
+    {
+        let tree = project(&world, files);
+        let ran = world.runs("test", &tree, &[]).await;
+        assert_eq!(ran.code, Some(0), "{}\n{}", ran.log, ran.summary);
+        assert_eq!(ran.outputs["result"], "passed");
+        assert!(ran.summary.contains("| ✅ passed, no test was run |"), "{}", ran.summary);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_pytest_ends_with_5_fails_as_any_other() {
+    let mut world = World::with_release().await;
+    world.commit = "a".repeat(40);
+    world.given();
+    let rules = "[release]\nbuild = [\"pytest\"]\nartifacts = ['dist/*']\n";
+    let skips = "import pytest\npytest.importorskip('no_such_module')\n";
+    let files = [
+        (".github/gander.toml", rules),
+        ("CHANGELOG.md", "## 1.2.0\n"),
+        ("test_widget.py", skips),
+        (".git/HEAD", world.commit.as_str()),
+    ];
+    let tree = project(&world, &files);
+    let ran = world.runs("build", &tree, &[]).await;
+    assert_eq!(ran.code, Some(3), "{}", ran.log);
+    assert!(ran.summary.contains("❌ exit code 5"), "{}", ran.summary);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hostile_output_is_text() {
     let world = World::with_release().await;
     let rules = "[verify]\ncommands = [\"sh shout.sh\"]\n";

@@ -1,0 +1,258 @@
+//! Whether a command that exited 0 ran its tests, and ran them to their end.
+//!
+//! Exit code 0 alone does not say so: a test, or code that it reaches, may end the process. So the
+//! known runners have to have printed what they only print when they are through: their *end mark*.
+//! A table of them is below; of any other runner the exit code is all that is known.
+//!
+//! Invariants: an end mark never makes a red result green. The one thing that is read out of a
+//! failing exit code is a runner's own code for "there was no test", and it counts only beside an
+//! end mark that says the same.
+
+use super::distill::without_escapes;
+use commands::CommandList;
+
+mod cargo;
+mod commands;
+mod go;
+mod javascript;
+mod php;
+mod python;
+
+/// What is known of a command that has ended.
+pub struct EndedCommand<'a> {
+    /// Its lines.
+    pub line: &'a str,
+    /// `package.json` at the top of the tree, as it was before the run: what `npm test` means.
+    pub package_json: Option<&'a str>,
+    /// Both of its streams, in the order in which they came.
+    pub output: &'a str,
+    /// Bytes that are missing in `output`.
+    pub cut_bytes: u64,
+    /// Its exit code.
+    pub code: i32,
+}
+
+/// What a run of tests came to, as far as an exit code does not say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TestRun {
+    /// The exit code decides.
+    AsExitCode,
+    /// By its runners' own account there was no test to run.
+    NoTest,
+    /// The exit code says no more than that the last runner had no test. Those before it had some,
+    /// and they passed.
+    OthersPassed,
+    /// It exited 0, and its runner did not get to its end. In words for people.
+    EndedEarly(String),
+    /// It exited 0, and so much of its output was cut that its runner's end cannot be seen. In
+    /// words for people.
+    Unseen(String),
+}
+
+/// A test runner whose end can be seen.
+struct Runner {
+    /// As people call it.
+    name: &'static str,
+    /// What it prints when it is through, in words for people.
+    mark: &'static str,
+    /// Whether a simple command starts it in a way that prints the mark. Where this is not known,
+    /// nothing is demanded.
+    starts: fn(&[String]) -> bool,
+    /// What its output shows.
+    read: fn(&[&str]) -> Marks,
+    /// Its own exit code for "there was no test".
+    none: Option<i32>,
+}
+
+/// What output shows of one runner.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Marks {
+    /// Runs that were begun. 0 where a beginning cannot be seen.
+    begun: usize,
+    /// Runs that came to their end.
+    ended: usize,
+    /// Tests that ran in those; skipped ones did not.
+    tests: u64,
+    /// Whether something else was run whose tests cannot be counted.
+    more: bool,
+}
+
+/// Measured with cargo 1.95.0, pytest 7.2.1 and 9.2.0, Python 3.11.7, jest 30.5.2, mocha 12.0.3,
+/// vitest 4.1.12 and 5.1.2, PHPUnit 9.6.7, Go 1.27.3 and node 20.20.2 and 24.21.0, without a
+/// terminal. A test that ended its process with status 0 ended the whole command with 0 in each of
+/// them but vitest and Go, and the mark below was missing. There are two exceptions: pytest's own
+/// exit call does print the mark, and a line after it; node's summary comes in any case, and the
+/// file that ended early is one passed test in it. Python 3.12 gave unittest its code for "no
+/// test", as its documentation says.
+const RUNNERS: &[Runner] = &[
+    Runner {
+        name: "cargo test",
+        mark: "a `test result:` line that adds up for each `running N tests`",
+        // A target with a harness of its own prints neither.
+        starts: |_| false,
+        read: cargo::read,
+        none: None,
+    },
+    Runner {
+        name: "pytest",
+        mark: "its closing line (`… in N s`) as the end of its run",
+        starts: python::starts_pytest,
+        read: python::read_pytest,
+        none: Some(5),
+    },
+    Runner {
+        name: "unittest",
+        mark: "`Ran N tests`",
+        starts: python::starts_unittest,
+        read: python::read_unittest,
+        none: Some(5),
+    },
+    Runner {
+        name: "jest",
+        mark: "its `Tests:` line",
+        starts: javascript::starts_jest,
+        read: javascript::read_jest,
+        none: None,
+    },
+    Runner {
+        name: "mocha",
+        mark: "`N passing`",
+        starts: javascript::starts_mocha,
+        read: javascript::read_mocha,
+        none: None,
+    },
+    Runner {
+        name: "node --test",
+        mark: "its summary (`tests N`, `pass N`)",
+        starts: javascript::starts_node,
+        read: javascript::read_node,
+        none: None,
+    },
+    Runner {
+        name: "vitest",
+        mark: "its `Tests` line",
+        // It makes an early end a failure by itself.
+        starts: |_| false,
+        read: javascript::read_vitest,
+        none: None,
+    },
+    Runner {
+        name: "PHPUnit",
+        mark: "its closing line (`OK (N tests, …)`, `Tests: N, …`)",
+        starts: php::starts_phpunit,
+        read: php::read,
+        none: None,
+    },
+    Runner {
+        name: "go test",
+        mark: "a line for each package",
+        // It makes an early end a failure by itself.
+        starts: |_| false,
+        read: go::read,
+        none: None,
+    },
+];
+
+/// What the run came to.
+pub fn judge(ended: &EndedCommand<'_>) -> TestRun {
+    let commands = CommandList::of(ended.line, ended.package_json);
+    let plain = without_escapes(ended.output);
+    let lines: Vec<&str> = plain.lines().map(without_member).collect();
+    let seen: Vec<(&Runner, Marks)> =
+        RUNNERS.iter().map(|runner| (runner, (runner.read)(&lines))).collect();
+    if ended.code != 0 {
+        return match only_without_tests(ended.code, &commands, &seen) {
+            true if ran_any(&seen) => TestRun::OthersPassed,
+            true => TestRun::NoTest,
+            false => TestRun::AsExitCode,
+        };
+    }
+    for (runner, marks) in &seen {
+        let due = commands.count(runner.starts).max(marks.begun);
+        if marks.ended < due && ended.cut_bytes > 0 {
+            return TestRun::Unseen(unseen(runner, ended.cut_bytes));
+        }
+        if marks.ended < due {
+            return TestRun::EndedEarly(ended_early(runner));
+        }
+    }
+    let any_end = seen.iter().any(|(_, marks)| marks.ended > 0);
+    match any_end && ended.cut_bytes == 0 && !ran_any(&seen) {
+        true => TestRun::NoTest,
+        false => TestRun::AsExitCode,
+    }
+}
+
+/// Whether the last command failed for nothing but that it had no test.
+fn only_without_tests(code: i32, commands: &CommandList, seen: &[(&Runner, Marks)]) -> bool {
+    let Some(last) = commands.last() else { return false };
+    // cargo-nextest 0.9.151 exits 4 for this, prints no mark to find, and is only believed when
+    // nothing else can have exited.
+    if commands.is_one_command() && code == 4 && cargo::starts_nextest(last) {
+        return true;
+    }
+    // As many ends as commands, or it was an earlier one that failed, or one that was cut off.
+    let through = |(runner, marks): &&(&Runner, Marks)| {
+        runner.none == Some(code)
+            && (runner.starts)(last)
+            && marks.ended >= commands.count(runner.starts).max(marks.begun)
+            && marks.tests == 0
+    };
+    seen.iter().any(|it| through(&it))
+}
+
+fn ran_any(seen: &[(&Runner, Marks)]) -> bool {
+    seen.iter().any(|(_, marks)| marks.tests > 0 || marks.more)
+}
+
+fn ended_early(runner: &Runner) -> String {
+    let Runner { name, mark, .. } = runner;
+    format!(
+        "the run ended early: the command exited with 0, but {name} did not print {mark}. Most \
+         often a test, or code that it calls, ends the whole process: take that out. If {name} is \
+         set up to print something else here, let it print its usual summary, or name another \
+         command under `[verify] commands`"
+    )
+}
+
+fn unseen(runner: &Runner, cut_bytes: u64) -> String {
+    let Runner { name, mark, .. } = runner;
+    format!(
+        "the command exited with 0, but {cut_bytes} bytes of its output were more than Gander \
+         keeps, and in the rest {name} did not print {mark}: so it is not known whether all tests \
+         ran. Let the command print less"
+    )
+}
+
+/// A line without the name of the workspace member that pnpm and yarn put before it.
+fn without_member(line: &str) -> &str {
+    let line = line.trim_end();
+    let named = line.split_once(" test: ").or_else(|| line.strip_prefix('[')?.split_once("]: "));
+    match named {
+        Some((member, rest)) if !member.is_empty() && !member.contains(char::is_whitespace) => rest,
+        _ => line,
+    }
+}
+
+/// A number and the word after it, as in `3 passed`.
+fn counted(text: &str) -> Option<(u64, &str)> {
+    let (number, word) = text.trim().split_once(' ')?;
+    Some((number.parse().ok()?, word.trim()))
+}
+
+/// How many of `3 passed, 1 skipped` are counted under one of these words. `None`: it is no such
+/// list.
+fn sum(list: &str, separator: &str, words: &[&str]) -> Option<u64> {
+    let mut sum = 0;
+    for item in list.split(separator) {
+        let (number, word) = counted(item)?;
+        // `2 subtests passed`
+        let word = word.rsplit(' ').next().unwrap_or(word);
+        sum += if words.contains(&word) { number } else { 0 };
+    }
+    Some(sum)
+}
+
+#[cfg(test)]
+#[path = "end_mark_tests.rs"]
+mod tests;

@@ -1,0 +1,60 @@
+//! What `cargo test` prints: libtest, once for each target.
+
+use super::{Marks, counted};
+
+/// Whether a simple command starts cargo-nextest.
+pub(super) fn starts_nextest(words: &[String]) -> bool {
+    words.first().is_some_and(|it| it == "cargo") && words.get(1).is_some_and(|it| it == "nextest")
+}
+
+/// Pairs `running N tests` with the `test result:` that adds up to it. Two runs at once may have
+/// mixed their lines, so the order of the pairs does not count.
+pub(super) fn read(lines: &[&str]) -> Marks {
+    let mut begun: Vec<u64> = lines.iter().filter_map(|line| running(line)).collect();
+    let results: Vec<(u64, u64)> = lines.iter().filter_map(|line| result(line)).collect();
+    let mut marks =
+        Marks { begun: begun.len(), more: has_other_harness(lines), ..Marks::default() };
+    for (all, ran) in results {
+        if let Some(at) = begun.iter().position(|it| *it == all) {
+            begun.swap_remove(at);
+            marks.ended += 1;
+            marks.tests += ran;
+        }
+    }
+    marks
+}
+
+/// `running 3 tests`, which may stand on the line of a test that was cut off.
+fn running(line: &str) -> Option<u64> {
+    let (before, after) = line.rsplit_once("running ")?;
+    let begins = before.is_empty() || before.starts_with("test ") && before.ends_with(" ... ");
+    let (number, word) = counted(after)?;
+    (begins && ["test", "tests"].contains(&word)).then_some(number)
+}
+
+/// All tests of `test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out; …`,
+/// and those that ran. What was filtered out is not in `running N tests` either.
+fn result(line: &str) -> Option<(u64, u64)> {
+    let (_, counts) = line.split_once("test result: ")?;
+    let (_, counts) = counts.split_once(". ")?;
+    let (mut all, mut ran) = (0, 0);
+    for (number, word) in counts.split(';').filter_map(counted) {
+        let runs = ["passed", "failed", "measured"].contains(&word);
+        ran += if runs { number } else { 0 };
+        all += if runs || word == "ignored" { number } else { 0 };
+    }
+    Some((all, ran))
+}
+
+/// Whether cargo started a target that is not libtest's: what that one tests is its own affair.
+fn has_other_harness(lines: &[&str]) -> bool {
+    let mut target = false;
+    for line in lines {
+        let starts = line.contains("Running ") && line.contains("/deps/") && line.ends_with(')');
+        if target && (starts || line.contains("Doc-tests ")) {
+            return true;
+        }
+        target = starts || target && running(line).is_none();
+    }
+    target
+}

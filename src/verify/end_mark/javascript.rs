@@ -1,0 +1,142 @@
+//! What jest, mocha, vitest and node's own runner print.
+
+use super::commands::starts;
+use super::{Marks, counted, sum};
+
+/// Ways to start a runner in which it prints no summary, or another one than usual.
+const JEST_OTHERWISE: &[&str] = &[
+    "--version",
+    "-v",
+    "--help",
+    "-h",
+    "--showConfig",
+    "--listTests",
+    "--init",
+    "--clearCache",
+    "--json",
+    "--reporters",
+];
+const MOCHA_OTHERWISE: &[&str] =
+    &["--version", "-V", "--help", "-h", "-R", "--reporter", "--list-reporters", "--list-files"];
+
+/// What jest says instead of its summary where it finds no test and is content with that.
+const NO_JEST_TEST: &[&str] =
+    &["No tests found, exiting with code 0", "No tests found related to files changed"];
+
+/// How the name of a file ends that node runs as a test.
+const SOURCES: &[&str] = &[".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"];
+
+/// Whether a simple command starts jest so that it prints its summary.
+pub(super) fn starts_jest(words: &[String]) -> bool {
+    starts(words, &["jest"]) && !has_option(words, JEST_OTHERWISE)
+}
+
+/// Whether a simple command starts mocha so that it prints its summary.
+pub(super) fn starts_mocha(words: &[String]) -> bool {
+    starts(words, &["mocha", "_mocha"]) && !has_option(words, MOCHA_OTHERWISE)
+}
+
+/// Whether a simple command starts node's own runner so that it prints its summary.
+pub(super) fn starts_node(words: &[String]) -> bool {
+    let other_reporter = words.iter().any(|word| {
+        let reporter = word.strip_prefix("--test-reporter");
+        reporter.is_some_and(|which| !["=spec", "=tap"].contains(&which))
+    });
+    let tests = words.iter().any(|word| word == "--test");
+    starts(words, &["node", "nodejs"]) && tests && !other_reporter
+}
+
+fn has_option(words: &[String], options: &[&str]) -> bool {
+    words.iter().any(|word| options.contains(&word.split('=').next().unwrap_or(word)))
+}
+
+/// Finds `Tests:       1 failed, 2 skipped, 3 passed, 6 total`.
+pub(super) fn read_jest(lines: &[&str]) -> Marks {
+    let mut marks = Marks::default();
+    for line in lines {
+        if line.contains("process.exit called with \"") {
+            marks.begun = 1;
+        }
+        let ran = match line.strip_prefix("Tests: ") {
+            Some(counts) => sum(counts, ", ", &["passed", "failed"]),
+            None => NO_JEST_TEST.iter().any(|begin| line.starts_with(begin)).then_some(0),
+        };
+        add(&mut marks, ran);
+    }
+    marks
+}
+
+/// Finds `3 passing (12ms)` and `1 failing`.
+pub(super) fn read_mocha(lines: &[&str]) -> Marks {
+    let mut marks = Marks::default();
+    for line in lines {
+        match counted(line) {
+            Some((ran, word)) if word == "passing" || word.starts_with("passing (") => {
+                add(&mut marks, Some(ran));
+            }
+            Some((ran, "failing")) => marks.tests += ran,
+            _ => {}
+        }
+    }
+    marks
+}
+
+/// Finds `      Tests  3 passed | 1 skipped (4)`.
+pub(super) fn read_vitest(lines: &[&str]) -> Marks {
+    let mut marks = Marks::default();
+    for line in lines {
+        let line = line.trim_start();
+        let counts = line.strip_prefix("Tests  ").and_then(|counts| counts.rsplit_once(" ("));
+        let ran = match counts {
+            Some((counts, _)) => sum(counts, " | ", &["passed", "failed"]),
+            None => line.starts_with("No test files found, exiting with code 0").then_some(0),
+        };
+        add(&mut marks, ran);
+    }
+    marks
+}
+
+fn add(marks: &mut Marks, ran: Option<u64>) {
+    if let Some(ran) = ran {
+        marks.ended += 1;
+        marks.tests += ran;
+    }
+}
+
+/// Finds `# tests 3` or `ℹ tests 3`, and `pass`, `fail` and `cancelled` after it.
+///
+/// A file in which no test ran, or whose process ended early, counts as one test of the file's
+/// name that passed. It is none.
+pub(super) fn read_node(lines: &[&str]) -> Marks {
+    let mut marks = Marks::default();
+    let mut files = 0;
+    for line in lines {
+        files += u64::from(is_passed_file(line));
+        let Some(said) = line.strip_prefix("# ").or_else(|| line.strip_prefix("ℹ ")) else {
+            continue;
+        };
+        let Some((key, Ok(number))) =
+            said.split_once(' ').map(|(k, n)| (k, n.trim().parse::<u64>()))
+        else {
+            continue;
+        };
+        match key {
+            "tests" => marks.ended += 1,
+            "pass" | "fail" | "cancelled" => marks.tests += number,
+            _ => {}
+        }
+    }
+    marks.tests = marks.tests.saturating_sub(files);
+    marks
+}
+
+/// `ok 2 - /work/b.test.js` or `✔ b.test.js (138.3ms)`.
+fn is_passed_file(line: &str) -> bool {
+    let name = match line.strip_prefix("✔ ") {
+        Some(named) => named.rsplit_once(" (").map(|(name, _)| name),
+        None => line.strip_prefix("ok ").and_then(|rest| Some(rest.split_once(" - ")?.1)),
+    };
+    name.is_some_and(|name| {
+        !name.contains(char::is_whitespace) && SOURCES.iter().any(|end| name.ends_with(end))
+    })
+}

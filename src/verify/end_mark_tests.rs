@@ -1,0 +1,341 @@
+//! What the runners print, and what is concluded from it.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn judged(line: &str, output: &str) -> TestRun {
+    with_code(line, output, 0)
+}
+
+fn with_code(line: &str, output: &str, code: i32) -> TestRun {
+    judge(&EndedCommand { line, package_json: None, output, cut_bytes: 0, code })
+}
+
+fn is_early(run: &TestRun) -> bool {
+    matches!(run, TestRun::EndedEarly(_))
+}
+
+const TWO_TARGETS: &str = "\
+\x20    Running unittests src/lib.rs (/tmp/target/debug/deps/widget-1f)
+
+running 3 tests
+test b ... ok
+test a ... ok
+test c ... ignored
+
+test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
+
+\x20    Running tests/more.rs (/tmp/target/debug/deps/more-2f)
+
+running 1 test
+test same ... ok
+
+test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
+";
+
+#[test]
+fn cargo_has_to_close_each_target_it_opens() {
+    assert_eq!(judged("make test", TWO_TARGETS), TestRun::AsExitCode);
+    let cut = "\nrunning 3 tests\ntest a ... ok\ntest b ...      \
+               Running tests/more.rs (/tmp/target/debug/deps/more-2f)\n\nrunning 1 test\n\
+               test same ... ok\n\ntest result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; \
+               0 filtered out; finished in 0.00s\n";
+    assert!(is_early(&judged("make test", cut)));
+    let wrong_sum = TWO_TARGETS.replace("2 passed", "1 passed");
+    assert!(is_early(&judged("cargo test", &wrong_sum)));
+    let on_the_cut_line = "\nrunning 3 tests\ntest a ... running 1 test\ntest same ... ok\n\n\
+                           test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured\n";
+    assert!(is_early(&judged("cargo test", on_the_cut_line)));
+    // Two at once mix their lines.
+    let mixed = "running 3 tests\nrunning 1 test\ntest result: ok. 1 passed; 0 failed\n\
+                 test result: ok. 3 passed; 0 failed\n";
+    assert_eq!(judged("make -j test", mixed), TestRun::AsExitCode);
+    // Other people's words.
+    for said in ["we are running 3 tests\n", "running 3 tests from ./a_test.ts\n", "running late\n"]
+    {
+        assert_eq!(judged("make test", said), TestRun::AsExitCode, "{said}");
+    }
+}
+
+#[test]
+fn cargo_without_a_test_that_ran_is_no_test() {
+    let target = |counts: &str, n: u32| {
+        let running = format!("\nrunning {n} tests\n\n");
+        format!(
+            "     Running a (/t/deps/a-1)\n{running}test result: ok. {counts}; finished in 0.00s\n"
+        )
+    };
+    let filtered = target("0 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out", 0);
+    assert_eq!(judged("cargo test zzz", &filtered), TestRun::NoTest);
+    let ignored = target("0 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out", 2);
+    assert_eq!(judged("cargo test", &ignored), TestRun::NoTest);
+    assert_eq!(judged("cargo test", &(filtered.clone() + TWO_TARGETS)), TestRun::AsExitCode);
+    // A harness of its own may have tested what it likes.
+    for own in [
+        "     Running tests/own.rs (/t/deps/own-1)\nall well\n",
+        "     Running tests/own.rs (/t/deps/own-1)\n   Doc-tests a\n\nrunning 0 tests\n\ntest result: ok. 0 passed; 0 failed\n",
+    ] {
+        assert_eq!(judged("cargo test", &(filtered.clone() + own)), TestRun::AsExitCode, "{own}");
+    }
+    // By itself it says nothing at all.
+    assert_eq!(
+        judged("cargo test", "     Running tests/own.rs (/t/deps/own-1)\n"),
+        TestRun::AsExitCode
+    );
+    // nextest's own code.
+    assert_eq!(with_code("cargo nextest run", "error: no tests to run\n", 4), TestRun::NoTest);
+    for line in ["cargo nextest run\ntrue", "make test"] {
+        assert_eq!(with_code(line, "error: no tests to run\n", 4), TestRun::AsExitCode, "{line}");
+    }
+}
+
+#[test]
+fn pytest_has_to_close_and_not_by_its_own_exit_call() {
+    for closing in [
+        "1 passed in 0.01s",
+        "======= 1 passed, 2 warnings in 61.02s (0:01:01) =======",
+        "=== 1 xfailed, 1 skipped in 0.12 seconds ===",
+        "1 passed, 3 subtests passed in 0.01s",
+        "Results (0.05s):",
+    ] {
+        let said = format!(".\n{closing}\n");
+        assert_eq!(judged("pytest -q", &said), TestRun::AsExitCode, "{closing}");
+        let exit = format!("{said}!!!!!! _pytest.outcomes.Exit: bye !!!!!!\n");
+        assert!(is_early(&judged("pytest -q", &exit)), "{closing}");
+        assert!(is_early(&judged("make test", &exit)), "{closing}");
+    }
+    let header = "====== test session starts ======\ncollected 3 items\n\na.py .";
+    assert!(is_early(&judged("make test", header)), "its header is enough to know it");
+    for line in [
+        "pytest -q",
+        "python3.11 -m pytest",
+        "cd x && .venv/bin/pytest",
+        "A=1 uv run pytest",
+        "timeout 60 pytest",
+        "coverage run -m pytest",
+    ] {
+        assert!(is_early(&judged(line, ".")), "{line}");
+    }
+    // Where it is not known that it ran, and that its output is here.
+    for line in [
+        "pytest > log",
+        "pytest | cat",
+        "if [ -d t ]; then pytest; fi",
+        "pip install pytest",
+        "pytest --version",
+        "pytest -qq",
+        "pytest -q -q",
+        "[ -d t ] && pytest\ntrue",
+        "exit 0\npytest",
+        "echo 'pytest'",
+        "# pytest",
+        "pytest || true",
+        "a $(pytest)",
+        "pytest & true",
+    ] {
+        assert_eq!(judged(line, "."), TestRun::AsExitCode, "{line}");
+    }
+    let twice = "pytest a\npytest b";
+    assert!(is_early(&judged(twice, "1 passed in 0.01s\n")));
+    assert_eq!(judged(twice, "1 passed in 0.01s\n1 passed in 0.01s\n"), TestRun::AsExitCode);
+}
+
+#[test]
+fn pytest_and_unittest_say_that_there_was_no_test() {
+    for closing in [
+        "no tests ran in 0.01s",
+        "1 skipped in 0.00s",
+        "=== 3 deselected in 0.00s ===",
+        "=== 3/5 tests collected (2 deselected) in 0.01s ===",
+    ] {
+        assert_eq!(judged("pytest", closing), TestRun::NoTest, "{closing}");
+        assert_eq!(with_code("pytest", closing, 5), TestRun::NoTest, "{closing}");
+        assert_eq!(with_code("make test", closing, 5), TestRun::AsExitCode, "{closing}");
+        assert_eq!(with_code("pytest", closing, 2), TestRun::AsExitCode, "{closing}");
+        assert_eq!(with_code("pytest\ntrue", closing, 5), TestRun::AsExitCode, "{closing}");
+        let first = "cargo test && pytest";
+        let both = format!("{TWO_TARGETS}{closing}");
+        assert_eq!(with_code(first, &both, 5), TestRun::OthersPassed, "{closing}");
+    }
+    for said in ["1 passed in 0.01s", "", "1 skipped in 0.00s\n!!! _pytest.outcomes.Exit: a !!!"] {
+        assert_eq!(with_code("pytest", said, 5), TestRun::AsExitCode, "{said}");
+    }
+    let ran = |n: u32, end: &str| format!("----\nRan {n} tests in 0.001s\n\n{end}\n");
+    let line = "python3 -m unittest";
+    assert_eq!(judged(line, &ran(2, "OK")), TestRun::AsExitCode);
+    assert_eq!(judged(line, &ran(2, "OK (skipped=1)")), TestRun::AsExitCode);
+    assert_eq!(judged(line, &ran(2, "OK (skipped=2)")), TestRun::NoTest);
+    assert_eq!(judged(line, &ran(0, "OK")), TestRun::NoTest);
+    assert_eq!(with_code(line, &ran(0, "NO TESTS RAN"), 5), TestRun::NoTest);
+    assert!(is_early(&judged(line, "")) && is_early(&judged(line, "..")));
+    assert_eq!(judged("sh test.sh", ""), TestRun::AsExitCode);
+}
+
+#[test]
+fn javascript_runners_have_to_print_their_summary() {
+    let jest = "Test Suites: 1 passed, 1 total\nTests:       1 passed, 1 total\n";
+    let node =
+        "TAP version 13\nok 1 - one\n# tests 1\n# suites 0\n# pass 1\n# fail 0\n# skipped 0\n";
+    let mocha = "\n  ✔ adds\n\n  1 passing (2ms)\n";
+    for (line, whole) in [
+        ("npx jest", jest),
+        ("yarn run jest --ci", jest),
+        ("mocha", mocha),
+        ("c8 mocha test", mocha),
+        ("node --test", node),
+        ("c8 node --test test/", node),
+        ("node --test", "✔ one (1.2ms)\nℹ tests 1\nℹ pass 1\nℹ fail 0\n"),
+    ] {
+        assert_eq!(judged(line, whole), TestRun::AsExitCode, "{line}");
+        assert!(is_early(&judged(line, "✔ one")), "{line}");
+    }
+    for line in [
+        "jest --json",
+        "mocha -R json",
+        "mocha --reporter=dot",
+        "node test.js",
+        "vitest run",
+        "node --test --test-reporter=dot",
+        "npx eslint jest",
+        "node --test --test-reporter dot",
+    ] {
+        assert_eq!(judged(line, ""), TestRun::AsExitCode, "{line}");
+    }
+    let exit = "  ●  process.exit called with \"0\"\n";
+    assert!(is_early(&judged("make test", exit)));
+    assert_eq!(judged("make test", &format!("{exit}{jest}")), TestRun::AsExitCode);
+}
+
+#[test]
+fn javascript_runners_say_that_there_was_no_test() {
+    for said in [
+        "Tests:       2 skipped, 2 total\n",
+        "Tests:       1 todo, 1 total\n",
+        "No tests found, exiting with code 0\n",
+        "No tests found related to files changed since last commit.\n",
+        "  0 passing (1ms)\n  2 pending\n",
+        " Test Files  1 skipped (1)\n      Tests  2 skipped (2)\n",
+        "No test files found, exiting with code 0\n",
+        "# tests 0\n# pass 0\n# fail 0\n",
+        "ok 1 - one # SKIP test name does not match pattern\n# tests 1\n# pass 0\n# skipped 1\n",
+        "ok 1 - /work/b.test.js\n# tests 1\n# pass 1\n# fail 0\n",
+        "✔ b.test.js (138.3ms)\nℹ tests 1\nℹ pass 1\nℹ fail 0\n",
+        "packages/a test: # tests 0\npackages/a test: # pass 0\n",
+        "[a]: Tests:       1 todo, 1 total\n",
+    ] {
+        assert_eq!(judged("make test", said), TestRun::NoTest, "{said}");
+    }
+    for said in [
+        "Tests:       1 passed, 1 skipped, 2 total\n",
+        "  1 passing (1ms)\n",
+        "      Tests  3 passed | 1 skipped (4)\n",
+        "ok 1 - /work/b.test.js\nok 2 - one\n# tests 2\n# pass 2\n# fail 0\n",
+        "✔ finds a.js (1.1ms)\nℹ tests 1\nℹ pass 1\n",
+        "packages/a test: # tests 1\npackages/a test: # pass 1\n",
+    ] {
+        assert_eq!(judged("make test", said), TestRun::AsExitCode, "{said}");
+    }
+}
+
+#[test]
+fn phpunit_and_go_are_read_too() {
+    let head = "PHPUnit 9.6.7 by Sebastian Bergmann and contributors.\n\n";
+    for line in ["vendor/bin/phpunit", "php vendor/bin/phpunit tests", "make test"] {
+        assert_eq!(is_early(&judged(line, &format!("{head}."))), line != "make test", "{line}");
+        for (closing, run) in [
+            ("OK (3 tests, 3 assertions)", TestRun::AsExitCode),
+            ("OK (1 test, 0 assertions)", TestRun::AsExitCode),
+            ("Tests: 3, Assertions: 2, Skipped: 1.", TestRun::AsExitCode),
+            ("Tests: 3, Assertions: 0, Skipped: 3.", TestRun::NoTest),
+            ("No tests executed!", TestRun::NoTest),
+        ] {
+            assert_eq!(judged(line, &format!("{head}.\n\n{closing}\n")), run, "{closing}");
+        }
+    }
+    assert!(is_early(&judged("phpunit", "")), "it is known by its command alone");
+    assert_eq!(judged("phpunit --version\nmake test", head), TestRun::AsExitCode);
+    let (ran, none) = ("ok  \ta\t0.002s\n", "ok  \ta\t0.002s [no tests to run]\n");
+    let no_files = "?   \tb\t[no test files]\n";
+    for (said, run) in [
+        (ran.to_owned(), TestRun::AsExitCode),
+        (format!("{none}{ran}"), TestRun::AsExitCode),
+        (format!("{none}{no_files}"), TestRun::NoTest),
+        (no_files.to_owned(), TestRun::NoTest),
+    ] {
+        assert_eq!(judged("go test -run zzz ./...", &said), run, "{said}");
+    }
+}
+
+#[test]
+fn the_scripts_of_a_package_are_looked_into() {
+    let package = r#"{"scripts": {"test": "npm run unit -- --ci", "unit": "jest --coverage",
+        "loop": "npm run loop", "json": "jest"}}"#;
+    let judged = |line: &str| {
+        let ended =
+            EndedCommand { line, package_json: Some(package), output: "", cut_bytes: 0, code: 0 };
+        judge(&ended)
+    };
+    for line in [
+        "npm test --silent",
+        "npm t",
+        "npm run unit",
+        "yarn unit",
+        "pnpm test",
+        "npm ci && npm test",
+    ] {
+        assert!(is_early(&judged(line)), "{line}");
+    }
+    for line in [
+        "npm run loop",
+        "npm run json -- --json",
+        "npm run nothing",
+        "cd packages/a && npm test",
+        "npm test --workspace packages/a",
+        "npm test --prefix x",
+    ] {
+        assert_eq!(judged(line), TestRun::AsExitCode, "{line}");
+    }
+}
+
+#[test]
+fn what_was_cut_out_of_the_output_is_not_taken_for_an_early_end() {
+    let cut = |output, cut_bytes| {
+        judge(&EndedCommand { line: "cargo test", package_json: None, output, cut_bytes, code: 0 })
+    };
+    let open = "running 3 tests\n";
+    assert!(matches!(cut(open, 7), TestRun::Unseen(why) if why.contains("7 bytes")));
+    assert_eq!(
+        cut("running 0 tests\ntest result: ok. 0 passed; 0 failed\n", 7),
+        TestRun::AsExitCode
+    );
+    assert_eq!(cut(TWO_TARGETS, 7), TestRun::AsExitCode);
+}
+
+#[test]
+fn no_end_mark_makes_a_red_result_green() {
+    let everything = format!("{TWO_TARGETS}1 passed in 0.01s\nRan 3 tests in 0.1s\n\nOK\n");
+    for code in [1, 2, 3, 4, 5, 101, 255] {
+        for line in ["cargo test", "pytest -q", "python3 -m unittest", "npx jest", "make test"] {
+            assert_eq!(with_code(line, &everything, code), TestRun::AsExitCode, "{line} {code}");
+        }
+    }
+}
+
+#[test]
+fn colours_hide_no_mark() {
+    let coloured = "\u{1b}[32m\u{1b}[1m1 passed\u{1b}[0m\u{1b}[32m in 0.01s\u{1b}[0m\n";
+    assert_eq!(judged("pytest -q", coloured), TestRun::AsExitCode);
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_printed_a_failing_exit_code_stays_one(
+        line in r#"((cargo test|pytest|npm test|node --test|'|"|\\|&&|;|\n|\$|#|x=1) ?){0,6}"#,
+        output in r"((running|test result:|[0-9]|tests?|passed|in|s|# |Tests:|=|!|\n|.) ?){0,20}",
+        code in (1..256_i32).prop_filter("a code for no test", |code| ![4, 5].contains(code)),
+    ) {
+        prop_assert_eq!(with_code(&line, &output, code), TestRun::AsExitCode);
+        let _ = judged(&line, &output);
+    }
+}
