@@ -156,6 +156,15 @@ impl Evidence {
         self.checks.iter().filter_map(|check| Some((&*check.name, check.outcome.reason()?)))
     }
 
+    /// Whether a command came to no result, or ran no test: then it matters what it comes to
+    /// without the change.
+    pub fn wants_base(&self) -> bool {
+        let mut commands = self.checks.iter().filter(|check| check.kind == CheckKind::Command);
+        commands.any(|check| {
+            check.outcome.is_inconclusive() || matches!(check.outcome, CheckOutcome::NoTestRun)
+        })
+    }
+
     /// The same evidence, judged with what the same commands came to on the base, without the
     /// change. Its [`verdict`](Self::verdict) is then the one that counts:
     ///

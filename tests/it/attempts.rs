@@ -53,6 +53,30 @@ async fn a_run_of_the_tests_that_ended_early_publishes_nothing_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_change_that_ends_the_tests_early_is_told_so_where_the_base_comes_to_a_result() {
+    let mut files = off_by_one();
+    files.retain(|(path, _)| *path != ".github/gander.toml");
+    let rules = "[verify]\ncommands = [\"sh early.sh && sh check.sh\"]\n";
+    let early = "if grep -q early count.sh; then echo 'process.exit called with \"0\"'; fi\n";
+    files.extend([(".github/gander.toml", rules), ("early.sh", early)]);
+    let w = World::with_project(files).await;
+    let ends = vec![
+        edit("count.sh", "$1 - 1", "$1"),
+        edit("count.sh", "# Prints", "# early: prints"),
+        finish("tests passed"),
+    ];
+    let mended = vec![edit("count.sh", "# early: prints", "# Prints"), finish("to its end")];
+    w.model.will_try(vec![ends, mended]);
+    w.fixed().await;
+
+    let heard = w.model.heard();
+    let why = "without the change this command comes to a result, and with it to none";
+    assert!(heard.iter().any(|it| it.contains(why)), "{heard:#?}");
+    assert_eq!(w.only_pull().state, "open");
+    w.ends().await;
+}
+
+#[tokio::test]
 async fn when_every_attempt_is_red_nothing_is_opened_and_one_person_is_told_once() {
     let worse = |from: &str, to: &str| vec![edit("count.sh", from, to), finish("tests passed")];
     let attempts = vec![bad_fix(), worse("$1 - 2", "$1 - 3"), worse("$1 - 3", "$1 - 4")];

@@ -509,7 +509,8 @@ fn what_was_recorded_keeps_to_githubs_description() {
     for entry in std::fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
-        let exchanges: Vec<Exchange> = serde_json::from_str(&text).unwrap();
+        let mut exchanges: Vec<Exchange> = serde_json::from_str(&text).unwrap();
+        exchanges.retain(|exchange| !leads_to_a_number(exchange));
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         checked += exchanges.len();
         let wrong = contract.check_all(&exchanges);
@@ -522,6 +523,17 @@ fn what_was_recorded_keeps_to_githubs_description() {
     assert!(checked > 0, "no exchange in {}", folder.display());
     let list: Vec<&str> = found.iter().map(String::as_str).collect();
     assert!(found.is_empty(), "{}", list.join("\n"));
+}
+
+/// The redirect of a renamed repository: GitHub documents it for every request at once ("Best
+/// practices for using the REST API", follow redirects), and describes it at a few only.
+fn leads_to_a_number(exchange: &Exchange) -> bool {
+    let mut headers = exchange.response_headers.iter();
+    let to = headers.find(|(name, _)| name == "location").map(|(_, to)| to);
+    let said = exchange.response_body.as_ref().and_then(|body| body["url"].as_str());
+    exchange.status == 301
+        && to.is_some_and(|to| to.contains("/repositories/"))
+        && said == to.map(String::as_str)
 }
 
 /// An exchange that GitHub describes, to be spoiled.
