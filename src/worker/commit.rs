@@ -39,7 +39,7 @@ pub(super) trait Persisted: Machine {
     /// The task that a step becomes.
     fn task(&self, step: Self::Step) -> Task;
     /// The line for its log.
-    fn line(before: &Self, fact: &Self::Fact, after: &Self) -> String;
+    fn line(fact: &Self::Fact, after: &Self) -> String;
     /// Money that moved.
     fn money(before: &Self, after: &Self) -> Vec<LedgerEntry>;
     /// The commit that holds it as changed from `version`, and nothing else.
@@ -182,7 +182,7 @@ pub(super) fn advanced<M: Persisted>(stored: &Stored<M>, fact: &M::Fact) -> Opti
     let before = &stored.machine;
     let (after, steps) = before.advance(fact)?;
     let tasks = steps.into_iter().map(|step| after.task(step)).collect();
-    let (log, ledger) = (M::line(before, fact, &after), M::money(before, &after));
+    let (log, ledger) = (M::line(fact, &after), M::money(before, &after));
     Some(Commit { log: Some(log), ledger, tasks, ..after.written(stored.version) })
 }
 
@@ -194,7 +194,7 @@ impl Persisted for Job {
         Task::Step { job_id: self.id.clone(), step }
     }
 
-    fn line(_: &Self, fact: &job::JobFact, after: &Self) -> String {
+    fn line(fact: &job::JobFact, after: &Self) -> String {
         format!("{} → {}", fact.name(), after.stage.name())
     }
 
@@ -215,8 +215,8 @@ impl Persisted for Release {
         Task::Release { release_id: self.id.clone(), step }
     }
 
-    fn line(before: &Self, fact: &release::ReleaseFact, after: &Self) -> String {
-        format!("{}: {} → {}", fact.name(), before.stage.name(), after.stage.name())
+    fn line(fact: &release::ReleaseFact, after: &Self) -> String {
+        format!("{} → {}", fact.name(), after.stage.name())
     }
 
     fn money(_: &Self, _: &Self) -> Vec<LedgerEntry> {

@@ -122,7 +122,7 @@ async fn answer_api(
         let credentials = shown_credentials(&shared, &parts);
         let path = api::moved::by_name(&shared.lock(), &path).unwrap_or(path);
         let mut answer = api::answer(&mut shared.lock(), &parts, &path, &body);
-        shared.lock().disguise.apply(&mut answer);
+        shared.lock().profile.apply(&mut answer);
         record(&shared, (&parts, &path, &credentials), &body, &answer, answered);
         answer
     };

@@ -17,12 +17,12 @@ pub(crate) use self::checks::{CheckRun, CheckSuite, Status};
 pub(crate) use self::reviews::{LabelAct, LastEdit, Review, ReviewComment, Side, Spot};
 pub(crate) use self::runs::{Artifact, Job, JobStep, TestMerge, WorkflowRun};
 use super::deliveries::Hooks;
-use super::disguise::Disguise;
 use super::downloads::Downloads;
 use super::exchange::Exchange;
 use super::faults::Faults;
 use super::git::{Git, Signature};
 use super::limits::Limits;
+use super::profile::ServerProfile;
 use super::releases::Release;
 use super::{Clock, Trouble};
 
@@ -53,7 +53,7 @@ pub(crate) struct State {
     pub(crate) owners: BTreeSet<(u64, u64)>,
     pub(crate) exchanges: Vec<Exchange>,
     pub(crate) unknown_routes: Vec<String>,
-    pub(crate) disguise: Disguise,
+    pub(crate) profile: ServerProfile,
 }
 
 /// The last number given out in each range.
@@ -347,7 +347,7 @@ impl State {
             owners: BTreeSet::new(),
             exchanges: Vec::new(),
             unknown_routes: Vec::new(),
-            disguise: Disguise::default(),
+            profile: ServerProfile::default(),
         }
     }
 

@@ -8,12 +8,12 @@ use super::{Emulator, Trouble};
 
 /// How answers differ from those of github.com.
 #[derive(Debug, Default)]
-pub(crate) struct Disguise {
+pub(crate) struct ServerProfile {
     left_out: Vec<String>,
     other_host: Option<String>,
 }
 
-impl Disguise {
+impl ServerProfile {
     /// Changes an answer as the other server would give it.
     pub(crate) fn apply(&self, answer: &mut Answer) {
         if let Content::Json(json) = &mut answer.content {
@@ -40,7 +40,7 @@ impl Disguise {
 impl Emulator {
     /// From now on these fields, which GitHub's description calls optional, stand in no answer.
     pub fn leave_out(&self, fields: &[&str]) {
-        self.lock().disguise.left_out = fields.iter().map(|field| (*field).to_owned()).collect();
+        self.lock().profile.left_out = fields.iter().map(|field| (*field).to_owned()).collect();
     }
 
     /// From now on links to the next page name this host, by which the server also goes.
@@ -52,7 +52,7 @@ impl Emulator {
         if host.is_empty() || !host.chars().all(plain) {
             return Err(Trouble::unknown("host", host));
         }
-        self.lock().disguise.other_host = Some(host.to_owned());
+        self.lock().profile.other_host = Some(host.to_owned());
         Ok(())
     }
 }
