@@ -241,6 +241,8 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
         mirror,
         scratch: Scratch::below(&cache),
         records: cache.join("records"),
+        clock: gander::clock::Clock::system(),
+        base_checks: cache.join("base-checks"),
         model_pause: Duration::ZERO,
     };
     let mut rules = Rules::default();
@@ -252,8 +254,9 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
         AttemptInput { kind, issue: &issue, request: "", rules: &rules, base: &base, round: None };
     let stop = CancellationToken::new();
     let budget = Money::from_micros(1_000_000_000);
-    let this =
-        Attempt { round: 1, number: 1, budget: Budget::new(budget), former: None, stop: &stop };
+    let (_, base) = tokio::sync::watch::channel(Vec::new());
+    let budget = Budget::new(budget);
+    let this = Attempt { round: 1, number: 1, budget, former: None, base, stop: &stop };
     attempt(&job, &ctx, &this).await.map_err(|fault| fault.text).unwrap();
     let asked = asked.lock().unwrap();
     assert_eq!(asked.len(), TURNS + 1, "every turn was played");

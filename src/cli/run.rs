@@ -82,6 +82,11 @@ enum RunEnd {
     Without(String),
 }
 
+/// The verified change, ready for `git apply`.
+const CHANGE: &str = "change.patch";
+/// The last change of a run in which none was verified.
+const UNVERIFIED: &str = "unverified.patch";
+
 /// How long clearing up may take.
 const CLEARING: Duration = Duration::from_secs(60);
 
@@ -179,8 +184,7 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
     } else {
         say(as_text(&report, &command.out));
     }
-    let verified = matches!(report.end, RunEnd::Verified { .. });
-    Ok(if verified { ExitCode::SUCCESS } else { ExitCode::from(NO_CHANGE) })
+    Ok(if report.is_verified() { ExitCode::SUCCESS } else { ExitCode::from(NO_CHANGE) })
 }
 
 /// The job as a comment on GitHub would have made it; whose issue of which repository it is, nobody
@@ -204,6 +208,10 @@ fn job_on(issue: &IssueText, kind: Kind) -> Result<Job, AnyError> {
 }
 
 impl RunReport {
+    fn is_verified(&self) -> bool {
+        matches!(self.end, RunEnd::Verified { .. })
+    }
+
     fn of(base: Sha, end: &LocalEnd) -> Self {
         let job = &end.job;
         let how = match (&job.stage, job.proposal(), job.evidence()) {
@@ -213,9 +221,14 @@ impl RunReport {
             (JobStage::Done(JobEnding::NothingToFix { why }), ..) => {
                 RunEnd::NothingToFix(why.clone())
             }
-            (JobStage::Done(JobEnding::GaveUp { why } | JobEnding::Failed { why }), ..) => {
-                RunEnd::Without(all_of(why, job))
-            }
+            (
+                JobStage::Done(
+                    JobEnding::GaveUp { why }
+                    | JobEnding::CannotCheck { why }
+                    | JobEnding::Failed { why },
+                ),
+                ..,
+            ) => RunEnd::Without(all_of(why, job)),
             (JobStage::Done(JobEnding::OutOfBudget { why }), ..) => RunEnd::Without(why.clone()),
             (stage, ..) => RunEnd::Without(format!("it ended while it was {}", stage.name())),
         };
@@ -298,6 +311,8 @@ fn job_context(
         mirror,
         scratch: Scratch::below(cache),
         records: command.out.clone(),
+        clock: Clock::system(),
+        base_checks: cache.join("base-checks"),
         model_pause: Duration::from_secs(2),
     })
 }
@@ -328,19 +343,21 @@ async fn write_out(
     patch: Option<&Patch>,
 ) -> Result<(), AnyError> {
     let out = &command.out;
+    // An older run's patch must not pass for this one's.
+    for name in [CHANGE, UNVERIFIED] {
+        if out.join(name).exists() {
+            std::fs::remove_file(out.join(name))?;
+        }
+    }
+    if let Some(patch) = patch {
+        let name = if report.is_verified() { CHANGE } else { UNVERIFIED };
+        let entries = ctx.mirror.list(&report.base).await?;
+        let base = diff::base_files(&ctx.mirror, &entries, patch)?;
+        std::fs::write(out.join(name), diff::applicable(patch, &base, &report.base)?)?;
+    }
+    // After the patch, which it names.
     std::fs::write(out.join("report.md"), as_text(report, out))?;
     std::fs::write(out.join("report.json"), serde_json::to_string_pretty(&as_json(report))?)?;
-    let path = out.join("change.patch");
-    match patch {
-        Some(patch) => {
-            let entries = ctx.mirror.list(&report.base).await?;
-            let base = diff::base_files(&ctx.mirror, &entries, patch)?;
-            std::fs::write(path, diff::applicable(patch, &base, &report.base)?)?;
-        }
-        // An older run's patch must not pass for this one's.
-        None if path.exists() => std::fs::remove_file(path)?,
-        None => {}
-    }
     Ok(())
 }
 
@@ -365,8 +382,7 @@ fn as_text(report: &RunReport, out: &Path) -> String {
                 let _ = writeln!(text, "  look closely: {flag}");
             }
             let _ = writeln!(text, "\nIn the model's words:\n{}\n", indented(&proposal.summary));
-            let _ =
-                writeln!(text, "Apply it with: git apply {}", out.join("change.patch").display());
+            let _ = writeln!(text, "Apply it with: git apply {}", out.join(CHANGE).display());
         }
         RunEnd::NothingToFix(why) => {
             let _ = writeln!(
@@ -383,6 +399,10 @@ fn as_text(report: &RunReport, out: &Path) -> String {
                 indented(why),
                 out.display()
             );
+            let left = out.join(UNVERIFIED);
+            if left.exists() {
+                let _ = writeln!(text, "What it left, not verified: {}", left.display());
+            }
         }
     }
     text
@@ -421,6 +441,7 @@ fn as_json(report: &RunReport) -> serde_json::Value {
 fn mark(outcome: &CheckOutcome) -> &'static str {
     match outcome {
         CheckOutcome::Passed => "passed",
+        CheckOutcome::OnlyKnownFailures { .. } => "passed but for known failures",
         CheckOutcome::NoTestRun => "no test was run",
         CheckOutcome::Failed(_) => "FAILED",
         CheckOutcome::Inconclusive(_) | CheckOutcome::EndedEarly(_) => "inconclusive",

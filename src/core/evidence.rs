@@ -3,6 +3,8 @@
 //! Invariants: a [`VerifiedPatch`] is made only here, by folding evidence, and is never
 //! deserialised; after a restart it is folded again from the stored evidence.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::id::Sha;
@@ -17,6 +19,9 @@ pub struct Check {
     pub kind: CheckKind,
     /// What came out.
     pub outcome: CheckOutcome,
+    /// The tests that failed, by the runner's own names. `None`: not all of them are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_tests: Option<BTreeSet<String>>,
     /// How long it took, in milliseconds.
     pub millis: u64,
 }
@@ -39,6 +44,13 @@ pub enum CheckOutcome {
     Passed,
     /// Nothing speaks against the change, but no test was run either.
     NoTestRun,
+    /// It fails, and passes without these tests, which decide nothing.
+    OnlyKnownFailures {
+        /// Tests that fail without the change, too.
+        red_before: Vec<String>,
+        /// Tests that pass at one time and fail at another.
+        flaky: Vec<String>,
+    },
     /// It does not; the text is the distilled reason.
     Failed(String),
     /// It could not be run or found out; speaks neither for the change nor against it.
@@ -57,11 +69,14 @@ impl CheckOutcome {
     /// Why it did not pass.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Passed | Self::NoTestRun => None,
+            Self::Passed | Self::NoTestRun | Self::OnlyKnownFailures { .. } => None,
             Self::Failed(why) | Self::Inconclusive(why) | Self::EndedEarly(why) => Some(why),
         }
     }
 }
+
+/// So many tests are named in a sentence.
+const MOST_NAMED: usize = 10;
 
 /// Everything found out about one patch on one base.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,13 +171,11 @@ impl Evidence {
         self.checks.iter().filter_map(|check| Some((&*check.name, check.outcome.reason()?)))
     }
 
-    /// Whether a command came to no result, or ran no test: then it matters what it comes to
-    /// without the change.
+    /// Whether a command did anything but pass: then it matters what it comes to without the
+    /// change.
     pub fn wants_base(&self) -> bool {
         let mut commands = self.checks.iter().filter(|check| check.kind == CheckKind::Command);
-        commands.any(|check| {
-            check.outcome.is_inconclusive() || matches!(check.outcome, CheckOutcome::NoTestRun)
-        })
+        commands.any(|check| check.outcome != CheckOutcome::Passed)
     }
 
     /// The same evidence, judged with what the same commands came to on the base, without the
@@ -174,20 +187,71 @@ impl Evidence {
     /// - A command that comes to no result without the change either stays inconclusive, and the
     ///   verdict unknown: no other attempt would mend it.
     ///
+    /// - A command that fails in both says so, with the tests that fail in both where they are known.
+    ///
     /// It only ever makes a verdict red. A command that did not run on the base is left as it is.
     #[must_use]
     pub fn held_against(mut self, base: &[Check]) -> Self {
         let commands = self.checks.iter_mut().filter(|check| check.kind == CheckKind::Command);
         for check in commands {
             let before = base.iter().find(|it| it.kind == check.kind && it.name == check.name);
-            let broken =
-                before.and_then(|before| broken_by_change(&before.outcome, &check.outcome));
-            if let Some(why) = broken {
+            let Some(before) = before else { continue };
+            let why = match &check.outcome {
+                CheckOutcome::Failed(why) => {
+                    old_failures(before, check).map(|old| format!("{old}\n{why}"))
+                }
+                with => broken_by_change(&before.outcome, with),
+            };
+            if let Some(why) = why {
                 check.outcome = CheckOutcome::Failed(why);
             }
         }
         self
     }
+}
+
+/// Why nothing that follows could be checked, from what the commands came to without any change.
+/// `None`: each of them can be run.
+pub fn cannot_run(base: &[Check]) -> Option<String> {
+    base.iter().find_map(|check| match &check.outcome {
+        CheckOutcome::Inconclusive(why) => Some(format!("{}: {why}", check.name)),
+        CheckOutcome::Passed
+        | CheckOutcome::NoTestRun
+        | CheckOutcome::OnlyKnownFailures { .. }
+        | CheckOutcome::Failed(_)
+        // It did run, and what ends it early may be what the change is to mend.
+        | CheckOutcome::EndedEarly(_) => None,
+    })
+}
+
+/// What is said of a command that fails without the change, too.
+fn old_failures(before: &Check, with: &Check) -> Option<String> {
+    if !matches!(before.outcome, CheckOutcome::Failed(_)) {
+        return None;
+    }
+    let (Some(old), Some(now)) = (&before.failed_tests, &with.failed_tests) else {
+        return Some("This command fails without the change, too.".to_owned());
+    };
+    let said = |tests: Vec<&String>| {
+        let first: Vec<&str> = tests.iter().take(MOST_NAMED).map(|name| name.as_str()).collect();
+        match tests.len() - first.len() {
+            0 => first.join(", "),
+            more => format!("{} and {more} more", first.join(", ")),
+        }
+    };
+    let both: Vec<&String> = now.intersection(old).collect();
+    let new: Vec<&String> = now.difference(old).collect();
+    let both = if both.is_empty() {
+        "This command fails without the change, too, but in other tests.".to_owned()
+    } else {
+        format!("These fail without the change, too: {}.", said(both))
+    };
+    let new = if new.is_empty() {
+        String::new()
+    } else {
+        format!(" These fail only with it: {}.", said(new))
+    };
+    Some(format!("{both}{new}"))
 }
 
 /// Why the change is at fault for a command that neither passed nor failed with it.
@@ -219,6 +283,7 @@ mod tests {
                     name: "check".to_owned(),
                     kind: *kind,
                     outcome: outcome.clone(),
+                    failed_tests: None,
                     millis: 1,
                 })
                 .collect(),

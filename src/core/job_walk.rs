@@ -54,6 +54,7 @@ fn evidence(base: &str, patch: &str, outcome: Option<CheckOutcome>) -> Evidence 
         name: "cargo test".into(),
         kind: CheckKind::Command,
         outcome,
+        failed_tests: None,
         millis: 1,
     });
     Evidence { base: sha(base), patch: digest(patch), checks: checks.into_iter().collect() }
@@ -166,6 +167,7 @@ fn facts_of_rounds() -> Vec<JobFact> {
             JobFact::RoundRefused { round, why: Declined::Skipped },
             JobFact::Answered { round },
             JobFact::NothingToFix { round, attempt: 1, why: String::new(), cost: Money::ZERO },
+            JobFact::CannotCheck { round, attempt: 1, why: String::new(), cost: Money::ZERO },
             JobFact::Proposed { round, attempt: 1, proposal: proposal("1"), cost: Money::ZERO },
         ]);
     }
@@ -267,6 +269,7 @@ fn all_facts() -> Vec<JobFact> {
             facts.push(JobFact::Proposed { round: 1, attempt, proposal, cost: Money::ZERO });
         }
         facts.push(JobFact::NothingToFix { round: 1, attempt, why: why(), cost: Money::ZERO });
+        facts.push(JobFact::CannotCheck { round: 1, attempt, why: why(), cost: Money::ZERO });
         let left = UnfinishedAttempt { why: why(), patch: None };
         facts.push(JobFact::AttemptFailed { round: 1, attempt, left, cost: Money::ZERO });
     }

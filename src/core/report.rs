@@ -15,6 +15,7 @@ mod review;
 mod waiting;
 
 pub use checks::{check_run, outcome_words};
+pub use endings::UNVERIFIED_CAP;
 pub use review::*;
 
 use checks::{checked_step, checks_table};
@@ -51,6 +52,8 @@ pub struct ReportContext {
     pub show: Show,
     /// `12:03 UTC`: when this was written.
     pub now: String,
+    /// What stands of a change that no pull request holds, as a diff: empty where there is none.
+    pub unverified: String,
     /// `https://github.com`, or an Enterprise Server's address: for links.
     pub web: String,
 }
@@ -70,6 +73,9 @@ pub fn status_comment(job: &Job, setting: &ReportContext) -> String {
         && !matches!(ending, JobEnding::Merged { .. })
     {
         let _ = write!(text, "\n{}\n", why_it_ended(job, ending, setting));
+        if let Some(change) = endings::unverified(setting) {
+            let _ = write!(text, "\n{change}\n");
+        }
     }
     if let Some(waits_for) = waits_for(job, &setting.prefix) {
         let _ = write!(text, "\n{waits_for}\n");
@@ -179,7 +185,10 @@ pub fn state_label(job: &Job) -> Option<&'static str> {
         }
         JobStage::Queued | JobStage::Merging { .. } => None,
         JobStage::Done(
-            JobEnding::GaveUp { .. } | JobEnding::OutOfBudget { .. } | JobEnding::Failed { .. },
+            JobEnding::GaveUp { .. }
+            | JobEnding::OutOfBudget { .. }
+            | JobEnding::CannotCheck { .. }
+            | JobEnding::Failed { .. },
         ) => Some(NEEDS_HUMAN_LABEL),
         JobStage::Done(_) => None,
         JobStage::Preparing
@@ -432,6 +441,7 @@ pub fn headline(job: &Job) -> String {
             JobEnding::NothingToFix { .. } => "**Nothing to change**".to_owned(),
             JobEnding::GaveUp { .. } => "**Gave up**".to_owned(),
             JobEnding::OutOfBudget { .. } => "**Out of budget**".to_owned(),
+            JobEnding::CannotCheck { .. } => "**Checks cannot be run here**".to_owned(),
             JobEnding::Cancelled { by } => format!("**Cancelled** by {by}"),
             JobEnding::Failed { .. } => "**Stopped by a failure**".to_owned(),
         },

@@ -20,8 +20,9 @@ pub fn commands<E>(
     let has = |name: &str| paths.contains(&name);
     if has("Cargo.toml") {
         let locked = if has("Cargo.lock") { " --locked" } else { "" };
-        // Without `--workspace` a package at the root is all that is tested.
-        commands.push(format!("cargo test --workspace{locked} --offline"));
+        // Without `--workspace` a package at the root is all that is tested; without
+        // `--no-fail-fast`, nothing after the first red target.
+        commands.push(format!("cargo test --workspace{locked} --offline --no-fail-fast"));
     }
     commands.extend(packages::command(paths, &mut read)?);
     if is_pytest_project(paths) {
@@ -63,9 +64,9 @@ mod tests {
     #[test]
     fn each_kind_of_project_gets_its_own_test_command() {
         let bare = found(&[("Cargo.toml", ""), ("src/lib.rs", "")]);
-        assert_eq!(bare, ["cargo test --workspace --offline"]);
+        assert_eq!(bare, ["cargo test --workspace --offline --no-fail-fast"]);
         let locked = found(&[("Cargo.toml", ""), ("Cargo.lock", "")]);
-        assert_eq!(locked, ["cargo test --workspace --locked --offline"]);
+        assert_eq!(locked, ["cargo test --workspace --locked --offline --no-fail-fast"]);
         assert_eq!(found(&[("package.json", TESTED)]), ["npm test --silent"]);
         assert_eq!(found(&[("pkg/tests/test_api.py", "")]), ["pytest -q"]);
     }

@@ -1,9 +1,10 @@
 //! Checks: a change is checked where the agent never was.
 //!
 //! Invariants: every verifier gets the base commit and the patch, and the commands run in a fresh
-//! export of exactly that; the result is the exit status. The one thing read from output is the end
-//! mark of a test runner, which makes no red result green.
+//! export of exactly that; the result is the exit status. What is read from the output of a test
+//! runner makes no red result green.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,13 +27,15 @@ use crate::workspace::tree::{ExportError, Workspace};
 mod command;
 pub mod detect;
 pub mod distill;
-pub mod end_mark;
 mod packages;
 pub mod python;
+pub mod results;
 mod rules;
+mod second_look;
 
 pub use command::CommandVerifier;
 pub use rules::PatchRules;
+pub use second_look::SecondLook;
 
 /// Something that produces a check.
 #[async_trait]
@@ -47,7 +50,21 @@ pub trait Verifier: Send + Sync {
     ///
     /// # Errors
     /// Only when it could not be tried; "could not be decided" is [`CheckOutcome::Inconclusive`].
-    async fn check(&self, candidate: &Candidate<'_>) -> Result<CheckOutcome, VerifyError>;
+    async fn check(&self, candidate: &Candidate<'_>) -> Result<Finding, VerifyError>;
+}
+
+/// What a verifier found.
+pub struct Finding {
+    /// What came out.
+    pub outcome: CheckOutcome,
+    /// The tests that failed. `None`: not all of them are known.
+    pub failed_tests: Option<BTreeSet<String>>,
+}
+
+impl From<CheckOutcome> for Finding {
+    fn from(outcome: CheckOutcome) -> Self {
+        Self { outcome, failed_tests: None }
+    }
 }
 
 /// A base commit with a patch laid on it, in a tree of its own.
@@ -171,13 +188,14 @@ impl Checker {
         let mut checks = Vec::new();
         for verifier in self.verifiers.iter() {
             let started = Instant::now();
-            let outcome = verifier.check(&candidate).await?;
+            let Finding { outcome, failed_tests } = verifier.check(&candidate).await?;
             let broke_a_rule =
                 verifier.kind() == CheckKind::Rule && !matches!(outcome, CheckOutcome::Passed);
             checks.push(Check {
                 name: verifier.name().to_owned(),
                 kind: verifier.kind(),
                 outcome,
+                failed_tests,
                 millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             });
             if broke_a_rule {
@@ -193,12 +211,20 @@ pub fn verifiers(commands: &[String], means: &VerifyContext) -> Arc<[Box<dyn Ver
     let rules = PatchRules { paths: means.paths.clone(), caps: means.caps };
     let mut all: Vec<Box<dyn Verifier>> = vec![Box::new(rules)];
     for (number, line) in commands.iter().enumerate() {
-        all.push(Box::new(CommandVerifier {
-            line: line.clone(),
-            sandbox: Arc::clone(&means.sandbox),
-            time: means.time,
-            log: means.logs.join(format!("check-{}.log", number + 1)),
-        }));
+        all.push(Box::new(means.command(line, &format!("check-{}.log", number + 1))));
     }
     all.into()
+}
+
+impl VerifyContext {
+    /// The verifier that runs this line.
+    fn command(&self, line: &str, log: &str) -> CommandVerifier {
+        CommandVerifier {
+            line: line.to_owned(),
+            left_out: 0,
+            sandbox: Arc::clone(&self.sandbox),
+            time: self.time,
+            log: self.logs.join(log),
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Candidate, Verifier, VerifyError};
+use super::{Candidate, Finding, Verifier, VerifyError};
 use crate::core::evidence::{CheckKind, CheckOutcome};
 use crate::core::path_rules::PathRules;
 use crate::workspace::patch::{self, Caps};
@@ -25,11 +25,11 @@ impl Verifier for PatchRules {
         CheckKind::Rule
     }
 
-    async fn check(&self, candidate: &Candidate<'_>) -> Result<CheckOutcome, VerifyError> {
+    async fn check(&self, candidate: &Candidate<'_>) -> Result<Finding, VerifyError> {
         let entries = candidate.workspace.entries();
-        Ok(match patch::check(candidate.patch, entries, &self.paths, self.caps) {
+        Ok(Finding::from(match patch::check(candidate.patch, entries, &self.paths, self.caps) {
             Ok(_) => CheckOutcome::Passed,
             Err(refusal) => CheckOutcome::Failed(refusal.to_string()),
-        })
+        }))
     }
 }

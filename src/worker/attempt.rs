@@ -1,14 +1,14 @@
-//! One attempt: a tree, an agent in it, and what it hands in; and the check of that.
+//! One attempt: a tree, an agent in it, and what it hands in.
 //!
-//! The same two functions serve a job on GitHub and `gander run` on a local repository.
+//! The same function serves a job on GitHub and `gander run` on a local repository.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::files::Root;
@@ -17,62 +17,22 @@ use crate::agent::tools::{Edit, FilesContext, Read, RunTool, Search};
 use crate::agent::transcript::Transcript;
 use crate::agent::{self, Assignment, Finished, Tool, ToolFault};
 use crate::core::budget::{Budget, Money};
-use crate::core::event::IssueText;
-use crate::core::evidence::{CheckOutcome, Evidence};
-use crate::core::id::Sha;
-use crate::core::job::{Kind, Proposal, ThreadAnswer};
+use crate::core::evidence::{Check, CheckOutcome};
+use crate::core::job::{Proposal, ThreadAnswer};
 use crate::core::patch::Patch;
-use crate::core::path_rules::PathRules;
-use crate::core::policy::Rules;
-use crate::model::{Model, ToolSpec};
+use crate::model::ToolSpec;
 use crate::sandbox::{Sandbox, SandboxLimits};
-use crate::store::Store;
-use crate::verify::{self, Checker, detect};
+use crate::verify::{self, Checker};
 use crate::worker::WorkError;
-use crate::workspace::mirror::{EntryMode, Mirror, MirrorError};
-use crate::workspace::patch::{self, Caps, PatchError};
+use crate::worker::checks::{checker, commands, limits, minutes};
+use crate::worker::job_context::{AttemptInput, JobContext};
+use crate::workspace::patch::{self, PatchError};
 use crate::workspace::patience::Patience;
-use crate::workspace::scratch::Scratch;
 use crate::workspace::tree::Workspace;
 use crate::workspace::{Changes, READING, diff, origins};
 
-/// What the steps of one job work with that need no GitHub.
-#[derive(Clone)]
-pub struct JobContext {
-    /// Where changes are kept.
-    pub store: Arc<dyn Store>,
-    /// Where commands of the repository run.
-    pub sandbox: Arc<dyn Sandbox>,
-    /// Who writes the change.
-    pub model: Arc<dyn Model>,
-    /// Where the base commit is.
-    pub mirror: Mirror,
-    /// For trees; emptied again.
-    pub scratch: Scratch,
-    /// For the transcript and the logs of this job; kept.
-    pub records: PathBuf,
-    /// First pause before asking an overloaded model again.
-    pub model_pause: Duration,
-}
-
-/// What an attempt is about.
-#[derive(Clone)]
-pub struct AttemptInput<'a> {
-    /// Bug or feature.
-    pub kind: Kind,
-    /// The issue.
-    pub issue: &'a IssueText,
-    /// The maintainer's words.
-    pub request: &'a str,
-    /// The repository's rules.
-    pub rules: &'a Rules,
-    /// The commit to work on.
-    pub base: &'a Sha,
-    /// What a later round is about.
-    pub round: Option<&'a str>,
-}
-
 /// Which attempt, and what it may take up.
+#[derive(Clone)]
 pub struct Attempt<'a> {
     /// From 1.
     pub round: u32,
@@ -82,11 +42,14 @@ pub struct Attempt<'a> {
     pub budget: Budget,
     /// What the attempt before left.
     pub former: Option<FormerAttempt>,
+    /// What the checks come to without any change, once that is known.
+    pub base: watch::Receiver<Vec<Check>>,
     /// Ends it early.
     pub stop: &'a CancellationToken,
 }
 
 /// What an attempt left to the next one.
+#[derive(Clone)]
 pub struct FormerAttempt {
     /// Its change, if there is one.
     pub patch: Option<Patch>,
@@ -154,8 +117,12 @@ async fn attempt_in(
         env: environment(&workspace, ctx.sandbox.as_ref()),
         stop: attempt.stop.clone(),
     };
-    let verify =
-        VerifyTool { checker, workspace: Arc::clone(&workspace), stop: attempt.stop.clone() };
+    let verify = VerifyTool {
+        checker,
+        workspace: Arc::clone(&workspace),
+        base: attempt.base.clone(),
+        stop: attempt.stop.clone(),
+    };
     let (read, search, edit) = (Read(files.clone()), Search(files.clone()), Edit(files));
     let tools: [&dyn Tool; 5] = [&read, &search, &edit, &run, &verify];
 
@@ -163,7 +130,12 @@ async fn attempt_in(
         round: attempt.round,
         attempt: attempt.number,
         system: prompt::SYSTEM,
-        task: task(job, &workspace, &commands, taken_up.as_deref()),
+        task: task(
+            job,
+            &workspace,
+            &as_known(&commands, &attempt.base.borrow()),
+            taken_up.as_deref(),
+        ),
         turns: job.rules.agent.turns,
         time: minutes(job.rules.agent.minutes),
         retry_pause: ctx.model_pause,
@@ -198,28 +170,6 @@ async fn attempt_in(
         Finished::Stopped => AttemptEnd::Stopped,
     };
     Ok(AttemptResult { end, cost })
-}
-
-/// Checks a change in a fresh tree.
-///
-/// # Errors
-/// Only when it could not be checked.
-pub(super) async fn check(
-    job: &AttemptInput<'_>,
-    ctx: &JobContext,
-    patch: &Patch,
-    logs: &Path,
-    stop: &CancellationToken,
-) -> Result<Evidence, WorkError> {
-    // The files only matter where the rules leave open what to run.
-    let entries = match job.rules.verify.commands.is_empty() {
-        true => ctx.mirror.list(job.base).await?,
-        false => Vec::new(),
-    };
-    let paths: Vec<String> =
-        entries.iter().filter_map(|entry| String::from_utf8(entry.path.clone()).ok()).collect();
-    let commands = commands_for(job, ctx, &paths)?;
-    Ok(checker(job, ctx, &commands, logs)?.check(patch, stop).await?)
 }
 
 /// Lays the former attempt's change on the tree, if it still fits, and says what failed.
@@ -307,6 +257,21 @@ fn checks_rewritten(patch: &Patch, commands: &[String]) -> Vec<String> {
     changed.map(|path| format!("{path}: the check runs it")).collect()
 }
 
+/// The commands, each with what is known of it on the base.
+fn as_known(commands: &[String], base: &[Check]) -> Vec<String> {
+    let known = |command: &String| {
+        let check = base.iter().find(|check| check.name == *command);
+        let Some(Check { outcome: CheckOutcome::Failed(_), failed_tests, .. }) = check else {
+            return command.clone();
+        };
+        let named: Vec<&str> = failed_tests.iter().flatten().map(String::as_str).collect();
+        let named =
+            if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) };
+        format!("{command}\n  (fails without any change{named})")
+    };
+    commands.iter().map(known).collect()
+}
+
 fn task(
     job: &AttemptInput<'_>,
     workspace: &Workspace,
@@ -343,84 +308,6 @@ fn environment(workspace: &Workspace, sandbox: &dyn Sandbox) -> Vec<(String, Str
     layout.map_or(Vec::new(), |layout| layout.environment(sandbox, workspace.path()))
 }
 
-fn commands(
-    job: &AttemptInput<'_>,
-    ctx: &JobContext,
-    workspace: &Workspace,
-) -> Result<Vec<String>, WorkError> {
-    let paths: Vec<String> = workspace
-        .entries()
-        .iter()
-        .filter(|entry| matches!(entry.mode, EntryMode::File | EntryMode::Executable))
-        .filter_map(|entry| String::from_utf8(entry.path.clone()).ok())
-        .collect();
-    commands_for(job, ctx, &paths)
-}
-
-/// What the rules say, else what the base commit's files tell.
-fn commands_for(
-    job: &AttemptInput<'_>,
-    ctx: &JobContext,
-    paths: &[String],
-) -> Result<Vec<String>, WorkError> {
-    if !job.rules.verify.commands.is_empty() {
-        return Ok(job.rules.verify.commands.clone());
-    }
-    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    detect::commands(&paths, |path| text_at_base(job, ctx, path))
-}
-
-fn text_at_base(
-    job: &AttemptInput<'_>,
-    ctx: &JobContext,
-    path: &str,
-) -> Result<Option<String>, WorkError> {
-    const LARGEST: u64 = 1024 * 1024;
-    // A path that no repository may have holds nothing of use.
-    let Ok(path) = path.parse() else { return Ok(None) };
-    match ctx.mirror.read_file(job.base, &path, LARGEST) {
-        Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
-        Err(MirrorError::TooLarge { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn checker(
-    job: &AttemptInput<'_>,
-    ctx: &JobContext,
-    commands: &[String],
-    logs: &Path,
-) -> Result<Checker, WorkError> {
-    let (paths, caps) = limits(job)?;
-    let means = verify::VerifyContext {
-        sandbox: Arc::clone(&ctx.sandbox),
-        paths,
-        caps,
-        time: minutes(job.rules.verify.minutes),
-        logs: logs.to_owned(),
-    };
-    Ok(Checker {
-        mirror: ctx.mirror.clone(),
-        base: job.base.clone(),
-        scratch: ctx.scratch.clone(),
-        verifiers: verify::verifiers(commands, &means),
-    })
-}
-
-fn limits(job: &AttemptInput<'_>) -> Result<(PathRules, Caps), WorkError> {
-    let paths = PathRules::new(&job.rules.paths.protected, &job.rules.paths.flagged)
-        .map_err(|error| WorkError::permanent(&error))?;
-    let caps = Caps {
-        files: job.rules.limits.files as usize,
-        bytes: u64::from(job.rules.limits.patch_kib) * 1024,
-    };
-    Ok((paths, caps))
-}
-
-fn minutes(minutes: u32) -> Duration {
-    Duration::from_secs(u64::from(minutes) * 60)
-}
-
 /// What became of the tree; ends when the job is stopped, or nobody waits for it any more.
 async fn changes(
     tree: &Arc<Workspace>,
@@ -442,6 +329,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 struct VerifyTool {
     checker: Checker,
     workspace: Arc<Workspace>,
+    base: watch::Receiver<Vec<Check>>,
     stop: CancellationToken,
 }
 
@@ -469,11 +357,14 @@ impl Tool for VerifyTool {
             .checker
             .check(&changes.patch, &self.stop)
             .await
-            .map_err(|error| fatal(error.into()))?;
+            .map_err(|error| fatal(error.into()))?
+            .held_against(&self.base.borrow());
         let mut text = String::new();
         for check in &evidence.checks {
             let line = match &check.outcome {
-                CheckOutcome::Passed => format!("passed: {}\n", check.name),
+                CheckOutcome::Passed | CheckOutcome::OnlyKnownFailures { .. } => {
+                    format!("passed: {}\n", check.name)
+                }
                 CheckOutcome::Failed(why) => format!("FAILED: {}\n{why}\n", check.name),
                 CheckOutcome::NoTestRun => format!("passed, but no test was run: {}\n", check.name),
                 CheckOutcome::Inconclusive(why) | CheckOutcome::EndedEarly(why) => {

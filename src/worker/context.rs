@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::WorkError;
-use super::attempt::JobContext;
+use super::job_context::JobContext;
 use crate::clock::Clock;
 use crate::core::budget::Money;
 use crate::core::command::Address;
@@ -84,6 +84,7 @@ impl Context {
             model: String::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             show: Show::default(),
+            unverified: String::new(),
             now: self.clock.time_of_day(),
             web: self.forge.web_address(),
         }
@@ -119,6 +120,8 @@ impl Context {
             mirror: self.mirror(job, &base.sha).await?,
             scratch: self.scratch(),
             records: data.join("jobs").join(job.id.as_str()),
+            clock: self.clock.clone(),
+            base_checks: data.join("base-checks").join(job.repo.repo_id.to_string()),
             model_pause: self.settings.model_pause,
         })
     }

@@ -3,8 +3,8 @@
 //! Invariants: it is the server's own job, with the same facts, steps and verdicts; what only tells
 //! people on GitHub of it is passed over, and it ends where GitHub would be needed.
 
-use super::attempt::JobContext;
 use super::commit::{OutcomeWriter, TaskOutcome};
+use super::job_context::JobContext;
 use super::steps::job::perform_locally;
 use super::turn::next_job;
 use super::{WorkError, patches};
@@ -34,7 +34,7 @@ pub struct LocalEnd {
     pub job: Job,
     /// How often the model tried.
     pub attempts: u32,
-    /// The verified change, if there is one.
+    /// The change that was verified or, where none was, the last that was tried.
     pub patch: Option<Patch>,
 }
 
@@ -66,7 +66,7 @@ impl LocalJob<'_> {
         let verified = matches!(job.stage, JobStage::Publishing { .. });
         let patch = match verified {
             true => Some(patches::proposed(store, &job).await?),
-            false => None,
+            false => patches::last(store, &job).await?,
         };
         Ok(LocalEnd { job, attempts, patch })
     }

@@ -22,11 +22,13 @@ use crate::store::{Claim, Lease, StoreError};
 
 mod attempt;
 mod budget;
+mod checks;
 mod ci;
 mod commit;
 mod consent;
 mod context;
 mod fault;
+mod job_context;
 mod local;
 mod patches;
 mod route;
@@ -34,9 +36,10 @@ mod steps;
 mod sweep;
 mod turn;
 
-pub use attempt::{Attempt, AttemptInput, JobContext, attempt};
+pub use attempt::{Attempt, attempt};
 pub use context::{Context, WorkerSettings};
 pub use fault::WorkError;
+pub use job_context::{AttemptInput, JobContext};
 pub use local::{LocalEnd, LocalJob};
 
 /// The worker.

@@ -47,7 +47,7 @@ async fn a_run_of_the_tests_that_ended_early_publishes_nothing_and_says_why() {
 
     w.nothing_was_published();
     let comments = w.comments(issue);
-    assert!(comments[0].starts_with("**Stopped by a failure**"), "{}", comments[0]);
+    assert!(comments[0].starts_with("**Checks cannot be run here**"), "{}", comments[0]);
     assert!(comments[1].contains("the run ended early"), "{}", comments[1]);
     w.ends().await;
 }

@@ -18,6 +18,7 @@ mod approval;
 mod attacks;
 mod attempts;
 mod bad_input;
+mod base;
 mod crash;
 mod crash_review;
 mod duplicates;

@@ -357,6 +357,20 @@ impl Local {
         (said(&output), serde_json::from_str(&report).unwrap())
     }
 
+    /// Whether the model was asked for anything.
+    pub fn asked_the_model(&self) -> bool {
+        crate::world::files_below(&self.at("out"))
+            .iter()
+            .any(|path| path.ends_with("transcript.jsonl"))
+    }
+
+    /// Whether the program wrote a file of this name that `git apply` takes.
+    pub fn left_a_patch(&self, name: &str) -> bool {
+        let mut git = Command::new("git");
+        git.args(["apply", "--check"]).arg(self.at("out").join(name));
+        git.current_dir(self.at("repo")).output().unwrap().status.success()
+    }
+
     /// A Python of the host's own beside the system's, with these files among its packages.
     fn host_python(&self, packages: &[(&str, &str)]) {
         let root = self.at("pyenv/versions/host");

@@ -86,6 +86,11 @@ impl Job {
                 self.unfinished = Some(left.clone());
                 Some(self.try_again_or_give_up(round, attempt, left.why.clone()))
             }
+            &JobFact::CannotCheck { round, attempt, ref why, cost } => {
+                self.only_at(&JobStage::Fixing { round, attempt })?;
+                self.spent = self.spent + cost;
+                Some(self.cannot_check(round, why.clone()))
+            }
             JobFact::OutOfBudget { why, cost } => self.out_of_budget(why, *cost),
             JobFact::Verified(evidence) => self.verified(evidence),
             JobFact::Published { pull } => self.published(pull),
@@ -252,11 +257,15 @@ impl Job {
             }
             Verdict::Red => self.try_again_or_give_up(round, attempt, first_failure(evidence)),
             // Another attempt of the model would not mend what could not be run.
-            Verdict::Unknown => match round {
-                1 => self.end(JobEnding::Failed { why: first_failure(evidence) }),
-                _ => self.no_commit(RoundOutcome::Failed { why: first_failure(evidence) }),
-            },
+            Verdict::Unknown => self.cannot_check(round, first_failure(evidence)),
         })
+    }
+
+    fn cannot_check(&mut self, round: u32, why: String) -> Vec<JobStep> {
+        match round {
+            1 => self.end(JobEnding::CannotCheck { why }),
+            _ => self.no_commit(RoundOutcome::Failed { why }),
+        }
     }
 
     fn try_again_or_give_up(&mut self, round: u32, attempt: u32, why: String) -> Vec<JobStep> {

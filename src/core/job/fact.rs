@@ -30,6 +30,8 @@ pub enum JobFact {
     NothingToFix { round: u32, attempt: u32, why: String, cost: Money },
     /// The agent ended without an answer.
     AttemptFailed { round: u32, attempt: u32, left: UnfinishedAttempt, cost: Money },
+    /// The checks cannot be run here, with or without a change.
+    CannotCheck { round: u32, attempt: u32, why: String, cost: Money },
     /// The patch was checked.
     Verified(Evidence),
     /// The pull request stands.
@@ -78,6 +80,7 @@ impl JobFact {
             Self::Proposed { .. } => "a change was proposed",
             Self::NothingToFix { .. } => "nothing to fix",
             Self::AttemptFailed { .. } => "the attempt failed",
+            Self::CannotCheck { .. } => "the checks cannot be run",
             Self::Verified(_) => "checked",
             Self::Published { .. } => "published",
             Self::HeadMoved { .. } => "a person pushed meanwhile",

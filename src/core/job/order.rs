@@ -60,6 +60,8 @@ pub enum JobEnding {
     GaveUp { why: String },
     /// The money is gone.
     OutOfBudget { why: String },
+    /// The checks cannot be run here, with or without a change.
+    CannotCheck { why: String },
     /// A person said stop.
     Cancelled { by: Login },
     /// Something is broken that another attempt would not mend.

@@ -449,7 +449,7 @@ impl Story {
                 let patch = self.job.proposal()?.patch.clone();
                 let name = "sh check.sh".to_owned();
                 let (kind, outcome) = (CheckKind::Command, Passed::Passed);
-                let checks = vec![Check { name, kind, outcome, millis: 1 }];
+                let checks = vec![Check { name, kind, outcome, failed_tests: None, millis: 1 }];
                 Some(JobFact::Verified(Evidence { base: base.sha, patch, checks }))
             }
             (JobStep::Publish { .. }, JobStage::Publishing { .. }) => {
@@ -647,6 +647,7 @@ fn setting() -> ReportContext {
         version: String::new(),
         show: Show::default(),
         now: String::new(),
+        unverified: String::new(),
         web: String::new(),
     }
 }

@@ -9,6 +9,10 @@ use super::{headline, strip_marks};
 use crate::core::evidence::{CheckKind, CheckOutcome, TestsRun, Verdict};
 use crate::core::job::Job;
 use crate::core::policy::RULES_PATH;
+use crate::core::text::inline;
+
+/// So many tests are named in a list.
+const MOST_TESTS: usize = 20;
 
 /// Title and summary of the check run on the commit.
 pub fn check_run(job: &Job) -> (String, String) {
@@ -62,6 +66,7 @@ pub(super) fn checks_table(job: &Job) -> String {
         let result = match &check.outcome {
             CheckOutcome::Passed => "passed",
             CheckOutcome::NoTestRun => "passed, no test was run",
+            CheckOutcome::OnlyKnownFailures { .. } => "passed without the tests below",
             CheckOutcome::Failed(_) => "**failed**",
             CheckOutcome::Inconclusive(_) => "inconclusive",
             CheckOutcome::EndedEarly(_) => "inconclusive: the run ended early",
@@ -73,6 +78,32 @@ pub(super) fn checks_table(job: &Job) -> String {
         let seconds = check.millis / 1000;
         let tenths = check.millis % 1000 / 100;
         let _ = writeln!(text, "| {name} | {result} | {seconds}.{tenths} s |");
+    }
+    text.push_str(&left_out(job));
+    text
+}
+
+/// The tests that decide nothing, by name, and why.
+fn left_out(job: &Job) -> String {
+    let (mut old, mut wavering) = (Vec::new(), Vec::new());
+    for check in job.evidence().into_iter().flat_map(|evidence| &evidence.checks) {
+        if let CheckOutcome::OnlyKnownFailures { red_before, flaky } = &check.outcome {
+            old.extend(red_before);
+            wavering.extend(flaky);
+        }
+    }
+    let mut text = String::new();
+    for (tests, why) in [
+        (old, "Fails without this change, too"),
+        (wavering, "Flaky: fails at one time and passes at another"),
+    ] {
+        if !tests.is_empty() {
+            let first = tests.iter().take(MOST_TESTS);
+            let named: Vec<String> = first.map(|name| inline(name, 200)).collect();
+            let more = tests.len() - named.len();
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            let _ = write!(text, "\n{why}: {}{more}.\n", named.join(", "));
+        }
     }
     text
 }

@@ -9,6 +9,9 @@ use crate::core::text::boxed;
 
 use super::ReportContext;
 
+/// So many characters of an unverified change are shown.
+pub const UNVERIFIED_CAP: usize = 20_000;
+
 /// Why it ended, and what to do.
 pub(super) fn why_it_ended(job: &Job, ending: &JobEnding, setting: &ReportContext) -> String {
     let prefix = &setting.prefix;
@@ -37,12 +40,29 @@ pub(super) fn why_it_ended(job: &Job, ending: &JobEnding, setting: &ReportContex
         JobEnding::Cancelled { .. } => {
             "Nothing of it is left in the repository. The issue is as it was.".to_owned()
         }
+        JobEnding::CannotCheck { why } => format!(
+            "The checks of this repository cannot be run here, with or without a change:\n\n{}\n\n\
+             No pull request was opened. When that is mended, `{prefix} retry` goes on from the \
+             last good point.",
+            boxed(why, 2000)
+        ),
         JobEnding::Failed { why } => format!(
             "Something outside the change went wrong:\n\n{}\n\n\
              When it is mended, `{prefix} retry` goes on from the last good point.",
             boxed(why, 2000)
         ),
     }
+}
+
+/// The change of a job that ended without a verdict for it.
+pub(super) fn unverified(setting: &ReportContext) -> Option<String> {
+    (!setting.unverified.is_empty()).then(|| {
+        format!(
+            "<details><summary>The change as it stood: not verified, and in no branch</summary>\n\n\
+             {}\n\n</details>",
+            boxed(&setting.unverified, UNVERIFIED_CAP)
+        )
+    })
 }
 
 pub(super) fn declined(why: &Declined, prefix: &str) -> String {

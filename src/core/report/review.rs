@@ -225,6 +225,7 @@ pub(super) fn too_late(job: &Job, prefix: &str) -> Option<String> {
         | JobEnding::NothingToFix { .. }
         | JobEnding::GaveUp { .. }
         | JobEnding::OutOfBudget { .. }
+        | JobEnding::CannotCheck { .. }
         | JobEnding::Cancelled { .. }
         | JobEnding::Failed { .. } => return None,
     };

@@ -1,16 +1,34 @@
-//! Runs the agent once.
+//! Runs the agent once, and beside it the checks on the base.
+//!
+//! Invariants: where the checks cannot be run at all, that ends the attempt, most often before the
+//! model is asked; what the model has cost by then is counted.
 
+use std::time::Duration;
+
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::budget::Budget;
-use crate::core::evidence::Evidence;
+use crate::core::evidence::{Check, Evidence, cannot_run};
 use crate::core::fault::ErrorKind;
 use crate::core::job::{Job, JobFact, UnfinishedAttempt};
 use crate::core::patch::Patch;
-use crate::worker::attempt::{self, Attempt, AttemptEnd, FormerAttempt, JobContext};
+use crate::worker::attempt::{self, Attempt, AttemptEnd, AttemptResult, FormerAttempt};
 use crate::worker::commit::{Learnt, TaskOutcome};
+use crate::worker::job_context::{AttemptInput, JobContext};
 use crate::worker::steps::job::{about, rules_and_base};
-use crate::worker::{WorkError, patches};
+use crate::worker::{WorkError, checks, patches};
+
+/// So long the model waits for the checks on the base: a command that cannot be run at all most
+/// often says so at once.
+const HEAD_START: Duration = Duration::from_secs(20);
+
+/// What the attempt and the checks beside it came to.
+enum Tried {
+    Ended(AttemptResult),
+    /// The checks cannot be run: why, and what the attempt was like by then, if it had begun.
+    CannotRun(String, Option<AttemptResult>),
+}
 
 pub(in crate::worker) async fn run(
     ctx: &JobContext,
@@ -20,14 +38,86 @@ pub(in crate::worker) async fn run(
     stop: &CancellationToken,
 ) -> Result<TaskOutcome, WorkError> {
     let (rules, base) = rules_and_base(job)?;
+    let (tell, known) = watch::channel(Vec::new());
+    // Whoever ends this future ends both.
+    let stop = stop.child_token();
+    let _stop_when_dropped = stop.clone().drop_guard();
     let attempt = Attempt {
         round,
         number,
         budget: Budget::new(job.budget().saturating_sub(job.spent)),
         former: former(ctx, job).await?,
-        stop,
+        base: known,
+        stop: &stop,
     };
-    let result = attempt::attempt(&about(job, rules, base), ctx, &attempt).await?;
+    let tried = try_beside_base(&about(job, rules, base), ctx, &attempt, &tell).await?;
+    let result = match tried {
+        Tried::Ended(result) => result,
+        Tried::CannotRun(why, begun) => {
+            let cost = begun.map(|result| result.cost).unwrap_or_default();
+            let fact = JobFact::CannotCheck { round, attempt: number, why, cost };
+            return Ok(TaskOutcome::of_job(job, fact));
+        }
+    };
+    outcome(job, round, number, result)
+}
+
+/// Runs the agent while the checks run on the base.
+async fn try_beside_base(
+    input: &AttemptInput<'_>,
+    ctx: &JobContext,
+    attempt: &Attempt<'_>,
+    tell: &watch::Sender<Vec<Check>>,
+) -> Result<Tried, WorkError> {
+    let logs = ctx.records.join(format!("r{}-a{}", attempt.round, attempt.number)).join("base");
+    let base = checks::without_change(input, ctx, &logs, attempt.stop);
+    tokio::pin!(base);
+    let early = tokio::time::timeout(HEAD_START, &mut base).await;
+    if let Ok(base) = early {
+        let base = base?;
+        if let Some(why) = cannot_run(&base) {
+            return Ok(Tried::CannotRun(why, None));
+        }
+        tell.send_replace(base);
+        return Ok(Tried::Ended(attempt::attempt(input, ctx, attempt).await?));
+    }
+    let stop_agent = attempt.stop.child_token();
+    let beside = Attempt { stop: &stop_agent, ..attempt.clone() };
+    let agent = attempt::attempt(input, ctx, &beside);
+    tokio::pin!(agent);
+    let base = tokio::select! {
+        base = &mut base => base,
+        result = &mut agent => {
+            let result = result?;
+            // Judging the change takes what the base came to: it is kept for that.
+            if matches!(result.end, AttemptEnd::Proposed(..)) && let Ok(base) = base.await
+                && let Some(why) = cannot_run(&base)
+            {
+                return Ok(Tried::CannotRun(why, Some(result)));
+            }
+            return Ok(Tried::Ended(result));
+        }
+    };
+    match base {
+        Ok(base) => match cannot_run(&base) {
+            Some(why) => {
+                stop_agent.cancel();
+                return Ok(Tried::CannotRun(why, Some(agent.await?)));
+            }
+            None => drop(tell.send_replace(base)),
+        },
+        // The check of the change meets the same, and says so.
+        Err(fault) => tracing::warn!(fault = %fault.text, "the base could not be checked"),
+    }
+    Ok(Tried::Ended(agent.await?))
+}
+
+fn outcome(
+    job: &Job,
+    round: u32,
+    number: u32,
+    result: AttemptResult,
+) -> Result<TaskOutcome, WorkError> {
     let cost = result.cost;
     let mut kept = None;
     let fact = match result.end {

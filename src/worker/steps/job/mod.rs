@@ -22,13 +22,14 @@ use crate::core::id::JobId;
 use crate::core::job::{Base, Declined, Job, JobFact, JobStep, Prepared};
 use crate::core::machine::OnFailure;
 use crate::core::policy::{Decision, Denied, RULES_PATH, Rules, authorize};
+use crate::core::report::ReportContext;
 use crate::core::task::Task;
 use crate::publish::{surface, talk};
 use crate::store::{Claim, Commit};
-use crate::worker::attempt::{AttemptInput, JobContext};
 use crate::worker::commit::TaskOutcome;
+use crate::worker::job_context::{AttemptInput, JobContext};
 use crate::worker::steps::done;
-use crate::worker::{Context, WorkError};
+use crate::worker::{Context, WorkError, patches};
 
 /// Does one step of a job.
 pub(in crate::worker) async fn perform(
@@ -78,7 +79,9 @@ pub(in crate::worker) async fn perform(
             done(talk::acknowledge(&ctx.forge, &job.repo, job.subject, comment).await)
         }
         JobStep::Show => {
-            done(Box::pin(surface::show(&ctx.forge, job, &ctx.report_context(job))).await)
+            let unverified = patches::unverified(ctx, job).await;
+            let setting = ReportContext { unverified, ..ctx.report_context(job) };
+            done(Box::pin(surface::show(&ctx.forge, job, &setting)).await)
         }
         JobStep::Announce => done(Box::pin(announce::run(ctx, job)).await),
         JobStep::Explain => done(Box::pin(explain::run(ctx, job)).await),

@@ -1,5 +1,7 @@
 //! What jest, mocha, vitest and node's own runner print.
 
+use std::collections::BTreeSet;
+
 use super::commands::starts;
 use super::{Marks, counted, sum};
 
@@ -139,4 +141,20 @@ fn is_passed_file(line: &str) -> bool {
     name.is_some_and(|name| {
         !name.contains(char::is_whitespace) && SOURCES.iter().any(|end| name.ends_with(end))
     })
+}
+
+/// The packages that could not be found: node's own words, jest's, and those of vitest. Files of
+/// the project are named with a path.
+pub(super) fn missing(lines: &[&str]) -> BTreeSet<String> {
+    const BEFORE: &[&str] =
+        &["Cannot find module '", "Cannot find package '", "Failed to resolve import \""];
+    let named = lines.iter().filter_map(|line| {
+        let rest = BEFORE.iter().find_map(|words| Some(line.split_once(words)?.1))?;
+        let name = rest.split(['\'', '"']).next()?;
+        let is_path = name.starts_with(['.', '/', '#']) || name.contains(':');
+        let parts = if name.starts_with('@') { 2 } else { 1 };
+        let package: Vec<&str> = name.split('/').take(parts).collect();
+        (!is_path && !name.is_empty()).then(|| package.join("/"))
+    });
+    named.collect()
 }

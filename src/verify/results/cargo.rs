@@ -1,6 +1,8 @@
 //! What `cargo test` prints: libtest, once for each target.
 
-use super::{Marks, counted};
+use std::collections::BTreeSet;
+
+use super::{FailedTests, Marks, counted};
 
 /// Whether a simple command starts cargo-nextest.
 pub(super) fn starts_nextest(words: &[String]) -> bool {
@@ -22,6 +24,56 @@ pub(super) fn read(lines: &[&str]) -> Marks {
         }
     }
     marks
+}
+
+/// Finds the names under the last `failures:` before each `test result: FAILED`, and what that line
+/// counts. A target that could not be built has neither.
+pub(super) fn failed(lines: &[&str]) -> FailedTests {
+    let mut failed = FailedTests::default();
+    let mut names: Vec<&str> = Vec::new();
+    for line in lines {
+        if *line == "failures:" {
+            names.clear();
+        } else if let Some(name) = line.strip_prefix("    ") {
+            names.push(name);
+        } else if line.starts_with("test result: FAILED. ") {
+            let counts = line.split(['.', ';']).filter_map(counted);
+            failed.count += counts.filter(|it| it.1 == "failed").map(|it| it.0).sum::<u64>();
+            failed.names.extend(names.drain(..).map(str::to_owned));
+        }
+    }
+    // Two targets with a test of one name that fails in both: which of them is meant is not known.
+    // A test that killed its process is counted nowhere.
+    let broken = lines.iter().any(|line| line.starts_with("error: could not compile "));
+    failed.count += u64::from(broken || lines.iter().any(|line| was_killed(line)));
+    failed
+}
+
+/// `process didn't exit successfully: `…` (signal: 6, SIGABRT: process abort signal)`.
+fn was_killed(line: &str) -> bool {
+    line.contains("process didn't exit successfully: ") && line.contains("(signal: ")
+}
+
+/// What cargo could not get without a network. It prints no name that can be relied upon in all
+/// versions, so the line is what is named. Measured with cargo 1.95.0.
+pub(super) fn missing(lines: &[&str]) -> BTreeSet<String> {
+    let offline = |line: &&&str| {
+        line.contains("you're using offline mode (--offline)")
+            || line.contains("but --offline was specified")
+            || line.contains("in the offline mode (--offline)")
+            || line.contains("Could not resolve host")
+    };
+    let error = |line: &&&str| line.starts_with("error: ");
+    match lines.iter().find(offline) {
+        Some(_) => lines.iter().find(error).map(|line| package(line)).into_iter().collect(),
+        None => BTreeSet::new(),
+    }
+}
+
+/// The package in `` error: no matching package named `x` found `` and its like; else the line.
+fn package(line: &str) -> String {
+    let named = line.split('`').nth(1).filter(|name| !name.is_empty());
+    named.unwrap_or(line.trim_start_matches("error: ")).to_owned()
 }
 
 /// `running 3 tests`, which may stand on the line of a test that was cut off.

@@ -1,12 +1,18 @@
-//! Whether a command that exited 0 ran its tests, and ran them to their end.
+//! What is read from the output of known test runners.
 //!
-//! Exit code 0 alone does not say so: a test, or code that it reaches, may end the process. So the
-//! known runners have to have printed what they only print when they are through: their *end mark*.
-//! A table of them is below; of any other runner the exit code is all that is known.
+//! - Whether a command that exited 0 ran its tests, and ran them to their end. Exit code 0 alone
+//!   does not say so: a test, or code that it reaches, may end the process. So the known runners
+//!   have to have printed what they only print when they are through: their *end mark*.
+//! - Which tests failed, so that a run without them, or of one of them, can be asked for.
+//! - Which packages were not there, so that nobody is blamed for a run that could not begin.
 //!
-//! Invariants: an end mark never makes a red result green. The one thing that is read out of a
-//! failing exit code is a runner's own code for "there was no test", and it counts only beside an
+//! Of any other runner the exit code is all that is known.
+//!
+//! Invariants: what is read here never makes a red result green. The one thing that is read out of
+//! a failing exit code is a runner's own code for "there was no test", and it counts only beside an
 //! end mark that says the same.
+
+use std::collections::BTreeSet;
 
 use super::distill::without_escapes;
 use commands::CommandList;
@@ -17,6 +23,7 @@ mod go;
 mod javascript;
 mod php;
 mod python;
+pub mod select;
 
 /// What is known of a command that has ended.
 pub struct EndedCommand<'a> {
@@ -62,7 +69,23 @@ struct Runner {
     read: fn(&[&str]) -> Marks,
     /// Its own exit code for "there was no test".
     none: Option<i32>,
+    /// The tests that its output says failed.
+    failed: fn(&[&str]) -> FailedTests,
+    /// Packages that its output says are not there.
+    missing: fn(&[&str]) -> BTreeSet<String>,
 }
+
+/// The failed tests of a run.
+#[derive(Debug, Default)]
+struct FailedTests {
+    /// By name.
+    names: BTreeSet<String>,
+    /// How many there are by the runner's own count; a file that cannot be loaded is one.
+    count: u64,
+}
+
+/// So many missing packages are named.
+const MOST_NAMED: usize = 5;
 
 /// What output shows of one runner.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +115,8 @@ const RUNNERS: &[Runner] = &[
         starts: |_| false,
         read: cargo::read,
         none: None,
+        failed: cargo::failed,
+        missing: cargo::missing,
     },
     Runner {
         name: "pytest",
@@ -99,6 +124,8 @@ const RUNNERS: &[Runner] = &[
         starts: python::starts_pytest,
         read: python::read_pytest,
         none: Some(5),
+        failed: python::failed_pytest,
+        missing: python::missing,
     },
     Runner {
         name: "unittest",
@@ -106,6 +133,8 @@ const RUNNERS: &[Runner] = &[
         starts: python::starts_unittest,
         read: python::read_unittest,
         none: Some(5),
+        failed: |_| FailedTests::default(),
+        missing: |_| BTreeSet::new(),
     },
     Runner {
         name: "jest",
@@ -113,6 +142,8 @@ const RUNNERS: &[Runner] = &[
         starts: javascript::starts_jest,
         read: javascript::read_jest,
         none: None,
+        failed: |_| FailedTests::default(),
+        missing: javascript::missing,
     },
     Runner {
         name: "mocha",
@@ -120,6 +151,8 @@ const RUNNERS: &[Runner] = &[
         starts: javascript::starts_mocha,
         read: javascript::read_mocha,
         none: None,
+        failed: |_| FailedTests::default(),
+        missing: |_| BTreeSet::new(),
     },
     Runner {
         name: "node --test",
@@ -127,6 +160,8 @@ const RUNNERS: &[Runner] = &[
         starts: javascript::starts_node,
         read: javascript::read_node,
         none: None,
+        failed: |_| FailedTests::default(),
+        missing: |_| BTreeSet::new(),
     },
     Runner {
         name: "vitest",
@@ -135,6 +170,8 @@ const RUNNERS: &[Runner] = &[
         starts: |_| false,
         read: javascript::read_vitest,
         none: None,
+        failed: |_| FailedTests::default(),
+        missing: |_| BTreeSet::new(),
     },
     Runner {
         name: "PHPUnit",
@@ -142,6 +179,8 @@ const RUNNERS: &[Runner] = &[
         starts: php::starts_phpunit,
         read: php::read,
         none: None,
+        failed: |_| FailedTests::default(),
+        missing: |_| BTreeSet::new(),
     },
     Runner {
         name: "go test",
@@ -150,8 +189,52 @@ const RUNNERS: &[Runner] = &[
         starts: |_| false,
         read: go::read,
         none: None,
+        failed: go::failed,
+        missing: go::missing,
     },
 ];
+
+/// The tests that failed in a red run. `None`: it is not sure that these are all that is wrong.
+pub fn failed_tests(ended: &EndedCommand<'_>) -> Option<BTreeSet<String>> {
+    if ended.code == 0 || ended.cut_bytes > 0 {
+        return None;
+    }
+    let plain = without_escapes(ended.output);
+    let lines: Vec<&str> = plain.lines().map(without_member).collect();
+    let (mut names, mut count) = (BTreeSet::new(), 0);
+    for runner in RUNNERS {
+        let failed = (runner.failed)(&lines);
+        names.extend(failed.names);
+        count += failed.count;
+    }
+    (count > 0 && names.len() as u64 == count).then_some(names)
+}
+
+/// What was missing for a red run in which no test passed. `None`: nothing is known to be missing.
+/// `in_tree` says whether the tree has a file or directory of a name.
+pub fn missing(ended: &EndedCommand<'_>, in_tree: impl Fn(&str) -> bool) -> Option<String> {
+    let plain = without_escapes(ended.output);
+    let lines: Vec<&str> = plain.lines().map(without_member).collect();
+    if ended.code == 0 || RUNNERS.iter().any(|runner| (runner.read)(&lines).tests > 0) {
+        return None;
+    }
+    let all = RUNNERS.iter().flat_map(|runner| (runner.missing)(&lines));
+    let all: BTreeSet<String> = all.filter(|name| !in_tree(name)).collect();
+    let named: Vec<String> = all.iter().take(MOST_NAMED).map(|name| format!("`{name}`")).collect();
+    let more = all.len().saturating_sub(named.len());
+    match (named.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(named.join(", ")),
+        (false, more) => Some(format!("{} and {more} more", named.join(", "))),
+    }
+}
+
+/// Whether the output shows a test that ran.
+pub fn shows_tests(output: &str) -> bool {
+    let plain = without_escapes(output);
+    let lines: Vec<&str> = plain.lines().map(without_member).collect();
+    RUNNERS.iter().any(|runner| (runner.read)(&lines).tests > 0)
+}
 
 /// What the run came to.
 pub fn judge(ended: &EndedCommand<'_>) -> TestRun {
@@ -254,5 +337,5 @@ fn sum(list: &str, separator: &str, words: &[&str]) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[path = "end_mark_tests.rs"]
+#[path = "results_tests.rs"]
 mod tests;

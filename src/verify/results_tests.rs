@@ -339,3 +339,103 @@ proptest! {
         let _ = judged(&line, &output);
     }
 }
+
+fn red(output: &str) -> EndedCommand<'_> {
+    EndedCommand { line: "make test", package_json: None, output, cut_bytes: 0, code: 1 }
+}
+
+fn failed(output: &str) -> Option<Vec<String>> {
+    failed_tests(&red(output)).map(|names| names.into_iter().collect())
+}
+
+fn missing_in(output: &str, tree: &[&str]) -> Option<String> {
+    missing(&red(output), |name| tree.contains(&name))
+}
+
+const TWO_FAILED: &str = "\
+running 3 tests
+test tests::a ... FAILED
+test tests::b ... ok
+test tests::c ... FAILED
+
+failures:
+
+---- tests::a stdout ----
+    not::a::name
+
+failures:
+    tests::a
+    tests::c
+
+test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
+";
+
+#[test]
+fn the_failed_tests_are_named_where_all_of_them_are_known() {
+    let both = Some(vec!["tests::a".to_owned(), "tests::c".to_owned()]);
+    assert_eq!(failed(TWO_FAILED), both);
+    let pytest = "FAILED t.py::test_a[1] - assert 1 == 2\nERROR t.py::test_b - OSError\n\
+                  1 failed, 3 passed, 1 error in 0.12s\n";
+    let both = Some(vec!["t.py::test_a[1]".to_owned(), "t.py::test_b".to_owned()]);
+    assert_eq!(failed(pytest), both);
+    let go =
+        "--- FAIL: TestAdd (0.00s)\n    a_test.go:7: 3\nFAIL\nFAIL\texample.com/a\t0.002s\nFAIL\n";
+    assert_eq!(failed(go), Some(vec!["TestAdd".to_owned()]));
+}
+
+#[test]
+fn of_a_run_that_failed_in_more_than_its_tests_no_name_is_told() {
+    for (what, output) in [
+        (
+            "a target that does not compile",
+            format!("{TWO_FAILED}error: could not compile `w` (test)\n"),
+        ),
+        (
+            "a target that was killed",
+            format!(
+                "{TWO_FAILED}  process didn't exit successfully: `/t/b-1f` (signal: 6, SIGABRT)\n"
+            ),
+        ),
+        ("a count of its own", TWO_FAILED.replace("2 failed", "3 failed")),
+        ("a file that cannot be loaded", "ERROR t.py - NameError\n1 error in 0.1s\n".to_owned()),
+        (
+            "a package that does not build",
+            "--- FAIL: TestAdd (0.00s)\nFAIL\texample.com/b [build failed]\n".to_owned(),
+        ),
+        (
+            "one name in two packages",
+            "--- FAIL: TestAdd (0.00s)\n--- FAIL: TestAdd (0.00s)\nFAIL\n".to_owned(),
+        ),
+        ("nothing known", "Segmentation fault\n".to_owned()),
+    ] {
+        assert_eq!(failed(&output), None, "{what}");
+    }
+    assert_eq!(failed_tests(&EndedCommand { code: 0, ..red(TWO_FAILED) }), None, "it passed");
+    assert_eq!(failed_tests(&EndedCommand { cut_bytes: 1, ..red(TWO_FAILED) }), None, "cut");
+}
+
+#[test]
+fn packages_that_are_not_there_are_named_and_the_projects_own_files_are_not() {
+    let python = "E   ModuleNotFoundError: No module named 'requests.auth'\n1 error in 0.1s\n";
+    assert_eq!(missing_in(python, &[]).as_deref(), Some("`requests`"));
+    assert_eq!(missing_in(python, &["requests"]), None, "it is in the tree");
+    assert_eq!(
+        missing_in("/usr/bin/python3: No module named pytest\n", &[]).as_deref(),
+        Some("`pytest`")
+    );
+    let node = "Error: Cannot find module '@a/b/c'\nError: Cannot find module './own.js'\n\
+                Cannot find package 'chai' imported from /work/a.mjs\n";
+    assert_eq!(missing_in(node, &[]).as_deref(), Some("`@a/b`, `chai`"));
+    let cargo = "error: no matching package named `rand` found\nlocation searched: x\n\
+                 As a reminder, you're using offline mode (--offline) which can sometimes cause\n";
+    assert_eq!(missing_in(cargo, &[]).as_deref(), Some("`rand`"));
+    let go = "a.go:3:8: github.com/x/y@v1.0.0: module lookup disabled by GOPROXY=off\n";
+    assert_eq!(missing_in(go, &[]).as_deref(), Some("`github.com/x/y@v1.0.0`"));
+}
+
+#[test]
+fn a_run_in_which_a_test_passed_could_begin_whatever_it_misses() {
+    let some = "ImportError: No module named 'extra'\n3 passed, 1 failed in 0.1s\n";
+    assert_eq!(missing_in(some, &[]), None);
+    assert_eq!(missing(&EndedCommand { code: 0, ..red("No module named 'x'\n") }, |_| false), None);
+}

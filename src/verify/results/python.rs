@@ -1,12 +1,14 @@
 //! What pytest and unittest print.
 
+use std::collections::BTreeSet;
+
 use super::commands::starts;
-use super::{Marks, counted, sum};
+use super::{FailedTests, Marks, counted, sum};
 
 /// Ways to start pytest in which it prints no closing line.
 const WITHOUT_CLOSING_LINE: &[&str] =
     &["--version", "-V", "--help", "-h", "--fixtures", "--markers", "no:terminal", "-pno:terminal"];
-const PYTEST_RAN: &[&str] = &["passed", "failed", "xfailed", "xpassed", "error", "errors"];
+const PYTEST_RAN: &[&str] = &["passed", "failed", "xfailed", "xpassed"];
 
 /// Whether a simple command starts pytest so that it prints its closing line.
 pub(super) fn starts_pytest(words: &[String]) -> bool {
@@ -91,4 +93,38 @@ pub(super) fn read_unittest(lines: &[&str]) -> Marks {
         marks.tests += number.saturating_sub(skipped.unwrap_or(0));
     }
     marks
+}
+
+/// Finds `FAILED tests/test_a.py::test_x - assert …` and `ERROR …` in the summary, and how many the
+/// closing line counts.
+pub(super) fn failed_pytest(lines: &[&str]) -> FailedTests {
+    let named = |line: &&str| {
+        let rest = line.strip_prefix("FAILED ").or_else(|| line.strip_prefix("ERROR "))?;
+        let name = rest.split(" - ").next().unwrap_or(rest);
+        name.contains("::").then(|| name.to_owned())
+    };
+    let names: BTreeSet<String> = lines.iter().filter_map(named).collect();
+    let counts = lines.iter().filter_map(|line| {
+        let inside = line.trim_matches(|c| c == '=' || c == ' ');
+        let (counts, time) = inside.rsplit_once(" in ")?;
+        is_time(time).then(|| sum(counts, ", ", &["failed", "error", "errors"])).flatten()
+    });
+    FailedTests { names, count: counts.sum() }
+}
+
+/// How many tests a closing line says were left out.
+pub(super) fn deselected(line: &str) -> Option<u64> {
+    let inside = line.trim_matches(|c| c == '=' || c == ' ');
+    let (counts, time) = inside.rsplit_once(" in ")?;
+    is_time(time).then(|| sum(counts, ", ", &["deselected"])).flatten()
+}
+
+/// The top names of modules that could not be imported.
+pub(super) fn missing(lines: &[&str]) -> BTreeSet<String> {
+    let named = lines.iter().filter_map(|line| {
+        let (_, rest) = line.split_once("No module named ")?;
+        let name = rest.trim_start_matches(['\'', '"']).split(['\'', '"', '.', ' ', ';']).next()?;
+        (!name.is_empty()).then(|| name.to_owned())
+    });
+    named.collect()
 }

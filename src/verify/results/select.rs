@@ -1,0 +1,168 @@
+//! The same command for some of its tests: without those that decide nothing, or for one alone.
+//!
+//! Invariants: a name comes from the output of code that nobody vouches for, so only plain names get
+//! into a command, and quoted; what such a run came to is told by its exit status.
+
+use super::commands::{CommandList, starts};
+use super::python::starts_pytest;
+
+/// So many tests are left out of one run.
+const MOST_LEFT_OUT: usize = 50;
+
+/// The command without these tests. `None`: it is not known how to say that.
+pub fn without(line: &str, names: &[String]) -> Option<String> {
+    if names.is_empty() || names.len() > MOST_LEFT_OUT || !names.iter().all(|it| is_plain(it)) {
+        return None;
+    }
+    let listed = |option: &str| -> String {
+        names.iter().map(|name| format!(" {option} '{name}'")).collect()
+    };
+    match Selecting::of(line)? {
+        Selecting::Cargo => Some(format!("{line} -- --exact{}", listed("--skip"))),
+        Selecting::Pytest { .. } => Some(format!("{line}{}", listed("--deselect"))),
+        Selecting::Go(rest) => {
+            let all = names.iter().all(|name| is_identifier(name));
+            all.then(|| format!("go test -skip '^({})$'{rest}", names.join("|")))
+        }
+    }
+}
+
+/// The command for one test alone. `None`: it is not known how to say that.
+pub fn alone(line: &str, name: &str) -> Option<String> {
+    if !is_plain(name) {
+        return None;
+    }
+    match Selecting::of(line)? {
+        Selecting::Cargo => Some(format!("{line} -- --exact '{name}'")),
+        Selecting::Pytest { names_files: false } => Some(format!("{line} '{name}'")),
+        Selecting::Pytest { names_files: true } => None,
+        // Go remembers a green result.
+        Selecting::Go(rest) => {
+            is_identifier(name).then(|| format!("go test -count=1 -run '^{name}$'{rest}"))
+        }
+    }
+}
+
+/// Whether no more than `wanted` tests were left out. pytest takes a name for the beginning of one,
+/// so that `test_a` leaves out `test_ab` as well; the others are exact.
+pub fn left_out_no_more(line: &str, output: &str, wanted: usize) -> bool {
+    match Selecting::of(line) {
+        Some(Selecting::Pytest { .. }) => {
+            let plain = super::without_escapes(output);
+            let mut counts = plain.lines().rev().filter_map(super::python::deselected);
+            counts.next().is_some_and(|count| count == wanted as u64)
+        }
+        Some(Selecting::Cargo | Selecting::Go(_)) | None => true,
+    }
+}
+
+/// Commands that can be told which tests to run.
+enum Selecting<'a> {
+    Cargo,
+    /// Perhaps with a word that names what to run.
+    Pytest {
+        names_files: bool,
+    },
+    /// With what follows `go test`.
+    Go(&'a str),
+}
+
+impl<'a> Selecting<'a> {
+    fn of(line: &'a str) -> Option<Self> {
+        let list = CommandList::of(line, None);
+        let words = list.last().filter(|_| list.is_one_command() && !line.contains('\n'))?;
+        let has = |option: &str| words.iter().any(|word| word.starts_with(option));
+        if words.first()? == "cargo" && words.get(1)? == "test" {
+            return (!words.iter().any(|word| word == "--")).then_some(Self::Cargo);
+        }
+        if starts_pytest(words) {
+            let program = words.iter().position(|word| word.ends_with("pytest"))?;
+            let names_files = words.iter().skip(program + 1).any(|word| !word.starts_with('-'));
+            return Some(Self::Pytest { names_files });
+        }
+        let go = starts(words, &["go"]) && !has("-run") && !has("-skip") && !has("-args");
+        line.strip_prefix("go test").filter(|_| go).map(Self::Go)
+    }
+}
+
+/// Letters, digits and what test names are put together with; nothing that a shell or a pattern
+/// reads otherwise.
+fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || "_:./[]-".contains(c);
+    !name.starts_with('-') && !name.is_empty() && name.len() <= 500 && name.chars().all(plain)
+}
+
+/// Nothing that a regular expression reads otherwise.
+fn is_identifier(name: &str) -> bool {
+    name.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_command_is_told_to_leave_tests_out_or_to_run_one() {
+        let tests = names(&["tests::a", "tests::b"]);
+        for (line, left_out, one) in [
+            (
+                "cargo test --workspace --offline",
+                "cargo test --workspace --offline -- --exact --skip 'tests::a' --skip 'tests::b'",
+                Some("cargo test --workspace --offline -- --exact 'tests::a'"),
+            ),
+            (
+                "pytest -q",
+                "pytest -q --deselect 'tests::a' --deselect 'tests::b'",
+                Some("pytest -q 'tests::a'"),
+            ),
+            (
+                "python -m pytest tests/unit",
+                "python -m pytest tests/unit --deselect 'tests::a' --deselect 'tests::b'",
+                None,
+            ),
+        ] {
+            assert_eq!(without(line, &tests).as_deref(), Some(left_out), "{line}");
+            assert_eq!(alone(line, "tests::a").as_deref(), one, "{line}");
+        }
+        let go = "go test ./...";
+        let skips = "go test -skip '^(TestA|TestB)$' ./...";
+        assert_eq!(without(go, &names(&["TestA", "TestB"])).as_deref(), Some(skips));
+        let runs = "go test -count=1 -run '^TestA$' ./...";
+        assert_eq!(alone(go, "TestA").as_deref(), Some(runs));
+        assert_eq!(without(go, &names(&["Test."])), None, "a pattern");
+    }
+
+    #[test]
+    fn a_beginning_that_leaves_out_another_test_too_is_seen() {
+        let line = "pytest -q --deselect 't.py::test_a'";
+        let said = |count| format!(".\n1 passed, {count} deselected in 0.01s\n");
+        assert!(left_out_no_more(line, &said(1), 1));
+        assert!(!left_out_no_more(line, &said(2), 1));
+        assert!(!left_out_no_more(line, "1 passed in 0.01s", 1), "nothing was left out");
+        assert!(left_out_no_more("cargo test", "", 1));
+    }
+
+    #[test]
+    fn nothing_is_said_where_it_might_mean_something_else() {
+        for line in [
+            "cargo test -- --test-threads=1",
+            "cargo test && cargo clippy",
+            "cargo nextest run",
+            "npm test --silent",
+            "go test -run TestA ./...",
+            "make test",
+            "pytest -q\npytest -q tests",
+        ] {
+            assert_eq!(without(line, &names(&["a"])), None, "{line}");
+        }
+        for name in ["a'; rm -rf /; '", "-h", "", "src/lib.rs - add (line 2)", "a$(b)", "a b"] {
+            assert_eq!(without("pytest -q", &names(&[name])), None, "{name:?}");
+            assert_eq!(alone("pytest -q", name), None, "{name:?}");
+        }
+        assert_eq!(without("pytest -q", &vec!["a".to_owned(); MOST_LEFT_OUT + 1]), None);
+    }
+}

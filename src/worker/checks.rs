@@ -1,0 +1,273 @@
+//! The checks of a change, and what they come to without it.
+//!
+//! Invariants: both run the same commands in the same way; what is kept of a run without the change
+//! is kept under everything that decided it, never if it came to no result, and a day at most if it
+//! was red: whatever was missing on this machine may have been installed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::WorkError;
+use super::job_context::{AttemptInput, JobContext};
+use crate::core::evidence::{Check, CheckOutcome, Evidence};
+use crate::core::id::Timestamp;
+use crate::core::patch::Patch;
+use crate::core::path_rules::PathRules;
+use crate::verify::{self, Checker, SecondLook, VerifyContext, detect};
+use crate::workspace::mirror::{EntryMode, MirrorError};
+use crate::workspace::patch::Caps;
+use crate::workspace::tree::Workspace;
+
+/// A red result without a change is asked for again after this many seconds.
+const RED_KEPT: i64 = 24 * 60 * 60;
+/// So many results are kept for a repository.
+const MOST_KEPT: usize = 200;
+
+/// What the commands came to on a commit, as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    at: Timestamp,
+    checks: Vec<Check>,
+}
+
+/// Checks a change in a fresh tree, and holds it against what the commands come to without it.
+///
+/// # Errors
+/// Only when it could not be checked.
+pub(super) async fn check(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+    patch: &Patch,
+    logs: &Path,
+    stop: &CancellationToken,
+) -> Result<Evidence, WorkError> {
+    check_against(job, (job, ctx), ctx, patch, logs, stop).await
+}
+
+/// The same for a commit that a person made on the base: all of it is the change.
+///
+/// # Errors
+/// Only when it could not be checked.
+pub(super) async fn check_commit(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+    base: (&AttemptInput<'_>, &JobContext),
+    logs: &Path,
+    stop: &CancellationToken,
+) -> Result<Evidence, WorkError> {
+    check_against(job, base, ctx, &Patch::default(), logs, stop).await
+}
+
+async fn check_against(
+    job: &AttemptInput<'_>,
+    before: (&AttemptInput<'_>, &JobContext),
+    ctx: &JobContext,
+    patch: &Patch,
+    logs: &Path,
+    stop: &CancellationToken,
+) -> Result<Evidence, WorkError> {
+    let commands = commands_at_base(job, ctx).await?;
+    let checker = checker(job, ctx, &commands, logs)?;
+    let evidence = checker.check(patch, stop).await?;
+    if !evidence.wants_base() {
+        return Ok(evidence);
+    }
+    // The change may be at fault, or the base may be no better.
+    let (of_base, at_base) = before;
+    let logs_of_base = logs.join("base");
+    let base = without_change(of_base, at_base, &logs_of_base, stop).await?;
+    let evidence = evidence.held_against(&base);
+    let means = means(job, ctx, logs)?;
+    let before = self::checker(of_base, at_base, &[], &logs_of_base)?;
+    let look =
+        SecondLook { checker: &checker, before: &before, means: &means, base: &base, patch, stop };
+    Ok(look.at(evidence).await?)
+}
+
+/// What the commands come to on the base, without any change: as it is known, or by running them.
+///
+/// # Errors
+/// Only when they could not be run.
+pub(super) async fn without_change(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+    logs: &Path,
+    stop: &CancellationToken,
+) -> Result<Vec<Check>, WorkError> {
+    let commands = commands_at_base(job, ctx).await?;
+    if commands.is_empty() {
+        return Ok(Vec::new());
+    }
+    let kept = kept_at(job, ctx, &commands);
+    if let Some(checks) = known(&kept, ctx.clock.now()) {
+        return Ok(checks);
+    }
+    let nothing = Patch::default();
+    let checks = checker(job, ctx, &commands, logs)?.check(&nothing, stop).await?.checks;
+    if checks.iter().all(|check| !check.outcome.is_inconclusive()) {
+        keep(&kept, &Kept { at: ctx.clock.now(), checks: checks.clone() });
+    }
+    Ok(checks)
+}
+
+/// Where the result is kept: under all that decides it.
+fn kept_at(job: &AttemptInput<'_>, ctx: &JobContext, commands: &[String]) -> PathBuf {
+    let all = json!({
+        "gander": env!("CARGO_PKG_VERSION"),
+        "base": job.base,
+        "sandbox": ctx.sandbox.name(),
+        "minutes": job.rules.verify.minutes,
+        "commands": commands,
+    });
+    let digest = Sha256::digest(all.to_string().as_bytes());
+    ctx.base_checks.join(format!("{}.json", hex::encode(digest)))
+}
+
+/// A kept result that still counts. One that cannot be read is none.
+fn known(path: &Path, now: Timestamp) -> Option<Vec<Check>> {
+    let Kept { at, checks } = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    let is_red = checks.iter().any(|check| matches!(check.outcome, CheckOutcome::Failed(_)));
+    (!is_red || now < at.plus_seconds(RED_KEPT)).then_some(checks)
+}
+
+/// Keeps a result. That it cannot be kept costs time and nothing else.
+fn keep(path: &Path, kept: &Kept) {
+    if let Err(error) = try_to_keep(path, kept) {
+        tracing::warn!(%error, path = %path.display(), "a result of the base cannot be kept");
+    }
+}
+
+fn try_to_keep(path: &Path, kept: &Kept) -> std::io::Result<()> {
+    let Some(directory) = path.parent() else { return Ok(()) };
+    std::fs::create_dir_all(directory)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    serde_json::to_writer(&mut file, kept)?;
+    file.persist(path)?;
+    let mut all: Vec<_> = std::fs::read_dir(directory)?
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            Some((entry.metadata().ok()?.modified().ok()?, entry.path()))
+        })
+        .collect();
+    all.sort();
+    let old = all.len().saturating_sub(MOST_KEPT);
+    all.iter().take(old).try_for_each(|(_, path)| std::fs::remove_file(path))
+}
+
+async fn commands_at_base(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+) -> Result<Vec<String>, WorkError> {
+    // The files only matter where the rules leave open what to run.
+    let entries = match job.rules.verify.commands.is_empty() {
+        true => ctx.mirror.list(job.base).await?,
+        false => Vec::new(),
+    };
+    let paths: Vec<String> =
+        entries.iter().filter_map(|entry| String::from_utf8(entry.path.clone()).ok()).collect();
+    commands_for(job, ctx, &paths)
+}
+
+/// The commands, from a tree of the base.
+///
+/// # Errors
+/// When the mirror cannot be read.
+pub(super) fn commands(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+    workspace: &Workspace,
+) -> Result<Vec<String>, WorkError> {
+    let paths: Vec<String> = workspace
+        .entries()
+        .iter()
+        .filter(|entry| matches!(entry.mode, EntryMode::File | EntryMode::Executable))
+        .filter_map(|entry| String::from_utf8(entry.path.clone()).ok())
+        .collect();
+    commands_for(job, ctx, &paths)
+}
+
+/// What the rules say, else what the base commit's files tell.
+fn commands_for(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+    paths: &[String],
+) -> Result<Vec<String>, WorkError> {
+    if !job.rules.verify.commands.is_empty() {
+        return Ok(job.rules.verify.commands.clone());
+    }
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    detect::commands(&paths, |path| text_at_base(job, ctx, path))
+}
+
+fn text_at_base(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+    path: &str,
+) -> Result<Option<String>, WorkError> {
+    const LARGEST: u64 = 1024 * 1024;
+    // A path that no repository may have holds nothing of use.
+    let Ok(path) = path.parse() else { return Ok(None) };
+    match ctx.mirror.read_file(job.base, &path, LARGEST) {
+        Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
+        Err(MirrorError::TooLarge { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The checks of patches on the base.
+///
+/// # Errors
+/// When the repository's path rules cannot be used.
+pub(super) fn checker(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+    commands: &[String],
+    logs: &Path,
+) -> Result<Checker, WorkError> {
+    Ok(Checker {
+        mirror: ctx.mirror.clone(),
+        base: job.base.clone(),
+        scratch: ctx.scratch.clone(),
+        verifiers: verify::verifiers(commands, &means(job, ctx, logs)?),
+    })
+}
+
+fn means(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+    logs: &Path,
+) -> Result<VerifyContext, WorkError> {
+    let (paths, caps) = limits(job)?;
+    Ok(VerifyContext {
+        sandbox: Arc::clone(&ctx.sandbox),
+        paths,
+        caps,
+        time: minutes(job.rules.verify.minutes),
+        logs: logs.to_owned(),
+    })
+}
+
+/// The repository's path rules, and the size that a change may have.
+///
+/// # Errors
+/// When the rules cannot be used.
+pub(super) fn limits(job: &AttemptInput<'_>) -> Result<(PathRules, Caps), WorkError> {
+    let paths = PathRules::new(&job.rules.paths.protected, &job.rules.paths.flagged)
+        .map_err(|error| WorkError::permanent(&error))?;
+    let caps = Caps {
+        files: job.rules.limits.files as usize,
+        bytes: u64::from(job.rules.limits.patch_kib) * 1024,
+    };
+    Ok((paths, caps))
+}
+
+/// So long.
+pub(super) fn minutes(minutes: u32) -> Duration {
+    Duration::from_secs(u64::from(minutes) * 60)
+}

@@ -1,0 +1,56 @@
+//! What the steps of one job work with, and what an attempt or a check is about.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::core::event::IssueText;
+use crate::core::id::Sha;
+use crate::core::job::Kind;
+use crate::core::policy::Rules;
+use crate::model::Model;
+use crate::sandbox::Sandbox;
+use crate::store::Store;
+use crate::workspace::mirror::Mirror;
+use crate::workspace::scratch::Scratch;
+
+/// What the steps of one job work with that need no GitHub.
+#[derive(Clone)]
+pub struct JobContext {
+    /// Where changes are kept.
+    pub store: Arc<dyn Store>,
+    /// Where commands of the repository run.
+    pub sandbox: Arc<dyn Sandbox>,
+    /// Who writes the change.
+    pub model: Arc<dyn Model>,
+    /// Where the base commit is.
+    pub mirror: Mirror,
+    /// For trees; emptied again.
+    pub scratch: Scratch,
+    /// For the transcript and the logs of this job; kept.
+    pub records: PathBuf,
+    /// First pause before asking an overloaded model again.
+    pub model_pause: Duration,
+    /// Tells how old those are.
+    pub clock: Clock,
+    /// What checks came to on commits without any change, kept for other jobs of the repository.
+    pub base_checks: PathBuf,
+}
+
+/// What an attempt is about.
+#[derive(Clone)]
+pub struct AttemptInput<'a> {
+    /// Bug or feature.
+    pub kind: Kind,
+    /// The issue.
+    pub issue: &'a IssueText,
+    /// The maintainer's words.
+    pub request: &'a str,
+    /// The repository's rules.
+    pub rules: &'a Rules,
+    /// The commit to work on.
+    pub base: &'a Sha,
+    /// What a later round is about.
+    pub round: Option<&'a str>,
+}
