@@ -22,8 +22,8 @@ EXAMPLES_DIR := $(NPM_CACHE)/node_modules/@octokit/webhooks-examples
 EXAMPLES := $(EXAMPLES_DIR)/api.github.com/index.json
 EXCHANGES := target/exchanges
 PAGES := target/npm-pages/node_modules/playwright-core/package.json
-RUNNER := INSTA_UPDATE=no CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --" \
-          CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --"
+RUNNER := INSTA_UPDATE=no CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --show $(CURDIR) --" \
+          CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --show $(CURDIR) --"
 
 .PHONY: help demo test test-pages crash lint lint-rest deny lint-action setup-lint dist bench fmt setup setup-test
 
