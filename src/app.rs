@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fs::DirBuilder;
+use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::egress::{Egress, EgressError, EgressPolicy, PinnedHost, PrivateAddres
 use crate::forge::{AppKey, AppKeyError, Forge, ForgeConfig, ForgeError, Pace, UPLOADS_HOST};
 use crate::model::{self, Model, ModelError, Provider, ScriptError, Scripted};
 use crate::sandbox::{Bubblewrap, Sandbox, SandboxError, toolchain};
-use crate::server::{AppState, WeakSecretError, WebhookSecrets};
+use crate::server::{Admission, AppState, WeakSecretError, WebhookSecrets};
 use crate::store::{Sqlite, Store, StoreError};
 use crate::worker::{Context, Worker, WorkerSettings};
 use crate::workspace::scratch::Scratch;
@@ -47,6 +48,8 @@ pub struct Wiring {
     pub models: Vec<Arc<dyn Model>>,
     /// The webhook secrets.
     pub secrets: WebhookSecrets,
+    /// Reverse proxies on other machines.
+    pub proxies: Vec<IpAddr>,
     pub clock: Clock,
     /// The operator's choices.
     pub settings: WorkerSettings,
@@ -95,7 +98,7 @@ const MODEL_PAUSE: Duration = Duration::from_secs(2);
 impl App {
     /// Connects the parts.
     pub fn new(wiring: Wiring) -> Self {
-        let Wiring { store, forge, sandbox, models, secrets, clock, settings } = wiring;
+        let Wiring { store, forge, sandbox, models, secrets, proxies, clock, settings } = wiring;
         let wake = Arc::new(Notify::new());
         let intake = AppState {
             store: Arc::clone(&store),
@@ -103,6 +106,7 @@ impl App {
             secrets: Arc::new(secrets),
             address: Arc::new(settings.address.clone()),
             fairness: Arc::default(),
+            admission: Arc::new(Admission::behind(proxies)),
             patience: crate::server::PATIENCE,
             clock: clock.clone(),
             wake: Arc::clone(&wake),
@@ -185,6 +189,7 @@ impl Wiring {
             sandbox: Arc::new(sandbox()),
             models: models(&config.model, &egress)?,
             secrets,
+            proxies: config.proxies.clone(),
             clock,
             settings: WorkerSettings {
                 settle: Duration::from_secs(60),

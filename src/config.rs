@@ -5,7 +5,7 @@
 //! names it, never a default.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,8 @@ use crate::sandbox::toolchain::ToolchainPaths;
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Reverse proxies on other machines, whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<IpAddr>,
     /// Where to keep everything.
     pub data: PathBuf,
     /// Tasks done side by side.
@@ -112,6 +114,7 @@ pub enum ConfigError {
 #[serde(default, deny_unknown_fields)]
 struct File {
     listen: Option<String>,
+    proxies: Vec<IpAddr>,
     data: Option<PathBuf>,
     workers: Option<usize>,
     allow_private_addresses: bool,
@@ -179,7 +182,7 @@ impl Config {
         file: Option<&Path>,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let File { listen, data, workers, allow_private_addresses, github, model, limits } =
+        let File { listen, proxies, data, workers, allow_private_addresses, github, model, limits } =
             match file {
                 Some(path) => read_file(path)?,
                 None => File::default(),
@@ -191,6 +194,7 @@ impl Config {
                 name: "GANDER_LISTEN",
                 why: format!("{listen:?} is not ADDRESS:PORT, such as 127.0.0.1:8080"),
             })?,
+            proxies,
             data: variable("GANDER_DATA")
                 .map(PathBuf::from)
                 .or(data)

@@ -71,6 +71,7 @@ async fn world(home: &Path) -> (Duration, Duration, u32, Vec<String>) {
         sandbox: Arc::new(sandbox()),
         models: vec![Arc::new(Scripted::from_turns(five_turns()))],
         secrets: WebhookSecrets::new(SECRET.into(), None).unwrap(),
+        proxies: Vec::new(),
         clock,
         settings: WorkerSettings {
             settle: Duration::ZERO,

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::core::command::Address;
 use crate::store::Store;
 
+mod admission;
 mod connections;
 mod fairness;
 mod health;
@@ -23,6 +24,7 @@ mod secrets;
 pub mod setup;
 mod webhook;
 
+pub use admission::Admission;
 pub use fairness::Fairness;
 pub use secrets::{WeakSecretError, WebhookSecrets};
 
@@ -46,6 +48,8 @@ pub struct AppState {
     pub address: Arc<Address>,
     /// One installation cannot crowd out the others.
     pub fairness: Arc<Fairness>,
+    /// Strangers cannot fill it.
+    pub admission: Arc<Admission>,
     /// How long a header or a piece of a body may take to come.
     pub patience: Duration,
     pub clock: Clock,
@@ -55,8 +59,9 @@ pub struct AppState {
 
 /// Answers until `shutdown`; requests under way are finished.
 pub async fn serve(listener: TcpListener, intake: AppState, shutdown: CancellationToken) {
-    let patience = intake.patience;
-    connections::serve(listener, router(intake), patience, shutdown).await;
+    let limits =
+        connections::Limits { patience: intake.patience, admission: Arc::clone(&intake.admission) };
+    connections::serve(listener, router(intake), limits, shutdown).await;
 }
 
 /// All pages and endpoints.

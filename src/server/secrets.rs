@@ -5,7 +5,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws_lc_rs::hmac::{HMAC_SHA256, Key, verify};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key};
 use secrecy::{ExposeSecret, SecretString};
 
 /// The shortest secret that is taken.
@@ -43,24 +44,46 @@ impl WebhookSecrets {
         Ok(Self { current, previous, matched_previous: AtomicU64::new(0) })
     }
 
-    /// Whether `signature` (`sha256=` and 64 hex digits) was made over `body` with a live secret.
-    pub fn verify(&self, body: &[u8], signature: &str) -> bool {
-        let Some(claimed) = signature.strip_prefix("sha256=").and_then(decode) else {
-            return false;
-        };
-        let current = matches(&self.current, body, &claimed);
-        let previous = self.previous.as_ref().is_some_and(|secret| matches(secret, body, &claimed));
+    /// Begins to hold a body against `signature` (`sha256=` and 64 hex digits). `None`: that is no
+    /// signature.
+    pub fn begin(&self, signature: &str) -> Option<BodyCheck<'_>> {
+        let claimed = signature.strip_prefix("sha256=").and_then(decode)?;
+        let previous = self.previous.as_ref().map(hash_with);
+        Some(BodyCheck { secrets: self, claimed, current: hash_with(&self.current), previous })
+    }
+}
+
+/// A body on its way, and the signature that was claimed for it.
+pub struct BodyCheck<'a> {
+    secrets: &'a WebhookSecrets,
+    claimed: Vec<u8>,
+    current: Context,
+    previous: Option<Context>,
+}
+
+impl BodyCheck<'_> {
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.current.update(piece);
+        self.previous.iter_mut().for_each(|hash| hash.update(piece));
+    }
+
+    /// Whether a live secret signed all of it.
+    pub fn holds(self) -> bool {
+        let matches =
+            |hash: Context| verify_slices_are_equal(hash.sign().as_ref(), &self.claimed).is_ok();
+        let current = matches(self.current);
+        let previous = self.previous.is_some_and(matches);
         if previous && !current {
-            let count = self.matched_previous.fetch_add(1, Ordering::Relaxed) + 1;
+            let count = self.secrets.matched_previous.fetch_add(1, Ordering::Relaxed) + 1;
             tracing::info!(count, "a delivery was signed with the previous webhook secret");
         }
         current | previous
     }
 }
 
-fn matches(secret: &SecretString, body: &[u8], claimed: &[u8]) -> bool {
-    let key = Key::new(HMAC_SHA256, secret.expose_secret().as_bytes());
-    verify(&key, body, claimed).is_ok()
+fn hash_with(secret: &SecretString) -> Context {
+    Context::with_key(&Key::new(HMAC_SHA256, secret.expose_secret().as_bytes()))
 }
 
 /// GitHub writes lower-case hex; anything else is not GitHub.
@@ -75,6 +98,15 @@ mod tests {
     use sha2::Sha256;
 
     use super::*;
+
+    impl WebhookSecrets {
+        fn verify(&self, body: &[u8], signature: &str) -> bool {
+            self.begin(signature).is_some_and(|mut check| {
+                body.chunks(5).for_each(|piece| check.update(piece));
+                check.holds()
+            })
+        }
+    }
 
     #[test]
     fn githubs_published_example_verifies_and_nothing_near_it_does() {

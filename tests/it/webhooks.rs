@@ -157,6 +157,63 @@ async fn a_body_that_github_would_not_send_is_refused_before_it_is_kept() {
 }
 
 #[tokio::test]
+async fn what_the_headers_show_to_be_wrong_is_refused_before_its_body_comes() {
+    let w = World::with_project(off_by_one()).await;
+    let head = |more: &str| {
+        format!("POST /github/webhook HTTP/1.1\r\nHost: gander\r\n{more}Connection: close\r\n\r\n")
+    };
+    let named = "X-GitHub-Delivery: 00000001-1111-4111-8111-111111111111\r\n\
+                 X-GitHub-Hook-ID: 7\r\nX-GitHub-Event: push\r\n";
+    let signed = format!("X-Hub-Signature-256: sha256={}\r\n", "0".repeat(64));
+    let length = "Content-Length: 26000000\r\n";
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    for (status, more) in [
+        (401, format!("{named}{length}")),
+        (401, format!("{named}{length}X-Hub-Signature-256: sha1=00\r\n")),
+        (400, format!("{signed}{length}")),
+        (415, format!("{named}{signed}{length}{form}")),
+        (411, format!("{named}{signed}Transfer-Encoding: chunked\r\n")),
+        (413, format!("{named}{signed}Content-Length: 26214401\r\n")),
+    ] {
+        let address = ("127.0.0.1", w.webhook_url.port().unwrap());
+        let mut peer = TcpStream::connect(address).await.unwrap();
+        peer.write_all(head(&more).as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        let read = peer.read_exact(&mut answer);
+        tokio::time::timeout(Duration::from_secs(5), read).await.expect("it waits").unwrap();
+        assert_eq!(&answer, format!("HTTP/1.1 {status}").as_bytes(), "{more}");
+    }
+}
+
+/// Strangers behind a proxy send large bodies, each from an address of its own, and slowly.
+#[tokio::test]
+async fn strangers_that_send_and_strangers_that_are_silent_keep_nobody_out() {
+    let w = World::with_project(off_by_one()).await;
+    let address = ("127.0.0.1", w.webhook_url.port().unwrap());
+    let mut silent = Vec::new();
+    for _ in 0..900 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut sending = Vec::new();
+    for n in 0..8 {
+        let wrong = signature("another secret of ours", b"");
+        let post = Post::new(&w, "push", vec![b' '; 24 << 20]);
+        let post = post.with("X-Hub-Signature-256", wrong).with("X-Forwarded-For", "203.0.113.7");
+        let post = post.with("X-GitHub-Delivery", guid(1_000 + n));
+        // All but its last byte: the server waits for that.
+        sending.push(post.begin(&w).await);
+    }
+    for n in 0..5 {
+        let began = std::time::Instant::now();
+        let post = a_command(&w).with("X-GitHub-Delivery", guid(n));
+        let status = post.with("X-Forwarded-For", "203.0.113.8").send(&w).await;
+        assert_eq!(status, 202, "GitHub's own is taken");
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+    drop((silent, sending));
+}
+
+#[tokio::test]
 async fn ghosts_and_gaps_are_no_error() {
     let w = World::with_project(off_by_one()).await;
     let full: Value = serde_json::from_slice(&a_command(&w).body).unwrap();

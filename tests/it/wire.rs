@@ -46,6 +46,24 @@ impl Post {
 
     /// Sends it; the status that came back.
     pub async fn send(&self, w: &World) -> u16 {
+        let mut stream = self.connect(w).await;
+        // A server that has refused already need not read to the end.
+        let _ = stream.write_all(&self.body).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8_lossy(&answer);
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        status.unwrap_or_else(|| panic!("no answer: {answer:?}"))
+    }
+
+    /// Sends all but its last byte, as far as the server takes it.
+    pub async fn begin(&self, w: &World) -> TcpStream {
+        let mut stream = self.connect(w).await;
+        let _ = stream.write_all(&self.body[..self.body.len() - 1]).await;
+        stream
+    }
+
+    async fn connect(&self, w: &World) -> TcpStream {
         let (host, port) = (w.webhook_url.host_str().unwrap(), w.webhook_url.port().unwrap());
         let mut stream = TcpStream::connect((host, port)).await.unwrap();
         let mut head = format!(
@@ -59,13 +77,7 @@ impl Post {
         }
         head.push_str("\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
-        // A server that has refused already need not read to the end.
-        let _ = stream.write_all(&self.body).await;
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer).await;
-        let answer = String::from_utf8_lossy(&answer);
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-        status.unwrap_or_else(|| panic!("no answer: {answer:?}"))
+        stream
     }
 }
 

@@ -533,6 +533,7 @@ impl Gander<'_> {
             sandbox: Arc::new(sandbox()) as Arc<dyn Sandbox>,
             models: vec![self.model],
             secrets: WebhookSecrets::new(self.secret.into(), None).unwrap(),
+            proxies: Vec::new(),
             clock: self.clock,
             settings: WorkerSettings {
                 address: Address { mention: Some("@gander".to_owned()), ..Address::default() },

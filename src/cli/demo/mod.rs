@@ -200,6 +200,7 @@ async fn wire(
         sandbox: Arc::new(sandbox),
         models: vec![Arc::new(project.script.parse::<Scripted>()?)],
         secrets: WebhookSecrets::new(secret, None)?,
+        proxies: Vec::new(),
         clock,
         settings: WorkerSettings {
             settle: Duration::ZERO,

@@ -145,7 +145,8 @@ impl Setup {
 
 /// Answers until `shutdown`; requests under way are finished.
 pub async fn serve(listener: TcpListener, setup: Setup, shutdown: CancellationToken) {
-    connections::serve(listener, router(setup), PATIENCE, shutdown).await;
+    let limits = connections::Limits { patience: PATIENCE, admission: Arc::default() };
+    connections::serve(listener, router(setup), limits, shutdown).await;
 }
 
 /// All pages.
