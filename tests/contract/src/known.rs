@@ -1,0 +1,105 @@
+//! What GitHub is known to do although its description does not list it. Each row names the page
+//! of GitHub's documentation that says so; nothing else is waved through, and a row that nothing
+//! needs is an error.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+/// An answer that any operation may give.
+pub(crate) struct KnownAnswer {
+    status: u16,
+    /// How its message begins.
+    says: &'static str,
+    /// Where GitHub documents it.
+    source: &'static str,
+}
+
+const fn answer(status: u16, says: &'static str, source: &'static str) -> KnownAnswer {
+    KnownAnswer { status, says, source }
+}
+
+/// Pages below docs.github.com/en/rest, if nothing else is said.
+const ANSWERS: &[KnownAnswer] = &[
+    answer(301, "Moved Permanently", "using-the-rest-api/best-practices: follow redirects"),
+    answer(401, "Bad credentials", "using-the-rest-api/troubleshooting: 401"),
+    answer(
+        401,
+        "A JSON web token could not be decoded",
+        "authentication/authenticating-to-the-rest-api: failed authentication",
+    ),
+    answer(403, "This installation has been suspended", "apps: suspending an installation"),
+    answer(
+        403,
+        "Resource not accessible by integration",
+        "using-the-rest-api/troubleshooting: 403",
+    ),
+    answer(404, "Not Found", "using-the-rest-api/troubleshooting: 404 for what may not be seen"),
+];
+
+/// A media type of an answer that the operation's page names, and the description does not.
+pub(crate) struct KnownMedia {
+    method: &'static str,
+    route: &'static str,
+    media: &'static str,
+    source: &'static str,
+}
+
+const MEDIA: &[KnownMedia] = &[
+    KnownMedia {
+        method: "GET",
+        route: "/repos/{owner}/{repo}/contents/{path...}",
+        media: "application/vnd.github.raw+json",
+        source: "repos/contents: media types",
+    },
+    KnownMedia {
+        method: "GET",
+        route: "/repos/{owner}/{repo}/releases/assets/{id}",
+        media: "application/octet-stream",
+        source: "releases/assets: get a release asset",
+    },
+];
+
+/// Which rows were needed.
+#[derive(Default)]
+pub(crate) struct Needed(Mutex<BTreeSet<String>>);
+
+impl Needed {
+    /// Whether GitHub is known to answer so.
+    pub(crate) fn answer(&self, status: u16, message: &str) -> bool {
+        let mut rows = ANSWERS.iter();
+        let row = rows.find(|row| row.status == status && message.starts_with(row.says));
+        self.note(row.map(KnownAnswer::name))
+    }
+
+    /// Whether an answer is known to come in this form.
+    pub(crate) fn media(&self, method: &str, route: &str, media: &str) -> bool {
+        let row =
+            MEDIA.iter().find(|row| (row.method, row.route, row.media) == (method, route, media));
+        self.note(row.map(KnownMedia::name))
+    }
+
+    fn note(&self, name: Option<String>) -> bool {
+        let known = name.is_some();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(name);
+        known
+    }
+
+    /// The rows that nothing needed.
+    pub(crate) fn unneeded(&self) -> Vec<String> {
+        let needed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = ANSWERS.iter().map(KnownAnswer::name).chain(MEDIA.iter().map(KnownMedia::name));
+        all.filter(|name| !needed.contains(name)).collect()
+    }
+}
+
+impl KnownAnswer {
+    fn name(&self) -> String {
+        format!("{} {} ({})", self.status, self.says, self.source)
+    }
+}
+
+impl KnownMedia {
+    fn name(&self) -> String {
+        format!("{} {} as {} ({})", self.method, self.route, self.media, self.source)
+    }
+}
