@@ -241,6 +241,7 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
         mirror,
         scratch: Scratch::below(&cache),
         records: cache.join("records"),
+        former_records: None,
         model_pause: Duration::ZERO,
     };
     let mut rules = Rules::default();

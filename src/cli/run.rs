@@ -298,6 +298,7 @@ fn job_context(
         mirror,
         scratch: Scratch::below(cache),
         records: command.out.clone(),
+        former_records: None,
         model_pause: Duration::from_secs(2),
     })
 }

@@ -64,6 +64,9 @@ pub struct Job {
     pub change: Option<ProposedChange>,
     /// What the attempt before left, where it ended without a change.
     #[serde(default)]
+    /// The job whose last change it takes up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<JobId>,
     pub unfinished: Option<UnfinishedAttempt>,
     /// The pull request, once there is one.
     pub pull: Option<PullRef>,
@@ -140,6 +143,7 @@ impl Job {
             change: None,
             unfinished: None,
             pull: None,
+            follows: None,
             spent: Money::ZERO,
             review: ReviewState::default(),
         }
@@ -153,6 +157,7 @@ impl Job {
             unfinished: former.unfinished.clone(),
             ..Self::new(id, former.repo.clone(), former.subject, order)
         }
+            follows: Some(former.id.clone()),
     }
 
     /// Whose money it spends: the person is whoever the present round is made for.
