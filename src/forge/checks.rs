@@ -91,14 +91,13 @@ impl Forge {
         let ours = self.inner.config.app_id;
         let others = counted.into_iter().filter(|it| it.run.app_id() != Some(ours));
         let mut states: Vec<ReportedCheck> = others
-            .map(|Counted { run, replaced, .. }| ReportedCheck {
+            .map(|Counted { run, was_green, .. }| ReportedCheck {
                 app: run.app_id(),
                 state: state_of(&run),
                 run: Some(run.id.0),
                 suite: run.suite(),
                 summary: run.output.as_ref().map_or_else(String::new, payload::CheckOutput::words),
-                wavered: state_of(&run) == CheckState::Red
-                    && replaced.iter().any(|old| state_of(old) == CheckState::Green),
+                wavered: state_of(&run) == CheckState::Red && was_green,
                 name: run.name,
             })
             .collect();

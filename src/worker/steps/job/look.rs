@@ -141,7 +141,7 @@ async fn ci(
         HeadChecks::Green => Ci::Green,
         HeadChecks::Pending { names } => Ci::Pending { names },
         HeadChecks::Red(red) => {
-            let because = because(ctx, job, &pull.base.sha, &red).await?;
+            let because = because(ctx, job, pull, &red).await?;
             Ci::Red { check: red.name, because }
         }
     })
@@ -164,10 +164,15 @@ async fn because(
     let mut there = ctx.forge.checks(&job.repo, base).await?;
     there.retain(|it| it.name == red.name && it.app == red.app);
     let there = of_same_workflow(ctx, &job.repo, red, there).await?;
-    let some = |state| there.iter().any(|it| it.state == state);
-    Ok(if some(CheckState::Green) {
+    let is_green = |it: &&ReportedCheck| it.state == CheckState::Green;
+    let reds_beside = |it: &ReportedCheck| reds_in(&there, it);
+    Ok(if there.iter().filter(is_green).any(|it| reds_beside(it) == 0) {
         RedBecause::Change
-    } else if some(CheckState::Red) {
+    } else if let Some(most) = there.iter().filter(is_green).map(reds_beside).max() {
+        // Jobs of one name, of which some are red there: so many of these may be the same ones.
+        let here = ctx.forge.checks(&job.repo, &pull.head.sha).await?;
+        if reds_in(&here, red) > most { RedBecause::Change } else { RedBecause::AlsoOnBase }
+    } else if there.iter().any(|it| it.state == CheckState::Red) {
         RedBecause::AlsoOnBase
     } else if points_at_change(ctx, job, red).await? {
         RedBecause::Touched
@@ -181,6 +186,15 @@ async fn points_at_change(
     ctx: &Context,
     job: &Job,
     red: &ReportedCheck,
+/// How many checks of one name are red in the suite of one of them: more than one have it in a
+/// matrix whose jobs are named alike.
+fn reds_in(checks: &[ReportedCheck], of: &ReportedCheck) -> usize {
+    let twins = checks.iter().filter(|it| {
+        of.suite.is_some() && it.suite == of.suite && it.name == of.name && it.app == of.app
+    });
+    twins.filter(|it| it.state == CheckState::Red).count()
+}
+
 ) -> Result<bool, WorkError> {
     let (Some(run), Some(proposal)) = (red.run, job.proposal()) else { return Ok(false) };
     let Some(patch) = patches::kept(ctx.store.as_ref(), &proposal.patch).await? else {
