@@ -28,6 +28,7 @@ use super::policy::Rules;
 
 mod advance;
 mod fact;
+mod obstacle;
 mod order;
 mod review;
 mod rounds;
@@ -38,6 +39,7 @@ mod waiting;
 
 pub use advance::advance;
 pub use fact::*;
+pub use obstacle::*;
 pub use order::*;
 pub use review::*;
 pub use snapshot::*;
@@ -62,11 +64,11 @@ pub struct Job {
     pub prepared: Option<Prepared>,
     /// What the agent proposed last, from `Verifying` on. A new round begins without one.
     pub change: Option<ProposedChange>,
-    /// What the attempt before left, where it ended without a change.
-    #[serde(default)]
     /// The job whose last change it takes up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<JobId>,
+    /// What the attempt before left, where it ended without a change.
+    #[serde(default)]
     pub unfinished: Option<UnfinishedAttempt>,
     /// The pull request, once there is one.
     pub pull: Option<PullRef>,
@@ -141,9 +143,9 @@ impl Job {
             stage: JobStage::Queued,
             prepared: None,
             change: None,
+            follows: None,
             unfinished: None,
             pull: None,
-            follows: None,
             spent: Money::ZERO,
             review: ReviewState::default(),
         }
@@ -155,9 +157,9 @@ impl Job {
         Self {
             change: former.change.clone(),
             unfinished: former.unfinished.clone(),
+            follows: Some(former.id.clone()),
             ..Self::new(id, former.repo.clone(), former.subject, order)
         }
-            follows: Some(former.id.clone()),
     }
 
     /// Whose money it spends: the person is whoever the present round is made for.

@@ -319,8 +319,14 @@ pub fn blocked_words(blocked: &Blocked, release: &Release, setting: &ReportConte
         Blocked::Refused { why } => format!(
             "It is approved, and GitHub does not merge it: {}. It is tried again when GitHub says that \
              nothing is in the way, or with a new approval.",
-            inline(why, 300)
+            inline(why, 600)
         ),
+        Blocked::Setting(obstacle) => {
+            format!("It is not merged as it stands: {}", obstacle_words(obstacle, base.as_str()))
+        }
+        Blocked::MissingChecks(checks) => {
+            missing(checks, release.pull.as_ref().map_or("its head", |pull| pull.head.short()))
+        }
         Blocked::InTheWay { why } => {
             format!(
                 "It is not merged as it stands: {}. It goes on when that changes.",

@@ -58,6 +58,8 @@ pub fn waits_for(job: &Job, prefix: &str) -> Option<String> {
         WaitingFor::Consent(NotApproved::Nobody) => "It waits for an approval.".to_owned(),
         WaitingFor::RoundFailed { .. } => outcome(job, prefix)?,
         other @ (WaitingFor::HeadRed { .. }
+        | WaitingFor::MissingChecks(_)
+        | WaitingFor::Setting(_)
         | WaitingFor::Red { .. }
         | WaitingFor::Consent(_)
         | WaitingFor::Button
