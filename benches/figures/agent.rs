@@ -243,6 +243,7 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
         records: cache.join("records"),
         clock: gander::clock::Clock::system(),
         base_checks: cache.join("base-checks"),
+        former_records: None,
         model_pause: Duration::ZERO,
     };
     let mut rules = Rules::default();

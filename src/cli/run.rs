@@ -313,6 +313,7 @@ fn job_context(
         records: command.out.clone(),
         clock: Clock::system(),
         base_checks: cache.join("base-checks"),
+        former_records: None,
         model_pause: Duration::from_secs(2),
     })
 }

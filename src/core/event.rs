@@ -116,9 +116,13 @@ impl Event {
             ("issue_comment", Some("created")) => comment(repo, payload, address),
             ("pull_request_review", Some("submitted")) => review(repo, payload, address),
             ("pull_request_review", Some("edited" | "dismissed"))
-            | ("pull_request", Some("synchronize" | "edited" | "reopened")) => {
-                touched_pull(repo, payload)
-            }
+            | (
+                "pull_request",
+                Some(
+                    "synchronize" | "edited" | "reopened" | "converted_to_draft"
+                    | "ready_for_review",
+                ),
+            ) => touched_pull(repo, payload),
             ("pull_request", Some("labeled" | "unlabeled")) if is_skip(payload) => {
                 touched_pull(repo, payload)
             }

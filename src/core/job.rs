@@ -28,6 +28,7 @@ use super::policy::Rules;
 
 mod advance;
 mod fact;
+mod obstacle;
 mod order;
 mod review;
 mod rounds;
@@ -38,6 +39,7 @@ mod waiting;
 
 pub use advance::advance;
 pub use fact::*;
+pub use obstacle::*;
 pub use order::*;
 pub use review::*;
 pub use snapshot::*;
@@ -62,6 +64,9 @@ pub struct Job {
     pub prepared: Option<Prepared>,
     /// What the agent proposed last, from `Verifying` on. A new round begins without one.
     pub change: Option<ProposedChange>,
+    /// The job whose last change it takes up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<JobId>,
     /// What the attempt before left, where it ended without a change.
     #[serde(default)]
     pub unfinished: Option<UnfinishedAttempt>,
@@ -138,6 +143,7 @@ impl Job {
             stage: JobStage::Queued,
             prepared: None,
             change: None,
+            follows: None,
             unfinished: None,
             pull: None,
             spent: Money::ZERO,
@@ -151,6 +157,7 @@ impl Job {
         Self {
             change: former.change.clone(),
             unfinished: former.unfinished.clone(),
+            follows: Some(former.id.clone()),
             ..Self::new(id, former.repo.clone(), former.subject, order)
         }
     }

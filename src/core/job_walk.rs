@@ -106,6 +106,7 @@ pub(super) fn open(head: &str) -> OpenPull {
         since: Timestamp(0),
         mergeable: Some(true),
         clean: true,
+        terms: MergeTerms::default(),
         skipped: false,
     }
 }
@@ -182,6 +183,7 @@ fn facts_of_rounds() -> Vec<JobFact> {
 
 /// Approving and merging, while people push and checks come and go.
 fn facts_of_merging() -> Vec<JobFact> {
+    let missing = MissingChecks { not_run: vec!["ci".into()], silent: vec![] };
     let mut facts = seen(vec![
         open("c"),
         approved("c"),
@@ -193,6 +195,9 @@ fn facts_of_merging() -> Vec<JobFact> {
         OpenPull { base: "other".parse().unwrap(), ..approved("c") },
         OpenPull { mergeable: Some(false), ..approved("c") },
         OpenPull { skipped: true, ..approved("c") },
+        OpenPull { terms: MergeTerms { draft: true, ..Default::default() }, ..approved("c") },
+        OpenPull { terms: MergeTerms { queue: true, ..Default::default() }, ..open("c") },
+        OpenPull { ci: Ci::Missing(missing), ..approved("c") },
         OpenPull { rules: Err("bad".into()), ..approved("c") },
         OpenPull { requests: vec![request(2, Role::Read)], ..approved("c") },
     ]);

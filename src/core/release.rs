@@ -23,6 +23,7 @@ use super::approval::{MergeAttempt, NotApproved};
 use super::changelog::is_version;
 use super::github::{PullRef, RepoRef};
 use super::id::{Branch, CommentId, Login, Number, ReleaseId, RunId, Sha, Timestamp, UserId};
+use super::job::{MissingChecks, Obstacle};
 use super::machine::Machine;
 use super::policy::MergeOn;
 
@@ -227,6 +228,10 @@ pub enum Blocked {
     NotApproved(NotApproved),
     /// It is approved, and GitHub refuses the merge, in these words.
     Refused { why: String },
+    /// A setting on GitHub keeps it from being merged, approved or not.
+    Setting(Obstacle),
+    /// It is approved; required checks did not run, or nobody reports them.
+    MissingChecks(MissingChecks),
     /// Something that we see keeps it from being merged, approved or not.
     InTheWay { why: String },
     /// It is approved, and this repository merges on a command.
@@ -245,6 +250,8 @@ impl Blocked {
         match self {
             Self::Refused { .. }
             | Self::InTheWay { .. }
+            | Self::Setting(_)
+            | Self::MissingChecks(_)
             | Self::NotApproved(_)
             | Self::Command
             | Self::Button => true,

@@ -27,7 +27,7 @@ use super::evidence::VerifiedPatch;
 use super::id::{CommentId, JobId, Number, Sha};
 use super::job::{Cause, Job, JobEnding, JobStage, Kind, WaitingFor};
 use super::policy::{Denied, RULES_PATH, Show};
-use super::text::{boxed, inline};
+use super::text::{boxed, inline, within};
 
 pub mod publication;
 pub mod release;
@@ -167,10 +167,21 @@ pub fn announcement_marker(job: &Job) -> String {
     marker(job.id.as_str(), &part)
 }
 
-/// A text with its marker, which stands last so that previews begin with words.
+/// A text with its marker, which stands last so that previews begin with words. Whatever is said
+/// on GitHub goes through here, and is never more than GitHub takes.
 pub fn signed(text: &str, marker: &str) -> String {
-    format!("{}\n\n{marker}", text.trim_end())
+    let text = within(text.trim_end(), LONGEST_BODY - marker.chars().count() - 2);
+    format!("{text}\n\n{marker}")
 }
+
+/// So many characters GitHub takes as a comment, or as the text of a pull request.
+const LONGEST_BODY: usize = 65_536;
+/// So many as a title.
+pub(super) const LONGEST_TITLE: usize = 256;
+/// So many bytes as the summary of a check run.
+const LONGEST_SUMMARY: usize = 65_535;
+/// Of rounds before the present one so many are told in the text of a pull request.
+const MOST_ROUNDS: usize = 5;
 
 /// The label that shows the job's state on its issue, if any.
 pub fn state_label(job: &Job) -> Option<&'static str> {
@@ -265,7 +276,12 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportC
         let earlier = job.review.pushed.iter().filter(|it| it.round < now);
         let earlier: Vec<_> = earlier.map(|it| (it.round, it.size, &*it.summary)).collect();
         let rounds = earlier.iter().copied().chain([(now, proposal.size, &*proposal.summary)]);
-        for (round, (files, added, removed), summary) in rounds {
+        if let Some(more) = earlier.len().checked_sub(MOST_ROUNDS).filter(|more| *more > 0) {
+            let s = if more == 1 { "" } else { "s" };
+            let _ = write!(text, "{more} round{s} before these.\n\n");
+        }
+        let told = rounds.skip(earlier.len().saturating_sub(MOST_ROUNDS));
+        for (round, (files, added, removed), summary) in told {
             if !earlier.is_empty() {
                 let _ = write!(text, "**Round {round}**: ");
             }
@@ -518,3 +534,7 @@ fn strip_marks(text: &str) -> String {
 pub fn check_external_id(job: &JobId) -> String {
     format!("gander-{job}")
 }
+
+#[cfg(test)]
+#[path = "report/longest_tests.rs"]
+mod tests;

@@ -75,6 +75,59 @@ fn cut(text: &str, cap: usize) -> (&str, bool) {
     }
 }
 
+/// Text of ours of at most `most` characters. What is too much is left out in whole lines, said at
+/// its end; a box stays closed.
+pub fn within(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let mut room = most.saturating_sub(LINES_LEFT_OUT.len() + 20);
+    let (mut kept, mut lines) = (String::new(), text.lines());
+    let mut fence = "";
+    let mut left_out = 0;
+    for line in lines.by_ref() {
+        let opens = if fence.is_empty() { fence_of(line) } else { "" };
+        // Its end needs as much room as its beginning.
+        let needed = line.chars().count() + 1 + opens.len() + usize::from(!opens.is_empty());
+        let Some(rest) = room.checked_sub(needed) else {
+            left_out = 1;
+            break;
+        };
+        room = rest;
+        if !opens.is_empty() {
+            fence = opens;
+        } else if line == fence {
+            fence = "";
+        }
+        kept.push_str(line);
+        kept.push('\n');
+    }
+    left_out += lines.count();
+    if !fence.is_empty() {
+        kept.push_str(fence);
+        kept.push('\n');
+    }
+    format!("{}\n\n{}", kept.trim_end(), LINES_LEFT_OUT.replace("{}", &left_out.to_string()))
+}
+
+/// What stands for the lines that were left out.
+const LINES_LEFT_OUT: &str = "*… and {} more lines, more than GitHub takes in one text.*";
+
+/// The backticks with which a line opens a box, if it does.
+fn fence_of(line: &str) -> &str {
+    let ticks = line.len() - line.trim_start_matches('`').len();
+    if ticks >= 3 { &line[..ticks] } else { "" }
+}
+
+/// A list as people are shown it: its first entries, and how many more there are.
+pub fn first_of(entries: &[String], most: usize) -> Vec<String> {
+    let mut shown: Vec<String> = entries.iter().take(most).cloned().collect();
+    if entries.len() > most {
+        shown.push(format!("and {} more", entries.len() - most));
+    }
+    shown
+}
+
 /// `a`, `a and b`, `a, b and c`.
 pub fn listed<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
@@ -101,6 +154,27 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_is_too_long_says_how_much_is_left_out() {
+        let text = "one\n".repeat(100);
+        assert_eq!(within(&text, 400), text);
+        let cut = within(&text, 399);
+        assert!(cut.chars().count() <= 399, "{cut}");
+        assert!(cut.starts_with("one\none\n"), "{cut}");
+        let kept = cut.lines().filter(|line| *line == "one").count();
+        assert!(
+            cut.ends_with(&format!(
+                "*… and {} more lines, more than GitHub takes in one text.*",
+                100 - kept
+            )),
+            "{cut}"
+        );
+        assert_eq!(
+            within(&"x".repeat(200), 100),
+            "\n\n*… and 1 more lines, more than GitHub takes in one text.*"
+        );
+    }
+
+    #[test]
     fn a_box_says_when_it_was_cut() {
         assert_eq!(boxed("abcdef", 3), "```text\nabc\n[cut here]\n```");
     }
@@ -113,6 +187,19 @@ mod tests {
             prop_assert!(matches!(events.first(), Some(Event::Start(Tag::CodeBlock(_)))));
             let blocks = events.iter().filter(|e| matches!(e, Event::Start(_))).count();
             prop_assert_eq!(blocks, 1, "{}", markdown);
+        }
+
+        #[test]
+        fn a_text_that_was_cut_fits_and_leaves_no_box_open(
+            inside in "(?s:[`~\n a-z]{0,400})",
+            most in 100usize..500,
+        ) {
+            let text = format!("Before\n\n{}\n\nafter", boxed(&inside, 1000));
+            let cut = within(&text, most);
+            prop_assert!(cut.chars().count() <= most, "{}", cut);
+            let closed = format!("{cut}\n\n# End");
+            let ends = Parser::new(&closed).any(|it| matches!(it, Event::Start(Tag::Heading { .. })));
+            prop_assert!(ends, "{}", cut);
         }
 
         #[test]

@@ -1,4 +1,4 @@
-//! Checks: which must be green, and how they stand on a commit.
+//! Checks: how they stand on a commit.
 //!
 //! Invariants: every run that counts is told, however many have one name: which do is said in
 //! `runs.rs`; Gander's own never does.
@@ -6,19 +6,10 @@
 use http::Method;
 
 use super::runs::Counted;
-use super::{ApiCall, Forge, ForgeError, JSON, RAW, Scope, found, payload, repo_path, segments};
+use super::{ApiCall, Forge, ForgeError, JSON, RAW, Scope, found, payload, repo_path};
 use crate::core::checks::CheckState;
 use crate::core::github::RepoRef;
-use crate::core::id::{Branch, Sha};
-
-/// A check that branch rules name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs)]
-pub struct RequiredCheck {
-    pub name: String,
-    /// The App that has to report it, if the rule says so.
-    pub app: Option<u64>,
-}
+use crate::core::id::Sha;
 
 /// A run of a check on one commit, or a commit status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,43 +31,6 @@ pub struct ReportedCheck {
 }
 
 impl Forge {
-    /// What branch rules and branch protection ask for.
-    pub async fn required_checks(
-        &self,
-        repo: &RepoRef,
-        branch: &Branch,
-    ) -> Result<Vec<RequiredCheck>, ForgeError> {
-        let branch = segments(branch.as_str());
-        let rules = format!("{}/rules/branches/{branch}?per_page=100", repo_path(repo));
-        let summary = format!("{}/branches/{branch}", repo_path(repo));
-        let doing = "reading which checks are required";
-        let (rules, summary) = tokio::join!(
-            self.list::<payload::BranchRule>(repo, Scope::Read, rules, doing),
-            self.get::<payload::BranchSummary>(repo, Scope::Read, summary, doing)
-        );
-        let mut required: Vec<RequiredCheck> = found(rules)?
-            .unwrap_or_default()
-            .into_iter()
-            .flat_map(payload::BranchRule::checks)
-            .map(|check| RequiredCheck { name: check.context, app: check.integration_id })
-            .collect();
-        let protection = found(summary)?.and_then(|branch| branch.protection);
-        let named = protection.and_then(|it| it.required_status_checks).unwrap_or_default();
-        let by_app = named.checks.into_iter().map(|check| RequiredCheck {
-            name: check.context,
-            app: check.app_id.and_then(|id| u64::try_from(id).ok()),
-        });
-        required.extend(by_app);
-        for name in named.contexts {
-            if !required.iter().any(|check| check.name == name) {
-                required.push(RequiredCheck { name, app: None });
-            }
-        }
-        required.sort();
-        required.dedup();
-        Ok(required)
-    }
-
     /// Every check run that counts and every status on a commit, but our own.
     pub async fn checks(
         &self,
@@ -91,14 +45,13 @@ impl Forge {
         let ours = self.inner.config.app_id;
         let others = counted.into_iter().filter(|it| it.run.app_id() != Some(ours));
         let mut states: Vec<ReportedCheck> = others
-            .map(|Counted { run, replaced, .. }| ReportedCheck {
+            .map(|Counted { run, was_green, .. }| ReportedCheck {
                 app: run.app_id(),
                 state: state_of(&run),
                 run: Some(run.id.0),
                 suite: run.suite(),
                 summary: run.output.as_ref().map_or_else(String::new, payload::CheckOutput::words),
-                wavered: state_of(&run) == CheckState::Red
-                    && replaced.iter().any(|old| state_of(old) == CheckState::Green),
+                wavered: state_of(&run) == CheckState::Red && was_green,
                 name: run.name,
             })
             .collect();

@@ -25,6 +25,7 @@ use crate::core::id::{RepoId, Sha, UserId};
 use crate::egress::{Egress, denied_by};
 
 mod auth;
+mod branch;
 mod checks;
 mod consent;
 mod contributors;
@@ -44,7 +45,8 @@ mod talk;
 mod transport;
 
 pub use auth::{AppKey, AppKeyError, Scope};
-pub use checks::{ReportedCheck, RequiredCheck};
+pub use branch::{BranchRules, RequiredCheck};
+pub use checks::ReportedCheck;
 pub use consent::{Ballot, Roles, actor, moment};
 pub use contributors::{Contributors, PullBranch};
 pub use limits::Pace;

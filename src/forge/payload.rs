@@ -310,64 +310,6 @@ pub struct CommitStatus {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub struct BranchRule {
-    #[serde(rename = "type", default)]
-    kind: String,
-    #[serde(default)]
-    parameters: Option<RuleParameters>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-struct RuleParameters {
-    #[serde(default)]
-    required_status_checks: Vec<RuleCheck>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct RuleCheck {
-    pub(super) context: String,
-    #[serde(default)]
-    pub(super) integration_id: Option<u64>,
-}
-
-impl BranchRule {
-    pub(super) fn checks(self) -> Vec<RuleCheck> {
-        if self.kind == "required_status_checks" {
-            self.parameters.unwrap_or_default().required_status_checks
-        } else {
-            Vec::new()
-        }
-    }
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct BranchSummary {
-    #[serde(default)]
-    pub(super) protection: Option<Protection>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Protection {
-    #[serde(default)]
-    pub(super) required_status_checks: Option<ProtectedChecks>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct ProtectedChecks {
-    #[serde(default)]
-    pub(super) contexts: Vec<String>,
-    #[serde(default)]
-    pub(super) checks: Vec<ProtectedCheck>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct ProtectedCheck {
-    pub(super) context: String,
-    #[serde(default)]
-    pub(super) app_id: Option<i64>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
 pub struct PullDetail {
     pub number: Number,
     pub state: String,
@@ -375,6 +317,8 @@ pub struct PullDetail {
     pub title: String,
     #[serde(default)]
     pub body: Option<String>,
+    #[serde(default)]
+    pub draft: bool,
     #[serde(default)]
     pub merged: bool,
     #[serde(default)]

@@ -24,7 +24,10 @@ pub(super) struct Counted {
     /// The run.
     pub(super) run: CheckRun,
     /// Those that it is there instead of.
-    pub(super) replaced: Vec<CheckRun>,
+    replaced: Vec<CheckRun>,
+    /// Whether what it is there instead of was certainly green: of jobs that have one name nobody
+    /// says which of them was run again.
+    pub(super) was_green: bool,
     /// Whether a later one may be this job run again, and GitHub does not say.
     pub(super) maybe_run_again: bool,
 }
@@ -213,9 +216,25 @@ fn counting(runs: Vec<CheckRun>, attempts: &Attempts) -> Vec<Counted> {
             run.is_job() && began_after(&newer.run, &run) && !told
         };
         let maybe_run_again = counted.iter().any(is_untold);
-        counted.push(Counted { run, replaced: Vec::new(), maybe_run_again });
+        counted.push(Counted { run, replaced: Vec::new(), was_green: false, maybe_run_again });
+    }
+    let was_green: Vec<bool> = counted.iter().map(|it| was_green(it, &counted, attempts)).collect();
+    for (counted, was_green) in counted.iter_mut().zip(was_green) {
+        counted.was_green = was_green;
     }
     counted
+}
+
+/// Whether all runs of one attempt before were green, of which this is one run again.
+fn was_green(it: &Counted, counted: &[Counted], attempts: &Attempts) -> bool {
+    let all = || counted.iter().flat_map(|it| it.replaced.iter().chain([&it.run]));
+    let failed = |run: &CheckRun| run.is_completed() && !run.is_green() && !run.is_skipped();
+    let has_red_twin = |old: &CheckRun| {
+        let attempt = attempts.get(&old.id);
+        let mut twins = all().filter(|run| of_one_name(run, old));
+        attempt.is_some() && twins.any(|twin| attempts.get(&twin.id) == attempt && failed(twin))
+    };
+    it.replaced.iter().any(|old| old.is_green() && !has_red_twin(old))
 }
 
 fn replaces(newer: &CheckRun, older: &CheckRun, attempts: &Attempts) -> bool {

@@ -60,7 +60,10 @@ async fn why(
     approval: &Approval,
     refused: &ForgeError,
 ) -> Result<String, ForgeError> {
+    // A ruleset's words stand in a paragraph of their own.
     let words = refused.in_words();
+    let lines = words.lines().map(str::trim).filter(|line| !line.is_empty());
+    let words = lines.collect::<Vec<_>>().join(": ");
     if refused.status() == Some(403) {
         let files = forge.files_of(repo, approval.pull()).await?;
         if files.iter().any(|path| path.starts_with(WORKFLOWS)) {

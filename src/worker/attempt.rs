@@ -195,6 +195,9 @@ fn files(
 ) -> Result<FilesContext, WorkError> {
     let passing = |error: std::io::Error| WorkError::passing(&error);
     workspace.origins().continue_in(&ctx.records.join(origins::RECORD)).map_err(passing)?;
+    if let Some(former) = &ctx.former_records {
+        workspace.origins().take_over(&former.join(origins::RECORD)).map_err(passing)?;
+    }
     let root = Root::new(workspace.root().try_clone().map_err(passing)?);
     Ok(FilesContext {
         root: Arc::new(root.seen_at(ctx.sandbox.shows(workspace.path()))),
@@ -231,6 +234,8 @@ async fn hand_in(
     let mut flags = checks_rewritten(&patch, commands);
     flags.extend(by_rules);
     let flag = |path| format!("{path}: is new, and not from an edit; a command may have left it");
+    let by_ignored = changes.ignored.iter();
+    flags.extend(by_ignored.map(|path| format!("{path}: is new, and .gitignore leaves it out")));
     flags.extend(changes.by_commands.iter().map(flag));
     let (mirror, tree) = (ctx.mirror.clone(), Arc::clone(workspace));
     let (patch, counted) = blocking(move || {

@@ -9,16 +9,21 @@ use std::collections::BTreeSet;
 use super::{Context, WorkError};
 use crate::core::checks::CheckState;
 use crate::core::github::RepoRef;
-use crate::core::id::{Branch, Sha, Timestamp};
+use crate::core::id::{Sha, Timestamp};
+use crate::core::job::MissingChecks;
 use crate::core::policy::Rules;
 use crate::core::task::Task;
-use crate::forge::{ReportedCheck, RequiredCheck};
+use crate::forge::{BranchRules, ReportedCheck, RequiredCheck};
+
+/// A required check that nobody has reported for so long may never come.
+const LONG_SILENCE_SECONDS: i64 = 60 * 60;
 
 /// A head, and what it goes into.
 pub(in crate::worker) struct Head<'a> {
     pub(in crate::worker) repo: &'a RepoRef,
     pub(in crate::worker) sha: &'a Sha,
-    pub(in crate::worker) base: &'a Branch,
+    /// What its base asks for.
+    pub(in crate::worker) asks: &'a BranchRules,
     pub(in crate::worker) rules: &'a Rules,
 }
 
@@ -26,6 +31,7 @@ pub(in crate::worker) struct Head<'a> {
 pub(in crate::worker) enum HeadChecks {
     Green,
     Pending { names: Vec<String> },
+    Missing(MissingChecks),
     Red(ReportedCheck),
 }
 
@@ -37,11 +43,8 @@ pub(in crate::worker) async fn checks(
     since: Timestamp,
     wake: &Task,
 ) -> Result<HeadChecks, WorkError> {
-    let forge = &ctx.forge;
-    let (mut required, states) = tokio::try_join!(
-        forge.required_checks(head.repo, head.base),
-        forge.checks(head.repo, head.sha)
-    )?;
+    let states = ctx.forge.checks(head.repo, head.sha).await?;
+    let mut required = head.asks.required.clone();
     for name in &head.rules.checks.required {
         let check = RequiredCheck { name: name.clone(), app: None };
         if !required.contains(&check) {
@@ -58,13 +61,37 @@ pub(in crate::worker) async fn checks(
     }
     let waits = |it: &&ReportedCheck| concerns(it) && it.state == CheckState::Pending;
     let waiting = states.iter().filter(waits).map(|it| &it.name);
-    let silent = required.iter().filter(|check| !is_met(check, &states));
-    let names: BTreeSet<&String> = waiting.chain(silent.map(|it| &it.name)).collect();
-    let mut pending: Vec<String> = names.into_iter().cloned().collect();
+    let mut names: BTreeSet<String> = waiting.cloned().collect();
+    let unmet = || required.iter().filter(|check| !is_met(check, &states));
+    let missing = missing(unmet(), &states);
+    let late = ctx.clock.now() >= since.plus_seconds(LONG_SILENCE_SECONDS);
+    if names.is_empty() && !missing.not_run.is_empty() && missing.silent.is_empty()
+        || names.is_empty() && !missing.silent.is_empty() && late
+    {
+        return Ok(HeadChecks::Missing(missing));
+    }
+    names.extend(unmet().map(|it| it.name.clone()));
+    let mut pending: Vec<String> = names.into_iter().collect();
     if pending.is_empty() && required.is_empty() {
         pending.extend(unsettled(ctx, since, wake).await?);
     }
     Ok(if pending.is_empty() { HeadChecks::Green } else { HeadChecks::Pending { names: pending } })
+}
+
+/// Of required checks that are not green those that did not run, and those nobody has reported.
+fn missing<'a>(
+    unmet: impl Iterator<Item = &'a RequiredCheck>,
+    states: &[ReportedCheck],
+) -> MissingChecks {
+    let mut missing = MissingChecks::default();
+    for check in unmet {
+        let ran = states.iter().any(|it| may_be(check, it) && it.state == CheckState::Skipped);
+        let list = if ran { &mut missing.not_run } else { &mut missing.silent };
+        if !list.contains(&check.name) {
+            list.push(check.name.clone());
+        }
+    }
+    missing
 }
 
 /// Without required checks nobody says when all have begun: some time has to pass.

@@ -14,7 +14,7 @@ use crate::core::budget::Money;
 use crate::core::command::Address;
 use crate::core::fault::ErrorKind;
 use crate::core::github::RepoRef;
-use crate::core::id::Sha;
+use crate::core::id::{JobId, Sha};
 use crate::core::job::{Base, Job};
 use crate::core::policy::Show;
 use crate::core::report::ReportContext;
@@ -111,7 +111,7 @@ impl Context {
 
     /// What the steps of one job work with.
     pub(super) async fn of_job(&self, job: &Job, base: &Base) -> Result<JobContext, WorkError> {
-        let data = &self.settings.data;
+        let records = |id: &JobId| self.settings.data.join("jobs").join(id.as_str());
         let model = self.model_of(job).ok_or_else(|| WorkError::bug("the job's model is gone"))?;
         Ok(JobContext {
             store: self.store.clone(),
@@ -119,9 +119,10 @@ impl Context {
             model: model.clone(),
             mirror: self.mirror(job, &base.sha).await?,
             scratch: self.scratch(),
-            records: data.join("jobs").join(job.id.as_str()),
+            records: records(&job.id),
+            former_records: job.follows.as_ref().map(records),
             clock: self.clock.clone(),
-            base_checks: data.join("base-checks").join(job.repo.repo_id.to_string()),
+            base_checks: self.settings.data.join("base-checks").join(job.repo.repo_id.to_string()),
             model_pause: self.settings.model_pause,
         })
     }

@@ -30,6 +30,8 @@ pub struct JobContext {
     pub scratch: Scratch,
     /// For the transcript and the logs of this job; kept.
     pub records: PathBuf,
+    /// Those of the job whose work this one takes up.
+    pub former_records: Option<PathBuf>,
     /// First pause before asking an overloaded model again.
     pub model_pause: Duration,
     /// Tells how old those are.

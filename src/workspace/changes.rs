@@ -45,6 +45,8 @@ pub struct Changes {
     pub left_out: Vec<String>,
     /// New files of the patch that no edit wrote.
     pub by_commands: Vec<RepoPath>,
+    /// New files of the patch that the repository ignores: somebody wrote them on purpose.
+    pub ignored: Vec<RepoPath>,
 }
 
 impl Changes {
@@ -85,16 +87,17 @@ impl Workspace {
             left_out: Vec::new(),
             more_left_out: 0,
             by_commands: Vec::new(),
+            ignored: Vec::new(),
         };
         let root = confined::open_directory(&self.root, b"")
             .map_err(|problem| refused("read", b".", problem))?;
         walk.directory(&root, &mut Vec::new(), WalkPosition::default())?;
         walk.deletions()?;
-        let (mut left_out, by_commands) = (walk.left_out, walk.by_commands);
-        if walk.more_left_out > 0 {
-            left_out.push(format!("and {} more", walk.more_left_out));
+        let Walk { mut left_out, more_left_out, patch, by_commands, ignored, .. } = walk;
+        if more_left_out > 0 {
+            left_out.push(format!("and {more_left_out} more"));
         }
-        Ok(Changes { patch: Patch { changes: walk.patch }, left_out, by_commands })
+        Ok(Changes { patch: Patch { changes: patch }, left_out, by_commands, ignored })
     }
 
     /// The stamp is the exported one, and old enough that a later write would have changed it.
@@ -144,12 +147,13 @@ struct Walk<'a> {
     left_out: Vec<String>,
     more_left_out: usize,
     by_commands: Vec<RepoPath>,
+    ignored: Vec<RepoPath>,
 }
 
 #[derive(Clone, Copy, Default)]
 struct WalkPosition {
     depth: usize,
-    /// Below an ignored directory that has tracked files.
+    /// Below an ignored directory that has tracked files, or in which somebody wants a file.
     ignored: bool,
     /// Below a directory that commands leave behind, in which somebody wants a file.
     left_behind: bool,
@@ -224,7 +228,8 @@ impl Walk<'_> {
         }
         let is_kept =
             || RepoPath::from_bytes(path).is_ok_and(|path| self.workspace.origins.keeps(&path));
-        if ignored || ((position.left_behind || commands_leave_file(&shown(name))) && !is_kept()) {
+        let expected = !ignored && !position.left_behind && !commands_leave_file(&shown(name));
+        if !expected && !is_kept() {
             self.leave_out(path, kind);
             return Ok(());
         }
@@ -237,6 +242,9 @@ impl Walk<'_> {
         let content = self.take(&mut file, path)?;
         if !self.workspace.origins.is_edited(&usable) {
             self.by_commands.push(usable.clone());
+        }
+        if ignored {
+            self.ignored.push(usable.clone());
         }
         self.patch.insert(usable, Change::Write { mode: mode_of(&stat), content, replaces: None });
         Ok(())
@@ -254,7 +262,7 @@ impl Walk<'_> {
             let parent = confined::split(confined::split(path).0).1;
             position.left_behind |= commands_leave_directory(&shown(name), &shown(parent));
             let is_kept = || self.workspace.origins.keeps_below(path);
-            if position.ignored || (position.left_behind && !is_kept()) {
+            if (position.ignored || position.left_behind) && !is_kept() {
                 self.leave_out(path, FileType::Directory);
                 return Ok(());
             }

@@ -31,14 +31,24 @@ impl Origins {
     /// # Errors
     /// When it is there and cannot be read.
     pub fn continue_in(&self, record: &Path) -> io::Result<()> {
-        let text = match std::fs::read_to_string(record) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(error),
-        };
+        let paths = paths_in(record)?;
         let mut known = self.known();
-        known.edited.extend(text.lines().filter_map(|line| line.parse().ok()));
+        known.edited.extend(paths);
         known.record = Some(record.to_owned());
+        Ok(())
+    }
+
+    /// Goes on, too, from what another job's record says of the files that were laid here.
+    ///
+    /// # Errors
+    /// When that cannot be read, or kept.
+    pub fn take_over(&self, record: &Path) -> io::Result<()> {
+        for path in paths_in(record)? {
+            let is_laid = self.known().laid.contains(&path);
+            if is_laid {
+                self.edited(&path)?;
+            }
+        }
         Ok(())
     }
 
@@ -87,6 +97,14 @@ impl Origins {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn paths_in(record: &Path) -> io::Result<Vec<RepoPath>> {
+    match std::fs::read_to_string(record) {
+        Ok(text) => Ok(text.lines().filter_map(|line| line.parse().ok()).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
     }
 }
 

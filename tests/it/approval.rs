@@ -1,6 +1,6 @@
 //! Approving exactly one commit merges it; everything else is explained.
 
-use gander_emulator::{AppSpec, Fault, MergeMethod, Requirement, Verdict};
+use gander_emulator::{AppSpec, Demand, Fault, Requirement, Verdict};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -334,18 +334,18 @@ async fn what_github_refuses_is_passed_on() {
 /// GitHub calls it clean and refuses all the same: asking again and again would use up our writes.
 #[tokio::test]
 async fn what_github_refuses_though_nothing_seems_in_the_way_is_not_asked_again() {
-    let (w, _, pull) = in_review().await;
-    w.emulator.allow_merge_methods(REPO, &[MergeMethod::Merge]).unwrap();
+    let (w, _, pull) = with_rules("[merge]\nmethod = \"merge\"\n").await;
+    w.emulator.demand(REPO, "main", Demand::LinearHistory, Requirement::Protection).unwrap();
     w.approved().await;
     assert_eq!(merges_asked(&w), 1);
     assert_snapshot!(hidden(&w, &w.last_words(pull)), @"
-    **GitHub does not merge `HEAD`**: Squash merges are not allowed on this repository.
+    **GitHub does not merge `HEAD`**: This branch must not contain merge commits.
 
     Gander tries again when GitHub says that the way is free, or when somebody approves it anew.
     ");
     w.says(pull, "Why not?").await;
     assert_eq!(merges_asked(&w), 1, "a comment changes nothing");
-    w.emulator.allow_merge_methods(REPO, &[MergeMethod::Squash]).unwrap();
+    w.emulator.demand_nothing(REPO, "main").unwrap();
     w.minutes_pass(1);
     w.approved().await;
     assert!(w.only_pull().merged, "a new approval is tried");

@@ -532,6 +532,56 @@ async fn retry_with_a_hint_takes_up_the_former_change() {
     w.ends().await;
 }
 
+/// The record of what edits wrote goes with the work, however often that is taken up.
+#[tokio::test]
+async fn files_that_edits_made_are_not_said_to_be_a_commands_after_retries() {
+    let with_files = || {
+        let mut turns = vec![write("lib.sh", "one() { echo 1; }\n"), run("echo x > made.txt")];
+        turns.extend(bad_fix());
+        turns
+    };
+    let again = || vec![finish("tests passed")];
+    let w = world_where_the_model_will(vec![with_files(), again(), again()]).await;
+    let issue = w.fixed().await;
+    w.model.will_try(vec![again(), again(), again()]);
+    w.says(issue, "/gander retry").await;
+    w.nothing_was_published();
+    w.model.will(vec![edit("count.sh", "$1 - 2", "$1"), finish("as hinted")]);
+    w.says(issue, "/gander retry do not subtract at all").await;
+    let body = w.only_pull().body;
+    assert!(body.contains("made.txt: is new, and not from an edit"), "{body}");
+    assert!(!body.contains("lib.sh: is new"), "{body}");
+    w.ends().await;
+}
+
+/// What an edit writes is part of the change, and a person is told to look; what a command leaves
+/// there is not.
+#[tokio::test]
+async fn an_edit_of_a_file_that_gitignore_leaves_out_is_in_the_change_and_flagged() {
+    let mut files = off_by_one();
+    files.push((".gitignore", "*.local\ngenerated/\n"));
+    let w = World::with_project(files).await;
+    let mut turns = vec![
+        write("settings.local", "widgets = 3\n"),
+        write("generated/deep/table.sh", "one=1\n"),
+        run("echo x > left.local; echo x > generated/left.sh"),
+    ];
+    turns.extend(good_fix());
+    w.model.will(turns);
+    w.fixed().await;
+    let pull = w.only_pull();
+    for path in ["settings.local", "generated/deep/table.sh"] {
+        assert!(w.emulator.file(REPO, &pull.head_sha, path).is_some(), "{path} is not there");
+        let flag = format!("{path}: is new, and .gitignore leaves it out");
+        assert!(pull.body.contains(&flag), "{}", pull.body);
+    }
+    for path in ["left.local", "generated/left.sh"] {
+        assert_eq!(w.emulator.file(REPO, &pull.head_sha, path), None);
+        assert!(!pull.body.contains(path), "{}", pull.body);
+    }
+    w.ends().await;
+}
+
 #[tokio::test]
 async fn retry_has_nothing_to_do_where_nothing_ended() {
     let w = world_where_the_model_will(vec![good_fix()]).await;

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::world::{REPO, World, good_fix, off_by_one};
+use crate::world::{REPO, World, good_fix, off_by_one, run, write};
 
 const WITH_SECRETS: &str = "\
 on: push
@@ -186,5 +186,28 @@ async fn a_workflow_that_came_to_the_base_meanwhile_holds_the_change_back() {
     let said = w.comments(issue)[0].clone();
     assert!(said.contains("gets the secret DEPLOY"), "{said}");
     w.says(issue, "/gander cancel").await;
+    w.ends().await;
+}
+
+/// A box around backticks needs more of them for its ends: all together was more than GitHub takes.
+#[tokio::test]
+async fn a_held_change_full_of_backticks_is_shown_as_far_as_github_takes_it() {
+    let mut files = off_by_one();
+    files.retain(|(path, _)| *path != ".github/gander.toml");
+    let rules = "[verify]\ncommands = [\"sh check.sh\"]\n[publish]\nmode = \"hold\"\n";
+    files.push((".github/gander.toml", rules));
+    let w = World::with_project(files).await;
+    let mut turns = vec![
+        write("AAA.md", &"`".repeat(30_000)),
+        run(&format!("for i in $(seq 10 89); do echo x > {}$i; done", "a".repeat(100))),
+    ];
+    turns.extend(good_fix());
+    w.model.will(turns);
+    let issue = w.fixed().await;
+    let status = w.comments(issue)[0].clone();
+    assert!(status.starts_with("**Waiting for your word**"), "{}", &status[..300]);
+    assert!(status.contains("more lines, more than GitHub takes in one text"), "it says so");
+    w.says(issue, "/gander go").await;
+    assert_eq!(w.only_pull().state, "open");
     w.ends().await;
 }

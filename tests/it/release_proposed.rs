@@ -1,6 +1,6 @@
 //! A release is ordered, proposed, kept up to date, edited by people, approved and merged.
 
-use gander_emulator::{CheckOutcome, Fault, MergeMethod, PullView, Verdict};
+use gander_emulator::{CheckOutcome, Demand, Fault, MergeMethod, PullView, Requirement, Verdict};
 
 use crate::world::{REPO, World};
 
@@ -269,18 +269,19 @@ fn merges_asked(w: &World) -> usize {
 #[tokio::test]
 async fn what_github_refuses_of_a_release_is_asked_again_only_when_something_is_new() {
     let (w, issue, pull) = proposed().await;
-    w.emulator.allow_merge_methods(REPO, &[MergeMethod::Merge]).unwrap();
+    let deployed = Demand::Deployments(&["staging"]);
+    w.emulator.demand(REPO, "main", deployed, Requirement::Protection).unwrap();
     w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
     w.settle().await;
     let said = w.comments(issue)[0].clone();
-    assert!(said.contains("Squash merges are not allowed"), "{said}");
+    assert!(said.contains("Missing successful active staging deployment"), "{said}");
     let writes = w.emulator.mutations().len();
     for _ in 0..5 {
         w.minutes_pass(6);
         w.settle().await;
     }
     assert_eq!((merges_asked(&w), w.emulator.mutations().len()), (1, writes), "{}", w.timeline());
-    w.emulator.allow_merge_methods(REPO, &[MergeMethod::Squash]).unwrap();
+    w.emulator.demand_nothing(REPO, "main").unwrap();
     w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
     w.until("it is merged", |w| w.only_pull().merged).await;
 }

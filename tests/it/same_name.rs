@@ -207,8 +207,111 @@ async fn a_job_that_was_green_before_it_was_run_again_is_called_flaky() {
     w.maintainer().reruns_jobs(REPO, ci, &["test"]).unwrap();
     ends(&w, ci, "failure");
     w.settle().await;
-    assert!(!w.last_words(pull).contains("`test` is still red"), "{}", w.last_words(pull));
+    assert!(w.last_words(pull).contains("looks flaky"), "{}", w.last_words(pull));
     w.ends().await;
+}
+
+/// Ends a job of any name.
+fn ends_job(w: &World, run: u64, name: &str, conclusion: &str) {
+    w.minutes_pass(1);
+    let end = JobEnd { name, conclusion, log: "not ok\n", annotations: &[] };
+    w.emulator.job_ends(REPO, run, &end).unwrap();
+}
+
+/// A matrix names its jobs after its values; a reusable workflow puts its caller's name in front.
+const FAMILIES: [[&str; 2]; 2] =
+    [["test (1.80)", "test (stable)"], ["linux / test", "windows / test"]];
+
+#[tokio::test]
+async fn of_a_matrix_or_a_reusable_workflow_each_job_is_judged_by_its_own_past() {
+    for [first, second] in FAMILIES {
+        let (w, _, pull) = with_rules(NO_REPAIRS).await;
+        let (main, head) = (w.emulator.branches(REPO)["main"].clone(), w.only_pull().head_sha);
+        let on_main = starts_jobs(&w, "ci", &main, &[first, second]);
+        ends_job(&w, on_main, first, "success");
+        ends_job(&w, on_main, second, "failure");
+        let ci = starts_jobs(&w, "ci", &head, &[first, second]);
+        ends_job(&w, ci, first, "failure");
+        ends_job(&w, ci, second, "success");
+        w.settle().await;
+        let red = format!("`{first}` is still red after 0 repairs");
+        assert!(w.last_words(pull).contains(&red), "{}", w.last_words(pull));
+        w.maintainer().reruns_jobs(REPO, ci, &[first]).unwrap();
+        ends_job(&w, ci, first, "failure");
+        w.settle().await;
+        let flaky = w.comments(pull).iter().any(|words| words.contains("flaky"));
+        assert!(!flaky, "only the other was ever green: {:?}", w.comments(pull));
+        w.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn of_a_matrix_or_a_reusable_workflow_a_job_that_wavers_is_named() {
+    for [first, second] in FAMILIES {
+        let (w, _, pull) = with_rules(NO_REPAIRS).await;
+        let head = w.only_pull().head_sha;
+        let ci = starts_jobs(&w, "ci", &head, &[first, second]);
+        ends_job(&w, ci, first, "success");
+        ends_job(&w, ci, second, "success");
+        w.maintainer().reruns_jobs(REPO, ci, &[first, second]).unwrap();
+        ends_job(&w, ci, first, "success");
+        ends_job(&w, ci, second, "failure");
+        w.settle().await;
+        let flaky = format!("`{second}` is red, and looks flaky");
+        assert!(w.last_words(pull).contains(&flaky), "{}", w.last_words(pull));
+        w.ends().await;
+    }
+}
+
+/// All jobs of a matrix may have one name: what one of them said is not what another did.
+#[tokio::test]
+async fn a_job_of_a_matrix_is_not_called_flaky_because_its_twin_was_green() {
+    let (w, _, pull) = with_rules(NO_REPAIRS).await;
+    let head = w.only_pull().head_sha;
+    let ci = starts_jobs(&w, "ci", &head, &["test", "test"]);
+    ends(&w, ci, "failure");
+    ends(&w, ci, "success");
+    w.maintainer().reruns_jobs(REPO, ci, &["test", "test"]).unwrap();
+    ends(&w, ci, "success");
+    ends(&w, ci, "failure");
+    w.settle().await;
+    let flaky = w.comments(pull).iter().any(|words| words.contains("flaky"));
+    assert!(!flaky, "which of them was run again, nobody says: {:?}", w.comments(pull));
+    assert!(w.last_words(pull).contains("never ran on the base"), "{}", w.last_words(pull));
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn jobs_of_one_name_that_were_all_green_before_are_called_flaky() {
+    let (w, _, pull) = with_rules(NO_REPAIRS).await;
+    let head = w.only_pull().head_sha;
+    let ci = starts_jobs(&w, "ci", &head, &["test", "test"]);
+    ends(&w, ci, "success");
+    ends(&w, ci, "success");
+    w.maintainer().reruns_jobs(REPO, ci, &["test", "test"]).unwrap();
+    ends(&w, ci, "success");
+    ends(&w, ci, "failure");
+    w.settle().await;
+    assert!(w.last_words(pull).contains("looks flaky"), "{}", w.last_words(pull));
+    w.ends().await;
+}
+
+/// One of two jobs of one name is red on the base: one red here may be that one, two are not.
+#[tokio::test]
+async fn of_jobs_of_one_name_as_many_may_be_red_as_are_red_on_the_base() {
+    for (second, told) in [("success", "it is red on the base too"), ("failure", "is still red")] {
+        let (w, _, pull) = with_rules(NO_REPAIRS).await;
+        let (main, head) = (w.emulator.branches(REPO)["main"].clone(), w.only_pull().head_sha);
+        let on_main = starts_jobs(&w, "ci", &main, &["test", "test"]);
+        ends(&w, on_main, "success");
+        ends(&w, on_main, "failure");
+        let ci = starts_jobs(&w, "ci", &head, &["test", "test"]);
+        ends(&w, ci, "failure");
+        ends(&w, ci, second);
+        w.settle().await;
+        assert!(w.last_words(pull).contains(told), "{second}: {}", w.last_words(pull));
+        w.ends().await;
+    }
 }
 
 /// What one workflow did not do is not done, though another with a job of that name did it.
@@ -221,7 +324,7 @@ async fn a_required_check_that_one_workflow_skipped_is_waited_for() {
     says(&w, "nightly", &head, "success");
     w.approved().await;
     assert!(!w.only_pull().merged, "{}", w.timeline());
-    assert!(w.comments(issue)[0].contains("waits for test"), "{}", w.comments(issue)[0]);
+    assert!(w.comments(issue)[0].contains("`test` did not run on"), "{}", w.comments(issue)[0]);
     w.ends().await;
 }
 
@@ -251,7 +354,7 @@ async fn a_required_check_that_was_skipped_is_waited_for_where_nobody_says_by_wh
     says(&w, "ci", &head, "skipped");
     w.approved().await;
     assert!(!w.only_pull().merged, "{}", w.timeline());
-    assert!(w.comments(issue)[0].contains("waits for test"), "{}", w.comments(issue)[0]);
+    assert!(w.comments(issue)[0].contains("`test` did not run on"), "{}", w.comments(issue)[0]);
     w.ends().await;
 }
 

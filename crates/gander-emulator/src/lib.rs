@@ -49,7 +49,7 @@ pub use self::exchange::{Exchange, Record};
 pub use self::faults::{Fault, FaultId, FaultOn, Mutation};
 pub use self::limits::LimitPlan;
 pub use self::profile::ServerKind;
-pub use self::protect::{RequiredCheck, Requirement};
+pub use self::protect::{Demand, RequiredCheck, Requirement};
 pub use self::registry::{AppCredentials, AppSpec};
 pub use self::releases::ReleaseView;
 pub use self::runner::{Foreign, JobAnnotation, JobReport, RunReport, Runner, Setup, StepReport};

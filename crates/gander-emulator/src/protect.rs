@@ -12,6 +12,23 @@ pub enum Requirement {
     Ruleset,
 }
 
+/// What a branch can ask for, beside checks and approvals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand<'a> {
+    /// That pull requests come in by the merge queue.
+    MergeQueue,
+    /// No merge commits.
+    LinearHistory,
+    /// A verified signature on every commit.
+    Signatures,
+    /// That every review thread is resolved.
+    Conversations,
+    /// A deployment of the head to these environments.
+    Deployments(&'a [&'a str]),
+    /// These ways to merge. Only a ruleset asks for that.
+    Methods(&'a [MergeMethod]),
+}
+
 /// A check that a branch asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequiredCheck<'a> {
@@ -93,6 +110,53 @@ impl Emulator {
         asked_by: Requirement,
     ) -> Result<(), Trouble> {
         self.protect(repository, branch, asked_by, |protection| protection.up_to_date = true)
+    }
+
+    /// Asks for something more before a pull request may come in.
+    ///
+    /// # Errors
+    /// When there is no such repository.
+    pub fn demand(
+        &self,
+        repository: &str,
+        branch: &str,
+        what: Demand<'_>,
+        asked_by: Requirement,
+    ) -> Result<(), Trouble> {
+        self.protect(repository, branch, asked_by, |protection| match what {
+            Demand::MergeQueue => protection.merge_queue = true,
+            Demand::LinearHistory => protection.linear_history = true,
+            Demand::Signatures => protection.signatures = true,
+            Demand::Conversations => protection.conversations = true,
+            Demand::Deployments(to) => {
+                protection.environments = to.iter().map(|&name| name.to_owned()).collect();
+            }
+            Demand::Methods(methods) => {
+                protection.merge_methods = methods.iter().map(|method| method.name()).collect();
+            }
+        })
+    }
+
+    /// Nothing is asked for any more before a branch may change.
+    ///
+    /// # Errors
+    /// When there is no such repository.
+    pub fn demand_nothing(&self, repository: &str, branch: &str) -> Result<(), Trouble> {
+        let mut state = self.lock();
+        let id = state.repository_id(repository)?;
+        state.repository_mut(id)?.protections.remove(branch);
+        Ok(())
+    }
+
+    /// Deploys a commit to an environment.
+    ///
+    /// # Errors
+    /// When there is no such repository.
+    pub fn deploys(&self, repository: &str, sha: &str, to: &str) -> Result<(), Trouble> {
+        let mut state = self.lock();
+        let id = state.repository_id(repository)?;
+        state.repository_mut(id)?.deployed.insert((sha.to_owned(), to.to_owned()));
+        Ok(())
     }
 
     /// Allows these ways to merge, and no other.

@@ -1,7 +1,14 @@
 //! What a branch asks of a commit before it takes it in, and what a pull request still lacks.
 //!
 //! Invariants: the same rules judge a person's button, the API's merge and a pushed ref; a check
-//! asked of one App is not met by another's of the same name, nor one workflow's by another's.
+//! asked of one App is not met by another's of the same name, nor one workflow's by another's. A
+//! required check that was skipped or is neutral counts as passed (GitHub's documentation, "About
+//! protected branches").
+//!
+//! The words are those that the API has answered to others: for a merge queue in
+//! `pascalgn/automerge-action#235`, for merge commits in `chdsbd/kodiak#295`, for ways to merge that
+//! a ruleset leaves out in `apstndb/spanner-mycli#307`, for a ruleset's form in
+//! `microsoft/winget-pkgs#379724`, for signatures in `vercel/sandbox#169`.
 
 use super::state::{Issue, Protection, Pull, Repository, RequiredCheck, Review, State};
 
@@ -62,6 +69,9 @@ pub(crate) fn why_no_push(known: &Repository, branch: &str, sha: &str) -> Option
     unmet_check(known, branch, sha)
 }
 
+/// What GitHub says where a commit has no signature that it knows.
+pub(crate) const UNSIGNED: &str = "Commits must have verified signatures.";
+
 /// What a pull request lacks of what its base asks for, in GitHub's words.
 pub(crate) fn why_no_merge(
     state: &State,
@@ -91,6 +101,23 @@ fn lacking(
     if let Some(check) = unmet_check(known, &pull.base_branch, &pull.head_sha) {
         return Some(check);
     }
+    let deployed = |to: &&String| known.deployed.contains(&(pull.head_sha.clone(), (*to).clone()));
+    if let Some(to) = protection.environments.iter().find(|to| !deployed(to)) {
+        return Some(format!("Missing successful active {to} deployment."));
+    }
+    let mut threads = known.review_comments.values();
+    let open = threads.any(|one| {
+        one.pull == issue.number
+            && one.in_reply_to.is_none()
+            && !known.resolved.contains_key(&one.id)
+    });
+    if protection.conversations && open {
+        let words = "A conversation must be resolved before this pull request can be merged.";
+        return Some(words.to_owned());
+    }
+    if protection.signatures && has_unsigned(known, pull) {
+        return Some(UNSIGNED.to_owned());
+    }
     if protection.approvals == 0 {
         return None;
     }
@@ -106,6 +133,14 @@ fn lacking(
     Some(format!(
         "At least {count} approving review{plural} {is} required by reviewers with write access."
     ))
+}
+
+/// Whether a commit of a pull request is not signed. Here only GitHub signs.
+fn has_unsigned(known: &Repository, pull: &Pull) -> bool {
+    let commits = known.git.commits_between(&pull.base_sha, &pull.head_sha).unwrap_or_default();
+    let signed =
+        |sha: &String| known.git.commit(sha).is_ok_and(|commit| commit.signature.is_some());
+    !commits.iter().all(signed)
 }
 
 /// How many of those who may write approve of a pull request, and how many ask for changes: each by

@@ -214,6 +214,8 @@ pub(crate) struct Repository {
     pub(crate) releases: Vec<Release>,
     pub(crate) artifacts: Vec<Artifact>,
     pub(crate) protections: BTreeMap<String, Protection>,
+    /// Which commits were deployed, each with the environment.
+    pub(crate) deployed: BTreeSet<(String, String)>,
     pub(crate) created_at: i64,
     pub(crate) pushed_at: i64,
 }
@@ -305,6 +307,18 @@ pub(crate) struct Protection {
     pub(crate) dismisses_stale: bool,
     /// Whether the head must contain all of the base.
     pub(crate) up_to_date: bool,
+    /// Whether pull requests only come in by the merge queue.
+    pub(crate) merge_queue: bool,
+    /// Whether merge commits are refused.
+    pub(crate) linear_history: bool,
+    /// Whether every commit must have a verified signature.
+    pub(crate) signatures: bool,
+    /// Whether every review thread must be resolved.
+    pub(crate) conversations: bool,
+    /// The environments that a head must have been deployed to.
+    pub(crate) environments: Vec<String>,
+    /// The ways to merge that the branch allows; none named: all.
+    pub(crate) merge_methods: BTreeSet<&'static str>,
     pub(crate) by_ruleset: bool,
 }
 

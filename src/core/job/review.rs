@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     ApprovalBinding, Base, ChangeRequest, Ci, Declined, Job, JobEnding, JobStage, JobStep,
-    NoRepair, OpenPull, PullEnd, PullSnapshot, RedBecause, WaitingFor,
+    NoRepair, Obstacle, OpenPull, PullEnd, PullSnapshot, RedBecause, WaitingFor,
 };
 use crate::core::approval::{Approval, MergeAttempt, NotApproved};
 use crate::core::github::Role;
@@ -399,7 +399,7 @@ impl Job {
                 let green_on_base = *because == RedBecause::Change;
                 Some(new(Cause::Ci { check: check.clone(), green_on_base }, by))
             }
-            Ci::Green | Ci::Pending { .. } | Ci::Red { .. } => None,
+            Ci::Green | Ci::Pending { .. } | Ci::Missing(_) | Ci::Red { .. } => None,
         }
     }
 
@@ -453,19 +453,29 @@ impl Job {
             Ok(approval) if *approval.head() == seen.head && *approval.base() == seen.base => {
                 approval
             }
-            Ok(_) | Err(NotApproved::Nobody) => return only(self.unapproved()),
+            Ok(_) | Err(NotApproved::Nobody) => return only(self.unapproved(seen)),
             Err(why) => return only(WaitingFor::Consent(why.clone())),
         };
-        self.approved(seen, approval)
+        match self.obstacle(seen) {
+            Some(obstacle) => only(WaitingFor::Setting(obstacle)),
+            None => self.approved(seen, approval),
+        }
+    }
+
+    /// What would keep it from being merged by us.
+    fn obstacle(&self, seen: &OpenPull) -> Option<Obstacle> {
+        let merge = &self.rules().filter(|rules| rules.merge.on != MergeOn::Never)?.merge;
+        seen.terms.obstacle(merge.method)
     }
 
     /// What an unapproved pull request waits for: a failed round stays told until somebody acts.
-    fn unapproved(&self) -> WaitingFor {
+    /// What an approval would not mend is said before somebody gives one.
+    fn unapproved(&self, seen: &OpenPull) -> WaitingFor {
         match &self.review.waiting {
             Some(kept @ (WaitingFor::RoundFailed { .. } | WaitingFor::RoundsUsed { .. })) => {
                 kept.clone()
             }
-            _ => WaitingFor::Review,
+            _ => self.obstacle(seen).map_or(WaitingFor::Review, WaitingFor::Setting),
         }
     }
 
@@ -475,6 +485,7 @@ impl Job {
         let by_command = approval.by_command();
         match &seen.ci {
             Ci::Pending { names } => return only(WaitingFor::Checks { names: names.clone() }),
+            Ci::Missing(checks) => return only(WaitingFor::MissingChecks(checks.clone())),
             Ci::Green | Ci::Red { .. } => {}
         }
         if on == MergeOn::Never {

@@ -225,6 +225,7 @@ impl GitHub {
             since: Timestamp(0),
             mergeable: Some(true),
             clean: true,
+            terms: crate::core::job::MergeTerms::default(),
         }))
     }
 }

@@ -10,6 +10,8 @@ use crate::core::github::{Actor, Role};
 use crate::core::id::{Branch, Login, ReviewId, Sha, Timestamp};
 use crate::core::policy::Rules;
 
+use super::MergeTerms;
+
 /// What one look at a pull request shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PullSnapshot {
@@ -52,6 +54,8 @@ pub struct OpenPull {
     pub mergeable: Option<bool>,
     /// Whether GitHub says that nothing stands in the way.
     pub clean: bool,
+    /// On what terms GitHub merges it.
+    pub terms: MergeTerms,
     /// Whether the label stands on it that keeps Gander away.
     pub skipped: bool,
 }
@@ -72,8 +76,24 @@ pub struct ChangeRequest {
 #[allow(missing_docs)]
 pub enum Ci {
     Green,
-    Pending { names: Vec<String> },
-    Red { check: String, because: RedBecause },
+    Pending {
+        names: Vec<String>,
+    },
+    /// Nothing runs any more, and required checks are missing.
+    Missing(MissingChecks),
+    Red {
+        check: String,
+        because: RedBecause,
+    },
+}
+
+/// Required checks that may never come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct MissingChecks {
+    /// They were skipped, or are neutral: no evidence.
+    pub not_run: Vec<String>,
+    /// Nobody has reported them for long.
+    pub silent: Vec<String>,
 }
 
 /// Whose fault a red check seems to be.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{MissingChecks, Obstacle};
 use crate::core::approval::NotApproved;
 use crate::core::id::Sha;
 
@@ -16,6 +17,10 @@ pub enum WaitingFor {
     HeadCheck,
     /// Approved; for checks.
     Checks { names: Vec<String> },
+    /// Approved; required checks did not run, or nobody reports them.
+    MissingChecks(MissingChecks),
+    /// A setting on GitHub keeps it from being merged, approved or not.
+    Setting(Obstacle),
     /// What was said is not an approval.
     Consent(NotApproved),
     /// A check is red, and Gander does not repair it.

@@ -65,7 +65,9 @@ pub enum MergeOn {
 }
 
 /// GitHub's ways to merge.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
 pub enum MergeMethod {

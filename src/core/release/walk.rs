@@ -153,6 +153,10 @@ fn all_facts() -> Vec<ReleaseFact> {
             head: sha(head),
             why: Blocked::InTheWay { why: why() },
         });
+        facts.push(ReleaseFact::NotMerged {
+            head: sha(head),
+            why: Blocked::Setting(crate::core::job::Obstacle::Draft),
+        });
     }
     for attempt in 1..=2 {
         facts.push(ReleaseFact::Dispatched { attempt });

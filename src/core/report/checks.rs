@@ -5,14 +5,18 @@
 
 use std::fmt::Write as _;
 
-use super::{headline, strip_marks};
+use super::{LONGEST_SUMMARY, LONGEST_TITLE, headline, strip_marks};
 use crate::core::evidence::{CheckKind, CheckOutcome, TestsRun, Verdict};
 use crate::core::job::Job;
 use crate::core::policy::RULES_PATH;
-use crate::core::text::inline;
+use crate::core::text::{inline, within};
 
 /// So many tests are named in a list.
 const MOST_TESTS: usize = 20;
+/// Checks that are shown one by one.
+const MOST_CHECKS: usize = 50;
+/// Characters that are shown of a command.
+const LONGEST_NAME: usize = 200;
 
 /// Title and summary of the check run on the commit.
 pub fn check_run(job: &Job) -> (String, String) {
@@ -20,7 +24,13 @@ pub fn check_run(job: &Job) -> (String, String) {
     if let Some(without) = passed_without_tests(job) {
         summary = format!("{}.\n\n{summary}", outcome_words(without));
     }
-    (strip_marks(&headline(job)), summary)
+    // GitHub counts bytes here, of which a character has four at most.
+    let summary = match summary.len() <= LONGEST_SUMMARY {
+        true => summary,
+        false => within(&summary, LONGEST_SUMMARY / 4),
+    };
+    let title = strip_marks(&headline(job)).chars().take(LONGEST_TITLE).collect();
+    (title, summary)
 }
 
 /// What green checks come to. More than this is not known.
@@ -62,7 +72,13 @@ pub(super) fn checked_step(job: &Job) -> String {
 /// Every check, how it ended and how long it took.
 pub(super) fn checks_table(job: &Job) -> String {
     let mut text = String::from("| check | result | time |\n|---|---|---|\n");
-    for check in job.evidence().into_iter().flat_map(|evidence| &evidence.checks) {
+    let checks = job.evidence().map_or(&[][..], |evidence| &evidence.checks);
+    // What is not green comes first where not all are shown.
+    let mut shown: Vec<_> = checks.iter().collect();
+    if checks.len() > MOST_CHECKS {
+        shown.sort_by_key(|check| matches!(check.outcome, CheckOutcome::Passed));
+    }
+    for check in shown.into_iter().take(MOST_CHECKS) {
         let result = match &check.outcome {
             CheckOutcome::Passed => "passed",
             CheckOutcome::NoTestRun => "passed, no test was run",
@@ -73,11 +89,18 @@ pub(super) fn checks_table(job: &Job) -> String {
         };
         let name = match check.kind {
             CheckKind::Rule => check.name.clone(),
-            CheckKind::Command => format!("`{}`", check.name.replace(['`', '|', '\n'], " ")),
+            CheckKind::Command => {
+                let name = check.name.replace(['`', '|', '\n'], " ");
+                let cut = name.char_indices().nth(LONGEST_NAME).map(|(end, _)| &name[..end]);
+                cut.map_or_else(|| format!("`{name}`"), |start| format!("`{start}` …"))
+            }
         };
         let seconds = check.millis / 1000;
         let tenths = check.millis % 1000 / 100;
         let _ = writeln!(text, "| {name} | {result} | {seconds}.{tenths} s |");
+    }
+    if let Some(more) = checks.len().checked_sub(MOST_CHECKS).filter(|more| *more > 0) {
+        let _ = writeln!(text, "| and {more} more | | |");
     }
     text.push_str(&left_out(job));
     text

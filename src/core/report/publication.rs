@@ -18,7 +18,7 @@ use crate::core::id::Sha;
 use crate::core::manifest::{Artifact, BuildManifest, SUMS};
 use crate::core::policy::RULES_PATH;
 use crate::core::release_gate::{Refused, ReleasePlan, ReleaseRequest, Terms};
-use crate::core::text::listed;
+use crate::core::text::{listed, within};
 
 /// One refusal in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -346,9 +346,13 @@ pub fn refused_summary(words: &Words) -> String {
     format!("## Not released\n\n**{}**\n\n{}\n\nNothing was published.\n", words.what, words.next)
 }
 
+/// So many characters of a changelog stand in a release. GitHub takes 125,000, and the mark and a
+/// few words come with them.
+const NOTES_CAP: usize = 120_000;
+
 /// What stands in the release, its mark last.
 pub fn release_notes(plan: &ReleasePlan, attested: bool) -> String {
-    let mut text = plan.notes().trim_end().to_owned();
+    let mut text = within(plan.notes().trim_end(), NOTES_CAP);
     if !plan.files().is_empty() {
         let provenance = if attested {
             "Provenance: `gh attestation verify FILE --repo OWNER/NAME`."

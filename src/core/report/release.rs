@@ -7,14 +7,14 @@
 use std::fmt::Write as _;
 
 use super::review::consent_trailers;
-use super::waiting::why_two;
-use super::{ReportContext, marker, signed};
+use super::waiting::{missing, obstacle_words, why_two};
+use super::{LONGEST_TITLE, ReportContext, marker, signed};
 use crate::core::approval::{Approval, NotApproved};
 use crate::core::changelog::CHANGELOG_PATH;
 use crate::core::id::{Number, RunId, Sha};
 use crate::core::policy::{MergeOn, RULES_PATH};
 use crate::core::release::{Blocked, Refusal, Release, ReleaseEnding, ReleaseStage, VersionPlan};
-use crate::core::text::{boxed, inline};
+use crate::core::text::{boxed, first_of, inline, within};
 
 mod answer;
 
@@ -23,9 +23,14 @@ pub use answer::{ReleaseReply, answer};
 /// The label of a release pull request.
 pub const RELEASE_LABEL: &str = "gander:release";
 
+/// Files that are named one by one.
+const MOST_FILES: usize = 20;
+/// So many characters of what is in a release stand in its pull request.
+const NOTES_CAP: usize = 40_000;
+
 /// Title of the pull request and first line of the commit.
 pub fn title(plan: &VersionPlan) -> String {
-    format!("chore(release): {}", plan.tag)
+    format!("chore(release): {}", plan.tag).chars().take(LONGEST_TITLE).collect()
 }
 
 /// The whole commit message. Its last line says that the commit is ours as it stands: it names the
@@ -76,7 +81,8 @@ pub fn pull_body(
         let _ = write!(text, "> [!WARNING]\n> {}\n\n", blocked_words(blocked, release, setting));
     }
     let before = plan.last.as_deref().map_or("none, this is the first".to_owned(), code);
-    let files = plan.files.iter().map(|path| code(path)).collect::<Vec<_>>().join(", ");
+    let files: Vec<String> = plan.files.iter().map(|path| code(path)).collect();
+    let files = first_of(&files, MOST_FILES).join(", ");
     let _ = write!(
         text,
         "| | |\n|---|---|\n| version | **{}** |\n| why | {} |\n| last release | {before} |\n\
@@ -95,12 +101,13 @@ pub fn pull_body(
     }
     if !plan.left.is_empty() {
         text.push_str("> [!IMPORTANT]\n> **Left as it is, please look:**\n");
-        for left in &plan.left {
+        for left in first_of(&plan.left, MOST_FILES) {
             let _ = writeln!(text, "> - {left}");
         }
         text.push('\n');
     }
-    let _ = write!(text, "## What is in it\n\n{}\n\n", plan.notes);
+    let notes = within(&plan.notes, NOTES_CAP);
+    let _ = write!(text, "## What is in it\n\n{notes}\n\n");
     let _ = write!(
         text,
         "---\n<sub>Want another version? `{prefix} release 1.2.3` (or `major`, `minor`, `patch`). \
@@ -312,8 +319,14 @@ pub fn blocked_words(blocked: &Blocked, release: &Release, setting: &ReportConte
         Blocked::Refused { why } => format!(
             "It is approved, and GitHub does not merge it: {}. It is tried again when GitHub says that \
              nothing is in the way, or with a new approval.",
-            inline(why, 300)
+            inline(why, 600)
         ),
+        Blocked::Setting(obstacle) => {
+            format!("It is not merged as it stands: {}", obstacle_words(obstacle, base.as_str()))
+        }
+        Blocked::MissingChecks(checks) => {
+            missing(checks, release.pull.as_ref().map_or("its head", |pull| pull.head.short()))
+        }
         Blocked::InTheWay { why } => {
             format!(
                 "It is not merged as it stands: {}. It goes on when that changes.",

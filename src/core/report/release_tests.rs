@@ -196,3 +196,23 @@ fn a_failure_after_the_merge_says_what_is_done_and_how_to_go_on() {
     );
     assert!(status.contains("`/gander release retry` goes on from there"), "{status}");
 }
+
+/// A text that is too long is refused by GitHub, after the branch was pushed.
+#[test]
+fn the_longest_plan_fits_into_a_pull_request_and_says_what_is_left_out() {
+    let mut release = release(ReleaseStage::Proposed);
+    let plan = release.plan.as_mut().unwrap();
+    plan.tag = format!("v1.2.0-{}", "a".repeat(300));
+    plan.notes = format!("- {}\n", "word ".repeat(30)).repeat(800);
+    plan.files = (0..1000).map(|n| format!("crates/member-{n}/Cargo.toml")).collect();
+    plan.left =
+        (0..1000).map(|n| format!("`crates/other-{n}/Cargo.toml` names no version")).collect();
+    let plan = release.plan.as_ref().unwrap();
+    let body = pull_body(&release, plan, &sha("b"), &setting());
+    assert!(body.chars().count() <= 65_536, "{}", body.chars().count());
+    for part in ["and 980 more", "more lines, more than GitHub takes", "Want another version?"] {
+        assert!(body.contains(part), "{part}: {body}");
+    }
+    assert!(body.ends_with(&marker(release.id.as_str(), "release")));
+    assert!(title(plan).chars().count() <= 256);
+}

@@ -15,7 +15,7 @@ use crate::core::job::{
     Cause, Job, JobEnding, JobStage, Round, RoundOutcome, ThreadAnswer, WaitingFor,
 };
 use crate::core::policy::{MergeOn, RULES_PATH};
-use crate::core::text::{boxed, inline, listed};
+use crate::core::text::{boxed, first_of, inline, listed};
 
 /// Characters of a held change that people are shown in the comment, and of the list of its files.
 /// Together with the rest they stay below what GitHub takes.
@@ -23,6 +23,8 @@ pub const HELD_CAP: usize = 20_000;
 const FILES_CAP: usize = 20_000;
 /// Flags that are shown one by one, wherever people read them.
 const MOST_FLAGS: usize = 20;
+/// The same of reasons to hold a change back.
+const MOST_RISKS: usize = 20;
 
 /// What the first line of the pull request says of approving it.
 pub fn consequence(job: &Job, head: &Sha, prefix: &str) -> String {
@@ -56,6 +58,8 @@ pub fn waits_for(job: &Job, prefix: &str) -> Option<String> {
         WaitingFor::Consent(NotApproved::Nobody) => "It waits for an approval.".to_owned(),
         WaitingFor::RoundFailed { .. } => outcome(job, prefix)?,
         other @ (WaitingFor::HeadRed { .. }
+        | WaitingFor::MissingChecks(_)
+        | WaitingFor::Setting(_)
         | WaitingFor::Red { .. }
         | WaitingFor::Consent(_)
         | WaitingFor::Button
@@ -79,7 +83,7 @@ pub(super) fn held(job: &Job, change: &str, prefix: &str) -> String {
         text.push_str(
             " Pushing it would let workflows of this repository run on it with rights:\n",
         );
-        for risk in &job.review.risks {
+        for risk in first_of(&job.review.risks, MOST_RISKS) {
             let _ = write!(text, "\n- {}", inline(&risk.replace('`', ""), 300));
         }
         text.push('\n');
@@ -110,11 +114,7 @@ pub(super) fn held_change(job: &Job) -> String {
 
 /// What a list of flags says in a text: the first of them, and how many more there are.
 pub fn first_flags(flags: &[String]) -> Vec<String> {
-    let mut shown: Vec<String> = flags.iter().take(MOST_FLAGS).cloned().collect();
-    if flags.len() > MOST_FLAGS {
-        shown.push(format!("and {} more", flags.len() - MOST_FLAGS));
-    }
-    shown
+    first_of(flags, MOST_FLAGS)
 }
 
 /// The comment of a round on the pull request: what was taken up, and what came of it.

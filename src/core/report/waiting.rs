@@ -5,15 +5,21 @@
 use super::s;
 use crate::core::approval::{NotApproved, WhyTwo};
 use crate::core::event::SKIP_LABEL;
-use crate::core::job::{Job, NoRepair, WaitingFor};
+use crate::core::job::{Job, MissingChecks, NoRepair, Obstacle, WaitingFor};
 use crate::core::policy::RULES_PATH;
-use crate::core::text::{boxed, inline};
+use crate::core::text::{boxed, inline, listed};
 
 /// What it waits for, and what people can do; empty where they need not be told.
 pub(super) fn explained(job: &Job, waiting: &WaitingFor, prefix: &str) -> String {
     let head = job.pull.as_ref().map_or("", |pull| pull.head.short());
     match waiting {
         WaitingFor::Consent(why) => not_approved(why, head, prefix),
+        WaitingFor::MissingChecks(checks) => missing(checks, head),
+        WaitingFor::Setting(obstacle) => {
+            let base = job.base().map_or("the base", |base| base.branch.as_str());
+            let words = obstacle_words(obstacle, base);
+            format!("**Not merged as it stands**: {words}")
+        }
         WaitingFor::Red { check, why } => red(&code(check), why, prefix),
         WaitingFor::HeadRed { head, why } => format!(
             "**Gander's own checks fail on `{}`**, a commit that a person made, so it is not \
@@ -36,7 +42,7 @@ pub(super) fn explained(job: &Job, waiting: &WaitingFor, prefix: &str) -> String
             "**GitHub does not merge `{}`**: {}\n\nGander tries again when GitHub says that the \
              way is free, or when somebody approves it anew.",
             head.short(),
-            inline(why, 300)
+            inline(why, 600)
         ),
         WaitingFor::Button => format!(
             "**Approved and green.** `[merge] on = \"never\"` in `{RULES_PATH}` leaves merging to you."
@@ -65,6 +71,60 @@ pub(super) fn explained(job: &Job, waiting: &WaitingFor, prefix: &str) -> String
         | WaitingFor::Checks { .. }
         | WaitingFor::RoundFailed { .. } => String::new(),
     }
+}
+
+/// What keeps a pull request from being merged, and the way out, as sentences after a colon.
+pub(super) fn obstacle_words(obstacle: &Obstacle, base: &str) -> String {
+    let base = code(base);
+    match obstacle {
+        Obstacle::Draft => "it is a draft. Mark it as ready for review, and it goes on.".to_owned(),
+        Obstacle::MergeQueue => format!(
+            "`{base}` has a merge queue, and Gander puts nothing into one, because it merges \
+             exactly what was approved. Approve it and use GitHub's button, which puts it into the \
+             queue."
+        ),
+        Obstacle::Method { method, allowed } => {
+            let method = method.as_str();
+            let allowed = match allowed.as_slice() {
+                [] => "none of GitHub's ways to merge".to_owned(),
+                some => {
+                    format!("only {}", listed(some.iter().map(|it| format!("`{}`", it.as_str()))))
+                }
+            };
+            format!(
+                "the settings of this repository or the rules of `{base}` allow {allowed}, and \
+                 `[merge] method` in `{RULES_PATH}` is `{method}`. Change either, and it goes on."
+            )
+        }
+        Obstacle::Behind => format!(
+            "`{base}` has moved, and its rules want its newest commit in every pull request. Press \
+             GitHub's button *Update branch*: the new commit is checked, and needs an approval of \
+             its own."
+        ),
+    }
+}
+
+/// Required checks that may never come, and what to do.
+pub(super) fn missing(checks: &MissingChecks, head: &str) -> String {
+    let names = |names: &[String]| listed(names.iter().map(|name| format!("`{}`", code(name))));
+    let mut parts = Vec::new();
+    if !checks.not_run.is_empty() {
+        parts.push(format!(
+            "**Approved, but {} did not run on `{head}`** (skipped or neutral). GitHub counts that \
+             as passed; for Gander it is no evidence. Let it run on this commit, and it goes on, or \
+             merge with GitHub's button.",
+            names(&checks.not_run)
+        ));
+    }
+    if !checks.silent.is_empty() {
+        parts.push(format!(
+            "**Approved, but nobody has reported {} on `{head}`** for more than an hour, and GitHub \
+             waits for it, too. Start what reports it, and it goes on, or take it off the required \
+             checks of the branch and of `{RULES_PATH}`.",
+            names(&checks.silent)
+        ));
+    }
+    parts.join("\n\n")
 }
 
 fn not_approved(why: &NotApproved, head: &str, prefix: &str) -> String {

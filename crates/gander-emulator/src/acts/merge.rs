@@ -6,7 +6,7 @@
 use super::follow::mark_merged;
 use super::{Seal, move_ref, web_flow, write_commit};
 use crate::git::{Git, Signature};
-use crate::state::{Issue, Pull, State, person};
+use crate::state::{Issue, Pull, Repository, State, person};
 use crate::{Trouble, rules};
 
 /// How a pull request becomes part of its base.
@@ -56,15 +56,34 @@ fn why_not(
     if pull.draft {
         return Ok(Some("Pull Request is still a draft".to_owned()));
     }
+    let not_so = why_not_so(known, pull, how);
+    Ok(not_so.or_else(|| rules::why_no_merge(state, known, issue, pull)))
+}
+
+/// Why a pull request cannot come in this way, whatever it is, in GitHub's words.
+fn why_not_so(known: &Repository, pull: &Pull, how: Merge) -> Option<String> {
     let (method, name) = match how {
         Merge::Commit => ("merge", "Merge commits"),
         Merge::Squash => ("squash", "Squash merges"),
         Merge::Rebase => ("rebase", "Rebase merges"),
     };
-    if !known.merge_methods.contains(method) {
-        return Ok(Some(format!("{name} are not allowed on this repository.")));
+    let protection = known.protections.get(&pull.base_branch);
+    if protection.is_some_and(|it| it.merge_queue) {
+        return Some("Changes must be made through the merge queue".to_owned());
     }
-    Ok(rules::why_no_merge(state, known, issue, pull))
+    let named = protection.map(|it| &it.merge_methods).filter(|it| !it.is_empty());
+    let allowed = named.is_none_or(|named| named.contains(method));
+    if !known.merge_methods.contains(method) || !allowed {
+        return Some(format!("{name} are not allowed on this repository."));
+    }
+    if protection.is_some_and(|it| it.linear_history) && how == Merge::Commit {
+        return Some("This branch must not contain merge commits.".to_owned());
+    }
+    // "Rebase and merge" writes the commits anew, and GitHub does not sign those.
+    if protection.is_some_and(|it| it.signatures) && how == Merge::Rebase {
+        return Some(rules::UNSIGNED.to_owned());
+    }
+    None
 }
 
 /// Merges a pull request; says the commit that did it.

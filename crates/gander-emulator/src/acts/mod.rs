@@ -26,8 +26,8 @@ pub(crate) use self::issues::{
 pub(crate) use self::merge::{Merge, MergeWish, Merged, merge, merge_branches, update_branch};
 pub(crate) use self::mergeable::try_merge;
 pub(crate) use self::pulls::{
-    NewPull, mark_ready, open_pull, reopen_pull, request_reviewers, retarget, unrequest_reviewers,
-    why_no_pull,
+    NewPull, convert_to_draft, mark_ready, open_pull, reopen_pull, request_reviewers, retarget,
+    unrequest_reviewers, why_no_pull,
 };
 pub(crate) use self::refs::{announce_pushed, move_ref};
 pub(crate) use self::releases::{

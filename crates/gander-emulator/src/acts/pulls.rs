@@ -191,6 +191,21 @@ pub(crate) fn reopen_pull(
     set_presence(state, repository, number, actor, &Presence::Open)
 }
 
+/// A pull request becomes a draft.
+pub(crate) fn convert_to_draft(
+    state: &mut State,
+    repository: u64,
+    number: u64,
+    actor: Option<u64>,
+) -> Result<(), Trouble> {
+    let pull = state.pull_mut(repository, number)?;
+    if std::mem::replace(&mut pull.draft, true) {
+        return Ok(());
+    }
+    state.tell(repository, actor, format!("made #{number} a draft"));
+    fire_about(state, repository, number, "converted_to_draft", actor, json!({}))
+}
+
 /// A draft becomes ready.
 pub(crate) fn mark_ready(
     state: &mut State,

@@ -1,5 +1,7 @@
 //! Commits to read: one, many, the difference of two; branches and what protects them.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{Access, Answer, Call, Content, Outcome, Refusal, Route, route};
@@ -215,23 +217,61 @@ fn rules(call: &mut Call<'_>) -> Outcome {
             },
         }));
     }
-    if let Some(protection) = ruleset.filter(|one| one.approvals > 0 || one.dismisses_stale) {
+    let asks_of_pulls = |one: &&Protection| {
+        one.approvals > 0
+            || one.dismisses_stale
+            || one.conversations
+            || !one.merge_methods.is_empty()
+    };
+    if let Some(protection) = ruleset.filter(asks_of_pulls) {
+        let all = BTreeSet::from(["merge", "rebase", "squash"]);
+        let methods = Some(&protection.merge_methods).filter(|named| !named.is_empty());
         rules.push(json!({
             "type": "pull_request",
             "parameters": {
-                "allowed_merge_methods": known.merge_methods,
+                "allowed_merge_methods": methods.unwrap_or(&all),
                 "dismiss_stale_reviews_on_push": protection.dismisses_stale,
                 "require_code_owner_review": false,
                 "require_last_push_approval": false,
                 "required_approving_review_count": protection.approvals,
-                "required_review_thread_resolution": false,
+                "required_review_thread_resolution": protection.conversations,
             },
         }));
     }
+    rules.extend(ruleset.into_iter().flat_map(other_rules));
     for rule in &mut rules {
         rule["ruleset_source_type"] = json!("Repository");
         rule["ruleset_source"] = json!(call.state.full_name(known));
         rule["ruleset_id"] = json!(42);
     }
     Ok(call.page(rules))
+}
+
+/// Rules that say nothing of checks or reviews, as GitHub's API description has them.
+fn other_rules(protection: &Protection) -> Vec<Value> {
+    let plain = |asked: bool, kind: &str| asked.then(|| json!({ "type": kind }));
+    let queue = protection.merge_queue.then(|| {
+        json!({
+            "type": "merge_queue",
+            "parameters": {
+                "check_response_timeout_minutes": 60,
+                "grouping_strategy": "ALLGREEN",
+                "max_entries_to_build": 5,
+                "max_entries_to_merge": 5,
+                "merge_method": "SQUASH",
+                "min_entries_to_merge": 1,
+                "min_entries_to_merge_wait_minutes": 5,
+            },
+        })
+    });
+    let environments = &protection.environments;
+    let deployments = (!environments.is_empty()).then(|| {
+        json!({
+            "type": "required_deployments",
+            "parameters": { "required_deployment_environments": environments },
+        })
+    });
+    let linear = plain(protection.linear_history, "required_linear_history");
+    let signatures = plain(protection.signatures, "required_signatures");
+    [queue, deployments, linear, signatures].into_iter().flatten().collect()
 }

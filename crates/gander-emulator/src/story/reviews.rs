@@ -142,6 +142,22 @@ impl Actor {
         })
     }
 
+    /// Merges the base into the branch of a pull request, as the button "Update branch" does.
+    ///
+    /// # Errors
+    /// When there is no such pull request.
+    pub fn updates_branch(&self, repository: &str, number: u64) -> Result<(), Trouble> {
+        self.act(repository, |state, id, me| acts::update_branch(state, id, number, me).map(drop))
+    }
+
+    /// Makes a pull request a draft.
+    ///
+    /// # Errors
+    /// When there is no such pull request.
+    pub fn converts_to_draft(&self, repository: &str, number: u64) -> Result<(), Trouble> {
+        self.act(repository, |state, id, me| acts::convert_to_draft(state, id, number, Some(me)))
+    }
+
     /// Marks a draft as ready.
     ///
     /// # Errors

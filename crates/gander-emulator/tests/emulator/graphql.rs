@@ -8,7 +8,7 @@ use crate::reviews::{a_pull, note};
 use crate::{REPO, World};
 
 /// Sends a document to GraphQL's own address.
-async fn ask(world: &World, client: &Client, query: &str, variables: Value) -> Value {
+pub(crate) async fn ask(world: &World, client: &Client, query: &str, variables: Value) -> Value {
     let root = Client::anonymous_at(&world.emulator, "api/graphql");
     let client = root.with(&format!("Bearer {}", client.secret()));
     let body = json!({ "query": query, "variables": variables });

@@ -1,9 +1,12 @@
 //! Merging, and what keeps GitHub from it.
 
-use gander_emulator::{CheckOutcome, MergeMethod, RequiredCheck, Requirement, Verdict};
+use gander_emulator::{
+    CheckOutcome, Demand, LineNote, MergeMethod, RequiredCheck, Requirement, Verdict,
+};
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::graphql::ask;
 use crate::reviews::a_pull;
 use crate::{REPO, World, commits, spec};
 
@@ -83,6 +86,107 @@ async fn what_is_not_ready_is_not_merged() {
     assert!(mona.merges(REPO, draft, MergeMethod::Merge).is_err());
     assert!(world.emulator.person("hubot").merges(REPO, draft, MergeMethod::Squash).is_err());
     mona.merges(REPO, draft, MergeMethod::Squash).unwrap();
+}
+
+/// Each with the words that the API has answered to others, in the form of a ruleset's or not.
+#[tokio::test]
+async fn what_a_branch_demands_is_told_by_rules_and_refused_until_it_is_there() {
+    let to = Demand::Deployments(&["staging"]);
+    let only = Demand::Methods(&[MergeMethod::Squash]);
+    for (demand, kind, how, words) in [
+        (
+            Demand::MergeQueue,
+            "merge_queue",
+            "squash",
+            "Changes must be made through the merge queue",
+        ),
+        (only, "pull_request", "merge", "Merge commits are not allowed on this repository."),
+        (
+            Demand::LinearHistory,
+            "required_linear_history",
+            "merge",
+            "This branch must not contain merge commits.",
+        ),
+        (
+            Demand::Signatures,
+            "required_signatures",
+            "rebase",
+            "Commits must have verified signatures.",
+        ),
+        (
+            Demand::Signatures,
+            "required_signatures",
+            "squash",
+            "Commits must have verified signatures.",
+        ),
+        (to, "required_deployments", "squash", "Missing successful active staging deployment."),
+        (
+            Demand::Conversations,
+            "pull_request",
+            "squash",
+            "A conversation must be resolved before this pull request can be merged.",
+        ),
+    ] {
+        let world = World::new().await;
+        let client = world.client().await;
+        let (pull, head) = a_pull(&world);
+        let note = LineNote { path: "src/lib.rs", line: 1, start_line: None, body: "why?" };
+        let mona = world.emulator.person("mona");
+        mona.reviews_lines(REPO, pull, Verdict::Comments, "", &[note]).unwrap();
+        for by in [Requirement::Protection, Requirement::Ruleset] {
+            world.emulator.demand(REPO, "main", demand, by).unwrap();
+            let said = refusal(&client, pull, json!({ "merge_method": how })).await;
+            assert!(said.contains(words), "{demand:?}: {said}");
+            let rules = client.get(&format!("/repos/{REPO}/rules/branches/main")).await.expect(200);
+            let told = rules.as_array().unwrap().iter().any(|rule| rule["type"] == kind);
+            assert_eq!(told, by == Requirement::Ruleset, "{demand:?}: {rules}");
+        }
+        match demand {
+            Demand::Deployments(_) => world.emulator.deploys(REPO, &head, "staging").unwrap(),
+            Demand::Conversations => {
+                let path = format!("/repos/{REPO}/pulls/{pull}/comments");
+                let comments = client.get(&path).await.expect(200);
+                mona.resolves_thread(REPO, comments[0]["id"].as_u64().unwrap()).unwrap();
+            }
+            Demand::Methods(_) => {
+                client.put(&merge_of(pull), json!({ "merge_method": "squash" })).await.expect(200);
+                continue;
+            }
+            _ => world.emulator.demand_nothing(REPO, "main").unwrap(),
+        }
+        client.put(&merge_of(pull), json!({ "merge_method": how })).await.expect(200);
+    }
+}
+
+/// "To view merge-related settings, you must have the `contents:read` and `contents:write`
+/// permissions": GitHub's API description. GraphQL shows them to whoever sees the repository.
+#[tokio::test]
+async fn a_token_that_may_only_read_sees_the_ways_to_merge_by_graphql_alone() {
+    let world = World::new().await;
+    let (pull, _) = a_pull(&world);
+    world.emulator.allow_merge_methods(REPO, &[MergeMethod::Squash]).unwrap();
+    world.emulator.demand(REPO, "main", Demand::MergeQueue, Requirement::Protection).unwrap();
+    let client = world.client().await;
+    let path = format!("/repos/{REPO}");
+    assert_eq!(client.get(&path).await.expect(200)["allow_rebase_merge"], false);
+    let read = json!({ "contents": "read", "pull_requests": "read" });
+    let app = world.as_app();
+    let reader = app.installation(world.installation, json!({ "permissions": read })).await;
+    assert_eq!(reader.get(&path).await.expect(200)["allow_rebase_merge"], Value::Null);
+    let query = "query($n: Int!) { repository(owner: \"acme\", name: \"widgets\") {
+        mergeCommitAllowed squashMergeAllowed rebaseMergeAllowed
+        pullRequest(number: $n) { isMergeQueueEnabled } } }";
+    let answer = ask(&world, &reader, query, json!({ "n": pull })).await;
+    let told = &answer["data"]["repository"];
+    assert_eq!(
+        told,
+        &json!({
+            "mergeCommitAllowed": false,
+            "squashMergeAllowed": true,
+            "rebaseMergeAllowed": false,
+            "pullRequest": { "isMergeQueueEnabled": true },
+        })
+    );
 }
 
 #[tokio::test]

@@ -39,7 +39,8 @@ async fn where_only_what_must_be_there_is_sent_the_rest_is_gone_at_every_depth()
     let client = world.client().await;
     let number = world.emulator.person("mona").opens_issue(REPO, "Broken", "it is", &[]).unwrap();
     let path = format!("/repos/{REPO}/issues/{number}");
-    let (whole, names) = (client.get(&path).await.expect(200), ["node_id", "performed_via_github_app"]);
+    let (whole, names) =
+        (client.get(&path).await.expect(200), ["node_id", "performed_via_github_app"]);
     assert!(names.iter().all(|name| whole.get(name).is_some()), "{whole}");
     assert!(whole["user"].get("user_view_type").is_some(), "{whole}");
 

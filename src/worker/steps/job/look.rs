@@ -9,14 +9,14 @@ use crate::core::approval::ApprovalCriteria;
 use crate::core::checks::CheckState;
 use crate::core::event::SKIP_LABEL;
 use crate::core::github::RepoRef;
-use crate::core::id::{Branch, Number, ReviewId, Sha, Timestamp, UserId};
+use crate::core::id::{Number, ReviewId, Timestamp, UserId};
 use crate::core::job::{
     ChangeRequest, Ci, Job, JobStep, OpenPull, PullEnd, PullSnapshot, RedBecause,
 };
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::core::task::Task;
 use crate::forge::payload::{PullDetail, Review, ReviewComment};
-use crate::forge::{Ballot, ReportedCheck, Roles, actor, moment};
+use crate::forge::{Ballot, BranchRules, ReportedCheck, Roles, actor, moment};
 use crate::worker::ci::{Head, HeadChecks, checks};
 use crate::worker::consent::{consent, contributors};
 use crate::worker::{Context, WorkError, patches};
@@ -41,8 +41,12 @@ pub(in crate::worker) async fn run(
     let text = forge.file(repo, &repository.default_branch, RULES_PATH).await?;
     let rules = Rules::parse(&text.unwrap_or_default()).map_err(|bad| bad.to_string());
     let in_force = rules.clone().unwrap_or_default();
-    let (reviews, comments) =
-        tokio::try_join!(forge.reviews(repo, pull.number), forge.comments(repo, pull.number))?;
+    let (reviews, comments, asks) = tokio::try_join!(
+        forge.reviews(repo, pull.number),
+        forge.comments(repo, pull.number),
+        forge.branch_rules(repo, &base)
+    )?;
+    let terms = forge.merge_terms(repo, &detail, &asks).await?;
     let mut roles = Roles::new();
     let least = in_force.approval.role.into();
     let about = Ballot { head: &head, address: &ctx.settings.address, least };
@@ -70,7 +74,7 @@ pub(in crate::worker) async fn run(
         since,
     };
     let consent = consent(ctx, repo, criteria, &votes).await?;
-    let ci = ci(ctx, job, &detail, &base, &in_force, now).await?;
+    let ci = ci(ctx, job, &detail, (&asks, &in_force), now).await?;
     let requests = requests(ctx, repo, pull.number, &reviews, &mut roles).await?;
     Ok(Some(PullSnapshot::Open(Box::new(OpenPull {
         at: now,
@@ -84,6 +88,7 @@ pub(in crate::worker) async fn run(
         since,
         mergeable: detail.mergeable,
         clean: is_clean(&detail),
+        terms,
         skipped: is_skipped(&detail),
     }))))
 }
@@ -127,8 +132,7 @@ async fn ci(
     ctx: &Context,
     job: &Job,
     pull: &PullDetail,
-    base: &Branch,
-    rules: &Rules,
+    (asks, rules): (&BranchRules, &Rules),
     now: Timestamp,
 ) -> Result<Ci, WorkError> {
     let (repo, sha) = (&job.repo, &pull.head.sha);
@@ -137,11 +141,12 @@ async fn ci(
         _ => now,
     };
     let wake = Task::Step { job_id: job.id.clone(), step: JobStep::Wake };
-    Ok(match checks(ctx, &Head { repo, sha, base, rules }, since, &wake).await? {
+    Ok(match checks(ctx, &Head { repo, sha, asks, rules }, since, &wake).await? {
         HeadChecks::Green => Ci::Green,
         HeadChecks::Pending { names } => Ci::Pending { names },
+        HeadChecks::Missing(checks) => Ci::Missing(checks),
         HeadChecks::Red(red) => {
-            let because = because(ctx, job, &pull.base.sha, &red).await?;
+            let because = because(ctx, job, pull, &red).await?;
             Ci::Red { check: red.name, because }
         }
     })
@@ -150,7 +155,7 @@ async fn ci(
 async fn because(
     ctx: &Context,
     job: &Job,
-    base: &Sha,
+    pull: &PullDetail,
     red: &ReportedCheck,
 ) -> Result<RedBecause, WorkError> {
     if red.wavered {
@@ -161,19 +166,33 @@ async fn because(
         let why = "it was cut off before it had a result".to_owned();
         return Ok(RedBecause::Flaky { why });
     }
-    let mut there = ctx.forge.checks(&job.repo, base).await?;
+    let mut there = ctx.forge.checks(&job.repo, &pull.base.sha).await?;
     there.retain(|it| it.name == red.name && it.app == red.app);
     let there = of_same_workflow(ctx, &job.repo, red, there).await?;
-    let some = |state| there.iter().any(|it| it.state == state);
-    Ok(if some(CheckState::Green) {
+    let is_green = |it: &&ReportedCheck| it.state == CheckState::Green;
+    let reds_beside = |it: &ReportedCheck| reds_in(&there, it);
+    Ok(if there.iter().filter(is_green).any(|it| reds_beside(it) == 0) {
         RedBecause::Change
-    } else if some(CheckState::Red) {
+    } else if let Some(most) = there.iter().filter(is_green).map(reds_beside).max() {
+        // Jobs of one name, of which some are red there: so many of these may be the same ones.
+        let here = ctx.forge.checks(&job.repo, &pull.head.sha).await?;
+        if reds_in(&here, red) > most { RedBecause::Change } else { RedBecause::AlsoOnBase }
+    } else if there.iter().any(|it| it.state == CheckState::Red) {
         RedBecause::AlsoOnBase
     } else if points_at_change(ctx, job, red).await? {
         RedBecause::Touched
     } else {
         RedBecause::NeverOnBase
     })
+}
+
+/// How many checks of one name are red in the suite of one of them: more than one have it in a
+/// matrix whose jobs are named alike.
+fn reds_in(checks: &[ReportedCheck], of: &ReportedCheck) -> usize {
+    let twins = checks.iter().filter(|it| {
+        of.suite.is_some() && it.suite == of.suite && it.name == of.name && it.app == of.app
+    });
+    twins.filter(|it| it.state == CheckState::Red).count()
 }
 
 /// Whether what a check says is wrong stands in a file that Gander changed.

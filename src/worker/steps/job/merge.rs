@@ -3,6 +3,7 @@
 
 use crate::core::job::{Job, JobFact};
 use crate::core::report;
+use crate::core::text::listed;
 use crate::publish::{self, Merging};
 use crate::store::Claim;
 use crate::worker::steps::job::look;
@@ -32,7 +33,16 @@ async fn merge(ctx: &Context, job: &Job) -> Result<JobFact, WorkError> {
         // GitHub's words are only shown. Somebody may have pushed meanwhile.
         Merging::Refused { why } => match Box::pin(look::run(ctx, job)).await? {
             Some(again) if job.merges(&again).is_none() => JobFact::Seen(again),
-            _ => JobFact::NotMerged { why },
+            _ => JobFact::NotMerged { why: with_asks(why, &pull.terms.asks) },
         },
     })
+}
+
+/// GitHub's words, and what the branch's rules ask for that only GitHub can judge.
+pub(in crate::worker) fn with_asks(why: String, asks: &[String]) -> String {
+    if asks.is_empty() {
+        return why;
+    }
+    let why = why.trim_end_matches(['.', ' ', '\n']);
+    format!("{why}. The rules of the branch ask for {}.", listed(asks))
 }

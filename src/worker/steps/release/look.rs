@@ -7,12 +7,13 @@
 use crate::core::approval::{Approval, ApprovalCriteria, MergeAttempt, NotApproved};
 use crate::core::event::SKIP_LABEL;
 use crate::core::id::{Number, Sha, Timestamp};
+use crate::core::job::MergeTerms;
 use crate::core::policy::{MergeOn, Rules};
 use crate::core::release::{Blocked, Merged, Release, ReleaseFact, ReleaseStep};
 use crate::core::release_gate::is_the_runs_own;
 use crate::core::task::Task;
 use crate::forge::payload::PullDetail;
-use crate::forge::{Ballot, BranchHead, Roles};
+use crate::forge::{Ballot, BranchHead, BranchRules, Roles};
 use crate::worker::ci::{Head, HeadChecks, checks};
 use crate::worker::consent::{consent, contributors};
 use crate::worker::steps::job::look::{is_clean, is_skipped};
@@ -20,13 +21,23 @@ use crate::worker::steps::release::plan::version_at;
 use crate::worker::steps::release::{planned, release_rules};
 use crate::worker::{Context, WorkError};
 
+/// How the release pull request stands.
+pub(in crate::worker) struct Standing {
+    pub(in crate::worker) rules: Box<Rules>,
+    /// What the base asks for.
+    pub(in crate::worker) asks: BranchRules,
+    pub(in crate::worker) consent: Result<Approval, NotApproved>,
+    /// Whether GitHub says that nothing is in the way.
+    clean: bool,
+    pub(in crate::worker) terms: MergeTerms,
+}
+
 /// What a look shows.
 pub(in crate::worker) enum ReleaseSnapshot {
     /// Something else than what the release believes.
     Changed(ReleaseFact),
-    /// What it believes, whether there is consent, and whether GitHub says that nothing is in the
-    /// way.
-    Same { rules: Box<Rules>, consent: Result<Approval, NotApproved>, clean: bool },
+    /// What it believes.
+    Same(Standing),
 }
 
 /// `None`: nothing that the release does not know.
@@ -36,34 +47,54 @@ pub(in crate::worker) async fn run(
 ) -> Result<Option<ReleaseFact>, WorkError> {
     Ok(match snapshot_of(ctx, release).await? {
         ReleaseSnapshot::Changed(fact) => Some(fact),
-        ReleaseSnapshot::Same { rules, consent: Ok(approval), clean } => {
-            let by_command = approval.by_command();
-            let not_by_us = match rules.merge.on {
-                MergeOn::Never => Some(Blocked::Button),
-                MergeOn::Command if !by_command => Some(Blocked::Command),
-                MergeOn::Command | MergeOn::Review => None,
-            };
-            let why = match not_by_us {
-                Some(why) => Some(why),
-                None => in_the_way(ctx, release, &rules, &approval).await?,
-            };
-            let head = approval.head().clone();
-            let rules = rules.binding();
-            let on = MergeAttempt { source: approval.source(), rules, clean };
-            Some(match why {
-                None => ReleaseFact::Approved(approval, on),
-                Some(why) => ReleaseFact::NotMerged { head, why },
-            })
-        }
-        ReleaseSnapshot::Same { consent: Err(why), .. } => {
-            let head = head_of(release)?.clone();
-            Some(if why == NotApproved::Nobody {
-                ReleaseFact::Free { head }
-            } else {
-                ReleaseFact::NotMerged { head, why: Blocked::NotApproved(why) }
-            })
-        }
+        ReleaseSnapshot::Same(standing) => Some(decided(ctx, release, standing).await?),
     })
+}
+
+/// What follows for a release that stands as we believe.
+async fn decided(
+    ctx: &Context,
+    release: &Release,
+    standing: Standing,
+) -> Result<ReleaseFact, WorkError> {
+    let approval = match standing.consent.clone() {
+        Ok(approval) => approval,
+        Err(NotApproved::Nobody) => {
+            let head = head_of(release)?.clone();
+            // What an approval would not mend is said before somebody gives one.
+            return Ok(match obstacle(&standing) {
+                Some(why) => ReleaseFact::NotMerged { head, why },
+                None => ReleaseFact::Free { head },
+            });
+        }
+        Err(why) => {
+            let head = head_of(release)?.clone();
+            return Ok(ReleaseFact::NotMerged { head, why: Blocked::NotApproved(why) });
+        }
+    };
+    let not_by_us = match standing.rules.merge.on {
+        MergeOn::Never => Some(Blocked::Button),
+        MergeOn::Command if !approval.by_command() => Some(Blocked::Command),
+        MergeOn::Command | MergeOn::Review => None,
+    };
+    let why = match not_by_us {
+        Some(why) => Some(why),
+        None => in_the_way(ctx, release, &standing, &approval).await?,
+    };
+    let head = approval.head().clone();
+    let rules = standing.rules.binding();
+    let on = MergeAttempt { source: approval.source(), rules, clean: standing.clean };
+    Ok(match why {
+        None => ReleaseFact::Approved(approval, on),
+        Some(why) => ReleaseFact::NotMerged { head, why },
+    })
+}
+
+/// A setting on GitHub that keeps us from merging it, approved or not.
+fn obstacle(standing: &Standing) -> Option<Blocked> {
+    let merge = &standing.rules.merge;
+    let obstacle = standing.terms.obstacle(merge.method).filter(|_| merge.on != MergeOn::Never);
+    obstacle.map(Blocked::Setting)
 }
 
 pub(in crate::worker) async fn snapshot_of(
@@ -121,7 +152,11 @@ pub(in crate::worker) async fn snapshot_of(
         return blocked("the rules of this repository cannot be read".to_owned());
     };
     let consent = release_consent(ctx, release, &rules, &detail).await?;
-    Ok(ReleaseSnapshot::Same { rules: Box::new(rules), consent, clean: is_clean(&detail) })
+    let asks = forge.branch_rules(repo, &release.base).await?;
+    let terms = forge.merge_terms(repo, &detail, &asks).await?;
+    let clean = is_clean(&detail);
+    let rules = Box::new(rules);
+    Ok(ReleaseSnapshot::Same(Standing { rules, asks, consent, clean, terms }))
 }
 
 async fn release_consent(
@@ -161,14 +196,18 @@ async fn release_consent(
     consent(ctx, repo, criteria, &votes).await
 }
 
-/// What keeps the approved head from being merged: what it touches, or its checks.
+/// What keeps the approved head from being merged: settings, what it touches, or its checks.
 pub(in crate::worker) async fn in_the_way(
     ctx: &Context,
     release: &Release,
-    rules: &Rules,
+    standing: &Standing,
     approval: &Approval,
 ) -> Result<Option<Blocked>, WorkError> {
-    let head = Head { repo: &release.repo, sha: approval.head(), base: &release.base, rules };
+    if let Some(why) = obstacle(standing) {
+        return Ok(Some(why));
+    }
+    let (asks, rules) = (&standing.asks, &standing.rules);
+    let head = Head { repo: &release.repo, sha: approval.head(), asks, rules };
     let files = ctx.forge.files_of(&release.repo, approval.pull()).await?;
     if let Some(path) = files.iter().find(|path| is_the_runs_own(path)) {
         let why = format!(
@@ -182,6 +221,7 @@ pub(in crate::worker) async fn in_the_way(
         HeadChecks::Green => return Ok(None),
         HeadChecks::Red(red) => format!("the check {} is red on it", red.name),
         HeadChecks::Pending { names } => format!("it waits for {}", names.join(", ")),
+        HeadChecks::Missing(checks) => return Ok(Some(Blocked::MissingChecks(checks))),
     };
     Ok(Some(Blocked::InTheWay { why }))
 }

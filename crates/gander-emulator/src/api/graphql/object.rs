@@ -267,6 +267,9 @@ fn repository(
         "nameWithOwner" => json!(call.state.full_name(known)),
         "databaseId" => json!(known.id),
         "isPrivate" => json!(known.private),
+        "mergeCommitAllowed" => json!(known.merge_methods.contains("merge")),
+        "squashMergeAllowed" => json!(known.merge_methods.contains("squash")),
+        "rebaseMergeAllowed" => json!(known.merge_methods.contains("rebase")),
         "pullRequest" => {
             let number = arguments.required("number")?.as_u64().unwrap_or(0);
             arguments.end()?;
@@ -337,6 +340,10 @@ fn pull(
             (false, None) => "CLOSED",
         }),
         "isDraft" => json!(pull.draft),
+        "isMergeQueueEnabled" => {
+            let protection = known.protections.get(&pull.base_branch);
+            json!(protection.is_some_and(|protection| protection.merge_queue))
+        }
         "merged" => json!(pull.merged_at.is_some()),
         "mergedAt" => optional_moment(pull.merged_at),
         "mergedBy" => return Ok(Some(author(state, pull.merged_by))),
