@@ -28,11 +28,11 @@ const BETWEEN_LINES: i64 = 10;
 pub struct Admission {
     /// Other machines whose `X-Forwarded-For` is believed; this one's always is.
     proxies: Vec<IpAddr>,
-    state: Mutex<State>,
+    state: Mutex<Shares>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Shares {
     bytes: usize,
     peers: HashMap<IpAddr, Share>,
     /// What was refused since the last line, and when that was.

@@ -54,7 +54,7 @@ async fn a_failing_rust_project_says_which_test_and_line() {
                  `left == right` failed%0A  left: 3%0A right: 2";
     assert!(obeyed(&ran.log).contains(&error), "{}", ran.log);
     assert!(
-        ran.summary.contains("| `cargo test --workspace` | ❌ exit code 101 |"),
+        ran.summary.contains("| `cargo test --workspace --no-fail-fast` | ❌ exit code 101 |"),
         "{}",
         ran.summary
     );
