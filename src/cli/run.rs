@@ -15,18 +15,18 @@ use crate::clock::Clock;
 use crate::config::{ModelChoice, environment, variable};
 use crate::core::budget::Money;
 use crate::core::event::IssueText;
-use crate::core::evidence::{CheckOutcome, Evidence, TestsRun};
+use crate::core::evidence::{Check, CheckOutcome, Evidence, TestsRun};
 use crate::core::github::RepoRef;
 use crate::core::id::{InstallationId, JobId, Number, RepoId, Sha, UserId};
 use crate::core::job::{Base, Job, JobEnding, JobOrder, JobStage, Kind, Prepared, Proposal};
 use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::policy::{RULES_PATH, Rules, runs_nothing};
-use crate::core::report::{first_flags, outcome_words};
+use crate::core::report::{first_flags, outcome_words, why_no_test};
 use crate::egress::PrivateAddresses;
 use crate::sandbox::{Sandbox, Unconfined};
 use crate::store::Memory;
-use crate::worker::{JobContext, LocalEnd, LocalJob};
+use crate::worker::{JobContext, LocalEnd, LocalFault, LocalJob, WorkError};
 use crate::workspace::diff;
 use crate::workspace::mirror::{History, Mirror, Source, Want};
 use crate::workspace::origins;
@@ -79,6 +79,7 @@ struct RunReport {
 enum RunEnd {
     Verified { proposal: Proposal, evidence: Evidence },
     NothingToFix(String),
+    CannotCheck(String),
     Without(String),
 }
 
@@ -176,7 +177,13 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
         clock: Clock::system(),
         progress: &|what| progress(command, what),
     };
-    let end = job.run().await.map_err(|fault| fault.text)?;
+    clear_out(&command.out)?;
+    let end = match job.run().await {
+        Ok(end) => end,
+        Err(LocalFault { fault, patch }) => {
+            return Err(without_end(&ctx, &base.sha, fault, patch).await?);
+        }
+    };
     let report = RunReport::of(base.sha, &end);
     write_out(command, &ctx, &report, end.patch.as_ref()).await?;
     if command.json {
@@ -221,14 +228,12 @@ impl RunReport {
             (JobStage::Done(JobEnding::NothingToFix { why }), ..) => {
                 RunEnd::NothingToFix(why.clone())
             }
-            (
-                JobStage::Done(
-                    JobEnding::GaveUp { why }
-                    | JobEnding::CannotCheck { why }
-                    | JobEnding::Failed { why },
-                ),
-                ..,
-            ) => RunEnd::Without(all_of(why, job)),
+            (JobStage::Done(JobEnding::GaveUp { why } | JobEnding::Failed { why }), ..) => {
+                RunEnd::Without(all_of(why, job))
+            }
+            (JobStage::Done(JobEnding::CannotCheck { why }), ..) => {
+                RunEnd::CannotCheck(all_of(why, job))
+            }
             (JobStage::Done(JobEnding::OutOfBudget { why }), ..) => RunEnd::Without(why.clone()),
             (stage, ..) => RunEnd::Without(format!("it ended while it was {}", stage.name())),
         };
@@ -337,6 +342,38 @@ fn model_choice(text: &str) -> Result<ModelChoice, String> {
     })
 }
 
+/// An older run's patch must not pass for this one's.
+fn clear_out(out: &Path) -> std::io::Result<()> {
+    [CHANGE, UNVERIFIED]
+        .iter()
+        .map(|name| out.join(name))
+        .try_for_each(|path| if path.exists() { std::fs::remove_file(path) } else { Ok(()) })
+}
+
+async fn write_patch(
+    ctx: &JobContext,
+    base: &Sha,
+    patch: &Patch,
+    path: &Path,
+) -> Result<(), AnyError> {
+    let entries = ctx.mirror.list(base).await?;
+    let files = diff::base_files(&ctx.mirror, &entries, patch)?;
+    Ok(std::fs::write(path, diff::applicable(patch, &files, base)?)?)
+}
+
+/// What is said of a step that could not be done; what was tried by then is kept.
+async fn without_end(
+    ctx: &JobContext,
+    base: &Sha,
+    fault: WorkError,
+    patch: Option<Patch>,
+) -> Result<AnyError, AnyError> {
+    let Some(patch) = patch else { return Ok(fault.text.into()) };
+    let left = ctx.records.join(UNVERIFIED);
+    write_patch(ctx, base, &patch, &left).await?;
+    Ok(format!("{}\nWhat was tried by then, not verified: {}", fault.text, left.display()).into())
+}
+
 async fn write_out(
     command: &RunCommand,
     ctx: &JobContext,
@@ -344,17 +381,9 @@ async fn write_out(
     patch: Option<&Patch>,
 ) -> Result<(), AnyError> {
     let out = &command.out;
-    // An older run's patch must not pass for this one's.
-    for name in [CHANGE, UNVERIFIED] {
-        if out.join(name).exists() {
-            std::fs::remove_file(out.join(name))?;
-        }
-    }
     if let Some(patch) = patch {
         let name = if report.is_verified() { CHANGE } else { UNVERIFIED };
-        let entries = ctx.mirror.list(&report.base).await?;
-        let base = diff::base_files(&ctx.mirror, &entries, patch)?;
-        std::fs::write(out.join(name), diff::applicable(patch, &base, &report.base)?)?;
+        write_patch(ctx, &report.base, patch, &out.join(name)).await?;
     }
     // After the patch, which it names.
     std::fs::write(out.join("report.md"), as_text(report, out))?;
@@ -377,7 +406,17 @@ fn as_text(report: &RunReport, out: &Path) -> String {
             );
             for check in &evidence.checks {
                 let millis = check.millis;
-                let _ = writeln!(text, "  {} {} ({millis} ms)", mark(&check.outcome), check.name);
+                let _ = writeln!(text, "  {} {} ({millis} ms)", mark(check), check.name);
+                if let CheckOutcome::OnlyKnownFailures { red_before, flaky } = &check.outcome {
+                    for (tests, why) in [(red_before, "fails without it, too"), (flaky, "flaky")] {
+                        for test in tests {
+                            let _ = writeln!(text, "    {why}: {test}");
+                        }
+                    }
+                }
+            }
+            if let Some(why) = why_no_test(evidence.tests()) {
+                let _ = writeln!(text, "  {why}");
             }
             for flag in first_flags(&proposal.flags) {
                 let _ = writeln!(text, "  look closely: {flag}");
@@ -389,6 +428,14 @@ fn as_text(report: &RunReport, out: &Path) -> String {
             let _ = writeln!(
                 text,
                 "Nothing to change ({effort}). In the model's words:\n{}",
+                indented(why)
+            );
+        }
+        RunEnd::CannotCheck(why) => {
+            let _ = writeln!(
+                text,
+                "The checks cannot be run here, with or without a change ({}):\n{}",
+                report.cost,
                 indented(why)
             );
         }
@@ -425,6 +472,11 @@ fn as_json(report: &RunReport) -> serde_json::Value {
             "checks": evidence.checks,
         }),
         RunEnd::NothingToFix(why) => json!({"result": "nothing_to_fix", "why": why}),
+        RunEnd::CannotCheck(why) => json!({
+            "result": "no_verified_change",
+            "outcome": "inconclusive",
+            "why": why,
+        }),
         RunEnd::Without(why) => json!({"result": "no_verified_change", "why": why}),
     };
     let mut all = own;
@@ -439,10 +491,13 @@ fn as_json(report: &RunReport) -> serde_json::Value {
     all
 }
 
-fn mark(outcome: &CheckOutcome) -> &'static str {
-    match outcome {
+fn mark(check: &Check) -> &'static str {
+    match check.outcome {
+        CheckOutcome::Passed if check.ran_fewer_tests() => {
+            "passed, with fewer tests than without it,"
+        }
         CheckOutcome::Passed => "passed",
-        CheckOutcome::OnlyKnownFailures { .. } => "passed but for known failures",
+        CheckOutcome::OnlyKnownFailures { .. } => "passed without the tests below:",
         CheckOutcome::NoTestRun => "no test was run",
         CheckOutcome::Failed(_) => "FAILED",
         CheckOutcome::Inconclusive(_) | CheckOutcome::EndedEarly(_) => "inconclusive",

@@ -19,11 +19,24 @@ pub struct Check {
     pub kind: CheckKind,
     /// What came out.
     pub outcome: CheckOutcome,
+    /// How many tests ran. `None`: that cannot be counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<u64>,
+    /// How many ran without the change, where that is known and counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests_before: Option<u64>,
     /// The tests that failed, by the runner's own names. `None`: not all of them are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_tests: Option<BTreeSet<String>>,
     /// How long it took, in milliseconds.
     pub millis: u64,
+}
+
+impl Check {
+    /// Whether fewer tests ran than without the change.
+    pub fn ran_fewer_tests(&self) -> bool {
+        self.tests.zip(self.tests_before).is_some_and(|(now, before)| now < before)
+    }
 }
 
 /// What a check is worth.
@@ -171,13 +184,6 @@ impl Evidence {
         self.checks.iter().filter_map(|check| Some((&*check.name, check.outcome.reason()?)))
     }
 
-    /// Whether a command did anything but pass: then it matters what it comes to without the
-    /// change.
-    pub fn wants_base(&self) -> bool {
-        let mut commands = self.checks.iter().filter(|check| check.kind == CheckKind::Command);
-        commands.any(|check| check.outcome != CheckOutcome::Passed)
-    }
-
     /// The same evidence, judged with what the same commands came to on the base, without the
     /// change. Its [`verdict`](Self::verdict) is then the one that counts:
     ///
@@ -187,16 +193,20 @@ impl Evidence {
     /// - A command that comes to no result without the change either stays inconclusive, and the
     ///   verdict unknown: no other attempt would mend it.
     ///
+    /// - A command that passes and runs fewer tests than without the change is red, unless the change
+    ///   is in tests: then people are shown both numbers.
     /// - A command that fails in both says so, with the tests that fail in both where they are known.
     ///
     /// It only ever makes a verdict red. A command that did not run on the base is left as it is.
     #[must_use]
-    pub fn held_against(mut self, base: &[Check]) -> Self {
+    pub fn held_against(mut self, base: &[Check], changes_tests: bool) -> Self {
         let commands = self.checks.iter_mut().filter(|check| check.kind == CheckKind::Command);
         for check in commands {
             let before = base.iter().find(|it| it.kind == check.kind && it.name == check.name);
             let Some(before) = before else { continue };
+            check.tests_before = before.tests.filter(|tests| *tests > 0);
             let why = match &check.outcome {
+                CheckOutcome::Passed if !changes_tests => fewer_tests(check),
                 CheckOutcome::Failed(why) => {
                     old_failures(before, check).map(|old| format!("{old}\n{why}"))
                 }
@@ -221,6 +231,18 @@ pub fn cannot_run(base: &[Check]) -> Option<String> {
         | CheckOutcome::Failed(_)
         // It did run, and what ends it early may be what the change is to mend.
         | CheckOutcome::EndedEarly(_) => None,
+    })
+}
+
+/// Why a command that passed left tests out. `None`: it did not, or that is not known.
+fn fewer_tests(check: &Check) -> Option<String> {
+    let (now, before) = (check.tests?, check.tests_before?);
+    check.ran_fewer_tests().then(|| {
+        format!(
+            "it exits with 0, but {} of the {before} tests that run without the change do not run \
+             with it, though the change is in no test: something ends or skips them",
+            before - now
+        )
     })
 }
 
@@ -283,6 +305,8 @@ mod tests {
                     name: "check".to_owned(),
                     kind: *kind,
                     outcome: outcome.clone(),
+                    tests: None,
+                    tests_before: None,
                     failed_tests: None,
                     millis: 1,
                 })
@@ -368,15 +392,38 @@ mod tests {
             (&doubt, &failed, red, "red"),
         ] {
             let of = |outcome: &CheckOutcome| evidence(&[(CheckKind::Command, outcome.clone())]);
-            let held = of(change).held_against(&of(base).checks);
+            let held = of(change).held_against(&of(base).checks, false);
             assert_eq!(held.verdict(), verdict, "{base:?}, then {change:?}");
             let said = held.failures().next().map_or("", |(_, why)| why).to_owned();
             assert!(said.ends_with(why) || said.contains(why) && !why.is_empty(), "{said:?}");
-            assert_eq!(of(change).held_against(&[]), of(change), "nothing is known of the base");
+            assert_eq!(of(change).held_against(&[], false), of(change), "nothing is known");
         }
         let rule = evidence(&[(CheckKind::Rule, doubt)]);
         let base = evidence(&[(CheckKind::Rule, passed)]);
-        assert_eq!(rule.clone().held_against(&base.checks), rule, "a rule is no command");
+        assert_eq!(rule.clone().held_against(&base.checks, false), rule, "a rule is no command");
+    }
+
+    #[test]
+    fn tests_that_vanish_make_a_green_command_red_unless_the_change_is_in_tests() {
+        let of = |tests: Option<u64>| {
+            let mut one = evidence(&[(CheckKind::Command, CheckOutcome::Passed)]);
+            one.checks[0].tests = tests;
+            one
+        };
+        let base = of(Some(3)).checks;
+        for (now, verdict) in [
+            (Some(3), Verdict::Green),
+            (Some(4), Verdict::Green),
+            (Some(2), Verdict::Red),
+            (Some(0), Verdict::Red),
+            (None, Verdict::Green),
+        ] {
+            assert_eq!(of(now).held_against(&base, false).verdict(), verdict, "{now:?}");
+            let in_tests = of(now).held_against(&base, true);
+            assert_eq!(in_tests.verdict(), Verdict::Green, "{now:?}");
+            assert_eq!(in_tests.checks[0].tests_before, Some(3), "people are shown it");
+        }
+        assert_eq!(of(Some(0)).held_against(&of(None).checks, false).verdict(), Verdict::Green);
     }
 
     #[test]

@@ -54,6 +54,8 @@ fn evidence(base: &str, patch: &str, outcome: Option<CheckOutcome>) -> Evidence 
         name: "cargo test".into(),
         kind: CheckKind::Command,
         outcome,
+        tests: None,
+        tests_before: None,
         failed_tests: None,
         millis: 1,
     });

@@ -128,7 +128,14 @@ const AGENTS: &str = "instructs coding agents";
 const SETTINGS: &str = "may hold settings or secrets";
 
 /// Names and extensions (`*.x`), folded, and why people should look at them.
-const FLAGGED: [(&str, &str); 8] = [
+const FLAGGED: [(&str, &str); 9] = [
+    (
+        "changes how tests are found or run",
+        "conftest.py pytest.ini sitecustomize.py usercustomize.py phpunit.xml phpunit.xml.dist .rspec \
+         jest.config.js jest.config.cjs jest.config.mjs jest.config.ts vitest.config.js \
+         vitest.config.mjs vitest.config.ts .mocharc.js .mocharc.cjs .mocharc.json .mocharc.yml \
+         .mocharc.yaml ava.config.js karma.conf.js nextest.toml *.pth",
+    ),
     (
         DEPENDENCIES,
         "cargo.toml package.json pyproject.toml setup.py setup.cfg pipfile go.mod go.work gemfile \

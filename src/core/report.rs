@@ -14,7 +14,7 @@ mod endings;
 mod review;
 mod waiting;
 
-pub use checks::{check_run, outcome_words};
+pub use checks::{check_run, outcome_words, why_no_test};
 pub use endings::UNVERIFIED_CAP;
 pub use review::*;
 

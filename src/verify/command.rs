@@ -1,6 +1,5 @@
 //! One of the project's own commands, in the sandbox.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -11,12 +10,11 @@ use async_trait::async_trait;
 
 use super::distill::distill;
 use super::results::{self, EndedCommand, TestRun};
-use super::{Candidate, Finding, Verifier, VerifyError, python};
+use super::{Candidate, Finding, Verifier, VerifyError, missing, python};
 use crate::core::evidence::{CheckKind, CheckOutcome};
 use crate::core::policy::runs_nothing;
 use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxLimits};
 use crate::workspace::confined;
-use crate::workspace::mirror::EntryMode;
 use crate::workspace::tree::Workspace;
 
 /// Characters of output that go to the model and to people.
@@ -32,8 +30,6 @@ const NOT_RUNNABLE: [i32; 2] = [126, 127];
 pub struct CommandVerifier {
     /// The lines, most often one.
     pub line: String,
-    /// How many tests they leave out by name: more may not be.
-    pub left_out: usize,
     /// Where it runs.
     pub sandbox: Arc<dyn Sandbox>,
     /// Time it may take.
@@ -101,15 +97,16 @@ impl CommandVerifier {
         let outcome = match output.exit {
             Exit::Code(code) if NOT_RUNNABLE.contains(&code) => {
                 CheckOutcome::Inconclusive(told(format!(
-                    "the command cannot be run in the sandbox (exit code {code}); what it needs \
-                     may not be installed on Gander's machine"
+                    "the command cannot be run in the sandbox (exit code {code}): install what it \
+                     needs on Gander's machine, make its file executable, or name another command \
+                     under `[verify] commands`"
                 )))
             }
             Exit::Code(code) => {
                 let cut_bytes = output.stdout.cut_bytes;
                 let ended =
                     EndedCommand { line: &self.line, package_json, output: text, cut_bytes, code };
-                return Ok(self.ended(&ended, tree));
+                return Ok(Self::ended(&ended, tree));
             }
             Exit::Signal(signal) => {
                 CheckOutcome::Failed(told(format!("killed by signal {signal}")))
@@ -128,31 +125,22 @@ impl CommandVerifier {
         Ok(outcome.into())
     }
 
-    fn ended(&self, ended: &EndedCommand<'_>, tree: &Workspace) -> Finding {
+    fn ended(ended: &EndedCommand<'_>, tree: &Workspace) -> Finding {
         let told = |how: String| format!("{how}\n{}", distill(ended.output, DISTILLED));
         let outcome = match results::judge(ended) {
             TestRun::NoTest => CheckOutcome::NoTestRun,
             TestRun::EndedEarly(why) => CheckOutcome::EndedEarly(told(why)),
             TestRun::Unseen(why) => CheckOutcome::Inconclusive(told(why)),
             TestRun::OthersPassed => CheckOutcome::Passed,
-            TestRun::AsExitCode if ended.code == 0 => self.passed(ended.output),
-            TestRun::AsExitCode => match cannot_begin(ended, tree) {
+            TestRun::AsExitCode if ended.code == 0 => CheckOutcome::Passed,
+            TestRun::AsExitCode => match missing::cannot_begin(ended, tree) {
                 Some(why) => CheckOutcome::Inconclusive(told(why)),
                 None => CheckOutcome::Failed(told(format!("exit code {}", ended.code))),
             },
         };
         let is_red = matches!(outcome, CheckOutcome::Failed(_));
         let failed_tests = if is_red { results::failed_tests(ended) } else { None };
-        Finding { outcome, failed_tests }
-    }
-
-    fn passed(&self, output: &str) -> CheckOutcome {
-        match results::select::left_out_no_more(&self.line, output, self.left_out) {
-            true => CheckOutcome::Passed,
-            false => CheckOutcome::Inconclusive(
-                "it passes, and more tests were left out than those that were to be".to_owned(),
-            ),
-        }
+        Finding { outcome, tests: results::tests(ended), failed_tests }
     }
 
     fn keep(&self, output: &CommandOutput) -> Result<(), VerifyError> {
@@ -169,34 +157,6 @@ impl CommandVerifier {
         let (line, said) = (&self.line, &output.stdout.text);
         write!(file, "$ {line}\n{said}\n[{:?}]\n", output.exit).map_err(disk)
     }
-}
-
-/// Why a red run in which no test ran could not begin here, whatever it tests. `None`: nothing like
-/// that is known.
-fn cannot_begin(ended: &EndedCommand<'_>, tree: &Workspace) -> Option<String> {
-    let in_tree = |name: &str| {
-        let named = |path: &str| path.split('/').any(|part| part.split('.').next() == Some(name));
-        tree.entries().iter().any(|entry| std::str::from_utf8(&entry.path).is_ok_and(named))
-    };
-    if let Some(missing) = results::missing(ended, in_tree) {
-        return Some(format!(
-            "what the project needs is not installed where checks run: {missing}. There is no \
-             network in the sandbox: install it on Gander's machine, or name commands that do \
-             without it under `[verify] commands`"
-        ));
-    }
-    if results::shows_tests(ended.output) {
-        return None;
-    }
-    let submodules = tree.entries().iter().filter(|entry| entry.mode == EntryMode::Submodule);
-    let submodules: BTreeSet<String> =
-        submodules.map(|entry| String::from_utf8_lossy(&entry.path).into_owned()).collect();
-    let first = submodules.first()?;
-    Some(format!(
-        "no test ran, and the repository's submodules are not fetched (`{first}`{}): name commands \
-         that do without them under `[verify] commands`",
-        if submodules.len() > 1 { " and others" } else { "" }
-    ))
 }
 
 /// `package.json` at the top of a tree, where there is a plain one.

@@ -27,6 +27,7 @@ use crate::workspace::tree::{ExportError, Workspace};
 mod command;
 pub mod detect;
 pub mod distill;
+mod missing;
 mod packages;
 pub mod python;
 pub mod results;
@@ -57,13 +58,15 @@ pub trait Verifier: Send + Sync {
 pub struct Finding {
     /// What came out.
     pub outcome: CheckOutcome,
+    /// How many tests ran. `None`: that cannot be counted.
+    pub tests: Option<u64>,
     /// The tests that failed. `None`: not all of them are known.
     pub failed_tests: Option<BTreeSet<String>>,
 }
 
 impl From<CheckOutcome> for Finding {
     fn from(outcome: CheckOutcome) -> Self {
-        Self { outcome, failed_tests: None }
+        Self { outcome, tests: None, failed_tests: None }
     }
 }
 
@@ -188,13 +191,15 @@ impl Checker {
         let mut checks = Vec::new();
         for verifier in self.verifiers.iter() {
             let started = Instant::now();
-            let Finding { outcome, failed_tests } = verifier.check(&candidate).await?;
+            let Finding { outcome, tests, failed_tests } = verifier.check(&candidate).await?;
             let broke_a_rule =
                 verifier.kind() == CheckKind::Rule && !matches!(outcome, CheckOutcome::Passed);
             checks.push(Check {
                 name: verifier.name().to_owned(),
                 kind: verifier.kind(),
                 outcome,
+                tests,
+                tests_before: None,
                 failed_tests,
                 millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             });
@@ -221,7 +226,6 @@ impl VerifyContext {
     fn command(&self, line: &str, log: &str) -> CommandVerifier {
         CommandVerifier {
             line: line.to_owned(),
-            left_out: 0,
             sandbox: Arc::clone(&self.sandbox),
             time: self.time,
             log: self.logs.join(log),

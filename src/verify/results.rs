@@ -96,6 +96,8 @@ struct Marks {
     ended: usize,
     /// Tests that ran in those; skipped ones did not.
     tests: u64,
+    /// Of them, those that passed, as far as that is counted.
+    passed: u64,
     /// Whether something else was run whose tests cannot be counted.
     more: bool,
 }
@@ -194,6 +196,16 @@ const RUNNERS: &[Runner] = &[
     },
 ];
 
+/// How many tests ran, by the count of the runners that are known by what they printed. `None`: not
+/// all of it is there, or something ran beside them whose tests cannot be counted.
+pub fn tests(ended: &EndedCommand<'_>) -> Option<u64> {
+    let plain = without_escapes(ended.output);
+    let lines: Vec<&str> = plain.lines().map(without_member).collect();
+    let all: Vec<Marks> = RUNNERS.iter().map(|runner| (runner.read)(&lines)).collect();
+    let counted = ended.cut_bytes == 0 && !all.iter().any(|marks| marks.more);
+    counted.then(|| all.iter().map(|marks| marks.tests).sum())
+}
+
 /// The tests that failed in a red run. `None`: it is not sure that these are all that is wrong.
 pub fn failed_tests(ended: &EndedCommand<'_>) -> Option<BTreeSet<String>> {
     if ended.code == 0 || ended.cut_bytes > 0 {
@@ -211,15 +223,16 @@ pub fn failed_tests(ended: &EndedCommand<'_>) -> Option<BTreeSet<String>> {
 }
 
 /// What was missing for a red run in which no test passed. `None`: nothing is known to be missing.
-/// `in_tree` says whether the tree has a file or directory of a name.
-pub fn missing(ended: &EndedCommand<'_>, in_tree: impl Fn(&str) -> bool) -> Option<String> {
+/// `is_needed` says whether the project itself names a package; any other may be a slip in an import,
+/// which a change can mend.
+pub fn missing(ended: &EndedCommand<'_>, is_needed: impl Fn(&str) -> bool) -> Option<String> {
     let plain = without_escapes(ended.output);
     let lines: Vec<&str> = plain.lines().map(without_member).collect();
-    if ended.code == 0 || RUNNERS.iter().any(|runner| (runner.read)(&lines).tests > 0) {
+    if ended.code == 0 || RUNNERS.iter().any(|runner| (runner.read)(&lines).passed > 0) {
         return None;
     }
     let all = RUNNERS.iter().flat_map(|runner| (runner.missing)(&lines));
-    let all: BTreeSet<String> = all.filter(|name| !in_tree(name)).collect();
+    let all: BTreeSet<String> = all.filter(|name| is_needed(name)).collect();
     let named: Vec<String> = all.iter().take(MOST_NAMED).map(|name| format!("`{name}`")).collect();
     let more = all.len().saturating_sub(named.len());
     match (named.is_empty(), more) {
@@ -250,8 +263,11 @@ pub fn judge(ended: &EndedCommand<'_>) -> TestRun {
             false => TestRun::AsExitCode,
         };
     }
+    // Where each command is a runner's, nothing else has begun: a test may print anything.
+    let all_known = commands.are_all(|words| RUNNERS.iter().any(|it| (it.starts)(words)));
     for (runner, marks) in &seen {
-        let due = commands.count(runner.starts).max(marks.begun);
+        let started = commands.count(runner.starts);
+        let due = if all_known && started == 0 { 0 } else { started.max(marks.begun) };
         if marks.ended < due && ended.cut_bytes > 0 {
             return TestRun::Unseen(unseen(runner, ended.cut_bytes));
         }

@@ -348,8 +348,8 @@ fn failed(output: &str) -> Option<Vec<String>> {
     failed_tests(&red(output)).map(|names| names.into_iter().collect())
 }
 
-fn missing_in(output: &str, tree: &[&str]) -> Option<String> {
-    missing(&red(output), |name| tree.contains(&name))
+fn missing_in(output: &str, slips: &[&str]) -> Option<String> {
+    missing(&red(output), |name| !slips.contains(&name))
 }
 
 const TWO_FAILED: &str = "\
@@ -396,6 +396,10 @@ fn of_a_run_that_failed_in_more_than_its_tests_no_name_is_told() {
                 "{TWO_FAILED}  process didn't exit successfully: `/t/b-1f` (signal: 6, SIGABRT)\n"
             ),
         ),
+        (
+            "one name in two targets",
+            format!("{TWO_FAILED}\nrunning 1 test\ntest tests::a ... ok\n"),
+        ),
         ("a count of its own", TWO_FAILED.replace("2 failed", "3 failed")),
         ("a file that cannot be loaded", "ERROR t.py - NameError\n1 error in 0.1s\n".to_owned()),
         (
@@ -418,7 +422,7 @@ fn of_a_run_that_failed_in_more_than_its_tests_no_name_is_told() {
 fn packages_that_are_not_there_are_named_and_the_projects_own_files_are_not() {
     let python = "E   ModuleNotFoundError: No module named 'requests.auth'\n1 error in 0.1s\n";
     assert_eq!(missing_in(python, &[]).as_deref(), Some("`requests`"));
-    assert_eq!(missing_in(python, &["requests"]), None, "it is in the tree");
+    assert_eq!(missing_in(python, &["requests"]), None, "nobody needs it");
     assert_eq!(
         missing_in("/usr/bin/python3: No module named pytest\n", &[]).as_deref(),
         Some("`pytest`")
@@ -437,5 +441,5 @@ fn packages_that_are_not_there_are_named_and_the_projects_own_files_are_not() {
 fn a_run_in_which_a_test_passed_could_begin_whatever_it_misses() {
     let some = "ImportError: No module named 'extra'\n3 passed, 1 failed in 0.1s\n";
     assert_eq!(missing_in(some, &[]), None);
-    assert_eq!(missing(&EndedCommand { code: 0, ..red("No module named 'x'\n") }, |_| false), None);
+    assert_eq!(missing(&EndedCommand { code: 0, ..red("No module named 'x'\n") }, |_| true), None);
 }

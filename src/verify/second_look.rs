@@ -4,9 +4,10 @@
 //! nothing about the change. Names of tests come from the output of the repository's own code, so
 //! they only choose what is run again. What such a run came to is told by its exit status.
 //!
-//! Invariants: it clears a red command only if that passes without the tests that decide nothing; a
-//! test that fails without the change every time is left out, and so is one that wavers and that the
-//! change does not touch; where the failed tests are not all known, the command stays red.
+//! Invariants: it clears a red command only if that passes without the tests that decide nothing and
+//! runs all others; a test that fails without the change is left out, and so is one that passes and
+//! fails with it, unless the change touches it; one that never passes with the change is not; where
+//! the failed tests are not all known, the command stays red.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,11 +15,11 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::results::select;
-use super::{Checker, CommandVerifier, Verifier, VerifyContext, VerifyError};
+use super::{Checker, Finding, Verifier, VerifyContext, VerifyError};
 use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence};
 use crate::core::patch::{Change, Patch};
 
-/// How often a test is run alone.
+/// How often a test is run alone, each time in a tree of its own.
 const REPEATS: usize = 3;
 /// With more new failures than these nobody asks whether they waver.
 const MOST_SUSPECTS: usize = 5;
@@ -27,8 +28,6 @@ const MOST_SUSPECTS: usize = 5;
 pub struct SecondLook<'a> {
     /// Makes trees with the change; its verifiers are not used.
     pub checker: &'a Checker,
-    /// Makes those without it; the same.
-    pub before: &'a Checker,
     /// What commands need.
     pub means: &'a VerifyContext,
     /// What the commands came to without the change.
@@ -41,46 +40,74 @@ pub struct SecondLook<'a> {
 
 impl SecondLook<'_> {
     /// The same evidence, with each red command cleared that is red for no reason of the change's.
+    /// Where one is not, though it failed before, too, its reason says why.
     ///
     /// # Errors
     /// When a command could not be run again.
     pub async fn at(&self, mut evidence: Evidence) -> Result<Evidence, VerifyError> {
         for check in &mut evidence.checks {
-            let is_red = matches!(check.outcome, CheckOutcome::Failed(_));
-            if check.kind == CheckKind::Command
-                && is_red
-                && let Some(cleared) = self.cleared(check).await?
-            {
-                check.outcome = cleared;
+            let CheckOutcome::Failed(why) = &check.outcome else { continue };
+            if check.kind != CheckKind::Command {
+                continue;
             }
+            let why = why.clone();
+            check.outcome = match self.cleared(check).await? {
+                Ok(cleared) => cleared,
+                Err(None) => CheckOutcome::Failed(why),
+                Err(Some(more)) => CheckOutcome::Failed(format!("{why}\n\n{more}")),
+            };
         }
         Ok(evidence)
     }
 
-    /// What a red command comes to without the tests that decide nothing, if it passes then.
-    async fn cleared(&self, check: &Check) -> Result<Option<CheckOutcome>, VerifyError> {
+    /// What a red command comes to without the tests that decide nothing, if it passes then; else
+    /// why not, where there is something to be said.
+    async fn cleared(
+        &self,
+        check: &Check,
+    ) -> Result<Result<CheckOutcome, Option<String>>, VerifyError> {
         let (Some(failed), Some(before)) = (&check.failed_tests, self.failed_before(check)) else {
-            return Ok(None);
+            return Ok(Err(None));
         };
         let (old, new): (Vec<&String>, Vec<&String>) =
             failed.iter().partition(|name| before.contains(*name));
         if new.len() > MOST_SUSPECTS || new.iter().any(|name| touches(self.patch, name)) {
-            return Ok(None);
+            return Ok(Err(None));
         }
         let mut flaky = Vec::new();
         for name in new {
             if !self.wavers(&check.name, name).await? {
-                return Ok(None);
+                return Ok(Err(None));
             }
             flaky.push(name.clone());
         }
         let red_before: Vec<String> = old.into_iter().cloned().collect();
         // What failed before and passes now has to go on passing, so it is not left out.
         let all = [&red_before[..], &flaky].concat();
-        let Some(line) = select::without(&check.name, &all) else { return Ok(None) };
-        let passes = self.with(&[line], all.len()).await?;
-        let cleared = CheckOutcome::OnlyKnownFailures { red_before, flaky };
-        Ok((passes == [true]).then_some(cleared))
+        let Some(line) = select::without(&check.name, &all) else {
+            return Ok(Err(Some(
+                "It is not known how to run this command without those tests.".to_owned(),
+            )));
+        };
+        let run = self.run(&line).await?;
+        let enough = match (check.tests, run.tests) {
+            (Some(full), Some(now)) => now + all.len() as u64 >= full,
+            _ => true,
+        };
+        Ok(match run.outcome {
+            CheckOutcome::Passed if enough => {
+                Ok(CheckOutcome::OnlyKnownFailures { red_before, flaky })
+            }
+            CheckOutcome::Passed => Err(Some(
+                "Run without those tests, it leaves out others, too: pytest takes a name for the \
+                 beginning of one."
+                    .to_owned(),
+            )),
+            CheckOutcome::NoTestRun => {
+                Err(Some("Run without those tests, it has no test left.".to_owned()))
+            }
+            other => Err(other.reason().map(|why| format!("Run without those tests:\n{why}"))),
+        })
     }
 
     /// The tests that failed without it: none where the command passed, `None` where they
@@ -97,46 +124,41 @@ impl SecondLook<'_> {
         }
     }
 
-    /// Whether a test passes at one time and fails at another: with the change, or without it.
+    /// Whether a test that failed with the change passes at another time. One that never does is
+    /// not cleared, whatever it does without the change.
     async fn wavers(&self, line: &str, name: &str) -> Result<bool, VerifyError> {
         let Some(alone) = select::alone(line, name) else { return Ok(false) };
-        let lines = vec![alone; REPEATS];
-        let with = self.with(&lines, 0).await?;
-        let mixed = |runs: &[bool]| runs.contains(&true) && runs.contains(&false);
-        if mixed(&with) {
-            return Ok(true);
+        let mut passed = 0;
+        for _ in 0..REPEATS {
+            passed += usize::from(self.passes(&alone).await?);
         }
-        let without = self.passes(self.before, &Patch::default(), &lines, 0).await?;
-        if mixed(&without) {
-            return Ok(true);
+        match passed {
+            0 => Ok(false),
+            // Alone it always passes: it wavers if all together may pass, too.
+            REPEATS => Ok(self.passes(line).await?),
+            _ => Ok(true),
         }
-        // Alone it always passes: it wavers if all together may pass, too.
-        let alone_green = with.iter().all(|passed| *passed);
-        Ok(alone_green && self.with(&[line.to_owned()], 0).await? == [true])
     }
 
-    async fn with(&self, lines: &[String], left_out: usize) -> Result<Vec<bool>, VerifyError> {
-        self.passes(self.checker, self.patch, lines, left_out).await
+    async fn passes(&self, line: &str) -> Result<bool, VerifyError> {
+        let run = self.run(line).await?;
+        Ok(run.outcome == CheckOutcome::Passed)
     }
 
-    /// Whether these commands pass, one after the other in one fresh tree.
-    async fn passes(
-        &self,
-        trees: &Checker,
-        patch: &Patch,
-        lines: &[String],
-        left_out: usize,
-    ) -> Result<Vec<bool>, VerifyError> {
-        let verifiers: Vec<Box<dyn Verifier>> = lines
-            .iter()
-            .map(|line| {
-                let command = self.means.command(line, "second-look.log");
-                Box::new(CommandVerifier { left_out, ..command }) as Box<dyn Verifier>
-            })
-            .collect();
-        let checker = Checker { verifiers: Arc::from(verifiers), ..trees.clone() };
-        let evidence = checker.check(patch, self.stop).await?;
-        Ok(evidence.checks.iter().map(|it| it.outcome == CheckOutcome::Passed).collect())
+    /// What a command comes to in a tree of its own: what one run leaves, no other finds.
+    async fn run(&self, line: &str) -> Result<Finding, VerifyError> {
+        let command = self.means.command(line, "second-look.log");
+        let checker = Checker {
+            verifiers: Arc::new([Box::new(command) as Box<dyn Verifier>]),
+            ..self.checker.clone()
+        };
+        let checked = checker.check(self.patch, self.stop).await?.checks.pop();
+        let inconclusive = || CheckOutcome::Inconclusive("it was not run".to_owned()).into();
+        Ok(checked.map_or_else(inconclusive, |check| Finding {
+            outcome: check.outcome,
+            tests: check.tests,
+            failed_tests: check.failed_tests,
+        }))
     }
 }
 

@@ -24,7 +24,7 @@ use crate::model::ToolSpec;
 use crate::sandbox::{Sandbox, SandboxLimits};
 use crate::verify::{self, Checker};
 use crate::worker::WorkError;
-use crate::worker::checks::{checker, commands, limits, minutes};
+use crate::worker::checks::{changes_tests, checker, commands, limits, minutes};
 use crate::worker::job_context::{AttemptInput, JobContext};
 use crate::workspace::patch::{self, PatchError};
 use crate::workspace::patience::Patience;
@@ -162,9 +162,7 @@ async fn attempt_in(
         }
         Finished::NothingToFix { why } => AttemptEnd::NothingToFix(why),
         Finished::WithoutAnswer { why } => {
-            let left = changes(&workspace, attempt.stop).await?.ok();
-            let left = left.map(|changes| changes.patch).filter(|patch| !patch.is_empty());
-            AttemptEnd::Failed(why, left)
+            AttemptEnd::Failed(why, left_in(&workspace, attempt.stop).await?)
         }
         Finished::OutOfBudget(out) => AttemptEnd::OutOfBudget(out.to_string()),
         Finished::Stopped => AttemptEnd::Stopped,
@@ -218,7 +216,10 @@ async fn hand_in(
 ) -> Result<AttemptEnd, WorkError> {
     let changes = match changes(workspace, stop).await? {
         Ok(changes) => changes,
-        Err(refusal) => return Ok(AttemptEnd::Failed(refusal.to_string(), None)),
+        Err(refusal) => {
+            let left = left_in(workspace, stop).await?;
+            return Ok(AttemptEnd::Failed(refusal.to_string(), left));
+        }
     };
     let left_out = changes.left_out_words();
     let patch = changes.patch;
@@ -324,6 +325,16 @@ async fn changes(
     blocking(move || tree.changes_within(&patience)).await
 }
 
+/// What of the tree a patch can hold, for the next attempt.
+async fn left_in(
+    tree: &Arc<Workspace>,
+    stop: &CancellationToken,
+) -> Result<Option<Patch>, WorkError> {
+    let (tree, stop) = (Arc::clone(tree), stop.clone());
+    let usable = blocking(move || tree.usable_changes(&Patience::new(READING, &stop))).await?;
+    Ok(usable.ok().map(|changes| changes.patch).filter(|patch| !patch.is_empty()))
+}
+
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, WorkError> {
@@ -363,7 +374,7 @@ impl Tool for VerifyTool {
             .check(&changes.patch, &self.stop)
             .await
             .map_err(|error| fatal(error.into()))?
-            .held_against(&self.base.borrow());
+            .held_against(&self.base.borrow(), changes_tests(&changes.patch));
         let mut text = String::new();
         for check in &evidence.checks {
             let line = match &check.outcome {

@@ -38,12 +38,35 @@ pub struct LocalEnd {
     pub patch: Option<Patch>,
 }
 
+/// A step that could not be done.
+pub struct LocalFault {
+    /// Why.
+    pub fault: WorkError,
+    /// The last change that was tried by then.
+    pub patch: Option<Patch>,
+}
+
 impl LocalJob<'_> {
     /// Works on the job until it is verified or over.
     ///
     /// # Errors
     /// The first step that could not be done. Nothing is tried again: whoever waits is told.
-    pub async fn run(self) -> Result<LocalEnd, WorkError> {
+    pub async fn run(self) -> Result<LocalEnd, LocalFault> {
+        let (store, id) = (self.ctx.store.clone(), self.job.id.clone());
+        match self.work().await {
+            Ok(end) => Ok(end),
+            Err(fault) => {
+                let job = store.job(&id).await.ok().flatten();
+                let patch = match &job {
+                    Some(job) => patches::last(store.as_ref(), &job.machine).await.ok().flatten(),
+                    None => None,
+                };
+                Err(LocalFault { fault, patch })
+            }
+        }
+    }
+
+    async fn work(self) -> Result<LocalEnd, WorkError> {
         let store = self.ctx.store.as_ref();
         let (id, mut attempts) = (self.job.id.clone(), 0);
         let queued = Task::NextOn { repo_id: self.job.repo.repo_id, number: self.job.subject };

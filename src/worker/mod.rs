@@ -40,7 +40,7 @@ pub use attempt::{Attempt, attempt};
 pub use context::{Context, WorkerSettings};
 pub use fault::WorkError;
 pub use job_context::{AttemptInput, JobContext};
-pub use local::{LocalEnd, LocalJob};
+pub use local::{LocalEnd, LocalFault, LocalJob};
 
 /// The worker.
 #[derive(Clone)]

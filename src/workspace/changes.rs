@@ -77,9 +77,22 @@ impl Workspace {
     /// # Errors
     /// Also when patience is over.
     pub fn changes_within(&self, patience: &Patience) -> Result<Changes, PatchError> {
+        self.walked(patience, false)
+    }
+
+    /// The same without what no patch can hold: so that one such thing does not cost all the rest.
+    ///
+    /// # Errors
+    /// When the tree as a whole cannot be read back.
+    pub fn usable_changes(&self, patience: &Patience) -> Result<Changes, PatchError> {
+        self.walked(patience, true)
+    }
+
+    fn walked(&self, patience: &Patience, passes_over: bool) -> Result<Changes, PatchError> {
         let mut walk = Walk {
             workspace: self,
             patience,
+            passes_over,
             seen: vec![false; self.base.entries.len()],
             entries: 0,
             bytes: MOST_BYTES,
@@ -140,6 +153,8 @@ pub(super) fn is_as_exported(workspace: &Workspace, at: usize) -> Result<bool, P
 struct Walk<'a> {
     workspace: &'a Workspace,
     patience: &'a Patience,
+    /// Whether what no patch can hold is passed over.
+    passes_over: bool,
     seen: Vec<bool>,
     entries: usize,
     bytes: u64,
@@ -194,7 +209,10 @@ impl Walk<'_> {
             }
             path.extend_from_slice(&name);
             match rustix::fs::statat(directory, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => self.entry(directory, &name, path, &stat, position)?,
+                Ok(stat) => match self.entry(directory, &name, path, &stat, position) {
+                    Err(refusal) if self.passes_over && refusal.is_of_one_entry() => {}
+                    other => other?,
+                },
                 // Gone since it was listed.
                 Err(rustix::io::Errno::NOENT) => {}
                 Err(errno) => return Err(unreadable(path, errno)),

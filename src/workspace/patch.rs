@@ -133,6 +133,13 @@ pub enum PatchError {
     },
 }
 
+impl PatchError {
+    /// Whether it speaks of one entry of the tree, and the rest can be read.
+    pub(super) fn is_of_one_entry(&self) -> bool {
+        matches!(self, Self::BadPath { .. } | Self::NotAFile { .. } | Self::InSubmodule { .. })
+    }
+}
+
 impl Default for Caps {
     fn default() -> Self {
         Self { files: 100, bytes: 1024 * 1024 }

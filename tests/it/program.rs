@@ -357,6 +357,11 @@ impl Local {
         (said(&output), serde_json::from_str(&report).unwrap())
     }
 
+    /// Where the repository is.
+    pub fn repository(&self) -> std::path::PathBuf {
+        self.at("repo")
+    }
+
     /// Whether the model was asked for anything.
     pub fn asked_the_model(&self) -> bool {
         crate::world::files_below(&self.at("out"))

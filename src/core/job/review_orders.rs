@@ -450,7 +450,15 @@ impl Story {
                 let patch = self.job.proposal()?.patch.clone();
                 let name = "sh check.sh".to_owned();
                 let (kind, outcome) = (CheckKind::Command, Passed::Passed);
-                let checks = vec![Check { name, kind, outcome, failed_tests: None, millis: 1 }];
+                let checks = vec![Check {
+                    name,
+                    kind,
+                    outcome,
+                    tests: None,
+                    tests_before: None,
+                    failed_tests: None,
+                    millis: 1,
+                }];
                 Some(JobFact::Verified(Evidence { base: base.sha, patch, checks }))
             }
             (JobStep::Publish { .. }, JobStage::Publishing { .. }) => {

@@ -48,7 +48,7 @@ pub(super) fn passed_without_tests(job: &Job) -> Option<TestsRun> {
 }
 
 /// The same for the reader of a pull request, with the next step.
-pub(super) fn why_no_test(tests: TestsRun) -> Option<String> {
+pub fn why_no_test(tests: TestsRun) -> Option<String> {
     let why = match tests {
         TestsRun::Ran => return None,
         TestsRun::NoCommand => "Gander found no test command in this project.",
@@ -79,7 +79,12 @@ pub(super) fn checks_table(job: &Job) -> String {
         shown.sort_by_key(|check| matches!(check.outcome, CheckOutcome::Passed));
     }
     for check in shown.into_iter().take(MOST_CHECKS) {
-        let result = match &check.outcome {
+        let result: &str = match &check.outcome {
+            CheckOutcome::Passed if check.ran_fewer_tests() => &*format!(
+                "passed, **{} tests, {} without the change**",
+                check.tests.unwrap_or(0),
+                check.tests_before.unwrap_or(0)
+            ),
             CheckOutcome::Passed => "passed",
             CheckOutcome::NoTestRun => "passed, no test was run",
             CheckOutcome::OnlyKnownFailures { .. } => "passed without the tests below",

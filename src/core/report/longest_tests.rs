@@ -51,6 +51,8 @@ fn longest() -> (Job, VerifiedPatch) {
         name: format!("{n} {}", "é".repeat(2000)),
         kind: CheckKind::Command,
         outcome: CheckOutcome::Passed,
+        tests: None,
+        tests_before: None,
         failed_tests: None,
         millis: 1,
     };

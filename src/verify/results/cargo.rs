@@ -23,6 +23,12 @@ pub(super) fn read(lines: &[&str]) -> Marks {
             marks.tests += ran;
         }
     }
+    for line in lines {
+        if let Some((_, counts)) = line.split_once("test result: ") {
+            let passed = counts.split(['.', ';']).filter_map(counted).find(|it| it.1 == "passed");
+            marks.passed += passed.map_or(0, |it| it.0);
+        }
+    }
     marks
 }
 
@@ -42,8 +48,13 @@ pub(super) fn failed(lines: &[&str]) -> FailedTests {
             failed.names.extend(names.drain(..).map(str::to_owned));
         }
     }
-    // Two targets with a test of one name that fails in both: which of them is meant is not known.
-    // A test that killed its process is counted nowhere.
+    // A name that two targets have leaves open which test is meant. A test that killed its process
+    // is counted nowhere.
+    let shown = |name: &String| {
+        let line = format!("test {name} ... ");
+        lines.iter().filter(|it| it.contains(&line)).count()
+    };
+    failed.count += u64::from(failed.names.iter().any(|name| shown(name) != 1));
     let broken = lines.iter().any(|line| line.starts_with("error: could not compile "));
     failed.count += u64::from(broken || lines.iter().any(|line| was_killed(line)));
     failed

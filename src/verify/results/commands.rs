@@ -60,6 +60,11 @@ impl CommandList {
         self.commands.iter().filter(|words| starts(words)).count()
     }
 
+    /// Whether there are some, and each of them is such a one.
+    pub(super) fn are_all(&self, such: impl Fn(&[String]) -> bool) -> bool {
+        !self.commands.is_empty() && self.commands.iter().all(|words| such(words))
+    }
+
     /// The last one.
     pub(super) fn last(&self) -> Option<&[String]> {
         self.commands.last().map(Vec::as_slice)

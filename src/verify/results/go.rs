@@ -13,6 +13,9 @@ pub(super) fn read(lines: &[&str]) -> Marks {
         let no_files = line.starts_with("?   \t") && line.ends_with("[no test files]");
         marks.ended += usize::from(tested || no_files);
         marks.tests += u64::from(tested && !line.ends_with("[no tests to run]"));
+        marks.passed = marks.tests;
+        // It counts packages, not tests.
+        marks.more |= tested && !line.ends_with("[no tests to run]");
     }
     marks.begun = marks.ended;
     marks
@@ -28,8 +31,11 @@ pub(super) fn failed(lines: &[&str]) -> FailedTests {
         failed && (line.ends_with("[build failed]") || line.ends_with("[setup failed]"))
             || line.starts_with("panic: ")
     });
-    // One name in two packages is counted twice and known once.
-    let count = names.len() as u64 + u64::from(broken);
+    // A name that another package has, too, leaves open which test is meant, and a test that passed
+    // is not named.
+    let packages =
+        lines.iter().filter(|line| line.starts_with("ok  \t") || line.starts_with("FAIL\t"));
+    let count = names.len() as u64 + u64::from(broken || !names.is_empty() && packages.count() > 1);
     FailedTests { names: names.into_iter().map(str::to_owned).collect(), count }
 }
 

@@ -60,7 +60,10 @@ pub(super) fn read_jest(lines: &[&str]) -> Marks {
             marks.begun = 1;
         }
         let ran = match line.strip_prefix("Tests: ") {
-            Some(counts) => sum(counts, ", ", &["passed", "failed"]),
+            Some(counts) => {
+                marks.passed += sum(counts, ", ", &["passed"]).unwrap_or(0);
+                sum(counts, ", ", &["passed", "failed"])
+            }
             None => NO_JEST_TEST.iter().any(|begin| line.starts_with(begin)).then_some(0),
         };
         add(&mut marks, ran);
@@ -75,6 +78,7 @@ pub(super) fn read_mocha(lines: &[&str]) -> Marks {
         match counted(line) {
             Some((ran, word)) if word == "passing" || word.starts_with("passing (") => {
                 add(&mut marks, Some(ran));
+                marks.passed += ran;
             }
             Some((ran, "failing")) => marks.tests += ran,
             _ => {}
@@ -90,7 +94,10 @@ pub(super) fn read_vitest(lines: &[&str]) -> Marks {
         let line = line.trim_start();
         let counts = line.strip_prefix("Tests  ").and_then(|counts| counts.rsplit_once(" ("));
         let ran = match counts {
-            Some((counts, _)) => sum(counts, " | ", &["passed", "failed"]),
+            Some((counts, _)) => {
+                marks.passed += sum(counts, " | ", &["passed"]).unwrap_or(0);
+                sum(counts, " | ", &["passed", "failed"])
+            }
             None => line.starts_with("No test files found, exiting with code 0").then_some(0),
         };
         add(&mut marks, ran);
@@ -124,11 +131,15 @@ pub(super) fn read_node(lines: &[&str]) -> Marks {
         };
         match key {
             "tests" => marks.ended += 1,
-            "pass" | "fail" | "cancelled" => marks.tests += number,
+            "pass" | "fail" | "cancelled" => {
+                marks.tests += number;
+                marks.passed += if key == "pass" { number } else { 0 };
+            }
             _ => {}
         }
     }
     marks.tests = marks.tests.saturating_sub(files);
+    marks.passed = marks.passed.saturating_sub(files);
     marks
 }
 

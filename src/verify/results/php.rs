@@ -29,6 +29,7 @@ pub(super) fn read(lines: &[&str]) -> Marks {
         if let Some(ran) = closing(line) {
             marks.ended += 1;
             marks.tests += ran;
+            marks.passed += if line.starts_with("OK (") { ran } else { 0 };
         }
     }
     marks

@@ -37,6 +37,7 @@ pub(super) fn read_pytest(lines: &[&str]) -> Marks {
         if let Some(ran) = closing(line) {
             marks.ended += 1;
             marks.tests += ran;
+            marks.passed += passed(line);
         }
     }
     marks.begun = headers.max(marks.ended);
@@ -62,6 +63,12 @@ fn closing(line: &str) -> Option<u64> {
         }
         counts => sum(counts, ", ", PYTEST_RAN),
     }
+}
+
+fn passed(line: &str) -> u64 {
+    let inside = line.trim_matches(|c| c == '=' || c == ' ');
+    let counts = inside.rsplit_once(" in ").map_or("", |(counts, _)| counts);
+    sum(counts, ", ", &["passed", "xpassed"]).unwrap_or(0)
 }
 
 /// `0.01s`, `61.02s (0:01:01)`, `0.12 seconds`.
@@ -90,7 +97,15 @@ pub(super) fn read_unittest(lines: &[&str]) -> Marks {
         let skipped = end.and_then(|line| line.split_once("skipped="));
         let skipped = skipped.and_then(|(_, after)| after.split([',', ')']).next()?.parse().ok());
         marks.ended += 1;
-        marks.tests += number.saturating_sub(skipped.unwrap_or(0));
+        let ran = number.saturating_sub(skipped.unwrap_or(0));
+        marks.tests += ran;
+        // `FAILED (failures=1, errors=2)`
+        let red = end.map_or(0, |line| {
+            let counts = line.split(['(', ',', ')']).filter_map(|it| it.trim().split_once('='));
+            let red = counts.filter(|it| ["failures", "errors"].contains(&it.0));
+            red.filter_map(|it| it.1.parse::<u64>().ok()).sum()
+        });
+        marks.passed += ran.saturating_sub(red);
     }
     marks
 }
@@ -110,13 +125,6 @@ pub(super) fn failed_pytest(lines: &[&str]) -> FailedTests {
         is_time(time).then(|| sum(counts, ", ", &["failed", "error", "errors"])).flatten()
     });
     FailedTests { names, count: counts.sum() }
-}
-
-/// How many tests a closing line says were left out.
-pub(super) fn deselected(line: &str) -> Option<u64> {
-    let inside = line.trim_matches(|c| c == '=' || c == ' ');
-    let (counts, time) = inside.rsplit_once(" in ")?;
-    is_time(time).then(|| sum(counts, ", ", &["deselected"])).flatten()
 }
 
 /// The top names of modules that could not be imported.
