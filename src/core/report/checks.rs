@@ -80,7 +80,7 @@ pub(super) fn checks_table(job: &Job) -> String {
     }
     for check in shown.into_iter().take(MOST_CHECKS) {
         let result: &str = match &check.outcome {
-            CheckOutcome::Passed if check.ran_fewer_tests() => &*format!(
+            CheckOutcome::Passed if check.ran_fewer_tests() => &format!(
                 "passed, **{} tests, {} without the change**",
                 check.tests.unwrap_or(0),
                 check.tests_before.unwrap_or(0)
