@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Installs one exact Gander into the directory $1: downloaded, compared with the given SHA-256, and
-# only then unpacked. Everything else comes by variables.
+# only then unpacked. Everything else comes by variables. What earlier steps left on the machine
+# (settings of curl and tar, a link in the place of the directory) has no say in it.
 set -euo pipefail
+unset TAR_OPTIONS GZIP
 
 stop() {
   echo "::error title=Gander is not installed::$1"
@@ -25,8 +27,11 @@ case $(uname -s)-$(uname -m) in
 esac
 url=${url:-https://github.com/gander-app/gander/releases/download/v$version/$name.tar.gz}
 
-mkdir -p -m 0700 -- "$directory"
-curl --fail --silent --show-error --location --proto '=https,file' --proto-redir '=https' \
+# `rm` removes a link and not what it leads to; without `--parents`, `mkdir` fails where anything is.
+rm -rf -- "$directory"
+mkdir -m 0700 -- "$directory"
+# `-q`, which has to come first: no .curlrc.
+curl -q --fail --silent --show-error --location --proto '=https,file' --proto-redir '=https' \
   --retry 3 --max-time 300 --output "$directory/download" -- "$url" ||
   stop "version $version could not be downloaded."
 sha256sum --check --status <<< "$sha256  $directory/download" ||
@@ -34,4 +39,6 @@ sha256sum --check --status <<< "$sha256  $directory/download" ||
 
 tar --extract --gzip --file "$directory/download" --directory "$directory" --no-same-owner \
   --strip-components 1 -- "$name/gander"
+[[ -f $directory/gander && ! -L $directory/gander ]] ||
+  stop "the download of version $version holds no program."
 rm -- "$directory/download"

@@ -167,10 +167,11 @@ pub fn toolchain_places() -> ToolchainPaths {
     ToolchainPaths::from_variables(|name: &str| -> Option<OsString> { std::env::var_os(name) })
 }
 
-/// The caller's environment, for commands that run without a sandbox; filtered there.
+/// The caller's environment, for whoever names what is kept of it. What is not text is left out.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
 pub fn environment() -> Vec<(String, String)> {
-    std::env::vars().collect()
+    let text = |text: OsString| text.into_string().ok();
+    std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect()
 }
 
 impl Config {

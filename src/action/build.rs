@@ -10,32 +10,31 @@ use std::time::Duration;
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::commands::{self, Purpose, SourcePosition};
-use super::{ActionEnd, ActionError, ActionReport, Log, files};
+use super::{ActionEnd, ActionError, ActionReport, Checkout, Log, files, leftovers};
 use crate::core::changelog::{CHANGELOG_PATH, latest};
 use crate::core::id::RepoId;
-use crate::core::manifest::{Artifact, BuildManifest, FileName, MANIFEST, SUMS};
+use crate::core::manifest::{Artifact, BuildManifest, Digest, FileName, MANIFEST, SUMS};
 use crate::core::policy::{RULES_PATH, ReleaseRules};
 use crate::core::release_gate::ReleaseRequest;
 use crate::core::report::publication::{RanResult, built_summary, ran_summary};
-use crate::sandbox::Sandbox;
 
 /// Builds the release of a checkout into `directory`.
 ///
 /// # Errors
 /// When there is nothing that could be released, or it could not be tried.
 pub async fn build(
-    tree: &Path,
+    checkout: Checkout<'_>,
     directory: &Path,
     repository: RepoId,
     asked: &ReleaseRequest,
-    sandbox: &dyn Sandbox,
     log: Log<'_>,
 ) -> Result<ActionReport, ActionError> {
+    let tree = checkout.tree;
     is_checked_out(tree, asked)?;
     let rules = files::rules(tree)?;
     let tag = tag(tree, &rules.release)?;
     let time = Duration::from_secs(u64::from(rules.verify.minutes) * 60);
-    let repo = SourcePosition { tree, sandbox, time, python: None, purpose: Purpose::Build };
+    let repo = SourcePosition { checkout, time, python: None, purpose: Purpose::Build };
     let mut all = Vec::new();
     for line in &rules.release.build {
         let (ran, points) = commands::run(&repo, line, log).await?;
@@ -47,6 +46,8 @@ pub async fn build(
             return Ok(ActionReport { end: ActionEnd::Failed, summary, outputs: Vec::new() });
         }
     }
+    // Nothing changes the files while they are taken.
+    leftovers::end().await.map_err(ActionError::Leftovers)?;
     let files = collect(tree, directory, &rules.release.artifacts)?;
     let manifest = BuildManifest {
         repository_id: repository,
@@ -58,13 +59,13 @@ pub async fn build(
         files,
     };
     let text = serde_json::to_string_pretty(&manifest)
-        .map_err(|bad| ActionError::Manifest(bad.to_string()))?;
-    for (name, text) in [(SUMS, manifest.sums()), (MANIFEST, format!("{text}\n"))] {
-        let path = directory.join(name);
-        std::fs::write(&path, text).map_err(|error| ActionError::Disk(path, error))?;
-    }
+        .map_err(|bad| ActionError::Manifest(bad.to_string()))?
+        + "\n";
+    files::write(directory, SUMS, &manifest.sums())?;
+    files::write(directory, MANIFEST, &text)?;
     let outputs = vec![
         ("tag", manifest.tag.clone()),
+        ("manifest", Digest::of(text.as_bytes()).to_string()),
         ("directory", directory.display().to_string()),
         ("files", manifest.files.len().to_string()),
     ];
@@ -73,8 +74,8 @@ pub async fn build(
 
 /// Git is not asked: its settings in a checkout could run anything.
 fn is_checked_out(tree: &Path, asked: &ReleaseRequest) -> Result<(), ActionError> {
-    let path = tree.join(".git/HEAD");
-    let head = std::fs::read_to_string(&path).map_err(|error| ActionError::Disk(path, error))?;
+    const HEAD: &str = ".git/HEAD";
+    let head = files::text(tree, HEAD).map_err(|error| files::unreadable(HEAD, &error))?;
     if head.trim() == asked.commit.as_str() {
         return Ok(());
     }
@@ -85,8 +86,8 @@ fn is_checked_out(tree: &Path, asked: &ReleaseRequest) -> Result<(), ActionError
 }
 
 fn tag(tree: &Path, release: &ReleaseRules) -> Result<String, ActionError> {
-    let path = tree.join(CHANGELOG_PATH);
-    let text = std::fs::read_to_string(&path).map_err(|error| ActionError::Disk(path, error))?;
+    let text = files::text(tree, CHANGELOG_PATH);
+    let text = text.map_err(|error| files::unreadable(CHANGELOG_PATH, &error))?;
     let section = latest(&text).ok_or_else(|| {
         ActionError::Checkout(format!(
             "{CHANGELOG_PATH} has no section with a version: its newest, as `## 1.2.0`, names the \
@@ -106,6 +107,10 @@ fn collect(
 ) -> Result<Vec<Artifact>, ActionError> {
     let failed = |error| ActionError::Disk(directory.to_owned(), error);
     let paths = files::paths(tree)?;
+    if directory.is_symlink() {
+        let words = format!("{} is a symbolic link: name a directory", directory.display());
+        return Err(ActionError::Artifact(words));
+    }
     std::fs::create_dir_all(directory).map_err(failed)?;
     if std::fs::read_dir(directory).map_err(failed)?.next().is_some() {
         let words = format!("{} is not empty: name another `directory`", directory.display());

@@ -4,16 +4,15 @@
 //! escapes, so it is text and never a workflow command; the command's own environment names no file
 //! or token of the runner.
 
-use std::path::Path;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::annotate::{Point, points};
-use super::{ActionError, Log};
+use super::{ActionError, Checkout, Log, files};
 use crate::core::report::publication::{Ran, RanResult};
 use crate::core::text::{inline, visible};
-use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxLimits};
+use crate::sandbox::{CommandOutput, Exit, SandboxCommand, SandboxLimits};
 use crate::verify::distill::{distill, without_escapes};
 use crate::verify::python::{self, Layout};
 use crate::verify::results::{self, EndedCommand, TestRun};
@@ -25,8 +24,7 @@ const LOGGED: usize = 8 << 20;
 
 /// Where commands run.
 pub(super) struct SourcePosition<'a> {
-    pub(super) tree: &'a Path,
-    pub(super) sandbox: &'a dyn Sandbox,
+    pub(super) checkout: Checkout<'a>,
     pub(super) time: Duration,
     /// Its Python packages, where others may be installed beside them.
     pub(super) python: Option<Layout>,
@@ -48,19 +46,21 @@ pub(super) async fn run(
     line: &str,
     log: Log<'_>,
 ) -> Result<(Ran, Vec<Point>), ActionError> {
+    let Checkout { tree, sandbox, variables } = position.checkout;
     // One stream, so that the log has the order people know.
-    let mut command = SandboxCommand::script(line, position.tree).with_streams_together();
+    let mut command = SandboxCommand::script(line, tree).with_streams_together();
     command.env = match (&position.python, position.purpose) {
-        (Some(layout), _) => layout.environment(position.sandbox, position.tree),
-        (None, Purpose::Tests) => vec![python::closing_line(position.sandbox)],
+        (Some(layout), _) => layout.environment(sandbox, tree),
+        (None, Purpose::Tests) => vec![python::closing_line(sandbox)],
         (None, Purpose::Build) => Vec::new(),
     };
+    command.env.extend_from_slice(variables);
     // Before the run, which may change it.
-    let package_json = std::fs::read_to_string(position.tree.join("package.json")).ok();
+    let package_json = files::text(tree, "package.json").ok();
     let limits =
         SandboxLimits { wall: position.time, output_bytes: LOGGED, ..SandboxLimits::default() };
     let stop = CancellationToken::new();
-    let output = position.sandbox.run(&command, &limits, &stop).await;
+    let output = sandbox.run(&command, &limits, &stop).await;
     let output = output.map_err(|source| ActionError::Command(line.to_owned(), source))?;
     let plain = visible(&without_escapes(&output.stdout.text));
     show(line, &plain, log);
@@ -72,7 +72,7 @@ pub(super) async fn run(
     let passed = result == RanResult::Passed;
     if let Some(layout) = position.python.as_ref().filter(|_| passed && python::starts_pytest(line))
     {
-        let asked = layout.imported_from_elsewhere(position.sandbox, position.tree, &limits, &stop);
+        let asked = layout.imported_from_elsewhere(sandbox, tree, &limits, &stop);
         let asked = asked.await.map_err(|source| ActionError::Command(line.to_owned(), source))?;
         if let Some(why) = asked {
             // A path of others may stand in it.
@@ -81,7 +81,7 @@ pub(super) async fn run(
         }
     }
     let found = match result {
-        RanResult::Failed => points(&plain, position.tree),
+        RanResult::Failed => points(&plain, tree),
         RanResult::Passed | RanResult::NoTestRun => Vec::new(),
     };
     let ran = Ran {

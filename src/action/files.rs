@@ -14,9 +14,12 @@ use sha2::{Digest as _, Sha256};
 use super::ActionError;
 use crate::core::manifest::{Artifact, Digest, FileName, MANIFEST, SUMS};
 use crate::core::policy::{RULES_PATH, Rules};
+use crate::sandbox::Identity;
 
 /// More files than any checkout that is worked on has.
 const MOST: usize = 500_000;
+/// Bytes of a file that is read as text.
+const LONGEST: u64 = 8 << 20;
 
 /// Every path below a directory but git's own, in order, as `a/b`. Links are named, not followed.
 pub(super) fn paths(tree: &Path) -> Result<Vec<String>, ActionError> {
@@ -47,16 +50,66 @@ pub(super) fn paths(tree: &Path) -> Result<Vec<String>, ActionError> {
 
 /// The rules in a checkout; the defaults where it has none.
 pub(super) fn rules(tree: &Path) -> Result<Rules, ActionError> {
-    let path = tree.join(RULES_PATH);
-    let text = match std::fs::read_to_string(&path) {
+    let text = match text(tree, RULES_PATH) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Rules::default()),
-        Err(error) => return Err(ActionError::Disk(path, error)),
+        Err(error) => return Err(unreadable(RULES_PATH, &error)),
     };
     Rules::parse(&text).map_err(|bad| {
         let repo = format!("{RULES_PATH}, line {}, column {}", bad.line, bad.column);
         ActionError::Rules(format!("{repo}: {}", bad.problem))
     })
+}
+
+/// The text of a file of the checkout, if it is one: a link leads elsewhere, a pipe never ends.
+pub(super) fn text(tree: &Path, path: &str) -> std::io::Result<String> {
+    let mut text = String::new();
+    open(tree, path)?.take(LONGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        return Err(std::io::Error::other(format!("it has more than {LONGEST} bytes")));
+    }
+    Ok(text)
+}
+
+/// Why a file of the checkout is of no use.
+pub(super) fn unreadable(path: &str, error: &std::io::Error) -> ActionError {
+    ActionError::Checkout(format!("`{path}` cannot be read: {}", why(error)))
+}
+
+fn why(error: &std::io::Error) -> String {
+    match rustix::io::Errno::from_io_error(error) {
+        Some(rustix::io::Errno::LOOP) => {
+            "it is a symbolic link, or below one, and no regular file".to_owned()
+        }
+        Some(rustix::io::Errno::XDEV) => "it leads out of the checkout".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Writes a file that was not there.
+pub(super) fn write(directory: &Path, name: &str, text: &str) -> Result<(), ActionError> {
+    let path = directory.join(name);
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| ActionError::Disk(path, error))
+}
+
+/// Makes a user the owner of a directory and of everything in it. Links are given, not followed.
+///
+/// # Errors
+/// For the first path that cannot be given.
+pub fn give_tree(tree: &Path, to: Identity) -> Result<(), ActionError> {
+    let mut open = vec![tree.to_owned()];
+    while let Some(path) = open.pop() {
+        let failed = |error| ActionError::Disk(path.clone(), error);
+        std::os::unix::fs::lchown(&path, Some(to.uid), Some(to.gid)).map_err(failed)?;
+        if path.is_dir() && !path.is_symlink() {
+            for entry in std::fs::read_dir(&path).map_err(failed)? {
+                open.push(entry.map_err(failed)?.path());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A file below a directory that no link leads to.
@@ -79,12 +132,7 @@ pub(super) fn take(
     into: &Path,
 ) -> Result<Artifact, ActionError> {
     let refused = |error: std::io::Error| {
-        let why = match rustix::io::Errno::from_io_error(&error) {
-            Some(rustix::io::Errno::LOOP) => "it is a symbolic link, or below one".to_owned(),
-            Some(rustix::io::Errno::XDEV) => "it leads out of the checkout".to_owned(),
-            _ => error.to_string(),
-        };
-        ActionError::Artifact(format!("`{path}` cannot be released: {why}"))
+        ActionError::Artifact(format!("`{path}` cannot be released: {}", why(&error)))
     };
     let mut from = open(tree, path).map_err(refused)?;
     let target = into.join(name.as_str());

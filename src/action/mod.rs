@@ -6,19 +6,24 @@
 mod annotate;
 mod build;
 mod commands;
+mod environment;
 mod files;
+mod leftovers;
 mod publish;
 mod surroundings;
 mod test;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::core::manifest::BuildManifest;
 use crate::forge::ForgeError;
-use crate::sandbox::SandboxError;
+use crate::sandbox::{Sandbox, SandboxError};
 
 pub use annotate::data as command_data;
 pub use build::build;
+pub use environment::{given, kept};
+pub use files::give_tree;
+pub use leftovers::{adopt, end as end_leftovers};
 pub use publish::publish;
 pub use surroundings::{
     Attest, InputError, PublishInputs, Surroundings, Variables, asked, repository,
@@ -27,6 +32,16 @@ pub use test::test;
 
 /// Where lines for the job's log go.
 pub type Log<'a> = &'a mut (dyn FnMut(&str) + Send);
+
+/// The checkout, and what its commands run in.
+#[derive(Clone, Copy)]
+#[allow(missing_docs)]
+pub struct Checkout<'a> {
+    pub tree: &'a Path,
+    pub sandbox: &'a dyn Sandbox,
+    /// Variables that every command is given besides the sandbox's own.
+    pub variables: &'a [(String, String)],
+}
 
 /// How a mode ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +84,9 @@ pub enum ActionError {
     /// The disk.
     #[error("{} cannot be used", .0.display())]
     Disk(PathBuf, #[source] std::io::Error),
+    /// What commands left running is still there.
+    #[error("the job cannot go on")]
+    Leftovers(#[source] std::io::Error),
     /// A command could not be run.
     #[error("the command `{0}` could not be run")]
     Command(String, #[source] SandboxError),

@@ -117,6 +117,7 @@ async fn facts(
     clock: &Clock,
 ) -> Result<Facts, ActionError> {
     let (files, manifest) = files::built(directory)?;
+    let manifest_digest = Digest::of(manifest.as_bytes());
     let manifest = manifest_of(&manifest)?;
     let commit = &inputs.asked.commit;
     let repository = forge.repository(repo).await?;
@@ -148,6 +149,7 @@ async fn facts(
         section,
         standing,
         manifest,
+        manifest_digest,
         files,
         now: clock.now(),
     })

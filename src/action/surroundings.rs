@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::core::github::Role;
 use crate::core::id::{Number, RepoId, RepoName, RunId, Sha};
-use crate::core::manifest::{ReleaseId, RunAttempt};
+use crate::core::manifest::{Digest, ReleaseId, RunAttempt};
 use crate::core::policy::Requester;
 use crate::core::release_gate::{ReleaseCheck, ReleaseRequest, Terms};
 
@@ -22,6 +22,8 @@ pub struct Surroundings {
     pub workspace: PathBuf,
     /// Where the build puts its files, and publish finds them.
     pub directory: PathBuf,
+    /// Where a job keeps what only it needs.
+    pub temporary: PathBuf,
     /// Whether GitHub made this machine for this job alone.
     pub fresh_runner: bool,
     /// Lines for later steps.
@@ -93,6 +95,7 @@ impl Surroundings {
             directory: variable("GANDER_INPUT_DIRECTORY")
                 .map_or_else(|| workspace.join("gander-release"), PathBuf::from),
             workspace,
+            temporary: variable("RUNNER_TEMP").map_or_else(std::env::temp_dir, Into::into),
             fresh_runner: variable("RUNNER_ENVIRONMENT").as_deref() == Some("github-hosted"),
             output: variable("GITHUB_OUTPUT").map(PathBuf::from),
             summary: variable("GITHUB_STEP_SUMMARY").map(PathBuf::from),
@@ -127,6 +130,7 @@ impl PublishInputs {
                 requester: requester.unwrap_or(Requester::IfAlone),
                 required: required_checks(&required, own_app)?,
                 approval_hours: hours.unwrap_or(24),
+                manifest: manifest(variable)?,
             },
             gander,
             prefix: variable("GANDER_INPUT_COMMAND").unwrap_or_else(|| "/gander".to_owned()),
@@ -177,6 +181,12 @@ pub fn asked(variable: Variables<'_>) -> Result<ReleaseRequest, InputError> {
     })
 }
 
+/// Of what *build* made, by its job's outputs.
+fn manifest(variable: Variables<'_>) -> Result<Digest, InputError> {
+    let text = needed(variable, "GANDER_INPUT_MANIFEST", "manifest")?;
+    text.parse().map_err(|_| problem("manifest", format!("{text:?} is not a SHA-256")))
+}
+
 fn needed(variable: Variables<'_>, name: &str, shown: &'static str) -> Result<String, InputError> {
     let value = variable(name).map(|value| value.trim().to_owned());
     value.filter(|value| !value.is_empty()).ok_or_else(|| match shown {
@@ -184,6 +194,11 @@ fn needed(variable: Variables<'_>, name: &str, shown: &'static str) -> Result<St
             shown,
             "it is not given. Name each check that must be green as `NAME@APP_ID`, one a line \
              (15368 is GitHub Actions), or say `none`",
+        ),
+        "manifest" => problem(
+            shown,
+            "it is not given. Hand over what *build* said, as \
+             `manifest: ${{ needs.build.outputs.manifest }}`",
         ),
         "GITHUB_REPOSITORY" | "GITHUB_REPOSITORY_ID" | "GITHUB_RUN_ID" | "GITHUB_RUN_ATTEMPT" => {
             problem(shown, "it is not set; GitHub's runner sets it")
@@ -285,6 +300,7 @@ fn required_checks(text: &str, own_app: Option<u64>) -> Result<Vec<ReleaseCheck>
 mod tests {
     use super::*;
 
+    const DIGEST: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     const ENOUGH: &[(&str, &str)] = &[
         ("GITHUB_REPOSITORY", "acme/widgets"),
         ("GITHUB_REPOSITORY_ID", "7"),
@@ -292,6 +308,7 @@ mod tests {
         ("GITHUB_RUN_ATTEMPT", "1"),
         ("GANDER_INPUT_COMMIT", "0123456789abcdef0123456789abcdef01234567"),
         ("GANDER_INPUT_PULL", "12"),
+        ("GANDER_INPUT_MANIFEST", DIGEST),
         ("GANDER_INPUT_REQUIRED_CHECKS", "ci / test (a@b)@15368\nlint@15368\n"),
     ];
 
@@ -344,6 +361,8 @@ mod tests {
             ("GANDER_INPUT_GANDER_LOGIN", "gander", "gander-login"),
             ("GANDER_INPUT_COMMIT", "main", "commit"),
             ("GANDER_INPUT_PULL", "x", "pull"),
+            ("GANDER_INPUT_MANIFEST", "", "manifest"),
+            ("GANDER_INPUT_MANIFEST", "abc", "manifest"),
             ("GANDER_INPUT_RELEASE", "13.1", "release"),
         ] {
             assert_eq!(read(&[(name, value)]).unwrap_err().name, shown);

@@ -3,13 +3,11 @@
 //! Invariants: the exit status decides, and tests of a known runner have to have come to their end;
 //! on a machine that other jobs use too, commands run in the sandbox or not at all.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::commands::{self, Purpose, SourcePosition};
-use super::{ActionEnd, ActionError, ActionReport, Log, files};
+use super::{ActionEnd, ActionError, ActionReport, Checkout, Log, files};
 use crate::core::report::publication::{RanResult, ran_summary};
-use crate::sandbox::Sandbox;
 use crate::verify::detect;
 use crate::verify::python::Layout;
 
@@ -17,20 +15,17 @@ use crate::verify::python::Layout;
 ///
 /// # Errors
 /// When they could not be run at all.
-pub async fn test(
-    tree: &Path,
-    sandbox: &dyn Sandbox,
-    log: Log<'_>,
-) -> Result<ActionReport, ActionError> {
+pub async fn test(checkout: Checkout<'_>, log: Log<'_>) -> Result<ActionReport, ActionError> {
+    let Checkout { tree, sandbox, .. } = checkout;
     let rules = files::rules(tree)?;
-    let lines = lines(tree, &rules.verify.commands, sandbox)?;
+    let lines = lines(checkout, &rules.verify.commands)?;
     let time = Duration::from_secs(u64::from(rules.verify.minutes) * 60);
     // What is installed on a fresh runner, this job has installed: from this checkout, most often.
     let python = match sandbox.name() {
         "none" => None,
         _ => Layout::of(files::paths(tree)?.iter().map(String::as_str)),
     };
-    let repo = SourcePosition { tree, sandbox, time, python, purpose: Purpose::Tests };
+    let repo = SourcePosition { checkout, time, python, purpose: Purpose::Tests };
     let (mut all, mut end) = (Vec::new(), ActionEnd::Done);
     for line in &lines {
         let (ran, points) = commands::run(&repo, line, log).await?;
@@ -46,17 +41,14 @@ pub async fn test(
 }
 
 /// What the rules name, else what the files show.
-fn lines(
-    tree: &Path,
-    configured: &[String],
-    sandbox: &dyn Sandbox,
-) -> Result<Vec<String>, ActionError> {
+fn lines(checkout: Checkout<'_>, configured: &[String]) -> Result<Vec<String>, ActionError> {
+    let Checkout { tree, sandbox, .. } = checkout;
     if !configured.is_empty() {
         return Ok(configured.to_vec());
     }
     let paths = files::paths(tree)?;
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    let read = |path: &str| Ok(std::fs::read_to_string(tree.join(path)).ok());
+    let read = |path: &str| Ok(files::text(tree, path).ok());
     let mut lines = detect::commands::<ActionError>(&paths, read)?;
     if sandbox.name() == "none" {
         // A fresh runner has fetched nothing yet, and may.

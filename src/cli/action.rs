@@ -1,19 +1,23 @@
 //! `gander action`: what the companion Action runs.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::{AnyError, CommandResult, say, start_logging};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::DumpableBehavior;
+
+use super::{AnyError, CommandResult, say, start_logging, unprivileged};
 use crate::action::{
-    ActionEnd, ActionError, ActionReport, PublishInputs, Surroundings, asked, build, command_data,
-    publish, repository, test,
+    ActionEnd, ActionError, ActionReport, Checkout, PublishInputs, Surroundings, adopt, asked,
+    build, command_data, end_leftovers, give_tree, given, kept, publish, repository, test,
 };
 use crate::app::{forge_of_job, sandbox};
 use crate::clock::Clock;
-use crate::config::{environment, variable};
+use crate::config::{environment, toolchain_places, variable};
 use crate::core::text::boxed;
 use crate::sandbox::{Sandbox, Unconfined};
 
@@ -26,6 +30,9 @@ use crate::sandbox::{Sandbox, Unconfined};
 pub struct Action {
     #[command(subcommand)]
     mode: ActionMode,
+    /// Set when the environment holds no secret of the job any more
+    #[arg(long, global = true, hide = true)]
+    cleared: bool,
 }
 
 /// What to do
@@ -52,8 +59,18 @@ const REFUSED: u8 = 4;
 /// # Errors
 /// When not even the runner's own variables can be read.
 pub fn run(command: &Action) -> CommandResult {
+    let runs_commands = command.mode != ActionMode::Publish;
+    if runs_commands && !command.cleared {
+        return without_secrets();
+    }
     start_logging("warn");
     let surroundings = Surroundings::read(&variable)?;
+    if runs_commands {
+        close_to_commands(&surroundings)?;
+    }
+    // Before a command can put something else there.
+    let mut outputs = opened(surroundings.output.as_deref())?;
+    let mut summary = opened(surroundings.summary.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let report = match runtime.block_on(work(command.mode, &surroundings)) {
         Ok(report) => report,
@@ -61,14 +78,14 @@ pub fn run(command: &Action) -> CommandResult {
             let text = in_words(error.as_ref());
             say(format!("::error title=Gander::{}", command_data(&text)));
             // File names of others stand in it.
-            let summary = format!("## Not possible\n\n{}\n", boxed(&text, SUMMARY_CAP));
-            append(surroundings.summary.as_deref(), &summary)?;
+            let words = format!("## Not possible\n\n{}\n", boxed(&text, SUMMARY_CAP));
+            append(summary.as_mut(), &words)?;
             return Ok(ExitCode::FAILURE);
         }
     };
-    append(surroundings.summary.as_deref(), &report.summary)?;
-    let outputs = report.outputs.iter().map(|(name, value)| format!("{name}={value}\n"));
-    append(surroundings.output.as_deref(), &outputs.collect::<String>())?;
+    append(summary.as_mut(), &report.summary)?;
+    let lines = report.outputs.iter().map(|(name, value)| format!("{name}={value}\n"));
+    append(outputs.as_mut(), &lines.collect::<String>())?;
     Ok(match report.end {
         ActionEnd::Done => ExitCode::SUCCESS,
         ActionEnd::Failed => ExitCode::from(FAILED),
@@ -76,20 +93,45 @@ pub fn run(command: &Action) -> CommandResult {
     })
 }
 
-async fn work(mode: ActionMode, surroundings: &Surroundings) -> Result<ActionReport, AnyError> {
+/// Begins anew, without what this job was given: a command could read it in `/proc`, where the
+/// environment of a process stands as it was when that began.
+fn without_secrets() -> CommandResult {
+    let arguments = std::env::args_os().skip(1).chain(["--cleared".into()]);
+    match unprivileged::rerun_with(arguments, kept(environment()))? {}
+}
+
+/// Commands look into this process as little as they outlive it. Where the runner is the sandbox,
+/// they are also not to become root, which many a runner's user may.
+fn close_to_commands(surroundings: &Surroundings) -> Result<(), AnyError> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    if surroundings.fresh_runner {
+        rustix::thread::set_no_new_privs(true)?;
+    }
+    Ok(adopt()?)
+}
+
+/// Runs the checkout's commands, and leaves none of them running.
+async fn with_commands(
+    mode: ActionMode,
+    surroundings: &Surroundings,
+) -> Result<ActionReport, AnyError> {
     let mut log = |line: &str| say(line);
-    let tree = &surroundings.workspace;
+    let (sandbox, variables) = sandbox_for(surroundings).await?;
+    let (sandbox, variables) = (sandbox.as_ref(), variables.as_slice());
+    let checkout = Checkout { tree: &surroundings.workspace, sandbox, variables };
+    let report = if mode == ActionMode::Test {
+        test(checkout, &mut log).await
+    } else {
+        let (repository, asked) = (repository(&variable)?, asked(&variable)?);
+        build(checkout, &surroundings.directory, repository, &asked, &mut log).await
+    };
+    end_leftovers().await.map_err(ActionError::Leftovers)?;
+    Ok(report?)
+}
+
+async fn work(mode: ActionMode, surroundings: &Surroundings) -> Result<ActionReport, AnyError> {
     match mode {
-        ActionMode::Test => {
-            let sandbox = sandbox_for(surroundings).await?;
-            Ok(test(tree, sandbox.as_ref(), &mut log).await?)
-        }
-        ActionMode::Build => {
-            let sandbox = sandbox_for(surroundings).await?;
-            let (repository, asked) = (repository(&variable)?, asked(&variable)?);
-            let directory = &surroundings.directory;
-            Ok(build(tree, directory, repository, &asked, sandbox.as_ref(), &mut log).await?)
-        }
+        ActionMode::Test | ActionMode::Build => with_commands(mode, surroundings).await,
         ActionMode::Publish => {
             let inputs = PublishInputs::read(&variable)?;
             let token = surroundings.token.clone().ok_or(
@@ -108,13 +150,37 @@ async fn work(mode: ActionMode, surroundings: &Surroundings) -> Result<ActionRep
     }
 }
 
+/// Where commands run, and the variables that they are given.
+type Commands = (Arc<dyn Sandbox>, Vec<(String, String)>);
+
 /// A machine that GitHub made for this one job is the sandbox. On any other there is a sandbox, or
-/// nothing runs.
-async fn sandbox_for(surroundings: &Surroundings) -> Result<Arc<dyn Sandbox>, AnyError> {
-    if surroundings.fresh_runner {
-        return Ok(Arc::new(Unconfined::new(environment())));
+/// nothing runs. With the variables that commands are given there.
+async fn sandbox_for(surroundings: &Surroundings) -> Result<Commands, AnyError> {
+    let user = unprivileged::is_root().then_some(unprivileged::NOBODY_ELSE);
+    if let Some(user) = user {
+        let workspace = variable("GITHUB_WORKSPACE").ok_or(
+            "GITHUB_WORKSPACE is not set: started as root, the checkout is given to another user, \
+             so it has to be named",
+        )?;
+        unprivileged::is_reachable(Path::new(&workspace))?;
+        give_tree(Path::new(&workspace), user)?;
     }
-    let sandbox = sandbox();
+    if surroundings.fresh_runner {
+        let mut sandbox = Unconfined::new(environment());
+        let mut variables = given(environment());
+        if let Some(user) = user {
+            sandbox = sandbox.run_as(user);
+            // Root's own is closed, or not to be trusted after this.
+            let home = tempfile::tempdir_in(&surroundings.temporary)?.keep();
+            give_tree(&home, user)?;
+            let managers = unprivileged::version_managers(&toolchain_places());
+            let managers = managers.into_iter().map(|(name, path)| (name.to_owned(), path));
+            let paths = managers.chain([("HOME".to_owned(), home)]);
+            variables.extend(paths.map(|(name, path)| (name, path.display().to_string())));
+        }
+        return Ok((Arc::new(sandbox), variables));
+    }
+    let sandbox = user.map_or_else(sandbox, |user| sandbox().run_as(user));
     sandbox.probe().await.map_err(|error| {
         let words = format!(
             "this runner is not made afresh for each job (RUNNER_ENVIRONMENT is not \
@@ -122,7 +188,7 @@ async fn sandbox_for(surroundings: &Surroundings) -> Result<Arc<dyn Sandbox>, An
         );
         AnyError::from(words)
     })?;
-    Ok(Arc::new(sandbox))
+    Ok((Arc::new(sandbox), Vec::new()))
 }
 
 /// An error and its causes, one a line.
@@ -140,9 +206,18 @@ fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-fn append(path: Option<&Path>, text: &str) -> Result<(), AnyError> {
-    let Some(path) = path.filter(|_| !text.is_empty()) else { return Ok(()) };
-    let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
-    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| format!("{} cannot be written: {error}", path.display()).into())
+/// A file of the runner that is added to; never what a link leads to, or a pipe.
+fn opened(path: Option<&Path>) -> Result<Option<File>, AnyError> {
+    let Some(path) = path else { return Ok(None) };
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
+    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o644));
+    let file = file.map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+    Ok(Some(file.into()))
+}
+
+fn append(file: Option<&mut File>, text: &str) -> Result<(), AnyError> {
+    let Some(file) = file else { return Ok(()) };
+    let written = file.write_all(text.as_bytes());
+    written.map_err(|error| format!("the runner's file cannot be written: {error}").into())
 }

@@ -66,7 +66,7 @@ pub enum UnprivilegedError {
 }
 
 /// A user that no system gives to anybody.
-const NOBODY_ELSE: Identity = Identity { uid: 65532, gid: 65532 };
+pub const NOBODY_ELSE: Identity = Identity { uid: 65532, gid: 65532 };
 const TEMPORARY: &str = "/tmp";
 const HOME: &str = "/tmp/home";
 
@@ -117,6 +117,26 @@ pub fn rerun_unprivileged(
     let own = std::env::current_exe().map_err(UnprivilegedError::OwnBinary)?;
     let command: Vec<OsString> = std::iter::once(own.into_os_string()).chain(arguments).collect();
     rerun(user, show, &command)
+}
+
+/// Becomes this same binary with these arguments, and with no other environment than this.
+///
+/// # Errors
+/// It cannot be started.
+pub fn rerun_with(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Infallible, UnprivilegedError> {
+    let own = std::env::current_exe().map_err(UnprivilegedError::OwnBinary)?;
+    become_program(command(own.as_os_str()).args(arguments).env_clear().envs(environment))
+}
+
+/// Whether every user can get to a directory.
+///
+/// # Errors
+/// The topmost one on the way that is closed.
+pub fn is_reachable(directory: &Path) -> Result<(), UnprivilegedError> {
+    closed_above(directory).map_or(Ok(()), |closed| Err(UnprivilegedError::Closed(closed.into())))
 }
 
 /// Makes a directory that the user without rights may write to. For root only.
@@ -246,7 +266,7 @@ impl FilesystemView {
 }
 
 /// The version managers that are there, by the variable that names each.
-fn version_managers(places: &ToolchainPaths) -> Vec<(&'static str, PathBuf)> {
+pub fn version_managers(places: &ToolchainPaths) -> Vec<(&'static str, PathBuf)> {
     let in_home = |name: &str| places.home.as_ref().map(|home| home.join(name));
     [
         ("RUSTUP_HOME", places.rustup_home.clone().or_else(|| in_home(".rustup"))),

@@ -29,6 +29,8 @@ pub struct Terms {
     pub required: Vec<ReleaseCheck>,
     /// Hours after which an approval starts nothing new.
     pub approval_hours: u32,
+    /// Of the manifest that the build made, by its job's outputs: storage can be written to.
+    pub manifest: Digest,
 }
 
 /// A check that must be green, and the App that has to say so.
@@ -74,6 +76,8 @@ pub struct Facts {
     pub standing: TagState,
     /// What the build made.
     pub manifest: BuildManifest,
+    /// Of the manifest as it lies here.
+    pub manifest_digest: Digest,
     /// The files as they lie here.
     pub files: Vec<Artifact>,
     /// The present moment.
@@ -197,6 +201,7 @@ pub enum Refused {
     Expired { logins: Vec<Login>, hours: u32 },
     CheckMissing { check: ReleaseCheck },
     CheckNotGreen { check: ReleaseCheck, state: CheckState, maybe_run_again: bool },
+    OtherManifest,
     OtherBuild { what: &'static str, says: String, expected: String },
     OtherAttempt { says: u64, now: u64 },
     FileTwice { name: FileName },
@@ -271,14 +276,10 @@ impl ReleasePlan {
 pub fn judge(asked: &ReleaseRequest, terms: &Terms, facts: &Facts) -> Result<ReleasePlan, Refused> {
     let pull = merged_release(asked, facts)?;
     let (tag, section) = named(facts)?;
-    built_here(asked, facts, &tag)?;
+    built_here(asked, terms, facts, &tag)?;
     let mark = Mark { commit: asked.commit.clone(), files: facts.manifest.digest() };
     let found = unfinished(asked, facts, &tag, &mark)?;
     let same = found.as_ref().is_some_and(|found| found.mark.as_ref() == Some(&mark));
-    if facts.manifest.run.attempt != asked.run.attempt && !same {
-        let says = facts.manifest.run.attempt;
-        return Err(Refused::OtherAttempt { says, now: asked.run.attempt });
-    }
     checks_green(terms, facts)?;
     let approval = approved(asked, terms, facts, pull, same)?;
     Ok(ReleasePlan {
@@ -350,9 +351,17 @@ fn named(facts: &Facts) -> Result<(String, &Section), Refused> {
     Ok((tag.ok_or_else(|| bad("[release] tag does not make a tag"))?, section))
 }
 
-/// The manifest is of this very run, and the files here are its files.
-fn built_here(asked: &ReleaseRequest, facts: &Facts, tag: &str) -> Result<(), Refused> {
+/// The manifest is what this very run's build handed over, and the files here are its files.
+fn built_here(
+    asked: &ReleaseRequest,
+    terms: &Terms,
+    facts: &Facts,
+    tag: &str,
+) -> Result<(), Refused> {
     let manifest = &facts.manifest;
+    if facts.manifest_digest != terms.manifest {
+        return Err(Refused::OtherManifest);
+    }
     for (what, says, expected) in [
         ("repository", manifest.repository_id.to_string(), facts.repository_id.to_string()),
         ("commit", manifest.commit.to_string(), asked.commit.to_string()),
@@ -364,6 +373,10 @@ fn built_here(asked: &ReleaseRequest, facts: &Facts, tag: &str) -> Result<(), Re
         if says != expected {
             return Err(Refused::OtherBuild { what, says, expected });
         }
+    }
+    let (says, now) = (manifest.run.attempt, asked.run.attempt);
+    if says > now {
+        return Err(Refused::OtherAttempt { says, now });
     }
     if let Some(name) = manifest.twice() {
         return Err(Refused::FileTwice { name: name.clone() });

@@ -84,7 +84,8 @@ pub fn refusal(refused: &Refused, asked: &ReleaseRequest, terms: &Terms, prefix:
                 "Its newest section, as `## 1.2.0`, names the release. Add it, then {release}."
             ),
         ),
-        Refused::OtherBuild { .. }
+        Refused::OtherManifest
+        | Refused::OtherBuild { .. }
         | Refused::OtherAttempt { .. }
         | Refused::FileTwice { .. }
         | Refused::FileMissing { .. }
@@ -265,6 +266,10 @@ fn other_build(refused: &Refused) -> Words {
     let anew = "Choose *Re-run all jobs*, so that the files are built and checked in one go.";
     let swapped = "Find out what put it there. Then choose *Re-run all jobs*.";
     match refused {
+        Refused::OtherManifest => words(
+            "The files are not what *build* handed over: their manifest has another SHA-256.",
+            "Find out what replaced the artifact. Then choose *Re-run all jobs*.",
+        ),
         Refused::OtherBuild { what, says, expected } => words(
             format!(
                 "The files were built for another {what}: {} instead of {}.",

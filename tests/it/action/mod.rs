@@ -9,9 +9,12 @@ mod checks;
 #[path = "../../contract/src/client.rs"]
 #[allow(dead_code, missing_docs, unreachable_pub, clippy::needless_pass_by_value)]
 mod client;
+mod handover;
+mod install;
 mod opener;
 mod publish;
 mod releases;
+mod secrets;
 mod tokens;
 mod workflow;
 mod world;

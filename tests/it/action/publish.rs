@@ -304,8 +304,6 @@ async fn a09_only_the_files_of_this_very_build_are_published() {
     std::fs::remove_file(directory.join("more")).unwrap();
     let other_run = [("GITHUB_RUN_ID", "9002")];
     stops(&world.publishes_with(&other_run).await, &["built for another run"]);
-    let other_attempt = [("GITHUB_RUN_ATTEMPT", "2")];
-    stops(&world.publishes_with(&other_attempt).await, &["Re-run all jobs"]);
     let other_repository = [("GITHUB_REPOSITORY_ID", "1")];
     let ran = world.publishes_with(&other_repository).await;
     assert_ne!(ran.code, Some(0));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use gander_emulator::{
     AppCredentials, AppSpec, CheckOutcome, Emulator, JobEnd, MergeMethod, Options, ReleaseView,
@@ -15,6 +15,8 @@ use tempfile::TempDir;
 
 pub(crate) const REPO: &str = "acme/widgets";
 pub(crate) const HOUR: i64 = 3_600_000;
+/// The program.
+const OWN: &str = env!("CARGO_BIN_EXE_gander");
 
 const RULES: &str = "[verify]\ncommands = [\"sh check.sh\"]\n\n[release]\n\
                      build = [\"sh build.sh\"]\nartifacts = [\"dist/*\"]\n";
@@ -44,6 +46,8 @@ pub(crate) struct World {
     pub(crate) head: String,
     pub(crate) commit: String,
     pub(crate) inputs: BTreeMap<String, String>,
+    /// The digest that the last build handed over.
+    handed_over: Mutex<String>,
     runs: AtomicI64,
 }
 
@@ -100,6 +104,7 @@ impl World {
             head: String::new(),
             commit: String::new(),
             inputs: BTreeMap::new(),
+            handed_over: Mutex::default(),
             runs: AtomicI64::new(0),
         };
         world.opens_release("gander/release", "main");
@@ -194,10 +199,16 @@ impl World {
     }
 
     pub(crate) async fn builds(&self) {
+        self.builds_with(&[]).await;
+    }
+
+    pub(crate) async fn builds_with(&self, changed: &[(&str, &str)]) {
         let _ = std::fs::remove_dir_all(self.release_directory());
         let tree = self.checkout();
-        let ran = self.runs("build", &tree, &[]).await;
+        let ran = self.runs("build", &tree, changed).await;
         assert_eq!(ran.code, Some(0), "{}\n{}", ran.log, ran.summary);
+        let digest = ran.outputs.get("manifest").cloned().unwrap_or_default();
+        *self.handed_over.lock().unwrap() = digest;
     }
 
     pub(crate) async fn publishes(&self) -> Ran {
@@ -223,17 +234,37 @@ impl World {
         ];
         let rights = rights.map(|(name, level)| (name.to_owned(), level.to_owned())).into();
         let token = self.emulator.job_token(REPO, &rights).unwrap();
-        let mut changed = changed.to_vec();
-        changed.push(("GANDER_INPUT_TOKEN", &token));
-        self.starts("publish", self.folder.path(), &changed, &token)
+        let digest = self.handed_over.lock().unwrap().clone();
+        let mut all = vec![("GANDER_INPUT_TOKEN", &*token), ("GANDER_INPUT_MANIFEST", &digest)];
+        all.extend(changed);
+        self.starts(OWN, &["action", "publish"], self.folder.path(), &all, &token)
     }
 
     pub(crate) async fn runs(&self, mode: &str, tree: &Path, changed: &[(&str, &str)]) -> Ran {
-        let mut child = self.starts(mode, tree, changed, "");
+        let mut child = self.starts(OWN, &["action", mode], tree, changed, "");
         self.ends(&mut child).await
     }
 
-    fn starts(&self, mode: &str, tree: &Path, changed: &[(&str, &str)], token: &str) -> Child {
+    /// Runs a script as GitHub's runner runs one of a step.
+    pub(crate) async fn runs_by_a_shell(
+        &self,
+        script: &Path,
+        tree: &Path,
+        given: &[(&str, &str)],
+    ) -> Ran {
+        let arguments = ["--noprofile", "--norc", "-eo", "pipefail", script.to_str().unwrap()];
+        let mut child = self.starts("bash", &arguments, tree, given, "");
+        self.ends(&mut child).await
+    }
+
+    fn starts(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        tree: &Path,
+        changed: &[(&str, &str)],
+        token: &str,
+    ) -> Child {
         let number = self.runs.fetch_add(1, Ordering::SeqCst);
         let files = self.folder.path().join(format!("job-{number}"));
         std::fs::create_dir(&files).unwrap();
@@ -261,8 +292,8 @@ impl World {
         let inputs = self.inputs.iter();
         variables.extend(inputs.map(|(key, value)| (format!("GANDER_INPUT_{key}"), value.clone())));
         variables.extend(changed.iter().map(|(key, value)| ((*key).into(), (*value).into())));
-        let process = tokio::process::Command::new(env!("CARGO_BIN_EXE_gander"))
-            .args(["action", mode])
+        let process = tokio::process::Command::new(program)
+            .args(arguments)
             .env_clear()
             .envs(variables)
             .stdin(Stdio::null())
