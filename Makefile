@@ -25,13 +25,14 @@ PAGES := target/npm-pages/node_modules/playwright-core/package.json
 RUNNER := INSTA_UPDATE=no CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --show $(CURDIR) --" \
           CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --show $(CURDIR) --"
 
-.PHONY: help demo test required test-pages crash lint lint-rest deny lint-action setup-lint dist bench fmt setup setup-test
+.PHONY: help demo test required test-pages crash survivors lint lint-rest deny lint-action setup-lint dist bench fmt setup setup-test
 
 help:
 	@echo "make demo   an issue becomes a release on a GitHub emulator: no network, key or account"
 	@echo "make test   all tests, with real git, SQLite, HTTP and sandbox"
 	@echo "make test-pages  the setup pages in Chromium; pictures in target/pages"
 	@echo "make crash  200 kills at random moments, and before and after every write"
+	@echo "make survivors  1,000 runs of the sandbox with daemons and fork bombs: nothing is left"
 	@echo "make lint   formatting, lints, licences and banned crates"
 	@echo "make required  the emulator's table of required members, from GitHub's description"
 	@echo "make bench  the figures: webhook, cold start, memory, agent, delivery to pull request"
@@ -69,6 +70,10 @@ crash: setup-test
 	$(CARGO) test $(ALL) --no-run
 	$(CARGO) test $(ALL) --lib core::job::review -- --ignored
 	$(RUNNER) GANDER_CRASH_ROUNDS=200 $(CARGO) test $(ALL) --test it -- --include-ignored crash:: crash_review::
+
+survivors: setup-test
+	$(CARGO) test $(ALL) --no-run
+	$(RUNNER) GANDER_SANDBOX_RUNS=1000 $(CARGO) test $(ALL) --test it -- --nocapture survivors::
 
 lint: lint-rest
 	$(CARGO) clippy $(ALL) --all-targets -- --deny warnings
@@ -114,7 +119,7 @@ fmt:
 	$(CARGO) fmt --all
 
 setup:
-	@sh scripts/need.sh cargo cc git bwrap prlimit unshare
+	@sh scripts/need.sh cargo cc git bwrap unshare
 
 setup-test:
 	@sh scripts/need.sh cargo cc git bwrap prlimit unshare pytest node npm

@@ -22,7 +22,7 @@ use crate::core::command::Address;
 use crate::egress::{Egress, EgressError, EgressPolicy, PinnedHost, PrivateAddresses};
 use crate::forge::{AppKey, AppKeyError, Forge, ForgeConfig, ForgeError, Pace, UPLOADS_HOST};
 use crate::model::{self, Model, ModelError, Provider, ScriptError, Scripted};
-use crate::sandbox::{Bubblewrap, Sandbox, SandboxError, toolchain};
+use crate::sandbox::{Bubblewrap, ControlGroups, Sandbox, SandboxError, toolchain};
 use crate::server::{Admission, AppState, WeakSecretError, WebhookSecrets};
 use crate::store::{Sqlite, Store, StoreError};
 use crate::worker::{Context, Worker, WorkerSettings};
@@ -186,7 +186,7 @@ impl Wiring {
         Ok(Self {
             store: Arc::new(store),
             forge: Forge::new(forge_config, egress.clone(), clock.clone()),
-            sandbox: Arc::new(sandbox()),
+            sandbox: Arc::new(sandbox().within(ControlGroups::delegated())),
             models: models(&config.model, &egress)?,
             secrets,
             proxies: config.proxies.clone(),

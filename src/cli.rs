@@ -7,12 +7,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{toolchain_places, variable};
+use crate::sandbox::init;
 use crate::telemetry::{self, LogFormat};
 
 pub mod action;
 pub mod config;
 
 pub mod demo;
+mod first_process;
 pub mod run;
 pub mod serve;
 pub mod setup;
@@ -63,6 +65,12 @@ pub const NO_CHANGE: u8 = 3;
 
 /// Parses the arguments and does what they say.
 pub fn main() -> ExitCode {
+    if let Some(words) = init::is_wanted(std::env::args_os()) {
+        return init::run(&words).unwrap_or_else(|error| {
+            complain(&error);
+            ExitCode::FAILURE
+        });
+    }
     let cli = Cli::parse();
     let done = match cli.command {
         CliCommand::Unprivileged(command) => unprivileged::run(&command, &toolchain_places())

@@ -43,6 +43,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("reqwest", &["egress.rs", "model", "forge"]),
     ("saphyr_parser", &["publish/scan"]),
     ("seccompiler", &["sandbox/seccomp.rs"]),
+    ("landlock", &["sandbox/ruleset.rs"]),
 ];
 
 /// Lints that may be silenced without a sentence, for what is silenced speaks for itself.

@@ -236,7 +236,8 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
     let model = Timed { script: Scripted::from_turns(turns), asked: Arc::clone(&asked) };
     let ctx = JobContext {
         store: Arc::new(Memory::default()),
-        sandbox: Arc::new(sandbox()) as Arc<dyn Sandbox>,
+        sandbox: Arc::new(sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander")))
+            as Arc<dyn Sandbox>,
         model: Arc::new(model),
         mirror,
         scratch: Scratch::below(&cache),

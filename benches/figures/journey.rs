@@ -68,7 +68,7 @@ async fn world(home: &Path) -> (Duration, Duration, u32, Vec<String>) {
     let wiring = Wiring {
         store: Arc::clone(&store) as Arc<dyn Store>,
         forge: Forge::new(config, egress, clock.clone()),
-        sandbox: Arc::new(sandbox()),
+        sandbox: Arc::new(sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander"))),
         models: vec![Arc::new(Scripted::from_turns(five_turns()))],
         secrets: WebhookSecrets::new(SECRET.into(), None).unwrap(),
         proxies: Vec::new(),

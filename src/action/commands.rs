@@ -142,5 +142,6 @@ fn ended(exit: Exit, time: Duration) -> String {
         }
         Exit::Stopped => "was stopped".to_owned(),
         Exit::DiskFull => "the disk of the runner is nearly full".to_owned(),
+        Exit::OutOfMemory => "took more memory than a command may".to_owned(),
     }
 }

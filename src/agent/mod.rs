@@ -5,9 +5,11 @@
 //! model, and no token, key, database or repository of ours.
 
 use std::error::Error as StdError;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures_util::future::{Either, select};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -139,10 +141,13 @@ const REPLY_TOKENS: u32 = 16_000;
 const RETRIES: u32 = 4;
 /// The longest wait for the provider within an attempt.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Calls of one reply that are carried out.
+const MOST_CALLS: usize = 32;
 /// How often the model may answer without using a tool.
 const IDLE_TURNS: u32 = 2;
 
 const GO_ON: &str = "Use a tool. When the change is made and verified, call `finish`.";
+const TIME_IS_UP: &str = "The time of this attempt is up.";
 const WRAP_UP: &str =
     "Most of the budget is used. Finish what is needed, verify, and call `finish`.";
 
@@ -158,6 +163,8 @@ pub struct AgentContext<'a> {
     pub transcript: &'a mut Transcript,
     /// Ends it from outside.
     pub stop: &'a CancellationToken,
+    /// Ends what a tool does. It is cancelled with `stop`, and when the time is up.
+    pub end_of_tools: &'a CancellationToken,
 }
 
 /// Lets the model work until it finishes or something runs out.
@@ -282,7 +289,7 @@ impl Talk<'_> {
                     Ok("Noted.".to_owned())
                 }
                 Some(Err(problem)) => Err(ToolFault::ForModel(problem)),
-                None => call(means.tools, &name, arguments).await,
+                None => self.use_tool(results.len(), &name, arguments, means).await,
             };
             results.push(result(id, &name, answer)?);
         }
@@ -293,6 +300,40 @@ impl Talk<'_> {
         self.messages.push(Message::ToolResults(results));
         Ok(end)
     }
+
+    /// One call, within the time of the attempt.
+    async fn use_tool(
+        &self,
+        number: usize,
+        name: &str,
+        arguments: Value,
+        means: &AgentContext<'_>,
+    ) -> Result<String, ToolFault> {
+        if number >= MOST_CALLS {
+            let words = format!("Not done: one reply may hold {MOST_CALLS} calls.");
+            return Err(ToolFault::ForModel(words));
+        }
+        if Instant::now() >= self.deadline {
+            return Err(ToolFault::ForModel(TIME_IS_UP.to_owned()));
+        }
+        let time_is_up = pin!(tokio::time::sleep_until(self.deadline.into()));
+        match select(pin!(call(means.tools, name, arguments)), time_is_up).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(((), calling)) => {
+                // It is waited for, so that nothing works on the tree any more.
+                means.end_of_tools.cancel();
+                cut_short(calling.await)
+            }
+        }
+    }
+}
+
+/// Says that the time was not enough, whatever came of the call.
+fn cut_short(answer: Result<String, ToolFault>) -> Result<String, ToolFault> {
+    Err(ToolFault::ForModel(match answer {
+        Ok(text) => format!("{text}\n{TIME_IS_UP}"),
+        Err(_) => TIME_IS_UP.to_owned(),
+    }))
 }
 
 async fn call(tools: &[&dyn Tool], name: &str, arguments: Value) -> Result<String, ToolFault> {
@@ -362,3 +403,7 @@ async fn ask(
 fn without_answer(why: &str) -> Finished {
     Finished::WithoutAnswer { why: why.to_owned() }
 }
+
+#[cfg(test)]
+#[path = "time_tests.rs"]
+mod tests;

@@ -310,6 +310,7 @@ pub fn shown(output: &CommandOutput) -> String {
         Exit::Signal(signal) => format!("[killed by signal {signal}]"),
         Exit::TimedOut => format!("[killed after {} s: it took too long]", output.wall.as_secs()),
         Exit::DiskFull => "[killed: it filled the disk]".to_owned(),
+        Exit::OutOfMemory => "[killed: it took too much memory]".to_owned(),
         Exit::Stopped => "[stopped]".to_owned(),
     };
     let mut text = output.stdout.text.trim_end().to_owned();

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{AnyError, CommandResult, start_logging, unprivileged};
+use super::{AnyError, CommandResult, first_process, start_logging, unprivileged};
 use crate::app::{App, Wiring};
 use crate::config::{Config, variable};
 use crate::forge::{Forge, ForgeError};
@@ -39,6 +39,9 @@ pub fn run(command: &ServeCommand) -> CommandResult {
         };
         let never = unprivileged::rerun_unprivileged(std::env::args_os().skip(1), Some(user), &[])?;
         match never {}
+    }
+    if first_process::is_this() {
+        return Ok(first_process::stand_by()?);
     }
     keep_secrets_in_memory();
     start_logging("warn,gander=info");
@@ -74,9 +77,14 @@ async fn try_out(forge: &Forge, sandbox: &dyn Sandbox) -> Result<(), AnyError> {
     tracing::info!(
         sandbox = probe.version,
         processes = ?probe.process_limit,
+        memory = ?probe.memory_limit,
+        landlock = ?probe.landlock,
         denied = probe.denied.join(" "),
         "sandbox works"
     );
+    for missing in probe.missing() {
+        tracing::warn!("the sandbox of this machine has {missing}");
+    }
     match forge.app().await {
         Ok(app) => {
             tracing::info!(app = app.slug(), "GitHub knows this App");

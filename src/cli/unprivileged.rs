@@ -297,8 +297,9 @@ fn allows_others(path: &Path, rights: u32) -> bool {
     path.metadata().map(mode).is_ok_and(|mode| mode & rights == rights)
 }
 
-fn command(program: &OsStr) -> Command {
-    #[expect(clippy::disallowed_methods, reason = "replaces this process; no second one starts")]
+/// What becomes this process, or, where this is the first one, stands in front of it.
+pub(super) fn command(program: &OsStr) -> Command {
+    #[expect(clippy::disallowed_methods, reason = "Gander itself, in another surrounding")]
     Command::new(program)
 }
 

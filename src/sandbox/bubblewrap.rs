@@ -9,29 +9,37 @@ use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rustix::fs::MemfdFlags;
+use rustix::fs::{MemfdFlags, Mode, OFlags};
 use rustix::process::Pid;
 use serde::Deserialize;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
+use super::control_group::{ControlGroups, RunGroup};
+use super::gate::{Ready, SandboxGate};
+use super::guards::Guards;
+use super::memory::RunMemory;
 use super::spawn::{self, Identity, ProcessEnding, ProcessHandle, Running, Start};
 use super::{
-    CommandOutput, Exit, Probe, ProcessLimit, Sandbox, SandboxCommand, SandboxError, SandboxLimits,
-    Toolchain, seccomp,
+    CommandOutput, Exit, MemoryLimit, Probe, ProcessLimit, SHARED_MEMORY_BYTES, Sandbox,
+    SandboxCommand, SandboxError, SandboxLimits, Toolchain, init, seccomp,
 };
 
 /// Commands run by bubblewrap.
 #[derive(Debug, Clone)]
 pub struct Bubblewrap {
     program: PathBuf,
+    gander: PathBuf,
     toolchains: Vec<Toolchain>,
     identity: Option<Identity>,
+    /// Or why there are none.
+    groups: Result<ControlGroups, String>,
 }
 
 /// All that decides what a command sees.
@@ -39,6 +47,7 @@ pub struct Bubblewrap {
 struct SandboxPolicy<'a> {
     command: &'a SandboxCommand,
     limits: &'a SandboxLimits,
+    gander: &'a Path,
     toolchains: &'a [Toolchain],
     covered: &'a [&'a str],
     descriptors: Descriptors,
@@ -58,13 +67,14 @@ struct Descriptors {
 /// A sandbox whose command waits at the gate.
 ///
 /// Bubblewrap's promise to die with its parent only holds once its inner process has asked the
-/// kernel for it; a parent that dies before that leaves an orphan. So the command begins with a
-/// shell that reports that all is up, and goes on only when a living parent tells it to. What is
-/// left of the race is a bubblewrap that waits for its dead parent and never runs anything.
+/// kernel for it; a parent that dies before that leaves an orphan. So our own first program inside
+/// reports that all is up, and goes on only when a living parent tells it to. What is left of the
+/// race is a bubblewrap that waits for its dead parent and never runs anything.
 struct WaitingChild {
     running: Running,
-    gate: PipeWriter,
+    gate: SandboxGate,
     status: BufReader<pipe::Receiver>,
+    group: Option<RunGroup>,
 }
 
 const HOME: &str = "/home/gander";
@@ -122,13 +132,30 @@ impl Bubblewrap {
 
     /// A sandbox that shows these toolchains besides the system's own.
     pub fn new(toolchains: Vec<Toolchain>) -> Self {
-        Self { program: Self::PROGRAM.into(), toolchains, identity: None }
+        // Without a path of our own nothing will run, and bubblewrap says what is missing.
+        let gander = std::env::current_exe().unwrap_or_default();
+        let groups = Err("none was asked for".to_owned());
+        Self { program: Self::PROGRAM.into(), gander, toolchains, identity: None, groups }
     }
 
     /// The same sandbox, with bubblewrap elsewhere.
     #[must_use]
     pub fn at(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = program.into();
+        self
+    }
+
+    /// The same sandbox, for a program that is not Gander itself: where Gander is.
+    #[must_use]
+    pub fn with_gander_at(mut self, program: impl Into<PathBuf>) -> Self {
+        self.gander = program.into();
+        self
+    }
+
+    /// The same sandbox, with each run in a control group; or why there are none.
+    #[must_use]
+    pub fn within(mut self, groups: Result<ControlGroups, String>) -> Self {
+        self.groups = groups;
         self
     }
 
@@ -147,7 +174,7 @@ impl Bubblewrap {
         let io = SandboxError::Start;
         let identity = spawn::identity(self.identity)?;
         let (status, status_writer): (PipeReader, PipeWriter) = io::pipe().map_err(io)?;
-        let (gate_reader, gate) = io::pipe().map_err(io)?;
+        let (gate, waiting) = UnixStream::pair().map_err(io)?;
         let filter = seccomp::filter().map_err(SandboxError::Filter)?;
         let files: [OwnedFd; 5] = [
             in_memory(c"passwd", PASSWD.as_bytes()).map_err(io)?,
@@ -161,6 +188,7 @@ impl Bubblewrap {
         let policy = SandboxPolicy {
             command,
             limits,
+            gander: &self.gander,
             toolchains: &self.toolchains,
             covered: &covered,
             descriptors: Descriptors {
@@ -175,7 +203,10 @@ impl Bubblewrap {
         let listed = in_memory(c"arguments", &nul_separated(&policy.arguments())).map_err(io)?;
         let mut arguments: Vec<OsString> =
             ["--args", &listed.as_raw_fd().to_string(), "--"].map(OsString::from).into();
-        arguments.extend(policy.inner_command().into_iter().map(OsString::from));
+        let inner = init::command_line(limits.processes, command.words());
+        arguments.extend(inner.into_iter().map(OsString::from));
+        let group = self.groups.as_ref().ok().map(|groups| groups.make(limits)).transpose();
+        let (group, join) = group.map_err(SandboxError::Group)?.unzip();
         let mut hand_down: Vec<OwnedFd> = vec![status_writer.into(), listed];
         hand_down.extend(files);
         let running = spawn::start(Start {
@@ -183,16 +214,73 @@ impl Bubblewrap {
             arguments,
             environment: Vec::new(),
             directory: "/".into(),
-            tree: command.tree.clone(),
-            stdin: gate_reader.into(),
+            stdin: OwnedFd::from(waiting).into(),
             bounds: spawn::bounds(limits),
             identity,
             hand_down,
+            join,
         })
         .await
         .map_err(|error| self.explain(error))?;
         let status = pipe::Receiver::from_owned_fd(status.into()).map_err(SandboxError::Watch)?;
-        Ok(WaitingChild { running, gate, status: BufReader::new(status) })
+        let gate = SandboxGate::new(gate).map_err(SandboxError::Watch)?;
+        Ok(WaitingChild { running, gate, status: BufReader::new(status), group })
+    }
+
+    /// Runs a command; also what was prepared for it.
+    async fn run_prepared(
+        &self,
+        command: &SandboxCommand,
+        limits: &SandboxLimits,
+        stop: &CancellationToken,
+    ) -> Result<(CommandOutput, Ready), SandboxError> {
+        command.check()?;
+        let WaitingChild { running, gate, mut status, group } = self.start(command, limits).await?;
+        let ready = tokio::time::timeout(SETUP, gate.ready()).await;
+        let (Ok(Some((ready, tables))), Some(first)) =
+            (ready, next_status(&mut status).await.and_then(|said| said.child_pid))
+        else {
+            return Err(SandboxError::Setup { said: running.last_words().await? });
+        };
+        if ready.version != init::VERSION {
+            // It may not know the gate, which stays closed until it is gone.
+            running.end().await?;
+            drop(gate);
+            return Err(SandboxError::Replaced(self.gander.clone()));
+        }
+        // The command still waits at the gate, so this number cannot have passed to another
+        // process.
+        let pid = Pid::from_raw(first).ok_or(io::ErrorKind::InvalidData.into());
+        let inner = pid.and_then(ProcessHandle::on).map_err(SandboxError::Watch)?;
+        let mut guards = Guards::of(&command.tree, limits);
+        guards.temporary =
+            TEMPORARY.iter().map(|path| inside(first, path)).collect::<Result<_, _>>()?;
+        if group.is_none() {
+            let memory = RunMemory::new(inside(first, "/proc")?, tables, limits.memory_bytes);
+            guards.memory = Some(memory.map_err(SandboxError::Watch)?);
+        }
+        gate.open().map_err(SandboxError::Watch)?;
+        let watched = running.watch(Some(inner), guards, limits, stop).await?;
+        let exit = match (&watched.ending, &group) {
+            (ProcessEnding::ByItself(_), Some(group)) if group.ran_out_of_memory() => {
+                Exit::OutOfMemory
+            }
+            (ProcessEnding::ByItself(_), _) => {
+                let reported = next_status(&mut status).await.and_then(|said| said.exit_code);
+                match (reported, watched.ending.exit()) {
+                    (Some(code), _) => Exit::from_code(code),
+                    (None, killed @ Exit::Signal(_)) => killed,
+                    // Without a report, bubblewrap's own exit code says nothing about the command.
+                    (None, _) => {
+                        let said = watched.stderr.text.trim().to_owned();
+                        return Err(SandboxError::Setup { said });
+                    }
+                }
+            }
+            (other, _) => other.exit(),
+        };
+        let (stdout, stderr, wall) = (watched.stdout, watched.stderr, watched.wall);
+        Ok((CommandOutput { exit, stdout, stderr, wall }, ready))
     }
 
     fn explain(&self, error: SandboxError) -> SandboxError {
@@ -221,8 +309,8 @@ impl Sandbox for Bubblewrap {
             .map_err(|error| self.explain(error))?;
         let tree = tempfile::tempdir().map_err(SandboxError::Start)?;
         let command = SandboxCommand::argv(["/bin/cat", seccomp::STATUS], tree.path());
-        let output =
-            self.run(&command, &SandboxLimits::default(), &CancellationToken::new()).await?;
+        let (limits, never) = (SandboxLimits::default(), CancellationToken::new());
+        let (output, ready) = self.run_prepared(&command, &limits, &never).await?;
         if output.exit != Exit::Code(0) {
             return Err(SandboxError::Setup { said: output.stderr.text.trim().to_owned() });
         }
@@ -232,7 +320,12 @@ impl Sandbox for Bubblewrap {
             return Err(SandboxError::Filter(error));
         }
         let denied = seccomp::denied().collect();
-        Ok(Probe { version, process_limit: ProcessLimit::PerRun, denied })
+        let memory_limit = match &self.groups {
+            Ok(_) => MemoryLimit::ControlGroup,
+            Err(why) => MemoryLimit::Watched(why.clone()),
+        };
+        let (process_limit, landlock) = (ProcessLimit::PerRun, ready.landlock);
+        Ok(Probe { version, process_limit, memory_limit, denied, landlock })
     }
 
     async fn run(
@@ -241,41 +334,7 @@ impl Sandbox for Bubblewrap {
         limits: &SandboxLimits,
         stop: &CancellationToken,
     ) -> Result<CommandOutput, SandboxError> {
-        command.check()?;
-        let WaitingChild { mut running, mut gate, mut status } =
-            self.start(command, limits).await?;
-        let armed = tokio::time::timeout(SETUP, running.stdout.read_u8()).await;
-        let Some(first) = (match armed {
-            Ok(Ok(_)) => next_status(&mut status).await.and_then(|said| said.child_pid),
-            _ => None,
-        }) else {
-            return Err(SandboxError::Setup { said: running.last_words().await? });
-        };
-        // The command still waits at the gate, so this number cannot have passed to another
-        // process.
-        let first = Pid::from_raw(first).ok_or(io::ErrorKind::InvalidData.into());
-        let inner = first.and_then(ProcessHandle::on).map_err(SandboxError::Watch)?;
-        gate.write_all(b"\n").map_err(SandboxError::Watch)?;
-        let watched = running.watch(Some(inner), limits, stop).await?;
-        let exit = match watched.ending {
-            ProcessEnding::TimedOut => Exit::TimedOut,
-            ProcessEnding::Stopped => Exit::Stopped,
-            ProcessEnding::DiskFull => Exit::DiskFull,
-            ProcessEnding::ByItself(bubblewrap) => {
-                let reported = next_status(&mut status).await.and_then(|said| said.exit_code);
-                match (reported, Exit::from_status(bubblewrap)) {
-                    (Some(code), _) => Exit::from_code(code),
-                    (None, killed @ Exit::Signal(_)) => killed,
-                    // Without a report, bubblewrap's own exit code says nothing about the command.
-                    (None, _) => {
-                        let said = watched.stderr.text.trim().to_owned();
-                        return Err(SandboxError::Setup { said });
-                    }
-                }
-            }
-        };
-        let wall = watched.wall;
-        Ok(CommandOutput { exit, stdout: watched.stdout, stderr: watched.stderr, wall })
+        self.run_prepared(command, limits, stop).await.map(|(output, _)| output)
     }
 }
 
@@ -300,6 +359,7 @@ impl SandboxPolicy<'_> {
         let mut arguments = BwrapArguments(Vec::new());
         arguments.namespaces();
         arguments.system(self.descriptors);
+        arguments.mount("--ro-bind", self.gander, init::PROGRAM);
         for path in self.covered {
             // What is bound here opens no device, so that reading it is refused.
             arguments.option(&["--ro-bind", "/dev/null", path]);
@@ -308,7 +368,7 @@ impl SandboxPolicy<'_> {
             arguments.mount("--ro-bind", &toolchain.host_dir, &toolchain.mount_at);
         }
         arguments.private("/tmp", self.limits.tmp_bytes, "1777");
-        arguments.private(HOME, self.limits.tmp_bytes / 4, "0700");
+        arguments.private(HOME, self.limits.home_bytes(), "0700");
         arguments.mount("--bind", &self.command.tree, TREE);
         let workdir = match &*self.command.workdir {
             "" => TREE.to_owned(),
@@ -322,17 +382,6 @@ impl SandboxPolicy<'_> {
         arguments.option(&["--remount-ro", "/"]);
         arguments.0
     }
-
-    /// The number of processes is bounded inside, where the kernel counts those of this run only.
-    fn inner_command(&self) -> Vec<String> {
-        let bound = format!("--nproc={0}:{0}", self.limits.processes);
-        let mut command: Vec<String> =
-            ["/usr/bin/prlimit", &bound, "--", "/bin/sh", "-c", GATE, "sh"]
-                .map(String::from)
-                .into();
-        command.extend(self.command.words());
-        command
-    }
 }
 
 /// Bubblewrap's options, as they are written down.
@@ -340,7 +389,7 @@ struct BwrapArguments(Vec<OsString>);
 
 impl BwrapArguments {
     fn namespaces(&mut self) {
-        self.option(&["--unshare-all", "--unshare-user", "--disable-userns"]);
+        self.option(&["--unshare-all", "--unshare-user", "--disable-userns", "--as-pid-1"]);
         self.option(&["--die-with-parent", "--new-session", "--clearenv"]);
         self.option(&["--uid", USER, "--gid", USER, "--hostname", "sandbox"]);
     }
@@ -394,11 +443,17 @@ impl BwrapArguments {
     }
 }
 
-/// Runs as the sandbox's command, with the real one as its arguments.
-const GATE: &str = "printf r; read -r go && exec \"$@\" </dev/null";
 /// How long setting up the sandbox may take.
 const SETUP: Duration = Duration::from_secs(10);
-const SHARED_MEMORY_BYTES: u64 = 64 << 20;
+/// The temporary file systems.
+const TEMPORARY: [&str; 3] = ["/tmp", HOME, "/dev/shm"];
+
+/// A directory as a run sees it.
+fn inside(first: i32, path: &str) -> Result<OwnedFd, SandboxError> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(format!("/proc/{first}/root{path}"), flags, Mode::empty())
+        .map_err(|errno| SandboxError::Watch(errno.into()))
+}
 
 fn nul_separated(words: &[OsString]) -> Vec<u8> {
     words.iter().flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect()
@@ -423,7 +478,9 @@ mod tests {
         let limits = SandboxLimits { tmp_bytes: 400, ..SandboxLimits::default() };
         let covered = &["/proc/keys"][..];
         let descriptors = DESCRIPTORS;
-        let policy = SandboxPolicy { command, limits: &limits, toolchains, covered, descriptors };
+        let gander = Path::new("/bin/gander");
+        let policy =
+            SandboxPolicy { command, limits: &limits, gander, toolchains, covered, descriptors };
         policy.arguments().into_iter().map(|word| word.into_string().unwrap()).collect()
     }
 
@@ -438,6 +495,7 @@ mod tests {
             &["--unshare-all"][..],
             &["--unshare-user"],
             &["--disable-userns"],
+            &["--as-pid-1"],
             &["--die-with-parent"],
             &["--new-session"],
             &["--clearenv"],
@@ -476,6 +534,7 @@ mod tests {
                 "--ro-bind /usr /usr",
                 "--ro-bind-try /etc/alternatives /etc/alternatives",
                 "--ro-bind-try /etc/ld.so.cache /etc/ld.so.cache",
+                "--ro-bind /bin/gander /gander",
                 "--ro-bind /dev/null /proc/keys",
                 "--ro-bind /usr/lib/rust-1.95 /opt/toolchains/rust",
                 "--bind /jobs/7/tree /work",
@@ -503,51 +562,6 @@ mod tests {
         let ours = position(&arguments, &["--setenv", "CI", "true"]);
         assert!(ours.is_some() && ours < position(&arguments, &["--setenv", "CI", "no"]));
         assert!(position(&arguments, &["--chdir", "/work/crates/one"]).is_some(), "{arguments:?}");
-    }
-
-    #[test]
-    fn the_command_comes_as_it_is_after_the_bound_on_its_processes() {
-        let limits = SandboxLimits { processes: 9, ..SandboxLimits::default() };
-        let inner = |command: &SandboxCommand| {
-            let descriptors = DESCRIPTORS;
-            let policy = SandboxPolicy {
-                command,
-                limits: &limits,
-                toolchains: &[],
-                covered: &[],
-                descriptors,
-            };
-            policy.inner_command()
-        };
-        let bound = ["/usr/bin/prlimit", "--nproc=9:9", "--", "/bin/sh", "-c", GATE, "sh"];
-        let shell = inner(&SandboxCommand::shell("a && b", "/t"));
-        assert_eq!(shell, [&bound[..], &["/bin/sh", "-c", "a && b"]].concat());
-        let script = inner(&SandboxCommand::script("a\nb", "/t"));
-        assert_eq!(script, [&bound[..], &["/bin/sh", "-e", "-c", "a\nb"]].concat());
-        let argv = inner(&SandboxCommand::argv(["--help", "$(b)"], "/t"));
-        assert_eq!(argv, [&bound[..], &["--help", "$(b)"]].concat());
-        let together = inner(&SandboxCommand::script("a\nb", "/t").with_streams_together());
-        let script = ["/bin/sh", "-c", "exec \"$@\" 2>&1", "sh", "/bin/sh", "-e", "-c", "a\nb"];
-        assert_eq!(together, [&bound[..], &script].concat());
-    }
-
-    #[tokio::test]
-    async fn a_command_whose_caller_is_gone_before_the_gate_opens_never_runs() {
-        let running = spawn::start(Start {
-            program: "/bin/sh".into(),
-            arguments: ["-c", GATE, "sh", "echo", "ran"].map(OsString::from).into(),
-            environment: Vec::new(),
-            directory: "/".into(),
-            tree: "/".into(),
-            stdin: std::process::Stdio::null(),
-            bounds: Vec::new(),
-            identity: spawn::identity(Some(Identity { uid: 65534, gid: 65534 })).unwrap(),
-            hand_down: Vec::new(),
-        });
-        let stop = CancellationToken::new();
-        let watched =
-            running.await.unwrap().watch(None, &SandboxLimits::default(), &stop).await.unwrap();
-        assert_eq!(watched.stdout.text, "r");
     }
 
     #[test]

@@ -6,6 +6,12 @@
 
 pub mod bubblewrap;
 mod capture;
+mod control_group;
+mod gate;
+mod guards;
+pub mod init;
+mod memory;
+mod ruleset;
 mod seccomp;
 mod spawn;
 pub mod toolchain;
@@ -21,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use bubblewrap::Bubblewrap;
 pub use capture::Captured;
+pub use control_group::ControlGroups;
+pub use ruleset::Landlock;
 pub use spawn::Identity;
 pub use toolchain::Toolchain;
 pub use unconfined::Unconfined;
@@ -59,8 +67,43 @@ pub struct Probe {
     pub version: String,
     /// What bounds the number of processes.
     pub process_limit: ProcessLimit,
+    /// What bounds the memory of a run.
+    pub memory_limit: MemoryLimit,
     /// System calls that a filter keeps from every run.
     pub denied: Vec<&'static str>,
+    /// The second wall around files.
+    pub landlock: Landlock,
+}
+
+/// What bounds the memory of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemoryLimit {
+    /// The kernel, for all that counts as memory.
+    ControlGroup,
+    /// A look at all its processes twice a second, because there is no control group: why.
+    Watched(String),
+    /// `RLIMIT_DATA`, for each process alone.
+    PerProcess,
+}
+
+impl Probe {
+    /// Which protections this machine does not give, and what to do about it; for people.
+    pub fn missing(&self) -> Vec<String> {
+        let landlock = match self.landlock {
+            Landlock::Whole => None,
+            Landlock::Part => Some("an old version of Landlock; Linux 6.12 has all that is used"),
+            Landlock::None => Some("no Landlock (boot with `lsm=landlock,...`)"),
+        };
+        let memory = match &self.memory_limit {
+            MemoryLimit::ControlGroup => None,
+            MemoryLimit::Watched(why) => Some(format!(
+                "no control groups, so memory is watched and not bounded by the kernel: {why} \
+                 (in a systemd unit: `Delegate=cpu memory pids`)"
+            )),
+            MemoryLimit::PerProcess => Some("no bound on the memory of a whole run".to_owned()),
+        };
+        landlock.map(str::to_owned).into_iter().chain(memory).collect()
+    }
 }
 
 /// What bounds the number of processes of one run.
@@ -119,8 +162,9 @@ pub struct SandboxLimits {
     pub processes: u64,
     /// The largest file that can be written.
     pub file_bytes: u64,
-    /// Private writable memory (`RLIMIT_DATA`). Address space is bounded far above it, because
-    /// Node reserves tens of gigabytes that it never touches.
+    /// Private and shared memory of the whole run, and private writable memory of each process
+    /// (`RLIMIT_DATA`). Address space is bounded far above it, because Node reserves tens of
+    /// gigabytes that it never touches.
     pub memory_bytes: u64,
     /// Seconds of CPU time.
     pub cpu_seconds: u64,
@@ -128,9 +172,28 @@ pub struct SandboxLimits {
     pub open_files: u64,
     /// Size of `/tmp` for the whole run; the home gets a quarter of it.
     pub tmp_bytes: u64,
+    /// Files in `/tmp`, in the home and in `/dev/shm`, each. They take the kernel's memory.
+    pub temporary_files: u64,
     /// What the whole run must leave free on the tree's file system: the queue lives there too.
     pub spare_bytes: u64,
+    /// The same in files that can still be made, where a file system has only so many.
+    pub spare_files: u64,
 }
+
+impl SandboxLimits {
+    /// All that a control group counts as memory: temporary file systems as well.
+    fn all_memory(&self) -> u64 {
+        let temporary = self.tmp_bytes.saturating_add(self.home_bytes());
+        self.memory_bytes.saturating_add(temporary).saturating_add(SHARED_MEMORY_BYTES)
+    }
+
+    fn home_bytes(&self) -> u64 {
+        self.tmp_bytes / 4
+    }
+}
+
+/// The size of `/dev/shm`.
+const SHARED_MEMORY_BYTES: u64 = 64 << 20;
 
 impl Default for SandboxLimits {
     fn default() -> Self {
@@ -143,7 +206,9 @@ impl Default for SandboxLimits {
             cpu_seconds: 1800,
             open_files: 4096,
             tmp_bytes: 4 * GIB,
+            temporary_files: 500_000,
             spare_bytes: GIB / 4,
+            spare_files: 10_000,
         }
     }
 }
@@ -172,13 +237,20 @@ pub enum Exit {
     TimedOut,
     /// It was killed because the caller asked for it.
     Stopped,
-    /// It was killed because less than [`Limits::spare_bytes`] was left on the disk.
+    /// It was killed because less than [`SandboxLimits::spare_bytes`] was left on the disk, or
+    /// because of too many files.
     DiskFull,
+    /// It was killed because its processes together had more than
+    /// [`SandboxLimits::memory_bytes`].
+    OutOfMemory,
 }
 
 /// Why a command could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
+    /// Another Gander was installed under the same name.
+    #[error("the program {0} was replaced while it ran: start Gander again")]
+    Replaced(PathBuf),
     /// There is no sandbox program.
     #[error(
         "there is no sandbox: {0} is missing. Install the package `bubblewrap` and start again"
@@ -210,6 +282,9 @@ pub enum SandboxError {
          /proc/key-users shows whether a quota is used up"
     )]
     Keyring(#[source] std::io::Error),
+    /// No control group could be made, though we may.
+    #[error("could not make a control group for the command")]
+    Group(#[source] std::io::Error),
     /// It would have the kernel's whole system call table.
     #[error("there is no filter of system calls for the command")]
     Filter(#[source] std::io::Error),

@@ -1,36 +1,189 @@
 //! Which system calls no run may make: one filter, made from one table.
 //!
-//! Holds: what is denied is answered as by a kernel that was built without it (`ENOSYS`), and no
-//! other convention leads around that: all of x32 is denied the same way, and a call of another
-//! architecture (32-bit code, `int 0x80`) kills its process. Where there is no filter, nothing
-//! runs.
+//! Holds: what is denied is answered with the error that programs handle best, and no other
+//! convention leads around that: all of x32 is answered as by a kernel without it, and a call of
+//! another architecture (32-bit code, `int 0x80`) kills its process. Where there is no filter,
+//! nothing runs.
 
+use std::collections::BTreeMap;
 use std::io;
 
+use libc::{CLONE_FILES, CLONE_THREAD, EAFNOSUPPORT, ENOSYS, EPERM};
+use seccompiler::SeccompCmpArgLen::Dword;
+use seccompiler::SeccompCmpOp::{Eq, MaskedEq, Ne};
 use seccompiler::{
-    BackendError, BpfProgram, SeccompAction, SeccompFilter, SeccompRule, sock_filter,
+    BackendError, BpfProgram, SeccompAction, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, sock_filter,
 };
 
-/// A system call that is denied whatever its arguments are.
+/// A system call that is denied.
 struct DeniedCall {
     name: &'static str,
     number: libc::c_long,
+    when: When,
 }
 
-const DENIED: &[DeniedCall] = &[
+/// For which arguments.
+enum When {
+    Always,
+    /// Any of these holds.
+    Any(&'static [Case]),
+}
+
+/// Conditions that hold together.
+type Case = &'static [Condition];
+
+/// What is asked of an argument, by its position. The kernel takes the lower 32 bits of each.
+type Condition = (u8, SeccompCmpOp, i32);
+
+/// Calls that answer as if the kernel had none: programs then do without. (`EPERM` would make the
+/// C library give up on threads, and libuv on its event loop.)
+const ABSENT: &[DeniedCall] = &[
     // Keys lie in no namespace: by its number, a command reaches the keyring that all sessions of
     // the user share, with the operator's keys in it and those of other runs.
-    DeniedCall { name: "add_key", number: libc::SYS_add_key },
-    DeniedCall { name: "keyctl", number: libc::SYS_keyctl },
-    DeniedCall { name: "request_key", number: libc::SYS_request_key },
+    always("add_key", libc::SYS_add_key),
+    always("keyctl", libc::SYS_keyctl),
+    always("request_key", libc::SYS_request_key),
+    // Its flags are out of a filter's sight. Those of `clone` are not.
+    always("clone3", libc::SYS_clone3),
+    // Its requests pass by every filter.
+    always("io_uring_setup", libc::SYS_io_uring_setup),
+    always("io_uring_enter", libc::SYS_io_uring_enter),
+    always("io_uring_register", libc::SYS_io_uring_register),
+    // Memory that nobody outside can count.
+    always("memfd_secret", libc::SYS_memfd_secret),
+    // Large parts of the kernel that no build needs, and that had most of its holes.
+    always("bpf", libc::SYS_bpf),
+    always("perf_event_open", libc::SYS_perf_event_open),
+    always("userfaultfd", libc::SYS_userfaultfd),
 ];
+
+/// Calls that answer as to somebody without the right.
+const FORBIDDEN: &[DeniedCall] = &[
+    // Other processes' insides.
+    always("ptrace", libc::SYS_ptrace),
+    always("process_vm_readv", libc::SYS_process_vm_readv),
+    always("process_vm_writev", libc::SYS_process_vm_writev),
+    always("process_madvise", libc::SYS_process_madvise),
+    always("pidfd_getfd", libc::SYS_pidfd_getfd),
+    always("kcmp", libc::SYS_kcmp),
+    // Files by number, whatever the way to them.
+    always("open_by_handle_at", libc::SYS_open_by_handle_at),
+    // Mounts and namespaces.
+    always("mount", libc::SYS_mount),
+    always("umount2", libc::SYS_umount2),
+    always("pivot_root", libc::SYS_pivot_root),
+    always("chroot", libc::SYS_chroot),
+    always("move_mount", libc::SYS_move_mount),
+    always("open_tree", libc::SYS_open_tree),
+    always("fsopen", libc::SYS_fsopen),
+    always("fsconfig", libc::SYS_fsconfig),
+    always("fsmount", libc::SYS_fsmount),
+    always("fspick", libc::SYS_fspick),
+    always("mount_setattr", libc::SYS_mount_setattr),
+    always("unshare", libc::SYS_unshare),
+    always("setns", libc::SYS_setns),
+    // The machine itself.
+    always("kexec_load", libc::SYS_kexec_load),
+    always("kexec_file_load", libc::SYS_kexec_file_load),
+    always("init_module", libc::SYS_init_module),
+    always("finit_module", libc::SYS_finit_module),
+    always("delete_module", libc::SYS_delete_module),
+    always("reboot", libc::SYS_reboot),
+    always("swapon", libc::SYS_swapon),
+    always("swapoff", libc::SYS_swapoff),
+    always("acct", libc::SYS_acct),
+    always("quotactl", libc::SYS_quotactl),
+    always("syslog", libc::SYS_syslog),
+    DeniedCall {
+        name: "clone into a namespace",
+        number: libc::SYS_clone,
+        when: When::Any(&[
+            &[flags(libc::CLONE_NEWNS)],
+            &[flags(libc::CLONE_NEWCGROUP)],
+            &[flags(libc::CLONE_NEWUTS)],
+            &[flags(libc::CLONE_NEWIPC)],
+            &[flags(libc::CLONE_NEWUSER)],
+            &[flags(libc::CLONE_NEWPID)],
+            &[flags(libc::CLONE_NEWNET)],
+            // A thread with open files of its own: whoever counts memory would not see them.
+            &[(0, MaskedEq((CLONE_THREAD | CLONE_FILES) as u64), CLONE_THREAD)],
+        ]),
+    },
+    DeniedCall {
+        name: "ioctl that types for others",
+        number: libc::SYS_ioctl,
+        when: When::Any(&[&[(1, Eq, libc::TIOCSTI as i32)], &[(1, Eq, TIOCLINUX)]]),
+    },
+    DeniedCall {
+        name: "personality of another system",
+        number: libc::SYS_personality,
+        // What programs ask for: Linux, Linux on 32 bits, an old version's number, addresses that
+        // stay the same (sanitizers), and what it is now.
+        when: When::Any(&[&[
+            (0, Ne, 0),
+            (0, Ne, PER_LINUX32),
+            (0, Ne, libc::UNAME26),
+            (0, Ne, PER_LINUX32 | libc::UNAME26),
+            (0, Ne, libc::ADDR_NO_RANDOMIZE),
+            (0, Ne, -1),
+        ]]),
+    },
+];
+
+/// Sockets of other families: a network namespace does not cover them all (AF_VSOCK leads to the
+/// hypervisor). Netlink is for the list of interfaces only, which Node and Python ask for.
+const UNSUPPORTED: &[DeniedCall] = &[
+    DeniedCall {
+        name: "socket of another family",
+        number: libc::SYS_socket,
+        when: When::Any(&[
+            &[
+                (0, Ne, libc::AF_UNIX),
+                (0, Ne, libc::AF_INET),
+                (0, Ne, libc::AF_INET6),
+                (0, Ne, libc::AF_NETLINK),
+            ],
+            &[(0, Eq, libc::AF_NETLINK), (2, Ne, libc::NETLINK_ROUTE)],
+        ]),
+    },
+    DeniedCall {
+        name: "socketpair of another family",
+        number: libc::SYS_socketpair,
+        when: When::Any(&[&[(0, Ne, libc::AF_UNIX)]]),
+    },
+];
+
+/// Calls that seem to succeed and do nothing. A process that hides its memory from others cannot
+/// be counted; agents for keys ask for it, and have nothing to hide here.
+const IGNORED: &[DeniedCall] = &[DeniedCall {
+    name: "prctl against being looked at",
+    number: libc::SYS_prctl,
+    when: When::Any(&[&[(0, Eq, libc::PR_SET_DUMPABLE), (1, Eq, 0)]]),
+}];
+
+/// All of them, with what each is answered.
+const DENIED: &[(&[DeniedCall], i32)] =
+    &[(ABSENT, ENOSYS), (FORBIDDEN, EPERM), (UNSUPPORTED, EAFNOSUPPORT), (IGNORED, 0)];
+
+const TIOCLINUX: i32 = 0x541c;
+const PER_LINUX32: i32 = 8;
+
+const fn always(name: &'static str, number: libc::c_long) -> DeniedCall {
+    DeniedCall { name, number, when: When::Always }
+}
+
+/// All of these flags in the first argument.
+const fn flags(flags: i32) -> Condition {
+    (0, MaskedEq(flags as u32 as u64), flags)
+}
 
 /// Where the kernel tells a process about its filters.
 pub(super) const STATUS: &str = "/proc/self/status";
 
 /// The names of what is denied.
 pub(super) fn denied() -> impl Iterator<Item = &'static str> {
-    DENIED.iter().map(|denied| denied.name)
+    DENIED.iter().flat_map(|(calls, _)| calls.iter().map(|denied| denied.name))
 }
 
 /// The filter, as bubblewrap reads it.
@@ -60,18 +213,47 @@ pub(super) fn is_added(inside: &str, outside: &str) -> bool {
 const FILTERED: u32 = 2;
 
 fn program(architecture: &str) -> Result<BpfProgram, BackendError> {
-    let denial = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
-    let rules = DENIED.iter().map(|denied| (denied.number, Vec::<SeccompRule>::new())).collect();
-    let architecture = architecture.try_into()?;
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, denial.clone(), architecture)?;
+    let mut program = numbers_of_x32(answer_of(ENOSYS)).to_vec();
+    for (calls, errno) in DENIED {
+        // Each part ends by letting the call pass, which is for the next part to decide. A call
+        // that is denied for some arguments only is let pass in the middle, so it stands once.
+        program.truncate(program.len() - usize::from(program.len() > X32));
+        program.extend(part(calls, *errno, architecture)?);
+    }
+    Ok(program)
+}
+
+/// The filter of calls that have one answer.
+fn part(calls: &[DeniedCall], errno: i32, architecture: &str) -> Result<BpfProgram, BackendError> {
+    let mut rules = BTreeMap::new();
+    for DeniedCall { number, when, .. } in calls {
+        let cases = match when {
+            When::Always => &[][..],
+            When::Any(cases) => cases,
+        };
+        let cases = cases.iter().map(|case| rule(case));
+        rules.insert(*number, cases.collect::<Result<Vec<_>, _>>()?);
+    }
     // It kills for another architecture. But it takes x32 for x86_64, with numbers of no rule.
-    let filter = BpfProgram::try_from(filter)?;
-    Ok([&numbers_of_x32(denial)[..], &filter].concat())
+    let architecture = architecture.try_into()?;
+    SeccompFilter::new(rules, SeccompAction::Allow, answer_of(errno), architecture)?.try_into()
+}
+
+fn rule(case: &[Condition]) -> Result<SeccompRule, BackendError> {
+    let conditions = case.iter().map(|(argument, compared, value)| {
+        let value = u64::from(value.cast_unsigned());
+        SeccompCondition::new(*argument, Dword, compared.clone(), value)
+    });
+    SeccompRule::new(conditions.collect::<Result<_, _>>()?)
+}
+
+fn answer_of(errno: i32) -> SeccompAction {
+    SeccompAction::Errno(errno.cast_unsigned())
 }
 
 /// Denies calls by x32's numbers, which are those from this bit on. No architecture has others
 /// there.
-fn numbers_of_x32(denial: SeccompAction) -> [sock_filter; 3] {
+fn numbers_of_x32(denial: SeccompAction) -> [sock_filter; X32] {
     const BIT: u32 = 1 << 30;
     [
         sock_filter { code: LOAD, jt: 0, jf: 0, k: NUMBER },
@@ -84,6 +266,8 @@ fn numbers_of_x32(denial: SeccompAction) -> [sock_filter; 3] {
 const LOAD: u16 = 0x20;
 const IF_AT_LEAST: u16 = 0x35;
 const RETURN: u16 = 0x06;
+/// How many instructions deny x32.
+const X32: usize = 3;
 /// Where the number of the call stands in what a filter sees.
 const NUMBER: u32 = 0;
 
@@ -105,17 +289,23 @@ mod tests {
     // linux/seccomp.h
     const KILL: u32 = 0x8000_0000;
     const ALLOW: u32 = 0x7fff_0000;
-    const NO_SUCH_CALL: u32 = 0x0005_0000 + 38;
+    const ERROR: u32 = 0x0005_0000;
+    const NO_SUCH_CALL: u32 = ERROR + ENOSYS as u32;
+    const NO_FAMILY: u32 = ERROR + EAFNOSUPPORT as u32;
+    const FORBIDDEN: u32 = ERROR + EPERM as u32;
 
     /// What the kernel would make of a call.
-    fn answer(program: &[sock_filter], architecture: u32, number: u32) -> u32 {
+    fn answer(program: &[sock_filter], architecture: u32, number: u32, words: [u64; 3]) -> u32 {
+        let mut seen = vec![number, architecture, 0, 0];
+        seen.extend(words.iter().flat_map(|word| [*word as u32, (word >> 32) as u32]));
         let (mut at, mut loaded) = (0, 0);
         loop {
             let sock_filter { code, jt, jf, k } = program[at];
             at += 1;
             let mut branch = |holds| at += usize::from(if holds { jt } else { jf });
             match code {
-                LOAD => loaded = [number, architecture][k as usize / 4],
+                LOAD => loaded = seen[k as usize / 4],
+                0x54 => loaded &= k,
                 0x15 => branch(loaded == k),
                 IF_AT_LEAST => branch(loaded >= k),
                 0x05 => at += k as usize,
@@ -129,20 +319,77 @@ mod tests {
     fn what_is_denied_is_denied_by_every_convention_and_nothing_else_is() {
         for (name, ours, theirs) in [("x86_64", X86_64, I386), ("aarch64", AARCH64, ARM)] {
             let program = program(name).unwrap();
-            for denied in DENIED {
-                let number = u32::try_from(denied.number).unwrap();
-                assert_eq!(answer(&program, ours, number), NO_SUCH_CALL, "{}", denied.name);
-                assert_eq!(answer(&program, ours, number | 1 << 30), NO_SUCH_CALL, "x32");
+            let words = [7, 7, 7];
+            let mut known = Vec::new();
+            for (calls, errno) in DENIED {
+                for denied in *calls {
+                    let number = u32::try_from(denied.number).unwrap();
+                    assert!(!known.contains(&number), "{} stands twice", denied.name);
+                    known.push(number);
+                    if let When::Always = denied.when {
+                        let said = answer(&program, ours, number, words);
+                        assert_eq!(said, ERROR + *errno as u32, "{}", denied.name);
+                    }
+                }
             }
-            for number in (0..1000).filter(|n| DENIED.iter().all(|denied| denied.number != *n)) {
-                assert_eq!(answer(&program, ours, number as u32), ALLOW, "{number}");
+            for number in (0..1000).filter(|number| !known.contains(number)) {
+                assert_eq!(answer(&program, ours, number, words), ALLOW, "{number}");
             }
             for number in 0..1000 {
-                assert_eq!(answer(&program, theirs, number), KILL, "{number}");
-                assert_eq!(answer(&program, ours, number | 1 << 30), NO_SUCH_CALL, "{number}");
+                assert_eq!(answer(&program, theirs, number, words), KILL, "{number}");
+                let x32 = number | 1 << 30;
+                assert_eq!(answer(&program, ours, x32, words), NO_SUCH_CALL, "{number}");
             }
         }
         assert_eq!(filter().unwrap().len() % 8, 0);
+    }
+
+    #[test]
+    fn what_is_denied_for_some_arguments_is_let_pass_for_all_others() {
+        let program = program("x86_64").unwrap();
+        let asked = |number: libc::c_long, words| {
+            answer(&program, X86_64, u32::try_from(number).unwrap(), words)
+        };
+        // Whatever stands in the upper half: the kernel does not look there.
+        let above = 1 << 40;
+        for family in 0..64 {
+            let wanted = if [1, 2, 10, 16].contains(&family) { ALLOW } else { NO_FAMILY };
+            for family in [family, family + above] {
+                assert_eq!(asked(libc::SYS_socket, [family, 1, 0]), wanted, "{family}");
+            }
+        }
+        for (protocol, wanted) in [(0, ALLOW), (9, NO_FAMILY), (15, NO_FAMILY)] {
+            assert_eq!(asked(libc::SYS_socket, [16, 3, protocol]), wanted, "{protocol}");
+        }
+        assert_eq!(asked(libc::SYS_socketpair, [1, 1, 0]), ALLOW);
+        assert_eq!(asked(libc::SYS_socketpair, [30, 1, 0]), NO_FAMILY);
+        // A process, and a thread, as the C library makes them.
+        for flags in [0x11, 0x0120_0011, 0x003d_0f00, 0x4111] {
+            assert_eq!(asked(libc::SYS_clone, [flags, 0, 0]), ALLOW, "{flags:#x}");
+        }
+        for flags in (0..32).map(|bit| 1 << bit) {
+            let namespaces = [0x0002_0000, 0x0200_0000, 0x7c00_0000];
+            let new = namespaces.iter().any(|all| flags & all != 0) || flags == CLONE_THREAD as u64;
+            let wanted = if new { FORBIDDEN } else { ALLOW };
+            assert_eq!(asked(libc::SYS_clone, [flags, 0, 0]), wanted, "{flags:#x}");
+        }
+        for (request, wanted) in [(0x5401, ALLOW), (0x5412, FORBIDDEN), (0x541c, FORBIDDEN)] {
+            assert_eq!(asked(libc::SYS_ioctl, [0, request + above, 0]), wanted, "{request:#x}");
+        }
+        for (persona, wanted) in [
+            (0, ALLOW),
+            (8, ALLOW),
+            (0x0004_0000, ALLOW),
+            (0xffff_ffff, ALLOW),
+            (0x0040_0000, FORBIDDEN),
+            (0x0044_0000, FORBIDDEN),
+            (6, FORBIDDEN),
+        ] {
+            assert_eq!(asked(libc::SYS_personality, [persona, 0, 0]), wanted, "{persona:#x}");
+        }
+        for (words, wanted) in [([4, 0, 0], ERROR), ([4, 1, 0], ALLOW), ([3, 0, 0], ALLOW)] {
+            assert_eq!(asked(libc::SYS_prctl, words), wanted, "{words:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! is never root, lives in its own process group and session keyring, within its resource limits,
 //! and is dead when [`Running::watch`] returns. If this process dies, the kernel kills the child.
 
-use std::ffi::{CStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
@@ -28,7 +29,8 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::capture::{Captured, capture};
-use super::{SandboxError, SandboxLimits};
+use super::guards::{Excess, Guards};
+use super::{Exit, SandboxError, SandboxLimits};
 
 /// The user that commands run as when Gander itself is root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,13 +47,13 @@ pub(super) struct Start {
     pub(super) arguments: Vec<OsString>,
     pub(super) environment: Vec<(String, String)>,
     pub(super) directory: PathBuf,
-    /// A directory of the file system that the process may write to.
-    pub(super) tree: PathBuf,
     pub(super) stdin: Stdio,
     pub(super) bounds: Vec<(Resource, u64)>,
     pub(super) identity: Option<Identity>,
     /// Descriptors that the child keeps, under the same numbers.
     pub(super) hand_down: Vec<OwnedFd>,
+    /// The control group to join.
+    pub(super) join: Option<File>,
 }
 
 /// A started process.
@@ -61,7 +63,6 @@ pub(super) struct Running {
     stderr: pipe::Receiver,
     ended: oneshot::Receiver<io::Result<ExitStatus>>,
     began: Instant,
-    tree: PathBuf,
 }
 
 /// A watched process, after its end.
@@ -77,7 +78,7 @@ pub(super) enum ProcessEnding {
     ByItself(ExitStatus),
     TimedOut,
     Stopped,
-    DiskFull,
+    Exceeded(Excess),
 }
 
 /// A hold on a process that cannot slip to another one; dropping it kills.
@@ -111,7 +112,6 @@ pub(super) async fn start(start: Start) -> Result<Running, SandboxError> {
     let (started, starting) = oneshot::channel();
     let (end, ended) = oneshot::channel();
     let began = Instant::now();
-    let tree = start.tree.clone();
     // The kernel ties a child's life to the thread that started it, not to the process, so that
     // thread stays until the child is gone. It keeps keyrings per thread, too.
     std::thread::Builder::new()
@@ -134,7 +134,7 @@ pub(super) async fn start(start: Start) -> Result<Running, SandboxError> {
     let (Some(stdout), Some(stderr)) = pipes else { return Err(lost()) };
     let stdout = pipe::Receiver::from_owned_fd(stdout.into()).map_err(SandboxError::Watch)?;
     let stderr = pipe::Receiver::from_owned_fd(stderr.into()).map_err(SandboxError::Watch)?;
-    Ok(Running { process, stderr, stdout, ended, began, tree })
+    Ok(Running { process, stderr, stdout, ended, began })
 }
 
 /// The user to run as.
@@ -154,21 +154,40 @@ pub(super) async fn version(
     program: &Path,
     wanted: Option<Identity>,
 ) -> Result<String, SandboxError> {
-    let limits = SandboxLimits { wall: GRACE, spare_bytes: 0, ..SandboxLimits::default() };
+    let limits = of_our_own();
     let running = start(Start {
         program: program.into(),
         arguments: vec!["--version".into()],
         environment: Vec::new(),
         directory: "/".into(),
-        tree: "/".into(),
         stdin: Stdio::null(),
         bounds: bounds(&limits),
         identity: identity(wanted)?,
         hand_down: Vec::new(),
+        join: None,
     })
     .await?;
-    let watched = running.watch(None, &limits, &CancellationToken::new()).await?;
+    let guards = Guards::of(Path::new("/"), &limits);
+    let watched = running.watch(None, guards, &limits, &CancellationToken::new()).await?;
     Ok(watched.stdout.text.trim().to_owned())
+}
+
+/// The limits of a program of ours that only says something.
+fn of_our_own() -> SandboxLimits {
+    SandboxLimits { wall: GRACE, spare_bytes: 0, spare_files: 0, ..SandboxLimits::default() }
+}
+
+impl ProcessEnding {
+    /// What this says of a command that nobody else tells of.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::TimedOut => Exit::TimedOut,
+            Self::Stopped => Exit::Stopped,
+            Self::Exceeded(Excess::Disk) => Exit::DiskFull,
+            Self::Exceeded(Excess::Memory) => Exit::OutOfMemory,
+            Self::ByItself(status) => Exit::from_status(*status),
+        }
+    }
 }
 
 impl Running {
@@ -177,10 +196,11 @@ impl Running {
     pub(super) async fn watch(
         self,
         inner: Option<ProcessHandle>,
+        guards: Guards,
         limits: &SandboxLimits,
         stop: &CancellationToken,
     ) -> Result<Watched, SandboxError> {
-        let Self { process, stderr, stdout, ended, began, tree } = self;
+        let Self { process, stderr, stdout, ended, began } = self;
         let ending = pin!(async {
             let time_left = limits.wall.saturating_sub(began.elapsed());
             let ending = tokio::select! {
@@ -188,7 +208,7 @@ impl Running {
                 status = ended => ProcessEnding::ByItself(reaped(status)?),
                 () = stop.cancelled() => ProcessEnding::Stopped,
                 () = tokio::time::sleep(time_left) => ProcessEnding::TimedOut,
-                () = disk_full(&tree, limits.spare_bytes) => ProcessEnding::DiskFull,
+                excess = guards.passed() => ProcessEnding::Exceeded(excess),
             };
             let wall = began.elapsed();
             process.end().await?;
@@ -224,10 +244,16 @@ impl Running {
         Ok(Watched { ending, stdout, stderr, wall })
     }
 
+    /// Kills a process that is not to be followed.
+    pub(super) async fn end(self) -> Result<(), SandboxError> {
+        self.process.end().await
+    }
+
     /// Waits for the end of a process that failed before it could be watched; what it said.
     pub(super) async fn last_words(self) -> Result<String, SandboxError> {
-        let limits = SandboxLimits { wall: GRACE, spare_bytes: 0, ..SandboxLimits::default() };
-        let watched = self.watch(None, &limits, &CancellationToken::new()).await?;
+        let (limits, never) = (of_our_own(), CancellationToken::new());
+        let watched =
+            self.watch(None, Guards::of(Path::new("/"), &limits), &limits, &never).await?;
         Ok(watched.stderr.text.trim().to_owned())
     }
 }
@@ -265,19 +291,6 @@ impl Drop for ProcessHandle {
     }
 }
 
-/// Waits until too little is left of a file system, for as long as it takes.
-async fn disk_full(tree: &Path, spare_bytes: u64) {
-    let mut look = tokio::time::interval(Duration::from_millis(100));
-    loop {
-        look.tick().await;
-        // A file system that cannot be asked is not known to be full.
-        let free = rustix::fs::statvfs(tree).map_or(u64::MAX, |stat| stat.f_bavail * stat.f_frsize);
-        if free < spare_bytes {
-            return;
-        }
-    }
-}
-
 /// Waits for a child's end and kills what it left in its group. The child is reaped after that, so
 /// that the group's number cannot have passed to somebody else.
 fn reap(child: &mut Child, pid: Pid) -> io::Result<ExitStatus> {
@@ -301,9 +314,23 @@ fn reaped(
         .map_err(SandboxError::Watch)
 }
 
-fn spawn(start: Start) -> Result<(Child, Pid, OwnedFd), SandboxError> {
+/// A command with nothing but its name.
+pub(super) fn plain_command(program: impl AsRef<OsStr>) -> std::process::Command {
     #[expect(clippy::disallowed_methods, reason = "the sandbox's commands start here")]
-    let mut command = std::process::Command::new(&start.program);
+    std::process::Command::new(program)
+}
+
+/// Has the kernel run this process and its children when others have had their turn.
+pub(super) fn yield_to_others() -> io::Result<()> {
+    let none = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the kernel reads one structure, which lives as long as the call.
+    #[expect(unsafe_code, reason = "neither std nor rustix offers this system call")]
+    let answer = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const none) };
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn spawn(start: Start) -> Result<(Child, Pid, OwnedFd), SandboxError> {
+    let mut command = plain_command(&start.program);
     command
         .args(&start.arguments)
         .env_clear()
@@ -317,7 +344,7 @@ fn spawn(start: Start) -> Result<(Child, Pid, OwnedFd), SandboxError> {
         // With a user given, std also drops the supplementary groups.
         command.uid(uid).gid(gid);
     }
-    confine(&mut command, start.bounds, start.hand_down);
+    confine(&mut command, start.bounds, start.hand_down, start.join);
     let child = command.spawn().map_err(SandboxError::Start)?;
     let pid = Pid::from_child(&child);
     let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())
@@ -330,9 +357,14 @@ fn confine(
     command: &mut std::process::Command,
     bounds: Vec<(Resource, u64)>,
     hand_down: Vec<OwnedFd>,
+    join: Option<File>,
 ) {
     let in_child = move || -> io::Result<()> {
         rustix::process::umask(Mode::from_raw_mode(0o022));
+        if let Some(group) = &join {
+            // Whoever writes this stands for itself.
+            rustix::io::write(group, b"0")?;
+        }
         set_parent_process_death_signal(Some(Signal::KILL))?;
         let _ = prefer_as_victim();
         close_on_exec_from_three()?;

@@ -10,9 +10,11 @@ use async_trait::async_trait;
 use rustix::process::Resource;
 use tokio_util::sync::CancellationToken;
 
-use super::spawn::{self, Identity, ProcessEnding, Start};
+use super::guards::Guards;
+use super::spawn::{self, Identity, Start};
 use super::{
-    CommandOutput, Exit, Probe, ProcessLimit, Sandbox, SandboxCommand, SandboxError, SandboxLimits,
+    CommandOutput, Landlock, MemoryLimit, Probe, ProcessLimit, Sandbox, SandboxCommand,
+    SandboxError, SandboxLimits,
 };
 
 /// Commands run beside Gander itself.
@@ -72,8 +74,13 @@ impl Sandbox for Unconfined {
 
     async fn probe(&self) -> Result<Probe, SandboxError> {
         spawn::identity(self.identity)?;
-        let denied = Vec::new();
-        Ok(Probe { version: "none".into(), process_limit: ProcessLimit::PerUser, denied })
+        Ok(Probe {
+            version: "none".into(),
+            process_limit: ProcessLimit::PerUser,
+            memory_limit: MemoryLimit::PerProcess,
+            denied: Vec::new(),
+            landlock: Landlock::None,
+        })
     }
 
     async fn run(
@@ -93,21 +100,16 @@ impl Sandbox for Unconfined {
             arguments: argv.map(Into::into).collect(),
             environment,
             directory: command.tree.join(&command.workdir),
-            tree: command.tree.clone(),
             stdin: Stdio::null(),
             bounds,
             identity: spawn::identity(self.identity)?,
             hand_down: Vec::new(),
+            join: None,
         })
         .await?;
-        let watched = running.watch(None, limits, stop).await?;
-        let exit = match watched.ending {
-            ProcessEnding::TimedOut => Exit::TimedOut,
-            ProcessEnding::Stopped => Exit::Stopped,
-            ProcessEnding::DiskFull => Exit::DiskFull,
-            ProcessEnding::ByItself(status) => Exit::from_status(status),
-        };
-        let wall = watched.wall;
+        let guards = Guards::of(&command.tree, limits);
+        let watched = running.watch(None, guards, limits, stop).await?;
+        let (exit, wall) = (watched.ending.exit(), watched.wall);
         Ok(CommandOutput { exit, stdout: watched.stdout, stderr: watched.stderr, wall })
     }
 }

@@ -120,6 +120,9 @@ impl CommandVerifier {
                  room and retry"
                     .to_owned(),
             ),
+            Exit::OutOfMemory => {
+                CheckOutcome::Failed(told("took too much memory and was killed".to_owned()))
+            }
             Exit::Stopped => return Err(VerifyError::Stopped),
         };
         Ok(outcome.into())

@@ -106,7 +106,8 @@ async fn attempt_in(
     let logs = ctx.records.join(format!("r{}-a{}", attempt.round, attempt.number));
     let checker = checker(job, ctx, &commands, &logs.join("agent"))?;
 
-    let files = files(ctx, &workspace, attempt.stop)?;
+    let end_of_tools = attempt.stop.child_token();
+    let files = files(ctx, &workspace, &end_of_tools)?;
     let run = RunTool {
         sandbox: Arc::clone(&ctx.sandbox),
         tree: workspace.path().to_owned(),
@@ -115,13 +116,13 @@ async fn attempt_in(
             ..SandboxLimits::default()
         },
         env: environment(&workspace, ctx.sandbox.as_ref()),
-        stop: attempt.stop.clone(),
+        stop: end_of_tools.clone(),
     };
     let verify = VerifyTool {
         checker,
         workspace: Arc::clone(&workspace),
         base: attempt.base.clone(),
-        stop: attempt.stop.clone(),
+        stop: end_of_tools.clone(),
     };
     let (read, search, edit) = (Read(files.clone()), Search(files.clone()), Edit(files));
     let tools: [&dyn Tool; 5] = [&read, &search, &edit, &run, &verify];
@@ -153,6 +154,7 @@ async fn attempt_in(
         budget: &mut budget,
         transcript: &mut transcript,
         stop: attempt.stop,
+        end_of_tools: &end_of_tools,
     };
     let finished = agent::run(&assignment, &mut agent_context).await?;
     let cost = budget.spent();

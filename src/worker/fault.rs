@@ -63,6 +63,7 @@ from_kind!(AgentError, ForgeError, PublishError, StoreError, VerifyError);
 impl From<MirrorError> for WorkError {
     fn from(error: MirrorError) -> Self {
         match error {
+            MirrorError::Git(ref git) if git.is_too_large() => Self::permanent(&error),
             MirrorError::Cache { .. } | MirrorError::Git(_) | MirrorError::Damaged(_) => {
                 Self::passing(&error)
             }
@@ -79,9 +80,9 @@ impl From<ExportError> for WorkError {
     fn from(error: ExportError) -> Self {
         match error {
             ExportError::TooLarge(_) | ExportError::Hostile { .. } => Self::permanent(&error),
-            ExportError::Mirror(_) | ExportError::Write { .. } | ExportError::Stopped => {
-                Self::passing(&error)
-            }
+            // The mirror knows whether another try may help.
+            ExportError::Mirror(mirror) => mirror.into(),
+            ExportError::Write { .. } | ExportError::Stopped => Self::passing(&error),
         }
     }
 }
@@ -90,5 +91,26 @@ impl From<ScratchError> for WorkError {
     fn from(error: ScratchError) -> Self {
         // A disk gets room again, and the trash is emptied now and then.
         Self::passing(&error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::GitError;
+
+    #[test]
+    fn a_commit_that_is_too_large_is_tried_once() {
+        let doing = "list a commit";
+        let too_large = || MirrorError::from(GitError::TooLarge { doing });
+        let refused = WorkError::from(too_large());
+        assert_eq!(refused.kind, ErrorKind::Permanent);
+        let refused = WorkError::from(ExportError::TooLarge("it has more than 500,000 files"));
+        assert_eq!(refused.kind, ErrorKind::Permanent);
+        let refused = WorkError::from(ExportError::Mirror(too_large()));
+        assert_eq!(refused.kind, ErrorKind::Permanent);
+        // The network, or a busy machine.
+        let slow = MirrorError::from(GitError::Timeout { doing: "fetch", seconds: 120 });
+        assert!(matches!(WorkError::from(slow).kind, ErrorKind::Retry { .. }));
     }
 }

@@ -21,7 +21,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use url::Url;
 
 /// What git may answer at most, in bytes. Listings of a million files fit.
-const LARGEST_ANSWER: u64 = 256 * 1024 * 1024;
+const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
+/// Entries that end with a NUL, as those of a list of files do: more than an export takes. A commit
+/// of a few objects can have as many files as there are atoms, and listing them takes its time.
+const MOST_ENTRIES: usize = 600_000;
 /// What is kept of git's complaints, in bytes.
 const LARGEST_COMPLAINT: u64 = 16 * 1024;
 
@@ -48,8 +51,23 @@ pub enum GitError {
         complaint: String,
     },
     /// It answered with more than any repository we work on has.
-    #[error("git's answer to {doing} is larger than 256 MiB; the repository is too large")]
+    #[error("git's answer to {doing} is too long; the repository is too large")]
     TooLarge { doing: &'static str },
+}
+
+impl GitError {
+    /// Whether the repository is too large, which no other try changes.
+    pub fn is_too_large(&self) -> bool {
+        matches!(self, Self::TooLarge { .. })
+    }
+
+    /// Commits never change: one that took too long to be listed does so the next time.
+    pub(crate) fn of_a_listing(self) -> Self {
+        match self {
+            Self::Timeout { doing, .. } => Self::TooLarge { doing },
+            other => other,
+        }
+    }
 }
 
 /// Whom one git process may talk to.
@@ -232,7 +250,7 @@ async fn finish(
     let mut group = KilledOnDrop(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
     let (answer, complaint) = (child.stdout.take(), child.stderr.take());
     let work = async {
-        let read = tokio::try_join!(read_up_to(answer, LARGEST_ANSWER), drain(complaint))?;
+        let read = tokio::try_join!(read_bounded(answer), drain(complaint))?;
         Ok::<_, std::io::Error>((read, child.wait().await?))
     };
     let ((answer, complaint), status) = tokio::time::timeout(limit, work)
@@ -241,9 +259,7 @@ async fn finish(
         .map_err(failed)?;
     // It is gone; its number may belong to another process soon.
     group.0 = None;
-    if answer.len() as u64 > LARGEST_ANSWER {
-        return Err(GitError::TooLarge { doing });
-    }
+    let answer = answer.ok_or(GitError::TooLarge { doing })?;
     if status.success() {
         Ok(answer)
     } else {
@@ -284,12 +300,22 @@ fn basic_credentials(token: &SecretString) -> String {
     BASE64.encode(format!("x-access-token:{}", token.expose_secret()))
 }
 
-async fn read_up_to(pipe: Option<impl AsyncRead + Unpin>, limit: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
-        pipe.take(limit + 1).read_to_end(&mut bytes).await?;
+/// `None`: it is too much, and was not read to its end.
+async fn read_bounded(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Option<Vec<u8>>> {
+    let (mut bytes, mut entries, mut buffer) = (Vec::new(), 0, vec![0; 64 * 1024]);
+    let Some(mut pipe) = pipe else { return Ok(Some(bytes)) };
+    loop {
+        let read = pipe.read(&mut buffer).await?;
+        let fresh = &buffer[..read];
+        entries += fresh.iter().filter(|byte| **byte == 0).count();
+        bytes.extend_from_slice(fresh);
+        if read == 0 {
+            return Ok(Some(bytes));
+        }
+        if bytes.len() > LARGEST_ANSWER || entries > MOST_ENTRIES {
+            return Ok(None);
+        }
     }
-    Ok(bytes)
 }
 
 /// Keeps the beginning, reads on to the end: a process that complains a lot must not block.

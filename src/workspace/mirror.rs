@@ -247,10 +247,11 @@ impl Mirror {
     /// Every file of a commit, in git's order.
     ///
     /// # Errors
-    /// When the commit is not here or the mirror is damaged.
+    /// When the commit is not here or too large, or the mirror is damaged.
     pub async fn list(&self, commit: &Sha) -> Result<Vec<TreeEntry>, MirrorError> {
         let arguments = ["ls-tree", "-r", "-z", "-l", "--full-tree", commit.as_str()];
-        let listing = self.git.run("list a commit", Peer::Nobody, LOCAL_LIMIT, &arguments).await?;
+        let listed = self.git.run("list a commit", Peer::Nobody, LOCAL_LIMIT, &arguments).await;
+        let listing = listed.map_err(GitError::of_a_listing)?;
         listing
             .split(|byte| *byte == 0)
             .filter(|line| !line.is_empty())

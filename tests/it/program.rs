@@ -177,6 +177,54 @@ async fn it_serves_until_it_is_told_to_stop_and_then_goes_quietly() {
     assert!(!log.contains(SECRET) && !log.contains('\u{1b}'), "{log}");
 }
 
+/// The children of a process, and the state of each.
+fn children_of(process: u32) -> Vec<(u32, char)> {
+    let listed = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+    let children = listed.unwrap_or_default();
+    let children = children.split_whitespace().map(|child| child.parse().unwrap());
+    let state = |child: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).ok()?;
+        Some((child, stat.rsplit_once(") ")?.1.chars().next()?))
+    };
+    children.filter_map(state).collect()
+}
+
+#[tokio::test]
+async fn as_the_first_process_of_a_container_it_reaps_orphans_and_still_stops_when_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let (emulator, app) = github(directory.path()).await;
+    let server = serve(directory.path(), &emulator, &app, &app.private_key_pem);
+    let ended = directory.path().join("orphan-ended");
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-current-user", "--pid", "--fork", "--kill-child"]);
+    command.args(["--mount-proc", "sh", "-c"]);
+    // What it starts first loses its parent at once, and ends when the server is up.
+    command.arg("(sh -c \"sleep 2; : > $0\" &); exec \"$1\" serve").arg(&ended);
+    command.arg(server.get_program()).env_clear();
+    command.envs(server.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    tokio::task::spawn_blocking(move || {
+        let served = Served::start(command);
+        let [(first, _)] = children_of(served.process.id())[..] else { panic!("no first process") };
+        let began = std::time::Instant::now();
+        while !ended.exists() || children_of(first).iter().any(|(_, state)| *state != 'S') {
+            let seen = children_of(first);
+            assert!(began.elapsed() < std::time::Duration::from_secs(20), "{seen:?}");
+            std::thread::yield_now();
+        }
+        assert_eq!(children_of(first).len(), 1, "the server");
+        let pid = rustix::process::Pid::from_raw(first.cast_signed()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let (mut log, mut process) = (served.log, served.process);
+        let mut said = String::new();
+        log.read_to_string(&mut said).unwrap();
+        assert!(said.contains("stopped"), "{said}");
+        assert_eq!(process.wait().unwrap().code(), Some(0), "{said}");
+    })
+    .await
+    .unwrap();
+}
+
 #[test]
 fn a_rules_file_is_checked_with_line_and_column() {
     let directory = tempfile::tempdir().unwrap();

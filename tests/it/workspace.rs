@@ -1185,3 +1185,22 @@ async fn a_commit_that_no_honest_git_makes_is_refused() {
     }
     assert!(!project.directory.path().join("x").exists());
 }
+
+#[tokio::test]
+async fn a_commit_with_a_hundred_million_files_is_too_large_at_the_first_look() {
+    let project = Project::new();
+    project.has("x", "x");
+    let mut below = format!("100644 blob {}", project.git(&["hash-object", "-w", "x"]));
+    for _ in 0..8 {
+        let listing: String = (0..10).map(|n| format!("{below}\t{n}\n")).collect();
+        fs::write(project.path().join("x"), listing).unwrap();
+        below = format!("040000 tree {}", project.git_from("x", &["mktree"]));
+    }
+    let tree = below.rsplit(' ').next().unwrap();
+    let commit = project.git(&["commit-tree", tree, "-m", "bomb"]);
+    project.git(&["update-ref", "refs/heads/main", &commit]);
+    let (mirror, commit) = project.fetched().await;
+    let refused = project.export(&mirror, &commit, "tree").await.err().unwrap();
+    let ExportError::Mirror(MirrorError::Git(git)) = refused else { panic!("{refused:?}") };
+    assert!(git.is_too_large(), "{git}");
+}

@@ -530,7 +530,8 @@ impl Gander<'_> {
         App::new(Wiring {
             store: self.store,
             forge: Forge::new(forge_config, egress.unwrap(), self.clock.clone()),
-            sandbox: Arc::new(sandbox()) as Arc<dyn Sandbox>,
+            sandbox: Arc::new(sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander")))
+                as Arc<dyn Sandbox>,
             models: vec![self.model],
             secrets: WebhookSecrets::new(self.secret.into(), None).unwrap(),
             proxies: Vec::new(),
