@@ -273,6 +273,12 @@ async fn fetch(command: &RunCommand, mirror: &Mirror) -> Result<Sha, AnyError> {
     let path = command.repo.canonicalize().map_err(|error| {
         format!("the repository {} cannot be opened: {error}", command.repo.display())
     })?;
+    if !path.join(".git").exists() && !path.join("objects").is_dir() {
+        let shown = command.repo.display();
+        return Err(
+            format!("{shown} is no git repository: name the directory that has `.git`").into()
+        );
+    }
     let source = Source::Path(&path);
     let Some(base) = &command.base else {
         return Ok(mirror.fetch(source, Want::Head, History::Tip, TIME).await?);

@@ -267,7 +267,7 @@ pub enum SandboxError {
     },
     /// Commands would run as root.
     #[error(
-        "commands never run as root: start Gander as an ordinary user, or name one with --user"
+        "commands never run as root: start Gander as an ordinary user; `gander serve --user NAME` becomes one by itself"
     )]
     Root,
     /// The place to start in is no plain path inside the tree.

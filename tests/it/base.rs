@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use gander::app::sandbox;
 use gander::core::evidence::CheckOutcome;
 use gander::core::patch::{Change, FileMode, Patch};
 use gander::core::path_rules::PathRules;
@@ -61,6 +60,40 @@ async fn checks_that_cannot_run_end_the_job_before_the_model_is_asked() {
     }
     assert_eq!(w.issue(issue).labels, ["gander:needs-human"]);
     w.ends().await;
+}
+
+/// Whether a process with these words runs anywhere.
+fn runs(words: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let commands = processes.filter_map(|it| std::fs::read(it.path().join("cmdline")).ok());
+    commands.into_iter().any(|it| String::from_utf8_lossy(&it).replace('\0', " ").contains(words))
+}
+
+#[tokio::test]
+async fn the_run_on_the_base_ends_with_its_job() {
+    let w = world(&rules("\"sleep 4711.25\"")).await;
+    w.model.will(good_fix());
+    w.emulator.auto_deliver();
+    let shutdown = CancellationToken::new();
+    let (worker, until) = (w.worker.clone(), shutdown.clone());
+    let running = tokio::spawn(async move { worker.run(until).await });
+    let issue = w.reported();
+    w.maintainer().comments(crate::world::REPO, issue, "/gander fix").unwrap();
+    let within = async |what: &str, happened: &dyn Fn() -> bool| {
+        let begun = std::time::Instant::now();
+        while !happened() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "not within a minute: {what}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within("the base is checked", &|| runs("sleep 4711.25")).await;
+    w.maintainer().comments(crate::world::REPO, issue, "/gander cancel").unwrap();
+    let cancelled = || w.comments(issue).iter().any(|it| it.starts_with("**Cancelled**"));
+    within("the job is cancelled", &cancelled).await;
+    within("its run is over", &|| !runs("sleep 4711.25")).await;
+    assert_eq!(w.model.heard(), Vec::<String>::new());
+    shutdown.cancel();
+    running.await.unwrap();
 }
 
 #[tokio::test]
@@ -192,6 +225,10 @@ impl Sandbox for Wavering {
         }
         Ok(output)
     }
+}
+
+fn sandbox() -> Bubblewrap {
+    gander::app::sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander"))
 }
 
 /// What a second look makes of `pytest -q`, where `test_b` is red with the change alone.
