@@ -69,6 +69,10 @@ impl SecondLook<'_> {
         let (Some(failed), Some(before)) = (&check.failed_tests, self.failed_before(check)) else {
             return Ok(Err(None));
         };
+        if check.ran_fewer_tests() {
+            let why = "It also runs fewer tests than without the change.";
+            return Ok(Err(Some(why.to_owned())));
+        }
         let (old, new): (Vec<&String>, Vec<&String>) =
             failed.iter().partition(|name| before.contains(*name));
         if new.len() > MOST_SUSPECTS || new.iter().any(|name| touches(self.patch, name)) {

@@ -349,6 +349,17 @@ fn tests_that_no_longer_run_though_no_test_was_changed_are_the_changes_fault() {
 }
 
 #[test]
+fn an_old_failure_is_no_cover_for_tests_that_no_longer_run() {
+    let old = "def test_old():\n    assert 0\n\ndef test_other():\n    pass\n";
+    let skips = "import pytest\n\nwidget = pytest.importorskip('widget')\n\n\
+                 def test_widget():\n    assert widget.x == 1\n";
+    let files = [("test_old.py", old), ("test_widget.py", skips), ("widget.py", "x = 1\n")];
+    let (text, report) = judged(&files, &[one_edit("widget.py", "x = 1", "import nowhere_at_all")]);
+    assert_eq!(report["result"], "no_verified_change", "{text}");
+    assert!(text.contains("It also runs fewer tests than without the change."), "{text}");
+}
+
+#[test]
 fn what_a_project_leaves_out_by_itself_is_its_own_affair() {
     let tests = "import pytest\n\ndef test_quick():\n    pass\n\n@pytest.mark.slow\n\
                  def test_slow():\n    assert 1 == 2\n";
