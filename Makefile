@@ -25,7 +25,7 @@ PAGES := target/npm-pages/node_modules/playwright-core/package.json
 RUNNER := INSTA_UPDATE=no CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --" \
           CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --"
 
-.PHONY: help demo test test-pages crash lint lint-rest deny lint-action setup-lint dist bench fmt setup setup-test
+.PHONY: help demo test required test-pages crash lint lint-rest deny lint-action setup-lint dist bench fmt setup setup-test
 
 help:
 	@echo "make demo   an issue becomes a release on a GitHub emulator: no network, key or account"
@@ -33,6 +33,7 @@ help:
 	@echo "make test-pages  the setup pages in Chromium; pictures in target/pages"
 	@echo "make crash  200 kills at random moments, and before and after every write"
 	@echo "make lint   formatting, lints, licences and banned crates"
+	@echo "make required  the emulator's table of required members, from GitHub's description"
 	@echo "make bench  the figures: webhook, cold start, memory, agent, delivery to pull request"
 	@echo "make fmt    format the code"
 	@echo "make dist   what the Action installs: the program in a tarball, and its SHA-256"
@@ -49,6 +50,12 @@ test: setup-test $(OPENAPI) $(EXAMPLES)
 	@rm -rf $(EXCHANGES) && mkdir -p -m 1777 $(EXCHANGES)
 	$(RUNNER) GANDER_WEBHOOK_EXAMPLES="$(CURDIR)/$(EXAMPLES_DIR)" GANDER_EXCHANGES="$(CURDIR)/$(EXCHANGES)" \
 	  GANDER_OPENAPI="$(CURDIR)/$(OPENAPI)" $(CARGO) test $(ALL)
+
+# The table by which the emulator plays a server that sends only what GitHub's description requires,
+# made anew from that description.
+required: $(OPENAPI)
+	GANDER_WRITE_REQUIRED=1 GANDER_OPENAPI="$(CURDIR)/$(OPENAPI)" $(CARGO) test $(ALL) --test emulator \
+	  the_emulator_knows_which_members_the_description_requires
 
 # The whole way of `gander setup` in a real browser without JavaScript, on a phone and a desktop.
 test-pages: $(PAGES)

@@ -398,16 +398,16 @@ impl World {
         self.is_copy = false;
     }
 
-    /// Where `make test` says so, everything that was sent and answered is kept, to be held against
-    /// GitHub's own description of its API (tests/contract).
+    /// Where `make test` says so, everything that was sent, answered and told is kept, to be held
+    /// against GitHub's own description of its API (tests/contract).
     #[allow(clippy::disallowed_methods)] // a test asks its caller
     fn keep_exchanges(&self) {
         let Some(folder) = std::env::var_os("GANDER_EXCHANGES") else { return };
         let name = std::thread::current().name().unwrap_or("story").replace("::", "-");
         let port = self.emulator.web_url().port().unwrap();
         let file = PathBuf::from(folder).join(format!("{name}-{port}.json"));
-        let exchanges = serde_json::to_vec(&self.emulator.exchanges()).unwrap();
-        std::fs::write(file, exchanges).unwrap();
+        let record = serde_json::to_vec(&self.emulator.record()).unwrap();
+        std::fs::write(file, record).unwrap();
     }
 
     fn no_secret_has_left(&self) {

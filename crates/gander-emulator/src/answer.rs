@@ -29,8 +29,25 @@ impl Answer {
         Self::json(201, json)
     }
 
+    /// Something that was made, and where it is, as GitHub's description of most such answers says.
+    pub(crate) fn created_at(json: Value) -> Self {
+        let place = json["url"].as_str().map(str::to_owned);
+        let mut answer = Self::created(json);
+        answer.headers.extend(place.map(|place| ("location".to_owned(), place)));
+        answer
+    }
+
     pub(crate) fn json(status: u16, json: Value) -> Self {
         Self { status, headers: Vec::new(), content: Content::Json(json) }
+    }
+
+    /// The media type of what it holds.
+    pub(crate) fn content_type(&self) -> Option<&str> {
+        match &self.content {
+            Content::Empty => None,
+            Content::Json(_) => Some("application/json; charset=utf-8"),
+            Content::Bytes(kind, _) => Some(kind),
+        }
     }
 
     pub(crate) fn nothing() -> Self {
@@ -103,8 +120,11 @@ impl Refusal {
         let mut body = json!({
             "message": self.message,
             "documentation_url": "https://docs.github.com/rest",
-            "status": self.status.to_string(),
         });
+        // The description has it in a "basic error", and in no other.
+        if !matches!(self.status, 405 | 422) {
+            body["status"] = json!(self.status.to_string());
+        }
         if !self.errors.is_empty() {
             body["errors"] = json!(self.errors);
         }

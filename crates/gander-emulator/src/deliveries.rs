@@ -52,7 +52,7 @@ pub(crate) struct Outcome {
 }
 
 /// A delivery, as the emulator sent it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct DeliveryView {
     /// GitHub's number of this attempt.
     pub id: u64,
@@ -62,6 +62,8 @@ pub struct DeliveryView {
     pub event: String,
     /// The action, as `created`.
     pub action: Option<String>,
+    /// The headers it was sent with; none while it waits.
+    pub request_headers: Vec<(String, String)>,
     /// What is sent.
     pub payload: Value,
     /// Whether somebody asked for it again.

@@ -2,6 +2,20 @@
 
 use serde_json::Value;
 
+use super::deliveries::DeliveryView;
+use super::profile::ServerKind;
+
+/// All that went to and fro between a GitHub and an App.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Record {
+    /// Whose GitHub it was in the end.
+    pub server: ServerKind,
+    /// What was asked of the API.
+    pub exchanges: Vec<Exchange>,
+    /// The webhooks that left, or were lost on their way.
+    pub deliveries: Vec<DeliveryView>,
+}
+
 /// One request to the API and its answer.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Exchange {

@@ -82,11 +82,13 @@ pub(crate) struct Address<'a> {
 }
 
 /// Queues one delivery, unless the App has no webhook.
-pub(crate) fn queue(state: &mut State, address: &Address<'_>, payload: Value) {
+pub(crate) fn queue(state: &mut State, address: &Address<'_>, mut payload: Value) {
     let Some(app) = state.apps.get(&address.app) else { return };
     if app.webhook_url.is_none() {
         return;
     }
+    shapes::told::shorten(address.event, address.action, &mut payload);
+    state.profile.apply_to_webhook(&mut payload, (address.event, address.action));
     let guid = uuid::Uuid::new_v4().to_string();
     let id = state.ids.delivery();
     state.hooks.queue.push_back(state.hooks.log.len());
@@ -173,6 +175,7 @@ fn next_parcel(state: &mut State) -> Option<Parcel> {
         ("X-GitHub-Hook-Installation-Target-ID".to_owned(), app.id.to_string()),
         ("X-GitHub-Hook-Installation-Target-Type".to_owned(), "integration".to_owned()),
     ];
+    headers.extend(state.profile.webhook_headers(&state.web));
     if !secret.is_empty() {
         let old: Option<Hmac<sha1::Sha1>> = Hmac::new_from_slice(secret).ok();
         let new: Option<Hmac<sha2::Sha256>> = Hmac::new_from_slice(secret).ok();
@@ -246,6 +249,7 @@ fn view(delivery: &Delivery) -> DeliveryView {
         guid: delivery.guid.clone(),
         event: delivery.event.clone(),
         action: delivery.action.clone(),
+        request_headers: delivery.request_headers.clone(),
         payload: delivery.payload.clone(),
         redelivery: delivery.redelivery,
         status: delivery.outcome.as_ref().map(|outcome| outcome.status_code),

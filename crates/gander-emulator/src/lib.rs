@@ -45,9 +45,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
 pub use self::deliveries::{DeliveryFault, DeliveryView};
-pub use self::exchange::Exchange;
+pub use self::exchange::{Exchange, Record};
 pub use self::faults::{Fault, FaultId, FaultOn, Mutation};
 pub use self::limits::LimitPlan;
+pub use self::profile::ServerKind;
 pub use self::protect::{RequiredCheck, Requirement};
 pub use self::registry::{AppCredentials, AppSpec};
 pub use self::releases::ReleaseView;
@@ -184,6 +185,13 @@ impl Emulator {
     /// Every request to the API so far, with its answer.
     pub fn exchanges(&self) -> Vec<Exchange> {
         self.lock().exchanges.clone()
+    }
+
+    /// Everything so far that GitHub's description can be held against.
+    pub fn record(&self) -> Record {
+        let mut deliveries = self.deliveries();
+        deliveries.retain(|delivery| delivery.status.is_some());
+        Record { server: self.server(), exchanges: self.exchanges(), deliveries }
     }
 
     /// `METHOD /path` of every request the emulator had no route for.

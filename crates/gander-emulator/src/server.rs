@@ -122,7 +122,8 @@ async fn answer_api(
         let credentials = shown_credentials(&shared, &parts);
         let path = api::moved::by_name(&shared.lock(), &path).unwrap_or(path);
         let mut answer = api::answer(&mut shared.lock(), &parts, &path, &body);
-        shared.lock().profile.apply(&mut answer);
+        let route = api::pattern_of(parts.method.as_str(), &path);
+        shared.lock().profile.apply(&mut answer, (parts.method.as_str(), route.unwrap_or("")));
         record(&shared, (&parts, &path, &credentials), &body, &answer, answered);
         answer
     };
@@ -226,6 +227,8 @@ fn record(
         Content::Json(json) => Some(json.clone()),
         Content::Bytes(..) | Content::Empty => None,
     };
+    let kind = answer.content_type().map(|kind| ("content-type".to_owned(), kind.to_owned()));
+    let response_headers = kind.into_iter().chain(answer.headers.clone()).collect();
     shared.lock().exchanges.push(Exchange {
         method: parts.method.to_string(),
         route: api::pattern_of(parts.method.as_str(), path).map(str::to_owned),
@@ -234,7 +237,7 @@ fn record(
         request_headers,
         request_body: serde_json::from_slice(body).ok(),
         status: answer.status,
-        response_headers: answer.headers.clone(),
+        response_headers,
         response_body,
         answered,
     });
@@ -242,16 +245,13 @@ fn record(
 
 fn respond(answer: Answer) -> Response {
     let mut response = Response::builder().status(answer.status);
+    if let Some(kind) = answer.content_type() {
+        response = response.header("content-type", kind);
+    }
     let body = match answer.content {
         Content::Empty => Vec::new(),
-        Content::Json(json) => {
-            response = response.header("content-type", "application/json; charset=utf-8");
-            json.to_string().into_bytes()
-        }
-        Content::Bytes(kind, bytes) => {
-            response = response.header("content-type", kind);
-            bytes
-        }
+        Content::Json(json) => json.to_string().into_bytes(),
+        Content::Bytes(_, bytes) => bytes,
     };
     for (name, value) in answer.headers {
         response = response.header(name, value);

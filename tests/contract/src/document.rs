@@ -14,27 +14,55 @@ pub(crate) struct Document {
     /// All schemas, those of operations included, under names of their own.
     pub(crate) schemas: Value,
     operations: Vec<Operation>,
+    /// By `event.action`, or `event` alone.
+    pub(crate) webhooks: BTreeMap<String, Webhook>,
 }
 
 /// What may be asked at one method and path. Schemas are addresses.
 pub(crate) struct Operation {
     method: String,
     template: Vec<String>,
+    params: BTreeMap<String, String>,
     pub(crate) query: BTreeMap<String, String>,
-    pub(crate) body: Option<String>,
+    pub(crate) needed_query: Vec<String>,
+    /// By media type.
+    pub(crate) body: Contents,
     pub(crate) needs_body: bool,
-    pub(crate) responses: BTreeMap<u16, Option<String>>,
+    pub(crate) responses: BTreeMap<u16, Response>,
+}
+
+/// One answer.
+pub(crate) struct Response {
+    pub(crate) contents: Contents,
+    /// By name, in small letters.
+    pub(crate) headers: BTreeMap<String, String>,
+}
+
+/// One event and action of webhooks.
+pub(crate) struct Webhook {
+    /// By name, in small letters.
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
+}
+
+/// Schemas by media type.
+pub(crate) type Contents = BTreeMap<String, Option<String>>;
+
+/// The schema of JSON.
+pub(crate) fn json_of(contents: &Contents) -> Option<&str> {
+    contents.get("application/json").and_then(Option::as_deref)
 }
 
 impl Document {
     pub(crate) fn new(mut openapi: Value) -> Self {
-        let paths = openapi["paths"].take();
+        let (paths, webhooks) = (openapi["paths"].take(), openapi["x-webhooks"].take());
         let mut components = openapi["components"].take();
         let mut schemas = components["schemas"].take();
         translate(&mut schemas);
         let mut document = Self {
             schemas: json!({ "components": { "schemas": schemas } }),
             operations: Vec::new(),
+            webhooks: BTreeMap::new(),
         };
         components["schemas"] = Value::Null;
         for (path, item) in paths.as_object().into_iter().flatten() {
@@ -42,19 +70,25 @@ impl Document {
                 document.read(path, &method.to_uppercase(), operation, &components);
             }
         }
+        for hook in webhooks.as_object().into_iter().flatten().map(|(_, hook)| &hook["post"]) {
+            document.read_webhook(hook, &components);
+        }
         document
     }
 
     /// Describes an operation that GitHub has and does not describe.
     pub(crate) fn add(&mut self, method: &str, path: &str, answer: &str) {
         let schema = format!("{BASE}#/components/schemas/{answer}");
+        let contents = [("application/json".to_owned(), Some(schema))].into();
         self.operations.push(Operation {
             method: method.to_owned(),
             template: segments(path),
+            params: BTreeMap::new(),
             query: BTreeMap::new(),
-            body: None,
+            needed_query: Vec::new(),
+            body: Contents::new(),
             needs_body: false,
-            responses: [(200, Some(schema))].into(),
+            responses: [(200, Response { contents, headers: BTreeMap::new() })].into(),
         });
     }
 
@@ -64,34 +98,81 @@ impl Document {
         let template = segments(path);
         for operation in &mut self.operations {
             if operation.method == method && operation.template == template {
-                operation.responses.insert(status, Some(place.clone()));
+                let response = operation.responses.get_mut(&status).unwrap();
+                response.contents.insert("application/json".to_owned(), Some(place.clone()));
             }
         }
     }
 
     fn read(&mut self, path: &str, method: &str, operation: &Value, components: &Value) {
         let name = format!("{method} {path}");
-        let mut query = BTreeMap::new();
+        let (mut params, mut query) = (BTreeMap::new(), BTreeMap::new());
+        let mut needed_query = Vec::new();
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             let parameter = resolve(parameter, components);
-            if parameter["in"] == "query" {
-                let key = parameter["name"].as_str().unwrap_or_default().to_owned();
-                let place = self.keep(&format!("{name} ?{key}"), &parameter["schema"]);
-                query.insert(key, place);
+            let key = parameter["name"].as_str().unwrap_or_default().to_owned();
+            let place = self.keep(&format!("{name} ?{key}"), &parameter["schema"]);
+            match parameter["in"].as_str() {
+                Some("query") => {
+                    if parameter["required"] == true {
+                        needed_query.push(key.clone());
+                    }
+                    query.insert(key, place);
+                }
+                Some("path") => drop(params.insert(key, place)),
+                other => panic!("{name}: a parameter in {other:?}"),
             }
         }
-        let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let body = self.contents(&name, &operation["requestBody"]["content"]);
         let needs_body = operation["requestBody"]["required"] == true;
-        let body = (!body.is_null()).then(|| self.keep(&format!("{name} body"), body));
         let mut responses = BTreeMap::new();
         for (status, response) in operation["responses"].as_object().into_iter().flatten() {
-            let response = resolve(response, components);
-            let schema = &response["content"]["application/json"]["schema"];
-            let place = (!schema.is_null()).then(|| self.keep(&format!("{name} {status}"), schema));
-            responses.extend(status.parse::<u16>().ok().map(|status| (status, place)));
+            let (name, response) = (format!("{name} {status}"), resolve(response, components));
+            let contents = self.contents(&name, &response["content"]);
+            let mut headers = BTreeMap::new();
+            for (header, value) in response["headers"].as_object().into_iter().flatten() {
+                let schema = &resolve(value, components)["schema"];
+                let place = self.keep(&format!("{name} {header}"), schema);
+                headers.insert(header.to_lowercase(), place);
+            }
+            responses.insert(status.parse().unwrap(), Response { contents, headers });
         }
-        let (method, template) = (method.to_owned(), segments(path));
-        self.operations.push(Operation { method, template, query, body, needs_body, responses });
+        self.operations.push(Operation {
+            method: method.to_owned(),
+            template: segments(path),
+            params,
+            query,
+            needed_query,
+            body,
+            needs_body,
+            responses,
+        });
+    }
+
+    fn contents(&mut self, name: &str, content: &Value) -> Contents {
+        let kinds = content.as_object().into_iter().flatten();
+        let schemas = kinds.map(|(kind, inner)| {
+            let schema = &inner["schema"];
+            let place = (!schema.is_null()).then(|| self.keep(&format!("{name} {kind}"), schema));
+            (kind.clone(), place)
+        });
+        schemas.collect()
+    }
+
+    fn read_webhook(&mut self, hook: &Value, components: &Value) {
+        // As `pull-request/ready-for-review`; the events and actions themselves have underscores.
+        let name = hook["operationId"].as_str().unwrap_or_default();
+        let name = name.replace('-', "_").replace('/', ".");
+        let mut headers = BTreeMap::new();
+        for parameter in hook["parameters"].as_array().into_iter().flatten() {
+            let parameter = resolve(parameter, components);
+            let header = parameter["name"].as_str().unwrap_or_default().to_lowercase();
+            let place = self.keep(&format!("{name} {header}"), &parameter["schema"]);
+            headers.insert(header, place);
+        }
+        let schema = &hook["requestBody"]["content"]["application/json"]["schema"];
+        let body = self.keep(&format!("webhook {name}"), schema);
+        self.webhooks.insert(name, Webhook { headers, body });
     }
 
     /// Keeps a schema under a name; says its address.
@@ -109,10 +190,24 @@ impl Document {
         let given: Vec<&str> = path.trim_matches('/').split('/').collect();
         self.operations
             .iter()
-            .filter(|operation| operation.method == method && fits(&operation.template, &given))
+            .filter(|operation| {
+                operation.method == method && fit(&operation.template, &given).is_some()
+            })
             .max_by_key(|operation| {
                 operation.template.iter().filter(|piece| !piece.starts_with('{')).count()
             })
+    }
+
+    /// The names in the path of an operation, what stands for them, and their schemas.
+    pub(crate) fn params<'d>(
+        &self,
+        operation: &'d Operation,
+        path: &str,
+    ) -> Vec<(String, String, Option<&'d str>)> {
+        let given: Vec<&str> = path.trim_matches('/').split('/').collect();
+        let found = fit(&operation.template, &given).unwrap_or_default();
+        let known = |name: &str| operation.params.get(name).map(String::as_str);
+        found.into_iter().map(|(name, text)| (name.clone(), text, known(&name))).collect()
     }
 
     /// The fields of `value` that the schema does not know, with where they are.
@@ -167,7 +262,7 @@ impl Document {
         known
     }
 
-    fn follow<'d>(&'d self, mut schema: &'d Value) -> &'d Value {
+    pub(crate) fn follow<'d>(&'d self, mut schema: &'d Value) -> &'d Value {
         let mut seen = BTreeSet::new();
         while let Some(target) = schema["$ref"].as_str() {
             let name = target.rsplit('/').next().unwrap_or_default();
@@ -190,20 +285,23 @@ fn resolve<'a>(item: &'a Value, components: &'a Value) -> &'a Value {
     components.pointer(inside).unwrap_or(item)
 }
 
-fn fits(template: &[String], given: &[&str]) -> bool {
-    match template.split_first() {
-        None => given.is_empty(),
-        Some((piece, rest)) => {
-            let name = piece.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
-            match name {
-                None => given.first() == Some(&piece.as_str()) && fits(rest, &given[1..]),
-                Some(name) if GREEDY.contains(&name) => {
-                    (1..=given.len()).any(|count| fits(rest, &given[count..]))
-                }
-                Some(_) => !given.is_empty() && fits(rest, &given[1..]),
-            }
-        }
-    }
+/// What the names in a template stand for in a path, or nothing when it is not of that form.
+fn fit(template: &[String], given: &[&str]) -> Option<Vec<(String, String)>> {
+    let Some((piece, rest)) = template.split_first() else {
+        return given.is_empty().then(Vec::new);
+    };
+    let name = piece.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+    let Some(name) = name else {
+        return if given.first() == Some(&piece.as_str()) { fit(rest, &given[1..]) } else { None };
+    };
+    let most = if GREEDY.contains(&name) { given.len() } else { given.len().min(1) };
+    (1..=most).find_map(|count| {
+        let mut found = fit(rest, &given[count..])?;
+        let text = given[..count].join("/");
+        let text = percent_encoding::percent_decode_str(&text).decode_utf8_lossy();
+        found.insert(0, (name.to_owned(), text.into_owned()));
+        Some(found)
+    })
 }
 
 /// OpenAPI 3.0 says `nullable: true` where JSON Schema wants `null` among the types.

@@ -325,8 +325,8 @@ impl Drop for World {
         assert!(self.emulator.unknown_routes().is_empty(), "{:?}", self.emulator.unknown_routes());
         let Some(folder) = std::env::var_os("GANDER_EXCHANGES") else { return };
         let name = format!("action-{}.json", self.repository_name());
-        let exchanges = serde_json::to_vec(&self.emulator.exchanges()).unwrap();
-        std::fs::write(PathBuf::from(folder).join(name), exchanges).unwrap();
+        let record = serde_json::to_vec(&self.emulator.record()).unwrap();
+        std::fs::write(PathBuf::from(folder).join(name), record).unwrap();
     }
 }
 

@@ -235,5 +235,5 @@ fn post_status(call: &mut Call<'_>) -> Outcome {
     let known = call.repository()?;
     let status = known.statuses.iter().find(|status| status.id == id);
     let status = status.ok_or_else(Refusal::not_found)?;
-    Ok(Answer::created(checks::status(call.state, known, status)))
+    Ok(Answer::created_at(checks::status(call.state, known, status)))
 }

@@ -72,7 +72,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
     let body = text(call)?;
     let author = Some(call.actor()?);
     let id = acts::comment(call.state, call.repository_id(), number, author, &body)?;
-    Ok(Answer::created(shape(call, id)?))
+    Ok(Answer::created_at(shape(call, id)?))
 }
 
 fn text(call: &Call<'_>) -> Result<String, Refusal> {

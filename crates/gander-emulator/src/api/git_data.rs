@@ -42,7 +42,7 @@ fn create_blob(call: &mut Call<'_>) -> Outcome {
     }
     let sha = call.filled_repository()?.git.write("blob", &bytes)?;
     let url = repository_url(call.state, call.repository_id(), &format!("/git/blobs/{sha}"));
-    Ok(Answer::created(json!({ "sha": sha, "url": url })))
+    Ok(Answer::created_at(json!({ "sha": sha, "url": url })))
 }
 
 fn show_blob(call: &mut Call<'_>) -> Outcome {
@@ -90,7 +90,7 @@ fn create_tree(call: &mut Call<'_>) -> Outcome {
     guard_workflows(call, &git, base.as_deref(), &edits)?;
     let sha = git.write_tree(base.as_deref(), &edits)?;
     let shape = tree_shape(call, &sha, Depth::OneLevel)?;
-    Ok(Answer::created(shape))
+    Ok(Answer::created_at(shape))
 }
 
 /// An App without the permission `workflows` may not change what runs on its behalf.
@@ -209,7 +209,7 @@ fn create_commit(call: &mut Call<'_>) -> Outcome {
     };
     let sha = acts::write_commit(&git, &tree, &parents, (&author, &committer), &message, seal)?;
     let commit = git.commit(&sha)?;
-    Ok(Answer::created(commits::git_commit(call.state, call.repository()?, &commit)))
+    Ok(Answer::created_at(commits::git_commit(call.state, call.repository()?, &commit)))
 }
 
 fn signature(given: &Value, now: i64) -> Result<Option<Signature>, Refusal> {

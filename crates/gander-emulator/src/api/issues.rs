@@ -87,7 +87,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
         assignees: assignees(call, "assignees"),
     };
     let number = acts::open_issue(call.state, call.repository_id(), new)?;
-    Ok(Answer::created(shape(call, number)?))
+    Ok(Answer::created_at(shape(call, number)?))
 }
 
 /// The accounts of these logins that have a role here; GitHub leaves the others out silently.

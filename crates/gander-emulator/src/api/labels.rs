@@ -70,7 +70,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
     }
     let repository = call.repository_id();
     acts::add_label(call.state, repository, &name, &color, description.as_deref())?;
-    Ok(Answer::created(shape(call, &name)?))
+    Ok(Answer::created_at(shape(call, &name)?))
 }
 
 fn shape(call: &Call<'_>, name: &str) -> Result<Value, Refusal> {

@@ -136,7 +136,9 @@ pub(crate) fn answer(state: &mut State, parts: &Parts, path: &str, body: &Bytes)
         Err(refusal) => return refusal.into_answer(),
     };
     let who = principal.bucket(state);
-    let mut answer = match state.limits.admit(&who, cost(method, path), now) {
+    let limited = state.profile.limits_rates();
+    let admitted = if limited { state.limits.admit(&who, cost(method, path), now) } else { Ok(()) };
+    let mut answer = match admitted {
         Err(excess) => turned_away(excess),
         Ok(()) => {
             let query = parts.uri.query().unwrap_or("");
@@ -162,13 +164,10 @@ pub(crate) fn answer(state: &mut State, parts: &Parts, path: &str, body: &Bytes)
             answer.content = Content::Empty;
         }
     }
-    let standing = state.limits.standing(&who, now);
+    if limited {
+        answer.headers.extend(rate_headers(state, &who, now));
+    }
     for (name, value) in [
-        ("x-ratelimit-limit", standing.limit.to_string()),
-        ("x-ratelimit-remaining", standing.remaining().to_string()),
-        ("x-ratelimit-used", standing.used.to_string()),
-        ("x-ratelimit-reset", (standing.reset_at / 1000).to_string()),
-        ("x-ratelimit-resource", "core".to_owned()),
         ("x-github-request-id", uuid::Uuid::new_v4().simple().to_string()),
         ("x-github-media-type", "github.v3; format=json".to_owned()),
         ("server", "github.com".to_owned()),
@@ -177,6 +176,18 @@ pub(crate) fn answer(state: &mut State, parts: &Parts, path: &str, body: &Bytes)
         answer.headers.push((name.to_owned(), value));
     }
     answer
+}
+
+fn rate_headers(state: &mut State, who: &str, now: i64) -> Vec<(String, String)> {
+    let standing = state.limits.standing(who, now);
+    let headers = [
+        ("limit", standing.limit.to_string()),
+        ("remaining", standing.remaining().to_string()),
+        ("used", standing.used.to_string()),
+        ("reset", (standing.reset_at / 1000).to_string()),
+        ("resource", "core".to_owned()),
+    ];
+    headers.map(|(name, value)| (format!("x-ratelimit-{name}"), value)).into()
 }
 
 /// A server in front may join equal headers into one value, which then means nothing.
@@ -192,6 +203,7 @@ fn run(
     request: &call::Request<'_>,
 ) -> Answer {
     let outcome = Call::new(state, params, principal, request).and_then(|mut call| {
+        call.state.profile.knows(route.pattern)?;
         permit(&mut call, route)?;
         (route.act)(&mut call)
     });

@@ -92,7 +92,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
         Some((field, _)) => return Err(Refusal::invalid("PullRequest", field)),
     }
     let number = acts::open_pull(call.state, here, new)?;
-    Ok(Answer::created(shape(call, number)?))
+    Ok(Answer::created_at(shape(call, number)?))
 }
 
 fn shape(call: &Call<'_>, number: u64) -> Result<Value, Refusal> {

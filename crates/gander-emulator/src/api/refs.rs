@@ -79,7 +79,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
     }
     let actor = call.actor()?;
     acts::move_ref(call.state, call.repository_id(), &name, Some(&sha), Some(actor))?;
-    Ok(Answer::created(shape(call, &name, &sha)?))
+    Ok(Answer::created_at(shape(call, &name, &sha)?))
 }
 
 fn check_object(call: &Call<'_>, name: &str, sha: &str) -> Result<(), Refusal> {

@@ -135,7 +135,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
     }
     let actor = call.actor()?;
     let id = acts::create_release(call.state, call.repository_id(), actor, change)?;
-    Ok(Answer::created(shape(call, id)?))
+    Ok(Answer::created_at(shape(call, id)?))
 }
 
 fn update(call: &mut Call<'_>) -> Outcome {

@@ -95,7 +95,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
     };
     let mut comments = call.repository()?.review_comments.values();
     let id = comments.find(|comment| comment.review == review).map(|comment| comment.id);
-    Ok(Answer::created(shape(call, id.ok_or_else(Refusal::not_found)?)?))
+    Ok(Answer::created_at(shape(call, id.ok_or_else(Refusal::not_found)?)?))
 }
 
 fn reply(call: &mut Call<'_>) -> Outcome {
@@ -110,7 +110,7 @@ fn answer_to(call: &mut Call<'_>, id: u64, body: &str) -> Outcome {
     let fits = |one: &&ReviewComment| one.pull == number && one.in_reply_to.is_none();
     comment.filter(fits).ok_or_else(Refusal::not_found)?;
     let reply = acts::reply(call.state, call.repository_id(), id, actor, body)?;
-    Ok(Answer::created(shape(call, reply)?))
+    Ok(Answer::created_at(shape(call, reply)?))
 }
 
 fn update(call: &mut Call<'_>) -> Outcome {

@@ -10,6 +10,7 @@ pub(crate) mod pulls;
 pub(crate) mod releases;
 pub(crate) mod reviews;
 pub(crate) mod runs;
+pub(crate) mod told;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -12,6 +12,7 @@ mod merging;
 mod reviews;
 mod runner;
 mod same_name;
+mod servers;
 mod told;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,120 @@
+//! What GitHub is known to do although its description does not list it. Each row names the page
+//! of GitHub's documentation that says so; nothing else is waved through, and a row that nothing
+//! needs is an error.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+/// An answer that any operation may give.
+pub(crate) struct KnownAnswer {
+    status: u16,
+    /// How its message begins.
+    says: &'static str,
+    /// Where GitHub documents it.
+    source: &'static str,
+}
+
+const fn answer(status: u16, says: &'static str, source: &'static str) -> KnownAnswer {
+    KnownAnswer { status, says, source }
+}
+
+/// Pages below docs.github.com/en/rest, if nothing else is said.
+const ANSWERS: &[KnownAnswer] = &[
+    answer(301, "Moved Permanently", "using-the-rest-api/best-practices: follow redirects"),
+    answer(401, "Bad credentials", "using-the-rest-api/troubleshooting: 401"),
+    answer(
+        401,
+        "A JSON web token could not be decoded",
+        "authentication/authenticating-to-the-rest-api: failed authentication",
+    ),
+    answer(403, "This installation has been suspended", "apps: suspending an installation"),
+    answer(404, "Not Found", "using-the-rest-api/troubleshooting: 404 for what may not be seen"),
+];
+
+/// A media type of an answer that the operation's page names, and the description does not.
+pub(crate) struct KnownMedia {
+    method: &'static str,
+    route: &'static str,
+    media: &'static str,
+    source: &'static str,
+}
+
+const MEDIA: &[KnownMedia] = &[KnownMedia {
+    method: "GET",
+    route: "/repos/{owner}/{repo}/contents/{path...}",
+    media: "application/vnd.github.raw+json",
+    source: "repos/contents: media types",
+}];
+
+/// A member that is null, though the description knows no null there.
+pub(crate) struct KnownNull {
+    /// How its place ends.
+    place: &'static str,
+    source: &'static str,
+}
+
+const NULLS: &[KnownNull] = &[
+    KnownNull { place: "/line", source: "GraphQL: `line` of an outdated comment is null" },
+    KnownNull { place: "/position", source: "the same for REST: an outdated comment has none" },
+    KnownNull { place: "/issue/user", source: "issues: `user` is null when the account is gone" },
+];
+
+/// Which rows were needed.
+#[derive(Default)]
+pub(crate) struct Needed(Mutex<BTreeSet<String>>);
+
+impl Needed {
+    /// Whether GitHub is known to answer so.
+    pub(crate) fn answer(&self, status: u16, message: &str) -> bool {
+        let mut rows = ANSWERS.iter();
+        let row = rows.find(|row| row.status == status && message.starts_with(row.says));
+        self.note(row.map(KnownAnswer::name))
+    }
+
+    /// Whether an answer is known to come in this form.
+    pub(crate) fn media(&self, method: &str, route: &str, media: &str) -> bool {
+        let row =
+            MEDIA.iter().find(|row| (row.method, row.route, row.media) == (method, route, media));
+        self.note(row.map(KnownMedia::name))
+    }
+
+    /// Whether a complaint is about a null that is known.
+    pub(crate) fn null(&self, complaint: &str) -> bool {
+        let place = complaint.split_once(": null is not").map_or("", |(place, _)| place);
+        let row = NULLS.iter().find(|row| place.ends_with(row.place));
+        self.note(row.map(KnownNull::name))
+    }
+
+    fn note(&self, name: Option<String>) -> bool {
+        let known = name.is_some();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(name);
+        known
+    }
+
+    /// The rows that nothing needed.
+    pub(crate) fn unneeded(&self) -> Vec<String> {
+        let needed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = ANSWERS.iter().map(KnownAnswer::name);
+        let all = all.chain(MEDIA.iter().map(KnownMedia::name));
+        let all = all.chain(NULLS.iter().map(KnownNull::name));
+        all.filter(|name| !needed.contains(name)).collect()
+    }
+}
+
+impl KnownAnswer {
+    fn name(&self) -> String {
+        format!("{} {} ({})", self.status, self.says, self.source)
+    }
+}
+
+impl KnownNull {
+    fn name(&self) -> String {
+        format!("null at {} ({})", self.place, self.source)
+    }
+}
+
+impl KnownMedia {
+    fn name(&self) -> String {
+        format!("{} {} as {} ({})", self.method, self.route, self.media, self.source)
+    }
+}
