@@ -79,7 +79,7 @@ async fn try_out(forge: &Forge, sandbox: &dyn Sandbox) -> Result<(), AnyError> {
     );
     match forge.app().await {
         Ok(app) => {
-            tracing::info!(app = app.slug, "GitHub knows this App");
+            tracing::info!(app = app.slug(), "GitHub knows this App");
             Ok(())
         }
         Err(error @ ForgeError::Refused { .. }) => Err(format!(

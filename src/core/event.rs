@@ -303,7 +303,8 @@ fn actor(account: &WebhookAccount) -> Option<Actor> {
     Some(Actor {
         id: UserId(account.id),
         login: account.login.parse().ok()?,
-        person: account.kind == "User",
+        // A webhook need not say it. What is read back from GitHub before anything is done does.
+        person: matches!(account.kind.as_str(), "User" | ""),
     })
 }
 

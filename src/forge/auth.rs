@@ -143,7 +143,7 @@ impl Forge {
     pub(super) async fn account(&self) -> Result<UserId, ForgeError> {
         let asked = self.inner.account.try_get_with((), async {
             let doing = "asking for our own account";
-            let name = format!("{}[bot]", self.app().await?.slug);
+            let name = format!("{}[bot]", self.app().await?.slug());
             let path = format!("/users/{}", segment(&name));
             let user: payload::User =
                 self.as_app(Method::GET, path, None, doing).await?.json(doing)?;

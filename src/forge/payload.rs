@@ -2,37 +2,15 @@
 //! them.
 #![allow(missing_docs)] // GitHub's own documentation describes them
 
+mod app;
+
 use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::core::github::Role;
 use crate::core::id::{CheckRunId, CommentId, Number, RepoId, RepoName, Sha, UserId};
 
-#[derive(Debug, Clone, Deserialize)]
-pub struct AppInfo {
-    pub id: u64,
-    pub slug: String,
-    #[serde(default)]
-    pub permissions: std::collections::BTreeMap<String, String>,
-    #[serde(default)]
-    pub events: Vec<String>,
-}
-
-/// An App that was just made, with what GitHub tells only once.
-#[derive(Debug, Deserialize)]
-pub struct NewApp {
-    pub id: u64,
-    pub slug: String,
-    pub name: String,
-    pub html_url: String,
-    pub pem: SecretString,
-    #[serde(default)]
-    pub webhook_secret: Option<SecretString>,
-    #[serde(default)]
-    pub client_id: Option<String>,
-    #[serde(default)]
-    pub client_secret: Option<SecretString>,
-}
+pub use self::app::{AppInfo, NewApp};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Token {
@@ -155,9 +133,31 @@ pub struct Issue {
     pub user: Option<User>,
 }
 
+/// A label; without a name when the server shows none.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(from = "LabelForm")]
 pub struct Label {
     pub name: String,
+}
+
+/// An issue's label may be its name alone, and as an object need not hold it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum LabelForm {
+    Name(String),
+    Object {
+        #[serde(default)]
+        name: Option<String>,
+    },
+}
+
+impl From<LabelForm> for Label {
+    fn from(form: LabelForm) -> Self {
+        match form {
+            LabelForm::Name(name) | LabelForm::Object { name: Some(name) } => Self { name },
+            LabelForm::Object { name: None } => Self { name: String::new() },
+        }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

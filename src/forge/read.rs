@@ -82,7 +82,14 @@ impl Forge {
         number: Number,
     ) -> Result<Option<payload::Issue>, ForgeError> {
         let path = format!("{}/issues/{number}", repo_path(repo));
-        found(self.get(repo, Scope::Read, path, "reading the issue").await)
+        let labels = format!("{path}/labels?per_page=100");
+        let issue = found(self.get(repo, Scope::Read, path, "reading the issue").await)?;
+        let Some(mut issue): Option<payload::Issue> = issue else { return Ok(None) };
+        // In an issue a label need not show its name; in this list each does.
+        if issue.labels.iter().any(|label| label.name.is_empty()) {
+            issue.labels = self.list(repo, Scope::Read, labels, "reading the labels").await?;
+        }
+        Ok(Some(issue))
     }
 
     /// A comment as it stands now. `None`: it is gone.

@@ -27,6 +27,7 @@ mod hold;
 mod hostile_github;
 mod hostile_model;
 mod orders;
+mod other_servers;
 mod red_ci;
 mod release_ends;
 mod release_proposed;

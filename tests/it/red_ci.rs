@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 
 use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, verify};
 
-fn repair() -> Vec<gander::model::ScriptedTurn> {
+pub fn repair() -> Vec<gander::model::ScriptedTurn> {
     vec![
         edit("count.sh", "echo $(( $1 ))", "echo \"$(( $1 ))\""),
         verify(),

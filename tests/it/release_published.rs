@@ -22,8 +22,8 @@ const RULES: &str = "[verify]\ncommands = [\"sh check.sh\"]\n\n[release]\n\
                      build = [\"sh build.sh\"]\nartifacts = [\"dist/*\"]\n";
 
 /// A repository with our workflows, whose runs are real.
-struct Shop {
-    w: World,
+pub struct Shop {
+    pub w: World,
     runner: Runner,
     folder: TempDir,
     _pack: Arc<Packed>,
@@ -55,7 +55,7 @@ fn runner(emulator: &Emulator, folder: &Path) -> Runner {
 }
 
 impl Shop {
-    async fn opened() -> Self {
+    pub async fn opened() -> Self {
         Self::with(RULES, |_| "sh check.sh\nmkdir dist && cp count.sh dist/\n".to_owned()).await
     }
 
@@ -81,7 +81,7 @@ impl Shop {
     }
 
     /// The world and its workflows come to rest.
-    async fn settle(&self) -> Vec<RunReport> {
+    pub async fn settle(&self) -> Vec<RunReport> {
         let mut reports = Vec::new();
         loop {
             self.w.settle().await;
@@ -94,13 +94,13 @@ impl Shop {
         }
     }
 
-    async fn says(&self, number: u64, words: &str) {
+    pub async fn says(&self, number: u64, words: &str) {
         self.w.owner().comments(REPO, number, words).unwrap();
         self.settle().await;
     }
 
     /// The owner approves the pull request that stands open.
-    async fn approves(&self) -> Vec<RunReport> {
+    pub async fn approves(&self) -> Vec<RunReport> {
         let open = self.w.emulator.pulls(REPO).into_iter().find(|pull| pull.state == "open");
         let number = open.unwrap().number;
         self.w.owner().reviews(REPO, number, Verdict::Approves, "").unwrap();

@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 
 use crate::world::{REPO, World, edit, finish_with, good_fix, off_by_one, verify};
 
-const NOTE: LineNote<'_> =
+pub const NOTE: LineNote<'_> =
     LineNote { path: "count.sh", line: 3, start_line: None, body: "Please quote the argument." };
 
 /// A round that does what [`NOTE`] asks.

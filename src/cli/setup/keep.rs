@@ -124,7 +124,7 @@ impl Vault {
                 webhook_secret_file,
                 api_url: hub.api().into(),
                 web_url: hub.web().as_str().to_owned(),
-                mention: format!("@{}", app.slug),
+                mention: format!("@{}", app.slug()),
             },
         };
         let body = toml::to_string(&written).map_err(|error| {

@@ -260,7 +260,7 @@ impl Registrar {
         if app.html_url.starts_with(&below) {
             return app.html_url.trim_end_matches('/').to_owned();
         }
-        self.hub.page(&["/apps/", &app.slug]).into()
+        self.hub.page(&["/apps/", app.slug()]).into()
     }
 
     fn not_claimed(&self, error: &ForgeError) -> SetupProblem {
