@@ -71,8 +71,8 @@ impl Contract {
                 found.add(Part::ResponseHeader, format!("content-type: {kind} is not described"));
             }
         }
-        // Pages: "Using pagination in the REST API", the link header. Redirects: "Best practices for
-        // using the REST API", follow redirects.
+        // Pages: "Using pagination in the REST API", the link header. Redirects: "Best practices
+        // for using the REST API", follow redirects.
         let paged = operation.query.contains_key("page") && exchange.status == 200;
         let moved = matches!(exchange.status, 301 | 302 | 307 | 308);
         for (name, elsewhere) in [("link", paged), ("location", moved)] {
