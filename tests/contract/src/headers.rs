@@ -18,9 +18,6 @@ const ACCEPTED: [&str; 5] = [
 /// "API versions" in GitHub's documentation.
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 
-/// Headers of answers that say where something is: they stand only where they are declared.
-const DECLARED: [&str; 2] = ["link", "location"];
-
 impl Contract {
     pub(crate) fn check_request_headers(
         &self,
@@ -59,7 +56,7 @@ impl Contract {
 
     pub(crate) fn check_response_headers(
         &self,
-        response: &Response,
+        (operation, response): (&Operation, &Response),
         exchange: &Exchange,
         found: &mut Findings,
     ) {
@@ -74,8 +71,12 @@ impl Contract {
                 found.add(Part::ResponseHeader, format!("content-type: {kind} is not described"));
             }
         }
-        for name in DECLARED {
-            if given(name).is_some() && !response.headers.contains_key(name) {
+        // Pages: "Using pagination in the REST API", the link header. Redirects: "Best practices
+        // for using the REST API", follow redirects.
+        let paged = operation.query.contains_key("page") && exchange.status == 200;
+        let moved = matches!(exchange.status, 301 | 302 | 307 | 308);
+        for (name, elsewhere) in [("link", paged), ("location", moved)] {
+            if given(name).is_some() && !elsewhere && !response.headers.contains_key(name) {
                 found.add(Part::ResponseHeader, format!("{name} is not described"));
             }
         }
@@ -87,7 +88,8 @@ impl Contract {
             }
         }
         // Where something was made or is now, GitHub says so each time.
-        if response.headers.contains_key("location") && given("location").is_none() {
+        let placed = moved || response.headers.contains_key("location");
+        if placed && given("location").is_none() {
             found.add(Part::ResponseHeader, "there is no location".to_owned());
         }
         if let Some(place) = given("location")

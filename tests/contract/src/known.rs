@@ -28,12 +28,17 @@ const ANSWERS: &[KnownAnswer] = &[
         "authentication/authenticating-to-the-rest-api: failed authentication",
     ),
     answer(403, "This installation has been suspended", "apps: suspending an installation"),
+    answer(404, "Not Found", "using-the-rest-api/troubleshooting: 404 for what may not be seen"),
+];
+
+/// Limits. Which request meets one is chance, so a run may need none of these rows.
+const BY_CHANCE: &[KnownAnswer] = &[
+    answer(403, "API rate limit exceeded", "using-the-rest-api/rate-limits: exceeding the limit"),
     answer(
         403,
-        "Resource not accessible by integration",
-        "using-the-rest-api/troubleshooting: 403",
+        "You have exceeded a secondary rate limit",
+        "using-the-rest-api/rate-limits: exceeding the limit",
     ),
-    answer(404, "Not Found", "using-the-rest-api/troubleshooting: 404 for what may not be seen"),
 ];
 
 /// A media type of an answer that the operation's page names, and the description does not.
@@ -44,19 +49,24 @@ pub(crate) struct KnownMedia {
     source: &'static str,
 }
 
-const MEDIA: &[KnownMedia] = &[
-    KnownMedia {
-        method: "GET",
-        route: "/repos/{owner}/{repo}/contents/{path...}",
-        media: "application/vnd.github.raw+json",
-        source: "repos/contents: media types",
-    },
-    KnownMedia {
-        method: "GET",
-        route: "/repos/{owner}/{repo}/releases/assets/{id}",
-        media: "application/octet-stream",
-        source: "releases/assets: get a release asset",
-    },
+const MEDIA: &[KnownMedia] = &[KnownMedia {
+    method: "GET",
+    route: "/repos/{owner}/{repo}/contents/{path...}",
+    media: "application/vnd.github.raw+json",
+    source: "repos/contents: media types",
+}];
+
+/// A member that is null, though the description knows no null there.
+pub(crate) struct KnownNull {
+    /// How its place ends.
+    place: &'static str,
+    source: &'static str,
+}
+
+const NULLS: &[KnownNull] = &[
+    KnownNull { place: "/line", source: "GraphQL: `line` of an outdated comment is null" },
+    KnownNull { place: "/position", source: "the same for REST: an outdated comment has none" },
+    KnownNull { place: "/issue/user", source: "issues: `user` is null when the account is gone" },
 ];
 
 /// Which rows were needed.
@@ -66,9 +76,9 @@ pub(crate) struct Needed(Mutex<BTreeSet<String>>);
 impl Needed {
     /// Whether GitHub is known to answer so.
     pub(crate) fn answer(&self, status: u16, message: &str) -> bool {
-        let mut rows = ANSWERS.iter();
-        let row = rows.find(|row| row.status == status && message.starts_with(row.says));
-        self.note(row.map(KnownAnswer::name))
+        let fits = |row: &&KnownAnswer| row.status == status && message.starts_with(row.says);
+        let by_chance = BY_CHANCE.iter().any(|row| fits(&row));
+        by_chance || self.note(ANSWERS.iter().find(fits).map(KnownAnswer::name))
     }
 
     /// Whether an answer is known to come in this form.
@@ -76,6 +86,13 @@ impl Needed {
         let row =
             MEDIA.iter().find(|row| (row.method, row.route, row.media) == (method, route, media));
         self.note(row.map(KnownMedia::name))
+    }
+
+    /// Whether a complaint is about a null that is known.
+    pub(crate) fn null(&self, complaint: &str) -> bool {
+        let place = complaint.split_once(": null is not").map_or("", |(place, _)| place);
+        let row = NULLS.iter().find(|row| place.ends_with(row.place));
+        self.note(row.map(KnownNull::name))
     }
 
     fn note(&self, name: Option<String>) -> bool {
@@ -87,7 +104,9 @@ impl Needed {
     /// The rows that nothing needed.
     pub(crate) fn unneeded(&self) -> Vec<String> {
         let needed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = ANSWERS.iter().map(KnownAnswer::name).chain(MEDIA.iter().map(KnownMedia::name));
+        let all = ANSWERS.iter().map(KnownAnswer::name);
+        let all = all.chain(MEDIA.iter().map(KnownMedia::name));
+        let all = all.chain(NULLS.iter().map(KnownNull::name));
         all.filter(|name| !needed.contains(name)).collect()
     }
 }
@@ -95,6 +114,12 @@ impl Needed {
 impl KnownAnswer {
     fn name(&self) -> String {
         format!("{} {} ({})", self.status, self.says, self.source)
+    }
+}
+
+impl KnownNull {
+    fn name(&self) -> String {
+        format!("null at {} ({})", self.place, self.source)
     }
 }
 
