@@ -15,7 +15,7 @@ use crate::core::text::{inline, visible};
 use crate::sandbox::{CommandOutput, Exit, SandboxCommand, SandboxLimits};
 use crate::verify::distill::{distill, without_escapes};
 use crate::verify::python::{self, Layout};
-use crate::verify::results::{self, EndedCommand, TestRun};
+use crate::verify::results::{EndedCommand, TestOutput, TestRun};
 
 /// Characters of output on the page of the run.
 const DISTILLED: usize = 6_000;
@@ -104,7 +104,7 @@ fn tested(
     let Exit::Code(code) = output.exit else { return None };
     let (said, cut_bytes) = (&output.stdout.text, output.stdout.cut_bytes);
     let ended = EndedCommand { line, package_json, output: said, cut_bytes, code };
-    match results::judge(&ended) {
+    match TestOutput::of(&ended).run() {
         TestRun::AsExitCode => None,
         TestRun::NoTest => Some((RanResult::NoTestRun, "no test was run".to_owned())),
         TestRun::OthersPassed => Some((RanResult::Passed, format!("exit code {code}"))),

@@ -1,8 +1,8 @@
 //! What commands left running.
 //!
-//! Holds: when [`end`] returns, nothing that a command of this process started is alive, whatever
-//! group or session it went to: whose parent dies becomes our child. Out of reach is what another
-//! service started, such as a container.
+//! Invariants: when [`end`] returns, nothing that a command of this process started is alive,
+//! whatever group or session it went to: whose parent dies becomes our child. Out of reach is what
+//! another service started, such as a container.
 
 use std::io;
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! The agent's file tools: reading and writing below one directory, and nowhere else.
 //!
 //! Invariants: no path leads out of the directory, through a symbolic link or to anything that is
-//! not an ordinary file with one name; nothing waits, and nothing large is held in memory. A listing
-//! is complete or an error. Writing puts a whole new file in the old one's place. Every error is a
-//! sentence for the model.
+//! not an ordinary file with one name; nothing waits, and nothing large is held in memory. A
+//! listing is complete or an error. Writing puts a whole new file in the old one's place. Every
+//! error is a sentence for the model.
 
 use std::fs::File;
 use std::io::Write;

@@ -1,8 +1,8 @@
 //! `search`: lines that match a pattern, in all files below a path.
 //!
-//! Invariants: every file is searched to its end, whatever its size and encoding, or the answer says
-//! which was not. It asks between any two steps whether it is still wanted. A step is bounded by
-//! constants: a pattern may only become so large, and a file is read and searched in pieces.
+//! Invariants: every file is searched to its end, whatever its size and encoding, or the answer
+//! says which was not. It asks between any two steps whether it is still wanted. A step is bounded
+//! by constants: a pattern may only become so large, and a file is read and searched in pieces.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

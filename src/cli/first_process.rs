@@ -1,8 +1,8 @@
 //! Gander as the first process of a container.
 //!
-//! Holds: whatever loses its parent in there becomes a child of the first process, which must reap
-//! it, or it stays a zombie for ever. So the first process does that and hands on signals, and the
-//! server is its child, which waits for its own children only.
+//! Invariants: whatever loses its parent in there becomes a child of the first process, which must
+//! reap it, or it stays a zombie for ever. So the first process does that and hands on signals, and
+//! the server is its child, which waits for its own children only.
 
 use std::io;
 use std::process::ExitCode;

@@ -27,11 +27,10 @@ use crate::egress::PrivateAddresses;
 use crate::sandbox::{Sandbox, Unconfined};
 use crate::store::Memory;
 use crate::worker::{JobContext, LocalEnd, LocalFault, LocalJob, WorkError};
-use crate::workspace::diff;
 use crate::workspace::mirror::{History, Mirror, Source, Want};
-use crate::workspace::origins;
 use crate::workspace::remove::remove_aside;
 use crate::workspace::scratch::Scratch;
+use crate::workspace::{diff, origins};
 
 /// Do one job on a local repository, without GitHub
 #[derive(Debug, clap::Args)]

@@ -1,9 +1,9 @@
 //! Root hands its work to a throw-away user.
 //!
-//! Holds: the program runs without root's rights, yet finds the toolchains, its own binary and the
-//! current directory under their usual paths, even where root's home is closed to others. All else
-//! below a closed directory is hidden. Only a private mount namespace changes; the file system does
-//! not, and everything made here vanishes with the last process.
+//! Invariants: the program runs without root's rights, yet finds the toolchains, its own binary and
+//! the current directory under their usual paths, even where root's home is closed to others. All
+//! else below a closed directory is hidden. Only a private mount namespace changes; the file system
+//! does not, and everything made here vanishes with the last process.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::Sha;
 use super::patch::{Patch, PatchDigest};
+use super::text::first_of;
 
 /// One verifier's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,9 +194,10 @@ impl Evidence {
     /// - A command that comes to no result without the change either stays inconclusive, and the
     ///   verdict unknown: no other attempt would mend it.
     ///
-    /// - A command that passes and runs fewer tests than without the change is red, unless the change
-    ///   is in tests: then people are shown both numbers.
-    /// - A command that fails in both says so, with the tests that fail in both where they are known.
+    /// - A command that passes and runs fewer tests than without the change is red, unless the
+    ///   change is in tests: then people are shown both numbers.
+    /// - A command that fails in both says so, with the tests that fail in both where they are
+    ///   known.
     ///
     /// It only ever makes a verdict red. A command that did not run on the base is left as it is.
     #[must_use]
@@ -254,13 +256,7 @@ fn old_failures(before: &Check, with: &Check) -> Option<String> {
     let (Some(old), Some(now)) = (&before.failed_tests, &with.failed_tests) else {
         return Some("This command fails without the change, too.".to_owned());
     };
-    let said = |tests: Vec<&String>| {
-        let first: Vec<&str> = tests.iter().take(MOST_NAMED).map(|name| name.as_str()).collect();
-        match tests.len() - first.len() {
-            0 => first.join(", "),
-            more => format!("{} and {more} more", first.join(", ")),
-        }
-    };
+    let said = |tests: Vec<&String>| first_of(&tests, MOST_NAMED).join(", ");
     let both: Vec<&String> = now.intersection(old).collect();
     let new: Vec<&String> = now.difference(old).collect();
     let both = if both.is_empty() {

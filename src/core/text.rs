@@ -120,8 +120,9 @@ fn fence_of(line: &str) -> &str {
 }
 
 /// A list as people are shown it: its first entries, and how many more there are.
-pub fn first_of(entries: &[String], most: usize) -> Vec<String> {
-    let mut shown: Vec<String> = entries.iter().take(most).cloned().collect();
+pub fn first_of<T: AsRef<str>>(entries: &[T], most: usize) -> Vec<String> {
+    let mut shown: Vec<String> =
+        entries.iter().take(most).map(|entry| entry.as_ref().to_owned()).collect();
     if entries.len() > most {
         shown.push(format!("and {} more", entries.len() - most));
     }

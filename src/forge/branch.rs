@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segments};
 use crate::core::github::RepoRef;
-use crate::core::id::Branch;
+use crate::core::id::{Branch, Number};
 use crate::core::job::MergeTerms;
 use crate::core::policy::MergeMethod;
 
@@ -90,9 +90,10 @@ struct MergeSettingsAnswer {
     repository: Option<MergeSettings>,
 }
 
+/// How a repository merges pull requests.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct MergeSettings {
+pub struct MergeSettings {
     merge_commit_allowed: bool,
     squash_merge_allowed: bool,
     rebase_merge_allowed: bool,
@@ -140,31 +141,40 @@ impl Forge {
         Ok(known)
     }
 
-    /// On what terms GitHub merges an open pull request whose base has these rules.
-    pub async fn merge_terms(
+    /// How pull requests are merged here, and whether this one goes into a queue. `None`: GitHub
+    /// does not say.
+    pub async fn merge_settings(
         &self,
         repo: &RepoRef,
-        pull: &payload::PullDetail,
-        rules: &BranchRules,
-    ) -> Result<MergeTerms, ForgeError> {
+        number: Number,
+    ) -> Result<Option<MergeSettings>, ForgeError> {
         let variables = json!({
             "owner": repo.name.owner(),
             "name": repo.name.name(),
-            "number": pull.number,
+            "number": number,
         });
         let doing = "reading how pull requests are merged here";
         // REST shows this only to tokens that may write.
         let answer = self
             .query::<MergeSettingsAnswer>(repo, Scope::Read, MERGE_SETTINGS, variables, doing)
             .await;
-        let settings = match answer {
-            Ok(answer) => answer.repository,
+        match answer {
+            Ok(answer) => Ok(answer.repository),
             // Not for this token, or not on this server: what follows says the merge itself.
-            Err(error) if matches!(error.status(), Some(403 | 404 | 422)) => None,
-            Err(error) => return Err(error),
-        };
-        let mut methods = rules.methods.clone();
-        let mut queue = rules.queue;
+            Err(error) if matches!(error.status(), Some(403 | 404 | 422)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl BranchRules {
+    /// On what terms GitHub merges an open pull request into this branch.
+    pub fn merge_terms(
+        &self,
+        pull: &payload::PullDetail,
+        settings: Option<&MergeSettings>,
+    ) -> MergeTerms {
+        let (mut methods, mut queue) = (self.methods.clone(), self.queue);
         if let Some(settings) = settings {
             queue |= settings.pull_request.as_ref().is_some_and(|it| it.is_merge_queue_enabled);
             let allowed = settings.methods();
@@ -173,13 +183,13 @@ impl Forge {
                 None => allowed,
             });
         }
-        Ok(MergeTerms {
+        MergeTerms {
             draft: pull.draft,
             queue,
             methods,
             behind: pull.mergeable_state.as_deref() == Some("behind"),
-            asks: rules.asks.clone(),
-        })
+            asks: self.asks.clone(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Bubblewrap: a private set of every namespace, and only what a command needs inside.
 //!
-//! Holds: the policy is a pure function from what is wanted to bubblewrap's arguments. The
+//! Invariants: the policy is a pure function from what is wanted to bubblewrap's arguments. The
 //! arguments travel in an anonymous file, because the sandbox can read the command line of its
 //! first process, which is bubblewrap itself.
 

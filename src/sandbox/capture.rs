@@ -1,6 +1,6 @@
 //! What is kept of a stream that may never end: its head and its tail.
 //!
-//! Holds: memory stays within the limit, and the writer never waits for a reader.
+//! Invariants: memory stays within the limit, and the writer never waits for a reader.
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,7 +1,7 @@
 //! Control groups (version 2), where a service manager lets us have some: one for each run.
 //!
-//! Holds: a run is in its group from its first instruction on; the kernel bounds its memory with
-//! everything that counts as such, its processes and its share of the processors; and with the
+//! Invariants: a run is in its group from its first instruction on; the kernel bounds its memory
+//! with everything that counts as such, its processes and its share of the processors; and with the
 //! group nothing of the run is left.
 
 use std::fs::{self, File, OpenOptions};

@@ -1,4 +1,5 @@
-//! Between Gander and its first program inside: one message that all is prepared, one word to begin.
+//! Between Gander and its first program inside: one message that all is prepared, one word to
+//! begin.
 
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read};

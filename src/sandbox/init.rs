@@ -1,7 +1,7 @@
 //! The first program inside the sandbox: it makes what can only be made there, starts the command
 //! and reaps.
 //!
-//! Holds: it is the first process of the run's process namespace, so every orphan becomes its
+//! Invariants: it is the first process of the run's process namespace, so every orphan becomes its
 //! child and is reaped, and when it ends the kernel kills whatever is left. The command begins
 //! only when a living Gander says so. It can neither look into this process nor signal it, because
 //! it is in a Landlock domain and this process is not. Nothing here reads what the command writes.
@@ -16,11 +16,10 @@ use std::sync::mpsc;
 use rustix::process::{Pid, Resource, Rlimit, WaitOptions, WaitStatus};
 
 use super::gate::{self, Ready};
-use super::ruleset;
-use super::spawn;
+use super::{ruleset, spawn};
 
 /// The subcommand's name.
-pub const WORD: &str = "sandbox-init";
+pub const SUBCOMMAND: &str = "sandbox-init";
 /// What must be the same inside and outside.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Where Gander's own program is inside.
@@ -33,7 +32,7 @@ const NICENESS: i32 = 5;
 
 /// The words to start it with.
 pub(super) fn command_line(processes: u64, words: Vec<String>) -> Vec<String> {
-    let mut line = vec![PROGRAM.to_owned(), WORD.to_owned(), processes.to_string()];
+    let mut line = vec![PROGRAM.to_owned(), SUBCOMMAND.to_owned(), processes.to_string()];
     line.extend(words);
     line
 }
@@ -41,7 +40,7 @@ pub(super) fn command_line(processes: u64, words: Vec<String>) -> Vec<String> {
 /// Whether this is how the program was started; then these are the words that follow.
 pub fn is_wanted(arguments: impl IntoIterator<Item = OsString>) -> Option<Vec<OsString>> {
     let mut words = arguments.into_iter().skip(1);
-    words.next().filter(|word| word == WORD)?;
+    words.next().filter(|word| word == SUBCOMMAND)?;
     Some(words.collect())
 }
 

@@ -1,9 +1,9 @@
 //! The memory of a whole run, added up from outside, where no control group does it.
 //!
-//! Holds: private memory of all processes, and shared memory that has no bound of its own: memory
-//! without a file, files in memory that a process has mapped or open, and System V segments. What
-//! lies in a temporary file system is bounded by its size. Known gaps: a file in memory that is
-//! under way between two sockets, or mapped and let go of by everyone; buffers of sockets.
+//! Invariants: private memory of all processes, and shared memory that has no bound of its own:
+//! memory without a file, files in memory that a process has mapped or open, and System V segments.
+//! What lies in a temporary file system is bounded by its size. Known gaps: a file in memory that
+//! is under way between two sockets, or mapped and let go of by everyone; buffers of sockets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

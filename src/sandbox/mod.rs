@@ -1,6 +1,6 @@
 //! The sandbox: whatever a repository or a model wants to run, runs in here.
 //!
-//! Holds: a command sees its own tree at `/work`, a throw-away home and `/tmp`, the system's
+//! Invariants: a command sees its own tree at `/work`, a throw-away home and `/tmp`, the system's
 //! programs read-only, and nothing else: no network, no secret, no other job. It ends within its
 //! limits, and when [`Sandbox::run`] returns, no process of it is left.
 
@@ -71,7 +71,7 @@ pub struct Probe {
     pub memory_limit: MemoryLimit,
     /// System calls that a filter keeps from every run.
     pub denied: Vec<&'static str>,
-    /// The second wall around files.
+    /// The second layer around files.
     pub landlock: Landlock,
 }
 

@@ -1,7 +1,7 @@
-//! Landlock: the second wall around files, behind the mounts.
+//! Landlock: a second layer around files, behind the mounts.
 //!
-//! Holds: only what the sandbox is meant to show can be read, and only its private places and the
-//! tree can be written, whatever was mounted besides or is reached through an open descriptor.
+//! Invariants: only what the sandbox is meant to show can be read, and only its private places and
+//! the tree can be written, whatever was mounted besides or is reached through an open descriptor.
 
 use std::io;
 

@@ -1,6 +1,6 @@
 //! Which system calls no run may make: one filter, made from one table.
 //!
-//! Holds: what is denied is answered with the error that programs handle best, and no other
+//! Invariants: what is denied is answered with the error that programs handle best, and no other
 //! convention leads around that: all of x32 is answered as by a kernel without it, and a call of
 //! another architecture (32-bit code, `int 0x80`) kills its process. Where there is no filter,
 //! nothing runs.

@@ -1,8 +1,9 @@
 //! The only place of the sandbox where a process starts.
 //!
-//! Holds: a child inherits no descriptor but the named ones and no environment but the given one,
-//! is never root, lives in its own process group and session keyring, within its resource limits,
-//! and is dead when [`Running::watch`] returns. If this process dies, the kernel kills the child.
+//! Invariants: a child inherits no descriptor but the named ones and no environment but the given
+//! one, is never root, lives in its own process group and session keyring, within its resource
+//! limits, and is dead when [`Running::watch`] returns. If this process dies, the kernel kills the
+//! child.
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;

@@ -1,7 +1,7 @@
 //! Compilers and interpreters of the host that commands may use.
 //!
-//! Holds: nothing is run to find them, and only directories that hold a toolchain and nothing else
-//! are shown; never a home, `~/.cargo` or a package manager's settings.
+//! Invariants: nothing is run to find them, and only directories that hold a toolchain and nothing
+//! else are shown; never a home, `~/.cargo` or a package manager's settings.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

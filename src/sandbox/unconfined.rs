@@ -1,7 +1,7 @@
 //! No sandbox: for a person's own machine who asked for it, and for a fresh runner without secrets.
 //!
-//! Holds: the same limits, the same capped output and a small environment; but a command sees the
-//! host, and one that leaves its process group may survive.
+//! Invariants: the same limits, the same capped output and a small environment; but a command sees
+//! the host, and one that leaves its process group may survive.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -2,8 +2,8 @@
 //!
 //! Invariants: bodies of all requests together stay below [`BODIES`], those from one address below
 //! half of it, so that one peer keeps nobody else out; a peer is the address that a trusted proxy
-//! saw, else the other end of the connection, and one that nobody names shares only the total; what is
-//! refused is told in the log, and never in more
+//! saw, else the other end of the connection, and one that nobody names shares only the total; what
+//! is refused is told in the log, and never in more
 //! lines than one every ten seconds.
 
 use std::collections::HashMap;
@@ -70,13 +70,13 @@ impl Admission {
     /// `None`: a proxy does not say.
     pub(super) fn peer(&self, connected: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         if !self.is_proxy(connected) {
-            return Some(whole(connected));
+            return Some(network_of(connected));
         }
         let lines = headers.get_all("x-forwarded-for").iter();
         let lines: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
         let hops = lines.iter().flat_map(|line| line.split(',')).rev();
         let hops = hops.map_while(|hop| hop.trim().parse::<IpAddr>().ok());
-        hops.into_iter().find(|hop| !self.is_proxy(*hop)).map(whole)
+        hops.into_iter().find(|hop| !self.is_proxy(*hop)).map(network_of)
     }
 
     /// Counts a request. `None`: so many of this peer are under way.
@@ -139,7 +139,7 @@ impl Drop for Admitted {
 }
 
 /// An address as it is counted: whoever has one IPv6 address has a whole /64 of them.
-pub(super) fn whole(address: IpAddr) -> IpAddr {
+pub(super) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         four => four,

@@ -25,7 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use super::admission::{Admission, whole};
+use super::admission::{Admission, network_of};
 use super::webhook::Connected;
 
 /// Connections at a time.
@@ -45,7 +45,7 @@ pub(super) struct Limits {
 
 /// All open connections, the oldest first.
 #[derive(Default)]
-struct Open(Mutex<BTreeMap<u64, Connection>>);
+struct OpenConnections(Mutex<BTreeMap<u64, Connection>>);
 
 struct Connection {
     /// `None`: a proxy's.
@@ -57,11 +57,11 @@ struct Connection {
 
 /// A connection's place, free again when this is dropped.
 struct Place {
-    open: Arc<Open>,
+    open: Arc<OpenConnections>,
     id: u64,
 }
 
-impl Open {
+impl OpenConnections {
     /// A place for a connection, where there is one or a silent connection makes room.
     fn enter(
         self: &Arc<Self>,
@@ -83,7 +83,7 @@ impl Open {
         Some((Place { open: Arc::clone(self), id }, close))
     }
 
-    fn is_silent(&self, id: u64, silent: bool) {
+    fn set_silent(&self, id: u64, silent: bool) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connection) = all.get_mut(&id) {
             connection.silent = silent;
@@ -118,7 +118,7 @@ pub(super) async fn serve(
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.patience);
     let graceful = GracefulShutdown::new();
-    let open = Arc::new(Open::default());
+    let open = Arc::new(OpenConnections::default());
     for id in 0.. {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -133,7 +133,7 @@ pub(super) async fn serve(
                 continue;
             }
         };
-        let peer = (!limits.admission.is_proxy(address)).then(|| whole(address));
+        let peer = (!limits.admission.is_proxy(address)).then(|| network_of(address));
         let Some((place, close)) = open.enter(id, peer) else { continue };
         let (connected, open) = (Connected(address), Arc::clone(&open));
         let service = OfConnection { router: router.clone(), connected, open, id };
@@ -165,7 +165,7 @@ pub(super) async fn serve(
 struct OfConnection {
     router: Router,
     connected: Connected,
-    open: Arc<Open>,
+    open: Arc<OpenConnections>,
     id: u64,
 }
 
@@ -186,10 +186,10 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         request.extensions_mut().insert(self.connected);
         let (answering, open, id) = (self.router.call(request), Arc::clone(&self.open), self.id);
-        open.is_silent(id, false);
+        open.set_silent(id, false);
         Box::pin(async move {
             let answer = answering.await;
-            open.is_silent(id, true);
+            open.set_silent(id, true);
             answer
         })
     }
@@ -205,20 +205,20 @@ mod tests {
 
     #[test]
     fn a_peer_has_its_places_and_its_oldest_silent_connection_makes_room_for_its_next() {
-        let open = Arc::new(Open::default());
+        let open = Arc::new(OpenConnections::default());
         let mut held: Vec<_> =
             (0..MOST_OF_ONE as u64).map(|id| open.enter(id, ip(1)).unwrap()).collect();
-        open.is_silent(0, false);
+        open.set_silent(0, false);
         held.push(open.enter(100, ip(1)).unwrap());
         assert!(!held[0].1.is_cancelled() && held[1].1.is_cancelled(), "the first one is busy");
-        (0..=100).for_each(|id| open.is_silent(id, false));
+        (0..=100).for_each(|id| open.set_silent(id, false));
         assert!(open.enter(101, ip(1)).is_none(), "all of them are at work");
         assert!(open.enter(102, ip(2)).is_some() && open.enter(103, None).is_some());
     }
 
     #[test]
     fn when_all_places_are_taken_the_one_that_is_silent_longest_goes() {
-        let open = Arc::new(Open::default());
+        let open = Arc::new(OpenConnections::default());
         let held: Vec<_> = (0..MOST as u64).map(|id| open.enter(id, None).unwrap()).collect();
         let more = open.enter(5_000, ip(1)).unwrap();
         assert!(held[0].1.is_cancelled() && !held[1].1.is_cancelled());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::distill::distill;
-use super::results::{self, EndedCommand, TestRun};
+use super::results::{EndedCommand, TestOutput, TestRun};
 use super::{Candidate, Finding, Verifier, VerifyError, missing, python};
 use crate::core::evidence::{CheckKind, CheckOutcome};
 use crate::core::policy::runs_nothing;
@@ -106,7 +106,7 @@ impl CommandVerifier {
                 let cut_bytes = output.stdout.cut_bytes;
                 let ended =
                     EndedCommand { line: &self.line, package_json, output: text, cut_bytes, code };
-                return Ok(Self::ended(&ended, tree));
+                return Ok(found_in(&TestOutput::of(&ended), &ended, tree));
             }
             Exit::Signal(signal) => {
                 CheckOutcome::Failed(told(format!("killed by signal {signal}")))
@@ -120,30 +120,13 @@ impl CommandVerifier {
                  room and retry"
                     .to_owned(),
             ),
-            Exit::OutOfMemory => {
-                CheckOutcome::Failed(told("took too much memory and was killed".to_owned()))
-            }
+            Exit::OutOfMemory => CheckOutcome::Failed(told(format!(
+                "took more than the {} MiB of memory that a run has, and was killed",
+                self.limits().memory_bytes >> 20
+            ))),
             Exit::Stopped => return Err(VerifyError::Stopped),
         };
         Ok(outcome.into())
-    }
-
-    fn ended(ended: &EndedCommand<'_>, tree: &Workspace) -> Finding {
-        let told = |how: String| format!("{how}\n{}", distill(ended.output, DISTILLED));
-        let outcome = match results::judge(ended) {
-            TestRun::NoTest => CheckOutcome::NoTestRun,
-            TestRun::EndedEarly(why) => CheckOutcome::EndedEarly(told(why)),
-            TestRun::Unseen(why) => CheckOutcome::Inconclusive(told(why)),
-            TestRun::OthersPassed => CheckOutcome::Passed,
-            TestRun::AsExitCode if ended.code == 0 => CheckOutcome::Passed,
-            TestRun::AsExitCode => match missing::cannot_begin(ended, tree) {
-                Some(why) => CheckOutcome::Inconclusive(told(why)),
-                None => CheckOutcome::Failed(told(format!("exit code {}", ended.code))),
-            },
-        };
-        let is_red = matches!(outcome, CheckOutcome::Failed(_));
-        let failed_tests = if is_red { results::failed_tests(ended) } else { None };
-        Finding { outcome, tests: results::tests(ended), failed_tests }
     }
 
     fn keep(&self, output: &CommandOutput) -> Result<(), VerifyError> {
@@ -160,6 +143,25 @@ impl CommandVerifier {
         let (line, said) = (&self.line, &output.stdout.text);
         write!(file, "$ {line}\n{said}\n[{:?}]\n", output.exit).map_err(disk)
     }
+}
+
+/// What a command came to that ended by itself.
+fn found_in(output: &TestOutput<'_>, ended: &EndedCommand<'_>, tree: &Workspace) -> Finding {
+    let told = |how: String| format!("{how}\n{}", distill(ended.output, DISTILLED));
+    let outcome = match output.run() {
+        TestRun::NoTest => CheckOutcome::NoTestRun,
+        TestRun::EndedEarly(why) => CheckOutcome::EndedEarly(told(why)),
+        TestRun::Unseen(why) => CheckOutcome::Inconclusive(told(why)),
+        TestRun::OthersPassed => CheckOutcome::Passed,
+        TestRun::AsExitCode if ended.code == 0 => CheckOutcome::Passed,
+        TestRun::AsExitCode => match missing::cannot_begin(output, ended, tree) {
+            Some(why) => CheckOutcome::Inconclusive(told(why)),
+            None => CheckOutcome::Failed(told(format!("exit code {}", ended.code))),
+        },
+    };
+    let is_red = matches!(outcome, CheckOutcome::Failed(_));
+    let failed_tests = if is_red { output.failed_tests() } else { None };
+    Finding { outcome, tests: output.tests(), failed_tests }
 }
 
 /// `package.json` at the top of a tree, where there is a plain one.

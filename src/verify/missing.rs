@@ -1,9 +1,13 @@
 //! What a red run says is not there, which no change could bring.
 //!
-//! Invariants: it speaks only of a run in which no test passed; a module counts as a missing package
-//! only if the project itself names it, for any other name may be a slip that a change mends.
+//! Invariants: it speaks only of a run in which no test passed; a module counts as a missing
+//! package only if the project itself names it, for any other name may be a slip that a change
+//! mends.
 
-use super::results::{self, EndedCommand};
+use std::collections::BTreeSet;
+
+use super::results::{EndedCommand, TestOutput};
+use crate::core::text::first_of;
 use crate::workspace::confined;
 use crate::workspace::mirror::EntryMode;
 use crate::workspace::tree::Workspace;
@@ -34,20 +38,26 @@ const ALIASES: &[(&str, &str)] = &[
 ];
 const LARGEST: u64 = 1 << 20;
 
+/// So many missing packages are named.
+const MOST_NAMED: usize = 5;
+
 /// Why a red run in which no test passed could not begin here, whatever it tests. `None`: nothing
 /// like that is known.
-pub(super) fn cannot_begin(ended: &EndedCommand<'_>, tree: &Workspace) -> Option<String> {
-    let declared = declared(tree);
-    let words: Vec<&str> = ended.line.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-    let is_needed = |name: &str| words.contains(&name) || names(&declared, name);
-    if let Some(missing) = results::missing(ended, is_needed) {
+pub(super) fn cannot_begin(
+    output: &TestOutput<'_>,
+    ended: &EndedCommand<'_>,
+    tree: &Workspace,
+) -> Option<String> {
+    let missing = needed(output.missing(), ended.line, tree);
+    if !missing.is_empty() {
         return Some(format!(
-            "what the project needs is not installed where checks run: {missing}. There is no \
-             network in the sandbox: install it on Gander's machine, or name commands that do \
-             without it under `[verify] commands`"
+            "what the project needs is not installed where checks run: {}. There is no network in \
+             the sandbox: install it on Gander's machine, or name commands that do without it under \
+             `[verify] commands`",
+            first_of(&missing, MOST_NAMED).join(", ")
         ));
     }
-    if results::shows_tests(ended.output) {
+    if output.shows_tests() {
         return None;
     }
     if let Some(code) = not_runnable_in_make(ended.output) {
@@ -63,6 +73,17 @@ pub(super) fn cannot_begin(ended: &EndedCommand<'_>, tree: &Workspace) -> Option
         "no test ran, and the repository's submodules are not fetched (`{first}`{others}): name \
          commands that do without them under `[verify] commands`"
     ))
+}
+
+/// Of these modules those that the project itself names, or that the command is about.
+fn needed(modules: BTreeSet<String>, line: &str, tree: &Workspace) -> Vec<String> {
+    if modules.is_empty() {
+        return Vec::new();
+    }
+    let declared = declared(tree);
+    let words: Vec<&str> = line.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let is_needed = |name: &String| words.contains(&name.as_str()) || names(&declared, name);
+    modules.into_iter().filter(is_needed).map(|name| format!("`{name}`")).collect()
 }
 
 /// The code 126 or 127 with which a recipe ended: `make: *** [Makefile:2: test] Error 127`.

@@ -33,10 +33,12 @@ pub mod python;
 pub mod results;
 mod rules;
 mod second_look;
+mod test_files;
 
 pub use command::CommandVerifier;
 pub use rules::PatchRules;
 pub use second_look::SecondLook;
+pub use test_files::changes_tests;
 
 /// Something that produces a check.
 #[async_trait]

@@ -84,9 +84,6 @@ struct FailedTests {
     count: u64,
 }
 
-/// So many missing packages are named.
-const MOST_NAMED: usize = 5;
-
 /// What output shows of one runner.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Marks {
@@ -196,112 +193,117 @@ const RUNNERS: &[Runner] = &[
     },
 ];
 
-/// How many tests ran, by the count of the runners that are known by what they printed. `None`: not
-/// all of it is there, or something ran beside them whose tests cannot be counted.
-pub fn tests(ended: &EndedCommand<'_>) -> Option<u64> {
-    let plain = without_escapes(ended.output);
-    let lines: Vec<&str> = plain.lines().map(without_member).collect();
-    let all: Vec<Marks> = RUNNERS.iter().map(|runner| (runner.read)(&lines)).collect();
-    let counted = ended.cut_bytes == 0 && !all.iter().any(|marks| marks.more);
-    counted.then(|| all.iter().map(|marks| marks.tests).sum())
+/// What an ended command printed, as its runners mean it.
+pub struct TestOutput<'a> {
+    ended: &'a EndedCommand<'a>,
+    plain: String,
+    /// What each of [`RUNNERS`] shows.
+    marks: Vec<Marks>,
 }
 
-/// The tests that failed in a red run. `None`: it is not sure that these are all that is wrong.
-pub fn failed_tests(ended: &EndedCommand<'_>) -> Option<BTreeSet<String>> {
-    if ended.code == 0 || ended.cut_bytes > 0 {
-        return None;
+impl<'a> TestOutput<'a> {
+    /// Reads it.
+    pub fn of(ended: &'a EndedCommand<'a>) -> Self {
+        let plain = without_escapes(ended.output);
+        let lines: Vec<&str> = plain.lines().map(without_member).collect();
+        let marks = RUNNERS.iter().map(|runner| (runner.read)(&lines)).collect();
+        Self { ended, plain, marks }
     }
-    let plain = without_escapes(ended.output);
-    let lines: Vec<&str> = plain.lines().map(without_member).collect();
-    let (mut names, mut count) = (BTreeSet::new(), 0);
-    for runner in RUNNERS {
-        let failed = (runner.failed)(&lines);
-        names.extend(failed.names);
-        count += failed.count;
-    }
-    (count > 0 && names.len() as u64 == count).then_some(names)
-}
 
-/// What was missing for a red run in which no test passed. `None`: nothing is known to be missing.
-/// `is_needed` says whether the project itself names a package; any other may be a slip in an import,
-/// which a change can mend.
-pub fn missing(ended: &EndedCommand<'_>, is_needed: impl Fn(&str) -> bool) -> Option<String> {
-    let plain = without_escapes(ended.output);
-    let lines: Vec<&str> = plain.lines().map(without_member).collect();
-    if ended.code == 0 || RUNNERS.iter().any(|runner| (runner.read)(&lines).passed > 0) {
-        return None;
-    }
-    let all = RUNNERS.iter().flat_map(|runner| (runner.missing)(&lines));
-    let all: BTreeSet<String> = all.filter(|name| is_needed(name)).collect();
-    let named: Vec<String> = all.iter().take(MOST_NAMED).map(|name| format!("`{name}`")).collect();
-    let more = all.len().saturating_sub(named.len());
-    match (named.is_empty(), more) {
-        (true, _) => None,
-        (false, 0) => Some(named.join(", ")),
-        (false, more) => Some(format!("{} and {more} more", named.join(", "))),
-    }
-}
-
-/// Whether the output shows a test that ran.
-pub fn shows_tests(output: &str) -> bool {
-    let plain = without_escapes(output);
-    let lines: Vec<&str> = plain.lines().map(without_member).collect();
-    RUNNERS.iter().any(|runner| (runner.read)(&lines).tests > 0)
-}
-
-/// What the run came to.
-pub fn judge(ended: &EndedCommand<'_>) -> TestRun {
-    let commands = CommandList::of(ended.line, ended.package_json);
-    let plain = without_escapes(ended.output);
-    let lines: Vec<&str> = plain.lines().map(without_member).collect();
-    let seen: Vec<(&Runner, Marks)> =
-        RUNNERS.iter().map(|runner| (runner, (runner.read)(&lines))).collect();
-    if ended.code != 0 {
-        return match only_without_tests(ended.code, &commands, &seen) {
-            true if ran_any(&seen) => TestRun::OthersPassed,
+    /// What the run came to.
+    pub fn run(&self) -> TestRun {
+        let EndedCommand { line, package_json, cut_bytes, code, .. } = *self.ended;
+        let commands = CommandList::of(line, package_json);
+        if code != 0 {
+            return match self.only_without_tests(&commands) {
+                true if self.ran_any() => TestRun::OthersPassed,
+                true => TestRun::NoTest,
+                false => TestRun::AsExitCode,
+            };
+        }
+        // Where each command is a runner's, nothing else has begun: a test may print anything.
+        let all_known = commands.are_all(|words| RUNNERS.iter().any(|it| (it.starts)(words)));
+        for (runner, marks) in self.seen() {
+            let started = commands.count(runner.starts);
+            let due = if all_known && started == 0 { 0 } else { started.max(marks.begun) };
+            if marks.ended < due && cut_bytes > 0 {
+                return TestRun::Unseen(unseen(runner, cut_bytes));
+            }
+            if marks.ended < due {
+                return TestRun::EndedEarly(ended_early(runner));
+            }
+        }
+        let any_end = self.marks.iter().any(|marks| marks.ended > 0);
+        match any_end && cut_bytes == 0 && !self.ran_any() {
             true => TestRun::NoTest,
             false => TestRun::AsExitCode,
-        };
-    }
-    // Where each command is a runner's, nothing else has begun: a test may print anything.
-    let all_known = commands.are_all(|words| RUNNERS.iter().any(|it| (it.starts)(words)));
-    for (runner, marks) in &seen {
-        let started = commands.count(runner.starts);
-        let due = if all_known && started == 0 { 0 } else { started.max(marks.begun) };
-        if marks.ended < due && ended.cut_bytes > 0 {
-            return TestRun::Unseen(unseen(runner, ended.cut_bytes));
-        }
-        if marks.ended < due {
-            return TestRun::EndedEarly(ended_early(runner));
         }
     }
-    let any_end = seen.iter().any(|(_, marks)| marks.ended > 0);
-    match any_end && ended.cut_bytes == 0 && !ran_any(&seen) {
-        true => TestRun::NoTest,
-        false => TestRun::AsExitCode,
-    }
-}
 
-/// Whether the last command failed for nothing but that it had no test.
-fn only_without_tests(code: i32, commands: &CommandList, seen: &[(&Runner, Marks)]) -> bool {
-    let Some(last) = commands.last() else { return false };
-    // cargo-nextest 0.9.151 exits 4 for this, prints no mark to find, and is only believed when
-    // nothing else can have exited.
-    if commands.is_one_command() && code == 4 && cargo::starts_nextest(last) {
-        return true;
+    /// How many tests ran, by the count of the runners that are known by what they printed. `None`:
+    /// not all of it is there, or something ran beside them whose tests cannot be counted.
+    pub fn tests(&self) -> Option<u64> {
+        let counted = self.ended.cut_bytes == 0 && !self.marks.iter().any(|marks| marks.more);
+        counted.then(|| self.marks.iter().map(|marks| marks.tests).sum())
     }
-    // As many ends as commands, or it was an earlier one that failed, or one that was cut off.
-    let through = |(runner, marks): &&(&Runner, Marks)| {
-        runner.none == Some(code)
-            && (runner.starts)(last)
-            && marks.ended >= commands.count(runner.starts).max(marks.begun)
-            && marks.tests == 0
-    };
-    seen.iter().any(|it| through(&it))
-}
 
-fn ran_any(seen: &[(&Runner, Marks)]) -> bool {
-    seen.iter().any(|(_, marks)| marks.tests > 0 || marks.more)
+    /// Whether it shows a test that ran.
+    pub fn shows_tests(&self) -> bool {
+        self.marks.iter().any(|marks| marks.tests > 0)
+    }
+
+    /// The tests that failed in a red run. `None`: it is not sure that these are all that is wrong.
+    pub fn failed_tests(&self) -> Option<BTreeSet<String>> {
+        if self.ended.code == 0 || self.ended.cut_bytes > 0 {
+            return None;
+        }
+        let lines = self.lines();
+        let (mut names, mut count) = (BTreeSet::new(), 0);
+        for runner in RUNNERS {
+            let failed = (runner.failed)(&lines);
+            names.extend(failed.names);
+            count += failed.count;
+        }
+        (count > 0 && names.len() as u64 == count).then_some(names)
+    }
+
+    /// Packages that a red run in which no test passed says are not there.
+    pub fn missing(&self) -> BTreeSet<String> {
+        if self.ended.code == 0 || self.marks.iter().any(|marks| marks.passed > 0) {
+            return BTreeSet::new();
+        }
+        let lines = self.lines();
+        RUNNERS.iter().flat_map(|runner| (runner.missing)(&lines)).collect()
+    }
+
+    fn lines(&self) -> Vec<&str> {
+        self.plain.lines().map(without_member).collect()
+    }
+
+    fn seen(&self) -> impl Iterator<Item = (&'static Runner, &Marks)> {
+        RUNNERS.iter().zip(&self.marks)
+    }
+
+    fn ran_any(&self) -> bool {
+        self.marks.iter().any(|marks| marks.tests > 0 || marks.more)
+    }
+
+    /// Whether the last command failed for nothing but that it had no test.
+    fn only_without_tests(&self, commands: &CommandList) -> bool {
+        let (code, Some(last)) = (self.ended.code, commands.last()) else { return false };
+        // cargo-nextest 0.9.151 exits 4 for this, prints no mark to find, and is only believed when
+        // nothing else can have exited.
+        if commands.is_one_command() && code == 4 && cargo::starts_nextest(last) {
+            return true;
+        }
+        // As many ends as commands, or it was an earlier one that failed, or one that was cut off.
+        self.seen().any(|(runner, marks)| {
+            runner.none == Some(code)
+                && (runner.starts)(last)
+                && marks.ended >= commands.count(runner.starts).max(marks.begun)
+                && marks.tests == 0
+        })
+    }
 }
 
 fn ended_early(runner: &Runner) -> String {

@@ -9,7 +9,7 @@ fn judged(line: &str, output: &str) -> TestRun {
 }
 
 fn with_code(line: &str, output: &str, code: i32) -> TestRun {
-    judge(&EndedCommand { line, package_json: None, output, cut_bytes: 0, code })
+    TestOutput::of(&EndedCommand { line, package_json: None, output, cut_bytes: 0, code }).run()
 }
 
 fn is_early(run: &TestRun) -> bool {
@@ -274,7 +274,7 @@ fn the_scripts_of_a_package_are_looked_into() {
     let judged = |line: &str| {
         let ended =
             EndedCommand { line, package_json: Some(package), output: "", cut_bytes: 0, code: 0 };
-        judge(&ended)
+        TestOutput::of(&ended).run()
     };
     for line in [
         "npm test --silent",
@@ -301,7 +301,8 @@ fn the_scripts_of_a_package_are_looked_into() {
 #[test]
 fn what_was_cut_out_of_the_output_is_not_taken_for_an_early_end() {
     let cut = |output, cut_bytes| {
-        judge(&EndedCommand { line: "cargo test", package_json: None, output, cut_bytes, code: 0 })
+        let line = "cargo test";
+        TestOutput::of(&EndedCommand { line, package_json: None, output, cut_bytes, code: 0 }).run()
     };
     let open = "running 3 tests\n";
     assert!(matches!(cut(open, 7), TestRun::Unseen(why) if why.contains("7 bytes")));
@@ -345,11 +346,11 @@ fn red(output: &str) -> EndedCommand<'_> {
 }
 
 fn failed(output: &str) -> Option<Vec<String>> {
-    failed_tests(&red(output)).map(|names| names.into_iter().collect())
+    TestOutput::of(&red(output)).failed_tests().map(|names| names.into_iter().collect())
 }
 
-fn missing_in(output: &str, slips: &[&str]) -> Option<String> {
-    missing(&red(output), |name| !slips.contains(&name))
+fn missing_in(output: &str) -> Vec<String> {
+    TestOutput::of(&red(output)).missing().into_iter().collect()
 }
 
 const TWO_FAILED: &str = "\
@@ -414,32 +415,31 @@ fn of_a_run_that_failed_in_more_than_its_tests_no_name_is_told() {
     ] {
         assert_eq!(failed(&output), None, "{what}");
     }
-    assert_eq!(failed_tests(&EndedCommand { code: 0, ..red(TWO_FAILED) }), None, "it passed");
-    assert_eq!(failed_tests(&EndedCommand { cut_bytes: 1, ..red(TWO_FAILED) }), None, "cut");
+    let passed = EndedCommand { code: 0, ..red(TWO_FAILED) };
+    assert_eq!(TestOutput::of(&passed).failed_tests(), None, "it passed");
+    let cut = EndedCommand { cut_bytes: 1, ..red(TWO_FAILED) };
+    assert_eq!(TestOutput::of(&cut).failed_tests(), None, "cut");
 }
 
 #[test]
 fn packages_that_are_not_there_are_named_and_the_projects_own_files_are_not() {
     let python = "E   ModuleNotFoundError: No module named 'requests.auth'\n1 error in 0.1s\n";
-    assert_eq!(missing_in(python, &[]).as_deref(), Some("`requests`"));
-    assert_eq!(missing_in(python, &["requests"]), None, "nobody needs it");
-    assert_eq!(
-        missing_in("/usr/bin/python3: No module named pytest\n", &[]).as_deref(),
-        Some("`pytest`")
-    );
+    assert_eq!(missing_in(python), ["requests"]);
+    assert_eq!(missing_in("/usr/bin/python3: No module named pytest\n"), ["pytest"]);
     let node = "Error: Cannot find module '@a/b/c'\nError: Cannot find module './own.js'\n\
                 Cannot find package 'chai' imported from /work/a.mjs\n";
-    assert_eq!(missing_in(node, &[]).as_deref(), Some("`@a/b`, `chai`"));
+    assert_eq!(missing_in(node), ["@a/b", "chai"]);
     let cargo = "error: no matching package named `rand` found\nlocation searched: x\n\
                  As a reminder, you're using offline mode (--offline) which can sometimes cause\n";
-    assert_eq!(missing_in(cargo, &[]).as_deref(), Some("`rand`"));
+    assert_eq!(missing_in(cargo), ["rand"]);
     let go = "a.go:3:8: github.com/x/y@v1.0.0: module lookup disabled by GOPROXY=off\n";
-    assert_eq!(missing_in(go, &[]).as_deref(), Some("`github.com/x/y@v1.0.0`"));
+    assert_eq!(missing_in(go), ["github.com/x/y"]);
 }
 
 #[test]
 fn a_run_in_which_a_test_passed_could_begin_whatever_it_misses() {
     let some = "ImportError: No module named 'extra'\n3 passed, 1 failed in 0.1s\n";
-    assert_eq!(missing_in(some, &[]), None);
-    assert_eq!(missing(&EndedCommand { code: 0, ..red("No module named 'x'\n") }, |_| true), None);
+    assert_eq!(missing_in(some), Vec::<String>::new());
+    let passed = EndedCommand { code: 0, ..red("No module named 'x'\n") };
+    assert!(TestOutput::of(&passed).missing().is_empty());
 }

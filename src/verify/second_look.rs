@@ -4,10 +4,10 @@
 //! nothing about the change. Names of tests come from the output of the repository's own code, so
 //! they only choose what is run again. What such a run came to is told by its exit status.
 //!
-//! Invariants: it clears a red command only if that passes without the tests that decide nothing and
-//! runs all others; a test that fails without the change is left out, and so is one that passes and
-//! fails with it, unless the change touches it; one that never passes with the change is not; where
-//! the failed tests are not all known, the command stays red.
+//! Invariants: it clears a red command only if that passes without the tests that decide nothing
+//! and runs all others; a test that fails without the change is left out, and so is one that passes
+//! and fails with it, unless the change touches it; one that never passes with the change is not;
+//! where the failed tests are not all known, the command stays red.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,12 +30,26 @@ pub struct SecondLook<'a> {
     pub checker: &'a Checker,
     /// What commands need.
     pub means: &'a VerifyContext,
-    /// What the commands came to without the change.
+    /// What the commands came to without it.
     pub base: &'a [Check],
     /// The change.
     pub patch: &'a Patch,
     /// Ends it early.
     pub stop: &'a CancellationToken,
+}
+
+/// What a second look shows of a red command.
+enum Seen {
+    /// It fails in these tests only, and passes without them.
+    OnlyKnownFailures { red_before: Vec<String>, flaky: Vec<String> },
+    /// Its failures are the change's.
+    OfTheChange,
+    /// It stays red, though some of its failures are old: why.
+    Unclear(String),
+}
+
+fn unclear(why: &str) -> Seen {
+    Seen::Unclear(why.to_owned())
 }
 
 impl SecondLook<'_> {
@@ -51,66 +65,71 @@ impl SecondLook<'_> {
                 continue;
             }
             let why = why.clone();
-            check.outcome = match self.cleared(check).await? {
-                Ok(cleared) => cleared,
-                Err(None) => CheckOutcome::Failed(why),
-                Err(Some(more)) => CheckOutcome::Failed(format!("{why}\n\n{more}")),
+            check.outcome = match self.look(check).await? {
+                Seen::OnlyKnownFailures { red_before, flaky } => {
+                    CheckOutcome::OnlyKnownFailures { red_before, flaky }
+                }
+                Seen::OfTheChange => CheckOutcome::Failed(why),
+                Seen::Unclear(more) => CheckOutcome::Failed(format!("{why}\n\n{more}")),
             };
         }
         Ok(evidence)
     }
 
-    /// What a red command comes to without the tests that decide nothing, if it passes then; else
-    /// why not, where there is something to be said.
-    async fn cleared(
-        &self,
-        check: &Check,
-    ) -> Result<Result<CheckOutcome, Option<String>>, VerifyError> {
+    /// Looks at one red command.
+    async fn look(&self, check: &Check) -> Result<Seen, VerifyError> {
         let (Some(failed), Some(before)) = (&check.failed_tests, self.failed_before(check)) else {
-            return Ok(Err(None));
+            return Ok(Seen::OfTheChange);
         };
         if check.ran_fewer_tests() {
-            let why = "It also runs fewer tests than without the change.";
-            return Ok(Err(Some(why.to_owned())));
+            return Ok(unclear("It also runs fewer tests than without the change."));
         }
         let (old, new): (Vec<&String>, Vec<&String>) =
             failed.iter().partition(|name| before.contains(*name));
         if new.len() > MOST_SUSPECTS || new.iter().any(|name| touches(self.patch, name)) {
-            return Ok(Err(None));
+            return Ok(Seen::OfTheChange);
         }
-        let mut flaky = Vec::new();
-        for name in new {
+        for name in &new {
             if !self.wavers(&check.name, name).await? {
-                return Ok(Err(None));
+                return Ok(Seen::OfTheChange);
             }
-            flaky.push(name.clone());
         }
-        let red_before: Vec<String> = old.into_iter().cloned().collect();
-        // What failed before and passes now has to go on passing, so it is not left out.
+        let names = |tests: Vec<&String>| tests.into_iter().cloned().collect::<Vec<_>>();
+        self.without(check, names(old), names(new)).await
+    }
+
+    /// What a red command comes to without the tests that decide nothing. What failed before and
+    /// passes now has to go on passing, so it is not left out.
+    async fn without(
+        &self,
+        check: &Check,
+        red_before: Vec<String>,
+        flaky: Vec<String>,
+    ) -> Result<Seen, VerifyError> {
         let all = [&red_before[..], &flaky].concat();
         let Some(line) = select::without(&check.name, &all) else {
-            return Ok(Err(Some(
-                "It is not known how to run this command without those tests.".to_owned(),
-            )));
+            return Ok(unclear("It is not known how to run this command without those tests."));
         };
         let run = self.run(&line).await?;
-        let enough = match (check.tests, run.tests) {
+        let left_out_no_more = match (check.tests, run.tests) {
             (Some(full), Some(now)) => now + all.len() as u64 >= full,
             _ => true,
         };
         Ok(match run.outcome {
-            CheckOutcome::Passed if enough => {
-                Ok(CheckOutcome::OnlyKnownFailures { red_before, flaky })
+            CheckOutcome::Passed if left_out_no_more => {
+                Seen::OnlyKnownFailures { red_before, flaky }
             }
-            CheckOutcome::Passed => Err(Some(
+            CheckOutcome::Passed => unclear(
                 "Run without those tests, it leaves out others, too: pytest takes a name for the \
-                 beginning of one."
-                    .to_owned(),
-            )),
-            CheckOutcome::NoTestRun => {
-                Err(Some("Run without those tests, it has no test left.".to_owned()))
+                 beginning of one.",
+            ),
+            CheckOutcome::NoTestRun => unclear("Run without those tests, it has no test left."),
+            CheckOutcome::OnlyKnownFailures { .. } => Seen::OfTheChange,
+            CheckOutcome::Failed(why)
+            | CheckOutcome::Inconclusive(why)
+            | CheckOutcome::EndedEarly(why) => {
+                Seen::Unclear(format!("Run without those tests:\n{why}"))
             }
-            other => Err(other.reason().map(|why| format!("Run without those tests:\n{why}"))),
         })
     }
 

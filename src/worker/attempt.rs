@@ -20,11 +20,12 @@ use crate::core::budget::{Budget, Money};
 use crate::core::evidence::{Check, CheckOutcome};
 use crate::core::job::{Proposal, ThreadAnswer};
 use crate::core::patch::Patch;
+use crate::core::text::first_of;
 use crate::model::ToolSpec;
 use crate::sandbox::{Sandbox, SandboxLimits};
 use crate::verify::{self, Checker};
 use crate::worker::WorkError;
-use crate::worker::checks::{changes_tests, checker, commands, limits, minutes};
+use crate::worker::checks::{blocking, changes_tests, checker, commands, limits, minutes};
 use crate::worker::job_context::{AttemptInput, JobContext};
 use crate::workspace::patch::{self, PatchError};
 use crate::workspace::patience::Patience;
@@ -265,6 +266,9 @@ fn checks_rewritten(patch: &Patch, commands: &[String]) -> Vec<String> {
     changed.map(|path| format!("{path}: the check runs it")).collect()
 }
 
+/// So many tests that fail on the base are named to the model.
+const MOST_NAMED: usize = 20;
+
 /// The commands, each with what is known of it on the base.
 fn as_known(commands: &[String], base: &[Check]) -> Vec<String> {
     let known = |command: &String| {
@@ -272,9 +276,9 @@ fn as_known(commands: &[String], base: &[Check]) -> Vec<String> {
         let Some(Check { outcome: CheckOutcome::Failed(_), failed_tests, .. }) = check else {
             return command.clone();
         };
-        let named: Vec<&str> = failed_tests.iter().flatten().map(String::as_str).collect();
-        let named =
-            if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) };
+        let named: Vec<&String> = failed_tests.iter().flatten().collect();
+        let named = first_of(&named, MOST_NAMED).join(", ");
+        let named = if named.is_empty() { named } else { format!(": {named}") };
         format!("{command}\n  (fails without any change{named})")
     };
     commands.iter().map(known).collect()
@@ -337,12 +341,6 @@ async fn left_in(
     Ok(usable.ok().map(|changes| changes.patch).filter(|patch| !patch.is_empty()))
 }
 
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, WorkError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| WorkError::passing(&error))
-}
-
 /// `verify`: the project's own checks on the agent's change, in a fresh copy.
 struct VerifyTool {
     checker: Checker,
@@ -371,12 +369,11 @@ impl Tool for VerifyTool {
             let words = format!("Nothing is changed yet. {}", changes.left_out_words());
             return Err(ToolFault::ForModel(words.trim_end().to_owned()));
         }
-        let evidence = self
-            .checker
-            .check(&changes.patch, &self.stop)
-            .await
-            .map_err(|error| fatal(error.into()))?
-            .held_against(&self.base.borrow(), changes_tests(&changes.patch));
+        let checked = self.checker.check(&changes.patch, &self.stop).await;
+        let checked = checked.map_err(|error| fatal(error.into()))?;
+        let Checker { mirror, base, .. } = &self.checker;
+        let in_tests = changes_tests(mirror, base, &changes.patch).await.map_err(fatal)?;
+        let evidence = checked.held_against(&self.base.borrow(), in_tests);
         let mut text = String::new();
         for check in &evidence.checks {
             let line = match &check.outcome {

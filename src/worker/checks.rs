@@ -16,11 +16,12 @@ use tokio_util::sync::CancellationToken;
 use super::WorkError;
 use super::job_context::{AttemptInput, JobContext};
 use crate::core::evidence::{Check, CheckOutcome, Evidence};
-use crate::core::id::Timestamp;
-use crate::core::patch::{Change, Patch};
+use crate::core::id::{Sha, Timestamp};
+use crate::core::patch::Patch;
 use crate::core::path_rules::PathRules;
 use crate::verify::{self, Checker, SecondLook, VerifyContext, detect};
-use crate::workspace::mirror::{EntryMode, MirrorError};
+use crate::workspace::diff;
+use crate::workspace::mirror::{EntryMode, Mirror, MirrorError};
 use crate::workspace::patch::Caps;
 use crate::workspace::tree::Workspace;
 
@@ -36,67 +37,74 @@ struct Kept {
     checks: Vec<Check>,
 }
 
-/// Checks a change in a fresh tree, and holds it against what the commands come to without it.
+/// A change that is to be checked.
+pub(super) struct CheckedChange<'a> {
+    pub(super) job: &'a AttemptInput<'a>,
+    pub(super) ctx: &'a JobContext,
+    /// Nothing: the commit is checked as it stands.
+    pub(super) patch: &'a Patch,
+    /// Where full logs are kept.
+    pub(super) logs: &'a Path,
+    /// Ends it early.
+    pub(super) stop: &'a CancellationToken,
+}
+
+impl CheckedChange<'_> {
+    /// What the rules and the commands say of it, in a fresh tree.
+    ///
+    /// # Errors
+    /// Only when it could not be checked.
+    pub(super) async fn check(&self) -> Result<Evidence, WorkError> {
+        let commands = commands_at_base(self.job, self.ctx).await?;
+        Ok(checker(self.job, self.ctx, &commands, self.logs)?.check(self.patch, self.stop).await?)
+    }
+
+    /// The same evidence, held against what the commands come to without the change: that may be
+    /// at fault, or the base may be no better.
+    ///
+    /// # Errors
+    /// When a command could not be run again.
+    pub(super) async fn held_against(
+        &self,
+        evidence: Evidence,
+        base: &[Check],
+    ) -> Result<Evidence, WorkError> {
+        let (patch, stop) = (self.patch, self.stop);
+        let in_tests = changes_tests(&self.ctx.mirror, self.job.base, patch).await?;
+        let evidence = evidence.held_against(base, in_tests);
+        let means = means(self.job, self.ctx, self.logs)?;
+        let checker = checker(self.job, self.ctx, &[], self.logs)?;
+        let look = SecondLook { checker: &checker, means: &means, base, patch, stop };
+        Ok(look.at(evidence).await?)
+    }
+}
+
+/// Whether a change on a commit is in tests. A commit that is checked as it stands may be.
 ///
 /// # Errors
-/// Only when it could not be checked.
-pub(super) async fn check(
-    job: &AttemptInput<'_>,
-    ctx: &JobContext,
+/// When the mirror cannot be read.
+pub(super) async fn changes_tests(
+    mirror: &Mirror,
+    base: &Sha,
     patch: &Patch,
-    logs: &Path,
-    stop: &CancellationToken,
-) -> Result<Evidence, WorkError> {
-    check_against(job, (job, ctx), ctx, patch, logs, stop).await
+) -> Result<bool, WorkError> {
+    if patch.is_empty() {
+        return Ok(true);
+    }
+    let entries = mirror.list(base).await?;
+    let (mirror, patch) = (mirror.clone(), patch.clone());
+    let found = blocking(move || {
+        let base = diff::base_files(&mirror, &entries, &patch)?;
+        Ok::<_, MirrorError>(verify::changes_tests(&patch, &base))
+    });
+    Ok(found.await??)
 }
 
-/// The same for a commit that a person made on the base: all of it is the change.
-///
-/// # Errors
-/// Only when it could not be checked.
-pub(super) async fn check_commit(
-    job: &AttemptInput<'_>,
-    ctx: &JobContext,
-    base: (&AttemptInput<'_>, &JobContext),
-    logs: &Path,
-    stop: &CancellationToken,
-) -> Result<Evidence, WorkError> {
-    check_against(job, base, ctx, &Patch::default(), logs, stop).await
-}
-
-async fn check_against(
-    job: &AttemptInput<'_>,
-    before: (&AttemptInput<'_>, &JobContext),
-    ctx: &JobContext,
-    patch: &Patch,
-    logs: &Path,
-    stop: &CancellationToken,
-) -> Result<Evidence, WorkError> {
-    let commands = commands_at_base(job, ctx).await?;
-    let checker = checker(job, ctx, &commands, logs)?;
-    let evidence = checker.check(patch, stop).await?;
-    // The change may be at fault, or the base may be no better.
-    let (of_base, at_base) = before;
-    let logs_of_base = logs.join("base");
-    let base = without_change(of_base, at_base, &logs_of_base, stop).await?;
-    let evidence = evidence.held_against(&base, patch.is_empty() || changes_tests(patch));
-    let means = means(job, ctx, logs)?;
-    let look = SecondLook { checker: &checker, means: &means, base: &base, patch, stop };
-    Ok(look.at(evidence).await?)
-}
-
-/// Whether a change is in tests, as far as a path or a text shows it.
-pub(super) fn changes_tests(patch: &Patch) -> bool {
-    let speaks = |text: &str| ["test", "spec"].iter().any(|word| text.contains(word));
-    patch.changes.iter().any(|(path, change)| {
-        speaks(&path.as_str().to_lowercase())
-            || match change {
-                Change::Write { content, .. } => {
-                    speaks(&String::from_utf8_lossy(content).to_lowercase())
-                }
-                Change::Delete { .. } => false,
-            }
-    })
+/// Work that blocks, on a thread that may.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, WorkError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| WorkError::passing(&error))
 }
 
 /// What the commands come to on the base, without any change: as it is known, or by running them.
@@ -276,7 +284,7 @@ pub(super) fn limits(job: &AttemptInput<'_>) -> Result<(PathRules, Caps), WorkEr
     Ok((paths, caps))
 }
 
-/// So long.
+/// A number of minutes, as the rules have it.
 pub(super) fn minutes(minutes: u32) -> Duration {
     Duration::from_secs(u64::from(minutes) * 60)
 }

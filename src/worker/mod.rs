@@ -81,8 +81,8 @@ impl Worker {
     /// Works until `shutdown`, then hands back what it holds.
     ///
     /// Steps of jobs take minutes, and are claimed only while one of a few slots is free; deciding,
-    /// answering and showing go on beside them, so that a `cancel` reaches the job it is about. Each loop is a task of
-    /// its own: whatever one does, the others go on.
+    /// answering and showing go on beside them, so that a `cancel` reaches the job it is about.
+    /// Each loop is a task of its own: whatever one does, the others go on.
     pub async fn run(&self, shutdown: CancellationToken) {
         let slots = self.ctx.settings.workers.max(1);
         let mut loops = JoinSet::new();

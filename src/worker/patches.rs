@@ -1,7 +1,7 @@
 //! Proposed changes, kept in the store by their digest.
 
 use super::{Context, WorkError};
-use crate::core::job::{Job, JobEnding, JobStage};
+use crate::core::job::{Job, JobEnding};
 use crate::core::patch::{Patch, PatchDigest};
 use crate::core::report::UNVERIFIED_CAP;
 use crate::store::Store;
@@ -46,34 +46,22 @@ pub(super) async fn unverified(ctx: &Context, job: &Job) -> String {
 }
 
 async fn try_unverified(ctx: &Context, job: &Job) -> Result<Option<String>, WorkError> {
-    let without_verdict = match &job.stage {
-        JobStage::Done(ending) => match ending {
-            JobEnding::GaveUp { .. }
-            | JobEnding::OutOfBudget { .. }
-            | JobEnding::CannotCheck { .. }
-            | JobEnding::Failed { .. } => job.pull.is_none(),
-            JobEnding::Merged { .. }
-            | JobEnding::Closed { .. }
-            | JobEnding::Declined(_)
-            | JobEnding::NothingToFix { .. }
-            | JobEnding::Cancelled { .. } => false,
-        },
-        JobStage::Queued
-        | JobStage::Preparing
-        | JobStage::Fixing { .. }
-        | JobStage::Verifying { .. }
-        | JobStage::Publishing { .. }
-        | JobStage::Holding { .. }
-        | JobStage::InReview { .. }
-        | JobStage::Starting { .. }
-        | JobStage::Answering { .. }
-        | JobStage::Merging { .. } => false,
-    };
+    let without_verdict = job.stage.ending().is_some_and(|ending| match ending {
+        JobEnding::GaveUp { .. }
+        | JobEnding::OutOfBudget { .. }
+        | JobEnding::CannotCheck { .. }
+        | JobEnding::Failed { .. } => job.pull.is_none(),
+        JobEnding::Merged { .. }
+        | JobEnding::Closed { .. }
+        | JobEnding::Declined(_)
+        | JobEnding::NothingToFix { .. }
+        | JobEnding::Cancelled { .. } => false,
+    });
     let (Some(base), true) = (job.base(), without_verdict) else { return Ok(None) };
     let Some(patch) = last(ctx.store.as_ref(), job).await? else { return Ok(None) };
     let mirror = ctx.mirror(job, &base.sha).await?;
     let entries = mirror.list(&base.sha).await?;
-    let text = super::attempt::blocking(move || {
+    let text = super::checks::blocking(move || {
         let base = diff::base_files(&mirror, &entries, &patch)?;
         Ok::<_, WorkError>(String::from_utf8_lossy(&diff::unified(&patch, &base)).into_owned())
     });

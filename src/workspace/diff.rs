@@ -75,8 +75,9 @@ pub fn lines(patch: &Patch, base: &BaseFiles) -> (u32, u32) {
     (added, removed)
 }
 
-/// Bytes that each file adds to a change: those of the lines that go and come, or of the new content
-/// where that is less, as with a file that is new, rewritten or binary. What is only deleted is 0.
+/// Bytes that each file adds to a change: those of the lines that go and come, or of the new
+/// content where that is less, as with a file that is new, rewritten or binary. What is only
+/// deleted is 0.
 pub fn sizes<'p>(patch: &'p Patch, base: &BaseFiles) -> BTreeMap<&'p RepoPath, u64> {
     // One time for all of them: a change is checked while others wait.
     let until = Instant::now() + SEARCHING;

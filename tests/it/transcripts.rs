@@ -2,8 +2,8 @@
 //!
 //! The recordings are not part of the repository: `TRANSCRIPTS_DIR` names the directory they were
 //! unpacked into. What the other tools did differently by design is translated here, by the fields
-//! of the recording, never by its name. Any set of recordings in this form will do: what is in it is
-//! counted and printed.
+//! of the recording, never by its name. Any set of recordings in this form will do: what is in it
+//! is counted and printed.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // Helpers of tests are tests.
 

@@ -6,8 +6,8 @@
 //! protected branches").
 //!
 //! The words are those that the API has answered to others: for a merge queue in
-//! `pascalgn/automerge-action#235`, for merge commits in `chdsbd/kodiak#295`, for ways to merge that
-//! a ruleset leaves out in `apstndb/spanner-mycli#307`, for a ruleset's form in
+//! `pascalgn/automerge-action#235`, for merge commits in `chdsbd/kodiak#295`, for ways to merge
+//! that a ruleset leaves out in `apstndb/spanner-mycli#307`, for a ruleset's form in
 //! `microsoft/winget-pkgs#379724`, for signatures in `vercel/sandbox#169`.
 
 use super::state::{Issue, Protection, Pull, Repository, RequiredCheck, Review, State};

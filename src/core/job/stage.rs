@@ -76,6 +76,11 @@ impl JobStage {
         if let Self::Merging { head, .. } = self { Some(head) } else { None }
     }
 
+    /// How it ended, if it is over.
+    pub fn ending(&self) -> Option<&JobEnding> {
+        if let Self::Done(ending) = self { Some(ending) } else { None }
+    }
+
     /// The round it is in, if it is in one.
     pub fn round(&self) -> Option<u32> {
         match self {

@@ -9,7 +9,7 @@ use super::{LONGEST_SUMMARY, LONGEST_TITLE, headline, strip_marks};
 use crate::core::evidence::{CheckKind, CheckOutcome, TestsRun, Verdict};
 use crate::core::job::Job;
 use crate::core::policy::RULES_PATH;
-use crate::core::text::{inline, within};
+use crate::core::text::{first_of, inline, within};
 
 /// So many tests are named in a list.
 const MOST_TESTS: usize = 20;
@@ -126,11 +126,8 @@ fn left_out(job: &Job) -> String {
         (wavering, "Flaky: fails at one time and passes at another"),
     ] {
         if !tests.is_empty() {
-            let first = tests.iter().take(MOST_TESTS);
-            let named: Vec<String> = first.map(|name| inline(name, 200)).collect();
-            let more = tests.len() - named.len();
-            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            let _ = write!(text, "\n{why}: {}{more}.\n", named.join(", "));
+            let named: Vec<String> = tests.iter().map(|name| inline(name, 200)).collect();
+            let _ = write!(text, "\n{why}: {}.\n", first_of(&named, MOST_TESTS).join(", "));
         }
     }
     text

@@ -47,7 +47,8 @@ pub(super) fn missing(lines: &[&str]) -> BTreeSet<String> {
     let module = |line: &&str| {
         let line = line.trim_start_matches("go: ");
         let word = line.split([' ', ':']).find(|word| word.contains('.') && word.contains('/'));
-        word.unwrap_or(line).trim_end_matches(':').to_owned()
+        let word = word.unwrap_or(line);
+        word.split('@').next().unwrap_or(word).to_owned()
     };
     lines.iter().copied().filter(asked_network).map(|line| module(&line)).collect()
 }

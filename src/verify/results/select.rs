@@ -1,7 +1,7 @@
 //! The same command for some of its tests: without those that decide nothing, or for one alone.
 //!
-//! Invariants: a name comes from the output of code that nobody vouches for, so only plain names get
-//! into a command, and quoted; what such a run came to is told by its exit status.
+//! Invariants: a name comes from the output of code that nobody vouches for, so only plain names
+//! get into a command, and quoted; what such a run came to is told by its exit status.
 
 use super::commands::{CommandList, starts};
 use super::python::starts_pytest;

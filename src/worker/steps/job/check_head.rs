@@ -5,6 +5,8 @@ use tokio_util::sync::CancellationToken;
 use crate::core::evidence::Verdict;
 use crate::core::id::Sha;
 use crate::core::job::{Base, Job, JobFact};
+use crate::core::patch::Patch;
+use crate::worker::checks::CheckedChange;
 use crate::worker::steps::job::{about, rules_and_base};
 use crate::worker::{Context, WorkError, checks};
 
@@ -17,11 +19,18 @@ pub(in crate::worker) async fn run(
 ) -> Result<JobFact, WorkError> {
     let (rules, base) = rules_and_base(job)?;
     let at = Base { branch: base.branch.clone(), sha: head.clone() };
-    let before = ctx.of_job(job, base).await?;
-    let ctx = ctx.of_job(job, &at).await?;
-    let logs = ctx.records.join(format!("head-{}", head.short()));
-    let (of_head, of_base) = (about(job, rules, &at), about(job, rules, base));
-    let evidence = checks::check_commit(&of_head, &ctx, (&of_base, &before), &logs, stop).await?;
+    let at_head = ctx.of_job(job, &at).await?;
+    let logs = at_head.records.join(format!("head-{}", head.short()));
+    let (input, nothing) = (about(job, rules, &at), Patch::default());
+    let change = CheckedChange { job: &input, ctx: &at_head, patch: &nothing, logs: &logs, stop };
+    let mut evidence = change.check().await?;
+    if evidence.verdict() != Verdict::Green {
+        // What the base fails in, too, is not this commit's.
+        let (of_base, logs) = (ctx.of_job(job, base).await?, logs.join("base"));
+        let before = about(job, rules, base);
+        let before = checks::without_change(&before, &of_base, &logs, stop).await?;
+        evidence = change.held_against(evidence, &before).await?;
+    }
     let failed = match evidence.verdict() {
         Verdict::Green => None,
         Verdict::Red | Verdict::Unknown => {

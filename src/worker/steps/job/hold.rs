@@ -10,7 +10,7 @@ use crate::core::report;
 use crate::core::text::inline;
 use crate::forge::BranchHead;
 use crate::publish;
-use crate::worker::{Context, WorkError, attempt};
+use crate::worker::{Context, WorkError, checks};
 use crate::workspace::diff;
 use crate::workspace::mirror::{EntryMode, Mirror, MirrorError, TreeEntry};
 
@@ -45,7 +45,7 @@ pub(in crate::worker) async fn held_back(
     let mirror = ctx.mirror(job, &base.sha).await?;
     let entries = mirror.list(&base.sha).await?;
     let patch_shown = patch.clone();
-    let (files, diff) = attempt::blocking(move || held(&mirror, &entries, &patch_shown)).await??;
+    let (files, diff) = checks::blocking(move || held(&mirror, &entries, &patch_shown)).await??;
     Ok(Some(JobFact::Held { patch: patch.digest(), risks, files, diff }))
 }
 

@@ -16,7 +16,7 @@ use crate::core::job::{
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::core::task::Task;
 use crate::forge::payload::{PullDetail, Review, ReviewComment};
-use crate::forge::{Ballot, BranchRules, ReportedCheck, Roles, actor, moment};
+use crate::forge::{Ballot, ReportedCheck, Roles, actor, moment};
 use crate::worker::ci::{Head, HeadChecks, checks};
 use crate::worker::consent::{consent, contributors};
 use crate::worker::{Context, WorkError, patches};
@@ -41,12 +41,13 @@ pub(in crate::worker) async fn run(
     let text = forge.file(repo, &repository.default_branch, RULES_PATH).await?;
     let rules = Rules::parse(&text.unwrap_or_default()).map_err(|bad| bad.to_string());
     let in_force = rules.clone().unwrap_or_default();
-    let (reviews, comments, asks) = tokio::try_join!(
+    let (reviews, comments, asks, settings) = tokio::try_join!(
         forge.reviews(repo, pull.number),
         forge.comments(repo, pull.number),
-        forge.branch_rules(repo, &base)
+        forge.branch_rules(repo, &base),
+        forge.merge_settings(repo, pull.number)
     )?;
-    let terms = forge.merge_terms(repo, &detail, &asks).await?;
+    let terms = asks.merge_terms(&detail, settings.as_ref());
     let mut roles = Roles::new();
     let least = in_force.approval.role.into();
     let about = Ballot { head: &head, address: &ctx.settings.address, least };
@@ -74,7 +75,8 @@ pub(in crate::worker) async fn run(
         since,
     };
     let consent = consent(ctx, repo, criteria, &votes).await?;
-    let ci = ci(ctx, job, &detail, (&asks, &in_force), now).await?;
+    let checked = Head { repo, sha: &detail.head.sha, asks: &asks, rules: &in_force };
+    let ci = ci(ctx, job, &detail, &checked, now).await?;
     let requests = requests(ctx, repo, pull.number, &reviews, &mut roles).await?;
     Ok(Some(PullSnapshot::Open(Box::new(OpenPull {
         at: now,
@@ -132,16 +134,15 @@ async fn ci(
     ctx: &Context,
     job: &Job,
     pull: &PullDetail,
-    (asks, rules): (&BranchRules, &Rules),
+    head: &Head<'_>,
     now: Timestamp,
 ) -> Result<Ci, WorkError> {
-    let (repo, sha) = (&job.repo, &pull.head.sha);
     let since = match &job.review.head_since {
-        Some((known, since)) if known == sha => *since,
+        Some((known, since)) if known == head.sha => *since,
         _ => now,
     };
     let wake = Task::Step { job_id: job.id.clone(), step: JobStep::Wake };
-    Ok(match checks(ctx, &Head { repo, sha, asks, rules }, since, &wake).await? {
+    Ok(match checks(ctx, head, since, &wake).await? {
         HeadChecks::Green => Ci::Green,
         HeadChecks::Pending { names } => Ci::Pending { names },
         HeadChecks::Missing(checks) => Ci::Missing(checks),

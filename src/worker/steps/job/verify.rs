@@ -3,6 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use crate::core::job::{Job, JobFact};
+use crate::worker::checks::CheckedChange;
 use crate::worker::job_context::JobContext;
 use crate::worker::steps::job::{about, rules_and_base};
 use crate::worker::{WorkError, checks, patches};
@@ -17,6 +18,10 @@ pub(in crate::worker) async fn run(
     let (rules, base) = rules_and_base(job)?;
     let patch = patches::proposed(ctx.store.as_ref(), job).await?;
     let logs = ctx.records.join(format!("r{round}-a{number}"));
-    let evidence = checks::check(&about(job, rules, base), ctx, &patch, &logs, stop).await?;
-    Ok(JobFact::Verified(evidence))
+    let input = about(job, rules, base);
+    let change = CheckedChange { job: &input, ctx, patch: &patch, logs: &logs, stop };
+    let evidence = change.check().await?;
+    // Most often it is known by now.
+    let base = checks::without_change(&input, ctx, &logs.join("base"), stop).await?;
+    Ok(JobFact::Verified(change.held_against(evidence, &base).await?))
 }

@@ -152,8 +152,11 @@ pub(in crate::worker) async fn snapshot_of(
         return blocked("the rules of this repository cannot be read".to_owned());
     };
     let consent = release_consent(ctx, release, &rules, &detail).await?;
-    let asks = forge.branch_rules(repo, &release.base).await?;
-    let terms = forge.merge_terms(repo, &detail, &asks).await?;
+    let (asks, settings) = tokio::try_join!(
+        forge.branch_rules(repo, &release.base),
+        forge.merge_settings(repo, pull.number)
+    )?;
+    let terms = asks.merge_terms(&detail, settings.as_ref());
     let clean = is_clean(&detail);
     let rules = Box::new(rules);
     Ok(ReleaseSnapshot::Same(Standing { rules, asks, consent, clean, terms }))
