@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::program::{Local, an_idle_edit};
-use crate::world::{World, edit, files_below, finish, good_fix, off_by_one};
+use crate::world::{REPO, World, edit, files_below, finish, good_fix, off_by_one};
 
 const CRATE: (&str, &str) = (
     "Cargo.toml",
@@ -78,7 +78,7 @@ async fn the_run_on_the_base_ends_with_its_job() {
     let (worker, until) = (w.worker.clone(), shutdown.clone());
     let running = tokio::spawn(async move { worker.run(until).await });
     let issue = w.reported();
-    w.maintainer().comments(crate::world::REPO, issue, "/gander fix").unwrap();
+    w.maintainer().comments(REPO, issue, "/gander fix").unwrap();
     let within = async |what: &str, happened: &dyn Fn() -> bool| {
         let begun = std::time::Instant::now();
         while !happened() {
@@ -87,7 +87,7 @@ async fn the_run_on_the_base_ends_with_its_job() {
         }
     };
     within("the base is checked", &|| runs("sleep 4711.25")).await;
-    w.maintainer().comments(crate::world::REPO, issue, "/gander cancel").unwrap();
+    w.maintainer().comments(REPO, issue, "/gander cancel").unwrap();
     let cancelled = || w.comments(issue).iter().any(|it| it.starts_with("**Cancelled**"));
     within("the job is cancelled", &cancelled).await;
     within("its run is over", &|| !runs("sleep 4711.25")).await;
@@ -135,6 +135,27 @@ async fn a_pull_request_names_the_tests_that_fail_without_it_too_and_so_does_the
     let named = "Fails without this change, too: test\\_widget.py::test\\_old.";
     assert!(body.contains(table) && body.contains(named), "{body}");
     w.ends().await;
+}
+
+#[tokio::test]
+async fn a_persons_commit_is_blamed_for_what_it_breaks_and_not_for_what_was_broken() {
+    let tests = "import widget\n\n\ndef test_good():\n    assert widget.x == 2\n\n\n\
+                 def test_old():\n    assert 1 == 2\n";
+    for (pushed, merges) in [("x = 2\ny = 1\n", true), ("x = 3\n", false)] {
+        let files = vec![("widget.py", "x = 1\n"), ("test_widget.py", tests)];
+        let w = World::with_project(files).await;
+        w.model.will(vec![edit("widget.py", "x = 1", "x = 2"), finish("done")]);
+        w.fixed().await;
+        let pull = w.only_pull();
+        let files = [("widget.py", Some(pushed))];
+        w.maintainer().pushes(REPO, &pull.head_branch, "More", &files).unwrap();
+        w.settle().await;
+        w.approved().await;
+        assert_eq!(w.only_pull().merged, merges, "{pushed}: {}", w.timeline());
+        let told = w.comments(pull.number).join("\n");
+        assert_eq!(told.contains("Gander's own checks fail"), !merges, "{pushed}: {told}");
+        w.ends().await;
+    }
 }
 
 #[tokio::test]
