@@ -60,7 +60,7 @@ pub enum PatchError {
         what: String,
     },
     /// Git would keep something else.
-    #[error("{path} must not be written here: {conversion}; undo this change")]
+    #[error("{path} must not be written here: {conversion}; mend that, or undo this change")]
     Converted { path: RepoPath, conversion: Conversion },
     /// A file inside another repository's place.
     #[error("{path} is inside a submodule; submodules cannot be changed; remove it")]
