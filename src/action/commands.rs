@@ -108,7 +108,9 @@ fn tested(
         TestRun::AsExitCode => None,
         TestRun::NoTest => Some((RanResult::NoTestRun, "no test was run".to_owned())),
         TestRun::OthersPassed => Some((RanResult::Passed, format!("exit code {code}"))),
-        TestRun::EndedEarly(why) | TestRun::Unseen(why) => Some((RanResult::Failed, why)),
+        TestRun::EndedEarly(why) | TestRun::Unseen(why) | TestRun::HidesFailures(why) => {
+            Some((RanResult::Failed, why))
+        }
     }
 }
 

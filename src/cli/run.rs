@@ -412,6 +412,11 @@ fn as_text(report: &RunReport, out: &Path) -> String {
             for check in &evidence.checks {
                 let millis = check.millis;
                 let _ = writeln!(text, "  {} {} ({millis} ms)", mark(check), check.name);
+                if let (true, Some(now), Some(before)) =
+                    (check.ran_fewer_tests(), check.tests, check.tests_before)
+                {
+                    let _ = writeln!(text, "    {now} tests ran, {before} without the change");
+                }
                 if let CheckOutcome::OnlyKnownFailures { red_before, flaky } = &check.outcome {
                     for (tests, why) in [(red_before, "fails without it, too"), (flaky, "flaky")] {
                         for test in tests {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::distill::distill;
+use super::results::select::whole;
 use super::results::{EndedCommand, TestOutput, TestRun};
 use super::{Candidate, Finding, Verifier, VerifyError, missing, python};
 use crate::core::evidence::{CheckKind, CheckOutcome};
@@ -55,7 +56,7 @@ impl Verifier for CommandVerifier {
         }
         let tree = candidate.workspace.path();
         let python = candidate.python();
-        let mut command = SandboxCommand::script(self.line.clone(), tree).with_streams_together();
+        let mut command = SandboxCommand::script(whole(&self.line), tree).with_streams_together();
         if let Some(layout) = &python {
             command.env = layout.environment(self.sandbox.as_ref(), tree);
         }
@@ -152,11 +153,16 @@ fn found_in(output: &TestOutput<'_>, ended: &EndedCommand<'_>, tree: &Workspace)
         TestRun::NoTest => CheckOutcome::NoTestRun,
         TestRun::EndedEarly(why) => CheckOutcome::EndedEarly(told(why)),
         TestRun::Unseen(why) => CheckOutcome::Inconclusive(told(why)),
+        TestRun::HidesFailures(why) => CheckOutcome::Failed(told(why)),
         TestRun::OthersPassed => CheckOutcome::Passed,
         TestRun::AsExitCode if ended.code == 0 => CheckOutcome::Passed,
         TestRun::AsExitCode => match missing::cannot_begin(output, ended, tree) {
             Some(why) => CheckOutcome::Inconclusive(told(why)),
-            None => CheckOutcome::Failed(told(format!("exit code {}", ended.code))),
+            None => {
+                let missing = missing::not_installed(output, ended, tree);
+                let missing = missing.map_or_else(String::new, |it| format!("; {it}"));
+                CheckOutcome::Failed(told(format!("exit code {}{missing}", ended.code)))
+            }
         },
     };
     let is_red = matches!(outcome, CheckOutcome::Failed(_));

@@ -1,8 +1,8 @@
 //! What a red run says is not there, which no change could bring.
 //!
-//! Invariants: it speaks only of a run in which no test passed; a module counts as a missing
-//! package only if the project itself names it, for any other name may be a slip that a change
-//! mends.
+//! Invariants: only a run in which no test passed could not begin; a module counts as a missing
+//! package only if the project names it as one and has nothing of that name itself, for any other
+//! name may be a slip that a change mends.
 
 use std::collections::BTreeSet;
 
@@ -36,25 +36,39 @@ const ALIASES: &[(&str, &str)] = &[
     ("crypto", "pycryptodome"),
     ("pkg_resources", "setuptools"),
 ];
+/// Test runners that are started by name, as in `python -m pytest`.
+const RUNNERS: &[&str] = &["pytest", "nose2", "tox", "nox", "coverage", "trial", "behave"];
+/// Options of pytest that a plugin brings, and its package.
+const PLUGINS: &[(&str, &str)] = &[
+    ("-n", "pytest-xdist"),
+    ("--numprocesses", "pytest-xdist"),
+    ("--dist", "pytest-xdist"),
+    ("--cov", "pytest-cov"),
+    ("--no-cov", "pytest-cov"),
+    ("--timeout", "pytest-timeout"),
+    ("--reruns", "pytest-rerunfailures"),
+    ("--asyncio-mode", "pytest-asyncio"),
+    ("--benchmark", "pytest-benchmark"),
+    ("--random-order", "pytest-random-order"),
+];
 const LARGEST: u64 = 1 << 20;
 
 /// So many missing packages are named.
 const MOST_NAMED: usize = 5;
 
-/// Why a red run in which no test passed could not begin here, whatever it tests. `None`: nothing
-/// like that is known.
+/// Why a red run could not begin here, whatever it tests. `None`: nothing like that is known.
 pub(super) fn cannot_begin(
     output: &TestOutput<'_>,
     ended: &EndedCommand<'_>,
     tree: &Workspace,
 ) -> Option<String> {
-    let missing = needed(output.missing(), ended.line, tree);
-    if !missing.is_empty() {
+    if output.shows_passed_tests() {
+        return None;
+    }
+    if let Some(missing) = not_installed(output, ended, tree) {
         return Some(format!(
-            "what the project needs is not installed where checks run: {}. There is no network in \
-             the sandbox: install it on Gander's machine, or name commands that do without it under \
-             `[verify] commands`",
-            first_of(&missing, MOST_NAMED).join(", ")
+            "{missing}. There is no network in the sandbox: install it on Gander's machine, or name \
+             commands that do without it under `[verify] commands`"
         ));
     }
     if output.shows_tests() {
@@ -75,15 +89,36 @@ pub(super) fn cannot_begin(
     ))
 }
 
-/// Of these modules those that the project itself names, or that the command is about.
-fn needed(modules: BTreeSet<String>, line: &str, tree: &Workspace) -> Vec<String> {
-    if modules.is_empty() {
-        return Vec::new();
+/// What a red run says is not there, of what the project needs. In words for people.
+pub(super) fn not_installed(
+    output: &TestOutput<'_>,
+    ended: &EndedCommand<'_>,
+    tree: &Workspace,
+) -> Option<String> {
+    let (modules, options) = (output.missing(), unknown_options(ended.output));
+    if modules.is_empty() && options.is_empty() {
+        return None;
     }
-    let declared = declared(tree);
-    let words: Vec<&str> = line.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-    let is_needed = |name: &String| words.contains(&name.as_str()) || names(&declared, name);
-    modules.into_iter().filter(is_needed).map(|name| format!("`{name}`")).collect()
+    let needs = Needs::of(tree);
+    let words: Vec<&str> = ended.line.split_whitespace().collect();
+    let is_runner = |name: &str| RUNNERS.contains(&name) && words.contains(&name);
+    let modules = modules.into_iter().filter(|it| is_runner(it) || needs.has(it));
+    let plugin = |option: &&str| PLUGINS.iter().find(|it| option.starts_with(it.0));
+    let plugins = options.iter().filter_map(plugin).map(|(_, package)| (*package).to_owned());
+    let missing: Vec<String> = modules.chain(plugins).map(|name| format!("`{name}`")).collect();
+    (!missing.is_empty()).then(|| {
+        let named = first_of(&missing, MOST_NAMED).join(", ");
+        format!("what the project needs is not installed where checks run: {named}")
+    })
+}
+
+/// The options in pytest's `error: unrecognized arguments: -n --cov=a`.
+fn unknown_options(output: &str) -> Vec<&str> {
+    let lists =
+        output.lines().filter_map(|line| line.split_once("error: unrecognized arguments: "));
+    let words = lists.flat_map(|(_, list)| list.split_whitespace());
+    let options = words.filter_map(|word| word.split('=').next());
+    options.filter(|word| word.starts_with('-')).collect()
 }
 
 /// The code 126 or 127 with which a recipe ended: `make: *** [Makefile:2: test] Error 127`.
@@ -94,31 +129,68 @@ fn not_runnable_in_make(output: &str) -> Option<&'static str> {
     stops.filter_map(ends).next()
 }
 
-/// Everything in which the tree names packages, in one text.
-fn declared(tree: &Workspace) -> String {
-    let mut text = String::new();
-    for entry in tree.entries().iter() {
-        let Ok(path) = std::str::from_utf8(&entry.path) else { continue };
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let requirements = name.contains("requirements") && name.ends_with(".txt");
-        if !(requirements || DECLARATIONS.contains(&name)) {
-            continue;
-        }
-        let read = confined::open_file(tree.root(), path.as_bytes());
-        let read = read.and_then(|(mut file, _)| confined::read_all(&mut file, LARGEST));
-        if let Ok(bytes) = read {
-            text.push_str(&folded(&String::from_utf8_lossy(&bytes)));
-            text.push('\n');
-        }
-    }
-    text
+/// The packages that a project names, and the names that are its own.
+struct Needs {
+    /// Words of the files in which it names packages.
+    declared: BTreeSet<String>,
+    /// What it calls itself and its files and directories.
+    own: BTreeSet<String>,
 }
 
-/// Whether the packages that a project names have one for this module.
-fn names(declared: &str, module: &str) -> bool {
-    let module = folded(module);
-    let alias = ALIASES.iter().find(|(name, _)| folded(name) == module);
-    declared.contains(&module) || alias.is_some_and(|(_, it)| declared.contains(&folded(it)))
+impl Needs {
+    fn of(tree: &Workspace) -> Self {
+        let (mut declared, mut own) = (BTreeSet::new(), BTreeSet::new());
+        for entry in tree.entries().iter() {
+            let Ok(path) = std::str::from_utf8(&entry.path) else { continue };
+            let parts = path.split('/').map(|part| part.split('.').next().unwrap_or(part));
+            own.extend(parts.map(folded));
+            let name = path.rsplit('/').next().unwrap_or(path);
+            let requirements = name.contains("requirements") && name.ends_with(".txt");
+            if !(requirements || DECLARATIONS.contains(&name)) {
+                continue;
+            }
+            let read = confined::open_file(tree.root(), path.as_bytes());
+            let read = read.and_then(|(mut file, _)| confined::read_all(&mut file, LARGEST));
+            if let Ok(bytes) = read {
+                let text = String::from_utf8_lossy(&bytes);
+                declared.extend(words(&text));
+                own.extend(names_given(&text));
+            }
+        }
+        Self { declared, own }
+    }
+
+    /// Whether the packages that it names have one for this module.
+    fn has(&self, module: &str) -> bool {
+        let module = folded(module);
+        let alias = ALIASES.iter().find(|(name, _)| folded(name) == module);
+        let is_its = |word: &String| {
+            let rest = word.strip_prefix("python-").or_else(|| word.strip_prefix("py"));
+            let rest = rest.unwrap_or(word);
+            *word == module
+                || rest == module
+                || word.strip_suffix("-python") == Some(&module)
+                || alias.is_some_and(|(_, it)| word.starts_with(&folded(it)))
+        };
+        !self.own.contains(&module) && self.declared.iter().any(is_its)
+    }
+}
+
+/// The words that may be names of packages.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let parts = text.split(|c: char| !(c.is_alphanumeric() || "_-./@".contains(c)));
+    parts.filter(|word| !word.is_empty()).map(folded)
+}
+
+/// What a project calls itself: `name = "x"`, `name="x"`, `"name": "x"`.
+fn names_given(text: &str) -> impl Iterator<Item = String> {
+    text.match_indices("name").filter_map(|(at, word)| {
+        let rest = text.get(at + word.len()..)?.trim_start_matches(['"', '\'']).trim_start();
+        let value = rest.strip_prefix(['=', ':'])?.trim_start();
+        let value = value.strip_prefix(['"', '\'']).unwrap_or(value);
+        let ends = |c: char| !(c.is_alphanumeric() || "_-./@".contains(c));
+        Some(folded(value.split(ends).next()?))
+    })
 }
 
 /// As package names are compared: `-` and `_` are one, and so are capitals.
@@ -130,14 +202,44 @@ fn folded(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn needs(text: &str, own: &[&str]) -> Needs {
+        let mut own: BTreeSet<String> = own.iter().map(|name| folded(name)).collect();
+        own.extend(names_given(text));
+        Needs { declared: words(text).collect(), own }
+    }
+
     #[test]
     fn a_module_is_needed_if_the_project_names_its_package() {
-        let declared = folded("PyYAML>=6\npython-dateutil\nBeautifulSoup4\nflask_login = \"*\"\n");
+        let named = needs(
+            "PyYAML>=6\npython-dateutil\nBeautifulSoup4\nflask_login = \"*\"\nsetuptools\n",
+            &[],
+        );
         for module in ["yaml", "dateutil", "bs4", "flask_login"] {
-            assert!(names(&declared, module), "{module}");
+            assert!(named.has(module), "{module}");
         }
-        for module in ["requests", "calcc", "cv2"] {
-            assert!(!names(&declared, module), "{module}");
+        for module in ["requests", "calcc", "cv2", "tools", "log"] {
+            assert!(!named.has(module), "{module}");
         }
+    }
+
+    #[test]
+    fn what_is_the_projects_own_is_no_package() {
+        for text in [
+            "[project]\nname = \"widget_x\"\noptional = [\"widget-x[more]\"]\n",
+            "setup(name='widget-x', version='1')\n",
+            "[metadata]\nname = widget_x\n",
+            "{\n  \"name\": \"widget-x\"\n}\n",
+        ] {
+            assert!(!needs(text, &[]).has("widget_x"), "{text}");
+        }
+        assert!(!needs("widget-x\n", &["widget_x"]).has("widget_x"), "a directory");
+        assert!(needs("widget-x\n", &["other"]).has("widget_x"));
+    }
+
+    #[test]
+    fn options_that_pytest_does_not_know_are_read() {
+        let said = "ERROR: usage: pytest [options]\npytest: error: unrecognized arguments: -n \
+                    auto --cov=a\n  inifile: None\n";
+        assert_eq!(unknown_options(said), ["-n", "--cov"]);
     }
 }

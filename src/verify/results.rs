@@ -54,6 +54,8 @@ pub enum TestRun {
     /// It exited 0, and so much of its output was cut that its runner's end cannot be seen. In
     /// words for people.
     Unseen(String),
+    /// It exited 0, and its runner's own end mark counts failures. In words for people.
+    HidesFailures(String),
 }
 
 /// A test runner whose end can be seen.
@@ -95,6 +97,10 @@ struct Marks {
     tests: u64,
     /// Of them, those that passed, as far as that is counted.
     passed: u64,
+    /// Failures that the ends count, in all.
+    failures: u64,
+    /// Those that the last end counts.
+    last_failures: u64,
     /// Whether something else was run whose tests cannot be counted.
     more: bool,
 }
@@ -201,6 +207,14 @@ pub struct TestOutput<'a> {
     marks: Vec<Marks>,
 }
 
+impl Marks {
+    /// One more end, with so many failures.
+    fn failed(&mut self, failures: u64) {
+        self.failures += failures;
+        self.last_failures = failures;
+    }
+}
+
 impl<'a> TestOutput<'a> {
     /// Reads it.
     pub fn of(ended: &'a EndedCommand<'a>) -> Self {
@@ -232,6 +246,11 @@ impl<'a> TestOutput<'a> {
             if marks.ended < due {
                 return TestRun::EndedEarly(ended_early(runner));
             }
+            // What a test prints of runs of its own comes before the end of the run that it is in.
+            let failures = if started > 1 { marks.failures } else { marks.last_failures };
+            if failures > 0 {
+                return TestRun::HidesFailures(hides_failures(runner, failures));
+            }
         }
         let any_end = self.marks.iter().any(|marks| marks.ended > 0);
         match any_end && cut_bytes == 0 && !self.ran_any() {
@@ -254,7 +273,7 @@ impl<'a> TestOutput<'a> {
 
     /// The tests that failed in a red run. `None`: it is not sure that these are all that is wrong.
     pub fn failed_tests(&self) -> Option<BTreeSet<String>> {
-        if self.ended.code == 0 || self.ended.cut_bytes > 0 {
+        if self.ended.cut_bytes > 0 {
             return None;
         }
         let lines = self.lines();
@@ -267,11 +286,13 @@ impl<'a> TestOutput<'a> {
         (count > 0 && names.len() as u64 == count).then_some(names)
     }
 
-    /// Packages that a red run in which no test passed says are not there.
+    /// Whether it shows a test that passed.
+    pub fn shows_passed_tests(&self) -> bool {
+        self.marks.iter().any(|marks| marks.passed > 0)
+    }
+
+    /// Packages that a red run says are not there.
     pub fn missing(&self) -> BTreeSet<String> {
-        if self.ended.code == 0 || self.marks.iter().any(|marks| marks.passed > 0) {
-            return BTreeSet::new();
-        }
         let lines = self.lines();
         RUNNERS.iter().flat_map(|runner| (runner.missing)(&lines)).collect()
     }
@@ -313,6 +334,14 @@ fn ended_early(runner: &Runner) -> String {
          often a test, or code that it calls, ends the whole process: take that out. If {name} is \
          set up to print something else here, let it print its usual summary, or name another \
          command under `[verify] commands`"
+    )
+}
+
+fn hides_failures(runner: &Runner, failures: u64) -> String {
+    let name = runner.name;
+    format!(
+        "the command exited with 0, but {name} counts {failures} failed at its end. Something \
+         replaces its exit code: code that ends the process, or a `|`, `&&` or `;` in the command"
     )
 }
 

@@ -59,6 +59,44 @@ fn cargo_has_to_close_each_target_it_opens() {
 }
 
 #[test]
+fn a_runner_that_counts_failures_outweighs_an_exit_code_of_0() {
+    let cargo = TWO_TARGETS.replace("ok. 2 passed; 0 failed", "FAILED. 1 passed; 1 failed");
+    for (line, output) in [
+        ("cargo test | cat", &*cargo),
+        ("pytest -q", "FAILED t.py::test_a\n1 failed, 2 passed in 0.01s\n"),
+        ("pytest -q | cat", "ERROR t.py\n1 error in 0.01s\n"),
+        ("pytest a && pytest b\ntrue", "1 failed in 0.01s\n"),
+        ("pytest a; pytest b", "1 failed in 0.01s\n2 passed in 0.01s\n"),
+        ("python -m unittest | cat", "Ran 2 tests in 0.1s\n\nFAILED (failures=1, errors=1)\n"),
+        ("make test", "Ran 2 tests in 0.1s\n\nFAILED (unexpected successes=1)\n"),
+        ("npm test | cat", "Test Suites: 1 failed, 1 total\nTests:       0 total\n"),
+        ("npm test | cat", "Tests:       1 failed, 1 passed, 2 total\n"),
+        ("npm test | cat", "  1 passing (3ms)\n  1 failing\n"),
+        ("npm test | cat", "      Tests  1 failed | 1 passed (2)\n"),
+        ("npm test | cat", "# tests 2\n# pass 1\n# fail 1\n# cancelled 0\n"),
+        ("npm test | cat", "ℹ tests 2\nℹ pass 1\nℹ fail 0\nℹ cancelled 1\n"),
+        ("composer test | cat", "Tests: 3, Assertions: 2, Failures: 1.\n"),
+        ("composer test | cat", "Tests: 3, Assertions: 2, Errors: 1, Skipped: 1.\n"),
+        ("go test ./... | cat", "ok  \ta/b\t0.002s\nFAIL\ta/c\t0.002s\nFAIL\n"),
+    ] {
+        let run = judged(line, output);
+        assert!(matches!(run, TestRun::HidesFailures(_)), "{line}: {output}: {run:?}");
+    }
+    // What runs inside of a test, and fails as that test wants it to.
+    for (line, output) in [
+        (
+            "python -m unittest",
+            "Ran 1 test in 0.1s\n\nFAILED (errors=1)\nRan 3 tests in 0.1s\n\nOK\n",
+        ),
+        ("npm test", "  1 failing\n  3 passing (3ms)\n"),
+        ("npm test", "# tests 1\n# fail 1\n# tests 2\n# pass 2\n# fail 0\n"),
+        ("make test", "1 failed in 0.01s\n2 passed in 0.01s\n"),
+    ] {
+        assert_eq!(judged(line, output), TestRun::AsExitCode, "{line}: {output}");
+    }
+}
+
+#[test]
 fn cargo_without_a_test_that_ran_is_no_test() {
     let target = |counts: &str, n: u32| {
         let running = format!("\nrunning {n} tests\n\n");
@@ -415,16 +453,18 @@ fn of_a_run_that_failed_in_more_than_its_tests_no_name_is_told() {
     ] {
         assert_eq!(failed(&output), None, "{what}");
     }
-    let passed = EndedCommand { code: 0, ..red(TWO_FAILED) };
-    assert_eq!(TestOutput::of(&passed).failed_tests(), None, "it passed");
     let cut = EndedCommand { cut_bytes: 1, ..red(TWO_FAILED) };
     assert_eq!(TestOutput::of(&cut).failed_tests(), None, "cut");
 }
 
 #[test]
 fn packages_that_are_not_there_are_named_and_the_projects_own_files_are_not() {
-    let python = "E   ModuleNotFoundError: No module named 'requests.auth'\n1 error in 0.1s\n";
+    let python = "E   ModuleNotFoundError: No module named 'requests'\n1 error in 0.1s\n";
     assert_eq!(missing_in(python), ["requests"]);
+    for there in ["No module named 'requests.auth'", "No module named 'a.b'; 'a' is not a package"]
+    {
+        assert_eq!(missing_in(there), Vec::<String>::new(), "what it is part of is there");
+    }
     assert_eq!(missing_in("/usr/bin/python3: No module named pytest\n"), ["pytest"]);
     let node = "Error: Cannot find module '@a/b/c'\nError: Cannot find module './own.js'\n\
                 Cannot find package 'chai' imported from /work/a.mjs\n";
@@ -434,12 +474,4 @@ fn packages_that_are_not_there_are_named_and_the_projects_own_files_are_not() {
     assert_eq!(missing_in(cargo), ["rand"]);
     let go = "a.go:3:8: github.com/x/y@v1.0.0: module lookup disabled by GOPROXY=off\n";
     assert_eq!(missing_in(go), ["github.com/x/y"]);
-}
-
-#[test]
-fn a_run_in_which_a_test_passed_could_begin_whatever_it_misses() {
-    let some = "ImportError: No module named 'extra'\n3 passed, 1 failed in 0.1s\n";
-    assert_eq!(missing_in(some), Vec::<String>::new());
-    let passed = EndedCommand { code: 0, ..red("No module named 'x'\n") };
-    assert!(TestOutput::of(&passed).missing().is_empty());
 }

@@ -1,40 +1,119 @@
-//! Which files hold tests, by the conventions of the languages.
+//! Which changes are in tests, by the conventions of the languages.
 //!
-//! Invariants: in doubt a file holds tests: then what becomes of them is shown to people, and not
-//! taken for the fault of a change elsewhere.
+//! Invariants: a file of the program is none of the tests because of its name alone; a change in a
+//! file that holds both is in tests only if it changes the part that is tests. Fewer tests than
+//! before are the fault of any other change, and are shown to people with these.
 
-use super::detect::is_pytest_file;
 use crate::core::patch::{Change, Patch};
 use crate::workspace::diff::BaseFiles;
 
-/// Words that a path of tests is made of.
-const WORDS: &[&str] = &["test", "tests", "testing", "spec", "specs", "testdata", "conftest"];
-/// What stands in a file of the program that has tests in it: Rust's unit and doc tests, Python's
-/// doc tests.
-const INSIDE: &[&str] = &["#[test]", "#[cfg(test)]", "::test]", "/// ```", "//! ```", ">>> "];
+/// Directories in which everything belongs to the tests.
+const DIRECTORIES: &[&str] = &["test", "tests", "__tests__", "testdata", "test-data", "test_data"];
+/// Files that are the tests of what they stand beside.
+const NAMES: &[&str] = &["test", "tests", "conftest"];
+/// How the other names of tests begin and end, in most languages.
+const BEGINS: &[&str] = &["test_", "test-", "test."];
+const ENDS: &[&str] = &["_test", "-test", ".test", "_tests"];
+/// Languages in which tests are called specs, too.
+const WITH_SPECS: &[&str] = &["rb", "js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx", "lua"];
+const SPEC_ENDS: &[&str] = &[".spec", "_spec", "-spec", "Spec"];
+/// Languages in which a file has the name of its class.
+const WITH_CLASSES: &[&str] = &["java", "kt", "scala", "groovy", "cs", "php", "swift"];
+const CLASS_ENDS: &[&str] = &["Test", "Tests", "TestCase", "Spec", "IT"];
 
-/// Whether a change touches tests, in what was there before or in what is there with it.
+/// Whether a change is in tests, by what was there before and what is there with it.
 pub fn changes_tests(patch: &Patch, base: &BaseFiles) -> bool {
     patch.changes.iter().any(|(path, change)| {
-        let before = base.get(path).map(|file| file.content.as_slice());
+        let before = base.get(path).map_or(&[][..], |file| &file.content);
         let after = match change {
-            Change::Write { content, .. } => Some(content.as_slice()),
-            Change::Delete { .. } => None,
+            Change::Write { content, .. } => &content[..],
+            Change::Delete { .. } => &[],
         };
-        is_of_tests(path.as_str()) || [before, after].into_iter().flatten().any(has_tests)
+        let path = path.as_str();
+        is_of_tests(path) || tests_inside(path, before) != tests_inside(path, after)
     })
 }
 
 fn is_of_tests(path: &str) -> bool {
-    let mut words = path.split(|c: char| !c.is_ascii_alphanumeric());
-    let camel = |word: &str| ["Test", "Tests", "Spec"].iter().any(|end| word.ends_with(end));
-    is_pytest_file(path)
-        || words.any(|word| WORDS.contains(&word.to_ascii_lowercase().as_str()) || camel(word))
+    let (directories, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let (stem, language) = name.rsplit_once('.').unwrap_or((name, ""));
+    let begins = |with: &[&str]| with.iter().any(|it| stem.starts_with(it));
+    let ends = |with: &[&str]| with.iter().any(|it| stem.ends_with(it));
+    let specs = WITH_SPECS.contains(&language);
+    directories.split('/').any(|it| DIRECTORIES.contains(&it) || specs && it == "spec")
+        || NAMES.contains(&stem)
+        || begins(BEGINS)
+        || ends(ENDS)
+        || specs && ends(SPEC_ENDS)
+        || WITH_CLASSES.contains(&language) && ends(CLASS_ENDS)
 }
 
-fn has_tests(content: &[u8]) -> bool {
+/// The lines of a file that are tests: Rust's unit tests and the examples in its documentation, and
+/// Python's examples.
+fn tests_inside(path: &str, content: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(content);
-    INSIDE.iter().any(|sign| text.contains(sign))
+    let lines: Vec<&str> = text.lines().collect();
+    match path.rsplit_once('.').map_or("", |(_, language)| language) {
+        "rs" => [rust_items(&lines), rust_examples(&lines)].concat(),
+        "py" | "pyi" => python_examples(&lines),
+        _ => Vec::new(),
+    }
+}
+
+/// The items that stand under `#[test]` and its like, each up to the line that closes it.
+fn rust_items(lines: &[&str]) -> Vec<String> {
+    let mut items = Vec::new();
+    let mut open: Option<usize> = None;
+    for line in lines {
+        let (depth, code) = (line.len() - line.trim_start().len(), line.trim());
+        let marks = code.starts_with("#[")
+            && ["#[test]", "#[cfg(test)]", "::test]", "::test(", "#[rstest", "#[cfg(all(test"]
+                .iter()
+                .any(|mark| code.contains(mark));
+        if open.is_none() && marks {
+            open = Some(depth);
+        }
+        let Some(at) = open else { continue };
+        items.push(code.to_owned());
+        let closes = code.starts_with('}') || code.ends_with(';') || code.ends_with("{}");
+        if depth <= at && closes {
+            open = None;
+        }
+    }
+    items
+}
+
+/// What stands between the fences of `///` and `//!`, without the lines around it.
+fn rust_examples(lines: &[&str]) -> Vec<String> {
+    let mut examples = Vec::new();
+    let mut inside = false;
+    for line in lines {
+        let line = line.trim();
+        let Some(said) = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")) else {
+            inside = false;
+            continue;
+        };
+        let fence = said.trim().starts_with("```");
+        if fence || inside {
+            examples.push(said.trim().to_owned());
+        }
+        inside ^= fence;
+    }
+    examples
+}
+
+/// `>>> add(1, 2)`, and what stands under it up to an empty line.
+fn python_examples(lines: &[&str]) -> Vec<String> {
+    let mut examples = Vec::new();
+    let mut inside = false;
+    for line in lines {
+        let line = line.trim();
+        inside = line.starts_with(">>> ") || inside && !line.is_empty();
+        if inside {
+            examples.push(line.to_owned());
+        }
+    }
+    examples
 }
 
 #[cfg(test)]
@@ -69,6 +148,10 @@ mod tests {
             "spec/a_spec.rb",
             "src/WidgetTest.java",
             "conftest.py",
+            "pkg/tests.py",
+            "src/test/java/Any.java",
+            "spec/support/any.rb",
+            "tests/data/any.json",
         ] {
             assert!(touches(path, "x", Some("y")), "{path}");
         }
@@ -77,6 +160,33 @@ mod tests {
         assert!(touches("src/lib.rs", "fn a() {}\n", Some(unit)), "they came");
         assert!(touches("src/old.rs", unit, None), "their file is gone");
         assert!(touches("src/lib.rs", "/// ```\n/// a()\n/// ```\n", Some("")), "a doc test");
+        assert!(touches("a.py", "def f():\n    '''\n    >>> f()\n    1\n    '''\n", Some("")));
+    }
+
+    #[test]
+    fn a_change_beside_the_tests_of_its_file_is_not_in_tests() {
+        let with = |code: &str| {
+            format!(
+                "{code}\n\n#[cfg(test)]\nmod tests {{\n    use super::*;\n\n    #[test]\n    \
+                 fn adds() {{\n        if true {{\n        }}\n    }}\n}}\n\n/// ```\n/// a();\n\
+                 /// ```\npub fn a() {{}}\n"
+            )
+        };
+        let before = with("fn b() {\n    1\n}");
+        assert!(!touches("src/lib.rs", &before, Some(&with("/// More.\nfn b() {\n    2\n}"))));
+        assert!(!touches("src/lib.rs", &before, Some(&before.replace("pub fn a", "fn a"))));
+        assert!(!touches(
+            "src/lib.rs",
+            &before,
+            Some(&before.replace("#[cfg(test)]", "\n#[cfg(test)]"))
+        ));
+        for (old, new) in
+            [("if true", "if false"), ("#[test]", "#[test]\n    #[ignore]"), ("/// a()", "/// b()")]
+        {
+            assert!(touches("src/lib.rs", &before, Some(&before.replace(old, new))), "{new}");
+        }
+        let python = "def f():\n    '''\n    >>> f()\n    1\n\n    Words.\n    '''\n    return 1\n";
+        assert!(!touches("a.py", python, Some(&python.replace("return 1", "return 2"))));
     }
 
     #[test]
@@ -85,6 +195,13 @@ mod tests {
             ("src/latest.py", "the latest specific attestation"),
             ("lib/inspect.js", "exports.f = 1"),
             ("src/contest.rs", "fn contest() {}"),
+            ("spec.py", ""),
+            ("pkg/testing.py", ""),
+            ("inspect_spec.py", ""),
+            ("tests_util.py", ""),
+            ("specs/m.py", ""),
+            ("lib/spec.js", ""),
+            ("src/Latest.java", ""),
         ] {
             assert!(!touches(path, "x", Some(text)), "{path}");
         }

@@ -1,34 +1,13 @@
-//! What the checks come to without the change: whether they can run at all, what failed before, and
-//! what wavers.
+//! What the checks come to without the change: whether they can run at all, what failed before.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use gander::core::evidence::CheckOutcome;
-use gander::core::patch::{Change, FileMode, Patch};
-use gander::core::path_rules::PathRules;
-use gander::sandbox::{
-    Bubblewrap, CommandOutput, Exit, Probe, Program, Sandbox, SandboxCommand, SandboxError,
-    SandboxLimits,
-};
-use gander::verify::{Checker, SecondLook, VerifyContext, verifiers};
-use gander::workspace::mirror::{History, Mirror, Source, Want};
-use gander::workspace::patch::Caps;
-use gander::workspace::scratch::Scratch;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::program::{Local, an_idle_edit};
+use crate::second_look::{CRATE, ONE_ATTEMPT, judged, one_edit};
 use crate::world::{REPO, World, edit, files_below, finish, good_fix, off_by_one};
-
-const CRATE: (&str, &str) = (
-    "Cargo.toml",
-    "[package]\nname = \"widget\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n",
-);
-const ONE_ATTEMPT: (&str, &str) = (".github/gander.toml", "[agent]\nattempts = 1\n");
 
 fn rules(commands: &str) -> Vec<(&'static str, String)> {
     let mut files = off_by_one();
@@ -211,214 +190,6 @@ fn a_test_that_only_the_change_makes_red_is_told_from_the_old_ones() {
     assert!(local.left_a_patch("unverified.patch") && !local.left_a_patch("change.patch"));
 }
 
-/// The machine's sandbox, in which a test that is run alone fails at first and passes then.
-struct Wavering {
-    real: Bubblewrap,
-    alone: AtomicUsize,
-}
-
-#[async_trait::async_trait]
-impl Sandbox for Wavering {
-    fn name(&self) -> &'static str {
-        self.real.name()
-    }
-
-    async fn probe(&self) -> Result<Probe, SandboxError> {
-        self.real.probe().await
-    }
-
-    fn shows(&self, tree: &Path) -> PathBuf {
-        self.real.shows(tree)
-    }
-
-    async fn run(
-        &self,
-        command: &SandboxCommand,
-        limits: &SandboxLimits,
-        stop: &CancellationToken,
-    ) -> Result<CommandOutput, SandboxError> {
-        let mut output = self.real.run(command, limits, stop).await?;
-        let is_alone = matches!(&command.program, Program::Script(line) if line.ends_with("::test_b'")
-            && !line.contains("--deselect"));
-        if is_alone && self.alone.fetch_add(1, Ordering::Relaxed) > 0 {
-            output.exit = Exit::Code(0);
-            output.stdout.text = "1 passed in 0.01s\n".to_owned();
-        }
-        Ok(output)
-    }
-}
-
-fn sandbox() -> Bubblewrap {
-    gander::app::sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander"))
-}
-
-/// What a second look makes of `pytest -q`, where `test_b` is red with the change alone.
-async fn looked_at_again(patch_of: &str, sandbox: Arc<dyn Sandbox>) -> CheckOutcome {
-    let tests = "import widget\n\ndef test_a():\n    pass\n\ndef test_b():\n    \
-                 assert widget.x == 1\n";
-    let local = Local::with(&[("test_widget.py", tests), ("widget.py", "x = 1\n")]);
-    let cache = tempfile::tempdir().unwrap();
-    let mirror = Mirror::open(&cache.path().join("mirrors"), "local").await.unwrap();
-    let (repo, time) = (local.repository(), Duration::from_secs(60));
-    let base = mirror.fetch(Source::Path(&repo), Want::Head, History::Tip, time).await.unwrap();
-    let means = VerifyContext {
-        sandbox,
-        paths: PathRules::new(&[], &[]).unwrap(),
-        caps: Caps { files: 10, bytes: 1_000_000 },
-        time,
-        logs: cache.path().join("logs"),
-    };
-    let verifiers = verifiers(&["pytest -q".to_owned()], &means);
-    let scratch = Scratch::below(cache.path());
-    let checker = Checker { mirror: mirror.clone(), base: base.clone(), scratch, verifiers };
-    let stop = CancellationToken::new();
-    let before = checker.check(&Patch::default(), &stop).await.unwrap().checks;
-    let entries = mirror.list(&base).await.unwrap();
-    let change = |path: &str, content: String| {
-        let entry = entries.iter().find(|entry| entry.path == path.as_bytes()).unwrap();
-        let change = Change::Write {
-            mode: FileMode::File,
-            content: content.into(),
-            replaces: Some(entry.oid.clone()),
-        };
-        (path.parse().unwrap(), change)
-    };
-    let mut changes = BTreeMap::from([change("widget.py", "x = 2\n".to_owned())]);
-    if patch_of == "its test, too" {
-        changes.extend([change("test_widget.py", format!("# more\n{tests}"))]);
-    }
-    let patch = Patch { changes };
-    let evidence = checker.check(&patch, &stop).await.unwrap();
-    let look =
-        SecondLook { checker: &checker, means: &means, base: &before, patch: &patch, stop: &stop };
-    look.at(evidence.held_against(&before, true)).await.unwrap().checks.remove(1).outcome
-}
-
-#[tokio::test]
-async fn a_test_that_wavers_decides_nothing_unless_the_change_touches_it() {
-    let wavering = || Arc::new(Wavering { real: sandbox(), alone: AtomicUsize::new(0) });
-    let flaky = vec!["test_widget.py::test_b".to_owned()];
-    let cleared = CheckOutcome::OnlyKnownFailures { red_before: Vec::new(), flaky };
-    assert_eq!(looked_at_again("", wavering()).await, cleared);
-    let touched = looked_at_again("its test, too", wavering()).await;
-    assert!(matches!(touched, CheckOutcome::Failed(_)), "{touched:?}");
-    let steady = looked_at_again("", Arc::new(sandbox())).await;
-    assert!(matches!(steady, CheckOutcome::Failed(_)), "it never passes: {steady:?}");
-}
-
-/// The program's result for these files and edits of one attempt.
-fn judged(files: &[(&str, &str)], edits: &[Value]) -> (String, Value) {
-    Local::with(&[files, &[ONE_ATTEMPT]].concat()).edited(edits, &[])
-}
-
-fn one_edit(path: &str, old: &str, new: &str) -> Value {
-    json!({"tool": "edit", "path": path, "old": old, "new": new})
-}
-
-#[test]
-fn a_break_is_no_flaky_test_though_the_test_cannot_run_twice_in_one_tree() {
-    let once = "import a\n\ndef test_y():\n    pass\n\ndef test_store():\n    \
-                open('out.db', 'x').close()\n    assert a.f() == 1\n";
-    let first_run = "import os\n\ndef f():\n    if os.path.exists('seen'):\n        return 1\n    \
-                     open('seen', 'w').close()\n    return 5\n";
-    let plain = "import a\n\ndef test_y():\n    pass\n\ndef test_f():\n    assert a.f() == 1\n";
-    let good = "def f():\n    return 1\n";
-    for (tests, old, new) in [(once, "return 1", "return 5"), (plain, good, first_run)] {
-        let (text, report) =
-            judged(&[("a.py", good), ("test_a.py", tests)], &[one_edit("a.py", old, new)]);
-        assert_eq!(report["result"], "no_verified_change", "{text}");
-    }
-}
-
-#[test]
-fn a_name_that_two_targets_have_hides_nothing() {
-    let uses = |function: &str| {
-        format!("#[test]\nfn same() {{\n    assert_eq!(widget::{function}(), 2);\n}}\n")
-    };
-    let (a, b) = (uses("f"), uses("g"));
-    let lib = "pub fn f() -> u8 {\n    1\n}\n\npub fn g() -> u8 {\n    2\n}\n";
-    let files = [CRATE, ("src/lib.rs", lib), ("tests/a.rs", &*a), ("tests/b.rs", &*b)];
-    let swap = [one_edit(
-        "src/lib.rs",
-        "    1\n}\n\npub fn g() -> u8 {\n    2",
-        "    2\n}\n\npub fn g() -> u8 {\n    3",
-    )];
-    let (text, report) = judged(&files, &swap);
-    assert_eq!(report["result"], "no_verified_change", "{text}");
-}
-
-#[test]
-fn tests_that_no_longer_run_though_no_test_was_changed_are_the_changes_fault() {
-    let lib = "exports.f = () => 1;\nexports.g = () => 2;\n";
-    let one = "const t = require('node:test');\nconst l = require('./lib.js');\n\
-               t('one', () => l.f());\n";
-    let two = "const t = require('node:test');\nconst l = require('./lib.js');\n\
-               t('two', () => l.g());\nt('three', () => l.f());\n";
-    let ends = [one_edit("lib.js", "() => 2", "() => process.exit(0)")];
-    for script in ["node --test", "node two.test.js"] {
-        let package = json!({"scripts": {"test": script}}).to_string();
-        let files = [
-            ("package.json", &*package),
-            ("lib.js", lib),
-            ("one.test.js", one),
-            ("two.test.js", two),
-        ];
-        let (text, report) = judged(&files, &ends);
-        assert_eq!(report["result"], "no_verified_change", "{script}: {text}");
-        assert!(text.contains("tests that run without the change do not run"), "{script}: {text}");
-    }
-}
-
-#[test]
-fn an_old_failure_is_no_cover_for_tests_that_no_longer_run() {
-    let old = "def test_old():\n    assert 0\n\ndef test_other():\n    pass\n";
-    let skips = "import pytest\n\nwidget = pytest.importorskip('widget')\n\n\
-                 def test_widget():\n    assert widget.x == 1\n";
-    let files = [("test_old.py", old), ("test_widget.py", skips), ("widget.py", "x = 1\n")];
-    let (text, report) = judged(&files, &[one_edit("widget.py", "x = 1", "import nowhere_at_all")]);
-    assert_eq!(report["result"], "no_verified_change", "{text}");
-    assert!(text.contains("It also runs fewer tests than without the change."), "{text}");
-}
-
-#[test]
-fn what_a_project_leaves_out_by_itself_is_its_own_affair() {
-    let tests = "import pytest\n\ndef test_quick():\n    pass\n\n@pytest.mark.slow\n\
-                 def test_slow():\n    assert 1 == 2\n";
-    let settings = "[pytest]\naddopts = -m \"not slow\"\nmarkers = slow\n";
-    let files = [("pytest.ini", settings), ("test_widget.py", tests), ("widget.py", "x = 1\n")];
-    let edit = [one_edit("widget.py", "x = 1", "x = 2")];
-    let (text, report) = judged(&files, &edit);
-    assert_eq!(report["result"], "verified", "{text}");
-    let red = format!("{tests}\ndef test_old():\n    assert 0\n");
-    let (text, report) = judged(&[files[0], ("test_widget.py", &red), files[2]], &edit);
-    assert_eq!(report["result"], "verified", "{text}");
-    assert!(text.contains("fails without it, too: test_widget.py::test_old"), "{text}");
-}
-
-#[test]
-fn why_an_old_failure_cannot_be_left_out_is_said() {
-    let tests = "def test_f():\n    assert 0\n\ndef test_f_more():\n    pass\n\n\
-                 def test_other():\n    pass\n";
-    let edit = [one_edit("widget.py", "x = 1", "x = 2")];
-    let (text, _) = judged(&[("test_widget.py", tests), ("widget.py", "x = 1\n")], &edit);
-    assert!(text.contains("pytest takes a name for the beginning of one"), "{text}");
-    let only = "def test_f():\n    assert 0\n";
-    let (text, _) = judged(&[("test_widget.py", only), ("widget.py", "x = 1\n")], &edit);
-    assert!(text.contains("Run without those tests, it has no test left."), "{text}");
-}
-
-#[test]
-fn what_a_test_prints_is_no_other_runners_beginning() {
-    let tests = "def test_a():\n    print('running 3 tests')\n";
-    let files = [
-        ("pytest.ini", "[pytest]\naddopts = -s\n"),
-        ("test_widget.py", tests),
-        ("widget.py", "x = 1\n"),
-    ];
-    let (text, report) = judged(&files, &[one_edit("widget.py", "x = 1", "x = 2")]);
-    assert_eq!(report["result"], "verified", "{text}");
-}
-
 #[test]
 fn a_link_that_no_patch_can_hold_does_not_cost_the_rest() {
     let edits = [
@@ -463,6 +234,42 @@ fn packages_that_are_not_there_stop_a_job_before_the_first_call() {
         assert!(text.contains("The checks cannot be run here") && text.contains(named), "{text}");
         assert!(!local.asked_the_model(), "{text}");
     }
+}
+
+#[test]
+fn what_the_project_itself_would_bring_is_no_missing_package() {
+    let tests = "from widget import parts\nimport widget.parts\n\ndef test_a():\n    pass\n";
+    let named = ("pyproject.toml", "[project]\nname = \"widget\"\nversion = \"1\"\n");
+    let new =
+        |path: &str| json!({"tool": "edit", "path": path, "action": "create", "new": "x = 1\n"});
+    let package = [named, ("test_widget.py", tests), ("widget/__init__.py", "y = 1\n")];
+    let (text, report) = judged(&package, &[new("widget/parts.py")]);
+    assert_eq!(report["result"], "verified", "a part of it: {text}");
+    let only_named = [named, ("test_widget.py", "import widget\n\ndef test_a():\n    pass\n")];
+    let (text, report) = judged(&only_named, &[new("widget.py")]);
+    assert_eq!(report["result"], "verified", "all of it: {text}");
+    let tools = [("setup.py", "# needs setuptools\n"), ("a.py", "x = 1\n")];
+    let local = Local::with(&[&tools[..], &[ONE_ATTEMPT]].concat());
+    let edits = [new("tools/__init__.py"), new("tools/t.py")];
+    let (text, report) = local.edited(&edits, &["--verify", "python3 -m tools.t"]);
+    assert_eq!(report["result"], "verified", "what the command starts: {text}");
+}
+
+#[test]
+fn a_plugin_that_pytest_lacks_stops_a_job_and_one_test_files_package_does_not() {
+    let test = ("test_widget.py", "def test_a():\n    pass\n");
+    let local = Local::with(&[test, ONE_ATTEMPT]);
+    let more = ["--verify", "pytest -q --reruns 3"];
+    let (text, report) = local.edited(&an_idle_edit(), &more);
+    assert_eq!(report["outcome"], "inconclusive", "{text}");
+    assert!(text.contains("`pytest-rerunfailures`") && !local.asked_the_model(), "{text}");
+
+    let needs = ("requirements.txt", "no-such-module\n");
+    let lacking = ("test_more.py", "import no_such_module\n\ndef test_b():\n    pass\n");
+    let local = Local::with(&[test, needs, lacking, ("widget.py", "x = 1\n"), ONE_ATTEMPT]);
+    let (text, _) = local.edited(&[one_edit("widget.py", "x = 1", "x = 2")], &[]);
+    assert!(local.asked_the_model(), "{text}");
+    assert!(text.contains("not installed where checks run: `no_such_module`"), "{text}");
 }
 
 #[test]

@@ -36,6 +36,7 @@ mod release_published;
 mod renamed;
 mod review;
 mod same_name;
+mod second_look;
 mod settings;
 mod standstill;
 mod webhooks;

@@ -245,3 +245,27 @@ fn the_members_of_an_npm_workspace_are_tested_where_the_top_has_no_test_script()
     ran_tests(&files, &[]);
     ran_no_test(&[("package.json", top), ("packages/b/package.json", placeholder)], &[]);
 }
+
+#[test]
+fn a_change_whose_failures_an_exit_code_of_0_hides_does_not_pass() {
+    let ends = "import atexit\nimport os\n\natexit.register(os._exit, 0)\nx = 2\n";
+    let pytest = "import widget\n\ndef test_x():\n    assert widget.x == 1\n";
+    let files = [("widget.py", "x = 1\n"), ("test_widget.py", pytest), ONE_ATTEMPT];
+    let unit = "import unittest\nimport widget\n\nclass Widget(unittest.TestCase):\n    \
+                def test_x(self):\n        self.assertEqual(widget.x, 1)\n";
+    let with_unittest = [files[0], ("test_widget.py", unit), ONE_ATTEMPT];
+    for (files, text, line) in [
+        (files, ends, "pytest -q"),
+        (files, "x = 2\n", "pytest -q | cat"),
+        (files, "x = 2\n", "pytest -q && true\ntrue"),
+        (with_unittest, "x = 2\n", "python3 -m unittest 2>&1 | cat"),
+    ] {
+        let edits = [
+            json!({"tool": "edit", "path": "widget.py", "action": "delete"}),
+            json!({"tool": "edit", "path": "widget.py", "action": "create", "new": text}),
+        ];
+        let (text, report) = Local::with(&files).edited(&edits, &["--verify", line]);
+        assert_eq!(report["result"], "no_verified_change", "{line}: {text}");
+        assert!(text.contains("the command exited with 0, but"), "{line}: {text}");
+    }
+}

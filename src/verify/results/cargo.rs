@@ -27,8 +27,11 @@ pub(super) fn read(lines: &[&str]) -> Marks {
         if let Some((_, counts)) = line.split_once("test result: ") {
             let passed = counts.split(['.', ';']).filter_map(counted).find(|it| it.1 == "passed");
             marks.passed += passed.map_or(0, |it| it.0);
+            marks.failures += u64::from(counts.starts_with("FAILED"));
         }
     }
+    // Its targets are one run.
+    marks.last_failures = marks.failures;
     marks
 }
 

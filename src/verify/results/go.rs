@@ -18,6 +18,8 @@ pub(super) fn read(lines: &[&str]) -> Marks {
         marks.more |= tested && !line.ends_with("[no tests to run]");
     }
     marks.begun = marks.ended;
+    marks.failures = lines.iter().filter(|line| line.starts_with("FAIL\t")).count() as u64;
+    marks.last_failures = marks.failures;
     marks
 }
 

@@ -55,13 +55,19 @@ fn has_option(words: &[String], options: &[&str]) -> bool {
 /// Finds `Tests:       1 failed, 2 skipped, 3 passed, 6 total`.
 pub(super) fn read_jest(lines: &[&str]) -> Marks {
     let mut marks = Marks::default();
+    // A file that cannot be loaded is counted before the tests, and only there.
+    let mut suites = 0;
     for line in lines {
         if line.contains("process.exit called with \"") {
             marks.begun = 1;
         }
+        if let Some(counts) = line.strip_prefix("Test Suites: ") {
+            suites = sum(counts, ", ", &["failed"]).unwrap_or(0);
+        }
         let ran = match line.strip_prefix("Tests: ") {
             Some(counts) => {
                 marks.passed += sum(counts, ", ", &["passed"]).unwrap_or(0);
+                marks.failed(suites + sum(counts, ", ", &["failed"]).unwrap_or(0));
                 sum(counts, ", ", &["passed", "failed"])
             }
             None => NO_JEST_TEST.iter().any(|begin| line.starts_with(begin)).then_some(0),
@@ -78,9 +84,13 @@ pub(super) fn read_mocha(lines: &[&str]) -> Marks {
         match counted(line) {
             Some((ran, word)) if word == "passing" || word.starts_with("passing (") => {
                 add(&mut marks, Some(ran));
+                marks.failed(0);
                 marks.passed += ran;
             }
-            Some((ran, "failing")) => marks.tests += ran,
+            Some((ran, "failing")) => {
+                marks.tests += ran;
+                marks.failed(ran);
+            }
             _ => {}
         }
     }
@@ -96,6 +106,7 @@ pub(super) fn read_vitest(lines: &[&str]) -> Marks {
         let ran = match counts {
             Some((counts, _)) => {
                 marks.passed += sum(counts, " | ", &["passed"]).unwrap_or(0);
+                marks.failed(sum(counts, " | ", &["failed"]).unwrap_or(0));
                 sum(counts, " | ", &["passed", "failed"])
             }
             None => line.starts_with("No test files found, exiting with code 0").then_some(0),
@@ -130,10 +141,18 @@ pub(super) fn read_node(lines: &[&str]) -> Marks {
             continue;
         };
         match key {
-            "tests" => marks.ended += 1,
-            "pass" | "fail" | "cancelled" => {
+            "tests" => {
+                marks.ended += 1;
+                marks.failed(0);
+            }
+            "pass" => {
                 marks.tests += number;
-                marks.passed += if key == "pass" { number } else { 0 };
+                marks.passed += number;
+            }
+            "fail" | "cancelled" => {
+                marks.tests += number;
+                marks.failures += number;
+                marks.last_failures += number;
             }
             _ => {}
         }

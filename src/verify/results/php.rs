@@ -30,6 +30,7 @@ pub(super) fn read(lines: &[&str]) -> Marks {
             marks.ended += 1;
             marks.tests += ran;
             marks.passed += if line.starts_with("OK (") { ran } else { 0 };
+            marks.failed(listed(line, "Failures: ") + listed(line, "Errors: "));
         }
     }
     marks
@@ -44,7 +45,11 @@ fn closing(line: &str) -> Option<u64> {
     }
     let counts = line.strip_prefix("Tests: ").filter(|counts| counts.contains("Assertions: "))?;
     let (all, rest) = counts.split_once(',')?;
-    let skipped = rest.split_once("Skipped: ").map_or("0", |(_, after)| after);
-    let skipped = skipped.split([',', '.']).next()?.parse::<u64>().ok()?;
-    Some(all.parse::<u64>().ok()?.saturating_sub(skipped))
+    Some(all.parse::<u64>().ok()?.saturating_sub(listed(rest, "Skipped: ")))
+}
+
+/// The number after a word.
+fn listed(counts: &str, word: &str) -> u64 {
+    let after = counts.split_once(word).map_or("", |(_, after)| after);
+    after.split([',', '.']).next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }

@@ -8,6 +8,8 @@ use super::{FailedTests, Marks, counted, sum};
 /// Ways to start pytest in which it prints no closing line.
 const WITHOUT_CLOSING_LINE: &[&str] =
     &["--version", "-V", "--help", "-h", "--fixtures", "--markers", "no:terminal", "-pno:terminal"];
+const UNITTEST_FAILED: &[&str] = &["failures", "errors", "unexpected successes"];
+const PYTEST_FAILED: &[&str] = &["failed", "error", "errors"];
 const PYTEST_RAN: &[&str] = &["passed", "failed", "xfailed", "xpassed"];
 
 /// Whether a simple command starts pytest so that it prints its closing line.
@@ -37,7 +39,8 @@ pub(super) fn read_pytest(lines: &[&str]) -> Marks {
         if let Some(ran) = closing(line) {
             marks.ended += 1;
             marks.tests += ran;
-            marks.passed += passed(line);
+            marks.passed += listed(line, &["passed", "xpassed"]);
+            marks.failed(listed(line, PYTEST_FAILED));
         }
     }
     marks.begun = headers.max(marks.ended);
@@ -65,10 +68,11 @@ fn closing(line: &str) -> Option<u64> {
     }
 }
 
-fn passed(line: &str) -> u64 {
+/// How many a closing line lists under these words.
+fn listed(line: &str, words: &[&str]) -> u64 {
     let inside = line.trim_matches(|c| c == '=' || c == ' ');
     let counts = inside.rsplit_once(" in ").map_or("", |(counts, _)| counts);
-    sum(counts, ", ", &["passed", "xpassed"]).unwrap_or(0)
+    sum(counts, ", ", words).unwrap_or(0)
 }
 
 /// `0.01s`, `61.02s (0:01:01)`, `0.12 seconds`.
@@ -102,10 +106,11 @@ pub(super) fn read_unittest(lines: &[&str]) -> Marks {
         // `FAILED (failures=1, errors=2)`
         let red = end.map_or(0, |line| {
             let counts = line.split(['(', ',', ')']).filter_map(|it| it.trim().split_once('='));
-            let red = counts.filter(|it| ["failures", "errors"].contains(&it.0));
+            let red = counts.filter(|it| UNITTEST_FAILED.contains(&it.0));
             red.filter_map(|it| it.1.parse::<u64>().ok()).sum()
         });
         marks.passed += ran.saturating_sub(red);
+        marks.failed(red);
     }
     marks
 }
@@ -119,20 +124,16 @@ pub(super) fn failed_pytest(lines: &[&str]) -> FailedTests {
         name.contains("::").then(|| name.to_owned())
     };
     let names: BTreeSet<String> = lines.iter().filter_map(named).collect();
-    let counts = lines.iter().filter_map(|line| {
-        let inside = line.trim_matches(|c| c == '=' || c == ' ');
-        let (counts, time) = inside.rsplit_once(" in ")?;
-        is_time(time).then(|| sum(counts, ", ", &["failed", "error", "errors"])).flatten()
-    });
-    FailedTests { names, count: counts.sum() }
+    let closing = lines.iter().filter(|line| closing(line).is_some());
+    FailedTests { names, count: closing.map(|line| listed(line, PYTEST_FAILED)).sum() }
 }
 
-/// The top names of modules that could not be imported.
+/// The modules that could not be imported. Of `a.b` it is only said that `a` has no such part.
 pub(super) fn missing(lines: &[&str]) -> BTreeSet<String> {
     let named = lines.iter().filter_map(|line| {
         let (_, rest) = line.split_once("No module named ")?;
-        let name = rest.trim_start_matches(['\'', '"']).split(['\'', '"', '.', ' ', ';']).next()?;
-        (!name.is_empty()).then(|| name.to_owned())
+        let name = rest.trim_start_matches(['\'', '"']).split(['\'', '"', ' ', ';']).next()?;
+        (!name.is_empty() && !name.contains('.')).then(|| name.to_owned())
     });
     named.collect()
 }

@@ -9,6 +9,21 @@ use super::python::starts_pytest;
 /// So many tests are left out of one run.
 const MOST_LEFT_OUT: usize = 50;
 
+/// The command, told to go on after a failure: what it does not run cannot be held against what a
+/// change comes to.
+pub fn whole(line: &str) -> String {
+    match Selecting::of_any(line) {
+        Some(Selecting::Cargo) if !line.contains("--no-fail-fast") => {
+            line.replacen("test", "test --no-fail-fast", 1)
+        }
+        // The last word on it counts, also after the project's own settings.
+        Some(Selecting::Pytest { .. }) if !line.contains(" -- ") => {
+            format!("{line} --maxfail=0 --continue-on-collection-errors")
+        }
+        _ => line.to_owned(),
+    }
+}
+
 /// The command without these tests. `None`: it is not known how to say that.
 pub fn without(line: &str, names: &[String]) -> Option<String> {
     if names.is_empty() || names.len() > MOST_LEFT_OUT || !names.iter().all(|it| is_plain(it)) {
@@ -55,12 +70,21 @@ enum Selecting<'a> {
 }
 
 impl<'a> Selecting<'a> {
+    /// One that has not said which tests it runs.
     fn of(line: &'a str) -> Option<Self> {
+        let arguments = line.split_whitespace().any(|word| word == "--");
+        Self::of_any(line).filter(|it| !(matches!(it, Self::Cargo) && arguments))
+    }
+
+    fn of_any(line: &'a str) -> Option<Self> {
         let list = CommandList::of(line, None);
-        let words = list.last().filter(|_| list.is_one_command() && !line.contains('\n'))?;
+        let words = list.last()?;
+        if !list.is_one_command() || line.contains(['\n', ';', '&', '#']) {
+            return None;
+        }
         let has = |option: &str| words.iter().any(|word| word.starts_with(option));
         if words.first()? == "cargo" && words.get(1)? == "test" {
-            return (!words.iter().any(|word| word == "--")).then_some(Self::Cargo);
+            return Some(Self::Cargo);
         }
         if starts_pytest(words) {
             let program = words.iter().position(|word| word.ends_with("pytest"))?;
@@ -73,7 +97,8 @@ impl<'a> Selecting<'a> {
 }
 
 /// Letters, digits and what test names are put together with; nothing that a shell or a pattern
-/// reads otherwise.
+/// reads otherwise. A doc test's name has a space, and the number of its line, which another may
+/// have with the change.
 fn is_plain(name: &str) -> bool {
     let plain = |c: char| c.is_alphanumeric() || "_:./[]-".contains(c);
     !name.starts_with('-') && !name.is_empty() && name.len() <= 500 && name.chars().all(plain)
@@ -121,6 +146,35 @@ mod tests {
         let runs = "go test -count=1 -run '^TestA$' ./...";
         assert_eq!(alone(go, "TestA").as_deref(), Some(runs));
         assert_eq!(without(go, &names(&["Test."])), None, "a pattern");
+    }
+
+    #[test]
+    fn a_command_is_told_to_go_on_after_a_failure() {
+        for (line, on) in [
+            ("cargo test --offline", "cargo test --no-fail-fast --offline"),
+            ("cargo test -- --exact 'a'", "cargo test --no-fail-fast -- --exact 'a'"),
+            ("pytest -x", "pytest -x --maxfail=0 --continue-on-collection-errors"),
+            (
+                "A=1 python -m pytest",
+                "A=1 python -m pytest --maxfail=0 --continue-on-collection-errors",
+            ),
+        ] {
+            assert_eq!(whole(line), on);
+        }
+        for line in [
+            "cargo test --no-fail-fast",
+            "pytest -x && true",
+            "pytest -x;",
+            "pytest -x # quick",
+            "pytest -x | cat",
+            "pytest -x -- a.py",
+            "go test ./...",
+            "make test",
+            "pytest -x\npytest",
+            "pytest --version",
+        ] {
+            assert_eq!(whole(line), line);
+        }
     }
 
     #[test]
