@@ -1,5 +1,6 @@
 //! `gander serve`: server and worker in one process.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{AnyError, CommandResult, first_process, start_logging, unprivileged};
 use crate::app::{App, Wiring};
 use crate::config::{Config, variable};
+use crate::core::setup::AppManifest;
 use crate::forge::{Forge, ForgeError};
 use crate::sandbox::Sandbox;
 
@@ -88,7 +90,7 @@ async fn try_out(forge: &Forge, sandbox: &dyn Sandbox) -> Result<(), AnyError> {
     match forge.app().await {
         Ok(app) => {
             tracing::info!(app = app.slug(), "GitHub knows this App");
-            Ok(())
+            no_needless_powers(&app.permissions)
         }
         Err(error @ ForgeError::Refused { .. }) => Err(format!(
             "GitHub does not accept this App's number and key: {error}. Check GANDER_APP_ID, and \
@@ -100,6 +102,25 @@ async fn try_out(forge: &Forge, sandbox: &dyn Sandbox) -> Result<(), AnyError> {
             Ok(())
         }
     }
+}
+
+/// An App that may write workflows is refused: then GitHub no longer stops a changed workflow that
+/// got past Gander's own rules.
+fn no_needless_powers(permissions: &BTreeMap<String, String>) -> Result<(), AnyError> {
+    let beyond = AppManifest::ours()?.beyond(permissions);
+    if beyond.iter().any(|it| it.starts_with("workflows: ")) {
+        return Err("this App may change workflows, which Gander never does and GitHub would not \
+                    stop any more: take the permission `workflows` away in the App's settings on \
+                    GitHub, under Permissions & events"
+            .into());
+    }
+    if !beyond.is_empty() {
+        tracing::warn!(
+            permissions = beyond.join(", "),
+            "the App may do more than Gander needs; take it away in its settings on GitHub"
+        );
+    }
+    Ok(())
 }
 
 fn stop_on_signal(

@@ -206,6 +206,16 @@ impl AppManifest {
     pub fn ours() -> Result<Self, serde_json::Error> {
         serde_json::from_str(MANIFEST)
     }
+
+    /// What an App may do beyond this, as `workflows: write`.
+    pub fn beyond(&self, permissions: &BTreeMap<String, String>) -> Vec<String> {
+        let has = |name: &String, level: &String| match self.default_permissions.get(name) {
+            Some(ours) => ours == level || level == "read",
+            None => false,
+        };
+        let beyond = permissions.iter().filter(|(name, level)| !has(name, level));
+        beyond.map(|(name, level)| format!("{name}: {level}")).collect()
+    }
 }
 
 fn read_name(text: &str) -> Result<String, WishError> {

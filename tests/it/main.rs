@@ -29,6 +29,7 @@ mod hostile_github;
 mod hostile_model;
 mod orders;
 mod other_servers;
+mod persuasion;
 mod red_ci;
 mod release_ends;
 mod release_proposed;

@@ -142,6 +142,35 @@ async fn a_key_that_is_not_the_apps_is_found_out_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_may_change_workflows_is_not_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let (emulator, _) = github(directory.path()).await;
+    let may = |name: &str| [(name.to_owned(), "write".to_owned())].into();
+    let mut said_of = Vec::new();
+    for name in ["workflows", "administration"] {
+        let spec = AppSpec {
+            slug: name.to_owned(),
+            webhook_secret: SECRET.to_owned(),
+            permissions: may(name),
+            ..AppSpec::default()
+        };
+        let app = emulator.create_app(spec).unwrap();
+        let command = serve(directory.path(), &emulator, &app, &app.private_key_pem);
+        said_of.push(
+            tokio::task::spawn_blocking(move || match name {
+                "workflows" => said(&{ command }.output().unwrap()),
+                _ => Served::start(command).stop().1,
+            })
+            .await
+            .unwrap(),
+        );
+    }
+    let [refused, warned] = [&said_of[0], &said_of[1]];
+    assert!(refused.contains("gander: this App may change workflows"), "{refused}");
+    assert!(warned.contains("administration: write"), "{warned}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_serves_until_it_is_told_to_stop_and_then_goes_quietly() {
     let directory = tempfile::tempdir().unwrap();
     let (emulator, app) = github(directory.path()).await;
