@@ -30,6 +30,7 @@ use gander::store::{
 mod in_memory;
 #[path = "store_contract/sqlite.rs"]
 mod only_sqlite;
+mod power;
 mod process;
 mod releases;
 
