@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use gander::app::App;
@@ -26,7 +27,7 @@ use gander::core::release::Release;
 use gander::core::task::Task;
 use gander::model::Scripted;
 use gander::store::{Accepted, Claim, Commit, Lease, LogLine, Store, StoreError, Stored};
-use gander_emulator::{AppCredentials, Emulator, Fault};
+use gander_emulator::{AppCredentials, DeliveryFault, Emulator, Fault};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -88,18 +89,57 @@ async fn killed_at_random_moments_the_story_ends_the_same() {
     let rounds = rounds.unwrap_or(20_u32);
     let mut deaths = 0;
     for seed in 0..u64::from(rounds) {
-        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        let mut plans = Vec::new();
-        for _ in 0..=random.below(2) {
-            plans.push(format!("request:{}:{}", 1 + random.below(25), random.below(200_000)));
-        }
-        plans.push("never".to_owned());
-        let plans: Vec<&str> = plans.iter().map(String::as_str).collect();
-        let scene = Scene::new().await;
-        scene.play(&format!("seed {seed} {plans:?}"), &plans).await;
-        deaths += scene.deaths.load(Ordering::SeqCst);
+        deaths += dies_at_random(seed, |_, _| {}).await;
     }
     assert!(deaths > rounds / 2, "only {deaths} deaths in {rounds} rounds");
+}
+
+/// All faults at once: deaths, refusals, answers that are cut off, webhooks that do not arrive or come
+/// twice. For longer by hand: `GANDER_SOAK_MINUTES=30`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_all_faults_at_once_the_story_ends_the_same() {
+    let minutes = std::env::var("GANDER_SOAK_MINUTES").ok().and_then(|it| it.parse().ok());
+    let until = minutes.map(|minutes: u64| Instant::now() + Duration::from_secs(minutes * 60));
+    let more = |seed| until.map_or(seed < 6, |until| Instant::now() < until);
+    let (mut seed, mut deaths) = (0, 0);
+    while more(seed) {
+        deaths += dies_at_random(seed + 1_000, |scene, random| {
+            for _ in 0..=random.below(3) {
+                let fault = Fault::on_mutation(1 + random.below(20) as usize);
+                scene.emulator.plan(match random.below(5) {
+                    0 => fault.cut_before(),
+                    1 => fault.cut_after(),
+                    2 => fault.answers(502),
+                    3 => fault.answers(429).with_header("retry-after", "30"),
+                    _ => fault.answers(500),
+                });
+            }
+            let webhook = match random.below(3) {
+                0 => DeliveryFault::Drop,
+                1 => DeliveryFault::Duplicate,
+                _ => return,
+            };
+            scene.emulator.plan_delivery(webhook);
+        })
+        .await;
+        seed += 1;
+    }
+    println!("{seed} stories, {deaths} deaths");
+}
+
+/// A story in which Gander dies once or twice, and more goes wrong; says how often it died.
+async fn dies_at_random(seed: u64, goes_wrong: impl Fn(&Scene, &mut Random)) -> u32 {
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut plans = Vec::new();
+    for _ in 0..=random.below(2) {
+        plans.push(format!("request:{}:{}", 1 + random.below(25), random.below(200_000)));
+    }
+    plans.push("never".to_owned());
+    let plans: Vec<&str> = plans.iter().map(String::as_str).collect();
+    let scene = Scene::new().await;
+    goes_wrong(&scene, &mut random);
+    scene.play(&format!("seed {seed} {plans:?}"), &plans).await;
+    scene.deaths.load(Ordering::SeqCst)
 }
 
 #[tokio::test]
