@@ -254,7 +254,7 @@ async fn a_weakened_test_is_shown_at_the_top_of_the_pull_request() {
 }
 
 #[tokio::test]
-async fn an_edited_check_script_proves_nothing_by_itself_and_is_shown() {
+async fn an_edited_check_script_decides_nothing_by_itself_and_is_shown() {
     let w = world_where_the_model_will(vec![vec![
         ScriptedTurn::call("edit", json!({"path": "check.sh", "action": "delete"})),
         write("check.sh", "exit 0\n"),
