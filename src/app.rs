@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ModelChoice, toolchain_places};
 use crate::core::command::Address;
 use crate::egress::{Egress, EgressError, EgressPolicy, PinnedHost, PrivateAddresses};
+use crate::environment::REGISTRIES;
 use crate::forge::{AppKey, AppKeyError, Forge, ForgeConfig, ForgeError, Pace, UPLOADS_HOST};
 use crate::model::{self, Model, ModelError, Provider, ScriptError, Scripted};
 use crate::sandbox::{Bubblewrap, ControlGroups, Sandbox, SandboxError, toolchain};
@@ -52,6 +53,8 @@ pub struct Wiring {
     pub proxies: Vec<IpAddr>,
     pub clock: Clock,
     /// The operator's choices.
+    /// To the registries of packages; without it nothing is fetched from there.
+    pub registries: Option<Egress>,
     pub settings: WorkerSettings,
 }
 
@@ -98,7 +101,8 @@ const MODEL_PAUSE: Duration = Duration::from_secs(2);
 impl App {
     /// Connects the parts.
     pub fn new(wiring: Wiring) -> Self {
-        let Wiring { store, forge, sandbox, models, secrets, proxies, clock, settings } = wiring;
+        let Wiring { store, forge, sandbox, models, secrets, proxies, clock, registries, settings } =
+            wiring;
         let wake = Arc::new(Notify::new());
         let intake = AppState {
             store: Arc::clone(&store),
@@ -111,7 +115,7 @@ impl App {
             clock: clock.clone(),
             wake: Arc::clone(&wake),
         };
-        let ctx = Context { store, forge, sandbox, models, clock, wake, settings };
+        let ctx = Context { store, forge, sandbox, registries, models, clock, wake, settings };
         Self { intake, worker: Worker::new(ctx) }
     }
 
@@ -191,6 +195,7 @@ impl Wiring {
             secrets,
             proxies: config.proxies.clone(),
             clock,
+            registries: Some(egress_to(registries(), private_addresses(config))?),
             settings: WorkerSettings {
                 settle: Duration::from_secs(60),
                 address: Address {
@@ -287,12 +292,19 @@ pub fn egress_to(
     Ok(Egress::new(EgressPolicy { hosts, private_addresses })?)
 }
 
+/// The registries of packages, where the operator names none.
+pub fn registries() -> Vec<Url> {
+    REGISTRIES.iter().flat_map(|host| Url::parse(&format!("https://{host}/"))).collect()
+}
+
 fn egress(config: &Config) -> Result<Egress, StartError> {
     let mut addresses = vec![config.github.api_url.clone(), config.github.web_url.clone()];
     addresses.extend(model_addresses(&config.model)?);
-    let private =
-        if config.private_addresses { PrivateAddresses::Allow } else { PrivateAddresses::Refuse };
-    egress_to(addresses, private)
+    egress_to(addresses, private_addresses(config))
+}
+
+fn private_addresses(config: &Config) -> PrivateAddresses {
+    if config.private_addresses { PrivateAddresses::Allow } else { PrivateAddresses::Refuse }
 }
 
 /// Makes the data directory, and throws away what a former run left half-done.

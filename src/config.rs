@@ -167,6 +167,12 @@ pub fn toolchain_places() -> ToolchainPaths {
     ToolchainPaths::from_variables(|name: &str| -> Option<OsString> { std::env::var_os(name) })
 }
 
+/// Where this user's programs keep what they can get again.
+pub fn cache_directory() -> Option<PathBuf> {
+    let home = || Some(PathBuf::from(variable("HOME")?).join(".cache"));
+    variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)
+}
+
 /// The caller's environment, for whoever names what is kept of it. What is not text is left out.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
 pub fn environment() -> Vec<(String, String)> {

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod core;
 pub mod egress;
+pub mod environment;
 pub mod forge;
 pub mod model;
 pub mod publish;

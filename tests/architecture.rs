@@ -16,7 +16,7 @@ const RANKS: &[&[&str]] = &[
     &["core"],
     &["clock", "egress"],
     &["store", "forge", "model", "sandbox"],
-    &["workspace"],
+    &["workspace", "environment"],
     &["agent", "verify", "publish", "release"],
     &["worker", "server", "action"],
     &["config", "telemetry"],

@@ -96,7 +96,7 @@ impl RepoRef {
     /// `gander run`, started.
     fn run(&self, out: &Path) -> Child {
         Command::new(env!("CARGO_BIN_EXE_gander"))
-            .arg("run")
+            .args(["run", "--offline"])
             .args([Path::new("--repo"), &self.repository])
             .args([Path::new("--issue"), &self.home.join("issue.md")])
             .arg("--model")

@@ -73,6 +73,7 @@ async fn world(home: &Path) -> (Duration, Duration, u32, Vec<String>) {
         secrets: WebhookSecrets::new(SECRET.into(), None).unwrap(),
         proxies: Vec::new(),
         clock,
+        registries: None,
         settings: WorkerSettings {
             settle: Duration::ZERO,
             address: Address::default(),

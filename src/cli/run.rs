@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{AnyError, CommandResult, NO_CHANGE, say, start_logging, unprivileged};
-use crate::app::{egress_to, model_addresses, models, sandbox};
+use crate::app::{egress_to, model_addresses, models, registries, sandbox};
 use crate::clock::Clock;
-use crate::config::{ModelChoice, environment, variable};
+use crate::config::{ModelChoice, cache_directory, environment, variable};
 use crate::core::budget::Money;
 use crate::core::event::IssueText;
 use crate::core::evidence::{Check, CheckOutcome, Evidence, TestsRun};
@@ -24,6 +24,7 @@ use crate::core::path::RepoPath;
 use crate::core::policy::{RULES_PATH, Rules, runs_nothing};
 use crate::core::report::{first_flags, outcome_words, why_no_test};
 use crate::egress::PrivateAddresses;
+use crate::environment::Environments;
 use crate::sandbox::{Sandbox, Unconfined};
 use crate::store::Memory;
 use crate::worker::{JobContext, LocalEnd, LocalFault, LocalJob, WorkError};
@@ -62,6 +63,9 @@ pub struct RunCommand {
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
+    /// Fetch no packages from registries: the project has all it needs, or this machine has
+    #[arg(long)]
+    offline: bool,
     /// Run commands without a sandbox, on your own machine and at your own risk
     #[arg(long)]
     no_sandbox: bool,
@@ -133,7 +137,9 @@ fn without_root(command: &RunCommand) -> CommandResult {
     for line in &command.verify {
         arguments.extend(["--verify".into(), line.into()]);
     }
-    for (given, name) in [(command.build, "--build"), (command.json, "--json")] {
+    let given =
+        [(command.build, "--build"), (command.json, "--json"), (command.offline, "--offline")];
+    for (given, name) in given {
         arguments.extend(given.then(|| name.into()));
     }
     match unprivileged::rerun_unprivileged(arguments, None, &show)? {}
@@ -294,6 +300,16 @@ fn rules_at(mirror: &Mirror, base: &Sha) -> Result<Rules, AnyError> {
     Ok(Rules::parse(&String::from_utf8_lossy(&bytes))?)
 }
 
+/// Whoever runs this is the operator: a mirror of registries may be in their own network.
+fn environments(command: &RunCommand, cache: &Path) -> Result<Environments, AnyError> {
+    let egress = match command.offline {
+        true => None,
+        false => Some(egress_to(registries(), PrivateAddresses::Allow)?),
+    };
+    let kept = cache_directory().map_or_else(|| cache.to_owned(), |kept| kept.join("gander"));
+    Ok(Environments::new(kept.join("environments"), egress))
+}
+
 fn sandbox_for(command: &RunCommand) -> Arc<dyn Sandbox> {
     if command.no_sandbox { Arc::new(Unconfined::new(environment())) } else { Arc::new(sandbox()) }
 }
@@ -323,6 +339,7 @@ fn job_context(
         records: command.out.clone(),
         clock: Clock::system(),
         base_checks: cache.join("base-checks"),
+        environments: environments(command, cache)?,
         former_records: None,
         model_pause: Duration::from_secs(2),
     })

@@ -28,7 +28,7 @@ use super::memory::RunMemory;
 use super::spawn::{self, Identity, ProcessEnding, ProcessHandle, Running, Start};
 use super::{
     CommandOutput, Exit, MemoryLimit, Probe, ProcessLimit, SHARED_MEMORY_BYTES, Sandbox,
-    SandboxCommand, SandboxError, SandboxLimits, Toolchain, init, seccomp,
+    SandboxCommand, SandboxError, SandboxLimits, Toolchain, init, seccomp, way_out,
 };
 
 /// Commands run by bubblewrap.
@@ -121,6 +121,24 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("npm_config_fund", "false"),
     ("npm_config_offline", "true"),
     ("npm_config_update_notifier", "false"),
+];
+
+/// What runtimes and package managers read of the system's settings; nothing of it is secret.
+const OF_RUNTIMES: &[&str] = &[
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+    "/etc/java-11-openjdk",
+    "/etc/java-17-openjdk",
+    "/etc/java-21-openjdk",
+    "/etc/java-25-openjdk",
+    "/etc/localtime",
+    "/etc/maven",
+    "/etc/mime.types",
+    "/etc/php",
+    "/etc/protocols",
+    "/etc/services",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
 ];
 
 const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
@@ -299,6 +317,10 @@ impl Sandbox for Bubblewrap {
         "bubblewrap"
     }
 
+    fn is_closed(&self) -> bool {
+        true
+    }
+
     fn shows(&self, _tree: &Path) -> PathBuf {
         TREE.into()
     }
@@ -370,12 +392,19 @@ impl SandboxPolicy<'_> {
         arguments.private("/tmp", self.limits.tmp_bytes, "1777");
         arguments.private(HOME, self.limits.home_bytes(), "0700");
         arguments.mount("--bind", &self.command.tree, TREE);
+        for shown in &self.command.shown {
+            let how = if shown.writable { "--bind" } else { "--ro-bind" };
+            arguments.mount(how, &shown.host_dir, &shown.mount_at);
+        }
+        if let Some(socket) = &self.command.way_out {
+            arguments.mount("--ro-bind", socket, way_out::SOCKET);
+        }
         let workdir = match &*self.command.workdir {
             "" => TREE.to_owned(),
             inside => format!("{TREE}/{inside}"),
         };
         arguments.option(&["--chdir", &workdir]);
-        arguments.environment(self.toolchains, &self.command.env);
+        arguments.environment(self.toolchains, self.command);
         arguments.option(&["--seccomp", &self.descriptors.filter.to_string()]);
         arguments.option(&["--json-status-fd", &self.descriptors.status.to_string()]);
         // Last, when every mount point exists: the root itself holds nothing to write to.
@@ -400,7 +429,7 @@ impl BwrapArguments {
             self.option(&["--symlink", &format!("usr/{name}"), &format!("/{name}")]);
         }
         self.option(&["--perms", "0755", "--dir", "/etc"]);
-        for path in ["/etc/alternatives", "/etc/ld.so.cache"] {
+        for path in OF_RUNTIMES {
             self.option(&["--ro-bind-try", path, path]);
         }
         for (descriptor, path) in [
@@ -417,14 +446,19 @@ impl BwrapArguments {
         self.option(&["--remount-ro", "/dev"]);
     }
 
-    fn environment(&mut self, toolchains: &[Toolchain], more: &[(String, String)]) {
-        let mut path: Vec<&str> = toolchains.iter().map(|toolchain| &*toolchain.bin).collect();
-        path.push(SYSTEM_PATH);
+    fn environment(&mut self, toolchains: &[Toolchain], command: &SandboxCommand) {
+        let libraries: Vec<String> = toolchains.iter().filter_map(Toolchain::libraries).collect();
+        let shown = command.shown.iter().filter_map(|shown| shown.programs.as_deref());
+        let toolchains = toolchains.iter().map(|toolchain| &*toolchain.bin);
+        let path: Vec<&str> = shown.chain(toolchains).chain([SYSTEM_PATH]).collect();
         self.option(&["--setenv", "PATH", &path.join(":")]);
+        if !libraries.is_empty() {
+            self.option(&["--setenv", "LD_LIBRARY_PATH", &libraries.join(":")]);
+        }
         for (name, value) in ENVIRONMENT {
             self.option(&["--setenv", name, value]);
         }
-        for (name, value) in more {
+        for (name, value) in &command.env {
             self.option(&["--setenv", name, value]);
         }
     }
@@ -526,14 +560,13 @@ mod tests {
         let mounts: Vec<_> = arguments
             .windows(3)
             .filter(|words| words[0].contains("bind") && !words[0].ends_with("-data"))
+            .filter(|words| !OF_RUNTIMES.contains(&&*words[1]))
             .map(|words| words.join(" "))
             .collect();
         assert_eq!(
             mounts,
             [
                 "--ro-bind /usr /usr",
-                "--ro-bind-try /etc/alternatives /etc/alternatives",
-                "--ro-bind-try /etc/ld.so.cache /etc/ld.so.cache",
                 "--ro-bind /bin/gander /gander",
                 "--ro-bind /dev/null /proc/keys",
                 "--ro-bind /usr/lib/rust-1.95 /opt/toolchains/rust",

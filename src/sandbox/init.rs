@@ -57,6 +57,7 @@ pub fn run(words: &[OsString]) -> io::Result<ExitCode> {
     // A bound may only be lowered.
     let most = rustix::process::getrlimit(Resource::Nproc).maximum;
     let processes = Some(most.map_or(processes, |most| most.min(processes)));
+    super::way_out::begin()?;
     // The kernel counts those of this run only, because it has a user namespace of its own.
     let bound = Rlimit { current: processes, maximum: processes };
     rustix::process::setrlimit(Resource::Nproc, bound)?;

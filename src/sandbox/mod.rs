@@ -16,6 +16,7 @@ mod seccomp;
 mod spawn;
 pub mod toolchain;
 pub mod unconfined;
+pub mod way_out;
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Component, Path, PathBuf};
@@ -44,6 +45,9 @@ pub trait Sandbox: Send + Sync {
     /// # Errors
     /// What is missing and what to do about it. No sandbox, no run.
     async fn probe(&self) -> Result<Probe, SandboxError>;
+
+    /// Whether commands see only what they are shown, so that packages can be shown to them.
+    fn is_closed(&self) -> bool;
 
     /// Where commands see their tree.
     fn shows(&self, tree: &Path) -> PathBuf;
@@ -127,6 +131,24 @@ pub struct SandboxCommand {
     /// More environment variables. Never a secret.
     pub env: Vec<(String, String)>,
     pub streams: Streams,
+    /// More directories of the host that it sees.
+    pub shown: Vec<ShownDirectory>,
+    /// A proxy's socket on the host, for a step that fetches packages: its only way out. The
+    /// command finds it at [`way_out::ADDRESS`].
+    pub way_out: Option<PathBuf>,
+}
+
+/// A directory of the host that a command sees.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[allow(missing_docs)]
+pub struct ShownDirectory {
+    pub host_dir: PathBuf,
+    /// Where the command sees it.
+    pub mount_at: String,
+    /// Whether the command may change it.
+    pub writable: bool,
+    /// Where programs in it are, for the command's `PATH`.
+    pub programs: Option<String>,
 }
 
 /// How a command's standard output and standard error are kept.
@@ -369,7 +391,8 @@ impl SandboxCommand {
 
     fn new(program: Program, tree: PathBuf) -> Self {
         let (workdir, env) = (String::new(), Vec::new());
-        Self { program, tree, workdir, env, streams: Streams::Apart }
+        let (shown, way_out) = (Vec::new(), None);
+        Self { program, tree, workdir, env, streams: Streams::Apart, shown, way_out }
     }
 }
 

@@ -26,8 +26,8 @@ pub enum Landlock {
 const WANTED: ABI = ABI::V6;
 /// What a command reads. `/bin` and its like are links into `/usr`.
 const READ: &[&str] = &["/usr", "/etc", "/opt", "/proc", "/dev"];
-/// What it writes as well.
-const WRITTEN: &[&str] = &["/work", "/tmp", "/home/gander", "/dev/shm"];
+/// What it writes as well, where its mount lets it.
+const WRITTEN: &[&str] = &["/work", "/packages", "/tmp", "/home/gander", "/dev/shm"];
 
 /// Restricts the calling thread and whatever it starts, for good.
 ///

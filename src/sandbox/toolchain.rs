@@ -55,6 +55,17 @@ impl Toolchain {
         self.host_dir.join(inside.trim_start_matches('/')).join(program).exists()
     }
 
+    /// Where its programs find libraries that they know by their place on the host only. A Python
+    /// that was built as a shared library would take the system's, of another version, and say
+    /// nothing until a module does not load.
+    pub fn libraries(&self) -> Option<String> {
+        let mut names = self.host_dir.join("lib").read_dir().ok()?.flatten();
+        let is_shared = |name: &str| name.starts_with("libpython") && name.contains(".so");
+        names
+            .any(|entry| entry.file_name().to_str().is_some_and(is_shared))
+            .then(|| format!("{}/lib", self.mount_at))
+    }
+
     /// A toolchain whose programs are in its `bin` directory.
     pub fn new(name: &str, host_dir: impl Into<PathBuf>) -> Self {
         let mount_at = format!("/opt/toolchains/{name}");
@@ -225,6 +236,14 @@ mod tests {
         let rust = Toolchain::new("rust", "/home/jane/.rustup/toolchains/stable");
         assert_eq!(rust.mount_at, "/opt/toolchains/rust");
         assert_eq!(rust.bin, "/opt/toolchains/rust/bin");
+    }
+
+    #[test]
+    fn a_python_that_is_a_shared_library_finds_its_own() {
+        let (home, _) = home(&[("shared/lib/libpython3.11.so.1.0", ""), ("whole/lib/x.a", "")]);
+        let of = |name: &str| Toolchain::new("python", home.path().join(name)).libraries();
+        assert_eq!(of("shared").as_deref(), Some("/opt/toolchains/python/lib"));
+        assert_eq!(of("whole"), None);
     }
 
     #[test]

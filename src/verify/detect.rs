@@ -28,7 +28,43 @@ pub fn commands<E>(
     if is_pytest_project(paths) {
         commands.push("pytest -q".to_owned());
     }
+    if has("go.mod") {
+        commands.push("go test ./...".to_owned());
+    }
+    if commands.is_empty() {
+        commands.extend(by_build_system(paths, &mut read)?);
+    }
     Ok(commands)
+}
+
+/// How cmake is asked for its tests, outside the tree.
+const CMAKE: &str = "cmake -S . -B /tmp/build\ncmake --build /tmp/build --parallel 2\n\
+                     ctest --test-dir /tmp/build --output-on-failure";
+const MAKEFILES: [&str; 3] = ["GNUmakefile", "Makefile", "makefile"];
+/// What a target of tests is called, the usual name first.
+const TEST_TARGETS: [&str; 2] = ["test", "check"];
+
+/// Where no language's own tool is known: what the build system at the top tests.
+fn by_build_system<E>(
+    paths: &[&str],
+    read: &mut impl FnMut(&str) -> Result<Option<String>, E>,
+) -> Result<Option<String>, E> {
+    if paths.contains(&"CMakeLists.txt") {
+        let text = read("CMakeLists.txt")?.unwrap_or_default().to_ascii_lowercase();
+        if text.contains("enable_testing(") || text.contains("include(ctest") {
+            return Ok(Some(CMAKE.to_owned()));
+        }
+    }
+    let Some(makefile) = MAKEFILES.into_iter().find(|name| paths.contains(name)) else {
+        return Ok(None);
+    };
+    let text = read(makefile)?.unwrap_or_default();
+    let is_target = |line: &str, target: &str| {
+        let rest = line.strip_prefix(target).map(str::trim_start);
+        rest.is_some_and(|rest| rest.starts_with(':') && !rest.starts_with(":="))
+    };
+    let has = |target: &&str| text.lines().any(|line| is_target(line, target));
+    Ok(TEST_TARGETS.into_iter().find(has).map(|target| format!("make {target}")))
 }
 
 /// There are tests as pytest finds them, and it is a Python project.
@@ -69,6 +105,24 @@ mod tests {
         assert_eq!(locked, ["cargo test --workspace --locked --offline --no-fail-fast"]);
         assert_eq!(found(&[("package.json", TESTED)]), ["npm test --silent"]);
         assert_eq!(found(&[("pkg/tests/test_api.py", "")]), ["pytest -q"]);
+    }
+
+    #[test]
+    fn where_no_language_has_a_tool_the_build_system_is_asked() {
+        let make = "CC := cc\ntest := 1\nall: x\n\ncheck: all\n\t./t.sh\n";
+        assert_eq!(found(&[("Makefile", make), ("a.c", "")]), ["make check"]);
+        let both = format!("{make}test : check\n");
+        assert_eq!(found(&[("Makefile", &both)]), ["make test"]);
+        assert_eq!(found(&[("Makefile", "all:\n\tcc a.c\n\ntests:\n")]), [] as [&str; 0]);
+        let cmake = "project(x C)\nenable_testing()\nadd_test(a a)\n";
+        assert_eq!(found(&[("CMakeLists.txt", cmake), ("Makefile", make)]), [CMAKE]);
+        assert_eq!(
+            found(&[("CMakeLists.txt", "project(x C)\n"), ("Makefile", make)]),
+            ["make check"]
+        );
+        assert_eq!(found(&[("go.mod", "module x\n"), ("Makefile", make)]), ["go test ./..."]);
+        let tested = [("package.json", TESTED), ("Makefile", make)];
+        assert_eq!(found(&tested), ["npm test --silent"], "it knows better");
     }
 
     #[test]

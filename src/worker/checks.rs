@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -19,6 +20,7 @@ use crate::core::evidence::{Check, CheckOutcome, Evidence};
 use crate::core::id::{Sha, Timestamp};
 use crate::core::patch::Patch;
 use crate::core::path_rules::PathRules;
+use crate::environment::{CommitFiles, EnvironmentError};
 use crate::verify::{self, Checker, SecondLook, VerifyContext, detect};
 use crate::workspace::diff;
 use crate::workspace::mirror::{EntryMode, Mirror, MirrorError};
@@ -175,6 +177,43 @@ fn try_to_keep(path: &Path, kept: &Kept) -> std::io::Result<()> {
     all.sort();
     let old = all.len().saturating_sub(MOST_KEPT);
     all.iter().take(old).try_for_each(|(_, path)| std::fs::remove_file(path))
+}
+
+/// The same context, with the packages of the commit at hand. The text: why they are not, in words
+/// for people.
+///
+/// # Errors
+/// When the mirror cannot be read, or the sandbox or the disk fails.
+pub(super) async fn with_packages(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+    stop: &CancellationToken,
+) -> Result<Result<JobContext, String>, WorkError> {
+    if !ctx.sandbox.is_closed() {
+        return Ok(Ok(ctx.clone()));
+    }
+    let entries = ctx.mirror.list(job.base).await?;
+    let paths: Vec<&str> =
+        entries.iter().filter_map(|entry| std::str::from_utf8(&entry.path).ok()).collect();
+    let read = |path: &str| text_at_base(job, ctx, path).ok().flatten();
+    let (mirror, base) = (ctx.mirror.clone(), job.base.clone());
+    let export = move |tree: PathBuf| -> BoxFuture<'static, std::io::Result<()>> {
+        let (mirror, base) = (mirror.clone(), base.clone());
+        Box::pin(async move {
+            let laid = Workspace::export(&mirror, &base, &tree).await;
+            laid.map(drop).map_err(std::io::Error::other)
+        })
+    };
+    let commit = CommitFiles { paths: &paths, read: &read, export: &export };
+    let environment = ctx.environments.of_commit(&commit, ctx.sandbox.as_ref(), stop).await;
+    match environment {
+        Ok(environment) => {
+            let sandbox = environment.around(Arc::clone(&ctx.sandbox));
+            Ok(Ok(JobContext { sandbox, ..ctx.clone() }))
+        }
+        Err(EnvironmentError::Failed(why)) => Ok(Err(why)),
+        Err(error) => Err(WorkError::passing(&error)),
+    }
 }
 
 async fn commands_at_base(

@@ -18,6 +18,8 @@ use crate::core::id::{JobId, Sha};
 use crate::core::job::{Base, Job};
 use crate::core::policy::Show;
 use crate::core::report::ReportContext;
+use crate::egress::Egress;
+use crate::environment::Environments;
 use crate::forge::{Forge, payload};
 use crate::model::Model;
 use crate::sandbox::Sandbox;
@@ -38,6 +40,8 @@ pub struct Context {
     pub forge: Forge,
     /// Where commands of a repository run.
     pub sandbox: Arc<dyn Sandbox>,
+    /// To the registries of packages; without it nothing is fetched from there.
+    pub registries: Option<Egress>,
     /// The operator's list; the first is the default.
     pub models: Vec<Arc<dyn Model>>,
     pub clock: Clock,
@@ -124,6 +128,10 @@ impl Context {
             clock: self.clock.clone(),
             base_checks: self.settings.data.join("base-checks").join(job.repo.repo_id.to_string()),
             model_pause: self.settings.model_pause,
+            environments: Environments::new(
+                self.settings.data.join("environments"),
+                self.registries.clone(),
+            ),
         })
     }
 

@@ -30,6 +30,11 @@ impl WorkError {
         Self { kind: ErrorKind::Bug, text: text.to_owned() }
     }
 
+    /// Something that may pass, in words.
+    pub fn later(text: String) -> Self {
+        Self { kind: ErrorKind::Retry { after_seconds: None }, text }
+    }
+
     /// Something that may pass.
     pub fn passing(error: &dyn std::error::Error) -> Self {
         Self { kind: ErrorKind::Retry { after_seconds: None }, text: chain(error) }

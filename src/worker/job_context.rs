@@ -9,6 +9,7 @@ use crate::core::event::IssueText;
 use crate::core::id::Sha;
 use crate::core::job::Kind;
 use crate::core::policy::Rules;
+use crate::environment::Environments;
 use crate::model::Model;
 use crate::sandbox::Sandbox;
 use crate::store::Store;
@@ -38,6 +39,8 @@ pub struct JobContext {
     pub clock: Clock,
     /// What checks came to on commits without any change, kept for other jobs of the repository.
     pub base_checks: PathBuf,
+    /// Where the packages of commits come from.
+    pub environments: Environments,
 }
 
 /// What an attempt is about.

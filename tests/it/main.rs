@@ -22,6 +22,7 @@ mod base;
 mod crash;
 mod crash_review;
 mod duplicates;
+mod environment;
 mod fix_an_issue;
 mod forged;
 mod hold;

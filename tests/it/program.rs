@@ -290,7 +290,8 @@ fn a_local_run_that_cannot_be_says_why_and_leaves_nothing() {
     std::fs::write(at("script.json"), "{\"attempts\": [[\n").unwrap();
     let run = |repo: &str, issue: &str, model: &str| {
         let mut command = gander();
-        command.arg("run").arg("--repo").arg(at(repo)).arg("--issue").arg(at(issue));
+        command.arg("run").arg("--offline").arg("--repo").arg(at(repo));
+        command.arg("--issue").arg(at(issue));
         command.args(["--model", model]).arg("--out").arg(at("out"));
         command
     };
@@ -344,7 +345,8 @@ fn a_local_run_writes_a_patch_that_fixes_the_commit_it_was_asked_for() {
     std::fs::write(at("script.json"), script.to_string()).unwrap();
     let run = |base: &[&str]| {
         let mut command = gander();
-        command.arg("run").arg("--repo").arg(at("repo")).arg("--issue").arg(at("issue.md"));
+        command.arg("run").arg("--offline").arg("--repo").arg(at("repo"));
+        command.arg("--issue").arg(at("issue.md"));
         command.arg("--model").arg(format!("scripted:{}", at("script.json").display()));
         command.arg("--out").arg(at("out")).args(["--verify", "sh test.sh"]).args(base);
         command
@@ -426,12 +428,25 @@ impl Local {
             command.env("PYENV_ROOT", self.at("pyenv"));
         }
         command.arg("run").arg("--repo").arg(self.at("repo"));
+        if !self.has_registries() {
+            command.arg("--offline");
+        }
         command.arg("--issue").arg(self.at("issue.md")).arg("--out").arg(self.at("out"));
         command.arg("--model").arg(format!("scripted:{}", self.at("script.json").display()));
         let output = command.args(more).output().unwrap();
         let report = std::fs::read_to_string(self.at("out/report.json"));
         let report = report.unwrap_or_else(|_| panic!("no report: {}", said(&output)));
         (said(&output), serde_json::from_str(&report).unwrap())
+    }
+
+    /// From now on its packages come from the public registries.
+    pub fn with_registries(self) -> Self {
+        write(&self.at("registries"), "");
+        self
+    }
+
+    fn has_registries(&self) -> bool {
+        self.at("registries").exists()
     }
 
     /// Where the repository is.

@@ -47,6 +47,10 @@ impl Sandbox for Wavering {
         self.real.probe().await
     }
 
+    fn is_closed(&self) -> bool {
+        self.real.is_closed()
+    }
+
     fn shows(&self, tree: &Path) -> PathBuf {
         self.real.shows(tree)
     }

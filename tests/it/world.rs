@@ -536,6 +536,7 @@ impl Gander<'_> {
             secrets: WebhookSecrets::new(self.secret.into(), None).unwrap(),
             proxies: Vec::new(),
             clock: self.clock,
+            registries: None,
             settings: WorkerSettings {
                 address: Address { mention: Some("@gander".to_owned()), ..Address::default() },
                 data: self.data,

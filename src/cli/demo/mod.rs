@@ -202,6 +202,7 @@ async fn wire(
         secrets: WebhookSecrets::new(secret, None)?,
         proxies: Vec::new(),
         clock,
+        registries: None,
         settings: WorkerSettings {
             settle: Duration::ZERO,
             address: Address::default(),

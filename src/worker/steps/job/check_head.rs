@@ -19,15 +19,19 @@ pub(in crate::worker) async fn run(
 ) -> Result<JobFact, WorkError> {
     let (rules, base) = rules_and_base(job)?;
     let at = Base { branch: base.branch.clone(), sha: head.clone() };
-    let at_head = ctx.of_job(job, &at).await?;
-    let logs = at_head.records.join(format!("head-{}", head.short()));
     let (input, nothing) = (about(job, rules, &at), Patch::default());
+    let at_head = ctx.of_job(job, &at).await?;
+    let with_packages = checks::with_packages(&input, &at_head, stop).await?;
+    let at_head = with_packages.map_err(WorkError::later)?;
+    let logs = at_head.records.join(format!("head-{}", head.short()));
     let change = CheckedChange { job: &input, ctx: &at_head, patch: &nothing, logs: &logs, stop };
     let mut evidence = change.check().await?;
     if evidence.verdict() != Verdict::Green {
         // What the base fails in, too, is not this commit's.
         let (of_base, logs) = (ctx.of_job(job, base).await?, logs.join("base"));
         let before = about(job, rules, base);
+        let with_packages = checks::with_packages(&before, &of_base, stop).await?;
+        let of_base = with_packages.map_err(WorkError::later)?;
         let before = checks::without_change(&before, &of_base, &logs, stop).await?;
         evidence = change.held_against(evidence, &before).await?;
     }

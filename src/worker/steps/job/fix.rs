@@ -50,7 +50,11 @@ pub(in crate::worker) async fn run(
         base: known,
         stop: &stop,
     };
-    let tried = try_beside_base(&about(job, rules, base), ctx, &attempt, &tell).await?;
+    let input = about(job, rules, base);
+    let tried = match checks::with_packages(&input, ctx, &stop).await? {
+        Ok(ctx) => try_beside_base(&input, &ctx, &attempt, &tell).await?,
+        Err(why) => Tried::CannotRun(why, None),
+    };
     let result = match tried {
         Tried::Ended(result) => result,
         Tried::CannotRun(why, begun) => {

@@ -19,6 +19,8 @@ pub(in crate::worker) async fn run(
     let patch = patches::proposed(ctx.store.as_ref(), job).await?;
     let logs = ctx.records.join(format!("r{round}-a{number}"));
     let input = about(job, rules, base);
+    let with_packages = checks::with_packages(&input, ctx, stop).await?;
+    let ctx = &with_packages.map_err(WorkError::later)?;
     let change = CheckedChange { job: &input, ctx, patch: &patch, logs: &logs, stop };
     let evidence = change.check().await?;
     // Most often it is known by now.

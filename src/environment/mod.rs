@@ -1,0 +1,333 @@
+//! What a commit needs to be run: the packages that its manifests and lockfiles name.
+//!
+//! They are fetched in a sandbox of their own, which holds those files and nothing else of the
+//! repository, and whose only way out is a proxy to the registries that the operator named. Runs
+//! see them read-only, and have no network.
+//!
+//! Invariants: nothing of the repository decides which host is spoken to; no code of the repository
+//! or of a package runs while there is a way out; what is kept is whole, or not there.
+
+mod cargo;
+mod npm;
+pub mod proxy;
+mod python;
+mod store;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::egress::Egress;
+use crate::sandbox::{
+    CommandOutput, Exit, Probe, Sandbox, SandboxCommand, SandboxError, SandboxLimits,
+    ShownDirectory, way_out,
+};
+use proxy::RegistryProxy;
+
+/// Where commands see packages.
+const PACKAGES: &str = "/packages";
+/// The longest a package manager may take.
+const TIME: Duration = Duration::from_secs(15 * 60);
+/// Of its output so much is told.
+const TOLD: usize = 1_500;
+
+/// The registries that are spoken to, where the operator names none.
+pub const REGISTRIES: [&str; 6] = [
+    "index.crates.io",
+    "static.crates.io",
+    "github.com",
+    "registry.npmjs.org",
+    "pypi.org",
+    "files.pythonhosted.org",
+];
+
+/// The files of a commit.
+pub struct CommitFiles<'a> {
+    /// The paths of all of them.
+    pub paths: &'a [&'a str],
+    /// The content of one, if it is text of a sensible size.
+    pub read: &'a (dyn Fn(&str) -> Option<String> + Sync),
+    /// Lays all of them in a new directory.
+    pub export: &'a (dyn Fn(PathBuf) -> BoxFuture<'static, std::io::Result<()>> + Sync),
+}
+
+/// What one package manager needs, and does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct FetchPlan {
+    /// As people know it.
+    manager: &'static str,
+    /// The files that say which packages: for people.
+    from: Vec<String>,
+    /// All that the package manager finds in its tree.
+    files: BTreeMap<String, Vec<u8>>,
+    /// What it does with a way out.
+    fetch: Vec<PlannedCommand>,
+    /// What is done after it, without one.
+    build: Vec<PlannedCommand>,
+    /// What runs are told.
+    env: Vec<(String, String)>,
+    /// Whether programs come with the packages, and where.
+    programs: Option<String>,
+}
+
+/// A program with its arguments, and what it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct PlannedCommand {
+    words: Vec<String>,
+    env: Vec<(String, String)>,
+    /// It works on all files of the commit, and not only on those of the package manager.
+    on_sources: bool,
+    /// Whatever comes of it, the rest goes on.
+    optional: bool,
+}
+
+impl PlannedCommand {
+    fn new(words: &[&str], env: &[(&str, &str)]) -> Self {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        Self { words, env: env.collect(), on_sources: false, optional: false }
+    }
+
+    fn on_sources(self) -> Self {
+        Self { on_sources: true, ..self }
+    }
+
+    fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+}
+
+/// What was fetched for a commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// What runs see.
+    shown: Vec<ShownDirectory>,
+    /// What runs are told.
+    env: Vec<(String, String)>,
+    /// What was found, for people: `cargo, from Cargo.lock`.
+    pub found: Vec<String>,
+}
+
+/// Where packages come from, and where they are kept.
+#[derive(Clone)]
+pub struct Environments {
+    directory: PathBuf,
+    /// `None`: nothing is fetched.
+    egress: Option<Egress>,
+}
+
+/// Why a commit's packages are not there.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// The package manager could not get them. In words for people.
+    #[error("{0}")]
+    Failed(String),
+    /// The sandbox broke.
+    #[error("packages could not be fetched in the sandbox")]
+    Sandbox(#[from] SandboxError),
+    /// The disk.
+    #[error("the directory of fetched packages cannot be used")]
+    Disk(#[from] std::io::Error),
+}
+
+impl Environments {
+    /// Packages are kept below this directory. Without a gate nothing is fetched.
+    pub fn new(directory: PathBuf, egress: Option<Egress>) -> Self {
+        Self { directory, egress }
+    }
+
+    /// The packages of a commit: as they are kept, or fetched.
+    ///
+    /// # Errors
+    /// When they cannot be had, or not be kept.
+    pub async fn of_commit(
+        &self,
+        commit: &CommitFiles<'_>,
+        sandbox: &dyn Sandbox,
+        stop: &CancellationToken,
+    ) -> Result<Environment, EnvironmentError> {
+        let mut all = Environment::default();
+        let Some(egress) = &self.egress else { return Ok(all) };
+        let CommitFiles { paths, read, .. } = *commit;
+        let plans = [cargo::plan(paths, read), npm::plan(paths, read), python::plan(paths, read)];
+        for plan in plans.into_iter().flatten() {
+            let kept = store::KeptEnvironment::of(&self.directory, &plan, sandbox.name());
+            let one = match kept.read() {
+                Some(one) => one,
+                None => {
+                    let fetching = Fetching { plan: &plan, commit, egress, sandbox, stop };
+                    fetching.into_store(&kept).await?
+                }
+            };
+            all.shown.extend(one.shown);
+            all.env.extend(one.env);
+            all.found.extend(one.found);
+        }
+        Ok(all)
+    }
+}
+
+/// One package manager at work.
+struct Fetching<'a> {
+    plan: &'a FetchPlan,
+    commit: &'a CommitFiles<'a>,
+    egress: &'a Egress,
+    sandbox: &'a dyn Sandbox,
+    stop: &'a CancellationToken,
+}
+
+impl Fetching<'_> {
+    async fn into_store(
+        &self,
+        kept: &store::KeptEnvironment,
+    ) -> Result<Environment, EnvironmentError> {
+        let making = kept.begin()?;
+        self.lay(&making.tree())?;
+        let proxy = RegistryProxy::start(self.egress.clone(), making.path())?;
+        let shown = ShownDirectory {
+            host_dir: making.packages(),
+            mount_at: format!("{PACKAGES}/{}", self.plan.manager),
+            writable: true,
+            programs: self.plan.programs.clone(),
+        };
+        let tree = making.tree();
+        for (planned, socket) in (self.plan.fetch.iter().map(|it| (it, Some(proxy.socket()))))
+            .chain(self.plan.build.iter().map(|it| (it, None)))
+        {
+            let mut command =
+                SandboxCommand::argv(planned.words.clone(), &tree).with_streams_together();
+            command.shown = vec![shown.clone()];
+            command.env = self.plan.env.clone();
+            if let Some(socket) = socket {
+                command.way_out = Some(socket.to_owned());
+                command.env.extend(through_proxy());
+            }
+            command.env.extend(planned.env.clone());
+            let limits = SandboxLimits { wall: TIME, ..SandboxLimits::default() };
+            if planned.on_sources {
+                command.tree = making.sources();
+                (self.commit.export)(making.sources()).await?;
+            }
+            let output = self.sandbox.run(&command, &limits, self.stop).await?;
+            if output.exit != Exit::Code(0) && !planned.optional {
+                return Err(self.failed(planned, &output, &proxy.refusals()));
+            }
+        }
+        drop(proxy);
+        let more = making.adopt_node_modules()?;
+        let found = format!("{}, from {}", self.plan.manager, self.plan.from.join(", "));
+        let (env, found) = (self.plan.env.clone(), vec![found]);
+        let shown = ShownDirectory { writable: false, ..shown };
+        let shown = [vec![shown], more].concat();
+        Ok(making.finish(Environment { shown, env, found })?)
+    }
+
+    /// Lays the files that it needs in an otherwise empty tree.
+    fn lay(&self, tree: &Path) -> std::io::Result<()> {
+        std::fs::create_dir_all(tree)?;
+        for (path, content) in &self.plan.files {
+            let path = tree.join(path);
+            if let Some(directory) = path.parent() {
+                std::fs::create_dir_all(directory)?;
+            }
+            std::fs::write(path, content)?;
+        }
+        Ok(())
+    }
+
+    fn failed(
+        &self,
+        planned: &PlannedCommand,
+        output: &CommandOutput,
+        refused: &[String],
+    ) -> EnvironmentError {
+        let said = output.stdout.text.trim();
+        let start = said.char_indices().rev().nth(TOLD).map_or(0, |(at, _)| at);
+        let said = said.get(start..).unwrap_or(said);
+        let refused = match refused.is_empty() {
+            true => String::new(),
+            false => format!("\nThe proxy refused: {}.", refused.join("; ")),
+        };
+        EnvironmentError::Failed(format!(
+            "the packages that {} names could not be fetched (`{}`): install them on Gander's \
+             machine, or see what is wrong with it:\n{said}{refused}",
+            self.plan.from.join(", "),
+            planned.words.join(" "),
+        ))
+    }
+}
+
+/// What package managers are told to find the way out.
+fn through_proxy() -> Vec<(String, String)> {
+    let certificates = "/etc/ssl/certs/ca-certificates.crt";
+    [
+        ("HTTPS_PROXY", way_out::ADDRESS),
+        ("https_proxy", way_out::ADDRESS),
+        ("YARN_HTTPS_PROXY", way_out::ADDRESS),
+        ("npm_config_https_proxy", way_out::ADDRESS),
+        ("CARGO_HTTP_PROXY", way_out::ADDRESS),
+        ("SSL_CERT_FILE", certificates),
+        ("NODE_EXTRA_CA_CERTS", certificates),
+        ("PIP_CERT", certificates),
+        ("CARGO_HTTP_CAINFO", certificates),
+        ("CARGO_NET_OFFLINE", "false"),
+        ("npm_config_offline", "false"),
+        ("PIP_NO_INDEX", "0"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// A sandbox in which commands find a commit's packages.
+pub struct WithEnvironment {
+    inner: Arc<dyn Sandbox>,
+    environment: Environment,
+}
+
+impl Environment {
+    /// The sandbox in which commands find these packages.
+    pub fn around(self, inner: Arc<dyn Sandbox>) -> Arc<dyn Sandbox> {
+        match self.shown.is_empty() {
+            true => inner,
+            false => Arc::new(WithEnvironment { inner, environment: self }),
+        }
+    }
+}
+
+#[async_trait]
+impl Sandbox for WithEnvironment {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    async fn probe(&self) -> Result<Probe, SandboxError> {
+        self.inner.probe().await
+    }
+
+    fn is_closed(&self) -> bool {
+        self.inner.is_closed()
+    }
+
+    fn shows(&self, tree: &Path) -> PathBuf {
+        self.inner.shows(tree)
+    }
+
+    async fn run(
+        &self,
+        command: &SandboxCommand,
+        limits: &SandboxLimits,
+        stop: &CancellationToken,
+    ) -> Result<CommandOutput, SandboxError> {
+        let mut command = command.clone();
+        command.shown.extend(self.environment.shown.iter().cloned());
+        let more = std::mem::take(&mut command.env);
+        command.env = [self.environment.env.clone(), more].concat();
+        self.inner.run(&command, limits, stop).await
+    }
+}

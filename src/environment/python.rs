@@ -1,0 +1,345 @@
+//! Packages of Python, for pip.
+//!
+//! Invariants: only wheels are fetched, for anything else would run code to tell what it needs; a
+//! requirement with an address of its own, and every option of a requirements file, is left out:
+//! either could name another host.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::{Table, Value};
+
+use super::{FetchPlan, PACKAGES, PlannedCommand};
+
+/// Extras, groups and files with these words hold what tests need.
+const OF_TESTS: [&str; 6] = ["test", "tests", "testing", "dev", "develop", "development"];
+/// What each kind of project is built with, where it does not say.
+const BUILT_WITH: [&str; 2] = ["setuptools", "wheel"];
+/// The requirements, as pip is given them.
+const REQUIREMENTS: &str = "gander-requirements.txt";
+
+/// What is fetched for a Python project, if it has dependencies.
+pub(super) fn plan(paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Option<FetchPlan> {
+    let mut needs = PythonNeeds::default();
+    if let Some(project) = read("pyproject.toml").and_then(|text| text.parse::<Table>().ok()) {
+        needs.of_pyproject(&project);
+    }
+    if let Some(text) = read("setup.cfg") {
+        needs.of_setup_cfg(&text);
+    }
+    if let Some(text) = read("setup.py") {
+        needs.of_setup_py(&text);
+    }
+    for path in paths.iter().filter(|path| is_requirements(path)) {
+        if let Some(text) = read(path) {
+            needs.add(path, text.lines());
+        }
+    }
+    if needs.from.is_empty() || needs.all.is_empty() {
+        return None;
+    }
+    let is_project = paths.iter().any(|path| ["pyproject.toml", "setup.py"].contains(path));
+    needs.all.insert("pytest".to_owned());
+    needs.all.extend(BUILT_WITH.map(str::to_owned));
+    let lines: Vec<&str> = needs.all.iter().map(String::as_str).collect();
+    let files = BTreeMap::from([(REQUIREMENTS.to_owned(), lines.join("\n").into_bytes())]);
+    let (home, wheels) = (format!("{PACKAGES}/python/venv"), format!("{PACKAGES}/python/wheels"));
+    let python = format!("{home}/bin/python");
+    let pip = |words: &[&str]| {
+        let all = [&["-m", "pip", "--quiet", "--no-input"], words].concat();
+        PlannedCommand::new(&[&[&*python], &all[..]].concat(), &[])
+    };
+    let here = &["--no-index", "--find-links", &wheels];
+    let mut build = vec![pip(&[&["install"][..], here, &["-r", REQUIREMENTS]].concat())];
+    if is_project {
+        build.push(
+            pip(&["install", "--no-index", "--no-deps", "--no-build-isolation", "-e", "/work"])
+                .on_sources()
+                .optional(),
+        );
+    }
+    build.push(PlannedCommand::new(&["rm", "-rf", &wheels], &[]));
+    let download = ["download", "--only-binary=:all:", "--dest", &wheels, "-r", REQUIREMENTS];
+    Some(FetchPlan {
+        manager: "python",
+        from: needs.from.into_iter().collect(),
+        files,
+        fetch: vec![PlannedCommand::new(&["python3", "-m", "venv", &home], &[]), pip(&download)],
+        build,
+        env: vec![
+            ("VIRTUAL_ENV".to_owned(), home.clone()),
+            ("SETUPTOOLS_SCM_PRETEND_VERSION".to_owned(), "0.1.0".to_owned()),
+        ],
+        programs: Some(format!("{home}/bin")),
+    })
+}
+
+/// A requirements file at the top, or one for tests.
+fn is_requirements(path: &str) -> bool {
+    let Some(stem) = path.strip_suffix(".txt") else { return false };
+    let words: Vec<&str> = stem.split(['-', '_', '/', '.']).collect();
+    let named = words.contains(&"requirements") && words.len() <= 3;
+    let for_others = ["doc", "docs", "lint", "ci", "release", "benchmark"];
+    named && !words.iter().any(|word| for_others.contains(word))
+}
+
+/// What a project says that it needs.
+#[derive(Default)]
+struct PythonNeeds {
+    all: BTreeSet<String>,
+    /// The files that said so.
+    from: BTreeSet<String>,
+}
+
+impl PythonNeeds {
+    fn add<'l>(&mut self, from: &str, lines: impl IntoIterator<Item = &'l str>) {
+        let plain: Vec<String> = lines.into_iter().filter_map(plain).collect();
+        if !plain.is_empty() {
+            self.from.insert(from.to_owned());
+            self.all.extend(plain);
+        }
+    }
+
+    fn of_pyproject(&mut self, project: &Table) {
+        const FROM: &str = "pyproject.toml";
+        let texts = |value: Option<&Value>| -> Vec<String> {
+            let list = value.and_then(Value::as_array).into_iter().flatten();
+            list.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let table = |value: Option<&Value>| value.and_then(Value::as_table).cloned();
+        let add = |needs: &mut Self, lines: Vec<String>| {
+            needs.add(FROM, lines.iter().map(String::as_str));
+        };
+        if let Some(build) = table(project.get("build-system")) {
+            let requires = texts(build.get("requires"));
+            // It asks for this only when it is about to install a tree in place.
+            let more = requires.iter().any(|line| line.starts_with("hatchling"));
+            add(self, requires);
+            add(self, more.then(|| "editables".to_owned()).into_iter().collect());
+        }
+        let groups = table(project.get("dependency-groups")).unwrap_or_default();
+        for (name, group) in &groups {
+            if is_of_tests(name) {
+                add(self, texts(Some(group)));
+                // `{include-group = "typing"}`
+                let included = group.as_array().into_iter().flatten();
+                let included = included.filter_map(|it| it.get("include-group")?.as_str());
+                for other in included {
+                    add(self, texts(groups.get(other)));
+                }
+            }
+        }
+        if let Some(project) = table(project.get("project")) {
+            add(self, texts(project.get("dependencies")));
+            let own = project.get("name").and_then(Value::as_str).unwrap_or_default();
+            let extras = table(project.get("optional-dependencies")).unwrap_or_default();
+            let mut open: Vec<&str> =
+                extras.keys().map(String::as_str).filter(|name| is_of_tests(name)).collect();
+            let mut seen = BTreeSet::new();
+            while let Some(name) = open.pop() {
+                if !seen.insert(name) {
+                    continue;
+                }
+                for line in texts(extras.get(name)) {
+                    match extras_of(&line, own) {
+                        // `widget[cli]` in widget itself.
+                        Some(named) => {
+                            open.extend(
+                                extras
+                                    .keys()
+                                    .map(String::as_str)
+                                    .filter(|it| named.split(',').any(|one| one.trim() == *it)),
+                            );
+                        }
+                        None => add(self, vec![line]),
+                    }
+                }
+            }
+        }
+        let poetry = table(project.get("tool").and_then(|tool| tool.get("poetry")));
+        let Some(poetry) = poetry else { return };
+        let mut tables = vec![poetry.get("dependencies").cloned()];
+        tables.push(poetry.get("dev-dependencies").cloned());
+        for (name, group) in table(poetry.get("group")).unwrap_or_default() {
+            if is_of_tests(&name) {
+                tables.push(group.get("dependencies").cloned());
+            }
+        }
+        for dependencies in tables.into_iter().flatten() {
+            let dependencies = dependencies.as_table().cloned().unwrap_or_default();
+            add(self, dependencies.iter().filter_map(|(name, is)| of_poetry(name, is)).collect());
+        }
+    }
+
+    fn of_setup_cfg(&mut self, text: &str) {
+        let mut section = "";
+        let mut wanted = false;
+        for line in text.lines() {
+            if let Some(name) = line.trim().strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
+                (section, wanted) = (name, false);
+            } else if !line.starts_with([' ', '\t']) {
+                let (key, value) = line.split_once('=').unwrap_or((line, ""));
+                wanted = match section {
+                    "options" => ["install_requires", "tests_require"].contains(&key.trim()),
+                    "options.extras_require" => is_of_tests(key.trim()),
+                    _ => false,
+                };
+                if wanted {
+                    self.add("setup.cfg", [value]);
+                }
+            } else if wanted {
+                self.add("setup.cfg", [line]);
+            }
+        }
+    }
+
+    /// Takes lists of texts by their names; what is computed is not known without running it.
+    fn of_setup_py(&mut self, text: &str) {
+        for key in ["install_requires", "tests_require"] {
+            let list = text.split_once(key).map_or("", |(_, rest)| rest.trim_start());
+            let list = list.trim_start_matches('=').trim_start().strip_prefix('[');
+            let list = list.and_then(|rest| rest.split_once(']')).map_or("", |(list, _)| list);
+            let texts = list.split(['"', '\'']).skip(1).step_by(2);
+            self.add("setup.py", texts);
+        }
+    }
+}
+
+/// Whether a name, such as `test` or `dev-py3`, is one of what tests need.
+fn is_of_tests(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.split(['-', '_']).any(|word| OF_TESTS.contains(&word))
+}
+
+/// The extras in `widget[cli,all]`, if it is this project's own name.
+fn extras_of<'l>(line: &'l str, own: &str) -> Option<&'l str> {
+    let (name, rest) = line.split_once('[')?;
+    let folded = |name: &str| name.trim().to_ascii_lowercase().replace('_', "-");
+    (!own.is_empty() && folded(name) == folded(own)).then(|| rest.split(']').next()).flatten()
+}
+
+/// A line as pip takes it, if it names a package and no address, file or option.
+fn plain(line: &str) -> Option<String> {
+    let line = line.split(" #").next().unwrap_or(line).trim().trim_end_matches('\\').trim();
+    let line = line.split(" --").next().unwrap_or(line).trim();
+    let begins = line.starts_with(|first: char| first.is_ascii_alphanumeric());
+    let elsewhere = line.contains("://") || line.contains('@') || line.contains('/');
+    (begins && !elsewhere && !line.contains(['$', '`', '\0'])).then(|| line.to_owned())
+}
+
+/// `requests = "^2.1"` and `{version = "~1.2", extras = ["x"]}`, as pip writes it.
+fn of_poetry(name: &str, is: &Value) -> Option<String> {
+    let version = is.as_str().or_else(|| is.get("version")?.as_str())?;
+    let optional = is.get("optional").and_then(Value::as_bool).unwrap_or(false);
+    if name == "python" || optional {
+        return None;
+    }
+    let extras = is.get("extras").and_then(Value::as_array).into_iter().flatten();
+    let extras: Vec<&str> = extras.filter_map(Value::as_str).collect();
+    let extras = if extras.is_empty() { String::new() } else { format!("[{}]", extras.join(",")) };
+    let bounds: Option<Vec<String>> = version.split(',').map(|one| bound(one.trim())).collect();
+    Some(format!("{name}{extras}{}", bounds?.join(",")))
+}
+
+/// One bound of a version in pip's words. `None`: it cannot be said so.
+fn bound(of: &str) -> Option<String> {
+    let numbers = |text: &str| -> Option<Vec<u64>> {
+        text.split('.').map(|part| part.parse().ok()).collect()
+    };
+    if of == "*" || of.is_empty() {
+        return Some(String::new());
+    }
+    let joined = |all: &[u64]| all.iter().map(u64::to_string).collect::<Vec<_>>().join(".");
+    let (text, place) = match (of.strip_prefix('^'), of.strip_prefix('~')) {
+        (Some(text), _) => {
+            let all = numbers(text)?;
+            let place = all.iter().position(|number| *number > 0).unwrap_or(all.len() - 1);
+            (text, place)
+        }
+        (_, Some(text)) if !text.starts_with('=') => (text, 1.min(numbers(text)?.len() - 1)),
+        _ if of.starts_with(|first: char| first.is_ascii_digit()) => {
+            return Some(format!("=={of}"));
+        }
+        _ => return Some(of.to_owned()),
+    };
+    let mut next = numbers(text)?;
+    next.truncate(place + 1);
+    *next.last_mut()? += 1;
+    Some(format!(">={text},<{}", joined(&next)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(files: &[(&str, &str)]) -> Vec<String> {
+        let paths: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
+        let read = |path: &str| Some(files.iter().find(|it| it.0 == path)?.1.to_owned());
+        let Some(plan) = plan(&paths, &read) else { return Vec::new() };
+        let text = String::from_utf8(plan.files[REQUIREMENTS].clone()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_a_project_and_its_tests_need_is_read_from_where_people_say_it() {
+        let pyproject = r#"
+            [build-system]
+            requires = ["hatchling>=1"]
+            [project]
+            name = "Widget_x"
+            dependencies = ["requests>=2 ; python_version > '3'", "evil @ https://evil.example/x"]
+            [project.optional-dependencies]
+            test = ["widget-x[cli]", "coverage"]
+            cli = ["click"]
+            docs = ["sphinx"]
+            [dependency-groups]
+            dev = ["hypothesis", {include-group = "typing"}]
+            typing = ["mypy"]
+        "#;
+        let found = needs(&[("pyproject.toml", pyproject)]);
+        let all =
+            ["click", "coverage", "editables", "hatchling>=1", "hypothesis", "mypy", "pytest"];
+        let more = ["requests>=2 ; python_version > '3'", "setuptools", "wheel"];
+        assert_eq!(found, [&all[..], &more].concat());
+        let cfg = "[options]\ninstall_requires =\n    six>=1\n    attrs\npackages = find:\n\
+                   [options.extras_require]\ntesting =\n    mock\ndocs = sphinx\n";
+        assert_eq!(
+            needs(&[("setup.cfg", cfg)]),
+            ["attrs", "mock", "pytest", "setuptools", "six>=1", "wheel"]
+        );
+        let setup = "setup(\n    name='x',\n    install_requires=['six', \"attrs>=1\"],\n)\n";
+        assert_eq!(
+            needs(&[("setup.py", setup)]),
+            ["attrs>=1", "pytest", "setuptools", "six", "wheel"]
+        );
+    }
+
+    #[test]
+    fn a_requirements_file_redirects_nothing() {
+        let text = "--index-url https://evil.example/simple\n-r other.txt\n-e .\nsix==1.16.0 \\\n    \
+                    --hash=sha256:abc\nhttps://evil.example/x.whl\ngit+https://evil.example/x\n./x\n\
+                    attrs # why\n";
+        let found = needs(&[("requirements-dev.txt", text)]);
+        assert_eq!(found, ["attrs", "pytest", "setuptools", "six==1.16.0", "wheel"]);
+        assert!(needs(&[("docs/requirements.txt", "sphinx\n")]).is_empty());
+        assert!(needs(&[("requirements.txt", "# nothing\n")]).is_empty());
+    }
+
+    #[test]
+    fn poetrys_bounds_are_said_in_pips_words() {
+        for (poetry, pip) in [
+            ("^1.2.3", ">=1.2.3,<2"),
+            ("^0.2.3", ">=0.2.3,<0.3"),
+            ("^0.0.3", ">=0.0.3,<0.0.4"),
+            ("~1.2.3", ">=1.2.3,<1.3"),
+            ("~1", ">=1,<2"),
+            ("1.2", "==1.2"),
+            ("*", ""),
+            (">=1,<3", ">=1,<3"),
+            ("~=1.4", "~=1.4"),
+        ] {
+            let value = Value::String(poetry.to_owned());
+            assert_eq!(of_poetry("x", &value), Some(format!("x{pip}")), "{poetry}");
+        }
+        assert_eq!(of_poetry("python", &Value::String("^3".to_owned())), None);
+    }
+}
