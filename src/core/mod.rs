@@ -10,6 +10,7 @@ pub mod event;
 pub mod evidence;
 pub mod examples;
 pub mod fault;
+pub mod flagged;
 pub mod github;
 pub mod id;
 pub mod job;

@@ -31,6 +31,7 @@ mod orders;
 mod other_servers;
 mod red_ci;
 mod release_ends;
+mod release_flagged;
 mod release_proposed;
 mod release_published;
 mod renamed;
