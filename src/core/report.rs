@@ -10,12 +10,14 @@
 use std::fmt::Write as _;
 
 mod checks;
+mod comments;
 mod endings;
 mod flagged;
 mod review;
 mod waiting;
 
 pub use checks::{check_run, outcome_words, why_no_test};
+pub use comments::{end_of_markers, marker, most_comments};
 pub use endings::UNVERIFIED_CAP;
 pub use flagged::first_flags;
 pub use review::*;
@@ -59,13 +61,6 @@ pub struct ReportContext {
     pub unverified: String,
     /// `https://github.com`, or an Enterprise Server's address: for links.
     pub web: String,
-}
-
-/// An invisible line that marks a comment as ours, so that it is found again and written once.
-///
-/// `part` is `status`, `announce` or a reply's key.
-pub fn marker(job_or_act: &str, part: &str) -> String {
-    format!("<!-- gander {part} {job_or_act} -->")
 }
 
 /// The one status comment of a job.

@@ -79,9 +79,7 @@ pub(super) fn held(job: &Job, change: &str, prefix: &str) -> String {
     if job.review.risks.is_empty() {
         let _ = write!(text, " `[publish] mode = \"hold\"` in `{RULES_PATH}` asks for that.");
     } else {
-        text.push_str(
-            " Pushing it would let workflows of this repository run on it with rights:\n",
-        );
+        text.push_str(" Pushing it would let CI of this repository run on it with rights:\n");
         for risk in first_of(&job.review.risks, MOST_RISKS) {
             let _ = write!(text, "\n- {}", inline(&risk.replace('`', ""), 300));
         }
