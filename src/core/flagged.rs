@@ -7,6 +7,10 @@
 use super::changelog::is_version;
 use super::path::RepoPath;
 use super::path_rules::{PathClass, PathRules, classify};
+use super::text::first_of;
+
+/// More than people would read.
+const MOST_KEPT: usize = 50;
 
 /// What changed since the release before, as GitHub shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +60,7 @@ pub fn flagged(since: &SinceRelease, version: &str, rules: &PathRules) -> Vec<St
             found.push(format!("{}: {reason}", file.path));
         }
     }
+    let mut found = first_of(&found, MOST_KEPT);
     if !complete {
         found.push("more files changed than GitHub lists".to_owned());
     }
@@ -148,6 +153,13 @@ mod tests {
         }
         let hidden = SinceReleaseFile { diff: None, ..file("Cargo.lock", "") };
         assert_eq!(named(vec![hidden]).len(), 1, "its lines are not shown");
+    }
+
+    #[test]
+    fn of_very_many_only_the_first_are_kept_and_how_many_more_there_are() {
+        let many = (0..300).map(|n| file(&format!("p{n}/Makefile"), "@@ @@\n-a\n+b\n"));
+        let found = named(many.collect());
+        assert_eq!((found.len(), found[50].as_str()), (51, "and 250 more"));
     }
 
     #[test]

@@ -75,3 +75,21 @@ async fn a_release_of_plain_files_takes_one_approval() {
     w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
     w.until("it is merged", |w| w.only_pull().merged).await;
 }
+
+/// GitHub lists three hundred files of a comparison, and does not say that there are more.
+#[tokio::test]
+async fn a_release_of_more_files_than_github_lists_is_looked_at() {
+    let w = World::with_project(vec![("Cargo.toml", MANIFEST), ("src/lib.rs", "")]).await;
+    let first = w.emulator.branches(REPO)["main"].clone();
+    w.owner().tags(REPO, "v1.1.0", &first).unwrap();
+    let names: Vec<String> = (0..300).map(|n| format!("docs/{n}.txt")).collect();
+    let files: Vec<_> = names.iter().map(|name| (name.as_str(), Some("x"))).collect();
+    w.pushed("main", "docs: many", &files).await;
+    let issue = w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();
+    w.owner_says(issue, "/gander release 1.2.0").await;
+    let pull = w.only_pull();
+    assert!(pull.body.contains("more files changed than GitHub lists"), "{}", pull.body);
+    w.owner().reviews(REPO, pull.number, Verdict::Approves, "").unwrap();
+    w.settle().await;
+    assert!(!w.only_pull().merged, "{}", w.timeline());
+}
