@@ -16,7 +16,7 @@ use crate::core::command::Address;
 use crate::core::fault::ErrorKind;
 use crate::core::flagged::flagged;
 use crate::core::github::RepoRef;
-use crate::core::id::{InstallationId, UserId};
+use crate::core::id::{InstallationId, Sha, UserId};
 use crate::core::manifest::{Digest, SUMS};
 use crate::core::path_rules::PathRules;
 use crate::core::policy::{RULES_PATH, Rules};
@@ -138,12 +138,8 @@ async fn facts(
     };
     let (mut pull, votes, holders, checks) = pull(forge, repo, inputs).await?;
     if let (Some(pull), Ok(rules), Some(section), Some(tag)) = (&mut pull, &rules, &section, &tag) {
-        let tags = forge.tags(repo).await?;
-        let history =
-            forge.release_history(repo, &rules.release, &tags, &pull.head, Some(tag)).await?;
-        let paths = PathRules::new(&rules.paths.protected, &rules.paths.flagged);
-        let paths = paths.map_err(|bad| ActionError::Manifest(bad.to_string()))?;
-        pull.flagged = flagged(&history.since, &section.version, &paths);
+        let release = (section.version.as_str(), tag.as_str());
+        pull.flagged = flagged_since_last(forge, repo, rules, &pull.head, release).await?;
     }
     Ok(Facts {
         // By its number: a name can pass to another repository.
@@ -162,6 +158,21 @@ async fn facts(
         files,
         now: clock.now(),
     })
+}
+
+/// The paths that people should look at before this version and tag are released.
+async fn flagged_since_last(
+    forge: &Forge,
+    repo: &RepoRef,
+    rules: &Rules,
+    head: &Sha,
+    (version, tag): (&str, &str),
+) -> Result<Vec<String>, ActionError> {
+    let tags = forge.tags(repo).await?;
+    let history = forge.release_history(repo, &rules.release, &tags, head, Some(tag)).await?;
+    let paths = PathRules::new(&rules.paths.protected, &rules.paths.flagged);
+    let paths = paths.map_err(|bad| ActionError::Manifest(bad.to_string()))?;
+    Ok(flagged(&history.since, version, &paths))
 }
 
 type OfThePull = (Option<ReleasePull>, Vec<Vote>, Option<Vec<UserId>>, Vec<SeenCheck>);
