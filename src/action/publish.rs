@@ -14,9 +14,11 @@ use crate::core::approval::Vote;
 use crate::core::changelog::{CHANGELOG_PATH, latest};
 use crate::core::command::Address;
 use crate::core::fault::ErrorKind;
+use crate::core::flagged::flagged;
 use crate::core::github::RepoRef;
-use crate::core::id::{InstallationId, UserId};
+use crate::core::id::{InstallationId, Sha, UserId};
 use crate::core::manifest::{Digest, SUMS};
+use crate::core::path_rules::PathRules;
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::core::release_gate::{
     Facts, ReleasePlan, ReleasePull, ReleaseSeen, SeenCheck, TagAt, TagState, judge,
@@ -124,18 +126,21 @@ async fn facts(
     let default_branch = repository.default_branch.parse();
     let default_branch = default_branch
         .map_err(|bad| ActionError::Manifest(format!("the default branch: {bad}")))?;
-    let (pull, votes, holders, checks) = pull(forge, repo, inputs).await?;
     let rules = forge.file(repo, commit.as_str(), RULES_PATH).await?;
-    let rules = Rules::parse(rules.as_deref().unwrap_or_default());
-    let rules = rules.map(|rules| rules.release).map_err(|bad| bad.problem);
+    let rules = Rules::parse(rules.as_deref().unwrap_or_default()).map_err(|bad| bad.problem);
     let changelog = forge.file(repo, commit.as_str(), CHANGELOG_PATH).await?;
     let section = changelog.as_deref().and_then(latest);
     let tag = rules.as_ref().ok().zip(section.as_ref());
-    let tag = tag.and_then(|(rules, section)| rules.tag_of(&section.version));
-    let standing = match tag {
-        Some(tag) => forge.standing(repo, &tag).await?,
+    let tag = tag.and_then(|(rules, section)| rules.release.tag_of(&section.version));
+    let standing = match &tag {
+        Some(tag) => forge.standing(repo, tag).await?,
         None => TagState::default(),
     };
+    let (mut pull, votes, holders, checks) = pull(forge, repo, inputs).await?;
+    if let (Some(pull), Ok(rules), Some(section), Some(tag)) = (&mut pull, &rules, &section, &tag) {
+        let release = (section.version.as_str(), tag.as_str());
+        pull.flagged = flagged_since_last(forge, repo, rules, &pull.head, release).await?;
+    }
     Ok(Facts {
         // By its number: a name can pass to another repository.
         repository_id: repository.id,
@@ -145,7 +150,7 @@ async fn facts(
         votes,
         holders,
         checks,
-        rules,
+        rules: rules.map(|rules| rules.release),
         section,
         standing,
         manifest,
@@ -153,6 +158,21 @@ async fn facts(
         files,
         now: clock.now(),
     })
+}
+
+/// The paths that people should look at before this version and tag are released.
+async fn flagged_since_last(
+    forge: &Forge,
+    repo: &RepoRef,
+    rules: &Rules,
+    head: &Sha,
+    (version, tag): (&str, &str),
+) -> Result<Vec<String>, ActionError> {
+    let tags = forge.tags(repo).await?;
+    let history = forge.release_history(repo, &rules.release, &tags, head, Some(tag)).await?;
+    let paths = PathRules::new(&rules.paths.protected, &rules.paths.flagged);
+    let paths = paths.map_err(|bad| ActionError::Manifest(bad.to_string()))?;
+    Ok(flagged(&history.since, version, &paths))
 }
 
 type OfThePull = (Option<ReleasePull>, Vec<Vote>, Option<Vec<UserId>>, Vec<SeenCheck>);
@@ -200,6 +220,7 @@ async fn pull(
         tree_of_commit,
         files: forge.files_of(repo, number).await?,
         head: seen.head.clone(),
+        flagged: Vec::new(),
     };
     let checks = forge.checks_seen(repo, &seen.head).await?;
     Ok((Some(pull), votes, holders, checks))

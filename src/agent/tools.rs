@@ -231,6 +231,9 @@ impl Tool for RunTool {
     }
 }
 
+/// So much of the model's own words is kept, in bytes.
+const MOST_WORDS: usize = 64 * 1024;
+
 /// How the model ends its work.
 pub struct Finish {
     summary: String,
@@ -282,6 +285,12 @@ impl Finish {
                 serde_json::from_value(arguments.clone()).map_err(|error| error.to_string())?;
             if arguments.summary.trim().is_empty() {
                 return Err("`summary` must not be empty.".to_owned());
+            }
+            let words = arguments.answers.iter().map(|answer| answer.words.len());
+            if arguments.summary.len() + words.sum::<usize>() > MOST_WORDS {
+                return Err(format!(
+                    "`summary` and `answers` may have {MOST_WORDS} bytes together."
+                ));
             }
             Ok(Self {
                 summary: arguments.summary,

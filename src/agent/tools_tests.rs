@@ -115,3 +115,17 @@ async fn what_git_would_not_keep_is_not_written() {
     desk.has("dos.txt", "a\r\nb\r\n");
     desk.edits(json!({"path": "dos.txt", "old": "b", "new": "c"})).await.unwrap();
 }
+
+#[test]
+fn words_that_would_fill_the_store_are_refused_and_the_model_is_told() {
+    let read = |words: &str, answer: &str| {
+        let answers = json!([{"thread": 1, "fixed": true, "words": answer}]);
+        let arguments = json!({"summary": words, "answers": answers});
+        Finish::read("finish", &arguments).unwrap().map(|_| ())
+    };
+    read("done", "so be it").unwrap();
+    let long = "x".repeat(MOST_WORDS);
+    for (words, answer) in [(&*long, "y"), ("y", &*long)] {
+        assert!(read(words, answer).unwrap_err().contains("65536 bytes together"));
+    }
+}

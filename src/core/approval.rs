@@ -6,12 +6,13 @@
 //! nothing of it. On a job's pull request other rules do so too; a release's votes are judged by
 //! the rules of each look. A program never approves. Whoever asked for a change or pushed some of
 //! it does not approve it alone while somebody else could: where all who could had a hand in it, or
-//! it cannot be told who pushed, two approve. A standing request for changes by somebody whose
+//! it cannot be told who pushed, two approve. So do they where flagged paths are released, unless
+//! one names those, too. A standing request for changes by somebody whose
 //! approval would count outweighs every approval.
 
 use serde::{Deserialize, Serialize};
 
-use super::command::{Address, Verb, parse};
+use super::command::{Address, Verb, line, parse};
 use super::github::{Actor, Role};
 use super::id::{Branch, CommentId, Login, Number, RepoId, ReviewId, Sha, Timestamp, UserId};
 use super::policy::Requester;
@@ -58,6 +59,9 @@ pub enum VoteSource {
         id: CommentId,
         /// Whether it is not what was first written any more.
         edited: bool,
+        /// Whether it is `approve SHA flagged`: the flagged paths are meant, too.
+        #[serde(default)]
+        flagged: bool,
     },
 }
 
@@ -87,6 +91,8 @@ pub struct ApprovalCriteria<'a> {
     pub holders: Option<&'a [UserId]>,
     /// Words said up to then do not count: the base branch or the rules were others.
     pub since: Timestamp,
+    /// Paths that take one person who names them, or two; each with the reason.
+    pub flagged: &'a [String],
 }
 
 /// The consent of maintainers to one exact commit. Only [`judge`] makes one.
@@ -160,6 +166,8 @@ pub enum NotApproved {
     Pusher { login: Login },
     /// They approved, and one more has to.
     SecondNeeded { login: Login, because: WhyTwo },
+    /// They approved, and neither named the flagged paths nor did a second person approve.
+    Flagged { login: Login, paths: Vec<String> },
     /// They approved, and nobody is left whose approval the rules would let count.
     NobodyLeft { login: Login, role: Role },
     /// It was said before the base branch or the rules changed.
@@ -191,6 +199,15 @@ pub fn approves(comment: &str, address: &Address, head: &Sha) -> bool {
     words.is_some_and(|words| names_commit(&words, head))
 }
 
+/// The word by which an approval covers flagged paths.
+pub const FLAGGED_WORD: &str = "flagged";
+
+/// Whether the first line of a comment that approves is `approve SHA flagged`.
+pub fn names_flagged(comment: &str, address: &Address) -> bool {
+    let word = line(comment, address).and_then(|words| words.split_whitespace().nth(2));
+    word.is_some_and(|word| word.trim_matches('`').eq_ignore_ascii_case(FLAGGED_WORD))
+}
+
 /// Whether the first word after `approve` is this commit.
 pub fn names_commit(words: &str, head: &Sha) -> bool {
     let word = words.split_whitespace().next().unwrap_or_default();
@@ -215,21 +232,12 @@ pub fn judge(criteria: &ApprovalCriteria<'_>, votes: &[Vote]) -> Result<Approval
     let (mut accepted, mut refusals) = (Vec::<&Vote>::new(), Vec::new());
     for vote in standing.iter().rev().filter(|vote| vote.stance == Stance::Approves) {
         match refused(criteria, &bar, vote) {
-            None if accepted.iter().any(|known| known.by.id == vote.by.id) => {}
             None => accepted.push(vote),
             Some(why) => refusals.push((why, vote)),
         }
     }
-    let outside = |vote: &Vote| had_a_hand(criteria, vote.by.id).is_none();
     if let Some(newest) = accepted.first() {
-        let Some(because) = bar.second else { return Ok(consent(criteria, newest, None)) };
-        let completes = |it: &&&Vote| !bar.one_outside || outside(newest) || outside(it);
-        if let Some(second) = accepted.iter().skip(1).find(completes) {
-            return Ok(consent(criteria, newest, Some(second)));
-        }
-        let login = newest.by.login.clone();
-        return Err(nobody_left(criteria, &bar, &login)
-            .unwrap_or(NotApproved::SecondNeeded { login, because }));
+        return enough(criteria, &bar, newest, &accepted);
     }
     // Of those whose word could count the newest.
     let nearest = refusals.into_iter().rev().max_by_key(|(why, _)| nearness(why));
@@ -239,6 +247,37 @@ pub fn judge(criteria: &ApprovalCriteria<'_>, votes: &[Vote]) -> Result<Approval
             nobody_left(criteria, &bar, &vote.by.login).unwrap_or(why)
         }
         Some((why, _)) => why,
+    })
+}
+
+/// Whether votes that count, the newest first, are enough.
+fn enough(
+    criteria: &ApprovalCriteria<'_>,
+    bar: &Bar,
+    newest: &Vote,
+    accepted: &[&Vote],
+) -> Result<Approval, NotApproved> {
+    let alone = |vote: &Vote| {
+        criteria.flagged.is_empty()
+            || matches!(vote.source, VoteSource::Comment { flagged: true, .. })
+    };
+    if bar.second.is_none()
+        && let Some(single) = accepted.iter().copied().find(|vote| alone(vote))
+    {
+        return Ok(consent(criteria, single, None));
+    }
+    let outside = |vote: &Vote| had_a_hand(criteria, vote.by.id).is_none();
+    let completes = |it: &&Vote| {
+        it.by.id != newest.by.id && (!bar.one_outside || outside(newest) || outside(it))
+    };
+    if let Some(second) = accepted.iter().copied().find(completes) {
+        return Ok(consent(criteria, newest, Some(second)));
+    }
+    let login = newest.by.login.clone();
+    Err(match bar.second {
+        None => NotApproved::Flagged { login, paths: criteria.flagged.to_vec() },
+        Some(because) => nobody_left(criteria, bar, &login)
+            .unwrap_or(NotApproved::SecondNeeded { login, because }),
     })
 }
 
@@ -254,6 +293,7 @@ fn nearness(why: &NotApproved) -> u8 {
         NotApproved::Requester { .. }
         | NotApproved::Pusher { .. }
         | NotApproved::SecondNeeded { .. }
+        | NotApproved::Flagged { .. }
         | NotApproved::NobodyLeft { .. }
         | NotApproved::Objection { .. } => 6,
     }

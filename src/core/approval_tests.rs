@@ -57,6 +57,7 @@ fn pushed(
         pushers_known,
         holders: holders.as_deref(),
         since: Timestamp(0),
+        flagged: &[],
     };
     judge(&criteria, votes)
 }
@@ -216,7 +217,7 @@ fn of_two_the_first_word_dates_the_consent_and_one_person_is_never_two() {
     assert_eq!(both.at(), Timestamp(3));
     assert_eq!(both.pushed_by(), ["person-2".parse().unwrap()]);
     let mut again = votes[1].clone();
-    again.source = VoteSource::Comment { id: CommentId(9), edited: false };
+    again.source = VoteSource::Comment { id: CommentId(9), edited: false, flagged: false };
     let twice = [votes[1].clone(), again];
     assert!(pushed(Requester::IfAlone, (&[2], true), Some(&[1, 2]), &twice).is_err());
 }
@@ -237,6 +238,7 @@ fn what_was_said_before_the_base_or_the_rules_changed_does_not_count() {
         pushers_known: true,
         holders: None,
         since: Timestamp(since),
+        flagged: &[],
     };
     let votes = [vote(2, Role::Admin, Stance::Approves, HEAD, 5)];
     assert!(judge(&at(4), &votes).is_ok());
@@ -246,9 +248,9 @@ fn what_was_said_before_the_base_or_the_rules_changed_does_not_count() {
 #[test]
 fn an_edited_comment_is_nobodys_word() {
     let mut by_comment = vote(2, Role::Admin, Stance::Approves, HEAD, 1);
-    by_comment.source = VoteSource::Comment { id: CommentId(5), edited: true };
+    by_comment.source = VoteSource::Comment { id: CommentId(5), edited: true, flagged: false };
     assert!(matches!(usual(&[by_comment.clone()]), Err(NotApproved::Edited { .. })));
-    by_comment.source = VoteSource::Comment { id: CommentId(5), edited: false };
+    by_comment.source = VoteSource::Comment { id: CommentId(5), edited: false, flagged: false };
     assert!(usual(&[by_comment]).is_ok());
 }
 
@@ -281,4 +283,67 @@ fn only_the_first_line_approves_and_only_by_enough_digits_of_the_head() {
     let other = Address { prefix: "/goose".to_owned(), mention: None };
     assert!(approves("/goose approve 0123456789ab", &other, &head));
     assert!(!approves("/gander approve 0123456789ab", &other, &head));
+}
+
+/// Judged for a release with this flagged path; person 1 ordered it.
+fn released(holders: Option<&[u64]>, votes: &[Vote]) -> Result<Approval, NotApproved> {
+    let (head, base) = (sha(HEAD), "main".parse().unwrap());
+    let holders: Option<Vec<UserId>> =
+        holders.map(|holders| holders.iter().map(|id| UserId(*id)).collect());
+    let criteria = ApprovalCriteria {
+        repo_id: RepoId(1),
+        pull: Number(2),
+        head: &head,
+        base: &base,
+        rules: "rules",
+        role: Role::Maintain,
+        requester: Requester::IfAlone,
+        asked_by: &[UserId(1)],
+        pushed_by: &[],
+        pushers_known: true,
+        holders: holders.as_deref(),
+        since: Timestamp(0),
+        flagged: &["Makefile: changes how the project is built".to_owned()],
+    };
+    judge(&criteria, votes)
+}
+
+#[test]
+fn flagged_paths_take_one_person_who_says_so_or_two_who_approve() {
+    let by = |id, at| vote(id, Role::Maintain, Stance::Approves, HEAD, at);
+    let saying = |id, at, edited| {
+        let source = VoteSource::Comment { id: CommentId(at), edited, flagged: true };
+        Vote { source, ..by(id, at) }
+    };
+    let paths = vec!["Makefile: changes how the project is built".to_owned()];
+    let silent = NotApproved::Flagged { login: "person-2".parse().unwrap(), paths };
+    assert_eq!(released(None, &[by(2, 1)]), Err(silent.clone()));
+    assert_eq!(released(None, &[by(2, 1), by(2, 2)]), Err(silent.clone()), "twice the same person");
+    assert_eq!(released(None, &[by(2, 1), saying(1, 2, false)]), Err(silent.clone()));
+    assert_eq!(released(None, &[by(2, 1), saying(3, 2, true)]), Err(silent));
+    assert!(released(None, &[by(2, 1), by(3, 2)]).is_ok());
+    let said = released(None, &[saying(2, 1, false), by(2, 2)]).unwrap();
+    assert!(said.by_command() && said.at() == Timestamp(1), "{said:?}");
+    // Whoever is alone says so, too.
+    assert!(matches!(released(Some(&[1]), &[by(1, 1)]), Err(NotApproved::Flagged { .. })));
+    assert!(released(Some(&[1]), &[saying(1, 1, false)]).is_ok());
+}
+
+#[test]
+fn only_the_word_behind_the_commit_covers_flagged_paths() {
+    let says = |body: &str| names_flagged(body, &Address::default());
+    for good in
+        ["/gander approve 0123456789ab flagged", "/gander approve `0123456789ab` FLAGGED ok"]
+    {
+        assert!(says(good), "{good:?}");
+    }
+    for bad in [
+        "/gander approve 0123456789ab",
+        "/gander approve 0123456789ab\nflagged",
+        "/gander approve 0123456789ab not flagged",
+        "/gander approve flagged",
+        "> /gander approve 0123456789ab flagged",
+    ] {
+        assert!(!says(bad), "{bad:?}");
+    }
 }

@@ -94,11 +94,11 @@ pub static VERBS: [VerbSpec; Verb::COUNT] = [
     VerbSpec {
         verb: Verb::Approve,
         name: "approve",
-        object: Some("SHA"),
+        object: Some("SHA [flagged]"),
         keys: &[],
         place: "Gander's pull request",
         who: Role::Write,
-        summary: "approve exactly this commit, by 12 digits or more",
+        summary: "approve exactly this commit, by 12 digits or more; `flagged` covers the paths that a release names",
     },
     VerbSpec {
         verb: Verb::Go,

@@ -82,6 +82,7 @@ fn approval(head: &str) -> Approval {
         pushers_known: true,
         holders: None,
         since: Timestamp(0),
+        flagged: &[],
     };
     let vote = Vote {
         by: person(5),

@@ -1,6 +1,7 @@
 //! What the product decides: pure, no IO, no clock, no randomness.
 
 pub mod approval;
+pub mod bare_repository;
 pub mod budget;
 pub mod changelog;
 pub mod checks;
@@ -10,11 +11,13 @@ pub mod event;
 pub mod evidence;
 pub mod examples;
 pub mod fault;
+pub mod flagged;
 pub mod github;
 pub mod id;
 pub mod job;
 pub mod machine;
 pub mod manifest;
+pub mod other_ci;
 pub mod patch;
 pub mod path;
 pub mod path_rules;

@@ -44,6 +44,23 @@ pub enum PathError {
     NotUtf8,
 }
 
+/// Directories of tests, folded.
+const TEST_DIRECTORIES: &[&str] = &[
+    "test",
+    "tests",
+    "__tests__",
+    "__snapshots__",
+    "spec",
+    "specs",
+    "testing",
+    "testdata",
+    "e2e",
+    "cypress",
+    "androidtest",
+];
+/// How names of tests end, folded, where the ending says it.
+const TEST_SUFFIXES: &[&str] = &[".snap", ".bats", ".feature", ".phpt", ".t"];
+
 impl RepoPath {
     /// The path as git writes it.
     pub fn as_str(&self) -> &str {
@@ -73,24 +90,28 @@ impl RepoPath {
         self.0.rsplit_once('/').map(|(parent, _)| Self(parent.to_owned()))
     }
 
-    /// Whether people keep tests under such a path.
+    /// Whether people keep tests, or what tests compare with, under such a path.
     pub fn looks_like_a_test(&self) -> bool {
         let folded = fold(&self.0);
         let (directories, name) = folded.rsplit_once('/').unwrap_or(("", &folded));
         let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
-        let in_tests = directories.split('/').any(|part| {
-            matches!(part, "test" | "tests" | "__tests__" | "spec" | "specs" | "testing" | "e2e")
+        let in_tests = directories.split('/').any(|part| TEST_DIRECTORIES.contains(&part));
+        let begins = ["test_", "test-"].iter().any(|start| stem.starts_with(start));
+        let ends = ["test", "tests", "spec", "specs", "unittest"].iter().any(|word| {
+            stem.strip_suffix(word)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with(['_', '-']))
         });
+        let inside = [".test.", ".tests.", ".spec.", ".e2e.", ".cy."];
         in_tests
-            || matches!(stem, "test" | "tests" | "conftest")
-            || stem.starts_with("test_")
-            || stem.ends_with("_test")
-            || stem.ends_with("_tests")
-            || stem.ends_with("_spec")
-            || name.contains(".test.")
-            || name.contains(".spec.")
+            || stem == "conftest"
+            || begins
+            || ends
+            || inside.iter().any(|part| name.contains(part))
+            || TEST_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
             || self.name().split('.').next().is_some_and(|stem| {
-                stem.ends_with("Test") || stem.ends_with("Tests") || stem.ends_with("Spec")
+                let integration = stem.strip_suffix("IT");
+                ["Test", "Tests", "Spec", "TestCase"].iter().any(|end| stem.ends_with(end))
+                    || integration.is_some_and(|it| it.ends_with(|c: char| c.is_lowercase()))
             })
     }
 }
@@ -301,10 +322,31 @@ mod tests {
             "FooTest.java",
             "conftest.py",
             "web/__tests__/a.js",
+            "web/__snapshots__/a.js.snap",
+            "src/a.snap",
+            "pkg/testdata/golden.txt",
+            "check.bats",
+            "t/basic.t",
+            "test-a.js",
+            "a-spec.js",
+            "login.cy.ts",
+            "OrderIT.java",
+            "FooTestCase.php",
+            "app/tests.py",
         ] {
             assert!(path(test).looks_like_a_test(), "{test}");
         }
-        for other in ["src/contest.rs", "latest/a.rs", "src/attestation.py", "fastest.c"] {
+        for other in [
+            "src/contest.rs",
+            "latest/a.rs",
+            "src/attestation.py",
+            "fastest.c",
+            "src/audit.rs",
+            "AUDIT.md",
+            "docs/testing.md",
+            "src/inspect.js",
+            "a.ts",
+        ] {
             assert!(!path(other).looks_like_a_test(), "{other}");
         }
     }

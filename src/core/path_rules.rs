@@ -7,6 +7,7 @@
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
+use super::other_ci::ci_system;
 use super::path::{RepoPath, as_windows_reads_it, fold, is_ignorable, is_short_name};
 
 /// What a patch may do to a path. The text is the reason, for people.
@@ -97,9 +98,7 @@ fn flag(parts: &[&str], path: &RepoPath) -> Option<&'static str> {
         match *part {
             ".github" => return Some("looks like GitHub settings of a nested project"),
             ".cargo" | ".mvn" | ".yarn" => return Some(BUILD),
-            ".circleci" | ".buildkite" | ".gitlab" | ".woodpecker" => {
-                return Some(OTHER_CI);
-            }
+            ".gitlab" => return Some(OTHER_CI),
             ".vscode" | ".idea" | ".devcontainer" => {
                 return Some("can run code in people's editors");
             }
@@ -115,12 +114,16 @@ fn flag(parts: &[&str], path: &RepoPath) -> Option<&'static str> {
     if path.components().any(|part| part.ends_with(['.', ' ']) || part.contains(':')) {
         return Some("cannot be checked out on Windows");
     }
+    if (0..parts.len()).any(|at| ci_system(&parts[at..].join("/")).is_some()) {
+        return Some(OTHER_CI);
+    }
     if path.as_str().chars().any(is_ignorable) {
         return Some("has invisible characters in its name");
     }
     flag_by_name(name)
 }
 
+const RUNNER: &str = "changes how tests are found or run";
 const DEPENDENCIES: &str = "names the project's dependencies";
 const BUILD: &str = "changes how the project is built";
 const OTHER_CI: &str = "changes another CI system";
@@ -128,13 +131,14 @@ const AGENTS: &str = "instructs coding agents";
 const SETTINGS: &str = "may hold settings or secrets";
 
 /// Names and extensions (`*.x`), folded, and why people should look at them.
-const FLAGGED: [(&str, &str); 9] = [
+const FLAGGED: [(&str, &str); 8] = [
     (
-        "changes how tests are found or run",
-        "conftest.py pytest.ini sitecustomize.py usercustomize.py phpunit.xml phpunit.xml.dist .rspec \
-         jest.config.js jest.config.cjs jest.config.mjs jest.config.ts vitest.config.js \
-         vitest.config.mjs vitest.config.ts .mocharc.js .mocharc.cjs .mocharc.json .mocharc.yml \
-         .mocharc.yaml ava.config.js karma.conf.js nextest.toml *.pth",
+        RUNNER,
+        "conftest.py pytest.ini .pytest.ini pytest.toml .coveragerc sitecustomize.py usercustomize.py \
+         unittest.cfg nose.cfg .noserc behave.ini .testr.conf .stestr.conf .rspec spec_helper.rb \
+         rails_helper.rb test_helper.rb test_helper.exs pest.php mocha.opts jasmine.json .taprc \
+         nextest.toml dart_test.yaml testng.xml junit-platform.properties xunit.runner.json \
+         ctestconfig.cmake ctestcustom.cmake cucumber.yml *.pth *.runsettings *.testplan",
     ),
     (
         DEPENDENCIES,
@@ -152,16 +156,13 @@ const FLAGGED: [(&str, &str); 9] = [
     ),
     (
         BUILD,
-        "build.rs makefile gnumakefile justfile rakefile cmakelists.txt .npmrc .yarnrc .yarnrc.yml \
-         bunfig.toml tox.ini noxfile.py gradlew gradlew.bat mvnw mvnw.cmd dockerfile containerfile \
-         .dockerignore .pre-commit-config.yaml lefthook.yml .envrc action.yml action.yaml build.zig \
-         meson.build configure pip.conf .pypirc build.bazel workspace.bazel module.bazel .bazelrc \
-         .tool-versions rust-toolchain rust-toolchain.toml *.mk",
-    ),
-    (
-        OTHER_CI,
-        ".gitlab-ci.yml .travis.yml jenkinsfile azure-pipelines.yml appveyor.yml .appveyor.yml \
-         bitbucket-pipelines.yml .drone.yml .cirrus.yml",
+        "build.rs makefile gnumakefile justfile .justfile taskfile.yml taskfile.yaml \
+         taskfile.dist.yml taskfile.dist.yaml magefile.go earthfile rakefile cmakelists.txt \
+         .npmrc .yarnrc .yarnrc.yml bunfig.toml tox.ini noxfile.py gradlew gradlew.bat mvnw \
+         mvnw.cmd dockerfile containerfile .dockerignore .pre-commit-config.yaml lefthook.yml \
+         .envrc action.yml action.yaml build.zig meson.build configure pip.conf .pypirc \
+         build.bazel workspace.bazel module.bazel .bazelrc .tool-versions rust-toolchain \
+         rust-toolchain.toml *.mk",
     ),
     (
         AGENTS,
@@ -173,12 +174,50 @@ const FLAGGED: [(&str, &str); 9] = [
     (SETTINGS, ".env"),
 ];
 
+/// Beginnings of names of test runners' settings, which have many endings: `jest.config.mts`.
+const RUNNER_NAMES: &[&str] = &[
+    "jest.config.",
+    "jest.setup.",
+    "jest-setup.",
+    "jest.preset.",
+    "vitest.",
+    "vite.config.",
+    "setuptests.",
+    "playwright.config.",
+    "playwright-ct.config.",
+    "cypress.config.",
+    "cypress.json",
+    "karma.conf.",
+    "wdio.conf.",
+    "protractor.conf.",
+    "codecept.conf.",
+    "nightwatch.conf.",
+    "web-test-runner.config.",
+    "stryker.conf",
+    ".mocharc",
+    "ava.config.",
+    "jasmine.config.",
+    ".nycrc",
+    "nyc.config.",
+    ".c8rc",
+    "babel.config.",
+    ".babelrc",
+    ".swcrc",
+    "cucumber.js",
+    "cucumber.mjs",
+    "cucumber.cjs",
+    "phpunit.xml",
+    "phpunit.dist.xml",
+    "tap.config.",
+];
+
 fn flag_by_name(name: &str) -> Option<&'static str> {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
     let named = FLAGGED.iter().find(|(_, names)| is_listed(name, names));
     let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
     match named {
         Some((reason, _)) => Some(reason),
+        None if begins(RUNNER_NAMES) => Some(RUNNER),
         None if begins(&["requirements", "constraints"])
             && matches!(extension, Some("txt" | "in")) =>
         {
@@ -315,11 +354,42 @@ mod tests {
             ".vscode/tasks.json",
             ".env",
             "templates/.github/x.yml",
+            ".circleci/config.yml",
+            "sub/.travis.yml",
+            "Jenkinsfile",
         ] {
             assert!(matches!(tier_of(flagged), PathClass::Flag(_)), "{flagged:?}");
         }
         for plain in ["src/lib.rs", "README.md", "console.txt", "lock.rs", "github/x", "make.py"] {
             assert_eq!(tier_of(plain), PathClass::Plain, "{plain:?}");
+        }
+    }
+
+    #[test]
+    fn every_setting_of_a_test_runner_is_flagged_as_that() {
+        for setting in [
+            "conftest.py",
+            "pytest.ini",
+            ".coveragerc",
+            "web/jest.config.mts",
+            "jest.setup.ts",
+            "src/setupTests.js",
+            "vitest.workspace.ts",
+            "vite.config.ts",
+            "playwright.config.ts",
+            "cypress.config.js",
+            "karma.conf.ts",
+            ".mocharc.jsonc",
+            ".nycrc.json",
+            "babel.config.cjs",
+            "phpunit.xml.dist",
+            "spec/spec_helper.rb",
+            "test/test_helper.exs",
+            ".config/nextest.toml",
+            "App.Tests/ci.runsettings",
+            "src/test/resources/junit-platform.properties",
+        ] {
+            assert_eq!(tier_of(setting), PathClass::Flag(RUNNER), "{setting}");
         }
     }
 

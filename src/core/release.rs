@@ -135,6 +135,10 @@ pub struct VersionPlan {
     pub left: Vec<String>,
     /// The issues that are fixed by it.
     pub fixes: Vec<Number>,
+    /// Paths that changed since the release before and that people should look at, each with the
+    /// reason.
+    #[serde(default)]
+    pub flagged: Vec<String>,
     /// On what the repository merges.
     #[serde(default)]
     pub merge_on: MergeOn,

@@ -106,6 +106,9 @@ pub struct ReleasePull {
     pub pushed_by: Vec<Actor>,
     /// Whether GitHub says of each commit who pushed it.
     pub pushers_known: bool,
+    /// Paths that changed since the release before and that people should look at, each with the
+    /// reason.
+    pub flagged: Vec<String>,
 }
 
 /// A check run that counts; without an App where GitHub names none.
@@ -499,6 +502,7 @@ fn approved(
         holders: facts.holders.as_deref(),
         // What was approved is what was merged, into the default branch: the trees say so.
         since: Timestamp(i64::MIN),
+        flagged: &pull.flagged,
     };
     let approval = judge_votes(&criteria, &facts.votes)
         .map_err(|why| Refused::NotApproved { why, head: pull.head.clone() })?;

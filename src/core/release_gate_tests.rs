@@ -48,6 +48,7 @@ fn good() -> (ReleaseRequest, Terms, Facts) {
             asked_by: vec![UserId(2)],
             pushed_by: vec![],
             pushers_known: true,
+            flagged: vec![],
         }),
         votes: vec![vote],
         holders: None,

@@ -10,16 +10,21 @@
 use std::fmt::Write as _;
 
 mod checks;
+mod comments;
 mod endings;
+mod flagged;
 mod review;
 mod waiting;
 
 pub use checks::{check_run, outcome_words, why_no_test};
+pub use comments::{end_of_markers, marker, most_comments};
 pub use endings::UNVERIFIED_CAP;
+pub use flagged::first_flags;
 pub use review::*;
 
 use checks::{checked_step, checks_table};
 use endings::{declined, why_it_ended};
+use flagged::flag_lines;
 use review::{held, held_change};
 
 use super::command::{BadCommand, Verb, help_table};
@@ -56,13 +61,6 @@ pub struct ReportContext {
     pub unverified: String,
     /// `https://github.com`, or an Enterprise Server's address: for links.
     pub web: String,
-}
-
-/// An invisible line that marks a comment as ours, so that it is found again and written once.
-///
-/// `part` is `status`, `announce` or a reply's key.
-pub fn marker(job_or_act: &str, part: &str) -> String {
-    format!("<!-- gander {part} {job_or_act} -->")
 }
 
 /// The one status comment of a job.
@@ -265,10 +263,7 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportC
     let proposal = job.proposal();
     if let Some(proposal) = proposal.filter(|proposal| !proposal.flags.is_empty()) {
         text.push_str("> [!IMPORTANT]\n> **Please look closely at:**\n");
-        for flag in first_flags(&proposal.flags) {
-            let _ = writeln!(text, "> - {}", inline(&flag, 200));
-        }
-        text.push('\n');
+        let _ = writeln!(text, "{}", flag_lines("> - ", &proposal.flags));
     }
     if let Some(proposal) = proposal {
         text.push_str("### What changed\n");

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::payload::{self, Comment, Review, User};
 use super::{Forge, ForgeError, Scope};
-use crate::core::approval::{Stance, Vote, VoteSource, approves};
+use crate::core::approval::{Stance, Vote, VoteSource, approves, names_flagged};
 use crate::core::command::Address;
 use crate::core::github::{Actor, RepoRef, Role};
 use crate::core::id::{CommentId, ReviewId, Sha, Timestamp, UserId};
@@ -78,7 +78,8 @@ impl Forge {
                 (true, Some(node)) => self.was_edited(repo, comment.id, node).await?,
             };
             let (stance, commit) = (Stance::Approves, ballot.head.clone());
-            let source = VoteSource::Comment { id: comment.id, edited };
+            let flagged = names_flagged(body, ballot.address);
+            let source = VoteSource::Comment { id: comment.id, edited, flagged };
             votes.push(Vote { by, role, stance, commit, source, at });
         }
         Ok(votes)

@@ -41,6 +41,7 @@ mod release_gate;
 mod review;
 mod runs;
 mod ship;
+mod since_release;
 mod talk;
 mod transport;
 
@@ -56,6 +57,7 @@ pub use read::BranchHead;
 pub use release::{Draft, ReleaseAnswer, UPLOADS_HOST};
 pub use release_gate::SeenPull;
 pub use ship::{Joined, ListedCommit, Tag, WorkflowRun};
+pub use since_release::{LastRelease, ReleaseHistory};
 pub use talk::CheckRunText;
 
 use auth::{Session, Sessions};

@@ -1,5 +1,5 @@
-//! What a release needs of GitHub: what changed since a tag, a branch brought up to date, and the
-//! run that publishes.
+//! What a release needs of GitHub: tags and commits, a branch brought up to date, and the run that
+//! publishes.
 //!
 //! Invariants: a run is known by the name it was given, so it is looked for before it is asked for;
 //! whether a release is out is read from GitHub, not from how a run ended.
@@ -8,9 +8,7 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    ApiCall, Forge, ForgeError, JSON, Scope, found, payload, repo_path, segment, segments,
-};
+use super::{Forge, ForgeError, Scope, found, payload, repo_path, segment, segments};
 use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Number, RunId, Sha};
 
@@ -44,13 +42,6 @@ pub struct CommitText {
 pub struct Author {
     #[serde(default)]
     pub login: String,
-}
-
-#[derive(Deserialize)]
-struct CommitComparison {
-    status: String,
-    #[serde(default)]
-    commits: Vec<ListedCommit>,
 }
 
 #[derive(Deserialize)]
@@ -94,40 +85,11 @@ pub enum Joined {
     Conflict,
 }
 
-/// So many pages of commits are read, a hundred on each.
-const MOST_PAGES: usize = 10;
-
 impl Forge {
     /// All tags.
     pub async fn tags(&self, repo: &RepoRef) -> Result<Vec<Tag>, ForgeError> {
         let path = format!("{}/tags?per_page=100", repo_path(repo));
         self.list(repo, Scope::Read, path, "reading the tags").await
-    }
-
-    /// The commits after `from` up to `to`, oldest first. `None`: `to` does not come after `from`.
-    pub async fn commits_between(
-        &self,
-        repo: &RepoRef,
-        from: &Sha,
-        to: &Sha,
-    ) -> Result<Option<Vec<ListedCommit>>, ForgeError> {
-        let doing = "reading what changed since the last release";
-        let mut commits = Vec::new();
-        let mut next = Some(format!("{}/compare/{from}...{to}?per_page=100", repo_path(repo)));
-        for _ in 0..MOST_PAGES {
-            let Some(path) = next.take() else { break };
-            let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
-            let Some(answer) = found(self.call(repo, Scope::Read, call).await)? else {
-                return Ok(None);
-            };
-            let page: CommitComparison = answer.json(doing)?;
-            if page.status != "ahead" && page.status != "identical" {
-                return Ok(None);
-            }
-            commits.extend(page.commits);
-            next = self.next_page(&answer, doing)?;
-        }
-        Ok(Some(commits))
     }
 
     /// The newest commits up to this one, oldest first.

@@ -31,18 +31,29 @@ impl Forge {
         number: Number,
         marker: &str,
     ) -> Result<Option<payload::Comment>, ForgeError> {
+        Ok(self.comments_ending(repo, number, marker).await?.into_iter().next())
+    }
+
+    /// All our comments whose text ends like this.
+    pub async fn comments_ending(
+        &self,
+        repo: &RepoRef,
+        number: Number,
+        end: &str,
+    ) -> Result<Vec<payload::Comment>, ForgeError> {
         let path = format!("{}/issues/{number}/comments?per_page=100", repo_path(repo));
-        let comments: Vec<payload::Comment> =
+        let mut comments: Vec<payload::Comment> =
             self.list(repo, Scope::Talk, path, "looking for our comment").await?;
-        let marked = |comment: &payload::Comment| {
-            comment.body.as_deref().is_some_and(|body| body.trim_end().ends_with(marker))
-        };
-        for comment in comments.into_iter().filter(marked) {
+        comments.retain(|comment| {
+            comment.body.as_deref().is_some_and(|body| body.trim_end().ends_with(end))
+        });
+        let mut ours = Vec::new();
+        for comment in comments {
             if self.is_ours(&comment).await? {
-                return Ok(Some(comment));
+                ours.push(comment);
             }
         }
-        Ok(None)
+        Ok(ours)
     }
 
     /// Not every server says through which App a comment was made.

@@ -1,18 +1,23 @@
 //! Whether one of the repository's own workflows would run on a branch or pull request of ours with
 //! more than looking: GitHub trusts branches in the repository, and so runs them with its secrets.
+//! Other CI systems do that, too, and show nobody what they hand out.
 //!
 //! Invariants: in doubt there is a risk. A file that cannot be read, a workflow that cannot be
 //! followed, a runner or a permission that is not known counts, and says so. Nothing of a file is
 //! run or asked for; the words shown are ours, with names from the files as code.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::core::id::Branch;
+use crate::core::other_ci::ci_system;
 use crate::core::text::inline;
 
+mod expressions;
 mod triggers;
 mod yaml;
 
+use expressions::{secrets_in_text, secrets_of};
 use triggers::{Push, started};
 use yaml::Node;
 
@@ -40,7 +45,7 @@ pub enum Why {
     /// The secrets of an environment.
     Environment,
     /// A token that may do this.
-    Permission(&'static str),
+    Permission(String),
     /// Nothing is said, so that the repository's setting counts, which an App cannot read.
     DefaultPermissions,
     /// A machine that may not be GitHub's.
@@ -49,14 +54,13 @@ pub enum Why {
     NotFollowed(String),
     /// The file cannot be read.
     Unreadable(String),
+    /// It is another CI system's.
+    OtherCi(&'static str),
 }
 
-/// Permissions with which a run can change what people get from the repository.
-const STRONG: &[(&str, &str)] = &[
-    ("contents", "contents: write"),
-    ("id-token", "id-token: write"),
-    ("packages", "packages: write"),
-];
+/// Permissions that may be written with: what a run says with them is only about its own commit,
+/// and decides nothing.
+const HARMLESS: &[&str] = &["security-events"];
 
 /// What speaks against pushing `branch`, with a pull request into `base`, before a person has seen
 /// the change. `workflows` are the files of [`WORKFLOWS`] at the base commit.
@@ -83,6 +87,18 @@ pub fn risks(workflows: &[(&str, &[u8])], branch: &Branch, base: &Branch) -> Vec
     found.sort();
     found.dedup();
     found
+}
+
+/// Other CI systems that a branch with these files may be run by. `paths` are from the root.
+pub fn other_ci<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<Risk> {
+    let mut found = BTreeMap::new();
+    for path in paths {
+        if let Some(system) = ci_system(path) {
+            // One file of each says enough.
+            found.entry(system).or_insert_with(|| Risk::of_file(path, Why::OtherCi(system)));
+        }
+    }
+    found.into_values().collect()
 }
 
 /// A map with triggers and jobs, or not a workflow that we can judge.
@@ -160,41 +176,8 @@ fn secrets_in(key: &str, part: &Node) -> Vec<Why> {
             found.push(Why::AllSecrets);
         }
         // A condition is an expression without marks around it.
-        let whole = if under == "if" && !text.contains("${{") { Some(text) } else { None };
-        for expression in whole.into_iter().chain(expressions(text)) {
-            found.extend(secrets_of(expression));
-        }
-    }
-    found
-}
-
-/// What stands between `${{` and `}}`. One without an end counts to the end.
-fn expressions(text: &str) -> impl Iterator<Item = &str> {
-    text.split("${{")
-        .skip(1)
-        .map(|after| after.split_once("}}").map_or(after, |(inside, _)| inside))
-}
-
-fn secrets_of(expression: &str) -> Vec<Why> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    let lower = expression.to_ascii_lowercase();
-    let mut found = Vec::new();
-    for (at, word) in lower.match_indices("secrets") {
-        let before = lower[..at].chars().next_back();
-        let after = &lower[at + word.len()..];
-        // `my_secrets` is another word, and `github.secrets` another thing.
-        if before.is_some_and(|c| is_name(c) || c == '.') || after.starts_with(is_name) {
-            continue;
-        }
-        let after = after.trim_start();
-        let name: Option<String> = after
-            .strip_prefix('.')
-            .map(|name| name.trim_start().chars().take_while(|c| is_name(*c)).collect());
-        match name.filter(|name| !name.is_empty()) {
-            Some(name) if name == "github_token" => {}
-            Some(name) => found.push(Why::Secret(name.to_ascii_uppercase())),
-            None => found.push(Why::AllSecrets),
-        }
+        let is_bare = under == "if" && !text.contains("${{");
+        found.extend(if is_bare { secrets_of(text) } else { secrets_in_text(text) });
     }
     found
 }
@@ -204,13 +187,16 @@ fn permissions(given: Option<&Node>) -> Vec<Why> {
         None => vec![Why::DefaultPermissions],
         Some(Node::Text(text)) => match text.trim() {
             "read-all" | "" => Vec::new(),
-            "write-all" => vec![Why::Permission("write-all")],
+            "write-all" => vec![Why::Permission("write-all".to_owned())],
             _ => vec![Why::DefaultPermissions],
         },
-        Some(map @ Node::Map(_)) => STRONG
+        Some(Node::Map(given)) => given
             .iter()
-            .filter(|(name, _)| map.get(name).and_then(Node::text).map(str::trim) == Some("write"))
-            .map(|(_, shown)| Why::Permission(shown))
+            .map(|(name, level)| (name, level.text().unwrap_or("?").trim()))
+            .filter(|(name, level)| {
+                !matches!(*level, "read" | "none" | "") && !HARMLESS.contains(&&***name)
+            })
+            .map(|(name, level)| Why::Permission(format!("{name}: {level}")))
             .collect(),
         Some(Node::List(_)) => vec![Why::DefaultPermissions],
     }
@@ -306,7 +292,7 @@ impl fmt::Display for Risk {
             Why::Secret(name) => write!(f, "gets the secret {}", code(name)),
             Why::AllSecrets => f.write_str("gets all of the repository's secrets"),
             Why::Environment => f.write_str("gets the secrets of an environment"),
-            Why::Permission(shown) => write!(f, "gets a token with `{shown}`"),
+            Why::Permission(shown) => write!(f, "gets a token with {}", code(shown)),
             Why::DefaultPermissions => f.write_str(
                 "names no `permissions`, so its token may be allowed to write (that setting is \
                  not shown to Apps; `permissions: read-all` in the file would settle it)",
@@ -316,6 +302,9 @@ impl fmt::Display for Risk {
             }
             Why::NotFollowed(called) => {
                 write!(f, "calls {}, which was not looked into", code(called))
+            }
+            Why::OtherCi(system) => {
+                write!(f, "{system} may run it, with secrets that GitHub does not show to Apps")
             }
             Why::Unreadable(why) => write!(f, "cannot be read ({})", inline(why, 200)),
         }

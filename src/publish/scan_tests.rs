@@ -37,7 +37,7 @@ fn an_ordinary_test_workflow_that_only_looks_is_no_risk() {
         "{runs-on: ubuntu-latest, env: {T: '${{ github.token }}'}}",
         "{runs-on: ubuntu-latest, steps: [{run: 'grep secrets.toml *'}]}",
         "{runs-on: ubuntu-latest, steps: [{run: '${{ inputs.my_secrets }}'}]}",
-        "{runs-on: ubuntu-latest, permissions: {contents: read, checks: write}}",
+        "{runs-on: ubuntu-latest, permissions: {contents: read, security-events: write}}",
         "{runs-on: ubuntu-latest, permissions: {}}",
     ] {
         assert_eq!(of_job(job), [""; 0], "{job}");
@@ -59,10 +59,7 @@ fn each_power_is_seen_and_named() {
             "{runs-on: ubuntu-latest, env: {K: '${{ toJSON(secrets) }}'}}",
             "gets all of the repository's secrets",
         ),
-        (
-            "{runs-on: ubuntu-latest, env: {K: \"${{ Secrets['A'] }}\"}}",
-            "gets all of the repository's secrets",
-        ),
+        ("{runs-on: ubuntu-latest, env: {K: \"${{ Secrets['A'] }}\"}}", "gets the secret `A`"),
         ("{runs-on: ubuntu-latest, env: {K: '${{ secrets . KEY }}'}}", "gets the secret `KEY`"),
         ("{runs-on: ubuntu-latest, environment: prod}", "gets the secrets of an environment"),
         ("{runs-on: ubuntu-latest, permissions: write-all}", "gets a token with `write-all`"),
@@ -211,4 +208,47 @@ proptest! {
             prop_assert!(!line.contains('\n'));
         }
     }
+}
+
+#[test]
+fn every_permission_to_write_is_a_power_and_an_unknown_level_too() {
+    for name in [
+        "checks",
+        "statuses",
+        "actions",
+        "deployments",
+        "pages",
+        "issues",
+        "pull-requests",
+        "attestations",
+        "discussions",
+        "something-new",
+    ] {
+        let job = format!("{{runs-on: ubuntu-latest, permissions: {{{name}: write}}}}");
+        let expected =
+            format!("`.github/workflows/ci.yml`, job `test`: gets a token with `{name}: write`");
+        assert_eq!(of_job(&job), [expected]);
+    }
+    let unknown = "{runs-on: ubuntu-latest, permissions: {contents: all}}";
+    assert!(of_job(unknown)[0].ends_with("gets a token with `contents: all`"));
+    assert_eq!(of_job("{runs-on: ubuntu-latest, permissions: {contents: none}}"), [""; 0]);
+}
+
+#[test]
+fn a_secret_behind_a_string_with_two_braces_is_found() {
+    let job = "{runs-on: ubuntu-latest, steps: [{run: \"${{ format('{0}}}', secrets.K) }}\"}]}";
+    assert!(of_job(job)[0].ends_with("gets the secret `K`"), "{:?}", of_job(job));
+}
+
+#[test]
+fn other_ci_systems_are_named_once_each_by_a_file_of_theirs() {
+    let paths = ["src/a.rs", ".circleci/config.yml", ".circleci/more.yml", "Jenkinsfile"];
+    let found: Vec<String> = other_ci(paths.into_iter()).iter().map(Risk::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "`.circleci/config.yml`: CircleCI may run it, with secrets that GitHub does not show to Apps",
+            "`Jenkinsfile`: Jenkins may run it, with secrets that GitHub does not show to Apps",
+        ]
+    );
 }

@@ -1,12 +1,13 @@
 //! What is said on issues and pull requests.
 //!
 //! Invariants: each comment is found again by the marker in its last line, so saying it twice says
-//! it once.
+//! it once; a job says only so much on one page, by what stands there.
 
 use crate::core::event::FIX_LABEL;
 use crate::core::github::RepoRef;
 use crate::core::id::{CommentId, Number};
 use crate::core::job::Job;
+use crate::core::report;
 use crate::forge::{Forge, ForgeError};
 
 /// Posts a comment, unless it is there.
@@ -21,6 +22,28 @@ pub async fn say_once(
         forge.post_comment(repo, number, text).await?;
     }
     Ok(())
+}
+
+/// Posts a comment of a job, unless it is there, or the job has said enough on this page. Its
+/// status comment, which notifies nobody, goes on.
+pub async fn say_once_of(
+    forge: &Forge,
+    job: &Job,
+    number: Number,
+    text: &str,
+    marker: &str,
+) -> Result<(), ForgeError> {
+    let end = report::end_of_markers(job);
+    let said = forge.comments_ending(&job.repo, number, &end).await?;
+    let is_it = |body: &str| body.trim_end().ends_with(marker);
+    if said.iter().any(|it| it.body.as_deref().is_some_and(is_it)) {
+        return Ok(());
+    }
+    if said.len() >= report::most_comments(job) {
+        tracing::warn!(job = %job.id, %number, "it has commented often enough here");
+        return Ok(());
+    }
+    forge.post_comment(&job.repo, number, text).await.map(drop)
 }
 
 /// Brings the one comment with this marker up to date.

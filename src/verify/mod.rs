@@ -24,6 +24,7 @@ use crate::workspace::patch::{Caps, PatchError};
 use crate::workspace::scratch::{Scratch, ScratchError};
 use crate::workspace::tree::{ExportError, Workspace};
 
+mod called;
 mod command;
 pub mod detect;
 pub mod distill;
@@ -35,6 +36,7 @@ mod rules;
 mod second_look;
 mod test_files;
 
+pub use called::called_files;
 pub use command::CommandVerifier;
 pub use rules::PatchRules;
 pub use second_look::SecondLook;

@@ -2,7 +2,6 @@
 //!
 //! The same function serves a job on GitHub and `gander run` on a local repository.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,7 +24,9 @@ use crate::model::ToolSpec;
 use crate::sandbox::{Sandbox, SandboxLimits};
 use crate::verify::{self, Checker};
 use crate::worker::WorkError;
-use crate::worker::checks::{blocking, changes_tests, checker, commands, limits, minutes};
+use crate::worker::checks::{
+    blocking, changes_tests, checker, checks_changed, commands, limits, minutes,
+};
 use crate::worker::job_context::{AttemptInput, JobContext};
 use crate::workspace::patch::{self, PatchError};
 use crate::workspace::patience::Patience;
@@ -165,7 +166,7 @@ async fn attempt_in(
         }
         Finished::NothingToFix { why } => AttemptEnd::NothingToFix(why),
         Finished::WithoutAnswer { why } => {
-            AttemptEnd::Failed(why, left_in(&workspace, attempt.stop).await?)
+            AttemptEnd::Failed(why, left_in(job, &workspace, attempt.stop).await?)
         }
         Finished::OutOfBudget(out) => AttemptEnd::OutOfBudget(out.to_string()),
         Finished::Stopped => AttemptEnd::Stopped,
@@ -220,7 +221,7 @@ async fn hand_in(
     let changes = match changes(workspace, stop).await? {
         Ok(changes) => changes,
         Err(refusal) => {
-            let left = left_in(workspace, stop).await?;
+            let left = left_in(job, workspace, stop).await?;
             return Ok(AttemptEnd::Failed(refusal.to_string(), left));
         }
     };
@@ -231,11 +232,18 @@ async fn hand_in(
         return Ok(AttemptEnd::Failed(why.trim_end().to_owned(), None));
     }
     let (rules, caps) = limits(job)?;
-    // A patch that breaks a rule is handed in all the same: the check finds it, and says so.
-    let flags = patch::check(&patch, workspace.entries(), &rules, caps).unwrap_or_default();
+    let flags = match patch::check(&patch, workspace.entries(), &rules, caps) {
+        Ok(flags) => flags,
+        // What is too large is not even kept.
+        Err(refusal) if refusal.is_about_size() => {
+            return Ok(AttemptEnd::Failed(refusal.to_string(), None));
+        }
+        // A patch that breaks a rule is handed in all the same: the check finds it, and says so.
+        Err(_) => Vec::new(),
+    };
     let by_rules = flags.iter().map(|flag| format!("{}: {}", flag.path, flag.reason));
     // Of many only the first are shown: what makes a check worthless comes before all others.
-    let mut flags = checks_rewritten(&patch, commands);
+    let mut flags = checks_changed(job, ctx, &patch, commands)?;
     flags.extend(by_rules);
     let flag = |path| format!("{path}: is new, and not from an edit; a command may have left it");
     let by_ignored = changes.ignored.iter();
@@ -253,17 +261,6 @@ async fn hand_in(
     let size = (files, added, removed);
     let proposal = Proposal { patch: patch.digest(), summary, flags, size, answers };
     Ok(AttemptEnd::Proposed(patch, proposal))
-}
-
-/// Changed files that a check runs by name: such a check may test nothing any more.
-fn checks_rewritten(patch: &Patch, commands: &[String]) -> Vec<String> {
-    let words = |command: &str| -> Vec<String> {
-        let between = |c: char| c.is_whitespace() || ";&|()'\"=<>".contains(c);
-        command.split(between).map(|word| word.trim_start_matches("./").to_owned()).collect()
-    };
-    let named: HashSet<String> = commands.iter().flat_map(|command| words(command)).collect();
-    let changed = patch.changes.keys().filter(|path| named.contains(path.as_str()));
-    changed.map(|path| format!("{path}: the check runs it")).collect()
 }
 
 /// So many tests that fail on the base are named to the model.
@@ -331,14 +328,18 @@ async fn changes(
     blocking(move || tree.changes_within(&patience)).await
 }
 
-/// What of the tree a patch can hold, for the next attempt.
+/// What of the tree a patch can hold, for the next attempt; nothing where it is too large.
 async fn left_in(
+    job: &AttemptInput<'_>,
     tree: &Arc<Workspace>,
     stop: &CancellationToken,
 ) -> Result<Option<Patch>, WorkError> {
-    let (tree, stop) = (Arc::clone(tree), stop.clone());
-    let usable = blocking(move || tree.usable_changes(&Patience::new(READING, &stop))).await?;
-    Ok(usable.ok().map(|changes| changes.patch).filter(|patch| !patch.is_empty()))
+    let (walked, stop) = (Arc::clone(tree), stop.clone());
+    let usable = blocking(move || walked.usable_changes(&Patience::new(READING, &stop))).await?;
+    let (_, caps) = limits(job)?;
+    let fits = |patch: &Patch| patch::check_caps(patch, tree.entries(), caps).is_ok();
+    let patch = usable.ok().map(|changes| changes.patch);
+    Ok(patch.filter(|patch| !patch.is_empty() && fits(patch)))
 }
 
 /// `verify`: the project's own checks on the agent's change, in a fresh copy.

@@ -19,9 +19,10 @@ use super::job_context::{AttemptInput, JobContext};
 use crate::core::evidence::{Check, CheckOutcome, Evidence};
 use crate::core::id::{Sha, Timestamp};
 use crate::core::patch::Patch;
+use crate::core::path::RepoPath;
 use crate::core::path_rules::PathRules;
 use crate::environment::{CommitFiles, EnvironmentError};
-use crate::verify::{self, Checker, SecondLook, VerifyContext, detect};
+use crate::verify::{self, Checker, SecondLook, VerifyContext, called_files, detect};
 use crate::workspace::diff;
 use crate::workspace::mirror::{EntryMode, Mirror, MirrorError};
 use crate::workspace::patch::Caps;
@@ -259,6 +260,23 @@ fn commands_for(
     }
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
     detect::commands(&paths, |path| text_at_base(job, ctx, path))
+}
+
+/// Changed files that decide what the check commands do, each with the reason: such a check may
+/// test nothing any more.
+///
+/// # Errors
+/// When the mirror cannot be read.
+pub(super) fn checks_changed(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+    patch: &Patch,
+    commands: &[String],
+) -> Result<Vec<String>, WorkError> {
+    let changed: Vec<&str> = patch.changes.keys().map(RepoPath::as_str).collect();
+    let called = called_files(commands, &changed, |path| text_at_base(job, ctx, path))?;
+    let changed = changed.into_iter().filter(|path| called.contains(*path));
+    Ok(changed.map(|path| format!("{path}: changes what the test command does")).collect())
 }
 
 fn text_at_base(

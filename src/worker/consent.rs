@@ -48,6 +48,7 @@ pub(in crate::worker) async fn consent(
                 | NotApproved::NobodyLeft { .. }
                 | NotApproved::Before { .. }
                 | NotApproved::Edited { .. }
+                | NotApproved::Flagged { .. }
                 | NotApproved::Objection { .. },
             ) => false,
         };

@@ -10,6 +10,7 @@ use super::blob_hash::BlobHash;
 use super::confined::{ConfinedError, shown};
 use super::diff;
 use super::mirror::{EntryMode, MirrorError, TreeEntry};
+use crate::core::bare_repository::in_bare_repository;
 use crate::core::id::Sha;
 use crate::core::patch::{Change, FileMode, Patch, is_binary};
 use crate::core::path::{PathError, RepoPath, collision};
@@ -134,6 +135,11 @@ pub enum PatchError {
 }
 
 impl PatchError {
+    /// Whether the patch is larger than is taken.
+    pub fn is_about_size(&self) -> bool {
+        matches!(self, Self::TooManyFiles { .. } | Self::TooLarge { .. })
+    }
+
     /// Whether it speaks of one entry of the tree, and the rest can be read.
     pub(super) fn is_of_one_entry(&self) -> bool {
         matches!(self, Self::BadPath { .. } | Self::NotAFile { .. } | Self::InSubmodule { .. })
@@ -157,11 +163,7 @@ pub fn check(
     rules: &PathRules,
     caps: Caps,
 ) -> Result<Vec<Flag>, PatchError> {
-    if patch.changes.len() > caps.files {
-        let count = patch.changes.len();
-        return Err(PatchError::TooManyFiles { count, limit: caps.files });
-    }
-    check_size(patch, base, caps.bytes)?;
+    check_caps(patch, base, caps)?;
     for path in patch.changes.keys() {
         if let PathClass::Never(rule) = classify(path, rules) {
             return Err(PatchError::Protected { path: path.clone(), rule });
@@ -170,6 +172,18 @@ pub fn check(
     check_names(patch, base)?;
     check_conversions(patch, base)?;
     Ok(flags(patch, base, rules))
+}
+
+/// Whether a patch is no larger than is taken.
+///
+/// # Errors
+/// What of it is too large.
+pub fn check_caps(patch: &Patch, base: &BaseTree, caps: Caps) -> Result<(), PatchError> {
+    if patch.changes.len() > caps.files {
+        let count = patch.changes.len();
+        return Err(PatchError::TooManyFiles { count, limit: caps.files });
+    }
+    check_size(patch, base, caps.bytes)
 }
 
 fn check_size(patch: &Patch, base: &BaseTree, limit: u64) -> Result<(), PatchError> {
@@ -208,6 +222,10 @@ fn check_names(patch: &Patch, base: &[TreeEntry]) -> Result<(), PatchError> {
         if is_directory || parents.any(|parent| after.contains(parent.as_str())) {
             return Err(PatchError::FileAndDirectory { path: (*path).clone() });
         }
+    }
+    if let Some(path) = in_bare_repository(written.iter().copied(), after.iter().copied()) {
+        let rule = "with what is beside it, git takes its directory for a repository, and obeys it";
+        return Err(PatchError::Protected { path: path.clone(), rule });
     }
     match collision(written.into_iter(), before.into_iter(), after.into_iter()) {
         Some((path, other)) => Err(PatchError::Collision { path, other }),
@@ -273,7 +291,10 @@ fn flags(patch: &Patch, base: &[TreeEntry], rules: &PathRules) -> Vec<Flag> {
         match change {
             Change::Delete { .. } if path.looks_like_a_test() => flag("deletes a test"),
             Change::Delete { .. } => {}
-            Change::Write { mode, content, .. } => {
+            Change::Write { mode, content, replaces } => {
+                if replaces.is_some() && path.looks_like_a_test() {
+                    flag("changes a test that was there");
+                }
                 if *mode == FileMode::Executable && mode_before != Some(EntryMode::Executable) {
                     flag("can be run now");
                 }

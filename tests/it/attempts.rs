@@ -4,7 +4,9 @@ use gander::model::{Scripted, ScriptedTurn};
 use gander_emulator::MergeMethod;
 use serde_json::json;
 
-use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, read, run, write};
+use crate::world::{
+    REPO, World, edit, files_below, finish, good_fix, off_by_one, read, run, write,
+};
 
 /// Makes it worse.
 fn bad_fix() -> Vec<ScriptedTurn> {
@@ -264,7 +266,9 @@ async fn an_edited_check_script_decides_nothing_by_itself_and_is_shown() {
     w.fixed().await;
     // The rules name the command, the repository holds the script: people have to see this.
     let body = w.only_pull().body;
-    let flag = body.find("> - check.sh: the check runs it").unwrap_or_else(|| panic!("{body}"));
+    let flag = body
+        .find("> - check.sh: changes what the test command does")
+        .unwrap_or_else(|| panic!("{body}"));
     assert!(flag < body.find("### What changed").unwrap(), "{body}");
     w.ends().await;
 }
@@ -372,7 +376,10 @@ async fn a_hundred_flags_do_not_fill_the_pull_request() {
     .await;
     w.fixed().await;
     let body = w.only_pull().body;
-    assert!(body.contains("> - check.sh: the check runs it"), "the worst comes first: {body}");
+    assert!(
+        body.contains("> - check.sh: changes what the test command does"),
+        "the worst comes first: {body}"
+    );
     assert_eq!(body.lines().filter(|line| line.starts_with("> - ")).count(), 21, "{body}");
     assert!(body.contains("> - and 175 more\n"), "{body}");
     w.ends().await;
@@ -691,5 +698,95 @@ async fn an_attempt_that_ends_without_a_change_tells_the_next_why_and_hands_its_
     let heard = w.model.heard();
     assert!(heard.iter().any(|it| it.contains("no result after 2 replies")), "{heard:#?}");
     assert_eq!(w.only_pull().state, "open", "what the first left was still there: {heard:#?}");
+    w.ends().await;
+}
+
+/// The rules name `make test`: what it runs stands one level behind.
+#[tokio::test]
+async fn what_the_test_command_runs_is_shown_when_it_is_changed() {
+    let mut files = off_by_one();
+    files.retain(|(path, _)| *path != ".github/gander.toml");
+    files.push((".github/gander.toml", "[verify]\ncommands = [\"sh ci/all.sh\"]\n"));
+    files.push(("ci/all.sh", "sh ./ci/part.sh\nsh check.sh\n"));
+    files.push(("ci/part.sh", "true\n"));
+    files.push(("ci/unused.sh", "true\n"));
+    let w = World::with_project(files).await;
+    w.model.will(vec![
+        edit("count.sh", "$1 - 1", "$1"),
+        edit("ci/part.sh", "true", "exit 0"),
+        edit("ci/unused.sh", "true", "exit 0"),
+        finish("done"),
+    ]);
+    w.fixed().await;
+    let body = w.only_pull().body;
+    assert!(body.contains("> - ci/part.sh: changes what the test command does"), "{body}");
+    assert!(!body.contains("ci/unused.sh:"), "{body}");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_test_that_was_there_is_shown_when_it_is_changed_and_a_new_one_is_not() {
+    let mut files = off_by_one();
+    files.push(("tests/old_test.sh", "[ 1 = 1 ]\n"));
+    files.push(("web/vitest.config.mts", "export default {}\n"));
+    let w = World::with_project(files).await;
+    w.model.will(vec![
+        edit("count.sh", "$1 - 1", "$1"),
+        edit("tests/old_test.sh", "1 = 1", "1 != 2"),
+        edit("web/vitest.config.mts", "{}", "{ test: {} }"),
+        write("tests/new_test.sh", "[ 2 = 2 ]\n"),
+        finish("done"),
+    ]);
+    w.fixed().await;
+    let body = w.only_pull().body;
+    assert!(body.contains("old\\_test.sh: changes a test that was there"), "{body}");
+    assert!(body.contains("vitest.config.mts: changes how tests are found or run"), "{body}");
+    assert!(!body.contains("new\\_test.sh"), "{body}");
+    w.ends().await;
+}
+
+/// Whoever runs git below it would obey its settings and hooks.
+#[tokio::test]
+async fn a_change_that_completes_a_bare_repository_never_becomes_a_pull_request() {
+    let mut files = off_by_one();
+    files.push(("data/HEAD", "ref: refs/heads/main\n"));
+    files.push(("data/objects/keep", ""));
+    let w = World::with_project(files).await;
+    let turns =
+        vec![edit("count.sh", "$1 - 1", "$1"), write("data/refs/keep", "x\n"), finish("done")];
+    w.model.will_try(vec![turns.clone(), turns.clone(), turns]);
+    let issue = w.fixed().await;
+    w.nothing_was_published();
+    let said = w.comments(issue)[0].clone();
+    assert!(said.contains("data/refs/keep must not be changed"), "{said}");
+    assert!(said.contains("takes its directory for a repository"), "{said}");
+    w.ends().await;
+}
+
+/// It would be read and written with every step, and come to nothing.
+#[tokio::test]
+async fn a_change_over_its_limits_is_not_even_kept() {
+    let mut files = off_by_one();
+    files.retain(|(path, _)| *path != ".github/gander.toml");
+    let rules =
+        "[verify]\ncommands = [\"sh check.sh\"]\n[limits]\nfiles = 3\n[agent]\nattempts = 2\n";
+    files.push((".github/gander.toml", rules));
+    let w = World::with_project(files).await;
+    let makes = "for n in 1 2 3 4; do echo x > made-by-hand-$n.txt; done";
+    let whole = vec![edit("count.sh", "$1 - 1", "$1"), run(makes), finish("done")];
+    // What cannot be handed in is left to the next attempt, if it is no larger than that.
+    let cut = vec![run(&format!("{makes}; ln -s count.sh link")), finish("done")];
+    w.model.will_try(vec![whole, cut]);
+    let issue = w.fixed().await;
+    w.nothing_was_published();
+    let last = w.model.heard().pop().unwrap();
+    assert!(last.contains("the change touches 5 files; at most 3 are taken"), "{last}");
+    assert!(w.comments(issue)[0].starts_with("**Gave up**"), "{}", w.comments(issue)[0]);
+    for file in files_below(&w.data()) {
+        let is_store = file.file_name().unwrap().to_string_lossy().starts_with("gander.db");
+        let bytes = std::fs::read(&file).unwrap();
+        let kept = String::from_utf8_lossy(&bytes).contains("made-by-hand-4.txt");
+        assert!(!(is_store && kept), "a change is kept in {}", file.display());
+    }
     w.ends().await;
 }

@@ -48,7 +48,7 @@ async fn a_workflow_with_secrets_holds_the_change_back_until_somebody_says_go() 
     - [x] check it in a fresh copy
     - [ ] open the pull request
 
-    The change is verified, but not pushed yet. Pushing it would let workflows of this repository run on it with rights:
+    The change is verified, but not pushed yet. Pushing it would let CI of this repository run on it with rights:
 
     - .github/workflows/ci.yml, job deploy: gets the secret DEPLOY\_KEY
 
@@ -71,7 +71,7 @@ async fn a_workflow_with_secrets_holds_the_change_back_until_somebody_says_go() 
 
     <sub>$0.00 of $3.00 · scripted · Gander 0.1.0 · job vfuxini2iztf · 12:00 UTC</sub>
     =====
-    @mona The change is verified, but not pushed yet. Pushing it would let workflows of this repository run on it with rights:
+    @mona The change is verified, but not pushed yet. Pushing it would let CI of this repository run on it with rights:
 
     - .github/workflows/ci.yml, job deploy: gets the secret DEPLOY\_KEY
 
@@ -209,5 +209,40 @@ async fn a_held_change_full_of_backticks_is_shown_as_far_as_github_takes_it() {
     assert!(status.contains("more lines, more than GitHub takes in one text"), "it says so");
     w.says(issue, "/gander go").await;
     assert_eq!(w.only_pull().state, "open");
+    w.ends().await;
+}
+
+/// What other CI systems hand to a branch, GitHub does not show.
+#[tokio::test]
+async fn another_ci_system_holds_the_change_back_and_is_named() {
+    let mut files = off_by_one();
+    files.push((".circleci/config.yml", "version: 2.1\n"));
+    files.push(("Jenkinsfile", "pipeline {}\n"));
+    let w = World::with_project(files).await;
+    w.model.will(good_fix());
+    let issue = w.fixed().await;
+    w.nothing_was_published();
+    let said = w.comments(issue)[0].clone();
+    for words in [
+        ".circleci/config.yml: CircleCI may run it, with secrets that GitHub does not show to Apps",
+        "Jenkinsfile: Jenkins may run it",
+    ] {
+        assert!(said.contains(words), "no {words:?} in {said}");
+    }
+    w.says(issue, "/gander go").await;
+    assert_eq!(w.only_pull().state, "open");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_change_that_brings_another_ci_system_is_held_back() {
+    let w = World::with_project(off_by_one()).await;
+    let mut turns = good_fix();
+    turns.insert(0, write(".travis.yml", "script: sh check.sh\n"));
+    w.model.will(turns);
+    let issue = w.fixed().await;
+    w.nothing_was_published();
+    let said = w.comments(issue)[0].clone();
+    assert!(said.contains(".travis.yml: Travis CI may run it"), "{said}");
     w.ends().await;
 }

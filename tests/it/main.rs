@@ -33,6 +33,7 @@ mod other_servers;
 mod persuasion;
 mod red_ci;
 mod release_ends;
+mod release_flagged;
 mod release_proposed;
 mod release_published;
 mod renamed;

@@ -293,3 +293,19 @@ async fn a_release_pushed_under_ganders_name_needs_somebody_else_too() {
         assert!(message.contains(line), "{message}");
     }
 }
+
+/// Each refusal would notify everybody, and anyone can give the reason for one.
+#[tokio::test]
+async fn a_crowd_whose_approval_does_not_count_is_not_answered_for_ever() {
+    let (w, pull) = in_review(&[], "").await;
+    for number in 0..20 {
+        let login = format!("person-{number}");
+        w.emulator.create_user(&login);
+        approves(&w, &login).await;
+        w.minutes_pass(6);
+    }
+    let said = w.comments(pull);
+    assert!((5..=11).contains(&said.len()), "{}: {said:?}", said.len());
+    approves(&w, "acme").await;
+    assert!(w.only_pull().merged, "{}", w.timeline());
+}

@@ -865,6 +865,16 @@ async fn a_patch_is_held_against_the_rules_before_anyone_sees_it() {
             "tests/t.rs deletes a test",
         ]
     );
+    let tests = [
+        ("tests/t.rs", write("y", Some(&entry("tests/t.rs").oid))),
+        ("tests/new.rs", write("x", None)),
+    ];
+    let told = check(&patch_of(tests)).unwrap();
+    let told: Vec<String> = told.iter().map(|f| format!("{} {}", f.path, f.reason)).collect();
+    assert_eq!(told, ["tests/t.rs changes a test that was there"]);
+    let parts = ["x/HEAD", "x/objects/a", "x/refs/a"].map(|path| (path, write("x", None)));
+    let refused = check(&patch_of(parts)).unwrap_err().to_string();
+    assert!(refused.contains("takes its directory for a repository"), "{refused}");
 }
 
 #[tokio::test]

@@ -275,6 +275,15 @@ impl Actor {
         self.act(repository, |state, id, me| acts::move_ref(state, id, &name, Some(to), Some(me)))
     }
 
+    /// Sets a tag to a commit.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn tags(&self, repository: &str, tag: &str, to: &str) -> Result<(), Trouble> {
+        let name = format!("refs/tags/{tag}");
+        self.act(repository, |state, id, me| acts::move_ref(state, id, &name, Some(to), Some(me)))
+    }
+
     /// Opens a pull request from `branch` or `owner:branch`; says its number.
     ///
     /// # Errors

@@ -187,6 +187,7 @@ impl GitHub {
             pushers_known: true,
             holders: None,
             since: Timestamp(0),
+            flagged: &[],
         };
         judge(&criteria, &self.votes)
     }

@@ -65,6 +65,7 @@ fn plan(base: &str) -> VersionPlan {
         files: vec![],
         left: vec![],
         fixes: vec![Number(5)],
+        flagged: vec![],
         merge_on: MergeOn::Review,
     }
 }
@@ -84,6 +85,7 @@ fn approval(number: u64, head: &str, base: &str) -> Approval {
         pushers_known: true,
         holders: None,
         since: Timestamp(0),
+        flagged: &[],
     };
     let vote = Vote {
         by: Actor { id: UserId(4), login: "hubot".parse().unwrap(), person: true },

@@ -10,6 +10,7 @@
 
 use std::fmt::Write as _;
 
+use super::flagged::{approve_flagged, flag_names};
 use super::waiting::why_two;
 use super::{boxed, inline};
 use crate::core::approval::NotApproved;
@@ -190,6 +191,18 @@ fn not_approved(
         NotApproved::SecondNeeded { login, because } => words(
             format!("{login} approved #{pull}, and a second person has to. {}.", why_two(*because)),
             format!("{approve} The rule is `requester` in the workflow file."),
+        ),
+        NotApproved::Flagged { login, paths } => words(
+            format!(
+                "{login} approved #{pull}, and since the last release these changed, which people \
+                 should look at: {}.",
+                flag_names(paths)
+            ),
+            format!(
+                "Look at them. Then {login} comments {} on #{pull}, or a second person with the \
+                 {role} role approves it; then run this workflow again.",
+                approve_flagged(head, prefix)
+            ),
         ),
         NotApproved::NobodyLeft { login, role } => words(
             format!(

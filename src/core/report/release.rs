@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use super::flagged::{approve_flagged, flag_lines, flag_names};
 use super::review::consent_trailers;
 use super::waiting::{missing, obstacle_words, why_two};
 use super::{LONGEST_TITLE, ReportContext, marker, signed};
@@ -80,6 +81,15 @@ pub fn pull_body(
     if let Some(blocked) = &release.blocked {
         let _ = write!(text, "> [!WARNING]\n> {}\n\n", blocked_words(blocked, release, setting));
     }
+    if !plan.flagged.is_empty() {
+        let _ = writeln!(
+            text,
+            "> [!IMPORTANT]\n> **Please look closely at what changed since the last release.** One \
+             approval is enough if it says so: {}.\n{}",
+            approve_flagged(head.short(), &setting.prefix),
+            flag_lines("> - ", &plan.flagged)
+        );
+    }
     let before = plan.last.as_deref().map_or("none, this is the first".to_owned(), code);
     let files: Vec<String> = plan.files.iter().map(|path| code(path)).collect();
     let files = first_of(&files, MOST_FILES).join(", ");
@@ -123,6 +133,14 @@ pub fn pull_body(
 fn consequence(release: &Release, plan: &VersionPlan, head: &Sha, prefix: &str) -> String {
     let (head, base, tag) = (head.short(), &release.base, &plan.tag);
     match plan.merge_on {
+        MergeOn::Review if !plan.flagged.is_empty() => format!(
+            "Commenting {}, or two approvals, merges it into `{base}` **and releases {tag}**.",
+            approve_flagged(head, prefix)
+        ),
+        MergeOn::Command if !plan.flagged.is_empty() => format!(
+            "Commenting {} merges it into `{base}` **and releases {tag}**.",
+            approve_flagged(head, prefix)
+        ),
         MergeOn::Review => {
             format!("Approving `{head}` merges it into `{base}` **and releases {tag}**.")
         }
@@ -371,6 +389,12 @@ fn not_approved(why: &NotApproved, release: &Release, prefix: &str) -> String {
         NotApproved::SecondNeeded { login, because } => format!(
             "{login} approved `{head}`, and a second person has to. {} (see {rule}).",
             why_two(*because)
+        ),
+        NotApproved::Flagged { login, paths } => format!(
+            "{login} approved `{head}`, and since the last release these changed, which people \
+             should look at: {}. If they are as they should be: {}. Or a second person approves.",
+            flag_names(paths),
+            approve_flagged(head, prefix)
         ),
         NotApproved::NobodyLeft { login, role } => format!(
             "{login} approved `{head}`, and nobody is left whose approval would count: who has \

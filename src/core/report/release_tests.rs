@@ -50,6 +50,7 @@ fn release(stage: ReleaseStage) -> Release {
         files: vec!["CHANGELOG.md".into(), "Cargo.toml".into()],
         left: vec!["`crates/own/Cargo.toml` holds a version of its own, not 1.1.0".into()],
         fixes: vec![],
+        flagged: vec![],
         merge_on: MergeOn::Review,
     });
     release.pull = Some(PullRef { number: Number(12), branch: release.branch(), head: sha("b") });

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::checks::{outcome_words, passed_without_tests};
+use super::flagged::flag_lines;
 use super::waiting::{code, explained};
 use super::{ReportContext, declined, first_words, marker, s, signed};
 use crate::core::approval::NotApproved;
@@ -21,8 +22,6 @@ use crate::core::text::{boxed, first_of, inline, listed};
 /// Together with the rest they stay below what GitHub takes.
 pub const HELD_CAP: usize = 20_000;
 const FILES_CAP: usize = 20_000;
-/// Flags that are shown one by one, wherever people read them.
-const MOST_FLAGS: usize = 20;
 /// The same of reasons to hold a change back.
 const MOST_RISKS: usize = 20;
 
@@ -80,9 +79,7 @@ pub(super) fn held(job: &Job, change: &str, prefix: &str) -> String {
     if job.review.risks.is_empty() {
         let _ = write!(text, " `[publish] mode = \"hold\"` in `{RULES_PATH}` asks for that.");
     } else {
-        text.push_str(
-            " Pushing it would let workflows of this repository run on it with rights:\n",
-        );
+        text.push_str(" Pushing it would let CI of this repository run on it with rights:\n");
         for risk in first_of(&job.review.risks, MOST_RISKS) {
             let _ = write!(text, "\n- {}", inline(&risk.replace('`', ""), 300));
         }
@@ -101,20 +98,12 @@ pub(super) fn held_change(job: &Job) -> String {
     let flags = job.proposal().map_or(&[][..], |it| &it.flags);
     if !flags.is_empty() {
         text.push_str("Look at these first:\n\n");
-        for flag in first_flags(flags) {
-            let _ = writeln!(text, "- {}", inline(&flag, 200));
-        }
-        text.push('\n');
+        let _ = writeln!(text, "{}", flag_lines("- ", flags));
     }
     let files = job.review.held_files.join("\n");
     let (files, change) = (boxed(&files, FILES_CAP), boxed(&job.review.held, HELD_CAP));
     let _ = write!(text, "{files}\n\n{change}");
     text
-}
-
-/// What a list of flags says in a text: the first of them, and how many more there are.
-pub fn first_flags(flags: &[String]) -> Vec<String> {
-    first_of(flags, MOST_FLAGS)
 }
 
 /// The comment of a round on the pull request: what was taken up, and what came of it.

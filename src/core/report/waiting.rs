@@ -2,6 +2,7 @@
 //!
 //! Invariants: every refusal says what is missing and the next step.
 
+use super::flagged::{approve_flagged, flag_names};
 use super::s;
 use crate::core::approval::{NotApproved, WhyTwo};
 use crate::core::event::SKIP_LABEL;
@@ -158,6 +159,12 @@ fn not_approved(why: &NotApproved, head: &str, prefix: &str) -> String {
             "**Not merged**: {login} approved `{head}`, and a second person has to. {} \
              (`[approval] requester` in `{RULES_PATH}`).",
             why_two(*because)
+        ),
+        NotApproved::Flagged { login, paths } => format!(
+            "**Not merged**: {login} approved `{head}`, which changes {}. Comment {}, or let a \
+             second person approve.",
+            flag_names(paths),
+            approve_flagged(head, prefix)
         ),
         NotApproved::NobodyLeft { login, role } => format!(
             "**Not merged**: {login} approved `{head}`, and nobody is left whose approval would \

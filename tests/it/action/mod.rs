@@ -9,6 +9,7 @@ mod checks;
 #[path = "../../contract/src/client.rs"]
 #[allow(dead_code, missing_docs, unreachable_pub, clippy::needless_pass_by_value)]
 mod client;
+mod flagged;
 mod handover;
 mod install;
 mod opener;

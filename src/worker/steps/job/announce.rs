@@ -16,5 +16,5 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<(), WorkE
     let (setting, status) = (ctx.report_context(job), status.map(|it| it.id));
     let Some(text) = report::announcement(job, &setting, status) else { return Ok(()) };
     let (thread, marker) = (report::announced_on(job), report::announcement_marker(job));
-    Ok(talk::say_once(forge, &job.repo, thread, &text, &marker).await?)
+    Ok(talk::say_once_of(forge, job, thread, &text, &marker).await?)
 }

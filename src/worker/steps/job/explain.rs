@@ -27,5 +27,5 @@ async fn say_once(ctx: &Context, job: &Job, text: &str) -> Result<(), WorkError>
     let Some(pull) = &job.pull else { return Ok(()) };
     let marker = report::marker(job.id.as_str(), &report::situation(job, text));
     let signed = report::signed(text, &marker);
-    Ok(talk::say_once(&ctx.forge, &job.repo, pull.number, &signed, &marker).await?)
+    Ok(talk::say_once_of(&ctx.forge, job, pull.number, &signed, &marker).await?)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::core::id::Sha;
 use crate::core::job::{Base, Job, JobFact};
 use crate::core::patch::Patch;
+use crate::core::path::RepoPath;
 use crate::core::policy::{Ack, PublishMode, Rules};
 use crate::core::report;
 use crate::core::text::inline;
@@ -35,7 +36,7 @@ pub(in crate::worker) async fn held_back(
     let risks = match rules.publish.mode {
         Some(_) => Vec::new(),
         None => {
-            let risks = workflow_risks(ctx, job, base).await?;
+            let risks = risks(ctx, job, base, patch).await?;
             if risks.is_empty() {
                 return Ok(None);
             }
@@ -47,6 +48,22 @@ pub(in crate::worker) async fn held_back(
     let patch_shown = patch.clone();
     let (files, diff) = checks::blocking(move || held(&mirror, &entries, &patch_shown)).await??;
     Ok(Some(JobFact::Held { patch: patch.digest(), risks, files, diff }))
+}
+
+/// What CI would do with a push of ours. Another CI system's file may come with the patch.
+async fn risks(
+    ctx: &Context,
+    job: &Job,
+    base: &Base,
+    patch: &Patch,
+) -> Result<Vec<String>, WorkError> {
+    let entries = ctx.mirror(job, &base.sha).await?.list(&base.sha).await?;
+    let there = entries.iter().filter_map(|entry| std::str::from_utf8(&entry.path).ok());
+    let paths = there.chain(patch.changes.keys().map(RepoPath::as_str));
+    let mut found: Vec<String> =
+        publish::scan::other_ci(paths).iter().map(ToString::to_string).collect();
+    found.extend(workflow_risks(ctx, job, base).await?);
+    Ok(found)
 }
 
 /// What workflows would do with a push of ours: those on our branch, and those on the base and the

@@ -73,6 +73,7 @@ pub(in crate::worker) async fn run(
         pushers_known: contributors.all_known,
         holders: None,
         since,
+        flagged: &[],
     };
     let consent = consent(ctx, repo, criteria, &votes).await?;
     let checked = Head { repo, sha: &detail.head.sha, asks: &asks, rules: &in_force };

@@ -4,8 +4,9 @@
 //! commit; the base must be the one the head was made on, so that what is merged is what was
 //! approved.
 
-use crate::core::approval::{Approval, ApprovalCriteria, MergeAttempt, NotApproved};
+use crate::core::approval::{Approval, ApprovalCriteria, MergeAttempt, NotApproved, Stance, Vote};
 use crate::core::event::SKIP_LABEL;
+use crate::core::flagged::flagged;
 use crate::core::id::{Number, Sha, Timestamp};
 use crate::core::job::MergeTerms;
 use crate::core::policy::{MergeOn, Rules};
@@ -18,7 +19,7 @@ use crate::worker::ci::{Head, HeadChecks, checks};
 use crate::worker::consent::{consent, contributors};
 use crate::worker::steps::job::look::{is_clean, is_skipped};
 use crate::worker::steps::release::plan::version_at;
-use crate::worker::steps::release::{planned, release_rules};
+use crate::worker::steps::release::{path_rules, planned, release_rules};
 use crate::worker::{Context, WorkError};
 
 /// How the release pull request stands.
@@ -177,6 +178,7 @@ async fn release_consent(
     let address = ctx.settings.address.without_mention();
     let ballot = Ballot { head, address: &address, least };
     let votes = forge.votes(repo, &ballot, &reviews, &comments, &mut Roles::new()).await?;
+    let flagged = flagged_at(ctx, release, rules, head, &votes).await?;
     let digest = rules.binding();
     // By the same criteria as the Action's.
     let contributors = contributors(ctx, repo, detail, &votes).await?;
@@ -195,8 +197,27 @@ async fn release_consent(
         pushers_known: contributors.all_known,
         holders: None,
         since: Timestamp(0),
+        flagged: &flagged,
     };
     consent(ctx, repo, criteria, &votes).await
+}
+
+/// The paths at this head that take more than one approval, which nobody needs to know while nobody
+/// approves it.
+async fn flagged_at(
+    ctx: &Context,
+    release: &Release,
+    rules: &Rules,
+    head: &Sha,
+    votes: &[Vote],
+) -> Result<Vec<String>, WorkError> {
+    if votes.iter().all(|vote| vote.stance != Stance::Approves) {
+        return Ok(Vec::new());
+    }
+    let (forge, repo) = (&ctx.forge, &release.repo);
+    let tags = forge.tags(repo).await?;
+    let history = forge.release_history(repo, &rules.release, &tags, head, None).await?;
+    Ok(flagged(&history.since, &planned(release)?.version, &path_rules(rules)?))
 }
 
 /// What keeps the approved head from being merged: settings, what it touches, or its checks.

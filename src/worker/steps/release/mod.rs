@@ -14,6 +14,7 @@ use crate::core::fault::ErrorKind;
 use crate::core::github::RepoRef;
 use crate::core::id::ReleaseId;
 use crate::core::machine::OnFailure;
+use crate::core::path_rules::PathRules;
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::core::release::{
     Refusal, Release, ReleaseEnding, ReleaseFact, ReleaseFactKind, ReleaseStage, ReleaseStep,
@@ -112,6 +113,12 @@ pub(in crate::worker) async fn release_rules(
     let text = forge.file(repo, &default, RULES_PATH).await?;
     let rules = Rules::parse(&text.unwrap_or_default());
     Ok((default, rules.map_err(|bad| Refusal::BadConfig { problem: bad.to_string() })))
+}
+
+/// The repository's own additions to the paths that people should look at.
+pub(in crate::worker) fn path_rules(rules: &Rules) -> Result<PathRules, WorkError> {
+    PathRules::new(&rules.paths.protected, &rules.paths.flagged)
+        .map_err(|bad| WorkError::permanent(&bad))
 }
 
 pub(in crate::worker) fn planned(release: &Release) -> Result<&VersionPlan, WorkError> {

@@ -8,15 +8,16 @@ use std::collections::BTreeSet;
 use semver::Version;
 
 use crate::core::changelog::{self, CHANGELOG_PATH};
+use crate::core::flagged::flagged;
 use crate::core::github::{Actor, RepoRef, Role};
 use crate::core::id::{Number, Sha};
 use crate::core::policy::{RULES_PATH, ReleaseWith, Rules};
 use crate::core::release::{Refusal, Release, ReleaseFact, VersionPlan};
-use crate::forge::{BranchHead, ListedCommit, Tag};
+use crate::forge::{BranchHead, ListedCommit};
 use crate::release::manifests::{self, FileSet};
 use crate::release::version::{Before, next};
 use crate::release::{ReleasedCommit, changelog as section};
-use crate::worker::steps::release::{planned, release_rules};
+use crate::worker::steps::release::{path_rules, planned, release_rules};
 use crate::worker::{Context, WorkError};
 use crate::workspace::mirror::EntryMode;
 
@@ -24,8 +25,6 @@ use crate::workspace::mirror::EntryMode;
 const LARGEST_FILE: u64 = 4 * 1024 * 1024;
 /// So many manifests are read.
 const MOST_FILES: usize = 300;
-/// So many tags are tried, the highest first, until one is found that the base comes after.
-const MOST_TAGS: usize = 8;
 /// For so many commits GitHub is asked which pull request brought them.
 const MOST_ASKED: usize = 100;
 
@@ -58,15 +57,20 @@ pub(in crate::worker) async fn run(
     };
     let there = files_at(ctx, &release.repo, &base).await?;
     let tags = forge.tags(&release.repo).await?;
-    let (last, commits) = since_last(ctx, &release.repo, &rules, &tags, &base).await?;
-    let last_tag = last.as_ref().and_then(|version| rules.release.tag_of(&version.to_string()));
+    let history = forge.release_history(&release.repo, &rules.release, &tags, &base, None).await?;
+    let last = history.last;
+    let commits = match &last {
+        Some(last) => last.commits.clone(),
+        None => forge.commits_up_to(&release.repo, &base).await?,
+    };
+    let last_tag = last.as_ref().map(|last| last.tag.clone());
     let changes = changes(ctx, &release.repo, commits).await?;
     if changes.is_empty() {
         return Ok(ReleaseFact::NothingToRelease { orders, last: last_tag });
     }
     let manifest = manifests::current(&there.files);
     let before = Before {
-        last: last.as_ref(),
+        last: last.as_ref().map(|last| &last.version),
         manifest: manifest.as_ref().map(|(version, path)| (version, path.as_str())),
         changes: &changes,
     };
@@ -90,6 +94,7 @@ pub(in crate::worker) async fn run(
     }
     let mut files: Vec<String> = edits.changed.into_keys().collect();
     files.insert(0, CHANGELOG_PATH.to_owned());
+    let flagged = flagged(&history.since, &version, &path_rules(&rules)?);
     let fixes = fixed_by(ctx, &release.repo, &changes).await?;
     let plan = VersionPlan {
         base,
@@ -102,6 +107,7 @@ pub(in crate::worker) async fn run(
         files,
         left,
         fixes,
+        flagged,
         merge_on: rules.merge.on,
     };
     Ok(ReleaseFact::Planned { orders, plan })
@@ -183,31 +189,6 @@ async fn files_at(ctx: &Context, repo: &RepoRef, base: &Sha) -> Result<There, Wo
         there.files.insert(path, bytes);
     }
     Ok(there)
-}
-
-/// The highest released version that the base comes after, and the commits since.
-async fn since_last(
-    ctx: &Context,
-    repo: &RepoRef,
-    rules: &Rules,
-    tags: &[Tag],
-    base: &Sha,
-) -> Result<(Option<Version>, Vec<ListedCommit>), WorkError> {
-    let (start, end) = rules.release.tag.split_once("{version}").unwrap_or(("v", ""));
-    let version = |tag: &Tag| {
-        let text = tag.name.strip_prefix(start)?.strip_suffix(end)?;
-        Version::parse(text).ok()
-    };
-    let mut known: Vec<(Version, &Tag)> =
-        tags.iter().filter_map(|tag| Some((version(tag)?, tag))).collect();
-    known.sort_by(|one, other| other.0.cmp(&one.0));
-    let forge = &ctx.forge;
-    for (version, tag) in known.into_iter().take(MOST_TAGS) {
-        if let Some(commits) = forge.commits_between(repo, &tag.commit.sha, base).await? {
-            return Ok((Some(version), commits));
-        }
-    }
-    Ok((None, forge.commits_up_to(repo, base).await?))
 }
 
 /// Commits with the pull requests that brought them.

@@ -1,0 +1,196 @@
+//! Which files decide what the check commands do: those that a command names, and one level behind
+//! it those that a Makefile's recipes, a package's scripts or a shell script run.
+//!
+//! Invariants: read from the base commit, so that a change cannot hide what it touches; nothing is
+//! run, and a shell's language is only read as far as names go. What is worked out by variables or
+//! by programs is not seen.
+
+mod makefile;
+mod shell;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use makefile::Makefile;
+use shell::{Call, calls, without_values};
+
+const PACKAGE: &str = "package.json";
+const MAKEFILES: [&str; 3] = ["GNUmakefile", "makefile", "Makefile"];
+/// More scripts of one package than this are not followed from one to the next.
+const MOST_SCRIPTS: usize = 50;
+
+/// Whether a script is followed into, or only named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// It stands in the command itself.
+    Command,
+    /// It stands in what the command runs.
+    Behind,
+}
+
+/// The files that the commands run or are told by. `changed` are the paths of a change, beside
+/// which packages are looked for; `read` gives the text of a file at the base, if it is there.
+///
+/// # Errors
+/// What `read` could not do.
+pub fn called_files<E>(
+    commands: &[String],
+    changed: &[&str],
+    read: impl FnMut(&str) -> Result<Option<String>, E>,
+) -> Result<BTreeSet<String>, E> {
+    let mut follow = Follow { changed, read, found: BTreeSet::new() };
+    for command in commands {
+        // Whatever a command itself names, it was named on purpose.
+        let named = command.split(|c: char| c.is_whitespace() || ";&|()'\"=<>".contains(c));
+        follow.found.extend(named.filter_map(|word| joined("", word)));
+        for call in calls(command) {
+            follow.call(&call, "", Depth::Command)?;
+        }
+    }
+    Ok(follow.found)
+}
+
+struct Follow<'a, R> {
+    changed: &'a [&'a str],
+    read: R,
+    found: BTreeSet<String>,
+}
+
+impl<E, R: FnMut(&str) -> Result<Option<String>, E>> Follow<'_, R> {
+    fn call(&mut self, call: &Call<'_>, directory: &str, depth: Depth) -> Result<(), E> {
+        for word in call.runs() {
+            self.found.extend(joined(directory, word));
+            // Scripts name their neighbours, and what stands at the top.
+            self.found.extend(joined("", word));
+        }
+        if depth == Depth::Behind {
+            return Ok(());
+        }
+        match call.program() {
+            "make" | "gmake" => self.make(call),
+            "npm" | "pnpm" | "yarn" | "bun" => self.packages(call),
+            _ => match call.runs().find_map(|word| joined("", word)) {
+                Some(script) => self.script(&script),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// What a shell script runs.
+    fn script(&mut self, path: &str) -> Result<(), E> {
+        let Some(text) = (self.read)(path)? else { return Ok(()) };
+        let by_name = path.ends_with(".sh") || path.ends_with(".bash");
+        let first = text.lines().next().unwrap_or_default();
+        if by_name || (first.starts_with("#!") && first.contains("sh")) {
+            let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+            self.behind(&text, directory)?;
+        }
+        Ok(())
+    }
+
+    /// What the recipes of the goals run.
+    fn make(&mut self, call: &Call<'_>) -> Result<(), E> {
+        let directory = call.value_of(&["-C", "--directory"]).unwrap_or_default();
+        let named = call.value_of(&["-f", "--file", "--makefile"]);
+        let names = named.map_or(MAKEFILES.to_vec(), |name| vec![name]);
+        for path in names.into_iter().filter_map(|name| joined(directory, name)) {
+            let Some(text) = (self.read)(&path)? else { continue };
+            let goals: Vec<&str> = call.operands(&["-C", "-f", "-j", "-o", "-W", "-I"]).collect();
+            for line in Makefile::of(&text).recipes(&goals) {
+                self.behind(&line, directory)?;
+            }
+            self.found.insert(path);
+            break;
+        }
+        Ok(())
+    }
+
+    /// What the scripts of packages run.
+    fn packages(&mut self, call: &Call<'_>) -> Result<(), E> {
+        let mut operands = call.operands(&["-C", "--prefix", "--workspace", "-w", "--filter"]);
+        let name = match operands.find(|word| !matches!(*word, "workspaces" | "foreach")) {
+            Some("run" | "run-script") => operands.next().unwrap_or("test"),
+            Some("t" | "tst") | None => "test",
+            Some(name) => name,
+        };
+        let of_members = call.words().any(|word| {
+            word.contains("workspace") || word == "foreach" || word.starts_with("--filter")
+        }) || call.words().any(|word| matches!(word, "-r" | "-w" | "--recursive"));
+        let at = call.value_of(&["-C", "--prefix"]).unwrap_or_default();
+        let mut directories = BTreeSet::from([at.trim_start_matches("./")]);
+        if of_members {
+            directories.extend(self.changed.iter().flat_map(|path| above(path)));
+        }
+        for directory in directories {
+            let Some(path) = joined(directory, PACKAGE) else { continue };
+            let Some(text) = (self.read)(&path)? else { continue };
+            let package: Value = serde_json::from_str(&text).unwrap_or_default();
+            let scripts = scripts(&package, name);
+            if scripts.is_empty() {
+                continue;
+            }
+            self.found.insert(path);
+            for script in scripts {
+                self.behind(&script, directory)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn behind(&mut self, text: &str, directory: &str) -> Result<(), E> {
+        let text = without_values(text);
+        calls(&text).iter().try_for_each(|call| self.call(call, directory, Depth::Behind))
+    }
+}
+
+/// A script of a package with those around it, and the scripts of the same package it runs.
+fn scripts(package: &Value, name: &str) -> Vec<String> {
+    let mut waiting = vec![name.to_owned()];
+    let (mut known, mut found) = (BTreeSet::new(), Vec::new());
+    while let Some(name) = waiting.pop() {
+        if known.len() > MOST_SCRIPTS || !known.insert(name.clone()) {
+            continue;
+        }
+        for name in [format!("pre{name}"), name.clone(), format!("post{name}")] {
+            let text = package.get("scripts").and_then(|scripts| scripts.get(&name)?.as_str());
+            let Some(text) = text else { continue };
+            let further = calls(text);
+            let further = further.iter().filter(|call| {
+                matches!(call.program(), "npm" | "pnpm" | "yarn" | "bun" | "run-s" | "run-p")
+            });
+            let named = further.flat_map(|call| call.operands(&[]).filter(|word| *word != "run"));
+            waiting.extend(named.map(str::to_owned));
+            found.push(text.to_owned());
+        }
+    }
+    found
+}
+
+/// The directories that a path is in, the top excluded.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at])
+}
+
+/// A word as a path from the root. `None`: it leads out, or is no path.
+fn joined(directory: &str, word: &str) -> Option<String> {
+    // `$DIR/x.sh` most often is a neighbour.
+    let word = match word.strip_prefix('$') {
+        Some(variable) => variable.split_once('/')?.1,
+        None => word,
+    };
+    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
+    for part in word.split('/') {
+        match part {
+            "" if word.starts_with('/') => return None,
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join("/"))
+}
+
+#[cfg(test)]
+#[path = "called_tests.rs"]
+mod tests;
