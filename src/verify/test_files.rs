@@ -1,5 +1,7 @@
 //! Which changes are in tests, by the conventions of the languages.
 //!
+//! It is narrower than what is flagged as a test, where a doubt costs a look and not a verdict.
+//!
 //! Invariants: a file of the program is none of the tests because of its name alone; a change in a
 //! file that holds both is in tests only if it changes the part that is tests. Fewer tests than
 //! before are the fault of any other change, and are shown to people with these.
