@@ -19,6 +19,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::{Config, ModelChoice, toolchain_places};
 use crate::core::command::Address;
+use crate::core::leak::KnownSecrets;
 use crate::egress::{Egress, EgressError, EgressPolicy, PinnedHost, PrivateAddresses};
 use crate::forge::{AppKey, AppKeyError, Forge, ForgeConfig, ForgeError, Pace, UPLOADS_HOST};
 use crate::model::{self, Model, ModelError, Provider, ScriptError, Scripted};
@@ -163,11 +164,15 @@ impl App {
 }
 
 impl Wiring {
-    /// Builds all parts as the operator configured them.
+    /// Builds all parts as the operator configured them. Nothing that holds one of `known_secrets`
+    /// leaves.
     ///
     /// # Errors
     /// The first part that cannot be had.
-    pub async fn from_config(config: &Config) -> Result<Self, StartError> {
+    pub async fn from_config(
+        config: &Config,
+        known_secrets: Arc<KnownSecrets>,
+    ) -> Result<Self, StartError> {
         let secrets = WebhookSecrets::new(
             config.github.webhook_secret.clone(),
             config.github.webhook_secret_previous.clone(),
@@ -178,6 +183,7 @@ impl Wiring {
             app_id: config.github.app_id,
             key: AppKey::from_pem(config.github.private_key.expose_secret().as_bytes())?,
             pace: Pace::GITHUB,
+            known_secrets,
         };
         let clock = Clock::system();
         let egress = egress(config)?;

@@ -3,10 +3,12 @@
 use std::error::Error as StdError;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
 use crate::config::{toolchain_places, variable};
+use crate::core::leak::KnownSecrets;
 use crate::sandbox::init;
 use crate::telemetry::{self, LogFormat};
 
@@ -90,12 +92,12 @@ pub fn main() -> ExitCode {
 }
 
 /// Begins to log as the environment says: `GANDER_LOG`, `GANDER_LOG_FORMAT=json`.
-fn start_logging(default: &str) {
+fn start_logging(default: &str, known: Arc<KnownSecrets>) {
     let format = match variable("GANDER_LOG_FORMAT").as_deref() {
         Some("json") => LogFormat::Json,
         _ => LogFormat::Text,
     };
-    telemetry::start(Some(variable("GANDER_LOG").as_deref().unwrap_or(default)), format);
+    telemetry::start(Some(variable("GANDER_LOG").as_deref().unwrap_or(default)), format, known);
 }
 
 /// An error and its causes, one a line.

@@ -9,11 +9,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
 use crate::core::budget::Money;
+use crate::core::leak::KnownSecrets;
 use crate::sandbox::toolchain::ToolchainPaths;
 
 /// Everything `gander serve` needs to know.
@@ -104,6 +105,9 @@ pub enum ConfigError {
         name: &'static str,
         why: String,
     },
+    /// More than can be looked for in what leaves.
+    #[error("the secrets are too long to be looked for in what leaves")]
+    TooManySecrets,
     /// A secret that everyone on the machine can read.
     #[error("{} can be read by every user of this machine; run `chmod 600` on it", .0.display())]
     WorldReadable(PathBuf),
@@ -208,6 +212,27 @@ impl Config {
             private_addresses: allow_private_addresses
                 || variable("GANDER_ALLOW_PRIVATE_ADDRESSES").as_deref() == Some("true"),
         })
+    }
+}
+
+impl Config {
+    /// All secrets, by the names that people are told.
+    ///
+    /// # Errors
+    /// When there are more than can be looked for.
+    pub fn known_secrets(&self) -> Result<KnownSecrets, ConfigError> {
+        let github = &self.github;
+        let mut secrets = vec![
+            ("the App's private key", &github.private_key),
+            ("the webhook secret", &github.webhook_secret),
+        ];
+        let previous = github.webhook_secret_previous.iter();
+        secrets.extend(previous.map(|secret| ("the previous webhook secret", secret)));
+        if let ModelChoice::Provider { key, .. } = &self.model {
+            secrets.push(("the model's key", key));
+        }
+        let secrets = secrets.into_iter().map(|(name, secret)| (name, secret.expose_secret()));
+        KnownSecrets::new(secrets).map_err(|_| ConfigError::TooManySecrets)
     }
 }
 
@@ -375,7 +400,6 @@ fn mention(text: Option<String>) -> Result<Option<String>, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secrecy::ExposeSecret;
 
     fn load(variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, ConfigError> {
         let directory = tempfile::tempdir().unwrap();

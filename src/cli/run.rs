@@ -95,7 +95,7 @@ const CLEARING: Duration = Duration::from_secs(60);
 /// # Errors
 /// When the job could not be tried.
 pub fn run(command: &RunCommand) -> CommandResult {
-    start_logging("warn");
+    start_logging("warn", Arc::default());
     if unprivileged::is_root() && !command.no_sandbox {
         return without_root(command);
     }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{AnyError, CommandResult, first_process, start_logging, unprivileged};
 use crate::app::{App, Wiring};
 use crate::config::{Config, variable};
+use crate::core::leak::KnownSecrets;
 use crate::forge::{Forge, ForgeError};
 use crate::sandbox::Sandbox;
 
@@ -44,14 +45,15 @@ pub fn run(command: &ServeCommand) -> CommandResult {
         return Ok(first_process::stand_by()?);
     }
     keep_secrets_in_memory();
-    start_logging("warn,gander=info");
     let config = Config::load(command.config.as_deref(), &|name| variable(name))?;
+    let known = Arc::new(config.known_secrets()?);
+    start_logging("warn,gander=info", Arc::clone(&known));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(&config))
+    runtime.block_on(serve(&config, known))
 }
 
-async fn serve(config: &Config) -> CommandResult {
-    let wiring = Wiring::from_config(config).await?;
+async fn serve(config: &Config, known: Arc<KnownSecrets>) -> CommandResult {
+    let wiring = Wiring::from_config(config, known).await?;
     let (forge, sandbox) = (wiring.forge.clone(), Arc::clone(&wiring.sandbox));
     let store = Arc::clone(&wiring.store);
     let app = App::new(wiring);

@@ -13,6 +13,7 @@ pub mod fault;
 pub mod github;
 pub mod id;
 pub mod job;
+pub mod leak;
 pub mod machine;
 pub mod manifest;
 pub mod patch;

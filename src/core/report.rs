@@ -68,7 +68,10 @@ pub fn marker(job_or_act: &str, part: &str) -> String {
 /// The one status comment of a job.
 pub fn status_comment(job: &Job, setting: &ReportContext) -> String {
     let mut text = format!("{}\n\n", headline(job));
-    text.push_str(&checklist(job));
+    // Where a secret was about to leave, nothing but our own words may.
+    if !matches!(job.stage, JobStage::Done(JobEnding::Withheld { .. })) {
+        text.push_str(&checklist(job));
+    }
     if let JobStage::Done(ending) = &job.stage
         && !matches!(ending, JobEnding::Merged { .. })
     {
@@ -199,6 +202,7 @@ pub fn state_label(job: &Job) -> Option<&'static str> {
             JobEnding::GaveUp { .. }
             | JobEnding::OutOfBudget { .. }
             | JobEnding::CannotCheck { .. }
+            | JobEnding::Withheld { .. }
             | JobEnding::Failed { .. },
         ) => Some(NEEDS_HUMAN_LABEL),
         JobStage::Done(_) => None,
@@ -459,6 +463,7 @@ pub fn headline(job: &Job) -> String {
             JobEnding::OutOfBudget { .. } => "**Out of budget**".to_owned(),
             JobEnding::CannotCheck { .. } => "**Checks cannot be run here**".to_owned(),
             JobEnding::Cancelled { by } => format!("**Cancelled** by {by}"),
+            JobEnding::Withheld { .. } => "**Stopped: a secret was about to leave**".to_owned(),
             JobEnding::Failed { .. } => "**Stopped by a failure**".to_owned(),
         },
     }

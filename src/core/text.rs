@@ -2,12 +2,15 @@
 //!
 //! Invariants: [`boxed`] text cannot end its box, so nothing in it is Markdown, a mention, a
 //! closing keyword or another bot's command; [`inline`] text is one line in which none of those
-//! work. Both drop control and invisible characters.
+//! work. Both drop control and invisible characters, and what looks like somebody's secret.
+
+use super::leak::without_foreign_secrets;
 
 /// Words of a model or a program as a fenced block that they cannot close. At most `cap`
 /// characters.
 pub fn boxed(text: &str, cap: usize) -> String {
-    let clean = visible(text);
+    let visible = visible(text);
+    let clean = without_foreign_secrets(&visible);
     let (shown, cut) = cut(clean.trim_end(), cap);
     let longest_run = shown.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest_run.max(2) + 1);
@@ -17,7 +20,9 @@ pub fn boxed(text: &str, cap: usize) -> String {
 
 /// Words of others within one line of ours: whatever could act is put in code marks.
 pub fn inline(text: &str, cap: usize) -> String {
-    let one_line = visible(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    let visible = visible(text);
+    let clean = without_foreign_secrets(&visible);
+    let one_line = clean.split_whitespace().collect::<Vec<_>>().join(" ");
     let (shown, cut) = cut(&one_line, cap);
     let words = shown
         .split(' ')
@@ -173,6 +178,19 @@ mod tests {
             within(&"x".repeat(200), 100),
             "\n\n*… and 1 more lines, more than GitHub takes in one text.*"
         );
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_is_not_shown() {
+        let key = format!("AKIA{}", "Q7WZ2RT4YK6PB3XM");
+        assert_eq!(
+            boxed(&format!("the key is {key}\n"), 500),
+            "```text\nthe key is (left out: an AWS access key)\n```"
+        );
+        assert_eq!(inline(&format!("{key}!"), 500), "(left out: an AWS access key)\\!");
+        // Nor one that invisible characters break up.
+        let hidden = key.replace("Q7", "Q\u{200b}7");
+        assert!(!inline(&hidden, 500).contains("WZ2RT4"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    ApiCall, Forge, ForgeError, JSON, Scope, found, payload, repo_path, segment, segments,
+    ApiCall, Forge, ForgeError, Scope, found, payload, repo_path, segment, segments,
 };
 use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Number, RunId, Sha};
@@ -116,7 +116,7 @@ impl Forge {
         let mut next = Some(format!("{}/compare/{from}...{to}?per_page=100", repo_path(repo)));
         for _ in 0..MOST_PAGES {
             let Some(path) = next.take() else { break };
-            let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
+            let call = ApiCall::new(Method::GET, path, doing);
             let Some(answer) = found(self.call(repo, Scope::Read, call).await)? else {
                 return Ok(None);
             };

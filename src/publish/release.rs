@@ -10,6 +10,7 @@ use super::landing::remove_merged;
 use super::talk::{keep_current, keep_text, say_once};
 use crate::core::github::PullRef;
 use crate::core::id::{Number, Sha};
+use crate::core::leak::SecretsBefore;
 use crate::core::release::{Release, ReleaseStage, VersionPlan};
 use crate::core::report::{ReportContext, marker, release as words};
 use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, Joined, NewPull};
@@ -28,12 +29,13 @@ pub enum Proposed {
     Ended(Number),
 }
 
-/// Brings branch and pull request to the plan. `files` are whole, with whether they are executable.
+/// Brings branch and pull request to the plan. `files` are whole, with whether they are executable,
+/// and `before` is what looked like secrets in them as they were.
 pub async fn propose(
     forge: &Forge,
     release: &Release,
     plan: &VersionPlan,
-    files: &[(String, bool, Vec<u8>)],
+    (files, before): (&[(String, bool, Vec<u8>)], &SecretsBefore),
     setting: &ReportContext,
 ) -> Result<Proposed, PublishError> {
     let branch = release.branch();
@@ -41,7 +43,7 @@ pub async fn propose(
     if let Some(ended) = there.as_ref().filter(|pull| pull.state != "open") {
         return Ok(Proposed::Ended(ended.number));
     }
-    let committed = commit_on_branch(forge, release, plan, files, setting).await?;
+    let committed = commit_on_branch(forge, release, plan, (files, before), setting).await?;
     let (Ok(head) | Err(head)) = &committed;
     let number = match there {
         Some(pull) => pull.number,
@@ -75,7 +77,7 @@ async fn commit_on_branch(
     forge: &Forge,
     release: &Release,
     plan: &VersionPlan,
-    files: &[(String, bool, Vec<u8>)],
+    (files, before): (&[(String, bool, Vec<u8>)], &SecretsBefore),
     setting: &ReportContext,
 ) -> Result<Result<Sha, Sha>, PublishError> {
     let (repo, branch) = (&release.repo, release.branch());
@@ -87,7 +89,7 @@ async fn commit_on_branch(
             content: Some(content),
         })
         .collect();
-    let tree = forge.create_tree(repo, &plan.base, &writes).await?;
+    let tree = forge.create_tree(repo, &plan.base, &writes, before).await?;
     let message = words::commit_message(release, plan, &tree, setting);
     let there = match forge.branch_head(repo, &branch).await? {
         BranchHead::At(head) => head,

@@ -238,6 +238,9 @@ impl Worker {
         let data = self.ctx.settings.data.display().to_string();
         let why = fault.text.replace(&data, "[data]");
         let learnt = match &claim.task {
+            Task::Step { job_id: job, .. } if fault.kind == ErrorKind::Withheld => {
+                Learnt::OfJob { id: job.clone(), fact: job::JobFact::Withheld { why }, patch: None }
+            }
             Task::Step { job_id: job, step } if is_fact => {
                 let fact = job::JobFact::Broke { step: step.clone(), why };
                 Learnt::OfJob { id: job.clone(), fact, patch: None }

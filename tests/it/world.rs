@@ -16,6 +16,7 @@ use gander::clock::Clock;
 use gander::core::budget::Money;
 use gander::core::command::Address;
 use gander::core::id::Timestamp;
+use gander::core::leak::KnownSecrets;
 use gander::egress::PrivateAddresses;
 use gander::forge::{AppKey, Forge, ForgeConfig, Pace};
 use gander::model::{Model, ModelError, ModelReply, Price, Request, Scripted, ScriptedTurn};
@@ -526,6 +527,13 @@ impl Gander<'_> {
             app_id: self.app_id,
             key: AppKey::from_pem(self.key.as_bytes()).unwrap(),
             pace: Pace::GITHUB,
+            known_secrets: Arc::new(
+                KnownSecrets::new([
+                    ("the App's private key", self.key),
+                    ("the webhook secret", self.secret),
+                ])
+                .unwrap(),
+            ),
         };
         App::new(Wiring {
             store: self.store,
