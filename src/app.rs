@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, Permissions};
 use std::net::IpAddr;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +92,9 @@ pub enum StartError {
     /// The data directory.
     #[error("the data directory {0} cannot be used")]
     Data(std::path::PathBuf, #[source] std::io::Error),
+    /// Others can look into it, and it is not ours to close.
+    #[error("the data directory is open to other users of this machine; run: chmod 700 {}", .0.display())]
+    OpenData(std::path::PathBuf),
 }
 
 const MODEL_PAUSE: Duration = Duration::from_secs(2);
@@ -307,16 +310,31 @@ fn prepare_data(data: &Path) -> Result<std::path::PathBuf, StartError> {
     // Transcripts and logs are nobody else's business.
     DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed)?;
     let data = data.canonicalize().map_err(failed)?;
+    if data.metadata().map_err(failed)?.permissions().mode() & 0o077 != 0 {
+        tracing::warn!(data = %data.display(), "the data directory was open to others: closing it");
+        let closed = std::fs::set_permissions(&data, Permissions::from_mode(0o700));
+        closed.map_err(|_| StartError::OpenData(data.clone()))?;
+    }
     Scratch::below(&data).start_over();
     Ok(data)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{create_dir_all, set_permissions};
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
+    use std::fs::{create_dir_all, set_permissions};
+
+    #[test]
+    fn the_data_directory_is_closed_to_others_also_where_somebody_made_it() {
+        let around = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        let new = prepare_data(&around.path().join("new/data")).unwrap();
+        assert_eq!(mode(&new), 0o700);
+        let made = around.path().join("made");
+        create_dir_all(&made).unwrap();
+        set_permissions(&made, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(mode(&prepare_data(&made).unwrap()), 0o700);
+    }
 
     #[test]
     fn whatever_a_check_left_gander_starts_again() {

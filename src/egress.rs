@@ -101,6 +101,9 @@ pub enum EgressError {
     /// The request cannot be sent as it is.
     #[error("a request to {host} is not well formed")]
     Request { host: String, source: reqwest::Error },
+    /// Its address cannot be found out.
+    #[error("the address of {host} cannot be found out")]
+    NoSuchName { host: String, source: std::io::Error },
     /// No answer in time.
     #[error("{host} did not answer in time")]
     TimedOut { host: String, source: reqwest::Error },
@@ -115,7 +118,7 @@ impl EgressError {
         match self {
             Self::Setup(_) | Self::Denied(_) => ErrorKind::Permanent,
             Self::Request { .. } => ErrorKind::Bug,
-            Self::TimedOut { .. } | Self::Unreachable { .. } => {
+            Self::NoSuchName { .. } | Self::TimedOut { .. } | Self::Unreachable { .. } => {
                 ErrorKind::Retry { after_seconds: None }
             }
         }
@@ -165,6 +168,27 @@ impl Egress {
     /// Why not.
     pub fn check(&self, url: &str) -> Result<(), EgressDeniedError> {
         self.policy.check(&Url::parse(url).map_err(|_| EgressDeniedError::NotAUrl)?)
+    }
+
+    /// The addresses of the host of `url` that may be talked to, for a program that connects by
+    /// itself. It must not look the name up again.
+    ///
+    /// # Errors
+    /// When it may not be reached, or its name is not known.
+    pub async fn addresses(&self, url: &Url) -> Result<Vec<IpAddr>, EgressError> {
+        self.policy.check(url)?;
+        let name = match url.host() {
+            Some(Host::Domain(name)) => name,
+            Some(Host::Ipv4(address)) => return Ok(vec![address.into()]),
+            Some(Host::Ipv6(address)) => return Ok(vec![address.into()]),
+            None => return Err(EgressDeniedError::NotAUrl.into()),
+        };
+        let found = tokio::net::lookup_host((name, 0));
+        let found = found
+            .await
+            .map_err(|source| EgressError::NoSuchName { host: name.to_owned(), source })?;
+        let addresses = allowed(name, found, self.policy.private_addresses)?;
+        Ok(addresses.iter().map(SocketAddr::ip).collect())
     }
 
     /// Checks where a request goes and sends it, once.
@@ -562,6 +586,20 @@ mod tests {
                 address: private.ip()
             })
         );
+    }
+
+    #[tokio::test]
+    async fn a_program_that_connects_by_itself_is_told_allowed_addresses_only() {
+        let asked = async |private, url: &str| {
+            let egress = Egress::new(policy(&["localhost:9", "10.1.2.3"], private)).unwrap();
+            egress.addresses(&Url::parse(url).unwrap()).await
+        };
+        let local = asked(PrivateAddresses::AllowLoopback, "http://localhost:9/a.git").await;
+        assert!(local.unwrap().iter().all(IpAddr::is_loopback));
+        for url in ["https://localhost:9/", "https://10.1.2.3/", "https://unpinned.example/"] {
+            let refused = asked(PrivateAddresses::Refuse, url).await.unwrap_err();
+            assert!(matches!(refused, EgressError::Denied(_)), "{url}: {refused}");
+        }
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{AnyError, CommandResult, NO_CHANGE, say, start_logging, unprivileged};
+use super::{AnyError, CommandResult, NO_CHANGE, say, say_json, start_logging, unprivileged};
 use crate::app::{egress_to, model_addresses, models, sandbox};
 use crate::clock::Clock;
 use crate::config::{ModelChoice, environment, variable};
@@ -17,6 +17,7 @@ use crate::core::budget::Money;
 use crate::core::event::IssueText;
 use crate::core::evidence::{Check, CheckOutcome, Evidence, TestsRun};
 use crate::core::github::RepoRef;
+use crate::core::hidden::for_terminal;
 use crate::core::id::{InstallationId, JobId, Number, RepoId, Sha, UserId};
 use crate::core::job::{Base, Job, JobEnding, JobOrder, JobStage, Kind, Prepared, Proposal};
 use crate::core::patch::Patch;
@@ -186,7 +187,7 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
     let report = RunReport::of(base.sha, &end);
     write_out(command, &ctx, &report, end.patch.as_ref()).await?;
     if command.json {
-        say(serde_json::to_string_pretty(&as_json(&report))?);
+        say_json(&as_json(&report))?;
     } else {
         say(as_text(&report, &command.out));
     }
@@ -458,7 +459,8 @@ fn as_text(report: &RunReport, out: &Path) -> String {
             }
         }
     }
-    text
+    // People print `report.md`, too.
+    for_terminal(&text)
 }
 
 fn as_json(report: &RunReport) -> serde_json::Value {

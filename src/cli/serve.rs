@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{AnyError, CommandResult, first_process, start_logging, unprivileged};
+use super::{AnyError, CommandResult, first_process, start_logging, supervisor, unprivileged};
 use crate::app::{App, Wiring};
 use crate::config::{Config, variable};
 use crate::core::leak::KnownSecrets;
@@ -57,6 +57,7 @@ async fn serve(config: &Config, known: Arc<KnownSecrets>) -> CommandResult {
     let (forge, sandbox) = (wiring.forge.clone(), Arc::clone(&wiring.sandbox));
     let store = Arc::clone(&wiring.store);
     let app = App::new(wiring);
+    let pulse = app.worker.pulse();
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
@@ -64,7 +65,12 @@ async fn serve(config: &Config, known: Arc<KnownSecrets>) -> CommandResult {
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone())?);
 
-    let tried = try_out(&forge, sandbox.as_ref());
+    let tried = async {
+        try_out(&forge, sandbox.as_ref()).await?;
+        supervisor::ready();
+        Ok::<_, AnyError>(())
+    };
+    tokio::spawn(supervisor::watch(pulse));
     let (ended, works) = app.run_once_tried(listener, shutdown, tried).await;
     store.close().await?;
     works?;
@@ -115,6 +121,7 @@ fn stop_on_signal(
             _ = interrupt.recv() => {}
         }
         tracing::info!("stopping: work under way is handed back");
+        supervisor::stopping();
         shutdown.cancel();
     })
 }

@@ -186,7 +186,8 @@ mod tests {
     fn a_private_key_is_found_by_any_of_its_lines_but_not_by_what_all_keys_share() {
         let mark = |what: &str| format!("-----{what} PRIVATE KEY-----");
         let shared = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ";
-        let bytes: Vec<u8> = (1..1200_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
+        let bytes: Vec<u8> =
+            (1..1200_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
         let body = format!("{shared}{}", &STANDARD.encode(bytes)[..1500]);
         let lines: Vec<&str> =
             body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();

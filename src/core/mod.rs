@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod examples;
 pub mod fault;
 pub mod github;
+pub mod hidden;
 pub mod id;
 pub mod job;
 pub mod leak;

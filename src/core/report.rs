@@ -24,6 +24,7 @@ use review::{held, held_change};
 
 use super::command::{BadCommand, Verb, help_table};
 use super::evidence::VerifiedPatch;
+use super::hidden::{Removed, Source, seen};
 use super::id::{CommentId, JobId, Number, Sha};
 use super::job::{Cause, Job, JobEnding, JobStage, Kind, WaitingFor};
 use super::policy::{Denied, RULES_PATH, Show};
@@ -71,6 +72,9 @@ pub fn status_comment(job: &Job, setting: &ReportContext) -> String {
     // Where a secret was about to leave, nothing but our own words may.
     if !matches!(job.stage, JobStage::Done(JobEnding::Withheld { .. })) {
         text.push_str(&checklist(job));
+        if let Some(hidden) = hidden_from_the_model(job) {
+            let _ = write!(text, "\n{hidden}\n");
+        }
     }
     if let JobStage::Done(ending) = &job.stage
         && !matches!(ending, JobEnding::Merged { .. })
@@ -306,6 +310,9 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportC
         "\n### Not checked\nThat the tests fail without the change, and whatever the checks above \
          do not cover.\n\n",
     );
+    if let Some(hidden) = hidden_from_the_model(job) {
+        let _ = write!(text, "{hidden}\n\n");
+    }
     let _ = write!(text, "{} #{}\n\n", closing_keyword(job), job.subject);
     let _ = write!(
         text,
@@ -505,6 +512,22 @@ fn checklist(job: &Job) -> String {
         let _ = write!(text, "\nThe attempt before failed at {name}:\n{why}\n");
     }
     text
+}
+
+/// What people do not see of their own words, and the model did not get to read either.
+fn hidden_from_the_model(job: &Job) -> Option<String> {
+    let round = job.review.round.as_ref().filter(|_| job.stage.round() > Some(1));
+    let texts = [
+        Some(job.order.issue.title.as_str()),
+        Some(job.order.issue.body.as_str()),
+        Some(job.order.request.as_str()),
+        job.rules().map(|rules| rules.agent.instructions.as_str()),
+        round.map(|round| round.task.as_str()),
+    ];
+    let texts = texts.into_iter().flatten();
+    let removed: Removed = texts.map(|text| seen(text, Source::Markdown).1).sum();
+    let words = removed.words()?;
+    Some(format!("Left out of what the model reads, as people do not see it either: {words}."))
 }
 
 fn footer(job: &Job, setting: &ReportContext) -> String {

@@ -42,7 +42,8 @@ pub fn visible(text: &str) -> String {
         .collect()
 }
 
-fn is_invisible(c: char) -> bool {
+/// Without a width or a meaning of its own.
+pub(super) fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -52,14 +53,13 @@ fn is_invisible(c: char) -> bool {
 
 /// Mentions, issue references, links, HTML and commands of bots.
 fn acts(word: &str) -> bool {
-    let word = word.trim_start_matches(['(', '[', '"', '\'', '*', '_']);
-    word.contains(['@', '#', '<', '>', '&'])
-        || word.contains("://")
-        || word.contains("](")
+    // What may stand before a link or a reference differs from one to the next: any place counts.
+    let small = word.to_ascii_lowercase();
+    let word = word.trim_start_matches(|c: char| !(c.is_alphanumeric() || c == '/'));
+    small.contains(['@', '#', '<', '>', '&'])
+        || ["://", "](", "www.", "gh-", "mailto:", "xmpp:"].iter().any(|it| small.contains(it))
         || word.starts_with('/')
-        || word.to_ascii_lowercase().starts_with("www.")
-        || word.to_ascii_uppercase().starts_with("GH-")
-        || (word.contains('[') && word.contains(']'))
+        || (small.contains('[') && small.contains(']'))
 }
 
 fn plain(word: &str) -> String {
@@ -147,6 +147,7 @@ pub fn listed<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use comrak::nodes::NodeValue;
     use proptest::prelude::*;
     use pulldown_cmark::{Event, Parser, Tag};
 
@@ -198,7 +199,63 @@ mod tests {
         assert_eq!(boxed("abcdef", 3), "```text\nabc\n[cut here]\n```");
     }
 
+    /// What GitHub makes of a Markdown text beside words, code and line ends, in which links are
+    /// looked for wherever GitHub looks for them.
+    fn acting(markdown: &str) -> Vec<String> {
+        let mut options = comrak::Options::default();
+        options.extension.strikethrough = true;
+        options.extension.table = true;
+        options.extension.autolink = true;
+        options.extension.tasklist = true;
+        options.extension.footnotes = true;
+        options.extension.alerts = true;
+        options.extension.math_dollars = true;
+        let arena = comrak::Arena::new();
+        let document = comrak::parse_document(&arena, markdown, &options);
+        let values = document.descendants().map(|node| node.data().value.clone());
+        let acts = values.filter(|value| match value {
+            NodeValue::Text(text) => text.contains(['@', '#', '<']),
+            NodeValue::Document
+            | NodeValue::Paragraph
+            | NodeValue::List(_)
+            | NodeValue::Item(_)
+            | NodeValue::Code(_)
+            | NodeValue::SoftBreak => false,
+            _ => true,
+        });
+        acts.map(|value| format!("{value:?}")).collect()
+    }
+
+    #[test]
+    fn nothing_in_a_line_becomes_a_link_on_github() {
+        for text in [
+            "~www.evil.example",
+            "*www.evil.example*",
+            "x(www.evil.example)",
+            "~~https://evil.example~~",
+            "mona~evil.example",
+            "mail mona@evil.example",
+            "mailto:mona@evil.example",
+            "-GH-7",
+            "[ ] todo",
+            "$x$ $`y`$ a[^1]",
+            "~/approve",
+        ] {
+            assert_eq!(acting(&format!("- {}", inline(text, 200))), [] as [&str; 0], "{text}");
+        }
+        assert_eq!(inline("~/approve -GH-7", 200), "`~/approve` `-GH-7`");
+    }
+
     proptest! {
+        #[test]
+        fn nothing_acts_in_a_line_on_github(
+            text in "(?s:[`~\n a-z<>!\\[\\]()#@*_|/:.$^-]|www\\.|http://|GH-|\\[ \\]){0,30}",
+        ) {
+            for line in [format!("Title: {}", inline(&text, 500)), format!("- x {}", inline(&text, 500))] {
+                prop_assert_eq!(acting(&line), [] as [&str; 0], "{}", line);
+            }
+        }
+
         #[test]
         fn nothing_breaks_out_of_its_box(text in "(?s:[`~\n a-z<>!\\[\\]()#@-]{0,80})|\\PC*") {
             let markdown = boxed(&text, 500);

@@ -3,9 +3,10 @@
 //! Invariants: a GET that fails is tried once more here, anything that changes something is sent
 //! exactly once (whoever asked looks whether the effect is there before asking again); tokens are
 //! minted per step with the least permissions, for one repository, and never leave this module but
-//! as a secret for git; while an installation is limited nothing is sent for it; what holds a secret
-//! is not sent.
+//! as a secret for git; while an installation is limited nothing is sent for it; what holds a
+//! secret is not sent.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -320,6 +321,13 @@ impl Forge {
     pub fn clone_url(&self, repo: &RepoRef) -> Result<Url, url::ParseError> {
         let web = self.inner.config.web.as_str().trim_end_matches('/');
         Url::parse(&format!("{web}/{}.git", repo.name))
+    }
+
+    /// The addresses that git may connect to for this URL.
+    pub async fn git_addresses(&self, url: &Url) -> Result<Vec<IpAddr>, ForgeError> {
+        let doing = "looking up where to fetch from";
+        let found = self.inner.egress.addresses(url).await;
+        found.map_err(|error| not_sent(doing, error.into()))
     }
 
     /// `https://github.com`, without a slash at its end: for links.

@@ -8,9 +8,7 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    ApiCall, Forge, ForgeError, Scope, found, payload, repo_path, segment, segments,
-};
+use super::{ApiCall, Forge, ForgeError, Scope, found, payload, repo_path, segment, segments};
 use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Number, RunId, Sha};
 

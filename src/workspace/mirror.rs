@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ChildStdout;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::git::{Batch, Git, GitError, Peer, read_line};
+use super::git::{Batch, Git, GitError, Peer, Server, read_line};
 use super::remove::remove_aside;
 use crate::core::id::{Branch, Sha};
 use crate::core::path::RepoPath;
@@ -40,6 +41,8 @@ pub enum Source<'a> {
     Url {
         /// Without credentials in it.
         url: &'a Url,
+        /// Where its host is: git looks up no name.
+        addresses: &'a [IpAddr],
         /// Sent as GitHub wants it; leaves no trace.
         token: Option<&'a SecretString>,
     },
@@ -416,7 +419,9 @@ fn sha_of(answer: &[u8]) -> Result<Sha, MirrorError> {
 impl Source<'_> {
     fn peer<'a>(&'a self, trust: &'a Path) -> Peer<'a> {
         match self {
-            Source::Url { url, token } => Peer::Server(url, *token),
+            Source::Url { url, addresses, token } => {
+                Peer::Server(Server { url, addresses, token: *token })
+            }
             Source::Path(_) => Peer::Directory(trust),
         }
     }
@@ -433,7 +438,10 @@ impl Source<'_> {
             Source::Url { url, .. } if !matches!(url.scheme(), "http" | "https") => {
                 Err(MirrorError::BadUrl("only http and https are spoken"))
             }
-            Source::Url { url, token: Some(_) } if url.scheme() == "http" && !is_local(url) => {
+            Source::Url { url, addresses: [], .. } if url.domain().is_some() => {
+                Err(MirrorError::BadUrl("nobody looked up where its host is"))
+            }
+            Source::Url { url, token: Some(_), .. } if url.scheme() == "http" && !is_local(url) => {
                 Err(MirrorError::BadUrl("a token is sent over https only"))
             }
             Source::Url { url, .. } => Ok(url.to_string()),

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use data_encoding::{BASE32_NOPAD, BASE64_MIME_PERMISSIVE, BASE64_NOPAD, BASE64URL_NOPAD, Encoding};
+use data_encoding::{
+    BASE32_NOPAD, BASE64_MIME_PERMISSIVE, BASE64_NOPAD, BASE64URL_NOPAD, Encoding,
+};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
 /// A long secret is found by each part of so many bytes: whoever has that much has enough.

@@ -88,6 +88,9 @@ impl Anthropic {
             EgressError::Setup(_) | EgressError::Request { .. } => {
                 ModelError::Protocol(error.to_string())
             }
+            EgressError::NoSuchName { host, source } => {
+                ModelError::Unreachable { detail: format!("{host}: {source}") }
+            }
             EgressError::Unreachable { host, source } => {
                 let detail = format!("{host}: {}", root_cause(source));
                 ModelError::Unreachable { detail: self.key.quote(&detail) }
