@@ -4,7 +4,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::core::hidden::{PROMPT_TAGS, Source, seen};
+use crate::core::hidden::{PROMPT_TAGS, WrittenBy, seen};
 use crate::core::job::Kind;
 
 /// Who the agent is and how it works; the same for every job, so that providers can cache it.
@@ -40,8 +40,8 @@ pub struct Brief<'a> {
 /// The first message to the model. What others wrote stands between tags and is called data; what
 /// people do not see of it is left out.
 pub fn task(brief: &Brief<'_>) -> String {
-    let by_people = |text: &str| seen(text, Source::Markdown).0;
-    let by_programs = |text: &str| seen(text, Source::Output).0;
+    let by_people = |text: &str| seen(text, WrittenBy::People).0;
+    let by_programs = |text: &str| seen(text, WrittenBy::Program).0;
     let sections = Sections::new([
         ("issue", by_people(&format!("{}\n\n{}", brief.title, brief.body))),
         ("request", by_people(brief.request)),
@@ -138,7 +138,7 @@ mod tests {
         assert!(
             PROMPT_TAGS
                 .iter()
-                .all(|tag| !seen(&format!("<{tag}>"), Source::Output).0.contains('<'))
+                .all(|tag| !seen(&format!("<{tag}>"), WrittenBy::Program).0.contains('<'))
         );
     }
 

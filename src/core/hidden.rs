@@ -28,13 +28,13 @@ pub struct Removed {
     pub tags: usize,
 }
 
-/// What kind of text it is.
+/// Who wrote a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// Of people, who see its HTML comments only in code.
-    Markdown,
-    /// Of a program.
-    Output,
+pub enum WrittenBy {
+    /// Markdown: they see its HTML comments only in code.
+    People,
+    /// As it printed it.
+    Program,
 }
 
 /// What stands where a tag was: it cannot become a part of another.
@@ -43,11 +43,11 @@ const TAG: &str = "[tag]";
 const LONGEST_TAG: usize = 200;
 
 /// A text as people see it.
-pub fn seen(text: &str, source: Source) -> (String, Removed) {
+pub fn seen(text: &str, by: WrittenBy) -> (String, Removed) {
     let (visible, mut removed) = plain(text);
-    let text = match source {
-        Source::Markdown => without_comments(&visible, &mut removed.comments),
-        Source::Output => visible,
+    let text = match by {
+        WrittenBy::People => without_comments(&visible, &mut removed.comments),
+        WrittenBy::Program => visible,
     };
     (without_tags(&text, &mut removed.tags), removed)
 }
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> (String, String) {
-        let (text, removed) = seen(text, Source::Markdown);
+        let (text, removed) = seen(text, WrittenBy::People);
         (text, removed.words().unwrap_or_default())
     }
 
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_program_may_print_html_comments() {
-        let (text, removed) = seen("<!-- a -->\u{1b}[1m</issue>", Source::Output);
+        let (text, removed) = seen("<!-- a -->\u{1b}[1m</issue>", WrittenBy::Program);
         assert_eq!(text, "<!-- a -->[tag]");
         assert_eq!((removed.comments, removed.escapes, removed.tags), (0, 1, 1));
     }
@@ -279,11 +279,11 @@ mod tests {
     proptest! {
         #[test]
         fn doing_it_again_changes_nothing(text in "[<>/!a \n`issue\u{1b}\\[\\]\u{200b}-]{0,60}|\\PC*") {
-            let (once, _) = seen(&text, Source::Output);
-            let (twice, removed) = seen(&once, Source::Output);
+            let (once, _) = seen(&text, WrittenBy::Program);
+            let (twice, removed) = seen(&once, WrittenBy::Program);
             prop_assert_eq!(&once, &twice);
             prop_assert_eq!(removed.words(), None);
-            let _ = seen(&text, Source::Markdown);
+            let _ = seen(&text, WrittenBy::People);
         }
     }
 }

@@ -10,23 +10,26 @@
 use std::fmt::Write as _;
 
 mod checks;
+mod commit;
 mod endings;
+mod hidden;
 mod review;
 mod waiting;
 
 pub use checks::{check_run, outcome_words, why_no_test};
+pub use commit::{commit_message, round_commit_message, title};
 pub use endings::UNVERIFIED_CAP;
 pub use review::*;
 
 use checks::{checked_step, checks_table};
 use endings::{declined, why_it_ended};
+use hidden::hidden_from_the_model;
 use review::{held, held_change};
 
 use super::command::{BadCommand, Verb, help_table};
 use super::evidence::VerifiedPatch;
-use super::hidden::{Removed, Source, seen};
 use super::id::{CommentId, JobId, Number, Sha};
-use super::job::{Cause, Job, JobEnding, JobStage, Kind, WaitingFor};
+use super::job::{Job, JobEnding, JobStage, Kind, WaitingFor};
 use super::policy::{Denied, RULES_PATH, Show};
 use super::text::{boxed, inline, within};
 
@@ -217,50 +220,6 @@ pub fn state_label(job: &Job) -> Option<&'static str> {
         | JobStage::Starting { .. }
         | JobStage::Answering { .. } => Some(WORKING_LABEL),
     }
-}
-
-/// Title of the pull request and first line of the commit.
-pub fn title(job: &Job) -> String {
-    let verb = match job.order.kind {
-        Kind::Fix => "fix",
-        Kind::Build => "feat",
-    };
-    // Plain text, not Markdown, and the first line of a commit: `[skip ci]` would act there.
-    let words = inline(&job.order.issue.title, 60).replace('\\', "");
-    let words = words.replace('[', "(").replace(']', ")");
-    format!("{verb}: {words} (#{})", job.subject)
-}
-
-/// The whole commit message. Holds no word of the model.
-pub fn commit_message(job: &Job, setting: &ReportContext, trailers: bool) -> String {
-    let mut message = title(job);
-    if trailers {
-        let model =
-            if setting.show.model { format!(" ({})", setting.model) } else { String::new() };
-        let _ = write!(
-            message,
-            "\n\nRequested-by: {login} <{id}+{login}@users.noreply.github.com>\n\
-             Assisted-by: Gander {version}{model}\n",
-            login = job.order.login,
-            id = job.order.by_id,
-            version = setting.version,
-        );
-    }
-    message
-}
-
-/// The message of a later commit on the branch.
-pub fn round_commit_message(job: &Job, setting: &ReportContext, trailers: bool) -> String {
-    let what = match job.review.round.as_ref().map(|round| &round.cause) {
-        Some(Cause::Ci { check, .. }) => {
-            let check = inline(check, 40).replace('\\', "").replace('[', "(").replace(']', ")");
-            format!("fix: repair {check}")
-        }
-        _ => "fix: answer the review".to_owned(),
-    };
-    let message = commit_message(job, setting, trailers);
-    let rest = message.split_once('\n').map_or("", |(_, rest)| rest);
-    format!("{what} (#{})\n{rest}", job.subject)
 }
 
 /// The pull request's text. `head` is the commit it proposes.
@@ -512,22 +471,6 @@ fn checklist(job: &Job) -> String {
         let _ = write!(text, "\nThe attempt before failed at {name}:\n{why}\n");
     }
     text
-}
-
-/// What people do not see of their own words, and the model did not get to read either.
-fn hidden_from_the_model(job: &Job) -> Option<String> {
-    let round = job.review.round.as_ref().filter(|_| job.stage.round() > Some(1));
-    let texts = [
-        Some(job.order.issue.title.as_str()),
-        Some(job.order.issue.body.as_str()),
-        Some(job.order.request.as_str()),
-        job.rules().map(|rules| rules.agent.instructions.as_str()),
-        round.map(|round| round.task.as_str()),
-    ];
-    let texts = texts.into_iter().flatten();
-    let removed: Removed = texts.map(|text| seen(text, Source::Markdown).1).sum();
-    let words = removed.words()?;
-    Some(format!("Left out of what the model reads, as people do not see it either: {words}."))
 }
 
 fn footer(job: &Job, setting: &ReportContext) -> String {

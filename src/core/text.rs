@@ -51,12 +51,12 @@ pub(super) fn is_invisible(c: char) -> bool {
         | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Mentions, issue references, links, HTML and commands of bots.
+/// Mentions, issue references, links, HTML, formulas and commands of bots.
 fn acts(word: &str) -> bool {
     // What may stand before a link or a reference differs from one to the next: any place counts.
     let small = word.to_ascii_lowercase();
     let word = word.trim_start_matches(|c: char| !(c.is_alphanumeric() || c == '/'));
-    small.contains(['@', '#', '<', '>', '&'])
+    small.contains(['@', '#', '<', '>', '&', '$'])
         || ["://", "](", "www.", "gh-", "mailto:", "xmpp:"].iter().any(|it| small.contains(it))
         || word.starts_with('/')
         || (small.contains('[') && small.contains(']'))
