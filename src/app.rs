@@ -22,7 +22,7 @@ use crate::core::command::Address;
 use crate::core::leak::KnownSecrets;
 use crate::egress::{Egress, EgressError, EgressPolicy, PinnedHost, PrivateAddresses};
 use crate::forge::{AppKey, AppKeyError, Forge, ForgeConfig, ForgeError, Pace, UPLOADS_HOST};
-use crate::model::{self, Model, ModelError, Provider, ScriptError, Scripted};
+use crate::model::{self, Guarded, Model, ModelError, Provider, ScriptError, Scripted};
 use crate::sandbox::{Bubblewrap, ControlGroups, Sandbox, SandboxError, toolchain};
 use crate::server::{Admission, AppState, WeakSecretError, WebhookSecrets};
 use crate::store::{Sqlite, Store, StoreError};
@@ -186,7 +186,7 @@ impl Wiring {
             app_id: config.github.app_id,
             key: AppKey::from_pem(config.github.private_key.expose_secret().as_bytes())?,
             pace: Pace::GITHUB,
-            known_secrets,
+            known_secrets: Arc::clone(&known_secrets),
         };
         let clock = Clock::system();
         let egress = egress(config)?;
@@ -196,7 +196,7 @@ impl Wiring {
             store: Arc::new(store),
             forge: Forge::new(forge_config, egress.clone(), clock.clone()),
             sandbox: Arc::new(sandbox().within(ControlGroups::delegated())),
-            models: models(&config.model, &egress)?,
+            models: models(&config.model, &egress, &known_secrets)?,
             secrets,
             proxies: config.proxies.clone(),
             clock,
@@ -221,17 +221,22 @@ pub fn sandbox() -> Bubblewrap {
     Bubblewrap::new(toolchain::find(&toolchain_places()))
 }
 
-/// The models of a choice, the default first.
+/// The models of a choice, the default first. They are sent none of the `known` secrets.
 ///
 /// # Errors
 /// When the script or the provider cannot be used.
-pub fn models(choice: &ModelChoice, egress: &Egress) -> Result<Vec<Arc<dyn Model>>, StartError> {
+pub fn models(
+    choice: &ModelChoice,
+    egress: &Egress,
+    known: &Arc<KnownSecrets>,
+) -> Result<Vec<Arc<dyn Model>>, StartError> {
     if let ModelChoice::Script(path) = choice {
         return Ok(vec![Arc::new(Scripted::from_file(path)?)]);
     }
     let mut models: Vec<Arc<dyn Model>> = Vec::new();
     for settings in model_settings(choice)? {
-        models.push(model::connect(&settings, egress)?.into());
+        let model = model::connect(&settings, egress)?.into();
+        models.push(Arc::new(Guarded::new(model, Arc::clone(known))));
     }
     Ok(models)
 }

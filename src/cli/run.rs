@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::{AnyError, CommandResult, NO_CHANGE, say, say_json, start_logging, unprivileged};
@@ -20,6 +21,7 @@ use crate::core::github::RepoRef;
 use crate::core::hidden::for_terminal;
 use crate::core::id::{InstallationId, JobId, Number, RepoId, Sha, UserId};
 use crate::core::job::{Base, Job, JobEnding, JobOrder, JobStage, Kind, Prepared, Proposal};
+use crate::core::leak::KnownSecrets;
 use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::policy::{RULES_PATH, Rules, runs_nothing};
@@ -307,7 +309,12 @@ fn job_context(
 ) -> Result<JobContext, AnyError> {
     let choice = model_choice(&command.model)?;
     let egress = egress_to(model_addresses(&choice)?, PrivateAddresses::Refuse)?;
-    let model = models(&choice, &egress)?.into_iter().next().ok_or("no model is named")?;
+    let key = match &choice {
+        ModelChoice::Provider { key, .. } => Some(("the model's key", key.expose_secret())),
+        ModelChoice::Script(_) => None,
+    };
+    let known = Arc::new(KnownSecrets::new(key)?);
+    let model = models(&choice, &egress, &known)?.into_iter().next().ok_or("no model is named")?;
     std::fs::create_dir_all(&command.out)
         .map_err(|error| format!("{} cannot be made: {error}", command.out.display()))?;
     // What the agent edited in an older run says nothing about the files of this one's patch.

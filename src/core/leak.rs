@@ -193,6 +193,8 @@ mod tests {
             body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
         let pem = format!("{}\n{}\n{}\n", mark("BEGIN"), lines.join("\n"), mark("END"));
         let known = KnownSecrets::new([("the App's private key", pem.as_str())]).unwrap();
+        let size = known.automaton.as_ref().unwrap().memory_usage();
+        assert!(size < 512 * 1024, "it weighs {size} bytes, for as long as the server runs");
         for leaked in [
             pem.clone(),
             pem.replace('\n', "\\n"),

@@ -18,6 +18,15 @@ use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, Joined, NewPull};
 /// Fixed issues that are told of a release.
 const MOST_TOLD: usize = 100;
 
+/// The files that a plan changes.
+#[derive(Debug)]
+pub struct PlannedFiles {
+    /// Path, whether it is executable, and the whole of it as it will be.
+    pub files: Vec<(String, bool, Vec<u8>)>,
+    /// What looked like secrets in them as they were.
+    pub before: SecretsBefore,
+}
+
 /// What stands on GitHub after proposing.
 #[derive(Debug)]
 pub enum Proposed {
@@ -29,13 +38,12 @@ pub enum Proposed {
     Ended(Number),
 }
 
-/// Brings branch and pull request to the plan. `files` are whole, with whether they are executable,
-/// and `before` is what looked like secrets in them as they were.
+/// Brings branch and pull request to the plan.
 pub async fn propose(
     forge: &Forge,
     release: &Release,
     plan: &VersionPlan,
-    (files, before): (&[(String, bool, Vec<u8>)], &SecretsBefore),
+    files: &PlannedFiles,
     setting: &ReportContext,
 ) -> Result<Proposed, PublishError> {
     let branch = release.branch();
@@ -43,7 +51,7 @@ pub async fn propose(
     if let Some(ended) = there.as_ref().filter(|pull| pull.state != "open") {
         return Ok(Proposed::Ended(ended.number));
     }
-    let committed = commit_on_branch(forge, release, plan, (files, before), setting).await?;
+    let committed = commit_on_branch(forge, release, plan, files, setting).await?;
     let (Ok(head) | Err(head)) = &committed;
     let number = match there {
         Some(pull) => pull.number,
@@ -77,11 +85,12 @@ async fn commit_on_branch(
     forge: &Forge,
     release: &Release,
     plan: &VersionPlan,
-    (files, before): (&[(String, bool, Vec<u8>)], &SecretsBefore),
+    files: &PlannedFiles,
     setting: &ReportContext,
 ) -> Result<Result<Sha, Sha>, PublishError> {
     let (repo, branch) = (&release.repo, release.branch());
     let writes: Vec<FileWrite<'_>> = files
+        .files
         .iter()
         .map(|(path, executable, content)| FileWrite {
             path,
@@ -89,7 +98,7 @@ async fn commit_on_branch(
             content: Some(content),
         })
         .collect();
-    let tree = forge.create_tree(repo, &plan.base, &writes, before).await?;
+    let tree = forge.create_tree(repo, &plan.base, &writes, &files.before).await?;
     let message = words::commit_message(release, plan, &tree, setting);
     let there = match forge.branch_head(repo, &branch).await? {
         BranchHead::At(head) => head,

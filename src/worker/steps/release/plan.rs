@@ -14,6 +14,7 @@ use crate::core::leak::SecretsBefore;
 use crate::core::policy::{RULES_PATH, ReleaseWith, Rules};
 use crate::core::release::{Refusal, Release, ReleaseFact, VersionPlan};
 use crate::forge::{BranchHead, ListedCommit, Tag};
+use crate::publish::release::PlannedFiles;
 use crate::release::manifests::{self, FileSet};
 use crate::release::version::{Before, next};
 use crate::release::{ReleasedCommit, changelog as section};
@@ -113,7 +114,7 @@ pub(in crate::worker) async fn planned_files(
     ctx: &Context,
     release: &Release,
     plan: &VersionPlan,
-) -> Result<(Vec<(String, bool, Vec<u8>)>, SecretsBefore), WorkError> {
+) -> Result<PlannedFiles, WorkError> {
     let there = files_at(ctx, &release.repo, &plan.base).await?;
     let version = Version::parse(&plan.version).map_err(|error| WorkError::permanent(&error))?;
     let mut changed = manifests::with_version(&there.files, &version).changed;
@@ -126,7 +127,7 @@ pub(in crate::worker) async fn planned_files(
     });
     let mut before = SecretsBefore::default();
     there.files.values().for_each(|text| before.add(text));
-    Ok((files.collect(), before))
+    Ok(PlannedFiles { files: files.collect(), before })
 }
 
 /// Version and tag that a commit's changelog names, if they make a release.

@@ -21,9 +21,9 @@ pub(in crate::worker) async fn run(
 
 async fn propose(ctx: &Context, release: &Release) -> Result<ReleaseFact, WorkError> {
     let plan = planned(release)?;
-    let (files, before) = planned_files(ctx, release, plan).await?;
+    let files = planned_files(ctx, release, plan).await?;
     let setting = ctx.release_report_context();
-    let done = publisher::propose(&ctx.forge, release, plan, (&files, &before), &setting).await?;
+    let done = publisher::propose(&ctx.forge, release, plan, &files, &setting).await?;
     Ok(match done {
         Proposed::Open(pull) => ReleaseFact::Proposed { orders: release.orders, pull },
         Proposed::Edited(pull, head) => {
