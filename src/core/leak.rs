@@ -60,11 +60,8 @@ impl KnownSecrets {
             }
         }
         let (patterns, names): (Vec<_>, _) = patterns.into_iter().unzip();
-        // Hexadecimal digits and base32 are written in both cases.
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(patterns)?;
+        let automaton =
+            AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(patterns)?;
         Ok(Self { automaton: Some(automaton), names })
     }
 
@@ -75,7 +72,8 @@ impl KnownSecrets {
     }
 
     fn plainly_in(&self, content: &[u8]) -> Option<&str> {
-        let found = self.automaton.as_ref()?.find(content)?;
+        // Hexadecimal digits and base32 are written in both cases: so all forms are small.
+        let found = self.automaton.as_ref()?.find(&content.to_ascii_lowercase())?;
         self.names.get(found.pattern().as_usize()).map(String::as_str)
     }
 }

@@ -16,13 +16,21 @@ const PART: usize = 20;
 const LONG: usize = PART + STEP;
 /// From one part to the next.
 const STEP: usize = 10;
-/// The same in the lines of a private key, of which there are many.
-const STEP_OF_KEYS: usize = 40;
+/// The same in a private key: one part of each line, of which there are many.
+const STEP_OF_KEYS: usize = 64;
 /// Lines of a private key that say what kind it is, and so are alike in many.
 const HEADER_LINES: usize = 2;
 
-/// All that a secret may look like.
+/// So much of what a part becomes in an encoding is enough to know it by.
+const ENOUGH: usize = 18;
+
+/// All that a secret may look like, in small letters.
 pub(super) fn forms(secret: &str) -> BTreeSet<Vec<u8>> {
+    let forms = all_forms(secret).into_iter();
+    forms.map(|form| form.to_ascii_lowercase()).collect()
+}
+
+fn all_forms(secret: &str) -> BTreeSet<Vec<u8>> {
     let mut forms = BTreeSet::new();
     if !secret.starts_with("-----BEGIN") {
         for part in parts(secret.as_bytes(), STEP) {
@@ -40,7 +48,7 @@ pub(super) fn forms(secret: &str) -> BTreeSet<Vec<u8>> {
     }
     if let Ok(bytes) = BASE64_MIME_PERMISSIVE.decode(body.as_bytes()) {
         for part in parts(&bytes, STEP_OF_KEYS) {
-            forms.extend([part.to_vec(), hex::encode(part).into_bytes()]);
+            forms.extend([part.to_vec(), enough(hex::encode(part))]);
         }
     }
     forms
@@ -60,8 +68,8 @@ fn encoded(part: &[u8]) -> Vec<Vec<u8>> {
     let reversed = part.iter().rev().copied().collect();
     let percent = percent_encode(part, NON_ALPHANUMERIC).to_string();
     let all_percent: String = part.iter().map(|byte| format!("%{byte:02x}")).collect();
-    let mut forms = vec![part.to_vec(), reversed, percent.into(), all_percent.into()];
-    forms.push(hex::encode(part).into_bytes());
+    let mut forms = vec![part.to_vec(), reversed, percent.into()];
+    forms.extend([enough(all_percent), enough(hex::encode(part))]);
     forms.extend((0..3).map(|before| within(&BASE64_NOPAD, 6, before, part)));
     forms.extend((0..3).map(|before| within(&BASE64URL_NOPAD, 6, before, part)));
     forms.extend((0..5).map(|before| within(&BASE32_NOPAD, 5, before, part)));
@@ -73,7 +81,13 @@ fn encoded(part: &[u8]) -> Vec<Vec<u8>> {
 fn within(encoding: &Encoding, bits: usize, before: usize, part: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; before];
     bytes.extend_from_slice(part);
-    let text = encoding.encode(&bytes).into_bytes();
+    let text = encoding.encode(&bytes);
     let (first, end) = ((before * 8).div_ceil(bits), bytes.len() * 8 / bits);
-    text[first..end].to_vec()
+    enough(text[first..end].to_owned())
+}
+
+fn enough(mut encoded: String) -> Vec<u8> {
+    // All of it is ASCII.
+    encoded.truncate(ENOUGH);
+    encoded.into_bytes()
 }
