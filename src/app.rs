@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, Permissions};
 use std::net::IpAddr;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +19,11 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::{Config, ModelChoice, toolchain_places};
 use crate::core::command::Address;
+use crate::core::leak::KnownSecrets;
 use crate::egress::{Egress, EgressError, EgressPolicy, PinnedHost, PrivateAddresses};
 use crate::environment::REGISTRIES;
 use crate::forge::{AppKey, AppKeyError, Forge, ForgeConfig, ForgeError, Pace, UPLOADS_HOST};
-use crate::model::{self, Model, ModelError, Provider, ScriptError, Scripted};
+use crate::model::{self, Guarded, Model, ModelError, Provider, ScriptError, Scripted};
 use crate::sandbox::{Bubblewrap, ControlGroups, Sandbox, SandboxError, toolchain};
 use crate::server::{Admission, AppState, WeakSecretError, WebhookSecrets};
 use crate::store::{Sqlite, Store, StoreError};
@@ -94,6 +95,9 @@ pub enum StartError {
     /// The data directory.
     #[error("the data directory {0} cannot be used")]
     Data(std::path::PathBuf, #[source] std::io::Error),
+    /// Others can look into it, and it is not ours to close.
+    #[error("the data directory is open to other users of this machine; run: chmod 700 {}", .0.display())]
+    OpenData(std::path::PathBuf),
 }
 
 const MODEL_PAUSE: Duration = Duration::from_secs(2);
@@ -167,11 +171,15 @@ impl App {
 }
 
 impl Wiring {
-    /// Builds all parts as the operator configured them.
+    /// Builds all parts as the operator configured them. Nothing that holds one of `known_secrets`
+    /// leaves.
     ///
     /// # Errors
     /// The first part that cannot be had.
-    pub async fn from_config(config: &Config) -> Result<Self, StartError> {
+    pub async fn from_config(
+        config: &Config,
+        known_secrets: Arc<KnownSecrets>,
+    ) -> Result<Self, StartError> {
         let secrets = WebhookSecrets::new(
             config.github.webhook_secret.clone(),
             config.github.webhook_secret_previous.clone(),
@@ -182,6 +190,7 @@ impl Wiring {
             app_id: config.github.app_id,
             key: AppKey::from_pem(config.github.private_key.expose_secret().as_bytes())?,
             pace: Pace::GITHUB,
+            known_secrets: Arc::clone(&known_secrets),
         };
         let clock = Clock::system();
         let egress = egress(config)?;
@@ -191,7 +200,7 @@ impl Wiring {
             store: Arc::new(store),
             forge: Forge::new(forge_config, egress.clone(), clock.clone()),
             sandbox: Arc::new(sandbox().within(ControlGroups::delegated())),
-            models: models(&config.model, &egress)?,
+            models: models(&config.model, &egress, &known_secrets)?,
             secrets,
             proxies: config.proxies.clone(),
             clock,
@@ -217,17 +226,22 @@ pub fn sandbox() -> Bubblewrap {
     Bubblewrap::new(toolchain::find(&toolchain_places()))
 }
 
-/// The models of a choice, the default first.
+/// The models of a choice, the default first. They are sent none of the `known` secrets.
 ///
 /// # Errors
 /// When the script or the provider cannot be used.
-pub fn models(choice: &ModelChoice, egress: &Egress) -> Result<Vec<Arc<dyn Model>>, StartError> {
+pub fn models(
+    choice: &ModelChoice,
+    egress: &Egress,
+    known: &Arc<KnownSecrets>,
+) -> Result<Vec<Arc<dyn Model>>, StartError> {
     if let ModelChoice::Script(path) = choice {
         return Ok(vec![Arc::new(Scripted::from_file(path)?)]);
     }
     let mut models: Vec<Arc<dyn Model>> = Vec::new();
     for settings in model_settings(choice)? {
-        models.push(model::connect(&settings, egress)?.into());
+        let model = model::connect(&settings, egress)?.into();
+        models.push(Arc::new(Guarded::new(model, Arc::clone(known))));
     }
     Ok(models)
 }
@@ -313,16 +327,31 @@ fn prepare_data(data: &Path) -> Result<std::path::PathBuf, StartError> {
     // Transcripts and logs are nobody else's business.
     DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed)?;
     let data = data.canonicalize().map_err(failed)?;
+    if data.metadata().map_err(failed)?.permissions().mode() & 0o077 != 0 {
+        tracing::warn!(data = %data.display(), "the data directory was open to others: closing it");
+        let closed = std::fs::set_permissions(&data, Permissions::from_mode(0o700));
+        closed.map_err(|_| StartError::OpenData(data.clone()))?;
+    }
     Scratch::below(&data).start_over();
     Ok(data)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{create_dir_all, set_permissions};
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
+    use std::fs::{create_dir_all, set_permissions};
+
+    #[test]
+    fn the_data_directory_is_closed_to_others_also_where_somebody_made_it() {
+        let around = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        let new = prepare_data(&around.path().join("new/data")).unwrap();
+        assert_eq!(mode(&new), 0o700);
+        let made = around.path().join("made");
+        create_dir_all(&made).unwrap();
+        set_permissions(&made, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(mode(&prepare_data(&made).unwrap()), 0o700);
+    }
 
     #[test]
     fn whatever_a_check_left_gander_starts_again() {

@@ -3,10 +3,14 @@
 use std::error::Error as StdError;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use serde::Serialize;
 
 use crate::config::{toolchain_places, variable};
+use crate::core::hidden::for_terminal;
+use crate::core::leak::KnownSecrets;
 use crate::sandbox::init;
 use crate::telemetry::{self, LogFormat};
 
@@ -18,6 +22,7 @@ mod first_process;
 pub mod run;
 pub mod serve;
 pub mod setup;
+mod supervisor;
 pub mod unprivileged;
 
 /// A comment in, a checked pull request out
@@ -90,12 +95,12 @@ pub fn main() -> ExitCode {
 }
 
 /// Begins to log as the environment says: `GANDER_LOG`, `GANDER_LOG_FORMAT=json`.
-fn start_logging(default: &str) {
+fn start_logging(default: &str, known: Arc<KnownSecrets>) {
     let format = match variable("GANDER_LOG_FORMAT").as_deref() {
         Some("json") => LogFormat::Json,
         _ => LogFormat::Text,
     };
-    telemetry::start(Some(variable("GANDER_LOG").as_deref().unwrap_or(default)), format);
+    telemetry::start(Some(variable("GANDER_LOG").as_deref().unwrap_or(default)), format, known);
 }
 
 /// An error and its causes, one a line.
@@ -107,12 +112,35 @@ fn complain(error: &dyn StdError) {
         cause = error.source();
     }
     // There is nowhere left to report that standard error is gone.
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    let _ = std::io::stderr().write_all(for_terminal(&text).as_bytes());
 }
 
-/// A line on standard output. A reader that went away ends the program quietly elsewhere.
+/// A line on standard output, whoever wrote what stands in it: nothing steers the terminal. A
+/// reader that went away ends the program quietly elsewhere.
 fn say(line: impl AsRef<str>) {
+    say_exactly(&for_terminal(line.as_ref()));
+}
+
+/// The same as JSON: a character that nobody sees is written as its number.
+fn say_json(value: &impl Serialize) -> Result<(), serde_json::Error> {
+    let mut text = String::new();
+    for c in serde_json::to_string_pretty(value)?.chars() {
+        match c {
+            '\n' => text.push(c),
+            _ if for_terminal(c.encode_utf8(&mut [0; 4])).is_empty() => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    text.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            _ => text.push(c),
+        }
+    }
+    say_exactly(&text);
+    Ok(())
+}
+
+fn say_exactly(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", line.as_ref());
+    let _ = writeln!(out, "{text}");
     let _ = out.flush();
 }

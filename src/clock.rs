@@ -2,28 +2,52 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::core::id::Timestamp;
 
 /// Time as a value: the machine's in production, the world's in tests.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+pub struct Clock {
+    wall: Now,
+    steady: Now,
+}
+
+type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 impl Clock {
     /// The machine's clock.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn system() -> Self {
-        Self(Arc::new(|| Timestamp(chrono::Utc::now().timestamp_millis())))
+        let wall = || Timestamp(chrono::Utc::now().timestamp_millis());
+        let (begin, since) = (wall(), Instant::now());
+        let elapsed = move || i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let steady = move || Timestamp(begin.0.saturating_add(elapsed()));
+        Self { wall: Arc::new(wall), steady: Arc::new(steady) }
     }
 
-    /// A clock that shows what `now` returns.
+    /// A clock that shows what `now` returns, and never jumps.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+        let now: Now = Arc::new(now);
+        Self { wall: Arc::clone(&now), steady: now }
+    }
+
+    /// The same, but shows people and GitHub what `wall` returns.
+    #[must_use]
+    pub fn with_wall(self, wall: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self { wall: Arc::new(wall), ..self }
     }
 
     /// The present moment.
     pub fn now(&self) -> Timestamp {
-        (self.0)()
+        (self.wall)()
+    }
+
+    /// The time of the queue: what is due when, and how long a lease holds. It began as the present
+    /// moment when the program did, and goes on evenly, also when somebody sets the machine's
+    /// clock.
+    pub fn steady(&self) -> Timestamp {
+        (self.steady)()
     }
 
     /// `12:03 UTC`, for people.

@@ -1,20 +1,22 @@
 //! The operator's choices: `gander-server.toml`, and variables that come before it.
 //!
 //! Invariants: this is the one file that reads the environment; secrets come by variable or by file
-//! (never readable by everyone) and are wrapped at once; a missing or weak setting is an error that
-//! names it, never a default.
+//! (never one that other users can read) and are wrapped at once; a missing or weak setting is an
+//! error that names it, never a default.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
 use crate::core::budget::Money;
+use crate::core::leak::KnownSecrets;
 use crate::sandbox::toolchain::ToolchainPaths;
+
+mod key_file;
 
 /// Everything `gander serve` needs to know.
 #[derive(Debug)]
@@ -104,9 +106,19 @@ pub enum ConfigError {
         name: &'static str,
         why: String,
     },
-    /// A secret that everyone on the machine can read.
-    #[error("{} can be read by every user of this machine; run `chmod 600` on it", .0.display())]
-    WorldReadable(PathBuf),
+    /// More than can be looked for in what leaves.
+    #[error("the secrets are too long to be looked for in what leaves")]
+    TooManySecrets,
+    /// A secret that others on the machine can read or change.
+    #[error(
+        "{path} is open to other users of this machine (mode {mode:04o}); run: chmod 600 {path}",
+        path = path.display()
+    )]
+    OpenToOthers {
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
 }
 
 /// `gander-server.toml`
@@ -214,6 +226,27 @@ impl Config {
             private_addresses: allow_private_addresses
                 || variable("GANDER_ALLOW_PRIVATE_ADDRESSES").as_deref() == Some("true"),
         })
+    }
+}
+
+impl Config {
+    /// All secrets, by the names that people are told.
+    ///
+    /// # Errors
+    /// When there are more than can be looked for.
+    pub fn known_secrets(&self) -> Result<KnownSecrets, ConfigError> {
+        let github = &self.github;
+        let mut secrets = vec![
+            ("the App's private key", &github.private_key),
+            ("the webhook secret", &github.webhook_secret),
+        ];
+        let previous = github.webhook_secret_previous.iter();
+        secrets.extend(previous.map(|secret| ("the previous webhook secret", secret)));
+        if let ModelChoice::Provider { key, .. } = &self.model {
+            secrets.push(("the model's key", key));
+        }
+        let secrets = secrets.into_iter().map(|(name, secret)| (name, secret.expose_secret()));
+        KnownSecrets::new(secrets).map_err(|_| ConfigError::TooManySecrets)
     }
 }
 
@@ -327,7 +360,7 @@ fn read_model(
     Ok(ModelChoice::Provider { provider, names, key, base_url })
 }
 
-/// A secret from a variable, else from a file that not everyone can read.
+/// A secret from a variable, else from a file that is its owner's alone.
 fn secret(
     value: Option<String>,
     file: Option<PathBuf>,
@@ -337,9 +370,8 @@ fn secret(
     }
     let Some(path) = file else { return Ok(None) };
     let unreadable = |source| ConfigError::Unreadable(path.clone(), source);
-    let mode = std::fs::metadata(&path).map_err(unreadable)?.permissions().mode();
-    if mode & 0o004 != 0 {
-        return Err(ConfigError::WorldReadable(path));
+    if let Some(mode) = key_file::open_to_others(&path).map_err(unreadable)? {
+        return Err(ConfigError::OpenToOthers { path, mode });
     }
     let text = std::fs::read_to_string(&path).map_err(unreadable)?;
     Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned().into()))
@@ -380,8 +412,9 @@ fn mention(text: Option<String>) -> Result<Option<String>, ConfigError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
-    use secrecy::ExposeSecret;
 
     fn load(variables: &[(&str, &str)], file: Option<&str>) -> Result<Config, ConfigError> {
         let directory = tempfile::tempdir().unwrap();
@@ -453,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_file_that_everyone_can_read_is_refused_and_no_secret_is_shown() {
+    fn a_key_file_that_others_can_read_is_refused_and_no_secret_is_shown() {
         let directory = tempfile::tempdir().unwrap();
         let key = directory.path().join("key.pem");
         std::fs::write(&key, "very secret\n").unwrap();
@@ -461,8 +494,14 @@ mod tests {
         let mut variables: Vec<_> =
             ENOUGH.iter().copied().filter(|(name, _)| *name != "PRIVATE_KEY").collect();
         variables.push(("GANDER_PRIVATE_KEY_FILE", path));
-        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(load(&variables, None), Err(ConfigError::WorldReadable(_))));
+        for mode in [0o644, 0o640, 0o604, 0o620, 0o660] {
+            std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+            let refusal = load(&variables, None).unwrap_err().to_string();
+            assert!(refusal.contains(&format!("(mode {mode:04o})")), "{refusal}");
+            assert!(refusal.ends_with(&format!("run: chmod 600 {path}")), "{refusal}");
+        }
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o400)).unwrap();
+        load(&variables, None).unwrap();
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
         let config = load(&variables, None).unwrap();
         assert_eq!(config.github.private_key.expose_secret(), "very secret");

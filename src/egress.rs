@@ -561,7 +561,8 @@ mod tests {
             ("255.255.255.255", [false, false, false]),
             ("224.0.0.1", [false, false, false]),
             ("ff02::1", [false, false, false]),
-            ("192.0.2.1", [false, false, false]),
+            ("192.0.2.1", [false, false, true]),
+            ("203.0.113.7", [false, false, true]),
             ("198.18.0.1", [false, false, false]),
             ("2001:db8::1", [false, false, false]),
             ("2002:7f00:1::", [false, false, false]),
@@ -589,6 +590,20 @@ mod tests {
                 address: private.ip()
             })
         );
+    }
+
+    #[tokio::test]
+    async fn a_program_that_connects_by_itself_is_told_allowed_addresses_only() {
+        let asked = async |private, url: &str| {
+            let egress = Egress::new(policy(&["localhost:9", "10.1.2.3"], private)).unwrap();
+            egress.addresses(&Url::parse(url).unwrap()).await
+        };
+        let local = asked(PrivateAddresses::AllowLoopback, "http://localhost:9/a.git").await;
+        assert!(local.unwrap().iter().all(IpAddr::is_loopback));
+        for url in ["https://localhost:9/", "https://10.1.2.3/", "https://unpinned.example/"] {
+            let refused = asked(PrivateAddresses::Refuse, url).await.unwrap_err();
+            assert!(matches!(refused, EgressError::Denied(_)), "{url}: {refused}");
+        }
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use gander::clock::Clock;
 use gander::core::budget::Money;
 use gander::core::command::Address;
 use gander::core::id::{Number, Timestamp};
+use gander::core::leak::KnownSecrets;
 use gander::egress::PrivateAddresses;
 use gander::forge::{AppKey, Forge, ForgeConfig, Pace};
 use gander::model::Scripted;
@@ -62,7 +63,18 @@ async fn world(home: &Path) -> (Duration, Duration, u32, Vec<String>) {
     let (api, web) = (emulator.api_url(), emulator.web_url());
     let egress = egress_to([api.clone(), web.clone()], PrivateAddresses::AllowLoopback).unwrap();
     let key = AppKey::from_pem(github.app.private_key_pem.as_bytes()).unwrap();
-    let config = ForgeConfig { api, web, app_id: github.app.app_id, key, pace: Pace::GITHUB };
+    let known = KnownSecrets::new([
+        ("the App's private key", github.app.private_key_pem.as_str()),
+        ("the webhook secret", SECRET),
+    ]);
+    let config = ForgeConfig {
+        api,
+        web,
+        app_id: github.app.app_id,
+        key,
+        pace: Pace::GITHUB,
+        known_secrets: Arc::new(known.unwrap()),
+    };
     let data = home.join("data");
     let store = Arc::new(Sqlite::open(&data.join("gander.db")).await.unwrap());
     let wiring = Wiring {

@@ -392,7 +392,7 @@ async fn ask(
                     }
                     pause *= 2;
                 }
-                ErrorKind::Permanent | ErrorKind::Bug => return Err(error),
+                ErrorKind::Permanent | ErrorKind::Withheld | ErrorKind::Bug => return Err(error),
             },
             reply => return reply,
         }

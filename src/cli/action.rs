@@ -63,7 +63,7 @@ pub fn run(command: &Action) -> CommandResult {
     if runs_commands && !command.cleared {
         return without_secrets();
     }
-    start_logging("warn");
+    start_logging("warn", Arc::default());
     let surroundings = Surroundings::read(&variable)?;
     if runs_commands {
         close_to_commands(&surroundings)?;

@@ -1,33 +1,34 @@
 //! `gander run`: one job on a local repository, without GitHub.
 
+mod report;
+
 use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use report::{CHANGE, RunReport, UNVERIFIED, as_json, as_text};
+use secrecy::ExposeSecret;
 
-use super::{AnyError, CommandResult, NO_CHANGE, say, start_logging, unprivileged};
+use super::{AnyError, CommandResult, NO_CHANGE, say, say_json, start_logging, unprivileged};
 use crate::app::{egress_to, model_addresses, models, registries, sandbox};
 use crate::clock::Clock;
 use crate::config::{ModelChoice, cache_directory, environment, variable};
 use crate::core::budget::Money;
 use crate::core::event::IssueText;
-use crate::core::evidence::{Check, CheckOutcome, Evidence, TestsRun};
 use crate::core::github::RepoRef;
 use crate::core::id::{InstallationId, JobId, Number, RepoId, Sha, UserId};
-use crate::core::job::{Base, Job, JobEnding, JobOrder, JobStage, Kind, Prepared, Proposal};
+use crate::core::job::{Base, Job, JobOrder, Kind, Prepared};
+use crate::core::leak::KnownSecrets;
 use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::policy::{RULES_PATH, Rules, runs_nothing};
-use crate::core::report::{first_flags, outcome_words, why_no_test};
 use crate::egress::PrivateAddresses;
 use crate::environment::Environments;
 use crate::sandbox::{Sandbox, Unconfined};
 use crate::store::Memory;
-use crate::worker::{JobContext, LocalEnd, LocalFault, LocalJob, WorkError};
+use crate::worker::{JobContext, LocalFault, LocalJob, WorkError};
 use crate::workspace::mirror::{History, Mirror, Source, Want};
 use crate::workspace::remove::remove_aside;
 use crate::workspace::scratch::Scratch;
@@ -71,26 +72,6 @@ pub struct RunCommand {
     no_sandbox: bool,
 }
 
-/// How a run ended.
-struct RunReport {
-    base: Sha,
-    attempts: u32,
-    cost: Money,
-    end: RunEnd,
-}
-
-enum RunEnd {
-    Verified { proposal: Proposal, evidence: Evidence },
-    NothingToFix(String),
-    CannotCheck(String),
-    Without(String),
-}
-
-/// The verified change, ready for `git apply`.
-const CHANGE: &str = "change.patch";
-/// The last change of a run in which none was verified.
-const UNVERIFIED: &str = "unverified.patch";
-
 /// How long clearing up may take.
 const CLEARING: Duration = Duration::from_secs(60);
 
@@ -99,7 +80,7 @@ const CLEARING: Duration = Duration::from_secs(60);
 /// # Errors
 /// When the job could not be tried.
 pub fn run(command: &RunCommand) -> CommandResult {
-    start_logging("warn");
+    start_logging("warn", Arc::default());
     if unprivileged::is_root() && !command.no_sandbox {
         return without_root(command);
     }
@@ -192,7 +173,7 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
     let report = RunReport::of(base.sha, &end);
     write_out(command, &ctx, &report, end.patch.as_ref()).await?;
     if command.json {
-        say(serde_json::to_string_pretty(&as_json(&report))?);
+        say_json(&as_json(&report))?;
     } else {
         say(as_text(&report, &command.out));
     }
@@ -217,43 +198,6 @@ fn job_on(issue: &IssueText, kind: Kind) -> Result<Job, AnyError> {
         model: None,
     };
     Ok(Job::new(JobId::of_trigger("local"), repo, Number(1), order))
-}
-
-impl RunReport {
-    fn is_verified(&self) -> bool {
-        matches!(self.end, RunEnd::Verified { .. })
-    }
-
-    fn of(base: Sha, end: &LocalEnd) -> Self {
-        let job = &end.job;
-        let how = match (&job.stage, job.proposal(), job.evidence()) {
-            (JobStage::Publishing { .. }, Some(proposal), Some(evidence)) => {
-                RunEnd::Verified { proposal: proposal.clone(), evidence: evidence.clone() }
-            }
-            (JobStage::Done(JobEnding::NothingToFix { why }), ..) => {
-                RunEnd::NothingToFix(why.clone())
-            }
-            (JobStage::Done(JobEnding::GaveUp { why } | JobEnding::Failed { why }), ..) => {
-                RunEnd::Without(all_of(why, job))
-            }
-            (JobStage::Done(JobEnding::CannotCheck { why }), ..) => {
-                RunEnd::CannotCheck(all_of(why, job))
-            }
-            (JobStage::Done(JobEnding::OutOfBudget { why }), ..) => RunEnd::Without(why.clone()),
-            (stage, ..) => RunEnd::Without(format!("it ended while it was {}", stage.name())),
-        };
-        Self { base, attempts: end.attempts, cost: job.spent, end: how }
-    }
-}
-
-/// Everything that failed, where the job names the first of it.
-fn all_of(why: &str, job: &Job) -> String {
-    let failures = job.evidence().into_iter().flat_map(Evidence::failures);
-    let all: Vec<String> = failures.map(|(name, why)| format!("{name}: {why}")).collect();
-    match all.first() {
-        Some(first) if first == why => all.join("\n"),
-        _ => why.to_owned(),
-    }
 }
 
 fn command_that_runs(line: &str) -> Result<String, &'static str> {
@@ -322,7 +266,12 @@ fn job_context(
 ) -> Result<JobContext, AnyError> {
     let choice = model_choice(&command.model)?;
     let egress = egress_to(model_addresses(&choice)?, PrivateAddresses::Refuse)?;
-    let model = models(&choice, &egress)?.into_iter().next().ok_or("no model is named")?;
+    let key = match &choice {
+        ModelChoice::Provider { key, .. } => Some(("the model's key", key.expose_secret())),
+        ModelChoice::Script(_) => None,
+    };
+    let known = Arc::new(KnownSecrets::new(key)?);
+    let model = models(&choice, &egress, &known)?.into_iter().next().ok_or("no model is named")?;
     std::fs::create_dir_all(&command.out)
         .map_err(|error| format!("{} cannot be made: {error}", command.out.display()))?;
     // What the agent edited in an older run says nothing about the files of this one's patch.
@@ -411,128 +360,6 @@ async fn write_out(
     std::fs::write(out.join("report.md"), as_text(report, out))?;
     std::fs::write(out.join("report.json"), serde_json::to_string_pretty(&as_json(report))?)?;
     Ok(())
-}
-
-fn as_text(report: &RunReport, out: &Path) -> String {
-    let mut text = String::new();
-    let s = if report.attempts == 1 { "" } else { "s" };
-    let effort = format!("{} attempt{s}, {}", report.attempts, report.cost);
-    match &report.end {
-        RunEnd::Verified { proposal, evidence } => {
-            let (files, added, removed) = proposal.size;
-            let outcome = outcome_words(evidence.tests());
-            let _ = writeln!(
-                text,
-                "{outcome}: {files} file(s), +{added} -{removed} on {} ({effort})\n",
-                report.base.short()
-            );
-            for check in &evidence.checks {
-                let millis = check.millis;
-                let _ = writeln!(text, "  {} {} ({millis} ms)", mark(check), check.name);
-                if let (true, Some(now), Some(before)) =
-                    (check.ran_fewer_tests(), check.tests, check.tests_before)
-                {
-                    let _ = writeln!(text, "    {now} tests ran, {before} without the change");
-                }
-                if let CheckOutcome::OnlyKnownFailures { red_before, flaky } = &check.outcome {
-                    for (tests, why) in [(red_before, "fails without it, too"), (flaky, "flaky")] {
-                        for test in tests {
-                            let _ = writeln!(text, "    {why}: {test}");
-                        }
-                    }
-                }
-            }
-            if let Some(why) = why_no_test(evidence.tests()) {
-                let _ = writeln!(text, "  {why}");
-            }
-            for flag in first_flags(&proposal.flags) {
-                let _ = writeln!(text, "  look closely: {flag}");
-            }
-            let _ = writeln!(text, "\nIn the model's words:\n{}\n", indented(&proposal.summary));
-            let _ = writeln!(text, "Apply it with: git apply {}", out.join(CHANGE).display());
-        }
-        RunEnd::NothingToFix(why) => {
-            let _ = writeln!(
-                text,
-                "Nothing to change ({effort}). In the model's words:\n{}",
-                indented(why)
-            );
-        }
-        RunEnd::CannotCheck(why) => {
-            let _ = writeln!(
-                text,
-                "The checks cannot be run here, with or without a change ({}):\n{}",
-                report.cost,
-                indented(why)
-            );
-        }
-        RunEnd::Without(why) => {
-            let _ = writeln!(
-                text,
-                "No verified change ({effort}). The last attempt ended with:\n{}\n\n\
-                 The transcripts and logs are in {}.",
-                indented(why),
-                out.display()
-            );
-            let left = out.join(UNVERIFIED);
-            if left.exists() {
-                let _ = writeln!(text, "What it left, not verified: {}", left.display());
-            }
-        }
-    }
-    text
-}
-
-fn as_json(report: &RunReport) -> serde_json::Value {
-    let common = json!({
-        "base": report.base,
-        "attempts": report.attempts,
-        "cost": report.cost,
-    });
-    let own = match &report.end {
-        RunEnd::Verified { proposal, evidence } => json!({
-            "result": "verified",
-            "outcome": "checks_passed",
-            "patch": proposal.patch,
-            "summary": proposal.summary,
-            "flags": proposal.flags,
-            "checks": evidence.checks,
-        }),
-        RunEnd::NothingToFix(why) => json!({"result": "nothing_to_fix", "why": why}),
-        RunEnd::CannotCheck(why) => json!({
-            "result": "no_verified_change",
-            "outcome": "inconclusive",
-            "why": why,
-        }),
-        RunEnd::Without(why) => json!({"result": "no_verified_change", "why": why}),
-    };
-    let mut all = own;
-    if let (RunEnd::Verified { evidence, .. }, Some(all)) = (&report.end, all.as_object_mut())
-        && evidence.tests() != TestsRun::Ran
-    {
-        all.insert("note".to_owned(), "no test was run".into());
-    }
-    if let (Some(all), Some(common)) = (all.as_object_mut(), common.as_object()) {
-        all.extend(common.clone());
-    }
-    all
-}
-
-fn mark(check: &Check) -> &'static str {
-    match check.outcome {
-        CheckOutcome::Passed if check.ran_fewer_tests() => {
-            "passed, with fewer tests than without it,"
-        }
-        CheckOutcome::Passed => "passed",
-        CheckOutcome::OnlyKnownFailures { .. } => "passed without the tests below:",
-        CheckOutcome::NoTestRun => "no test was run",
-        CheckOutcome::Failed(_) => "FAILED",
-        CheckOutcome::Inconclusive(_) | CheckOutcome::EndedEarly(_) => "inconclusive",
-    }
-}
-
-fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 fn progress(command: &RunCommand, what: &str) {

@@ -10,9 +10,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{AnyError, CommandResult, first_process, start_logging, unprivileged};
+use super::{AnyError, CommandResult, first_process, start_logging, supervisor, unprivileged};
 use crate::app::{App, Wiring};
 use crate::config::{Config, variable};
+use crate::core::leak::KnownSecrets;
 use crate::core::setup::AppManifest;
 use crate::forge::{Forge, ForgeError};
 use crate::sandbox::Sandbox;
@@ -46,17 +47,19 @@ pub fn run(command: &ServeCommand) -> CommandResult {
         return Ok(first_process::stand_by()?);
     }
     keep_secrets_in_memory();
-    start_logging("warn,gander=info");
     let config = Config::load(command.config.as_deref(), &|name| variable(name))?;
+    let known = Arc::new(config.known_secrets()?);
+    start_logging("warn,gander=info", Arc::clone(&known));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(&config))
+    runtime.block_on(serve(&config, known))
 }
 
-async fn serve(config: &Config) -> CommandResult {
-    let wiring = Wiring::from_config(config).await?;
+async fn serve(config: &Config, known: Arc<KnownSecrets>) -> CommandResult {
+    let wiring = Wiring::from_config(config, known).await?;
     let (forge, sandbox) = (wiring.forge.clone(), Arc::clone(&wiring.sandbox));
     let store = Arc::clone(&wiring.store);
     let app = App::new(wiring);
+    let pulse = app.worker.pulse();
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
@@ -64,7 +67,12 @@ async fn serve(config: &Config) -> CommandResult {
     let shutdown = CancellationToken::new();
     tokio::spawn(stop_on_signal(shutdown.clone())?);
 
-    let tried = try_out(&forge, sandbox.as_ref());
+    let tried = async {
+        try_out(&forge, sandbox.as_ref()).await?;
+        supervisor::ready();
+        Ok::<_, AnyError>(())
+    };
+    tokio::spawn(supervisor::watch(pulse));
     let (ended, works) = app.run_once_tried(listener, shutdown, tried).await;
     store.close().await?;
     works?;
@@ -134,6 +142,7 @@ fn stop_on_signal(
             _ = interrupt.recv() => {}
         }
         tracing::info!("stopping: work under way is handed back");
+        supervisor::stopping();
         shutdown.cancel();
     })
 }

@@ -13,6 +13,8 @@ pub enum ErrorKind {
     },
     /// Trying again changes nothing until a person changes something.
     Permanent,
+    /// What was to leave holds a secret: nothing more of this work may leave.
+    Withheld,
     /// We did something that we must never do.
     Bug,
 }

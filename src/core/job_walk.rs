@@ -266,6 +266,7 @@ fn all_facts() -> Vec<JobFact> {
         JobFact::Closed { by: None, merged: false },
         JobFact::Cancelled { by: login },
         JobFact::OutOfBudget { why: why(), cost: Money::ZERO },
+        JobFact::Withheld { why: why() },
         JobFact::Broke { step: JobStep::Prepare, why: why() },
         JobFact::Broke { step: JobStep::Fix { round: 1, attempt: 2 }, why: why() },
         JobFact::Broke { step: JobStep::Verify { round: 1, attempt: 1 }, why: why() },
@@ -512,6 +513,10 @@ fn whatever_becomes_of_a_round_the_pull_request_stays_and_people_are_told() {
                 | JobFact::Seen(_)
                 | JobFact::Merged { .. }
         );
+        // A secret that was about to leave ends everything but the pull request.
+        let withheld = matches!(fact, JobFact::Withheld { .. });
+        assert!(!withheld || before.pull.is_none() || !steps.contains(&JobStep::Undo));
+        let by_people = by_people || withheld;
         assert!(!in_round || by_people || !after.is_done(), "{fact:?} ended a round's job");
         if let (JobStage::Answering { .. }, JobStage::InReview { .. }) =
             (&before.stage, &after.stage)

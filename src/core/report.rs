@@ -11,13 +11,16 @@ use std::fmt::Write as _;
 
 mod checks;
 mod comments;
+mod commit;
 mod endings;
 mod flagged;
+mod hidden;
 mod review;
 mod waiting;
 
 pub use checks::{check_run, outcome_words, why_no_test};
 pub use comments::{end_of_markers, marker, most_comments};
+pub use commit::{commit_message, round_commit_message, title};
 pub use endings::UNVERIFIED_CAP;
 pub use flagged::first_flags;
 pub use review::*;
@@ -25,12 +28,13 @@ pub use review::*;
 use checks::{checked_step, checks_table};
 use endings::{declined, why_it_ended};
 use flagged::flag_lines;
+use hidden::hidden_from_the_model;
 use review::{held, held_change};
 
 use super::command::{BadCommand, Verb, help_table};
 use super::evidence::VerifiedPatch;
 use super::id::{CommentId, JobId, Number, Sha};
-use super::job::{Cause, Job, JobEnding, JobStage, Kind, WaitingFor};
+use super::job::{Job, JobEnding, JobStage, Kind, WaitingFor};
 use super::policy::{Denied, RULES_PATH, Show};
 use super::text::{boxed, inline, within};
 
@@ -66,7 +70,13 @@ pub struct ReportContext {
 /// The one status comment of a job.
 pub fn status_comment(job: &Job, setting: &ReportContext) -> String {
     let mut text = format!("{}\n\n", headline(job));
-    text.push_str(&checklist(job));
+    // Where a secret was about to leave, nothing but our own words may.
+    if !matches!(job.stage, JobStage::Done(JobEnding::Withheld { .. })) {
+        text.push_str(&checklist(job));
+        if let Some(hidden) = hidden_from_the_model(job) {
+            let _ = write!(text, "\n{hidden}\n");
+        }
+    }
     if let JobStage::Done(ending) = &job.stage
         && !matches!(ending, JobEnding::Merged { .. })
     {
@@ -197,6 +207,7 @@ pub fn state_label(job: &Job) -> Option<&'static str> {
             JobEnding::GaveUp { .. }
             | JobEnding::OutOfBudget { .. }
             | JobEnding::CannotCheck { .. }
+            | JobEnding::Withheld { .. }
             | JobEnding::Failed { .. },
         ) => Some(NEEDS_HUMAN_LABEL),
         JobStage::Done(_) => None,
@@ -207,50 +218,6 @@ pub fn state_label(job: &Job) -> Option<&'static str> {
         | JobStage::Starting { .. }
         | JobStage::Answering { .. } => Some(WORKING_LABEL),
     }
-}
-
-/// Title of the pull request and first line of the commit.
-pub fn title(job: &Job) -> String {
-    let verb = match job.order.kind {
-        Kind::Fix => "fix",
-        Kind::Build => "feat",
-    };
-    // Plain text, not Markdown, and the first line of a commit: `[skip ci]` would act there.
-    let words = inline(&job.order.issue.title, 60).replace('\\', "");
-    let words = words.replace('[', "(").replace(']', ")");
-    format!("{verb}: {words} (#{})", job.subject)
-}
-
-/// The whole commit message. Holds no word of the model.
-pub fn commit_message(job: &Job, setting: &ReportContext, trailers: bool) -> String {
-    let mut message = title(job);
-    if trailers {
-        let model =
-            if setting.show.model { format!(" ({})", setting.model) } else { String::new() };
-        let _ = write!(
-            message,
-            "\n\nRequested-by: {login} <{id}+{login}@users.noreply.github.com>\n\
-             Assisted-by: Gander {version}{model}\n",
-            login = job.order.login,
-            id = job.order.by_id,
-            version = setting.version,
-        );
-    }
-    message
-}
-
-/// The message of a later commit on the branch.
-pub fn round_commit_message(job: &Job, setting: &ReportContext, trailers: bool) -> String {
-    let what = match job.review.round.as_ref().map(|round| &round.cause) {
-        Some(Cause::Ci { check, .. }) => {
-            let check = inline(check, 40).replace('\\', "").replace('[', "(").replace(']', ")");
-            format!("fix: repair {check}")
-        }
-        _ => "fix: answer the review".to_owned(),
-    };
-    let message = commit_message(job, setting, trailers);
-    let rest = message.split_once('\n').map_or("", |(_, rest)| rest);
-    format!("{what} (#{})\n{rest}", job.subject)
 }
 
 /// The pull request's text. `head` is the commit it proposes.
@@ -297,6 +264,9 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportC
         "\n### Not checked\nThat the tests fail without the change, and whatever the checks above \
          do not cover.\n\n",
     );
+    if let Some(hidden) = hidden_from_the_model(job) {
+        let _ = write!(text, "{hidden}\n\n");
+    }
     let _ = write!(text, "{} #{}\n\n", closing_keyword(job), job.subject);
     let _ = write!(
         text,
@@ -454,6 +424,7 @@ pub fn headline(job: &Job) -> String {
             JobEnding::OutOfBudget { .. } => "**Out of budget**".to_owned(),
             JobEnding::CannotCheck { .. } => "**Checks cannot be run here**".to_owned(),
             JobEnding::Cancelled { by } => format!("**Cancelled** by {by}"),
+            JobEnding::Withheld { .. } => "**Stopped: a secret was about to leave**".to_owned(),
             JobEnding::Failed { .. } => "**Stopped by a failure**".to_owned(),
         },
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::delivery::Payload;
 use super::github::RepoRef;
-use super::id::{Branch, CommentId, DeliveryId, JobId, Number, ReleaseId, RepoId};
+use super::id::{Branch, CommentId, DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use super::job::JobStep;
 use super::machine::{Repeats, StepSpec, WorkerSlot};
 use super::release;
@@ -84,6 +84,20 @@ pub enum Sweep {
     OpenPulls,
     /// Forget what is too old to matter.
     OldRows,
+}
+
+/// GitHub keeps its log of deliveries for about three days. Whoever has not compared with it for a
+/// third of that has to look.
+const LATE_HOURS: i64 = 24;
+
+/// What is said then.
+pub const SWEEP_IS_LATE: &str = "what GitHub delivered has not been compared with what arrived for \
+                                 more than a day, and GitHub keeps its log for about three";
+
+/// How late the sweep of missed deliveries is, if it is late.
+pub fn hours_late(last: Timestamp, now: Timestamp) -> Option<i64> {
+    let hours = (now.0 - last.0) / 3_600_000;
+    (hours >= LATE_HOURS).then_some(hours)
 }
 
 impl Task {

@@ -2,12 +2,15 @@
 //!
 //! Invariants: [`boxed`] text cannot end its box, so nothing in it is Markdown, a mention, a
 //! closing keyword or another bot's command; [`inline`] text is one line in which none of those
-//! work. Both drop control and invisible characters.
+//! work. Both drop control and invisible characters, and what looks like somebody's secret.
+
+use super::leak::without_foreign_secrets;
 
 /// Words of a model or a program as a fenced block that they cannot close. At most `cap`
 /// characters.
 pub fn boxed(text: &str, cap: usize) -> String {
-    let clean = visible(text);
+    let visible = visible(text);
+    let clean = without_foreign_secrets(&visible);
     let (shown, cut) = cut(clean.trim_end(), cap);
     let longest_run = shown.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest_run.max(2) + 1);
@@ -17,7 +20,9 @@ pub fn boxed(text: &str, cap: usize) -> String {
 
 /// Words of others within one line of ours: whatever could act is put in code marks.
 pub fn inline(text: &str, cap: usize) -> String {
-    let one_line = visible(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    let visible = visible(text);
+    let clean = without_foreign_secrets(&visible);
+    let one_line = clean.split_whitespace().collect::<Vec<_>>().join(" ");
     let (shown, cut) = cut(&one_line, cap);
     let words = shown
         .split(' ')
@@ -37,7 +42,8 @@ pub fn visible(text: &str) -> String {
         .collect()
 }
 
-fn is_invisible(c: char) -> bool {
+/// Without a width or a meaning of its own.
+pub(super) fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -45,16 +51,15 @@ fn is_invisible(c: char) -> bool {
         | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Mentions, issue references, links, HTML and commands of bots.
+/// Mentions, issue references, links, HTML, formulas and commands of bots.
 fn acts(word: &str) -> bool {
-    let word = word.trim_start_matches(['(', '[', '"', '\'', '*', '_']);
-    word.contains(['@', '#', '<', '>', '&'])
-        || word.contains("://")
-        || word.contains("](")
+    // What may stand before a link or a reference differs from one to the next: any place counts.
+    let small = word.to_ascii_lowercase();
+    let word = word.trim_start_matches(|c: char| !(c.is_alphanumeric() || c == '/'));
+    small.contains(['@', '#', '<', '>', '&', '$'])
+        || ["://", "](", "www.", "gh-", "mailto:", "xmpp:"].iter().any(|it| small.contains(it))
         || word.starts_with('/')
-        || word.to_ascii_lowercase().starts_with("www.")
-        || word.to_ascii_uppercase().starts_with("GH-")
-        || (word.contains('[') && word.contains(']'))
+        || (small.contains('[') && small.contains(']'))
 }
 
 fn plain(word: &str) -> String {
@@ -142,6 +147,7 @@ pub fn listed<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use comrak::nodes::NodeValue;
     use proptest::prelude::*;
     use pulldown_cmark::{Event, Parser, Tag};
 
@@ -176,11 +182,80 @@ mod tests {
     }
 
     #[test]
+    fn what_looks_like_a_secret_is_not_shown() {
+        let key = format!("AKIA{}", "Q7WZ2RT4YK6PB3XM");
+        assert_eq!(
+            boxed(&format!("the key is {key}\n"), 500),
+            "```text\nthe key is (left out: an AWS access key)\n```"
+        );
+        assert_eq!(inline(&format!("{key}!"), 500), "(left out: an AWS access key)\\!");
+        // Nor one that invisible characters break up.
+        let hidden = key.replace("Q7", "Q\u{200b}7");
+        assert!(!inline(&hidden, 500).contains("WZ2RT4"));
+    }
+
+    #[test]
     fn a_box_says_when_it_was_cut() {
         assert_eq!(boxed("abcdef", 3), "```text\nabc\n[cut here]\n```");
     }
 
+    /// What GitHub makes of a Markdown text beside words, code and line ends, in which links are
+    /// looked for wherever GitHub looks for them.
+    fn acting(markdown: &str) -> Vec<String> {
+        let mut options = comrak::Options::default();
+        options.extension.strikethrough = true;
+        options.extension.table = true;
+        options.extension.autolink = true;
+        options.extension.tasklist = true;
+        options.extension.footnotes = true;
+        options.extension.alerts = true;
+        options.extension.math_dollars = true;
+        let arena = comrak::Arena::new();
+        let document = comrak::parse_document(&arena, markdown, &options);
+        let values = document.descendants().map(|node| node.data().value.clone());
+        let acts = values.filter(|value| match value {
+            NodeValue::Text(text) => text.contains(['@', '#', '<']),
+            NodeValue::Document
+            | NodeValue::Paragraph
+            | NodeValue::List(_)
+            | NodeValue::Item(_)
+            | NodeValue::Code(_)
+            | NodeValue::SoftBreak => false,
+            _ => true,
+        });
+        acts.map(|value| format!("{value:?}")).collect()
+    }
+
+    #[test]
+    fn nothing_in_a_line_becomes_a_link_on_github() {
+        for text in [
+            "~www.evil.example",
+            "*www.evil.example*",
+            "x(www.evil.example)",
+            "~~https://evil.example~~",
+            "mona~evil.example",
+            "mail mona@evil.example",
+            "mailto:mona@evil.example",
+            "-GH-7",
+            "[ ] todo",
+            "$x$ $`y`$ a[^1]",
+            "~/approve",
+        ] {
+            assert_eq!(acting(&format!("- {}", inline(text, 200))), [] as [&str; 0], "{text}");
+        }
+        assert_eq!(inline("~/approve -GH-7", 200), "`~/approve` `-GH-7`");
+    }
+
     proptest! {
+        #[test]
+        fn nothing_acts_in_a_line_on_github(
+            text in "(?s:[`~\n a-z<>!\\[\\]()#@*_|/:.$^-]|www\\.|http://|GH-|\\[ \\]){0,30}",
+        ) {
+            for line in [format!("Title: {}", inline(&text, 500)), format!("- x {}", inline(&text, 500))] {
+                prop_assert_eq!(acting(&line), [] as [&str; 0], "{}", line);
+            }
+        }
+
         #[test]
         fn nothing_breaks_out_of_its_box(text in "(?s:[`~\n a-z<>!\\[\\]()#@-]{0,80})|\\PC*") {
             let markdown = boxed(&text, 500);

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use http::Method;
 use moka::future::Cache;
 use octocrab::jsonwebtoken::{self, Algorithm, EncodingKey, Header};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-use super::{ApiCall, ApiResponse, Forge, ForgeError, JSON, payload, segment, unreadable};
+use super::{ApiCall, ApiResponse, Forge, ForgeError, payload, segment, unreadable};
 use crate::core::github::RepoRef;
 use crate::core::id::{InstallationId, RepoId, Timestamp, UserId};
+use crate::core::leak::KnownSecrets;
 
 /// The App's private key. Its debug form shows nothing.
 #[derive(Clone)]
@@ -86,13 +87,19 @@ impl Scope {
 pub(super) struct Session {
     pub(super) client: octocrab::Octocrab,
     pub(super) token: SecretString,
+    /// The token, to be looked for in what leaves.
+    pub(super) known: KnownSecrets,
     expires: Timestamp,
 }
 
 impl Session {
     /// Of a token that somebody else minted. It is not renewed.
-    pub(super) fn given(client: octocrab::Octocrab, token: SecretString) -> Self {
-        Self { client, token, expires: Timestamp(i64::MAX) }
+    pub(super) fn given(
+        client: octocrab::Octocrab,
+        token: SecretString,
+    ) -> Result<Self, ForgeError> {
+        let known = known(&token)?;
+        Ok(Self { client, token, known, expires: Timestamp(i64::MAX) })
     }
 }
 
@@ -162,13 +169,8 @@ impl Forge {
     pub async fn revoke_push_token(&self, repo: &RepoRef) {
         let key = (repo.installation_id, repo.repo_id, Scope::Push);
         if let Some(session) = self.push_sessions.0.remove(&key).await {
-            let call = ApiCall {
-                method: Method::DELETE,
-                path: "/installation/token".to_owned(),
-                body: None,
-                accept: JSON,
-                doing: "giving a token back",
-            };
+            let path = "/installation/token".to_owned();
+            let call = ApiCall::new(Method::DELETE, path, "giving a token back");
             if let Err(error) = self.send(&session.client, None, &call).await {
                 tracing::debug!(%error, "a token could not be given back");
             }
@@ -200,6 +202,16 @@ impl Forge {
         self.sessions(scope).0.invalidate(&key).await;
     }
 
+    /// The live tokens of this repository.
+    pub(super) async fn live_sessions(&self, repo: &RepoRef) -> Vec<Arc<Session>> {
+        let mut live: Vec<_> = self.inner.given.iter().cloned().collect();
+        for scope in [Scope::Read, Scope::Watch, Scope::Talk, Scope::Push] {
+            let key = (repo.installation_id, repo.repo_id, scope);
+            live.extend(self.sessions(scope).0.get(&key).await);
+        }
+        live
+    }
+
     fn sessions(&self, scope: Scope) -> &Sessions {
         match scope {
             Scope::Push => &self.push_sessions,
@@ -216,7 +228,7 @@ impl Forge {
         doing: &str,
     ) -> Result<ApiResponse, ForgeError> {
         let client = self.octocrab(&self.jwt()?)?;
-        self.send(&client, None, &ApiCall { method, path, body, accept: JSON, doing }).await
+        self.send(&client, None, &ApiCall { body, ..ApiCall::new(method, path, doing) }).await
     }
 
     async fn mint(&self, repo: &RepoRef, scope: Scope) -> Result<Arc<Session>, ForgeError> {
@@ -234,6 +246,7 @@ impl Forge {
             .map_err(|e| unreadable(doing, e.to_string()))?;
         Ok(Arc::new(Session {
             client: self.octocrab(&token.token)?,
+            known: known(&token.token)?,
             token: token.token,
             expires: Timestamp(expires.timestamp_millis()),
         }))
@@ -250,6 +263,11 @@ impl Forge {
             .map(SecretString::from)
             .map_err(|error| unreadable("signing as the App", error.to_string()))
     }
+}
+
+fn known(token: &SecretString) -> Result<KnownSecrets, ForgeError> {
+    let secret = ("a GitHub token of this server", token.expose_secret());
+    KnownSecrets::new([secret]).map_err(|error| unreadable("taking a token", error.to_string()))
 }
 
 /// Several callers shared one failed minting: each gets its own copy of what went wrong.
@@ -281,6 +299,7 @@ fn shared_failure(error: Arc<ForgeError>) -> ForgeError {
                 ForgeError::Denied { doing: doing.clone(), source: source.to_string().into() }
             }
             ForgeError::Unreadable { doing, source } => unreadable(doing, source.to_string()),
+            ForgeError::Withheld { secret } => ForgeError::Withheld { secret: secret.clone() },
         },
     }
 }

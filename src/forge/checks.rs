@@ -6,7 +6,7 @@
 use http::Method;
 
 use super::runs::Counted;
-use super::{ApiCall, Forge, ForgeError, JSON, RAW, Scope, found, payload, repo_path};
+use super::{ApiCall, Forge, ForgeError, RAW, Scope, found, payload, repo_path};
 use crate::core::checks::CheckState;
 use crate::core::github::RepoRef;
 use crate::core::id::Sha;
@@ -77,7 +77,7 @@ impl Forge {
         let mut next = Some(format!("{}/commits/{sha}/status?per_page=100", repo_path(repo)));
         let mut statuses = Vec::new();
         while let Some(path) = next.take() {
-            let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
+            let call = ApiCall::new(Method::GET, path, doing);
             let answer = self.call(repo, Scope::Watch, call).await?;
             statuses.extend(answer.json::<payload::CombinedStatus>(doing)?.statuses);
             next = self.next_page(&answer, doing)?;
@@ -90,7 +90,7 @@ impl Forge {
         // A check run of GitHub Actions carries the number of its job.
         let path = format!("{}/actions/jobs/{run}/logs", repo_path(repo));
         let doing = "reading the log of a check";
-        let call = ApiCall { method: Method::GET, path, body: None, accept: RAW, doing };
+        let call = ApiCall { accept: RAW, ..ApiCall::new(Method::GET, path, doing) };
         let Some(answer) = found(self.call(repo, Scope::Watch, call).await)? else {
             return Ok(None);
         };
@@ -101,7 +101,7 @@ impl Forge {
     pub async fn annotations(&self, repo: &RepoRef, run: u64) -> Result<Vec<String>, ForgeError> {
         let path = format!("{}/check-runs/{run}/annotations?per_page=50", repo_path(repo));
         let doing = "reading what a check points at";
-        let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
+        let call = ApiCall::new(Method::GET, path, doing);
         let found = found(self.call(repo, Scope::Watch, call).await)?;
         let Some(answer) = found else { return Ok(Vec::new()) };
         let all: Vec<payload::Annotation> = answer.json(doing)?;

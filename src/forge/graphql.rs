@@ -4,7 +4,7 @@ use http::Method;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 
-use super::{ApiCall, Forge, ForgeError, JSON, Scope, payload, unreadable};
+use super::{ApiCall, Forge, ForgeError, Scope, payload, unreadable};
 use crate::core::github::RepoRef;
 
 /// Stands for the GraphQL address in a call.
@@ -30,7 +30,7 @@ impl Forge {
     ) -> Result<T, ForgeError> {
         let body = Some(json!({"query": document, "variables": variables}));
         let path = PATH.to_owned();
-        let call = ApiCall { method: Method::POST, path, body, accept: JSON, doing };
+        let call = ApiCall { body, ..ApiCall::new(Method::POST, path, doing) };
         let answer: payload::GraphqlAnswer<T> = self.call(repo, scope, call).await?.json(doing)?;
         if let Some(error) = answer.errors.into_iter().next() {
             // GitHub answers 200 here; these are the statuses REST would have.

@@ -3,8 +3,10 @@
 //! Invariants: a GET that fails is tried once more here, anything that changes something is sent
 //! exactly once (whoever asked looks whether the effect is there before asking again); tokens are
 //! minted per step with the least permissions, for one repository, and never leave this module but
-//! as a secret for git; while an installation is limited nothing is sent for it.
+//! as a secret for git; while an installation is limited nothing is sent for it; what holds a
+//! secret is not sent.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use crate::clock::Clock;
 use crate::core::fault::ErrorKind;
 use crate::core::github::RepoRef;
 use crate::core::id::{RepoId, Sha, UserId};
+use crate::core::leak::{KnownSecrets, SecretsBefore};
 use crate::egress::{Egress, denied_by};
 
 mod auth;
@@ -32,6 +35,7 @@ mod contributors;
 mod graphql;
 mod limits;
 mod manifest;
+mod outgoing;
 mod pages;
 pub mod payload;
 mod publish;
@@ -76,6 +80,8 @@ pub struct ForgeConfig {
     pub key: AppKey,
     /// How often it may be asked to change something.
     pub pace: Pace,
+    /// What must never leave.
+    pub known_secrets: Arc<KnownSecrets>,
 }
 
 /// GitHub, as Gander uses it.
@@ -166,6 +172,12 @@ pub enum ForgeError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What was to be sent holds a secret.
+    #[error("what was to be sent to GitHub holds {secret}, so it was not sent")]
+    Withheld {
+        /// Its name, never its value.
+        secret: String,
+    },
     /// We may not talk to that host.
     #[error("the request was not sent while {doing}")]
     Denied {
@@ -197,6 +209,7 @@ impl ForgeError {
             // Our token was minted a moment ago: a 401 is GitHub catching up.
             Self::Refused { status: 401, .. } => ErrorKind::Retry { after_seconds: None },
             Self::Refused { .. } | Self::Denied { .. } | Self::Moved { .. } => ErrorKind::Permanent,
+            Self::Withheld { .. } => ErrorKind::Withheld,
         }
     }
 
@@ -223,6 +236,8 @@ struct ApiCall<'a> {
     body: Option<serde_json::Value>,
     accept: &'static str,
     doing: &'a str,
+    /// What looked like secrets in the files that it changes.
+    before: Option<&'a SecretsBefore>,
 }
 
 const JSON: &str = "application/vnd.github+json";
@@ -283,9 +298,16 @@ impl Forge {
         egress: Egress,
         clock: Clock,
     ) -> Result<Self, ForgeError> {
-        let config = ForgeConfig { api, web, app_id: 0, key: AppKey::none(), pace: Pace::GITHUB };
+        let config = ForgeConfig {
+            api,
+            web,
+            app_id: 0,
+            key: AppKey::none(),
+            pace: Pace::GITHUB,
+            known_secrets: Arc::default(),
+        };
         let mut this = Self::of(ForgeInner::new(config, egress, clock));
-        let session = Session::given(this.octocrab(&token)?, token);
+        let session = Session::given(this.octocrab(&token)?, token)?;
         if let Some(inner) = Arc::get_mut(&mut this.inner) {
             inner.given = Some(Arc::new(session));
         }
@@ -303,6 +325,13 @@ impl Forge {
         Url::parse(&format!("{web}/{}.git", repo.name))
     }
 
+    /// The addresses that git may connect to for this URL.
+    pub async fn git_addresses(&self, url: &Url) -> Result<Vec<IpAddr>, ForgeError> {
+        let doing = "looking up where to fetch from";
+        let found = self.inner.egress.addresses(url).await;
+        found.map_err(|error| not_sent(doing, error.into()))
+    }
+
     /// `https://github.com`, without a slash at its end: for links.
     pub fn web_address(&self) -> String {
         self.inner.config.web.as_str().trim_end_matches('/').to_owned()
@@ -315,6 +344,7 @@ impl Forge {
         scope: Scope,
         mut call: ApiCall<'_>,
     ) -> Result<ApiResponse, ForgeError> {
+        self.withhold_secrets(repo, &call).await?;
         let is_read = call.counts_as() == Method::GET;
         let (mut last, mut tries, mut moves) = (None, 0, 0);
         while tries < 2 {
@@ -349,7 +379,7 @@ impl Forge {
         path: String,
         doing: &str,
     ) -> Result<T, ForgeError> {
-        let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
+        let call = ApiCall::new(Method::GET, path, doing);
         self.call(repo, scope, call).await?.json(doing)
     }
 
@@ -363,7 +393,7 @@ impl Forge {
         doing: &str,
     ) -> Result<T, ForgeError> {
         let body = serde_json::to_value(body).map_err(|e| unreadable(doing, e.to_string()))?;
-        let call = ApiCall { method, path, body: Some(body), accept: JSON, doing };
+        let call = ApiCall { body: Some(body), ..ApiCall::new(method, path, doing) };
         self.call(repo, scope, call).await?.json(doing)
     }
 
@@ -387,12 +417,17 @@ impl Forge {
         path: String,
         doing: &str,
     ) -> Result<(), ForgeError> {
-        let call = ApiCall { method: Method::DELETE, path, body: None, accept: JSON, doing };
+        let call = ApiCall::new(Method::DELETE, path, doing);
         self.call(repo, scope, call).await.map(drop)
     }
 }
 
-impl ApiCall<'_> {
+impl<'a> ApiCall<'a> {
+    /// Without a body, about JSON.
+    fn new(method: Method, path: String, doing: &'a str) -> Self {
+        Self { method, path, body: None, accept: JSON, doing, before: None }
+    }
+
     /// A GraphQL query is a POST that changes nothing.
     fn counts_as(&self) -> &Method {
         let query = self.body.as_ref().and_then(|body| body.get("query")?.as_str());

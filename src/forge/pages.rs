@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
 
-use super::{ApiCall, ApiResponse, Forge, ForgeError, JSON, Scope, unreadable};
+use super::{ApiCall, ApiResponse, Forge, ForgeError, Scope, unreadable};
 use crate::core::github::RepoRef;
 
 /// No list Gander reads is longer; a longer one is cut, newest or oldest first as GitHub sorts.
@@ -22,7 +22,7 @@ impl Forge {
         let mut next = Some(first);
         for _ in 0..MOST_PAGES {
             let Some(path) = next.take() else { break };
-            let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
+            let call = ApiCall::new(Method::GET, path, doing);
             let answer = self.call(repo, scope, call).await?;
             items.extend(answer.json::<Vec<T>>(doing)?);
             next = self.next_page(&answer, doing)?;

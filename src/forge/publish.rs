@@ -8,9 +8,10 @@ use http::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Forge, ForgeError, Scope, found, payload, repo_path, segment, segments};
+use super::{ApiCall, Forge, ForgeError, Scope, found, payload, repo_path, segment, segments};
 use crate::core::github::RepoRef;
 use crate::core::id::{Branch, Number, Sha};
+use crate::core::leak::SecretsBefore;
 
 /// One path of a commit. `content` is `None` when the path goes away.
 #[derive(Debug, Clone, Copy)]
@@ -33,24 +34,24 @@ pub struct NewPull<'a> {
 
 impl Forge {
     /// Stores the tree of `parent` with these files changed. The same change gives the same name.
+    /// `before` is what looked like secrets in them as they were.
     pub async fn create_tree(
         &self,
         repo: &RepoRef,
         parent: &Sha,
         files: &[FileWrite<'_>],
+        before: &SecretsBefore,
     ) -> Result<Sha, ForgeError> {
         let doing = "storing the changed files";
         let path = format!("{}/git/commits/{parent}", repo_path(repo));
         let parent: payload::GitCommit = self.get(repo, Scope::Push, path, doing).await?;
         let mut entries = Vec::with_capacity(files.len());
         for file in files {
-            entries.push(self.tree_entry(repo, file).await?);
+            entries.push(self.tree_entry(repo, file, before).await?);
         }
         let body = json!({"base_tree": parent.tree.sha, "tree": entries});
         let path = format!("{}/git/trees", repo_path(repo));
-        let tree: payload::GitObject =
-            self.change(repo, Scope::Push, Method::POST, path, &body, doing).await?;
-        Ok(tree.sha)
+        self.store_object(repo, path, body, before, doing).await
     }
 
     /// Makes a commit of a stored tree on top of these. It is on no branch yet, so nobody sees it.
@@ -68,7 +69,12 @@ impl Forge {
         Ok(commit.sha)
     }
 
-    async fn tree_entry(&self, repo: &RepoRef, file: &FileWrite<'_>) -> Result<Value, ForgeError> {
+    async fn tree_entry(
+        &self,
+        repo: &RepoRef,
+        file: &FileWrite<'_>,
+        before: &SecretsBefore,
+    ) -> Result<Value, ForgeError> {
         let mode = if file.executable { "100755" } else { "100644" };
         let Some(content) = file.content else {
             return Ok(json!({"path": file.path, "mode": "100644", "type": "blob", "sha": null}));
@@ -85,11 +91,27 @@ impl Forge {
         let encoded = base64::engine::general_purpose::STANDARD.encode(content);
         let body = json!({"content": encoded, "encoding": "base64"});
         let path = format!("{}/git/blobs", repo_path(repo));
-        let blob: payload::GitObject = self
-            .change(repo, Scope::Push, Method::POST, path, &body, "storing a file of the commit")
-            .await?;
-        self.inner.stored.insert(key, blob.sha.clone()).await;
-        Ok(json!({"path": file.path, "mode": mode, "type": "blob", "sha": blob.sha}))
+        let doing = "storing a file of the commit";
+        let sha = self.store_object(repo, path, body, before, doing).await?;
+        self.inner.stored.insert(key, sha.clone()).await;
+        Ok(json!({"path": file.path, "mode": mode, "type": "blob", "sha": sha}))
+    }
+
+    async fn store_object(
+        &self,
+        repo: &RepoRef,
+        path: String,
+        body: Value,
+        before: &SecretsBefore,
+        doing: &str,
+    ) -> Result<Sha, ForgeError> {
+        let call = ApiCall {
+            body: Some(body),
+            before: Some(before),
+            ..ApiCall::new(Method::POST, path, doing)
+        };
+        let stored: payload::GitObject = self.call(repo, Scope::Push, call).await?.json(doing)?;
+        Ok(stored.sha)
     }
 
     /// A commit's parents and tree. `None`: GitHub does not know it.

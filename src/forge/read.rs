@@ -140,7 +140,7 @@ impl Forge {
     ) -> Result<Option<String>, ForgeError> {
         let doing = "reading a file of the repository";
         let path = format!("{}/contents/{}?ref={}", repo_path(repo), segments(path), segment(at));
-        let call = ApiCall { method: Method::GET, path, body: None, accept: RAW, doing };
+        let call = ApiCall { accept: RAW, ..ApiCall::new(Method::GET, path, doing) };
         let answer = found(self.call(repo, Scope::Read, call).await)?;
         Ok(answer.map(|answer| String::from_utf8_lossy(&answer.body).into_owned()))
     }

@@ -214,6 +214,7 @@ impl Forge {
         let url = self.upload_url(release, name).ok_or_else(|| {
             unreadable(doing, "the address for uploads is on a host that has no business here")
         })?;
+        self.withhold_known(repo, &[name.as_bytes(), content.as_ref()]).await?;
         let session = self.session(repo, Scope::Push).await?;
         let request = http::Request::builder()
             .method(Method::POST)

@@ -14,7 +14,7 @@ use http::Method;
 use serde::Deserialize;
 
 use super::payload::{CheckRun, CheckRuns};
-use super::{ApiCall, Forge, ForgeError, JSON, Scope, repo_path};
+use super::{ApiCall, Forge, ForgeError, Scope, repo_path};
 use crate::core::github::RepoRef;
 use crate::core::id::{CheckRunId, Sha};
 
@@ -65,7 +65,7 @@ impl Forge {
         let mut next = Some(first);
         let mut runs: Vec<CheckRun> = Vec::new();
         while let Some(path) = next.take() {
-            let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
+            let call = ApiCall::new(Method::GET, path, doing);
             let answer = self.call(repo, scope, call).await?;
             runs.extend(answer.json::<CheckRuns>(doing)?.check_runs);
             next = self.next_page(&answer, doing)?;

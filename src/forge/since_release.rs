@@ -9,7 +9,7 @@ use semver::Version;
 use serde::Deserialize;
 
 use super::ship::{ListedCommit, Tag};
-use super::{ApiCall, Forge, ForgeError, JSON, Scope, found, repo_path};
+use super::{ApiCall, Forge, ForgeError, Scope, found, repo_path};
 use crate::core::flagged::{SinceRelease, SinceReleaseFile};
 use crate::core::github::RepoRef;
 use crate::core::id::Sha;
@@ -102,7 +102,7 @@ impl Forge {
         let mut next = Some(format!("{}/compare/{from}...{to}?per_page=100", repo_path(repo)));
         for _ in 0..MOST_PAGES {
             let Some(path) = next.take() else { break };
-            let call = ApiCall { method: Method::GET, path, body: None, accept: JSON, doing };
+            let call = ApiCall::new(Method::GET, path, doing);
             let Some(answer) = found(self.call(repo, Scope::Read, call).await)? else {
                 return Ok(None);
             };

@@ -16,12 +16,14 @@ use crate::core::fault::ErrorKind;
 
 mod anthropic;
 mod compatible;
+mod guarded;
 mod key;
 mod price;
 pub mod protocol;
 mod providers;
 mod scripted;
 
+pub use guarded::Guarded;
 pub use price::Price;
 pub use providers::{ModelSettings, PATIENCE, Provider, connect};
 pub use scripted::{
@@ -285,6 +287,12 @@ pub enum ModelError {
     /// We asked something that no conversation allows.
     #[error("the request to the model is not well formed: {0}")]
     Protocol(String),
+    /// What was to be sent holds a secret.
+    #[error("what was to be sent to the model's provider holds {secret}, so it was not sent")]
+    Withheld {
+        /// Its name, never its value.
+        secret: String,
+    },
     /// The script has no such turn.
     #[error("{0}")]
     Script(ScriptError),
@@ -331,6 +339,7 @@ impl ModelError {
             | Self::Rejected { .. }
             | Self::Unusable { .. }
             | Self::Script(_) => ErrorKind::Permanent,
+            Self::Withheld { .. } => ErrorKind::Withheld,
             Self::Protocol(_) => ErrorKind::Bug,
         }
     }

@@ -11,6 +11,7 @@ use crate::core::fault::ErrorKind;
 use crate::core::github::PullRef;
 use crate::core::id::Sha;
 use crate::core::job::{Base, Job};
+use crate::core::leak::SecretsBefore;
 use crate::core::patch::{Change, FileMode, Patch};
 use crate::core::report::{self, ReportContext};
 use crate::forge::payload::GitCommit;
@@ -79,11 +80,13 @@ pub enum Published {
     },
 }
 
-/// Branch, commit and pull request of a job.
+/// Branch, commit and pull request of a job. `before` is what looked like secrets in the files that
+/// it changes.
 pub async fn pull_request(
     forge: &Forge,
     job: &Job,
     verified: &VerifiedPatch,
+    before: &SecretsBefore,
     setting: &ReportContext,
 ) -> Result<Published, PublishError> {
     let base = job.base().filter(|base| base.sha == *verified.base());
@@ -94,9 +97,9 @@ pub async fn pull_request(
         return Ok(Published::Ended { merged: ended.merged_at.is_some() });
     }
     if let Some(pull) = &job.pull {
-        return next_commit(forge, job, base, pull, verified, setting).await;
+        return next_commit(forge, job, base, pull, (verified, before), setting).await;
     }
-    let head = commit_on_branch(forge, job, base, verified.patch(), setting).await?;
+    let head = commit_on_branch(forge, job, base, (verified.patch(), before), setting).await?;
     let number = match there {
         Some(pull) => pull.number,
         None => {
@@ -127,11 +130,11 @@ async fn next_commit(
     job: &Job,
     base: &Base,
     pull: &PullRef,
-    verified: &VerifiedPatch,
+    (verified, before): (&VerifiedPatch, &SecretsBefore),
     setting: &ReportContext,
 ) -> Result<Published, PublishError> {
     let files: Vec<FileWrite<'_>> = verified.patch().changes.iter().map(file_write).collect();
-    let tree = forge.create_tree(&job.repo, &base.sha, &files).await?;
+    let tree = forge.create_tree(&job.repo, &base.sha, &files, before).await?;
     let head = match standing(forge, job, base, &tree).await? {
         BranchState::AtBase => {
             let trailers = job.rules().is_none_or(|rules| rules.commit.trailers);
@@ -225,14 +228,14 @@ async fn commit_on_branch(
     forge: &Forge,
     job: &Job,
     base: &Base,
-    patch: &Patch,
+    (patch, before): (&Patch, &SecretsBefore),
     setting: &ReportContext,
 ) -> Result<Sha, PublishError> {
     let branch = job.branch();
     let trailers = job.rules().is_none_or(|rules| rules.commit.trailers);
     let message = report::commit_message(job, setting, trailers);
     let files: Vec<FileWrite<'_>> = patch.changes.iter().map(file_write).collect();
-    let tree = forge.create_tree(&job.repo, &base.sha, &files).await?;
+    let tree = forge.create_tree(&job.repo, &base.sha, &files, before).await?;
     if let Some(head) = published_before(forge, job, base, &tree).await? {
         return Ok(head);
     }

@@ -10,12 +10,22 @@ use super::landing::remove_merged;
 use super::talk::{keep_current, keep_text, say_once};
 use crate::core::github::PullRef;
 use crate::core::id::{Number, Sha};
+use crate::core::leak::SecretsBefore;
 use crate::core::release::{Release, ReleaseStage, VersionPlan};
 use crate::core::report::{ReportContext, marker, release as words};
 use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, Joined, NewPull};
 
 /// Fixed issues that are told of a release.
 const MOST_TOLD: usize = 100;
+
+/// The files that a plan changes.
+#[derive(Debug)]
+pub struct PlannedFiles {
+    /// Path, whether it is executable, and the whole of it as it will be.
+    pub files: Vec<(String, bool, Vec<u8>)>,
+    /// What looked like secrets in them as they were.
+    pub before: SecretsBefore,
+}
 
 /// What stands on GitHub after proposing.
 #[derive(Debug)]
@@ -28,12 +38,12 @@ pub enum Proposed {
     Ended(Number),
 }
 
-/// Brings branch and pull request to the plan. `files` are whole, with whether they are executable.
+/// Brings branch and pull request to the plan.
 pub async fn propose(
     forge: &Forge,
     release: &Release,
     plan: &VersionPlan,
-    files: &[(String, bool, Vec<u8>)],
+    files: &PlannedFiles,
     setting: &ReportContext,
 ) -> Result<Proposed, PublishError> {
     let branch = release.branch();
@@ -75,11 +85,12 @@ async fn commit_on_branch(
     forge: &Forge,
     release: &Release,
     plan: &VersionPlan,
-    files: &[(String, bool, Vec<u8>)],
+    files: &PlannedFiles,
     setting: &ReportContext,
 ) -> Result<Result<Sha, Sha>, PublishError> {
     let (repo, branch) = (&release.repo, release.branch());
     let writes: Vec<FileWrite<'_>> = files
+        .files
         .iter()
         .map(|(path, executable, content)| FileWrite {
             path,
@@ -87,7 +98,7 @@ async fn commit_on_branch(
             content: Some(content),
         })
         .collect();
-    let tree = forge.create_tree(repo, &plan.base, &writes).await?;
+    let tree = forge.create_tree(repo, &plan.base, &writes, &files.before).await?;
     let message = words::commit_message(release, plan, &tree, setting);
     let there = match forge.branch_head(repo, &branch).await? {
         BranchHead::At(head) => head,

@@ -15,6 +15,10 @@ pub async fn show(forge: &Forge, job: &Job, setting: &ReportContext) -> Result<(
     let marker = report::marker(job.id.as_str(), "status");
     keep_current(forge, &job.repo, job.subject, &body, &marker).await?;
     show_label(forge, job).await?;
+    // What else is told of it may hold what must not leave.
+    if matches!(job.stage, JobStage::Done(JobEnding::Withheld { .. })) {
+        return Ok(());
+    }
     show_round(forge, job, setting).await?;
     show_check_run(forge, job).await
 }

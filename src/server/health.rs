@@ -1,12 +1,19 @@
-//! `/healthz`: the process answers. `/readyz`: it can also remember.
+//! `/healthz`: the process answers, and says what an operator has to look at. `/readyz`: it can
+//! also remember.
 
 use axum::extract::State;
 use http::StatusCode;
 
 use super::AppState;
+use crate::core::task::{SWEEP_IS_LATE, Sweep, hours_late};
 
-pub(super) async fn alive() -> &'static str {
-    "ok\n"
+pub(super) async fn alive(State(intake): State<AppState>) -> String {
+    let last = intake.store.last_swept(Sweep::MissedDeliveries).await.ok().flatten();
+    let late = last.and_then(|last| hours_late(last, intake.clock.steady()));
+    late.map_or_else(
+        || "ok\n".to_owned(),
+        |hours| format!("ok, but: {SWEEP_IS_LATE} ({hours} h)\n"),
+    )
 }
 
 pub(super) async fn ready(State(intake): State<AppState>) -> (StatusCode, &'static str) {

@@ -120,7 +120,7 @@ async fn record(intake: &AppState, delivery: Delivery) -> Answer {
         tracing::warn!(delivery = %delivery.id, "one installation sends too much; turned away");
         return (StatusCode::TOO_MANY_REQUESTS, "this installation sends too much just now\n");
     }
-    match intake.store.accept(&delivery, wanted, intake.clock.now()).await {
+    match intake.store.accept(&delivery, wanted, intake.clock.steady()).await {
         Ok(Accepted::New) => {
             if wanted {
                 intake.wake.notify_one();

@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    Accepted, Claim, Commit, LEASE_SECONDS, Lease, LedgerEntry, LogLine, Store, StoreError, Stored,
-    Write,
+    Accepted, Claim, Commit, LEASE_SECONDS, LONGEST_PAUSE_SECONDS, Lease, LedgerEntry, LogLine,
+    Store, StoreError, Stored, Write,
 };
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::delivery::{Content, Delivery};
@@ -20,7 +20,7 @@ use crate::core::job::Job;
 use crate::core::machine::Machine;
 use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
-use crate::core::task::Task;
+use crate::core::task::{Sweep, Task};
 
 /// A store that is gone with its process.
 #[derive(Debug, Default)]
@@ -39,6 +39,7 @@ struct State {
     ledger: Vec<(Timestamp, LedgerEntry)>,
     log: Vec<(Option<String>, LogLine)>,
     patches: HashMap<PatchDigest, Vec<u8>>,
+    swept: HashMap<Sweep, Timestamp>,
 }
 
 #[derive(Debug)]
@@ -274,6 +275,24 @@ impl Store for Memory {
 
     async fn log(&self, job: &JobId) -> Result<Vec<LogLine>, StoreError> {
         Ok(self.state()?.log_of(job.as_str()))
+    }
+
+    async fn bring_near(&self, now: Timestamp) -> Result<(), StoreError> {
+        for queued in self.state()?.queue.values_mut() {
+            queued.due = queued.due.min(now.plus_seconds(LONGEST_PAUSE_SECONDS));
+            let until = queued.lease_until.map(|it| it.min(now.plus_seconds(LEASE_SECONDS)));
+            queued.lease_until = until;
+        }
+        Ok(())
+    }
+
+    async fn swept(&self, sweep: Sweep, at: Timestamp) -> Result<(), StoreError> {
+        self.state()?.swept.insert(sweep, at);
+        Ok(())
+    }
+
+    async fn last_swept(&self, sweep: Sweep) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.state()?.swept.get(&sweep).copied())
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {

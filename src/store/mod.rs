@@ -15,7 +15,7 @@ use crate::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::Job;
 use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
-use crate::core::task::Task;
+use crate::core::task::{Sweep, Task};
 
 mod memory;
 mod sqlite;
@@ -127,6 +127,16 @@ pub trait Store: Send + Sync {
     /// The log of one job: what it learnt and when, oldest first.
     async fn log(&self, job: &JobId) -> Result<Vec<LogLine>, StoreError>;
 
+    /// After a start, when the clock may have been set while nobody looked: nothing is due later
+    /// than [`LONGEST_PAUSE_SECONDS`] from now, and no lease is longer than one.
+    async fn bring_near(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Notes that a sweep was done, all of it, at this moment.
+    async fn swept(&self, sweep: Sweep, at: Timestamp) -> Result<(), StoreError>;
+
+    /// When a sweep was last done, all of it, or first begun. `None`: never.
+    async fn last_swept(&self, sweep: Sweep) -> Result<Option<Timestamp>, StoreError>;
+
     /// When the next task is due, if any waits; `None` when the queue is empty or all is leased.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
 
@@ -139,6 +149,8 @@ pub trait Store: Send + Sync {
 
 /// How long a claimed task is held without a heartbeat.
 pub const LEASE_SECONDS: i64 = 20;
+/// How long a task that failed waits at most before it is tried again.
+pub const LONGEST_PAUSE_SECONDS: i64 = 600;
 
 /// Whether a delivery was new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,7 +26,7 @@ use crate::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::Job;
 use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
-use crate::core::task::Task;
+use crate::core::task::{Sweep, Task};
 
 mod accept;
 mod change;
@@ -230,6 +230,18 @@ impl Store for Sqlite {
 
     async fn log(&self, job: &JobId) -> Result<Vec<LogLine>, StoreError> {
         read::log(&self.reads, job.as_str()).await
+    }
+
+    async fn bring_near(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.change(QueueChange::BringNear { now }).await
+    }
+
+    async fn swept(&self, sweep: Sweep, at: Timestamp) -> Result<(), StoreError> {
+        self.change(QueueChange::Swept { sweep, at }).await
+    }
+
+    async fn last_swept(&self, sweep: Sweep) -> Result<Option<Timestamp>, StoreError> {
+        read::last_swept(&self.reads, sweep).await
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {

@@ -87,7 +87,10 @@ fn was_cut_off(before: &Job, after: &Job) -> bool {
     let stopped = |ending: &JobEnding| {
         matches!(
             ending,
-            JobEnding::Cancelled { .. } | JobEnding::Closed { .. } | JobEnding::Failed { .. }
+            JobEnding::Cancelled { .. }
+                | JobEnding::Closed { .. }
+                | JobEnding::Withheld { .. }
+                | JobEnding::Failed { .. }
         )
     };
     matches!(before.stage, JobStage::Fixing { .. })

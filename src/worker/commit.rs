@@ -112,7 +112,7 @@ impl OutcomeWriter<'_> {
 
     /// Nothing follows.
     pub(super) async fn acknowledge(&self) -> Result<(), StoreError> {
-        self.store.commit(self.lease, &Commit::default(), self.clock.now()).await
+        self.store.commit(self.lease, &Commit::default(), self.clock.steady()).await
     }
 
     /// Writes what a fact changes, reading it anew while others change the same.
@@ -121,7 +121,7 @@ impl OutcomeWriter<'_> {
             let Some(commit) = learnt.follows(self.store).await? else {
                 return self.acknowledge().await;
             };
-            match self.store.commit(self.lease, &commit, self.clock.now()).await {
+            match self.store.commit(self.lease, &commit, self.clock.steady()).await {
                 Err(StoreError::Conflict) => {}
                 Ok(()) => {
                     tell(&commit);
@@ -134,12 +134,12 @@ impl OutcomeWriter<'_> {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
-        match self.store.commit(self.lease, commit, self.clock.now()).await {
+        match self.store.commit(self.lease, commit, self.clock.steady()).await {
             // Answered before under another delivery: this one has no consequence.
             Err(StoreError::AlreadyDone) => self.acknowledge().await,
             // Somebody changed the job meanwhile: decide again on what is there now.
             Err(StoreError::Conflict) => {
-                let now = self.clock.now();
+                let now = self.clock.steady();
                 self.store.postpone(self.lease, now, "the job changed meanwhile").await
             }
             Ok(()) => {

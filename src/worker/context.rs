@@ -110,7 +110,7 @@ impl Context {
 
     /// From here on the world sees it: only whoever still holds the task may go on.
     pub(super) async fn still_held(&self, claim: &Claim) -> Result<(), WorkError> {
-        Ok(self.store.heartbeat(&claim.lease, self.clock.now()).await?)
+        Ok(self.store.heartbeat(&claim.lease, self.clock.steady()).await?)
     }
 
     /// What the steps of one job work with.
@@ -168,8 +168,9 @@ impl Context {
             return Ok(mirror);
         }
         let url = self.forge.clone_url(repo).map_err(|e| WorkError::permanent(&e))?;
+        let addresses = self.forge.git_addresses(&url).await?;
         let token = self.forge.git_token(repo).await?;
-        let source = Source::Url { url: &url, token: Some(&token) };
+        let source = Source::Url { url: &url, addresses: &addresses, token: Some(&token) };
         let fetched = mirror.fetch(source, Want::Commit(sha), History::Tip, FETCH_TIME).await;
         match fetched {
             Ok(_) => Ok(mirror),

@@ -70,8 +70,8 @@ impl LocalJob<'_> {
         let store = self.ctx.store.as_ref();
         let (id, mut attempts) = (self.job.id.clone(), 0);
         let queued = Task::NextOn { repo_id: self.job.repo.repo_id, number: self.job.subject };
-        store.enqueue(&queued, self.clock.now()).await?;
-        while let Some(claim) = store.claim(self.clock.now()).await? {
+        store.enqueue(&queued, self.clock.steady()).await?;
+        while let Some(claim) = store.claim(self.clock.steady()).await? {
             let writer = OutcomeWriter { store, clock: &self.clock, lease: &claim.lease };
             let Some(stored) = store.job(&id).await? else {
                 let job = Some(Write::New(self.job.clone()));

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +18,7 @@ use crate::core::fault::ErrorKind;
 use crate::core::machine::{Machine, OnFailure};
 use crate::core::task::Task;
 use crate::core::{job, release};
-use crate::store::{Claim, Lease, StoreError};
+use crate::store::{Claim, LONGEST_PAUSE_SECONDS, Lease, StoreError};
 
 mod attempt;
 mod budget;
@@ -48,6 +48,8 @@ pub struct Worker {
     ctx: Context,
     /// For steps of jobs that may take minutes.
     slots: Arc<Semaphore>,
+    /// Counts the looks at the queue, and the heartbeats of what is under way.
+    pulse: watch::Sender<u64>,
 }
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -61,13 +63,17 @@ const MOST_TRIES_OF_WORDS: u32 = 30;
 const MOST_TRIES_OF_STEPS: u32 = 6;
 /// Waits that the other side asked for, before even those end.
 const MOST_WAITS: u32 = 100;
-const LONGEST_PAUSE_SECONDS: u64 = 600;
 
 impl Worker {
     /// A worker that has not begun.
     pub fn new(ctx: Context) -> Self {
         let slots = Arc::new(Semaphore::new(ctx.settings.workers.max(1)));
-        Self { ctx, slots }
+        Self { ctx, slots, pulse: watch::Sender::new(0) }
+    }
+
+    /// A number that grows as long as the worker works and its queue can be used.
+    pub fn pulse(&self) -> watch::Receiver<u64> {
+        self.pulse.subscribe()
     }
 
     /// Queues the first sweeps. Done again at every start; each is queued once.
@@ -145,11 +151,12 @@ impl Worker {
     pub async fn step(&self, shutdown: &CancellationToken) -> Result<bool, StoreError> {
         // The slot comes before the claim: no loop holds a task and waits for a slot.
         let slot = self.slots.try_acquire().ok();
-        let now = self.ctx.clock.now();
+        let now = self.ctx.clock.steady();
         let claim = match slot {
             Some(_) => self.ctx.store.claim(now).await?,
             None => self.ctx.store.claim_unslotted(now).await?,
         };
+        self.pulse.send_modify(|beats| *beats += 1);
         let Some(claim) = claim else { return Ok(false) };
         let slot = slot.filter(|_| claim.task.takes_slot());
         // There may be more: let another loop look.
@@ -189,10 +196,10 @@ impl Worker {
 
     /// Prolongs the lease. Not ours any more: it was lost, or the job has ended meanwhile.
     async fn still_ours(&self, claim: &Claim) -> bool {
-        match self.ctx.store.heartbeat(&claim.lease, self.ctx.clock.now()).await {
+        match self.ctx.store.heartbeat(&claim.lease, self.ctx.clock.steady()).await {
             Err(StoreError::LeaseLost) => return false,
             Err(error) => tracing::warn!(error = %fault::chain(&error), "a heartbeat was missed"),
-            Ok(()) => {}
+            Ok(()) => self.pulse.send_modify(|beats| *beats += 1),
         }
         let Task::Step { job_id: job, step } = &claim.task else { return true };
         if step.spec().failure != OnFailure::Awaited {
@@ -228,9 +235,9 @@ impl Worker {
             && (claim.tries < most || after_seconds.is_some() && claim.tries < MOST_WAITS)
         {
             let pause = after_seconds.unwrap_or(1 << claim.tries.min(9));
-            let pause = i64::try_from(pause.min(LONGEST_PAUSE_SECONDS)).unwrap_or(i64::MAX);
+            let pause = i64::try_from(pause).unwrap_or(i64::MAX).min(LONGEST_PAUSE_SECONDS);
             tracing::warn!(fault = %fault.text, pause, "trying again later");
-            let due = self.ctx.clock.now().plus_seconds(pause);
+            let due = self.ctx.clock.steady().plus_seconds(pause);
             return self.ctx.store.postpone(&claim.lease, due, &fault.text).await;
         }
         tracing::error!(fault = %fault.text, task = ?claim.task.lane(), "given up");
@@ -238,6 +245,9 @@ impl Worker {
         let data = self.ctx.settings.data.display().to_string();
         let why = fault.text.replace(&data, "[data]");
         let learnt = match &claim.task {
+            Task::Step { job_id: job, .. } if fault.kind == ErrorKind::Withheld => {
+                Learnt::OfJob { id: job.clone(), fact: job::JobFact::Withheld { why }, patch: None }
+            }
             Task::Step { job_id: job, step } if is_fact => {
                 let fact = job::JobFact::Broke { step: step.clone(), why };
                 Learnt::OfJob { id: job.clone(), fact, patch: None }

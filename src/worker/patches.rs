@@ -55,6 +55,7 @@ async fn try_unverified(ctx: &Context, job: &Job) -> Result<Option<String>, Work
         | JobEnding::Closed { .. }
         | JobEnding::Declined(_)
         | JobEnding::NothingToFix { .. }
+        | JobEnding::Withheld { .. }
         | JobEnding::Cancelled { .. } => false,
     });
     let (Some(base), true) = (job.base(), without_verdict) else { return Ok(None) };

@@ -4,10 +4,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Context, WorkError};
 use crate::core::delivery::Delivery;
-use crate::core::id::{DeliveryId, HookId};
+use crate::core::id::{DeliveryId, HookId, Timestamp};
 use crate::core::job::JobStep;
 use crate::core::release;
-use crate::core::task::{Sweep, Task};
+use crate::core::task::{SWEEP_IS_LATE, Sweep, Task, hours_late};
 use crate::store::Accepted;
 
 /// How often GitHub's log is compared with ours.
@@ -24,7 +24,8 @@ const MOST_PAGES: usize = 50;
 
 /// Queues the first sweeps. Done again at every start; each is queued once.
 pub(super) async fn begin_sweeps(ctx: &Context) -> Result<(), WorkError> {
-    let now = ctx.clock.now();
+    let now = ctx.clock.steady();
+    ctx.store.bring_near(now).await?;
     for sweep in [Sweep::MissedDeliveries, Sweep::OpenPulls, Sweep::OldRows] {
         ctx.store.enqueue(&Task::Sweep(sweep), now).await?;
     }
@@ -32,9 +33,9 @@ pub(super) async fn begin_sweeps(ctx: &Context) -> Result<(), WorkError> {
 }
 
 pub(in crate::worker) async fn sweep(ctx: &Context, sweep: Sweep) -> Result<(), WorkError> {
-    let now = ctx.clock.now();
+    let now = ctx.clock.steady();
     let (done, next) = match sweep {
-        Sweep::MissedDeliveries => (fetch_missed(ctx).await, MISSED_SECONDS),
+        Sweep::MissedDeliveries => (compare_with_github(ctx, now).await, MISSED_SECONDS),
         Sweep::OpenPulls => (look_at_all(ctx).await, OPEN_PULLS_SECONDS),
         Sweep::OldRows => {
             ctx.scratch().empty_trash(&CancellationToken::new()).await;
@@ -50,7 +51,7 @@ pub(in crate::worker) async fn sweep(ctx: &Context, sweep: Sweep) -> Result<(), 
 }
 
 async fn look_at_all(ctx: &Context) -> Result<(), WorkError> {
-    let now = ctx.clock.now();
+    let now = ctx.clock.steady();
     for stored in ctx.store.open_jobs(None).await? {
         let look = Task::Step { job_id: stored.machine.id, step: JobStep::Look };
         ctx.store.enqueue(&look, now).await?;
@@ -65,9 +66,26 @@ async fn look_at_all(ctx: &Context) -> Result<(), WorkError> {
     Ok(())
 }
 
+/// Fetches what was missed, and says where that has not been done for too long: GitHub forgets.
+async fn compare_with_github(ctx: &Context, now: Timestamp) -> Result<(), WorkError> {
+    let last = ctx.store.last_swept(Sweep::MissedDeliveries).await?;
+    if let Some(last) = last
+        && let Some(hours) = hours_late(last, now)
+    {
+        tracing::warn!(hours, "{SWEEP_IS_LATE}");
+    }
+    let fetched = fetch_missed(ctx).await;
+    // Where it has never succeeded, it is late from the first try on.
+    if matches!(fetched, Ok(true)) || last.is_none() {
+        ctx.store.swept(Sweep::MissedDeliveries, now).await?;
+    }
+    fetched.map(drop)
+}
+
 /// Takes in what GitHub could not deliver, as if it had been delivered: everything of the last
-/// days that we do not know, oldest first. What fails now is found again the next time.
-async fn fetch_missed(ctx: &Context) -> Result<(), WorkError> {
+/// days that we do not know, oldest first. What fails now is found again the next time; then it is
+/// not all done.
+async fn fetch_missed(ctx: &Context) -> Result<bool, WorkError> {
     let since = ctx.clock.now().plus_seconds(-LOOK_BACK_SECONDS);
     let mut missed = Vec::new();
     let mut cursor = None;
@@ -83,12 +101,14 @@ async fn fetch_missed(ctx: &Context) -> Result<(), WorkError> {
         }
         cursor = next;
     }
+    let mut all = true;
     for delivery in missed.iter().rev() {
         if let Err(fault) = take_in(ctx, delivery.id).await {
             tracing::warn!(delivery = delivery.guid, fault = %fault.text, "still missed");
+            all = false;
         }
     }
-    Ok(())
+    Ok(all)
 }
 
 async fn take_in(ctx: &Context, id: u64) -> Result<(), WorkError> {
@@ -98,7 +118,7 @@ async fn take_in(ctx: &Context, id: u64) -> Result<(), WorkError> {
     let body = detail.request.payload.get().as_bytes();
     let delivery = Delivery::read(guid, hook, &detail.event, body);
     let wanted = delivery.is_wanted(&ctx.settings.address);
-    let now = ctx.clock.now();
+    let now = ctx.clock.steady();
     if ctx.store.accept(&delivery, wanted, now).await? == Accepted::New {
         tracing::info!(delivery = %delivery.id, "a missed delivery was taken in");
     }

@@ -2,12 +2,14 @@
 //!
 //! Invariants: git works on our bare mirror; in a repository that a person names it only looks up a
 //! commit or reads what is fetched. Its environment is made from nothing, no configuration of the
-//! machine or of a person is read, hooks, credential helpers and unwanted transports are off, and a
+//! machine or of a person is read, hooks, credential helpers, redirects, proxies and unwanted
+//! transports are off, a server is where `egress.rs` found it, and a
 //! token travels only in the environment of the one process that needs it: never in an argument, an
 //! address, a file or an error.
 
 use std::ffi::OsStr;
 use std::io::{BufReader, Read, Write};
+use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Stdio};
@@ -75,11 +77,20 @@ impl GitError {
 pub(crate) enum Peer<'a> {
     /// Nobody: objects that are already here.
     Nobody,
-    /// One HTTP server, with or without a token.
-    Server(&'a Url, Option<&'a SecretString>),
+    /// One HTTP server.
+    Server(Server<'a>),
     /// One repository on this machine, named by a person. Whoever owns it: git's own question is
     /// answered by this configuration file, as git hears it in no other way.
     Directory(&'a Path),
+}
+
+/// A server to fetch from.
+#[derive(Clone, Copy)]
+pub(crate) struct Server<'a> {
+    pub(crate) url: &'a Url,
+    /// Where it is, by the rules of `egress.rs`.
+    pub(crate) addresses: &'a [IpAddr],
+    pub(crate) token: Option<&'a SecretString>,
 }
 
 /// Git on one bare repository of ours.
@@ -189,7 +200,8 @@ impl Peer<'_> {
     fn transports(&self) -> &'static str {
         match self {
             Peer::Nobody => "none",
-            Peer::Server(..) => "http:https",
+            Peer::Server(server) if server.url.scheme() == "http" => "http",
+            Peer::Server(_) => "https",
             Peer::Directory(_) => "file",
         }
     }
@@ -282,18 +294,37 @@ fn settings(peer: Peer<'_>) -> Vec<(String, String)> {
         ("transfer.bundleURI", "false"),
         // A redirect would carry the token to a host nobody named.
         ("http.followRedirects", "false"),
+        // No proxy from anywhere.
+        ("http.proxy", ""),
         ("http.lowSpeedLimit", "1000"),
         ("http.lowSpeedTime", "60"),
         ("http.userAgent", concat!("gander/", env!("CARGO_PKG_VERSION"))),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into();
-    if let Peer::Server(url, Some(token)) = peer {
+    if let Peer::Server(server) = peer {
+        settings.extend(resolved(server).map(|at| ("http.curloptResolve".to_owned(), at)));
+    }
+    if let Peer::Server(Server { url, token: Some(token), .. }) = peer {
         let origin = url.origin().ascii_serialization();
         let header = format!("Authorization: Basic {}", basic_credentials(token));
         settings.push((format!("http.{origin}/.extraHeader"), header));
     }
     settings
+}
+
+/// The host's addresses as curl takes them, so that no name is looked up once more.
+fn resolved(server: Server<'_>) -> Option<String> {
+    let (host, port) = (server.url.domain()?, server.url.port_or_known_default()?);
+    let addresses: Vec<String> = server
+        .addresses
+        .iter()
+        .map(|address| match address {
+            IpAddr::V4(v4) => v4.to_string(),
+            IpAddr::V6(v6) => format!("[{v6}]"),
+        })
+        .collect();
+    Some(format!("{host}:{port}:{}", addresses.join(",")))
 }
 
 fn basic_credentials(token: &SecretString) -> String {
@@ -330,7 +361,7 @@ async fn drain(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>>
 
 fn presentable(complaint: &[u8], peer: Peer<'_>) -> String {
     let mut text = String::from_utf8_lossy(complaint).into_owned();
-    if let Peer::Server(_, Some(token)) = peer {
+    if let Peer::Server(Server { token: Some(token), .. }) = peer {
         text = text.replace(&basic_credentials(token), "[removed]");
         if !token.expose_secret().is_empty() {
             text = text.replace(token.expose_secret(), "[removed]");

@@ -10,12 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::ChildStdout;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use sha2::{Digest, Sha256};
-use url::Url;
 
 use super::git::{Batch, Git, GitError, Peer, read_line};
 use super::remove::remove_aside;
+pub use super::source::Source;
 use crate::core::id::{Branch, Sha};
 use crate::core::path::RepoPath;
 
@@ -31,20 +30,6 @@ pub struct Mirror {
     lock: PathBuf,
     /// Git's answer to "may I read a repository that belongs to another user?".
     trust: PathBuf,
-}
-
-/// Where to fetch from.
-#[derive(Clone, Copy)]
-pub enum Source<'a> {
-    /// A server, over HTTP.
-    Url {
-        /// Without credentials in it.
-        url: &'a Url,
-        /// Sent as GitHub wants it; leaves no trace.
-        token: Option<&'a SecretString>,
-    },
-    /// A repository on this machine, named by a person.
-    Path(&'a Path),
 }
 
 /// What to fetch.
@@ -189,7 +174,7 @@ impl Mirror {
         history: History,
         limit: Duration,
     ) -> Result<Sha, MirrorError> {
-        let place = source.place()?;
+        let place = source.place().map_err(MirrorError::BadUrl)?;
         let _lock = self.locked().await?;
         if matches!(source, Source::Path(_)) {
             self.trust_directories()?;
@@ -222,7 +207,7 @@ impl Mirror {
     /// [`MirrorError::Empty`] and [`MirrorError::NotThere`] are the source's state.
     pub async fn commit_called(&self, revision: &str, path: &Path) -> Result<Sha, MirrorError> {
         let source = Source::Path(path);
-        let place = source.place()?;
+        let place = source.place().map_err(MirrorError::BadUrl)?;
         let _lock = self.locked().await?;
         self.trust_directories()?;
         let peer = source.peer(&self.trust);
@@ -413,34 +398,6 @@ fn sha_of(answer: &[u8]) -> Result<Sha, MirrorError> {
         .ok_or(MirrorError::Damaged("git named no object"))
 }
 
-impl Source<'_> {
-    fn peer<'a>(&'a self, trust: &'a Path) -> Peer<'a> {
-        match self {
-            Source::Url { url, token } => Peer::Server(url, *token),
-            Source::Path(_) => Peer::Directory(trust),
-        }
-    }
-
-    fn place(&self) -> Result<String, MirrorError> {
-        match self {
-            Source::Path(path) => std::path::absolute(path)
-                .ok()
-                .and_then(|path| path.into_os_string().into_string().ok())
-                .ok_or(MirrorError::BadUrl("the path is not valid UTF-8")),
-            Source::Url { url, .. } if !url.username().is_empty() || url.password().is_some() => {
-                Err(MirrorError::BadUrl("it carries credentials; give the token beside it"))
-            }
-            Source::Url { url, .. } if !matches!(url.scheme(), "http" | "https") => {
-                Err(MirrorError::BadUrl("only http and https are spoken"))
-            }
-            Source::Url { url, token: Some(_) } if url.scheme() == "http" && !is_local(url) => {
-                Err(MirrorError::BadUrl("a token is sent over https only"))
-            }
-            Source::Url { url, .. } => Ok(url.to_string()),
-        }
-    }
-}
-
 impl Want<'_> {
     fn remote_name(&self) -> String {
         match self {
@@ -510,15 +467,6 @@ impl Read for Blob<'_> {
         let count = self.content.read(buffer)?;
         *self.unread = Some(self.content.limit());
         Ok(count)
-    }
-}
-
-fn is_local(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
 

@@ -19,6 +19,7 @@ pub mod patch;
 pub mod patience;
 pub mod remove;
 pub mod scratch;
+mod source;
 pub mod tree;
 
 pub use changes::{Changes, READING};

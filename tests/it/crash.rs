@@ -24,7 +24,7 @@ use gander::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use gander::core::job::Job;
 use gander::core::patch::PatchDigest;
 use gander::core::release::Release;
-use gander::core::task::Task;
+use gander::core::task::{Sweep, Task};
 use gander::model::Scripted;
 use gander::store::{Accepted, Claim, Commit, Lease, LogLine, Store, StoreError, Stored};
 use gander_emulator::{AppCredentials, DeliveryFault, Emulator, Fault};
@@ -610,6 +610,18 @@ impl Store for Mortal {
 
     async fn log(&self, job: &JobId) -> Result<Vec<LogLine>, StoreError> {
         self.inner.log(job).await
+    }
+
+    async fn bring_near(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.write(self.inner.bring_near(now)).await
+    }
+
+    async fn swept(&self, sweep: Sweep, at: Timestamp) -> Result<(), StoreError> {
+        self.write(self.inner.swept(sweep, at)).await
+    }
+
+    async fn last_swept(&self, sweep: Sweep) -> Result<Option<Timestamp>, StoreError> {
+        self.inner.last_swept(sweep).await
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {

@@ -254,6 +254,37 @@ async fn as_the_first_process_of_a_container_it_reaps_orphans_and_still_stops_wh
     .unwrap();
 }
 
+#[tokio::test]
+async fn systemd_hears_when_it_works_as_long_as_it_does_and_when_it_stops() {
+    let directory = tempfile::tempdir().unwrap();
+    let (emulator, app) = github(directory.path()).await;
+    let at = directory.path().join("notify");
+    let systemd = std::os::unix::net::UnixDatagram::bind(&at).unwrap();
+    systemd.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+    let mut command = serve(directory.path(), &emulator, &app, &app.private_key_pem);
+    command.env("NOTIFY_SOCKET", &at).env("WATCHDOG_USEC", "200000");
+    let told = tokio::task::spawn_blocking(move || {
+        let hear = || {
+            let mut words = [0; 100];
+            let length = systemd.recv(&mut words).unwrap();
+            String::from_utf8_lossy(&words[..length]).trim().to_owned()
+        };
+        let served = Served::start(command);
+        let mut told = Vec::new();
+        while told.iter().filter(|word: &&String| *word == "WATCHDOG=1").count() < 3 {
+            told.push(hear());
+        }
+        let (code, log) = served.stop();
+        assert_eq!(code, Some(0), "{log}");
+        while told.last().unwrap() != "STOPPING=1" {
+            told.push(hear());
+        }
+        told
+    });
+    let told = told.await.unwrap();
+    assert!(told.contains(&"READY=1".to_owned()), "{told:?}");
+}
+
 #[test]
 fn a_rules_file_is_checked_with_line_and_column() {
     let directory = tempfile::tempdir().unwrap();
@@ -594,6 +625,26 @@ fn a_change_that_turns_every_report_into_passed_is_not_called_more_than_checks_p
         [text, report.to_string(), std::fs::read_to_string(local.at("out/report.md")).unwrap()]
     {
         assert!(!told.to_lowercase().contains("proven"), "{told}");
+    }
+}
+
+#[test]
+fn what_a_local_run_prints_does_not_steer_the_terminal() {
+    let escapes = "\u{1b}[2J\u{1b}]0;mine\u{7}gone\u{202e}\u{9b}31m";
+    let local = Local::with(&[("greet.sh", "echo hello\n")]);
+    let finish = serde_json::json!({"tool": "finish", "summary": escapes, "nothing_to_fix": true});
+    for json in [&["--verify", "sh greet.sh"][..], &["--verify", "sh greet.sh", "--json"]] {
+        let (printed, report) = local.edited(std::slice::from_ref(&finish), json);
+        assert!(printed.contains("gone"), "{printed}");
+        for steers in ['\u{1b}', '\u{7}', '\u{202e}', '\u{9b}'] {
+            assert!(!printed.contains(steers), "{printed:?}");
+        }
+        assert_eq!(report["why"], escapes, "machines get it as it is");
+        if json.contains(&"--json") {
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), report);
+        }
+        let written = std::fs::read_to_string(local.at("out/report.md")).unwrap();
+        assert!(written.contains("gone") && !written.contains('\u{1b}'), "{written:?}");
     }
 }
 

@@ -23,7 +23,8 @@ use gander::core::job::{Job, JobEnding, JobOrder, JobStage, JobStep, Kind};
 use gander::core::patch::PatchDigest;
 use gander::core::task::{Sweep, Task};
 use gander::store::{
-    Accepted, Claim, Commit, LEASE_SECONDS, LedgerEntry, LogLine, Store, StoreError, Write,
+    Accepted, Claim, Commit, LEASE_SECONDS, LONGEST_PAUSE_SECONDS, LedgerEntry, LogLine, Store,
+    StoreError, Write,
 };
 
 #[path = "store_contract/memory.rs"]
@@ -100,6 +101,8 @@ macro_rules! conformance {
                 an_act_is_answered_once
                 one_refused_commit_does_not_take_its_neighbours_along
                 a_level_triggered_task_waits_once
+                after_a_start_nothing_waits_for_a_clock_that_was_wrong
+                a_sweep_is_remembered_by_when_it_was_last_done
                 one_that_waits_for_later_comes_as_soon_as_it_is_asked_for_again
                 without_a_free_slot_what_needs_none_is_taken_all_the_same
                 a_repository_that_moved_is_known_by_its_new_name_everywhere
@@ -544,6 +547,37 @@ async fn a_level_triggered_task_waits_once(memory: Memory) {
         store.enqueue(&step_of(1, JobStep::Prepare), at(0)).await.unwrap();
     }
     assert_eq!(store.queue_length().await.unwrap(), 4, "other tasks are all kept");
+}
+
+async fn after_a_start_nothing_waits_for_a_clock_that_was_wrong(memory: Memory) {
+    let store = memory.open().await;
+    // Written a day ahead: one is leased, one waits.
+    let day = 24 * 60 * 60;
+    store.enqueue(&step_of(1, JobStep::Prepare), at(day)).await.unwrap();
+    let leased = take(&store, at(day)).await;
+    store.enqueue(&step_of(2, JobStep::Prepare), at(day + 300)).await.unwrap();
+    store.enqueue(&step_of(3, JobStep::Prepare), at(30)).await.unwrap();
+    store.bring_near(at(0)).await.unwrap();
+    assert!(store.claim(at(LEASE_SECONDS - 1)).await.unwrap().is_none());
+    let done = async |at: Timestamp| {
+        let claim = take(&store, at).await;
+        store.commit(&claim.lease, &Commit::default(), at).await.unwrap();
+        claim.task
+    };
+    assert_eq!(done(at(LEASE_SECONDS)).await, leased.task);
+    assert!(store.claim(at(29)).await.unwrap().is_none(), "what is near stays as it was");
+    assert_eq!(done(at(30)).await, step_of(3, JobStep::Prepare));
+    assert!(store.claim(at(LONGEST_PAUSE_SECONDS - 1)).await.unwrap().is_none());
+    assert_eq!(done(at(LONGEST_PAUSE_SECONDS)).await, step_of(2, JobStep::Prepare));
+}
+
+async fn a_sweep_is_remembered_by_when_it_was_last_done(memory: Memory) {
+    let store = memory.open().await;
+    assert_eq!(store.last_swept(Sweep::OldRows).await.unwrap(), None);
+    store.swept(Sweep::OldRows, at(1)).await.unwrap();
+    store.swept(Sweep::OldRows, at(2)).await.unwrap();
+    store.swept(Sweep::MissedDeliveries, at(3)).await.unwrap();
+    assert_eq!(store.last_swept(Sweep::OldRows).await.unwrap(), Some(at(2)));
 }
 
 async fn one_that_waits_for_later_comes_as_soon_as_it_is_asked_for_again(memory: Memory) {

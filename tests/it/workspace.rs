@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -28,6 +28,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::alone::told_alone;
+
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A repository that people work in, with real git.
 struct Project {
@@ -630,7 +632,7 @@ async fn bad_keys_and_addresses_never_reach_git() {
         ("http://example.org/x", Some(&token)),
     ] {
         let url = Url::parse(bad).unwrap();
-        let source = Source::Url { url: &url, token };
+        let source = Source::Url { url: &url, addresses: &[LOCAL], token };
         let refusal = fetch(&mirror, source, Want::Head).await.unwrap_err();
         assert!(matches!(refusal, MirrorError::BadUrl(_)), "{bad}: {refusal}");
         assert!(!refusal.to_string().contains("pass"));
@@ -656,7 +658,7 @@ async fn the_token_reaches_its_server_and_leaves_no_other_trace() {
         (0..4).for_each(|_| server.answer.send(()).unwrap());
         (request, processes, server)
     });
-    let source = Source::Url { url: &url, token: Some(&token) };
+    let source = Source::Url { url: &url, addresses: &[], token: Some(&token) };
     let failure = fetch(&mirror, source, Want::Head).await.unwrap_err();
     let (request, processes, server) = watching.await.unwrap();
     assert!(request.contains(&format!("Authorization: Basic {encoded}")), "{request}");
@@ -679,13 +681,31 @@ async fn the_token_reaches_its_server_and_leaves_no_other_trace() {
 }
 
 #[tokio::test]
+async fn git_connects_where_the_egress_rules_say_and_looks_up_no_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let mirror = Mirror::open(&directory.path().join("cache"), "7").await.unwrap();
+    let server = SlowServer::start("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".into());
+    // No name server knows it.
+    let port = server.address.port();
+    let url = Url::parse(&format!("http://git.invalid:{port}/acme/app.git")).unwrap();
+    (0..4).for_each(|_| server.answer.send(()).unwrap());
+    let source = Source::Url { url: &url, addresses: &[LOCAL], token: None };
+    fetch(&mirror, source, Want::Head).await.unwrap_err();
+    let request = server.requests.try_recv().expect("git did not come");
+    assert!(request.contains(&format!("Host: git.invalid:{port}")), "{request}");
+    let nowhere = Source::Url { url: &url, addresses: &[], token: None };
+    let refusal = fetch(&mirror, nowhere, Want::Head).await.unwrap_err();
+    assert!(matches!(refusal, MirrorError::BadUrl(_)), "{refusal}");
+}
+
+#[tokio::test]
 async fn a_fetch_that_is_given_up_leaves_no_process_behind() {
     let directory = tempfile::tempdir().unwrap();
     let mirror = Mirror::open(&directory.path().join("cache"), "7").await.unwrap();
     let server = SlowServer::start(String::new());
     let url = Url::parse(&format!("http://{}/given/up.git", server.address)).unwrap();
     let fetching = |limit| {
-        let source = Source::Url { url: &url, token: None };
+        let source = Source::Url { url: &url, addresses: &[], token: None };
         mirror.fetch(source, Want::Head, History::Tip, limit)
     };
     let (requests, requested) = (server.requests, tokio::sync::oneshot::channel());

@@ -16,6 +16,7 @@ use gander::clock::Clock;
 use gander::core::budget::Money;
 use gander::core::command::Address;
 use gander::core::id::Timestamp;
+use gander::core::leak::KnownSecrets;
 use gander::egress::PrivateAddresses;
 use gander::forge::{AppKey, Forge, ForgeConfig, Pace};
 use gander::model::{Model, ModelError, ModelReply, Price, Request, Scripted, ScriptedTurn};
@@ -45,6 +46,8 @@ pub struct World {
     pub webhook_url: url::Url,
     pub intake: AppState,
     pub now: Arc<AtomicI64>,
+    /// How far Gander's machine shows another time than it is.
+    jump: Arc<AtomicI64>,
     directory: TempDir,
     /// Whether it began as the copy of another, whose story is looked at instead.
     is_copy: bool,
@@ -190,13 +193,17 @@ impl World {
         let data = directory.path().join("data");
         let store = open(&data).await;
         let shown = Arc::clone(&now);
+        let jump = Arc::new(AtomicI64::new(0));
+        let wall = (Arc::clone(&now), Arc::clone(&jump));
+        let wall = move || wall.0.load(Ordering::SeqCst) + wall.1.load(Ordering::SeqCst);
         let gander = Gander {
             api: emulator.api_url(),
             web: emulator.web_url(),
             app_id: app.app_id,
             key: &app.private_key_pem,
             secret: &app.webhook_secret,
-            clock: Clock::from_fn(move || Timestamp(shown.load(Ordering::SeqCst))),
+            clock: Clock::from_fn(move || Timestamp(shown.load(Ordering::SeqCst)))
+                .with_wall(move || Timestamp(wall())),
             data,
             store: Arc::clone(&store),
             model: Arc::clone(&model) as Arc<dyn Model>,
@@ -213,6 +220,7 @@ impl World {
             webhook_url,
             intake,
             now,
+            jump,
             directory,
             is_copy: false,
             _server: server,
@@ -365,6 +373,11 @@ impl World {
 
     pub fn minutes_pass(&self, minutes: i64) {
         self.now.fetch_add(minutes * 60_000, Ordering::SeqCst);
+    }
+
+    /// Somebody sets the clock of Gander's machine wrong by so much.
+    pub fn clock_is_wrong_by(&self, minutes: i64) {
+        self.jump.store(minutes * 60_000, Ordering::SeqCst);
     }
 
     pub fn issue(&self, number: u64) -> IssueView {
@@ -526,6 +539,13 @@ impl Gander<'_> {
             app_id: self.app_id,
             key: AppKey::from_pem(self.key.as_bytes()).unwrap(),
             pace: Pace::GITHUB,
+            known_secrets: Arc::new(
+                KnownSecrets::new([
+                    ("the App's private key", self.key),
+                    ("the webhook secret", self.secret),
+                ])
+                .unwrap(),
+            ),
         };
         App::new(Wiring {
             store: self.store,

@@ -21,6 +21,7 @@ use crate::config::toolchain_places;
 use crate::core::budget::Money;
 use crate::core::command::Address;
 use crate::core::examples::Example;
+use crate::core::leak::KnownSecrets;
 use crate::core::setup::{DEFAULT_NAME, Hub, SetupPlan};
 use crate::egress::PrivateAddresses;
 use crate::forge::payload::NewApp;
@@ -67,7 +68,7 @@ pub fn run(command: &Demo) -> CommandResult {
         let never = unprivileged::rerun_unprivileged(std::env::args_os().skip(1), None, &[])?;
         match never {}
     }
-    start_logging("error");
+    start_logging("error", Arc::default());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(play(command))
 }
@@ -192,8 +193,13 @@ async fn wire(
     let (api, web) = (emulator.api_url(), emulator.web_url());
     let egress = egress_to([api.clone(), web.clone()], PrivateAddresses::AllowLoopback)?;
     let key = AppKey::from_pem(app.pem.expose_secret().as_bytes())?;
-    let forge = ForgeConfig { api, web, app_id: app.id, key, pace: Pace::FREE };
     let secret = app.webhook_secret.clone().ok_or("the App has no webhook secret")?;
+    let known = KnownSecrets::new([
+        ("the App's private key", app.pem.expose_secret()),
+        ("the webhook secret", secret.expose_secret()),
+    ])?;
+    let known_secrets = Arc::new(known);
+    let forge = ForgeConfig { api, web, app_id: app.id, key, pace: Pace::FREE, known_secrets };
     Ok(Wiring {
         store: Arc::new(Sqlite::open(&directory.join("gander.db")).await?),
         forge: Forge::new(forge, egress, clock.clone()),

@@ -82,7 +82,7 @@ pub fn run(command: &SetupCommand) -> CommandResult {
             Pins { action: command.action_sha.as_deref(), digest: command.sha256.as_deref() };
         return print(workflow, pins);
     }
-    start_logging("error");
+    start_logging("error", Arc::default());
     let hub: Hub = command.github.parse()?;
     let wishes = Wishes {
         name: command.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned()),

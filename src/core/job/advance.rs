@@ -132,6 +132,7 @@ impl Job {
             // It may have happened already: what GitHub says next decides.
             JobFact::Cancelled { .. } if self.stage.merging().is_some() => None,
             JobFact::Cancelled { by } => Some(self.end(JobEnding::Cancelled { by: by.clone() })),
+            JobFact::Withheld { why } => self.withheld(why),
             JobFact::Broke { step: JobStep::Look, why } => self.not_shown(why),
             JobFact::Broke { step, .. } if !self.stage.awaits(step) => None,
             JobFact::Broke { step, why } => self.broke(step, why),
@@ -165,6 +166,22 @@ impl Job {
             | JobStage::Starting { .. }
             | JobStage::Done(_) => self.end(JobEnding::Failed { why }),
         })
+    }
+
+    /// As people are told of it where a secret was about to leave.
+    #[must_use]
+    pub fn withholding(&self, why: String) -> Self {
+        Self { stage: JobStage::Done(JobEnding::Withheld { why }), ..self.clone() }
+    }
+
+    /// A secret was about to leave: nothing more is done, and a pull request is left to people.
+    fn withheld(&mut self, why: &str) -> Option<Vec<JobStep>> {
+        if self.stage.merging().is_some() {
+            return None;
+        }
+        let mut steps = self.end(JobEnding::Withheld { why: why.to_owned() });
+        steps.retain(|step| self.pull.is_none() || *step != JobStep::Undo);
+        Some(steps)
     }
 
     fn proposed(

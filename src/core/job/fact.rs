@@ -66,6 +66,8 @@ pub enum JobFact {
     Cancelled { by: Login },
     /// The money is gone.
     OutOfBudget { why: String, cost: Money },
+    /// What was to leave holds a secret.
+    Withheld { why: String },
     /// A step failed for good.
     Broke { step: JobStep, why: String },
 }
@@ -98,6 +100,7 @@ impl JobFact {
             Self::Closed { .. } => "closed by people",
             Self::Cancelled { .. } => "cancelled",
             Self::OutOfBudget { .. } => "out of budget",
+            Self::Withheld { .. } => "a secret was about to leave",
             Self::Broke { .. } => "broke",
         }
     }

@@ -64,6 +64,8 @@ pub enum JobEnding {
     CannotCheck { why: String },
     /// A person said stop.
     Cancelled { by: Login },
+    /// What was to leave held a secret.
+    Withheld { why: String },
     /// Something is broken that another attempt would not mend.
     Failed { why: String },
 }

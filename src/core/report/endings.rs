@@ -46,6 +46,16 @@ pub(super) fn why_it_ended(job: &Job, ending: &JobEnding, setting: &ReportContex
              last good point.",
             boxed(why, 2000)
         ),
+        JobEnding::Withheld { why } => format!(
+            "Something that must not leave was about to, so the job was stopped:\n\n{}\n\n{} If it \
+             is a secret of the server, whoever runs the server has to change it. If it is one of \
+             others, or only looks like one, say to do without it: `{prefix} retry` and your words.",
+            boxed(why, 500),
+            match job.pull {
+                Some(_) => "The pull request is left as it is.",
+                None => "Nothing was published.",
+            }
+        ),
         JobEnding::Failed { why } => format!(
             "Something outside the change went wrong:\n\n{}\n\n\
              When it is mended, `{prefix} retry` goes on from the last good point.",

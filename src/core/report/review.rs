@@ -216,6 +216,7 @@ pub(super) fn too_late(job: &Job, prefix: &str) -> Option<String> {
         | JobEnding::OutOfBudget { .. }
         | JobEnding::CannotCheck { .. }
         | JobEnding::Cancelled { .. }
+        | JobEnding::Withheld { .. }
         | JobEnding::Failed { .. } => return None,
     };
     let whom: BTreeSet<String> =

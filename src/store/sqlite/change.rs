@@ -8,8 +8,10 @@ use super::{execute, failed, from_json, second_of_its_kind, to_json};
 use crate::core::github::RepoRef;
 use crate::core::id::Timestamp;
 use crate::core::job::Job;
-use crate::core::task::Task;
-use crate::store::{Claim, Commit, LEASE_SECONDS, Lease, LedgerEntry, StoreError, Write};
+use crate::core::task::{Sweep, Task};
+use crate::store::{
+    Claim, Commit, LEASE_SECONDS, LONGEST_PAUSE_SECONDS, Lease, LedgerEntry, StoreError, Write,
+};
 
 /// So many rows are forgotten in one transaction.
 const FORGOTTEN_AT_ONCE: i64 = 2000;
@@ -61,6 +63,13 @@ pub(super) enum QueueChange {
     },
     Relocate {
         repo: RepoRef,
+    },
+    BringNear {
+        now: Timestamp,
+    },
+    Swept {
+        sweep: Sweep,
+        at: Timestamp,
     },
     /// Shows that writing works.
     Nothing,
@@ -115,6 +124,29 @@ pub(super) async fn apply(
         }
         QueueChange::Enqueue { task, due } => enqueue(connection, task, *due).await,
         QueueChange::Relocate { repo } => relocate(connection, repo).await,
+        QueueChange::BringNear { now } => {
+            let latest = now.plus_seconds(LONGEST_PAUSE_SECONDS);
+            let until = now.plus_seconds(LEASE_SECONDS);
+            sqlx::query(
+                "UPDATE work SET due = min(due, ?1), lease_until = min(lease_until, ?2)
+                 WHERE due > ?1 OR lease_until > ?2",
+            )
+            .bind(latest.0)
+            .bind(until.0)
+            .execute(connection)
+            .await
+            .map_err(failed)?;
+            Ok(())
+        }
+        QueueChange::Swept { sweep, at } => {
+            sqlx::query("INSERT OR REPLACE INTO sweeps (name, done) VALUES (?, ?)")
+                .bind(format!("{sweep:?}"))
+                .bind(at.0)
+                .execute(connection)
+                .await
+                .map_err(failed)?;
+            Ok(())
+        }
         QueueChange::Nothing => execute(connection, "PRAGMA user_version = 0").await,
         QueueChange::Commit { lease, commit, now } => {
             execute(connection, "SAVEPOINT of_one_commit").await?;

@@ -10,6 +10,7 @@ use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::id::{DeliveryId, JobId, Number, RepoId, Timestamp};
 use crate::core::job::Job;
 use crate::core::patch::PatchDigest;
+use crate::core::task::Sweep;
 use crate::store::{LogLine, StoreError, Stored};
 
 /// So many GUIDs are looked up in one statement.
@@ -154,6 +155,18 @@ pub(super) async fn next_due(pool: &SqlitePool) -> Result<Option<Timestamp>, Sto
     .await
     .map_err(failed)?;
     Ok(due.map(Timestamp))
+}
+
+pub(super) async fn last_swept(
+    pool: &SqlitePool,
+    sweep: Sweep,
+) -> Result<Option<Timestamp>, StoreError> {
+    let done: Option<i64> = sqlx::query_scalar("SELECT done FROM sweeps WHERE name = ?")
+        .bind(format!("{sweep:?}"))
+        .fetch_optional(pool)
+        .await
+        .map_err(failed)?;
+    Ok(done.map(Timestamp))
 }
 
 pub(super) async fn queue_length(pool: &SqlitePool) -> Result<u64, StoreError> {

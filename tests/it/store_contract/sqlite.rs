@@ -194,6 +194,7 @@ const FILLED: &[(i64, &str)] = &[
     (1, include_str!("filled_0001.sql")),
     (2, include_str!("filled_0002.sql")),
     (3, include_str!("filled_0003.sql")),
+    (4, include_str!("filled_0004.sql")),
 ];
 
 #[tokio::test]
@@ -210,6 +211,10 @@ async fn a_database_filled_by_any_former_version_is_brought_up_to_date() {
         let store = open(directory.path().to_owned()).await;
         if *version >= 2 {
             super::releases::none_was_lost(&store).await;
+        }
+        if *version >= 4 {
+            let swept = store.last_swept(Sweep::MissedDeliveries).await.unwrap();
+            assert_eq!(swept, Some(Timestamp(1_700_000_000_000)));
         }
         nothing_was_lost(&store).await;
     }

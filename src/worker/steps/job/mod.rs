@@ -17,6 +17,7 @@ pub(in crate::worker) mod verify;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::core::fault::ErrorKind;
 use crate::core::github::{Actor, Role};
 use crate::core::id::JobId;
 use crate::core::job::{Base, Declined, Job, JobFact, JobStep, Prepared};
@@ -78,12 +79,18 @@ pub(in crate::worker) async fn perform(
             let comment = Some(*comment);
             done(talk::acknowledge(&ctx.forge, &job.repo, job.subject, comment).await)
         }
-        JobStep::Show => {
-            let unverified = patches::unverified(ctx, job).await;
-            let setting = ReportContext { unverified, ..ctx.report_context(job) };
-            done(Box::pin(surface::show(&ctx.forge, job, &setting)).await)
-        }
-        JobStep::Announce => done(Box::pin(announce::run(ctx, job)).await),
+        JobStep::Show => done(match Box::pin(show(ctx, job)).await {
+            Err(fault) if is_over_and_withheld(job, &fault) => {
+                Box::pin(show(ctx, &job.withholding(fault.text))).await
+            }
+            shown => shown,
+        }),
+        JobStep::Announce => done(match Box::pin(announce::run(ctx, job)).await {
+            Err(fault) if is_over_and_withheld(job, &fault) => {
+                Box::pin(announce::run(ctx, &job.withholding(fault.text))).await
+            }
+            said => said,
+        }),
         JobStep::Explain => done(Box::pin(explain::run(ctx, job)).await),
         JobStep::RefuseRound { limit } => {
             done(Box::pin(explain::refuse_round(ctx, job, *limit)).await)
@@ -134,6 +141,17 @@ pub(in crate::worker) async fn perform_locally(
         | JobStep::CleanUp
         | JobStep::StartNext => Ok(TaskOutcome::Done),
     }
+}
+
+async fn show(ctx: &Context, job: &Job) -> Result<(), WorkError> {
+    let unverified = patches::unverified(ctx, job).await;
+    let setting = ReportContext { unverified, ..ctx.report_context(job) };
+    Ok(surface::show(&ctx.forge, job, &setting).await?)
+}
+
+/// A job that is over learns nothing more: what is told of it has to do without the secret.
+fn is_over_and_withheld(job: &Job, fault: &WorkError) -> bool {
+    fault.kind == ErrorKind::Withheld && job.stage.ending().is_some()
 }
 
 fn learnt(job: &Job, fact: Result<JobFact, WorkError>) -> Result<TaskOutcome, WorkError> {

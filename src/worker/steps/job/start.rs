@@ -10,6 +10,7 @@ use crate::core::checks::CheckState;
 use crate::core::github::{Actor, RepoRef, Role};
 use crate::core::id::{Number, ReviewId, Timestamp, UserId};
 use crate::core::job::{Base, Cause, Job, JobFact, Round, Thread};
+use crate::core::text::boxed;
 use crate::forge::payload::{Review, ReviewComment};
 use crate::forge::{actor, moment};
 use crate::verify::distill;
@@ -209,7 +210,7 @@ fn thread_text(number: usize, said: &[&ReviewComment]) -> String {
         if let Some(hunk) = &first.diff_hunk {
             let lines: Vec<&str> = hunk.lines().collect();
             let shown = &lines[lines.len().saturating_sub(8)..];
-            let _ = writeln!(text, "{}", shown.join("\n"));
+            let _ = writeln!(text, "{}", boxed(&shown.join("\n"), usize::MAX));
         }
     }
     for comment in said {

@@ -102,8 +102,9 @@ pub(in crate::worker) fn names(
 fn patient(fault: WorkError) -> WorkError {
     match fault.kind {
         ErrorKind::Retry { after_seconds: None } => wait(PAUSE_SECONDS, &fault.text),
-        ErrorKind::Retry { after_seconds: Some(_) } | ErrorKind::Permanent | ErrorKind::Bug => {
-            fault
-        }
+        ErrorKind::Retry { after_seconds: Some(_) }
+        | ErrorKind::Permanent
+        | ErrorKind::Withheld
+        | ErrorKind::Bug => fault,
     }
 }

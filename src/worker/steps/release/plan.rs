@@ -11,9 +11,11 @@ use crate::core::changelog::{self, CHANGELOG_PATH};
 use crate::core::flagged::flagged;
 use crate::core::github::{Actor, RepoRef, Role};
 use crate::core::id::{Number, Sha};
+use crate::core::leak::SecretsBefore;
 use crate::core::policy::{RULES_PATH, ReleaseWith, Rules};
 use crate::core::release::{Refusal, Release, ReleaseFact, VersionPlan};
 use crate::forge::{BranchHead, ListedCommit};
+use crate::publish::release::PlannedFiles;
 use crate::release::manifests::{self, FileSet};
 use crate::release::version::{Before, next};
 use crate::release::{ReleasedCommit, changelog as section};
@@ -118,7 +120,7 @@ pub(in crate::worker) async fn planned_files(
     ctx: &Context,
     release: &Release,
     plan: &VersionPlan,
-) -> Result<Vec<(String, bool, Vec<u8>)>, WorkError> {
+) -> Result<PlannedFiles, WorkError> {
     let there = files_at(ctx, &release.repo, &plan.base).await?;
     let version = Version::parse(&plan.version).map_err(|error| WorkError::permanent(&error))?;
     let mut changed = manifests::with_version(&there.files, &version).changed;
@@ -129,7 +131,9 @@ pub(in crate::worker) async fn planned_files(
         let executable = there.executable.contains(&path);
         (path, executable, text.into_bytes())
     });
-    Ok(files.collect())
+    let mut before = SecretsBefore::default();
+    there.files.values().for_each(|text| before.add(text));
+    Ok(PlannedFiles { files: files.collect(), before })
 }
 
 /// Version and tag that a commit's changelog names, if they make a release.
