@@ -204,7 +204,7 @@ impl Wiring {
             secrets,
             proxies: config.proxies.clone(),
             clock,
-            registries: Some(egress_to(registries(), private_addresses(config))?),
+            registries: registries_of(config)?,
             settings: WorkerSettings {
                 settle: Duration::from_secs(60),
                 address: Address {
@@ -304,6 +304,13 @@ pub fn egress_to(
         hosts.insert(host);
     }
     Ok(Egress::new(EgressPolicy { hosts, private_addresses })?)
+}
+
+/// The gate to the registries that the operator named, if any.
+fn registries_of(config: &Config) -> Result<Option<Egress>, StartError> {
+    let (hosts, private_addresses) = (config.registries.clone(), private_addresses(config));
+    let some = !hosts.is_empty();
+    Ok(some.then(|| Egress::new(EgressPolicy { hosts, private_addresses })).transpose()?)
 }
 
 /// The registries of packages, where the operator names none.

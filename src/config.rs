@@ -4,6 +4,7 @@
 //! (never one that other users can read) and are wrapped at once; a missing or weak setting is an
 //! error that names it, never a default.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,8 @@ use url::Url;
 
 use crate::core::budget::Money;
 use crate::core::leak::KnownSecrets;
+use crate::egress::PinnedHost;
+use crate::environment::REGISTRIES;
 use crate::sandbox::toolchain::ToolchainPaths;
 
 mod key_file;
@@ -23,6 +26,8 @@ mod key_file;
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The hosts that packages are fetched from; none: nothing is fetched.
+    pub registries: BTreeSet<PinnedHost>,
     /// Reverse proxies on other machines, whose `X-Forwarded-For` is believed.
     pub proxies: Vec<IpAddr>,
     /// Where to keep everything.
@@ -132,6 +137,7 @@ struct File {
     allow_private_addresses: bool,
     github: FileGitHub,
     model: FileModel,
+    fetch: FileFetch,
     limits: FileLimits,
 }
 
@@ -156,6 +162,12 @@ struct FileModel {
     key_file: Option<PathBuf>,
     base_url: Option<String>,
     script: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FileFetch {
+    registries: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -201,11 +213,20 @@ impl Config {
         file: Option<&Path>,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let File { listen, proxies, data, workers, allow_private_addresses, github, model, limits } =
-            match file {
-                Some(path) => read_file(path)?,
-                None => File::default(),
-            };
+        let File {
+            listen,
+            proxies,
+            data,
+            workers,
+            allow_private_addresses,
+            github,
+            model,
+            fetch,
+            limits,
+        } = match file {
+            Some(path) => read_file(path)?,
+            None => File::default(),
+        };
         let listen = variable("GANDER_LISTEN").or(listen);
         let listen = listen.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
         Ok(Self {
@@ -221,6 +242,7 @@ impl Config {
             workers: workers.unwrap_or(4),
             github: read_github(github, variable)?,
             model: read_model(model, variable)?,
+            registries: read_registries(fetch.registries)?,
             per_job: limits.per_job.unwrap_or(Money::from_micros(10_000_000)),
             installation_day: limits.installation_day.unwrap_or(Money::from_micros(100_000_000)),
             private_addresses: allow_private_addresses
@@ -261,6 +283,17 @@ fn read_file(path: &Path) -> Result<File, ConfigError> {
         let problem = format!("line {line}, column {column}: {}", error.message());
         ConfigError::Malformed(path.to_owned(), problem)
     })
+}
+
+fn read_registries(named: Option<Vec<String>>) -> Result<BTreeSet<PinnedHost>, ConfigError> {
+    let named = named.unwrap_or_else(|| REGISTRIES.map(str::to_owned).into());
+    let read = |host: String| {
+        host.parse().map_err(|_| ConfigError::Bad {
+            name: "fetch.registries",
+            why: format!("{host:?} is no host, such as registry.npmjs.org or mirror.example:8443"),
+        })
+    };
+    named.into_iter().map(read).collect()
 }
 
 fn read_github(

@@ -162,7 +162,7 @@ impl Environments {
                 Some(one) => one,
                 None => {
                     let fetching = Fetching { plan: &plan, commit, egress, sandbox, stop };
-                    fetching.into_store(&kept).await?
+                    fetching.fetch_to(&kept).await?
                 }
             };
             all.shown.extend(one.shown);
@@ -183,7 +183,7 @@ struct Fetching<'a> {
 }
 
 impl Fetching<'_> {
-    async fn into_store(
+    async fn fetch_to(
         &self,
         kept: &store::KeptEnvironment,
     ) -> Result<Environment, EnvironmentError> {

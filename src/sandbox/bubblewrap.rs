@@ -105,7 +105,6 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("TZ", "UTC"),
     ("TERM", "dumb"),
     ("CI", "true"),
-    ("NO_COLOR", "1"),
     ("CARGO_HOME", "/home/gander/.cargo"),
     ("CARGO_TARGET_DIR", "/tmp/target"),
     ("CARGO_INCREMENTAL", "0"),

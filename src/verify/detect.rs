@@ -27,6 +27,8 @@ pub fn commands<E>(
     commands.extend(packages::command(paths, &mut read)?);
     if is_pytest_project(paths) {
         commands.push("pytest -q".to_owned());
+    } else if let Some(file) = PYTHON_TESTS.into_iter().find(|file| has(file)) {
+        commands.push(format!("pytest -q {file}"));
     }
     if has("go.mod") {
         commands.push("go test ./...".to_owned());
@@ -37,6 +39,8 @@ pub fn commands<E>(
     Ok(commands)
 }
 
+/// Files of tests that pytest does not find by itself.
+const PYTHON_TESTS: [&str; 2] = ["test.py", "tests.py"];
 /// How cmake is asked for its tests, outside the tree.
 const CMAKE: &str = "cmake -S . -B /tmp/build\ncmake --build /tmp/build --parallel 2\n\
                      ctest --test-dir /tmp/build --output-on-failure";
@@ -105,6 +109,8 @@ mod tests {
         assert_eq!(locked, ["cargo test --workspace --locked --offline --no-fail-fast"]);
         assert_eq!(found(&[("package.json", TESTED)]), ["npm test --silent"]);
         assert_eq!(found(&[("pkg/tests/test_api.py", "")]), ["pytest -q"]);
+        assert_eq!(found(&[("test.py", ""), ("slugify/x.py", "")]), ["pytest -q test.py"]);
+        assert_eq!(found(&[("test.py", ""), ("test_x.py", "")]), ["pytest -q"]);
     }
 
     #[test]

@@ -93,6 +93,15 @@ impl Served {
         Self { process, log, address: at }
     }
 
+    /// Its log up to these words.
+    fn until(&mut self, words: &str) -> String {
+        let mut all = String::new();
+        while !all.contains(words) {
+            assert_ne!(self.log.read_line(&mut all).unwrap(), 0, "it ended before: {all}");
+        }
+        all
+    }
+
     fn ask(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
@@ -159,7 +168,11 @@ async fn an_app_that_may_change_workflows_is_not_served() {
         said_of.push(
             tokio::task::spawn_blocking(move || match name {
                 "workflows" => said(&{ command }.output().unwrap()),
-                _ => Served::start(command).stop().1,
+                _ => {
+                    let mut served = Served::start(command);
+                    let said = served.until("GitHub knows this App");
+                    said + &served.stop().1
+                }
             })
             .await
             .unwrap(),
