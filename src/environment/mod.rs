@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::egress::Egress;
 use crate::sandbox::{
-    CommandOutput, Exit, Probe, Sandbox, SandboxCommand, SandboxError, SandboxLimits,
+    CommandOutput, Exit, Probe, Program, Sandbox, SandboxCommand, SandboxError, SandboxLimits,
     ShownDirectory, way_out,
 };
 use proxy::RegistryProxy;
@@ -85,13 +85,19 @@ struct PlannedCommand {
     on_sources: bool,
     /// Whatever comes of it, the rest goes on.
     optional: bool,
+    /// More words for a second try.
+    second_try: Option<&'static str>,
 }
 
 impl PlannedCommand {
     fn new(words: &[&str], env: &[(&str, &str)]) -> Self {
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let words = words.iter().map(|word| (*word).to_owned()).collect();
-        Self { words, env: env.collect(), on_sources: false, optional: false }
+        Self { words, env: env.collect(), on_sources: false, optional: false, second_try: None }
+    }
+
+    fn or_with(self, words: &'static str) -> Self {
+        Self { second_try: Some(words), ..self }
     }
 
     fn on_sources(self) -> Self {
@@ -214,7 +220,12 @@ impl Fetching<'_> {
                 command.tree = making.sources();
                 (self.commit.export)(making.sources()).await?;
             }
-            let output = self.sandbox.run(&command, &limits, self.stop).await?;
+            let mut output = self.sandbox.run(&command, &limits, self.stop).await?;
+            if let (true, Some(more)) = (output.exit != Exit::Code(0), planned.second_try) {
+                let words = planned.words.iter().cloned().chain([more.to_owned()]);
+                command.program = Program::Argv(words.collect());
+                output = self.sandbox.run(&command, &limits, self.stop).await?;
+            }
             if output.exit != Exit::Code(0) && !planned.optional {
                 return Err(self.failed(planned, &output, &proxy.refusals()));
             }

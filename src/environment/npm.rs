@@ -13,7 +13,8 @@ const DEPENDENCIES: [&str; 3] = ["dependencies", "devDependencies", "optionalDep
 
 /// What is fetched for an npm project, if it has dependencies.
 ///
-/// Of `.npmrc` only one harmless switch is taken over: the rest could name another registry.
+/// `.npmrc` is left out: it could name another registry. What many projects have it for, packages
+/// that do not agree on their peers, is a second try.
 pub(super) fn plan(paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Option<FetchPlan> {
     let foreign = FOREIGN_LOCKS.iter().any(|lock| paths.contains(lock));
     let lock = LOCKS.into_iter().find(|lock| paths.contains(lock));
@@ -47,16 +48,15 @@ pub(super) fn plan(paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Opt
         None => ("package.json", vec!["npm", "install", "--no-package-lock"]),
     };
     words.extend(["--ignore-scripts", "--no-audit", "--no-fund"]);
-    let settings = read(".npmrc").unwrap_or_default();
-    if settings.lines().any(|line| line.replace(' ', "") == "legacy-peer-deps=true") {
-        words.push("--legacy-peer-deps");
-    }
     let cache = format!("{PACKAGES}/npm");
     Some(FetchPlan {
         manager: "npm",
         from: vec![from.to_owned()],
         files,
-        fetch: vec![PlannedCommand::new(&words, &[("npm_config_cache", &cache)])],
+        fetch: vec![
+            PlannedCommand::new(&words, &[("npm_config_cache", &cache)])
+                .or_with("--legacy-peer-deps"),
+        ],
         build: Vec::new(),
         env: Vec::new(),
         programs: None,
