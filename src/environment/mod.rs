@@ -201,6 +201,7 @@ impl Fetching<'_> {
             mount_at: format!("{PACKAGES}/{}", self.plan.manager),
             writable: true,
             programs: self.plan.programs.clone(),
+            temporary: Vec::new(),
         };
         let tree = making.tree();
         for (planned, socket) in (self.plan.fetch.iter().map(|it| (it, Some(proxy.socket()))))

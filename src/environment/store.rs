@@ -113,6 +113,7 @@ impl Making {
                 mount_at: format!("/work/{}", inside.display()),
                 writable: false,
                 programs: None,
+                temporary: WRITTEN_BY_TOOLS.map(str::to_owned).into(),
             });
         }
         Ok(shown)

@@ -394,6 +394,10 @@ impl SandboxPolicy<'_> {
         for shown in &self.command.shown {
             let how = if shown.writable { "--bind" } else { "--ro-bind" };
             arguments.mount(how, &shown.host_dir, &shown.mount_at);
+            for name in &shown.temporary {
+                let inside = format!("{}/{name}", shown.mount_at);
+                arguments.private(&inside, self.limits.home_bytes(), "0700");
+            }
         }
         if let Some(socket) = &self.command.way_out {
             arguments.mount("--ro-bind", socket, way_out::SOCKET);

@@ -149,6 +149,9 @@ pub struct ShownDirectory {
     pub writable: bool,
     /// Where programs in it are, for the command's `PATH`.
     pub programs: Option<String>,
+    /// Directories in it that are empty at first, and the command's own while it runs.
+    #[serde(default)]
+    pub temporary: Vec<String>,
 }
 
 /// How a command's standard output and standard error are kept.
