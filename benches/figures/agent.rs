@@ -246,7 +246,7 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
         base_checks: cache.join("base-checks"),
         former_records: None,
         model_pause: Duration::ZERO,
-        environments: gander::environment::Environments::new(cache.join("environments"), None),
+        environments: gander::environment::Environments::new(&cache, None),
     };
     let mut rules = Rules::default();
     rules.agent.turns = 60;

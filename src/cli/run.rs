@@ -251,7 +251,7 @@ fn environments(command: &RunCommand, cache: &Path) -> Result<Environments, AnyE
         false => Some(egress_to(registries(), PrivateAddresses::Allow)?),
     };
     let kept = cache_directory().map_or_else(|| cache.to_owned(), |kept| kept.join("gander"));
-    Ok(Environments::new(kept.join("environments"), egress))
+    Ok(Environments::new(&kept, egress))
 }
 
 fn sandbox_for(command: &RunCommand) -> Arc<dyn Sandbox> {

@@ -23,11 +23,13 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use crate::core::path::RepoPath;
 use crate::egress::Egress;
 use crate::sandbox::{
     CommandOutput, Exit, Probe, Program, Sandbox, SandboxCommand, SandboxError, SandboxLimits,
     ShownDirectory, way_out,
 };
+use crate::workspace::scratch::{Scratch, ScratchError};
 use proxy::RegistryProxy;
 
 /// Where commands see packages.
@@ -49,6 +51,8 @@ pub const REGISTRIES: [&str; 6] = [
 
 /// The files of a commit.
 pub struct CommitFiles<'a> {
+    /// The commit's own name, which no other has.
+    pub name: &'a str,
     /// The paths of all of them.
     pub paths: &'a [&'a str],
     /// The content of one, if it is text of a sensible size.
@@ -118,12 +122,17 @@ pub struct Environment {
     env: Vec<(String, String)>,
     /// What was found, for people: `cargo, from Cargo.lock`.
     pub found: Vec<String>,
+    /// How much it takes on the disk.
+    #[serde(default)]
+    bytes: u64,
 }
 
 /// Where packages come from, and where they are kept.
 #[derive(Clone)]
 pub struct Environments {
     directory: PathBuf,
+    /// On the same disk.
+    scratch: Scratch,
     /// `None`: nothing is fetched.
     egress: Option<Egress>,
 }
@@ -137,15 +146,41 @@ pub enum EnvironmentError {
     /// The sandbox broke.
     #[error("packages could not be fetched in the sandbox")]
     Sandbox(#[from] SandboxError),
+    /// No place for it.
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
+    /// What is kept cannot be written down.
+    #[error("the record of fetched packages cannot be written")]
+    Record(#[from] serde_json::Error),
     /// The disk.
     #[error("the directory of fetched packages cannot be used")]
     Disk(#[from] std::io::Error),
 }
 
+/// Whether a package manager asks for the content of such a file.
+pub fn is_manifest(path: &str) -> bool {
+    const NAMES: [&str; 8] = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "package.json",
+        "package-lock.json",
+        "npm-shrinkwrap.json",
+        "pyproject.toml",
+        "setup.cfg",
+        "setup.py",
+    ];
+    NAMES.contains(&path.rsplit('/').next().unwrap_or(path)) || python::is_requirements(path)
+}
+
 impl Environments {
-    /// Packages are kept below this directory. Without a gate nothing is fetched.
-    pub fn new(directory: PathBuf, egress: Option<Egress>) -> Self {
-        Self { directory, egress }
+    /// Whether anything is fetched.
+    pub fn fetch(&self) -> bool {
+        self.egress.is_some()
+    }
+
+    /// Packages are kept below this directory of ours. Without a gate nothing is fetched.
+    pub fn new(data: &Path, egress: Option<Egress>) -> Self {
+        Self { directory: data.join("environments"), scratch: Scratch::below(data), egress }
     }
 
     /// The packages of a commit: as they are kept, or fetched.
@@ -160,14 +195,22 @@ impl Environments {
     ) -> Result<Environment, EnvironmentError> {
         let mut all = Environment::default();
         let Some(egress) = &self.egress else { return Ok(all) };
-        let CommitFiles { paths, read, .. } = *commit;
+        let read = commit.read;
+        // A tree may hold names that lead out of it.
+        let plain = |path: &&&str| path.parse::<RepoPath>().is_ok();
+        let paths: Vec<&str> = commit.paths.iter().filter(plain).copied().collect();
+        let paths = &paths[..];
         let plans = [cargo::plan(paths, read), npm::plan(paths, read), python::plan(paths, read)];
         for plan in plans.into_iter().flatten() {
-            let kept = store::KeptEnvironment::of(&self.directory, &plan, sandbox.name());
+            // What code of a commit had a hand in is that commit's alone.
+            let of_commit = plan.build.iter().any(|step| step.on_sources);
+            let owner = if of_commit { commit.name } else { "" };
+            let kept = store::KeptEnvironment::of(&self.directory, &plan, owner, sandbox.name());
             let one = match kept.read() {
                 Some(one) => one,
                 None => {
-                    let fetching = Fetching { plan: &plan, commit, egress, sandbox, stop };
+                    let scratch = &self.scratch;
+                    let fetching = Fetching { plan: &plan, commit, scratch, egress, sandbox, stop };
                     fetching.fetch_to(&kept).await?
                 }
             };
@@ -183,6 +226,7 @@ impl Environments {
 struct Fetching<'a> {
     plan: &'a FetchPlan,
     commit: &'a CommitFiles<'a>,
+    scratch: &'a Scratch,
     egress: &'a Egress,
     sandbox: &'a dyn Sandbox,
     stop: &'a CancellationToken,
@@ -193,7 +237,7 @@ impl Fetching<'_> {
         &self,
         kept: &store::KeptEnvironment,
     ) -> Result<Environment, EnvironmentError> {
-        let making = kept.begin()?;
+        let making = kept.begin(self.scratch).await?;
         self.lay(&making.tree())?;
         let proxy = RegistryProxy::start(self.egress.clone(), making.path())?;
         let shown = ShownDirectory {
@@ -231,13 +275,20 @@ impl Fetching<'_> {
                 return Err(self.failed(planned, &output, &proxy.refusals()));
             }
         }
+        for refused in proxy.refusals() {
+            tracing::warn!(
+                manager = self.plan.manager,
+                refused,
+                "a fetch step was refused something"
+            );
+        }
         drop(proxy);
         let more = making.adopt_node_modules()?;
         let found = format!("{}, from {}", self.plan.manager, self.plan.from.join(", "));
         let (env, found) = (self.plan.env.clone(), vec![found]);
         let shown = ShownDirectory { writable: false, ..shown };
         let shown = [vec![shown], more].concat();
-        Ok(making.finish(Environment { shown, env, found })?)
+        making.finish(Environment { shown, env, found, bytes: 0 }).await
     }
 
     /// Lays the files that it needs in an otherwise empty tree.

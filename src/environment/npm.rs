@@ -54,11 +54,55 @@ pub(super) fn plan(paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Opt
         from: vec![from.to_owned()],
         files,
         fetch: vec![
-            PlannedCommand::new(&words, &[("npm_config_cache", &cache)])
-                .or_with("--legacy-peer-deps"),
+            // A package that comes by git brings settings of its own, which name a program.
+            PlannedCommand::new(
+                &words,
+                &[("npm_config_cache", &cache), ("npm_config_git", "/bin/false")],
+            )
+            .or_with("--legacy-peer-deps"),
         ],
         build: Vec::new(),
         env: Vec::new(),
         programs: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(files: &[(&str, &str)]) -> Option<FetchPlan> {
+        let paths: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
+        plan(&paths, &|path| Some(files.iter().find(|it| it.0 == path)?.1.to_owned()))
+    }
+
+    const NEEDS: (&str, &str) = ("package.json", r#"{"devDependencies": {"mocha": "1"}}"#);
+
+    #[test]
+    fn npm_runs_no_script_and_reads_no_settings_of_the_repository() {
+        let plan = planned(&[
+            NEEDS,
+            ("package-lock.json", "{}"),
+            (".npmrc", "registry=https://evil.example\n"),
+            ("packages/a/package.json", "{}"),
+            ("packages/a/.npmrc", "registry=https://evil.example\n"),
+            ("node_modules/b/package.json", "{}"),
+            ("index.js", "evil()"),
+        ])
+        .unwrap();
+        assert_eq!(plan.fetch[0].words[..3], ["npm", "ci", "--ignore-scripts"]);
+        let found: Vec<&str> = plan.files.keys().map(String::as_str).collect();
+        assert_eq!(found, ["package-lock.json", "package.json", "packages/a/package.json"]);
+        let unlocked = planned(&[NEEDS]).unwrap();
+        let words = ["npm", "install", "--no-package-lock", "--ignore-scripts"];
+        assert_eq!(unlocked.fetch[0].words[..4], words);
+    }
+
+    #[test]
+    fn what_another_package_manager_locked_is_not_resolved_anew() {
+        assert_eq!(planned(&[NEEDS, ("yarn.lock", "")]), None);
+        assert_eq!(planned(&[NEEDS, ("pnpm-lock.yaml", "")]), None);
+        assert!(planned(&[NEEDS, ("yarn.lock", ""), ("package-lock.json", "{}")]).is_some());
+        assert_eq!(planned(&[("package.json", "{\"dependencies\": {}}")]), None);
+    }
 }

@@ -17,6 +17,7 @@ use std::time::Duration;
 use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use url::Url;
@@ -35,6 +36,8 @@ const SILENCE: Duration = Duration::from_secs(60);
 const MOST_SENT: u64 = 64 << 20;
 /// What it may receive, in all.
 const MOST_RECEIVED: u64 = 4 << 30;
+/// So many connections are open at a time; more wait. Gander's own descriptors are for others, too.
+const MOST_CONNECTIONS: usize = 64;
 /// So many refusals are kept.
 const MOST_REFUSALS: usize = 20;
 
@@ -70,9 +73,13 @@ impl RegistryProxy {
             to_receive: AtomicU64::new(MOST_RECEIVED),
         });
         let serving = tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
+            let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+            while let Ok(place) = Arc::clone(&places).acquire_owned().await
+                && let Ok((client, _)) = listener.accept().await
+            {
                 let (egress, kept, budget) = (egress.clone(), Arc::clone(&kept), budget.clone());
                 tokio::spawn(async move {
+                    let _place = place;
                     if let Err(RefusedConnection(Some(why))) = serve(client, &egress, &budget).await
                     {
                         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);

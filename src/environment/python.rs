@@ -74,7 +74,7 @@ pub(super) fn plan(paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Opt
 }
 
 /// A requirements file at the top, or one for tests.
-fn is_requirements(path: &str) -> bool {
+pub(super) fn is_requirements(path: &str) -> bool {
     let Some(stem) = path.strip_suffix(".txt") else { return false };
     let words: Vec<&str> = stem.split(['-', '_', '/', '.']).collect();
     let named = words.contains(&"requirements") && words.len() <= 3;
@@ -221,9 +221,11 @@ fn extras_of<'l>(line: &'l str, own: &str) -> Option<&'l str> {
 fn plain(line: &str) -> Option<String> {
     let line = line.split(" #").next().unwrap_or(line).trim().trim_end_matches('\\').trim();
     let line = line.split(" --").next().unwrap_or(line).trim();
+    // pip takes more than one character for the end of a line.
+    let one_line = line.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
     let begins = line.starts_with(|first: char| first.is_ascii_alphanumeric());
     let elsewhere = line.contains("://") || line.contains('@') || line.contains('/');
-    (begins && !elsewhere && !line.contains(['$', '`', '\0'])).then(|| line.to_owned())
+    (begins && one_line && !elsewhere && !line.contains(['$', '`', '\0'])).then(|| line.to_owned())
 }
 
 /// `requests = "^2.1"` and `{version = "~1.2", extras = ["x"]}`, as pip writes it.
@@ -322,6 +324,19 @@ mod tests {
         assert_eq!(found, ["attrs", "pytest", "setuptools", "six==1.16.0", "wheel"]);
         assert!(needs(&[("docs/requirements.txt", "sphinx\n")]).is_empty());
         assert!(needs(&[("requirements.txt", "# nothing\n")]).is_empty());
+    }
+
+    #[test]
+    fn a_requirement_is_one_line_whatever_it_holds() {
+        for end in ["\\n", "\\r", "\\u000B", "\\u000C", "\\u001C", "\\u0085", "\\u2028", "\\t"] {
+            let text =
+                format!("[project]\ndependencies = [\"six\", \"evil{end}--no-binary=evil\"]\n");
+            assert_eq!(
+                needs(&[("pyproject.toml", &text)]),
+                ["pytest", "setuptools", "six", "wheel"],
+                "{end}"
+            );
+        }
     }
 
     #[test]

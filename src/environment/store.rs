@@ -1,18 +1,28 @@
 //! Where fetched packages are kept.
 //!
-//! Invariants: a kept environment was made under a name of its own and got this one when it was
-//! whole; what decided it is in its name; the ones that were used longest ago go.
+//! Invariants: an environment is made in a scratch directory and gets its place here when it is
+//! whole and of bounded size; what decided it is in its name; those that were used longest ago go,
+//! and what cannot be removed is in nobody's way.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 use sha2::{Digest, Sha256};
 
-use super::{Environment, FetchPlan};
+use super::{Environment, EnvironmentError, FetchPlan};
 use crate::sandbox::ShownDirectory;
+use crate::workspace::remove::remove_aside;
+use crate::workspace::scratch::{Scratch, ScratchTree};
 
 /// So many environments are kept.
 const MOST_KEPT: usize = 50;
+/// So many bytes one may have, and all of them together.
+const LARGEST: u64 = 8 << 30;
+const MOST_BYTES: u64 = 24 << 30;
+/// How long the removal of one is waited for.
+const REMOVAL: Duration = Duration::from_secs(20);
 /// What is known of a kept environment, in its directory.
 const RECORD: &str = "environment.json";
 /// Directories that tools write to inside `node_modules`.
@@ -23,15 +33,17 @@ pub(super) struct KeptEnvironment(PathBuf);
 
 /// An environment that is being made.
 pub(super) struct Making {
-    directory: tempfile::TempDir,
+    scratch: ScratchTree,
     /// Where it will be.
     kept: PathBuf,
 }
 
 impl KeptEnvironment {
-    pub(super) fn of(directory: &Path, plan: &FetchPlan, sandbox: &str) -> Self {
+    /// `owner`: the commit whose code has a hand in it, if any has.
+    pub(super) fn of(directory: &Path, plan: &FetchPlan, owner: &str, sandbox: &str) -> Self {
         let all = serde_json::json!({
             "gander": env!("CARGO_PKG_VERSION"),
+            "owner": owner,
             "sandbox": sandbox,
             "plan": plan,
         });
@@ -52,19 +64,17 @@ impl KeptEnvironment {
         Some(environment)
     }
 
-    pub(super) fn begin(&self) -> std::io::Result<Making> {
-        let above = self.0.parent().unwrap_or(&self.0);
-        std::fs::create_dir_all(above)?;
-        let directory = tempfile::Builder::new().prefix("making-").tempdir_in(above)?;
-        let making = Making { directory, kept: self.0.clone() };
-        std::fs::create_dir(making.packages())?;
+    pub(super) async fn begin(&self, scratch: &Scratch) -> Result<Making, EnvironmentError> {
+        let scratch = scratch.make("packages-").await?;
+        let making = Making { scratch, kept: self.0.clone() };
+        std::fs::create_dir_all(making.packages())?;
         Ok(making)
     }
 }
 
 impl Making {
     pub(super) fn path(&self) -> &Path {
-        self.directory.path()
+        self.scratch.path()
     }
 
     /// What the package manager finds as its project.
@@ -79,11 +89,16 @@ impl Making {
 
     /// Where it puts packages.
     pub(super) fn packages(&self) -> PathBuf {
-        self.path().join("packages")
+        self.made().join("packages")
+    }
+
+    /// What will be kept.
+    fn made(&self) -> PathBuf {
+        self.path().join("made")
     }
 
     /// Keeps each `node_modules` of the tree, to be shown in the trees of runs.
-    pub(super) fn adopt_node_modules(&self) -> std::io::Result<Vec<ShownDirectory>> {
+    pub(super) fn adopt_node_modules(&self) -> io::Result<Vec<ShownDirectory>> {
         let mut found = Vec::new();
         let mut open = vec![PathBuf::new()];
         while let Some(below) = open.pop() {
@@ -99,63 +114,173 @@ impl Making {
             }
         }
         found.sort();
-        let kept = self.path().join("node_modules");
+        let kept = self.made().join("node_modules");
         std::fs::create_dir(&kept)?;
         let mut shown = Vec::new();
         for (number, inside) in found.iter().enumerate() {
             let ours = kept.join(number.to_string());
             std::fs::rename(self.tree().join(inside), &ours)?;
+            let mut temporary = Vec::new();
             for name in WRITTEN_BY_TOOLS {
-                std::fs::create_dir_all(ours.join(name))?;
+                let made = std::fs::create_dir(ours.join(name));
+                let is_there = std::fs::symlink_metadata(ours.join(name))?.is_dir();
+                if made.is_ok() || is_there {
+                    temporary.push(name.to_owned());
+                }
             }
             shown.push(ShownDirectory {
                 host_dir: ours,
                 mount_at: format!("/work/{}", inside.display()),
                 writable: false,
                 programs: None,
-                temporary: WRITTEN_BY_TOOLS.map(str::to_owned).into(),
+                temporary,
             });
         }
         Ok(shown)
     }
 
-    /// Gives it its name. Where another was faster, that one counts.
-    pub(super) fn finish(self, environment: Environment) -> std::io::Result<Environment> {
-        for done in [self.tree(), self.sources()] {
-            if done.exists() {
-                std::fs::remove_dir_all(done)?;
-            }
+    /// Gives it its place. Where another was faster, that one counts.
+    pub(super) async fn finish(
+        self,
+        environment: Environment,
+    ) -> Result<Environment, EnvironmentError> {
+        let made = self.made();
+        let size = tokio::task::spawn_blocking(move || size_of(&made)).await;
+        let bytes = size.map_err(io::Error::other)??;
+        if bytes > LARGEST {
+            let why = format!(
+                "the packages take {} MiB, and no more than {} are kept",
+                bytes >> 20,
+                LARGEST >> 20
+            );
+            return Err(EnvironmentError::Failed(why));
         }
         let moved = |mut shown: ShownDirectory| {
-            if let Ok(inside) = shown.host_dir.strip_prefix(self.path()) {
+            if let Ok(inside) = shown.host_dir.strip_prefix(self.made()) {
                 shown.host_dir = self.kept.join(inside);
             }
             shown
         };
         let shown = environment.shown.into_iter().map(moved).collect();
-        let environment = Environment { shown, ..environment };
-        std::fs::write(self.path().join(RECORD), serde_json::to_vec(&environment)?)?;
-        if std::fs::rename(self.path(), &self.kept).is_err() && !self.kept.join(RECORD).exists() {
-            // What is there was never finished.
-            std::fs::remove_dir_all(&self.kept)?;
-            std::fs::rename(self.path(), &self.kept)?;
+        let environment = Environment { shown, bytes, ..environment };
+        std::fs::write(self.made().join(RECORD), serde_json::to_vec(&environment)?)?;
+        let above = self.kept.parent().unwrap_or(&self.kept).to_owned();
+        std::fs::create_dir_all(&above)?;
+        let moved = std::fs::rename(self.made(), &self.kept);
+        if !self.kept.join(RECORD).exists() {
+            moved?;
         }
-        let _ = self.directory.keep();
-        forget_old(self.kept.parent().unwrap_or(&self.kept))?;
+        self.scratch.throw_away().await;
+        forget_old(&above).await;
         Ok(environment)
     }
 }
 
-/// Removes those that were used longest ago.
-fn forget_old(above: &Path) -> std::io::Result<()> {
-    let mut all: Vec<_> = std::fs::read_dir(above)?
+/// The bytes of all files below. One that cannot be looked at is an error.
+fn size_of(directory: &Path) -> io::Result<u64> {
+    let (mut sum, mut open) = (0, vec![directory.to_owned()]);
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(directory)? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            sum += metadata.len();
+            if metadata.is_dir() {
+                open.push(entry.path());
+            }
+        }
+    }
+    Ok(sum)
+}
+
+/// Removes those that were used longest ago, until the rest is within bounds.
+async fn forget_old(above: &Path) {
+    let entries = std::fs::read_dir(above).into_iter().flatten();
+    let mut all: Vec<_> = entries
         .filter_map(|entry| {
             let path = entry.ok()?.path();
-            let used = std::fs::metadata(path.join(RECORD)).ok()?.modified().ok()?;
-            Some((used, path))
+            let record = path.join(RECORD);
+            let used = std::fs::metadata(&record).ok()?.modified().ok()?;
+            let environment: Environment =
+                serde_json::from_slice(&std::fs::read(record).ok()?).ok()?;
+            Some((used, path, environment.bytes))
         })
         .collect();
     all.sort();
-    let old = all.len().saturating_sub(MOST_KEPT);
-    all.iter().take(old).try_for_each(|(_, path)| std::fs::remove_dir_all(path))
+    let mut bytes: u64 = all.iter().map(|(.., bytes)| bytes).sum();
+    let mut many = all.len();
+    for (_, path, its) in all {
+        if many <= MOST_KEPT && bytes <= MOST_BYTES {
+            break;
+        }
+        (many, bytes) = (many - 1, bytes.saturating_sub(its));
+        // First it stops to count, whatever comes of removing it.
+        let _ = std::fs::remove_file(path.join(RECORD));
+        if let Err(error) = remove_aside(&path, REMOVAL).await {
+            tracing::warn!(path = %path.display(), %error, "old packages could not be removed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(content: &str) -> FetchPlan {
+        FetchPlan {
+            manager: "cargo",
+            from: Vec::new(),
+            files: [("Cargo.lock".to_owned(), content.into())].into(),
+            fetch: Vec::new(),
+            build: Vec::new(),
+            env: Vec::new(),
+            programs: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_not_finished_is_not_there_and_another_lock_file_is_another_environment() {
+        let above = tempfile::tempdir().unwrap();
+        let (scratch, kept_in) = (Scratch::below(above.path()), above.path().join("kept"));
+        let kept = |content: &str| KeptEnvironment::of(&kept_in, &plan(content), "", "none");
+        let owned = KeptEnvironment::of(&kept_in, &plan("a"), "another commit", "none");
+        let making = kept("a").begin(&scratch).await.unwrap();
+        std::fs::create_dir(making.tree()).unwrap();
+        std::fs::write(making.packages().join("half"), "").unwrap();
+        assert_eq!(kept("a").read(), None, "it is being made");
+        drop(making);
+        assert_eq!(kept("a").read(), None, "it was given up");
+        let making = kept("a").begin(&scratch).await.unwrap();
+        let shown = ShownDirectory {
+            host_dir: making.packages(),
+            mount_at: "/packages/cargo".to_owned(),
+            writable: false,
+            programs: None,
+            temporary: Vec::new(),
+        };
+        let made = Environment { shown: vec![shown], ..Environment::default() };
+        let made = making.finish(made).await.unwrap();
+        assert!(made.shown[0].host_dir.is_dir(), "it is where it says");
+        assert_eq!(kept("a").read(), Some(made));
+        assert_eq!(kept("b").read(), None);
+        assert_eq!(owned.read(), None, "code of another commit may have been at it");
+        assert_eq!(std::fs::read_dir(&kept_in).unwrap().count(), 1);
+        let left = std::fs::read_dir(above.path().join("scratch")).map_or(0, Iterator::count);
+        assert_eq!(left, 0, "nothing else is left");
+    }
+
+    #[tokio::test]
+    async fn each_node_modules_is_shown_where_it_was() {
+        let above = tempfile::tempdir().unwrap();
+        let scratch = Scratch::below(above.path());
+        let kept = KeptEnvironment::of(&above.path().join("kept"), &plan(""), "", "none");
+        let making = kept.begin(&scratch).await.unwrap();
+        for inside in ["node_modules/a/node_modules/b", "packages/x/node_modules/c"] {
+            std::fs::create_dir_all(making.tree().join(inside)).unwrap();
+        }
+        let shown = making.adopt_node_modules().unwrap();
+        let places: Vec<&str> = shown.iter().map(|it| &*it.mount_at).collect();
+        assert_eq!(places, ["/work/node_modules", "/work/packages/x/node_modules"]);
+        assert!(shown[0].host_dir.join("a/node_modules/b").is_dir());
+        assert!(shown.iter().all(|it| !it.writable && it.host_dir.join(".cache").is_dir()));
+    }
 }

@@ -28,7 +28,7 @@ use super::memory::RunMemory;
 use super::spawn::{self, Identity, ProcessEnding, ProcessHandle, Running, Start};
 use super::{
     CommandOutput, Exit, MemoryLimit, Probe, ProcessLimit, SHARED_MEMORY_BYTES, Sandbox,
-    SandboxCommand, SandboxError, SandboxLimits, Toolchain, init, seccomp, way_out,
+    SandboxCommand, SandboxError, SandboxLimits, Toolchain, init, mount_points, seccomp, way_out,
 };
 
 /// Commands run by bubblewrap.
@@ -200,6 +200,7 @@ impl Bubblewrap {
             in_memory(c"nsswitch", NSSWITCH.as_bytes()).map_err(io)?,
             in_memory(c"filter", &filter).map_err(io)?,
         ];
+        let command = &with_mount_points(command)?;
         let covered: Vec<&str> =
             KEY_LISTS.iter().copied().filter(|path| Path::new(path).exists()).collect();
         let policy = SandboxPolicy {
@@ -357,6 +358,21 @@ impl Sandbox for Bubblewrap {
     ) -> Result<CommandOutput, SandboxError> {
         self.run_prepared(command, limits, stop).await.map(|(output, _)| output)
     }
+}
+
+/// The command, without the directories that cannot be shown where they belong in its tree.
+fn with_mount_points(command: &SandboxCommand) -> Result<SandboxCommand, SandboxError> {
+    let mut command = command.clone();
+    let mut shown = Vec::new();
+    for directory in std::mem::take(&mut command.shown) {
+        let inside = Path::new(&directory.mount_at).strip_prefix(TREE).ok();
+        let is_there = inside.map(|inside| mount_points::make(&command.tree, inside)).transpose();
+        if is_there.map_err(SandboxError::Start)?.unwrap_or(true) {
+            shown.push(directory);
+        }
+    }
+    command.shown = shown;
+    Ok(command)
 }
 
 /// One line of bubblewrap's `--json-status-fd`.

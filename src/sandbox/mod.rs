@@ -11,6 +11,7 @@ mod gate;
 mod guards;
 pub mod init;
 mod memory;
+mod mount_points;
 mod ruleset;
 mod seccomp;
 mod spawn;

@@ -1,12 +1,13 @@
 //! How much strangers may take up: bytes, requests and lines in the log.
 //!
-//! Invariants: bodies of all requests together stay below [`BODIES`], those from one address below
-//! half of it, so that one peer keeps nobody else out; a peer is the address that a trusted proxy
+//! Invariants: bodies of all requests together stay below [`BODIES`]; those from one address below
+//! half of it, and so do those of all who have sent nothing that was signed, so that no number of
+//! strangers keeps out whoever has; a peer is the address that a trusted proxy
 //! saw, else the other end of the connection, and one that nobody names shares only the total; what
 //! is refused is told in the log, and never in more
 //! lines than one every ten seconds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +19,10 @@ use crate::core::id::Timestamp;
 const BODIES: usize = 64 * 1024 * 1024;
 /// Of them, from one address: GitHub's largest body fits.
 const BODIES_OF_ONE: usize = BODIES / 2;
+/// Of them, from all addresses that have sent nothing signed yet.
+const BODIES_OF_STRANGERS: usize = BODIES / 2;
+/// So many addresses are known to have sent something signed. GitHub has fewer.
+const MOST_KNOWN: usize = 256;
 /// Requests from one address that are under way.
 const REQUESTS_OF_ONE: usize = 32;
 /// Seconds between two lines on what was refused.
@@ -34,7 +39,11 @@ pub struct Admission {
 #[derive(Debug, Default)]
 struct Shares {
     bytes: usize,
+    /// Those of strangers.
+    of_strangers: usize,
     peers: HashMap<IpAddr, Share>,
+    /// Who has sent something signed, the latest last.
+    known: VecDeque<IpAddr>,
     /// What was refused since the last line, and when that was.
     refused: u64,
     told: Option<Timestamp>,
@@ -53,6 +62,7 @@ pub(super) struct Admitted {
     admission: Arc<Admission>,
     peer: Option<IpAddr>,
     bytes: usize,
+    is_stranger: bool,
 }
 
 impl Admission {
@@ -89,7 +99,8 @@ impl Admission {
             }
             share.requests += 1;
         }
-        Some(Admitted { admission: Arc::clone(self), peer, bytes: 0 })
+        let is_stranger = !peer.is_some_and(|peer| state.known.contains(&peer));
+        Some(Admitted { admission: Arc::clone(self), peer, bytes: 0, is_stranger })
     }
 
     /// Counts a refusal. `Some`: it is time for a line, about so many.
@@ -108,7 +119,8 @@ impl Admitted {
     /// Counts more bytes of its body. `false`: there is no room for them.
     pub(super) fn takes(&mut self, bytes: usize) -> bool {
         let mut state = self.admission.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.bytes + bytes > BODIES {
+        let too_many = self.is_stranger && state.of_strangers + bytes > BODIES_OF_STRANGERS;
+        if too_many || state.bytes + bytes > BODIES {
             return false;
         }
         if let Some(peer) = self.peer {
@@ -119,8 +131,20 @@ impl Admitted {
             share.bytes += bytes;
         }
         state.bytes += bytes;
+        state.of_strangers += if self.is_stranger { bytes } else { 0 };
         self.bytes += bytes;
         true
+    }
+
+    /// What it sent was signed: its peer is no stranger from now on.
+    pub(super) fn was_signed(&self) {
+        let Some(peer) = self.peer else { return };
+        let mut state = self.admission.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.known.retain(|known| *known != peer);
+        state.known.push_back(peer);
+        if state.known.len() > MOST_KNOWN {
+            state.known.pop_front();
+        }
     }
 }
 
@@ -128,6 +152,7 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         let mut state = self.admission.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.bytes -= self.bytes;
+        state.of_strangers -= if self.is_stranger { self.bytes } else { 0 };
         let Some(peer) = self.peer else { return };
         let Some(share) = state.peers.get_mut(&peer) else { return };
         share.requests -= 1;
@@ -186,12 +211,26 @@ mod tests {
             (0..REQUESTS_OF_ONE).map(|_| admission.begin(Some(greedy)).unwrap()).collect();
         assert!(admission.begin(Some(greedy)).is_none(), "one request too many");
         assert!(all[0].takes(BODIES_OF_ONE) && !all[1].takes(1), "and one byte");
+        admission.begin(Some(other)).unwrap().was_signed();
         let mut good = admission.begin(Some(other)).unwrap();
         assert!(good.takes(BODIES_OF_ONE), "the other half is free");
         let mut third = admission.begin(None).unwrap();
         assert!(!third.takes(1), "all is taken");
         drop((all, good));
         assert!(third.takes(BODIES_OF_ONE) && admission.begin(Some(greedy)).is_some());
+    }
+
+    #[test]
+    fn however_many_strangers_there_are_whoever_sent_something_signed_has_room() {
+        let admission = Arc::new(Admission::default());
+        let github = ip("203.0.113.1");
+        admission.begin(Some(github)).unwrap().was_signed();
+        let strangers = (10..14).map(|n| ip(&format!("203.0.113.{n}")));
+        let mut all: Vec<Admitted> =
+            strangers.map(|peer| admission.begin(Some(peer)).unwrap()).collect();
+        let took: Vec<bool> = all.iter_mut().map(|it| it.takes(BODIES_OF_STRANGERS / 2)).collect();
+        assert_eq!(took, [true, true, false, false]);
+        assert!(admission.begin(Some(github)).unwrap().takes(BODIES_OF_ONE));
     }
 
     #[test]

@@ -85,6 +85,7 @@ async fn take_in(intake: &AppState, from: IpAddr, headers: &HeaderMap, body: Bod
     if !check.holds() {
         return UNSIGNED;
     }
+    admitted.was_signed();
     record(intake, Delivery::read(id, hook, event, &pieces.concat())).await
 }
 

@@ -34,6 +34,7 @@ pub mod python;
 pub mod results;
 mod rules;
 mod second_look;
+mod shadowing;
 mod test_files;
 
 pub use called::called_files;

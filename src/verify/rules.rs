@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::shadowing::new_in_place_of_another;
 use super::{Candidate, Finding, Verifier, VerifyError};
 use crate::core::evidence::{CheckKind, CheckOutcome};
 use crate::core::path_rules::PathRules;
@@ -27,6 +28,17 @@ impl Verifier for PatchRules {
 
     async fn check(&self, candidate: &Candidate<'_>) -> Result<Finding, VerifyError> {
         let entries = candidate.workspace.entries();
+        let base: Vec<&str> =
+            entries.iter().filter_map(|entry| std::str::from_utf8(&entry.path).ok()).collect();
+        let shadowing =
+            candidate.python().and_then(|_| new_in_place_of_another(candidate.patch, &base));
+        if let Some(path) = shadowing {
+            let why = format!(
+                "{path} would be loaded in the place of a module of Python's own or of the test \
+                 runner, so nothing that the tests say would count: give it another name"
+            );
+            return Ok(CheckOutcome::Failed(why).into());
+        }
         Ok(Finding::from(match patch::check(candidate.patch, entries, &self.paths, self.caps) {
             Ok(_) => CheckOutcome::Passed,
             Err(refusal) => CheckOutcome::Failed(refusal.to_string()),

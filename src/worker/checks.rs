@@ -4,6 +4,7 @@
 //! is kept under everything that decided it, never if it came to no result, and a day at most if it
 //! was red: whatever was missing on this machine may have been installed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::core::id::{Sha, Timestamp};
 use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::path_rules::PathRules;
-use crate::environment::{CommitFiles, EnvironmentError};
+use crate::environment::{CommitFiles, EnvironmentError, is_manifest};
 use crate::verify::{self, Checker, SecondLook, VerifyContext, called_files, detect};
 use crate::workspace::diff;
 use crate::workspace::mirror::{EntryMode, Mirror, MirrorError};
@@ -190,13 +191,21 @@ pub(super) async fn with_packages(
     ctx: &JobContext,
     stop: &CancellationToken,
 ) -> Result<Result<JobContext, String>, WorkError> {
-    if !ctx.sandbox.is_closed() {
+    if !ctx.sandbox.is_closed() || !ctx.environments.fetch() {
         return Ok(Ok(ctx.clone()));
     }
     let entries = ctx.mirror.list(job.base).await?;
     let paths: Vec<&str> =
         entries.iter().filter_map(|entry| std::str::from_utf8(&entry.path).ok()).collect();
-    let read = |path: &str| text_at_base(job, ctx, path).ok().flatten();
+    let manifests = paths.iter().filter(|path| is_manifest(path));
+    let manifests: Vec<String> = manifests.map(|path| (*path).to_owned()).collect();
+    let (mirror, base) = (ctx.mirror.clone(), job.base.clone());
+    let texts = blocking(move || {
+        let text = |path: String| Some((text_at(&mirror, &base, &path).ok()??, path));
+        manifests.into_iter().filter_map(text).map(|(text, path)| (path, text)).collect()
+    });
+    let texts: BTreeMap<String, String> = texts.await?;
+    let read = |path: &str| texts.get(path).cloned();
     let (mirror, base) = (ctx.mirror.clone(), job.base.clone());
     let export = move |tree: PathBuf| -> BoxFuture<'static, std::io::Result<()>> {
         let (mirror, base) = (mirror.clone(), base.clone());
@@ -205,7 +214,8 @@ pub(super) async fn with_packages(
             laid.map(drop).map_err(std::io::Error::other)
         })
     };
-    let commit = CommitFiles { paths: &paths, read: &read, export: &export };
+    let name = job.base.as_str();
+    let commit = CommitFiles { name, paths: &paths, read: &read, export: &export };
     let environment = ctx.environments.of_commit(&commit, ctx.sandbox.as_ref(), stop).await;
     match environment {
         Ok(environment) => {
@@ -284,10 +294,14 @@ fn text_at_base(
     ctx: &JobContext,
     path: &str,
 ) -> Result<Option<String>, WorkError> {
+    text_at(&ctx.mirror, job.base, path)
+}
+
+fn text_at(mirror: &Mirror, base: &Sha, path: &str) -> Result<Option<String>, WorkError> {
     const LARGEST: u64 = 1024 * 1024;
     // A path that no repository may have holds nothing of use.
     let Ok(path) = path.parse() else { return Ok(None) };
-    match ctx.mirror.read_file(job.base, &path, LARGEST) {
+    match mirror.read_file(base, &path, LARGEST) {
         Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
         Err(MirrorError::TooLarge { .. }) => Ok(None),
         Err(error) => Err(error.into()),

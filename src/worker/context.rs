@@ -128,10 +128,7 @@ impl Context {
             clock: self.clock.clone(),
             base_checks: self.settings.data.join("base-checks").join(job.repo.repo_id.to_string()),
             model_pause: self.settings.model_pause,
-            environments: Environments::new(
-                self.settings.data.join("environments"),
-                self.registries.clone(),
-            ),
+            environments: Environments::new(&self.settings.data, self.registries.clone()),
         })
     }
 

@@ -27,6 +27,11 @@ const ANSWERS: &[KnownAnswer] = &[
         "A JSON web token could not be decoded",
         "authentication/authenticating-to-the-rest-api: failed authentication",
     ),
+    answer(
+        401,
+        "'Expiration time' claim ('exp')",
+        "apps: generating a JSON web token, whose time has to be within ten minutes",
+    ),
     answer(403, "This installation has been suspended", "apps: suspending an installation"),
     answer(404, "Not Found", "using-the-rest-api/troubleshooting: 404 for what may not be seen"),
 ];

@@ -1,0 +1,146 @@
+//! New files that Python would load in the place of its own modules or the test runner's.
+//!
+//! The tree comes first in Python's path, so that the tests import what is checked. A new
+//! `pytest.py` at its top would then be the test runner.
+//!
+//! Invariants: only what a change adds counts; a module that the base has already is the project's.
+
+use std::collections::BTreeSet;
+
+use super::detect::is_pytest_file;
+use crate::core::patch::{Change, Patch};
+
+/// What the usual runners are made of, and what Python loads at every start.
+const RUNNERS: &[&str] = &[
+    "_pytest",
+    "conftest_plugin",
+    "coverage",
+    "exceptiongroup",
+    "execnet",
+    "iniconfig",
+    "nose2",
+    "nox",
+    "packaging",
+    "pluggy",
+    "py",
+    "pygments",
+    "pytest",
+    "pytest_cov",
+    "sitecustomize",
+    "tomli",
+    "tox",
+    "usercustomize",
+    "xdist",
+];
+/// The modules of Python 3.10 to 3.13, as `sys.stdlib_module_names` names them.
+const STANDARD: &str = "\
+     __future__ _abc _aix_support _android_support _ast _asyncio _bisect _blake2 _bootsubprocess _bz2 \
+     _codecs _codecs_cn _codecs_hk _codecs_iso2022 _codecs_jp _codecs_kr _codecs_tw _collections \
+     _collections_abc _colorize _compat_pickle _compression _contextvars _crypt _csv _ctypes _curses \
+     _curses_panel _datetime _dbm _decimal _elementtree _frozen_importlib _frozen_importlib_external \
+     _functools _gdbm _hashlib _heapq _imp _interpchannels _interpqueues _interpreters _io \
+     _ios_support _json _locale _lsprof _lzma _markupbase _md5 _msi _multibytecodec _multiprocessing \
+     _opcode _opcode_metadata _operator _osx_support _overlapped _pickle _posixshmem _posixsubprocess \
+     _py_abc _pydatetime _pydecimal _pyio _pylong _pyrepl _queue _random _scproxy _sha1 _sha2 _sha256 \
+     _sha3 _sha512 _signal _sitebuiltins _socket _sqlite3 _sre _ssl _stat _statistics _string \
+     _strptime _struct _suggestions _symtable _sysconfig _thread _threading_local _tkinter _tokenize \
+     _tracemalloc _typing _uuid _warnings _weakref _weakrefset _winapi _wmi _zoneinfo abc aifc \
+     argparse array ast asynchat asyncio asyncore atexit audioop base64 bdb binascii binhex bisect \
+     builtins bz2 cProfile calendar cgi cgitb chunk cmath cmd code codecs codeop collections colorsys \
+     compileall concurrent configparser contextlib contextvars copy copyreg crypt csv ctypes curses \
+     dataclasses datetime dbm decimal difflib dis distutils doctest email encodings ensurepip enum \
+     errno faulthandler fcntl filecmp fileinput fnmatch fractions ftplib functools gc genericpath \
+     getopt getpass gettext glob graphlib grp gzip hashlib heapq hmac html http imaplib imghdr imp \
+     importlib inspect io ipaddress itertools json keyword lib2to3 linecache locale logging lzma \
+     mailbox mailcap marshal math mimetypes mmap modulefinder msilib msvcrt multiprocessing netrc nis \
+     nntplib nt ntpath nturl2path numbers opcode operator optparse os ossaudiodev pathlib pdb pickle \
+     pickletools pipes pkgutil platform plistlib poplib posix posixpath pprint profile pstats pty pwd \
+     py_compile pyclbr pydoc pydoc_data pyexpat queue quopri random re readline reprlib resource \
+     rlcompleter runpy sched secrets select selectors shelve shlex shutil signal site smtpd smtplib \
+     sndhdr socket socketserver spwd sqlite3 sre_compile sre_constants sre_parse ssl stat statistics \
+     string stringprep struct subprocess sunau symtable sys sysconfig syslog tabnanny tarfile \
+     telnetlib tempfile termios textwrap threading time timeit tkinter token tokenize tomllib trace \
+     traceback tracemalloc tty types typing unicodedata unittest urllib uu uuid venv warnings wave \
+     weakref webbrowser winreg winsound wsgiref xdrlib xml xmlrpc zipapp zipfile zipimport zlib \
+     zoneinfo";
+
+/// A path that a change adds, and whose module takes the place of another. `base` are the paths of
+/// all files without the change.
+pub(super) fn new_in_place_of_another<'p>(patch: &'p Patch, base: &[&'p str]) -> Option<&'p str> {
+    let added = patch.changes.iter().filter(|(_, change)| matches!(change, Change::Write { .. }));
+    let paths = added.map(|(path, _)| path.as_str());
+    let tests = base.iter().copied().chain(paths.clone()).filter(|path| is_pytest_file(path));
+    // Tests are run with their own directory in the path, too.
+    let of_tests: BTreeSet<&str> = tests.map(directory).collect();
+    let roots = ["", "src"].into_iter().chain(of_tests);
+    let roots: BTreeSet<&str> = roots.collect();
+    paths.into_iter().find(|path| {
+        roots.iter().any(|root| {
+            let module = module_at(path, root).filter(|module| is_taken(module));
+            module.is_some_and(|module| {
+                !base.iter().any(|path| module_at(path, root) == Some(module))
+            })
+        })
+    })
+}
+
+fn directory(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(directory, _)| directory)
+}
+
+/// The module that a file is, or is part of, where its directory is in Python's path.
+fn module_at<'p>(path: &'p str, root: &str) -> Option<&'p str> {
+    let inside = match root {
+        "" => path,
+        root => path.strip_prefix(root)?.strip_prefix('/')?,
+    };
+    match inside.split_once('/') {
+        Some((package, rest)) => rest.ends_with(".py").then_some(package),
+        None => {
+            let (name, kind) = inside.split_once('.')?;
+            (kind == "py" || kind == "so" || kind.ends_with(".so") || kind == "pth").then_some(name)
+        }
+    }
+}
+
+fn is_taken(module: &str) -> bool {
+    RUNNERS.contains(&module) || STANDARD.split_ascii_whitespace().any(|name| name == module)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::patch::FileMode;
+
+    fn found(added: &str, base: &[&str]) -> bool {
+        let change = Change::Write { mode: FileMode::File, content: Vec::new(), replaces: None };
+        let patch = Patch { changes: [(added.parse().unwrap(), change)].into() };
+        new_in_place_of_another(&patch, base).is_some()
+    }
+
+    #[test]
+    fn a_new_module_may_not_take_the_place_of_the_runners_or_pythons_own() {
+        let base = ["widget.py", "tests/test_widget.py", "src/x/__init__.py"];
+        for added in [
+            "pytest.py",
+            "argparse.py",
+            "src/pluggy.py",
+            "_pytest/__init__.py",
+            "src/iniconfig/__init__.py",
+            "json/__init__.py",
+            "sitecustomize.py",
+            "tests/json.py",
+            "_socket.cpython-311-x86_64-linux-gnu.so",
+        ] {
+            assert!(found(added, &base), "{added}");
+        }
+        for added in
+            ["widgets.py", "src/x/json.py", "docs/json.py", "json/readme.md", "x/pytest.py"]
+        {
+            assert!(!found(added, &base), "{added}");
+        }
+        let own = ["_pytest/config.py", "test_x.py"];
+        assert!(!found("_pytest/more.py", &own), "it is the project's");
+        assert!(!found("json.py", &["json.py"]), "it was there");
+    }
+}
