@@ -158,7 +158,8 @@ const FLAGGED: [(&str, &str); 8] = [
         BUILD,
         "build.rs makefile gnumakefile justfile .justfile taskfile.yml taskfile.yaml \
          taskfile.dist.yml taskfile.dist.yaml magefile.go earthfile rakefile cmakelists.txt \
-         .npmrc .yarnrc .yarnrc.yml bunfig.toml tox.ini noxfile.py gradlew gradlew.bat mvnw \
+         .npmrc .pnpmfile.cjs .pnpmfile.mjs .lfsconfig .readthedocs.yaml .readthedocs.yml renovate.json \
+         .yarnrc .yarnrc.yml bunfig.toml tox.ini noxfile.py gradlew gradlew.bat mvnw \
          mvnw.cmd dockerfile containerfile .dockerignore .pre-commit-config.yaml lefthook.yml \
          .envrc action.yml action.yaml build.zig meson.build configure pip.conf .pypirc \
          build.bazel workspace.bazel module.bazel .bazelrc .tool-versions rust-toolchain \

@@ -7,7 +7,8 @@ use std::time::Duration;
 use gander::app::egress_to;
 use gander::egress::PrivateAddresses;
 use gander::environment::proxy::RegistryProxy;
-use gander::sandbox::{Exit, Sandbox, SandboxCommand, SandboxLimits};
+use gander::environment::{CommitFiles, Environments};
+use gander::sandbox::{Exit, Sandbox, SandboxCommand, SandboxLimits, ShownDirectory};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use serde_json::json;
@@ -160,6 +161,65 @@ async fn inside_the_sandbox_the_proxy_is_the_only_way_out() {
     assert_eq!(output.stdout.text.trim_end(), "HTTP/1.1 403 Forbidden", "{}", output.stderr.text);
     let refused = fetch.proxy.refusals().join("\n");
     assert!(refused.contains("example.org"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_link_in_the_tree_is_no_place_to_show_packages_at() {
+    let sandbox = gander::app::sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander"));
+    let above = tempfile::tempdir().unwrap();
+    let at = |name: &str| above.path().join(name);
+    for name in ["tree", "outside", "packages"] {
+        std::fs::create_dir(at(name)).unwrap();
+    }
+    std::fs::write(at("packages/there"), "").unwrap();
+    let never = CancellationToken::new();
+    let shows = async |mount_at: &str| {
+        let line = "ls node_modules q/node_modules 2>/dev/null; true";
+        let mut command = SandboxCommand::shell(line, at("tree"));
+        command.shown = vec![ShownDirectory {
+            host_dir: at("packages"),
+            mount_at: mount_at.to_owned(),
+            writable: false,
+            programs: None,
+            temporary: Vec::new(),
+        }];
+        let output = sandbox.run(&command, &SandboxLimits::default(), &never).await.unwrap();
+        assert_eq!(output.exit, Exit::Code(0), "{}", output.stderr.text);
+        output.stdout.text
+    };
+    assert!(shows("/work/node_modules").await.contains("there"));
+    // As an earlier command may have left it; inside, the way out of the mounts.
+    for target in [at("outside"), "/oldroot/tmp".into(), "/newroot/proc".into()] {
+        let _ = std::fs::remove_file(at("tree/q"));
+        std::os::unix::fs::symlink(&target, at("tree/q")).unwrap();
+        let shown = shows("/work/q/node_modules").await;
+        assert!(!shown.contains("there"), "{}: {shown}", target.display());
+    }
+    assert_eq!(std::fs::read_dir(at("outside")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn names_that_lead_out_of_a_tree_are_not_laid() {
+    let above = tempfile::tempdir().unwrap();
+    let at = |name: &str| above.path().join(name);
+    std::fs::write(at("precious.rs"), "precious").unwrap();
+    let absolute = at("new/abs.rs").display().to_string();
+    let precious = at("precious.rs").display().to_string();
+    let paths = ["Cargo.toml", "src/lib.rs", "../../../precious.rs", &absolute, &precious];
+    let read = |path: &str| (path == "Cargo.toml").then(|| "[dependencies]\nx = 1\n".to_owned());
+    let export = |_| -> futures_util::future::BoxFuture<'static, std::io::Result<()>> {
+        Box::pin(async { Ok(()) })
+    };
+    let address = "https://localhost:9/".parse().unwrap();
+    let egress = egress_to([address], PrivateAddresses::AllowLoopback).unwrap();
+    let environments = Environments::new(&at("data"), Some(egress));
+    let sandbox = gander::app::sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander"));
+    let commit = CommitFiles { name: "a", paths: &paths, read: &read, export: &export };
+    let never = CancellationToken::new();
+    // There is no such registry.
+    assert!(environments.of_commit(&commit, &sandbox, &never).await.is_err());
+    assert_eq!(std::fs::read_to_string(at("precious.rs")).unwrap(), "precious");
+    assert!(!at("new").exists());
 }
 
 /// By hand: it asks the public registries, with the machine's own package managers.

@@ -269,3 +269,18 @@ fn a_change_whose_failures_an_exit_code_of_0_hides_does_not_pass() {
         assert!(text.contains("the command exited with 0, but"), "{line}: {text}");
     }
 }
+
+#[test]
+fn a_new_file_that_would_be_the_test_runner_or_pythons_own_is_refused() {
+    let lies = "print('===== 1 passed in 0.01s =====')\nraise SystemExit(0)\n";
+    let test = ("test_widget.py", "import widget\n\ndef test_x():\n    assert widget.x == 1\n");
+    let files = [("widget.py", "x = 2\n"), test, ONE_ATTEMPT];
+    for path in
+        ["pytest.py", "argparse.py", "src/pluggy.py", "_pytest/__init__.py", "json/__init__.py"]
+    {
+        let edits = [json!({"tool": "edit", "path": path, "action": "create", "new": lies})];
+        let (text, report) = Local::with(&files).edited(&edits, &[]);
+        assert_eq!(report["result"], "no_verified_change", "{path}: {text}");
+        assert!(text.contains("would be loaded in the place of a module"), "{path}: {text}");
+    }
+}
