@@ -143,6 +143,9 @@ pub enum EnvironmentError {
     /// The package manager could not get them. In words for people.
     #[error("{0}")]
     Failed(String),
+    /// Stopped from outside.
+    #[error("fetching packages was stopped")]
+    Stopped,
     /// The sandbox broke.
     #[error("packages could not be fetched in the sandbox")]
     Sandbox(#[from] SandboxError),
@@ -271,16 +274,15 @@ impl Fetching<'_> {
                 command.program = Program::Argv(words.collect());
                 output = self.sandbox.run(&command, &limits, self.stop).await?;
             }
+            if output.exit == Exit::Stopped {
+                return Err(EnvironmentError::Stopped);
+            }
             if output.exit != Exit::Code(0) && !planned.optional {
                 return Err(self.failed(planned, &output, &proxy.refusals()));
             }
         }
         for refused in proxy.refusals() {
-            tracing::warn!(
-                manager = self.plan.manager,
-                refused,
-                "a fetch step was refused something"
-            );
+            tracing::warn!(manager = self.plan.manager, refused, "the proxy refused something");
         }
         drop(proxy);
         let more = making.adopt_node_modules()?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use gander::app::egress_to;
 use gander::egress::PrivateAddresses;
 use gander::environment::proxy::RegistryProxy;
-use gander::environment::{CommitFiles, Environments};
+use gander::environment::{CommitFiles, EnvironmentError, Environments};
 use gander::sandbox::{Exit, Sandbox, SandboxCommand, SandboxLimits, ShownDirectory};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -220,6 +220,9 @@ async fn names_that_lead_out_of_a_tree_are_not_laid() {
     assert!(environments.of_commit(&commit, &sandbox, &never).await.is_err());
     assert_eq!(std::fs::read_to_string(at("precious.rs")).unwrap(), "precious");
     assert!(!at("new").exists());
+    never.cancel();
+    let stopped = environments.of_commit(&commit, &sandbox, &never).await;
+    assert!(matches!(stopped, Err(EnvironmentError::Stopped)), "it is tried again, not given up");
 }
 
 /// By hand: it asks the public registries, with the machine's own package managers.
