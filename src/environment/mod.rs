@@ -186,6 +186,11 @@ impl Environments {
         Self { directory: data.join("environments"), scratch: Scratch::below(data), egress }
     }
 
+    /// Gives up kept packages where the disk is short of room.
+    pub async fn make_room(&self) {
+        store::forget_old(&self.directory).await;
+    }
+
     /// The packages of a commit: as they are kept, or fetched.
     ///
     /// # Errors

@@ -217,15 +217,32 @@ fn extras_of<'l>(line: &'l str, own: &str) -> Option<&'l str> {
     (!own.is_empty() && folded(name) == folded(own)).then(|| rest.split(']').next()).flatten()
 }
 
-/// A line as pip takes it, if it names a package and no address, file or option.
+/// What pip takes for a file, whatever it looks like otherwise.
+const ARCHIVES: [&str; 9] = [".whl", ".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".egg", ".txt"];
+
+/// A line as pip takes it, if it is a name with extras, bounds and a condition, and nothing else: an
+/// address, a file or an option could have pip run code.
 fn plain(line: &str) -> Option<String> {
-    let line = line.split(" #").next().unwrap_or(line).trim().trim_end_matches('\\').trim();
-    let line = line.split(" --").next().unwrap_or(line).trim();
-    // pip takes more than one character for the end of a line.
-    let one_line = line.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    let begins = line.starts_with(|first: char| first.is_ascii_alphanumeric());
-    let elsewhere = line.contains("://") || line.contains('@') || line.contains('/');
-    (begins && one_line && !elsewhere && !line.contains(['$', '`', '\0'])).then(|| line.to_owned())
+    let line = line.split(" #").next().unwrap_or(line).split(" --").next().unwrap_or(line);
+    let line = line.trim().trim_end_matches('\\').trim();
+    let (wanted, condition) = line.split_once(';').unwrap_or((line, ""));
+    let of_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let (name, rest) = wanted.split_at(wanted.find(|c| !of_name(c)).unwrap_or(wanted.len()));
+    let (extras, bounds) = match rest.trim_start().strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?,
+        None => ("", rest),
+    };
+    let lower = name.to_ascii_lowercase();
+    let is_name = name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && !ARCHIVES.iter().any(|end| lower.ends_with(end));
+    let all = |text: &str, more: &str| {
+        text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    };
+    let is_plain = all(extras, "._-, ")
+        && all(bounds, ".*+!,<>=~() ")
+        && all(condition, "._<>=!()'\",-+* ")
+        && !line.split(' ').any(|word| word.starts_with('-'));
+    (is_name && is_plain).then(|| line.to_owned())
 }
 
 /// `requests = "^2.1"` and `{version = "~1.2", extras = ["x"]}`, as pip writes it.
@@ -336,6 +353,34 @@ mod tests {
                 ["pytest", "setuptools", "six", "wheel"],
                 "{end}"
             );
+        }
+    }
+
+    #[test]
+    fn what_pip_would_take_for_a_file_or_an_option_is_left_out() {
+        for line in [
+            "file:gander-requirements.txt",
+            "file:%2Ftmp%2Fx",
+            "gander-requirements.txt",
+            "evil.zip",
+            "evil-1.0.tar.gz",
+            "six -f x",
+            "six ; python_version > '3' -f x",
+            "six @ x",
+            "six \\ \\",
+            "six:x",
+            "./six",
+            "~/six",
+        ] {
+            assert_eq!(plain(line), None, "{line}");
+        }
+        for line in [
+            "six",
+            "Six[a, b-c] >=1.0, !=1.3.*; python_version < '3.11' and extra == \"x-y\"",
+            "zope.interface~=5.0",
+            "six (>=1)",
+        ] {
+            assert_eq!(plain(line).as_deref(), Some(line));
         }
     }
 

@@ -21,6 +21,8 @@ const MOST_KEPT: usize = 50;
 /// So many bytes one may have, and all of them together.
 const LARGEST: u64 = 8 << 30;
 const MOST_BYTES: u64 = 24 << 30;
+/// With less room than this on the disk, kept packages go.
+const SPARE: u64 = 2 << 30;
 /// How long the removal of one is waited for.
 const REMOVAL: Duration = Duration::from_secs(20);
 /// What is known of a kept environment, in its directory.
@@ -176,6 +178,11 @@ impl Making {
     }
 }
 
+fn is_short_of_room(above: &Path) -> bool {
+    let disk = rustix::fs::statvfs(above);
+    disk.is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < SPARE)
+}
+
 /// The bytes of all files below. One that cannot be looked at is an error.
 fn size_of(directory: &Path) -> io::Result<u64> {
     let (mut sum, mut open) = (0, vec![directory.to_owned()]);
@@ -192,8 +199,9 @@ fn size_of(directory: &Path) -> io::Result<u64> {
     Ok(sum)
 }
 
-/// Removes those that were used longest ago, until the rest is within bounds.
-async fn forget_old(above: &Path) {
+/// Removes those that were used longest ago, until the rest is within bounds and the disk has room.
+/// The newest stays: somebody is about to use it.
+pub(super) async fn forget_old(above: &Path) {
     let entries = std::fs::read_dir(above).into_iter().flatten();
     let mut all: Vec<_> = entries
         .filter_map(|entry| {
@@ -208,8 +216,9 @@ async fn forget_old(above: &Path) {
     all.sort();
     let mut bytes: u64 = all.iter().map(|(.., bytes)| bytes).sum();
     let mut many = all.len();
+    all.pop();
     for (_, path, its) in all {
-        if many <= MOST_KEPT && bytes <= MOST_BYTES {
+        if many <= MOST_KEPT && bytes <= MOST_BYTES && !is_short_of_room(above) {
             break;
         }
         (many, bytes) = (many - 1, bytes.saturating_sub(its));

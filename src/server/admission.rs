@@ -1,7 +1,7 @@
 //! How much strangers may take up: bytes, requests and lines in the log.
 //!
 //! Invariants: bodies of all requests together stay below [`BODIES`]; those from one address below
-//! half of it, and so do those of all who have sent nothing that was signed, so that no number of
+//! half of it, and so do those of larger bodies of all who have sent nothing that was signed, so that no number of
 //! strangers keeps out whoever has; a peer is the address that a trusted proxy
 //! saw, else the other end of the connection, and one that nobody names shares only the total; what
 //! is refused is told in the log, and never in more
@@ -20,7 +20,10 @@ const BODIES: usize = 64 * 1024 * 1024;
 /// Of them, from one address: GitHub's largest body fits.
 const BODIES_OF_ONE: usize = BODIES / 2;
 /// Of them, from all addresses that have sent nothing signed yet.
-const BODIES_OF_STRANGERS: usize = BODIES / 2;
+const BODIES_OF_STRANGERS: usize = 28 << 20;
+/// Beyond that, for bodies of the usual size: whoever is new to us is most often GitHub.
+const SMALL_BODIES: usize = 8 << 20;
+const SMALL: usize = 256 << 10;
 /// So many addresses are known to have sent something signed. GitHub has fewer.
 const MOST_KNOWN: usize = 256;
 /// Requests from one address that are under way.
@@ -119,7 +122,9 @@ impl Admitted {
     /// Counts more bytes of its body. `false`: there is no room for them.
     pub(super) fn takes(&mut self, bytes: usize) -> bool {
         let mut state = self.admission.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let too_many = self.is_stranger && state.of_strangers + bytes > BODIES_OF_STRANGERS;
+        let is_small = self.bytes + bytes <= SMALL;
+        let room = BODIES_OF_STRANGERS + if is_small { SMALL_BODIES } else { 0 };
+        let too_many = self.is_stranger && state.of_strangers + bytes > room;
         if too_many || state.bytes + bytes > BODIES {
             return false;
         }
@@ -207,17 +212,19 @@ mod tests {
     fn one_peer_leaves_room_for_others_and_gives_back_what_it_took() {
         let admission = Arc::new(Admission::default());
         let (greedy, other) = (ip("203.0.113.7"), ip("203.0.113.8"));
+        for peer in [greedy, other] {
+            admission.begin(Some(peer)).unwrap().was_signed();
+        }
         let mut all: Vec<Admitted> =
             (0..REQUESTS_OF_ONE).map(|_| admission.begin(Some(greedy)).unwrap()).collect();
         assert!(admission.begin(Some(greedy)).is_none(), "one request too many");
         assert!(all[0].takes(BODIES_OF_ONE) && !all[1].takes(1), "and one byte");
-        admission.begin(Some(other)).unwrap().was_signed();
         let mut good = admission.begin(Some(other)).unwrap();
         assert!(good.takes(BODIES_OF_ONE), "the other half is free");
         let mut third = admission.begin(None).unwrap();
         assert!(!third.takes(1), "all is taken");
         drop((all, good));
-        assert!(third.takes(BODIES_OF_ONE) && admission.begin(Some(greedy)).is_some());
+        assert!(third.takes(BODIES_OF_STRANGERS) && admission.begin(Some(greedy)).is_some());
     }
 
     #[test]
@@ -230,7 +237,9 @@ mod tests {
             strangers.map(|peer| admission.begin(Some(peer)).unwrap()).collect();
         let took: Vec<bool> = all.iter_mut().map(|it| it.takes(BODIES_OF_STRANGERS / 2)).collect();
         assert_eq!(took, [true, true, false, false]);
-        assert!(admission.begin(Some(github)).unwrap().takes(BODIES_OF_ONE));
+        let mut new = admission.begin(Some(ip("203.0.113.99"))).unwrap();
+        assert!(new.takes(SMALL) && !new.takes(1), "a small body of somebody new");
+        assert!(admission.begin(Some(github)).unwrap().takes(25 << 20));
     }
 
     #[test]

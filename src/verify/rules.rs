@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::shadowing::new_in_place_of_another;
 use super::{Candidate, Finding, Verifier, VerifyError};
 use crate::core::evidence::{CheckKind, CheckOutcome};
+use crate::core::patch::{Change, Patch};
 use crate::core::path_rules::PathRules;
 use crate::workspace::patch::{self, Caps};
 
@@ -39,9 +40,23 @@ impl Verifier for PatchRules {
             );
             return Ok(CheckOutcome::Failed(why).into());
         }
+        if let Some(path) = new_installed_package(candidate.patch, &base) {
+            let why = format!(
+                "{path} is in `node_modules`, where package managers put packages and programs, and \
+                 no change does"
+            );
+            return Ok(CheckOutcome::Failed(why).into());
+        }
         Ok(Finding::from(match patch::check(candidate.patch, entries, &self.paths, self.caps) {
             Ok(_) => CheckOutcome::Passed,
             Err(refusal) => CheckOutcome::Failed(refusal.to_string()),
         }))
     }
+}
+
+/// A new file where npm looks for programs and packages before it looks anywhere else.
+fn new_installed_package<'p>(patch: &'p Patch, base: &[&str]) -> Option<&'p str> {
+    let added = patch.changes.iter().filter(|(_, change)| matches!(change, Change::Write { .. }));
+    let mut paths = added.map(|(path, _)| path.as_str());
+    paths.find(|path| path.split('/').any(|part| part == "node_modules") && !base.contains(path))
 }

@@ -13,10 +13,11 @@ use crate::core::patch::{Change, Patch};
 /// What the usual runners are made of, and what Python loads at every start.
 const RUNNERS: &[&str] = &[
     "_pytest",
-    "conftest_plugin",
+    "anyio",
     "coverage",
     "exceptiongroup",
     "execnet",
+    "hypothesis",
     "iniconfig",
     "nose2",
     "nox",
@@ -25,7 +26,13 @@ const RUNNERS: &[&str] = &[
     "py",
     "pygments",
     "pytest",
+    "pytest_asyncio",
     "pytest_cov",
+    "pytest_django",
+    "pytest_mock",
+    "pytest_randomly",
+    "pytest_rerunfailures",
+    "pytest_timeout",
     "sitecustomize",
     "tomli",
     "tox",
@@ -69,10 +76,15 @@ const STANDARD: &str = "\
 pub(super) fn new_in_place_of_another<'p>(patch: &'p Patch, base: &[&'p str]) -> Option<&'p str> {
     let added = patch.changes.iter().filter(|(_, change)| matches!(change, Change::Write { .. }));
     let paths = added.map(|(path, _)| path.as_str());
-    let tests = base.iter().copied().chain(paths.clone()).filter(|path| is_pytest_file(path));
+    let known: BTreeSet<&str> = base.iter().copied().collect();
+    if let Some(path) = paths.clone().find(|path| !known.contains(path) && is_loaded_unseen(path)) {
+        return Some(path);
+    }
+    let in_path = |path: &&str| is_pytest_file(path) || path.ends_with("conftest.py");
+    let tests = base.iter().copied().chain(paths.clone()).filter(in_path);
     // Tests are run with their own directory in the path, too.
     let of_tests: BTreeSet<&str> = tests.map(directory).collect();
-    let roots = ["", "src"].into_iter().chain(of_tests);
+    let roots = ["", "src", "lib"].into_iter().chain(of_tests);
     let roots: BTreeSet<&str> = roots.collect();
     paths.into_iter().find(|path| {
         roots.iter().any(|root| {
@@ -81,6 +93,17 @@ pub(super) fn new_in_place_of_another<'p>(patch: &'p Patch, base: &[&'p str]) ->
                 !base.iter().any(|path| module_at(path, root) == Some(module))
             })
         })
+    })
+}
+
+/// Whether Python loads such a file without anybody importing it by its name, or in the place of
+/// its source.
+fn is_loaded_unseen(path: &str) -> bool {
+    const DIRECTORIES: [&str; 3] = [".dist-info", ".egg-info", ".egg"];
+    path.split('/').any(|part| {
+        part == "__pycache__"
+            || [".pyc", ".pth"].iter().any(|end| part.ends_with(end))
+            || DIRECTORIES.iter().any(|end| part.ends_with(end))
     })
 }
 
@@ -95,12 +118,13 @@ fn module_at<'p>(path: &'p str, root: &str) -> Option<&'p str> {
         root => path.strip_prefix(root)?.strip_prefix('/')?,
     };
     match inside.split_once('/') {
-        Some((package, rest)) => rest.ends_with(".py").then_some(package),
-        None => {
-            let (name, kind) = inside.split_once('.')?;
-            (kind == "py" || kind == "so" || kind.ends_with(".so") || kind == "pth").then_some(name)
-        }
+        Some((package, rest)) => is_code(rest).then_some(package),
+        None => is_code(inside).then(|| inside.split('.').next()).flatten(),
     }
+}
+
+fn is_code(path: &str) -> bool {
+    [".py", ".so"].iter().any(|end| path.ends_with(end))
 }
 
 fn is_taken(module: &str) -> bool {
@@ -131,6 +155,13 @@ mod tests {
             "sitecustomize.py",
             "tests/json.py",
             "_socket.cpython-311-x86_64-linux-gnu.so",
+            "pytest/__init__.abi3.so",
+            "pytest.pyc",
+            "pytest/__init__.pyc",
+            "src/x/__pycache__/a.cpython-311.pyc",
+            "nice-1.0.dist-info/entry_points.txt",
+            "src/nice.egg-info/PKG-INFO",
+            "lib/pytest.py",
         ] {
             assert!(found(added, &base), "{added}");
         }

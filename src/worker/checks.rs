@@ -194,6 +194,7 @@ pub(super) async fn with_packages(
     if !ctx.sandbox.is_closed() || !ctx.environments.fetch() {
         return Ok(Ok(ctx.clone()));
     }
+    ctx.environments.make_room().await;
     let entries = ctx.mirror.list(job.base).await?;
     let paths: Vec<&str> =
         entries.iter().filter_map(|entry| std::str::from_utf8(&entry.path).ok()).collect();

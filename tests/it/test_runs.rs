@@ -284,3 +284,19 @@ fn a_new_file_that_would_be_the_test_runner_or_pythons_own_is_refused() {
         assert!(text.contains("would be loaded in the place of a module"), "{path}: {text}");
     }
 }
+
+#[test]
+fn a_program_that_npm_would_find_first_is_refused() {
+    let package = r#"{"scripts": {"test": "node --test"}}"#;
+    let red = "require('node:test')('a', () => { throw new Error('a'); });\n";
+    let files = [("package.json", package), ("a.test.js", red), ONE_ATTEMPT];
+    let new = "#!/bin/sh\nexit 0\n";
+    let path = "node_modules/.bin/node";
+    let edits = [
+        json!({"tool": "edit", "path": path, "action": "create", "new": new}),
+        json!({"tool": "run", "command": format!("chmod +x {path}")}),
+    ];
+    let (text, report) = Local::with(&files).edited(&edits, &[]);
+    assert_eq!(report["result"], "no_verified_change", "{text}");
+    assert!(text.contains("is in `node_modules`"), "{text}");
+}
