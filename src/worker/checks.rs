@@ -145,6 +145,7 @@ fn kept_at(job: &AttemptInput<'_>, ctx: &JobContext, commands: &[String]) -> Pat
         "sandbox": ctx.sandbox.name(),
         "minutes": job.rules.verify.minutes,
         "commands": commands,
+        "packages": ctx.environments.fetch(),
     });
     let digest = Sha256::digest(all.to_string().as_bytes());
     ctx.base_checks.join(format!("{}.json", hex::encode(digest)))

@@ -22,7 +22,11 @@ pub(in crate::worker) async fn run(
     let (input, nothing) = (about(job, rules, &at), Patch::default());
     let at_head = ctx.of_job(job, &at).await?;
     let with_packages = checks::with_packages(&input, &at_head, stop).await?;
-    let at_head = with_packages.map_err(WorkError::later)?;
+    let at_head = match with_packages {
+        Ok(at_head) => at_head,
+        // The commit may name what cannot be had.
+        Err(why) => return Ok(JobFact::HeadChecked { head: head.clone(), failed: Some(why) }),
+    };
     let logs = at_head.records.join(format!("head-{}", head.short()));
     let change = CheckedChange { job: &input, ctx: &at_head, patch: &nothing, logs: &logs, stop };
     let mut evidence = change.check().await?;
