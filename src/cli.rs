@@ -15,10 +15,12 @@ use crate::sandbox::init;
 use crate::telemetry::{self, LogFormat};
 
 pub mod action;
+pub mod check;
 pub mod config;
 
 pub mod demo;
 mod first_process;
+mod local;
 pub mod run;
 pub mod serve;
 pub mod setup;
@@ -32,7 +34,7 @@ pub mod unprivileged;
     version,
     about,
     after_help = "Exit codes: 0 done, 1 not possible (the message says why), 2 wrong usage, \
-                  3 no verified change came out."
+                  3 no verified change came out, 7 changes cannot be checked here."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -47,6 +49,8 @@ enum CliCommand {
     Setup(setup::SetupCommand),
     /// Do one job on a local repository, without GitHub
     Run(run::RunCommand),
+    /// See whether Gander can work on a repository, and what it would check changes with
+    Check(check::CheckCommand),
     /// Watch a bug become a release on a GitHub emulator: no network, key or account
     Demo(demo::Demo),
     /// Do what the companion Action does
@@ -68,6 +72,9 @@ pub type AnyError = Box<dyn StdError + Send + Sync>;
 /// Exit code when all went well but no verified change came out.
 pub const NO_CHANGE: u8 = 3;
 
+/// Exit code when changes cannot be checked here.
+pub const CANNOT_CHECK: u8 = 7;
+
 /// Parses the arguments and does what they say.
 pub fn main() -> ExitCode {
     if let Some(words) = init::is_wanted(std::env::args_os()) {
@@ -86,6 +93,7 @@ pub fn main() -> ExitCode {
         CliCommand::Serve(command) => serve::run(&command),
         CliCommand::Setup(command) => setup::run(&command),
         CliCommand::Run(command) => run::run(&command),
+        CliCommand::Check(command) => check::run(&command),
         CliCommand::Demo(command) => demo::run(&command),
     };
     done.unwrap_or_else(|error| {

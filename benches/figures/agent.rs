@@ -238,6 +238,7 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
         store: Arc::new(Memory::default()),
         sandbox: Arc::new(sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander")))
             as Arc<dyn Sandbox>,
+        packages: gander::environment::Environment::default(),
         model: Arc::new(model),
         mirror,
         scratch: Scratch::below(&cache),

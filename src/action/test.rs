@@ -49,7 +49,8 @@ fn lines(checkout: Checkout<'_>, configured: &[String]) -> Result<Vec<String>, A
     let paths = files::paths(tree)?;
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
     let read = |path: &str| Ok(files::text(tree, path).ok());
-    let mut lines = detect::commands::<ActionError>(&paths, read)?;
+    let found = detect::commands::<ActionError>(&paths, read)?;
+    let mut lines: Vec<String> = found.into_iter().map(|found| found.line).collect();
     if sandbox.name() == "none" {
         // A fresh runner has fetched nothing yet, and may.
         lines.iter_mut().for_each(|line| *line = line.replace(" --offline", ""));

@@ -2,11 +2,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::tools::RunTool;
 use super::*;
 use crate::model::{Scripted, ScriptedTurn};
-use crate::sandbox::{SandboxLimits, Unconfined};
+use crate::sandbox::{Sandbox, SandboxLimits, Unconfined};
 
 /// A reply with as many calls of `run` as there are commands.
 fn reply(commands: &[&str]) -> ScriptedTurn {
@@ -20,8 +21,10 @@ async fn attempt(time: Duration, turns: Vec<ScriptedTurn>) -> (Finished, Vec<Str
     let transcript = place.path().join("transcript.jsonl");
     let stop = CancellationToken::new();
     let end_of_tools = stop.child_token();
+    let path = ("PATH".to_owned(), "/usr/bin:/bin".to_owned());
+    let sandbox: Arc<dyn Sandbox> = Arc::new(Unconfined::new([path]));
     let run_tool = RunTool {
-        sandbox: Arc::new(Unconfined::new([("PATH".to_owned(), "/usr/bin:/bin".to_owned())])),
+        sandbox: watch::channel(sandbox).1,
         tree: PathBuf::from("/tmp"),
         limits: SandboxLimits::default(),
         env: Vec::new(),

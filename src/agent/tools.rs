@@ -12,6 +12,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{directory, parse, repo_path, told};
@@ -72,8 +73,8 @@ pub struct Edit(pub FilesContext);
 
 /// Runs a command in the sandbox.
 pub struct RunTool {
-    /// Where the command runs.
-    pub sandbox: Arc<dyn Sandbox>,
+    /// Where the command runs. It may be another one later, with other packages.
+    pub sandbox: watch::Receiver<Arc<dyn Sandbox>>,
     /// The tree it works on.
     pub tree: PathBuf,
     /// Its limits.
@@ -214,11 +215,12 @@ impl Tool for RunTool {
 
     async fn call(&self, arguments: Value) -> Result<String, ToolFault> {
         let arguments: RunArguments = parse(arguments)?;
-        let workdir = directory(&arguments.directory, Some(&self.sandbox.shows(&self.tree)))?;
+        let sandbox = Arc::clone(&self.sandbox.borrow());
+        let workdir = directory(&arguments.directory, Some(&sandbox.shows(&self.tree)))?;
         let mut command = SandboxCommand::shell(arguments.command, self.tree.clone())
             .in_directory(workdir.map_or(String::new(), |path| path.to_string()));
         command.env.clone_from(&self.env);
-        match self.sandbox.run(&command, &self.limits, &self.stop).await {
+        match sandbox.run(&command, &self.limits, &self.stop).await {
             Ok(output) => Ok(shown(&output)),
             Err(SandboxError::Malformed) => {
                 Err(ToolFault::ForModel("The command is empty or holds a NUL byte.".to_owned()))

@@ -11,10 +11,12 @@ use std::time::Duration;
 use report::{CHANGE, RunReport, UNVERIFIED, as_json, as_text};
 use secrecy::ExposeSecret;
 
-use super::{AnyError, CommandResult, NO_CHANGE, say, say_json, start_logging, unprivileged};
-use crate::app::{egress_to, model_addresses, models, registries, sandbox};
+use super::{
+    AnyError, CommandResult, NO_CHANGE, local, say, say_json, start_logging, unprivileged,
+};
+use crate::app::{egress_to, model_addresses, models};
 use crate::clock::Clock;
-use crate::config::{ModelChoice, cache_directory, environment, variable};
+use crate::config::{ModelChoice, variable};
 use crate::core::budget::Money;
 use crate::core::event::IssueText;
 use crate::core::github::RepoRef;
@@ -22,14 +24,13 @@ use crate::core::id::{InstallationId, JobId, Number, RepoId, Sha, UserId};
 use crate::core::job::{Base, Job, JobOrder, Kind, Prepared};
 use crate::core::leak::KnownSecrets;
 use crate::core::patch::Patch;
-use crate::core::path::RepoPath;
-use crate::core::policy::{RULES_PATH, Rules, runs_nothing};
+use crate::core::policy::runs_nothing;
 use crate::egress::PrivateAddresses;
-use crate::environment::Environments;
-use crate::sandbox::{Sandbox, Unconfined};
+use crate::environment::Environment;
+use crate::sandbox::Sandbox;
 use crate::store::Memory;
 use crate::worker::{JobContext, LocalFault, LocalJob, WorkError};
-use crate::workspace::mirror::{History, Mirror, Source, Want};
+use crate::workspace::mirror::Mirror;
 use crate::workspace::remove::remove_aside;
 use crate::workspace::scratch::Scratch;
 use crate::workspace::{diff, origins};
@@ -94,9 +95,10 @@ fn without_root(command: &RunCommand) -> CommandResult {
     let found = |path: &Path| {
         path.canonicalize().map_err(|error| format!("{} cannot be opened: {error}", path.display()))
     };
+    let repo = local::repository(&command.repo)?;
     unprivileged::give_directory(&command.out)
         .map_err(|error| format!("{} cannot be made: {error}", command.out.display()))?;
-    let (repo, issue, out) = (found(&command.repo)?, found(&command.issue)?, found(&command.out)?);
+    let (issue, out) = (found(&command.issue)?, found(&command.out)?);
     let mut show = vec![repo.clone(), out.clone()];
     let mut model = command.model.clone();
     let mut files = vec![issue.clone()];
@@ -140,16 +142,17 @@ async fn work(command: &RunCommand) -> CommandResult {
 }
 
 async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> CommandResult {
-    let sandbox = sandbox_for(command);
+    let repository = local::repository(&command.repo)?;
+    let sandbox = local::sandbox_for(command.no_sandbox);
     // A trial run of the sandbox takes about as long as the fetch, and neither needs the other.
     let probing = async { Ok::<_, AnyError>(sandbox.probe().await?) };
     let fetching = async {
         let mirror = Mirror::open(&cache.join("mirrors"), "local").await?;
-        let base = fetch(command, &mirror).await?;
+        let base = local::fetch(&repository, command.base.as_deref(), &mirror).await?;
         Ok((mirror, base))
     };
     let (_, (mirror, base)) = tokio::try_join!(probing, fetching)?;
-    let mut rules = rules_at(&mirror, &base)?;
+    let mut rules = local::rules_at(&mirror, &base)?;
     if !command.verify.is_empty() {
         rules.verify.commands.clone_from(&command.verify);
     }
@@ -217,47 +220,6 @@ fn issue_of(text: &str) -> Result<IssueText, String> {
     Ok(IssueText { title: title.to_owned(), body: body.trim().to_owned() })
 }
 
-async fn fetch(command: &RunCommand, mirror: &Mirror) -> Result<Sha, AnyError> {
-    const TIME: Duration = Duration::from_secs(15 * 60);
-    let path = command.repo.canonicalize().map_err(|error| {
-        format!("the repository {} cannot be opened: {error}", command.repo.display())
-    })?;
-    if !path.join(".git").exists() && !path.join("objects").is_dir() {
-        let shown = command.repo.display();
-        return Err(
-            format!("{shown} is no git repository: name the directory that has `.git`").into()
-        );
-    }
-    let source = Source::Path(&path);
-    let Some(base) = &command.base else {
-        return Ok(mirror.fetch(source, Want::Head, History::Tip, TIME).await?);
-    };
-    let commit = mirror.commit_called(base, &path).await?;
-    Ok(mirror.fetch(source, Want::Commit(&commit), History::Tip, TIME).await?)
-}
-
-/// The rules at the base commit, never from the work tree.
-fn rules_at(mirror: &Mirror, base: &Sha) -> Result<Rules, AnyError> {
-    const LARGEST: u64 = 1024 * 1024;
-    let path: RepoPath = RULES_PATH.parse()?;
-    let bytes = mirror.read_file(base, &path, LARGEST)?.unwrap_or_default();
-    Ok(Rules::parse(&String::from_utf8_lossy(&bytes))?)
-}
-
-/// Whoever runs this is the operator: a mirror of registries may be in their own network.
-fn environments(command: &RunCommand, cache: &Path) -> Result<Environments, AnyError> {
-    let egress = match command.offline {
-        true => None,
-        false => Some(egress_to(registries(), PrivateAddresses::Allow)?),
-    };
-    let kept = cache_directory().map_or_else(|| cache.to_owned(), |kept| kept.join("gander"));
-    Ok(Environments::new(&kept, egress))
-}
-
-fn sandbox_for(command: &RunCommand) -> Arc<dyn Sandbox> {
-    if command.no_sandbox { Arc::new(Unconfined::new(environment())) } else { Arc::new(sandbox()) }
-}
-
 fn job_context(
     command: &RunCommand,
     sandbox: Arc<dyn Sandbox>,
@@ -282,13 +244,14 @@ fn job_context(
     Ok(JobContext {
         store: Arc::new(Memory::default()),
         sandbox,
+        packages: Environment::default(),
         model,
         mirror,
         scratch: Scratch::below(cache),
         records: command.out.clone(),
         clock: Clock::system(),
         base_checks: cache.join("base-checks"),
-        environments: environments(command, cache)?,
+        environments: local::environments(command.offline, cache)?,
         former_records: None,
         model_pause: Duration::from_secs(2),
     })

@@ -17,6 +17,7 @@ pub mod hidden;
 pub mod id;
 pub mod job;
 pub mod leak;
+pub mod locked;
 pub mod machine;
 pub mod manifest;
 pub mod other_ci;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{FetchPlan, PACKAGES, PlannedCommand};
 
+pub(super) const MANIFESTS: [&str; 2] = ["Cargo.toml", "Cargo.lock"];
+
 /// What is fetched for a cargo project, if it has dependencies.
 ///
 /// `.cargo/config.toml` is left out: it could name another registry. So are sources, of which cargo
@@ -28,7 +30,8 @@ pub(super) fn plan(paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Opt
         return None;
     }
     let home = format!("{PACKAGES}/cargo");
-    let (mut from, mut words) = (vec!["Cargo.toml".to_owned()], vec!["cargo", "fetch"]);
+    let mut from = vec!["Cargo.toml".to_owned()];
+    let mut fetch = PlannedCommand::new(&["cargo", "fetch"], &[]);
     if let Some(lock) = read("Cargo.lock") {
         // Every package that comes from elsewhere has a source.
         if !lock.contains("\nsource = ") {
@@ -36,13 +39,14 @@ pub(super) fn plan(paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Opt
         }
         files.insert("Cargo.lock".to_owned(), lock.into_bytes());
         from = vec!["Cargo.lock".to_owned()];
-        words.push("--locked");
+        // A change can name a package that is to be locked yet: with it at hand, that can be done.
+        fetch = PlannedCommand::new(&["cargo", "fetch", "--locked"], &[]).or_else(fetch);
     }
     Some(FetchPlan {
         manager: "cargo",
         from,
         files,
-        fetch: vec![PlannedCommand::new(&words, &[])],
+        fetch: vec![fetch],
         build: Vec::new(),
         env: vec![("CARGO_HOME".to_owned(), home)],
         programs: None,

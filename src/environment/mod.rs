@@ -8,7 +8,7 @@
 //! or of a package runs while there is a way out; what is kept is whole, or not there.
 
 mod cargo;
-mod npm;
+mod node;
 pub mod proxy;
 mod python;
 mod store;
@@ -89,8 +89,8 @@ struct PlannedCommand {
     on_sources: bool,
     /// Whatever comes of it, the rest goes on.
     optional: bool,
-    /// More words for a second try.
-    second_try: Option<&'static str>,
+    /// The words of a second try.
+    second_try: Option<Vec<String>>,
 }
 
 impl PlannedCommand {
@@ -100,8 +100,15 @@ impl PlannedCommand {
         Self { words, env: env.collect(), on_sources: false, optional: false, second_try: None }
     }
 
-    fn or_with(self, words: &'static str) -> Self {
+    /// A second try with one word more.
+    fn or_with(self, word: &str) -> Self {
+        let words = self.words.iter().cloned().chain([word.to_owned()]).collect();
         Self { second_try: Some(words), ..self }
+    }
+
+    /// A second try that is another command.
+    fn or_else(self, other: Self) -> Self {
+        Self { second_try: Some(other.words), ..self }
     }
 
     fn on_sources(self) -> Self {
@@ -162,17 +169,8 @@ pub enum EnvironmentError {
 
 /// Whether a package manager asks for the content of such a file.
 pub fn is_manifest(path: &str) -> bool {
-    const NAMES: [&str; 8] = [
-        "Cargo.toml",
-        "Cargo.lock",
-        "package.json",
-        "package-lock.json",
-        "npm-shrinkwrap.json",
-        "pyproject.toml",
-        "setup.cfg",
-        "setup.py",
-    ];
-    NAMES.contains(&path.rsplit('/').next().unwrap_or(path)) || python::is_requirements(path)
+    let name = path.rsplit('/').next().unwrap_or(path);
+    cargo::MANIFESTS.contains(&name) || node::is_manifest(name) || python::is_manifest(path)
 }
 
 impl Environments {
@@ -208,7 +206,7 @@ impl Environments {
         let plain = |path: &&&str| path.parse::<RepoPath>().is_ok();
         let paths: Vec<&str> = commit.paths.iter().filter(plain).copied().collect();
         let paths = &paths[..];
-        let plans = [cargo::plan(paths, read), npm::plan(paths, read), python::plan(paths, read)];
+        let plans = [cargo::plan(paths, read), node::plan(paths, read), python::plan(paths, read)];
         for plan in plans.into_iter().flatten() {
             // What code of a commit had a hand in is that commit's alone.
             let of_commit = plan.build.iter().any(|step| step.on_sources);
@@ -274,9 +272,8 @@ impl Fetching<'_> {
                 (self.commit.export)(making.sources()).await?;
             }
             let mut output = self.sandbox.run(&command, &limits, self.stop).await?;
-            if let (true, Some(more)) = (output.exit != Exit::Code(0), planned.second_try) {
-                let words = planned.words.iter().cloned().chain([more.to_owned()]);
-                command.program = Program::Argv(words.collect());
+            if let (true, Some(words)) = (output.exit != Exit::Code(0), &planned.second_try) {
+                command.program = Program::Argv(words.clone());
                 output = self.sandbox.run(&command, &limits, self.stop).await?;
             }
             if output.exit == Exit::Stopped {

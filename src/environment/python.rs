@@ -16,6 +16,16 @@ const OF_TESTS: [&str; 6] = ["test", "tests", "testing", "dev", "develop", "deve
 const BUILT_WITH: [&str; 2] = ["setuptools", "wheel"];
 /// The requirements, as pip is given them.
 const REQUIREMENTS: &str = "gander-requirements.txt";
+/// The versions that the project locked, as pip is given them.
+const CONSTRAINTS: &str = "gander-constraints.txt";
+const MANIFESTS: [&str; 4] = ["pyproject.toml", "setup.cfg", "setup.py", "Pipfile"];
+/// What uv, poetry, pdm and pipenv lock with; the first that is there counts.
+const LOCKS: [&str; 4] = ["uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock"];
+
+/// Whether pip is told what such a file says.
+pub(super) fn is_manifest(path: &str) -> bool {
+    MANIFESTS.contains(&path) || LOCKS.contains(&path) || is_requirements(path)
+}
 
 /// What is fetched for a Python project, if it has dependencies.
 pub(super) fn plan(paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Option<FetchPlan> {
@@ -29,6 +39,13 @@ pub(super) fn plan(paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Opt
     if let Some(text) = read("setup.py") {
         needs.of_setup_py(&text);
     }
+    if let Some(pipfile) = read("Pipfile").and_then(|text| text.parse::<Table>().ok()) {
+        for table in ["packages", "dev-packages"].iter().filter_map(|name| pipfile.get(*name)) {
+            let table = table.as_table().into_iter().flatten();
+            let lines: Vec<String> = table.filter_map(|(name, is)| of_poetry(name, is)).collect();
+            needs.add("Pipfile", lines.iter().map(String::as_str));
+        }
+    }
     for path in paths.iter().filter(|path| is_requirements(path)) {
         if let Some(text) = read(path) {
             needs.add(path, text.lines());
@@ -41,7 +58,12 @@ pub(super) fn plan(paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Opt
     needs.all.insert("pytest".to_owned());
     needs.all.extend(BUILT_WITH.map(str::to_owned));
     let lines: Vec<&str> = needs.all.iter().map(String::as_str).collect();
-    let files = BTreeMap::from([(REQUIREMENTS.to_owned(), lines.join("\n").into_bytes())]);
+    let mut files = BTreeMap::from([(REQUIREMENTS.to_owned(), lines.join("\n").into_bytes())]);
+    let lock = LOCKS.into_iter().find_map(|lock| Some((lock, read(lock)?)));
+    if let Some((lock, text)) = &lock {
+        needs.from.insert((*lock).to_owned());
+        files.insert(CONSTRAINTS.to_owned(), locked(lock, text).join("\n").into_bytes());
+    }
     let (home, wheels) = (format!("{PACKAGES}/python/venv"), format!("{PACKAGES}/python/wheels"));
     let python = format!("{home}/bin/python");
     let pip = |words: &[&str]| {
@@ -59,11 +81,16 @@ pub(super) fn plan(paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Opt
     }
     build.push(PlannedCommand::new(&["rm", "-rf", &wheels], &[]));
     let download = ["download", "--only-binary=:all:", "--dest", &wheels, "-r", REQUIREMENTS];
+    let mut fetch = pip(&download);
+    if lock.is_some() {
+        // A locked version can have no wheel for this Python.
+        fetch = pip(&[&download[..], &["-c", CONSTRAINTS]].concat()).or_else(fetch);
+    }
     Some(FetchPlan {
         manager: "python",
         from: needs.from.into_iter().collect(),
         files,
-        fetch: vec![PlannedCommand::new(&["python3", "-m", "venv", &home], &[]), pip(&download)],
+        fetch: vec![PlannedCommand::new(&["python3", "-m", "venv", &home], &[]), fetch],
         build,
         env: vec![
             ("VIRTUAL_ENV".to_owned(), home.clone()),
@@ -220,8 +247,8 @@ fn extras_of<'l>(line: &'l str, own: &str) -> Option<&'l str> {
 /// What pip takes for a file, whatever it looks like otherwise.
 const ARCHIVES: [&str; 9] = [".whl", ".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".egg", ".txt"];
 
-/// A line as pip takes it, if it is a name with extras, bounds and a condition, and nothing else: an
-/// address, a file or an option could have pip run code.
+/// A line as pip takes it, if it is a name with extras, bounds and a condition, and nothing else:
+/// an address, a file or an option could have pip run code.
 fn plain(line: &str) -> Option<String> {
     let line = line.split(" #").next().unwrap_or(line).split(" --").next().unwrap_or(line);
     let line = line.trim().trim_end_matches('\\').trim();
@@ -243,6 +270,40 @@ fn plain(line: &str) -> Option<String> {
         && all(condition, "._<>=!()'\",-+* ")
         && !line.split(' ').any(|word| word.starts_with('-'));
     (is_name && is_plain).then(|| line.to_owned())
+}
+
+/// The versions in a lockfile, as pip is told them: those of packages that are there once and come
+/// from a registry.
+fn locked(lock: &str, text: &str) -> Vec<String> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut add = |name: &str, version: &str| {
+        let of_version = |c: char| c.is_ascii_alphanumeric() || ".!".contains(c);
+        if !version.chars().all(of_version) {
+            return;
+        }
+        if let Some(line) = plain(&format!("{name}=={version}")) {
+            found.entry(name.to_ascii_lowercase()).or_default().insert(line);
+        }
+    };
+    if lock == "Pipfile.lock" {
+        let all: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        for part in ["default", "develop"] {
+            for (name, is) in all.get(part).and_then(|it| it.as_object()).into_iter().flatten() {
+                let version = is.get("version").and_then(|it| it.as_str()).unwrap_or_default();
+                version.strip_prefix("==").into_iter().for_each(|version| add(name, version));
+            }
+        }
+    }
+    let all = text.parse::<Table>().unwrap_or_default();
+    for package in all.get("package").and_then(Value::as_array).into_iter().flatten() {
+        let text = |key: &str| package.get(key).and_then(Value::as_str);
+        let source = package.get("source").and_then(Value::as_table);
+        let from_registry = source.is_none_or(|source| source.contains_key("registry"));
+        if let (Some(name), Some(version), true) = (text("name"), text("version"), from_registry) {
+            add(name, version);
+        }
+    }
+    found.into_values().filter(|all| all.len() == 1).flatten().collect()
 }
 
 /// `requests = "^2.1"` and `{version = "~1.2", extras = ["x"]}`, as pip writes it.
@@ -341,6 +402,37 @@ mod tests {
         assert_eq!(found, ["attrs", "pytest", "setuptools", "six==1.16.0", "wheel"]);
         assert!(needs(&[("docs/requirements.txt", "sphinx\n")]).is_empty());
         assert!(needs(&[("requirements.txt", "# nothing\n")]).is_empty());
+    }
+
+    #[test]
+    fn pip_keeps_to_what_another_tool_locked() {
+        let project = "[project]\ndependencies = [\"six\"]\n";
+        let uv = "[[package]]\nname = \"six\"\nversion = \"1.16.0\"\n\
+                  source = { registry = \"https://pypi.org/simple\" }\n\
+                  [[package]]\nname = \"own\"\nversion = \"0.1.0\"\n\
+                  source = { editable = \".\" }\n\
+                  [[package]]\nname = \"two\"\nversion = \"1\"\n\
+                  [[package]]\nname = \"two\"\nversion = \"2\"\n\
+                  [[package]]\nname = \"evil\"\nversion = \"1 --no-binary=evil\"\n";
+        let poetry = "[[package]]\nname = \"six\"\nversion = \"1.16.0\"\n";
+        let pipenv = r#"{"default": {"six": {"version": "==1.16.0", "index": "pypi"}}}"#;
+        for (lock, text) in [("uv.lock", uv), ("poetry.lock", poetry), ("Pipfile.lock", pipenv)] {
+            assert_eq!(locked(lock, text), ["six==1.16.0"], "{lock}");
+            let read = |path: &str| match path {
+                "pyproject.toml" => Some(project.to_owned()),
+                _ => (path == lock).then(|| text.to_owned()),
+            };
+            let plan = plan(&["pyproject.toml", lock], &read).unwrap();
+            assert!(plan.from.contains(&lock.to_owned()), "{:?}", plan.from);
+            let words = &plan.fetch[1].words;
+            assert_eq!(words[words.len() - 2..], ["-c", CONSTRAINTS]);
+            let second = plan.fetch[1].second_try.as_ref().unwrap();
+            assert_eq!(second[..], words[..words.len() - 2], "a version may have no wheel here");
+        }
+        assert_eq!(
+            needs(&[("Pipfile", "[dev-packages]\nsix = \"==1.16\"\nx = \"*\"\n")]),
+            ["pytest", "setuptools", "six==1.16", "wheel", "x"]
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! How much strangers may take up: bytes, requests and lines in the log.
 //!
 //! Invariants: bodies of all requests together stay below [`BODIES`]; those from one address below
-//! half of it, and so do those of larger bodies of all who have sent nothing that was signed, so that no number of
-//! strangers keeps out whoever has; a peer is the address that a trusted proxy
+//! half of it, and so do those of larger bodies of all who have sent nothing that was signed, so
+//! that no number of strangers keeps out whoever has; a peer is the address that a trusted proxy
 //! saw, else the other end of the connection, and one that nobody names shares only the total; what
 //! is refused is told in the log, and never in more
 //! lines than one every ten seconds.

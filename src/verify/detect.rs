@@ -6,6 +6,21 @@
 
 use super::packages;
 
+/// A command, and what it was found by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundCommand {
+    /// As a shell takes it.
+    pub line: String,
+    /// The file of the repository that says so; for people.
+    pub from: String,
+}
+
+impl FoundCommand {
+    fn new(line: impl Into<String>, from: impl Into<String>) -> Self {
+        Self { line: line.into(), from: from.into() }
+    }
+}
+
 /// The commands to run, in order. Empty: nothing is known that tests anything here. `paths` are
 /// those of all files, relative and with `/`; `read` gives the content of one, if it has any that
 /// is of use.
@@ -15,23 +30,25 @@ use super::packages;
 pub fn commands<E>(
     paths: &[&str],
     mut read: impl FnMut(&str) -> Result<Option<String>, E>,
-) -> Result<Vec<String>, E> {
+) -> Result<Vec<FoundCommand>, E> {
     let mut commands = Vec::new();
     let has = |name: &str| paths.contains(&name);
     if has("Cargo.toml") {
         let locked = if has("Cargo.lock") { " --locked" } else { "" };
         // Without `--workspace` a package at the root is all that is tested; without
         // `--no-fail-fast`, nothing after the first red target.
-        commands.push(format!("cargo test --workspace{locked} --offline --no-fail-fast"));
+        let line = format!("cargo test --workspace{locked} --offline --no-fail-fast");
+        commands.push(FoundCommand::new(line, "Cargo.toml"));
     }
-    commands.extend(packages::command(paths, &mut read)?);
-    if is_pytest_project(paths) {
-        commands.push("pytest -q".to_owned());
+    let of_packages = packages::command(paths, &mut read)?;
+    commands.extend(of_packages.map(|line| FoundCommand::new(line, "package.json")));
+    if let Some(first) = paths.iter().find(|path| is_pytest_file(path)) {
+        commands.push(FoundCommand::new("pytest -q", *first));
     } else if let Some(file) = PYTHON_TESTS.into_iter().find(|file| has(file)) {
-        commands.push(format!("pytest -q {file}"));
+        commands.push(FoundCommand::new(format!("pytest -q {file}"), file));
     }
     if has("go.mod") {
-        commands.push("go test ./...".to_owned());
+        commands.push(FoundCommand::new("go test ./...", "go.mod"));
     }
     if commands.is_empty() {
         commands.extend(by_build_system(paths, &mut read)?);
@@ -52,11 +69,11 @@ const TEST_TARGETS: [&str; 2] = ["test", "check"];
 fn by_build_system<E>(
     paths: &[&str],
     read: &mut impl FnMut(&str) -> Result<Option<String>, E>,
-) -> Result<Option<String>, E> {
+) -> Result<Option<FoundCommand>, E> {
     if paths.contains(&"CMakeLists.txt") {
         let text = read("CMakeLists.txt")?.unwrap_or_default().to_ascii_lowercase();
         if text.contains("enable_testing(") || text.contains("include(ctest") {
-            return Ok(Some(CMAKE.to_owned()));
+            return Ok(Some(FoundCommand::new(CMAKE, "CMakeLists.txt")));
         }
     }
     let Some(makefile) = MAKEFILES.into_iter().find(|name| paths.contains(name)) else {
@@ -68,12 +85,8 @@ fn by_build_system<E>(
         rest.is_some_and(|rest| rest.starts_with(':') && !rest.starts_with(":="))
     };
     let has = |target: &&str| text.lines().any(|line| is_target(line, target));
-    Ok(TEST_TARGETS.into_iter().find(has).map(|target| format!("make {target}")))
-}
-
-/// There are tests as pytest finds them, and it is a Python project.
-fn is_pytest_project(paths: &[&str]) -> bool {
-    paths.iter().any(|path| is_pytest_file(path))
+    let target = TEST_TARGETS.into_iter().find(has);
+    Ok(target.map(|target| FoundCommand::new(format!("make {target}"), makefile)))
 }
 
 /// Whether pytest takes a file for tests, by its name.
@@ -93,7 +106,8 @@ mod tests {
     fn found(files: &[(&str, &str)]) -> Vec<String> {
         let paths: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
         let text = |path: &str| Some(files.iter().find(|it| it.0 == path)?.1.to_owned());
-        commands(&paths, |path| Ok::<_, Infallible>(text(path))).unwrap()
+        let found = commands(&paths, |path| Ok::<_, Infallible>(text(path))).unwrap();
+        found.into_iter().map(|found| found.line).collect()
     }
 
     const PLACEHOLDER: &str =

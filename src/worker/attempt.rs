@@ -2,7 +2,7 @@
 //!
 //! The same function serves a job on GitHub and `gander run` on a local repository.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,16 +18,18 @@ use crate::agent::{self, Assignment, Finished, Tool, ToolFault};
 use crate::core::budget::{Budget, Money};
 use crate::core::evidence::{Check, CheckOutcome};
 use crate::core::job::{Proposal, ThreadAnswer};
-use crate::core::patch::Patch;
+use crate::core::locked::changed_packages;
+use crate::core::patch::{Change, Patch};
 use crate::core::text::first_of;
 use crate::model::ToolSpec;
 use crate::sandbox::{Sandbox, SandboxLimits};
-use crate::verify::{self, Checker};
+use crate::verify;
 use crate::worker::WorkError;
 use crate::worker::checks::{
     blocking, changes_tests, checker, checks_changed, commands, limits, minutes,
 };
 use crate::worker::job_context::{AttemptInput, JobContext};
+use crate::worker::packages::with_packages;
 use crate::workspace::patch::{self, PatchError};
 use crate::workspace::patience::Patience;
 use crate::workspace::tree::Workspace;
@@ -106,12 +108,11 @@ async fn attempt_in(
     let taken_up = take_up(&workspace, attempt).await?;
     let commands = commands(job, ctx, &workspace)?;
     let logs = ctx.records.join(format!("r{}-a{}", attempt.round, attempt.number));
-    let checker = checker(job, ctx, &commands, &logs.join("agent"))?;
-
     let end_of_tools = attempt.stop.child_token();
     let files = files(ctx, &workspace, &end_of_tools)?;
+    let (tell_sandbox, sandbox) = watch::channel(ctx.sandbox_with_packages());
     let run = RunTool {
-        sandbox: Arc::clone(&ctx.sandbox),
+        sandbox,
         tree: workspace.path().to_owned(),
         limits: SandboxLimits {
             wall: minutes(job.rules.verify.minutes),
@@ -121,9 +122,13 @@ async fn attempt_in(
         stop: end_of_tools.clone(),
     };
     let verify = VerifyTool {
-        checker,
+        job,
+        ctx,
+        commands: &commands,
+        logs: logs.join("agent"),
         workspace: Arc::clone(&workspace),
         base: attempt.base.clone(),
+        tell_sandbox,
         stop: end_of_tools.clone(),
     };
     let (read, search, edit) = (Read(files.clone()), Search(files.clone()), Edit(files));
@@ -250,17 +255,32 @@ async fn hand_in(
     flags.extend(by_ignored.map(|path| format!("{path}: is new, and .gitignore leaves it out")));
     flags.extend(changes.by_commands.iter().map(flag));
     let (mirror, tree) = (ctx.mirror.clone(), Arc::clone(workspace));
-    let (patch, counted) = blocking(move || {
+    let (patch, looked) = blocking(move || {
         let base = diff::base_files(&mirror, tree.entries(), &patch);
-        let counted = base.map(|base| diff::lines(&patch, &base));
-        (patch, counted)
+        let looked = base.map(|base| (diff::lines(&patch, &base), packages_changed(&patch, &base)));
+        (patch, looked)
     })
     .await?;
-    let (added, removed) = counted?;
+    let ((added, removed), packages) = looked?;
+    // What is installed with a change is seen nowhere else.
+    flags.splice(0..0, packages);
     let files = u32::try_from(patch.changes.len()).unwrap_or(u32::MAX);
     let size = (files, added, removed);
     let proposal = Proposal { patch: patch.digest(), summary, flags, size, answers };
     Ok(AttemptEnd::Proposed(patch, proposal))
+}
+
+/// The packages that its lockfiles add and replace.
+fn packages_changed(patch: &Patch, base: &diff::BaseFiles) -> Vec<String> {
+    let mut told = Vec::new();
+    for (path, change) in &patch.changes {
+        let Change::Write { content, .. } = change else { continue };
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let before = base.get(path).map(|before| text(&before.content));
+        let lines = changed_packages(path.as_str(), before.as_deref(), &text(content));
+        told.extend(lines.unwrap_or_default().iter().map(|line| format!("{path}: {line}")));
+    }
+    told
 }
 
 /// So many tests that fail on the base are named to the model.
@@ -343,15 +363,20 @@ async fn left_in(
 }
 
 /// `verify`: the project's own checks on the agent's change, in a fresh copy.
-struct VerifyTool {
-    checker: Checker,
+struct VerifyTool<'a> {
+    job: &'a AttemptInput<'a>,
+    ctx: &'a JobContext,
+    commands: &'a [String],
+    logs: PathBuf,
     workspace: Arc<Workspace>,
     base: watch::Receiver<Vec<Check>>,
+    /// Where `run` works from now on.
+    tell_sandbox: watch::Sender<Arc<dyn Sandbox>>,
     stop: CancellationToken,
 }
 
 #[async_trait]
-impl Tool for VerifyTool {
+impl Tool for VerifyTool<'_> {
     fn spec(&self) -> ToolSpec {
         ToolSpec {
             name: "verify".to_owned(),
@@ -370,10 +395,14 @@ impl Tool for VerifyTool {
             let words = format!("Nothing is changed yet. {}", changes.left_out_words());
             return Err(ToolFault::ForModel(words.trim_end().to_owned()));
         }
-        let checked = self.checker.check(&changes.patch, &self.stop).await;
+        let (patch, job) = (&changes.patch, self.job);
+        let with_packages = with_packages(job, self.ctx, patch, &self.stop).await.map_err(fatal)?;
+        let ctx = with_packages.map_err(ToolFault::ForModel)?;
+        self.tell_sandbox.send_replace(ctx.sandbox_with_packages());
+        let checker = checker(job, &ctx, self.commands, &self.logs).map_err(fatal)?;
+        let checked = checker.check(patch, &self.stop).await;
         let checked = checked.map_err(|error| fatal(error.into()))?;
-        let Checker { mirror, base, .. } = &self.checker;
-        let in_tests = changes_tests(mirror, base, &changes.patch).await.map_err(fatal)?;
+        let in_tests = changes_tests(&ctx.mirror, job.base, patch).await.map_err(fatal)?;
         let evidence = checked.held_against(&self.base.borrow(), in_tests);
         let mut text = String::new();
         for check in &evidence.checks {

@@ -4,12 +4,9 @@
 //! is kept under everything that decided it, never if it came to no result, and a day at most if it
 //! was red: whatever was missing on this machine may have been installed.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -22,8 +19,8 @@ use crate::core::id::{Sha, Timestamp};
 use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::path_rules::PathRules;
-use crate::environment::{CommitFiles, EnvironmentError, is_manifest};
-use crate::verify::{self, Checker, SecondLook, VerifyContext, called_files, detect};
+use crate::verify::detect::{self, FoundCommand};
+use crate::verify::{self, Checker, SecondLook, VerifyContext, called_files};
 use crate::workspace::diff;
 use crate::workspace::mirror::{EntryMode, Mirror, MirrorError};
 use crate::workspace::patch::Caps;
@@ -182,53 +179,6 @@ fn try_to_keep(path: &Path, kept: &Kept) -> std::io::Result<()> {
     all.iter().take(old).try_for_each(|(_, path)| std::fs::remove_file(path))
 }
 
-/// The same context, with the packages of the commit at hand. The text: why they are not, in words
-/// for people.
-///
-/// # Errors
-/// When the mirror cannot be read, or the sandbox or the disk fails.
-pub(super) async fn with_packages(
-    job: &AttemptInput<'_>,
-    ctx: &JobContext,
-    stop: &CancellationToken,
-) -> Result<Result<JobContext, String>, WorkError> {
-    if !ctx.sandbox.is_closed() || !ctx.environments.fetch() {
-        return Ok(Ok(ctx.clone()));
-    }
-    ctx.environments.make_room().await;
-    let entries = ctx.mirror.list(job.base).await?;
-    let paths: Vec<&str> =
-        entries.iter().filter_map(|entry| std::str::from_utf8(&entry.path).ok()).collect();
-    let manifests = paths.iter().filter(|path| is_manifest(path));
-    let manifests: Vec<String> = manifests.map(|path| (*path).to_owned()).collect();
-    let (mirror, base) = (ctx.mirror.clone(), job.base.clone());
-    let texts = blocking(move || {
-        let text = |path: String| Some((text_at(&mirror, &base, &path).ok()??, path));
-        manifests.into_iter().filter_map(text).map(|(text, path)| (path, text)).collect()
-    });
-    let texts: BTreeMap<String, String> = texts.await?;
-    let read = |path: &str| texts.get(path).cloned();
-    let (mirror, base) = (ctx.mirror.clone(), job.base.clone());
-    let export = move |tree: PathBuf| -> BoxFuture<'static, std::io::Result<()>> {
-        let (mirror, base) = (mirror.clone(), base.clone());
-        Box::pin(async move {
-            let laid = Workspace::export(&mirror, &base, &tree).await;
-            laid.map(drop).map_err(std::io::Error::other)
-        })
-    };
-    let name = job.base.as_str();
-    let commit = CommitFiles { name, paths: &paths, read: &read, export: &export };
-    let environment = ctx.environments.of_commit(&commit, ctx.sandbox.as_ref(), stop).await;
-    match environment {
-        Ok(environment) => {
-            let sandbox = environment.around(Arc::clone(&ctx.sandbox));
-            Ok(Ok(JobContext { sandbox, ..ctx.clone() }))
-        }
-        Err(EnvironmentError::Failed(why)) => Ok(Err(why)),
-        Err(error) => Err(WorkError::passing(&error)),
-    }
-}
-
 async fn commands_at_base(
     job: &AttemptInput<'_>,
     ctx: &JobContext,
@@ -270,6 +220,19 @@ fn commands_for(
     if !job.rules.verify.commands.is_empty() {
         return Ok(job.rules.verify.commands.clone());
     }
+    let found = found_commands(job, ctx, paths)?;
+    Ok(found.into_iter().map(|found| found.line).collect())
+}
+
+/// What the base commit's files tell.
+///
+/// # Errors
+/// When the mirror cannot be read.
+pub(super) fn found_commands(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+    paths: &[String],
+) -> Result<Vec<FoundCommand>, WorkError> {
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
     detect::commands(&paths, |path| text_at_base(job, ctx, path))
 }
@@ -299,7 +262,11 @@ fn text_at_base(
     text_at(&ctx.mirror, job.base, path)
 }
 
-fn text_at(mirror: &Mirror, base: &Sha, path: &str) -> Result<Option<String>, WorkError> {
+pub(super) fn text_at(
+    mirror: &Mirror,
+    base: &Sha,
+    path: &str,
+) -> Result<Option<String>, WorkError> {
     const LARGEST: u64 = 1024 * 1024;
     // A path that no repository may have holds nothing of use.
     let Ok(path) = path.parse() else { return Ok(None) };
@@ -335,7 +302,7 @@ fn means(
 ) -> Result<VerifyContext, WorkError> {
     let (paths, caps) = limits(job)?;
     Ok(VerifyContext {
-        sandbox: Arc::clone(&ctx.sandbox),
+        sandbox: ctx.sandbox_with_packages(),
         paths,
         caps,
         time: minutes(job.rules.verify.minutes),

@@ -19,7 +19,7 @@ use crate::core::job::{Base, Job};
 use crate::core::policy::Show;
 use crate::core::report::ReportContext;
 use crate::egress::Egress;
-use crate::environment::Environments;
+use crate::environment::{Environment, Environments};
 use crate::forge::{Forge, payload};
 use crate::model::Model;
 use crate::sandbox::Sandbox;
@@ -120,6 +120,7 @@ impl Context {
         Ok(JobContext {
             store: self.store.clone(),
             sandbox: self.sandbox.clone(),
+            packages: Environment::default(),
             model: model.clone(),
             mirror: self.mirror(job, &base.sha).await?,
             scratch: self.scratch(),

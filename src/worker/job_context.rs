@@ -9,7 +9,7 @@ use crate::core::event::IssueText;
 use crate::core::id::Sha;
 use crate::core::job::Kind;
 use crate::core::policy::Rules;
-use crate::environment::Environments;
+use crate::environment::{Environment, Environments};
 use crate::model::Model;
 use crate::sandbox::Sandbox;
 use crate::store::Store;
@@ -23,6 +23,8 @@ pub struct JobContext {
     pub store: Arc<dyn Store>,
     /// Where commands of the repository run.
     pub sandbox: Arc<dyn Sandbox>,
+    /// The packages that they find there.
+    pub packages: Environment,
     /// Who writes the change.
     pub model: Arc<dyn Model>,
     /// Where the base commit is.
@@ -41,6 +43,13 @@ pub struct JobContext {
     pub base_checks: PathBuf,
     /// Where the packages of commits come from.
     pub environments: Environments,
+}
+
+impl JobContext {
+    /// The sandbox in which commands find the packages.
+    pub fn sandbox_with_packages(&self) -> Arc<dyn Sandbox> {
+        self.packages.clone().around(Arc::clone(&self.sandbox))
+    }
 }
 
 /// What an attempt is about.

@@ -30,9 +30,11 @@ mod context;
 mod fault;
 mod job_context;
 mod local;
+mod packages;
 mod patches;
 mod route;
 mod steps;
+mod survey;
 mod sweep;
 mod turn;
 
@@ -41,6 +43,7 @@ pub use context::{Context, WorkerSettings};
 pub use fault::WorkError;
 pub use job_context::{AttemptInput, JobContext};
 pub use local::{LocalEnd, LocalFault, LocalJob};
+pub use survey::{Survey, survey};
 
 /// The worker.
 #[derive(Clone)]

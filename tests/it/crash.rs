@@ -94,8 +94,8 @@ async fn killed_at_random_moments_the_story_ends_the_same() {
     assert!(deaths > rounds / 2, "only {deaths} deaths in {rounds} rounds");
 }
 
-/// All faults at once: deaths, refusals, answers that are cut off, webhooks that do not arrive or come
-/// twice. For longer by hand: `GANDER_SOAK_MINUTES=30`.
+/// All faults at once: deaths, refusals, answers that are cut off, webhooks that do not arrive or
+/// come twice. For longer by hand: `GANDER_SOAK_MINUTES=30`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_all_faults_at_once_the_story_ends_the_same() {
     let minutes = std::env::var("GANDER_SOAK_MINUTES").ok().and_then(|it| it.parse().ok());

@@ -29,8 +29,8 @@ pub const CRATE: (&str, &str) = (
 );
 pub const ONE_ATTEMPT: (&str, &str) = (".github/gander.toml", "[agent]\nattempts = 1\n");
 
-/// The machine's sandbox, in which a test that is run alone wavers: with the change it fails at first
-/// and passes then, and without it the other way round.
+/// The machine's sandbox, in which a test that is run alone wavers: with the change it fails at
+/// first and passes then, and without it the other way round.
 struct Wavering {
     real: Bubblewrap,
     alone: AtomicUsize,

@@ -7,6 +7,7 @@ use crate::core::id::Sha;
 use crate::core::job::{Base, Job, JobFact};
 use crate::core::patch::Patch;
 use crate::worker::checks::CheckedChange;
+use crate::worker::packages::with_packages;
 use crate::worker::steps::job::{about, rules_and_base};
 use crate::worker::{Context, WorkError, checks};
 
@@ -21,8 +22,8 @@ pub(in crate::worker) async fn run(
     let at = Base { branch: base.branch.clone(), sha: head.clone() };
     let (input, nothing) = (about(job, rules, &at), Patch::default());
     let at_head = ctx.of_job(job, &at).await?;
-    let with_packages = checks::with_packages(&input, &at_head, stop).await?;
-    let at_head = match with_packages {
+    let packages = with_packages(&input, &at_head, &nothing, stop).await?;
+    let at_head = match packages {
         Ok(at_head) => at_head,
         // The commit may name what cannot be had.
         Err(why) => return Ok(JobFact::HeadChecked { head: head.clone(), failed: Some(why) }),
@@ -34,8 +35,8 @@ pub(in crate::worker) async fn run(
         // What the base fails in, too, is not this commit's.
         let (of_base, logs) = (ctx.of_job(job, base).await?, logs.join("base"));
         let before = about(job, rules, base);
-        let with_packages = checks::with_packages(&before, &of_base, stop).await?;
-        let of_base = with_packages.map_err(WorkError::later)?;
+        let packages = with_packages(&before, &of_base, &nothing, stop).await?;
+        let of_base = packages.map_err(WorkError::later)?;
         let before = checks::without_change(&before, &of_base, &logs, stop).await?;
         evidence = change.held_against(evidence, &before).await?;
     }

@@ -16,6 +16,7 @@ use crate::core::patch::Patch;
 use crate::worker::attempt::{self, Attempt, AttemptEnd, AttemptResult, FormerAttempt};
 use crate::worker::commit::{Learnt, TaskOutcome};
 use crate::worker::job_context::{AttemptInput, JobContext};
+use crate::worker::packages::with_packages;
 use crate::worker::steps::job::{about, rules_and_base};
 use crate::worker::{WorkError, checks, patches};
 
@@ -51,7 +52,7 @@ pub(in crate::worker) async fn run(
         stop: &stop,
     };
     let input = about(job, rules, base);
-    let tried = match checks::with_packages(&input, ctx, &stop).await? {
+    let tried = match with_packages(&input, ctx, &Patch::default(), &stop).await? {
         Ok(ctx) => try_beside_base(&input, &ctx, &attempt, &tell).await?,
         Err(why) => Tried::CannotRun(why, None),
     };

@@ -3,10 +3,12 @@
 use tokio_util::sync::CancellationToken;
 
 use crate::core::job::{Job, JobFact};
+use crate::core::patch::Patch;
 use crate::worker::checks::CheckedChange;
 use crate::worker::job_context::JobContext;
+use crate::worker::packages::with_packages;
 use crate::worker::steps::job::{about, rules_and_base};
-use crate::worker::{WorkError, checks, patches};
+use crate::worker::{WorkError, checks, packages, patches};
 
 pub(in crate::worker) async fn run(
     ctx: &JobContext,
@@ -19,11 +21,15 @@ pub(in crate::worker) async fn run(
     let patch = patches::proposed(ctx.store.as_ref(), job).await?;
     let logs = ctx.records.join(format!("r{round}-a{number}"));
     let input = about(job, rules, base);
-    let with_packages = checks::with_packages(&input, ctx, stop).await?;
-    let ctx = &with_packages.map_err(WorkError::later)?;
-    let change = CheckedChange { job: &input, ctx, patch: &patch, logs: &logs, stop };
+    let of_change = match with_packages(&input, ctx, &patch, stop).await? {
+        Ok(of_change) => of_change,
+        Err(why) => return Ok(JobFact::Verified(packages::cannot_be_had(&input, &patch, why))),
+    };
+    let change = CheckedChange { job: &input, ctx: &of_change, patch: &patch, logs: &logs, stop };
     let evidence = change.check().await?;
     // Most often it is known by now.
-    let base = checks::without_change(&input, ctx, &logs.join("base"), stop).await?;
+    let of_base = with_packages(&input, ctx, &Patch::default(), stop).await?;
+    let of_base = of_base.map_err(WorkError::later)?;
+    let base = checks::without_change(&input, &of_base, &logs.join("base"), stop).await?;
     Ok(JobFact::Verified(change.held_against(evidence, &base).await?))
 }

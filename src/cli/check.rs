@@ -1,0 +1,283 @@
+//! `gander check`: whether Gander can work on a repository, and what it would check changes with.
+//!
+//! Invariants: it asks no model and changes nothing, but for the rules file that it is told to
+//! write, which must not be there yet.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    AnyError, CANNOT_CHECK, CommandResult, local, say, say_json, start_logging, unprivileged,
+};
+use crate::clock::Clock;
+use crate::core::event::IssueText;
+use crate::core::evidence::{CheckOutcome, cannot_run};
+use crate::core::id::Sha;
+use crate::core::job::Kind;
+use crate::core::policy::{RULES_PATH, Rules};
+use crate::environment::Environment;
+use crate::model::Scripted;
+use crate::store::Memory;
+use crate::verify::detect::FoundCommand;
+use crate::worker::{AttemptInput, JobContext, Survey, survey};
+use crate::workspace::mirror::Mirror;
+use crate::workspace::remove::remove_aside;
+use crate::workspace::scratch::Scratch;
+
+/// See whether Gander can work on a repository, and what it would check changes with
+#[derive(Debug, clap::Args)]
+pub struct CheckCommand {
+    /// The repository, or a directory in it
+    #[arg(value_name = "REPO", default_value = ".")]
+    repo: PathBuf,
+    /// The commit, tag or branch to look at; what is checked out if not given
+    #[arg(long, value_name = "REV")]
+    base: Option<String>,
+    /// Write the rules file that it proposes, if there is none yet
+    #[arg(long)]
+    fix: bool,
+    /// Print what was found as JSON
+    #[arg(long)]
+    json: bool,
+    /// Fetch no packages from registries
+    #[arg(long)]
+    offline: bool,
+}
+
+/// How long clearing up may take.
+const CLEARING: Duration = Duration::from_secs(60);
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When the repository could not be looked at.
+pub fn run(command: &CheckCommand) -> CommandResult {
+    start_logging("warn", Arc::default());
+    if unprivileged::is_root() {
+        return without_root(command);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let cache = tempfile::Builder::new().prefix("gander-check-").tempdir()?.keep();
+        let done = check(&cache, command).await;
+        if let Err(error) = remove_aside(&cache, CLEARING).await {
+            tracing::warn!(path = %cache.display(), %error, "could not be removed");
+        }
+        done
+    })
+}
+
+/// Commands of a repository never run as root.
+fn without_root(command: &CheckCommand) -> CommandResult {
+    if command.fix {
+        return Err("--fix writes into the repository, and root's rights are given up before \
+                    anything of it runs: run this as the user whose repository it is, or without \
+                    --fix, and write the file yourself"
+            .into());
+    }
+    let repo = local::repository(&command.repo)?;
+    let mut arguments: Vec<OsString> = vec!["check".into(), repo.clone().into()];
+    arguments.extend(command.base.iter().flat_map(|base| ["--base".into(), base.into()]));
+    for (given, name) in [(command.json, "--json"), (command.offline, "--offline")] {
+        arguments.extend(given.then(|| name.into()));
+    }
+    match unprivileged::rerun_unprivileged(arguments, None, &[repo])? {}
+}
+
+async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
+    let repository = local::repository(&command.repo)?;
+    let sandbox = local::sandbox_for(false);
+    sandbox.probe().await?;
+    let mirror = Mirror::open(&cache.join("mirrors"), "local").await?;
+    let base = local::fetch(&repository, command.base.as_deref(), &mirror).await?;
+    let rules = local::rules_at(&mirror, &base)?;
+    let ctx = JobContext {
+        store: Arc::new(Memory::default()),
+        sandbox,
+        packages: Environment::default(),
+        model: Arc::new(Scripted::from_turns(Vec::new())),
+        mirror,
+        scratch: Scratch::below(cache),
+        records: cache.join("logs"),
+        clock: Clock::system(),
+        base_checks: cache.join("base-checks"),
+        environments: local::environments(command.offline, cache)?,
+        former_records: None,
+        model_pause: Duration::ZERO,
+    };
+    let issue = IssueText { title: String::new(), body: String::new() };
+    let input = AttemptInput {
+        kind: Kind::Fix,
+        issue: &issue,
+        request: "",
+        rules: &rules,
+        base: &base,
+        round: None,
+    };
+    if !command.json {
+        say(format!(
+            "Looking at {}, commit {}. This runs its tests once.",
+            repository.display(),
+            base.short()
+        ));
+    }
+    let survey = survey(&input, &ctx, &CancellationToken::new()).await;
+    let survey = survey.map_err(|fault| fault.text)?;
+    let seen = Seen { base, survey };
+    match command.json {
+        true => say_json(&seen.as_json())?,
+        false => say(seen.as_text()),
+    }
+    if command.fix {
+        say(write_rules(&repository, &seen)?);
+    }
+    Ok(if seen.problem().is_none() { ExitCode::SUCCESS } else { ExitCode::from(CANNOT_CHECK) })
+}
+
+/// What was seen, on which commit.
+struct Seen {
+    base: Sha,
+    survey: Survey,
+}
+
+impl Seen {
+    /// Why changes cannot be checked here, with the way out. `None`: they can.
+    fn problem(&self) -> Option<String> {
+        let Survey { packages, commands, checks } = &self.survey;
+        if let Err(why) = packages {
+            return Some(why.clone());
+        }
+        if commands.is_empty() {
+            return Some(
+                "nothing was found that tests anything here: name a command that does, in the file \
+                 below"
+                    .to_owned(),
+            );
+        }
+        cannot_run(checks)
+    }
+
+    fn as_text(&self) -> String {
+        let Survey { packages, commands, checks } = &self.survey;
+        let mut text = String::new();
+        match packages {
+            Ok(found) if found.is_empty() => text.push_str("Packages   none are needed\n"),
+            Ok(found) => {
+                for (at, found) in found.iter().enumerate() {
+                    let head = if at == 0 { "Packages   " } else { "           " };
+                    let _ = writeln!(text, "{head}fetched with {found}");
+                }
+            }
+            Err(_) => text.push_str("Packages   cannot be fetched\n"),
+        }
+        for FoundCommand { line, from } in commands {
+            let shown = line.replace('\n', "\n           ");
+            let _ = writeln!(text, "Command    {shown}\n           found by {from}");
+            for check in checks.iter().filter(|check| check.name == *line) {
+                let tests = check.tests.map_or(String::new(), |tests| format!(", {tests} tests"));
+                let seconds = check.millis.div_ceil(1000);
+                let words = words_of(&check.outcome);
+                let _ = writeln!(text, "           {words}{tests}, {seconds} s");
+                if let CheckOutcome::Failed(why) = &check.outcome {
+                    let why = why.replace('\n', "\n           | ");
+                    let _ = writeln!(text, "           | {why}");
+                }
+            }
+        }
+        match self.problem() {
+            None => {
+                let is_red =
+                    checks.iter().any(|check| matches!(check.outcome, CheckOutcome::Failed(_)));
+                text.push_str("\nGander can work here, and nothing needs to be configured.");
+                if is_red {
+                    text.push_str(
+                        " What fails already, without any change, is named in every pull request \
+                         and blamed on none.",
+                    );
+                }
+            }
+            Some(why) => {
+                let _ = write!(
+                    text,
+                    "\nGander cannot check changes here yet: {why}\n\n{RULES_PATH} could say:\n\n{}",
+                    self.rules()
+                );
+            }
+        }
+        text
+    }
+
+    fn as_json(&self) -> serde_json::Value {
+        let Survey { packages, commands, checks } = &self.survey;
+        let commands: Vec<_> = commands
+            .iter()
+            .map(|found| json!({ "command": found.line, "found_by": found.from }))
+            .collect();
+        json!({
+            "commit": self.base,
+            "can_work": self.problem().is_none(),
+            "problem": self.problem(),
+            "packages": packages.as_ref().unwrap_or(&Vec::new()),
+            "commands": commands,
+            "checks": checks,
+            "rules": self.rules(),
+        })
+    }
+
+    /// The rules file that says what was found, or where to say it.
+    fn rules(&self) -> String {
+        let quoted = |line: &String| toml::Value::String(line.clone()).to_string();
+        let lines: Vec<String> =
+            self.survey.commands.iter().map(|found| quoted(&found.line)).collect();
+        match lines.is_empty() {
+            true => "[verify]\n# What a change must pass; each is run by `sh` in an empty machine \
+                     without network.\ncommands = [\"./run-the-tests.sh\"]\n"
+                .to_owned(),
+            false => format!("[verify]\ncommands = [\n    {},\n]\n", lines.join(",\n    ")),
+        }
+    }
+}
+
+fn words_of(outcome: &CheckOutcome) -> &'static str {
+    match outcome {
+        CheckOutcome::Passed => "passes",
+        CheckOutcome::NoTestRun => "passes, but no test was run",
+        CheckOutcome::OnlyKnownFailures { .. } | CheckOutcome::Failed(_) => "fails",
+        CheckOutcome::EndedEarly(_) => "ends early",
+        CheckOutcome::Inconclusive(_) => "cannot be run",
+    }
+}
+
+/// Writes the rules file, if there is none; what was done, for people.
+fn write_rules(repository: &Path, seen: &Seen) -> Result<String, AnyError> {
+    let path = repository.join(RULES_PATH);
+    if seen.survey.commands.is_empty() {
+        return Ok(
+            "No file was written: it must name a command that tests something, and none was \
+                   found."
+                .to_owned(),
+        );
+    }
+    let text = seen.rules();
+    // It would be refused later: better now.
+    Rules::parse(&text)?;
+    if let Some(above) = path.parent() {
+        std::fs::create_dir_all(above)?;
+    }
+    let made = std::fs::File::create_new(&path);
+    match made {
+        Ok(mut file) => std::io::Write::write_all(&mut file, text.as_bytes())?,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Ok(format!("{} is there already and was left alone.", path.display()));
+        }
+        Err(error) => return Err(format!("{} cannot be written: {error}", path.display()).into()),
+    }
+    Ok(format!("Written: {}. Commit it to the default branch.", path.display()))
+}

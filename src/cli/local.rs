@@ -1,0 +1,111 @@
+//! A repository on this machine, as `gander run` and `gander check` work on it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::AnyError;
+use crate::app::{egress_to, registries, sandbox};
+use crate::config::{cache_directory, environment};
+use crate::core::id::Sha;
+use crate::core::path::RepoPath;
+use crate::core::policy::{RULES_PATH, Rules};
+use crate::egress::PrivateAddresses;
+use crate::environment::Environments;
+use crate::sandbox::{Sandbox, Unconfined};
+use crate::workspace::mirror::{History, Mirror, Source, Want};
+
+/// The repository that a directory is in: a checkout or a bare one.
+pub(super) fn repository(named: &Path) -> Result<PathBuf, String> {
+    let shown = named.display();
+    let named = named
+        .canonicalize()
+        .map_err(|error| format!("the repository {shown} cannot be opened: {error}"))?;
+    let is_bare = |path: &Path| path.join("objects").is_dir() && path.join("HEAD").is_file();
+    let top = named.ancestors().find(|path| path.join(".git").exists() || is_bare(path));
+    top.map(Path::to_owned).ok_or_else(|| {
+        format!("{shown} is in no git repository: name a directory of one, such as a checkout")
+    })
+}
+
+/// Takes a commit over: the one that is checked out, or the one named.
+pub(super) async fn fetch(
+    repository: &Path,
+    base: Option<&str>,
+    mirror: &Mirror,
+) -> Result<Sha, AnyError> {
+    const TIME: Duration = Duration::from_secs(15 * 60);
+    let source = Source::Path(repository);
+    let fetched = match base {
+        None => mirror.fetch(source, Want::Head, History::Tip, TIME).await,
+        Some(base) => {
+            let commit = mirror.commit_called(base, repository).await?;
+            mirror.fetch(source, Want::Commit(&commit), History::Tip, TIME).await
+        }
+    };
+    fetched.map_err(|error| match is_partial(repository) {
+        true => format!(
+            "{error}\nThe repository is a partial clone: it lacks files, and Gander asks nobody for \
+             them. Get them with `git -C {} fetch --refetch --no-filter`.",
+            repository.display()
+        )
+        .into(),
+        false => error.into(),
+    })
+}
+
+/// Whether git was told to leave objects out when it was cloned.
+fn is_partial(repository: &Path) -> bool {
+    let settings = [repository.join(".git/config"), repository.join("config")];
+    let texts = settings.iter().filter_map(|path| std::fs::read_to_string(path).ok());
+    let mut lines = texts.flat_map(|text| {
+        text.lines().map(|line| line.trim().to_ascii_lowercase()).collect::<Vec<_>>()
+    });
+    lines.any(|line| line.starts_with("promisor") || line.starts_with("partialclone"))
+}
+
+/// The rules at a commit, never from the work tree.
+pub(super) fn rules_at(mirror: &Mirror, base: &Sha) -> Result<Rules, AnyError> {
+    const LARGEST: u64 = 1024 * 1024;
+    let path: RepoPath = RULES_PATH.parse()?;
+    let bytes = mirror.read_file(base, &path, LARGEST)?.unwrap_or_default();
+    Ok(Rules::parse(&String::from_utf8_lossy(&bytes))?)
+}
+
+/// Whoever runs this is the operator: a mirror of registries may be in their own network.
+pub(super) fn environments(offline: bool, cache: &Path) -> Result<Environments, AnyError> {
+    let egress = match offline {
+        true => None,
+        false => Some(egress_to(registries(), PrivateAddresses::Allow)?),
+    };
+    let kept = cache_directory().map_or_else(|| cache.to_owned(), |kept| kept.join("gander"));
+    Ok(Environments::new(&kept, egress))
+}
+
+pub(super) fn sandbox_for(no_sandbox: bool) -> Arc<dyn Sandbox> {
+    if no_sandbox { Arc::new(Unconfined::new(environment())) } else { Arc::new(sandbox()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_a_checkout_finds_its_repository_and_a_partial_clone_is_known() {
+        let place = tempfile::tempdir().unwrap();
+        let top = place.path().canonicalize().unwrap();
+        std::fs::create_dir_all(top.join("one/src/deep")).unwrap();
+        std::fs::create_dir_all(top.join("one/.git")).unwrap();
+        std::fs::create_dir_all(top.join("bare/objects")).unwrap();
+        std::fs::write(top.join("bare/HEAD"), "ref: refs/heads/main\n").unwrap();
+        assert_eq!(repository(&top.join("one/src/deep")).unwrap(), top.join("one"));
+        assert_eq!(repository(&top.join("one")).unwrap(), top.join("one"));
+        assert_eq!(repository(&top.join("bare")).unwrap(), top.join("bare"));
+        let none = repository(&top).unwrap_err();
+        assert!(none.contains("is in no git repository"), "{none}");
+        assert!(!is_partial(&top.join("one")));
+        let config = "[remote \"origin\"]\n\tpromisor = true\n";
+        std::fs::write(top.join("one/.git/config"), config).unwrap();
+        assert!(is_partial(&top.join("one")));
+    }
+}

@@ -1,0 +1,95 @@
+//! Packages of yarn, version 1 and the versions after it.
+
+use std::collections::BTreeMap;
+
+use super::{FetchPlan, PlannedCommand, Tool};
+
+pub(super) const LOCK: &str = "yarn.lock";
+/// How the names of patches end that packages are changed with.
+pub(super) const PATCH: &str = ".patch";
+const PATCHES: &str = ".yarn/patches/";
+
+/// Whether version 1 wrote this lockfile.
+pub(super) fn is_classic(lock: &str) -> bool {
+    !lock.lines().any(|line| line.starts_with("__metadata:"))
+}
+
+/// `.yarnrc` and `.npmrc` are left out: they could name another registry, or a program.
+pub(super) fn classic(
+    mut files: BTreeMap<String, Vec<u8>>,
+    version: Option<String>,
+    read: &dyn Fn(&str) -> Option<String>,
+) -> Option<FetchPlan> {
+    let tool = Tool::new("yarn", &format!("yarn@{}", version.unwrap_or_else(|| "1".to_owned())));
+    let (program, cache) = (tool.program("yarn"), format!("{}/cache", tool.home));
+    let mut words = vec![&*program, "install", "--ignore-scripts", "--non-interactive"];
+    words.extend(["--no-progress", "--cache-folder", &cache, "--ignore-engines"]);
+    let from = from(&mut files, read);
+    if from == LOCK {
+        words.push("--frozen-lockfile");
+    } else {
+        words.push("--pure-lockfile");
+    }
+    Some(FetchPlan {
+        manager: "yarn",
+        from: vec![from.to_owned()],
+        files,
+        fetch: vec![tool.install.clone(), PlannedCommand::new(&words, &[])],
+        build: vec![tool.clear(&["cache", "npm"])],
+        env: Vec::new(),
+        programs: Some(tool.programs()),
+    })
+}
+
+/// `.yarnrc.yml` and plugins are left out: they could name another registry, or a program. Packages
+/// are put into `node_modules`, whatever the project's own way is: nothing but them is shown later.
+pub(super) fn berry(
+    mut files: BTreeMap<String, Vec<u8>>,
+    version: Option<String>,
+    paths: &[&str],
+    read: &dyn Fn(&str) -> Option<String>,
+) -> Option<FetchPlan> {
+    let version = version.unwrap_or_else(|| "4".to_owned());
+    let tool = Tool::new("yarn", &format!("@yarnpkg/cli-dist@{version}"));
+    let from = from(&mut files, read);
+    for path in paths.iter().filter(|path| path.starts_with(PATCHES) && path.ends_with(PATCH)) {
+        files.insert((*path).to_owned(), read(path)?.into_bytes());
+    }
+    let env = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let always = vec![
+        env("YARN_ENABLE_GLOBAL_CACHE", "0"),
+        env("YARN_ENABLE_SCRIPTS", "0"),
+        env("YARN_ENABLE_TELEMETRY", "0"),
+        env("YARN_IGNORE_PATH", "1"),
+        env("YARN_NODE_LINKER", "node-modules"),
+    ];
+    let cache = format!("{}/cache", tool.home);
+    let mut fetch = PlannedCommand::new(
+        &[&tool.program("yarn"), "install"],
+        &[
+            ("YARN_CACHE_FOLDER", &cache),
+            ("YARN_NPM_REGISTRY_SERVER", "https://registry.npmjs.org"),
+            // Settings that are left out can change what is locked.
+            ("YARN_ENABLE_IMMUTABLE_INSTALLS", "0"),
+        ],
+    );
+    fetch.env.extend(always.clone());
+    Some(FetchPlan {
+        manager: "yarn",
+        from: vec![from.to_owned()],
+        files,
+        fetch: vec![tool.install.clone(), fetch],
+        build: vec![tool.clear(&["cache", "npm"])],
+        env: always,
+        programs: Some(tool.programs()),
+    })
+}
+
+fn from(
+    files: &mut BTreeMap<String, Vec<u8>>,
+    read: &dyn Fn(&str) -> Option<String>,
+) -> &'static str {
+    let Some(lock) = read(LOCK) else { return super::PACKAGE };
+    files.insert(LOCK.to_owned(), lock.into_bytes());
+    LOCK
+}
