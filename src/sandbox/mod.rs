@@ -12,6 +12,7 @@ mod guards;
 pub mod init;
 mod memory;
 mod mount_points;
+pub mod overlay;
 mod ruleset;
 mod seccomp;
 mod spawn;
@@ -50,6 +51,11 @@ pub trait Sandbox: Send + Sync {
     /// Whether commands see only what they are shown, so that packages can be shown to them.
     fn is_closed(&self) -> bool;
 
+    /// Whether a run can have a copy of its own of a directory that it is shown.
+    async fn has_overlays(&self) -> bool {
+        false
+    }
+
     /// Where commands see their tree.
     fn shows(&self, tree: &Path) -> PathBuf;
 
@@ -78,6 +84,8 @@ pub struct Probe {
     pub denied: Vec<&'static str>,
     /// The second layer around files.
     pub landlock: Landlock,
+    /// Whether a run can write to its own copy of packages, made by an overlay.
+    pub overlays: bool,
 }
 
 /// What bounds the memory of one run.
@@ -107,7 +115,12 @@ impl Probe {
             )),
             MemoryLimit::PerProcess => Some("no bound on the memory of a whole run".to_owned()),
         };
-        landlock.map(str::to_owned).into_iter().chain(memory).collect()
+        let overlays = (!self.overlays).then(|| {
+            "no overlays in user namespaces, so packages are read-only for commands (Linux 5.11 has \
+             them)"
+                .to_owned()
+        });
+        landlock.map(str::to_owned).into_iter().chain(memory).chain(overlays).collect()
     }
 }
 
@@ -153,6 +166,10 @@ pub struct ShownDirectory {
     /// Directories in it that are empty at first, and the command's own while it runs.
     #[serde(default)]
     pub temporary: Vec<String>,
+    /// Where what the command writes to it lies, in a directory of that run. `None`: nothing is
+    /// written.
+    #[serde(skip)]
+    pub above: Option<PathBuf>,
 }
 
 /// How a command's standard output and standard error are kept.

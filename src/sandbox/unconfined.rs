@@ -84,6 +84,7 @@ impl Sandbox for Unconfined {
             memory_limit: MemoryLimit::PerProcess,
             denied: Vec::new(),
             landlock: Landlock::None,
+            overlays: false,
         })
     }
 

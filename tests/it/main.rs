@@ -30,6 +30,7 @@ mod hold;
 mod hostile_github;
 mod hostile_model;
 mod leaks;
+mod leftovers;
 mod orders;
 mod other_servers;
 mod persuasion;
