@@ -7,7 +7,7 @@ use gander::core::task::Task;
 use gander::store::LEASE_SECONDS;
 
 use crate::program::{Local, an_idle_edit};
-use crate::second_look::one_edit;
+use crate::second_look::{ONE_ATTEMPT, one_edit};
 use crate::world::{REPO, World, good_fix, off_by_one};
 
 const TWO_CHECKS: &str =
@@ -32,11 +32,11 @@ fn what_a_build_makes_is_there_for_the_tests_where_git_leaves_it_out() {
         Local::with(&[
             (".github/gander.toml", TWO_CHECKS),
             (".gitignore", ignored),
-            ("build.sh", "mkdir -p dist && echo built > dist/a\n"),
-            ("check.sh", "grep -q built dist/a\n"),
+            ("build.sh", "mkdir made && echo built > made/a\n"),
+            ("check.sh", "grep -q built made/a\n"),
         ])
     };
-    let (text, report) = files("dist/\n").edited(&an_idle_edit(), &[]);
+    let (text, report) = files("made/\n").edited(&an_idle_edit(), &[]);
     assert_eq!(report["result"], "verified", "{text}");
     let (text, report) = files("other/\n").edited(&an_idle_edit(), &[]);
     assert_ne!(report["result"], "verified", "{text}");
@@ -44,7 +44,7 @@ fn what_a_build_makes_is_there_for_the_tests_where_git_leaves_it_out() {
 
 #[test]
 fn a_run_says_and_counts_nothing_of_the_one_before_in_the_same_directory() {
-    let local = Local::with(&[("a.txt", "x\n")]);
+    let local = Local::with(&[("a.txt", "x\n"), ONE_ATTEMPT]);
     let (text, report) = local.edited(&an_idle_edit(), &["--verify", "true"]);
     assert_eq!(report["result"], "verified", "{text}");
     let cost = report["cost"].clone();
