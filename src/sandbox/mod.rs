@@ -10,6 +10,7 @@ mod control_group;
 mod gate;
 mod guards;
 pub mod init;
+pub mod leftovers;
 mod memory;
 mod mount_points;
 pub mod overlay;
