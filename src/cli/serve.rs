@@ -96,6 +96,12 @@ async fn try_out(forge: &Forge, sandbox: &dyn Sandbox) -> Result<(), AnyError> {
         denied = probe.denied.join(" "),
         "sandbox works"
     );
+    if !sandbox.has_overlays().await {
+        tracing::warn!(
+            "this machine has no overlays in user namespaces (Linux 5.11 has them): node_modules is \
+             read-only for commands"
+        );
+    }
     for missing in probe.missing() {
         tracing::warn!("the sandbox of this machine has {missing}");
     }

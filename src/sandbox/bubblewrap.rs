@@ -396,8 +396,7 @@ impl Sandbox for Bubblewrap {
             Err(why) => MemoryLimit::Watched(why.clone()),
         };
         let (process_limit, landlock) = (ProcessLimit::PerRun, ready.landlock);
-        let overlays = self.has_overlays().await;
-        Ok(Probe { version, process_limit, memory_limit, denied, landlock, overlays })
+        Ok(Probe { version, process_limit, memory_limit, denied, landlock })
     }
 
     async fn run(

@@ -85,8 +85,6 @@ pub struct Probe {
     pub denied: Vec<&'static str>,
     /// The second layer around files.
     pub landlock: Landlock,
-    /// Whether a run can write to its own copy of packages, made by an overlay.
-    pub overlays: bool,
 }
 
 /// What bounds the memory of one run.
@@ -116,12 +114,7 @@ impl Probe {
             )),
             MemoryLimit::PerProcess => Some("no bound on the memory of a whole run".to_owned()),
         };
-        let overlays = (!self.overlays).then(|| {
-            "no overlays in user namespaces, so packages are read-only for commands (Linux 5.11 has \
-             them)"
-                .to_owned()
-        });
-        landlock.map(str::to_owned).into_iter().chain(memory).chain(overlays).collect()
+        landlock.map(str::to_owned).into_iter().chain(memory).collect()
     }
 }
 

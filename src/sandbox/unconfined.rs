@@ -84,7 +84,6 @@ impl Sandbox for Unconfined {
             memory_limit: MemoryLimit::PerProcess,
             denied: Vec::new(),
             landlock: Landlock::None,
-            overlays: false,
         })
     }
 

@@ -9,6 +9,7 @@ mod bounds;
 mod filter;
 mod first_program;
 mod keyrings;
+mod overlays;
 mod survivors;
 
 use std::ffi::OsString;
