@@ -19,6 +19,7 @@ mod attacks;
 mod attempts;
 mod bad_input;
 mod base;
+mod check;
 mod clocks;
 mod crash;
 mod crash_review;
