@@ -43,6 +43,8 @@ pub struct Bubblewrap {
     identity: Option<Identity>,
     /// Or why there are none.
     groups: Result<ControlGroups, String>,
+    /// What is denied to every run, ready to be handed down; or why it cannot be.
+    filter: Arc<Result<Vec<u8>, String>>,
     /// Whether it works here, once that was tried.
     overlays: Arc<OnceCell<bool>>,
 }
@@ -167,7 +169,9 @@ impl Bubblewrap {
         let gander = std::env::current_exe().unwrap_or_default();
         let groups = Err("none was asked for".to_owned());
         let program = Self::PROGRAM.into();
-        Self { program, gander, toolchains, identity: None, groups, overlays: Arc::default() }
+        let filter = Arc::new(seccomp::filter().map_err(|error| error.to_string()));
+        let overlays = Arc::default();
+        Self { program, gander, toolchains, identity: None, groups, filter, overlays }
     }
 
     /// The same sandbox, with bubblewrap elsewhere.
@@ -207,8 +211,12 @@ impl Bubblewrap {
         let identity = spawn::identity(self.identity)?;
         let (status, status_writer): (PipeReader, PipeWriter) = io::pipe().map_err(io)?;
         let (gate, waiting) = UnixStream::pair().map_err(io)?;
-        let filter = seccomp::filter().map_err(SandboxError::Filter)?;
-        let filter = in_memory(c"filter", &filter).map_err(io)?;
+        let filter = self
+            .filter
+            .as_ref()
+            .as_ref()
+            .map_err(|why| SandboxError::Filter(io::Error::other(why.clone())))?;
+        let filter = in_memory(c"filter", filter).map_err(io)?;
         let files = etc_files().map_err(io)?;
         let etc: Vec<(RawFd, &str)> =
             files.iter().map(|(path, file)| (file.as_raw_fd(), *path)).collect();

@@ -306,3 +306,21 @@ fn why_an_old_failure_is_not_told_from_a_new_one_is_said() {
     let (text, _) = judged(&node, &[one_edit("a.js", "x = 1", "x = 2")]);
     assert!(text.contains("It is not known which of its failures are old ones"), "{text}");
 }
+
+#[test]
+fn a_file_of_tests_that_cannot_be_loaded_without_the_change_either_is_not_held_against_it() {
+    let files = [
+        ("a.py", "def f():\n    return 1\n"),
+        ("test_a.py", "import a\n\ndef test_f():\n    assert a.f() in (1, 2)\n"),
+        // Its data are in a submodule.
+        ("test_data.py", "import a\n\nDATA = open('data/all').read()\n\ndef test_d():\n    pass\n"),
+    ];
+    let (text, report) = judged(&files, &[one_edit("a.py", "return 1", "return 2")]);
+    assert_eq!(report["result"], "verified", "{text}");
+    assert!(text.contains("test_data.py"), "it is named: {text}");
+    let (text, report) = judged(&files, &[one_edit("a.py", "return 1", "return 3")]);
+    assert_eq!(report["result"], "no_verified_change", "{text}");
+    let stops = one_edit("a.py", "return 1", "raise OSError");
+    let (text, report) = judged(&files, &[stops]);
+    assert_eq!(report["result"], "no_verified_change", "{text}");
+}

@@ -116,12 +116,15 @@ pub(super) fn read_unittest(lines: &[&str]) -> Marks {
 }
 
 /// Finds `FAILED tests/test_a.py::test_x - assert …` and `ERROR …` in the summary, and how many the
-/// closing line counts.
+/// closing line counts. A file that cannot be loaded is named as one.
 pub(super) fn failed_pytest(lines: &[&str]) -> FailedTests {
     let named = |line: &&str| {
-        let rest = line.strip_prefix("FAILED ").or_else(|| line.strip_prefix("ERROR "))?;
+        let (rest, of_file) = match line.strip_prefix("FAILED ") {
+            Some(rest) => (rest, false),
+            None => (line.strip_prefix("ERROR ")?, true),
+        };
         let name = rest.split(" - ").next().unwrap_or(rest);
-        name.contains("::").then(|| name.to_owned())
+        (name.contains("::") || of_file && name.ends_with(".py")).then(|| name.to_owned())
     };
     let names: BTreeSet<String> = lines.iter().filter_map(named).collect();
     let closing = lines.iter().filter(|line| closing(line).is_some());

@@ -34,7 +34,12 @@ pub fn without(line: &str, names: &[String]) -> Option<String> {
     };
     match Selecting::of(line)? {
         Selecting::Cargo => Some(format!("{line} -- --exact{}", listed("--skip"))),
-        Selecting::Pytest { .. } => Some(format!("{line}{}", listed("--deselect"))),
+        // A file that cannot be loaded is left out as one.
+        Selecting::Pytest { .. } => {
+            let of = |name: &String| if name.contains("::") { "--deselect" } else { "--ignore" };
+            let listed = names.iter().map(|name| format!(" {} '{name}'", of(name)));
+            Some(format!("{line}{}", listed.collect::<String>()))
+        }
         Selecting::Go(rest) => {
             let all = names.iter().all(|name| is_identifier(name));
             all.then(|| format!("go test -skip '^({})$'{rest}", names.join("|")))
@@ -140,6 +145,11 @@ mod tests {
             assert_eq!(without(line, &tests).as_deref(), Some(left_out), "{line}");
             assert_eq!(alone(line, "tests::a").as_deref(), one, "{line}");
         }
+        let file = names(&["tests/test_a.py", "tests/test_b.py::test_x"]);
+        assert_eq!(
+            without("pytest -q", &file).as_deref(),
+            Some("pytest -q --ignore 'tests/test_a.py' --deselect 'tests/test_b.py::test_x'")
+        );
         let go = "go test ./...";
         let skips = "go test -skip '^(TestA|TestB)$' ./...";
         assert_eq!(without(go, &names(&["TestA", "TestB"])).as_deref(), Some(skips));
