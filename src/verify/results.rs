@@ -58,6 +58,13 @@ pub enum TestRun {
     HidesFailures(String),
 }
 
+/// Of more failed tests than this not all are known: nothing is done with so many one by one.
+const MOST_FAILED: usize = 5_000;
+/// What is longer than this, in bytes, is no name of a test.
+const LONGEST_NAME: usize = 1_000;
+/// So many packages that are not there are told.
+const MOST_MISSING: usize = 1_000;
+
 /// A test runner whose end can be seen.
 struct Runner {
     /// As people call it.
@@ -283,7 +290,8 @@ impl<'a> TestOutput<'a> {
             names.extend(failed.names);
             count += failed.count;
         }
-        (count > 0 && names.len() as u64 == count).then_some(names)
+        let bounded = names.len() <= MOST_FAILED && names.iter().all(|it| it.len() <= LONGEST_NAME);
+        (bounded && count > 0 && names.len() as u64 == count).then_some(names)
     }
 
     /// Whether it shows a test that passed.
@@ -291,10 +299,10 @@ impl<'a> TestOutput<'a> {
         self.marks.iter().any(|marks| marks.passed > 0)
     }
 
-    /// Packages that a red run says are not there.
+    /// Packages that a red run says are not there, the first [`MOST_MISSING`].
     pub fn missing(&self) -> BTreeSet<String> {
         let lines = self.lines();
-        RUNNERS.iter().flat_map(|runner| (runner.missing)(&lines)).collect()
+        RUNNERS.iter().flat_map(|runner| (runner.missing)(&lines)).take(MOST_MISSING).collect()
     }
 
     fn lines(&self) -> Vec<&str> {
