@@ -42,7 +42,7 @@ pub trait Tool: Send + Sync {
     /// Uses it.
     ///
     /// # Errors
-    /// [`ToolFault::ForModel`] is an answer; [`ToolFault::Fatal`] ends the attempt.
+    /// [`ToolFault::ForModel`] is an answer; the others end the attempt.
     async fn call(&self, arguments: Value) -> Result<String, ToolFault>;
 }
 
@@ -51,6 +51,8 @@ pub trait Tool: Send + Sync {
 pub enum ToolFault {
     /// The model can do something about it: told to it, and the loop goes on.
     ForModel(String),
+    /// It did what ends this attempt without a result, such as filling the disk: why.
+    EndsAttempt(String),
     /// It cannot: the sandbox is gone, the disk is full.
     Fatal(Box<dyn StdError + Send + Sync>),
 }
@@ -291,7 +293,14 @@ impl Talk<'_> {
                 Some(Err(problem)) => Err(ToolFault::ForModel(problem)),
                 None => self.use_tool(results.len(), &name, arguments, means).await,
             };
+            if let Err(ToolFault::EndsAttempt(why)) = &answer {
+                end = Some(without_answer(why));
+            }
+            let is_over = matches!(answer, Err(ToolFault::EndsAttempt(_)));
             results.push(result(id, &name, answer)?);
+            if is_over {
+                break;
+            }
         }
         if let Some(last) = results.last_mut().filter(|_| means.budget.nearly_spent()) {
             last.text = format!("{}\n\n{WRAP_UP}", last.text);
@@ -356,7 +365,7 @@ fn result(
 ) -> Result<ToolResult, AgentError> {
     match answer {
         Ok(text) => Ok(ToolResult { call_id, text: tools::capped(text), is_error: false }),
-        Err(ToolFault::ForModel(text)) => {
+        Err(ToolFault::ForModel(text) | ToolFault::EndsAttempt(text)) => {
             Ok(ToolResult { call_id, text: tools::capped(text), is_error: true })
         }
         Err(ToolFault::Fatal(source)) => Err(AgentError::Tool { tool: tool.to_owned(), source }),

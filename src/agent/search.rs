@@ -378,6 +378,7 @@ mod tests {
         match search(&root, &arguments, &Patience::of(Duration::from_secs(60))) {
             Ok(found) => found,
             Err(ToolFault::ForModel(words)) => panic!("{words}"),
+            Err(ToolFault::EndsAttempt(words)) => panic!("{words}"),
             Err(ToolFault::Fatal(error)) => panic!("{error}"),
         }
     }

@@ -221,6 +221,10 @@ impl Tool for RunTool {
             .in_directory(workdir.map_or(String::new(), |path| path.to_string()));
         command.env.clone_from(&self.env);
         match sandbox.run(&command, &self.limits, &self.stop).await {
+            // What it wrote is still there, and goes only with the whole tree.
+            Ok(CommandOutput { exit: Exit::DiskFull, .. }) => Err(ToolFault::EndsAttempt(
+                "a command that the model ran filled the disk".to_owned(),
+            )),
             Ok(output) => Ok(shown(&output)),
             Err(SandboxError::Malformed) => {
                 Err(ToolFault::ForModel("The command is empty or holds a NUL byte.".to_owned()))

@@ -38,7 +38,7 @@ impl Desk {
 
 fn words(answer: Result<String, ToolFault>) -> Result<String, String> {
     answer.map_err(|fault| match fault {
-        ToolFault::ForModel(words) => words,
+        ToolFault::ForModel(words) | ToolFault::EndsAttempt(words) => words,
         ToolFault::Fatal(error) => panic!("{error}"),
     })
 }

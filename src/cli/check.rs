@@ -130,7 +130,7 @@ async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
     }
     let survey = survey(&input, &ctx, &CancellationToken::new()).await;
     let survey = survey.map_err(|fault| fault.text)?;
-    let seen = Seen { base, survey };
+    let seen = CheckedCommit { base, survey };
     match command.json {
         true => say_json(&seen.as_json())?,
         false => say(seen.as_text()),
@@ -142,12 +142,12 @@ async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
 }
 
 /// What was seen, on which commit.
-struct Seen {
+struct CheckedCommit {
     base: Sha,
     survey: Survey,
 }
 
-impl Seen {
+impl CheckedCommit {
     /// Why changes cannot be checked here, with the way out. `None`: they can.
     fn problem(&self) -> Option<String> {
         let Survey { packages, commands, checks } = &self.survey;
@@ -256,7 +256,7 @@ fn words_of(outcome: &CheckOutcome) -> &'static str {
 }
 
 /// Writes the rules file, if there is none; what was done, for people.
-fn write_rules(repository: &Path, seen: &Seen) -> Result<String, AnyError> {
+fn write_rules(repository: &Path, seen: &CheckedCommit) -> Result<String, AnyError> {
     let path = repository.join(RULES_PATH);
     if seen.survey.commands.is_empty() {
         return Ok(

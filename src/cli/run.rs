@@ -73,6 +73,8 @@ pub struct RunCommand {
     no_sandbox: bool,
 }
 
+const REPORT: &str = "report.md";
+const REPORT_JSON: &str = "report.json";
 /// How long clearing up may take.
 const CLEARING: Duration = Duration::from_secs(60);
 
@@ -166,7 +168,7 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
         clock: Clock::system(),
         progress: &|what| progress(command, what),
     };
-    clear_out(&command.out)?;
+    clear_out(&command.out).await?;
     let end = match job.run().await {
         Ok(end) => end,
         Err(LocalFault { fault, patch }) => {
@@ -276,12 +278,26 @@ fn model_choice(text: &str) -> Result<ModelChoice, String> {
     })
 }
 
-/// An older run's patch must not pass for this one's.
-fn clear_out(out: &Path) -> std::io::Result<()> {
-    [CHANGE, UNVERIFIED]
-        .iter()
-        .map(|name| out.join(name))
-        .try_for_each(|path| if path.exists() { std::fs::remove_file(path) } else { Ok(()) })
+/// What an older run wrote must not pass for this one's, nor its costs be added to them.
+async fn clear_out(out: &Path) -> std::io::Result<()> {
+    for name in [CHANGE, UNVERIFIED, REPORT, REPORT_JSON] {
+        match std::fs::remove_file(out.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    let entries = std::fs::read_dir(out).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_of_attempt)) {
+        remove_aside(&entry.path(), CLEARING).await?;
+    }
+    Ok(())
+}
+
+/// Whether the records of an attempt have this name: `r1-a2`.
+fn is_of_attempt(name: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let numbers = name.strip_prefix('r').and_then(|rest| rest.split_once("-a"));
+    numbers.is_some_and(|(round, attempt)| is_number(round) && is_number(attempt))
 }
 
 async fn write_patch(
@@ -320,8 +336,8 @@ async fn write_out(
         write_patch(ctx, &report.base, patch, &out.join(name)).await?;
     }
     // After the patch, which it names.
-    std::fs::write(out.join("report.md"), as_text(report, out))?;
-    std::fs::write(out.join("report.json"), serde_json::to_string_pretty(&as_json(report))?)?;
+    std::fs::write(out.join(REPORT), as_text(report, out))?;
+    std::fs::write(out.join(REPORT_JSON), serde_json::to_string_pretty(&as_json(report))?)?;
     Ok(())
 }
 

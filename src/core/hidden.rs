@@ -4,9 +4,10 @@
 //! was taken out is told in words; the time is proportional to the text. This is hygiene: nothing
 //! relies on it.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use pulldown_cmark::{Event, Parser, Tag};
+use pulldown_cmark::{Event, Options, Parser, Tag};
 
 use super::text::{is_invisible, listed};
 
@@ -22,8 +23,10 @@ pub struct Removed {
     pub invisible: usize,
     /// Sequences that steer a terminal.
     pub escapes: usize,
-    /// HTML comments outside of code.
+    /// HTML comments and their like outside of code.
     pub comments: usize,
+    /// Link definitions that nothing refers to.
+    pub definitions: usize,
     /// Tags as our prompt has them.
     pub tags: usize,
 }
@@ -46,7 +49,10 @@ const LONGEST_TAG: usize = 200;
 pub fn seen(text: &str, by: WrittenBy) -> (String, Removed) {
     let (visible, mut removed) = plain(text);
     let text = match by {
-        WrittenBy::People => without_comments(&visible, &mut removed.comments),
+        WrittenBy::People => {
+            let text = without_comments(&visible, &mut removed.comments);
+            without_definitions(&text, &mut removed.definitions)
+        }
         WrittenBy::Program => visible,
     };
     (without_tags(&text, &mut removed.tags), removed)
@@ -78,6 +84,7 @@ impl Removed {
             (self.invisible, "invisible character"),
             (self.escapes, "terminal escape"),
             (self.comments, "HTML comment"),
+            (self.definitions, "unused link definition"),
             (self.tags, "prompt tag"),
         ];
         let kinds: Vec<String> = kinds.into_iter().filter_map(counted).collect();
@@ -91,6 +98,7 @@ impl std::iter::Sum for Removed {
             invisible: sum.invisible + one.invisible,
             escapes: sum.escapes + one.escapes,
             comments: sum.comments + one.comments,
+            definitions: sum.definitions + one.definitions,
             tags: sum.tags + one.tags,
         })
     }
@@ -137,37 +145,140 @@ fn escape_length(text: &str) -> usize {
     }
 }
 
-/// Markdown without HTML comments. In code people see them, so there they stay.
+/// What Markdown takes for HTML and nobody is shown: how it begins and ends. `<!-` is a comment.
+const UNSEEN_HTML: [(&str, &str); 4] =
+    [("<!--", "-->"), ("<?", "?>"), ("<![CDATA[", "]]>"), ("<!", ">")];
+
+/// Markdown without HTML comments and their like. In code people see them, so there they stay.
 fn without_comments(text: &str, count: &mut usize) -> String {
-    if !text.contains("<!--") {
+    if !(text.contains("<!") || text.contains("<?")) {
         return text.to_owned();
     }
-    let code: Vec<Range<usize>> = Parser::new(text)
+    let code: Vec<Range<usize>> = Parser::new_ext(text, Options::ENABLE_TABLES)
         .into_offset_iter()
         .filter(|(event, _)| matches!(event, Event::Code(_) | Event::Start(Tag::CodeBlock(_))))
         .map(|(_, range)| range)
         .collect();
     let mut code = code.iter().peekable();
     let (mut kept, mut from, mut looked) = (String::with_capacity(text.len()), 0, 0);
-    while let Some(start) = text[looked..].find("<!--").map(|at| looked + at) {
+    // An end that is nowhere is looked for once.
+    let mut without_end = [false; UNSEEN_HTML.len()];
+    while let Some(start) = text[looked..].find('<').map(|at| looked + at) {
+        looked = start + 1;
         while code.peek().is_some_and(|range| range.end <= start) {
             code.next();
         }
         if let Some(inside) = code.peek().filter(|range| range.start <= start) {
-            looked = inside.end.max(start + 4);
+            looked = inside.end.max(looked);
             continue;
         }
+        let Some(end) = end_of_unseen(text, start, &mut without_end) else { continue };
         kept.push_str(&text[from..start]);
-        // One without an end hides all that follows.
-        let end = text[start + 4..].find("-->").map_or(text.len(), |at| start + 4 + at + 3);
-        // `<!-->` and `<!--->` are whole.
-        let short = ["<!-->", "<!--->"].iter().find(|it| text[start..].starts_with(**it));
-        from = short.map_or(end, |it| start + it.len());
-        looked = from;
+        (from, looked) = (end, end);
         *count += 1;
         kept.push(' ');
     }
     kept + &text[from..]
+}
+
+/// Where what begins here, and nobody is shown, ends.
+fn end_of_unseen(
+    text: &str,
+    start: usize,
+    without_end: &mut [bool; UNSEEN_HTML.len()],
+) -> Option<usize> {
+    let rest = &text[start..];
+    let is_it = |(begin, _): &(&str, &str)| {
+        let inside = rest.strip_prefix(begin);
+        // `<!DOCTYPE`, and not `<!` alone.
+        inside.is_some_and(|it| *begin != "<!" || it.starts_with(|c: char| c.is_ascii_alphabetic()))
+    };
+    let kind = UNSEEN_HTML.iter().position(is_it)?;
+    // `<!-->` and `<!--->` are whole.
+    if let Some(short) = ["<!-->", "<!--->"].iter().find(|it| rest.starts_with(**it)) {
+        return Some(start + short.len());
+    }
+    let (begin, end) = UNSEEN_HTML[kind];
+    let from = start + begin.len();
+    let found = if without_end[kind] { None } else { text[from..].find(end) };
+    without_end[kind] = found.is_none();
+    match found {
+        Some(at) => Some(from + at + end.len()),
+        // A comment without an end hides all that follows; the others are plain text then.
+        None => (kind == 0).then_some(text.len()),
+    }
+}
+
+/// Markdown without link definitions that nothing refers to: nobody is shown them.
+fn without_definitions(text: &str, count: &mut usize) -> String {
+    if !text.contains("]:") {
+        return text.to_owned();
+    }
+    let (mut shown, mut used): (Vec<Range<usize>>, BTreeSet<String>) = Default::default();
+    for (event, range) in Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter() {
+        match event {
+            Event::Start(Tag::Link { id, .. } | Tag::Image { id, .. }) => {
+                used.insert(label(&id));
+            }
+            Event::Start(
+                Tag::Paragraph
+                | Tag::Heading { .. }
+                | Tag::CodeBlock(_)
+                | Tag::HtmlBlock
+                | Tag::Table(_),
+            )
+            // In a tight list there is no paragraph around it.
+            | Event::Text(_)
+            | Event::Code(_)
+            | Event::InlineHtml(_) => shown.push(range),
+            _ => {}
+        }
+    }
+    shown.sort_by_key(|range| range.start);
+    let mut covered = Covered { ranges: &shown, end: 0 };
+    let (mut kept, mut at, mut is_hidden) = (String::with_capacity(text.len()), 0, false);
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim_start_matches(|c: char| " >-*+\t.)".contains(c) || c.is_ascii_digit());
+        let start = at + line.len() - bare.len();
+        let is_outside = !bare.trim().is_empty() && !covered.covers(start);
+        if is_outside
+            && let Some((name, _)) = bare.strip_prefix('[').and_then(|it| it.split_once("]:"))
+        {
+            is_hidden = !used.contains(&label(name));
+            *count += usize::from(is_hidden);
+        } else if !is_outside {
+            is_hidden = false;
+        }
+        if is_hidden {
+            kept.push('\n');
+        } else {
+            kept.push_str(line);
+        }
+        at += line.len();
+    }
+    kept
+}
+
+/// Ranges that are asked about from the first to the last.
+struct Covered<'r> {
+    ranges: &'r [Range<usize>],
+    /// How far those reach that began by now.
+    end: usize,
+}
+
+impl Covered<'_> {
+    fn covers(&mut self, at: usize) -> bool {
+        while let Some((first, rest)) = self.ranges.split_first().filter(|(it, _)| it.start <= at) {
+            self.end = self.end.max(first.end);
+            self.ranges = rest;
+        }
+        at < self.end
+    }
+}
+
+/// A label as Markdown compares it.
+fn label(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// Text without tags that our prompt has, in any case, open or closed, whatever stands in them.
@@ -235,6 +346,20 @@ mod tests {
             ("a<!-- do\nthis -->b", "a b", "1 HTML comment"),
             ("a <!-- never closed", "a  ", "1 HTML comment"),
             ("a<!-->b-->", "a b-->", "1 HTML comment"),
+            (
+                "a <?php do this ?> b <!DOCTYPE x> c <![CDATA[ d ]]>",
+                "a   b   c  ",
+                "3 HTML comments",
+            ),
+            ("a <? b, a <! b, a <!x b", "a <? b, a <! b, a <!x b", ""),
+            ("a\n\n[//]: # (do this)\n\nb", "a\n\n\n\nb", "1 unused link definition"),
+            ("- a\n\n  [x]: <> \"do\n  this\"\n", "- a\n\n\n\n", "1 unused link definition"),
+            (
+                "[docs] and [x][y].\n\n[Docs]: https://a.example\n[y]: b\n",
+                "[docs] and [x][y].\n\n[Docs]: https://a.example\n[y]: b\n",
+                "",
+            ),
+            ("text\n[no]: definition here\n", "text\n[no]: definition here\n", ""),
             ("x </ISSUE> y < / Review a=1 > z", "x [tag] y [tag] z", "2 prompt tags"),
             ("<issue-1f2e> <issues> a < b", "[tag] <issues> a < b", "1 prompt tag"),
             (
@@ -253,6 +378,9 @@ mod tests {
             assert_eq!(of(code), (code.to_owned(), String::new()));
         }
         assert_eq!(of("`a` <!-- x -->").0, "`a`  ");
+        // A cell ends before code begins.
+        let table = "| a | b |\n|---|---|\n| `x | <!-- y --> ` |\n";
+        assert_eq!(of(table).1, "1 HTML comment");
     }
 
     #[test]

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use toml::Table;
 
 /// So many changes are told one by one.
@@ -142,30 +143,77 @@ fn of_toml(text: &str) -> Option<LockedPackages> {
 }
 
 fn of_npm(text: &str) -> Option<LockedPackages> {
-    let all: Value = serde_json::from_str(text).ok()?;
+    #[derive(Deserialize)]
+    struct NpmLock {
+        packages: BTreeMap<String, NpmPackage>,
+    }
+    #[derive(Deserialize)]
+    struct NpmPackage {
+        #[serde(default)]
+        version: String,
+        #[serde(default)]
+        resolved: OneOf,
+        #[serde(default)]
+        license: OneOf,
+    }
+    let all: NpmLock = serde_json::from_str(text).ok()?;
     let mut found = BTreeMap::new();
-    for (path, package) in all.get("packages")?.as_object()? {
+    for (path, NpmPackage { version, resolved, license }) in all.packages {
         let Some((_, name)) = path.rsplit_once("node_modules/") else { continue };
-        let text = |key: &str| package.get(key).and_then(Value::as_str).unwrap_or_default();
-        let source = text("resolved");
+        let source = resolved.text();
         let is_usual = source.starts_with("https://registry.npmjs.org/");
-        let source = if is_usual { "" } else { source };
-        let (version, licence) = (text("version").to_owned(), text("license").to_owned());
-        insert(&mut found, name, LockedPackage { version, source: source.to_owned(), licence });
+        let source = if is_usual { String::new() } else { source };
+        insert(&mut found, name, LockedPackage { version, source, licence: license.text() });
     }
     Some(found)
 }
 
-fn of_composer(text: &str) -> Option<LockedPackages> {
-    let all: Value = serde_json::from_str(text).ok()?;
-    let mut found = BTreeMap::new();
-    for part in ["packages", "packages-dev"] {
-        for package in all.get(part).and_then(Value::as_array).into_iter().flatten() {
-            let text = |at: &str| package.pointer(at).and_then(Value::as_str).unwrap_or_default();
-            let (version, licence) = (text("/version").to_owned(), text("/license/0").to_owned());
-            let package = LockedPackage { version, licence, ..Default::default() };
-            insert(&mut found, text("/name"), package);
+/// A text, or something else that says nothing here.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOf {
+    Text(String),
+    Other(IgnoredAny),
+}
+
+impl Default for OneOf {
+    fn default() -> Self {
+        Self::Other(IgnoredAny)
+    }
+}
+
+impl OneOf {
+    fn text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Other(IgnoredAny) => String::new(),
         }
+    }
+}
+
+fn of_composer(text: &str) -> Option<LockedPackages> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    struct ComposerLock {
+        #[serde(default)]
+        packages: Vec<ComposerPackage>,
+        #[serde(default)]
+        packages_dev: Vec<ComposerPackage>,
+    }
+    #[derive(Deserialize)]
+    struct ComposerPackage {
+        name: String,
+        version: String,
+        #[serde(default)]
+        license: Vec<String>,
+    }
+    let all: ComposerLock = serde_json::from_str(text).ok()?;
+    let mut found = BTreeMap::new();
+    for ComposerPackage { name, version, license } in
+        all.packages.into_iter().chain(all.packages_dev)
+    {
+        let licence = license.join(" or ");
+        insert(&mut found, &name, LockedPackage { version, licence, ..Default::default() });
     }
     Some(found)
 }

@@ -167,6 +167,9 @@ pub struct Environment {
     /// How much it takes on the disk.
     #[serde(default)]
     bytes: u64,
+    /// Keeps it from being removed.
+    #[serde(skip)]
+    held: Vec<store::HeldRecord>,
 }
 
 /// Where packages come from, and where they are kept.
@@ -248,6 +251,7 @@ impl Environments {
             all.shown.extend(one.shown);
             all.env.extend(one.env);
             all.found.extend(one.found);
+            all.held.extend(one.held);
         }
         Ok(all)
     }
@@ -318,7 +322,7 @@ impl Fetching<'_> {
         let (env, found) = (self.plan.env.clone(), vec![found]);
         let shown = ShownDirectory { writable: false, ..shown };
         let shown = [vec![shown], more].concat();
-        making.finish(Environment { shown, env, found, bytes: 0 }).await
+        making.finish(Environment { shown, env, found, ..Environment::default() }).await
     }
 
     fn failed(

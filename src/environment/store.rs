@@ -1,11 +1,14 @@
 //! Where fetched packages are kept.
 //!
 //! Invariants: an environment is made in a scratch directory and gets its place here when it is
-//! whole and of bounded size; what decided it is in its name; those that were used longest ago go,
-//! and what cannot be removed is in nobody's way.
+//! whole and of bounded size; what decided it is in its name; of those that nobody holds, the ones
+//! that were used longest ago go, and what cannot be removed is in nobody's way.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
@@ -30,6 +33,19 @@ const RECORD: &str = "environment.json";
 /// Directories that tools write to inside `node_modules`.
 const WRITTEN_BY_TOOLS: [&str; 4] = [".cache", ".vite", ".vite-temp", ".vitest"];
 
+/// A kept environment that nobody may remove for as long as this is held.
+#[derive(Debug, Clone)]
+pub(super) struct HeldRecord(#[expect(dead_code, reason = "its lock ends with it")] Arc<File>);
+
+impl PartialEq for HeldRecord {
+    /// Who holds it says nothing about what it is.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for HeldRecord {}
+
 /// The place of one environment.
 pub(super) struct KeptEnvironment(PathBuf);
 
@@ -53,17 +69,21 @@ impl KeptEnvironment {
         Self(directory.join(hex::encode(digest)))
     }
 
-    /// What is kept there, if anything is.
+    /// What is kept there, if anything is. It stays for as long as somebody holds it.
     pub(super) fn read(&self) -> Option<Environment> {
-        let record = self.0.join(RECORD);
-        let environment = serde_json::from_slice(&std::fs::read(&record).ok()?).ok()?;
+        let path = self.0.join(RECORD);
+        let mut record = File::open(&path).ok()?;
+        record.try_lock_shared().ok()?;
+        // It may have been given up before it was locked.
+        let is_same = record.metadata().ok()?.ino() == std::fs::metadata(&path).ok()?.ino();
+        let mut text = String::new();
+        record.read_to_string(&mut text).ok().filter(|_| is_same)?;
+        let environment: Environment = serde_json::from_str(&text).ok()?;
         // Its time says when it was last used.
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         let now = Timestamps { last_access: now, last_modification: now };
-        if let Ok(file) = std::fs::File::open(&record) {
-            let _ = rustix::fs::futimens(file, &now);
-        }
-        Some(environment)
+        let _ = rustix::fs::futimens(&record, &now);
+        Some(Environment { held: vec![HeldRecord(Arc::new(record))], ..environment })
     }
 
     pub(super) async fn begin(&self, scratch: &Scratch) -> Result<Making, EnvironmentError> {
@@ -172,7 +192,10 @@ impl Making {
         if !self.kept.join(RECORD).exists() {
             moved?;
         }
+        let kept = KeptEnvironment(self.kept);
         self.scratch.throw_away().await;
+        let gone = || io::Error::other("what was just fetched is gone");
+        let environment = kept.read().ok_or_else(gone)?;
         forget_old(&above).await;
         Ok(environment)
     }
@@ -200,7 +223,7 @@ fn size_of(directory: &Path) -> io::Result<u64> {
 }
 
 /// Removes those that were used longest ago, until the rest is within bounds and the disk has room.
-/// The newest stays: somebody is about to use it.
+/// What somebody holds stays.
 pub(super) async fn forget_old(above: &Path) {
     let entries = std::fs::read_dir(above).into_iter().flatten();
     let mut all: Vec<_> = entries
@@ -216,14 +239,18 @@ pub(super) async fn forget_old(above: &Path) {
     all.sort();
     let mut bytes: u64 = all.iter().map(|(.., bytes)| bytes).sum();
     let mut many = all.len();
-    all.pop();
     for (_, path, its) in all {
         if many <= MOST_KEPT && bytes <= MOST_BYTES && !is_short_of_room(above) {
             break;
         }
+        let record = File::open(path.join(RECORD));
+        if !record.as_ref().is_ok_and(|record| record.try_lock().is_ok()) {
+            continue;
+        }
         (many, bytes) = (many - 1, bytes.saturating_sub(its));
         // First it stops to count, whatever comes of removing it.
         let _ = std::fs::remove_file(path.join(RECORD));
+        drop(record);
         if let Err(error) = remove_aside(&path, REMOVAL).await {
             tracing::warn!(path = %path.display(), %error, "old packages could not be removed");
         }
@@ -275,6 +302,25 @@ mod tests {
         assert_eq!(std::fs::read_dir(&kept_in).unwrap().count(), 1);
         let left = std::fs::read_dir(above.path().join("scratch")).map_or(0, Iterator::count);
         assert_eq!(left, 0, "nothing else is left");
+    }
+
+    #[tokio::test]
+    async fn packages_that_a_job_holds_are_not_removed_for_others() {
+        let above = tempfile::tempdir().unwrap();
+        let (scratch, kept_in) = (Scratch::below(above.path()), above.path().join("kept"));
+        let mut all = Vec::new();
+        for number in 0..MOST_KEPT + 3 {
+            let plan = plan(&number.to_string());
+            let kept = KeptEnvironment::of(&kept_in, &plan, "", "none");
+            let making = kept.begin(&scratch).await.unwrap();
+            std::fs::create_dir(making.tree()).unwrap();
+            let made = making.finish(Environment::default()).await.unwrap();
+            all.push((kept, (number < 2).then_some(made)));
+        }
+        let is_there = |number: usize| all[number].0.0.join(RECORD).exists();
+        assert!(is_there(0) && is_there(1), "they are held");
+        assert!(is_there(MOST_KEPT + 2), "it is the newest");
+        assert_eq!((0..MOST_KEPT + 3).filter(|number| is_there(*number)).count(), MOST_KEPT);
     }
 
     #[tokio::test]

@@ -50,18 +50,16 @@ struct SandboxPolicy<'a> {
     gander: &'a Path,
     toolchains: &'a [Toolchain],
     covered: &'a [&'a str],
-    descriptors: Descriptors,
+    descriptors: Descriptors<'a>,
 }
 
 /// Numbers of the descriptors that bubblewrap reads from and writes to.
 #[derive(Debug, Clone, Copy)]
-struct Descriptors {
+struct Descriptors<'a> {
     status: RawFd,
-    passwd: RawFd,
-    group: RawFd,
-    hosts: RawFd,
-    nsswitch: RawFd,
     filter: RawFd,
+    /// Files of `/etc`, each with its path.
+    etc: &'a [(RawFd, &'static str)],
 }
 
 /// A sandbox whose command waits at the gate.
@@ -122,22 +120,33 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("npm_config_update_notifier", "false"),
 ];
 
-/// What runtimes and package managers read of the system's settings; nothing of it is secret.
-const OF_RUNTIMES: &[&str] = &[
-    "/etc/alternatives",
+/// Files of `/etc` that say who is who inside.
+const OUR_FILES: &[(&str, &str)] = &[
+    ("/etc/passwd", PASSWD),
+    ("/etc/group", GROUP),
+    ("/etc/hosts", HOSTS),
+    ("/etc/nsswitch.conf", NSSWITCH),
+];
+/// Files of the system's settings that runtimes read; nothing of them is secret. They are copied,
+/// for every mount takes time at every start.
+const COPIED_FILES: &[&str] = &[
     "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/etc/mime.types",
+    "/etc/protocols",
+    "/etc/services",
+    "/etc/ssl/openssl.cnf",
+];
+/// Directories of such settings.
+const SHOWN_DIRECTORIES: &[&str] = &[
+    "/etc/alternatives",
     "/etc/java-11-openjdk",
     "/etc/java-17-openjdk",
     "/etc/java-21-openjdk",
     "/etc/java-25-openjdk",
-    "/etc/localtime",
     "/etc/maven",
-    "/etc/mime.types",
     "/etc/php",
-    "/etc/protocols",
-    "/etc/services",
     "/etc/ssl/certs",
-    "/etc/ssl/openssl.cnf",
 ];
 
 const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
@@ -193,13 +202,10 @@ impl Bubblewrap {
         let (status, status_writer): (PipeReader, PipeWriter) = io::pipe().map_err(io)?;
         let (gate, waiting) = UnixStream::pair().map_err(io)?;
         let filter = seccomp::filter().map_err(SandboxError::Filter)?;
-        let files: [OwnedFd; 5] = [
-            in_memory(c"passwd", PASSWD.as_bytes()).map_err(io)?,
-            in_memory(c"group", GROUP.as_bytes()).map_err(io)?,
-            in_memory(c"hosts", HOSTS.as_bytes()).map_err(io)?,
-            in_memory(c"nsswitch", NSSWITCH.as_bytes()).map_err(io)?,
-            in_memory(c"filter", &filter).map_err(io)?,
-        ];
+        let filter = in_memory(c"filter", &filter).map_err(io)?;
+        let files = etc_files().map_err(io)?;
+        let etc: Vec<(RawFd, &str)> =
+            files.iter().map(|(path, file)| (file.as_raw_fd(), *path)).collect();
         let command = &with_mount_points(command)?;
         let covered: Vec<&str> =
             KEY_LISTS.iter().copied().filter(|path| Path::new(path).exists()).collect();
@@ -211,11 +217,8 @@ impl Bubblewrap {
             covered: &covered,
             descriptors: Descriptors {
                 status: status_writer.as_raw_fd(),
-                passwd: files[0].as_raw_fd(),
-                group: files[1].as_raw_fd(),
-                hosts: files[2].as_raw_fd(),
-                nsswitch: files[3].as_raw_fd(),
-                filter: files[4].as_raw_fd(),
+                filter: filter.as_raw_fd(),
+                etc: &etc,
             },
         };
         let listed = in_memory(c"arguments", &nul_separated(&policy.arguments())).map_err(io)?;
@@ -225,8 +228,8 @@ impl Bubblewrap {
         arguments.extend(inner.into_iter().map(OsString::from));
         let group = self.groups.as_ref().ok().map(|groups| groups.make(limits)).transpose();
         let (group, join) = group.map_err(SandboxError::Group)?.unzip();
-        let mut hand_down: Vec<OwnedFd> = vec![status_writer.into(), listed];
-        hand_down.extend(files);
+        let mut hand_down: Vec<OwnedFd> = vec![status_writer.into(), listed, filter];
+        hand_down.extend(files.into_iter().map(|(_, file)| file));
         let running = spawn::start(Start {
             program: self.program.clone(),
             arguments,
@@ -442,23 +445,18 @@ impl BwrapArguments {
         self.option(&["--uid", USER, "--gid", USER, "--hostname", "sandbox"]);
     }
 
-    fn system(&mut self, descriptors: Descriptors) {
+    fn system(&mut self, descriptors: Descriptors<'_>) {
         self.option(&["--ro-bind", "/usr", "/usr"]);
         for name in ["bin", "sbin", "lib", "lib64"] {
             self.option(&["--symlink", &format!("usr/{name}"), &format!("/{name}")]);
         }
         self.option(&["--perms", "0755", "--dir", "/etc"]);
-        for path in OF_RUNTIMES {
-            self.option(&["--ro-bind-try", path, path]);
+        for path in SHOWN_DIRECTORIES.iter().filter(|path| Path::new(path).is_dir()) {
+            self.option(&["--ro-bind", path, path]);
         }
-        for (descriptor, path) in [
-            (descriptors.passwd, "/etc/passwd"),
-            (descriptors.group, "/etc/group"),
-            (descriptors.hosts, "/etc/hosts"),
-            (descriptors.nsswitch, "/etc/nsswitch.conf"),
-        ] {
-            let descriptor = descriptor.to_string();
-            self.option(&["--perms", "0444", "--ro-bind-data", &descriptor, path]);
+        for (descriptor, path) in descriptors.etc {
+            // Nobody writes to it: the root is read-only in the end.
+            self.option(&["--perms", "0444", "--file", &descriptor.to_string(), path]);
         }
         self.option(&["--proc", "/proc", "--dev", "/dev"]);
         self.private("/dev/shm", SHARED_MEMORY_BYTES, "1777");
@@ -512,6 +510,19 @@ fn nul_separated(words: &[OsString]) -> Vec<u8> {
     words.iter().flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect()
 }
 
+/// What stands in `/etc`, each file with its path and open at its start.
+fn etc_files() -> io::Result<Vec<(&'static str, OwnedFd)>> {
+    let mut files = Vec::new();
+    for (path, text) in OUR_FILES {
+        files.push((*path, in_memory(c"etc", text.as_bytes())?));
+    }
+    // What this machine does not have, nobody misses.
+    let copied =
+        COPIED_FILES.iter().filter_map(|path| Some((*path, File::open(path).ok()?.into())));
+    files.extend(copied);
+    Ok(files)
+}
+
 /// An anonymous file, read from its start.
 fn in_memory(name: &std::ffi::CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     let mut file = File::from(rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?);
@@ -524,8 +535,8 @@ fn in_memory(name: &std::ffi::CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
 mod tests {
     use super::*;
 
-    const DESCRIPTORS: Descriptors =
-        Descriptors { status: 11, passwd: 13, group: 14, hosts: 15, nsswitch: 16, filter: 17 };
+    const DESCRIPTORS: Descriptors<'static> =
+        Descriptors { status: 11, filter: 17, etc: &[(13, "/etc/passwd"), (14, "/etc/hosts")] };
 
     fn arguments(command: &SandboxCommand, toolchains: &[Toolchain]) -> Vec<String> {
         let limits = SandboxLimits { tmp_bytes: 400, ..SandboxLimits::default() };
@@ -560,10 +571,8 @@ mod tests {
             &["--size", "67108864", "--tmpfs", "/dev/shm"],
             &["--size", "400", "--tmpfs", "/tmp"],
             &["--size", "100", "--tmpfs", "/home/gander"],
-            &["--ro-bind-data", "13", "/etc/passwd"],
-            &["--ro-bind-data", "14", "/etc/group"],
-            &["--ro-bind-data", "15", "/etc/hosts"],
-            &["--ro-bind-data", "16", "/etc/nsswitch.conf"],
+            &["--perms", "0444", "--file", "13", "/etc/passwd"],
+            &["--perms", "0444", "--file", "14", "/etc/hosts"],
             &["--seccomp", "17"],
             &["--json-status-fd", "11"],
             &["--chdir", "/work"],
@@ -578,8 +587,8 @@ mod tests {
         let arguments = arguments(&SandboxCommand::shell("true", "/jobs/7/tree"), &[rust]);
         let mounts: Vec<_> = arguments
             .windows(3)
-            .filter(|words| words[0].contains("bind") && !words[0].ends_with("-data"))
-            .filter(|words| !OF_RUNTIMES.contains(&&*words[1]))
+            .filter(|words| words[0].contains("bind"))
+            .filter(|words| !SHOWN_DIRECTORIES.contains(&&*words[1]))
             .map(|words| words.join(" "))
             .collect();
         assert_eq!(

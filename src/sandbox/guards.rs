@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::StatVfs;
 
@@ -29,9 +29,13 @@ pub(super) enum Excess {
     Memory,
 }
 
-/// How often the disk is looked at, and after how many such looks the memory.
+/// How often the disk is looked at, and how often where little more than the spare room is left: a
+/// run can write some hundred megabytes between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
-const DISK_LOOKS: u32 = 5;
+const SHORT_PAUSE: Duration = Duration::from_millis(5);
+const LITTLE: u64 = 4 << 30;
+/// How often memory is looked at.
+const MEMORY_PAUSE: Duration = Duration::from_millis(500);
 
 impl Guards {
     /// Of the tree only.
@@ -48,14 +52,15 @@ impl Guards {
 
     /// Waits until a bound is passed, for as long as it takes.
     pub(super) async fn passed(mut self) -> Excess {
-        let mut look = tokio::time::interval(PAUSE);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        for looks in 1_u32.. {
-            look.tick().await;
-            if self.is_disk_full() {
+        let mut memory_at = Instant::now() + MEMORY_PAUSE;
+        loop {
+            let room = self.room_left();
+            if room == Some(0) || self.is_crowded() {
                 return Excess::Disk;
             }
-            if looks % DISK_LOOKS == 0
+            let is_little = room.is_some_and(|room| room < LITTLE);
+            tokio::time::sleep(if is_little { SHORT_PAUSE } else { PAUSE }).await;
+            if Instant::now() >= memory_at
                 && let Some(mut memory) = self.memory.take()
             {
                 let looked = tokio::task::spawn_blocking(move || (memory.look(), memory)).await;
@@ -63,20 +68,24 @@ impl Guards {
                     Ok((Look::Within, memory)) => self.memory = Some(memory),
                     Ok((Look::Over, _)) | Err(_) => return Excess::Memory,
                 }
+                memory_at = Instant::now() + MEMORY_PAUSE;
             }
         }
-        Excess::Memory
     }
 
-    /// A file system that cannot be asked is not known to be full.
-    fn is_disk_full(&self) -> bool {
-        let is_short = |disk: StatVfs| {
-            // Some file systems have no fixed number of files, and say that it is none.
-            let few = disk.f_files > 0 && disk.f_favail < self.spare_files;
-            disk.f_bavail * disk.f_frsize < self.spare_bytes || few
-        };
+    /// The bytes that may still be written. A file system that cannot be asked is not known to be
+    /// full.
+    fn room_left(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(&self.tree).ok()?;
+        // Some file systems have no fixed number of files, and say that it is none.
+        let few = disk.f_files > 0 && disk.f_favail < self.spare_files;
+        let room = disk.f_bavail.saturating_mul(disk.f_frsize).saturating_sub(self.spare_bytes);
+        Some(if few { 0 } else { room })
+    }
+
+    /// Whether there are too many files in a temporary file system.
+    fn is_crowded(&self) -> bool {
         let is_crowded = |disk: StatVfs| disk.f_files - disk.f_ffree > self.temporary_files;
-        rustix::fs::statvfs(&self.tree).is_ok_and(is_short)
-            || self.temporary.iter().any(|place| rustix::fs::fstatvfs(place).is_ok_and(is_crowded))
+        self.temporary.iter().any(|place| rustix::fs::fstatvfs(place).is_ok_and(is_crowded))
     }
 }

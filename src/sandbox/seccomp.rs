@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use libc::{CLONE_FILES, CLONE_THREAD, EAFNOSUPPORT, ENOSYS, EPERM};
+use libc::{CLONE_FILES, CLONE_THREAD, EAFNOSUPPORT, ENOSYS, EOPNOTSUPP, EPERM};
 use seccompiler::SeccompCmpArgLen::Dword;
 use seccompiler::SeccompCmpOp::{Eq, MaskedEq, Ne};
 use seccompiler::{
@@ -162,9 +162,22 @@ const IGNORED: &[DeniedCall] = &[DeniedCall {
     when: When::Any(&[&[(0, Eq, libc::PR_SET_DUMPABLE), (1, Eq, 0)]]),
 }];
 
+/// Room on the disk in one call: nobody who looks at the disk now and then would see it coming.
+/// Programs write instead, as on file systems that cannot do it. Giving room back is let pass.
+const RESERVED: &[DeniedCall] = &[DeniedCall {
+    name: "fallocate",
+    number: libc::SYS_fallocate,
+    when: When::Any(&[&[(1, MaskedEq(libc::FALLOC_FL_PUNCH_HOLE as u64), 0)]]),
+}];
+
 /// All of them, with what each is answered.
-const DENIED: &[(&[DeniedCall], i32)] =
-    &[(ABSENT, ENOSYS), (FORBIDDEN, EPERM), (UNSUPPORTED, EAFNOSUPPORT), (IGNORED, 0)];
+const DENIED: &[(&[DeniedCall], i32)] = &[
+    (ABSENT, ENOSYS),
+    (FORBIDDEN, EPERM),
+    (UNSUPPORTED, EAFNOSUPPORT),
+    (RESERVED, EOPNOTSUPP),
+    (IGNORED, 0),
+];
 
 const TIOCLINUX: i32 = 0x541c;
 const PER_LINUX32: i32 = 8;
@@ -360,6 +373,10 @@ mod tests {
         }
         for (protocol, wanted) in [(0, ALLOW), (9, NO_FAMILY), (15, NO_FAMILY)] {
             assert_eq!(asked(libc::SYS_socket, [16, 3, protocol]), wanted, "{protocol}");
+        }
+        let no_room = ERROR + EOPNOTSUPP as u32;
+        for (mode, wanted) in [(0, no_room), (1, no_room), (16, no_room), (3, ALLOW)] {
+            assert_eq!(asked(libc::SYS_fallocate, [3, mode, 0]), wanted, "{mode}");
         }
         assert_eq!(asked(libc::SYS_socketpair, [1, 1, 0]), ALLOW);
         assert_eq!(asked(libc::SYS_socketpair, [30, 1, 0]), NO_FAMILY);

@@ -56,6 +56,7 @@ struct Queued {
     task: Task,
     due: Timestamp,
     tries: u32,
+    abandoned: u32,
     /// Grows with every claim.
     fence: i64,
     lease_until: Option<Timestamp>,
@@ -348,10 +349,12 @@ impl State {
         let (_, id) = ready.filter(|(ready, _)| *ready <= now).min()?;
         let queued = self.queue.get_mut(&id)?;
         queued.tries += u32::from(queued.lease_until.is_some());
+        queued.abandoned += u32::from(queued.lease_until.is_some());
         queued.fence += 1;
         queued.lease_until = Some(now.plus_seconds(LEASE_SECONDS));
         let lease = Lease { task: id, fence: queued.fence };
-        Some(Claim { lease, task: queued.task.clone(), tries: queued.tries })
+        let (task, tries, abandoned) = (queued.task.clone(), queued.tries, queued.abandoned);
+        Some(Claim { lease, task, tries, abandoned })
     }
 
     fn enqueue(&mut self, task: Task, due: Timestamp) {
@@ -364,7 +367,8 @@ impl State {
         }
         self.last_task += 1;
         let lane = task.lane();
-        let queued = Queued { lane, task, due, tries: 0, fence: 0, lease_until: None };
+        let queued =
+            Queued { lane, task, due, tries: 0, abandoned: 0, fence: 0, lease_until: None };
         self.queue.insert(self.last_task, queued);
     }
 

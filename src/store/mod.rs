@@ -170,6 +170,8 @@ pub struct Claim {
     pub task: Task,
     /// How often it was tried before.
     pub tries: u32,
+    /// How often whoever had it was gone without a word: killed, or stuck.
+    pub abandoned: u32,
 }
 
 /// The right to write what follows from one task. Void as soon as somebody else claims it.

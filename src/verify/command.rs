@@ -22,6 +22,8 @@ use crate::workspace::tree::Workspace;
 const DISTILLED: usize = 3_000;
 /// Bytes of output that are kept: end marks are looked for in all of it.
 const KEPT: usize = 8 << 20;
+/// A log that is longer is begun anew.
+const LARGEST_LOG: u64 = 16 << 20;
 const LARGEST_PACKAGE_JSON: u64 = 1 << 20;
 /// The shell's own codes for "cannot be executed" and "not found".
 const NOT_RUNNABLE: [i32; 2] = [126, 127];
@@ -141,6 +143,10 @@ impl CommandVerifier {
             .mode(0o600)
             .open(&self.log)
             .map_err(disk)?;
+        // A model may ask for the checks again and again: the last of them count.
+        if file.metadata().map_err(disk)?.len() > LARGEST_LOG {
+            file.set_len(0).map_err(disk)?;
+        }
         let (line, said) = (&self.line, &output.stdout.text);
         write!(file, "$ {line}\n{said}\n[{:?}]\n", output.exit).map_err(disk)
     }

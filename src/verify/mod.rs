@@ -1,8 +1,9 @@
 //! Checks: a change is checked where the agent never was.
 //!
 //! Invariants: every verifier gets the base commit and the patch, and the commands run in a fresh
-//! export of exactly that; the result is the exit status. What is read from the output of a test
-//! runner makes no red result green.
+//! export of exactly that; a command whose predecessor left the tree otherwise, but for what
+//! `.gitignore` leaves out, gets another one; the result is the exit status. What is read from the
+//! output of a test runner makes no red result green.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,8 +20,10 @@ use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::path_rules::PathRules;
 use crate::sandbox::{Sandbox, SandboxError};
+use crate::workspace::READING;
 use crate::workspace::mirror::Mirror;
 use crate::workspace::patch::{Caps, PatchError};
+use crate::workspace::patience::Patience;
 use crate::workspace::scratch::{Scratch, ScratchError};
 use crate::workspace::tree::{ExportError, Workspace};
 
@@ -174,27 +177,28 @@ impl Checker {
         stop: &CancellationToken,
     ) -> Result<Evidence, VerifyError> {
         let fresh = self.scratch.make("verify-").await?;
-        let evidence = self.check_in(&fresh.path().join("tree"), patch, stop).await;
+        let evidence = self.check_in(fresh.path(), patch, stop).await;
         fresh.throw_away().await;
         evidence
     }
 
     async fn check_in(
         &self,
-        tree: &Path,
+        directory: &Path,
         patch: &Patch,
         stop: &CancellationToken,
     ) -> Result<Evidence, VerifyError> {
-        let workspace = Workspace::export(&self.mirror, &self.base, tree).await?;
-        let laid = patch.clone();
-        let laying = tokio::task::spawn_blocking(move || {
-            workspace.apply(&laid)?;
-            Ok::<_, PatchError>(workspace)
-        });
-        let workspace = laying.await.map_err(|_| VerifyError::Stopped)??;
-        let candidate = Candidate { workspace: &workspace, patch, stop };
+        let mut workspace = self.lay(&directory.join("tree"), patch).await?;
         let mut checks = Vec::new();
-        for verifier in self.verifiers.iter() {
+        for (number, verifier) in self.verifiers.iter().enumerate() {
+            let ran_before = number.checked_sub(1).and_then(|before| self.verifiers.get(before));
+            if ran_before.is_some_and(|before| before.kind() == CheckKind::Command)
+                && !is_as_laid(&workspace, patch).await
+            {
+                // One command must not decide what the next one comes to.
+                workspace = self.lay(&directory.join(format!("tree-{number}")), patch).await?;
+            }
+            let candidate = Candidate { workspace: &workspace, patch, stop };
             let started = Instant::now();
             let Finding { outcome, tests, failed_tests } = verifier.check(&candidate).await?;
             let broke_a_rule =
@@ -214,6 +218,27 @@ impl Checker {
         }
         Ok(Evidence { base: self.base.clone(), patch: patch.digest(), checks })
     }
+
+    /// A fresh tree with the patch on it.
+    async fn lay(&self, tree: &Path, patch: &Patch) -> Result<Arc<Workspace>, VerifyError> {
+        let workspace = Workspace::export(&self.mirror, &self.base, tree).await?;
+        let laid = patch.clone();
+        let laying = tokio::task::spawn_blocking(move || {
+            workspace.apply(&laid)?;
+            Ok::<_, PatchError>(Arc::new(workspace))
+        });
+        Ok(laying.await.map_err(|_| VerifyError::Stopped)??)
+    }
+}
+
+/// Whether a tree is what was laid, but for what `.gitignore` leaves out: what a build made stays.
+async fn is_as_laid(workspace: &Arc<Workspace>, patch: &Patch) -> bool {
+    let (workspace, patch) = (Arc::clone(workspace), patch.clone());
+    let looking = tokio::task::spawn_blocking(move || {
+        let changes = workspace.changes_within(&Patience::of(READING));
+        changes.is_ok_and(|changes| changes.patch == patch)
+    });
+    looking.await.unwrap_or(false)
 }
 
 /// The verifiers of a project: its rules, then its commands as configured or found out.

@@ -30,6 +30,15 @@ impl WorkError {
         Self { kind: ErrorKind::Bug, text: text.to_owned() }
     }
 
+    /// Work on one and the same task whose worker was gone without a word so many times.
+    pub fn abandoned(times: u32) -> Self {
+        let text = format!(
+            "Gander was killed, or got stuck, {times} times while it worked on this, so it is not \
+             tried again: what this is about may be the cause. The server's log has more"
+        );
+        Self { kind: ErrorKind::Permanent, text }
+    }
+
     /// Something that may pass, in words.
     pub fn later(text: String) -> Self {
         Self { kind: ErrorKind::Retry { after_seconds: None }, text }
@@ -69,9 +78,10 @@ impl From<MirrorError> for WorkError {
     fn from(error: MirrorError) -> Self {
         match error {
             MirrorError::Git(ref git) if git.is_too_large() => Self::permanent(&error),
-            MirrorError::Cache { .. } | MirrorError::Git(_) | MirrorError::Damaged(_) => {
-                Self::passing(&error)
-            }
+            MirrorError::Cache { .. }
+            | MirrorError::Git(_)
+            | MirrorError::NoRoom(_)
+            | MirrorError::Damaged(_) => Self::passing(&error),
             MirrorError::BadKey(_)
             | MirrorError::BadUrl(_)
             | MirrorError::Empty

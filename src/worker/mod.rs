@@ -30,6 +30,7 @@ mod context;
 mod fault;
 mod job_context;
 mod local;
+mod old_files;
 mod packages;
 mod patches;
 mod route;
@@ -64,6 +65,9 @@ const IDLE: Duration = Duration::from_secs(1);
 const MOST_TRIES_OF_WORDS: u32 = 30;
 /// Tries of a step of a job, before the job ends with the failure.
 const MOST_TRIES_OF_STEPS: u32 = 6;
+/// Times that Gander may end, or get stuck, while it works on one task: what that task is about may
+/// be the cause. Each takes a lease's time.
+const MOST_ABANDONED: u32 = 20;
 /// Waits that the other side asked for, before even those end.
 const MOST_WAITS: u32 = 100;
 
@@ -165,7 +169,9 @@ impl Worker {
         // There may be more: let another loop look.
         self.ctx.wake.notify_one();
         let stop = shutdown.child_token();
-        let performed = {
+        let performed = if claim.abandoned >= MOST_ABANDONED {
+            Some(Err(WorkError::abandoned(claim.abandoned)))
+        } else {
             let work = steps::perform(&self.ctx, &claim, &stop);
             tokio::pin!(work);
             loop {

@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, WorkError};
+use super::{Context, WorkError, old_files};
 use crate::core::delivery::Delivery;
 use crate::core::id::{DeliveryId, HookId, Timestamp};
 use crate::core::job::JobStep;
@@ -39,6 +39,9 @@ pub(in crate::worker) async fn sweep(ctx: &Context, sweep: Sweep) -> Result<(), 
         Sweep::OpenPulls => (look_at_all(ctx).await, OPEN_PULLS_SECONDS),
         Sweep::OldRows => {
             ctx.scratch().empty_trash(&CancellationToken::new()).await;
+            if let Err(fault) = old_files::remove_old(ctx).await {
+                tracing::warn!(fault = %fault.text, "old files were not looked at");
+            }
             let forgotten = ctx.store.forget(now.plus_seconds(-KEEP_SECONDS)).await;
             (forgotten.map(drop).map_err(WorkError::from), FORGET_SECONDS)
         }

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::git::{Batch, Git, GitError, Peer, read_line};
 use super::remove::remove_aside;
+use super::room;
 pub use super::source::Source;
 use crate::core::id::{Branch, Sha};
 use crate::core::path::RepoPath;
@@ -105,6 +106,12 @@ pub enum MirrorError {
     /// Git failed.
     #[error("the mirror's git failed")]
     Git(#[from] GitError),
+    /// There is too little room for what comes.
+    #[error(
+        "the disk is nearly full, so fetching was stopped: make room where {} is",
+        .0.display()
+    )]
+    NoRoom(PathBuf),
     /// An object that must be there is not, or git's answer makes no sense.
     #[error("the mirror is damaged ({0}); the next fetch makes it again")]
     Damaged(&'static str),
@@ -188,16 +195,53 @@ impl Mirror {
             // A commit arrives together with its whole tree or not at all.
             return Ok(sha.clone());
         }
-        match self.fetch_once(source, &place, want, history, limit).await {
+        match self.fetch_within_room(source, &place, want, history, limit).await {
             Ok(sha) => Ok(sha),
             Err(MirrorError::Git(GitError::Refused { .. })) => {
                 self.ask_why(source, &place, want, limit).await?;
                 // The source is fine, so it must be us: once more from nothing.
                 self.make().await?;
-                self.fetch_once(source, &place, want, history, limit).await
+                self.fetch_within_room(source, &place, want, history, limit).await
             }
             Err(other) => Err(other),
         }
+    }
+
+    /// Nobody says beforehand how much will come.
+    async fn fetch_within_room(
+        &self,
+        source: Source<'_>,
+        place: &str,
+        want: Want<'_>,
+        history: History,
+        limit: Duration,
+    ) -> Result<Sha, MirrorError> {
+        let directory = self.git.directory();
+        let fetched = {
+            let fetching = self.fetch_once(source, place, want, history, limit);
+            tokio::select! {
+                fetched = fetching => Some(fetched),
+                () = room::runs_out(directory) => None,
+            }
+        };
+        let Some(fetched) = fetched else {
+            // What had come by then is of no use, and takes the room.
+            self.make().await?;
+            return Err(MirrorError::NoRoom(directory.to_owned()));
+        };
+        fetched
+    }
+
+    /// Removes it: nobody needs it for now.
+    ///
+    /// # Errors
+    /// When it cannot be locked, or not be removed.
+    pub(super) async fn remove(self) -> Result<(), MirrorError> {
+        let _lock = self.locked().await?;
+        self.distrust();
+        let directory = self.git.directory();
+        let failed = |source| MirrorError::Cache { path: directory.to_owned(), source };
+        remove_aside(directory, LOCAL_LIMIT).await.map_err(failed)
     }
 
     /// The commit that a branch, a tag or a shortened name stands for in a repository on this

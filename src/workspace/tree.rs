@@ -17,12 +17,15 @@ use super::base::{BaseTree, RuleFiles, Stamp};
 use super::confined::{self, ConfinedError, shown, split};
 use super::mirror::{Blob, EntryMode, Mirror, MirrorError, TreeEntry};
 use super::origins::Origins;
+use super::room;
 use crate::core::id::Sha;
 
 /// Files in one commit.
 const MOST_FILES: usize = 500_000;
 /// Bytes in one commit.
 const MOST_BYTES: u64 = 8 * 1024 * 1024 * 1024;
+/// What a file takes beside its content.
+const ENTRY: u64 = 4096;
 /// Directories in directories.
 pub(super) const DEEPEST: usize = 128;
 /// The longest symbolic link Linux takes, and the longest `.gitignore` that is read.
@@ -81,6 +84,11 @@ impl Workspace {
         destination: &Path,
     ) -> Result<Self, ExportError> {
         let entries = mirror.list(commit).await?;
+        let bytes: u64 = entries.iter().map(|entry| entry.size.saturating_add(ENTRY)).sum();
+        let above = destination.parent().unwrap_or(destination);
+        if bytes <= MOST_BYTES && room::left(above).is_some_and(|room| room < bytes) {
+            return Err(ExportError::Mirror(MirrorError::NoRoom(above.to_owned())));
+        }
         let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
         let stopped = Arc::clone(&stop.0);
         let (mirror, commit, path) = (mirror.clone(), commit.clone(), destination.to_owned());

@@ -18,7 +18,7 @@ const DEPENDENCIES: [&str; 3] = ["dependencies", "devDependencies", "optionalDep
 
 /// The package manager of a project, with its version where the project names one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Manager {
+enum Installer {
     Npm,
     Pnpm(Option<String>),
     /// Version 1.
@@ -37,10 +37,10 @@ struct Manifests {
 pub(super) fn plan(paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Option<FetchPlan> {
     let manifests = Manifests::of(paths, read)?;
     match manifests.manager(paths, read) {
-        Manager::Npm => npm::plan(manifests.files, paths, read),
-        Manager::Pnpm(version) => pnpm::plan(manifests.files, version, read),
-        Manager::YarnClassic(version) => yarn::classic(manifests.files, version, read),
-        Manager::YarnBerry(version) => yarn::berry(manifests.files, version, paths, read),
+        Installer::Npm => npm::plan(manifests.files, paths, read),
+        Installer::Pnpm(version) => pnpm::plan(manifests.files, version, read),
+        Installer::YarnClassic(version) => yarn::classic(manifests.files, version, read),
+        Installer::YarnBerry(version) => yarn::berry(manifests.files, version, paths, read),
     }
 }
 
@@ -79,7 +79,7 @@ impl Manifests {
     }
 
     /// The one that the project names, else the one whose lockfile there is.
-    fn manager(&self, paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Manager {
+    fn manager(&self, paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Installer {
         let named = self.top.get("packageManager").and_then(Value::as_str).unwrap_or_default();
         let (name, version) = named.split_once('@').unwrap_or((named, ""));
         // `9.15.0+sha512.…`
@@ -88,28 +88,28 @@ impl Manifests {
         let has = |name: &str| paths.contains(&name);
         let is_classic = || read(yarn::LOCK).is_none_or(|lock| yarn::is_classic(&lock));
         match name {
-            "npm" => Manager::Npm,
-            "pnpm" => Manager::Pnpm(version),
+            "npm" => Installer::Npm,
+            "pnpm" => Installer::Pnpm(version),
             "yarn" if version.as_ref().map_or_else(is_classic, |it| it.starts_with("1.")) => {
-                Manager::YarnClassic(version)
+                Installer::YarnClassic(version)
             }
-            "yarn" => Manager::YarnBerry(version),
-            _ if npm::LOCKS.iter().any(|lock| has(lock)) => Manager::Npm,
-            _ if has(pnpm::LOCK) => Manager::Pnpm(None),
-            _ if has(yarn::LOCK) && is_classic() => Manager::YarnClassic(None),
-            _ if has(yarn::LOCK) => Manager::YarnBerry(None),
-            _ => Manager::Npm,
+            "yarn" => Installer::YarnBerry(version),
+            _ if npm::LOCKS.iter().any(|lock| has(lock)) => Installer::Npm,
+            _ if has(pnpm::LOCK) => Installer::Pnpm(None),
+            _ if has(yarn::LOCK) && is_classic() => Installer::YarnClassic(None),
+            _ if has(yarn::LOCK) => Installer::YarnBerry(None),
+            _ => Installer::Npm,
         }
     }
 }
 
 /// A package manager that comes from the registry like any package: where it is put, and how.
-struct Tool {
+struct FetchedProgram {
     home: String,
     install: PlannedCommand,
 }
 
-impl Tool {
+impl FetchedProgram {
     /// `name` is what it is called here, `package` what npm is asked for.
     fn new(name: &str, package: &str) -> Self {
         let home = format!("{PACKAGES}/{name}");

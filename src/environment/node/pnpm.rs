@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::npm::NO_GIT;
-use super::{FetchPlan, PlannedCommand, Tool};
+use super::{FetchPlan, FetchedProgram, PlannedCommand};
 
 pub(super) const LOCK: &str = "pnpm-lock.yaml";
 pub(super) const WORKSPACE: &str = "pnpm-workspace.yaml";
@@ -36,7 +36,7 @@ pub(super) fn plan(
         let of = |format: &str| VERSIONS.iter().find(|(start, _)| format.starts_with(start));
         format.as_deref().and_then(of).map_or("9", |(_, version)| version).to_owned()
     });
-    let tool = Tool::new("pnpm", &format!("pnpm@{version}"));
+    let tool = FetchedProgram::new("pnpm", &format!("pnpm@{version}"));
     let program = tool.program("pnpm");
     let store = format!("--config.store-dir={}/store", tool.home);
     let mut words = vec![&*program, "install", "--ignore-scripts", "--ignore-pnpmfile"];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{FetchPlan, PlannedCommand, Tool};
+use super::{FetchPlan, FetchedProgram, PlannedCommand};
 
 pub(super) const LOCK: &str = "yarn.lock";
 /// How the names of patches end that packages are changed with.
@@ -20,7 +20,8 @@ pub(super) fn classic(
     version: Option<String>,
     read: &dyn Fn(&str) -> Option<String>,
 ) -> Option<FetchPlan> {
-    let tool = Tool::new("yarn", &format!("yarn@{}", version.unwrap_or_else(|| "1".to_owned())));
+    let tool =
+        FetchedProgram::new("yarn", &format!("yarn@{}", version.unwrap_or_else(|| "1".to_owned())));
     let (program, cache) = (tool.program("yarn"), format!("{}/cache", tool.home));
     let mut words = vec![&*program, "install", "--ignore-scripts", "--non-interactive"];
     words.extend(["--no-progress", "--cache-folder", &cache, "--ignore-engines"]);
@@ -50,7 +51,7 @@ pub(super) fn berry(
     read: &dyn Fn(&str) -> Option<String>,
 ) -> Option<FetchPlan> {
     let version = version.unwrap_or_else(|| "4".to_owned());
-    let tool = Tool::new("yarn", &format!("@yarnpkg/cli-dist@{version}"));
+    let tool = FetchedProgram::new("yarn", &format!("@yarnpkg/cli-dist@{version}"));
     let from = from(&mut files, read);
     for path in paths.iter().filter(|path| path.starts_with(PATCHES) && path.ends_with(PATCH)) {
         files.insert((*path).to_owned(), read(path)?.into_bytes());

@@ -18,7 +18,9 @@ const FORGOTTEN_AT_ONCE: i64 = 2000;
 
 /// The first that takes no slot, and where slots are free (?3) the first that does: the older.
 const CLAIM: &str = "UPDATE work
-         SET tries = tries + (lease_until IS NOT NULL), fence = fence + 1, lease_until = ?2
+         SET tries = tries + (lease_until IS NOT NULL),
+             abandoned = abandoned + (lease_until IS NOT NULL),
+             fence = fence + 1, lease_until = ?2
          WHERE id = (SELECT id FROM (
              SELECT * FROM (SELECT ready, id FROM work WHERE head = 1 AND slot = 0 AND ready <= ?1
                             ORDER BY ready, id LIMIT 1)
@@ -27,7 +29,7 @@ const CLAIM: &str = "UPDATE work
                             WHERE ?3 AND head = 1 AND slot = 1 AND ready <= ?1
                             ORDER BY ready, id LIMIT 1)
          ) ORDER BY ready, id LIMIT 1)
-         RETURNING id, fence, tries, task";
+         RETURNING id, fence, tries, abandoned, task";
 
 /// Which tasks may be taken, and when.
 #[derive(Debug, Clone, Copy)]
@@ -80,18 +82,18 @@ pub(super) async fn claim(
     connection: &mut SqliteConnection,
     request: ClaimRequest,
 ) -> Result<Option<Claim>, StoreError> {
-    let row: Option<(i64, i64, u32, String)> = sqlx::query_as(CLAIM)
+    let row: Option<(i64, i64, u32, u32, String)> = sqlx::query_as(CLAIM)
         .bind(request.now.0)
         .bind(request.now.plus_seconds(LEASE_SECONDS).0)
         .bind(request.slotted)
         .fetch_optional(connection)
         .await
         .map_err(failed)?;
-    let Some((task, fence, tries, json)) = row else { return Ok(None) };
+    let Some((task, fence, tries, abandoned, json)) = row else { return Ok(None) };
     // One that cannot be read stays leased, so that the others get their turn before it is
     // met again.
     let read = from_json("a task", &json)?;
-    Ok(Some(Claim { lease: Lease { task, fence }, task: read, tries }))
+    Ok(Some(Claim { lease: Lease { task, fence }, task: read, tries, abandoned }))
 }
 
 /// Makes one change, all of it or nothing.

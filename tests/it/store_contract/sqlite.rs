@@ -195,6 +195,7 @@ const FILLED: &[(i64, &str)] = &[
     (2, include_str!("filled_0002.sql")),
     (3, include_str!("filled_0003.sql")),
     (4, include_str!("filled_0004.sql")),
+    (5, include_str!("filled_0005.sql")),
 ];
 
 #[tokio::test]
