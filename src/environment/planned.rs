@@ -4,7 +4,7 @@
 //! of a commit that has more of them than can be its own, none is believed, and people are told.
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::store::KeptEnvironment;
@@ -46,7 +46,7 @@ pub(super) async fn of(
     blocking(planned).await?.map_err(EnvironmentError::Failed)
 }
 
-fn kept(directory: &PathBuf, plan: FetchPlan, name: &str, sandbox: &str) -> Planned {
+fn kept(directory: &Path, plan: FetchPlan, name: &str, sandbox: &str) -> Planned {
     // What code of a commit had a hand in is that commit's alone.
     let of_commit = plan.build.iter().any(|step| step.on_sources);
     let owner = if of_commit { name } else { "" };
