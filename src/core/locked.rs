@@ -11,6 +11,8 @@ use toml::Table;
 
 /// So many changes are told one by one.
 const MOST_TOLD: usize = 15;
+/// A lockfile of more bytes is not read.
+const LARGEST: usize = 8 << 20;
 /// So many characters of each.
 const CAP: usize = 200;
 /// The shortest name that another one is held against, and the longest.
@@ -40,7 +42,8 @@ type LockedPackages = BTreeMap<String, BTreeSet<LockedPackage>>;
 /// lockfile has this name. Without `before` it is new.
 pub fn changed_packages(path: &str, before: Option<&str>, after: &str) -> Option<Vec<String>> {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let read = reader(name)?;
+    let reader = reader(name)?;
+    let read = |text: &str| if text.len() <= LARGEST { reader(text) } else { None };
     let (Some(before), Some(after)) = (before.map_or(Some(BTreeMap::new()), read), read(after))
     else {
         return Some(vec!["cannot be read: its packages are not listed".to_owned()]);

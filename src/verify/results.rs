@@ -226,7 +226,7 @@ impl<'a> TestOutput<'a> {
     /// Reads it.
     pub fn of(ended: &'a EndedCommand<'a>) -> Self {
         let plain = without_escapes(ended.output);
-        let lines: Vec<&str> = plain.lines().map(without_member).collect();
+        let lines = lines_of(&plain);
         let marks = RUNNERS.iter().map(|runner| (runner.read)(&lines)).collect();
         Self { ended, plain, marks }
     }
@@ -306,7 +306,7 @@ impl<'a> TestOutput<'a> {
     }
 
     fn lines(&self) -> Vec<&str> {
-        self.plain.lines().map(without_member).collect()
+        lines_of(&self.plain)
     }
 
     fn seen(&self) -> impl Iterator<Item = (&'static Runner, &Marks)> {
@@ -360,6 +360,12 @@ fn unseen(runner: &Runner, cut_bytes: u64) -> String {
          keeps, and in the rest {name} did not print {mark}: so it is not known whether all tests \
          ran. Let the command print less"
     )
+}
+
+/// The lines that are not empty: those say nothing, and a place for each would take many times the
+/// output.
+fn lines_of(plain: &str) -> Vec<&str> {
+    plain.lines().map(without_member).filter(|line| !line.is_empty()).collect()
 }
 
 /// A line without the name of the workspace member that pnpm and yarn put before it.

@@ -102,9 +102,9 @@ async fn workflow_risks_at(
     let entries = mirror.list(commit).await?;
     let (commit, branch, base) = (commit.clone(), job.branch(), base.branch.clone());
     let looking = move || {
-        let (workflows, unread) = workflows_in(&mirror, &commit, &entries)?;
+        let WorkflowFiles { read, unread } = workflows_in(&mirror, &commit, &entries)?;
         let workflows: Vec<(&str, &[u8])> =
-            workflows.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+            read.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
         let found = publish::scan::risks(&workflows, &branch, &base);
         Ok(found.iter().map(ToString::to_string).chain(unread).collect())
     };
@@ -112,12 +112,18 @@ async fn workflow_risks_at(
 }
 
 /// A commit's workflows, and a line for each that is not read.
+#[derive(Default)]
+struct WorkflowFiles {
+    read: Vec<(String, Vec<u8>)>,
+    unread: Vec<String>,
+}
+
 fn workflows_in(
     mirror: &Mirror,
     commit: &Sha,
     entries: &[TreeEntry],
-) -> Result<(Vec<(String, Vec<u8>)>, Vec<String>), WorkError> {
-    let (mut workflows, mut unread) = (Vec::new(), Vec::new());
+) -> Result<WorkflowFiles, WorkError> {
+    let WorkflowFiles { mut read, mut unread } = WorkflowFiles::default();
     let mut room = MOST_BYTES;
     for entry in entries {
         let path = String::from_utf8_lossy(&entry.path).into_owned();
@@ -130,7 +136,7 @@ fn workflows_in(
             unread.push(format!("{}: its name cannot be read", inline(&path, 100)));
             continue;
         };
-        if room == 0 || workflows.len() == MOST_WORKFLOWS {
+        if room == 0 || read.len() == MOST_WORKFLOWS {
             unread.push(format!("{path} and those after it: there are too many to read them all"));
             break;
         }
@@ -138,7 +144,7 @@ fn workflows_in(
             Ok(bytes) => {
                 let bytes = bytes.unwrap_or_default();
                 room = room.saturating_sub(bytes.len());
-                workflows.push((path, bytes));
+                read.push((path, bytes));
             }
             Err(MirrorError::TooLarge { .. }) => {
                 unread.push(format!("{path}: too large to be read"));
@@ -146,7 +152,7 @@ fn workflows_in(
             Err(error) => return Err(error.into()),
         }
     }
-    Ok((workflows, unread))
+    Ok(WorkflowFiles { read, unread })
 }
 
 /// What people are shown of a change that is held back: its files, and its beginning.
