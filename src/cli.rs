@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::config::{toolchain_places, variable};
 use crate::core::hidden::for_terminal;
 use crate::core::leak::KnownSecrets;
-use crate::sandbox::init;
+use crate::sandbox::{init, overlay};
 use crate::telemetry::{self, LogFormat};
 
 pub mod action;
@@ -82,6 +82,15 @@ pub fn main() -> ExitCode {
             complain(&error);
             ExitCode::FAILURE
         });
+    }
+    if let Some(words) = overlay::is_wanted(std::env::args_os()) {
+        return overlay::run(&words).map_or_else(
+            |error| {
+                complain(&error);
+                ExitCode::FAILURE
+            },
+            |never| match never {},
+        );
     }
     let cli = Cli::parse();
     let done = match cli.command {

@@ -155,11 +155,9 @@ impl CheckedCommit {
             return Some(why.clone());
         }
         if commands.is_empty() {
-            return Some(
-                "nothing was found that tests anything here: name a command that does, in the file \
-                 below"
-                    .to_owned(),
-            );
+            return Some(format!(
+                "no command was found that tests anything here: name one in {RULES_PATH}"
+            ));
         }
         cannot_run(checks)
     }
@@ -181,7 +179,8 @@ impl CheckedCommit {
             let shown = line.replace('\n', "\n           ");
             let _ = writeln!(text, "Command    {shown}\n           found by {from}");
             for check in checks.iter().filter(|check| check.name == *line) {
-                let tests = check.tests.map_or(String::new(), |tests| format!(", {tests} tests"));
+                let tests = check.tests.filter(|tests| *tests > 0);
+                let tests = tests.map_or(String::new(), |tests| format!(", {tests} tests"));
                 let seconds = check.millis.div_ceil(1000);
                 let words = words_of(&check.outcome);
                 let _ = writeln!(text, "           {words}{tests}, {seconds} s");
@@ -204,11 +203,10 @@ impl CheckedCommit {
                 }
             }
             Some(why) => {
-                let _ = write!(
-                    text,
-                    "\nGander cannot check changes here yet: {why}\n\n{RULES_PATH} could say:\n\n{}",
-                    self.rules()
-                );
+                let _ = write!(text, "\nGander cannot check changes here yet: {why}");
+                if commands.is_empty() {
+                    let _ = write!(text, "\n\n{RULES_PATH} could say:\n\n{}", self.rules());
+                }
             }
         }
         text

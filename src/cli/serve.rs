@@ -16,7 +16,7 @@ use crate::config::{Config, variable};
 use crate::core::leak::KnownSecrets;
 use crate::core::setup::AppManifest;
 use crate::forge::{Forge, ForgeError};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, leftovers};
 
 /// Receive webhooks and work on jobs
 #[derive(Debug, clap::Args)]
@@ -83,6 +83,10 @@ async fn serve(config: &Config, known: Arc<KnownSecrets>) -> CommandResult {
 
 /// Shows before the first job that GitHub knows us and that the sandbox works.
 async fn try_out(forge: &Forge, sandbox: &dyn Sandbox) -> Result<(), AnyError> {
+    let left = leftovers::end_orphans(leftovers::HEIR);
+    if left > 0 {
+        tracing::info!(left, "sandboxes that a killed server left waiting were ended");
+    }
     let probe = sandbox.probe().await?;
     tracing::info!(
         sandbox = probe.version,
@@ -92,6 +96,12 @@ async fn try_out(forge: &Forge, sandbox: &dyn Sandbox) -> Result<(), AnyError> {
         denied = probe.denied.join(" "),
         "sandbox works"
     );
+    if !sandbox.has_overlays().await {
+        tracing::warn!(
+            "this machine has no overlays in user namespaces (Linux 5.11 has them): node_modules is \
+             read-only for commands"
+        );
+    }
     for missing in probe.missing() {
         tracing::warn!("the sandbox of this machine has {missing}");
     }

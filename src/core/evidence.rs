@@ -226,7 +226,10 @@ impl Evidence {
 /// `None`: each of them can be run.
 pub fn cannot_run(base: &[Check]) -> Option<String> {
     base.iter().find_map(|check| match &check.outcome {
-        CheckOutcome::Inconclusive(why) => Some(format!("{}: {why}", check.name)),
+        CheckOutcome::Inconclusive(why) => {
+            // A command may have several lines.
+            Some(format!("{}: {why}", check.name.replace('\n', "; ")))
+        }
         CheckOutcome::Passed
         | CheckOutcome::NoTestRun
         | CheckOutcome::OnlyKnownFailures { .. }

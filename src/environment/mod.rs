@@ -9,6 +9,7 @@
 
 mod cargo;
 mod node;
+mod own_writes;
 mod planned;
 pub mod proxy;
 mod python;
@@ -31,6 +32,7 @@ use crate::sandbox::{
     ShownDirectory, way_out,
 };
 use crate::workspace::scratch::{Scratch, ScratchError};
+use own_writes::OwnWrites;
 use proxy::RegistryProxy;
 
 /// Where commands see packages.
@@ -282,6 +284,7 @@ impl Fetching<'_> {
             writable: true,
             programs: self.plan.programs.clone(),
             temporary: Vec::new(),
+            above: None,
         };
         let tree = making.tree();
         for (planned, socket) in (self.plan.fetch.iter().map(|it| (it, Some(proxy.socket()))))
@@ -398,6 +401,10 @@ impl Sandbox for WithEnvironment {
         self.inner.is_closed()
     }
 
+    async fn has_overlays(&self) -> bool {
+        self.inner.has_overlays().await
+    }
+
     fn shows(&self, tree: &Path) -> PathBuf {
         self.inner.shows(tree)
     }
@@ -409,9 +416,16 @@ impl Sandbox for WithEnvironment {
         stop: &CancellationToken,
     ) -> Result<CommandOutput, SandboxError> {
         let mut command = command.clone();
-        command.shown.extend(self.environment.shown.iter().cloned());
+        let mut shown = self.environment.shown.clone();
+        let own = match self.inner.has_overlays().await {
+            true => OwnWrites::of(&command.tree, &mut shown).map_err(SandboxError::Start)?,
+            false => OwnWrites::default(),
+        };
+        command.shown.extend(shown);
         let more = std::mem::take(&mut command.env);
         command.env = [self.environment.env.clone(), more].concat();
-        self.inner.run(&command, limits, stop).await
+        let output = self.inner.run(&command, limits, stop).await;
+        own.remove().await;
+        output
     }
 }

@@ -156,6 +156,7 @@ impl Making {
                 writable: false,
                 programs: None,
                 temporary,
+                above: None,
             });
         }
         Ok(shown)
@@ -292,6 +293,7 @@ mod tests {
             writable: false,
             programs: None,
             temporary: Vec::new(),
+            above: None,
         };
         let made = Environment { shown: vec![shown], ..Environment::default() };
         let made = making.finish(made).await.unwrap();

@@ -11,6 +11,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +20,7 @@ use rustix::process::Pid;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::control_group::{ControlGroups, RunGroup};
@@ -28,7 +30,8 @@ use super::memory::RunMemory;
 use super::spawn::{self, Identity, ProcessEnding, ProcessHandle, Running, Start};
 use super::{
     CommandOutput, Exit, MemoryLimit, Probe, ProcessLimit, SHARED_MEMORY_BYTES, Sandbox,
-    SandboxCommand, SandboxError, SandboxLimits, Toolchain, init, mount_points, seccomp, way_out,
+    SandboxCommand, SandboxError, SandboxLimits, ShownDirectory, Toolchain, init, mount_points,
+    overlay, seccomp, way_out,
 };
 
 /// Commands run by bubblewrap.
@@ -40,6 +43,8 @@ pub struct Bubblewrap {
     identity: Option<Identity>,
     /// Or why there are none.
     groups: Result<ControlGroups, String>,
+    /// Whether it works here, once that was tried.
+    overlays: Arc<OnceCell<bool>>,
 }
 
 /// All that decides what a command sees.
@@ -161,7 +166,8 @@ impl Bubblewrap {
         // Without a path of our own nothing will run, and bubblewrap says what is missing.
         let gander = std::env::current_exe().unwrap_or_default();
         let groups = Err("none was asked for".to_owned());
-        Self { program: Self::PROGRAM.into(), gander, toolchains, identity: None, groups }
+        let program = Self::PROGRAM.into();
+        Self { program, gander, toolchains, identity: None, groups, overlays: Arc::default() }
     }
 
     /// The same sandbox, with bubblewrap elsewhere.
@@ -230,8 +236,15 @@ impl Bubblewrap {
         let (group, join) = group.map_err(SandboxError::Group)?.unzip();
         let mut hand_down: Vec<OwnedFd> = vec![status_writer.into(), listed, filter];
         hand_down.extend(files.into_iter().map(|(_, file)| file));
+        let program = match overlay::command_line(&command.shown, &self.program) {
+            Some(words) => {
+                arguments.splice(0..0, words);
+                self.gander.clone()
+            }
+            None => self.program.clone(),
+        };
         let running = spawn::start(Start {
-            program: self.program.clone(),
+            program,
             arguments,
             environment: Vec::new(),
             directory: "/".into(),
@@ -304,6 +317,35 @@ impl Bubblewrap {
         Ok((CommandOutput { exit, stdout, stderr, wall }, ready))
     }
 
+    /// Whether a run can write above a directory that stays as it is.
+    async fn try_overlay(&self) -> Result<bool, SandboxError> {
+        // Directories of ours are not that user's.
+        if self.identity.is_some() {
+            return Ok(false);
+        }
+        let place = tempfile::tempdir().map_err(SandboxError::Start)?;
+        let (tree, lower) = (place.path().join("tree"), place.path().join("lower"));
+        let above = place.path().join("own");
+        for directory in [&tree, &lower] {
+            std::fs::create_dir(directory).map_err(SandboxError::Start)?;
+        }
+        std::fs::write(lower.join("a"), "a").map_err(SandboxError::Start)?;
+        overlay::prepare(&above).map_err(SandboxError::Start)?;
+        let mut command = SandboxCommand::shell("cd x && cat a && echo b > a", &tree);
+        command.shown.push(ShownDirectory {
+            host_dir: lower.clone(),
+            mount_at: format!("{TREE}/x"),
+            writable: true,
+            programs: None,
+            temporary: Vec::new(),
+            above: Some(above),
+        });
+        let (limits, never) = (SandboxLimits::default(), CancellationToken::new());
+        let output = self.run_prepared(&command, &limits, &never).await?.0;
+        let stays = std::fs::read_to_string(lower.join("a")).is_ok_and(|text| text == "a");
+        Ok(output.exit == Exit::Code(0) && stays)
+    }
+
     fn explain(&self, error: SandboxError) -> SandboxError {
         match error {
             SandboxError::Start(cause) if cause.kind() == io::ErrorKind::NotFound => {
@@ -326,6 +368,10 @@ impl Sandbox for Bubblewrap {
 
     fn shows(&self, _tree: &Path) -> PathBuf {
         TREE.into()
+    }
+
+    async fn has_overlays(&self) -> bool {
+        *self.overlays.get_or_init(|| async { self.try_overlay().await.unwrap_or(false) }).await
     }
 
     async fn probe(&self) -> Result<Probe, SandboxError> {
@@ -411,6 +457,10 @@ impl SandboxPolicy<'_> {
         arguments.private(HOME, self.limits.home_bytes(), "0700");
         arguments.mount("--bind", &self.command.tree, TREE);
         for shown in &self.command.shown {
+            if let Some(above) = &shown.above {
+                arguments.mount("--bind", &overlay::seen(above), &shown.mount_at);
+                continue;
+            }
             let how = if shown.writable { "--bind" } else { "--ro-bind" };
             arguments.mount(how, &shown.host_dir, &shown.mount_at);
             for name in &shown.temporary {

@@ -40,6 +40,7 @@ pub(super) enum Look {
 struct Found {
     /// At most this much; what is shared counts for each process that has it.
     at_most: u64,
+    page_tables: u64,
     /// Nameless files by their numbers.
     files: BTreeMap<u64, u64>,
     descriptors: usize,
@@ -65,7 +66,8 @@ impl RunMemory {
         let names = numbers_in(&self.processes, c".").unwrap_or_default();
         let names: Vec<_> = names.into_iter().filter_map(|name| self.living(name)).collect();
         for name in &names {
-            found.at_most += self.status(name);
+            found.at_most += self.status(name, &["RssAnon:", "RssShmem:", "VmSwap:"]);
+            found.page_tables += self.status(name, &["VmPTE:"]);
             // Any other error: it is gone.
             if let Err(Errno::ACCESS | Errno::PERM) = self.open_files(name, &mut found) {
                 hidden.insert(name.clone());
@@ -78,6 +80,7 @@ impl RunMemory {
         if stays_hidden || found.descriptors > MOST_DESCRIPTORS {
             return Look::Over;
         }
+        let kept = kept + found.page_tables;
         if found.at_most + open + kept <= self.most_bytes {
             return Look::Within;
         }
@@ -104,9 +107,8 @@ impl RunMemory {
     }
 
     /// What the kernel tells everybody.
-    fn status(&self, name: &[u8]) -> u64 {
+    fn status(&self, name: &[u8], fields: &[&str]) -> u64 {
         let text = self.text(name, "status").unwrap_or_default();
-        let fields = ["RssAnon:", "RssShmem:", "VmSwap:"];
         text.lines().filter_map(|line| fields.iter().find_map(|field| kibibytes(line, field))).sum()
     }
 

@@ -10,8 +10,10 @@ mod control_group;
 mod gate;
 mod guards;
 pub mod init;
+pub mod leftovers;
 mod memory;
 mod mount_points;
+pub mod overlay;
 mod ruleset;
 mod seccomp;
 mod spawn;
@@ -49,6 +51,11 @@ pub trait Sandbox: Send + Sync {
 
     /// Whether commands see only what they are shown, so that packages can be shown to them.
     fn is_closed(&self) -> bool;
+
+    /// Whether a run can have a copy of its own of a directory that it is shown.
+    async fn has_overlays(&self) -> bool {
+        false
+    }
 
     /// Where commands see their tree.
     fn shows(&self, tree: &Path) -> PathBuf;
@@ -153,6 +160,10 @@ pub struct ShownDirectory {
     /// Directories in it that are empty at first, and the command's own while it runs.
     #[serde(default)]
     pub temporary: Vec<String>,
+    /// Where what the command writes to it lies, in a directory of that run. `None`: nothing is
+    /// written.
+    #[serde(skip)]
+    pub above: Option<PathBuf>,
 }
 
 /// How a command's standard output and standard error are kept.

@@ -2,7 +2,7 @@
 //!
 //! Invariants: every verifier gets the base commit and the patch, and the commands run in a fresh
 //! export of exactly that; a command whose predecessor left the tree otherwise, but for what
-//! `.gitignore` leaves out, gets another one; the result is the exit status. What is read from the
+//! `.gitignore` leaves out or builds leave behind, gets another one; the result is the exit status. What is read from the
 //! output of a test runner makes no red result green.
 
 use std::collections::BTreeSet;
@@ -239,7 +239,7 @@ impl Checker {
     }
 }
 
-/// Whether a tree is what was laid, but for what `.gitignore` leaves out: what a build made stays.
+/// Whether a tree is what was laid, but for what `.gitignore` leaves out or builds leave behind.
 async fn is_as_laid(workspace: &Arc<Workspace>, patch: &Patch) -> bool {
     let (workspace, patch) = (Arc::clone(workspace), patch.clone());
     let looking = tokio::task::spawn_blocking(move || {

@@ -182,6 +182,7 @@ async fn a_link_in_the_tree_is_no_place_to_show_packages_at() {
             writable: false,
             programs: None,
             temporary: Vec::new(),
+            above: None,
         }];
         let output = sandbox.run(&command, &SandboxLimits::default(), &never).await.unwrap();
         assert_eq!(output.exit, Exit::Code(0), "{}", output.stderr.text);

@@ -9,6 +9,7 @@ mod bounds;
 mod filter;
 mod first_program;
 mod keyrings;
+mod overlays;
 mod survivors;
 
 use std::ffi::OsString;
@@ -828,6 +829,15 @@ mod excess {
         let line = "for i in $(seq 100); do head -c 16M /dev/zero > $i; done; sleep 60";
         let limits = SandboxLimits { spare_bytes, ..within(60) };
         assert_eq!(tree.run_in(&sandbox(), line, &limits).await.exit, Exit::DiskFull);
+        // In one call it would all be gone before anybody looks.
+        let at_once = "import os\n\
+                       for n in range(64):\n    \
+                       os.posix_fallocate(os.open(f'all{n}', os.O_CREAT | os.O_RDWR), 0, 1 << 30)";
+        let line = format!("python3 -c \"{at_once}\"");
+        assert_eq!(tree.run_in(&sandbox(), &line, &limits).await.exit, Exit::DiskFull);
+        let after = rustix::fs::statvfs(tree.path()).unwrap();
+        let taken = (disk.f_bavail - after.f_bavail) * disk.f_frsize;
+        assert!(taken < 2 << 30, "{} MiB", taken >> 20);
     }
 
     #[tokio::test]

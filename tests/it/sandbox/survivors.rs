@@ -66,3 +66,46 @@ async fn of_many_runs_with_daemons_and_fork_bombs_nothing_is_left() {
     assert_eq!(fs::read_dir(tree.path()).unwrap().count(), 0);
     eprintln!("{runs} runs in {:?}: nothing is left", began.elapsed().unwrap());
 }
+
+#[test]
+fn a_bubblewrap_that_lost_its_gander_is_ended_at_the_next_start() {
+    let place = tempfile::tempdir().unwrap();
+    let inherited = |program: &str| inherited(program, place.path());
+    let (other, heir) = inherited("exec sleep 20");
+    let waits = "exec /usr/bin/bwrap --ro-bind / / --block-fd 0 -- /gander sandbox-init";
+    let (orphan, _) = inherited(waits);
+    let is_there = |number: u32| std::path::Path::new(&format!("/proc/{number}")).exists();
+    assert!(gander::sandbox::leftovers::end_orphans(heir) >= 1);
+    for _ in 0..100 {
+        if !is_there(orphan) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(!is_there(orphan) && is_there(other));
+}
+
+/// Starts a program whose parent ends at once: its number, and who has it then.
+fn inherited(program: &str, place: &Path) -> (u32, u32) {
+    let line = format!("sh -c '{program}' <&3 >/dev/null 2>&1 & echo $!");
+    let script = format!("exec 3<>\"$0\"\n{line}");
+    let pipe = place.join("pipe");
+    if !pipe.exists() {
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+    }
+    let mut shell = std::process::Command::new("sh");
+    let said = shell.arg("-c").arg(script).arg(&pipe).output().unwrap();
+    let number: u32 = String::from_utf8(said.stdout).unwrap().trim().parse().unwrap();
+    let status = || std::fs::read_to_string(format!("/proc/{number}/status")).unwrap();
+    let parent = status().lines().find_map(|it| it.strip_prefix("PPid:")?.trim().parse().ok());
+    for _ in 0..100 {
+        // It has become the program.
+        let words = std::fs::read(format!("/proc/{number}/cmdline")).unwrap();
+        if !words.starts_with(b"sh\0") {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    (number, parent.unwrap())
+}
