@@ -11,10 +11,13 @@ use toml::Table;
 
 /// So many changes are told one by one.
 const MOST_TOLD: usize = 15;
+/// A lockfile of more bytes is not read.
+const LARGEST: usize = 8 << 20;
 /// So many characters of each.
 const CAP: usize = 200;
-/// The shortest name that another one is held against.
+/// The shortest name that another one is held against, and the longest.
 const SHORTEST: usize = 4;
+const LONGEST: usize = 100;
 
 /// Names that many projects depend on, for look-alikes of packages that this one does not have yet.
 const KNOWN: &str = "anyhow axios babel boto3 chalk chrono click clap colors commander cryptography \
@@ -39,20 +42,23 @@ type LockedPackages = BTreeMap<String, BTreeSet<LockedPackage>>;
 /// lockfile has this name. Without `before` it is new.
 pub fn changed_packages(path: &str, before: Option<&str>, after: &str) -> Option<Vec<String>> {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let read = reader(name)?;
+    let reader = reader(name)?;
+    let read = |text: &str| if text.len() <= LARGEST { reader(text) } else { None };
     let (Some(before), Some(after)) = (before.map_or(Some(BTreeMap::new()), read), read(after))
     else {
         return Some(vec!["cannot be read: its packages are not listed".to_owned()]);
     };
-    let mut told = Vec::new();
+    let (mut told, mut more) = (Vec::new(), 0);
     for (name, now) in &after {
         let was = before.get(name);
         for package in now.iter().filter(|it| was.is_none_or(|was| !was.contains(it))) {
-            told.push(one(name, package, was, &before));
+            // A look-alike is looked for among all names.
+            match told.len() < MOST_TOLD {
+                true => told.push(one(name, package, was, &before)),
+                false => more += 1,
+            }
         }
     }
-    let more = told.len().saturating_sub(MOST_TOLD);
-    told.truncate(MOST_TOLD);
     if more > 0 {
         told.push(format!("adds or replaces {more} packages more"));
     }
@@ -91,9 +97,11 @@ fn look_alike<'k>(name: &str, before: &'k LockedPackages) -> Option<&'k str> {
         return None;
     }
     let own = bare(name);
-    known.filter(|known| known.len() >= SHORTEST && name.len() >= SHORTEST).find(|known| {
+    let sensible = |name: &str| (SHORTEST..=LONGEST).contains(&name.len());
+    known.filter(|known| sensible(known) && sensible(name)).find(|known| {
         let other = bare(known);
-        own == other || strsim::osa_distance(&own, &other) == 1
+        let near = || own.len().abs_diff(other.len()) <= 4;
+        own == other || near() && strsim::osa_distance(&own, &other) == 1
     })
 }
 
@@ -398,5 +406,16 @@ mod tests {
             .collect();
         let told = changed_packages("Cargo.lock", None, &lock).unwrap();
         assert_eq!((told.len(), &*told[15]), (16, "adds or replaces 25 packages more"));
+    }
+
+    #[test]
+    fn a_lockfile_of_a_hostile_size_is_told_of_like_any_other() {
+        let lock = |name: &str| -> String {
+            (0..50_000).map(|i| format!("{name}{i} v1 h1:x\n")).collect()
+        };
+        let long = "x".repeat(200_000);
+        let (before, after) = (lock("one/"), lock("another/"));
+        let told = told("go.sum", &format!("{before}{long}y v1\n"), &format!("{long} v1\n{after}"));
+        assert_eq!(told.last().unwrap(), "adds or replaces 49986 packages more");
     }
 }

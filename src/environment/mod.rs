@@ -10,6 +10,7 @@
 mod cargo;
 mod node;
 mod own_writes;
+mod planned;
 pub mod proxy;
 mod python;
 mod store;
@@ -21,10 +22,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use tokio_util::sync::CancellationToken;
 
-use crate::core::path::RepoPath;
+use crate::core::manifest::Digest;
 use crate::egress::Egress;
 use crate::sandbox::{
     CommandOutput, Exit, Probe, Program, Sandbox, SandboxCommand, SandboxError, SandboxLimits,
@@ -51,14 +52,17 @@ pub const REGISTRIES: [&str; 6] = [
     "files.pythonhosted.org",
 ];
 
+/// Gives the content of one file of a commit, if it is text of a sensible size. It may block.
+pub type ReadFile = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// The files of a commit.
 pub struct CommitFiles<'a> {
     /// The commit's own name, which no other has.
     pub name: &'a str,
     /// The paths of all of them.
-    pub paths: &'a [&'a str],
-    /// The content of one, if it is text of a sensible size.
-    pub read: &'a (dyn Fn(&str) -> Option<String> + Sync),
+    pub paths: Arc<[String]>,
+    /// The content of one.
+    pub read: ReadFile,
     /// Lays all of them in a new directory.
     pub export: &'a (dyn Fn(PathBuf) -> BoxFuture<'static, std::io::Result<()>> + Sync),
 }
@@ -71,6 +75,7 @@ struct FetchPlan {
     /// The files that say which packages: for people.
     from: Vec<String>,
     /// All that the package manager finds in its tree.
+    #[serde(serialize_with = "as_digests")]
     files: BTreeMap<String, Vec<u8>>,
     /// What it does with a way out.
     fetch: Vec<PlannedCommand>,
@@ -80,6 +85,14 @@ struct FetchPlan {
     env: Vec<(String, String)>,
     /// Whether programs come with the packages, and where.
     programs: Option<String>,
+}
+
+/// Contents by what they are known by: written out, they would take many times their size.
+fn as_digests<S: Serializer>(
+    files: &BTreeMap<String, Vec<u8>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(files.iter().map(|(path, content)| (path, Digest::of(content))))
 }
 
 /// A program with its arguments, and what it is told.
@@ -120,6 +133,28 @@ impl PlannedCommand {
     fn optional(self) -> Self {
         Self { optional: true, ..self }
     }
+}
+
+impl FetchPlan {
+    /// Lays the files that it needs in an otherwise empty tree.
+    fn lay(&self, tree: &Path) -> std::io::Result<()> {
+        std::fs::create_dir_all(tree)?;
+        for (path, content) in &self.files {
+            let path = tree.join(path);
+            if let Some(directory) = path.parent() {
+                std::fs::create_dir_all(directory)?;
+            }
+            std::fs::write(path, content)?;
+        }
+        Ok(())
+    }
+}
+
+/// Work that blocks or computes, on a thread that may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)
 }
 
 /// What was fetched for a commit.
@@ -206,23 +241,13 @@ impl Environments {
     ) -> Result<Environment, EnvironmentError> {
         let mut all = Environment::default();
         let Some(egress) = &self.egress else { return Ok(all) };
-        let read = commit.read;
-        // A tree may hold names that lead out of it.
-        let plain = |path: &&&str| path.parse::<RepoPath>().is_ok();
-        let paths: Vec<&str> = commit.paths.iter().filter(plain).copied().collect();
-        let paths = &paths[..];
-        let plans = [cargo::plan(paths, read), node::plan(paths, read), python::plan(paths, read)];
-        for plan in plans.into_iter().flatten() {
-            // What code of a commit had a hand in is that commit's alone.
-            let of_commit = plan.build.iter().any(|step| step.on_sources);
-            let owner = if of_commit { commit.name } else { "" };
-            let kept = store::KeptEnvironment::of(&self.directory, &plan, owner, sandbox.name());
-            let one = match kept.read() {
+        for planned in planned::of(&self.directory, commit, sandbox.name()).await? {
+            let one = match planned.there {
                 Some(one) => one,
                 None => {
-                    let scratch = &self.scratch;
-                    let fetching = Fetching { plan: &plan, commit, scratch, egress, sandbox, stop };
-                    fetching.fetch_to(&kept).await?
+                    let (plan, scratch) = (&planned.plan, &self.scratch);
+                    let fetching = Fetching { plan, commit, scratch, egress, sandbox, stop };
+                    fetching.fetch_to(&planned.kept).await?
                 }
             };
             all.shown.extend(one.shown);
@@ -236,7 +261,7 @@ impl Environments {
 
 /// One package manager at work.
 struct Fetching<'a> {
-    plan: &'a FetchPlan,
+    plan: &'a Arc<FetchPlan>,
     commit: &'a CommitFiles<'a>,
     scratch: &'a Scratch,
     egress: &'a Egress,
@@ -250,7 +275,8 @@ impl Fetching<'_> {
         kept: &store::KeptEnvironment,
     ) -> Result<Environment, EnvironmentError> {
         let making = kept.begin(self.scratch).await?;
-        self.lay(&making.tree())?;
+        let (plan, tree) = (Arc::clone(self.plan), making.tree());
+        blocking(move || plan.lay(&tree)).await??;
         let proxy = RegistryProxy::start(self.egress.clone(), making.path())?;
         let shown = ShownDirectory {
             host_dir: making.packages(),
@@ -300,19 +326,6 @@ impl Fetching<'_> {
         let shown = ShownDirectory { writable: false, ..shown };
         let shown = [vec![shown], more].concat();
         making.finish(Environment { shown, env, found, ..Environment::default() }).await
-    }
-
-    /// Lays the files that it needs in an otherwise empty tree.
-    fn lay(&self, tree: &Path) -> std::io::Result<()> {
-        std::fs::create_dir_all(tree)?;
-        for (path, content) in &self.plan.files {
-            let path = tree.join(path);
-            if let Some(directory) = path.parent() {
-                std::fs::create_dir_all(directory)?;
-            }
-            std::fs::write(path, content)?;
-        }
-        Ok(())
     }
 
     fn failed(

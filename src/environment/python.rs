@@ -2,7 +2,8 @@
 //!
 //! Invariants: only wheels are fetched, for anything else would run code to tell what it needs; a
 //! requirement with an address of its own, and every option of a requirements file, is left out:
-//! either could name another host.
+//! either could name another host. What is read is read once, and of more than
+//! [`MOST_REQUIREMENTS`] none is taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,8 @@ const BUILT_WITH: [&str; 2] = ["setuptools", "wheel"];
 const REQUIREMENTS: &str = "gander-requirements.txt";
 /// The versions that the project locked, as pip is given them.
 const CONSTRAINTS: &str = "gander-constraints.txt";
+/// So many a project may have.
+const MOST_REQUIREMENTS: usize = 20_000;
 const MANIFESTS: [&str; 4] = ["pyproject.toml", "setup.cfg", "setup.py", "Pipfile"];
 /// What uv, poetry, pdm and pipenv lock with; the first that is there counts.
 const LOCKS: [&str; 4] = ["uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock"];
@@ -28,7 +31,25 @@ pub(super) fn is_manifest(path: &str) -> bool {
 }
 
 /// What is fetched for a Python project, if it has dependencies.
-pub(super) fn plan(paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Option<FetchPlan> {
+///
+/// # Errors
+/// In words for people: it names too many.
+pub(super) fn plan(
+    paths: &[&str],
+    read: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<FetchPlan>, String> {
+    let needs = needs_of(paths, read);
+    if needs.left_out {
+        return Err(format!(
+            "the packages that the Python project names could not be worked out: there are more \
+             than {MOST_REQUIREMENTS}. Take out of the repository the requirements files that its \
+             tests do without"
+        ));
+    }
+    Ok(planned(needs, paths, read))
+}
+
+fn needs_of(paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> PythonNeeds {
     let mut needs = PythonNeeds::default();
     if let Some(project) = read("pyproject.toml").and_then(|text| text.parse::<Table>().ok()) {
         needs.of_pyproject(&project);
@@ -51,6 +72,14 @@ pub(super) fn plan(paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Opt
             needs.add(path, text.lines());
         }
     }
+    needs
+}
+
+fn planned(
+    mut needs: PythonNeeds,
+    paths: &[&str],
+    read: &dyn Fn(&str) -> Option<String>,
+) -> Option<FetchPlan> {
     if needs.from.is_empty() || needs.all.is_empty() {
         return None;
     }
@@ -115,14 +144,21 @@ struct PythonNeeds {
     all: BTreeSet<String>,
     /// The files that said so.
     from: BTreeSet<String>,
+    /// Whether there were more of them than are taken.
+    left_out: bool,
 }
 
 impl PythonNeeds {
     fn add<'l>(&mut self, from: &str, lines: impl IntoIterator<Item = &'l str>) {
-        let plain: Vec<String> = lines.into_iter().filter_map(plain).collect();
-        if !plain.is_empty() {
-            self.from.insert(from.to_owned());
-            self.all.extend(plain);
+        for line in lines.into_iter().filter_map(plain) {
+            if self.all.len() == MOST_REQUIREMENTS {
+                self.left_out = true;
+                return;
+            }
+            if !self.from.contains(from) {
+                self.from.insert(from.to_owned());
+            }
+            self.all.insert(line);
         }
     }
 
@@ -144,16 +180,15 @@ impl PythonNeeds {
             add(self, more.then(|| "editables".to_owned()).into_iter().collect());
         }
         let groups = table(project.get("dependency-groups")).unwrap_or_default();
-        for (name, group) in &groups {
-            if is_of_tests(name) {
-                add(self, texts(Some(group)));
-                // `{include-group = "typing"}`
-                let included = group.as_array().into_iter().flatten();
-                let included = included.filter_map(|it| it.get("include-group")?.as_str());
-                for other in included {
-                    add(self, texts(groups.get(other)));
-                }
-            }
+        let mut open: Vec<&str> =
+            groups.keys().map(String::as_str).filter(|name| is_of_tests(name)).collect();
+        let mut seen = BTreeSet::new();
+        while let Some(name) = open.pop() {
+            let Some(group) = groups.get(name).filter(|_| seen.insert(name)) else { continue };
+            add(self, texts(Some(group)));
+            // `{include-group = "typing"}`
+            let included = group.as_array().into_iter().flatten();
+            open.extend(included.filter_map(|it| it.get("include-group")?.as_str()));
         }
         if let Some(project) = table(project.get("project")) {
             add(self, texts(project.get("dependencies")));
@@ -170,12 +205,9 @@ impl PythonNeeds {
                     match extras_of(&line, own) {
                         // `widget[cli]` in widget itself.
                         Some(named) => {
-                            open.extend(
-                                extras
-                                    .keys()
-                                    .map(String::as_str)
-                                    .filter(|it| named.split(',').any(|one| one.trim() == *it)),
-                            );
+                            let named = named.split(',').map(str::trim);
+                            let known = named.filter_map(|it| extras.get_key_value(it));
+                            open.extend(known.map(|(name, _)| name.as_str()));
                         }
                         None => add(self, vec![line]),
                     }
@@ -348,150 +380,5 @@ fn bound(of: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn needs(files: &[(&str, &str)]) -> Vec<String> {
-        let paths: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
-        let read = |path: &str| Some(files.iter().find(|it| it.0 == path)?.1.to_owned());
-        let Some(plan) = plan(&paths, &read) else { return Vec::new() };
-        let text = String::from_utf8(plan.files[REQUIREMENTS].clone()).unwrap();
-        text.lines().map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn what_a_project_and_its_tests_need_is_read_from_where_people_say_it() {
-        let pyproject = r#"
-            [build-system]
-            requires = ["hatchling>=1"]
-            [project]
-            name = "Widget_x"
-            dependencies = ["requests>=2 ; python_version > '3'", "evil @ https://evil.example/x"]
-            [project.optional-dependencies]
-            test = ["widget-x[cli]", "coverage"]
-            cli = ["click"]
-            docs = ["sphinx"]
-            [dependency-groups]
-            dev = ["hypothesis", {include-group = "typing"}]
-            typing = ["mypy"]
-        "#;
-        let found = needs(&[("pyproject.toml", pyproject)]);
-        let all =
-            ["click", "coverage", "editables", "hatchling>=1", "hypothesis", "mypy", "pytest"];
-        let more = ["requests>=2 ; python_version > '3'", "setuptools", "wheel"];
-        assert_eq!(found, [&all[..], &more].concat());
-        let cfg = "[options]\ninstall_requires =\n    six>=1\n    attrs\npackages = find:\n\
-                   [options.extras_require]\ntesting =\n    mock\ndocs = sphinx\n";
-        assert_eq!(
-            needs(&[("setup.cfg", cfg)]),
-            ["attrs", "mock", "pytest", "setuptools", "six>=1", "wheel"]
-        );
-        let setup = "setup(\n    name='x',\n    install_requires=['six', \"attrs>=1\"],\n)\n";
-        assert_eq!(
-            needs(&[("setup.py", setup)]),
-            ["attrs>=1", "pytest", "setuptools", "six", "wheel"]
-        );
-    }
-
-    #[test]
-    fn a_requirements_file_redirects_nothing() {
-        let text = "--index-url https://evil.example/simple\n-r other.txt\n-e .\nsix==1.16.0 \\\n    \
-                    --hash=sha256:abc\nhttps://evil.example/x.whl\ngit+https://evil.example/x\n./x\n\
-                    attrs # why\n";
-        let found = needs(&[("requirements-dev.txt", text)]);
-        assert_eq!(found, ["attrs", "pytest", "setuptools", "six==1.16.0", "wheel"]);
-        assert!(needs(&[("docs/requirements.txt", "sphinx\n")]).is_empty());
-        assert!(needs(&[("requirements.txt", "# nothing\n")]).is_empty());
-    }
-
-    #[test]
-    fn pip_keeps_to_what_another_tool_locked() {
-        let project = "[project]\ndependencies = [\"six\"]\n";
-        let uv = "[[package]]\nname = \"six\"\nversion = \"1.16.0\"\n\
-                  source = { registry = \"https://pypi.org/simple\" }\n\
-                  [[package]]\nname = \"own\"\nversion = \"0.1.0\"\n\
-                  source = { editable = \".\" }\n\
-                  [[package]]\nname = \"two\"\nversion = \"1\"\n\
-                  [[package]]\nname = \"two\"\nversion = \"2\"\n\
-                  [[package]]\nname = \"evil\"\nversion = \"1 --no-binary=evil\"\n";
-        let poetry = "[[package]]\nname = \"six\"\nversion = \"1.16.0\"\n";
-        let pipenv = r#"{"default": {"six": {"version": "==1.16.0", "index": "pypi"}}}"#;
-        for (lock, text) in [("uv.lock", uv), ("poetry.lock", poetry), ("Pipfile.lock", pipenv)] {
-            assert_eq!(locked(lock, text), ["six==1.16.0"], "{lock}");
-            let read = |path: &str| match path {
-                "pyproject.toml" => Some(project.to_owned()),
-                _ => (path == lock).then(|| text.to_owned()),
-            };
-            let plan = plan(&["pyproject.toml", lock], &read).unwrap();
-            assert!(plan.from.contains(&lock.to_owned()), "{:?}", plan.from);
-            let words = &plan.fetch[1].words;
-            assert_eq!(words[words.len() - 2..], ["-c", CONSTRAINTS]);
-            let second = plan.fetch[1].second_try.as_ref().unwrap();
-            assert_eq!(second[..], words[..words.len() - 2], "a version may have no wheel here");
-        }
-        assert_eq!(
-            needs(&[("Pipfile", "[dev-packages]\nsix = \"==1.16\"\nx = \"*\"\n")]),
-            ["pytest", "setuptools", "six==1.16", "wheel", "x"]
-        );
-    }
-
-    #[test]
-    fn a_requirement_is_one_line_whatever_it_holds() {
-        for end in ["\\n", "\\r", "\\u000B", "\\u000C", "\\u001C", "\\u0085", "\\u2028", "\\t"] {
-            let text =
-                format!("[project]\ndependencies = [\"six\", \"evil{end}--no-binary=evil\"]\n");
-            assert_eq!(
-                needs(&[("pyproject.toml", &text)]),
-                ["pytest", "setuptools", "six", "wheel"],
-                "{end}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_pip_would_take_for_a_file_or_an_option_is_left_out() {
-        for line in [
-            "file:gander-requirements.txt",
-            "file:%2Ftmp%2Fx",
-            "gander-requirements.txt",
-            "evil.zip",
-            "evil-1.0.tar.gz",
-            "six -f x",
-            "six ; python_version > '3' -f x",
-            "six @ x",
-            "six \\ \\",
-            "six:x",
-            "./six",
-            "~/six",
-        ] {
-            assert_eq!(plain(line), None, "{line}");
-        }
-        for line in [
-            "six",
-            "Six[a, b-c] >=1.0, !=1.3.*; python_version < '3.11' and extra == \"x-y\"",
-            "zope.interface~=5.0",
-            "six (>=1)",
-        ] {
-            assert_eq!(plain(line).as_deref(), Some(line));
-        }
-    }
-
-    #[test]
-    fn poetrys_bounds_are_said_in_pips_words() {
-        for (poetry, pip) in [
-            ("^1.2.3", ">=1.2.3,<2"),
-            ("^0.2.3", ">=0.2.3,<0.3"),
-            ("^0.0.3", ">=0.0.3,<0.0.4"),
-            ("~1.2.3", ">=1.2.3,<1.3"),
-            ("~1", ">=1,<2"),
-            ("1.2", "==1.2"),
-            ("*", ""),
-            (">=1,<3", ">=1,<3"),
-            ("~=1.4", "~=1.4"),
-        ] {
-            let value = Value::String(poetry.to_owned());
-            assert_eq!(of_poetry("x", &value), Some(format!("x{pip}")), "{poetry}");
-        }
-        assert_eq!(of_poetry("python", &Value::String("^3".to_owned())), None);
-    }
-}
+#[path = "python_tests.rs"]
+mod tests;

@@ -6,7 +6,7 @@
 //! followed, a runner or a permission that is not known counts, and says so. Nothing of a file is
 //! run or asked for; the words shown are ours, with names from the files as code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::core::id::Branch;
@@ -81,8 +81,12 @@ pub fn risks(workflows: &[(&str, &[u8])], branch: &Branch, base: &Branch) -> Vec
         })
         .collect();
     let runs = started(&triggers, Push { branch, base });
+    let mut called = Called {
+        all: readable.iter().map(|(path, node)| (*path, node)).collect(),
+        judged: BTreeSet::new(),
+    };
     for ((path, node), _) in readable.iter().zip(runs).filter(|(_, runs)| *runs) {
-        of_workflow(path, node, &readable, &mut found);
+        of_workflow(path, node, &mut called, &mut found);
     }
     found.sort();
     found.dedup();
@@ -114,7 +118,14 @@ fn well_formed(node: Node) -> Result<Node, String> {
     }
 }
 
-fn of_workflow(path: &str, node: &Node, all: &[(&str, Node)], found: &mut Vec<Risk>) {
+/// Workflows that others may call.
+struct Called<'a> {
+    all: BTreeMap<&'a str, &'a Node>,
+    /// Those that were looked into: once says enough, however often they are called.
+    judged: BTreeSet<&'a str>,
+}
+
+fn of_workflow(path: &str, node: &Node, others: &mut Called<'_>, found: &mut Vec<Risk>) {
     let Node::Map(parts) = node else { return };
     for (key, part) in parts.iter().filter(|(key, _)| key != "jobs") {
         for why in secrets_in(key, part) {
@@ -128,7 +139,8 @@ fn of_workflow(path: &str, node: &Node, all: &[(&str, Node)], found: &mut Vec<Ri
         permissions(job.get("permissions").or(given)).into_iter().for_each(&mut add);
         let Some(called) = job.get("uses") else { continue };
         let called = called.text().unwrap_or_default();
-        match local(called, all) {
+        match others.local(called) {
+            Some((inner_path, _)) if !others.judged.insert(inner_path) => {}
             Some((inner_path, inner)) => {
                 // What it is called with was judged above; what it does itself is judged here.
                 for (inner_name, inner_job) in jobs(inner) {
@@ -161,9 +173,11 @@ fn jobs(node: &Node) -> Vec<(&str, &Node)> {
     }
 }
 
-fn local<'a>(called: &str, all: &'a [(&'a str, Node)]) -> Option<(&'a str, &'a Node)> {
-    let path = called.strip_prefix("./")?;
-    all.iter().find(|(name, _)| *name == path).map(|(name, node)| (*name, node))
+impl<'a> Called<'a> {
+    fn local(&self, called: &str) -> Option<(&'a str, &'a Node)> {
+        let path = called.strip_prefix("./")?;
+        self.all.get_key_value(path).map(|(name, node)| (*name, *node))
+    }
 }
 
 /// Secrets that this part of a file names, but for the run's own token.

@@ -252,3 +252,26 @@ fn other_ci_systems_are_named_once_each_by_a_file_of_theirs() {
         ]
     );
 }
+
+#[test]
+fn workflows_without_end_are_judged_once_each() {
+    let jobs =
+        |job: &str| -> String { (0..4_000).map(|i| format!("  j{i}:\n    {job}\n")).collect() };
+    let calls = format!("on: push\npermissions: read-all\njobs:\n{}", jobs("uses: ./b.yml"));
+    let called = format!("on: workflow_call\njobs:\n{}", jobs("environment: x"));
+    assert_eq!(scanned(&[("a.yml", &calls), ("b.yml", &called)]).len(), 4_000);
+    // Each follows the one before it.
+    let chain: Vec<(String, String)> = (0..3_000)
+        .map(|i| {
+            let on = format!("{{workflow_run: {{workflows: [w{}]}}}}", i + 1);
+            let on = if i == 2_999 { "push".to_owned() } else { on };
+            let job = "{runs-on: ubuntu-latest, environment: x}";
+            let file = format!("name: w{i}\non: {on}\npermissions: read-all\njobs: {{a: {job}}}\n");
+            (format!("{i}.yml"), file)
+        })
+        .collect();
+    let files: Vec<(&str, &str)> = chain.iter().map(|(path, file)| (&**path, &**file)).collect();
+    assert_eq!(scanned(&files).len(), 3_000);
+    let keys: String = (0..24_000).map(|i| format!("a{i}: 1\n")).collect();
+    assert_eq!(scanned(&[("keys.yml", &format!("{HARMLESS}{keys}"))]), [""; 0]);
+}

@@ -3,7 +3,8 @@
 //!
 //! Invariants: read from the base commit, so that a change cannot hide what it touches; nothing is
 //! run, and a shell's language is only read as far as names go. What is worked out by variables or
-//! by programs is not seen.
+//! by programs is not seen. However much there is to follow, only so much is read; where there is
+//! more, every changed file counts as called.
 
 mod makefile;
 mod shell;
@@ -19,6 +20,8 @@ const PACKAGE: &str = "package.json";
 const MAKEFILES: [&str; 3] = ["GNUmakefile", "makefile", "Makefile"];
 /// More scripts of one package than this are not followed from one to the next.
 const MOST_SCRIPTS: usize = 50;
+/// So many bytes of files are read.
+const MOST_READ: usize = 16 << 20;
 
 /// Whether a script is followed into, or only named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +32,9 @@ enum Depth {
     Behind,
 }
 
-/// The files that the commands run or are told by. `changed` are the paths of a change, beside
-/// which packages are looked for; `read` gives the text of a file at the base, if it is there.
+/// The changed files that the commands run or are told by. `changed` are the paths of a change,
+/// beside which packages are looked for, too; `read` gives the text of a file at the base, if it is
+/// there.
 ///
 /// # Errors
 /// What `read` could not do.
@@ -39,11 +43,12 @@ pub fn called_files<E>(
     changed: &[&str],
     read: impl FnMut(&str) -> Result<Option<String>, E>,
 ) -> Result<BTreeSet<String>, E> {
-    let mut follow = Follow { changed, read, found: BTreeSet::new() };
+    let asked = changed.iter().copied().collect();
+    let mut follow = Follow { changed: asked, read, room: MOST_READ, found: BTreeSet::new() };
     for command in commands {
         // Whatever a command itself names, it was named on purpose.
         let named = command.split(|c: char| c.is_whitespace() || ";&|()'\"=<>".contains(c));
-        follow.found.extend(named.filter_map(|word| joined("", word)));
+        named.for_each(|word| follow.find("", word));
         for call in calls(command) {
             follow.call(&call, "", Depth::Command)?;
         }
@@ -52,17 +57,20 @@ pub fn called_files<E>(
 }
 
 struct Follow<'a, R> {
-    changed: &'a [&'a str],
+    changed: BTreeSet<&'a str>,
     read: R,
+    /// How many bytes may still be read.
+    room: usize,
+    /// Some of what changed.
     found: BTreeSet<String>,
 }
 
 impl<E, R: FnMut(&str) -> Result<Option<String>, E>> Follow<'_, R> {
     fn call(&mut self, call: &Call<'_>, directory: &str, depth: Depth) -> Result<(), E> {
         for word in call.runs() {
-            self.found.extend(joined(directory, word));
+            self.find(directory, word);
             // Scripts name their neighbours, and what stands at the top.
-            self.found.extend(joined("", word));
+            self.find("", word);
         }
         if depth == Depth::Behind {
             return Ok(());
@@ -77,9 +85,27 @@ impl<E, R: FnMut(&str) -> Result<Option<String>, E>> Follow<'_, R> {
         }
     }
 
+    /// Takes a word for a path.
+    fn find(&mut self, directory: &str, word: &str) {
+        let path = joined(directory, word);
+        self.found.extend(path.filter(|path| self.changed.contains(&**path)));
+    }
+
+    fn text(&mut self, path: &str) -> Result<Option<String>, E> {
+        if self.room == 0 {
+            return Ok(None);
+        }
+        let text = (self.read)(path)?;
+        self.room = self.room.saturating_sub(text.as_ref().map_or(0, String::len));
+        if self.room == 0 {
+            self.found.extend(self.changed.iter().map(|path| (*path).to_owned()));
+        }
+        Ok(text)
+    }
+
     /// What a shell script runs.
     fn script(&mut self, path: &str) -> Result<(), E> {
-        let Some(text) = (self.read)(path)? else { return Ok(()) };
+        let Some(text) = self.text(path)? else { return Ok(()) };
         let by_name = path.ends_with(".sh") || path.ends_with(".bash");
         let first = text.lines().next().unwrap_or_default();
         if by_name || (first.starts_with("#!") && first.contains("sh")) {
@@ -95,12 +121,12 @@ impl<E, R: FnMut(&str) -> Result<Option<String>, E>> Follow<'_, R> {
         let named = call.value_of(&["-f", "--file", "--makefile"]);
         let names = named.map_or(MAKEFILES.to_vec(), |name| vec![name]);
         for path in names.into_iter().filter_map(|name| joined(directory, name)) {
-            let Some(text) = (self.read)(&path)? else { continue };
+            let Some(text) = self.text(&path)? else { continue };
             let goals: Vec<&str> = call.operands(&["-C", "-f", "-j", "-o", "-W", "-I"]).collect();
             for line in Makefile::of(&text).recipes(&goals) {
                 self.behind(&line, directory)?;
             }
-            self.found.insert(path);
+            self.find("", &path);
             break;
         }
         Ok(())
@@ -118,21 +144,21 @@ impl<E, R: FnMut(&str) -> Result<Option<String>, E>> Follow<'_, R> {
             word.contains("workspace") || word == "foreach" || word.starts_with("--filter")
         }) || call.words().any(|word| matches!(word, "-r" | "-w" | "--recursive"));
         let at = call.value_of(&["-C", "--prefix"]).unwrap_or_default();
-        let mut directories = BTreeSet::from([at.trim_start_matches("./")]);
+        let mut directories = BTreeSet::from([at.trim_start_matches("./").to_owned()]);
         if of_members {
-            directories.extend(self.changed.iter().flat_map(|path| above(path)));
+            directories.extend(self.changed.iter().flat_map(|path| above(path)).map(str::to_owned));
         }
         for directory in directories {
-            let Some(path) = joined(directory, PACKAGE) else { continue };
-            let Some(text) = (self.read)(&path)? else { continue };
+            let Some(path) = joined(&directory, PACKAGE) else { continue };
+            let Some(text) = self.text(&path)? else { continue };
             let package: Value = serde_json::from_str(&text).unwrap_or_default();
             let scripts = scripts(&package, name);
             if scripts.is_empty() {
                 continue;
             }
-            self.found.insert(path);
+            self.find("", &path);
             for script in scripts {
-                self.behind(&script, directory)?;
+                self.behind(&script, &directory)?;
             }
         }
         Ok(())

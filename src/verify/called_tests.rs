@@ -137,3 +137,53 @@ fn what_leads_out_of_the_repository_or_in_a_circle_is_harmless() {
         assert!(!decides(command, &files, "etc/y.sh"), "{command}");
     }
 }
+
+#[test]
+fn variables_that_would_fill_the_memory_are_not_filled_in_and_what_they_name_counts() {
+    let doubling: String =
+        (0..40).map(|i| format!("A{i:02} = $(A{:02})$(A{:02})\n", i + 1, i + 1)).collect();
+    for end in ["x", "", "$(A00)"] {
+        let text = format!("B = ./b.sh\n{doubling}A40 = {end}\ntest:\n\tsh a.sh $(A00)\n\t$(B)\n");
+        let files = [("Makefile", &*text)];
+        for path in ["Makefile", "a.sh", "b.sh"] {
+            assert!(decides("make test", &files, path), "{end}: {path}");
+        }
+        assert!(!decides("make test", &files, "c.sh"), "{end}");
+    }
+    // It cannot be seen that this line runs it.
+    let hidden = format!("{doubling}A40 =\nS = ./hidden.sh\nT = $(S)\ntest:\n\t$(A00) $(T)\n");
+    assert!(decides("make test", &[("Makefile", &hidden)], "hidden.sh"));
+    let twice = "A = ./$(B)\nB = a.sh\ntest:\n\t$(A)\n";
+    assert!(decides("make test", &[("Makefile", twice)], "a.sh"));
+}
+
+#[test]
+fn a_makefile_of_many_targets_and_lines_is_read_once() {
+    let targets: String = (0..100_000).map(|i| format!("t{i} ")).collect();
+    let variables: String = (0..50_000).map(|i| format!("V{i} = v{i}\n")).collect();
+    let recipe: String = (0..50_000).map(|i| format!("\techo $(V{i}) {i}\n")).collect();
+    let text = format!("{variables}all: {targets}\n{targets}: x\n{recipe}\t./a.sh\n");
+    assert!(decides("make all", &[("Makefile", &text)], "a.sh"));
+}
+
+#[test]
+fn a_script_that_never_closes_its_brackets_or_starts_shells_in_shells_is_read_once() {
+    let values = "$(a `b ".repeat(60_000);
+    let shells = "sh -c ".repeat(60_000);
+    let text = format!("#!/bin/sh\n{values}\n{shells} ./a.sh\n./b.sh\n");
+    let files = [("run.sh", &*text)];
+    assert!(decides("sh run.sh", &files, "a.sh") && decides("sh run.sh", &files, "b.sh"));
+}
+
+#[test]
+fn of_a_change_whose_packages_say_too_much_every_file_counts() {
+    let more = "x".repeat(1_000_000);
+    let package = serde_json::json!({"scripts": {"test": "true"}, "more": more}).to_string();
+    let deep: Vec<String> = (1..60).map(|depth| "d/".repeat(depth)).collect();
+    let paths: Vec<String> = deep.iter().map(|at| format!("{at}package.json")).collect();
+    let mut files: Vec<(&str, &str)> = paths.iter().map(|path| (&**path, &*package)).collect();
+    files.push(("package.json", "{}"));
+    let changed = format!("{}other.js", deep[58]);
+    assert!(decides("npm test --workspaces", &files, &changed));
+    assert!(!decides("npm test --workspaces", &files[..3], &changed));
+}

@@ -11,8 +11,9 @@ use async_trait::async_trait;
 use super::distill::distill;
 use super::results::select::whole;
 use super::results::{EndedCommand, TestOutput, TestRun};
-use super::{Candidate, Finding, Verifier, VerifyError, missing, python};
+use super::{Candidate, Finding, Verifier, VerifyError, blocking, missing, python, python_in};
 use crate::core::evidence::{CheckKind, CheckOutcome};
+use crate::core::path::RepoPath;
 use crate::core::policy::runs_nothing;
 use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxLimits};
 use crate::workspace::confined;
@@ -30,6 +31,7 @@ const NOT_RUNNABLE: [i32; 2] = [126, 127];
 
 /// Runs shell lines, of which the first that fails ends them; exit code 0 is a pass, unless a known
 /// test runner did not get to its end.
+#[derive(Clone)]
 pub struct CommandVerifier {
     /// The lines, most often one.
     pub line: String,
@@ -57,18 +59,24 @@ impl Verifier for CommandVerifier {
             return Ok(CheckOutcome::Inconclusive(why.to_owned()).into());
         }
         let tree = candidate.workspace.path();
-        let python = candidate.python();
+        // Before the run, which may change it.
+        let at_first = Arc::clone(candidate.workspace);
+        let changed: Vec<RepoPath> = candidate.patch.changes.keys().cloned().collect();
+        let reading = move || (python_in(&at_first, changed.iter()), package_json(&at_first));
+        let (python, package_json) = blocking(reading).await?;
         let mut command = SandboxCommand::script(whole(&self.line), tree).with_streams_together();
         if let Some(layout) = &python {
             command.env = layout.environment(self.sandbox.as_ref(), tree);
         }
         let limits = self.limits();
-        // Before the run, which may change it.
-        let package_json = package_json(candidate.workspace);
         let broken = |source| VerifyError::Sandbox { check: self.line.clone(), source };
         let output = self.sandbox.run(&command, &limits, candidate.stop).await.map_err(broken)?;
-        self.keep(&output)?;
-        let found = self.found(&output, package_json.as_deref(), candidate.workspace)?;
+        let (verifier, after) = (self.clone(), Arc::clone(candidate.workspace));
+        let reading = blocking(move || {
+            verifier.keep(&output)?;
+            verifier.found(&output, package_json.as_deref(), &after)
+        });
+        let found = reading.await??;
         let python = python.filter(|_| python::starts_pytest(&self.line));
         let (CheckOutcome::Passed, Some(layout)) = (&found.outcome, python) else {
             return Ok(found);

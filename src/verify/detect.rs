@@ -233,4 +233,19 @@ mod tests {
         let odd = ("packages/a;rm -rf x/package.json", TESTED);
         assert!(of(("package.json", npm), &[odd]).is_empty());
     }
+
+    #[test]
+    fn of_a_hostile_number_of_patterns_the_first_count() {
+        let many: Vec<String> = (0..20_000).map(|i| format!("packages/{i}/*")).collect();
+        let top = serde_json::json!({ "workspaces": many }).to_string();
+        let paths: Vec<String> =
+            (0..20_000).map(|i| format!("packages/{i}/a/package.json")).collect();
+        let mut files: Vec<(&str, &str)> = paths.iter().map(|path| (&**path, TESTED)).collect();
+        files.truncate(2);
+        files.extend(paths[2..].iter().map(|path| (&**path, "{}")));
+        files.push(("package.json", &top));
+        assert_eq!(found(&files), ["npm test --workspaces --if-present"]);
+        let last = [("package.json", &*top), (&*paths[19_999], TESTED)];
+        assert!(found(&last).is_empty());
+    }
 }

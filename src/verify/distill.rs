@@ -65,6 +65,10 @@ fn without_passing(log: &str) -> Vec<&str> {
     let mut kept: Vec<&str> = Vec::new();
     let mut lines = log.lines().map(str::trim_end).peekable();
     while let Some(line) = lines.next() {
+        // Of many empty lines one is shown.
+        if line.is_empty() && kept.last().is_some_and(|before| before.is_empty()) {
+            continue;
+        }
         if !is_passing(line) {
             // Of a target in which all passed, nothing is left to say.
             if names_a_target(line) && kept.last().is_some_and(|before| names_a_target(before)) {

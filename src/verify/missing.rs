@@ -2,7 +2,8 @@
 //!
 //! Invariants: only a run in which no test passed could not begin; a module counts as a missing
 //! package only if the project names it as one and has nothing of that name itself, for any other
-//! name may be a slip that a change mends.
+//! name may be a slip that a change mends. However much the project says of what it needs, only so
+//! much of it is read, what stands nearest to its top first, and only what is asked for is kept.
 
 use std::collections::BTreeSet;
 
@@ -52,6 +53,9 @@ const PLUGINS: &[(&str, &str)] = &[
     ("--random-order", "pytest-random-order"),
 ];
 const LARGEST: u64 = 1 << 20;
+/// Of all files in which a project names what it needs, so much is read.
+const MOST_READ: usize = 4 << 20;
+const MOST_FILES: usize = 1_000;
 
 /// So many missing packages are named.
 const MOST_NAMED: usize = 5;
@@ -99,7 +103,7 @@ pub(super) fn not_installed(
     if modules.is_empty() && options.is_empty() {
         return None;
     }
-    let needs = Needs::of(tree);
+    let needs = Needs::of(tree, &modules);
     let words: Vec<&str> = ended.line.split_whitespace().collect();
     let is_runner = |name: &str| RUNNERS.contains(&name) && words.contains(&name);
     let modules = modules.into_iter().filter(|it| is_runner(it) || needs.has(it));
@@ -129,33 +133,42 @@ fn not_runnable_in_make(output: &str) -> Option<&'static str> {
     stops.filter_map(ends).next()
 }
 
-/// The packages that a project names, and the names that are its own.
+/// Which of the modules that are asked for a project names the package of, and which are its own.
 struct Needs {
-    /// Words of the files in which it names packages.
+    /// Modules whose package stands in the files in which it names packages.
     declared: BTreeSet<String>,
     /// What it calls itself and its files and directories.
     own: BTreeSet<String>,
 }
 
 impl Needs {
-    fn of(tree: &Workspace) -> Self {
+    /// What a project has to say of these modules.
+    fn of(tree: &Workspace, modules: &BTreeSet<String>) -> Self {
+        let wanted: BTreeSet<String> = modules.iter().map(|module| folded(module)).collect();
+        let is_wanted = |module: &String| wanted.contains(module);
         let (mut declared, mut own) = (BTreeSet::new(), BTreeSet::new());
+        let mut files: Vec<&str> = Vec::new();
         for entry in tree.entries().iter() {
             let Ok(path) = std::str::from_utf8(&entry.path) else { continue };
             let parts = path.split('/').map(|part| part.split('.').next().unwrap_or(part));
-            own.extend(parts.map(folded));
+            own.extend(parts.map(folded).filter(is_wanted));
             let name = path.rsplit('/').next().unwrap_or(path);
             let requirements = name.contains("requirements") && name.ends_with(".txt");
-            if !(requirements || DECLARATIONS.contains(&name)) {
-                continue;
+            if requirements || DECLARATIONS.contains(&name) {
+                files.push(path);
             }
+        }
+        files.sort_by_key(|path| path.matches('/').count());
+        let mut room = MOST_READ;
+        for path in files.into_iter().take(MOST_FILES) {
             let read = confined::open_file(tree.root(), path.as_bytes());
             let read = read.and_then(|(mut file, _)| confined::read_all(&mut file, LARGEST));
-            if let Ok(bytes) = read {
-                let text = String::from_utf8_lossy(&bytes);
-                declared.extend(words(&text));
-                own.extend(names_given(&text));
-            }
+            let Ok(bytes) = read else { continue };
+            let Some(rest) = room.checked_sub(bytes.len()) else { break };
+            room = rest;
+            let text = String::from_utf8_lossy(&bytes);
+            declared.extend(words(&text).flat_map(modules_of).filter(is_wanted));
+            own.extend(names_given(&text).filter(is_wanted));
         }
         Self { declared, own }
     }
@@ -163,17 +176,18 @@ impl Needs {
     /// Whether the packages that it names have one for this module.
     fn has(&self, module: &str) -> bool {
         let module = folded(module);
-        let alias = ALIASES.iter().find(|(name, _)| folded(name) == module);
-        let is_its = |word: &String| {
-            let rest = word.strip_prefix("python-").or_else(|| word.strip_prefix("py"));
-            let rest = rest.unwrap_or(word);
-            *word == module
-                || rest == module
-                || word.strip_suffix("-python") == Some(&module)
-                || alias.is_some_and(|(_, it)| word.starts_with(&folded(it)))
-        };
-        !self.own.contains(&module) && self.declared.iter().any(is_its)
+        !self.own.contains(&module) && self.declared.contains(&module)
     }
+}
+
+/// The modules that a package of this name may have.
+fn modules_of(word: String) -> impl Iterator<Item = String> {
+    let bare = word.strip_prefix("python-").or_else(|| word.strip_prefix("py"));
+    let bare = [bare, word.strip_suffix("-python")].into_iter().flatten().map(str::to_owned);
+    let aliases = ALIASES.iter().filter(|(_, package)| word.starts_with(package));
+    let mut found: Vec<String> = aliases.map(|(module, _)| folded(module)).chain(bare).collect();
+    found.push(word);
+    found.into_iter()
 }
 
 /// The words that may be names of packages.
@@ -205,7 +219,7 @@ mod tests {
     fn needs(text: &str, own: &[&str]) -> Needs {
         let mut own: BTreeSet<String> = own.iter().map(|name| folded(name)).collect();
         own.extend(names_given(text));
-        Needs { declared: words(text).collect(), own }
+        Needs { declared: words(text).flat_map(modules_of).collect(), own }
     }
 
     #[test]
@@ -234,6 +248,14 @@ mod tests {
         }
         assert!(!needs("widget-x\n", &["widget_x"]).has("widget_x"), "a directory");
         assert!(needs("widget-x\n", &["other"]).has("widget_x"));
+    }
+
+    #[test]
+    fn a_hostile_number_of_modules_and_requirements_is_read_once() {
+        let text: String = (0..200_000).map(|i| format!("python-m{i}\n")).collect();
+        let named = needs(&text, &[]);
+        let modules = (0..200_000).map(|i| format!("m{i}"));
+        assert!(modules.into_iter().all(|module| named.has(&module)));
     }
 
     #[test]

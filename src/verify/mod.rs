@@ -81,20 +81,28 @@ impl From<CheckOutcome> for Finding {
 /// A base commit with a patch laid on it, in a tree of its own.
 #[allow(missing_docs)]
 pub struct Candidate<'a> {
-    pub workspace: &'a Workspace,
+    pub workspace: &'a Arc<Workspace>,
     /// The patch that was laid on it.
     pub patch: &'a Patch,
     /// Ends it early.
     pub stop: &'a CancellationToken,
 }
 
-impl Candidate<'_> {
-    /// Its Python packages, if it is a Python project.
-    fn python(&self) -> Option<python::Layout> {
-        let entries = self.workspace.entries().iter();
-        let base = entries.filter_map(|entry| std::str::from_utf8(&entry.path).ok());
-        python::Layout::of(base.chain(self.patch.changes.keys().map(RepoPath::as_str)))
-    }
+/// The Python packages of a tree with these changed files, if it is a Python project.
+fn python_in<'p>(
+    tree: &'p Workspace,
+    changed: impl Iterator<Item = &'p RepoPath> + Clone,
+) -> Option<python::Layout> {
+    let base = tree.entries().iter().filter_map(|entry| std::str::from_utf8(&entry.path).ok());
+    python::Layout::of(base.chain(changed.map(RepoPath::as_str)))
+}
+
+/// What is read out of a tree or of output, on a thread that serves nobody else: hostile text may
+/// take its time.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, VerifyError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| VerifyError::Stopped)
 }
 
 /// What is needed to check patches on one base.
@@ -223,11 +231,11 @@ impl Checker {
     async fn lay(&self, tree: &Path, patch: &Patch) -> Result<Arc<Workspace>, VerifyError> {
         let workspace = Workspace::export(&self.mirror, &self.base, tree).await?;
         let laid = patch.clone();
-        let laying = tokio::task::spawn_blocking(move || {
+        let laying = blocking(move || {
             workspace.apply(&laid)?;
             Ok::<_, PatchError>(Arc::new(workspace))
         });
-        Ok(laying.await.map_err(|_| VerifyError::Stopped)??)
+        Ok(laying.await??)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use serde_json::Value;
 
 const PACKAGE: &str = "package.json";
@@ -12,6 +12,9 @@ const PNPM_WORKSPACE: &str = "pnpm-workspace.yaml";
 const NPM_PLACEHOLDER: &str = "no test specified";
 /// More members than this are not looked at.
 const MOST: usize = 500;
+/// Nor are more patterns than this, and longer ones.
+const MOST_PATTERNS: usize = 500;
+const LONGEST_PATTERN: usize = 200;
 
 /// Who runs the scripts of a workspace's members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,22 +155,28 @@ fn listed(yaml: &str) -> Vec<String> {
 
 /// The directories of packages that these patterns name.
 fn members_among<'p>(paths: &[&'p str], patterns: &[String]) -> Vec<&'p str> {
-    let matchers = |wanted: bool| -> Vec<GlobMatcher> {
-        let ours = patterns.iter().filter(|pattern| pattern.starts_with('!') != wanted);
-        ours.filter_map(|pattern| matcher(pattern)).collect()
+    let all_of = |wanted: bool| -> GlobSet {
+        let patterns = patterns.iter().take(MOST_PATTERNS);
+        let ours = patterns.filter(|pattern| pattern.starts_with('!') != wanted);
+        let mut globs = GlobSetBuilder::new();
+        for glob in ours.filter_map(|pattern| glob(pattern)) {
+            globs.add(glob);
+        }
+        globs.build().unwrap_or_default()
     };
-    let (wanted, unwanted) = (matchers(true), matchers(false));
-    let any = |matchers: &[GlobMatcher], at: &str| matchers.iter().any(|it| it.is_match(at));
+    let (wanted, unwanted) = (all_of(true), all_of(false));
     let packages = paths.iter().filter_map(|path| path.strip_suffix("/package.json"));
     let installed = |at: &str| at.split('/').any(|part| part == "node_modules");
-    let members = packages.filter(|at| !installed(at) && any(&wanted, at) && !any(&unwanted, at));
-    members.take(MOST).collect()
+    let is_member = |at: &&str| !installed(at) && wanted.is_match(at) && !unwanted.is_match(at);
+    packages.filter(is_member).take(MOST).collect()
 }
 
-fn matcher(pattern: &str) -> Option<GlobMatcher> {
+fn glob(pattern: &str) -> Option<Glob> {
     let plain = pattern.trim_start_matches('!').trim_start_matches("./").trim_end_matches('/');
-    let glob = GlobBuilder::new(plain).literal_separator(true).build().ok()?;
-    Some(glob.compile_matcher())
+    if plain.len() > LONGEST_PATTERN {
+        return None;
+    }
+    GlobBuilder::new(plain).literal_separator(true).build().ok()
 }
 
 /// Whether any shell and any package manager takes it for what it is.

@@ -58,6 +58,13 @@ pub enum TestRun {
     HidesFailures(String),
 }
 
+/// Of more failed tests than this not all are known: nothing is done with so many one by one.
+const MOST_FAILED: usize = 5_000;
+/// What is longer than this, in bytes, is no name of a test.
+const LONGEST_NAME: usize = 1_000;
+/// So many packages that are not there are told.
+const MOST_MISSING: usize = 1_000;
+
 /// A test runner whose end can be seen.
 struct Runner {
     /// As people call it.
@@ -219,7 +226,7 @@ impl<'a> TestOutput<'a> {
     /// Reads it.
     pub fn of(ended: &'a EndedCommand<'a>) -> Self {
         let plain = without_escapes(ended.output);
-        let lines: Vec<&str> = plain.lines().map(without_member).collect();
+        let lines = lines_of(&plain);
         let marks = RUNNERS.iter().map(|runner| (runner.read)(&lines)).collect();
         Self { ended, plain, marks }
     }
@@ -283,7 +290,8 @@ impl<'a> TestOutput<'a> {
             names.extend(failed.names);
             count += failed.count;
         }
-        (count > 0 && names.len() as u64 == count).then_some(names)
+        let bounded = names.len() <= MOST_FAILED && names.iter().all(|it| it.len() <= LONGEST_NAME);
+        (bounded && count > 0 && names.len() as u64 == count).then_some(names)
     }
 
     /// Whether it shows a test that passed.
@@ -291,14 +299,14 @@ impl<'a> TestOutput<'a> {
         self.marks.iter().any(|marks| marks.passed > 0)
     }
 
-    /// Packages that a red run says are not there.
+    /// Packages that a red run says are not there, the first [`MOST_MISSING`].
     pub fn missing(&self) -> BTreeSet<String> {
         let lines = self.lines();
-        RUNNERS.iter().flat_map(|runner| (runner.missing)(&lines)).collect()
+        RUNNERS.iter().flat_map(|runner| (runner.missing)(&lines)).take(MOST_MISSING).collect()
     }
 
     fn lines(&self) -> Vec<&str> {
-        self.plain.lines().map(without_member).collect()
+        lines_of(&self.plain)
     }
 
     fn seen(&self) -> impl Iterator<Item = (&'static Runner, &Marks)> {
@@ -352,6 +360,12 @@ fn unseen(runner: &Runner, cut_bytes: u64) -> String {
          keeps, and in the rest {name} did not print {mark}: so it is not known whether all tests \
          ran. Let the command print less"
     )
+}
+
+/// The lines that are not empty: those say nothing, and a place for each would take many times the
+/// output.
+fn lines_of(plain: &str) -> Vec<&str> {
+    plain.lines().map(without_member).filter(|line| !line.is_empty()).collect()
 }
 
 /// A line without the name of the workspace member that pnpm and yarn put before it.

@@ -1,15 +1,19 @@
 //! The patch itself: paths, modes, size.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::shadowing::new_in_place_of_another;
-use super::{Candidate, Finding, Verifier, VerifyError};
+use super::{Candidate, Finding, Verifier, VerifyError, blocking, python_in};
 use crate::core::evidence::{CheckKind, CheckOutcome};
 use crate::core::patch::{Change, Patch};
 use crate::core::path_rules::PathRules;
 use crate::workspace::patch::{self, Caps};
+use crate::workspace::tree::Workspace;
 
 /// Holds a patch against the rules of the repository and our own.
+#[derive(Clone)]
 pub struct PatchRules {
     /// Protected and flagged paths.
     pub paths: PathRules,
@@ -28,29 +32,37 @@ impl Verifier for PatchRules {
     }
 
     async fn check(&self, candidate: &Candidate<'_>) -> Result<Finding, VerifyError> {
-        let entries = candidate.workspace.entries();
+        let (rules, tree) = (self.clone(), Arc::clone(candidate.workspace));
+        let patch = candidate.patch.clone();
+        blocking(move || rules.found(&patch, &tree)).await
+    }
+}
+
+impl PatchRules {
+    fn found(&self, patch: &Patch, tree: &Workspace) -> Finding {
+        let entries = tree.entries();
         let base: Vec<&str> =
             entries.iter().filter_map(|entry| std::str::from_utf8(&entry.path).ok()).collect();
-        let shadowing =
-            candidate.python().and_then(|_| new_in_place_of_another(candidate.patch, &base));
+        let python = python_in(tree, patch.changes.keys());
+        let shadowing = python.and_then(|_| new_in_place_of_another(patch, &base));
         if let Some(path) = shadowing {
             let why = format!(
                 "{path} would be loaded in the place of a module of Python's own or of the test \
                  runner, so nothing that the tests say would count: give it another name"
             );
-            return Ok(CheckOutcome::Failed(why).into());
+            return CheckOutcome::Failed(why).into();
         }
-        if let Some(path) = new_installed_package(candidate.patch, &base) {
+        if let Some(path) = new_installed_package(patch, &base) {
             let why = format!(
                 "{path} is in `node_modules`, where package managers put packages and programs, and \
                  no change does"
             );
-            return Ok(CheckOutcome::Failed(why).into());
+            return CheckOutcome::Failed(why).into();
         }
-        Ok(Finding::from(match patch::check(candidate.patch, entries, &self.paths, self.caps) {
+        Finding::from(match patch::check(patch, entries, &self.paths, self.caps) {
             Ok(_) => CheckOutcome::Passed,
             Err(refusal) => CheckOutcome::Failed(refusal.to_string()),
-        }))
+        })
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) fn new_in_place_of_another<'p>(patch: &'p Patch, base: &[&'p str]) ->
     let roots = ["", "src", "lib"].into_iter().chain(of_tests);
     let roots: BTreeSet<&str> = roots.collect();
     paths.into_iter().find(|path| {
-        roots.iter().any(|root| {
+        above(path).filter(|root| roots.contains(root)).any(|root| {
             let module = module_at(path, root).filter(|module| is_taken(module));
             module.is_some_and(|module| {
                 !base.iter().any(|path| module_at(path, root) == Some(module))
@@ -105,6 +105,11 @@ fn is_loaded_unseen(path: &str) -> bool {
             || [".pyc", ".pth"].iter().any(|end| part.ends_with(end))
             || DIRECTORIES.iter().any(|end| part.ends_with(end))
     })
+}
+
+/// The directories that a path is in, the top first.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::once("").chain(path.match_indices('/').map(|(at, _)| &path[..at]))
 }
 
 fn directory(path: &str) -> &str {

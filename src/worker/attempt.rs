@@ -106,7 +106,7 @@ async fn attempt_in(
 ) -> Result<AttemptResult, WorkError> {
     let workspace = Arc::new(Workspace::export(&ctx.mirror, job.base, tree).await?);
     let taken_up = take_up(&workspace, attempt).await?;
-    let commands = commands(job, ctx, &workspace)?;
+    let commands = commands(job, ctx, &workspace).await?;
     let logs = ctx.records.join(format!("r{}-a{}", attempt.round, attempt.number));
     let end_of_tools = attempt.stop.child_token();
     let files = files(ctx, &workspace, &end_of_tools)?;
@@ -248,7 +248,7 @@ async fn hand_in(
     };
     let by_rules = flags.iter().map(|flag| format!("{}: {}", flag.path, flag.reason));
     // Of many only the first are shown: what makes a check worthless comes before all others.
-    let mut flags = checks_changed(job, ctx, &patch, commands)?;
+    let mut flags = checks_changed(job, ctx, &patch, commands).await?;
     flags.extend(by_rules);
     let flag = |path| format!("{path}: is new, and not from an edit; a command may have left it");
     let by_ignored = changes.ignored.iter();

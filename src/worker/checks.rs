@@ -188,16 +188,15 @@ async fn commands_at_base(
         true => ctx.mirror.list(job.base).await?,
         false => Vec::new(),
     };
-    let paths: Vec<String> =
-        entries.iter().filter_map(|entry| String::from_utf8(entry.path.clone()).ok()).collect();
-    commands_for(job, ctx, &paths)
+    let paths = entries.into_iter().filter_map(|entry| String::from_utf8(entry.path).ok());
+    commands_for(job, ctx, paths.collect()).await
 }
 
 /// The commands, from a tree of the base.
 ///
 /// # Errors
 /// When the mirror cannot be read.
-pub(super) fn commands(
+pub(super) async fn commands(
     job: &AttemptInput<'_>,
     ctx: &JobContext,
     workspace: &Workspace,
@@ -208,19 +207,19 @@ pub(super) fn commands(
         .filter(|entry| matches!(entry.mode, EntryMode::File | EntryMode::Executable))
         .filter_map(|entry| String::from_utf8(entry.path.clone()).ok())
         .collect();
-    commands_for(job, ctx, &paths)
+    commands_for(job, ctx, paths).await
 }
 
 /// What the rules say, else what the base commit's files tell.
-fn commands_for(
+async fn commands_for(
     job: &AttemptInput<'_>,
     ctx: &JobContext,
-    paths: &[String],
+    paths: Vec<String>,
 ) -> Result<Vec<String>, WorkError> {
     if !job.rules.verify.commands.is_empty() {
         return Ok(job.rules.verify.commands.clone());
     }
-    let found = found_commands(job, ctx, paths)?;
+    let found = found_commands(job, ctx, paths).await?;
     Ok(found.into_iter().map(|found| found.line).collect())
 }
 
@@ -228,13 +227,17 @@ fn commands_for(
 ///
 /// # Errors
 /// When the mirror cannot be read.
-pub(super) fn found_commands(
+pub(super) async fn found_commands(
     job: &AttemptInput<'_>,
     ctx: &JobContext,
-    paths: &[String],
+    paths: Vec<String>,
 ) -> Result<Vec<FoundCommand>, WorkError> {
-    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    detect::commands(&paths, |path| text_at_base(job, ctx, path))
+    let (mirror, base) = (ctx.mirror.clone(), job.base.clone());
+    let finding = move || {
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        detect::commands(&paths, |path| text_at(&mirror, &base, path))
+    };
+    blocking(finding).await?
 }
 
 /// Changed files that decide what the check commands do, each with the reason: such a check may
@@ -242,24 +245,21 @@ pub(super) fn found_commands(
 ///
 /// # Errors
 /// When the mirror cannot be read.
-pub(super) fn checks_changed(
+pub(super) async fn checks_changed(
     job: &AttemptInput<'_>,
     ctx: &JobContext,
     patch: &Patch,
     commands: &[String],
 ) -> Result<Vec<String>, WorkError> {
-    let changed: Vec<&str> = patch.changes.keys().map(RepoPath::as_str).collect();
-    let called = called_files(commands, &changed, |path| text_at_base(job, ctx, path))?;
-    let changed = changed.into_iter().filter(|path| called.contains(*path));
-    Ok(changed.map(|path| format!("{path}: changes what the test command does")).collect())
-}
-
-fn text_at_base(
-    job: &AttemptInput<'_>,
-    ctx: &JobContext,
-    path: &str,
-) -> Result<Option<String>, WorkError> {
-    text_at(&ctx.mirror, job.base, path)
+    let (mirror, base) = (ctx.mirror.clone(), job.base.clone());
+    let (changed, commands): (Vec<RepoPath>, _) =
+        (patch.changes.keys().cloned().collect(), commands.to_owned());
+    let looking = move || {
+        let changed: Vec<&str> = changed.iter().map(RepoPath::as_str).collect();
+        called_files(&commands, &changed, |path| text_at(&mirror, &base, path))
+    };
+    let called = blocking(looking).await??;
+    Ok(called.iter().map(|path| format!("{path}: changes what the test command does")).collect())
 }
 
 pub(super) fn text_at(

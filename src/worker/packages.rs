@@ -4,8 +4,9 @@
 //! touches a manifest has those that it names itself, and a change whose packages cannot be had is
 //! a failed one, never one that could not be checked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -42,27 +43,25 @@ pub(super) async fn with_packages(
     let touches = patch.changes.keys().any(|path| is_manifest(path.as_str()));
     let patch = if touches { patch.clone() } else { Patch::default() };
     let entries = ctx.mirror.list(job.base).await?;
-    let listed = entries.iter().filter_map(|entry| std::str::from_utf8(&entry.path).ok());
-    let mut paths: BTreeSet<&str> = listed.collect();
-    for (path, change) in &patch.changes {
-        match change {
-            Change::Write { .. } => paths.insert(path.as_str()),
-            Change::Delete { .. } => paths.remove(path.as_str()),
-        };
-    }
-    let paths: Vec<&str> = paths.into_iter().collect();
-    let manifests = paths.iter().filter(|path| is_manifest(path));
-    let manifests: Vec<String> = manifests.map(|path| (*path).to_owned()).collect();
-    let (mirror, base, changed) = (ctx.mirror.clone(), job.base.clone(), patch.clone());
-    let texts = blocking(move || {
-        let text = |path: String| match written(&changed, &path) {
-            Some(text) => Some((path, text?)),
-            None => text_at(&mirror, &base, &path).ok()?.map(|text| (path, text)),
-        };
-        manifests.into_iter().filter_map(text).collect()
+    let changed = Arc::new(patch.clone());
+    let laid = Arc::clone(&changed);
+    let paths = blocking(move || {
+        let listed = entries.into_iter().filter_map(|entry| String::from_utf8(entry.path).ok());
+        let mut paths: BTreeSet<String> = listed.collect();
+        for (path, change) in &laid.changes {
+            match change {
+                Change::Write { .. } => paths.insert(path.as_str().to_owned()),
+                Change::Delete { .. } => paths.remove(path.as_str()),
+            };
+        }
+        paths.into_iter().collect()
     });
-    let texts: BTreeMap<String, String> = texts.await?;
-    let read = |path: &str| texts.get(path).cloned();
+    let paths: Arc<[String]> = paths.await?;
+    let (mirror, base) = (ctx.mirror.clone(), job.base.clone());
+    let read = Arc::new(move |path: &str| match written(&changed, path) {
+        Some(text) => text,
+        None => text_at(&mirror, &base, path).ok()?,
+    });
     let (mirror, base, laid) = (ctx.mirror.clone(), job.base.clone(), patch.clone());
     let export = move |tree: PathBuf| -> BoxFuture<'static, std::io::Result<()>> {
         let (mirror, base, laid) = (mirror.clone(), base.clone(), laid.clone());
@@ -77,7 +76,7 @@ pub(super) async fn with_packages(
         true => format!("{} {}", job.base, patch.digest()),
         false => job.base.to_string(),
     };
-    let commit = CommitFiles { name: &name, paths: &paths, read: &read, export: &export };
+    let commit = CommitFiles { name: &name, paths, read, export: &export };
     match ctx.environments.of_commit(&commit, ctx.sandbox.as_ref(), stop).await {
         Ok(packages) => Ok(Ok(JobContext { packages, ..ctx.clone() })),
         Err(EnvironmentError::Failed(why)) => Ok(Err(why)),

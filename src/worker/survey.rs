@@ -36,7 +36,7 @@ pub async fn survey(
     let paths: Vec<String> = paths.collect();
     let configured = &job.rules.verify.commands;
     let commands = match configured.is_empty() {
-        true => found_commands(job, ctx, &paths)?,
+        true => found_commands(job, ctx, paths).await?,
         false => {
             let named =
                 |line: &String| FoundCommand { line: line.clone(), from: RULES_PATH.into() };

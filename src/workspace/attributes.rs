@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
@@ -49,10 +50,14 @@ enum Value {
     Unspecified,
     Set,
     Unset,
-    Is(String),
+    /// Many lines may have one macro's.
+    Is(Arc<str>),
 }
 
-/// The attributes that convert, of one path.
+/// The attributes that convert.
+const CONVERTING: [&str; 6] = ["filter", "working-tree-encoding", "ident", "text", "crlf", "eol"];
+
+/// Their values, of one path.
 #[derive(Default)]
 struct Conversions {
     filter: Value,
@@ -74,8 +79,8 @@ enum LineEnds {
 impl Attributes {
     /// From the files, each with the directory it is in.
     pub fn new(files: Vec<(Vec<u8>, Vec<u8>)>) -> Self {
-        let binary = ["diff", "merge", "text"].map(|name| (name.to_owned(), Value::Unset));
-        let mut macros = HashMap::from([("binary".to_owned(), binary.to_vec())]);
+        let binary = vec![("text".to_owned(), Value::Unset)];
+        let mut macros = HashMap::from([("binary".to_owned(), binary)]);
         let top = files.iter().find(|(directory, _)| directory.is_empty());
         let text = top.map(|(_, text)| String::from_utf8_lossy(text)).unwrap_or_default();
         for line in text.lines() {
@@ -162,8 +167,7 @@ impl AttributesLine {
         }
         let (pattern, settings) = pattern_of(line)?;
         let settings = settings_of(settings, macros);
-        let mut probe = Conversions::default();
-        if !settings.iter().any(|(name, _)| probe.place_of(name).is_some()) {
+        if settings.is_empty() {
             return None;
         }
         let mut builder = GitignoreBuilder::new("");
@@ -198,9 +202,9 @@ impl Conversions {
 
     fn by_program(&self) -> Option<Conversion> {
         match (&self.filter, &self.encoding) {
-            (Value::Is(filter), _) => Some(Conversion::Filter(filter.clone())),
+            (Value::Is(filter), _) => Some(Conversion::Filter(filter.to_string())),
             (_, Value::Is(encoding)) if !is_utf8(encoding) => {
-                Some(Conversion::Encoding(encoding.clone()))
+                Some(Conversion::Encoding(encoding.to_string()))
             }
             _ => None,
         }
@@ -211,7 +215,7 @@ impl Conversions {
         let text = if self.text == Value::Unspecified { &self.crlf } else { &self.text };
         match text {
             Value::Unset => LineEnds::Kept,
-            Value::Is(auto) if auto == "auto" => LineEnds::ConvertedIfText,
+            Value::Is(auto) if &**auto == "auto" => LineEnds::ConvertedIfText,
             Value::Set | Value::Is(_) => LineEnds::Converted,
             Value::Unspecified if matches!(self.eol, Value::Is(_)) => LineEnds::Converted,
             Value::Unspecified => LineEnds::Kept,
@@ -293,23 +297,28 @@ fn pattern_of(line: &str) -> Option<(String, &str)> {
     None
 }
 
-/// `name`, `-name`, `!name` and `name=value`; a macro is followed by what it stands for.
+/// `name`, `-name`, `!name` and `name=value`, of the attributes that convert: the last of each. For
+/// a macro there is what it stands for, which is no longer, however many macros stand in it.
 fn settings_of(text: &str, macros: &HashMap<String, Vec<Setting>>) -> Vec<Setting> {
-    let mut settings = Vec::new();
+    let mut settings: Vec<Setting> = Vec::new();
+    let mut take = |setting: Setting| match settings.iter_mut().find(|it| it.0 == setting.0) {
+        Some(earlier) => *earlier = setting,
+        None => settings.push(setting),
+    };
     for word in text.split_ascii_whitespace() {
         let (name, value) = match (word.strip_prefix('-'), word.strip_prefix('!')) {
             (Some(name), _) => (name, Value::Unset),
             (_, Some(name)) => (name, Value::Unspecified),
             _ => match word.split_once('=') {
-                Some((name, value)) => (name, Value::Is(value.to_owned())),
+                Some((name, value)) => (name, Value::Is(value.into())),
                 None => (word, Value::Set),
             },
         };
-        let is_set = value == Value::Set;
-        settings.push((name.to_owned(), value));
-        if let Some(meaning) = macros.get(name).filter(|_| is_set) {
-            settings.extend(meaning.iter().cloned());
+        let meaning = macros.get(name).filter(|_| value == Value::Set);
+        if CONVERTING.contains(&name) {
+            take((name.to_owned(), value));
         }
+        meaning.into_iter().flatten().cloned().for_each(&mut take);
     }
     settings
 }
@@ -352,6 +361,17 @@ mod tests {
         ] {
             assert_eq!(filter(path), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn macros_that_stand_in_each_other_take_no_room() {
+        let doubled: String = (0..60).map(|i| format!("[attr]m{} m{i} m{i}\n", i + 1)).collect();
+        let lines: String = (0..500).map(|i| format!("{i}.x m60\n")).collect();
+        let long = "q".repeat(300_000);
+        let text = format!("[attr]m0 filter={long} -ident other\n{doubled}{lines}");
+        let attributes = attributes(&[("", &text)]);
+        assert_eq!(attributes.by_program("7.x"), Some(Conversion::Filter(long)));
+        assert_eq!(attributes.by_directory[&b""[..]][0].settings.len(), 2);
     }
 
     #[test]

@@ -28,12 +28,21 @@ pub struct BaseTree {
     pub(super) mirror: Mirror,
 }
 
-/// The commit's files that tell git about others, by the directory they are in.
+/// The commit's files that tell git about others, by the directory they are in. Left out, they
+/// would let something into a commit that git would not, so a commit with too many is refused.
 #[derive(Default)]
 pub(super) struct RuleFiles {
     ignores: Vec<(Vec<u8>, Vec<u8>)>,
     attributes: Vec<(Vec<u8>, Vec<u8>)>,
+    bytes: usize,
+    /// Lines and wildcards: what they take in memory, read.
+    signs: usize,
 }
+
+/// So many bytes they may have in all, and so many lines and wildcards. A wildcard takes some
+/// kilobytes.
+const MOST_RULES: usize = 4 << 20;
+const MOST_SIGNS: usize = 50_000;
 
 /// What the system said about a file when it was written. Nobody can write to it and keep all of
 /// it.
@@ -95,10 +104,21 @@ impl RuleFiles {
         matches!(name, b".gitignore" | b".gitattributes")
     }
 
-    pub(super) fn take(&mut self, path: &[u8], content: Vec<u8>) {
+    /// # Errors
+    /// When there are too many; in words for people.
+    pub(super) fn take(&mut self, path: &[u8], content: Vec<u8>) -> Result<(), &'static str> {
+        self.bytes += content.len();
+        self.signs += 1 + content.iter().filter(|byte| b"\n*?[".contains(byte)).count();
+        if self.bytes > MOST_RULES || self.signs > MOST_SIGNS {
+            return Err(
+                "its .gitignore and .gitattributes files have more than 4 MiB, or more than 50,000 \
+                 lines and wildcards",
+            );
+        }
         let (directory, name) = split(path);
         let files = if name == b".gitignore" { &mut self.ignores } else { &mut self.attributes };
         files.push((directory.to_vec(), content));
+        Ok(())
     }
 }
 
@@ -110,6 +130,23 @@ impl Stamp {
             modified: (stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
             changed: (stat.st_ctime, stat.st_ctime_nsec.cast_signed()),
             mode: stat.st_mode,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_with_rules_without_end_is_refused_and_said_so() {
+        for (content, fits) in [("x".repeat(1 << 20), 4), ("*.a\n".repeat(5_000), 4)] {
+            let mut rules = RuleFiles::default();
+            let mut take =
+                |i: usize| rules.take(format!("{i}/.gitignore").as_bytes(), content.clone().into());
+            assert!((0..fits).all(|i| take(i).is_ok()));
+            let refusal = take(fits).unwrap_err();
+            assert!(refusal.contains("have more than 4 MiB"), "{refusal}");
         }
     }
 }

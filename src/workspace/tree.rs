@@ -180,7 +180,7 @@ fn write_all(
             } else if RuleFiles::has_a_place_for(name) && blob.size <= LONGEST_RULES {
                 let content = blob.into_bytes()?;
                 let stat = writer.file(entry, &mut content.as_slice(), content.len() as u64)?;
-                rules.take(&entry.path, content);
+                rules.take(&entry.path, content).map_err(ExportError::TooLarge)?;
                 stat
             } else {
                 let size = blob.size;

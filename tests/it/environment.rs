@@ -207,6 +207,7 @@ async fn names_that_lead_out_of_a_tree_are_not_laid() {
     let absolute = at("new/abs.rs").display().to_string();
     let precious = at("precious.rs").display().to_string();
     let paths = ["Cargo.toml", "src/lib.rs", "../../../precious.rs", &absolute, &precious];
+    let paths = paths.map(str::to_owned).into();
     let read = |path: &str| (path == "Cargo.toml").then(|| "[dependencies]\nx = 1\n".to_owned());
     let export = |_| -> futures_util::future::BoxFuture<'static, std::io::Result<()>> {
         Box::pin(async { Ok(()) })
@@ -215,7 +216,7 @@ async fn names_that_lead_out_of_a_tree_are_not_laid() {
     let egress = egress_to([address], PrivateAddresses::AllowLoopback).unwrap();
     let environments = Environments::new(&at("data"), Some(egress));
     let sandbox = gander::app::sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander"));
-    let commit = CommitFiles { name: "a", paths: &paths, read: &read, export: &export };
+    let commit = CommitFiles { name: "a", paths, read: Arc::new(read), export: &export };
     let never = CancellationToken::new();
     // There is no such registry.
     assert!(environments.of_commit(&commit, &sandbox, &never).await.is_err());

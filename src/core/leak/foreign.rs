@@ -143,21 +143,35 @@ pub fn without_foreign_secrets(text: &str) -> Cow<'_, str> {
 }
 
 fn shaped<'a>(shape: &'a Shape, content: &'a [u8]) -> impl Iterator<Item = Foreign> + 'a {
-    memmem::find_iter(content, shape.begins).filter_map(|start| {
+    // Where the last run of its characters ends, and the last secret. What begins inside of a run
+    // ends with it, and what begins inside of a secret is part of it: each byte is read once.
+    let (mut end, mut found) = (0, 0);
+    memmem::find_iter(content, shape.begins).filter_map(move |start| {
         // `AKIA` in the middle of a long word is a part of something else.
-        if start.checked_sub(1).is_some_and(|before| letters(content[before])) {
+        let in_word = start.checked_sub(1).is_some_and(|before| letters(content[before]));
+        if in_word || start < found {
             return None;
         }
-        let rest = &content[start + shape.begins.len()..];
-        let length = rest.iter().take_while(|byte| (shape.follows)(**byte)).count();
-        let is_one = shape.length.contains(&length) && !is_placeholder(&rest[..length]);
-        let at = start..start + shape.begins.len() + length;
-        is_one.then_some(Foreign { name: shape.name, at })
+        let body = start + shape.begins.len();
+        if body > end {
+            let run = content[body..].iter().take_while(|byte| (shape.follows)(**byte));
+            end = body + run.count();
+        }
+        let is_one = shape.length.contains(&(end - body)) && !is_placeholder(&content[body..end]);
+        is_one.then(|| {
+            found = end;
+            Foreign { name: shape.name, at: start..end }
+        })
     })
 }
 
 fn private_keys(content: &[u8]) -> impl Iterator<Item = Foreign> {
-    memmem::find_iter(content, KEY_BEGINS).filter_map(|start| {
+    let mut ends = KeyEnds { content, next: None };
+    let mut found = 0;
+    memmem::find_iter(content, KEY_BEGINS).filter_map(move |start| {
+        if start < found {
+            return None;
+        }
         let rest = &content[start + KEY_BEGINS.len()..];
         let kind = memmem::find(&rest[..rest.len().min(LONGEST_KIND)], b"-----")?;
         let is_private = KEY_IS_PRIVATE.iter().any(|end| rest[..kind].ends_with(end.as_bytes()));
@@ -168,18 +182,42 @@ fn private_keys(content: &[u8]) -> impl Iterator<Item = Foreign> {
         if !is_private || key.len() < OF_A_KEY || is_placeholder(&key) {
             return None;
         }
-        let end = memmem::find(body, b"-----END ").and_then(|end| {
-            let last = memmem::find(&body[end + 5..], b"-----")?;
-            Some(end + 5 + last + 5)
-        });
         let body_at = content.len() - body.len();
-        Some(Foreign { name: PRIVATE_KEY, at: start..body_at + end.unwrap_or(near.len()) })
+        found = ends.after(body_at).unwrap_or(body_at + near.len());
+        Some(Foreign { name: PRIVATE_KEY, at: start..found })
     })
 }
 
+/// Where private keys end. It is asked from the front to the back, and looks for each end once.
+struct KeyEnds<'a> {
+    content: &'a [u8],
+    /// Where the next one begins, and ends if it does. `None`: it was not looked for.
+    next: Option<(usize, Option<usize>)>,
+}
+
+impl KeyEnds<'_> {
+    /// Of the first from here on.
+    fn after(&mut self, at: usize) -> Option<usize> {
+        if let Some((begins, end)) = self.next.filter(|(begins, _)| *begins >= at) {
+            return end.filter(|_| begins < self.content.len());
+        }
+        let begins = memmem::find(&self.content[at..], b"-----END ").map(|begins| at + begins);
+        let end = begins.and_then(|begins| {
+            let last = memmem::find(&self.content[begins + 5..], b"-----")?;
+            Some(begins + 5 + last + 5)
+        });
+        self.next = Some((begins.unwrap_or(self.content.len()), end));
+        end
+    }
+}
+
+/// Its beginning says it.
 fn is_placeholder(value: &[u8]) -> bool {
-    let different: BTreeSet<u8> = value.iter().copied().collect();
-    different.len() < LEAST_DIFFERENT || memmem::find(value, b"EXAMPLE").is_some()
+    let value = &value[..value.len().min(LOOKED_AT)];
+    let mut different = [false; 256];
+    value.iter().for_each(|byte| different[usize::from(*byte)] = true);
+    different.iter().filter(|is_there| **is_there).count() < LEAST_DIFFERENT
+        || memmem::find(value, b"EXAMPLE").is_some()
 }
 
 fn letters(byte: u8) -> bool {
@@ -250,6 +288,25 @@ mod tests {
                 without_foreign_secrets(&format!("a {block} z")),
                 "a (left out: a private key) z"
             );
+        }
+    }
+
+    #[test]
+    fn what_begins_like_a_secret_without_end_is_read_once() {
+        let body = made_up("MII", 150);
+        for one in [
+            "ghs_-".to_owned(),
+            "SG.".to_owned(),
+            "-xoxb-".to_owned(),
+            "/AccountKey=".to_owned(),
+            made_up("-ghs_", 100),
+            format!("-----{} PRIVATE KEY-----\n{body}\n-----X\n", "BEGIN"),
+            format!("-----{} PRIVATE KEY-----\n{body}\n-----END \n", "BEGIN"),
+        ] {
+            let text = one.repeat((1 << 18) / one.len());
+            let mut before = SecretsBefore::default();
+            before.add(text.as_bytes());
+            assert_eq!(before.first_new_in(text.as_bytes()), None, "{one}");
         }
     }
 

@@ -1,7 +1,8 @@
 //! Secrets that a text names in its expressions.
 //!
 //! Invariants: an expression ends where GitHub ends it, at the first `}}` outside of a string; one
-//! that cannot be read counts as naming all secrets, if the word stands in it at all.
+//! that cannot be read counts as naming all secrets, if the word stands in it at all. One that is
+//! longer or more nested than people write is not read: that would use up the stack.
 
 use std::collections::BTreeSet;
 
@@ -12,6 +13,10 @@ use super::Why;
 /// The token of the run itself, whose powers are named by `permissions`.
 const OWN_TOKEN: &str = "github_token";
 
+/// The longest expression that is read, and the most signs in it that may stand in each other.
+const LONGEST: usize = 10_000;
+const MOST_SIGNS: usize = 100;
+
 /// Secrets that a text names between `${{` and `}}`.
 pub(super) fn secrets_in_text(text: &str) -> Vec<Why> {
     fenced(text).into_iter().flat_map(secrets_of).collect()
@@ -21,6 +26,10 @@ pub(super) fn secrets_in_text(text: &str) -> Vec<Why> {
 pub(super) fn secrets_of(expression: &str) -> Vec<Why> {
     if !expression.to_ascii_lowercase().contains("secrets") {
         return Vec::new();
+    }
+    let signs = expression.bytes().filter(|byte| b"([!&|<>=".contains(byte)).count();
+    if expression.len() > LONGEST || signs > MOST_SIGNS {
+        return vec![Why::AllSecrets];
     }
     let Ok(parsed) = Expr::parse(expression) else { return vec![Why::AllSecrets] };
     let patterns = parsed.contexts().into_iter().map(|(context, _)| context.as_pattern());
@@ -78,6 +87,17 @@ mod tests {
             ("$ {{ secrets.A }}", vec![]),
         ] {
             assert_eq!(secrets_in_text(text), found, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_expression_that_would_use_up_the_stack_counts_as_naming_all_secrets() {
+        let nested = |begin: &str, end: &str, times: usize| {
+            format!("{}secrets.K{}", begin.repeat(times), end.repeat(times))
+        };
+        for (begin, end) in [("(", ")"), ("!", ""), ("toJSON(", ")"), ("a[", "]"), ("a || ", "")] {
+            assert_eq!(secrets_of(&nested(begin, end, 100_000)), [Why::AllSecrets], "{begin}");
+            assert_eq!(secrets_of(&nested(begin, end, 5)), [secret("K")], "{begin}");
         }
     }
 

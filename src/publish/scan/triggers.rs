@@ -3,6 +3,8 @@
 //! Invariants: in doubt, it runs. A filter keeps a workflow from running only when it is understood
 //! and does not let the branch through.
 
+use std::collections::BTreeMap;
+
 use super::yaml::Node;
 use crate::core::id::Branch;
 
@@ -29,25 +31,21 @@ const FOLLOW: &[&str] = &[
 /// or after one that does.
 pub(super) fn started(workflows: &[(&str, &Node)], push: Push<'_>) -> Vec<bool> {
     let mut runs: Vec<bool> = workflows.iter().map(|(_, on)| runs_on(on, push)).collect();
-    // Each turn starts at least one more, or is the last.
-    loop {
-        let names: Vec<&str> = workflows
-            .iter()
-            .zip(&runs)
-            .filter(|(_, runs)| **runs)
-            .map(|((name, _), _)| *name)
-            .collect();
-        let mut more = false;
-        for ((_, on), runs) in workflows.iter().zip(&mut runs) {
-            if !*runs && follows(on, &names, push) {
-                *runs = true;
-                more = true;
+    let mut after: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
+    for (at, (_, on)) in workflows.iter().enumerate() {
+        followed(on, push).into_iter().for_each(|name| after.entry(name).or_default().push(at));
+    }
+    let mut open: Vec<usize> = (0..runs.len()).filter(|at| runs[*at]).collect();
+    while let Some(at) = open.pop() {
+        let (name, _) = workflows[at];
+        let next = [None, Some(name)].into_iter().filter_map(|name| after.remove(&name)).flatten();
+        for at in next {
+            if !std::mem::replace(&mut runs[at], true) {
+                open.push(at);
             }
         }
-        if !more {
-            return runs;
-        }
     }
+    runs
 }
 
 fn runs_on(on: &Node, push: Push<'_>) -> bool {
@@ -80,12 +78,16 @@ fn lets_through(filter: Option<&Node>, branch: &Branch) -> bool {
     }
 }
 
-fn follows(on: &Node, names: &[&str], push: Push<'_>) -> bool {
-    events(on).into_iter().any(|(event, filter)| {
+/// The workflows after which one runs. `None`: after any.
+fn followed<'a>(on: &'a Node, push: Push<'_>) -> Vec<Option<&'a str>> {
+    let after = events(on)
+        .into_iter()
+        .filter(|(event, filter)| *event == "workflow_run" && lets_through(*filter, push.branch));
+    let named = after.map(|(_, filter)| {
         let of = filter.and_then(|filter| filter.get("workflows")).and_then(Node::texts);
-        let named = of.is_none_or(|of| of.iter().any(|name| names.contains(name)));
-        event == "workflow_run" && !names.is_empty() && named && lets_through(filter, push.branch)
-    })
+        of.map_or(vec![None], |of| of.into_iter().map(Some).collect())
+    });
+    named.flatten().collect()
 }
 
 /// `on: push`, `on: [push, …]` or `on: {push: {…}}`.

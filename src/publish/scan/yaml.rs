@@ -4,7 +4,7 @@
 //! bounded, and a reference counts as what it repeats. All that stands in a file is text here, so
 //! `on` stays `on`. A key that stands twice makes the file unreadable, as it does for GitHub.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use saphyr_parser::{Event, Parser};
 
@@ -142,6 +142,7 @@ impl<'a> Reader<'a> {
 
     fn map(&mut self, depth: usize) -> Result<Node, String> {
         let mut pairs: Vec<(String, Node)> = Vec::new();
+        let mut keys = BTreeSet::new();
         loop {
             let (event, line) = self.inside()?;
             if event == Event::MappingEnd {
@@ -150,7 +151,7 @@ impl<'a> Reader<'a> {
             let Node::Text(key) = self.node(event, line, depth + 1)? else {
                 return Err(format!("line {line}: a key is not text"));
             };
-            if pairs.iter().any(|(name, _)| *name == key) {
+            if !keys.insert(key.clone()) {
                 return Err(format!("line {line}: `{key}` stands twice"));
             }
             let (event, line) = self.inside()?;

@@ -2,7 +2,10 @@
 //!
 //! Invariants: every word of the text that could be a program is taken for one; quotes are only
 //! taken off, so that what stands in them is read like the rest. What stands in `$(…)` is asked for
-//! its output, most often by a test that compares it, and counts as a value.
+//! its output, most often by a test that compares it, and counts as a value. The time is
+//! proportional to the text.
+
+use std::collections::HashMap;
 
 /// One program with its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,47 +37,48 @@ pub(super) fn calls(text: &str) -> Vec<Call<'_>> {
 
 /// A text with `$_` for each `$(…)` and each pair of backticks.
 pub(super) fn without_values(text: &str) -> String {
-    let (mut found, mut rest) = (String::new(), text);
-    while let Some(at) = rest.find(['$', '`']) {
-        let (before, value) = rest.split_at(at);
-        found.push_str(before);
+    let ends = ends_of_brackets(text);
+    let (mut found, mut at) = (String::new(), 0);
+    while let Some(next) = text[at..].find(['$', '`']) {
+        let (start, value) = (at + next, &text[at + next..]);
+        found.push_str(&text[at..start]);
         let end = match value.strip_prefix('`') {
-            Some(inside) => inside.find('`').map(|end| end + 2),
-            None if value.starts_with("$(") => closed(value),
+            Some(inside) => inside.find('`').map(|end| start + end + 2),
+            None if value.starts_with("$(") => ends.get(&(start + 1)).map(|end| end + 1),
             None => None,
         };
         match end {
             Some(end) => {
                 found.push_str("$_");
-                rest = &value[end..];
+                at = end;
             }
             // A variable, or what never ends.
             None => {
                 found.push_str(&value[..1]);
-                rest = &value[1..];
+                at = start + 1;
             }
         }
     }
-    found.push_str(rest);
+    found.push_str(&text[at..]);
     found
 }
 
-/// Where what begins with `$(` ends.
-fn closed(text: &str) -> Option<usize> {
-    let mut depth = 0_usize;
-    text.bytes()
-        .position(|byte| {
-            depth += usize::from(byte == b'(');
-            let closes = byte == b')';
-            depth = depth.saturating_sub(usize::from(closes));
-            closes && depth == 0
-        })
-        .map(|at| at + 1)
+/// Where each bracket is closed that is.
+fn ends_of_brackets(text: &str) -> HashMap<usize, usize> {
+    let (mut open, mut ends) = (Vec::new(), HashMap::new());
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'(' => open.push(at),
+            b')' => ends.extend(open.pop().map(|start| (start, at))),
+            _ => {}
+        }
+    }
+    ends
 }
 
 impl<'a> Call<'a> {
     /// Without what stands before the program: assignments, wrappers with their numbers, options.
-    fn of(words: Vec<&'a str>) -> Option<Self> {
+    fn of(mut words: Vec<&'a str>) -> Option<Self> {
         let is_before = |word: &&str| {
             let name = word.trim_start_matches(['@', '-', '+']);
             WRAPPERS.contains(&name)
@@ -82,17 +86,20 @@ impl<'a> Call<'a> {
                 || word.split_once('=').is_some_and(|(name, _)| !name.contains('/'))
                 || word.trim_end_matches(['s', 'm']).bytes().all(|byte| byte.is_ascii_digit())
         };
-        let mut words: Vec<&str> = words.into_iter().skip_while(is_before).collect();
-        // A recipe's own marks.
-        let first = words.first_mut()?;
-        *first = first.trim_start_matches(['@', '+']);
-        // `sh -c 'make test'` is `make test`.
-        if INTERPRETERS.contains(first)
-            && let Some(at) = words.iter().position(|word| *word == "-c" || *word == "-ec")
-        {
-            return Self::of(words.split_off(at + 1));
+        let mut start = 0;
+        loop {
+            start += words[start..].iter().take_while(|word| is_before(word)).count();
+            // A recipe's own marks.
+            let first = words.get_mut(start)?;
+            *first = first.trim_start_matches(['@', '+']);
+            let is_shell = INTERPRETERS.contains(first);
+            let is_told = |word: &&str| matches!(*word, "-c" | "-ec");
+            // `sh -c 'make test'` is `make test`.
+            match words[start..].iter().position(is_told).filter(|_| is_shell) {
+                Some(at) => start += at + 1,
+                None => return Some(Self(words.split_off(start))),
+            }
         }
-        Some(Self(words))
     }
 
     /// Its name, without where it lies.

@@ -1,8 +1,8 @@
 //! What `cargo test` prints: libtest, once for each target.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use super::{FailedTests, Marks, counted};
+use super::{FailedTests, LONGEST_NAME, Marks, counted};
 
 /// Whether a simple command starts cargo-nextest.
 pub(super) fn starts_nextest(words: &[String]) -> bool {
@@ -12,16 +12,18 @@ pub(super) fn starts_nextest(words: &[String]) -> bool {
 /// Pairs `running N tests` with the `test result:` that adds up to it. Two runs at once may have
 /// mixed their lines, so the order of the pairs does not count.
 pub(super) fn read(lines: &[&str]) -> Marks {
-    let mut begun: Vec<u64> = lines.iter().filter_map(|line| running(line)).collect();
-    let results: Vec<(u64, u64)> = lines.iter().filter_map(|line| result(line)).collect();
-    let mut marks =
-        Marks { begun: begun.len(), more: has_other_harness(lines), ..Marks::default() };
-    for (all, ran) in results {
-        if let Some(at) = begun.iter().position(|it| *it == all) {
-            begun.swap_remove(at);
-            marks.ended += 1;
-            marks.tests += ran;
-        }
+    let mut marks = Marks { more: has_other_harness(lines), ..Marks::default() };
+    // How many runs of so many tests have not ended yet.
+    let mut open: HashMap<u64, usize> = HashMap::new();
+    for number in lines.iter().filter_map(|line| running(line)) {
+        marks.begun += 1;
+        *open.entry(number).or_default() += 1;
+    }
+    for (all, ran) in lines.iter().filter_map(|line| result(line)) {
+        let Some(open) = open.get_mut(&all).filter(|open| **open > 0) else { continue };
+        *open -= 1;
+        marks.ended += 1;
+        marks.tests += ran;
     }
     for line in lines {
         if let Some((_, counts)) = line.split_once("test result: ") {
@@ -53,14 +55,35 @@ pub(super) fn failed(lines: &[&str]) -> FailedTests {
     }
     // A name that two targets have leaves open which test is meant. A test that killed its process
     // is counted nowhere.
-    let shown = |name: &String| {
-        let line = format!("test {name} ... ");
-        lines.iter().filter(|it| it.contains(&line)).count()
-    };
-    failed.count += u64::from(failed.names.iter().any(|name| shown(name) != 1));
+    let unclear = shown(&failed.names, lines).values().any(|lines| *lines != 1);
+    failed.count += u64::from(unclear);
     let broken = lines.iter().any(|line| line.starts_with("error: could not compile "));
     failed.count += u64::from(broken || lines.iter().any(|line| was_killed(line)));
     failed
+}
+
+/// On how many lines `test NAME ... ` stands, for each of these names. Each line is read once,
+/// however many names there are; one that is too long is on none.
+fn shown<'n>(names: &'n BTreeSet<String>, lines: &[&str]) -> HashMap<&'n str, usize> {
+    const BEGIN: &str = "test ";
+    const END: &str = " ... ";
+    let mut shown: HashMap<&str, usize> = names.iter().map(|name| (&**name, 0)).collect();
+    for line in lines {
+        let mut on_line = BTreeSet::new();
+        for (at, _) in line.match_indices(BEGIN) {
+            let rest = &line.as_bytes()[at + BEGIN.len()..];
+            let rest = &rest[..rest.len().min(LONGEST_NAME + END.len())];
+            let Some(end) = memchr::memmem::find(rest, END.as_bytes()) else { continue };
+            let start = at + BEGIN.len();
+            on_line.extend(line.get(start..start + end));
+        }
+        for name in on_line {
+            if let Some(lines) = shown.get_mut(name) {
+                *lines += 1;
+            }
+        }
+    }
+    shown
 }
 
 /// `process didn't exit successfully: `…` (signal: 6, SIGABRT: process abort signal)`.
@@ -123,4 +146,35 @@ fn has_other_harness(lines: &[&str]) -> bool {
         target = starts || target && running(line).is_none();
     }
     target
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_number_of_failed_tests_is_read_once() {
+        let names: Vec<String> = (0..200_000).map(|i| format!("tests::t{i}")).collect();
+        let mut said: Vec<String> =
+            names.iter().map(|name| format!("test {name} ... FAILED")).collect();
+        said.push("failures:".to_owned());
+        said.extend(names.iter().map(|name| format!("    {name}")));
+        said.push("test result: FAILED. 0 passed; 200000 failed; 0 ignored".to_owned());
+        let lines: Vec<&str> = said.iter().map(String::as_str).collect();
+        let failed = failed(&lines);
+        assert_eq!((failed.names.len(), failed.count), (200_000, 200_000));
+        let long = "test ".repeat(1 << 18);
+        let shown = shown(&failed.names, &[&long, "test tests::t1 ... ok", "test tests::t1 ... "]);
+        assert_eq!((shown["tests::t1"], shown["tests::t2"]), (2, 0));
+    }
+
+    #[test]
+    fn a_hostile_number_of_runs_is_paired_in_one_reading() {
+        let begun = (0..200_000).map(|i| format!("running {i} tests"));
+        let ended = (0..200_000).rev().map(|i| format!("test result: ok. {i} passed; 0 failed"));
+        let said: Vec<String> = begun.chain(ended).collect();
+        let lines: Vec<&str> = said.iter().map(String::as_str).collect();
+        let marks = read(&lines);
+        assert_eq!((marks.begun, marks.ended), (200_000, 200_000));
+    }
 }

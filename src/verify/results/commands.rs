@@ -7,6 +7,9 @@ use serde_json::Value;
 
 /// How deep scripts of `package.json` that call each other are followed.
 const DEEPEST: usize = 4;
+/// So many bytes of lines and scripts are read: one that calls another many times, which calls a
+/// third many times, would else never be at its end.
+const MOST_READ: usize = 256 * 1024;
 /// What makes a line more than a list of commands that all run and print here.
 const NOT_PLAIN: &[char] = &['|', '<', '>', '(', ')', '`', '{', '}'];
 /// The same, as a first word.
@@ -51,7 +54,8 @@ impl CommandList {
     /// Of these lines. `npm test` and its like are replaced by what `package.json` says they run.
     pub(super) fn of(lines: &str, package_json: Option<&str>) -> Self {
         let package = package_json.and_then(|text| serde_json::from_str(text).ok());
-        let commands = expanded(lines, package.as_ref(), DEEPEST).unwrap_or_default();
+        let mut room = MOST_READ;
+        let commands = expanded(lines, package.as_ref(), DEEPEST, &mut room).unwrap_or_default();
         Self { commands }
     }
 
@@ -102,7 +106,14 @@ fn is_assignment(word: &str) -> bool {
     !name.is_empty() && name.chars().all(letters)
 }
 
-fn expanded(lines: &str, package: Option<&Value>, deep: usize) -> Option<Vec<Vec<String>>> {
+/// `room`: how much may still be read. `None`: it is more than a list, or more than that.
+fn expanded(
+    lines: &str,
+    package: Option<&Value>,
+    deep: usize,
+    room: &mut usize,
+) -> Option<Vec<Vec<String>>> {
+    *room = room.checked_sub(lines.len())?;
     let mut all = Vec::new();
     let mut at_top = true;
     for words in simple_commands(lines)? {
@@ -110,7 +121,7 @@ fn expanded(lines: &str, package: Option<&Value>, deep: usize) -> Option<Vec<Vec
         at_top &= !words.first().is_some_and(|first| first == "cd" || first == "pushd");
         let script =
             package.filter(|_| at_top && deep > 0).and_then(|it| package_script(&words, it));
-        match script.and_then(|script| expanded(&script, package, deep - 1)) {
+        match script.and_then(|script| expanded(&script, package, deep - 1, room)) {
             Some(commands) => all.extend(commands),
             None => all.push(words),
         }
@@ -229,5 +240,23 @@ impl Reading {
         self.end_list();
         let last = self.lists.pop().unwrap_or_default();
         self.lists.into_iter().filter_map(|list| list.into_iter().next()).chain(last).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_that_call_each_other_without_end_are_not_listed() {
+        let many = |name: &str| vec![format!("npm run {name}"); 4_000].join("\n");
+        let package = serde_json::json!({"scripts": {
+            "test": many("a"), "a": many("b"), "b": many("c"), "c": "jest",
+        }});
+        let list = CommandList::of("npm test", Some(&package.to_string()));
+        assert!(list.commands.len() < MOST_READ, "{}", list.commands.len());
+        let once = serde_json::json!({"scripts": {"test": "npm run a", "a": "jest"}});
+        let list = CommandList::of("npm test", Some(&once.to_string()));
+        assert_eq!(list.commands, [["jest"]]);
     }
 }

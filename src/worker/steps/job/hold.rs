@@ -15,8 +15,10 @@ use crate::worker::{Context, WorkError, checks};
 use crate::workspace::diff;
 use crate::workspace::mirror::{EntryMode, Mirror, MirrorError, TreeEntry};
 
-/// A workflow larger than this is not read, and so counts as risky.
+/// A workflow larger than this is not read, and so counts as risky; so do those that are too many.
 const LARGEST_WORKFLOW: u64 = 256 * 1024;
+const MOST_WORKFLOWS: usize = 500;
+const MOST_BYTES: usize = 4 << 20;
 
 /// Whether pushing has to wait for a person's word, and why.
 pub(in crate::worker) async fn held_back(
@@ -58,10 +60,13 @@ async fn risks(
     patch: &Patch,
 ) -> Result<Vec<String>, WorkError> {
     let entries = ctx.mirror(job, &base.sha).await?.list(&base.sha).await?;
-    let there = entries.iter().filter_map(|entry| std::str::from_utf8(&entry.path).ok());
-    let paths = there.chain(patch.changes.keys().map(RepoPath::as_str));
-    let mut found: Vec<String> =
-        publish::scan::other_ci(paths).iter().map(ToString::to_string).collect();
+    let changed: Vec<RepoPath> = patch.changes.keys().cloned().collect();
+    let looking = checks::blocking(move || -> Vec<String> {
+        let there = entries.iter().filter_map(|entry| std::str::from_utf8(&entry.path).ok());
+        let paths = there.chain(changed.iter().map(RepoPath::as_str));
+        publish::scan::other_ci(paths).iter().map(ToString::to_string).collect()
+    });
+    let mut found = looking.await?;
     found.extend(workflow_risks(ctx, job, base).await?);
     Ok(found)
 }
@@ -94,8 +99,33 @@ async fn workflow_risks_at(
     base: &Base,
 ) -> Result<Vec<String>, WorkError> {
     let mirror = ctx.mirror(job, commit).await?;
-    let (mut workflows, mut unread) = (Vec::new(), Vec::new());
-    for entry in mirror.list(commit).await? {
+    let entries = mirror.list(commit).await?;
+    let (commit, branch, base) = (commit.clone(), job.branch(), base.branch.clone());
+    let looking = move || {
+        let WorkflowFiles { read, unread } = workflows_in(&mirror, &commit, &entries)?;
+        let workflows: Vec<(&str, &[u8])> =
+            read.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+        let found = publish::scan::risks(&workflows, &branch, &base);
+        Ok(found.iter().map(ToString::to_string).chain(unread).collect())
+    };
+    checks::blocking(looking).await?
+}
+
+/// A commit's workflows, and a line for each that is not read.
+#[derive(Default)]
+struct WorkflowFiles {
+    read: Vec<(String, Vec<u8>)>,
+    unread: Vec<String>,
+}
+
+fn workflows_in(
+    mirror: &Mirror,
+    commit: &Sha,
+    entries: &[TreeEntry],
+) -> Result<WorkflowFiles, WorkError> {
+    let WorkflowFiles { mut read, mut unread } = WorkflowFiles::default();
+    let mut room = MOST_BYTES;
+    for entry in entries {
         let path = String::from_utf8_lossy(&entry.path).into_owned();
         let is_file = matches!(entry.mode, EntryMode::File | EntryMode::Executable);
         let is_yaml = path.ends_with(".yml") || path.ends_with(".yaml");
@@ -106,18 +136,23 @@ async fn workflow_risks_at(
             unread.push(format!("{}: its name cannot be read", inline(&path, 100)));
             continue;
         };
+        if room == 0 || read.len() == MOST_WORKFLOWS {
+            unread.push(format!("{path} and those after it: there are too many to read them all"));
+            break;
+        }
         match mirror.read_file(commit, &name, LARGEST_WORKFLOW) {
-            Ok(bytes) => workflows.push((path, bytes.unwrap_or_default())),
+            Ok(bytes) => {
+                let bytes = bytes.unwrap_or_default();
+                room = room.saturating_sub(bytes.len());
+                read.push((path, bytes));
+            }
             Err(MirrorError::TooLarge { .. }) => {
                 unread.push(format!("{path}: too large to be read"));
             }
             Err(error) => return Err(error.into()),
         }
     }
-    let workflows: Vec<(&str, &[u8])> =
-        workflows.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
-    let found = publish::scan::risks(&workflows, &job.branch(), &base.branch);
-    Ok(found.iter().map(ToString::to_string).chain(unread).collect())
+    Ok(WorkflowFiles { read, unread })
 }
 
 /// What people are shown of a change that is held back: its files, and its beginning.

@@ -4,6 +4,7 @@
 //! base commit alone, so making them again gives the same.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use semver::Version;
 
@@ -19,14 +20,16 @@ use crate::publish::release::PlannedFiles;
 use crate::release::manifests::{self, FileSet};
 use crate::release::version::{Before, next};
 use crate::release::{ReleasedCommit, changelog as section};
+use crate::worker::checks::blocking;
 use crate::worker::steps::release::{path_rules, planned, release_rules};
 use crate::worker::{Context, WorkError};
-use crate::workspace::mirror::EntryMode;
+use crate::workspace::mirror::{EntryMode, TreeEntry};
 
 /// A manifest larger than this is not read.
 const LARGEST_FILE: u64 = 4 * 1024 * 1024;
-/// So many manifests are read.
+/// So many manifests are read, and so many bytes of them: read as TOML they take many times that.
 const MOST_FILES: usize = 300;
+const MOST_BYTES: u64 = 8 * 1024 * 1024;
 /// For so many commits GitHub is asked which pull request brought them.
 const MOST_ASKED: usize = 100;
 
@@ -34,6 +37,8 @@ const MOST_ASKED: usize = 100;
 struct There {
     files: FileSet,
     executable: BTreeSet<String>,
+    /// How many manifests were not read, as there are too many.
+    left_out: usize,
 }
 
 pub(in crate::worker) async fn run(
@@ -70,7 +75,9 @@ pub(in crate::worker) async fn run(
     if changes.is_empty() {
         return Ok(ReleaseFact::NothingToRelease { orders, last: last_tag });
     }
-    let manifest = manifests::current(&there.files);
+    let there = Arc::new(there);
+    let read = Arc::clone(&there);
+    let manifest = blocking(move || manifests::current(&read.files)).await?;
     let before = Before {
         last: last.as_ref().map(|last| &last.version),
         manifest: manifest.as_ref().map(|(version, path)| (version, path.as_str())),
@@ -87,13 +94,9 @@ pub(in crate::worker) async fn run(
     if log.is_some_and(|text| changelog::has(text, &version)) {
         return refused(Refusal::InChangelog { version });
     }
-    let edits = manifests::with_version(&there.files, &next.version);
-    let mut left = edits.left;
-    if log.is_some_and(section::has_unreleased_notes) {
-        left.push(format!(
-            "`{CHANGELOG_PATH}` has notes under *Unreleased*: move those of this version by hand"
-        ));
-    }
+    let (read, new) = (Arc::clone(&there), next.version.clone());
+    let edits = blocking(move || manifests::with_version(&read.files, &new)).await?;
+    let left = by_hand(&there, edits.left);
     let mut files: Vec<String> = edits.changed.into_keys().collect();
     files.insert(0, CHANGELOG_PATH.to_owned());
     let flagged = flagged(&history.since, &version, &path_rules(&rules)?);
@@ -115,6 +118,22 @@ pub(in crate::worker) async fn run(
     Ok(ReleaseFact::Planned { orders, plan })
 }
 
+/// What people have to do by hand.
+fn by_hand(there: &There, mut left: Vec<String>) -> Vec<String> {
+    if there.left_out > 0 {
+        left.push(format!(
+            "{} more manifests, which are too many to read them all",
+            there.left_out
+        ));
+    }
+    if there.text(CHANGELOG_PATH).is_some_and(section::has_unreleased_notes) {
+        left.push(format!(
+            "`{CHANGELOG_PATH}` has notes under *Unreleased*: move those of this version by hand"
+        ));
+    }
+    left
+}
+
 /// The files of a plan, whole, and whether each is executable.
 pub(in crate::worker) async fn planned_files(
     ctx: &Context,
@@ -123,7 +142,10 @@ pub(in crate::worker) async fn planned_files(
 ) -> Result<PlannedFiles, WorkError> {
     let there = files_at(ctx, &release.repo, &plan.base).await?;
     let version = Version::parse(&plan.version).map_err(|error| WorkError::permanent(&error))?;
-    let mut changed = manifests::with_version(&there.files, &version).changed;
+    let there = Arc::new(there);
+    let read = Arc::clone(&there);
+    let edits = blocking(move || manifests::with_version(&read.files, &version)).await?;
+    let mut changed = edits.changed;
     let log =
         section::with_section(there.text(CHANGELOG_PATH), &plan.version, &plan.date, &plan.notes);
     changed.insert(CHANGELOG_PATH.to_owned(), log);
@@ -177,22 +199,46 @@ async fn may_not_release(
 
 async fn files_at(ctx: &Context, repo: &RepoRef, base: &Sha) -> Result<There, WorkError> {
     let mirror = ctx.mirror_of(repo, base).await?;
-    let mut there = There { files: FileSet::new(), executable: BTreeSet::new() };
-    for entry in mirror.list(base).await? {
-        let path = String::from_utf8_lossy(&entry.path).into_owned();
-        let wanted = path == CHANGELOG_PATH || manifests::is_wanted(&path);
+    let (entries, base) = (mirror.list(base).await?, base.clone());
+    let reading = move || {
+        let (chosen, left_out) = chosen(entries);
+        let mut there = There { files: FileSet::new(), executable: BTreeSet::new(), left_out };
+        for entry in chosen {
+            let path = String::from_utf8_lossy(&entry.path).into_owned();
+            let Ok(name) = path.parse() else { continue };
+            let Some(bytes) = mirror.read_file(&base, &name, LARGEST_FILE)? else { continue };
+            if matches!(entry.mode, EntryMode::Executable) {
+                there.executable.insert(path.clone());
+            }
+            there.files.insert(path, bytes);
+        }
+        Ok(there)
+    };
+    blocking(reading).await?
+}
+
+/// The changelog, and as many manifests as are read, those nearest to the top first; how many are
+/// left out.
+fn chosen(entries: Vec<TreeEntry>) -> (Vec<TreeEntry>, usize) {
+    let is_wanted = |entry: &TreeEntry| {
         let is_file = matches!(entry.mode, EntryMode::File | EntryMode::Executable);
-        if !wanted || !is_file || there.files.len() >= MOST_FILES {
-            continue;
-        }
-        let Ok(name) = path.parse() else { continue };
-        let Some(bytes) = mirror.read_file(base, &name, LARGEST_FILE)? else { continue };
-        if matches!(entry.mode, EntryMode::Executable) {
-            there.executable.insert(path.clone());
-        }
-        there.files.insert(path, bytes);
-    }
-    Ok(there)
+        let path = String::from_utf8_lossy(&entry.path);
+        is_file && (path == CHANGELOG_PATH || manifests::is_wanted(&path))
+    };
+    let mut wanted: Vec<TreeEntry> = entries.into_iter().filter(is_wanted).collect();
+    wanted.sort_by_key(|entry| {
+        let depth = entry.path.iter().filter(|byte| **byte == b'/').count();
+        (entry.path != CHANGELOG_PATH.as_bytes(), depth)
+    });
+    let mut bytes = 0;
+    let fits = |entry: &&TreeEntry| {
+        bytes += entry.size;
+        bytes <= MOST_BYTES
+    };
+    let many = wanted.iter().take(MOST_FILES).take_while(fits).count().max(1);
+    let left_out = wanted.len().saturating_sub(many);
+    wanted.truncate(many);
+    (wanted, left_out)
 }
 
 /// Commits with the pull requests that brought them.
@@ -289,6 +335,22 @@ fn closed_by(message: &str) -> Vec<Number> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_manifests_without_end_those_near_the_top_are_read_and_the_changelog_always_is() {
+        let entry = |path: String| TreeEntry {
+            path: path.into_bytes(),
+            mode: EntryMode::File,
+            oid: "a".repeat(40).parse().unwrap(),
+            size: 1 << 20,
+        };
+        let deep = (0..400).map(|i| format!("a/{i}/Cargo.toml"));
+        let top = ["CHANGELOG.md", "Cargo.lock", "Cargo.toml", "src/lib.rs"].map(str::to_owned);
+        let (chosen, left_out) = chosen(deep.chain(top).map(entry).collect());
+        let paths: Vec<&[u8]> = chosen.iter().map(|entry| &*entry.path).collect();
+        assert_eq!(paths[..3], [&b"CHANGELOG.md"[..], b"Cargo.lock", b"Cargo.toml"]);
+        assert_eq!((paths.len(), left_out), (8, 395));
+    }
 
     #[test]
     fn the_number_that_github_puts_behind_a_squashed_title_is_read() {
