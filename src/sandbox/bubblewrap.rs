@@ -20,7 +20,7 @@ use rustix::process::Pid;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::control_group::{ControlGroups, RunGroup};
@@ -46,7 +46,7 @@ pub struct Bubblewrap {
     /// What is denied to every run, ready to be handed down; or why it cannot be.
     filter: Arc<Result<Vec<u8>, String>>,
     /// Whether it works here, once that was tried.
-    overlays: Arc<OnceCell<bool>>,
+    overlays: Arc<Mutex<Option<bool>>>,
 }
 
 /// All that decides what a command sees.
@@ -379,7 +379,11 @@ impl Sandbox for Bubblewrap {
     }
 
     async fn has_overlays(&self) -> bool {
-        *self.overlays.get_or_init(|| async { self.try_overlay().await.unwrap_or(false) }).await
+        let mut known = self.overlays.lock().await;
+        match *known {
+            Some(known) => known,
+            None => *known.insert(self.try_overlay().await.unwrap_or(false)),
+        }
     }
 
     async fn probe(&self) -> Result<Probe, SandboxError> {

@@ -50,10 +50,46 @@ pub fn commands<E>(
     if has("go.mod") {
         commands.push(FoundCommand::new("go test ./...", "go.mod"));
     }
+    commands.extend(of_java(&has));
+    commands.extend(of_ruby(paths, &mut read)?);
+    let phpunit = PHPUNIT.into_iter().find(|name| has(name));
+    commands.extend(phpunit.map(|name| FoundCommand::new("vendor/bin/phpunit", name)));
     if commands.is_empty() {
         commands.extend(by_build_system(paths, &mut read)?);
     }
     Ok(commands)
+}
+
+const PHPUNIT: [&str; 3] = ["phpunit.xml", "phpunit.xml.dist", "phpunit.dist.xml"];
+
+/// Maven before Gradle: where there are both, one of them is most often for something else.
+fn of_java(has: &impl Fn(&str) -> bool) -> Option<FoundCommand> {
+    if has("pom.xml") {
+        let line = "mvn --offline --batch-mode --no-transfer-progress test";
+        return Some(FoundCommand::new(line, "pom.xml"));
+    }
+    let settings = ["build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts"];
+    let from = settings.into_iter().find(|name| has(name))?;
+    let program = if has("gradlew") { "sh ./gradlew" } else { "gradle" };
+    Some(FoundCommand::new(format!("{program} --offline --console=plain test"), from))
+}
+
+fn of_ruby<E>(
+    paths: &[&str],
+    read: &mut impl FnMut(&str) -> Result<Option<String>, E>,
+) -> Result<Option<FoundCommand>, E> {
+    let bundled = if paths.contains(&"Gemfile") { "bundle exec " } else { "" };
+    let spec = paths.iter().find(|path| path.starts_with("spec/") && path.ends_with("_spec.rb"));
+    if let Some(spec) = spec {
+        return Ok(Some(FoundCommand::new(format!("{bundled}rspec"), *spec)));
+    }
+    if !paths.contains(&"Rakefile") {
+        return Ok(None);
+    }
+    let text = read("Rakefile")?.unwrap_or_default();
+    let tests = ["TestTask", "Minitest", "task :test", "task test"];
+    let is_there = tests.iter().any(|sign| text.contains(sign));
+    Ok(is_there.then(|| FoundCommand::new(format!("{bundled}rake test"), "Rakefile")))
 }
 
 /// Files of tests that pytest does not find by itself.
@@ -125,6 +161,17 @@ mod tests {
         assert_eq!(found(&[("pkg/tests/test_api.py", "")]), ["pytest -q"]);
         assert_eq!(found(&[("test.py", ""), ("slugify/x.py", "")]), ["pytest -q test.py"]);
         assert_eq!(found(&[("test.py", ""), ("test_x.py", "")]), ["pytest -q"]);
+        let maven = "mvn --offline --batch-mode --no-transfer-progress test";
+        assert_eq!(found(&[("pom.xml", ""), ("build.gradle", "")]), [maven]);
+        let gradle = ["gradle --offline --console=plain test"];
+        assert_eq!(found(&[("build.gradle.kts", "")]), gradle);
+        let wrapper = ["sh ./gradlew --offline --console=plain test"];
+        assert_eq!(found(&[("settings.gradle", ""), ("gradlew", "")]), wrapper);
+        assert_eq!(found(&[("spec/a_spec.rb", ""), ("Rakefile", "")]), ["rspec"]);
+        let rake = ("Rakefile", "Minitest::TestTask.create\n");
+        assert_eq!(found(&[rake, ("Gemfile", "")]), ["bundle exec rake test"]);
+        assert_eq!(found(&[("Rakefile", "task :build\n")]), [] as [&str; 0]);
+        assert_eq!(found(&[("phpunit.xml.dist", "")]), ["vendor/bin/phpunit"]);
     }
 
     #[test]

@@ -52,6 +52,16 @@ const PLUGINS: &[(&str, &str)] = &[
     ("--benchmark", "pytest-benchmark"),
     ("--random-order", "pytest-random-order"),
 ];
+/// What package managers say where a package is not there and nothing can be asked. Maven 3.8,
+/// Gradle 8, Bundler 2.
+const OFFLINE: &[(&str, &[&str])] = &[
+    ("mvn", &[" in offline mode"]),
+    ("gradle", &["available for offline mode", "UnknownHostException"]),
+    ("gradlew", &["available for offline mode", "UnknownHostException"]),
+    ("bundle", &["Could not find gem ", "in locally installed gems", "bundler: command not found"]),
+];
+/// So many characters of such a line are told.
+const LONGEST_TOLD: usize = 300;
 const LARGEST: u64 = 1 << 20;
 /// Of all files in which a project names what it needs, so much is read.
 const MOST_READ: usize = 4 << 20;
@@ -77,6 +87,13 @@ pub(super) fn cannot_begin(
     }
     if output.shows_tests() {
         return None;
+    }
+    if let Some(line) = refused_offline(ended) {
+        return Some(format!(
+            "packages are missing, and there is no network in the sandbox (`{line}`): Gander does \
+             not fetch those of this package manager. Install them on Gander's machine, or vendor \
+             them"
+        ));
     }
     if let Some(code) = not_runnable_in_make(ended.output) {
         return Some(format!(
@@ -114,6 +131,15 @@ pub(super) fn not_installed(
         let named = first_of(&missing, MOST_NAMED).join(", ");
         format!("what the project needs is not installed where checks run: {named}")
     })
+}
+
+/// What a package manager says that would have to ask a registry: the first such line.
+fn refused_offline(ended: &EndedCommand<'_>) -> Option<String> {
+    let (_, signs) = OFFLINE.iter().find(|(program, _)| {
+        ended.line.split_whitespace().any(|word| word.rsplit('/').next() == Some(program))
+    })?;
+    let line = ended.output.lines().find(|line| signs.iter().any(|sign| line.contains(sign)))?;
+    Some(line.trim().chars().take(LONGEST_TOLD).collect::<String>().replace('`', "'"))
 }
 
 /// The options in pytest's `error: unrecognized arguments: -n --cov=a`.

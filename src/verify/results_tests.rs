@@ -440,7 +440,6 @@ fn of_a_run_that_failed_in_more_than_its_tests_no_name_is_told() {
             format!("{TWO_FAILED}\nrunning 1 test\ntest tests::a ... ok\n"),
         ),
         ("a count of its own", TWO_FAILED.replace("2 failed", "3 failed")),
-        ("a file that cannot be loaded", "ERROR t.py - NameError\n1 error in 0.1s\n".to_owned()),
         (
             "a package that does not build",
             "--- FAIL: TestAdd (0.00s)\nFAIL\texample.com/b [build failed]\n".to_owned(),
@@ -455,6 +454,8 @@ fn of_a_run_that_failed_in_more_than_its_tests_no_name_is_told() {
     }
     let cut = EndedCommand { cut_bytes: 1, ..red(TWO_FAILED) };
     assert_eq!(TestOutput::of(&cut).failed_tests(), None, "cut");
+    let file = failed("ERROR t.py - NameError\n1 error in 0.1s\n");
+    assert_eq!(file, Some(["t.py".to_owned()].into()), "a file that cannot be loaded is one name");
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::shadowing::new_in_place_of_another;
+use super::shadowing::{new_in_place_of_another, python_path};
 use super::{Candidate, Finding, Verifier, VerifyError, blocking, python_in};
 use crate::core::evidence::{CheckKind, CheckOutcome};
 use crate::core::patch::{Change, Patch};
 use crate::core::path_rules::PathRules;
+use crate::workspace::confined;
 use crate::workspace::patch::{self, Caps};
 use crate::workspace::tree::Workspace;
 
@@ -44,7 +45,9 @@ impl PatchRules {
         let base: Vec<&str> =
             entries.iter().filter_map(|entry| std::str::from_utf8(&entry.path).ok()).collect();
         let python = python_in(tree, patch.changes.keys());
-        let shadowing = python.and_then(|_| new_in_place_of_another(patch, &base));
+        let settings = PYTEST_SETTINGS.iter().filter_map(|name| text(tree, name));
+        let more_roots: Vec<String> = settings.flat_map(|text| python_path(&text)).collect();
+        let shadowing = python.and_then(|_| new_in_place_of_another(patch, &base, &more_roots));
         if let Some(path) = shadowing {
             let why = format!(
                 "{path} would be loaded in the place of a module of Python's own or of the test \
@@ -64,6 +67,25 @@ impl PatchRules {
             Err(refusal) => CheckOutcome::Failed(refusal.to_string()),
         })
     }
+}
+
+/// Where pytest's settings may stand, and how large such a file is at most.
+const PYTEST_SETTINGS: [&str; 7] = [
+    "pytest.toml",
+    ".pytest.toml",
+    "pytest.ini",
+    ".pytest.ini",
+    "pyproject.toml",
+    "tox.ini",
+    "setup.cfg",
+];
+const LARGEST_SETTINGS: u64 = 1 << 20;
+
+/// A file of the tree, as text.
+fn text(tree: &Workspace, path: &str) -> Option<String> {
+    let (mut file, _) = confined::open_file(tree.root(), path.as_bytes()).ok()?;
+    let bytes = confined::read_all(&mut file, LARGEST_SETTINGS).ok()?;
+    String::from_utf8(bytes).ok()
 }
 
 /// A new file where npm looks for programs and packages before it looks anywhere else.

@@ -12,6 +12,7 @@ use crate::core::patch::{Change, Patch};
 
 /// What the usual runners are made of, and what Python loads at every start.
 const RUNNERS: &[&str] = &[
+    "_hypothesis_pytestplugin",
     "_pytest",
     "anyio",
     "coverage",
@@ -27,11 +28,18 @@ const RUNNERS: &[&str] = &[
     "pygments",
     "pytest",
     "pytest_asyncio",
+    "pytest_benchmark",
     "pytest_cov",
     "pytest_django",
+    "pytest_httpserver",
+    "pytest_httpx",
+    "pytest_metadata",
     "pytest_mock",
     "pytest_randomly",
     "pytest_rerunfailures",
+    "pytest_socket",
+    "pytest_subtests",
+    "pytest_sugar",
     "pytest_timeout",
     "sitecustomize",
     "tomli",
@@ -72,8 +80,12 @@ const STANDARD: &str = "\
      zoneinfo";
 
 /// A path that a change adds, and whose module takes the place of another. `base` are the paths of
-/// all files without the change.
-pub(super) fn new_in_place_of_another<'p>(patch: &'p Patch, base: &[&'p str]) -> Option<&'p str> {
+/// all files without the change; `more_roots` are directories that the project puts into the path.
+pub(super) fn new_in_place_of_another<'p>(
+    patch: &'p Patch,
+    base: &[&'p str],
+    more_roots: &'p [String],
+) -> Option<&'p str> {
     let added = patch.changes.iter().filter(|(_, change)| matches!(change, Change::Write { .. }));
     let paths = added.map(|(path, _)| path.as_str());
     let known: BTreeSet<&str> = base.iter().copied().collect();
@@ -84,7 +96,8 @@ pub(super) fn new_in_place_of_another<'p>(patch: &'p Patch, base: &[&'p str]) ->
     let tests = base.iter().copied().chain(paths.clone()).filter(in_path);
     // Tests are run with their own directory in the path, too.
     let of_tests: BTreeSet<&str> = tests.map(directory).collect();
-    let roots = ["", "src", "lib"].into_iter().chain(of_tests);
+    let more = more_roots.iter().map(String::as_str);
+    let roots = ["", "src", "lib"].into_iter().chain(of_tests).chain(more);
     let roots: BTreeSet<&str> = roots.collect();
     paths.into_iter().find(|path| {
         above(path).filter(|root| roots.contains(root)).any(|root| {
@@ -94,6 +107,30 @@ pub(super) fn new_in_place_of_another<'p>(patch: &'p Patch, base: &[&'p str]) ->
             })
         })
     })
+}
+
+/// The directories that pytest's settings put into the path: `pythonpath = ["backend"]`.
+pub(super) fn python_path(settings: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, name) in settings.match_indices("pythonpath") {
+        let Some(rest) =
+            settings[at + name.len()..].trim_start_matches([' ', '"']).strip_prefix('=')
+        else {
+            continue;
+        };
+        let list = match rest.trim_start_matches(' ').strip_prefix('[') {
+            Some(list) => list.split(']').next().unwrap_or_default(),
+            // One line, and those that are indented below it.
+            None => {
+                let ends = |(at, _): &(usize, &str)| !rest[at + 1..].starts_with([' ', '\t']);
+                rest.match_indices('\n').find(ends).map_or(rest, |(end, _)| &rest[..end])
+            }
+        };
+        let words = list.split(|c: char| c.is_whitespace() || "\"',".contains(c));
+        let plain = words.map(|word| word.trim_start_matches("./").trim_end_matches('/'));
+        found.extend(plain.filter(|word| !word.is_empty()).map(str::to_owned));
+    }
+    found
 }
 
 /// Whether Python loads such a file without anybody importing it by its name, or in the place of
@@ -144,7 +181,8 @@ mod tests {
     fn found(added: &str, base: &[&str]) -> bool {
         let change = Change::Write { mode: FileMode::File, content: Vec::new(), replaces: None };
         let patch = Patch { changes: [(added.parse().unwrap(), change)].into() };
-        new_in_place_of_another(&patch, base).is_some()
+        let more = ["backend".to_owned()];
+        new_in_place_of_another(&patch, base, &more).is_some()
     }
 
     #[test]
@@ -167,6 +205,9 @@ mod tests {
             "nice-1.0.dist-info/entry_points.txt",
             "src/nice.egg-info/PKG-INFO",
             "lib/pytest.py",
+            "backend/json.py",
+            "backend/_pytest/x.py",
+            "_hypothesis_pytestplugin.py",
         ] {
             assert!(found(added, &base), "{added}");
         }
@@ -178,5 +219,17 @@ mod tests {
         let own = ["_pytest/config.py", "test_x.py"];
         assert!(!found("_pytest/more.py", &own), "it is the project's");
         assert!(!found("json.py", &["json.py"]), "it was there");
+    }
+
+    #[test]
+    fn what_pytests_settings_put_into_the_path_is_read() {
+        for settings in [
+            "[tool.pytest.ini_options]\npythonpath = [\"a\", './b/']\nx = [\"c\"]\n",
+            "[pytest]\npythonpath = a b\nx = c\n",
+            "[pytest]\npythonpath =\n    a\n    b\nx = c\n",
+        ] {
+            assert_eq!(python_path(settings), ["a", "b"], "{settings}");
+        }
+        assert!(python_path("# pythonpath is not set\n").is_empty());
     }
 }

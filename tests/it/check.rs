@@ -1,5 +1,8 @@
 //! `gander check`: would Gander work here?
 
+// A test's helpers start the program.
+#![allow(clippy::disallowed_methods)]
+
 use std::path::Path;
 use std::process::{Command, Output};
 
