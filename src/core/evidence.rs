@@ -101,6 +101,9 @@ pub struct Evidence {
     pub patch: PatchDigest,
     /// All results, in the order they were obtained.
     pub checks: Vec<Check>,
+    /// What was fetched for the checks, each as `cargo, from Cargo.lock`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<String>,
 }
 
 /// What the evidence says.
@@ -297,6 +300,7 @@ mod tests {
     fn evidence(outcomes: &[(CheckKind, CheckOutcome)]) -> Evidence {
         Evidence {
             base: "a".repeat(40).parse().unwrap(),
+            packages: Vec::new(),
             patch: PatchDigest::of_bytes([0xbb; 32]),
             checks: outcomes
                 .iter()

@@ -59,7 +59,12 @@ fn evidence(base: &str, patch: &str, outcome: Option<CheckOutcome>) -> Evidence 
         failed_tests: None,
         millis: 1,
     });
-    Evidence { base: sha(base), patch: digest(patch), checks: checks.into_iter().collect() }
+    Evidence {
+        base: sha(base),
+        patch: digest(patch),
+        checks: checks.into_iter().collect(),
+        packages: Vec::new(),
+    }
 }
 
 pub(super) fn person(id: u64) -> Actor {

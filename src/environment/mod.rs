@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use tokio_util::sync::CancellationToken;
 
 use crate::core::manifest::Digest;
+use crate::core::text::first_of;
 use crate::egress::Egress;
 use crate::sandbox::{
     CommandOutput, Exit, Probe, Program, Sandbox, SandboxCommand, SandboxError, SandboxLimits,
@@ -39,6 +40,8 @@ use proxy::RegistryProxy;
 const PACKAGES: &str = "/packages";
 /// The longest a package manager may take.
 const TIME: Duration = Duration::from_secs(15 * 60);
+/// So many of the files that name packages are told.
+const MOST_NAMED: usize = 5;
 /// Of its output so much is told.
 const TOLD: usize = 1_500;
 
@@ -321,7 +324,11 @@ impl Fetching<'_> {
         }
         drop(proxy);
         let more = making.adopt_node_modules()?;
-        let found = format!("{}, from {}", self.plan.manager, self.plan.from.join(", "));
+        let found = format!(
+            "{}, from {}",
+            self.plan.manager,
+            first_of(&self.plan.from, MOST_NAMED).join(", ")
+        );
         let (env, found) = (self.plan.env.clone(), vec![found]);
         let shown = ShownDirectory { writable: false, ..shown };
         let shown = [vec![shown], more].concat();

@@ -253,9 +253,12 @@ impl PythonNeeds {
 
     /// Takes lists of texts by their names; what is computed is not known without running it.
     fn of_setup_py(&mut self, text: &str) {
-        for key in ["install_requires", "tests_require"] {
-            let list = text.split_once(key).map_or("", |(_, rest)| rest.trim_start());
-            let list = list.trim_start_matches('=').trim_start().strip_prefix('[');
+        // `install_requires=[…]`, and `"tests": […]` as extras are written.
+        let extras = OF_TESTS.iter().flat_map(|name| [format!("\"{name}\""), format!("'{name}'")]);
+        let keys = ["install_requires", "tests_require"].map(str::to_owned);
+        for key in keys.into_iter().chain(extras) {
+            let list = text.split_once(&key).map_or("", |(_, rest)| rest.trim_start());
+            let list = list.trim_start_matches(['=', ':']).trim_start().strip_prefix('[');
             let list = list.and_then(|rest| rest.split_once(']')).map_or("", |(list, _)| list);
             let texts = list.split(['"', '\'']).skip(1).step_by(2);
             self.add("setup.py", texts);

@@ -38,6 +38,11 @@ fn what_a_project_and_its_tests_need_is_read_from_where_people_say_it() {
     );
     let setup = "setup(\n    name='x',\n    install_requires=['six', \"attrs>=1\"],\n)\n";
     assert_eq!(needs(&[("setup.py", setup)]), ["attrs>=1", "pytest", "setuptools", "six", "wheel"]);
+    let extras = "EXTRAS = {\n    'tests': ['pytz', \"simplejson\"],\n    'docs': ['sphinx'],\n}\n";
+    assert_eq!(
+        needs(&[("setup.py", extras)]),
+        ["pytest", "pytz", "setuptools", "simplejson", "wheel"]
+    );
 }
 
 #[test]

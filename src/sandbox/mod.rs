@@ -14,6 +14,7 @@ pub mod leftovers;
 mod memory;
 mod mount_points;
 pub mod overlay;
+mod policy;
 mod ruleset;
 mod seccomp;
 mod spawn;

@@ -18,7 +18,6 @@ use rustix::process::{
     DumpableBehavior, Signal, getegid, geteuid, getppid, set_dumpable_behavior,
     set_parent_process_death_signal,
 };
-use rustix::thread::UnshareFlags;
 
 use super::{ShownDirectory, spawn};
 
@@ -75,11 +74,7 @@ pub fn run(words: &[OsString]) -> io::Result<Infallible> {
     let [program, arguments @ ..] = rest else { return Err(invalid()) };
     let (user, group) = (geteuid().as_raw(), getegid().as_raw());
     let parent = getppid();
-    // SAFETY: this process has one thread, and shares no memory or files with another.
-    #[expect(unsafe_code, reason = "it is unsafe where threads share what is unshared")]
-    unsafe {
-        rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)?;
-    }
+    spawn::enter_own_namespaces()?;
     // Both are lost with the new rights: that the kernel ends this when Gander is gone, and that
     // its own entry in `/proc` is its own.
     set_parent_process_death_signal(Some(Signal::KILL))?;

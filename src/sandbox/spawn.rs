@@ -23,6 +23,7 @@ use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit,
     set_parent_process_death_signal, setrlimit,
 };
+use rustix::thread::UnshareFlags;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
@@ -328,6 +329,22 @@ pub(super) fn yield_to_others() -> io::Result<()> {
     #[expect(unsafe_code, reason = "neither std nor rustix offers this system call")]
     let answer = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const none) };
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Gives this process a user namespace and a mount namespace of its own, with all rights in them and
+/// none outside. For a process that has one thread.
+///
+/// # Errors
+/// When the system allows none.
+pub(super) fn enter_own_namespaces() -> io::Result<()> {
+    let both = UnshareFlags::NEWUSER | UnshareFlags::NEWNS;
+    // SAFETY: it is unsafe where threads share files or memory that are no longer shared after it;
+    // these two are not such, and there is one thread.
+    #[expect(unsafe_code, reason = "rustix has no safe form for all that can be unshared")]
+    unsafe {
+        rustix::thread::unshare_unsafe(both)?;
+    }
+    Ok(())
 }
 
 fn spawn(start: Start) -> Result<(Child, Pid, OwnedFd), SandboxError> {

@@ -224,7 +224,8 @@ impl Checker {
                 break;
             }
         }
-        Ok(Evidence { base: self.base.clone(), patch: patch.digest(), checks })
+        let (base, patch, packages) = (self.base.clone(), patch.digest(), Vec::new());
+        Ok(Evidence { base, patch, checks, packages })
     }
 
     /// A fresh tree with the patch on it.

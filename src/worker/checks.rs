@@ -57,7 +57,9 @@ impl CheckedChange<'_> {
     /// Only when it could not be checked.
     pub(super) async fn check(&self) -> Result<Evidence, WorkError> {
         let commands = commands_at_base(self.job, self.ctx).await?;
-        Ok(checker(self.job, self.ctx, &commands, self.logs)?.check(self.patch, self.stop).await?)
+        let checker = checker(self.job, self.ctx, &commands, self.logs)?;
+        let evidence = checker.check(self.patch, self.stop).await?;
+        Ok(Evidence { packages: self.ctx.packages.found.clone(), ..evidence })
     }
 
     /// The same evidence, held against what the commands come to without the change: that may be

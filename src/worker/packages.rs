@@ -95,7 +95,12 @@ pub(super) fn cannot_be_had(job: &AttemptInput<'_>, patch: &Patch, why: String) 
         failed_tests: None,
         millis: 0,
     };
-    Evidence { base: job.base.clone(), patch: patch.digest(), checks: vec![check] }
+    Evidence {
+        base: job.base.clone(),
+        patch: patch.digest(),
+        checks: vec![check],
+        packages: Vec::new(),
+    }
 }
 
 /// What a patch writes at a path: `None`: it leaves it alone. The text is `None` where it is none.

@@ -272,5 +272,21 @@ fn ordinary_projects_are_checked_with_their_packages_and_nothing_is_configured()
         let (text, report) = local.edited(&[edit], &[]);
         assert_eq!(report["result"], "verified", "{text}");
         assert_eq!(report.get("note"), None, "{text}");
+        assert!(text.contains("with packages of "), "{text}");
     }
+    // What a change adds is there when it is checked.
+    let files = [("Cargo.toml", cargo), ("src/lib.rs", &rust.replace("n + 1", "n")), ONE_ATTEMPT];
+    let adds = |package: &str| {
+        [
+            one_edit("Cargo.toml", "itoa = \"1\"", &format!("itoa = \"1\"\n{package} = \"1\"")),
+            one_edit("src/lib.rs", "itoa::", "use fnv as _;\n    itoa::"),
+        ]
+    };
+    let local = Local::with(&files).with_registries();
+    let (text, report) = local.edited(&adds("fnv"), &[]);
+    assert_eq!(report["result"], "verified", "{text}");
+    let local = Local::with(&files).with_registries();
+    let (text, report) = local.edited(&adds("no-such-package-of-anybody"), &[]);
+    assert_eq!(report["result"], "no_verified_change", "{text}");
+    assert!(text.contains("could not be fetched"), "{text}");
 }

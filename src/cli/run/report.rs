@@ -100,6 +100,9 @@ pub(super) fn as_text(report: &RunReport, out: &Path) -> String {
                     }
                 }
             }
+            for packages in &evidence.packages {
+                let _ = writeln!(text, "  with packages of {packages}");
+            }
             if let Some(why) = why_no_test(evidence.tests()) {
                 let _ = writeln!(text, "  {why}");
             }
@@ -157,6 +160,7 @@ pub(super) fn as_json(report: &RunReport) -> serde_json::Value {
             "summary": proposal.summary,
             "flags": proposal.flags,
             "checks": evidence.checks,
+            "packages": evidence.packages,
         }),
         RunEnd::NothingToFix(why) => json!({"result": "nothing_to_fix", "why": why}),
         RunEnd::CannotCheck(why) => json!({

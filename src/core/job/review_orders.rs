@@ -460,7 +460,12 @@ impl Story {
                     failed_tests: None,
                     millis: 1,
                 }];
-                Some(JobFact::Verified(Evidence { base: base.sha, patch, checks }))
+                Some(JobFact::Verified(Evidence {
+                    base: base.sha,
+                    patch,
+                    checks,
+                    packages: Vec::new(),
+                }))
             }
             (JobStep::Publish { .. }, JobStage::Publishing { .. }) => {
                 let head = self.github.head.clone();

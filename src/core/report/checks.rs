@@ -9,7 +9,7 @@ use super::{LONGEST_SUMMARY, LONGEST_TITLE, headline, strip_marks};
 use crate::core::evidence::{CheckKind, CheckOutcome, TestsRun, Verdict};
 use crate::core::job::Job;
 use crate::core::policy::RULES_PATH;
-use crate::core::text::{first_of, inline, within};
+use crate::core::text::{first_of, inline, listed, within};
 
 /// So many tests are named in a list.
 const MOST_TESTS: usize = 20;
@@ -108,6 +108,11 @@ pub(super) fn checks_table(job: &Job) -> String {
         let _ = writeln!(text, "| and {more} more | | |");
     }
     text.push_str(&left_out(job));
+    let packages = job.evidence().map_or(&[][..], |evidence| &evidence.packages);
+    if !packages.is_empty() {
+        let packages = packages.iter().map(|it| inline(it, LONGEST_NAME));
+        let _ = writeln!(text, "\nPackages were fetched: {}.", listed(packages));
+    }
     text
 }
 

@@ -58,6 +58,7 @@ fn longest() -> (Job, VerifiedPatch) {
     };
     let evidence = Evidence {
         base: "a".repeat(40).parse().unwrap(),
+        packages: Vec::new(),
         patch: patch.digest(),
         checks: (0..1000).map(check).collect(),
     };

@@ -219,6 +219,14 @@ mod tests {
         let words = &plan.fetch[1].words;
         assert!(words.contains(&"--ignore-scripts".to_owned()), "{words:?}");
         assert!(words.contains(&"--ignore-pnpmfile".to_owned()), "{words:?}");
+        let lock =
+            "# yarn lockfile v1\n\nx@1:\n  resolved \"https://registry.yarnpkg.com/x.tgz\"\n";
+        let plan =
+            planned(&[NEEDS, ("yarn.lock", lock), (".yarnrc", "yarn-path evil.js\n")]).unwrap();
+        let found: Vec<&str> = plan.files.keys().map(String::as_str).collect();
+        assert_eq!(found, ["package.json", "yarn.lock"]);
+        let lock = String::from_utf8(plan.files["yarn.lock"].clone()).unwrap();
+        assert!(lock.contains("\"https://registry.npmjs.org/x.tgz\""), "{lock}");
         let plan = planned(&[
             NEEDS,
             BERRY,

@@ -7,6 +7,9 @@ use super::{FetchPlan, FetchedProgram, PlannedCommand};
 pub(super) const LOCK: &str = "yarn.lock";
 /// How the names of patches end that packages are changed with.
 pub(super) const PATCH: &str = ".patch";
+/// One and the same, by another name.
+const OWN_REGISTRY: &str = "https://registry.yarnpkg.com/";
+const REGISTRY: &str = "https://registry.npmjs.org/";
 const PATCHES: &str = ".yarn/patches/";
 
 /// Whether version 1 wrote this lockfile.
@@ -26,7 +29,10 @@ pub(super) fn classic(
     let mut words = vec![&*program, "install", "--ignore-scripts", "--non-interactive"];
     words.extend(["--no-progress", "--cache-folder", &cache, "--ignore-engines"]);
     let from = from(&mut files, read);
-    if from == LOCK {
+    if let Some(lock) = files.get_mut(LOCK) {
+        // Its own name of npm's registry stands in each line.
+        let text = String::from_utf8_lossy(lock).replace(OWN_REGISTRY, REGISTRY);
+        *lock = text.into_bytes();
         words.push("--frozen-lockfile");
     } else {
         words.push("--pure-lockfile");
@@ -35,7 +41,10 @@ pub(super) fn classic(
         manager: "yarn",
         from: vec![from.to_owned()],
         files,
-        fetch: vec![tool.install.clone(), PlannedCommand::new(&words, &[])],
+        fetch: vec![
+            tool.install.clone(),
+            PlannedCommand::new(&words, &[("npm_config_registry", REGISTRY)]),
+        ],
         build: vec![tool.clear(&["cache", "npm"])],
         env: Vec::new(),
         programs: Some(tool.programs()),
@@ -69,7 +78,7 @@ pub(super) fn berry(
         &[&tool.program("yarn"), "install"],
         &[
             ("YARN_CACHE_FOLDER", &cache),
-            ("YARN_NPM_REGISTRY_SERVER", "https://registry.npmjs.org"),
+            ("YARN_NPM_REGISTRY_SERVER", REGISTRY.trim_end_matches('/')),
             // Settings that are left out can change what is locked.
             ("YARN_ENABLE_IMMUTABLE_INSTALLS", "0"),
         ],
