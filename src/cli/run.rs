@@ -47,7 +47,7 @@ pub struct RunCommand {
     /// The commit, tag or branch to work on; what is checked out if not given
     #[arg(long, value_name = "REV")]
     base: Option<String>,
-    /// `anthropic:NAME`, `openai:NAME` or `scripted:FILE`
+    /// `anthropic:NAME`, `openai:NAME`, or `scripted:FILE` (docs/config.md has an example)
     #[arg(long, value_name = "MODEL", default_value = "anthropic:claude-sonnet-4-5")]
     model: String,
     /// Where to write patch, report and transcripts

@@ -300,6 +300,9 @@ impl Sandbox for Bubblewrap {
         let command = SandboxCommand::argv(["/bin/cat", seccomp::STATUS], tree.path());
         let (limits, never) = (SandboxLimits::default(), CancellationToken::new());
         let (output, ready) = self.run_prepared(&command, &limits, &never).await?;
+        if output.exit == Exit::DiskFull {
+            return Err(SandboxError::NoRoom(tree.path().to_owned()));
+        }
         if output.exit != Exit::Code(0) {
             return Err(SandboxError::Setup { said: output.stderr.text.trim().to_owned() });
         }

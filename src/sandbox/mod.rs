@@ -303,6 +303,9 @@ pub enum SandboxError {
         /// The sandbox program's own words.
         said: String,
     },
+    /// Whatever was run would be killed at once.
+    #[error("the disk is nearly full, so no command can run: make room where {} is", .0.display())]
+    NoRoom(PathBuf),
     /// Commands would run as root.
     #[error(
         "commands never run as root: start Gander as an ordinary user; `gander serve --user NAME` becomes one by itself"

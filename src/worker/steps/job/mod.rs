@@ -102,6 +102,9 @@ pub(in crate::worker) async fn perform(
     }
 }
 
+/// So many lines of why an attempt failed are told at once; the rest stands in its log.
+const PROGRESS_LINES: usize = 3;
+
 /// Does one step of a job that needs no GitHub. The others are passed over.
 pub(in crate::worker) async fn perform_locally(
     ctx: &JobContext,
@@ -115,6 +118,12 @@ pub(in crate::worker) async fn perform_locally(
         JobStep::Prepare => Ok(TaskOutcome::of_job(job, JobFact::Prepared(prepared.clone()))),
         &JobStep::Fix { round, attempt } => {
             let all = job.attempts_allowed();
+            let why = job.evidence().and_then(|evidence| evidence.failures().next());
+            let left = job.unfinished.as_ref().map(|left| left.why.clone());
+            if let Some(why) = left.or(why.map(|(name, why)| format!("{name}: {why}"))) {
+                let first: Vec<&str> = why.lines().take(PROGRESS_LINES).collect();
+                progress(&format!("that was not good enough: {}", first.join("; ")));
+            }
             progress(&format!("attempt {attempt} of {all}"));
             fix::run(ctx, job, round, attempt, &stop).await
         }
