@@ -134,11 +134,12 @@ const SETTINGS: &str = "may hold settings or secrets";
 const FLAGGED: [(&str, &str); 8] = [
     (
         RUNNER,
-        "conftest.py pytest.ini .pytest.ini pytest.toml .pytest.toml .coveragerc sitecustomize.py usercustomize.py \
-         unittest.cfg nose.cfg .noserc behave.ini .testr.conf .stestr.conf .rspec spec_helper.rb \
+        "conftest.py pytest.ini .pytest.ini pytest.toml .pytest.toml .coveragerc sitecustomize.py \
+         usercustomize.py unittest.cfg nose.cfg .noserc behave.ini .testr.conf .stestr.conf .rspec spec_helper.rb \
          rails_helper.rb test_helper.rb test_helper.exs pest.php mocha.opts jasmine.json .taprc \
          nextest.toml dart_test.yaml testng.xml junit-platform.properties xunit.runner.json \
-         ctestconfig.cmake ctestcustom.cmake cucumber.yml node.config.json turbo.json nx.json *.pth *.runsettings *.testplan",
+         ctestconfig.cmake ctestcustom.cmake cucumber.yml node.config.json turbo.json nx.json *.pth \
+         *.runsettings *.testplan",
     ),
     (
         DEPENDENCIES,
