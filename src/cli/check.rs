@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::Mode;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +28,7 @@ use crate::model::Scripted;
 use crate::store::Memory;
 use crate::verify::detect::FoundCommand;
 use crate::worker::{AttemptInput, JobContext, Survey, survey};
+use crate::workspace::confined::{self, ConfinedError};
 use crate::workspace::mirror::Mirror;
 use crate::workspace::remove::remove_aside;
 use crate::workspace::scratch::Scratch;
@@ -256,23 +258,24 @@ fn words_of(outcome: &CheckOutcome) -> &'static str {
 /// Writes the rules file, if there is none; what was done, for people.
 fn write_rules(repository: &Path, seen: &CheckedCommit) -> Result<String, AnyError> {
     let path = repository.join(RULES_PATH);
+    let not_written = |why: &str| Ok(format!("No file was written: {why}."));
     if seen.survey.commands.is_empty() {
-        return Ok(
-            "No file was written: it must name a command that tests something, and none was \
-                   found."
-                .to_owned(),
-        );
+        return not_written("it must name a command that tests something, and none was found");
+    }
+    if !repository.join(".git").exists() {
+        return not_written("this repository has no working tree, so add it in a checkout");
     }
     let text = seen.rules();
     // It would be refused later: better now.
     Rules::parse(&text)?;
-    if let Some(above) = path.parent() {
-        std::fs::create_dir_all(above)?;
-    }
-    let made = std::fs::File::create_new(&path);
+    // The tree may hold a link in the way: nothing is written through one.
+    let root = std::fs::File::open(repository)?;
+    let inside = RULES_PATH.as_bytes();
+    let made = confined::make_parents(&root, inside, &mut Vec::new())
+        .and_then(|()| confined::create_file(&root, inside, Mode::from_raw_mode(0o644)));
     match made {
         Ok(mut file) => std::io::Write::write_all(&mut file, text.as_bytes())?,
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+        Err(ConfinedError::Io(error)) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             return Ok(format!("{} is there already and was left alone.", path.display()));
         }
         Err(error) => return Err(format!("{} cannot be written: {error}", path.display()).into()),

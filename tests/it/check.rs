@@ -72,6 +72,12 @@ fn the_rules_file_is_written_once_and_is_what_was_found() {
     let again = said(&check(&local.repository(), &["--fix"]));
     assert!(again.contains("is there already and was left alone"), "{again}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "# ours\n");
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::remove_dir_all(local.repository().join(".github")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), local.repository().join(".github")).unwrap();
+    let text = said(&check(&local.repository(), &["--fix"]));
+    assert!(text.contains("cannot be written"), "{text}");
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0, "not through a link");
     let nothing = Local::with(&[("README.md", "# x\n")]);
     let text = said(&check(&nothing.repository(), &["--fix"]));
     assert!(text.contains("No file was written"), "{text}");
