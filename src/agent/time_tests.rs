@@ -26,6 +26,7 @@ async fn attempt(time: Duration, turns: Vec<ScriptedTurn>) -> (Finished, Vec<Str
     let run_tool = RunTool {
         sandbox: watch::channel(sandbox).1,
         tree: PathBuf::from("/tmp"),
+        build: None,
         limits: SandboxLimits::default(),
         env: Vec::new(),
         stop: end_of_tools.clone(),

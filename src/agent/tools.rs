@@ -25,7 +25,7 @@ use super::{Finished, Tool, ToolFault};
 use crate::core::job::ThreadAnswer;
 use crate::core::path::RepoPath;
 use crate::model::ToolSpec;
-use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxError, SandboxLimits};
+use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxError, SandboxLimits, ShownDirectory};
 use crate::workspace::attributes::{Attributes, has_dos_line, is_lfs_pointer};
 use crate::workspace::origins::Origins;
 use crate::workspace::patience::Patience;
@@ -77,6 +77,8 @@ pub struct RunTool {
     pub sandbox: watch::Receiver<Arc<dyn Sandbox>>,
     /// The tree it works on.
     pub tree: PathBuf,
+    /// Where what it builds stays for the next command. `None`: nowhere.
+    pub build: Option<PathBuf>,
     /// Its limits.
     pub limits: SandboxLimits,
     /// Variables for each command. Never a secret.
@@ -220,6 +222,7 @@ impl Tool for RunTool {
         let mut command = SandboxCommand::shell(arguments.command, self.tree.clone())
             .in_directory(workdir.map_or(String::new(), |path| path.to_string()));
         command.env.clone_from(&self.env);
+        command.shown.extend(self.build.clone().map(ShownDirectory::of_builds));
         match sandbox.run(&command, &self.limits, &self.stop).await {
             // What it wrote is still there, and goes only with the whole tree.
             Ok(CommandOutput { exit: Exit::DiskFull, .. }) => Err(ToolFault::EndsAttempt(

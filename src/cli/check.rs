@@ -110,6 +110,7 @@ async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
         records: cache.join("logs"),
         clock: Clock::system(),
         base_checks: cache.join("base-checks"),
+        builds: local::builds(&command.repo, command.base.as_deref(), cache)?,
         environments: local::environments(command.offline, cache)?,
         former_records: None,
         model_pause: Duration::ZERO,

@@ -13,6 +13,7 @@ use crate::core::policy::{RULES_PATH, Rules};
 use crate::egress::PrivateAddresses;
 use crate::environment::Environments;
 use crate::sandbox::{Sandbox, Unconfined};
+use crate::workspace::builds::Builds;
 use crate::workspace::mirror::{History, Mirror, Source, Want};
 
 /// The repository that a directory is in: a checkout or a bare one.
@@ -78,8 +79,23 @@ pub(super) fn environments(offline: bool, cache: &Path) -> Result<Environments, 
         true => None,
         false => Some(egress_to(registries(), PrivateAddresses::Allow)?),
     };
-    let kept = cache_directory().map_or_else(|| cache.to_owned(), |kept| kept.join("gander"));
-    Ok(Environments::new(&kept, egress))
+    Ok(Environments::new(&kept_in(cache), egress))
+}
+
+/// What checks of a repository built, by what its commit was asked for as.
+pub(super) fn builds(
+    repository_in: &Path,
+    base: Option<&str>,
+    cache: &Path,
+) -> Result<Builds, AnyError> {
+    let repository = repository(repository_in)?;
+    let line = format!("{} {}", repository.display(), base.unwrap_or("HEAD"));
+    Ok(Builds::of(&kept_in(cache), line))
+}
+
+/// Where something stays for the next time.
+fn kept_in(cache: &Path) -> PathBuf {
+    cache_directory().map_or_else(|| cache.to_owned(), |kept| kept.join("gander"))
 }
 
 pub(super) fn sandbox_for(no_sandbox: bool) -> Arc<dyn Sandbox> {

@@ -253,6 +253,7 @@ fn job_context(
         records: command.out.clone(),
         clock: Clock::system(),
         base_checks: cache.join("base-checks"),
+        builds: local::builds(&command.repo, command.base.as_deref(), cache)?,
         environments: local::environments(command.offline, cache)?,
         former_records: None,
         model_pause: Duration::from_secs(2),

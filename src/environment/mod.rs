@@ -32,6 +32,7 @@ use crate::sandbox::{
     CommandOutput, Exit, Probe, Program, Sandbox, SandboxCommand, SandboxError, SandboxLimits,
     ShownDirectory, way_out,
 };
+use crate::workspace::kept::HeldRecord;
 use crate::workspace::scratch::{Scratch, ScratchError};
 use own_writes::OwnWrites;
 use proxy::RegistryProxy;
@@ -169,12 +170,9 @@ pub struct Environment {
     env: Vec<(String, String)>,
     /// What was found, for people: `cargo, from Cargo.lock`.
     pub found: Vec<String>,
-    /// How much it takes on the disk.
-    #[serde(default)]
-    bytes: u64,
     /// Keeps it from being removed.
     #[serde(skip)]
-    held: Vec<store::HeldRecord>,
+    held: Vec<HeldRecord>,
 }
 
 /// Where packages come from, and where they are kept.
@@ -229,7 +227,7 @@ impl Environments {
 
     /// Gives up kept packages where the disk is short of room.
     pub async fn make_room(&self) {
-        store::forget_old(&self.directory).await;
+        store::all(&self.directory).forget_old().await;
     }
 
     /// The packages of a commit: as they are kept, or fetched.

@@ -68,8 +68,11 @@ impl RunMemory {
         for name in &names {
             found.at_most += self.status(name, &["RssAnon:", "RssShmem:", "VmSwap:"]);
             found.page_tables += self.status(name, &["VmPTE:"]);
-            // Any other error: it is gone.
-            if let Err(Errno::ACCESS | Errno::PERM) = self.open_files(name, &mut found) {
+            // Any other error: it is gone. One that is about to be, and waits for its turn on a
+            // busy machine, has no memory any more, and refuses everybody.
+            if let Err(Errno::ACCESS | Errno::PERM) = self.open_files(name, &mut found)
+                && self.has_memory(name)
+            {
                 hidden.insert(name.clone());
             }
         }
@@ -110,6 +113,11 @@ impl RunMemory {
     fn status(&self, name: &[u8], fields: &[&str]) -> u64 {
         let text = self.text(name, "status").unwrap_or_default();
         text.lines().filter_map(|line| fields.iter().find_map(|field| kibibytes(line, field))).sum()
+    }
+
+    fn has_memory(&self, name: &[u8]) -> bool {
+        let text = self.text(name, "status").unwrap_or_default();
+        text.lines().any(|line| line.starts_with("VmSize:"))
     }
 
     fn open_files(&self, name: &[u8], found: &mut Found) -> rustix::io::Result<()> {

@@ -167,6 +167,20 @@ pub struct ShownDirectory {
     pub above: Option<PathBuf>,
 }
 
+impl ShownDirectory {
+    /// A directory for what commands build, which they find where build tools are told to put it.
+    pub fn of_builds(host_dir: PathBuf) -> Self {
+        Self {
+            host_dir,
+            mount_at: policy::BUILDS.to_owned(),
+            writable: true,
+            programs: None,
+            temporary: Vec::new(),
+            above: None,
+        }
+    }
+}
+
 /// How a command's standard output and standard error are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Streams {

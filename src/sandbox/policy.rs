@@ -48,6 +48,9 @@ const HOSTS: &str = "127.0.0.1 localhost sandbox\n::1 localhost sandbox\n";
 const NSSWITCH: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files\n\
     networks: files\nprotocols: files\nservices: files\n";
 
+/// Where builds go.
+pub(super) const BUILDS: &str = "/tmp/build";
+
 /// The environment of every command. Builds go to `/tmp`, so that they leave no trace in the tree;
 /// package managers are told that there is no network, so that they fail at once.
 const ENVIRONMENT: &[(&str, &str)] = &[
@@ -61,7 +64,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("TERM", "dumb"),
     ("CI", "true"),
     ("CARGO_HOME", "/home/gander/.cargo"),
-    ("CARGO_TARGET_DIR", "/tmp/target"),
+    ("CARGO_TARGET_DIR", "/tmp/build/cargo"),
     ("CARGO_INCREMENTAL", "0"),
     ("CARGO_NET_OFFLINE", "true"),
     ("CARGO_TERM_COLOR", "never"),

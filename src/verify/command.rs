@@ -15,7 +15,7 @@ use super::{Candidate, Finding, Verifier, VerifyError, blocking, missing, python
 use crate::core::evidence::{CheckKind, CheckOutcome};
 use crate::core::path::RepoPath;
 use crate::core::policy::runs_nothing;
-use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxLimits};
+use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxLimits, ShownDirectory};
 use crate::workspace::confined;
 use crate::workspace::tree::Workspace;
 
@@ -37,6 +37,8 @@ pub struct CommandVerifier {
     pub line: String,
     /// Where it runs.
     pub sandbox: Arc<dyn Sandbox>,
+    /// The line that builds the same.
+    pub builds_as: String,
     /// Time it may take.
     pub time: Duration,
     /// Where all of its output is kept.
@@ -53,6 +55,10 @@ impl Verifier for CommandVerifier {
         CheckKind::Command
     }
 
+    fn builds_as(&self) -> Option<&str> {
+        Some(&self.builds_as)
+    }
+
     async fn check(&self, candidate: &Candidate<'_>) -> Result<Finding, VerifyError> {
         if runs_nothing(&self.line) {
             let why = "the command is empty, so nothing was run; `[verify] commands` names it";
@@ -65,6 +71,8 @@ impl Verifier for CommandVerifier {
         let reading = move || (python_in(&at_first, changed.iter()), package_json(&at_first));
         let (python, package_json) = blocking(reading).await?;
         let mut command = SandboxCommand::script(whole(&self.line), tree).with_streams_together();
+        let build = candidate.build.map(|build| ShownDirectory::of_builds(build.to_owned()));
+        command.shown.extend(build);
         if let Some(layout) = &python {
             command.env = layout.environment(self.sandbox.as_ref(), tree);
         }

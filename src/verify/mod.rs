@@ -15,12 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence};
 use crate::core::fault::ErrorKind;
-use crate::core::id::Sha;
+use crate::core::id::{Sha, Timestamp};
 use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::path_rules::PathRules;
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::workspace::READING;
+use crate::workspace::builds::{BuildDirectory, Builds};
 use crate::workspace::mirror::Mirror;
 use crate::workspace::patch::{Caps, PatchError};
 use crate::workspace::patience::Patience;
@@ -55,6 +56,9 @@ pub trait Verifier: Send + Sync {
     /// Whether it looks at the patch or runs the project's code.
     fn kind(&self) -> CheckKind;
 
+    /// The command that builds the same, if it builds anything.
+    fn builds_as(&self) -> Option<&str>;
+
     /// Checks the candidate.
     ///
     /// # Errors
@@ -84,6 +88,8 @@ pub struct Candidate<'a> {
     pub workspace: &'a Arc<Workspace>,
     /// The patch that was laid on it.
     pub patch: &'a Patch,
+    /// Where its commands may build.
+    pub build: Option<&'a Path>,
     /// Ends it early.
     pub stop: &'a CancellationToken,
 }
@@ -116,6 +122,10 @@ pub struct Checker {
     pub scratch: Scratch,
     /// Rules first, commands after.
     pub verifiers: Arc<[Box<dyn Verifier>]>,
+    /// What earlier checks built. `None`: each command builds from nothing, in its own `/tmp`.
+    pub builds: Option<Builds>,
+    /// Since when what this check builds is kept. `None`: it is not.
+    pub keeps: Option<Timestamp>,
 }
 
 /// What the commands need.
@@ -206,9 +216,18 @@ impl Checker {
                 // One command must not decide what the next one comes to.
                 workspace = self.lay(&directory.join(format!("tree-{number}")), patch).await?;
             }
-            let candidate = Candidate { workspace: &workspace, patch, stop };
+            let place = directory.join(format!("build-{number}"));
+            let build = self.build_directory(&workspace, patch, verifier.as_ref(), place).await?;
+            let place = build.as_ref().map(|build| &*build.path);
+            let candidate = Candidate { workspace: &workspace, patch, build: place, stop };
             let started = Instant::now();
             let Finding { outcome, tests, failed_tests } = verifier.check(&candidate).await?;
+            let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            if let (Some(builds), Some(at), Some(build)) = (&self.builds, self.keeps, &build)
+                && !outcome.is_inconclusive()
+            {
+                builds.keep(&workspace, verifier.name(), build, at).await;
+            }
             let broke_a_rule =
                 verifier.kind() == CheckKind::Rule && !matches!(outcome, CheckOutcome::Passed);
             checks.push(Check {
@@ -218,7 +237,7 @@ impl Checker {
                 tests,
                 tests_before: None,
                 failed_tests,
-                millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                millis,
             });
             if broke_a_rule {
                 break;
@@ -226,6 +245,21 @@ impl Checker {
         }
         let (base, patch, packages) = (self.base.clone(), patch.digest(), Vec::new());
         Ok(Evidence { base, patch, checks, packages })
+    }
+
+    /// A directory in which a command builds, with what earlier checks built.
+    async fn build_directory(
+        &self,
+        workspace: &Arc<Workspace>,
+        patch: &Patch,
+        verifier: &dyn Verifier,
+        place: PathBuf,
+    ) -> Result<Option<BuildDirectory>, VerifyError> {
+        let (Some(builds), Some(command)) = (&self.builds, verifier.builds_as()) else {
+            return Ok(None);
+        };
+        let laid = builds.lay(workspace, patch, command, place.clone()).await;
+        laid.map(Some).map_err(|source| VerifyError::Disk { path: place, source })
     }
 
     /// A fresh tree with the patch on it.
@@ -266,6 +300,7 @@ impl VerifyContext {
         CommandVerifier {
             line: line.to_owned(),
             sandbox: Arc::clone(&self.sandbox),
+            builds_as: line.to_owned(),
             time: self.time,
             log: self.logs.join(log),
         }

@@ -32,6 +32,10 @@ impl Verifier for PatchRules {
         CheckKind::Rule
     }
 
+    fn builds_as(&self) -> Option<&str> {
+        None
+    }
+
     async fn check(&self, candidate: &Candidate<'_>) -> Result<Finding, VerifyError> {
         let (rules, tree) = (self.clone(), Arc::clone(candidate.workspace));
         let patch = candidate.patch.clone();

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::results::select;
-use super::{Checker, Finding, Verifier, VerifyContext, VerifyError};
+use super::{Checker, CommandVerifier, Finding, Verifier, VerifyContext, VerifyError};
 use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence};
 use crate::core::patch::{Change, Patch};
 
@@ -124,7 +124,7 @@ impl SecondLook<'_> {
                  never is: their names hold the number of a line.",
             ));
         };
-        let run = self.run(&line, self.patch).await?;
+        let run = self.run(&line, &check.name, self.patch).await?;
         // Of a file that cannot be loaded no test ran before either.
         let tests = all.iter().filter(|name| !name.ends_with(".py")).count() as u64;
         let left_out_no_more = match (check.tests, run.tests) {
@@ -177,36 +177,48 @@ impl SecondLook<'_> {
         let Some(alone) = select::alone(line, name) else { return Ok(false) };
         let mut passed = 0;
         for _ in 0..REPEATS {
-            passed += usize::from(self.passes(&alone, self.patch).await?);
+            passed += usize::from(self.passes(&alone, line, self.patch).await?);
         }
         match passed {
             0 => Ok(false),
             // Alone it always passes: it wavers if all together may pass, too.
-            REPEATS => Ok(self.passes(line, self.patch).await?),
-            _ => Ok(!self.always_passes_without(&alone).await?),
+            REPEATS => Ok(self.passes(line, line, self.patch).await?),
+            _ => Ok(!self.always_passes_without(&alone, line).await?),
         }
     }
 
-    async fn always_passes_without(&self, alone: &str) -> Result<bool, VerifyError> {
+    async fn always_passes_without(
+        &self,
+        alone: &str,
+        line: &str,
+    ) -> Result<bool, VerifyError> {
         let nothing = Patch::default();
         for _ in 0..REPEATS_WITHOUT {
-            if !self.passes(alone, &nothing).await? {
+            if !self.passes(alone, line, &nothing).await? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    async fn passes(&self, line: &str, patch: &Patch) -> Result<bool, VerifyError> {
-        let run = self.run(line, patch).await?;
+    async fn passes(
+        &self,
+        run: &str,
+        line: &str,
+        patch: &Patch,
+    ) -> Result<bool, VerifyError> {
+        let run = self.run(run, line, patch).await?;
         Ok(run.outcome == CheckOutcome::Passed)
     }
 
     /// What a command comes to in a tree of its own: what one run leaves, no other finds.
-    async fn run(&self, line: &str, patch: &Patch) -> Result<Finding, VerifyError> {
-        let command = self.means.command(line, "second-look.log");
+    /// It builds what the check's own line builds.
+    async fn run(&self, run: &str, line: &str, patch: &Patch) -> Result<Finding, VerifyError> {
+        let command = self.means.command(run, "second-look.log");
+        let command = CommandVerifier { builds_as: line.to_owned(), ..command };
         let checker = Checker {
             verifiers: Arc::new([Box::new(command) as Box<dyn Verifier>]),
+            keeps: None,
             ..self.checker.clone()
         };
         let checked = checker.check(patch, self.stop).await?.checks.pop();

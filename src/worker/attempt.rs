@@ -107,6 +107,14 @@ async fn attempt_in(
     let workspace = Arc::new(Workspace::export(&ctx.mirror, job.base, tree).await?);
     let taken_up = take_up(&workspace, attempt).await?;
     let commands = commands(job, ctx, &workspace).await?;
+    let build = match (ctx.sandbox.is_closed(), commands.last()) {
+        (true, Some(command)) => {
+            let (place, nothing) = (tree.with_file_name("build"), Patch::default());
+            let laid = ctx.builds.lay(&workspace, &nothing, command, place).await;
+            Some(laid.map_err(|error| WorkError::passing(&error))?.path)
+        }
+        _ => None,
+    };
     let logs = ctx.records.join(format!("r{}-a{}", attempt.round, attempt.number));
     let end_of_tools = attempt.stop.child_token();
     let files = files(ctx, &workspace, &end_of_tools)?;
@@ -114,6 +122,7 @@ async fn attempt_in(
     let run = RunTool {
         sandbox,
         tree: workspace.path().to_owned(),
+        build,
         limits: SandboxLimits {
             wall: minutes(job.rules.verify.minutes),
             ..SandboxLimits::default()

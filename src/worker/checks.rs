@@ -129,7 +129,8 @@ pub(super) async fn without_change(
         return Ok(checks);
     }
     let nothing = Patch::default();
-    let checks = checker(job, ctx, &commands, logs)?.check(&nothing, stop).await?.checks;
+    let checker = Checker { keeps: Some(ctx.clock.now()), ..checker(job, ctx, &commands, logs)? };
+    let checks = checker.check(&nothing, stop).await?.checks;
     if checks.iter().all(|check| !check.outcome.is_inconclusive()) {
         keep(&kept, &Kept { at: ctx.clock.now(), checks: checks.clone() });
     }
@@ -294,6 +295,8 @@ pub(super) fn checker(
         base: job.base.clone(),
         scratch: ctx.scratch.clone(),
         verifiers: verify::verifiers(commands, &means(job, ctx, logs)?),
+        builds: ctx.sandbox.is_closed().then(|| ctx.builds.clone()),
+        keeps: None,
     })
 }
 

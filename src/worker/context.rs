@@ -24,6 +24,7 @@ use crate::forge::{Forge, payload};
 use crate::model::Model;
 use crate::sandbox::Sandbox;
 use crate::store::{Claim, Store};
+use crate::workspace::builds::Builds;
 use crate::workspace::mirror::{History, Mirror, MirrorError, Source, Want};
 use crate::workspace::scratch::Scratch;
 
@@ -117,6 +118,7 @@ impl Context {
     pub(super) async fn of_job(&self, job: &Job, base: &Base) -> Result<JobContext, WorkError> {
         let records = |id: &JobId| self.settings.data.join("jobs").join(id.as_str());
         let model = self.model_of(job).ok_or_else(|| WorkError::bug("the job's model is gone"))?;
+        let line = format!("{} {}", job.repo.repo_id, base.branch);
         Ok(JobContext {
             store: self.store.clone(),
             sandbox: self.sandbox.clone(),
@@ -128,6 +130,7 @@ impl Context {
             former_records: job.follows.as_ref().map(records),
             clock: self.clock.clone(),
             base_checks: self.settings.data.join("base-checks").join(job.repo.repo_id.to_string()),
+            builds: Builds::of(&self.settings.data, line),
             model_pause: self.settings.model_pause,
             environments: Environments::new(&self.settings.data, self.registries.clone()),
         })

@@ -13,6 +13,7 @@ use crate::environment::{Environment, Environments};
 use crate::model::Model;
 use crate::sandbox::Sandbox;
 use crate::store::Store;
+use crate::workspace::builds::Builds;
 use crate::workspace::mirror::Mirror;
 use crate::workspace::scratch::Scratch;
 
@@ -41,6 +42,8 @@ pub struct JobContext {
     pub clock: Clock,
     /// What checks came to on commits without any change, kept for other jobs of the repository.
     pub base_checks: PathBuf,
+    /// What checks built of commits without any change, kept for those of changes.
+    pub builds: Builds,
     /// Where the packages of commits come from.
     pub environments: Environments,
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{AtFlags, Mode as Bits, Stat};
+use rustix::fs::{AtFlags, Mode as Bits, Stat, Timespec, Timestamps};
 
 use super::base::{BaseTree, RuleFiles, Stamp};
 use super::confined::{self, ConfinedError, shown, split};
@@ -28,6 +28,9 @@ const MOST_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 const ENTRY: u64 = 4096;
 /// Directories in directories.
 pub(super) const DEEPEST: usize = 128;
+/// When every file and directory was last changed, in seconds since 1970: one time for all, so that
+/// what build tools make of a tree depends on its content only.
+const CHANGED_AT: i64 = 1_600_000_000;
 /// The longest symbolic link Linux takes, and the longest `.gitignore` that is read.
 const LONGEST_LINK: u64 = 4095;
 const LONGEST_RULES: u64 = 1024 * 1024;
@@ -189,7 +192,18 @@ fn write_all(
         };
         stamps.push(Stamp::of(&stat));
     }
-    Ok(BaseTree::new(mirror.clone(), entries, stamps, rules))
+    let base = BaseTree::new(mirror.clone(), entries, stamps, rules);
+    // Last: what is put into a directory changes its time.
+    for directory in &base.directories {
+        rustix::fs::utimensat(root, &**directory, &times(), AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|errno| failed(directory, errno.into()))?;
+    }
+    Ok(base)
+}
+
+fn times() -> Timestamps {
+    let time = Timespec { tv_sec: CHANGED_AT, tv_nsec: 0 };
+    Timestamps { last_access: time, last_modification: time }
 }
 
 fn check_entries(entries: &[TreeEntry]) -> Result<(), ExportError> {
@@ -240,6 +254,7 @@ impl TreeWriter {
             if std::io::copy(content, &mut file)? != size {
                 return Err(ConfinedError::Io(std::io::ErrorKind::UnexpectedEof.into()));
             }
+            rustix::fs::futimens(&file, &times())?;
             Ok(rustix::fs::fstat(&file)?)
         })();
         written.map_err(|problem| failed(&entry.path, problem))
@@ -249,6 +264,9 @@ impl TreeWriter {
         let target = target.into_bytes()?;
         let (directory, name) = self.place(path)?;
         rustix::fs::symlinkat(target.as_slice(), directory, name)
+            .and_then(|()| {
+                rustix::fs::utimensat(directory, name, &times(), AtFlags::SYMLINK_NOFOLLOW)
+            })
             .and_then(|()| rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW))
             .map_err(|errno| failed(path, errno.into()))
     }

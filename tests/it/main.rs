@@ -46,6 +46,7 @@ mod same_name;
 mod second_look;
 mod settings;
 mod standstill;
+mod warm_builds;
 mod webhooks;
 mod who_may_approve;
 

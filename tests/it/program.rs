@@ -471,6 +471,8 @@ impl Local {
         if self.at("pyenv").exists() {
             command.env("PYENV_ROOT", self.at("pyenv"));
         }
+        // What is kept for the next time is this repository's.
+        command.env("XDG_CACHE_HOME", self.at("cache"));
         command.arg("run").arg("--repo").arg(self.at("repo"));
         if !self.has_registries() {
             command.arg("--offline");

@@ -105,7 +105,14 @@ async fn looked_at_again(patch_of: &str, sandbox: Arc<dyn Sandbox>) -> CheckOutc
     };
     let verifiers = verifiers(&["pytest -q".to_owned()], &means);
     let scratch = Scratch::below(cache.path());
-    let checker = Checker { mirror: mirror.clone(), base: base.clone(), scratch, verifiers };
+    let checker = Checker {
+        mirror: mirror.clone(),
+        base: base.clone(),
+        scratch,
+        verifiers,
+        builds: None,
+        keeps: None,
+    };
     let stop = CancellationToken::new();
     let before = checker.check(&Patch::default(), &stop).await.unwrap().checks;
     let entries = mirror.list(&base).await.unwrap();
