@@ -24,7 +24,10 @@ use crate::egress::{Egress, EgressError, EgressPolicy, PinnedHost, PrivateAddres
 use crate::environment::REGISTRIES;
 use crate::forge::{AppKey, AppKeyError, Forge, ForgeConfig, ForgeError, Pace, UPLOADS_HOST};
 use crate::model::{self, Guarded, Model, ModelError, Provider, ScriptError, Scripted};
-use crate::sandbox::{Bubblewrap, ControlGroups, Sandbox, SandboxError, toolchain};
+use crate::sandbox::installed::installed;
+use crate::sandbox::{
+    Bubblewrap, ControlGroups, InstalledToolchain, Sandbox, SandboxError, toolchain,
+};
 use crate::server::{Admission, AppState, WeakSecretError, WebhookSecrets};
 use crate::store::{Sqlite, Store, StoreError};
 use crate::worker::{Context, Worker, WorkerSettings};
@@ -119,7 +122,18 @@ impl App {
             clock: clock.clone(),
             wake: Arc::clone(&wake),
         };
-        let ctx = Context { store, forge, sandbox, registries, models, clock, wake, settings };
+        let toolchains = installed_toolchains();
+        let ctx = Context {
+            store,
+            forge,
+            sandbox,
+            registries,
+            toolchains,
+            models,
+            clock,
+            wake,
+            settings,
+        };
         Self { intake, worker: Worker::new(ctx) }
     }
 
@@ -224,6 +238,12 @@ impl Wiring {
 /// The sandbox of this machine, with the toolchains found on it.
 pub fn sandbox() -> Bubblewrap {
     Bubblewrap::new(toolchain::find(&toolchain_places()))
+}
+
+/// All compilers and interpreters of this machine that a commit can ask for.
+pub fn installed_toolchains() -> Arc<[InstalledToolchain]> {
+    let places = toolchain_places();
+    installed(&places, &toolchain::find(&places)).into()
 }
 
 /// The models of a choice, the default first. They are sent none of the `known` secrets.

@@ -25,7 +25,9 @@ use super::{Finished, Tool, ToolFault};
 use crate::core::job::ThreadAnswer;
 use crate::core::path::RepoPath;
 use crate::model::ToolSpec;
-use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxError, SandboxLimits, ShownDirectory};
+use crate::sandbox::{
+    CommandOutput, Exit, Sandbox, SandboxCommand, SandboxError, SandboxLimits, ShownDirectory,
+};
 use crate::workspace::attributes::{Attributes, has_dos_line, is_lfs_pointer};
 use crate::workspace::origins::Origins;
 use crate::workspace::patience::Patience;

@@ -153,7 +153,7 @@ struct CheckedCommit {
 impl CheckedCommit {
     /// Why changes cannot be checked here, with the way out. `None`: they can.
     fn problem(&self) -> Option<String> {
-        let Survey { packages, commands, checks } = &self.survey;
+        let Survey { packages, commands, checks, .. } = &self.survey;
         if let Err(why) = packages {
             return Some(why.clone());
         }
@@ -166,7 +166,7 @@ impl CheckedCommit {
     }
 
     fn as_text(&self) -> String {
-        let Survey { packages, commands, checks } = &self.survey;
+        let Survey { packages, tools, commands, checks } = &self.survey;
         let mut text = String::new();
         match packages {
             Ok(found) if found.is_empty() => text.push_str("Packages   none are needed\n"),
@@ -177,6 +177,10 @@ impl CheckedCommit {
                 }
             }
             Err(_) => text.push_str("Packages   cannot be fetched\n"),
+        }
+        for (at, tool) in tools.iter().enumerate() {
+            let head = if at == 0 { "Tools      " } else { "           " };
+            let _ = writeln!(text, "{head}{tool}");
         }
         for FoundCommand { line, from } in commands {
             let shown = line.replace('\n', "\n           ");
@@ -216,7 +220,7 @@ impl CheckedCommit {
     }
 
     fn as_json(&self) -> serde_json::Value {
-        let Survey { packages, commands, checks } = &self.survey;
+        let Survey { packages, tools, commands, checks } = &self.survey;
         let commands: Vec<_> = commands
             .iter()
             .map(|found| json!({ "command": found.line, "found_by": found.from }))
@@ -226,6 +230,7 @@ impl CheckedCommit {
             "can_work": self.problem().is_none(),
             "problem": self.problem(),
             "packages": packages.as_ref().unwrap_or(&Vec::new()),
+            "tools": tools,
             "commands": commands,
             "checks": checks,
             "rules": self.rules(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::AnyError;
-use crate::app::{egress_to, registries, sandbox};
+use crate::app::{egress_to, installed_toolchains, registries, sandbox};
 use crate::config::{cache_directory, environment};
 use crate::core::id::Sha;
 use crate::core::path::RepoPath;
@@ -79,17 +79,21 @@ pub(super) fn environments(offline: bool, cache: &Path) -> Result<Environments, 
         true => None,
         false => Some(egress_to(registries(), PrivateAddresses::Allow)?),
     };
-    Ok(Environments::new(&kept_in(cache), egress))
+    Ok(Environments::new(&kept_in(cache), egress, installed_toolchains()))
 }
 
-/// What checks of a repository built, by what its commit was asked for as.
+/// What checks of a repository built: those of the branch that is checked out, or of what the
+/// commit was asked for as.
 pub(super) fn builds(
     repository_in: &Path,
     base: Option<&str>,
     cache: &Path,
 ) -> Result<Builds, AnyError> {
     let repository = repository(repository_in)?;
-    let line = format!("{} {}", repository.display(), base.unwrap_or("HEAD"));
+    let head = [repository.join(".git/HEAD"), repository.join("HEAD")];
+    let head = head.iter().find_map(|path| std::fs::read_to_string(path).ok());
+    let branch = base.map_or_else(|| head.unwrap_or_default(), str::to_owned);
+    let line = format!("{} {}", repository.display(), branch.trim());
     Ok(Builds::of(&kept_in(cache), line))
 }
 

@@ -104,6 +104,10 @@ pub struct Evidence {
     /// What was fetched for the checks, each as `cargo, from Cargo.lock`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<String>,
+    /// The compilers and interpreters that the commit asked for, each as
+    /// `python 3.8.18, as .python-version asks`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
 }
 
 /// What the evidence says.
@@ -301,6 +305,7 @@ mod tests {
         Evidence {
             base: "a".repeat(40).parse().unwrap(),
             packages: Vec::new(),
+            tools: Vec::new(),
             patch: PatchDigest::of_bytes([0xbb; 32]),
             checks: outcomes
                 .iter()

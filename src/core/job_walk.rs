@@ -64,6 +64,7 @@ fn evidence(base: &str, patch: &str, outcome: Option<CheckOutcome>) -> Evidence 
         patch: digest(patch),
         checks: checks.into_iter().collect(),
         packages: Vec::new(),
+        tools: Vec::new(),
     }
 }
 

@@ -14,6 +14,7 @@ mod planned;
 pub mod proxy;
 mod python;
 mod store;
+mod toolchains;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,13 +30,14 @@ use crate::core::manifest::Digest;
 use crate::core::text::first_of;
 use crate::egress::Egress;
 use crate::sandbox::{
-    CommandOutput, Exit, Probe, Program, Sandbox, SandboxCommand, SandboxError, SandboxLimits,
-    ShownDirectory, way_out,
+    CommandOutput, Exit, InstalledToolchain, Probe, Program, Sandbox, SandboxCommand, SandboxError,
+    SandboxLimits, ShownDirectory, way_out,
 };
 use crate::workspace::kept::HeldRecord;
 use crate::workspace::scratch::{Scratch, ScratchError};
 use own_writes::OwnWrites;
 use proxy::RegistryProxy;
+use toolchains::ChosenToolchains;
 
 /// Where commands see packages.
 const PACKAGES: &str = "/packages";
@@ -170,6 +172,9 @@ pub struct Environment {
     env: Vec<(String, String)>,
     /// What was found, for people: `cargo, from Cargo.lock`.
     pub found: Vec<String>,
+    /// Which compilers and interpreters commands find, where the commit asks for some; for people.
+    #[serde(skip)]
+    pub tools: Vec<String>,
     /// Keeps it from being removed.
     #[serde(skip)]
     held: Vec<HeldRecord>,
@@ -183,6 +188,7 @@ pub struct Environments {
     scratch: Scratch,
     /// `None`: nothing is fetched.
     egress: Option<Egress>,
+    installed: Arc<[InstalledToolchain]>,
 }
 
 /// Why a commit's packages are not there.
@@ -211,7 +217,10 @@ pub enum EnvironmentError {
 /// Whether a package manager asks for the content of such a file.
 pub fn is_manifest(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    cargo::MANIFESTS.contains(&name) || node::is_manifest(name) || python::is_manifest(path)
+    cargo::MANIFESTS.contains(&name)
+        || node::is_manifest(name)
+        || python::is_manifest(path)
+        || toolchains::FILES.contains(&path)
 }
 
 impl Environments {
@@ -221,8 +230,10 @@ impl Environments {
     }
 
     /// Packages are kept below this directory of ours. Without a gate nothing is fetched.
-    pub fn new(data: &Path, egress: Option<Egress>) -> Self {
-        Self { directory: data.join("environments"), scratch: Scratch::below(data), egress }
+    /// `installed`: what commits can ask for.
+    pub fn new(data: &Path, egress: Option<Egress>, installed: Arc<[InstalledToolchain]>) -> Self {
+        let (directory, scratch) = (data.join("environments"), Scratch::below(data));
+        Self { directory, scratch, egress, installed }
     }
 
     /// Gives up kept packages where the disk is short of room.
@@ -241,13 +252,16 @@ impl Environments {
         stop: &CancellationToken,
     ) -> Result<Environment, EnvironmentError> {
         let mut all = Environment::default();
-        let Some(egress) = &self.egress else { return Ok(all) };
-        for planned in planned::of(&self.directory, commit, sandbox.name()).await? {
-            let one = match planned.there {
-                Some(one) => one,
-                None => {
+        let planned = planned::of(self, commit, sandbox.name()).await?;
+        let toolchains = &planned.toolchains;
+        for planned in planned.fetched {
+            let one = match (planned.there, &self.egress) {
+                (Some(one), _) => one,
+                (None, None) => continue,
+                (None, Some(egress)) => {
                     let (plan, scratch) = (&planned.plan, &self.scratch);
-                    let fetching = Fetching { plan, commit, scratch, egress, sandbox, stop };
+                    let fetching =
+                        Fetching { plan, toolchains, commit, scratch, egress, sandbox, stop };
                     fetching.fetch_to(&planned.kept).await?
                 }
             };
@@ -256,6 +270,10 @@ impl Environments {
             all.found.extend(one.found);
             all.held.extend(one.held);
         }
+        // What comes with the packages is found first.
+        all.shown.extend(toolchains.shown.clone());
+        all.env.extend(toolchains.env.clone());
+        all.tools.clone_from(&toolchains.told);
         Ok(all)
     }
 }
@@ -263,6 +281,7 @@ impl Environments {
 /// One package manager at work.
 struct Fetching<'a> {
     plan: &'a Arc<FetchPlan>,
+    toolchains: &'a ChosenToolchains,
     commit: &'a CommitFiles<'a>,
     scratch: &'a Scratch,
     egress: &'a Egress,
@@ -293,8 +312,8 @@ impl Fetching<'_> {
         {
             let mut command =
                 SandboxCommand::argv(planned.words.clone(), &tree).with_streams_together();
-            command.shown = vec![shown.clone()];
-            command.env = self.plan.env.clone();
+            command.shown = [&[shown.clone()], &*self.toolchains.shown].concat();
+            command.env = [&*self.plan.env, &self.toolchains.env].concat();
             if let Some(socket) = socket {
                 command.way_out = Some(socket.to_owned());
                 command.env.extend(through_proxy());

@@ -4,12 +4,13 @@
 //! of a commit that has more of them than can be its own, none is believed, and people are told.
 
 use std::cell::Cell;
-use std::path::Path;
 use std::sync::Arc;
 
-use super::store::KeptEnvironment;
+use super::store::{KeptEnvironment, MadeBy};
+use super::toolchains::{self, ChosenToolchains};
 use super::{
-    CommitFiles, Environment, EnvironmentError, FetchPlan, ReadFile, blocking, cargo, node, python,
+    CommitFiles, Environment, EnvironmentError, Environments, FetchPlan, ReadFile, blocking, cargo,
+    node, python,
 };
 use crate::core::path::RepoPath;
 
@@ -26,35 +27,50 @@ pub(super) struct Planned {
     pub(super) there: Option<Environment>,
 }
 
-/// For all package managers that a commit asks for.
+/// What a commit asks for.
+pub(super) struct PlannedEnvironment {
+    pub(super) toolchains: ChosenToolchains,
+    pub(super) fetched: Vec<Planned>,
+}
+
+/// For all package managers that a commit asks for, if anything may be fetched.
 ///
 /// # Errors
 /// [`EnvironmentError::Failed`] where it asks for too much.
 pub(super) async fn of(
-    directory: &Path,
+    environments: &Environments,
     commit: &CommitFiles<'_>,
     sandbox: &'static str,
-) -> Result<Vec<Planned>, EnvironmentError> {
+) -> Result<PlannedEnvironment, EnvironmentError> {
     let name = commit.name.to_owned();
     let (paths, read) = (Arc::clone(&commit.paths), Arc::clone(&commit.read));
-    let directory = directory.to_owned();
-    let planned = move || {
-        let plans = plans(&paths, &read)?;
-        let planned = plans.into_iter().map(|plan| kept(&directory, plan, &name, sandbox));
-        Ok(planned.collect())
+    let environments = environments.clone();
+    let planning = move || {
+        let toolchains = toolchains::choose(&environments.installed, &*read);
+        if !environments.fetch() {
+            return Ok(PlannedEnvironment { toolchains, fetched: Vec::new() });
+        }
+        let has_own_python = toolchains.has_python() && paths.iter().any(|it| it.ends_with(".py"));
+        let plans = plans(&paths, &read, has_own_python)?;
+        let kept = |plan: FetchPlan| {
+            // What code of a commit had a hand in is that commit's alone.
+            let of_commit = plan.build.iter().any(|step| step.on_sources);
+            let owner = if of_commit { &*name } else { "" };
+            let made_by = MadeBy { owner, sandbox, toolchains: &toolchains.directories };
+            let kept = KeptEnvironment::of(&environments.directory, &plan, &made_by);
+            Planned { plan: Arc::new(plan), there: kept.read(), kept }
+        };
+        let fetched = plans.into_iter().map(kept).collect();
+        Ok(PlannedEnvironment { toolchains, fetched })
     };
-    blocking(planned).await?.map_err(EnvironmentError::Failed)
+    blocking(planning).await?.map_err(EnvironmentError::Failed)
 }
 
-fn kept(directory: &Path, plan: FetchPlan, name: &str, sandbox: &str) -> Planned {
-    // What code of a commit had a hand in is that commit's alone.
-    let of_commit = plan.build.iter().any(|step| step.on_sources);
-    let owner = if of_commit { name } else { "" };
-    let kept = KeptEnvironment::of(directory, &plan, owner, sandbox);
-    Planned { plan: Arc::new(plan), there: kept.read(), kept }
-}
-
-fn plans(paths: &[String], read: &ReadFile) -> Result<Vec<FetchPlan>, String> {
+fn plans(
+    paths: &[String],
+    read: &ReadFile,
+    has_own_python: bool,
+) -> Result<Vec<FetchPlan>, String> {
     // A tree may hold names that lead out of it.
     let plain = |path: &&str| path.parse::<RepoPath>().is_ok();
     let paths: Vec<&str> = paths.iter().map(String::as_str).filter(plain).collect();
@@ -66,7 +82,7 @@ fn plans(paths: &[String], read: &ReadFile) -> Result<Vec<FetchPlan>, String> {
         bytes.set(bytes.get() + text.len());
         (!is_too_much()).then_some(text)
     };
-    let of_python = python::plan(&paths, &bounded);
+    let of_python = python::plan(&paths, &bounded, has_own_python);
     let plans = [cargo::plan(&paths, &bounded), node::plan(&paths, &bounded), of_python?];
     if is_too_much() {
         return Err(format!(
@@ -90,7 +106,7 @@ mod tests {
         paths.push("Cargo.toml".to_owned());
         let content = content.to_owned();
         let read: ReadFile = Arc::new(move |path| path.ends_with(".toml").then(|| content.clone()));
-        plans(&paths, &read).map(|plans| plans[0].files.values().map(Vec::len).sum())
+        plans(&paths, &read, false).map(|plans| plans[0].files.values().map(Vec::len).sum())
     }
 
     #[test]

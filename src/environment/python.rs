@@ -30,15 +30,21 @@ pub(super) fn is_manifest(path: &str) -> bool {
     MANIFESTS.contains(&path) || LOCKS.contains(&path) || is_requirements(path)
 }
 
-/// What is fetched for a Python project, if it has dependencies.
+/// What is fetched for a Python project, if it has dependencies, or its Python is not the usual
+/// one, in which a test runner may be.
 ///
 /// # Errors
 /// In words for people: it names too many.
 pub(super) fn plan(
     paths: &[&str],
     read: &dyn Fn(&str) -> Option<String>,
+    needs_pytest: bool,
 ) -> Result<Option<FetchPlan>, String> {
-    let needs = needs_of(paths, read);
+    let mut needs = needs_of(paths, read);
+    if needs_pytest {
+        // A Python of its own has nothing.
+        needs.add("the version of Python", ["pytest"]);
+    }
     if needs.left_out {
         return Err(format!(
             "the packages that the Python project names could not be worked out: there are more \
@@ -351,8 +357,13 @@ fn of_poetry(name: &str, is: &Value) -> Option<String> {
     let extras = is.get("extras").and_then(Value::as_array).into_iter().flatten();
     let extras: Vec<&str> = extras.filter_map(Value::as_str).collect();
     let extras = if extras.is_empty() { String::new() } else { format!("[{}]", extras.join(",")) };
-    let bounds: Option<Vec<String>> = version.split(',').map(|one| bound(one.trim())).collect();
-    Some(format!("{name}{extras}{}", bounds?.join(",")))
+    Some(format!("{name}{extras}{}", bounds(version)?))
+}
+
+/// All bounds of a version in pip's words. `None`: they cannot be said so.
+pub(super) fn bounds(version: &str) -> Option<String> {
+    let all: Option<Vec<String>> = version.split(',').map(|one| bound(one.trim())).collect();
+    Some(all?.join(","))
 }
 
 /// One bound of a version in pip's words. `None`: it cannot be said so.

@@ -5,7 +5,7 @@ use super::*;
 fn needs(files: &[(&str, &str)]) -> Vec<String> {
     let paths: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
     let read = |path: &str| Some(files.iter().find(|it| it.0 == path)?.1.to_owned());
-    let Some(plan) = plan(&paths, &read).unwrap() else { return Vec::new() };
+    let Some(plan) = plan(&paths, &read, false).unwrap() else { return Vec::new() };
     let text = String::from_utf8(plan.files[REQUIREMENTS].clone()).unwrap();
     text.lines().map(str::to_owned).collect()
 }
@@ -74,7 +74,7 @@ fn pip_keeps_to_what_another_tool_locked() {
             "pyproject.toml" => Some(project.to_owned()),
             _ => (path == lock).then(|| text.to_owned()),
         };
-        let plan = plan(&["pyproject.toml", lock], &read).unwrap().unwrap();
+        let plan = plan(&["pyproject.toml", lock], &read, false).unwrap().unwrap();
         assert!(plan.from.contains(&lock.to_owned()), "{:?}", plan.from);
         let words = &plan.fetch[1].words;
         assert_eq!(words[words.len() - 2..], ["-c", CONSTRAINTS]);
@@ -170,6 +170,6 @@ fn groups_and_extras_that_include_each_other_are_read_once() {
 #[test]
 fn a_project_that_names_packages_without_end_is_told_so() {
     let text: String = (0..=MOST_REQUIREMENTS).map(|i| format!("p{i}\n")).collect();
-    let why = plan(&["requirements.txt"], &|_| Some(text.clone())).unwrap_err();
+    let why = plan(&["requirements.txt"], &|_| Some(text.clone()), false).unwrap_err();
     assert!(why.contains("more than 20000"), "{why}");
 }

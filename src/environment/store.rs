@@ -6,9 +6,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::{Environment, EnvironmentError, FetchPlan};
 use crate::sandbox::ShownDirectory;
-use crate::workspace::kept::{KeepError, Kept, KeptBounds, KeptPlace, KeptStore, Making};
+use crate::workspace::kept::{KeepError, KeptBounds, KeptDirectory, KeptPlace, KeptStore, Making};
 use crate::workspace::scratch::Scratch;
 
 const BOUNDS: KeptBounds = KeptBounds { many: 50, bytes: 24 << 30, largest: 8 << 30 };
@@ -20,6 +22,16 @@ pub(super) fn all(directory: &Path) -> KeptStore {
     KeptStore::new(directory.to_owned(), BOUNDS)
 }
 
+/// What had a hand in an environment, beside its plan.
+#[derive(Serialize)]
+pub(super) struct MadeBy<'a> {
+    /// The commit whose code ran, if any did.
+    pub(super) owner: &'a str,
+    pub(super) sandbox: &'a str,
+    /// Their directories: another version makes other packages.
+    pub(super) toolchains: &'a [String],
+}
+
 /// The place of one environment.
 pub(super) struct KeptEnvironment(KeptPlace);
 
@@ -27,12 +39,10 @@ pub(super) struct KeptEnvironment(KeptPlace);
 pub(super) struct MakingEnvironment(Making);
 
 impl KeptEnvironment {
-    /// `owner`: the commit whose code has a hand in it, if any has.
-    pub(super) fn of(directory: &Path, plan: &FetchPlan, owner: &str, sandbox: &str) -> Self {
+    pub(super) fn of(directory: &Path, plan: &FetchPlan, by: &MadeBy<'_>) -> Self {
         let key = serde_json::json!({
             "gander": env!("CARGO_PKG_VERSION"),
-            "owner": owner,
-            "sandbox": sandbox,
+            "by": by,
             "plan": plan,
         });
         Self(all(directory).place(&key))
@@ -53,7 +63,7 @@ impl KeptEnvironment {
     }
 }
 
-fn held(kept: Kept<Environment>) -> Environment {
+fn held(kept: KeptDirectory<Environment>) -> Environment {
     Environment { held: vec![kept.held], ..kept.what }
 }
 
@@ -140,7 +150,9 @@ impl MakingEnvironment {
 impl From<KeepError> for EnvironmentError {
     fn from(error: KeepError) -> Self {
         match error {
-            KeepError::TooLarge(..) => Self::Failed(format!("the packages cannot be kept: {error}")),
+            KeepError::TooLarge(..) => {
+                Self::Failed(format!("the packages cannot be kept: {error}"))
+            }
             KeepError::Scratch(error) => error.into(),
             KeepError::Record(error) => error.into(),
             KeepError::Disk(error) => error.into(),
@@ -164,12 +176,16 @@ mod tests {
         }
     }
 
+    fn by(owner: &str) -> MadeBy<'_> {
+        MadeBy { owner, sandbox: "none", toolchains: &[] }
+    }
+
     #[tokio::test]
     async fn what_was_not_finished_is_not_there_and_another_lock_file_is_another_environment() {
         let above = tempfile::tempdir().unwrap();
         let (scratch, kept_in) = (Scratch::below(above.path()), above.path().join("kept"));
-        let kept = |content: &str| KeptEnvironment::of(&kept_in, &plan(content), "", "none");
-        let owned = KeptEnvironment::of(&kept_in, &plan("a"), "another commit", "none");
+        let kept = |content: &str| KeptEnvironment::of(&kept_in, &plan(content), &by(""));
+        let owned = KeptEnvironment::of(&kept_in, &plan("a"), &by("another commit"));
         let making = kept("a").begin(&scratch).await.unwrap();
         std::fs::create_dir(making.tree()).unwrap();
         std::fs::write(making.packages().join("half"), "").unwrap();
@@ -198,7 +214,7 @@ mod tests {
     async fn each_node_modules_is_shown_where_it_was() {
         let above = tempfile::tempdir().unwrap();
         let scratch = Scratch::below(above.path());
-        let kept = KeptEnvironment::of(&above.path().join("kept"), &plan(""), "", "none");
+        let kept = KeptEnvironment::of(&above.path().join("kept"), &plan(""), &by(""));
         let making = kept.begin(&scratch).await.unwrap();
         for inside in ["node_modules/a/node_modules/b", "packages/x/node_modules/c"] {
             std::fs::create_dir_all(making.tree().join(inside)).unwrap();

@@ -1,7 +1,7 @@
 //! What a Gander that was killed left behind: a bubblewrap that waits for it for ever.
 //!
-//! Bubblewrap ends with its parent, but for the moment before it has asked the kernel for that. Then
-//! its child waits for word that never comes; it has begun nothing.
+//! Bubblewrap ends with its parent, but for the moment before it has asked the kernel for that.
+//! Then its child waits for word that never comes; it has begun nothing.
 //!
 //! Invariants: only a bubblewrap of the same user that was to start our own first program counts,
 //! and only where it has lost its parent.

@@ -331,8 +331,8 @@ pub(super) fn yield_to_others() -> io::Result<()> {
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Gives this process a user namespace and a mount namespace of its own, with all rights in them and
-/// none outside. For a process that has one thread.
+/// Gives this process a user namespace and a mount namespace of its own, with all rights in them
+/// and none outside. For a process that has one thread.
 ///
 /// # Errors
 /// When the system allows none.

@@ -2,8 +2,8 @@
 //!
 //! Invariants: every verifier gets the base commit and the patch, and the commands run in a fresh
 //! export of exactly that; a command whose predecessor left the tree otherwise, but for what
-//! `.gitignore` leaves out or builds leave behind, gets another one; the result is the exit status. What is read from the
-//! output of a test runner makes no red result green.
+//! `.gitignore` leaves out or builds leave behind, gets another one; the result is the exit status.
+//! What is read from the output of a test runner makes no red result green.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -243,8 +243,8 @@ impl Checker {
                 break;
             }
         }
-        let (base, patch, packages) = (self.base.clone(), patch.digest(), Vec::new());
-        Ok(Evidence { base, patch, checks, packages })
+        let (base, patch) = (self.base.clone(), patch.digest());
+        Ok(Evidence { base, patch, checks, packages: Vec::new(), tools: Vec::new() })
     }
 
     /// A directory in which a command builds, with what earlier checks built.

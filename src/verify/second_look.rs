@@ -187,11 +187,7 @@ impl SecondLook<'_> {
         }
     }
 
-    async fn always_passes_without(
-        &self,
-        alone: &str,
-        line: &str,
-    ) -> Result<bool, VerifyError> {
+    async fn always_passes_without(&self, alone: &str, line: &str) -> Result<bool, VerifyError> {
         let nothing = Patch::default();
         for _ in 0..REPEATS_WITHOUT {
             if !self.passes(alone, line, &nothing).await? {
@@ -201,12 +197,7 @@ impl SecondLook<'_> {
         Ok(true)
     }
 
-    async fn passes(
-        &self,
-        run: &str,
-        line: &str,
-        patch: &Patch,
-    ) -> Result<bool, VerifyError> {
+    async fn passes(&self, run: &str, line: &str, patch: &Patch) -> Result<bool, VerifyError> {
         let run = self.run(run, line, patch).await?;
         Ok(run.outcome == CheckOutcome::Passed)
     }

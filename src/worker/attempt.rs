@@ -107,14 +107,7 @@ async fn attempt_in(
     let workspace = Arc::new(Workspace::export(&ctx.mirror, job.base, tree).await?);
     let taken_up = take_up(&workspace, attempt).await?;
     let commands = commands(job, ctx, &workspace).await?;
-    let build = match (ctx.sandbox.is_closed(), commands.last()) {
-        (true, Some(command)) => {
-            let (place, nothing) = (tree.with_file_name("build"), Patch::default());
-            let laid = ctx.builds.lay(&workspace, &nothing, command, place).await;
-            Some(laid.map_err(|error| WorkError::passing(&error))?.path)
-        }
-        _ => None,
-    };
+    let build = build_directory(ctx, &workspace, &commands).await?;
     let logs = ctx.records.join(format!("r{}-a{}", attempt.round, attempt.number));
     let end_of_tools = attempt.stop.child_token();
     let files = files(ctx, &workspace, &end_of_tools)?;
@@ -143,16 +136,12 @@ async fn attempt_in(
     let (read, search, edit) = (Read(files.clone()), Search(files.clone()), Edit(files));
     let tools: [&dyn Tool; 5] = [&read, &search, &edit, &run, &verify];
 
+    let known = as_known(&commands, &attempt.base.borrow());
     let assignment = Assignment {
         round: attempt.round,
         attempt: attempt.number,
         system: prompt::SYSTEM,
-        task: task(
-            job,
-            &workspace,
-            &as_known(&commands, &attempt.base.borrow()),
-            taken_up.as_deref(),
-        ),
+        task: task(job, &workspace, &known, taken_up.as_deref()),
         turns: job.rules.agent.turns,
         time: minutes(job.rules.agent.minutes),
         retry_pause: ctx.model_pause,
@@ -186,6 +175,18 @@ async fn attempt_in(
         Finished::Stopped => AttemptEnd::Stopped,
     };
     Ok(AttemptResult { end, cost })
+}
+
+/// Where the agent's commands build: what the checks built of the base is there.
+async fn build_directory(
+    ctx: &JobContext,
+    workspace: &Arc<Workspace>,
+    commands: &[String],
+) -> Result<Option<PathBuf>, WorkError> {
+    let (true, Some(command)) = (ctx.sandbox.is_closed(), commands.last()) else { return Ok(None) };
+    let place = workspace.path().with_file_name("build");
+    let laid = ctx.builds.lay(workspace, &Patch::default(), command, place).await;
+    laid.map(|build| Some(build.path)).map_err(|error| WorkError::passing(&error))
 }
 
 /// Lays the former attempt's change on the tree, if it still fits, and says what failed.

@@ -19,6 +19,7 @@ use crate::core::id::{Sha, Timestamp};
 use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::path_rules::PathRules;
+use crate::environment::Environment;
 use crate::verify::detect::{self, FoundCommand};
 use crate::verify::{self, Checker, SecondLook, VerifyContext, called_files};
 use crate::workspace::diff;
@@ -59,7 +60,8 @@ impl CheckedChange<'_> {
         let commands = commands_at_base(self.job, self.ctx).await?;
         let checker = checker(self.job, self.ctx, &commands, self.logs)?;
         let evidence = checker.check(self.patch, self.stop).await?;
-        Ok(Evidence { packages: self.ctx.packages.found.clone(), ..evidence })
+        let Environment { found, tools, .. } = self.ctx.packages.clone();
+        Ok(Evidence { packages: found, tools, ..evidence })
     }
 
     /// The same evidence, held against what the commands come to without the change: that may be
@@ -146,6 +148,7 @@ fn kept_at(job: &AttemptInput<'_>, ctx: &JobContext, commands: &[String]) -> Pat
         "minutes": job.rules.verify.minutes,
         "commands": commands,
         "packages": ctx.environments.fetch(),
+        "tools": ctx.packages.tools,
     });
     let digest = Sha256::digest(all.to_string().as_bytes());
     ctx.base_checks.join(format!("{}.json", hex::encode(digest)))

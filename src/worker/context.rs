@@ -22,7 +22,7 @@ use crate::egress::Egress;
 use crate::environment::{Environment, Environments};
 use crate::forge::{Forge, payload};
 use crate::model::Model;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{InstalledToolchain, Sandbox};
 use crate::store::{Claim, Store};
 use crate::workspace::builds::Builds;
 use crate::workspace::mirror::{History, Mirror, MirrorError, Source, Want};
@@ -43,6 +43,8 @@ pub struct Context {
     pub sandbox: Arc<dyn Sandbox>,
     /// To the registries of packages; without it nothing is fetched from there.
     pub registries: Option<Egress>,
+    /// The compilers and interpreters of this machine.
+    pub toolchains: Arc<[InstalledToolchain]>,
     /// The operator's list; the first is the default.
     pub models: Vec<Arc<dyn Model>>,
     pub clock: Clock,
@@ -132,7 +134,11 @@ impl Context {
             base_checks: self.settings.data.join("base-checks").join(job.repo.repo_id.to_string()),
             builds: Builds::of(&self.settings.data, line),
             model_pause: self.settings.model_pause,
-            environments: Environments::new(&self.settings.data, self.registries.clone()),
+            environments: Environments::new(
+                &self.settings.data,
+                self.registries.clone(),
+                Arc::clone(&self.toolchains),
+            ),
         })
     }
 

@@ -69,8 +69,8 @@ fn old_records(records: &Path, open: &BTreeSet<String>, now: Timestamp) -> Vec<P
     old
 }
 
-/// When the last file below was written, in seconds, and what all of them take. They are ours: nobody else
-/// writes there.
+/// When the last file below was written, in seconds, and what all of them take. They are ours:
+/// nobody else writes there.
 fn of_tree(top: &Path) -> Option<(i64, u64)> {
     let (mut written, mut bytes) = (std::fs::symlink_metadata(top).ok()?.mtime(), 0);
     let mut open = vec![top.to_owned()];

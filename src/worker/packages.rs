@@ -36,7 +36,7 @@ pub(super) async fn with_packages(
     patch: &Patch,
     stop: &CancellationToken,
 ) -> Result<Result<JobContext, String>, WorkError> {
-    if !ctx.sandbox.is_closed() || !ctx.environments.fetch() {
+    if !ctx.sandbox.is_closed() {
         return Ok(Ok(ctx.clone()));
     }
     ctx.environments.make_room().await;
@@ -100,6 +100,7 @@ pub(super) fn cannot_be_had(job: &AttemptInput<'_>, patch: &Patch, why: String) 
         patch: patch.digest(),
         checks: vec![check],
         packages: Vec::new(),
+        tools: Vec::new(),
     }
 }
 

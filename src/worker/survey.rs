@@ -9,6 +9,7 @@ use super::packages::with_packages;
 use crate::core::evidence::Check;
 use crate::core::patch::Patch;
 use crate::core::policy::RULES_PATH;
+use crate::environment::Environment;
 use crate::verify::detect::FoundCommand;
 
 /// What was found on a commit.
@@ -16,6 +17,8 @@ pub struct Survey {
     /// The packages that were fetched, each as `cargo, from Cargo.lock`; or why they cannot be
     /// had.
     pub packages: Result<Vec<String>, String>,
+    /// The compilers and interpreters that it asks for.
+    pub tools: Vec<String>,
     /// What would check a change.
     pub commands: Vec<FoundCommand>,
     /// What that comes to. Nothing, where packages cannot be had.
@@ -45,8 +48,12 @@ pub async fn survey(
     };
     let ctx = match with_packages(job, ctx, &Patch::default(), stop).await? {
         Ok(ctx) => ctx,
-        Err(why) => return Ok(Survey { packages: Err(why), commands, checks: Vec::new() }),
+        Err(why) => {
+            let (tools, checks) = (Vec::new(), Vec::new());
+            return Ok(Survey { packages: Err(why), tools, commands, checks });
+        }
     };
     let checks = without_change(job, &ctx, &ctx.records, stop).await?;
-    Ok(Survey { packages: Ok(ctx.packages.found), commands, checks })
+    let Environment { found, tools, .. } = ctx.packages;
+    Ok(Survey { packages: Ok(found), tools, commands, checks })
 }

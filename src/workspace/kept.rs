@@ -58,7 +58,7 @@ pub struct KeptPlace {
 
 /// One that is there, for as long as this is held.
 #[derive(Debug)]
-pub struct Kept<T> {
+pub struct KeptDirectory<T> {
     /// Where it is.
     pub path: PathBuf,
     /// What its maker wrote down.
@@ -138,15 +138,16 @@ impl KeptStore {
         Some(KeptPlace { store: self.clone(), path })
     }
 
-    fn all<T: DeserializeOwned>(&self) -> impl Iterator<Item = Listed<T>> {
+    fn all<T: DeserializeOwned>(&self) -> impl Iterator<Item = ListedDirectory<T>> {
         let entries = std::fs::read_dir(&self.directory).into_iter().flatten();
         entries.filter_map(|entry| {
             let path = entry.ok()?.path();
             let record = path.join(RECORD);
-            let used = std::fs::metadata(&record).ok()?.modified().ok()?;
+            let used = std::fs::metadata(&record).ok()?;
+            let used = (used.mtime(), used.mtime_nsec());
             let Record { bytes, what, .. } =
                 serde_json::from_slice(&std::fs::read(record).ok()?).ok()?;
-            Some(Listed { path, used, bytes, what })
+            Some(ListedDirectory { path, used, bytes, what })
         })
     }
 
@@ -157,7 +158,7 @@ impl KeptStore {
         all.sort_by(|one, other| (one.used, &one.path).cmp(&(other.used, &other.path)));
         let mut bytes: u64 = all.iter().map(|listed| listed.bytes).sum();
         let mut many = all.len();
-        for Listed { path, bytes: its, .. } in all {
+        for ListedDirectory { path, bytes: its, .. } in all {
             let is_within = many <= self.bounds.many && bytes <= self.bounds.bytes;
             if is_within && !is_short_of_room(&self.directory) {
                 break;
@@ -177,9 +178,10 @@ impl KeptStore {
     }
 }
 
-struct Listed<T> {
+struct ListedDirectory<T> {
     path: PathBuf,
-    used: std::time::SystemTime,
+    /// When it was last used: seconds, nanoseconds.
+    used: (i64, i64),
     bytes: u64,
     what: T,
 }
@@ -187,7 +189,7 @@ struct Listed<T> {
 impl KeptPlace {
     /// What is kept there, if anything is, and it is as it was made. It stays for as long as
     /// somebody holds it. Blocks for a time in proportion to its entries.
-    pub fn read<T: DeserializeOwned>(&self) -> Option<Kept<T>> {
+    pub fn read<T: DeserializeOwned>(&self) -> Option<KeptDirectory<T>> {
         let path = self.path.join(RECORD);
         let mut record = File::open(&path).ok()?;
         record.try_lock_shared().ok()?;
@@ -204,7 +206,12 @@ impl KeptPlace {
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         let now = Timestamps { last_access: now, last_modification: now };
         let _ = rustix::fs::futimens(&record, &now);
-        Some(Kept { path: self.path.clone(), what, bytes, held: HeldRecord(Arc::new(record)) })
+        Some(KeptDirectory {
+            path: self.path.clone(),
+            what,
+            bytes,
+            held: HeldRecord(Arc::new(record)),
+        })
     }
 
     /// Whether something is kept there, as far as a name tells.
@@ -257,14 +264,14 @@ impl Making {
     ///
     /// # Errors
     /// When it is too large, or the disk refuses; nothing of it is kept then.
-    pub async fn finish<T>(self, what: T) -> Result<Kept<T>, KeepError>
+    pub async fn finish<T>(self, what: T) -> Result<KeptDirectory<T>, KeepError>
     where
         T: Serialize + DeserializeOwned + Send + 'static,
     {
         let Self { scratch, place } = self;
         let (made, there) = (scratch.path().join("made"), place.clone());
         let moving = move || {
-            let Seen { bytes, stamp } = look(&made)?;
+            let DirectoryLook { bytes, stamp } = look(&made)?;
             let largest = there.store.bounds.largest;
             if bytes > largest {
                 return Err(KeepError::TooLarge(bytes, largest));
@@ -287,7 +294,7 @@ impl Making {
 }
 
 /// What a look at all entries comes to.
-struct Seen {
+struct DirectoryLook {
     bytes: u64,
     /// Nobody can write to any of them and keep it: the system notes when a file was changed, and
     /// lets nobody set that.
@@ -295,7 +302,7 @@ struct Seen {
 }
 
 /// Looks at all entries below but the record. One that cannot be looked at is an error.
-fn look(directory: &Path) -> io::Result<Seen> {
+fn look(directory: &Path) -> io::Result<DirectoryLook> {
     let (mut bytes, mut entries, mut open) = (0, 0, vec![PathBuf::new()]);
     let mut stamp = Sha256::new();
     while let Some(below) = open.pop() {
@@ -322,17 +329,14 @@ fn look(directory: &Path) -> io::Result<Seen> {
             }
             bytes += metadata.len();
             stamp.update(metadata.len().to_le_bytes());
-            for part in [
-                metadata.mtime(),
-                metadata.mtime_nsec(),
-                metadata.ctime(),
-                metadata.ctime_nsec(),
-            ] {
+            for part in
+                [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()]
+            {
                 stamp.update(part.to_le_bytes());
             }
         }
     }
-    Ok(Seen { bytes, stamp: hex::encode(stamp.finalize()) })
+    Ok(DirectoryLook { bytes, stamp: hex::encode(stamp.finalize()) })
 }
 
 fn is_short_of_room(above: &Path) -> bool {
@@ -352,7 +356,7 @@ mod tests {
         (KeptStore::new(above.join("kept"), BOUNDS), Scratch::below(above))
     }
 
-    async fn keep(place: &KeptPlace, scratch: &Scratch, content: &str) -> Kept<u32> {
+    async fn keep(place: &KeptPlace, scratch: &Scratch, content: &str) -> KeptDirectory<u32> {
         let making = place.begin(scratch).await.unwrap();
         std::fs::write(making.made().join("a"), content).unwrap();
         making.finish(7).await.unwrap()

@@ -15,10 +15,7 @@ const MANIFEST: &[u8] = b"Cargo.toml";
 const BUILD_SCRIPT: &[u8] = b"build.rs";
 
 /// Those of the files of a tree. `differing`: what was added, changed and removed since the build.
-pub(super) fn files<'t>(
-    tree: &[&'t [u8]],
-    differing: &BTreeSet<Vec<u8>>,
-) -> Vec<&'t [u8]> {
+pub(super) fn files<'t>(tree: &[&'t [u8]], differing: &BTreeSet<Vec<u8>>) -> Vec<&'t [u8]> {
     if differing.is_empty() {
         return Vec::new();
     }

@@ -91,3 +91,40 @@ fn what_is_no_repository_is_said_to_be_none() {
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("is in no git repository"), "{}", said(&output));
 }
+
+#[test]
+fn a_project_is_checked_with_the_version_that_it_asks_for_and_that_is_told() {
+    let host = tempfile::tempdir().unwrap();
+    for version in ["3.7.99", "3.11.99"] {
+        let bin = host.path().join(format!("versions/{version}/bin"));
+        std::fs::create_dir_all(&bin).unwrap();
+        std::os::unix::fs::symlink("/usr/bin/python3", bin.join("python3")).unwrap();
+        let tool = format!("#!/bin/sh\necho this is {version}\nexit 1\n");
+        std::fs::write(bin.join("which-version"), tool).unwrap();
+        let may_run = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(bin.join("which-version"), may_run).unwrap();
+    }
+    std::fs::write(host.path().join("version"), "3.11.99\n").unwrap();
+    let makefile = ("Makefile", "test:\n\t@which-version\n");
+    for (asked, expected) in [
+        (Some("3.7\n"), ["this is 3.7.99", "Tools      python 3.7.99, as .python-version asks"]),
+        (None, ["this is 3.11.99", "fails"]),
+        (
+            Some("3.4\n"),
+            [
+                "this is 3.11.99",
+                "Tools      python 3.11.99: .python-version asks for 3.4, which is not on Gander's",
+            ],
+        ),
+    ] {
+        let version = asked.map(|text| (".python-version", text));
+        let files: Vec<_> = [makefile].into_iter().chain(version).collect();
+        let local = Local::with(&files);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gander"));
+        command.env("PYENV_ROOT", host.path()).args(["check", "--offline"]);
+        let text = said(&command.arg(local.repository()).output().unwrap());
+        for words in expected {
+            assert!(text.contains(words), "{asked:?} {words}: {text}");
+        }
+    }
+}

@@ -214,7 +214,7 @@ async fn names_that_lead_out_of_a_tree_are_not_laid() {
     };
     let address = "https://localhost:9/".parse().unwrap();
     let egress = egress_to([address], PrivateAddresses::AllowLoopback).unwrap();
-    let environments = Environments::new(&at("data"), Some(egress));
+    let environments = Environments::new(&at("data"), Some(egress), Vec::new().into());
     let sandbox = gander::app::sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander"));
     let commit = CommitFiles { name: "a", paths, read: Arc::new(read), export: &export };
     let never = CancellationToken::new();

@@ -40,7 +40,10 @@ const WORKSPACE: [(&str, &str); 15] = [
          }\n",
     ),
     ("user/src/lib.rs", "#[test]\nfn uses() {\n    assert_eq!(used::value(), 2);\n}\n"),
-    ("told/Cargo.toml", "[package]\nname = \"told\"\nedition = \"2024\"\n[lib]\nproc-macro = true\n"),
+    (
+        "told/Cargo.toml",
+        "[package]\nname = \"told\"\nedition = \"2024\"\n[lib]\nproc-macro = true\n",
+    ),
     (
         "told/src/lib.rs",
         "extern crate proc_macro;\n#[proc_macro]\npub fn told(_: proc_macro::TokenStream) -> \
@@ -163,11 +166,9 @@ impl Kept {
             let entry = entries.iter().find(|entry| entry.path == path.as_bytes());
             let oid = entry.map(|entry| entry.oid.clone());
             let change = match content {
-                Some(text) => Change::Write {
-                    mode: FileMode::File,
-                    content: text.into(),
-                    replaces: oid,
-                },
+                Some(text) => {
+                    Change::Write { mode: FileMode::File, content: text.into(), replaces: oid }
+                }
                 None => Change::Delete { replaces: oid.unwrap() },
             };
             (path.parse().unwrap(), change)

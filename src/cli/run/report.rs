@@ -103,6 +103,9 @@ pub(super) fn as_text(report: &RunReport, out: &Path) -> String {
             for packages in &evidence.packages {
                 let _ = writeln!(text, "  with packages of {packages}");
             }
+            for tool in &evidence.tools {
+                let _ = writeln!(text, "  with {tool}");
+            }
             if let Some(why) = why_no_test(evidence.tests()) {
                 let _ = writeln!(text, "  {why}");
             }
@@ -161,6 +164,7 @@ pub(super) fn as_json(report: &RunReport) -> serde_json::Value {
             "flags": proposal.flags,
             "checks": evidence.checks,
             "packages": evidence.packages,
+            "tools": evidence.tools,
         }),
         RunEnd::NothingToFix(why) => json!({"result": "nothing_to_fix", "why": why}),
         RunEnd::CannotCheck(why) => json!({

@@ -465,6 +465,7 @@ impl Story {
                     patch,
                     checks,
                     packages: Vec::new(),
+                    tools: Vec::new(),
                 }))
             }
             (JobStep::Publish { .. }, JobStage::Publishing { .. }) => {

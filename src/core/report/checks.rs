@@ -113,6 +113,11 @@ pub(super) fn checks_table(job: &Job) -> String {
         let packages = packages.iter().map(|it| inline(it, LONGEST_NAME));
         let _ = writeln!(text, "\nPackages were fetched: {}.", listed(packages));
     }
+    let tools = job.evidence().map_or(&[][..], |evidence| &evidence.tools);
+    if !tools.is_empty() {
+        let tools = tools.iter().map(|it| inline(it, LONGEST_NAME));
+        let _ = writeln!(text, "\nChecked with {}.", listed(tools));
+    }
     text
 }
 

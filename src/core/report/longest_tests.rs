@@ -59,6 +59,7 @@ fn longest() -> (Job, VerifiedPatch) {
     let evidence = Evidence {
         base: "a".repeat(40).parse().unwrap(),
         packages: Vec::new(),
+        tools: Vec::new(),
         patch: patch.digest(),
         checks: (0..1000).map(check).collect(),
     };

@@ -227,8 +227,13 @@ async fn a_database_filled_by_any_former_version_is_brought_up_to_date() {
 async fn a_job_of_the_second_version_keeps_its_rules_its_change_and_what_was_found_out() {
     let (base, patch): (Sha, _) = ("a".repeat(40).parse().unwrap(), "b".repeat(64));
     let checks = vec![];
-    let evidence =
-        Evidence { base: base.clone(), patch: patch.parse().unwrap(), checks, packages: vec![] };
+    let evidence = Evidence {
+        base: base.clone(),
+        patch: patch.parse().unwrap(),
+        checks,
+        packages: vec![],
+        tools: vec![],
+    };
     let proposal = Proposal {
         patch: patch.parse().unwrap(),
         summary: "stop at the last element".into(),
