@@ -245,9 +245,10 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
         records: cache.join("records"),
         clock: gander::clock::Clock::system(),
         base_checks: cache.join("base-checks"),
+        builds: gander::workspace::builds::Builds::of(&cache, name.to_owned()),
         former_records: None,
         model_pause: Duration::ZERO,
-        environments: gander::environment::Environments::new(&cache, None),
+        environments: gander::environment::Environments::new(&cache, None, Vec::new().into()),
     };
     let mut rules = Rules::default();
     rules.agent.turns = 60;

@@ -90,7 +90,7 @@ fn without_root(command: &CheckCommand) -> CommandResult {
     for (given, name) in [(command.json, "--json"), (command.offline, "--offline")] {
         arguments.extend(given.then(|| name.into()));
     }
-    match unprivileged::rerun_unprivileged(arguments, None, &[repo])? {}
+    match unprivileged::rerun_with_cache(arguments, &[repo])? {}
 }
 
 async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {

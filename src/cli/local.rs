@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use super::AnyError;
 use crate::app::{egress_to, installed_toolchains, registries, sandbox};
 use crate::config::{cache_directory, environment};
@@ -89,12 +91,21 @@ pub(super) fn builds(
     base: Option<&str>,
     cache: &Path,
 ) -> Result<Builds, AnyError> {
+    Ok(Builds::of(&kept_in(cache), line(repository_in, base)?))
+}
+
+/// Where the results of checks of a repository's commits stay.
+pub(super) fn base_checks(repository: &Path, cache: &Path) -> PathBuf {
+    let digest = Sha256::digest(repository.as_os_str().as_encoded_bytes());
+    kept_in(cache).join("base-checks").join(hex::encode(digest))
+}
+
+fn line(repository_in: &Path, base: Option<&str>) -> Result<String, AnyError> {
     let repository = repository(repository_in)?;
     let head = [repository.join(".git/HEAD"), repository.join("HEAD")];
     let head = head.iter().find_map(|path| std::fs::read_to_string(path).ok());
     let branch = base.map_or_else(|| head.unwrap_or_default(), str::to_owned);
-    let line = format!("{} {}", repository.display(), branch.trim());
-    Ok(Builds::of(&kept_in(cache), line))
+    Ok(format!("{} {}", repository.display(), branch.trim()))
 }
 
 /// Where something stays for the next time.

@@ -127,7 +127,7 @@ fn without_root(command: &RunCommand) -> CommandResult {
     for (given, name) in given {
         arguments.extend(given.then(|| name.into()));
     }
-    match unprivileged::rerun_unprivileged(arguments, None, &show)? {}
+    match unprivileged::rerun_with_cache(arguments, &show)? {}
 }
 
 async fn work(command: &RunCommand) -> CommandResult {
@@ -252,7 +252,7 @@ fn job_context(
         scratch: Scratch::below(cache),
         records: command.out.clone(),
         clock: Clock::system(),
-        base_checks: cache.join("base-checks"),
+        base_checks: local::base_checks(&local::repository(&command.repo)?, cache),
         builds: local::builds(&command.repo, command.base.as_deref(), cache)?,
         environments: local::environments(command.offline, cache)?,
         former_records: None,

@@ -31,6 +31,9 @@ pub struct Unprivileged {
     /// A directory that the program needs to see, wherever it is
     #[arg(long, value_name = "DIR")]
     pub show: Vec<PathBuf>,
+    /// Where what can be got again is kept for the next time
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub cache: Option<PathBuf>,
     /// Set when the private mount namespace is there
     #[arg(long, hide = true)]
     pub inside: bool,
@@ -69,6 +72,8 @@ pub enum UnprivilegedError {
 pub const NOBODY_ELSE: Identity = Identity { uid: 65532, gid: 65532 };
 const TEMPORARY: &str = "/tmp";
 const HOME: &str = "/tmp/home";
+/// Where what root started keeps packages and builds.
+const CACHE: &str = "/var/cache/gander";
 
 /// Whether there are rights to give up.
 pub fn is_root() -> bool {
@@ -88,7 +93,7 @@ pub fn run(
         return become_program(command(program).args(arguments));
     }
     if !request.inside {
-        return rerun(request.user.as_deref(), &request.show, &request.command);
+        return rerun(request.user.as_deref(), &request.show, None, &request.command);
     }
     let identity = request.user.as_deref().map_or(Ok(NOBODY_ELSE), account)?;
     let managers = version_managers(places);
@@ -100,6 +105,7 @@ pub fn run(
     for gone in ["CARGO_HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"] {
         program.env_remove(gone);
     }
+    program.envs(request.cache.iter().map(|cache| ("XDG_CACHE_HOME", cache)));
     // The home is another one now, so what used to be found through it needs a name.
     program.envs(managers.iter().map(|(name, directory)| (name, directory)));
     become_program(&mut program)
@@ -114,9 +120,40 @@ pub fn rerun_unprivileged(
     user: Option<&str>,
     show: &[PathBuf],
 ) -> Result<Infallible, UnprivilegedError> {
+    rerun(user, show, None, &own_command(arguments)?)
+}
+
+/// The same, as a user that nobody uses, for whom packages and builds are kept for the next time.
+/// For root only.
+///
+/// # Errors
+/// It cannot be started.
+pub fn rerun_with_cache(
+    arguments: impl IntoIterator<Item = OsString>,
+    show: &[PathBuf],
+) -> Result<Infallible, UnprivilegedError> {
+    let cache = match make_cache(Path::new(CACHE)) {
+        Ok(()) => Path::new(CACHE).parent(),
+        Err(error) => {
+            tracing::warn!(path = CACHE, %error, "nothing is kept for the next time");
+            None
+        }
+    };
+    rerun(None, show, cache, &own_command(arguments)?)
+}
+
+/// A directory of that user's alone: packages and builds may be private.
+fn make_cache(directory: &Path) -> io::Result<()> {
+    give_directory(directory)?;
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
+}
+
+/// This same binary with these arguments.
+fn own_command(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<Vec<OsString>, UnprivilegedError> {
     let own = std::env::current_exe().map_err(UnprivilegedError::OwnBinary)?;
-    let command: Vec<OsString> = std::iter::once(own.into_os_string()).chain(arguments).collect();
-    rerun(user, show, &command)
+    Ok(std::iter::once(own.into_os_string()).chain(arguments).collect())
 }
 
 /// Becomes this same binary with these arguments, and with no other environment than this.
@@ -172,6 +209,7 @@ fn account_in(passwd: &str, wanted: &str) -> Option<Identity> {
 fn rerun(
     user: Option<&str>,
     show: &[PathBuf],
+    cache: Option<&Path>,
     command_line: &[OsString],
 ) -> Result<Infallible, UnprivilegedError> {
     let own = std::env::current_exe().map_err(UnprivilegedError::OwnBinary)?;
@@ -183,6 +221,9 @@ fn rerun(
     }
     for directory in show {
         unshare.arg("--show").arg(directory);
+    }
+    if let Some(directory) = cache {
+        unshare.arg("--cache").arg(directory);
     }
     become_program(unshare.arg("--").args(command_line))
 }

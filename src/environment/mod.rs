@@ -312,7 +312,7 @@ impl Fetching<'_> {
         {
             let mut command =
                 SandboxCommand::argv(planned.words.clone(), &tree).with_streams_together();
-            command.shown = [&[shown.clone()], &*self.toolchains.shown].concat();
+            command.shown = [std::slice::from_ref(&shown), &*self.toolchains.shown].concat();
             command.env = [&*self.plan.env, &self.toolchains.env].concat();
             if let Some(socket) = socket {
                 command.way_out = Some(socket.to_owned());

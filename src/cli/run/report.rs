@@ -22,7 +22,7 @@ pub(super) struct RunReport {
 }
 
 pub(super) enum RunEnd {
-    Verified { proposal: Proposal, evidence: Evidence },
+    Verified { proposal: Proposal, evidence: Box<Evidence> },
     NothingToFix(String),
     CannotCheck(String),
     Without(String),
@@ -42,7 +42,7 @@ impl RunReport {
         let job = &end.job;
         let how = match (&job.stage, job.proposal(), job.evidence()) {
             (JobStage::Publishing { .. }, Some(proposal), Some(evidence)) => {
-                RunEnd::Verified { proposal: proposal.clone(), evidence: evidence.clone() }
+                RunEnd::Verified { proposal: proposal.clone(), evidence: evidence.clone().into() }
             }
             (JobStage::Done(JobEnding::NothingToFix { why }), ..) => {
                 RunEnd::NothingToFix(why.clone())
