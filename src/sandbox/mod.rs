@@ -15,12 +15,10 @@ mod memory;
 mod mount_points;
 pub mod overlay;
 mod policy;
-mod ruleset;
 mod seccomp;
 mod spawn;
 pub mod toolchain;
 pub mod unconfined;
-pub mod way_out;
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Component, Path, PathBuf};
@@ -33,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 pub use bubblewrap::Bubblewrap;
 pub use capture::Captured;
 pub use control_group::ControlGroups;
-pub use ruleset::Landlock;
+pub use gander_sandbox_init::{Landlock, way_out};
 pub use spawn::Identity;
 pub use toolchain::Toolchain;
 pub use unconfined::Unconfined;
@@ -286,8 +284,11 @@ pub enum Exit {
 /// Why a command could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// Another Gander was installed under the same name.
-    #[error("the program {0} was replaced while it ran: start Gander again")]
+    /// What is to run first inside is not of this Gander.
+    #[error(
+        "{0} is of another version than this Gander: it was replaced while Gander ran, or only one \
+         of the two was installed. Install both, and start Gander again"
+    )]
     Replaced(PathBuf),
     /// There is no sandbox program.
     #[error(
