@@ -32,7 +32,7 @@ pub struct Mirror {
     /// Git's answer to "may I read a repository that belongs to another user?".
     trust: PathBuf,
     /// Bytes of the disk that are left to others.
-    spare: u64,
+    pub(super) spare: u64,
 }
 
 /// What to fetch.
@@ -179,11 +179,6 @@ impl Mirror {
         self
     }
 
-    /// The bytes of it that may be written there. `None`: that cannot be told.
-    pub(super) fn room_at(&self, directory: &Path) -> Option<u64> {
-        room::left(directory, self.spare)
-    }
-
     /// Brings a commit here and returns its name. Stops after `limit`.
     ///
     /// # Errors
@@ -232,12 +227,9 @@ impl Mirror {
         limit: Duration,
     ) -> Result<Sha, MirrorError> {
         let directory = self.git.directory();
-        let fetched = {
-            let fetching = self.fetch_once(source, place, want, history, limit);
-            tokio::select! {
-                fetched = fetching => Some(fetched),
-                () = room::runs_out(directory, self.spare) => None,
-            }
+        let fetched = tokio::select! {
+            fetched = self.fetch_once(source, place, want, history, limit) => Some(fetched),
+            () = room::runs_out(directory, self.spare) => None,
         };
         let Some(fetched) = fetched else {
             // What had come by then is of no use, and takes the room.
