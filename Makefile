@@ -100,12 +100,13 @@ setup-lint:
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 DIST := gander-$(VERSION)-$(shell uname -m)-linux
 DIST_PROGRAM ?= target/release/gander
+DIST_PROGRAMS = $(DIST_PROGRAM) $(dir $(DIST_PROGRAM))gander-sandbox-init
 
 dist: setup
 	@if [ "$(DIST_PROGRAM)" = target/release/gander ]; then $(CARGO) build --release --locked; fi
 	@rm -rf target/dist && mkdir -p target/dist/$(DIST)
-	@cp $(DIST_PROGRAM) README.md LICENSE-APACHE LICENSE-MIT target/dist/$(DIST)/
-	@chmod 0755 target/dist/$(DIST) target/dist/$(DIST)/gander
+	@cp $(DIST_PROGRAMS) README.md LICENSE-APACHE LICENSE-MIT target/dist/$(DIST)/
+	@chmod 0755 target/dist/$(DIST) target/dist/$(DIST)/gander*
 	@chmod 0644 target/dist/$(DIST)/README.md target/dist/$(DIST)/LICENSE-*
 	@cd target/dist && tar --create --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner \
 	  --format=ustar $(DIST) | gzip --no-name --best > $(DIST).tar.gz

@@ -38,7 +38,7 @@ sha256sum --check --status <<< "$sha256  $directory/download" ||
   stop "the download of version $version does not have the SHA-256 that was given. Nothing was unpacked."
 
 tar --extract --gzip --file "$directory/download" --directory "$directory" --no-same-owner \
-  --strip-components 1 -- "$name/gander"
+  --strip-components 1 --wildcards -- "$name/gander*"
 [[ -f $directory/gander && ! -L $directory/gander ]] ||
   stop "the download of version $version holds no program."
 rm -- "$directory/download"

@@ -23,7 +23,7 @@ const RANKS: &[&[&str]] = &[
     &["config", "telemetry"],
     &["app"],
     &["cli"],
-    &["lib", "main"],
+    &["lib", "main", "bin"],
 ];
 
 /// What a module never imports, though the ranks would let it.
@@ -44,7 +44,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("reqwest", &["egress.rs", "model", "forge"]),
     ("saphyr_parser", &["publish/scan"]),
     ("seccompiler", &["sandbox/seccomp.rs"]),
-    ("landlock", &["sandbox/ruleset.rs"]),
+    ("landlock", &[]),
+    ("gander_sandbox_init", &["sandbox", "bin/gander-sandbox-init.rs"]),
 ];
 
 /// Lints that may be silenced without a sentence, for what is silenced speaks for itself.
@@ -87,10 +88,15 @@ const MACROS: &[&str] = &[
 /// The six, and no seventh.
 const TRAITS: &[&str] = &["Machine", "Model", "Sandbox", "Store", "Tool", "Verifier"];
 
-static PRODUCT: LazyLock<Source> = LazyLock::new(|| Source::built("src"));
+static PRODUCT: LazyLock<Source> = LazyLock::new(|| Source::built("src", 50));
 
 /// The package that plays GitHub: it knows nothing of ours, and the rules of style hold there too.
-static EMULATOR: LazyLock<Source> = LazyLock::new(|| Source::built("crates/gander-emulator/src"));
+static EMULATOR: LazyLock<Source> =
+    LazyLock::new(|| Source::built("crates/gander-emulator/src", 50));
+
+/// What runs first inside the sandbox: the rules of style hold there too.
+static FIRST_PROGRAM: LazyLock<Source> =
+    LazyLock::new(|| Source::built("crates/gander-sandbox-init/src", 4));
 
 /// One small source that must, or must not, break a rule.
 type Lines<'a> = &'a [(&'a str, &'a str)];
@@ -113,7 +119,7 @@ fn rule(
     assert!(complaints.is_empty(), "\n{what_to_do}\n  {}\n", complaints.join("\n  "));
 }
 
-/// The same for the emulator too, where that is another package.
+/// The same for the other packages that are built, too.
 fn rule_everywhere(
     check: impl Fn(&Source) -> Vec<String>,
     what_to_do: &str,
@@ -121,14 +127,16 @@ fn rule_everywhere(
     good: &[Lines<'_>],
 ) {
     rule(&check, what_to_do, bad, good);
-    let complaints = check(&EMULATOR);
-    let list = complaints.join("\n  ");
-    assert!(complaints.is_empty(), "\nIn crates/gander-emulator: {what_to_do}\n  {list}\n");
+    for (package, source) in [("emulator", &EMULATOR), ("sandbox-init", &FIRST_PROGRAM)] {
+        let complaints = check(source);
+        let list = complaints.join("\n  ");
+        assert!(complaints.is_empty(), "\nIn crates/gander-{package}: {what_to_do}\n  {list}\n");
+    }
 }
 
 /// Holds that names of one kind are mentioned in these files only.
 fn only_in(
-    (files, of_emulator): (&'static [&'static str], &'static [&'static str]),
+    [files, of_emulator, of_first_program]: [&'static [&'static str]; 3],
     is_meant: fn(&[&str]) -> bool,
     what_to_do: &str,
     bad: &[&str],
@@ -147,6 +155,8 @@ fn only_in(
     rule(|source| found(source, files), what_to_do, &bad, &good);
     let complaints = found(&EMULATOR, of_emulator);
     assert!(complaints.is_empty(), "\nIn crates/gander-emulator: {what_to_do}\n{complaints:?}");
+    let complaints = found(&FIRST_PROGRAM, of_first_program);
+    assert!(complaints.is_empty(), "\nIn crates/gander-sandbox-init: {what_to_do}\n{complaints:?}");
 }
 
 // ---- Who leans on whom
@@ -359,7 +369,7 @@ fn agent_and_sandbox_hold_no_key() {
 #[test]
 fn the_environment_is_read_in_one_file() {
     only_in(
-        (&["config.rs"], &[]),
+        [&["config.rs"], &[], &[]],
         |name| match name {
             [.., "env", last] => last.contains("var"),
             _ => false,
@@ -377,13 +387,14 @@ fn the_environment_is_read_in_one_file() {
 #[test]
 fn processes_start_in_named_files() {
     only_in(
-        (
+        [
             &["workspace/git.rs", "sandbox/spawn.rs", "cli/unprivileged.rs"],
             &["git.rs", "runner/process.rs"],
-        ),
+            &["lib.rs"],
+        ],
         |name| name.windows(2).any(|pair| pair == ["process", "Command"]),
-        "Only git on our own mirror (src/workspace/git.rs), the sandbox (src/sandbox/spawn.rs), the \
-         emulator's git and jobs, and `gander unprivileged` start processes. A repository's command goes \
+        "Only git on our own mirror (src/workspace/git.rs), the sandbox (src/sandbox/spawn.rs and the \
+         first program inside), the emulator's git and jobs, and `gander unprivileged` start processes. A repository's command goes \
          through the Sandbox.",
         &[
             "use std::process::Command;",
@@ -397,7 +408,7 @@ fn processes_start_in_named_files() {
 #[test]
 fn one_file_asks_for_the_time() {
     only_in(
-        (&["clock.rs"], &[]),
+        [&["clock.rs"], &[], &[]],
         |name| match name {
             [.., "SystemTime"] | [.., "SystemTime", "now"] => true,
             [.., kind, "now"] => ["Utc", "Local", "OffsetDateTime", "Zoned"].contains(kind),
@@ -416,7 +427,7 @@ fn one_file_asks_for_the_time() {
 #[test]
 fn http_clients_are_made_in_one_place() {
     only_in(
-        (&["egress.rs"], &["hooks.rs"]),
+        [&["egress.rs"], &["hooks.rs"], &[]],
         |name| match name {
             ["reqwest", .., "Client", made] => ["new", "builder", "default"].contains(made),
             ["reqwest", "ClientBuilder" | "blocking" | "get", ..] => true,
@@ -439,7 +450,7 @@ fn http_clients_are_made_in_one_place() {
 
 #[test]
 fn unsafe_stands_in_one_file() {
-    rule(
+    rule_everywhere(
         |source| words(source, |file, word| word == "unsafe" && !file.is_in("sandbox/spawn.rs")),
         "`unsafe` stands only where the sandbox closes descriptors before exec: use rustix.",
         &[

@@ -20,6 +20,9 @@ pub use foreign::{Foreign, SecretsBefore, foreign_secrets, without_foreign_secre
 
 /// A shorter one would be found everywhere; nothing that guards anything is as short.
 const SHORTEST: usize = 12;
+/// So many bytes of a form are looked for first. With all of them, what looks for them weighs much,
+/// for as long as the server runs.
+const HEAD: usize = 4;
 /// What is compressed is looked at up to so many bytes.
 const MOST_INFLATED: u64 = 8 * 1024 * 1024;
 /// So many compressed parts of one text are looked at.
@@ -30,9 +33,11 @@ const GZIP: (&[u8], &[u8]) = (&[0x1f, 0x8b, 0x08], b"H4sI");
 /// The secrets of this process, ready to be looked for.
 #[derive(Default)]
 pub struct KnownSecrets {
-    /// Of all their forms. `None`: there is no secret.
-    automaton: Option<AhoCorasick>,
-    /// By the number of the pattern.
+    /// Of the heads of all their forms. `None`: there is no secret.
+    heads: Option<AhoCorasick>,
+    /// By the number of the head.
+    forms: Vec<Vec<u8>>,
+    /// By the number of the head.
     names: Vec<String>,
 }
 
@@ -59,10 +64,11 @@ impl KnownSecrets {
                 patterns.extend(forms.map(|form| (form, name.to_owned())));
             }
         }
-        let (patterns, names): (Vec<_>, _) = patterns.into_iter().unzip();
-        let automaton =
-            AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(patterns)?;
-        Ok(Self { automaton: Some(automaton), names })
+        let (forms, names): (Vec<_>, _) = patterns.into_iter().unzip();
+        let heads = forms.iter().map(|form| &form[..form.len().min(HEAD)]);
+        let heads =
+            AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(heads)?;
+        Ok(Self { heads: Some(heads), forms, names })
     }
 
     /// The name of a secret that this holds, if it holds one.
@@ -73,8 +79,14 @@ impl KnownSecrets {
 
     fn plainly_in(&self, content: &[u8]) -> Option<&str> {
         // Hexadecimal digits and base32 are written in both cases: so all forms are small.
-        let found = self.automaton.as_ref()?.find(&content.to_ascii_lowercase())?;
-        self.names.get(found.pattern().as_usize()).map(String::as_str)
+        let small = content.to_ascii_lowercase();
+        let mut heads = self.heads.as_ref()?.find_overlapping_iter(&small);
+        let found = heads.find_map(|head| {
+            let number = head.pattern().as_usize();
+            let is_whole = small[head.start()..].starts_with(self.forms.get(number)?);
+            is_whole.then_some(number)
+        });
+        self.names.get(found?).map(String::as_str)
     }
 }
 
@@ -191,8 +203,9 @@ mod tests {
             body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
         let pem = format!("{}\n{}\n{}\n", mark("BEGIN"), lines.join("\n"), mark("END"));
         let known = KnownSecrets::new([("the App's private key", pem.as_str())]).unwrap();
-        let size = known.automaton.as_ref().unwrap().memory_usage();
-        assert!(size < 512 * 1024, "it weighs {size} bytes, for as long as the server runs");
+        let forms: usize = known.forms.iter().map(|form| form.len() + size_of::<Vec<u8>>()).sum();
+        let size = known.heads.as_ref().unwrap().memory_usage() + forms;
+        assert!(size < 256 * 1024, "it weighs {size} bytes, for as long as the server runs");
         for leaked in [
             pem.clone(),
             pem.replace('\n', "\\n"),
@@ -204,6 +217,15 @@ mod tests {
             assert!(known.found_in(leaked.as_bytes()).is_some(), "{leaked}");
         }
         assert_eq!(known.found_in(format!("{}\n{shared}", mark("BEGIN")).as_bytes()), None);
+    }
+
+    #[test]
+    fn of_secrets_that_begin_alike_each_is_found_and_called_by_its_name() {
+        let (one, other) = (format!("ghs_{}", secret()), format!("ghs_{}", &secret()[9..]));
+        let known = KnownSecrets::new([("one", &*one), ("the other", &*other)]).unwrap();
+        assert_eq!(known.found_in(format!("ghs_ghs_{one}").as_bytes()), Some("one"));
+        assert_eq!(known.found_in(format!("ghs_{other}ghs_").as_bytes()), Some("the other"));
+        assert_eq!(known.found_in(b"ghs_ and ghs_"), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use gander_sandbox_init::gate::Ready;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 use serde::Deserialize;
@@ -23,7 +24,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::control_group::{ControlGroups, RunGroup};
-use super::gate::{Ready, SandboxGate};
+use super::gate::SandboxGate;
 use super::guards::Guards;
 use super::memory::RunMemory;
 use super::policy::{Descriptors, HOME, SandboxPolicy, TREE, etc_files, in_memory};
@@ -132,7 +133,7 @@ impl Bubblewrap {
         let policy = SandboxPolicy {
             command,
             limits,
-            gander: &self.gander,
+            first_program: &init::program(&self.gander),
             toolchains: &self.toolchains,
             covered: &covered,
             descriptors: Descriptors {
@@ -194,7 +195,7 @@ impl Bubblewrap {
             // It may not know the gate, which stays closed until it is gone.
             running.end().await?;
             drop(gate);
-            return Err(SandboxError::Replaced(self.gander.clone()));
+            return Err(SandboxError::Replaced(init::program(&self.gander)));
         }
         // The command still waits at the gate, so this number cannot have passed to another
         // process.

@@ -25,7 +25,7 @@ pub(super) async fn capture(
     give_up: &CancellationToken,
 ) -> io::Result<Captured> {
     let mut kept = HeadAndTail::new(limit);
-    let mut buffer = vec![0; 64 * 1024];
+    let mut buffer = vec![0; PIECE];
     loop {
         let read = tokio::select! {
             biased;
@@ -38,6 +38,9 @@ pub(super) async fn capture(
         }
     }
 }
+
+/// Bytes that are read at once.
+const PIECE: usize = 16 * 1024;
 
 struct HeadAndTail {
     head: Vec<u8>,

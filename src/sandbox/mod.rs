@@ -16,12 +16,10 @@ mod memory;
 mod mount_points;
 pub mod overlay;
 mod policy;
-mod ruleset;
 mod seccomp;
 mod spawn;
 pub mod toolchain;
 pub mod unconfined;
-pub mod way_out;
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Component, Path, PathBuf};
@@ -34,8 +32,8 @@ use tokio_util::sync::CancellationToken;
 pub use bubblewrap::Bubblewrap;
 pub use capture::Captured;
 pub use control_group::ControlGroups;
+pub use gander_sandbox_init::{Landlock, way_out};
 pub use installed::InstalledToolchain;
-pub use ruleset::Landlock;
 pub use spawn::Identity;
 pub use toolchain::Toolchain;
 pub use unconfined::Unconfined;
@@ -302,8 +300,11 @@ pub enum Exit {
 /// Why a command could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// Another Gander was installed under the same name.
-    #[error("the program {0} was replaced while it ran: start Gander again")]
+    /// What is to run first inside is not of this Gander.
+    #[error(
+        "{0} is of another version than this Gander: it was replaced while Gander ran, or only one \
+         of the two was installed. Install both, and start Gander again"
+    )]
     Replaced(PathBuf),
     /// There is no sandbox program.
     #[error(

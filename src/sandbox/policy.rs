@@ -20,7 +20,7 @@ use super::{
 pub(super) struct SandboxPolicy<'a> {
     pub(super) command: &'a SandboxCommand,
     pub(super) limits: &'a SandboxLimits,
-    pub(super) gander: &'a Path,
+    pub(super) first_program: &'a Path,
     pub(super) toolchains: &'a [Toolchain],
     pub(super) covered: &'a [&'a str],
     pub(super) descriptors: Descriptors<'a>,
@@ -117,7 +117,7 @@ impl SandboxPolicy<'_> {
         let mut arguments = BwrapArguments(Vec::new());
         arguments.namespaces();
         arguments.system(self.descriptors);
-        arguments.mount("--ro-bind", self.gander, init::PROGRAM);
+        arguments.mount("--ro-bind", self.first_program, init::PROGRAM);
         for path in self.covered {
             // What is bound here opens no device, so that reading it is refused.
             arguments.option(&["--ro-bind", "/dev/null", path]);
@@ -248,9 +248,15 @@ mod tests {
         let limits = SandboxLimits { tmp_bytes: 400, ..SandboxLimits::default() };
         let covered = &["/proc/keys"][..];
         let descriptors = DESCRIPTORS;
-        let gander = Path::new("/bin/gander");
-        let policy =
-            SandboxPolicy { command, limits: &limits, gander, toolchains, covered, descriptors };
+        let first_program = Path::new("/bin/gander");
+        let policy = SandboxPolicy {
+            command,
+            limits: &limits,
+            first_program,
+            toolchains,
+            covered,
+            descriptors,
+        };
         policy.arguments().into_iter().map(|word| word.into_string().unwrap()).collect()
     }
 

@@ -323,7 +323,7 @@ pub(super) fn plain_command(program: impl AsRef<OsStr>) -> std::process::Command
 }
 
 /// Has the kernel run this process and its children when others have had their turn.
-pub(super) fn yield_to_others() -> io::Result<()> {
+fn yield_to_others() -> io::Result<()> {
     let none = libc::sched_param { sched_priority: 0 };
     // SAFETY: the kernel reads one structure, which lives as long as the call.
     #[expect(unsafe_code, reason = "neither std nor rustix offers this system call")]
@@ -385,6 +385,7 @@ fn confine(
         }
         set_parent_process_death_signal(Some(Signal::KILL))?;
         let _ = prefer_as_victim();
+        yield_to_others()?;
         close_on_exec_from_three()?;
         for descriptor in &hand_down {
             fcntl_setfd(descriptor, FdFlags::empty())?;

@@ -23,8 +23,9 @@ use crate::workspace::tree::Workspace;
 const DISTILLED: usize = 3_000;
 /// Bytes of output that are kept: end marks are looked for in all of it.
 const KEPT: usize = 8 << 20;
-/// A log that is longer is begun anew.
-const LARGEST_LOG: u64 = 16 << 20;
+/// What the log of one command may take on the disk.
+const LARGEST_LOG: usize = 16 << 20;
+const BEGUN_ANEW: &str = "[a log holds 16 MiB, so what stood here before is gone]\n";
 const LARGEST_PACKAGE_JSON: u64 = 1 << 20;
 /// The shell's own codes for "cannot be executed" and "not found".
 const NOT_RUNNABLE: [i32; 2] = [126, 127];
@@ -160,11 +161,16 @@ impl CommandVerifier {
             .open(&self.log)
             .map_err(disk)?;
         // A model may ask for the checks again and again: the last of them count.
-        if file.metadata().map_err(disk)?.len() > LARGEST_LOG {
+        let entry = format!("$ {}\n{}\n[{:?}]\n", self.line, output.stdout.text, output.exit);
+        let mut fresh = &*entry;
+        if file.metadata().map_err(disk)?.len() + entry.len() as u64 > LARGEST_LOG as u64 {
             file.set_len(0).map_err(disk)?;
+            file.write_all(BEGUN_ANEW.as_bytes()).map_err(disk)?;
+            // Of what is too long by itself the end says most.
+            let most = LARGEST_LOG - BEGUN_ANEW.len();
+            fresh = &entry[entry.ceil_char_boundary(entry.len().saturating_sub(most))..];
         }
-        let (line, said) = (&self.line, &output.stdout.text);
-        write!(file, "$ {line}\n{said}\n[{:?}]\n", output.exit).map_err(disk)
+        file.write_all(fresh.as_bytes()).map_err(disk)
     }
 }
 
@@ -197,4 +203,44 @@ fn package_json(workspace: &Workspace) -> Option<String> {
     let (mut file, _) = confined::open_file(workspace.root(), b"package.json").ok()?;
     let bytes = confined::read_all(&mut file, LARGEST_PACKAGE_JSON).ok()?;
     String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::{Captured, Unconfined};
+
+    #[test]
+    fn checks_that_are_asked_for_again_and_again_do_not_fill_the_disk_and_the_log_says_so() {
+        let place = tempfile::tempdir().unwrap();
+        let log = place.path().join("logs/1");
+        let verifier = CommandVerifier {
+            line: "make test".to_owned(),
+            builds_as: String::new(),
+            sandbox: Arc::new(Unconfined::new([])),
+            time: Duration::from_secs(60),
+            log: log.clone(),
+        };
+        let said = |text: String| CommandOutput {
+            exit: Exit::Code(1),
+            stdout: Captured { text, cut_bytes: 0 },
+            stderr: Captured::default(),
+            wall: Duration::ZERO,
+        };
+        let all = || std::fs::read_to_string(&log).unwrap();
+        for (sign, is_first) in [("a", true), ("b", true), ("c", false), ("d", false)] {
+            verifier.keep(&said(sign.repeat(7 << 20))).unwrap();
+            let text = all();
+            assert!(text.len() <= 16 << 20, "{} bytes after {sign}", text.len());
+            assert!(text.ends_with(&format!("{sign}\n[Code(1)]\n")), "after {sign}");
+            assert_eq!(text.starts_with("$ make test\n"), is_first, "after {sign}");
+            assert_eq!(text.starts_with(BEGUN_ANEW), !is_first, "after {sign}");
+        }
+        assert!(all().contains("$ make test\nc"), "what still fits stays");
+        // One output alone, of bytes that are no text.
+        verifier.keep(&said("\u{fffd}".repeat(8 << 20))).unwrap();
+        let text = all();
+        assert!(text.len() <= 16 << 20, "{} bytes", text.len());
+        assert!(text.starts_with(BEGUN_ANEW) && text.ends_with("\u{fffd}\n[Code(1)]\n"));
+    }
 }

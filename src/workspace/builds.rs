@@ -109,7 +109,7 @@ impl Builds {
         let kept = self.store.best(order).and_then(|place| place.read::<BuildRecord>());
         let Some(kept) = kept else { return Ok(None) };
         let Some(files) = files_of(&kept.path) else { return Ok(None) };
-        if room::left(directory).is_some_and(|room| room < kept.bytes) {
+        if room::left(directory, room::SPARE).is_some_and(|room| room < kept.bytes) {
             return Ok(None);
         }
         let output = directory.join(OUTPUT);

@@ -31,6 +31,8 @@ pub struct Mirror {
     lock: PathBuf,
     /// Git's answer to "may I read a repository that belongs to another user?".
     trust: PathBuf,
+    /// Bytes of the disk that are left to others.
+    pub(super) spare: u64,
 }
 
 /// What to fetch.
@@ -159,6 +161,7 @@ impl Mirror {
             git: Git::new(cache.join(format!("{key}.git"))),
             lock: cache.join(format!("{key}.lock")),
             trust: cache.join(format!("{key}.trust")),
+            spare: room::SPARE,
         };
         if !mirror.is_complete() {
             let _lock = mirror.locked().await?;
@@ -167,6 +170,13 @@ impl Mirror {
             }
         }
         Ok(mirror)
+    }
+
+    /// The same mirror, which leaves so many bytes of the disk to others.
+    #[must_use]
+    pub fn leaving(mut self, bytes: u64) -> Self {
+        self.spare = bytes;
+        self
     }
 
     /// Brings a commit here and returns its name. Stops after `limit`.
@@ -217,12 +227,9 @@ impl Mirror {
         limit: Duration,
     ) -> Result<Sha, MirrorError> {
         let directory = self.git.directory();
-        let fetched = {
-            let fetching = self.fetch_once(source, place, want, history, limit);
-            tokio::select! {
-                fetched = fetching => Some(fetched),
-                () = room::runs_out(directory) => None,
-            }
+        let fetched = tokio::select! {
+            fetched = self.fetch_once(source, place, want, history, limit) => Some(fetched),
+            () = room::runs_out(directory, self.spare) => None,
         };
         let Some(fetched) = fetched else {
             // What had come by then is of no use, and takes the room.

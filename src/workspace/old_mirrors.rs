@@ -38,7 +38,7 @@ impl OldMirrors<'_> {
             .collect();
         old.sort();
         for (_, key) in old {
-            if self.for_room && room::left(cache) != Some(0) {
+            if self.for_room && room::left(cache, room::SPARE) != Some(0) {
                 break;
             }
             Mirror::open(cache, &key).await?.remove().await?;

@@ -89,7 +89,7 @@ impl Workspace {
         let entries = mirror.list(commit).await?;
         let bytes: u64 = entries.iter().map(|entry| entry.size.saturating_add(ENTRY)).sum();
         let above = destination.parent().unwrap_or(destination);
-        if bytes <= MOST_BYTES && room::left(above).is_some_and(|room| room < bytes) {
+        if bytes <= MOST_BYTES && room::left(above, mirror.spare).is_some_and(|room| room < bytes) {
             return Err(ExportError::Mirror(MirrorError::NoRoom(above.to_owned())));
         }
         let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));

@@ -527,6 +527,30 @@ async fn a_file_of_two_hundred_megabytes_passes_through_without_filling_memory()
 }
 
 #[tokio::test]
+async fn a_nearly_full_disk_is_left_to_others_and_named() {
+    let project = Project::new();
+    project.has("a", "a");
+    let commit = project.commit();
+    let here = project.path();
+    let bare = project.directory.path().join("cache/1.git");
+    let packs = || fs::read_dir(bare.join("objects/pack")).unwrap().count();
+    // As if all that is free were to be left.
+    let full = project.mirror().await.leaving(u64::MAX);
+    let refusal = fetch(&full, Source::Path(&here), Want::Head).await.unwrap_err();
+    assert!(matches!(refusal, MirrorError::NoRoom(_)), "{refusal}");
+    assert!(refusal.to_string().contains("make room where"), "{refusal}");
+    assert_eq!(packs(), 0, "what had come takes no room");
+    // Someone makes room.
+    let (mirror, fetched) = project.fetched().await;
+    assert_eq!(fetched, commit);
+    // It fills up again before the files are written.
+    let refusal = project.export(&full, &commit, "tree").await.err().unwrap();
+    assert!(matches!(refusal, ExportError::Mirror(MirrorError::NoRoom(_))), "{refusal}");
+    assert!(!project.directory.path().join("tree").exists());
+    assert!(project.export(&mirror, &commit, "tree").await.is_ok());
+}
+
+#[tokio::test]
 async fn an_empty_repository_and_a_missing_branch_are_told_apart() {
     let project = Project::new();
     let mirror = project.mirror().await;

@@ -90,7 +90,7 @@ async fn commands_give_way_to_gander() {
 fn a_command_whose_caller_is_gone_before_the_gate_opens_never_runs() {
     let tree = Tree::new(&[]);
     let start = |waiting: UnixStream| {
-        let mut first = std::process::Command::new(env!("CARGO_BIN_EXE_gander"));
+        let mut first = std::process::Command::new(env!("CARGO_BIN_EXE_gander-sandbox-init"));
         first.args(["sandbox-init", "4096", "/bin/sh", "-c", "touch ran"]);
         first.current_dir(tree.path()).stdin(OwnedFd::from(waiting));
         first.stderr(std::process::Stdio::null()).spawn().unwrap()
@@ -114,23 +114,71 @@ fn a_command_whose_caller_is_gone_before_the_gate_opens_never_runs() {
     assert!(tree.path().join("ran").exists());
 }
 
+/// A directory with this program of ours alone, under Gander's name.
+fn alone(program: &str) -> (Tree, PathBuf) {
+    let place = Tree::new(&[]);
+    let copy = place.path().join("gander");
+    fs::copy(program, &copy).unwrap();
+    (place, copy)
+}
+
+#[tokio::test]
+async fn a_command_runs_the_same_with_the_small_program_and_where_only_gander_was_copied() {
+    let small = sandbox();
+    let (_place, gander) = alone(env!("CARGO_BIN_EXE_gander"));
+    let copied = sandbox().with_gander_at(&gander);
+    let tree = Tree::new(&[]);
+    let probe = small.probe().await.unwrap();
+    assert_eq!(copied.probe().await.unwrap(), probe);
+    let limits = SandboxLimits { processes: 77, ..within(20) };
+    let line = "nice; grep processes /proc/self/limits; tr '\\0' ' ' < /proc/1/cmdline; \
+                stat -c %s /gander";
+    let size = |program: &str| fs::metadata(program).unwrap().len();
+    for (sandbox, program) in [
+        (&small, env!("CARGO_BIN_EXE_gander-sandbox-init")),
+        (&copied, env!("CARGO_BIN_EXE_gander")),
+    ] {
+        let output = tree.run_in(sandbox, line, &limits).await;
+        let said: Vec<_> = output.stdout.text.split_ascii_whitespace().collect();
+        assert_eq!(said[..6], ["5", "Max", "processes", "77", "77", "processes"], "{output:?}");
+        assert_eq!(said[6..9], ["/gander", "sandbox-init", "77"], "{program}: {output:?}");
+        assert_eq!(said[said.len() - 1], size(program).to_string(), "{program}: {output:?}");
+        for (line, ends) in [("exit 7", Exit::Code(7)), ("kill -TERM $$", Exit::Signal(15))] {
+            let exit = tree.run_in(sandbox, line, &limits).await.exit;
+            assert_eq!(exit, ends, "{program}: {line}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn another_gander_under_the_same_name_is_found_out() {
-    let other = "#!/bin/sh\nprintf '{\"version\": \"0.0.0\", \"landlock\": \"none\"}' >&0\nread go\n\
+    let other = "#!/bin/sh\nprintf '0.0.0 none' >&0\nread go\ntouch /work/ran\n";
+    let older = "#!/bin/sh\nprintf '{\"version\":\"0.1.0\",\"landlock\":\"whole\"}' >&0\nread go\n\
                  touch /work/ran\n";
-    let place = Tree::new(&[("gander", other)]);
-    let program = place.path().join("gander");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let tree = Tree::new(&[]);
     let command = SandboxCommand::shell("touch ran", tree.path());
-    let replaced = sandbox().with_gander_at(&program);
     let (limits, stop) = (SandboxLimits::default(), CancellationToken::new());
-    let refused = replaced.run(&command, &limits, &stop).await.unwrap_err();
-    assert!(matches!(refused, SandboxError::Replaced(_)), "{refused:?}");
-    assert!(refused.to_string().contains("start Gander again"), "{refused}");
-    assert!(!tree.path().join("ran").exists());
+    let replaced_by = |name: &str, text: &str| {
+        let (place, gander) = alone(env!("CARGO_BIN_EXE_gander"));
+        let program = place.path().join(name);
+        fs::write(&program, text).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        (place, sandbox().with_gander_at(&gander))
+    };
+    for (name, text) in
+        [("gander", other), ("gander-sandbox-init", other), ("gander-sandbox-init", older)]
+    {
+        let (_place, replaced) = replaced_by(name, text);
+        let refused = replaced.run(&command, &limits, &stop).await.unwrap_err();
+        assert!(matches!(refused, SandboxError::Replaced(_)), "{refused:?}");
+        let told = refused.to_string();
+        assert!(told.contains(&format!("/{name} is of another version")), "{told}");
+        assert!(told.contains("start Gander again"), "{told}");
+        assert!(!tree.path().join("ran").exists());
+    }
     // And one that is gone.
-    fs::remove_file(&program).unwrap();
+    let (place, replaced) = replaced_by("gander", other);
+    fs::remove_file(place.path().join("gander")).unwrap();
     let refused = replaced.run(&command, &limits, &stop).await.unwrap_err();
     assert!(matches!(refused, SandboxError::Setup { .. }), "{refused:?}");
 }

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 /// Where the proxy's socket is inside.
-pub(super) const SOCKET: &str = "/proxy";
+pub const SOCKET: &str = "/proxy";
 /// Where package managers find it.
 pub const ADDRESS: &str = "http://127.0.0.1:3128";
 const PORT: u16 = 3128;
@@ -19,7 +19,7 @@ const PORT: u16 = 3128;
 ///
 /// # Errors
 /// When the port cannot be had.
-pub(super) fn begin() -> io::Result<()> {
+pub(crate) fn begin() -> io::Result<()> {
     if !Path::new(SOCKET).exists() {
         return Ok(());
     }

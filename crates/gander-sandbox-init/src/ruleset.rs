@@ -11,8 +11,7 @@ use landlock::{
 };
 
 /// How much of it holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Landlock {
     /// All that we ask for.
     Whole,
@@ -20,6 +19,21 @@ pub enum Landlock {
     Part,
     /// Nothing: the kernel has none, or it is switched off.
     None,
+}
+
+impl Landlock {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Part => "part",
+            Self::None => "none",
+        }
+    }
+
+    /// What is not known is nothing to rely on.
+    pub(crate) fn of(word: &str) -> Self {
+        [Self::Whole, Self::Part].into_iter().find(|it| it.word() == word).unwrap_or(Self::None)
+    }
 }
 
 /// What we ask for: files (1), renaming (2), truncating (3), devices (5), signals (6).
@@ -33,7 +47,7 @@ const WRITTEN: &[&str] = &["/work", "/packages", "/tmp", "/home/gander", "/dev/s
 ///
 /// # Errors
 /// When the kernel has Landlock and does not take the rules.
-pub(super) fn restrict() -> io::Result<Landlock> {
+pub(crate) fn restrict() -> io::Result<Landlock> {
     let all = AccessFs::from_all(WANTED);
     let read = AccessFs::from_read(WANTED);
     let devices = read | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev;
