@@ -17,6 +17,7 @@ mod store;
 mod toolchains;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,7 @@ use crate::sandbox::{
     CommandOutput, Exit, InstalledToolchain, Probe, Program, Sandbox, SandboxCommand, SandboxError,
     SandboxLimits, ShownDirectory, way_out,
 };
+use crate::workspace::confined::{self, ConfinedError};
 use crate::workspace::kept::HeldRecord;
 use crate::workspace::scratch::{Scratch, ScratchError};
 use own_writes::OwnWrites;
@@ -45,6 +47,10 @@ const PACKAGES: &str = "/packages";
 const TIME: Duration = Duration::from_secs(15 * 60);
 /// So many of the files that name packages are told.
 const MOST_NAMED: usize = 5;
+/// So many of those that cannot be had.
+const MOST_LEFT_OUT: usize = 10;
+/// Bytes in the list of them.
+const LONGEST_LIST: u64 = 64 << 10;
 /// Of its output so much is told.
 const TOLD: usize = 1_500;
 
@@ -341,11 +347,16 @@ impl Fetching<'_> {
         }
         drop(proxy);
         let more = making.adopt_node_modules()?;
-        let found = format!(
+        let mut found = format!(
             "{}, from {}",
             self.plan.manager,
             first_of(&self.plan.from, MOST_NAMED).join(", ")
         );
+        let left_out = left_out(&making.packages());
+        if !left_out.is_empty() {
+            let names = first_of(&left_out, MOST_LEFT_OUT).join(", ");
+            found.push_str(&format!("; without {names}, which cannot be had for this Python"));
+        }
         let (env, found) = (self.plan.env.clone(), vec![found]);
         let shown = ShownDirectory { writable: false, ..shown };
         let shown = [vec![shown], more].concat();
@@ -372,6 +383,18 @@ impl Fetching<'_> {
             planned.words.join(" "),
         ))
     }
+}
+
+/// The packages that were left out, by name. Code of packages may have written to the list.
+fn left_out(packages: &Path) -> Vec<String> {
+    let list = File::open(packages)
+        .map_err(ConfinedError::from)
+        .and_then(|packages| confined::open_file(packages, python::LEFT_OUT.as_bytes()))
+        .and_then(|(mut list, _)| confined::read_all(&mut list, LONGEST_LIST));
+    let text = String::from_utf8(list.unwrap_or_default()).unwrap_or_default();
+    let of_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let is_name = |line: &&str| !line.is_empty() && line.len() < 100 && line.chars().all(of_name);
+    text.lines().filter(is_name).map(str::to_owned).collect()
 }
 
 /// What package managers are told to find the way out.

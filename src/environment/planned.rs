@@ -50,8 +50,9 @@ pub(super) async fn of(
         if !environments.fetch() {
             return Ok(PlannedEnvironment { toolchains, fetched: Vec::new() });
         }
-        let has_own_python = toolchains.has_python() && paths.iter().any(|it| it.ends_with(".py"));
-        let plans = plans(&paths, &read, has_own_python)?;
+        let has_python = paths.iter().any(|path| path.ends_with(".py"));
+        let asked_in = toolchains.python_asked_in.filter(|_| has_python);
+        let plans = plans(&paths, &read, asked_in)?;
         let kept = |plan: FetchPlan| {
             // What code of a commit had a hand in is that commit's alone.
             let of_commit = plan.build.iter().any(|step| step.on_sources);
@@ -69,7 +70,7 @@ pub(super) async fn of(
 fn plans(
     paths: &[String],
     read: &ReadFile,
-    has_own_python: bool,
+    python_asked_in: Option<&str>,
 ) -> Result<Vec<FetchPlan>, String> {
     // A tree may hold names that lead out of it.
     let plain = |path: &&str| path.parse::<RepoPath>().is_ok();
@@ -82,7 +83,7 @@ fn plans(
         bytes.set(bytes.get() + text.len());
         (!is_too_much()).then_some(text)
     };
-    let of_python = python::plan(&paths, &bounded, has_own_python);
+    let of_python = python::plan(&paths, &bounded, python_asked_in);
     let plans = [cargo::plan(&paths, &bounded), node::plan(&paths, &bounded), of_python?];
     if is_too_much() {
         return Err(format!(
@@ -106,7 +107,7 @@ mod tests {
         paths.push("Cargo.toml".to_owned());
         let content = content.to_owned();
         let read: ReadFile = Arc::new(move |path| path.ends_with(".toml").then(|| content.clone()));
-        plans(&paths, &read, false).map(|plans| plans[0].files.values().map(Vec::len).sum())
+        plans(&paths, &read, None).map(|plans| plans[0].files.values().map(Vec::len).sum())
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Packages of Python, for pip.
 //!
-//! Invariants: only wheels are fetched, for anything else would run code to tell what it needs; a
-//! requirement with an address of its own, and every option of a requirements file, is left out:
+//! Invariants: what pip fetches are wheels, for anything else would run code to tell what it needs;
+//! source archives are fetched as data, and built without a network; a requirement with an address of its own, and every option of a requirements file, is left out:
 //! either could name another host. What is read is read once, and of more than
 //! [`MOST_REQUIREMENTS`] none is taken.
 
@@ -19,6 +19,15 @@ const BUILT_WITH: [&str; 2] = ["setuptools", "wheel"];
 const REQUIREMENTS: &str = "gander-requirements.txt";
 /// The versions that the project locked, as pip is given them.
 const CONSTRAINTS: &str = "gander-constraints.txt";
+/// So often a name is looked for in `setup.py`, and so long a list may be there, in bytes.
+const MOST_PLACES: usize = 20;
+const LONGEST_LIST: usize = 64 << 10;
+/// What fetches and installs them; see its own words.
+const FETCHER: &str = "gander-wheels.py";
+/// Where that puts what it fetches, below the packages.
+const FETCHED: &str = "python/fetched";
+/// Where it names what cannot be had, in the directory of Python's packages.
+pub(super) const LEFT_OUT: &str = "fetched/left-out";
 /// So many a project may have.
 const MOST_REQUIREMENTS: usize = 20_000;
 const MANIFESTS: [&str; 4] = ["pyproject.toml", "setup.cfg", "setup.py", "Pipfile"];
@@ -30,20 +39,19 @@ pub(super) fn is_manifest(path: &str) -> bool {
     MANIFESTS.contains(&path) || LOCKS.contains(&path) || is_requirements(path)
 }
 
-/// What is fetched for a Python project, if it has dependencies, or its Python is not the usual
-/// one, in which a test runner may be.
+/// What is fetched for a Python project, if it has dependencies. `asked_in`: the file that asks for
+/// another Python than the usual one, in which a test runner may be.
 ///
 /// # Errors
 /// In words for people: it names too many.
 pub(super) fn plan(
     paths: &[&str],
     read: &dyn Fn(&str) -> Option<String>,
-    needs_pytest: bool,
+    asked_in: Option<&str>,
 ) -> Result<Option<FetchPlan>, String> {
     let mut needs = needs_of(paths, read);
-    if needs_pytest {
-        // A Python of its own has nothing.
-        needs.add("the version of Python", ["pytest"]);
+    if let Some(file) = asked_in {
+        needs.add(file, ["pytest"]);
     }
     if needs.left_out {
         return Err(format!(
@@ -99,33 +107,25 @@ fn planned(
         needs.from.insert((*lock).to_owned());
         files.insert(CONSTRAINTS.to_owned(), locked(lock, text).join("\n").into_bytes());
     }
-    let (home, wheels) = (format!("{PACKAGES}/python/venv"), format!("{PACKAGES}/python/wheels"));
+    files.insert(FETCHER.to_owned(), include_bytes!("gander-wheels.py").to_vec());
+    let (home, fetched) = (format!("{PACKAGES}/python/venv"), format!("{PACKAGES}/{FETCHED}"));
     let python = format!("{home}/bin/python");
-    let pip = |words: &[&str]| {
-        let all = [&["-m", "pip", "--quiet", "--no-input"], words].concat();
-        PlannedCommand::new(&[&[&*python], &all[..]].concat(), &[])
-    };
-    let here = &["--no-index", "--find-links", &wheels];
-    let mut build = vec![pip(&[&["install"][..], here, &["-r", REQUIREMENTS]].concat())];
+    let fetcher = |what: &str| PlannedCommand::new(&[&python, "-I", FETCHER, what, &fetched], &[]);
+    let mut build = vec![fetcher("install")];
     if is_project {
-        build.push(
-            pip(&["install", "--no-index", "--no-deps", "--no-build-isolation", "-e", "/work"])
-                .on_sources()
-                .optional(),
-        );
+        let pip = [&*python, "-m", "pip", "--quiet", "--no-input", "install", "--no-index"];
+        let in_place = ["--no-deps", "--no-build-isolation", "-e", "/work"];
+        let install = PlannedCommand::new(&[&pip[..], &in_place].concat(), &[]);
+        build.push(install.on_sources().optional());
     }
-    build.push(PlannedCommand::new(&["rm", "-rf", &wheels], &[]));
-    let download = ["download", "--only-binary=:all:", "--dest", &wheels, "-r", REQUIREMENTS];
-    let mut fetch = pip(&download);
-    if lock.is_some() {
-        // A locked version can have no wheel for this Python.
-        fetch = pip(&[&download[..], &["-c", CONSTRAINTS]].concat()).or_else(fetch);
-    }
+    let used_up = ["wheels", "sources", "stubs"].map(|name| format!("{fetched}/{name}"));
+    let [wheels, sources, stubs] = &used_up;
+    build.push(PlannedCommand::new(&["rm", "-rf", wheels, sources, stubs], &[]));
     Some(FetchPlan {
         manager: "python",
         from: needs.from.into_iter().collect(),
         files,
-        fetch: vec![PlannedCommand::new(&["python3", "-m", "venv", &home], &[]), fetch],
+        fetch: vec![PlannedCommand::new(&["python3", "-m", "venv", &home], &[]), fetcher("fetch")],
         build,
         env: vec![
             ("VIRTUAL_ENV".to_owned(), home.clone()),
@@ -263,13 +263,56 @@ impl PythonNeeds {
         let extras = OF_TESTS.iter().flat_map(|name| [format!("\"{name}\""), format!("'{name}'")]);
         let keys = ["install_requires", "tests_require"].map(str::to_owned);
         for key in keys.into_iter().chain(extras) {
-            let list = text.split_once(&key).map_or("", |(_, rest)| rest.trim_start());
-            let list = list.trim_start_matches(['=', ':']).trim_start().strip_prefix('[');
-            let list = list.and_then(|rest| rest.split_once(']')).map_or("", |(list, _)| list);
-            let texts = list.split(['"', '\'']).skip(1).step_by(2);
-            self.add("setup.py", texts);
+            let found = text.match_indices(&key).take(MOST_PLACES);
+            for (at, _) in found {
+                // `EXTRAS["tests"] = […]`, too.
+                let value = text[at + key.len()..].trim_start_matches([']', ' ']);
+                if let Some(value) = value.strip_prefix(['=', ':']) {
+                    let listed = list_at(value, text);
+                    self.add("setup.py", listed.iter().map(String::as_str));
+                }
+            }
         }
     }
+}
+
+/// The texts of the list that begins a text of Python, or of the one that its name stands for.
+fn list_at(value: &str, all: &str) -> Vec<String> {
+    let value = value.trim_start();
+    let of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let name = &value[..value.find(|c| !of_name(c)).unwrap_or(value.len())];
+    if name.is_empty() {
+        return value.strip_prefix(['[', '(']).map_or(Vec::new(), texts_of_list);
+    }
+    let begins_line = |&(at, _): &(usize, &str)| at == 0 || all[..at].ends_with('\n');
+    let mut lines = all.match_indices(name).filter(begins_line).take(MOST_PLACES);
+    let list = lines.find_map(|(at, _)| {
+        let rest = all[at + name.len()..].trim_start().strip_prefix('=')?;
+        rest.trim_start().strip_prefix(['[', '('])
+    });
+    list.map_or(Vec::new(), texts_of_list)
+}
+
+/// The texts of a list whose bracket was opened before; comments may hold anything.
+fn texts_of_list(list: &str) -> Vec<String> {
+    let (mut texts, mut depth) = (Vec::new(), 0);
+    let mut rest = &list[..list.floor_char_boundary(LONGEST_LIST)];
+    while let Some(first) = rest.chars().next() {
+        rest = &rest[first.len_utf8()..];
+        match first {
+            '#' => rest = rest.split_once('\n').map_or("", |(_, rest)| rest),
+            '"' | '\'' => {
+                let Some((text, after)) = rest.split_once(first) else { break };
+                texts.push(text.to_owned());
+                rest = after;
+            }
+            '[' | '(' => depth += 1,
+            ']' | ')' if depth == 0 => break,
+            ']' | ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    texts
 }
 
 /// Whether a name, such as `test` or `dev-py3`, is one of what tests need.

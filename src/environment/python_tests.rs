@@ -5,7 +5,7 @@ use super::*;
 fn needs(files: &[(&str, &str)]) -> Vec<String> {
     let paths: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
     let read = |path: &str| Some(files.iter().find(|it| it.0 == path)?.1.to_owned());
-    let Some(plan) = plan(&paths, &read, false).unwrap() else { return Vec::new() };
+    let Some(plan) = plan(&paths, &read, None).unwrap() else { return Vec::new() };
     let text = String::from_utf8(plan.files[REQUIREMENTS].clone()).unwrap();
     text.lines().map(str::to_owned).collect()
 }
@@ -74,17 +74,36 @@ fn pip_keeps_to_what_another_tool_locked() {
             "pyproject.toml" => Some(project.to_owned()),
             _ => (path == lock).then(|| text.to_owned()),
         };
-        let plan = plan(&["pyproject.toml", lock], &read, false).unwrap().unwrap();
+        let plan = plan(&["pyproject.toml", lock], &read, None).unwrap().unwrap();
         assert!(plan.from.contains(&lock.to_owned()), "{:?}", plan.from);
-        let words = &plan.fetch[1].words;
-        assert_eq!(words[words.len() - 2..], ["-c", CONSTRAINTS]);
-        let second = plan.fetch[1].second_try.as_ref().unwrap();
-        assert_eq!(second[..], words[..words.len() - 2], "a version may have no wheel here");
+        assert_eq!(plan.files[CONSTRAINTS], b"six==1.16.0");
     }
     assert_eq!(
         needs(&[("Pipfile", "[dev-packages]\nsix = \"==1.16\"\nx = \"*\"\n")]),
         ["pytest", "setuptools", "six==1.16", "wheel", "x"]
     );
+}
+
+#[test]
+fn lists_of_a_setup_script_are_read_whole_whatever_stands_beside_them() {
+    let script = "REQUIRES = [\n    'six', # isn't \"old\"\n    \"zope.interface>=4\",\n]\n\
+                  EXTRAS = {\n    \"docs\": [\"sphinx\"],\n    \"tests\": [\n        \
+                  # 5.0 it's [new]\n        \"coverage[toml]>=5.0.2\",\n        \"hypothesis\",\n    \
+                  ],\n}\nEXTRAS[\"dev\"] = EXTRAS[\"tests\"] + [\"pre-commit\"]\n\
+                  EXTRAS['testing'] = ('mock',)\nsetup(install_requires=REQUIRES)\n";
+    let expected = [
+        "coverage[toml]>=5.0.2",
+        "hypothesis",
+        "mock",
+        "pytest",
+        "setuptools",
+        "six",
+        "wheel",
+        "zope.interface>=4",
+    ];
+    assert_eq!(needs(&[("setup.py", script)]), expected);
+    let hostile = "install_requires=".repeat(100_000) + "[" + &"'".repeat(100_001);
+    assert!(needs(&[("setup.py", &hostile)]).len() <= 3);
 }
 
 #[test]
@@ -170,6 +189,6 @@ fn groups_and_extras_that_include_each_other_are_read_once() {
 #[test]
 fn a_project_that_names_packages_without_end_is_told_so() {
     let text: String = (0..=MOST_REQUIREMENTS).map(|i| format!("p{i}\n")).collect();
-    let why = plan(&["requirements.txt"], &|_| Some(text.clone()), false).unwrap_err();
+    let why = plan(&["requirements.txt"], &|_| Some(text.clone()), None).unwrap_err();
     assert!(why.contains("more than 20000"), "{why}");
 }

@@ -45,13 +45,8 @@ pub(super) struct ChosenToolchains {
     pub(super) told: Vec<String>,
     /// Which directory each language has in the end.
     pub(super) directories: Vec<String>,
-}
-
-impl ChosenToolchains {
-    /// Whether another Python than the usual one is used.
-    pub(super) fn has_python(&self) -> bool {
-        self.shown.iter().any(|shown| shown.mount_at.ends_with("/python"))
-    }
+    /// The file that asks for another Python than the usual one.
+    pub(super) python_asked_in: Option<&'static str>,
 }
 
 /// A wish, and the file that has it.
@@ -82,6 +77,9 @@ pub(super) fn choose(installed: &[InstalledToolchain], read: ReadText<'_>) -> Ch
         chosen.directories.extend(used.map(|it| it.directory().display().to_string()));
         match (one, default, wishes.last()) {
             (Some((one, wish)), ..) if !one.is_default => {
+                if language == "python" {
+                    chosen.python_asked_in = Some(wish.from);
+                }
                 chosen.shown.push(one.shown());
                 chosen.env.extend(one.env());
                 let version = plain(&one.version);

@@ -274,6 +274,15 @@ fn ordinary_projects_are_checked_with_their_packages_and_nothing_is_configured()
         assert_eq!(report.get("note"), None, "{text}");
         assert!(text.contains("with packages of "), "{text}");
     }
+    // Only there as a source archive; not there at all, and not needed by any test.
+    let needs = ("requirements.txt", "docopt==0.6.2\nno-such-package-of-anybody\n");
+    let py = "import docopt\n\ndef f():\n    return docopt.__version__ + 'x'\n";
+    let test = "import w\n\ndef test_f():\n    assert w.f() == '0.6.2'\n";
+    let files = [needs, ("w.py", py), ("test_w.py", test), ONE_ATTEMPT];
+    let local = Local::with(&files).with_registries();
+    let (text, report) = local.edited(&[one_edit("w.py", " + 'x'", "")], &[]);
+    assert_eq!(report["result"], "verified", "{text}");
+    assert!(text.contains("without no-such-package-of-anybody, which cannot be had"), "{text}");
     // What a change adds is there when it is checked.
     let files = [("Cargo.toml", cargo), ("src/lib.rs", &rust.replace("n + 1", "n")), ONE_ATTEMPT];
     let adds = |package: &str| {
