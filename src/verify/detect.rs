@@ -97,6 +97,7 @@ const PYTHON_TESTS: [&str; 2] = ["test.py", "tests.py"];
 /// How cmake is asked for its tests, outside the tree.
 const CMAKE: &str = "cmake -S . -B /tmp/build\ncmake --build /tmp/build --parallel 2\n\
                      ctest --test-dir /tmp/build --output-on-failure";
+const MESON: &str = "meson setup /tmp/build\nmeson test -C /tmp/build --print-errorlogs";
 const MAKEFILES: [&str; 3] = ["GNUmakefile", "Makefile", "makefile"];
 /// What a target of tests is called, the usual name first.
 const TEST_TARGETS: [&str; 2] = ["test", "check"];
@@ -112,17 +113,33 @@ fn by_build_system<E>(
             return Ok(Some(FoundCommand::new(CMAKE, "CMakeLists.txt")));
         }
     }
-    let Some(makefile) = MAKEFILES.into_iter().find(|name| paths.contains(name)) else {
-        return Ok(None);
-    };
-    let text = read(makefile)?.unwrap_or_default();
+    if paths.contains(&"meson.build") && reads_as(read("meson.build")?, "test(") {
+        return Ok(Some(FoundCommand::new(MESON, "meson.build")));
+    }
+    let makefile = MAKEFILES.into_iter().find(|name| paths.contains(name));
+    if makefile.is_none() && paths.contains(&"configure") && paths.contains(&"Makefile.in") {
+        let text = read("Makefile.in")?.unwrap_or_default();
+        let target = test_target(&text);
+        let line = |target| format!("sh ./configure\nmake -j2\nmake {target}");
+        return Ok(target.map(|target| FoundCommand::new(line(target), "configure")));
+    }
+    let Some(makefile) = makefile else { return Ok(None) };
+    let target = test_target(&read(makefile)?.unwrap_or_default());
+    Ok(target.map(|target| FoundCommand::new(format!("make {target}"), makefile)))
+}
+
+fn reads_as(text: Option<String>, sign: &str) -> bool {
+    text.is_some_and(|text| text.contains(sign))
+}
+
+/// The target of a makefile that tests.
+fn test_target(text: &str) -> Option<&'static str> {
     let is_target = |line: &str, target: &str| {
         let rest = line.strip_prefix(target).map(str::trim_start);
         rest.is_some_and(|rest| rest.starts_with(':') && !rest.starts_with(":="))
     };
     let has = |target: &&str| text.lines().any(|line| is_target(line, target));
-    let target = TEST_TARGETS.into_iter().find(has);
-    Ok(target.map(|target| FoundCommand::new(format!("make {target}"), makefile)))
+    TEST_TARGETS.into_iter().find(has)
 }
 
 /// Whether pytest takes a file for tests, by its name.
@@ -188,6 +205,12 @@ mod tests {
             ["make check"]
         );
         assert_eq!(found(&[("go.mod", "module x\n"), ("Makefile", make)]), ["go test ./..."]);
+        let autotools = [("configure", ""), ("Makefile.in", make), ("a.c", "")];
+        assert_eq!(found(&autotools), ["sh ./configure\nmake -j2\nmake check"]);
+        assert_eq!(found(&[autotools[0], ("Makefile.in", "all:\n")]), [] as [&str; 0]);
+        let meson = "project('x', 'c')\ntest('a', executable('a', 'a.c'))\n";
+        assert_eq!(found(&[("meson.build", meson), ("Makefile", make)]), [MESON]);
+        assert_eq!(found(&[("meson.build", "project('x')\n")]), [] as [&str; 0]);
         let tested = [("package.json", TESTED), ("Makefile", make)];
         assert_eq!(found(&tested), ["npm test --silent"], "it knows better");
     }
