@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,8 @@ const DATA: [(&str, &str); 2] = [("made/data/a", ""), ("made/data/b", "")];
 
 /// A repository, and what is kept of its builds.
 struct Kept {
-    local: Local,
+    repository: PathBuf,
+    _local: Option<Local>,
     cache: TempDir,
     mirror: Mirror,
     base: Sha,
@@ -89,14 +90,21 @@ struct Checked {
     tests: Option<u64>,
     failed: Vec<String>,
     compiled: Vec<String>,
+    log: String,
 }
 
 impl Kept {
     async fn of(files: &[(&str, &str)]) -> Self {
-        let (local, cache) = (Local::with(files), tempfile::tempdir().unwrap());
+        let local = Local::with(files);
+        let kept = Self::of_repository(&local.repository()).await;
+        Self { _local: Some(local), ..kept }
+    }
+
+    async fn of_repository(repository: &Path) -> Self {
+        let cache = tempfile::tempdir().unwrap();
         let mirror = Mirror::open(&cache.path().join("mirrors"), "local").await.unwrap();
-        let base = fetched(&mirror, &local.repository()).await;
-        Self { local, cache, mirror, base }
+        let base = fetched(&mirror, repository).await;
+        Self { repository: repository.to_owned(), _local: None, cache, mirror, base }
     }
 
     fn builds(&self) -> Builds {
@@ -135,6 +143,7 @@ impl Kept {
             tests: check.tests,
             failed: check.failed_tests.into_iter().flatten().collect(),
             compiled,
+            log,
         }
     }
 
@@ -149,7 +158,7 @@ impl Kept {
 
     /// The next commit of the branch.
     async fn commit(&mut self, path: &str, content: Option<&str>) {
-        let repository = self.local.repository();
+        let repository = &self.repository;
         match content {
             Some(text) => fs::write(repository.join(path), text).unwrap(),
             None => fs::remove_file(repository.join(path)).unwrap(),
@@ -157,10 +166,10 @@ impl Kept {
         let who = ["-c", "user.name=Mona", "-c", "user.email=mona@example.com"];
         let commit = [&who[..], &["commit", "--quiet", "--all", "--message", "next"]].concat();
         for arguments in [&["add", "."][..], &commit] {
-            let git = Command::new("git").args(arguments).current_dir(&repository).status();
+            let git = Command::new("git").args(arguments).current_dir(repository).status();
             assert!(git.unwrap().success());
         }
-        self.base = fetched(&self.mirror, &repository).await;
+        self.base = fetched(&self.mirror, repository).await;
     }
 
     async fn patch(&self, changes: &[(&str, Option<&str>)]) -> Patch {
@@ -253,4 +262,48 @@ async fn nothing_is_taken_from_another_branch_or_from_a_build_that_somebody_chan
     bytes[100] ^= 1;
     fs::write(&library, bytes).unwrap();
     assert_eq!(kept.check(&patch, Some(kept.builds())).await.compiled, all);
+}
+
+/// Changes one line of a source at random: what a careless or a mistaken person would.
+fn mutated(text: &str, random: &mut fastrand::Rng) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let code = |line: &&usize| !lines[**line].trim_start().starts_with("//");
+    let numbers: Vec<usize> = (0..lines.len()).collect();
+    let numbers: Vec<usize> = numbers.iter().filter(code).copied().collect();
+    let Some(at) = random.choice(&numbers).copied() else { return text.to_owned() };
+    let swaps = [("+", "-"), ("<", ">"), ("true", "false"), ("==", "!="), ("0", "1"), ("&&", "||")];
+    let fitting: Vec<_> = swaps.iter().filter(|(from, _)| lines[at].contains(from)).collect();
+    match random.choice(&fitting) {
+        Some((from, to)) => lines[at] = lines[at].replacen(from, to, 1),
+        None if random.bool() => drop(lines.remove(at)),
+        None => lines.insert(at, lines[at].clone()),
+    }
+    lines.join("\n") + "\n"
+}
+
+#[tokio::test]
+#[ignore = "takes long, and a repository: GANDER_WARM_REPOSITORY, GANDER_WARM_PATCHES"]
+async fn of_random_changes_warm_and_cold_checks_agree() {
+    let repository = std::env::var("GANDER_WARM_REPOSITORY").expect("names a repository");
+    let many = std::env::var("GANDER_WARM_PATCHES").map_or(20, |many| many.parse().unwrap());
+    let kept = Kept::of_repository(Path::new(&repository)).await;
+    let base = kept.check(&Patch::default(), Some(kept.builds())).await;
+    assert!(base.is_green, "{}", base.log);
+    println!("{repository}: {:?} tests", base.tests);
+    let entries = kept.mirror.list(&kept.base).await.unwrap();
+    let paths = entries.into_iter().filter_map(|entry| String::from_utf8(entry.path).ok());
+    let sources: Vec<String> =
+        paths.filter(|path| path.ends_with(".rs") && !path.starts_with("vendor/")).collect();
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut red = 0;
+    for number in 0..many {
+        let path = random.choice(&sources).unwrap();
+        let text = kept.mirror.read_file(&kept.base, &path.parse().unwrap(), 1 << 20);
+        let text = String::from_utf8(text.unwrap().unwrap()).unwrap();
+        let new = (number % 20 != 19).then(|| mutated(&text, &mut random));
+        let patch = kept.patch(&[(path, new.as_deref())]).await;
+        let warm = kept.warm(&format!("number {number}, {path}"), &patch).await;
+        red += u32::from(!warm.is_green);
+    }
+    println!("{many} changes agree; {red} of them are red");
 }
