@@ -95,6 +95,7 @@ fn without_root(command: &CheckCommand) -> CommandResult {
 
 async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
     let repository = local::repository(&command.repo)?;
+    local::clear_old(cache).await;
     let sandbox = local::sandbox_for(false);
     sandbox.probe().await?;
     let mirror = Mirror::open(&cache.join("mirrors"), "local").await?;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
 
 use super::AnyError;
 use crate::app::{egress_to, installed_toolchains, registries, sandbox};
+use crate::clock::Clock;
 use crate::config::{cache_directory, environment};
 use crate::core::id::Sha;
 use crate::core::path::RepoPath;
@@ -17,6 +19,7 @@ use crate::environment::Environments;
 use crate::sandbox::{Sandbox, Unconfined};
 use crate::workspace::builds::Builds;
 use crate::workspace::mirror::{History, Mirror, Source, Want};
+use crate::workspace::scratch::Scratch;
 
 /// The repository that a directory is in: a checkout or a bare one.
 pub(super) fn repository(named: &Path) -> Result<PathBuf, String> {
@@ -106,6 +109,14 @@ fn line(repository_in: &Path, base: Option<&str>) -> Result<String, AnyError> {
     let head = head.iter().find_map(|path| std::fs::read_to_string(path).ok());
     let branch = base.map_or_else(|| head.unwrap_or_default(), str::to_owned);
     Ok(format!("{} {}", repository.display(), branch.trim()))
+}
+
+/// Removes what runs that were killed left more than a day ago.
+pub(super) async fn clear_old(cache: &Path) {
+    const DAY: i64 = 24 * 60 * 60;
+    let scratch = Scratch::below(&kept_in(cache));
+    scratch.clear_before(Clock::system().now().0 / 1000 - DAY);
+    scratch.empty_trash(&CancellationToken::new()).await;
 }
 
 /// Where something stays for the next time.

@@ -147,6 +147,7 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
     let repository = local::repository(&command.repo)?;
     let sandbox = local::sandbox_for(command.no_sandbox);
     // A trial run of the sandbox takes about as long as the fetch, and neither needs the other.
+    local::clear_old(cache).await;
     let probing = async { Ok::<_, AnyError>(sandbox.probe().await?) };
     let fetching = async {
         let mirror = Mirror::open(&cache.join("mirrors"), "local").await?;

@@ -52,7 +52,7 @@ const MOST_LEFT_OUT: usize = 10;
 /// Bytes in the list of them.
 const LONGEST_LIST: u64 = 64 << 10;
 /// Of its output so much is told.
-const TOLD: usize = 1_500;
+const TOLD: usize = 1_000;
 
 /// The registries that are spoken to, where the operator names none.
 pub const REGISTRIES: [&str; 6] = [
@@ -322,6 +322,7 @@ impl Fetching<'_> {
             command.env = [&*self.plan.env, &self.toolchains.env].concat();
             if let Some(socket) = socket {
                 command.way_out = Some(socket.to_owned());
+                command.shown.extend(no_git());
                 command.env.extend(through_proxy());
             }
             command.env.extend(planned.env.clone());
@@ -369,9 +370,7 @@ impl Fetching<'_> {
         output: &CommandOutput,
         refused: &[String],
     ) -> EnvironmentError {
-        let said = output.stdout.text.trim();
-        let start = said.char_indices().rev().nth(TOLD).map_or(0, |(at, _)| at);
-        let said = said.get(start..).unwrap_or(said);
+        let said = beginning_and_end(output.stdout.text.trim());
         let refused = match refused.is_empty() {
             true => String::new(),
             false => format!("\nThe proxy refused: {}.", refused.join("; ")),
@@ -395,6 +394,30 @@ fn left_out(packages: &Path) -> Vec<String> {
     let of_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let is_name = |line: &&str| !line.is_empty() && line.len() < 100 && line.chars().all(of_name);
     text.lines().filter(is_name).map(str::to_owned).collect()
+}
+
+/// The reason stands at the beginning or at the end, and much help may stand between.
+fn beginning_and_end(said: &str) -> String {
+    if said.len() <= 2 * TOLD {
+        return said.to_owned();
+    }
+    let (first, last) =
+        (said.floor_char_boundary(TOLD), said.ceil_char_boundary(said.len() - TOLD));
+    format!("{}\n[...]\n{}", &said[..first], &said[last..])
+}
+
+/// In the place of git: a package manager that clones a repository may run its scripts. Cargo has a
+/// git of its own, which runs nothing.
+fn no_git() -> impl Iterator<Item = ShownDirectory> {
+    let places = ["/usr/bin/git", "/usr/local/bin/git"].into_iter();
+    places.filter(|place| Path::new(place).exists()).map(|place| ShownDirectory {
+        host_dir: "/dev/null".into(),
+        mount_at: place.to_owned(),
+        writable: false,
+        programs: None,
+        temporary: Vec::new(),
+        above: None,
+    })
 }
 
 /// What package managers are told to find the way out.

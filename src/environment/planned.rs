@@ -84,7 +84,7 @@ fn plans(
         (!is_too_much()).then_some(text)
     };
     let of_python = python::plan(&paths, &bounded, python_asked_in);
-    let plans = [cargo::plan(&paths, &bounded), node::plan(&paths, &bounded), of_python?];
+    let plans = [cargo::plan(&paths, &bounded), node::plan(&paths, &bounded)?, of_python?];
     if is_too_much() {
         return Err(format!(
             "the packages of this commit could not be worked out: its manifests and lockfiles \

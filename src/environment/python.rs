@@ -1,9 +1,9 @@
 //! Packages of Python, for pip.
 //!
 //! Invariants: what pip fetches are wheels, for anything else would run code to tell what it needs;
-//! source archives are fetched as data, and built without a network; a requirement with an address of its own, and every option of a requirements file, is left out:
-//! either could name another host. What is read is read once, and of more than
-//! [`MOST_REQUIREMENTS`] none is taken.
+//! source archives are fetched as data, and built without a network; a requirement with an address
+//! of its own, and every option of a requirements file, is left out: either could name another
+//! host. What is read is read once, and of more than [`MOST_REQUIREMENTS`] none is taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -19,6 +19,7 @@ use commands::CommandList;
 
 mod cargo;
 mod commands;
+mod ctest;
 mod go;
 mod javascript;
 mod php;
@@ -113,12 +114,12 @@ struct Marks {
 }
 
 /// Measured with cargo 1.95.0, pytest 7.2.1 and 9.2.0, Python 3.11.7, jest 30.5.2, mocha 12.0.3,
-/// vitest 4.1.12 and 5.1.2, PHPUnit 9.6.7, Go 1.27.3 and node 20.20.2 and 24.21.0, without a
-/// terminal. A test that ended its process with status 0 ended the whole command with 0 in each of
-/// them but vitest and Go, and the mark below was missing. There are two exceptions: pytest's own
-/// exit call does print the mark, and a line after it; node's summary comes in any case, and the
-/// file that ended early is one passed test in it. Python 3.12 gave unittest its code for "no
-/// test", as its documentation says.
+/// vitest 4.1.12 and 5.1.2, PHPUnit 9.6.7, ctest 3.25.1, Go 1.27.3 and node 20.20.2 and 24.21.0,
+/// without a terminal. A test that ended its process with status 0 ended the whole command with 0
+/// in each of them but vitest and Go, and the mark below was missing. There are two exceptions:
+/// pytest's own exit call does print the mark, and a line after it; node's summary comes in any
+/// case, and the file that ended early is one passed test in it. Python 3.12 gave unittest its code
+/// for "no test", as its documentation says.
 const RUNNERS: &[Runner] = &[
     Runner {
         name: "cargo test",
@@ -190,6 +191,15 @@ const RUNNERS: &[Runner] = &[
         mark: "its closing line (`OK (N tests, …)`, `Tests: N, …`)",
         starts: php::starts_phpunit,
         read: php::read,
+        none: None,
+        failed: |_| FailedTests::default(),
+        missing: |_| BTreeSet::new(),
+    },
+    Runner {
+        name: "ctest",
+        mark: "`N% tests passed, …`",
+        starts: ctest::starts_ctest,
+        read: ctest::read,
         none: None,
         failed: |_| FailedTests::default(),
         missing: |_| BTreeSet::new(),

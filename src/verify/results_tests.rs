@@ -277,6 +277,25 @@ fn javascript_runners_say_that_there_was_no_test() {
 }
 
 #[test]
+fn ctest_without_a_test_is_no_test_though_it_exits_with_0() {
+    let line = "cmake -S . -B b\ncmake --build b\nctest --test-dir b --output-on-failure";
+    let head = "-- Configuring done\nInternal ctest changing into directory: /b\n";
+    for (closing, run) in [
+        ("No tests were found!!!", TestRun::NoTest),
+        ("100% tests passed, 0 tests failed out of 2", TestRun::AsExitCode),
+    ] {
+        assert_eq!(judged(line, &format!("{head}{closing}\n")), run, "{closing}");
+    }
+    let hidden = judged(line, &format!("{head}50% tests passed, 1 tests failed out of 2\n"));
+    assert!(matches!(hidden, TestRun::HidesFailures(_)), "{hidden:?}");
+    assert!(is_early(&judged(line, head)));
+    assert_eq!(judged("ctest -N", head), TestRun::AsExitCode, "it only lists them");
+    let counted = "100% tests passed, 0 tests failed out of 19\n";
+    let ended = EndedCommand { line, package_json: None, output: counted, cut_bytes: 0, code: 0 };
+    assert_eq!(TestOutput::of(&ended).tests(), Some(19));
+}
+
+#[test]
 fn phpunit_and_go_are_read_too() {
     let head = "PHPUnit 9.6.7 by Sebastian Bergmann and contributors.\n\n";
     for line in ["vendor/bin/phpunit", "php vendor/bin/phpunit tests", "make test"] {

@@ -1,39 +1,42 @@
 //! What the checks of a commit built, kept for the checks of changes on it.
 //!
-//! Build tools decide by the times of files what to build again. So the files of every tree carry
-//! one fixed time, older than any build; whatever differs from the tree that a build was made from
-//! is made newer than all of that build.
+//! Cargo decides by the times of files and by what compilers and scripts tell it what to build
+//! again, and nobody tells it all. So only what was built from the packages of others is kept: the
+//! packages that lie in the tree are built from nothing in each check.
 //!
 //! Invariants: only what was built from a branch's own commits is kept, never from a change; no
-//! tree shares anything with what is kept or with another tree; a build from which others were made
-//! is forgotten after some, and then one is made from nothing; whatever goes wrong with a kept
-//! build, the next check builds from nothing.
+//! tree shares anything with what is kept or with another tree; nothing that a test or a package of
+//! the tree left is in it, by name; whatever goes wrong with a kept build, the next check builds
+//! from nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Timespec, Timestamps, utimensat};
 use serde::{Deserialize, Serialize};
 
-use super::confined::split;
 use super::copy::copy;
 use super::kept::{KeepError, KeptBounds, KeptStore};
-use super::mirror::TreeEntry;
 use super::scratch::Scratch;
 use super::tree::Workspace;
-use super::{rebuilt, room};
+use super::{confined, room};
 use crate::core::id::{Sha, Timestamp};
-use crate::core::patch::Patch;
 
 const BOUNDS: KeptBounds = KeptBounds { many: 50, bytes: 24 << 30, largest: 4 << 30 };
 /// So many builds may be made one from the other: each leaves something that nobody needs any more.
 const MOST_GENERATIONS: u32 = 10;
 /// What is kept of a build directory: what cargo made, which compares what it made it from.
 const OUTPUT: &str = "cargo";
-/// The list of the files from which it was made.
-const FILES: &str = "files.json";
+/// Where it keeps, in the directory of a profile, what it knows, and what packages became.
+const FINGERPRINTS: &str = ".fingerprint";
+const SCRIPTS: &str = "build";
+const LIBRARIES: &str = "deps";
+/// The file by which a package is known, and how large it may be.
+const MANIFEST: &[u8] = b"Cargo.toml";
+const LARGEST_MANIFEST: u64 = 1 << 20;
 
 /// The kept builds of one branch.
 #[derive(Clone)]
@@ -71,67 +74,55 @@ impl Builds {
         Self { store, scratch: Scratch::below(data), line }
     }
 
-    /// Makes a build directory for a command in a tree that holds its commit and this patch. Where
-    /// a build is kept, it begins with that, and what it was not made from becomes newer.
+    /// Makes a build directory for a command in a tree of this commit. Where a build is kept, it
+    /// begins with a copy of that.
     ///
     /// # Errors
-    /// When the directory cannot be made, or the tree is no longer fit for use.
+    /// When the directory cannot be made.
     pub async fn lay(
         &self,
-        workspace: &Arc<Workspace>,
-        patch: &Patch,
+        commit: &Sha,
         command: &str,
         directory: PathBuf,
     ) -> io::Result<BuildDirectory> {
-        let (builds, workspace, patch) = (self.clone(), Arc::clone(workspace), patch.clone());
-        let command = command.to_owned();
+        let (builds, commit, command) = (self.clone(), commit.clone(), command.to_owned());
         let laying = move || {
             std::fs::create_dir(&directory)?;
-            let laid = builds.lay_now(&workspace, &patch, &command, &directory)?;
+            let laid = builds.lay_now(&commit, &command, &directory)?;
             Ok(BuildDirectory { path: directory, generation: laid.map_or(0, |laid| laid + 1) })
         };
         tokio::task::spawn_blocking(laying).await.map_err(io::Error::other)?
     }
 
-    fn lay_now(
-        &self,
-        workspace: &Workspace,
-        patch: &Patch,
-        command: &str,
-        directory: &Path,
-    ) -> io::Result<Option<u32>> {
+    fn lay_now(&self, commit: &Sha, command: &str, directory: &Path) -> io::Result<Option<u32>> {
         let order = |it: &BuildRecord| {
-            let is_same = it.commit == *workspace.commit();
+            let is_same = it.commit == *commit;
             let is_ours = it.line == self.line && it.command == command;
             let fits = is_ours && (is_same || it.generation < MOST_GENERATIONS);
             fits.then_some((is_same, it.at))
         };
         let kept = self.store.best(order).and_then(|place| place.read::<BuildRecord>());
         let Some(kept) = kept else { return Ok(None) };
-        let Some(files) = files_of(&kept.path) else { return Ok(None) };
         if room::left(directory, room::SPARE).is_some_and(|room| room < kept.bytes) {
             return Ok(None);
         }
         let output = directory.join(OUTPUT);
-        match copy(&kept.path.join(OUTPUT), &output) {
-            Ok(newest) => make_newer(workspace, patch, &files, newest)?,
-            Err(error) => {
-                let path = kept.path.display();
-                tracing::warn!(%path, %error, "a kept build could not be used");
-                if output.symlink_metadata().is_ok() {
-                    std::fs::remove_dir_all(&output)?;
-                }
-                return Ok(None);
-            }
+        let Err(error) = copy(&kept.path.join(OUTPUT), &output) else {
+            return Ok(Some(kept.what.generation));
+        };
+        let path = kept.path.display();
+        tracing::warn!(%path, %error, "a kept build could not be used");
+        if output.symlink_metadata().is_ok() {
+            std::fs::remove_dir_all(&output)?;
         }
-        Ok(Some(kept.what.generation))
+        Ok(None)
     }
 
     /// Keeps what a command built of a commit without any change, unless that is kept already. It
     /// is taken out of its directory.
     pub async fn keep(
         &self,
-        workspace: &Workspace,
+        workspace: &Arc<Workspace>,
         command: &str,
         built: &BuildDirectory,
         at: Timestamp,
@@ -144,7 +135,7 @@ impl Builds {
 
     async fn try_to_keep(
         &self,
-        workspace: &Workspace,
+        workspace: &Arc<Workspace>,
         command: &str,
         built: &BuildDirectory,
         at: Timestamp,
@@ -162,12 +153,12 @@ impl Builds {
         }
         let making = place.begin(&self.scratch).await?;
         let made = making.made();
-        let files = serde_json::to_vec(&listed(workspace.entries()))?;
+        let tree = Arc::clone(workspace);
         let moving = move || {
-            std::fs::write(made.join(FILES), files)?;
+            prune(&output, &own_packages(&tree))?;
             match std::fs::rename(&output, made.join(OUTPUT)) {
                 Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                    copy(&output, &made.join(OUTPUT)).map(drop)
+                    copy(&output, &made.join(OUTPUT))
                 }
                 moved => moved,
             }
@@ -185,62 +176,82 @@ impl Builds {
     }
 }
 
-/// All files of a commit, each by what it is. A path that is no text cannot be compared, and counts
-/// as another each time.
-type Files = BTreeMap<String, String>;
-
-fn listed(entries: &[TreeEntry]) -> Files {
-    let of = |entry: &TreeEntry| {
-        let path = String::from_utf8(entry.path.clone()).ok()?;
-        Some((path, format!("{:?} {}", entry.mode, entry.oid)))
+/// The names of the packages that lie in a tree, vendored ones too. One whose manifest cannot be
+/// read has the name of its directory, which most have anyway.
+fn own_packages(tree: &Workspace) -> BTreeSet<String> {
+    let manifests = tree.entries().iter().filter(|it| confined::split(&it.path).1 == MANIFEST);
+    let name = |path: &[u8]| {
+        let (mut file, _) = confined::open_file(tree.root(), path).ok()?;
+        let text = confined::read_all(&mut file, LARGEST_MANIFEST).ok()?;
+        let manifest: toml::Table = String::from_utf8(text).ok()?.parse().ok()?;
+        Some(manifest.get("package")?.get("name")?.as_str()?.to_owned())
     };
-    entries.iter().filter_map(of).collect()
+    let directory = |path: &[u8]| {
+        let directory = confined::split(path).0;
+        String::from_utf8_lossy(confined::split(directory).1).into_owned()
+    };
+    manifests.map(|it| name(&it.path).unwrap_or_else(|| directory(&it.path))).collect()
 }
 
-fn files_of(kept: &Path) -> Option<Files> {
-    serde_json::from_slice(&std::fs::read(kept.join(FILES)).ok()?).ok()
-}
-
-/// Makes all that a build was not made from newer than its newest file.
-fn make_newer(
-    workspace: &Workspace,
-    patch: &Patch,
-    built: &Files,
-    newest: (i64, i64),
-) -> io::Result<()> {
-    let now = listed(workspace.entries());
-    let changed = |(path, what): (&String, &String)| now.get(path) != Some(what);
-    let from_build = built.iter().filter(|it| changed(*it)).map(|(path, _)| path.as_bytes());
-    let from_tree = now.iter().filter(|(path, what)| built.get(*path) != Some(what));
-    let patched = patch.changes.keys().map(|path| path.as_str().as_bytes());
-    let unreadable = workspace.entries().iter().map(|entry| &*entry.path);
-    let unreadable = unreadable.filter(|path| std::str::from_utf8(path).is_err());
-    let differing: BTreeSet<Vec<u8>> = from_build
-        .chain(from_tree.map(|(path, _)| path.as_bytes()))
-        .chain(patched.clone())
-        .chain(unreadable)
-        .map(<[u8]>::to_vec)
-        .collect();
-    let all: BTreeSet<&[u8]> =
-        workspace.entries().iter().map(|entry| &*entry.path).chain(patched).collect();
-    let all: Vec<&[u8]> = all.into_iter().collect();
-    let mut newer: BTreeSet<&[u8]> = rebuilt::files(&all, &differing).into_iter().collect();
-    // What lists a directory sees there that a file is gone.
-    for path in &differing {
-        let mut directory = split(path).0;
-        while !directory.is_empty() {
-            newer.insert(directory);
-            directory = split(directory).0;
-        }
-    }
-    let time = Timespec { tv_sec: newest.0 + 1, tv_nsec: newest.1 };
-    let times = Timestamps { last_access: time, last_modification: time };
-    for path in newer {
-        match utimensat(&workspace.root, path, &times, AtFlags::SYMLINK_NOFOLLOW) {
-            // The patch takes it away.
-            Ok(()) | Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => {}
-            Err(errno) => return Err(errno.into()),
+/// Takes out of cargo's output all but what packages of others became.
+fn prune(output: &Path, own: &BTreeSet<String>) -> io::Result<()> {
+    for entry in std::fs::read_dir(output)? {
+        let entry = entry?;
+        // A profile's directory, or that of a target, which holds such.
+        let is_kept = match entry.file_type()?.is_dir() {
+            false => entry.file_name() == ".rustc_info.json",
+            true if entry.path().join(FINGERPRINTS).is_dir() => {
+                prune_profile(&entry.path(), own)?;
+                true
+            }
+            true => false,
+        };
+        if !is_kept {
+            take_out(&entry.path())?;
         }
     }
     Ok(())
+}
+
+fn prune_profile(profile: &Path, own: &BTreeSet<String>) -> io::Result<()> {
+    for entry in std::fs::read_dir(profile)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_whole = [FINGERPRINTS, SCRIPTS, LIBRARIES].iter().any(|part| name == *part);
+        if !is_whole || !entry.file_type()?.is_dir() {
+            take_out(&entry.path())?;
+            continue;
+        }
+        for entry in std::fs::read_dir(entry.path())? {
+            let entry = entry?;
+            let is_program = name == LIBRARIES && is_program(&entry)?;
+            if is_program || is_of(own, &entry.file_name()) {
+                take_out(&entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tests and programs: each belongs to a package of the tree.
+fn is_program(entry: &std::fs::DirEntry) -> io::Result<bool> {
+    let is_library = entry.path().extension().is_some_and(|it| it == "so");
+    Ok(!is_library && entry.metadata()?.permissions().mode() & 0o111 != 0)
+}
+
+/// Whether a file or directory of cargo's, such as `a-1f2e` or `liba_b-1f2e.rlib`, is of one of
+/// these packages.
+fn is_of(own: &BTreeSet<String>, name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else { return true };
+    let Some((stem, _)) = name.rsplit_once('-') else { return true };
+    let folded = |name: &str| name.replace('-', "_");
+    let (stem, library) = (folded(stem), folded(stem.strip_prefix("lib").unwrap_or(stem)));
+    own.iter().map(|own| folded(own)).any(|own| own == stem || own == library)
+}
+
+fn take_out(path: &Path) -> io::Result<()> {
+    match path.symlink_metadata()?.is_dir() {
+        true => std::fs::remove_dir_all(path),
+        false => std::fs::remove_file(path),
+    }
 }

@@ -21,7 +21,6 @@ pub mod old_mirrors;
 pub mod origins;
 pub mod patch;
 pub mod patience;
-mod rebuilt;
 pub mod remove;
 mod room;
 pub mod scratch;

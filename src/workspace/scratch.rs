@@ -7,7 +7,7 @@
 use std::fs::DirBuilder;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -97,6 +97,17 @@ impl Scratch {
         {
             let path = self.directory.display();
             tracing::warn!(%path, %error, "what a former run left could not be moved away");
+        }
+    }
+
+    /// Moves away what runs of others left that ended before this time, in seconds since 1970.
+    pub fn clear_before(&self, seconds: i64) {
+        for entry in std::fs::read_dir(&self.directory).into_iter().flatten().flatten() {
+            let is_old = entry.metadata().is_ok_and(|found| found.mtime() < seconds);
+            if is_old && let Err(error) = self.move_to_trash(&entry.path()) {
+                let path = entry.path();
+                tracing::warn!(path = %path.display(), %error, "could not be moved away");
+            }
         }
     }
 
@@ -288,6 +299,19 @@ mod tests {
         scratch.start_over();
         assert!(!data.path().join("scratch").exists(), "moved away at once");
         assert_eq!(fs::read_dir(data.path().join("trash")).unwrap().count(), 1);
+        scratch.empty_trash(&CancellationToken::new()).await;
+        assert_eq!(fs::read_dir(data.path().join("trash")).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_run_left_goes_when_it_is_old_and_what_is_in_use_stays() {
+        let data = tempfile::tempdir().unwrap();
+        let scratch = Scratch::below(data.path());
+        let now = scratch.make("x-").await.unwrap();
+        let old = scratch.make("x-").await.unwrap();
+        super::super::copy::set_time(old.path(), 1_000, 0).unwrap();
+        scratch.clear_before(2_000);
+        assert!(now.path().exists() && !old.path().exists());
         scratch.empty_trash(&CancellationToken::new()).await;
         assert_eq!(fs::read_dir(data.path().join("trash")).unwrap().count(), 0);
     }

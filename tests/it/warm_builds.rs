@@ -15,6 +15,10 @@ use gander::core::evidence::CheckOutcome;
 use gander::core::id::{Sha, Timestamp};
 use gander::core::patch::{Change, FileMode, Patch};
 use gander::core::path_rules::PathRules;
+use gander::sandbox::{
+    Bubblewrap, CommandOutput, Probe, Sandbox, SandboxCommand, SandboxError, SandboxLimits,
+    ShownDirectory,
+};
 use gander::verify::{Checker, VerifyContext, verifiers};
 use gander::workspace::builds::Builds;
 use gander::workspace::mirror::{History, Mirror, Source, Want};
@@ -27,22 +31,28 @@ use crate::program::Local;
 
 const TESTS: &str = "cargo test --workspace --offline --no-fail-fast";
 
-/// A workspace of four packages. `one` stands alone; `user` is built on `used`; what `made` says is
-/// made up by its build script and by a macro, from files that nobody tells cargo about.
-const WORKSPACE: [(&str, &str); 15] = [
-    ("Cargo.toml", "[workspace]\nmembers = [\"*\"]\nexclude = [\"target\"]\nresolver = \"3\"\n"),
-    (".gitignore", "/target\n"),
-    ("one/Cargo.toml", "[package]\nname = \"one\"\nedition = \"2024\"\n"),
-    ("one/src/lib.rs", "#[test]\nfn stands() {}\n"),
+/// A workspace. `user` is built on `used` and on a package of somebody else's; what `made` says is
+/// made up by its build script and by a macro, from files that nobody tells cargo about. The tests
+/// of `tool` look for its program where cargo puts it, and leave something behind.
+const WORKSPACE: [(&str, &str); 17] = [
+    (
+        "Cargo.toml",
+        "[workspace]\nmembers = [\"*\"]\nexclude = [\"target\", \".cargo\"]\nresolver = \"3\"\n",
+    ),
+    (
+        ".cargo/config.toml",
+        "[source.crates-io]\nreplace-with = \"here\"\n[source.here]\ndirectory = \
+         \"/packages/others\"\n",
+    ),
     ("used/Cargo.toml", "[package]\nname = \"used\"\nedition = \"2024\"\n"),
     ("used/src/lib.rs", "mod more;\npub fn value() -> u32 {\n    more::part() + 1\n}\n"),
     ("used/src/more.rs", "pub fn part() -> u32 {\n    1\n}\n"),
     (
         "user/Cargo.toml",
         "[package]\nname = \"user\"\nedition = \"2024\"\n[dependencies]\nused = { path = \"../used\" \
-         }\n",
+         }\nother = \"1\"\n",
     ),
-    ("user/src/lib.rs", "#[test]\nfn uses() {\n    assert_eq!(used::value(), 2);\n}\n"),
+    ("user/src/lib.rs", "#[test]\nfn uses() {\n    assert_eq!(used::value(), other::two());\n}\n"),
     (
         "told/Cargo.toml",
         "[package]\nname = \"told\"\nedition = \"2024\"\n[lib]\nproc-macro = true\n",
@@ -57,20 +67,38 @@ const WORKSPACE: [(&str, &str); 15] = [
     ("told.txt", "4"),
     (
         "made/Cargo.toml",
-        "[package]\nname = \"made\"\nedition = \"2024\"\n[dependencies]\ntold = { path = \"../told\" \
-         }\n",
+        "[package]\nname = \"made\"\nedition = \"2024\"\nbuild = \"make.rs\"\n[dependencies]\n\
+         told = { path = \"../told\" }\n",
     ),
     (
-        "made/build.rs",
-        "fn main() {\n    println!(\"cargo::rerun-if-changed=build.rs\");\n    let n = \
-         std::fs::read_dir(\"data\").unwrap().count();\n    \
-         println!(\"cargo::rustc-env=COUNT={n}\");\n}\n",
+        "made/make.rs",
+        "fn main() {\n    println!(\"cargo::rerun-if-changed=make.rs\");\n    \
+         let made = std::path::Path::new(&std::env::var(\"OUT_DIR\").unwrap()).join(\"n\");\n    \
+         if !made.exists() {\n        let n = std::fs::read_dir(\"data\").unwrap().count();\n        \
+         std::fs::write(&made, n.to_string()).unwrap();\n    }\n}\n",
     ),
     (
         "made/src/lib.rs",
-        "#[test]\nfn counts() {\n    assert_eq!(env!(\"COUNT\"), \"2\");\n    \
+        "#[test]\nfn counts() {\n    \
+         assert_eq!(include_str!(concat!(env!(\"OUT_DIR\"), \"/n\")), \"2\");\n    \
          assert_eq!(told::told!(), 4);\n}\n",
     ),
+    ("tool/Cargo.toml", "[package]\nname = \"tool\"\nedition = \"2024\"\n"),
+    ("tool/src/main.rs", "fn main() {}\n"),
+    ("tool/src/bin/helper.rs", "fn main() {}\n"),
+    (
+        "tool/tests/finds.rs",
+        "#[test]\nfn finds() {\n    let here = std::env::current_exe().unwrap();\n    \
+         let built = here.parent().unwrap().parent().unwrap();\n    \
+         assert!(built.join(\"helper\").exists());\n}\n\n#[test]\nfn leaves() {\n    \
+         std::fs::create_dir(format!(\"{}/left\", env!(\"CARGO_TARGET_TMPDIR\"))).unwrap();\n}\n",
+    ),
+];
+/// The package of somebody else's.
+const OTHER: [(&str, &str); 3] = [
+    ("Cargo.toml", "[package]\nname = \"other\"\nversion = \"1.0.0\"\nedition = \"2024\"\n"),
+    ("src/lib.rs", "pub fn two() -> u32 {\n    2\n}\n"),
+    (".cargo-checksum.json", "{\"files\":{}}"),
 ];
 const DATA: [(&str, &str); 2] = [("made/data/a", ""), ("made/data/b", "")];
 
@@ -81,6 +109,49 @@ struct Kept {
     cache: TempDir,
     mirror: Mirror,
     base: Sha,
+}
+
+/// The machine's sandbox, with the packages of others.
+struct WithOthers {
+    real: Bubblewrap,
+    others: PathBuf,
+}
+
+#[async_trait::async_trait]
+impl Sandbox for WithOthers {
+    fn name(&self) -> &'static str {
+        self.real.name()
+    }
+
+    async fn probe(&self) -> Result<Probe, SandboxError> {
+        self.real.probe().await
+    }
+
+    fn is_closed(&self) -> bool {
+        self.real.is_closed()
+    }
+
+    fn shows(&self, tree: &Path) -> PathBuf {
+        self.real.shows(tree)
+    }
+
+    async fn run(
+        &self,
+        command: &SandboxCommand,
+        limits: &SandboxLimits,
+        stop: &CancellationToken,
+    ) -> Result<CommandOutput, SandboxError> {
+        let mut command = command.clone();
+        command.shown.push(ShownDirectory {
+            host_dir: self.others.clone(),
+            mount_at: "/packages/others".to_owned(),
+            writable: false,
+            programs: None,
+            temporary: Vec::new(),
+            above: None,
+        });
+        self.real.run(&command, limits, stop).await
+    }
 }
 
 /// What a check came to, and which packages it compiled.
@@ -114,9 +185,15 @@ impl Kept {
     /// Without any build that is kept: `builds` is `None`.
     async fn check(&self, patch: &Patch, builds: Option<Builds>) -> Checked {
         let logs = tempfile::tempdir().unwrap();
-        let sandbox = gander::app::sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander"));
+        let real = gander::app::sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander"));
+        let others = self.cache.path().join("others");
+        for (path, text) in OTHER {
+            let path = others.join("other").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
         let means = VerifyContext {
-            sandbox: Arc::new(sandbox),
+            sandbox: Arc::new(WithOthers { real, others }),
             paths: PathRules::new(&[], &[]).unwrap(),
             caps: Caps { files: 10, bytes: 1_000_000 },
             time: Duration::from_secs(120),
@@ -199,69 +276,60 @@ fn workspace() -> Vec<(&'static str, &'static str)> {
 }
 
 #[tokio::test]
-async fn a_change_is_built_with_what_depends_on_it_and_comes_to_the_same_as_from_nothing() {
+async fn only_packages_of_others_are_kept_and_a_change_comes_to_the_same_as_from_nothing() {
     let kept = Kept::of(&workspace()).await;
     let base = kept.check(&Patch::default(), Some(kept.builds())).await;
-    assert!(base.is_green, "{base:?}");
-    assert_eq!(base.compiled, ["made", "one", "told", "used", "user"]);
+    assert!(base.is_green, "{}", base.log);
+    assert_eq!(base.compiled, ["made", "other", "told", "tool", "used", "user"]);
     let wrong = "pub fn part() -> u32 {\n    7\n}\n";
     let right = "pub fn part() -> u32 {\n    // The first one.\n    1\n}\n";
-    type Case<'a> = (&'a str, &'a [(&'a str, Option<&'a str>)], bool, &'a [&'a str]);
-    // What has a build script is always built again.
-    let small: &[&str] = &["made", "used", "user"];
-    let all: &[&str] = &["made", "one", "told", "used", "user"];
-    let cases: [Case<'_>; 6] = [
-        ("a right source", &[("used/src/more.rs", Some(right))], true, small),
-        ("a wrong source", &[("used/src/more.rs", Some(wrong))], false, small),
-        ("a source less", &[("used/src/more.rs", None)], false, &["made", "used"]),
-        ("a file that a macro reads", &[("told.txt", Some("5"))], false, all),
-        ("a file more that a build script counts", &[("made/data/c", Some("x"))], false, all),
-        ("a file less that a build script counts", &[("made/data/b", None)], false, all),
+    type Case<'a> = (&'a str, &'a [(&'a str, Option<&'a str>)], bool);
+    let cases: [Case<'_>; 7] = [
+        ("a right source", &[("used/src/more.rs", Some(right))], true),
+        ("a wrong source", &[("used/src/more.rs", Some(wrong))], false),
+        ("a source less", &[("used/src/more.rs", None)], false),
+        ("a file that a macro reads", &[("told.txt", Some("5"))], false),
+        ("a file more that a build script counts", &[("made/data/c", Some("x"))], false),
+        ("a file less that a build script counts", &[("made/data/b", None)], false),
+        ("a program less that a test starts", &[("tool/src/bin/helper.rs", None)], false),
     ];
-    for (what, changes, is_green, compiled) in cases {
+    for (what, changes, is_green) in cases {
         let warm = kept.warm(what, &kept.patch(changes).await).await;
-        assert_eq!(warm.is_green, is_green, "{what}: {warm:?}");
-        for package in compiled {
-            assert!(warm.compiled.iter().any(|it| it == package), "{what}: {warm:?}");
-        }
-        assert_eq!(warm.compiled.contains(&"one".to_owned()), compiled == all, "{what}");
+        assert_eq!(warm.is_green, is_green, "{what}: {}", warm.log);
+        assert!(!warm.compiled.contains(&"other".to_owned()), "{what}: {:?}", warm.compiled);
     }
 }
 
 #[tokio::test]
-async fn the_next_commit_begins_with_the_build_of_the_one_before() {
+async fn the_next_commit_begins_with_the_build_of_the_one_before_and_with_nothing_its_tests_left() {
     let mut kept = Kept::of(&workspace()).await;
     kept.check(&Patch::default(), Some(kept.builds())).await;
     kept.commit("used/src/more.rs", Some("pub fn part() -> u32 {\n    7\n}\n")).await;
     let red = kept.check(&Patch::default(), Some(kept.builds())).await;
-    assert!(!red.is_green, "{red:?}");
-    assert_eq!(red.failed, ["uses"]);
-    assert!(!red.compiled.contains(&"one".to_owned()), "{red:?}");
-    // It was kept in turn, and a change on it is compared with it.
+    assert_eq!(red.failed, ["uses"], "{}", red.log);
+    assert!(!red.compiled.contains(&"other".to_owned()), "{:?}", red.compiled);
+    // It was kept in turn.
     let mended = kept.patch(&[("used/src/more.rs", Some("pub fn part() -> u32 { 1 }\n"))]).await;
-    assert!(kept.warm("mended", &mended).await.is_green);
-    // What only the older one holds counts for nothing.
-    kept.commit("made/data/b", None).await;
-    let less = kept.check(&Patch::default(), Some(kept.builds())).await;
-    assert!(less.failed.contains(&"counts".to_owned()), "{less:?}");
+    let mended = kept.warm("mended", &mended).await;
+    assert!(mended.is_green && !mended.compiled.contains(&"other".to_owned()), "{}", mended.log);
 }
 
 #[tokio::test]
 async fn nothing_is_taken_from_another_branch_or_from_a_build_that_somebody_changed() {
     let kept = Kept::of(&workspace()).await;
-    let all = ["made", "one", "told", "used", "user"];
     kept.check(&Patch::default(), Some(kept.builds())).await;
-    let patch = kept.patch(&[("one/src/lib.rs", Some("#[test]\nfn other() {}\n"))]).await;
+    let patch = kept.patch(&[("NOTES", Some("noted\n"))]).await;
+    let is_built = |checked: Checked| checked.compiled.contains(&"other".to_owned());
     let other = Builds::of(kept.cache.path(), "widgets other".to_owned());
-    assert_eq!(kept.check(&patch, Some(other)).await.compiled, all);
-    assert_eq!(kept.check(&patch, Some(kept.builds())).await.compiled, ["made", "one"]);
+    assert!(is_built(kept.check(&patch, Some(other)).await));
+    assert!(!is_built(kept.check(&patch, Some(kept.builds())).await));
     let built = crate::world::files_below(&kept.cache.path().join("builds"));
     let library = built.iter().find(|path| path.extension().is_some_and(|it| it == "rlib"));
     let library = kept.cache.path().join("builds").join(library.unwrap());
     let mut bytes = fs::read(&library).unwrap();
     bytes[100] ^= 1;
     fs::write(&library, bytes).unwrap();
-    assert_eq!(kept.check(&patch, Some(kept.builds())).await.compiled, all);
+    assert!(is_built(kept.check(&patch, Some(kept.builds())).await));
 }
 
 /// Changes one line of a source at random: what a careless or a mistaken person would.

@@ -34,14 +34,22 @@ struct Manifests {
 }
 
 /// What is fetched for a JavaScript project, if it has dependencies.
-pub(super) fn plan(paths: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Option<FetchPlan> {
-    let manifests = Manifests::of(paths, read)?;
-    match manifests.manager(paths, read) {
+///
+/// # Errors
+/// In words for people: it cannot be fetched without running something.
+pub(super) fn plan(
+    paths: &[&str],
+    read: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<FetchPlan>, String> {
+    let Some(manifests) = Manifests::of(paths, read) else { return Ok(None) };
+    Ok(match manifests.manager(paths, read) {
         Installer::Npm => npm::plan(manifests.files, paths, read),
         Installer::Pnpm(version) => pnpm::plan(manifests.files, version, read),
         Installer::YarnClassic(version) => yarn::classic(manifests.files, version, read),
-        Installer::YarnBerry(version) => yarn::berry(manifests.files, version, paths, read),
-    }
+        Installer::YarnBerry(version) => {
+            return yarn::berry(manifests.files, version, paths, read).map(Some);
+        }
+    })
 }
 
 /// Whether a package manager of JavaScript asks for the content of such a file.
@@ -66,14 +74,17 @@ impl Manifests {
             if parts.next() != Some(PACKAGE) || parts.any(|part| part == "node_modules") {
                 continue;
             }
-            let text = read(path)?;
-            if let Ok(package) = serde_json::from_str::<Value>(&text) {
-                let some = |key: &&str| {
-                    package.get(*key).and_then(Value::as_object).is_some_and(|all| !all.is_empty())
-                };
-                has_dependencies |= DEPENDENCIES.iter().any(some);
-            }
-            files.insert((*path).to_owned(), text.into_bytes());
+            // What is not understood here, a package manager might.
+            let Ok(Value::Object(mut package)) = serde_json::from_str(&read(path)?) else {
+                continue;
+            };
+            let some = |key: &&str| {
+                package.get(*key).and_then(Value::as_object).is_some_and(|all| !all.is_empty())
+            };
+            has_dependencies |= DEPENDENCIES.iter().any(some);
+            // Some run the project's own whatever they are told.
+            package.remove("scripts");
+            files.insert((*path).to_owned(), Value::Object(package).to_string().into_bytes());
         }
         has_dependencies.then_some(Self { top, files })
     }
@@ -142,7 +153,7 @@ mod tests {
 
     fn planned(files: &[(&str, &str)]) -> Option<FetchPlan> {
         let paths: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
-        plan(&paths, &|path| Some(files.iter().find(|it| it.0 == path)?.1.to_owned()))
+        plan(&paths, &|path| Some(files.iter().find(|it| it.0 == path)?.1.to_owned())).unwrap()
     }
 
     const NEEDS: (&str, &str) = (PACKAGE, r#"{"devDependencies": {"mocha": "1"}}"#);
@@ -172,6 +183,35 @@ mod tests {
         let words = ["npm", "install", "--no-package-lock", "--ignore-scripts"];
         assert_eq!(unlocked.fetch[0].words[..4], words);
         assert_eq!(planned(&[(PACKAGE, "{\"dependencies\": {}}")]), None);
+    }
+
+    #[test]
+    fn no_script_and_no_generator_of_the_repository_runs_while_packages_are_fetched() {
+        let scripts = r#"{"scripts": {"postinstall": "node evil.js"}, "dependencies": {"a": "1"}}"#;
+        let member = ("packages/a/package.json", r#"{"name": "a", "scripts": {"prepare": "x"}}"#);
+        let odd = ("packages/b/package.json", "\u{feff}{\"scripts\": {\"install\": \"x\"}}");
+        for lock in [CLASSIC, BERRY, ("package-lock.json", "{}"), ("pnpm-lock.yaml", "")] {
+            let plan = planned(&[(PACKAGE, scripts), member, odd, lock]).unwrap();
+            let all: String = plan.files.values().map(|it| String::from_utf8_lossy(it)).collect();
+            assert!(!all.contains("scripts") && all.contains("dependencies"), "{lock:?}: {all}");
+        }
+        let refused = |manifest: &str, lock: &str| {
+            let files = [(PACKAGE, manifest), ("yarn.lock", lock)];
+            let read = |path: &str| Some(files.iter().find(|it| it.0 == path)?.1.to_owned());
+            plan(&[PACKAGE, "yarn.lock"], &read)
+        };
+        let plain = r#"{"dependencies": {"a": "1"}}"#;
+        for (manifest, lock) in [
+            (r#"{"dependencies": {"a": "exec:./.yarn/patches/evil.patch"}}"#, BERRY.1.to_owned()),
+            (r#"{"dependencies": {"a": "\u0065xec:./evil"}}"#, BERRY.1.to_owned()),
+            (plain, format!("{}\"a@exec:./evil\":\n", BERRY.1)),
+            (plain, format!("{}\"a@\\x65xec:./evil\":\n", BERRY.1)),
+        ] {
+            let why = refused(manifest, &lock).unwrap_err();
+            assert!(why.contains("that a program makes"), "{why}");
+        }
+        let like = format!("{}  cross-exec: \"npm:^1\"\n  execa: 1\n", BERRY.1);
+        assert!(refused(plain, &like).unwrap().is_some(), "names may sound like it");
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(super) fn classic(
     let (program, cache) = (tool.program("yarn"), format!("{}/cache", tool.home));
     let mut words = vec![&*program, "install", "--ignore-scripts", "--non-interactive"];
     words.extend(["--no-progress", "--cache-folder", &cache, "--ignore-engines"]);
+    words.extend(["--registry", REGISTRY]);
     let from = from(&mut files, read);
     if let Some(lock) = files.get_mut(LOCK) {
         // Its own name of npm's registry stands in each line.
@@ -41,10 +42,7 @@ pub(super) fn classic(
         manager: "yarn",
         from: vec![from.to_owned()],
         files,
-        fetch: vec![
-            tool.install.clone(),
-            PlannedCommand::new(&words, &[("npm_config_registry", REGISTRY)]),
-        ],
+        fetch: vec![tool.install.clone(), PlannedCommand::new(&words, &[])],
         build: vec![tool.clear(&["cache", "npm"])],
         env: Vec::new(),
         programs: Some(tool.programs()),
@@ -58,12 +56,22 @@ pub(super) fn berry(
     version: Option<String>,
     paths: &[&str],
     read: &dyn Fn(&str) -> Option<String>,
-) -> Option<FetchPlan> {
+) -> Result<FetchPlan, String> {
     let version = version.unwrap_or_else(|| "4".to_owned());
     let tool = FetchedProgram::new("yarn", &format!("@yarnpkg/cli-dist@{version}"));
     let from = from(&mut files, read);
+    if from != LOCK {
+        return Err("this version of yarn is only asked with a `yarn.lock`: commit it".to_owned());
+    }
+    if let Some((path, _)) = files.iter().find(|(_, content)| has_generator(content)) {
+        return Err(format!(
+            "{path} names a package that a program makes (`exec:`). Nothing of a repository runs \
+             while packages are fetched, so they are not: make it otherwise, or install all \
+             packages on Gander's machine and run it with `registries = []` under `[fetch]`"
+        ));
+    }
     for path in paths.iter().filter(|path| path.starts_with(PATCHES) && path.ends_with(PATCH)) {
-        files.insert((*path).to_owned(), read(path)?.into_bytes());
+        files.extend(read(path).map(|patch| ((*path).to_owned(), patch.into_bytes())));
     }
     let env = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let always = vec![
@@ -84,7 +92,7 @@ pub(super) fn berry(
         ],
     );
     fetch.env.extend(always.clone());
-    Some(FetchPlan {
+    Ok(FetchPlan {
         manager: "yarn",
         from: vec![from.to_owned()],
         files,
@@ -93,6 +101,18 @@ pub(super) fn berry(
         env: always,
         programs: Some(tool.programs()),
     })
+}
+
+/// Whether a manifest or lock file speaks of yarn's protocol of generators, in whatever spelling.
+fn has_generator(content: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(content).to_ascii_lowercase();
+    // A key of a lock file, such as `cross-exec:`, has a space behind it.
+    let is_value = |(at, sign): (usize, &str)| {
+        text[at + sign.len()..].chars().next().is_some_and(|next| !next.is_whitespace())
+    };
+    // Yarn reads escapes in a lock file, and writes none.
+    text.match_indices("exec:").any(is_value)
+        || ["exec%3a", "\\x", "\\u"].iter().any(|sign| text.contains(sign))
 }
 
 fn from(
