@@ -19,7 +19,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::core::event::IssueText;
-use crate::core::evidence::{CheckOutcome, cannot_run};
+use crate::core::evidence::{Check, CheckOutcome, cannot_run};
 use crate::core::id::Sha;
 use crate::core::job::Kind;
 use crate::core::policy::{RULES_PATH, Rules};
@@ -200,14 +200,9 @@ impl CheckedCommit {
         }
         match self.problem() {
             None => {
-                let is_red =
-                    checks.iter().any(|check| matches!(check.outcome, CheckOutcome::Failed(_)));
                 text.push_str("\nGander can work here, and nothing needs to be configured.");
-                if is_red {
-                    text.push_str(
-                        " What fails already, without any change, is named in every pull request \
-                         and blamed on none.",
-                    );
+                for more in checks.iter().filter_map(what_it_means) {
+                    let _ = write!(text, " {more}");
                 }
             }
             Some(why) => {
@@ -249,6 +244,28 @@ impl CheckedCommit {
                 .to_owned(),
             false => format!("[verify]\ncommands = [\n    {},\n]\n", lines.join(",\n    ")),
         }
+    }
+}
+
+/// What a check that is not plainly green means for changes.
+fn what_it_means(check: &Check) -> Option<String> {
+    let first = check.name.lines().next().unwrap_or_default();
+    match (&check.outcome, &check.failed_tests) {
+        (CheckOutcome::NoTestRun, _) => Some(format!(
+            "But `{first}` runs no test, so a change is hardly checked: name a command that does, \
+             in {RULES_PATH}."
+        )),
+        (CheckOutcome::Failed(_), Some(_)) => Some(
+            "What fails already, without any change, is named in every pull request and blamed on \
+             none."
+                .to_owned(),
+        ),
+        (CheckOutcome::Failed(_), None) => Some(format!(
+            "But `{first}` fails already, without any change, and its output does not tell which \
+             tests fail: a change passes only if all of it passes with it. See why it fails, or \
+             name a command that passes, in {RULES_PATH}."
+        )),
+        _ => None,
     }
 }
 
