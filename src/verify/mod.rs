@@ -217,7 +217,7 @@ impl Checker {
                 workspace = self.lay(&directory.join(format!("tree-{number}")), patch).await?;
             }
             let place = directory.join(format!("build-{number}"));
-            let build = self.build_directory(verifier.as_ref(), place).await?;
+            let build = self.build_directory(&workspace, verifier.as_ref(), place).await?;
             let place = build.as_ref().map(|build| &*build.path);
             let candidate = Candidate { workspace: &workspace, patch, build: place, stop };
             let started = Instant::now();
@@ -250,13 +250,14 @@ impl Checker {
     /// A directory in which a command builds, with what earlier checks built.
     async fn build_directory(
         &self,
+        workspace: &Arc<Workspace>,
         verifier: &dyn Verifier,
         place: PathBuf,
     ) -> Result<Option<BuildDirectory>, VerifyError> {
         let (Some(builds), Some(command)) = (&self.builds, verifier.builds_as()) else {
             return Ok(None);
         };
-        let laid = builds.lay(&self.base, command, place.clone()).await;
+        let laid = builds.lay(workspace, command, place.clone()).await;
         laid.map(Some).map_err(|source| VerifyError::Disk { path: place, source })
     }
 

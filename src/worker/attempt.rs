@@ -185,7 +185,7 @@ async fn build_directory(
 ) -> Result<Option<PathBuf>, WorkError> {
     let (true, Some(command)) = (ctx.sandbox.is_closed(), commands.last()) else { return Ok(None) };
     let place = workspace.path().with_file_name("build");
-    let laid = ctx.builds.lay(workspace.commit(), command, place).await;
+    let laid = ctx.builds.lay(workspace, command, place).await;
     laid.map(|build| Some(build.path)).map_err(|error| WorkError::passing(&error))
 }
 

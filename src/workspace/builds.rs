@@ -53,6 +53,8 @@ pub struct BuildDirectory {
     /// Where it is.
     pub path: PathBuf,
     generation: u32,
+    /// The packages that lie in the tree, by name, before anything ran there.
+    own: BTreeSet<String>,
 }
 
 /// What is known of a kept build.
@@ -74,22 +76,23 @@ impl Builds {
         Self { store, scratch: Scratch::below(data), line }
     }
 
-    /// Makes a build directory for a command in a tree of this commit. Where a build is kept, it
+    /// Makes a build directory for a command in a tree where none ran yet. Where a build is kept, it
     /// begins with a copy of that.
     ///
     /// # Errors
     /// When the directory cannot be made.
     pub async fn lay(
         &self,
-        commit: &Sha,
+        workspace: &Arc<Workspace>,
         command: &str,
         directory: PathBuf,
     ) -> io::Result<BuildDirectory> {
-        let (builds, commit, command) = (self.clone(), commit.clone(), command.to_owned());
+        let (builds, tree, command) = (self.clone(), Arc::clone(workspace), command.to_owned());
         let laying = move || {
             std::fs::create_dir(&directory)?;
-            let laid = builds.lay_now(&commit, &command, &directory)?;
-            Ok(BuildDirectory { path: directory, generation: laid.map_or(0, |laid| laid + 1) })
+            let laid = builds.lay_now(tree.commit(), &command, &directory)?;
+            let generation = laid.map_or(0, |laid| laid + 1);
+            Ok(BuildDirectory { path: directory, generation, own: own_packages(&tree) })
         };
         tokio::task::spawn_blocking(laying).await.map_err(io::Error::other)?
     }
@@ -122,7 +125,7 @@ impl Builds {
     /// is taken out of its directory.
     pub async fn keep(
         &self,
-        workspace: &Arc<Workspace>,
+        workspace: &Workspace,
         command: &str,
         built: &BuildDirectory,
         at: Timestamp,
@@ -135,7 +138,7 @@ impl Builds {
 
     async fn try_to_keep(
         &self,
-        workspace: &Arc<Workspace>,
+        workspace: &Workspace,
         command: &str,
         built: &BuildDirectory,
         at: Timestamp,
@@ -153,9 +156,9 @@ impl Builds {
         }
         let making = place.begin(&self.scratch).await?;
         let made = making.made();
-        let tree = Arc::clone(workspace);
+        let own = built.own.clone();
         let moving = move || {
-            prune(&output, &own_packages(&tree))?;
+            prune(&output, &own)?;
             match std::fs::rename(&output, made.join(OUTPUT)) {
                 Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                     copy(&output, &made.join(OUTPUT))
