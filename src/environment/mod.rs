@@ -322,7 +322,6 @@ impl Fetching<'_> {
             command.env = [&*self.plan.env, &self.toolchains.env].concat();
             if let Some(socket) = socket {
                 command.way_out = Some(socket.to_owned());
-                command.shown.extend(no_git());
                 command.env.extend(through_proxy());
             }
             command.env.extend(planned.env.clone());
@@ -404,20 +403,6 @@ fn beginning_and_end(said: &str) -> String {
     let (first, last) =
         (said.floor_char_boundary(TOLD), said.ceil_char_boundary(said.len() - TOLD));
     format!("{}\n[...]\n{}", &said[..first], &said[last..])
-}
-
-/// In the place of git: a package manager that clones a repository may run its scripts. Cargo has a
-/// git of its own, which runs nothing.
-fn no_git() -> impl Iterator<Item = ShownDirectory> {
-    let places = ["/usr/bin/git", "/usr/local/bin/git"].into_iter();
-    places.filter(|place| Path::new(place).exists()).map(|place| ShownDirectory {
-        host_dir: "/dev/null".into(),
-        mount_at: place.to_owned(),
-        writable: false,
-        programs: None,
-        temporary: Vec::new(),
-        above: None,
-    })
 }
 
 /// What package managers are told to find the way out.

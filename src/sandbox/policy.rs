@@ -48,6 +48,10 @@ const HOSTS: &str = "127.0.0.1 localhost sandbox\n::1 localhost sandbox\n";
 const NSSWITCH: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files\n\
     networks: files\nprotocols: files\nservices: files\n";
 
+/// What no command finds that has a way out: a package manager that clones a repository may run its
+/// scripts. Cargo has a git of its own, which runs nothing.
+const GIT: &[&str] = &["/usr/bin/git", "/usr/local/bin/git"];
+
 /// Where builds go.
 pub(super) const BUILDS: &str = "/tmp/build";
 
@@ -142,6 +146,9 @@ impl SandboxPolicy<'_> {
         }
         if let Some(socket) = &self.command.way_out {
             arguments.mount("--ro-bind", socket, way_out::SOCKET);
+            for program in GIT.iter().filter(|path| Path::new(path).exists()) {
+                arguments.option(&["--ro-bind", "/dev/null", program]);
+            }
         }
         let workdir = match &*self.command.workdir {
             "" => TREE.to_owned(),

@@ -124,7 +124,7 @@ pub struct Checker {
     pub verifiers: Arc<[Box<dyn Verifier>]>,
     /// What earlier checks built. `None`: each command builds from nothing, in its own `/tmp`.
     pub builds: Option<Builds>,
-    /// Since when what this check builds is kept. `None`: it is not.
+    /// The present time, where what this check builds is to be kept. `None`: it is not.
     pub keeps: Option<Timestamp>,
 }
 

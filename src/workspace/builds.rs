@@ -200,7 +200,7 @@ fn own_packages(tree: &Workspace) -> BTreeSet<String> {
 fn prune(output: &Path, own: &BTreeSet<String>) -> io::Result<()> {
     for entry in std::fs::read_dir(output)? {
         let entry = entry?;
-        // A profile's directory, or that of a target, which holds such.
+        // The directory of a profile, such as `debug`, holds these.
         let is_kept = match entry.file_type()?.is_dir() {
             false => entry.file_name() == ".rustc_info.json",
             true if entry.path().join(FINGERPRINTS).is_dir() => {
