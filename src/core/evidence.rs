@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::id::Sha;
 use super::patch::{Patch, PatchDigest};
+use super::proof::Proof;
+use super::test_results::TestResults;
 use super::text::first_of;
 
 /// One verifier's result.
@@ -29,6 +31,9 @@ pub struct Check {
     /// The tests that failed, by the runner's own names. `None`: not all of them are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_tests: Option<BTreeSet<String>>,
+    /// What each test came to. `None`: that is not known, or it was not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<TestResults>,
     /// How long it took, in milliseconds.
     pub millis: u64,
 }
@@ -108,6 +113,9 @@ pub struct Evidence {
     /// `python 3.8.18, as .python-version asks`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<String>,
+    /// What running tests without parts of the change showed. `None`: that was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 /// What the evidence says.
@@ -306,6 +314,7 @@ mod tests {
             base: "a".repeat(40).parse().unwrap(),
             packages: Vec::new(),
             tools: Vec::new(),
+            proof: None,
             patch: PatchDigest::of_bytes([0xbb; 32]),
             checks: outcomes
                 .iter()
@@ -316,6 +325,7 @@ mod tests {
                     tests: None,
                     tests_before: None,
                     failed_tests: None,
+                    results: None,
                     millis: 1,
                 })
                 .collect(),

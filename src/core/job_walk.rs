@@ -57,6 +57,7 @@ fn evidence(base: &str, patch: &str, outcome: Option<CheckOutcome>) -> Evidence 
         tests: None,
         tests_before: None,
         failed_tests: None,
+        results: None,
         millis: 1,
     });
     Evidence {
@@ -65,6 +66,7 @@ fn evidence(base: &str, patch: &str, outcome: Option<CheckOutcome>) -> Evidence 
         checks: checks.into_iter().collect(),
         packages: Vec::new(),
         tools: Vec::new(),
+        proof: None,
     }
 }
 

@@ -147,6 +147,9 @@ pub struct SandboxCommand {
     pub way_out: Option<PathBuf>,
 }
 
+/// Where a command finds [`ShownDirectory::of_reports`].
+pub const REPORTS: &str = "/tmp/reports";
+
 /// A directory of the host that a command sees.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[allow(missing_docs)]
@@ -170,9 +173,18 @@ pub struct ShownDirectory {
 impl ShownDirectory {
     /// A directory for what commands build, which they find where build tools are told to put it.
     pub fn of_builds(host_dir: PathBuf) -> Self {
+        Self::at(policy::BUILDS, host_dir)
+    }
+
+    /// A directory into which test runners write their reports, at [`REPORTS`].
+    pub fn of_reports(host_dir: PathBuf) -> Self {
+        Self::at(REPORTS, host_dir)
+    }
+
+    fn at(mount_at: &str, host_dir: PathBuf) -> Self {
         Self {
             host_dir,
-            mount_at: policy::BUILDS.to_owned(),
+            mount_at: mount_at.to_owned(),
             writable: true,
             programs: None,
             temporary: Vec::new(),

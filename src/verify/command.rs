@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +10,15 @@ use async_trait::async_trait;
 
 use super::distill::distill;
 use super::results::select::whole;
+use super::results::reports::{self, Reports};
 use super::results::{EndedCommand, TestOutput, TestRun};
 use super::{Candidate, Finding, Verifier, VerifyError, blocking, missing, python, python_in};
 use crate::core::evidence::{CheckKind, CheckOutcome};
 use crate::core::path::RepoPath;
 use crate::core::policy::runs_nothing;
-use crate::sandbox::{CommandOutput, Exit, Sandbox, SandboxCommand, SandboxLimits, ShownDirectory};
+use crate::sandbox::{
+    CommandOutput, Exit, REPORTS, Sandbox, SandboxCommand, SandboxLimits, ShownDirectory,
+};
 use crate::workspace::confined;
 use crate::workspace::tree::Workspace;
 
@@ -71,19 +74,25 @@ impl Verifier for CommandVerifier {
         let changed: Vec<RepoPath> = candidate.patch.changes.keys().cloned().collect();
         let reading = move || (python_in(&at_first, changed.iter()), package_json(&at_first));
         let (python, package_json) = blocking(reading).await?;
-        let mut command = SandboxCommand::script(whole(&self.line), tree).with_streams_together();
+        let reports_at = self.reports_at(candidate.reports);
+        let line = reports::asked_for(&whole(&self.line), package_json.as_deref(), &reports_at);
+        let mut command = SandboxCommand::script(line, tree).with_streams_together();
         let build = candidate.build.map(|build| ShownDirectory::of_builds(build.to_owned()));
         command.shown.extend(build);
+        command.shown.push(ShownDirectory::of_reports(candidate.reports.to_owned()));
         if let Some(layout) = &python {
             command.env = layout.environment(self.sandbox.as_ref(), tree);
         }
+        command.env.extend(reports::environment(&reports_at));
         let limits = self.limits();
         let broken = |source| VerifyError::Sandbox { check: self.line.clone(), source };
         let output = self.sandbox.run(&command, &limits, candidate.stop).await.map_err(broken)?;
         let (verifier, after) = (self.clone(), Arc::clone(candidate.workspace));
+        let (reports, shown_at) = (candidate.reports.to_owned(), self.sandbox.shows(tree));
         let reading = blocking(move || {
             verifier.keep(&output)?;
-            verifier.found(&output, package_json.as_deref(), &after)
+            let reports = Reports::read(&reports, shown_at);
+            verifier.found(&output, package_json.as_deref(), &after, &reports)
         });
         let found = reading.await??;
         let python = python.filter(|_| python::starts_pytest(&self.line));
@@ -101,6 +110,11 @@ impl Verifier for CommandVerifier {
 }
 
 impl CommandVerifier {
+    /// Where the command sees the directory for reports.
+    fn reports_at(&self, directory: &Path) -> PathBuf {
+        if self.sandbox.is_closed() { REPORTS.into() } else { directory.to_owned() }
+    }
+
     fn limits(&self) -> SandboxLimits {
         SandboxLimits { wall: self.time, output_bytes: KEPT, ..SandboxLimits::default() }
     }
@@ -111,6 +125,7 @@ impl CommandVerifier {
         output: &CommandOutput,
         package_json: Option<&str>,
         tree: &Workspace,
+        reports: &Reports,
     ) -> Result<Finding, VerifyError> {
         let text = &output.stdout.text;
         let told = |how: String| format!("{how}\n{}", distill(text, DISTILLED));
@@ -126,7 +141,7 @@ impl CommandVerifier {
                 let cut_bytes = output.stdout.cut_bytes;
                 let ended =
                     EndedCommand { line: &self.line, package_json, output: text, cut_bytes, code };
-                return Ok(found_in(&TestOutput::of(&ended), &ended, tree));
+                return Ok(found_in(&TestOutput::of(&ended), &ended, tree, reports));
             }
             Exit::Signal(signal) => {
                 CheckOutcome::Failed(told(format!("killed by signal {signal}")))
@@ -175,7 +190,12 @@ impl CommandVerifier {
 }
 
 /// What a command came to that ended by itself.
-fn found_in(output: &TestOutput<'_>, ended: &EndedCommand<'_>, tree: &Workspace) -> Finding {
+fn found_in(
+    output: &TestOutput<'_>,
+    ended: &EndedCommand<'_>,
+    tree: &Workspace,
+    reports: &Reports,
+) -> Finding {
     let told = |how: String| format!("{how}\n{}", distill(ended.output, DISTILLED));
     let outcome = match output.run() {
         TestRun::NoTest => CheckOutcome::NoTestRun,
@@ -195,7 +215,8 @@ fn found_in(output: &TestOutput<'_>, ended: &EndedCommand<'_>, tree: &Workspace)
     };
     let is_red = matches!(outcome, CheckOutcome::Failed(_));
     let failed_tests = if is_red { output.failed_tests() } else { None };
-    Finding { outcome, tests: output.tests(), failed_tests }
+    let results = output.results(reports);
+    Finding { outcome, tests: output.tests(), failed_tests, results }
 }
 
 /// `package.json` at the top of a tree, where there is a plain one.

@@ -19,6 +19,7 @@ use crate::core::id::{Sha, Timestamp};
 use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::path_rules::PathRules;
+use crate::core::test_results::TestResults;
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::workspace::READING;
 use crate::workspace::builds::{BuildDirectory, Builds};
@@ -74,11 +75,13 @@ pub struct Finding {
     pub tests: Option<u64>,
     /// The tests that failed. `None`: not all of them are known.
     pub failed_tests: Option<BTreeSet<String>>,
+    /// What each test came to. `None`: that is not known.
+    pub results: Option<TestResults>,
 }
 
 impl From<CheckOutcome> for Finding {
     fn from(outcome: CheckOutcome) -> Self {
-        Self { outcome, tests: None, failed_tests: None }
+        Self { outcome, tests: None, failed_tests: None, results: None }
     }
 }
 
@@ -90,6 +93,8 @@ pub struct Candidate<'a> {
     pub patch: &'a Patch,
     /// Where its commands may build.
     pub build: Option<&'a Path>,
+    /// An empty directory for what test runners report.
+    pub reports: &'a Path,
     /// Ends it early.
     pub stop: &'a CancellationToken,
 }
@@ -219,14 +224,19 @@ impl Checker {
             let place = directory.join(format!("build-{number}"));
             let build = self.build_directory(&workspace, verifier.as_ref(), place).await?;
             let place = build.as_ref().map(|build| &*build.path);
-            let candidate = Candidate { workspace: &workspace, patch, build: place, stop };
+            let reports = directory.join(format!("reports-{number}"));
+            let broken = |source| VerifyError::Disk { path: reports.clone(), source };
+            std::fs::create_dir(&reports).map_err(broken)?;
+            let (workspace, reports) = (&workspace, &*reports);
+            let candidate = Candidate { workspace, patch, build: place, reports, stop };
             let started = Instant::now();
-            let Finding { outcome, tests, failed_tests } = verifier.check(&candidate).await?;
+            let found = verifier.check(&candidate).await?;
+            let Finding { outcome, tests, failed_tests, results } = found;
             let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             if let (Some(builds), Some(at), Some(build)) = (&self.builds, self.keeps, &build)
                 && !outcome.is_inconclusive()
             {
-                builds.keep(&workspace, verifier.name(), build, at).await;
+                builds.keep(workspace, verifier.name(), build, at).await;
             }
             let broke_a_rule =
                 verifier.kind() == CheckKind::Rule && !matches!(outcome, CheckOutcome::Passed);
@@ -237,6 +247,7 @@ impl Checker {
                 tests,
                 tests_before: None,
                 failed_tests,
+                results,
                 millis,
             });
             if broke_a_rule {
@@ -244,7 +255,8 @@ impl Checker {
             }
         }
         let (base, patch) = (self.base.clone(), patch.digest());
-        Ok(Evidence { base, patch, checks, packages: Vec::new(), tools: Vec::new() })
+        let (packages, tools) = (Vec::new(), Vec::new());
+        Ok(Evidence { base, patch, checks, packages, tools, proof: None })
     }
 
     /// A directory in which a command builds, with what earlier checks built.

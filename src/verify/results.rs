@@ -4,6 +4,8 @@
 //!   does not say so: a test, or code that it reaches, may end the process. So the known runners
 //!   have to have printed what they only print when they are through: their *end mark*.
 //! - Which tests failed, so that a run without them, or of one of them, can be asked for.
+//! - What each test came to, so that one and the same test can be looked at with a change and without
+//!   it.
 //! - Which packages were not there, so that nobody is blamed for a run that could not begin.
 //!
 //! Of any other runner the exit code is all that is known.
@@ -15,16 +17,25 @@
 use std::collections::BTreeSet;
 
 use super::distill::without_escapes;
+use crate::core::test_results::TestResults;
 use commands::CommandList;
+use reports::Reports;
 
 mod cargo;
+mod cargo_tests;
+mod cause;
 mod commands;
 mod ctest;
 mod go;
+mod indented;
 mod javascript;
+mod jest;
+mod junit;
 mod php;
 mod python;
+pub mod reports;
 pub mod select;
+mod unittest;
 
 /// What is known of a command that has ended.
 pub struct EndedCommand<'a> {
@@ -83,6 +94,14 @@ struct Runner {
     failed: fn(&[&str]) -> FailedTests,
     /// Packages that its output says are not there.
     missing: fn(&[&str]) -> BTreeSet<String>,
+    /// What each of its tests came to. `None`: that is not known.
+    tests: fn(&Told<'_>) -> Option<TestResults>,
+}
+
+/// What a runner told of its tests.
+struct Told<'a> {
+    lines: &'a [&'a str],
+    reports: &'a Reports,
 }
 
 /// The failed tests of a run.
@@ -130,6 +149,7 @@ const RUNNERS: &[Runner] = &[
         none: None,
         failed: cargo::failed,
         missing: cargo::missing,
+        tests: |told| cargo_tests::read(told.lines),
     },
     Runner {
         name: "pytest",
@@ -139,6 +159,7 @@ const RUNNERS: &[Runner] = &[
         none: Some(5),
         failed: python::failed_pytest,
         missing: python::missing,
+        tests: |told| junit::read_pytest(told.reports.pytest.as_deref()?),
     },
     Runner {
         name: "unittest",
@@ -148,6 +169,7 @@ const RUNNERS: &[Runner] = &[
         none: Some(5),
         failed: |_| FailedTests::default(),
         missing: |_| BTreeSet::new(),
+        tests: |told| unittest::read(told.lines),
     },
     Runner {
         name: "jest",
@@ -157,6 +179,7 @@ const RUNNERS: &[Runner] = &[
         none: None,
         failed: |_| FailedTests::default(),
         missing: javascript::missing,
+        tests: |told| jest::read(told.reports.jest.as_deref()?, &told.reports.tree),
     },
     Runner {
         name: "mocha",
@@ -166,6 +189,7 @@ const RUNNERS: &[Runner] = &[
         none: None,
         failed: |_| FailedTests::default(),
         missing: |_| BTreeSet::new(),
+        tests: |told| indented::read_mocha(told.lines),
     },
     Runner {
         name: "node --test",
@@ -175,6 +199,9 @@ const RUNNERS: &[Runner] = &[
         none: None,
         failed: |_| FailedTests::default(),
         missing: |_| BTreeSet::new(),
+        tests: |told| {
+            indented::read_tap(told.lines).or_else(|| indented::read_node_spec(told.lines))
+        },
     },
     Runner {
         name: "vitest",
@@ -185,6 +212,7 @@ const RUNNERS: &[Runner] = &[
         none: None,
         failed: |_| FailedTests::default(),
         missing: |_| BTreeSet::new(),
+        tests: |told| jest::read(told.reports.vitest.as_deref()?, &told.reports.tree),
     },
     Runner {
         name: "PHPUnit",
@@ -194,6 +222,7 @@ const RUNNERS: &[Runner] = &[
         none: None,
         failed: |_| FailedTests::default(),
         missing: |_| BTreeSet::new(),
+        tests: |_| None,
     },
     Runner {
         name: "ctest",
@@ -203,6 +232,7 @@ const RUNNERS: &[Runner] = &[
         none: None,
         failed: |_| FailedTests::default(),
         missing: |_| BTreeSet::new(),
+        tests: |_| None,
     },
     Runner {
         name: "go test",
@@ -213,6 +243,7 @@ const RUNNERS: &[Runner] = &[
         none: None,
         failed: go::failed,
         missing: go::missing,
+        tests: |_| None,
     },
 ];
 
@@ -302,6 +333,27 @@ impl<'a> TestOutput<'a> {
         }
         let bounded = names.len() <= MOST_FAILED && names.iter().all(|it| it.len() <= LONGEST_NAME);
         (bounded && count > 0 && names.len() as u64 == count).then_some(names)
+    }
+
+    /// What each test came to. `None`: that is not known of all runners that ran.
+    pub fn results(&self, reports: &Reports) -> Option<TestResults> {
+        if self.ended.cut_bytes > 0 {
+            return None;
+        }
+        let lines = self.lines();
+        let told = Told { lines: &lines, reports };
+        let mut all = TestResults::default();
+        for (runner, marks) in self.seen().filter(|(_, marks)| marks.ended > 0 || marks.more) {
+            // Of several runs of one runner the last report is all that is left.
+            let reports_once = ["pytest", "jest", "vitest"].contains(&runner.name);
+            if marks.more || reports_once && marks.ended > 1 {
+                return None;
+            }
+            if marks.tests > 0 || marks.failures > 0 {
+                all.extend((runner.tests)(&told)?);
+            }
+        }
+        (!all.is_empty()).then_some(all)
     }
 
     /// Whether it shows a test that passed.

@@ -218,6 +218,7 @@ impl SecondLook<'_> {
             outcome: check.outcome,
             tests: check.tests,
             failed_tests: check.failed_tests,
+            results: check.results,
         }))
     }
 }

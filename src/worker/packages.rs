@@ -93,6 +93,7 @@ pub(super) fn cannot_be_had(job: &AttemptInput<'_>, patch: &Patch, why: String) 
         tests: None,
         tests_before: None,
         failed_tests: None,
+        results: None,
         millis: 0,
     };
     Evidence {
@@ -101,6 +102,7 @@ pub(super) fn cannot_be_had(job: &AttemptInput<'_>, patch: &Patch, why: String) 
         checks: vec![check],
         packages: Vec::new(),
         tools: Vec::new(),
+        proof: None,
     }
 }
 

@@ -458,6 +458,7 @@ impl Story {
                     tests: None,
                     tests_before: None,
                     failed_tests: None,
+                    results: None,
                     millis: 1,
                 }];
                 Some(JobFact::Verified(Evidence {
@@ -466,6 +467,7 @@ impl Story {
                     checks,
                     packages: Vec::new(),
                     tools: Vec::new(),
+                    proof: None,
                 }))
             }
             (JobStep::Publish { .. }, JobStage::Publishing { .. }) => {

@@ -54,12 +54,14 @@ fn longest() -> (Job, VerifiedPatch) {
         tests: None,
         tests_before: None,
         failed_tests: None,
+        results: None,
         millis: 1,
     };
     let evidence = Evidence {
         base: "a".repeat(40).parse().unwrap(),
         packages: Vec::new(),
         tools: Vec::new(),
+        proof: None,
         patch: patch.digest(),
         checks: (0..1000).map(check).collect(),
     };

@@ -114,7 +114,7 @@ fn package(line: &str) -> String {
 }
 
 /// `running 3 tests`, which may stand on the line of a test that was cut off.
-fn running(line: &str) -> Option<u64> {
+pub(super) fn running(line: &str) -> Option<u64> {
     let (before, after) = line.rsplit_once("running ")?;
     let begins = before.is_empty() || before.starts_with("test ") && before.ends_with(" ... ");
     let (number, word) = counted(after)?;
@@ -133,6 +133,14 @@ fn result(line: &str) -> Option<(u64, u64)> {
         all += if runs || word == "ignored" { number } else { 0 };
     }
     Some((all, ran))
+}
+
+/// What the line of a target's end counts: passed, failed, ignored.
+pub(super) fn result_counts(line: &str) -> Option<[u64; 3]> {
+    let (_, counts) = line.split_once("test result: ")?;
+    let all: Vec<(u64, &str)> = counts.split(['.', ';']).filter_map(counted).collect();
+    let of = |word: &str| all.iter().find(|it| it.1 == word).map(|it| it.0);
+    Some([of("passed")?, of("failed")?, of("ignored")?])
 }
 
 /// Whether cargo started a target that is not libtest's: what that one tests is its own affair.

@@ -38,6 +38,12 @@ pub(super) fn starts_mocha(words: &[String]) -> bool {
     starts(words, &["mocha", "_mocha"]) && !has_option(words, MOCHA_OTHERWISE)
 }
 
+/// Whether a simple command starts vitest, and leaves open how it reports.
+pub(super) fn starts_vitest(words: &[String]) -> bool {
+    let otherwise = words.iter().any(|word| ["bench", "list", "--help"].contains(&&**word));
+    starts(words, &["vitest"]) && !otherwise && !has_option(words, &["--reporter", "--outputFile"])
+}
+
 /// Whether a simple command starts node's own runner so that it prints its summary.
 pub(super) fn starts_node(words: &[String]) -> bool {
     let other_reporter = words.iter().any(|word| {
@@ -168,9 +174,12 @@ fn is_passed_file(line: &str) -> bool {
         Some(named) => named.rsplit_once(" (").map(|(name, _)| name),
         None => line.strip_prefix("ok ").and_then(|rest| Some(rest.split_once(" - ")?.1)),
     };
-    name.is_some_and(|name| {
-        !name.contains(char::is_whitespace) && SOURCES.iter().any(|end| name.ends_with(end))
-    })
+    name.is_some_and(is_a_file)
+}
+
+/// Whether a test is named like a file: node's word for one in which no test ran.
+pub(super) fn is_a_file(name: &str) -> bool {
+    !name.contains(char::is_whitespace) && SOURCES.iter().any(|end| name.ends_with(end))
 }
 
 /// The packages that could not be found: node's own words, jest's, and those of vitest. Files of

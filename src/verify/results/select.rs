@@ -4,7 +4,7 @@
 //! get into a command, and quoted; what such a run came to is told by its exit status.
 
 use super::commands::{CommandList, starts};
-use super::python::starts_pytest;
+use super::python::{starts_pytest, starts_unittest};
 
 /// So many tests are left out of one run.
 const MOST_LEFT_OUT: usize = 50;
@@ -16,6 +16,7 @@ pub fn whole(line: &str) -> String {
         Some(Selecting::Cargo) if !line.contains("--no-fail-fast") => {
             line.replacen("test", "test --no-fail-fast", 1)
         }
+        Some(Selecting::Unittest) if !line.contains(" -v") => format!("{line} -v"),
         // The last word on it counts, also after the project's own settings.
         Some(Selecting::Pytest { .. }) if !line.contains(" -- ") => {
             format!("{line} --maxfail=0 --continue-on-collection-errors")
@@ -40,6 +41,7 @@ pub fn without(line: &str, names: &[String]) -> Option<String> {
             let listed = names.iter().map(|name| format!(" {} '{name}'", of(name)));
             Some(format!("{line}{}", listed.collect::<String>()))
         }
+        Selecting::Unittest => None,
         Selecting::Go(rest) => {
             let all = names.iter().all(|name| is_identifier(name));
             all.then(|| format!("go test -skip '^({})$'{rest}", names.join("|")))
@@ -55,12 +57,66 @@ pub fn alone(line: &str, name: &str) -> Option<String> {
     match Selecting::of(line)? {
         Selecting::Cargo => Some(format!("{line} -- --exact '{name}'")),
         Selecting::Pytest { names_files: false } => Some(format!("{line} '{name}'")),
-        Selecting::Pytest { names_files: true } => None,
+        Selecting::Pytest { names_files: true } | Selecting::Unittest => None,
         // Go remembers a green result.
         Selecting::Go(rest) => {
             is_identifier(name).then(|| format!("go test -count=1 -run '^{name}$'{rest}"))
         }
     }
+}
+
+/// The command with these options at its end. `None`: it is more than one command, or hands its
+/// arguments on in a way that is not known.
+pub fn with_options(line: &str, options: &str) -> Option<String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let plain = !line.contains(['\n', ';', '&', '#', '|', '<', '>', '`', '$', '(']);
+    let member = words.iter().any(|it| it.starts_with("--workspace") || *it == "--if-present");
+    let program = words.iter().find(|word| !word.contains('='))?;
+    if !plain || member {
+        return None;
+    }
+    Some(match *program {
+        "npm" if !words.contains(&"--") => format!("{line} -- {options}"),
+        // They hand on what they do not know, and `--` as well.
+        "yarn" | "pnpm" if words.contains(&"--") => return None,
+        _ => format!("{line} {options}"),
+    })
+}
+
+/// The command for these tests only, and for what stands in their files where a runner takes no
+/// more than those. `None`: it is not known how to say that. `alternate`: in another order, or one
+/// after the other, where the runner can.
+pub fn only(line: &str, ids: &[String], alternate: bool) -> Option<String> {
+    if ids.is_empty() || ids.len() > MOST_LEFT_OUT {
+        return None;
+    }
+    match Selecting::of(line) {
+        Some(Selecting::Cargo) => {
+            let names: Option<Vec<&str>> = ids.iter().map(|id| cargo_name(id)).collect();
+            let names = names?.into_iter().map(|name| format!(" '{name}'")).collect::<String>();
+            let one = if alternate { " --test-threads=1" } else { "" };
+            Some(format!("{line} -- --exact{one}{names}"))
+        }
+        Some(Selecting::Pytest { names_files: false }) => {
+            if !ids.iter().all(|id| is_plain(id)) {
+                return None;
+            }
+            let mut named: Vec<String> = ids.iter().map(|id| format!(" '{id}'")).collect();
+            if alternate {
+                named.reverse();
+            }
+            Some(format!("{line}{}", named.concat()))
+        }
+        _ => None,
+    }
+}
+
+/// The name that libtest knows of an id: without the target before it. None of a doc test's, whose
+/// name holds a line.
+fn cargo_name(id: &str) -> Option<&str> {
+    let after_file = id.split_once(".rs::").map(|(_, name)| name);
+    let name = after_file.or_else(|| id.split_once("::").map(|(_, name)| name))?;
+    is_plain(name).then_some(name)
 }
 
 /// Commands that can be told which tests to run.
@@ -70,6 +126,7 @@ enum Selecting<'a> {
     Pytest {
         names_files: bool,
     },
+    Unittest,
     /// With what follows `go test`.
     Go(&'a str),
 }
@@ -95,6 +152,9 @@ impl<'a> Selecting<'a> {
             let program = words.iter().position(|word| word.ends_with("pytest"))?;
             let names_files = words.iter().skip(program + 1).any(|word| !word.starts_with('-'));
             return Some(Self::Pytest { names_files });
+        }
+        if starts_unittest(words) {
+            return Some(Self::Unittest);
         }
         let go = starts(words, &["go"]) && !has("-run") && !has("-skip") && !has("-args");
         line.strip_prefix("go test").filter(|_| go).map(Self::Go)
@@ -163,6 +223,7 @@ mod tests {
         for (line, on) in [
             ("cargo test --offline", "cargo test --no-fail-fast --offline"),
             ("cargo test -- --exact 'a'", "cargo test --no-fail-fast -- --exact 'a'"),
+            ("python3 -m unittest", "python3 -m unittest -v"),
             ("pytest -x", "pytest -x --maxfail=0 --continue-on-collection-errors"),
             (
                 "A=1 python -m pytest",
@@ -182,6 +243,7 @@ mod tests {
             "make test",
             "pytest -x\npytest",
             "pytest --version",
+            "python3 -m unittest -v",
         ] {
             assert_eq!(whole(line), line);
         }

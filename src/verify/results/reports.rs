@@ -1,0 +1,109 @@
+//! Machine-readable reports of test runners: how they are asked for, and what was written.
+//!
+//! Invariants: a report is written outside the tree, into a directory that was empty before the
+//! run; it is read as data, no link is followed, and no more than a bound is read. A command of
+//! which it is not sure that its last part is that runner is left as it is.
+
+use std::path::{Path, PathBuf};
+
+use super::commands::CommandList;
+use super::javascript::{starts_jest, starts_vitest};
+use crate::workspace::confined;
+
+/// Bytes of one report.
+const LARGEST_REPORT: u64 = 16 << 20;
+const PYTEST: &str = "pytest.xml";
+const JEST: &str = "jest.json";
+const VITEST: &str = "vitest.json";
+
+/// What runners wrote.
+#[derive(Debug, Default)]
+pub struct Reports {
+    /// JUnit XML.
+    pub pytest: Option<Vec<u8>>,
+    /// jest's JSON.
+    pub jest: Option<Vec<u8>>,
+    /// vitest's.
+    pub vitest: Option<Vec<u8>>,
+    /// Where the tree was while the command ran: reports name files in it.
+    pub tree: PathBuf,
+}
+
+impl Reports {
+    /// Reads them. What is not there, or is no plain file, is none.
+    pub fn read(directory: &Path, tree: PathBuf) -> Self {
+        let root = std::fs::File::open(directory).ok();
+        let read = |name: &str| {
+            let (mut file, _) = confined::open_file(root.as_ref()?, name.as_bytes()).ok()?;
+            confined::read_all(&mut file, LARGEST_REPORT).ok()
+        };
+        Self { pytest: read(PYTEST), jest: read(JEST), vitest: read(VITEST), tree }
+    }
+}
+
+/// The variables that ask for reports in `directory`, as the command sees it.
+pub fn environment(directory: &Path) -> Vec<(String, String)> {
+    let file = directory.join(PYTEST);
+    let options = format!("--junitxml={} -o junit_family=xunit1", file.display());
+    vec![("PYTEST_ADDOPTS".to_owned(), options)]
+}
+
+/// A command whose runner takes such a wish only as arguments, with these.
+pub fn asked_for(line: &str, package_json: Option<&str>, directory: &Path) -> String {
+    let list = CommandList::of(line, package_json);
+    let Some(last) = list.last() else { return line.to_owned() };
+    let file = |name: &str| directory.join(name).display().to_string();
+    let options = if starts_jest(last) {
+        format!("--json --outputFile={}", file(JEST))
+    } else if starts_vitest(last) {
+        format!("--reporter=default --reporter=json --outputFile.json={}", file(VITEST))
+    } else {
+        return line.to_owned();
+    };
+    super::select::with_options(line, &options).unwrap_or_else(|| line.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jest_and_vitest_are_asked_through_the_script_that_starts_them() {
+        let package = |script: &str| format!(r#"{{"scripts": {{"test": "{script}"}}}}"#);
+        let asked = |line: &str, script: &str| {
+            asked_for(line, Some(&package(script)), Path::new("/tmp/report"))
+        };
+        let jest = "--json --outputFile=/tmp/report/jest.json";
+        assert_eq!(asked("npm test --silent", "jest"), format!("npm test --silent -- {jest}"));
+        assert_eq!(asked("npm test -- -i", "jest"), format!("npm test -- -i {jest}"));
+        assert_eq!(asked("npx jest", ""), format!("npx jest {jest}"));
+        assert_eq!(
+            asked("npm test", "vitest run"),
+            "npm test -- --reporter=default --reporter=json \
+             --outputFile.json=/tmp/report/vitest.json"
+        );
+        for (line, script) in [
+            ("npm test", "jest && eslint ."),
+            ("npm test", "jest | cat"),
+            ("npm test; true", "jest"),
+            ("npm test --workspaces", "jest"),
+            ("npm test", "mocha"),
+        ] {
+            assert_eq!(asked(line, script), line, "{script}");
+        }
+    }
+
+    #[test]
+    fn a_report_that_is_a_link_or_too_large_is_none() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("elsewhere"), "<testsuites/>").unwrap();
+        let link = place.path().join(PYTEST);
+        std::os::unix::fs::symlink(place.path().join("elsewhere"), link).unwrap();
+        std::fs::write(place.path().join(JEST), "{}").unwrap();
+        let vitest = std::fs::File::create(place.path().join(VITEST)).unwrap();
+        vitest.set_len(LARGEST_REPORT + 1).unwrap();
+        let reports = Reports::read(place.path(), PathBuf::new());
+        assert_eq!((reports.pytest, reports.vitest), (None, None));
+        assert_eq!(reports.jest.as_deref(), Some(&b"{}"[..]));
+    }
+}
