@@ -71,9 +71,14 @@ pub type AnyError = Box<dyn StdError + Send + Sync>;
 
 /// Exit code when all went well but no verified change came out.
 pub const NO_CHANGE: u8 = 3;
-
+/// The same: checks passed, and no test ran.
+pub const NOTHING_RAN: u8 = 4;
+/// The same: verified, and a person has to look first.
+pub const HELD: u8 = 5;
+/// The same: a test for the issue passes without any change.
+pub const NOT_REPRODUCIBLE: u8 = 6;
 /// Exit code when changes cannot be checked here.
-pub const CANNOT_CHECK: u8 = 7;
+pub const INCONCLUSIVE: u8 = 7;
 
 /// Parses the arguments and does what they say.
 pub fn main() -> ExitCode {

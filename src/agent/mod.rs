@@ -90,6 +90,8 @@ pub enum Finished {
         summary: String,
         /// What it says to each review thread.
         answers: Vec<ThreadAnswer>,
+        /// Why it brings no test.
+        no_test: Option<String>,
     },
     /// It says there is nothing to do.
     NothingToFix {

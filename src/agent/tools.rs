@@ -249,6 +249,7 @@ const MOST_WORDS: usize = 64 * 1024;
 pub struct Finish {
     summary: String,
     nothing_to_fix: bool,
+    no_test: Option<String>,
     answers: Vec<ThreadAnswer>,
 }
 
@@ -261,6 +262,10 @@ pub fn finish_spec() -> ToolSpec {
         &json!({
             "summary": {"type": "string"},
             "nothing_to_fix": {"type": "boolean", "description": "true when no change is needed"},
+            "no_test": {
+                "type": "string",
+                "description": "only if no test can show the bug: why",
+            },
             "answers": {
                 "type": "array",
                 "description": "one for each numbered review thread of the task, if it has any",
@@ -289,6 +294,8 @@ impl Finish {
             #[serde(default)]
             nothing_to_fix: bool,
             #[serde(default)]
+            no_test: Option<String>,
+            #[serde(default)]
             answers: Vec<ThreadAnswer>,
         }
         (tool == "finish").then(|| {
@@ -297,15 +304,18 @@ impl Finish {
             if arguments.summary.trim().is_empty() {
                 return Err("`summary` must not be empty.".to_owned());
             }
+            let no_test = arguments.no_test.filter(|why| !why.trim().is_empty());
             let words = arguments.answers.iter().map(|answer| answer.words.len());
+            let words = words.chain(no_test.as_ref().map(String::len));
             if arguments.summary.len() + words.sum::<usize>() > MOST_WORDS {
                 return Err(format!(
-                    "`summary` and `answers` may have {MOST_WORDS} bytes together."
+                    "`summary`, `no_test` and `answers` may have {MOST_WORDS} bytes together."
                 ));
             }
             Ok(Self {
                 summary: arguments.summary,
                 nothing_to_fix: arguments.nothing_to_fix,
+                no_test,
                 answers: arguments.answers,
             })
         })
@@ -317,7 +327,8 @@ impl From<Finish> for Finished {
         if finish.nothing_to_fix {
             Self::NothingToFix { why: finish.summary }
         } else {
-            Self::Changed { summary: finish.summary, answers: finish.answers }
+            let Finish { summary, answers, no_test, .. } = finish;
+            Self::Changed { summary, answers, no_test }
         }
     }
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AnyError, CANNOT_CHECK, CommandResult, local, say, say_json, start_logging, unprivileged,
+    AnyError, CommandResult, INCONCLUSIVE, local, say, say_json, start_logging, unprivileged,
 };
 use crate::clock::Clock;
 use crate::core::event::IssueText;
@@ -142,7 +142,7 @@ async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
     if command.fix {
         say(write_rules(&repository, &seen)?);
     }
-    Ok(if seen.problem().is_none() { ExitCode::SUCCESS } else { ExitCode::from(CANNOT_CHECK) })
+    Ok(if seen.problem().is_none() { ExitCode::SUCCESS } else { ExitCode::from(INCONCLUSIVE) })
 }
 
 /// What was seen, on which commit.

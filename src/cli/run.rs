@@ -11,9 +11,7 @@ use std::time::Duration;
 use report::{CHANGE, RunReport, UNVERIFIED, as_json, as_text};
 use secrecy::ExposeSecret;
 
-use super::{
-    AnyError, CommandResult, NO_CHANGE, local, say, say_json, start_logging, unprivileged,
-};
+use super::{AnyError, CommandResult, local, say, say_json, start_logging, unprivileged};
 use crate::app::{egress_to, model_addresses, models};
 use crate::clock::Clock;
 use crate::config::{ModelChoice, variable};
@@ -183,7 +181,7 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
     } else {
         say(as_text(&report, &command.out));
     }
-    Ok(if report.is_verified() { ExitCode::SUCCESS } else { ExitCode::from(NO_CHANGE) })
+    Ok(ExitCode::from(report.exit_code()))
 }
 
 /// The job as a comment on GitHub would have made it; whose issue of which repository it is, nobody

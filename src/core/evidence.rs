@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::Sha;
 use super::patch::{Patch, PatchDigest};
+use super::policy::ProofMode;
 use super::proof::Proof;
 use super::test_results::TestResults;
 use super::text::first_of;
@@ -140,12 +141,25 @@ pub enum TestsRun {
     NoCommand,
 }
 
+/// What green evidence comes to, as people and programs are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GreenOutcome {
+    /// A test fails without the change and passes with it, and a part of it is needed for that.
+    Proven,
+    /// The project's commands ran tests and are green; no test showed the change.
+    ChecksPassed,
+    /// There was no command, or no test ran.
+    NothingRan,
+}
+
 /// A patch that may be published. Only [`Evidence::verified`] makes one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct VerifiedPatch {
     base: Sha,
     patch: Patch,
     tests: TestsRun,
+    outcome: GreenOutcome,
 }
 
 impl VerifiedPatch {
@@ -160,6 +174,10 @@ impl VerifiedPatch {
     /// Whether any test was run; if not, the pull request says so.
     pub fn tests(&self) -> TestsRun {
         self.tests
+    }
+    /// What its evidence comes to.
+    pub fn outcome(&self) -> GreenOutcome {
+        self.outcome
     }
 }
 
@@ -179,8 +197,36 @@ impl Evidence {
     /// The patch as a verified one. `None`: the verdict is not green, or speaks of another patch.
     pub fn verified(&self, patch: Patch) -> Option<VerifiedPatch> {
         let holds = self.verdict() == Verdict::Green && patch.digest() == self.patch;
-        let (base, tests) = (self.base.clone(), self.tests());
-        holds.then_some(VerifiedPatch { base, patch, tests })
+        let (base, tests, outcome) = (self.base.clone(), self.tests(), self.outcome());
+        holds.then_some(VerifiedPatch { base, patch, tests, outcome })
+    }
+
+    /// What it comes to where it is green.
+    pub fn outcome(&self) -> GreenOutcome {
+        match self.tests() {
+            TestsRun::NoneRan | TestsRun::NoCommand => GreenOutcome::NothingRan,
+            TestsRun::Ran if self.proof.as_ref().is_some_and(Proof::is_proven) => {
+                GreenOutcome::Proven
+            }
+            TestsRun::Ran => GreenOutcome::ChecksPassed,
+        }
+    }
+
+    /// What of it a person has to say yes to before the change goes anywhere, each in a few words.
+    /// `is_first`: it is the change as a whole, and no later round of it.
+    pub fn needs_a_person(&self, mode: ProofMode, is_first: bool) -> Vec<String> {
+        let mut all = self.proof.as_ref().map_or_else(Vec::new, Proof::needs_a_person);
+        if mode == ProofMode::Required && is_first && self.outcome() != GreenOutcome::Proven {
+            all.push("it is not proven, and `[proof] mode` asks for that".to_owned());
+        }
+        all
+    }
+
+    /// The same without the results of single tests, which are many, and in what follows from them.
+    #[must_use]
+    pub fn without_results(mut self) -> Self {
+        self.checks.iter_mut().for_each(|check| check.results = None);
+        self
     }
 
     /// Whether any test was run.
@@ -223,7 +269,9 @@ impl Evidence {
             let Some(before) = before else { continue };
             check.tests_before = before.tests.filter(|tests| *tests > 0);
             let why = match &check.outcome {
-                CheckOutcome::Passed if !changes_tests => fewer_tests(check),
+                CheckOutcome::Passed if !changes_tests => {
+                    lost_tests(check, before).or_else(|| fewer_tests(check))
+                }
                 CheckOutcome::Failed(why) => {
                     old_failures(before, check).map(|old| format!("{old}\n{why}"))
                 }
@@ -251,6 +299,20 @@ pub fn cannot_run(base: &[Check]) -> Option<String> {
         | CheckOutcome::Failed(_)
         // It did run, and what ends it early may be what the change is to mend.
         | CheckOutcome::EndedEarly(_) => None,
+    })
+}
+
+/// Which tests of the base a command that passed does not run any more. `None`: it runs all of
+/// them, or they are not known.
+fn lost_tests(check: &Check, before: &Check) -> Option<String> {
+    let (now, before) = (check.results.as_ref()?, before.results.as_ref()?);
+    let lost = before.lost_in(now);
+    (!lost.is_empty()).then(|| {
+        format!(
+            "it exits with 0, but these tests run without the change and do not run with it, \
+             though the change is in no test: {}. Something ends, skips or hides them",
+            first_of(&lost, MOST_NAMED).join(", ")
+        )
     })
 }
 

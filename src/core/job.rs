@@ -27,6 +27,7 @@ use super::patch::PatchDigest;
 use super::policy::Rules;
 
 mod advance;
+mod doubt;
 mod fact;
 mod obstacle;
 mod order;
@@ -38,6 +39,7 @@ mod step;
 mod waiting;
 
 pub use advance::advance;
+pub use doubt::*;
 pub use fact::*;
 pub use obstacle::*;
 pub use order::*;
@@ -70,6 +72,9 @@ pub struct Job {
     /// What the attempt before left, where it ended without a change.
     #[serde(default)]
     pub unfinished: Option<UnfinishedAttempt>,
+    /// A green change that was sent back once, as no test shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Doubt>,
     /// The pull request, once there is one.
     pub pull: Option<PullRef>,
     /// What the model has cost so far.
@@ -130,6 +135,9 @@ pub struct Proposal {
     /// What the model says to each thread of the round.
     #[serde(default)]
     pub answers: Vec<ThreadAnswer>,
+    /// Why it brings no test, in the model's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_test: Option<String>,
 }
 
 impl Job {
@@ -145,6 +153,7 @@ impl Job {
             change: None,
             follows: None,
             unfinished: None,
+            doubt: None,
             pull: None,
             spent: Money::ZERO,
             review: ReviewState::default(),

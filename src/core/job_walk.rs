@@ -238,7 +238,13 @@ fn facts_of_commands() -> Vec<JobFact> {
         JobFact::Taken(taken),
         JobFact::RoundRefused { round: 2, why: Declined::Skipped },
         JobFact::Answered { round: 2 },
-        JobFact::Held { patch: digest("1"), risks: vec![], files: vec![], diff: String::new() },
+        JobFact::Held {
+            patch: digest("1"),
+            risks: vec![],
+            touches: vec![],
+            files: vec![],
+            diff: String::new(),
+        },
         JobFact::Go { patch: digest("1") },
         JobFact::Go { patch: digest("2") },
     ]);
@@ -250,7 +256,14 @@ fn proposal(patch: &str) -> Proposal {
 }
 
 pub(super) fn proposal_of(patch: PatchDigest) -> Proposal {
-    Proposal { patch, summary: String::new(), flags: vec![], size: (1, 1, 1), answers: vec![] }
+    Proposal {
+        patch,
+        summary: String::new(),
+        flags: vec![],
+        size: (1, 1, 1),
+        answers: vec![],
+        no_test: None,
+    }
 }
 
 fn published(head: &str) -> JobFact {

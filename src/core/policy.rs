@@ -33,6 +33,8 @@ pub struct Rules {
     pub agent: Agent,
     /// How a change is checked.
     pub verify: Verify,
+    /// What has to be shown of a change beyond green checks.
+    pub proof: ProofRules,
     /// Which paths need care.
     pub paths: Paths,
     /// How much one job may change.
@@ -106,6 +108,42 @@ pub struct Verify {
     /// Minutes one command may take.
     #[serde(deserialize_with = "values::verify_minutes")]
     pub minutes: u32,
+}
+
+/// `[proof]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProofRules {
+    /// Whether a change has to be proven: `required`, `preferred` or `off`.
+    pub mode: ProofMode,
+    /// What becomes of a change to what decides the verdict: `hold`, `flag` or `refuse`.
+    pub hooks: HookRule,
+}
+
+/// Whether a change has to be proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProofMode {
+    /// One that is not waits for a person's `go`.
+    Required,
+    /// It is tried, and said what came of it.
+    #[default]
+    Preferred,
+    /// It is not tried.
+    Off,
+}
+
+/// What becomes of a change to what decides the verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HookRule {
+    /// It waits for a person's `go`.
+    #[default]
+    Hold,
+    /// The pull request says so at its top.
+    Flag,
+    /// It is red.
+    Refuse,
 }
 
 /// `[paths]`, as glob patterns.

@@ -23,6 +23,9 @@ pub struct Proof {
     /// Parts that were not, as the time was over.
     #[serde(default)]
     pub parts_left: u32,
+    /// Tests that ran without the rest of the change, where all of them passed.
+    #[serde(default)]
+    pub green_tests: u32,
     /// Tests as they were on the base that passed there and fail with the change.
     #[serde(default)]
     pub old_tests_broken: Vec<String>,
@@ -107,6 +110,7 @@ impl Proof {
             repeats: 0,
             parts: Vec::new(),
             parts_left: 0,
+            green_tests: 0,
             old_tests_broken: Vec::new(),
             tests_lost: Vec::new(),
             deciding: Vec::new(),

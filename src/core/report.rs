@@ -15,24 +15,27 @@ mod commit;
 mod endings;
 mod flagged;
 mod hidden;
+mod proof;
 mod review;
 mod waiting;
 
-pub use checks::{check_run, outcome_words, why_no_test};
+pub use checks::{check_run, why_no_test};
 pub use comments::{end_of_markers, marker, most_comments};
 pub use commit::{commit_message, round_commit_message, title};
 pub use endings::UNVERIFIED_CAP;
 pub use flagged::first_flags;
+pub use proof::{not_reproducible, outcome_words, why_not_proven};
 pub use review::*;
 
 use checks::{checked_step, checks_table};
 use endings::{declined, why_it_ended};
 use flagged::flag_lines;
 use hidden::hidden_from_the_model;
+use proof::proof_section;
 use review::{held, held_change};
 
 use super::command::{BadCommand, Verb, help_table};
-use super::evidence::VerifiedPatch;
+use super::evidence::{GreenOutcome, VerifiedPatch};
 use super::id::{CommentId, JobId, Number, Sha};
 use super::job::{Job, JobEnding, JobStage, Kind, WaitingFor};
 use super::policy::{Denied, RULES_PATH, Show};
@@ -43,6 +46,8 @@ pub mod release;
 
 /// The label every pull request of Gander carries.
 pub const AI_LABEL: &str = "gander:ai-generated";
+/// The label of a pull request that no test shows to be needed.
+pub const UNPROVEN_LABEL: &str = "gander:unproven";
 /// The label of an issue Gander works on.
 pub const WORKING_LABEL: &str = "gander:working";
 /// The label of an issue at which Gander cannot go on without a person.
@@ -223,7 +228,7 @@ pub fn state_label(job: &Job) -> Option<&'static str> {
 /// The pull request's text. `head` is the commit it proposes.
 pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportContext) -> String {
     let mut text = format!("{}\n\n", consequence(job, head, &setting.prefix));
-    let outcome = outcome_words(patch.tests());
+    let outcome = outcome_words(patch.outcome());
     if let Some(why) = checks::why_no_test(patch.tests()) {
         let _ = write!(text, "> [!WARNING]\n> **{outcome}.** {why}\n\n");
     }
@@ -255,15 +260,23 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportC
             );
         }
     }
+    text.push_str(&proof_section(job));
+    let checked = match patch.outcome() {
+        GreenOutcome::Proven => outcome_words(GreenOutcome::ChecksPassed),
+        GreenOutcome::ChecksPassed | GreenOutcome::NothingRan => outcome,
+    };
     let _ = write!(
         text,
-        "### {outcome}\nRun by Gander in a fresh copy of the base commit with this change:\n\n"
+        "### {checked}\nRun by Gander in a fresh copy of the base commit with this change:\n\n"
     );
     text.push_str(&checks_table(job));
-    text.push_str(
-        "\n### Not checked\nThat the tests fail without the change, and whatever the checks above \
-         do not cover.\n\n",
-    );
+    let unchecked = match patch.outcome() {
+        GreenOutcome::Proven => "What the tests and checks above do not cover",
+        GreenOutcome::ChecksPassed | GreenOutcome::NothingRan => {
+            "That the tests fail without the change, and whatever the checks above do not cover"
+        }
+    };
+    let _ = write!(text, "\n### Not checked\n{unchecked}.\n\n");
     if let Some(hidden) = hidden_from_the_model(job) {
         let _ = write!(text, "{hidden}\n\n");
     }
@@ -420,6 +433,10 @@ pub fn headline(job: &Job) -> String {
             },
             JobEnding::Declined(_) => "**Not started**".to_owned(),
             JobEnding::NothingToFix { .. } => "**Nothing to change**".to_owned(),
+            JobEnding::NotReproducible { .. } => match job.base() {
+                Some(base) => format!("**Not reproducible** on `{}`", base.sha.short()),
+                None => "**Not reproducible**".to_owned(),
+            },
             JobEnding::GaveUp { .. } => "**Gave up**".to_owned(),
             JobEnding::OutOfBudget { .. } => "**Out of budget**".to_owned(),
             JobEnding::CannotCheck { .. } => "**Checks cannot be run here**".to_owned(),

@@ -6,7 +6,7 @@
 //! again gives one branch, one commit on it, one pull request; a person's commit is never
 //! overwritten.
 
-use crate::core::evidence::VerifiedPatch;
+use crate::core::evidence::{GreenOutcome, VerifiedPatch};
 use crate::core::fault::ErrorKind;
 use crate::core::github::PullRef;
 use crate::core::id::Sha;
@@ -121,6 +121,9 @@ pub async fn pull_request(
         }
     };
     forge.add_label(&job.repo, number, report::AI_LABEL).await?;
+    if verified.outcome() != GreenOutcome::Proven {
+        forge.add_label(&job.repo, number, report::UNPROVEN_LABEL).await?;
+    }
     Ok(Published::Open(PullRef { number, branch, head }))
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::distill::distill;
-use super::results::select::whole;
 use super::results::reports::{self, Reports};
+use super::results::select::whole;
 use super::results::{EndedCommand, TestOutput, TestRun};
 use super::{Candidate, Finding, Verifier, VerifyError, blocking, missing, python, python_in};
 use crate::core::evidence::{CheckKind, CheckOutcome};

@@ -31,22 +31,28 @@ use crate::workspace::tree::{ExportError, Workspace};
 
 mod called;
 mod command;
+mod deciding;
 pub mod detect;
 pub mod distill;
 mod missing;
 mod packages;
 pub mod python;
+mod reproduce;
+mod rerun;
 pub mod results;
 mod rules;
 mod second_look;
 mod shadowing;
+mod split;
 mod test_files;
 
 pub use called::called_files;
 pub use command::CommandVerifier;
+pub use deciding::deciding_files;
+pub use reproduce::{ProofDepth, Reproduce};
 pub use rules::PatchRules;
 pub use second_look::SecondLook;
-pub use test_files::changes_tests;
+pub use test_files::{changes_tests, is_of_tests};
 
 /// Something that produces a check.
 #[async_trait]

@@ -4,8 +4,8 @@
 //!   does not say so: a test, or code that it reaches, may end the process. So the known runners
 //!   have to have printed what they only print when they are through: their *end mark*.
 //! - Which tests failed, so that a run without them, or of one of them, can be asked for.
-//! - What each test came to, so that one and the same test can be looked at with a change and without
-//!   it.
+//! - What each test came to, so that one and the same test can be looked at with a change and
+//!   without it.
 //! - Which packages were not there, so that nobody is blamed for a run that could not begin.
 //!
 //! Of any other runner the exit code is all that is known.
@@ -95,11 +95,11 @@ struct Runner {
     /// Packages that its output says are not there.
     missing: fn(&[&str]) -> BTreeSet<String>,
     /// What each of its tests came to. `None`: that is not known.
-    tests: fn(&Told<'_>) -> Option<TestResults>,
+    tests: fn(&RunnerOutput<'_>) -> Option<TestResults>,
 }
 
 /// What a runner told of its tests.
-struct Told<'a> {
+struct RunnerOutput<'a> {
     lines: &'a [&'a str],
     reports: &'a Reports,
 }
@@ -341,7 +341,7 @@ impl<'a> TestOutput<'a> {
             return None;
         }
         let lines = self.lines();
-        let told = Told { lines: &lines, reports };
+        let told = RunnerOutput { lines: &lines, reports };
         let mut all = TestResults::default();
         for (runner, marks) in self.seen().filter(|(_, marks)| marks.ended > 0 || marks.more) {
             // Of several runs of one runner the last report is all that is left.

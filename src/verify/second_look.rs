@@ -11,12 +11,12 @@
 //! known, the command stays red.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::rerun::Rerun;
 use super::results::select;
-use super::{Checker, CommandVerifier, Finding, Verifier, VerifyContext, VerifyError};
+use super::{Checker, Finding, VerifyContext, VerifyError};
 use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence};
 use crate::core::patch::{Change, Patch};
 
@@ -202,24 +202,10 @@ impl SecondLook<'_> {
         Ok(run.outcome == CheckOutcome::Passed)
     }
 
-    /// What a command comes to in a tree of its own: what one run leaves, no other finds.
-    /// It builds what the check's own line builds.
+    /// What a command comes to in a tree of its own.
     async fn run(&self, run: &str, line: &str, patch: &Patch) -> Result<Finding, VerifyError> {
-        let command = self.means.command(run, "second-look.log");
-        let command = CommandVerifier { builds_as: line.to_owned(), ..command };
-        let checker = Checker {
-            verifiers: Arc::new([Box::new(command) as Box<dyn Verifier>]),
-            keeps: None,
-            ..self.checker.clone()
-        };
-        let checked = checker.check(patch, self.stop).await?.checks.pop();
-        let inconclusive = || CheckOutcome::Inconclusive("it was not run".to_owned()).into();
-        Ok(checked.map_or_else(inconclusive, |check| Finding {
-            outcome: check.outcome,
-            tests: check.tests,
-            failed_tests: check.failed_tests,
-            results: check.results,
-        }))
+        let (checker, means, stop) = (self.checker, self.means, self.stop);
+        Rerun { checker, means, log: "second-look.log", stop }.once(run, line, patch).await
     }
 }
 

@@ -10,7 +10,8 @@ use crate::core::patch::{Change, Patch};
 use crate::workspace::diff::BaseFiles;
 
 /// Directories in which everything belongs to the tests.
-const DIRECTORIES: &[&str] = &["test", "tests", "__tests__", "testdata", "test-data", "test_data"];
+const DIRECTORIES: &[&str] =
+    &["test", "tests", "__tests__", "testdata", "test-data", "test_data", "__snapshots__"];
 /// Files that are the tests of what they stand beside.
 const NAMES: &[&str] = &["test", "tests", "conftest"];
 /// How the other names of tests begin and end, in most languages.
@@ -36,7 +37,8 @@ pub fn changes_tests(patch: &Patch, base: &BaseFiles) -> bool {
     })
 }
 
-fn is_of_tests(path: &str) -> bool {
+/// Whether all of a file belongs to the tests.
+pub fn is_of_tests(path: &str) -> bool {
     let (directories, name) = path.rsplit_once('/').unwrap_or(("", path));
     let (stem, language) = name.rsplit_once('.').unwrap_or((name, ""));
     let begins = |with: &[&str]| with.iter().any(|it| stem.starts_with(it));
@@ -50,23 +52,31 @@ fn is_of_tests(path: &str) -> bool {
         || WITH_CLASSES.contains(&language) && ends(CLASS_ENDS)
 }
 
-/// The lines of a file that are tests: Rust's unit tests and the examples in its documentation, and
-/// Python's examples.
+/// The lines of a file that are tests, without the space around them.
 fn tests_inside(path: &str, content: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(content);
     let lines: Vec<&str> = text.lines().collect();
+    let marked = test_lines(path, &lines);
+    lines.iter().zip(marked).filter(|it| it.1).map(|(line, _)| line.trim().to_owned()).collect()
+}
+
+/// Which lines of a file are tests: Rust's unit tests and the examples in its documentation, and
+/// Python's examples.
+pub(super) fn test_lines(path: &str, lines: &[&str]) -> Vec<bool> {
     match path.rsplit_once('.').map_or("", |(_, language)| language) {
-        "rs" => [rust_items(&lines), rust_examples(&lines)].concat(),
-        "py" | "pyi" => python_examples(&lines),
-        _ => Vec::new(),
+        "rs" => {
+            let items = rust_items(lines);
+            items.into_iter().zip(rust_examples(lines)).map(|(a, b)| a || b).collect()
+        }
+        "py" | "pyi" => python_examples(lines),
+        _ => vec![false; lines.len()],
     }
 }
 
 /// The items that stand under `#[test]` and its like, each up to the line that closes it.
-fn rust_items(lines: &[&str]) -> Vec<String> {
-    let mut items = Vec::new();
+fn rust_items(lines: &[&str]) -> Vec<bool> {
     let mut open: Option<usize> = None;
-    for line in lines {
+    let is_item = |line: &&str| {
         let (depth, code) = (line.len() - line.trim_start().len(), line.trim());
         let marks = code.starts_with("#[")
             && ["#[test]", "#[cfg(test)]", "::test]", "::test(", "#[rstest", "#[cfg(all(test"]
@@ -75,47 +85,42 @@ fn rust_items(lines: &[&str]) -> Vec<String> {
         if open.is_none() && marks {
             open = Some(depth);
         }
-        let Some(at) = open else { continue };
-        items.push(code.to_owned());
+        let Some(at) = open else { return false };
         let closes = code.starts_with('}') || code.ends_with(';') || code.ends_with("{}");
         if depth <= at && closes {
             open = None;
         }
-    }
-    items
+        true
+    };
+    lines.iter().map(is_item).collect()
 }
 
 /// What stands between the fences of `///` and `//!`, without the lines around it.
-fn rust_examples(lines: &[&str]) -> Vec<String> {
-    let mut examples = Vec::new();
+fn rust_examples(lines: &[&str]) -> Vec<bool> {
     let mut inside = false;
-    for line in lines {
+    let is_example = |line: &&str| {
         let line = line.trim();
         let Some(said) = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")) else {
             inside = false;
-            continue;
+            return false;
         };
         let fence = said.trim().starts_with("```");
-        if fence || inside {
-            examples.push(said.trim().to_owned());
-        }
+        let is_example = fence || inside;
         inside ^= fence;
-    }
-    examples
+        is_example
+    };
+    lines.iter().map(is_example).collect()
 }
 
 /// `>>> add(1, 2)`, and what stands under it up to an empty line.
-fn python_examples(lines: &[&str]) -> Vec<String> {
-    let mut examples = Vec::new();
+fn python_examples(lines: &[&str]) -> Vec<bool> {
     let mut inside = false;
-    for line in lines {
+    let is_example = |line: &&str| {
         let line = line.trim();
         inside = line.starts_with(">>> ") || inside && !line.is_empty();
-        if inside {
-            examples.push(line.to_owned());
-        }
-    }
-    examples
+        inside
+    };
+    lines.iter().map(is_example).collect()
 }
 
 #[cfg(test)]

@@ -24,12 +24,14 @@ use crate::core::text::first_of;
 use crate::model::ToolSpec;
 use crate::sandbox::{Sandbox, SandboxLimits};
 use crate::verify;
+use crate::verify::ProofDepth;
 use crate::worker::WorkError;
 use crate::worker::checks::{
-    blocking, changes_tests, checker, checks_changed, commands, limits, minutes,
+    CheckedChange, blocking, changes_tests, checker, checks_changed, commands, limits, minutes,
 };
 use crate::worker::job_context::{AttemptInput, JobContext};
 use crate::worker::packages::with_packages;
+use crate::worker::proof::for_the_model;
 use crate::workspace::patch::{self, PatchError};
 use crate::workspace::patience::Patience;
 use crate::workspace::tree::Workspace;
@@ -164,8 +166,9 @@ async fn attempt_in(
     let finished = agent::run(&assignment, &mut agent_context).await?;
     let cost = budget.spent();
     let end = match finished {
-        Finished::Changed { summary, answers } => {
-            hand_in(job, ctx, &workspace, &commands, summary, answers, attempt.stop).await?
+        Finished::Changed { summary, answers, no_test } => {
+            let words = SaidOfChange { summary, answers, no_test };
+            hand_in(job, ctx, &workspace, &commands, words, attempt.stop).await?
         }
         Finished::NothingToFix { why } => AttemptEnd::NothingToFix(why),
         Finished::WithoutAnswer { why } => {
@@ -224,13 +227,19 @@ fn files(
     })
 }
 
+/// What the model says of its change.
+struct SaidOfChange {
+    summary: String,
+    answers: Vec<ThreadAnswer>,
+    no_test: Option<String>,
+}
+
 async fn hand_in(
     job: &AttemptInput<'_>,
     ctx: &JobContext,
     workspace: &Arc<Workspace>,
     commands: &[String],
-    summary: String,
-    answers: Vec<ThreadAnswer>,
+    words: SaidOfChange,
     stop: &CancellationToken,
 ) -> Result<AttemptEnd, WorkError> {
     let changes = match changes(workspace, stop).await? {
@@ -276,7 +285,8 @@ async fn hand_in(
     flags.splice(0..0, packages);
     let files = u32::try_from(patch.changes.len()).unwrap_or(u32::MAX);
     let size = (files, added, removed);
-    let proposal = Proposal { patch: patch.digest(), summary, flags, size, answers };
+    let SaidOfChange { summary, answers, no_test } = words;
+    let proposal = Proposal { patch: patch.digest(), summary, flags, size, answers, no_test };
     Ok(AttemptEnd::Proposed(patch, proposal))
 }
 
@@ -413,7 +423,11 @@ impl Tool for VerifyTool<'_> {
         let checked = checker.check(patch, &self.stop).await;
         let checked = checked.map_err(|error| fatal(error.into()))?;
         let in_tests = changes_tests(&ctx.mirror, job.base, patch).await.map_err(fatal)?;
-        let evidence = checked.held_against(&self.base.borrow(), in_tests);
+        let base = self.base.borrow().clone();
+        let evidence = checked.held_against(&base, in_tests);
+        let (logs, stop) = (&*self.logs, &self.stop);
+        let change = CheckedChange { job, ctx: &ctx, patch, logs, stop };
+        let evidence = change.proven(evidence, &base, ProofDepth::OnBase).await.map_err(fatal)?;
         let mut text = String::new();
         for check in &evidence.checks {
             let line = match &check.outcome {
@@ -428,6 +442,7 @@ impl Tool for VerifyTool<'_> {
             };
             text.push_str(&line);
         }
+        text.push_str(&evidence.proof.as_ref().map_or_else(String::new, for_the_model));
         text.push_str(&changes.left_out_words());
         Ok(text)
     }

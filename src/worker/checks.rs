@@ -4,6 +4,7 @@
 //! is kept under everything that decided it, never if it came to no result, and a day at most if it
 //! was red: whatever was missing on this machine may have been installed.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -257,6 +258,20 @@ pub(super) async fn checks_changed(
     patch: &Patch,
     commands: &[String],
 ) -> Result<Vec<String>, WorkError> {
+    let called = called_by(job, ctx, patch, commands).await?;
+    Ok(called.iter().map(|path| format!("{path}: changes what the test command does")).collect())
+}
+
+/// Changed files that the check commands run or are told by.
+///
+/// # Errors
+/// When the mirror cannot be read.
+pub(super) async fn called_by(
+    job: &AttemptInput<'_>,
+    ctx: &JobContext,
+    patch: &Patch,
+    commands: &[String],
+) -> Result<BTreeSet<String>, WorkError> {
     let (mirror, base) = (ctx.mirror.clone(), job.base.clone());
     let (changed, commands): (Vec<RepoPath>, _) =
         (patch.changes.keys().cloned().collect(), commands.to_owned());
@@ -264,8 +279,7 @@ pub(super) async fn checks_changed(
         let changed: Vec<&str> = changed.iter().map(RepoPath::as_str).collect();
         called_files(&commands, &changed, |path| text_at(&mirror, &base, path))
     };
-    let called = blocking(looking).await??;
-    Ok(called.iter().map(|path| format!("{path}: changes what the test command does")).collect())
+    blocking(looking).await?
 }
 
 pub(super) fn text_at(
@@ -303,7 +317,11 @@ pub(super) fn checker(
     })
 }
 
-fn means(
+/// What commands need.
+///
+/// # Errors
+/// When the repository's path rules cannot be used.
+pub(super) fn means(
     job: &AttemptInput<'_>,
     ctx: &JobContext,
     logs: &Path,

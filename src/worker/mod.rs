@@ -33,6 +33,7 @@ mod local;
 mod old_files;
 mod packages;
 mod patches;
+mod proof;
 mod route;
 mod steps;
 mod survey;

@@ -55,6 +55,7 @@ async fn try_unverified(ctx: &Context, job: &Job) -> Result<Option<String>, Work
         | JobEnding::Closed { .. }
         | JobEnding::Declined(_)
         | JobEnding::NothingToFix { .. }
+        | JobEnding::NotReproducible { .. }
         | JobEnding::Withheld { .. }
         | JobEnding::Cancelled { .. } => false,
     });

@@ -76,8 +76,8 @@ impl Builds {
         Self { store, scratch: Scratch::below(data), line }
     }
 
-    /// Makes a build directory for a command in a tree where none ran yet. Where a build is kept, it
-    /// begins with a copy of that.
+    /// Makes a build directory for a command in a tree where none ran yet. Where a build is kept,
+    /// it begins with a copy of that.
     ///
     /// # Errors
     /// When the directory cannot be made.

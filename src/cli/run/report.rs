@@ -5,12 +5,18 @@ use std::path::Path;
 
 use serde_json::json;
 
+use crate::cli::{HELD, INCONCLUSIVE, NO_CHANGE, NOT_REPRODUCIBLE, NOTHING_RAN};
 use crate::core::budget::Money;
-use crate::core::evidence::{Check, CheckOutcome, Evidence, TestsRun};
+use crate::core::evidence::{Check, CheckOutcome, Evidence, GreenOutcome, TestsRun};
 use crate::core::hidden::for_terminal;
 use crate::core::id::Sha;
 use crate::core::job::{Job, JobEnding, JobStage, Proposal};
-use crate::core::report::{first_flags, outcome_words, why_no_test};
+use crate::core::policy::ProofMode;
+use crate::core::proof::{Proof, TakenBack, WithoutPart};
+use crate::core::report::{
+    first_flags, not_reproducible, outcome_words, why_no_test, why_not_proven,
+};
+use crate::core::text::inline;
 use crate::worker::LocalEnd;
 
 /// How a run ended.
@@ -22,8 +28,14 @@ pub(super) struct RunReport {
 }
 
 pub(super) enum RunEnd {
-    Verified { proposal: Proposal, evidence: Box<Evidence> },
+    Verified {
+        proposal: Proposal,
+        evidence: Box<Evidence>,
+        /// What a person has to look at before it goes anywhere.
+        held: Vec<String>,
+    },
     NothingToFix(String),
+    NotReproducible(String),
     CannotCheck(String),
     Without(String),
 }
@@ -38,14 +50,43 @@ impl RunReport {
         matches!(self.end, RunEnd::Verified { .. })
     }
 
+    /// In one word, and the exit code that says the same.
+    fn outcome(&self) -> (&'static str, u8) {
+        match &self.end {
+            RunEnd::Verified { held, .. } if !held.is_empty() => ("held", HELD),
+            RunEnd::Verified { evidence, .. } => match evidence.outcome() {
+                GreenOutcome::Proven => ("proven", 0),
+                GreenOutcome::ChecksPassed => ("checks_passed", 0),
+                GreenOutcome::NothingRan => ("nothing_ran", NOTHING_RAN),
+            },
+            RunEnd::NothingToFix(_) => ("nothing_to_fix", NO_CHANGE),
+            RunEnd::NotReproducible(_) => ("not_reproducible", NOT_REPRODUCIBLE),
+            RunEnd::CannotCheck(_) => ("inconclusive", INCONCLUSIVE),
+            RunEnd::Without(_) => ("refused", NO_CHANGE),
+        }
+    }
+
+    pub(super) fn exit_code(&self) -> u8 {
+        self.outcome().1
+    }
+
     pub(super) fn of(base: Sha, end: &LocalEnd) -> Self {
         let job = &end.job;
         let how = match (&job.stage, job.proposal(), job.evidence()) {
             (JobStage::Publishing { .. }, Some(proposal), Some(evidence)) => {
-                RunEnd::Verified { proposal: proposal.clone(), evidence: evidence.clone().into() }
+                let mode = job.rules().map_or(ProofMode::default(), |rules| rules.proof.mode);
+                RunEnd::Verified {
+                    proposal: proposal.clone(),
+                    evidence: evidence.clone().into(),
+                    held: evidence.needs_a_person(mode, true),
+                }
             }
             (JobStage::Done(JobEnding::NothingToFix { why }), ..) => {
                 RunEnd::NothingToFix(why.clone())
+            }
+            (JobStage::Done(JobEnding::NotReproducible { why }), ..) => {
+                let again = "Write that into the issue, and run it again.";
+                RunEnd::NotReproducible(not_reproducible(job, why, again))
             }
             (JobStage::Done(JobEnding::GaveUp { why } | JobEnding::Failed { why }), ..) => {
                 RunEnd::Without(all_of(why, job))
@@ -76,44 +117,9 @@ pub(super) fn as_text(report: &RunReport, out: &Path) -> String {
     let s = if report.attempts == 1 { "" } else { "s" };
     let effort = format!("{} attempt{s}, {}", report.attempts, report.cost);
     match &report.end {
-        RunEnd::Verified { proposal, evidence } => {
-            let (files, added, removed) = proposal.size;
-            let outcome = outcome_words(evidence.tests());
-            let _ = writeln!(
-                text,
-                "{outcome}: {files} file(s), +{added} -{removed} on {} ({effort})\n",
-                report.base.short()
-            );
-            for check in &evidence.checks {
-                let millis = check.millis;
-                let _ = writeln!(text, "  {} {} ({millis} ms)", mark(check), check.name);
-                if let (true, Some(now), Some(before)) =
-                    (check.ran_fewer_tests(), check.tests, check.tests_before)
-                {
-                    let _ = writeln!(text, "    {now} tests ran, {before} without the change");
-                }
-                if let CheckOutcome::OnlyKnownFailures { red_before, flaky } = &check.outcome {
-                    for (tests, why) in [(red_before, "fails without it, too"), (flaky, "flaky")] {
-                        for test in tests {
-                            let _ = writeln!(text, "    {why}: {test}");
-                        }
-                    }
-                }
-            }
-            for packages in &evidence.packages {
-                let _ = writeln!(text, "  with packages of {packages}");
-            }
-            for tool in &evidence.tools {
-                let _ = writeln!(text, "  with {tool}");
-            }
-            if let Some(why) = why_no_test(evidence.tests()) {
-                let _ = writeln!(text, "  {why}");
-            }
-            for flag in first_flags(&proposal.flags) {
-                let _ = writeln!(text, "  look closely: {flag}");
-            }
-            let _ = writeln!(text, "\nIn the model's words:\n{}\n", indented(&proposal.summary));
-            let _ = writeln!(text, "Apply it with: git apply {}", out.join(CHANGE).display());
+        RunEnd::Verified { proposal, evidence, held } => {
+            let change = (proposal, &**evidence, &**held);
+            text.push_str(&verified(report, &effort, change, out));
         }
         RunEnd::NothingToFix(why) => {
             let _ = writeln!(
@@ -121,6 +127,10 @@ pub(super) fn as_text(report: &RunReport, out: &Path) -> String {
                 "Nothing to change ({effort}). In the model's words:\n{}",
                 indented(why)
             );
+        }
+        RunEnd::NotReproducible(why) => {
+            let _ =
+                writeln!(text, "Not reproducible on {} ({effort}).\n{why}", report.base.short());
         }
         RunEnd::CannotCheck(why) => {
             let _ = writeln!(
@@ -148,17 +158,77 @@ pub(super) fn as_text(report: &RunReport, out: &Path) -> String {
     for_terminal(&text)
 }
 
+/// A verified change: what was checked, what was shown, what to look at.
+fn verified(
+    report: &RunReport,
+    effort: &str,
+    (proposal, evidence, held): (&Proposal, &Evidence, &[String]),
+    out: &Path,
+) -> String {
+    let mut text = String::new();
+    let (files, added, removed) = proposal.size;
+    let outcome = outcome_words(evidence.outcome());
+    let _ = writeln!(
+        text,
+        "{outcome}: {files} file(s), +{added} -{removed} on {} ({effort})\n",
+        report.base.short()
+    );
+    for check in &evidence.checks {
+        let millis = check.millis;
+        let _ = writeln!(text, "  {} {} ({millis} ms)", mark(check), check.name);
+        if let (true, Some(now), Some(before)) =
+            (check.ran_fewer_tests(), check.tests, check.tests_before)
+        {
+            let _ = writeln!(text, "    {now} tests ran, {before} without the change");
+        }
+        if let CheckOutcome::OnlyKnownFailures { red_before, flaky } = &check.outcome {
+            for (tests, why) in [(red_before, "fails without it, too"), (flaky, "flaky")] {
+                for test in tests {
+                    let _ = writeln!(text, "    {why}: {test}");
+                }
+            }
+        }
+    }
+    if let Some(proof) = &evidence.proof {
+        text.push_str(&shown(proof));
+    }
+    for packages in &evidence.packages {
+        let _ = writeln!(text, "  with packages of {packages}");
+    }
+    for tool in &evidence.tools {
+        let _ = writeln!(text, "  with {tool}");
+    }
+    if let Some(why) = why_no_test(evidence.tests()) {
+        let _ = writeln!(text, "  {why}");
+    }
+    if let Some(why) = &proposal.no_test {
+        let _ = writeln!(text, "  no test, in the model's words: {}", inline(why, 600));
+    }
+    for what in held {
+        let _ = writeln!(text, "  look before you use it: {what}");
+    }
+    for flag in first_flags(&proposal.flags) {
+        let _ = writeln!(text, "  look closely: {flag}");
+    }
+    let _ = writeln!(text, "\nIn the model's words:\n{}\n", indented(&proposal.summary));
+    let _ = writeln!(text, "Apply it with: git apply {}", out.join(CHANGE).display());
+    text
+}
+
 /// For programs.
 pub(super) fn as_json(report: &RunReport) -> serde_json::Value {
     let common = json!({
+        "outcome": report.outcome().0,
         "base": report.base,
         "attempts": report.attempts,
         "cost": report.cost,
     });
     let own = match &report.end {
-        RunEnd::Verified { proposal, evidence } => json!({
+        RunEnd::Verified { proposal, evidence, held } => json!({
             "result": "verified",
-            "outcome": "checks_passed",
+            "held": held,
+            "proof": evidence.proof,
+            "no_test": proposal.no_test,
             "patch": proposal.patch,
             "summary": proposal.summary,
             "flags": proposal.flags,
@@ -167,12 +237,10 @@ pub(super) fn as_json(report: &RunReport) -> serde_json::Value {
             "tools": evidence.tools,
         }),
         RunEnd::NothingToFix(why) => json!({"result": "nothing_to_fix", "why": why}),
-        RunEnd::CannotCheck(why) => json!({
-            "result": "no_verified_change",
-            "outcome": "inconclusive",
-            "why": why,
-        }),
-        RunEnd::Without(why) => json!({"result": "no_verified_change", "why": why}),
+        RunEnd::NotReproducible(why) => json!({"result": "not_reproducible", "why": why}),
+        RunEnd::CannotCheck(why) | RunEnd::Without(why) => {
+            json!({"result": "no_verified_change", "why": why})
+        }
     };
     let mut all = own;
     if let (RunEnd::Verified { evidence, .. }, Some(all)) = (&report.end, all.as_object_mut())
@@ -184,6 +252,38 @@ pub(super) fn as_json(report: &RunReport) -> serde_json::Value {
         all.extend(common.clone());
     }
     all
+}
+
+/// The tests that fail without the change, and what came out without parts of it.
+fn shown(proof: &Proof) -> String {
+    let mut text = String::new();
+    if let Some(why) = why_not_proven(proof) {
+        let _ = writeln!(text, "  not proven: {why}");
+    }
+    let runs = proof.repeats + 1;
+    for test in &proof.tests {
+        let said = test.on_base.lines().next().unwrap_or_default();
+        let _ = writeln!(text, "  {}", test.id);
+        let _ = writeln!(text, "    on the base: failed: {said}");
+        let _ = writeln!(text, "    with the change: passed, {runs} run{}", plural(runs));
+    }
+    for TakenBack { path, line, added, removed, without } in &proof.parts {
+        let came_out = match without {
+            WithoutPart::Red => "a test fails",
+            WithoutPart::Green => "all of these tests pass: none of them needs it",
+            WithoutPart::DoesNotBuild => "it does not build, which shows nothing",
+        };
+        let _ = writeln!(text, "  without {path} line {line} (+{added} -{removed}): {came_out}");
+    }
+    if proof.parts_left > 0 {
+        let left = proof.parts_left;
+        let _ = writeln!(text, "  {left} more part{}: not tried, for the time", plural(left));
+    }
+    text
+}
+
+fn plural(count: u32) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 fn mark(check: &Check) -> &'static str {

@@ -8,6 +8,7 @@ use crate::core::budget::Money;
 use crate::core::evidence::{Evidence, Verdict};
 use crate::core::id::{JobId, Login};
 use crate::core::machine::Machine;
+use crate::core::proof::ProofOutcome;
 
 impl Machine for Job {
     type Id = JobId;
@@ -95,7 +96,7 @@ impl Job {
             JobFact::Verified(evidence) => self.verified(evidence),
             JobFact::Published { pull } => self.published(pull),
             JobFact::HeadMoved { head } => self.head_moved(head),
-            JobFact::Held { patch, risks, files, diff } => self.held(patch, risks, files, diff),
+            JobFact::Held { .. } => self.held(fact),
             JobFact::Go { patch } => self.let_out(patch),
             JobFact::Seen(pull) => self.looked_at(pull),
             JobFact::Asked(request) => self.asked(request),
@@ -200,6 +201,9 @@ impl Job {
 
     fn nothing_to_fix(&mut self, round: u32, why: &str, cost: Money) -> Vec<JobStep> {
         self.spent = self.spent + cost;
+        if let Some(steps) = self.as_it_was_before() {
+            return steps;
+        }
         let why = why.to_owned();
         match round {
             1 => self.end(JobEnding::NothingToFix { why }),
@@ -253,6 +257,9 @@ impl Job {
     fn out_of_budget(&mut self, why: &str, cost: Money) -> Option<Vec<JobStep>> {
         let JobStage::Fixing { round, .. } = self.stage else { return None };
         self.spent = self.spent + cost;
+        if let Some(steps) = self.as_it_was_before() {
+            return Some(steps);
+        }
         let why = why.to_owned();
         Some(match round {
             1 => self.end(JobEnding::OutOfBudget { why }),
@@ -268,10 +275,10 @@ impl Job {
         }
         self.change.as_mut()?.evidence = Some(evidence.clone());
         Some(match evidence.verdict() {
-            Verdict::Green => {
-                self.stage = JobStage::Publishing { round };
-                vec![JobStep::Show, JobStep::Publish { round }]
-            }
+            Verdict::Green => match wavers(evidence) {
+                Some(why) => self.try_again_or_give_up(round, attempt, why),
+                None => self.green(round, attempt, evidence),
+            },
             Verdict::Red => self.try_again_or_give_up(round, attempt, first_failure(evidence)),
             // Another attempt of the model would not mend what could not be run.
             Verdict::Unknown => self.cannot_check(round, first_failure(evidence)),
@@ -279,13 +286,24 @@ impl Job {
     }
 
     fn cannot_check(&mut self, round: u32, why: String) -> Vec<JobStep> {
+        if let Some(steps) = self.as_it_was_before() {
+            return steps;
+        }
         match round {
             1 => self.end(JobEnding::CannotCheck { why }),
             _ => self.no_commit(RoundOutcome::Failed { why }),
         }
     }
 
-    fn try_again_or_give_up(&mut self, round: u32, attempt: u32, why: String) -> Vec<JobStep> {
+    pub(super) fn try_again_or_give_up(
+        &mut self,
+        round: u32,
+        attempt: u32,
+        why: String,
+    ) -> Vec<JobStep> {
+        if let Some(steps) = self.as_it_was_before() {
+            return steps;
+        }
         if attempt < self.attempts_allowed() {
             self.fix(round, attempt + 1)
         } else if round == 1 {
@@ -293,6 +311,22 @@ impl Job {
         } else {
             self.no_commit(RoundOutcome::GaveUp { why })
         }
+    }
+}
+
+/// Why green checks are as good as red: a test of the change passes at one time and fails at
+/// another.
+fn wavers(evidence: &Evidence) -> Option<String> {
+    match &evidence.proof.as_ref()?.outcome {
+        ProofOutcome::Unstable { test, runs } => Some(format!(
+            "{test} passes at one time and fails at another with this change: it did not pass in \
+             all of {runs} runs. Let it not depend on time, order or chance."
+        )),
+        ProofOutcome::Proven
+        | ProofOutcome::GreenOnBase
+        | ProofOutcome::NoTest
+        | ProofOutcome::OnlyMissing(_)
+        | ProofOutcome::NotTried(_) => None,
     }
 }
 

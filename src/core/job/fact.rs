@@ -39,7 +39,16 @@ pub enum JobFact {
     /// A person's commit is on the branch: the round goes on from there.
     HeadMoved { head: Sha },
     /// Pushing the change would run workflows with secrets.
-    Held { patch: PatchDigest, risks: Vec<String>, files: Vec<String>, diff: String },
+    /// Or what the change was verified by is to be looked at first.
+    Held {
+        patch: PatchDigest,
+        /// What CI would do with it.
+        risks: Vec<String>,
+        /// What a person has to say yes to.
+        touches: Vec<String>,
+        files: Vec<String>,
+        diff: String,
+    },
     /// A person lets exactly this change out.
     Go { patch: PatchDigest },
     /// The pull request was looked at.

@@ -56,6 +56,8 @@ pub enum JobEnding {
     Declined(Declined),
     /// The agent found nothing to change, and says why.
     NothingToFix { why: String },
+    /// A test for the issue passes without any change: what was run.
+    NotReproducible { why: String },
     /// All attempts ended red.
     GaveUp { why: String },
     /// The money is gone.

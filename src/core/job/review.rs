@@ -20,6 +20,7 @@ use crate::core::github::Role;
 use crate::core::id::{CommentId, Login, ReviewId, Sha, Timestamp, UserId};
 use crate::core::patch::PatchDigest;
 use crate::core::policy::MergeOn;
+use crate::core::proof::Proof;
 
 /// What is remembered of the review.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +46,9 @@ pub struct ReviewState {
     pub go: Option<PatchDigest>,
     /// Why the change is held back.
     pub risks: Vec<String>,
+    /// What of its evidence a person has to say yes to.
+    #[serde(default)]
+    pub touches: Vec<String>,
     /// The change that is held back, as people are shown it.
     pub held: String,
     /// Its files, each with the lines added and removed.
@@ -89,6 +93,9 @@ pub struct PushedRound {
     pub size: (u32, u32, u32),
     /// The model's words about it, shortened.
     pub summary: String,
+    /// What was shown of it beyond green checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 /// A request by command: `/gander revise words`.

@@ -5,7 +5,7 @@
 //! that very change.
 
 use super::{
-    Base, HeadProof, Job, JobStage, JobStep, PushedRound, ReviseRequest, RoundOutcome,
+    Base, HeadProof, Job, JobFact, JobStage, JobStep, PushedRound, ReviseRequest, RoundOutcome,
     TakenReviews, WaitingFor,
 };
 use crate::core::budget::Money;
@@ -42,19 +42,15 @@ impl Job {
         Some(vec![JobStep::Show, JobStep::Start { round }])
     }
 
-    pub(super) fn held(
-        &mut self,
-        patch: &PatchDigest,
-        risks: &[String],
-        files: &[String],
-        diff: &str,
-    ) -> Option<Vec<JobStep>> {
+    pub(super) fn held(&mut self, fact: &JobFact) -> Option<Vec<JobStep>> {
+        let JobFact::Held { patch, risks, touches, files, diff } = fact else { return None };
         let JobStage::Publishing { round } = self.stage else { return None };
         if !self.proposes(patch) {
             return None;
         }
-        self.review.risks = risks.to_vec();
-        self.review.held_files = files.to_vec();
+        self.review.risks.clone_from(risks);
+        self.review.touches.clone_from(touches);
+        self.review.held_files.clone_from(files);
         diff.clone_into(&mut self.review.held);
         self.stage = JobStage::Holding { round };
         Some(vec![JobStep::Show, JobStep::Announce])
@@ -74,7 +70,9 @@ impl Job {
     fn keep_pushed(&mut self, round: u32) {
         let Some(proposal) = self.proposal() else { return };
         let summary = proposal.summary.chars().take(LONGEST_KEPT).collect();
-        self.review.pushed.push(PushedRound { round, size: proposal.size, summary });
+        let size = proposal.size;
+        let proof = self.evidence().and_then(|evidence| evidence.proof.clone());
+        self.review.pushed.push(PushedRound { round, size, summary, proof });
     }
 
     pub(super) fn round_ready(
@@ -89,7 +87,7 @@ impl Job {
         let prepared = self.prepared.as_mut()?;
         prepared.base = base.clone();
         prepared.budget = budget;
-        (self.change, self.unfinished) = (None, None);
+        (self.change, self.unfinished, self.doubt) = (None, None, None);
         Some(self.fix(round, 1))
     }
 

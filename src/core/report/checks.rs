@@ -1,12 +1,13 @@
 //! What the checks of a change came to.
 //!
-//! Invariants: green checks are called passed and no more, and where no test was run, because
+//! Invariants: green checks are called passed unless a test was seen to need the change, and where
+//! no test was run, because
 //! there is no command or because the commands ran none, that is said with it.
 
 use std::fmt::Write as _;
 
-use super::{LONGEST_SUMMARY, LONGEST_TITLE, headline, strip_marks};
-use crate::core::evidence::{CheckKind, CheckOutcome, TestsRun, Verdict};
+use super::{LONGEST_SUMMARY, LONGEST_TITLE, headline, outcome_words, strip_marks};
+use crate::core::evidence::{CheckKind, CheckOutcome, Evidence, GreenOutcome, TestsRun, Verdict};
 use crate::core::job::Job;
 use crate::core::policy::RULES_PATH;
 use crate::core::text::{first_of, inline, listed, within};
@@ -21,8 +22,10 @@ const LONGEST_NAME: usize = 200;
 /// Title and summary of the check run on the commit.
 pub fn check_run(job: &Job) -> (String, String) {
     let mut summary = checks_table(job);
-    if let Some(without) = passed_without_tests(job) {
-        summary = format!("{}.\n\n{summary}", outcome_words(without));
+    let green = job.evidence().filter(|it| it.verdict() == Verdict::Green);
+    match green.map(Evidence::outcome) {
+        Some(GreenOutcome::ChecksPassed) | None => {}
+        Some(said) => summary = format!("{}.\n\n{summary}", outcome_words(said)),
     }
     // GitHub counts bytes here, of which a character has four at most.
     let summary = match summary.len() <= LONGEST_SUMMARY {
@@ -31,20 +34,6 @@ pub fn check_run(job: &Job) -> (String, String) {
     };
     let title = strip_marks(&headline(job)).chars().take(LONGEST_TITLE).collect();
     (title, summary)
-}
-
-/// What green checks come to. More than this is not known.
-pub fn outcome_words(tests: TestsRun) -> &'static str {
-    match tests {
-        TestsRun::Ran => "Checks passed",
-        TestsRun::NoneRan | TestsRun::NoCommand => "Checks passed, no test was run",
-    }
-}
-
-/// Why green checks ran no test, where that is so.
-pub(super) fn passed_without_tests(job: &Job) -> Option<TestsRun> {
-    let green = job.evidence().filter(|it| it.verdict() == Verdict::Green)?;
-    Some(green.tests()).filter(|tests| *tests != TestsRun::Ran)
 }
 
 /// The same for the reader of a pull request, with the next step.
@@ -63,9 +52,11 @@ pub fn why_no_test(tests: TestsRun) -> Option<String> {
 /// The step of the checklist.
 pub(super) fn checked_step(job: &Job) -> String {
     let step = "check it in a fresh copy";
-    match passed_without_tests(job) {
-        Some(without) => format!("{step}: {}", outcome_words(without).replacen('C', "c", 1)),
-        None => step.to_owned(),
+    let green = job.evidence().filter(|it| it.verdict() == Verdict::Green);
+    match green.map(Evidence::outcome) {
+        Some(GreenOutcome::Proven) => format!("{step}: proven"),
+        Some(GreenOutcome::NothingRan) => format!("{step}: checks passed, no test was run"),
+        Some(GreenOutcome::ChecksPassed) | None => step.to_owned(),
     }
 }
 

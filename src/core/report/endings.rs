@@ -8,6 +8,7 @@ use crate::core::policy::RULES_PATH;
 use crate::core::text::boxed;
 
 use super::ReportContext;
+use super::proof::not_reproducible;
 
 /// So many characters of an unverified change are shown.
 pub const UNVERIFIED_CAP: usize = 20_000;
@@ -24,6 +25,10 @@ pub(super) fn why_it_ended(job: &Job, ending: &JobEnding, setting: &ReportContex
              If that is wrong, say what is missing: `{prefix} retry` and your words.",
             boxed(why, 2000)
         ),
+        JobEnding::NotReproducible { why } => {
+            let again = format!("`{prefix} retry` with that in your words tries again.");
+            not_reproducible(job, why, &again)
+        }
         JobEnding::GaveUp { why } => format!(
             "No attempt passed the checks. The last one ended with:\n\n{}\n\n\
              No pull request was opened. `{prefix} retry` with a hint tries again from there.",

@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::checks::{outcome_words, passed_without_tests};
 use super::flagged::flag_lines;
 use super::waiting::{code, explained};
-use super::{ReportContext, declined, first_words, marker, s, signed};
+use super::{ReportContext, declined, first_words, marker, outcome_words, s, signed};
 use crate::core::approval::NotApproved;
+use crate::core::evidence::{Evidence, GreenOutcome};
 use crate::core::id::{Login, Sha};
 use crate::core::job::{
     Cause, Job, JobEnding, JobStage, Round, RoundOutcome, ThreadAnswer, WaitingFor,
@@ -76,7 +76,16 @@ pub fn waits_for(job: &Job, prefix: &str) -> Option<String> {
 /// Why a verified change is not pushed yet; `change` says where it is shown.
 pub(super) fn held(job: &Job, change: &str, prefix: &str) -> String {
     let mut text = "The change is verified, but not pushed yet.".to_owned();
-    if job.review.risks.is_empty() {
+    if !job.review.touches.is_empty() {
+        text.push_str(" What it was verified by has to be looked at by a person:\n");
+        for what in first_of(&job.review.touches, MOST_RISKS) {
+            let _ = write!(text, "\n- {}", inline(&what.replace('`', ""), 300));
+        }
+        text.push('\n');
+    }
+    if job.review.risks.is_empty() && !job.review.touches.is_empty() {
+        text.push('\n');
+    } else if job.review.risks.is_empty() {
         let _ = write!(text, " `[publish] mode = \"hold\"` in `{RULES_PATH}` asks for that.");
     } else {
         text.push_str(" Pushing it would let CI of this repository run on it with rights:\n");
@@ -161,9 +170,13 @@ fn taken_up(round: &Round) -> String {
 /// What came of the last round, in one or two sentences.
 fn outcome(job: &Job, prefix: &str) -> Option<String> {
     Some(match job.review.round.as_ref()?.outcome.as_ref()? {
-        RoundOutcome::Pushed { head } => match passed_without_tests(job) {
-            Some(without) => format!("Done in `{}`. {}.", head.short(), outcome_words(without)),
-            None => format!("Done in `{}`, and checked.", head.short()),
+        RoundOutcome::Pushed { head } => match job.evidence().map(Evidence::outcome) {
+            Some(none @ GreenOutcome::NothingRan) => {
+                format!("Done in `{}`. {}.", head.short(), outcome_words(none))
+            }
+            Some(GreenOutcome::Proven | GreenOutcome::ChecksPassed) | None => {
+                format!("Done in `{}`, and checked.", head.short())
+            }
         },
         RoundOutcome::NoChange { why } => {
             format!("The model found nothing to change. In its words:\n\n{}", boxed(why, 2000))
@@ -212,6 +225,7 @@ pub(super) fn too_late(job: &Job, prefix: &str) -> Option<String> {
         }
         JobEnding::Declined(_)
         | JobEnding::NothingToFix { .. }
+        | JobEnding::NotReproducible { .. }
         | JobEnding::GaveUp { .. }
         | JobEnding::OutOfBudget { .. }
         | JobEnding::CannotCheck { .. }

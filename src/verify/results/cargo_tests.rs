@@ -33,7 +33,9 @@ pub(super) fn read(lines: &[&str]) -> Option<TestResults> {
             target = Target { prefix: target.prefix, ..Target::default() };
             ended += 1;
             message = None;
-        } else if let Some(name) = line.strip_prefix("---- ").and_then(|it| it.strip_suffix(" stdout ----")) {
+        } else if let Some(name) =
+            line.strip_prefix("---- ").and_then(|it| it.strip_suffix(" stdout ----"))
+        {
             message = Some(name.to_owned());
         } else if *line == "failures:" {
             message = None;
@@ -92,7 +94,9 @@ impl Target {
 
     /// Adds its tests, if they are as many as it counts: passed, failed, ignored.
     fn close(&mut self, counts: [u64; 3], results: &mut TestResults) -> Option<()> {
-        let of = |wanted| -> u64 { self.states.values().filter(|it| it.0 == wanted).map(|it| it.1).sum() };
+        let of = |wanted| -> u64 {
+            self.states.values().filter(|it| it.0 == wanted).map(|it| it.1).sum()
+        };
         let seen = [of(TestState::Passed), of(TestState::Failed), of(TestState::Skipped)];
         if seen != counts {
             return None;

@@ -141,9 +141,7 @@ pub(super) fn read_mocha(lines: &[&str]) -> Option<TestResults> {
         let passed = PASSED.iter().find_map(|mark| said.strip_prefix(mark));
         let failed = said.split_once(") ").filter(|(n, _)| n.parse::<u32>().is_ok());
         let (title, result, kind) = match (passed, failed, said.strip_prefix("- ")) {
-            (Some(title), ..) => {
-                (without_time(title), TestResult::in_state(TestState::Passed), 0)
-            }
+            (Some(title), ..) => (without_time(title), TestResult::in_state(TestState::Passed), 0),
             (None, Some((number, title)), _) => {
                 let message = mocha_reason(rest, number);
                 (title, TestResult::failed(cause(&message), &message), 1)
@@ -250,9 +248,8 @@ pub(super) fn read_node_spec(lines: &[&str]) -> Option<TestResults> {
 }
 
 fn spec_reason(rest: &[&str], title: &str) -> String {
-    let named = |line: &&&str| {
-        line.trim().strip_prefix("✖ ").is_some_and(|it| without_time(it) == title)
-    };
+    let named =
+        |line: &&&str| line.trim().strip_prefix("✖ ").is_some_and(|it| without_time(it) == title);
     let block = rest.iter().skip_while(|line| !named(line)).skip(1);
     let said = block.map(|line| line.trim()).take_while(|line| !line.starts_with("✖ "));
     said.take_while(|line| !line.starts_with("at ")).take(20).collect::<Vec<_>>().join("\n")

@@ -12,13 +12,13 @@ use crate::core::test_results::{FailureCause, TestResult, TestResults, TestState
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Report {
-    test_results: Vec<File>,
+struct JsonReport {
+    test_results: Vec<TestFile>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct File {
+struct TestFile {
     name: String,
     status: String,
     #[serde(default)]
@@ -41,7 +41,7 @@ struct Assertion {
 
 /// Its ids are `src/a.test.js > suite > title`, with the path from `tree` on.
 pub(super) fn read(report: &[u8], tree: &Path) -> Option<TestResults> {
-    let report: Report = serde_json::from_slice(report).ok()?;
+    let report: JsonReport = serde_json::from_slice(report).ok()?;
     let mut results = TestResults::default();
     for file in report.test_results {
         let path = Path::new(&file.name);

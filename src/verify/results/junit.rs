@@ -3,15 +3,15 @@
 //! Invariants: it is the repository's own code that may have written it, so it is data of unknown
 //! worth: what cannot be read, or has a test without a name, is no report at all.
 
-use quick_xml::{Reader, XmlVersion};
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 
 use super::cause::cause;
 use crate::core::test_results::{FailureCause, TestResult, TestResults, TestState};
 
 /// One `<testcase>` that is being read.
 #[derive(Default)]
-struct Case {
+struct TestCase {
     class: String,
     name: String,
     file: Option<String>,
@@ -23,7 +23,7 @@ struct Case {
 pub(super) fn read_pytest(report: &[u8]) -> Option<TestResults> {
     let mut results = TestResults::default();
     let mut reader = Reader::from_str(std::str::from_utf8(report).ok()?);
-    let mut case: Option<Case> = None;
+    let mut case: Option<TestCase> = None;
     loop {
         match reader.read_event().ok()? {
             Event::Eof => break,
@@ -45,8 +45,8 @@ pub(super) fn read_pytest(report: &[u8]) -> Option<TestResults> {
     (case.is_none() && !results.is_empty()).then_some(results)
 }
 
-fn begin(tag: &BytesStart<'_>) -> Option<Case> {
-    let mut case = Case::default();
+fn begin(tag: &BytesStart<'_>) -> Option<TestCase> {
+    let mut case = TestCase::default();
     for attribute in tag.attributes() {
         let attribute = attribute.ok()?;
         let value = attribute.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned();
@@ -60,7 +60,7 @@ fn begin(tag: &BytesStart<'_>) -> Option<Case> {
     (!case.name.is_empty()).then_some(case)
 }
 
-impl Case {
+impl TestCase {
     /// What stands in it: of several the worst counts.
     fn take(&mut self, tag: &BytesStart<'_>) -> Option<()> {
         let (mut message, mut kind) = (String::new(), String::new());
@@ -80,9 +80,7 @@ impl Case {
                 let inner = message.split_once("with \"").map_or(&*message, |(_, inner)| inner);
                 TestResult::failed(cause(inner), &message)
             }
-            "skipped" if kind == "pytest.xfail" => {
-                TestResult::in_state(TestState::ExpectedFailure)
-            }
+            "skipped" if kind == "pytest.xfail" => TestResult::in_state(TestState::ExpectedFailure),
             "skipped" => TestResult::in_state(TestState::Skipped),
             _ => return Some(()),
         };
@@ -93,7 +91,7 @@ impl Case {
     }
 }
 
-fn add(results: &mut TestResults, case: Case) -> Option<()> {
+fn add(results: &mut TestResults, case: TestCase) -> Option<()> {
     let id = pytest_id(&case);
     let result = case.result.unwrap_or_else(|| TestResult::in_state(TestState::Passed));
     // A test that was run again is there twice, and both look as if they had passed.
@@ -108,7 +106,7 @@ fn add(results: &mut TestResults, case: Case) -> Option<()> {
 
 /// `tests/test_a.py::TestX::test_m` of the class `tests.test_a.TestX`. A file that could not be
 /// collected has no class, and is named with dots.
-fn pytest_id(case: &Case) -> String {
+fn pytest_id(case: &TestCase) -> String {
     let Some(file) = case.file.as_ref().filter(|_| !case.class.is_empty()) else {
         return match &case.result {
             Some(TestResult { failure: Some(failure), .. })
@@ -154,7 +152,10 @@ mod tests {
         assert_eq!(teardown.cause, FailureCause::Exception("RuntimeError".to_owned()));
         assert_eq!(failure("tests/test_new.py").cause, FailureCause::NotLoaded);
         assert!(results.is_retried("tests/test_a.py::test_re"));
-        assert_eq!(failure("tests/test_a.py::test_red").message, "AssertionError: nope\nassert 1 == 2");
+        assert_eq!(
+            failure("tests/test_a.py::test_red").message,
+            "AssertionError: nope\nassert 1 == 2"
+        );
     }
 
     #[test]

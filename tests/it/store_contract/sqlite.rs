@@ -240,6 +240,7 @@ async fn a_job_of_the_second_version_keeps_its_rules_its_change_and_what_was_fou
         flags: vec!["touches a workflow".into()],
         size: (1, 2, 3),
         answers: vec![],
+        no_test: None,
     };
     let prepared = Prepared {
         base: Base { branch: "develop".parse().unwrap(), sha: base },

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::core::budget::Budget;
 use crate::core::evidence::{Check, Evidence, cannot_run};
 use crate::core::fault::ErrorKind;
-use crate::core::job::{Job, JobFact, UnfinishedAttempt};
+use crate::core::job::{Doubtful, Job, JobFact, UnfinishedAttempt};
 use crate::core::patch::Patch;
 use crate::worker::attempt::{self, Attempt, AttemptEnd, AttemptResult, FormerAttempt};
 use crate::worker::commit::{Learnt, TaskOutcome};
@@ -157,6 +157,7 @@ fn to_bytes(patch: &Patch) -> Result<Vec<u8>, WorkError> {
 /// What the attempt before left: a change that was not good enough, or none at all.
 async fn former(ctx: &JobContext, job: &Job) -> Result<Option<FormerAttempt>, WorkError> {
     let (digest, why) = match (&job.unfinished, job.proposal()) {
+        (None, Some(proposal)) if job.doubt.is_some() => (Some(&proposal.patch), doubtful(job)),
         (Some(left), _) => (left.patch.as_ref(), left.why.clone()),
         (None, Some(proposal)) => (Some(&proposal.patch), failures(job.evidence())),
         (None, None) => return Ok(None),
@@ -166,6 +167,24 @@ async fn former(ctx: &JobContext, job: &Job) -> Result<Option<FormerAttempt>, Wo
         None => None,
     };
     Ok(Some(FormerAttempt { patch, why }))
+}
+
+/// What the model is told of a green change that no test shows.
+fn doubtful(job: &Job) -> String {
+    let because = job.doubt.as_ref().map(|doubt| doubt.because);
+    match because {
+        Some(Doubtful::GreenOnBase) => format!(
+            "The checks pass, but they show nothing: Gander laid only the tests of your change on \
+             commit {}, without the rest of it, and all of them passed. So they do not show the \
+             bug of the issue. Write a test that fails without your change, for the reason that \
+             the issue gives. If the bug is not there any more, finish with `nothing_to_fix`.",
+            job.base().map_or_else(String::new, |base| base.sha.short().to_owned())
+        ),
+        Some(Doubtful::NoTest) | None => "The checks pass, but no test shows that the change is \
+             needed: none fails without it. Add one that does, beside the tests that the project \
+             has. If no test can show this bug, finish again and say why in `no_test`."
+            .to_owned(),
+    }
 }
 
 fn failures(evidence: Option<&Evidence>) -> String {

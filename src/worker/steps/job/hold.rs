@@ -28,28 +28,36 @@ pub(in crate::worker) async fn held_back(
     base: &Base,
     patch: &Patch,
 ) -> Result<Option<JobFact>, WorkError> {
+    let this_one = job.review.go.as_ref() == Some(&patch.digest());
+    let touches = match this_one {
+        true => Vec::new(),
+        false => waits_for_a_person(job, rules),
+    };
     let let_out = match rules.publish.ack {
-        Ack::Each => job.review.go.as_ref() == Some(&patch.digest()),
+        Ack::Each => this_one,
         Ack::Once => job.review.go.is_some(),
     };
-    if let_out || rules.publish.mode == Some(PublishMode::Branch) {
+    let risks = match rules.publish.mode {
+        _ if let_out => Vec::new(),
+        Some(PublishMode::Branch) => Vec::new(),
+        Some(PublishMode::Hold) => Vec::new(),
+        None => risks(ctx, job, base, patch).await?,
+    };
+    let by_mode = rules.publish.mode == Some(PublishMode::Hold) && !let_out;
+    if !by_mode && risks.is_empty() && touches.is_empty() {
         return Ok(None);
     }
-    let risks = match rules.publish.mode {
-        Some(_) => Vec::new(),
-        None => {
-            let risks = risks(ctx, job, base, patch).await?;
-            if risks.is_empty() {
-                return Ok(None);
-            }
-            risks
-        }
-    };
     let mirror = ctx.mirror(job, &base.sha).await?;
     let entries = mirror.list(&base.sha).await?;
     let patch_shown = patch.clone();
     let (files, diff) = checks::blocking(move || held(&mirror, &entries, &patch_shown)).await??;
-    Ok(Some(JobFact::Held { patch: patch.digest(), risks, files, diff }))
+    Ok(Some(JobFact::Held { patch: patch.digest(), risks, touches, files, diff }))
+}
+
+/// What of the evidence a person has to say yes to.
+fn waits_for_a_person(job: &Job, rules: &Rules) -> Vec<String> {
+    let Some(evidence) = job.evidence() else { return Vec::new() };
+    evidence.needs_a_person(rules.proof.mode, job.review.round.is_none())
 }
 
 /// What CI would do with a push of ours. Another CI system's file may come with the patch.

@@ -4,6 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::job::{Job, JobFact};
 use crate::core::patch::Patch;
+use crate::verify::ProofDepth;
 use crate::worker::checks::CheckedChange;
 use crate::worker::job_context::JobContext;
 use crate::worker::packages::with_packages;
@@ -31,5 +32,7 @@ pub(in crate::worker) async fn run(
     let of_base = with_packages(&input, ctx, &Patch::default(), stop).await?;
     let of_base = of_base.map_err(WorkError::later)?;
     let base = checks::without_change(&input, &of_base, &logs.join("base"), stop).await?;
-    Ok(JobFact::Verified(change.held_against(evidence, &base).await?))
+    let evidence = change.held_against(evidence, &base).await?;
+    let evidence = change.proven(evidence, &base, ProofDepth::Whole).await?;
+    Ok(JobFact::Verified(evidence.without_results()))
 }

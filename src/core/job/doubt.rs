@@ -1,0 +1,88 @@
+//! A green change that no test shows to be needed: it gets one more attempt, and then its due.
+//!
+//! Invariants: only a first round is doubted, and only once; that a bug cannot be reproduced
+//! follows from a run of Gander's and from no word of a model's; a change that was green before the
+//! extra attempt is as good as it was, whatever becomes of that.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Job, JobEnding, JobStage, JobStep, Kind, ProposedChange};
+use crate::core::evidence::Evidence;
+use crate::core::proof::ProofOutcome;
+
+/// A green change that was sent back once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// What speaks against it.
+    pub because: Doubtful,
+    /// As it was.
+    pub change: ProposedChange,
+}
+
+/// Why a green change is doubted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Doubtful {
+    /// Its tests pass without the rest of it.
+    GreenOnBase,
+    /// It brings no test, and says no reason.
+    NoTest,
+}
+
+impl Job {
+    /// A green verdict: published, or doubted first.
+    pub(super) fn green(&mut self, round: u32, attempt: u32, evidence: &Evidence) -> Vec<JobStep> {
+        let outcome = evidence.proof.as_ref().map(|proof| &proof.outcome);
+        let reason = self.proposal().and_then(|proposal| proposal.no_test.as_ref());
+        let doubt = match outcome {
+            Some(ProofOutcome::GreenOnBase) => Some(Doubtful::GreenOnBase),
+            Some(ProofOutcome::NoTest) if reason.is_none() => Some(Doubtful::NoTest),
+            _ => None,
+        };
+        match doubt {
+            Some(because) if round == 1 && self.order.kind == Kind::Fix => {
+                self.doubted(because, attempt)
+            }
+            _ => self.publish(round),
+        }
+    }
+
+    fn doubted(&mut self, because: Doubtful, attempt: u32) -> Vec<JobStep> {
+        let first = self.doubt.take().is_none();
+        if let Some(change) = self.change.clone().filter(|_| first) {
+            self.doubt = Some(Doubt { because, change });
+            if attempt < self.attempts_allowed() {
+                return self.fix(1, attempt + 1);
+            }
+            self.doubt = None;
+        }
+        match because {
+            Doubtful::GreenOnBase => self.not_reproducible(),
+            Doubtful::NoTest => self.publish(1),
+        }
+    }
+
+    /// What follows where the extra attempt came to nothing. `None`: there was none.
+    pub(super) fn as_it_was_before(&mut self) -> Option<Vec<JobStep>> {
+        let Doubt { because, change } = self.doubt.take()?;
+        self.change = Some(change);
+        self.unfinished = None;
+        Some(match because {
+            Doubtful::GreenOnBase => self.not_reproducible(),
+            Doubtful::NoTest => self.publish(1),
+        })
+    }
+
+    fn not_reproducible(&mut self) -> Vec<JobStep> {
+        let commands = self.evidence().into_iter().flat_map(|it| &it.checks);
+        let commands = commands.filter(|check| check.results.is_some() || check.tests.is_some());
+        let why = commands.map(|check| check.name.replace('\n', "; ")).collect::<Vec<_>>();
+        self.end(JobEnding::NotReproducible { why: why.join(", ") })
+    }
+
+    fn publish(&mut self, round: u32) -> Vec<JobStep> {
+        self.doubt = None;
+        self.stage = JobStage::Publishing { round };
+        vec![JobStep::Show, JobStep::Publish { round }]
+    }
+}

@@ -1,0 +1,411 @@
+//! Red, green, red: what tests come to without a change, with it, and without parts of it.
+//!
+//! A green check says that nothing that was looked at speaks against a change. This says that
+//! something speaks for it: a test that fails on the base for a test's reason and passes with the
+//! change, however often it is run, and that some part of the change is needed for that.
+//!
+//! Invariants: every result is of a run of Gander's own, in a fresh tree, with exit status and
+//! results of single tests agreeing; names of tests come from the repository's code, so only plain
+//! ones get into a command; a test counts that is in both runs under one id; nothing here makes a
+//! red check green; repeats and parts together take no longer than one whole check, or a minute.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::rerun::Rerun;
+use super::results::select;
+use super::split::{ChangePart, parts, replaces_tests, split};
+use super::test_files::is_of_tests;
+use super::{Checker, Finding, VerifyContext, VerifyError};
+use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence};
+use crate::core::patch::Patch;
+use crate::core::proof::{Proof, ProofOutcome, ProvenTest, TakenBack, WithoutPart};
+use crate::core::test_results::{FailureCause, TestResults, TestState, stem};
+use crate::workspace::diff::BaseFiles;
+
+/// How often the tests are run once more with the change.
+const REPEATS: u32 = 30;
+/// What repeats and parts may take where one whole check is quicker than this.
+const AT_LEAST: Duration = Duration::from_secs(60);
+/// So many parts of a change are taken back.
+const MOST_PARTS: usize = 20;
+/// So many tests are run again, and shown.
+const MOST_TESTS: usize = 20;
+const LOG: &str = "proof.log";
+/// Files of these are code, so that a change in tests brings tests and not only what they read.
+const CODE: &[&str] = &[
+    "rs", "py", "js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx", "go", "rb", "php", "java",
+    "kt", "c", "cc", "cpp", "h", "hpp", "cs", "swift", "scala", "lua", "sh",
+];
+
+/// How much is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProofDepth {
+    /// The tests on the base: for whoever is still at work on the change.
+    OnBase,
+    /// That, repeats, and the change without its parts.
+    Whole,
+}
+
+/// What is needed for it.
+pub struct Reproduce<'a> {
+    /// Makes trees; its verifiers are not used.
+    pub checker: &'a Checker,
+    /// What commands need.
+    pub means: &'a VerifyContext,
+    /// What the commands came to without the change.
+    pub base: &'a [Check],
+    /// What they came to with it.
+    pub with: &'a Evidence,
+    /// The change.
+    pub patch: &'a Patch,
+    /// The files that it changes, as they were.
+    pub files: &'a BaseFiles,
+    /// How much is tried.
+    pub depth: ProofDepth,
+    /// The issue's words: an exception that it names is a reason for a test to fail.
+    pub issue: &'a str,
+    /// Ends it early.
+    pub stop: &'a CancellationToken,
+}
+
+/// One command with the results of its tests with the change.
+struct Subject<'a> {
+    line: &'a str,
+    with: &'a TestResults,
+    /// As they were without it, where that is known.
+    before: Option<&'a TestResults>,
+    /// What repeats and parts may take.
+    time: Duration,
+}
+
+/// The tests that fail without the change and pass with it.
+struct RedToGreen {
+    tests: Vec<ProvenTest>,
+    /// Whether one of them fails for a test's reason.
+    for_a_reason: bool,
+}
+
+impl Reproduce<'_> {
+    /// Tries to show it.
+    ///
+    /// # Errors
+    /// When a command could not be run.
+    pub async fn prove(&self) -> Result<Proof, VerifyError> {
+        let subjects = self.subjects();
+        if subjects.is_empty() {
+            return Ok(Proof::not_tried(
+                "what single tests came to is not known. Gander reads it of cargo test, pytest, \
+                 unittest, node --test, jest, vitest and mocha, where a check is that one command",
+            ));
+        }
+        let divided = split(self.patch, self.files);
+        let brings_tests = divided.tests.changes.keys().any(|path| {
+            let language = path.as_str().rsplit_once('.').map_or("", |it| it.1);
+            CODE.contains(&language)
+        });
+        let mut best = Proof::of(ProofOutcome::NoTest);
+        for (at, subject) in subjects.iter().enumerate() {
+            let proof = self.of(subject, &divided.tests, brings_tests).await?;
+            if at == 0 || rank(&proof.outcome) > rank(&best.outcome) {
+                best = proof;
+            }
+        }
+        for subject in subjects.iter().filter(|_| self.depth == ProofDepth::Whole) {
+            self.old_tests(subject, &divided.tests, &divided.rest, &mut best).await?;
+        }
+        Ok(best)
+    }
+
+    fn subjects(&self) -> Vec<Subject<'_>> {
+        let commands = self.with.checks.iter().filter(|check| check.kind == CheckKind::Command);
+        let known = commands.filter_map(|check| {
+            let before = self.base.iter().find(|it| it.kind == check.kind && it.name == check.name);
+            let green = matches!(
+                check.outcome,
+                CheckOutcome::Passed | CheckOutcome::OnlyKnownFailures { .. }
+            );
+            Some(Subject {
+                line: &check.name,
+                with: check.results.as_ref().filter(|_| green)?,
+                before: before.and_then(|it| it.results.as_ref()),
+                time: Duration::from_millis(check.millis).max(AT_LEAST),
+            })
+        });
+        known.collect()
+    }
+
+    async fn of(
+        &self,
+        subject: &Subject<'_>,
+        tests: &Patch,
+        brings_tests: bool,
+    ) -> Result<Proof, VerifyError> {
+        let on_base = match tests.is_empty() {
+            true => None,
+            false => Some(self.rerun().once(subject.line, subject.line, tests).await?),
+        };
+        let found = match &on_base {
+            Some(run) => self.red_to_green(subject, run.results.as_ref(), &run.outcome),
+            None => self.red_to_green(subject, subject.before, &CheckOutcome::Passed),
+        };
+        let Some(found) = found else {
+            return Ok(match on_base {
+                Some(run) if brings_tests => green_on_base(&run),
+                Some(_) | None => Proof::of(ProofOutcome::NoTest),
+            });
+        };
+        self.shown(subject, found).await
+    }
+
+    /// Tests of `with` that fail where only the tests of the change are, or are not there at all.
+    fn red_to_green(
+        &self,
+        subject: &Subject<'_>,
+        on_base: Option<&TestResults>,
+        outcome: &CheckOutcome,
+    ) -> Option<RedToGreen> {
+        let passed: Vec<&str> = subject.with.in_state(TestState::Passed).collect();
+        let mut red = Vec::new();
+        let mut for_a_reason = false;
+        if let Some(on_base) = on_base {
+            for id in &passed {
+                let Some(failure) = on_base.get(id).and_then(|it| it.failure.as_ref()) else {
+                    continue;
+                };
+                let strong = failure.cause.is_of_the_test(self.issue);
+                for_a_reason |= strong;
+                red.push((
+                    !strong,
+                    ProvenTest { id: (*id).to_owned(), on_base: failure.message.clone() },
+                ));
+            }
+        }
+        // What says more comes first.
+        red.sort_by_key(|it| it.0);
+        if red.is_empty() && !matches!(outcome, CheckOutcome::Passed) {
+            red = self.not_loaded(subject, on_base, outcome);
+        }
+        let tests: Vec<ProvenTest> = red.into_iter().map(|it| it.1).take(MOST_TESTS).collect();
+        (!tests.is_empty()).then_some(RedToGreen { tests, for_a_reason })
+    }
+
+    /// Tests that are only there with the change, where the run without it could not load them.
+    fn not_loaded(
+        &self,
+        subject: &Subject<'_>,
+        on_base: Option<&TestResults>,
+        outcome: &CheckOutcome,
+    ) -> Vec<(bool, ProvenTest)> {
+        let told = on_base.and_then(|results| {
+            let failed = results.iter().filter_map(|(_, it)| it.failure.as_ref());
+            failed.filter(|it| it.cause == FailureCause::NotLoaded).map(|it| &it.message).next()
+        });
+        // Without any results it was the whole run that could not be loaded.
+        if told.is_none() && on_base.is_some() {
+            return Vec::new();
+        }
+        let told = told.map_or_else(|| outcome.reason().unwrap_or_default(), |it| it);
+        let error = told.lines().find(|line| line.contains("error")).unwrap_or("does not load");
+        let is_new = |id: &&str| {
+            let gone = on_base.is_none_or(|results| results.get(id).is_none());
+            let new = subject.before.is_none_or(|before| before.get(id).is_none());
+            gone && (new || on_base.is_some())
+        };
+        let mut new: Vec<&str> = subject.with.in_state(TestState::Passed).filter(is_new).collect();
+        if new.is_empty() {
+            // None of them is new: those of the changed files are meant.
+            let changed: Vec<&str> = self.patch.changes.keys().map(|path| path.as_str()).collect();
+            let changed = |id: &&str| changed.iter().any(|path| id.starts_with(path));
+            new = subject.with.in_state(TestState::Passed).filter(changed).collect();
+        }
+        let proven = |id: &str| ProvenTest { id: id.to_owned(), on_base: error.to_owned() };
+        new.into_iter().map(|id| (true, proven(id))).collect()
+    }
+
+    /// Runs them again with the change, and without parts of it.
+    async fn shown(&self, subject: &Subject<'_>, found: RedToGreen) -> Result<Proof, VerifyError> {
+        if self.depth == ProofDepth::OnBase {
+            let outcome = match (found.for_a_reason, found.tests.first()) {
+                (false, Some(test)) => ProofOutcome::OnlyMissing(test.on_base.clone()),
+                _ => ProofOutcome::Proven,
+            };
+            return Ok(Proof { tests: found.tests, ..Proof::of(outcome) });
+        }
+        let started = Instant::now();
+        let ids: Vec<String> = found.tests.iter().map(|test| test.id.clone()).collect();
+        let all = parts(self.patch, self.files);
+        let share = if all.len() > 1 { subject.time / 2 } else { subject.time };
+        let (repeats, unstable) = self.repeats(subject, &ids, share).await?;
+        let mut proof = Proof { tests: found.tests, repeats, ..Proof::of(ProofOutcome::Proven) };
+        if let Some(test) = unstable {
+            proof.outcome = ProofOutcome::Unstable { test, runs: repeats + 1 };
+            return Ok(proof);
+        }
+        proof.parts_left = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        let mut assertion = None;
+        for part in all.iter().take(MOST_PARTS) {
+            let one = all.len() == 1 && found.for_a_reason;
+            if !one && started.elapsed() >= subject.time {
+                break;
+            }
+            // Without its only part there is nothing left of it but the tests: that was run.
+            let without = match one {
+                true => WithoutPart::Red,
+                false => {
+                    let (without, message) = self.without(subject, &ids, part).await?;
+                    assertion = assertion.or(message);
+                    without
+                }
+            };
+            proof.parts_left -= 1;
+            let ChangePart { path, line, added, removed, .. } = part;
+            let (path, line) = (path.to_string(), *line);
+            let (added, removed) = (*added, *removed);
+            proof.parts.push(TakenBack { path, line, added, removed, without });
+        }
+        let red_again = proof.parts.iter().any(|part| part.without == WithoutPart::Red);
+        if !found.for_a_reason && !red_again {
+            let told = proof.tests.first().map_or(String::new(), |test| test.on_base.clone());
+            proof.outcome = ProofOutcome::OnlyMissing(told);
+        } else if !found.for_a_reason
+            && let Some((id, message)) = assertion
+            && let Some(test) = proof.tests.iter_mut().find(|test| test.id == id)
+        {
+            test.on_base = format!("{}; without a part of the change: {message}", test.on_base);
+        }
+        Ok(proof)
+    }
+
+    /// How often they passed once more, and one that did not.
+    async fn repeats(
+        &self,
+        subject: &Subject<'_>,
+        ids: &[String],
+        time: Duration,
+    ) -> Result<(u32, Option<String>), VerifyError> {
+        if let Some(id) = ids.iter().find(|id| subject.with.is_retried(id)) {
+            return Ok((0, Some(id.clone())));
+        }
+        let narrow = |alternate| select::only(subject.line, ids, alternate);
+        let runs = match (narrow(false), narrow(true)) {
+            (Some(one), Some(other)) => vec![one, other],
+            _ => vec![subject.line.to_owned()],
+        };
+        let not_passed = |found: &Finding| {
+            let results = found.results.as_ref();
+            let passes = |id: &String| {
+                results.is_some_and(|all| {
+                    all.get(id).is_some_and(|it| it.state == TestState::Passed)
+                        && !all.is_retried(id)
+                })
+            };
+            ids.iter().find(|id| !passes(id)).cloned()
+        };
+        let fine = |found: &Finding| not_passed(found).is_none();
+        let limits = (REPEATS, time);
+        let rerun = self.rerun();
+        let (ran, red) = rerun.repeatedly(&runs, subject.line, self.patch, limits, fine).await?;
+        Ok((ran, red.and_then(|found| not_passed(&found))))
+    }
+
+    /// What they come to without one part, and what one of them then says.
+    async fn without(
+        &self,
+        subject: &Subject<'_>,
+        ids: &[String],
+        part: &ChangePart,
+    ) -> Result<(WithoutPart, Option<(String, String)>), VerifyError> {
+        let run = select::only(subject.line, ids, false);
+        let run = run.unwrap_or_else(|| subject.line.to_owned());
+        let found = self.rerun().once(&run, subject.line, &part.without).await?;
+        let results = found.results.as_ref();
+        let red = ids.iter().find_map(|id| {
+            let failure = results?.get(id)?.failure.as_ref()?;
+            let strong = failure.cause.is_of_the_test(self.issue);
+            strong.then(|| (id.clone(), failure.message.clone()))
+        });
+        let all_pass = ids.iter().all(|id| {
+            let result = results.and_then(|results| results.get(id));
+            result.is_some_and(|it| it.state == TestState::Passed)
+        });
+        let without = match red {
+            Some(_) => WithoutPart::Red,
+            None if all_pass => WithoutPart::Green,
+            None => WithoutPart::DoesNotBuild,
+        };
+        Ok((without, red))
+    }
+
+    /// What the tests as they were come to with the rest of the change, and which are gone.
+    async fn old_tests(
+        &self,
+        subject: &Subject<'_>,
+        tests: &Patch,
+        rest: &Patch,
+        proof: &mut Proof,
+    ) -> Result<(), VerifyError> {
+        let Some(before) = subject.before.filter(|_| replaces_tests(tests)) else { return Ok(()) };
+        let named = |id: &str| self.issue.contains(own_name(id));
+        let lost = before.lost_in(subject.with).into_iter().filter(|id| !named(id));
+        proof.tests_lost.extend(lost.take(MOST_TESTS).map(str::to_owned));
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let found = self.rerun().once(subject.line, subject.line, rest).await?;
+        let Some(now) = found.results else {
+            if matches!(found.outcome, CheckOutcome::Failed(_)) {
+                let why = "the tests as they were do not load with the rest of the change";
+                proof.old_tests_broken.push(why.to_owned());
+            }
+            return Ok(());
+        };
+        let broken = before.in_state(TestState::Passed).filter(|id| {
+            let of_tests = tests.changes.keys().any(|path| is_in(id, path.as_str()));
+            let red = now.get(id).is_some_and(|it| it.state == TestState::Failed);
+            of_tests && red && !named(id)
+        });
+        proof.old_tests_broken.extend(broken.take(MOST_TESTS).map(str::to_owned));
+        Ok(())
+    }
+
+    fn rerun(&self) -> Rerun<'_> {
+        Rerun { checker: self.checker, means: self.means, log: LOG, stop: self.stop }
+    }
+}
+
+/// What a run of the tests alone comes to in which none of them failed.
+fn green_on_base(run: &Finding) -> Proof {
+    let Some(results) = run.results.as_ref() else {
+        return Proof::not_tried("the tests came to no result without the rest of the change");
+    };
+    let passed = results.in_state(TestState::Passed).count();
+    let green_tests = u32::try_from(passed).unwrap_or(u32::MAX);
+    Proof { green_tests, ..Proof::of(ProofOutcome::GreenOnBase) }
+}
+
+/// Whether a test may be of a file. Of runners that do not name files every test may.
+fn is_in(id: &str, path: &str) -> bool {
+    let names_file = is_of_tests(path) && (id.contains(".py::") || id.contains(".rs::"));
+    !names_file || id.starts_with(path)
+}
+
+/// The last part of an id, as an issue would name it.
+fn own_name(id: &str) -> &str {
+    let name = id.rsplit("::").next().unwrap_or(id);
+    stem(name.rsplit(" > ").next().unwrap_or(name))
+}
+
+/// What says more about a change.
+fn rank(outcome: &ProofOutcome) -> u8 {
+    match outcome {
+        ProofOutcome::NoTest => 0,
+        ProofOutcome::NotTried(_) => 1,
+        ProofOutcome::GreenOnBase => 2,
+        ProofOutcome::OnlyMissing(_) => 3,
+        ProofOutcome::Proven => 4,
+        // One test that wavers outweighs all others.
+        ProofOutcome::Unstable { .. } => 5,
+    }
+}
