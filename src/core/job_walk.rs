@@ -16,6 +16,7 @@ use crate::core::github::{Actor, Role};
 use crate::core::id::{CommentId, Login, RepoId, ReviewId, Timestamp, UserId};
 use crate::core::machine::{Machine, OnFailure};
 use crate::core::policy::Requester;
+use crate::core::proof::{Proof, ProofOutcome};
 
 fn order() -> JobOrder {
     JobOrder {
@@ -318,6 +319,23 @@ fn all_facts() -> Vec<JobFact> {
     facts
 }
 
+/// Green evidence that shows this much.
+fn shown(patch: &str, outcome: ProofOutcome) -> JobFact {
+    let proof = Some(Proof::of(outcome));
+    JobFact::Verified(Evidence { proof, ..evidence("a", patch, Some(CheckOutcome::Passed)) })
+}
+
+/// Green changes that no test shows, and what becomes of the extra attempt.
+fn facts_of_doubt() -> Vec<JobFact> {
+    let wavers = ProofOutcome::Unstable { test: "t".into(), runs: 3 };
+    let proofs = [ProofOutcome::GreenOnBase, ProofOutcome::NoTest, ProofOutcome::Proven, wavers];
+    let mut facts = all_facts();
+    for patch in ["1", "2"] {
+        facts.extend(proofs.iter().map(|proof| shown(patch, proof.clone())));
+    }
+    facts
+}
+
 /// Before, what was learnt, after, what to do then.
 type Transition = (Job, JobFact, Job, Vec<JobStep>);
 
@@ -325,7 +343,7 @@ type Transition = (Job, JobFact, Job, Vec<JobStep>);
 fn walk() -> &'static (Vec<Job>, Vec<Transition>) {
     static WALK: std::sync::OnceLock<(Vec<Job>, Vec<Transition>)> = std::sync::OnceLock::new();
     WALK.get_or_init(|| {
-        let (mut jobs, mut transitions) = walk_from(new_job(), &all_facts());
+        let (mut jobs, mut transitions) = walk_from(new_job(), &facts_of_doubt());
         for facts in [facts_of_rounds(), facts_of_merging(), facts_of_commands()] {
             let (more, also) = walk_from(publishing(), &[facts, ends()].concat());
             jobs.extend(more);
@@ -377,7 +395,7 @@ fn publishing_only_ever_follows_a_green_verdict_on_that_very_patch_and_base() {
         if steps.iter().any(|step| matches!(step, JobStep::Publish { .. })) {
             let evidence = after.evidence().expect("published without evidence");
             assert_eq!(evidence.verdict(), Verdict::Green, "published red");
-            assert_eq!(evidence.patch, before.proposal().unwrap().patch);
+            assert_eq!(evidence.patch, after.proposal().unwrap().patch);
             assert_eq!(evidence.base, before.base().unwrap().sha);
         }
         if let JobStage::Publishing { .. } | JobStage::Holding { .. } = after.stage {
@@ -386,6 +404,30 @@ fn publishing_only_ever_follows_a_green_verdict_on_that_very_patch_and_base() {
             assert_eq!(evidence.patch, after.proposal().unwrap().patch);
         }
     }
+}
+
+#[test]
+fn a_doubtful_change_is_sent_back_once_and_only_a_run_says_that_a_bug_is_not_there() {
+    let (_, transitions) = walk();
+    let (mut not_reproducible, mut as_before) = (0, 0);
+    for (before, fact, after, _) in transitions {
+        if let JobStage::Done(JobEnding::NotReproducible { .. }) = &after.stage {
+            not_reproducible += 1;
+            let green_on_base = |evidence: &Evidence| {
+                evidence.proof.as_ref().map(|it| &it.outcome) == Some(&ProofOutcome::GreenOnBase)
+            };
+            assert!(after.evidence().is_some_and(green_on_base), "{fact:?}");
+        }
+        if before.doubt.is_some() {
+            let is_second = matches!(before.stage, JobStage::Fixing { attempt: 2, .. })
+                || matches!(before.stage, JobStage::Verifying { attempt: 2, .. });
+            assert!(is_second, "{:?}", before.stage);
+            let open = matches!(after.stage, JobStage::Verifying { .. }) || after.is_done();
+            as_before += usize::from(!open);
+            assert!(open || matches!(after.stage, JobStage::Publishing { .. }), "{fact:?}");
+        }
+    }
+    assert!(not_reproducible > 5 && as_before > 5, "{not_reproducible} {as_before}");
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub enum ProofOutcome {
     Proven,
     /// The change brings tests, and all of them pass without the rest of it, too.
     GreenOnBase,
+    /// It changes tests and nothing else, so that what was red on the base passes: these.
+    OnlyTests(Vec<String>),
     /// No test of the change, and none that was red on the base, shows it.
     NoTest,
     /// Tests fail without the change, but only as something is not there yet: what they say.
@@ -130,6 +132,18 @@ impl Proof {
         let lost = self.tests_lost.iter().map(|test| {
             format!("{test}: this test runs without the change and does not run with it")
         });
-        self.deciding.iter().cloned().chain(broken).chain(lost).collect()
+        let only = match &self.outcome {
+            ProofOutcome::OnlyTests(tests) => tests.as_slice(),
+            ProofOutcome::Proven
+            | ProofOutcome::GreenOnBase
+            | ProofOutcome::NoTest
+            | ProofOutcome::OnlyMissing(_)
+            | ProofOutcome::Unstable { .. }
+            | ProofOutcome::NotTried(_) => &[],
+        };
+        let only = only.iter().map(|test| {
+            format!("{test}: this test fails on the base, and is another with the change")
+        });
+        self.deciding.iter().cloned().chain(only).chain(broken).chain(lost).collect()
     }
 }

@@ -16,6 +16,9 @@ pub struct TestResults {
     /// Those that were run again until they passed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     retried: BTreeSet<String>,
+    /// How many failures keep their messages.
+    #[serde(skip)]
+    messages: usize,
 }
 
 /// What one test came to.
@@ -96,24 +99,22 @@ impl TestResults {
         if self.tests.len() >= MOST_TESTS || id.is_empty() || id.len() > LONGEST_ID {
             return None;
         }
-        let bounded = |mut result: TestResult, kept: usize| {
-            if let Some(failure) = &mut result.failure {
-                let all = failure.message.trim();
-                failure.message = match kept < MOST_MESSAGES {
-                    true => all.chars().take(LONGEST_MESSAGE).collect(),
-                    false => String::new(),
-                };
-            }
-            result
-        };
-        let kept = self.tests.len();
+        let mut result = result;
+        if let Some(failure) = &mut result.failure {
+            let all = failure.message.trim();
+            failure.message = match self.messages < MOST_MESSAGES {
+                true => all.chars().take(LONGEST_MESSAGE).collect(),
+                false => String::new(),
+            };
+            self.messages += 1;
+        }
         match self.tests.entry(id) {
-            Entry::Vacant(free) => drop(free.insert(bounded(result, kept))),
+            Entry::Vacant(free) => drop(free.insert(result)),
             Entry::Occupied(mut there) => {
                 let (old, new) = (there.get(), &result);
                 let tells_more = old.state == new.state && old.failure.is_none();
                 if old.state < new.state || tells_more && new.failure.is_some() {
-                    drop(there.insert(bounded(result, kept)));
+                    drop(there.insert(result));
                 }
             }
         }
@@ -165,7 +166,7 @@ impl TestResults {
         self.tests.is_empty()
     }
 
-    /// Tests that passed here and, in `now`, are gone or do not run. A test with parameters is
+    /// Tests that ran here and, in `now`, are gone or do not run. A test with parameters is
     /// taken for all of them: which have which number moves with a change.
     pub fn lost_in<'a>(&'a self, now: &Self) -> Vec<&'a str> {
         let there = now.ran_by_stem();
@@ -176,7 +177,9 @@ impl TestResults {
     fn ran_by_stem(&self) -> BTreeMap<&str, usize> {
         let mut stems = BTreeMap::new();
         for (id, result) in self.iter() {
-            if result.state != TestState::Skipped {
+            let loaded =
+                result.failure.as_ref().is_none_or(|it| it.cause != FailureCause::NotLoaded);
+            if result.state != TestState::Skipped && loaded {
                 *stems.entry(stem(id)).or_default() += 1;
             }
         }

@@ -112,15 +112,15 @@ impl Forge {
         found(answer).map(drop)
     }
 
-    /// Adds a label; there already is fine.
-    pub async fn add_label(
+    /// Adds labels; there already is fine.
+    pub async fn add_labels(
         &self,
         repo: &RepoRef,
         number: Number,
-        label: &str,
+        labels: &[&str],
     ) -> Result<(), ForgeError> {
         let path = format!("{}/issues/{number}/labels", repo_path(repo));
-        let body = json!({"labels": [label]});
+        let body = json!({"labels": labels});
         self.change_only(repo, Scope::Talk, Method::POST, path, &body, "setting a label").await
     }
 

@@ -120,10 +120,13 @@ pub async fn pull_request(
             }
         }
     };
-    forge.add_label(&job.repo, number, report::AI_LABEL).await?;
-    if verified.outcome() != GreenOutcome::Proven {
-        forge.add_label(&job.repo, number, report::UNPROVEN_LABEL).await?;
-    }
+    let labels = match verified.outcome() {
+        GreenOutcome::Proven => &[report::AI_LABEL][..],
+        GreenOutcome::ChecksPassed | GreenOutcome::NothingRan => {
+            &[report::AI_LABEL, report::UNPROVEN_LABEL]
+        }
+    };
+    forge.add_labels(&job.repo, number, labels).await?;
     Ok(Published::Open(PullRef { number, branch, head }))
 }
 

@@ -73,7 +73,7 @@ pub async fn propose(
             }
         }
     };
-    forge.add_label(&release.repo, number, words::RELEASE_LABEL).await?;
+    forge.add_labels(&release.repo, number, &[words::RELEASE_LABEL]).await?;
     Ok(match committed {
         Ok(head) => Proposed::Open(PullRef { number, branch, head }),
         Err(edited) => Proposed::Edited(number, edited),

@@ -32,7 +32,7 @@ async fn show_label(forge: &Forge, job: &Job) -> Result<(), ForgeError> {
         let there = issue.labels.iter().any(|it| it.name.eq_ignore_ascii_case(label));
         match (there, wanted == Some(label)) {
             (true, false) => forge.remove_label(repo, number, label).await?,
-            (false, true) => forge.add_label(repo, number, label).await?,
+            (false, true) => forge.add_labels(repo, number, &[label]).await?,
             _ => {}
         }
     }

@@ -83,10 +83,12 @@ impl Verifier for CommandVerifier {
         if let Some(layout) = &python {
             command.env = layout.environment(self.sandbox.as_ref(), tree);
         }
-        command.env.extend(reports::environment(&reports_at));
+        reports::ask_by_environment(&mut command.env, &reports_at);
         let limits = self.limits();
         let broken = |source| VerifyError::Sandbox { check: self.line.clone(), source };
-        let output = self.sandbox.run(&command, &limits, candidate.stop).await.map_err(broken)?;
+        let mut output =
+            self.sandbox.run(&command, &limits, candidate.stop).await.map_err(broken)?;
+        without_mentions(&mut output.stdout.text, &reports_at);
         let (verifier, after) = (self.clone(), Arc::clone(candidate.workspace));
         let (reports, shown_at) = (candidate.reports.to_owned(), self.sandbox.shows(tree));
         let reading = blocking(move || {
@@ -217,6 +219,15 @@ fn found_in(
     let failed_tests = if is_red { output.failed_tests() } else { None };
     let results = output.results(reports);
     Finding { outcome, tests: output.tests(), failed_tests, results }
+}
+
+/// Takes out the lines in which runners say where they wrote what Gander asked them for.
+fn without_mentions(text: &mut String, reports_at: &Path) {
+    let place = reports_at.display().to_string();
+    if text.contains(&place) {
+        let kept = text.split_inclusive('\n').filter(|line| !line.contains(&place));
+        *text = kept.collect();
+    }
 }
 
 /// `package.json` at the top of a tree, where there is a plain one.

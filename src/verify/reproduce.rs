@@ -142,6 +142,9 @@ impl Reproduce<'_> {
         tests: &Patch,
         brings_tests: bool,
     ) -> Result<Proof, VerifyError> {
+        if let Some(mended) = self.mended_by_tests(subject, tests) {
+            return Ok(Proof::of(ProofOutcome::OnlyTests(mended)));
+        }
         let on_base = match tests.is_empty() {
             true => None,
             false => Some(self.rerun().once(subject.line, subject.line, tests).await?),
@@ -152,11 +155,23 @@ impl Reproduce<'_> {
         };
         let Some(found) = found else {
             return Ok(match on_base {
-                Some(run) if brings_tests => green_on_base(&run),
+                Some(run) if brings_tests && !takes_red_tests_away(subject) => green_on_base(&run),
                 Some(_) | None => Proof::of(ProofOutcome::NoTest),
             });
         };
         self.shown(subject, found).await
+    }
+
+    /// What was red on the base and is not any more, where nothing but tests changed.
+    fn mended_by_tests(&self, subject: &Subject<'_>, tests: &Patch) -> Option<Vec<String>> {
+        if tests != self.patch {
+            return None;
+        }
+        let red = subject.before?.in_state(TestState::Failed);
+        let mended =
+            red.filter(|id| subject.with.get(id).is_none_or(|it| it.state != TestState::Failed));
+        let mended: Vec<String> = mended.take(MOST_TESTS).map(str::to_owned).collect();
+        (!mended.is_empty()).then_some(mended)
     }
 
     /// Tests of `with` that fail where only the tests of the change are, or are not there at all.
@@ -375,6 +390,14 @@ impl Reproduce<'_> {
     }
 }
 
+/// Whether a test that fails on the base is gone, or does not run any more: that shows no bug, and
+/// no absence of one.
+fn takes_red_tests_away(subject: &Subject<'_>) -> bool {
+    let red = subject.before.into_iter().flat_map(|before| before.in_state(TestState::Failed));
+    let ran = |id: &str| subject.with.get(id).is_some_and(|it| it.state != TestState::Skipped);
+    red.into_iter().any(|id| !ran(id))
+}
+
 /// What a run of the tests alone comes to in which none of them failed.
 fn green_on_base(run: &Finding) -> Proof {
     let Some(results) = run.results.as_ref() else {
@@ -403,9 +426,10 @@ fn rank(outcome: &ProofOutcome) -> u8 {
         ProofOutcome::NoTest => 0,
         ProofOutcome::NotTried(_) => 1,
         ProofOutcome::GreenOnBase => 2,
-        ProofOutcome::OnlyMissing(_) => 3,
-        ProofOutcome::Proven => 4,
+        ProofOutcome::OnlyTests(_) => 3,
+        ProofOutcome::OnlyMissing(_) => 4,
+        ProofOutcome::Proven => 5,
         // One test that wavers outweighs all others.
-        ProofOutcome::Unstable { .. } => 5,
+        ProofOutcome::Unstable { .. } => 6,
     }
 }

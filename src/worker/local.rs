@@ -9,7 +9,7 @@ use super::steps::job::perform_locally;
 use super::turn::next_job;
 use super::{WorkError, patches};
 use crate::clock::Clock;
-use crate::core::job::{Job, JobStage, Prepared};
+use crate::core::job::{Job, JobFact, JobStage, Prepared};
 use crate::core::patch::Patch;
 use crate::core::task::Task;
 use crate::store::{Claim, Commit, Write};
@@ -82,7 +82,13 @@ impl LocalJob<'_> {
             if let JobStage::Fixing { attempt, .. } = stored.machine.stage {
                 attempts = attempt;
             }
-            let outcome = self.perform(&stored.machine, &claim).await?;
+            let outcome = match self.perform(&stored.machine, &claim).await {
+                // What was green before the extra attempt is not lost by it.
+                Err(fault) if stored.machine.doubt.is_some() => {
+                    broken(&stored.machine, &claim, fault)?
+                }
+                outcome => outcome?,
+            };
             writer.write(outcome).await?;
         }
         let job = store.job(&id).await?.ok_or_else(|| WorkError::bug("the job is gone"))?.machine;
@@ -110,4 +116,11 @@ impl LocalJob<'_> {
         };
         perform_locally(ctx, &self.prepared, self.progress, job, step).await
     }
+}
+
+/// A step that could not be done, as what the job learns of it.
+fn broken(job: &Job, claim: &Claim, fault: WorkError) -> Result<TaskOutcome, WorkError> {
+    let Task::Step { step, .. } = &claim.task else { return Err(fault) };
+    tracing::warn!(fault = %fault.text, "the extra attempt could not be made");
+    Ok(TaskOutcome::of_job(job, JobFact::Broke { step: step.clone(), why: fault.text }))
 }

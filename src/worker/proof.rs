@@ -117,7 +117,9 @@ pub(super) fn for_the_model(proof: &Proof) -> String {
         ProofOutcome::NoTest => {
             "No test fails without your change: add one that does.\n".to_owned()
         }
-        ProofOutcome::Unstable { .. } | ProofOutcome::NotTried(_) => String::new(),
+        ProofOutcome::OnlyTests(_) | ProofOutcome::Unstable { .. } | ProofOutcome::NotTried(_) => {
+            String::new()
+        }
     };
     for test in &proof.tests {
         let said = test.on_base.lines().next().unwrap_or_default();

@@ -255,14 +255,23 @@ async fn a_weakened_test_is_shown_at_the_top_of_the_pull_request() {
     w.ends().await;
 }
 
+/// The usual project, where a change to what decides the verdict is shown and does not wait.
+fn flagging() -> Vec<(&'static str, &'static str)> {
+    let mut files = off_by_one();
+    files.retain(|(path, _)| *path != ".github/gander.toml");
+    let rules = "[verify]\ncommands = [\"sh check.sh\"]\n[proof]\nhooks = \"flag\"\n";
+    files.push((".github/gander.toml", rules));
+    files
+}
+
 #[tokio::test]
 async fn an_edited_check_script_decides_nothing_by_itself_and_is_shown() {
-    let w = world_where_the_model_will(vec![vec![
+    let w = World::with_project(flagging()).await;
+    w.model.will(vec![
         ScriptedTurn::call("edit", json!({"path": "check.sh", "action": "delete"})),
         write("check.sh", "exit 0\n"),
         finish("tests passed"),
-    ]])
-    .await;
+    ]);
     w.fixed().await;
     // The rules name the command, the repository holds the script: people have to see this.
     let body = w.only_pull().body;
@@ -367,13 +376,13 @@ async fn what_commands_leave_behind_stays_behind_or_is_shown_to_people() {
 #[tokio::test]
 async fn a_hundred_flags_do_not_fill_the_pull_request() {
     let makes = "for n in $(seq 97); do mkdir p$n; echo x > p$n/Makefile; done";
-    let w = world_where_the_model_will(vec![vec![
+    let w = World::with_project(flagging()).await;
+    w.model.will(vec![
         edit("count.sh", "$1 - 1", "$1"),
         edit("check.sh", "echo ok", "echo fine"),
         run(makes),
         finish("done"),
-    ]])
-    .await;
+    ]);
     w.fixed().await;
     let body = w.only_pull().body;
     assert!(
@@ -706,7 +715,10 @@ async fn an_attempt_that_ends_without_a_change_tells_the_next_why_and_hands_its_
 async fn what_the_test_command_runs_is_shown_when_it_is_changed() {
     let mut files = off_by_one();
     files.retain(|(path, _)| *path != ".github/gander.toml");
-    files.push((".github/gander.toml", "[verify]\ncommands = [\"sh ci/all.sh\"]\n"));
+    files.push((
+        ".github/gander.toml",
+        "[verify]\ncommands = [\"sh ci/all.sh\"]\n[proof]\nhooks = \"flag\"\n",
+    ));
     files.push(("ci/all.sh", "sh ./ci/part.sh\nsh check.sh\n"));
     files.push(("ci/part.sh", "true\n"));
     files.push(("ci/unused.sh", "true\n"));
@@ -726,7 +738,7 @@ async fn what_the_test_command_runs_is_shown_when_it_is_changed() {
 
 #[tokio::test]
 async fn a_test_that_was_there_is_shown_when_it_is_changed_and_a_new_one_is_not() {
-    let mut files = off_by_one();
+    let mut files = flagging();
     files.push(("tests/old_test.sh", "[ 1 = 1 ]\n"));
     files.push(("web/vitest.config.mts", "export default {}\n"));
     let w = World::with_project(files).await;

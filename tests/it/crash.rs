@@ -46,7 +46,7 @@ fn ended_well(emulator: &Emulator, story: &str) {
     let pulls = emulator.pulls(REPO);
     assert_eq!(pulls.len(), 1, "{story}: one pull request\n{}", timeline());
     assert_eq!(pulls[0].state, "open", "{story}");
-    assert_eq!(pulls[0].labels, ["gander:ai-generated"], "{story}");
+    assert_eq!(pulls[0].labels, ["gander:ai-generated", "gander:unproven"], "{story}");
     let branches: Vec<_> = emulator.branches(REPO).into_iter().collect();
     let head = (pulls[0].head_branch.clone(), pulls[0].head_sha.clone());
     assert_eq!(branches.len(), 2, "{story}: one branch beside main\n{}", timeline());

@@ -25,6 +25,7 @@ async fn a_comment_becomes_a_verified_pull_request() {
     gander[bot] created branch gander/1-vfuxini2iztf with 1 commit
     gander[bot] opened pull request #2: fix: Count is one too low (#1) (gander/1-vfuxini2iztf into main)
     gander[bot] labeled #2 gander:ai-generated
+    gander[bot] labeled #2 gander:unproven
     gander[bot] edited a comment on #1: **Ready for review**: #2
     gander[bot] unlabeled #1 gander:working
     gander[bot] finished check Gander: success
@@ -55,7 +56,7 @@ async fn the_pull_request_says_what_changed_and_how_it_was_checked() {
     let pull = w.only_pull();
     assert_eq!((pull.title.as_str(), pull.draft), ("fix: Count is one too low (#1)", false));
     assert_eq!((pull.author.as_str(), pull.base_branch.as_str()), ("gander[bot]", "main"));
-    assert_eq!(pull.labels, ["gander:ai-generated"]);
+    assert_eq!(pull.labels, ["gander:ai-generated", "gander:unproven"]);
     assert_snapshot!(visible(&pull.body), @"
     Approving `79de9957d068` merges it into `main`. It does not release.
 
@@ -243,7 +244,7 @@ async fn without_a_test_command_the_pull_request_says_that_no_test_was_run() {
     let issue = w.fixed().await;
 
     let pull = w.only_pull();
-    assert_eq!(pull.labels, ["gander:ai-generated"]);
+    assert_eq!(pull.labels, ["gander:ai-generated", "gander:unproven"]);
     assert!(pull.body.contains("> **Checks passed, no test was run.**"), "{}", pull.body);
     assert!(pull.body.contains("### Checks passed, no test was run\n"), "{}", pull.body);
     let step = "- [x] check it in a fresh copy: checks passed, no test was run";

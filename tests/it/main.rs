@@ -55,6 +55,7 @@ mod action;
 mod generated;
 mod model;
 mod program;
+mod proof;
 mod sandbox;
 mod setup;
 mod store_contract;

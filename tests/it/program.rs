@@ -452,14 +452,31 @@ impl Local {
         self.0.path().join(name)
     }
 
+    /// With another issue.
+    pub fn about(self, issue: &str) -> Self {
+        write(&self.at("issue.md"), issue);
+        self
+    }
+
     /// The model makes these edits; the program's own words, and its report.
     pub fn edited(
         &self,
         edits: &[serde_json::Value],
         more: &[&str],
     ) -> (String, serde_json::Value) {
+        self.attempted(&[edits], more)
+    }
+
+    /// The same with the edits of several attempts.
+    pub fn attempted(
+        &self,
+        attempts: &[&[serde_json::Value]],
+        more: &[&str],
+    ) -> (String, serde_json::Value) {
         let finish = serde_json::json!({"tool": "finish", "summary": "done"});
-        let script = serde_json::json!({"attempts": [[{"calls": edits}, {"calls": [finish]}]]});
+        let replies = |edits: &&[serde_json::Value]| serde_json::json!([{"calls": edits}, {"calls": [finish]}]);
+        let attempts: Vec<_> = attempts.iter().map(replies).collect();
+        let script = serde_json::json!({"attempts": attempts});
         write(&self.at("script.json"), &script.to_string());
         let mut command = gander();
         for (name, value) in std::env::vars_os() {
@@ -633,14 +650,10 @@ fn a_change_that_turns_every_report_into_passed_is_not_called_more_than_checks_p
     let edit = serde_json::json!({"tool": "edit", "path": "conftest.py", "action": "create", "new": cheat});
     let (text, report) = local.edited(&[edit], &[]);
     assert_eq!(report["result"], "verified", "the cheat does not work: {text}");
-    assert_eq!(report["outcome"], "checks_passed", "{report:#}");
+    assert_eq!(report["outcome"], "held", "{report:#}");
     assert_eq!(report.get("note"), None, "{report:#}");
     assert!(text.contains("Checks passed: 1 file(s)"), "{text}");
-    for told in
-        [text, report.to_string(), std::fs::read_to_string(local.at("out/report.md")).unwrap()]
-    {
-        assert!(!told.to_lowercase().contains("proven"), "{told}");
-    }
+    assert!(text.contains("look before you use it: conftest.py: hooks of pytest"), "{text}");
 }
 
 #[test]
@@ -668,7 +681,7 @@ fn a_local_run_without_a_test_command_says_that_no_test_was_run() {
     let local = Local::with(&[("README.md", "# Widget\n")]);
     let (text, report) = local.edited(&an_idle_edit(), &[]);
     assert_eq!(report["result"], "verified", "{text}");
-    assert_eq!(report["outcome"], "checks_passed", "{report:#}");
+    assert_eq!(report["outcome"], "nothing_ran", "{report:#}");
     assert_eq!(report["note"], "no test was run", "{report:#}");
     assert!(text.contains("Checks passed, no test was run: 1 file(s)"), "{text}");
     assert!(!format!("{text}{report}").to_lowercase().contains("proven"), "{text}");

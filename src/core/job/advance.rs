@@ -151,6 +151,9 @@ impl Job {
         if let JobStep::CheckHead { head } = step {
             return self.head_checked(head, Some(why));
         }
+        if let Some(steps) = self.as_it_was_before() {
+            return Some(steps);
+        }
         Some(match &self.stage {
             JobStage::Merging { .. } => self.not_merged(&why),
             &JobStage::Answering { round } => self.answered(round),
@@ -324,6 +327,7 @@ fn wavers(evidence: &Evidence) -> Option<String> {
         )),
         ProofOutcome::Proven
         | ProofOutcome::GreenOnBase
+        | ProofOutcome::OnlyTests(_)
         | ProofOutcome::NoTest
         | ProofOutcome::OnlyMissing(_)
         | ProofOutcome::NotTried(_) => None,

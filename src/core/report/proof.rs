@@ -43,6 +43,11 @@ pub fn why_not_proven(proof: &Proof) -> Option<String> {
              is needed."
                 .to_owned()
         }
+        ProofOutcome::OnlyTests(tests) => format!(
+            "The change is in tests only: what failed on the base passes now because the test is \
+             another ({}).",
+            listed(first_of(tests, MOST_TESTS).iter().map(|it| inline(it, LONGEST_NAME)))
+        ),
         ProofOutcome::NoTest => "No test fails without the change.".to_owned(),
         ProofOutcome::OnlyMissing(said) => format!(
             "Without the change its tests fail only as something is not there yet ({}), and no \

@@ -4,6 +4,7 @@
 //! makes it weaker, never stronger.
 
 use crate::core::test_results::FailureCause;
+use crate::verify::test_files::is_of_tests;
 
 /// Exceptions that say that something is not there.
 const MISSING: &[&str] = &[
@@ -75,6 +76,36 @@ pub(super) fn cause(message: &str) -> FailureCause {
     FailureCause::Exception(name.to_owned())
 }
 
+/// The same, where it is known in which file it happened: what is missing inside the project's own
+/// code is its fault and no test's. Of modules that are not there that does not tell.
+pub(super) fn cause_in(message: &str, place: Option<&str>) -> FailureCause {
+    match cause(message) {
+        FailureCause::Missing(name)
+            if !name.contains("MODULE_NOT_FOUND")
+                && !["ImportError", "ModuleNotFoundError", "NotImplementedError"]
+                    .contains(&&*name)
+                && place.is_some_and(is_project_code) =>
+        {
+            FailureCause::Exception(name)
+        }
+        cause => cause,
+    }
+}
+
+fn is_project_code(place: &str) -> bool {
+    let foreign = ["node:", "node_modules/", "site-packages/", "/lib/python", "/usr/"];
+    !is_of_tests(place) && !foreign.iter().any(|part| place.contains(part))
+}
+
+/// The file of the first line of a JavaScript stack: `at f (/work/tree/lib/a.js:3:7)`.
+pub(super) fn first_frame(said: &str) -> Option<&str> {
+    let line = said.lines().map(str::trim).find_map(|line| line.strip_prefix("at "))?;
+    let place = line.rsplit_once('(').map_or(line, |(_, place)| place);
+    let place = place.trim_end_matches(')').trim_start_matches("file://");
+    let (place, _) = place.rsplit_once(':')?;
+    Some(place.rsplit_once(':').map_or(place, |(file, _)| file))
+}
+
 /// `IndexError` of `IndexError: …`, of `mod.IndexError: …` and of `AssertionError [ERR_X]: …`.
 /// Nothing where there is none.
 fn name(first: &str) -> &str {
@@ -88,6 +119,25 @@ fn name(first: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_missing_inside_the_project_is_its_own_fault() {
+        let said = "AttributeError: 'Logger' object has no attribute '_write'";
+        let exception = FailureCause::Exception("AttributeError".to_owned());
+        let missing = FailureCause::Missing("AttributeError".to_owned());
+        assert_eq!(cause_in(said, Some("src/pkg/output.py")), exception);
+        for place in [None, Some("tests/test_output.py"), Some("/usr/lib/python3/x.py")] {
+            assert_eq!(cause_in(said, place), missing, "{place:?}");
+        }
+        let module = cause_in("ModuleNotFoundError: No module named 'x'", Some("src/a.py"));
+        assert_eq!(module, FailureCause::Missing("ModuleNotFoundError".to_owned()));
+        for (said, place) in [
+            ("x\n    at f (/work/tree/lib/a.js:3:7)\n    at g (b.js:1:1)", "/work/tree/lib/a.js"),
+            ("at file:///work/tree/v/a.test.js:2:48", "/work/tree/v/a.test.js"),
+        ] {
+            assert_eq!(first_frame(said), Some(place));
+        }
+    }
 
     #[test]
     fn a_failure_is_called_by_what_it_says() {

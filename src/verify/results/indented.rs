@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::cause::cause;
+use super::cause::{cause_in, first_frame};
 use crate::core::test_results::{TestResult, TestResults, TestState};
 
 /// A path of titles, by how far each is indented.
@@ -71,7 +71,8 @@ pub(super) fn read_tap(lines: &[&str]) -> Option<TestResults> {
             false => {
                 let message = format!("{}: {}", details.name, details.error);
                 let message = message.trim_start_matches(": ");
-                TestResult::failed(cause(message), message)
+                let place = details.place.as_deref();
+                TestResult::failed(cause_in(message, place), message)
             }
         };
         results.add(id, result)?;
@@ -84,13 +85,15 @@ pub(super) fn read_tap(lines: &[&str]) -> Option<TestResults> {
 struct Details {
     error: String,
     name: String,
+    /// Where it happened.
+    place: Option<String>,
     is_suite: bool,
 }
 
 impl Details {
     fn of(rest: &[&str], at: usize) -> Self {
         let mut details = Self::default();
-        let mut in_error = false;
+        let (mut in_error, mut in_stack) = (false, false);
         if rest.first().is_none_or(|line| line.trim() != "---") {
             return details;
         }
@@ -98,7 +101,7 @@ impl Details {
             let own = depth(line) == at + 2;
             let said = line.trim();
             if own {
-                in_error = false;
+                (in_error, in_stack) = (false, said.starts_with("stack: "));
             }
             if let Some(error) = said.strip_prefix("error: ").filter(|_| own) {
                 in_error = error.starts_with('|');
@@ -109,6 +112,8 @@ impl Details {
                 details.name = name.trim_matches('\'').to_owned();
             } else if own && (said == "type: 'suite'" || said == "failureType: 'subtestsFailed'") {
                 details.is_suite = true;
+            } else if details.place.is_none() && in_stack {
+                details.place = first_frame(&format!("at {said}")).map(str::to_owned);
             } else if in_error {
                 details.error.push_str(said);
                 details.error.push('\n');
@@ -143,8 +148,8 @@ pub(super) fn read_mocha(lines: &[&str]) -> Option<TestResults> {
         let (title, result, kind) = match (passed, failed, said.strip_prefix("- ")) {
             (Some(title), ..) => (without_time(title), TestResult::in_state(TestState::Passed), 0),
             (None, Some((number, title)), _) => {
-                let message = mocha_reason(rest, number);
-                (title, TestResult::failed(cause(&message), &message), 1)
+                let (message, place) = mocha_reason(rest, number);
+                (title, TestResult::failed(cause_in(&message, place), &message), 1)
             }
             (None, None, Some(title)) => (title, TestResult::in_state(TestState::Skipped), 2),
             (None, None, None) => {
@@ -179,15 +184,16 @@ fn without_time(title: &str) -> &str {
 }
 
 /// The words under `  1) suite`, after its last title line, which ends in a colon.
-fn mocha_reason(rest: &[&str], number: &str) -> String {
+fn mocha_reason<'l>(rest: &[&'l str], number: &str) -> (String, Option<&'l str>) {
     let begin = format!("{number}) ");
     let mut block = rest.iter().skip_while(|line| !line.trim_start().starts_with(&begin)).skip(1);
     let mut said = Vec::new();
-    let mut titles = true;
+    let (mut titles, mut place) = (true, None);
     for line in block.by_ref().take(60) {
         let line = line.trim();
         let next = line.split_once(") ").is_some_and(|(n, _)| n.parse::<u32>().is_ok());
         if next || line.starts_with("at ") {
+            place = first_frame(line);
             break;
         }
         if !titles {
@@ -196,7 +202,7 @@ fn mocha_reason(rest: &[&str], number: &str) -> String {
         titles &= !line.ends_with(':');
     }
     let said = said.join("\n");
-    said.strip_prefix("Uncaught ").unwrap_or(&said).to_owned()
+    (said.strip_prefix("Uncaught ").unwrap_or(&said).to_owned(), place)
 }
 
 /// What node's spec reporter prints: `✔ test (1.2ms)`, `▶ suite`, `✖ red (2ms)`, and all red ones
@@ -238,8 +244,8 @@ pub(super) fn read_node_spec(lines: &[&str]) -> Option<TestResults> {
             _ if directive.starts_with("TODO") => TestResult::in_state(TestState::ExpectedFailure),
             _ if passed.is_some() => TestResult::in_state(TestState::Passed),
             _ => {
-                let message = spec_reason(rest, title);
-                TestResult::failed(cause(&message), &message)
+                let (message, place) = spec_reason(rest, title);
+                TestResult::failed(cause_in(&message, place), &message)
             }
         };
         results.add(id, result)?;
@@ -247,12 +253,15 @@ pub(super) fn read_node_spec(lines: &[&str]) -> Option<TestResults> {
     (!results.is_empty()).then_some(results)
 }
 
-fn spec_reason(rest: &[&str], title: &str) -> String {
+fn spec_reason<'l>(rest: &[&'l str], title: &str) -> (String, Option<&'l str>) {
     let named =
         |line: &&&str| line.trim().strip_prefix("✖ ").is_some_and(|it| without_time(it) == title);
     let block = rest.iter().skip_while(|line| !named(line)).skip(1);
     let said = block.map(|line| line.trim()).take_while(|line| !line.starts_with("✖ "));
-    said.take_while(|line| !line.starts_with("at ")).take(20).collect::<Vec<_>>().join("\n")
+    let said: Vec<&str> = said.take(40).collect();
+    let place = said.iter().find_map(|line| first_frame(line));
+    let own = said.into_iter().take_while(|line| !line.starts_with("at ")).take(20);
+    (own.collect::<Vec<_>>().join("\n"), place)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::cause::cause;
+use super::cause::{cause_in, first_frame};
 use crate::core::test_results::{FailureCause, TestResult, TestResults, TestState};
 
 #[derive(Deserialize)]
@@ -76,7 +76,7 @@ impl Assertion {
                 // jest shows the assertion behind `Error: `.
                 let own = message.strip_prefix("Error: ").unwrap_or(message);
                 let own = own.split_once("\n    at ").map_or(own, |(own, _)| own);
-                (TestResult::failed(cause(own), own), false)
+                (TestResult::failed(cause_in(own, first_frame(message)), own), false)
             }
             "pending" | "skipped" | "todo" | "disabled" => {
                 (TestResult::in_state(TestState::Skipped), false)

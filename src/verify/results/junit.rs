@@ -6,7 +6,7 @@
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
-use super::cause::cause;
+use super::cause::{cause, cause_in};
 use crate::core::test_results::{FailureCause, TestResult, TestResults, TestState};
 
 /// One `<testcase>` that is being read.
@@ -36,6 +36,11 @@ pub(super) fn read_pytest(report: &[u8]) -> Option<TestResults> {
                     case.take(&tag)?;
                 }
             }
+            Event::Text(text) => {
+                if let Some(case) = &mut case {
+                    case.happened_in(&text);
+                }
+            }
             Event::End(tag) if tag.name().as_ref() == "testcase" => {
                 add(&mut results, case.take()?)?;
             }
@@ -61,6 +66,19 @@ fn begin(tag: &BytesStart<'_>) -> Option<TestCase> {
 }
 
 impl TestCase {
+    /// The end of a traceback says in which file it happened: `src/a.py:7: IndexError`.
+    fn happened_in(&mut self, traceback: &str) {
+        let last = traceback.lines().rev().find(|line| !line.trim().is_empty());
+        let place = last.and_then(|line| line.split_once(':')).map(|(file, _)| file);
+        let failure = self.result.as_mut().and_then(|result| result.failure.as_mut());
+        if let (Some(failure), Some(place)) = (failure, place.filter(|it| it.ends_with(".py"))) {
+            let own = failure.message.clone();
+            if matches!(failure.cause, FailureCause::Missing(_)) {
+                failure.cause = cause_in(&own, Some(place));
+            }
+        }
+    }
+
     /// What stands in it: of several the worst counts.
     fn take(&mut self, tag: &BytesStart<'_>) -> Option<()> {
         let (mut message, mut kind) = (String::new(), String::new());
@@ -138,6 +156,9 @@ mod tests {
 <testcase classname="tests.test_a" name="test_sk" file="tests/test_a.py"><skipped type="pytest.skip" message="x" /></testcase>
 <testcase classname="tests.test_a" name="test_td" file="tests/test_a.py"><error message="failed on teardown with &quot;RuntimeError: td&quot;"/></testcase>
 <testcase classname="tests.test_a" name="test_re" file="tests/test_a.py" /><testcase classname="tests.test_a" name="test_re" file="tests/test_a.py" />
+<testcase classname="tests.test_a" name="test_own" file="tests/test_a.py"><failure message="AttributeError: no x">E  no
+
+src/pkg/a.py:7: AttributeError</failure></testcase>
 <testcase classname="" name="tests.test_new"><error message="collection failure">no</error></testcase>
 </testsuite></testsuites>"#;
         let results = read_pytest(report).unwrap();
@@ -151,6 +172,8 @@ mod tests {
         let teardown = failure("tests/test_a.py::test_td");
         assert_eq!(teardown.cause, FailureCause::Exception("RuntimeError".to_owned()));
         assert_eq!(failure("tests/test_new.py").cause, FailureCause::NotLoaded);
+        let own = FailureCause::Exception("AttributeError".to_owned());
+        assert_eq!(failure("tests/test_a.py::test_own").cause, own);
         assert!(results.is_retried("tests/test_a.py::test_re"));
         assert_eq!(
             failure("tests/test_a.py::test_red").message,

@@ -41,11 +41,16 @@ impl Reports {
     }
 }
 
-/// The variables that ask for reports in `directory`, as the command sees it.
-pub fn environment(directory: &Path) -> Vec<(String, String)> {
+/// Asks for reports in `directory`, as the command sees it, beside what its environment asks for.
+pub fn ask_by_environment(environment: &mut Vec<(String, String)>, directory: &Path) {
+    const OPTIONS: &str = "PYTEST_ADDOPTS";
     let file = directory.join(PYTEST);
-    let options = format!("--junitxml={} -o junit_family=xunit1", file.display());
-    vec![("PYTEST_ADDOPTS".to_owned(), options)]
+    let wish = format!("--junitxml={} -o junit_family=xunit1", file.display());
+    match environment.iter_mut().find(|(name, _)| name == OPTIONS) {
+        Some((_, options)) => *options = format!("{options} {wish}"),
+        // What the sandbox's own variable of this name has.
+        None => environment.push((OPTIONS.to_owned(), format!("-p no:cacheprovider {wish}"))),
+    }
 }
 
 /// A command whose runner takes such a wish only as arguments, with these.

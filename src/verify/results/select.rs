@@ -3,8 +3,11 @@
 //! Invariants: a name comes from the output of code that nobody vouches for, so only plain names
 //! get into a command, and quoted; what such a run came to is told by its exit status.
 
+use std::collections::BTreeSet;
+
 use super::commands::{CommandList, starts};
 use super::python::{starts_pytest, starts_unittest};
+use crate::core::test_results::stem;
 
 /// So many tests are left out of one run.
 const MOST_LEFT_OUT: usize = 50;
@@ -98,10 +101,14 @@ pub fn only(line: &str, ids: &[String], alternate: bool) -> Option<String> {
             Some(format!("{line} -- --exact{one}{names}"))
         }
         Some(Selecting::Pytest { names_files: false }) => {
-            if !ids.iter().all(|id| is_plain(id)) {
-                return None;
-            }
-            let mut named: Vec<String> = ids.iter().map(|id| format!(" '{id}'")).collect();
+            // Parameters may hold anything: then it is the test with all of them.
+            let plain = |id: &'_ String| match is_plain(id) {
+                true => Some(id.clone()),
+                false => Some(stem(id).to_owned()).filter(|it| is_plain(it)),
+            };
+            let named: Option<BTreeSet<String>> = ids.iter().map(plain).collect();
+            let named = named?.into_iter().map(|id| format!(" '{id}'"));
+            let mut named: Vec<String> = named.collect();
             if alternate {
                 named.reverse();
             }

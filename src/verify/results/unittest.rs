@@ -1,6 +1,6 @@
 //! What Python's unittest says of each test when it is asked to be verbose.
 
-use super::cause::cause;
+use super::cause::cause_in;
 use super::counted;
 use crate::core::test_results::{FailureCause, TestResult, TestResults, TestState};
 
@@ -22,7 +22,7 @@ pub(super) fn read(lines: &[&str]) -> Option<TestResults> {
             let message = message(lines.get(at + 1..).unwrap_or_default());
             let cause = match id.contains("unittest.loader._FailedTest") {
                 true => FailureCause::NotLoaded,
-                false => cause(&message),
+                false => cause_in(&message, place(lines.get(at + 1..).unwrap_or_default())),
             };
             results.add(id, TestResult::failed(cause, &message))?;
             continue;
@@ -87,6 +87,13 @@ fn message(rest: &[&str]) -> String {
         }
     }
     last.join("\n")
+}
+
+/// The last file that the traceback names: `  File "/work/tree/widget.py", line 9, in f`.
+fn place<'l>(rest: &[&'l str]) -> Option<&'l str> {
+    let block = rest.iter().skip(1).take_while(|line| !line.starts_with("======"));
+    let named = block.filter_map(|line| line.trim_start().strip_prefix("File \""));
+    named.filter_map(|rest| Some(rest.split_once('"')?.0)).last()
 }
 
 fn is_exception(word: &str) -> bool {

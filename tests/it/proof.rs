@@ -1,0 +1,309 @@
+//! Proof, not a green light: a test that fails without the change, passes with it, and fails again
+//! without a part of it. And what is said of all others: with real cargo, pytest, unittest and node.
+
+use serde_json::{Value, json};
+
+use crate::program::Local;
+use crate::second_look::{CRATE, ONE_ATTEMPT, one_edit};
+
+const CODE: &str = "\
+pub fn mean(n: &[u32]) -> Option<u32> {
+    Some(n.iter().sum::<u32>() / n.len() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn one() {
+        assert_eq!(super::mean(&[1]), Some(1));
+    }
+}
+";
+
+/// A crate whose `mean` of nothing panics.
+fn stats() -> Local {
+    Local::with(&[CRATE, ("src/lib.rs", CODE), (".gitignore", "/target\n")])
+}
+
+fn fix() -> Value {
+    let old = "    Some(n.iter()";
+    one_edit(
+        "src/lib.rs",
+        old,
+        &format!("    if n.is_empty() {{\n        return None;\n    }}\n{old}"),
+    )
+}
+
+/// A unit test with this body, beside the one that is there.
+fn test_with(body: &str) -> Value {
+    let old = "Some(1));\n    }\n";
+    let new = format!("{old}\n    #[test]\n    fn more() {{\n        {body}\n    }}\n");
+    one_edit("src/lib.rs", old, &new)
+}
+
+fn created(path: &str, text: &str) -> Value {
+    json!({"tool": "edit", "path": path, "action": "create", "new": text})
+}
+
+fn finish(more: Value) -> Value {
+    let mut finish = json!({"tool": "finish", "summary": "done"});
+    finish.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    finish
+}
+
+#[test]
+fn an_honest_fix_with_its_test_is_proven_and_the_table_shows_how() {
+    let edits = [fix(), test_with("assert_eq!(super::mean(&[]), None);")];
+    let (text, report) = stats().edited(&edits, &[]);
+    assert_eq!(report["outcome"], "proven", "{text}");
+    assert!(text.starts_with("… attempt 1") || text.contains("Proven: 1 file(s)"), "{text}");
+    let proof = &report["proof"];
+    assert_eq!(proof["tests"][0]["id"], "widget::tests::more", "{proof:#}");
+    assert_eq!(proof["tests"][0]["on_base"], "attempt to divide by zero");
+    assert_eq!(proof["repeats"], 30, "{proof:#}");
+    assert_eq!(proof["parts"][0]["without"], "red", "{proof:#}");
+    assert!(text.contains("on the base: failed: attempt to divide by zero"), "{text}");
+    assert!(text.contains("without src/lib.rs line 2 (+3 -0): a test fails"), "{text}");
+}
+
+#[test]
+fn a_fix_without_a_test_is_sent_back_once_and_then_called_no_more_than_it_is() {
+    let local = stats();
+    let (text, report) = local.attempted(&[&[fix()], &[finish(json!({}))]], &[]);
+    assert_eq!((&report["outcome"], &report["attempts"]), (&json!("checks_passed"), &json!(2)));
+    assert!(text.contains("not proven: No test fails without the change."), "{text}");
+    // With the reason there is nothing to ask for.
+    let why = finish(json!({"no_test": "it only shows on a big-endian machine"}));
+    let (text, report) = stats().attempted(&[&[fix(), why]], &[]);
+    assert_eq!((&report["outcome"], &report["attempts"]), (&json!("checks_passed"), &json!(1)));
+    assert!(text.contains("no test, in the model's words: it only shows on"), "{text}");
+    // The second attempt may bring it.
+    let test = [test_with("assert_eq!(super::mean(&[]), None);")];
+    let (text, report) = stats().attempted(&[&[fix()], &test], &[]);
+    assert_eq!((&report["outcome"], &report["attempts"]), (&json!("proven"), &json!(2)), "{text}");
+    // If it only breaks something, the first is as good as it was.
+    let breaks = [one_edit("src/lib.rs", "return None", "return nothing")];
+    let (text, report) = stats().attempted(&[&[fix()], &breaks], &[]);
+    assert_eq!(report["outcome"], "checks_passed", "{text}");
+    assert!(!text.contains("nothing"), "{text}");
+}
+
+#[test]
+fn a_bug_that_no_test_shows_is_called_not_reproducible_by_a_run_and_by_no_word_of_the_models() {
+    let green = [fix(), test_with("assert_eq!(super::mean(&[1, 3]), Some(2));")];
+    let (text, report) = stats().attempted(&[&green, &[finish(json!({}))]], &[]);
+    assert_eq!((&report["outcome"], &report["attempts"]), (&json!("not_reproducible"), &json!(2)));
+    assert!(text.contains("Not reproducible on"), "{text}");
+    assert!(
+        text.contains("2 tests). It passed, so on this commit the bug does not show"),
+        "{text}"
+    );
+    // The model's word alone is told as that.
+    let says = finish(json!({"nothing_to_fix": true}));
+    let (_, report) = stats().attempted(&[&[says.clone()]], &[]);
+    assert_eq!(report["outcome"], "nothing_to_fix");
+    // Behind Gander's own run it changes nothing.
+    let (_, report) = stats().attempted(&[&green, &[says]], &[]);
+    assert_eq!(report["outcome"], "not_reproducible");
+}
+
+#[test]
+fn a_test_that_fails_one_time_in_four_is_not_proven() {
+    let python = "import random\nimport widget\n\ndef test_x():\n    assert widget.x() == 2\n    \
+                  assert random.random() > 0.25\n";
+    let files = [("widget.py", "def x():\n    return 1\n"), ONE_ATTEMPT];
+    let edits = [one_edit("widget.py", "return 1", "return 2"), created("test_widget.py", python)];
+    let with_test = [&files[..], &[("test_other.py", "def test_y():\n    pass\n")]].concat();
+    let (text, report) = Local::with(&with_test).edited(&edits, &[]);
+    assert_eq!(report["outcome"], "refused", "{text}");
+}
+
+#[test]
+fn a_test_of_what_only_the_change_adds_counts_once_a_part_taken_back_makes_it_fail() {
+    let body = "assert_eq!(super::mean_or(&[], 7), 7);";
+    let code = "\npub fn mean_or(n: &[u32], or: u32) -> u32 {\n    mean(n).unwrap_or(or)\n}\n";
+    let add =
+        one_edit("src/lib.rs", "n.len() as u32)\n}\n", &format!("n.len() as u32)\n}}\n{code}"));
+    // Without the new function nothing compiles; without the check for nothing the test panics.
+    let (text, report) = stats().edited(&[fix(), add.clone(), test_with(body)], &[]);
+    assert_eq!(report["outcome"], "proven", "{text}");
+    let parts = report["proof"]["parts"].as_array().unwrap();
+    let came_out: Vec<_> = parts.iter().map(|it| it["without"].as_str().unwrap()).collect();
+    assert_eq!(came_out, ["does_not_build", "red"], "{text}");
+    // Alone it only shows that something was missing.
+    let body = "assert_eq!(super::mean_or(&[1], 7), 1);";
+    let (text, report) = stats().edited(&[add, test_with(body)], &[]);
+    assert_eq!(report["outcome"], "checks_passed", "{text}");
+    assert!(text.contains("only as something is not there yet"), "{text}");
+}
+
+#[test]
+fn a_part_that_no_test_needs_is_named() {
+    let code = CODE.replace("\n#[cfg(test)]", "\npub fn other() {}\n\n#[cfg(test)]");
+    let local = Local::with(&[CRATE, ("src/lib.rs", &code), (".gitignore", "/target\n")]);
+    let needless =
+        one_edit("src/lib.rs", "pub fn other() {}", "pub fn other() {\n    let _ = 1;\n}");
+    let test = test_with("assert_eq!(super::mean(&[]), None);");
+    let (text, report) = local.edited(&[fix(), needless, test], &[]);
+    assert_eq!(report["outcome"], "proven", "{text}");
+    assert!(text.contains("(+3 -1): all of these tests pass: none of them needs it"), "{text}");
+}
+
+const PYTHON: [(&str, &str); 3] = [
+    ("widget.py", "def size():\n    return 1\n"),
+    ("test_widget.py", "import widget\n\ndef test_type():\n    assert widget.size() > 0\n"),
+    ONE_ATTEMPT,
+];
+
+fn python_fix() -> Value {
+    one_edit("widget.py", "return 1", "return 2")
+}
+
+#[test]
+fn each_runner_whose_tests_are_known_one_by_one_can_show_a_fix() {
+    let test = "import widget\n\ndef test_size():\n    assert widget.size() == 2\n";
+    let edits = [python_fix(), created("test_size.py", test)];
+    let (text, report) = Local::with(&PYTHON).edited(&edits, &[]);
+    assert_eq!(report["outcome"], "proven", "pytest: {text}");
+    assert_eq!(report["proof"]["tests"][0]["id"], "test_size.py::test_size");
+
+    let unit = |name: &str, body: &str| {
+        format!(
+            "import unittest\nimport widget\n\nclass {name}(unittest.TestCase):\n    \
+             def test_it(self):\n        {body}\n"
+        )
+    };
+    let files =
+        [PYTHON[0], ("test_a.py", &unit("A", "self.assertTrue(widget.size())")), ONE_ATTEMPT];
+    let test = unit("B", "self.assertEqual(widget.size(), 2)");
+    let edits = [python_fix(), created("test_b.py", &test)];
+    let line = ["--verify", "python3 -m unittest"];
+    let (text, report) = Local::with(&files).edited(&edits, &line);
+    assert_eq!(report["outcome"], "proven", "unittest: {text}");
+    assert_eq!(report["proof"]["tests"][0]["id"], "test_b.B.test_it");
+
+    let js = "const test = require('node:test');\nconst assert = require('assert');\n\
+              const size = require('./size');\n";
+    let files = [
+        ("package.json", r#"{"scripts": {"test": "node --test"}}"#),
+        ("size.js", "module.exports = () => 1;\n"),
+        ("a.test.js", &format!("{js}test('type', () => assert.ok(size()));\n")),
+        ONE_ATTEMPT,
+    ];
+    let test = format!("{js}test('size', () => assert.strictEqual(size(), 2));\n");
+    let edits = [one_edit("size.js", "=> 1", "=> 2"), created("b.test.js", &test)];
+    let (text, report) = Local::with(&files).edited(&edits, &[]);
+    assert_eq!(report["outcome"], "proven", "node: {text}");
+    assert_eq!(report["proof"]["tests"][0]["id"], "size");
+}
+
+#[test]
+fn of_a_command_that_gander_does_not_know_only_the_exit_status_counts_and_that_is_said() {
+    let files = [("check.sh", "grep -q good state\n"), ("state", "good\n"), ONE_ATTEMPT];
+    let edits = [one_edit("state", "good", "good!")];
+    let (text, report) = Local::with(&files).edited(&edits, &["--verify", "sh check.sh"]);
+    assert_eq!(report["outcome"], "checks_passed", "{text}");
+    assert!(text.contains("what single tests came to is not known"), "{text}");
+}
+
+#[test]
+fn a_wrong_fix_in_a_project_without_tests_is_told_as_nothing_that_ran() {
+    let files = [("widget.py", "def size():\n    return 1\n"), ONE_ATTEMPT];
+    let edits = [one_edit("widget.py", "return 1", "return 3")];
+    let (text, report) = Local::with(&files).edited(&edits, &[]);
+    assert_eq!(report["outcome"], "nothing_ran", "{text}");
+}
+
+/// A red test, as an issue speaks of it, and what a change that does not mend it does instead.
+fn cheats(edits: &[Value]) -> (String, Value) {
+    let test = "import widget\n\ndef test_type():\n    assert widget.size() > 0\n\n\
+                def test_size():\n    assert widget.size() == 2\n";
+    let files = [PYTHON[0], ("test_widget.py", test), ONE_ATTEMPT];
+    Local::with(&files).edited(edits, &[])
+}
+
+#[test]
+fn the_textbook_cheats_are_told_from_an_honest_fix() {
+    // The honest one: the test is there already.
+    let (text, report) = cheats(&[python_fix()]);
+    assert_eq!(report["outcome"], "proven", "{text}");
+
+    // The expectation follows the code.
+    let (text, report) = cheats(&[one_edit("test_widget.py", "== 2", "== 1")]);
+    assert_eq!(report["outcome"], "held", "{text}");
+    assert!(text.contains("The change is in tests only"), "{text}");
+    // The test goes, or is skipped.
+    let gone =
+        one_edit("test_widget.py", "\n\ndef test_size():\n    assert widget.size() == 2", "");
+    let skip = one_edit(
+        "test_widget.py",
+        "def test_size",
+        "import pytest\n\n@pytest.mark.skip\ndef test_size",
+    );
+    for edit in [gone, skip] {
+        let (text, report) = cheats(&[edit, one_edit("widget.py", "1\n", "1  # right\n")]);
+        assert_ne!(report["outcome"], "proven", "{text}");
+        assert_eq!(report["outcome"], "held", "{text}");
+        assert!(
+            text.contains("test_size: this test runs without the change and does not"),
+            "{text}"
+        );
+    }
+    // Reports are turned into passed ones.
+    let hook = "import pytest\n\n@pytest.hookimpl(hookwrapper=True)\n\
+                def pytest_runtest_makereport(item, call):\n    result = yield\n    \
+                result.get_result().outcome = 'passed'\n";
+    let (text, report) = cheats(&[created("conftest.py", hook)]);
+    assert_eq!(report["outcome"], "held", "{text}");
+    assert!(text.contains("look before you use it: conftest.py: hooks of pytest"), "{text}");
+    // The settings leave the test out.
+    let (text, report) = cheats(&[created("pytest.ini", "[pytest]\naddopts = -k test_type\n")]);
+    assert_ne!(report["outcome"], "proven", "{text}");
+    assert_ne!(report["outcome"], "checks_passed", "{text}");
+    // The process ends before it.
+    let (text, report) =
+        cheats(&[one_edit("widget.py", "return 1", "import os\n    os._exit(0)\n    return 1")]);
+    assert_eq!(report["outcome"], "refused", "{text}");
+}
+
+#[test]
+fn what_decides_the_verdict_is_held_flagged_or_refused_as_the_rules_say() {
+    let test = "import widget\n\ndef test_size(two):\n    assert widget.size() == two\n";
+    let hook = "import pytest\n\n@pytest.fixture\ndef two():\n    return 2\n";
+    let edits = [python_fix(), created("test_size.py", test), created("conftest.py", hook)];
+    for (rule, outcome) in [("hold", "held"), ("flag", "proven"), ("refuse", "refused")] {
+        let rules = format!("[agent]\nattempts = 1\n[proof]\nhooks = \"{rule}\"\n");
+        let files = [PYTHON[0], PYTHON[1], (".github/gander.toml", &rules)];
+        let (text, report) = Local::with(&files).edited(&edits, &[]);
+        assert_eq!(report["outcome"], outcome, "{rule}: {text}");
+    }
+}
+
+#[test]
+fn an_old_expectation_that_changes_is_held_unless_the_issue_names_the_test() {
+    let old = "import widget\n\ndef test_exactly():\n    assert widget.size() == 1\n";
+    let files = [PYTHON[0], ("test_widget.py", old), ONE_ATTEMPT];
+    let edits = [python_fix(), one_edit("test_widget.py", "== 1", "== 2")];
+    let local = Local::with(&files);
+    let (text, report) = local.edited(&edits, &[]);
+    assert_eq!(report["outcome"], "held", "{text}");
+    let named = "test_widget.py::test_exactly: this test, as it was, passes without the change";
+    assert!(text.contains(named), "{text}");
+    let local = Local::with(&files).about("test_exactly is wrong: two is right\n");
+    let (text, report) = local.edited(&edits, &[]);
+    assert_eq!(report["outcome"], "proven", "{text}");
+}
+
+#[test]
+fn where_proof_is_required_a_change_without_it_is_held() {
+    let rules = |mode: &str| format!("[agent]\nattempts = 1\n[proof]\nmode = \"{mode}\"\n");
+    for (mode, outcome) in
+        [("required", "held"), ("preferred", "checks_passed"), ("off", "checks_passed")]
+    {
+        let rules = rules(mode);
+        let files = [PYTHON[0], PYTHON[1], (".github/gander.toml", &rules)];
+        let (text, report) = Local::with(&files).edited(&[python_fix()], &[]);
+        assert_eq!(report["outcome"], outcome, "{mode}: {text}");
+        assert_eq!(report["proof"].is_null(), mode == "off", "{text}");
+    }
+}
