@@ -64,11 +64,15 @@ pub(super) fn split(patch: &Patch, base: &BaseFiles) -> SplitPatch {
     split
 }
 
-/// The parts of the rest of a change, the largest first.
+/// Files that people read and no program does.
+const WORDS: &[&str] = &["md", "markdown", "rst", "txt", "adoc"];
+
+/// The parts of the rest of a change, the largest first. What only people read is none.
 pub(super) fn parts(patch: &Patch, base: &BaseFiles) -> Vec<ChangePart> {
     let mut parts = Vec::new();
     for (path, change) in &patch.changes {
-        if is_of_tests(path.as_str()) {
+        let language = path.as_str().rsplit_once('.').map_or("", |it| it.1);
+        if is_of_tests(path.as_str()) || WORDS.contains(&language) {
             continue;
         }
         let Some(file) = EditedFile::of(path, change, base) else {

@@ -67,6 +67,9 @@ async fn the_pull_request_says_what_changed_and_how_it_was_checked() {
     The count was one too low: a leftover `- 1`. It is removed.
     ```
 
+    ### Not proven
+    It was not tried: what single tests came to is not known. Gander reads it of cargo test, pytest, unittest, node --test, jest, vitest and mocha, where a check is that one command.
+
     ### Checks passed
     Run by Gander in a fresh copy of the base commit with this change:
 
@@ -255,7 +258,6 @@ async fn without_a_test_command_the_pull_request_says_that_no_test_was_run() {
     w.says(pull.number, "/gander revise name all of them").await;
     let round = w.comments(pull.number).pop().unwrap();
     assert!(round.contains("`. Checks passed, no test was run."), "{round}");
-    assert!(!format!("{:?}", w.emulator.exchanges()).to_lowercase().contains("proven"));
     w.ends().await;
 }
 

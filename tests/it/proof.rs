@@ -1,10 +1,13 @@
 //! Proof, not a green light: a test that fails without the change, passes with it, and fails again
 //! without a part of it. And what is said of all others: with real cargo, pytest, unittest and node.
 
+use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use crate::program::Local;
 use crate::second_look::{CRATE, ONE_ATTEMPT, one_edit};
+use crate::world::{World, edit, finish as say_done, visible, write};
+use gander::model::ScriptedTurn;
 
 const CODE: &str = "\
 pub fn mean(n: &[u32]) -> Option<u32> {
@@ -306,4 +309,126 @@ fn where_proof_is_required_a_change_without_it_is_held() {
         assert_eq!(report["outcome"], outcome, "{mode}: {text}");
         assert_eq!(report["proof"].is_null(), mode == "off", "{text}");
     }
+}
+
+/// The same project on GitHub, where its maintainer comments the commands.
+async fn on_github(rules: &'static str, attempts: Vec<Vec<ScriptedTurn>>) -> World {
+    let files = vec![PYTHON[0], PYTHON[1], (".github/gander.toml", rules)];
+    let w = World::with_project(files).await;
+    w.model.will_try(attempts);
+    w
+}
+
+const PYTEST: &str = "[verify]\ncommands = [\"pytest -q\"]\n";
+const SIZE_TEST: &str = "import widget\n\ndef test_size():\n    assert widget.size() == 2\n";
+
+#[tokio::test]
+async fn the_pull_request_shows_the_proof_in_one_table() {
+    let turns = vec![
+        edit("widget.py", "return 1", "return 2"),
+        write("test_size.py", SIZE_TEST),
+        say_done("one was wrong"),
+    ];
+    let w = on_github(PYTEST, vec![turns]).await;
+    w.fixed().await;
+    let pull = w.only_pull();
+    assert_eq!(pull.labels, ["gander:ai-generated"]);
+    assert_snapshot!(visible(&pull.body), @"
+    Approving `10cc98a39b86` merges it into `main`. It does not release.
+
+    ### What changed
+    2 files, +5 −1. In the model's words:
+
+    ```text
+    one was wrong
+    ```
+
+    ### Proof
+    Run by Gander, each time in a fresh copy of the base commit: with the tests of the change only, with all of it, and without a part of it.
+
+    | test | on the base | with the change | without `widget.py` line 2 (+1 −1) |
+    |---|---|---|---|
+    | `test_size.py::test_size` | failed: assert 1 == 2 | passed, 31 of 31 runs | failed |
+
+    Taken back alone, these make a test fail: `widget.py` line 2 (+1 −1).
+
+    ### Checks passed
+    Run by Gander in a fresh copy of the base commit with this change:
+
+    | check | result | time |
+    |---|---|---|
+    | paths and size of the change | passed | TIME |
+    | `pytest -q` | passed | TIME |
+
+    ### Not checked
+    What the tests and checks above do not cover.
+
+    Fixes #1
+
+    ---
+    <sub>Asked for by mona. Want it otherwise? Request changes in a review, comment `/gander revise` with what to do, or push to this branch. $0.00 of $3.00 · scripted · Gander 0.1.0 · job vfuxini2iztf · 12:00 UTC</sub>
+    ");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_bug_that_is_not_there_any_more_gets_an_answer_and_no_pull_request() {
+    let test = "import widget\n\ndef test_size():\n    assert widget.size() == 1\n";
+    let turns = vec![
+        edit("widget.py", "return 1", "return int(1)"),
+        write("test_size.py", test),
+        say_done("mended"),
+    ];
+    let again = vec![say_done("that is the test")];
+    let w = on_github(PYTEST, vec![turns, again]).await;
+    let issue = w.fixed().await;
+    w.nothing_was_published();
+    assert_snapshot!(w.comments(issue).join("\n=====\n"), @"
+    **Not reproducible** on `f4903b2256df`
+
+    - [x] read the rules and the code (`main` at `f4903b2256df`)
+    - [x] write the change
+    - [ ] check it in a fresh copy
+    - [ ] open the pull request
+
+    Gander laid a test for this issue, without any fix, on commit `f4903b2256df` and ran this command (pytest -q, 2 tests). It passed, so on this commit the bug does not show. The model was asked for a test that fails, and brought none.
+
+    It may be fixed already, or depend on something that is not in the issue: the version, the input, the system. What would help: the smallest input that fails, what came out, and what was expected. `/gander retry` with that in your words tries again.
+
+    <sub>$0.00 of $3.00 · scripted · Gander 0.1.0 · job vfuxini2iztf · 12:00 UTC</sub>
+    =====
+    @mona Not reproducible on `f4903b2256df`
+
+    Gander laid a test for this issue, without any fix, on commit `f4903b2256df` and ran this command (pytest -q, 2 tests). It passed, so on this commit the bug does not show. The model was asked for a test that fails, and brought none.
+
+    It may be fixed already, or depend on something that is not in the issue: the version, the input, the system. What would help: the smallest input that fails, what came out, and what was expected. `/gander retry` with that in your words tries again.
+    ");
+    let told = w.model.heard().join("\n");
+    assert!(told.contains("Gander laid only the tests of your change on commit"), "{told}");
+    assert_eq!(w.issue(issue).labels, [] as [&str; 0]);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn hooks_of_the_test_runner_wait_for_a_persons_go() {
+    let hook = "import pytest\n\n@pytest.fixture\ndef two():\n    return 2\n";
+    let test = "import widget\n\ndef test_size(two):\n    assert widget.size() == two\n";
+    let turns = vec![
+        edit("widget.py", "return 1", "return 2"),
+        write("conftest.py", hook),
+        write("test_size.py", test),
+        say_done("one was wrong"),
+    ];
+    let w = on_github(PYTEST, vec![turns]).await;
+    let issue = w.fixed().await;
+    w.nothing_was_published();
+    let said = w.last_words(issue);
+    assert!(said.contains("What it was verified by has to be looked at by a person"), "{said}");
+    assert!(said.contains("conftest.py: hooks of pytest"), "{said}");
+    w.says(issue, "/gander go").await;
+    let pull = w.only_pull();
+    assert_eq!(pull.labels, ["gander:ai-generated", "gander:unproven"]);
+    let why = "A test fails without the change and passes with it, but the change touches what";
+    assert!(pull.body.contains(why), "{}", pull.body);
+    w.ends().await;
 }

@@ -84,9 +84,9 @@ impl RunReport {
             (JobStage::Done(JobEnding::NothingToFix { why }), ..) => {
                 RunEnd::NothingToFix(why.clone())
             }
-            (JobStage::Done(JobEnding::NotReproducible { why }), ..) => {
+            (JobStage::Done(JobEnding::NotReproducible { why, asked_again }), ..) => {
                 let again = "Write that into the issue, and run it again.";
-                RunEnd::NotReproducible(not_reproducible(job, why, again))
+                RunEnd::NotReproducible(not_reproducible(job, (why, *asked_again), again))
             }
             (JobStage::Done(JobEnding::GaveUp { why } | JobEnding::Failed { why }), ..) => {
                 RunEnd::Without(all_of(why, job))

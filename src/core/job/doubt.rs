@@ -57,7 +57,7 @@ impl Job {
             self.doubt = None;
         }
         match because {
-            Doubtful::GreenOnBase => self.not_reproducible(),
+            Doubtful::GreenOnBase => self.not_reproducible(!first),
             Doubtful::NoTest => self.publish(1),
         }
     }
@@ -68,16 +68,16 @@ impl Job {
         self.change = Some(change);
         self.unfinished = None;
         Some(match because {
-            Doubtful::GreenOnBase => self.not_reproducible(),
+            Doubtful::GreenOnBase => self.not_reproducible(true),
             Doubtful::NoTest => self.publish(1),
         })
     }
 
-    fn not_reproducible(&mut self) -> Vec<JobStep> {
+    fn not_reproducible(&mut self, asked_again: bool) -> Vec<JobStep> {
         let commands = self.evidence().into_iter().flat_map(|it| &it.checks);
         let commands = commands.filter(|check| check.results.is_some() || check.tests.is_some());
         let why = commands.map(|check| check.name.replace('\n', "; ")).collect::<Vec<_>>();
-        self.end(JobEnding::NotReproducible { why: why.join(", ") })
+        self.end(JobEnding::NotReproducible { why: why.join(", "), asked_again })
     }
 
     fn publish(&mut self, round: u32) -> Vec<JobStep> {

@@ -117,7 +117,7 @@ fn table(proof: &Proof) -> String {
     };
     let again = if red.is_some() { " failed |" } else { "" };
     for test in proof.tests.iter().take(MOST_TESTS) {
-        let (id, said) = (cell(&test.id, LONGEST_NAME), cell(&test.on_base, LONGEST_REASON));
+        let (id, said) = (code(&test.id), cell(&test.on_base, LONGEST_REASON));
         let _ = writeln!(text, "| {id} | failed: {said} | {passed} |{again}");
     }
     if let Some(more) = proof.tests.len().checked_sub(MOST_TESTS).filter(|more| *more > 0) {
@@ -145,7 +145,14 @@ fn table(proof: &Proof) -> String {
 /// `` `src/x.rs` line 12 (+3 −1) ``
 fn named(part: &TakenBack) -> String {
     let TakenBack { path, line, added, removed, .. } = part;
-    format!("{} line {line} (+{added} −{removed})", cell(path, LONGEST_NAME))
+    format!("{} line {line} (+{added} −{removed})", code(path))
+}
+
+/// A name in a table.
+fn code(text: &str) -> String {
+    let plain = text.replace(['`', '|', '\n', '\r'], " ");
+    let cut = plain.char_indices().nth(LONGEST_NAME).map(|(end, _)| &plain[..end]);
+    cut.map_or_else(|| format!("`{plain}`"), |start| format!("`{start}` …"))
 }
 
 /// Others' words in a table.
@@ -158,7 +165,11 @@ fn first_line(text: &str) -> &str {
 }
 
 /// The answer where the issue's bug could not be shown. `again`: how to try again, as a sentence.
-pub fn not_reproducible(job: &Job, commands: &str, again: &str) -> String {
+pub fn not_reproducible(job: &Job, (commands, asked_again): (&str, bool), again: &str) -> String {
+    let asked = match asked_again {
+        true => " The model was asked for a test that fails, and brought none.",
+        false => "",
+    };
     let commit = job.base().map_or_else(String::new, |base| format!(" `{}`", base.sha.short()));
     let tests = job.evidence().and_then(|evidence| evidence.proof.as_ref());
     let counted = tests.map_or(String::new(), |proof| match proof.green_tests {
@@ -167,8 +178,7 @@ pub fn not_reproducible(job: &Job, commands: &str, again: &str) -> String {
     });
     format!(
         "Gander laid a test for this issue, without any fix, on commit{commit} and ran {} \
-         ({}{counted}). It passed, so on this commit the bug does not show. The same came out when \
-         the model was asked for another test.\n\nIt may be fixed already, or depend on something \
+         ({}{counted}). It passed, so on this commit the bug does not show.{asked}\n\nIt may be fixed already, or depend on something \
          that is not in the issue: the version, the input, the system. What would help: the \
          smallest input that fails, what came out, and what was expected. {again}",
         if commands.contains(", ") { "these commands" } else { "this command" },

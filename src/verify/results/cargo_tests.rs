@@ -125,11 +125,13 @@ fn state(said: &str) -> Option<TestState> {
 }
 
 /// A doc test's name holds the line that it begins on, which moves: `src/lib.rs - add (line 2)`.
-fn without_line(name: &str) -> &str {
-    match name.rsplit_once(" (line ") {
-        Some((before, number)) if number.trim_end_matches(')').parse::<u64>().is_ok() => before,
-        _ => name,
-    }
+/// What is only compiled says so after that: `src/lib.rs - add (line 2) - compile`.
+fn without_line(name: &str) -> String {
+    let parts = name.split_once(" (line ").and_then(|(before, rest)| {
+        let (number, after) = rest.split_once(')')?;
+        number.parse::<u64>().ok().map(|_| format!("{before}{after}"))
+    });
+    parts.unwrap_or_else(|| name.to_owned())
 }
 
 /// Of what a failed test printed.
@@ -198,9 +200,10 @@ failures:
     bad
 test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
    Doc-tests widget
-running 1 test
+running 2 tests
 test src/lib.rs - add (line 12) ... ok
-test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s";
+test src/lib.rs - add_all (line 20) - compile ... ok
+test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s";
 
     #[test]
     fn each_test_is_told_under_its_target_and_doc_tests_without_their_line() {
@@ -213,6 +216,7 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
                 ("tests/a.rs::bad", TestState::Failed),
                 ("tests/a.rs::same", TestState::Passed),
                 ("widget doc test src/lib.rs - add", TestState::Passed),
+                ("widget doc test src/lib.rs - add_all - compile", TestState::Passed),
                 ("widget::tests::adds", TestState::Passed),
                 ("widget::tests::same", TestState::Failed),
                 ("widget::tests::slow", TestState::Skipped),
