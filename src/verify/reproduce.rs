@@ -221,7 +221,7 @@ impl Reproduce<'_> {
         if told.is_none() && on_base.is_some() {
             return Vec::new();
         }
-        let told = told.map_or_else(|| outcome.reason().unwrap_or_default(), |it| it);
+        let told = told.map_or_else(|| outcome.reason().unwrap_or_default(), String::as_str);
         let error = told.lines().find(|line| line.contains("error")).unwrap_or("does not load");
         let is_new = |id: &&str| {
             let gone = on_base.is_none_or(|results| results.get(id).is_none());

@@ -144,6 +144,7 @@ pub(super) async fn without_change(
 fn kept_at(job: &AttemptInput<'_>, ctx: &JobContext, commands: &[String]) -> PathBuf {
     let all = json!({
         "gander": env!("CARGO_PKG_VERSION"),
+        "with": "results of single tests",
         "base": job.base,
         "sandbox": ctx.sandbox.name(),
         "minutes": job.rules.verify.minutes,

@@ -48,7 +48,7 @@ fn created(path: &str, text: &str) -> Value {
     json!({"tool": "edit", "path": path, "action": "create", "new": text})
 }
 
-fn finish(more: Value) -> Value {
+fn finish(more: &Value) -> Value {
     let mut finish = json!({"tool": "finish", "summary": "done"});
     finish.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     finish
@@ -72,11 +72,11 @@ fn an_honest_fix_with_its_test_is_proven_and_the_table_shows_how() {
 #[test]
 fn a_fix_without_a_test_is_sent_back_once_and_then_called_no_more_than_it_is() {
     let local = stats();
-    let (text, report) = local.attempted(&[&[fix()], &[finish(json!({}))]], &[]);
+    let (text, report) = local.attempted(&[&[fix()], &[finish(&json!({}))]], &[]);
     assert_eq!((&report["outcome"], &report["attempts"]), (&json!("checks_passed"), &json!(2)));
     assert!(text.contains("not proven: No test fails without the change."), "{text}");
     // With the reason there is nothing to ask for.
-    let why = finish(json!({"no_test": "it only shows on a big-endian machine"}));
+    let why = finish(&json!({"no_test": "it only shows on a big-endian machine"}));
     let (text, report) = stats().attempted(&[&[fix(), why]], &[]);
     assert_eq!((&report["outcome"], &report["attempts"]), (&json!("checks_passed"), &json!(1)));
     assert!(text.contains("no test, in the model's words: it only shows on"), "{text}");
@@ -94,7 +94,7 @@ fn a_fix_without_a_test_is_sent_back_once_and_then_called_no_more_than_it_is() {
 #[test]
 fn a_bug_that_no_test_shows_is_called_not_reproducible_by_a_run_and_by_no_word_of_the_models() {
     let green = [fix(), test_with("assert_eq!(super::mean(&[1, 3]), Some(2));")];
-    let (text, report) = stats().attempted(&[&green, &[finish(json!({}))]], &[]);
+    let (text, report) = stats().attempted(&[&green, &[finish(&json!({}))]], &[]);
     assert_eq!((&report["outcome"], &report["attempts"]), (&json!("not_reproducible"), &json!(2)));
     assert!(text.contains("Not reproducible on"), "{text}");
     assert!(
@@ -102,8 +102,8 @@ fn a_bug_that_no_test_shows_is_called_not_reproducible_by_a_run_and_by_no_word_o
         "{text}"
     );
     // The model's word alone is told as that.
-    let says = finish(json!({"nothing_to_fix": true}));
-    let (_, report) = stats().attempted(&[&[says.clone()]], &[]);
+    let says = finish(&json!({"nothing_to_fix": true}));
+    let (_, report) = stats().attempted(&[std::slice::from_ref(&says)], &[]);
     assert_eq!(report["outcome"], "nothing_to_fix");
     // Behind Gander's own run it changes nothing.
     let (_, report) = stats().attempted(&[&green, &[says]], &[]);

@@ -15,7 +15,6 @@ use crate::core::patch::PatchDigest;
 /// What was learnt.
 #[derive(Debug, Clone, PartialEq, Eq, EnumDiscriminants)]
 #[strum_discriminants(name(JobFactKind), derive(VariantArray, Hash), allow(missing_docs))]
-#[expect(clippy::large_enum_variant, reason = "one at a time, and soon gone")]
 #[allow(missing_docs)]
 pub enum JobFact {
     /// No other live job stands on the subject.

@@ -111,9 +111,10 @@ fn table(proof: &Proof) -> String {
     let _ =
         writeln!(text, "| test | on the base | with the change |{without}\n|---|---|---|{line}");
     let runs = proof.repeats + 1;
-    let passed = match proof.outcome {
-        ProofOutcome::Unstable { .. } => format!("passed, but not in each of {runs} runs"),
-        _ => format!("passed, {runs} of {runs} run{}", s(runs)),
+    let passed = if matches!(proof.outcome, ProofOutcome::Unstable { .. }) {
+        format!("passed, but not in each of {runs} runs")
+    } else {
+        format!("passed, {runs} of {runs} run{}", s(runs))
     };
     let again = if red.is_some() { " failed |" } else { "" };
     for test in proof.tests.iter().take(MOST_TESTS) {

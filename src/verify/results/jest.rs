@@ -51,8 +51,8 @@ pub(super) fn read(report: &[u8], tree: &Path) -> Option<TestResults> {
             results.add(path.clone(), failed)?;
         }
         for test in file.assertion_results {
-            let titles = [&[path.clone()], &test.ancestor_titles[..], &[test.title.clone()]];
-            let id = titles.concat().join(" > ");
+            let titles = std::iter::once(&path).chain(&test.ancestor_titles).chain([&test.title]);
+            let id = titles.map(String::as_str).collect::<Vec<_>>().join(" > ");
             let (result, retried) = test.result()?;
             results.add(id.clone(), result)?;
             if retried {
