@@ -8,6 +8,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// Tests by their ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +87,7 @@ impl FailureCause {
 
 /// So many tests of one run are kept.
 const MOST_TESTS: usize = 50_000;
-/// Bytes of an id; what is longer is no name of a test.
+/// Bytes of an id; of a longer one the beginning is kept, and a digest of all of it.
 const LONGEST_ID: usize = 1_000;
 /// Characters of a message.
 const LONGEST_MESSAGE: usize = 400;
@@ -96,9 +97,10 @@ const MOST_MESSAGES: usize = 1_000;
 impl TestResults {
     /// Adds one. `None`: there are too many, or this is none.
     pub fn add(&mut self, id: String, result: TestResult) -> Option<()> {
-        if self.tests.len() >= MOST_TESTS || id.is_empty() || id.len() > LONGEST_ID {
+        if self.tests.len() >= MOST_TESTS || id.is_empty() {
             return None;
         }
+        let id = if id.len() > LONGEST_ID { shortened(&id) } else { id };
         let mut result = result;
         if let Some(failure) = &mut result.failure {
             let all = failure.message.trim();
@@ -187,6 +189,12 @@ impl TestResults {
     }
 }
 
+fn shortened(id: &str) -> String {
+    let digest = hex::encode(&Sha256::digest(id.as_bytes())[..8]);
+    let start = &id[..id.floor_char_boundary(LONGEST_ID - 20)];
+    format!("{start}… {digest}")
+}
+
 /// An id without its parameters.
 pub fn stem(id: &str) -> &str {
     match id.split_once('[') {
@@ -227,6 +235,14 @@ mod tests {
         assert_eq!(twice.get("a").unwrap().state, Failed);
         assert_eq!(twice.in_state(Failed).collect::<Vec<_>>(), ["a"]);
         assert_eq!(twice.len(), 2);
+    }
+
+    #[test]
+    fn long_ids_are_cut_and_stay_apart() {
+        let (one, other) = ("é".repeat(2_000) + "1", "é".repeat(2_000) + "2");
+        let both = results(&[(&one, TestState::Passed), (&other, TestState::Failed)]);
+        assert_eq!(both.len(), 2);
+        assert!(both.iter().all(|(id, _)| id.len() <= LONGEST_ID));
     }
 
     #[test]

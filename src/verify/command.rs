@@ -47,6 +47,8 @@ pub struct CommandVerifier {
     pub time: Duration,
     /// Where all of its output is kept.
     pub log: PathBuf,
+    /// Whether runners are asked for reports through the scripts that start them, too.
+    pub asks_through_scripts: bool,
 }
 
 #[async_trait]
@@ -75,7 +77,10 @@ impl Verifier for CommandVerifier {
         let reading = move || (python_in(&at_first, changed.iter()), package_json(&at_first));
         let (python, package_json) = blocking(reading).await?;
         let reports_at = self.reports_at(candidate.reports);
-        let line = reports::asked_for(&whole(&self.line), package_json.as_deref(), &reports_at);
+        let mut line = whole(&self.line);
+        if !self.asks_through_scripts {
+            line = reports::asked_for(&line, package_json.as_deref(), &reports_at);
+        }
         let mut command = SandboxCommand::script(line, tree).with_streams_together();
         let build = candidate.build.map(|build| ShownDirectory::of_builds(build.to_owned()));
         command.shown.extend(build);
@@ -84,6 +89,11 @@ impl Verifier for CommandVerifier {
             command.env = layout.environment(self.sandbox.as_ref(), tree);
         }
         reports::ask_by_environment(&mut command.env, &reports_at);
+        if self.asks_through_scripts {
+            let broken = |source| VerifyError::Disk { path: candidate.reports.to_owned(), source };
+            reports::ask_through_scripts(&mut command.env, candidate.reports, &reports_at)
+                .map_err(broken)?;
+        }
         let limits = self.limits();
         let broken = |source| VerifyError::Sandbox { check: self.line.clone(), source };
         let mut output =
@@ -252,6 +262,7 @@ mod tests {
             sandbox: Arc::new(Unconfined::new([])),
             time: Duration::from_secs(60),
             log: log.clone(),
+            asks_through_scripts: false,
         };
         let said = |text: String| CommandOutput {
             exit: Exit::Code(1),

@@ -9,6 +9,7 @@
 //! ones get into a command; a test counts that is in both runs under one id; nothing here makes a
 //! red check green; repeats and parts together take no longer than one whole check, or a minute.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -73,9 +74,11 @@ pub struct Reproduce<'a> {
 /// One command with the results of its tests with the change.
 struct Subject<'a> {
     line: &'a str,
-    with: &'a TestResults,
+    with: Cow<'a, TestResults>,
     /// As they were without it, where that is known.
     before: Option<&'a TestResults>,
+    /// Whether they are only known by asking through the scripts that start its runner.
+    through_scripts: bool,
     /// What repeats and parts may take.
     time: Duration,
 }
@@ -93,7 +96,7 @@ impl Reproduce<'_> {
     /// # Errors
     /// When a command could not be run.
     pub async fn prove(&self) -> Result<Proof, VerifyError> {
-        let subjects = self.subjects();
+        let subjects = self.subjects().await?;
         if subjects.is_empty() {
             return Ok(Proof::not_tried(
                 "what single tests came to is not known. Gander reads it of cargo test, pytest, \
@@ -118,22 +121,45 @@ impl Reproduce<'_> {
         Ok(best)
     }
 
-    fn subjects(&self) -> Vec<Subject<'_>> {
-        let commands = self.with.checks.iter().filter(|check| check.kind == CheckKind::Command);
-        let known = commands.filter_map(|check| {
+    async fn subjects(&self) -> Result<Vec<Subject<'_>>, VerifyError> {
+        let mut subjects = Vec::new();
+        for check in self.with.checks.iter().filter(|check| check.kind == CheckKind::Command) {
             let before = self.base.iter().find(|it| it.kind == check.kind && it.name == check.name);
             let green = matches!(
                 check.outcome,
                 CheckOutcome::Passed | CheckOutcome::OnlyKnownFailures { .. }
             );
-            Some(Subject {
+            if !green {
+                continue;
+            }
+            let with = match &check.results {
+                Some(results) => Some(Cow::Borrowed(results)),
+                None => self.asked_through_scripts(check).await?.map(Cow::Owned),
+            };
+            subjects.extend(with.map(|with| Subject {
                 line: &check.name,
-                with: check.results.as_ref().filter(|_| green)?,
+                with,
                 before: before.and_then(|it| it.results.as_ref()),
+                through_scripts: check.results.is_none(),
                 time: Duration::from_millis(check.millis).max(AT_LEAST),
-            })
-        });
-        known.collect()
+            }));
+        }
+        Ok(subjects)
+    }
+
+    /// What single tests come to with the change where the runner is started by a script of
+    /// `package.json` that does more.
+    async fn asked_through_scripts(
+        &self,
+        check: &Check,
+    ) -> Result<Option<TestResults>, VerifyError> {
+        let first = check.name.split_whitespace().next().unwrap_or_default();
+        if !["npm", "pnpm", "yarn"].contains(&first) {
+            return Ok(None);
+        }
+        let rerun = Rerun { through_scripts: true, ..self.rerun() };
+        let found = rerun.once(&check.name, &check.name, self.patch).await?;
+        Ok(found.results.filter(|_| found.outcome == CheckOutcome::Passed))
     }
 
     async fn of(
@@ -147,7 +173,7 @@ impl Reproduce<'_> {
         }
         let on_base = match tests.is_empty() {
             true => None,
-            false => Some(self.rerun().once(subject.line, subject.line, tests).await?),
+            false => Some(self.rerun_of(subject).once(subject.line, subject.line, tests).await?),
         };
         let found = match &on_base {
             Some(run) => self.red_to_green(subject, run.results.as_ref(), &run.outcome),
@@ -320,7 +346,7 @@ impl Reproduce<'_> {
         };
         let fine = |found: &Finding| not_passed(found).is_none();
         let limits = (REPEATS, time);
-        let rerun = self.rerun();
+        let rerun = self.rerun_of(subject);
         let (ran, red) = rerun.repeatedly(&runs, subject.line, self.patch, limits, fine).await?;
         Ok((ran, red.and_then(|found| not_passed(&found))))
     }
@@ -334,7 +360,7 @@ impl Reproduce<'_> {
     ) -> Result<(WithoutPart, Option<(String, String)>), VerifyError> {
         let run = select::only(subject.line, ids, false);
         let run = run.unwrap_or_else(|| subject.line.to_owned());
-        let found = self.rerun().once(&run, subject.line, &part.without).await?;
+        let found = self.rerun_of(subject).once(&run, subject.line, &part.without).await?;
         let results = found.results.as_ref();
         let red = ids.iter().find_map(|id| {
             let failure = results?.get(id)?.failure.as_ref()?;
@@ -363,12 +389,12 @@ impl Reproduce<'_> {
     ) -> Result<(), VerifyError> {
         let Some(before) = subject.before.filter(|_| replaces_tests(tests)) else { return Ok(()) };
         let named = |id: &str| self.issue.contains(own_name(id));
-        let lost = before.lost_in(subject.with).into_iter().filter(|id| !named(id));
+        let lost = before.lost_in(&subject.with).into_iter().filter(|id| !named(id));
         proof.tests_lost.extend(lost.take(MOST_TESTS).map(str::to_owned));
         if rest.is_empty() {
             return Ok(());
         }
-        let found = self.rerun().once(subject.line, subject.line, rest).await?;
+        let found = self.rerun_of(subject).once(subject.line, subject.line, rest).await?;
         let Some(now) = found.results else {
             if matches!(found.outcome, CheckOutcome::Failed(_)) {
                 let why = "the tests as they were do not load with the rest of the change";
@@ -385,8 +411,13 @@ impl Reproduce<'_> {
         Ok(())
     }
 
+    fn rerun_of(&self, subject: &Subject<'_>) -> Rerun<'_> {
+        Rerun { through_scripts: subject.through_scripts, ..self.rerun() }
+    }
+
     fn rerun(&self) -> Rerun<'_> {
-        Rerun { checker: self.checker, means: self.means, log: LOG, stop: self.stop }
+        let (checker, means, stop) = (self.checker, self.means, self.stop);
+        Rerun { checker, means, log: LOG, through_scripts: false, stop }
     }
 }
 

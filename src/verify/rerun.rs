@@ -21,6 +21,8 @@ pub(super) struct Rerun<'a> {
     pub(super) means: &'a VerifyContext,
     /// Where all of the output is kept.
     pub(super) log: &'a str,
+    /// Whether runners are asked for reports through the scripts that start them, too.
+    pub(super) through_scripts: bool,
     /// Ends it early.
     pub(super) stop: &'a CancellationToken,
 }
@@ -98,6 +100,10 @@ impl Rerun<'_> {
     }
 
     fn verifier(&self, run: &str, line: &str) -> CommandVerifier {
-        CommandVerifier { builds_as: line.to_owned(), ..self.means.command(run, self.log) }
+        CommandVerifier {
+            builds_as: line.to_owned(),
+            asks_through_scripts: self.through_scripts,
+            ..self.means.command(run, self.log)
+        }
     }
 }

@@ -205,7 +205,8 @@ impl SecondLook<'_> {
     /// What a command comes to in a tree of its own.
     async fn run(&self, run: &str, line: &str, patch: &Patch) -> Result<Finding, VerifyError> {
         let (checker, means, stop) = (self.checker, self.means, self.stop);
-        Rerun { checker, means, log: "second-look.log", stop }.once(run, line, patch).await
+        let log = "second-look.log";
+        Rerun { checker, means, log, through_scripts: false, stop }.once(run, line, patch).await
     }
 }
 

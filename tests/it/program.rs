@@ -448,6 +448,16 @@ impl Local {
         local
     }
 
+    /// A file of it becomes a program, in one more commit.
+    pub fn may_run(&self, path: &str) {
+        let may_run = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(self.at("repo").join(path), may_run).unwrap();
+        let who = ["-c", "user.name=Mona", "-c", "user.email=mona@example.com"];
+        let commit = [&who[..], &["commit", "--all", "--quiet", "--message", "run"]].concat();
+        let git = Command::new("git").args(&commit).current_dir(self.at("repo")).output();
+        assert!(git.as_ref().unwrap().status.success(), "{}", said(&git.unwrap()));
+    }
+
     fn at(&self, name: &str) -> std::path::PathBuf {
         self.0.path().join(name)
     }

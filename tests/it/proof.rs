@@ -432,3 +432,32 @@ async fn hooks_of_the_test_runner_wait_for_a_persons_go() {
     assert!(pull.body.contains(why), "{}", pull.body);
     w.ends().await;
 }
+
+#[test]
+fn a_runner_behind_a_script_that_does_more_is_asked_through_the_shell_of_npm() {
+    // What jest 30.5.2 prints and writes, for a test that looks at the code.
+    let jest = "#!/bin/sh\nout=\nfor word; do case $word in --outputFile=*) out=${word#*=};; esac; done\n\
+        if grep -q '=> 2' size.js; then state=passed; why=; else state=failed; \
+        why='\"Error: expect(received).toBe(expected)\"'; fi\n\
+        [ -f size.test.js ] || { state=passed; why=; }\n\
+        if [ \"$out\" ]; then printf '{\"testResults\": [{\"name\": \"%s/size.test.js\", \"status\": \"%s\", \
+        \"assertionResults\": [{\"ancestorTitles\": [], \"title\": \"size\", \"status\": \"%s\", \
+        \"failureMessages\": [%s]}]}]}' \"$PWD\" $state $state \"$why\" > \"$out\"; fi\n\
+        echo \"Tests:       1 $state, 1 total\"\n[ $state = passed ]\n";
+    let package = r#"{"scripts": {"test": "PATH=$PWD/bin:$PATH jest --coverage && echo linted"}}"#;
+    let files = [
+        ("package.json", package),
+        ("bin/jest", jest),
+        ("size.js", "module.exports = () => 1;\n"),
+        ONE_ATTEMPT,
+    ];
+    let edits = [
+        one_edit("size.js", "=> 1", "=> 2"),
+        created("size.test.js", "test('size', () => expect(require('./size')()).toBe(2));\n"),
+    ];
+    let local = Local::with(&files);
+    local.may_run("bin/jest");
+    let (text, report) = local.edited(&edits, &["--verify", "npm test"]);
+    assert_eq!(report["outcome"], "proven", "{text}");
+    assert_eq!(report["proof"]["tests"][0]["id"], "size.test.js > size", "{text}");
+}

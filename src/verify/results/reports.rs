@@ -4,6 +4,8 @@
 //! run; it is read as data, no link is followed, and no more than a bound is read. A command of
 //! which it is not sure that its last part is that runner is left as it is.
 
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::commands::CommandList;
@@ -51,6 +53,48 @@ pub fn ask_by_environment(environment: &mut Vec<(String, String)>, directory: &P
         // What the sandbox's own variable of this name has.
         None => environment.push((OPTIONS.to_owned(), format!("-p no:cacheprovider {wish}"))),
     }
+}
+
+/// The name of a shell for npm, among the reports.
+const SHELL: &str = "script-shell";
+
+/// npm, pnpm and yarn run scripts by the shell that they are told. This one puts what asks for a
+/// report behind the name of a runner, wherever in a script that stands, and takes mocha's reporter
+/// away. What comes of it may be wrong where the name means something else, so it serves only to
+/// learn more, and never to find a change red.
+fn shell_that_asks(directory: &Path) -> String {
+    let place = directory.display();
+    format!(
+        r#"#!/bin/sh
+for last; do :; done
+script=$(printf '%s' "$last" | sed -E \
+  -e 's#(^|[ ;&/])jest( |;|$)#\1jest --json --outputFile={place}/{JEST}\2#' \
+  -e 's#(^|[ ;&/])vitest( run| --run)?( |;|$)#\1vitest run --reporter=default --reporter=json --outputFile.json={place}/{VITEST}\3#' \
+  -e ':a' -e 's#(^|[ ;&/])(mocha .*)(--reporter|-R)[= ][A-Za-z./_-]+#\1\2#' -e 'ta')
+exec /bin/sh -c "$script"
+"#
+    )
+}
+
+/// Asks through the scripts of `package.json` too, with a shell written to `directory`, which the
+/// command sees at `seen_at`.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn ask_through_scripts(
+    environment: &mut Vec<(String, String)>,
+    directory: &Path,
+    seen_at: &Path,
+) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o755)
+        .open(directory.join(SHELL))?;
+    file.write_all(shell_that_asks(seen_at).as_bytes())?;
+    let shell = seen_at.join(SHELL).display().to_string();
+    environment.push(("npm_config_script_shell".to_owned(), shell));
+    Ok(())
 }
 
 /// A command whose runner takes such a wish only as arguments, with these.
