@@ -35,12 +35,13 @@ use gander_emulator::{Emulator, Options, RepositorySpec, Requirement};
 
 mod ending;
 mod project;
+mod shown;
 mod stage;
 mod story;
 mod workflows;
 
 use project::DemoProject;
-use stage::DemoStage;
+use stage::{DemoStage, Shown};
 use workflows::{Download, Workflows};
 
 /// Watch a bug become a release on a GitHub emulator: no network, key or account
@@ -52,6 +53,9 @@ pub struct Demo {
     /// Stay up afterwards, to look around
     #[arg(long, conflicts_with = "json")]
     keep: bool,
+    /// Show every entry of the timeline, and all texts at the end
+    #[arg(long, conflicts_with = "json")]
+    verbose: bool,
 }
 
 const REPO: &str = "acme/stats";
@@ -81,9 +85,12 @@ async fn play(command: &Demo) -> CommandResult {
     sandbox.probe().await?;
     let toolchains = toolchain::find(&toolchain_places());
     let project = DemoProject::for_this_machine(&toolchains);
-    if !command.json {
-        introduce(&project);
-    }
+    let shown = match (command.json, command.verbose) {
+        (true, _) => Shown::Nothing,
+        (false, true) => Shown::Everything,
+        (false, false) => Shown::Story,
+    };
+    introduce(&project, shown);
     let root = folder.join("github");
     std::fs::create_dir(&root)?;
     let now = Clock::system();
@@ -94,7 +101,7 @@ async fn play(command: &Demo) -> CommandResult {
     populate(&emulator, &project, &download)?;
     let workflows = Workflows::new(&emulator, folder, &toolchains)?;
 
-    let stage = DemoStage::new(&emulator, REPO, started, !command.json);
+    let stage = DemoStage::new(&emulator, REPO, started, shown);
     stage.act("An App of one's own");
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let app = register(&emulator, listener.local_addr()?).await?;
@@ -111,7 +118,13 @@ async fn play(command: &Demo) -> CommandResult {
     if let Ok(told) = &told
         && !command.json
     {
-        ending::show(&stage, told, &workflows)?;
+        match shown {
+            Shown::Everything => ending::show(&stage, told, &workflows)?,
+            Shown::Story if !command.keep => {
+                say("\n`gander demo --keep` stays up afterwards, to look around.");
+            }
+            Shown::Story | Shown::Nothing => {}
+        }
         if command.keep {
             let mut end = signal(SignalKind::interrupt())?;
             ending::invite(&emulator);
@@ -127,7 +140,18 @@ async fn play(command: &Demo) -> CommandResult {
     Ok(ExitCode::SUCCESS)
 }
 
-fn introduce(project: &DemoProject) {
+fn introduce(project: &DemoProject, shown: Shown) {
+    match shown {
+        Shown::Nothing => return,
+        Shown::Story => {
+            return say(format!(
+                "Gander on a GitHub emulator on this machine, with a small {} project that has a bug.\n\
+                 Only what the model and the people say is scripted; `--verbose` shows all of it.\n",
+                project.language
+            ));
+        }
+        Shown::Everything => {}
+    }
     say(format!(
         "A GitHub emulator, Gander beside it, and a small {} project with a bug.\n\
          What the model and the people say is scripted. Everything else is real: signed webhooks over\n\

@@ -1,6 +1,7 @@
 //! The story of the demo, as people act in it: reported, fixed, reviewed, approved, released.
 
 use super::project::DemoProject;
+use super::shown::{changed_lines, proof};
 use super::stage::DemoStage;
 use super::{AnyError, CHECK, REPO};
 use gander_emulator::{Emulator, PullView, Verdict};
@@ -25,16 +26,25 @@ pub(super) async fn play(stage: &DemoStage<'_>, project: &DemoProject) -> Result
 
     stage.act("An issue, and a maintainer who wants it fixed");
     let issue = contributor.opens_issue(REPO, project.issue_title, project.issue_body, &[])?;
+    let (title, body) = (project.issue_title, lines(project.issue_body));
+    stage.scene(&format!("hubert opens issue #{issue}: {title}"), &body);
     maintainer.comments(REPO, issue, "/gander fix")?;
+    stage.scene("mona comments: /gander fix", &[]);
     stage.until("there was a pull request", |it| told(it, issue, "@mona ")).await?;
     let fix = newest(github)?.number;
+    let opened = newest(github)?;
+    let change = changed_lines(github, &opened, "main");
+    stage.scene("Gander has a model write the fix in a sandbox, and proves it", &change);
+    stage.scene(&format!("It opens pull request #{fix}: {}", opened.title), &proof(&opened));
     stage.until("its checks were green", |it| is_green(it, fix)).await?;
 
     stage.act("A contributor without write access reviews; a maintainer lets the review count");
     let first = newest(github)?.head_sha;
     contributor.reviews_lines(REPO, fix, Verdict::RequestsChanges, "", &[project.note])?;
     stage.until("the review was acknowledged", |it| told(it, fix, "Thank you")).await?;
+    stage.scene("hubert, who may not write here, requests changes", &lines(project.note.body));
     maintainer.comments(REPO, fix, "/gander take @hubert")?;
+    stage.scene("mona lets the review count: /gander take @hubert", &[]);
     stage
         .until("the review was answered", |it| {
             it.pull(REPO, fix).is_some_and(|pull| {
@@ -42,10 +52,15 @@ pub(super) async fn play(stage: &DemoStage<'_>, project: &DemoProject) -> Result
             })
         })
         .await?;
+    let answered = newest(github)?;
+    let change = changed_lines(github, &answered, &first);
+    stage.scene("Gander answers in the thread, and pushes a second commit", &change);
     stage.until("its checks were green", |it| is_green(it, fix)).await?;
 
     stage.act("The owner approves exactly that commit");
     owner.reviews(REPO, fix, Verdict::Approves, "")?;
+    let head = short(&answered.head_sha);
+    stage.scene(&format!("acme approves {head}; Gander merges exactly that commit"), &[]);
     stage
         .until("it was merged", |it| {
             let closed = it.issue(REPO, issue).is_some_and(|issue| issue.state == "closed");
@@ -56,14 +71,30 @@ pub(super) async fn play(stage: &DemoStage<'_>, project: &DemoProject) -> Result
 
     stage.act("The owner orders a release: its diff is the plan");
     owner.comments(REPO, fix, "/gander release 0.2.0")?;
+    stage.scene("acme comments: /gander release 0.2.0", &[]);
     stage.until("there was a release pull request", |it| told(it, fix, "@acme ")).await?;
     let release = newest(github)?.number;
     stage.until("its checks were green", |it| is_green(it, release)).await?;
+    let plan = newest(github)?;
+    stage.scene(&format!("Gander opens pull request #{release}: {}", plan.title), &[]);
 
     stage.act("A maintainer approves that; the Action tests, builds and publishes");
     maintainer.reviews(REPO, release, Verdict::Approves, "")?;
+    stage.scene("mona approves that; the Action tests, builds and publishes it", &[]);
     stage.until("the issue was told", |it| told(it, issue, "Shipped in ")).await?;
+    let out = github.releases(REPO).pop().ok_or("there is no release")?;
+    let files: Vec<&str> = out.assets.iter().map(|(name, _)| &**name).collect();
+    let shipped = format!("issue #{issue} is told that it shipped");
+    stage.scene(&format!("{} is out", out.tag), &[files.join(", "), shipped]);
     Ok(Told { issue, fix, release })
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.trim().lines().map(str::to_owned).collect()
+}
+
+fn short(sha: &str) -> &str {
+    sha.get(..12).unwrap_or(sha)
 }
 
 /// Whether Gander said something that begins like this.
