@@ -238,10 +238,14 @@ fn every_variable_is_documented() {
 
 /// What may speak of proof: it explains it, or words what a run of Gander's showed.
 const SPEAK_OF_PROOF: &[&str] = &[
+    "ARCHITECTURE.md",
     "README.md",
+    "SECURITY.md",
     "docs/config.md",
     "docs/proof.md",
     "docs/decisions/0018-what-proven-means.md",
+    "src/cli/demo/shown.rs",
+    "src/cli/demo/story.rs",
     "src/cli/run/report.rs",
     "src/core/evidence.rs",
     "src/core/policy/values.rs",

@@ -1,12 +1,13 @@
 //! Proof, not a green light: a test that fails without the change, passes with it, and fails again
 //! without a part of it. And what is said of all others: with real cargo, pytest, unittest and node.
 
+use gander_emulator::Verdict;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use crate::program::Local;
 use crate::second_look::{CRATE, ONE_ATTEMPT, one_edit};
-use crate::world::{World, edit, finish as say_done, visible, write};
+use crate::world::{REPO, World, edit, finish as say_done, visible, write};
 use gander::model::ScriptedTurn;
 
 const CODE: &str = "\
@@ -460,4 +461,25 @@ fn a_runner_behind_a_script_that_does_more_is_asked_through_the_shell_of_npm() {
     let (text, report) = local.edited(&edits, &["--verify", "npm test"]);
     assert_eq!(report["outcome"], "proven", "{text}");
     assert_eq!(report["proof"]["tests"][0]["id"], "size.test.js > size", "{text}");
+}
+
+#[tokio::test]
+async fn after_a_later_round_the_pull_request_says_which_round_was_proven() {
+    let turns = vec![
+        edit("widget.py", "return 1", "return 2"),
+        write("test_size.py", SIZE_TEST),
+        say_done("one was wrong"),
+    ];
+    let w = World::with_project(vec![PYTHON[0], PYTHON[1], (".github/gander.toml", PYTEST)]).await;
+    let more = vec![edit("widget.py", "def size", "# How many.\ndef size"), say_done("a comment")];
+    w.model.will_in_rounds(vec![turns, more]);
+    w.fixed().await;
+    let pull = w.only_pull().number;
+    w.owner().reviews(REPO, pull, Verdict::RequestsChanges, "A comment, please.").unwrap();
+    w.settle().await;
+    let body = w.only_pull().body;
+    assert!(body.contains("### Proof of round 1\nWhat was pushed after it was checked"), "{body}");
+    assert!(body.contains("| `test_size.py::test_size` | failed: assert 1 == 2 |"), "{body}");
+    assert!(body.contains("### Checks passed"), "{body}");
+    w.ends().await;
 }
