@@ -29,6 +29,9 @@ use crate::workspace::diff::BaseFiles;
 const REPEATS: u32 = 30;
 /// What repeats and parts may take where one whole check is quicker than this.
 const AT_LEAST: Duration = Duration::from_secs(60);
+/// One run without the change may take so many times as long as the check with it: a bug may be that
+/// something never ends.
+const LONGEST_RUN: u32 = 3;
 /// So many parts of a change are taken back.
 const MOST_PARTS: usize = 20;
 /// So many tests are run again, and shown.
@@ -248,7 +251,8 @@ impl Reproduce<'_> {
             return Vec::new();
         }
         let told = told.map_or_else(|| outcome.reason().unwrap_or_default(), String::as_str);
-        let error = told.lines().find(|line| line.contains("error")).unwrap_or("does not load");
+        let error = told.lines().find(|line| line.contains("error"));
+        let error = error.or_else(|| told.lines().next()).unwrap_or("does not load");
         let is_new = |id: &&str| {
             let gone = on_base.is_none_or(|results| results.get(id).is_none());
             let new = subject.before.is_none_or(|before| before.get(id).is_none());
@@ -412,12 +416,13 @@ impl Reproduce<'_> {
     }
 
     fn rerun_of(&self, subject: &Subject<'_>) -> Rerun<'_> {
-        Rerun { through_scripts: subject.through_scripts, ..self.rerun() }
+        let time = subject.time * LONGEST_RUN;
+        Rerun { through_scripts: subject.through_scripts, time, ..self.rerun() }
     }
 
     fn rerun(&self) -> Rerun<'_> {
         let (checker, means, stop) = (self.checker, self.means, self.stop);
-        Rerun { checker, means, log: LOG, through_scripts: false, stop }
+        Rerun { checker, means, log: LOG, through_scripts: false, time: means.time, stop }
     }
 }
 

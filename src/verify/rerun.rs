@@ -23,6 +23,8 @@ pub(super) struct Rerun<'a> {
     pub(super) log: &'a str,
     /// Whether runners are asked for reports through the scripts that start them, too.
     pub(super) through_scripts: bool,
+    /// Time one run may take: what the check itself may, if that is less.
+    pub(super) time: Duration,
     /// Ends it early.
     pub(super) stop: &'a CancellationToken,
 }
@@ -103,6 +105,7 @@ impl Rerun<'_> {
         CommandVerifier {
             builds_as: line.to_owned(),
             asks_through_scripts: self.through_scripts,
+            time: self.time.min(self.means.time),
             ..self.means.command(run, self.log)
         }
     }
