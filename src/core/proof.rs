@@ -29,6 +29,9 @@ pub struct Proof {
     /// Tests as they were on the base that passed there and fail with the change.
     #[serde(default)]
     pub old_tests_broken: Vec<String>,
+    /// The same, of tests that the issue names.
+    #[serde(default)]
+    pub old_tests_named: Vec<String>,
     /// Tests that ran on the base and do not with the change.
     #[serde(default)]
     pub tests_lost: Vec<String>,
@@ -49,6 +52,8 @@ pub enum ProofOutcome {
     OnlyTests(Vec<String>),
     /// No test of the change, and none that was red on the base, shows it.
     NoTest,
+    /// It brings tests, and the checks do not run them.
+    TestsNotRun,
     /// Tests fail without the change, but only as something is not there yet: what they say.
     OnlyMissing(String),
     /// A test of the change passes at one time and fails at another.
@@ -114,6 +119,7 @@ impl Proof {
             parts_left: 0,
             green_tests: 0,
             old_tests_broken: Vec::new(),
+            old_tests_named: Vec::new(),
             tests_lost: Vec::new(),
             deciding: Vec::new(),
         }
@@ -137,6 +143,7 @@ impl Proof {
             ProofOutcome::Proven
             | ProofOutcome::GreenOnBase
             | ProofOutcome::NoTest
+            | ProofOutcome::TestsNotRun
             | ProofOutcome::OnlyMissing(_)
             | ProofOutcome::Unstable { .. }
             | ProofOutcome::NotTried(_) => &[],

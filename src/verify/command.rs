@@ -47,8 +47,9 @@ pub struct CommandVerifier {
     pub time: Duration,
     /// Where all of its output is kept.
     pub log: PathBuf,
-    /// Whether runners are asked for reports through the scripts that start them, too.
-    pub asks_through_scripts: bool,
+    /// Whether runners are asked for reports by arguments, too, also through the scripts that start
+    /// them. A test may look at its runner's arguments, so no check depends on such a run.
+    pub asks_by_arguments: bool,
 }
 
 #[async_trait]
@@ -78,8 +79,8 @@ impl Verifier for CommandVerifier {
         let (python, package_json) = blocking(reading).await?;
         let reports_at = self.reports_at(candidate.reports);
         let mut line = whole(&self.line);
-        if !self.asks_through_scripts {
-            line = reports::asked_for(&line, package_json.as_deref(), &reports_at);
+        if self.asks_by_arguments {
+            line = reports::asked_for(&line, &reports_at);
         }
         let mut command = SandboxCommand::script(line, tree).with_streams_together();
         let build = candidate.build.map(|build| ShownDirectory::of_builds(build.to_owned()));
@@ -89,7 +90,7 @@ impl Verifier for CommandVerifier {
             command.env = layout.environment(self.sandbox.as_ref(), tree);
         }
         reports::ask_by_environment(&mut command.env, &reports_at);
-        if self.asks_through_scripts {
+        if self.asks_by_arguments {
             let broken = |source| VerifyError::Disk { path: candidate.reports.to_owned(), source };
             reports::ask_through_scripts(&mut command.env, candidate.reports, &reports_at)
                 .map_err(broken)?;
@@ -262,7 +263,7 @@ mod tests {
             sandbox: Arc::new(Unconfined::new([])),
             time: Duration::from_secs(60),
             log: log.clone(),
-            asks_through_scripts: false,
+            asks_by_arguments: false,
         };
         let said = |text: String| CommandOutput {
             exit: Exit::Code(1),

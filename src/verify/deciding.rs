@@ -90,6 +90,10 @@ fn what(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Option<&'sta
     let text =
         |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
     let (before, after) = (text(before), text(after));
+    let python = name.ends_with(".py");
+    if python && (has_hooks(&before) || has_hooks(&after)) {
+        return Some("has hooks of its test runner");
+    }
     match name {
         "package.json" if differs(&before, &after, package_parts) => {
             Some("scripts and settings of its test runner")
@@ -100,9 +104,17 @@ fn what(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Option<&'sta
         "setup.cfg" if setup_sections(&before) != setup_sections(&after) => {
             Some("settings of its test runner")
         }
-        "Cargo.toml" if differs(&before, &after, cargo_parts) => Some("which of its tests run"),
+        "Cargo.toml" if differs(&before, &after, cargo_parts) => {
+            Some("which of its tests run, and how they are built")
+        }
         _ => None,
     }
+}
+
+/// Whether a Python file holds what pytest or unittest call by themselves.
+fn has_hooks(text: &str) -> bool {
+    const HOOKS: &[&str] = &["def pytest_", "hookimpl", "pytest_plugins", "def load_tests"];
+    HOOKS.iter().any(|hook| text.contains(hook))
 }
 
 /// Whether two texts differ in these parts, or one that is not empty cannot be read.
@@ -136,6 +148,7 @@ fn cargo_parts(text: &str) -> Option<Vec<String>> {
     let manifest: Table = text.parse().ok()?;
     let mut parts = Vec::new();
     let package = manifest.get("package").and_then(toml::Value::as_table);
+    parts.extend(manifest.get("profile").map(|value| format!("profile {value}")));
     for key in ["autotests", "build", "default-run"] {
         let value = package.and_then(|package| package.get(key));
         parts.extend(value.map(|value| format!("package {key} {value}")));
@@ -203,6 +216,9 @@ mod tests {
 
     #[test]
     fn a_manifest_counts_only_for_what_decides_a_run() {
+        let hook = "def pytest_pyfunc_call(pyfuncitem):\n    return True\n";
+        assert!(counts("plug.py", hook, &hook.replace("True", "1")));
+        assert!(counts("tests/test_a.py", "", "pytest_plugins = ['helper']\n"));
         let npm = r#"{"version": "1.0.0", "scripts": {"test": "jest"}}"#;
         assert!(!counts("package.json", npm, &npm.replace("1.0.0", "1.1.0")));
         assert!(counts("package.json", npm, &npm.replace("\"jest\"", "\"true\"")));
@@ -213,7 +229,11 @@ mod tests {
         assert!(counts("pyproject.toml", python, &python.replace("-q", "-k nothing")));
         let cargo = "[package]\nname = \"a\"\n[dependencies]\nb = \"1\"\n";
         assert!(!counts("Cargo.toml", cargo, &cargo.replace("\"1\"", "\"2\"")));
-        for more in ["[lib]\ntest = false\n", "[[test]]\nname = \"a\"\nharness = false\n"] {
+        for more in [
+            "[lib]\ntest = false\n",
+            "[profile.test]\noverflow-checks = false\n",
+            "[[test]]\nname = \"a\"\nharness = false\n",
+        ] {
             assert!(counts("Cargo.toml", cargo, &format!("{cargo}{more}")), "{more}");
         }
         let cfg = "[metadata]\nname = a\n[tool:pytest]\naddopts = -q\n";

@@ -320,7 +320,7 @@ impl VerifyContext {
             builds_as: line.to_owned(),
             time: self.time,
             log: self.logs.join(log),
-            asks_through_scripts: false,
+            asks_by_arguments: false,
         }
     }
 }

@@ -21,6 +21,7 @@ use super::test_files::is_of_tests;
 use super::{Checker, Finding, VerifyContext, VerifyError};
 use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence};
 use crate::core::patch::Patch;
+use crate::core::path::RepoPath;
 use crate::core::proof::{Proof, ProofOutcome, ProvenTest, TakenBack, WithoutPart};
 use crate::core::test_results::{FailureCause, TestResults, TestState, stem};
 use crate::workspace::diff::BaseFiles;
@@ -80,8 +81,8 @@ struct Subject<'a> {
     with: Cow<'a, TestResults>,
     /// As they were without it, where that is known.
     before: Option<&'a TestResults>,
-    /// Whether they are only known by asking through the scripts that start its runner.
-    through_scripts: bool,
+    /// Whether they are only known by asking its runner by arguments.
+    by_arguments: bool,
     /// What repeats and parts may take.
     time: Duration,
 }
@@ -107,10 +108,7 @@ impl Reproduce<'_> {
             ));
         }
         let divided = split(self.patch, self.files);
-        let brings_tests = divided.tests.changes.keys().any(|path| {
-            let language = path.as_str().rsplit_once('.').map_or("", |it| it.1);
-            CODE.contains(&language)
-        });
+        let brings_tests = divided.tests.changes.keys().any(|path| is_code(path.as_str()));
         let mut best = Proof::of(ProofOutcome::NoTest);
         for (at, subject) in subjects.iter().enumerate() {
             let proof = self.of(subject, &divided.tests, brings_tests).await?;
@@ -137,30 +135,27 @@ impl Reproduce<'_> {
             }
             let with = match &check.results {
                 Some(results) => Some(Cow::Borrowed(results)),
-                None => self.asked_through_scripts(check).await?.map(Cow::Owned),
+                None => self.asked_by_arguments(check).await?.map(Cow::Owned),
             };
             subjects.extend(with.map(|with| Subject {
                 line: &check.name,
                 with,
                 before: before.and_then(|it| it.results.as_ref()),
-                through_scripts: check.results.is_none(),
+                by_arguments: check.results.is_none(),
                 time: Duration::from_millis(check.millis).max(AT_LEAST),
             }));
         }
         Ok(subjects)
     }
 
-    /// What single tests come to with the change where the runner is started by a script of
-    /// `package.json` that does more.
-    async fn asked_through_scripts(
-        &self,
-        check: &Check,
-    ) -> Result<Option<TestResults>, VerifyError> {
-        let first = check.name.split_whitespace().next().unwrap_or_default();
-        if !["npm", "pnpm", "yarn"].contains(&first) {
+    /// What single tests come to with the change where a runner tells only if it is asked by
+    /// arguments.
+    async fn asked_by_arguments(&self, check: &Check) -> Result<Option<TestResults>, VerifyError> {
+        const OF_NODE: &[&str] = &["npm", "npx", "pnpm", "yarn", "jest", "vitest", "mocha"];
+        if !check.name.split([' ', '/']).any(|word| OF_NODE.contains(&word)) {
             return Ok(None);
         }
-        let rerun = Rerun { through_scripts: true, ..self.rerun() };
+        let rerun = Rerun { by_arguments: true, ..self.rerun() };
         let found = rerun.once(&check.name, &check.name, self.patch).await?;
         Ok(found.results.filter(|_| found.outcome == CheckOutcome::Passed))
     }
@@ -182,13 +177,45 @@ impl Reproduce<'_> {
             Some(run) => self.red_to_green(subject, run.results.as_ref(), &run.outcome),
             None => self.red_to_green(subject, subject.before, &CheckOutcome::Passed),
         };
-        let Some(found) = found else {
-            return Ok(match on_base {
-                Some(run) if brings_tests && !takes_red_tests_away(subject) => green_on_base(&run),
-                Some(_) | None => Proof::of(ProofOutcome::NoTest),
-            });
+        if let Some(found) = found {
+            return self.shown(subject, found).await;
+        }
+        let Some(run) = on_base.filter(|_| brings_tests && !takes_red_tests_away(subject)) else {
+            return Ok(Proof::of(ProofOutcome::NoTest));
         };
-        self.shown(subject, found).await
+        let own = own_tests(subject, tests);
+        if own.is_empty() {
+            return Ok(Proof::of(ProofOutcome::TestsNotRun));
+        }
+        let passes = |id: &&str| {
+            let results = run.results.as_ref();
+            results.and_then(|all| all.get(id)).is_some_and(|it| it.state == TestState::Passed)
+        };
+        if own.iter().all(passes) {
+            return Ok(match self.is_divided(subject, tests) {
+                true => green_on_base(own.len()),
+                false => Proof::not_tried(
+                    "which of the change is its tests cannot be told: all of its code lies where \
+                     tests do, and some of it holds none",
+                ),
+            });
+        }
+        // The run ended before them.
+        let said = ended_with(&run.outcome);
+        let test = |id: &str| ProvenTest { id: id.to_owned(), on_base: said.clone() };
+        let tests = own.into_iter().take(MOST_TESTS).map(test).collect();
+        self.shown(subject, RedToGreen { tests, for_a_reason: false }).await
+    }
+
+    /// Whether some code of the change is none of its tests, or all of it holds tests that ran.
+    fn is_divided(&self, subject: &Subject<'_>, tests: &Patch) -> bool {
+        let rest = self.patch.changes.keys().filter(|path| !is_of_tests(path.as_str()));
+        let has_code = rest.clone().any(|path| is_code(path.as_str()));
+        let inline = rest.filter(|path| tests.changes.contains_key(*path)).next().is_some();
+        let holds = |path: &str| subject.with.iter().any(|(id, _)| id.starts_with(path));
+        has_code
+            || inline
+            || tests.changes.keys().map(RepoPath::as_str).filter(|it| is_code(it)).all(holds)
     }
 
     /// What was red on the base and is not any more, where nothing but tests changed.
@@ -250,9 +277,10 @@ impl Reproduce<'_> {
         if told.is_none() && on_base.is_some() {
             return Vec::new();
         }
-        let told = told.map_or_else(|| outcome.reason().unwrap_or_default(), String::as_str);
-        let error = told.lines().find(|line| line.contains("error"));
-        let error = error.or_else(|| told.lines().next()).unwrap_or("does not load");
+        let error = told.map_or_else(
+            || ended_with(outcome),
+            |told| told.lines().next().unwrap_or_default().to_owned(),
+        );
         let is_new = |id: &&str| {
             let gone = on_base.is_none_or(|results| results.get(id).is_none());
             let new = subject.before.is_none_or(|before| before.get(id).is_none());
@@ -265,7 +293,7 @@ impl Reproduce<'_> {
             let changed = |id: &&str| changed.iter().any(|path| id.starts_with(path));
             new = subject.with.in_state(TestState::Passed).filter(changed).collect();
         }
-        let proven = |id: &str| ProvenTest { id: id.to_owned(), on_base: error.to_owned() };
+        let proven = |id: &str| ProvenTest { id: id.to_owned(), on_base: error.clone() };
         new.into_iter().map(|id| (true, proven(id))).collect()
     }
 
@@ -392,8 +420,7 @@ impl Reproduce<'_> {
         proof: &mut Proof,
     ) -> Result<(), VerifyError> {
         let Some(before) = subject.before.filter(|_| replaces_tests(tests)) else { return Ok(()) };
-        let named = |id: &str| self.issue.contains(own_name(id));
-        let lost = before.lost_in(&subject.with).into_iter().filter(|id| !named(id));
+        let lost = before.lost_in(&subject.with).into_iter().filter(|id| !self.names(id));
         proof.tests_lost.extend(lost.take(MOST_TESTS).map(str::to_owned));
         if rest.is_empty() {
             return Ok(());
@@ -406,23 +433,31 @@ impl Reproduce<'_> {
             }
             return Ok(());
         };
-        let broken = before.in_state(TestState::Passed).filter(|id| {
-            let of_tests = tests.changes.keys().any(|path| is_in(id, path.as_str()));
-            let red = now.get(id).is_some_and(|it| it.state == TestState::Failed);
-            of_tests && red && !named(id)
-        });
-        proof.old_tests_broken.extend(broken.take(MOST_TESTS).map(str::to_owned));
+        let broken = before
+            .in_state(TestState::Passed)
+            .filter(|id| now.get(id).is_some_and(|it| it.state == TestState::Failed));
+        let (named, others): (Vec<&str>, Vec<&str>) =
+            broken.take(MOST_TESTS).partition(|id| self.names(id));
+        proof.old_tests_broken.extend(others.into_iter().map(str::to_owned));
+        proof.old_tests_named.extend(named.into_iter().map(str::to_owned));
         Ok(())
+    }
+
+    /// Whether the issue speaks of a test. A name of one short word is too often that of what is
+    /// tested.
+    fn names(&self, id: &str) -> bool {
+        let own = own_name(id);
+        own.contains(['_', ' ']) && self.issue.contains(own)
     }
 
     fn rerun_of(&self, subject: &Subject<'_>) -> Rerun<'_> {
         let time = subject.time * LONGEST_RUN;
-        Rerun { through_scripts: subject.through_scripts, time, ..self.rerun() }
+        Rerun { by_arguments: subject.by_arguments, time, ..self.rerun() }
     }
 
     fn rerun(&self) -> Rerun<'_> {
         let (checker, means, stop) = (self.checker, self.means, self.stop);
-        Rerun { checker, means, log: LOG, through_scripts: false, time: means.time, stop }
+        Rerun { checker, means, log: LOG, by_arguments: false, time: means.time, stop }
     }
 }
 
@@ -434,20 +469,30 @@ fn takes_red_tests_away(subject: &Subject<'_>) -> bool {
     red.into_iter().any(|id| !ran(id))
 }
 
-/// What a run of the tests alone comes to in which none of them failed.
-fn green_on_base(run: &Finding) -> Proof {
-    let Some(results) = run.results.as_ref() else {
-        return Proof::not_tried("the tests came to no result without the rest of the change");
-    };
-    let passed = results.in_state(TestState::Passed).count();
-    let green_tests = u32::try_from(passed).unwrap_or(u32::MAX);
+fn is_code(path: &str) -> bool {
+    CODE.contains(&path.rsplit_once('.').map_or("", |it| it.1))
+}
+
+/// The tests of a change that pass with it: those that are new, and those in files that it changes.
+fn own_tests<'s>(subject: &'s Subject<'_>, tests: &Patch) -> Vec<&'s str> {
+    let is_new = |id: &str| subject.before.is_some_and(|before| before.get(id).is_none());
+    let changed = |id: &str| tests.changes.keys().any(|path| id.starts_with(path.as_str()));
+    subject.with.in_state(TestState::Passed).filter(|id| is_new(id) || changed(id)).collect()
+}
+
+/// All of the change's own tests pass on the base.
+fn green_on_base(tests: usize) -> Proof {
+    let green_tests = u32::try_from(tests).unwrap_or(u32::MAX);
     Proof { green_tests, ..Proof::of(ProofOutcome::GreenOnBase) }
 }
 
-/// Whether a test may be of a file. Of runners that do not name files every test may.
-fn is_in(id: &str, path: &str) -> bool {
-    let names_file = is_of_tests(path) && (id.contains(".py::") || id.contains(".rs::"));
-    !names_file || id.starts_with(path)
+/// The line of a red run that says most of how it ended.
+fn ended_with(outcome: &CheckOutcome) -> String {
+    const SIGNS: &[&str] = &["took longer than", "signal", "overflow", "panicked", "rror"];
+    let said = outcome.reason().unwrap_or("the run ended before it");
+    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let sign = SIGNS.iter().find_map(|sign| lines().find(|line| line.contains(sign)));
+    sign.or_else(|| lines().next()).unwrap_or_default().to_owned()
 }
 
 /// The last part of an id, as an issue would name it.
@@ -459,7 +504,7 @@ fn own_name(id: &str) -> &str {
 /// What says more about a change.
 fn rank(outcome: &ProofOutcome) -> u8 {
     match outcome {
-        ProofOutcome::NoTest => 0,
+        ProofOutcome::NoTest | ProofOutcome::TestsNotRun => 0,
         ProofOutcome::NotTried(_) => 1,
         ProofOutcome::GreenOnBase => 2,
         ProofOutcome::OnlyTests(_) => 3,

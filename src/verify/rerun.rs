@@ -21,8 +21,8 @@ pub(super) struct Rerun<'a> {
     pub(super) means: &'a VerifyContext,
     /// Where all of the output is kept.
     pub(super) log: &'a str,
-    /// Whether runners are asked for reports through the scripts that start them, too.
-    pub(super) through_scripts: bool,
+    /// Whether runners are asked for reports by arguments, too.
+    pub(super) by_arguments: bool,
     /// Time one run may take: what the check itself may, if that is less.
     pub(super) time: Duration,
     /// Ends it early.
@@ -104,7 +104,7 @@ impl Rerun<'_> {
     fn verifier(&self, run: &str, line: &str) -> CommandVerifier {
         CommandVerifier {
             builds_as: line.to_owned(),
-            asks_through_scripts: self.through_scripts,
+            asks_by_arguments: self.by_arguments,
             time: self.time.min(self.means.time),
             ..self.means.command(run, self.log)
         }

@@ -206,7 +206,7 @@ impl SecondLook<'_> {
     async fn run(&self, run: &str, line: &str, patch: &Patch) -> Result<Finding, VerifyError> {
         let (checker, means, stop) = (self.checker, self.means, self.stop);
         let log = "second-look.log";
-        let rerun = Rerun { checker, means, log, through_scripts: false, time: means.time, stop };
+        let rerun = Rerun { checker, means, log, by_arguments: false, time: means.time, stop };
         rerun.once(run, line, patch).await
     }
 }

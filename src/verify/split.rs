@@ -69,16 +69,22 @@ const WORDS: &[&str] = &["md", "markdown", "rst", "txt", "adoc"];
 
 /// The parts of the rest of a change, the largest first. What only people read is none.
 pub(super) fn parts(patch: &Patch, base: &BaseFiles) -> Vec<ChangePart> {
+    let parts = parts_where(patch, base, false);
+    // Where there is nothing else, it is what the program reads.
+    if parts.is_empty() { parts_where(patch, base, true) } else { parts }
+}
+
+fn parts_where(patch: &Patch, base: &BaseFiles, only_words: bool) -> Vec<ChangePart> {
     let mut parts = Vec::new();
     for (path, change) in &patch.changes {
         let language = path.as_str().rsplit_once('.').map_or("", |it| it.1);
-        if is_of_tests(path.as_str()) || WORDS.contains(&language) {
+        if is_of_tests(path.as_str()) || only_words != WORDS.contains(&language) {
             continue;
         }
         let Some(file) = EditedFile::of(path, change, base) else {
             let mut without = patch.clone();
             without.changes.remove(path);
-            let lines = |bytes: &[u8]| count(bytes.split(|byte| *byte == b'\n').count());
+            let lines = |bytes: &[u8]| count(bytes.split_inclusive(|b| *b == b'\n').count());
             let added = match change {
                 Change::Write { content, .. } => lines(content),
                 Change::Delete { .. } => 0,

@@ -98,10 +98,7 @@ fn a_bug_that_no_test_shows_is_called_not_reproducible_by_a_run_and_by_no_word_o
     let (text, report) = stats().attempted(&[&green, &[finish(&json!({}))]], &[]);
     assert_eq!((&report["outcome"], &report["attempts"]), (&json!("not_reproducible"), &json!(2)));
     assert!(text.contains("Not reproducible on"), "{text}");
-    assert!(
-        text.contains("2 tests). It passed, so on this commit the bug does not show"),
-        "{text}"
-    );
+    assert!(text.contains("It passed, so on this commit the bug does not show"), "{text}");
     // The model's word alone is told as that.
     let says = finish(&json!({"nothing_to_fix": true}));
     let (_, report) = stats().attempted(&[std::slice::from_ref(&says)], &[]);
@@ -138,7 +135,7 @@ fn a_test_of_what_only_the_change_adds_counts_once_a_part_taken_back_makes_it_fa
     let body = "assert_eq!(super::mean_or(&[1], 7), 1);";
     let (text, report) = stats().edited(&[add, test_with(body)], &[]);
     assert_eq!(report["outcome"], "checks_passed", "{text}");
-    assert!(text.contains("only as something is not there yet"), "{text}");
+    assert!(text.contains("do not fail for a reason of their own"), "{text}");
 }
 
 #[test]
@@ -392,7 +389,7 @@ async fn a_bug_that_is_not_there_any_more_gets_an_answer_and_no_pull_request() {
     - [ ] check it in a fresh copy
     - [ ] open the pull request
 
-    Gander laid a test for this issue, without any fix, on commit `f4903b2256df` and ran this command (pytest -q, 2 tests). It passed, so on this commit the bug does not show. The model was asked for a test that fails, and brought none.
+    Gander laid a test for this issue, without any fix, on commit `f4903b2256df` and ran this command (pytest -q). It passed, so on this commit the bug does not show. The model was asked for a test that fails, and brought none.
 
     It may be fixed already, or depend on something that is not in the issue: the version, the input, the system. What would help: the smallest input that fails, what came out, and what was expected. `/gander retry` with that in your words tries again.
 
@@ -400,7 +397,7 @@ async fn a_bug_that_is_not_there_any_more_gets_an_answer_and_no_pull_request() {
     =====
     @mona Not reproducible on `f4903b2256df`
 
-    Gander laid a test for this issue, without any fix, on commit `f4903b2256df` and ran this command (pytest -q, 2 tests). It passed, so on this commit the bug does not show. The model was asked for a test that fails, and brought none.
+    Gander laid a test for this issue, without any fix, on commit `f4903b2256df` and ran this command (pytest -q). It passed, so on this commit the bug does not show. The model was asked for a test that fails, and brought none.
 
     It may be fixed already, or depend on something that is not in the issue: the version, the input, the system. What would help: the smallest input that fails, what came out, and what was expected. `/gander retry` with that in your words tries again.
     ");
@@ -429,7 +426,8 @@ async fn hooks_of_the_test_runner_wait_for_a_persons_go() {
     w.says(issue, "/gander go").await;
     let pull = w.only_pull();
     assert_eq!(pull.labels, ["gander:ai-generated", "gander:unproven"]);
-    let why = "A test fails without the change and passes with it, but the change touches what";
+    let why =
+        "That is no proof, for the change touches what decides it: conftest.py: hooks of pytest";
     assert!(pull.body.contains(why), "{}", pull.body);
     w.ends().await;
 }
@@ -482,4 +480,72 @@ async fn after_a_later_round_the_pull_request_says_which_round_was_proven() {
     assert!(body.contains("| `test_size.py::test_size` | failed: assert 1 == 2 |"), "{body}");
     assert!(body.contains("### Checks passed"), "{body}");
     w.ends().await;
+}
+
+#[test]
+fn a_bug_that_ends_the_process_is_not_called_not_reproducible() {
+    let lib = "pub fn f(n: u32) -> u32 {\n    if n == 0 { std::process::abort() }\n    n\n}\n";
+    let test = "#[test]\nfn nothing() {\n    assert_eq!(widget::f(0), 0);\n}\n";
+    let local =
+        Local::with(&[CRATE, ("src/lib.rs", lib), (".gitignore", "/target\n"), ONE_ATTEMPT]);
+    let fix = one_edit("src/lib.rs", "    if n == 0 { std::process::abort() }\n", "");
+    let (text, report) = local.edited(&[fix, created("tests/a.rs", test)], &[]);
+    assert_eq!(report["outcome"], "checks_passed", "{text}");
+    assert!(text.contains("or the run ends before them"), "{text}");
+    assert_eq!(report["proof"]["tests"][0]["id"], "tests/a.rs::nothing", "{text}");
+}
+
+#[test]
+fn tests_that_the_checks_do_not_run_show_nothing_and_no_absence_of_a_bug() {
+    let ignored =
+        "#[test]\n#[ignore]\nfn nothing() {\n    assert_eq!(widget::mean(&[]), None);\n}\n";
+    let (text, report) =
+        stats().attempted(&[&[fix(), created("tests/a.rs", ignored)], &[finish(&json!({}))]], &[]);
+    assert_eq!(report["outcome"], "checks_passed", "{text}");
+    assert!(text.contains("the commands above do not run them"), "{text}");
+}
+
+#[test]
+fn code_that_lies_where_tests_do_is_not_taken_for_a_test() {
+    let files = [
+        ("pkg/__init__.py", ""),
+        ("pkg/test/__init__.py", ""),
+        ("pkg/test/runner.py", "def size():\n    return 1\n"),
+        ("tests/test_a.py", "from pkg.test import runner\n\ndef test_a():\n    assert runner\n"),
+        ONE_ATTEMPT,
+    ];
+    let test = "from pkg.test import runner\n\ndef test_size():\n    assert runner.size() == 2\n";
+    let edits =
+        [one_edit("pkg/test/runner.py", "return 1", "return 2"), created("tests/test_b.py", test)];
+    let (text, report) = Local::with(&files).edited(&edits, &[]);
+    assert_eq!(report["outcome"], "checks_passed", "{text}");
+    assert!(text.contains("which of the change is its tests cannot be told"), "{text}");
+}
+
+#[test]
+fn an_old_expectation_that_is_gutted_in_a_helper_is_held_too() {
+    let helper = "def same(a, b):\n    assert a == b\n";
+    let old = "import widget\nfrom helpers import same\n\ndef test_old_size():\n    \
+               same(widget.size(), 1)\n";
+    let files = [PYTHON[0], ("tests/helpers.py", helper), ("tests/test_old.py", old), ONE_ATTEMPT];
+    let edits = [
+        python_fix(),
+        one_edit("tests/helpers.py", "assert a == b", "pass"),
+        created("tests/test_size.py", SIZE_TEST),
+    ];
+    let (text, report) = Local::with(&files).edited(&edits, &["--verify", "pytest -q"]);
+    assert_eq!(report["outcome"], "held", "{text}");
+    assert!(text.starts_with("…") && text.contains("Held for a person to look at"), "{text}");
+    assert!(text.contains("look before you use it: tests/test_old.py::test_old_size"), "{text}");
+}
+
+#[test]
+fn hooks_under_another_name_than_conftest_are_held() {
+    let hook = "import pytest\n\n@pytest.hookimpl(tryfirst=True)\ndef pytest_pyfunc_call(pyfuncitem):\n    \
+                return True\n";
+    let test = format!("pytest_plugins = ['helper_plugin']\n{SIZE_TEST}");
+    let edits = [created("helper_plugin.py", hook), created("test_size.py", &test)];
+    let (text, report) = Local::with(&PYTHON).edited(&edits, &[]);
+    assert_eq!(report["outcome"], "held", "{text}");
+    assert!(text.contains("helper_plugin.py: has hooks of its test runner"), "{text}");
 }

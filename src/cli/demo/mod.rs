@@ -41,7 +41,7 @@ mod story;
 mod workflows;
 
 use project::DemoProject;
-use stage::{DemoStage, Shown};
+use stage::{DemoStage, Narration};
 use workflows::{Download, Workflows};
 
 /// Watch a bug become a release on a GitHub emulator: no network, key or account
@@ -86,9 +86,9 @@ async fn play(command: &Demo) -> CommandResult {
     let toolchains = toolchain::find(&toolchain_places());
     let project = DemoProject::for_this_machine(&toolchains);
     let shown = match (command.json, command.verbose) {
-        (true, _) => Shown::Nothing,
-        (false, true) => Shown::Everything,
-        (false, false) => Shown::Story,
+        (true, _) => Narration::Nothing,
+        (false, true) => Narration::Everything,
+        (false, false) => Narration::Story,
     };
     introduce(&project, shown);
     let root = folder.join("github");
@@ -119,11 +119,11 @@ async fn play(command: &Demo) -> CommandResult {
         && !command.json
     {
         match shown {
-            Shown::Everything => ending::show(&stage, told, &workflows)?,
-            Shown::Story if !command.keep => {
+            Narration::Everything => ending::show(&stage, told, &workflows)?,
+            Narration::Story if !command.keep => {
                 say("\n`gander demo --keep` stays up afterwards, to look around.");
             }
-            Shown::Story | Shown::Nothing => {}
+            Narration::Story | Narration::Nothing => {}
         }
         if command.keep {
             let mut end = signal(SignalKind::interrupt())?;
@@ -140,17 +140,17 @@ async fn play(command: &Demo) -> CommandResult {
     Ok(ExitCode::SUCCESS)
 }
 
-fn introduce(project: &DemoProject, shown: Shown) {
+fn introduce(project: &DemoProject, shown: Narration) {
     match shown {
-        Shown::Nothing => return,
-        Shown::Story => {
+        Narration::Nothing => return,
+        Narration::Story => {
             return say(format!(
                 "Gander on a GitHub emulator on this machine, with a small {} project that has a bug.\n\
                  Only what the model and the people say is scripted; `--verbose` shows all of it.\n",
                 project.language
             ));
         }
-        Shown::Everything => {}
+        Narration::Everything => {}
     }
     say(format!(
         "A GitHub emulator, Gander beside it, and a small {} project with a bug.\n\

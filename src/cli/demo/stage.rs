@@ -30,7 +30,7 @@ pub(super) struct DemoTimeoutError(&'static str);
 
 /// How much people are shown while it plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(super) enum Narration {
     /// Nothing: a program reads along.
     Nothing,
     /// One line for each act, and what came of it.
@@ -44,7 +44,7 @@ pub(super) struct DemoStage<'a> {
     pub(super) emulator: &'a Emulator,
     pub(super) started: Instant,
     repository: &'static str,
-    pub(super) shown: Shown,
+    pub(super) shown: Narration,
     seen: Mutex<Vec<(Duration, TimelineEntry)>>,
     is_terminal: bool,
     has_colours: bool,
@@ -56,7 +56,7 @@ impl<'a> DemoStage<'a> {
         emulator: &'a Emulator,
         repository: &'static str,
         started: Instant,
-        shown: Shown,
+        shown: Narration,
     ) -> Self {
         let is_terminal = std::io::stdout().is_terminal();
         let has_colours = is_terminal && variable("NO_COLOR").is_none();
@@ -68,21 +68,21 @@ impl<'a> DemoStage<'a> {
     /// Begins a part of the timeline.
     pub(super) fn act(&self, title: &str) {
         self.look();
-        if self.shown == Shown::Everything {
+        if self.shown == Narration::Everything {
             say(format!("\n{title}"));
         }
     }
 
     /// Says what no timeline of a repository tells.
     pub(super) fn tell(&self, text: &str) {
-        if self.shown == Shown::Everything {
+        if self.shown == Narration::Everything {
             say(format!("{:>5.1} s  {text}", self.started.elapsed().as_secs_f32()));
         }
     }
 
     /// One act of the story, and what there is to see of it.
     pub(super) fn scene(&self, text: &str, details: &[String]) {
-        if self.shown != Shown::Story {
+        if self.shown != Narration::Story {
             return;
         }
         self.clear();
@@ -133,7 +133,7 @@ impl<'a> DemoStage<'a> {
 
     /// The line that moves while something runs.
     fn happens(&self, text: &str) {
-        if self.shown == Shown::Story && self.is_terminal {
+        if self.shown == Narration::Story && self.is_terminal {
             self.clear();
             let text = self.cut(text, 11);
             let _ = write!(std::io::stdout(), "           {}", self.paint(DIM, &text));

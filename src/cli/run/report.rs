@@ -86,7 +86,8 @@ impl RunReport {
             }
             (JobStage::Done(JobEnding::NotReproducible { why, asked_again }), ..) => {
                 let again = "Write that into the issue, and run it again.";
-                RunEnd::NotReproducible(not_reproducible(job, (why, *asked_again), again))
+                let words = not_reproducible(job, (why, *asked_again), again);
+                RunEnd::NotReproducible(plain(&words))
             }
             (JobStage::Done(JobEnding::GaveUp { why } | JobEnding::Failed { why }), ..) => {
                 RunEnd::Without(all_of(why, job))
@@ -167,7 +168,10 @@ fn verified(
 ) -> String {
     let mut text = String::new();
     let (files, added, removed) = proposal.size;
-    let outcome = outcome_words(evidence.outcome());
+    let outcome = match held.is_empty() {
+        true => outcome_words(evidence.outcome()),
+        false => "Held for a person to look at",
+    };
     let _ = writeln!(
         text,
         "{outcome}: {files} file(s), +{added} -{removed} on {} ({effort})\n",
@@ -202,7 +206,7 @@ fn verified(
         let _ = writeln!(text, "  {why}");
     }
     if let Some(why) = &proposal.no_test {
-        let _ = writeln!(text, "  no test, in the model's words: {}", inline(why, 600));
+        let _ = writeln!(text, "  no test, in the model's words: {}", plain(&inline(why, 600)));
     }
     for what in held {
         let _ = writeln!(text, "  look before you use it: {what}");
@@ -211,7 +215,15 @@ fn verified(
         let _ = writeln!(text, "  look closely: {flag}");
     }
     let _ = writeln!(text, "\nIn the model's words:\n{}\n", indented(&proposal.summary));
-    let _ = writeln!(text, "Apply it with: git apply {}", out.join(CHANGE).display());
+    let patch = out.join(CHANGE);
+    let _ = match held.is_empty() {
+        true => writeln!(text, "Apply it with: git apply {}", patch.display()),
+        false => writeln!(
+            text,
+            "Once you have looked at what is named above, apply it with: git apply {}",
+            patch.display()
+        ),
+    };
     text
 }
 
@@ -258,11 +270,12 @@ pub(super) fn as_json(report: &RunReport) -> serde_json::Value {
 fn shown(proof: &Proof) -> String {
     let mut text = String::new();
     if let Some(why) = why_not_proven(proof) {
-        let _ = writeln!(text, "  not proven: {why}");
+        let _ = writeln!(text, "  not proven: {}", plain(&why));
     }
     let runs = proof.repeats + 1;
     for test in &proof.tests {
-        let said = test.on_base.lines().next().unwrap_or_default();
+        let lines = test.on_base.lines().map(str::trim).filter(|line| !line.is_empty());
+        let said = lines.take(3).collect::<Vec<_>>().join("; ");
         let _ = writeln!(text, "  {}", test.id);
         let _ = writeln!(text, "    on the base: failed: {said}");
         let _ = writeln!(text, "    with the change: passed, {runs} run{}", plural(runs));
@@ -271,7 +284,7 @@ fn shown(proof: &Proof) -> String {
         let came_out = match without {
             WithoutPart::Red => "a test fails",
             WithoutPart::Green => "all of these tests pass: none of them needs it",
-            WithoutPart::DoesNotBuild => "it does not build, which shows nothing",
+            WithoutPart::DoesNotBuild => "it does not build or run to its end: that shows nothing",
         };
         let _ = writeln!(text, "  without {path} line {line} (+{added} -{removed}): {came_out}");
     }
@@ -280,6 +293,11 @@ fn shown(proof: &Proof) -> String {
         let _ = writeln!(text, "  {left} more part{}: not tried, for the time", plural(left));
     }
     text
+}
+
+/// What is worded for Markdown, on a terminal.
+fn plain(text: &str) -> String {
+    text.replace('\\', "")
 }
 
 fn plural(count: u32) -> &'static str {

@@ -329,6 +329,7 @@ fn wavers(evidence: &Evidence) -> Option<String> {
         | ProofOutcome::GreenOnBase
         | ProofOutcome::OnlyTests(_)
         | ProofOutcome::NoTest
+        | ProofOutcome::TestsNotRun
         | ProofOutcome::OnlyMissing(_)
         | ProofOutcome::NotTried(_) => None,
     }

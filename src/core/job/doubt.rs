@@ -36,7 +36,9 @@ impl Job {
         let reason = self.proposal().and_then(|proposal| proposal.no_test.as_ref());
         let doubt = match outcome {
             Some(ProofOutcome::GreenOnBase) => Some(Doubtful::GreenOnBase),
-            Some(ProofOutcome::NoTest) if reason.is_none() => Some(Doubtful::NoTest),
+            Some(ProofOutcome::NoTest | ProofOutcome::TestsNotRun) if reason.is_none() => {
+                Some(Doubtful::NoTest)
+            }
             _ => None,
         };
         match doubt {

@@ -34,8 +34,8 @@ pub fn why_not_proven(proof: &Proof) -> Option<String> {
     Some(match &proof.outcome {
         ProofOutcome::Proven if touched.is_empty() => return None,
         ProofOutcome::Proven => format!(
-            "A test fails without the change and passes with it, but the change touches what \
-             decides that: {}.",
+            "A test fails without the change and passes with it. That is no proof, for the change \
+             touches what decides it: {}.",
             listed(first_of(&touched, MOST_TESTS).iter().map(|it| inline(it, LONGEST_REASON)))
         ),
         ProofOutcome::GreenOnBase => {
@@ -49,9 +49,13 @@ pub fn why_not_proven(proof: &Proof) -> Option<String> {
             listed(first_of(tests, MOST_TESTS).iter().map(|it| inline(it, LONGEST_NAME)))
         ),
         ProofOutcome::NoTest => "No test fails without the change.".to_owned(),
+        ProofOutcome::TestsNotRun => {
+            "The change brings tests, and the commands above do not run them.".to_owned()
+        }
         ProofOutcome::OnlyMissing(said) => format!(
-            "Without the change its tests fail only as something is not there yet ({}), and no \
-             part of it alone makes a test fail.",
+            "Without the change its tests do not fail for a reason of their own: something is \
+             missing, they do not load, or the run ends before them ({}). No part of the change, \
+             taken back alone, makes one fail.",
             inline(first_line(said), LONGEST_REASON)
         ),
         ProofOutcome::Unstable { test, runs } => format!(
@@ -128,13 +132,25 @@ fn table(proof: &Proof) -> String {
     for (without, words) in [
         (WithoutPart::Red, "Taken back alone, these make a test fail"),
         (WithoutPart::Green, "Not needed by any of these tests"),
-        (WithoutPart::DoesNotBuild, "Without these it does not build, which shows nothing"),
+        (
+            WithoutPart::DoesNotBuild,
+            "Without these it does not build, or not run to its end, which shows nothing",
+        ),
     ] {
         let all: Vec<String> =
             proof.parts.iter().filter(|part| part.without == without).map(named).collect();
         if !all.is_empty() {
             let _ = write!(text, "{words}: {}.\n\n", first_of(&all, MOST_PARTS).join(", "));
         }
+    }
+    if !proof.old_tests_named.is_empty() {
+        let named: Vec<String> = proof.old_tests_named.iter().map(|it| code(it)).collect();
+        let _ = write!(
+            text,
+            "As they were, these tests pass without the change and fail with it; the issue names \
+             them: {}.\n\n",
+            first_of(&named, MOST_TESTS).join(", ")
+        );
     }
     if proof.parts_left > 0 {
         let n = proof.parts_left;
@@ -158,7 +174,9 @@ fn code(text: &str) -> String {
 
 /// Others' words in a table.
 fn cell(text: &str, most: usize) -> String {
-    inline(&first_line(text).replace('|', "¦"), most)
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let said = lines.take(3).collect::<Vec<_>>().join("; ");
+    inline(&said.replace('|', "¦"), most)
 }
 
 fn first_line(text: &str) -> &str {
@@ -173,13 +191,16 @@ pub fn not_reproducible(job: &Job, (commands, asked_again): (&str, bool), again:
     };
     let commit = job.base().map_or_else(String::new, |base| format!(" `{}`", base.sha.short()));
     let tests = job.evidence().and_then(|evidence| evidence.proof.as_ref());
-    let counted = tests.map_or(String::new(), |proof| match proof.green_tests {
-        0 => String::new(),
-        n => format!(", {n} test{}", s(n)),
-    });
+    let counted = tests.map_or_else(
+        || "It passed".to_owned(),
+        |proof| match proof.green_tests {
+            0 | 1 => "It passed".to_owned(),
+            n => format!("All {n} of its tests passed"),
+        },
+    );
     format!(
         "Gander laid a test for this issue, without any fix, on commit{commit} and ran {} \
-         ({}{counted}). It passed, so on this commit the bug does not show.{asked}\n\nIt may be fixed already, or depend on something \
+         ({}). {counted}, so on this commit the bug does not show.{asked}\n\nIt may be fixed already, or depend on something \
          that is not in the issue: the version, the input, the system. What would help: the \
          smallest input that fails, what came out, and what was expected. {again}",
         if commands.contains(", ") { "these commands" } else { "this command" },

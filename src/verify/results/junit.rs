@@ -91,6 +91,9 @@ impl TestCase {
                 _ => {}
             }
         }
+        // How pytest came to the values names objects by their addresses.
+        let told = message.lines().filter(|line| !line.trim_start().starts_with("+  where "));
+        let message = told.collect::<Vec<_>>().join("\n");
         let result = match tag.name().as_ref() {
             "failure" => TestResult::failed(cause(&message), &message),
             // `failed on teardown with "RuntimeError: td"`, `collection failure`

@@ -98,8 +98,8 @@ pub fn ask_through_scripts(
 }
 
 /// A command whose runner takes such a wish only as arguments, with these.
-pub fn asked_for(line: &str, package_json: Option<&str>, directory: &Path) -> String {
-    let list = CommandList::of(line, package_json);
+pub fn asked_for(line: &str, directory: &Path) -> String {
+    let list = CommandList::of(line, None);
     let Some(last) = list.last() else { return line.to_owned() };
     let file = |name: &str| directory.join(name).display().to_string();
     let options = if starts_jest(last) {
@@ -117,28 +117,54 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jest_and_vitest_are_asked_through_the_script_that_starts_them() {
-        let package = |script: &str| format!(r#"{{"scripts": {{"test": "{script}"}}}}"#);
-        let asked = |line: &str, script: &str| {
-            asked_for(line, Some(&package(script)), Path::new("/tmp/report"))
-        };
+    fn a_command_that_starts_jest_or_vitest_itself_is_given_arguments() {
+        let asked = |line: &str| asked_for(line, Path::new("/tmp/report"));
         let jest = "--json --outputFile=/tmp/report/jest.json";
-        assert_eq!(asked("npm test --silent", "jest"), format!("npm test --silent -- {jest}"));
-        assert_eq!(asked("npm test -- -i", "jest"), format!("npm test -- -i {jest}"));
-        assert_eq!(asked("npx jest", ""), format!("npx jest {jest}"));
+        assert_eq!(asked("npx jest"), format!("npx jest {jest}"));
         assert_eq!(
-            asked("npm test", "vitest run"),
-            "npm test -- --reporter=default --reporter=json \
+            asked("npx vitest run"),
+            "npx vitest run --reporter=default --reporter=json \
              --outputFile.json=/tmp/report/vitest.json"
         );
-        for (line, script) in [
-            ("npm test", "jest && eslint ."),
-            ("npm test", "jest | cat"),
-            ("npm test; true", "jest"),
-            ("npm test --workspaces", "jest"),
-            ("npm test", "mocha"),
+        for line in ["npm test", "jest | cat", "jest; true", "jest && eslint .", "mocha"] {
+            assert_eq!(asked(line), line);
+        }
+    }
+
+    #[test]
+    fn the_shell_for_scripts_puts_what_asks_behind_the_name_of_a_runner() {
+        let place = tempfile::tempdir().unwrap();
+        let mut environment = Vec::new();
+        let seen_at = place.path();
+        ask_through_scripts(&mut environment, place.path(), seen_at).unwrap();
+        assert_eq!(environment[0].0, "npm_config_script_shell");
+        // Each program prints its arguments.
+        for name in ["jest", "vitest", "mocha", "nyc", "eslint"] {
+            let path = place.path().join(name);
+            std::fs::write(&path, "#!/bin/sh\necho \"${0##*/} $*\"\n").unwrap();
+            let may_run = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(&path, may_run).unwrap();
+        }
+        let json = |name: &str| format!("{}/{name}.json", place.path().display());
+        let asked = format!("jest --json --outputFile={} --coverage", json("jest"));
+        let vitest = "vitest run --reporter=default --reporter=json --outputFile.json=";
+        for (script, runs) in [
+            ("jest --coverage && eslint .", format!("{asked}\neslint .\n")),
+            ("vitest", format!("{vitest}{}\n", json("vitest"))),
+            ("vitest run a.ts", format!("{vitest}{} a.ts\n", json("vitest"))),
+            (
+                "nyc --reporter=lcov mocha --require x --reporter dot test",
+                "nyc --reporter=lcov mocha --require x test\n".to_owned(),
+            ),
+            ("eslint --plugin myjest .", "eslint --plugin myjest .\n".to_owned()),
         ] {
-            assert_eq!(asked(line, script), line, "{script}");
+            #[allow(clippy::disallowed_methods, reason = "what npm would start")]
+            let shell = std::process::Command::new(place.path().join(SHELL))
+                .args(["-c", script])
+                .env("PATH", format!("{}:/usr/bin:/bin", place.path().display()))
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8_lossy(&shell.stdout), runs, "{script}");
         }
     }
 

@@ -13,6 +13,7 @@ use crate::core::evidence::{Check, Evidence, cannot_run};
 use crate::core::fault::ErrorKind;
 use crate::core::job::{Doubtful, Job, JobFact, UnfinishedAttempt};
 use crate::core::patch::Patch;
+use crate::core::proof::ProofOutcome;
 use crate::worker::attempt::{self, Attempt, AttemptEnd, AttemptResult, FormerAttempt};
 use crate::worker::commit::{Learnt, TaskOutcome};
 use crate::worker::job_context::{AttemptInput, JobContext};
@@ -180,11 +181,20 @@ fn doubtful(job: &Job) -> String {
              the issue gives. If the bug is not there any more, finish with `nothing_to_fix`.",
             job.base().map_or_else(String::new, |base| base.sha.short().to_owned())
         ),
+        Some(Doubtful::NoTest) if tests_not_run(job) => "The checks pass, but they do not run the \
+             tests of your change: put those where the check commands find them, under names that \
+             they look for, and not skipped."
+            .to_owned(),
         Some(Doubtful::NoTest) | None => "The checks pass, but no test shows that the change is \
              needed: none fails without it. Add one that does, beside the tests that the project \
              has. If no test can show this bug, finish again and say why in `no_test`."
             .to_owned(),
     }
+}
+
+fn tests_not_run(job: &Job) -> bool {
+    let proof = job.evidence().and_then(|evidence| evidence.proof.as_ref());
+    proof.is_some_and(|proof| proof.outcome == ProofOutcome::TestsNotRun)
 }
 
 fn failures(evidence: Option<&Evidence>) -> String {
