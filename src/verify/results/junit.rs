@@ -92,7 +92,11 @@ impl TestCase {
             }
         }
         // How pytest came to the values names objects by their addresses.
-        let told = message.lines().filter(|line| !line.trim_start().starts_with("+  where "));
+        let explains = |line: &&str| {
+            let rest = line.trim_start().strip_prefix('+');
+            rest.is_some_and(|rest| rest.trim_start().starts_with("where "))
+        };
+        let told = message.lines().filter(|line| !explains(line));
         let message = told.collect::<Vec<_>>().join("\n");
         let result = match tag.name().as_ref() {
             "failure" => TestResult::failed(cause(&message), &message),
