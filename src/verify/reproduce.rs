@@ -211,7 +211,7 @@ impl Reproduce<'_> {
     fn is_divided(&self, subject: &Subject<'_>, tests: &Patch) -> bool {
         let rest = self.patch.changes.keys().filter(|path| !is_of_tests(path.as_str()));
         let has_code = rest.clone().any(|path| is_code(path.as_str()));
-        let inline = rest.filter(|path| tests.changes.contains_key(*path)).next().is_some();
+        let inline = rest.clone().any(|path| tests.changes.contains_key(path));
         let holds = |path: &str| subject.with.iter().any(|(id, _)| id.starts_with(path));
         has_code
             || inline
