@@ -117,15 +117,19 @@ async fn a_cancel_is_carried_out_at_once_however_many_jobs_wait_for_their_turn()
         let jobs = w.store.jobs_on(RepoId(repo), Number(issue)).await.unwrap();
         jobs.first().map(|stored| stored.machine.stage.clone())
     };
-    // Which of them has the one slot is chance: another is cancelled.
+    // Which of them has the one slot is chance, and how far the others came before that: one that
+    // waits for it is cancelled.
     let begun = Instant::now();
     let waits = loop {
-        let mut waiting = None;
+        let (mut preparing, mut fixing) = (None, Vec::new());
         for issue in issues.iter().rev() {
-            if stage(*issue).await == Some(JobStage::Preparing) {
-                waiting = waiting.or(Some(*issue));
+            match stage(*issue).await {
+                Some(JobStage::Preparing) => preparing = preparing.or(Some(*issue)),
+                Some(JobStage::Fixing { .. }) => fixing.push(*issue),
+                _ => {}
             }
         }
+        let waiting = preparing.or(fixing.first().filter(|_| fixing.len() > 1).copied());
         match waiting.filter(|_| !w.model.heard().is_empty()) {
             Some(issue) => break issue,
             None => assert!(begun.elapsed() < Duration::from_secs(120), "no job waits"),
