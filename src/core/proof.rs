@@ -32,6 +32,9 @@ pub struct Proof {
     /// The same, of tests that the issue names.
     #[serde(default)]
     pub old_tests_named: Vec<String>,
+    /// Whether the tests as they were come to nothing with the rest of the change.
+    #[serde(default)]
+    pub old_tests_do_not_run: bool,
     /// Tests that ran on the base and do not with the change.
     #[serde(default)]
     pub tests_lost: Vec<String>,
@@ -119,6 +122,7 @@ impl Proof {
             parts_left: 0,
             green_tests: 0,
             old_tests_broken: Vec::new(),
+            old_tests_do_not_run: false,
             old_tests_named: Vec::new(),
             tests_lost: Vec::new(),
             deciding: Vec::new(),
@@ -134,6 +138,11 @@ impl Proof {
     pub fn needs_a_person(&self) -> Vec<String> {
         let broken = self.old_tests_broken.iter().map(|test| {
             format!("{test}: this test, as it was, passes without the change and fails with it")
+        });
+        let none_run = self.old_tests_do_not_run.then(|| {
+            "the tests as they were do not build, load or run to their end with the rest of the \
+             change"
+                .to_owned()
         });
         let lost = self.tests_lost.iter().map(|test| {
             format!("{test}: this test runs without the change and does not run with it")
@@ -151,6 +160,13 @@ impl Proof {
         let only = only.iter().map(|test| {
             format!("{test}: this test fails on the base, and is another with the change")
         });
-        self.deciding.iter().cloned().chain(only).chain(broken).chain(lost).collect()
+        self.deciding
+            .iter()
+            .cloned()
+            .chain(only)
+            .chain(none_run)
+            .chain(broken)
+            .chain(lost)
+            .collect()
     }
 }

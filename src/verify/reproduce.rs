@@ -169,18 +169,18 @@ impl Reproduce<'_> {
         if let Some(mended) = self.mended_by_tests(subject, tests) {
             return Ok(Proof::of(ProofOutcome::OnlyTests(mended)));
         }
-        let on_base = match tests.is_empty() {
-            true => None,
-            false => Some(self.rerun_of(subject).once(subject.line, subject.line, tests).await?),
-        };
-        let found = match &on_base {
-            Some(run) => self.red_to_green(subject, run.results.as_ref(), &run.outcome),
-            None => self.red_to_green(subject, subject.before, &CheckOutcome::Passed),
+        // Without tests of its own the run on the base is that of the check itself.
+        let (found, run) = match tests.is_empty() {
+            true => (self.failed_on_base(subject, subject.before), None),
+            false => {
+                let run = self.rerun_of(subject).once(subject.line, subject.line, tests).await?;
+                (self.red_to_green(subject, &run), Some(run))
+            }
         };
         if let Some(found) = found {
             return self.shown(subject, found).await;
         }
-        let Some(run) = on_base.filter(|_| brings_tests && !takes_red_tests_away(subject)) else {
+        let Some(run) = run.filter(|_| brings_tests && !takes_red_tests_away(subject)) else {
             return Ok(Proof::of(ProofOutcome::NoTest));
         };
         let own = own_tests(subject, tests);
@@ -231,35 +231,38 @@ impl Reproduce<'_> {
     }
 
     /// Tests of `with` that fail where only the tests of the change are, or are not there at all.
-    fn red_to_green(
+    /// Where the run exits with 0 none does, whatever it says of them.
+    fn red_to_green(&self, subject: &Subject<'_>, run: &Finding) -> Option<RedToGreen> {
+        if run.outcome == CheckOutcome::Passed {
+            return None;
+        }
+        let failed = match run.outcome {
+            CheckOutcome::Failed(_) => self.failed_on_base(subject, run.results.as_ref()),
+            _ => None,
+        };
+        failed.or_else(|| {
+            let tests = self.not_loaded(subject, run.results.as_ref(), &run.outcome);
+            (!tests.is_empty()).then_some(RedToGreen { tests, for_a_reason: false })
+        })
+    }
+
+    /// Tests of `with` that have failed in a red run without the change, or its fix.
+    fn failed_on_base(
         &self,
         subject: &Subject<'_>,
         on_base: Option<&TestResults>,
-        outcome: &CheckOutcome,
     ) -> Option<RedToGreen> {
-        let passed: Vec<&str> = subject.with.in_state(TestState::Passed).collect();
-        let mut red = Vec::new();
-        let mut for_a_reason = false;
-        if let Some(on_base) = on_base {
-            for id in &passed {
-                let Some(failure) = on_base.get(id).and_then(|it| it.failure.as_ref()) else {
-                    continue;
-                };
-                let strong = failure.cause.is_of_the_test(self.issue);
-                for_a_reason |= strong;
-                red.push((
-                    !strong,
-                    ProvenTest { id: (*id).to_owned(), on_base: failure.message.clone() },
-                ));
-            }
-        }
+        let failed = subject.with.in_state(TestState::Passed).filter_map(|id| {
+            let failure = on_base?.get(id)?.failure.as_ref()?;
+            let test = ProvenTest { id: id.to_owned(), on_base: failure.message.clone() };
+            Some((failure.cause.is_of_the_test(self.issue), test))
+        });
+        let mut failed: Vec<(bool, ProvenTest)> = failed.collect();
         // What says more comes first.
-        red.sort_by_key(|it| it.0);
-        if red.is_empty() && !matches!(outcome, CheckOutcome::Passed) {
-            red = self.not_loaded(subject, on_base, outcome);
-        }
-        let tests: Vec<ProvenTest> = red.into_iter().map(|it| it.1).take(MOST_TESTS).collect();
-        (!tests.is_empty()).then_some(RedToGreen { tests, for_a_reason })
+        failed.sort_by_key(|it| !it.0);
+        let for_a_reason = failed.first()?.0;
+        let tests = failed.into_iter().map(|it| it.1).take(MOST_TESTS).collect();
+        Some(RedToGreen { tests, for_a_reason })
     }
 
     /// Tests that are only there with the change, where the run without it could not load them.
@@ -268,7 +271,7 @@ impl Reproduce<'_> {
         subject: &Subject<'_>,
         on_base: Option<&TestResults>,
         outcome: &CheckOutcome,
-    ) -> Vec<(bool, ProvenTest)> {
+    ) -> Vec<ProvenTest> {
         let told = on_base.and_then(|results| {
             let failed = results.iter().filter_map(|(_, it)| it.failure.as_ref());
             failed.filter(|it| it.cause == FailureCause::NotLoaded).map(|it| &it.message).next()
@@ -293,8 +296,8 @@ impl Reproduce<'_> {
             let changed = |id: &&str| changed.iter().any(|path| id.starts_with(path));
             new = subject.with.in_state(TestState::Passed).filter(changed).collect();
         }
-        let proven = |id: &str| ProvenTest { id: id.to_owned(), on_base: error.clone() };
-        new.into_iter().map(|id| (true, proven(id))).collect()
+        let test = |id: &str| ProvenTest { id: id.to_owned(), on_base: error.clone() };
+        new.into_iter().take(MOST_TESTS).map(test).collect()
     }
 
     /// Runs them again with the change, and without parts of it.
@@ -362,12 +365,14 @@ impl Reproduce<'_> {
             return Ok((0, Some(id.clone())));
         }
         let narrow = |alternate| select::only(subject.line, ids, alternate);
-        let runs = match (narrow(false), narrow(true)) {
-            (Some(one), Some(other)) => vec![one, other],
-            _ => vec![subject.line.to_owned()],
+        let (runs, is_narrow) = match (narrow(false), narrow(true)) {
+            (Some(one), Some(other)) => (vec![one, other], true),
+            _ => (vec![subject.line.to_owned()], false),
         };
         let not_passed = |found: &Finding| {
-            let results = found.results.as_ref();
+            // With others beside them it may be those that are red.
+            let exits_well = found.outcome == CheckOutcome::Passed || !is_narrow;
+            let results = found.results.as_ref().filter(|_| exits_well);
             let passes = |id: &String| {
                 results.is_some_and(|all| {
                     all.get(id).is_some_and(|it| it.state == TestState::Passed)
@@ -394,7 +399,8 @@ impl Reproduce<'_> {
         let run = run.unwrap_or_else(|| subject.line.to_owned());
         let found = self.rerun_of(subject).once(&run, subject.line, &part.without).await?;
         let results = found.results.as_ref();
-        let red = ids.iter().find_map(|id| {
+        let is_red = matches!(found.outcome, CheckOutcome::Failed(_));
+        let red = ids.iter().filter(|_| is_red).find_map(|id| {
             let failure = results?.get(id)?.failure.as_ref()?;
             let strong = failure.cause.is_of_the_test(self.issue);
             strong.then(|| (id.clone(), failure.message.clone()))
@@ -420,22 +426,20 @@ impl Reproduce<'_> {
         proof: &mut Proof,
     ) -> Result<(), VerifyError> {
         let Some(before) = subject.before.filter(|_| replaces_tests(tests)) else { return Ok(()) };
-        let lost = before.lost_in(&subject.with).into_iter().filter(|id| !self.names(id));
-        proof.tests_lost.extend(lost.take(MOST_TESTS).map(str::to_owned));
+        let lost = before.lost_in(&subject.with).into_iter().take(MOST_TESTS);
+        proof.tests_lost.extend(lost.map(str::to_owned));
         if rest.is_empty() {
             return Ok(());
         }
         let found = self.rerun_of(subject).once(subject.line, subject.line, rest).await?;
         let Some(now) = found.results else {
-            if matches!(found.outcome, CheckOutcome::Failed(_)) {
-                let why = "the tests as they were do not load with the rest of the change";
-                proof.old_tests_broken.push(why.to_owned());
-            }
+            proof.old_tests_do_not_run = true;
             return Ok(());
         };
-        let broken = before
+        let failed = before
             .in_state(TestState::Passed)
             .filter(|id| now.get(id).is_some_and(|it| it.state == TestState::Failed));
+        let broken = failed.chain(before.lost_in(&now));
         let (named, others): (Vec<&str>, Vec<&str>) =
             broken.take(MOST_TESTS).partition(|id| self.names(id));
         proof.old_tests_broken.extend(others.into_iter().map(str::to_owned));

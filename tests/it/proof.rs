@@ -549,3 +549,21 @@ fn hooks_under_another_name_than_conftest_are_held() {
     assert_eq!(report["outcome"], "held", "{text}");
     assert!(text.contains("helper_plugin.py: has hooks of its test runner"), "{text}");
 }
+
+#[test]
+fn a_fix_with_which_the_old_tests_do_not_even_compile_is_held_in_words_that_say_so() {
+    let edits = [
+        one_edit(
+            "src/lib.rs",
+            "Option<u32> {\n    Some(n.iter().sum::<u32>() / n.len() as u32)",
+            "u32 {\n    \
+                  n.iter().sum::<u32>().checked_div(n.len() as u32).unwrap_or(0)",
+        ),
+        one_edit("src/lib.rs", "super::mean(&[1]), Some(1)", "super::mean(&[1]), 1"),
+    ];
+    let (text, report) = stats().attempted(&[&edits, &[finish(&json!({}))]], &[]);
+    assert_eq!(report["outcome"], "held", "{text}");
+    let words = "look before you use it: the tests as they were do not build, load or run";
+    assert!(text.contains(words), "{text}");
+    assert!(!text.contains("this test, as it was"), "{text}");
+}
