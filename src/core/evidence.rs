@@ -40,6 +40,20 @@ pub struct Check {
 }
 
 impl Check {
+    /// A rule's result, which ran nothing.
+    pub fn of_rule(name: &str, outcome: CheckOutcome) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: CheckKind::Rule,
+            outcome,
+            tests: None,
+            tests_before: None,
+            failed_tests: None,
+            results: None,
+            millis: 0,
+        }
+    }
+
     /// Whether fewer tests ran than without the change.
     pub fn ran_fewer_tests(&self) -> bool {
         self.tests.zip(self.tests_before).is_some_and(|(now, before)| now < before)

@@ -135,12 +135,13 @@ impl TestResults {
         self.retried.contains(id)
     }
 
-    /// Takes in those of another runner of the same command.
-    pub fn extend(&mut self, other: Self) {
+    /// Takes in those of another runner of the same command. `None`: they are too many.
+    pub fn extend(&mut self, other: Self) -> Option<()> {
         for (id, result) in other.tests {
-            self.add(id, result);
+            self.add(id, result)?;
         }
         self.retried.extend(other.retried);
+        Some(())
     }
 
     /// What a test came to.

@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::rerun::Rerun;
 use super::results::select;
-use super::split::{ChangePart, parts, replaces_tests, split};
+use super::split::{ChangePart, SplitPatch, parts, replaces_tests, split};
 use super::test_files::is_of_tests;
-use super::{Checker, Finding, VerifyContext, VerifyError};
+use super::{Checker, Finding, VerifyContext, VerifyError, blocking};
 use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence};
 use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
@@ -104,20 +104,24 @@ impl Reproduce<'_> {
         if subjects.is_empty() {
             return Ok(Proof::not_tried(
                 "what single tests came to is not known. Gander reads it of cargo test, pytest, \
-                 unittest, node --test, jest, vitest and mocha, where a check is that one command",
+                 unittest, node --test, jest, vitest and mocha, where a check is that one command \
+                 and what it prints adds up",
             ));
         }
-        let divided = split(self.patch, self.files);
-        let brings_tests = divided.tests.changes.keys().any(|path| is_code(path.as_str()));
-        let mut best = Proof::of(ProofOutcome::NoTest);
-        for (at, subject) in subjects.iter().enumerate() {
-            let proof = self.of(subject, &divided.tests, brings_tests).await?;
-            if at == 0 || rank(&proof.outcome) > rank(&best.outcome) {
-                best = proof;
+        let (patch, files) = (self.patch.clone(), self.files.clone());
+        let dividing = move || (split(&patch, &files), parts(&patch, &files));
+        let (divided, parts) = blocking(dividing).await?;
+        let mut best: Option<Proof> = None;
+        for subject in &subjects {
+            let proof = self.of(subject, &divided.tests, &parts).await?;
+            let rank = rank(&proof.outcome);
+            if best.as_ref().is_none_or(|best| self::rank(&best.outcome) < rank) {
+                best = Some(proof);
             }
         }
+        let mut best = best.unwrap_or_else(|| Proof::of(ProofOutcome::NoTest));
         for subject in subjects.iter().filter(|_| self.depth == ProofDepth::Whole) {
-            self.old_tests(subject, &divided.tests, &divided.rest, &mut best).await?;
+            self.old_tests(subject, &divided, &mut best).await?;
         }
         Ok(best)
     }
@@ -164,7 +168,7 @@ impl Reproduce<'_> {
         &self,
         subject: &Subject<'_>,
         tests: &Patch,
-        brings_tests: bool,
+        parts: &[ChangePart],
     ) -> Result<Proof, VerifyError> {
         if let Some(mended) = self.mended_by_tests(subject, tests) {
             return Ok(Proof::of(ProofOutcome::OnlyTests(mended)));
@@ -178,8 +182,9 @@ impl Reproduce<'_> {
             }
         };
         if let Some(found) = found {
-            return self.shown(subject, found).await;
+            return self.shown(subject, found, parts).await;
         }
+        let brings_tests = tests.changes.keys().any(|path| is_code(path.as_str()));
         let Some(run) = run.filter(|_| brings_tests && !takes_red_tests_away(subject)) else {
             return Ok(Proof::of(ProofOutcome::NoTest));
         };
@@ -204,7 +209,7 @@ impl Reproduce<'_> {
         let said = ended_with(&run.outcome);
         let test = |id: &str| ProvenTest { id: id.to_owned(), on_base: said.clone() };
         let tests = own.into_iter().take(MOST_TESTS).map(test).collect();
-        self.shown(subject, RedToGreen { tests, for_a_reason: false }).await
+        self.shown(subject, RedToGreen { tests, for_a_reason: false }, parts).await
     }
 
     /// Whether some code of the change is none of its tests, or all of it holds tests that ran.
@@ -301,7 +306,12 @@ impl Reproduce<'_> {
     }
 
     /// Runs them again with the change, and without parts of it.
-    async fn shown(&self, subject: &Subject<'_>, found: RedToGreen) -> Result<Proof, VerifyError> {
+    async fn shown(
+        &self,
+        subject: &Subject<'_>,
+        found: RedToGreen,
+        all: &[ChangePart],
+    ) -> Result<Proof, VerifyError> {
         if self.depth == ProofDepth::OnBase {
             let outcome = match (found.for_a_reason, found.tests.first()) {
                 (false, Some(test)) => ProofOutcome::OnlyMissing(test.on_base.clone()),
@@ -311,7 +321,6 @@ impl Reproduce<'_> {
         }
         let started = Instant::now();
         let ids: Vec<String> = found.tests.iter().map(|test| test.id.clone()).collect();
-        let all = parts(self.patch, self.files);
         let share = if all.len() > 1 { subject.time / 2 } else { subject.time };
         let (repeats, unstable) = self.repeats(subject, &ids, share).await?;
         let mut proof = Proof { tests: found.tests, repeats, ..Proof::of(ProofOutcome::Proven) };
@@ -421,8 +430,7 @@ impl Reproduce<'_> {
     async fn old_tests(
         &self,
         subject: &Subject<'_>,
-        tests: &Patch,
-        rest: &Patch,
+        SplitPatch { tests, rest }: &SplitPatch,
         proof: &mut Proof,
     ) -> Result<(), VerifyError> {
         let Some(before) = subject.before.filter(|_| replaces_tests(tests)) else { return Ok(()) };

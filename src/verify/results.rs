@@ -350,7 +350,7 @@ impl<'a> TestOutput<'a> {
                 return None;
             }
             if marks.tests > 0 || marks.failures > 0 {
-                all.extend((runner.tests)(&told)?);
+                all.extend((runner.tests)(&told)?)?;
             }
         }
         (!all.is_empty()).then_some(all)

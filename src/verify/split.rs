@@ -5,18 +5,14 @@
 //! that part only.
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
 
-use similar::{Algorithm, DiffTag, capture_diff_slices_deadline};
+use similar::DiffTag;
 
 use super::test_files::{is_of_tests, test_lines};
 use crate::core::patch::{Change, FileMode, Patch, is_binary};
 use crate::core::path::RepoPath;
-use crate::workspace::diff::{BaseFile, BaseFiles};
+use crate::workspace::diff::{BaseFile, BaseFiles, line_operations};
 use crate::workspace::mirror::EntryMode;
-
-/// How long the shortest difference of a file is looked for.
-const SEARCHING: Duration = Duration::from_secs(2);
 
 /// A change, divided.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -193,10 +189,8 @@ fn pieces(path: &str, old: &[&[u8]], new: &[&[u8]]) -> Vec<Piece> {
         lines.iter().zip(tests).map(mark).collect::<Vec<Option<bool>>>()
     };
     let (before, after) = (marks(old), marks(new));
-    let until = Some(Instant::now() + SEARCHING);
-    let operations = capture_diff_slices_deadline(Algorithm::Myers, old, new, until);
     let mut pieces = Vec::new();
-    for operation in operations.iter().filter(|it| it.tag() != DiffTag::Equal) {
+    for operation in line_operations(old, new).iter().filter(|it| it.tag() != DiffTag::Equal) {
         let (old, new) = (operation.old_range(), operation.new_range());
         let gone = before.get(old.clone()).unwrap_or_default();
         let came = after.get(new.clone()).unwrap_or_default();

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::WorkError;
 use super::checks::{blocking, text_at};
 use super::job_context::{AttemptInput, JobContext};
-use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence};
+use crate::core::evidence::{Check, CheckOutcome, Evidence};
 use crate::core::patch::{Change, Patch};
 use crate::core::path::RepoPath;
 use crate::environment::{CommitFiles, EnvironmentError, is_manifest};
@@ -86,16 +86,7 @@ pub(super) async fn with_packages(
 
 /// What a change whose packages cannot be had comes to.
 pub(super) fn cannot_be_had(job: &AttemptInput<'_>, patch: &Patch, why: String) -> Evidence {
-    let check = Check {
-        name: CHECK.to_owned(),
-        kind: CheckKind::Rule,
-        outcome: CheckOutcome::Failed(why),
-        tests: None,
-        tests_before: None,
-        failed_tests: None,
-        results: None,
-        millis: 0,
-    };
+    let check = Check::of_rule(CHECK, CheckOutcome::Failed(why));
     Evidence {
         base: job.base.clone(),
         patch: patch.digest(),

@@ -47,7 +47,7 @@ impl CheckedChange<'_> {
             false => None,
         };
         if !deciding.is_empty() {
-            let untried = || Proof::not_tried("`[proof] mode` is off, or it is a later round");
+            let untried = || Proof::not_tried(why_untried(rules.mode, is_first));
             proof.get_or_insert_with(untried).deciding = deciding;
         }
         evidence.proof = proof;
@@ -107,8 +107,9 @@ pub(super) fn for_the_model(proof: &Proof) -> String {
         ProofOutcome::Proven => {
             "These tests fail without the rest of your change and pass with it:\n".to_owned()
         }
-        ProofOutcome::OnlyMissing(_) => "These tests fail without the rest of your change only \
-             because something is not there yet or cannot be loaded. Better is a test that runs \
+        ProofOutcome::OnlyMissing(_) => "Without the rest of your change these tests do not fail \
+             for a reason of their own: something is missing, they do not load, or the run ends \
+             before them. Better is a test that runs \
              what is there and asserts what should come out:\n"
             .to_owned(),
         ProofOutcome::GreenOnBase => "Your tests pass without the rest of your change, too: they \
@@ -132,20 +133,19 @@ pub(super) fn for_the_model(proof: &Proof) -> String {
     text
 }
 
+fn why_untried(mode: ProofMode, is_first: bool) -> &'static str {
+    match (mode, is_first) {
+        (ProofMode::Off, _) => "`[proof] mode` is `off`",
+        (_, false) => "only the first round is proven, and this is a later one",
+        (_, true) => "no test was run",
+    }
+}
+
 fn refused(deciding: &[String]) -> Check {
     let why = format!(
         "the change touches what decides the verdict, and `[proof] hooks = \"refuse\"` allows \
          none: {}",
         deciding.join("; ")
     );
-    Check {
-        name: HOOKS.to_owned(),
-        kind: CheckKind::Rule,
-        outcome: CheckOutcome::Failed(why),
-        tests: None,
-        tests_before: None,
-        failed_tests: None,
-        results: None,
-        millis: 0,
-    }
+    Check::of_rule(HOOKS, CheckOutcome::Failed(why))
 }

@@ -212,13 +212,17 @@ fn one_file(
     Written::Text
 }
 
+/// How lines become others: the shortest way, unless finding that took too long.
+pub fn line_operations(old: &[&[u8]], new: &[&[u8]]) -> Vec<DiffOp> {
+    // The shortest difference of two long texts that have little in common takes hours to find.
+    let until = Some(Instant::now() + SEARCHING);
+    capture_diff_slices_deadline(Algorithm::Myers, old, new, until)
+}
+
 fn hunks(out: &mut Vec<u8>, old: &[u8], new: &[u8]) {
     let old: Vec<&[u8]> = old.split_inclusive(|byte| *byte == b'\n').collect();
     let new: Vec<&[u8]> = new.split_inclusive(|byte| *byte == b'\n').collect();
-    // The shortest difference of two long texts that have little in common takes hours to find.
-    let until = Some(Instant::now() + SEARCHING);
-    let operations = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, until);
-    for group in group_diff_ops(operations, CONTEXT) {
+    for group in group_diff_ops(line_operations(&old, &new), CONTEXT) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
         let before = range(first.old_range().start, last.old_range().end);
         let after = range(first.new_range().start, last.new_range().end);

@@ -22,6 +22,18 @@ fn gander() -> Command {
     command
 }
 
+/// The same, for whom the compilers and interpreters of this machine are there.
+fn gander_with_toolchains() -> Command {
+    let mut command = gander();
+    for (name, value) in std::env::vars_os() {
+        let toolchains = ["HOME", "RUSTUP_HOME", "PYENV_ROOT", "NVM_DIR", "VOLTA_HOME"];
+        if toolchains.iter().any(|known| name == *known) {
+            command.env(name, value);
+        }
+    }
+    command
+}
+
 fn said(output: &Output) -> String {
     let (out, err) = (&output.stdout, &output.stderr);
     format!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
@@ -488,13 +500,7 @@ impl Local {
         let attempts: Vec<_> = attempts.iter().map(replies).collect();
         let script = serde_json::json!({"attempts": attempts});
         write(&self.at("script.json"), &script.to_string());
-        let mut command = gander();
-        for (name, value) in std::env::vars_os() {
-            let toolchains = ["HOME", "RUSTUP_HOME", "PYENV_ROOT", "NVM_DIR", "VOLTA_HOME"];
-            if toolchains.iter().any(|known| name == *known) {
-                command.env(name, value);
-            }
-        }
+        let mut command = gander_with_toolchains();
         if self.at("pyenv").exists() {
             command.env("PYENV_ROOT", self.at("pyenv"));
         }
@@ -708,12 +714,15 @@ fn a_check_that_cannot_be_run_stops_a_local_run_at_once_as_it_does_on_the_server
 
 #[test]
 fn the_demo_goes_from_an_issue_to_a_release_and_tells_machines_too() {
-    let output = gander().args(["demo", "--json"]).output().unwrap();
+    let output = gander_with_toolchains().args(["demo", "--json"]).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let story: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     for pull in ["pull_request", "release_pull_request"] {
         assert_eq!(story[pull]["merged"], true, "{story:#}");
     }
+    assert_eq!(story["pull_request"]["labels"], serde_json::json!(["gander:ai-generated"]));
+    let body = story["pull_request"]["body"].as_str().unwrap();
+    assert!(body.contains("failed: attempt to divide by zero | passed, "), "{body}");
     let release = &story["release"];
     assert_eq!(release["tag"], "v0.2.0");
     assert!(release["assets"].as_array().unwrap().contains(&"SHA256SUMS".into()), "{release}");
@@ -737,6 +746,7 @@ fn the_demo_goes_from_an_issue_to_a_release_and_tells_machines_too() {
     }
 }
 
+/// A machine without a Rust compiler: its story is one of a shell script.
 #[test]
 fn the_demo_can_stay_up_to_look_around() {
     let mut demo =

@@ -459,6 +459,14 @@ fn a_runner_behind_a_script_that_does_more_is_asked_through_the_shell_of_npm() {
     let (text, report) = local.edited(&edits, &["--verify", "npm test"]);
     assert_eq!(report["outcome"], "proven", "{text}");
     assert_eq!(report["proof"]["tests"][0]["id"], "size.test.js > size", "{text}");
+
+    // Where the exit status says otherwise, the report shows nothing.
+    let lies = jest.replace("[ $state = passed ]", "true").replace("1 $state", "1 passed");
+    assert_ne!(lies, jest);
+    let local = Local::with(&[files[0], ("bin/jest", &lies), files[2], files[3]]);
+    local.may_run("bin/jest");
+    let (text, report) = local.edited(&edits, &["--verify", "npm test"]);
+    assert_eq!(report["outcome"], "checks_passed", "{text}");
 }
 
 #[tokio::test]

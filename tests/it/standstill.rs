@@ -118,7 +118,7 @@ async fn a_cancel_is_carried_out_at_once_however_many_jobs_wait_for_their_turn()
         jobs.first().map(|stored| stored.machine.stage.clone())
     };
     // Which of them has the one slot is chance, and how far the others came before that: one that
-    // waits for it is cancelled.
+    // waits for it is cancelled, or, where all of them came as far, perhaps the one that has it.
     let begun = Instant::now();
     let waits = loop {
         let (mut preparing, mut fixing) = (None, Vec::new());

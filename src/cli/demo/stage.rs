@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::say;
+use crate::cli::say_exactly;
 use crate::config::variable;
 use crate::core::hidden::for_terminal;
 use gander_emulator::{Emulator, TimelineEntry};
@@ -87,14 +88,14 @@ impl<'a> DemoStage<'a> {
         }
         self.clear();
         let at = format!("{:>5.1} s", self.started.elapsed().as_secs_f32());
-        self.print(&format!("{}  {}", self.paint(DIM, &at), self.paint(BOLD, &self.cut(text, 9))));
+        say_exactly(&format!("{}  {}", self.paint(DIM, &at), self.paint(BOLD, &self.cut(text, 9))));
         for line in details {
             let painted = match line.chars().next() {
                 Some('+') => vec![self.paint(GREEN, &self.cut(line, 11))],
                 Some('-') => vec![self.paint(RED, &self.cut(line, 11))],
                 _ => self.wrapped(line, 11),
             };
-            painted.iter().for_each(|line| self.print(&format!("           {line}")));
+            painted.iter().for_each(|line| say_exactly(&format!("           {line}")));
         }
     }
 
@@ -179,12 +180,5 @@ impl<'a> DemoStage<'a> {
             true => format!("\u{1b}[{colour}m{text}\u{1b}[0m"),
             false => text.to_owned(),
         }
-    }
-
-    #[expect(clippy::unused_self, reason = "it belongs to what the stage shows")]
-    fn print(&self, line: &str) {
-        let mut out = std::io::stdout().lock();
-        let _ = writeln!(out, "{line}");
-        let _ = out.flush();
     }
 }

@@ -84,9 +84,9 @@ impl RunReport {
             (JobStage::Done(JobEnding::NothingToFix { why }), ..) => {
                 RunEnd::NothingToFix(why.clone())
             }
-            (JobStage::Done(JobEnding::NotReproducible { why, asked_again }), ..) => {
+            (JobStage::Done(JobEnding::NotReproducible { commands, asked_again }), ..) => {
                 let again = "Write that into the issue, and run it again.";
-                let words = not_reproducible(job, (why, *asked_again), again);
+                let words = not_reproducible(job, (commands, *asked_again), again);
                 RunEnd::NotReproducible(plain(&words))
             }
             (JobStage::Done(JobEnding::GaveUp { why } | JobEnding::Failed { why }), ..) => {

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Job, JobEnding, JobStage, JobStep, Kind, ProposedChange};
-use crate::core::evidence::Evidence;
+use crate::core::evidence::{CheckKind, Evidence};
 use crate::core::proof::ProofOutcome;
 
 /// A green change that was sent back once.
@@ -76,10 +76,10 @@ impl Job {
     }
 
     fn not_reproducible(&mut self, asked_again: bool) -> Vec<JobStep> {
-        let commands = self.evidence().into_iter().flat_map(|it| &it.checks);
-        let commands = commands.filter(|check| check.results.is_some() || check.tests.is_some());
-        let why = commands.map(|check| check.name.replace('\n', "; ")).collect::<Vec<_>>();
-        self.end(JobEnding::NotReproducible { why: why.join(", "), asked_again })
+        let checks = self.evidence().into_iter().flat_map(|it| &it.checks);
+        let commands = checks.filter(|check| check.kind == CheckKind::Command);
+        let commands = commands.map(|check| check.name.replace('\n', "; ")).collect::<Vec<_>>();
+        self.end(JobEnding::NotReproducible { commands: commands.join(", "), asked_again })
     }
 
     fn publish(&mut self, round: u32) -> Vec<JobStep> {

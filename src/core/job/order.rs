@@ -58,7 +58,7 @@ pub enum JobEnding {
     NothingToFix { why: String },
     /// A test for the issue passes without any change: what was run, and whether the model was asked
     /// for another.
-    NotReproducible { why: String, asked_again: bool },
+    NotReproducible { commands: String, asked_again: bool },
     /// All attempts ended red.
     GaveUp { why: String },
     /// The money is gone.

@@ -25,9 +25,9 @@ pub(super) fn why_it_ended(job: &Job, ending: &JobEnding, setting: &ReportContex
              If that is wrong, say what is missing: `{prefix} retry` and your words.",
             boxed(why, 2000)
         ),
-        JobEnding::NotReproducible { why, asked_again } => {
+        JobEnding::NotReproducible { commands, asked_again } => {
             let again = format!("`{prefix} retry` with that in your words tries again.");
-            not_reproducible(job, (why, *asked_again), &again)
+            not_reproducible(job, (commands, *asked_again), &again)
         }
         JobEnding::GaveUp { why } => format!(
             "No attempt passed the checks. The last one ended with:\n\n{}\n\n\

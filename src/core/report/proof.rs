@@ -74,7 +74,10 @@ pub(super) fn proof_section(job: &Job) -> String {
         let proof = round.proof.as_ref()?;
         Some((round.round, proof))
     });
+    let untried = |proof: &Proof| matches!(proof.outcome, ProofOutcome::NotTried(_));
     let (proof, of_round) = match (now, earlier) {
+        // A later round says what it touches, and the first one what was shown.
+        (Some(now), Some((round, proof))) if untried(now) => (proof, Some(round)),
         (Some(proof), _) => (proof, None),
         (None, Some((round, proof))) => (proof, Some(round)),
         (None, None) => return text,
@@ -200,8 +203,8 @@ pub fn not_reproducible(job: &Job, (commands, asked_again): (&str, bool), again:
     );
     format!(
         "Gander laid a test for this issue, without any fix, on commit{commit} and ran {} \
-         ({}). {counted}, so on this commit the bug does not show.{asked}\n\nIt may be fixed already, or depend on something \
-         that is not in the issue: the version, the input, the system. What would help: the \
+         ({}). {counted}, so on this commit the bug does not show.{asked}\n\n\
+         It may be fixed already, or depend on something that is not in the issue: the version, the input, the system. What would help: the \
          smallest input that fails, what came out, and what was expected. {again}",
         if commands.contains(", ") { "these commands" } else { "this command" },
         inline(commands, 300),

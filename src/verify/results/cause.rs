@@ -1,7 +1,7 @@
 //! What kind of failure a message tells of.
 //!
-//! Invariants: what is not known is an exception by the name that stands before its colon; a doubt
-//! makes it weaker, never stronger.
+//! Invariants: what says nothing is no test's reason; what says something that is not known is an
+//! exception, by the name that stands before its colon.
 
 use crate::core::test_results::FailureCause;
 use crate::verify::test_files::is_of_tests;
@@ -52,7 +52,9 @@ const TIMEOUTS: &[&str] = &["Timeout of ", "Exceeded timeout of ", "Test timed o
 /// Of a message that most often begins with the name of an exception.
 pub(super) fn cause(message: &str) -> FailureCause {
     let message = message.trim_start();
-    let first = message.lines().next().unwrap_or_default();
+    let Some(first) = message.lines().next() else {
+        return FailureCause::Surroundings(String::new());
+    };
     let name = name(first);
     if name == "AssertionError"
         || name == "JestAssertionError"
@@ -163,6 +165,7 @@ mod tests {
             ),
             ("Timeout of 2000ms exceeded.", FailureCause::Surroundings("Timeout".to_owned())),
             ("not yet implemented: soon", missing("not")),
+            (" \n", FailureCause::Surroundings(String::new())),
         ] {
             assert_eq!(cause(message), wanted, "{message}");
         }

@@ -39,8 +39,7 @@ pub(in crate::worker) async fn held_back(
     };
     let risks = match rules.publish.mode {
         _ if let_out => Vec::new(),
-        Some(PublishMode::Branch) => Vec::new(),
-        Some(PublishMode::Hold) => Vec::new(),
+        Some(PublishMode::Branch | PublishMode::Hold) => Vec::new(),
         None => risks(ctx, job, base, patch).await?,
     };
     let by_mode = rules.publish.mode == Some(PublishMode::Hold) && !let_out;
