@@ -227,10 +227,9 @@ impl Evidence {
     }
 
     /// What of it a person has to say yes to before the change goes anywhere, each in a few words.
-    /// `is_first`: it is the change as a whole, and no later round of it.
-    pub fn needs_a_person(&self, mode: ProofMode, is_first: bool) -> Vec<String> {
+    pub fn needs_a_person(&self, mode: ProofMode) -> Vec<String> {
         let mut all = self.proof.as_ref().map_or_else(Vec::new, Proof::needs_a_person);
-        if mode == ProofMode::Required && is_first && self.outcome() != GreenOutcome::Proven {
+        if mode == ProofMode::Required && self.outcome() != GreenOutcome::Proven {
             all.push("it is not proven, and `[proof] mode` asks for that".to_owned());
         }
         all

@@ -69,6 +69,32 @@ impl Patch {
         self.changes.is_empty()
     }
 
+    /// Both in one: what this and then `next` come to, where `next` was made on top of this.
+    #[must_use]
+    pub fn then(mut self, next: Self) -> Self {
+        for (path, change) in next.changes {
+            let original = match self.changes.remove(&path) {
+                None => {
+                    self.changes.insert(path, change);
+                    continue;
+                }
+                Some(Change::Write { replaces, .. }) => replaces,
+                Some(Change::Delete { replaces }) => Some(replaces),
+            };
+            match (change, original) {
+                (Change::Write { mode, content, .. }, replaces) => {
+                    self.changes.insert(path, Change::Write { mode, content, replaces });
+                }
+                (Change::Delete { .. }, Some(replaces)) => {
+                    self.changes.insert(path, Change::Delete { replaces });
+                }
+                // It came and went.
+                (Change::Delete { .. }, None) => {}
+            }
+        }
+        self
+    }
+
     /// The name of exactly this patch.
     pub fn digest(&self) -> PatchDigest {
         let mut hash = Sha256::new();
@@ -188,6 +214,39 @@ mod tests {
 
     fn write(content: &[u8], mode: FileMode, replaces: Option<Sha>) -> Change {
         Change::Write { mode, content: content.to_vec(), replaces }
+    }
+
+    #[test]
+    fn two_patches_in_one_are_what_both_in_turn_come_to() {
+        let path = |name: &str| -> RepoPath { name.parse().unwrap() };
+        let file = |content: &[u8], replaces| write(content, FileMode::File, replaces);
+        let patch = |changes: Vec<(&str, Change)>| Patch {
+            changes: changes.into_iter().map(|(name, change)| (path(name), change)).collect(),
+        };
+        let (old, new) = (sha("1"), sha("2"));
+        let gone = |replaces: &Sha| Change::Delete { replaces: replaces.clone() };
+        let first = patch(vec![
+            ("kept", file(b"a", Some(old.clone()))),
+            ("edited twice", file(b"a", Some(old.clone()))),
+            ("edited, then gone", file(b"a", Some(old.clone()))),
+            ("came, then went", file(b"a", None)),
+            ("gone, then back", gone(&old)),
+        ]);
+        let second = patch(vec![
+            ("edited twice", file(b"b", Some(new.clone()))),
+            ("edited, then gone", gone(&new)),
+            ("came, then went", gone(&new)),
+            ("gone, then back", file(b"b", None)),
+            ("later", file(b"b", Some(old.clone()))),
+        ]);
+        let both = patch(vec![
+            ("kept", file(b"a", Some(old.clone()))),
+            ("edited twice", file(b"b", Some(old.clone()))),
+            ("edited, then gone", gone(&old)),
+            ("gone, then back", file(b"b", Some(old.clone()))),
+            ("later", file(b"b", Some(old))),
+        ]);
+        assert_eq!(first.then(second), both);
     }
 
     #[test]

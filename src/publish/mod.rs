@@ -13,6 +13,7 @@ use crate::core::id::Sha;
 use crate::core::job::{Base, Job};
 use crate::core::leak::SecretsBefore;
 use crate::core::patch::{Change, FileMode, Patch};
+use crate::core::proof::Proof;
 use crate::core::report::{self, ReportContext};
 use crate::forge::payload::GitCommit;
 use crate::forge::{BranchHead, FileWrite, Forge, ForgeError, NewPull};
@@ -163,6 +164,16 @@ async fn next_commit(
     };
     let body = report::pull_body(job, &head, verified, setting);
     forge.edit_pull(&job.repo, pull.number, None, &body).await?;
+    let before = job.review.pushed.last().and_then(|round| round.proof.as_ref());
+    match (before.is_some_and(Proof::is_proven), verified.outcome() == GreenOutcome::Proven) {
+        (true, false) => {
+            forge.add_labels(&job.repo, pull.number, &[report::UNPROVEN_LABEL]).await?;
+        }
+        (false, true) => {
+            forge.remove_label(&job.repo, pull.number, report::UNPROVEN_LABEL).await?;
+        }
+        (true, true) | (false, false) => {}
+    }
     Ok(Published::Open(PullRef { head, ..pull.clone() }))
 }
 

@@ -47,8 +47,9 @@ pub struct CommandVerifier {
     pub time: Duration,
     /// Where all of its output is kept.
     pub log: PathBuf,
-    /// Whether runners are asked for reports by arguments, too, also through the scripts that start
-    /// them. A test may look at its runner's arguments, so no check depends on such a run.
+    /// Whether runners are asked for reports by arguments, too, also through the scripts that
+    /// start them. A test may look at its runner's arguments, so no check depends on such a
+    /// run.
     pub asks_by_arguments: bool,
 }
 

@@ -30,8 +30,8 @@ use crate::workspace::diff::BaseFiles;
 const REPEATS: u32 = 30;
 /// What repeats and parts may take where one whole check is quicker than this.
 const AT_LEAST: Duration = Duration::from_secs(60);
-/// One run without the change may take so many times as long as the check with it: a bug may be that
-/// something never ends.
+/// One run without the change may take so many times as long as the check with it: a bug may be
+/// that something never ends.
 const LONGEST_RUN: u32 = 3;
 /// So many parts of a change are taken back.
 const MOST_PARTS: usize = 20;

@@ -31,7 +31,7 @@ use crate::worker::checks::{
 };
 use crate::worker::job_context::{AttemptInput, JobContext};
 use crate::worker::packages::with_packages;
-use crate::worker::proof::for_the_model;
+use crate::worker::proof::{WholeChange, for_the_model};
 use crate::workspace::patch::{self, PatchError};
 use crate::workspace::patience::Patience;
 use crate::workspace::tree::Workspace;
@@ -427,7 +427,10 @@ impl Tool for VerifyTool<'_> {
         let evidence = checked.held_against(&base, in_tests);
         let (logs, stop) = (&*self.logs, &self.stop);
         let change = CheckedChange { job, ctx: &ctx, patch, logs, stop };
-        let evidence = change.proven(evidence, &base, ProofDepth::OnBase).await.map_err(fatal)?;
+        // What a later round is about is its task's to say.
+        let whole = WholeChange { base: job.base, checks: &base, patch };
+        let whole = job.round.is_none().then_some(whole);
+        let evidence = change.proven(evidence, whole, ProofDepth::OnBase).await.map_err(fatal)?;
         let mut text = String::new();
         for check in &evidence.checks {
             let line = match &check.outcome {

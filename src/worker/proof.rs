@@ -1,11 +1,14 @@
 //! Shows of a green change that it is needed, and what it touches that decides the verdict.
 //!
-//! Invariants: only a green verdict is looked at, and none becomes greener by it; it is the change
-//! of a first round that is to be shown: a later one has the first as its base.
+//! Invariants: only a green verdict is looked at, and none becomes greener by it; what is shown is
+//! all that the pull request brings, held against the commit it begins at.
 
 use super::WorkError;
 use super::checks::{CheckedChange, blocking, called_by, checker, means};
+use super::job_context::AttemptInput;
 use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence, TestsRun, Verdict};
+use crate::core::id::Sha;
+use crate::core::patch::Patch;
 use crate::core::policy::{HookRule, ProofMode};
 use crate::core::proof::{Proof, ProofOutcome};
 use crate::verify::{ProofDepth, Reproduce, deciding_files, is_of_tests};
@@ -14,40 +17,46 @@ use crate::workspace::diff;
 /// The name of the check that is red where a change may not touch what decides the verdict.
 const HOOKS: &str = "hooks and settings of the checks";
 
+/// What is to be shown as needed: in a first round the change itself, in a later one all rounds.
+pub(super) struct WholeChange<'a> {
+    /// The commit that it begins at.
+    pub(super) base: &'a Sha,
+    /// What the checks came to there.
+    pub(super) checks: &'a [Check],
+    /// All of it.
+    pub(super) patch: &'a Patch,
+}
+
 impl CheckedChange<'_> {
-    /// The same evidence, with what more was shown.
+    /// The same evidence, with what more was shown. `whole`: `None` where some of it is not ours.
     ///
     /// # Errors
     /// When a command could not be run, or the mirror cannot be read.
     pub(super) async fn proven(
         &self,
         mut evidence: Evidence,
-        base: &[Check],
+        whole: Option<WholeChange<'_>>,
         depth: ProofDepth,
     ) -> Result<Evidence, WorkError> {
         let rules = self.job.rules.proof;
         if evidence.verdict() != Verdict::Green || self.patch.is_empty() {
             return Ok(evidence);
         }
-        let entries = self.ctx.mirror.list(self.job.base).await?;
-        let (mirror, patch) = (self.ctx.mirror.clone(), self.patch.clone());
-        let files = blocking(move || diff::base_files(&mirror, &entries, &patch)).await??;
         let deciding = match rules.hooks {
             HookRule::Flag => Vec::new(),
-            HookRule::Hold | HookRule::Refuse => self.deciding(&evidence, &files).await?,
+            HookRule::Hold | HookRule::Refuse => self.deciding(&evidence, whole.as_ref()).await?,
         };
         if rules.hooks == HookRule::Refuse && !deciding.is_empty() {
             evidence.checks.push(refused(&deciding));
             return Ok(evidence);
         }
-        let is_first = self.job.round.is_none();
-        let shows = rules.mode != ProofMode::Off && is_first && evidence.tests() == TestsRun::Ran;
-        let mut proof = match shows {
-            true => Some(self.reproduced(&evidence, base, &files, depth).await?),
-            false => None,
+        let tries = rules.mode != ProofMode::Off && evidence.tests() == TestsRun::Ran;
+        let mut proof = match &whole {
+            Some(whole) if tries => Some(self.reproduced(&evidence, whole, depth).await?),
+            _ => None,
         };
         if !deciding.is_empty() {
-            let untried = || Proof::not_tried(why_untried(rules.mode, is_first));
+            let untried = || Proof::not_tried(why_untried(rules.mode, whole.is_some()));
             proof.get_or_insert_with(untried).deciding = deciding;
         }
         evidence.proof = proof;
@@ -57,18 +66,20 @@ impl CheckedChange<'_> {
     async fn reproduced(
         &self,
         evidence: &Evidence,
-        base: &[Check],
-        files: &diff::BaseFiles,
+        whole: &WholeChange<'_>,
         depth: ProofDepth,
     ) -> Result<Proof, WorkError> {
-        let means = means(self.job, self.ctx, self.logs)?;
-        let checker = checker(self.job, self.ctx, &[], self.logs)?;
+        let job = AttemptInput { base: whole.base, ..self.job.clone() };
+        let means = means(&job, self.ctx, self.logs)?;
+        let checker = checker(&job, self.ctx, &[], self.logs)?;
+        let files = &self.replaced_files(whole.base, whole.patch).await?;
         let issue = format!("{}\n{}", self.job.issue.title, self.job.issue.body);
-        let (patch, stop) = (self.patch, self.stop);
+        let &WholeChange { checks, patch, .. } = whole;
+        let stop = self.stop;
         let reproduce = Reproduce {
             checker: &checker,
             means: &means,
-            base,
+            base: checks,
             with: evidence,
             patch,
             files,
@@ -79,18 +90,31 @@ impl CheckedChange<'_> {
         Ok(reproduce.prove().await?)
     }
 
+    async fn replaced_files(
+        &self,
+        base: &Sha,
+        patch: &Patch,
+    ) -> Result<diff::BaseFiles, WorkError> {
+        let entries = self.ctx.mirror.list(base).await?;
+        let (mirror, patch) = (self.ctx.mirror.clone(), patch.clone());
+        Ok(blocking(move || diff::base_files(&mirror, &entries, &patch)).await??)
+    }
+
     /// What the change touches that decides the verdict. Tests do so, too, and are looked at by
     /// what they come to.
     async fn deciding(
         &self,
         evidence: &Evidence,
-        files: &diff::BaseFiles,
+        whole: Option<&WholeChange<'_>>,
     ) -> Result<Vec<String>, WorkError> {
-        let mut found = deciding_files(self.patch, files);
+        let (base, patch) = whole.map_or((self.job.base, self.patch), |it| (it.base, it.patch));
+        let job = AttemptInput { base, ..self.job.clone() };
+        let files = self.replaced_files(base, patch).await?;
+        let mut found = deciding_files(patch, &files);
         let commands = evidence.checks.iter().filter(|check| check.kind == CheckKind::Command);
         let commands: Vec<String> = commands.map(|check| check.name.clone()).collect();
         let manifests = ["package.json", "pyproject.toml", "setup.cfg", "Cargo.toml"];
-        for path in called_by(self.job, self.ctx, self.patch, &commands).await? {
+        for path in called_by(&job, self.ctx, patch, &commands).await? {
             let name = path.rsplit('/').next().unwrap_or(&path);
             let known = found.iter().any(|it| it.starts_with(&format!("{path}: ")));
             if !known && !manifests.contains(&name) && !is_of_tests(&path) {
@@ -133,10 +157,10 @@ pub(super) fn for_the_model(proof: &Proof) -> String {
     text
 }
 
-fn why_untried(mode: ProofMode, is_first: bool) -> &'static str {
-    match (mode, is_first) {
+fn why_untried(mode: ProofMode, is_ours: bool) -> &'static str {
+    match (mode, is_ours) {
         (ProofMode::Off, _) => "`[proof] mode` is `off`",
-        (_, false) => "only the first round is proven, and this is a later one",
+        (_, false) => "others pushed to the branch, and only what is all Gander's is proven",
         (_, true) => "no test was run",
     }
 }

@@ -1,5 +1,6 @@
 //! Proof, not a green light: a test that fails without the change, passes with it, and fails again
-//! without a part of it. And what is said of all others: with real cargo, pytest, unittest and node.
+//! without a part of it. And what is said of all others: with real cargo, pytest, unittest and
+//! node.
 
 use gander_emulator::Verdict;
 use insta::assert_snapshot;
@@ -417,7 +418,11 @@ async fn hooks_of_the_test_runner_wait_for_a_persons_go() {
         write("test_size.py", test),
         say_done("one was wrong"),
     ];
-    let w = on_github(PYTEST, vec![turns]).await;
+    let commented =
+        vec![edit("widget.py", "def size", "# How many.\ndef size"), say_done("a comment")];
+    let hooked = vec![edit("conftest.py", "return 2", "return 1 + 1"), say_done("otherwise")];
+    let w = on_github(PYTEST, Vec::new()).await;
+    w.model.will_in_rounds(vec![turns, commented, hooked]);
     let issue = w.fixed().await;
     w.nothing_was_published();
     let said = w.last_words(issue);
@@ -429,6 +434,22 @@ async fn hooks_of_the_test_runner_wait_for_a_persons_go() {
     let why =
         "That is no proof, for the change touches what decides it: conftest.py: hooks of pytest";
     assert!(pull.body.contains(why), "{}", pull.body);
+
+    // It is asked for once. What that round touched makes the whole no more proven than it was.
+    w.owner().reviews(REPO, pull.number, Verdict::RequestsChanges, "A comment, please.").unwrap();
+    w.settle().await;
+    let pull = w.only_pull();
+    assert!(pull.body.contains("**Round 2**"), "{}", w.timeline());
+    assert!(pull.body.contains("### Not proven"), "{}", pull.body);
+    assert!(pull.body.contains(why), "{}", pull.body);
+    assert_eq!(pull.labels, ["gander:ai-generated", "gander:unproven"]);
+
+    // Unless a round touches it again.
+    w.owner().reviews(REPO, pull.number, Verdict::RequestsChanges, "Twice.").unwrap();
+    w.settle().await;
+    assert_eq!(w.only_pull().head_sha, pull.head_sha);
+    let said = w.last_words(pull.number);
+    assert!(said.contains("conftest.py: hooks of pytest"), "{said}");
     w.ends().await;
 }
 
@@ -469,18 +490,52 @@ fn a_runner_behind_a_script_that_does_more_is_asked_through_the_shell_of_npm() {
     assert_eq!(report["outcome"], "checks_passed", "{text}");
 }
 
+/// A fix without a test, and the reason why.
+fn untested_fix() -> Vec<ScriptedTurn> {
+    let done = json!({"summary": "one was wrong", "no_test": "it is one number"});
+    vec![edit("widget.py", "return 1", "return 2"), ScriptedTurn::call("finish", done)]
+}
+
 #[tokio::test]
-async fn after_a_later_round_the_pull_request_says_which_round_was_proven() {
+async fn a_test_that_a_review_asks_for_proves_the_fix_of_the_first_round() {
+    let w = on_github(PYTEST, Vec::new()).await;
+    let tested = vec![write("test_size.py", SIZE_TEST), say_done("a test")];
+    let untested = vec![ScriptedTurn::call("run", json!({"command": "rm test_size.py"}))];
+    let untested = [untested, vec![say_done("no test")]].concat();
+    w.model.will_in_rounds(vec![untested_fix(), tested, untested]);
+    w.fixed().await;
+    let pull = w.only_pull().number;
+    assert_eq!(w.only_pull().labels, ["gander:ai-generated", "gander:unproven"]);
+
+    w.owner().reviews(REPO, pull, Verdict::RequestsChanges, "A test, please.").unwrap();
+    w.settle().await;
+    let body = w.only_pull().body;
+    assert_eq!(w.only_pull().labels, ["gander:ai-generated"], "{body}");
+    assert!(body.contains("\n### Proof\nRun by Gander, each time in a fresh copy"), "{body}");
+    assert!(body.contains("without `widget.py` line 2 (+1 −1)"), "{body}");
+    assert!(body.contains("| `test_size.py::test_size` | failed: assert 1 == 2 |"), "{body}");
+
+    w.owner().reviews(REPO, pull, Verdict::RequestsChanges, "No test after all.").unwrap();
+    w.settle().await;
+    let body = w.only_pull().body;
+    assert!(body.contains("### Not proven\nNo test fails without the change."), "{body}");
+    assert_eq!(w.only_pull().labels, ["gander:ai-generated", "gander:unproven"], "{body}");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn where_others_pushed_the_pull_request_says_which_round_was_proven() {
     let turns = vec![
         edit("widget.py", "return 1", "return 2"),
         write("test_size.py", SIZE_TEST),
         say_done("one was wrong"),
     ];
-    let w = World::with_project(vec![PYTHON[0], PYTHON[1], (".github/gander.toml", PYTEST)]).await;
+    let w = on_github(PYTEST, Vec::new()).await;
     let more = vec![edit("widget.py", "def size", "# How many.\ndef size"), say_done("a comment")];
     w.model.will_in_rounds(vec![turns, more]);
     w.fixed().await;
-    let pull = w.only_pull().number;
+    let (pull, branch) = (w.only_pull().number, w.only_pull().head_branch);
+    w.maintainer().pushes(REPO, &branch, "Notes", &[("NOTES.md", Some("mine\n"))]).unwrap();
     w.owner().reviews(REPO, pull, Verdict::RequestsChanges, "A comment, please.").unwrap();
     w.settle().await;
     let body = w.only_pull().body;

@@ -78,7 +78,7 @@ impl RunReport {
                 RunEnd::Verified {
                     proposal: proposal.clone(),
                     evidence: evidence.clone().into(),
-                    held: evidence.needs_a_person(mode, true),
+                    held: evidence.needs_a_person(mode),
                 }
             }
             (JobStage::Done(JobEnding::NothingToFix { why }), ..) => {

@@ -56,8 +56,8 @@ pub enum JobEnding {
     Declined(Declined),
     /// The agent found nothing to change, and says why.
     NothingToFix { why: String },
-    /// A test for the issue passes without any change: what was run, and whether the model was asked
-    /// for another.
+    /// A test for the issue passes without any change: what was run, and whether the model was
+    /// asked for another.
     NotReproducible { commands: String, asked_again: bool },
     /// All attempts ended red.
     GaveUp { why: String },

@@ -47,8 +47,9 @@ pub struct ReviewState {
     /// Why the change is held back.
     pub risks: Vec<String>,
     /// What of its evidence a person has to say yes to.
-    #[serde(default)]
     pub touches: Vec<String>,
+    /// What of all evidence a person has said yes to.
+    pub allowed: Vec<String>,
     /// The change that is held back, as people are shown it.
     pub held: String,
     /// Its files, each with the lines added and removed.
@@ -96,6 +97,9 @@ pub struct PushedRound {
     /// What was shown of it beyond green checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
+    /// The change, and the commit that it was made on. Rows of before have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch: Option<(Sha, PatchDigest)>,
 }
 
 /// A request by command: `/gander revise words`.

@@ -63,6 +63,7 @@ impl Job {
             return None;
         }
         self.review.go = Some(patch.clone());
+        self.review.allowed.append(&mut self.review.touches);
         self.stage = JobStage::Publishing { round };
         Some(vec![JobStep::Show, JobStep::Publish { round }])
     }
@@ -72,7 +73,19 @@ impl Job {
         let summary = proposal.summary.chars().take(LONGEST_KEPT).collect();
         let size = proposal.size;
         let proof = self.evidence().and_then(|evidence| evidence.proof.clone());
-        self.review.pushed.push(PushedRound { round, size, summary, proof });
+        let patch = self.base().map(|base| (base.sha.clone(), proposal.patch.clone()));
+        self.review.pushed.push(PushedRound { round, size, summary, proof, patch });
+    }
+
+    /// Where the pull request begins, and what was pushed since, if all of that is Gander's.
+    pub fn pushed_since(&self) -> Option<(&Sha, Vec<&PatchDigest>)> {
+        if self.review.foreign {
+            return None;
+        }
+        let pushed = self.review.pushed.iter().map(|round| round.patch.as_ref());
+        let pushed = pushed.collect::<Option<Vec<_>>>()?;
+        let (begins_at, _) = pushed.first()?;
+        Some((begins_at, pushed.iter().map(|(_, patch)| patch).collect()))
     }
 
     pub(super) fn round_ready(

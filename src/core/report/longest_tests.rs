@@ -75,7 +75,13 @@ fn longest() -> (Job, VerifiedPatch) {
         no_test: None,
     };
     job.change = Some(ProposedChange { proposal, evidence: Some(evidence) });
-    let pushed = |round| PushedRound { round, size: (1, 1, 1), summary: ticks(1000), proof: None };
+    let pushed = |round| PushedRound {
+        round,
+        size: (1, 1, 1),
+        summary: ticks(1000),
+        proof: None,
+        patch: None,
+    };
     job.review.pushed = (1..100).map(pushed).collect();
     job.review.risks = (0..1000).map(|n| format!("{n} {}", "@a ".repeat(300))).collect();
     job.review.held = ticks(100_000);

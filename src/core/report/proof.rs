@@ -70,13 +70,13 @@ pub fn why_not_proven(proof: &Proof) -> Option<String> {
 pub(super) fn proof_section(job: &Job) -> String {
     let mut text = String::new();
     let now = job.evidence().and_then(|evidence| evidence.proof.as_ref());
-    let earlier = job.review.pushed.iter().find_map(|round| {
+    let earlier = job.review.pushed.iter().rev().find_map(|round| {
         let proof = round.proof.as_ref()?;
         Some((round.round, proof))
     });
     let untried = |proof: &Proof| matches!(proof.outcome, ProofOutcome::NotTried(_));
     let (proof, of_round) = match (now, earlier) {
-        // A later round says what it touches, and the first one what was shown.
+        // The present round says what it touches, and an earlier one what was shown.
         (Some(now), Some((round, proof))) if untried(now) => (proof, Some(round)),
         (Some(proof), _) => (proof, None),
         (None, Some((round, proof))) => (proof, Some(round)),
@@ -202,10 +202,11 @@ pub fn not_reproducible(job: &Job, (commands, asked_again): (&str, bool), again:
         },
     );
     format!(
-        "Gander laid a test for this issue, without any fix, on commit{commit} and ran {} \
-         ({}). {counted}, so on this commit the bug does not show.{asked}\n\n\
-         It may be fixed already, or depend on something that is not in the issue: the version, the input, the system. What would help: the \
-         smallest input that fails, what came out, and what was expected. {again}",
+        "Gander laid a test for this issue, without any fix, on commit{commit} and ran {} ({}). \
+         {counted}, so on this commit the bug does not show.{asked}\n\n\
+         It may be fixed already, or depend on something that is not in the issue: the version, \
+         the input, the system. What would help: the smallest input that fails, what came out, and \
+         what was expected. {again}",
         if commands.contains(", ") { "these commands" } else { "this command" },
         inline(commands, 300),
     )

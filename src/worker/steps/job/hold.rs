@@ -31,7 +31,7 @@ pub(in crate::worker) async fn held_back(
     let this_one = job.review.go.as_ref() == Some(&patch.digest());
     let touches = match this_one {
         true => Vec::new(),
-        false => waits_for_a_person(job, rules),
+        false => waits_for_a_person(job, rules, patch),
     };
     let let_out = match rules.publish.ack {
         Ack::Each => this_one,
@@ -53,10 +53,19 @@ pub(in crate::worker) async fn held_back(
     Ok(Some(JobFact::Held { patch: patch.digest(), risks, touches, files, diff }))
 }
 
-/// What of the evidence a person has to say yes to.
-fn waits_for_a_person(job: &Job, rules: &Rules) -> Vec<String> {
+/// What of the evidence a person has to say yes to, and has not. A file that this round changes is
+/// asked for again.
+fn waits_for_a_person(job: &Job, rules: &Rules, patch: &Patch) -> Vec<String> {
     let Some(evidence) = job.evidence() else { return Vec::new() };
-    evidence.needs_a_person(rules.proof.mode, job.review.round.is_none())
+    let changed = |what: &str| {
+        patch
+            .changes
+            .keys()
+            .any(|path| what.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with(':')))
+    };
+    let mut waits = evidence.needs_a_person(rules.proof.mode);
+    waits.retain(|what| changed(what) || !job.review.allowed.contains(what));
+    waits
 }
 
 /// What CI would do with a push of ours. Another CI system's file may come with the patch.

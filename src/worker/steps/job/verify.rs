@@ -2,12 +2,15 @@
 
 use tokio_util::sync::CancellationToken;
 
+use crate::core::evidence::{Evidence, Verdict};
 use crate::core::job::{Job, JobFact};
 use crate::core::patch::Patch;
+use crate::core::policy::ProofMode;
 use crate::verify::ProofDepth;
 use crate::worker::checks::CheckedChange;
-use crate::worker::job_context::JobContext;
+use crate::worker::job_context::{AttemptInput, JobContext};
 use crate::worker::packages::with_packages;
+use crate::worker::proof::WholeChange;
 use crate::worker::steps::job::{about, rules_and_base};
 use crate::worker::{WorkError, checks, packages, patches};
 
@@ -31,8 +34,47 @@ pub(in crate::worker) async fn run(
     // Most often it is known by now.
     let of_base = with_packages(&input, ctx, &Patch::default(), stop).await?;
     let of_base = of_base.map_err(WorkError::later)?;
-    let base = checks::without_change(&input, &of_base, &logs.join("base"), stop).await?;
-    let evidence = change.held_against(evidence, &base).await?;
-    let evidence = change.proven(evidence, &base, ProofDepth::Whole).await?;
+    let checks = checks::without_change(&input, &of_base, &logs.join("base"), stop).await?;
+    let evidence = change.held_against(evidence, &checks).await?;
+    let whole = WholeChange { base: &base.sha, checks: &checks, patch: &patch };
+    let evidence = match round {
+        1 => change.proven(evidence, Some(whole), ProofDepth::Whole).await?,
+        _ => with_earlier_rounds(job, &change, evidence).await?,
+    };
     Ok(JobFact::Verified(evidence.without_results()))
+}
+
+/// Shows that all rounds together are needed, as that is what will be approved.
+async fn with_earlier_rounds(
+    job: &Job,
+    change: &CheckedChange<'_>,
+    evidence: Evidence,
+) -> Result<Evidence, WorkError> {
+    let &CheckedChange { ctx, logs, stop, .. } = change;
+    let tries =
+        evidence.verdict() == Verdict::Green && change.job.rules.proof.mode != ProofMode::Off;
+    let Some((begins_at, pushed)) = job.pushed_since().filter(|_| tries) else {
+        return change.proven(evidence, None, ProofDepth::Whole).await;
+    };
+    let nothing = Patch::default();
+    let of_base = match ctx.mirror.has(begins_at).await {
+        true => {
+            let input = AttemptInput { base: begins_at, ..change.job.clone() };
+            with_packages(&input, ctx, &nothing, stop).await?.ok().map(|ctx| (input, ctx))
+        }
+        false => None,
+    };
+    let Some((input, of_base)) = of_base else {
+        return change.proven(evidence, None, ProofDepth::Whole).await;
+    };
+    // Known since the first round, most often.
+    let checks = checks::without_change(&input, &of_base, &logs.join("begin"), stop).await?;
+    let mut patch = nothing;
+    for digest in pushed {
+        let earlier = patches::kept(ctx.store.as_ref(), digest).await?;
+        patch = patch.then(earlier.ok_or_else(|| WorkError::bug("a pushed change was not kept"))?);
+    }
+    let patch = patch.then(change.patch.clone());
+    let whole = WholeChange { base: begins_at, checks: &checks, patch: &patch };
+    change.proven(evidence, Some(whole), ProofDepth::Whole).await
 }
