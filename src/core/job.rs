@@ -44,6 +44,7 @@ pub use fact::*;
 pub use obstacle::*;
 pub use order::*;
 pub use review::*;
+pub use rounds::PushedRound;
 pub use snapshot::*;
 pub use stage::*;
 pub use step::*;

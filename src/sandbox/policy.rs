@@ -72,7 +72,9 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("CARGO_INCREMENTAL", "0"),
     ("CARGO_NET_OFFLINE", "true"),
     ("CARGO_TERM_COLOR", "never"),
+    ("GOCACHE", "/tmp/build/go"),
     ("GOPROXY", "off"),
+    ("GOTOOLCHAIN", "local"),
     ("GIT_TERMINAL_PROMPT", "0"),
     ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
     ("PIP_NO_INDEX", "1"),
@@ -113,7 +115,8 @@ const SHOWN_DIRECTORIES: &[&str] = &[
     "/etc/ssl/certs",
 ];
 
-const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
+const SYSTEM_PATH: &str =
+    "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/go/bin";
 
 impl SandboxPolicy<'_> {
     /// What is inside, as bubblewrap's options. Order matters: later mounts cover earlier ones.

@@ -45,6 +45,7 @@ mod second_look;
 mod shadowing;
 mod split;
 mod test_files;
+mod test_ids;
 
 pub use called::called_files;
 pub use command::CommandVerifier;

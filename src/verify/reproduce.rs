@@ -17,13 +17,14 @@ use tokio_util::sync::CancellationToken;
 use super::rerun::Rerun;
 use super::results::select;
 use super::split::{ChangePart, SplitPatch, parts, replaces_tests, split};
-use super::test_files::is_of_tests;
+use super::test_files::{is_code, is_of_tests};
+use super::test_ids::{own_name, stands_in};
 use super::{Checker, Finding, VerifyContext, VerifyError, blocking};
 use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence};
 use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::proof::{Proof, ProofOutcome, ProvenTest, TakenBack, WithoutPart};
-use crate::core::test_results::{FailureCause, TestResults, TestState, stem};
+use crate::core::test_results::{FailureCause, TestResults, TestState};
 use crate::workspace::diff::BaseFiles;
 
 /// How often the tests are run once more with the change.
@@ -38,12 +39,6 @@ const MOST_PARTS: usize = 20;
 /// So many tests are run again, and shown.
 const MOST_TESTS: usize = 20;
 const LOG: &str = "proof.log";
-/// Files of these are code, so that a change in tests brings tests and not only what they read.
-const CODE: &[&str] = &[
-    "rs", "py", "js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx", "go", "rb", "php", "java",
-    "kt", "c", "cc", "cpp", "h", "hpp", "cs", "swift", "scala", "lua", "sh",
-];
-
 /// How much is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProofDepth {
@@ -80,7 +75,7 @@ struct Subject<'a> {
     line: &'a str,
     with: Cow<'a, TestResults>,
     /// As they were without it, where that is known.
-    before: Option<&'a TestResults>,
+    before: Option<Cow<'a, TestResults>>,
     /// Whether they are only known by asking its runner by arguments.
     by_arguments: bool,
     /// What repeats and parts may take.
@@ -100,17 +95,25 @@ impl Reproduce<'_> {
     /// # Errors
     /// When a command could not be run.
     pub async fn prove(&self) -> Result<Proof, VerifyError> {
-        let subjects = self.subjects().await?;
+        let mut subjects = self.subjects().await?;
         if subjects.is_empty() {
             return Ok(Proof::not_tried(
-                "what single tests came to is not known. Gander reads it of cargo test, pytest, \
-                 unittest, node --test, jest, vitest and mocha, where a check is that one command \
-                 and what it prints adds up",
+                "what single tests came to is not known. Gander reads it of cargo test, cargo \
+                 nextest, pytest, unittest, node --test, jest, vitest, mocha, tape and go test, \
+                 where a check is that one command and what it prints adds up",
             ));
         }
         let (patch, files) = (self.patch.clone(), self.files.clone());
         let dividing = move || (split(&patch, &files), parts(&patch, &files));
         let (divided, parts) = blocking(dividing).await?;
+        if self.depth == ProofDepth::Whole && replaces_tests(&divided.tests) {
+            let unknown = |it: &&mut Subject<'_>| it.by_arguments && it.before.is_none();
+            for subject in subjects.iter_mut().filter(unknown) {
+                let nothing = Patch::default();
+                let run = self.rerun_of(subject).once(subject.line, subject.line, &nothing).await?;
+                subject.before = run.results.map(Cow::Owned);
+            }
+        }
         let mut best: Option<Proof> = None;
         for subject in &subjects {
             let proof = self.of(subject, &divided.tests, &parts).await?;
@@ -144,7 +147,7 @@ impl Reproduce<'_> {
             subjects.extend(with.map(|with| Subject {
                 line: &check.name,
                 with,
-                before: before.and_then(|it| it.results.as_ref()),
+                before: before.and_then(|it| it.results.as_ref()).map(Cow::Borrowed),
                 by_arguments: check.results.is_none(),
                 time: Duration::from_millis(check.millis).max(AT_LEAST),
             }));
@@ -155,8 +158,8 @@ impl Reproduce<'_> {
     /// What single tests come to with the change where a runner tells only if it is asked by
     /// arguments.
     async fn asked_by_arguments(&self, check: &Check) -> Result<Option<TestResults>, VerifyError> {
-        const OF_NODE: &[&str] = &["npm", "npx", "pnpm", "yarn", "jest", "vitest", "mocha"];
-        if !check.name.split([' ', '/']).any(|word| OF_NODE.contains(&word)) {
+        const ASKED: &[&str] = &["npm", "npx", "pnpm", "yarn", "jest", "vitest", "mocha", "go"];
+        if !check.name.split([' ', '/']).any(|word| ASKED.contains(&word)) {
             return Ok(None);
         }
         let rerun = Rerun { by_arguments: true, ..self.rerun() };
@@ -175,7 +178,7 @@ impl Reproduce<'_> {
         }
         // Without tests of its own the run on the base is that of the check itself.
         let (found, run) = match tests.is_empty() {
-            true => (self.failed_on_base(subject, subject.before), None),
+            true => (self.failed_on_base(subject, subject.before.as_deref()), None),
             false => {
                 let run = self.rerun_of(subject).once(subject.line, subject.line, tests).await?;
                 (self.red_to_green(subject, &run), Some(run))
@@ -228,7 +231,7 @@ impl Reproduce<'_> {
         if tests != self.patch {
             return None;
         }
-        let red = subject.before?.in_state(TestState::Failed);
+        let red = subject.before.as_ref()?.in_state(TestState::Failed);
         let mended =
             red.filter(|id| subject.with.get(id).is_none_or(|it| it.state != TestState::Failed));
         let mended: Vec<String> = mended.take(MOST_TESTS).map(str::to_owned).collect();
@@ -291,14 +294,13 @@ impl Reproduce<'_> {
         );
         let is_new = |id: &&str| {
             let gone = on_base.is_none_or(|results| results.get(id).is_none());
-            let new = subject.before.is_none_or(|before| before.get(id).is_none());
+            let new = subject.before.as_ref().is_none_or(|before| before.get(id).is_none());
             gone && (new || on_base.is_some())
         };
         let mut new: Vec<&str> = subject.with.in_state(TestState::Passed).filter(is_new).collect();
         if new.is_empty() {
             // None of them is new: those of the changed files are meant.
-            let changed: Vec<&str> = self.patch.changes.keys().map(|path| path.as_str()).collect();
-            let changed = |id: &&str| changed.iter().any(|path| id.starts_with(path));
+            let changed = |id: &&str| stands_in(id, self.patch);
             new = subject.with.in_state(TestState::Passed).filter(changed).collect();
         }
         let test = |id: &str| ProvenTest { id: id.to_owned(), on_base: error.clone() };
@@ -433,7 +435,9 @@ impl Reproduce<'_> {
         SplitPatch { tests, rest }: &SplitPatch,
         proof: &mut Proof,
     ) -> Result<(), VerifyError> {
-        let Some(before) = subject.before.filter(|_| replaces_tests(tests)) else { return Ok(()) };
+        let Some(before) = subject.before.as_ref().filter(|_| replaces_tests(tests)) else {
+            return Ok(());
+        };
         let lost = before.lost_in(&subject.with).into_iter().take(MOST_TESTS);
         proof.tests_lost.extend(lost.map(str::to_owned));
         if rest.is_empty() {
@@ -476,19 +480,15 @@ impl Reproduce<'_> {
 /// Whether a test that fails on the base is gone, or does not run any more: that shows no bug, and
 /// no absence of one.
 fn takes_red_tests_away(subject: &Subject<'_>) -> bool {
-    let red = subject.before.into_iter().flat_map(|before| before.in_state(TestState::Failed));
+    let red = subject.before.iter().flat_map(|before| before.in_state(TestState::Failed));
     let ran = |id: &str| subject.with.get(id).is_some_and(|it| it.state != TestState::Skipped);
     red.into_iter().any(|id| !ran(id))
 }
 
-fn is_code(path: &str) -> bool {
-    CODE.contains(&path.rsplit_once('.').map_or("", |it| it.1))
-}
-
 /// The tests of a change that pass with it: those that are new, and those in files that it changes.
 fn own_tests<'s>(subject: &'s Subject<'_>, tests: &Patch) -> Vec<&'s str> {
-    let is_new = |id: &str| subject.before.is_some_and(|before| before.get(id).is_none());
-    let changed = |id: &str| tests.changes.keys().any(|path| id.starts_with(path.as_str()));
+    let is_new = |id: &str| subject.before.as_ref().is_some_and(|before| before.get(id).is_none());
+    let changed = |id: &str| stands_in(id, tests);
     subject.with.in_state(TestState::Passed).filter(|id| is_new(id) || changed(id)).collect()
 }
 
@@ -505,12 +505,6 @@ fn ended_with(outcome: &CheckOutcome) -> String {
     let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
     let sign = SIGNS.iter().find_map(|sign| lines().find(|line| line.contains(sign)));
     sign.or_else(|| lines().next()).unwrap_or_default().to_owned()
-}
-
-/// The last part of an id, as an issue would name it.
-fn own_name(id: &str) -> &str {
-    let name = id.rsplit("::").next().unwrap_or(id);
-    stem(name.rsplit(" > ").next().unwrap_or(name))
 }
 
 /// What says more about a change.

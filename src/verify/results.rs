@@ -31,10 +31,12 @@ mod indented;
 mod javascript;
 mod jest;
 mod junit;
+mod nextest;
 mod php;
 mod python;
 pub mod reports;
 pub mod select;
+mod tape;
 mod unittest;
 
 /// What is known of a command that has ended.
@@ -133,12 +135,12 @@ struct Marks {
 }
 
 /// Measured with cargo 1.95.0, pytest 7.2.1 and 9.2.0, Python 3.11.7, jest 30.5.2, mocha 12.0.3,
-/// vitest 4.1.12 and 5.1.2, PHPUnit 9.6.7, ctest 3.25.1, Go 1.27.3 and node 20.20.2 and 24.21.0,
-/// without a terminal. A test that ended its process with status 0 ended the whole command with 0
-/// in each of them but vitest and Go, and the mark below was missing. There are two exceptions:
-/// pytest's own exit call does print the mark, and a line after it; node's summary comes in any
-/// case, and the file that ended early is one passed test in it. Python 3.12 gave unittest its code
-/// for "no test", as its documentation says.
+/// vitest 4.1.12 and 5.1.2, tape 5.10.2, PHPUnit 9.6.7, ctest 3.25.1, Go 1.27.3 and node 20.20.2
+/// and 24.21.0, without a terminal. A test that ended its process with status 0 ended the whole
+/// command with 0 in each of them but vitest and Go, and the mark below was missing. There are two
+/// exceptions: pytest's own exit call does print the mark, and a line after it; node's summary
+/// comes in any case, and the file that ended early is one passed test in it. Python 3.12 gave
+/// unittest its code for "no test", as its documentation says.
 const RUNNERS: &[Runner] = &[
     Runner {
         name: "cargo test",
@@ -204,6 +206,16 @@ const RUNNERS: &[Runner] = &[
         },
     },
     Runner {
+        name: "tape",
+        mark: "its summary (`# tests N`, `# pass  N`)",
+        starts: |words| commands::starts(words, &["tape"]),
+        read: tape::read,
+        none: None,
+        failed: |_| FailedTests::default(),
+        missing: |_| BTreeSet::new(),
+        tests: |told| tape::tests(told.lines),
+    },
+    Runner {
         name: "vitest",
         mark: "its `Tests` line",
         // It makes an early end a failure by itself.
@@ -243,7 +255,7 @@ const RUNNERS: &[Runner] = &[
         none: None,
         failed: go::failed,
         missing: go::missing,
-        tests: |_| None,
+        tests: |told| go::tests(told.lines),
     },
 ];
 
@@ -341,6 +353,11 @@ impl<'a> TestOutput<'a> {
             return None;
         }
         let lines = self.lines();
+        let commands = CommandList::of(self.ended.line, self.ended.package_json);
+        // In what it shows of failed tests stands libtest's own summary.
+        if commands.is_one_command() && commands.last().is_some_and(cargo::starts_nextest) {
+            return nextest::read(&lines);
+        }
         let told = RunnerOutput { lines: &lines, reports };
         let mut all = TestResults::default();
         for (runner, marks) in self.seen().filter(|(_, marks)| marks.ended > 0 || marks.more) {

@@ -24,6 +24,12 @@ const SPEC_ENDS: &[&str] = &[".spec", "_spec", "-spec", "Spec"];
 const WITH_CLASSES: &[&str] = &["java", "kt", "scala", "groovy", "cs", "php", "swift"];
 const CLASS_ENDS: &[&str] = &["Test", "Tests", "TestCase", "Spec", "IT"];
 
+/// Files of these are code, so that a change in tests brings tests and not only what they read.
+const CODE: &[&str] = &[
+    "rs", "py", "js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx", "go", "rb", "php", "java",
+    "kt", "c", "cc", "cpp", "h", "hpp", "cs", "swift", "scala", "lua", "sh",
+];
+
 /// Whether a change is in tests, by what was there before and what is there with it.
 pub fn changes_tests(patch: &Patch, base: &BaseFiles) -> bool {
     patch.changes.iter().any(|(path, change)| {
@@ -50,6 +56,11 @@ pub fn is_of_tests(path: &str) -> bool {
         || ends(ENDS)
         || specs && ends(SPEC_ENDS)
         || WITH_CLASSES.contains(&language) && ends(CLASS_ENDS)
+}
+
+/// Whether a file is code, by its name.
+pub(super) fn is_code(path: &str) -> bool {
+    CODE.contains(&path.rsplit_once('.').map_or("", |it| it.1))
 }
 
 /// The lines of a file that are tests, without the space around them.

@@ -13,14 +13,13 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     ApprovalBinding, Base, ChangeRequest, Ci, Declined, Job, JobEnding, JobStage, JobStep,
-    NoRepair, Obstacle, OpenPull, PullEnd, PullSnapshot, RedBecause, WaitingFor,
+    NoRepair, Obstacle, OpenPull, PullEnd, PullSnapshot, PushedRound, RedBecause, WaitingFor,
 };
 use crate::core::approval::{Approval, MergeAttempt, NotApproved};
 use crate::core::github::Role;
 use crate::core::id::{CommentId, Login, ReviewId, Sha, Timestamp, UserId};
 use crate::core::patch::PatchDigest;
 use crate::core::policy::MergeOn;
-use crate::core::proof::Proof;
 
 /// What is remembered of the review.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,23 +82,6 @@ fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Login>, D::Erro
         Names::Many(names) => names,
         Names::One(name) => name.into_iter().collect(),
     })
-}
-
-/// What a round pushed, for the text of the pull request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct PushedRound {
-    pub round: u32,
-    /// Files changed, lines added, lines removed.
-    pub size: (u32, u32, u32),
-    /// The model's words about it, shortened.
-    pub summary: String,
-    /// What was shown of it beyond green checks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proof: Option<Proof>,
-    /// The change, and the commit that it was made on. Rows of before have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub patch: Option<(Sha, PatchDigest)>,
 }
 
 /// A request by command: `/gander revise words`.

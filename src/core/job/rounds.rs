@@ -4,17 +4,37 @@
 //! goes back to waiting for them; a change that is held back goes on only by a person's word on
 //! that very change.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
-    Base, HeadProof, Job, JobFact, JobStage, JobStep, PushedRound, ReviseRequest, RoundOutcome,
-    TakenReviews, WaitingFor,
+    Base, HeadProof, Job, JobFact, JobStage, JobStep, ReviseRequest, RoundOutcome, TakenReviews,
+    WaitingFor,
 };
 use crate::core::budget::Money;
 use crate::core::github::PullRef;
 use crate::core::id::Sha;
 use crate::core::patch::PatchDigest;
+use crate::core::proof::Proof;
 
 /// So many characters of a model's words are kept of each round.
 const LONGEST_KEPT: usize = 1000;
+
+/// What a round pushed, for the text of the pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct PushedRound {
+    pub round: u32,
+    /// Files changed, lines added, lines removed.
+    pub size: (u32, u32, u32),
+    /// The model's words about it, shortened.
+    pub summary: String,
+    /// What was shown of it beyond green checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+    /// The change, and the commit that it was made on. Rows of before have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch: Option<(Sha, PatchDigest)>,
+}
 
 impl Job {
     pub(super) fn published(&mut self, pull: &PullRef) -> Option<Vec<JobStep>> {

@@ -135,7 +135,7 @@ fn without_line(name: &str) -> String {
 }
 
 /// Of what a failed test printed.
-fn failure(said: &str) -> (FailureCause, String) {
+pub(super) fn failure(said: &str) -> (FailureCause, String) {
     if said.contains("Couldn't compile the test.") || said.starts_with("error[E") {
         return (FailureCause::NotLoaded, said.to_owned());
     }

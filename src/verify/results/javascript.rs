@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::commands::starts;
-use super::{Marks, counted, sum};
+use super::{Marks, counted, sum, tape};
 
 /// Ways to start a runner in which it prints no summary, or another one than usual.
 const JEST_OTHERWISE: &[&str] = &[
@@ -135,8 +135,8 @@ fn add(marks: &mut Marks, ran: Option<u64>) {
 /// name that passed. It is none.
 pub(super) fn read_node(lines: &[&str]) -> Marks {
     let mut marks = Marks::default();
-    let mut files = 0;
-    for line in lines {
+    let (mut files, mut others) = (0, false);
+    for (at, line) in lines.iter().enumerate() {
         files += u64::from(is_passed_file(line));
         let Some(said) = line.strip_prefix("# ").or_else(|| line.strip_prefix("ℹ ")) else {
             continue;
@@ -146,7 +146,11 @@ pub(super) fn read_node(lines: &[&str]) -> Marks {
         else {
             continue;
         };
+        if key == "tests" {
+            others = tape::is_summary(lines, at);
+        }
         match key {
+            _ if others => {}
             "tests" => {
                 marks.ended += 1;
                 marks.failed(0);

@@ -99,6 +99,9 @@ pub fn ask_through_scripts(
 
 /// A command whose runner takes such a wish only as arguments, with these.
 pub fn asked_for(line: &str, directory: &Path) -> String {
+    if let Some(with_events) = super::select::with_go_events(line) {
+        return with_events;
+    }
     let list = CommandList::of(line, None);
     let Some(last) = list.last() else { return line.to_owned() };
     let file = |name: &str| directory.join(name).display().to_string();

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::cargo::starts_nextest;
 use super::commands::{CommandList, starts};
 use super::python::{starts_pytest, starts_unittest};
 use crate::core::test_results::stem;
@@ -19,6 +20,7 @@ pub fn whole(line: &str) -> String {
         Some(Selecting::Cargo) if !line.contains("--no-fail-fast") => {
             line.replacen("test", "test --no-fail-fast", 1)
         }
+        Some(Selecting::Nextest) if !line.contains("fail-fast") => format!("{line} --no-fail-fast"),
         Some(Selecting::Unittest) if !line.contains(" -v") => format!("{line} -v"),
         // The last word on it counts, also after the project's own settings.
         Some(Selecting::Pytest { .. }) if !line.contains(" -- ") => {
@@ -44,7 +46,7 @@ pub fn without(line: &str, names: &[String]) -> Option<String> {
             let listed = names.iter().map(|name| format!(" {} '{name}'", of(name)));
             Some(format!("{line}{}", listed.collect::<String>()))
         }
-        Selecting::Unittest => None,
+        Selecting::Unittest | Selecting::Nextest => None,
         Selecting::Go(rest) => {
             let all = names.iter().all(|name| is_identifier(name));
             all.then(|| format!("go test -skip '^({})$'{rest}", names.join("|")))
@@ -60,7 +62,7 @@ pub fn alone(line: &str, name: &str) -> Option<String> {
     match Selecting::of(line)? {
         Selecting::Cargo => Some(format!("{line} -- --exact '{name}'")),
         Selecting::Pytest { names_files: false } => Some(format!("{line} '{name}'")),
-        Selecting::Pytest { names_files: true } | Selecting::Unittest => None,
+        Selecting::Pytest { names_files: true } | Selecting::Unittest | Selecting::Nextest => None,
         // Go remembers a green result.
         Selecting::Go(rest) => {
             is_identifier(name).then(|| format!("go test -count=1 -run '^{name}$'{rest}"))
@@ -84,6 +86,14 @@ pub fn with_options(line: &str, options: &str) -> Option<String> {
         "yarn" | "pnpm" if words.contains(&"--") => return None,
         _ => format!("{line} {options}"),
     })
+}
+
+/// `go test` told to print events and to remember no result.
+pub fn with_go_events(line: &str) -> Option<String> {
+    let rest = line.strip_prefix("go test")?;
+    let plain = !rest.contains(['\n', ';', '&', '<', '>', '`']) && !rest.contains(" -args");
+    let begins = rest.is_empty() || rest.starts_with(' ');
+    (plain && begins).then(|| format!("go test -json -count=1{rest}"))
 }
 
 /// The command for these tests only, and for what stands in their files where a runner takes no
@@ -114,6 +124,31 @@ pub fn only(line: &str, ids: &[String], alternate: bool) -> Option<String> {
             }
             Some(format!("{line}{}", named.concat()))
         }
+        Some(Selecting::Nextest) => {
+            // `widget::it::red`: what stands before the last part may be its target or a module.
+            let name = |id: &String| {
+                id.rsplit("::")
+                    .next()
+                    .filter(|it| is_identifier(it))
+                    .map(|name| format!("test(/(^|::){name}$/)"))
+            };
+            let names: Option<BTreeSet<String>> = ids.iter().map(name).collect();
+            let names = names?.into_iter().collect::<Vec<_>>().join(" | ");
+            let one = if alternate { " --test-threads=1" } else { "" };
+            Some(format!("{line}{one} -E '{names}'"))
+        }
+        Some(Selecting::Go(rest)) => {
+            // `example.com/widget::TestMean/of_nothing`
+            let name = |id: &String| -> Option<String> {
+                let (_, test) = id.split_once("::")?;
+                let name = test.split('/').next().unwrap_or(test);
+                is_identifier(name).then(|| name.to_owned())
+            };
+            let names: Option<BTreeSet<String>> = ids.iter().map(name).collect();
+            let names = names?.into_iter().collect::<Vec<_>>().join("|");
+            let shuffle = if alternate { " -shuffle=1" } else { "" };
+            Some(format!("go test{shuffle} -run '^({names})$'{rest}"))
+        }
         _ => None,
     }
 }
@@ -134,6 +169,7 @@ enum Selecting<'a> {
         names_files: bool,
     },
     Unittest,
+    Nextest,
     /// With what follows `go test`.
     Go(&'a str),
 }
@@ -154,6 +190,9 @@ impl<'a> Selecting<'a> {
         let has = |option: &str| words.iter().any(|word| word.starts_with(option));
         if words.first()? == "cargo" && words.get(1)? == "test" {
             return Some(Self::Cargo);
+        }
+        if starts_nextest(words) && words.get(2)? == "run" && !has("-E") && !has("--filter") {
+            return Some(Self::Nextest);
         }
         if starts_pytest(words) {
             let program = words.iter().position(|word| word.ends_with("pytest"))?;
@@ -230,6 +269,7 @@ mod tests {
         for (line, on) in [
             ("cargo test --offline", "cargo test --no-fail-fast --offline"),
             ("cargo test -- --exact 'a'", "cargo test --no-fail-fast -- --exact 'a'"),
+            ("cargo nextest run --offline", "cargo nextest run --offline --no-fail-fast"),
             ("python3 -m unittest", "python3 -m unittest -v"),
             ("pytest -x", "pytest -x --maxfail=0 --continue-on-collection-errors"),
             (
@@ -254,6 +294,28 @@ mod tests {
         ] {
             assert_eq!(whole(line), line);
         }
+    }
+
+    #[test]
+    fn a_command_is_told_to_run_some_tests_again() {
+        let ids = names(&["example.com/w::TestA/of nothing", "example.com/w/sub::TestB"]);
+        assert_eq!(
+            only("go test ./...", &ids, true).as_deref(),
+            Some("go test -shuffle=1 -run '^(TestA|TestB)$' ./...")
+        );
+        let events = "go test -json -count=1 -run '^(TestA|TestB)$' ./...";
+        let run = only("go test ./...", &ids, false).unwrap();
+        assert_eq!(with_go_events(&run).as_deref(), Some(events));
+        assert_eq!(only("go test -run TestC ./...", &ids, false), None);
+        for line in ["go test ./... && go vet", "go testing", "go vet ./...", "go test . > log"] {
+            assert_eq!(with_go_events(line), None, "{line}");
+        }
+        let ids = names(&["widget::it::red", "widget::tests::index"]);
+        assert_eq!(
+            only("cargo nextest run", &ids, false).as_deref(),
+            Some("cargo nextest run -E 'test(/(^|::)index$/) | test(/(^|::)red$/)'")
+        );
+        assert_eq!(only("cargo nextest run -E 'test(a)'", &ids, false), None);
     }
 
     #[test]

