@@ -760,6 +760,8 @@ fn the_demo_can_stay_up_to_look_around() {
     till("stays up until Ctrl-C");
     let clone = till("git clone ");
     let (releases, pulls) = (till("curl "), till("curl "));
+    let here = format!("{}/acme/stats", clone.rsplit_once("/acme/stats").unwrap().0.trim());
+    let here = here.split_whitespace().next_back().unwrap().to_owned();
 
     let folder = tempfile::tempdir().unwrap();
     let words = clone.split_whitespace().skip(1);
@@ -774,6 +776,21 @@ fn the_demo_can_stay_up_to_look_around() {
             line.split(' ').next_back().unwrap().trim_matches('\'').parse().unwrap();
         let answer = get(&url);
         assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(shown), "{url}: {answer}");
+    }
+
+    // Its pages are there to act on: another issue waits to be fixed.
+    let page = |path: &str| asks(&format!("{here}{path}").parse().unwrap(), "GET", "");
+    assert!(page("/releases").contains("SHA256SUMS</a>"), "{}", page("/releases"));
+    let list = page("/issues");
+    let open = list.split("badge open").nth(1).unwrap_or_else(|| panic!("{list}"));
+    let issue = open.split("/issues/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let comments: url::Url = format!("{here}/issues/{issue}/comments").parse().unwrap();
+    let answer = asks(&comments, "POST", "body=%2Fgander+fix");
+    assert!(answer.starts_with("HTTP/1.1 302"), "{answer}");
+    let begun = std::time::Instant::now();
+    while !page("/pulls").contains("badge open") {
+        assert!(begun.elapsed().as_secs() < 60, "{}", page(&format!("/issues/{issue}")));
+        std::thread::sleep(std::time::Duration::from_millis(200));
     }
 
     let pid = rustix::process::Pid::from_child(&demo.0);
@@ -792,12 +809,19 @@ impl Drop for Stopped {
 
 /// What a peer without a token is answered.
 fn get(url: &url::Url) -> String {
+    asks(url, "GET", "")
+}
+
+/// The same with a form.
+fn asks(url: &url::Url, method: &str, form: &str) -> String {
     let at = url.socket_addrs(|| None).unwrap();
     let mut peer = TcpStream::connect(&*at).unwrap();
     peer.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
     let (path, query) = (url.path(), url.query().unwrap_or_default());
+    let length = form.len();
     let head = "Host: localhost\r\nUser-Agent: me\r\nConnection: close";
-    write!(peer, "GET {path}?{query} HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+    let head = format!("{head}\r\nContent-Length: {length}");
+    write!(peer, "{method} {path}?{query} HTTP/1.1\r\n{head}\r\n\r\n{form}").unwrap();
     let mut answer = String::new();
     peer.read_to_string(&mut answer).unwrap();
     answer

@@ -70,10 +70,14 @@ pub(super) fn as_json(
 }
 
 /// Where to look while it stays up.
-pub(super) fn invite(emulator: &Emulator) {
+pub(super) fn invite(emulator: &Emulator, issue: u64) {
     let (web, api) = (emulator.web_url(), emulator.api_url());
     say(format!(
-        "\nIt stays up until Ctrl-C; then everything is gone.\n\n  \
+        "\nIt stays up until Ctrl-C; then everything is gone. In a browser:\n\n  \
+         {web}{REPO}\n  \
+         {web}{REPO}/issues/{issue}\n\n\
+         The second is another bug. You are mona: comment `/gander fix`. Whoever asks does not approve,\n\
+         so approve the pull request as acme.\n\n  \
          git clone {web}{REPO}\n  \
          curl {api}/repos/{REPO}/releases\n  \
          curl '{api}/repos/{REPO}/pulls?state=all'"

@@ -26,20 +26,21 @@ use crate::core::setup::{DEFAULT_NAME, Hub, SetupPlan};
 use crate::egress::PrivateAddresses;
 use crate::forge::payload::NewApp;
 use crate::forge::{AppKey, Forge, ForgeConfig, Pace, claim_app};
-use crate::model::Scripted;
 use crate::sandbox::{Sandbox, toolchain};
 use crate::server::WebhookSecrets;
 use crate::store::Sqlite;
 use crate::worker::WorkerSettings;
-use gander_emulator::{Emulator, Options, RepositorySpec, Requirement};
+use gander_emulator::{Emulator, LimitPlan, Options, RepositorySpec, Requirement};
 
 mod ending;
+mod model;
 mod project;
 mod shown;
 mod stage;
 mod story;
 mod workflows;
 
+use model::DemoModel;
 use project::DemoProject;
 use stage::{DemoStage, Narration};
 use workflows::{Download, Workflows};
@@ -127,7 +128,11 @@ async fn play(command: &Demo) -> CommandResult {
         }
         if command.keep {
             let mut end = signal(SignalKind::interrupt())?;
-            ending::invite(&emulator);
+            let spare = &project.spare;
+            let issue =
+                emulator.person("hubert").opens_issue(REPO, spare.title, spare.body, &[])?;
+            emulator.sign_in(Some("mona"));
+            ending::invite(&emulator, issue);
             end.recv().await;
         }
     }
@@ -180,6 +185,13 @@ fn populate(
     project: &DemoProject,
     download: &Download,
 ) -> Result<(), AnyError> {
+    // What takes Gander two minutes at GitHub's pace is shown in ten seconds.
+    emulator.set_limits(LimitPlan {
+        requests_per_hour: u32::MAX,
+        content_per_minute: usize::MAX,
+        content_per_hour: usize::MAX,
+        points_per_minute: u32::MAX,
+    });
     for login in PEOPLE {
         emulator.create_user(login);
     }
@@ -228,7 +240,7 @@ async fn wire(
         store: Arc::new(Sqlite::open(&directory.join("gander.db")).await?),
         forge: Forge::new(forge, egress, clock.clone()),
         sandbox: Arc::new(sandbox),
-        models: vec![Arc::new(project.script.parse::<Scripted>()?)],
+        models: vec![Arc::new(DemoModel::of(project)?)],
         secrets: WebhookSecrets::new(secret, None)?,
         proxies: Vec::new(),
         clock,

@@ -16,6 +16,15 @@ pub(super) struct DemoProject {
     /// What the reviewer wants changed.
     pub(super) note: LineNote<'static>,
     pub(super) script: &'static str,
+    /// Another issue, for whoever stays.
+    pub(super) spare: SpareIssue,
+}
+
+/// An issue that nobody has ordered to be fixed yet.
+pub(super) struct SpareIssue {
+    pub(super) title: &'static str,
+    pub(super) body: &'static str,
+    pub(super) script: &'static str,
 }
 
 impl DemoProject {
@@ -48,6 +57,11 @@ const RUST: DemoProject = DemoProject {
         body: "Please no `as` here: it is silent where it loses something.",
     },
     script: include_str!("rust/script.json"),
+    spare: SpareIssue {
+        title: "median depends on the order of the numbers",
+        body: "`stats::median(&[3, 1, 2])` is `Some(1)`. I expected `Some(2)`.\n",
+        script: include_str!("rust/spare.json"),
+    },
 };
 
 const SHELL: DemoProject = DemoProject {
@@ -69,4 +83,9 @@ const SHELL: DemoProject = DemoProject {
         body: "Please say at the top what is printed without numbers.",
     },
     script: include_str!("shell/script.json"),
+    spare: SpareIssue {
+        title: "the README does not say how to call it",
+        body: "It could show `sh mean.sh 1 2 6`.\n",
+        script: include_str!("shell/spare.json"),
+    },
 };

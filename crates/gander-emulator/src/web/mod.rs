@@ -1,19 +1,23 @@
-//! The pages a person sees when an App is set up: making one from a manifest, installing it, and
-//! adding a file.
+//! The pages that a person sees: making an App from a manifest, installing it, adding a file; and a
+//! repository with its issues, pull requests and releases.
 //!
 //! Invariants: whoever sits at the browser may do only what GitHub would let them; all that came
-//! from outside is escaped; without JavaScript everything works.
+//! from outside is escaped; without JavaScript everything works; another site's page presses no
+//! button here.
 
 mod file;
 mod install;
 mod manifest;
+mod markdown;
+mod repository;
+mod thread;
 
 use bytes::Bytes;
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
 use super::answer::{Answer, Content};
-use super::state::{AccountKind, State};
+use super::state::{AccountKind, Repository, State};
 
 /// One request for a page, by a person who is signed in.
 struct Visit<'a> {
@@ -21,6 +25,10 @@ struct Visit<'a> {
     person: u64,
     query: Fields,
     form: Fields,
+    /// Where the page stands whose button was pressed, if the browser says it.
+    origin: Option<String>,
+    /// The page's own path.
+    at: String,
 }
 
 /// Names and values of a query or a form.
@@ -73,18 +81,31 @@ pub(crate) fn answer(state: &mut State, parts: &Parts, body: &Bytes) -> Option<A
             manifest::create
         }
         ("GET", ["apps", _]) => install::app,
+        ("POST", ["_sign_in"]) => sign_in,
         ("GET", ["apps", _, "installations", "new"]) => install::choose,
         ("POST", ["apps", _, "installations"]) => install::install,
         ("GET", [_, _, "new", _, ..]) => file::show,
         ("POST", [_, _, "create", _, ..]) => file::commit,
         ("GET", [_, _, "blob", _, _, ..]) => file::read,
+        ("GET", [_, _, "issues" | "pulls"]) => repository::threads,
+        ("POST", [_, _, "issues"]) => repository::open_issue,
+        ("GET", [_, _, "releases"] | [_, _, "releases", "tag", _]) => repository::releases,
+        ("GET", [_, _, "releases", "download", _, _]) => repository::download,
+        ("GET", [_, _, "issues" | "pull", _]) => thread::show,
+        ("GET", [_, _, "pull", _, "files"]) => thread::files,
+        ("POST", [_, _, "issues", _, "comments"]) => thread::comment,
+        ("POST", [_, _, "pull", _, "reviews"]) => thread::review,
+        ("GET", [owner, _]) if state.account_named(owner).is_some() => repository::home,
         _ => return None,
     };
     let Some(person) = state.browser else {
         return Some(page(401, "Sign in to GitHub", "<p>Sign in to GitHub to go on.</p>"));
     };
     let query = Fields::parse(parts.uri.query().unwrap_or("").as_bytes());
-    let mut visit = Visit { state, person, query, form: Fields::parse(body) };
+    let origin = parts.headers.get(http::header::ORIGIN).and_then(|it| it.to_str().ok());
+    let origin = origin.map(str::to_owned);
+    let at = parts.uri.path().to_owned();
+    let mut visit = Visit { state, person, query, form: Fields::parse(body), origin, at };
     Some(act(&mut visit, &path).unwrap_or_else(|Refused(status, why)| {
         page(status, "GitHub", &format!("<p class=\"error\">{}</p>", escape(&why)))
     }))
@@ -142,6 +163,79 @@ fn page(status: u16, title: &str, body: &str) -> Answer {
     );
     let content = Content::Bytes("text/html; charset=utf-8".to_owned(), html.into_bytes());
     Answer { status, headers: Vec::new(), content }
+}
+
+/// A page of a repository, with the way to its others.
+fn framed(visit: &Visit<'_>, known: &Repository, title: &str, body: &str) -> Answer {
+    let state = &*visit.state;
+    let (name, who) = (escape(&state.full_name(known)), escape(&state.login(Some(visit.person))));
+    let others = state.accounts.values().filter(|other| {
+        other.kind == AccountKind::User
+            && other.id != visit.person
+            && state.role(known, other.id) != "none"
+    });
+    let buttons: String = others
+        .map(|other| {
+            format!("<button name=\"login\" value=\"{0}\">{0}</button> ", escape(&other.login))
+        })
+        .collect();
+    let at = escape(&visit.at);
+    let head = format!(
+        "<style>{THREAD_STYLE}</style><nav><a href=\"/{name}\"><b>{name}</b></a> <a \
+         href=\"/{name}/issues\">Issues</a> <a href=\"/{name}/pulls\">Pull requests</a> <a \
+         href=\"/{name}/releases\">Releases</a><form class=\"who\" method=\"post\" \
+         action=\"/_sign_in\"><input type=\"hidden\" name=\"back\" value=\"{at}\">You are \
+         <b>{who}</b>; be {buttons}</form></nav>"
+    );
+    let mut answer = page(200, title, &format!("{head}{body}"));
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'";
+    answer.headers.push(("content-security-policy".to_owned(), policy.to_owned()));
+    answer
+}
+
+/// What the pages of a repository look like, beside what all do.
+const THREAD_STYLE: &str = "body{max-width:56rem;display:flex;flex-direction:column}nav{order:-1;\
+    display:flex;gap:1rem;flex-wrap:wrap;align-items:baseline;border-bottom:1px solid #d1d9e0;\
+    padding-bottom:.75rem}.who{margin-left:auto;color:#59636e;font-size:.85rem}.who button{font:inherit;padding:0 .4rem;\
+    background:#f6f8fa;color:#0969da;border:1px solid #d1d9e0}small{color:#59636e}a{color:#0969da;\
+    text-decoration:none}a:hover{text-decoration:underline}h1{font-size:1.6rem;font-weight:600;margin:1rem \
+    0 .2rem}p{margin:.5rem 0}\
+    h2{font-size:1.15rem;margin-top:1.5rem}.box{border:1px solid #d1d9e0;border-radius:6px;\
+    padding:0 1rem .5rem;margin:.6rem 0}.box header{background:#f6f8fa;margin:0 -1rem .5rem;\
+    padding:.4rem 1rem;border-bottom:1px solid #d1d9e0;border-radius:6px 6px 0 0}.box h3{\
+    font-size:1rem}.box pre{white-space:pre-wrap}.box li:has(input){list-style:none;margin-left:\
+    -1.2rem}@media(max-width:40rem){td code{overflow-wrap:anywhere}}table{border-collapse:collapse;display:block;overflow:auto}td,th{border:1px \
+    solid #d1d9e0;padding:.3rem .6rem;text-align:left}code{background:#eff1f3;border-radius:4px;\
+    padding:.1rem .3rem;font-size:.85em}pre code{background:none;padding:0}.list{list-style:none;\
+    padding:0}.list li{padding:.35rem 0;border-bottom:1px solid #eaeef2}.badge{font-size:.8rem;\
+    border:1px solid #d1d9e0;border-radius:1rem;padding:.1rem .6rem;color:#59636e}.badge.open,\
+    .badge.success{background:#1f883d;border-color:#1f883d;color:#fff}.badge.merged{background:\
+    #8250df;border-color:#8250df;color:#fff}.badge.closed,.badge.failure{background:#cf222e;\
+    border-color:#cf222e;color:#fff}textarea{height:6rem;border:1px solid #d1d9e0;border-radius:\
+    6px}input:not([type=checkbox]){font:inherit;width:100%;box-sizing:border-box;padding:.4rem;border:1px solid \
+    #d1d9e0;border-radius:6px}button.quiet{background:#f6f8fa;color:#1f2328;border:1px solid \
+    #d1d9e0}.diff{background:#fff;border:1px solid #d1d9e0;border-radius:6px;padding:.5rem 0}\
+    .diff span{display:block;padding:0 .75rem;min-height:1.2em}.diff .new{background:#dafbe1}\
+    .diff .old{background:#ffebe9}.diff .place{background:#ddf4ff;color:#59636e}";
+
+/// Becomes somebody else: here nobody has a password.
+fn sign_in(visit: &mut Visit<'_>, _: &[String]) -> Page {
+    same_site(visit)?;
+    let wanted = visit.state.account_named(visit.form.get("login"));
+    let wanted = wanted.filter(|it| it.kind == AccountKind::User).map(|it| it.id);
+    visit.state.browser = Some(wanted.ok_or_else(Refused::not_found)?);
+    // Never to another site.
+    let back = visit.form.get("back").trim_start_matches(['/', '\\']);
+    Ok(redirect(&format!("/{back}")))
+}
+
+/// Refuses what a page of another site sends.
+fn same_site(visit: &Visit<'_>) -> Result<(), Refused> {
+    let Some(origin) = &visit.origin else { return Ok(()) };
+    match visit.state.web.origin().ascii_serialization() == *origin {
+        true => Ok(()),
+        false => Err(Refused(403, "This came from another site's page.".to_owned())),
+    }
 }
 
 fn redirect(to: &str) -> Answer {

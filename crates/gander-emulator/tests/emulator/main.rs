@@ -9,6 +9,7 @@ mod client;
 mod ci;
 mod graphql;
 mod merging;
+mod pages;
 mod reviews;
 mod runner;
 mod same_name;
