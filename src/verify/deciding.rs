@@ -27,6 +27,7 @@ const NAMES: &[(&str, &str)] = &[
     ("rust-toolchain", "the compiler that is used"),
     ("rust-toolchain.toml", "the compiler that is used"),
     ("build.rs", "runs before the crate is built"),
+    ("nextest.toml", "settings of nextest"),
     ("phpunit.xml", "settings of PHPUnit"),
     ("phpunit.xml.dist", "settings of PHPUnit"),
     (".rspec", "settings of RSpec"),
@@ -94,6 +95,9 @@ fn what(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Option<&'sta
     if python && (has_hooks(&before) || has_hooks(&after)) {
         return Some("has hooks of its test runner");
     }
+    if name.ends_with("_test.go") && test_main(&before) != test_main(&after) {
+        return Some("its `TestMain` runs the tests");
+    }
     match name {
         "package.json" if differs(&before, &after, package_parts) => {
             Some("scripts and settings of its test runner")
@@ -115,6 +119,12 @@ fn what(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Option<&'sta
 fn has_hooks(text: &str) -> bool {
     const HOOKS: &[&str] = &["def pytest_", "hookimpl", "pytest_plugins", "def load_tests"];
     HOOKS.iter().any(|hook| text.contains(hook))
+}
+
+/// What Go runs in the place of a package's tests, and which has to run them.
+fn test_main(text: &str) -> Vec<&str> {
+    let from = text.lines().skip_while(|line| !line.starts_with("func TestMain("));
+    from.take_while(|line| *line != "}").collect()
 }
 
 /// Whether two texts differ in these parts, or one that is not empty cannot be read.
@@ -205,6 +215,7 @@ mod tests {
             "crates/a/.cargo/config",
             "crates/a/build.rs",
             "rust-toolchain.toml",
+            ".config/nextest.toml",
         ] {
             assert!(counts(path, "a", "b"), "{path}");
             assert!(counts(path, "", "b"), "{path} is new");
@@ -219,6 +230,10 @@ mod tests {
         let hook = "def pytest_pyfunc_call(pyfuncitem):\n    return True\n";
         assert!(counts("plug.py", hook, &hook.replace("True", "1")));
         assert!(counts("tests/test_a.py", "", "pytest_plugins = ['helper']\n"));
+        let go = "func TestA(t *testing.T) {\n}\n\nfunc TestMain(m *testing.M) {\n\tm.Run()\n}\n";
+        assert!(!counts("a_test.go", go, &go.replace("TestA", "TestB")));
+        assert!(counts("a_test.go", go, &go.replace("m.Run()", "os.Exit(0)")));
+        assert!(counts("b_test.go", "", go));
         let npm = r#"{"version": "1.0.0", "scripts": {"test": "jest"}}"#;
         assert!(!counts("package.json", npm, &npm.replace("1.0.0", "1.1.0")));
         assert!(counts("package.json", npm, &npm.replace("\"jest\"", "\"true\"")));

@@ -44,6 +44,7 @@ mod rules;
 mod second_look;
 mod shadowing;
 mod split;
+mod subject;
 mod test_files;
 mod test_ids;
 

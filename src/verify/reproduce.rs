@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::rerun::Rerun;
 use super::results::select;
 use super::split::{ChangePart, SplitPatch, parts, replaces_tests, split};
+use super::subject::{Subject, is_asked, own_tests, takes_red_tests_away};
 use super::test_files::{is_code, is_of_tests};
 use super::test_ids::{own_name, stands_in};
 use super::{Checker, Finding, VerifyContext, VerifyError, blocking};
@@ -70,18 +71,6 @@ pub struct Reproduce<'a> {
     pub stop: &'a CancellationToken,
 }
 
-/// One command with the results of its tests with the change.
-struct Subject<'a> {
-    line: &'a str,
-    with: Cow<'a, TestResults>,
-    /// As they were without it, where that is known.
-    before: Option<Cow<'a, TestResults>>,
-    /// Whether they are only known by asking its runner by arguments.
-    by_arguments: bool,
-    /// What repeats and parts may take.
-    time: Duration,
-}
-
 /// The tests that fail without the change and pass with it.
 struct RedToGreen {
     tests: Vec<ProvenTest>,
@@ -95,7 +84,13 @@ impl Reproduce<'_> {
     /// # Errors
     /// When a command could not be run.
     pub async fn prove(&self) -> Result<Proof, VerifyError> {
-        let mut subjects = self.subjects().await?;
+        let (patch, files) = (self.patch.clone(), self.files.clone());
+        let dividing = move || (split(&patch, &files), parts(&patch, &files));
+        let (divided, parts) = blocking(dividing).await?;
+        let mut subjects = self.subjects(&divided.tests).await?;
+        if subjects.is_empty() && divided.tests.is_empty() && self.commands().any(is_asked) {
+            return Ok(Proof::of(ProofOutcome::NoTest));
+        }
         if subjects.is_empty() {
             return Ok(Proof::not_tried(
                 "what single tests came to is not known. Gander reads it of cargo test, cargo \
@@ -103,16 +98,8 @@ impl Reproduce<'_> {
                  where a check is that one command and what it prints adds up",
             ));
         }
-        let (patch, files) = (self.patch.clone(), self.files.clone());
-        let dividing = move || (split(&patch, &files), parts(&patch, &files));
-        let (divided, parts) = blocking(dividing).await?;
-        if self.depth == ProofDepth::Whole && replaces_tests(&divided.tests) {
-            let unknown = |it: &&mut Subject<'_>| it.by_arguments && it.before.is_none();
-            for subject in subjects.iter_mut().filter(unknown) {
-                let nothing = Patch::default();
-                let run = self.rerun_of(subject).once(subject.line, subject.line, &nothing).await?;
-                subject.before = run.results.map(Cow::Owned);
-            }
+        if self.depth == ProofDepth::Whole {
+            self.look_at_base(&mut subjects, &divided.tests).await?;
         }
         let mut best: Option<Proof> = None;
         for subject in &subjects {
@@ -129,10 +116,40 @@ impl Reproduce<'_> {
         Ok(best)
     }
 
-    async fn subjects(&self) -> Result<Vec<Subject<'_>>, VerifyError> {
+    fn commands(&self) -> impl Iterator<Item = &Check> {
+        self.with.checks.iter().filter(|check| check.kind == CheckKind::Command)
+    }
+
+    /// What a command came to on the base.
+    fn before(&self, name: &str) -> Option<&Check> {
+        self.base.iter().find(|it| it.kind == CheckKind::Command && it.name == name)
+    }
+
+    fn was_red(&self, name: &str) -> bool {
+        self.before(name).is_some_and(|it| matches!(it.outcome, CheckOutcome::Failed(_)))
+    }
+
+    /// Where only a run that is asked by arguments tells of tests, this one does so of the base: of
+    /// those that the change replaces, and of those that were red.
+    async fn look_at_base(
+        &self,
+        subjects: &mut [Subject<'_>],
+        tests: &Patch,
+    ) -> Result<(), VerifyError> {
+        let nothing = Patch::default();
+        for subject in subjects.iter_mut().filter(|it| it.by_arguments && it.before.is_none()) {
+            if replaces_tests(tests) || self.was_red(subject.line) {
+                let run = self.rerun_of(subject).once(subject.line, subject.line, &nothing).await?;
+                subject.before = run.results.map(Cow::Owned);
+            }
+        }
+        Ok(())
+    }
+
+    async fn subjects(&self, tests: &Patch) -> Result<Vec<Subject<'_>>, VerifyError> {
         let mut subjects = Vec::new();
-        for check in self.with.checks.iter().filter(|check| check.kind == CheckKind::Command) {
-            let before = self.base.iter().find(|it| it.kind == check.kind && it.name == check.name);
+        for check in self.commands() {
+            let before = self.before(&check.name);
             let green = matches!(
                 check.outcome,
                 CheckOutcome::Passed | CheckOutcome::OnlyKnownFailures { .. }
@@ -142,6 +159,8 @@ impl Reproduce<'_> {
             }
             let with = match &check.results {
                 Some(results) => Some(Cow::Borrowed(results)),
+                // Without a test there is nothing to tell of.
+                None if tests.is_empty() && !self.was_red(&check.name) => None,
                 None => self.asked_by_arguments(check).await?.map(Cow::Owned),
             };
             subjects.extend(with.map(|with| Subject {
@@ -158,8 +177,7 @@ impl Reproduce<'_> {
     /// What single tests come to with the change where a runner tells only if it is asked by
     /// arguments.
     async fn asked_by_arguments(&self, check: &Check) -> Result<Option<TestResults>, VerifyError> {
-        const ASKED: &[&str] = &["npm", "npx", "pnpm", "yarn", "jest", "vitest", "mocha", "go"];
-        if !check.name.split([' ', '/']).any(|word| ASKED.contains(&word)) {
+        if !is_asked(check) {
             return Ok(None);
         }
         let rerun = Rerun { by_arguments: true, ..self.rerun() };
@@ -475,21 +493,6 @@ impl Reproduce<'_> {
         let (checker, means, stop) = (self.checker, self.means, self.stop);
         Rerun { checker, means, log: LOG, by_arguments: false, time: means.time, stop }
     }
-}
-
-/// Whether a test that fails on the base is gone, or does not run any more: that shows no bug, and
-/// no absence of one.
-fn takes_red_tests_away(subject: &Subject<'_>) -> bool {
-    let red = subject.before.iter().flat_map(|before| before.in_state(TestState::Failed));
-    let ran = |id: &str| subject.with.get(id).is_some_and(|it| it.state != TestState::Skipped);
-    red.into_iter().any(|id| !ran(id))
-}
-
-/// The tests of a change that pass with it: those that are new, and those in files that it changes.
-fn own_tests<'s>(subject: &'s Subject<'_>, tests: &Patch) -> Vec<&'s str> {
-    let is_new = |id: &str| subject.before.as_ref().is_some_and(|before| before.get(id).is_none());
-    let changed = |id: &str| stands_in(id, tests);
-    subject.with.in_state(TestState::Passed).filter(|id| is_new(id) || changed(id)).collect()
 }
 
 /// All of the change's own tests pass on the base.

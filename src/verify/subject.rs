@@ -1,0 +1,44 @@
+//! A command with the results of its tests, with a change and without it.
+//!
+//! Invariants: what is not known of the base is no result.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::test_ids::stands_in;
+use crate::core::evidence::Check;
+use crate::core::patch::Patch;
+use crate::core::test_results::{TestResults, TestState};
+
+/// One command with the results of its tests with the change.
+pub(super) struct Subject<'a> {
+    pub(super) line: &'a str,
+    pub(super) with: Cow<'a, TestResults>,
+    /// As they were without it, where that is known.
+    pub(super) before: Option<Cow<'a, TestResults>>,
+    /// Whether they are only known by asking its runner by arguments.
+    pub(super) by_arguments: bool,
+    /// What repeats and parts may take.
+    pub(super) time: Duration,
+}
+
+/// Whether a command starts a runner that tells of single tests if it is asked by arguments.
+pub(super) fn is_asked(check: &Check) -> bool {
+    const ASKED: &[&str] = &["npm", "npx", "pnpm", "yarn", "jest", "vitest", "mocha", "go"];
+    check.results.is_none() && check.name.split([' ', '/']).any(|word| ASKED.contains(&word))
+}
+
+/// Whether a test that fails on the base is gone, or does not run any more: that shows no bug, and
+/// no absence of one.
+pub(super) fn takes_red_tests_away(subject: &Subject<'_>) -> bool {
+    let red = subject.before.iter().flat_map(|before| before.in_state(TestState::Failed));
+    let ran = |id: &str| subject.with.get(id).is_some_and(|it| it.state != TestState::Skipped);
+    red.into_iter().any(|id| !ran(id))
+}
+
+/// The tests of a change that pass with it: those that are new, and those in files that it changes.
+pub(super) fn own_tests<'s>(subject: &'s Subject<'_>, tests: &Patch) -> Vec<&'s str> {
+    let is_new = |id: &str| subject.before.as_ref().is_some_and(|before| before.get(id).is_none());
+    let changed = |id: &str| stands_in(id, tests);
+    subject.with.in_state(TestState::Passed).filter(|id| is_new(id) || changed(id)).collect()
+}
