@@ -74,20 +74,11 @@ async fn killed_before_or_after_any_write_the_story_ends_the_same() {
     let writes = undisturbed.play("undisturbed", &["never"]).await;
     assert!(writes > 20, "only {writes} writes");
     for write in 1..=writes {
-        for side in sides(write) {
+        for side in ["before", "after"] {
             let story = format!("{side}:{write}");
             let scene = Scene::new().await;
             scene.play(&story, &[&story, "never"]).await;
         }
-    }
-}
-
-/// On which sides of a write it dies: in turns, or on both where `make crash` asks for all.
-fn sides(write: u32) -> &'static [&'static str] {
-    match (std::env::var_os("GANDER_CRASH_ROUNDS"), write % 2) {
-        (Some(_), _) => &["before", "after"],
-        (None, 0) => &["before"],
-        (None, _) => &["after"],
     }
 }
 
