@@ -185,7 +185,7 @@ fn populate(
     project: &DemoProject,
     download: &Download,
 ) -> Result<(), AnyError> {
-    // What takes Gander two minutes at GitHub's pace is shown in ten seconds.
+    // GitHub's limits on a minute would hold up a story that is told in less.
     emulator.set_limits(LimitPlan {
         requests_per_hour: u32::MAX,
         content_per_minute: usize::MAX,

@@ -25,8 +25,6 @@ struct Visit<'a> {
     person: u64,
     query: Fields,
     form: Fields,
-    /// Where the page stands whose button was pressed, if the browser says it.
-    origin: Option<String>,
     /// The page's own path.
     at: String,
 }
@@ -98,14 +96,17 @@ pub(crate) fn answer(state: &mut State, parts: &Parts, body: &Bytes) -> Option<A
         ("GET", [owner, _]) if state.account_named(owner).is_some() => repository::home,
         _ => return None,
     };
+    // GitHub takes a manifest from the page of whoever wrote it, and only shows it then.
+    let is_manifest = names.ends_with(&["apps", "new"]);
+    if parts.method == http::Method::POST && !is_manifest && !is_same_site(state, parts) {
+        return Some(page(403, "GitHub", "<p class=\"error\">This came from another site.</p>"));
+    }
     let Some(person) = state.browser else {
         return Some(page(401, "Sign in to GitHub", "<p>Sign in to GitHub to go on.</p>"));
     };
     let query = Fields::parse(parts.uri.query().unwrap_or("").as_bytes());
-    let origin = parts.headers.get(http::header::ORIGIN).and_then(|it| it.to_str().ok());
-    let origin = origin.map(str::to_owned);
     let at = parts.uri.path().to_owned();
-    let mut visit = Visit { state, person, query, form: Fields::parse(body), origin, at };
+    let mut visit = Visit { state, person, query, form: Fields::parse(body), at };
     Some(act(&mut visit, &path).unwrap_or_else(|Refused(status, why)| {
         page(status, "GitHub", &format!("<p class=\"error\">{}</p>", escape(&why)))
     }))
@@ -149,6 +150,11 @@ fn escape(text: &str) -> String {
 }
 
 fn page(status: u16, title: &str, body: &str) -> Answer {
+    document(status, title, "", body)
+}
+
+/// `before`: what stands above the title.
+fn document(status: u16, title: &str, before: &str, body: &str) -> Answer {
     const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;\
                          padding:0 1rem;color:#1f2328}pre,textarea{width:100%;box-sizing:\
                          border-box;font:.85rem/1.4 monospace;background:#f6f8fa;padding:.75rem;\
@@ -159,7 +165,7 @@ fn page(status: u16, title: &str, body: &str) -> Answer {
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><title>{title}</title><style>{STYLE}</style></head><body>\
-         <h1>{title}</h1>{body}</body></html>"
+         {before}<h1>{title}</h1>{body}</body></html>"
     );
     let content = Content::Bytes("text/html; charset=utf-8".to_owned(), html.into_bytes());
     Answer { status, headers: Vec::new(), content }
@@ -187,15 +193,14 @@ fn framed(visit: &Visit<'_>, known: &Repository, title: &str, body: &str) -> Ans
          action=\"/_sign_in\"><input type=\"hidden\" name=\"back\" value=\"{at}\">You are \
          <b>{who}</b>; be {buttons}</form></nav>"
     );
-    let mut answer = page(200, title, &format!("{head}{body}"));
+    let mut answer = document(200, title, &head, body);
     let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'";
     answer.headers.push(("content-security-policy".to_owned(), policy.to_owned()));
     answer
 }
 
 /// What the pages of a repository look like, beside what all do.
-const THREAD_STYLE: &str = "body{max-width:56rem;display:flex;flex-direction:column}nav{order:-1;\
-    display:flex;gap:1rem;flex-wrap:wrap;align-items:baseline;border-bottom:1px solid #d1d9e0;\
+const THREAD_STYLE: &str = "body{max-width:56rem}nav{display:flex;gap:1rem;flex-wrap:wrap;align-items:baseline;border-bottom:1px solid #d1d9e0;\
     padding-bottom:.75rem}.who{margin-left:auto;color:#59636e;font-size:.85rem}.who button{font:inherit;padding:0 .4rem;\
     background:#f6f8fa;color:#0969da;border:1px solid #d1d9e0}small{color:#59636e}a{color:#0969da;\
     text-decoration:none}a:hover{text-decoration:underline}h1{font-size:1.6rem;font-weight:600;margin:1rem \
@@ -220,7 +225,6 @@ const THREAD_STYLE: &str = "body{max-width:56rem;display:flex;flex-direction:col
 
 /// Becomes somebody else: here nobody has a password.
 fn sign_in(visit: &mut Visit<'_>, _: &[String]) -> Page {
-    same_site(visit)?;
     let wanted = visit.state.account_named(visit.form.get("login"));
     let wanted = wanted.filter(|it| it.kind == AccountKind::User).map(|it| it.id);
     visit.state.browser = Some(wanted.ok_or_else(Refused::not_found)?);
@@ -229,13 +233,10 @@ fn sign_in(visit: &mut Visit<'_>, _: &[String]) -> Page {
     Ok(redirect(&format!("/{back}")))
 }
 
-/// Refuses what a page of another site sends.
-fn same_site(visit: &Visit<'_>) -> Result<(), Refused> {
-    let Some(origin) = &visit.origin else { return Ok(()) };
-    match visit.state.web.origin().ascii_serialization() == *origin {
-        true => Ok(()),
-        false => Err(Refused(403, "This came from another site's page.".to_owned())),
-    }
+/// Whether the page whose button was pressed is one of these, as far as the browser says it.
+fn is_same_site(state: &State, parts: &Parts) -> bool {
+    let origin = parts.headers.get(http::header::ORIGIN);
+    origin.is_none_or(|it| *it == state.web.origin().ascii_serialization())
 }
 
 fn redirect(to: &str) -> Answer {

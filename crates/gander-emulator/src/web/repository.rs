@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::markdown::rendered;
-use super::{Page, Refused, Visit, escape, framed, redirect, same_site};
+use super::{Page, Refused, Visit, escape, framed, redirect};
 use crate::acts::{self, NewIssue};
 use crate::answer::{Answer, Content};
 use crate::git::Depth;
@@ -76,7 +76,6 @@ pub(super) fn threads(visit: &mut Visit<'_>, path: &[String]) -> Page {
 
 /// The button for a new issue.
 pub(super) fn open_issue(visit: &mut Visit<'_>, path: &[String]) -> Page {
-    same_site(visit)?;
     let known = readable(visit, path)?;
     let (id, name) = (known.id, visit.state.full_name(known));
     let title = visit.form.get("title").trim().to_owned();

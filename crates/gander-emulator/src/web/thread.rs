@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::markdown::rendered;
 use super::repository::{badge, readable};
-use super::{Page, Refused, Visit, escape, framed, redirect, same_site};
+use super::{Page, Refused, Visit, escape, framed, redirect};
 use crate::acts::{self, NewReview};
 use crate::shapes::moment;
 use crate::state::{Issue, Pull, Repository, State};
@@ -22,39 +22,50 @@ pub(super) fn show(visit: &mut Visit<'_>, path: &[String]) -> Page {
     if let Some(pull) = &issue.pull {
         body.push_str(&about_pull(visit.state, known, issue, pull));
     }
-    let mut said = vec![(
-        issue.created_at,
-        issue.author,
-        String::new(),
-        issue.body.clone().unwrap_or_default(),
-    )];
-    let comments = known.comments.values().filter(|it| it.issue == issue.number);
-    said.extend(comments.map(|it| (it.created_at, it.author, String::new(), it.body.clone())));
-    let reviews = known.reviews.iter().filter(|it| it.pull == issue.number);
-    said.extend(reviews.map(|it| {
-        let verdict = it.state.to_ascii_lowercase().replace('_', " ");
-        (it.submitted_at, Some(it.author), format!(" reviewed: {verdict}"), it.body.clone())
-    }));
-    let notes = known.review_comments.values().filter(|it| it.pull == issue.number);
-    said.extend(notes.map(|it| {
-        let resolved = if known.resolved.contains_key(&it.root()) { ", resolved" } else { "" };
-        let place = format!(" on {} line {}{resolved}", it.spot.path, it.spot.line);
-        (it.created_at, it.author, place, it.body.clone())
-    }));
-    said.sort_by_key(|it| it.0);
-    for (at, author, how, text) in said {
+    for Saying { at, author, how, text } in sayings(known, issue) {
         let by = escape(&visit.state.login(author));
         let _ = write!(
             body,
             "<article class=\"box\"><header><b>{by}</b>{} <small>{}</small></header>{}</article>",
             escape(&how),
             when(at),
-            rendered(&text, &name)
+            rendered(text, &name)
         );
     }
     body.push_str(&forms(&name, issue, &visit.state.login(Some(visit.person))));
     let title = format!("{} #{}", issue.title, issue.number);
     Ok(framed(visit, known, &title, &body))
+}
+
+/// Something that somebody said.
+struct Saying<'s> {
+    at: i64,
+    author: Option<u64>,
+    /// In what form, where that is not a plain comment: ` reviewed: approved`.
+    how: String,
+    text: &'s str,
+}
+
+/// The text that an issue or pull request began with, and what was said since, in order.
+fn sayings<'s>(known: &'s Repository, issue: &'s Issue) -> Vec<Saying<'s>> {
+    let plain = |at, author, text| Saying { at, author, how: String::new(), text };
+    let first = issue.body.as_deref().unwrap_or_default();
+    let mut said = vec![plain(issue.created_at, issue.author, first)];
+    let comments = known.comments.values().filter(|it| it.issue == issue.number);
+    said.extend(comments.map(|it| plain(it.created_at, it.author, &it.body)));
+    let reviews = known.reviews.iter().filter(|it| it.pull == issue.number);
+    said.extend(reviews.map(|it| {
+        let how = format!(" reviewed: {}", it.state.to_ascii_lowercase().replace('_', " "));
+        Saying { at: it.submitted_at, author: Some(it.author), how, text: &it.body }
+    }));
+    let notes = known.review_comments.values().filter(|it| it.pull == issue.number);
+    said.extend(notes.map(|it| {
+        let resolved = if known.resolved.contains_key(&it.root()) { ", resolved" } else { "" };
+        let how = format!(" on {} line {}{resolved}", it.spot.path, it.spot.line);
+        Saying { at: it.created_at, author: it.author, how, text: &it.body }
+    }));
+    said.sort_by_key(|it| it.at);
+    said
 }
 
 /// `/{owner}/{repo}/pull/{number}/files`
@@ -90,7 +101,6 @@ pub(super) fn files(visit: &mut Visit<'_>, path: &[String]) -> Page {
 
 /// The button for a comment.
 pub(super) fn comment(visit: &mut Visit<'_>, path: &[String]) -> Page {
-    same_site(visit)?;
     let known = readable(visit, path)?;
     let (id, number) = (known.id, issue_in(known, path)?.number);
     let back = format!("/{}/issues/{number}", visit.state.full_name(known));
@@ -104,7 +114,6 @@ pub(super) fn comment(visit: &mut Visit<'_>, path: &[String]) -> Page {
 
 /// The buttons of a review.
 pub(super) fn review(visit: &mut Visit<'_>, path: &[String]) -> Page {
-    same_site(visit)?;
     let known = readable(visit, path)?;
     let (id, number) = (known.id, issue_in(known, path)?.number);
     let back = format!("/{}/pull/{number}", visit.state.full_name(known));
