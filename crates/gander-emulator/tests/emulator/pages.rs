@@ -92,6 +92,10 @@ async fn what_is_said_on_a_page_is_said_by_whoever_is_signed_in_and_by_no_other_
     assert!(page.contains("You are <b>mona</b>; be "), "{page}");
     let evil = asks(&w, "POST /_sign_in", "https://evil.test", "login=hubot&back=%2F").await;
     assert_eq!(evil.0, 403);
+    let create = format!("POST /{REPO}/create/main");
+    let file = "filename=evil.txt&value=x";
+    assert_eq!(asks(&w, &create, "https://evil.test", file).await.0, 403);
+    assert!(w.emulator.file(REPO, "main", "evil.txt").is_none());
     let (_, moved) = asks(&w, "POST /_sign_in", "", "login=hubot&back=%2F%2Fevil.test").await;
     assert!(moved.contains("location: /evil.test"), "{moved}");
     let (_, page) = asks(&w, &format!("GET /{REPO}"), "", "").await;
