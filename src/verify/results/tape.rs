@@ -75,12 +75,19 @@ pub(super) fn tests(lines: &[&str]) -> Option<TestResults> {
     (seen == planned && !results.is_empty()).then_some(results)
 }
 
-/// `; expected: 2; actual: 1`
+/// `; expected: 2; actual: 1`. A value may begin on the next line, after `|-`.
 fn details(rest: &[&str]) -> String {
-    let block = rest.iter().take_while(|line| line.trim() != "...").take(40);
-    let told = block.map(|line| line.trim());
-    let told = told.filter(|it| it.starts_with("expected: ") || it.starts_with("actual: "));
-    told.map(|it| format!("; {it}")).collect()
+    let block = rest.iter().map(|line| line.trim()).take_while(|line| *line != "...").take(40);
+    let mut told = String::new();
+    let mut block = block.peekable();
+    while let Some(line) = block.next() {
+        if line.starts_with("expected: ") || line.starts_with("actual: ") {
+            let value = line.strip_suffix("|-").unwrap_or(line);
+            let below = if value == line { None } else { block.peek().copied() };
+            told.push_str(&format!("; {value}{}", below.unwrap_or_default()));
+        }
+    }
+    told
 }
 
 #[cfg(test)]
@@ -106,6 +113,9 @@ mod tests {
         let failure = results.get("red one").unwrap().failure.clone().unwrap();
         assert_eq!(failure.cause, FailureCause::Assertion);
         assert_eq!(failure.message, "should be two; expected: 2; actual:   1");
+        let below =
+            ["  ---", "    expected: |-", "      undefined", "    actual:   |-", "      [E]"];
+        assert_eq!(details(&below), "; expected: undefined; actual:   [E]");
         let marks = read(&lines(SAID));
         assert_eq!((marks.ended, marks.tests, marks.passed, marks.failures), (1, 4, 3, 1));
     }
