@@ -490,6 +490,11 @@ fn a_runner_behind_a_script_that_does_more_is_asked_through_the_shell_of_npm() {
     assert_eq!(report["outcome"], "checks_passed", "{text}");
 }
 
+/// Its thirty repeats take a fraction of pytest's time.
+const UNITTEST: &str = "[verify]\ncommands = [\"python3 -m unittest\"]\n";
+const SIZE_UNIT_TEST: &str = "import unittest\n\nimport widget\n\n\nclass SizeTest(unittest.TestCase):\n    \
+                              def test_size(self):\n        self.assertEqual(widget.size(), 2)\n";
+
 /// A fix without a test, and the reason why.
 fn untested_fix() -> Vec<ScriptedTurn> {
     let done = json!({"summary": "one was wrong", "no_test": "it is one number"});
@@ -498,8 +503,12 @@ fn untested_fix() -> Vec<ScriptedTurn> {
 
 #[tokio::test]
 async fn a_test_that_a_review_asks_for_proves_the_fix_of_the_first_round() {
-    let w = on_github(PYTEST, Vec::new()).await;
-    let tested = vec![write("test_size.py", SIZE_TEST), say_done("a test")];
+    let type_test = SIZE_UNIT_TEST
+        .replace("Size", "Type")
+        .replace("Equal(widget.size(), 2)", "True(widget.size())");
+    let files = [PYTHON[0], ("test_type.py", &*type_test), (".github/gander.toml", UNITTEST)];
+    let w = World::with_project(files.to_vec()).await;
+    let tested = vec![write("test_size.py", SIZE_UNIT_TEST), say_done("a test")];
     let untested = vec![ScriptedTurn::call("run", json!({"command": "rm test_size.py"}))];
     let untested = [untested, vec![say_done("no test")]].concat();
     w.model.will_in_rounds(vec![untested_fix(), tested, untested]);
@@ -513,7 +522,10 @@ async fn a_test_that_a_review_asks_for_proves_the_fix_of_the_first_round() {
     assert_eq!(w.only_pull().labels, ["gander:ai-generated"], "{body}");
     assert!(body.contains("\n### Proof\nRun by Gander, each time in a fresh copy"), "{body}");
     assert!(body.contains("without `widget.py` line 2 (+1 −1)"), "{body}");
-    assert!(body.contains("| `test_size.py::test_size` | failed: assert 1 == 2 |"), "{body}");
+    assert!(
+        body.contains("| `test_size.SizeTest.test_size` | failed: AssertionError: 1 \\!= 2 |"),
+        "{body}"
+    );
 
     w.owner().reviews(REPO, pull, Verdict::RequestsChanges, "No test after all.").unwrap();
     w.settle().await;
@@ -527,10 +539,10 @@ async fn a_test_that_a_review_asks_for_proves_the_fix_of_the_first_round() {
 async fn where_others_pushed_the_pull_request_says_which_round_was_proven() {
     let turns = vec![
         edit("widget.py", "return 1", "return 2"),
-        write("test_size.py", SIZE_TEST),
+        write("test_size.py", SIZE_UNIT_TEST),
         say_done("one was wrong"),
     ];
-    let w = on_github(PYTEST, Vec::new()).await;
+    let w = on_github(UNITTEST, Vec::new()).await;
     let more = vec![edit("widget.py", "def size", "# How many.\ndef size"), say_done("a comment")];
     w.model.will_in_rounds(vec![turns, more]);
     w.fixed().await;
@@ -540,7 +552,10 @@ async fn where_others_pushed_the_pull_request_says_which_round_was_proven() {
     w.settle().await;
     let body = w.only_pull().body;
     assert!(body.contains("### Proof of round 1\nWhat was pushed after it was checked"), "{body}");
-    assert!(body.contains("| `test_size.py::test_size` | failed: assert 1 == 2 |"), "{body}");
+    assert!(
+        body.contains("| `test_size.SizeTest.test_size` | failed: AssertionError: 1 \\!= 2 |"),
+        "{body}"
+    );
     assert!(body.contains("### Checks passed"), "{body}");
     w.ends().await;
 }
