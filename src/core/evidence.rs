@@ -39,6 +39,9 @@ pub struct Check {
     pub millis: u64,
 }
 
+/// What waits for a person where the rules ask for proof.
+pub const NOT_PROVEN: &str = "it is not proven, and `[proof] mode` asks for that";
+
 impl Check {
     /// A rule's result, which ran nothing.
     pub fn of_rule(name: &str, outcome: CheckOutcome) -> Self {
@@ -230,7 +233,7 @@ impl Evidence {
     pub fn needs_a_person(&self, mode: ProofMode) -> Vec<String> {
         let mut all = self.proof.as_ref().map_or_else(Vec::new, Proof::needs_a_person);
         if mode == ProofMode::Required && self.outcome() != GreenOutcome::Proven {
-            all.push("it is not proven, and `[proof] mode` asks for that".to_owned());
+            all.push(NOT_PROVEN.to_owned());
         }
         all
     }

@@ -536,6 +536,30 @@ async fn a_test_that_a_review_asks_for_proves_the_fix_of_the_first_round() {
 }
 
 #[tokio::test]
+async fn where_proof_is_required_each_round_without_it_waits_for_its_own_go() {
+    let rules = "[verify]\ncommands = [\"python3 -m unittest\"]\n[proof]\nmode = \"required\"\n";
+    let fine = SIZE_UNIT_TEST.replace("2)", "1)");
+    let files = [PYTHON[0], ("test_size.py", &*fine), (".github/gander.toml", rules)];
+    let w = World::with_project(files.to_vec()).await;
+    let comment = |words: &str| {
+        let done = json!({"summary": "a comment", "no_test": "it is a comment"});
+        let edit = edit("widget.py", "def size", &format!("# {words}\ndef size"));
+        vec![edit, ScriptedTurn::call("finish", done)]
+    };
+    w.model.will_in_rounds(vec![comment("How many."), comment("In all.")]);
+    let issue = w.fixed().await;
+    w.nothing_was_published();
+    assert!(w.last_words(issue).contains("it is not proven"), "{}", w.last_words(issue));
+    w.says(issue, "/gander go").await;
+    let pull = w.only_pull();
+    w.owner().reviews(REPO, pull.number, Verdict::RequestsChanges, "Say more.").unwrap();
+    w.settle().await;
+    assert_eq!(w.only_pull().head_sha, pull.head_sha, "a go is about one change");
+    assert!(w.last_words(pull.number).contains("it is not proven"), "{}", w.timeline());
+    w.ends().await;
+}
+
+#[tokio::test]
 async fn where_others_pushed_the_pull_request_says_which_round_was_proven() {
     let turns = vec![
         edit("widget.py", "return 1", "return 2"),

@@ -58,7 +58,12 @@ pub enum JobEnding {
     NothingToFix { why: String },
     /// A test for the issue passes without any change: what was run, and whether the model was
     /// asked for another.
-    NotReproducible { commands: String, asked_again: bool },
+    NotReproducible {
+        /// Rows of before call it why.
+        #[serde(alias = "why")]
+        commands: String,
+        asked_again: bool,
+    },
     /// All attempts ended red.
     GaveUp { why: String },
     /// The money is gone.
@@ -98,4 +103,17 @@ pub enum Declined {
     JobBudget { limit: Money },
     /// The day's money is spent.
     DayBudget { of: Payer, limit: Money },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ending_that_was_kept_before_is_read() {
+        let kept = r#"{"not_reproducible": {"why": "pytest -q", "asked_again": true}}"#;
+        let ending: JobEnding = serde_json::from_str(kept).unwrap();
+        let commands = "pytest -q".to_owned();
+        assert_eq!(ending, JobEnding::NotReproducible { commands, asked_again: true });
+    }
 }

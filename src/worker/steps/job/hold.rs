@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::core::evidence::NOT_PROVEN;
 use crate::core::id::Sha;
 use crate::core::job::{Base, Job, JobFact};
 use crate::core::patch::Patch;
@@ -54,7 +55,7 @@ pub(in crate::worker) async fn held_back(
 }
 
 /// What of the evidence a person has to say yes to, and has not. A file that this round changes is
-/// asked for again.
+/// asked for again, and so is each change that is not proven where proof is required.
 fn waits_for_a_person(job: &Job, rules: &Rules, patch: &Patch) -> Vec<String> {
     let Some(evidence) = job.evidence() else { return Vec::new() };
     let changed = |what: &str| {
@@ -64,7 +65,7 @@ fn waits_for_a_person(job: &Job, rules: &Rules, patch: &Patch) -> Vec<String> {
             .any(|path| what.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with(':')))
     };
     let mut waits = evidence.needs_a_person(rules.proof.mode);
-    waits.retain(|what| changed(what) || !job.review.allowed.contains(what));
+    waits.retain(|what| what == NOT_PROVEN || changed(what) || !job.review.allowed.contains(what));
     waits
 }
 
