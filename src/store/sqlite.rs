@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
@@ -30,6 +30,7 @@ use crate::core::task::{Sweep, Task};
 
 mod accept;
 mod change;
+mod migrations;
 mod read;
 mod release;
 mod waiting;
@@ -51,8 +52,6 @@ const READERS: u32 = 2;
 /// How many writes may wait before those who ask wait for a place.
 const WAITING_WRITES: usize = 1024;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
-
 /// The default store: everything in one file, for one machine.
 #[derive(Debug)]
 pub struct Sqlite {
@@ -73,7 +72,7 @@ impl Sqlite {
         let writer = SqlitePoolOptions::new().max_connections(1);
         let writing = options.clone().pragma("cache_size", WRITER_CACHE_KIBIBYTES);
         let writer = writer.connect_with(writing).await.map_err(failed)?;
-        MIGRATIONS.run(&writer).await.map_err(not_migrated)?;
+        migrations::all().run(&writer).await.map_err(not_migrated)?;
         let connection = writer.acquire().await.map_err(failed)?.detach();
         let reads = SqlitePoolOptions::new()
             .max_connections(READERS)

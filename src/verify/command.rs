@@ -217,7 +217,10 @@ fn found_in(
         TestRun::Unseen(why) => CheckOutcome::Inconclusive(told(why)),
         TestRun::HidesFailures(why) => CheckOutcome::Failed(told(why)),
         TestRun::OthersPassed => CheckOutcome::Passed,
-        TestRun::AsExitCode if ended.code == 0 => CheckOutcome::Passed,
+        TestRun::AsExitCode if ended.code == 0 => match output.ended_within(reports) {
+            Some(why) => CheckOutcome::EndedEarly(told(why)),
+            None => CheckOutcome::Passed,
+        },
         TestRun::AsExitCode => match missing::cannot_begin(output, ended, tree) {
             Some(why) => CheckOutcome::Inconclusive(told(why)),
             None => {

@@ -94,8 +94,9 @@ impl Reproduce<'_> {
         if subjects.is_empty() {
             return Ok(Proof::not_tried(
                 "what single tests came to is not known. Gander reads it of cargo test, cargo \
-                 nextest, pytest, unittest, node --test, jest, vitest, mocha, tape and go test, \
-                 where a check is that one command and what it prints adds up",
+                 nextest, pytest, unittest, node --test, jest, vitest, mocha, tape, go test, \
+                 gotestsum, PHPUnit, RSpec and ctest, where a check is that one command and what \
+                 it prints adds up",
             ));
         }
         if self.depth == ProofDepth::Whole {

@@ -27,6 +27,7 @@ mod cause;
 mod commands;
 mod ctest;
 mod go;
+mod gotestsum;
 mod indented;
 mod javascript;
 mod jest;
@@ -35,6 +36,7 @@ mod nextest;
 mod php;
 mod python;
 pub mod reports;
+mod rspec;
 pub mod select;
 mod tape;
 mod unittest;
@@ -135,11 +137,12 @@ struct Marks {
 }
 
 /// Measured with cargo 1.95.0, pytest 7.2.1 and 9.2.0, Python 3.11.7, jest 30.5.2, mocha 12.0.3,
-/// vitest 4.1.12 and 5.1.2, tape 5.10.2, PHPUnit 9.6.7, ctest 3.25.1, Go 1.27.3 and node 20.20.2
-/// and 24.21.0, without a terminal. A test that ended its process with status 0 ended the whole
-/// command with 0 in each of them but vitest and Go, and the mark below was missing. There are two
-/// exceptions: pytest's own exit call does print the mark, and a line after it; node's summary
-/// comes in any case, and the file that ended early is one passed test in it. Python 3.12 gave
+/// vitest 4.1.12 and 5.1.2, tape 5.10.2, PHPUnit 9.6.7, RSpec 3.12.0, ctest 3.25.1, gotestsum
+/// 1.8.2, Go 1.27.3 and node 20.20.2 and 24.21.0, without a terminal. A test that ended its process
+/// with status 0 ended the whole command with 0 in each of them but vitest and Go, and the mark
+/// below was missing. There are three exceptions: pytest's own exit call does print the mark, and a
+/// line after it; node's summary comes in any case, and the file that ended early is one passed
+/// test in it; Ruby's own exit call leaves RSpec an example without a result. Python 3.12 gave
 /// unittest its code for "no test", as its documentation says.
 const RUNNERS: &[Runner] = &[
     Runner {
@@ -234,7 +237,17 @@ const RUNNERS: &[Runner] = &[
         none: None,
         failed: |_| FailedTests::default(),
         missing: |_| BTreeSet::new(),
-        tests: |_| None,
+        tests: |told| junit::read_phpunit(told.reports.phpunit.as_deref()?, &told.reports.tree),
+    },
+    Runner {
+        name: "RSpec",
+        mark: "its closing line (`N examples, …`), and a result of each example",
+        starts: rspec::starts_rspec,
+        read: rspec::read,
+        none: None,
+        failed: |_| FailedTests::default(),
+        missing: |_| BTreeSet::new(),
+        tests: |told| rspec::tests(told.reports.rspec.as_deref()?),
     },
     Runner {
         name: "ctest",
@@ -244,7 +257,17 @@ const RUNNERS: &[Runner] = &[
         none: None,
         failed: |_| FailedTests::default(),
         missing: |_| BTreeSet::new(),
-        tests: |_| None,
+        tests: |told| ctest::tests(told.lines),
+    },
+    Runner {
+        name: "gotestsum",
+        mark: "its summary (`DONE N tests`)",
+        starts: gotestsum::starts_gotestsum,
+        read: gotestsum::read,
+        none: None,
+        failed: |_| FailedTests::default(),
+        missing: |_| BTreeSet::new(),
+        tests: |told| gotestsum::tests(told.reports.gotestsum.as_deref()?),
     },
     Runner {
         name: "go test",
@@ -319,6 +342,14 @@ impl<'a> TestOutput<'a> {
         }
     }
 
+    /// Where a run that exited with 0 and printed its end mark was ended by a test all the same, by
+    /// its report. In words for people.
+    pub fn ended_within(&self, reports: &Reports) -> Option<String> {
+        let ended = reports.rspec.as_deref().is_some_and(rspec::was_ended_by_an_example);
+        let rspec = RUNNERS.iter().find(|runner| runner.name == "RSpec");
+        rspec.filter(|_| ended && self.ended.code == 0).map(ended_early)
+    }
+
     /// How many tests ran, by the count of the runners that are known by what they printed. `None`:
     /// not all of it is there, or something ran beside them whose tests cannot be counted.
     pub fn tests(&self) -> Option<u64> {
@@ -362,7 +393,8 @@ impl<'a> TestOutput<'a> {
         let mut all = TestResults::default();
         for (runner, marks) in self.seen().filter(|(_, marks)| marks.ended > 0 || marks.more) {
             // Of several runs of one runner the last report is all that is left.
-            let reports_once = ["pytest", "jest", "vitest"].contains(&runner.name);
+            let reports_once =
+                ["pytest", "jest", "vitest", "PHPUnit", "RSpec"].contains(&runner.name);
             if marks.more || reports_once && marks.ended > 1 {
                 return None;
             }

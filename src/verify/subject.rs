@@ -24,7 +24,8 @@ pub(super) struct Subject<'a> {
 
 /// Whether a command starts a runner that tells of single tests if it is asked by arguments.
 pub(super) fn is_asked(check: &Check) -> bool {
-    const ASKED: &[&str] = &["npm", "npx", "pnpm", "yarn", "jest", "vitest", "mocha", "go"];
+    const ASKED: &[&str] =
+        &["npm", "npx", "pnpm", "yarn", "jest", "vitest", "mocha", "go", "phpunit"];
     check.results.is_none() && check.name.split([' ', '/']).any(|word| ASKED.contains(&word))
 }
 

@@ -411,7 +411,7 @@ mod tests {
     #[tokio::test]
     async fn a_claim_goes_straight_to_the_first_task_that_is_ready() {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        sqlx::migrate!("./migrations/sqlite").run(&mut connection).await.unwrap();
+        super::super::migrations::all().run(&mut connection).await.unwrap();
         let question = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {CLAIM}"));
         let steps: Vec<(i64, i64, i64, String)> =
             sqlx::query_as(question).fetch_all(&mut connection).await.unwrap();

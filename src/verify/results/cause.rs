@@ -94,7 +94,8 @@ pub(super) fn cause_in(message: &str, place: Option<&str>) -> FailureCause {
     }
 }
 
-fn is_project_code(place: &str) -> bool {
+/// Whether a file is of the project and none of its tests.
+pub(super) fn is_project_code(place: &str) -> bool {
     let foreign = ["node:", "node_modules/", "site-packages/", "/lib/python", "/usr/"];
     !is_of_tests(place) && !foreign.iter().any(|part| place.contains(part))
 }

@@ -41,6 +41,7 @@ const LAUNCHERS: &[&str] = &[
     "nyc",
     "cross-env",
     "php",
+    "bundle",
 ];
 /// What may stand between a launcher and the program.
 const BETWEEN: &[&str] = &["run", "exec", "dlx"];

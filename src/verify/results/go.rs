@@ -72,6 +72,8 @@ pub(super) fn read(lines: &[&str]) -> Marks {
 struct SaidOfTest {
     state: Option<TestState>,
     begun: bool,
+    /// Whether it failed and was run again, as gotestsum does.
+    retried: bool,
     /// What `t.Error` says, and all that it printed.
     errors: String,
     printed: String,
@@ -91,7 +93,10 @@ pub(super) fn tests(lines: &[&str]) -> Option<TestResults> {
         let Some(package) = event.package else { continue };
         let told = told.entry((package, event.test)).or_default();
         match &*event.action {
-            "run" | "start" => told.begun = true,
+            "run" | "start" => {
+                told.retried |= told.state == Some(TestState::Failed);
+                told.begun = true;
+            }
             "pass" => told.state = Some(TestState::Passed),
             "skip" => told.state = Some(TestState::Skipped),
             "fail" => {
@@ -122,7 +127,11 @@ pub(super) fn tests(lines: &[&str]) -> Option<TestResults> {
                     TestState::Failed => told.failed(),
                     state => TestResult::in_state(state),
                 };
-                results.add(format!("{package}::{test}"), result)?;
+                let id = format!("{package}::{test}");
+                results.add(id.clone(), result)?;
+                if told.retried {
+                    results.was_retried(&id);
+                }
             }
             None => {
                 let Some(build) = &told.failed_build else { continue };

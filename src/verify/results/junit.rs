@@ -1,61 +1,72 @@
-//! JUnit XML, as pytest writes it.
+//! JUnit XML, as pytest and PHPUnit write it.
 //!
 //! Invariants: it is the repository's own code that may have written it, so it is data of unknown
 //! worth: what cannot be read, or has a test without a name, is no report at all.
 
+use std::path::Path;
+
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
-use super::cause::{cause, cause_in};
+use super::cause::{cause, cause_in, is_project_code};
 use crate::core::test_results::{FailureCause, TestResult, TestResults, TestState};
 
-/// One `<testcase>` that is being read.
+/// One `<testcase>`.
 #[derive(Default)]
 struct TestCase {
     class: String,
     name: String,
     file: Option<String>,
-    result: Option<TestResult>,
+    /// What stands in it: `<failure>`, `<error>`, `<skipped>` and more.
+    notes: Vec<Note>,
 }
 
-/// pytest's report with `junit_family=xunit1`, which names files. Its ids are those by which pytest
-/// can be asked for a test.
-pub(super) fn read_pytest(report: &[u8]) -> Option<TestResults> {
-    let mut results = TestResults::default();
+/// One element in a `<testcase>`.
+#[derive(Default)]
+struct Note {
+    tag: String,
+    message: String,
+    kind: String,
+    text: String,
+}
+
+/// All cases of a report. `None`: it is none, or was cut.
+fn test_cases(report: &[u8]) -> Option<Vec<TestCase>> {
+    let mut cases = Vec::new();
     let mut reader = Reader::from_str(std::str::from_utf8(report).ok()?);
-    let mut case: Option<TestCase> = None;
+    let mut open: Option<TestCase> = None;
     loop {
         match reader.read_event().ok()? {
             Event::Eof => break,
-            Event::Start(tag) if tag.name().as_ref() == "testcase" => case = Some(begin(&tag)?),
-            Event::Empty(tag) if tag.name().as_ref() == "testcase" => {
-                add(&mut results, begin(&tag)?)?;
-            }
+            Event::Start(tag) if tag.name().as_ref() == "testcase" => open = Some(begin(&tag)?),
+            Event::Empty(tag) if tag.name().as_ref() == "testcase" => cases.push(begin(&tag)?),
             Event::Start(tag) | Event::Empty(tag) => {
-                if let Some(case) = &mut case {
-                    case.take(&tag)?;
+                if let Some(case) = &mut open {
+                    case.notes.push(note(&tag)?);
                 }
             }
             Event::Text(text) => {
-                if let Some(case) = &mut case {
-                    case.happened_in(&text);
+                if let Some(note) = open.as_mut().and_then(|case| case.notes.last_mut()) {
+                    note.text.push_str(&text);
                 }
             }
-            Event::End(tag) if tag.name().as_ref() == "testcase" => {
-                add(&mut results, case.take()?)?;
+            Event::GeneralRef(name) => {
+                let note = open.as_mut().and_then(|case| case.notes.last_mut());
+                if let (Some(note), Some(character)) = (note, referred(&name)) {
+                    note.text.push(character);
+                }
             }
+            Event::End(tag) if tag.name().as_ref() == "testcase" => cases.push(open.take()?),
             _ => {}
         }
     }
-    (case.is_none() && !results.is_empty()).then_some(results)
+    (open.is_none() && !cases.is_empty()).then_some(cases)
 }
 
 fn begin(tag: &BytesStart<'_>) -> Option<TestCase> {
     let mut case = TestCase::default();
-    for attribute in tag.attributes() {
-        let attribute = attribute.ok()?;
-        let value = attribute.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned();
-        match attribute.key.as_ref() {
+    for (key, value) in attributes(tag)? {
+        match &*key {
             "classname" => case.class = value,
             "name" => case.name = value,
             "file" => case.file = Some(value),
@@ -65,80 +76,104 @@ fn begin(tag: &BytesStart<'_>) -> Option<TestCase> {
     (!case.name.is_empty()).then_some(case)
 }
 
-impl TestCase {
-    /// The end of a traceback says in which file it happened: `src/a.py:7: IndexError`.
-    fn happened_in(&mut self, traceback: &str) {
-        let last = traceback.lines().rev().find(|line| !line.trim().is_empty());
-        let place = last.and_then(|line| line.split_once(':')).map(|(file, _)| file);
-        let failure = self.result.as_mut().and_then(|result| result.failure.as_mut());
-        if let (Some(failure), Some(place)) = (failure, place.filter(|it| it.ends_with(".py"))) {
-            let own = failure.message.clone();
-            if matches!(failure.cause, FailureCause::Missing(_)) {
-                failure.cause = cause_in(&own, Some(place));
-            }
+fn note(tag: &BytesStart<'_>) -> Option<Note> {
+    let mut note = Note { tag: tag.name().as_ref().to_owned(), ..Note::default() };
+    for (key, value) in attributes(tag)? {
+        match &*key {
+            "message" => note.message = value,
+            "type" => note.kind = value,
+            _ => {}
         }
     }
+    Some(note)
+}
 
-    /// What stands in it: of several the worst counts.
-    fn take(&mut self, tag: &BytesStart<'_>) -> Option<()> {
-        let (mut message, mut kind) = (String::new(), String::new());
-        for attribute in tag.attributes() {
-            let attribute = attribute.ok()?;
-            let value = attribute.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned();
-            match attribute.key.as_ref() {
-                "message" => message = value,
-                "type" => kind = value,
-                _ => {}
-            }
-        }
-        // How pytest came to the values names objects by their addresses.
-        let explains = |line: &&str| {
-            let rest = line.trim_start().strip_prefix('+');
-            rest.is_some_and(|rest| rest.trim_start().starts_with("where "))
-        };
-        let told = message.lines().filter(|line| !explains(line));
-        let message = told.collect::<Vec<_>>().join("\n");
-        let result = match tag.name().as_ref() {
-            "failure" => TestResult::failed(cause(&message), &message),
-            // `failed on teardown with "RuntimeError: td"`, `collection failure`
-            "error" => {
-                let inner = message.split_once("with \"").map_or(&*message, |(_, inner)| inner);
-                TestResult::failed(cause(inner), &message)
-            }
-            "skipped" if kind == "pytest.xfail" => TestResult::in_state(TestState::ExpectedFailure),
-            "skipped" => TestResult::in_state(TestState::Skipped),
-            _ => return Some(()),
-        };
-        if self.result.as_ref().is_none_or(|there| there.state < result.state) {
-            self.result = Some(result);
-        }
-        Some(())
+fn attributes(tag: &BytesStart<'_>) -> Option<Vec<(String, String)>> {
+    let read = tag.attributes().map(|attribute| {
+        let attribute = attribute.ok()?;
+        let value = attribute.normalized_value(XmlVersion::Implicit1_0).ok()?;
+        Some((attribute.key.as_ref().to_owned(), value.into_owned()))
+    });
+    read.collect()
+}
+
+/// The character that `&lt;` stands for. Others than XML's own five are not looked up.
+fn referred(name: &str) -> Option<char> {
+    match name {
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "amp" => Some('&'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        _ => None,
     }
 }
 
-fn add(results: &mut TestResults, case: TestCase) -> Option<()> {
-    let id = pytest_id(&case);
-    let result = case.result.unwrap_or_else(|| TestResult::in_state(TestState::Passed));
-    // A test that was run again is there twice, and both look as if they had passed.
-    let again = results.get(&id).is_some_and(|it| it.state == TestState::Passed);
-    let retried = again && result.state == TestState::Passed;
-    results.add(id.clone(), result)?;
-    if retried {
-        results.was_retried(&id);
+/// pytest's report with `junit_family=xunit1`, which names files. Its ids are those by which pytest
+/// can be asked for a test.
+pub(super) fn read_pytest(report: &[u8]) -> Option<TestResults> {
+    let mut results = TestResults::default();
+    for case in test_cases(report)? {
+        let result = case.worst(of_pytest);
+        let id = pytest_id(&case, &result);
+        // A test that was run again is there twice, and both look as if they had passed.
+        let again = results.get(&id).is_some_and(|it| it.state == TestState::Passed);
+        let retried = again && result.state == TestState::Passed;
+        results.add(id.clone(), result)?;
+        if retried {
+            results.was_retried(&id);
+        }
     }
-    Some(())
+    Some(results)
+}
+
+impl TestCase {
+    /// What it came to: of several notes the worst counts.
+    fn worst(&self, read: impl Fn(&Note) -> Option<TestResult>) -> TestResult {
+        let mut worst = TestResult::in_state(TestState::Passed);
+        for result in self.notes.iter().filter_map(read) {
+            if worst.state < result.state {
+                worst = result;
+            }
+        }
+        worst
+    }
+}
+
+fn of_pytest(note: &Note) -> Option<TestResult> {
+    // How pytest came to the values names objects by their addresses.
+    let explains = |line: &&str| {
+        let rest = line.trim_start().strip_prefix('+');
+        rest.is_some_and(|rest| rest.trim_start().starts_with("where "))
+    };
+    let told = note.message.lines().filter(|line| !explains(line));
+    let message = told.collect::<Vec<_>>().join("\n");
+    // The end of a traceback says in which file it happened: `src/a.py:7: IndexError`.
+    let last = note.text.lines().rev().find(|line| !line.trim().is_empty());
+    let place = last.and_then(|line| line.split_once(':')).map(|(file, _)| file);
+    let place = place.filter(|it| it.ends_with(".py"));
+    Some(match &*note.tag {
+        "failure" => TestResult::failed(cause_in(&message, place), &message),
+        // `failed on teardown with "RuntimeError: td"`, `collection failure`
+        "error" => {
+            let inner = message.split_once("with \"").map_or(&*message, |(_, inner)| inner);
+            TestResult::failed(cause(inner), &message)
+        }
+        "skipped" if note.kind == "pytest.xfail" => {
+            TestResult::in_state(TestState::ExpectedFailure)
+        }
+        "skipped" => TestResult::in_state(TestState::Skipped),
+        _ => return None,
+    })
 }
 
 /// `tests/test_a.py::TestX::test_m` of the class `tests.test_a.TestX`. A file that could not be
 /// collected has no class, and is named with dots.
-fn pytest_id(case: &TestCase) -> String {
+fn pytest_id(case: &TestCase, result: &TestResult) -> String {
     let Some(file) = case.file.as_ref().filter(|_| !case.class.is_empty()) else {
-        return match &case.result {
-            Some(TestResult { failure: Some(failure), .. })
-                if failure.cause == FailureCause::NotLoaded =>
-            {
-                format!("{}.py", case.name.replace('.', "/"))
-            }
+        let cause = result.failure.as_ref().map(|failure| &failure.cause);
+        return match cause {
+            Some(FailureCause::NotLoaded) => format!("{}.py", case.name.replace('.', "/")),
             _ => format!("{}::{}", case.class, case.name),
         };
     };
@@ -147,6 +182,53 @@ fn pytest_id(case: &TestCase) -> String {
     let class: Vec<&str> = class.split('.').filter(|part| !part.is_empty()).collect();
     let parts = [&[&**file], &class[..], &[&*case.name]].concat();
     parts.join("::")
+}
+
+/// PHPUnit's report. Its ids are `tests/MeanTest.php::testPairs[#0]`, with the path from `tree` on.
+pub(super) fn read_phpunit(report: &[u8], tree: &Path) -> Option<TestResults> {
+    let mut results = TestResults::default();
+    for case in test_cases(report)? {
+        let file = Path::new(case.file.as_deref().unwrap_or(&case.class));
+        let file = file.strip_prefix(tree).unwrap_or(file).display();
+        // Which set of data has which number moves with a change.
+        let id = match case.name.split_once(" with data set ") {
+            Some((name, set)) => format!("{file}::{name}[{}]", set.trim_matches('"')),
+            None => format!("{file}::{}", case.name),
+        };
+        results.add(id, case.worst(|note| of_phpunit(note, tree)))?;
+    }
+    Some(results)
+}
+
+/// PHPUnit 9.6.7 calls a test without assertions an error, and one that uses what is to go a
+/// warning, and exits with 0 for both.
+fn of_phpunit(note: &Note, tree: &Path) -> Option<TestResult> {
+    let kind = note.kind.rsplit('\\').next().unwrap_or(&note.kind);
+    // The name of the test, what it says, and the places: those in the project's code first.
+    let body = note.text.split_once('\n').map_or("", |(_, body)| body);
+    let is_place = |line: &&str| line.starts_with('/') && line.contains(".php:");
+    let said: Vec<&str> = body.lines().take_while(|line| !is_place(line)).collect();
+    let said = said.join("\n").trim().to_owned();
+    let place = body.lines().find(is_place).and_then(|line| line.rsplit_once(':'));
+    let place = place.and_then(|(file, _)| Path::new(file).strip_prefix(tree).ok()?.to_str());
+    Some(match (&*note.tag, kind) {
+        ("error", "RiskyTestError") => return None,
+        ("skipped", _) => TestResult::in_state(TestState::Skipped),
+        ("failure", _) => TestResult::failed(FailureCause::Assertion, &said),
+        ("error", "ParseError") => TestResult::failed(FailureCause::NotLoaded, &said),
+        ("error", "Error") => TestResult::failed(missing_in(&said, place), &said),
+        ("error", _) => TestResult::failed(FailureCause::Exception(kind.to_owned()), &said),
+        _ => return None,
+    })
+}
+
+/// What is not there inside the project's own code is its fault and no test's.
+fn missing_in(said: &str, place: Option<&str>) -> FailureCause {
+    let is_missing = said.contains(" undefined ") || said.ends_with("not found");
+    match is_missing && !place.is_some_and(is_project_code) {
+        true => FailureCause::Missing("Error".to_owned()),
+        false => FailureCause::Exception("Error".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -198,5 +280,30 @@ src/pkg/a.py:7: AttributeError</failure></testcase>
         ] {
             assert_eq!(read_pytest(bad.as_bytes()), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn phpunits_report_is_read_by_file_and_test() {
+        let said = include_str!("recorded/phpunit.txt");
+        let (_, report) = said.split_once("--- report\n").unwrap();
+        let results = read_phpunit(report.as_bytes(), Path::new("/work/tree")).unwrap();
+        let get = |name: &str| results.get(&format!("tests/MeanTest.php::{name}")).unwrap();
+        let cause = |name: &str| get(name).failure.clone().unwrap().cause;
+        assert_eq!(get("testOfTwo").state, TestState::Passed);
+        assert_eq!(get("testAssertsNothing").state, TestState::Passed, "as its exit status has it");
+        assert_eq!(get("testSkipped").state, TestState::Skipped);
+        assert_eq!(get("testIncomplete").state, TestState::Skipped);
+        assert_eq!(get("testPairs[#0]").state, TestState::Passed);
+        assert_eq!(cause("testPairs[named one]"), FailureCause::Assertion);
+        assert_eq!(
+            get("testRed").failure.as_ref().unwrap().message,
+            "the middle <&>\nFailed asserting that 2 is identical to 3."
+        );
+        let divided = FailureCause::Exception("DivisionByZeroError".to_owned());
+        assert_eq!(cause("testRaises"), divided);
+        assert_eq!(cause("testNeedsWhatIsMissing"), FailureCause::Missing("Error".to_owned()));
+        let own = FailureCause::Exception("Error".to_owned());
+        assert_eq!(cause("testMeetsWhatIsMissingInTheCodeItself"), own);
+        assert_eq!(read_phpunit(b"", Path::new("/")), None, "a test ended the process");
     }
 }

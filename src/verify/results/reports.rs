@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::commands::CommandList;
 use super::javascript::{starts_jest, starts_vitest};
+use super::php::starts_phpunit;
 use crate::workspace::confined;
 
 /// Bytes of one report.
@@ -17,6 +18,9 @@ const LARGEST_REPORT: u64 = 16 << 20;
 const PYTEST: &str = "pytest.xml";
 const JEST: &str = "jest.json";
 const VITEST: &str = "vitest.json";
+const PHPUNIT: &str = "phpunit.xml";
+const RSPEC: &str = "rspec.json";
+const GOTESTSUM: &str = "gotestsum.jsonl";
 
 /// What runners wrote.
 #[derive(Debug, Default)]
@@ -27,6 +31,12 @@ pub struct Reports {
     pub jest: Option<Vec<u8>>,
     /// vitest's.
     pub vitest: Option<Vec<u8>>,
+    /// JUnit XML.
+    pub phpunit: Option<Vec<u8>>,
+    /// RSpec's JSON.
+    pub rspec: Option<Vec<u8>>,
+    /// The events that gotestsum had of `go test`.
+    pub gotestsum: Option<Vec<u8>>,
     /// Where the tree was while the command ran: reports name files in it.
     pub tree: PathBuf,
 }
@@ -39,7 +49,15 @@ impl Reports {
             let (mut file, _) = confined::open_file(root.as_ref()?, name.as_bytes()).ok()?;
             confined::read_all(&mut file, LARGEST_REPORT).ok()
         };
-        Self { pytest: read(PYTEST), jest: read(JEST), vitest: read(VITEST), tree }
+        Self {
+            pytest: read(PYTEST),
+            jest: read(JEST),
+            vitest: read(VITEST),
+            phpunit: read(PHPUNIT),
+            rspec: read(RSPEC),
+            gotestsum: read(GOTESTSUM),
+            tree,
+        }
     }
 }
 
@@ -53,6 +71,14 @@ pub fn ask_by_environment(environment: &mut Vec<(String, String)>, directory: &P
         // What the sandbox's own variable of this name has.
         None => environment.push((OPTIONS.to_owned(), format!("-p no:cacheprovider {wish}"))),
     }
+    let events = directory.join(GOTESTSUM).display().to_string();
+    environment.push(("GOTESTSUM_JSONFILE".to_owned(), events));
+    // Go remembers a green result.
+    environment.push(("GOFLAGS".to_owned(), "-count=1".to_owned()));
+    // They stand in the place of the formatters that the project names: these print the same end.
+    let rspec = directory.join(RSPEC);
+    let formatters = format!("--format progress --format json --out {}", rspec.display());
+    environment.push(("SPEC_OPTS".to_owned(), formatters));
 }
 
 /// The name of a shell for npm, among the reports.
@@ -109,6 +135,8 @@ pub fn asked_for(line: &str, directory: &Path) -> String {
         format!("--json --outputFile={}", file(JEST))
     } else if starts_vitest(last) {
         format!("--reporter=default --reporter=json --outputFile.json={}", file(VITEST))
+    } else if starts_phpunit(last) {
+        format!("--log-junit {}", file(PHPUNIT))
     } else {
         return line.to_owned();
     };

@@ -1,0 +1,69 @@
+//! The steps by which the tables came to be what they are.
+//!
+//! Invariants: a step that was ever released does not change any more: a database keeps the digest
+//! of each that it has seen, and is refused where one differs.
+//!
+//! They are listed here because SQLx's own macro for this builds SQLite a second time.
+
+use std::borrow::Cow;
+
+use sqlx::SqlStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+/// Their numbers, without a gap, are their versions.
+const STEPS: [(&str, &str); 5] = [
+    ("first", include_str!("../../../migrations/sqlite/0001_first.sql")),
+    ("releases", include_str!("../../../migrations/sqlite/0002_releases.sql")),
+    (
+        "what is known together",
+        include_str!("../../../migrations/sqlite/0003_what_is_known_together.sql"),
+    ),
+    ("sweeps", include_str!("../../../migrations/sqlite/0004_sweeps.sql")),
+    ("abandoned", include_str!("../../../migrations/sqlite/0005_abandoned.sql")),
+];
+
+/// All of them, in order.
+pub(super) fn all() -> Migrator {
+    let step = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
+        let (kind, sql) = (MigrationType::Simple, SqlStr::from_static(sql));
+        Migration::new(version, Cow::Borrowed(name), kind, sql, false)
+    };
+    Migrator::with_migrations((1..).zip(STEPS).map(step).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_of_the_directory_is_listed_in_its_place() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
+        let files = std::fs::read_dir(directory).unwrap();
+        let mut files: Vec<String> =
+            files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        files.sort();
+        let name = |it: &Migration| format!("{:04}_{}", it.version, it.description);
+        let listed: Vec<String> =
+            all().iter().map(|it| name(it).replace(' ', "_") + ".sql").collect();
+        assert_eq!(listed, files);
+        for (file, step) in files.iter().zip(all().iter()) {
+            let text = std::fs::read_to_string(format!("{directory}/{file}")).unwrap();
+            assert_eq!(step.sql.as_str(), text, "{file}");
+        }
+    }
+
+    /// The digests of what was released.
+    #[test]
+    fn a_step_that_was_released_is_what_it_was() {
+        let digests: Vec<String> =
+            all().iter().map(|step| hex::encode(&step.checksum)[..16].to_owned()).collect();
+        let released = [
+            "98b8735588088c40",
+            "7408de2366420582",
+            "e46a4ebbbd311e36",
+            "6f6dd597dc82383f",
+            "e28547437c549e5d",
+        ];
+        assert_eq!(digests, released);
+    }
+}
