@@ -272,20 +272,20 @@ impl Evidence {
     ///   verdict unknown: no other attempt would mend it.
     ///
     /// - A command that passes and runs fewer tests than without the change is red, unless the
-    ///   change is in tests: then people are shown both numbers.
+    ///   change edits tests that were there: then people are shown both numbers.
     /// - A command that fails in both says so, with the tests that fail in both where they are
     ///   known.
     ///
     /// It only ever makes a verdict red. A command that did not run on the base is left as it is.
     #[must_use]
-    pub fn held_against(mut self, base: &[Check], changes_tests: bool) -> Self {
+    pub fn held_against(mut self, base: &[Check], edits_tests: bool) -> Self {
         let commands = self.checks.iter_mut().filter(|check| check.kind == CheckKind::Command);
         for check in commands {
             let before = base.iter().find(|it| it.kind == check.kind && it.name == check.name);
             let Some(before) = before else { continue };
             check.tests_before = before.tests.filter(|tests| *tests > 0);
             let why = match &check.outcome {
-                CheckOutcome::Passed if !changes_tests => {
+                CheckOutcome::Passed if !edits_tests => {
                     lost_tests(check, before).or_else(|| fewer_tests(check))
                 }
                 CheckOutcome::Failed(why) => {
@@ -326,7 +326,7 @@ fn lost_tests(check: &Check, before: &Check) -> Option<String> {
     (!lost.is_empty()).then(|| {
         format!(
             "it exits with 0, but these tests run without the change and do not run with it, \
-             though the change is in no test: {}. Something ends, skips or hides them",
+             though the change takes none away: {}. Something ends, skips or hides them",
             first_of(&lost, MOST_NAMED).join(", ")
         )
     })
@@ -338,7 +338,7 @@ fn fewer_tests(check: &Check) -> Option<String> {
     check.ran_fewer_tests().then(|| {
         format!(
             "it exits with 0, but {} of the {before} tests that run without the change do not run \
-             with it, though the change is in no test: something ends or skips them",
+             with it, though the change takes none away: something ends or skips them",
             before - now
         )
     })

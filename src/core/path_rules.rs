@@ -213,6 +213,11 @@ const RUNNER_NAMES: &[&str] = &[
     "tap.config.",
 ];
 
+/// Whether a file, by its name, says how tests are found or run.
+pub fn is_of_test_runner(name: &str) -> bool {
+    flag_by_name(&name.to_lowercase()) == Some(RUNNER)
+}
+
 fn flag_by_name(name: &str) -> Option<&'static str> {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
     let named = FLAGGED.iter().find(|(_, names)| is_listed(name, names));

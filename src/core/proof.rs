@@ -38,6 +38,10 @@ pub struct Proof {
     /// Tests that ran on the base and do not with the change.
     #[serde(default)]
     pub tests_lost: Vec<String>,
+    /// Tests that fail on the base, and pass without the rest of the change as soon as it edits
+    /// them.
+    #[serde(default)]
+    pub tests_bent: Vec<String>,
     /// Changed files that decide what the checks do, each with what it is.
     #[serde(default)]
     pub deciding: Vec<String>,
@@ -125,6 +129,7 @@ impl Proof {
             old_tests_do_not_run: false,
             old_tests_named: Vec::new(),
             tests_lost: Vec::new(),
+            tests_bent: Vec::new(),
             deciding: Vec::new(),
         }
     }
@@ -157,7 +162,7 @@ impl Proof {
             | ProofOutcome::Unstable { .. }
             | ProofOutcome::NotTried(_) => &[],
         };
-        let only = only.iter().map(|test| {
+        let only = only.iter().chain(&self.tests_bent).map(|test| {
             format!("{test}: this test fails on the base, and is another with the change")
         });
         self.deciding

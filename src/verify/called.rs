@@ -7,6 +7,7 @@
 //! more, every changed file counts as called.
 
 mod makefile;
+mod settings;
 mod shell;
 
 use std::collections::BTreeSet;
@@ -53,6 +54,7 @@ pub fn called_files<E>(
             follow.call(&call, "", Depth::Command)?;
         }
     }
+    follow.settings()?;
     Ok(follow.found)
 }
 
@@ -159,6 +161,36 @@ impl<E, R: FnMut(&str) -> Result<Option<String>, E>> Follow<'_, R> {
             self.find("", &path);
             for script in scripts {
                 self.behind(&script, &directory)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the settings of runners and builds name, beside what changed and at the top.
+    fn settings(&mut self) -> Result<(), E> {
+        let above = self.changed.iter().flat_map(|path| above(path));
+        let directories: BTreeSet<&str> = above.chain([""]).collect();
+        for settings in settings::KNOWN {
+            let language = |path: &&&str| {
+                let end = path.rsplit_once('.').map_or("", |(_, end)| end);
+                settings.languages.contains(&end)
+            };
+            if !self.changed.iter().any(|path| language(&path)) {
+                continue;
+            }
+            for directory in &directories {
+                let Some(manifest) = joined(directory, settings.manifest) else { continue };
+                let Some(text) = self.text(&manifest)? else { continue };
+                let mut named = (settings.in_manifest)(&text);
+                for name in settings.files {
+                    let Some(path) = joined(directory, name) else { continue };
+                    let text = self.text(&path)?;
+                    named.extend(text.iter().flat_map(|text| settings::paths(text)));
+                }
+                for path in named {
+                    let ends = settings.languages.iter().map(|end| format!("{path}.{end}"));
+                    ends.chain([path.clone()]).for_each(|path| self.find(directory, &path));
+                }
             }
         }
         Ok(())

@@ -187,3 +187,20 @@ fn of_a_change_whose_packages_say_too_much_every_file_counts() {
     assert!(decides("npm test --workspaces", &files, &changed));
     assert!(!decides("npm test --workspaces", &files[..3], &changed));
 }
+
+#[test]
+fn what_the_settings_of_a_runner_name_decides_what_the_command_does() {
+    let package =
+        ("package.json", r#"{"scripts": {"test": "mocha"}, "jest": {"runner": "./r.js"}}"#);
+    let mocharc = (".mocharc.json", r#"{"require": ["./boot.js"]}"#);
+    let jest = ("app/jest.config.js", "module.exports = { setupFiles: ['./test/setup'] };\n");
+    let inner = ("app/package.json", "{}");
+    let files = [package, mocharc, jest, inner];
+    for path in ["boot.js", "r.js", "app/test/setup.js"] {
+        assert!(decides("npm test", &files, path), "{path}");
+    }
+    assert!(!decides("npm test", &files, "lib/mean.js"));
+    let cargo = [("Cargo.toml", "[package]\nname = \"w\"\nbuild = \"ci/gen.rs\"\n")];
+    assert!(decides("cargo test", &cargo, "ci/gen.rs"));
+    assert!(!decides("cargo test", &cargo, "src/lib.rs"));
+}

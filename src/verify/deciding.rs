@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use toml::Table;
 
 use crate::core::patch::{Change, Patch};
+use crate::core::path_rules::is_of_test_runner;
 use crate::workspace::diff::BaseFiles;
 
 /// Files whose every change counts, and what they are.
@@ -28,6 +29,7 @@ const NAMES: &[(&str, &str)] = &[
     ("rust-toolchain.toml", "the compiler that is used"),
     ("build.rs", "runs before the crate is built"),
     ("nextest.toml", "settings of nextest"),
+    ("go.work", "which modules are tested"),
     ("phpunit.xml", "settings of PHPUnit"),
     ("phpunit.xml.dist", "settings of PHPUnit"),
     (".rspec", "settings of RSpec"),
@@ -47,8 +49,20 @@ const BEGINS: &[(&str, &str)] = &[
     (".c8rc", "settings of c8"),
 ];
 /// Parts of `package.json` that decide what is run, and how.
-const PACKAGE_PARTS: &[&str] =
-    &["scripts", "jest", "mocha", "ava", "vitest", "c8", "nyc", "tap", "type", "imports"];
+const PACKAGE_PARTS: &[&str] = &[
+    "scripts",
+    "jest",
+    "mocha",
+    "ava",
+    "vitest",
+    "c8",
+    "nyc",
+    "tap",
+    "type",
+    "imports",
+    "babel",
+    "workspaces",
+];
 /// Tables of `pyproject.toml`.
 const PYPROJECT_PARTS: &[&str] = &["pytest", "coverage", "tox", "nox", "hatch", "pdm", "poe"];
 /// Sections of `setup.cfg`.
@@ -88,6 +102,9 @@ fn what(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Option<&'sta
     if name.ends_with(".pth") {
         return Some("runs before every Python program");
     }
+    if is_of_test_runner(name) {
+        return Some("says how tests are found or run");
+    }
     let text =
         |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
     let (before, after) = (text(before), text(after));
@@ -115,10 +132,49 @@ fn what(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Option<&'sta
     }
 }
 
-/// Whether a Python file holds what pytest or unittest call by themselves.
+/// Whether a Python file holds what pytest or unittest call by themselves, under whatever name it
+/// came there: `pytest_runtest_call = lenient` is a hook, too.
 fn has_hooks(text: &str) -> bool {
-    const HOOKS: &[&str] = &["def pytest_", "hookimpl", "pytest_plugins", "def load_tests"];
-    HOOKS.iter().any(|hook| text.contains(hook))
+    const NAMED: &[&str] = &["hookimpl", "pytest_plugins", "load_tests"];
+    const HOOKS: &[&str] = &[
+        "addhooks",
+        "addoption",
+        "assertion_pass",
+        "assertrepr_compare",
+        "cmdline_",
+        "collect",
+        "configure",
+        "deselected",
+        "enter_pdb",
+        "exception_interact",
+        "fixture_",
+        "generate_tests",
+        "ignore_collect",
+        "internalerror",
+        "itemcollected",
+        "keyboard_interrupt",
+        "leave_pdb",
+        "load_initial_conftests",
+        "make_",
+        "markeval_namespace",
+        "plugin_registered",
+        "pycollect_makeitem",
+        "pycollect_makemodule",
+        "pyfunc_call",
+        "report_",
+        "runtest",
+        "sessionfinish",
+        "sessionstart",
+        "terminal_summary",
+        "unconfigure",
+        "warning_recorded",
+    ];
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let is_hook = |word: &str| {
+        let rest = word.strip_prefix("pytest_").unwrap_or_default();
+        NAMED.contains(&word) || HOOKS.iter().any(|hook| rest.starts_with(hook))
+    };
+    words.into_iter().any(is_hook)
 }
 
 /// What Go runs in the place of a package's tests, and which has to run them.
@@ -163,9 +219,14 @@ fn cargo_parts(text: &str) -> Option<Vec<String>> {
         let value = package.and_then(|package| package.get(key));
         parts.extend(value.map(|value| format!("package {key} {value}")));
     }
+    let workspace = manifest.get("workspace").and_then(toml::Value::as_table);
+    for key in ["members", "exclude", "default-members"] {
+        let value = workspace.and_then(|workspace| workspace.get(key));
+        parts.extend(value.map(|value| format!("workspace {key} {value}")));
+    }
     let mut target = |kind: &str, table: &Table| {
         let name = table.get("name").map(ToString::to_string).unwrap_or_default();
-        for key in ["test", "doctest", "harness", "required-features"] {
+        for key in ["test", "doctest", "harness", "required-features", "path"] {
             let value = table.get(key);
             parts.extend(value.map(|value| format!("{kind} {name} {key} {value}")));
         }
@@ -254,5 +315,37 @@ mod tests {
         let cfg = "[metadata]\nname = a\n[tool:pytest]\naddopts = -q\n";
         assert!(!counts("setup.cfg", cfg, &cfg.replace("= a", "= b")));
         assert!(counts("setup.cfg", cfg, &cfg.replace("-q", "-x")));
+    }
+
+    #[test]
+    fn every_file_that_is_known_to_say_how_tests_run_counts() {
+        for path in [
+            "pytest.toml",
+            "vite.config.ts",
+            "babel.config.js",
+            ".babelrc",
+            ".swcrc",
+            "src/setupTests.js",
+            "jest.preset.js",
+            "test/mocha.opts",
+            "node.config.json",
+            "go.work",
+        ] {
+            assert!(counts(path, "a", "b"), "{path}");
+        }
+        for (path, before, after) in [
+            ("support.py", "a = 1\n", "pytest_pyfunc_call = lenient\n"),
+            (
+                "Cargo.toml",
+                "[workspace]\nmembers = [\"a\", \"b\"]\n",
+                "[workspace]\nmembers = [\"a\"]\n",
+            ),
+            ("Cargo.toml", "[[test]]\nname = \"a\"\n", "[[test]]\nname = \"a\"\npath = \"b.rs\"\n"),
+            ("package.json", "{\"workspaces\": [\"a\", \"b\"]}", "{\"workspaces\": [\"a\"]}"),
+        ] {
+            assert!(counts(path, before, after), "{path}: {after}");
+        }
+        let plugins = "import pytest_asyncio\n@pytest_asyncio.fixture\ndef x(): pass\n";
+        assert!(!counts("tests/test_a.py", "", plugins));
     }
 }

@@ -34,19 +34,23 @@ mod command;
 mod deciding;
 pub mod detect;
 pub mod distill;
+mod ended;
 mod missing;
+mod old_tests;
 mod packages;
 pub mod python;
 mod reproduce;
 mod rerun;
 pub mod results;
 mod rules;
+mod rust_code;
 mod second_look;
 mod shadowing;
 mod split;
 mod subject;
 mod test_files;
 mod test_ids;
+mod test_map;
 
 pub use called::called_files;
 pub use command::CommandVerifier;
@@ -54,7 +58,7 @@ pub use deciding::deciding_files;
 pub use reproduce::{ProofDepth, Reproduce};
 pub use rules::PatchRules;
 pub use second_look::SecondLook;
-pub use test_files::{changes_tests, is_of_tests};
+pub use test_files::{edits_tests, is_of_tests};
 
 /// Something that produces a check.
 #[async_trait]

@@ -10,23 +10,28 @@
 //! red check green; repeats and parts together take no longer than one whole check, or a minute.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::ended::{ended_with, is_named_end};
 use super::rerun::Rerun;
 use super::results::select;
-use super::split::{ChangePart, SplitPatch, parts, replaces_tests, split};
-use super::subject::{Subject, is_asked, own_tests, takes_red_tests_away};
-use super::test_files::{is_code, is_of_tests};
-use super::test_ids::{own_name, stands_in};
+use super::split::{ChangePart, SplitPatch, parts, split};
+use super::subject::{Subject, bent, is_asked, own_tests, takes_red_tests_away};
+use super::test_files::is_code;
+use super::test_ids::{declares_tests, is_in_file, stands_in};
+use super::test_map::TestMap;
 use super::{Checker, Finding, VerifyContext, VerifyError, blocking};
 use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence};
-use crate::core::patch::Patch;
+use crate::core::patch::{Change, Patch};
 use crate::core::path::RepoPath;
 use crate::core::proof::{Proof, ProofOutcome, ProvenTest, TakenBack, WithoutPart};
 use crate::core::test_results::{FailureCause, TestResults, TestState};
 use crate::workspace::diff::BaseFiles;
+use crate::workspace::mirror::MirrorError;
+use crate::workspace::tree::ExportError;
 
 /// How often the tests are run once more with the change.
 const REPEATS: u32 = 30;
@@ -38,8 +43,11 @@ const LONGEST_RUN: u32 = 3;
 /// So many parts of a change are taken back.
 const MOST_PARTS: usize = 20;
 /// So many tests are run again, and shown.
-const MOST_TESTS: usize = 20;
+pub(super) const MOST_TESTS: usize = 20;
 const LOG: &str = "proof.log";
+/// Bytes of a file that is looked at for what it says of tests.
+const LARGEST_FILE: u64 = 1 << 20;
+
 /// How much is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProofDepth {
@@ -84,9 +92,7 @@ impl Reproduce<'_> {
     /// # Errors
     /// When a command could not be run.
     pub async fn prove(&self) -> Result<Proof, VerifyError> {
-        let (patch, files) = (self.patch.clone(), self.files.clone());
-        let dividing = move || (split(&patch, &files), parts(&patch, &files));
-        let (divided, parts) = blocking(dividing).await?;
+        let (map, divided, parts) = self.divided().await?;
         let mut subjects = self.subjects(&divided.tests).await?;
         if subjects.is_empty() && divided.tests.is_empty() && self.commands().any(is_asked) {
             return Ok(Proof::of(ProofOutcome::NoTest));
@@ -104,7 +110,7 @@ impl Reproduce<'_> {
         }
         let mut best: Option<Proof> = None;
         for subject in &subjects {
-            let proof = self.of(subject, &divided.tests, &parts).await?;
+            let proof = self.of(subject, (&divided.tests, &map), &parts).await?;
             let rank = rank(&proof.outcome);
             if best.as_ref().is_none_or(|best| self::rank(&best.outcome) < rank) {
                 best = Some(proof);
@@ -115,6 +121,31 @@ impl Reproduce<'_> {
             self.old_tests(subject, &divided, &mut best).await?;
         }
         Ok(best)
+    }
+
+    /// Which of the change is its tests, and the parts of the rest.
+    async fn divided(&self) -> Result<(TestMap, SplitPatch, Vec<ChangePart>), VerifyError> {
+        let (patch, files) = (self.patch.clone(), self.files.clone());
+        let (mirror, base) = (self.checker.mirror.clone(), self.checker.base.clone());
+        let results = self.base.iter().chain(&self.with.checks).filter_map(|it| it.results.clone());
+        let results: Vec<TestResults> = results.collect();
+        let dividing = move || {
+            let ids = results.iter().flat_map(TestResults::iter).map(|(id, _)| id);
+            let ids: Vec<&str> = ids.collect();
+            let mut known = BTreeMap::new();
+            let read = |path: &str| match known.get(path) {
+                Some(text) => Ok(Option::clone(text)),
+                None => {
+                    let text = mirror.read_text(&base, path, LARGEST_FILE)?;
+                    known.insert(path.to_owned(), text.clone());
+                    Ok::<_, MirrorError>(text)
+                }
+            };
+            let map = TestMap::of(&patch, &files, &ids, read)?;
+            let (divided, parts) = (split(&patch, &files, &map), parts(&patch, &files, &map));
+            Ok::<_, MirrorError>((map, divided, parts))
+        };
+        Ok(blocking(dividing).await?.map_err(ExportError::from)?)
     }
 
     fn commands(&self) -> impl Iterator<Item = &Check> {
@@ -130,8 +161,8 @@ impl Reproduce<'_> {
         self.before(name).is_some_and(|it| matches!(it.outcome, CheckOutcome::Failed(_)))
     }
 
-    /// Where only a run that is asked by arguments tells of tests, this one does so of the base: of
-    /// those that the change replaces, and of those that were red.
+    /// Where only a run that is asked by arguments tells of tests, this one does so of the base,
+    /// for a change that has tests, or of tests that were red.
     async fn look_at_base(
         &self,
         subjects: &mut [Subject<'_>],
@@ -139,7 +170,7 @@ impl Reproduce<'_> {
     ) -> Result<(), VerifyError> {
         let nothing = Patch::default();
         for subject in subjects.iter_mut().filter(|it| it.by_arguments && it.before.is_none()) {
-            if replaces_tests(tests) || self.was_red(subject.line) {
+            if !tests.is_empty() || self.was_red(subject.line) {
                 let run = self.rerun_of(subject).once(subject.line, subject.line, &nothing).await?;
                 subject.before = run.results.map(Cow::Owned);
             }
@@ -189,27 +220,31 @@ impl Reproduce<'_> {
     async fn of(
         &self,
         subject: &Subject<'_>,
-        tests: &Patch,
+        (tests, map): (&Patch, &TestMap),
         parts: &[ChangePart],
     ) -> Result<Proof, VerifyError> {
         if let Some(mended) = self.mended_by_tests(subject, tests) {
             return Ok(Proof::of(ProofOutcome::OnlyTests(mended)));
         }
         // Without tests of its own the run on the base is that of the check itself.
-        let (found, run) = match tests.is_empty() {
-            true => (self.failed_on_base(subject, subject.before.as_deref()), None),
-            false => {
-                let run = self.rerun_of(subject).once(subject.line, subject.line, tests).await?;
-                (self.red_to_green(subject, &run), Some(run))
-            }
-        };
-        if let Some(found) = found {
-            return self.shown(subject, found, parts).await;
+        if tests.is_empty() {
+            return match self.failed_on_base(subject, subject.before.as_deref()) {
+                Some(found) => self.shown(subject, found, parts).await,
+                None => Ok(Proof::of(ProofOutcome::NoTest)),
+            };
+        }
+        let run = self.rerun_of(subject).once(subject.line, subject.line, tests).await?;
+        let tests_bent = bent(subject, run.results.as_ref(), tests);
+        if let Some(found) = self.red_to_green(subject, &run) {
+            return Ok(Proof { tests_bent, ..self.shown(subject, found, parts).await? });
+        }
+        if !tests_bent.is_empty() {
+            return Ok(Proof::of(ProofOutcome::OnlyTests(tests_bent)));
         }
         let brings_tests = tests.changes.keys().any(|path| is_code(path.as_str()));
-        let Some(run) = run.filter(|_| brings_tests && !takes_red_tests_away(subject)) else {
+        if !brings_tests || takes_red_tests_away(subject) {
             return Ok(Proof::of(ProofOutcome::NoTest));
-        };
+        }
         let own = own_tests(subject, tests);
         if own.is_empty() {
             return Ok(Proof::of(ProofOutcome::TestsNotRun));
@@ -219,7 +254,7 @@ impl Reproduce<'_> {
             results.and_then(|all| all.get(id)).is_some_and(|it| it.state == TestState::Passed)
         };
         if own.iter().all(passes) {
-            return Ok(match self.is_divided(subject, tests) {
+            return Ok(match self.is_divided(subject, tests, map) {
                 true => green_on_base(own.len()),
                 false => Proof::not_tried(
                     "which of the change is its tests cannot be told: all of its code lies where \
@@ -229,20 +264,23 @@ impl Reproduce<'_> {
         }
         // The run ended before them.
         let said = ended_with(&run.outcome);
+        let for_a_reason = is_named_end(&said, self.issue);
         let test = |id: &str| ProvenTest { id: id.to_owned(), on_base: said.clone() };
         let tests = own.into_iter().take(MOST_TESTS).map(test).collect();
-        self.shown(subject, RedToGreen { tests, for_a_reason: false }, parts).await
+        self.shown(subject, RedToGreen { tests, for_a_reason }, parts).await
     }
 
     /// Whether some code of the change is none of its tests, or all of it holds tests that ran.
-    fn is_divided(&self, subject: &Subject<'_>, tests: &Patch) -> bool {
-        let rest = self.patch.changes.keys().filter(|path| !is_of_tests(path.as_str()));
+    fn is_divided(&self, subject: &Subject<'_>, tests: &Patch, map: &TestMap) -> bool {
+        let rest = self.patch.changes.keys().filter(|path| !map.holds(path.as_str()));
         let has_code = rest.clone().any(|path| is_code(path.as_str()));
         let inline = rest.clone().any(|path| tests.changes.contains_key(path));
-        let holds = |path: &str| subject.with.iter().any(|(id, _)| id.starts_with(path));
-        has_code
-            || inline
-            || tests.changes.keys().map(RepoPath::as_str).filter(|it| is_code(it)).all(holds)
+        let holds = |(path, change): (&RepoPath, &Change)| {
+            subject.with.iter().any(|(id, _)| is_in_file(id, path.as_str()))
+                || declares_tests(path.as_str(), change)
+        };
+        let code = tests.changes.iter().filter(|(path, _)| is_code(path.as_str()));
+        has_code || inline || code.clone().all(holds)
     }
 
     /// What was red on the base and is not any more, where nothing but tests changed.
@@ -344,7 +382,8 @@ impl Reproduce<'_> {
         let ids: Vec<String> = found.tests.iter().map(|test| test.id.clone()).collect();
         let share = if all.len() > 1 { subject.time / 2 } else { subject.time };
         let (repeats, unstable) = self.repeats(subject, &ids, share).await?;
-        let mut proof = Proof { tests: found.tests, repeats, ..Proof::of(ProofOutcome::Proven) };
+        let mut proof =
+            Proof { tests: found.tests.clone(), repeats, ..Proof::of(ProofOutcome::Proven) };
         if let Some(test) = unstable {
             proof.outcome = ProofOutcome::Unstable { test, runs: repeats + 1 };
             return Ok(proof);
@@ -360,7 +399,8 @@ impl Reproduce<'_> {
             let without = match one {
                 true => WithoutPart::Red,
                 false => {
-                    let (without, message) = self.without(subject, &ids, part).await?;
+                    let (without, message) =
+                        self.without(subject, (&ids, found.for_a_reason), part).await?;
                     assertion = assertion.or(message);
                     without
                 }
@@ -422,7 +462,7 @@ impl Reproduce<'_> {
     async fn without(
         &self,
         subject: &Subject<'_>,
-        ids: &[String],
+        (ids, for_a_reason): (&[String], bool),
         part: &ChangePart,
     ) -> Result<(WithoutPart, Option<(String, String)>), VerifyError> {
         let run = select::only(subject.line, ids, false);
@@ -432,7 +472,12 @@ impl Reproduce<'_> {
         let is_red = matches!(found.outcome, CheckOutcome::Failed(_));
         let red = ids.iter().filter(|_| is_red).find_map(|id| {
             let failure = results?.get(id)?.failure.as_ref()?;
-            let strong = failure.cause.is_of_the_test(self.issue);
+            // Where something was missing, an import may be what is taken back: only an assertion
+            // says more than that.
+            let strong = match for_a_reason {
+                true => failure.cause.is_of_the_test(self.issue),
+                false => failure.cause == FailureCause::Assertion,
+            };
             strong.then(|| (id.clone(), failure.message.clone()))
         });
         let all_pass = ids.iter().all(|id| {
@@ -447,45 +492,7 @@ impl Reproduce<'_> {
         Ok((without, red))
     }
 
-    /// What the tests as they were come to with the rest of the change, and which are gone.
-    async fn old_tests(
-        &self,
-        subject: &Subject<'_>,
-        SplitPatch { tests, rest }: &SplitPatch,
-        proof: &mut Proof,
-    ) -> Result<(), VerifyError> {
-        let Some(before) = subject.before.as_ref().filter(|_| replaces_tests(tests)) else {
-            return Ok(());
-        };
-        let lost = before.lost_in(&subject.with).into_iter().take(MOST_TESTS);
-        proof.tests_lost.extend(lost.map(str::to_owned));
-        if rest.is_empty() {
-            return Ok(());
-        }
-        let found = self.rerun_of(subject).once(subject.line, subject.line, rest).await?;
-        let Some(now) = found.results else {
-            proof.old_tests_do_not_run = true;
-            return Ok(());
-        };
-        let failed = before
-            .in_state(TestState::Passed)
-            .filter(|id| now.get(id).is_some_and(|it| it.state == TestState::Failed));
-        let broken = failed.chain(before.lost_in(&now));
-        let (named, others): (Vec<&str>, Vec<&str>) =
-            broken.take(MOST_TESTS).partition(|id| self.names(id));
-        proof.old_tests_broken.extend(others.into_iter().map(str::to_owned));
-        proof.old_tests_named.extend(named.into_iter().map(str::to_owned));
-        Ok(())
-    }
-
-    /// Whether the issue speaks of a test. A name of one short word is too often that of what is
-    /// tested.
-    fn names(&self, id: &str) -> bool {
-        let own = own_name(id);
-        own.contains(['_', ' ']) && self.issue.contains(own)
-    }
-
-    fn rerun_of(&self, subject: &Subject<'_>) -> Rerun<'_> {
+    pub(super) fn rerun_of(&self, subject: &Subject<'_>) -> Rerun<'_> {
         let time = subject.time * LONGEST_RUN;
         Rerun { by_arguments: subject.by_arguments, time, ..self.rerun() }
     }
@@ -500,15 +507,6 @@ impl Reproduce<'_> {
 fn green_on_base(tests: usize) -> Proof {
     let green_tests = u32::try_from(tests).unwrap_or(u32::MAX);
     Proof { green_tests, ..Proof::of(ProofOutcome::GreenOnBase) }
-}
-
-/// The line of a red run that says most of how it ended.
-fn ended_with(outcome: &CheckOutcome) -> String {
-    const SIGNS: &[&str] = &["took longer than", "signal", "overflow", "panicked", "rror"];
-    let said = outcome.reason().unwrap_or("the run ended before it");
-    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
-    let sign = SIGNS.iter().find_map(|sign| lines().find(|line| line.contains(sign)));
-    sign.or_else(|| lines().next()).unwrap_or_default().to_owned()
 }
 
 /// What says more about a change.

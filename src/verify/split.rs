@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use similar::DiffTag;
 
-use super::test_files::{is_of_tests, test_lines};
+use super::test_files::test_lines;
+use super::test_map::TestMap;
 use crate::core::patch::{Change, FileMode, Patch, is_binary};
 use crate::core::path::RepoPath;
 use crate::workspace::diff::{BaseFile, BaseFiles, line_operations};
@@ -37,10 +38,10 @@ pub(super) struct ChangePart {
 }
 
 /// Divides a change.
-pub(super) fn split(patch: &Patch, base: &BaseFiles) -> SplitPatch {
+pub(super) fn split(patch: &Patch, base: &BaseFiles, map: &TestMap) -> SplitPatch {
     let mut split = SplitPatch::default();
     for (path, change) in &patch.changes {
-        if is_of_tests(path.as_str()) {
+        if map.holds(path.as_str()) {
             split.tests.changes.insert(path.clone(), change.clone());
             continue;
         }
@@ -64,17 +65,22 @@ pub(super) fn split(patch: &Patch, base: &BaseFiles) -> SplitPatch {
 const WORDS: &[&str] = &["md", "markdown", "rst", "txt", "adoc"];
 
 /// The parts of the rest of a change, the largest first. What only people read is none.
-pub(super) fn parts(patch: &Patch, base: &BaseFiles) -> Vec<ChangePart> {
-    let parts = parts_where(patch, base, false);
+pub(super) fn parts(patch: &Patch, base: &BaseFiles, map: &TestMap) -> Vec<ChangePart> {
+    let parts = parts_where(patch, base, map, false);
     // Where there is nothing else, it is what the program reads.
-    if parts.is_empty() { parts_where(patch, base, true) } else { parts }
+    if parts.is_empty() { parts_where(patch, base, map, true) } else { parts }
 }
 
-fn parts_where(patch: &Patch, base: &BaseFiles, only_words: bool) -> Vec<ChangePart> {
+fn parts_where(
+    patch: &Patch,
+    base: &BaseFiles,
+    map: &TestMap,
+    only_words: bool,
+) -> Vec<ChangePart> {
     let mut parts = Vec::new();
     for (path, change) in &patch.changes {
         let language = path.as_str().rsplit_once('.').map_or("", |it| it.1);
-        if is_of_tests(path.as_str()) || only_words != WORDS.contains(&language) {
+        if map.holds(path.as_str()) || only_words != WORDS.contains(&language) {
             continue;
         }
         let Some(file) = EditedFile::of(path, change, base) else {

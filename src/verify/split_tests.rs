@@ -38,10 +38,10 @@ fn the_unit_tests_of_a_file_are_told_from_its_code() {
     let with_test =
         |text: &str| format!("{}{new_test}", text.strip_suffix("}\n").unwrap().to_owned() + "\n");
     let (patch, base) = edited("src/lib.rs", BEFORE, &with_test(&code));
-    let split = split(&patch, &base);
+    let split = split(&patch, &base, &TestMap::default());
     assert_eq!(text(&split.tests).unwrap(), with_test(BEFORE));
     assert_eq!(text(&split.rest).unwrap(), code);
-    let parts = parts(&patch, &base);
+    let parts = parts(&patch, &base, &TestMap::default());
     assert_eq!(parts.len(), 1);
     assert_eq!((parts[0].line, parts[0].added, parts[0].removed), (2, 1, 1));
     assert_eq!(text(&parts[0].without).unwrap(), with_test(BEFORE));
@@ -53,13 +53,13 @@ fn code_and_tests_that_come_in_one_piece_are_divided() {
     let more = "\npub fn b() {}\n";
     let tests = "\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn a() {}\n}\n";
     let (patch, base) = edited("src/lib.rs", code, &format!("{code}{more}{tests}"));
-    let divided = split(&patch, &base);
+    let divided = split(&patch, &base, &TestMap::default());
     let told = |patch| text(patch).unwrap().replace('\n', "");
     assert_eq!(told(&divided.tests), format!("{code}{tests}").replace('\n', ""));
     assert_eq!(told(&divided.rest), format!("{code}{more}").replace('\n', ""));
     // The other way round: all of it goes.
     let (patch, base) = edited("src/lib.rs", &format!("{code}{more}{tests}"), code);
-    let divided = split(&patch, &base);
+    let divided = split(&patch, &base, &TestMap::default());
     assert_eq!(told(&divided.tests), format!("{code}{more}").replace('\n', ""));
 }
 
@@ -81,12 +81,12 @@ fn a_file_of_tests_is_wholly_of_the_tests_and_a_new_file_of_code_of_the_rest() {
         ]
         .into(),
     };
-    let divided = split(&patch, &BaseFiles::new());
+    let divided = split(&patch, &BaseFiles::new(), &TestMap::default());
     let names = |patch: &Patch| patch.changes.keys().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(names(&divided.tests), ["tests/a.rs", "tests/old.rs"]);
     assert_eq!(names(&divided.rest), ["logo.png", "src/new.rs"]);
     assert!(replaces_tests(&divided.tests));
-    let parts = parts(&patch, &BaseFiles::new());
+    let parts = parts(&patch, &BaseFiles::new(), &TestMap::default());
     assert_eq!(parts.len(), 2);
     assert!(!parts[0].without.changes.contains_key(&parts[0].path));
 }
@@ -97,9 +97,9 @@ fn a_part_is_taken_back_alone_and_the_largest_comes_first() {
         .replace("n.len()", "n.len().max(1)")
         .replace("pub fn other() {}", "pub fn other() {\n    let _ = 1;\n}");
     let (patch, base) = edited("src/lib.rs", BEFORE, &after);
-    let parts = parts(&patch, &base);
+    let parts = parts(&patch, &base, &TestMap::default());
     assert_eq!(parts.iter().map(|it| it.line).collect::<Vec<_>>(), [5, 2]);
     assert_eq!(text(&parts[0].without).unwrap(), BEFORE.replace("n.len()", "n.len().max(1)"));
-    let whole = split(&patch, &base);
+    let whole = split(&patch, &base, &TestMap::default());
     assert_eq!((whole.tests.is_empty(), text(&whole.rest).unwrap()), (true, after));
 }

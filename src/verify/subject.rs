@@ -5,10 +5,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::split::replaces_tests;
 use super::test_ids::stands_in;
 use crate::core::evidence::Check;
 use crate::core::patch::Patch;
 use crate::core::test_results::{TestResults, TestState};
+
+/// So many edited tests are named.
+const MOST_BENT: usize = 20;
 
 /// One command with the results of its tests with the change.
 pub(super) struct Subject<'a> {
@@ -42,4 +46,19 @@ pub(super) fn own_tests<'s>(subject: &'s Subject<'_>, tests: &Patch) -> Vec<&'s 
     let is_new = |id: &str| subject.before.as_ref().is_some_and(|before| before.get(id).is_none());
     let changed = |id: &str| stands_in(id, tests);
     subject.with.in_state(TestState::Passed).filter(|id| is_new(id) || changed(id)).collect()
+}
+
+/// Tests that fail on the base, and pass there as soon as the change edits them.
+pub(super) fn bent(
+    subject: &Subject<'_>,
+    with_tests_only: Option<&TestResults>,
+    tests: &Patch,
+) -> Vec<String> {
+    let (Some(before), Some(now)) = (&subject.before, with_tests_only) else { return Vec::new() };
+    // Some ids do not say in which file they stand.
+    let any = before.iter().any(|(id, _)| stands_in(id, tests));
+    let edited = |id: &&str| stands_in(id, tests) || !any && replaces_tests(tests);
+    let passes = |id: &&str| now.get(id).is_some_and(|it| it.state == TestState::Passed);
+    let red = before.in_state(TestState::Failed).filter(edited).filter(passes);
+    red.take(MOST_BENT).map(str::to_owned).collect()
 }

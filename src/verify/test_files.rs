@@ -6,6 +6,7 @@
 //! file that holds both is in tests only if it changes the part that is tests. Fewer tests than
 //! before are the fault of any other change, and are shown to people with these.
 
+use super::rust_code::rust_tests;
 use crate::core::patch::{Change, Patch};
 use crate::workspace::diff::BaseFiles;
 
@@ -30,16 +31,18 @@ const CODE: &[&str] = &[
     "kt", "c", "cc", "cpp", "h", "hpp", "cs", "swift", "scala", "lua", "sh",
 ];
 
-/// Whether a change is in tests, by what was there before and what is there with it.
-pub fn changes_tests(patch: &Patch, base: &BaseFiles) -> bool {
+/// Whether a change edits tests that were there, so that fewer of them may run for its own reason.
+/// Tests that are only added take none away.
+pub fn edits_tests(patch: &Patch, base: &BaseFiles) -> bool {
     patch.changes.iter().any(|(path, change)| {
-        let before = base.get(path).map_or(&[][..], |file| &file.content);
+        let Some(file) = base.get(path) else { return false };
         let after = match change {
             Change::Write { content, .. } => &content[..],
             Change::Delete { .. } => &[],
         };
         let path = path.as_str();
-        is_of_tests(path) || tests_inside(path, before) != tests_inside(path, after)
+        let before = tests_inside(path, &file.content);
+        is_of_tests(path) || !before.is_empty() && before != tests_inside(path, after)
     })
 }
 
@@ -75,52 +78,10 @@ fn tests_inside(path: &str, content: &[u8]) -> Vec<String> {
 /// Python's examples.
 pub(super) fn test_lines(path: &str, lines: &[&str]) -> Vec<bool> {
     match path.rsplit_once('.').map_or("", |(_, language)| language) {
-        "rs" => {
-            let items = rust_items(lines);
-            items.into_iter().zip(rust_examples(lines)).map(|(a, b)| a || b).collect()
-        }
+        "rs" => rust_tests(lines).lines,
         "py" | "pyi" => python_examples(lines),
         _ => vec![false; lines.len()],
     }
-}
-
-/// The items that stand under `#[test]` and its like, each up to the line that closes it.
-fn rust_items(lines: &[&str]) -> Vec<bool> {
-    let mut open: Option<usize> = None;
-    let is_item = |line: &&str| {
-        let (depth, code) = (line.len() - line.trim_start().len(), line.trim());
-        let marks = code.starts_with("#[")
-            && ["#[test]", "#[cfg(test)]", "::test]", "::test(", "#[rstest", "#[cfg(all(test"]
-                .iter()
-                .any(|mark| code.contains(mark));
-        if open.is_none() && marks {
-            open = Some(depth);
-        }
-        let Some(at) = open else { return false };
-        let closes = code.starts_with('}') || code.ends_with(';') || code.ends_with("{}");
-        if depth <= at && closes {
-            open = None;
-        }
-        true
-    };
-    lines.iter().map(is_item).collect()
-}
-
-/// What stands between the fences of `///` and `//!`, without the lines around it.
-fn rust_examples(lines: &[&str]) -> Vec<bool> {
-    let mut inside = false;
-    let is_example = |line: &&str| {
-        let line = line.trim();
-        let Some(said) = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")) else {
-            inside = false;
-            return false;
-        };
-        let fence = said.trim().starts_with("```");
-        let is_example = fence || inside;
-        inside ^= fence;
-        is_example
-    };
-    lines.iter().map(is_example).collect()
 }
 
 /// `>>> add(1, 2)`, and what stands under it up to an empty line.
@@ -152,7 +113,7 @@ mod tests {
         };
         let file = BaseFile { mode: EntryMode::File, content: before.into() };
         let base = BaseFiles::from([(path.clone(), file)]);
-        changes_tests(&Patch { changes: [(path, change)].into() }, &base)
+        edits_tests(&Patch { changes: [(path, change)].into() }, &base)
     }
 
     #[test]
@@ -175,7 +136,7 @@ mod tests {
         }
         let unit = "fn a() {}\n#[cfg(test)]\nmod tests {}\n";
         assert!(touches("src/lib.rs", unit, Some("fn a() {}\n")), "they were taken out");
-        assert!(touches("src/lib.rs", "fn a() {}\n", Some(unit)), "they came");
+        assert!(!touches("src/lib.rs", "fn a() {}\n", Some(unit)), "they only came");
         assert!(touches("src/old.rs", unit, None), "their file is gone");
         assert!(touches("src/lib.rs", "/// ```\n/// a()\n/// ```\n", Some("")), "a doc test");
         assert!(touches("a.py", "def f():\n    '''\n    >>> f()\n    1\n    '''\n", Some("")));

@@ -16,8 +16,35 @@ pub(super) fn own_name(id: &str) -> &str {
 pub(super) fn stands_in(id: &str, patch: &Patch) -> bool {
     patch.changes.iter().any(|(path, change)| {
         let path = path.as_str();
-        id.starts_with(path) || path.ends_with("_test.go") && declares_go_test(change, id)
+        is_in_file(id, path) || path.ends_with("_test.go") && declares_go_test(change, id)
     })
+}
+
+/// Whether an id begins with this file, or with its module as unittest names it.
+pub(super) fn is_in_file(id: &str, path: &str) -> bool {
+    let rest = id.strip_prefix(path);
+    if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::") || rest.starts_with(" > "))
+    {
+        return true;
+    }
+    let module = path.strip_suffix(".py").map(|module| module.replace('/', "."));
+    module.is_some_and(|module| {
+        let rest = id.strip_prefix(&*module);
+        rest.is_some_and(|rest| rest.starts_with('.') && !rest.contains(['/', ':']))
+    })
+}
+
+/// Whether a file says of itself that it holds tests, where ids do not name files.
+pub(super) fn declares_tests(path: &str, change: &Change) -> bool {
+    let Change::Write { content, .. } = change else { return false };
+    let text = String::from_utf8_lossy(content);
+    let begins: &[&str] = match path.rsplit_once('.').map_or("", |(_, language)| language) {
+        "py" => &["def test", "async def test"],
+        "go" => &["func Test", "func Fuzz", "func Example"],
+        "rs" => &["#[test]"],
+        _ => &["it(", "test(", "it.", "test."],
+    };
+    text.lines().any(|line| begins.iter().any(|it| line.trim_start().starts_with(it)))
 }
 
 /// Go's ids name a package: `example.com/widget::TestMean/of_nothing`.

@@ -27,7 +27,7 @@ use crate::verify;
 use crate::verify::ProofDepth;
 use crate::worker::WorkError;
 use crate::worker::checks::{
-    CheckedChange, blocking, changes_tests, checker, checks_changed, commands, limits, minutes,
+    CheckedChange, blocking, checker, checks_changed, commands, edits_tests, limits, minutes,
 };
 use crate::worker::job_context::{AttemptInput, JobContext};
 use crate::worker::packages::with_packages;
@@ -422,7 +422,7 @@ impl Tool for VerifyTool<'_> {
         let checker = checker(job, &ctx, self.commands, &self.logs).map_err(fatal)?;
         let checked = checker.check(patch, &self.stop).await;
         let checked = checked.map_err(|error| fatal(error.into()))?;
-        let in_tests = changes_tests(&ctx.mirror, job.base, patch).await.map_err(fatal)?;
+        let in_tests = edits_tests(&ctx.mirror, job.base, patch).await.map_err(fatal)?;
         let base = self.base.borrow().clone();
         let evidence = checked.held_against(&base, in_tests);
         let (logs, stop) = (&*self.logs, &self.stop);

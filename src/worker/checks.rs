@@ -76,7 +76,7 @@ impl CheckedChange<'_> {
         base: &[Check],
     ) -> Result<Evidence, WorkError> {
         let (patch, stop) = (self.patch, self.stop);
-        let in_tests = changes_tests(&self.ctx.mirror, self.job.base, patch).await?;
+        let in_tests = edits_tests(&self.ctx.mirror, self.job.base, patch).await?;
         let evidence = evidence.held_against(base, in_tests);
         let means = means(self.job, self.ctx, self.logs)?;
         let checker = checker(self.job, self.ctx, &[], self.logs)?;
@@ -85,11 +85,11 @@ impl CheckedChange<'_> {
     }
 }
 
-/// Whether a change on a commit is in tests. A commit that is checked as it stands may be.
+/// Whether a change on a commit edits tests. A commit that is checked as it stands may have.
 ///
 /// # Errors
 /// When the mirror cannot be read.
-pub(super) async fn changes_tests(
+pub(super) async fn edits_tests(
     mirror: &Mirror,
     base: &Sha,
     patch: &Patch,
@@ -101,7 +101,7 @@ pub(super) async fn changes_tests(
     let (mirror, patch) = (mirror.clone(), patch.clone());
     let found = blocking(move || {
         let base = diff::base_files(&mirror, &entries, &patch)?;
-        Ok::<_, MirrorError>(verify::changes_tests(&patch, &base))
+        Ok::<_, MirrorError>(verify::edits_tests(&patch, &base))
     });
     Ok(found.await??)
 }
@@ -289,13 +289,7 @@ pub(super) fn text_at(
     path: &str,
 ) -> Result<Option<String>, WorkError> {
     const LARGEST: u64 = 1024 * 1024;
-    // A path that no repository may have holds nothing of use.
-    let Ok(path) = path.parse() else { return Ok(None) };
-    match mirror.read_file(base, &path, LARGEST) {
-        Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
-        Err(MirrorError::TooLarge { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    Ok(mirror.read_text(base, path, LARGEST)?)
 }
 
 /// The checks of patches on the base.

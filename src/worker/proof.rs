@@ -139,7 +139,11 @@ pub(super) fn for_the_model(proof: &Proof) -> String {
         ProofOutcome::GreenOnBase => "Your tests pass without the rest of your change, too: they \
              do not show the bug.\n"
             .to_owned(),
-        ProofOutcome::TestsNotRun => "The checks do not run the tests of your change.\n".to_owned(),
+        ProofOutcome::TestsNotRun => {
+            "The checks do not run the tests of your change, or something ends \
+             them before they are through.\n"
+                .to_owned()
+        }
         ProofOutcome::NoTest => {
             "No test fails without your change: add one that does.\n".to_owned()
         }

@@ -284,7 +284,9 @@ fn shown(proof: &Proof) -> String {
         let came_out = match without {
             WithoutPart::Red => "a test fails",
             WithoutPart::Green => "all of these tests pass: none of them needs it",
-            WithoutPart::DoesNotBuild => "it does not build or run to its end: that shows nothing",
+            WithoutPart::DoesNotBuild => {
+                "it does not build or load, or fails for no reason of the test's: that shows nothing"
+            }
         };
         let _ = writeln!(text, "  without {path} line {line} (+{added} -{removed}): {came_out}");
     }

@@ -323,7 +323,9 @@ fn wavers(evidence: &Evidence) -> Option<String> {
     match &evidence.proof.as_ref()?.outcome {
         ProofOutcome::Unstable { test, runs } => Some(format!(
             "{test} passes at one time and fails at another with this change: it did not pass in \
-             all of {runs} runs. Let it not depend on time, order or chance."
+             all of {runs} runs. It is run by itself, in another order, and again in the same \
+             directory: let it not depend on time, chance, other tests, or what an earlier run \
+             left."
         )),
         ProofOutcome::Proven
         | ProofOutcome::GreenOnBase

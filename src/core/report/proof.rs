@@ -44,18 +44,20 @@ pub fn why_not_proven(proof: &Proof) -> Option<String> {
                 .to_owned()
         }
         ProofOutcome::OnlyTests(tests) => format!(
-            "The change is in tests only: what failed on the base passes now because the test is \
-             another ({}).",
+            "What failed on the base passes now because the test is another, and without the rest \
+             of the change as well ({}).",
             listed(first_of(tests, MOST_TESTS).iter().map(|it| inline(it, LONGEST_NAME)))
         ),
         ProofOutcome::NoTest => "No test fails without the change.".to_owned(),
         ProofOutcome::TestsNotRun => {
-            "The change brings tests, and the commands above do not run them.".to_owned()
+            "The change brings tests, and the commands above do not run them, or something ends them \
+             before they are through."
+                .to_owned()
         }
         ProofOutcome::OnlyMissing(said) => format!(
             "Without the change its tests do not fail for a reason of their own: something is \
              missing, they do not load, or the run ends before them ({}). No part of the change, \
-             taken back alone, makes one fail.",
+             taken back alone, makes one fail in an assertion.",
             inline(first_line(said), LONGEST_REASON)
         ),
         ProofOutcome::Unstable { test, runs } => format!(
@@ -137,7 +139,8 @@ fn table(proof: &Proof) -> String {
         (WithoutPart::Green, "Not needed by any of these tests"),
         (
             WithoutPart::DoesNotBuild,
-            "Without these it does not build, or not run to its end, which shows nothing",
+            "Without these it does not build or load, or fails for no reason of the test's own, \
+             which shows nothing",
         ),
     ] {
         let all: Vec<String> =

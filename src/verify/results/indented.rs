@@ -186,9 +186,11 @@ fn without_time(title: &str) -> &str {
 /// The words under `  1) suite`, after its last title line, which ends in a colon.
 fn mocha_reason<'l>(rest: &[&'l str], number: &str) -> (String, Option<&'l str>) {
     let begin = format!("{number}) ");
-    let mut block = rest.iter().skip_while(|line| !line.trim_start().starts_with(&begin)).skip(1);
+    let mut block = rest.iter().skip_while(|line| !line.trim_start().starts_with(&begin));
     let mut said = Vec::new();
-    let (mut titles, mut place) = (true, None);
+    // A test outside of all suites has no other title line.
+    let mut titles = block.next().is_some_and(|line| !line.trim_end().ends_with(':'));
+    let mut place = None;
     for line in block.by_ref().take(60) {
         let line = line.trim();
         let next = line.split_once(") ").is_some_and(|(n, _)| n.parse::<u32>().is_ok());

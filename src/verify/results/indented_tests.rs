@@ -156,6 +156,21 @@ fn mochas_tests_are_named_by_their_suites_with_their_reasons() {
 }
 
 #[test]
+fn a_red_test_of_mochas_outside_of_all_suites_has_its_reason() {
+    let said = "
+  ✔ one
+  1) two
+  1 passing (3ms)
+  1 failing
+  1) two:
+      AssertionError [ERR_ASSERTION]: Expected values to be strictly equal:
+1 !== 2
+      at Context.<anonymous> (m/a.spec.js:2:68)";
+    let results = read_mocha(&lines(said)).unwrap();
+    assert_eq!(cause_in(&results, "two"), FailureCause::Assertion);
+}
+
+#[test]
 fn lines_of_mocha_that_do_not_add_up_are_no_results() {
     let less = MOCHA.replacen("      ✔ works\n", "", 1);
     assert_eq!(read_mocha(&lines(&less)), None);
