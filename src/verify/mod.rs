@@ -36,6 +36,7 @@ pub mod detect;
 pub mod distill;
 mod ended;
 mod missing;
+mod new_values;
 mod old_tests;
 mod packages;
 pub mod python;

@@ -16,10 +16,12 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::ended::{ended_with, is_named_end};
+use super::old_tests::OldTests;
 use super::rerun::Rerun;
+use super::results::cause::says_more_than_missing;
 use super::results::select;
 use super::split::{ChangePart, SplitPatch, parts, split};
-use super::subject::{Subject, bent, is_asked, own_tests, takes_red_tests_away};
+use super::subject::{MOST_TESTS, Subject, bent, is_asked, own_tests, takes_red_tests_away};
 use super::test_files::is_code;
 use super::test_ids::{declares_tests, is_in_file, stands_in};
 use super::test_map::TestMap;
@@ -31,6 +33,7 @@ use crate::core::proof::{Proof, ProofOutcome, ProvenTest, TakenBack, WithoutPart
 use crate::core::test_results::{FailureCause, TestResults, TestState};
 use crate::workspace::diff::BaseFiles;
 use crate::workspace::mirror::MirrorError;
+use crate::workspace::texts::read_text;
 use crate::workspace::tree::ExportError;
 
 /// How often the tests are run once more with the change.
@@ -42,8 +45,6 @@ const AT_LEAST: Duration = Duration::from_secs(60);
 const LONGEST_RUN: u32 = 3;
 /// So many parts of a change are taken back.
 const MOST_PARTS: usize = 20;
-/// So many tests are run again, and shown.
-pub(super) const MOST_TESTS: usize = 20;
 const LOG: &str = "proof.log";
 /// Bytes of a file that is looked at for what it says of tests.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -118,7 +119,8 @@ impl Reproduce<'_> {
         }
         let mut best = best.unwrap_or_else(|| Proof::of(ProofOutcome::NoTest));
         for subject in subjects.iter().filter(|_| self.depth == ProofDepth::Whole) {
-            self.old_tests(subject, &divided, &mut best).await?;
+            let (issue, files, rerun) = (self.issue, self.files, self.rerun_of(subject));
+            OldTests { issue, files, rerun }.look(subject, &divided, &mut best).await?;
         }
         Ok(best)
     }
@@ -136,7 +138,7 @@ impl Reproduce<'_> {
             let read = |path: &str| match known.get(path) {
                 Some(text) => Ok(Option::clone(text)),
                 None => {
-                    let text = mirror.read_text(&base, path, LARGEST_FILE)?;
+                    let text = read_text(&mirror, &base, path, LARGEST_FILE)?;
                     known.insert(path.to_owned(), text.clone());
                     Ok::<_, MirrorError>(text)
                 }
@@ -472,11 +474,9 @@ impl Reproduce<'_> {
         let is_red = matches!(found.outcome, CheckOutcome::Failed(_));
         let red = ids.iter().filter(|_| is_red).find_map(|id| {
             let failure = results?.get(id)?.failure.as_ref()?;
-            // Where something was missing, an import may be what is taken back: only an assertion
-            // says more than that.
             let strong = match for_a_reason {
                 true => failure.cause.is_of_the_test(self.issue),
-                false => failure.cause == FailureCause::Assertion,
+                false => says_more_than_missing(&failure.cause),
             };
             strong.then(|| (id.clone(), failure.message.clone()))
         });
@@ -492,7 +492,7 @@ impl Reproduce<'_> {
         Ok((without, red))
     }
 
-    pub(super) fn rerun_of(&self, subject: &Subject<'_>) -> Rerun<'_> {
+    fn rerun_of(&self, subject: &Subject<'_>) -> Rerun<'_> {
         let time = subject.time * LONGEST_RUN;
         Rerun { by_arguments: subject.by_arguments, time, ..self.rerun() }
     }

@@ -23,7 +23,7 @@ use reports::Reports;
 
 mod cargo;
 mod cargo_tests;
-mod cause;
+pub mod cause;
 mod commands;
 mod ctest;
 mod go;

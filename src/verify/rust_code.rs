@@ -36,7 +36,7 @@ pub(super) fn rust_tests(lines: &[&str]) -> RustTests {
     let language = tree_sitter_rust::LANGUAGE.into();
     let tree = parser.set_language(&language).ok().and_then(|()| parser.parse(&text, None));
     if let Some(tree) = tree {
-        let mut reading = Reading { text: &text, found: &mut found, documentation: Vec::new() };
+        let mut reading = RustReading { text: &text, found: &mut found, documentation: Vec::new() };
         reading.all_below(tree.root_node());
         let documentation = reading.documentation;
         for row in examples(lines, &documentation) {
@@ -53,14 +53,14 @@ impl RustTests {
     }
 }
 
-struct Reading<'a> {
+struct RustReading<'a> {
     text: &'a str,
     found: &'a mut RustTests,
     /// Rows of comments that are documentation.
     documentation: Vec<usize>,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> RustReading<'a> {
     fn all_below(&mut self, root: Node<'a>) {
         let mut waiting = vec![root];
         while let Some(node) = waiting.pop() {

@@ -11,8 +11,8 @@ use crate::core::evidence::Check;
 use crate::core::patch::Patch;
 use crate::core::test_results::{TestResults, TestState};
 
-/// So many edited tests are named.
-const MOST_BENT: usize = 20;
+/// So many tests are run again, and shown.
+pub(super) const MOST_TESTS: usize = 20;
 
 /// One command with the results of its tests with the change.
 pub(super) struct Subject<'a> {
@@ -60,5 +60,5 @@ pub(super) fn bent(
     let edited = |id: &&str| stands_in(id, tests) || !any && replaces_tests(tests);
     let passes = |id: &&str| now.get(id).is_some_and(|it| it.state == TestState::Passed);
     let red = before.in_state(TestState::Failed).filter(edited).filter(passes);
-    red.take(MOST_BENT).map(str::to_owned).collect()
+    red.take(MOST_TESTS).map(str::to_owned).collect()
 }

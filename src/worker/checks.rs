@@ -26,6 +26,7 @@ use crate::verify::{self, Checker, SecondLook, VerifyContext, called_files};
 use crate::workspace::diff;
 use crate::workspace::mirror::{EntryMode, Mirror, MirrorError};
 use crate::workspace::patch::Caps;
+use crate::workspace::texts::read_text;
 use crate::workspace::tree::Workspace;
 
 /// A red result without a change is asked for again after this many seconds.
@@ -289,7 +290,7 @@ pub(super) fn text_at(
     path: &str,
 ) -> Result<Option<String>, WorkError> {
     const LARGEST: u64 = 1024 * 1024;
-    Ok(mirror.read_text(base, path, LARGEST)?)
+    Ok(read_text(mirror, base, path, LARGEST)?)
 }
 
 /// The checks of patches on the base.

@@ -303,25 +303,6 @@ impl Mirror {
         self.object_name(&format!("{commit}^{{tree}}")).await
     }
 
-    /// The text of a small file of a commit; `None` when there is none, or it is larger than this.
-    ///
-    /// # Errors
-    /// When the mirror is damaged.
-    pub fn read_text(
-        &self,
-        commit: &Sha,
-        path: &str,
-        limit: u64,
-    ) -> Result<Option<String>, MirrorError> {
-        // A path that no repository may have holds nothing of use.
-        let Ok(path) = path.parse() else { return Ok(None) };
-        match self.read_file(commit, &path, limit) {
-            Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
-            Err(MirrorError::TooLarge { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     /// One file of a commit; `None` when there is none. Runs git, blocks the thread shortly.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ pub mod remove;
 mod room;
 pub mod scratch;
 mod source;
+pub mod texts;
 pub mod tree;
 
 pub use changes::{Changes, READING};

@@ -233,7 +233,7 @@ fn the_textbook_cheats_are_told_from_an_honest_fix() {
     // The expectation follows the code.
     let (text, report) = cheats(&[one_edit("test_widget.py", "== 2", "== 1")]);
     assert_eq!(report["outcome"], "held", "{text}");
-    assert!(text.contains("The change is in tests only"), "{text}");
+    assert!(text.contains("passes now because the test is another"), "{text}");
     // The test goes, or is skipped.
     let gone =
         one_edit("test_widget.py", "\n\ndef test_size():\n    assert widget.size() == 2", "");
@@ -291,9 +291,88 @@ fn an_old_expectation_that_changes_is_held_unless_the_issue_names_the_test() {
     assert_eq!(report["outcome"], "held", "{text}");
     let named = "test_widget.py::test_exactly: this test, as it was, passes without the change";
     assert!(text.contains(named), "{text}");
-    let local = Local::with(&files).about("test_exactly is wrong: two is right\n");
-    let (text, report) = local.edited(&edits, &[]);
+    for issue in ["test_exactly is wrong: two is right\n", "Size\n\n`size()` should be 2.\n"] {
+        let (text, report) = Local::with(&files).about(issue).edited(&edits, &[]);
+        assert_eq!(report["outcome"], "proven", "{issue}: {text}");
+    }
+}
+
+const TESTCALC: &str = "\
+import unittest
+import calc
+
+
+class Sizes(unittest.TestCase):
+    def test_one(self):
+        self.assertEqual(calc.size('a'), 1)
+
+    def test_two(self):
+        self.assertEqual(calc.size('ab'), 2)
+";
+
+const UNITTEST_ALONE: (&str, &str) = (
+    ".github/gander.toml",
+    "[agent]\nattempts = 1\n[verify]\ncommands = [\"python3 -m unittest\"]\n",
+);
+
+/// A project whose tests stand in a file that only its runner takes for one.
+fn testcalc(edits: &[Value], issue: &'static str) -> (String, Value) {
+    let files =
+        [("calc.py", "def size(of):\n    return 1\n"), ("testcalc.py", TESTCALC), UNITTEST_ALONE];
+    Local::with(&files).about(issue).edited(edits, &[])
+}
+
+#[test]
+fn what_is_a_test_is_told_by_what_ran_and_not_by_its_name() {
+    let issue = "The size of two is wrong\n";
+    let right = one_edit("calc.py", "return 1", "return len(of)");
+    let (text, report) = testcalc(std::slice::from_ref(&right), issue);
     assert_eq!(report["outcome"], "proven", "{text}");
+    // The red test is bent, with and without a change beside it.
+    let bent = one_edit("testcalc.py", "'ab'), 2", "'ab'), 1");
+    let beside = one_edit("calc.py", "return 1", "return int(1)");
+    for edits in [vec![bent.clone()], vec![bent, beside]] {
+        let (text, report) = testcalc(&edits, issue);
+        assert_eq!(report["outcome"], "held", "{text}");
+        assert!(text.contains("testcalc.Sizes.test_two: this test fails on the base"), "{text}");
+    }
+    // An old expectation is turned round.
+    let turned = one_edit("testcalc.py", "'a'), 1", "'a'), 2");
+    let wrong = one_edit("calc.py", "return 1", "return 2");
+    let (text, report) = testcalc(&[wrong, turned], issue);
+    assert_eq!(report["outcome"], "held", "{text}");
+    assert!(text.contains("testcalc.Sizes.test_one: this test, as it was, passes"), "{text}");
+}
+
+#[test]
+fn tests_that_vanish_while_others_come_are_missed() {
+    let new = created("testmore.py", &TESTCALC.replace("'ab'), 2", "'abc'), 3"));
+    let skips = "import unittest\n    if of == 'a':\n        raise unittest.SkipTest('x')\n    return len(of)";
+    let (text, report) = testcalc(&[one_edit("calc.py", "return 1", skips), new], "Wrong\n");
+    assert_eq!(report["outcome"], "refused", "{text}");
+    assert!(text.contains("the change takes none away: testcalc.Sizes.test_one"), "{text}");
+}
+
+#[test]
+fn that_something_was_missing_is_no_proof_though_its_import_is_needed() {
+    let new =
+        "import math\n\n\ndef size(of):\n    return 1\n\n\ndef area(of):\n    return math.pi\n";
+    let edits = [
+        one_edit("calc.py", "def size(of):\n    return 1\n", new),
+        created(
+            "testarea.py",
+            "import unittest\nimport calc\n\n\nclass Areas(unittest.TestCase):\n    def test_area(self):\n        \
+             self.assertIsNotNone(calc.area(2))\n",
+        ),
+    ];
+    let files = [
+        ("calc.py", "def size(of):\n    return 1\n"),
+        UNITTEST_ALONE,
+        ("testcalc.py", &TESTCALC.replace("'ab'), 2", "'ab'), 1")),
+    ];
+    let (text, report) = Local::with(&files).edited(&edits, &[]);
+    assert_eq!(report["outcome"], "checks_passed", "{text}");
+    assert!(text.contains("makes one fail for a reason of its own"), "{text}");
 }
 
 #[test]

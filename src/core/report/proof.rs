@@ -57,7 +57,7 @@ pub fn why_not_proven(proof: &Proof) -> Option<String> {
         ProofOutcome::OnlyMissing(said) => format!(
             "Without the change its tests do not fail for a reason of their own: something is \
              missing, they do not load, or the run ends before them ({}). No part of the change, \
-             taken back alone, makes one fail in an assertion.",
+             taken back alone, makes one fail for a reason of its own.",
             inline(first_line(said), LONGEST_REASON)
         ),
         ProofOutcome::Unstable { test, runs } => format!(
@@ -154,7 +154,7 @@ fn table(proof: &Proof) -> String {
         let _ = write!(
             text,
             "As they were, these tests pass without the change and fail with it; the issue names \
-             them: {}.\n\n",
+             them, or what they expect now: {}.\n\n",
             first_of(&named, MOST_TESTS).join(", ")
         );
     }

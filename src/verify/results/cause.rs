@@ -100,9 +100,30 @@ pub(super) fn is_project_code(place: &str) -> bool {
     !is_of_tests(place) && !foreign.iter().any(|part| place.contains(part))
 }
 
-/// The file of the first line of a JavaScript stack: `at f (/work/tree/lib/a.js:3:7)`.
+/// Where something was missing, an import may be what is taken back: that is missing, too, though
+/// it is in the project's own code.
+pub fn says_more_than_missing(cause: &FailureCause) -> bool {
+    match cause {
+        FailureCause::Assertion => true,
+        FailureCause::Exception(name) => {
+            !MISSING.contains(&&**name)
+                && !["TypeError", "NoMethodError", "Error"].contains(&&**name)
+        }
+        FailureCause::Missing(_) | FailureCause::NotLoaded | FailureCause::Surroundings(_) => false,
+    }
+}
+
+/// How runners of JavaScript call the body of a test.
+const BODIES: &[&str] =
+    &["Context.<anonymous> ", "TestContext.<anonymous> ", "Object.<anonymous> "];
+
+/// The file of the first line of a JavaScript stack: `at f (/work/tree/lib/a.js:3:7)`. None of a
+/// test's own body, wherever that stands.
 pub(super) fn first_frame(said: &str) -> Option<&str> {
     let line = said.lines().map(str::trim).find_map(|line| line.strip_prefix("at "))?;
+    if BODIES.iter().any(|body| line.starts_with(body)) {
+        return None;
+    }
     let place = line.rsplit_once('(').map_or(line, |(_, place)| place);
     let place = place.trim_end_matches(')').trim_start_matches("file://");
     let (place, _) = place.rsplit_once(':')?;
@@ -140,6 +161,7 @@ mod tests {
         ] {
             assert_eq!(first_frame(said), Some(place));
         }
+        assert_eq!(first_frame("at Context.<anonymous> (/work/tree/specs/a.js:3:7)"), None);
     }
 
     #[test]

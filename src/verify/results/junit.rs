@@ -114,7 +114,7 @@ fn referred(name: &str) -> Option<char> {
 pub(super) fn read_pytest(report: &[u8]) -> Option<TestResults> {
     let mut results = TestResults::default();
     for case in test_cases(report)? {
-        let result = case.worst(of_pytest);
+        let result = case.worst(|note| of_pytest(note, case.file.as_deref()));
         let id = pytest_id(&case, &result);
         // A test that was run again is there twice, and both look as if they had passed.
         let again = results.get(&id).is_some_and(|it| it.state == TestState::Passed);
@@ -140,7 +140,8 @@ impl TestCase {
     }
 }
 
-fn of_pytest(note: &Note) -> Option<TestResult> {
+/// `own`: the file of the test.
+fn of_pytest(note: &Note, own: Option<&str>) -> Option<TestResult> {
     // How pytest came to the values names objects by their addresses.
     let explains = |line: &&str| {
         let rest = line.trim_start().strip_prefix('+');
@@ -151,7 +152,7 @@ fn of_pytest(note: &Note) -> Option<TestResult> {
     // The end of a traceback says in which file it happened: `src/a.py:7: IndexError`.
     let last = note.text.lines().rev().find(|line| !line.trim().is_empty());
     let place = last.and_then(|line| line.split_once(':')).map(|(file, _)| file);
-    let place = place.filter(|it| it.ends_with(".py"));
+    let place = place.filter(|it| it.ends_with(".py") && Some(*it) != own);
     Some(match &*note.tag {
         "failure" => TestResult::failed(cause_in(&message, place), &message),
         // `failed on teardown with "RuntimeError: td"`, `collection failure`

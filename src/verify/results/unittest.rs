@@ -22,7 +22,10 @@ pub(super) fn read(lines: &[&str]) -> Option<TestResults> {
             let message = message(lines.get(at + 1..).unwrap_or_default());
             let cause = match id.contains("unittest.loader._FailedTest") {
                 true => FailureCause::NotLoaded,
-                false => cause_in(&message, place(lines.get(at + 1..).unwrap_or_default())),
+                false => {
+                    let place = place(lines.get(at + 1..).unwrap_or_default());
+                    cause_in(&message, place.filter(|place| !is_module_of(&id, place)))
+                }
             };
             results.add(id, TestResult::failed(cause, &message))?;
             continue;
@@ -96,6 +99,13 @@ fn place<'l>(rest: &[&'l str]) -> Option<&'l str> {
     named.filter_map(|rest| Some(rest.split_once('"')?.0)).last()
 }
 
+/// Whether a test of this id stands in that file.
+fn is_module_of(id: &str, place: &str) -> bool {
+    let module = place.trim_end_matches(".py").replace('/', ".");
+    let ends = module.match_indices('.').map(|(at, _)| &module[at + 1..]).chain([&*module]);
+    ends.into_iter().any(|end| id.strip_prefix(end).is_some_and(|rest| rest.starts_with('.')))
+}
+
 fn is_exception(word: &str) -> bool {
     let own = word.rsplit('.').next().unwrap_or(word);
     own.starts_with(char::is_uppercase) && own.chars().all(|c| c.is_alphanumeric() || c == '_')
@@ -142,5 +152,7 @@ Ran 6 tests in 0.001s";
         assert_eq!(failure("test_widget.T.test_b").unwrap().message, "AssertionError: 1 != 2");
         assert_eq!(results.len(), 6);
         assert_eq!(read(&lines[1..]), None, "one less than it counts");
+        assert!(is_module_of("pkg.testcalc.T.test_a", "/work/tree/pkg/testcalc.py"));
+        assert!(!is_module_of("testcalc.T.test_a", "/work/tree/calc.py"));
     }
 }
