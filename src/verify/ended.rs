@@ -65,7 +65,10 @@ fn error_names(line: &str) -> impl Iterator<Item = &str> {
     let before = line.split(": ").take(2).map(|part| part.trim_start_matches("Uncaught "));
     before.filter(|word| {
         let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
-        plain && (word.ends_with("Error") || word.ends_with("Exception")) && word.len() > 5
+        // That is no end of a run, but of what loads it.
+        let of_loading = word.ends_with("SyntaxError");
+        let named = word.ends_with("Error") || word.ends_with("Exception");
+        plain && named && !of_loading && word.len() > 5
     })
 }
 

@@ -309,7 +309,10 @@ impl Reproduce<'_> {
         };
         failed.or_else(|| {
             let tests = self.not_loaded(subject, run.results.as_ref(), &run.outcome);
-            (!tests.is_empty()).then_some(RedToGreen { tests, for_a_reason: false })
+            // Without any results it is the end of the whole run that the issue may speak of.
+            let for_a_reason = run.results.is_none()
+                && tests.first().is_some_and(|test| is_named_end(&test.on_base, self.issue));
+            (!tests.is_empty()).then_some(RedToGreen { tests, for_a_reason })
         })
     }
 

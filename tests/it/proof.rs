@@ -664,16 +664,20 @@ async fn where_others_pushed_the_pull_request_says_which_round_was_proven() {
 }
 
 #[test]
-fn a_bug_that_ends_the_process_is_not_called_not_reproducible() {
+fn a_crash_of_the_whole_run_is_a_tests_reason_where_the_issue_speaks_of_it() {
     let lib = "pub fn f(n: u32) -> u32 {\n    if n == 0 { std::process::abort() }\n    n\n}\n";
     let test = "#[test]\nfn nothing() {\n    assert_eq!(widget::f(0), 0);\n}\n";
-    let local =
-        Local::with(&[CRATE, ("src/lib.rs", lib), (".gitignore", "/target\n"), ONE_ATTEMPT]);
-    let fix = one_edit("src/lib.rs", "    if n == 0 { std::process::abort() }\n", "");
-    let (text, report) = local.edited(&[fix, created("tests/a.rs", test)], &[]);
-    assert_eq!(report["outcome"], "checks_passed", "{text}");
-    assert!(text.contains("or the run ends before them"), "{text}");
-    assert_eq!(report["proof"]["tests"][0]["id"], "tests/a.rs::nothing", "{text}");
+    let mends = one_edit("src/lib.rs", "    if n == 0 { std::process::abort() }\n", "");
+    let edits = [mends, created("tests/nothing.rs", test)];
+    for (issue, outcome) in
+        [("f(0) aborts the process\n", "proven"), ("f(0) is wrong\n", "checks_passed")]
+    {
+        let files = [CRATE, ("src/lib.rs", lib), (".gitignore", "/target\n"), ONE_ATTEMPT];
+        let (text, report) = Local::with(&files).about(issue).edited(&edits, &[]);
+        assert_eq!(report["outcome"], outcome, "{issue}: {text}");
+        assert_eq!(text.contains("or the run ends before them"), outcome != "proven", "{text}");
+        assert_eq!(report["proof"]["tests"][0]["id"], "tests/nothing.rs::nothing", "{text}");
+    }
 }
 
 #[test]
