@@ -45,6 +45,9 @@ pub struct Proof {
     /// Changed files that decide what the checks do, each with what it is.
     #[serde(default)]
     pub deciding: Vec<String>,
+    /// What each command comes to with the rest of the change and these files as they were.
+    #[serde(default)]
+    pub under_base_settings: Vec<String>,
 }
 
 /// What a proof comes to.
@@ -131,6 +134,7 @@ impl Proof {
             tests_lost: Vec::new(),
             tests_bent: Vec::new(),
             deciding: Vec::new(),
+            under_base_settings: Vec::new(),
         }
     }
 

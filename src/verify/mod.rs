@@ -29,6 +29,7 @@ use crate::workspace::patience::Patience;
 use crate::workspace::scratch::{Scratch, ScratchError};
 use crate::workspace::tree::{ExportError, Workspace};
 
+mod base_settings;
 mod called;
 mod command;
 mod deciding;
@@ -53,6 +54,7 @@ mod test_files;
 mod test_ids;
 mod test_map;
 
+pub use base_settings::UnderBaseSettings;
 pub use called::called_files;
 pub use command::CommandVerifier;
 pub use deciding::deciding_files;

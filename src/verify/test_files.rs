@@ -11,8 +11,22 @@ use crate::core::patch::{Change, Patch};
 use crate::workspace::diff::BaseFiles;
 
 /// Directories in which everything belongs to the tests.
-const DIRECTORIES: &[&str] =
-    &["test", "tests", "__tests__", "testdata", "test-data", "test_data", "__snapshots__"];
+const DIRECTORIES: &[&str] = &[
+    "test",
+    "tests",
+    "__tests__",
+    "testdata",
+    "test-data",
+    "test_data",
+    "__snapshots__",
+    "snapshots",
+    "golden",
+    "goldens",
+    "__fixtures__",
+    "fixtures",
+];
+/// Ends of the names of files that hold what tests expect.
+const EXPECTED: &[&str] = &["snap", "golden", "approved"];
 /// Files that are the tests of what they stand beside.
 const NAMES: &[&str] = &["test", "tests", "conftest"];
 /// How the other names of tests begin and end, in most languages.
@@ -55,6 +69,7 @@ pub fn is_of_tests(path: &str) -> bool {
     let specs = WITH_SPECS.contains(&language);
     directories.split('/').any(|it| DIRECTORIES.contains(&it) || specs && it == "spec")
         || NAMES.contains(&stem)
+        || EXPECTED.contains(&language)
         || begins(BEGINS)
         || ends(ENDS)
         || specs && ends(SPEC_ENDS)
@@ -131,6 +146,8 @@ mod tests {
             "src/test/java/Any.java",
             "spec/support/any.rb",
             "tests/data/any.json",
+            "golden/page.html",
+            "src/ui/button.snap",
         ] {
             assert!(touches(path, "x", Some("y")), "{path}");
         }

@@ -11,7 +11,7 @@ use crate::core::id::Sha;
 use crate::core::patch::Patch;
 use crate::core::policy::{HookRule, ProofMode};
 use crate::core::proof::{Proof, ProofOutcome};
-use crate::verify::{ProofDepth, Reproduce, deciding_files, is_of_tests};
+use crate::verify::{ProofDepth, Reproduce, UnderBaseSettings, deciding_files, is_of_tests};
 use crate::workspace::diff;
 
 /// The name of the check that is red where a change may not touch what decides the verdict.
@@ -57,7 +57,12 @@ impl CheckedChange<'_> {
         };
         if !deciding.is_empty() {
             let untried = || Proof::not_tried(why_untried(rules.mode, whole.is_some()));
-            proof.get_or_insert_with(untried).deciding = deciding;
+            let proof = proof.get_or_insert_with(untried);
+            if let Some(whole) = whole.as_ref().filter(|_| depth == ProofDepth::Whole) {
+                let under = self.under_base_settings(&evidence, whole, &deciding).await?;
+                proof.under_base_settings = under;
+            }
+            proof.deciding = deciding;
         }
         evidence.proof = proof;
         Ok(evidence)
@@ -88,6 +93,26 @@ impl CheckedChange<'_> {
             stop,
         };
         Ok(reproduce.prove().await?)
+    }
+
+    /// What the commands come to with all else of the change. Nothing where there is nothing else.
+    async fn under_base_settings(
+        &self,
+        evidence: &Evidence,
+        whole: &WholeChange<'_>,
+        deciding: &[String],
+    ) -> Result<Vec<String>, WorkError> {
+        let decides = |path: &str| deciding.iter().any(|it| it.starts_with(&format!("{path}: ")));
+        let mut rest = whole.patch.clone();
+        rest.changes.retain(|path, _| !decides(path.as_str()));
+        if rest.is_empty() {
+            return Ok(Vec::new());
+        }
+        let job = AttemptInput { base: whole.base, ..self.job.clone() };
+        let means = means(&job, self.ctx, self.logs)?;
+        let checker = checker(&job, self.ctx, &[], self.logs)?;
+        let (checker, means, rest, stop) = (&checker, &means, &rest, self.stop);
+        Ok(UnderBaseSettings { checker, means, with: evidence, rest, stop }.run().await?)
     }
 
     async fn replaced_files(

@@ -278,6 +278,8 @@ fn what_decides_the_verdict_is_held_flagged_or_refused_as_the_rules_say() {
         let files = [PYTHON[0], PYTHON[1], (".github/gander.toml", &rules)];
         let (text, report) = Local::with(&files).edited(&edits, &[]);
         assert_eq!(report["outcome"], outcome, "{rule}: {text}");
+        let as_they_were = "with hooks and settings as they were: pytest -q: failed";
+        assert_eq!(text.contains(as_they_were), rule == "hold", "{rule}: {text}");
     }
 }
 

@@ -211,6 +211,10 @@ fn verified(
     for what in held {
         let _ = writeln!(text, "  look before you use it: {what}");
     }
+    let under = evidence.proof.iter().flat_map(|proof| &proof.under_base_settings);
+    for told in under {
+        let _ = writeln!(text, "  with hooks and settings as they were: {told}");
+    }
     for flag in first_flags(&proposal.flags) {
         let _ = writeln!(text, "  look closely: {flag}");
     }

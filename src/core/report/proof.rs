@@ -98,6 +98,10 @@ pub(super) fn proof_section(job: &Job) -> String {
     if let Some(why) = why_not_proven(proof) {
         let _ = write!(text, "{why}\n\n");
     }
+    for told in &proof.under_base_settings {
+        let told = inline(told, LONGEST_REASON * 2);
+        let _ = write!(text, "With those hooks and settings as they were, {told}.\n\n");
+    }
     if !proof.tests.is_empty() {
         text.push_str(&table(proof));
     }
