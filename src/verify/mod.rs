@@ -31,6 +31,7 @@ use crate::workspace::tree::{ExportError, Workspace};
 
 mod base_settings;
 mod called;
+pub mod cheat;
 mod command;
 mod deciding;
 pub mod detect;

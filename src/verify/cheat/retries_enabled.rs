@@ -1,0 +1,80 @@
+//! Tests that are run again until they pass.
+
+use super::{ChangedSources, CheatFinding, CheatRule, short};
+
+pub(super) const RULE: CheatRule = CheatRule {
+    name: "retries-enabled",
+    finds: "a new mark or setting that runs a failed test again",
+    check,
+    fires: &[
+        &[(
+            "tests/test_a.py",
+            "def test_a():\n    assert f() == 1\n",
+            "import pytest\n\n@pytest.mark.flaky(reruns=5)\ndef test_a():\n    assert f() == 1\n",
+        )],
+        &[("a.test.js", "", "jest.retryTimes(3);\ntest('a', () => { expect(f()).toBe(1); });\n")],
+        &[(".config/nextest.toml", "[profile.default]\n", "[profile.default]\nretries = 3\n")],
+    ],
+    passes: &[
+        &[("lib/http.js", "", "exports.get = (url) => fetch(url, { retries: 3 });\n")],
+        &[("src/retry.rs", "", "pub const RETRIES: u32 = 3;\n")],
+    ],
+};
+
+const IN_TESTS: &[&str] = &[
+    "mark.flaky",
+    "@flaky",
+    "reruns=",
+    "retryTimes(",
+    "this.retries(",
+    ".retries(",
+    "retry:",
+    "@RetryingTest",
+    "@RepeatedIfExceptionsTest",
+    "flaky_test",
+    "rerun_failures",
+];
+const IN_SETTINGS: &[&str] = &[
+    "--reruns",
+    "reruns =",
+    "reruns=",
+    "retries =",
+    "retries:",
+    "\"retries\"",
+    "--retries",
+    "--retry",
+    "rerunFailingTestsCount",
+    "retry:",
+];
+/// Files that tell runners what to do.
+const SETTINGS: &[&str] = &[
+    "nextest.toml",
+    "pytest.ini",
+    "pyproject.toml",
+    "setup.cfg",
+    "tox.ini",
+    "package.json",
+    "pom.xml",
+    ".mocharc",
+    "vitest.config",
+    "jest.config",
+    "playwright.config",
+    "cypress.config",
+];
+
+fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
+    let mut found = Vec::new();
+    for file in &sources.files {
+        let name = file.path.rsplit('/').next().unwrap_or(&file.path);
+        let signs = match SETTINGS.iter().any(|it| name.starts_with(it)) {
+            true => IN_SETTINGS,
+            false if file.is_of_tests() && file.is_code() => IN_TESTS,
+            false => continue,
+        };
+        for line in file.added.iter().filter(|line| signs.iter().any(|it| line.text.contains(it))) {
+            let reason = format!("runs a failed test again: `{}`", short(line.text.trim()));
+            found.push(file.finding(RULE.name, line.row, reason));
+        }
+    }
+    found
+}

@@ -1,0 +1,85 @@
+//! Each rule is held to its own examples, and the whole set to what nobody would call a cheat.
+
+use super::*;
+use crate::core::patch::FileMode;
+use crate::workspace::diff::BaseFile;
+use crate::workspace::mirror::EntryMode;
+
+fn found(example: Example) -> Vec<CheatFinding> {
+    let (mut patch, mut base) = (Patch::default(), BaseFiles::new());
+    for (path, before, after) in example {
+        let path: crate::core::path::RepoPath = path.parse().unwrap();
+        let oid: crate::core::id::Sha = "a".repeat(40).parse().unwrap();
+        let replaces = (!before.is_empty()).then(|| oid.clone());
+        let change = match after.is_empty() {
+            true => Change::Delete { replaces: oid },
+            false => Change::Write { mode: FileMode::File, content: (*after).into(), replaces },
+        };
+        if !before.is_empty() {
+            let file = BaseFile { mode: EntryMode::File, content: (*before).into() };
+            base.insert(path.clone(), file);
+        }
+        patch.changes.insert(path, change);
+    }
+    find_cheats(&patch, &base)
+}
+
+#[test]
+fn each_rule_finds_what_it_says_and_not_what_only_looks_like_it() {
+    for rule in RULES {
+        let by_rule = |example: Example| {
+            found(example).into_iter().filter(|it| it.rule == rule.name).collect::<Vec<_>>()
+        };
+        assert!(!rule.fires.is_empty() && rule.passes.len() > 1, "{}", rule.name);
+        for example in rule.fires {
+            assert!(!by_rule(example).is_empty(), "{} does not find {example:#?}", rule.name);
+        }
+        for example in rule.passes {
+            let none: [CheatFinding; 0] = [];
+            assert_eq!(by_rule(example), none, "{}: {example:#?}", rule.name);
+        }
+    }
+}
+
+#[test]
+fn rules_are_listed_by_name_once() {
+    let names: Vec<&str> = RULES.iter().map(|rule| rule.name).collect();
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(names, sorted);
+}
+
+#[test]
+fn a_finding_names_the_line_and_says_what_is_wrong() {
+    let example: Example = &[(
+        "tests/test_a.py",
+        "def test_a():\n    assert f(1) == 4\n",
+        "def test_a():\n    assert f(1) is not None\n",
+    )];
+    let all = found(example);
+    let loosened = all.iter().find(|it| it.rule == "assertion-loosened").unwrap();
+    assert_eq!((loosened.path.as_str(), loosened.line), ("tests/test_a.py", 2));
+    assert_eq!(
+        loosened.reason,
+        "asks for less than before: `assert f(1) is not None`, and it was `assert f(1) == 4`"
+    );
+}
+
+#[test]
+fn an_honest_fix_with_its_test_is_no_finding() {
+    let example: Example = &[
+        (
+            "calc.py",
+            "def mean(n):\n    return sum(n) / len(n)\n",
+            "def mean(n):\n    if not n:\n        return None\n    return sum(n) / len(n)\n",
+        ),
+        (
+            "tests/test_calc.py",
+            "def test_mean():\n    assert mean([1, 3]) == 2\n",
+            "def test_mean():\n    assert mean([1, 3]) == 2\n\n\ndef test_of_nothing():\n    assert mean([]) is None\n",
+        ),
+    ];
+    let none: [CheatFinding; 0] = [];
+    assert_eq!(found(example), none);
+}

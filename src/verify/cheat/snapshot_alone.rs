@@ -1,0 +1,36 @@
+//! Recorded expectations that change by themselves.
+
+use super::{ChangedSources, CheatFinding, CheatRule};
+
+pub(super) const RULE: CheatRule = CheatRule {
+    name: "snapshot-alone",
+    finds: "a snapshot or golden file that changes, while no code of the program does",
+    check,
+    fires: &[
+        &[("src/__snapshots__/a.test.js.snap", "1\n", "2\n")],
+        &[("tests/golden/page.html", "<p>1</p>\n", "<p>2</p>\n")],
+    ],
+    passes: &[
+        &[
+            ("src/__snapshots__/a.test.js.snap", "1\n", "2\n"),
+            ("src/a.js", "exports.f = () => 1;\n", "exports.f = () => 2;\n"),
+        ],
+        &[("src/__snapshots__/new.test.js.snap", "", "2\n")],
+    ],
+};
+
+const DIRECTORIES: &[&str] = &["__snapshots__", "snapshots", "golden", "goldens"];
+const ENDS: &[&str] = &["snap", "golden", "approved", "expected"];
+
+fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
+    if sources.of_program().next().is_some() {
+        return Vec::new();
+    }
+    let is_record = |path: &str| {
+        let end = path.rsplit_once('.').map_or("", |(_, end)| end);
+        ENDS.contains(&end) || path.split('/').any(|part| DIRECTORIES.contains(&part))
+    };
+    let changed = sources.files.iter().filter(|file| is_record(&file.path) && !file.is_new);
+    let reason = "what tests expect was recorded anew, and no code changes";
+    changed.map(|file| file.finding(RULE.name, 0, reason.to_owned())).collect()
+}

@@ -1,0 +1,48 @@
+//! Tests that are focused, so that no other runs.
+
+use super::facts::{RowText, SourceFacts};
+use super::{ChangedSources, CheatFinding, CheatRule, short};
+
+pub(super) const RULE: CheatRule = CheatRule {
+    name: "test-focused",
+    finds: "a test or suite that is the only one to run",
+    check,
+    fires: &[&[(
+        "a.test.js",
+        "it('adds', () => { expect(f()).toBe(1); });\n",
+        "it.only('adds', () => { expect(f()).toBe(1); });\n",
+    )]],
+    passes: &[
+        &[("a.test.js", "", "it('adds', () => { expect(list.only(1)).toBe(1); });\n")],
+        &[(
+            "a.test.js",
+            "it.only('adds', () => { expect(f()).toBe(1); });\n",
+            "it.only('adds', () => { expect(f()).toBe(2); });\n",
+        )],
+    ],
+};
+
+const CALLS: &[&str] = &[
+    "it.only",
+    "test.only",
+    "describe.only",
+    "suite.only",
+    "context.only",
+    "fit",
+    "fdescribe",
+    "ftest",
+    "t.only",
+];
+
+fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
+    let found = sources.of_tests().map(|file| {
+        let words = |text: &str| format!("no other test runs beside it: {}", short(text));
+        file.more(RULE.name, (focused(&file.before), focused(&file.after)), words)
+    });
+    found.flatten().collect()
+}
+
+fn focused(facts: &SourceFacts) -> Vec<RowText> {
+    let calls = facts.calls.iter().filter(|call| CALLS.contains(&&*call.name));
+    calls.map(|call| RowText { row: call.row, text: call.name.clone() }).collect()
+}

@@ -1,0 +1,117 @@
+//! Tests that are skipped, ignored, or made conditional.
+
+use super::facts::{RowText, SourceFacts};
+use super::{ChangedSources, CheatFinding, CheatRule, short};
+
+pub(super) const RULE: CheatRule = CheatRule {
+    name: "test-skipped",
+    finds: "a mark or a call that skips a test, or expects it to fail",
+    check,
+    fires: &[
+        &[(
+            "tests/test_a.py",
+            "def test_a():\n    assert f() == 1\n",
+            "import pytest\n\n@pytest.mark.skip\ndef test_a():\n    assert f() == 1\n",
+        )],
+        &[(
+            "a.test.js",
+            "it('adds', () => { expect(f()).toBe(1); });\n",
+            "it.skip('adds', () => { expect(f()).toBe(1); });\n",
+        )],
+        &[(
+            "src/lib.rs",
+            "#[test]\nfn a() { assert_eq!(f(), 1); }\n",
+            "#[test]\n#[ignore]\nfn a() { assert_eq!(f(), 1); }\n",
+        )],
+        &[(
+            "a_test.go",
+            "package a\nfunc TestA(t *testing.T) { f(t) }\n",
+            "package a\nfunc TestA(t *testing.T) { t.Skip(\"later\"); f(t) }\n",
+        )],
+        &[(
+            "src/test/java/AT.java",
+            "class AT { @Test void a() { assertEquals(1, f()); } }\n",
+            "class AT { @Disabled @Test void a() { assertEquals(1, f()); } }\n",
+        )],
+        &[("tests/test_a.py", "", "import pytest\npytest.importorskip('never')\n")],
+    ],
+    passes: &[
+        &[(
+            "tests/test_a.py",
+            "import pytest\n\n@pytest.mark.skip\ndef test_a():\n    assert f() == 1\n",
+            "import pytest\n\n@pytest.mark.skip\ndef test_a():\n    assert f() == 2\n",
+        )],
+        &[(
+            "src/lib.rs",
+            "",
+            "/// Tests that we skip: `#[ignore]`.\nfn skip(t: T) { t.skip(1); }\n",
+        )],
+        &[("lib/a.js", "", "exports.f = (s) => s.skip(2);\n")],
+    ],
+};
+
+/// Ends of names of calls that skip.
+const CALLS: &[&str] = &[
+    "pytest.skip",
+    "pytest.xfail",
+    "pytest.importorskip",
+    ".skipTest",
+    "SkipTest",
+    "t.Skip",
+    "t.SkipNow",
+    "t.Skipf",
+    "b.Skip",
+    "this.skip",
+    "t.skip",
+    "t.todo",
+    "it.skip",
+    "test.skip",
+    "describe.skip",
+    "suite.skip",
+    "it.todo",
+    "test.todo",
+    "it.failing",
+    "test.failing",
+    "it.fails",
+    "test.fails",
+    "assumeTrue",
+    "assumeFalse",
+    "assumeThat",
+];
+/// Names of calls that are skipped tests by themselves.
+const WHOLE: &[&str] = &["xit", "xtest", "xdescribe", "xcontext", "xspecify"];
+const MARKS: &[&str] = &[
+    "#[ignore",
+    "mark.skip",
+    "mark.xfail",
+    "unittest.skip",
+    "@skip",
+    "expectedFailure",
+    "@Disabled",
+    "@Ignore",
+    "@EnabledIf",
+    "@DisabledIf",
+    "@DisabledOn",
+    "@EnabledOn",
+];
+
+fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
+    let found = sources.of_tests().map(|file| {
+        let words = |text: &str| format!("skips a test, or expects it to fail: {}", short(text));
+        file.more(RULE.name, (skips(&file.before), skips(&file.after)), words)
+    });
+    found.flatten().collect()
+}
+
+fn skips(facts: &SourceFacts) -> Vec<RowText> {
+    let calls = facts.calls.iter().filter(|call| {
+        let ends = |end: &&str| {
+            let before = call.name.strip_suffix(*end);
+            before.is_some_and(|it| it.is_empty() || it.ends_with('.') || end.starts_with('.'))
+        };
+        CALLS.iter().any(ends) || WHOLE.contains(&&*call.name)
+    });
+    let calls = calls.map(|call| RowText { row: call.row, text: call.name.clone() });
+    let marks = facts.marks.iter().filter(|mark| MARKS.iter().any(|it| mark.text.contains(it)));
+    marks.cloned().chain(calls).collect()
+}

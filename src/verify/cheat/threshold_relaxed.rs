@@ -1,0 +1,90 @@
+//! Bars that are lowered.
+
+use super::{ChangedSources, CheatFinding, CheatRule, short};
+
+pub(super) const RULE: CheatRule = CheatRule {
+    name: "threshold-relaxed",
+    finds: "a lower bar for coverage, more warnings that are allowed, or more time for a test",
+    check,
+    fires: &[
+        &[(
+            "setup.cfg",
+            "[coverage:report]\nfail_under = 90\n",
+            "[coverage:report]\nfail_under = 50\n",
+        )],
+        &[(
+            "package.json",
+            "{\"scripts\": {\"lint\": \"eslint --max-warnings 0 .\"}}\n",
+            "{\"scripts\": {\"lint\": \"eslint --max-warnings 40 .\"}}\n",
+        )],
+        &[("a.test.js", "jest.setTimeout(1000);\n", "jest.setTimeout(90000);\n")],
+    ],
+    passes: &[
+        &[(
+            "setup.cfg",
+            "[coverage:report]\nfail_under = 50\n",
+            "[coverage:report]\nfail_under = 90\n",
+        )],
+        &[("src/lib.rs", "const LIMIT: u32 = 90;\n", "const LIMIT: u32 = 50;\n")],
+    ],
+};
+
+/// What stands before a number, and whether more of it is laxer.
+const BARS: &[(&str, bool)] = &[
+    ("fail_under", false),
+    ("fail-under", false),
+    ("cov-fail-under", false),
+    ("\"branches\":", false),
+    ("\"lines\":", false),
+    ("\"functions\":", false),
+    ("\"statements\":", false),
+    ("branches:", false),
+    ("statements:", false),
+    ("minimumCoverage", false),
+    ("max-warnings", true),
+    ("setTimeout(", true),
+    ("testTimeout", true),
+    ("this.timeout(", true),
+    ("--timeout", true),
+    ("slow-timeout", true),
+    ("mark.timeout(", true),
+];
+
+fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
+    let mut found = Vec::new();
+    for file in sources.files.iter().filter(|file| file.is_of_tests() || !file.is_code()) {
+        for (name, more_is_laxer) in BARS {
+            let of = |lines: &[super::RowText]| -> Vec<(usize, f64)> {
+                lines
+                    .iter()
+                    .filter_map(|line| Some((line.row, number(&line.text, name)?)))
+                    .collect()
+            };
+            let (old, new) = (of(&file.removed), of(&file.added));
+            for ((_, was), (row, is)) in old.into_iter().zip(new) {
+                if (is > was) == *more_is_laxer && is != was {
+                    let name = short(name.trim_matches(['"', ':', '(']));
+                    found.push(file.finding(
+                        RULE.name,
+                        row,
+                        format!("`{name}` is {is}, and was {was}"),
+                    ));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The number behind a name.
+fn number(line: &str, name: &str) -> Option<f64> {
+    let rest = line.split_once(name)?.1;
+    let begin = rest.find(|c: char| c.is_ascii_digit())?;
+    let between = rest.get(..begin)?;
+    if between.len() > 6 || between.contains(char::is_alphabetic) {
+        return None;
+    }
+    let rest = rest.get(begin..)?;
+    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+    rest.get(..end)?.trim_end_matches('.').parse().ok()
+}
