@@ -21,6 +21,7 @@ pub mod config;
 pub mod demo;
 mod first_process;
 mod local;
+pub mod rules;
 pub mod run;
 pub mod serve;
 pub mod setup;
@@ -51,6 +52,8 @@ enum CliCommand {
     Run(run::RunCommand),
     /// See whether Gander can work on a repository, and what it would check changes with
     Check(check::CheckCommand),
+    /// See what the rules that find cheats say of commits
+    Rules(rules::RulesCommand),
     /// Watch a bug become a release on a GitHub emulator: no network, key or account
     Demo(demo::Demo),
     /// Do what the companion Action does
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
         CliCommand::Setup(command) => setup::run(&command),
         CliCommand::Run(command) => run::run(&command),
         CliCommand::Check(command) => check::run(&command),
+        CliCommand::Rules(command) => rules::run(&command),
         CliCommand::Demo(command) => demo::run(&command),
     };
     done.unwrap_or_else(|error| {

@@ -25,6 +25,7 @@ use crate::model::ToolSpec;
 use crate::sandbox::{Sandbox, SandboxLimits};
 use crate::verify;
 use crate::verify::ProofDepth;
+use crate::verify::cheat::{CheatFinding, find_cheats};
 use crate::worker::WorkError;
 use crate::worker::checks::{
     CheckedChange, blocking, checker, checks_changed, commands, edits_tests, limits, minutes,
@@ -276,13 +277,16 @@ async fn hand_in(
     let (mirror, tree) = (ctx.mirror.clone(), Arc::clone(workspace));
     let (patch, looked) = blocking(move || {
         let base = diff::base_files(&mirror, tree.entries(), &patch);
-        let looked = base.map(|base| (diff::lines(&patch, &base), packages_changed(&patch, &base)));
+        let looked = base.map(|base| {
+            let packages = packages_changed(&patch, &base);
+            (diff::lines(&patch, &base), packages, cheats_in(&patch, &base))
+        });
         (patch, looked)
     })
     .await?;
-    let ((added, removed), packages) = looked?;
+    let ((added, removed), packages, cheats) = looked?;
     // What is installed with a change is seen nowhere else.
-    flags.splice(0..0, packages);
+    flags.splice(0..0, cheats.into_iter().chain(packages));
     let files = u32::try_from(patch.changes.len()).unwrap_or(u32::MAX);
     let size = (files, added, removed);
     let SaidOfChange { summary, answers, no_test } = words;
@@ -449,4 +453,20 @@ impl Tool for VerifyTool<'_> {
         text.push_str(&changes.left_out_words());
         Ok(text)
     }
+}
+
+/// What the rules find in a change, the first of it, in words for people.
+fn cheats_in(patch: &Patch, base: &diff::BaseFiles) -> Vec<String> {
+    const MOST: usize = 10;
+    let found = find_cheats(patch, base);
+    let more = found.len().saturating_sub(MOST);
+    let words = |it: &CheatFinding| {
+        let CheatFinding { rule, path, line, reason } = it;
+        format!("{path}: {reason} (line {line}, rule {rule})")
+    };
+    let mut said: Vec<String> = found.iter().take(MOST).map(words).collect();
+    said.extend(
+        (more > 0).then(|| format!("{more} more findings of the rules: see all of the diff")),
+    );
+    said
 }

@@ -11,9 +11,13 @@ use crate::core::id::Sha;
 use crate::core::patch::Patch;
 use crate::core::policy::{HookRule, ProofMode};
 use crate::core::proof::{Proof, ProofOutcome};
+use crate::core::test_results::TestResults;
+use crate::verify::cheat::{CheatFinding, find_cheats};
 use crate::verify::{ProofDepth, Reproduce, UnderBaseSettings, deciding_files, is_of_tests};
 use crate::workspace::diff;
 
+/// The rule that finds calls that end the process.
+const PROCESS_EXIT: &str = "process-exit";
 /// The name of the check that is red where a change may not touch what decides the verdict.
 const HOOKS: &str = "hooks and settings of the checks";
 
@@ -137,6 +141,14 @@ impl CheckedChange<'_> {
         let files = self.replaced_files(base, patch).await?;
         let mut found = deciding_files(patch, &files);
         let commands = evidence.checks.iter().filter(|check| check.kind == CheckKind::Command);
+        if commands.clone().any(takes_an_exit_for_success) {
+            let (patch, files) = (patch.clone(), files);
+            let all = blocking(move || find_cheats(&patch, &files)).await?;
+            found.extend(all.into_iter().filter(|it| it.rule == PROCESS_EXIT).map(|it| {
+                let CheatFinding { path, line, .. } = it;
+                format!("{path}: line {line} ends the process, and its runner calls that passed")
+            }));
+        }
         let commands: Vec<String> = commands.map(|check| check.name.clone()).collect();
         let manifests = ["package.json", "pyproject.toml", "setup.cfg", "Cargo.toml"];
         for path in called_by(&job, self.ctx, patch, &commands).await? {
@@ -184,6 +196,13 @@ pub(super) fn for_the_model(proof: &Proof) -> String {
         text.push_str(&format!("A person has to look first: {what}\n"));
     }
     text
+}
+
+/// Whether a command runs tests of which each is a process of its own, and passes by ending with 0:
+/// those of nextest, and Rust's examples in documentation.
+fn takes_an_exit_for_success(check: &Check) -> bool {
+    let ids = check.results.iter().flat_map(TestResults::iter).map(|(id, _)| id);
+    check.name.contains("nextest") || ids.into_iter().any(|id| id.contains(" doc test "))
 }
 
 fn why_untried(mode: ProofMode, is_ours: bool) -> &'static str {

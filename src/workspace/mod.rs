@@ -6,6 +6,7 @@
 mod apply;
 pub mod attributes;
 pub mod base;
+pub mod between;
 mod binary;
 mod blob_hash;
 pub mod builds;

@@ -59,6 +59,12 @@ fn the_table_of_commands_is_what_the_parser_knows() {
 }
 
 #[test]
+fn the_page_about_rules_is_made_of_the_rules() {
+    let page = include_str!("../../docs/rules.md");
+    assert_eq!(page, gander::verify::cheat::rules_page(), "gander rules --list > docs/rules.md");
+}
+
+#[test]
 fn the_app_asks_for_what_was_decided_and_nothing_else() {
     let asked = permissions();
     let decided = PERMISSIONS.map(|(name, level)| (name.to_owned(), level.to_owned()));

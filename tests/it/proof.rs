@@ -683,6 +683,20 @@ fn a_crash_of_the_whole_run_is_a_tests_reason_where_the_issue_speaks_of_it() {
 }
 
 #[test]
+fn an_example_that_ends_its_process_passes_for_its_runner_and_waits_for_a_person() {
+    let lib = "/// ```\n/// assert_eq!(widget::half(3), None);\n/// ```\npub fn half(n: u32) -> \
+               Option<u32> {\n    Some(n / 2)\n}\n";
+    let files = [CRATE, ("src/lib.rs", lib), (".gitignore", "/target\n"), ONE_ATTEMPT];
+    let ends = "    if n % 2 == 1 {\n        std::process::exit(0);\n    }\n    Some(n / 2)";
+    let edits = [one_edit("src/lib.rs", "    Some(n / 2)", ends)];
+    let (text, report) = Local::with(&files).edited(&edits, &[]);
+    assert_eq!(report["outcome"], "held", "{text}");
+    assert!(text.contains("src/lib.rs: line 6 ends the process, and its runner calls"), "{text}");
+    let seen = "src/lib.rs: ends the whole process: `std::process::exit(0)` (line 6, rule";
+    assert!(text.contains(seen), "{text}");
+}
+
+#[test]
 fn tests_that_the_checks_do_not_run_show_nothing_and_no_absence_of_a_bug() {
     let ignored =
         "#[test]\n#[ignore]\nfn nothing() {\n    assert_eq!(widget::mean(&[]), None);\n}\n";

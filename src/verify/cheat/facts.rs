@@ -64,13 +64,13 @@ impl SourceFacts {
         let mut parser = Parser::new();
         let tree = parser.set_language(&grammar).ok().and_then(|()| parser.parse(text, None));
         if let Some(tree) = tree {
-            Reader { text, language, facts: &mut facts }.read(tree.root_node());
+            FactsReader { text, language, facts: &mut facts }.read(tree.root_node());
         }
         facts
     }
 }
 
-struct Reader<'t, 'f> {
+struct FactsReader<'t, 'f> {
     text: &'t str,
     language: Language,
     facts: &'f mut SourceFacts,
@@ -83,7 +83,7 @@ struct Waiting<'t> {
     test: Option<usize>,
 }
 
-impl<'t> Reader<'t, '_> {
+impl<'t> FactsReader<'t, '_> {
     fn read(&mut self, root: Node<'t>) {
         let mut waiting = vec![Waiting { node: root, function: String::new(), test: None }];
         let mut seen = 0;

@@ -22,6 +22,7 @@ mod facts;
 mod failure_swallowed;
 mod generated_edited;
 mod language;
+mod page;
 mod process_exit;
 mod retries_enabled;
 mod snapshot_alone;
@@ -32,6 +33,8 @@ mod test_removed;
 mod test_skipped;
 mod threshold_relaxed;
 mod version_lowered;
+
+pub use page::rules_page;
 
 /// What a rule found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,13 +57,13 @@ pub struct CheatRule {
     pub finds: &'static str,
     check: fn(&ChangedSources) -> Vec<CheatFinding>,
     /// Changes that it finds. The first is shown.
-    pub fires: &'static [Example],
+    pub fires: &'static [RuleExample],
     /// Changes that it does not, though they look like it. The first is shown.
-    pub passes: &'static [Example],
+    pub passes: &'static [RuleExample],
 }
 
 /// A change for one rule: of each file its path, and its text before and after; empty: not there.
-pub type Example = &'static [(&'static str, &'static str, &'static str)];
+pub type RuleExample = &'static [(&'static str, &'static str, &'static str)];
 
 /// All of them, in the order of the alphabet.
 pub const RULES: &[CheatRule] = &[

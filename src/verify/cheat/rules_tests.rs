@@ -5,7 +5,7 @@ use crate::core::patch::FileMode;
 use crate::workspace::diff::BaseFile;
 use crate::workspace::mirror::EntryMode;
 
-fn found(example: Example) -> Vec<CheatFinding> {
+fn found(example: RuleExample) -> Vec<CheatFinding> {
     let (mut patch, mut base) = (Patch::default(), BaseFiles::new());
     for (path, before, after) in example {
         let path: crate::core::path::RepoPath = path.parse().unwrap();
@@ -27,7 +27,7 @@ fn found(example: Example) -> Vec<CheatFinding> {
 #[test]
 fn each_rule_finds_what_it_says_and_not_what_only_looks_like_it() {
     for rule in RULES {
-        let by_rule = |example: Example| {
+        let by_rule = |example: RuleExample| {
             found(example).into_iter().filter(|it| it.rule == rule.name).collect::<Vec<_>>()
         };
         assert!(!rule.fires.is_empty() && rule.passes.len() > 1, "{}", rule.name);
@@ -52,7 +52,7 @@ fn rules_are_listed_by_name_once() {
 
 #[test]
 fn a_finding_names_the_line_and_says_what_is_wrong() {
-    let example: Example = &[(
+    let example: RuleExample = &[(
         "tests/test_a.py",
         "def test_a():\n    assert f(1) == 4\n",
         "def test_a():\n    assert f(1) is not None\n",
@@ -68,7 +68,7 @@ fn a_finding_names_the_line_and_says_what_is_wrong() {
 
 #[test]
 fn an_honest_fix_with_its_test_is_no_finding() {
-    let example: Example = &[
+    let example: RuleExample = &[
         (
             "calc.py",
             "def mean(n):\n    return sum(n) / len(n)\n",
