@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 place=target/runners
 recorded=src/verify/results/recorded
 GO=1.27.3 NEXTEST=0.9.151 TAPE=5.10.2
+PYTEST=9.2.0 XDIST=3.8.0 RERUNFAILURES=16.7 JEST=30.5.2 VITEST=4.1.12 MOCHA=12.0.3
 mkdir -p "$place" "$recorded"
 place=$(cd "$place" && pwd)
 
@@ -105,6 +106,210 @@ of_ctest() {
   ctest --test-dir build --output-on-failure 2>&1 |
     sed -E -e "s#$place/work/ctest#/work/tree#g" -e 's/[0-9.]+ sec/0.00 sec/' |
     grep -v -E '^(Release|Debug|MinSizeRel|RelWithDebInfo|Deployment|Development)/'
+}
+
+# One situation: its name, its exit status, what was printed on both streams, and the report.
+situation() {
+  name=$1 status=0
+  shift
+  rm -f "$place/report"
+  "$@" >"$place/said" 2>&1 || status=$?
+  echo "=== $name (exit $status)"
+  cat "$place/said"
+  # What is cut off may have no end of a line.
+  echo
+  [ ! -e "$place/report" ] || {
+    echo "--- report"
+    cat "$place/report"
+    echo
+  }
+}
+
+# With the options that Gander gives it. Its caches would tell one run of another.
+pytest_in() {
+  name=$1
+  shift
+  PYTEST_ADDOPTS="-p no:cacheprovider --junitxml=$place/report -o junit_family=xunit1" \
+    PYTHONDONTWRITEBYTECODE=1 situation "$name" "$python/bin/python" -m pytest "$@"
+}
+
+of_pytest() {
+  python=$place/pytest-$PYTEST
+  [ -x "$python/bin/pytest" ] || {
+    python3 -m venv "$python"
+    "$python/bin/pip" install --quiet "pytest==$PYTEST" "pytest-xdist==$XDIST" \
+      "pytest-rerunfailures==$RERUNFAILURES"
+  } >&2
+  copy pytest
+  {
+    pytest_in all test_all.py
+    pytest_in not-loaded not_loaded
+    pytest_in not-loaded-goes-on not_loaded --maxfail=0 --continue-on-collection-errors
+    pytest_in not-loaded-xdist -n 2 not_loaded
+    pytest_in id-in-what-is-not-loaded not_loaded/test_new.py::test_median
+    pytest_in id-that-is-gone not_loaded/test_good.py::test_gone not_loaded/test_good.py::test_fine
+    pytest_in skips-itself test_skips_itself.py
+    pytest_in skip-mark test_skip_mark.py
+    pytest_in teardown test_teardown.py
+    pytest_in red-and-teardown test_red_and_teardown.py
+    pytest_in subtests test_subtests.py
+    pytest_in green-subtests test_green_subtests.py
+    pytest_in unittest-subtests test_unittest_subtests.py
+    pytest_in wavers --reruns 2 test_wavers.py
+    pytest_in wavers-switched-off -c with_reruns.ini --reruns 0 test_wavers.py
+    pytest_in wavers-by-mark-switched-off --reruns 0 test_wavers_by_mark.py
+    pytest_in wavers-by-mark-without-plugin -p no:rerunfailures test_wavers_by_mark.py
+    pytest_in wavers-without-plugin-that-is-asked -c with_reruns.ini -p no:rerunfailures \
+      test_wavers.py
+    pytest_in wavers-forced-off --force-reruns 0 test_wavers_by_mark.py
+    pytest_in wavers-is-red --fail-on-flaky test_wavers_by_mark.py
+    pytest_in wavers-mark-is-unknown -p no:rerunfailures -W error test_wavers_by_mark.py
+    pytest_in parameters-before before
+    pytest_in parameters-after after
+    pytest_in xfail test_xfail.py
+    pytest_in xfail-not-strict test_xfail.py -k 'not strict'
+    pytest_in ends-process test_ends_process.py
+    pytest_in ends-process-xdist -n 1 test_ends_process.py
+    pytest_in ends-session test_ends_session.py
+    pytest_in ends-session-xdist -n 1 test_ends_session.py
+    pytest_in exits test_exits.py
+    pytest_in exits-at-import test_exits_at_import.py
+    pytest_in matches-nothing -k nothing_like_it test_all.py
+  } | sed -E -e "s#(/[^ \"]*)?/(lib/python[0-9.]+|site-packages)/[^ \":]*/#/usr/lib/python3/#g" \
+    -e "s#$place/work/pytest#/work/tree#g; s#$place/#/tmp/#g" \
+    -e 's/ in [0-9.]+s/ in 0.01s/; s/0x[0-9a-f]+/0x0/g; s#/[a-z]+/\.\.\.$#/work/...#; s/Python 3[0-9.]+ .*/Python 3/' \
+    -e 's/ time="[0-9.]+"/ time="0.001"/g; s/ timestamp="[^"]*"/ timestamp="2026-01-01"/' \
+    -e 's/ hostname="[^"]*"/ hostname="host"/' |
+    grep -v -E '^[INTERALO> ]*[ ^~]+$|frozen importlib|^(platform|rootdir:|plugins:|-+ generated xml) ' |
+    # Its own lines of a stack, each with the code below it.
+    sed -E '/File "\/usr\/lib/{N;d;}'
+}
+
+of_unittest() {
+  copy unittest
+  export PYTHONDONTWRITEBYTECODE=1
+  for part in all exits ends_process nothing not_loaded; do
+    situation "$part" python3 -m unittest discover -v -s "$part"
+  done | sed -E -e "s#$place/work/unittest#/work/tree#g" -e 's/ in [0-9.]+s/ in 0.001s/' \
+    -e 's#File "/[^"]*/lib/python[0-9.]*/#File "/usr/lib/python3/#'
+}
+
+# Its own inner lines of a stack are of no use, and of its version.
+of_node() {
+  copy node
+  {
+    for how in tap spec; do
+      for part in all missing-export only-todo no-tests ends-before-red ends-after-red; do
+        situation "$part-$how" node --test "--test-reporter=$how" "$part.test.mjs"
+      done
+      situation "matches-nothing-$how" node --test "--test-reporter=$how" \
+        --test-name-pattern=zzz all.test.mjs
+      situation "empty-directory-$how" node --test "--test-reporter=$how" empty/
+    done
+  } | sed -E -e "s#$place/work/node#/work/tree#g" -e 's/(duration_ms:?) [0-9.]+/\1 1.5/' \
+    -e 's/\([0-9.]+ms\)/(1.5ms)/; s/Node\.js v.*/Node.js v20/' |
+    grep -v -E '^ +(at )?([^ ]+ )*\(?node:[a-z_/]+:[0-9]+|^ +(at )?async Promise\.all'
+}
+
+npm_has() {
+  npm=$place/$1-$2
+  [ -d "$npm/node_modules/$1" ] ||
+    npm install --silent --no-save --no-audit --no-fund --prefix "$npm" "$1@$2" >&2
+}
+
+# Its cache would tell one run how long the last one took.
+jest_in() {
+  name=$1
+  shift
+  rm -rf "$place/jest-cache"
+  situation "$name" "$npm/node_modules/.bin/jest" --cacheDirectory "$place/jest-cache" --ci \
+    --json --outputFile="$place/report" "$@"
+}
+
+of_jest() {
+  npm_has jest "$JEST"
+  copy jest
+  {
+    for part in all missing-function missing-file only-todo only-skip ends-process wavers hooks; do
+      jest_in "$part" "/$part.test.js"
+    done
+    jest_in matches-nothing -t zzz /all.test.js
+    jest_in ends-process-of-several -w 2 /ends-process.test.js /only-skip.test.js
+    jest_in no-test-file /nothing.test.js
+    jest_in no-test-file-is-fine --passWithNoTests /nothing.test.js
+  } | of_javascript jest
+}
+
+vitest_in() {
+  name=$1
+  shift
+  NO_COLOR=1 situation "$name" "$npm/node_modules/.bin/vitest" run --reporter=default --reporter=json \
+    --outputFile.json="$place/report" "$@"
+}
+
+of_vitest() {
+  npm_has vitest "$VITEST"
+  copy vitest
+  mkdir -p node_modules
+  ln -s "$npm/node_modules/vitest" node_modules/vitest
+  {
+    for part in all missing-export missing-file late-error ends-process wavers; do
+      vitest_in "$part" "$part.test.js"
+    done
+    vitest_in wavers-switched-off --retry=0 wavers.test.js
+    vitest_in matches-nothing -t zzz all.test.js
+    vitest_in no-test-file nothing.test.js
+    vitest_in no-test-file-is-fine --passWithNoTests nothing.test.js
+  } | of_javascript vitest
+}
+
+of_mocha() {
+  npm_has mocha "$MOCHA"
+  copy mocha
+  mocha=$npm/node_modules/.bin/mocha
+  {
+    for part in all not-loaded empty ends-process hooks wavers; do
+      situation "$part" "$mocha" "$part.spec.js"
+    done
+    situation matches-nothing "$mocha" --grep zzz all.spec.js
+    situation no-test-file "$mocha" nothing.spec.js
+    # Of 256 red tests only the counts.
+    situation many-red "$mocha" many-red.spec.js | grep -E '^===|^  [0-9]+ (passing|failing)'
+  } | of_javascript mocha
+}
+
+# Lines of a stack that are the runner's own say nothing and move with its version.
+of_javascript() {
+  sed -E -e "s#file://$place/work/$1#file:///work/tree#g; s#$place/work/$1#/work/tree#g" \
+    -e "s#$npm/#/work/#g; s#(\\.\\./)+report#/tmp/report#; s#$place/#/tmp/#; s/pid=[0-9]+/pid=71/" \
+    -e 's/"(startTime|startAt|endTime|start|end|duration|perfStats|runtime)":[0-9.]+/"\1":1/g' \
+    -e 's/ ?\(?[0-9.]+ ?ms\)?$//; s/^(Time:|   Duration|   Start at) .*/\1 1 s/' \
+    -e 's#\\n +at [^"\\]*(node:|node_modules/|<anonymous>\))[^"\\]*##g' |
+    grep -v -E '^ +at .*(node:|node_modules/|\(<anonymous>\))'
+}
+
+cargo_in() {
+  name=$1
+  shift
+  situation "$name" cargo test --no-fail-fast "$@"
+}
+
+of_cargo() {
+  copy cargo
+  export CARGO_TARGET_DIR="$place/cargo-target" CARGO_TERM_COLOR=never RUST_BACKTRACE=0 RUST_TEST_THREADS=1
+  {
+    cargo_in all
+    cargo_in broken --features broken
+    cargo_in aborts --features aborts
+    cargo_in exits --features exits --test a --test exits --test z
+    cargo_in own-harness --features own --test a --test own
+    cargo_in matches-nothing zzz
+    # Ten more lines above a documentation test.
+    { yes '//' | head -n 10 && cat src/lib.rs; } >lib.rs && mv lib.rs src/lib.rs
+    cargo_in ten-lines-above --doc
+  } | sed -E -e "s#$place/cargo-target#/tmp/build#g; s#$place/work/cargo#/work/tree#g" \
+    -e 's/-[0-9a-f]{16}/-0123456789abcdef/; s/in [0-9.]+s/in 0.00s/; s/ \([0-9]{2,}\) panicked/ (71) panicked/' |
+    grep -v -E '^ +(Compiling|Locking|Finished|Blocking) '
 }
 
 changed=0

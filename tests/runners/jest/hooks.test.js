@@ -1,0 +1,5 @@
+describe('with a hook', () => {
+  beforeAll(() => { throw new Error('before'); });
+  test('one', () => {});
+  test('two', () => {});
+});

@@ -1,0 +1,3 @@
+const { median } = require('./median');
+
+test('median', () => expect(median([1, 2, 9])).toBe(2));

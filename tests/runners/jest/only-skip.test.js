@@ -1,0 +1,1 @@
+test.skip('is skipped', () => {});

@@ -1,0 +1,1 @@
+test.todo('is to do');

@@ -1,0 +1,4 @@
+jest.retryTimes(2);
+let tries = 0;
+
+test('wavers', () => expect(++tries).toBe(2));

@@ -1,0 +1,1 @@
+for (let n = 1; n <= 256; n++) it(`test ${n}`, () => { throw new Error('red'); });

@@ -1,0 +1,3 @@
+require('./median');
+
+it('median', () => {});

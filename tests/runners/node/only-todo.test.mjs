@@ -1,0 +1,3 @@
+import test from 'node:test';
+
+test('is to do', { todo: true }, () => { throw new Error('not yet'); });

@@ -1,0 +1,4 @@
+import { expect, test } from 'vitest';
+import { median } from './median.js';
+
+test('median', () => expect(median([1, 2, 9])).toBe(2));
