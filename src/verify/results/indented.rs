@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::cause::{cause_in, first_frame};
-use crate::core::test_results::{TestResult, TestResults, TestState};
+use crate::core::test_results::{FailureCause, TestResult, TestResults, TestState};
 
 /// A path of titles, by how far each is indented.
 #[derive(Default)]
@@ -68,6 +68,7 @@ pub(super) fn read_tap(lines: &[&str]) -> Option<TestResults> {
             _ if directive.starts_with("TODO") => TestResult::in_state(TestState::ExpectedFailure),
             true if super::javascript::is_a_file(title) => continue,
             true => TestResult::in_state(TestState::Passed),
+            false if super::javascript::is_a_file(title) => not_loaded(&details.error),
             false => {
                 let message = format!("{}: {}", details.name, details.error);
                 let message = message.trim_start_matches(": ");
@@ -78,6 +79,11 @@ pub(super) fn read_tap(lines: &[&str]) -> Option<TestResults> {
         results.add(id, result)?;
     }
     (!results.is_empty()).then_some(results)
+}
+
+/// A file that could not be loaded, or whose process failed, is one red test of the file's name.
+fn not_loaded(message: &str) -> TestResult {
+    TestResult::failed(FailureCause::NotLoaded, message)
 }
 
 /// What stands under a line of TAP, between `---` and `...`.
@@ -112,7 +118,9 @@ impl Details {
                 details.name = name.trim_matches('\'').to_owned();
             } else if own && (said == "type: 'suite'" || said == "failureType: 'subtestsFailed'") {
                 details.is_suite = true;
-            } else if details.place.is_none() && in_stack {
+            } else if in_stack && !own {
+                // The first one only: what stands below a test's own body called that.
+                in_stack = false;
                 details.place = first_frame(&format!("at {said}")).map(str::to_owned);
             } else if in_error {
                 details.error.push_str(said);
@@ -247,7 +255,10 @@ pub(super) fn read_node_spec(lines: &[&str]) -> Option<TestResults> {
             _ if passed.is_some() => TestResult::in_state(TestState::Passed),
             _ => {
                 let (message, place) = spec_reason(rest, title);
-                TestResult::failed(cause_in(&message, place), &message)
+                match super::javascript::is_a_file(title) {
+                    true => not_loaded(&message),
+                    false => TestResult::failed(cause_in(&message, place), &message),
+                }
             }
         };
         results.add(id, result)?;

@@ -103,17 +103,26 @@ pub(super) fn read_mocha(lines: &[&str]) -> Marks {
     marks
 }
 
-/// Finds `      Tests  3 passed | 1 skipped (4)`.
+/// Finds `      Tests  3 passed | 1 skipped (4)`, and before it the files that failed, which is all
+/// that is said of one that cannot be loaded.
 pub(super) fn read_vitest(lines: &[&str]) -> Marks {
     let mut marks = Marks::default();
+    let mut files = 0;
     for line in lines {
         let line = line.trim_start();
-        let counts = line.strip_prefix("Tests  ").and_then(|counts| counts.rsplit_once(" ("));
-        let ran = match counts {
-            Some((counts, _)) => {
+        let of = |begin: &str| Some(line.strip_prefix(begin)?.rsplit_once(" (")?.0);
+        if let Some(counts) = of("Test Files  ") {
+            files = sum(counts, " | ", &["failed"]).unwrap_or(0);
+        }
+        let ran = match of("Tests  ").or_else(|| (line == "Tests  no tests").then_some("")) {
+            Some(counts) => {
                 marks.passed += sum(counts, " | ", &["passed"]).unwrap_or(0);
-                marks.failed(sum(counts, " | ", &["failed"]).unwrap_or(0));
-                sum(counts, " | ", &["passed", "failed"])
+                marks.failed(files.max(sum(counts, " | ", &["failed"]).unwrap_or(0)));
+                files = 0;
+                match counts {
+                    "" => Some(0),
+                    counts => sum(counts, " | ", &["passed", "failed"]),
+                }
             }
             None => line.starts_with("No test files found, exiting with code 0").then_some(0),
         };

@@ -74,7 +74,8 @@ impl Assertion {
             "failed" => {
                 let message = said.first().map_or("", |it| it);
                 // jest shows the assertion behind `Error: `.
-                let own = message.strip_prefix("Error: ").unwrap_or(message);
+                let own = message.strip_prefix("Error: ").filter(|own| own.starts_with("expect"));
+                let own = own.unwrap_or(message);
                 let own = own.split_once("\n    at ").map_or(own, |(own, _)| own);
                 (TestResult::failed(cause_in(own, first_frame(message)), own), false)
             }

@@ -155,6 +155,10 @@ fn of_pytest(note: &Note, own: Option<&str>) -> Option<TestResult> {
     let place = place.filter(|it| it.ends_with(".py") && Some(*it) != own);
     Some(match &*note.tag {
         "failure" => TestResult::failed(cause_in(&message, place), &message),
+        // pytest's own end, or that of a process under xdist, is no word on a test.
+        "error" if message == "internal error" || was_crashed(&message) => {
+            TestResult::failed(FailureCause::Surroundings("crashed".to_owned()), &message)
+        }
         // `failed on teardown with "RuntimeError: td"`, `collection failure`
         "error" => {
             let inner = message.split_once("with \"").map_or(&*message, |(_, inner)| inner);
@@ -166,6 +170,11 @@ fn of_pytest(note: &Note, own: Option<&str>) -> Option<TestResult> {
         "skipped" => TestResult::in_state(TestState::Skipped),
         _ => return None,
     })
+}
+
+/// `failed on setup with "worker 'gw0' crashed while running 'test_a.py::test_x'"`
+fn was_crashed(message: &str) -> bool {
+    message.contains("\"worker 'gw") && message.contains(" crashed while running ")
 }
 
 /// `tests/test_a.py::TestX::test_m` of the class `tests.test_a.TestX`. A file that could not be
@@ -250,6 +259,7 @@ mod tests {
 
 src/pkg/a.py:7: AttributeError</failure></testcase>
 <testcase classname="" name="tests.test_new"><error message="collection failure">no</error></testcase>
+<testcase classname="pytest" name="internal"><error message="internal error">no</error></testcase>
 </testsuite></testsuites>"#;
         let results = read_pytest(report).unwrap();
         let state = |id: &str| results.get(id).unwrap_or_else(|| panic!("{id}")).state;
@@ -262,6 +272,7 @@ src/pkg/a.py:7: AttributeError</failure></testcase>
         let teardown = failure("tests/test_a.py::test_td");
         assert_eq!(teardown.cause, FailureCause::Exception("RuntimeError".to_owned()));
         assert_eq!(failure("tests/test_new.py").cause, FailureCause::NotLoaded);
+        assert!(!failure("pytest::internal").cause.is_of_the_test(""));
         let own = FailureCause::Exception("AttributeError".to_owned());
         assert_eq!(failure("tests/test_a.py::test_own").cause, own);
         assert!(results.is_retried("tests/test_a.py::test_re"));

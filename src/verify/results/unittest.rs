@@ -10,6 +10,8 @@ pub(super) fn read(lines: &[&str]) -> Option<TestResults> {
     // A test whose line is not over: its first docstring line, or what it prints, may follow.
     let mut open: Option<String> = None;
     let (mut seen, mut ran) = (0, None);
+    // A red test whose tearing down fails as well has a second line.
+    let mut red: Option<String> = None;
     for (at, line) in lines.iter().enumerate() {
         if let Some(count) = line.strip_prefix("Ran ").and_then(|it| it.split_once(" in ")) {
             ran = ran.or(counted(count.0).map(|it| it.0));
@@ -37,7 +39,9 @@ pub(super) fn read(lines: &[&str]) -> Option<TestResults> {
         if let Some(state) = state(said)
             && let Some(id) = open.take()
         {
-            seen += 1;
+            let again = state == TestState::Failed && red.as_ref() == Some(&id);
+            seen += u64::from(!again);
+            red = Some(id.clone()).filter(|_| state == TestState::Failed);
             // Its reason comes later, and is as bad.
             let result = match state {
                 TestState::Failed => TestResult { state, failure: None },
