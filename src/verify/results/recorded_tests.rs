@@ -681,8 +681,10 @@ fn a_test_that_ends_its_process_is_passed_for_nextest_and_the_others_run() {
 
 #[test]
 fn what_go_cannot_compile_or_vet_is_not_loaded() {
-    // GO1
-    assert_eq!(GO.replay("broken").exits_with(1).results, None);
+    // GO1, and GO2: until Go 1.24 the words of a build were no events.
+    for name in ["broken", "broken-old"] {
+        assert_eq!(GO.replay(name).exits_with(1).results, None, "{name}");
+    }
     // GO3
     let told = GO.replay("vet").exits_with(1);
     assert_eq!(told.states(), [("example.com/widget/vet", Failed)]);
@@ -702,6 +704,15 @@ fn go_makes_an_early_end_red_and_a_name_that_matches_nothing_no_test() {
     assert_eq!(told.states(), [(&*format!("{package}::TestBefore"), Passed), (&*ended, Failed)]);
     // GO5
     assert_eq!(GO.replay("matches-nothing").is_no_test().code, 0);
+}
+
+#[test]
+fn go_says_that_it_remembered_a_green_result_only_where_it_is_not_told_to_run_again() {
+    // GO8: Gander asks for `-count=1`.
+    let told = GO.replay("again").exits_with(0);
+    assert_eq!(told.states(), [("example.com/widget/green::TestGreen", Passed)]);
+    assert_eq!(GO.record.matches("(cached)").count(), 1);
+    assert_eq!(GO.replay("again-remembered").exits_with(0).states(), told.states());
 }
 
 #[test]
