@@ -511,7 +511,3 @@ fn sum(list: &str, separator: &str, words: &[&str]) -> Option<u64> {
 #[cfg(test)]
 #[path = "results_tests.rs"]
 mod tests;
-
-#[cfg(test)]
-#[path = "results/recorded_tests.rs"]
-mod recorded_tests;

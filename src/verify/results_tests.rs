@@ -4,6 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// It stands beside the projects on which the runners were run.
+#[path = "../../tests/runners/replayed.rs"]
+mod replayed;
+
 fn judged(line: &str, output: &str) -> TestRun {
     with_code(line, output, 0)
 }

@@ -1,7 +1,7 @@
 //! What real runners printed and reported in situations that one would not guess, replayed. They
-//! are run by `scripts/test-runners.sh`, on the projects in `tests/runners`.
+//! are run by `scripts/test-runners.sh`, on the projects beside this file.
 
-use super::*;
+use super::super::*;
 use crate::core::test_results::{FailureCause, TestState};
 
 use FailureCause::{Assertion, NotLoaded};
@@ -12,62 +12,63 @@ use TestState::{ExpectedFailure, Failed, Passed, Skipped};
 struct Recorded {
     line: &'static str,
     record: &'static str,
+    /// Where its report is looked for; of those without one it does not count.
     place: fn(&mut Reports) -> &mut Option<Vec<u8>>,
 }
 
 const CARGO: Recorded = Recorded {
     line: "cargo test",
-    record: include_str!("recorded/cargo.txt"),
+    record: include_str!("../../src/verify/results/recorded/cargo.txt"),
     place: |reports| &mut reports.pytest,
 };
 const NEXTEST: Recorded = Recorded {
     line: "cargo nextest run",
-    record: include_str!("recorded/nextest_situations.txt"),
+    record: include_str!("../../src/verify/results/recorded/nextest_situations.txt"),
     place: |reports| &mut reports.pytest,
 };
 const PYTEST: Recorded = Recorded {
     line: "pytest",
-    record: include_str!("recorded/pytest.txt"),
+    record: include_str!("../../src/verify/results/recorded/pytest.txt"),
     place: |reports| &mut reports.pytest,
 };
 const UNITTEST: Recorded = Recorded {
     line: "python -m unittest",
-    record: include_str!("recorded/unittest.txt"),
+    record: include_str!("../../src/verify/results/recorded/unittest.txt"),
     place: |reports| &mut reports.pytest,
 };
 const JEST: Recorded = Recorded {
     line: "npx jest",
-    record: include_str!("recorded/jest.txt"),
+    record: include_str!("../../src/verify/results/recorded/jest.txt"),
     place: |reports| &mut reports.jest,
 };
 const VITEST: Recorded = Recorded {
     line: "npx vitest run",
-    record: include_str!("recorded/vitest.txt"),
+    record: include_str!("../../src/verify/results/recorded/vitest.txt"),
     place: |reports| &mut reports.vitest,
 };
 const MOCHA: Recorded = Recorded {
     line: "npx mocha",
-    record: include_str!("recorded/mocha.txt"),
+    record: include_str!("../../src/verify/results/recorded/mocha.txt"),
     place: |reports| &mut reports.jest,
 };
 const NODE: Recorded = Recorded {
     line: "node --test",
-    record: include_str!("recorded/node.txt"),
+    record: include_str!("../../src/verify/results/recorded/node.txt"),
     place: |reports| &mut reports.jest,
 };
 const GO: Recorded = Recorded {
     line: "go test ./...",
-    record: include_str!("recorded/go_situations.txt"),
+    record: include_str!("../../src/verify/results/recorded/go_situations.txt"),
     place: |reports| &mut reports.gotestsum,
 };
 const PHPUNIT: Recorded = Recorded {
     line: "phpunit",
-    record: include_str!("recorded/phpunit_situations.txt"),
+    record: include_str!("../../src/verify/results/recorded/phpunit_situations.txt"),
     place: |reports| &mut reports.phpunit,
 };
 const RSPEC: Recorded = Recorded {
     line: "rspec",
-    record: include_str!("recorded/rspec_situations.txt"),
+    record: include_str!("../../src/verify/results/recorded/rspec_situations.txt"),
     place: |reports| &mut reports.rspec,
 };
 
