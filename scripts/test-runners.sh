@@ -246,7 +246,7 @@ of_jest() {
       jest_in "$part" "/$part.test.js"
     done
     jest_in matches-nothing -t zzz /all.test.js
-    jest_in ends-process-of-several -w 2 /ends-process.test.js /only-skip.test.js
+    jest_in ends-process-of-several -w 2 /ends-process.test.js /slow.test.js
     jest_in no-test-file /nothing.test.js
     jest_in no-test-file-is-fine --passWithNoTests /nothing.test.js
   } | of_javascript jest
@@ -297,7 +297,7 @@ of_javascript() {
     -e 's/"(startTime|startAt|endTime|start|end|duration|perfStats|runtime)":[0-9.]+/"\1":1/g' \
     -e 's/ ?\(?[0-9.]+ ?ms\)?$//; s/^(Time:|   Duration|   Start at) .*/\1 1 s/' \
     -e 's#\\n +at [^"\\]*(node:|node_modules/|<anonymous>\))[^"\\]*##g' |
-    grep -v -E '^ +at .*(node:|node_modules/|\(<anonymous>\))'
+    grep -v -E '^ +at .*(node:|node_modules/|\(<anonymous>\))' | cat -s
 }
 
 cargo_in() {

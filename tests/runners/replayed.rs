@@ -133,7 +133,7 @@ impl Told {
         self
     }
 
-    fn is_no_test(self) -> Self {
+    fn ran_no_test(self) -> Self {
         assert_eq!(self.run, TestRun::NoTest, "exit {}", self.code);
         self
     }
@@ -224,11 +224,11 @@ fn pytest_that_is_asked_for_a_test_that_is_gone_runs_none_and_is_red() {
 }
 
 #[test]
-fn a_file_of_pytests_that_skips_itself_is_no_test() {
+fn a_file_of_pytests_that_skips_itself_ran_no_test() {
     // PY5
-    assert_eq!(PYTEST.replay("skips-itself").is_no_test().code, 5);
-    assert_eq!(PYTEST.replay("skip-mark").is_no_test().code, 0);
-    assert_eq!(PYTEST.replay("matches-nothing").is_no_test().code, 5);
+    assert_eq!(PYTEST.replay("skips-itself").ran_no_test().code, 5);
+    assert_eq!(PYTEST.replay("skip-mark").ran_no_test().code, 0);
+    assert_eq!(PYTEST.replay("matches-nothing").ran_no_test().code, 5);
 }
 
 #[test]
@@ -370,7 +370,7 @@ fn unittest_tells_each_test_and_why_it_failed() {
 #[test]
 fn unittest_that_finds_nothing_is_no_test_and_a_file_it_cannot_import_is_not_loaded() {
     // PY17
-    assert_eq!(UNITTEST.replay("nothing").is_no_test().code, 0);
+    assert_eq!(UNITTEST.replay("nothing").ran_no_test().code, 0);
     let told = UNITTEST.replay("not_loaded").exits_with(1);
     assert_eq!(told.cause("unittest.loader._FailedTest.test_n"), NotLoaded);
 }
@@ -412,7 +412,7 @@ fn for_jest_a_missing_function_is_a_red_test_and_a_missing_file_is_none() {
 fn jest_that_ran_nothing_is_no_test_though_it_says_success() {
     // JS2
     for name in ["matches-nothing", "only-todo", "only-skip", "no-test-file-is-fine"] {
-        let told = JEST.replay(name).is_no_test();
+        let told = JEST.replay(name).ran_no_test();
         assert_eq!((told.code, &told.results), (0, &None), "{name}");
         let said = told.report.unwrap();
         assert!(said.is_empty() || said.contains("\"success\":true"), "{name}");
@@ -427,6 +427,7 @@ fn a_test_that_ends_the_process_leaves_jest_without_its_summary() {
     assert_eq!((told.results, told.report), (None, None));
     let told = JEST.replay("ends-process-of-several").exits_with(1);
     assert_eq!(told.cause("ends-process.test.js"), NotLoaded);
+    assert_eq!(told.states()[1], ("slow.test.js > slow", Passed));
 }
 
 #[test]
@@ -490,7 +491,7 @@ fn an_error_after_vitests_last_test_is_red_though_its_report_says_success() {
 fn vitest_catches_an_early_end_and_says_where_nothing_ran() {
     // JS8
     for name in ["matches-nothing", "no-test-file-is-fine"] {
-        assert_eq!(VITEST.replay(name).is_no_test().results, None, "{name}");
+        assert_eq!(VITEST.replay(name).ran_no_test().results, None, "{name}");
     }
     assert_eq!(VITEST.replay("no-test-file").exits_with(1).results, None);
     let told = VITEST.replay("ends-process").exits_with(1);
@@ -530,7 +531,7 @@ fn mocha_tells_each_test_and_why_it_failed() {
         assert_eq!(MOCHA.replay(name).exits_with(1).results, None, "{name}");
     }
     for name in ["empty", "matches-nothing"] {
-        assert_eq!(MOCHA.replay(name).is_no_test().code, 0, "{name}");
+        assert_eq!(MOCHA.replay(name).ran_no_test().code, 0, "{name}");
     }
     assert_eq!(MOCHA.replay("wavers").exits_with(0).states(), [("wavers", Passed)]);
 }
@@ -590,7 +591,7 @@ fn a_file_that_node_cannot_load_is_red_by_its_name_and_by_no_test() {
 }
 
 #[test]
-fn node_that_ran_nothing_to_its_end_is_no_test() {
+fn node_that_ran_nothing_to_its_end_ran_no_test() {
     for how in ["tap", "spec"] {
         // JS15: what is to do may throw. JS16. JS17: what had passed is lost, too.
         for part in [
@@ -601,7 +602,7 @@ fn node_that_ran_nothing_to_its_end_is_no_test() {
             "ends-before-red",
             "ends-after-red",
         ] {
-            let told = NODE.replay(&format!("{part}-{how}")).is_no_test();
+            let told = NODE.replay(&format!("{part}-{how}")).ran_no_test();
             assert_eq!((told.code, told.results), (0, None), "{part}, {how}");
         }
     }
@@ -641,9 +642,9 @@ fn a_target_that_cargo_cannot_compile_leaves_no_test_known() {
 }
 
 #[test]
-fn a_filter_that_matches_no_test_of_cargos_is_no_test() {
+fn a_filter_that_matches_no_test_of_cargos_ran_no_test() {
     // RS4
-    assert_eq!(CARGO.replay("matches-nothing").is_no_test().code, 0);
+    assert_eq!(CARGO.replay("matches-nothing").ran_no_test().code, 0);
     let told = CARGO.replay("own-harness").exits_with(0);
     assert_eq!(told.results, None, "what a harness of its own tested is not known");
 }
@@ -668,7 +669,7 @@ fn a_test_that_ends_the_process_leaves_its_target_without_a_result() {
 fn nextest_says_by_its_code_why_nothing_ran() {
     // RS7
     assert_eq!(NEXTEST.replay("broken").exits_with(101).results, None);
-    let told = NEXTEST.replay("matches-nothing").is_no_test();
+    let told = NEXTEST.replay("matches-nothing").ran_no_test();
     assert_eq!((told.code, told.results), (4, None));
 }
 
@@ -704,7 +705,7 @@ fn go_makes_an_early_end_red_and_a_name_that_matches_nothing_no_test() {
     let ended = format!("{package}::TestEnds");
     assert_eq!(told.states(), [(&*format!("{package}::TestBefore"), Passed), (&*ended, Failed)]);
     // GO5
-    assert_eq!(GO.replay("matches-nothing").is_no_test().code, 0);
+    assert_eq!(GO.replay("matches-nothing").ran_no_test().code, 0);
 }
 
 #[test]
@@ -729,7 +730,7 @@ fn a_test_that_gotestsum_ran_again_is_told_from_one_that_passed() {
 fn phpunit_without_a_test_is_none_and_one_that_was_ended_is_early() {
     // PH1
     for name in ["none", "matches-nothing"] {
-        let told = PHPUNIT.replay(name).is_no_test();
+        let told = PHPUNIT.replay(name).ran_no_test();
         assert_eq!((told.code, told.results), (0, None), "{name}");
     }
     let told = PHPUNIT.replay("MissingTest.php").exits_with(2);
@@ -751,7 +752,7 @@ fn one_file_that_rspec_cannot_load_leaves_no_example_of_any_other() {
 fn rspec_without_an_example_is_no_test_and_a_green_pending_one_is_red() {
     // RB2
     for name in ["none", "matches-nothing"] {
-        let told = RSPEC.replay(name).is_no_test();
+        let told = RSPEC.replay(name).ran_no_test();
         assert_eq!((told.code, told.results), (0, None), "{name}");
     }
     let told = RSPEC.replay("pending_spec.rb").exits_with(1);

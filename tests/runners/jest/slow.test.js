@@ -1,0 +1,1 @@
+test('slow', () => new Promise((done) => setTimeout(done, 4000)));
