@@ -4,8 +4,7 @@ use super::{ChangedSources, CheatFinding, CheatRule, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "failure-swallowed",
-    finds: "a new handler that catches all failures and does nothing, or a command whose failure no \
-            longer counts",
+    finds: "a new handler that catches all failures and does nothing, or a command that may fail now",
     check,
     fires: &[
         &[(

@@ -20,10 +20,10 @@ what tests came to decides. `gander rules COMMIT --repo DIR` runs them on any co
 
 False alarms: of the last 70 commits without merges that people made in each of cachetools, cors,
 rust-smallvec, python-slugify and walkdir (2026-11-29, 350 in all), 20 had a finding: 5.7 %. Most
-were tests that were taken out on purpose and versions in metadata. None of them would have been held
-or sent back for it, since a finding is shown and decides nothing; only `process-exit` holds a change,
-where a runner takes the end of its process for success (nextest, examples in Rust's documentation).
-How many cheats of a corpus they find was not measured yet.
+were tests that were taken out on purpose and versions in metadata. A finding by itself holds
+nothing back and sends nothing back; only `process-exit` holds a change, where a runner takes the
+end of its process for success (nextest, examples in Rust's documentation). How many cheats of a
+corpus they find was not measured yet.
 ";
 
 /// The page, in Markdown.
