@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::split::replaces_tests;
-use super::test_ids::stands_in;
+use super::test_ids::{names_its_file, stands_in};
 use crate::core::evidence::Check;
 use crate::core::patch::Patch;
 use crate::core::test_results::{TestResults, TestState};
@@ -56,8 +56,8 @@ pub(super) fn bent(
 ) -> Vec<String> {
     let (Some(before), Some(now)) = (&subject.before, with_tests_only) else { return Vec::new() };
     // Some ids do not say in which file they stand.
-    let any = before.iter().any(|(id, _)| stands_in(id, tests));
-    let edited = |id: &&str| stands_in(id, tests) || !any && replaces_tests(tests);
+    let replaces = replaces_tests(tests);
+    let edited = |id: &&str| stands_in(id, tests) || replaces && !names_its_file(id);
     let passes = |id: &&str| now.get(id).is_some_and(|it| it.state == TestState::Passed);
     let red = before.in_state(TestState::Failed).filter(edited).filter(passes);
     red.take(MOST_TESTS).map(str::to_owned).collect()

@@ -3,6 +3,7 @@
 //! Invariants: an id is as its runner's reader makes it; of one that does not say its file only
 //! what the file declares counts.
 
+use super::test_files::is_code;
 use crate::core::patch::{Change, Patch};
 use crate::core::test_results::stem;
 
@@ -32,6 +33,11 @@ pub(super) fn is_in_file(id: &str, path: &str) -> bool {
         let rest = id.strip_prefix(&*module);
         rest.is_some_and(|rest| rest.starts_with('.') && !rest.contains(['/', ':']))
     })
+}
+
+/// Whether an id begins with a file of code.
+pub(super) fn names_its_file(id: &str) -> bool {
+    is_code(id.split("::").next().and_then(|first| first.split(" > ").next()).unwrap_or(id))
 }
 
 /// Whether a file says of itself that it holds tests, where ids do not name files.
@@ -72,6 +78,8 @@ mod tests {
         assert!(!stands_in("example.com/w/sub::TestAll", &go));
         assert!(stands_in("tests/test_a.py::test_x", &write("tests/test_a.py", "")));
         assert!(!stands_in("example.com/w::TestA", &write("a.go", "func TestA(")));
+        assert!(names_its_file("tests/it.rs::two") && names_its_file("a.test.js > of 1.5"));
+        assert!(!names_its_file("widget::tests::two") && !names_its_file("sizes > of nothing"));
         assert_eq!(own_name("a.test.js > sizes > of nothing"), "of nothing");
         assert_eq!(own_name("t.py::TestX::test_p[1]"), "test_p");
     }

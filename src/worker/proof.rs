@@ -140,15 +140,11 @@ impl CheckedChange<'_> {
         let job = AttemptInput { base, ..self.job.clone() };
         let files = self.replaced_files(base, patch).await?;
         let mut found = deciding_files(patch, &files);
-        let commands = evidence.checks.iter().filter(|check| check.kind == CheckKind::Command);
-        if commands.clone().any(takes_an_exit_for_success) {
+        if takes_an_exit_for_success(evidence) {
             let (patch, files) = (patch.clone(), files);
-            let all = blocking(move || find_cheats(&patch, &files)).await?;
-            found.extend(all.into_iter().filter(|it| it.rule == PROCESS_EXIT).map(|it| {
-                let CheatFinding { path, line, .. } = it;
-                format!("{path}: line {line} ends the process, and its runner calls that passed")
-            }));
+            found.extend(blocking(move || exits_in(&patch, &files)).await?);
         }
+        let commands = evidence.checks.iter().filter(|check| check.kind == CheckKind::Command);
         let commands: Vec<String> = commands.map(|check| check.name.clone()).collect();
         let manifests = ["package.json", "pyproject.toml", "setup.cfg", "Cargo.toml"];
         for path in called_by(&job, self.ctx, patch, &commands).await? {
@@ -200,9 +196,20 @@ pub(super) fn for_the_model(proof: &Proof) -> String {
 
 /// Whether a command runs tests of which each is a process of its own, and passes by ending with 0:
 /// those of nextest, and Rust's examples in documentation.
-fn takes_an_exit_for_success(check: &Check) -> bool {
-    let ids = check.results.iter().flat_map(TestResults::iter).map(|(id, _)| id);
-    check.name.contains("nextest") || ids.into_iter().any(|id| id.contains(" doc test "))
+fn takes_an_exit_for_success(evidence: &Evidence) -> bool {
+    evidence.checks.iter().filter(|check| check.kind == CheckKind::Command).any(|check| {
+        let mut tests = check.results.iter().flat_map(TestResults::iter);
+        check.name.contains("nextest") || tests.any(|(id, _)| id.contains(" doc test "))
+    })
+}
+
+/// The new calls of a change that end the process.
+fn exits_in(patch: &Patch, files: &diff::BaseFiles) -> Vec<String> {
+    let all = find_cheats(patch, files).into_iter().filter(|it| it.rule == PROCESS_EXIT);
+    let words = |CheatFinding { path, line, .. }: CheatFinding| {
+        format!("{path}: line {line} ends the process, and its runner calls that passed")
+    };
+    all.map(words).collect()
 }
 
 fn why_untried(mode: ProofMode, is_ours: bool) -> &'static str {

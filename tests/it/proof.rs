@@ -692,7 +692,7 @@ fn an_example_that_ends_its_process_passes_for_its_runner_and_waits_for_a_person
     let (text, report) = Local::with(&files).edited(&edits, &[]);
     assert_eq!(report["outcome"], "held", "{text}");
     assert!(text.contains("src/lib.rs: line 6 ends the process, and its runner calls"), "{text}");
-    let seen = "src/lib.rs: ends the whole process: `std::process::exit(0)` (line 6, rule";
+    let seen = "src/lib.rs: ends the whole process: std::process::exit(0) (line 6, rule";
     assert!(text.contains(seen), "{text}");
 }
 

@@ -97,7 +97,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let loose = new.assertions.iter().filter(|it| is_loose(&it.text) && !was(&it.text));
             for (old, new) in gone.zip(loose) {
                 let reason = format!(
-                    "asks for less than before: `{}`, and it was `{}`",
+                    "asks for less than before (now: {}; before: {})",
                     short(&new.text),
                     short(&old.text)
                 );

@@ -46,7 +46,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             if new.assertions.len() < old.assertions.len() && gone > 0 {
                 let (had, has) = (old.assertions.len(), new.assertions.len());
                 let name = short(&old.name);
-                let reason = format!("the test `{name}` has {has} assertions, and had {had}");
+                let reason = format!("the test {name} has {has} assertions, and had {had}");
                 found.push(file.finding(RULE.name, new.rows.start, reason));
             }
         }

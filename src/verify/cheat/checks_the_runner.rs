@@ -60,7 +60,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let is_sign = SIGNS.iter().any(|sign| line.text.contains(sign));
             if is_sign && !is_comment && !file.is_in_test(line.row) {
                 let text = short(line.text.trim());
-                let reason = format!("asks whether it is run by tests or in CI: `{text}`");
+                let reason = format!("asks whether it is run by tests or in CI: {text}");
                 found.push(file.finding(RULE.name, line.row, reason));
             }
         }

@@ -49,7 +49,8 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             for (was, is) in old.assertions.iter().zip(&new.assertions) {
                 if was.text != is.text {
                     let (is_text, was_text) = (short(&is.text), short(&was.text));
-                    let reason = format!("expects `{is_text}`, and expected `{was_text}`");
+                    let reason =
+                        format!("expects something else (now: {is_text}; before: {was_text})");
                     found.push(file.finding(RULE.name, is.row, reason));
                 }
             }

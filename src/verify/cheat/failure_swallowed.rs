@@ -33,7 +33,7 @@ const SCRIPTS: &[&str] = &["sh", "bash", "yml", "yaml", "json", "mk", "toml", "i
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in &sources.files {
-        let words = |text: &str| format!("catches any failure and drops it: `{}`", short(text));
+        let words = |text: &str| format!("catches any failure and drops it: {}", short(text));
         let handlers = (file.before.swallowed.clone(), file.after.swallowed.clone());
         found.extend(file.more(RULE.name, handlers, words));
         let name = file.path.rsplit('/').next().unwrap_or(&file.path);
@@ -43,8 +43,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         {
             let added =
                 file.added.iter().filter(|line| SHRUGS.iter().any(|it| line.text.contains(it)));
-            let reason =
-                |text: &str| format!("its failure does not count: `{}`", short(text.trim()));
+            let reason = |text: &str| format!("its failure does not count: {}", short(text.trim()));
             found.extend(added.map(|line| file.finding(RULE.name, line.row, reason(&line.text))));
         }
     }

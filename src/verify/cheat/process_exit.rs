@@ -60,7 +60,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let ends = CALLS.contains(&&*call.name) && file.is_added(call.row);
             let of_main = is_program || call.function == "main";
             if ends && (!of_main || file.is_in_test(call.row)) {
-                let reason = format!("ends the whole process: `{}`", short(&call.text));
+                let reason = format!("ends the whole process: {}", short(&call.text));
                 found.push(file.finding(RULE.name, call.row, reason));
             }
         }

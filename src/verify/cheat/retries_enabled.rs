@@ -72,7 +72,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             false => continue,
         };
         for line in file.added.iter().filter(|line| signs.iter().any(|it| line.text.contains(it))) {
-            let reason = format!("runs a failed test again: `{}`", short(line.text.trim()));
+            let reason = format!("runs a failed test again: {}", short(line.text.trim()));
             found.push(file.finding(RULE.name, line.row, reason));
         }
     }

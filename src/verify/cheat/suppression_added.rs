@@ -49,7 +49,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let holds = |line: &&super::RowText| line.text.contains(sign);
             let before = file.removed.iter().filter(holds).count();
             for line in file.added.iter().filter(holds).skip(before) {
-                let reason = format!("silences a warning: `{}`", short(line.text.trim()));
+                let reason = format!("silences a warning: {}", short(line.text.trim()));
                 found.push(file.finding(RULE.name, line.row, reason));
             }
         }

@@ -37,7 +37,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     for file in &sources.files {
         for test in &file.before.tests {
             if !sources.has_test(&test.name, &test.text) {
-                let reason = format!("the test `{}` is gone", short(&test.name));
+                let reason = format!("the test {} is gone", short(&test.name));
                 found.push(file.finding(RULE.name, test.rows.start, reason));
             }
         }

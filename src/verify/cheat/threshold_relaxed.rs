@@ -67,7 +67,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                     found.push(file.finding(
                         RULE.name,
                         row,
-                        format!("`{name}` is {is}, and was {was}"),
+                        format!("{name} is {is}, and was {was}"),
                     ));
                 }
             }

@@ -53,7 +53,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                     numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(".")
                 };
                 let what = short(what.trim_matches(|c: char| !c.is_alphanumeric()));
-                let reason = format!("`{what}` is {}, and was {}", shown(&is), shown(&was));
+                let reason = format!("{what} is {}, and was {}", shown(&is), shown(&was));
                 found.push(file.finding(RULE.name, line.row, reason));
             }
         }
