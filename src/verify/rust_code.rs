@@ -73,8 +73,12 @@ impl<'a> RustReading<'a> {
                     "block_comment" => {}
                     "attribute_item" => {
                         let text = self.without_spaces(child);
-                        first = first.or(Some(child.start_position().row));
                         of_tests |= makes_tests(&text);
+                        // A condition before it decides whether there are tests at all.
+                        first = match text.starts_with("#[cfg(") && !of_tests {
+                            true => None,
+                            false => first.or(Some(child.start_position().row)),
+                        };
                         path = path.or(path_of(&text));
                     }
                     "inner_attribute_item" if makes_tests(&self.without_spaces(child)) => {
@@ -182,6 +186,8 @@ mod tests {
         let text =
             "impl A {\n    #[tokio::test(flavor = \"x\")]\n    async fn t() {}\n    fn b() {}\n}";
         assert_eq!(of_tests(text).len(), 2);
+        let off = "#[cfg(any())]\n#[cfg(test)]\nmod tests {\n}\n";
+        assert_eq!(of_tests(off).len(), 3, "what switches them off is none of them");
         assert_eq!(of_tests("#![cfg(test)]\nfn a() {}\n").len(), 2);
         assert_eq!(of_tests("#[cfg(not(test))]\nfn a() {}\n"), [""; 0]);
         assert_eq!(of_tests("#[test]\nfn a( {\n").len(), 2, "it does not parse");

@@ -68,7 +68,7 @@ async fn the_pull_request_says_what_changed_and_how_it_was_checked() {
     ```
 
     ### Not proven
-    It was not tried: what single tests came to is not known. Gander reads it of cargo test, cargo nextest, pytest, unittest, node --test, jest, vitest, mocha, tape and go test, where a check is that one command and what it prints adds up.
+    It was not tried: what single tests came to is not known. Gander reads it of cargo test, cargo nextest, pytest, unittest, node --test, jest, vitest, mocha, tape, go test, gotestsum, PHPUnit, RSpec and ctest, where a check is that one command and what it prints adds up.
 
     ### Checks passed
     Run by Gander in a fresh copy of the base commit with this change:
