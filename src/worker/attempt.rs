@@ -286,7 +286,8 @@ async fn hand_in(
     .await?;
     let ((added, removed), packages, cheats) = looked?;
     // What is installed with a change is seen nowhere else.
-    flags.splice(0..0, cheats.into_iter().chain(packages));
+    flags.splice(0..0, packages);
+    flags.extend(cheats);
     let files = u32::try_from(patch.changes.len()).unwrap_or(u32::MAX);
     let size = (files, added, removed);
     let SaidOfChange { summary, answers, no_test } = words;
@@ -455,18 +456,10 @@ impl Tool for VerifyTool<'_> {
     }
 }
 
-/// What the rules find in a change, the first of it, in words for people.
+/// What the rules find in a change, in words for people.
 fn cheats_in(patch: &Patch, base: &diff::BaseFiles) -> Vec<String> {
-    const MOST: usize = 10;
-    let found = find_cheats(patch, base);
-    let more = found.len().saturating_sub(MOST);
-    let words = |it: &CheatFinding| {
-        let CheatFinding { rule, path, line, reason } = it;
+    let words = |CheatFinding { rule, path, line, reason }: CheatFinding| {
         format!("{path}: {reason} (line {line}, rule {rule})")
     };
-    let mut said: Vec<String> = found.iter().take(MOST).map(words).collect();
-    said.extend(
-        (more > 0).then(|| format!("{more} more findings of the rules: see all of the diff")),
-    );
-    said
+    find_cheats(patch, base).into_iter().map(words).collect()
 }

@@ -3,6 +3,9 @@
 //! Invariants: only a green verdict is looked at, and none becomes greener by it; what is shown is
 //! all that the pull request brings, held against the commit it begins at.
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
 use super::WorkError;
 use super::checks::{CheckedChange, blocking, called_by, checker, means};
 use super::job_context::AttemptInput;
@@ -12,12 +15,10 @@ use crate::core::patch::Patch;
 use crate::core::policy::{HookRule, ProofMode};
 use crate::core::proof::{Proof, ProofOutcome};
 use crate::core::test_results::TestResults;
-use crate::verify::cheat::{CheatFinding, find_cheats};
+use crate::verify::cheat::{CheatFinding, PROCESS_EXIT, find_cheats};
 use crate::verify::{ProofDepth, Reproduce, UnderBaseSettings, deciding_files, is_of_tests};
 use crate::workspace::diff;
 
-/// The rule that finds calls that end the process.
-const PROCESS_EXIT: &str = "process-exit";
 /// The name of the check that is red where a change may not touch what decides the verdict.
 const HOOKS: &str = "hooks and settings of the checks";
 
@@ -59,14 +60,17 @@ impl CheckedChange<'_> {
             Some(whole) if tries => Some(self.reproduced(&evidence, whole, depth).await?),
             _ => None,
         };
-        if !deciding.is_empty() {
+        // Whatever is said of hooks, this is of the program.
+        let exits = self.exits(&evidence, whole.as_ref()).await?;
+        if !deciding.is_empty() || !exits.is_empty() {
             let untried = || Proof::not_tried(why_untried(rules.mode, whole.is_some()));
             let proof = proof.get_or_insert_with(untried);
-            if let Some(whole) = whole.as_ref().filter(|_| depth == ProofDepth::Whole) {
+            let whole = whole.as_ref().filter(|_| depth == ProofDepth::Whole);
+            if let Some(whole) = whole.filter(|_| !deciding.is_empty()) {
                 let under = self.under_base_settings(&evidence, whole, &deciding).await?;
                 proof.under_base_settings = under;
             }
-            proof.deciding = deciding;
+            proof.deciding = deciding.into_iter().chain(exits).collect();
         }
         evidence.proof = proof;
         Ok(evidence)
@@ -119,14 +123,33 @@ impl CheckedChange<'_> {
         Ok(UnderBaseSettings { checker, means, with: evidence, rest, stop }.run().await?)
     }
 
-    async fn replaced_files(
+    /// The files that a patch changes, as they were. Boxed: seen as `Send` wherever it is awaited,
+    /// it takes the compiler a minute each time.
+    fn replaced_files<'a>(
+        &'a self,
+        base: &'a Sha,
+        patch: &'a Patch,
+    ) -> BoxFuture<'a, Result<diff::BaseFiles, WorkError>> {
+        let reading = async move {
+            let entries = self.ctx.mirror.list(base).await?;
+            let (mirror, patch) = (self.ctx.mirror.clone(), patch.clone());
+            Ok(blocking(move || diff::base_files(&mirror, &entries, &patch)).await??)
+        };
+        reading.boxed()
+    }
+
+    /// New calls that end the process, where a runner takes that for success.
+    async fn exits(
         &self,
-        base: &Sha,
-        patch: &Patch,
-    ) -> Result<diff::BaseFiles, WorkError> {
-        let entries = self.ctx.mirror.list(base).await?;
-        let (mirror, patch) = (self.ctx.mirror.clone(), patch.clone());
-        Ok(blocking(move || diff::base_files(&mirror, &entries, &patch)).await??)
+        evidence: &Evidence,
+        whole: Option<&WholeChange<'_>>,
+    ) -> Result<Vec<String>, WorkError> {
+        if !takes_an_exit_for_success(evidence) {
+            return Ok(Vec::new());
+        }
+        let (base, patch) = whole.map_or((self.job.base, self.patch), |it| (it.base, it.patch));
+        let (files, patch) = (self.replaced_files(base, patch).await?, patch.clone());
+        blocking(move || exits_in(&patch, &files)).await
     }
 
     /// What the change touches that decides the verdict. Tests do so, too, and are looked at by
@@ -140,10 +163,6 @@ impl CheckedChange<'_> {
         let job = AttemptInput { base, ..self.job.clone() };
         let files = self.replaced_files(base, patch).await?;
         let mut found = deciding_files(patch, &files);
-        if takes_an_exit_for_success(evidence) {
-            let (patch, files) = (patch.clone(), files);
-            found.extend(blocking(move || exits_in(&patch, &files)).await?);
-        }
         let commands = evidence.checks.iter().filter(|check| check.kind == CheckKind::Command);
         let commands: Vec<String> = commands.map(|check| check.name.clone()).collect();
         let manifests = ["package.json", "pyproject.toml", "setup.cfg", "Cargo.toml"];

@@ -694,6 +694,7 @@ fn an_example_that_ends_its_process_passes_for_its_runner_and_waits_for_a_person
     assert!(text.contains("src/lib.rs: line 6 ends the process, and its runner calls"), "{text}");
     let seen = "src/lib.rs: ends the whole process: std::process::exit(0) (line 6, rule";
     assert!(text.contains(seen), "{text}");
+    assert!(!text.contains("hooks and settings as they were"), "its file is no setting: {text}");
 }
 
 #[test]

@@ -85,6 +85,9 @@ pub const RULES: &[CheatRule] = &[
     version_lowered::RULE,
 ];
 
+/// The rule whose findings hold a change where its runner takes the end of a process for success.
+pub const PROCESS_EXIT: &str = process_exit::RULE.name;
+
 /// What all rules find in a change, rule by rule.
 pub fn find_cheats(patch: &Patch, base: &BaseFiles) -> Vec<CheatFinding> {
     let sources = ChangedSources::of(patch, base);

@@ -4,7 +4,7 @@ use super::{ChangedSources, CheatFinding, CheatRule, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "test-removed",
-    finds: "a test that was there and is gone, is empty now, or has a name that no runner takes",
+    finds: "a test that was there and is gone, or has a name now that no runner takes",
     check,
     fires: &[
         &[(
