@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{CommandResult, HELD, local, say, say_json, start_logging};
 use crate::verify::cheat::{find_cheats, rules_page};
 use crate::workspace::between::between;
-use crate::workspace::mirror::Mirror;
+use crate::workspace::mirror::{Mirror, MirrorError};
 
 /// See what the rules that find cheats say of commits
 #[derive(Debug, clap::Args)]
@@ -56,7 +56,7 @@ pub fn run(command: &RulesCommand) -> CommandResult {
         let looking = tokio::task::spawn_blocking(move || {
             let change = between(&mirror, &old, &new)?;
             let found = find_cheats(&change.patch, &change.base);
-            Ok::<_, crate::workspace::mirror::MirrorError>((change, found))
+            Ok::<_, MirrorError>((change, found))
         });
         let (change, found) = looking.await??;
         let files = change.patch.changes.len();

@@ -35,25 +35,21 @@ pub(super) fn names_new_values(
     for (path, change) in tests.changes.iter().filter(|it| of(it.0.as_str())) {
         let Change::Write { content, .. } = change else { return false };
         let Some(old) = base.get(path) else { continue };
-        let lines = |bytes: &'_ [u8]| -> Vec<Vec<u8>> {
-            bytes.split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec).collect()
-        };
         let (old, now) = (lines(&old.content), lines(content));
-        let of_both = |lines: &'_ [Vec<u8>]| -> Vec<String> {
-            lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
-        };
-        let (old_text, new_text) = (of_both(&old), of_both(&now));
-        let (old, now): (Vec<&[u8]>, Vec<&[u8]>) =
-            (old.iter().map(|it| &**it).collect(), now.iter().map(|it| &**it).collect());
         for operation in line_operations(&old, &now) {
             if operation.tag() == DiffTag::Replace {
-                let gone = old_text.get(operation.old_range()).unwrap_or_default().concat();
-                let came = new_text.get(operation.new_range()).unwrap_or_default().concat();
-                new.extend(values_beyond(&gone, &came));
+                let gone = old.get(operation.old_range()).unwrap_or_default().concat();
+                let came = now.get(operation.new_range()).unwrap_or_default().concat();
+                let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+                new.extend(values_beyond(&text(&gone), &text(&came)));
             }
         }
     }
     !new.is_empty() && new.iter().all(|value| says(issue, value))
+}
+
+fn lines(text: &[u8]) -> Vec<&[u8]> {
+    text.split_inclusive(|b| *b == b'\n').collect()
 }
 
 /// Values of one text that the other has not, or not so often.

@@ -31,21 +31,18 @@ pub fn between(
     old: &[TreeEntry],
     new: &[TreeEntry],
 ) -> Result<Between, MirrorError> {
-    let by_path = |entries: &'_ [TreeEntry]| -> BTreeMap<Vec<u8>, TreeEntry> {
-        entries.iter().map(|entry| (entry.path.clone(), entry.clone())).collect()
-    };
     let (old, new) = (by_path(old), by_path(new));
     let mut found = Between::default();
-    let mut wanted: Vec<(RepoPath, Option<TreeEntry>, Option<TreeEntry>)> = Vec::new();
+    let mut wanted: Vec<(RepoPath, Option<&TreeEntry>, Option<&TreeEntry>)> = Vec::new();
     for path in old.keys().chain(new.keys().filter(|path| !old.contains_key(*path))) {
-        let (before, after) = (old.get(path), new.get(path));
+        let (before, after) = (old.get(path).copied(), new.get(path).copied());
         let same = |a: &TreeEntry, b: &TreeEntry| a.oid == b.oid && a.mode == b.mode;
         if before.zip(after).is_some_and(|(before, after)| same(before, after)) {
             continue;
         }
         let files = [before, after].into_iter().flatten().all(|entry| is_file(entry.mode));
         match RepoPath::from_bytes(path) {
-            Ok(path) if files => wanted.push((path, before.cloned(), after.cloned())),
+            Ok(path) if files => wanted.push((path, before, after)),
             _ => found.left_out += 1,
         }
     }
@@ -56,7 +53,7 @@ pub fn between(
         blobs.next_blob()?.ok_or(MirrorError::Damaged("a file's content is missing"))?.into_bytes()
     };
     for (path, before, after) in wanted {
-        let replaces = before.as_ref().map(|entry| entry.oid.clone());
+        let replaces = before.map(|entry| entry.oid.clone());
         if let Some(before) = before {
             found.base.insert(path.clone(), BaseFile { mode: before.mode, content: next()? });
         }
@@ -72,6 +69,10 @@ pub fn between(
         found.patch.changes.insert(path, change);
     }
     Ok(found)
+}
+
+fn by_path(entries: &[TreeEntry]) -> BTreeMap<&[u8], &TreeEntry> {
+    entries.iter().map(|entry| (&*entry.path, entry)).collect()
 }
 
 fn is_file(mode: EntryMode) -> bool {

@@ -1,6 +1,7 @@
 //! Assertions that ask for less: truth in the place of equality.
 
-use super::{ChangedSources, CheatFinding, CheatRule, short};
+use super::facts::RowText;
+use super::{ChangedSources, CheatFinding, CheatRule, short, texts};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "assertion-loosened",
@@ -87,14 +88,12 @@ const LOOSE: &[&str] = &[
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in &sources.files {
-        for old in &file.before.tests {
-            let Some(new) = file.after.tests.iter().find(|it| it.name == old.name) else {
-                continue;
-            };
-            let stays = |text: &str| new.assertions.iter().any(|it| it.text == text);
-            let was = |text: &str| old.assertions.iter().any(|it| it.text == text);
-            let gone = old.assertions.iter().filter(|it| is_strict(&it.text) && !stays(&it.text));
-            let loose = new.assertions.iter().filter(|it| is_loose(&it.text) && !was(&it.text));
+        for (old, new) in file.kept_tests() {
+            let (was, is) = (texts(&old.assertions), texts(&new.assertions));
+            let stays = |it: &RowText| is.contains(&*it.text);
+            let stood = |it: &RowText| was.contains(&*it.text);
+            let gone = old.assertions.iter().filter(|it| is_strict(&it.text) && !stays(it));
+            let loose = new.assertions.iter().filter(|it| is_loose(&it.text) && !stood(it));
             for (old, new) in gone.zip(loose) {
                 let reason = format!(
                     "asks for less than before (now: {}; before: {})",

@@ -1,6 +1,6 @@
 //! Tests that assert less than they did.
 
-use super::{ChangedSources, CheatFinding, CheatRule, short};
+use super::{ChangedSources, CheatFinding, CheatRule, short, texts};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "assertion-removed",
@@ -35,14 +35,10 @@ pub(super) const RULE: CheatRule = CheatRule {
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in &sources.files {
-        let all_after: Vec<&str> =
-            file.after.tests.iter().flat_map(|it| &it.assertions).map(|it| &*it.text).collect();
-        for old in &file.before.tests {
-            let Some(new) = file.after.tests.iter().find(|it| it.name == old.name) else {
-                continue;
-            };
+        let all_after = texts(file.after.tests.iter().flat_map(|it| &it.assertions));
+        for (old, new) in file.kept_tests() {
             // One that stands in another test now is none less.
-            let gone = old.assertions.iter().filter(|it| !all_after.contains(&&*it.text)).count();
+            let gone = old.assertions.iter().filter(|it| !all_after.contains(&*it.text)).count();
             if new.assertions.len() < old.assertions.len() && gone > 0 {
                 let (had, has) = (old.assertions.len(), new.assertions.len());
                 let name = short(&old.name);

@@ -39,10 +39,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         if file.added.iter().any(|line| of_program(line) && !line.text.trim().is_empty()) {
             continue;
         }
-        for old in &file.before.tests {
-            let Some(new) = file.after.tests.iter().find(|it| it.name == old.name) else {
-                continue;
-            };
+        for (old, new) in file.kept_tests() {
             if old.assertions.len() != new.assertions.len() {
                 continue;
             }

@@ -2,7 +2,9 @@
 //! calls, and what stands before its functions.
 //!
 //! Invariants: read from syntax, so that strings and comments are none of it; a file with errors is
-//! read as far as it goes; texts are laid out in one way, so that layout makes no difference.
+//! read as far as it goes; texts are laid out in one way, so that layout makes no difference. Each
+//! node is looked at once, and its parents and neighbours are never searched for: tree-sitter walks
+//! from the root for them.
 
 use std::ops::Range;
 
@@ -19,8 +21,6 @@ pub(super) struct SourceFacts {
     pub(super) marks: Vec<RowText>,
     /// Statements that catch a failure and do nothing with it.
     pub(super) swallowed: Vec<RowText>,
-    /// Functions with their names and whole texts.
-    pub(super) functions: Vec<(String, RowText)>,
 }
 
 /// One test.
@@ -53,14 +53,15 @@ pub(super) struct RowText {
 
 /// A text is cut after so many bytes.
 const LONGEST: usize = 2_000;
-/// So many nodes of one file are looked at.
-const MOST_NODES: usize = 2_000_000;
+/// A file of more bytes has lines and no syntax.
+const LARGEST: usize = 1 << 20;
 
 impl SourceFacts {
     /// Of a file; none where its language is not known.
     pub(super) fn of(path: &str, text: &str) -> Self {
         let mut facts = Self::default();
-        let Some((language, grammar)) = Language::of(path) else { return facts };
+        let known = Language::of(path).filter(|_| text.len() <= LARGEST);
+        let Some((language, grammar)) = known else { return facts };
         let mut parser = Parser::new();
         let tree = parser.set_language(&grammar).ok().and_then(|()| parser.parse(text, None));
         if let Some(tree) = tree {
@@ -76,60 +77,84 @@ struct FactsReader<'t, 'f> {
     facts: &'f mut SourceFacts,
 }
 
-/// A node that waits, with the function and the test around it.
+/// A node that waits, with what stands around it.
+#[derive(Clone, Copy)]
 struct Waiting<'t> {
     node: Node<'t>,
-    function: String,
+    /// The kind of what it stands in.
+    inside: &'t str,
+    /// The name of the function around it.
+    function: Option<Node<'t>>,
+    /// The test around it, by number.
     test: Option<usize>,
+    /// Whether an attribute before it makes it a test.
+    is_marked: bool,
 }
 
 impl<'t> FactsReader<'t, '_> {
     fn read(&mut self, root: Node<'t>) {
-        let mut waiting = vec![Waiting { node: root, function: String::new(), test: None }];
-        let mut seen = 0;
-        while let Some(Waiting { node, mut function, mut test }) = waiting.pop() {
-            seen += 1;
-            if seen > MOST_NODES {
-                break;
+        let (function, test) = (None, None);
+        let first = Waiting { node: root, inside: "", function, test, is_marked: false };
+        let mut waiting = vec![first];
+        while let Some(mut at) = waiting.pop() {
+            self.look_at(&mut at);
+            let mut cursor = at.node.walk();
+            let begin = waiting.len();
+            let mut is_marked = false;
+            for node in at.node.named_children(&mut cursor) {
+                let inside = at.node.kind();
+                waiting.push(Waiting { node, inside, is_marked, ..at });
+                is_marked = match node.kind() {
+                    "attribute_item" => is_marked || self.makes_a_test(node),
+                    "line_comment" | "block_comment" => is_marked,
+                    _ => false,
+                };
             }
-            let kind = node.kind();
-            if self.language.functions().contains(&kind)
-                && let Some(name) = node.child_by_field_name("name")
-            {
-                function = self.own(name);
-                let whole = RowText { row: node.start_position().row, text: self.plain(node) };
-                if self.is_test(&function, node) {
-                    test = Some(self.begin_test(function.clone(), node));
-                }
-                self.facts.functions.push((function.clone(), whole));
-            }
-            if self.language.marks().contains(&kind) {
-                let text = self.plain(node);
-                self.facts.marks.push(RowText { row: node.start_position().row, text });
-            }
-            if self.language.calls().contains(&kind) {
-                let call = self.call(node, &function);
-                if let Some(title) = self.title(&call, node) {
-                    test = Some(self.begin_test(title, node));
-                }
-                if is_assertion(self.language, &call.name) && !self.is_inner(node) {
-                    self.assertion(test, node);
-                }
-                self.facts.calls.push(call);
-            }
-            if kind == "assert_statement" {
-                self.assertion(test, node);
-            }
-            if self.swallows(node) {
-                let text = self.plain(node);
-                self.facts.swallowed.push(RowText { row: node.start_position().row, text });
-            }
-            let mut cursor = node.walk();
-            let mut children: Vec<Node<'t>> = node.named_children(&mut cursor).collect();
-            children.reverse();
-            let below = |node| Waiting { node, function: function.clone(), test };
-            waiting.extend(children.into_iter().map(below));
+            // The first of them comes next.
+            waiting.get_mut(begin..).unwrap_or_default().reverse();
         }
+    }
+
+    /// Takes what one node says; a function or a test is around all that stands in it.
+    fn look_at(&mut self, at: &mut Waiting<'t>) {
+        let (node, kind) = (at.node, at.node.kind());
+        if self.language.functions().contains(&kind)
+            && let Some(name) = node.child_by_field_name("name")
+        {
+            at.function = Some(name);
+            if at.is_marked || self.is_test(&self.own(name), node) {
+                at.test = Some(self.begin_test(self.own(name), node));
+            }
+        }
+        let told =
+            |reader: &Self| RowText { row: node.start_position().row, text: reader.plain(node) };
+        if self.language.marks().contains(&kind) {
+            let mark = told(self);
+            self.facts.marks.push(mark);
+        }
+        if self.language.calls().contains(&kind) {
+            let call = self.call(node, at.function);
+            if let Some(title) = self.title(&call, node) {
+                at.test = Some(self.begin_test(title, node));
+            }
+            if is_assertion(self.language, &call.name) && !self.is_link(at.inside) {
+                self.assertion(at.test, told(self));
+            }
+            self.facts.calls.push(call);
+        }
+        if kind == "assert_statement" {
+            self.assertion(at.test, told(self));
+        }
+        if self.swallows(node) {
+            let handler = told(self);
+            self.facts.swallowed.push(handler);
+        }
+    }
+
+    /// Whether an attribute of Rust's is that of a test.
+    fn makes_a_test(&self, attribute: Node<'_>) -> bool {
+        let text = self.plain(attribute);
+        text == "#[test]" || text.contains("::test") || text == "#[rstest]"
     }
 
     fn own(&self, node: Node<'_>) -> String {
@@ -148,41 +173,23 @@ impl<'t> FactsReader<'t, '_> {
         self.facts.tests.len() - 1
     }
 
-    fn assertion(&mut self, test: Option<usize>, node: Node<'_>) {
-        let told = RowText { row: node.start_position().row, text: self.plain(node) };
+    fn assertion(&mut self, test: Option<usize>, told: RowText) {
         if let Some(test) = test.and_then(|at| self.facts.tests.get_mut(at)) {
             test.assertions.push(told);
         }
     }
 
-    /// Whether a function is a test by its name, or by what stands before it.
+    /// Whether a function is a test by its name, or by what stands in it before that.
     fn is_test(&self, name: &str, node: Node<'_>) -> bool {
         match self.language {
             Language::Python => name.starts_with("test"),
             Language::Go => ["Test", "Fuzz"].iter().any(|begin| name.starts_with(begin)),
-            Language::Rust => {
-                let mut before = node.prev_named_sibling();
-                while let Some(sibling) = before {
-                    match sibling.kind() {
-                        "attribute_item" => {
-                            let text = self.plain(sibling);
-                            if text == "#[test]" || text.contains("::test") || text == "#[rstest]" {
-                                return true;
-                            }
-                        }
-                        "line_comment" | "block_comment" => {}
-                        _ => return false,
-                    }
-                    before = sibling.prev_named_sibling();
-                }
-                false
-            }
             Language::Java => {
                 let mut cursor = node.walk();
                 let modifiers = node.children(&mut cursor).find(|it| it.kind() == "modifiers");
                 modifiers.is_some_and(|it| self.plain(it).contains("Test"))
             }
-            Language::JavaScript => false,
+            Language::Rust | Language::JavaScript => false,
         }
     }
 
@@ -199,7 +206,7 @@ impl<'t> FactsReader<'t, '_> {
         is_text.then(|| self.own(title).trim_matches(['\'', '"', '`']).to_owned())
     }
 
-    fn call(&self, node: Node<'_>, function: &str) -> CallFact {
+    fn call(&self, node: Node<'_>, function: Option<Node<'_>>) -> CallFact {
         let named = ["function", "macro", "constructor", "type"];
         let called = named.iter().find_map(|field| node.child_by_field_name(field));
         let mut name = called.map(|called| self.plain(called)).unwrap_or_default();
@@ -213,17 +220,15 @@ impl<'t> FactsReader<'t, '_> {
             name.push('!');
         }
         let text = self.plain(node);
-        CallFact { name, text, row: node.start_position().row, function: function.to_owned() }
+        let function = function.map(|name| self.own(name)).unwrap_or_default();
+        CallFact { name, text, row: node.start_position().row, function }
     }
 
-    /// Whether a call is a link of a longer chain: `expect(a)` in `expect(a).toBe(b)`.
-    fn is_inner(&self, node: Node<'_>) -> bool {
-        let links = ["member_expression", "attribute", "field_expression", "selector_expression"];
-        let parent = node.parent();
-        parent.is_some_and(|it| {
-            links.contains(&it.kind())
-                || self.language == Language::Java && it.kind() == "method_invocation"
-        })
+    /// Whether what stands in this is a link of a longer chain: `expect(a)` in `expect(a).toBe(b)`.
+    fn is_link(&self, inside: &str) -> bool {
+        ["member_expression", "attribute", "field_expression", "selector_expression"]
+            .contains(&inside)
+            || self.language == Language::Java && inside == "method_invocation"
     }
 
     /// Whether it catches a failure and does nothing with it.

@@ -7,11 +7,15 @@
 //! before; what it says is a place and a reason; nothing is run, and the time is bounded by the
 //! size of the change.
 
-use similar::DiffTag;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
-use self::facts::{RowText, SourceFacts};
-use super::test_files::is_of_tests;
+use similar::{DiffOp, DiffTag};
+
+use self::facts::{RowText, SourceFacts, TestFacts};
+use super::test_files::{is_code, is_of_tests};
 use crate::core::patch::{Change, Patch, is_binary};
+use crate::core::path::RepoPath;
 use crate::workspace::diff::{BaseFiles, line_operations};
 
 mod assertion_loosened;
@@ -97,6 +101,9 @@ pub fn find_cheats(patch: &Patch, base: &BaseFiles) -> Vec<CheatFinding> {
 /// The changed files, as rules see them.
 struct ChangedSources {
     files: Vec<ChangedSource>,
+    /// Names of the tests that are there with the change, and what stands in them.
+    test_names: BTreeSet<String>,
+    test_bodies: BTreeSet<String>,
 }
 
 /// One of them. Binary ones are left out.
@@ -106,8 +113,11 @@ struct ChangedSource {
     after: SourceFacts,
     /// Lines that came, with their rows in the changed file.
     added: Vec<RowText>,
+    added_rows: BTreeSet<usize>,
     /// Lines that went, with their rows in the old one.
     removed: Vec<RowText>,
+    /// Of each row of the changed file, whether it is inside of a test.
+    in_tests: Vec<bool>,
     is_new: bool,
     is_gone: bool,
     /// The first lines of the old file.
@@ -116,7 +126,7 @@ struct ChangedSource {
 
 impl ChangedSources {
     fn of(patch: &Patch, base: &BaseFiles) -> Self {
-        let source = |(path, change): (&crate::core::path::RepoPath, &Change)| {
+        let source = |(path, change): (&RepoPath, &Change)| {
             let before = base.get(path).map(|file| &file.content[..]);
             let after = match change {
                 Change::Write { content, .. } => Some(&content[..]),
@@ -125,7 +135,11 @@ impl ChangedSources {
             let binary = [before, after].into_iter().flatten().any(is_binary);
             (!binary).then(|| ChangedSource::of(path.as_str(), before, after))
         };
-        Self { files: patch.changes.iter().filter_map(source).collect() }
+        let files: Vec<ChangedSource> = patch.changes.iter().filter_map(source).collect();
+        let tests = files.iter().flat_map(|file| &file.after.tests);
+        let test_names = tests.clone().map(|test| test.name.clone()).collect();
+        let test_bodies = tests.filter_map(|test| Some(body(&test.text)?.to_owned())).collect();
+        Self { files, test_names, test_bodies }
     }
 
     /// Files that hold tests, or belong to them.
@@ -138,48 +152,45 @@ impl ChangedSources {
         self.files.iter().filter(|file| !is_of_tests(&file.path) && file.is_code())
     }
 
-    /// Whether a test of this name is there with the change, or one with this text.
-    fn has_test(&self, name: &str, text: &str) -> bool {
-        let body = |text: &str| text.split_once(['(', '{']).map(|it| it.1.to_owned());
-        let wanted = body(text);
-        self.files
-            .iter()
-            .flat_map(|file| &file.after.tests)
-            .any(|test| test.name == name || body(&test.text) == wanted)
+    /// Whether a test is there with the change, under its name or another.
+    fn has_test(&self, test: &TestFacts) -> bool {
+        self.test_names.contains(&test.name)
+            || body(&test.text).is_some_and(|body| self.test_bodies.contains(body))
     }
+}
+
+/// What stands behind the name of a test.
+fn body(text: &str) -> Option<&str> {
+    Some(text.split_once(['(', '{'])?.1)
 }
 
 impl ChangedSource {
     fn of(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Self {
-        let text =
-            |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or(b"")).into_owned();
-        let (old, new) = (text(before), text(after));
-        let lines = |text: &'_ str| -> Vec<String> { text.lines().map(str::to_owned).collect() };
-        let (old_lines, new_lines) = (lines(&old), lines(&new));
-        let bytes = |lines: &'_ [String]| -> Vec<Vec<u8>> {
-            lines.iter().map(|line| line.as_bytes().to_vec()).collect()
-        };
-        let (old_bytes, new_bytes) = (bytes(&old_lines), bytes(&new_lines));
-        let old_refs: Vec<&[u8]> = old_bytes.iter().map(Vec::as_slice).collect();
-        let new_refs: Vec<&[u8]> = new_bytes.iter().map(Vec::as_slice).collect();
+        let old = String::from_utf8_lossy(before.unwrap_or_default());
+        let new = String::from_utf8_lossy(after.unwrap_or_default());
+        let (old_lines, new_lines): (Vec<&str>, Vec<&str>) =
+            (old.lines().collect(), new.lines().collect());
         let (mut added, mut removed) = (Vec::new(), Vec::new());
-        for operation in line_operations(&old_refs, &new_refs) {
-            if operation.tag() == DiffTag::Equal {
-                continue;
+        for operation in operations(&old_lines, &new_lines) {
+            if operation.tag() != DiffTag::Equal {
+                removed.extend(rows(&old_lines, operation.old_range()));
+                added.extend(rows(&new_lines, operation.new_range()));
             }
-            let of = |lines: &[String], range: std::ops::Range<usize>| -> Vec<RowText> {
-                let text = |row: usize| lines.get(row).cloned().unwrap_or_default();
-                range.map(|row| RowText { row, text: text(row) }).collect()
-            };
-            removed.extend(of(&old_lines, operation.old_range()));
-            added.extend(of(&new_lines, operation.new_range()));
+        }
+        let facts = SourceFacts::of(path, &new);
+        let mut in_tests = vec![is_of_tests(path); new_lines.len()];
+        for test in &facts.tests {
+            let last = test.rows.end.min(in_tests.len());
+            in_tests.get_mut(test.rows.start..last).unwrap_or_default().fill(true);
         }
         Self {
             path: path.to_owned(),
             before: SourceFacts::of(path, &old),
-            after: SourceFacts::of(path, &new),
+            after: facts,
+            added_rows: added.iter().map(|line: &RowText| line.row).collect(),
             added,
             removed,
+            in_tests,
             is_new: before.is_none(),
             is_gone: after.is_none(),
             head: old_lines.into_iter().take(5).collect::<Vec<_>>().join("\n"),
@@ -191,16 +202,23 @@ impl ChangedSource {
     }
 
     fn is_code(&self) -> bool {
-        super::test_files::is_code(&self.path)
+        is_code(&self.path)
     }
 
     fn is_added(&self, row: usize) -> bool {
-        self.added.iter().any(|line| line.row == row)
+        self.added_rows.contains(&row)
     }
 
     /// Whether a row of the changed file is inside of a test.
     fn is_in_test(&self, row: usize) -> bool {
-        is_of_tests(&self.path) || self.after.tests.iter().any(|test| test.rows.contains(&row))
+        self.in_tests.get(row).copied().unwrap_or_default()
+    }
+
+    /// The tests that were there and still are, as they were and as they are.
+    fn kept_tests(&self) -> impl Iterator<Item = (&TestFacts, &TestFacts)> {
+        let now: BTreeMap<&str, &TestFacts> =
+            self.after.tests.iter().rev().map(|test| (&*test.name, test)).collect();
+        self.before.tests.iter().filter_map(move |old| Some((old, *now.get(&*old.name)?)))
     }
 
     fn finding(&self, rule: &'static str, row: usize, reason: String) -> CheatFinding {
@@ -214,17 +232,35 @@ impl ChangedSource {
         (before, after): (Vec<RowText>, Vec<RowText>),
         reason: impl Fn(&str) -> String,
     ) -> Vec<CheatFinding> {
-        let mut known: Vec<String> = before.into_iter().map(|it| it.text).collect();
-        let is_new = |it: &RowText| match known.iter().position(|text| *text == it.text) {
-            Some(at) => {
-                known.swap_remove(at);
+        let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        for it in before {
+            *known.entry(it.text).or_default() += 1;
+        }
+        let is_new = |it: &RowText| match known.get_mut(&it.text) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
                 false
             }
-            None => true,
+            _ => true,
         };
         let new = after.into_iter().filter(is_new).collect::<Vec<_>>();
         new.into_iter().map(|it| self.finding(rule, it.row, reason(&it.text))).collect()
     }
+}
+
+fn operations(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
+    let old: Vec<&[u8]> = old.iter().map(|line| line.as_bytes()).collect();
+    let new: Vec<&[u8]> = new.iter().map(|line| line.as_bytes()).collect();
+    line_operations(&old, &new)
+}
+
+fn rows(lines: &[&str], range: Range<usize>) -> Vec<RowText> {
+    let row = |row: usize| Some(RowText { row, text: (*lines.get(row)?).to_owned() });
+    range.filter_map(row).collect()
+}
+
+fn texts<'a>(of: impl IntoIterator<Item = &'a RowText>) -> BTreeSet<&'a str> {
+    of.into_iter().map(|it| &*it.text).collect()
 }
 
 /// A text for people: no longer than a line.

@@ -36,7 +36,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in &sources.files {
         for test in &file.before.tests {
-            if !sources.has_test(&test.name, &test.text) {
+            if !sources.has_test(test) {
                 let reason = format!("the test {} is gone", short(&test.name));
                 found.push(file.finding(RULE.name, test.rows.start, reason));
             }
