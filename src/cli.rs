@@ -52,7 +52,7 @@ enum CliCommand {
     Run(run::RunCommand),
     /// See whether Gander can work on a repository, and what it would check changes with
     Check(check::CheckCommand),
-    /// See what the rules that find cheats say of commits
+    /// See what the rules against cheats say of commits, or of a patch
     Rules(rules::RulesCommand),
     /// Watch a bug become a release on a GitHub emulator: no network, key or account
     Demo(demo::Demo),

@@ -22,6 +22,7 @@ mod growth;
 mod journey;
 mod load;
 mod machine;
+mod rules;
 mod sample;
 mod served;
 mod start;
@@ -44,6 +45,7 @@ const GROUPS: &[Group] = &[
     ("agent", agent::measure),
     ("journey", journey::measure),
     ("growth", growth::measure),
+    ("rules", rules::measure),
 ];
 
 fn main() {

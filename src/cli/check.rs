@@ -124,6 +124,7 @@ async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
         rules: &rules,
         base: &base,
         round: None,
+        overrides: &[],
     };
     if !command.json {
         say(format!(

@@ -1,24 +1,26 @@
-//! `gander rules`: what the rules that find cheats say of a commit, or of several.
+//! `gander rules`: what the rules against cheats say of a commit, of several, or of a patch.
 //!
 //! Invariants: nothing of the repository runs, nothing is written into it, and no model is asked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{CommandResult, HELD, local, say, say_json, start_logging};
-use crate::verify::cheat::{find_cheats, rules_page};
+use super::{AnyError, CommandResult, HELD, local, say, say_json, start_logging};
+use crate::core::id::Sha;
+use crate::verify::cheat::{Severity, find_cheats, rules_page};
 use crate::workspace::between::between;
 use crate::workspace::mirror::{Mirror, MirrorError};
 
-/// See what the rules that find cheats say of commits
+/// See what the rules against cheats say of commits, or of a patch
 #[derive(Debug, clap::Args)]
 pub struct RulesCommand {
-    /// A commit, held against its first parent, or two as FROM..TO
-    #[arg(value_name = "COMMITS", default_value = "HEAD")]
-    commits: String,
+    /// A commit, held against its first parent, two as FROM..TO, or a file that `git diff` wrote
+    /// (`-`: standard input), held against what is checked out
+    #[arg(value_name = "COMMITS|PATCH", default_value = "HEAD")]
+    what: String,
     /// The repository, or a directory in it
     #[arg(long, value_name = "REPO", default_value = ".")]
     repo: PathBuf,
@@ -45,13 +47,7 @@ pub fn run(command: &RulesCommand) -> CommandResult {
         let place = tempfile::Builder::new().prefix("gander-rules-").tempdir()?;
         let repository = local::repository(&command.repo)?;
         let mirror = Mirror::open(place.path(), "local").await?;
-        let (from, to) = match command.commits.split_once("..") {
-            Some((from, to)) => (from.trim_end_matches('.').to_owned(), to.trim_start_matches('.')),
-            None => (format!("{}^", command.commits), &*command.commits),
-        };
-        let to = if to.is_empty() { "HEAD" } else { to };
-        let from = local::fetch(&repository, Some(&from), &mirror).await?;
-        let to = local::fetch(&repository, Some(to), &mirror).await?;
+        let (from, to) = both_sides(command, &repository, &mirror).await?;
         let (old, new) = (mirror.list(&from).await?, mirror.list(&to).await?);
         let looking = tokio::task::spawn_blocking(move || {
             let change = between(&mirror, &old, &new)?;
@@ -64,7 +60,10 @@ pub fn run(command: &RulesCommand) -> CommandResult {
             let found: Vec<_> = found
                 .iter()
                 .map(|it| {
-                    json!({"rule": it.rule, "path": it.path, "line": it.line, "reason": it.reason})
+                    json!({
+                        "rule": it.rule, "severity": it.severity, "path": it.path, "line": it.line,
+                        "reason": it.reason,
+                    })
                 })
                 .collect();
             let left_out = change.left_out;
@@ -73,7 +72,8 @@ pub fn run(command: &RulesCommand) -> CommandResult {
             }))?;
         } else {
             for it in &found {
-                say(format!("{}:{}: {}: {}", it.path, it.line, it.rule, it.reason));
+                let blocks = if it.severity == Severity::Block { " (blocks)" } else { "" };
+                say(format!("{}:{}: {}{blocks}: {}", it.path, it.line, it.rule, it.reason));
             }
             let (from, to) = (from.short(), to.short());
             let s = |n: usize| if n == 1 { "" } else { "s" };
@@ -82,4 +82,30 @@ pub fn run(command: &RulesCommand) -> CommandResult {
         }
         Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(HELD) })
     })
+}
+
+/// The commits or trees that are held against each other.
+async fn both_sides(
+    command: &RulesCommand,
+    repository: &Path,
+    mirror: &Mirror,
+) -> Result<(Sha, Sha), AnyError> {
+    let file = Path::new(&command.what);
+    if command.what == "-" || file.is_file() {
+        let mut patch = tempfile::NamedTempFile::new()?;
+        match file.is_file() {
+            true => std::io::copy(&mut std::fs::File::open(file)?, &mut patch)?,
+            false => std::io::copy(&mut std::io::stdin().lock(), &mut patch)?,
+        };
+        let from = local::fetch(repository, None, mirror).await?;
+        let to = mirror.patched(&from, patch.path()).await?;
+        return Ok((from, to));
+    }
+    let (from, to) = match command.what.split_once("..") {
+        Some((from, to)) => (from.trim_end_matches('.').to_owned(), to.trim_start_matches('.')),
+        None => (format!("{}^", command.what), &*command.what),
+    };
+    let to = if to.is_empty() { "HEAD" } else { to };
+    let from = local::fetch(repository, Some(&from), mirror).await?;
+    Ok((from, local::fetch(repository, Some(to), mirror).await?))
 }

@@ -19,7 +19,7 @@ use crate::core::budget::Money;
 use crate::core::event::IssueText;
 use crate::core::github::RepoRef;
 use crate::core::id::{InstallationId, JobId, Number, RepoId, Sha, UserId};
-use crate::core::job::{Base, Job, JobOrder, Kind, Prepared};
+use crate::core::job::{Base, Job, JobOrder, Kind, Prepared, RuleOverride};
 use crate::core::leak::KnownSecrets;
 use crate::core::patch::Patch;
 use crate::core::policy::runs_nothing;
@@ -27,6 +27,7 @@ use crate::egress::PrivateAddresses;
 use crate::environment::Environment;
 use crate::sandbox::Sandbox;
 use crate::store::Memory;
+use crate::verify::cheat::RULES;
 use crate::worker::{JobContext, LocalFault, LocalJob, WorkError};
 use crate::workspace::mirror::Mirror;
 use crate::workspace::remove::remove_aside;
@@ -60,6 +61,9 @@ pub struct RunCommand {
     /// The most it may cost, in dollars
     #[arg(long, value_name = "$N")]
     budget: Option<Money>,
+    /// Let through what a rule against cheats finds, for this reason
+    #[arg(long = "override", value_name = "RULE=REASON", value_parser = rule_override)]
+    overrides: Vec<RuleOverride>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -120,6 +124,9 @@ fn without_root(command: &RunCommand) -> CommandResult {
     for line in &command.verify {
         arguments.extend(["--verify".into(), line.into()]);
     }
+    for RuleOverride { rule, reason, .. } in &command.overrides {
+        arguments.extend(["--override".into(), format!("{rule}={reason}").into()]);
+    }
     let given =
         [(command.build, "--build"), (command.json, "--json"), (command.offline, "--offline")];
     for (given, name) in given {
@@ -161,7 +168,7 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
     let budget = command.budget.unwrap_or(rules.budget.run);
     let base = Base { branch: "local".parse()?, sha: base };
     let job = LocalJob {
-        job: job_on(issue, if command.build { Kind::Build } else { Kind::Fix })?,
+        job: job_on(issue, command)?,
         ctx: &ctx,
         prepared: Prepared { base: base.clone(), rules, budget },
         clock: Clock::system(),
@@ -186,11 +193,11 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
 
 /// The job as a comment on GitHub would have made it; whose issue of which repository it is, nobody
 /// asks here.
-fn job_on(issue: &IssueText, kind: Kind) -> Result<Job, AnyError> {
+fn job_on(issue: &IssueText, command: &RunCommand) -> Result<Job, AnyError> {
     let name = "local/local".parse()?;
     let repo = RepoRef { installation_id: InstallationId(0), repo_id: RepoId(0), name };
     let order = JobOrder {
-        kind,
+        kind: if command.build { Kind::Build } else { Kind::Fix },
         by_id: UserId(0),
         login: "local".parse()?,
         at: Clock::system().now(),
@@ -200,8 +207,21 @@ fn job_on(issue: &IssueText, kind: Kind) -> Result<Job, AnyError> {
         budget: None,
         base: None,
         model: None,
+        overrides: command.overrides.clone(),
     };
     Ok(Job::new(JobId::of_trigger("local"), repo, Number(1), order))
+}
+
+fn rule_override(text: &str) -> Result<RuleOverride, String> {
+    let (rule, reason) = text.split_once('=').unwrap_or((text, ""));
+    if !RULES.iter().any(|known| known.name == rule) {
+        return Err(format!("there is no rule {rule:?}: `gander rules --list` shows all"));
+    }
+    if reason.trim().is_empty() {
+        return Err(format!("say why: {rule}=REASON"));
+    }
+    let by = "local".parse().map_err(|bad| format!("{bad}"))?;
+    Ok(RuleOverride { rule: rule.to_owned(), reason: reason.trim().to_owned(), by })
 }
 
 fn command_that_runs(line: &str) -> Result<String, &'static str> {

@@ -26,6 +26,7 @@ pub enum Verb {
     Take,
     Approve,
     Go,
+    Override,
     Release,
     Retry,
     Cancel,
@@ -108,6 +109,15 @@ pub static VERBS: [VerbSpec; Verb::COUNT] = [
         place: "where Gander waits for it",
         who: Role::Write,
         summary: "push the change that is shown there",
+    },
+    VerbSpec {
+        verb: Verb::Override,
+        name: "override",
+        object: Some("RULE"),
+        keys: &[],
+        place: "issue or Gander's pull request",
+        who: Role::Write,
+        summary: "let through what this rule found, for the reason that follows; it takes the role that approves",
     },
     VerbSpec {
         verb: Verb::Release,
@@ -260,7 +270,7 @@ pub fn help_table(prefix: &str) -> String {
         for (key, value) in spec.keys {
             let _ = write!(usage, " [{key}={value}]");
         }
-        if !spec.keys.is_empty() || spec.verb == Verb::Revise {
+        if !spec.keys.is_empty() || matches!(spec.verb, Verb::Revise | Verb::Override) {
             usage.push_str(" words");
         }
         let _ = writeln!(

@@ -134,6 +134,9 @@ pub struct Evidence {
     /// What running tests without parts of the change showed. `None`: that was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
+    /// The rules against cheats that make it red, and that a person can override.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked_by: Vec<String>,
 }
 
 /// What the evidence says.
@@ -227,6 +230,15 @@ impl Evidence {
             }
             TestsRun::Ran => GreenOutcome::ChecksPassed,
         }
+    }
+
+    /// The same evidence, red for what rules found that a person can override. `found`: for the
+    /// model and for people, a line each.
+    #[must_use]
+    pub fn blocked(mut self, name: &str, rules: Vec<String>, found: String) -> Self {
+        self.checks.push(Check::of_rule(name, CheckOutcome::Failed(found)));
+        self.blocked_by = rules;
+        self
     }
 
     /// What of it a person has to say yes to before the change goes anywhere, each in a few words.
@@ -393,6 +405,7 @@ mod tests {
             packages: Vec::new(),
             tools: Vec::new(),
             proof: None,
+            blocked_by: Vec::new(),
             patch: PatchDigest::of_bytes([0xbb; 32]),
             checks: outcomes
                 .iter()

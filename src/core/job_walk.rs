@@ -30,6 +30,7 @@ fn order() -> JobOrder {
         budget: None,
         base: None,
         model: None,
+        overrides: Vec::new(),
     }
 }
 
@@ -68,6 +69,7 @@ fn evidence(base: &str, patch: &str, outcome: Option<CheckOutcome>) -> Evidence 
         packages: Vec::new(),
         tools: Vec::new(),
         proof: None,
+        blocked_by: Vec::new(),
     }
 }
 
@@ -246,6 +248,11 @@ fn facts_of_commands() -> Vec<JobFact> {
             files: vec![],
             diff: String::new(),
         },
+        JobFact::Overridden(RuleOverride {
+            rule: "tautology".into(),
+            reason: "why".into(),
+            by: person(5).login,
+        }),
         JobFact::Go { patch: digest("1") },
         JobFact::Go { patch: digest("2") },
     ]);

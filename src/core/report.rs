@@ -15,6 +15,7 @@ mod commit;
 mod endings;
 mod flagged;
 mod hidden;
+mod overrides;
 mod proof;
 mod review;
 mod waiting;
@@ -24,6 +25,9 @@ pub use comments::{end_of_markers, marker, most_comments};
 pub use commit::{commit_message, round_commit_message, title};
 pub use endings::UNVERIFIED_CAP;
 pub use flagged::first_flags;
+pub use overrides::{
+    not_blocked_by, overridden, override_denied, override_what, override_why,
+};
 pub use proof::{not_reproducible, outcome_words, why_not_proven};
 pub use review::*;
 
@@ -31,6 +35,7 @@ use checks::{checked_step, checks_table};
 use endings::{declined, why_it_ended};
 use flagged::flag_lines;
 use hidden::hidden_from_the_model;
+use overrides::overrides;
 use proof::proof_section;
 use review::{held, held_change};
 
@@ -233,9 +238,11 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportC
         let _ = write!(text, "> [!WARNING]\n> **{outcome}.** {why}\n\n");
     }
     let proposal = job.proposal();
-    if let Some(proposal) = proposal.filter(|proposal| !proposal.flags.is_empty()) {
+    let overridden = overrides(job);
+    let flags = proposal.map_or(&[][..], |proposal| &proposal.flags);
+    if !flags.is_empty() || !overridden.is_empty() {
         text.push_str("> [!IMPORTANT]\n> **Please look closely at:**\n");
-        let _ = writeln!(text, "{}", flag_lines("> - ", &proposal.flags));
+        let _ = writeln!(text, "{overridden}{}", flag_lines("> - ", flags));
     }
     if let Some(proposal) = proposal {
         text.push_str("### What changed\n");
@@ -369,6 +376,7 @@ pub fn nothing_to(verb: Verb, prefix: &str) -> String {
         | Verb::Take
         | Verb::Approve
         | Verb::Go
+        | Verb::Override
         | Verb::Release
         | Verb::Status
         | Verb::Help => format!("`{verb}` does nothing here."),

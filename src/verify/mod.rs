@@ -272,7 +272,8 @@ impl Checker {
         }
         let (base, patch) = (self.base.clone(), patch.digest());
         let (packages, tools) = (Vec::new(), Vec::new());
-        Ok(Evidence { base, patch, checks, packages, tools, proof: None })
+        let blocked_by = Vec::new();
+        Ok(Evidence { base, patch, checks, packages, tools, proof: None, blocked_by })
     }
 
     /// A directory in which a command builds, with what earlier checks built.

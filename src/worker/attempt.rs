@@ -458,7 +458,7 @@ impl Tool for VerifyTool<'_> {
 
 /// What the rules find in a change, in words for people.
 fn cheats_in(patch: &Patch, base: &diff::BaseFiles) -> Vec<String> {
-    let words = |CheatFinding { rule, path, line, reason }: CheatFinding| {
+    let words = |CheatFinding { rule, path, line, reason, .. }: CheatFinding| {
         format!("{path}: {reason} (line {line}, rule {rule})")
     };
     find_cheats(patch, base).into_iter().map(words).collect()

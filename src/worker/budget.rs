@@ -118,6 +118,7 @@ mod tests {
             budget: None,
             base: None,
             model: None,
+            overrides: Vec::new(),
             request: String::new(),
         };
         Job::new(JobId::of_trigger("x"), repo, Number(7), order)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::core::event::IssueText;
 use crate::core::id::Sha;
-use crate::core::job::Kind;
+use crate::core::job::{Kind, RuleOverride};
 use crate::core::policy::Rules;
 use crate::environment::{Environment, Environments};
 use crate::model::Model;
@@ -70,4 +70,6 @@ pub struct AttemptInput<'a> {
     pub base: &'a Sha,
     /// What a later round is about.
     pub round: Option<&'a str>,
+    /// Rules whose findings stop nothing.
+    pub overrides: &'a [RuleOverride],
 }

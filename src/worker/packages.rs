@@ -94,6 +94,7 @@ pub(super) fn cannot_be_had(job: &AttemptInput<'_>, patch: &Patch, why: String) 
         packages: Vec::new(),
         tools: Vec::new(),
         proof: None,
+        blocked_by: Vec::new(),
     }
 }
 

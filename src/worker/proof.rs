@@ -3,6 +3,8 @@
 //! Invariants: only a green verdict is looked at, and none becomes greener by it; what is shown is
 //! all that the pull request brings, held against the commit it begins at.
 
+use std::collections::BTreeSet;
+
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
@@ -15,12 +17,15 @@ use crate::core::patch::Patch;
 use crate::core::policy::{HookRule, ProofMode};
 use crate::core::proof::{Proof, ProofOutcome};
 use crate::core::test_results::TestResults;
-use crate::verify::cheat::{CheatFinding, PROCESS_EXIT, find_cheats};
+use crate::verify::cheat::{CheatFinding, PROCESS_EXIT, Severity, find_cheats};
 use crate::verify::{ProofDepth, Reproduce, UnderBaseSettings, deciding_files, is_of_tests};
 use crate::workspace::diff;
 
 /// The name of the check that is red where a change may not touch what decides the verdict.
 const HOOKS: &str = "hooks and settings of the checks";
+
+/// The name of the check that is red for what rules found.
+const AGAINST_CHEATS: &str = "rules against cheats";
 
 /// What is to be shown as needed: in a first round the change itself, in a later one all rounds.
 pub(super) struct WholeChange<'a> {
@@ -47,6 +52,17 @@ impl CheckedChange<'_> {
         if evidence.verdict() != Verdict::Green || self.patch.is_empty() {
             return Ok(evidence);
         }
+        let cheats = self.cheats(whole.as_ref()).await?;
+        let overridden = |it: &CheatFinding| {
+            self.job.overrides.iter().any(|known| known.rule == it.rule)
+        };
+        let blocking = cheats.iter().filter(|it| it.severity == Severity::Block);
+        let blocking: Vec<&CheatFinding> = blocking.filter(|it| !overridden(it)).collect();
+        if !blocking.is_empty() {
+            let names: BTreeSet<String> = blocking.iter().map(|it| it.rule.to_owned()).collect();
+            let names = names.into_iter().collect();
+            return Ok(evidence.blocked(AGAINST_CHEATS, names, why_blocked(&blocking)));
+        }
         let deciding = match rules.hooks {
             HookRule::Flag => Vec::new(),
             HookRule::Hold | HookRule::Refuse => self.deciding(&evidence, whole.as_ref()).await?,
@@ -61,7 +77,7 @@ impl CheckedChange<'_> {
             _ => None,
         };
         // Whatever is said of hooks, this is of the program.
-        let exits = self.exits(&evidence, whole.as_ref()).await?;
+        let exits = exits(&evidence, &cheats);
         if !deciding.is_empty() || !exits.is_empty() {
             let untried = || Proof::not_tried(why_untried(rules.mode, whole.is_some()));
             let proof = proof.get_or_insert_with(untried);
@@ -138,18 +154,14 @@ impl CheckedChange<'_> {
         reading.boxed()
     }
 
-    /// New calls that end the process, where a runner takes that for success.
-    async fn exits(
+    /// What the rules against cheats find in it.
+    async fn cheats(
         &self,
-        evidence: &Evidence,
         whole: Option<&WholeChange<'_>>,
-    ) -> Result<Vec<String>, WorkError> {
-        if !takes_an_exit_for_success(evidence) {
-            return Ok(Vec::new());
-        }
+    ) -> Result<Vec<CheatFinding>, WorkError> {
         let (base, patch) = whole.map_or((self.job.base, self.patch), |it| (it.base, it.patch));
         let (files, patch) = (self.replaced_files(base, patch).await?, patch.clone());
-        blocking(move || exits_in(&patch, &files)).await
+        blocking(move || find_cheats(&patch, &files)).await
     }
 
     /// What the change touches that decides the verdict. Tests do so, too, and are looked at by
@@ -222,13 +234,27 @@ fn takes_an_exit_for_success(evidence: &Evidence) -> bool {
     })
 }
 
-/// The new calls of a change that end the process.
-fn exits_in(patch: &Patch, files: &diff::BaseFiles) -> Vec<String> {
-    let all = find_cheats(patch, files).into_iter().filter(|it| it.rule == PROCESS_EXIT);
-    let words = |CheatFinding { path, line, .. }: CheatFinding| {
+/// New calls that end the process, where a runner takes that for success.
+fn exits(evidence: &Evidence, cheats: &[CheatFinding]) -> Vec<String> {
+    if !takes_an_exit_for_success(evidence) {
+        return Vec::new();
+    }
+    let words = |CheatFinding { path, line, .. }: &CheatFinding| {
         format!("{path}: line {line} ends the process, and its runner calls that passed")
     };
-    all.map(words).collect()
+    cheats.iter().filter(|it| it.rule == PROCESS_EXIT).map(words).collect()
+}
+
+/// For the model and for people, a line for each place.
+fn why_blocked(blocking: &[&CheatFinding]) -> String {
+    let line = |CheatFinding { rule, path, line, reason, .. }: &&CheatFinding| {
+        format!("{path}:{line}: {reason} (rule {rule})\n")
+    };
+    let lines: String = blocking.iter().map(line).collect();
+    format!(
+        "{lines}This makes checks green without mending anything, or looks like it. Mend the cause, \
+         and leave the tests as strict as they were"
+    )
 }
 
 fn why_untried(mode: ProofMode, is_ours: bool) -> &'static str {

@@ -4,6 +4,7 @@
 //! same mirror wait for each other. A mirror that is half made or damaged is thrown away and made
 //! again; readers of the old one get an error and may try again.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -301,6 +302,22 @@ impl Mirror {
     /// When the commit is not here.
     pub async fn tree_of(&self, commit: &Sha) -> Result<Sha, MirrorError> {
         self.object_name(&format!("{commit}^{{tree}}")).await
+    }
+
+    /// The tree that a commit becomes with a patch, as `git diff` writes it. It takes the mirror's
+    /// index, so it is for one that nobody else uses.
+    ///
+    /// # Errors
+    /// When the patch does not apply.
+    pub async fn patched(&self, commit: &Sha, patch: &Path) -> Result<Sha, MirrorError> {
+        let _lock = self.locked().await?;
+        let read = ["read-tree", commit.as_str()];
+        self.git.run("read the commit", Peer::Nobody, LOCAL_LIMIT, &read).await?;
+        let apply = ["apply", "--cached", "--whitespace=nowarn", "--"].map(OsStr::new);
+        let apply = [&apply[..], &[patch.as_os_str()]].concat();
+        self.git.run("apply the patch", Peer::Nobody, LOCAL_LIMIT, &apply).await?;
+        let doing = "write what the commit becomes";
+        sha_of(&self.git.run(doing, Peer::Nobody, LOCAL_LIMIT, &["write-tree"]).await?)
     }
 
     /// One file of a commit; `None` when there is none. Runs git, blocks the thread shortly.

@@ -19,6 +19,7 @@ mod attacks;
 mod attempts;
 mod bad_input;
 mod base;
+mod cheat_corpus;
 mod check;
 mod clocks;
 mod crash;

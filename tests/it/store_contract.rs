@@ -864,6 +864,7 @@ fn job(n: u64, issue: u64) -> Job {
         budget: None,
         base: None,
         model: None,
+        overrides: Vec::new(),
     };
     Job::new(job_id(n), repo(RepoId(1)), Number(issue), order)
 }

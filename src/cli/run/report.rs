@@ -90,7 +90,10 @@ impl RunReport {
                 RunEnd::NotReproducible(plain(&words))
             }
             (JobStage::Done(JobEnding::GaveUp { why } | JobEnding::Failed { why }), ..) => {
-                RunEnd::Without(all_of(why, job))
+                let blocked = job.evidence().map_or(&[][..], |evidence| &evidence.blocked_by);
+                let way = |rule: &String| format!("\nIf that is right here: --override '{rule}=WHY'");
+                let ways: String = blocked.iter().map(way).collect();
+                RunEnd::Without(all_of(why, job) + &ways)
             }
             (JobStage::Done(JobEnding::CannotCheck { why }), ..) => {
                 RunEnd::CannotCheck(all_of(why, job))

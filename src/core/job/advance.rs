@@ -2,7 +2,7 @@
 
 use super::{
     Declined, Job, JobEnding, JobFact, JobStage, JobStep, Proposal, ProposedChange, PullSnapshot,
-    RoundOutcome,
+    RoundOutcome, RuleOverride,
 };
 use crate::core::budget::Money;
 use crate::core::evidence::{Evidence, Verdict};
@@ -70,7 +70,7 @@ impl Job {
             JobFact::Prepared(prepared) => {
                 self.only_at(&JobStage::Preparing)?;
                 self.prepared = Some(prepared.clone());
-                Some(self.fix(1, 1))
+                Some(self.begin())
             }
             JobFact::Declined(why) => self.declined(why),
             &JobFact::Proposed { round, attempt, ref proposal, cost } => {
@@ -98,6 +98,7 @@ impl Job {
             JobFact::HeadMoved { head } => self.head_moved(head),
             JobFact::Held { .. } => self.held(fact),
             JobFact::Go { patch } => self.let_out(patch),
+            JobFact::Overridden(new) => self.overridden(new),
             JobFact::Seen(pull) => self.looked_at(pull),
             JobFact::Asked(request) => self.asked(request),
             JobFact::Taken(reviews) => self.taken(reviews),
@@ -138,6 +139,27 @@ impl Job {
             JobFact::Broke { step, .. } if !self.stage.awaits(step) => None,
             JobFact::Broke { step, why } => self.broke(step, why),
         }
+    }
+
+    /// What an earlier job left is checked first where nothing but rules stopped it that people
+    /// have overridden since.
+    fn begin(&mut self) -> Vec<JobStep> {
+        let blocked = self.evidence().map_or(&[][..], |evidence| &evidence.blocked_by);
+        let overridden = |rule: &String| self.order.overrides.iter().any(|it| it.rule == *rule);
+        if blocked.is_empty() || !blocked.iter().all(overridden) {
+            return self.fix(1, 1);
+        }
+        self.stage = JobStage::Verifying { round: 1, attempt: 1 };
+        vec![JobStep::Show, JobStep::Verify { round: 1, attempt: 1 }]
+    }
+
+    /// It counts from the next check on.
+    fn overridden(&mut self, new: &RuleOverride) -> Option<Vec<JobStep>> {
+        if self.order.overrides.contains(new) {
+            return None;
+        }
+        self.order.overrides.push(new.clone());
+        Some(vec![JobStep::Show])
     }
 
     /// `None` at any other stage.

@@ -3,8 +3,8 @@
 use strum::{EnumDiscriminants, VariantArray};
 
 use super::{
-    Base, Declined, JobStep, Prepared, Proposal, PullSnapshot, ReviseRequest, TakenReviews, Thread,
-    UnfinishedAttempt,
+    Base, Declined, JobStep, Prepared, Proposal, PullSnapshot, ReviseRequest, RuleOverride, TakenReviews,
+    Thread, UnfinishedAttempt,
 };
 use crate::core::budget::Money;
 use crate::core::evidence::Evidence;
@@ -50,6 +50,8 @@ pub enum JobFact {
     },
     /// A person lets exactly this change out.
     Go { patch: PatchDigest },
+    /// A person lets a rule's findings through.
+    Overridden(RuleOverride),
     /// The pull request was looked at.
     Seen(PullSnapshot),
     /// A person asks for changes by command.
@@ -96,6 +98,7 @@ impl JobFact {
             Self::HeadMoved { .. } => "a person pushed meanwhile",
             Self::Held { .. } => "held back",
             Self::Go { .. } => "let out by a person",
+            Self::Overridden(_) => "a rule was overridden",
             Self::Seen(_) => "looked at",
             Self::Asked(_) => "changes were asked for",
             Self::Taken(_) => "a review was taken up",

@@ -32,6 +32,20 @@ pub struct JobOrder {
     pub base: Option<Branch>,
     /// The asked-for model.
     pub model: Option<String>,
+    /// Rules whose findings stop nothing here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<RuleOverride>,
+}
+
+/// A rule that a person lets a change through in spite of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleOverride {
+    /// Its name.
+    pub rule: String,
+    /// Why, in that person's words.
+    pub reason: String,
+    /// Who.
+    pub by: Login,
 }
 
 /// A bug fix or a feature.

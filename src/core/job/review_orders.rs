@@ -468,6 +468,7 @@ impl Story {
                     packages: Vec::new(),
                     tools: Vec::new(),
                     proof: None,
+                    blocked_by: Vec::new(),
                 }))
             }
             (JobStep::Publish { .. }, JobStage::Publishing { .. }) => {

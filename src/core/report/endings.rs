@@ -8,6 +8,7 @@ use crate::core::policy::RULES_PATH;
 use crate::core::text::boxed;
 
 use super::ReportContext;
+use super::overrides::how_to_override;
 use super::proof::not_reproducible;
 
 /// So many characters of an unverified change are shown.
@@ -31,8 +32,9 @@ pub(super) fn why_it_ended(job: &Job, ending: &JobEnding, setting: &ReportContex
         }
         JobEnding::GaveUp { why } => format!(
             "No attempt passed the checks. The last one ended with:\n\n{}\n\n\
-             No pull request was opened. `{prefix} retry` with a hint tries again from there.",
-            boxed(why, 3000)
+             No pull request was opened. `{prefix} retry` with a hint tries again from there.{}",
+            boxed(why, 3000),
+            how_to_override(job, prefix)
         ),
         JobEnding::OutOfBudget { why } => format!(
             "{why} No pull request was opened. `{prefix} fix budget=$N` starts again with more; \

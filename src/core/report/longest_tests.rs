@@ -43,6 +43,7 @@ fn longest() -> (Job, VerifiedPatch) {
         budget: None,
         base: None,
         model: None,
+        overrides: Vec::new(),
     };
     let mut job = Job::new(JobId::of_trigger("1/comment/9"), repo, Number(7), order);
     let head: Sha = "c".repeat(40).parse().unwrap();
@@ -62,6 +63,7 @@ fn longest() -> (Job, VerifiedPatch) {
         packages: Vec::new(),
         tools: Vec::new(),
         proof: None,
+        blocked_by: Vec::new(),
         patch: patch.digest(),
         checks: (0..1000).map(check).collect(),
     };

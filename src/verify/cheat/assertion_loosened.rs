@@ -1,10 +1,10 @@
 //! Assertions that ask for less: truth in the place of equality.
 
-use super::facts::RowText;
-use super::{ChangedSources, CheatFinding, CheatRule, short, texts};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, short, texts};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "assertion-loosened",
+    severity: Severity::Flag,
     finds: "an assertion of equality that only asks for truth, existence or a type now",
     check,
     fires: &[
@@ -38,42 +38,94 @@ pub(super) const RULE: CheatRule = CheatRule {
     ],
 };
 
-/// Signs of an assertion that compares.
-const STRICT: &[&str] = &[
+/// Signs of an assertion that names the whole value that it wants.
+const EXACT: &[&str] = &[
     "assert_eq!",
     "assert_ne!",
     "==",
-    "assertEqual",
-    "assertEquals",
+    "assertEqual(",
+    "assertEquals(",
     "assertCountEqual",
     "assertListEqual",
     "assertDictEqual",
+    "assertSame(",
+    "assertArrayEquals(",
+    "assertIterableEquals(",
     "toBe(",
     "toEqual(",
     "toStrictEqual(",
     "strictEqual(",
     "deepEqual(",
+    "deepStrictEqual(",
     ".equal(",
     ".Equal(",
     "isEqualTo(",
-    "matches!",
+    "toHaveLength(",
     "toMatchSnapshot",
+    "toMatchInlineSnapshot",
+    "t.is(",
+    "t.same(",
     "toThrow(",
+    "raises(",
+    "assertThrows(",
+    "!reflect.DeepEqual(",
+    " != ",
+    ".eql(",
 ];
-/// Signs of one that does not.
-const LOOSE: &[&str] = &[
+/// Signs of one that wants a part of it, a range, a kind or one of several.
+const PARTLY: &[&str] = &[
+    "toContain",
+    "toMatch(",
+    "toMatchObject(",
+    "objectContaining",
+    "arrayContaining",
+    "stringContaining",
+    "expect.any",
+    "toBeGreaterThan",
+    "toBeLessThan",
+    "toBeCloseTo",
+    "toBeInstanceOf",
+    "assertIn(",
+    "assertGreater",
+    "assertLess",
+    "assertRegex",
+    "assertAlmostEqual",
+    "assertIsInstance",
+    "assertInstanceOf",
+    "isinstance(",
+    " in ",
+    " >= ",
+    " <= ",
+    " > ",
+    " < ",
+    "approx(",
+    ".contains(",
+    ".includes(",
+    ".startswith(",
+    ".starts_with(",
+    ".startsWith(",
+    "matches!(",
+    "Contains(",
+    "typeof ",
+    "instanceof ",
+    " or ",
+    " || ",
+    "isIn(",
+    "assertMatch",
+    "assert.match(",
+];
+/// Signs of one that asks only whether something is there.
+const THERE: &[&str] = &[
     "is not None",
     "toBeTruthy",
     "toBeDefined",
     "toBeFalsy",
     "not.toBeNull",
     "not.toBeUndefined",
-    "toBeInstanceOf",
     "not.toThrow",
-    "assertTrue(",
     "assertIsNotNone(",
     "assertNotNull(",
-    "isinstance(",
+    "assertDoesNotThrow(",
     ".is_some()",
     ".is_ok()",
     ".is_err()",
@@ -81,8 +133,17 @@ const LOOSE: &[&str] = &[
     "NotNil(",
     "NoError(",
     "isNotNull(",
-    ".ok(",
+    "assert.ok(",
     "expect.anything",
+    "== nil",
+    "== null",
+    "!= null",
+    "== \"\"",
+    "== 0,",
+    "toThrow()",
+    "!= nil",
+    "is_empty()",
+    "isEmpty()",
 ];
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
@@ -90,32 +151,33 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     for file in &sources.files {
         for (old, new) in file.kept_tests() {
             let (was, is) = (texts(&old.assertions), texts(&new.assertions));
-            let stays = |it: &RowText| is.contains(&*it.text);
-            let stood = |it: &RowText| was.contains(&*it.text);
-            let gone = old.assertions.iter().filter(|it| is_strict(&it.text) && !stays(it));
-            let loose = new.assertions.iter().filter(|it| is_loose(&it.text) && !stood(it));
-            for (old, new) in gone.zip(loose) {
-                let reason = format!(
-                    "asks for less than before (now: {}; before: {})",
-                    short(&new.text),
-                    short(&old.text)
-                );
-                found.push(file.finding(RULE.name, new.row, reason));
+            let mut gone = old.assertions.iter().filter(|it| !is.contains(&*it.text)).peekable();
+            // Each new one is held against the old one that stands at its place.
+            for now in new.assertions.iter().filter(|it| !was.contains(&*it.text)) {
+                let Some(before) = gone.next() else { break };
+                if strictness(&now.text) < strictness(&before.text) {
+                    let reason = format!(
+                        "asks for less than before (now: {}; before: {})",
+                        short(&now.text),
+                        short(&before.text)
+                    );
+                    found.push(file.finding(&RULE, now.row, reason));
+                }
             }
         }
     }
     found
 }
 
-fn is_strict(text: &str) -> bool {
-    STRICT.iter().any(|sign| text.contains(sign))
-}
-
-fn is_loose(text: &str) -> bool {
-    let plain = LOOSE.iter().any(|sign| text.contains(sign));
-    // `assert f(1)`, without any comparison.
-    let bare = text.starts_with("assert ")
-        && !text.contains(['=', '<', '>', ','])
-        && !text.contains(" in ");
-    !is_strict(text) && (plain || bare)
+/// How much of a value an assertion determines.
+fn strictness(text: &str) -> u8 {
+    let holds = |signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
+    if holds(THERE) {
+        return 0;
+    }
+    // `a == 1 or a == 2` wants one of both, and `a == approx(1)` something near it.
+    if holds(PARTLY) {
+        return 1;
+    }
+    if holds(EXACT) { 2 } else { 0 }
 }

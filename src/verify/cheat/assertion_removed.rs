@@ -1,9 +1,10 @@
 //! Tests that assert less than they did.
 
-use super::{ChangedSources, CheatFinding, CheatRule, short, texts};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, short, texts};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "assertion-removed",
+    severity: Severity::Flag,
     finds: "a test that stays and has fewer assertions than before",
     check,
     fires: &[
@@ -43,7 +44,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 let (had, has) = (old.assertions.len(), new.assertions.len());
                 let name = short(&old.name);
                 let reason = format!("the test {name} has {has} assertions, and had {had}");
-                found.push(file.finding(RULE.name, new.rows.start, reason));
+                found.push(file.finding(&RULE, new.rows.start, reason));
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Code that behaves otherwise where it is tested.
 
-use super::{ChangedSources, CheatFinding, CheatRule, short};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "checks-the-runner",
+    severity: Severity::Block,
     finds: "code of the program that asks whether it is run by tests or in CI",
     check,
     fires: &[
@@ -48,6 +49,38 @@ const SIGNS: &[&str] = &[
     "Getenv(\"CI\")",
     "env::var(\"CI\")",
     "NEXTEST",
+    "in sys.modules",
+    "sys.argv[0]",
+    "inspect.stack(",
+    "sys._getframe(",
+    "_called_from_test",
+    "typeof jest",
+    "typeof describe",
+    "typeof it ",
+    "global.it",
+    "globalThis.jest",
+    "globalThis.describe",
+    "NODE_ENV !== 'test'",
+    "NODE_ENV !== \"test\"",
+    "NODE_ENV == \"test\"",
+    "process.env.JEST",
+    "process.argv.some(",
+    "process.argv[1]",
+    "flag.Lookup(\"test.",
+    "\".test\")",
+    "runtime.Caller(",
+    "getStackTrace()",
+    "StackWalker",
+    "surefire",
+    "org.junit",
+    "System.getenv(\"CI\")",
+    "current_exe()",
+    "cfg!(debug_assertions)",
+    "option_env!(\"CI\")",
+    "RUST_TEST_THREADS",
+    "new Error().stack",
+    "environ.get(\"TESTING",
+    "environ.get('TESTING",
     "CARGO_TARGET_TMPDIR",
 ];
 
@@ -61,7 +94,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             if is_sign && !is_comment && !file.is_in_test(line.row) {
                 let text = short(line.text.trim());
                 let reason = format!("asks whether it is run by tests or in CI: {text}");
-                found.push(file.finding(RULE.name, line.row, reason));
+                found.push(file.finding(&RULE, line.row, reason));
             }
         }
     }

@@ -1,9 +1,14 @@
 //! Expectations that follow the code.
 
-use super::{ChangedSources, CheatFinding, CheatRule, short};
+use std::collections::BTreeSet;
+
+use super::facts::RowText;
+use super::literals::{Bent, bent};
+use super::{ChangedSource, ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "expectation-bent",
+    severity: Severity::Flag,
     finds: "another expected value in a test, while no code of the program changes",
     check,
     fires: &[&[(
@@ -35,23 +40,33 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     }
     for file in sources.of_tests() {
         // In a file with both it is the lines outside of tests that are of the program.
-        let of_program = |line: &super::RowText| !file.is_in_test(line.row);
+        let of_program = |line: &RowText| !file.is_in_test(line.row);
         if file.added.iter().any(|line| of_program(line) && !line.text.trim().is_empty()) {
             continue;
         }
+        let mut rows = BTreeSet::new();
         for (old, new) in file.kept_tests() {
             if old.assertions.len() != new.assertions.len() {
                 continue;
             }
             for (was, is) in old.assertions.iter().zip(&new.assertions) {
-                if was.text != is.text {
-                    let (is_text, was_text) = (short(&is.text), short(&was.text));
-                    let reason =
-                        format!("expects something else (now: {is_text}; before: {was_text})");
-                    found.push(file.finding(RULE.name, is.row, reason));
+                if was.text != is.text && rows.insert(is.row) {
+                    found.push(told(file, is, was));
                 }
+            }
+        }
+        // What is expected may stand in a table, or under a name.
+        for Bent { is, was, .. } in bent(&file.replaced) {
+            if rows.insert(is.row) {
+                found.push(told(file, is, was));
             }
         }
     }
     found
+}
+
+fn told(file: &ChangedSource, is: &RowText, was: &RowText) -> CheatFinding {
+    let (now, before) = (short(is.text.trim()), short(was.text.trim()));
+    let reason = format!("expects something else (now: {now}; before: {before})");
+    file.finding(&RULE, is.row, reason)
 }

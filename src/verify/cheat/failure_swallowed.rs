@@ -1,9 +1,11 @@
 //! Failures that are caught and dropped.
 
-use super::{ChangedSources, CheatFinding, CheatRule, short};
+use super::facts::RowText;
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "failure-swallowed",
+    severity: Severity::Flag,
     finds: "a new handler that catches all failures and does nothing, or a command that may fail now",
     check,
     fires: &[
@@ -26,27 +28,63 @@ pub(super) const RULE: CheatRule = CheatRule {
 };
 
 /// What makes a failing command end well.
-const FAILURE_IGNORED: &[&str] =
-    &["|| true", "|| :", "|| exit 0", "; true", "set +e", "continue-on-error: true"];
-const SCRIPTS: &[&str] = &["sh", "bash", "yml", "yaml", "json", "mk", "toml", "ini", "cfg"];
+const FAILURE_IGNORED: &[&str] = &[
+    "|| true",
+    "|| :",
+    "|| exit 0",
+    "|| echo",
+    "; true",
+    "; exit 0",
+    "&& exit 0",
+    "set +e",
+    "continue-on-error: true",
+    "allow_failure: true",
+    "--exit-zero",
+    "--no-fail",
+    "testFailureIgnore",
+    "ignoreFailures = true",
+    "ignoreFailures true",
+    "passWithNoTests",
+    "--suppress-tests-failed",
+];
+/// Files that set how commands end, beside scripts.
+const SETTINGS: &[&str] = &["pom.xml", "build.gradle", "build.gradle.kts", "tox.ini", "pyproject.toml"];
+/// What drops a failure in a line of code, by the end of a file's name.
+const DROPPED: &[(&str, &[&str])] = &[
+    ("rs", &["let _ = ", ".unwrap_or_default()", ".ok();", "catch_unwind(", "Err(_) => {}", "Err(_) => ()"]),
+    ("go", &["recover()", "_ = "]),
+    ("js", &[".catch(() => {})", ".catch(() => null)", ".catch(() => undefined)", ".catch(() => [])"]),
+    ("ts", &[".catch(() => {})", ".catch(() => null)", ".catch(() => undefined)", ".catch(() => [])"]),
+    ("py", &["contextlib.suppress(Exception", "suppress(BaseException", "errors=\"ignore\"", "errors='ignore'"]),
+];
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in &sources.files {
-        let words = |text: &str| format!("catches any failure and drops it: {}", short(text));
+        let words = |text: &str| format!("catches any failure and goes on: {}", short(text));
         let handlers = (file.before.swallowed.clone(), file.after.swallowed.clone());
-        found.extend(file.more(RULE.name, handlers, words));
+        found.extend(file.more(&RULE, handlers, words));
         let name = file.path.rsplit('/').next().unwrap_or(&file.path);
         let end = name.rsplit_once('.').map_or("", |(_, end)| end);
-        if SCRIPTS.contains(&end)
-            || ["Makefile", "makefile", "GNUmakefile", "justfile"].contains(&name)
-        {
-            let added = file
-                .added
-                .iter()
-                .filter(|line| FAILURE_IGNORED.iter().any(|it| line.text.contains(it)));
-            let reason = |text: &str| format!("its failure does not count: {}", short(text.trim()));
-            found.extend(added.map(|line| file.finding(RULE.name, line.row, reason(&line.text))));
+        let ends_well = |line: &RowText| {
+            let text = line.text.trim();
+            FAILURE_IGNORED.iter().any(|it| text.contains(it)) || text == "exit 0"
+        };
+        let dropped = DROPPED.iter().find(|it| it.0 == end).map_or(&[][..], |it| it.1);
+        let drops = |line: &RowText| {
+            let text = line.text.trim();
+            let blank = end != "go" || text.starts_with("_ = ") || text.contains("recover()");
+            let known = file.removed.iter().any(|old| dropped.iter().any(|it| old.text.contains(it)));
+            blank && !known && !file.is_in_test(line.row) && dropped.iter().any(|it| text.contains(it))
+        };
+        let script = file.is_script() || SETTINGS.contains(&name);
+        for line in &file.added {
+            let why = match (script && ends_well(line), drops(line)) {
+                (true, _) => "its failure does not count",
+                (_, true) => "a failure of it is dropped",
+                (false, false) => continue,
+            };
+            found.push(file.finding(&RULE, line.row, format!("{why}: {}", short(line.text.trim()))));
         }
     }
     found

@@ -1,9 +1,10 @@
 //! Files that are made by a program, edited by hand.
 
-use super::{ChangedSources, CheatFinding, CheatRule};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "generated-edited",
+    severity: Severity::Flag,
     finds: "a change to a file that says it is generated, or that is another project's",
     check,
     fires: &[
@@ -31,7 +32,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         if says_so || foreign {
             let what = if says_so { "says that it is generated" } else { "is another project's" };
             let row = file.added.first().map_or(0, |line| line.row);
-            found.push(file.finding(RULE.name, row, format!("edits a file that {what}")));
+            found.push(file.finding(&RULE, row, format!("edits a file that {what}")));
         }
     }
     found

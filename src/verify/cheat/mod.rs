@@ -1,7 +1,8 @@
 //! Rules that find cheats in a change: what makes checks green without mending anything.
 //!
 //! Each rule is one file, and reads the syntax of both versions of each changed file. What it finds
-//! is shown to people; what tests came to decides, elsewhere.
+//! is shown to people. What a rule that blocks finds makes a change red, too, until it is gone or a
+//! maintainer overrides that rule; what tests came to decides elsewhere.
 //!
 //! Invariants: a rule looks at what a change adds or takes away, and never at what was there
 //! before; what it says is a place and a reason; nothing is run, and the time is bounded by the
@@ -10,32 +11,52 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use serde::Serialize;
 use similar::{DiffOp, DiffTag};
 
 use self::facts::{RowText, SourceFacts, TestFacts};
+use self::reader::read;
 use super::test_files::{is_code, is_of_tests};
 use crate::core::patch::{Change, Patch, is_binary};
 use crate::core::path::RepoPath;
 use crate::workspace::diff::{BaseFiles, line_operations};
 
+mod answer_special_cased;
 mod assertion_loosened;
+mod assertion_not_run;
 mod assertion_removed;
+mod body;
+mod cases_removed;
+mod check_removed;
 mod checks_the_runner;
+mod clock_tampered;
+mod equality_overloaded;
 mod expectation_bent;
 mod facts;
 mod failure_swallowed;
+mod function_stubbed;
 mod generated_edited;
 mod language;
+mod layout;
+mod literals;
+mod no_assertion;
+mod output_silenced;
 mod page;
 mod process_exit;
+mod reader;
 mod retries_enabled;
+mod runner_tampered;
 mod snapshot_alone;
 mod suppression_added;
 mod tautology;
+mod test_cut_short;
+mod test_filtered;
 mod test_focused;
 mod test_removed;
 mod test_skipped;
 mod threshold_relaxed;
+mod tolerance_widened;
+mod unit_mocked;
 mod version_lowered;
 
 pub use page::rules_page;
@@ -45,6 +66,8 @@ pub use page::rules_page;
 pub struct CheatFinding {
     /// The rule, by name.
     pub rule: &'static str,
+    /// What follows.
+    pub severity: Severity,
     /// The file.
     pub path: String,
     /// The line, from 1; in the changed file, or in the old one of what is gone.
@@ -53,10 +76,29 @@ pub struct CheatFinding {
     pub reason: String,
 }
 
+/// What follows from a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// People are shown it.
+    Flag,
+    /// The change is red until it is gone.
+    Block,
+}
+
+impl CheatFinding {
+    /// The same, where it is told and stops nothing.
+    fn told_only(self) -> Self {
+        Self { severity: Severity::Flag, ..self }
+    }
+}
+
 /// A rule.
 pub struct CheatRule {
     /// As people name it.
     pub name: &'static str,
+    /// What follows from what it finds, at most.
+    pub severity: Severity,
     /// What it finds, in a sentence.
     pub finds: &'static str,
     check: fn(&ChangedSources) -> Vec<CheatFinding>,
@@ -66,26 +108,47 @@ pub struct CheatRule {
     pub passes: &'static [RuleExample],
 }
 
+impl CheatRule {
+    /// What this one finds.
+    pub fn find(&self, sources: &ChangedSources) -> Vec<CheatFinding> {
+        (self.check)(sources)
+    }
+}
+
 /// A change for one rule: of each file its path, and its text before and after; empty: not there.
 pub type RuleExample = &'static [(&'static str, &'static str, &'static str)];
 
 /// All of them, in the order of the alphabet.
 pub const RULES: &[CheatRule] = &[
+    answer_special_cased::RULE,
     assertion_loosened::RULE,
+    assertion_not_run::RULE,
     assertion_removed::RULE,
+    cases_removed::RULE,
+    check_removed::RULE,
     checks_the_runner::RULE,
+    clock_tampered::RULE,
+    equality_overloaded::RULE,
     expectation_bent::RULE,
     failure_swallowed::RULE,
+    function_stubbed::RULE,
     generated_edited::RULE,
+    no_assertion::RULE,
+    output_silenced::RULE,
     process_exit::RULE,
     retries_enabled::RULE,
+    runner_tampered::RULE,
     snapshot_alone::RULE,
     suppression_added::RULE,
     tautology::RULE,
+    test_cut_short::RULE,
+    test_filtered::RULE,
     test_focused::RULE,
     test_removed::RULE,
     test_skipped::RULE,
     threshold_relaxed::RULE,
+    tolerance_widened::RULE,
+    unit_mocked::RULE,
     version_lowered::RULE,
 ];
 
@@ -95,11 +158,11 @@ pub const PROCESS_EXIT: &str = process_exit::RULE.name;
 /// What all rules find in a change, rule by rule.
 pub fn find_cheats(patch: &Patch, base: &BaseFiles) -> Vec<CheatFinding> {
     let sources = ChangedSources::of(patch, base);
-    RULES.iter().flat_map(|rule| (rule.check)(&sources)).collect()
+    RULES.iter().flat_map(|rule| rule.find(&sources)).collect()
 }
 
 /// The changed files, as rules see them.
-struct ChangedSources {
+pub struct ChangedSources {
     files: Vec<ChangedSource>,
     /// Names of the tests that are there with the change, and what stands in them.
     test_names: BTreeSet<String>,
@@ -116,6 +179,10 @@ struct ChangedSource {
     added_rows: BTreeSet<usize>,
     /// Lines that went, with their rows in the old one.
     removed: Vec<RowText>,
+    /// Lines that others took the place of, as they were and as they are.
+    replaced: Vec<(RowText, RowText)>,
+    /// Of the changed file.
+    rows: usize,
     /// Of each row of the changed file, whether it is inside of a test.
     in_tests: Vec<bool>,
     is_new: bool,
@@ -125,7 +192,8 @@ struct ChangedSource {
 }
 
 impl ChangedSources {
-    fn of(patch: &Patch, base: &BaseFiles) -> Self {
+    /// Reads both versions of each.
+    pub fn of(patch: &Patch, base: &BaseFiles) -> Self {
         let source = |(path, change): (&RepoPath, &Change)| {
             let before = base.get(path).map(|file| &file.content[..]);
             let after = match change {
@@ -136,7 +204,8 @@ impl ChangedSources {
             (!binary).then(|| ChangedSource::of(path.as_str(), before, after))
         };
         let files: Vec<ChangedSource> = patch.changes.iter().filter_map(source).collect();
-        let tests = files.iter().flat_map(|file| &file.after.tests);
+        let collected = files.iter().filter(|file| file.is_collected(patch));
+        let tests = collected.flat_map(|file| &file.after.tests);
         let test_names = tests.clone().map(|test| test.name.clone()).collect();
         let test_bodies = tests.filter_map(|test| Some(body(&test.text)?.to_owned())).collect();
         Self { files, test_names, test_bodies }
@@ -170,14 +239,17 @@ impl ChangedSource {
         let new = String::from_utf8_lossy(after.unwrap_or_default());
         let (old_lines, new_lines): (Vec<&str>, Vec<&str>) =
             (old.lines().collect(), new.lines().collect());
-        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        let (mut added, mut removed, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
         for operation in operations(&old_lines, &new_lines) {
             if operation.tag() != DiffTag::Equal {
-                removed.extend(rows(&old_lines, operation.old_range()));
-                added.extend(rows(&new_lines, operation.new_range()));
+                let gone = rows(&old_lines, operation.old_range());
+                let came = rows(&new_lines, operation.new_range());
+                replaced.extend(gone.iter().cloned().zip(came.iter().cloned()));
+                removed.extend(gone);
+                added.extend(came);
             }
         }
-        let facts = SourceFacts::of(path, &new);
+        let facts = read(path, &new);
         let mut in_tests = vec![is_of_tests(path); new_lines.len()];
         for test in &facts.tests {
             let last = test.rows.end.min(in_tests.len());
@@ -185,16 +257,37 @@ impl ChangedSource {
         }
         Self {
             path: path.to_owned(),
-            before: SourceFacts::of(path, &old),
+            before: read(path, &old),
             after: facts,
             added_rows: added.iter().map(|line: &RowText| line.row).collect(),
             added,
             removed,
+            replaced,
+            rows: new_lines.len(),
             in_tests,
             is_new: before.is_none(),
             is_gone: after.is_none(),
             head: old_lines.into_iter().take(5).collect::<Vec<_>>().join("\n"),
         }
+    }
+
+    /// Whether runners look for tests here, or did not before either.
+    fn is_collected(&self, patch: &Patch) -> bool {
+        let by_name = |path: &str| {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+            match name.rsplit_once('.').map_or("", |(_, end)| end) {
+                "py" => stem.starts_with("test") || stem.ends_with("_test") || stem == "conftest",
+                "go" => stem.ends_with("_test"),
+                "java" => !path.contains("disabled"),
+                "js" | "ts" | "jsx" | "tsx" | "mjs" | "cjs" | "mts" | "cts" => is_of_tests(path),
+                _ => true,
+            }
+        };
+        let gone = patch.changes.iter().filter(|it| matches!(it.1, Change::Delete { .. }));
+        let same_end = |path: &str| path.rsplit('.').next() == self.path.rsplit('.').next();
+        let mut gone = gone.map(|it| it.0.as_str()).filter(|path| same_end(path));
+        !self.is_new || by_name(&self.path) || !gone.any(by_name)
     }
 
     fn is_of_tests(&self) -> bool {
@@ -221,14 +314,37 @@ impl ChangedSource {
         self.before.tests.iter().filter_map(move |old| Some((old, *now.get(&*old.name)?)))
     }
 
-    fn finding(&self, rule: &'static str, row: usize, reason: String) -> CheatFinding {
-        CheatFinding { rule, path: self.path.clone(), line: row + 1, reason }
+    /// Whether it tells runners, builders or CI what to do.
+    fn is_setting(&self) -> bool {
+        const NAMES: &[&str] = &[
+            "makefile", "gnumakefile", "justfile", "tox.ini", "setup.cfg", "pyproject.toml", "pytest.ini",
+            ".coveragerc", "package.json", "cargo.toml", "nextest.toml", "pom.xml", "build.gradle",
+            "build.gradle.kts", "conftest.py", "noxfile.py", "taskfile.yml", ".mocharc", "jest.config",
+            "vitest.config", "vite.config", "karma.conf", "codecov.yml", ".nycrc", ".c8rc",
+        ];
+        let name = self.path.rsplit('/').next().unwrap_or(&self.path).to_lowercase();
+        NAMES.iter().any(|it| name.starts_with(it)) || self.is_script()
+    }
+
+    /// Whether a shell or CI runs its lines.
+    fn is_script(&self) -> bool {
+        let name = self.path.rsplit('/').next().unwrap_or(&self.path);
+        let end = name.rsplit_once('.').map_or("", |(_, end)| end);
+        let of_ci = self.path.starts_with('.') || name.starts_with('.');
+        ["sh", "bash", "mk"].contains(&end)
+            || ["Makefile", "makefile", "GNUmakefile", "justfile", "package.json"].contains(&name)
+            || ["yml", "yaml"].contains(&end) && of_ci
+    }
+
+    fn finding(&self, rule: &CheatRule, row: usize, reason: String) -> CheatFinding {
+        let (path, line) = (self.path.clone(), row + 1);
+        CheatFinding { rule: rule.name, severity: rule.severity, path, line, reason }
     }
 
     /// A finding for each of these texts that the changed file has more often than the old one.
     fn more(
         &self,
-        rule: &'static str,
+        rule: &CheatRule,
         (before, after): (Vec<RowText>, Vec<RowText>),
         reason: impl Fn(&str) -> String,
     ) -> Vec<CheatFinding> {

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{RULES, RuleExample};
+use super::{RULES, RuleExample, Severity};
 
 const HEAD: &str = "\
 # Rules that find cheats
@@ -14,23 +14,30 @@ const HEAD: &str = "\
 A change can make checks green without mending anything. These rules read the syntax of both sides
 of each changed file (Rust, Python, JavaScript and TypeScript, Go, Java; of others only lines) and
 name what looks like it, with the file and the line. They see what a change adds or takes away, and
-never what was there before. Whatever they find is shown in the pull request under *look closely*;
-what tests came to decides. `gander rules COMMIT --repo DIR` runs them on any commit, and exits with
-5 if they find something.
+never what was there before.
 
-False alarms: of the last 70 commits without merges that people made in each of cachetools, cors,
-rust-smallvec, python-slugify and walkdir (2026-11-29, 350 in all), 20 had a finding: 5.7 %. Most
-were tests that were taken out on purpose and versions in metadata. A finding by itself holds
-nothing back and sends nothing back; only `process-exit` holds a change, where a runner takes the
-end of its process for success (nextest, examples in Rust's documentation). How many cheats of a
-corpus they find was not measured yet.
+Whatever they find is shown in the pull request under *look closely*. What a rule finds that
+**blocks** makes the change red, too: the model is told why and tries again, and where it is still
+there after the last attempt, the change is refused. A maintainer with the role that approves lets
+it through by `/gander override RULE` and a reason, which stands in the pull request; on a machine
+of one's own it is `gander run --override RULE=REASON`. A test that is new takes nothing away, so
+what would block in an old one is only shown there. `process-exit` holds a change where a runner
+takes the end of its process for success (nextest, examples in Rust's documentation).
+
+`gander rules COMMIT --repo DIR` runs the rules on any commit, on two as `FROM..TO`, or on a file
+that `git diff` wrote, and exits with 5 if they find something.
+
 ";
+
+/// How many cheats they find, and how many changes of people.
+const FIGURES: &str = include_str!("figures.md");
 
 /// The page, in Markdown.
 pub fn rules_page() -> String {
-    let mut page = HEAD.to_owned();
+    let mut page = HEAD.to_owned() + FIGURES;
     for rule in RULES {
-        let _ = write!(page, "\n## `{}`\n\nFinds {}.\n", rule.name, rule.finds);
+        let what = if rule.severity == Severity::Block { "**Blocks.** " } else { "" };
+        let _ = write!(page, "\n## `{}`\n\n{what}Finds {}.\n", rule.name, rule.finds);
         for (words, examples) in [("Found", rule.fires), ("Not found", rule.passes)] {
             if let Some(example) = examples.first() {
                 let _ = write!(page, "\n{words}:\n\n```diff\n{}```\n", as_diff(example));

@@ -1,9 +1,10 @@
 //! New calls that end the process.
 
-use super::{ChangedSources, CheatFinding, CheatRule, short};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "process-exit",
+    severity: Severity::Flag,
     finds: "a new call that ends the whole process, outside of a program's `main`",
     check,
     fires: &[
@@ -41,6 +42,8 @@ const CALLS: &[&str] = &[
     "os.Exit",
     "syscall.Exit",
     "System.exit",
+    "SystemExit",
+    "runtime.Goexit",
     "Runtime.getRuntime().exit",
     "Runtime.getRuntime().halt",
     "libc::exit",
@@ -61,7 +64,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let of_main = is_program || call.function == "main";
             if ends && (!of_main || file.is_in_test(call.row)) {
                 let reason = format!("ends the whole process: {}", short(&call.text));
-                found.push(file.finding(RULE.name, call.row, reason));
+                found.push(file.finding(&RULE, call.row, reason));
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Tests that are run again until they pass.
 
-use super::{ChangedSources, CheatFinding, CheatRule, short};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "retries-enabled",
+    severity: Severity::Flag,
     finds: "a new mark or setting that runs a failed test again",
     check,
     fires: &[
@@ -73,7 +74,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         };
         for line in file.added.iter().filter(|line| signs.iter().any(|it| line.text.contains(it))) {
             let reason = format!("runs a failed test again: {}", short(line.text.trim()));
-            found.push(file.finding(RULE.name, line.row, reason));
+            found.push(file.finding(&RULE, line.row, reason));
         }
     }
     found

@@ -1,10 +1,11 @@
 //! Recorded expectations that change by themselves.
 
-use super::{ChangedSources, CheatFinding, CheatRule};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "snapshot-alone",
-    finds: "a snapshot or golden file that changes, while no code of the program does",
+    severity: Severity::Flag,
+    finds: "a snapshot, a golden file or test data that changes, while no code of the program does",
     check,
     fires: &[
         &[("src/__snapshots__/a.test.js.snap", "1\n", "2\n")],
@@ -23,14 +24,15 @@ const DIRECTORIES: &[&str] = &["__snapshots__", "snapshots", "golden", "goldens"
 const ENDS: &[&str] = &["snap", "golden", "approved", "expected"];
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
-    if sources.of_program().next().is_some() {
+    if sources.of_program().any(|file| !file.is_of_tests()) {
         return Vec::new();
     }
     let is_record = |path: &str| {
         let end = path.rsplit_once('.').map_or("", |(_, end)| end);
         ENDS.contains(&end) || path.split('/').any(|part| DIRECTORIES.contains(&part))
     };
-    let changed = sources.files.iter().filter(|file| is_record(&file.path) && !file.is_new);
-    let reason = "what tests expect was recorded anew, and no code changes";
-    changed.map(|file| file.finding(RULE.name, 0, reason.to_owned())).collect()
+    let changed = sources.files.iter().filter(|file| !file.is_new && !file.is_code());
+    let changed = changed.filter(|file| is_record(&file.path) || file.is_of_tests());
+    let reason = "what tests expect or read is another, and no code of the program changes";
+    changed.map(|file| file.finding(&RULE, 0, reason.to_owned())).collect()
 }

@@ -1,9 +1,10 @@
 //! Warnings that are silenced.
 
-use super::{ChangedSources, CheatFinding, CheatRule, short};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "suppression-added",
+    severity: Severity::Flag,
     finds: "a new comment or attribute that silences a linter, a type checker or a compiler",
     check,
     fires: &[
@@ -40,6 +41,14 @@ const SIGNS: &[&str] = &[
     "@SuppressWarnings",
     "NOSONAR",
     "#[coverage(off)]",
+    " as any",
+    ": any",
+    "as unknown as",
+    "typing.cast(Any",
+    "# mypy: ignore",
+    "tslint:disable",
+    "@phpstan-ignore",
+    "istanbul-ignore",
 ];
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
@@ -50,7 +59,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let before = file.removed.iter().filter(holds).count();
             for line in file.added.iter().filter(holds).skip(before) {
                 let reason = format!("silences a warning: {}", short(line.text.trim()));
-                found.push(file.finding(RULE.name, line.row, reason));
+                found.push(file.finding(&RULE, line.row, reason));
             }
         }
     }

@@ -1,10 +1,11 @@
 //! Tests that are focused, so that no other runs.
 
 use super::facts::{RowText, SourceFacts};
-use super::{ChangedSources, CheatFinding, CheatRule, short};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "test-focused",
+    severity: Severity::Block,
     finds: "a test or suite that is the only one to run",
     check,
     fires: &[&[(
@@ -37,12 +38,12 @@ const CALLS: &[&str] = &[
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let found = sources.of_tests().map(|file| {
         let words = |text: &str| format!("no other test runs beside it: {}", short(text));
-        file.more(RULE.name, (focused(&file.before), focused(&file.after)), words)
+        file.more(&RULE, (focused(&file.before), focused(&file.after)), words)
     });
     found.flatten().collect()
 }
 
 fn focused(facts: &SourceFacts) -> Vec<RowText> {
-    let calls = facts.calls.iter().filter(|call| CALLS.contains(&&*call.name));
+    let calls = facts.calls.iter().filter(|call| CALLS.iter().any(|it| call.name == *it || call.name.starts_with(&format!("{it}."))));
     calls.map(|call| RowText { row: call.row, text: call.name.clone() }).collect()
 }

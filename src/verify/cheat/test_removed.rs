@@ -1,9 +1,10 @@
 //! Tests that are gone, or are found no more.
 
-use super::{ChangedSources, CheatFinding, CheatRule, short};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "test-removed",
+    severity: Severity::Flag,
     finds: "a test that was there and is gone, or has a name now that no runner takes",
     check,
     fires: &[
@@ -38,7 +39,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         for test in &file.before.tests {
             if !sources.has_test(test) {
                 let reason = format!("the test {} is gone", short(&test.name));
-                found.push(file.finding(RULE.name, test.rows.start, reason));
+                found.push(file.finding(&RULE, test.rows.start, reason));
             }
         }
     }

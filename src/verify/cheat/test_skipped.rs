@@ -1,10 +1,11 @@
 //! Tests that are skipped, ignored, or made conditional.
 
 use super::facts::{RowText, SourceFacts};
-use super::{ChangedSources, CheatFinding, CheatRule, short};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "test-skipped",
+    severity: Severity::Block,
     finds: "a mark or a call that skips a test, or expects it to fail",
     check,
     fires: &[
@@ -70,6 +71,12 @@ const CALLS: &[&str] = &[
     "suite.skip",
     "it.todo",
     "test.todo",
+    "it.skipIf",
+    "test.skipIf",
+    "describe.skipIf",
+    "it.runIf",
+    "test.runIf",
+    "describe.runIf",
     "it.failing",
     "test.failing",
     "it.fails",
@@ -93,14 +100,51 @@ const MARKS: &[&str] = &[
     "@DisabledIf",
     "@DisabledOn",
     "@EnabledOn",
+    "cfg_attr",
+    "#[cfg(feature",
+    "#[cfg(not(",
+    "#[cfg(target",
+    "#[cfg(any())]",
+];
+
+/// Lines that leave out all tests of a file.
+const WHOLE_FILE: &[&str] = &[
+    "//go:build",
+    "// +build",
+    "#![cfg(",
+    "__test__ = False",
+    "pytestmark = pytest.mark.skip",
+    "pytestmark = [pytest.mark.skip",
+    "collect_ignore",
+    "@unittest.skip",
+    " : it.skip",
+    " : describe.skip",
+    " : test.skip",
+    " ? it : xit",
+    " ? describe : xdescribe",
 ];
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
-    let found = sources.of_tests().map(|file| {
+    let mut found = Vec::new();
+    for file in sources.of_tests() {
         let words = |text: &str| format!("skips a test, or expects it to fail: {}", short(text));
-        file.more(RULE.name, (skips(&file.before), skips(&file.after)), words)
-    });
-    found.flatten().collect()
+        let mut all = file.more(&RULE, (skips(&file.before), skips(&file.after)), words);
+        for line in &file.added {
+            if WHOLE_FILE.iter().any(|it| line.text.contains(it)) {
+                all.push(file.finding(&RULE, line.row, words(line.text.trim())));
+            }
+        }
+        // A test that is new takes nothing away.
+        let old: Vec<&str> = file.before.tests.iter().map(|test| &*test.name).collect();
+        let new = file.after.tests.iter().filter(|test| !old.contains(&&*test.name));
+        let new: Vec<_> = new.map(|test| test.rows.clone()).collect();
+        found.extend(all.into_iter().map(|it| {
+            let row = it.line - 1;
+            let of_new = new.iter().any(|rows| rows.contains(&row) || rows.contains(&(row + 1)));
+            if of_new { it.told_only() } else { it }
+        }));
+    }
+    found
 }
 
 fn skips(facts: &SourceFacts) -> Vec<RowText> {

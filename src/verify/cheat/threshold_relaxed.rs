@@ -1,9 +1,10 @@
 //! Bars that are lowered.
 
-use super::{ChangedSources, CheatFinding, CheatRule, short};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "threshold-relaxed",
+    severity: Severity::Flag,
     finds: "a lower bar for coverage, more warnings that are allowed, or more time for a test",
     check,
     fires: &[
@@ -48,11 +49,47 @@ const BARS: &[(&str, bool)] = &[
     ("--timeout", true),
     ("slow-timeout", true),
     ("mark.timeout(", true),
+    ("timeout=", true),
+    ("timeout:", true),
+    ("timeout =", true),
+    ("Timeout(", true),
+    ("-timeout ", true),
+    ("-timeout=", true),
+    ("Duration.ofSeconds(", true),
+    ("Duration.ofMillis(", true),
+    ("Duration::from_secs(", true),
+    ("Duration::from_millis(", true),
+    ("}, ", true),
+    ("threshold:", false),
+    ("threshold =", false),
+    ("minimum>", false),
+    ("max_examples", false),
+    ("numRuns", false),
+    ("with_cases(", false),
+    ("cases:", false),
+    ("MaxCount", false),
+    ("tries =", false),
+    ("max-line-length", true),
+    ("max-complexity", true),
+    ("max_complexity", true),
 ];
+
+/// Numbers of runs, and how many are too few to find anything.
+const RUNS: &[&str] = &["max_examples", "numRuns", "with_cases(", "MaxCount"];
+const FEWEST: f64 = 5.0;
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in sources.files.iter().filter(|file| file.is_of_tests() || !file.is_code()) {
+        for line in file.added.iter().filter(|_| file.is_of_tests()) {
+            // Where there was none, so few runs are a bar that was lowered.
+            let few = |name: &&str| number(&line.text, name).is_some_and(|it| it <= FEWEST);
+            let name = RUNS.iter().find(|name| few(name));
+            if let Some(name) = name.filter(|it| !file.removed.iter().any(|old| old.text.contains(**it))) {
+                let name = short(name.trim_end_matches(['(', ':', '=', ' ']));
+                found.push(file.finding(&RULE, line.row, format!("{name} is very low")));
+            }
+        }
         for (name, more_is_laxer) in BARS {
             let of = |lines: &[super::RowText]| -> Vec<(usize, f64)> {
                 lines
@@ -65,7 +102,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 if (is > was) == *more_is_laxer && is != was {
                     let name = short(name.trim_matches(['"', ':', '(']));
                     found.push(file.finding(
-                        RULE.name,
+                        &RULE,
                         row,
                         format!("{name} is {is}, and was {was}"),
                     ));
@@ -85,6 +122,6 @@ fn number(line: &str, name: &str) -> Option<f64> {
         return None;
     }
     let rest = rest.get(begin..)?;
-    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-    rest.get(..end)?.trim_end_matches('.').parse().ok()
+    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_').unwrap_or(rest.len());
+    rest.get(..end)?.replace('_', "").trim_end_matches('.').parse().ok()
 }

@@ -1,9 +1,10 @@
 //! Versions that are lowered.
 
-use super::{ChangedSources, CheatFinding, CheatRule, short};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "version-lowered",
+    severity: Severity::Flag,
     finds: "a lower version of a dependency, a compiler or an interpreter",
     check,
     fires: &[
@@ -54,7 +55,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 };
                 let what = short(what.trim_matches(|c: char| !c.is_alphanumeric()));
                 let reason = format!("{what} is {}, and was {}", shown(&is), shown(&was));
-                found.push(file.finding(RULE.name, line.row, reason));
+                found.push(file.finding(&RULE, line.row, reason));
             }
         }
     }

@@ -4,6 +4,7 @@
 //! answered once and changes nothing; programs are never answered, so two of them cannot talk
 //! each other into a loop.
 
+mod overrides;
 mod readback;
 pub(in crate::worker) mod release;
 pub(in crate::worker) mod review;
@@ -21,6 +22,7 @@ use crate::core::report::{self, CannotStart};
 use crate::core::task::{CommandReply, Task};
 use crate::store::{Commit, Stored, Write};
 use crate::worker::commit::{TaskOutcome, advanced};
+use crate::worker::route::overrides::override_rule;
 use crate::worker::route::readback::{Shown, shown};
 use crate::worker::route::release::{
     cancel_release, failed_release_merged, release_command, release_on_merge, release_touched,
@@ -139,6 +141,7 @@ async fn command(
         Verb::Take => take(ctx, asked, &command.request, said_at).await,
         Verb::Approve => approve(ctx, asked, &command.request).await,
         Verb::Go => go(ctx, asked, said_at).await,
+        Verb::Override => override_rule(ctx, asked, &command.request, has).await,
         Verb::Release => release_command(ctx, asked, &command.request, has).await,
         Verb::Retry => retry(ctx, asked, command).await,
         Verb::Cancel => cancel(ctx, asked).await,
@@ -189,17 +192,25 @@ async fn retry(
     }
     let words = [former.order.request.as_str(), command.request.as_str()];
     let words: Vec<&str> = words.into_iter().filter(|words| !words.is_empty()).collect();
+    Ok(again(ctx, asked, former, JobOrder { request: words.join("\n"), ..former.order.clone() }))
+}
+
+/// A job that takes up a former one, for whoever asks for it now.
+pub(in crate::worker) fn again(
+    ctx: &Context,
+    asked: &CommandEvent,
+    former: &Job,
+    of: JobOrder,
+) -> TaskOutcome {
     let order = JobOrder {
-        request: words.join("\n"),
-        issue: former.order.issue.clone(),
-        budget: former.order.budget,
-        base: former.order.base.clone(),
-        model: former.order.model.clone(),
-        ..order(ctx, asked, command, former.order.kind)
+        by_id: asked.by.id,
+        login: asked.by.login.clone(),
+        at: ctx.clock.now(),
+        comment_id: asked.comment_id,
+        ..of
     };
     let id = JobId::of_trigger(&asked.key);
-    let again = Job { repo: asked.repo.clone(), ..Job::again(id, former, order) };
-    Ok(begin(asked, again))
+    begin(asked, Job { repo: asked.repo.clone(), ..Job::again(id, former, order) })
 }
 
 async fn cancel(ctx: &Context, asked: &CommandEvent) -> Result<TaskOutcome, WorkError> {
@@ -255,6 +266,7 @@ fn order(ctx: &Context, asked: &CommandEvent, command: &Command, kind: Kind) -> 
         budget: command.budget,
         base: command.base.clone(),
         model: command.model.clone(),
+        overrides: Vec::new(),
     }
 }
 

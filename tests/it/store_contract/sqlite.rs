@@ -239,6 +239,7 @@ async fn a_job_of_the_second_version_keeps_its_rules_its_change_and_what_was_fou
         packages: vec![],
         tools: vec![],
         proof: None,
+        blocked_by: Vec::new(),
     };
     let proposal = Proposal {
         patch: patch.parse().unwrap(),

@@ -187,6 +187,7 @@ pub(in crate::worker) fn about<'a>(
         rules,
         base: &base.sha,
         round: round.map(|round| round.task.as_str()),
+        overrides: &job.order.overrides,
     }
 }
 

@@ -1,0 +1,79 @@
+//! Checks of the program that are taken out.
+
+use super::facts::RowText;
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
+
+pub(super) const RULE: CheatRule = CheatRule {
+    name: "check-removed",
+    severity: Severity::Flag,
+    finds: "code of the program that refused something and does not any more, or trust without a check",
+    check,
+    fires: &[
+        &[(
+            "calc.py",
+            "def f(n):\n    if n < 0:\n        raise ValueError(n)\n    return n\n",
+            "def f(n):\n    return n\n",
+        )],
+        &[("client.py", "get(url)\n", "get(url, verify=False)\n")],
+    ],
+    passes: &[
+        &[(
+            "calc.py",
+            "def f(n):\n    if n < 0:\n        raise ValueError(n)\n    return n\n",
+            "def f(n):\n    if n < 0:\n        raise RangeError(n)\n    return n\n",
+        )],
+        &[("docs/tls.md", "", "Never set `verify=False`.\n")],
+    ],
+};
+
+/// How a statement begins that refuses.
+const REFUSES: &[&str] = &[
+    "raise ",
+    "throw ",
+    "return Err(",
+    "Err(",
+    "panic(",
+    "panic!(",
+    "bail!(",
+    "ensure!(",
+    "return errors.",
+    "return fmt.Errorf",
+    "assert ",
+    "assert!(",
+];
+/// What trusts without a look.
+const TRUSTS: &[&str] = &[
+    "verify=False",
+    "rejectUnauthorized: false",
+    "InsecureSkipVerify: true",
+    "danger_accept_invalid_certs(true)",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+    "check_hostname = False",
+    "ssl._create_unverified_context",
+    "NoopHostnameVerifier",
+];
+
+fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
+    let mut found = Vec::new();
+    for file in sources.of_program().filter(|file| !file.is_gone && !file.is_of_tests()) {
+        for line in &file.added {
+            if let Some(sign) = TRUSTS.iter().find(|sign| line.text.contains(**sign)) {
+                let reason = format!("trusts without a check: {}", short(sign));
+                found.push(file.finding(&RULE, line.row, reason));
+            }
+        }
+        let refuses = |line: &&RowText| {
+            let text = line.text.trim();
+            let text = text.split_once(" return ").map_or(text, |(_, rest)| rest);
+            REFUSES.iter().any(|it| text.starts_with(it) || text.contains(&format!(", {it}")))
+                || text.starts_with("if ") && REFUSES.iter().any(|it| text.contains(it))
+        };
+        let gone: Vec<&RowText> = file.removed.iter().filter(refuses).collect();
+        let came = file.added.iter().filter(refuses).count();
+        if let Some(first) = gone.first().filter(|_| gone.len() > came) {
+            let reason = format!("refused something, and does not any more: {}", short(first.text.trim()));
+            found.push(file.finding(&RULE, first.row.min(file.rows.saturating_sub(1)), reason));
+        }
+    }
+    found
+}

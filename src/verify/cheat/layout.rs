@@ -1,0 +1,49 @@
+//! Code in one line, so that how it is laid out makes no difference.
+
+use tree_sitter::Node;
+
+/// A text is cut after so many bytes.
+pub(super) const LONGEST: usize = 2_000;
+
+/// The text of a node in one line.
+pub(super) fn plain(node: Node<'_>, text: &str) -> String {
+    in_one_line(text.get(node.byte_range()).unwrap_or_default())
+}
+
+/// A text with one space where there was white space, and none inside of brackets.
+fn in_one_line(text: &str) -> String {
+    let mut line = String::new();
+    let mut space = false;
+    for c in text.chars() {
+        if c.is_whitespace() {
+            space = true;
+            continue;
+        }
+        let opened = line.is_empty() || line.ends_with(['(', '[', '{']);
+        if [')', ']', '}'].contains(&c) && line.ends_with(',') {
+            line.pop();
+        }
+        if space && !opened && !")]}.,;".contains(c) {
+            line.push(' ');
+        }
+        space = false;
+        line.push(c);
+        if line.len() > LONGEST {
+            break;
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layout_makes_no_difference() {
+        for text in ["f(1, [2])", "f(\n    1,\n    [2],\n)", "f( 1,  [ 2 ] )"] {
+            assert_eq!(in_one_line(text), "f(1, [2])");
+        }
+        assert_eq!(in_one_line("assert f(1)  is not\nNone"), "assert f(1) is not None");
+    }
+}

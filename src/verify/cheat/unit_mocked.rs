@@ -1,0 +1,112 @@
+//! Tests that replace what they test.
+
+use super::{ChangedSource, ChangedSources, CheatFinding, CheatRule, Severity, short};
+
+pub(super) const RULE: CheatRule = CheatRule {
+    name: "unit-mocked",
+    severity: Severity::Flag,
+    finds: "a test that replaces the very code whose result it asserts",
+    check,
+    fires: &[
+        &[(
+            "tests/test_calc.py",
+            "def test_mean():\n    assert calc.mean(1) == 2\n",
+            "def test_mean(monkeypatch):\n    monkeypatch.setattr(calc, 'mean', lambda n: 2)\n    assert calc.mean(1) == 2\n",
+        )],
+        &[(
+            "sum.test.js",
+            "",
+            "jest.mock('./sum');\nit('adds', () => { sum.mockReturnValue(3); expect(sum(1, 2)).toBe(3); });\n",
+        )],
+        &[(
+            "src/test/java/SumTest.java",
+            "",
+            "class SumTest { @Test void a() { Sum sum = mock(Sum.class); when(sum.of(1)).thenReturn(1); assertEquals(1, sum.of(1)); } }\n",
+        )],
+    ],
+    passes: &[
+        &[(
+            "tests/test_calc.py",
+            "",
+            "def test_f(monkeypatch):\n    monkeypatch.setattr(calc, 'fetch', lambda: 2)\n    assert calc.f(1) == 2\n",
+        )],
+        &[(
+            "sum.test.js",
+            "",
+            "jest.mock('./http');\nit('adds', () => { expect(sum(1, 2)).toBe(3); });\n",
+        )],
+    ],
+};
+
+/// Ends of names of calls that replace something.
+const REPLACE: &[&str] = &[
+    "setattr", "patch", "patch.object", "jest.mock", "vi.mock", "jest.spyOn", "vi.spyOn", "sinon.stub",
+    "stub", "mock.method", "mock", "Mockito.mock", "spy", "Mockito.spy", "mockStatic",
+    "Mockito.mockStatic", "when", "Mockito.when", "doReturn", "td.replace",
+];
+
+fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
+    let mut found = Vec::new();
+    for file in sources.of_tests() {
+        let unit = unit_of(&file.path);
+        for call in &file.after.calls {
+            let last = call.name.rsplit('.').next().unwrap_or_default();
+            let replaces = REPLACE.iter().any(|it| *it == call.name || *it == last);
+            if replaces && file.is_added(call.row) && replaces_unit(file, &call.text, &unit) {
+                let reason = format!("replaces what it tests: {}", short(&call.text));
+                found.push(file.finding(&RULE, call.row, reason));
+            }
+        }
+        // A name of the program that is given another function.
+        for line in &file.added {
+            let name = line.text.trim().split_once(" = ").map(|it| it.0);
+            let is_function = ["lambda", "func(", "=> ", "function", "jest.fn", "vi.fn", "Mock("]
+                .iter()
+                .any(|it| line.text.contains(it));
+            let asserted = name.and_then(|name| name.split_once('.')).is_some_and(|(owner, name)| {
+                owner.chars().all(|c| c.is_alphanumeric() || c == '_') && is_asserted(file, name)
+            });
+            if is_function && asserted {
+                let reason = format!("replaces what it tests: {}", short(line.text.trim()));
+                found.push(file.finding(&RULE, line.row, reason));
+            }
+        }
+    }
+    found
+}
+
+/// The name of what a file of tests is about, by its own.
+fn unit_of(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let stem = name.split('.').next().unwrap_or(name);
+    let stem = stem.trim_start_matches("test_").trim_end_matches("_test");
+    stem.trim_end_matches("Tests").trim_end_matches("Test").to_lowercase()
+}
+
+/// Whether what a call names is what the tests of its file assert.
+fn replaces_unit(file: &ChangedSource, call: &str, unit: &str) -> bool {
+    let arguments = call.split_once('(').map_or("", |it| it.1);
+    let first = arguments.split([',', ')']).next().unwrap_or_default().trim();
+    let whole = first.trim_matches(['"', '\'', '`']).trim_end_matches(".class");
+    let last = whole.rsplit(['/', '.']).next().unwrap_or(whole);
+    let is_module = whole.contains('/') || whole.starts_with('.') || first.ends_with(".class");
+    if is_module && !call.contains("requireActual") && !call.contains("importActual") {
+        return last.to_lowercase() == unit && !unit.is_empty();
+    }
+    let second = arguments.split(',').nth(1).map(|it| it.trim().trim_end_matches(')'));
+    let named = second.and_then(|it| it.strip_prefix(['"', '\'', '`']));
+    let name = named.map(|it| it.trim_end_matches(['"', '\'', '`'])).unwrap_or(last);
+    is_asserted(file, name)
+}
+
+/// Whether some test asserts what a function of this name returns.
+fn is_asserted(file: &ChangedSource, name: &str) -> bool {
+    let called = format!("{name}(");
+    name.len() > 1
+        && file.after.tests.iter().flat_map(|test| &test.assertions).any(|it| {
+            it.text.match_indices(&called).any(|(at, _)| {
+                let before = it.text.get(..at).and_then(|it| it.chars().next_back());
+                !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+            })
+        })
+}

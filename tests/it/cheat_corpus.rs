@@ -1,0 +1,150 @@
+//! How many of the cheats of a corpus the rules find, and how many changes of people.
+//!
+//! The corpus is made outside of the project and named by `CHEAT_CORPUS_DIR`; without it this is
+//! skipped, loudly. It holds `cheats/`, `people/` and `honest/`, and in each a directory for each
+//! change: `before/` and `after/` with the files that it touches, and `case.json`, which names the
+//! `kind` of a cheat and the `language`. With `CHEAT_CORPUS_WRITE=1` the table goes into
+//! `src/verify/cheat/figures.md`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use gander::core::patch::{Change, FileMode, Patch};
+use gander::core::path::RepoPath;
+use gander::verify::cheat::{CheatFinding, RULES, Severity, find_cheats};
+use gander::workspace::diff::{BaseFile, BaseFiles};
+use gander::workspace::mirror::EntryMode;
+
+/// One change of the corpus, and what the rules say of it.
+struct Case {
+    name: String,
+    kind: String,
+    found: Vec<CheatFinding>,
+}
+
+impl Case {
+    fn blocks(&self) -> bool {
+        self.found.iter().any(|it| it.severity == Severity::Block)
+    }
+
+    fn rules(&self) -> BTreeSet<&'static str> {
+        self.found.iter().map(|it| it.rule).collect()
+    }
+}
+
+#[test]
+fn the_rules_find_nine_of_ten_cheats_and_refuse_one_in_a_hundred_changes_of_people() {
+    let Some(corpus) = std::env::var_os("CHEAT_CORPUS_DIR").map(PathBuf::from) else {
+        eprintln!("\nSKIPPED: set CHEAT_CORPUS_DIR to measure the rules against cheats\n");
+        return;
+    };
+    let [cheats, people, honest] = ["cheats", "people", "honest"].map(|part| {
+        let mut cases: Vec<Case> = directories(&corpus.join(part)).iter().map(|it| case(it)).collect();
+        cases.sort_by(|one, other| one.name.cmp(&other.name));
+        cases
+    });
+    assert!(cheats.len() >= 200 && people.len() >= 300, "{} {}", cheats.len(), people.len());
+    let table = table(&cheats, &people, &honest);
+    println!("{table}");
+    for (what, cases, wanted) in [("missed", &cheats, false), ("people", &people, true), ("honest", &honest, true)] {
+        for case in cases.iter().filter(|case| case.found.is_empty() != wanted) {
+            let rules: Vec<String> = case
+                .found
+                .iter()
+                .map(|it| format!("{}{} {}:{}", it.rule, if it.severity == Severity::Block { "!" } else { "" }, it.path, it.line))
+                .collect();
+            println!("{what}: {} ({}) {}", case.name, case.kind, rules.join(", "));
+        }
+    }
+    if std::env::var_os("CHEAT_CORPUS_WRITE").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/verify/cheat/figures.md");
+        std::fs::write(path, &table).unwrap();
+    }
+    let found = cheats.iter().filter(|case| !case.found.is_empty()).count();
+    assert!(found * 10 >= cheats.len() * 9, "{found} of {} cheats are found", cheats.len());
+    let blocked = people.iter().filter(|case| case.blocks()).count();
+    assert!(blocked * 100 <= people.len(), "{blocked} of {} changes are refused", people.len());
+}
+
+/// What stands in the docs.
+fn table(cheats: &[Case], people: &[Case], honest: &[Case]) -> String {
+    let share = |part: usize, of: usize| format!("{:.1} %", 100.0 * part as f64 / of.max(1) as f64);
+    let with = |cases: &[Case]| cases.iter().filter(|case| !case.found.is_empty()).count();
+    let blocked = |cases: &[Case]| cases.iter().filter(|case| case.blocks()).count();
+    let mut text = String::from("## Figures\n\n| changes | how many | with a finding | that blocks |\n|---|---|---|---|\n");
+    for (what, cases) in [
+        ("cheats of a corpus", cheats),
+        ("commits that people made", people),
+        ("honest changes that look like cheats", honest),
+    ] {
+        let (n, f, b) = (cases.len(), with(cases), blocked(cases));
+        let _ = writeln!(text, "| {what} | {n} | {f} ({}) | {b} ({}) |", share(f, n), share(b, n));
+    }
+    text.push_str("\n| rule | cheats with it | of people | honest | precision |\n|---|---|---|---|---|\n");
+    for rule in RULES {
+        let fired = |cases: &[Case]| cases.iter().filter(|it| it.rules().contains(rule.name)).count();
+        let (c, p, h) = (fired(cheats), fired(people), fired(honest));
+        let _ = writeln!(text, "| `{}` | {c} | {p} | {h} | {} |", rule.name, share(c, c + p + h));
+    }
+    text.push_str("\n| kind of cheat | found |\n|---|---|\n");
+    let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for case in cheats {
+        let kind = kinds.entry(&case.kind).or_default();
+        kind.1 += 1;
+        kind.0 += usize::from(!case.found.is_empty());
+    }
+    for (kind, (found, all)) in kinds {
+        let _ = writeln!(text, "| {kind} | {found} of {all} |");
+    }
+    text
+}
+
+fn case(directory: &Path) -> Case {
+    let about = std::fs::read(directory.join("case.json")).unwrap();
+    let about: serde_json::Value = serde_json::from_slice(&about).unwrap();
+    let (before, after) = (files(&directory.join("before")), files(&directory.join("after")));
+    let (mut patch, mut base) = (Patch::default(), BaseFiles::new());
+    let oid: gander::core::id::Sha = "a".repeat(40).parse().unwrap();
+    for (path, content) in &before {
+        base.insert(path.clone(), BaseFile { mode: EntryMode::File, content: content.clone() });
+        if !after.contains_key(path) {
+            patch.changes.insert(path.clone(), Change::Delete { replaces: oid.clone() });
+        }
+    }
+    for (path, content) in after {
+        let replaces = before.contains_key(&path).then(|| oid.clone());
+        if before.get(&path) != Some(&content) {
+            patch.changes.insert(path, Change::Write { mode: FileMode::File, content, replaces });
+        }
+    }
+    let word = |name: &str| about[name].as_str().unwrap_or_default().to_owned();
+    Case {
+        name: directory.file_name().unwrap().to_string_lossy().into_owned(),
+        kind: word("kind"),
+        found: find_cheats(&patch, &base),
+    }
+}
+
+fn directories(of: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(of) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.join("case.json").is_file()).collect()
+}
+
+/// All files below a directory, by their paths in it.
+fn files(root: &Path) -> BTreeMap<RepoPath, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut waiting = vec![root.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        for entry in std::fs::read_dir(&directory).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else if let Ok(name) = path.strip_prefix(root).unwrap().to_string_lossy().parse() {
+                found.insert(name, std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
