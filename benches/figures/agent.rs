@@ -255,8 +255,15 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
     rules.verify.commands = vec!["sh check.sh".to_owned()];
     let issue = IssueText { title: "The count".to_owned(), body: String::new() };
     let kind = Kind::Fix;
-    let job =
-        AttemptInput { kind, issue: &issue, request: "", rules: &rules, base: &base, round: None };
+    let job = AttemptInput {
+        kind,
+        issue: &issue,
+        request: "",
+        rules: &rules,
+        base: &base,
+        round: None,
+        overrides: &[],
+    };
     let stop = CancellationToken::new();
     let budget = Money::from_micros(1_000_000_000);
     let (_, base) = tokio::sync::watch::channel(Vec::new());

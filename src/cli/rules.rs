@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{AnyError, CommandResult, HELD, local, say, say_json, start_logging};
+use super::{AnyError, CommandResult, HELD, NO_CHANGE, local, say, say_json, start_logging};
 use crate::core::id::Sha;
 use crate::verify::cheat::{Severity, find_cheats, rules_page};
 use crate::workspace::between::between;
 use crate::workspace::mirror::{Mirror, MirrorError};
+use crate::workspace::patched::patched;
 
 /// See what the rules against cheats say of commits, or of a patch
 #[derive(Debug, clap::Args)]
@@ -80,7 +81,11 @@ pub fn run(command: &RulesCommand) -> CommandResult {
             let n = found.len();
             say(format!("{n} finding{} in {files} file{} of {from}..{to}", s(n), s(files)));
         }
-        Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(HELD) })
+        let blocks = found.iter().any(|it| it.severity == Severity::Block);
+        Ok(match found.is_empty() {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::from(if blocks { NO_CHANGE } else { HELD }),
+        })
     })
 }
 
@@ -98,7 +103,7 @@ async fn both_sides(
             false => std::io::copy(&mut std::io::stdin().lock(), &mut patch)?,
         };
         let from = local::fetch(repository, None, mirror).await?;
-        let to = mirror.patched(&from, patch.path()).await?;
+        let to = patched(mirror, &from, patch.path()).await?;
         return Ok((from, to));
     }
     let (from, to) = match command.what.split_once("..") {

@@ -53,9 +53,8 @@ impl CheckedChange<'_> {
             return Ok(evidence);
         }
         let cheats = self.cheats(whole.as_ref()).await?;
-        let overridden = |it: &CheatFinding| {
-            self.job.overrides.iter().any(|known| known.rule == it.rule)
-        };
+        let overridden =
+            |it: &CheatFinding| self.job.overrides.iter().any(|known| known.rule == it.rule);
         let blocking = cheats.iter().filter(|it| it.severity == Severity::Block);
         let blocking: Vec<&CheatFinding> = blocking.filter(|it| !overridden(it)).collect();
         if !blocking.is_empty() {
@@ -253,7 +252,7 @@ fn why_blocked(blocking: &[&CheatFinding]) -> String {
     let lines: String = blocking.iter().map(line).collect();
     format!(
         "{lines}This makes checks green without mending anything, or looks like it. Mend the cause, \
-         and leave the tests as strict as they were"
+         and leave the tests as strict as they were."
     )
 }
 

@@ -4,7 +4,6 @@
 //! same mirror wait for each other. A mirror that is half made or damaged is thrown away and made
 //! again; readers of the old one get an error and may try again.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -21,14 +20,14 @@ use crate::core::id::{Branch, Sha};
 use crate::core::path::RepoPath;
 
 /// How long questions about objects that are here may take.
-const LOCAL_LIMIT: Duration = Duration::from_secs(120);
+pub(super) const LOCAL_LIMIT: Duration = Duration::from_secs(120);
 /// Says that the mirror was made to its end. Named so that git has no use for it.
 const COMPLETE: &str = "gander-complete";
 
 /// A bare repository in our cache.
 #[derive(Debug, Clone)]
 pub struct Mirror {
-    git: Git,
+    pub(super) git: Git,
     lock: PathBuf,
     /// Git's answer to "may I read a repository that belongs to another user?".
     trust: PathBuf,
@@ -304,22 +303,6 @@ impl Mirror {
         self.object_name(&format!("{commit}^{{tree}}")).await
     }
 
-    /// The tree that a commit becomes with a patch, as `git diff` writes it. It takes the mirror's
-    /// index, so it is for one that nobody else uses.
-    ///
-    /// # Errors
-    /// When the patch does not apply.
-    pub async fn patched(&self, commit: &Sha, patch: &Path) -> Result<Sha, MirrorError> {
-        let _lock = self.locked().await?;
-        let read = ["read-tree", commit.as_str()];
-        self.git.run("read the commit", Peer::Nobody, LOCAL_LIMIT, &read).await?;
-        let apply = ["apply", "--cached", "--whitespace=nowarn", "--"].map(OsStr::new);
-        let apply = [&apply[..], &[patch.as_os_str()]].concat();
-        self.git.run("apply the patch", Peer::Nobody, LOCAL_LIMIT, &apply).await?;
-        let doing = "write what the commit becomes";
-        sha_of(&self.git.run(doing, Peer::Nobody, LOCAL_LIMIT, &["write-tree"]).await?)
-    }
-
     /// One file of a commit; `None` when there is none. Runs git, blocks the thread shortly.
     ///
     /// # Errors
@@ -379,7 +362,7 @@ impl Mirror {
         std::fs::write(directory.join(COMPLETE), "").map_err(failed)
     }
 
-    async fn locked(&self) -> Result<File, MirrorError> {
+    pub(super) async fn locked(&self) -> Result<File, MirrorError> {
         let path = self.lock.clone();
         let failed = |source| MirrorError::Cache { path: self.lock.clone(), source };
         let locking = tokio::task::spawn_blocking(move || {
@@ -459,7 +442,7 @@ impl Mirror {
     }
 }
 
-fn sha_of(answer: &[u8]) -> Result<Sha, MirrorError> {
+pub(super) fn sha_of(answer: &[u8]) -> Result<Sha, MirrorError> {
     std::str::from_utf8(answer)
         .ok()
         .and_then(|name| name.trim().parse().ok())

@@ -21,6 +21,7 @@ pub mod mirror;
 pub mod old_mirrors;
 pub mod origins;
 pub mod patch;
+pub mod patched;
 pub mod patience;
 pub mod remove;
 mod room;

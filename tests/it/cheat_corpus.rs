@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use gander::config::variable;
 use gander::core::patch::{Change, FileMode, Patch};
 use gander::core::path::RepoPath;
 use gander::verify::cheat::{CheatFinding, RULES, Severity, find_cheats};
@@ -35,29 +36,40 @@ impl Case {
 
 #[test]
 fn the_rules_find_nine_of_ten_cheats_and_refuse_one_in_a_hundred_changes_of_people() {
-    let Some(corpus) = std::env::var_os("CHEAT_CORPUS_DIR").map(PathBuf::from) else {
+    let Some(corpus) = variable("CHEAT_CORPUS_DIR").map(PathBuf::from) else {
         eprintln!("\nSKIPPED: set CHEAT_CORPUS_DIR to measure the rules against cheats\n");
         return;
     };
     let [cheats, people, honest] = ["cheats", "people", "honest"].map(|part| {
-        let mut cases: Vec<Case> = directories(&corpus.join(part)).iter().map(|it| case(it)).collect();
+        let mut cases: Vec<Case> =
+            directories(&corpus.join(part)).iter().map(|it| case(it)).collect();
         cases.sort_by(|one, other| one.name.cmp(&other.name));
         cases
     });
     assert!(cheats.len() >= 200 && people.len() >= 300, "{} {}", cheats.len(), people.len());
     let table = table(&cheats, &people, &honest);
     println!("{table}");
-    for (what, cases, wanted) in [("missed", &cheats, false), ("people", &people, true), ("honest", &honest, true)] {
+    for (what, cases, wanted) in
+        [("missed", &cheats, false), ("people", &people, true), ("honest", &honest, true)]
+    {
         for case in cases.iter().filter(|case| case.found.is_empty() != wanted) {
             let rules: Vec<String> = case
                 .found
                 .iter()
-                .map(|it| format!("{}{} {}:{}", it.rule, if it.severity == Severity::Block { "!" } else { "" }, it.path, it.line))
+                .map(|it| {
+                    format!(
+                        "{}{} {}:{}",
+                        it.rule,
+                        if it.severity == Severity::Block { "!" } else { "" },
+                        it.path,
+                        it.line
+                    )
+                })
                 .collect();
             println!("{what}: {} ({}) {}", case.name, case.kind, rules.join(", "));
         }
     }
-    if std::env::var_os("CHEAT_CORPUS_WRITE").is_some() {
+    if variable("CHEAT_CORPUS_WRITE").is_some() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/verify/cheat/figures.md");
         std::fs::write(path, &table).unwrap();
     }
@@ -67,12 +79,33 @@ fn the_rules_find_nine_of_ten_cheats_and_refuse_one_in_a_hundred_changes_of_peop
     assert!(blocked * 100 <= people.len(), "{blocked} of {} changes are refused", people.len());
 }
 
+const ABOUT: &str = "\
+## Figures
+
+Of a corpus that was written without sight of the rules: 347 cheats of 47 kinds after a published
+taxonomy (TRACE, arXiv 2601.20103) in six languages, most with honest edits beside them; 910 commits
+without merges that people made in 35 repositories; 85 honest changes that look like cheats. The
+rules were mended with it, so these figures flatter them: as they stood before they had met it, they
+found 75.5 % of the cheats and blocked 3.5 % of the commits of people; mended with one half of it,
+they found 82 % of the other. A finding that does not block is shown and stops nothing. The
+commits of people are not labelled: some do skip or loosen a test.
+
+Run it again, with a corpus of your own in `cheats/`, `people/` and `honest/`, as
+`tests/it/cheat_corpus.rs` describes it:
+
+```sh
+CHEAT_CORPUS_DIR=DIR cargo test --test it cheat_corpus -- --nocapture
+```
+
+";
+
 /// What stands in the docs.
 fn table(cheats: &[Case], people: &[Case], honest: &[Case]) -> String {
     let share = |part: usize, of: usize| format!("{:.1} %", 100.0 * part as f64 / of.max(1) as f64);
     let with = |cases: &[Case]| cases.iter().filter(|case| !case.found.is_empty()).count();
     let blocked = |cases: &[Case]| cases.iter().filter(|case| case.blocks()).count();
-    let mut text = String::from("## Figures\n\n| changes | how many | with a finding | that blocks |\n|---|---|---|---|\n");
+    let mut text = ABOUT.to_owned();
+    text.push_str("| changes | how many | with a finding | that blocks |\n|---|---|---|---|\n");
     for (what, cases) in [
         ("cheats of a corpus", cheats),
         ("commits that people made", people),
@@ -81,9 +114,12 @@ fn table(cheats: &[Case], people: &[Case], honest: &[Case]) -> String {
         let (n, f, b) = (cases.len(), with(cases), blocked(cases));
         let _ = writeln!(text, "| {what} | {n} | {f} ({}) | {b} ({}) |", share(f, n), share(b, n));
     }
-    text.push_str("\n| rule | cheats with it | of people | honest | precision |\n|---|---|---|---|---|\n");
+    text.push_str(
+        "\n| rule | cheats with it | of people | honest | precision |\n|---|---|---|---|---|\n",
+    );
     for rule in RULES {
-        let fired = |cases: &[Case]| cases.iter().filter(|it| it.rules().contains(rule.name)).count();
+        let fired =
+            |cases: &[Case]| cases.iter().filter(|it| it.rules().contains(rule.name)).count();
         let (c, p, h) = (fired(cheats), fired(people), fired(honest));
         let _ = writeln!(text, "| `{}` | {c} | {p} | {h} | {} |", rule.name, share(c, c + p + h));
     }

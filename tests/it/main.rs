@@ -35,6 +35,7 @@ mod leaks;
 mod leftovers;
 mod orders;
 mod other_servers;
+mod overrides;
 mod persuasion;
 mod red_ci;
 mod release_ends;

@@ -91,7 +91,8 @@ impl RunReport {
             }
             (JobStage::Done(JobEnding::GaveUp { why } | JobEnding::Failed { why }), ..) => {
                 let blocked = job.evidence().map_or(&[][..], |evidence| &evidence.blocked_by);
-                let way = |rule: &String| format!("\nIf that is right here: --override '{rule}=WHY'");
+                let way =
+                    |rule: &String| format!("\nIf that is right here: --override '{rule}=WHY'");
                 let ways: String = blocked.iter().map(way).collect();
                 RunEnd::Without(all_of(why, job) + &ways)
             }

@@ -3,8 +3,8 @@
 use strum::{EnumDiscriminants, VariantArray};
 
 use super::{
-    Base, Declined, JobStep, Prepared, Proposal, PullSnapshot, ReviseRequest, RuleOverride, TakenReviews,
-    Thread, UnfinishedAttempt,
+    Base, Declined, JobStep, Prepared, Proposal, PullSnapshot, ReviseRequest, RuleOverride,
+    TakenReviews, Thread, UnfinishedAttempt,
 };
 use crate::core::budget::Money;
 use crate::core::evidence::Evidence;

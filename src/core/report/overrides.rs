@@ -4,7 +4,7 @@
 //! pull request for as long as it stands.
 
 use super::s;
-use crate::core::job::{Job, JobStage, RuleOverride};
+use crate::core::job::{Job, RuleOverride};
 use crate::core::policy::{Denied, RULES_PATH};
 use crate::core::text::{inline, listed};
 
@@ -52,11 +52,9 @@ pub fn not_blocked_by(rule: &str, prefix: &str) -> String {
 
 /// The answer where the job is still open.
 pub fn overridden(job: &Job, rule: &str, prefix: &str) -> String {
-    let next = match job.stage {
-        JobStage::InReview { .. } => {
-            format!(" `{prefix} retry` makes the round again that it stopped.")
-        }
-        _ => String::new(),
+    let next = match job.stage.is_in_review() {
+        true => format!(" `{prefix} retry` makes the round again that it stopped."),
+        false => String::new(),
     };
     format!("From the next check on, what `{rule}` finds stops nothing here.{next}")
 }
@@ -65,15 +63,19 @@ pub fn overridden(job: &Job, rule: &str, prefix: &str) -> String {
 pub(super) fn how_to_override(job: &Job, prefix: &str) -> String {
     let blocked = job.evidence().map_or(&[][..], |evidence| &evidence.blocked_by);
     let commands = blocked.iter().map(|rule| format!("`{prefix} override {rule}`"));
-    match u32::try_from(blocked.len()).unwrap_or(u32::MAX) {
-        0 => String::new(),
-        n => format!(
-            "\n\nIf what the rule{} found is right here, comment {} and why: the change is checked \
-             again without asking the model, and the reason stands in the pull request.",
-            s(n),
-            listed(commands)
-        ),
-    }
+    let s = match u32::try_from(blocked.len()).unwrap_or(u32::MAX) {
+        0 => return String::new(),
+        n => s(n),
+    };
+    let next = match job.pull {
+        None => "the change is checked again without asking the model",
+        Some(_) => "`retry` then makes the round again",
+    };
+    format!(
+        "\n\nIf what the rule{s} found is right here, comment {} and why: {next}, and the reason \
+         stands in the pull request.",
+        listed(commands)
+    )
 }
 
 /// What was let through, for the pull request; empty where nothing was.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::flagged::flag_lines;
+use super::overrides::how_to_override;
 use super::waiting::{code, explained};
 use super::{ReportContext, declined, first_words, marker, outcome_words, s, signed};
 use crate::core::approval::NotApproved;
@@ -182,8 +183,9 @@ fn outcome(job: &Job, prefix: &str) -> Option<String> {
             format!("The model found nothing to change. In its words:\n\n{}", boxed(why, 2000))
         }
         RoundOutcome::GaveUp { why } => format!(
-            "No attempt passed the checks, so nothing was pushed. The last one ended with:\n\n{}",
-            boxed(why, 2000)
+            "No attempt passed the checks, so nothing was pushed. The last one ended with:\n\n{}{}",
+            boxed(why, 2000),
+            how_to_override(job, prefix)
         ),
         RoundOutcome::OutOfBudget { why } => format!("{why} Nothing was pushed."),
         RoundOutcome::Refused(why) => declined(why, prefix),

@@ -1,5 +1,6 @@
 //! Answers written out for the inputs of tests.
 
+use super::facts::SpecialCase;
 use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
@@ -61,36 +62,65 @@ const EDGES: &[&str] = &[
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
-    let asserted: Vec<&str> = sources
-        .of_tests()
-        .flat_map(|file| &file.after.tests)
-        .map(|test| &*test.text)
-        .collect();
+    let tests = sources.of_tests().flat_map(|file| &file.after.tests);
+    let asserted: Vec<&str> = tests.map(|test| &*test.text).collect();
     let together = |one: &str, other: &str| {
         asserted.iter().any(|text| stands_in(text, one) && stands_in(text, other))
     };
     for file in sources.of_program() {
-        let new = file.after.special_cases.iter();
-        let new = new.filter(|case| file.is_added(case.row) && !file.is_in_test(case.row));
-        let is_edge = |text: &str| EDGES.contains(&text);
-        let mut cases: Vec<_> = new
-            .filter(|case| !(is_edge(&case.input) || case.input.len() < 2 && is_edge(&case.output)))
-            .filter(|case| together(&case.input, &case.output))
-            .collect();
-        // One entry of a table that stands in a test is what tests of tables do.
-        let in_table = |text: &str| text.contains(": ") || text.contains("=>");
-        let table = file.after.special_cases.iter().filter(|it| in_table(&it.text)).count();
-        let hit = cases.iter().filter(|it| in_table(&it.text)).count();
-        if hit * 2 <= table && hit < 3 {
-            cases.retain(|it| !in_table(&it.text) || table < 2);
-        }
-        for case in cases {
+        let is_new = |case: &&SpecialCase| {
+            let (input, output) = (&case.input, &case.output);
+            let edge = EDGES.contains(&&**input) && !is_special(output);
+            file.is_added(case.row) && !file.is_in_test(case.row) && !edge
+        };
+        let new: Vec<&SpecialCase> = file.after.special_cases.iter().filter(is_new).collect();
+        // What has many entries is a table of the program's, and so is one of which few are tested.
+        let entries = new.iter().filter(|it| it.is_entry);
+        let tested = entries.clone().filter(|it| together(&it.input, &it.output)).count();
+        let few_tested = tested < 2 || tested * 2 <= entries.count();
+        let is_table = new.len() > MOST_CASES;
+        let odd = new.iter().filter(|it| it.is_entry && is_key(&it.input));
+        let odd = odd.filter(|it| is_special(&it.output)).count();
+        for case in new {
             let (input, output) = (short(&case.input), short(&case.output));
-            let reason = format!("answers {input} with {output}, as a test asks for it");
-            found.push(file.finding(&RULE, case.row, reason));
+            let both = !case.input.is_empty() && !EDGES.contains(&&*case.output);
+            let counts = !(is_table || case.is_entry && few_tested);
+            if both && counts && is_special(&case.input) && together(&case.input, &case.output) {
+                let reason = format!("answers {input} with {output}, as a test asks for it");
+                found.push(file.finding(&RULE, case.row, reason));
+            } else if case.is_entry && is_key(&case.input) && is_special(&case.output) && odd > 1 {
+                let reason = format!("a table answers {input} with {output}");
+                found.push(file.finding(&RULE, case.row, reason).told_only());
+                break;
+            } else if !case.is_entry && !is_table && is_odd(case) {
+                let reason = format!("answers with {output} that is written out");
+                found.push(file.finding(&RULE, case.row, reason).told_only());
+            }
         }
     }
     found
+}
+
+/// So many new answers of one file are no table yet.
+const MOST_CASES: usize = 6;
+
+/// Whether a value is hardly there for a reason of the program's own.
+fn is_special(text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let quoted = text.starts_with(['"', '\'', '`']);
+    !EDGES.contains(&text) && (quoted && text.len() > 3 || !quoted && digits > 1)
+}
+
+/// Whether a branch looks for one input, or gives one number, that no rule would know.
+fn is_odd(case: &SpecialCase) -> bool {
+    let number = |text: &str| is_special(text) && !text.contains(['"', '\'', '`']);
+    let list = case.output.matches(['"', '\'']).count() > 3;
+    let quoted = is_special(&case.input) && is_special(&case.output) && case.input.len() > 6;
+    // No word, and long: hardly anything but somebody's input.
+    let inside = case.input.trim_matches(['"', '\'', '`']);
+    let is_word = inside.chars().all(|c| c.is_alphabetic() || "_-./".contains(c));
+    let input = inside.len() > 7 && inside.len() < case.input.len() && !is_word;
+    number(&case.output) || list || quoted || input
 }
 
 /// Whether a literal stands in a text, with any of the quotes.
@@ -106,4 +136,12 @@ fn stands_in(text: &str, literal: &str) -> bool {
     }
     !plain.is_empty()
         && ['"', '\'', '`'].iter().any(|quote| text.contains(&format!("{quote}{plain}{quote}")))
+}
+
+/// Whether a key of a table looks like somebody's input: digits between other signs.
+fn is_key(text: &str) -> bool {
+    let inside = text.trim_matches(['"', '\'', '`']);
+    let quoted = inside.len() < text.len() && inside.len() > 1;
+    let digit = inside.contains(|c: char| c.is_ascii_digit());
+    quoted && digit && inside.contains(|c: char| c.is_alphabetic() || " .|".contains(c))
 }

@@ -71,6 +71,8 @@ const EXACT: &[&str] = &[
     "!reflect.DeepEqual(",
     " != ",
     ".eql(",
+    "containsExactly",
+    "hasSize(",
 ];
 /// Signs of one that wants a part of it, a range, a kind or one of several.
 const PARTLY: &[&str] = &[
@@ -98,7 +100,6 @@ const PARTLY: &[&str] = &[
     " <= ",
     " > ",
     " < ",
-    "approx(",
     ".contains(",
     ".includes(",
     ".startswith(",
@@ -108,11 +109,41 @@ const PARTLY: &[&str] = &[
     "Contains(",
     "typeof ",
     "instanceof ",
-    " or ",
-    " || ",
     "isIn(",
     "assertMatch",
     "assert.match(",
+];
+/// Names of calls that compare, whatever stands in them.
+const EXACT_NAMES: &[&str] = &[
+    "assertEqual",
+    "assertEquals",
+    "assertListEqual",
+    "assertDictEqual",
+    "assertSame",
+    "assertArrayEquals",
+    "strictEqual",
+    "deepEqual",
+    "deepStrictEqual",
+    "assert_eq!",
+    "assert.Equal",
+    "require.Equal",
+];
+/// What makes of a value one that more values come to.
+const BENT: &[&str] = &[
+    "approx(",
+    " or ",
+    " || ",
+    ".sort()",
+    "sorted(",
+    "set(",
+    "new Set(",
+    ".lower()",
+    ".toLowerCase()",
+    ".to_lowercase()",
+    ".strip()",
+    ".trim()",
+    "containsAnyOf(",
+    "hasSizeGreaterThan",
 ];
 /// Signs of one that asks only whether something is there.
 const THERE: &[&str] = &[
@@ -175,8 +206,13 @@ fn strictness(text: &str) -> u8 {
     if holds(THERE) {
         return 0;
     }
+    let name = text.split('(').next().unwrap_or(text);
+    let compares = EXACT_NAMES.iter().any(|it| name.ends_with(it)) || text.contains("toEqual(");
+    if compares {
+        return if holds(BENT) { 1 } else { 2 };
+    }
     // `a == 1 or a == 2` wants one of both, and `a == approx(1)` something near it.
-    if holds(PARTLY) {
+    if holds(PARTLY) || holds(BENT) {
         return 1;
     }
     if holds(EXACT) { 2 } else { 0 }

@@ -13,7 +13,11 @@ pub(super) const RULE: CheatRule = CheatRule {
             "def test_a():\n    assert f() == 1\n",
             "def test_a():\n    try:\n        assert f() == 1\n    except AssertionError:\n        pass\n",
         )],
-        &[("a.test.js", "", "it('loads', () => {\n  load().then((x) => expect(x).toBe(1));\n});\n")],
+        &[(
+            "a.test.js",
+            "",
+            "it('loads', () => {\n  load().then((x) => expect(x).toBe(1));\n});\n",
+        )],
         &[("tests/test_a.py", "", "def test_a():\n    for x in []:\n        assert x == 1\n")],
     ],
     passes: &[

@@ -30,9 +30,20 @@ impl Body {
             [only] => returned(*only).filter(|it| is_literal(*it, DEEPEST)),
             _ => None,
         };
+        const ENDS: &[&str] = &["return", "return;", "return true;", "return None"];
+        const BRANCHES: &[&str] = &[
+            " return;",
+            "; return;}",
+            "{return;}",
+            "{return}",
+            ": return",
+            ") return",
+            ": return None",
+        ];
         let ends = |node: &&Node<'_>| {
             let told = plain(**node, text);
-            ["return", "return;", "return true;", "return None"].contains(&&*told)
+            let branch = told.starts_with("if") && BRANCHES.iter().any(|it| told.ends_with(it));
+            ENDS.contains(&&*told) || branch
         };
         let before_last = all.split_last().map_or(&[][..], |it| it.1);
         let cut_short = before_last.iter().filter(ends);
@@ -40,7 +51,9 @@ impl Body {
         Self {
             statements: all.len(),
             constant: constant.map(|it| plain(it, text)),
-            cut_short: cut_short.map(|it| RowText { row: row(it), text: plain(*it, text) }).collect(),
+            cut_short: cut_short
+                .map(|it| RowText { row: row(it), text: plain(*it, text) })
+                .collect(),
         }
     }
 }
@@ -56,6 +69,46 @@ pub(super) fn of_test(node: Node<'_>) -> Option<Node<'_>> {
     given.find_map(|it| it.child_by_field_name("body"))
 }
 
+/// The name of a function that is written inside of a test, where this is one.
+pub(super) fn inner_function(node: Node<'_>) -> Option<Node<'_>> {
+    const FUNCTIONS: &[&str] = &[
+        "arrow_function",
+        "function_expression",
+        "lambda_expression",
+        "closure_expression",
+        "func_literal",
+    ];
+    let name = match node.kind() {
+        "function_definition" => return node.child_by_field_name("name"),
+        "variable_declarator" => node.child_by_field_name("name")?,
+        "let_declaration" => node.child_by_field_name("pattern")?,
+        _ => return None,
+    };
+    let value = node.child_by_field_name("value")?;
+    FUNCTIONS.contains(&value.kind()).then_some(name)
+}
+
+/// Whether a test calls a function of its own, or hands it on.
+pub(super) fn is_used(test: &str, name: &str) -> bool {
+    let of_word = |c: char| c.is_alphanumeric() || c == '_';
+    const OWN: &[&str] = &["def ", "const ", "let ", "var ", "Runnable "];
+    test.match_indices(name).any(|(at, _)| {
+        let before = test.get(..at).unwrap_or_default();
+        let after = test.get(at + name.len()..).unwrap_or_default();
+        let alone = !before.ends_with(of_word) && !after.starts_with(of_word);
+        let is_own = OWN.iter().any(|it| before.ends_with(it));
+        let called = after.starts_with(['(', '.', ')', ',']) && !before.ends_with("return ");
+        alone && !is_own && called
+    })
+}
+
+/// Whether a node is a comment or documentation.
+pub(super) fn is_no_code(node: Node<'_>) -> bool {
+    node.kind().contains("comment")
+        || node.kind() == "expression_statement"
+            && node.named_child(0).is_some_and(|it| it.kind() == "string")
+}
+
 /// The statements of a block that do something.
 fn statements<'t>(block: Node<'t>, text: &str) -> Vec<Node<'t>> {
     let mut cursor = block.walk();
@@ -66,10 +119,8 @@ fn statements<'t>(block: Node<'t>, text: &str) -> Vec<Node<'t>> {
         return statements(*only, text);
     }
     let does_something = |it: &Node<'_>| {
-        let nothing = ["comment", "line_comment", "block_comment", "pass_statement"];
-        let is_words = it.kind() == "expression_statement"
-            && it.named_child(0).is_some_and(|it| it.kind() == "string");
-        !nothing.contains(&it.kind()) && !is_words && !["...", ";"].contains(&&*plain(*it, text))
+        let nothing = it.kind() == "pass_statement" || is_no_code(*it);
+        !nothing && !["...", ";"].contains(&&*plain(*it, text))
     };
     children.into_iter().filter(does_something).collect()
 }
@@ -134,9 +185,26 @@ fn is_literal(node: Node<'_>, deepest: usize) -> bool {
         "tuple_expression",
         "expression_list",
         "parenthesized_expression",
+        "binary_expression",
+        "binary_operator",
+        "argument_list",
+        "arguments",
+        "literal_value",
+        "literal_element",
+        "keyed_element",
+        "map_type",
+        "type_identifier",
     ];
     if LITERALS.contains(&node.kind()) {
         return true;
+    }
+    // `List.of(1, 2)`, `Some("a")`, `&Spec{1}`: what is called or made is no input.
+    const MADE: &[&str] =
+        &["method_invocation", "call_expression", "composite_literal", "new_expression"];
+    if MADE.contains(&node.kind()) {
+        let given = ["arguments", "body"].iter().find_map(|it| node.child_by_field_name(it));
+        return deepest > 0
+            && given.is_some_and(|it| it.named_child_count() > 0 && is_literal(it, deepest - 1));
     }
     let mut cursor = node.walk();
     deepest > 0
@@ -147,9 +215,7 @@ fn is_literal(node: Node<'_>, deepest: usize) -> bool {
 /// Whether it catches any failure and goes on as if there were none.
 pub(super) fn swallows(node: Node<'_>, text: &str) -> bool {
     let drops = |body| node.kind() == "catch_clause" && statements(body, text).is_empty();
-    handler(node).is_some_and(|body| {
-        drops(body) || catches_all(node, text) && is_inert(body, text)
-    })
+    handler(node).is_some_and(|body| drops(body) || catches_all(node, text) && is_inert(body, text))
 }
 
 /// Whether an assertion's failure is not heard beyond this handler.
@@ -197,9 +263,7 @@ fn is_inert(body: Node<'_>, text: &str) -> bool {
     const SAYS: &[&str] = &["print(", "console.", "log", "logger", "System.err", "System.out"];
     statements(body, text).into_iter().all(|it| match it.kind() {
         "continue_statement" | "break_statement" => true,
-        "return_statement" => {
-            it.named_child(0).is_none_or(|value| is_literal(value, DEEPEST))
-        }
+        "return_statement" => it.named_child(0).is_none_or(|value| is_literal(value, DEEPEST)),
         "expression_statement" => {
             let told = plain(it, text);
             SAYS.iter().any(|begin| told.starts_with(begin))
@@ -213,7 +277,7 @@ pub(super) fn special_case(node: Node<'_>, text: &str) -> Option<(String, String
     match node.kind() {
         "if_statement" | "if_expression" | "elif_clause" => {
             let condition = plain(node.child_by_field_name("condition")?, text);
-            let input = compared_with(&condition)?;
+            let input = compared_with(&condition).unwrap_or_default();
             let branch = node.child_by_field_name("consequence")?;
             let all = statements(branch, text);
             let first = if all.is_empty() { returned(branch) } else { returned(*all.first()?) };
@@ -222,9 +286,15 @@ pub(super) fn special_case(node: Node<'_>, text: &str) -> Option<(String, String
         }
         "match_arm" => {
             let input = plain(node.child_by_field_name("pattern")?, text);
-            let output = node.child_by_field_name("value")?;
+            let output = returned(node.child_by_field_name("value")?);
+            let output = output.filter(|it| is_literal(*it, DEEPEST))?;
             let written = input.starts_with(|c: char| c.is_ascii_digit() || c == '"' || c == '-');
-            (written && is_literal(output, DEEPEST)).then(|| (input, plain(output, text)))
+            written.then(|| (input, plain(output, text)))
+        }
+        "array" if node.named_child_count() == 2 => {
+            let (input, output) = (node.named_child(0)?, node.named_child(1)?);
+            let pair = input.kind() == "string" && is_literal(output, DEEPEST);
+            pair.then(|| (plain(input, text), plain(output, text)))
         }
         "pair" => {
             let (input, output) =
@@ -258,8 +328,8 @@ fn compared_with(condition: &str) -> Option<String> {
     let side = |side: &str| {
         let first = side.split(" and ").next()?.split(" && ").next()?.trim();
         let first = first.trim_end_matches(')');
-        let written =
-            first.starts_with(|c: char| c.is_ascii_digit() || "\"'`-[".contains(c)) && first.len() < 80;
+        let written = first.starts_with(|c: char| c.is_ascii_digit() || "\"'`-[".contains(c))
+            && first.len() < 80;
         written.then(|| first.to_owned())
     };
     side(sides.1).or_else(|| side(sides.0))

@@ -1,6 +1,7 @@
 //! Cases of a test that are taken out.
 
 use super::facts::RowText;
+use super::literals::{Bent, bent, masked};
 use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
@@ -35,8 +36,15 @@ pub(super) const RULE: CheatRule = CheatRule {
 };
 
 /// How a mark or a call begins that lists cases.
-const TABLES: &[&str] =
-    &["parametrize(", "@ValueSource", "@CsvSource", "@EnumSource", "#[case", "#[test_case", "@example"];
+const TABLES: &[&str] = &[
+    "parametrize(",
+    "@ValueSource",
+    "@CsvSource",
+    "@EnumSource",
+    "#[case",
+    "#[test_case",
+    "@example",
+];
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
@@ -47,10 +55,24 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let same_head = was.text.split('[').next() == is.text.split('[').next();
             is_table(was) && is_table(is) && same_head && items(&is.text) < items(&was.text)
         });
+        // Another case in the place of one: what failed may be gone.
+        for Bent { is, was, literals } in bent(&file.replaced) {
+            let all = masked(&was.text).literals.len();
+            let exchanged = is_row(&is.text) && literals.len() > 1 && literals.len() == all;
+            if exchanged && file.is_in_test(is.row) {
+                let reason = format!("another case stands for {}", short(was.text.trim()));
+                found.push(file.finding(&RULE, is.row, reason));
+            }
+        }
         let rows = |lines: &[RowText]| lines.iter().filter(|it| is_row(&it.text)).count();
         let (gone, came) = (rows(&file.removed), rows(&file.added));
         let kept = file.kept_tests().next().is_some() || file.before.tests.is_empty();
-        if let Some((_, is)) = shrunk {
+        let shorter = file.replaced.iter().find(|(was, is)| {
+            let kept = file.kept_tests().any(|(_, test)| test.rows.contains(&is.row));
+            let (was, is) = (was.text.trim(), is.text.trim());
+            kept && !is.contains("assert") && (lists_less(was, is) || goes_over_less(was, is))
+        });
+        if let Some((_, is)) = shrunk.or(shorter.map(|(was, is)| (was, is))) {
             let reason = format!("lists fewer cases than before: {}", short(&is.text));
             found.push(file.finding(&RULE, is.row, reason));
         } else if gone > came && kept && file.before.tests.len() <= file.after.tests.len() {
@@ -67,6 +89,23 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     found
 }
 
+/// Whether a line is another with fewer entries in its list.
+fn lists_less(was: &str, is: &str) -> bool {
+    let around = |text: &'_ str| -> Option<(String, String)> {
+        let (before, rest) = text.split_once(['[', '{'])?;
+        Some((before.to_owned(), rest.rsplit_once([']', '}'])?.1.to_owned()))
+    };
+    around(was).is_some_and(|it| around(is) == Some(it)) && items(is) < items(was)
+}
+
+/// Whether a loop is another that leaves some of the same cases out.
+fn goes_over_less(was: &str, is: &str) -> bool {
+    const LESS: &[&str] = &["filter(", "take(", "skip(", "slice(", "[:"];
+    let head = was.trim_end_matches([' ', '{', ':', ')']);
+    let rest = is.strip_prefix(head).unwrap_or_default();
+    was.starts_with("for ") && LESS.iter().any(|it| rest.contains(it))
+}
+
 fn items(text: &str) -> usize {
     text.matches(',').count()
 }
@@ -74,7 +113,8 @@ fn items(text: &str) -> usize {
 /// Whether a line is one case of a table: `(1, "a"),`, `{name: "x", want: 2},`, `#[case(1)]`.
 fn is_row(line: &str) -> bool {
     let line = line.trim();
-    let tuple = line.starts_with(['(', '{', '[']) && (line.ends_with("),") || line.ends_with("},") || line.ends_with("],"));
+    let tuple = line.starts_with(['(', '{', '['])
+        && (line.ends_with("),") || line.ends_with("},") || line.ends_with("],"));
     let marked = ["pytest.param(", "#[case", "#[test_case", "Arguments.of(", "arguments("];
     tuple || marked.iter().any(|it| line.starts_with(it))
 }

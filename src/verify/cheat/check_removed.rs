@@ -55,7 +55,7 @@ const TRUSTS: &[&str] = &[
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
-    for file in sources.of_program().filter(|file| !file.is_gone && !file.is_of_tests()) {
+    for file in sources.of_program().filter(|file| !file.is_gone) {
         for line in &file.added {
             if let Some(sign) = TRUSTS.iter().find(|sign| line.text.contains(**sign)) {
                 let reason = format!("trusts without a check: {}", short(sign));
@@ -65,13 +65,23 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         let refuses = |line: &&RowText| {
             let text = line.text.trim();
             let text = text.split_once(" return ").map_or(text, |(_, rest)| rest);
-            REFUSES.iter().any(|it| text.starts_with(it) || text.contains(&format!(", {it}")))
+            let fails = ["fmt.Errorf(", "errors.New(", "reject(", ", err"];
+            let fails = (text.starts_with("return") || text.contains("reject("))
+                && fails.iter().any(|it| text.contains(it));
+            let ends =
+                ["ExitCode::FAILURE", "exit(1)", "Exit(1)"].iter().any(|it| text.contains(it));
+            fails
+                || ends
+                || REFUSES.iter().any(|it| text.starts_with(it))
                 || text.starts_with("if ") && REFUSES.iter().any(|it| text.contains(it))
         };
-        let gone: Vec<&RowText> = file.removed.iter().filter(refuses).collect();
-        let came = file.added.iter().filter(refuses).count();
+        let gone = file.removed.iter().filter(|line| !file.was_in_test(line.row));
+        let gone: Vec<&RowText> = gone.filter(refuses).collect();
+        let came = file.added.iter().filter(|line| !file.is_in_test(line.row));
+        let came = came.filter(refuses).count();
         if let Some(first) = gone.first().filter(|_| gone.len() > came) {
-            let reason = format!("refused something, and does not any more: {}", short(first.text.trim()));
+            let reason =
+                format!("refused something, and does not any more: {}", short(first.text.trim()));
             found.push(file.finding(&RULE, first.row.min(file.rows.saturating_sub(1)), reason));
         }
     }

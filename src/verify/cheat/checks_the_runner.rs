@@ -63,6 +63,7 @@ const SIGNS: &[&str] = &[
     "NODE_ENV !== 'test'",
     "NODE_ENV !== \"test\"",
     "NODE_ENV == \"test\"",
+    "NODE_ENV",
     "process.env.JEST",
     "process.argv.some(",
     "process.argv[1]",
@@ -70,6 +71,8 @@ const SIGNS: &[&str] = &[
     "\".test\")",
     "runtime.Caller(",
     "getStackTrace()",
+    "\"test",
+    "'test",
     "StackWalker",
     "surefire",
     "org.junit",
@@ -78,15 +81,41 @@ const SIGNS: &[&str] = &[
     "cfg!(debug_assertions)",
     "option_env!(\"CI\")",
     "RUST_TEST_THREADS",
+    "\"tests/",
+    "'tests/",
+    "\"test/",
+    "'test/",
+    "\"testdata",
+    "'testdata",
     "new Error().stack",
     "environ.get(\"TESTING",
     "environ.get('TESTING",
     "CARGO_TARGET_TMPDIR",
 ];
 
+/// Signs that programs have for no other reason.
+const STRONG: &[&str] = &[
+    "PYTEST_CURRENT_TEST",
+    "PYTEST_VERSION",
+    "pytest' in sys.modules",
+    "pytest\" in sys.modules",
+    "unittest' in sys.modules",
+    "unittest\" in sys.modules",
+    "JEST_WORKER_ID",
+    "VITEST",
+    "NODE_TEST_CONTEXT",
+    "typeof jest",
+    "globalThis.jest",
+    "=== 'test'",
+    "=== \"test\"",
+    "cfg!(test)",
+    "testing.Testing()",
+    "flag.Lookup(\"test.",
+];
+
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
-    for file in sources.of_program() {
+    for file in sources.of_program().filter(|file| !file.is_setting()) {
         for line in &file.added {
             let is_comment =
                 ["//", "#", "*"].iter().any(|it| line.text.trim_start().starts_with(it));
@@ -94,7 +123,9 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             if is_sign && !is_comment && !file.is_in_test(line.row) {
                 let text = short(line.text.trim());
                 let reason = format!("asks whether it is run by tests or in CI: {text}");
-                found.push(file.finding(&RULE, line.row, reason));
+                let finding = file.finding(&RULE, line.row, reason);
+                let weak = !STRONG.iter().any(|sign| line.text.contains(sign));
+                found.push(if weak { finding.told_only() } else { finding });
             }
         }
     }

@@ -31,11 +31,27 @@ const REPLACED: &[&str] = &[
     "Date.now",
     "performance.now",
     "process.hrtime",
+    "globalThis.performance",
+    "global.performance",
+    "global.Date",
+    "globalThis.Date",
     "global.setTimeout",
     "globalThis.setTimeout",
     "Math.random",
     "random.random",
     "random.randint",
+];
+/// What tells the time.
+const CLOCKS: &[&str] = &[
+    "nanoTime()",
+    "currentTimeMillis()",
+    "Instant",
+    "time.Now()",
+    "time.Time",
+    "Date.now()",
+    "performance.now()",
+    "monotonic()",
+    "perf_counter()",
 ];
 const SEEDS: &[&str] = &[
     "random.seed(",
@@ -51,11 +67,24 @@ const SEEDS: &[&str] = &[
     "setattr('time.",
     "patch(\"time.",
     "patch('time.",
+    "@TestMethodOrder",
+    "@FixMethodOrder",
+    "mark.order",
+    "mark.run(order",
+    "test.serial",
+    "now = func() time.Time",
 ];
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in sources.files.iter().filter(|file| file.is_code()) {
+        for (was, is) in file.replaced.iter().filter(|it| file.is_in_test(it.1.row)) {
+            let clock = CLOCKS.iter().any(|it| was.text.contains(it) && is.text.contains(it));
+            if clock && was.text.trim() != is.text.trim() && !is.text.contains("assert") {
+                let reason = format!("takes another time: {}", short(is.text.trim()));
+                found.push(file.finding(&RULE, is.row, reason));
+            }
+        }
         for line in &file.added {
             let text = line.text.trim();
             let assigned = REPLACED.iter().any(|name| {

@@ -27,8 +27,10 @@ pub(super) const RULE: CheatRule = CheatRule {
     ],
 };
 
-const COMPARISONS: &[&str] =
-    &["__eq__", "__ne__", "__bool__", "__lt__", "__le__", "eq", "ne", "equals", "Equal", "Equals", "isEqual"];
+const COMPARISONS: &[&str] = &[
+    "__eq__", "__ne__", "__bool__", "__lt__", "__le__", "eq", "ne", "equals", "Equal", "Equals",
+    "isEqual",
+];
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();

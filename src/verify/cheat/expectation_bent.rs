@@ -35,15 +35,10 @@ pub(super) const RULE: CheatRule = CheatRule {
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
-    if sources.of_program().any(|file| !file.is_of_tests()) {
+    if sources.changes_program() {
         return found;
     }
     for file in sources.of_tests() {
-        // In a file with both it is the lines outside of tests that are of the program.
-        let of_program = |line: &RowText| !file.is_in_test(line.row);
-        if file.added.iter().any(|line| of_program(line) && !line.text.trim().is_empty()) {
-            continue;
-        }
         let mut rows = BTreeSet::new();
         for (old, new) in file.kept_tests() {
             if old.assertions.len() != new.assertions.len() {
@@ -57,7 +52,9 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         }
         // What is expected may stand in a table, or under a name.
         for Bent { is, was, .. } in bent(&file.replaced) {
-            if rows.insert(is.row) {
+            let kept = file.kept_tests().any(|(_, test)| test.rows.contains(&is.row));
+            let outside = !file.after.tests.iter().any(|test| test.rows.contains(&is.row));
+            if (kept || outside) && is_value(is) && rows.insert(is.row) {
                 found.push(told(file, is, was));
             }
         }
@@ -69,4 +66,14 @@ fn told(file: &ChangedSource, is: &RowText, was: &RowText) -> CheatFinding {
     let (now, before) = (short(is.text.trim()), short(was.text.trim()));
     let reason = format!("expects something else (now: {now}; before: {before})");
     file.finding(&RULE, is.row, reason)
+}
+
+/// Whether a line may be of a table or under a name, and is no import, no title and no comment.
+fn is_value(line: &RowText) -> bool {
+    let text = line.text.trim();
+    let other =
+        ["import ", "from ", "use ", "#", "//", "*", "const {", "describe(", "it(", "test("];
+    !other.iter().any(|it| text.starts_with(it))
+        && !text.contains("require(")
+        && !text.contains(" from ")
 }

@@ -18,6 +18,8 @@ pub(super) struct SourceFacts {
     pub(super) swallowed: Vec<RowText>,
     /// Branches that answer one input with one constant.
     pub(super) special_cases: Vec<SpecialCase>,
+    /// Stands for all of its code, without tests, comments, documentation and layout; 0: unknown.
+    pub(super) code: u64,
 }
 
 /// One test.
@@ -63,9 +65,10 @@ pub(super) struct CallFact {
 #[derive(Debug)]
 pub(super) struct SpecialCase {
     pub(super) row: usize,
-    pub(super) text: String,
     pub(super) input: String,
     pub(super) output: String,
+    /// Whether it is one of a table's entries, and no branch.
+    pub(super) is_entry: bool,
 }
 
 /// A text and its row.

@@ -48,14 +48,39 @@ const FAILURE_IGNORED: &[&str] = &[
     "--suppress-tests-failed",
 ];
 /// Files that set how commands end, beside scripts.
-const SETTINGS: &[&str] = &["pom.xml", "build.gradle", "build.gradle.kts", "tox.ini", "pyproject.toml"];
+const SETTINGS: &[&str] =
+    &["pom.xml", "build.gradle", "build.gradle.kts", "tox.ini", "pyproject.toml"];
 /// What drops a failure in a line of code, by the end of a file's name.
 const DROPPED: &[(&str, &[&str])] = &[
-    ("rs", &["let _ = ", ".unwrap_or_default()", ".ok();", "catch_unwind(", "Err(_) => {}", "Err(_) => ()"]),
+    (
+        "rs",
+        &[
+            "let _ = ",
+            ".unwrap_or_default()",
+            ".ok();",
+            "catch_unwind(",
+            "Err(_) => {}",
+            "Err(_) => ()",
+        ],
+    ),
     ("go", &["recover()", "_ = "]),
-    ("js", &[".catch(() => {})", ".catch(() => null)", ".catch(() => undefined)", ".catch(() => [])"]),
-    ("ts", &[".catch(() => {})", ".catch(() => null)", ".catch(() => undefined)", ".catch(() => [])"]),
-    ("py", &["contextlib.suppress(Exception", "suppress(BaseException", "errors=\"ignore\"", "errors='ignore'"]),
+    (
+        "js",
+        &[".catch(() => {})", ".catch(() => null)", ".catch(() => undefined)", ".catch(() => [])"],
+    ),
+    (
+        "ts",
+        &[".catch(() => {})", ".catch(() => null)", ".catch(() => undefined)", ".catch(() => [])"],
+    ),
+    (
+        "py",
+        &[
+            "contextlib.suppress(Exception",
+            "suppress(BaseException",
+            "errors=\"ignore\"",
+            "errors='ignore'",
+        ],
+    ),
 ];
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
@@ -74,8 +99,12 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         let drops = |line: &RowText| {
             let text = line.text.trim();
             let blank = end != "go" || text.starts_with("_ = ") || text.contains("recover()");
-            let known = file.removed.iter().any(|old| dropped.iter().any(|it| old.text.contains(it)));
-            blank && !known && !file.is_in_test(line.row) && dropped.iter().any(|it| text.contains(it))
+            let known =
+                file.removed.iter().any(|old| dropped.iter().any(|it| old.text.contains(it)));
+            blank
+                && !known
+                && !file.is_in_test(line.row)
+                && dropped.iter().any(|it| text.contains(it))
         };
         let script = file.is_script() || SETTINGS.contains(&name);
         for line in &file.added {
@@ -84,7 +113,11 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 (_, true) => "a failure of it is dropped",
                 (false, false) => continue,
             };
-            found.push(file.finding(&RULE, line.row, format!("{why}: {}", short(line.text.trim()))));
+            found.push(file.finding(
+                &RULE,
+                line.row,
+                format!("{why}: {}", short(line.text.trim())),
+            ));
         }
     }
     found

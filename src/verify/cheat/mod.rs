@@ -32,6 +32,7 @@ mod checks_the_runner;
 mod clock_tampered;
 mod equality_overloaded;
 mod expectation_bent;
+mod expectation_recorded;
 mod facts;
 mod failure_swallowed;
 mod function_stubbed;
@@ -130,6 +131,7 @@ pub const RULES: &[CheatRule] = &[
     clock_tampered::RULE,
     equality_overloaded::RULE,
     expectation_bent::RULE,
+    expectation_recorded::RULE,
     failure_swallowed::RULE,
     function_stubbed::RULE,
     generated_edited::RULE,
@@ -167,6 +169,10 @@ pub struct ChangedSources {
     /// Names of the tests that are there with the change, and what stands in them.
     test_names: BTreeSet<String>,
     test_bodies: BTreeSet<String>,
+    /// What is asserted where it was not before.
+    assertions: BTreeSet<String>,
+    /// Functions of the program that are gone, as they are called.
+    gone: Vec<String>,
 }
 
 /// One of them. Binary ones are left out.
@@ -205,10 +211,16 @@ impl ChangedSources {
         };
         let files: Vec<ChangedSource> = patch.changes.iter().filter_map(source).collect();
         let collected = files.iter().filter(|file| file.is_collected(patch));
-        let tests = collected.flat_map(|file| &file.after.tests);
+        let tests = collected.clone().flat_map(|file| &file.after.tests);
         let test_names = tests.clone().map(|test| test.name.clone()).collect();
+        let moved = |file: &ChangedSource| -> Vec<String> {
+            let all = file.after.tests.iter().flat_map(|test| &test.assertions);
+            all.filter(|it| file.is_added(it.row)).map(|it| it.text.clone()).collect()
+        };
+        let assertions = collected.flat_map(moved).collect();
         let test_bodies = tests.filter_map(|test| Some(body(&test.text)?.to_owned())).collect();
-        Self { files, test_names, test_bodies }
+        let gone = functions_gone(&files);
+        Self { files, test_names, test_bodies, assertions, gone }
     }
 
     /// Files that hold tests, or belong to them.
@@ -221,11 +233,43 @@ impl ChangedSources {
         self.files.iter().filter(|file| !is_of_tests(&file.path) && file.is_code())
     }
 
+    /// Whether more of the program changes than its comments and its tests.
+    fn changes_program(&self) -> bool {
+        self.of_program().filter(|file| !file.is_setting()).any(|file| {
+            let (before, after) = (file.before.code, file.after.code);
+            let unknown = before == 0 && after == 0;
+            file.is_new || file.is_gone || unknown || before != after
+        })
+    }
+
+    /// Whether a test is about code that is gone with it.
+    fn is_of_removed_code(&self, test: &TestFacts) -> bool {
+        let inside = body(&test.text).unwrap_or_default();
+        self.gone.iter().any(|call| inside.contains(&**call))
+    }
+
     /// Whether a test is there with the change, under its name or another.
     fn has_test(&self, test: &TestFacts) -> bool {
+        let kept = |it: &&RowText| self.assertions.contains(&it.text);
         self.test_names.contains(&test.name)
             || body(&test.text).is_some_and(|body| self.test_bodies.contains(body))
+            // Most of what it asserts stands in another.
+            || !test.assertions.is_empty()
+                && test.assertions.iter().filter(kept).count() * 2 > test.assertions.len()
+            || self.is_of_removed_code(test)
     }
+}
+
+/// Functions of the program that are there no more under any name of theirs.
+fn functions_gone(files: &[ChangedSource]) -> Vec<String> {
+    let program = files.iter().filter(|file| !is_of_tests(&file.path));
+    let names = |facts: &SourceFacts| -> BTreeSet<String> {
+        facts.functions.iter().map(|it| it.name.clone()).collect()
+    };
+    let after: BTreeSet<String> = files.iter().flat_map(|file| names(&file.after)).collect();
+    let before: BTreeSet<String> = program.flat_map(|file| names(&file.before)).collect();
+    let long = |name: &&String| name.len() > 3 && !after.contains(*name);
+    before.iter().filter(long).map(|name| format!("{name}(")).collect()
 }
 
 /// What stands behind the name of a test.
@@ -279,7 +323,15 @@ impl ChangedSource {
             match name.rsplit_once('.').map_or("", |(_, end)| end) {
                 "py" => stem.starts_with("test") || stem.ends_with("_test") || stem == "conftest",
                 "go" => stem.ends_with("_test"),
-                "java" => !path.contains("disabled"),
+                "java" => {
+                    let ends = ["Test", "Tests", "TestCase", "IT", "ITCase"];
+                    stem.starts_with("Test") || ends.iter().any(|it| stem.ends_with(it))
+                }
+                // Below `tests/` only its own files are programs.
+                "rs" => match path.rsplit_once("tests/") {
+                    Some((_, rest)) => !rest.contains('/') || stem == "main" || stem == "mod",
+                    None => true,
+                },
                 "js" | "ts" | "jsx" | "tsx" | "mjs" | "cjs" | "mts" | "cts" => is_of_tests(path),
                 _ => true,
             }
@@ -307,6 +359,20 @@ impl ChangedSource {
         self.in_tests.get(row).copied().unwrap_or_default()
     }
 
+    /// Whether a row of the old file is inside of a test.
+    fn was_in_test(&self, row: usize) -> bool {
+        self.before.tests.iter().any(|test| test.rows.contains(&row))
+    }
+
+    /// Whether a row is inside of a test, or just before one.
+    fn is_about_test(&self, row: usize) -> bool {
+        const BEFORE: usize = 5;
+        let mut starts = self.after.tests.iter().map(|test| test.rows.start);
+        is_of_tests(&self.path)
+            || self.is_in_test(row)
+            || starts.any(|start| (row..row + BEFORE).contains(&start))
+    }
+
     /// The tests that were there and still are, as they were and as they are.
     fn kept_tests(&self) -> impl Iterator<Item = (&TestFacts, &TestFacts)> {
         let now: BTreeMap<&str, &TestFacts> =
@@ -317,10 +383,37 @@ impl ChangedSource {
     /// Whether it tells runners, builders or CI what to do.
     fn is_setting(&self) -> bool {
         const NAMES: &[&str] = &[
-            "makefile", "gnumakefile", "justfile", "tox.ini", "setup.cfg", "pyproject.toml", "pytest.ini",
-            ".coveragerc", "package.json", "cargo.toml", "nextest.toml", "pom.xml", "build.gradle",
-            "build.gradle.kts", "conftest.py", "noxfile.py", "taskfile.yml", ".mocharc", "jest.config",
-            "vitest.config", "vite.config", "karma.conf", "codecov.yml", ".nycrc", ".c8rc",
+            "makefile",
+            "gnumakefile",
+            "justfile",
+            "tox.ini",
+            "setup.cfg",
+            "pyproject.toml",
+            "pytest.ini",
+            ".coveragerc",
+            "package.json",
+            "cargo.toml",
+            "nextest.toml",
+            "pom.xml",
+            "build.gradle",
+            "build.gradle.kts",
+            "conftest.py",
+            "noxfile.py",
+            "taskfile.yml",
+            ".mocharc",
+            "jest.config",
+            "vitest.config",
+            "vite.config",
+            "karma.conf",
+            "codecov.yml",
+            ".nycrc",
+            ".c8rc",
+            "maven.config",
+            "junit-platform.properties",
+            "jest.setup",
+            "vitest.setup",
+            "setuptests",
+            "surefire",
         ];
         let name = self.path.rsplit('/').next().unwrap_or(&self.path).to_lowercase();
         NAMES.iter().any(|it| name.starts_with(it)) || self.is_script()

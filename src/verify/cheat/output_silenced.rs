@@ -1,6 +1,6 @@
 //! Messages that are hidden.
 
-use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, is_of_tests, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "output-silenced",
@@ -37,9 +37,41 @@ const SIGNS: &[&str] = &[
     "Level.OFF",
 ];
 
+/// What tells of an error.
+const TELLS: &[&str] = &[
+    "eprintln!(",
+    "console.error(",
+    "console.warn(",
+    "logger.error(",
+    "logger.warning(",
+    "logger.exception(",
+    "log.error(",
+    "log.warn(",
+    "logging.error(",
+    "slog.Error(",
+    "slog.Warn(",
+    "error!(",
+    "warn!(",
+    "LOG.error(",
+    "sys.stderr.write(",
+    "file=sys.stderr",
+    "warnings.warn(",
+];
+
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in &sources.files {
+        let tells = |line: &&super::RowText| {
+            file.is_code()
+                && !is_of_tests(&file.path)
+                && TELLS.iter().any(|it| line.text.contains(it))
+        };
+        let gone = file.removed.iter().filter(tells);
+        let came = file.added.iter().filter(tells).count();
+        if let Some(first) = gone.clone().next().filter(|_| gone.count() > came && !file.is_gone) {
+            let reason = format!("an error is not told any more: {}", short(first.text.trim()));
+            found.push(file.finding(&RULE, first.row.min(file.rows.saturating_sub(1)), reason));
+        }
         for line in &file.added {
             let text = line.text.trim();
             let asks = text.contains("command -v") || text.contains("which ");

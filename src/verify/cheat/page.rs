@@ -25,7 +25,7 @@ what would block in an old one is only shown there. `process-exit` holds a chang
 takes the end of its process for success (nextest, examples in Rust's documentation).
 
 `gander rules COMMIT --repo DIR` runs the rules on any commit, on two as `FROM..TO`, or on a file
-that `git diff` wrote, and exits with 5 if they find something.
+that `git diff` wrote. It exits with 3 if something blocks, and else with 5 if something is found.
 
 ";
 

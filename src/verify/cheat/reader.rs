@@ -3,6 +3,8 @@
 //! Invariants: each node is looked at once, and its parents and neighbours are never searched for:
 //! tree-sitter walks from the root for them.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use tree_sitter::{Node, Parser};
 
 use super::body::{self, Body};
@@ -50,6 +52,8 @@ struct Waiting<'t> {
     condition: Option<Node<'t>>,
     /// Why an assertion in it could not fail.
     unheard: Option<&'static str>,
+    /// The name of the function inside of a test that it stands in.
+    inner: Option<Node<'t>>,
 }
 
 impl<'t> FactsReader<'t, '_> {
@@ -63,13 +67,21 @@ impl<'t> FactsReader<'t, '_> {
             is_left_out: false,
             condition: None,
             unheard: None,
+            inner: None,
         }];
+        let mut code = DefaultHasher::new();
         while let Some(mut at) = waiting.pop() {
             self.look_at(&mut at);
+            if body::is_no_code(at.node) {
+                continue;
+            }
+            if at.node.child_count() == 0 && at.test.is_none() {
+                self.own(at.node).hash(&mut code);
+            }
             let mut cursor = at.node.walk();
             let begin = waiting.len();
             let mut is_marked = false;
-            for node in at.node.named_children(&mut cursor) {
+            for node in at.node.children(&mut cursor) {
                 let inside = at.node.kind();
                 let unheard = at.unheard.or_else(|| self.unheard(at.node, node));
                 waiting.push(Waiting { node, inside, is_marked, unheard, ..at });
@@ -82,11 +94,15 @@ impl<'t> FactsReader<'t, '_> {
             // The first of them comes next.
             waiting.get_mut(begin..).unwrap_or_default().reverse();
         }
+        self.facts.code = code.finish();
     }
 
     /// Takes what one node says; a function or a test is around all that stands in it.
     fn look_at(&mut self, at: &mut Waiting<'t>) {
         let (node, kind) = (at.node, at.node.kind());
+        if at.test.is_some() && at.inner.is_none() {
+            at.inner = body::inner_function(node);
+        }
         if self.language.functions().contains(&kind)
             && let Some(name) = node.child_by_field_name("name")
         {
@@ -126,8 +142,8 @@ impl<'t> FactsReader<'t, '_> {
         }
         if let Some((input, output)) = body::special_case(node, self.text) {
             let row = node.start_position().row;
-            let text = self.plain(node);
-            self.facts.special_cases.push(SpecialCase { row, text, input, output });
+            let is_entry = ["pair", "array"].contains(&kind);
+            self.facts.special_cases.push(SpecialCase { row, input, output, is_entry });
         }
     }
 
@@ -150,9 +166,9 @@ impl<'t> FactsReader<'t, '_> {
             "try_statement" if Some(part) == node.child_by_field_name("body") => {
                 let mut cursor = node.walk();
                 let handlers = node.named_children(&mut cursor);
-                let mut handlers = handlers.into_iter().filter(|it| {
-                    ["except_clause", "catch_clause"].contains(&it.kind())
-                });
+                let mut handlers = handlers
+                    .into_iter()
+                    .filter(|it| ["except_clause", "catch_clause"].contains(&it.kind()));
                 let caught = handlers.any(|it| body::hides_assertions(it, self.text));
                 caught.then_some("its failure is caught")
             }
@@ -166,10 +182,19 @@ impl<'t> FactsReader<'t, '_> {
                     .then_some("it stands in a branch that is never taken")
             }
             "for_statement" | "for_in_statement" | "for_expression" => {
-                let over = node.child_by_field_name("right").or(node.child_by_field_name("value"))?;
+                let over =
+                    node.child_by_field_name("right").or(node.child_by_field_name("value"))?;
                 let none = ["[]", "()", "range(0)", "0..0"].contains(&&*self.plain(over));
                 let is_body = node.child_by_field_name("body") == Some(part);
                 (none && is_body).then_some("it stands in a loop that never runs")
+            }
+            "go_statement" => Some("nothing waits for it"),
+            "unary_expression" if self.plain(node).starts_with("void ") => {
+                Some("nothing waits for it")
+            }
+            "call_expression" if Some(part) == node.child_by_field_name("arguments") => {
+                let name = node.child_by_field_name("function").map(|it| self.plain(it))?;
+                name.ends_with("catch_unwind").then_some("its failure is caught")
             }
             // `promise.then(…);` of which nobody waits for the end.
             "expression_statement" if part.kind() == "call_expression" => {
@@ -220,12 +245,20 @@ impl<'t> FactsReader<'t, '_> {
         if let Some(condition) = at.condition {
             told.text = format!("if {}, {}", self.plain(condition), told.text);
         }
-        // Whoever waits for the end of a test by a callback or a promise hears of it.
+        let inner = at.inner.map(|name| self.own(name));
+        // A callback says when it is over.
         let is_async = |test: &TestFacts| {
-            ["async ", "await ", "done", "return "].iter().any(|it| test.text.contains(it))
+            ["done", "resolve(", "new Promise", ".Wait()", "<-"]
+                .iter()
+                .any(|it| test.text.contains(it))
         };
         if let Some(test) = at.test.and_then(|at| self.facts.tests.get_mut(at)) {
-            if let Some(why) = at.unheard
+            let uncalled = inner.is_some_and(|name| !body::is_used(&test.text, &name));
+            let unheard = at.unheard.or(uncalled.then_some("nothing calls the function around it"));
+            let promised = [").resolves.", ").rejects."].iter().any(|it| told.text.contains(it));
+            let dropped = promised && at.inside == "expression_statement";
+            let unheard = unheard.or(dropped.then_some("nothing waits for it"));
+            if let Some(why) = unheard
                 && !(why == "nothing waits for it" && is_async(test))
             {
                 test.unheard.push((told.clone(), why));

@@ -28,8 +28,7 @@ const IN_TESTS: &[&str] = &[
     "reruns=",
     "retryTimes(",
     "this.retries(",
-    ".retries(",
-    "retry:",
+    "describe.configure({ retries",
     "@RetryingTest",
     "@RepeatedIfExceptionsTest",
     "flaky_test",
@@ -37,6 +36,7 @@ const IN_TESTS: &[&str] = &[
 ];
 const IN_SETTINGS: &[&str] = &[
     "--reruns",
+    "--rerun-fails",
     "reruns =",
     "reruns=",
     "retries =",
@@ -46,6 +46,18 @@ const IN_SETTINGS: &[&str] = &[
     "--retry",
     "rerunFailingTestsCount",
     "retry:",
+    "retryTimes(",
+];
+/// In commands.
+const IN_SCRIPTS: &[&str] = &[
+    "&& break",
+    "/retry@",
+    "--rerun-fails",
+    "--reruns",
+    "--retries",
+    "--retry",
+    "until ",
+    "rerunFailingTestsCount",
 ];
 /// Files that tell runners what to do.
 const SETTINGS: &[&str] = &[
@@ -61,6 +73,9 @@ const SETTINGS: &[&str] = &[
     "jest.config",
     "playwright.config",
     "cypress.config",
+    "jest.setup",
+    "vitest.setup",
+    "setupTests",
 ];
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
@@ -69,6 +84,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         let name = file.path.rsplit('/').next().unwrap_or(&file.path);
         let signs = match SETTINGS.iter().any(|it| name.starts_with(it)) {
             true => IN_SETTINGS,
+            false if file.is_script() => IN_SCRIPTS,
             false if file.is_of_tests() && file.is_code() => IN_TESTS,
             false => continue,
         };

@@ -42,6 +42,19 @@ const REPLACED: &[&str] = &[
     "session.testsfailed",
     ".outcome",
 ];
+/// Assertions of libraries.
+const ASSERTIONS: &[&str] = &[
+    "assertEqual",
+    "assertTrue",
+    "assertFalse",
+    "assertRaises",
+    "assertEquals",
+    "assertThrows",
+    "assertThat",
+    "expect",
+    "strictEqual",
+    "deepEqual",
+];
 /// What changes the words of a runner.
 const CALLS: &[&str] = &[
     "pytest_runtest_makereport",
@@ -58,9 +71,37 @@ const CALLS: &[&str] = &[
     "addError = ",
 ];
 
+/// What hears of each test, and may say something else of it.
+const LISTENERS: &[&str] = &[
+    "TestExecutionExceptionHandler",
+    "implements TestWatcher",
+    "extends TestWatcher",
+    "InvocationInterceptor",
+    "RunListener",
+    "func TestMain(",
+    "expect.extend(",
+    "addEqualityTesters",
+    "pytest_runtest_call",
+    "pytest_pyfunc_call",
+    "hookwrapper",
+    "atexit.register",
+    "sys.excepthook",
+    "set_hook(",
+    "process.on('exit'",
+    "process.on(\"exit\"",
+    "reporters:",
+];
+
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in sources.files.iter().filter(|file| file.is_code()) {
+        let known: Vec<&str> = file.before.functions.iter().map(|it| &*it.name).collect();
+        for own in file.after.functions.iter().filter(|it| !known.contains(&&*it.name)) {
+            if file.is_of_tests() && ASSERTIONS.contains(&&*own.name) {
+                let reason = format!("asserts in a way of its own: {}", short(&own.text));
+                found.push(file.finding(&RULE, own.row, reason));
+            }
+        }
         for line in &file.added {
             let text = line.text.trim();
             let assigned = REPLACED.iter().any(|name| {
@@ -73,8 +114,14 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 value.is_some_and(|it| !it.starts_with('=') && by_hand(it))
             });
             let macros = ["macro_rules! assert", "macro_rules! panic"];
-            let replaced = macros.iter().any(|it| text.starts_with(it) && !text.contains("assert_"))
-                || text.starts_with("macro_rules! assert_eq ");
+            let replaced =
+                macros.iter().any(|it| text.starts_with(it) && !text.contains("assert_"))
+                    || text.starts_with("macro_rules! assert_eq ");
+            let listens = file.is_in_test(line.row) || file.is_of_tests() || file.is_setting();
+            if listens && LISTENERS.iter().any(|it| text.contains(it)) {
+                let reason = format!("may change what a runner says: {}", short(text));
+                found.push(file.finding(&RULE, line.row, reason).told_only());
+            }
             if assigned || replaced || CALLS.iter().any(|it| text.contains(it)) {
                 let reason = format!("changes what a runner says: {}", short(text));
                 found.push(file.finding(&RULE, line.row, reason));

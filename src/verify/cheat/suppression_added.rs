@@ -19,43 +19,63 @@ pub(super) const RULE: CheatRule = CheatRule {
 };
 
 const SIGNS: &[&str] = &[
-    "# noqa",
-    "#noqa",
     "# type: ignore",
     "# pylint: disable",
     "# pyright: ignore",
+    "# mypy: ignore",
     "# nosec",
     "# pragma: no cover",
     "@ts-ignore",
     "@ts-expect-error",
     "@ts-nocheck",
-    "eslint-disable",
     "istanbul ignore",
     "c8 ignore",
     "v8 ignore",
     "biome-ignore",
-    "#[allow(",
-    "#![allow(",
     "//nolint",
     "// nolint",
     "@SuppressWarnings",
     "NOSONAR",
     "#[coverage(off)]",
-    " as any",
-    ": any",
     "as unknown as",
     "typing.cast(Any",
-    "# mypy: ignore",
     "tslint:disable",
-    "@phpstan-ignore",
-    "istanbul-ignore",
+    "# noqa",
+    "#noqa",
+    "eslint-disable",
+    "#[allow(",
+    "#![allow(",
+];
+/// In code of the program only.
+const IN_PROGRAM: &[&str] = &[" as any", ": any"];
+/// What silences words about style, and hides no fault.
+const STYLE: &[&str] = &[
+    "noqa: E501",
+    "noqa: D",
+    "noqa: N8",
+    "noqa: F401",
+    "clippy::too_many",
+    "clippy::type_complexity",
+    "dead_code",
+    "unused_imports",
+    "max-len",
+    "camelcase",
+    "missing_docs",
+    "deprecated",
+    "noqa: PLR",
+    "noqa: A0",
+    "no-console",
 ];
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in sources.files.iter().filter(|file| file.is_code()) {
-        for sign in SIGNS {
-            let holds = |line: &&super::RowText| line.text.contains(sign);
+        let program = if file.is_of_tests() { &[][..] } else { IN_PROGRAM };
+        for sign in SIGNS.iter().chain(program) {
+            let holds = |line: &&super::RowText| {
+                let text = &line.text;
+                text.contains(sign) && !STYLE.iter().any(|it| text.contains(it))
+            };
             let before = file.removed.iter().filter(holds).count();
             for line in file.added.iter().filter(holds).skip(before) {
                 let reason = format!("silences a warning: {}", short(line.text.trim()));

@@ -34,6 +34,7 @@ const SIGNS: &[&str] = &[
     "-m 'not",
     "testPathIgnorePatterns",
     "testNamePattern",
+    "test-name-pattern",
     "testPathPattern",
     "testRegex",
     "testMatch",
@@ -57,6 +58,8 @@ const SIGNS: &[&str] = &[
     "-run=",
     "-short",
     "--grep",
+    "| grep -v",
+    "ignore-filename-regex",
     "--fgrep",
     "--invert",
     "collect_ignore",
@@ -90,7 +93,9 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in sources.files.iter().filter(|file| file.is_setting()) {
         for sign in SIGNS {
-            let holds = |line: &&super::RowText| line.text.contains(sign) && !line.text.trim().starts_with('#');
+            let holds = |line: &&super::RowText| {
+                line.text.contains(sign) && !line.text.trim().starts_with('#')
+            };
             let before = file.removed.iter().filter(holds);
             let known: Vec<&str> = before.map(|line| line.text.trim()).collect();
             for line in file.added.iter().filter(holds) {

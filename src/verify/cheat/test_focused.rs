@@ -44,6 +44,8 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
 }
 
 fn focused(facts: &SourceFacts) -> Vec<RowText> {
-    let calls = facts.calls.iter().filter(|call| CALLS.iter().any(|it| call.name == *it || call.name.starts_with(&format!("{it}."))));
+    let calls = facts.calls.iter().filter(|call| {
+        CALLS.iter().any(|it| call.name == *it || call.name.starts_with(&format!("{it}.")))
+    });
     calls.map(|call| RowText { row: call.row, text: call.name.clone() }).collect()
 }

@@ -104,7 +104,39 @@ const MARKS: &[&str] = &[
     "#[cfg(feature",
     "#[cfg(not(",
     "#[cfg(target",
-    "#[cfg(any())]",
+    "#[cfg(all(",
+    "#[cfg(any(",
+    "#[cfg(windows",
+    "#[cfg(unix",
+    "#[cfg(debug",
+    "@Tag(",
+    "@org.junit.jupiter.api.Tag(",
+];
+
+/// Signs that it depends on the machine, as it does where people skip for a reason.
+const DEPENDS: &[&str] = &[
+    "skipif",
+    "skipIf",
+    "skipUnless",
+    "runIf",
+    "If(",
+    "#[cfg",
+    "cfg_attr",
+    "go:build",
+    "+build",
+    "OnOs",
+    "assume",
+    "importorskip",
+    "? it",
+    "? describe",
+    "? test",
+    "collect_ignore",
+    "t.Skip",
+    "this.skip",
+    "pytest.skip",
+    "todo",
+    "Tag(",
+    "If.",
 ];
 
 /// Lines that leave out all tests of a file.
@@ -129,6 +161,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     for file in sources.of_tests() {
         let words = |text: &str| format!("skips a test, or expects it to fail: {}", short(text));
         let mut all = file.more(&RULE, (skips(&file.before), skips(&file.after)), words);
+        all.retain(|it| file.is_about_test(it.line - 1));
         for line in &file.added {
             if WHOLE_FILE.iter().any(|it| line.text.contains(it)) {
                 all.push(file.finding(&RULE, line.row, words(line.text.trim())));
@@ -141,7 +174,8 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         found.extend(all.into_iter().map(|it| {
             let row = it.line - 1;
             let of_new = new.iter().any(|rows| rows.contains(&row) || rows.contains(&(row + 1)));
-            if of_new { it.told_only() } else { it }
+            let depends = DEPENDS.iter().any(|sign| it.reason.contains(sign));
+            if of_new || depends || file.is_new { it.told_only() } else { it }
         }));
     }
     found
@@ -156,6 +190,12 @@ fn skips(facts: &SourceFacts) -> Vec<RowText> {
         CALLS.iter().any(ends) || WHOLE.contains(&&*call.name)
     });
     let calls = calls.map(|call| RowText { row: call.row, text: call.name.clone() });
+    let options = facts.calls.iter().filter(|call| {
+        let first = call.name.split('.').next().unwrap_or_default();
+        let by_option = ["{skip:", ", skip:", "{todo:"].iter().any(|it| call.text.contains(it));
+        ["test", "it", "describe", "suite"].contains(&first) && by_option
+    });
+    let options = options.map(|call| RowText { row: call.row, text: "skip: …".to_owned() });
     let marks = facts.marks.iter().filter(|mark| MARKS.iter().any(|it| mark.text.contains(it)));
-    marks.cloned().chain(calls).collect()
+    marks.cloned().chain(calls).chain(options).collect()
 }

@@ -1,5 +1,6 @@
 //! Bars that are lowered.
 
+use super::literals::{Bent, bent, number as number_of};
 use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
@@ -34,6 +35,9 @@ pub(super) const RULE: CheatRule = CheatRule {
 const BARS: &[(&str, bool)] = &[
     ("fail_under", false),
     ("fail-under", false),
+    ("fail-under-lines", false),
+    ("fail-under-functions", false),
+    ("fail-under-regions", false),
     ("cov-fail-under", false),
     ("\"branches\":", false),
     ("\"lines\":", false),
@@ -47,7 +51,8 @@ const BARS: &[(&str, bool)] = &[
     ("testTimeout", true),
     ("this.timeout(", true),
     ("--timeout", true),
-    ("slow-timeout", true),
+    ("period = \"", true),
+    ("terminate-after", true),
     ("mark.timeout(", true),
     ("timeout=", true),
     ("timeout:", true),
@@ -74,20 +79,64 @@ const BARS: &[(&str, bool)] = &[
     ("max_complexity", true),
 ];
 
+/// Bars that are missed where they are taken out.
+const GONE: &[&str] = &[
+    "fail_under",
+    "fail-under",
+    "coverageThreshold",
+    "--cov-fail",
+    "max-warnings",
+    "<minimum>",
+    "-Werror",
+    "--strict",
+];
 /// Numbers of runs, and how many are too few to find anything.
 const RUNS: &[&str] = &["max_examples", "numRuns", "with_cases(", "MaxCount"];
 const FEWEST: f64 = 5.0;
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
-    for file in sources.files.iter().filter(|file| file.is_of_tests() || !file.is_code()) {
+    for file in sources
+        .files
+        .iter()
+        .filter(|file| file.is_of_tests() || file.is_setting() || !file.is_code())
+    {
         for line in file.added.iter().filter(|_| file.is_of_tests()) {
             // Where there was none, so few runs are a bar that was lowered.
             let few = |name: &&str| number(&line.text, name).is_some_and(|it| it <= FEWEST);
+            if line.text.contains("this.timeout(0)") || line.text.contains("setTimeout(0)") {
+                found.push(file.finding(
+                    &RULE,
+                    line.row,
+                    "no time is too long any more".to_owned(),
+                ));
+            }
             let name = RUNS.iter().find(|name| few(name));
-            if let Some(name) = name.filter(|it| !file.removed.iter().any(|old| old.text.contains(**it))) {
+            if let Some(name) =
+                name.filter(|it| !file.removed.iter().any(|old| old.text.contains(**it)))
+            {
                 let name = short(name.trim_end_matches(['(', ':', '=', ' ']));
                 found.push(file.finding(&RULE, line.row, format!("{name} is very low")));
+            }
+        }
+        for Bent { is, was, literals } in bent(&file.replaced) {
+            let lower = |(was, is): &(String, String)| {
+                number_of(was).zip(number_of(is)).is_some_and(|(was, is)| is < was)
+            };
+            let measures = file.is_setting() && is.text.to_lowercase().contains("cover");
+            if measures && literals.iter().any(lower) {
+                let (now, before) = (short(is.text.trim()), short(was.text.trim()));
+                let reason = format!("asks for less (now: {now}; before: {before})");
+                found.push(file.finding(&RULE, is.row, reason));
+            }
+        }
+        for bar in GONE {
+            let holds = |line: &&super::RowText| line.text.contains(bar);
+            let gone = file.removed.iter().find(holds);
+            let comes = file.added.iter().any(|line| holds(&line));
+            if let Some(line) = gone.filter(|_| file.is_setting() && !comes && !file.is_gone) {
+                let row = line.row.min(file.rows.saturating_sub(1));
+                found.push(file.finding(&RULE, row, format!("{bar} is gone")));
             }
         }
         for (name, more_is_laxer) in BARS {
@@ -101,11 +150,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             for ((_, was), (row, is)) in old.into_iter().zip(new) {
                 if (is > was) == *more_is_laxer && is != was {
                     let name = short(name.trim_matches(['"', ':', '(']));
-                    found.push(file.finding(
-                        &RULE,
-                        row,
-                        format!("{name} is {is}, and was {was}"),
-                    ));
+                    found.push(file.finding(&RULE, row, format!("{name} is {is}, and was {was}")));
                 }
             }
         }
@@ -122,6 +167,7 @@ fn number(line: &str, name: &str) -> Option<f64> {
         return None;
     }
     let rest = rest.get(begin..)?;
-    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_').unwrap_or(rest.len());
+    let end =
+        rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_').unwrap_or(rest.len());
     rest.get(..end)?.replace('_', "").trim_end_matches('.').parse().ok()
 }

@@ -37,8 +37,21 @@ pub(super) const RULE: CheatRule = CheatRule {
 
 /// Signs of an assertion with a tolerance, where more is laxer.
 const WIDER: &[&str] = &[
-    "approx(", "delta=", "isclose(", "allclose(", "abs(", ".abs()", "Abs(", "epsilon", "EPSILON",
-    "tolerance", "InDelta", "InEpsilon", "closeTo(", "isCloseTo(", "within(", "< ", "<= ", "> ",
+    "approx(",
+    "delta=",
+    "isclose(",
+    "allclose(",
+    "abs(",
+    ".abs()",
+    "Abs(",
+    "epsilon",
+    "EPSILON",
+    "tolerance",
+    "InDelta",
+    "InEpsilon",
+    "closeTo(",
+    "isCloseTo(",
+    "within(",
 ];
 /// Signs of one that counts places, where fewer are laxer.
 const PLACES: &[&str] = &["toBeCloseTo(", "assertAlmostEqual(", "places=", "decimal="];
@@ -58,17 +71,26 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let numbers: Vec<(f64, f64)> = numbers.collect();
             let last = numbers.last().copied();
             let wider = holds(WIDER) && last.is_some_and(|(was, is)| is > was && was < MUCH);
+            let less_than = holds(&[" < ", " <= ", "LessThan"]);
+            let below = less_than && last.is_some_and(|(was, is)| is > was);
+            let more_than = holds(&[" > ", " >= ", "GreaterThan"]);
+            let above = more_than && last.is_some_and(|(was, is)| is < was);
+            let bound = asserts(text) && (below || above);
             let fewer = holds(PLACES) && last.is_some_and(|(was, is)| is < was);
             let less = numbers.iter().any(|(was, is)| *was >= MUCH && is * 4.0 <= *was);
-            let asserts = text.contains("assert") || text.contains("expect(");
-            let why = match (fewer || wider && !holds(PLACES), less && !asserts) {
+            let why = match (fewer || bound || wider && !holds(PLACES), less && !asserts(text)) {
                 (true, _) => "allows more than before",
                 (_, true) => "puts much less into the code than before",
                 (false, false) => continue,
             };
-            let reason = format!("{why} (now: {}; before: {})", short(text), short(was.text.trim()));
+            let reason =
+                format!("{why} (now: {}; before: {})", short(text), short(was.text.trim()));
             found.push(file.finding(&RULE, is.row, reason));
         }
     }
     found
+}
+
+fn asserts(text: &str) -> bool {
+    text.contains("assert") || text.contains("expect(")
 }

@@ -40,9 +40,26 @@ pub(super) const RULE: CheatRule = CheatRule {
 
 /// Ends of names of calls that replace something.
 const REPLACE: &[&str] = &[
-    "setattr", "patch", "patch.object", "jest.mock", "vi.mock", "jest.spyOn", "vi.spyOn", "sinon.stub",
-    "stub", "mock.method", "mock", "Mockito.mock", "spy", "Mockito.spy", "mockStatic",
-    "Mockito.mockStatic", "when", "Mockito.when", "doReturn", "td.replace",
+    "setattr",
+    "patch",
+    "patch.object",
+    "jest.mock",
+    "vi.mock",
+    "jest.spyOn",
+    "vi.spyOn",
+    "sinon.stub",
+    "stub",
+    "mock.method",
+    "mock",
+    "Mockito.mock",
+    "spy",
+    "Mockito.spy",
+    "mockStatic",
+    "Mockito.mockStatic",
+    "when",
+    "Mockito.when",
+    "doReturn",
+    "td.replace",
 ];
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
@@ -59,14 +76,19 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         }
         // A name of the program that is given another function.
         for line in &file.added {
+            if is_own_copy(line.text.trim(), &unit) {
+                let reason = format!("tests a copy of its own: {}", short(line.text.trim()));
+                found.push(file.finding(&RULE, line.row, reason));
+            }
             let name = line.text.trim().split_once(" = ").map(|it| it.0);
             let is_function = ["lambda", "func(", "=> ", "function", "jest.fn", "vi.fn", "Mock("]
                 .iter()
                 .any(|it| line.text.contains(it));
-            let asserted = name.and_then(|name| name.split_once('.')).is_some_and(|(owner, name)| {
-                owner.chars().all(|c| c.is_alphanumeric() || c == '_') && is_asserted(file, name)
+            let plain = |it: &str| it.chars().all(|c| c.is_alphanumeric() || "_.".contains(c));
+            let called = name.is_some_and(|name| {
+                plain(name) && is_called(file, name.rsplit('.').next().unwrap_or(name))
             });
-            if is_function && asserted {
+            if is_function && called {
                 let reason = format!("replaces what it tests: {}", short(line.text.trim()));
                 found.push(file.finding(&RULE, line.row, reason));
             }
@@ -96,17 +118,23 @@ fn replaces_unit(file: &ChangedSource, call: &str, unit: &str) -> bool {
     let second = arguments.split(',').nth(1).map(|it| it.trim().trim_end_matches(')'));
     let named = second.and_then(|it| it.strip_prefix(['"', '\'', '`']));
     let name = named.map(|it| it.trim_end_matches(['"', '\'', '`'])).unwrap_or(last);
-    is_asserted(file, name)
+    is_called(file, name)
 }
 
-/// Whether some test asserts what a function of this name returns.
-fn is_asserted(file: &ChangedSource, name: &str) -> bool {
+/// Whether some test itself calls a function of this name.
+fn is_called(file: &ChangedSource, name: &str) -> bool {
     let called = format!("{name}(");
     name.len() > 1
-        && file.after.tests.iter().flat_map(|test| &test.assertions).any(|it| {
-            it.text.match_indices(&called).any(|(at, _)| {
-                let before = it.text.get(..at).and_then(|it| it.chars().next_back());
+        && file.after.tests.iter().any(|test| {
+            test.text.match_indices(&called).any(|(at, _)| {
+                let before = test.text.get(..at).and_then(|it| it.chars().next_back());
                 !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
             })
         })
+}
+
+/// Whether a line begins a module with the name of what is tested.
+fn is_own_copy(line: &str, unit: &str) -> bool {
+    let name = line.strip_prefix("mod ").and_then(|it| it.strip_suffix(" {"));
+    name.is_some_and(|name| name == unit)
 }

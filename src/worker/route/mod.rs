@@ -192,23 +192,23 @@ async fn retry(
     }
     let words = [former.order.request.as_str(), command.request.as_str()];
     let words: Vec<&str> = words.into_iter().filter(|words| !words.is_empty()).collect();
-    Ok(again(ctx, asked, former, JobOrder { request: words.join("\n"), ..former.order.clone() }))
+    let order = JobOrder {
+        by_id: asked.by.id,
+        login: asked.by.login.clone(),
+        request: words.join("\n"),
+        ..former.order.clone()
+    };
+    Ok(again(ctx, asked, former, order))
 }
 
-/// A job that takes up a former one, for whoever asks for it now.
+/// A job that takes up a former one.
 pub(in crate::worker) fn again(
     ctx: &Context,
     asked: &CommandEvent,
     former: &Job,
-    of: JobOrder,
+    order: JobOrder,
 ) -> TaskOutcome {
-    let order = JobOrder {
-        by_id: asked.by.id,
-        login: asked.by.login.clone(),
-        at: ctx.clock.now(),
-        comment_id: asked.comment_id,
-        ..of
-    };
+    let order = JobOrder { at: ctx.clock.now(), comment_id: asked.comment_id, ..order };
     let id = JobId::of_trigger(&asked.key);
     begin(asked, Job { repo: asked.repo.clone(), ..Job::again(id, former, order) })
 }

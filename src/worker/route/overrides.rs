@@ -60,6 +60,7 @@ pub(in crate::worker) async fn override_rule(
     if !is_blocked_by(job, rule) {
         return Ok(reply(asked, report::not_blocked_by(rule, prefix)));
     }
+    // It stays the job of whoever asked for it: an approver's word makes it none of theirs.
     let mut order: JobOrder = job.order.clone();
     order.overrides.push(new);
     Ok(again(ctx, asked, job, order))
