@@ -23,14 +23,8 @@ pub(super) struct Point {
 impl Point {
     /// The workflow command.
     pub(super) fn command(&self) -> String {
-        let title = property(&cut(&self.title, 120));
-        let message = data(&cut(&self.message, LONGEST));
-        match &self.at {
-            Some((file, line)) => {
-                format!("::error file={},line={line},title={title}::{message}", property(file))
-            }
-            None => format!("::error title={title}::{message}"),
-        }
+        let at = self.at.as_ref().map(|(file, line)| (file.as_str(), *line));
+        annotation("error", at, &self.title, &self.message)
     }
 
     /// For a list.
@@ -40,6 +34,17 @@ impl Point {
             Some((file, line)) => format!("{file}:{line} {}: {}", self.title, first.trim()),
             None => format!("{}: {}", self.title, first.trim()),
         }
+    }
+}
+
+/// The workflow command for `error`, `warning` or `notice` about a line of a file.
+pub fn annotation(level: &str, at: Option<(&str, u32)>, title: &str, message: &str) -> String {
+    let (title, message) = (property(&cut(title, 120)), data(&cut(message, LONGEST)));
+    match at {
+        Some((file, line)) => {
+            format!("::{level} file={},line={line},title={title}::{message}", property(file))
+        }
+        None => format!("::{level} title={title}::{message}"),
     }
 }
 

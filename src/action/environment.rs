@@ -5,6 +5,7 @@
 
 /// What the modes ask for themselves. No command is given these.
 const OWN: &[&str] = &[
+    "GANDER_INPUT_CHEATS",
     "GANDER_INPUT_COMMIT",
     "GANDER_INPUT_DIRECTORY",
     "GANDER_INPUT_PULL",

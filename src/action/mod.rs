@@ -19,7 +19,7 @@ use crate::core::manifest::BuildManifest;
 use crate::forge::ForgeError;
 use crate::sandbox::{Sandbox, SandboxError};
 
-pub use annotate::data as command_data;
+pub use annotate::{annotation, data as command_data};
 pub use build::build;
 pub use environment::{given, kept};
 pub use files::give_tree;

@@ -26,6 +26,8 @@ pub struct Surroundings {
     pub temporary: PathBuf,
     /// Whether GitHub made this machine for this job alone.
     pub fresh_runner: bool,
+    /// Whether *test* annotates what the rules against cheats find.
+    pub cheats: bool,
     /// Lines for later steps.
     pub output: Option<PathBuf>,
     /// The page of the run.
@@ -97,6 +99,7 @@ impl Surroundings {
             workspace,
             temporary: variable("RUNNER_TEMP").map_or_else(std::env::temp_dir, Into::into),
             fresh_runner: variable("RUNNER_ENVIRONMENT").as_deref() == Some("github-hosted"),
+            cheats: optional(variable, "GANDER_INPUT_CHEATS", "cheats", annotate)?.unwrap_or(false),
             output: variable("GITHUB_OUTPUT").map(PathBuf::from),
             summary: variable("GITHUB_STEP_SUMMARY").map(PathBuf::from),
             api: url("GITHUB_API_URL", "https://api.github.com")?,
@@ -237,6 +240,14 @@ fn requester(text: &str) -> Result<Requester, String> {
         "never" => Ok(Requester::Never),
         "allowed" => Ok(Requester::Allowed),
         other => Err(format!("{other:?} is not if-alone, never or allowed")),
+    }
+}
+
+fn annotate(text: &str) -> Result<bool, String> {
+    match text {
+        "annotate" => Ok(true),
+        "off" => Ok(false),
+        other => Err(format!("{other:?} is neither `annotate` nor `off`")),
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::DumpableBehavior;
 
+use super::rules::annotations;
 use super::{AnyError, CommandResult, say, start_logging, unprivileged};
 use crate::action::{
     ActionEnd, ActionError, ActionReport, Checkout, PublishInputs, Surroundings, adopt, asked,
@@ -119,6 +120,10 @@ async fn with_commands(
     let (sandbox, variables) = sandbox_for(surroundings).await?;
     let (sandbox, variables) = (sandbox.as_ref(), variables.as_slice());
     let checkout = Checkout { tree: &surroundings.workspace, sandbox, variables };
+    // Before a command can change what is checked out.
+    if mode == ActionMode::Test && surroundings.cheats {
+        annotations(&surroundings.workspace).await.iter().for_each(|line| say(line));
+    }
     let report = if mode == ActionMode::Test {
         test(checkout, &mut log).await
     } else {

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{AnyError, CommandResult, HELD, NO_CHANGE, local, say, say_json, start_logging};
+use crate::action::annotation;
 use crate::core::id::Sha;
-use crate::verify::cheat::{Severity, find_cheats, rules_page};
-use crate::workspace::between::between;
+use crate::verify::cheat::{CheatFinding, Severity, find_cheats, rules_page};
+use crate::workspace::between::{Between, between};
 use crate::workspace::mirror::{Mirror, MirrorError};
 use crate::workspace::patched::patched;
 
@@ -45,17 +46,8 @@ pub fn run(command: &RulesCommand) -> CommandResult {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let place = tempfile::Builder::new().prefix("gander-rules-").tempdir()?;
         let repository = local::repository(&command.repo)?;
-        let mirror = Mirror::open(place.path(), "local").await?;
-        let (from, to) = both_sides(command, &repository, &mirror).await?;
-        let (old, new) = (mirror.list(&from).await?, mirror.list(&to).await?);
-        let looking = tokio::task::spawn_blocking(move || {
-            let change = between(&mirror, &old, &new)?;
-            let found = find_cheats(&change.patch, &change.base);
-            Ok::<_, MirrorError>((change, found))
-        });
-        let (change, found) = looking.await??;
+        let Looked { from, to, change, found } = look(&repository, &command.what).await?;
         let files = change.patch.changes.len();
         if command.json {
             let found: Vec<_> = found
@@ -89,14 +81,62 @@ pub fn run(command: &RulesCommand) -> CommandResult {
     })
 }
 
+/// What was looked at, and what was found.
+struct Looked {
+    from: Sha,
+    to: Sha,
+    change: Between,
+    found: Vec<CheatFinding>,
+}
+
+async fn look(repository: &Path, what: &str) -> Result<Looked, AnyError> {
+    let place = tempfile::Builder::new().prefix("gander-rules-").tempdir()?;
+    let mirror = Mirror::open(place.path(), "local").await?;
+    let (from, to) = both_sides(what, repository, &mirror).await?;
+    let (old, new) = (mirror.list(&from).await?, mirror.list(&to).await?);
+    let looking = tokio::task::spawn_blocking(move || {
+        let change = between(&mirror, &old, &new)?;
+        let found = find_cheats(&change.patch, &change.base);
+        Ok::<_, MirrorError>((change, found))
+    });
+    let (change, found) = looking.await??;
+    Ok(Looked { from, to, change, found })
+}
+
+/// So many of a kind GitHub shows of a step.
+const MOST_ANNOTATED: usize = 10;
+
+/// What the rules find in the commit that is checked out, as commands of a workflow.
+pub(super) async fn annotations(tree: &Path) -> Vec<String> {
+    let looked = look(tree, "HEAD").await;
+    let found = match looked {
+        Ok(Looked { found, .. }) => found,
+        Err(error) => {
+            let why = format!(
+                "{error}\nThe commit is held against the one before it, so that has to be there, \
+                 too: `fetch-depth: 2` in actions/checkout."
+            );
+            return vec![annotation("notice", None, "Not looked for cheats", &why)];
+        }
+    };
+    let of = |severity, level: &'static str| {
+        let found = found.iter().filter(move |it| it.severity == severity).take(MOST_ANNOTATED);
+        found.map(move |it| {
+            let line = u32::try_from(it.line).unwrap_or(1);
+            annotation(level, Some((&it.path, line)), it.rule, &it.reason)
+        })
+    };
+    of(Severity::Block, "warning").chain(of(Severity::Flag, "notice")).collect()
+}
+
 /// The commits or trees that are held against each other.
 async fn both_sides(
-    command: &RulesCommand,
+    what: &str,
     repository: &Path,
     mirror: &Mirror,
 ) -> Result<(Sha, Sha), AnyError> {
-    let file = Path::new(&command.what);
-    if command.what == "-" || file.is_file() {
+    let file = Path::new(what);
+    if what == "-" || file.is_file() {
         let mut patch = tempfile::NamedTempFile::new()?;
         match file.is_file() {
             true => std::io::copy(&mut std::fs::File::open(file)?, &mut patch)?,
@@ -106,9 +146,9 @@ async fn both_sides(
         let to = patched(mirror, &from, patch.path()).await?;
         return Ok((from, to));
     }
-    let (from, to) = match command.what.split_once("..") {
+    let (from, to) = match what.split_once("..") {
         Some((from, to)) => (from.trim_end_matches('.').to_owned(), to.trim_start_matches('.')),
-        None => (format!("{}^", command.what), &*command.what),
+        None => (format!("{what}^"), what),
     };
     let to = if to.is_empty() { "HEAD" } else { to };
     let from = local::fetch(repository, Some(&from), mirror).await?;

@@ -137,6 +137,9 @@ pub struct Evidence {
     /// The rules against cheats that make it red, and that a person can override.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked_by: Vec<String>,
+    /// What of its size a person has to look at, in a few words each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub oversize: Vec<String>,
 }
 
 /// What the evidence says.
@@ -244,6 +247,7 @@ impl Evidence {
     /// What of it a person has to say yes to before the change goes anywhere, each in a few words.
     pub fn needs_a_person(&self, mode: ProofMode) -> Vec<String> {
         let mut all = self.proof.as_ref().map_or_else(Vec::new, Proof::needs_a_person);
+        all.extend(self.oversize.iter().cloned());
         if mode == ProofMode::Required && self.outcome() != GreenOutcome::Proven {
             all.push(NOT_PROVEN.to_owned());
         }
@@ -406,6 +410,7 @@ mod tests {
             tools: Vec::new(),
             proof: None,
             blocked_by: Vec::new(),
+            oversize: Vec::new(),
             patch: PatchDigest::of_bytes([0xbb; 32]),
             checks: outcomes
                 .iter()

@@ -70,6 +70,7 @@ fn evidence(base: &str, patch: &str, outcome: Option<CheckOutcome>) -> Evidence 
         tools: Vec::new(),
         proof: None,
         blocked_by: Vec::new(),
+        oversize: Vec::new(),
     }
 }
 

@@ -168,6 +168,12 @@ pub struct LimitRules {
     /// KiB in one patch.
     #[serde(deserialize_with = "values::limits_patch_kib")]
     pub patch_kib: u32,
+    /// Lines of code that one round may add to the program before a person has to look.
+    #[serde(deserialize_with = "values::limits_source_lines")]
+    pub source_lines: u32,
+    /// The same of its tests.
+    #[serde(deserialize_with = "values::limits_test_lines")]
+    pub test_lines: u32,
     /// Gander's open pull requests at a time.
     #[serde(deserialize_with = "values::limits_open_pulls")]
     pub open_pulls: u32,
@@ -224,7 +230,15 @@ impl Default for Verify {
 
 impl Default for LimitRules {
     fn default() -> Self {
-        Self { files: 100, patch_kib: 1024, open_pulls: 5, rounds: 10, ci_repairs: 2 }
+        Self {
+            files: 100,
+            patch_kib: 1024,
+            source_lines: 400,
+            test_lines: 400,
+            open_pulls: 5,
+            rounds: 10,
+            ci_repairs: 2,
+        }
     }
 }
 
@@ -407,6 +421,8 @@ mod tests {
         ("paths", "flagged", "[\"a{\"]", "holds something that is not a glob pattern"),
         ("limits", "files", "1001", "must be 1 to 1000"),
         ("limits", "patch_kib", "0", "must be 1 to 10240"),
+        ("limits", "source_lines", "0", "must be 1 to 100000"),
+        ("limits", "test_lines", "100001", "must be 1 to 100000"),
         ("limits", "open_pulls", "101", "must be 1 to 100"),
         ("limits", "rounds", "0", "must be 1 to 100"),
         ("limits", "ci_repairs", "11", "must be 0 to 10"),

@@ -42,6 +42,9 @@ pub struct Proof {
     /// them.
     #[serde(default)]
     pub tests_bent: Vec<String>,
+    /// New tests that pass without the rest of the change, too, where others do not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weak_tests: Vec<WeakTest>,
     /// Changed files that decide what the checks do, each with what it is.
     #[serde(default)]
     pub deciding: Vec<String>,
@@ -75,6 +78,33 @@ pub enum ProofOutcome {
     },
     /// It could not be tried: why.
     NotTried(String),
+}
+
+impl ProofOutcome {
+    /// What says more about a change is higher.
+    pub fn rank(&self) -> u8 {
+        match self {
+            Self::NoTest | Self::TestsNotRun => 0,
+            Self::NotTried(_) => 1,
+            Self::GreenOnBase => 2,
+            Self::OnlyTests(_) => 3,
+            Self::OnlyMissing(_) => 4,
+            Self::Proven => 5,
+            // One test that wavers outweighs all others.
+            Self::Unstable { .. } => 6,
+        }
+    }
+}
+
+/// A new test that does not need the rest of its change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeakTest {
+    /// As its runner names it.
+    pub id: String,
+    /// Where it stands, as far as that can be told: a path and a line from 1, else empty and 0.
+    pub path: String,
+    /// See above.
+    pub line: u32,
 }
 
 /// A test that fails without the change and passes with it.
@@ -133,6 +163,7 @@ impl Proof {
             old_tests_named: Vec::new(),
             tests_lost: Vec::new(),
             tests_bent: Vec::new(),
+            weak_tests: Vec::new(),
             deciding: Vec::new(),
             under_base_settings: Vec::new(),
         }

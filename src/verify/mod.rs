@@ -47,6 +47,7 @@ mod rerun;
 pub mod results;
 mod rules;
 mod rust_code;
+pub mod scope;
 mod second_look;
 mod shadowing;
 mod split;
@@ -54,6 +55,7 @@ mod subject;
 mod test_files;
 mod test_ids;
 mod test_map;
+mod weak_tests;
 
 pub use base_settings::UnderBaseSettings;
 pub use called::called_files;
@@ -272,8 +274,9 @@ impl Checker {
         }
         let (base, patch) = (self.base.clone(), patch.digest());
         let (packages, tools) = (Vec::new(), Vec::new());
-        let blocked_by = Vec::new();
-        Ok(Evidence { base, patch, checks, packages, tools, proof: None, blocked_by })
+        let (blocked_by, oversize) = (Vec::new(), Vec::new());
+        let proof = None;
+        Ok(Evidence { base, patch, checks, packages, tools, proof, blocked_by, oversize })
     }
 
     /// A directory in which a command builds, with what earlier checks built.

@@ -25,6 +25,7 @@ use super::subject::{MOST_TESTS, Subject, bent, is_asked, own_tests, takes_red_t
 use super::test_files::is_code;
 use super::test_ids::{declares_tests, is_in_file, stands_in};
 use super::test_map::TestMap;
+use super::weak_tests::weak_tests;
 use super::{Checker, Finding, VerifyContext, VerifyError, blocking};
 use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence};
 use crate::core::patch::{Change, Patch};
@@ -112,8 +113,7 @@ impl Reproduce<'_> {
         let mut best: Option<Proof> = None;
         for subject in &subjects {
             let proof = self.of(subject, (&divided.tests, &map), &parts).await?;
-            let rank = rank(&proof.outcome);
-            if best.as_ref().is_none_or(|best| self::rank(&best.outcome) < rank) {
+            if best.as_ref().is_none_or(|best| best.outcome.rank() < proof.outcome.rank()) {
                 best = Some(proof);
             }
         }
@@ -238,7 +238,9 @@ impl Reproduce<'_> {
         let run = self.rerun_of(subject).once(subject.line, subject.line, tests).await?;
         let tests_bent = bent(subject, run.results.as_ref(), tests);
         if let Some(found) = self.red_to_green(subject, &run) {
-            return Ok(Proof { tests_bent, ..self.shown(subject, found, parts).await? });
+            let weak_tests = weak_tests(subject, run.results.as_ref(), (self.patch, tests));
+            let proof = self.shown(subject, found, parts).await?;
+            return Ok(Proof { tests_bent, weak_tests, ..proof });
         }
         if !tests_bent.is_empty() {
             return Ok(Proof::of(ProofOutcome::OnlyTests(tests_bent)));
@@ -510,18 +512,4 @@ impl Reproduce<'_> {
 fn green_on_base(tests: usize) -> Proof {
     let green_tests = u32::try_from(tests).unwrap_or(u32::MAX);
     Proof { green_tests, ..Proof::of(ProofOutcome::GreenOnBase) }
-}
-
-/// What says more about a change.
-fn rank(outcome: &ProofOutcome) -> u8 {
-    match outcome {
-        ProofOutcome::NoTest | ProofOutcome::TestsNotRun => 0,
-        ProofOutcome::NotTried(_) => 1,
-        ProofOutcome::GreenOnBase => 2,
-        ProofOutcome::OnlyTests(_) => 3,
-        ProofOutcome::OnlyMissing(_) => 4,
-        ProofOutcome::Proven => 5,
-        // One test that wavers outweighs all others.
-        ProofOutcome::Unstable { .. } => 6,
-    }
 }

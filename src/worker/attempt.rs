@@ -26,6 +26,7 @@ use crate::sandbox::{Sandbox, SandboxLimits};
 use crate::verify;
 use crate::verify::ProofDepth;
 use crate::verify::cheat::{CheatFinding, find_cheats};
+use crate::verify::scope::far_files;
 use crate::worker::WorkError;
 use crate::worker::checks::{
     CheckedChange, blocking, checker, checks_changed, commands, edits_tests, limits, minutes,
@@ -275,19 +276,22 @@ async fn hand_in(
     flags.extend(by_ignored.map(|path| format!("{path}: is new, and .gitignore leaves it out")));
     flags.extend(changes.by_commands.iter().map(flag));
     let (mirror, tree) = (ctx.mirror.clone(), Arc::clone(workspace));
+    let issue = [&job.issue.title, &job.issue.body, job.request].join("\n");
     let (patch, looked) = blocking(move || {
         let base = diff::base_files(&mirror, tree.entries(), &patch);
         let looked = base.map(|base| {
             let packages = packages_changed(&patch, &base);
-            (diff::lines(&patch, &base), packages, cheats_in(&patch, &base))
+            let mut told = cheats_in(&patch, &base);
+            told.extend(far_files(&patch, &base, &issue));
+            (diff::lines(&patch, &base), packages, told)
         });
         (patch, looked)
     })
     .await?;
-    let ((added, removed), packages, cheats) = looked?;
+    let ((added, removed), packages, told) = looked?;
     // What is installed with a change is seen nowhere else.
     flags.splice(0..0, packages);
-    flags.extend(cheats);
+    flags.extend(told);
     let files = u32::try_from(patch.changes.len()).unwrap_or(u32::MAX);
     let size = (files, added, removed);
     let SaidOfChange { summary, answers, no_test } = words;

@@ -95,6 +95,7 @@ pub(super) fn cannot_be_had(job: &AttemptInput<'_>, patch: &Patch, why: String) 
         tools: Vec::new(),
         proof: None,
         blocked_by: Vec::new(),
+        oversize: Vec::new(),
     }
 }
 

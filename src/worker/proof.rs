@@ -18,6 +18,7 @@ use crate::core::policy::{HookRule, ProofMode};
 use crate::core::proof::{Proof, ProofOutcome};
 use crate::core::test_results::TestResults;
 use crate::verify::cheat::{CheatFinding, PROCESS_EXIT, Severity, find_cheats};
+use crate::verify::scope::Growth;
 use crate::verify::{ProofDepth, Reproduce, UnderBaseSettings, deciding_files, is_of_tests};
 use crate::workspace::diff;
 
@@ -62,6 +63,7 @@ impl CheckedChange<'_> {
             let names = names.into_iter().collect();
             return Ok(evidence.blocked(AGAINST_CHEATS, names, why_blocked(&blocking)));
         }
+        evidence.oversize = self.oversize().await?;
         let deciding = match rules.hooks {
             HookRule::Flag => Vec::new(),
             HookRule::Hold | HookRule::Refuse => self.deciding(&evidence, whole.as_ref()).await?,
@@ -153,6 +155,22 @@ impl CheckedChange<'_> {
         reading.boxed()
     }
 
+    /// What of its size is above the repository's limits.
+    async fn oversize(&self) -> Result<Vec<String>, WorkError> {
+        let files = self.replaced_files(self.job.base, self.patch).await?;
+        let patch = self.patch.clone();
+        let growth = blocking(move || Growth::of(&patch, &files)).await?;
+        let limits = &self.job.rules.limits;
+        let above = |what: &str, name: &str, lines: u32, limit: u32| {
+            (lines > limit).then(|| {
+                format!("it adds {lines} lines of code to {what}, and `[limits] {name}` is {limit}")
+            })
+        };
+        let source = above("the program", "source_lines", growth.source, limits.source_lines);
+        let tests = above("its tests", "test_lines", growth.tests, limits.test_lines);
+        Ok(source.into_iter().chain(tests).collect())
+    }
+
     /// What the rules against cheats find in it.
     async fn cheats(
         &self,
@@ -217,6 +235,9 @@ pub(super) fn for_the_model(proof: &Proof) -> String {
     for test in &proof.tests {
         let said = test.on_base.lines().next().unwrap_or_default();
         text.push_str(&format!("- {}: {said}\n", test.id));
+    }
+    for test in &proof.weak_tests {
+        text.push_str(&format!("Passes without the rest of your change, too: {}\n", test.id));
     }
     for what in proof.needs_a_person() {
         text.push_str(&format!("A person has to look first: {what}\n"));

@@ -725,14 +725,14 @@ async fn what_the_test_command_runs_is_shown_when_it_is_changed() {
     let w = World::with_project(files).await;
     w.model.will(vec![
         edit("count.sh", "$1 - 1", "$1"),
-        edit("ci/part.sh", "true", "exit 0"),
-        edit("ci/unused.sh", "true", "exit 0"),
+        edit("ci/part.sh", "true", "echo fine"),
+        edit("ci/unused.sh", "true", "echo fine"),
         finish("done"),
     ]);
     w.fixed().await;
     let body = w.only_pull().body;
     assert!(body.contains("> - ci/part.sh: changes what the test command does"), "{body}");
-    assert!(!body.contains("ci/unused.sh:"), "{body}");
+    assert!(!body.contains("ci/unused.sh: changes"), "{body}");
     w.ends().await;
 }
 

@@ -664,7 +664,8 @@ fn a_change_that_turns_every_report_into_passed_is_not_called_more_than_checks_p
                  def pytest_runtest_makereport(item, call):\n    result = yield\n    \
                  result.get_result().outcome = 'passed'\n";
     let edit = serde_json::json!({"tool": "edit", "path": "conftest.py", "action": "create", "new": cheat});
-    let (text, report) = local.edited(&[edit], &[]);
+    // The rule that sees it is overridden here: what decides the verdict is held all the same.
+    let (text, report) = local.edited(&[edit], &["--override", "runner-tampered=to see the rest"]);
     assert_eq!(report["result"], "verified", "the cheat does not work: {text}");
     assert_eq!(report["outcome"], "held", "{report:#}");
     assert_eq!(report.get("note"), None, "{report:#}");

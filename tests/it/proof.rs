@@ -218,10 +218,17 @@ fn a_wrong_fix_in_a_project_without_tests_is_told_as_nothing_that_ran() {
 
 /// A red test, as an issue speaks of it, and what a change that does not mend it does instead.
 fn cheats(edits: &[Value]) -> (String, Value) {
+    cheats_in_spite_of(edits, None)
+}
+
+/// The same where somebody overrides a rule against cheats: what tests came to is left.
+fn cheats_in_spite_of(edits: &[Value], rule: Option<&str>) -> (String, Value) {
     let test = "import widget\n\ndef test_type():\n    assert widget.size() > 0\n\n\
                 def test_size():\n    assert widget.size() == 2\n";
     let files = [PYTHON[0], ("test_widget.py", test), ONE_ATTEMPT];
-    Local::with(&files).edited(edits, &[])
+    let reason = rule.map(|rule| format!("{rule}=to see the rest"));
+    let more: Vec<&str> = reason.iter().flat_map(|it| ["--override", it]).collect();
+    Local::with(&files).edited(edits, &more)
 }
 
 #[test]
@@ -242,8 +249,12 @@ fn the_textbook_cheats_are_told_from_an_honest_fix() {
         "def test_size",
         "import pytest\n\n@pytest.mark.skip\ndef test_size",
     );
+    let (text, report) = cheats(std::slice::from_ref(&skip));
+    assert_eq!(report["outcome"], "refused", "{text}");
+    assert!(text.contains("@pytest.mark.skip (rule test-skipped)"), "{text}");
     for edit in [gone, skip] {
-        let (text, report) = cheats(&[edit, one_edit("widget.py", "1\n", "1  # right\n")]);
+        let edits = [edit, one_edit("widget.py", "1\n", "1  # right\n")];
+        let (text, report) = cheats_in_spite_of(&edits, Some("test-skipped"));
         assert_ne!(report["outcome"], "proven", "{text}");
         assert_eq!(report["outcome"], "held", "{text}");
         assert!(
@@ -255,7 +266,11 @@ fn the_textbook_cheats_are_told_from_an_honest_fix() {
     let hook = "import pytest\n\n@pytest.hookimpl(hookwrapper=True)\n\
                 def pytest_runtest_makereport(item, call):\n    result = yield\n    \
                 result.get_result().outcome = 'passed'\n";
-    let (text, report) = cheats(&[created("conftest.py", hook)]);
+    let hook = [created("conftest.py", hook)];
+    let (text, report) = cheats(&hook);
+    assert_eq!(report["outcome"], "refused", "{text}");
+    assert!(text.contains("changes what a runner says"), "{text}");
+    let (text, report) = cheats_in_spite_of(&hook, Some("runner-tampered"));
     assert_eq!(report["outcome"], "held", "{text}");
     assert!(text.contains("look before you use it: conftest.py: hooks of pytest"), "{text}");
     // The settings leave the test out.
@@ -768,4 +783,37 @@ fn a_fix_with_which_the_old_tests_do_not_even_compile_is_held_in_words_that_say_
     let words = "look before you use it: the tests as they were do not build, load or run";
     assert!(text.contains(words), "{text}");
     assert!(!text.contains("this test, as it was"), "{text}");
+}
+
+#[test]
+fn a_new_test_that_does_not_need_the_fix_is_called_weak_with_its_line() {
+    let tests = "assert_eq!(super::mean(&[]), None);\n    }\n\n    #[test]\n    fn idle() {\n        \
+                 assert_eq!(super::mean(&[2]), Some(2));";
+    let (text, report) = stats().edited(&[fix(), test_with(tests)], &[]);
+    assert_eq!(report["outcome"], "proven", "{text}");
+    let weak = &report["proof"]["weak_tests"];
+    assert_eq!(weak, &json!([{"id": "widget::tests::idle", "path": "src/lib.rs", "line": 22}]));
+    let said =
+        "weak: widget::tests::idle (src/lib.rs:22) passes without the rest of the change, too";
+    assert!(text.contains(said), "{text}");
+}
+
+#[test]
+fn a_change_larger_than_the_rules_like_is_held_and_a_file_far_from_the_issue_is_named() {
+    let rules = "[agent]\nattempts = 1\n[limits]\nsource_lines = 3\n";
+    let local = Local::with(&[
+        CRATE,
+        ("src/lib.rs", CODE),
+        ("src/paint.rs", "pub fn colour() {}\n"),
+        (".gitignore", "/target\n"),
+        (".github/gander.toml", rules),
+    ]);
+    let local = local.about("The mean of nothing\n\n`mean(&[])` panics.\n");
+    let more = one_edit("src/paint.rs", "pub fn colour() {}", "pub fn colour() {\n    drop(1);\n}");
+    let edits = [fix(), test_with("assert_eq!(super::mean(&[]), None);"), more];
+    let (text, report) = local.edited(&edits, &[]);
+    assert_eq!(report["outcome"], "held", "{text}");
+    let held = "it adds 6 lines of code to the program, and `[limits] source_lines` is 3";
+    assert_eq!(report["held"], json!([held]), "{text}");
+    assert!(text.contains("src/paint.rs: nothing is in it that the issue names"), "{text}");
 }

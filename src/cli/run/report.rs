@@ -12,7 +12,7 @@ use crate::core::hidden::for_terminal;
 use crate::core::id::Sha;
 use crate::core::job::{Job, JobEnding, JobStage, Proposal};
 use crate::core::policy::ProofMode;
-use crate::core::proof::{Proof, TakenBack, WithoutPart};
+use crate::core::proof::{Proof, TakenBack, WeakTest, WithoutPart};
 use crate::core::report::{
     first_flags, not_reproducible, outcome_words, why_no_test, why_not_proven,
 };
@@ -287,6 +287,10 @@ fn shown(proof: &Proof) -> String {
         let _ = writeln!(text, "  {}", test.id);
         let _ = writeln!(text, "    on the base: failed: {said}");
         let _ = writeln!(text, "    with the change: passed, {runs} run{}", plural(runs));
+    }
+    for WeakTest { id, path, line } in &proof.weak_tests {
+        let place = if *line > 0 { format!(" ({path}:{line})") } else { String::new() };
+        let _ = writeln!(text, "  weak: {id}{place} passes without the rest of the change, too");
     }
     for TakenBack { path, line, added, removed, without } in &proof.parts {
         let came_out = match without {

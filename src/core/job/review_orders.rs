@@ -469,6 +469,7 @@ impl Story {
                     tools: Vec::new(),
                     proof: None,
                     blocked_by: Vec::new(),
+                    oversize: Vec::new(),
                 }))
             }
             (JobStep::Publish { .. }, JobStage::Publishing { .. }) => {

@@ -72,6 +72,14 @@ pub(super) fn limits_open_pulls<'de, D: Deserializer<'de>>(from: D) -> Result<u3
     within("[limits] open_pulls", 1, 100, from)
 }
 
+pub(super) fn limits_source_lines<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    within("[limits] source_lines", 1, 100_000, from)
+}
+
+pub(super) fn limits_test_lines<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    within("[limits] test_lines", 1, 100_000, from)
+}
+
 pub(super) fn limits_rounds<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     within("[limits] rounds", 1, 100, from)
 }

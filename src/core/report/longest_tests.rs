@@ -64,6 +64,7 @@ fn longest() -> (Job, VerifiedPatch) {
         tools: Vec::new(),
         proof: None,
         blocked_by: Vec::new(),
+        oversize: Vec::new(),
         patch: patch.digest(),
         checks: (0..1000).map(check).collect(),
     };

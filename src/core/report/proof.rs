@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use super::s;
 use crate::core::evidence::GreenOutcome;
 use crate::core::job::Job;
-use crate::core::proof::{Proof, ProofOutcome, TakenBack, WithoutPart};
+use crate::core::proof::{Proof, ProofOutcome, TakenBack, WeakTest, WithoutPart};
 use crate::core::text::{first_of, inline, listed};
 
 /// Tests that are shown.
@@ -166,7 +166,24 @@ fn table(proof: &Proof) -> String {
         let n = proof.parts_left;
         let _ = write!(text, "{n} more part{} of the change: not tried, for the time.\n\n", s(n));
     }
+    let weak: Vec<String> = proof.weak_tests.iter().map(weak_test).collect();
+    if !weak.is_empty() {
+        let _ = write!(
+            text,
+            "Weak: new tests that pass without the rest of the change as well, and so show nothing \
+             of it: {}.\n\n",
+            first_of(&weak, MOST_TESTS).join(", ")
+        );
+    }
     text
+}
+
+/// `` `test_x` (`tests/test_a.py` line 12) ``
+fn weak_test(WeakTest { id, path, line }: &WeakTest) -> String {
+    match line {
+        0 => code(id),
+        line => format!("{} ({} line {line})", code(id), code(path)),
+    }
 }
 
 /// `` `src/x.rs` line 12 (+3 −1) ``

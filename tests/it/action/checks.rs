@@ -263,3 +263,54 @@ async fn a_build_takes_only_plain_files_with_names_of_their_own() {
     let ran = world.runs("build", &tree, &[]).await;
     assert!(ran.summary.contains("not a branch"), "{}", ran.summary);
 }
+
+/// A repository with a commit on top of another, which skips a test and silences a warning.
+fn with_a_skipped_test(world: &World) -> std::path::PathBuf {
+    let tree = project(world, &[("test_sum.py", "def test_add():\n    assert 1 + 1 == 2\n")]);
+    let git = |arguments: &[&str]| {
+        let who = ["-c", "user.name=Mona", "-c", "user.email=mona@example.com"];
+        let mut command = std::process::Command::new("git");
+        let done = command.args(who).args(arguments).current_dir(&tree).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    for arguments in [&["init", "-q"][..], &["add", "."], &["commit", "-q", "-m", "one"]] {
+        git(arguments);
+    }
+    let skipped = "import pytest\n\n\n@pytest.mark.skip\ndef test_add():\n    assert 1 + 1 == 2\n";
+    std::fs::write(tree.join("test_sum.py"), skipped).unwrap();
+    std::fs::write(tree.join("sum.py"), "x = f()  # type: ignore\n").unwrap();
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "two"]);
+    tree
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_looks_like_a_cheat_is_annotated_where_the_workflow_asks_for_it_and_fails_nothing() {
+    let world = World::with_release().await;
+    let tree = with_a_skipped_test(&world);
+    let ran = world.runs("test", &tree, &[]).await;
+    assert!(!obeyed(&ran.log).iter().any(|line| line.contains("test-skipped")), "{}", ran.log);
+    let asked = [("GANDER_INPUT_CHEATS", "annotate")];
+    let ran = world.runs("test", &tree, &asked).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.log);
+    let lines = obeyed(&ran.log);
+    let warning = "::warning file=test_sum.py,line=4,title=test-skipped::skips a test, or expects it \
+                   to fail: @pytest.mark.skip";
+    let notice = "::notice file=sum.py,line=1,title=suppression-added::silences a warning: x = f()  # \
+                  type: ignore";
+    assert!(lines.contains(&warning) && lines.contains(&notice), "{lines:#?}");
+    // Of a checkout of one commit nothing can be said.
+    let shallow = world.folder.path().join("shallow");
+    let from = format!("file://{}", tree.display());
+    let cloned = std::process::Command::new("git")
+        .args(["clone", "-q", "--depth", "1", &from, shallow.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(cloned.status.success(), "{}", String::from_utf8_lossy(&cloned.stderr));
+    let ran = world.runs("test", &shallow, &asked).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.log);
+    let lines = obeyed(&ran.log);
+    assert!(lines.iter().any(|line| line.contains("`fetch-depth: 2`")), "{lines:#?}");
+    let ran = world.runs("test", &tree, &[("GANDER_INPUT_CHEATS", "yes")]).await;
+    assert!(ran.log.contains("cheats: \"yes\" is neither `annotate` nor `off`"), "{}", ran.log);
+}

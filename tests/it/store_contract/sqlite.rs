@@ -240,6 +240,7 @@ async fn a_job_of_the_second_version_keeps_its_rules_its_change_and_what_was_fou
         tools: vec![],
         proof: None,
         blocked_by: Vec::new(),
+        oversize: Vec::new(),
     };
     let proposal = Proposal {
         patch: patch.parse().unwrap(),
