@@ -122,7 +122,7 @@ async fn with_commands(
     let checkout = Checkout { tree: &surroundings.workspace, sandbox, variables };
     // Before a command can change what is checked out.
     if mode == ActionMode::Test && surroundings.cheats {
-        annotations(&surroundings.workspace).await.iter().for_each(|line| say(line));
+        annotations(&surroundings.workspace).await.iter().for_each(say);
     }
     let report = if mode == ActionMode::Test {
         test(checkout, &mut log).await
