@@ -10,7 +10,6 @@
 //! red check green; repeats and parts together take no longer than one whole check, or a minute.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -34,7 +33,7 @@ use crate::core::proof::{Proof, ProofOutcome, ProvenTest, TakenBack, WithoutPart
 use crate::core::test_results::{FailureCause, TestResults, TestState};
 use crate::workspace::diff::BaseFiles;
 use crate::workspace::mirror::MirrorError;
-use crate::workspace::texts::read_text;
+use crate::workspace::texts::TextReader;
 use crate::workspace::tree::ExportError;
 
 /// How often the tests are run once more with the change.
@@ -128,21 +127,14 @@ impl Reproduce<'_> {
     /// Which of the change is its tests, and the parts of the rest.
     async fn divided(&self) -> Result<(TestMap, SplitPatch, Vec<ChangePart>), VerifyError> {
         let (patch, files) = (self.patch.clone(), self.files.clone());
-        let (mirror, base) = (self.checker.mirror.clone(), self.checker.base.clone());
+        let Checker { mirror, base, .. } = self.checker;
+        let mut texts = TextReader::new(mirror, base, LARGEST_FILE);
         let results = self.base.iter().chain(&self.with.checks).filter_map(|it| it.results.clone());
         let results: Vec<TestResults> = results.collect();
         let dividing = move || {
             let ids = results.iter().flat_map(TestResults::iter).map(|(id, _)| id);
             let ids: Vec<&str> = ids.collect();
-            let mut known = BTreeMap::new();
-            let read = |path: &str| match known.get(path) {
-                Some(text) => Ok(Option::clone(text)),
-                None => {
-                    let text = read_text(&mirror, &base, path, LARGEST_FILE)?;
-                    known.insert(path.to_owned(), text.clone());
-                    Ok::<_, MirrorError>(text)
-                }
-            };
+            let read = |path: &str| texts.read(path);
             let map = TestMap::of(&patch, &files, &ids, read)?;
             let (divided, parts) = (split(&patch, &files, &map), parts(&patch, &files, &map));
             Ok::<_, MirrorError>((map, divided, parts))

@@ -26,7 +26,7 @@ use crate::verify::{self, Checker, SecondLook, VerifyContext, called_files};
 use crate::workspace::diff;
 use crate::workspace::mirror::{EntryMode, Mirror, MirrorError};
 use crate::workspace::patch::Caps;
-use crate::workspace::texts::read_text;
+use crate::workspace::texts::TextReader;
 use crate::workspace::tree::Workspace;
 
 /// A red result without a change is asked for again after this many seconds.
@@ -241,10 +241,10 @@ pub(super) async fn found_commands(
     ctx: &JobContext,
     paths: Vec<String>,
 ) -> Result<Vec<FoundCommand>, WorkError> {
-    let (mirror, base) = (ctx.mirror.clone(), job.base.clone());
+    let mut texts = texts_of(&ctx.mirror, job.base);
     let finding = move || {
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-        detect::commands(&paths, |path| text_at(&mirror, &base, path))
+        detect::commands(&paths, |path| Ok(texts.read(path)?))
     };
     blocking(finding).await?
 }
@@ -274,23 +274,20 @@ pub(super) async fn called_by(
     patch: &Patch,
     commands: &[String],
 ) -> Result<BTreeSet<String>, WorkError> {
-    let (mirror, base) = (ctx.mirror.clone(), job.base.clone());
+    let mut texts = texts_of(&ctx.mirror, job.base);
     let (changed, commands): (Vec<RepoPath>, _) =
         (patch.changes.keys().cloned().collect(), commands.to_owned());
     let looking = move || {
         let changed: Vec<&str> = changed.iter().map(RepoPath::as_str).collect();
-        called_files(&commands, &changed, |path| text_at(&mirror, &base, path))
+        called_files(&commands, &changed, |path| Ok(texts.read(path)?))
     };
     blocking(looking).await?
 }
 
-pub(super) fn text_at(
-    mirror: &Mirror,
-    base: &Sha,
-    path: &str,
-) -> Result<Option<String>, WorkError> {
+/// Reads the manifests, scripts and settings of a commit.
+pub(super) fn texts_of(mirror: &Mirror, commit: &Sha) -> TextReader {
     const LARGEST: u64 = 1024 * 1024;
-    Ok(read_text(mirror, base, path, LARGEST)?)
+    TextReader::new(mirror, commit, LARGEST)
 }
 
 /// The checks of patches on the base.

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::WorkError;
-use super::checks::{blocking, text_at};
+use super::checks::{blocking, texts_of};
 use super::job_context::{AttemptInput, JobContext};
 use crate::core::evidence::{Check, CheckOutcome, Evidence};
 use crate::core::patch::{Change, Patch};
@@ -57,10 +57,10 @@ pub(super) async fn with_packages(
         paths.into_iter().collect()
     });
     let paths: Arc<[String]> = paths.await?;
-    let (mirror, base) = (ctx.mirror.clone(), job.base.clone());
+    let texts = Mutex::new(texts_of(&ctx.mirror, job.base));
     let read = Arc::new(move |path: &str| match written(&changed, path) {
         Some(text) => text,
-        None => text_at(&mirror, &base, path).ok()?,
+        None => texts.lock().ok()?.read(path).ok()?,
     });
     let (mirror, base, laid) = (ctx.mirror.clone(), job.base.clone(), patch.clone());
     let export = move |tree: PathBuf| -> BoxFuture<'static, std::io::Result<()>> {

@@ -12,7 +12,7 @@ use std::io::{BufReader, Read, Write};
 use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
 
 use base64::Engine;
@@ -103,6 +103,8 @@ pub(crate) struct Git {
 pub(crate) struct Batch {
     child: Child,
     feeder: Option<std::thread::JoinHandle<()>>,
+    /// Where it is asked, if one name at a time.
+    questions: Option<ChildStdin>,
     /// What git answers.
     pub(crate) answers: BufReader<ChildStdout>,
 }
@@ -156,32 +158,51 @@ impl Git {
 
     /// Starts reading objects; `names` are asked for in order, one answer each.
     pub(crate) fn read_objects(&self, names: Vec<String>) -> Result<Batch, GitError> {
+        let mut batch = self.batch(&["cat-file", "--batch", "--buffer"])?;
+        let Some(mut questions) = batch.questions.take() else { return Ok(batch) };
+        // Asking and reading in one thread would block for ever once both pipes are full.
+        batch.feeder = Some(std::thread::spawn(move || {
+            let text = names.join("\n") + "\n";
+            // A process that went away is noticed by whoever reads its answers.
+            let _ = questions.write_all(text.as_bytes());
+        }));
+        Ok(batch)
+    }
+
+    /// The same for names that are not known yet: each is asked for by [`Batch::ask`].
+    pub(crate) fn answer_objects(&self) -> Result<Batch, GitError> {
+        self.batch(&["cat-file", "--batch"])
+    }
+
+    fn batch(&self, arguments: &[&str]) -> Result<Batch, GitError> {
         let failed = |source| GitError::Start { doing: "read objects", source };
         let mut child = self
             .command(Peer::Nobody)
-            .args(["cat-file", "--batch", "--buffer"])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .map_err(failed)?;
+        let questions = child.stdin.take();
         let no_pipe = || failed(std::io::ErrorKind::BrokenPipe.into());
-        let mut questions = child.stdin.take().ok_or_else(no_pipe)?;
         let answers = child.stdout.take().ok_or_else(no_pipe)?;
-        // Asking and reading in one thread would block for ever once both pipes are full.
-        let feeder = std::thread::spawn(move || {
-            let text = names.join("\n") + "\n";
-            // A process that went away is noticed by whoever reads its answers.
-            let _ = questions.write_all(text.as_bytes());
-        });
         let answers = BufReader::with_capacity(256 * 1024, answers);
-        Ok(Batch { child, feeder: Some(feeder), answers })
+        Ok(Batch { child, feeder: None, questions, answers })
     }
 
     fn command(&self, peer: Peer<'_>) -> std::process::Command {
         let mut command = scrubbed(peer);
         command.env("GIT_DIR", &self.directory);
         command
+    }
+}
+
+impl Batch {
+    /// Asks for one more object. It is answered at once.
+    pub(crate) fn ask(&mut self, name: &str) -> std::io::Result<()> {
+        let questions = self.questions.as_mut().ok_or(std::io::ErrorKind::BrokenPipe)?;
+        questions.write_all(format!("{name}\n").as_bytes())
     }
 }
 

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::ChildStdout;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -16,11 +17,15 @@ use super::git::{Batch, Git, GitError, Peer, read_line};
 use super::remove::remove_aside;
 use super::room;
 pub use super::source::Source;
+use super::tree_entry::parse_entry;
+pub use super::tree_entry::{EntryMode, TreeEntry};
 use crate::core::id::{Branch, Sha};
 use crate::core::path::RepoPath;
 
 /// How long questions about objects that are here may take.
 pub(super) const LOCAL_LIMIT: Duration = Duration::from_secs(120);
+/// A listing of more files is not kept in memory.
+const MOST_KEPT: usize = 10_000;
 /// Says that the mirror was made to its end. Named so that git has no use for it.
 const COMPLETE: &str = "gander-complete";
 
@@ -33,7 +38,12 @@ pub struct Mirror {
     trust: PathBuf,
     /// Bytes of the disk that are left to others.
     pub(super) spare: u64,
+    /// The files of the commit that was listed last.
+    listed: Arc<Mutex<Option<Listing>>>,
 }
+
+/// A commit with all of its files.
+type Listing = (Sha, Vec<TreeEntry>);
 
 /// What to fetch.
 #[derive(Clone, Copy)]
@@ -53,32 +63,6 @@ pub enum History {
     Tip,
     /// Everything that leads to it, for log and blame.
     Full,
-}
-
-/// One file of a commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TreeEntry {
-    /// As git has it; any bytes but NUL.
-    pub path: Vec<u8>,
-    /// What it is.
-    pub mode: EntryMode,
-    /// The content's name.
-    pub oid: Sha,
-    /// In bytes; zero for a submodule.
-    pub size: u64,
-}
-
-/// What a tree entry is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EntryMode {
-    /// A regular file.
-    File,
-    /// A regular file that can be run.
-    Executable,
-    /// A symbolic link; its content is the target.
-    Symlink,
-    /// Another repository's commit.
-    Submodule,
 }
 
 /// A mirror that could not be made, filled or read.
@@ -162,6 +146,7 @@ impl Mirror {
             lock: cache.join(format!("{key}.lock")),
             trust: cache.join(format!("{key}.trust")),
             spare: room::SPARE,
+            listed: Arc::default(),
         };
         if !mirror.is_complete() {
             let _lock = mirror.locked().await?;
@@ -285,14 +270,25 @@ impl Mirror {
     /// # Errors
     /// When the commit is not here or too large, or the mirror is damaged.
     pub async fn list(&self, commit: &Sha) -> Result<Vec<TreeEntry>, MirrorError> {
+        if let Ok(listed) = self.listed.lock()
+            && let Some((_, known)) = listed.as_ref().filter(|it| it.0 == *commit)
+        {
+            return Ok(known.clone());
+        }
         let arguments = ["ls-tree", "-r", "-z", "-l", "--full-tree", commit.as_str()];
         let listed = self.git.run("list a commit", Peer::Nobody, LOCAL_LIMIT, &arguments).await;
         let listing = listed.map_err(GitError::of_a_listing)?;
-        listing
+        let entries = listing
             .split(|byte| *byte == 0)
             .filter(|line| !line.is_empty())
             .map(|line| parse_entry(line).ok_or(MirrorError::Damaged("a listing makes no sense")))
-            .collect()
+            .collect::<Result<Vec<_>, _>>()?;
+        if entries.len() <= MOST_KEPT
+            && let Ok(mut listed) = self.listed.lock()
+        {
+            *listed = Some((commit.clone(), entries.clone()));
+        }
+        Ok(entries)
     }
 
     /// The name of a commit's tree.
@@ -329,6 +325,11 @@ impl Mirror {
     /// When git cannot be started.
     pub fn blobs(&self, names: impl Iterator<Item = Sha>) -> Result<Blobs, MirrorError> {
         self.objects(names.map(String::from).collect())
+    }
+
+    /// Reads contents one after the other, each when it is asked for. The caller's thread waits.
+    pub(super) fn answers(&self) -> Result<Blobs, MirrorError> {
+        Ok(Blobs { batch: self.git.answer_objects()?, unread: None })
     }
 
     /// Marks the mirror for making it again at the next fetch.
@@ -472,6 +473,12 @@ impl Want<'_> {
 }
 
 impl Blobs {
+    /// The object of this name; `None` when it is not here. For [`Mirror::answers`].
+    pub(super) fn ask(&mut self, name: &str) -> Result<Option<Blob<'_>>, MirrorError> {
+        self.batch.ask(name).map_err(|_| MirrorError::Damaged("git stopped answering"))?;
+        self.next_blob()
+    }
+
     /// The next content; `None` when no such object is here. What was left unread is skipped.
     ///
     /// # Errors
@@ -519,22 +526,4 @@ impl Read for Blob<'_> {
         *self.unread = Some(self.content.limit());
         Ok(count)
     }
-}
-
-/// `MODE TYPE OID SIZE<TAB>PATH`
-fn parse_entry(line: &[u8]) -> Option<TreeEntry> {
-    let tab = line.iter().position(|byte| *byte == b'\t')?;
-    let mut words = std::str::from_utf8(&line[..tab]).ok()?.split_ascii_whitespace();
-    let mode = match words.next()? {
-        "100755" => EntryMode::Executable,
-        "120000" => EntryMode::Symlink,
-        "160000" => EntryMode::Submodule,
-        // Old repositories have 100664 and the like; git reads them as plain files too.
-        mode if mode.starts_with("100") => EntryMode::File,
-        _ => return None,
-    };
-    let oid = words.nth(1)?.parse().ok()?;
-    let size = words.next()?;
-    let size = if size == "-" { 0 } else { size.parse().ok()? };
-    Some(TreeEntry { path: line[tab + 1..].to_vec(), mode, oid, size })
 }

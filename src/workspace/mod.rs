@@ -29,6 +29,7 @@ pub mod scratch;
 mod source;
 pub mod texts;
 pub mod tree;
+mod tree_entry;
 
 pub use changes::{Changes, READING};
 pub use git::GitError;

@@ -792,7 +792,7 @@ fn a_new_test_that_does_not_need_the_fix_is_called_weak_with_its_line() {
     let (text, report) = stats().edited(&[fix(), test_with(tests)], &[]);
     assert_eq!(report["outcome"], "proven", "{text}");
     let weak = &report["proof"]["weak_tests"];
-    assert_eq!(weak, &json!([{"id": "widget::tests::idle", "path": "src/lib.rs", "line": 22}]));
+    assert_eq!(weak, &json!([{"id": "widget::tests::idle", "path": "src/lib.rs", "line": 21}]));
     let said =
         "weak: widget::tests::idle (src/lib.rs:22) passes without the rest of the change, too";
     assert!(text.contains(said), "{text}");

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
 pub(crate) use self::parse::{CgiAnswer, Commit, Entry, Signature, find_line};
 use self::parse::{moved_line, parse_cgi, parse_commit, parse_entry};
@@ -17,6 +18,30 @@ use super::Trouble;
 #[derive(Clone)]
 pub(crate) struct Git {
     dir: PathBuf,
+    /// What git said of objects by their names, which never changes.
+    known: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+}
+
+/// So many answers are kept, and none of more bytes.
+const MOST_KNOWN: usize = 4_000;
+const LONGEST_KNOWN: usize = 64 * 1024;
+
+/// Whether git is asked something of objects by their whole names, so that the answer stays right.
+fn is_about_objects(args: &[&str]) -> bool {
+    const ASKS: &[&str] =
+        &["cat-file", "ls-tree", "diff-tree", "rev-list", "merge-base", "rev-parse"];
+    const KINDS: &[&str] = &["commit", "tree", "blob", "tag"];
+    let is_name = |text: &str| {
+        let text = text.split("^{").next().unwrap_or(text);
+        text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit())
+    };
+    let mut words = args.iter().filter(|word| !word.starts_with('-'));
+    let asks = words.next().is_some_and(|verb| ASKS.contains(verb));
+    // What follows `--` are paths.
+    let before_paths = args.iter().take_while(|word| **word != "--");
+    let mut objects = before_paths.filter(|word| !word.starts_with('-')).skip(1).peekable();
+    asks && objects.peek().is_some()
+        && objects.all(|word| KINDS.contains(word) || word.split("..").all(is_name))
 }
 
 /// A change to one path of a tree.
@@ -76,7 +101,7 @@ impl Git {
     pub(crate) fn create(dir: PathBuf, default_branch: &str) -> Result<Self, Trouble> {
         std::fs::create_dir_all(&dir)
             .map_err(|source| Trouble::Disk { doing: "make a repository", source })?;
-        let git = Self { dir };
+        let git = Self { dir, known: Arc::default() };
         let head = format!("--initial-branch={default_branch}");
         git.text(&["init", "--quiet", "--bare", &head, "."])?;
         for (key, value) in [
@@ -94,7 +119,7 @@ impl Git {
     /// The same repository, where a copy of all of them lies.
     pub(crate) fn copied(&self, from: &Path, to: &Path) -> Self {
         let below = self.dir.strip_prefix(from).unwrap_or(&self.dir);
-        Self { dir: to.join(below) }
+        Self { dir: to.join(below), known: Arc::default() }
     }
 
     /// Copies all branches and tags of another repository into this one.
@@ -367,7 +392,23 @@ impl Git {
     }
 
     fn run(&self, args: &[&str], input: &[u8]) -> Result<Vec<u8>, Trouble> {
-        finish(self.command(args), args, input)
+        let key = args.join("\0");
+        let keeps = input.is_empty() && is_about_objects(args);
+        if keeps
+            && let Ok(known) = self.known.lock()
+            && let Some(answer) = known.get(&key)
+        {
+            return Ok(answer.clone());
+        }
+        let answer = finish(self.command(args), args, input)?;
+        if keeps
+            && answer.len() <= LONGEST_KNOWN
+            && let Ok(mut known) = self.known.lock()
+            && known.len() < MOST_KNOWN
+        {
+            known.insert(key, answer.clone());
+        }
+        Ok(answer)
     }
 
     fn command(&self, args: &[&str]) -> Command {
