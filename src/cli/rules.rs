@@ -2,6 +2,7 @@
 //!
 //! Invariants: nothing of the repository runs, nothing is written into it, and no model is asked.
 
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -71,7 +72,11 @@ pub fn run(command: &RulesCommand) -> CommandResult {
             let (from, to) = (from.short(), to.short());
             let s = |n: usize| if n == 1 { "" } else { "s" };
             let n = found.len();
-            say(format!("{n} finding{} in {files} file{} of {from}..{to}", s(n), s(files)));
+            let unread = match change.left_out {
+                0 => String::new(),
+                n => format!("; {n} link{} or submodules are not looked at", s(n)),
+            };
+            say(format!("{n} finding{} in {files} file{} of {from}..{to}{unread}", s(n), s(files)));
         }
         let blocks = found.iter().any(|it| it.severity == Severity::Block);
         Ok(match found.is_empty() {
@@ -136,14 +141,28 @@ async fn both_sides(
     mirror: &Mirror,
 ) -> Result<(Sha, Sha), AnyError> {
     let file = Path::new(what);
+    let looks_like_a_file = [".patch", ".diff"].iter().any(|end| what.ends_with(end));
+    if looks_like_a_file && !file.is_file() {
+        return Err(format!("{what} is not there: name a file that `git diff` wrote").into());
+    }
     if what == "-" || file.is_file() {
         let mut patch = tempfile::NamedTempFile::new()?;
-        match file.is_file() {
+        let bytes = match file.is_file() {
             true => std::io::copy(&mut std::fs::File::open(file)?, &mut patch)?,
             false => std::io::copy(&mut std::io::stdin().lock(), &mut patch)?,
         };
+        if bytes == 0 {
+            return Err("the patch is empty: there is nothing to look at".into());
+        }
         let from = local::fetch(repository, None, mirror).await?;
-        let to = patched(mirror, &from, patch.path()).await?;
+        let to = patched(mirror, &from, patch.path()).await.map_err(|error| {
+            format!(
+                "the patch does not apply to {}, which is checked out: check out the commit that it \
+                 was made on, and make it with `git diff --binary`.\n{error}{}",
+                from.short(),
+                error.source().map_or_else(String::new, |why| format!(": {why}"))
+            )
+        })?;
         return Ok((from, to));
     }
     let (from, to) = match what.split_once("..") {
@@ -151,6 +170,18 @@ async fn both_sides(
         None => (format!("{what}^"), what),
     };
     let to = if to.is_empty() { "HEAD" } else { to };
-    let from = local::fetch(repository, Some(&from), mirror).await?;
-    Ok((from, local::fetch(repository, Some(to), mirror).await?))
+    let to = local::fetch(repository, Some(to), mirror).await?;
+    if from.is_empty() {
+        return Err("the range begins nowhere: name both ends, as FROM..TO".into());
+    }
+    let begins = local::fetch(repository, Some(&from), mirror).await;
+    let from = begins.map_err(|error| match from.strip_suffix('^') {
+        Some(commit) if commit == what => format!(
+            "there is nothing to hold {commit} against: it has no parent here, as a first commit or \
+             in a shallow clone. Name two commits, as FROM..TO, or get its history."
+        )
+        .into(),
+        _ => error,
+    })?;
+    Ok((from, to))
 }

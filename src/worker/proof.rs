@@ -265,12 +265,18 @@ fn exits(evidence: &Evidence, cheats: &[CheatFinding]) -> Vec<String> {
     cheats.iter().filter(|it| it.rule == PROCESS_EXIT).map(words).collect()
 }
 
+/// So many places are named.
+const MOST_NAMED: usize = 20;
+
 /// For the model and for people, a line for each place.
 fn why_blocked(blocking: &[&CheatFinding]) -> String {
     let line = |CheatFinding { rule, path, line, reason, .. }: &&CheatFinding| {
         format!("{path}:{line}: {reason} (rule {rule})\n")
     };
-    let lines: String = blocking.iter().map(line).collect();
+    let mut lines: String = blocking.iter().take(MOST_NAMED).map(line).collect();
+    if let Some(more) = blocking.len().checked_sub(MOST_NAMED).filter(|more| *more > 0) {
+        lines.push_str(&format!("and {more} more\n"));
+    }
     format!(
         "{lines}This makes checks green without mending anything, or looks like it. Mend the cause, \
          and leave the tests as strict as they were."

@@ -175,4 +175,42 @@ fn on_a_machine_of_ones_own_an_override_is_an_argument() {
     let more = ["--override", "test-cut-short=it never worked"];
     let (text, report) = Local::with(&files).edited(&edits, &more);
     assert_ne!(report["outcome"], json!("refused"), "{text}");
+    assert!(text.contains("Overridden: test-cut-short, because: it never worked"), "{text}");
+    assert_eq!(report["overridden"][0]["reason"], "it never worked");
+}
+
+/// `gander rules` in the repository of this run.
+fn rules(local: &Local, what: &str) -> (Option<i32>, String) {
+    let mut command = crate::program::gander();
+    command.args(["rules", what, "--repo"]).arg(local.repository());
+    let done = command.output().unwrap();
+    let said = [done.stdout, done.stderr].concat();
+    (done.status.code(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn rules_say_what_a_patch_holds_and_why_something_cannot_be_looked_at() {
+    let local = Local::with(&[("tests/test_a.py", "def test_a():\n    assert f() == 1\n")]);
+    let patch = |name: &str, text: &str| {
+        let path = local.repository().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let diff = "--- a/tests/test_a.py\n+++ b/tests/test_a.py\n@@ -1,2 +1,3 @@\n def test_a():\n\
+                +    return\n     assert f() == 1\n";
+    let (code, said) = rules(&local, &patch("short.patch", diff));
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("tests/test_a.py:2: test-cut-short (blocks): ends the test"), "{said}");
+    for (what, words) in [
+        (patch("empty.patch", ""), "the patch is empty"),
+        (patch("other.patch", &diff.replace("f()", "g()")), "the patch does not apply to"),
+        ("not-there.patch".to_owned(), "not-there.patch is not there"),
+        ("HEAD".to_owned(), "there is nothing to hold HEAD against: it has no parent here"),
+        ("..HEAD".to_owned(), "the range begins nowhere"),
+        ("nothing".to_owned(), "branch, tag or commit \"nothing\""),
+    ] {
+        let (code, said) = rules(&local, &what);
+        assert_eq!(code, Some(1), "{what}: {said}");
+        assert!(said.contains(words), "{what}: {said}");
+    }
 }

@@ -15,7 +15,7 @@ use sha2::Sha256;
 
 const SECRET: &str = "a webhook secret nobody guesses";
 
-fn gander() -> Command {
+pub fn gander() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gander"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     command.env_clear().env("PATH", path).env("HOME", "/tmp").stdin(Stdio::null());

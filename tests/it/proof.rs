@@ -794,7 +794,7 @@ fn a_new_test_that_does_not_need_the_fix_is_called_weak_with_its_line() {
     let weak = &report["proof"]["weak_tests"];
     assert_eq!(weak, &json!([{"id": "widget::tests::idle", "path": "src/lib.rs", "line": 21}]));
     let said =
-        "weak: widget::tests::idle (src/lib.rs:22) passes without the rest of the change, too";
+        "weak: widget::tests::idle (src/lib.rs:21) passes without the rest of the change, too";
     assert!(text.contains(said), "{text}");
 }
 

@@ -10,7 +10,7 @@ use crate::core::budget::Money;
 use crate::core::evidence::{Check, CheckOutcome, Evidence, GreenOutcome, TestsRun};
 use crate::core::hidden::for_terminal;
 use crate::core::id::Sha;
-use crate::core::job::{Job, JobEnding, JobStage, Proposal};
+use crate::core::job::{Job, JobEnding, JobStage, Proposal, RuleOverride};
 use crate::core::policy::ProofMode;
 use crate::core::proof::{Proof, TakenBack, WeakTest, WithoutPart};
 use crate::core::report::{
@@ -24,6 +24,8 @@ pub(super) struct RunReport {
     pub(super) base: Sha,
     pub(super) attempts: u32,
     pub(super) cost: Money,
+    /// Rules that were overridden, each with the reason.
+    pub(super) overridden: Vec<RuleOverride>,
     pub(super) end: RunEnd,
 }
 
@@ -102,7 +104,8 @@ impl RunReport {
             (JobStage::Done(JobEnding::OutOfBudget { why }), ..) => RunEnd::Without(why.clone()),
             (stage, ..) => RunEnd::Without(format!("it ended while it was {}", stage.name())),
         };
-        Self { base, attempts: end.attempts, cost: job.spent, end: how }
+        let overridden = job.order.overrides.clone();
+        Self { base, attempts: end.attempts, cost: job.spent, overridden, end: how }
     }
 }
 
@@ -158,6 +161,9 @@ pub(super) fn as_text(report: &RunReport, out: &Path) -> String {
                 let _ = writeln!(text, "What it left, not verified: {}", left.display());
             }
         }
+    }
+    for RuleOverride { rule, reason, .. } in &report.overridden {
+        let _ = writeln!(text, "Overridden: {rule}, because: {reason}");
     }
     // People print `report.md`, too.
     for_terminal(&text)
@@ -242,6 +248,7 @@ pub(super) fn as_json(report: &RunReport) -> serde_json::Value {
         "base": report.base,
         "attempts": report.attempts,
         "cost": report.cost,
+        "overridden": report.overridden,
     });
     let own = match &report.end {
         RunEnd::Verified { proposal, evidence, held } => json!({

@@ -5,7 +5,7 @@ use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "answer-special-cased",
-    severity: Severity::Block,
+    severity: Severity::Flag,
     finds: "code of the program that answers the inputs of a test one by one",
     check,
     fires: &[

@@ -18,6 +18,11 @@ pub(super) const RULE: CheatRule = CheatRule {
             "",
             "it('loads', () => {\n  load().then((x) => expect(x).toBe(1));\n});\n",
         )],
+        &[(
+            "tests/test_a.py",
+            "",
+            "def test_a():\n    with contextlib.suppress(AssertionError):\n        assert f() == 1\n",
+        )],
         &[("tests/test_a.py", "", "def test_a():\n    for x in []:\n        assert x == 1\n")],
     ],
     passes: &[
@@ -45,7 +50,14 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let why = why.iter().find(|it| it.0 == text).map_or("", |it| it.1);
             format!("cannot make the test fail, as {why}: {}", short(text))
         };
-        found.extend(file.more(&RULE, (old, new.map(|it| it.0.clone()).collect()), words));
+        let all = file.more(&RULE, (old, new.map(|it| it.0.clone()).collect()), words);
+        // Somebody else may call it, or look at what was caught.
+        let doubtful = |it: &CheatFinding| {
+            let by_others =
+                ["nothing calls", "nothing waits"].iter().any(|why| it.reason.contains(why));
+            by_others || !file.is_in_kept(it.line - 1)
+        };
+        found.extend(all.into_iter().map(|it| if doubtful(&it) { it.told_only() } else { it }));
     }
     found
 }

@@ -106,10 +106,6 @@ const STRONG: &[&str] = &[
     "NODE_TEST_CONTEXT",
     "typeof jest",
     "globalThis.jest",
-    "=== 'test'",
-    "=== \"test\"",
-    "cfg!(test)",
-    "testing.Testing()",
     "flag.Lookup(\"test.",
 ];
 

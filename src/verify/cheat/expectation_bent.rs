@@ -52,8 +52,8 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         }
         // What is expected may stand in a table, or under a name.
         for Bent { is, was, .. } in bent(&file.replaced) {
-            let kept = file.kept_tests().any(|(_, test)| test.rows.contains(&is.row));
-            let outside = !file.after.tests.iter().any(|test| test.rows.contains(&is.row));
+            let kept = file.is_in_kept(is.row);
+            let outside = !file.is_in_body(is.row);
             if (kept || outside) && is_value(is) && rows.insert(is.row) {
                 found.push(told(file, is, was));
             }

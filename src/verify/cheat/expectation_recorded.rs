@@ -69,12 +69,13 @@ const RECORDS: &[&str] = &[
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in &sources.files {
+        // A person asks for it by a flag.
+        let mut asked = None;
         for line in &file.added {
-            // A person asks for it by a flag.
-            let asked = file.added.iter().any(|it| {
-                (it.row..it.row + 4).contains(&line.row)
-                    && it.text.to_lowercase().contains("update")
-            });
+            if line.text.to_lowercase().contains("update") {
+                asked = Some(line.row);
+            }
+            let asked = asked.is_some_and(|row| line.row < row + 4);
             let text = line.text.trim();
             let lower = text.to_lowercase();
             let writes = WRITES.iter().any(|it| text.contains(it));
@@ -85,9 +86,18 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 && EXPECTED.iter().any(|it| lower.contains(it));
             if by_test || file.is_setting() && RECORDS.iter().any(|it| text.contains(it)) {
                 let reason = format!("records anew what tests expect: {}", short(text));
-                found.push(file.finding(&RULE, line.row, reason));
+                let finding = file.finding(&RULE, line.row, reason);
+                // Beside the command that was there it is one more, for whoever asks for it.
+                let beside =
+                    !by_test && !file.removed.iter().any(|old| key(&old.text) == key(text));
+                found.push(if beside { finding.told_only() } else { finding });
             }
         }
     }
     found
+}
+
+/// What a line of settings is about: the part before its value.
+fn key(line: &str) -> &str {
+    line.trim().split([':', '=']).next().unwrap_or_default()
 }

@@ -18,6 +18,8 @@ pub(super) struct SourceFacts {
     pub(super) swallowed: Vec<RowText>,
     /// Branches that answer one input with one constant.
     pub(super) special_cases: Vec<SpecialCase>,
+    /// Whether some of it was not read, as it is too large or nested too deep.
+    pub(super) is_cut: bool,
     /// Stands for all of its code, without tests, comments, documentation and layout; 0: unknown.
     pub(super) code: u64,
 }

@@ -106,6 +106,14 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 && !file.is_in_test(line.row)
                 && dropped.iter().any(|it| text.contains(it))
         };
+        // `-pytest` in a makefile, and in tox.ini.
+        for (was, is) in file.replaced.iter().filter(|_| file.is_setting()) {
+            let bare = is.text.trim().strip_prefix('-').map(str::trim_start);
+            if bare.is_some_and(|bare| bare == was.text.trim() && !bare.is_empty()) {
+                let reason = format!("its failure does not count: {}", short(is.text.trim()));
+                found.push(file.finding(&RULE, is.row, reason));
+            }
+        }
         let script = file.is_script() || SETTINGS.contains(&name);
         for line in &file.added {
             let why = match (script && ends_well(line), drops(line)) {

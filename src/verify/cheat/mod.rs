@@ -41,6 +41,7 @@ mod language;
 mod layout;
 mod literals;
 mod no_assertion;
+mod not_read;
 mod output_silenced;
 mod page;
 mod process_exit;
@@ -136,6 +137,7 @@ pub const RULES: &[CheatRule] = &[
     function_stubbed::RULE,
     generated_edited::RULE,
     no_assertion::RULE,
+    not_read::RULE,
     output_silenced::RULE,
     process_exit::RULE,
     retries_enabled::RULE,
@@ -191,6 +193,9 @@ struct ChangedSource {
     rows: usize,
     /// Of each row of the changed file, whether it is inside of a test.
     in_tests: Vec<bool>,
+    /// The same of the body of a test alone, and of tests that were there before, by their names.
+    in_bodies: Vec<bool>,
+    in_kept: Vec<bool>,
     is_new: bool,
     is_gone: bool,
     /// The first lines of the old file.
@@ -295,13 +300,24 @@ impl ChangedSource {
         }
         let facts = read(path, &new);
         let mut in_tests = vec![is_of_tests(path); new_lines.len()];
+        let mut in_bodies = vec![false; new_lines.len()];
         for test in &facts.tests {
-            let last = test.rows.end.min(in_tests.len());
-            in_tests.get_mut(test.rows.start..last).unwrap_or_default().fill(true);
+            let rows = test.rows.start..test.rows.end.min(in_tests.len());
+            in_tests.get_mut(rows.clone()).unwrap_or_default().fill(true);
+            in_bodies.get_mut(rows).unwrap_or_default().fill(true);
+        }
+        let before_facts = read(path, &old);
+        let old_names: BTreeSet<&str> = before_facts.tests.iter().map(|it| &*it.name).collect();
+        let mut in_kept = vec![false; new_lines.len()];
+        for test in facts.tests.iter().filter(|it| old_names.contains(&*it.name)) {
+            // With what stands just before it.
+            let first = test.rows.start.saturating_sub(3);
+            let last = test.rows.end.min(in_kept.len());
+            in_kept.get_mut(first..last).unwrap_or_default().fill(true);
         }
         Self {
             path: path.to_owned(),
-            before: read(path, &old),
+            before: before_facts,
             after: facts,
             added_rows: added.iter().map(|line: &RowText| line.row).collect(),
             added,
@@ -309,6 +325,8 @@ impl ChangedSource {
             replaced,
             rows: new_lines.len(),
             in_tests,
+            in_bodies,
+            in_kept,
             is_new: before.is_none(),
             is_gone: after.is_none(),
             head: old_lines.into_iter().take(5).collect::<Vec<_>>().join("\n"),
@@ -359,6 +377,16 @@ impl ChangedSource {
         self.in_tests.get(row).copied().unwrap_or_default()
     }
 
+    /// Whether a row of the changed file is in the body of a test.
+    fn is_in_body(&self, row: usize) -> bool {
+        self.in_bodies.get(row).copied().unwrap_or_default()
+    }
+
+    /// Whether a row of the changed file is inside of a test that was there before.
+    fn is_in_kept(&self, row: usize) -> bool {
+        self.in_kept.get(row).copied().unwrap_or_default()
+    }
+
     /// Whether a row of the old file is inside of a test.
     fn was_in_test(&self, row: usize) -> bool {
         self.before.tests.iter().any(|test| test.rows.contains(&row))
@@ -367,10 +395,7 @@ impl ChangedSource {
     /// Whether a row is inside of a test, or just before one.
     fn is_about_test(&self, row: usize) -> bool {
         const BEFORE: usize = 5;
-        let mut starts = self.after.tests.iter().map(|test| test.rows.start);
-        is_of_tests(&self.path)
-            || self.is_in_test(row)
-            || starts.any(|start| (row..row + BEFORE).contains(&start))
+        is_of_tests(&self.path) || (row..row + BEFORE).any(|row| self.is_in_body(row))
     }
 
     /// The tests that were there and still are, as they were and as they are.
@@ -405,6 +430,11 @@ impl ChangedSource {
             "vitest.config",
             "vite.config",
             "karma.conf",
+            "babel.config",
+            "rollup.config",
+            "webpack.config",
+            "eslint.config",
+            "tsconfig",
             "codecov.yml",
             ".nycrc",
             ".c8rc",

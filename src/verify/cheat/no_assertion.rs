@@ -1,5 +1,7 @@
 //! New tests that ask for nothing.
 
+use std::collections::BTreeSet;
+
 use super::facts::TestFacts;
 use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
@@ -53,7 +55,7 @@ const ORACLES: &[&str] = &[
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in sources.of_tests() {
-        let old: Vec<&str> = file.before.tests.iter().map(|test| &*test.name).collect();
+        let old: BTreeSet<&str> = file.before.tests.iter().map(|test| &*test.name).collect();
         let panics: Vec<usize> = file
             .after
             .marks
@@ -63,7 +65,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             })
             .map(|mark| mark.row)
             .collect();
-        for test in file.after.tests.iter().filter(|test| !old.contains(&&*test.name)) {
+        for test in file.after.tests.iter().filter(|test| !old.contains(&*test.name)) {
             let marked = panics.iter().any(|row| (row + 1..=row + 4).contains(&test.rows.start));
             if asks_nothing(test) && !marked {
                 let reason = format!("the test {} asserts nothing", short(&test.name));

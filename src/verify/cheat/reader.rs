@@ -4,28 +4,60 @@
 //! tree-sitter walks from the root for them.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::ControlFlow;
 
-use tree_sitter::{Node, Parser};
+use tree_sitter::{Node, ParseOptions, ParseState, Parser};
 
 use super::body::{self, Body};
 use super::facts::{CallFact, FunctionFacts, RowText, SourceFacts, SpecialCase, TestFacts};
 use super::language::Language;
 use super::layout::{LONGEST, plain};
 
-/// A file of more bytes has lines and no syntax.
+/// A file of more bytes, or with deeper brackets, has lines and no syntax: tree-sitter's parsers
+/// are recursive where a file ends in the middle of them.
 const LARGEST: usize = 1 << 20;
+const DEEPEST_BRACKETS: usize = 1_000;
+/// What is nested deeper in the tree is not looked at.
+const DEEPEST: u32 = 300;
+/// A parser that asks so often whether to go on is stopped; a file of a megabyte asks a tenth of
+/// it.
+const MOST_ASKED: usize = 200_000;
 
 /// The facts of a file; none where its language is not known.
 pub(super) fn read(path: &str, text: &str) -> SourceFacts {
     let mut facts = SourceFacts::default();
-    let known = Language::of(path).filter(|_| text.len() <= LARGEST);
-    let Some((language, grammar)) = known else { return facts };
+    let Some((language, grammar)) = Language::of(path) else { return facts };
+    facts.is_cut = text.len() > LARGEST || depth(text) > DEEPEST_BRACKETS;
     let mut parser = Parser::new();
-    let tree = parser.set_language(&grammar).ok().and_then(|()| parser.parse(text, None));
-    if let Some(tree) = tree {
-        FactsReader { text, language, facts: &mut facts }.read(tree.root_node());
+    if facts.is_cut || parser.set_language(&grammar).is_err() {
+        return facts;
+    }
+    let mut asked = 0;
+    let mut goes_on = |_: &ParseState| {
+        asked += 1;
+        if asked > MOST_ASKED { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let options = ParseOptions::new().progress_callback(&mut goes_on);
+    let rest = |at: usize, _| text.as_bytes().get(at..).unwrap_or_default();
+    match parser.parse_with_options(&mut { rest }, None, Some(options)) {
+        Some(tree) => FactsReader { text, language, facts: &mut facts }.read(tree.root_node()),
+        None => facts.is_cut = true,
     }
     facts
+}
+
+/// How deep brackets stand in each other, wherever they are.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 struct FactsReader<'t, 'f> {
@@ -54,6 +86,8 @@ struct Waiting<'t> {
     unheard: Option<&'static str>,
     /// The name of the function inside of a test that it stands in.
     inner: Option<Node<'t>>,
+    /// How many nodes are around it.
+    depth: u32,
 }
 
 impl<'t> FactsReader<'t, '_> {
@@ -68,6 +102,7 @@ impl<'t> FactsReader<'t, '_> {
             condition: None,
             unheard: None,
             inner: None,
+            depth: 0,
         }];
         let mut code = DefaultHasher::new();
         while let Some(mut at) = waiting.pop() {
@@ -78,13 +113,18 @@ impl<'t> FactsReader<'t, '_> {
             if at.node.child_count() == 0 && at.test.is_none() {
                 self.own(at.node).hash(&mut code);
             }
+            if at.depth >= DEEPEST {
+                self.facts.is_cut |= at.node.child_count() > 0;
+                continue;
+            }
             let mut cursor = at.node.walk();
             let begin = waiting.len();
             let mut is_marked = false;
             for node in at.node.children(&mut cursor) {
                 let inside = at.node.kind();
                 let unheard = at.unheard.or_else(|| self.unheard(at.node, node));
-                waiting.push(Waiting { node, inside, is_marked, unheard, ..at });
+                let depth = at.depth + 1;
+                waiting.push(Waiting { node, inside, is_marked, unheard, depth, ..at });
                 is_marked = match node.kind() {
                     "attribute_item" => is_marked || self.makes_a_test(node),
                     "line_comment" | "block_comment" => is_marked,
@@ -100,7 +140,7 @@ impl<'t> FactsReader<'t, '_> {
     /// Takes what one node says; a function or a test is around all that stands in it.
     fn look_at(&mut self, at: &mut Waiting<'t>) {
         let (node, kind) = (at.node, at.node.kind());
-        if at.test.is_some() && at.inner.is_none() {
+        if at.test.is_some() && at.inner.is_none() && at.inside != "decorated_definition" {
             at.inner = body::inner_function(node);
         }
         if self.language.functions().contains(&kind)
@@ -171,6 +211,19 @@ impl<'t> FactsReader<'t, '_> {
                     .filter(|it| ["except_clause", "catch_clause"].contains(&it.kind()));
                 let caught = handlers.any(|it| body::hides_assertions(it, self.text));
                 caught.then_some("its failure is caught")
+            }
+            "with_statement" if Some(part) == node.child_by_field_name("body") => {
+                const TAKES: &[&str] = &[
+                    "suppress(Exception",
+                    "suppress(AssertionError",
+                    "raises(AssertionError",
+                    "raises(Exception)",
+                ];
+                let mut cursor = node.walk();
+                let clause =
+                    node.named_children(&mut cursor).find(|it| it.kind() == "with_clause")?;
+                let told = self.plain(clause);
+                TAKES.iter().any(|it| told.contains(it)).then_some("its failure is caught")
             }
             "if_statement" | "while_statement" | "if_expression" => {
                 let condition = node.child_by_field_name("condition")?;

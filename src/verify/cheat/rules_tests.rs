@@ -83,3 +83,70 @@ fn an_honest_fix_with_its_test_is_no_finding() {
     let none: [CheatFinding; 0] = [];
     assert_eq!(found(example), none);
 }
+
+/// Each was blocked once.
+#[test]
+fn what_people_do_for_a_reason_is_shown_at_most() {
+    let honest: &[RuleExample] = &[
+        &[
+            (
+                "verbs.py",
+                "",
+                "def kind(m):\n    if m == 'GET':\n        return 'read'\n    return 'write'\n",
+            ),
+            ("tests/test_verbs.py", "", "def test_get():\n    assert kind('GET') == 'read'\n"),
+        ],
+        &[(
+            "tests/test_app.py",
+            "def test_a():\n    assert f() == 1\n",
+            "def test_a():\n    app = App()\n\n    @app.route('/')\n    def index():\n        assert request\n    assert app.get('/')\n",
+        )],
+        &[(
+            "test.ts",
+            "",
+            "test('a', async t => {\n  const own = async (r) => { t.is(r.x, null); };\n  await ky('x', {fetch: own});\n});\n",
+        )],
+        &[(
+            "tests/test_money.py",
+            "def test_a():\n    assert f() == 1\n",
+            "def test_a():\n    assert f() == 1\n\n\ndef test_eq():\n    assert M(1) == M(1)\n",
+        )],
+        &[("sentinel.py", "", "class None_:\n    def __bool__(self):\n        return False\n")],
+        &[("tests/any.py", "", "class Any:\n    def __eq__(self, other):\n        return True\n")],
+        &[(
+            "conftest.py",
+            "",
+            "def pytest_collection_modifyitems(items):\n    items.sort(key=lambda it: it.name)\n",
+        )],
+        &[("log.js", "", "const level = process.env.NODE_ENV === 'test' ? 'silent' : 'info';\n")],
+        &[("src/lib.rs", "", "const BUF: usize = if cfg!(test) { 16 } else { 65536 };\n")],
+        &[(
+            "Makefile",
+            "test:\n\tpytest\n",
+            "test:\n\tpytest\n\nupdate:\n\tpytest --snapshot-update\n",
+        )],
+        &[("tests/quick.rs", "#[test]\nfn a() {}\n", "#![cfg(not(miri))]\n#[test]\nfn a() {}\n")],
+    ];
+    for example in honest {
+        let blocking = found(example).into_iter().filter(|it| it.severity == Severity::Block);
+        assert_eq!(blocking.collect::<Vec<_>>(), [], "{example:#?}");
+    }
+}
+
+#[test]
+fn what_no_parser_should_be_given_is_not_read_and_said() {
+    for (path, text) in [
+        ("A.java", "[{(".repeat(30_000)),
+        ("a_test.go", "{[".repeat(40_000)),
+        ("a.js", format!("x={}x", "!".repeat(20_000))),
+        ("a.py", format!("x{}", ".y()".repeat(10_000))),
+        ("a.rs", format!("fn f(){{{}{{}}}}", "if(x)".repeat(2_000))),
+    ] {
+        let path: crate::core::path::RepoPath = path.parse().unwrap();
+        let change =
+            Change::Write { mode: FileMode::File, content: text.into_bytes(), replaces: None };
+        let patch = Patch { changes: [(path.clone(), change)].into() };
+        let found = find_cheats(&patch, &BaseFiles::new());
+        assert!(found.iter().any(|it| it.rule == "not-read"), "{path}");
+    }
+}

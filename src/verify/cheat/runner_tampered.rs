@@ -122,9 +122,12 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 let reason = format!("may change what a runner says: {}", short(text));
                 found.push(file.finding(&RULE, line.row, reason).told_only());
             }
-            if assigned || replaced || CALLS.iter().any(|it| text.contains(it)) {
+            let hook = CALLS.iter().any(|it| text.contains(it));
+            if assigned || replaced || hook {
                 let reason = format!("changes what a runner says: {}", short(text));
-                found.push(file.finding(&RULE, line.row, reason));
+                let finding = file.finding(&RULE, line.row, reason);
+                let only_hook = !(assigned || replaced);
+                found.push(if only_hook { finding.told_only() } else { finding });
             }
         }
     }

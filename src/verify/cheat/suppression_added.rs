@@ -9,7 +9,7 @@ pub(super) const RULE: CheatRule = CheatRule {
     check,
     fires: &[
         &[("calc.py", "x = f()\n", "x = f()  # type: ignore\n")],
-        &[("src/lib.rs", "fn f() {}\n", "#[allow(dead_code)]\nfn f() {}\n")],
+        &[("src/lib.rs", "fn f() {}\n", "#[allow(unused_must_use)]\nfn f() {}\n")],
         &[("lib/a.ts", "f(1);\n", "// @ts-ignore\nf(1);\n")],
     ],
     passes: &[

@@ -1,5 +1,7 @@
 //! Tests that are skipped, ignored, or made conditional.
 
+use std::collections::BTreeSet;
+
 use super::facts::{RowText, SourceFacts};
 use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
@@ -71,6 +73,10 @@ const CALLS: &[&str] = &[
     "suite.skip",
     "it.todo",
     "test.todo",
+    "it.skip.each",
+    "test.skip.each",
+    "describe.skip.each",
+    "concurrent.skip",
     "it.skipIf",
     "test.skipIf",
     "describe.skipIf",
@@ -109,6 +115,10 @@ const MARKS: &[&str] = &[
     "#[cfg(windows",
     "#[cfg(unix",
     "#[cfg(debug",
+    "api.Disabled",
+    "enabled = false",
+    "expected = AssertionError",
+    "#[should_panic",
     "@Tag(",
     "@org.junit.jupiter.api.Tag(",
 ];
@@ -116,6 +126,9 @@ const MARKS: &[&str] = &[
 /// Signs that it depends on the machine, as it does where people skip for a reason.
 const DEPENDS: &[&str] = &[
     "skipif",
+    ".skipTest",
+    "pytest.param(",
+    "#![cfg",
     "skipIf",
     "skipUnless",
     "runIf",
@@ -168,12 +181,13 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             }
         }
         // A test that is new takes nothing away.
-        let old: Vec<&str> = file.before.tests.iter().map(|test| &*test.name).collect();
-        let new = file.after.tests.iter().filter(|test| !old.contains(&&*test.name));
-        let new: Vec<_> = new.map(|test| test.rows.clone()).collect();
+        let old: BTreeSet<&str> = file.before.tests.iter().map(|test| &*test.name).collect();
+        let new = file.after.tests.iter().filter(|test| !old.contains(&*test.name));
+        let new: BTreeSet<usize> =
+            new.flat_map(|it| it.rows.start.saturating_sub(1)..it.rows.end).collect();
         found.extend(all.into_iter().map(|it| {
             let row = it.line - 1;
-            let of_new = new.iter().any(|rows| rows.contains(&row) || rows.contains(&(row + 1)));
+            let of_new = new.contains(&row);
             let depends = DEPENDS.iter().any(|sign| it.reason.contains(sign));
             if of_new || depends || file.is_new { it.told_only() } else { it }
         }));
