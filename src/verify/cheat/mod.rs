@@ -9,7 +9,9 @@
 //! size of the change.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::ops::Range;
+use std::thread::ScopedJoinHandle;
 
 use serde::Serialize;
 use similar::{DiffOp, DiffTag};
@@ -120,6 +122,9 @@ impl CheatRule {
 /// A change for one rule: of each file its path, and its text before and after; empty: not there.
 pub type RuleExample = &'static [(&'static str, &'static str, &'static str)];
 
+/// Fewer files are read by one thread.
+const FEWEST_SHARED: usize = 8;
+
 /// All of them, in the order of the alphabet.
 pub const RULES: &[CheatRule] = &[
     answer_special_cased::RULE,
@@ -214,7 +219,20 @@ impl ChangedSources {
             let binary = [before, after].into_iter().flatten().any(is_binary);
             (!binary).then(|| ChangedSource::of(path.as_str(), before, after))
         };
-        let files: Vec<ChangedSource> = patch.changes.iter().filter_map(source).collect();
+        let changes: Vec<(&RepoPath, &Change)> = patch.changes.iter().collect();
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let share = changes.len().div_ceil(cores).max(FEWEST_SHARED);
+        let files: Vec<ChangedSource> = std::thread::scope(|scope| {
+            let mut shares = Vec::new();
+            for share in changes.chunks(share) {
+                let read = move || share.iter().copied().filter_map(source).collect();
+                shares.push(scope.spawn(read));
+            }
+            let done = |share: ScopedJoinHandle<'_, Vec<ChangedSource>>| {
+                share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            shares.into_iter().flat_map(done).collect()
+        });
         let collected = files.iter().filter(|file| file.is_collected(patch));
         let tests = collected.clone().flat_map(|file| &file.after.tests);
         let test_names = tests.clone().map(|test| test.name.clone()).collect();

@@ -3,8 +3,8 @@
 //! Invariants: each node is looked at once, and its parents and neighbours are never searched for:
 //! tree-sitter walks from the root for them.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::ops::ControlFlow;
+use std::hash::{DefaultHasher, Hasher};
+use std::ops::{ControlFlow, Range};
 
 use tree_sitter::{Node, ParseOptions, ParseState, Parser};
 
@@ -13,8 +13,8 @@ use super::facts::{CallFact, FunctionFacts, RowText, SourceFacts, SpecialCase, T
 use super::language::Language;
 use super::layout::{LONGEST, plain};
 
-/// A file of more bytes, or with deeper brackets, has lines and no syntax: tree-sitter's parsers
-/// are recursive where a file ends in the middle of them.
+/// A file of more bytes, or with deeper brackets, has lines and no syntax: no program is like that,
+/// and not every parser is made for it.
 const LARGEST: usize = 1 << 20;
 const DEEPEST_BRACKETS: usize = 1_000;
 /// What is nested deeper in the tree is not looked at.
@@ -44,6 +44,21 @@ pub(super) fn read(path: &str, text: &str) -> SourceFacts {
         None => facts.is_cut = true,
     }
     facts
+}
+
+/// Stands for a text without these parts, and without white space.
+fn code_without(text: &str, mut parts: Vec<Range<usize>>) -> u64 {
+    parts.sort_unstable_by_key(|part| part.start);
+    let mut code = DefaultHasher::new();
+    let mut at = 0;
+    for part in parts.into_iter().chain([text.len()..text.len()]) {
+        let between = text.as_bytes().get(at..part.start).unwrap_or_default();
+        for word in between.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
+            code.write(word);
+        }
+        at = at.max(part.end);
+    }
+    code.finish()
 }
 
 /// How deep brackets stand in each other, wherever they are.
@@ -104,14 +119,17 @@ impl<'t> FactsReader<'t, '_> {
             inner: None,
             depth: 0,
         }];
-        let mut code = DefaultHasher::new();
+        // What is no code of the program: comments, documentation, tests.
+        let mut no_code: Vec<Range<usize>> = Vec::new();
         while let Some(mut at) = waiting.pop() {
+            let was_outside = at.test.is_none();
             self.look_at(&mut at);
             if body::is_no_code(at.node) {
+                no_code.push(at.node.byte_range());
                 continue;
             }
-            if at.node.child_count() == 0 && at.test.is_none() {
-                self.own(at.node).hash(&mut code);
+            if was_outside && at.test.is_some() {
+                no_code.push(at.node.byte_range());
             }
             if at.depth >= DEEPEST {
                 self.facts.is_cut |= at.node.child_count() > 0;
@@ -120,7 +138,7 @@ impl<'t> FactsReader<'t, '_> {
             let mut cursor = at.node.walk();
             let begin = waiting.len();
             let mut is_marked = false;
-            for node in at.node.children(&mut cursor) {
+            for node in at.node.named_children(&mut cursor) {
                 let inside = at.node.kind();
                 let unheard = at.unheard.or_else(|| self.unheard(at.node, node));
                 let depth = at.depth + 1;
@@ -134,7 +152,7 @@ impl<'t> FactsReader<'t, '_> {
             // The first of them comes next.
             waiting.get_mut(begin..).unwrap_or_default().reverse();
         }
-        self.facts.code = code.finish();
+        self.facts.code = code_without(self.text, no_code);
     }
 
     /// Takes what one node says; a function or a test is around all that stands in it.
