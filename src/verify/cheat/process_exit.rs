@@ -61,8 +61,10 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             || parts.any(|part| PROGRAM_DIRECTORIES.contains(&part));
         for call in &file.after.calls {
             let ends = CALLS.contains(&&*call.name) && file.is_added(call.row);
-            let of_main = is_program || call.function == "main";
-            if ends && (!of_main || file.is_in_test(call.row)) {
+            let runs_tests = call.text.contains("m.Run()")
+                || call.function == "TestMain" && !call.text.contains("(0)");
+            let of_main = is_program || call.function == "main" || runs_tests;
+            if ends && (!of_main || file.is_in_test(call.row) && !runs_tests) {
                 let reason = format!("ends the whole process: {}", short(&call.text));
                 found.push(file.finding(&RULE, call.row, reason));
             }

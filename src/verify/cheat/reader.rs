@@ -342,7 +342,12 @@ impl<'t> FactsReader<'t, '_> {
     fn is_test(&self, name: &str, node: Node<'_>) -> bool {
         match self.language {
             Language::Python => name.starts_with("test"),
-            Language::Go => ["Test", "Fuzz"].iter().any(|begin| name.starts_with(begin)),
+            Language::Go => {
+                // `Testable` is none, and `TestMain` runs the others.
+                let rest = ["Test", "Fuzz"].iter().find_map(|begin| name.strip_prefix(begin));
+                let is_name = |rest: &str| !rest.starts_with(char::is_lowercase) && rest != "Main";
+                rest.is_some_and(is_name)
+            }
             Language::Java => {
                 let mut cursor = node.walk();
                 let modifiers = node.children(&mut cursor).find(|it| it.kind() == "modifiers");
