@@ -51,7 +51,8 @@ fn code_without(text: &str, mut parts: Vec<Range<usize>>) -> u64 {
     parts.sort_unstable_by_key(|part| part.start);
     let mut code = DefaultHasher::new();
     let mut at = 0;
-    for part in parts.into_iter().chain([text.len()..text.len()]) {
+    let end = text.len();
+    for part in parts.into_iter().chain(std::iter::once(end..end)) {
         let between = text.as_bytes().get(at..part.start).unwrap_or_default();
         for word in between.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
             code.write(word);
