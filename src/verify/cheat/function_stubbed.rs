@@ -9,7 +9,7 @@ use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 pub(super) const RULE: CheatRule = CheatRule {
     name: "function-stubbed",
     severity: Severity::Flag,
-    finds: "a function of the program that gives a constant where it computed something, or that says it is not written yet",
+    finds: "a function that gives a constant where it computed something, or is not written yet",
     check,
     fires: &[
         &[(

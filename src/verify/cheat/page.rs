@@ -32,6 +32,9 @@ that `git diff` wrote. It exits with 3 if something blocks, and else with 5 if s
 /// How many cheats they find, and how many changes of people.
 const FIGURES: &str = include_str!("figures.md");
 
+/// So many characters of a line are shown.
+const WIDEST: usize = 90;
+
 /// The page, in Markdown.
 pub fn rules_page() -> String {
     let mut page = HEAD.to_owned() + FIGURES;
@@ -57,7 +60,8 @@ fn as_diff(example: &RuleExample) -> String {
                 similar::ChangeTag::Insert => '+',
                 similar::ChangeTag::Equal => ' ',
             };
-            let _ = writeln!(text, "{}", format!("{sign}{}", change.value().trim_end()).trim_end());
+            let line: String = change.value().trim_end().chars().take(WIDEST).collect();
+            let _ = writeln!(text, "{}", format!("{sign}{line}").trim_end());
         }
     }
     text
