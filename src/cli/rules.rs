@@ -141,15 +141,17 @@ async fn both_sides(
     mirror: &Mirror,
 ) -> Result<(Sha, Sha), AnyError> {
     let file = Path::new(what);
-    let looks_like_a_file = [".patch", ".diff"].iter().any(|end| what.ends_with(end));
-    if looks_like_a_file && !file.is_file() {
+    // A commit comes first: a file of its name may be anybody's.
+    let is_commit = mirror.commit_called(what, repository).await.is_ok();
+    let is_patch = what == "-" || !is_commit && file.is_file();
+    if !is_patch && !is_commit && [".patch", ".diff"].iter().any(|end| what.ends_with(end)) {
         return Err(format!("{what} is not there: name a file that `git diff` wrote").into());
     }
-    if what == "-" || file.is_file() {
+    if is_patch {
         let mut patch = tempfile::NamedTempFile::new()?;
-        let bytes = match file.is_file() {
-            true => std::io::copy(&mut std::fs::File::open(file)?, &mut patch)?,
-            false => std::io::copy(&mut std::io::stdin().lock(), &mut patch)?,
+        let bytes = match what {
+            "-" => std::io::copy(&mut std::io::stdin().lock(), &mut patch)?,
+            _ => std::io::copy(&mut std::fs::File::open(file)?, &mut patch)?,
         };
         if bytes == 0 {
             return Err("the patch is empty: there is nothing to look at".into());

@@ -52,6 +52,7 @@ mod second_look;
 mod shadowing;
 mod split;
 mod subject;
+mod syntax;
 mod test_files;
 mod test_ids;
 mod test_map;

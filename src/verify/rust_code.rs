@@ -3,7 +3,9 @@
 //! Invariants: what stands in a string or a comment is no code; a file with errors is read as far
 //! as it goes, and what cannot be read is of the program.
 
-use tree_sitter::{Node, Parser};
+use tree_sitter::Node;
+
+use super::syntax::parse;
 
 /// Attributes, without their spaces, that make tests of what they stand before.
 const WHOLE: &[&str] = &["#[test]", "#[cfg(test)]", "#![cfg(test)]", "#[bench]"];
@@ -32,10 +34,7 @@ pub(super) struct RustTests {
 pub(super) fn rust_tests(lines: &[&str]) -> RustTests {
     let text = lines.join("\n");
     let mut found = RustTests { lines: vec![false; lines.len()], modules: Vec::new() };
-    let mut parser = Parser::new();
-    let language = tree_sitter_rust::LANGUAGE.into();
-    let tree = parser.set_language(&language).ok().and_then(|()| parser.parse(&text, None));
-    if let Some(tree) = tree {
+    if let Some(tree) = parse(&tree_sitter_rust::LANGUAGE.into(), &text) {
         let mut reading = RustReading { text: &text, found: &mut found, documentation: Vec::new() };
         reading.all_below(tree.root_node());
         let documentation = reading.documentation;

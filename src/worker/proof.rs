@@ -4,6 +4,7 @@
 //! all that the pull request brings, held against the commit it begins at.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -14,7 +15,7 @@ use super::job_context::AttemptInput;
 use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence, TestsRun, Verdict};
 use crate::core::id::Sha;
 use crate::core::patch::Patch;
-use crate::core::policy::{HookRule, ProofMode};
+use crate::core::policy::{HookRule, LimitRules, ProofMode};
 use crate::core::proof::{Proof, ProofOutcome};
 use crate::core::test_results::TestResults;
 use crate::verify::cheat::{CheatFinding, PROCESS_EXIT, Severity, find_cheats};
@@ -53,7 +54,14 @@ impl CheckedChange<'_> {
         if evidence.verdict() != Verdict::Green || self.patch.is_empty() {
             return Ok(evidence);
         }
-        let cheats = self.cheats(whole.as_ref()).await?;
+        let (base, patch) =
+            whole.as_ref().map_or((self.job.base, self.patch), |it| (it.base, it.patch));
+        let files = self.replaced_files(base, patch).await?;
+        let own = match base == self.job.base && patch == self.patch {
+            true => Arc::clone(&files),
+            false => self.replaced_files(self.job.base, self.patch).await?,
+        };
+        let cheats = in_change(patch, &files, find_cheats).await?;
         let overridden =
             |it: &CheatFinding| self.job.overrides.iter().any(|known| known.rule == it.rule);
         let blocking = cheats.iter().filter(|it| it.severity == Severity::Block);
@@ -63,10 +71,13 @@ impl CheckedChange<'_> {
             let names = names.into_iter().collect();
             return Ok(evidence.blocked(AGAINST_CHEATS, names, why_blocked(&blocking)));
         }
-        evidence.oversize = self.oversize().await?;
+        let growth = in_change(self.patch, &own, Growth::of).await?;
+        evidence.oversize = above_limits(growth, &self.job.rules.limits);
         let deciding = match rules.hooks {
             HookRule::Flag => Vec::new(),
-            HookRule::Hold | HookRule::Refuse => self.deciding(&evidence, whole.as_ref()).await?,
+            HookRule::Hold | HookRule::Refuse => {
+                self.deciding(&evidence, (base, patch, &files)).await?
+            }
         };
         if rules.hooks == HookRule::Refuse && !deciding.is_empty() {
             evidence.checks.push(refused(&deciding));
@@ -74,7 +85,7 @@ impl CheckedChange<'_> {
         }
         let tries = rules.mode != ProofMode::Off && evidence.tests() == TestsRun::Ran;
         let mut proof = match &whole {
-            Some(whole) if tries => Some(self.reproduced(&evidence, whole, depth).await?),
+            Some(whole) if tries => Some(self.reproduced(&evidence, whole, &files, depth).await?),
             _ => None,
         };
         // Whatever is said of hooks, this is of the program.
@@ -97,12 +108,12 @@ impl CheckedChange<'_> {
         &self,
         evidence: &Evidence,
         whole: &WholeChange<'_>,
+        files: &diff::BaseFiles,
         depth: ProofDepth,
     ) -> Result<Proof, WorkError> {
         let job = AttemptInput { base: whole.base, ..self.job.clone() };
         let means = means(&job, self.ctx, self.logs)?;
         let checker = checker(&job, self.ctx, &[], self.logs)?;
-        let files = &self.replaced_files(whole.base, whole.patch).await?;
         let issue = format!("{}\n{}", self.job.issue.title, self.job.issue.body);
         let &WholeChange { checks, patch, .. } = whole;
         let stop = self.stop;
@@ -146,39 +157,14 @@ impl CheckedChange<'_> {
         &'a self,
         base: &'a Sha,
         patch: &'a Patch,
-    ) -> BoxFuture<'a, Result<diff::BaseFiles, WorkError>> {
+    ) -> BoxFuture<'a, Result<Arc<diff::BaseFiles>, WorkError>> {
         let reading = async move {
             let entries = self.ctx.mirror.list(base).await?;
             let (mirror, patch) = (self.ctx.mirror.clone(), patch.clone());
-            Ok(blocking(move || diff::base_files(&mirror, &entries, &patch)).await??)
+            let files = blocking(move || diff::base_files(&mirror, &entries, &patch)).await??;
+            Ok(Arc::new(files))
         };
         reading.boxed()
-    }
-
-    /// What of its size is above the repository's limits.
-    async fn oversize(&self) -> Result<Vec<String>, WorkError> {
-        let files = self.replaced_files(self.job.base, self.patch).await?;
-        let patch = self.patch.clone();
-        let growth = blocking(move || Growth::of(&patch, &files)).await?;
-        let limits = &self.job.rules.limits;
-        let above = |what: &str, name: &str, lines: u32, limit: u32| {
-            (lines > limit).then(|| {
-                format!("it adds {lines} lines of code to {what}, and `[limits] {name}` is {limit}")
-            })
-        };
-        let source = above("the program", "source_lines", growth.source, limits.source_lines);
-        let tests = above("its tests", "test_lines", growth.tests, limits.test_lines);
-        Ok(source.into_iter().chain(tests).collect())
-    }
-
-    /// What the rules against cheats find in it.
-    async fn cheats(
-        &self,
-        whole: Option<&WholeChange<'_>>,
-    ) -> Result<Vec<CheatFinding>, WorkError> {
-        let (base, patch) = whole.map_or((self.job.base, self.patch), |it| (it.base, it.patch));
-        let (files, patch) = (self.replaced_files(base, patch).await?, patch.clone());
-        blocking(move || find_cheats(&patch, &files)).await
     }
 
     /// What the change touches that decides the verdict. Tests do so, too, and are looked at by
@@ -186,12 +172,10 @@ impl CheckedChange<'_> {
     async fn deciding(
         &self,
         evidence: &Evidence,
-        whole: Option<&WholeChange<'_>>,
+        (base, patch, files): (&Sha, &Patch, &diff::BaseFiles),
     ) -> Result<Vec<String>, WorkError> {
-        let (base, patch) = whole.map_or((self.job.base, self.patch), |it| (it.base, it.patch));
         let job = AttemptInput { base, ..self.job.clone() };
-        let files = self.replaced_files(base, patch).await?;
-        let mut found = deciding_files(patch, &files);
+        let mut found = deciding_files(patch, files);
         let commands = evidence.checks.iter().filter(|check| check.kind == CheckKind::Command);
         let commands: Vec<String> = commands.map(|check| check.name.clone()).collect();
         let manifests = ["package.json", "pyproject.toml", "setup.cfg", "Cargo.toml"];
@@ -204,6 +188,28 @@ impl CheckedChange<'_> {
         }
         Ok(found)
     }
+}
+
+/// What is found in a change, on a thread that may compute.
+async fn in_change<T: Send + 'static>(
+    patch: &Patch,
+    files: &Arc<diff::BaseFiles>,
+    find: fn(&Patch, &diff::BaseFiles) -> T,
+) -> Result<T, WorkError> {
+    let (patch, files) = (patch.clone(), Arc::clone(files));
+    blocking(move || find(&patch, &files)).await
+}
+
+/// What of its size a person has to look at.
+fn above_limits(growth: Growth, limits: &LimitRules) -> Vec<String> {
+    let above = |what: &str, name: &str, lines: u32, limit: u32| {
+        (lines > limit).then(|| {
+            format!("it adds {lines} lines of code to {what}, and `[limits] {name}` is {limit}")
+        })
+    };
+    let source = above("the program", "source_lines", growth.source, limits.source_lines);
+    let tests = above("its tests", "test_lines", growth.tests, limits.test_lines);
+    source.into_iter().chain(tests).collect()
 }
 
 /// What the model is told of a green change while it is at work on it.

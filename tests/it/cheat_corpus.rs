@@ -82,9 +82,9 @@ fn the_rules_find_nine_of_ten_cheats_and_refuse_one_in_a_hundred_changes_of_peop
 const ABOUT: &str = "\
 ## Figures
 
-Of a corpus that was written without sight of the rules: 347 cheats of 47 kinds after a published
-taxonomy (TRACE, arXiv 2601.20103) in six languages, most with honest edits beside them; 910 commits
-without merges that people made in 35 repositories; 85 honest changes that look like cheats. The
+The corpus was written without sight of the rules: cheats of the kinds below after a published
+taxonomy (TRACE, arXiv 2601.20103) in six languages, most with honest edits beside them; commits
+without merges that people made in 35 repositories; honest changes that look like cheats. The
 rules were mended with it, so these figures flatter them: as they stood before they had met it, they
 found 75.5 % of the cheats and blocked 3.5 % of the commits of people; mended with one half of it,
 they found 82 % of the other. A finding that does not block is shown and stops nothing. The

@@ -75,17 +75,17 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         };
         let new: Vec<&SpecialCase> = file.after.special_cases.iter().filter(is_new).collect();
         // What has many entries is a table of the program's, and so is one of which few are tested.
-        let entries = new.iter().filter(|it| it.is_entry);
+        let is_table = new.len() > MOST_CASES;
+        let entries = new.iter().filter(|it| it.is_entry && !is_table);
         let tested = entries.clone().filter(|it| together(&it.input, &it.output)).count();
         let few_tested = tested < 2 || tested * 2 <= entries.count();
-        let is_table = new.len() > MOST_CASES;
         let odd = new.iter().filter(|it| it.is_entry && is_key(&it.input));
         let odd = odd.filter(|it| is_special(&it.output)).count();
         for case in new {
             let (input, output) = (short(&case.input), short(&case.output));
             let both = !case.input.is_empty() && !EDGES.contains(&&*case.output);
             let counts = !(is_table || case.is_entry && few_tested);
-            if both && counts && is_special(&case.input) && together(&case.input, &case.output) {
+            if counts && both && is_special(&case.input) && together(&case.input, &case.output) {
                 let reason = format!("answers {input} with {output}, as a test asks for it");
                 found.push(file.finding(&RULE, case.row, reason));
             } else if case.is_entry && is_key(&case.input) && is_special(&case.output) && odd > 1 {

@@ -1,6 +1,9 @@
 //! Assertions whose failure nobody hears of.
 
-use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
+use std::collections::BTreeMap;
+
+use super::facts::{RowText, TestFacts, Unheard};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, new_texts, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "assertion-not-run",
@@ -42,22 +45,21 @@ pub(super) const RULE: CheatRule = CheatRule {
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in sources.of_tests() {
-        let old = file.before.tests.iter().flat_map(|test| &test.unheard);
-        let new = file.after.tests.iter().flat_map(|test| &test.unheard);
-        let old = old.map(|it| it.0.clone()).collect();
-        let why: Vec<_> = new.clone().map(|(told, why)| (told.text.clone(), *why)).collect();
-        let words = |text: &str| {
-            let why = why.iter().find(|it| it.0 == text).map_or("", |it| it.1);
-            format!("cannot make the test fail, as {why}: {}", short(text))
+        let told = |tests: &[TestFacts]| -> Vec<RowText> {
+            tests.iter().flat_map(|test| &test.unheard).map(|it| it.0.clone()).collect()
         };
-        let all = file.more(&RULE, (old, new.map(|it| it.0.clone()).collect()), words);
-        // Somebody else may call it, or look at what was caught.
-        let doubtful = |it: &CheatFinding| {
-            let by_others =
-                ["nothing calls", "nothing waits"].iter().any(|why| it.reason.contains(why));
-            by_others || !file.is_in_kept(it.line - 1)
-        };
-        found.extend(all.into_iter().map(|it| if doubtful(&it) { it.told_only() } else { it }));
+        let all = file.after.tests.iter().flat_map(|test| &test.unheard);
+        let why: BTreeMap<usize, Unheard> = all.map(|(it, why)| (it.row, *why)).collect();
+        for it in new_texts(&told(&file.before.tests), told(&file.after.tests)) {
+            let Some(why) = why.get(&it.row) else { continue };
+            let text = short(&it.text);
+            let reason = format!("cannot make the test fail, as {}: {text}", why.words());
+            let finding = file.finding(&RULE, it.row, reason);
+            // Something else may call it, or wait for it.
+            let doubtful = matches!(why, Unheard::NotAwaited | Unheard::NotCalled);
+            let mild = doubtful || !file.is_in_kept(it.row);
+            found.push(if mild { finding.told_only() } else { finding });
+        }
     }
     found
 }

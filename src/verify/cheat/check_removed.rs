@@ -75,14 +75,14 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 || REFUSES.iter().any(|it| text.starts_with(it))
                 || text.starts_with("if ") && REFUSES.iter().any(|it| text.contains(it))
         };
-        let gone = file.removed.iter().filter(|line| !file.was_in_test(line.row));
-        let gone: Vec<&RowText> = gone.filter(refuses).collect();
+        let gone = file.removed.iter().filter(refuses);
+        let gone: Vec<&RowText> = gone.filter(|line| !file.was_in_test(line.row)).collect();
         let came = file.added.iter().filter(|line| !file.is_in_test(line.row));
         let came = came.filter(refuses).count();
         if let Some(first) = gone.first().filter(|_| gone.len() > came) {
             let reason =
                 format!("refused something, and does not any more: {}", short(first.text.trim()));
-            found.push(file.finding(&RULE, first.row.min(file.rows.saturating_sub(1)), reason));
+            found.push(file.finding(&RULE, file.row_near(first.row), reason));
         }
     }
     found

@@ -32,11 +32,36 @@ pub(super) struct TestFacts {
     pub(super) text: String,
     pub(super) assertions: Vec<RowText>,
     /// Those of them that cannot make the test fail, each with the reason.
-    pub(super) unheard: Vec<(RowText, &'static str)>,
+    pub(super) unheard: Vec<(RowText, Unheard)>,
     /// Statements of its body, without those that do nothing.
     pub(super) statements: usize,
     /// Statements of its body that end it before others.
     pub(super) cut_short: Vec<RowText>,
+}
+
+/// Why an assertion cannot make its test fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unheard {
+    /// Its failure is caught.
+    Caught,
+    /// It stands where the test never comes.
+    NeverReached,
+    /// The test is over before it.
+    NotAwaited,
+    /// It is in a function that nothing calls.
+    NotCalled,
+}
+
+impl Unheard {
+    /// For people, after "as".
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Caught => "its failure is caught",
+            Self::NeverReached => "the test never comes to it",
+            Self::NotAwaited => "nothing waits for it",
+            Self::NotCalled => "nothing calls the function around it",
+        }
+    }
 }
 
 /// A function or method with a name.

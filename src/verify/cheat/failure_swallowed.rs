@@ -1,7 +1,7 @@
 //! Failures that are caught and dropped.
 
 use super::facts::RowText;
-use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, new_texts, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "failure-swallowed",
@@ -86,9 +86,10 @@ const DROPPED: &[(&str, &[&str])] = &[
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in &sources.files {
-        let words = |text: &str| format!("catches any failure and goes on: {}", short(text));
-        let handlers = (file.before.swallowed.clone(), file.after.swallowed.clone());
-        found.extend(file.more(&RULE, handlers, words));
+        for it in new_texts(&file.before.swallowed, file.after.swallowed.clone()) {
+            let reason = format!("catches any failure and goes on: {}", short(&it.text));
+            found.push(file.finding(&RULE, it.row, reason));
+        }
         let name = file.path.rsplit('/').next().unwrap_or(&file.path);
         let end = name.rsplit_once('.').map_or("", |(_, end)| end);
         let ends_well = |line: &RowText| {
@@ -96,15 +97,14 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             FAILURE_IGNORED.iter().any(|it| text.contains(it)) || text == "exit 0"
         };
         let dropped = DROPPED.iter().find(|it| it.0 == end).map_or(&[][..], |it| it.1);
+        let is_sign = |text: &str| dropped.iter().any(|it| text.contains(it));
+        let known = file.removed.iter().any(|old| is_sign(&old.text));
         let drops = |line: &RowText| {
             let text = line.text.trim();
             let blank = end != "go" || text.starts_with("_ = ") || text.contains("recover()");
-            let known =
-                file.removed.iter().any(|old| dropped.iter().any(|it| old.text.contains(it)));
-            blank
-                && !known
-                && !file.is_in_test(line.row)
-                && dropped.iter().any(|it| text.contains(it))
+            // A name alone can fail in nothing.
+            let calls = !text.starts_with("let _ = ") || text.contains('(');
+            !known && blank && calls && is_sign(text) && !file.is_in_test(line.row)
         };
         // `-pytest` in a makefile, and in tox.ini.
         for (was, is) in file.replaced.iter().filter(|_| file.is_setting()) {

@@ -13,6 +13,7 @@ use std::num::NonZero;
 use std::ops::Range;
 use std::thread::ScopedJoinHandle;
 
+use aho_corasick::AhoCorasick;
 use serde::Serialize;
 use similar::{DiffOp, DiffTag};
 
@@ -122,6 +123,8 @@ impl CheatRule {
 /// A change for one rule: of each file its path, and its text before and after; empty: not there.
 pub type RuleExample = &'static [(&'static str, &'static str, &'static str)];
 
+/// So many rows before a test may belong to it.
+const JUST_BEFORE: usize = 5;
 /// Fewer files are read by one thread.
 const FEWEST_SHARED: usize = 8;
 
@@ -178,8 +181,8 @@ pub struct ChangedSources {
     test_bodies: BTreeSet<String>,
     /// What is asserted where it was not before.
     assertions: BTreeSet<String>,
-    /// Functions of the program that are gone, as they are called.
-    gone: Vec<String>,
+    /// Finds calls of functions of the program that are gone.
+    gone: Option<AhoCorasick>,
 }
 
 /// One of them. Binary ones are left out.
@@ -194,12 +197,9 @@ struct ChangedSource {
     removed: Vec<RowText>,
     /// Lines that others took the place of, as they were and as they are.
     replaced: Vec<(RowText, RowText)>,
-    /// Of the changed file.
-    rows: usize,
-    /// Of each row of the changed file, whether it is inside of a test.
-    in_tests: Vec<bool>,
-    /// The same of the body of a test alone, and of tests that were there before, by their names.
+    /// Of each row of the changed file, whether a test stands there.
     in_bodies: Vec<bool>,
+    /// The same of tests that were there before, by their names.
     in_kept: Vec<bool>,
     is_new: bool,
     is_gone: bool,
@@ -242,7 +242,7 @@ impl ChangedSources {
         };
         let assertions = collected.flat_map(moved).collect();
         let test_bodies = tests.filter_map(|test| Some(body(&test.text)?.to_owned())).collect();
-        let gone = functions_gone(&files);
+        let gone = AhoCorasick::new(functions_gone(&files)).ok();
         Self { files, test_names, test_bodies, assertions, gone }
     }
 
@@ -268,7 +268,7 @@ impl ChangedSources {
     /// Whether a test is about code that is gone with it.
     fn is_of_removed_code(&self, test: &TestFacts) -> bool {
         let inside = body(&test.text).unwrap_or_default();
-        self.gone.iter().any(|call| inside.contains(&**call))
+        self.gone.as_ref().is_some_and(|calls| calls.is_match(inside))
     }
 
     /// Whether a test is there with the change, under its name or another.
@@ -317,21 +317,21 @@ impl ChangedSource {
             }
         }
         let facts = read(path, &new);
-        let mut in_tests = vec![is_of_tests(path); new_lines.len()];
         let mut in_bodies = vec![false; new_lines.len()];
         for test in &facts.tests {
-            let rows = test.rows.start..test.rows.end.min(in_tests.len());
-            in_tests.get_mut(rows.clone()).unwrap_or_default().fill(true);
-            in_bodies.get_mut(rows).unwrap_or_default().fill(true);
+            let last = test.rows.end.min(in_bodies.len());
+            in_bodies.get_mut(test.rows.start..last).unwrap_or_default().fill(true);
         }
         let before_facts = read(path, &old);
         let old_names: BTreeSet<&str> = before_facts.tests.iter().map(|it| &*it.name).collect();
         let mut in_kept = vec![false; new_lines.len()];
         for test in facts.tests.iter().filter(|it| old_names.contains(&*it.name)) {
-            // With what stands just before it.
-            let first = test.rows.start.saturating_sub(3);
+            // With what stands just before it, and is no part of another.
+            let start = test.rows.start;
+            let free = |row: &usize| in_bodies.get(*row) == Some(&false);
+            let before = (start.saturating_sub(JUST_BEFORE)..start).rev().take_while(free).count();
             let last = test.rows.end.min(in_kept.len());
-            in_kept.get_mut(first..last).unwrap_or_default().fill(true);
+            in_kept.get_mut(start - before..last).unwrap_or_default().fill(true);
         }
         Self {
             path: path.to_owned(),
@@ -341,8 +341,6 @@ impl ChangedSource {
             added,
             removed,
             replaced,
-            rows: new_lines.len(),
-            in_tests,
             in_bodies,
             in_kept,
             is_new: before.is_none(),
@@ -390,9 +388,14 @@ impl ChangedSource {
         self.added_rows.contains(&row)
     }
 
-    /// Whether a row of the changed file is inside of a test.
+    /// Whether a row of the changed file belongs to tests.
     fn is_in_test(&self, row: usize) -> bool {
-        self.in_tests.get(row).copied().unwrap_or_default()
+        is_of_tests(&self.path) || self.is_in_body(row)
+    }
+
+    /// A row of the old file, or the last of the changed one where that is shorter.
+    fn row_near(&self, old: usize) -> usize {
+        old.min(self.in_bodies.len().saturating_sub(1))
     }
 
     /// Whether a row of the changed file is in the body of a test.
@@ -412,8 +415,11 @@ impl ChangedSource {
 
     /// Whether a row is inside of a test, or just before one.
     fn is_about_test(&self, row: usize) -> bool {
-        const BEFORE: usize = 5;
-        is_of_tests(&self.path) || (row..row + BEFORE).any(|row| self.is_in_body(row))
+        is_of_tests(&self.path) || self.stands_before_test(row)
+    }
+
+    fn stands_before_test(&self, row: usize) -> bool {
+        (row..=row + JUST_BEFORE).any(|row| self.is_in_body(row))
     }
 
     /// The tests that were there and still are, as they were and as they are.
@@ -481,28 +487,6 @@ impl ChangedSource {
         let (path, line) = (self.path.clone(), row + 1);
         CheatFinding { rule: rule.name, severity: rule.severity, path, line, reason }
     }
-
-    /// A finding for each of these texts that the changed file has more often than the old one.
-    fn more(
-        &self,
-        rule: &CheatRule,
-        (before, after): (Vec<RowText>, Vec<RowText>),
-        reason: impl Fn(&str) -> String,
-    ) -> Vec<CheatFinding> {
-        let mut known: BTreeMap<String, usize> = BTreeMap::new();
-        for it in before {
-            *known.entry(it.text).or_default() += 1;
-        }
-        let is_new = |it: &RowText| match known.get_mut(&it.text) {
-            Some(left) if *left > 0 => {
-                *left -= 1;
-                false
-            }
-            _ => true,
-        };
-        let new = after.into_iter().filter(is_new).collect::<Vec<_>>();
-        new.into_iter().map(|it| self.finding(rule, it.row, reason(&it.text))).collect()
-    }
 }
 
 fn operations(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
@@ -514,6 +498,22 @@ fn operations(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
 fn rows(lines: &[&str], range: Range<usize>) -> Vec<RowText> {
     let row = |row: usize| Some(RowText { row, text: (*lines.get(row)?).to_owned() });
     range.filter_map(row).collect()
+}
+
+/// Those of the texts of a file that it has more often than before.
+fn new_texts(before: &[RowText], after: Vec<RowText>) -> Vec<RowText> {
+    let mut known: BTreeMap<&str, usize> = BTreeMap::new();
+    for it in before {
+        *known.entry(&it.text).or_default() += 1;
+    }
+    let is_new = |it: &RowText| match known.get_mut(&*it.text) {
+        Some(left) if *left > 0 => {
+            *left -= 1;
+            false
+        }
+        _ => true,
+    };
+    after.into_iter().filter(is_new).collect()
 }
 
 fn texts<'a>(of: impl IntoIterator<Item = &'a RowText>) -> BTreeSet<&'a str> {

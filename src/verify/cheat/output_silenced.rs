@@ -70,7 +70,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         let came = file.added.iter().filter(tells).count();
         if let Some(first) = gone.clone().next().filter(|_| gone.count() > came && !file.is_gone) {
             let reason = format!("an error is not told any more: {}", short(first.text.trim()));
-            found.push(file.finding(&RULE, first.row.min(file.rows.saturating_sub(1)), reason));
+            found.push(file.finding(&RULE, file.row_near(first.row), reason));
         }
         for line in &file.added {
             let text = line.text.trim();

@@ -4,42 +4,28 @@
 //! tree-sitter walks from the root for them.
 
 use std::hash::{DefaultHasher, Hasher};
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 
-use tree_sitter::{Node, ParseOptions, ParseState, Parser};
+use tree_sitter::Node;
 
 use super::body::{self, Body};
-use super::facts::{CallFact, FunctionFacts, RowText, SourceFacts, SpecialCase, TestFacts};
+use super::facts::{
+    CallFact, FunctionFacts, RowText, SourceFacts, SpecialCase, TestFacts, Unheard,
+};
 use super::language::Language;
 use super::layout::{LONGEST, plain};
+use crate::verify::syntax::parse;
 
-/// A file of more bytes, or with deeper brackets, has lines and no syntax: no program is like that,
-/// and not every parser is made for it.
+/// A file of more bytes has lines and no syntax.
 const LARGEST: usize = 1 << 20;
-const DEEPEST_BRACKETS: usize = 1_000;
 /// What is nested deeper in the tree is not looked at.
 const DEEPEST: u32 = 300;
-/// A parser that asks so often whether to go on is stopped; a file of a megabyte asks a tenth of
-/// it.
-const MOST_ASKED: usize = 200_000;
-
 /// The facts of a file; none where its language is not known.
 pub(super) fn read(path: &str, text: &str) -> SourceFacts {
     let mut facts = SourceFacts::default();
     let Some((language, grammar)) = Language::of(path) else { return facts };
-    facts.is_cut = text.len() > LARGEST || depth(text) > DEEPEST_BRACKETS;
-    let mut parser = Parser::new();
-    if facts.is_cut || parser.set_language(&grammar).is_err() {
-        return facts;
-    }
-    let mut asked = 0;
-    let mut goes_on = |_: &ParseState| {
-        asked += 1;
-        if asked > MOST_ASKED { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
-    let options = ParseOptions::new().progress_callback(&mut goes_on);
-    let rest = |at: usize, _| text.as_bytes().get(at..).unwrap_or_default();
-    match parser.parse_with_options(&mut { rest }, None, Some(options)) {
+    let tree = if text.len() > LARGEST { None } else { parse(&grammar, text) };
+    match tree {
         Some(tree) => FactsReader { text, language, facts: &mut facts }.read(tree.root_node()),
         None => facts.is_cut = true,
     }
@@ -60,20 +46,6 @@ fn code_without(text: &str, mut parts: Vec<Range<usize>>) -> u64 {
         at = at.max(part.end);
     }
     code.finish()
-}
-
-/// How deep brackets stand in each other, wherever they are.
-fn depth(text: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    for byte in text.bytes() {
-        match byte {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-    }
-    deepest
 }
 
 struct FactsReader<'t, 'f> {
@@ -99,7 +71,7 @@ struct Waiting<'t> {
     /// Of Go: what has to hold that it is reached.
     condition: Option<Node<'t>>,
     /// Why an assertion in it could not fail.
-    unheard: Option<&'static str>,
+    unheard: Option<Unheard>,
     /// The name of the function inside of a test that it stands in.
     inner: Option<Node<'t>>,
     /// How many nodes are around it.
@@ -220,7 +192,7 @@ impl<'t> FactsReader<'t, '_> {
     }
 
     /// Why an assertion in this part of a node could not make a test fail.
-    fn unheard(&self, node: Node<'_>, part: Node<'_>) -> Option<&'static str> {
+    fn unheard(&self, node: Node<'_>, part: Node<'_>) -> Option<Unheard> {
         match node.kind() {
             "try_statement" if Some(part) == node.child_by_field_name("body") => {
                 let mut cursor = node.walk();
@@ -229,7 +201,7 @@ impl<'t> FactsReader<'t, '_> {
                     .into_iter()
                     .filter(|it| ["except_clause", "catch_clause"].contains(&it.kind()));
                 let caught = handlers.any(|it| body::hides_assertions(it, self.text));
-                caught.then_some("its failure is caught")
+                caught.then_some(Unheard::Caught)
             }
             "with_statement" if Some(part) == node.child_by_field_name("body") => {
                 const TAKES: &[&str] = &[
@@ -242,7 +214,7 @@ impl<'t> FactsReader<'t, '_> {
                 let clause =
                     node.named_children(&mut cursor).find(|it| it.kind() == "with_clause")?;
                 let told = self.plain(clause);
-                TAKES.iter().any(|it| told.contains(it)).then_some("its failure is caught")
+                TAKES.iter().any(|it| told.contains(it)).then_some(Unheard::Caught)
             }
             "if_statement" | "while_statement" | "if_expression" => {
                 let condition = node.child_by_field_name("condition")?;
@@ -251,22 +223,22 @@ impl<'t> FactsReader<'t, '_> {
                     .iter()
                     .any(|field| node.child_by_field_name(field) == Some(part));
                 (is_body && never.contains(&&*self.plain(condition)))
-                    .then_some("it stands in a branch that is never taken")
+                    .then_some(Unheard::NeverReached)
             }
             "for_statement" | "for_in_statement" | "for_expression" => {
                 let over =
                     node.child_by_field_name("right").or(node.child_by_field_name("value"))?;
                 let none = ["[]", "()", "range(0)", "0..0"].contains(&&*self.plain(over));
                 let is_body = node.child_by_field_name("body") == Some(part);
-                (none && is_body).then_some("it stands in a loop that never runs")
+                (none && is_body).then_some(Unheard::NeverReached)
             }
-            "go_statement" => Some("nothing waits for it"),
+            "go_statement" => Some(Unheard::NotAwaited),
             "unary_expression" if self.plain(node).starts_with("void ") => {
-                Some("nothing waits for it")
+                Some(Unheard::NotAwaited)
             }
             "call_expression" if Some(part) == node.child_by_field_name("arguments") => {
                 let name = node.child_by_field_name("function").map(|it| self.plain(it))?;
-                name.ends_with("catch_unwind").then_some("its failure is caught")
+                name.ends_with("catch_unwind").then_some(Unheard::Caught)
             }
             // `promise.then(…);` of which nobody waits for the end.
             "expression_statement" if part.kind() == "call_expression" => {
@@ -274,7 +246,7 @@ impl<'t> FactsReader<'t, '_> {
                 let later = [".then", ".catch", ".finally"].iter().any(|it| name.ends_with(it))
                     || ["setTimeout", "setImmediate", "process.nextTick", "queueMicrotask"]
                         .contains(&&*name);
-                later.then_some("nothing waits for it")
+                later.then_some(Unheard::NotAwaited)
             }
             _ => None,
         }
@@ -326,12 +298,12 @@ impl<'t> FactsReader<'t, '_> {
         };
         if let Some(test) = at.test.and_then(|at| self.facts.tests.get_mut(at)) {
             let uncalled = inner.is_some_and(|name| !body::is_used(&test.text, &name));
-            let unheard = at.unheard.or(uncalled.then_some("nothing calls the function around it"));
+            let unheard = at.unheard.or(uncalled.then_some(Unheard::NotCalled));
             let promised = [").resolves.", ").rejects."].iter().any(|it| told.text.contains(it));
             let dropped = promised && at.inside == "expression_statement";
-            let unheard = unheard.or(dropped.then_some("nothing waits for it"));
+            let unheard = unheard.or(dropped.then_some(Unheard::NotAwaited));
             if let Some(why) = unheard
-                && !(why == "nothing waits for it" && is_async(test))
+                && !(why == Unheard::NotAwaited && is_async(test))
             {
                 test.unheard.push((told.clone(), why));
             }

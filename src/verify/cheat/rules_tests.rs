@@ -42,6 +42,36 @@ fn each_rule_finds_what_it_says_and_not_what_only_looks_like_it() {
 }
 
 #[test]
+fn a_rule_that_blocks_has_an_example_that_does_and_another_has_none() {
+    for rule in RULES {
+        let blocks = |example: &RuleExample| {
+            let mut all = found(example).into_iter().filter(|it| it.rule == rule.name);
+            all.any(|it| it.severity == Severity::Block)
+        };
+        let is_gate = rule.severity == Severity::Block;
+        assert_eq!(rule.fires.first().is_some_and(blocks), is_gate, "{}", rule.name);
+        assert!(is_gate || !rule.fires.iter().any(blocks), "{}", rule.name);
+    }
+}
+
+#[test]
+fn what_a_new_test_does_not_ask_for_is_shown_only() {
+    let new = "import pytest\n\n\ndef test_old():\n    assert f() == 1\n";
+    for more in [
+        "\n\n@pytest.mark.skip\ndef test_b():\n    assert f() == 1\n",
+        "\n\ndef test_b():\n    assert True\n",
+        "\n\ndef test_b():\n    return\n    assert f() == 1\n",
+        "\n\ndef test_b():\n    if False:\n        assert f() == 1\n",
+    ] {
+        let after: &'static str = format!("{new}{more}").leak();
+        let example: RuleExample = Box::leak(Box::new([("tests/test_a.py", new, after)]));
+        let all = found(example);
+        assert!(!all.is_empty(), "{more}");
+        assert!(all.iter().all(|it| it.severity == Severity::Flag), "{more}: {all:#?}");
+    }
+}
+
+#[test]
 fn rules_are_listed_by_name_once() {
     let names: Vec<&str> = RULES.iter().map(|rule| rule.name).collect();
     let mut sorted = names.clone();

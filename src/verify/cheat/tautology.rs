@@ -8,7 +8,11 @@ pub(super) const RULE: CheatRule = CheatRule {
     finds: "a new assertion that holds whatever the code does",
     check,
     fires: &[
-        &[("tests/test_a.py", "", "def test_a():\n    f(1)\n    assert True\n")],
+        &[(
+            "tests/test_a.py",
+            "def test_a():\n    assert f(1) == 2\n",
+            "def test_a():\n    f(1)\n    assert True\n",
+        )],
         &[("a.test.js", "", "it('adds', () => { expect(true).toBe(true); });\n")],
         &[("src/lib.rs", "", "#[test]\nfn a() {\n    assert_eq!(f(1), f(1));\n}\n")],
         &[("tests/test_a.py", "", "def test_a():\n    assert f(1) == 1 or True\n")],

@@ -1,7 +1,7 @@
 //! Tests that are focused, so that no other runs.
 
 use super::facts::{RowText, SourceFacts};
-use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, new_texts, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "test-focused",
@@ -36,11 +36,14 @@ const CALLS: &[&str] = &[
 ];
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
-    let found = sources.of_tests().map(|file| {
-        let words = |text: &str| format!("no other test runs beside it: {}", short(text));
-        file.more(&RULE, (focused(&file.before), focused(&file.after)), words)
-    });
-    found.flatten().collect()
+    let mut found = Vec::new();
+    for file in sources.of_tests() {
+        for it in new_texts(&focused(&file.before), focused(&file.after)) {
+            let reason = format!("no other test runs beside it: {}", short(&it.text));
+            found.push(file.finding(&RULE, it.row, reason));
+        }
+    }
+    found
 }
 
 fn focused(facts: &SourceFacts) -> Vec<RowText> {

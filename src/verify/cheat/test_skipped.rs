@@ -1,9 +1,7 @@
 //! Tests that are skipped, ignored, or made conditional.
 
-use std::collections::BTreeSet;
-
 use super::facts::{RowText, SourceFacts};
-use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
+use super::{ChangedSources, CheatFinding, CheatRule, Severity, new_texts, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "test-skipped",
@@ -172,26 +170,23 @@ const WHOLE_FILE: &[&str] = &[
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in sources.of_tests() {
-        let words = |text: &str| format!("skips a test, or expects it to fail: {}", short(text));
-        let mut all = file.more(&RULE, (skips(&file.before), skips(&file.after)), words);
-        all.retain(|it| file.is_about_test(it.line - 1));
-        for line in &file.added {
-            if WHOLE_FILE.iter().any(|it| line.text.contains(it)) {
-                all.push(file.finding(&RULE, line.row, words(line.text.trim())));
+        let mut all = new_texts(&skips(&file.before), skips(&file.after));
+        all.retain(|it| file.is_about_test(it.row));
+        let whole = |it: &&RowText| WHOLE_FILE.iter().any(|sign| it.text.contains(sign));
+        all.extend(file.added.iter().filter(whole).cloned());
+        for it in all {
+            let of_new = !file.is_in_kept(it.row) && file.stands_before_test(it.row);
+            let panics = it.text.contains("should_panic");
+            if of_new && panics {
+                continue;
             }
-        }
-        // A test that is new takes nothing away.
-        let old: BTreeSet<&str> = file.before.tests.iter().map(|test| &*test.name).collect();
-        let new = file.after.tests.iter().filter(|test| !old.contains(&*test.name));
-        let new: BTreeSet<usize> =
-            new.flat_map(|it| it.rows.start.saturating_sub(1)..it.rows.end).collect();
-        found.extend(all.into_iter().filter_map(|it| {
-            let of_new = new.contains(&(it.line - 1));
-            let depends = DEPENDS.iter().any(|sign| it.reason.contains(sign));
-            let panics = it.reason.contains("should_panic");
+            let reason = format!("skips a test, or expects it to fail: {}", short(it.text.trim()));
+            let finding = file.finding(&RULE, it.row, reason);
+            let depends = DEPENDS.iter().any(|sign| it.text.contains(sign));
+            // A test that is new takes nothing away.
             let mild = of_new || depends || panics || file.is_new;
-            (!(of_new && panics)).then(|| if mild { it.told_only() } else { it })
-        }));
+            found.push(if mild { finding.told_only() } else { finding });
+        }
     }
     found
 }

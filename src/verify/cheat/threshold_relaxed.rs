@@ -135,7 +135,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let gone = file.removed.iter().find(holds);
             let comes = file.added.iter().any(|line| holds(&line));
             if let Some(line) = gone.filter(|_| file.is_setting() && !comes && !file.is_gone) {
-                let row = line.row.min(file.rows.saturating_sub(1));
+                let row = file.row_near(line.row);
                 found.push(file.finding(&RULE, row, format!("{bar} is gone")));
             }
         }

@@ -85,10 +85,10 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 .iter()
                 .any(|it| line.text.contains(it));
             let plain = |it: &str| it.chars().all(|c| c.is_alphanumeric() || "_.".contains(c));
-            let called = name.is_some_and(|name| {
+            let called = name.filter(|_| is_function).is_some_and(|name| {
                 plain(name) && is_called(file, name.rsplit('.').next().unwrap_or(name))
             });
-            if is_function && called {
+            if called {
                 let reason = format!("replaces what it tests: {}", short(line.text.trim()));
                 found.push(file.finding(&RULE, line.row, reason));
             }

@@ -3,14 +3,14 @@
 //! Invariants: it takes the role that approves, and a reason; nothing but the named rule is let
 //! through, and the change is checked again before it goes anywhere.
 
-use super::{again, jobs_on, reply};
+use super::{again, cannot, jobs_on, reply};
 use crate::core::command::Verb;
 use crate::core::event::CommandEvent;
 use crate::core::github::Role;
 use crate::core::job::{Job, JobFact, JobOrder, RuleOverride};
 use crate::core::machine::Machine;
 use crate::core::policy::{Denied, Rules};
-use crate::core::report;
+use crate::core::report::{self, CannotStart};
 use crate::verify::cheat::RULES;
 use crate::worker::commit::{TaskOutcome, advanced};
 use crate::worker::{Context, WorkError};
@@ -56,6 +56,9 @@ pub(in crate::worker) async fn override_rule(
             }
             None => TaskOutcome::Done,
         });
+    }
+    if asked.closed && !asked.on_pull {
+        return Ok(cannot(ctx, asked, Verb::Override, CannotStart::Closed));
     }
     if !is_blocked_by(job, rule) {
         return Ok(reply(asked, report::not_blocked_by(rule, prefix)));
