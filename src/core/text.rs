@@ -124,6 +124,17 @@ fn fence_of(line: &str) -> &str {
     if ticks >= 3 { &line[..ticks] } else { "" }
 }
 
+/// Where a name stands in a text as a whole word, in bytes. An empty one stands nowhere.
+pub fn words_at<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let of_word = |c: char| c.is_alphanumeric() || c == '_';
+    let places = text.match_indices(name).filter(|it| !it.1.is_empty()).map(|it| it.0);
+    places.filter(move |at| {
+        let before = text.get(..*at).unwrap_or_default();
+        let after = text.get(at + name.len()..).unwrap_or_default();
+        !before.ends_with(of_word) && !after.starts_with(of_word)
+    })
+}
+
 /// A list as people are shown it: its first entries, and how many more there are.
 pub fn first_of<T: AsRef<str>>(entries: &[T], most: usize) -> Vec<String> {
     let mut shown: Vec<String> =

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use similar::DiffTag;
 
 use crate::core::patch::{Change, Patch};
-use crate::workspace::diff::{BaseFiles, line_operations};
+use crate::workspace::diff::{BaseFiles, line_operations, lines_of};
 
 /// Words that stand for values.
 const WORDS: &[&str] =
@@ -35,7 +35,7 @@ pub(super) fn names_new_values(
     for (path, change) in tests.changes.iter().filter(|it| of(it.0.as_str())) {
         let Change::Write { content, .. } = change else { return false };
         let Some(old) = base.get(path) else { continue };
-        let (old, now) = (lines(&old.content), lines(content));
+        let (old, now) = (lines_of(&old.content), lines_of(content));
         for operation in line_operations(&old, &now) {
             if operation.tag() == DiffTag::Replace {
                 let gone = old.get(operation.old_range()).unwrap_or_default().concat();
@@ -46,10 +46,6 @@ pub(super) fn names_new_values(
         }
     }
     !new.is_empty() && new.iter().all(|value| says(issue, value))
-}
-
-fn lines(text: &[u8]) -> Vec<&[u8]> {
-    text.split_inclusive(|b| *b == b'\n').collect()
 }
 
 /// Values of one text that the other has not, or not so often.

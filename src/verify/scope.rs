@@ -9,7 +9,7 @@ use similar::DiffTag;
 
 use super::test_files::{is_code, is_of_tests, test_lines};
 use crate::core::patch::{Change, Patch, is_binary};
-use crate::workspace::diff::{BaseFiles, line_operations};
+use crate::workspace::diff::{BaseFiles, line_operations, lines_of};
 
 /// The lines of code that a change adds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,9 +47,9 @@ impl Growth {
 
 /// The rows of a new text that are not in an old one.
 fn added(old: &[u8], new: &[u8]) -> Vec<usize> {
-    let lines = |text| <[u8]>::split_inclusive(text, |b| *b == b'\n').collect::<Vec<_>>();
-    let (old, new) = (lines(old), lines(new));
-    let came = line_operations(&old, &new).into_iter().filter(|it| it.tag() != DiffTag::Equal);
+    let came = line_operations(&lines_of(old), &lines_of(new))
+        .into_iter()
+        .filter(|it| it.tag() != DiffTag::Equal);
     came.flat_map(|it| it.new_range()).collect()
 }
 

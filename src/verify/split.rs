@@ -12,7 +12,7 @@ use super::test_files::test_lines;
 use super::test_map::TestMap;
 use crate::core::patch::{Change, FileMode, Patch, is_binary};
 use crate::core::path::RepoPath;
-use crate::workspace::diff::{BaseFile, BaseFiles, line_operations};
+use crate::workspace::diff::{BaseFile, BaseFiles, line_operations, lines_of};
 use crate::workspace::mirror::EntryMode;
 
 /// A change, divided.
@@ -86,7 +86,7 @@ fn parts_where(
         let Some(file) = EditedFile::of(path, change, base) else {
             let mut without = patch.clone();
             without.changes.remove(path);
-            let lines = |bytes: &[u8]| count(bytes.split_inclusive(|b| *b == b'\n').count());
+            let lines = |bytes: &[u8]| count(lines_of(bytes).len());
             let added = match change {
                 Change::Write { content, .. } => lines(content),
                 Change::Delete { .. } => 0,
@@ -142,8 +142,7 @@ impl<'a> EditedFile<'a> {
         if is_binary(content) || is_binary(&base.content) {
             return None;
         }
-        let lines = |bytes: &'a [u8]| bytes.split_inclusive(|b| *b == b'\n').collect::<Vec<_>>();
-        let (old, new) = (lines(&base.content), lines(content));
+        let (old, new) = (lines_of(&base.content), lines_of(content));
         let pieces = pieces(path.as_str(), &old, &new);
         Some(Self { base, mode: *mode, change, old, new, pieces })
     }

@@ -8,6 +8,7 @@ use super::test_ids::own_name;
 use crate::core::patch::{Change, Patch};
 use crate::core::proof::WeakTest;
 use crate::core::test_results::{TestResults, TestState};
+use crate::core::text::words_at;
 
 /// Those of a change, of which some files hold tests. `without`: what came out without the rest.
 pub(super) fn weak_tests(
@@ -27,19 +28,11 @@ pub(super) fn weak_tests(
 
 /// The first line of the files with tests that names one, and its file.
 fn place(name: &str, patch: &Patch, tests: &Patch) -> Option<(String, u32)> {
-    let of_word = |c: char| c.is_alphanumeric() || c == '_';
-    let names = |line: &str| {
-        line.match_indices(name).any(|(at, _)| {
-            let before = line.get(..at).unwrap_or_default();
-            let after = line.get(at + name.len()..).unwrap_or_default();
-            !before.ends_with(of_word) && !after.starts_with(of_word)
-        })
-    };
     let mut files = patch.changes.iter().filter(|it| tests.changes.contains_key(it.0));
     files.find_map(|(path, change)| {
         let Change::Write { content, .. } = change else { return None };
         let text = String::from_utf8_lossy(content);
-        let row = text.lines().position(names)?;
+        let row = text.lines().position(|line| words_at(line, name).next().is_some())?;
         Some((path.as_str().to_owned(), u32::try_from(row + 1).ok()?))
     })
 }

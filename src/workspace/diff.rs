@@ -95,9 +95,13 @@ pub fn sizes<'p>(patch: &'p Patch, base: &BaseFiles) -> BTreeMap<&'p RepoPath, u
     patch.changes.iter().map(size).collect()
 }
 
+/// The lines of a text, each with its end.
+pub fn lines_of(text: &[u8]) -> Vec<&[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n').collect()
+}
+
 fn lines_between(old: &[u8], new: &[u8], until: Instant) -> u64 {
-    let old: Vec<&[u8]> = old.split_inclusive(|byte| *byte == b'\n').collect();
-    let new: Vec<&[u8]> = new.split_inclusive(|byte| *byte == b'\n').collect();
+    let (old, new) = (lines_of(old), lines_of(new));
     let bytes = |lines: &[&[u8]]| lines.iter().map(|line| line.len() as u64).sum::<u64>();
     let operations = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, Some(until));
     let changed = operations.iter().filter(|operation| operation.tag() != DiffTag::Equal);
@@ -220,8 +224,7 @@ pub fn line_operations(old: &[&[u8]], new: &[&[u8]]) -> Vec<DiffOp> {
 }
 
 fn hunks(out: &mut Vec<u8>, old: &[u8], new: &[u8]) {
-    let old: Vec<&[u8]> = old.split_inclusive(|byte| *byte == b'\n').collect();
-    let new: Vec<&[u8]> = new.split_inclusive(|byte| *byte == b'\n').collect();
+    let (old, new) = (lines_of(old), lines_of(new));
     for group in group_diff_ops(line_operations(&old, &new), CONTEXT) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
         let before = range(first.old_range().start, last.old_range().end);

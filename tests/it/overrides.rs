@@ -198,6 +198,15 @@ fn rules_say_what_a_patch_holds_and_why_something_cannot_be_looked_at() {
     };
     let diff = "--- a/tests/test_a.py\n+++ b/tests/test_a.py\n@@ -1,2 +1,3 @@\n def test_a():\n\
                 +    return\n     assert f() == 1\n";
+    // A commit comes before a file of its name, wherever that lies.
+    let mut command = crate::program::gander();
+    command
+        .args(["rules", "HEAD", "--repo"])
+        .arg(local.repository())
+        .current_dir(local.repository());
+    std::fs::write(local.repository().join("HEAD"), diff).unwrap();
+    let said = command.output().unwrap();
+    assert!(String::from_utf8_lossy(&said.stderr).contains("hold HEAD against"), "{said:?}");
     let (code, said) = rules(&local, &patch("short.patch", diff));
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("tests/test_a.py:2: test-cut-short (blocks): ends the test"), "{said}");

@@ -2,6 +2,7 @@
 
 use super::facts::SpecialCase;
 use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
+use crate::core::text::words_at;
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "answer-special-cased",
@@ -127,11 +128,11 @@ fn is_odd(case: &SpecialCase) -> bool {
 fn stands_in(text: &str, literal: &str) -> bool {
     let plain = literal.trim_matches(['"', '\'', '`']);
     if plain.len() == literal.len() {
-        let of_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
-        return text.match_indices(plain).any(|(at, _)| {
-            let before = text.get(..at).and_then(|it| it.chars().next_back());
-            let after = text.get(at + plain.len()..).and_then(|it| it.chars().next());
-            !before.is_some_and(of_word) && !after.is_some_and(of_word)
+        // `2` is no part of `1.2` or of `2.5`.
+        return words_at(text, plain).any(|at| {
+            let (before, after) = (text.get(..at), text.get(at + plain.len()..));
+            !before.is_some_and(|it| it.ends_with('.'))
+                && !after.is_some_and(|it| it.starts_with('.'))
         });
     }
     !plain.is_empty()

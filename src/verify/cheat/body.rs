@@ -7,6 +7,7 @@ use tree_sitter::Node;
 
 use super::facts::RowText;
 use super::layout::plain;
+use crate::core::text::words_at;
 
 /// So deep lists of literals are literals themselves.
 const DEEPEST: usize = 4;
@@ -27,7 +28,9 @@ impl Body {
     pub(super) fn of(block: Node<'_>, text: &str) -> Self {
         let all: Vec<Node<'_>> = statements(block, text);
         let constant = match &*all {
-            [only] => returned(*only).filter(|it| is_literal(*it, DEEPEST)),
+            [only] => {
+                returned(*only).filter(|it| is_literal(*it, DEEPEST) || is_constant(*it, text))
+            }
             _ => None,
         };
         const ENDS: &[&str] = &["return", "return;", "return true;", "return None"];
@@ -90,16 +93,12 @@ pub(super) fn inner_function(node: Node<'_>) -> Option<Node<'_>> {
 
 /// Whether a test calls a function of its own, or hands it on.
 pub(super) fn is_used(test: &str, name: &str) -> bool {
-    let of_word = |c: char| c.is_alphanumeric() || c == '_';
     const OWN: &[&str] = &["def ", "const ", "let ", "var ", "Runnable "];
-    test.match_indices(name).any(|(at, _)| {
+    words_at(test, name).any(|at| {
         let before = test.get(..at).unwrap_or_default();
         let after = test.get(at + name.len()..).unwrap_or_default();
-        let alone = !before.ends_with(of_word) && !after.starts_with(of_word);
-        let is_own = OWN.iter().any(|it| before.ends_with(it));
-        let called = after.starts_with(['(', '.', ')', ',', '}', ']', ';']);
-        let called = called && !before.ends_with("return ");
-        alone && !is_own && called
+        let is_own = OWN.iter().any(|it| before.ends_with(it)) || before.ends_with("return ");
+        !is_own && after.starts_with(['(', '.', ')', ',', '}', ']', ';'])
     })
 }
 
@@ -121,9 +120,18 @@ fn statements<'t>(block: Node<'t>, text: &str) -> Vec<Node<'t>> {
     }
     let does_something = |it: &Node<'_>| {
         let nothing = it.kind() == "pass_statement" || is_no_code(*it);
-        !nothing && !["...", ";"].contains(&&*plain(*it, text))
+        let told = plain(*it, text);
+        !nothing && !["...", ";"].contains(&&*told) && !sets_aside(&told)
     };
     children.into_iter().filter(does_something).collect()
+}
+
+/// Whether a statement names something only so that it counts as used.
+fn sets_aside(statement: &str) -> bool {
+    let named =
+        ["let _ = ", "_ = ", "void ", "del "].iter().find_map(|it| statement.strip_prefix(it));
+    let of_name = |c: char| c.is_alphanumeric() || c == '_';
+    named.is_some_and(|it| it.trim_end_matches(';').chars().all(of_name))
 }
 
 /// What a statement returns: by a word for it, or as the value of a block.
@@ -142,6 +150,13 @@ fn returned(statement: Node<'_>) -> Option<Node<'_>> {
         }
         _ => Some(statement),
     }
+}
+
+/// `Duration::ZERO`
+fn is_constant(node: Node<'_>, text: &str) -> bool {
+    let path = plain(node, text);
+    let name = path.rsplit_once("::").filter(|_| node.kind() == "scoped_identifier");
+    name.is_some_and(|it| !it.1.contains(char::is_lowercase))
 }
 
 /// Whether an expression is written out: a number, a text, a list of such.

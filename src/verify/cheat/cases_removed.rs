@@ -1,6 +1,7 @@
 //! Cases of a test that are taken out.
 
 use super::facts::RowText;
+use super::layout::is_import;
 use super::literals::{Bent, bent, masked};
 use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
@@ -31,6 +32,11 @@ pub(super) const RULE: CheatRule = CheatRule {
             "tests/test_a.py",
             "CASES = [\n    (1, 2),\n    (3, 4),\n]\n",
             "CASES = [\n    (1, 2),\n    (3, 5),\n    (4, 4),\n]\n",
+        )],
+        &[(
+            "a.spec.ts",
+            "import { assert, expect, it } from 'vitest';\nit('a', () => {\n  expect(f()).toBe(1);\n});\n",
+            "import { expect, it } from 'vitest';\nit('a', () => {\n  expect(f()).toBe(1);\n});\n",
         )],
     ],
 };
@@ -100,7 +106,8 @@ fn lists_less(was: &str, is: &str) -> bool {
         let (before, rest) = text.split_once(['[', '{'])?;
         Some((before.to_owned(), rest.rsplit_once([']', '}'])?.1.to_owned()))
     };
-    around(was).is_some_and(|it| around(is) == Some(it)) && items(is) < items(was)
+    let same = around(was).is_some_and(|it| around(is) == Some(it));
+    same && items(is) < items(was) && !is_import(is)
 }
 
 /// Whether a loop is another that leaves some of the same cases out.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::facts::RowText;
+use super::layout::is_import;
 use super::literals::{Bent, bent};
 use super::{ChangedSource, ChangedSources, CheatFinding, CheatRule, Severity, short};
 
@@ -71,9 +72,6 @@ fn told(file: &ChangedSource, is: &RowText, was: &RowText) -> CheatFinding {
 /// Whether a line may be of a table or under a name, and is no import, no title and no comment.
 fn is_value(line: &RowText) -> bool {
     let text = line.text.trim();
-    let other =
-        ["import ", "from ", "use ", "#", "//", "*", "const {", "describe(", "it(", "test("];
-    !other.iter().any(|it| text.starts_with(it))
-        && !text.contains("require(")
-        && !text.contains(" from ")
+    let other = ["#", "//", "*", "describe(", "it(", "test("];
+    !other.iter().any(|it| text.starts_with(it)) && !is_import(text)
 }

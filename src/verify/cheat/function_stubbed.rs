@@ -18,6 +18,16 @@ pub(super) const RULE: CheatRule = CheatRule {
             "def f(n):\n    return 4\n",
         )],
         &[("src/lib.rs", "fn f() -> u32 {\n    g() + 1\n}\n", "fn f() -> u32 {\n    todo!()\n}\n")],
+        &[(
+            "src/lib.rs",
+            "fn wait(n: u32) -> Duration {\n    let missing = n as f64 - 1.0;\n    Duration::from_secs_f64(missing)\n}\n",
+            "fn wait(n: u32) -> Duration {\n    let _ = n;\n    Duration::ZERO\n}\n",
+        )],
+        &[(
+            "a.go",
+            "package a\n\nfunc F(n int) int {\n\treturn g(n)\n}\n",
+            "package a\n\nfunc F(n int) int {\n\t_ = n\n\treturn 4\n}\n",
+        )],
     ],
     passes: &[
         &[("calc.py", "", "def version():\n    return '1.2'\n")],

@@ -10,6 +10,16 @@ pub(super) fn plain(node: Node<'_>, text: &str) -> String {
     in_one_line(text.get(node.byte_range()).unwrap_or_default())
 }
 
+/// Whether a line brings names in from elsewhere.
+pub(super) fn is_import(line: &str) -> bool {
+    const BEGINS: &[&str] =
+        &["import ", "from ", "use ", "pub use ", "export {", "const {", "#include"];
+    let line = line.trim();
+    BEGINS.iter().any(|it| line.starts_with(it))
+        || line.contains("require(")
+        || line.contains(" from ")
+}
+
 /// A text with one space where there was white space, and none inside of brackets.
 fn in_one_line(text: &str) -> String {
     let mut line = String::new();

@@ -1,6 +1,7 @@
 //! Tests that replace what they test.
 
 use super::{ChangedSource, ChangedSources, CheatFinding, CheatRule, Severity, short};
+use crate::core::text::words_at;
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "unit-mocked",
@@ -123,14 +124,11 @@ fn replaces_unit(file: &ChangedSource, call: &str, unit: &str) -> bool {
 
 /// Whether some test itself calls a function of this name.
 fn is_called(file: &ChangedSource, name: &str) -> bool {
-    let called = format!("{name}(");
-    name.len() > 1
-        && file.after.tests.iter().any(|test| {
-            test.text.match_indices(&called).any(|(at, _)| {
-                let before = test.text.get(..at).and_then(|it| it.chars().next_back());
-                !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
-            })
-        })
+    let calls = |text: &str| {
+        words_at(text, name)
+            .any(|at| text.get(at + name.len()..).is_some_and(|it| it.starts_with('(')))
+    };
+    name.len() > 1 && file.after.tests.iter().any(|test| calls(&test.text))
 }
 
 /// Whether a line begins a module with the name of what is tested.
