@@ -233,13 +233,15 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
     let time = Duration::from_secs(60);
     let base = mirror.fetch(source, Want::Head, History::Tip, time).await.unwrap();
     let asked = Arc::default();
-    let model = Timed { script: Scripted::from_turns(turns), asked: Arc::clone(&asked) };
+    let model: Arc<dyn Model> =
+        Arc::new(Timed { script: Scripted::from_turns(turns), asked: Arc::clone(&asked) });
     let ctx = JobContext {
         store: Arc::new(Memory::default()),
         sandbox: Arc::new(sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander")))
             as Arc<dyn Sandbox>,
         packages: gander::environment::Environment::default(),
-        model: Arc::new(model),
+        judge: Arc::clone(&model),
+        model,
         mirror,
         scratch: Scratch::below(&cache),
         records: cache.join("records"),

@@ -24,6 +24,7 @@ mod arguments;
 mod aside;
 pub mod edit;
 pub mod files;
+pub mod judge;
 pub mod nearest;
 pub mod prompt;
 mod search;
@@ -221,23 +222,10 @@ impl Talk<'_> {
             return Ok(Some(self.ran_out()));
         }
         let request = self.request();
-        let reservation = match means.budget.reserve(request.cost_ceiling(&means.model.price())) {
-            Ok(reservation) => reservation,
-            Err(out) => return Ok(Some(Finished::OutOfBudget(out))),
+        let reply = match paid_reply(means, &request, self.assignment.retry_pause).await? {
+            Reply::Given(reply) => reply,
+            Reply::OutOfBudget(out) => return Ok(Some(Finished::OutOfBudget(out))),
         };
-        let asked = ask(means.model, &request, self.assignment.retry_pause, means.stop).await;
-        let reply = match asked {
-            Ok(reply) => reply,
-            Err(error) => {
-                // What may be on the bill stays set aside.
-                if !error.may_be_billed() {
-                    means.budget.settle(reservation, Money::ZERO);
-                }
-                return Err(error.into());
-            }
-        };
-        means.budget.settle(reservation, means.model.price().cost(&reply.usage));
-        means.transcript.append(&TranscriptEntry::Reply(reply.clone()))?;
         let calls: Vec<(String, String, Value)> =
             reply.parts.iter().filter_map(tool_call).collect();
         if calls.is_empty() {
@@ -381,6 +369,39 @@ fn tool_call(part: &Part) -> Option<(String, String, Value)> {
         }
         _ => None,
     }
+}
+
+/// What became of a question to the model.
+enum Reply {
+    Given(ModelReply),
+    /// It was not asked: the answer may cost more than is left.
+    OutOfBudget(OutOfBudgetError),
+}
+
+/// Asks within the budget. What it answers is paid for and in the transcript.
+async fn paid_reply(
+    means: &mut AgentContext<'_>,
+    request: &Request<'_>,
+    first_pause: Duration,
+) -> Result<Reply, AgentError> {
+    let price = means.model.price();
+    let reservation = match means.budget.reserve(request.cost_ceiling(&price)) {
+        Ok(reservation) => reservation,
+        Err(out) => return Ok(Reply::OutOfBudget(out)),
+    };
+    let reply = match ask(means.model, request, first_pause, means.stop).await {
+        Ok(reply) => reply,
+        Err(error) => {
+            // What may be on the bill stays set aside.
+            if !error.may_be_billed() {
+                means.budget.settle(reservation, Money::ZERO);
+            }
+            return Err(error.into());
+        }
+    };
+    means.budget.settle(reservation, price.cost(&reply.usage));
+    means.transcript.append(&TranscriptEntry::Reply(reply.clone()))?;
+    Ok(Reply::Given(reply))
 }
 
 /// Asks, and asks again when the failure may pass.

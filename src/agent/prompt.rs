@@ -14,6 +14,21 @@ const BUILD: &str = include_str!("prompts/build.md");
 const ROUND: &str = include_str!("prompts/round.md");
 const AGAIN: &str = include_str!("prompts/again.md");
 
+/// Who gives a second opinion, and how.
+pub(super) const JUDGE: &str = include_str!("prompts/judge.md");
+
+// The tags, of `PROMPT_TAGS`.
+pub(super) const ISSUE: &str = "issue";
+pub(super) const REQUEST: &str = "request";
+pub(super) const REVIEW: &str = "review";
+const INSTRUCTIONS: &str = "instructions";
+const CHECKS: &str = "checks";
+const TOP_LEVEL: &str = "top-level";
+const FAILURES: &str = "failures";
+pub(super) const CHANGE: &str = "proposed-change";
+pub(super) const EVIDENCE: &str = "evidence";
+pub(super) const FINDINGS: &str = "findings";
+
 /// What is known about the task.
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs)]
@@ -42,14 +57,14 @@ pub struct Brief<'a> {
 pub fn task(brief: &Brief<'_>) -> String {
     let by_people = |text: &str| seen(text, WrittenBy::People).0;
     let by_programs = |text: &str| seen(text, WrittenBy::Program).0;
-    let sections = Sections::new([
-        ("issue", by_people(&format!("{}\n\n{}", brief.title, brief.body))),
-        ("request", by_people(brief.request)),
-        ("review", brief.round.map(by_people).unwrap_or_default()),
-        ("instructions", by_people(brief.instructions)),
-        ("checks", by_programs(&brief.checks.join("\n"))),
-        ("top-level", by_programs(brief.listing)),
-        ("failures", brief.failures.map(by_programs).unwrap_or_default()),
+    let sections = Sections::new(vec![
+        (ISSUE, by_people(&format!("{}\n\n{}", brief.title, brief.body))),
+        (REQUEST, by_people(brief.request)),
+        (REVIEW, brief.round.map(by_people).unwrap_or_default()),
+        (INSTRUCTIONS, by_people(brief.instructions)),
+        (CHECKS, by_programs(&brief.checks.join("\n"))),
+        (TOP_LEVEL, by_programs(brief.listing)),
+        (FAILURES, brief.failures.map(by_programs).unwrap_or_default()),
     ]);
     let mut text = match brief.kind {
         Kind::Fix => FIX,
@@ -57,24 +72,24 @@ pub fn task(brief: &Brief<'_>) -> String {
     }
     .trim_end()
     .to_owned();
-    sections.write(&mut text, &["issue", "request"]);
+    sections.write(&mut text, &[ISSUE, REQUEST]);
     if brief.round.is_some() {
         text.push_str("\n\n");
         text.push_str(ROUND.trim_end());
-        sections.write(&mut text, &["review"]);
+        sections.write(&mut text, &[REVIEW]);
     }
-    sections.write(&mut text, &["instructions", "checks", "top-level"]);
+    sections.write(&mut text, &[INSTRUCTIONS, CHECKS, TOP_LEVEL]);
     if brief.failures.is_some() {
         text.push_str("\n\n");
         text.push_str(AGAIN.trim_end());
-        sections.write(&mut text, &["failures"]);
+        sections.write(&mut text, &[FAILURES]);
     }
     text.push('\n');
     text
 }
 
 /// What others wrote, by the name of its tag.
-struct Sections {
+pub(super) struct Sections {
     contents: Vec<(&'static str, String)>,
     /// What the names of all tags of this task end in: a digest of all that stands between them.
     /// No text can hold its own digest, so none can close its tag.
@@ -82,18 +97,20 @@ struct Sections {
 }
 
 impl Sections {
-    fn new(contents: [(&'static str, String); PROMPT_TAGS.len()]) -> Self {
+    /// Each by a name of [`PROMPT_TAGS`].
+    pub(super) fn new(contents: Vec<(&'static str, String)>) -> Self {
+        debug_assert!(contents.iter().all(|(name, _)| PROMPT_TAGS.contains(name)));
         let mut digest = Sha256::new();
         for (_, content) in &contents {
             digest.update((content.len() as u64).to_be_bytes());
             digest.update(content);
         }
         let word = hex::encode(&digest.finalize()[..8]);
-        Self { contents: contents.into(), word }
+        Self { contents, word }
     }
 
     /// Adds those of these names. An empty one is left out.
-    fn write(&self, text: &mut String, names: &[&str]) {
+    pub(super) fn write(&self, text: &mut String, names: &[&str]) {
         for (name, content) in self.contents.iter().filter(|(name, _)| names.contains(name)) {
             let (content, word) = (content.trim(), &self.word);
             if !content.is_empty() {

@@ -501,7 +501,12 @@ fn list(
     Ok(shown.trim_end().to_owned())
 }
 
-fn spec(name: &str, description: &str, properties: &Value, required: &[&str]) -> ToolSpec {
+pub(super) fn spec(
+    name: &str,
+    description: &str,
+    properties: &Value,
+    required: &[&str],
+) -> ToolSpec {
     ToolSpec {
         name: name.to_owned(),
         description: description.to_owned(),

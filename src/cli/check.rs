@@ -24,7 +24,7 @@ use crate::core::id::Sha;
 use crate::core::job::Kind;
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::environment::Environment;
-use crate::model::Scripted;
+use crate::model::{Model, Scripted};
 use crate::store::Memory;
 use crate::verify::detect::FoundCommand;
 use crate::worker::{AttemptInput, JobContext, Survey, survey};
@@ -101,11 +101,13 @@ async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
     let mirror = Mirror::open(&cache.join("mirrors"), "local").await?;
     let base = local::fetch(&repository, command.base.as_deref(), &mirror).await?;
     let rules = local::rules_at(&mirror, &base)?;
+    let nobody: Arc<dyn Model> = Arc::new(Scripted::from_turns(Vec::new()));
     let ctx = JobContext {
         store: Arc::new(Memory::default()),
         sandbox,
         packages: Environment::default(),
-        model: Arc::new(Scripted::from_turns(Vec::new())),
+        model: Arc::clone(&nobody),
+        judge: nobody,
         mirror,
         scratch: Scratch::below(cache),
         records: cache.join("logs"),

@@ -266,6 +266,7 @@ fn job_context(
         store: Arc::new(Memory::default()),
         sandbox,
         packages: Environment::default(),
+        judge: Arc::clone(&model),
         model,
         mirror,
         scratch: Scratch::below(cache),

@@ -12,8 +12,18 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 use super::text::{is_invisible, listed};
 
 /// The tags that our prompt uses for what others wrote.
-pub const PROMPT_TAGS: [&str; 7] =
-    ["issue", "request", "review", "instructions", "checks", "top-level", "failures"];
+pub const PROMPT_TAGS: [&str; 10] = [
+    "issue",
+    "request",
+    "review",
+    "instructions",
+    "checks",
+    "top-level",
+    "failures",
+    "proposed-change",
+    "evidence",
+    "findings",
+];
 
 /// What was taken out, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 //!             Done       Done└── Starting ◄──────────┐ Holding          └─► Starting (a round)
 //! ```
 //!
+//! Where the rules ask for a second opinion, `Judging` stands between verifying and publishing.
 //! A round begins in `Starting`, goes through fixing, verifying and publishing like the first, and
 //! ends in `Answering`; whatever becomes of it, the pull request stays.
 //!
@@ -23,12 +24,14 @@ use super::budget::{Accounts, Money};
 use super::evidence::Evidence;
 use super::github::{PullRef, RepoRef};
 use super::id::{Branch, JobId, Number, Sha};
+use super::judgement::SecondOpinion;
 use super::patch::PatchDigest;
 use super::policy::Rules;
 
 mod advance;
 mod doubt;
 mod fact;
+mod judged;
 mod obstacle;
 mod order;
 mod review;
@@ -103,6 +106,9 @@ pub struct ProposedChange {
     pub proposal: Proposal,
     /// What its checks said, once they ran.
     pub evidence: Option<Evidence>,
+    /// What another model thinks of it, where the rules ask for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opinion: Option<SecondOpinion>,
 }
 
 /// What an attempt left that ended without a change: the next one takes it up.

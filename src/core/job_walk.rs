@@ -14,6 +14,7 @@ use crate::core::event::IssueText;
 use crate::core::evidence::{Check, CheckKind, CheckOutcome, Verdict};
 use crate::core::github::{Actor, Role};
 use crate::core::id::{CommentId, Login, RepoId, ReviewId, Timestamp, UserId};
+use crate::core::judgement::SecondOpinion;
 use crate::core::machine::{Machine, OnFailure};
 use crate::core::policy::Requester;
 use crate::core::proof::{Proof, ProofOutcome};
@@ -238,6 +239,9 @@ fn facts_of_commands() -> Vec<JobFact> {
     let mut facts = seen(vec![open("c"), outsider]);
     facts.extend([
         published("c"),
+        judged("1"),
+        judged("2"),
+        JobFact::Broke { step: JobStep::Judge { round: 1 }, why: "why".into() },
         JobFact::Asked(ask),
         JobFact::Taken(taken),
         JobFact::RoundRefused { round: 2, why: Declined::Skipped },
@@ -273,6 +277,11 @@ pub(super) fn proposal_of(patch: PatchDigest) -> Proposal {
         answers: vec![],
         no_test: None,
     }
+}
+
+fn judged(patch: &str) -> JobFact {
+    let opinion = SecondOpinion::Missing("why".into());
+    JobFact::Judged { round: 1, patch: digest(patch), opinion, cost: Money::ZERO }
 }
 
 fn published(head: &str) -> JobFact {
@@ -352,8 +361,14 @@ fn walk() -> &'static (Vec<Job>, Vec<Transition>) {
     static WALK: std::sync::OnceLock<(Vec<Job>, Vec<Transition>)> = std::sync::OnceLock::new();
     WALK.get_or_init(|| {
         let (mut jobs, mut transitions) = walk_from(new_job(), &facts_of_doubt());
-        for facts in [facts_of_rounds(), facts_of_merging(), facts_of_commands()] {
-            let (more, also) = walk_from(publishing(), &[facts, ends()].concat());
+        let warn = Rules::parse("[agent]\nattempts = 1\n[judge]\nmode = \"warn\"").unwrap();
+        for (start, facts) in [
+            (publishing(), facts_of_rounds()),
+            (publishing(), facts_of_merging()),
+            (publishing(), facts_of_commands()),
+            (verifying(warn), [facts_of_commands(), vec![green()]].concat()),
+        ] {
+            let (more, also) = walk_from(start, &[facts, ends()].concat());
             jobs.extend(more);
             transitions.extend(also);
         }
@@ -361,17 +376,24 @@ fn walk() -> &'static (Vec<Job>, Vec<Transition>) {
     })
 }
 
-/// A job about to publish. One attempt a round, so that the walk stays small.
+/// A job that is about to publish. One attempt a round, so that the walk stays small.
 fn publishing() -> Job {
+    advance(&verifying(rules_of_review()), &green()).unwrap().0
+}
+
+/// A job whose first change is checked.
+fn verifying(rules: Rules) -> Job {
     let base = Base { branch: "main".parse().unwrap(), sha: sha("a") };
-    let rules = rules_of_review();
     let way = [
         JobFact::TurnCame,
         JobFact::Prepared(Prepared { base, rules, budget: Money::ZERO }),
         JobFact::Proposed { round: 1, attempt: 1, proposal: proposal("1"), cost: Money::ZERO },
-        JobFact::Verified(evidence("a", "1", Some(CheckOutcome::Passed))),
     ];
     way.iter().fold(new_job(), |job, fact| advance(&job, fact).unwrap().0)
+}
+
+fn green() -> JobFact {
+    JobFact::Verified(evidence("a", "1", Some(CheckOutcome::Passed)))
 }
 
 /// All reachable jobs, and all transitions between them.
@@ -436,6 +458,22 @@ fn a_doubtful_change_is_sent_back_once_and_only_a_run_says_that_a_bug_is_not_the
         }
     }
     assert!(not_reproducible > 5 && as_before > 5, "{not_reproducible} {as_before}");
+}
+
+#[test]
+fn a_second_opinion_stops_nothing_whatever_comes_of_it() {
+    let (_, transitions) = walk();
+    let mut asked = 0;
+    for (before, fact, after, steps) in transitions {
+        let JobStage::Judging { round } = before.stage else { continue };
+        asked += 1;
+        let by_people = matches!(fact, JobFact::Cancelled { .. } | JobFact::Closed { .. });
+        let goes_on = after.stage == JobStage::Publishing { round };
+        let stays = after.stage == before.stage;
+        assert!(by_people || stays || goes_on, "{fact:?}");
+        assert!(!goes_on || steps.contains(&JobStep::Publish { round }), "{fact:?}");
+    }
+    assert!(asked > 3, "{asked}");
 }
 
 #[test]

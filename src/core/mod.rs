@@ -16,6 +16,7 @@ pub mod github;
 pub mod hidden;
 pub mod id;
 pub mod job;
+pub mod judgement;
 pub mod leak;
 pub mod locked;
 pub mod machine;

@@ -35,6 +35,8 @@ pub struct Rules {
     pub verify: Verify,
     /// What has to be shown of a change beyond green checks.
     pub proof: ProofRules,
+    /// Whether another model is asked what it thinks of a change.
+    pub judge: JudgeRules,
     /// Which paths need care.
     pub paths: Paths,
     /// How much one job may change.
@@ -130,6 +132,28 @@ pub enum ProofMode {
     #[default]
     Preferred,
     /// It is not tried.
+    Off,
+}
+
+/// `[judge]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JudgeRules {
+    /// Whether it is asked: `warn` or `off`.
+    pub mode: JudgeMode,
+    /// A model from the operator's list; the one that wrote the change if not given.
+    #[serde(deserialize_with = "values::judge_model")]
+    pub model: Option<String>,
+}
+
+/// Whether another model is asked what it thinks of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JudgeMode {
+    /// It is, and the pull request shows what it says.
+    Warn,
+    /// It is not.
+    #[default]
     Off,
 }
 

@@ -15,6 +15,7 @@ mod commit;
 mod endings;
 mod flagged;
 mod hidden;
+mod judgement;
 mod overrides;
 mod proof;
 mod review;
@@ -25,14 +26,17 @@ pub use comments::{end_of_markers, marker, most_comments};
 pub use commit::{commit_message, round_commit_message, title};
 pub use endings::UNVERIFIED_CAP;
 pub use flagged::first_flags;
+pub use judgement::opinion_words;
 pub use overrides::{not_blocked_by, overridden, override_denied, override_what, override_why};
 pub use proof::{not_reproducible, outcome_words, why_not_proven};
 pub use review::*;
 
 use checks::{checked_step, checks_table};
+use commit::closing_keyword;
 use endings::{declined, why_it_ended};
 use flagged::flag_lines;
 use hidden::hidden_from_the_model;
+use judgement::{flags_of, opinion_section};
 use overrides::overrides;
 use proof::proof_section;
 use review::{held, held_change};
@@ -135,6 +139,7 @@ pub fn announcement(
         | JobStage::Preparing
         | JobStage::Fixing { .. }
         | JobStage::Verifying { .. }
+        | JobStage::Judging { .. }
         | JobStage::Publishing { .. }
         | JobStage::Starting { .. }
         | JobStage::Answering { .. }
@@ -173,6 +178,7 @@ pub fn announcement_marker(job: &Job) -> String {
         | JobStage::Preparing
         | JobStage::Fixing { .. }
         | JobStage::Verifying { .. }
+        | JobStage::Judging { .. }
         | JobStage::Publishing { .. }
         | JobStage::InReview { .. }
         | JobStage::Starting { .. }
@@ -222,6 +228,7 @@ pub fn state_label(job: &Job) -> Option<&'static str> {
         JobStage::Preparing
         | JobStage::Fixing { .. }
         | JobStage::Verifying { .. }
+        | JobStage::Judging { .. }
         | JobStage::Publishing { .. }
         | JobStage::Starting { .. }
         | JobStage::Answering { .. } => Some(WORKING_LABEL),
@@ -237,10 +244,10 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportC
     }
     let proposal = job.proposal();
     let overridden = overrides(job);
-    let flags = proposal.map_or(&[][..], |proposal| &proposal.flags);
+    let flags = flags_of(job);
     if !flags.is_empty() || !overridden.is_empty() {
         text.push_str("> [!IMPORTANT]\n> **Please look closely at:**\n");
-        let _ = writeln!(text, "{overridden}{}", flag_lines("> - ", flags));
+        let _ = writeln!(text, "{overridden}{}", flag_lines("> - ", &flags));
     }
     if let Some(proposal) = proposal {
         text.push_str("### What changed\n");
@@ -266,6 +273,7 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportC
         }
     }
     text.push_str(&proof_section(job));
+    text.push_str(&opinion_section(job));
     let checked = match patch.outcome() {
         GreenOutcome::Proven => outcome_words(GreenOutcome::ChecksPassed),
         GreenOutcome::ChecksPassed | GreenOutcome::NothingRan => outcome,
@@ -295,14 +303,6 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportC
         footer(job, setting)
     );
     signed(&text, &marker(job.id.as_str(), "pull"))
-}
-
-/// GitHub closes the issue by this word when the change is merged.
-pub(super) fn closing_keyword(job: &Job) -> &'static str {
-    match job.order.kind {
-        Kind::Fix => "Fixes",
-        Kind::Build => "Closes",
-    }
 }
 
 /// The answer to a command that could not be read.
@@ -426,6 +426,7 @@ pub fn headline(job: &Job) -> String {
             format!("**Working** on the {work}, attempt {attempt} of {}", job.attempts_allowed())
         }
         JobStage::Verifying { .. } => "**Checking** the change".to_owned(),
+        JobStage::Judging { .. } => "**Asking** for a second opinion".to_owned(),
         JobStage::Publishing { .. } => "**Opening** the pull request".to_owned(),
         JobStage::InReview { .. } => match &job.pull {
             Some(pull) => format!("**Ready for review**: #{}", pull.number),
@@ -459,7 +460,7 @@ fn checklist(job: &Job) -> String {
         _ if job.pull.is_some() => 4,
         JobStage::Fixing { .. } => 1,
         JobStage::Verifying { .. } => 2,
-        JobStage::Publishing { .. } | JobStage::Holding { .. } => 3,
+        JobStage::Judging { .. } | JobStage::Publishing { .. } | JobStage::Holding { .. } => 3,
         JobStage::InReview { .. }
         | JobStage::Starting { .. }
         | JobStage::Answering { .. }

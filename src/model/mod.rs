@@ -49,7 +49,7 @@ pub trait Model: Send + Sync {
 /// One question to the model: the whole conversation so far.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// Which try of the job this is, from 1.
+    /// Which try of the job this is, from 1; [`Self::OF_JUDGE`] where a try is judged.
     pub attempt: u32,
     /// Which round of review this is.
     pub round: u32,
@@ -64,6 +64,9 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
+    /// The number of the try that is none: a second opinion.
+    pub const OF_JUDGE: u32 = 0;
+
     /// What the reply may cost at most, to be reserved before it is asked for: nothing comes from
     /// the cache, the reply is as long as it may be, and two bytes make a token (three to four is
     /// usual). A rough bound: what a reply really took stands in its [`Usage`].

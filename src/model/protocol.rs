@@ -11,9 +11,6 @@ use super::{Message, Part, Request, ToolResult};
 /// # Errors
 /// The first broken rule, naming the message (from 1) that breaks it.
 pub fn check(request: &Request<'_>) -> Result<(), String> {
-    if request.attempt == 0 {
-        return Err("attempts are counted from 1".to_owned());
-    }
     if request.max_output_tokens == 0 {
         return Err("a reply of no tokens was asked for".to_owned());
     }

@@ -1,9 +1,9 @@
 //! A model that plays a file: for tests, demos and trying out an installation without a key.
 //!
 //! Invariants: which turn is played follows from the request alone, so a restart changes nothing:
-//! round and attempt pick the list, the number of answers already in the conversation picks the
-//! turn. Every request is checked against [`protocol`] first. Only faults with `times` are counted,
-//! per process.
+//! round and attempt (or that an opinion is asked for) pick the list, the number of answers already
+//! in the conversation picks the turn. Every request is checked against [`protocol`] first. Only
+//! faults with `times` are counted, per process.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,6 +37,9 @@ struct Script {
     /// The attempts of each later round.
     #[serde(default)]
     rounds: Vec<Vec<Vec<ScriptedTurn>>>,
+    /// The answers when a second opinion is asked for, by round.
+    #[serde(default)]
+    opinions: Vec<Vec<ScriptedTurn>>,
 }
 
 fn default_name() -> String {
@@ -133,6 +136,16 @@ pub enum ScriptError {
         /// How many turns the attempt has.
         turns: usize,
     },
+    /// An opinion was asked for, and there is none.
+    #[error("the model script {origin} has no turn {turn} in `opinions` of round {round}: add it")]
+    NoOpinion {
+        /// Where the script is from.
+        origin: String,
+        /// From 1.
+        round: usize,
+        /// From 1.
+        turn: usize,
+    },
 }
 
 impl ScriptedTurn {
@@ -198,15 +211,24 @@ impl Scripted {
     /// A script of several rounds, each of several attempts.
     pub fn from_rounds(mut rounds: Vec<Vec<Vec<ScriptedTurn>>>) -> Self {
         let attempts = if rounds.is_empty() { Vec::new() } else { rounds.remove(0) };
-        let script = Script { model: default_name(), price: Price::default(), attempts, rounds };
+        let opinions = Vec::new();
+        let (model, price) = (default_name(), Price::default());
+        let script = Script { model, price, attempts, rounds, opinions };
         Self::new("(made in code)".to_owned(), script)
+    }
+
+    /// The same script, and what it answers when a second opinion is asked for, by round.
+    #[must_use]
+    pub fn with_opinions(mut self, opinions: Vec<Vec<ScriptedTurn>>) -> Self {
+        self.script.opinions = opinions;
+        self
     }
 
     fn parse(origin: &str, text: &str) -> Result<Self, ScriptError> {
         let malformed = |cause| ScriptError::Malformed { origin: origin.to_owned(), cause };
         let script: Script =
             serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
-        let all = std::iter::once(&script.attempts).chain(&script.rounds);
+        let all = [&script.attempts, &script.opinions].into_iter().chain(&script.rounds);
         for (attempt, turns) in all.flat_map(|attempts| attempts.iter().enumerate()) {
             for (turn, played) in turns.iter().enumerate() {
                 let Some(fault) = &played.fail else { continue };
@@ -230,6 +252,9 @@ impl Scripted {
         &self,
         (round, attempt, turn): (usize, usize, usize),
     ) -> Result<&ScriptedTurn, ScriptError> {
+        if attempt == Request::OF_JUDGE as usize {
+            return self.opinion(round.max(1), turn);
+        }
         // `gander run` knows no rounds and asks for none.
         let attempts = match round.checked_sub(2) {
             None => &self.script.attempts[..],
@@ -244,6 +269,15 @@ impl Scripted {
             turn,
             attempts: attempts.len(),
             turns: turns.len(),
+        })
+    }
+
+    fn opinion(&self, round: usize, turn: usize) -> Result<&ScriptedTurn, ScriptError> {
+        let turns = self.script.opinions.get(round - 1).map_or(&[][..], Vec::as_slice);
+        turns.get(turn - 1).ok_or_else(|| ScriptError::NoOpinion {
+            origin: self.origin.clone(),
+            round,
+            turn,
         })
     }
 

@@ -17,6 +17,7 @@ use crate::core::delivery::{Content, Delivery};
 use crate::core::github::RepoRef;
 use crate::core::id::{DeliveryId, HookId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::Job;
+use crate::core::judgement::JudgeRecord;
 use crate::core::machine::Machine;
 use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
@@ -200,6 +201,15 @@ impl Store for Memory {
     async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError> {
         let open = self.open_jobs(Some(repo)).await?.len();
         Ok(u32::try_from(open).unwrap_or(u32::MAX))
+    }
+
+    async fn judge_record(&self, repo: RepoId) -> Result<JudgeRecord, StoreError> {
+        let mut record = JudgeRecord::default();
+        let state = self.state()?;
+        let jobs = state.jobs.iter().map(|stored| &stored.machine);
+        let of_repo = jobs.filter(|job| job.repo.repo_id == repo);
+        of_repo.filter_map(Job::judged_pull).for_each(|pull| record.add(pull, 1));
+        Ok(record)
     }
 
     async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored<Job>>, StoreError> {

@@ -13,6 +13,7 @@ use crate::core::fault::ErrorKind;
 use crate::core::github::RepoRef;
 use crate::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::Job;
+use crate::core::judgement::JudgeRecord;
 use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
 use crate::core::task::{Sweep, Task};
@@ -81,6 +82,9 @@ pub trait Store: Send + Sync {
 
     /// How many jobs of the repository have an open pull request.
     async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError>;
+
+    /// What became of the repository's pull requests that were judged.
+    async fn judge_record(&self, repo: RepoId) -> Result<JudgeRecord, StoreError>;
 
     /// All jobs with an open pull request: of one repository, or of all.
     async fn open_jobs(&self, repo: Option<RepoId>) -> Result<Vec<Stored<Job>>, StoreError>;

@@ -24,6 +24,7 @@ use crate::core::delivery::Delivery;
 use crate::core::github::RepoRef;
 use crate::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use crate::core::job::Job;
+use crate::core::judgement::JudgeRecord;
 use crate::core::patch::PatchDigest;
 use crate::core::release::Release;
 use crate::core::task::{Sweep, Task};
@@ -169,6 +170,10 @@ impl Store for Sqlite {
 
     async fn relocate(&self, repo: &RepoRef) -> Result<(), StoreError> {
         self.change(QueueChange::Relocate { repo: repo.clone() }).await
+    }
+
+    async fn judge_record(&self, repo: RepoId) -> Result<JudgeRecord, StoreError> {
+        read::judge_record(&self.reads, repo).await
     }
 
     async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError> {

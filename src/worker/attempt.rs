@@ -16,7 +16,7 @@ use crate::agent::tools::{Edit, FilesContext, Read, RunTool, Search};
 use crate::agent::transcript::Transcript;
 use crate::agent::{self, Assignment, Finished, Tool, ToolFault};
 use crate::core::budget::{Budget, Money};
-use crate::core::evidence::{Check, CheckOutcome};
+use crate::core::evidence::{Check, CheckOutcome, Evidence};
 use crate::core::job::{Proposal, ThreadAnswer};
 use crate::core::locked::changed_packages;
 use crate::core::patch::{Change, Patch};
@@ -440,24 +440,26 @@ impl Tool for VerifyTool<'_> {
         let whole = WholeChange { base: job.base, checks: &base, patch };
         let whole = job.round.is_none().then_some(whole);
         let evidence = change.proven(evidence, whole, ProofDepth::OnBase).await.map_err(fatal)?;
-        let mut text = String::new();
-        for check in &evidence.checks {
-            let line = match &check.outcome {
-                CheckOutcome::Passed | CheckOutcome::OnlyKnownFailures { .. } => {
-                    format!("passed: {}\n", check.name)
-                }
-                CheckOutcome::Failed(why) => format!("FAILED: {}\n{why}\n", check.name),
-                CheckOutcome::NoTestRun => format!("passed, but no test was run: {}\n", check.name),
-                CheckOutcome::Inconclusive(why) | CheckOutcome::EndedEarly(why) => {
-                    format!("inconclusive: {}\n{why}\n", check.name)
-                }
-            };
-            text.push_str(&line);
-        }
+        let mut text = check_lines(&evidence);
         text.push_str(&evidence.proof.as_ref().map_or_else(String::new, for_the_model));
         text.push_str(&changes.left_out_words());
         Ok(text)
     }
+}
+
+/// What the checks came to, a line each, with the reasons.
+pub(in crate::worker) fn check_lines(evidence: &Evidence) -> String {
+    let line = |check: &Check| match &check.outcome {
+        CheckOutcome::Passed | CheckOutcome::OnlyKnownFailures { .. } => {
+            format!("passed: {}\n", check.name)
+        }
+        CheckOutcome::Failed(why) => format!("FAILED: {}\n{why}\n", check.name),
+        CheckOutcome::NoTestRun => format!("passed, but no test was run: {}\n", check.name),
+        CheckOutcome::Inconclusive(why) | CheckOutcome::EndedEarly(why) => {
+            format!("inconclusive: {}\n{why}\n", check.name)
+        }
+    };
+    evidence.checks.iter().map(line).collect()
 }
 
 /// What the rules find in a change, in words for people.

@@ -57,7 +57,10 @@ pub(in crate::worker) async fn day_budget(
 /// ends. Both count for whom this round is made.
 pub(in crate::worker) fn ledger_entry(before: &Job, after: &Job) -> Option<LedgerEntry> {
     let works = |job: &Job| match job.stage {
-        JobStage::Fixing { .. } | JobStage::Verifying { .. } | JobStage::Publishing { .. } => true,
+        JobStage::Fixing { .. }
+        | JobStage::Verifying { .. }
+        | JobStage::Judging { .. }
+        | JobStage::Publishing { .. } => true,
         JobStage::Queued
         | JobStage::Preparing
         | JobStage::Holding { .. }
@@ -93,7 +96,7 @@ fn was_cut_off(before: &Job, after: &Job) -> bool {
                 | JobEnding::Failed { .. }
         )
     };
-    matches!(before.stage, JobStage::Fixing { .. })
+    matches!(before.stage, JobStage::Fixing { .. } | JobStage::Judging { .. })
         && matches!(&after.stage, JobStage::Done(ending) if stopped(ending))
 }
 

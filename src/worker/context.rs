@@ -106,6 +106,12 @@ impl Context {
         }
     }
 
+    /// The model that the rules name for second opinions.
+    fn judge_of(&self, job: &Job) -> Option<&Arc<dyn Model>> {
+        let name = job.rules()?.judge.model.as_ref()?;
+        self.models.iter().find(|model| model.name() == name)
+    }
+
     /// Where trees of jobs are.
     pub(super) fn scratch(&self) -> Scratch {
         Scratch::below(&self.settings.data)
@@ -126,6 +132,7 @@ impl Context {
             sandbox: self.sandbox.clone(),
             packages: Environment::default(),
             model: model.clone(),
+            judge: self.judge_of(job).unwrap_or(model).clone(),
             mirror: self.mirror(job, &base.sha).await?,
             scratch: self.scratch(),
             records: records(&job.id),

@@ -28,6 +28,8 @@ pub struct JobContext {
     pub packages: Environment,
     /// Who writes the change.
     pub model: Arc<dyn Model>,
+    /// Who is asked for a second opinion on it.
+    pub judge: Arc<dyn Model>,
     /// Where the base commit is.
     pub mirror: Mirror,
     /// For trees; emptied again.

@@ -22,6 +22,7 @@ use gander::core::delivery::Delivery;
 use gander::core::github::RepoRef;
 use gander::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
 use gander::core::job::Job;
+use gander::core::judgement::JudgeRecord;
 use gander::core::patch::PatchDigest;
 use gander::core::release::Release;
 use gander::core::task::{Sweep, Task};
@@ -554,6 +555,10 @@ impl Store for Mortal {
 
     async fn relocate(&self, repo: &RepoRef) -> Result<(), StoreError> {
         self.inner.relocate(repo).await
+    }
+
+    async fn judge_record(&self, repo: RepoId) -> Result<JudgeRecord, StoreError> {
+        self.inner.judge_record(repo).await
     }
 
     async fn open_pulls(&self, repo: RepoId) -> Result<u32, StoreError> {

@@ -31,6 +31,7 @@ mod forged;
 mod hold;
 mod hostile_github;
 mod hostile_model;
+mod judge;
 mod leaks;
 mod leftovers;
 mod orders;

@@ -498,7 +498,11 @@ impl Local {
         let finish = serde_json::json!({"tool": "finish", "summary": "done"});
         let replies = |edits: &&[serde_json::Value]| serde_json::json!([{"calls": edits}, {"calls": [finish]}]);
         let attempts: Vec<_> = attempts.iter().map(replies).collect();
-        let script = serde_json::json!({"attempts": attempts});
+        self.played(&serde_json::json!({"attempts": attempts}), more)
+    }
+
+    /// The same with the model's whole script.
+    pub fn played(&self, script: &serde_json::Value, more: &[&str]) -> (String, serde_json::Value) {
         write(&self.at("script.json"), &script.to_string());
         let mut command = gander_with_toolchains();
         if self.at("pyenv").exists() {

@@ -19,7 +19,10 @@ use gander::core::github::{PullRef, RepoRef};
 use gander::core::id::{
     DeliveryId, HookId, InstallationId, JobId, Number, RepoId, Timestamp, UserId,
 };
-use gander::core::job::{Job, JobEnding, JobOrder, JobStage, JobStep, Kind};
+use gander::core::job::{
+    Job, JobEnding, JobOrder, JobStage, JobStep, Kind, PushedRound, ReviewState,
+};
+use gander::core::judgement::{JudgeRecord, PastPulls};
 use gander::core::patch::PatchDigest;
 use gander::core::task::{Sweep, Task};
 use gander::store::{
@@ -110,6 +113,7 @@ macro_rules! conformance {
                 forgetting_keeps_jobs_money_and_log
                 jobs_are_found_by_issue_and_by_pull_request
                 only_jobs_with_an_open_pull_request_count_as_open
+                what_became_of_judged_pull_requests_is_counted_when_they_are_over
                 the_next_due_time_is_that_of_a_task_that_could_be_claimed
                 releases::one_release_is_under_way_on_a_branch_and_one_may_wait
                 releases::a_release_changes_from_the_version_that_was_read
@@ -725,6 +729,39 @@ async fn only_jobs_with_an_open_pull_request_count_as_open(memory: Memory) {
     write(&store, Write::Change(done(&stored.machine), stored.version)).await.unwrap();
     assert_eq!(store.open_pulls(RepoId(1)).await.unwrap(), 2);
     assert_eq!(store.open_pulls(RepoId(2)).await.unwrap(), 0);
+}
+
+async fn what_became_of_judged_pull_requests_is_counted_when_they_are_over(memory: Memory) {
+    let store = memory.open().await;
+    let round = |round, warned| PushedRound {
+        round,
+        size: (1, 1, 1),
+        summary: String::new(),
+        proof: None,
+        patch: None,
+        warned,
+    };
+    let merged = || JobStage::Done(JobEnding::Merged { by: None });
+    let closed = || JobStage::Done(JobEnding::Closed { by: None });
+    for (n, pushed, stage, foreign) in [
+        (1, vec![round(1, Some(true))], closed(), false),
+        (2, vec![round(1, Some(true)), round(2, Some(false))], merged(), false),
+        (3, vec![round(1, Some(true))], merged(), false),
+        (4, vec![round(1, Some(true))], JobStage::InReview { round: 1 }, false),
+        (5, vec![round(1, Some(false))], merged(), false),
+        (6, vec![round(1, Some(false))], merged(), true),
+        (7, vec![round(1, None)], merged(), false),
+    ] {
+        let new = job(n, 20 + n);
+        write(&store, Write::New(new.clone())).await.unwrap();
+        let review = ReviewState { pushed, foreign, ..ReviewState::default() };
+        let reviewed = Job { pull: Some(pull(100 + n)), stage, review, ..new };
+        write(&store, Write::Change(reviewed, 1)).await.unwrap();
+    }
+    let record = store.judge_record(RepoId(1)).await.unwrap();
+    assert_eq!(record.warned, PastPulls { over: 3, otherwise: 2 });
+    assert_eq!(record.not_warned, PastPulls { over: 2, otherwise: 1 });
+    assert_eq!(store.judge_record(RepoId(2)).await.unwrap(), JudgeRecord::default());
 }
 
 async fn the_next_due_time_is_that_of_a_task_that_could_be_claimed(memory: Memory) {

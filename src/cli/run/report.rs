@@ -11,10 +11,11 @@ use crate::core::evidence::{Check, CheckOutcome, Evidence, GreenOutcome, TestsRu
 use crate::core::hidden::for_terminal;
 use crate::core::id::Sha;
 use crate::core::job::{Job, JobEnding, JobStage, Proposal, RuleOverride};
+use crate::core::judgement::{Concern, SecondOpinion};
 use crate::core::policy::ProofMode;
 use crate::core::proof::{Proof, TakenBack, WeakTest, WithoutPart};
 use crate::core::report::{
-    first_flags, not_reproducible, outcome_words, why_no_test, why_not_proven,
+    first_flags, not_reproducible, opinion_words, outcome_words, why_no_test, why_not_proven,
 };
 use crate::core::text::inline;
 use crate::worker::LocalEnd;
@@ -35,6 +36,8 @@ pub(super) enum RunEnd {
         evidence: Box<Evidence>,
         /// What a person has to look at before it goes anywhere.
         held: Vec<String>,
+        /// What another model thinks of it.
+        opinion: Option<Box<SecondOpinion>>,
     },
     NothingToFix(String),
     NotReproducible(String),
@@ -81,6 +84,10 @@ impl RunReport {
                     proposal: proposal.clone(),
                     evidence: evidence.clone().into(),
                     held: evidence.needs_a_person(mode),
+                    opinion: job
+                        .change
+                        .as_ref()
+                        .and_then(|change| Some(change.opinion.clone()?.into())),
                 }
             }
             (JobStage::Done(JobEnding::NothingToFix { why }), ..) => {
@@ -125,9 +132,10 @@ pub(super) fn as_text(report: &RunReport, out: &Path) -> String {
     let s = if report.attempts == 1 { "" } else { "s" };
     let effort = format!("{} attempt{s}, {}", report.attempts, report.cost);
     match &report.end {
-        RunEnd::Verified { proposal, evidence, held } => {
-            let change = (proposal, &**evidence, &**held);
-            text.push_str(&verified(report, &effort, change, out));
+        RunEnd::Verified { proposal, evidence, held, opinion } => {
+            let opinion = opinion.as_deref();
+            let change = ShownChange { proposal, evidence, held, opinion };
+            text.push_str(&verified(report, &effort, &change, out));
         }
         RunEnd::NothingToFix(why) => {
             let _ = writeln!(
@@ -169,11 +177,19 @@ pub(super) fn as_text(report: &RunReport, out: &Path) -> String {
     for_terminal(&text)
 }
 
+/// A verified change, as people are shown it.
+struct ShownChange<'a> {
+    proposal: &'a Proposal,
+    evidence: &'a Evidence,
+    held: &'a [String],
+    opinion: Option<&'a SecondOpinion>,
+}
+
 /// A verified change: what was checked, what was shown, what to look at.
 fn verified(
     report: &RunReport,
     effort: &str,
-    (proposal, evidence, held): (&Proposal, &Evidence, &[String]),
+    &ShownChange { proposal, evidence, held, opinion }: &ShownChange<'_>,
     out: &Path,
 ) -> String {
     let mut text = String::new();
@@ -225,9 +241,12 @@ fn verified(
     for told in under {
         let _ = writeln!(text, "  with hooks and settings as they were: {told}");
     }
-    for flag in first_flags(&proposal.flags) {
+    let flags = proposal.flags.clone();
+    let judgement = opinion.and_then(SecondOpinion::given);
+    for flag in first_flags(&judgement.map_or(flags, |it| it.sorted(&proposal.flags))) {
         let _ = writeln!(text, "  look closely: {flag}");
     }
+    text.push_str(&opinion.map(second_opinion).unwrap_or_default());
     let _ = writeln!(text, "\nIn the model's words:\n{}\n", indented(&proposal.summary));
     let patch = out.join(CHANGE);
     let _ = match held.is_empty() {
@@ -241,6 +260,25 @@ fn verified(
     text
 }
 
+/// What another model thinks of it.
+fn second_opinion(opinion: &SecondOpinion) -> String {
+    let judgement = match opinion {
+        SecondOpinion::Missing(why) => return format!("\nThere is no second opinion: {why}.\n"),
+        SecondOpinion::Given(judgement) => judgement,
+    };
+    let mut text = format!(
+        "\nSecond opinion of {}. {}\n{}\n",
+        judgement.model,
+        opinion_words(judgement).replace('*', ""),
+        indented(&judgement.summary)
+    );
+    for Concern { path, line, what } in &judgement.concerns {
+        let place = if *line > 0 { format!("{path}:{line}") } else { path.clone() };
+        let _ = writeln!(text, "  {place}: {what}");
+    }
+    text
+}
+
 /// For programs.
 pub(super) fn as_json(report: &RunReport) -> serde_json::Value {
     let common = json!({
@@ -251,10 +289,11 @@ pub(super) fn as_json(report: &RunReport) -> serde_json::Value {
         "overridden": report.overridden,
     });
     let own = match &report.end {
-        RunEnd::Verified { proposal, evidence, held } => json!({
+        RunEnd::Verified { proposal, evidence, held, opinion } => json!({
             "result": "verified",
             "held": held,
             "proof": evidence.proof,
+            "opinion": opinion,
             "no_test": proposal.no_test,
             "patch": proposal.patch,
             "summary": proposal.summary,

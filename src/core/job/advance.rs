@@ -38,6 +38,7 @@ impl Machine for Job {
             | JobStage::Preparing
             | JobStage::Fixing { .. }
             | JobStage::Verifying { .. }
+            | JobStage::Judging { .. }
             | JobStage::Publishing { .. }
             | JobStage::Holding { .. }
             | JobStage::InReview { .. }
@@ -64,8 +65,7 @@ impl Job {
         match fact {
             JobFact::TurnCame => {
                 self.only_at(&JobStage::Queued)?;
-                self.stage = JobStage::Preparing;
-                Some(vec![JobStep::Show, JobStep::Prepare])
+                Some(self.prepare())
             }
             JobFact::Prepared(prepared) => {
                 self.only_at(&JobStage::Preparing)?;
@@ -94,6 +94,7 @@ impl Job {
             }
             JobFact::OutOfBudget { why, cost } => self.out_of_budget(why, *cost),
             JobFact::Verified(evidence) => self.verified(evidence),
+            JobFact::Judged { .. } => self.judged(fact),
             JobFact::Published { pull } => self.published(pull),
             JobFact::HeadMoved { head } => self.head_moved(head),
             JobFact::Held { .. } => self.held(fact),
@@ -141,6 +142,11 @@ impl Job {
         }
     }
 
+    fn prepare(&mut self) -> Vec<JobStep> {
+        self.stage = JobStage::Preparing;
+        vec![JobStep::Show, JobStep::Prepare]
+    }
+
     /// What an earlier job left is checked first where nothing but rules stopped it that people
     /// have overridden since.
     fn begin(&mut self) -> Vec<JobStep> {
@@ -173,6 +179,9 @@ impl Job {
         if let JobStep::CheckHead { head } = step {
             return self.head_checked(head, Some(why));
         }
+        if let JobStage::Judging { round } = self.stage {
+            return Some(self.not_judged(round, &why));
+        }
         if let Some(steps) = self.as_it_was_before() {
             return Some(steps);
         }
@@ -186,6 +195,7 @@ impl Job {
             | JobStage::Preparing
             | JobStage::Fixing { .. }
             | JobStage::Verifying { .. }
+            | JobStage::Judging { .. }
             | JobStage::Publishing { .. }
             | JobStage::Holding { .. }
             | JobStage::InReview { .. }
@@ -219,7 +229,8 @@ impl Job {
     ) -> Vec<JobStep> {
         self.spent = self.spent + cost;
         self.unfinished = None;
-        self.change = Some(ProposedChange { proposal: proposal.clone(), evidence: None });
+        self.change =
+            Some(ProposedChange { proposal: proposal.clone(), evidence: None, opinion: None });
         self.stage = JobStage::Verifying { round, attempt };
         vec![JobStep::Show, JobStep::Verify { round, attempt }]
     }
@@ -250,6 +261,7 @@ impl Job {
             | JobStage::Preparing
             | JobStage::Fixing { .. }
             | JobStage::Verifying { .. }
+            | JobStage::Judging { .. }
             | JobStage::Publishing { .. }
             | JobStage::Holding { .. }
             | JobStage::Starting { .. }
@@ -270,6 +282,7 @@ impl Job {
             JobStage::Queued
             | JobStage::Fixing { .. }
             | JobStage::Verifying { .. }
+            | JobStage::Judging { .. }
             | JobStage::Holding { .. }
             | JobStage::InReview { .. }
             | JobStage::Starting { .. }

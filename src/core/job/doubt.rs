@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Job, JobEnding, JobStage, JobStep, Kind, ProposedChange};
+use super::{Job, JobEnding, JobStep, Kind, ProposedChange};
 use crate::core::evidence::{CheckKind, Evidence};
 use crate::core::proof::ProofOutcome;
 
@@ -80,11 +80,5 @@ impl Job {
         let commands = checks.filter(|check| check.kind == CheckKind::Command);
         let commands = commands.map(|check| check.name.replace('\n', "; ")).collect::<Vec<_>>();
         self.end(JobEnding::NotReproducible { commands: commands.join(", "), asked_again })
-    }
-
-    fn publish(&mut self, round: u32) -> Vec<JobStep> {
-        self.doubt = None;
-        self.stage = JobStage::Publishing { round };
-        vec![JobStep::Show, JobStep::Publish { round }]
     }
 }

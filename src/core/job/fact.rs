@@ -10,6 +10,7 @@ use crate::core::budget::Money;
 use crate::core::evidence::Evidence;
 use crate::core::github::PullRef;
 use crate::core::id::{Login, Sha};
+use crate::core::judgement::SecondOpinion;
 use crate::core::patch::PatchDigest;
 
 /// What was learnt.
@@ -33,6 +34,8 @@ pub enum JobFact {
     CannotCheck { round: u32, attempt: u32, why: String, cost: Money },
     /// The patch was checked.
     Verified(Evidence),
+    /// Another model was asked what it thinks of the change.
+    Judged { round: u32, patch: PatchDigest, opinion: SecondOpinion, cost: Money },
     /// The pull request stands.
     Published { pull: PullRef },
     /// A person's commit is on the branch: the round goes on from there.
@@ -94,6 +97,7 @@ impl JobFact {
             Self::AttemptFailed { .. } => "the attempt failed",
             Self::CannotCheck { .. } => "the checks cannot be run",
             Self::Verified(_) => "checked",
+            Self::Judged { .. } => "judged",
             Self::Published { .. } => "published",
             Self::HeadMoved { .. } => "a person pushed meanwhile",
             Self::Held { .. } => "held back",

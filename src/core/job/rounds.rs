@@ -13,6 +13,7 @@ use super::{
 use crate::core::budget::Money;
 use crate::core::github::PullRef;
 use crate::core::id::Sha;
+use crate::core::judgement::Judgement;
 use crate::core::patch::PatchDigest;
 use crate::core::proof::Proof;
 
@@ -34,6 +35,9 @@ pub struct PushedRound {
     /// The change, and the commit that it was made on. Rows of before have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch: Option<(Sha, PatchDigest)>,
+    /// Whether a second opinion warned of it. `None`: there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warned: Option<bool>,
 }
 
 impl Job {
@@ -94,7 +98,9 @@ impl Job {
         let size = proposal.size;
         let proof = self.evidence().and_then(|evidence| evidence.proof.clone());
         let patch = self.base().map(|base| (base.sha.clone(), proposal.patch.clone()));
-        self.review.pushed.push(PushedRound { round, size, summary, proof, patch });
+        let opinion = self.change.as_ref().and_then(|change| change.opinion.as_ref()?.given());
+        let warned = opinion.map(Judgement::warns);
+        self.review.pushed.push(PushedRound { round, size, summary, proof, patch, warned });
     }
 
     /// Where the pull request begins, and what was pushed since, if all of that is Gander's.

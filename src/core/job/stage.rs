@@ -18,6 +18,8 @@ pub enum JobStage {
     Fixing { round: u32, attempt: u32 },
     /// The patch is checked in its own tree.
     Verifying { round: u32, attempt: u32 },
+    /// Another model is asked what it thinks of the verified change.
+    Judging { round: u32 },
     /// Branch, commit and pull request are made.
     Publishing { round: u32 },
     /// The change is verified, and waits for a person's `go` before it is pushed.
@@ -42,6 +44,7 @@ impl JobStage {
             Self::Preparing => "preparing".to_owned(),
             Self::Fixing { attempt, .. } => format!("fixing, attempt {attempt}"),
             Self::Verifying { attempt, .. } => format!("verifying, attempt {attempt}"),
+            Self::Judging { .. } => "judging".to_owned(),
             Self::Publishing { .. } => "publishing".to_owned(),
             Self::Holding { .. } => "held back".to_owned(),
             Self::Starting { round } => format!("starting round {round}"),
@@ -59,6 +62,7 @@ impl JobStage {
             Self::Preparing
             | Self::Fixing { .. }
             | Self::Verifying { .. }
+            | Self::Judging { .. }
             | Self::Publishing { .. }
             | Self::Starting { .. }
             | Self::Answering { .. }
@@ -86,6 +90,7 @@ impl JobStage {
         match self {
             Self::Fixing { round, .. }
             | Self::Verifying { round, .. }
+            | Self::Judging { round }
             | Self::Publishing { round }
             | Self::Holding { round }
             | Self::InReview { round }

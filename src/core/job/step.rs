@@ -26,6 +26,8 @@ pub enum JobStep {
     Fix { round: u32, attempt: u32 },
     /// Check the patch in its own tree.
     Verify { round: u32, attempt: u32 },
+    /// Ask another model what it thinks of the change.
+    Judge { round: u32 },
     /// Make branch, commit and pull request.
     Publish { round: u32 },
     /// Bring the status comment, labels and check run up to date.
@@ -63,6 +65,7 @@ impl JobStep {
             Self::Prepare
             | Self::Fix { .. }
             | Self::Verify { .. }
+            | Self::Judge { .. }
             | Self::Publish { .. }
             | Self::Start { .. }
             | Self::Answer { .. }
@@ -92,6 +95,7 @@ impl JobStage {
             JobStep::Prepare => *self == Self::Preparing,
             &JobStep::Fix { round, attempt } => *self == Self::Fixing { round, attempt },
             &JobStep::Verify { round, attempt } => *self == Self::Verifying { round, attempt },
+            &JobStep::Judge { round } => *self == Self::Judging { round },
             &JobStep::Publish { round } => *self == Self::Publishing { round },
             &JobStep::Start { round } => *self == Self::Starting { round },
             &JobStep::Answer { round } => *self == Self::Answering { round },

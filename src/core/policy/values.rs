@@ -25,9 +25,17 @@ pub(super) fn budget_person_day<'de, D: Deserializer<'de>>(from: D) -> Result<Mo
 }
 
 pub(super) fn agent_model<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    model_name("[agent] model", from)
+}
+
+pub(super) fn judge_model<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    model_name("[judge] model", from)
+}
+
+fn model_name<'de, D: Deserializer<'de>>(key: &str, from: D) -> Result<Option<String>, D::Error> {
     let name = Option::<String>::deserialize(from)?;
     if name.as_ref().is_some_and(|name| name.trim().is_empty()) {
-        return refused("[agent] model", "it is empty: write a model's name, or take it out");
+        return refused(key, "it is empty: write a model's name, or take it out");
     }
     Ok(name)
 }

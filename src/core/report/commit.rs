@@ -20,6 +20,14 @@ pub fn title(job: &Job) -> String {
     format!("{verb}: {words} (#{})", job.subject)
 }
 
+/// GitHub closes the issue by this word when the change is merged.
+pub(super) fn closing_keyword(job: &Job) -> &'static str {
+    match job.order.kind {
+        Kind::Fix => "Fixes",
+        Kind::Build => "Closes",
+    }
+}
+
 /// The whole commit message. Holds no word of the model.
 pub fn commit_message(job: &Job, setting: &ReportContext, trailers: bool) -> String {
     let mut message = title(job);

@@ -7,6 +7,7 @@ use crate::core::id::{InstallationId, RepoId, Timestamp, UserId};
 use crate::core::job::{
     HeadProof, JobOrder, Outsider, Proposal, ProposedChange, PushedRound, WaitingFor,
 };
+use crate::core::judgement::{Concern, JudgeRecord, Judgement, Opinion, SecondOpinion};
 use crate::core::patch::Patch;
 
 /// Words that need the most room: a box around them has ends of the same length.
@@ -24,6 +25,18 @@ fn setting() -> ReportContext {
         unverified: "`".repeat(50_000),
         web: "https://github.com".into(),
     }
+}
+
+fn opinion() -> SecondOpinion {
+    let concern = |_| Concern { path: "é".repeat(4000), line: 1, what: ticks(600) };
+    SecondOpinion::Given(Judgement {
+        model: "m".repeat(100),
+        opinion: Opinion::No,
+        summary: ticks(2000),
+        concerns: (0..8).map(concern).collect(),
+        look_first: (0..1000).collect(),
+        record: JudgeRecord::default(),
+    })
 }
 
 fn longest() -> (Job, VerifiedPatch) {
@@ -77,13 +90,15 @@ fn longest() -> (Job, VerifiedPatch) {
         answers: vec![],
         no_test: None,
     };
-    job.change = Some(ProposedChange { proposal, evidence: Some(evidence) });
+    let opinion = Some(opinion());
+    job.change = Some(ProposedChange { proposal, evidence: Some(evidence), opinion });
     let pushed = |round| PushedRound {
         round,
         size: (1, 1, 1),
         summary: ticks(1000),
         proof: None,
         patch: None,
+        warned: Some(true),
     };
     job.review.pushed = (1..100).map(pushed).collect();
     job.review.risks = (0..1000).map(|n| format!("{n} {}", "@a ".repeat(300))).collect();
@@ -108,7 +123,13 @@ fn the_longest_texts_fit_end_with_their_marker_and_say_how_much_is_left_out() {
     let (mut job, verified) = longest();
     let head = job.pull.as_ref().unwrap().head.clone();
     let body = pull_body(&job, &head, &verified, &setting());
-    for part in ["> - and 980 more", "94 rounds before these", "and 950 more", "Fixes #7"] {
+    for part in [
+        "### Second opinion",
+        "> - and 980 more",
+        "94 rounds before these",
+        "and 950 more",
+        "Fixes #7",
+    ] {
         assert!(body.contains(part), "{part}: {body}");
     }
     let held = status_comment(&job, &setting());

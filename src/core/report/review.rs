@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::flagged::flag_lines;
+use super::judgement::{flags_of, opinion_section};
 use super::overrides::how_to_override;
 use super::waiting::{code, explained};
 use super::{ReportContext, declined, first_words, marker, outcome_words, s, signed};
@@ -105,11 +106,12 @@ pub(super) fn held(job: &Job, change: &str, prefix: &str) -> String {
 /// A held change: what to look at first, every file of it, and the change itself.
 pub(super) fn held_change(job: &Job) -> String {
     let mut text = String::new();
-    let flags = job.proposal().map_or(&[][..], |it| &it.flags);
+    let flags = flags_of(job);
     if !flags.is_empty() {
         text.push_str("Look at these first:\n\n");
-        let _ = writeln!(text, "{}", flag_lines("- ", flags));
+        let _ = writeln!(text, "{}", flag_lines("- ", &flags));
     }
+    text.push_str(&opinion_section(job));
     let files = job.review.held_files.join("\n");
     let (files, change) = (boxed(&files, FILES_CAP), boxed(&job.review.held, HELD_CAP));
     let _ = write!(text, "{files}\n\n{change}");

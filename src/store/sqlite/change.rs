@@ -8,6 +8,7 @@ use super::{execute, failed, from_json, second_of_its_kind, to_json};
 use crate::core::github::RepoRef;
 use crate::core::id::Timestamp;
 use crate::core::job::Job;
+use crate::core::judgement::PullFate;
 use crate::core::task::{Sweep, Task};
 use crate::store::{
     Claim, Commit, LEASE_SECONDS, LONGEST_PAUSE_SECONDS, Lease, LedgerEntry, StoreError, Write,
@@ -336,8 +337,11 @@ async fn update_job(
     version: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let judged = job.judged_pull();
+    let fate = judged.and_then(|pull| pull.fate);
     let changed = sqlx::query(
-        "UPDATE jobs SET pull = ?3, live = ?4, state = ?5, version = version + 1, updated = ?6
+        "UPDATE jobs SET pull = ?3, live = ?4, state = ?5, version = version + 1, updated = ?6,
+             warned = ?7, changed = ?8
          WHERE id = ?1 AND version = ?2",
     )
     .bind(job.id.as_str())
@@ -346,6 +350,8 @@ async fn update_job(
     .bind(job.is_live())
     .bind(to_json("a job", job)?)
     .bind(now.0)
+    .bind(judged.map(|pull| pull.warned))
+    .bind(fate.map(|fate| fate == PullFate::Otherwise))
     .execute(connection)
     .await
     .map_err(second_of_its_kind)?;

@@ -11,7 +11,7 @@ use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// Their numbers, without a gap, are their versions.
-const STEPS: [(&str, &str); 5] = [
+const STEPS: [(&str, &str); 6] = [
     ("first", include_str!("../../../migrations/sqlite/0001_first.sql")),
     ("releases", include_str!("../../../migrations/sqlite/0002_releases.sql")),
     (
@@ -20,6 +20,7 @@ const STEPS: [(&str, &str); 5] = [
     ),
     ("sweeps", include_str!("../../../migrations/sqlite/0004_sweeps.sql")),
     ("abandoned", include_str!("../../../migrations/sqlite/0005_abandoned.sql")),
+    ("judged", include_str!("../../../migrations/sqlite/0006_judged.sql")),
 ];
 
 /// All of them, in order.
@@ -63,6 +64,7 @@ mod tests {
             "e46a4ebbbd311e36",
             "6f6dd597dc82383f",
             "e28547437c549e5d",
+            "00b3729af1181c50",
         ];
         assert_eq!(digests, released);
     }

@@ -9,6 +9,7 @@ use super::{failed, from_json, guid};
 use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::id::{DeliveryId, JobId, Number, RepoId, Timestamp};
 use crate::core::job::Job;
+use crate::core::judgement::{JudgeRecord, JudgedPull, PullFate};
 use crate::core::patch::PatchDigest;
 use crate::core::task::Sweep;
 use crate::store::{LogLine, StoreError, Stored};
@@ -51,6 +52,26 @@ pub(super) async fn open_pulls(pool: &SqlitePool, repo: RepoId) -> Result<u32, S
         .fetch_one(pool)
         .await
         .map_err(failed)
+}
+
+pub(super) async fn judge_record(
+    pool: &SqlitePool,
+    repo: RepoId,
+) -> Result<JudgeRecord, StoreError> {
+    let rows: Vec<(bool, bool, u32)> = sqlx::query_as(
+        "SELECT warned, changed, count(*) FROM jobs
+         WHERE repo = ? AND warned IS NOT NULL AND changed IS NOT NULL GROUP BY warned, changed",
+    )
+    .bind(repo.0.cast_signed())
+    .fetch_all(pool)
+    .await
+    .map_err(failed)?;
+    let mut record = JudgeRecord::default();
+    for (warned, changed, count) in rows {
+        let fate = if changed { PullFate::Otherwise } else { PullFate::AsItWas };
+        record.add(JudgedPull { warned, fate: Some(fate) }, count);
+    }
+    Ok(record)
 }
 
 pub(super) async fn open_jobs(

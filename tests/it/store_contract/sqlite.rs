@@ -122,7 +122,7 @@ async fn accepts_until_the_disk_is_full() {
     let Some(memory) = memory() else { return };
     let store = Sqlite::open(&file(&memory)).await.unwrap();
     let unlimited = getrlimit(Resource::Fsize);
-    let full = Rlimit { current: Some(400_000), ..unlimited };
+    let full = Rlimit { current: Some(500_000), ..unlimited };
     setrlimit(Resource::Fsize, full).unwrap();
 
     // One that finds no room does not take those with it that came at the same moment.
@@ -200,6 +200,7 @@ const FILLED: &[(i64, &str)] = &[
     (3, include_str!("filled_0003.sql")),
     (4, include_str!("filled_0004.sql")),
     (5, include_str!("filled_0005.sql")),
+    (6, include_str!("filled_0006.sql")),
 ];
 
 #[tokio::test]
@@ -257,7 +258,7 @@ async fn a_job_of_the_second_version_keeps_its_rules_its_change_and_what_was_fou
     };
     let known = Job {
         prepared: Some(prepared),
-        change: Some(ProposedChange { proposal, evidence: Some(evidence) }),
+        change: Some(ProposedChange { proposal, evidence: Some(evidence), opinion: None }),
         ..live(&job(1, 7))
     };
     let reply = CommandReply {

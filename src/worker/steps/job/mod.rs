@@ -7,6 +7,7 @@ pub(in crate::worker) mod clean_up;
 pub(in crate::worker) mod explain;
 pub(in crate::worker) mod fix;
 pub(in crate::worker) mod hold;
+pub(in crate::worker) mod judge;
 pub(in crate::worker) mod look;
 pub(in crate::worker) mod merge;
 pub(in crate::worker) mod prepare;
@@ -59,6 +60,10 @@ pub(in crate::worker) async fn perform(
         &JobStep::Verify { round, attempt } => {
             let ctx = ctx.of_job(job, rules_and_base(job)?.1).await?;
             learnt(job, Box::pin(verify::run(&ctx, job, round, attempt, stop)).await)
+        }
+        &JobStep::Judge { round } => {
+            let ctx = ctx.of_job(job, rules_and_base(job)?.1).await?;
+            learnt(job, Box::pin(judge::run(&ctx, job, round, stop)).await)
         }
         JobStep::Publish { .. } => learnt(job, Box::pin(publish::run(ctx, job, claim)).await),
         &JobStep::Start { round } => learnt(job, Box::pin(start::run(ctx, job, round)).await),
@@ -131,6 +136,10 @@ pub(in crate::worker) async fn perform_locally(
             progress("checking the change in a fresh copy");
             let fact = verify::run(ctx, job, round, attempt, &stop).await?;
             Ok(TaskOutcome::of_job(job, fact))
+        }
+        &JobStep::Judge { round } => {
+            progress("asking for a second opinion");
+            Ok(TaskOutcome::of_job(job, judge::run(ctx, job, round, &stop).await?))
         }
         // Here GitHub would be needed.
         JobStep::Publish { .. }

@@ -56,8 +56,8 @@ async fn over_limits(
     job: &Job,
     rules: &Rules,
 ) -> Result<Option<Declined>, WorkError> {
-    let asked_for = job.order.model.as_ref().or(rules.agent.model.as_ref());
-    if let Some(model) = asked_for {
+    let writes = job.order.model.as_ref().or(rules.agent.model.as_ref());
+    for model in writes.into_iter().chain(&rules.judge.model) {
         let allowed = ctx.models.iter().map(|model| model.name().to_owned());
         let allowed: Vec<String> = allowed.collect();
         if !allowed.contains(model) {
