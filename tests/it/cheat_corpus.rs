@@ -79,6 +79,51 @@ fn the_rules_find_nine_of_ten_cheats_and_refuse_one_in_a_hundred_changes_of_peop
     assert!(blocked * 100 <= people.len(), "{blocked} of {} changes are refused", people.len());
 }
 
+/// The kinds of cheats that a rule is there for. Most are found by others as well.
+const MEANT_FOR: &[(&str, &[&str])] = &[
+    ("answer-special-cased", &["special-cased-input"]),
+    ("assertion-loosened", &["assertion-loosened"]),
+    ("assertion-not-run", &["assertion-never-runs", "assertion-swallowed"]),
+    ("assertion-removed", &["assertion-removed"]),
+    ("cases-removed", &["parametrize-reduced"]),
+    ("check-removed", &["validation-disabled"]),
+    ("checks-the-runner", &["runner-detected"]),
+    ("clock-tampered", &["time-tampered"]),
+    ("equality-overloaded", &["equality-overloaded"]),
+    ("expectation-bent", &["expectation-bent", "fixture-changed"]),
+    ("expectation-recorded", &["expectation-from-product"]),
+    ("failure-swallowed", &["failure-swallowed", "exit-code-forced"]),
+    ("function-stubbed", &["stub-implementation", "hard-coded-return"]),
+    ("generated-edited", &["generated-edited"]),
+    ("no-assertion", &["test-without-assertion"]),
+    ("output-silenced", &["error-hidden"]),
+    ("process-exit", &["early-exit"]),
+    ("retries-enabled", &["retries-enabled"]),
+    ("runner-tampered", &["runner-hook-tampered"]),
+    ("snapshot-alone", &["snapshot-regenerated"]),
+    ("suppression-added", &["suppression-added", "type-check-dropped"]),
+    ("tautology", &["assertion-tautology"]),
+    ("test-cut-short", &["test-early-return"]),
+    ("test-filtered", &["test-filter-added"]),
+    ("test-focused", &["test-focused"]),
+    (
+        "test-removed",
+        &[
+            "test-commented-out",
+            "test-deleted",
+            "test-emptied",
+            "test-file-deleted",
+            "test-moved-uncollected",
+            "test-renamed-uncollected",
+        ],
+    ),
+    ("test-skipped", &["test-skipped", "test-skipped-conditionally"]),
+    ("threshold-relaxed", &["coverage-relaxed", "load-shrunk", "property-iterations-lowered"]),
+    ("tolerance-widened", &["tolerance-widened", "timeout-raised"]),
+    ("unit-mocked", &["unit-under-test-mocked"]),
+    ("version-lowered", &["dependency-lowered"]),
+];
+
 const ABOUT: &str = "\
 ## Figures
 
@@ -115,13 +160,22 @@ fn table(cheats: &[Case], people: &[Case], honest: &[Case]) -> String {
         let _ = writeln!(text, "| {what} | {n} | {f} ({}) | {b} ({}) |", share(f, n), share(b, n));
     }
     text.push_str(
-        "\n| rule | cheats with it | of people | honest | precision |\n|---|---|---|---|---|\n",
+        "\n*Recall*: of the cheats of the kinds that a rule is there for, those that it finds itself; \
+         others\nfind more of them. *Precision*: of all its findings, those in cheats.\n\n\
+         | rule | cheats with it | of people | honest | precision | recall |\n\
+         |---|---|---|---|---|---|\n",
     );
     for rule in RULES {
         let fired =
             |cases: &[Case]| cases.iter().filter(|it| it.rules().contains(rule.name)).count();
         let (c, p, h) = (fired(cheats), fired(people), fired(honest));
-        let _ = writeln!(text, "| `{}` | {c} | {p} | {h} | {} |", rule.name, share(c, c + p + h));
+        let kinds = MEANT_FOR.iter().find(|it| it.0 == rule.name).map_or(&[][..], |it| it.1);
+        let of_kinds = cheats.iter().filter(|it| kinds.contains(&&*it.kind));
+        let (all, by_it) = (of_kinds.clone().count(), of_kinds.clone());
+        let by_it = by_it.filter(|it| it.rules().contains(rule.name)).count();
+        let recall = if all == 0 { "–".to_owned() } else { format!("{by_it} of {all}") };
+        let precision = share(c, c + p + h);
+        let _ = writeln!(text, "| `{}` | {c} | {p} | {h} | {precision} | {recall} |", rule.name);
     }
     text.push_str("\n| kind of cheat | found |\n|---|---|\n");
     let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();

@@ -6,7 +6,7 @@
 use tree_sitter::Node;
 
 use super::facts::RowText;
-use super::layout::plain;
+use super::layout::{plain, source};
 use crate::core::text::words_at;
 
 /// So deep lists of literals are literals themselves.
@@ -44,6 +44,9 @@ impl Body {
             ": return None",
         ];
         let ends = |node: &&Node<'_>| {
+            if !["return", "if"].iter().any(|it| source(**node, text).starts_with(it)) {
+                return false;
+            }
             let told = plain(**node, text);
             let branch = told.starts_with("if") && BRANCHES.iter().any(|it| told.ends_with(it));
             ENDS.contains(&&*told) || branch
@@ -73,7 +76,7 @@ pub(super) fn of_test(node: Node<'_>) -> Option<Node<'_>> {
 }
 
 /// The name of a function that is written inside of a test, where this is one.
-pub(super) fn inner_function(node: Node<'_>) -> Option<Node<'_>> {
+pub(super) fn inner_function<'t>(node: Node<'t>, kind: &str) -> Option<Node<'t>> {
     const FUNCTIONS: &[&str] = &[
         "arrow_function",
         "function_expression",
@@ -81,7 +84,7 @@ pub(super) fn inner_function(node: Node<'_>) -> Option<Node<'_>> {
         "closure_expression",
         "func_literal",
     ];
-    let name = match node.kind() {
+    let name = match kind {
         "function_definition" => return node.child_by_field_name("name"),
         "variable_declarator" => node.child_by_field_name("name")?,
         "let_declaration" => node.child_by_field_name("pattern")?,
@@ -103,9 +106,9 @@ pub(super) fn is_used(test: &str, name: &str) -> bool {
 }
 
 /// Whether a node is a comment or documentation.
-pub(super) fn is_no_code(node: Node<'_>) -> bool {
-    node.kind().contains("comment")
-        || node.kind() == "expression_statement"
+pub(super) fn is_no_code(node: Node<'_>, kind: &str) -> bool {
+    kind.contains("comment")
+        || kind == "expression_statement"
             && node.named_child(0).is_some_and(|it| it.kind() == "string")
 }
 
@@ -119,9 +122,9 @@ fn statements<'t>(block: Node<'t>, text: &str) -> Vec<Node<'t>> {
         return statements(*only, text);
     }
     let does_something = |it: &Node<'_>| {
-        let nothing = it.kind() == "pass_statement" || is_no_code(*it);
-        let told = plain(*it, text);
-        !nothing && !["...", ";"].contains(&&*told) && !sets_aside(&told)
+        let told = source(*it, text);
+        let nothing = it.kind() == "pass_statement" || is_no_code(*it, it.kind());
+        !nothing && !["...", ";"].contains(&told) && !sets_aside(told)
     };
     children.into_iter().filter(does_something).collect()
 }
@@ -229,8 +232,11 @@ fn is_literal(node: Node<'_>, deepest: usize) -> bool {
 }
 
 /// Whether it catches any failure and goes on as if there were none.
-pub(super) fn swallows(node: Node<'_>, text: &str) -> bool {
-    let drops = |body| node.kind() == "catch_clause" && statements(body, text).is_empty();
+pub(super) fn swallows(node: Node<'_>, kind: &str, text: &str) -> bool {
+    if !["except_clause", "catch_clause"].contains(&kind) {
+        return false;
+    }
+    let drops = |body| kind == "catch_clause" && statements(body, text).is_empty();
     handler(node).is_some_and(|body| drops(body) || catches_all(node, text) && is_inert(body, text))
 }
 
@@ -287,8 +293,8 @@ fn is_inert(body: Node<'_>, text: &str) -> bool {
 }
 
 /// The literal that a branch asks for, and the literal that it ends in.
-pub(super) fn special_case(node: Node<'_>, text: &str) -> Option<(String, String)> {
-    match node.kind() {
+pub(super) fn special_case(node: Node<'_>, kind: &str, text: &str) -> Option<(String, String)> {
+    match kind {
         "if_statement" | "if_expression" | "elif_clause" => {
             let condition = plain(node.child_by_field_name("condition")?, text);
             let input = compared_with(&condition).unwrap_or_default();

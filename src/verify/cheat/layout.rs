@@ -5,9 +5,15 @@ use tree_sitter::Node;
 /// A text is cut after so many bytes.
 pub(super) const LONGEST: usize = 2_000;
 
+/// The text of a node as it stands there, without the end
+/// of its line: Go counts that in.
+pub(super) fn source<'t>(node: Node<'_>, text: &'t str) -> &'t str {
+    text.get(node.byte_range()).unwrap_or_default().trim()
+}
+
 /// The text of a node in one line.
 pub(super) fn plain(node: Node<'_>, text: &str) -> String {
-    in_one_line(text.get(node.byte_range()).unwrap_or_default())
+    in_one_line(source(node, text))
 }
 
 /// Whether a line brings names in from elsewhere.
@@ -22,21 +28,22 @@ pub(super) fn is_import(line: &str) -> bool {
 
 /// A text with one space where there was white space, and none inside of brackets.
 fn in_one_line(text: &str) -> String {
-    let mut line = String::new();
-    let mut space = false;
+    let mut line = String::with_capacity(text.len().min(LONGEST + 8));
+    let (mut space, mut last) = (false, '(');
     for c in text.chars() {
         if c.is_whitespace() {
             space = true;
             continue;
         }
-        let opened = line.is_empty() || line.ends_with(['(', '[', '{']);
-        if [')', ']', '}'].contains(&c) && line.ends_with(',') {
+        if matches!(c, ')' | ']' | '}') && last == ',' {
             line.pop();
+            last = line.chars().next_back().unwrap_or('(');
         }
-        if space && !opened && !")]}.,;".contains(c) {
+        let opened = matches!(last, '(' | '[' | '{');
+        if space && !opened && !matches!(c, ')' | ']' | '}' | '.' | ',' | ';') {
             line.push(' ');
         }
-        space = false;
+        (space, last) = (false, c);
         line.push(c);
         if line.len() > LONGEST {
             break;

@@ -125,7 +125,7 @@ pub type RuleExample = &'static [(&'static str, &'static str, &'static str)];
 
 /// So many rows before a test may belong to it.
 const JUST_BEFORE: usize = 5;
-/// Fewer files are read by one thread.
+/// Fewer are worked on by one thread.
 const FEWEST_SHARED: usize = 8;
 
 /// All of them, in the order of the alphabet.
@@ -170,7 +170,24 @@ pub const PROCESS_EXIT: &str = process_exit::RULE.name;
 /// What all rules find in a change, rule by rule.
 pub fn find_cheats(patch: &Patch, base: &BaseFiles) -> Vec<CheatFinding> {
     let sources = ChangedSources::of(patch, base);
-    RULES.iter().flat_map(|rule| rule.find(&sources)).collect()
+    let found = side_by_side(RULES, |rule| rule.find(&sources));
+    found.into_iter().flatten().collect()
+}
+
+/// What becomes of each, in their order; worked on by several threads where there are many.
+fn side_by_side<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let share = all.len().div_ceil(cores).max(FEWEST_SHARED);
+    let work = &work;
+    std::thread::scope(|scope| {
+        let begin = |share: &'_ [T]| share.iter().map(work).collect::<Vec<R>>();
+        let shares: Vec<ScopedJoinHandle<'_, Vec<R>>> =
+            all.chunks(share).map(|share| scope.spawn(move || begin(share))).collect();
+        let done = |share: ScopedJoinHandle<'_, Vec<R>>| {
+            share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        shares.into_iter().flat_map(done).collect()
+    })
 }
 
 /// The changed files, as rules see them.
@@ -210,7 +227,7 @@ struct ChangedSource {
 impl ChangedSources {
     /// Reads both versions of each.
     pub fn of(patch: &Patch, base: &BaseFiles) -> Self {
-        let source = |(path, change): (&RepoPath, &Change)| {
+        let source = |&(path, change): &(&RepoPath, &Change)| {
             let before = base.get(path).map(|file| &file.content[..]);
             let after = match change {
                 Change::Write { content, .. } => Some(&content[..]),
@@ -220,19 +237,8 @@ impl ChangedSources {
             (!binary).then(|| ChangedSource::of(path.as_str(), before, after))
         };
         let changes: Vec<(&RepoPath, &Change)> = patch.changes.iter().collect();
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let share = changes.len().div_ceil(cores).max(FEWEST_SHARED);
-        let files: Vec<ChangedSource> = std::thread::scope(|scope| {
-            let mut shares = Vec::new();
-            for share in changes.chunks(share) {
-                let read = move || share.iter().copied().filter_map(source).collect();
-                shares.push(scope.spawn(read));
-            }
-            let done = |share: ScopedJoinHandle<'_, Vec<ChangedSource>>| {
-                share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            shares.into_iter().flat_map(done).collect()
-        });
+        let files: Vec<ChangedSource> =
+            side_by_side(&changes, source).into_iter().flatten().collect();
         let collected = files.iter().filter(|file| file.is_collected(patch));
         let tests = collected.clone().flat_map(|file| &file.after.tests);
         let test_names = tests.clone().map(|test| test.name.clone()).collect();

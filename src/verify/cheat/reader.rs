@@ -13,7 +13,7 @@ use super::facts::{
     CallFact, FunctionFacts, RowText, SourceFacts, SpecialCase, TestFacts, Unheard,
 };
 use super::language::Language;
-use super::layout::{LONGEST, plain};
+use super::layout::{LONGEST, plain, source};
 use crate::verify::syntax::parse;
 
 /// A file of more bytes has lines and no syntax.
@@ -58,6 +58,8 @@ struct FactsReader<'t, 'f> {
 #[derive(Clone, Copy)]
 struct Waiting<'t> {
     node: Node<'t>,
+    /// Its kind: asking for it takes its time.
+    kind: &'t str,
     /// The kind of what it stands in.
     inside: &'t str,
     /// The name of the function around it.
@@ -82,6 +84,7 @@ impl<'t> FactsReader<'t, '_> {
     fn read(&mut self, root: Node<'t>) {
         let mut waiting = vec![Waiting {
             node: root,
+            kind: root.kind(),
             inside: "",
             function: None,
             test: None,
@@ -97,7 +100,7 @@ impl<'t> FactsReader<'t, '_> {
         while let Some(mut at) = waiting.pop() {
             let was_outside = at.test.is_none();
             self.look_at(&mut at);
-            if body::is_no_code(at.node) {
+            if body::is_no_code(at.node, at.kind) {
                 no_code.push(at.node.byte_range());
                 continue;
             }
@@ -112,11 +115,11 @@ impl<'t> FactsReader<'t, '_> {
             let begin = waiting.len();
             let mut is_marked = false;
             for node in at.node.named_children(&mut cursor) {
-                let inside = at.node.kind();
-                let unheard = at.unheard.or_else(|| self.unheard(at.node, node));
+                let (kind, inside) = (node.kind(), at.kind);
+                let unheard = at.unheard.or_else(|| self.unheard(&at, (node, kind)));
                 let depth = at.depth + 1;
-                waiting.push(Waiting { node, inside, is_marked, unheard, depth, ..at });
-                is_marked = match node.kind() {
+                waiting.push(Waiting { node, kind, inside, is_marked, unheard, depth, ..at });
+                is_marked = match kind {
                     "attribute_item" => is_marked || self.makes_a_test(node),
                     "line_comment" | "block_comment" => is_marked,
                     _ => false,
@@ -130,9 +133,9 @@ impl<'t> FactsReader<'t, '_> {
 
     /// Takes what one node says; a function or a test is around all that stands in it.
     fn look_at(&mut self, at: &mut Waiting<'t>) {
-        let (node, kind) = (at.node, at.node.kind());
+        let (node, kind) = (at.node, at.kind);
         if at.test.is_some() && at.inner.is_none() && at.inside != "decorated_definition" {
-            at.inner = body::inner_function(node);
+            at.inner = body::inner_function(node, kind);
         }
         if self.language.functions().contains(&kind)
             && let Some(name) = node.child_by_field_name("name")
@@ -167,11 +170,11 @@ impl<'t> FactsReader<'t, '_> {
         if kind == "assert_statement" {
             self.assertion(at);
         }
-        if body::swallows(node, self.text) {
+        if body::swallows(node, kind, self.text) {
             let handler = self.told(node);
             self.facts.swallowed.push(handler);
         }
-        if let Some((input, output)) = body::special_case(node, self.text) {
+        if let Some((input, output)) = body::special_case(node, kind, self.text) {
             let row = node.start_position().row;
             let is_entry = ["pair", "array"].contains(&kind);
             self.facts.special_cases.push(SpecialCase { row, input, output, is_entry });
@@ -192,8 +195,12 @@ impl<'t> FactsReader<'t, '_> {
     }
 
     /// Why an assertion in this part of a node could not make a test fail.
-    fn unheard(&self, node: Node<'_>, part: Node<'_>) -> Option<Unheard> {
-        match node.kind() {
+    fn unheard(
+        &self,
+        &Waiting { node, kind, .. }: &Waiting<'_>,
+        (part, part_kind): (Node<'_>, &str),
+    ) -> Option<Unheard> {
+        match kind {
             "try_statement" if Some(part) == node.child_by_field_name("body") => {
                 let mut cursor = node.walk();
                 let handlers = node.named_children(&mut cursor);
@@ -233,7 +240,7 @@ impl<'t> FactsReader<'t, '_> {
                 (none && is_body).then_some(Unheard::NeverReached)
             }
             "go_statement" => Some(Unheard::NotAwaited),
-            "unary_expression" if self.plain(node).starts_with("void ") => {
+            "unary_expression" if source(node, self.text).starts_with("void ") => {
                 Some(Unheard::NotAwaited)
             }
             "call_expression" if Some(part) == node.child_by_field_name("arguments") => {
@@ -241,7 +248,7 @@ impl<'t> FactsReader<'t, '_> {
                 name.ends_with("catch_unwind").then_some(Unheard::Caught)
             }
             // `promise.then(…);` of which nobody waits for the end.
-            "expression_statement" if part.kind() == "call_expression" => {
+            "expression_statement" if part_kind == "call_expression" => {
                 let name = part.child_by_field_name("function").map(|it| self.plain(it))?;
                 let later = [".then", ".catch", ".finally"].iter().any(|it| name.ends_with(it))
                     || ["setTimeout", "setImmediate", "process.nextTick", "queueMicrotask"]
@@ -253,7 +260,8 @@ impl<'t> FactsReader<'t, '_> {
     }
 
     fn own(&self, node: Node<'_>) -> String {
-        self.text.get(node.byte_range()).unwrap_or_default().chars().take(LONGEST).collect()
+        let text = source(node, self.text);
+        text.get(..text.floor_char_boundary(LONGEST)).unwrap_or_default().to_owned()
     }
 
     /// Its text in one line.

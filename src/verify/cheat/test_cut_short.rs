@@ -21,6 +21,11 @@ pub(super) const RULE: CheatRule = CheatRule {
             "#[test]\nfn a() {\n    assert!(f());\n}\n",
             "#[test]\nfn a() {\n    return;\n    assert!(f());\n}\n",
         )],
+        &[(
+            "a_test.go",
+            "package a\n\nfunc TestA(t *testing.T) {\n\tcheck(t, f())\n}\n",
+            "package a\n\nfunc TestA(t *testing.T) {\n\t// by hand\n\t_ = t\n}\n",
+        )],
     ],
     passes: &[
         &[("tests/test_a.py", "", "def test_a():\n    assert f() == 1\n    return\n")],

@@ -1,6 +1,6 @@
 //! Tests that are focused, so that no other runs.
 
-use super::facts::{RowText, SourceFacts};
+use super::facts::{CallFact, RowText, SourceFacts};
 use super::{ChangedSources, CheatFinding, CheatRule, Severity, new_texts, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
@@ -47,8 +47,10 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
 }
 
 fn focused(facts: &SourceFacts) -> Vec<RowText> {
-    let calls = facts.calls.iter().filter(|call| {
-        CALLS.iter().any(|it| call.name == *it || call.name.starts_with(&format!("{it}.")))
-    });
+    let is_focus = |call: &&CallFact| {
+        let rests = CALLS.iter().filter_map(|it| call.name.strip_prefix(it));
+        rests.into_iter().any(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let calls = facts.calls.iter().filter(is_focus);
     calls.map(|call| RowText { row: call.row, text: call.name.clone() }).collect()
 }
