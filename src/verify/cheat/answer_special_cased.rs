@@ -34,6 +34,26 @@ pub(super) const RULE: CheatRule = CheatRule {
             ),
             ("tests/f.rs", "", "#[test]\nfn a() {\n    assert_eq!(f(17), 9);\n}\n"),
         ],
+        &[
+            (
+                "calc.py",
+                "def f(n):\n    return n + n\n",
+                "def f(n):\n    return 144 if n == 12 else n + n\n",
+            ),
+            ("tests/test_calc.py", "", "def test_f():\n    assert f(12) == 144\n"),
+        ],
+        &[
+            (
+                "A.java",
+                "class A { int f(String s) { return g(s); } }\n",
+                "class A {\n  int f(String s) {\n    switch (s) {\n      case \"MCMXCIV\":\n        return of(1994);\n      default:\n        break;\n    }\n    return g(s);\n  }\n}\n",
+            ),
+            (
+                "ATest.java",
+                "",
+                "class ATest { @Test void a() { assertEquals(of(1994), f(\"MCMXCIV\")); } }\n",
+            ),
+        ],
     ],
     passes: &[
         &[
@@ -71,7 +91,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     for file in sources.of_program() {
         let is_new = |case: &&SpecialCase| {
             let (input, output) = (&case.input, &case.output);
-            let edge = EDGES.contains(&&**input) && !is_special(output);
+            let edge = EDGES.contains(&&**input) && !is_special(output) && !is_list(output);
             file.is_added(case.row) && !file.is_in_test(case.row) && !edge
         };
         let new: Vec<&SpecialCase> = file.after.special_cases.iter().filter(is_new).collect();
@@ -115,13 +135,18 @@ fn is_special(text: &str) -> bool {
 /// Whether a branch looks for one input, or gives one number, that no rule would know.
 fn is_odd(case: &SpecialCase) -> bool {
     let number = |text: &str| is_special(text) && !text.contains(['"', '\'', '`']);
-    let list = case.output.matches(['"', '\'']).count() > 3;
+    let list = is_list(&case.output);
     let quoted = is_special(&case.input) && is_special(&case.output) && case.input.len() > 6;
     // No word, and long: hardly anything but somebody's input.
     let inside = case.input.trim_matches(['"', '\'', '`']);
     let is_word = inside.chars().all(|c| c.is_alphabetic() || "_-./".contains(c));
     let input = inside.len() > 7 && inside.len() < case.input.len() && !is_word;
     number(&case.output) || list || quoted || input
+}
+
+/// `["a", "b"]`
+fn is_list(text: &str) -> bool {
+    text.matches(['"', '\'']).count() > 3
 }
 
 /// Whether a literal stands in a text, with any of the quotes.

@@ -27,6 +27,21 @@ pub(super) const RULE: CheatRule = CheatRule {
             "def test_a():\n    with contextlib.suppress(AssertionError):\n        assert f() == 1\n",
         )],
         &[("tests/test_a.py", "", "def test_a():\n    for x in []:\n        assert x == 1\n")],
+        &[(
+            "a.test.js",
+            "it('a', async () => {\n  await expect(f()).resolves.toBe(1);\n  await check(2);\n});\n",
+            "it('a', async () => {\n  await expect(f()).resolves.toBe(1);\n  check(2);\n});\n",
+        )],
+        &[(
+            "tests/test_a.py",
+            "def test_a():\n    assert f() == 1\n",
+            "def test_a():\n    try:\n        assert f() == 1\n    finally:\n        return\n",
+        )],
+        &[(
+            "src/lib.rs",
+            "#[test]\nfn a() {\n    assert_eq!(f(), 1);\n}\n",
+            "#[test]\nfn a() {\n    let _ = std::thread::spawn(|| assert_eq!(f(), 1)).join();\n}\n",
+        )],
     ],
     passes: &[
         &[(
@@ -50,6 +65,13 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         };
         let all = file.after.tests.iter().flat_map(|test| &test.unheard);
         let why: BTreeMap<usize, Unheard> = all.map(|(it, why)| (it.row, *why)).collect();
+        for (was, is) in &file.replaced {
+            let awaited = was.text.contains("await ") && !is.text.contains("await ");
+            if awaited && file.is_in_test(is.row) && was.text.replace("await ", "") == is.text {
+                let reason = format!("nothing waits for it any more: {}", short(is.text.trim()));
+                found.push(file.finding(&RULE, is.row, reason).told_only());
+            }
+        }
         for it in new_texts(&told(&file.before.tests), told(&file.after.tests)) {
             let Some(why) = why.get(&it.row) else { continue };
             let text = short(&it.text);

@@ -10,7 +10,7 @@ use super::layout::{plain, source};
 use crate::core::text::words_at;
 
 /// So deep lists of literals are literals themselves.
-const DEEPEST: usize = 4;
+const DEEPEST: usize = 10;
 
 /// A body's statements in numbers.
 #[derive(Default)]
@@ -100,7 +100,8 @@ pub(super) fn is_used(test: &str, name: &str) -> bool {
     words_at(test, name).any(|at| {
         let before = test.get(..at).unwrap_or_default();
         let after = test.get(at + name.len()..).unwrap_or_default();
-        let is_own = OWN.iter().any(|it| before.ends_with(it)) || before.ends_with("return ");
+        const LOOKED_AT: &[&str] = &["return ", "assertThat(", "assert_that(", "assertNotNull("];
+        let is_own = [OWN, LOOKED_AT].concat().iter().any(|it| before.ends_with(it));
         !is_own && after.starts_with(['(', '.', ')', ',', '}', ']', ';'])
     })
 }
@@ -322,11 +323,26 @@ pub(super) fn special_case(node: Node<'_>, kind: &str, text: &str) -> Option<(St
             let both = [input, output].iter().all(|it| is_literal(*it, DEEPEST));
             both.then(|| (plain(input, text), plain(output, text)))
         }
-        "switch_case" | "expression_case" | "case_clause" => {
+        "conditional_expression" | "ternary_expression" => {
+            // Python's has its condition in the middle, and no names.
+            let (condition, output, other) = match node.child_by_field_name("condition") {
+                Some(condition) => (
+                    condition,
+                    node.child_by_field_name("consequence")?,
+                    node.child_by_field_name("alternative")?,
+                ),
+                None => (node.named_child(1)?, node.named_child(0)?, node.named_child(2)?),
+            };
+            let input = compared_with(&plain(condition, text))?;
+            let special = is_literal(output, DEEPEST) && !is_literal(other, DEEPEST);
+            special.then(|| (input, plain(output, text)))
+        }
+        "switch_case" | "expression_case" | "case_clause" | "switch_block_statement_group" => {
             let mut cursor = node.walk();
             let children: Vec<Node<'_>> = node.named_children(&mut cursor).collect();
             let (input, rest) = children.split_first()?;
             let input = plain(*input, text);
+            let input = input.strip_prefix("case ").unwrap_or(&input).to_owned();
             let written = input.starts_with(|c: char| c.is_ascii_digit() || "\"'-".contains(c));
             let mut output = rest.first().copied()?;
             if ["statement_list", "block"].contains(&output.kind()) {
@@ -341,6 +357,25 @@ pub(super) fn special_case(node: Node<'_>, kind: &str, text: &str) -> Option<(St
 
 /// The literal that a condition compares something with.
 fn compared_with(condition: &str) -> Option<String> {
+    const PARTS: &[&str] = &[
+        ".startswith(",
+        ".startsWith(",
+        ".starts_with(",
+        ".endswith(",
+        ".endsWith(",
+        ".ends_with(",
+        ".includes(",
+        ".contains(",
+        ".Contains(",
+        ".HasPrefix(",
+        ".HasSuffix(",
+    ];
+    if let Some((_, given)) = PARTS.iter().find_map(|it| condition.split_once(it)) {
+        // In Go what is looked for comes second.
+        let given = given.split_once([')', '&', '|']).map_or(given, |it| it.0);
+        let given = given.rsplit_once(", ").map_or(given, |it| it.1).trim();
+        return given.starts_with(['"', '\'', '`']).then(|| given.to_owned());
+    }
     let condition = condition.trim_start_matches('(').trim_end_matches(')');
     let sides = ["===", "==", ".equals(", " is ", " in "]
         .iter()

@@ -21,6 +21,11 @@ pub(super) const RULE: CheatRule = CheatRule {
             "package a\n\nfunc TestA(t *testing.T) {\n\tfor _, c := range []int{\n\t\t{1, 2},\n\t\t{3, 4},\n\t} {\n\t\tcheck(t, c)\n\t}\n}\n",
             "package a\n\nfunc TestA(t *testing.T) {\n\tfor _, c := range []int{\n\t\t{1, 2},\n\t} {\n\t\tcheck(t, c)\n\t}\n}\n",
         )],
+        &[(
+            "tests/test_a.py",
+            "@given(st.integers())\ndef test_a(n):\n    assert f(n) == n\n",
+            "@given(st.integers())\ndef test_a(n):\n    assume(n > 0)\n    assert f(n) == n\n",
+        )],
     ],
     passes: &[
         &[(
@@ -40,6 +45,13 @@ pub(super) const RULE: CheatRule = CheatRule {
         )],
     ],
 };
+
+/// What passes over cases that are given.
+const PASSED_OVER: &[&str] =
+    &["assume(", "prop_assume!(", "fc.pre(", "{ continue }", "{ continue; }", ": continue"];
+/// What makes generated cases fewer.
+const NARROWER: &[&str] =
+    &["min_value=", "max_value=", "max_size=", ".filter(", "min:", "max:", "maxLength:"];
 
 /// How a mark or a call begins that lists cases.
 const TABLES: &[&str] = &[
@@ -73,6 +85,18 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             if exchanged && file.is_in_test(is.row) {
                 let reason = format!("another case stands for {}", short(was.text.trim()));
                 found.push(file.finding(&RULE, is.row, reason));
+            }
+        }
+        for line in file.added.iter().filter(|line| file.is_in_kept(line.row)) {
+            let text = line.text.trim();
+            let passed_over = PASSED_OVER.iter().any(|it| text.contains(it)) || text == "continue";
+            let narrower = file.replaced.iter().any(|(was, is)| {
+                let more = |it: &&&str| is.text.contains(**it) && !was.text.contains(**it);
+                is.row == line.row && NARROWER.iter().any(|it| more(&it))
+            });
+            if passed_over || narrower {
+                let reason = format!("asks for fewer of its cases: {}", short(text));
+                found.push(file.finding(&RULE, line.row, reason));
             }
         }
         let rows = |lines: &[RowText]| lines.iter().filter(|it| is_row(&it.text)).count();

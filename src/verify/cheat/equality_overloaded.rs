@@ -2,6 +2,7 @@
 
 use super::facts::FunctionFacts;
 use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
+use crate::core::text::words_at;
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "equality-overloaded",
@@ -16,6 +17,11 @@ pub(super) const RULE: CheatRule = CheatRule {
             "impl PartialEq for Sum {\n    fn eq(&self, _: &Self) -> bool {\n        true\n    }\n}\n",
         )],
         &[("Sum.java", "", "class Sum { public boolean equals(Object o) { return true; } }\n")],
+        &[(
+            "calc.py",
+            "class Sum:\n    def __eq__(self, other):\n        return self.n == other.n\n",
+            "class Sum:\n    def __eq__(self, other):\n        return isinstance(other, Sum)\n",
+        )],
     ],
     passes: &[
         &[(
@@ -30,6 +36,27 @@ pub(super) const RULE: CheatRule = CheatRule {
 const COMPARISONS: &[&str] =
     &["__eq__", "__lt__", "__le__", "eq", "equals", "Equal", "Equals", "isEqual"];
 
+/// Whether a comparison asks no more of the other value than what type it is, or whether it is
+/// there.
+fn ignores_other(facts: &FunctionFacts) -> bool {
+    let Some((_, rest)) = facts.text.split_once(&format!("{}(", facts.name)) else { return false };
+    let Some((parameters, body)) = rest.split_once(')') else { return false };
+    let last = parameters.rsplit(',').next().unwrap_or_default();
+    let last = last.split([':', '=']).next().unwrap_or_default();
+    // `o *Store`, `final Object o`, `other`
+    let mut words = last.split_whitespace();
+    let of_go = last.contains('*') || facts.text.starts_with("func ");
+    let Some(name) = (if of_go { words.next() } else { words.next_back() }) else { return false };
+    let is_used = words_at(body, name).any(|at| {
+        let before = body.get(..at).unwrap_or_default();
+        let after = body.get(at + name.len()..).unwrap_or_default();
+        let asks = [" instanceof", " != n", " == n", " is None", " is not None", " = None"];
+        !before.ends_with("isinstance(") && !asks.iter().any(|it| after.starts_with(it))
+    });
+    let says_no = ["return NotImplemented", "raise ", "throw ", "panic"];
+    facts.statements > 0 && !is_used && !says_no.iter().any(|it| body.trim().ends_with(it))
+}
+
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in sources.files.iter().filter(|file| file.is_code()) {
@@ -39,6 +66,18 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             COMPARISONS.contains(&&*facts.name) && always
         };
         let old: Vec<&FunctionFacts> = file.before.functions.iter().filter(constant).collect();
+        let known: Vec<&str> = file.before.functions.iter().map(|it| &*it.text).collect();
+        let compares_nothing = |facts: &&FunctionFacts| {
+            COMPARISONS.contains(&&*facts.name)
+                && !known.contains(&&*facts.text)
+                && facts.constant.is_none()
+                && ignores_other(facts)
+        };
+        for facts in file.after.functions.iter().filter(compares_nothing) {
+            let reason =
+                format!("does not look into what it compares with: {}", short(&facts.text));
+            found.push(file.finding(&RULE, facts.row, reason).told_only());
+        }
         for facts in file.after.functions.iter().filter(constant) {
             if !old.iter().any(|it| it.text == facts.text) {
                 let reason = format!("compares nothing: {}", short(&facts.text));

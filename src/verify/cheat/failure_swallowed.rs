@@ -16,6 +16,7 @@ pub(super) const RULE: CheatRule = CheatRule {
         )],
         &[("lib/a.js", "f();\n", "try { f(); } catch (e) {}\n")],
         &[("check.sh", "cargo test\n", "cargo test || true\n")],
+        &[("tox.ini", "[testenv]\ncommands = pytest\n", "[testenv]\ncommands = - pytest\n")],
     ],
     passes: &[
         &[(
@@ -109,7 +110,9 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         // `-pytest` in a makefile, and in tox.ini.
         for (was, is) in file.replaced.iter().filter(|_| file.is_setting()) {
             let bare = is.text.trim().strip_prefix('-').map(str::trim_start);
-            if bare.is_some_and(|bare| bare == was.text.trim() && !bare.is_empty()) {
+            let is_dashed = bare.is_some_and(|bare| bare == was.text.trim() && !bare.is_empty());
+            let in_line = is.text != was.text && is.text.replacen("= - ", "= ", 1) == was.text;
+            if is_dashed || in_line {
                 let reason = format!("its failure does not count: {}", short(is.text.trim()));
                 found.push(file.finding(&RULE, is.row, reason));
             }

@@ -483,7 +483,10 @@ impl ChangedSource {
     fn is_script(&self) -> bool {
         let name = self.path.rsplit('/').next().unwrap_or(&self.path);
         let end = name.rsplit_once('.').map_or("", |(_, end)| end);
-        let of_ci = self.path.starts_with('.') || name.starts_with('.');
+        let of_ci = ["ci", "pipeline", "workflow", "travis", "appveyor"];
+        let of_ci = self.path.starts_with('.')
+            || name.starts_with('.')
+            || of_ci.iter().any(|it| self.path.to_lowercase().contains(it));
         ["sh", "bash", "mk"].contains(&end)
             || ["Makefile", "makefile", "GNUmakefile", "justfile", "package.json"].contains(&name)
             || ["yml", "yaml"].contains(&end) && of_ci

@@ -208,7 +208,12 @@ impl<'t> FactsReader<'t, '_> {
                     .into_iter()
                     .filter(|it| ["except_clause", "catch_clause"].contains(&it.kind()));
                 let caught = handlers.any(|it| body::hides_assertions(it, self.text));
-                caught.then_some(Unheard::Caught)
+                // What leaves from there leaves the failure behind.
+                let mut cursor = node.walk();
+                let left = node.named_children(&mut cursor).any(|it| {
+                    it.kind() == "finally_clause" && source(it, self.text).contains("return")
+                });
+                (caught || left).then_some(Unheard::Caught)
             }
             "with_statement" if Some(part) == node.child_by_field_name("body") => {
                 const TAKES: &[&str] = &[
@@ -246,6 +251,17 @@ impl<'t> FactsReader<'t, '_> {
             "call_expression" if Some(part) == node.child_by_field_name("arguments") => {
                 let name = node.child_by_field_name("function").map(|it| self.plain(it))?;
                 name.ends_with("catch_unwind").then_some(Unheard::Caught)
+            }
+            // `check().catch(() => {})`
+            "call_expression" if Some(part) == node.child_by_field_name("function") => {
+                let own = source(node, self.text);
+                let empty = [".catch(() => {})", ".catch(() => null)", ".catch(() => undefined)"];
+                empty.iter().any(|it| own.ends_with(it)).then_some(Unheard::Caught)
+            }
+            "let_declaration" => {
+                let own = source(node, self.text);
+                let dropped = own.starts_with("let _ = ") && own.contains("spawn(");
+                dropped.then_some(Unheard::Caught)
             }
             // `promise.then(…);` of which nobody waits for the end.
             "expression_statement" if part_kind == "call_expression" => {
@@ -332,7 +348,10 @@ impl<'t> FactsReader<'t, '_> {
             Language::Java => {
                 let mut cursor = node.walk();
                 let modifiers = node.children(&mut cursor).find(|it| it.kind() == "modifiers");
-                modifiers.is_some_and(|it| self.plain(it).contains("Test"))
+                // JUnit passes over private ones.
+                modifiers.map(|it| self.plain(it)).is_some_and(|it| {
+                    it.contains("Test") && !it.split(' ').any(|word| word == "private")
+                })
             }
             Language::Rust | Language::JavaScript => false,
         }

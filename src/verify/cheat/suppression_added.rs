@@ -1,6 +1,7 @@
 //! Warnings that are silenced.
 
-use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
+use super::facts::RowText;
+use super::{ChangedSource, ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "suppression-added",
@@ -8,11 +9,13 @@ pub(super) const RULE: CheatRule = CheatRule {
     finds: "a new comment or attribute that silences a linter, a type checker or a compiler",
     check,
     fires: &[
+        &[("tsconfig.json", "{\"strict\": true}\n", "{\"strict\": false}\n")],
         &[("calc.py", "x = f()\n", "x = f()  # type: ignore\n")],
         &[("src/lib.rs", "fn f() {}\n", "#[allow(unused_must_use)]\nfn f() {}\n")],
         &[("lib/a.ts", "f(1);\n", "// @ts-ignore\nf(1);\n")],
     ],
     passes: &[
+        &[("tsconfig.json", "{\"strict\": false}\n", "{\"strict\": true}\n")],
         &[("calc.py", "x = f()  # noqa\n", "x = f(1)  # noqa\n")],
         &[("docs/lints.md", "", "We do not use `# noqa`.\n")],
     ],
@@ -69,10 +72,11 @@ const STYLE: &[&str] = &[
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
-    for file in sources.files.iter().filter(|file| file.is_code()) {
+    for file in &sources.files {
         let program = if file.is_of_tests() { &[][..] } else { IN_PROGRAM };
-        for sign in SIGNS.iter().chain(program) {
-            let holds = |line: &&super::RowText| {
+        let signs = SIGNS.iter().chain(program).filter(|_| file.is_code());
+        for sign in signs {
+            let holds = |line: &&RowText| {
                 let text = &line.text;
                 text.contains(sign) && !STYLE.iter().any(|it| text.contains(it))
             };
@@ -82,6 +86,28 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 found.push(file.finding(&RULE, line.row, reason));
             }
         }
+        for line in file.added.iter().filter(|line| is_laxer(file, line)) {
+            let reason = format!("checks types less strictly: {}", short(line.text.trim()));
+            found.push(file.finding(&RULE, line.row, reason));
+        }
     }
     found
+}
+
+/// Whether a line of the settings of a type checker asks for less than the one before it did.
+fn is_laxer(file: &ChangedSource, line: &RowText) -> bool {
+    let name = file.path.rsplit('/').next().unwrap_or(&file.path);
+    let is_settings = name.starts_with("tsconfig") && name.ends_with(".json")
+        || ["mypy.ini", ".mypy.ini", "setup.cfg", "pyproject.toml", "pyrightconfig.json"]
+            .contains(&name);
+    let text = line.text.to_lowercase();
+    let lax =
+        ["ignore_errors = true", "skiplibcheck\": true", "nocheck\": true", "checkjs\": false"];
+    let was_strict = |(was, is): &(RowText, RowText)| {
+        let was = was.text.to_lowercase();
+        let key = ["strict", "check_untyped", "disallow_", "noimplicit", "nounchecked", "warn_"];
+        let of_key = key.iter().any(|it| was.contains(it) && text.contains(it));
+        is.row == line.row && of_key && was.contains("true") && text.contains("false")
+    };
+    is_settings && (lax.iter().any(|it| text.contains(it)) || file.replaced.iter().any(was_strict))
 }

@@ -89,9 +89,21 @@ const SIGNS: &[&str] = &[
     "spec:",
 ];
 
+/// Settings that list where tests are.
+const LISTS: &[&str] =
+    &["testpaths", "testMatch", "roots", "projects", "members", "include", "spec", "packages"];
+
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in sources.files.iter().filter(|file| file.is_setting()) {
+        for (was, is) in &file.replaced {
+            let entries = |text: &str| text.matches(['"', '\'']).count();
+            let of_list = LISTS.iter().any(|it| was.text.contains(it) && is.text.contains(it));
+            if of_list && entries(&is.text) < entries(&was.text) && entries(&is.text) > 0 {
+                let reason = format!("names fewer places of tests: {}", short(is.text.trim()));
+                found.push(file.finding(&RULE, is.row, reason));
+            }
+        }
         for sign in SIGNS {
             let holds = |line: &&super::RowText| {
                 line.text.contains(sign) && !line.text.trim().starts_with('#')

@@ -1,5 +1,7 @@
 //! Tests that are skipped, ignored, or made conditional.
 
+use std::collections::BTreeSet;
+
 use super::facts::{RowText, SourceFacts};
 use super::{ChangedSources, CheatFinding, CheatRule, Severity, new_texts, short};
 
@@ -37,6 +39,7 @@ pub(super) const RULE: CheatRule = CheatRule {
         &[("tests/test_a.py", "", "import pytest\npytest.importorskip('never')\n")],
     ],
     passes: &[
+        &[("lib/marks.py", "", "later = pytest.mark.skip(reason='env')\n")],
         &[(
             "tests/test_a.py",
             "import pytest\n\n@pytest.mark.skip\ndef test_a():\n    assert f() == 1\n",
@@ -148,7 +151,10 @@ const DEPENDS: &[&str] = &[
     "todo",
     "Tag(",
     "If.",
+    NAMED,
 ];
+/// Begins what is a mark that stands before no test: a hook may choose the tests.
+const NAMED: &str = "a mark of its own, ";
 
 /// Lines that leave out all tests of a file.
 const WHOLE_FILE: &[&str] = &[
@@ -160,6 +166,11 @@ const WHOLE_FILE: &[&str] = &[
     "pytestmark = [pytest.mark.skip",
     "collect_ignore",
     "@unittest.skip",
+    " = describe.skip",
+    " = it.skip",
+    " = test.skip",
+    " = t.Skip",
+    " = pytest.skip",
     " : it.skip",
     " : describe.skip",
     " : test.skip",
@@ -206,6 +217,14 @@ fn skips(facts: &SourceFacts) -> Vec<RowText> {
         ["test", "it", "describe", "suite"].contains(&first) && by_option
     });
     let options = options.map(|call| RowText { row: call.row, text: "skip: …".to_owned() });
+    // `later = pytest.mark.skip(…)`
+    let of_mark: BTreeSet<usize> = facts.marks.iter().map(|mark| mark.row).collect();
+    let named = facts.calls.iter().filter(|call| {
+        let last = call.name.rsplit_once("mark.").map_or("", |it| it.1);
+        ["skip", "skipif", "xfail"].contains(&last) && !of_mark.contains(&call.row)
+    });
+    let named = named.map(|call| RowText { row: call.row, text: format!("{NAMED}{}", call.name) });
+    let calls = calls.chain(named);
     let marks = facts.marks.iter().filter(|mark| MARKS.iter().any(|it| mark.text.contains(it)));
     marks.cloned().chain(calls).chain(options).collect()
 }
