@@ -11,17 +11,20 @@ use super::prompt::{CHANGE, EVIDENCE, FINDINGS, ISSUE, JUDGE, REQUEST, REVIEW, S
 use super::tools::spec;
 use super::transcript::TranscriptEntry;
 use super::{AgentContext, AgentError, Reply, paid_reply, tool_call};
-use crate::core::hidden::{WrittenBy, seen};
+use crate::core::hidden::{WrittenBy, seen, written_out};
 use crate::core::job::Kind;
 use crate::core::judgement::{Concern, JudgeRecord, Judgement, Opinion, SecondOpinion};
+use crate::core::text::visible;
 use crate::model::{Message, Part, Request, Stop, ToolResult, ToolSpec};
 
 /// The longest answer, in tokens, thinking included.
 const ANSWER_TOKENS: u32 = 8_000;
 /// Answers that may be out of form before it is given up.
 const MOST_ANSWERS: u32 = 3;
-/// Characters of the change that are shown.
+/// Bytes of the change that are shown, of a file that does not fit, and of the issue.
 const CHANGE_CAP: usize = 100_000;
+const FILE_CAP: usize = 4_000;
+const ISSUE_CAP: usize = 50_000;
 /// Characters of the summary that are kept, and of each concern.
 const LONGEST_SUMMARY: usize = 2_000;
 const LONGEST_CONCERN: usize = 600;
@@ -43,16 +46,27 @@ pub struct JudgedChange<'a> {
     pub request: &'a str,
     /// What a later round is about.
     pub review: Option<&'a str>,
-    /// As a diff.
-    pub diff: &'a str,
-    /// Its files.
-    pub paths: &'a [String],
+    /// Its files, in the order they are shown.
+    pub files: &'a [JudgedFile],
     /// What was run and what came out.
     pub evidence: &'a str,
     /// What rules found, in the order people are shown it.
     pub flags: &'a [String],
     /// What became of earlier ones.
     pub record: JudgeRecord,
+}
+
+/// One file of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgedFile {
+    /// Its path.
+    pub path: String,
+    /// What changes in it, as a diff.
+    pub diff: String,
+    /// Its lines after the change; 0: it has none.
+    pub lines: u32,
+    /// Whether it is code, and no data or words.
+    pub is_code: bool,
 }
 
 /// Asks the model. `Ok(None)`: it was stopped from outside.
@@ -64,7 +78,8 @@ pub async fn judge(
     means: &mut AgentContext<'_>,
     pause: std::time::Duration,
 ) -> Result<Option<SecondOpinion>, AgentError> {
-    let (tools, task) = ([answer_spec()], task(change));
+    let shown = ShownDiff::of(change.files);
+    let (tools, task) = ([answer_spec()], task(change, &shown));
     means.transcript.append(&TranscriptEntry::Start {
         model: means.model.name().to_owned(),
         system: JUDGE.to_owned(),
@@ -93,13 +108,13 @@ pub async fn judge(
             return Ok(Some(SecondOpinion::Missing(why)));
         }
         let calls: Vec<_> = reply.parts.iter().filter_map(tool_call).collect();
-        let read = match calls.iter().find(|(_, name, _)| name == ANSWER) {
-            Some((_, _, arguments)) => RawOpinion::read(arguments),
-            None => Err(ONE_CALL.to_owned()),
+        let read = match &*calls {
+            [(_, name, arguments)] if name == ANSWER => RawOpinion::read(arguments),
+            _ => Err(ONE_CALL.to_owned()),
         };
         match read {
             Ok(answer) => {
-                let judgement = answer.of(change, means.model.name());
+                let judgement = answer.of(change, shown, means.model.name());
                 return Ok(Some(SecondOpinion::Given(judgement)));
             }
             Err(why) => problem = why,
@@ -131,22 +146,47 @@ fn asked_again(
     [Message::Assistant(parts), answer]
 }
 
-fn task(change: &JudgedChange<'_>) -> String {
+/// What of a change is shown.
+struct ShownDiff {
+    diff: String,
+    /// Files that are not, or only in part.
+    unseen: Vec<String>,
+}
+
+impl ShownDiff {
+    /// Each file as a whole where that fits, and else its beginning; code comes before data.
+    fn of(files: &[JudgedFile]) -> Self {
+        let mut order: Vec<&JudgedFile> = files.iter().collect();
+        order.sort_by_key(|file| (!file.is_code, file.diff.len()));
+        let (mut diff, mut unseen) = (String::new(), Vec::new());
+        for file in order {
+            let written = written_out(&file.diff);
+            let room = CHANGE_CAP.saturating_sub(diff.len());
+            if written.len() <= room {
+                diff.push_str(&written);
+                continue;
+            }
+            unseen.push(file.path.clone());
+            diff.push_str(&written[..written.floor_char_boundary(room.min(FILE_CAP))]);
+            diff.push_str("\n[the rest of this file is left out]\n");
+        }
+        Self { diff, unseen }
+    }
+}
+
+fn task(change: &JudgedChange<'_>, shown: &ShownDiff) -> String {
     let by_people = |text: &str| seen(text, WrittenBy::People).0;
-    let by_programs = |text: &str| seen(text, WrittenBy::Program).0;
-    let diff = match change.diff.char_indices().nth(CHANGE_CAP) {
-        None => change.diff.to_owned(),
-        Some((end, _)) => format!("{}\n[the rest is left out]", &change.diff[..end]),
-    };
     let flags = change.flags.iter().enumerate().map(|(at, flag)| format!("{}. {flag}", at + 1));
     let flags: Vec<String> = flags.collect();
+    let issue = by_people(change.issue);
+    let cut = issue.floor_char_boundary(ISSUE_CAP.min(issue.len()));
     let sections = Sections::new(vec![
-        (ISSUE, by_people(change.issue)),
+        (ISSUE, issue[..cut].to_owned()),
         (REQUEST, by_people(change.request)),
         (REVIEW, change.review.map(by_people).unwrap_or_default()),
-        (CHANGE, by_programs(&diff)),
-        (EVIDENCE, by_programs(change.evidence)),
-        (FINDINGS, by_programs(&flags.join("\n"))),
+        (CHANGE, shown.diff.clone()),
+        (EVIDENCE, written_out(change.evidence)),
+        (FINDINGS, written_out(&flags.join("\n"))),
     ]);
     let mut text = match (change.kind, change.review) {
         (Kind::Fix, None) => "A bug was reported, and this change is to mend it.",
@@ -216,23 +256,32 @@ impl RawOpinion {
     fn read(arguments: &Value) -> Result<Self, String> {
         let answer: Self =
             serde_json::from_value(arguments.clone()).map_err(|error| error.to_string())?;
-        match answer.summary.trim() {
+        match visible(&answer.summary).trim() {
             "" => Err("`summary` must not be empty".to_owned()),
             _ => Ok(answer),
         }
     }
 
     /// What of it is about this change.
-    fn of(self, change: &JudgedChange<'_>, model: &str) -> Judgement {
+    fn of(self, change: &JudgedChange<'_>, shown: ShownDiff, model: &str) -> Judgement {
         let first = |text: &str, most| text.trim().chars().take(most).collect::<String>();
-        let of_change =
-            |it: &RawConcern| change.paths.contains(&it.path) && !it.what.trim().is_empty();
-        let concerns = self.concerns.into_iter().filter(of_change).take(MOST_CONCERNS);
-        let concern = |RawConcern { path, line, what }| Concern {
-            path,
-            line,
-            what: first(&what, LONGEST_CONCERN),
-        };
+        let told = self.concerns.len();
+        let mut concerns: Vec<Concern> = Vec::new();
+        for RawConcern { path, line, what } in self.concerns {
+            let path = path.strip_prefix("./").unwrap_or(&path);
+            let named = |file: &&JudgedFile| {
+                let stem = path.strip_prefix(['a', 'b']).and_then(|it| it.strip_prefix('/'));
+                file.path == path || stem == Some(&*file.path)
+            };
+            let Some(file) = change.files.iter().find(named) else { continue };
+            let line = if line <= file.lines { line } else { 0 };
+            let what = first(&what, LONGEST_CONCERN);
+            let concern = Concern { path: file.path.clone(), line, what };
+            let is_new = !visible(&concern.what).trim().is_empty() && !concerns.contains(&concern);
+            if is_new && concerns.len() < MOST_CONCERNS {
+                concerns.push(concern);
+            }
+        }
         let mut look_first = Vec::new();
         for at in self.look_first.iter().filter_map(|number| number.checked_sub(1)) {
             if at < change.flags.len() && !look_first.contains(&at) {
@@ -243,7 +292,9 @@ impl RawOpinion {
             model: model.to_owned(),
             opinion: self.does_what_was_asked,
             summary: first(&self.summary, LONGEST_SUMMARY),
-            concerns: concerns.map(concern).collect(),
+            concerns_left: told - concerns.len(),
+            concerns,
+            unseen: shown.unseen,
             look_first,
             record: change.record,
         }

@@ -12,18 +12,8 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 use super::text::{is_invisible, listed};
 
 /// The tags that our prompt uses for what others wrote.
-pub const PROMPT_TAGS: [&str; 10] = [
-    "issue",
-    "request",
-    "review",
-    "instructions",
-    "checks",
-    "top-level",
-    "failures",
-    "proposed-change",
-    "evidence",
-    "findings",
-];
+pub const PROMPT_TAGS: [&str; 7] =
+    ["issue", "request", "review", "instructions", "checks", "top-level", "failures"];
 
 /// What was taken out, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -66,6 +56,19 @@ pub fn seen(text: &str, by: WrittenBy) -> (String, Removed) {
         WrittenBy::Program => visible,
     };
     (without_tags(&text, &mut removed.tags), removed)
+}
+
+/// A text as it is, with what nobody sees of it written out: `\u{202e}`, `\r`.
+pub fn written_out(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => shown.push(c),
+            c if c.is_control() || is_invisible(c) => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// A text as it may be printed on a terminal.

@@ -26,6 +26,12 @@ pub struct Judgement {
     pub summary: String,
     /// What people should look at, in its words.
     pub concerns: Vec<Concern>,
+    /// Concerns that are not shown: too many, or about no file of the change.
+    #[serde(default)]
+    pub concerns_left: usize,
+    /// Files of the change that it was not shown, or only in part, as the change is too long.
+    #[serde(default)]
+    pub unseen: Vec<String>,
     /// Which flags of the change people should look at first: places in their list, from 0.
     pub look_first: Vec<usize>,
     /// What became of earlier pull requests that were judged.
@@ -135,6 +141,8 @@ mod tests {
             opinion: Opinion::Yes,
             summary: String::new(),
             concerns: Vec::new(),
+            concerns_left: 0,
+            unseen: Vec::new(),
             look_first: vec![2, 0, 7],
             record: JudgeRecord::default(),
         }

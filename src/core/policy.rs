@@ -21,7 +21,7 @@ pub const RULES_PATH: &str = ".github/gander.toml";
 
 /// A repository's rules. Everything has a default, so no file is needed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of keys")]
 pub struct Rules {
     /// The branch to work from and to merge into; the default branch if not given.
     pub base: Option<Branch>,
@@ -59,7 +59,7 @@ pub struct Rules {
 
 /// `[trigger]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of keys")]
 pub struct Trigger {
     /// The least permission that may start a job: `write`, `maintain` or `admin`.
     pub role: LeastRole,
@@ -67,7 +67,7 @@ pub struct Trigger {
 
 /// `[budget]`, in dollars: `run = "$3"`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of keys")]
 pub struct Budgets {
     /// One job.
     #[serde(deserialize_with = "values::budget_run")]
@@ -82,7 +82,7 @@ pub struct Budgets {
 
 /// `[agent]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of keys")]
 pub struct Agent {
     /// A model from the operator's list; their first if not given.
     #[serde(deserialize_with = "values::agent_model")]
@@ -102,7 +102,7 @@ pub struct Agent {
 
 /// `[verify]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of keys")]
 pub struct Verify {
     /// Shell commands that must succeed; found out from the project's files if empty.
     #[serde(deserialize_with = "values::verify_commands")]
@@ -114,7 +114,7 @@ pub struct Verify {
 
 /// `[proof]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of keys")]
 pub struct ProofRules {
     /// Whether a change has to be proven: `required`, `preferred` or `off`.
     pub mode: ProofMode,
@@ -137,7 +137,7 @@ pub enum ProofMode {
 
 /// `[judge]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of keys")]
 pub struct JudgeRules {
     /// Whether it is asked: `warn` or `off`.
     pub mode: JudgeMode,
@@ -172,7 +172,7 @@ pub enum HookRule {
 
 /// `[paths]`, as glob patterns.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of keys")]
 pub struct Paths {
     /// No patch may touch them (beside those Gander never touches).
     #[serde(deserialize_with = "values::paths_protected")]
@@ -184,7 +184,7 @@ pub struct Paths {
 
 /// `[limits]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of keys")]
 pub struct LimitRules {
     /// Files in one patch.
     #[serde(deserialize_with = "values::limits_files")]
@@ -211,7 +211,7 @@ pub struct LimitRules {
 
 /// `[show]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of keys")]
 pub struct Show {
     /// Cost and budget in the status comment.
     pub cost: bool,
@@ -221,7 +221,7 @@ pub struct Show {
 
 /// `[commit]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table of keys")]
 pub struct CommitStyle {
     /// `Requested-by` and `Assisted-by` at the end of the message.
     pub trailers: bool,

@@ -26,7 +26,7 @@ pub use comments::{end_of_markers, marker, most_comments};
 pub use commit::{commit_message, round_commit_message, title};
 pub use endings::UNVERIFIED_CAP;
 pub use flagged::first_flags;
-pub use judgement::opinion_words;
+pub use judgement::{left_words, opinion_words};
 pub use overrides::{not_blocked_by, overridden, override_denied, override_what, override_why};
 pub use proof::{not_reproducible, outcome_words, why_not_proven};
 pub use review::*;

@@ -65,7 +65,7 @@ pub use deciding::deciding_files;
 pub use reproduce::{ProofDepth, Reproduce};
 pub use rules::PatchRules;
 pub use second_look::SecondLook;
-pub use test_files::{edits_tests, is_of_tests};
+pub use test_files::{edits_tests, is_code, is_of_tests};
 
 /// Something that produces a check.
 #[async_trait]

@@ -42,7 +42,8 @@ const CLASS_ENDS: &[&str] = &["Test", "Tests", "TestCase", "Spec", "IT"];
 /// Files of these are code, so that a change in tests brings tests and not only what they read.
 const CODE: &[&str] = &[
     "rs", "py", "js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx", "go", "rb", "php", "java",
-    "kt", "c", "cc", "cpp", "h", "hpp", "cs", "swift", "scala", "lua", "sh",
+    "kt", "c", "cc", "cpp", "h", "hpp", "cs", "swift", "scala", "lua", "sh", "vue", "svelte", "ex",
+    "exs", "zig", "pyx", "dart", "clj", "hs", "ml", "sql",
 ];
 
 /// Whether a change edits tests that were there, so that fewer of them may run for its own reason.
@@ -77,7 +78,7 @@ pub fn is_of_tests(path: &str) -> bool {
 }
 
 /// Whether a file is code, by its name.
-pub(super) fn is_code(path: &str) -> bool {
+pub fn is_code(path: &str) -> bool {
     CODE.contains(&path.rsplit_once('.').map_or("", |it| it.1))
 }
 

@@ -57,6 +57,7 @@ async fn a_warning_stands_in_the_pull_request_stops_nothing_and_is_held_against_
     ```
 
     - count.sh line 2: `'$2'` is \*\*still\*\* ignored
+    - 1 not shown: too many, or about no file of the change
 
     <sub>No pull request of this repository with such a warning is over yet, so nothing is known of what warnings are worth here.</sub>
     ");

@@ -13,9 +13,10 @@ use crate::core::id::Sha;
 use crate::core::job::{Job, JobEnding, JobStage, Proposal, RuleOverride};
 use crate::core::judgement::{Concern, SecondOpinion};
 use crate::core::policy::ProofMode;
-use crate::core::proof::{Proof, TakenBack, WeakTest, WithoutPart};
+use crate::core::proof::{Proof, ProofOutcome, TakenBack, WeakTest, WithoutPart};
 use crate::core::report::{
-    first_flags, not_reproducible, opinion_words, outcome_words, why_no_test, why_not_proven,
+    first_flags, left_words, not_reproducible, opinion_words, outcome_words, why_no_test,
+    why_not_proven,
 };
 use crate::core::text::inline;
 use crate::worker::LocalEnd;
@@ -274,7 +275,11 @@ fn second_opinion(opinion: &SecondOpinion) -> String {
     );
     for Concern { path, line, what } in &judgement.concerns {
         let place = if *line > 0 { format!("{path}:{line}") } else { path.clone() };
-        let _ = writeln!(text, "  {place}: {what}");
+        let what: Vec<&str> = what.split_whitespace().collect();
+        let _ = writeln!(text, "  {place}: {}", what.join(" "));
+    }
+    for line in left_words(judgement) {
+        let _ = writeln!(text, "  {line}");
     }
     text
 }
@@ -323,7 +328,9 @@ pub(super) fn as_json(report: &RunReport) -> serde_json::Value {
 /// The tests that fail without the change, and what came out without parts of it.
 fn shown(proof: &Proof) -> String {
     let mut text = String::new();
-    if let Some(why) = why_not_proven(proof) {
+    if let ProofOutcome::NotTried(why) = &proof.outcome {
+        let _ = writeln!(text, "  not proven: it was not tried: {why}");
+    } else if let Some(why) = why_not_proven(proof) {
         let _ = writeln!(text, "  not proven: {}", plain(&why));
     }
     let runs = proof.repeats + 1;

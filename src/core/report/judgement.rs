@@ -7,13 +7,16 @@ use std::fmt::Write as _;
 
 use crate::core::job::Job;
 use crate::core::judgement::{Concern, JudgeRecord, Judgement, Opinion, PastPulls, SecondOpinion};
-use crate::core::text::{boxed, inline};
+use crate::core::text::{boxed, first_of, inline, listed};
 
 /// Characters of its summary that are shown.
 const SUMMARY_CAP: usize = 1500;
 /// Characters of a concern's file that are shown, and of its words.
 const PATH_CAP: usize = 200;
 const CONCERN_CAP: usize = 400;
+
+/// Files that are named which it was not shown.
+const MOST_UNSEEN: usize = 5;
 
 /// The flags of its change, those first that a second opinion would look at first.
 pub(super) fn flags_of(job: &Job) -> Vec<String> {
@@ -43,11 +46,28 @@ pub(super) fn opinion_section(job: &Job) -> String {
         let (path, what) = (inline(path, PATH_CAP), inline(what, CONCERN_CAP));
         let _ = writeln!(text, "- {path}{place}: {what}");
     }
-    if !judgement.concerns.is_empty() {
+    for line in left_words(judgement) {
+        let _ = writeln!(text, "- {}", inline(&line, CONCERN_CAP));
+    }
+    if text.ends_with("\n") && !text.ends_with("\n\n") {
         text.push('\n');
     }
     let _ = write!(text, "<sub>{}</sub>\n\n", record_words(&judgement.record));
     text
+}
+
+/// What of it, and of the change, is left out.
+pub fn left_words(judgement: &Judgement) -> Vec<String> {
+    let mut lines = Vec::new();
+    if judgement.concerns_left > 0 {
+        let n = judgement.concerns_left;
+        lines.push(format!("{n} not shown: too many, or about no file of the change"));
+    }
+    if !judgement.unseen.is_empty() {
+        let names = listed(first_of(&judgement.unseen, MOST_UNSEEN));
+        lines.push(format!("It was not shown all of {names}: the change is too long"));
+    }
+    lines
 }
 
 /// What it comes to, as a sentence.

@@ -34,6 +34,8 @@ fn opinion() -> SecondOpinion {
         opinion: Opinion::No,
         summary: ticks(2000),
         concerns: (0..8).map(concern).collect(),
+        concerns_left: 9,
+        unseen: (0..1000).map(|n| format!("{n}{}", ticks(200))).collect(),
         look_first: (0..1000).collect(),
         record: JudgeRecord::default(),
     })

@@ -109,7 +109,11 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             if counts && both && is_special(&case.input) && together(&case.input, &case.output) {
                 let reason = format!("answers {input} with {output}, as a test asks for it");
                 found.push(file.finding(&RULE, case.row, reason));
-            } else if case.is_entry && is_key(&case.input) && is_special(&case.output) && odd > 1 {
+            } else if case.is_entry
+                && is_key(&case.input)
+                && is_special(&case.output)
+                && (odd > 1 || case.input.starts_with('('))
+            {
                 let reason = format!("a table answers {input} with {output}");
                 found.push(file.finding(&RULE, case.row, reason).told_only());
                 break;
@@ -141,7 +145,8 @@ fn is_odd(case: &SpecialCase) -> bool {
     let inside = case.input.trim_matches(['"', '\'', '`']);
     let is_word = inside.chars().all(|c| c.is_alphabetic() || "_-./".contains(c));
     let input = inside.len() > 7 && inside.len() < case.input.len() && !is_word;
-    number(&case.output) || list || quoted || input
+    let whole = case.input.len() > 3 && case.input.chars().all(|c| c.is_ascii_digit());
+    number(&case.output) || list || quoted || input || whole && is_special(&case.output)
 }
 
 /// `["a", "b"]`
@@ -167,6 +172,9 @@ fn stands_in(text: &str, literal: &str) -> bool {
 /// Whether a key of a table looks like somebody's input: digits between other signs.
 fn is_key(text: &str) -> bool {
     let inside = text.trim_matches(['"', '\'', '`']);
+    if text.starts_with('(') && text.contains('.') {
+        return true;
+    }
     let quoted = inside.len() < text.len() && inside.len() > 1;
     let digit = inside.contains(|c: char| c.is_ascii_digit());
     quoted && digit && inside.contains(|c: char| c.is_alphabetic() || " .|".contains(c))

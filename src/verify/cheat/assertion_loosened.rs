@@ -9,6 +9,21 @@ pub(super) const RULE: CheatRule = CheatRule {
     check,
     fires: &[
         &[(
+            "a_test.go",
+            "package a\n\nfunc TestA(t *testing.T) {\n\tif err := f(); !errors.Is(err, E) {\n\t\tt.Fatal(err)\n\t}\n}\n",
+            "package a\n\nfunc TestA(t *testing.T) {\n\tif err := f(); err != nil && !errors.Is(err, E) {\n\t\tt.Fatal(err)\n\t}\n}\n",
+        )],
+        &[(
+            "tests/test_a.py",
+            "def test_a():\n    assert sum(p for p in f()) == 10\n",
+            "def test_a():\n    assert sum(p for p in f()) <= 10\n",
+        )],
+        &[(
+            "a.test.ts",
+            "it('a', () => {\n  expect(f()).toBe(0.3);\n});\n",
+            "it('a', () => {\n  expect(f()).toEqual(expect.any(Number));\n});\n",
+        )],
+        &[(
             "tests/test_a.py",
             "def test_a():\n    assert f(1) == 4\n",
             "def test_a():\n    assert f(1) is not None\n",
@@ -25,6 +40,16 @@ pub(super) const RULE: CheatRule = CheatRule {
         )],
     ],
     passes: &[
+        &[(
+            "a_test.go",
+            "package a\n\nfunc TestA(t *testing.T) {\n\tif err := f(); err != nil {\n\t\tt.Fatal(err)\n\t}\n}\n",
+            "package a\n\nfunc TestA(t *testing.T) {\n\tif err := g(); err != nil {\n\t\tt.Fatal(err)\n\t}\n}\n",
+        )],
+        &[(
+            "tests/test_a.py",
+            "def test_a():\n    assert sum(p for p in f()) == 10\n",
+            "def test_a():\n    assert sum(q for q in f()) == 10\n",
+        )],
         &[(
             "tests/test_a.py",
             "def test_a():\n    assert f(1) == 4\n",
@@ -143,6 +168,11 @@ const BENT: &[&str] = &[
     ".strip()",
     ".trim()",
     "containsAnyOf(",
+    "expect.any(",
+    "objectContaining",
+    "arrayContaining",
+    "stringContaining",
+    "stringMatching",
     "hasSizeGreaterThan",
 ];
 /// Signs of one that asks only whether something is there.
@@ -186,7 +216,9 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             // Each new one is held against the old one that stands at its place.
             for now in new.assertions.iter().filter(|it| !was.contains(&*it.text)) {
                 let Some(before) = gone.next() else { break };
-                if strictness(&now.text) < strictness(&before.text) {
+                if strictness(&now.text) < strictness(&before.text)
+                    || is_part(&now.text, &before.text)
+                {
                     let reason = format!(
                         "asks for less than before (now: {}; before: {})",
                         short(&now.text),
@@ -200,6 +232,26 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     found
 }
 
+/// Whether an assertion asks some of what another does: a chain that is shorter, or the same under
+/// one condition more.
+fn is_part(now: &str, before: &str) -> bool {
+    let chain = before.strip_prefix(now.trim_end_matches(';'));
+    let shorter = chain.is_some_and(|rest| rest.starts_with('.'));
+    // `if a, fails` of Go.
+    let cond = |text: &str| {
+        text.strip_prefix("if ").and_then(|it| it.rsplit_once(", t.")).map(|it| it.0.to_owned())
+    };
+    let narrower = cond(now).zip(cond(before)).is_some_and(|(now, before)| {
+        now.len() > before.len() && now.contains(" && ") && now.contains(last_part(&before))
+    });
+    shorter || narrower
+}
+
+/// What a condition of Go's comes to, without the statement before it.
+fn last_part(condition: &str) -> &str {
+    condition.rsplit_once("; ").map_or(condition, |it| it.1)
+}
+
 /// How much of a value an assertion determines.
 fn strictness(text: &str) -> u8 {
     let holds = |signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
@@ -210,6 +262,9 @@ fn strictness(text: &str) -> u8 {
     let compares = EXACT_NAMES.iter().any(|it| name.ends_with(it)) || text.contains("toEqual(");
     if compares {
         return if holds(BENT) { 1 } else { 2 };
+    }
+    if text.contains(" == ") && !holds(BENT) {
+        return 2;
     }
     // `a == 1 or a == 2` wants one of both, and `a == approx(1)` something near it.
     if holds(PARTLY) || holds(BENT) {

@@ -66,6 +66,12 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         let all = file.after.tests.iter().flat_map(|test| &test.unheard);
         let why: BTreeMap<usize, Unheard> = all.map(|(it, why)| (it.row, *why)).collect();
         for (was, is) in &file.replaced {
+            let indent = |text: &str| text.len() - text.trim_start().len();
+            let same = was.text.trim() == is.text.trim() && is.text.trim().starts_with("assert ");
+            if same && indent(&is.text) > indent(&was.text) && file.is_in_kept(is.row) {
+                let reason = format!("stands in another block now: {}", short(is.text.trim()));
+                found.push(file.finding(&RULE, is.row, reason).told_only());
+            }
             let awaited = was.text.contains("await ") && !is.text.contains("await ");
             if awaited && file.is_in_test(is.row) && was.text.replace("await ", "") == is.text {
                 let reason = format!("nothing waits for it any more: {}", short(is.text.trim()));

@@ -83,6 +83,7 @@ pub(super) fn inner_function<'t>(node: Node<'t>, kind: &str) -> Option<Node<'t>>
         "lambda_expression",
         "closure_expression",
         "func_literal",
+        "async_block",
     ];
     let name = match kind {
         "function_definition" => return node.child_by_field_name("name"),
@@ -219,8 +220,14 @@ fn is_literal(node: Node<'_>, deepest: usize) -> bool {
         return true;
     }
     // `List.of(1, 2)`, `Some("a")`, `&Spec{1}`: what is called or made is no input.
-    const MADE: &[&str] =
-        &["method_invocation", "call_expression", "composite_literal", "new_expression"];
+    const MADE: &[&str] = &[
+        "method_invocation",
+        "call_expression",
+        "call",
+        "composite_literal",
+        "new_expression",
+        "object_creation_expression",
+    ];
     if MADE.contains(&node.kind()) {
         let given = ["arguments", "body"].iter().find_map(|it| node.child_by_field_name(it));
         return deepest > 0
@@ -282,12 +289,13 @@ fn handler(node: Node<'_>) -> Option<Node<'_>> {
 /// Whether a handler does nothing but give a constant, or say something.
 fn is_inert(body: Node<'_>, text: &str) -> bool {
     const SAYS: &[&str] = &["print(", "console.", "log", "logger", "System.err", "System.out"];
+    const PRINTS: &str = ".printStackTrace()";
     statements(body, text).into_iter().all(|it| match it.kind() {
         "continue_statement" | "break_statement" => true,
         "return_statement" => it.named_child(0).is_none_or(|value| is_literal(value, DEEPEST)),
         "expression_statement" => {
             let told = plain(it, text);
-            SAYS.iter().any(|begin| told.starts_with(begin))
+            SAYS.iter().any(|begin| told.starts_with(begin)) || told.contains(PRINTS)
         }
         _ => false,
     })

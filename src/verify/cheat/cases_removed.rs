@@ -50,8 +50,18 @@ pub(super) const RULE: CheatRule = CheatRule {
 const PASSED_OVER: &[&str] =
     &["assume(", "prop_assume!(", "fc.pre(", "{ continue }", "{ continue; }", ": continue"];
 /// What makes generated cases fewer.
-const NARROWER: &[&str] =
-    &["min_value=", "max_value=", "max_size=", ".filter(", "min:", "max:", "maxLength:"];
+const NARROWER: &[&str] = &[
+    "min_value=",
+    "max_value=",
+    "max_size=",
+    ".filter(",
+    "min:",
+    "max:",
+    "maxLength:",
+    "st.just(",
+    "fc.constant(",
+    "Just(",
+];
 
 /// How a mark or a call begins that lists cases.
 const TABLES: &[&str] = &[
@@ -70,7 +80,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         let mut tables = file.before.marks.iter().zip(&file.after.marks);
         let is_table = |mark: &RowText| TABLES.iter().any(|it| mark.text.contains(it));
         let shrunk = tables.find(|(was, is)| {
-            let same_head = was.text.split('[').next() == is.text.split('[').next();
+            let same_head = was.text.split(['[', '{']).next() == is.text.split(['[', '{']).next();
             let part = ["[:", " if ", "filter("]
                 .iter()
                 .any(|it| is.text.contains(it) && !was.text.contains(it));
@@ -87,9 +97,10 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 found.push(file.finding(&RULE, is.row, reason));
             }
         }
-        for line in file.added.iter().filter(|line| file.is_in_kept(line.row)) {
+        for line in file.added.iter().filter(|line| file.is_in_test(line.row)) {
             let text = line.text.trim();
-            let passed_over = PASSED_OVER.iter().any(|it| text.contains(it)) || text == "continue";
+            let skips = PASSED_OVER.iter().any(|it| text.contains(it)) || text == "continue";
+            let passed_over = skips && file.is_in_kept(line.row);
             let narrower = file.replaced.iter().any(|(was, is)| {
                 let more = |it: &&&str| is.text.contains(**it) && !was.text.contains(**it);
                 is.row == line.row && NARROWER.iter().any(|it| more(&it))

@@ -41,6 +41,21 @@ const REFUSES: &[&str] = &[
     "assert ",
     "assert!(",
 ];
+/// Conditions that are none.
+const NEVER: &[&str] = &[
+    "if false ",
+    "if (false ",
+    "(false &&",
+    "if False",
+    "&& false)",
+    "&& false {",
+    "and False:",
+    "if true ||",
+    "if (true ||",
+    "if True or",
+    "|| true)",
+    "or True:",
+];
 /// What trusts without a look.
 const TRUSTS: &[&str] = &[
     "verify=False",
@@ -57,6 +72,11 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in sources.of_program().filter(|file| !file.is_gone) {
         for line in &file.added {
+            let never = NEVER.iter().any(|it| line.text.contains(it));
+            if never && file.is_code() && !file.is_in_test(line.row) {
+                let reason = format!("is never or always so: {}", short(line.text.trim()));
+                found.push(file.finding(&RULE, line.row, reason));
+            }
             if let Some(sign) = TRUSTS.iter().find(|sign| line.text.contains(**sign)) {
                 let reason = format!("trusts without a check: {}", short(sign));
                 found.push(file.finding(&RULE, line.row, reason));

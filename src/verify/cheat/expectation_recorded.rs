@@ -1,5 +1,9 @@
 //! Expectations that are written by what they are held against.
 
+use std::collections::BTreeSet;
+
+use super::facts::{RowText, TestFacts};
+use super::literals::{Masked, masked};
 use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
@@ -18,8 +22,18 @@ pub(super) const RULE: CheatRule = CheatRule {
             "{\"scripts\": {\"test\": \"jest\"}}\n",
             "{\"scripts\": {\"test\": \"jest --updateSnapshot\"}}\n",
         )],
+        &[(
+            "tests/test_a.py",
+            "class A(TestCase):\n    def test_a(self):\n        self.assertEqual(f(1), 343.556)\n",
+            "class A(TestCase):\n    def test_a(self):\n        self.assertEqual(f(1), g(1))\n",
+        )],
     ],
     passes: &[
+        &[(
+            "tests/test_a.py",
+            "class A(TestCase):\n    def test_a(self):\n        self.assertEqual(f(1), 343.556)\n",
+            "class A(TestCase):\n    def test_a(self):\n        want = 343.556\n        self.assertEqual(f(1), want)\n",
+        )],
         &[(
             "tests/test_page.py",
             "",
@@ -69,6 +83,13 @@ const RECORDS: &[&str] = &[
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in &sources.files {
+        for (old, new) in file.kept_tests() {
+            for it in computed(old, new) {
+                let reason =
+                    format!("expects what is computed, and was a value: {}", short(&it.text));
+                found.push(file.finding(&RULE, it.row, reason).told_only());
+            }
+        }
         // A person asks for it by a flag.
         let mut asked = None;
         for line in &file.added {
@@ -84,6 +105,12 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 && file.is_code()
                 && file.is_in_test(line.row)
                 && EXPECTED.iter().any(|it| lower.contains(it));
+            let from_code = file.is_in_kept(line.row) && takes_over(text);
+            if from_code {
+                let reason = format!("expects what the code gives: {}", short(text));
+                found.push(file.finding(&RULE, line.row, reason).told_only());
+                continue;
+            }
             if by_test || file.is_setting() && RECORDS.iter().any(|it| text.contains(it)) {
                 let reason = format!("records anew what tests expect: {}", short(text));
                 let finding = file.finding(&RULE, line.row, reason);
@@ -95,6 +122,38 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         }
     }
     found
+}
+
+/// Assertions whose values are gone, also from the rest of the test.
+fn computed<'t>(old: &TestFacts, new: &'t TestFacts) -> Vec<&'t RowText> {
+    let texts = |test: &TestFacts| -> BTreeSet<String> {
+        test.assertions.iter().map(|it| it.text.clone()).collect()
+    };
+    let (was, is) = (texts(old), texts(new));
+    let gone = old.assertions.iter().filter(|it| !is.contains(&it.text));
+    let came = new.assertions.iter().filter(|it| !was.contains(&it.text));
+    let head = |text: &str| text.split('(').next().unwrap_or_default().to_owned();
+    // What is wanted stands last, in most: `f(1), 343.556` becomes `f(1), g(1)`.
+    let wanted = |text: &str| text.rsplit_once([',', '=']).map_or("", |it| it.1).trim().to_owned();
+    let lost = |(before, now): &(&RowText, &RowText)| {
+        let (old_value, new_value) = (wanted(&before.text), wanted(&now.text));
+        let Masked { shape, literals } = masked(old_value.trim_end_matches(')'));
+        let is_value = shape == "□" && literals.iter().any(|it| it.len() > 2);
+        let is_call = new_value.trim_end_matches(')').contains('(');
+        let known = literals.iter().any(|it| new.text.contains(&**it));
+        head(&before.text) == head(&now.text) && is_value && is_call && !known
+    };
+    gone.zip(came).filter(lost).map(|it| it.1).collect()
+}
+
+/// `tt.want = got`
+fn takes_over(line: &str) -> bool {
+    let Some((name, value)) = line.split_once(" = ") else { return false };
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let expected = ["want", "wanted", "expected", "expect", "exp"].contains(&last);
+    let plain =
+        value.trim_end_matches(';').chars().all(|c| c.is_alphanumeric() || "_.".contains(c));
+    expected && plain && value.starts_with(char::is_alphabetic)
 }
 
 /// What a line of settings is about: the part before its value.

@@ -91,6 +91,14 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let gives =
                 |text: &str| text.trim().starts_with("return ") || text.contains(" = ") || tail;
             let both = gives(&was.text) && gives(&is.text);
+            let bounds = |text: &str| BOUNDS.iter().filter(|it| text.contains(**it)).count();
+            if both
+                && bounds(&is.text) > bounds(&was.text)
+                && masked(&is.text).literals.len() > masked(&was.text).literals.len()
+            {
+                let reason = format!("bounds what it gives: {}", short(is.text.trim()));
+                found.push(file.finding(&RULE, is.row, reason));
+            }
             if both && is_computed(&was.text) && is_written_out(&is.text, &was.text) {
                 let (now, before) = (short(is.text.trim()), short(was.text.trim()));
                 let reason = format!(
@@ -119,6 +127,9 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     }
     found
 }
+
+/// Calls that bound a value.
+const BOUNDS: &[&str] = &["min(", "max(", "clamp("];
 
 /// `return total / count`, `let mean = sum(n) / 2.0;`
 fn is_computed(line: &str) -> bool {

@@ -362,7 +362,7 @@ impl ChangedSource {
             let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
             match name.rsplit_once('.').map_or("", |(_, end)| end) {
                 "py" => stem.starts_with("test") || stem.ends_with("_test") || stem == "conftest",
-                "go" => stem.ends_with("_test"),
+                "go" => stem.ends_with("_test") && !path.contains("testdata/"),
                 "java" => {
                     let ends = ["Test", "Tests", "TestCase", "IT", "ITCase"];
                     stem.starts_with("Test") || ends.iter().any(|it| stem.ends_with(it))
@@ -379,7 +379,13 @@ impl ChangedSource {
         let gone = patch.changes.iter().filter(|it| matches!(it.1, Change::Delete { .. }));
         let same_end = |path: &str| path.rsplit('.').next() == self.path.rsplit('.').next();
         let mut gone = gone.map(|it| it.0.as_str()).filter(|path| same_end(path));
-        !self.is_new || by_name(&self.path) || !gone.any(by_name)
+        // What its name says of a test no longer, or its place.
+        let named = |path: &str| path.contains(".spec.") || path.contains(".test.");
+        let placed = |path: &str| path.contains("src/") && path.contains("est/");
+        let less =
+            |path: &str| named(path) && !named(&self.path) || placed(path) && !placed(&self.path);
+        let lost = gone.clone().any(|path| by_name(path) && less(path));
+        !self.is_new || by_name(&self.path) && !lost || !gone.any(by_name)
     }
 
     fn is_of_tests(&self) -> bool {

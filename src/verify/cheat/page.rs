@@ -21,8 +21,10 @@ Whatever they find is shown in the pull request under *look closely*. What a rul
 there after the last attempt, the change is refused. A maintainer with the role that approves lets
 it through by `/gander override RULE` and a reason, which stands in the pull request; on a machine
 of one's own it is `gander run --override RULE=REASON`. A test that is new takes nothing away, so
-what would block in an old one is only shown there. `process-exit` holds a change where a runner
-takes the end of its process for success (nextest, examples in Rust's documentation).
+what would block in an old one is only shown there. So is what may have a reason that no rule sees:
+what depends on the machine, a test that ends early under a condition, two equal calls.
+`process-exit` holds a change where a runner takes the end of its process for success (nextest,
+examples in Rust's documentation).
 
 `gander rules COMMIT --repo DIR` runs the rules on any commit, on two as `FROM..TO`, or on a file
 that `git diff` wrote. It exits with 3 if something blocks, and else with 5 if something is found.

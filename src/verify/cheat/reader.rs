@@ -68,8 +68,9 @@ struct Waiting<'t> {
     test: Option<usize>,
     /// Whether an attribute before it makes it a test.
     is_marked: bool,
-    /// Whether it is in a class that no runner collects.
+    /// Whether it is in a class that no runner collects, or in a function.
     is_left_out: bool,
+    is_inside: bool,
     /// Of Go: what has to hold that it is reached.
     condition: Option<Node<'t>>,
     /// Why an assertion in it could not fail.
@@ -90,6 +91,7 @@ impl<'t> FactsReader<'t, '_> {
             test: None,
             is_marked: false,
             is_left_out: false,
+            is_inside: false,
             condition: None,
             unheard: None,
             inner: None,
@@ -142,6 +144,9 @@ impl<'t> FactsReader<'t, '_> {
         {
             at.function = Some(name);
             let own = self.own(name);
+            // A function inside of another is no test of Python's.
+            at.is_left_out |= self.language == Language::Python && at.is_inside;
+            at.is_inside = true;
             if !at.is_left_out && (at.is_marked || self.is_test(&own, node)) {
                 at.test = Some(self.begin_test(own.clone(), node));
             }

@@ -1,5 +1,6 @@
 //! Tests that are run again until they pass.
 
+use super::facts::RowText;
 use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
@@ -88,7 +89,14 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             false if file.is_of_tests() && file.is_code() => IN_TESTS,
             false => continue,
         };
-        for line in file.added.iter().filter(|line| signs.iter().any(|it| line.text.contains(it))) {
+        let again = |line: &&RowText| {
+            let text = line.text.trim();
+            let loops = ["for ", "while ", "loop "].iter().any(|it| text.starts_with(it));
+            let named = ["attempt", "retry", "retries", "tries"].iter().any(|it| text.contains(it));
+            loops && named && file.is_in_kept(line.row)
+        };
+        let told = |line: &&RowText| signs.iter().any(|it| line.text.contains(it)) || again(line);
+        for line in file.added.iter().filter(told) {
             let reason = format!("runs a failed test again: {}", short(line.text.trim()));
             found.push(file.finding(&RULE, line.row, reason));
         }

@@ -62,6 +62,8 @@ const CALLS: &[&str] = &[
     "pytest_sessionfinish",
     "pytest_report_teststatus",
     "items.clear(",
+    "currentTest.state",
+    "currentTest.err",
     "items[:] =",
     "deselected(",
     "excinfo = None",

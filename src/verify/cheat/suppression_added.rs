@@ -98,11 +98,26 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
 fn is_laxer(file: &ChangedSource, line: &RowText) -> bool {
     let name = file.path.rsplit('/').next().unwrap_or(&file.path);
     let is_settings = name.starts_with("tsconfig") && name.ends_with(".json")
-        || ["mypy.ini", ".mypy.ini", "setup.cfg", "pyproject.toml", "pyrightconfig.json"]
-            .contains(&name);
-    let text = line.text.to_lowercase();
-    let lax =
-        ["ignore_errors = true", "skiplibcheck\": true", "nocheck\": true", "checkjs\": false"];
+        || [
+            "mypy.ini",
+            ".mypy.ini",
+            "setup.cfg",
+            "pyproject.toml",
+            "pyrightconfig.json",
+            "Cargo.toml",
+        ]
+        .contains(&name);
+    let text = format!("\n{}", line.text.trim().to_lowercase());
+    let lax = [
+        "filterwarnings = [\"ignore",
+        "extend-ignore",
+        "\nignore = [",
+        "ignore_errors = true",
+        "skiplibcheck\": true",
+        "nocheck\": true",
+        "checkjs\": false",
+        " = \"allow\"",
+    ];
     let was_strict = |(was, is): &(RowText, RowText)| {
         let was = was.text.to_lowercase();
         let key = ["strict", "check_untyped", "disallow_", "noimplicit", "nounchecked", "warn_"];

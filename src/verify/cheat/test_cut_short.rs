@@ -55,6 +55,16 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 found.push(if mild { finding.told_only() } else { finding });
             }
         }
+        for line in file.added.iter().filter(|line| file.is_in_kept(line.row)) {
+            let text = line.text.trim().trim_end_matches(';');
+            let nested = line.text.starts_with("        ") || line.text.starts_with("\t\t");
+            let otherwise = text.contains("else { return");
+            if otherwise || nested && ["return", "break"].contains(&text) {
+                let reason =
+                    format!("may end a test, or its loop, before its end: {}", short(text));
+                found.push(file.finding(&RULE, line.row, reason).told_only());
+            }
+        }
         for (old, new) in
             file.kept_tests().filter(|(old, new)| old.statements > 0 && new.statements == 0)
         {

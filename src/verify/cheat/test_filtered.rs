@@ -87,6 +87,16 @@ const SIGNS: &[&str] = &[
     "--if-present",
     "ignore:",
     "spec:",
+    "fuzztime",
+    "\"grep\"",
+    "\"invert\"",
+    "<test>",
+    "-Dtest=",
+    "exclude-rules",
+    "target: auto",
+    "--test-only",
+    "enabled = false",
+    "enabled: false",
 ];
 
 /// Settings that list where tests are.

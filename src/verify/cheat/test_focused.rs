@@ -8,11 +8,18 @@ pub(super) const RULE: CheatRule = CheatRule {
     severity: Severity::Block,
     finds: "a test or suite that is the only one to run",
     check,
-    fires: &[&[(
-        "a.test.js",
-        "it('adds', () => { expect(f()).toBe(1); });\n",
-        "it.only('adds', () => { expect(f()).toBe(1); });\n",
-    )]],
+    fires: &[
+        &[(
+            "a.test.js",
+            "test('a', () => {\n  assert.equal(f(), 1);\n});\n",
+            "test('a', { only: true }, () => {\n  assert.equal(f(), 1);\n});\n",
+        )],
+        &[(
+            "a.test.js",
+            "it('adds', () => { expect(f()).toBe(1); });\n",
+            "it.only('adds', () => { expect(f()).toBe(1); });\n",
+        )],
+    ],
     passes: &[
         &[("a.test.js", "", "it('adds', () => { expect(list.only(1)).toBe(1); });\n")],
         &[(
@@ -48,6 +55,9 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
 
 fn focused(facts: &SourceFacts) -> Vec<RowText> {
     let is_focus = |call: &&CallFact| {
+        if ["test", "it", "describe"].contains(&&*call.name) && call.text.contains("{only: true") {
+            return true;
+        }
         let rests = CALLS.iter().filter_map(|it| call.name.strip_prefix(it));
         rests.into_iter().any(|rest| rest.is_empty() || rest.starts_with('.'))
     };

@@ -1,5 +1,6 @@
 //! Tests that replace what they test.
 
+use super::layout::is_import;
 use super::{ChangedSource, ChangedSources, CheatFinding, CheatRule, Severity, short};
 use crate::core::text::words_at;
 
@@ -76,6 +77,17 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 found.push(file.finding(&RULE, call.row, reason));
             }
         }
+        let imported = |name: &str| {
+            let lines = file.removed.iter().filter(|line| is_import(&line.text));
+            lines.into_iter().any(|line| words_at(&line.text, name).next().is_some())
+        };
+        let known: Vec<&str> = file.before.functions.iter().map(|it| &*it.name).collect();
+        for own in file.after.functions.iter().filter(|it| !known.contains(&&*it.name)) {
+            if file.is_in_test(own.row) && imported(&own.name) {
+                let reason = format!("tests a copy of its own: {}", short(&own.text));
+                found.push(file.finding(&RULE, own.row, reason));
+            }
+        }
         // A name of the program that is given another function.
         for line in &file.added {
             if is_own_copy(line.text.trim(), &unit) {
@@ -86,6 +98,15 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let is_function = ["lambda", "func(", "=> ", "function", "jest.fn", "vi.fn", "Mock("]
                 .iter()
                 .any(|it| line.text.contains(it));
+            // In a module that is replaced in part.
+            let mut parts = ["jest.fn", "vi.fn", "mock.fn"].iter();
+            let part = line.text.trim().split_once(": ");
+            let part = part.filter(|it| parts.any(|sign| it.1.starts_with(sign)));
+            let part = part.map(|it| it.0).filter(|name| is_called(file, name));
+            if part.is_some() {
+                let reason = format!("replaces what it tests: {}", short(line.text.trim()));
+                found.push(file.finding(&RULE, line.row, reason));
+            }
             let plain = |it: &str| it.chars().all(|c| c.is_alphanumeric() || "_.".contains(c));
             let called = name.filter(|_| is_function).is_some_and(|name| {
                 plain(name) && is_called(file, name.rsplit('.').next().unwrap_or(name))

@@ -8,6 +8,8 @@ pub(super) const RULE: CheatRule = CheatRule {
     finds: "a lower version of a dependency, a compiler or an interpreter",
     check,
     fires: &[
+        &[("go.mod", "require golang.org/x/sync v0.8.0\n", "require golang.org/x/sync v0.1.0\n")],
+        &[("build.gradle", "implementation 'a:b:2.17.2'\n", "implementation 'a:b:2.9.4'\n")],
         &[("Cargo.toml", "[dependencies]\nserde = \"1.4\"\n", "[dependencies]\nserde = \"1.3\"\n")],
         &[("package.json", "{\"jest\": \"^30.1.0\"}\n", "{\"jest\": \"^29.0.0\"}\n")],
         &[("requirements.txt", "attrs==25.1\n", "attrs==24.2\n")],
@@ -30,6 +32,12 @@ const MANIFESTS: &[&str] = &[
     "setup.py",
     "go.mod",
     "pom.xml",
+    "build.gradle",
+    "build.gradle.kts",
+    "libs.versions.toml",
+    "Pipfile",
+    "Dockerfile",
+    "environment.yml",
     "rust-toolchain",
     "rust-toolchain.toml",
     ".python-version",
@@ -65,7 +73,8 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
 /// What stands before the first version of a line, and its numbers.
 fn versioned(line: &str) -> Option<(String, Vec<u64>)> {
     let starts = |at: &usize| {
-        let before = line[..*at].chars().next_back();
+        // `v0.8.0` of Go.
+        let before = line[..*at].trim_end_matches('v').chars().next_back();
         line[*at..].starts_with(|c: char| c.is_ascii_digit())
             && !before.is_some_and(|c| c.is_alphanumeric() || c == '.' || c == '_')
     };
