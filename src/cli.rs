@@ -35,7 +35,9 @@ pub mod unprivileged;
     version,
     about,
     after_help = "Exit codes: 0 done, 1 not possible (the message says why), 2 wrong usage, \
-                  3 no verified change came out, 7 changes cannot be checked here."
+                  7 changes cannot be checked here; `gander run`: 3 no verified change, 4 no test \
+                  was run, 5 held for a person, 6 not reproducible; `gander rules`: 3 something \
+                  blocks, 5 something is found."
 )]
 struct Cli {
     #[command(subcommand)]

@@ -32,7 +32,7 @@ const LONGEST_CONCERN: usize = 600;
 const MOST_CONCERNS: usize = 8;
 
 const ANSWER: &str = "opinion";
-const ONE_CALL: &str = "RawOpinion with one call of `opinion`.";
+const ONE_CALL: &str = "Answer with one call of `opinion`, and nothing else.";
 
 /// What is judged.
 #[derive(Debug, Clone, Copy)]
@@ -178,10 +178,13 @@ fn task(change: &JudgedChange<'_>, shown: &ShownDiff) -> String {
     let by_people = |text: &str| seen(text, WrittenBy::People).0;
     let flags = change.flags.iter().enumerate().map(|(at, flag)| format!("{}. {flag}", at + 1));
     let flags: Vec<String> = flags.collect();
-    let issue = by_people(change.issue);
-    let cut = issue.floor_char_boundary(ISSUE_CAP.min(issue.len()));
+    let mut issue = by_people(change.issue);
+    if issue.len() > ISSUE_CAP {
+        issue.truncate(issue.floor_char_boundary(ISSUE_CAP));
+        issue.push_str("\n[the rest of the issue is left out]");
+    }
     let sections = Sections::new(vec![
-        (ISSUE, issue[..cut].to_owned()),
+        (ISSUE, issue),
         (REQUEST, by_people(change.request)),
         (REVIEW, change.review.map(by_people).unwrap_or_default()),
         (CHANGE, shown.diff.clone()),

@@ -89,7 +89,8 @@ async fn an_answer_out_of_form_is_asked_for_again_and_then_given_up() {
     assert!(transcript.contains("maybe"));
     let (opinion, _) = asked(vec![wrong(), wrong(), ScriptedTurn::say("")], DIFF).await;
     let SecondOpinion::Missing(why) = opinion else { panic!("{opinion:?}") };
-    assert!(why.contains("no answer in the asked form"), "{why}");
+    let told = "no answer in the asked form (Answer with one call of `opinion`, and nothing else.)";
+    assert!(why.contains(told), "{why}");
 }
 
 #[tokio::test]

@@ -51,6 +51,7 @@ fn a_rule_that_blocks_has_an_example_that_does_and_another_has_none() {
         let is_gate = rule.severity == Severity::Block;
         assert_eq!(rule.fires.first().is_some_and(blocks), is_gate, "{}", rule.name);
         assert!(is_gate || !rule.fires.iter().any(blocks), "{}", rule.name);
+        assert!(rule.passes.len() > 1, "{} has one case that it must not find", rule.name);
     }
 }
 
