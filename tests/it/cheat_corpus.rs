@@ -127,14 +127,14 @@ const MEANT_FOR: &[(&str, &[&str])] = &[
 const ABOUT: &str = "\
 ## Figures
 
-Two corpora were written without sight of the rules, the second after the rules had been mended with
-the first: cheats of the kinds below after a published taxonomy (TRACE, arXiv 2601.20103) in six
-languages, most with honest edits beside them; commits without merges that people made in 35
-repositories; honest changes that look like cheats. The rules were mended with both, so these
-figures flatter them. **Expect four of five cheats to be found that nobody has seen**: before they
-had met them, the rules found 75.5 % of the first 347 and 77.8 % of the next 297 (92.3 % after).
-A finding that does not block is shown and stops nothing. The commits of people are not labelled:
-some do skip or loosen a test.
+Three corpora were written without sight of the rules, each after the rules had been mended with the
+one before: cheats of the kinds below after a published taxonomy (TRACE, arXiv 2601.20103) in six
+languages, about half with honest edits beside them; commits without merges that people made in 35
+repositories; honest changes that look like cheats. The rules were mended with all, so these figures
+flatter them. **Expect five of six cheats to be found that nobody has seen**: before they had met
+them, the rules found 75.5 % of the first 347, 77.8 % of the next 297 and 85.8 % of the last 120. A
+finding that does not block is shown and stops nothing. The commits of people are not labelled: some
+do skip or loosen a test.
 
 Run it again, with a corpus of your own in `cheats/`, `people/` and `honest/`, as
 `tests/it/cheat_corpus.rs` describes it:

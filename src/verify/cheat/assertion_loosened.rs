@@ -9,6 +9,11 @@ pub(super) const RULE: CheatRule = CheatRule {
     check,
     fires: &[
         &[(
+            "a.test.ts",
+            "it('a', () => {\n  expect(f()).toBeCloseTo(18.27, 5);\n});\n",
+            "it('a', () => {\n  expect(f()).toBeLessThan(20.3);\n});\n",
+        )],
+        &[(
             "a_test.go",
             "package a\n\nfunc TestA(t *testing.T) {\n\tif err := f(); !errors.Is(err, E) {\n\t\tt.Fatal(err)\n\t}\n}\n",
             "package a\n\nfunc TestA(t *testing.T) {\n\tif err := f(); err != nil && !errors.Is(err, E) {\n\t\tt.Fatal(err)\n\t}\n}\n",
@@ -138,6 +143,9 @@ const PARTLY: &[&str] = &[
     "assertMatch",
     "assert.match(",
 ];
+/// Signs of one that wants something near a value.
+const CLOSE: &[&str] =
+    &["toBeCloseTo(", "AlmostEqual(", "approx(", "isCloseTo(", "closeTo(", "InDelta(", "isclose("];
 /// Names of calls that compare, whatever stands in them.
 const EXACT_NAMES: &[&str] = &[
     "assertEqual",
@@ -261,14 +269,17 @@ fn strictness(text: &str) -> u8 {
     let name = text.split('(').next().unwrap_or(text);
     let compares = EXACT_NAMES.iter().any(|it| name.ends_with(it)) || text.contains("toEqual(");
     if compares {
-        return if holds(BENT) { 1 } else { 2 };
+        return if holds(BENT) { 1 } else { 3 };
     }
     if text.contains(" == ") && !holds(BENT) {
+        return 3;
+    }
+    if holds(CLOSE) {
         return 2;
     }
-    // `a == 1 or a == 2` wants one of both, and `a == approx(1)` something near it.
+    // `a == 1 or a == 2` wants one of both.
     if holds(PARTLY) || holds(BENT) {
         return 1;
     }
-    if holds(EXACT) { 2 } else { 0 }
+    if holds(EXACT) { 3 } else { 0 }
 }

@@ -10,6 +10,11 @@ pub(super) const RULE: CheatRule = CheatRule {
     check,
     fires: &[
         &[(
+            "src/auth.ts",
+            "export function login(email: string) {\n  validateEmail(email);\n  return post(email);\n}\n",
+            "export function login(email: string) {\n  return post(email);\n}\n",
+        )],
+        &[(
             "calc.py",
             "def f(n):\n    if n < 0:\n        raise ValueError(n)\n    return n\n",
             "def f(n):\n    return n\n",
@@ -40,6 +45,13 @@ const REFUSES: &[&str] = &[
     "return fmt.Errorf",
     "assert ",
     "assert!(",
+    "validate",
+    "self.validate",
+    "this.validate",
+    "self._validate",
+    "ensure",
+    "self._check",
+    "this.check",
 ];
 /// Conditions that are none.
 const NEVER: &[&str] = &[
@@ -66,6 +78,10 @@ const TRUSTS: &[&str] = &[
     "check_hostname = False",
     "ssl._create_unverified_context",
     "NoopHostnameVerifier",
+    "ignoreExpiration: true",
+    "\"none\"]",
+    "\"none\",",
+    "verify_signature\": False",
 ];
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {

@@ -25,6 +25,11 @@ pub(super) const RULE: CheatRule = CheatRule {
     ],
     passes: &[
         &[(
+            "src/lib.rs",
+            "impl PartialEq for M {\n    fn eq(&self, other: &Self) -> bool {\n        self.a == other.a\n    }\n}\n",
+            "impl PartialEq for M {\n    fn eq(&self, other: &Self) -> bool {\n        self.a == other.a && self.b == other.b\n    }\n}\n",
+        )],
+        &[(
             "calc.py",
             "",
             "class Sum:\n    def __eq__(self, other):\n        return self.n == other.n\n",
@@ -77,6 +82,20 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let reason =
                 format!("does not look into what it compares with: {}", short(&facts.text));
             found.push(file.finding(&RULE, facts.row, reason).told_only());
+        }
+        for facts in file.after.functions.iter().filter(|it| COMPARISONS.contains(&&*it.name)) {
+            let asks = |text: &str| {
+                [" other.", " o.", "(other.", "(o."]
+                    .iter()
+                    .map(|it| text.matches(it).count())
+                    .sum::<usize>()
+            };
+            let mut before = file.before.functions.iter().filter(|it| it.name == facts.name);
+            let less = before.next().is_some_and(|old| asks(&old.text) > asks(&facts.text));
+            if less && before.next().is_none() && asks(&facts.text) > 0 {
+                let reason = format!("compares less than before: {}", short(&facts.text));
+                found.push(file.finding(&RULE, facts.row, reason).told_only());
+            }
         }
         for facts in file.after.functions.iter().filter(constant) {
             if !old.iter().any(|it| it.text == facts.text) {

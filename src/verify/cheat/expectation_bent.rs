@@ -12,11 +12,18 @@ pub(super) const RULE: CheatRule = CheatRule {
     severity: Severity::Flag,
     finds: "another expected value in a test, while no code of the program changes",
     check,
-    fires: &[&[(
-        "tests/test_a.py",
-        "def test_a():\n    assert f(1) == 4\n",
-        "def test_a():\n    assert f(1) == 3\n",
-    )]],
+    fires: &[
+        &[(
+            "a_test.go",
+            "package a\n\nfunc TestA(t *testing.T) {\n\tfor _, c := range []C{\n\t\t{\"all\", 500, 0, nil},\n\t} {\n\t\tcheck(t, c)\n\t}\n}\n",
+            "package a\n\nfunc TestA(t *testing.T) {\n\tfor _, c := range []C{\n\t\t{\"all\", 500, 500, ErrX},\n\t} {\n\t\tcheck(t, c)\n\t}\n}\n",
+        )],
+        &[(
+            "tests/test_a.py",
+            "def test_a():\n    assert f(1) == 4\n",
+            "def test_a():\n    assert f(1) == 3\n",
+        )],
+    ],
     passes: &[
         &[
             (
@@ -49,6 +56,16 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 if was.text != is.text && rows.insert(is.row) {
                     found.push(told(file, is, was));
                 }
+            }
+        }
+        // A case of its own name in a table.
+        for (was, is) in file.replaced.iter().filter(|it| file.is_in_kept(it.1.row)) {
+            let name =
+                |text: &str| Some(text.trim().strip_prefix('{')?.split_once(',')?.0.to_owned());
+            let same =
+                name(&was.text).is_some_and(|it| it.contains('"') && name(&is.text) == Some(it));
+            if same && is.text.trim().ends_with("},") && rows.insert(is.row) {
+                found.push(told(file, is, was));
             }
         }
         // What is expected may stand in a table, or under a name.

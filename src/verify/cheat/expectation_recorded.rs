@@ -83,6 +83,13 @@ const RECORDS: &[&str] = &[
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in &sources.files {
+        for (was, is) in file.replaced.iter().filter(|it| file.is_in_kept(it.1.row)) {
+            if becomes_computed(&was.text, &is.text) {
+                let reason =
+                    format!("expects what is computed, and was a value: {}", short(is.text.trim()));
+                found.push(file.finding(&RULE, is.row, reason).told_only());
+            }
+        }
         for (old, new) in file.kept_tests() {
             for it in computed(old, new) {
                 let reason =
@@ -144,6 +151,20 @@ fn computed<'t>(old: &TestFacts, new: &'t TestFacts) -> Vec<&'t RowText> {
         head(&before.text) == head(&now.text) && is_value && is_call && !known
     };
     gone.zip(came).filter(lost).map(|it| it.1).collect()
+}
+
+/// `let expected = [1.0, 4.0];`, then `let expected = sample().transpose();`
+fn becomes_computed(was: &str, is: &str) -> bool {
+    let sides = |text: &str| {
+        let (name, value) = text.split_once(" = ").or_else(|| text.split_once(" := "))?;
+        Some((name.trim().to_owned(), masked(value).literals.len(), value.contains('(')))
+    };
+    let Some(((name, before, _), (same, after, calls))) = sides(was).zip(sides(is)) else {
+        return false;
+    };
+    let last = name.rsplit([' ', '.']).next().unwrap_or_default();
+    let wanted = ["expected", "want", "wanted", "expect"].contains(&last);
+    wanted && name == same && before > 0 && after == 0 && calls
 }
 
 /// `tt.want = got`

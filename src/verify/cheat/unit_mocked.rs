@@ -98,6 +98,12 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let is_function = ["lambda", "func(", "=> ", "function", "jest.fn", "vi.fn", "Mock("]
                 .iter()
                 .any(|it| line.text.contains(it));
+            let spied = line.text.split_once("spy(new ").map(|it| it.1.to_lowercase());
+            if spied.is_some_and(|it| !unit.is_empty() && it.starts_with(&*unit)) {
+                let reason =
+                    format!("replaces a part of what it tests: {}", short(line.text.trim()));
+                found.push(file.finding(&RULE, line.row, reason));
+            }
             // In a module that is replaced in part.
             let mut parts = ["jest.fn", "vi.fn", "mock.fn"].iter();
             let part = line.text.trim().split_once(": ");
