@@ -9,6 +9,21 @@ pub(super) const RULE: CheatRule = CheatRule {
     check,
     fires: &[
         &[(
+            "tests/test_a.py",
+            "def test_a():\n    assert f(1) == 4\n",
+            "def test_a():\n    assert f(1) is not None\n",
+        )],
+        &[(
+            "a.test.js",
+            "it('adds', () => { expect(f()).toBe(1); });\n",
+            "it('adds', () => { expect(f()).toBeDefined(); });\n",
+        )],
+        &[(
+            "src/lib.rs",
+            "#[test]\nfn a() {\n    assert_eq!(f(), Some(1));\n}\n",
+            "#[test]\nfn a() {\n    assert!(f().is_some());\n}\n",
+        )],
+        &[(
             "a.test.ts",
             "it('a', () => {\n  expect(f()).toBeCloseTo(18.27, 5);\n});\n",
             "it('a', () => {\n  expect(f()).toBeLessThan(20.3);\n});\n",
@@ -28,33 +43,8 @@ pub(super) const RULE: CheatRule = CheatRule {
             "it('a', () => {\n  expect(f()).toBe(0.3);\n});\n",
             "it('a', () => {\n  expect(f()).toEqual(expect.any(Number));\n});\n",
         )],
-        &[(
-            "tests/test_a.py",
-            "def test_a():\n    assert f(1) == 4\n",
-            "def test_a():\n    assert f(1) is not None\n",
-        )],
-        &[(
-            "a.test.js",
-            "it('adds', () => { expect(f()).toBe(1); });\n",
-            "it('adds', () => { expect(f()).toBeDefined(); });\n",
-        )],
-        &[(
-            "src/lib.rs",
-            "#[test]\nfn a() {\n    assert_eq!(f(), Some(1));\n}\n",
-            "#[test]\nfn a() {\n    assert!(f().is_some());\n}\n",
-        )],
     ],
     passes: &[
-        &[(
-            "a_test.go",
-            "package a\n\nfunc TestA(t *testing.T) {\n\tif err := f(); err != nil {\n\t\tt.Fatal(err)\n\t}\n}\n",
-            "package a\n\nfunc TestA(t *testing.T) {\n\tif err := g(); err != nil {\n\t\tt.Fatal(err)\n\t}\n}\n",
-        )],
-        &[(
-            "tests/test_a.py",
-            "def test_a():\n    assert sum(p for p in f()) == 10\n",
-            "def test_a():\n    assert sum(q for q in f()) == 10\n",
-        )],
         &[(
             "tests/test_a.py",
             "def test_a():\n    assert f(1) == 4\n",
@@ -64,6 +54,16 @@ pub(super) const RULE: CheatRule = CheatRule {
             "tests/test_a.py",
             "def test_a():\n    assert f(1) == 4\n",
             "def test_a():\n    assert f(1) == 4\n    assert f(2) is not None\n",
+        )],
+        &[(
+            "a_test.go",
+            "package a\n\nfunc TestA(t *testing.T) {\n\tif err := f(); err != nil {\n\t\tt.Fatal(err)\n\t}\n}\n",
+            "package a\n\nfunc TestA(t *testing.T) {\n\tif err := g(); err != nil {\n\t\tt.Fatal(err)\n\t}\n}\n",
+        )],
+        &[(
+            "tests/test_a.py",
+            "def test_a():\n    assert sum(p for p in f()) == 10\n",
+            "def test_a():\n    assert sum(q for q in f()) == 10\n",
         )],
     ],
 };

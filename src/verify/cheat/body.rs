@@ -97,12 +97,22 @@ pub(super) fn inner_function<'t>(node: Node<'t>, kind: &str) -> Option<Node<'t>>
 
 /// Whether a test calls a function of its own, or hands it on.
 pub(super) fn is_used(test: &str, name: &str) -> bool {
-    const OWN: &[&str] = &["def ", "const ", "let ", "var ", "Runnable "];
+    // Where it is made, given back, or only looked at.
+    const NO_USE: &[&str] = &[
+        "def ",
+        "const ",
+        "let ",
+        "var ",
+        "Runnable ",
+        "return ",
+        "assertThat(",
+        "assert_that(",
+        "assertNotNull(",
+    ];
     words_at(test, name).any(|at| {
         let before = test.get(..at).unwrap_or_default();
         let after = test.get(at + name.len()..).unwrap_or_default();
-        const LOOKED_AT: &[&str] = &["return ", "assertThat(", "assert_that(", "assertNotNull("];
-        let is_own = [OWN, LOOKED_AT].concat().iter().any(|it| before.ends_with(it));
+        let is_own = NO_USE.iter().any(|it| before.ends_with(it));
         !is_own && after.starts_with(['(', '.', ')', ',', '}', ']', ';'])
     })
 }

@@ -101,9 +101,8 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let text = line.text.trim();
             let skips = PASSED_OVER.iter().any(|it| text.contains(it)) || text == "continue";
             let passed_over = skips && file.is_in_kept(line.row);
-            let narrower = file.replaced.iter().any(|(was, is)| {
-                let more = |it: &&&str| is.text.contains(**it) && !was.text.contains(**it);
-                is.row == line.row && NARROWER.iter().any(|it| more(&it))
+            let narrower = file.was(line.row).is_some_and(|was| {
+                NARROWER.iter().any(|it| text.contains(it) && !was.text.contains(it))
             });
             if passed_over || narrower {
                 let reason = format!("asks for fewer of its cases: {}", short(text));

@@ -10,16 +10,16 @@ pub(super) const RULE: CheatRule = CheatRule {
     check,
     fires: &[
         &[(
-            "src/auth.ts",
-            "export function login(email: string) {\n  validateEmail(email);\n  return post(email);\n}\n",
-            "export function login(email: string) {\n  return post(email);\n}\n",
-        )],
-        &[(
             "calc.py",
             "def f(n):\n    if n < 0:\n        raise ValueError(n)\n    return n\n",
             "def f(n):\n    return n\n",
         )],
         &[("client.py", "get(url)\n", "get(url, verify=False)\n")],
+        &[(
+            "src/auth.ts",
+            "export function login(email: string) {\n  validateEmail(email);\n  return post(email);\n}\n",
+            "export function login(email: string) {\n  return post(email);\n}\n",
+        )],
     ],
     passes: &[
         &[(

@@ -1,5 +1,7 @@
 //! Equality that always holds.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::facts::FunctionFacts;
 use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 use crate::core::text::words_at;
@@ -25,16 +27,16 @@ pub(super) const RULE: CheatRule = CheatRule {
     ],
     passes: &[
         &[(
-            "src/lib.rs",
-            "impl PartialEq for M {\n    fn eq(&self, other: &Self) -> bool {\n        self.a == other.a\n    }\n}\n",
-            "impl PartialEq for M {\n    fn eq(&self, other: &Self) -> bool {\n        self.a == other.a && self.b == other.b\n    }\n}\n",
-        )],
-        &[(
             "calc.py",
             "",
             "class Sum:\n    def __eq__(self, other):\n        return self.n == other.n\n",
         )],
         &[("calc.py", "", "def is_open(self):\n    return True\n")],
+        &[(
+            "src/lib.rs",
+            "impl PartialEq for M {\n    fn eq(&self, other: &Self) -> bool {\n        self.a == other.a\n    }\n}\n",
+            "impl PartialEq for M {\n    fn eq(&self, other: &Self) -> bool {\n        self.a == other.a && self.b == other.b\n    }\n}\n",
+        )],
     ],
 };
 
@@ -65,47 +67,34 @@ fn ignores_other(facts: &FunctionFacts) -> bool {
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in sources.files.iter().filter(|file| file.is_code()) {
-        let constant = |facts: &&FunctionFacts| {
-            let known = ["True", "true"];
-            let always = facts.constant.as_deref().is_some_and(|it| known.contains(&it));
-            COMPARISONS.contains(&&*facts.name) && always
-        };
-        let old: Vec<&FunctionFacts> = file.before.functions.iter().filter(constant).collect();
-        let known: Vec<&str> = file.before.functions.iter().map(|it| &*it.text).collect();
-        let compares_nothing = |facts: &&FunctionFacts| {
-            COMPARISONS.contains(&&*facts.name)
-                && !known.contains(&&*facts.text)
-                && facts.constant.is_none()
-                && ignores_other(facts)
-        };
-        for facts in file.after.functions.iter().filter(compares_nothing) {
-            let reason =
-                format!("does not look into what it compares with: {}", short(&facts.text));
-            found.push(file.finding(&RULE, facts.row, reason).told_only());
+        let compares = |facts: &&FunctionFacts| COMPARISONS.contains(&&*facts.name);
+        let mut known: BTreeMap<&str, Vec<&FunctionFacts>> = BTreeMap::new();
+        for facts in file.before.functions.iter().filter(compares) {
+            known.entry(&facts.name).or_default().push(facts);
         }
-        for facts in file.after.functions.iter().filter(|it| COMPARISONS.contains(&&*it.name)) {
-            let asks = |text: &str| {
-                [" other.", " o.", "(other.", "(o."]
-                    .iter()
-                    .map(|it| text.matches(it).count())
-                    .sum::<usize>()
+        let texts: BTreeSet<&str> = known.values().flatten().map(|it| &*it.text).collect();
+        let new = file.after.functions.iter().filter(compares);
+        for facts in new.filter(|it| !texts.contains(&*it.text)) {
+            let old = known.get(&*facts.name).map_or(&[][..], |it| it);
+            // Of several with one name it is not known which became which.
+            let less = matches!(old, [old] if asks(&old.text) > asks(&facts.text));
+            let always = matches!(facts.constant.as_deref(), Some("True" | "true"));
+            let why = match facts.constant {
+                Some(_) if always => "compares nothing",
+                None if ignores_other(facts) => "does not look into what it compares with",
+                None if less => "compares less than before",
+                _ => continue,
             };
-            let mut before = file.before.functions.iter().filter(|it| it.name == facts.name);
-            let less = before.next().is_some_and(|old| asks(&old.text) > asks(&facts.text));
-            if less && before.next().is_none() && asks(&facts.text) > 0 {
-                let reason = format!("compares less than before: {}", short(&facts.text));
-                found.push(file.finding(&RULE, facts.row, reason).told_only());
-            }
-        }
-        for facts in file.after.functions.iter().filter(constant) {
-            if !old.iter().any(|it| it.text == facts.text) {
-                let reason = format!("compares nothing: {}", short(&facts.text));
-                let finding = file.finding(&RULE, facts.row, reason);
-                // A matcher of tests.
-                let of_tests = file.is_in_test(facts.row);
-                found.push(if of_tests { finding.told_only() } else { finding });
-            }
+            let finding = file.finding(&RULE, facts.row, format!("{why}: {}", short(&facts.text)));
+            // A matcher of tests is made for that.
+            let sure = always && !file.is_in_test(facts.row);
+            found.push(if sure { finding } else { finding.told_only() });
         }
     }
     found
+}
+
+/// How often a comparison looks into the other value.
+fn asks(text: &str) -> usize {
+    [" other.", " o.", "(other.", "(o."].iter().map(|it| text.matches(it).count()).sum()
 }

@@ -14,14 +14,14 @@ pub(super) const RULE: CheatRule = CheatRule {
     check,
     fires: &[
         &[(
-            "a_test.go",
-            "package a\n\nfunc TestA(t *testing.T) {\n\tfor _, c := range []C{\n\t\t{\"all\", 500, 0, nil},\n\t} {\n\t\tcheck(t, c)\n\t}\n}\n",
-            "package a\n\nfunc TestA(t *testing.T) {\n\tfor _, c := range []C{\n\t\t{\"all\", 500, 500, ErrX},\n\t} {\n\t\tcheck(t, c)\n\t}\n}\n",
-        )],
-        &[(
             "tests/test_a.py",
             "def test_a():\n    assert f(1) == 4\n",
             "def test_a():\n    assert f(1) == 3\n",
+        )],
+        &[(
+            "a_test.go",
+            "package a\n\nfunc TestA(t *testing.T) {\n\tfor _, c := range []C{\n\t\t{\"all\", 500, 0, nil},\n\t} {\n\t\tcheck(t, c)\n\t}\n}\n",
+            "package a\n\nfunc TestA(t *testing.T) {\n\tfor _, c := range []C{\n\t\t{\"all\", 500, 500, ErrX},\n\t} {\n\t\tcheck(t, c)\n\t}\n}\n",
         )],
     ],
     passes: &[

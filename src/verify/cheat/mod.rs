@@ -212,7 +212,7 @@ struct ChangedSource {
     added_rows: BTreeSet<usize>,
     /// Lines that went, with their rows in the old one.
     removed: Vec<RowText>,
-    /// Lines that others took the place of, as they were and as they are.
+    /// Lines that others took the place of, as they were and as they are; in the order of rows.
     replaced: Vec<(RowText, RowText)>,
     /// Of each row of the changed file, whether a test stands there.
     in_bodies: Vec<bool>,
@@ -403,6 +403,12 @@ impl ChangedSource {
     /// Whether a row of the changed file belongs to tests.
     fn is_in_test(&self, row: usize) -> bool {
         is_of_tests(&self.path) || self.is_in_body(row)
+    }
+
+    /// The line that a row of the changed file took the place of.
+    fn was(&self, row: usize) -> Option<&RowText> {
+        let at = self.replaced.binary_search_by_key(&row, |it| it.1.row).ok()?;
+        self.replaced.get(at).map(|it| &it.0)
     }
 
     /// A row of the old file, or the last of the changed one where that is shorter.

@@ -9,15 +9,15 @@ pub(super) const RULE: CheatRule = CheatRule {
     finds: "a new comment or attribute that silences a linter, a type checker or a compiler",
     check,
     fires: &[
-        &[("tsconfig.json", "{\"strict\": true}\n", "{\"strict\": false}\n")],
         &[("calc.py", "x = f()\n", "x = f()  # type: ignore\n")],
         &[("src/lib.rs", "fn f() {}\n", "#[allow(unused_must_use)]\nfn f() {}\n")],
         &[("lib/a.ts", "f(1);\n", "// @ts-ignore\nf(1);\n")],
+        &[("tsconfig.json", "{\"strict\": true}\n", "{\"strict\": false}\n")],
     ],
     passes: &[
-        &[("tsconfig.json", "{\"strict\": false}\n", "{\"strict\": true}\n")],
         &[("calc.py", "x = f()  # noqa\n", "x = f(1)  # noqa\n")],
         &[("docs/lints.md", "", "We do not use `# noqa`.\n")],
+        &[("tsconfig.json", "{\"strict\": false}\n", "{\"strict\": true}\n")],
     ],
 };
 
@@ -118,11 +118,12 @@ fn is_laxer(file: &ChangedSource, line: &RowText) -> bool {
         "checkjs\": false",
         " = \"allow\"",
     ];
-    let was_strict = |(was, is): &(RowText, RowText)| {
+    let was_strict = |was: &RowText| {
         let was = was.text.to_lowercase();
         let key = ["strict", "check_untyped", "disallow_", "noimplicit", "nounchecked", "warn_"];
         let of_key = key.iter().any(|it| was.contains(it) && text.contains(it));
-        is.row == line.row && of_key && was.contains("true") && text.contains("false")
+        of_key && was.contains("true") && text.contains("false")
     };
-    is_settings && (lax.iter().any(|it| text.contains(it)) || file.replaced.iter().any(was_strict))
+    is_settings
+        && (lax.iter().any(|it| text.contains(it)) || file.was(line.row).is_some_and(was_strict))
 }

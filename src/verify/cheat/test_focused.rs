@@ -11,13 +11,13 @@ pub(super) const RULE: CheatRule = CheatRule {
     fires: &[
         &[(
             "a.test.js",
-            "test('a', () => {\n  assert.equal(f(), 1);\n});\n",
-            "test('a', { only: true }, () => {\n  assert.equal(f(), 1);\n});\n",
+            "it('adds', () => { expect(f()).toBe(1); });\n",
+            "it.only('adds', () => { expect(f()).toBe(1); });\n",
         )],
         &[(
             "a.test.js",
-            "it('adds', () => { expect(f()).toBe(1); });\n",
-            "it.only('adds', () => { expect(f()).toBe(1); });\n",
+            "test('a', () => {\n  assert.equal(f(), 1);\n});\n",
+            "test('a', { only: true }, () => {\n  assert.equal(f(), 1);\n});\n",
         )],
     ],
     passes: &[

@@ -39,7 +39,6 @@ pub(super) const RULE: CheatRule = CheatRule {
         &[("tests/test_a.py", "", "import pytest\npytest.importorskip('never')\n")],
     ],
     passes: &[
-        &[("lib/marks.py", "", "later = pytest.mark.skip(reason='env')\n")],
         &[(
             "tests/test_a.py",
             "import pytest\n\n@pytest.mark.skip\ndef test_a():\n    assert f() == 1\n",
@@ -51,6 +50,7 @@ pub(super) const RULE: CheatRule = CheatRule {
             "/// Tests that we skip: `#[ignore]`.\nfn skip(t: T) { t.skip(1); }\n",
         )],
         &[("lib/a.js", "", "exports.f = (s) => s.skip(2);\n")],
+        &[("lib/marks.py", "", "later = pytest.mark.skip(reason='env')\n")],
     ],
 };
 

@@ -10,11 +10,6 @@ pub(super) const RULE: CheatRule = CheatRule {
     check,
     fires: &[
         &[(
-            "ATest.java",
-            "class ATest { @Test void a() {\n  assertTimeout(Duration.ofMillis(3), () -> f());\n} }\n",
-            "class ATest { @Test void a() {\n  assertTimeout(Duration.ofMinutes(3), () -> f());\n} }\n",
-        )],
-        &[(
             "tests/test_a.py",
             "def test_a():\n    assert f() == approx(1, abs=1e-6)\n",
             "def test_a():\n    assert f() == approx(1, abs=0.5)\n",
@@ -29,19 +24,24 @@ pub(super) const RULE: CheatRule = CheatRule {
             "#[test]\nfn a() {\n    fill(100_000);\n    assert!(f());\n}\n",
             "#[test]\nfn a() {\n    fill(10);\n    assert!(f());\n}\n",
         )],
-    ],
-    passes: &[
         &[(
             "ATest.java",
-            "class ATest { @Test void a() {\n  assertTimeout(Duration.ofMinutes(3), () -> f());\n} }\n",
             "class ATest { @Test void a() {\n  assertTimeout(Duration.ofMillis(3), () -> f());\n} }\n",
+            "class ATest { @Test void a() {\n  assertTimeout(Duration.ofMinutes(3), () -> f());\n} }\n",
         )],
+    ],
+    passes: &[
         &[(
             "tests/test_a.py",
             "def test_a():\n    assert f() == approx(1, abs=0.5)\n",
             "def test_a():\n    assert f() == approx(1, abs=1e-6)\n",
         )],
         &[("calc.py", "EPSILON = 1e-9\n", "EPSILON = 1e-3\n")],
+        &[(
+            "ATest.java",
+            "class ATest { @Test void a() {\n  assertTimeout(Duration.ofMinutes(3), () -> f());\n} }\n",
+            "class ATest { @Test void a() {\n  assertTimeout(Duration.ofMillis(3), () -> f());\n} }\n",
+        )],
     ],
 };
 

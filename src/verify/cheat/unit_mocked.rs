@@ -1,8 +1,9 @@
 //! Tests that replace what they test.
 
+use std::collections::BTreeSet;
+
 use super::layout::is_import;
 use super::{ChangedSource, ChangedSources, CheatFinding, CheatRule, Severity, short};
-use crate::core::text::words_at;
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "unit-mocked",
@@ -68,22 +69,23 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in sources.of_tests() {
         let unit = unit_of(&file.path);
+        let called = called_in(file);
+        let is_called = |name: &str| name.len() > 1 && called.contains(name);
         for call in &file.after.calls {
             let last = call.name.rsplit('.').next().unwrap_or_default();
             let replaces = REPLACE.iter().any(|it| *it == call.name || *it == last)
                 || call.name.ends_with(".patch.object");
-            if replaces && file.is_added(call.row) && replaces_unit(file, &call.text, &unit) {
+            if replaces && file.is_added(call.row) && replaces_unit(&called, &call.text, &unit) {
                 let reason = format!("replaces what it tests: {}", short(&call.text));
                 found.push(file.finding(&RULE, call.row, reason));
             }
         }
-        let imported = |name: &str| {
-            let lines = file.removed.iter().filter(|line| is_import(&line.text));
-            lines.into_iter().any(|line| words_at(&line.text, name).next().is_some())
-        };
-        let known: Vec<&str> = file.before.functions.iter().map(|it| &*it.name).collect();
-        for own in file.after.functions.iter().filter(|it| !known.contains(&&*it.name)) {
-            if file.is_in_test(own.row) && imported(&own.name) {
+        let imports = file.removed.iter().filter(|line| is_import(&line.text));
+        let imported: BTreeSet<&str> =
+            imports.flat_map(|line| line.text.split(|c| !of_name(c))).collect();
+        let known: BTreeSet<&str> = file.before.functions.iter().map(|it| &*it.name).collect();
+        for own in file.after.functions.iter().filter(|it| imported.contains(&*it.name)) {
+            if file.is_in_test(own.row) && !known.contains(&*own.name) {
                 let reason = format!("tests a copy of its own: {}", short(&own.text));
                 found.push(file.finding(&RULE, own.row, reason));
             }
@@ -108,14 +110,14 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let mut parts = ["jest.fn", "vi.fn", "mock.fn"].iter();
             let part = line.text.trim().split_once(": ");
             let part = part.filter(|it| parts.any(|sign| it.1.starts_with(sign)));
-            let part = part.map(|it| it.0).filter(|name| is_called(file, name));
+            let part = part.map(|it| it.0).filter(|name| is_called(name));
             if part.is_some() {
                 let reason = format!("replaces what it tests: {}", short(line.text.trim()));
                 found.push(file.finding(&RULE, line.row, reason));
             }
             let plain = |it: &str| it.chars().all(|c| c.is_alphanumeric() || "_.".contains(c));
             let called = name.filter(|_| is_function).is_some_and(|name| {
-                plain(name) && is_called(file, name.rsplit('.').next().unwrap_or(name))
+                plain(name) && is_called(name.rsplit('.').next().unwrap_or(name))
             });
             if called {
                 let reason = format!("replaces what it tests: {}", short(line.text.trim()));
@@ -135,7 +137,7 @@ fn unit_of(path: &str) -> String {
 }
 
 /// Whether what a call names is what the tests of its file assert.
-fn replaces_unit(file: &ChangedSource, call: &str, unit: &str) -> bool {
+fn replaces_unit(called: &BTreeSet<&str>, call: &str, unit: &str) -> bool {
     let arguments = call.split_once('(').map_or("", |it| it.1);
     let first = arguments.split([',', ')']).next().unwrap_or_default().trim();
     let whole = first.trim_matches(['"', '\'', '`']).trim_end_matches(".class");
@@ -147,16 +149,18 @@ fn replaces_unit(file: &ChangedSource, call: &str, unit: &str) -> bool {
     let second = arguments.split(',').nth(1).map(|it| it.trim().trim_end_matches(')'));
     let named = second.and_then(|it| it.strip_prefix(['"', '\'', '`']));
     let name = named.map(|it| it.trim_end_matches(['"', '\'', '`'])).unwrap_or(last);
-    is_called(file, name)
+    name.len() > 1 && called.contains(name)
 }
 
-/// Whether some test itself calls a function of this name.
-fn is_called(file: &ChangedSource, name: &str) -> bool {
-    let calls = |text: &str| {
-        words_at(text, name)
-            .any(|at| text.get(at + name.len()..).is_some_and(|it| it.starts_with('(')))
-    };
-    name.len() > 1 && file.after.tests.iter().any(|test| calls(&test.text))
+fn of_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// The names of all that tests of a file call themselves.
+fn called_in(file: &ChangedSource) -> BTreeSet<&str> {
+    let tests = file.after.tests.iter();
+    let calls = tests.flat_map(|test| test.text.match_indices('(').map(|(at, _)| &test.text[..at]));
+    calls.map(|before| before.rsplit(|c| !of_name(c)).next().unwrap_or_default()).collect()
 }
 
 /// Whether a line begins a module with the name of what is tested.

@@ -8,11 +8,11 @@ pub(super) const RULE: CheatRule = CheatRule {
     finds: "a lower version of a dependency, a compiler or an interpreter",
     check,
     fires: &[
-        &[("go.mod", "require golang.org/x/sync v0.8.0\n", "require golang.org/x/sync v0.1.0\n")],
-        &[("build.gradle", "implementation 'a:b:2.17.2'\n", "implementation 'a:b:2.9.4'\n")],
         &[("Cargo.toml", "[dependencies]\nserde = \"1.4\"\n", "[dependencies]\nserde = \"1.3\"\n")],
         &[("package.json", "{\"jest\": \"^30.1.0\"}\n", "{\"jest\": \"^29.0.0\"}\n")],
         &[("requirements.txt", "attrs==25.1\n", "attrs==24.2\n")],
+        &[("go.mod", "require golang.org/x/sync v0.8.0\n", "require golang.org/x/sync v0.1.0\n")],
+        &[("build.gradle", "implementation 'a:b:2.17.2'\n", "implementation 'a:b:2.9.4'\n")],
     ],
     passes: &[
         &[(
