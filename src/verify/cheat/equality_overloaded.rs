@@ -77,7 +77,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         for facts in new.filter(|it| !texts.contains(&*it.text)) {
             let old = known.get(&*facts.name).map_or(&[][..], |it| it);
             // Of several with one name it is not known which became which.
-            let less = matches!(old, [old] if asks(&old.text) > asks(&facts.text));
+            let less = matches!(old, [old] if (1..asks(&old.text)).contains(&asks(&facts.text)));
             let always = matches!(facts.constant.as_deref(), Some("True" | "true"));
             let why = match facts.constant {
                 Some(_) if always => "compares nothing",

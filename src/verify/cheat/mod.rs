@@ -9,15 +9,14 @@
 //! size of the change.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZero;
 use std::ops::Range;
-use std::thread::ScopedJoinHandle;
 
 use aho_corasick::AhoCorasick;
 use serde::Serialize;
 use similar::{DiffOp, DiffTag};
 
 use self::facts::{RowText, SourceFacts, TestFacts};
+use self::parallel::side_by_side;
 use self::reader::read;
 use super::test_files::{is_code, is_of_tests};
 use crate::core::patch::{Change, Patch, is_binary};
@@ -47,6 +46,7 @@ mod no_assertion;
 mod not_read;
 mod output_silenced;
 mod page;
+mod parallel;
 mod process_exit;
 mod reader;
 mod retries_enabled;
@@ -125,8 +125,6 @@ pub type RuleExample = &'static [(&'static str, &'static str, &'static str)];
 
 /// So many rows before a test may belong to it.
 const JUST_BEFORE: usize = 5;
-/// Fewer are worked on by one thread.
-const FEWEST_SHARED: usize = 8;
 
 /// All of them, in the order of the alphabet.
 pub const RULES: &[CheatRule] = &[
@@ -172,22 +170,6 @@ pub fn find_cheats(patch: &Patch, base: &BaseFiles) -> Vec<CheatFinding> {
     let sources = ChangedSources::of(patch, base);
     let found = side_by_side(RULES, |rule| rule.find(&sources));
     found.into_iter().flatten().collect()
-}
-
-/// What becomes of each, in their order; worked on by several threads where there are many.
-fn side_by_side<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let share = all.len().div_ceil(cores).max(FEWEST_SHARED);
-    let work = &work;
-    std::thread::scope(|scope| {
-        let begin = |share: &'_ [T]| share.iter().map(work).collect::<Vec<R>>();
-        let shares: Vec<ScopedJoinHandle<'_, Vec<R>>> =
-            all.chunks(share).map(|share| scope.spawn(move || begin(share))).collect();
-        let done = |share: ScopedJoinHandle<'_, Vec<R>>| {
-            share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        shares.into_iter().flat_map(done).collect()
-    })
 }
 
 /// The changed files, as rules see them.
