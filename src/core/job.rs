@@ -106,7 +106,7 @@ pub struct ProposedChange {
     pub proposal: Proposal,
     /// What its checks said, once they ran.
     pub evidence: Option<Evidence>,
-    /// What another model thinks of it, where the rules ask for that.
+    /// What a model thinks of it, where the rules ask for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opinion: Option<SecondOpinion>,
 }

@@ -35,7 +35,7 @@ pub struct Rules {
     pub verify: Verify,
     /// What has to be shown of a change beyond green checks.
     pub proof: ProofRules,
-    /// Whether another model is asked what it thinks of a change.
+    /// Whether a model is asked what it thinks of a change.
     pub judge: JudgeRules,
     /// Which paths need care.
     pub paths: Paths,
@@ -146,7 +146,7 @@ pub struct JudgeRules {
     pub model: Option<String>,
 }
 
-/// Whether another model is asked what it thinks of a change.
+/// Whether a model is asked what it thinks of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JudgeMode {

@@ -37,7 +37,7 @@ pub(super) enum RunEnd {
         evidence: Box<Evidence>,
         /// What a person has to look at before it goes anywhere.
         held: Vec<String>,
-        /// What another model thinks of it.
+        /// What a model thinks of it.
         opinion: Option<Box<SecondOpinion>>,
     },
     NothingToFix(String),
@@ -261,7 +261,7 @@ fn verified(
     text
 }
 
-/// What another model thinks of it.
+/// What a model thinks of it.
 fn second_opinion(opinion: &SecondOpinion) -> String {
     let judgement = match opinion {
         SecondOpinion::Missing(why) => return format!("\nThere is no second opinion: {why}.\n"),

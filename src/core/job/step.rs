@@ -26,7 +26,7 @@ pub enum JobStep {
     Fix { round: u32, attempt: u32 },
     /// Check the patch in its own tree.
     Verify { round: u32, attempt: u32 },
-    /// Ask another model what it thinks of the change.
+    /// Ask a model what it thinks of the change.
     Judge { round: u32 },
     /// Make branch, commit and pull request.
     Publish { round: u32 },

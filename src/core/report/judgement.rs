@@ -1,4 +1,4 @@
-//! Words about what another model thinks of a change.
+//! Words about what a model thinks of a change.
 //!
 //! Invariants: it is called an opinion, with what earlier ones came to beside it; the model's words
 //! are quoted, and inert.

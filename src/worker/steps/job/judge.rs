@@ -1,7 +1,7 @@
-//! Asks another model what it thinks of a verified change.
+//! Asks a model, apart from the author, what it thinks of a verified change.
 //!
-//! Invariants: whatever the model says or fails at, the job goes on; what it cost is counted, also
-//! that of a try that died.
+//! Invariants: whatever the model says or fails at, the job goes on; what its replies cost is
+//! counted, also those of a try that died.
 
 use tokio_util::sync::CancellationToken;
 
