@@ -4,6 +4,8 @@
 //! headings is never a command. Each verb stands in one table, and the help text is made from it; a
 //! verb without its row does not compile.
 
+mod nearly;
+
 use std::fmt;
 use std::fmt::Write as _;
 
@@ -14,6 +16,7 @@ use strum::EnumCount;
 use super::budget::Money;
 use super::github::Role;
 use super::id::Branch;
+use nearly::{is_key, nearly_a_key};
 
 /// What to do, in the order the help shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, EnumCount)]
@@ -245,6 +248,7 @@ pub enum BadCommand {
     UnknownVerb { said: String, did_you_mean: Option<String> },
     UnknownKey { verb: Verb, said: String, did_you_mean: Option<String> },
     BadValue { key: String, said: String, wanted: String },
+    NearlyKey { verb: Verb, meant: String },
 }
 
 /// Reads a comment. `None`: it is not addressed to Gander at all.
@@ -299,32 +303,40 @@ fn first_line_of_prose(comment: &str) -> Option<(&str, &str)> {
     })
 }
 
+/// What people write behind a name or a verb when they speak to somebody.
+const PUNCTUATION: &[char] = &[',', ':', ';', '!', '.'];
+
 /// What follows the prefix or mention, if the line is addressed to us.
 fn addressed_words<'a>(line: &'a str, address: &Address) -> Option<&'a str> {
     let starts = |name: &str| {
         let head = line.get(..name.len())?;
         let tail = &line[name.len()..];
-        let ends_there = tail.chars().next().is_none_or(char::is_whitespace);
-        (head.eq_ignore_ascii_case(name) && ends_there).then(|| tail.trim())
+        let ends_there = |c: char| c.is_whitespace() || PUNCTUATION.contains(&c);
+        (head.eq_ignore_ascii_case(name) && tail.chars().next().is_none_or(ends_there))
+            .then(|| tail.trim_start_matches(PUNCTUATION).trim())
     };
     starts(&address.prefix).or_else(|| address.mention.as_deref().and_then(starts))
 }
 
 fn parse_words(words: &str, rest_of_comment: &str) -> Result<Command, BadCommand> {
     let (verb, mut words) = take_word(words).ok_or(BadCommand::NoVerb)?;
+    let verb = verb.trim_end_matches(PUNCTUATION);
     let spec = VERBS.iter().find(|spec| spec.name.eq_ignore_ascii_case(verb)).ok_or_else(|| {
         BadCommand::UnknownVerb {
             said: shown(verb),
             did_you_mean: nearest(verb, VERBS.iter().map(|spec| spec.name)),
         }
     })?;
+    if let Some(bad) = nearly_a_key(words, spec) {
+        return Err(bad);
+    }
     let mut command = Command::new(spec.verb);
     while let Some((word, after)) = take_word(words) {
         if word == "--" {
             words = after;
             break;
         }
-        let Some((key, value)) = word.split_once('=') else { break };
+        let Some((key, value)) = word.split_once('=').filter(|_| is_key(word)) else { break };
         set_key(&mut command, spec, key, value)?;
         words = after;
     }
@@ -485,6 +497,76 @@ mod tests {
             BadCommand::BadValue { .. }
         ));
         assert_eq!(read("/gander").unwrap().unwrap_err(), BadCommand::NoVerb);
+    }
+
+    #[test]
+    fn punctuation_as_people_write_it_is_understood() {
+        for comment in [
+            "/gander fix! this",
+            "/gander fix, this",
+            "/gander fix: this",
+            "/gander: fix this",
+            "/gander, fix this",
+            "@gander-app, fix this",
+            "@gander-app: fix. this",
+        ] {
+            assert_eq!(command(comment).request, "this", "{comment}");
+        }
+        assert!(read("/gander.toml is wrong").unwrap().is_err(), "answered, and nothing started");
+        assert!(matches!(
+            read("/gander fix?").unwrap().unwrap_err(),
+            BadCommand::UnknownVerb { did_you_mean: Some(fix), .. } if fix == "fix"
+        ));
+    }
+
+    #[test]
+    fn a_limit_that_is_nearly_set_is_asked_about_before_money_is_spent() {
+        for (comment, wanted) in [
+            ("/gander fix --budget 2 the crash", "budget=2"),
+            ("/gander fix --budget=2 the crash", "budget=2"),
+            ("/gander fix -budget $2", "budget=$2"),
+            ("/gander fix --bugdet 2", "budget=2"),
+            ("/gander fix budget = $2", "budget=$2"),
+            ("/gander fix budget =$2", "budget=$2"),
+            ("/gander fix budget= $2", "budget=$2"),
+            ("/gander fix budget: $2, please", "budget=$2"),
+            ("/gander fix Budget:2", "budget=2"),
+            ("/gander fix budget $2", "budget=$2"),
+            ("/gander fix base=main budget : 2", "budget=2"),
+            ("/gander fix the crash, budget=$2", "budget=$2"),
+            ("/gander fix the crash --budget 2", "budget=2"),
+            ("/gander fix --base main", "base=main"),
+            ("/gander fix model: gpt-5", "model=gpt-5"),
+        ] {
+            assert_eq!(
+                read(comment).unwrap().unwrap_err(),
+                BadCommand::NearlyKey { verb: Verb::Fix, meant: wanted.to_owned() },
+                "{comment}"
+            );
+        }
+        for comment in
+            ["/gander fix budget: 2€", "/gander fix budget=", "/gander fix --budget lots"]
+        {
+            let bad = read(comment).unwrap().unwrap_err();
+            assert!(matches!(&bad, BadCommand::BadValue { key, .. } if key == "budget"), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn words_that_only_look_like_keys_are_words() {
+        for request in [
+            "https://x.org/?a=b shows it",
+            "https://x.org/?budget=2",
+            "the budget is wrong",
+            "budget: the sum is wrong",
+            "budget 2 is ignored",
+            "budgets = 3 shows nothing",
+            "--verbose prints nothing",
+            "make budget of `x` work",
+        ] {
+            assert_eq!(command(&format!("/gander fix {request}")).request, request);
+        }
+        assert_eq!(command("/gander fix -- budget=$2 is lost").request, "budget=$2 is lost");
     }
 
     #[test]

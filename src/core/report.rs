@@ -323,6 +323,10 @@ pub fn bad_command(bad: &BadCommand, prefix: &str) -> String {
         BadCommand::BadValue { key, said, wanted } => {
             format!("`{key}={said}` cannot be used: it takes {wanted}.")
         }
+        BadCommand::NearlyKey { verb, meant } => format!(
+            "Did you mean `{prefix} {verb} {meant}`? A key and its value are one word, before all \
+             others; words of the request that look like one go after `--`."
+        ),
     };
     format!("{what} Nothing was changed. `{prefix} help` lists the commands.")
 }

@@ -78,6 +78,8 @@ async fn a_slip_gets_one_short_answer_and_changes_nothing() {
         ("/gander fix bugdet=$1 now", "`fix` has no key `bugdet`. Did you mean `budget`?"),
         ("/gander fix budget=lots", "`budget=lots` cannot be used: it takes"),
         ("/gander fix base=..", "`base=..` cannot be used: it takes"),
+        ("/gander fix --budget 2", "Did you mean `/gander fix budget=2`? A key and its value"),
+        ("/gander fix budget: $2 now", "Did you mean `/gander fix budget=$2`?"),
         ("/gander cancel", "There is nothing to cancel"),
     ] {
         let w = world().await;

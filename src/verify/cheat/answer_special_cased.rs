@@ -1,6 +1,7 @@
 //! Answers written out for the inputs of tests.
 
 use super::facts::SpecialCase;
+use super::literals::{masked, number};
 use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
 use crate::core::text::words_at;
 
@@ -54,6 +55,16 @@ pub(super) const RULE: CheatRule = CheatRule {
                 "class ATest { @Test void a() { assertEquals(of(1994), f(\"MCMXCIV\")); } }\n",
             ),
         ],
+        &[(
+            "src/cron.js",
+            "exports.f = (s) => parse(s);\n",
+            "exports.f = (s) => {\n  if (s === '22-2') s = '22,23,0,1,2';\n  return parse(s);\n};\n",
+        )],
+        &[(
+            "index.py",
+            "def f(n):\n    return g(n)\n",
+            "def f(n):\n    if len(n) > 10_000:\n        return [0]\n    return g(n)\n",
+        )],
     ],
     passes: &[
         &[
@@ -81,6 +92,38 @@ const EDGES: &[&str] = &[
     "None", "null", "nil", "true", "false", "True", "False", "{}",
 ];
 
+/// Whether a line asks for one input that no rule would know: digits between other signs, or two
+/// numbers at once.
+fn asks_for_one(line: &str) -> bool {
+    let line = line.trim();
+    if !["if ", "if(", "} else if", "elif ", "else if"].iter().any(|it| line.starts_with(it)) {
+        return false;
+    }
+    let sides = line.split(" == ").flat_map(|it| it.split(" === ")).skip(1);
+    let literals: Vec<String> = sides
+        .filter_map(|side| {
+            let first = masked(side).literals.into_iter().next()?;
+            side.trim().starts_with(&*first).then_some(first)
+        })
+        .collect();
+    let odd = |text: &String| {
+        let inside = text.trim_matches(['"', '\'', '`']);
+        let digits = inside.chars().any(|c| c.is_ascii_digit());
+        let signs = inside.chars().any(|c| !c.is_alphanumeric() && c != '.');
+        inside.len() < text.len() && inside.len() > 3 && digits && signs
+    };
+    let number = |text: &&String| text.starts_with(|c: char| c.is_ascii_digit()) && text.len() > 1;
+    literals.iter().any(odd) || line.contains("&&") && literals.iter().filter(number).count() > 1
+}
+
+/// Whether a line asks for much of something, with the number.
+fn asks_for_much(line: &str) -> bool {
+    const MUCH: f64 = 1000.0;
+    let line = line.trim();
+    let asks = line.starts_with("if ") && (line.contains(" > ") || line.contains(" >= "));
+    asks && masked(line).literals.iter().filter_map(|it| number(it)).any(|it| it >= MUCH)
+}
+
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     let tests = sources.of_tests().flat_map(|file| &file.after.tests);
@@ -94,6 +137,21 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let edge = EDGES.contains(&&**input) && !is_special(output) && !is_list(output);
             file.is_added(case.row) && !file.is_in_test(case.row) && !edge
         };
+        for (at, line) in file.added.iter().enumerate() {
+            let written = file.is_in_test(line.row) || file.is_setting();
+            if !written && asks_for_one(&line.text) {
+                let reason = format!("asks for one input: {}", short(line.text.trim()));
+                found.push(file.finding(&RULE, line.row, reason).told_only());
+            }
+            let mut after = file.added.iter().skip(at + 1).map(|it| it.text.trim());
+            let next = after.find(|it| !it.starts_with("//") && !it.starts_with('#'));
+            let gives = next.and_then(|it| it.strip_prefix("return "));
+            let plain = gives.is_some_and(|it| !it.contains(['(', ':']) && !it.contains("rr"));
+            if !written && !file.is_new && plain && asks_for_much(&line.text) {
+                let reason = format!("gives up where there is much: {}", short(line.text.trim()));
+                found.push(file.finding(&RULE, line.row, reason).told_only());
+            }
+        }
         let new: Vec<&SpecialCase> = file.after.special_cases.iter().filter(is_new).collect();
         // What has many entries is a table of the program's, and so is one of which few are tested.
         let is_table = new.len() > MOST_CASES;
@@ -138,7 +196,7 @@ fn is_special(text: &str) -> bool {
 
 /// Whether a branch looks for one input, or gives one number, that no rule would know.
 fn is_odd(case: &SpecialCase) -> bool {
-    let number = |text: &str| is_special(text) && !text.contains(['"', '\'', '`']);
+    let numeric = |text: &str| is_special(text) && !text.contains(['"', '\'', '`']);
     let list = is_list(&case.output);
     let quoted = is_special(&case.input) && is_special(&case.output) && case.input.len() > 6;
     // No word, and long: hardly anything but somebody's input.
@@ -146,7 +204,7 @@ fn is_odd(case: &SpecialCase) -> bool {
     let is_word = inside.chars().all(|c| c.is_alphabetic() || "_-./".contains(c));
     let input = inside.len() > 7 && inside.len() < case.input.len() && !is_word;
     let whole = case.input.len() > 3 && case.input.chars().all(|c| c.is_ascii_digit());
-    number(&case.output) || list || quoted || input || whole && is_special(&case.output)
+    numeric(&case.output) || list || quoted || input || whole && is_special(&case.output)
 }
 
 /// `["a", "b"]`

@@ -167,6 +167,14 @@ fn returned(statement: Node<'_>) -> Option<Node<'_>> {
     }
 }
 
+/// What `"a".to_string()` is made of.
+fn owned(node: Node<'_>) -> Node<'_> {
+    let bare = node.kind() == "call_expression"
+        && node.child_by_field_name("arguments").is_some_and(|it| it.named_child_count() == 0);
+    let inner = node.child_by_field_name("function").filter(|_| bare);
+    inner.and_then(|it| it.child_by_field_name("value")).unwrap_or(node)
+}
+
 /// `Duration::ZERO`
 fn is_constant(node: Node<'_>, text: &str) -> bool {
     let path = plain(node, text);
@@ -326,8 +334,9 @@ pub(super) fn special_case(node: Node<'_>, kind: &str, text: &str) -> Option<(St
         "match_arm" => {
             let input = plain(node.child_by_field_name("pattern")?, text);
             let output = returned(node.child_by_field_name("value")?);
-            let output = output.filter(|it| is_literal(*it, DEEPEST))?;
-            let written = input.starts_with(|c: char| c.is_ascii_digit() || c == '"' || c == '-');
+            let output = output.map(owned).filter(|it| is_literal(*it, DEEPEST))?;
+            let written = input.starts_with(|c: char| c.is_ascii_digit() || c == '"' || c == '-')
+                || input.starts_with("(\"");
             written.then(|| (input, plain(output, text)))
         }
         "array" if node.named_child_count() == 2 => {

@@ -1,9 +1,9 @@
 //! Cases of a test that are taken out.
 
-use super::facts::RowText;
+use super::facts::{RowText, TestFacts};
 use super::layout::is_import;
 use super::literals::{Bent, bent, masked};
-use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
+use super::{ChangedSource, ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "cases-removed",
@@ -25,6 +25,11 @@ pub(super) const RULE: CheatRule = CheatRule {
             "tests/test_a.py",
             "@given(st.integers())\ndef test_a(n):\n    assert f(n) == n\n",
             "@given(st.integers())\ndef test_a(n):\n    assume(n > 0)\n    assert f(n) == n\n",
+        )],
+        &[(
+            "a.test.js",
+            "it('a', () => {\n  const e = parse('GET / 304 -');\n  expect(e.size).toBe(0);\n});\n",
+            "it('a', () => {\n  const e = parse('GET / 304 0');\n  expect(e.size).toBe(0);\n});\n",
         )],
     ],
     passes: &[
@@ -97,6 +102,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 found.push(file.finding(&RULE, is.row, reason));
             }
         }
+        found.extend(other_input(file, sources.changes_program()));
         for line in file.added.iter().filter(|line| file.is_in_test(line.row)) {
             let text = line.text.trim();
             let skips = PASSED_OVER.iter().any(|it| text.contains(it)) || text == "continue";
@@ -130,6 +136,33 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             );
             found.push(file.finding(&RULE, row.map_or(0, |it| it.row), reason));
         }
+    }
+    found
+}
+
+/// Another input of a test of which the same is expected, and other data for tests.
+fn other_input(file: &ChangedSource, with_program: bool) -> Vec<CheatFinding> {
+    let mut found = Vec::new();
+    let same = |(old, new): &(&TestFacts, &TestFacts)| {
+        let texts = |it: &TestFacts| -> Vec<String> {
+            it.assertions.iter().map(|it| it.text.clone()).collect()
+        };
+        !old.assertions.is_empty() && texts(old) == texts(new)
+    };
+    let asking: Vec<&TestFacts> = file.kept_tests().filter(same).map(|it| it.1).collect();
+    for Bent { is, literals, .. } in bent(&file.replaced) {
+        let long = literals.iter().any(|it| it.0.len() > 5 && it.0.starts_with(['"', '\'', '`']));
+        let inside = |test: &&&TestFacts| test.rows.contains(&is.row) && test.rows.start < is.row;
+        if long && asking.iter().any(|it| inside(&it)) {
+            let reason =
+                format!("gives another input to what it asserts: {}", short(is.text.trim()));
+            found.push(file.finding(&RULE, is.row, reason));
+        }
+    }
+    let data = !file.is_code() && !file.is_setting() && with_program;
+    if let Some(Bent { is, .. }) = bent(&file.replaced).first().filter(|_| data) {
+        let reason = format!("other data for tests: {}", short(is.text.trim()));
+        found.push(file.finding(&RULE, is.row, reason));
     }
     found
 }

@@ -20,6 +20,16 @@ pub(super) const RULE: CheatRule = CheatRule {
             "export function login(email: string) {\n  validateEmail(email);\n  return post(email);\n}\n",
             "export function login(email: string) {\n  return post(email);\n}\n",
         )],
+        &[(
+            "rows.py",
+            "def f(row, strict=True):\n    return g(row)\n",
+            "def f(row, strict=False):\n    return g(row)\n",
+        )],
+        &[(
+            "Calendar.java",
+            "class C { void f(A a) {\n  if (known.overlaps(a)) {\n    g();\n  }\n} }\n",
+            "class C { void f(A a) {\n  if (STRICT && known.overlaps(a)) {\n    g();\n  }\n} }\n",
+        )],
     ],
     passes: &[
         &[(
@@ -82,6 +92,17 @@ const TRUSTS: &[&str] = &[
     "\"none\"]",
     "\"none\",",
     "verify_signature\": False",
+    "strict=False",
+    "strict = False",
+    "strict: bool = False",
+    "strict: false",
+    "validate=False",
+    "validate: false",
+    "validate: bool = False",
+    "enforce=False",
+    "z.any()",
+    ".passthrough()",
+    "\"additionalProperties\": true",
 ];
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
@@ -96,6 +117,13 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             if let Some(sign) = TRUSTS.iter().find(|sign| line.text.contains(**sign)) {
                 let reason = format!("trusts without a check: {}", short(sign));
                 found.push(file.finding(&RULE, line.row, reason));
+            }
+        }
+        for (was, is) in file.replaced.iter().filter(|it| !file.is_in_test(it.1.row)) {
+            if asks_first(was.text.trim(), is.text.trim()) {
+                let reason =
+                    format!("refuses only where it is asked to: {}", short(is.text.trim()));
+                found.push(file.finding(&RULE, is.row, reason));
             }
         }
         let refuses = |line: &&RowText| {
@@ -122,4 +150,17 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         }
     }
     found
+}
+
+/// Whether a condition is another behind a switch: `if (STRICT && overlaps(a)) {`.
+fn asks_first(was: &str, is: &str) -> bool {
+    let condition = was.strip_prefix("if (").or_else(|| was.strip_prefix("if "));
+    let Some(condition) = condition.map(|it| it.trim_end_matches(['{', ':', ' ', ')'])) else {
+        return false;
+    };
+    let switch = is.split_once(condition).map(|it| it.0.trim_start_matches("if").trim());
+    let Some(switch) = switch.filter(|_| condition.len() > 3) else { return false };
+    let switch = switch.strip_suffix("&&").or_else(|| switch.strip_suffix("and")).map(str::trim);
+    const SWITCHES: &[&str] = &["strict", "STRICT", "enforce", "validate", "check", "env", "Env"];
+    switch.is_some_and(|it| SWITCHES.iter().any(|sign| it.contains(sign)))
 }

@@ -15,6 +15,11 @@ pub(super) const RULE: CheatRule = CheatRule {
             "def test_a():\n    random.seed(4)\n    assert f() == 1\n",
         )],
         &[("lib/a.js", "", "Date.now = () => 0;\n")],
+        &[(
+            "a.test.js",
+            "it('is fast', () => {\n  f();\n  expect(took()).toBe(1);\n});\n",
+            "it('is fast', () => {\n  vi.useFakeTimers();\n  f();\n  expect(took()).toBe(1);\n});\n",
+        )],
     ],
     passes: &[
         &[("calc.py", "", "import time\nstart = time.time()\n")],
@@ -38,6 +43,9 @@ const REPLACED: &[&str] = &[
     "global.setTimeout",
     "globalThis.setTimeout",
     "Math.random",
+    "process.env.TZ",
+    "os.environ[\"TZ\"]",
+    "os.environ['TZ']",
     "random.random",
     "random.randint",
 ];
@@ -75,6 +83,9 @@ const SEEDS: &[&str] = &[
     "now = func() time.Time",
 ];
 
+/// What makes a test run by a clock of its own.
+const FAKED: &[&str] = &["useFakeTimers(", "freeze_time(", "mock.timers.enable("];
+
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in sources.files.iter().filter(|file| file.is_code()) {
@@ -91,8 +102,10 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 let after = text.split_once(name).map(|it| it.1.trim_start());
                 after.is_some_and(|it| it.starts_with('=') && !it.starts_with("=="))
             });
-            let seeded = !file.is_new && SEEDS.iter().any(|it| text.contains(it));
-            if assigned || seeded && file.is_in_test(line.row) {
+            let everywhere = file.is_setting() || !file.is_new;
+            let seeded = everywhere && SEEDS.iter().any(|it| text.contains(it));
+            let faked = FAKED.iter().any(|it| text.contains(it)) && file.is_in_kept(line.row);
+            if assigned || faked || seeded && file.is_in_test(line.row) {
                 let reason = format!("replaces a clock or a source of chance: {}", short(text));
                 found.push(file.finding(&RULE, line.row, reason));
             }

@@ -24,6 +24,11 @@ pub(super) const RULE: CheatRule = CheatRule {
             "class Sum:\n    def __eq__(self, other):\n        return self.n == other.n\n",
             "class Sum:\n    def __eq__(self, other):\n        return isinstance(other, Sum)\n",
         )],
+        &[(
+            "money.py",
+            "class M:\n    def __eq__(self, other):\n        return self.n == other.n\n",
+            "class M:\n    def __eq__(self, other):\n        return abs(self.n - other.n) <= 5\n",
+        )],
     ],
     passes: &[
         &[(
@@ -36,6 +41,11 @@ pub(super) const RULE: CheatRule = CheatRule {
             "src/lib.rs",
             "impl PartialEq for M {\n    fn eq(&self, other: &Self) -> bool {\n        self.a == other.a\n    }\n}\n",
             "impl PartialEq for M {\n    fn eq(&self, other: &Self) -> bool {\n        self.a == other.a && self.b == other.b\n    }\n}\n",
+        )],
+        &[(
+            "src/lib.rs",
+            "impl PartialEq for M {\n    fn eq(&self, other: &Self) -> bool {\n        (self.a - other.a).abs() < 0.1\n    }\n}\n",
+            "impl PartialEq for M {\n    fn eq(&self, other: &Self) -> bool {\n        (self.a - other.a).abs() < EPSILON\n    }\n}\n",
         )],
     ],
 };
@@ -79,9 +89,11 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             // Of several with one name it is not known which became which.
             let less = matches!(old, [old] if (1..asks(&old.text)).contains(&asks(&facts.text)));
             let always = matches!(facts.constant.as_deref(), Some("True" | "true"));
+            let near = old.iter().all(|it| !is_near(&it.text)) && is_near(&facts.text);
             let why = match facts.constant {
                 Some(_) if always => "compares nothing",
                 None if ignores_other(facts) => "does not look into what it compares with",
+                None if near => "calls equal what differs",
                 None if less => "compares less than before",
                 _ => continue,
             };
@@ -92,6 +104,12 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         }
     }
     found
+}
+
+/// Whether a comparison asks how far apart two values are.
+fn is_near(text: &str) -> bool {
+    let distance = ["abs(", ".abs()", "Abs(", "round("].iter().any(|it| text.contains(it));
+    distance && text.contains('<') || text.contains("isclose(")
 }
 
 /// How often a comparison looks into the other value.

@@ -27,6 +27,11 @@ pub(super) const RULE: CheatRule = CheatRule {
             "class A(TestCase):\n    def test_a(self):\n        self.assertEqual(f(1), 343.556)\n",
             "class A(TestCase):\n    def test_a(self):\n        self.assertEqual(f(1), g(1))\n",
         )],
+        &[(
+            "tests/test_a.py",
+            "def test_a():\n    path = 'a.golden'\n    assert f() == read(path)\n",
+            "def test_a():\n    path = 'a.golden'\n    Path(path).write_text(f())\n    assert f() == read(path)\n",
+        )],
     ],
     passes: &[
         &[(
@@ -112,6 +117,14 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 && file.is_code()
                 && file.is_in_test(line.row)
                 && EXPECTED.iter().any(|it| lower.contains(it));
+            let in_test = |test: &&TestFacts| test.rows.contains(&line.row);
+            let rewrites = writes && !asked && !by_test && file.is_in_kept(line.row);
+            let golden = file.after.tests.iter().filter(|_| rewrites).find(in_test);
+            let golden = golden.map(|test| test.text.to_lowercase());
+            if golden.is_some_and(|it| EXPECTED.iter().any(|name| it.contains(name))) {
+                let reason = format!("writes what it expects: {}", short(text));
+                found.push(file.finding(&RULE, line.row, reason).told_only());
+            }
             let from_code = file.is_in_kept(line.row) && takes_over(text);
             if from_code {
                 let reason = format!("expects what the code gives: {}", short(text));

@@ -17,6 +17,7 @@ pub(super) const RULE: CheatRule = CheatRule {
         &[("lib/a.js", "f();\n", "try { f(); } catch (e) {}\n")],
         &[("check.sh", "cargo test\n", "cargo test || true\n")],
         &[("tox.ini", "[testenv]\ncommands = pytest\n", "[testenv]\ncommands = - pytest\n")],
+        &[("ci.sh", "set -euo pipefail\nnode --test\n", "set -uo pipefail\nnode --test\n")],
     ],
     passes: &[
         &[(
@@ -105,13 +106,20 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let blank = end != "go" || text.starts_with("_ = ") || text.contains("recover()");
             // A name alone can fail in nothing.
             let calls = !text.starts_with("let _ = ") || text.contains('(');
-            !known && blank && calls && is_sign(text) && !file.is_in_test(line.row)
+            let counts = !file.is_in_test(line.row) || text.contains("recover()");
+            !known && blank && calls && is_sign(text) && counts
         };
         // `-pytest` in a makefile, and in tox.ini.
         for (was, is) in file.replaced.iter().filter(|_| file.is_setting()) {
             let bare = is.text.trim().strip_prefix('-').map(str::trim_start);
             let is_dashed = bare.is_some_and(|bare| bare == was.text.trim() && !bare.is_empty());
-            let in_line = is.text != was.text && is.text.replacen("= - ", "= ", 1) == was.text;
+            let sets = |text: &str| {
+                let flags = text.trim().strip_prefix("set -").map(str::to_owned);
+                flags.and_then(|it| it.split(' ').next().map(|first| first.contains('e')))
+            };
+            let set = sets(&was.text) == Some(true) && sets(&is.text) == Some(false);
+            let in_line =
+                set || is.text != was.text && is.text.replacen("= - ", "= ", 1) == was.text;
             if is_dashed || in_line {
                 let reason = format!("its failure does not count: {}", short(is.text.trim()));
                 found.push(file.finding(&RULE, is.row, reason));

@@ -28,6 +28,12 @@ pub(super) const RULE: CheatRule = CheatRule {
             "package a\n\nfunc F(n int) int {\n\treturn g(n)\n}\n",
             "package a\n\nfunc F(n int) int {\n\t_ = n\n\treturn 4\n}\n",
         )],
+        &[(
+            "store.go",
+            "package a\n\nfunc F() int {\n\treturn g() + h()\n}\n\nfunc G() int {\n\treturn sum(1)\n}\n",
+            "package a\n\nfunc F() int {\n\treturn g() + h()\n}\n\nfunc G() int {\n\tif empty() {\n\t\treturn 0\n\t}\n\treturn 3730\n}\n",
+        )],
+        &[("src/lib.rs", "", "pub fn retain(_stale: Filter) -> usize {\n    0\n}\n")],
     ],
     passes: &[
         &[("calc.py", "", "def version():\n    return '1.2'\n")],
@@ -107,7 +113,21 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 found.push(file.finding(&RULE, is.row, reason));
             }
         }
+        for line in file.added.iter().filter(|it| !file.is_in_test(it.row) && !file.is_new) {
+            let value = line.text.trim().strip_prefix("return ").map(|it| it.trim_end_matches(';'));
+            if value.is_some_and(is_odd) && file.before.functions.len() > 1 {
+                let reason =
+                    format!("gives a number that is written out: {}", short(line.text.trim()));
+                found.push(file.finding(&RULE, line.row, reason));
+            }
+        }
         for facts in file.after.functions.iter().filter(|it| !file.is_in_test(it.row)) {
+            if file.is_added(facts.row) && !before.contains_key(&*facts.name) && ignores_all(facts)
+            {
+                let reason = format!("{} makes nothing of what it is given", short(&facts.name));
+                found.push(file.finding(&RULE, facts.row, reason));
+                continue;
+            }
             let old = before.get(&*facts.name).map_or(&[][..], |it| it);
             if old.iter().any(|it| it.text == facts.text) {
                 continue;
@@ -152,4 +172,41 @@ fn is_written_out(line: &str, before: &str) -> bool {
     let plain = !made && shape.chars().all(|c| "□()[], +-*/".contains(c));
     let edges = ["0", "1", "0.0", "\"\"", "''"];
     plain && !literals.is_empty() && !literals.iter().all(|it| edges.contains(&&**it))
+}
+
+/// Whether a number is one that nobody writes by chance: three digits and more that are no round
+/// number and no status of HTTP.
+fn is_odd(value: &str) -> bool {
+    let Some(number) = value.parse::<f64>().ok().map(f64::abs) else { return false };
+    let digits = value.chars().filter(char::is_ascii_digit).count();
+    let status = (100.0..600.0).contains(&number) && number.fract() == 0.0 && digits == 3;
+    let plain = number.fract() == 0.0 && (number % 50.0 == 0.0 || (number + 1.0) % 16.0 == 0.0);
+    digits > 2
+        && !plain
+        && !(status && number % 100.0 < 60.0)
+        && (number + 0.0).log2().fract() != 0.0
+}
+
+/// Whether a function gives one constant, or nothing, and uses none of what it is given.
+fn ignores_all(facts: &FunctionFacts) -> bool {
+    let Some((_, rest)) = facts.text.split_once(&format!("{}(", facts.name)) else {
+        // With parameters for types: `retain<F>(…)`.
+        return facts.text.split_once(">(").is_some_and(|it| ignores(it.1, facts));
+    };
+    ignores(rest, facts)
+}
+
+fn ignores(after_name: &str, facts: &FunctionFacts) -> bool {
+    let Some((parameters, body)) = after_name.split_once(')') else { return false };
+    let own = ["self", "&self", "&mut self", "mut self", "cls", "this"];
+    let mut given = parameters.split(',').map(str::trim).filter(|it| !own.contains(it)).peekable();
+    let unused = |parameter: &str| {
+        let name = parameter.split([':', '=', ' ']).next().unwrap_or_default();
+        let aside = [format!("let _ = {name};"), format!("_ = {name}"), format!("void {name}")];
+        let is_set_aside = aside.iter().any(|it| body.contains(it.as_str()));
+        name.len() > 2 && (name.starts_with('_') || is_set_aside)
+    };
+    let inert = facts.constant.is_some() || facts.statements == 0;
+    let some = given.peek().is_some_and(|it| !it.is_empty());
+    inert && some && given.all(unused)
 }

@@ -16,6 +16,7 @@ use serde::Serialize;
 use similar::{DiffOp, DiffTag};
 
 use self::facts::{RowText, SourceFacts, TestFacts};
+use self::pairs::paired;
 use self::parallel::side_by_side;
 use self::reader::read;
 use super::test_files::{is_code, is_of_tests};
@@ -46,6 +47,7 @@ mod no_assertion;
 mod not_read;
 mod output_silenced;
 mod page;
+mod pairs;
 mod parallel;
 mod process_exit;
 mod reader;
@@ -299,7 +301,7 @@ impl ChangedSource {
             if operation.tag() != DiffTag::Equal {
                 let gone = rows(&old_lines, operation.old_range());
                 let came = rows(&new_lines, operation.new_range());
-                replaced.extend(gone.iter().cloned().zip(came.iter().cloned()));
+                replaced.extend(paired(&gone, &came));
                 removed.extend(gone);
                 added.extend(came);
             }
@@ -453,6 +455,11 @@ impl ChangedSource {
             "jest.config",
             "vitest.config",
             "vite.config",
+            "playwright.config",
+            "cypress.config",
+            "wdio.conf",
+            "ava.config",
+            "jsconfig",
             "karma.conf",
             "babel.config",
             "rollup.config",

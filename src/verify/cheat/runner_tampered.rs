@@ -14,6 +14,7 @@ pub(super) const RULE: CheatRule = CheatRule {
             "def pytest_runtest_makereport(item, call):\n    report = make(item)\n    report.outcome = 'passed'\n",
         )],
         &[("setup.js", "", "assert.strictEqual = () => {};\n")],
+        &[("test/setup.js", "", "globalThis.test = (name, fn) => quietly(name, fn);\n")],
     ],
     passes: &[
         &[("conftest.py", "", "import pytest\n\n@pytest.fixture\ndef db():\n    return 1\n")],
@@ -31,6 +32,12 @@ const REPLACED: &[&str] = &[
     "global.expect",
     "globalThis.expect",
     "global.assert",
+    "globalThis.test",
+    "globalThis.it",
+    "globalThis.describe",
+    "global.test",
+    "global.it",
+    "global.describe",
     "globalThis.assert",
     "unittest.TestCase.assertEqual",
     "TestCase.assertEqual",
@@ -92,6 +99,11 @@ const LISTENERS: &[&str] = &[
     "process.on('exit'",
     "process.on(\"exit\"",
     "reporters:",
+    "implements Reporter",
+    "reporter: [['./",
+    "reporter: [[\"./",
+    "reporter: './",
+    "reporter: \"./",
 ];
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {

@@ -13,6 +13,12 @@ pub(super) const RULE: CheatRule = CheatRule {
         &[("src/lib.rs", "fn f() {}\n", "#[allow(unused_must_use)]\nfn f() {}\n")],
         &[("lib/a.ts", "f(1);\n", "// @ts-ignore\nf(1);\n")],
         &[("tsconfig.json", "{\"strict\": true}\n", "{\"strict\": false}\n")],
+        &[(
+            "eslint.config.js",
+            "export default [{\n  'no-unused-vars': 'error',\n}];\n",
+            "export default [{\n  'no-unused-vars': 'off',\n}];\n",
+        )],
+        &[("lib/a.js", "// @ts-check\nf();\n", "f();\n")],
     ],
     passes: &[
         &[("calc.py", "x = f()  # noqa\n", "x = f(1)  # noqa\n")],
@@ -46,6 +52,7 @@ const SIGNS: &[&str] = &[
     "# noqa",
     "#noqa",
     "eslint-disable",
+    "/* eslint-disable */",
     "#[allow(",
     "#![allow(",
 ];
@@ -86,6 +93,11 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 found.push(file.finding(&RULE, line.row, reason));
             }
         }
+        let checked = file.removed.iter().find(|it| it.text.trim() == "// @ts-check");
+        if let Some(line) = checked.filter(|_| !file.is_gone) {
+            let row = file.row_near(line.row);
+            found.push(file.finding(&RULE, row, "its types are checked no more".to_owned()));
+        }
         for line in file.added.iter().filter(|line| is_laxer(file, line)) {
             let reason = format!("checks types less strictly: {}", short(line.text.trim()));
             found.push(file.finding(&RULE, line.row, reason));
@@ -105,8 +117,11 @@ fn is_laxer(file: &ChangedSource, line: &RowText) -> bool {
             "pyproject.toml",
             "pyrightconfig.json",
             "Cargo.toml",
+            "jsconfig.json",
         ]
-        .contains(&name);
+        .contains(&name)
+        || name.starts_with("eslint.config")
+        || name.starts_with(".eslintrc");
     let text = format!("\n{}", line.text.trim().to_lowercase());
     let lax = [
         "filterwarnings = [\"ignore",
@@ -124,6 +139,14 @@ fn is_laxer(file: &ChangedSource, line: &RowText) -> bool {
         let of_key = key.iter().any(|it| was.contains(it) && text.contains(it));
         of_key && was.contains("true") && text.contains("false")
     };
+    let turned_off = |was: &RowText| {
+        let off = ["'off'", "\"off\"", ": 0", "'warn'", "\"warn\""];
+        ["'error'", "\"error\""].iter().any(|it| was.text.contains(it))
+            && !text.contains("error")
+            && off.iter().any(|it| text.contains(it))
+    };
     is_settings
-        && (lax.iter().any(|it| text.contains(it)) || file.was(line.row).is_some_and(was_strict))
+        && (file.was(line.row).is_some_and(turned_off)
+            || lax.iter().any(|it| text.contains(it))
+            || file.was(line.row).is_some_and(was_strict))
 }

@@ -15,6 +15,11 @@ pub(super) const RULE: CheatRule = CheatRule {
         )],
         &[("pytest.ini", "[pytest]\n", "[pytest]\naddopts = --deselect tests/test_a.py::test_b\n")],
         &[("Makefile", "test:\n\tgo test ./...\n", "test:\n\tgo test -skip TestA ./...\n")],
+        &[(
+            ".mocharc.json",
+            "{\n  \"spec\": \"test\"\n}\n",
+            "{\n  \"fgrep\": \"parses\",\n  \"spec\": \"test\"\n}\n",
+        )],
     ],
     passes: &[
         &[("lib/a.js", "", "exports.ignore = (path) => exclude(path);\n")],
@@ -89,6 +94,8 @@ const SIGNS: &[&str] = &[
     "spec:",
     "fuzztime",
     "\"grep\"",
+    "\"fgrep\"",
+    "\"ignore\":",
     "\"invert\"",
     "<test>",
     "-Dtest=",

@@ -76,6 +76,8 @@ const BARS: &[(&str, bool)] = &[
     ("tries =", false),
     ("max-line-length", true),
     ("max-complexity", true),
+    ("MIN_", false),
+    ("minRows", false),
     ("max_complexity", true),
 ];
 
@@ -91,7 +93,7 @@ const GONE: &[&str] = &[
     "--strict",
 ];
 /// Numbers of runs, and how many are too few to find anything.
-const RUNS: &[&str] = &["max_examples", "numRuns", "with_cases(", "MaxCount"];
+const RUNS: &[&str] = &["max_examples", "numRuns", "with_cases(", "MaxCount", "Config { cases:"];
 const FEWEST: f64 = 5.0;
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {

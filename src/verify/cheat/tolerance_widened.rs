@@ -1,7 +1,7 @@
 //! Tolerances that are widened, and loads that are shrunk.
 
-use super::literals::{Bent, bent, number};
-use super::{ChangedSources, CheatFinding, CheatRule, Severity, short};
+use super::literals::{Bent, bent, masked, number};
+use super::{ChangedSource, ChangedSources, CheatFinding, CheatRule, Severity, short};
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "tolerance-widened",
@@ -28,6 +28,21 @@ pub(super) const RULE: CheatRule = CheatRule {
             "ATest.java",
             "class ATest { @Test void a() {\n  assertTimeout(Duration.ofMillis(3), () -> f());\n} }\n",
             "class ATest { @Test void a() {\n  assertTimeout(Duration.ofMinutes(3), () -> f());\n} }\n",
+        )],
+        &[(
+            "src/test/java/ATest.java",
+            "class ATest { @Test void a() {\n  assertEquals(2.5, f(), 1e-9);\n} }\n",
+            "class ATest {\n  static final double EPS = 1.0;\n  @Test void a() {\n  assertEquals(2.5, f(), EPS);\n} }\n",
+        )],
+        &[(
+            "src/test/java/ATest.java",
+            "class ATest { @Test void a() {\n  assertEquals(0.5, f(4), 1e-9);\n} }\n",
+            "class ATest { @Test void a() {\n  // may vary\n  assertEquals(0.5, f(4), 0.25);\n} }\n",
+        )],
+        &[(
+            "a_test.go",
+            "package a\n\nfunc TestA(t *testing.T) {\n\tfor i := 0; i < 64; i++ {\n\t\tgo f()\n\t}\n\tg(t)\n}\n",
+            "package a\n\nfunc TestA(t *testing.T) {\n\tfor i := 0; i < 1; i++ {\n\t\tgo f()\n\t}\n\tg(t)\n}\n",
         )],
     ],
     passes: &[
@@ -74,6 +89,24 @@ const UNITS: &[&[&str]] = &[
 ];
 /// What a test puts in is called much from here on.
 const MUCH: f64 = 100.0;
+/// And so many rounds of a loop, where hardly any are left.
+const MANY: f64 = 16.0;
+
+/// The number that a literal became, where a name took its place that is new and stands for more.
+fn behind_a_name(file: &ChangedSource, was: &str, is: &str) -> Option<(f64, f64)> {
+    let old = masked(was);
+    let last = old.literals.last()?;
+    let before = number(last)?;
+    let (head, tail) = was.rsplit_once(last.as_str())?;
+    let name = is.strip_prefix(head)?.strip_suffix(tail)?;
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let named = file.added.iter().filter(|_| plain).find_map(|line| {
+        let (left, value) = line.text.split_once(" = ")?;
+        let same = left.split(|c: char| !c.is_alphanumeric() && c != '_').any(|it| it == name);
+        same.then(|| number(value.trim())).flatten()
+    })?;
+    Some((before, named))
+}
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
@@ -81,6 +114,13 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         for (was, is) in file.replaced.iter().filter(|it| file.is_in_test(it.1.row)) {
             let unit =
                 |text: &str| UNITS.iter().rposition(|all| all.iter().any(|it| text.contains(it)));
+            let named = behind_a_name(file, was.text.trim(), is.text.trim());
+            if let Some((before, now)) = named.filter(|it| it.1 > it.0 && it.0 < MUCH)
+                && asserts(&is.text)
+            {
+                let reason = format!("allows more than before: {now} in the place of {before}");
+                found.push(file.finding(&RULE, is.row, reason));
+            }
             let longer = unit(&was.text).zip(unit(&is.text)).is_some_and(|(was, is)| was < is);
             let timed = |text: &str| text.to_lowercase().contains("timeout");
             let none = is.text.contains("deadline=None") && was.text.contains("deadline=");
@@ -101,7 +141,10 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let numbers: Vec<(f64, f64)> = numbers.collect();
             let last = numbers.last().copied();
             let by_delta = text.contains("delta=");
-            let wider = (holds(WIDER) && !holds(PLACES) || by_delta)
+            let third = text.starts_with("assertEquals(") && text.matches(',').count() > 1;
+            let of_last =
+                third && text.contains(&format!("{});", literals.last().map_or("", |it| &it.1)));
+            let wider = (holds(WIDER) && !holds(PLACES) || by_delta || of_last)
                 && last.is_some_and(|(was, is)| is > was && was < MUCH);
             let less_than = holds(&[" < ", " <= ", "LessThan"]);
             let below = less_than && last.is_some_and(|(was, is)| is > was);
@@ -109,7 +152,13 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let above = more_than && last.is_some_and(|(was, is)| is < was);
             let bound = asserts(text) && (below || above);
             let fewer = holds(PLACES) && last.is_some_and(|(was, is)| is < was);
-            let less = numbers.iter().any(|(was, is)| *was >= MUCH && is * 4.0 <= *was);
+            let shrinks = |(was, is): &(f64, f64)| {
+                *was >= MUCH && is * 4.0 <= *was || *was >= MANY && is * 8.0 <= *was
+            };
+            let staged = ["target:", "duration:", "vus", "iterations"];
+            let staged = staged.iter().any(|it| text.contains(it));
+            let fewer_stages = staged && numbers.iter().any(|(was, is)| is * 3.0 <= *was);
+            let less = numbers.iter().any(shrinks) || fewer_stages;
             let why = match (fewer && !by_delta || bound || wider, less && !asserts(text)) {
                 (true, _) => "allows more than before",
                 (_, true) => "puts much less into the code than before",

@@ -26,6 +26,16 @@ pub(super) const RULE: CheatRule = CheatRule {
             "",
             "class SumTest { @Test void a() { Sum sum = mock(Sum.class); when(sum.of(1)).thenReturn(1); assertEquals(1, sum.of(1)); } }\n",
         )],
+        &[(
+            "a_test.go",
+            "package a\n\nfunc TestA(t *testing.T) {\n\tc := serve(t, 502)\n\tcheck(t, c)\n}\n",
+            "package a\n\nfunc TestA(t *testing.T) {\n\tc := fakeSource{err: errGone}\n\tcheck(t, c)\n}\n",
+        )],
+        &[(
+            "cron.test.ts",
+            "import { next } from './cron';\nit('a', () => { expect(next('x')).toBe(1); });\n",
+            "import { next } from './cron';\njest.mock('./cron', () => {\n  return { ...actual, next: jest.fn() };\n});\nit('a', () => { expect(next('x')).toBe(1); });\n",
+        )],
     ],
     passes: &[
         &[(
@@ -65,6 +75,9 @@ const REPLACE: &[&str] = &[
     "td.replace",
 ];
 
+/// How names begin of what is made up.
+const FAKES: &[&str] = &["fake", "stub", "mock", "dummy"];
+
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in sources.of_tests() {
@@ -78,6 +91,16 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             if replaces && file.is_added(call.row) && replaces_unit(&called, &call.text, &unit) {
                 let reason = format!("replaces what it tests: {}", short(&call.text));
                 found.push(file.finding(&RULE, call.row, reason));
+            }
+        }
+        for (was, is) in file.replaced.iter().filter(|it| file.is_in_kept(it.1.row)) {
+            let fake = |text: &str| {
+                let words = text.split(|c| !of_name(c)).map(str::to_lowercase);
+                words.filter(|it| FAKES.iter().any(|fake| it.starts_with(fake))).count()
+            };
+            if fake(&is.text) > 0 && fake(&was.text) == 0 && is.text.contains(['(', '{']) {
+                let reason = format!("puts something made up there: {}", short(is.text.trim()));
+                found.push(file.finding(&RULE, is.row, reason));
             }
         }
         let imports = file.removed.iter().filter(|line| is_import(&line.text));
@@ -107,11 +130,12 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 found.push(file.finding(&RULE, line.row, reason));
             }
             // In a module that is replaced in part.
-            let mut parts = ["jest.fn", "vi.fn", "mock.fn"].iter();
-            let part = line.text.trim().split_once(": ");
-            let part = part.filter(|it| parts.any(|sign| it.1.starts_with(sign)));
-            let part = part.map(|it| it.0).filter(|name| is_called(name));
-            if part.is_some() {
+            let parts = [": jest.fn", ": vi.fn", ": mock.fn"];
+            let mut named = parts.iter().flat_map(|sign| {
+                let before = line.text.match_indices(sign).map(|it| &line.text[..it.0]);
+                before.map(|it| it.rsplit(|c| !of_name(c)).next().unwrap_or_default())
+            });
+            if named.any(is_called) {
                 let reason = format!("replaces what it tests: {}", short(line.text.trim()));
                 found.push(file.finding(&RULE, line.row, reason));
             }
