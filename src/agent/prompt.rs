@@ -4,6 +4,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::core::conventions::{Conventions, Guides};
 use crate::core::hidden::{WrittenBy, seen};
 use crate::core::job::Kind;
 
@@ -23,6 +24,7 @@ pub(super) const ISSUE: &str = "issue";
 pub(super) const REQUEST: &str = "request";
 pub(super) const REVIEW: &str = "review";
 const INSTRUCTIONS: &str = "instructions";
+const GUIDES: &str = "guides";
 const CHECKS: &str = "checks";
 const TOP_LEVEL: &str = "top-level";
 const FAILURES: &str = "failures";
@@ -43,6 +45,10 @@ pub struct Brief<'a> {
     pub request: &'a str,
     /// The repository's own instructions.
     pub instructions: &'a str,
+    /// What the repository tells those who work on it, and where changes are noted.
+    pub conventions: &'a Conventions,
+    /// The issue's number.
+    pub issue: u64,
     /// How the result will be checked, one command a line.
     pub checks: &'a [String],
     /// Top-level entries of the repository.
@@ -63,6 +69,7 @@ pub fn task(brief: &Brief<'_>) -> String {
         (REQUEST, by_people(brief.request)),
         (REVIEW, brief.round.map(by_people).unwrap_or_default()),
         (INSTRUCTIONS, by_people(brief.instructions)),
+        (GUIDES, by_people(&guides(&brief.conventions.guides))),
         (CHECKS, by_programs(&brief.checks.join("\n"))),
         (TOP_LEVEL, by_programs(brief.listing)),
         (FAILURES, brief.failures.map(by_programs).unwrap_or_default()),
@@ -79,13 +86,34 @@ pub fn task(brief: &Brief<'_>) -> String {
         text.push_str(ROUND.trim_end());
         sections.write(&mut text, &[REVIEW]);
     }
-    sections.write(&mut text, &[INSTRUCTIONS, CHECKS, TOP_LEVEL]);
+    sections.write(&mut text, &[INSTRUCTIONS, GUIDES]);
+    if let Some(fragments) = &brief.conventions.fragments {
+        text.push_str("\n\n");
+        text.push_str(&fragments.for_the_agent(brief.kind, brief.issue));
+    }
+    sections.write(&mut text, &[CHECKS, TOP_LEVEL]);
     if brief.failures.is_some() {
         text.push_str("\n\n");
         text.push_str(AGAIN.trim_end());
         sections.write(&mut text, &[FAILURES]);
     }
     text.push('\n');
+    text
+}
+
+/// The guides, each with where it stands.
+fn guides(guides: &Guides) -> String {
+    let mut text = String::new();
+    for guide in &guides.whole {
+        let cut = if guide.is_cut { " (in part)" } else { "" };
+        text.push_str(&format!("From {}{cut}:\n{}\n\n", guide.path, guide.text));
+    }
+    if !guides.nested.is_empty() {
+        let nested = guides.nested.join(", ");
+        text.push_str(&format!(
+            "For single directories: {nested}. Read those of the directories that you change."
+        ));
+    }
     text
 }
 
@@ -131,6 +159,8 @@ mod tests {
             body,
             request: "",
             instructions: "",
+            conventions: &Conventions::default(),
+            issue: 12,
             checks: &["cargo test".to_owned()],
             listing: "src/",
             round: None,

@@ -18,8 +18,10 @@ use super::{
     AnyError, CommandResult, INCONCLUSIVE, local, say, say_json, start_logging, unprivileged,
 };
 use crate::clock::Clock;
+use crate::core::conventions::Conventions;
 use crate::core::event::IssueText;
 use crate::core::evidence::{Check, CheckOutcome, cannot_run};
+use crate::core::id::Number;
 use crate::core::id::Sha;
 use crate::core::job::Kind;
 use crate::core::policy::{RULES_PATH, Rules};
@@ -123,7 +125,9 @@ async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
         kind: Kind::Fix,
         issue: &issue,
         request: "",
+        number: Number(0),
         rules: &rules,
+        conventions: &Conventions::default(),
         base: &base,
         round: None,
         overrides: &[],

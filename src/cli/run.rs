@@ -25,9 +25,11 @@ use crate::core::patch::Patch;
 use crate::core::policy::runs_nothing;
 use crate::egress::PrivateAddresses;
 use crate::environment::Environment;
+use crate::forge::RecentHistory;
 use crate::sandbox::Sandbox;
 use crate::store::Memory;
 use crate::verify::cheat::RULES;
+use crate::worker::conventions;
 use crate::worker::{JobContext, LocalFault, LocalJob, WorkError};
 use crate::workspace::mirror::Mirror;
 use crate::workspace::remove::remove_aside;
@@ -164,13 +166,15 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
     if !command.verify.is_empty() {
         rules.verify.commands.clone_from(&command.verify);
     }
+    let kind = if command.build { Kind::Build } else { Kind::Fix };
+    let conventions = conventions(&mirror, &base, &RecentHistory::default(), kind).await?;
     let ctx = job_context(command, sandbox, mirror, cache)?;
     let budget = command.budget.unwrap_or(rules.budget.run);
     let base = Base { branch: "local".parse()?, sha: base };
     let job = LocalJob {
         job: job_on(issue, command)?,
         ctx: &ctx,
-        prepared: Prepared { base: base.clone(), rules, budget },
+        prepared: Prepared { base: base.clone(), rules, budget, conventions },
         clock: Clock::system(),
         progress: &|what| progress(command, what),
     };

@@ -21,6 +21,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::budget::{Accounts, Money};
+use super::conventions::{Conventions, Guides, TitleStyle};
 use super::evidence::Evidence;
 use super::github::{PullRef, RepoRef};
 use super::id::{Branch, JobId, Number, Sha};
@@ -41,6 +42,7 @@ mod stage;
 mod step;
 mod waiting;
 
+pub use super::kind::Kind;
 pub use advance::advance;
 pub use doubt::*;
 pub use fact::*;
@@ -97,6 +99,9 @@ pub struct Prepared {
     pub rules: Rules,
     /// The most the job may cost.
     pub budget: Money,
+    /// The ways of the repository.
+    #[serde(default)]
+    pub conventions: Conventions,
 }
 
 /// A proposed change, and what was found out about exactly that.
@@ -142,6 +147,9 @@ pub struct Proposal {
     /// What the model says to each thread of the round.
     #[serde(default)]
     pub answers: Vec<ThreadAnswer>,
+    /// What of the repository it is about, as its titles have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub area: Option<String>,
     /// Why it brings no test, in the model's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_test: Option<String>,
@@ -196,6 +204,19 @@ impl Job {
     /// The branch it goes into and the commit it builds on, once prepared.
     pub fn base(&self) -> Option<&Base> {
         self.prepared.as_ref().map(|prepared| &prepared.base)
+    }
+
+    /// The ways of the repository; nobody's before they are known.
+    pub fn conventions(&self) -> &Conventions {
+        const NONE: &Conventions = &Conventions {
+            titles: TitleStyle::USUAL,
+            guides: Guides { whole: Vec::new(), nested: Vec::new() },
+            template: None,
+            sign_off: None,
+            signature: None,
+            fragments: None,
+        };
+        self.prepared.as_ref().map_or(NONE, |prepared| &prepared.conventions)
     }
 
     /// The repository's rules, once prepared.

@@ -264,12 +264,17 @@ fn facts_of_commands() -> Vec<JobFact> {
     facts
 }
 
+fn prepared(base: Base, rules: Rules) -> Prepared {
+    Prepared { base, rules, budget: Money::ZERO, conventions: Conventions::default() }
+}
+
 fn proposal(patch: &str) -> Proposal {
     proposal_of(digest(patch))
 }
 
 pub(super) fn proposal_of(patch: PatchDigest) -> Proposal {
     Proposal {
+        area: None,
         patch,
         summary: String::new(),
         flags: vec![],
@@ -297,7 +302,7 @@ fn all_facts() -> Vec<JobFact> {
     let rules = Rules::parse("[agent]\nattempts = 2").unwrap();
     let mut facts = vec![
         JobFact::TurnCame,
-        JobFact::Prepared(Prepared { base, rules, budget: Money::ZERO }),
+        JobFact::Prepared(prepared(base, rules)),
         JobFact::Declined(Declined::EmptyRepository),
         published("c"),
         published("d"),
@@ -386,7 +391,7 @@ fn verifying(rules: Rules) -> Job {
     let base = Base { branch: "main".parse().unwrap(), sha: sha("a") };
     let way = [
         JobFact::TurnCame,
-        JobFact::Prepared(Prepared { base, rules, budget: Money::ZERO }),
+        JobFact::Prepared(prepared(base, rules)),
         JobFact::Proposed { round: 1, attempt: 1, proposal: proposal("1"), cost: Money::ZERO },
     ];
     way.iter().fold(new_job(), |job, fact| advance(&job, fact).unwrap().0)

@@ -225,6 +225,9 @@ pub struct Show {
 pub struct CommitStyle {
     /// `Requested-by` and `Assisted-by` at the end of the message.
     pub trailers: bool,
+    /// The title, with `{title}`; as the repository's others are if not given.
+    #[serde(deserialize_with = "values::commit_title")]
+    pub title: Option<String>,
 }
 
 impl Default for Trigger {
@@ -274,7 +277,7 @@ impl Default for Show {
 
 impl Default for CommitStyle {
     fn default() -> Self {
-        Self { trailers: true }
+        Self { trailers: true, title: None }
     }
 }
 

@@ -19,6 +19,7 @@ mod judgement;
 mod overrides;
 mod proof;
 mod review;
+mod template;
 mod waiting;
 
 pub use checks::{check_run, why_no_test};
@@ -238,6 +239,7 @@ pub fn state_label(job: &Job) -> Option<&'static str> {
 /// The pull request's text. `head` is the commit it proposes.
 pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportContext) -> String {
     let mut text = format!("{}\n\n", consequence(job, head, &setting.prefix));
+    text.push_str(&template::section(job, patch));
     let outcome = outcome_words(patch.outcome());
     if let Some(why) = checks::why_no_test(patch.tests()) {
         let _ = write!(text, "> [!WARNING]\n> **{outcome}.** {why}\n\n");

@@ -20,12 +20,14 @@ use crate::core::evidence::{Check, CheckOutcome, Evidence};
 use crate::core::job::{Proposal, ThreadAnswer};
 use crate::core::locked::changed_packages;
 use crate::core::patch::{Change, Patch};
+use crate::core::path::RepoPath;
 use crate::core::text::first_of;
 use crate::model::ToolSpec;
 use crate::sandbox::{Sandbox, SandboxLimits};
 use crate::verify;
 use crate::verify::ProofDepth;
 use crate::verify::cheat::{CheatFinding, find_cheats};
+use crate::verify::is_of_tests;
 use crate::verify::scope::far_files;
 use crate::worker::WorkError;
 use crate::worker::checks::{
@@ -295,7 +297,11 @@ async fn hand_in(
     let files = u32::try_from(patch.changes.len()).unwrap_or(u32::MAX);
     let size = (files, added, removed);
     let SaidOfChange { summary, answers, no_test } = words;
-    let proposal = Proposal { patch: patch.digest(), summary, flags, size, answers, no_test };
+    let tested = |path: &&str| !is_of_tests(path);
+    let paths = patch.changes.keys().map(RepoPath::as_str).filter(tested);
+    let area = job.conventions.titles.area(paths);
+    let patch_digest = patch.digest();
+    let proposal = Proposal { patch: patch_digest, summary, flags, size, area, answers, no_test };
     Ok(AttemptEnd::Proposed(patch, proposal))
 }
 
@@ -351,6 +357,8 @@ fn task(
         body: &job.issue.body,
         request: job.request,
         instructions: &job.rules.agent.instructions,
+        conventions: job.conventions,
+        issue: job.number.0,
         checks: commands,
         listing: &top.join("\n"),
         round: job.round,

@@ -148,7 +148,12 @@ mod tests {
             let base =
                 Base { branch: "main".parse().unwrap(), sha: "a".repeat(40).parse().unwrap() };
             let rules = Rules::parse("").unwrap();
-            after.prepared = Some(Prepared { base, rules, budget: Money::from_micros(budget) });
+            after.prepared = Some(Prepared {
+                base,
+                rules,
+                budget: Money::from_micros(budget),
+                conventions: crate::core::conventions::Conventions::default(),
+            });
             booked.extend(ledger_entry(&before, &after).map(|entry| entry.micros));
             before = after;
         }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::core::conventions::Conventions;
 use crate::core::event::IssueText;
-use crate::core::id::Sha;
+use crate::core::id::{Number, Sha};
 use crate::core::job::{Kind, RuleOverride};
 use crate::core::policy::Rules;
 use crate::environment::{Environment, Environments};
@@ -66,8 +67,12 @@ pub struct AttemptInput<'a> {
     pub issue: &'a IssueText,
     /// The maintainer's words.
     pub request: &'a str,
+    /// The issue's number.
+    pub number: Number,
     /// The repository's rules.
     pub rules: &'a Rules,
+    /// Its ways.
+    pub conventions: &'a Conventions,
     /// The commit to work on.
     pub base: &'a Sha,
     /// What a later round is about.

@@ -27,6 +27,7 @@ mod ci;
 mod commit;
 mod consent;
 mod context;
+mod conventions;
 mod fault;
 mod job_context;
 mod local;
@@ -42,6 +43,7 @@ mod turn;
 
 pub use attempt::{Attempt, attempt};
 pub use context::{Context, WorkerSettings};
+pub use conventions::conventions;
 pub use fault::WorkError;
 pub use job_context::{AttemptInput, JobContext};
 pub use local::{LocalEnd, LocalFault, LocalJob};

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::job::Kind;
+use crate::core::kind::Kind;
 
 /// The types that count as those of Conventional Commits: those of its specification and of
 /// commitlint's usual settings, and spellings of them that are common.
@@ -17,6 +17,13 @@ const TYPES: &[&str] = &[
     "feat", "fix", "docs", "doc", "style", "refactor", "perf", "test", "tests", "build", "ci",
     "chore", "revert", "deps", "feature", "bugfix", "types", "release", "security",
 ];
+
+/// Those of them that may as well name a part of the repository.
+const PARTS: &[&str] =
+    &["docs", "doc", "style", "test", "tests", "build", "ci", "deps", "types", "release"];
+
+/// Habits change: so many of the newest titles say what is usual now.
+const NEWEST: usize = 25;
 
 /// So many areas are remembered.
 const MOST_AREAS: usize = 40;
@@ -67,13 +74,7 @@ pub enum TitleForm {
 
 impl Default for TitleStyle {
     fn default() -> Self {
-        Self {
-            form: TitleForm::Conventional { scoped: false },
-            capital: None,
-            numbered: true,
-            areas: Vec::new(),
-            of: 0,
-        }
+        Self::USUAL
     }
 }
 
@@ -84,15 +85,38 @@ struct Parts<'a> {
     area: Option<&'a str>,
     words: &'a str,
     numbered: bool,
+    /// Whether what looks like a type may be a part of the repository.
+    may_be_part: bool,
 }
 
 impl TitleStyle {
+    /// Where nothing is known of a repository.
+    pub const USUAL: Self = Self {
+        form: TitleForm::Conventional { scoped: false },
+        capital: None,
+        numbered: true,
+        areas: Vec::new(),
+        of: 0,
+    };
+
     /// What most of these titles have in common. `conventional`: a tool of the repository reads
     /// nothing but Conventional Commits.
     pub fn of<'a>(titles: impl IntoIterator<Item = &'a str>, conventional: bool) -> Self {
-        let all: Vec<Parts<'_>> = titles.into_iter().map(taken_apart).collect();
+        let all: Vec<&str> = titles.into_iter().collect();
         if all.is_empty() {
             return Self::default();
+        }
+        let older = all.get(NEWEST..).unwrap_or_default().iter().copied().map(taken_apart);
+        let older_areas: Vec<&str> = older.filter_map(|parts| parts.area).collect();
+        let all = all.iter().take(NEWEST).copied().map(taken_apart);
+        let mut all: Vec<Parts<'_>> = all.collect();
+        let usual = TitleForm::Conventional { scoped: false };
+        let strict = all.iter().filter(|it| it.form == usual && !it.may_be_part).count();
+        let in_areas = all.iter().filter(|it| it.form == TitleForm::Area).count();
+        if in_areas > strict {
+            for parts in all.iter_mut().filter(|it| it.may_be_part) {
+                parts.form = TitleForm::Area;
+            }
         }
         let mut counts: Vec<(&TitleForm, usize)> = Vec::new();
         for parts in &all {
@@ -104,13 +128,21 @@ impl TitleStyle {
         let half = |count: usize| count * 2 >= all.len();
         let most = counts.iter().max_by_key(|(_, count)| *count);
         let form = most.filter(|(_, count)| half(*count)).map(|(form, _)| (*form).clone());
-        let mut form = form.unwrap_or(TitleForm::Plain);
+        // Where most begin with a word and a colon, one of the two ways to do so is meant.
+        let prefixed = half(strict + in_areas + all.iter().filter(|it| it.may_be_part).count());
+        let of_prefixes = match in_areas > strict {
+            true => TitleForm::Area,
+            false => usual,
+        };
+        let other = if prefixed { of_prefixes } else { TitleForm::Plain };
+        let mut form = form.unwrap_or(other);
         if conventional {
             form = TitleForm::Conventional { scoped: false };
         }
         let alike: Vec<&Parts<'_>> = all.iter().filter(|parts| parts.form == form).collect();
         let mut areas: BTreeMap<&str, usize> = BTreeMap::new();
-        for area in alike.iter().filter_map(|parts| parts.area) {
+        let named = alike.iter().filter_map(|parts| parts.area).chain(older_areas);
+        for area in named {
             *areas.entry(area).or_default() += 1;
         }
         if let TitleForm::Conventional { scoped } = &mut form {
@@ -194,7 +226,8 @@ impl TitleStyle {
                     Kind::Build => "New",
                 };
                 let tag = self.areas.iter().find(|it| it.eq_ignore_ascii_case(tag));
-                let tag = tag.map_or_else(|| if kind == Kind::Fix { "Fix" } else { "New" }, |it| it);
+                let tag =
+                    tag.map_or_else(|| if kind == Kind::Fix { "Fix" } else { "New" }, |it| it);
                 numbered(format!("[{tag}] {}", self.cased(words)))
             }
             TitleForm::Plain => numbered(self.cased(&imperative(kind, words))),
@@ -203,6 +236,11 @@ impl TitleStyle {
                 .replace("{number}", &number.to_string())
                 .replace("{title}", words),
         }
+    }
+
+    /// Whether it is that of Conventional Commits.
+    pub fn is_conventional(&self) -> bool {
+        matches!(self.form, TitleForm::Conventional { .. })
     }
 
     /// The form in words, for people.
@@ -245,12 +283,13 @@ fn taken_apart(title: &str) -> Parts<'_> {
         _ => (title, false),
     };
     if let Some((form, words)) = emoji(title).or_else(|| ticketed(title)) {
-        return Parts { form, area: None, words, numbered };
+        return Parts { form, area: None, words, numbered, may_be_part: false };
     }
     if let Some((tag, words)) = title.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         let is_tag = !tag.is_empty() && tag.chars().all(|c| c.is_alphabetic());
         if is_tag && !words.trim().is_empty() {
-            return Parts { form: TitleForm::Tag, area: Some(tag), words: words.trim(), numbered };
+            let (form, words) = (TitleForm::Tag, words.trim());
+            return Parts { form, area: Some(tag), words, numbered, may_be_part: false };
         }
     }
     if let Some((prefix, words)) = title.split_once(": ") {
@@ -261,20 +300,22 @@ fn taken_apart(title: &str) -> Parts<'_> {
         };
         if TYPES.contains(&type_.to_lowercase().as_str()) {
             let form = TitleForm::Conventional { scoped: false };
-            return Parts { form, area: scope, words, numbered };
+            let may_be_part = scope.is_none() && PARTS.contains(&type_);
+            return Parts { form, area: scope, words, numbered, may_be_part };
         }
-        let in_area = |c: char| {
-            c.is_ascii_lowercase() || c.is_ascii_digit() || "_./*,{}- ".contains(c)
-        };
+        let in_area =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_./*,{}- ".contains(c);
         let is_area = prefix.len() <= 40
             && prefix.chars().next().is_some_and(|c| c.is_ascii_lowercase() || c == '_')
             && prefix.chars().all(in_area)
             && prefix.split(' ').count() <= 2;
         if is_area || prefix == "README" {
-            return Parts { form: TitleForm::Area, area: Some(prefix), words, numbered };
+            let (form, area) = (TitleForm::Area, Some(prefix));
+            return Parts { form, area, words, numbered, may_be_part: false };
         }
     }
-    Parts { form: TitleForm::Plain, area: None, words: title, numbered }
+    let form = TitleForm::Plain;
+    Parts { form, area: None, words: title, numbered, may_be_part: false }
 }
 
 fn is_number(text: &str) -> bool {
@@ -287,7 +328,9 @@ fn emoji(title: &str) -> Option<(TitleForm, &str)> {
     let named = first.len() > 2
         && first.starts_with(':')
         && first.ends_with(':')
-        && first[1..first.len() - 1].chars().all(|c| c.is_ascii_lowercase() || "_0123456789".contains(c));
+        && first[1..first.len() - 1]
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || "_0123456789".contains(c));
     let drawn = first.chars().next().is_some_and(is_picture);
     (named || drawn).then(|| (TitleForm::Emoji { named }, rest.trim()))
 }
@@ -336,7 +379,9 @@ fn is_ticket(name: &str) -> bool {
             && (matches!(project, "gh" | "GH")
                 || project.len() >= 2
                     && project.starts_with(|c: char| c.is_ascii_uppercase())
-                    && project.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'))
+                    && project
+                        .chars()
+                        .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'))
     })
 }
 
@@ -345,9 +390,9 @@ fn ticket<'a>(around: &str, words: &'a str, number: u64) -> Option<(String, &'a 
     if around.contains("gh-{}") || around.contains("GH-{}") || around.contains("#{}") {
         return Some((number.to_string(), words));
     }
-    let found = words.split(|c: char| c.is_whitespace() || "[]():,".contains(c)).find(|it| {
-        is_ticket(it) && !it.starts_with('#')
-    })?;
+    let found = words
+        .split(|c: char| c.is_whitespace() || "[]():,".contains(c))
+        .find(|it| is_ticket(it) && !it.starts_with('#'))?;
     let rest = words.strip_prefix('[').unwrap_or(words);
     let rest = rest.strip_prefix(found).map_or(words, |rest| {
         rest.trim_start_matches(|c: char| c.is_whitespace() || "]:-".contains(c))
@@ -361,10 +406,42 @@ fn imperative(kind: Kind, words: &str) -> String {
     let words = words.trim_end_matches('.');
     let first = words.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
     const VERBS: &[&str] = &[
-        "add", "allow", "avoid", "change", "correct", "disable", "drop", "enable", "ensure",
-        "expose", "fix", "handle", "ignore", "implement", "improve", "introduce", "keep", "make",
-        "move", "prevent", "provide", "raise", "reduce", "reject", "remove", "rename", "replace",
-        "respect", "restore", "return", "stop", "support", "update", "upgrade", "use", "validate",
+        "add",
+        "allow",
+        "avoid",
+        "change",
+        "correct",
+        "disable",
+        "drop",
+        "enable",
+        "ensure",
+        "expose",
+        "fix",
+        "handle",
+        "ignore",
+        "implement",
+        "improve",
+        "introduce",
+        "keep",
+        "make",
+        "move",
+        "prevent",
+        "provide",
+        "raise",
+        "reduce",
+        "reject",
+        "remove",
+        "rename",
+        "replace",
+        "respect",
+        "restore",
+        "return",
+        "stop",
+        "support",
+        "update",
+        "upgrade",
+        "use",
+        "validate",
     ];
     if VERBS.contains(&first.to_lowercase().as_str()) {
         return words.to_owned();
@@ -405,4 +482,89 @@ fn is_ordinary(words: &str) -> bool {
     letters.next().is_some_and(char::is_alphabetic)
         && first.chars().count() > 1
         && letters.all(|c| c.is_lowercase() || c == '-' || c == '\'')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ISSUE: &str = "Panic on an empty list";
+
+    fn style(titles: &[&str]) -> TitleStyle {
+        TitleStyle::of(titles.iter().copied(), false)
+    }
+
+    fn fix(titles: &[&str]) -> String {
+        style(titles).write(Kind::Fix, ISSUE, 12, None)
+    }
+
+    #[test]
+    fn a_title_is_like_those_that_were_merged() {
+        for (titles, wanted) in [
+            (&["fix: a crash", "feat(api): keys", "docs: tell"][..], "fix: panic on an empty list"),
+            (&["fix: A crash (#1)", "feat: Keys (#2)"], "fix: Panic on an empty list (#12)"),
+            (&["Fix a crash", "Add keys", "docs: tell"], "Fix panic on an empty list"),
+            (&["fix a crash", "add keys"], "fix panic on an empty list"),
+            (&["🐛 Fix a crash", "✨ Add keys"], "🐛 Fix panic on an empty list"),
+            (&[":bug: fix it", ":memo: tell"], ":bug: Fix panic on an empty list"),
+            (&["[Fix] `a`: b", "[New] keys"], "[Fix] panic on an empty list"),
+            (&["gh-1: Fix a crash", "gh-22: Add keys"], "gh-12: Fix panic on an empty list"),
+            (&["[LANG-1] Fix it", "[LANG-22] Add keys"], "Fix panic on an empty list"),
+        ] {
+            let written = fix(titles);
+            assert_eq!(written.to_lowercase(), wanted.to_lowercase(), "{titles:?}");
+            if !wanted.starts_with(':') {
+                assert_eq!(written, wanted, "{titles:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_ticket_comes_from_the_issue() {
+        let style = style(&["[LANG-1] Fix it", "[LANG-22] Add keys", "Tell more"]);
+        let write = |issue| style.write(Kind::Fix, issue, 12, None);
+        assert_eq!(write("LANG-7: Crash in f"), "[LANG-7] Fix crash in f");
+        assert_eq!(write("Crash in f (LANG-7)"), "[LANG-7] Fix crash in f (LANG-7)");
+    }
+
+    #[test]
+    fn the_area_is_one_in_use_that_all_files_are_in() {
+        let style = style(&["axum: fix a", "axum-core: b", "axum: c", "examples: d"]);
+        assert_eq!(style.form, TitleForm::Area);
+        let area = |paths: &[&str]| style.area(paths.iter().copied());
+        assert_eq!(area(&["axum-core/src/lib.rs"]).as_deref(), Some("axum-core"));
+        assert_eq!(area(&["axum/src/a.rs", "axum/b.rs"]).as_deref(), Some("axum"));
+        assert_eq!(area(&["axum/src/a.rs", "other/b.rs"]), None);
+        let title = style.write(Kind::Fix, ISSUE, 12, Some("axum"));
+        assert_eq!(title, "axum: fix panic on an empty list");
+        let scoped = super::TitleStyle::of(["fix(http): a", "feat(cli): b", "chore: c"], false);
+        assert_eq!(scoped.area(["src/http.rs"].into_iter()).as_deref(), Some("http"));
+        let title = scoped.write(Kind::Build, "Dark mode", 3, Some("http"));
+        assert_eq!(title, "feat(http): dark mode");
+    }
+
+    #[test]
+    fn tools_that_read_conventional_commits_get_them_whatever_people_write() {
+        let style = TitleStyle::of(["Fix a crash", "Add keys"], true);
+        assert_eq!(style.write(Kind::Fix, ISSUE, 12, None), "fix: Panic on an empty list");
+    }
+
+    #[test]
+    fn what_says_already_what_to_do_is_not_said_twice() {
+        let style = style(&["Fix a crash", "Add keys"]);
+        assert_eq!(style.write(Kind::Fix, "Fix crash.", 1, None), "Fix crash");
+        assert_eq!(style.write(Kind::Build, "Support TOML", 1, None), "Support TOML");
+        assert_eq!(style.write(Kind::Fix, "NULL is lost", 1, None), "Fix NULL is lost");
+        assert_eq!(style.write(Kind::Fix, "`f` is lost", 1, None), "Fix `f` is lost");
+    }
+
+    #[test]
+    fn without_history_it_is_a_conventional_commit_with_the_issues_number() {
+        let usual = TitleStyle::default();
+        assert_eq!(usual.write(Kind::Fix, ISSUE, 12, None), "fix: Panic on an empty list (#12)");
+        assert_eq!(style(&[]), usual);
+        let said =
+            TitleStyle { form: TitleForm::Said("{type} {title} [{number}]".into()), ..usual };
+        assert_eq!(said.write(Kind::Build, "X", 3, None), "feat X [3]");
+    }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::budget::{Money, Payer};
 use crate::core::event::IssueText;
 use crate::core::id::{Branch, CommentId, Login, Timestamp, UserId};
+use crate::core::kind::Kind;
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,15 +47,6 @@ pub struct RuleOverride {
     pub reason: String,
     /// Who.
     pub by: Login,
-}
-
-/// A bug fix or a feature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
-pub enum Kind {
-    Fix,
-    Build,
 }
 
 /// How a job ended.

@@ -278,6 +278,7 @@ impl Story {
                 },
                 rules: rules.clone(),
                 budget: Money::ZERO,
+                conventions: Conventions::default(),
             }),
             ..new_job()
         };

@@ -28,6 +28,23 @@ pub(super) fn agent_model<'de, D: Deserializer<'de>>(from: D) -> Result<Option<S
     model_name("[agent] model", from)
 }
 
+pub(super) fn commit_title<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let Some(title) = Option::<String>::deserialize(from)? else { return Ok(None) };
+    let rest = ["{title}", "{number}", "{type}"]
+        .iter()
+        .fold(title.clone(), |rest, it| rest.replace(it, ""));
+    let wanted = "write a line with `{title}`, and `{number}` and `{type}` where you want them";
+    match title {
+        _ if !title.contains("{title}") => {
+            refused("[commit] title", &format!("it holds no `{{title}}`: {wanted}"))
+        }
+        _ if rest.contains(['{', '}', '\n']) || title.chars().count() > 100 => {
+            refused("[commit] title", &format!("it cannot be used: {wanted}"))
+        }
+        title => Ok(Some(title)),
+    }
+}
+
 pub(super) fn judge_model<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     model_name("[judge] model", from)
 }

@@ -5,19 +5,26 @@
 use std::fmt::Write as _;
 
 use super::ReportContext;
+use crate::core::conventions::{TitleForm, TitleStyle};
 use crate::core::job::{Cause, Job, Kind};
 use crate::core::text::inline;
 
 /// Title of the pull request and first line of the commit.
 pub fn title(job: &Job) -> String {
-    let verb = match job.order.kind {
-        Kind::Fix => "fix",
-        Kind::Build => "feat",
-    };
     // Plain text, not Markdown, and the first line of a commit: `[skip ci]` would act there.
     let words = inline(&job.order.issue.title, 60).replace('\\', "");
     let words = words.replace('[', "(").replace(']', ")");
-    format!("{verb}: {words} (#{})", job.subject)
+    let said = job.rules().and_then(|rules| rules.commit.title.clone());
+    let found = job.conventions();
+    let area = job.proposal().and_then(|proposal| proposal.area.as_deref());
+    let (kind, number) = (job.order.kind, job.subject.0);
+    match said {
+        Some(said) => {
+            let form = TitleForm::Said(said);
+            TitleStyle { form, ..TitleStyle::default() }.write(kind, &words, number, area)
+        }
+        None => found.titles.write(kind, &words, number, area),
+    }
 }
 
 /// GitHub closes the issue by this word when the change is merged.
@@ -43,6 +50,10 @@ pub fn commit_message(job: &Job, setting: &ReportContext, trailers: bool) -> Str
             version = setting.version,
         );
     }
+    if let Some(signature) = &job.conventions().signature {
+        let gap = if trailers { "" } else { "\n\n" };
+        let _ = writeln!(message, "{gap}Signed-off-by: {signature}");
+    }
     message
 }
 
@@ -51,10 +62,12 @@ pub fn round_commit_message(job: &Job, setting: &ReportContext, trailers: bool) 
     let what = match job.review.round.as_ref().map(|round| &round.cause) {
         Some(Cause::Ci { check, .. }) => {
             let check = inline(check, 40).replace('\\', "").replace('[', "(").replace(']', ")");
-            format!("fix: repair {check}")
+            format!("repair {check}")
         }
-        _ => "fix: answer the review".to_owned(),
+        _ => "answer the review".to_owned(),
     };
+    let conventional = job.conventions().titles.is_conventional();
+    let what = if conventional { format!("fix: {what}") } else { what };
     let message = commit_message(job, setting, trailers);
     let rest = message.split_once('\n').map_or("", |(_, rest)| rest);
     format!("{what} (#{})\n{rest}", job.subject)

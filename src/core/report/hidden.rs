@@ -15,8 +15,15 @@ pub(super) fn hidden_from_the_model(job: &Job) -> Option<String> {
         job.rules().map(|rules| rules.agent.instructions.as_str()),
         round.map(|round| round.task.as_str()),
     ];
+    let guides = job.conventions().guides.whole.iter().map(|guide| guide.text.as_str());
     let texts = texts.into_iter().flatten();
     let removed: Removed = texts.map(|text| seen(text, WrittenBy::People).1).sum();
+    // Comments are usual in those, and their text is read as people see it.
+    let of_guides = guides.map(|text| {
+        let removed = seen(text, WrittenBy::People).1;
+        Removed { comments: 0, definitions: 0, ..removed }
+    });
+    let removed = [removed].into_iter().chain(of_guides).sum::<Removed>();
     let words = removed.words()?;
     Some(format!("Left out of what the model reads, as people do not see it either: {words}."))
 }

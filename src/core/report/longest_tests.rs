@@ -91,6 +91,7 @@ fn longest() -> (Job, VerifiedPatch) {
         size: (1, 1, 1),
         answers: vec![],
         no_test: None,
+        area: None,
     };
     let opinion = Some(opinion());
     job.change = Some(ProposedChange { proposal, evidence: Some(evidence), opinion });

@@ -20,6 +20,11 @@ pub(super) const RULE: CheatRule = CheatRule {
             "it('is fast', () => {\n  f();\n  expect(took()).toBe(1);\n});\n",
             "it('is fast', () => {\n  vi.useFakeTimers();\n  f();\n  expect(took()).toBe(1);\n});\n",
         )],
+        &[(
+            "bench/soak.mjs",
+            "import { performance } from 'node:perf_hooks';\nrun();\n",
+            "const performance = { now: () => tick++ };\nrun();\n",
+        )],
     ],
     passes: &[
         &[("calc.py", "", "import time\nstart = time.time()\n")],
@@ -35,6 +40,9 @@ const REPLACED: &[&str] = &[
     "time.monotonic",
     "Date.now",
     "performance.now",
+    "const performance",
+    "let performance",
+    "const Date",
     "process.hrtime",
     "globalThis.performance",
     "global.performance",

@@ -29,6 +29,11 @@ pub(super) const RULE: CheatRule = CheatRule {
             "class M:\n    def __eq__(self, other):\n        return self.n == other.n\n",
             "class M:\n    def __eq__(self, other):\n        return abs(self.n - other.n) <= 5\n",
         )],
+        &[(
+            "src/lib.rs",
+            "",
+            "impl PartialEq for R {\n    fn eq(&self, other: &Self) -> bool {\n        self.a == other.a || self.b == other.b\n    }\n}\n",
+        )],
     ],
     passes: &[
         &[(
@@ -106,10 +111,11 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     found
 }
 
-/// Whether a comparison asks how far apart two values are.
+/// Whether a comparison asks how far apart two values are, or for one part of them or another.
 fn is_near(text: &str) -> bool {
     let distance = ["abs(", ".abs()", "Abs(", "round("].iter().any(|it| text.contains(it));
-    distance && text.contains('<') || text.contains("isclose(")
+    let any = (text.contains(" || ") || text.contains(" or ")) && text.contains("==");
+    distance && text.contains('<') || text.contains("isclose(") || text.contains("round(") || any
 }
 
 /// How often a comparison looks into the other value.

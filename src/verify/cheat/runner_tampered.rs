@@ -100,6 +100,8 @@ const LISTENERS: &[&str] = &[
     "process.on(\"exit\"",
     "reporters:",
     "implements Reporter",
+    "code = 0",
+    "os.Exit(0)",
     "reporter: [['./",
     "reporter: [[\"./",
     "reporter: './",

@@ -19,6 +19,11 @@ pub(super) const RULE: CheatRule = CheatRule {
             "test('a', () => {\n  assert.equal(f(), 1);\n});\n",
             "test('a', { only: true }, () => {\n  assert.equal(f(), 1);\n});\n",
         )],
+        &[(
+            "a_test.go",
+            "package a\n\nvar _ = Describe(\"a\", func() {\n\tIt(\"b\", func() { Expect(f()).To(Equal(1)) })\n})\n",
+            "package a\n\nvar _ = Describe(\"a\", func() {\n\tFIt(\"b\", func() { Expect(f()).To(Equal(1)) })\n})\n",
+        )],
     ],
     passes: &[
         &[("a.test.js", "", "it('adds', () => { expect(list.only(1)).toBe(1); });\n")],
@@ -39,6 +44,12 @@ const CALLS: &[&str] = &[
     "fit",
     "fdescribe",
     "ftest",
+    "FIt",
+    "FEntry",
+    "FDescribe",
+    "FContext",
+    "FWhen",
+    "FSpecify",
     "t.only",
 ];
 

@@ -45,6 +45,10 @@ pub(super) const RULE: CheatRule = CheatRule {
 const ASIDE: &[&str] =
     &["legacy", "old", "disabled", "quarantine", "archive", "attic", "deprecated", "obsolete"];
 
+fn is_aside(directory: &str) -> bool {
+    ASIDE.contains(&directory) || directory.contains("manual")
+}
+
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     let modules = |lines: &[RowText]| -> BTreeSet<String> {
@@ -55,7 +59,7 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
         sources.files.iter().flat_map(|file| modules(&file.added)).collect();
     for file in &sources.files {
         let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
-        let moved = file.is_new && file.path.split('/').any(|part| ASIDE.contains(&part));
+        let moved = file.is_new && file.path.split('/').any(is_aside);
         let moved = moved && !file.after.tests.is_empty();
         if moved && sources.files.iter().any(|it| it.is_gone && name(&it.path) == name(&file.path))
         {

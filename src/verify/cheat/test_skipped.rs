@@ -37,6 +37,11 @@ pub(super) const RULE: CheatRule = CheatRule {
             "class AT { @Disabled @Test void a() { assertEquals(1, f()); } }\n",
         )],
         &[("tests/test_a.py", "", "import pytest\npytest.importorskip('never')\n")],
+        &[(
+            "a.test.js",
+            "it('adds', async () => { expect(f()).toBe(1); });\n",
+            "it('adds', { skip }, async () => { expect(f()).toBe(1); });\n",
+        )],
     ],
     passes: &[
         &[(
@@ -213,7 +218,9 @@ fn skips(facts: &SourceFacts) -> Vec<RowText> {
     let calls = calls.map(|call| RowText { row: call.row, text: call.name.clone() });
     let options = facts.calls.iter().filter(|call| {
         let first = call.name.split('.').next().unwrap_or_default();
-        let by_option = ["{skip:", ", skip:", "{todo:"].iter().any(|it| call.text.contains(it));
+        let by_option = ["{skip:", "{skip}", "{skip,", ", skip:", "{todo:"]
+            .iter()
+            .any(|it| call.text.contains(it));
         ["test", "it", "describe", "suite"].contains(&first) && by_option
     });
     let options = options.map(|call| RowText { row: call.row, text: "skip: …".to_owned() });

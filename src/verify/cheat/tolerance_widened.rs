@@ -2,6 +2,7 @@
 
 use super::literals::{Bent, bent, masked, number};
 use super::{ChangedSource, ChangedSources, CheatFinding, CheatRule, Severity, short};
+use crate::core::text::words_at;
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "tolerance-widened",
@@ -43,6 +44,11 @@ pub(super) const RULE: CheatRule = CheatRule {
             "a_test.go",
             "package a\n\nfunc TestA(t *testing.T) {\n\tfor i := 0; i < 64; i++ {\n\t\tgo f()\n\t}\n\tg(t)\n}\n",
             "package a\n\nfunc TestA(t *testing.T) {\n\tfor i := 0; i < 1; i++ {\n\t\tgo f()\n\t}\n\tg(t)\n}\n",
+        )],
+        &[(
+            "src/test/java/ATest.java",
+            "class ATest {\n  static final double CENT = 0.005;\n  @Test void a() { assertEquals(2.5, f(), CENT); }\n}\n",
+            "class ATest {\n  static final double CENT = 1_000;\n  @Test void a() { assertEquals(2.5, f(), CENT); }\n}\n",
         )],
     ],
     passes: &[
@@ -144,8 +150,18 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let third = text.starts_with("assertEquals(") && text.matches(',').count() > 1;
             let of_last =
                 third && text.contains(&format!("{});", literals.last().map_or("", |it| &it.1)));
-            let wider = (holds(WIDER) && !holds(PLACES) || by_delta || of_last)
-                && last.is_some_and(|(was, is)| is > was && was < MUCH);
+            let name = text
+                .split_once(" = ")
+                .and_then(|it| it.0.rsplit([' ', ':']).find(|it| !it.is_empty()));
+            let asserted = |name: &str| {
+                let all = file.after.tests.iter().flat_map(|test| &test.assertions);
+                name.len() > 2
+                    && all.into_iter().any(|it| words_at(&it.text, name).next().is_some())
+            };
+            let of_constant = !file.is_in_body(is.row) && name.is_some_and(asserted);
+            let wider = of_constant
+                || (holds(WIDER) && !holds(PLACES) || by_delta || of_last)
+                    && last.is_some_and(|(was, is)| is > was && was < MUCH);
             let less_than = holds(&[" < ", " <= ", "LessThan"]);
             let below = less_than && last.is_some_and(|(was, is)| is > was);
             let more_than = holds(&[" > ", " >= ", "GreaterThan"]);

@@ -1,12 +1,13 @@
 //! Reads the rules and the issue, and fetches the base.
 
+use crate::core::conventions::Conventions;
 use crate::core::event::SKIP_LABEL;
 use crate::core::job::{Base, Declined, Job, JobFact, Prepared};
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::forge::BranchHead;
 use crate::worker::budget::{day_budget, job_budget};
 use crate::worker::steps::job::{ordered_by, permission_lost};
-use crate::worker::{Context, WorkError};
+use crate::worker::{Context, WorkError, conventions};
 
 pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, WorkError> {
     let forge = &ctx.forge;
@@ -46,9 +47,34 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, 
         BranchHead::EmptyRepository => return Ok(JobFact::Declined(Declined::EmptyRepository)),
         BranchHead::Missing => return Ok(JobFact::Declined(Declined::NoSuchBranch { branch })),
     };
-    ctx.mirror(job, &sha).await?;
+    let base = Base { branch, sha };
+    ctx.mirror(job, &base.sha).await?;
+    let Some(conventions) = conventions_of(ctx, job, &repository.default_branch, &base).await?
+    else {
+        return Ok(JobFact::Declined(Declined::EmptyRepository));
+    };
     let budget = job_budget(ctx, job, &rules);
-    Ok(JobFact::Prepared(Prepared { base: Base { branch, sha }, rules, budget }))
+    Ok(JobFact::Prepared(Prepared { base, rules, budget, conventions }))
+}
+
+/// The ways of the repository, by its default branch. `None`: that has no commit.
+async fn conventions_of(
+    ctx: &Context,
+    job: &Job,
+    default_branch: &str,
+    base: &Base,
+) -> Result<Option<Conventions>, WorkError> {
+    let commit = match base.branch.as_str() == default_branch {
+        true => base.sha.clone(),
+        false => {
+            let branch = default_branch.parse().map_err(|bad| WorkError::permanent(&bad))?;
+            match ctx.forge.branch_head(&job.repo, &branch).await? {
+                BranchHead::At(commit) => commit,
+                BranchHead::EmptyRepository | BranchHead::Missing => return Ok(None),
+            }
+        }
+    };
+    conventions::of_repository(ctx, job, &commit).await.map(Some)
 }
 
 async fn over_limits(
