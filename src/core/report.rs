@@ -10,6 +10,7 @@
 use std::fmt::Write as _;
 
 mod checks;
+mod commands;
 mod comments;
 mod commit;
 mod endings;
@@ -23,6 +24,7 @@ mod template;
 mod waiting;
 
 pub use checks::{check_run, why_no_test};
+pub use commands::{bad_command, help};
 pub use comments::{end_of_markers, marker, most_comments};
 pub use commit::{commit_message, round_commit_message, title};
 pub use endings::UNVERIFIED_CAP;
@@ -42,7 +44,7 @@ use overrides::overrides;
 use proof::proof_section;
 use review::{held, held_change};
 
-use super::command::{BadCommand, Verb, help_table};
+use super::command::Verb;
 use super::evidence::{GreenOutcome, VerifiedPatch};
 use super::id::{CommentId, JobId, Number, Sha};
 use super::job::{Job, JobEnding, JobStage, Kind, WaitingFor};
@@ -305,41 +307,6 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportC
         footer(job, setting)
     );
     signed(&text, &marker(job.id.as_str(), "pull"))
-}
-
-/// The answer to a command that could not be read.
-pub fn bad_command(bad: &BadCommand, prefix: &str) -> String {
-    let hint = |did_you_mean: &Option<String>| match did_you_mean {
-        Some(name) => format!(" Did you mean `{name}`?"),
-        None => String::new(),
-    };
-    let what = match bad {
-        BadCommand::NoVerb => "That names no command.".to_owned(),
-        BadCommand::UnknownVerb { said, did_you_mean } => {
-            format!("There is no command `{said}`.{}", hint(did_you_mean))
-        }
-        BadCommand::UnknownKey { verb, said, did_you_mean } => format!(
-            "`{verb}` has no key `{said}`.{} Words that contain `=` go after `--`.",
-            hint(did_you_mean)
-        ),
-        BadCommand::BadValue { key, said, wanted } => {
-            format!("`{key}={said}` cannot be used: it takes {wanted}.")
-        }
-        BadCommand::NearlyKey { verb, meant } => format!(
-            "Did you mean `{prefix} {verb} {meant}`? A key and its value are one word, before all \
-             others; words of the request that look like one go after `--`."
-        ),
-    };
-    format!("{what} Nothing was changed. `{prefix} help` lists the commands.")
-}
-
-/// The help text.
-pub fn help(prefix: &str) -> String {
-    format!(
-        "The first line of a new comment is the command; the rest is the request.\n\n{}\n\
-         The label `gander:fix` is the same as `{prefix} fix`; `gander:skip` keeps Gander away.",
-        help_table(prefix)
-    )
 }
 
 /// The answer to someone who may not.

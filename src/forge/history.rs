@@ -18,7 +18,7 @@ pub struct RecentHistory {
 }
 
 #[derive(Deserialize)]
-struct ListedPull {
+struct RecentPull {
     #[serde(default)]
     title: String,
     #[serde(default)]
@@ -28,8 +28,8 @@ struct ListedPull {
 }
 
 #[derive(Deserialize)]
-struct ListedCommit {
-    commit: CommitText,
+struct RecentCommit {
+    commit: RecentMessage,
     #[serde(default)]
     author: Option<payload::User>,
     #[serde(default)]
@@ -37,7 +37,7 @@ struct ListedCommit {
 }
 
 #[derive(Deserialize)]
-struct CommitText {
+struct RecentMessage {
     #[serde(default)]
     message: String,
 }
@@ -52,14 +52,14 @@ impl Forge {
         let pulls = format!("{path}/pulls?state=closed&sort=updated&direction=desc&per_page=100");
         let commits = format!("{path}/commits?per_page={MOST_TITLES}");
         let (pulls, commits) = tokio::try_join!(
-            self.first_page::<ListedPull>(repo, pulls, "reading what was merged"),
-            self.first_page::<ListedCommit>(repo, commits, "reading the last commits"),
+            self.first_page::<RecentPull>(repo, pulls, "reading what was merged"),
+            self.first_page::<RecentCommit>(repo, commits, "reading the last commits"),
         )?;
         let by_person = |user: &Option<payload::User>| {
             user.as_ref().is_none_or(|user| user.kind != "Bot" && !user.login.ends_with("[bot]"))
         };
         let merged = pulls.into_iter().filter(|it| it.merged_at.is_some() && by_person(&it.user));
-        let own = |it: &ListedCommit| it.parents.len() < 2 && by_person(&it.author);
+        let own = |it: &RecentCommit| it.parents.len() < 2 && by_person(&it.author);
         Ok(RecentHistory {
             titles: merged.map(|it| it.title).take(MOST_TITLES).collect(),
             messages: commits.into_iter().filter(own).map(|it| it.commit.message).collect(),

@@ -22,6 +22,7 @@ mod base;
 mod cheat_corpus;
 mod check;
 mod clocks;
+mod conventions;
 mod conventions_corpus;
 mod crash;
 mod crash_review;
