@@ -92,7 +92,7 @@ pub fn template_path<'a>(paths: impl Iterator<Item = &'a str>, kind: Kind) -> Op
 
 /// What a part of a template is for, by its heading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum TemplatePart {
     /// What the change is and why.
     Summary,
     /// The issue it is about.
@@ -110,7 +110,7 @@ pub fn fill(template: &str, known: &KnownOfChange<'_>) -> Option<FilledTemplate>
     }
     let (mut out, mut left) = (String::new(), 0);
     let mut told = Told::default();
-    let mut part = Part::Other;
+    let mut part = TemplatePart::Other;
     let (mut fence, mut replaced) = (false, false);
     let mut section = String::new();
     for line in text.lines() {
@@ -166,26 +166,28 @@ struct Told {
 fn close(
     out: &mut String,
     section: &mut String,
-    part: Part,
+    part: TemplatePart,
     told: &mut Told,
     known: &KnownOfChange<'_>,
 ) {
     let empty = section.trim().trim_matches(['-', '*', '_', ' ']).is_empty();
     let ours = match part {
-        Part::Summary if !told.summary => {
+        TemplatePart::Summary if !told.summary => {
             told.summary = true;
             Some(summary(known))
         }
-        Part::Issue if !told.issue => {
+        TemplatePart::Issue if !told.issue => {
             told.issue = true;
             Some(format!("#{}", known.issue))
         }
-        Part::Tests if empty => Some(tests(known)),
-        Part::Summary | Part::Issue if empty => Some("See above.".to_owned()),
-        Part::Other if empty && !out.trim().is_empty() => {
+        TemplatePart::Tests if empty => Some(tests(known)),
+        TemplatePart::Summary | TemplatePart::Issue if empty => Some("See above.".to_owned()),
+        TemplatePart::Other if empty && !out.trim().is_empty() => {
             Some("*Not filled in: Gander knows nothing of this.*".to_owned())
         }
-        Part::Summary | Part::Issue | Part::Tests | Part::Other => None,
+        TemplatePart::Summary | TemplatePart::Issue | TemplatePart::Tests | TemplatePart::Other => {
+            None
+        }
     };
     if let Some(ours) = ours {
         let _ = writeln!(out, "\n{ours}");
@@ -229,7 +231,7 @@ fn heading(line: &str) -> Option<&str> {
     (rest.is_empty() || rest.starts_with(['*', '(', '_'])).then_some(words)
 }
 
-fn part_of(heading: &str) -> Part {
+fn part_of(heading: &str) -> TemplatePart {
     const ISSUE: &[&str] = &["issue", "ticket", "bug report", "closes", "fixes", "linked", "jira"];
     const TESTS: &[&str] = &["test", "verif", "how has this been"];
     const SUMMARY: &[&str] = &[
@@ -251,15 +253,15 @@ fn part_of(heading: &str) -> Part {
     let names = |words: &[&str]| words.iter().any(|word| small.contains(word));
     let list = small.contains("check") || small.contains("type of");
     if list {
-        Part::Other
+        TemplatePart::Other
     } else if names(ISSUE) {
-        Part::Issue
+        TemplatePart::Issue
     } else if names(TESTS) {
-        Part::Tests
+        TemplatePart::Tests
     } else if names(SUMMARY) {
-        Part::Summary
+        TemplatePart::Summary
     } else {
-        Part::Other
+        TemplatePart::Other
     }
 }
 
