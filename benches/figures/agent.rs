@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use gander::app::sandbox;
 use gander::core::budget::{Budget, Money};
+use gander::core::conventions::Conventions;
 use gander::core::event::IssueText;
+use gander::core::id::Number;
 use gander::core::job::Kind;
 use gander::core::policy::Rules;
 use gander::model::{Model, ModelError, ModelReply, Price, Request, Scripted, ScriptedTurn};
@@ -261,6 +263,8 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
         kind,
         issue: &issue,
         request: "",
+        number: Number(1),
+        conventions: &Conventions::default(),
         rules: &rules,
         base: &base,
         round: None,

@@ -167,14 +167,14 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
         rules.verify.commands.clone_from(&command.verify);
     }
     let kind = if command.build { Kind::Build } else { Kind::Fix };
-    let conventions = conventions(&mirror, &base, &RecentHistory::default(), kind).await?;
+    let conventions = Box::new(conventions(&mirror, &base, &RecentHistory::default(), kind).await?);
     let ctx = job_context(command, sandbox, mirror, cache)?;
     let budget = command.budget.unwrap_or(rules.budget.run);
     let base = Base { branch: "local".parse()?, sha: base };
     let job = LocalJob {
         job: job_on(issue, command)?,
         ctx: &ctx,
-        prepared: Prepared { base: base.clone(), rules, budget, conventions },
+        prepared: Prepared { base: base.clone(), rules, budget, estimate: None, conventions },
         clock: Clock::system(),
         progress: &|what| progress(command, what),
     };
@@ -201,6 +201,7 @@ fn job_on(issue: &IssueText, command: &RunCommand) -> Result<Job, AnyError> {
     let name = "local/local".parse()?;
     let repo = RepoRef { installation_id: InstallationId(0), repo_id: RepoId(0), name };
     let order = JobOrder {
+        despite_others: false,
         kind: if command.build { Kind::Build } else { Kind::Fix },
         by_id: UserId(0),
         login: "local".parse()?,

@@ -120,6 +120,30 @@ impl TryFrom<String> for Money {
     }
 }
 
+/// What jobs of a repository usually come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CostEstimate {
+    /// Half of them cost no more.
+    pub median: Money,
+    /// Nine of ten cost no more.
+    pub most: Money,
+    /// Of so many jobs.
+    pub of: usize,
+}
+
+impl CostEstimate {
+    /// Fewer jobs say nothing.
+    const FEWEST: usize = 3;
+
+    /// By what past jobs came to.
+    pub fn of(mut costs: Vec<Money>) -> Option<Self> {
+        costs.sort_unstable();
+        let of = costs.len();
+        let at = |tenths: usize| costs.get((of * tenths).div_ceil(10).max(1) - 1).copied();
+        (of >= Self::FEWEST).then(|| Some(Self { median: at(5)?, most: at(9)?, of })).flatten()
+    }
+}
+
 /// What a job may spend on the model: every call reserves first and settles after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
@@ -224,6 +248,19 @@ mod tests {
         ] {
             assert_eq!(dollars(written).to_string(), shown, "{written}");
         }
+    }
+
+    #[test]
+    fn an_estimate_takes_three_jobs_and_says_what_half_and_nine_of_ten_cost() {
+        let of = |cents: &[i64]| {
+            let costs = cents.iter().map(|it| Money::from_micros(it * MICROS_PER_CENT));
+            CostEstimate::of(costs.collect())
+        };
+        let shown = |cents| of(cents).map(|it| (it.median.to_string(), it.most.to_string()));
+        assert_eq!(of(&[10, 20]), None);
+        assert_eq!(shown(&[30, 10, 20]), Some(("$0.20".into(), "$0.30".into())));
+        let ten = shown(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 200]);
+        assert_eq!(ten, Some(("$0.05".into(), "$0.09".into())));
     }
 
     #[test]

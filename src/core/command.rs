@@ -111,7 +111,7 @@ pub static VERBS: [VerbSpec; Verb::COUNT] = [
         keys: &[],
         place: "where Gander waits for it",
         who: Role::Write,
-        summary: "push the change that is shown there",
+        summary: "yes to what Gander asked there: push the change that is shown, or work though others are at it",
     },
     VerbSpec {
         verb: Verb::Override,

@@ -20,7 +20,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::budget::{Accounts, Money};
+use super::budget::{Accounts, CostEstimate, Money};
 use super::conventions::{Conventions, Guides, TitleStyle};
 use super::evidence::Evidence;
 use super::github::{PullRef, RepoRef};
@@ -99,9 +99,12 @@ pub struct Prepared {
     pub rules: Rules,
     /// The most the job may cost.
     pub budget: Money,
+    /// What jobs of the repository usually come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<CostEstimate>,
     /// The ways of the repository.
     #[serde(default)]
-    pub conventions: Conventions,
+    pub conventions: Box<Conventions>,
 }
 
 /// A proposed change, and what was found out about exactly that.
@@ -133,6 +136,17 @@ pub struct Base {
     pub sha: Sha,
 }
 
+/// A changed file, as a reviewer meets it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct FileToRead {
+    pub path: String,
+    /// Lines that come.
+    pub added: u32,
+    /// Lines that go.
+    pub removed: u32,
+}
+
 /// What the agent handed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proposal {
@@ -147,6 +161,9 @@ pub struct Proposal {
     /// What the model says to each thread of the round.
     #[serde(default)]
     pub answers: Vec<ThreadAnswer>,
+    /// Its files, those first that a reviewer has to read most closely.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reading: Vec<FileToRead>,
     /// What of the repository it is about, as its titles have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub area: Option<String>,

@@ -31,6 +31,7 @@ fn order() -> JobOrder {
         budget: None,
         base: None,
         model: None,
+        despite_others: false,
         overrides: Vec::new(),
     }
 }
@@ -265,7 +266,7 @@ fn facts_of_commands() -> Vec<JobFact> {
 }
 
 fn prepared(base: Base, rules: Rules) -> Prepared {
-    Prepared { base, rules, budget: Money::ZERO, conventions: Conventions::default() }
+    Prepared { base, rules, budget: Money::ZERO, estimate: None, conventions: Box::default() }
 }
 
 fn proposal(patch: &str) -> Proposal {
@@ -275,6 +276,7 @@ fn proposal(patch: &str) -> Proposal {
 pub(super) fn proposal_of(patch: PatchDigest) -> Proposal {
     Proposal {
         area: None,
+        reading: Vec::new(),
         patch,
         summary: String::new(),
         flags: vec![],

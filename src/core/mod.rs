@@ -24,6 +24,7 @@ pub mod locked;
 pub mod machine;
 pub mod manifest;
 pub mod other_ci;
+pub mod other_work;
 pub mod patch;
 pub mod path;
 pub mod path_rules;

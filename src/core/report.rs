@@ -14,6 +14,7 @@ mod commands;
 mod comments;
 mod commit;
 mod endings;
+mod expected_review;
 mod flagged;
 mod hidden;
 mod judgement;
@@ -28,6 +29,7 @@ pub use commands::{bad_command, help};
 pub use comments::{end_of_markers, marker, most_comments};
 pub use commit::{commit_message, round_commit_message, title};
 pub use endings::UNVERIFIED_CAP;
+use expected_review::expected_review;
 pub use flagged::first_flags;
 pub use judgement::{left_words, opinion_words};
 pub use overrides::{not_blocked_by, overridden, override_denied, override_what, override_why};
@@ -241,6 +243,7 @@ pub fn state_label(job: &Job) -> Option<&'static str> {
 /// The pull request's text. `head` is the commit it proposes.
 pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportContext) -> String {
     let mut text = format!("{}\n\n", consequence(job, head, &setting.prefix));
+    let _ = write!(text, "{}\n\n", expected_review(job, patch));
     text.push_str(&template::section(job, patch));
     let outcome = outcome_words(patch.outcome());
     if let Some(why) = checks::why_no_test(patch.tests()) {
@@ -468,7 +471,14 @@ fn checklist(job: &Job) -> String {
 fn footer(job: &Job, setting: &ReportContext) -> String {
     let mut parts = Vec::new();
     if setting.show.cost && job.budget() > super::budget::Money::ZERO {
-        parts.push(format!("{} of {}", job.spent, job.budget()));
+        let estimate = job.prepared.as_ref().and_then(|prepared| prepared.estimate);
+        let usual = estimate.map_or_else(String::new, |it| {
+            format!(
+                " (of {} jobs here half cost {} or less, nine of ten {})",
+                it.of, it.median, it.most
+            )
+        });
+        parts.push(format!("{} of {}{usual}", job.spent, job.budget()));
     }
     if setting.show.model {
         parts.push(setting.model.clone());

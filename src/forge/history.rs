@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::{ApiCall, Forge, ForgeError, Scope, found, payload, repo_path};
 use crate::core::github::RepoRef;
+use crate::core::id::{Login, Number};
 
 /// So many titles are looked at.
 const MOST_TITLES: usize = 50;
@@ -15,16 +16,49 @@ pub struct RecentHistory {
     pub titles: Vec<String>,
     /// Messages of commits on the default branch, without merges.
     pub messages: Vec<String>,
+    /// Pull requests that are open, of others than Gander.
+    pub open: Vec<OthersPull>,
+    /// The branches of pull requests that are not open any more.
+    pub done_branches: Vec<String>,
+}
+
+/// A pull request that is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct OthersPull {
+    pub number: Number,
+    /// Who opened it.
+    pub by: Login,
+    /// Its title and its text.
+    pub text: String,
 }
 
 #[derive(Deserialize)]
 struct RecentPull {
     #[serde(default)]
     title: String,
+    number: Number,
+    state: String,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    head: Option<PullHead>,
     #[serde(default)]
     merged_at: Option<String>,
     #[serde(default)]
     user: Option<payload::User>,
+}
+
+#[derive(Deserialize)]
+struct NamedRef {
+    #[serde(rename = "ref", default)]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct PullHead {
+    #[serde(rename = "ref", default)]
+    branch: String,
 }
 
 #[derive(Deserialize)]
@@ -49,21 +83,52 @@ impl Forge {
     /// When GitHub cannot be asked.
     pub async fn recent_history(&self, repo: &RepoRef) -> Result<RecentHistory, ForgeError> {
         let path = repo_path(repo);
-        let pulls = format!("{path}/pulls?state=closed&sort=updated&direction=desc&per_page=100");
+        let pulls = format!("{path}/pulls?state=all&sort=updated&direction=desc&per_page=100");
         let commits = format!("{path}/commits?per_page={MOST_TITLES}");
-        let (pulls, commits) = tokio::try_join!(
+        let (own, pulls, commits) = tokio::try_join!(
+            self.account(),
             self.first_page::<RecentPull>(repo, pulls, "reading what was merged"),
             self.first_page::<RecentCommit>(repo, commits, "reading the last commits"),
         )?;
         let by_person = |user: &Option<payload::User>| {
             user.as_ref().is_none_or(|user| user.kind != "Bot" && !user.login.ends_with("[bot]"))
         };
-        let merged = pulls.into_iter().filter(|it| it.merged_at.is_some() && by_person(&it.user));
-        let own = |it: &RecentCommit| it.parents.len() < 2 && by_person(&it.author);
+        let (open, done): (Vec<RecentPull>, Vec<RecentPull>) =
+            pulls.into_iter().partition(|it| it.state == "open");
+        let of_others = open.into_iter().filter_map(|it| {
+            let by = it.user.filter(|user| user.id != own)?.login.parse().ok()?;
+            let text = format!("{}\n{}", it.title, it.body.unwrap_or_default());
+            Some(OthersPull { number: it.number, by, text })
+        });
+        let open: Vec<OthersPull> = of_others.collect();
+        let branches = done.iter().filter_map(|it| it.head.as_ref());
+        let done_branches = branches.map(|head| head.branch.clone()).collect();
+        let merged = done.into_iter().filter(|it| it.merged_at.is_some() && by_person(&it.user));
+        let single = |it: &RecentCommit| it.parents.len() < 2 && by_person(&it.author);
         Ok(RecentHistory {
             titles: merged.map(|it| it.title).take(MOST_TITLES).collect(),
-            messages: commits.into_iter().filter(own).map(|it| it.commit.message).collect(),
+            open,
+            done_branches,
+            messages: commits.into_iter().filter(single).map(|it| it.commit.message).collect(),
         })
+    }
+
+    /// The branches that are named after an issue: `12-empty-list`.
+    ///
+    /// # Errors
+    /// When GitHub cannot be asked.
+    pub async fn branches_named_after(
+        &self,
+        repo: &RepoRef,
+        issue: Number,
+    ) -> Result<Vec<String>, ForgeError> {
+        let path = format!("{}/git/matching-refs/heads/{issue}-", repo_path(repo));
+        let doing = "looking for branches of the issue";
+        let found = self.first_page::<NamedRef>(repo, path, doing).await?;
+        let names = found
+            .into_iter()
+            .filter_map(|it| Some(it.name.strip_prefix("refs/heads/")?.to_owned()));
+        Ok(names.collect())
     }
 
     /// The first page of a list; empty where there is none.

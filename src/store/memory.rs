@@ -278,6 +278,27 @@ impl Store for Memory {
         Ok(Money::from_micros(entries.map(|(_, entry)| entry.micros).sum()))
     }
 
+    async fn past_costs(
+        &self,
+        repo_id: RepoId,
+        since: Timestamp,
+    ) -> Result<Vec<Money>, StoreError> {
+        let state = self.state()?;
+        let mut sums: Vec<(JobId, i64)> = Vec::new();
+        let of_repo = state.ledger.iter().rev().filter(|(at, _)| *at >= since);
+        for (_, entry) in of_repo.filter(|(_, entry)| entry.accounts.repo_id == repo_id) {
+            match sums.iter_mut().find(|(job, _)| *job == entry.job_id) {
+                Some((_, sum)) => *sum += entry.micros,
+                None => sums.push((entry.job_id.clone(), entry.micros)),
+            }
+        }
+        let over = |id: &JobId| {
+            state.jobs.iter().any(|job| job.machine.id == *id && !job.machine.is_live())
+        };
+        let cost = sums.into_iter().filter(|(id, sum)| *sum > 0 && over(id));
+        Ok(cost.take(100).map(|(_, sum)| Money::from_micros(sum)).collect())
+    }
+
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {
         let state = self.state()?;
         let known = |id: &&DeliveryId| state.deliveries.iter().any(|received| received.id == **id);

@@ -125,6 +125,11 @@ pub trait Store: Send + Sync {
         since: Timestamp,
     ) -> Result<Money, StoreError>;
 
+    /// What each job of a repository came to that cost anything since a moment, the newest 100
+    /// first, without those that are under way.
+    async fn past_costs(&self, repo_id: RepoId, since: Timestamp)
+    -> Result<Vec<Money>, StoreError>;
+
     /// Which of these deliveries were accepted, so that a sweep fetches only the others.
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError>;
 

@@ -228,6 +228,14 @@ impl Store for Sqlite {
         read::spent(&self.reads, payer, accounts, since).await
     }
 
+    async fn past_costs(
+        &self,
+        repo_id: RepoId,
+        since: Timestamp,
+    ) -> Result<Vec<Money>, StoreError> {
+        read::past_costs(&self.reads, repo_id, since).await
+    }
+
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {
         read::known(&self.reads, ids).await
     }

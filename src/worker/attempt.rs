@@ -17,7 +17,7 @@ use crate::agent::transcript::Transcript;
 use crate::agent::{self, Assignment, Finished, Tool, ToolFault};
 use crate::core::budget::{Budget, Money};
 use crate::core::evidence::{Check, CheckOutcome, Evidence};
-use crate::core::job::{Proposal, ThreadAnswer};
+use crate::core::job::{FileToRead, Proposal, ThreadAnswer};
 use crate::core::locked::changed_packages;
 use crate::core::patch::{Change, Patch};
 use crate::core::path::RepoPath;
@@ -27,8 +27,8 @@ use crate::sandbox::{Sandbox, SandboxLimits};
 use crate::verify;
 use crate::verify::ProofDepth;
 use crate::verify::cheat::{CheatFinding, find_cheats};
-use crate::verify::is_of_tests;
 use crate::verify::scope::far_files;
+use crate::verify::{is_code, is_of_tests};
 use crate::worker::WorkError;
 use crate::worker::checks::{
     CheckedChange, blocking, checker, checks_changed, commands, edits_tests, limits, minutes,
@@ -285,15 +285,19 @@ async fn hand_in(
             let packages = packages_changed(&patch, &base);
             let mut told = cheats_in(&patch, &base);
             told.extend(far_files(&patch, &base, &issue));
-            (diff::lines(&patch, &base), packages, told)
+            (diff::lines(&patch, &base), packages, told, reading(&patch, &base))
         });
         (patch, looked)
     })
     .await?;
-    let ((added, removed), packages, told) = looked?;
+    let ((added, removed), packages, told, mut reading) = looked?;
     // What is installed with a change is seen nowhere else.
     flags.splice(0..0, packages);
     flags.extend(told);
+    let flagged = |path: &str| {
+        flags.iter().any(|flag| flag.strip_prefix(path).is_some_and(|it| it.starts_with(':')))
+    };
+    reading.sort_by_key(|file| !flagged(&file.path));
     let files = u32::try_from(patch.changes.len()).unwrap_or(u32::MAX);
     let size = (files, added, removed);
     let SaidOfChange { summary, answers, no_test } = words;
@@ -301,9 +305,32 @@ async fn hand_in(
     let paths = patch.changes.keys().map(RepoPath::as_str).filter(tested);
     let area = job.conventions.titles.area(paths);
     let patch_digest = patch.digest();
-    let proposal = Proposal { patch: patch_digest, summary, flags, size, area, answers, no_test };
+    let proposal =
+        Proposal { patch: patch_digest, summary, flags, size, reading, area, answers, no_test };
     Ok(AttemptEnd::Proposed(patch, proposal))
 }
+
+/// Its files in the order in which a reviewer has to read them: code of the program, then settings
+/// and whatever else there is, then tests, then texts; in each the most changed first.
+fn reading(patch: &Patch, base: &diff::BaseFiles) -> Vec<FileToRead> {
+    let mut files: Vec<FileToRead> = diff::lines_by_file(patch, base)
+        .into_iter()
+        .map(|(path, added, removed)| FileToRead { path: path.to_string(), added, removed })
+        .collect();
+    let is_text = |path: &str| path.ends_with(".md") || path.ends_with(".rst");
+    let rank = |path: &str| match (is_of_tests(path), is_code(path)) {
+        (false, true) => 0,
+        (true, _) => 2,
+        (false, false) if is_text(path) => 3,
+        (false, false) => 1,
+    };
+    files.sort_by_key(|it| (rank(&it.path), std::cmp::Reverse(it.added + it.removed)));
+    files.truncate(MOST_TO_READ);
+    files
+}
+
+/// So many files are listed.
+const MOST_TO_READ: usize = 30;
 
 /// The packages that its lockfiles add and replace.
 fn packages_changed(patch: &Patch, base: &diff::BaseFiles) -> Vec<String> {

@@ -121,6 +121,7 @@ mod tests {
             budget: None,
             base: None,
             model: None,
+            despite_others: false,
             overrides: Vec::new(),
             request: String::new(),
         };
@@ -152,7 +153,8 @@ mod tests {
                 base,
                 rules,
                 budget: Money::from_micros(budget),
-                conventions: crate::core::conventions::Conventions::default(),
+                estimate: None,
+                conventions: Box::default(),
             });
             booked.extend(ledger_entry(&before, &after).map(|entry| entry.micros));
             before = after;

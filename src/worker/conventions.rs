@@ -39,7 +39,7 @@ pub async fn conventions(
         let content = mirror.read_file(commit, &path, LARGEST).ok().flatten()?;
         Some(String::from_utf8_lossy(&content).into_owned())
     };
-    let guides = guide_paths(all());
+    let guides = guide_paths(&paths);
     let guides: Vec<(String, String)> =
         guides.into_iter().filter_map(|path| Some((path.to_owned(), read(path)?))).collect();
     let by_text = || guides.iter().find_map(|(path, text)| text_asks(path, text));
@@ -59,7 +59,7 @@ pub async fn conventions(
         sign_off: file_that_asks(all()).or_else(by_text).or_else(by_habit),
         signature: None,
         template,
-        fragments: fragments(all(), read),
+        fragments: fragments(&paths, read),
         guides: Guides::of(guides.clone(), nested_paths(all())),
     })
 }
@@ -72,11 +72,10 @@ pub(in crate::worker) async fn of_repository(
     ctx: &crate::worker::Context,
     job: &crate::core::job::Job,
     commit: &Sha,
+    history: &RecentHistory,
 ) -> Result<Conventions, WorkError> {
-    let (mirror, history) =
-        tokio::join!(ctx.mirror(job, commit), async { ctx.forge.recent_history(&job.repo).await });
-    let (mirror, history) = (mirror?, history?);
-    let mut found = conventions(&mirror, commit, &history, job.order.kind).await?;
+    let mirror = ctx.mirror(job, commit).await?;
+    let mut found = conventions(&mirror, commit, history, job.order.kind).await?;
     if found.sign_off.is_some() {
         found.signature = Some(ctx.forge.own_signature().await?);
     }

@@ -58,21 +58,29 @@ pub fn base_files(
 
 /// Lines added and removed, as the unified format counts them.
 pub fn lines(patch: &Patch, base: &BaseFiles) -> (u32, u32) {
-    let text = unified(patch, base);
-    let (mut added, mut removed) = (0, 0);
-    let mut in_header = true;
-    for line in text.split(|b| *b == b'\n') {
-        if line.starts_with(b"diff --git ") {
-            in_header = true;
-        } else if line.starts_with(b"@@ ") {
-            in_header = false;
-        } else if !in_header && line.starts_with(b"+") {
-            added += 1;
-        } else if !in_header && line.starts_with(b"-") {
-            removed += 1;
+    let each = lines_by_file(patch, base);
+    each.iter().fold((0, 0), |(added, removed), it| (added + it.1, removed + it.2))
+}
+
+/// The same of each file.
+pub fn lines_by_file<'p>(patch: &'p Patch, base: &'p BaseFiles) -> Vec<(&'p RepoPath, u32, u32)> {
+    let mut counted = Vec::new();
+    for (path, before, after) in files(patch, base) {
+        let mut text = Vec::new();
+        let written = one_file(&mut text, path, before, after);
+        let text = match written {
+            Written::Text => &text[..],
+            Written::Binary { .. } => &[],
+        };
+        let lines = text.split(|byte| *byte == b'\n').skip_while(|line| !line.starts_with(b"@@ "));
+        let (mut added, mut removed) = (0, 0);
+        for line in lines {
+            added += u32::from(line.starts_with(b"+"));
+            removed += u32::from(line.starts_with(b"-"));
         }
+        counted.push((path, added, removed));
     }
-    (added, removed)
+    counted
 }
 
 /// Bytes that each file adds to a change: those of the lines that go and come, or of the new

@@ -71,6 +71,8 @@ async fn the_template_is_filled_in_above_what_gander_says() {
     assert_snapshot!(&body[..end], @"
     Approving `46cf0e2b336f` merges it into `main`. It does not release.
 
+    **Expected review: short**: 2 lines in 1 file.
+
     ## Summary
 
     Fixes “Count is one too low” (#1). What changed, and what was run: below.

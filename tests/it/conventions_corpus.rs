@@ -56,6 +56,22 @@ fn history(repository: &Path) -> (Vec<String>, Vec<String>) {
     (titles, messages.collect())
 }
 
+/// A template as it is filled in, for whoever wants to look.
+fn show(template: &str) {
+    let known = KnownOfChange {
+        kind: Kind::Fix,
+        issue: 12,
+        title: "Panic on an empty list",
+        tests_pass: true,
+        has_test: true,
+        commands: &[],
+        signed_off: false,
+        has_changelog: false,
+    };
+    let filled = fill(template, &known);
+    println!("----\n{}\n----", filled.map_or_else(|| "nothing".to_owned(), |it| it.text));
+}
+
 #[tokio::test]
 async fn the_ways_of_real_repositories_are_found_right_in_seven_of_eight() {
     let Some(directory) = variable("CONVENTIONS_DIR") else {
@@ -91,6 +107,7 @@ async fn the_ways_of_real_repositories_are_found_right_in_seven_of_eight() {
         let known = RecentHistory {
             titles: before.iter().take(50).cloned().collect(),
             messages: signed_before.to_vec(),
+            ..RecentHistory::default()
         };
         let found = conventions(&mirror, &commit, &known, Kind::Fix).await.unwrap();
         let is = TitleStyle::of(last.iter().map(String::as_str), false);
@@ -130,18 +147,7 @@ async fn the_ways_of_real_repositories_are_found_right_in_seven_of_eight() {
             found.guides.whole.iter().map(|it| (&it.path, it.text.len())).collect::<Vec<_>>(),
         );
         if let (Some(template), true) = (&found.template, variable("CONVENTIONS_SHOW").is_some()) {
-            let known = KnownOfChange {
-                kind: Kind::Fix,
-                issue: 12,
-                title: "Panic on an empty list",
-                tests_pass: true,
-                has_test: true,
-                commands: &[],
-                signed_off: false,
-                has_changelog: false,
-            };
-            let filled = fill(&template.text, &known);
-            println!("----\n{}\n----", filled.map_or_else(|| "nothing".to_owned(), |it| it.text));
+            show(&template.text);
         }
     }
     println!("{right} of {measured} right in all three");

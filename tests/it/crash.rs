@@ -609,6 +609,14 @@ impl Store for Mortal {
         self.inner.spent(payer, accounts, since).await
     }
 
+    async fn past_costs(
+        &self,
+        repo_id: RepoId,
+        since: Timestamp,
+    ) -> Result<Vec<Money>, StoreError> {
+        self.inner.past_costs(repo_id, since).await
+    }
+
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {
         self.inner.known(ids).await
     }

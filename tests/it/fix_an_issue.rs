@@ -60,6 +60,8 @@ async fn the_pull_request_says_what_changed_and_how_it_was_checked() {
     assert_snapshot!(visible(&pull.body), @"
     Approving `79de9957d068` merges it into `main`. It does not release.
 
+    **Expected review: short**: 2 lines in 1 file.
+
     ### What changed
     1 file, +1 −1. In the model's words:
 

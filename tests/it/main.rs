@@ -38,6 +38,7 @@ mod leaks;
 mod leftovers;
 mod orders;
 mod other_servers;
+mod others;
 mod overrides;
 mod persuasion;
 mod red_ci;

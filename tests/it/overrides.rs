@@ -76,6 +76,8 @@ async fn a_change_that_skips_a_test_is_sent_back_refused_and_let_through_for_a_r
     assert_snapshot!(visible(&w.only_pull().body), @r"
     Approving `cd83d7541411` merges it into `main`. It does not release.
 
+    **Expected review: long**, because 2 things need a close look. Read in this order: `tests/test_print.py` +1 −0, `count.sh` +1 −1.
+
     > [!IMPORTANT]
     > **Please look closely at:**
     > - `test-skipped` was overridden by acme: the \*printer\* is gone for good

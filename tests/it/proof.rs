@@ -431,6 +431,8 @@ async fn the_pull_request_shows_the_proof_in_one_table() {
     assert_snapshot!(visible(&pull.body), @"
     Approving `10cc98a39b86` merges it into `main`. It does not release.
 
+    **Expected review: short**: 6 lines in 2 files, and a test needs them. Read in this order: `widget.py` +1 −1, `test_size.py` +4 −0.
+
     ### What changed
     2 files, +5 −1. In the model's words:
 

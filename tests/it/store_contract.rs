@@ -110,6 +110,7 @@ macro_rules! conformance {
                 without_a_free_slot_what_needs_none_is_taken_all_the_same
                 a_repository_that_moved_is_known_by_its_new_name_everywhere
                 the_ledger_sums_by_whose_money_and_since_when
+                what_past_jobs_came_to_is_known_without_those_under_way
                 forgetting_keeps_jobs_money_and_log
                 jobs_are_found_by_issue_and_by_pull_request
                 only_jobs_with_an_open_pull_request_count_as_open
@@ -665,6 +666,30 @@ async fn the_ledger_sums_by_whose_money_and_since_when(memory: Memory) {
     }
 }
 
+async fn what_past_jobs_came_to_is_known_without_those_under_way(memory: Memory) {
+    let store = memory.open().await;
+    let entry = |job, micros| LedgerEntry {
+        job_id: job_id(job),
+        accounts: accounts(1, 2, 3),
+        micros,
+        what: "attempt 1".into(),
+    };
+    // Reserved, and given back in part; one that cost nothing; one under way; one long ago.
+    for (moment, write, entries) in [
+        (5, done(&job(9, 9)), vec![entry(9, 7)]),
+        (20, done(&job(1, 7)), vec![entry(1, 300), entry(1, -100)]),
+        (30, done(&job(2, 8)), vec![entry(2, 50), entry(2, -50)]),
+        (40, done(&job(3, 8)), vec![entry(3, 90)]),
+        (50, live(&job(4, 10)), vec![entry(4, 1000)]),
+    ] {
+        let booked = Commit { job: Some(Write::New(write)), ledger: entries, ..Commit::default() };
+        commit_at(&store, &booked, at(moment)).await.unwrap();
+    }
+    let costs = store.past_costs(RepoId(1), at(10)).await.unwrap();
+    assert_eq!(costs, [Money::from_micros(90), Money::from_micros(200)]);
+    assert!(store.past_costs(RepoId(2), at(0)).await.unwrap().is_empty());
+}
+
 async fn forgetting_keeps_jobs_money_and_log(memory: Memory) {
     let store = memory.open().await;
     commit(&store, &full_commit()).await.unwrap();
@@ -901,6 +926,7 @@ fn job(n: u64, issue: u64) -> Job {
         budget: None,
         base: None,
         model: None,
+        despite_others: false,
         overrides: Vec::new(),
     };
     Job::new(job_id(n), repo(RepoId(1)), Number(issue), order)

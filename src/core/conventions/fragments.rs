@@ -47,13 +47,10 @@ const DIRECTORIES: &[&str] = &[
 ];
 
 /// How such files are kept among these, if they are. `settings` reads a file.
-pub fn fragments<'a>(
-    paths: impl Iterator<Item = &'a str> + Clone,
-    settings: impl Fn(&str) -> Option<String>,
-) -> Option<Fragments> {
-    let has = |name: &str| paths.clone().any(|path| path == name);
+pub fn fragments(paths: &[&str], settings: impl Fn(&str) -> Option<String>) -> Option<Fragments> {
+    let has = |name: &str| paths.contains(&name);
     let below = |directory: &str| -> Vec<String> {
-        let inside = paths.clone().filter_map(|path| {
+        let inside = paths.iter().filter_map(|path| {
             path.strip_prefix(directory)?.strip_prefix('/').filter(|name| is_fragment(name))
         });
         inside.map(str::to_owned).collect()
@@ -145,7 +142,7 @@ mod tests {
     use super::*;
 
     fn found(paths: &[&'static str], settings: &str) -> Option<Fragments> {
-        fragments(paths.iter().copied(), |_| Some(settings.to_owned()))
+        fragments(paths, |_| Some(settings.to_owned()))
     }
 
     #[test]

@@ -51,9 +51,11 @@ const PLACES: &[&[&str]] = &[
 ];
 
 /// The guides for the whole repository among these files, each of its kind once.
-pub fn guide_paths<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Vec<&'a str> {
+pub fn guide_paths<'a>(paths: &[&'a str]) -> Vec<&'a str> {
     let found = |places: &&[&str]| {
-        places.iter().find_map(|place| paths.clone().find(|path| path.eq_ignore_ascii_case(place)))
+        places
+            .iter()
+            .find_map(|place| paths.iter().copied().find(|path| path.eq_ignore_ascii_case(place)))
     };
     PLACES.iter().filter_map(found).collect()
 }
@@ -187,7 +189,7 @@ mod tests {
     #[test]
     fn guides_are_found_where_people_put_them_each_kind_once() {
         let paths = ["CLAUDE.md", "docs/CONTRIBUTING.md", "AGENTS.md", ".github/CONTRIBUTING.md"];
-        let found = guide_paths(paths.iter().copied());
+        let found = guide_paths(&paths);
         assert_eq!(found, ["AGENTS.md", "CLAUDE.md", ".github/CONTRIBUTING.md"]);
         let nested = ["AGENTS.md", "web/AGENTS.md", "vendor/x/AGENTS.md", "api/CLAUDE.md"];
         assert_eq!(nested_paths(nested.iter().copied()), ["web/AGENTS.md", "api/CLAUDE.md"]);

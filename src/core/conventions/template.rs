@@ -109,7 +109,7 @@ pub fn fill(template: &str, known: &KnownOfChange<'_>) -> Option<FilledTemplate>
         return None;
     }
     let (mut out, mut left) = (String::new(), 0);
-    let mut told = Told::default();
+    let mut told = SaidSoFar::default();
     let mut part = TemplatePart::Other;
     let (mut fence, mut replaced) = (false, false);
     let mut section = String::new();
@@ -157,7 +157,7 @@ pub fn fill(template: &str, known: &KnownOfChange<'_>) -> Option<FilledTemplate>
 
 /// What was said already.
 #[derive(Default)]
-struct Told {
+struct SaidSoFar {
     summary: bool,
     issue: bool,
 }
@@ -167,7 +167,7 @@ fn close(
     out: &mut String,
     section: &mut String,
     part: TemplatePart,
-    told: &mut Told,
+    told: &mut SaidSoFar,
     known: &KnownOfChange<'_>,
 ) {
     let empty = section.trim().trim_matches(['-', '*', '_', ' ']).is_empty();
@@ -334,7 +334,7 @@ fn is_true(words: &str, known: &KnownOfChange<'_>) -> bool {
 }
 
 /// A line with the issue in the place that is left for it.
-fn with_issue(line: &str, known: &KnownOfChange<'_>, told: &mut Told) -> String {
+fn with_issue(line: &str, known: &KnownOfChange<'_>, told: &mut SaidSoFar) -> String {
     let small = line.to_lowercase();
     if small.contains("replace this") || small.contains("insert a summary") {
         told.summary = true;

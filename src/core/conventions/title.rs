@@ -221,13 +221,12 @@ impl TitleStyle {
                 numbered(format!("{emoji} {}", self.cased(&imperative(kind, words))))
             }
             TitleForm::Tag => {
-                let tag = match kind {
+                let usual = match kind {
                     Kind::Fix => "Fix",
                     Kind::Build => "New",
                 };
-                let tag = self.areas.iter().find(|it| it.eq_ignore_ascii_case(tag));
-                let tag =
-                    tag.map_or_else(|| if kind == Kind::Fix { "Fix" } else { "New" }, |it| it);
+                let own = self.areas.iter().find(|it| it.eq_ignore_ascii_case(usual));
+                let tag = own.map_or(usual, String::as_str);
                 numbered(format!("[{tag}] {}", self.cased(words)))
             }
             TitleForm::Plain => numbered(self.cased(&imperative(kind, words))),

@@ -6,6 +6,7 @@ use crate::core::budget::{Money, Payer};
 use crate::core::event::IssueText;
 use crate::core::id::{Branch, CommentId, Login, Timestamp, UserId};
 use crate::core::kind::Kind;
+use crate::core::other_work::OtherWork;
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,9 @@ pub struct JobOrder {
     pub base: Option<Branch>,
     /// The asked-for model.
     pub model: Option<String>,
+    /// Whether to work though others are at it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub despite_others: bool,
     /// Rules whose findings stop nothing here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<RuleOverride>,
@@ -97,6 +101,8 @@ pub enum Declined {
     NoSuchBranch { branch: Branch },
     /// The asked-for model is not on the operator's list.
     ModelNotAllowed { model: String, allowed: Vec<String> },
+    /// Others are at it already.
+    OtherWork(OtherWork),
     /// Too many of Gander's pull requests are open.
     TooManyOpenPulls { open: u32, limit: u32 },
     /// Whoever asked may not any more.

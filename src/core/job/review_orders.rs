@@ -278,7 +278,8 @@ impl Story {
                 },
                 rules: rules.clone(),
                 budget: Money::ZERO,
-                conventions: Conventions::default(),
+                estimate: None,
+                conventions: Box::default(),
             }),
             ..new_job()
         };

@@ -4,8 +4,9 @@
 
 use crate::core::budget::Payer;
 use crate::core::job::{Declined, Job, JobEnding};
+use crate::core::other_work::OtherWork;
 use crate::core::policy::RULES_PATH;
-use crate::core::text::boxed;
+use crate::core::text::{boxed, first_of, inline, listed};
 
 use super::ReportContext;
 use super::overrides::how_to_override;
@@ -82,6 +83,27 @@ pub(super) fn unverified(setting: &ReportContext) -> Option<String> {
     })
 }
 
+/// Who else is at it, and how to go on.
+fn other_work(others: &OtherWork, prefix: &str) -> String {
+    let pulls = others
+        .pulls
+        .iter()
+        .map(|(number, by)| format!("#{number} by `{by}` is open and closes it"));
+    let branches = others
+        .branches
+        .iter()
+        .map(|name| format!("the branch {} is named after it", inline(name, 80)));
+    let all: Vec<String> = pulls.chain(branches).collect();
+    format!(
+        "Somebody is at this issue already, as it seems: {}. Nothing was done, and nothing was \
+         spent. `{prefix} go` works on it all the same.",
+        listed(first_of(&all, MOST_NAMED))
+    )
+}
+
+/// So many of others' works are named.
+const MOST_NAMED: usize = 5;
+
 pub(super) fn declined(why: &Declined, prefix: &str) -> String {
     match why {
         Declined::BadConfig { problem } => format!(
@@ -102,6 +124,7 @@ pub(super) fn declined(why: &Declined, prefix: &str) -> String {
              Leave `model=` out, or name one of these.",
             allowed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         ),
+        Declined::OtherWork(others) => other_work(others, prefix),
         Declined::TooManyOpenPulls { open, limit } => format!(
             "{open} pull requests of Gander are open here, and `[limits] open_pulls` in \
              `{RULES_PATH}` allows {limit}. Merge or close one, then comment `{prefix} retry`."

@@ -58,6 +58,7 @@ fn longest() -> (Job, VerifiedPatch) {
         budget: None,
         base: None,
         model: None,
+        despite_others: false,
         overrides: Vec::new(),
     };
     let mut job = Job::new(JobId::of_trigger("1/comment/9"), repo, Number(7), order);
@@ -92,6 +93,7 @@ fn longest() -> (Job, VerifiedPatch) {
         answers: vec![],
         no_test: None,
         area: None,
+        reading: Vec::new(),
     };
     let opinion = Some(opinion());
     job.change = Some(ProposedChange { proposal, evidence: Some(evidence), opinion });

@@ -131,6 +131,24 @@ pub(super) async fn spent(
     Ok(Money::from_micros(micros))
 }
 
+pub(super) async fn past_costs(
+    pool: &SqlitePool,
+    repo_id: RepoId,
+    since: Timestamp,
+) -> Result<Vec<Money>, StoreError> {
+    let sums: Vec<i64> = sqlx::query_scalar(
+        "SELECT sum(ledger.amount) AS cost FROM ledger JOIN jobs ON jobs.id = ledger.job \
+         WHERE ledger.repo = ? AND ledger.at >= ? AND jobs.live = 0 GROUP BY ledger.job \
+         HAVING cost > 0 ORDER BY max(ledger.id) DESC LIMIT 100",
+    )
+    .bind(repo_id.0.cast_signed())
+    .bind(since.0)
+    .fetch_all(pool)
+    .await
+    .map_err(failed)?;
+    Ok(sums.into_iter().map(Money::from_micros).collect())
+}
+
 pub(super) async fn known(
     pool: &SqlitePool,
     ids: &[DeliveryId],

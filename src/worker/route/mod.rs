@@ -266,6 +266,7 @@ fn order(ctx: &Context, asked: &CommandEvent, command: &Command, kind: Kind) -> 
         budget: command.budget,
         base: command.base.clone(),
         model: command.model.clone(),
+        despite_others: false,
         overrides: Vec::new(),
     }
 }

@@ -8,7 +8,9 @@ use crate::core::command::Address;
 use crate::core::event::{CommandEvent, Touched};
 use crate::core::github::RepoRef;
 use crate::core::id::{CommentId, JobId, Number, Sha, Timestamp};
-use crate::core::job::{Job, JobFact, JobStage, JobStep, ReviseRequest, TakenReviews};
+use crate::core::job::{
+    Declined, Job, JobEnding, JobFact, JobOrder, JobStage, JobStep, ReviseRequest, TakenReviews,
+};
 use crate::core::machine::Machine;
 use crate::core::report;
 use crate::core::task::Task;
@@ -16,7 +18,7 @@ use crate::forge::moment;
 use crate::store::{Commit, Stored};
 use crate::worker::commit::{TaskOutcome, advanced};
 use crate::worker::route::release::look_at_release_of;
-use crate::worker::route::{jobs_on, reply};
+use crate::worker::route::{again, jobs_on, reply};
 use crate::worker::{Context, WorkError};
 
 /// Lets every open pull request concerned be looked at.
@@ -150,11 +152,26 @@ pub(in crate::worker) async fn go(
         advanced(stored, &JobFact::Go { patch })
     });
     let Some(mut commit) = commit else {
-        let prefix = &ctx.settings.address.prefix;
-        return Ok(reply(asked, report::nothing_held(prefix)));
+        return Ok(match jobs.last().map(|stored| &stored.machine) {
+            Some(former) if waits_for_others(former) && !asked.closed => {
+                let order = JobOrder {
+                    by_id: asked.by.id,
+                    login: asked.by.login.clone(),
+                    despite_others: true,
+                    ..former.order.clone()
+                };
+                again(ctx, asked, former, order)
+            }
+            _ => reply(asked, report::nothing_held(&ctx.settings.address.prefix)),
+        });
     };
     commit.once = Some(asked.key.clone());
     Ok(TaskOutcome::Ready(Box::new(commit)))
+}
+
+/// Whether a job ended because others are at its issue.
+fn waits_for_others(job: &Job) -> bool {
+    matches!(job.stage, JobStage::Done(JobEnding::Declined(Declined::OtherWork(_))))
 }
 
 /// Whether people had been shown this very change when they said `go`: by GitHub's clock, and

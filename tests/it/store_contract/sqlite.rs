@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gander::core::budget::{Money, Payer};
-use gander::core::conventions::Conventions;
 use gander::core::delivery::{Content, Delivery, Payload};
 use gander::core::evidence::Evidence;
 use gander::core::id::{DeliveryId, JobId, Number, RepoId, Sha, Timestamp};
@@ -246,6 +245,7 @@ async fn a_job_of_the_second_version_keeps_its_rules_its_change_and_what_was_fou
     };
     let proposal = Proposal {
         area: None,
+        reading: Vec::new(),
         patch: patch.parse().unwrap(),
         summary: "stop at the last element".into(),
         flags: vec!["touches a workflow".into()],
@@ -257,7 +257,8 @@ async fn a_job_of_the_second_version_keeps_its_rules_its_change_and_what_was_fou
         base: Base { branch: "develop".parse().unwrap(), sha: base },
         rules: Rules::parse("[limits]\nrounds = 7").unwrap(),
         budget: Money::from_micros(2_500_000),
-        conventions: Conventions::default(),
+        estimate: None,
+        conventions: Box::default(),
     };
     let known = Job {
         prepared: Some(prepared),

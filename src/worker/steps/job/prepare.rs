@@ -1,13 +1,19 @@
 //! Reads the rules and the issue, and fetches the base.
 
+use crate::core::budget::CostEstimate;
 use crate::core::conventions::Conventions;
 use crate::core::event::SKIP_LABEL;
+use crate::core::id::Timestamp;
 use crate::core::job::{Base, Declined, Job, JobFact, Prepared};
+use crate::core::other_work::{OtherWork, closes};
 use crate::core::policy::{RULES_PATH, Rules};
-use crate::forge::BranchHead;
+use crate::forge::{BranchHead, RecentHistory};
 use crate::worker::budget::{day_budget, job_budget};
 use crate::worker::steps::job::{ordered_by, permission_lost};
 use crate::worker::{Context, WorkError, conventions};
+
+/// Jobs of the last 90 days say what one usually comes to, in milliseconds.
+const LOOKED_BACK: i64 = 90 * 24 * 60 * 60 * 1000;
 
 pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, WorkError> {
     let forge = &ctx.forge;
@@ -38,6 +44,10 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, 
     if let Some(declined) = declined {
         return Ok(JobFact::Declined(declined));
     }
+    let (history, others) = history_and_others(ctx, job).await?;
+    if !others.is_empty() {
+        return Ok(JobFact::Declined(Declined::OtherWork(others)));
+    }
     let branch = match job.order.base.as_ref().or(rules.base.as_ref()) {
         Some(branch) => branch.clone(),
         None => repository.default_branch.parse().map_err(|bad| WorkError::permanent(&bad))?,
@@ -49,12 +59,39 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, 
     };
     let base = Base { branch, sha };
     ctx.mirror(job, &base.sha).await?;
-    let Some(conventions) = conventions_of(ctx, job, &repository.default_branch, &base).await?
+    let Some(conventions) =
+        conventions_of(ctx, job, &repository.default_branch, &base, &history).await?
     else {
         return Ok(JobFact::Declined(Declined::EmptyRepository));
     };
+    let conventions = Box::new(conventions);
     let budget = job_budget(ctx, job, &rules);
-    Ok(JobFact::Prepared(Prepared { base, rules, budget, conventions }))
+    let since = Timestamp(ctx.clock.now().0 - LOOKED_BACK);
+    let estimate = CostEstimate::of(ctx.store.past_costs(job.repo.repo_id, since).await?);
+    Ok(JobFact::Prepared(Prepared { base, rules, budget, estimate, conventions }))
+}
+
+/// What the repository did lately, and what others do about the issue, unless a person said to work
+/// all the same.
+async fn history_and_others(
+    ctx: &Context,
+    job: &Job,
+) -> Result<(RecentHistory, OtherWork), WorkError> {
+    let forge = &ctx.forge;
+    if job.order.despite_others {
+        return Ok((forge.recent_history(&job.repo).await?, OtherWork::default()));
+    }
+    let (history, branches) = tokio::try_join!(
+        forge.recent_history(&job.repo),
+        forge.branches_named_after(&job.repo, job.subject)
+    )?;
+    let name = job.repo.name.to_string();
+    let closing = history.open.iter().filter(|it| closes(&it.text, &name, job.subject));
+    let others = OtherWork {
+        pulls: closing.map(|it| (it.number, it.by.clone())).collect(),
+        branches: branches.into_iter().filter(|it| !history.done_branches.contains(it)).collect(),
+    };
+    Ok((history, others))
 }
 
 /// The ways of the repository, by its default branch. `None`: that has no commit.
@@ -63,6 +100,7 @@ async fn conventions_of(
     job: &Job,
     default_branch: &str,
     base: &Base,
+    history: &RecentHistory,
 ) -> Result<Option<Conventions>, WorkError> {
     let commit = match base.branch.as_str() == default_branch {
         true => base.sha.clone(),
@@ -74,7 +112,7 @@ async fn conventions_of(
             }
         }
     };
-    conventions::of_repository(ctx, job, &commit).await.map(Some)
+    conventions::of_repository(ctx, job, &commit, history).await.map(Some)
 }
 
 async fn over_limits(
