@@ -22,12 +22,26 @@ const DISTILLED: usize = 1_000;
 /// How `WHERE` ends when something lies elsewhere.
 const ELSEWHERE: i32 = 40;
 
-/// Starts the interpreter that `pytest` runs in: it need not be the `python3` of the path.
+/// Starts the interpreter that `pytest` runs in: it need not be the `python3` of the path. A script
+/// whose interpreter is not there, such as one of pyenv's on a machine where that lies elsewhere, is
+/// passed over, as a shell does.
 const START: &str = r#"
-pytest=$(command -v pytest || command -v python3) || exit 127
-IFS= read -r first <"$pytest" || first=
 code=$1
 shift
+starts() {
+  IFS= read -r first <"$1" || first=
+  case $first in
+    '#!'*) words=${first#??}; words=${words# }; [ -x "${words%% *}" ] ;;
+  esac
+}
+pytest=
+rest=$PATH:
+while [ -n "$rest" ] && [ -z "$pytest" ]; do
+  place=${rest%%:*}
+  rest=${rest#*:}
+  [ -x "$place/pytest" ] && starts "$place/pytest" && pytest=$place/pytest
+done
+[ -n "$pytest" ] || { first=; pytest=$(command -v python3) || exit 127; }
 case $first in
   '#!'*python*) exec ${first#??} -S -c "$code" "$pytest" "$@" ;;
   *) exec python3 -S -c "$code" "$pytest" "$@" ;;
@@ -175,6 +189,41 @@ mod tests {
     fn packages(paths: &[&str]) -> Vec<String> {
         let layout = Layout::of(paths.iter().copied());
         layout.map_or(Vec::new(), |layout| layout.packages.into_iter().collect())
+    }
+
+    /// What the interpreter that is found is called, with scripts of these first lines in the path.
+    #[allow(clippy::disallowed_methods)] // runs the shell, as a sandbox would
+    fn started_by(first_lines: &[&str]) -> String {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        let mut path = Vec::new();
+        for (n, first) in first_lines.iter().enumerate() {
+            let place = home.path().join(format!("bin-{n}"));
+            std::fs::create_dir(&place).unwrap();
+            let first = first.replace("HERE", &place.display().to_string());
+            for (name, text) in [
+                ("pytest", format!("{first}\n")),
+                ("python3", format!("#!/bin/sh\necho python of bin-{n}\n")),
+            ] {
+                let file = place.join(name);
+                std::fs::write(&file, text).unwrap();
+                std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+            }
+            path.push(place.display().to_string());
+        }
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", START, "sh", "code"]).env("PATH", path.join(":"));
+        String::from_utf8(shell.output().unwrap().stdout).unwrap()
+    }
+
+    #[test]
+    fn the_interpreter_is_that_of_the_first_pytest_that_can_be_started() {
+        let gone = "#!/nowhere/.pyenv/versions/3.11.7/bin/python3.11";
+        assert_eq!(started_by(&["#!HERE/python3"]), "python of bin-0\n");
+        assert_eq!(started_by(&[gone, "#!HERE/python3"]), "python of bin-1\n");
+        assert_eq!(started_by(&["#! HERE/python3 -E", gone]), "python of bin-0\n");
+        // None can be started: whatever Python is there.
+        assert_eq!(started_by(&[gone]), "python of bin-0\n");
     }
 
     #[test]
