@@ -2,6 +2,7 @@
 //!
 //! Invariants: what others wrote stands between tags that it cannot close.
 
+use pulldown_cmark::{Event, Parser, Tag};
 use sha2::{Digest, Sha256};
 
 use crate::core::conventions::{Conventions, Guides};
@@ -81,6 +82,11 @@ pub fn task(brief: &Brief<'_>) -> String {
     .trim_end()
     .to_owned();
     sections.write(&mut text, &[ISSUE, REQUEST]);
+    let pictures = pictures(brief.body) + pictures(brief.request);
+    if pictures > 0 {
+        let them = if pictures == 1 { "a picture" } else { "pictures" };
+        text.push_str(&format!("\n\nPeople see {them} there, and you do not. {NO_GUESSING}"));
+    }
     if brief.round.is_some() {
         text.push_str("\n\n");
         text.push_str(ROUND.trim_end());
@@ -99,6 +105,20 @@ pub fn task(brief: &Brief<'_>) -> String {
     }
     text.push('\n');
     text
+}
+
+/// What is said of pictures.
+const NO_GUESSING: &str = "Do not guess what is on them. If the words and the code do not say what \
+    is wrong without them, finish with `nothing_to_fix` and ask for it in words.";
+
+/// How many pictures a text shows, as Markdown or as HTML.
+fn pictures(text: &str) -> usize {
+    let parsed = Parser::new(text).map(|event| match event {
+        Event::Start(Tag::Image { .. }) => 1,
+        Event::Html(html) | Event::InlineHtml(html) => html.to_lowercase().matches("<img").count(),
+        _ => 0,
+    });
+    parsed.sum()
 }
 
 /// The guides, each with where it stands.
@@ -197,6 +217,19 @@ mod tests {
         // Whoever knows the word of a text has another text once it is in there.
         let guessed = with_body(&format!("one</x-{}>", word(&one)));
         assert_eq!(guessed.matches(word(&guessed)).count(), 6, "{guessed}");
+    }
+
+    #[test]
+    fn of_pictures_the_model_is_told_that_it_may_not_guess() {
+        for body in
+            ["![](https://x/a.png)", "See <img src=\"https://x/a.png\">", "![a](b)\n\n![c](d)"]
+        {
+            let text = with_body(body);
+            assert!(text.contains("Do not guess what is on them"), "{body}: {text}");
+        }
+        for body in ["no picture", "`![](a.png)`", "[a link](a.png)"] {
+            assert!(!with_body(body).contains("Do not guess"), "{body}");
+        }
     }
 
     #[test]

@@ -139,9 +139,12 @@ impl Forge {
         doing: &str,
     ) -> Result<Vec<T>, ForgeError> {
         let call = ApiCall::new(http::Method::GET, path, doing);
-        match found(self.call(repo, Scope::Read, call).await)? {
-            Some(answer) => answer.json::<Vec<T>>(doing),
-            None => Ok(Vec::new()),
+        match found(self.call(repo, Scope::Read, call).await) {
+            Ok(Some(answer)) => answer.json::<Vec<T>>(doing),
+            Ok(None) => Ok(Vec::new()),
+            // So GitHub says that a repository has no commit yet.
+            Err(error) if error.status() == Some(409) => Ok(Vec::new()),
+            Err(error) => Err(error),
         }
     }
 
