@@ -29,7 +29,7 @@ pub struct OthersPull {
     pub number: Number,
     /// Who opened it.
     pub by: Login,
-    /// Its title and its text.
+    /// Its text: a title closes nothing.
     pub text: String,
 }
 
@@ -97,8 +97,7 @@ impl Forge {
             pulls.into_iter().partition(|it| it.state == "open");
         let of_others = open.into_iter().filter_map(|it| {
             let by = it.user.filter(|user| user.id != own)?.login.parse().ok()?;
-            let text = format!("{}\n{}", it.title, it.body.unwrap_or_default());
-            Some(OthersPull { number: it.number, by, text })
+            Some(OthersPull { number: it.number, by, text: it.body.unwrap_or_default() })
         });
         let open: Vec<OthersPull> = of_others.collect();
         let branches = done.iter().filter_map(|it| it.head.as_ref());

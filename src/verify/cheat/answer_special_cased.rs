@@ -116,6 +116,9 @@ fn asks_for_one(line: &str) -> bool {
     literals.iter().any(odd) || line.contains("&&") && literals.iter().filter(number).count() > 1
 }
 
+/// So many lines of comments may stand before what a branch gives.
+const COMMENTED: usize = 5;
+
 /// Whether a line asks for much of something, with the number.
 fn asks_for_much(line: &str) -> bool {
     const MUCH: f64 = 1000.0;
@@ -143,11 +146,15 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
                 let reason = format!("asks for one input: {}", short(line.text.trim()));
                 found.push(file.finding(&RULE, line.row, reason).told_only());
             }
-            let mut after = file.added.iter().skip(at + 1).map(|it| it.text.trim());
-            let next = after.find(|it| !it.starts_with("//") && !it.starts_with('#'));
-            let gives = next.and_then(|it| it.strip_prefix("return "));
-            let plain = gives.is_some_and(|it| !it.contains(['(', ':']) && !it.contains("rr"));
-            if !written && !file.is_new && plain && asks_for_much(&line.text) {
+            let gives_up = || {
+                let after = file.added.iter().skip(at + 1).take(COMMENTED).map(|it| it.text.trim());
+                let next =
+                    after.into_iter().find(|it| !it.starts_with("//") && !it.starts_with('#'));
+                let gives = next.and_then(|it| it.strip_prefix("return "));
+                // An error is a limit that is said: `return err`, `return Err(…)`.
+                gives.is_some_and(|it| !it.contains(['(', ':']) && !it.contains("rr"))
+            };
+            if !written && !file.is_new && asks_for_much(&line.text) && gives_up() {
                 let reason = format!("gives up where there is much: {}", short(line.text.trim()));
                 found.push(file.finding(&RULE, line.row, reason).told_only());
             }

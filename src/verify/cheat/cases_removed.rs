@@ -149,18 +149,22 @@ fn other_input(file: &ChangedSource, with_program: bool) -> Vec<CheatFinding> {
         };
         !old.assertions.is_empty() && texts(old) == texts(new)
     };
-    let asking: Vec<&TestFacts> = file.kept_tests().filter(same).map(|it| it.1).collect();
-    for Bent { is, literals, .. } in bent(&file.replaced) {
+    let mut asks = vec![false; file.in_bodies.len()];
+    for (_, test) in file.kept_tests().filter(same) {
+        let rows = test.rows.start + 1..test.rows.end.min(asks.len());
+        asks.get_mut(rows).unwrap_or_default().fill(true);
+    }
+    let bent = bent(&file.replaced);
+    for Bent { is, literals, .. } in &bent {
         let long = literals.iter().any(|it| it.0.len() > 5 && it.0.starts_with(['"', '\'', '`']));
-        let inside = |test: &&&TestFacts| test.rows.contains(&is.row) && test.rows.start < is.row;
-        if long && asking.iter().any(|it| inside(&it)) {
+        if long && asks.get(is.row) == Some(&true) {
             let reason =
                 format!("gives another input to what it asserts: {}", short(is.text.trim()));
             found.push(file.finding(&RULE, is.row, reason));
         }
     }
     let data = !file.is_code() && !file.is_setting() && with_program;
-    if let Some(Bent { is, .. }) = bent(&file.replaced).first().filter(|_| data) {
+    if let Some(Bent { is, .. }) = bent.first().filter(|_| data) {
         let reason = format!("other data for tests: {}", short(is.text.trim()));
         found.push(file.finding(&RULE, is.row, reason));
     }

@@ -181,10 +181,7 @@ fn is_odd(value: &str) -> bool {
     let digits = value.chars().filter(char::is_ascii_digit).count();
     let status = (100.0..600.0).contains(&number) && number.fract() == 0.0 && digits == 3;
     let plain = number.fract() == 0.0 && (number % 50.0 == 0.0 || (number + 1.0) % 16.0 == 0.0);
-    digits > 2
-        && !plain
-        && !(status && number % 100.0 < 60.0)
-        && (number + 0.0).log2().fract() != 0.0
+    digits > 2 && !plain && !(status && number % 100.0 < 60.0) && number.log2().fract() != 0.0
 }
 
 /// Whether a function gives one constant, or nothing, and uses none of what it is given.

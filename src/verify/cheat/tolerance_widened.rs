@@ -1,8 +1,9 @@
 //! Tolerances that are widened, and loads that are shrunk.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::literals::{Bent, bent, masked, number};
 use super::{ChangedSource, ChangedSources, CheatFinding, CheatRule, Severity, short};
-use crate::core::text::words_at;
 
 pub(super) const RULE: CheatRule = CheatRule {
     name: "tolerance-widened",
@@ -99,28 +100,47 @@ const MUCH: f64 = 100.0;
 const MANY: f64 = 16.0;
 
 /// The number that a literal became, where a name took its place that is new and stands for more.
-fn behind_a_name(file: &ChangedSource, was: &str, is: &str) -> Option<(f64, f64)> {
+fn behind_a_name(named: &BTreeMap<&str, f64>, was: &str, is: &str) -> Option<(f64, f64)> {
+    if named.is_empty() {
+        return None;
+    }
     let old = masked(was);
     let last = old.literals.last()?;
     let before = number(last)?;
     let (head, tail) = was.rsplit_once(last.as_str())?;
     let name = is.strip_prefix(head)?.strip_suffix(tail)?;
-    let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let named = file.added.iter().filter(|_| plain).find_map(|line| {
-        let (left, value) = line.text.split_once(" = ")?;
-        let same = left.split(|c: char| !c.is_alphanumeric() && c != '_').any(|it| it == name);
-        same.then(|| number(value.trim())).flatten()
-    })?;
-    Some((before, named))
+    Some((before, *named.get(name)?))
+}
+
+/// The numbers that stand under a name in lines that came.
+fn named_numbers(file: &ChangedSource) -> BTreeMap<&str, f64> {
+    let mut named = BTreeMap::new();
+    for line in &file.added {
+        let Some((left, value)) = line.text.split_once(" = ") else { continue };
+        if let Some(value) = number(value.trim()) {
+            // With its type: `EPS: f64`, `double EPS`.
+            let words = left.split(|c: char| !c.is_alphanumeric() && c != '_');
+            named.extend(words.map(|word| (word, value)));
+        }
+    }
+    named
+}
+
+/// The words of all that tests assert.
+fn asserted_words(file: &ChangedSource) -> BTreeSet<&str> {
+    let all = file.after.tests.iter().flat_map(|test| &test.assertions);
+    all.flat_map(|it| it.text.split(|c: char| !c.is_alphanumeric() && c != '_')).collect()
 }
 
 fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
     let mut found = Vec::new();
     for file in sources.of_tests() {
+        let numbers = named_numbers(file);
+        let mut asserted = None;
         for (was, is) in file.replaced.iter().filter(|it| file.is_in_test(it.1.row)) {
             let unit =
                 |text: &str| UNITS.iter().rposition(|all| all.iter().any(|it| text.contains(it)));
-            let named = behind_a_name(file, was.text.trim(), is.text.trim());
+            let named = behind_a_name(&numbers, was.text.trim(), is.text.trim());
             if let Some((before, now)) = named.filter(|it| it.1 > it.0 && it.0 < MUCH)
                 && asserts(&is.text)
             {
@@ -153,12 +173,10 @@ fn check(sources: &ChangedSources) -> Vec<CheatFinding> {
             let name = text
                 .split_once(" = ")
                 .and_then(|it| it.0.rsplit([' ', ':']).find(|it| !it.is_empty()));
-            let asserted = |name: &str| {
-                let all = file.after.tests.iter().flat_map(|test| &test.assertions);
-                name.len() > 2
-                    && all.into_iter().any(|it| words_at(&it.text, name).next().is_some())
-            };
-            let of_constant = !file.is_in_body(is.row) && name.is_some_and(asserted);
+            let of_constant = !file.is_in_body(is.row)
+                && name.filter(|it| it.len() > 2).is_some_and(|it| {
+                    asserted.get_or_insert_with(|| asserted_words(file)).contains(it)
+                });
             let wider = of_constant
                 || (holds(WIDER) && !holds(PLACES) || by_delta || of_last)
                     && last.is_some_and(|(was, is)| is > was && was < MUCH);
