@@ -22,6 +22,7 @@ async fn asked(turns: Vec<ScriptedTurn>, diff: &str) -> (SecondOpinion, String) 
         tools: &[],
         budget: &mut budget,
         transcript: &mut transcript,
+        notes: None,
         stop: &stop,
         end_of_tools: &stop,
     };

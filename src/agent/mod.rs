@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use futures_util::future::{Either, select};
+use futures_util::future::{BoxFuture, Either, select};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -156,6 +156,9 @@ const TIME_IS_UP: &str = "The time of this attempt is up.";
 const WRAP_UP: &str =
     "Most of the budget is used. Finish what is needed, verify, and call `finish`.";
 
+/// What people said since it was last asked for, oldest first.
+pub type NewNotes<'a> = dyn Fn() -> BoxFuture<'a, Vec<String>> + Send + Sync + 'a;
+
 /// What the agent works with.
 #[allow(missing_docs)]
 pub struct AgentContext<'a> {
@@ -166,6 +169,8 @@ pub struct AgentContext<'a> {
     /// What it may cost.
     pub budget: &'a mut Budget,
     pub transcript: &'a mut Transcript,
+    /// What people say while it works.
+    pub notes: Option<&'a NewNotes<'a>>,
     /// Ends it from outside.
     pub stop: &'a CancellationToken,
     /// Ends what a tool does. It is cancelled with `stop`, and when the time is up.
@@ -221,6 +226,7 @@ impl Talk<'_> {
         if self.turn > self.assignment.turns || Instant::now() >= self.deadline {
             return Ok(Some(self.ran_out()));
         }
+        self.hear(means).await?;
         let request = self.request();
         let reply = match paid_reply(means, &request, self.assignment.retry_pause).await? {
             Reply::Given(reply) => reply,
@@ -234,6 +240,23 @@ impl Talk<'_> {
         self.idle = 0;
         self.messages.push(Message::Assistant(reply.parts));
         self.use_tools(calls, means).await
+    }
+
+    /// What people said meanwhile is the model's to read before its next reply. Whether there was
+    /// anything.
+    async fn hear(&mut self, means: &mut AgentContext<'_>) -> Result<bool, AgentError> {
+        let Some(new) = means.notes else { return Ok(false) };
+        let words = new().await;
+        if words.is_empty() {
+            return Ok(false);
+        }
+        means.transcript.append(&TranscriptEntry::Notes(words.clone()))?;
+        let note = prompt::note(&words);
+        match self.messages.last_mut() {
+            Some(Message::User(text)) => *text = format!("{text}\n\n{note}"),
+            _ => self.messages.push(Message::User(note)),
+        }
+        Ok(true)
     }
 
     fn request(&self) -> Request<'_> {
@@ -297,6 +320,11 @@ impl Talk<'_> {
         }
         means.transcript.append(&TranscriptEntry::Results(results.clone()))?;
         self.messages.push(Message::ToolResults(results));
+        let finishes =
+            matches!(end, Some(Finished::Changed { .. } | Finished::NothingToFix { .. }));
+        if finishes && self.turn < self.assignment.turns && self.hear(means).await? {
+            return Ok(None);
+        }
         Ok(end)
     }
 

@@ -24,6 +24,7 @@ pub(super) const JUDGE: &str = include_str!("prompts/judge.md");
 pub(super) const ISSUE: &str = "issue";
 pub(super) const REQUEST: &str = "request";
 pub(super) const REVIEW: &str = "review";
+const NOTES: &str = "notes";
 const INSTRUCTIONS: &str = "instructions";
 const GUIDES: &str = "guides";
 const CHECKS: &str = "checks";
@@ -56,6 +57,8 @@ pub struct Brief<'a> {
     pub listing: &'a str,
     /// What a later round is about: the pull request's change is in the tree already.
     pub round: Option<&'a str>,
+    /// What people said since, oldest first.
+    pub notes: &'a [&'a str],
     /// What failed in the attempt before, whose change is in the tree already.
     pub failures: Option<&'a str>,
 }
@@ -69,6 +72,7 @@ pub fn task(brief: &Brief<'_>) -> String {
         (ISSUE, by_people(&format!("{}\n\n{}", brief.title, brief.body))),
         (REQUEST, by_people(brief.request)),
         (REVIEW, brief.round.map(by_people).unwrap_or_default()),
+        (NOTES, by_people(&brief.notes.join("\n\n"))),
         (INSTRUCTIONS, by_people(brief.instructions)),
         (GUIDES, by_people(&guides(&brief.conventions.guides))),
         (CHECKS, by_programs(&brief.checks.join("\n"))),
@@ -92,6 +96,12 @@ pub fn task(brief: &Brief<'_>) -> String {
         text.push_str(ROUND.trim_end());
         sections.write(&mut text, &[REVIEW]);
     }
+    if !brief.notes.is_empty() {
+        text.push_str(
+            "\n\nMaintainers said this since. Where it differs from the above, it counts.",
+        );
+        sections.write(&mut text, &[NOTES]);
+    }
     sections.write(&mut text, &[INSTRUCTIONS, GUIDES]);
     if let Some(fragments) = &brief.conventions.fragments {
         text.push_str("\n\n");
@@ -104,6 +114,16 @@ pub fn task(brief: &Brief<'_>) -> String {
         sections.write(&mut text, &[FAILURES]);
     }
     text.push('\n');
+    text
+}
+
+/// What people say while the model works.
+pub fn note(words: &[String]) -> String {
+    let notes = vec![(NOTES, seen(&words.join("\n\n"), WrittenBy::People).0)];
+    let mut text = "A maintainer says this while you work. Where it differs from what was asked \
+                    before, it counts."
+        .to_owned();
+    Sections::new(notes).write(&mut text, &[NOTES]);
     text
 }
 
@@ -184,6 +204,7 @@ mod tests {
             checks: &["cargo test".to_owned()],
             listing: "src/",
             round: None,
+            notes: &[],
             failures: None,
         })
     }

@@ -45,6 +45,7 @@ async fn attempt(time: Duration, turns: Vec<ScriptedTurn>) -> (Finished, Vec<Str
         tools: &[&run_tool],
         budget: &mut Budget::new(Money::from_micros(1_000_000_000)),
         transcript: &mut Transcript::open(&transcript).unwrap(),
+        notes: None,
         stop: &stop,
         end_of_tools: &end_of_tools,
     };

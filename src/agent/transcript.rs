@@ -18,6 +18,7 @@ pub enum TranscriptEntry {
     Start { model: String, system: String, task: String },
     Reply(ModelReply),
     Results(Vec<ToolResult>),
+    Notes(Vec<String>),
     End { how: String, spent: Money },
 }
 

@@ -21,8 +21,7 @@ use crate::clock::Clock;
 use crate::core::conventions::Conventions;
 use crate::core::event::IssueText;
 use crate::core::evidence::{Check, CheckOutcome, cannot_run};
-use crate::core::id::Number;
-use crate::core::id::Sha;
+use crate::core::id::{Number, Sha};
 use crate::core::job::Kind;
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::environment::Environment;
@@ -130,6 +129,7 @@ async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
         conventions: &Conventions::default(),
         base: &base,
         round: None,
+        notes: &[],
         overrides: &[],
     };
     if !command.json {

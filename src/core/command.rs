@@ -26,6 +26,7 @@ pub enum Verb {
     Fix,
     Build,
     Revise,
+    Note,
     Take,
     Approve,
     Go,
@@ -85,6 +86,15 @@ pub static VERBS: [VerbSpec; Verb::COUNT] = [
         place: "Gander's pull request",
         who: Role::Write,
         summary: "one more round with these words",
+    },
+    VerbSpec {
+        verb: Verb::Note,
+        name: "note",
+        object: None,
+        keys: &[],
+        place: "where a job is at work",
+        who: Role::Write,
+        summary: "tell the agent this before its next turn",
     },
     VerbSpec {
         verb: Verb::Take,
@@ -274,7 +284,8 @@ pub fn help_table(prefix: &str) -> String {
         for (key, value) in spec.keys {
             let _ = write!(usage, " [{key}={value}]");
         }
-        if !spec.keys.is_empty() || matches!(spec.verb, Verb::Revise | Verb::Override) {
+        if !spec.keys.is_empty() || matches!(spec.verb, Verb::Revise | Verb::Note | Verb::Override)
+        {
             usage.push_str(" words");
         }
         let _ = writeln!(

@@ -248,6 +248,8 @@ impl Payload {
             "pull_request" if self.review.is_some() => foreign("review"),
             "pull_request" if self.comment.is_some() => foreign("comment"),
             "pull_request_review" if self.review.is_none() => missing("review"),
+            "pull_request_review_comment" if self.comment.is_none() => missing("comment"),
+            "pull_request_review_comment" if self.pull_request.is_none() => missing("pull request"),
             "check_run" if self.check_run.is_none() => missing("check run"),
             "push" if self.git_ref.is_none() => missing("ref"),
             "status" if self.sha.is_none() => missing("commit"),
@@ -256,6 +258,7 @@ impl Payload {
             | "issue_comment"
             | "pull_request"
             | "pull_request_review"
+            | "pull_request_review_comment"
             | "check_run"
             | "push"
             | "status"

@@ -34,12 +34,56 @@ pub struct CommandEvent {
     pub line: String,
     /// The issue's title and text at that moment.
     pub issue: IssueText,
-    /// The comment, when it was one.
-    pub comment_id: Option<CommentId>,
-    /// The review, when it was one. Neither: a label.
-    pub review_id: Option<ReviewId>,
+    /// Where they said it.
+    pub said_in: SaidIn,
     /// Names this very act: the same act under any number of deliveries has the same key.
     pub key: String,
+}
+
+impl CommandEvent {
+    /// The ordinary comment that it was said in, if it was one.
+    pub fn comment_id(&self) -> Option<CommentId> {
+        self.said_in.comment_id()
+    }
+}
+
+/// Where something was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SaidIn {
+    /// In a comment on the issue or pull request.
+    Comment(CommentId),
+    /// In a comment on lines of a pull request.
+    Thread(CommentId),
+    /// In the text of a review.
+    Review(ReviewId),
+    /// By a label.
+    Label,
+}
+
+impl SaidIn {
+    /// The ordinary comment, if it was one.
+    pub fn comment_id(self) -> Option<CommentId> {
+        if let Self::Comment(id) = self { Some(id) } else { None }
+    }
+
+    /// The comment on lines, if it was one.
+    pub fn thread_comment_id(self) -> Option<CommentId> {
+        if let Self::Thread(id) = self { Some(id) } else { None }
+    }
+}
+
+/// An ordinary comment of a person, which is no command. While a job is at work it is for the
+/// agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Remark {
+    pub repo: RepoRef,
+    /// The issue or pull request it was said on.
+    pub number: Number,
+    pub by: Actor,
+    /// Its text.
+    pub words: String,
+    pub comment_id: CommentId,
 }
 
 /// An issue's words, as they were when the command was given.
@@ -56,6 +100,8 @@ pub struct IssueText {
 pub enum Event {
     /// A person asked for something.
     Asked(Box<CommandEvent>),
+    /// A person said something else.
+    Remarked(Box<Remark>),
     /// An issue or pull request was closed.
     Closed {
         repo: RepoRef,
@@ -100,6 +146,7 @@ impl Event {
     pub fn repo(&self) -> Option<&RepoRef> {
         match self {
             Self::Asked(asked) => Some(&asked.repo),
+            Self::Remarked(remark) => Some(&remark.repo),
             Self::Closed { repo, .. } | Self::Touched { repo, .. } | Self::RunEnded { repo } => {
                 Some(repo)
             }
@@ -115,6 +162,9 @@ impl Event {
         match (event, payload.action.as_deref()) {
             ("issue_comment", Some("created")) => comment(repo, payload, address),
             ("pull_request_review", Some("submitted")) => review(repo, payload, address),
+            ("pull_request_review_comment", Some("created")) => {
+                line_comment(repo, payload, address)
+            }
             ("pull_request_review", Some("edited" | "dismissed"))
             | (
                 "pull_request",
@@ -163,11 +213,11 @@ fn comment(repo: RepoRef, payload: &Payload, address: &Address) -> Event {
         return Event::Nothing("no issue or comment");
     };
     let body = comment.body.as_deref().unwrap_or_default();
-    let Some(said) = command::parse(body, address) else {
-        return Event::Nothing("not a command");
-    };
     let Some(by) = comment.user.as_ref().and_then(actor) else {
         return Event::Nothing("the author is gone");
+    };
+    let Some(said) = command::parse(body, address) else {
+        return remark(repo, Number(issue.number), by, comment);
     };
     Event::Asked(Box::new(CommandEvent {
         number: Number(issue.number),
@@ -177,9 +227,44 @@ fn comment(repo: RepoRef, payload: &Payload, address: &Address) -> Event {
         said,
         line: command::line(body, address).unwrap_or_default().to_owned(),
         issue: issue_text(issue),
-        comment_id: Some(CommentId(comment.id)),
-        review_id: None,
+        said_in: SaidIn::Comment(CommentId(comment.id)),
         key: format!("{}/comment/{}", repo.repo_id, comment.id),
+        repo,
+    }))
+}
+
+/// What programs say, and what says nothing, is for nobody.
+fn remark(repo: RepoRef, number: Number, by: Actor, comment: &delivery::WebhookComment) -> Event {
+    let words = comment.body.as_deref().unwrap_or_default().trim();
+    if !by.person || words.is_empty() {
+        return Event::Nothing("not a command");
+    }
+    let (words, comment_id) = (words.to_owned(), CommentId(comment.id));
+    Event::Remarked(Box::new(Remark { repo, number, by, words, comment_id }))
+}
+
+/// A comment on lines is read with its review, unless it is a command.
+fn line_comment(repo: RepoRef, payload: &Payload, address: &Address) -> Event {
+    let (Some(pull), Some(comment)) = (&payload.pull_request, &payload.comment) else {
+        return Event::Nothing("no pull request or comment");
+    };
+    let body = comment.body.as_deref().unwrap_or_default();
+    let Some(said) = command::parse(body, address) else {
+        return Event::Nothing("not a command");
+    };
+    let Some(by) = comment.user.as_ref().and_then(actor) else {
+        return Event::Nothing("the author is gone");
+    };
+    Event::Asked(Box::new(CommandEvent {
+        number: Number(pull.number),
+        on_pull: true,
+        closed: pull.state == "closed",
+        by,
+        said,
+        line: command::line(body, address).unwrap_or_default().to_owned(),
+        issue: IssueText::default(),
+        said_in: SaidIn::Thread(CommentId(comment.id)),
+        key: format!("{}/line-comment/{}", repo.repo_id, comment.id),
         repo,
     }))
 }
@@ -203,8 +288,7 @@ fn review(repo: RepoRef, payload: &Payload, address: &Address) -> Event {
         said,
         line: command::line(body, address).unwrap_or_default().to_owned(),
         issue: IssueText::default(),
-        comment_id: None,
-        review_id: Some(ReviewId(review.id)),
+        said_in: SaidIn::Review(ReviewId(review.id)),
         key: format!("{}/review/{}", repo.repo_id, review.id),
         repo,
     }))
@@ -229,8 +313,7 @@ fn label(repo: RepoRef, payload: &Payload) -> Event {
         said: Ok(Command::new(Verb::Fix)),
         line: String::new(),
         issue: issue_text(issue),
-        comment_id: None,
-        review_id: None,
+        said_in: SaidIn::Label,
         key: format!("{}/label/{}/{FIX_LABEL}/{at}", repo.repo_id, issue.id),
         repo,
     }))

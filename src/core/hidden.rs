@@ -12,8 +12,17 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 use super::text::{is_invisible, listed};
 
 /// The tags that our prompt uses for what others wrote.
-pub const PROMPT_TAGS: [&str; 8] =
-    ["issue", "request", "review", "instructions", "guides", "checks", "top-level", "failures"];
+pub const PROMPT_TAGS: [&str; 9] = [
+    "issue",
+    "request",
+    "review",
+    "notes",
+    "instructions",
+    "guides",
+    "checks",
+    "top-level",
+    "failures",
+];
 
 /// What was taken out, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -33,6 +33,7 @@ mod advance;
 mod doubt;
 mod fact;
 mod judged;
+mod notes;
 mod obstacle;
 mod order;
 mod review;
@@ -46,6 +47,7 @@ pub use super::kind::Kind;
 pub use advance::advance;
 pub use doubt::*;
 pub use fact::*;
+pub use notes::MOST_NOTES;
 pub use obstacle::*;
 pub use order::*;
 pub use review::*;
@@ -81,6 +83,12 @@ pub struct Job {
     /// A green change that was sent back once, as no test shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubt: Option<Doubt>,
+    /// What people said while the present round was made, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<ReviseRequest>,
+    /// So many of them the agent was given before it handed in its last change.
+    #[serde(default)]
+    pub notes_read: usize,
     /// The pull request, once there is one.
     pub pull: Option<PullRef>,
     /// What the model has cost so far.
@@ -186,6 +194,8 @@ impl Job {
             follows: None,
             unfinished: None,
             doubt: None,
+            notes: Vec::new(),
+            notes_read: 0,
             pull: None,
             spent: Money::ZERO,
             review: ReviewState::default(),
@@ -268,6 +278,8 @@ impl Job {
     }
 
     fn fix(&mut self, round: u32, attempt: u32) -> Vec<JobStep> {
+        // An attempt begins with all that was said before it.
+        self.notes_read = self.notes.len();
         self.stage = JobStage::Fixing { round, attempt };
         vec![JobStep::Show, JobStep::Fix { round, attempt }]
     }
@@ -278,6 +290,7 @@ impl Job {
         let may_stand_half_done =
             self.stage.is_ours() && self.stage != JobStage::Preparing || self.pull.is_some();
         let mut steps = Vec::new();
+        self.late_notes_ask();
         if may_stand_half_done {
             steps.push(if merged { JobStep::CleanUp } else { JobStep::Undo });
         }

@@ -186,7 +186,13 @@ fn facts_of_rounds() -> Vec<JobFact> {
             JobFact::Answered { round },
             JobFact::NothingToFix { round, attempt: 1, why: String::new(), cost: Money::ZERO },
             JobFact::CannotCheck { round, attempt: 1, why: String::new(), cost: Money::ZERO },
-            JobFact::Proposed { round, attempt: 1, proposal: proposal("1"), cost: Money::ZERO },
+            JobFact::Proposed {
+                round,
+                attempt: 1,
+                proposal: proposal("1"),
+                cost: Money::ZERO,
+                notes_read: 0,
+            },
         ]);
     }
     facts.extend([
@@ -243,7 +249,8 @@ fn facts_of_commands() -> Vec<JobFact> {
         judged("1"),
         judged("2"),
         JobFact::Broke { step: JobStep::Judge { round: 1 }, why: "why".into() },
-        JobFact::Asked(ask),
+        JobFact::Asked(ask.clone()),
+        JobFact::Noted(ask),
         JobFact::Taken(taken),
         JobFact::RoundRefused { round: 2, why: Declined::Skipped },
         JobFact::Answered { round: 2 },
@@ -321,7 +328,13 @@ fn all_facts() -> Vec<JobFact> {
     for attempt in 1..=3 {
         for patch in ["1", "2"] {
             let proposal = proposal(patch);
-            facts.push(JobFact::Proposed { round: 1, attempt, proposal, cost: Money::ZERO });
+            facts.push(JobFact::Proposed {
+                round: 1,
+                attempt,
+                proposal,
+                cost: Money::ZERO,
+                notes_read: 0,
+            });
         }
         facts.push(JobFact::NothingToFix { round: 1, attempt, why: why(), cost: Money::ZERO });
         facts.push(JobFact::CannotCheck { round: 1, attempt, why: why(), cost: Money::ZERO });
@@ -394,7 +407,13 @@ fn verifying(rules: Rules) -> Job {
     let way = [
         JobFact::TurnCame,
         JobFact::Prepared(prepared(base, rules)),
-        JobFact::Proposed { round: 1, attempt: 1, proposal: proposal("1"), cost: Money::ZERO },
+        JobFact::Proposed {
+            round: 1,
+            attempt: 1,
+            proposal: proposal("1"),
+            cost: Money::ZERO,
+            notes_read: 0,
+        },
     ];
     way.iter().fold(new_job(), |job, fact| advance(&job, fact).unwrap().0)
 }
@@ -678,7 +697,12 @@ fn the_walk_learns_every_kind_of_fact_and_does_every_kind_of_step() {
     let missing = JobFactKind::VARIANTS.iter().filter(|kind| !learnt.contains(kind));
     assert_eq!(missing.collect::<Vec<_>>(), [] as [&JobFactKind; 0]);
     // These are queued by whoever takes up a command or a hint, and by no fact.
-    let queued = [JobStepKind::Acknowledge, JobStepKind::React, JobStepKind::Wake];
+    let queued = [
+        JobStepKind::Acknowledge,
+        JobStepKind::React,
+        JobStepKind::ReactInThread,
+        JobStepKind::Wake,
+    ];
     let missing = JobStepKind::VARIANTS.iter().filter(|kind| !done.contains(kind));
     let missing: Vec<_> = missing.filter(|kind| !queued.contains(kind)).collect();
     assert_eq!(missing, [] as [&JobStepKind; 0]);

@@ -347,6 +347,7 @@ pub fn nothing_to(verb: Verb, prefix: &str) -> String {
         Verb::Fix
         | Verb::Build
         | Verb::Revise
+        | Verb::Note
         | Verb::Take
         | Verb::Approve
         | Verb::Go

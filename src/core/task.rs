@@ -68,6 +68,9 @@ pub struct CommandReply {
     /// The comment answered, which gets a reaction.
     #[serde(rename = "comment")]
     pub comment_id: Option<CommentId>,
+    /// The comment on lines of a pull request that is answered, in its thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread_comment_id: Option<CommentId>,
     /// Names the act answered, so that it is answered once.
     pub key: String,
     /// The answer, Gander's own words.

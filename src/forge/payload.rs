@@ -387,6 +387,10 @@ pub struct ReviewComment {
     #[serde(default)]
     pub body: Option<String>,
     #[serde(default)]
+    pub html_url: Option<String>,
+    #[serde(default)]
+    pub created_at: Option<String>,
+    #[serde(default)]
     pub updated_at: Option<String>,
     pub user: Option<User>,
 }
@@ -398,6 +402,17 @@ pub struct ReviewThread {
     pub is_resolved: bool,
     pub path: String,
     comments: Nodes<ThreadComment>,
+}
+
+impl ReviewComment {
+    /// The path and the lines that it stands on.
+    pub fn place(&self) -> String {
+        match (self.start_line, self.line) {
+            (Some(start), Some(end)) if start != end => format!("{}:{start}-{end}", self.path),
+            (_, Some(line)) => format!("{}:{line}", self.path),
+            _ => self.path.clone(),
+        }
+    }
 }
 
 impl ReviewThread {

@@ -89,6 +89,29 @@ impl Forge {
         self.list(repo, Scope::Read, path, "reading the comments of the review").await
     }
 
+    /// A comment on lines as it stands now. `None`: it is gone.
+    pub async fn review_comment(
+        &self,
+        repo: &RepoRef,
+        id: CommentId,
+    ) -> Result<Option<payload::ReviewComment>, ForgeError> {
+        let path = format!("{}/pulls/comments/{id}", repo_path(repo));
+        found(self.get(repo, Scope::Read, path, "reading the command").await)
+    }
+
+    /// 👀 on a comment on lines. GitHub keeps one per account.
+    pub async fn react_in_thread(
+        &self,
+        repo: &RepoRef,
+        comment: CommentId,
+    ) -> Result<(), ForgeError> {
+        let path = format!("{}/pulls/comments/{comment}/reactions", repo_path(repo));
+        let (body, doing) = (json!({"content": "eyes"}), "reacting to the command");
+        let answer = self.change_only(repo, Scope::Talk, Method::POST, path, &body, doing).await;
+        // The comment may be gone by now; nothing is lost with the reaction.
+        found(answer).map(drop)
+    }
+
     /// All ordinary comments, oldest first.
     pub async fn comments(
         &self,

@@ -8,6 +8,7 @@ use crate::core::github::RepoRef;
 use crate::core::id::{CommentId, Number};
 use crate::core::job::Job;
 use crate::core::report;
+use crate::forge::payload::ReviewComment;
 use crate::forge::{Forge, ForgeError};
 
 /// Posts a comment, unless it is there.
@@ -22,6 +23,32 @@ pub async fn say_once(
         forge.post_comment(repo, number, text).await?;
     }
     Ok(())
+}
+
+/// Answers in the thread of a comment on lines, unless the answer is there. Where the comment is
+/// gone, so is whoever would read it.
+pub async fn say_once_in_thread(
+    forge: &Forge,
+    repo: &RepoRef,
+    (number, comment): (Number, CommentId),
+    text: &str,
+    marker: &str,
+) -> Result<(), ForgeError> {
+    let there = forge.review_comments(repo, number).await?;
+    let Some(first) = there.iter().find(|it| it.id == comment).map(ReviewComment::thread) else {
+        return Ok(());
+    };
+    let is_it = |it: &ReviewComment| {
+        it.user.as_ref().is_some_and(|user| user.kind == "Bot")
+            && it.body.as_deref().is_some_and(|body| body.trim_end().ends_with(marker))
+    };
+    if there.iter().any(is_it) {
+        return Ok(());
+    }
+    match forge.reply_in_thread(repo, number, first, text).await {
+        Err(error) if error.status() == Some(404) => Ok(()),
+        said => said,
+    }
 }
 
 /// Posts a comment of a job, unless it is there, or the job has said enough on this page. Its
@@ -85,6 +112,15 @@ pub async fn acknowledge(
     comment: Option<CommentId>,
 ) -> Result<(), ForgeError> {
     forge.react(repo, number, comment, "eyes").await
+}
+
+/// The same on a comment that stands on lines of a pull request.
+pub async fn acknowledge_in_thread(
+    forge: &Forge,
+    repo: &RepoRef,
+    comment: CommentId,
+) -> Result<(), ForgeError> {
+    forge.react_in_thread(repo, comment).await
 }
 
 /// Shows that a job was ordered; a label that ordered it is taken off.

@@ -23,8 +23,8 @@ const DISTILLED: usize = 1_000;
 const ELSEWHERE: i32 = 40;
 
 /// Starts the interpreter that `pytest` runs in: it need not be the `python3` of the path. A script
-/// whose interpreter is not there, such as one of pyenv's on a machine where that lies elsewhere, is
-/// passed over, as a shell does.
+/// whose interpreter is not there, such as one of pyenv's on a machine where that lies elsewhere,
+/// is passed over, as a shell does.
 const START: &str = r#"
 code=$1
 shift

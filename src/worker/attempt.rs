@@ -25,15 +25,15 @@ use crate::core::text::first_of;
 use crate::model::ToolSpec;
 use crate::sandbox::{Sandbox, SandboxLimits};
 use crate::verify;
-use crate::verify::ProofDepth;
 use crate::verify::cheat::{CheatFinding, find_cheats};
 use crate::verify::scope::far_files;
-use crate::verify::{is_code, is_of_tests};
+use crate::verify::{ProofDepth, is_code, is_of_tests};
 use crate::worker::WorkError;
 use crate::worker::checks::{
     CheckedChange, blocking, checker, checks_changed, commands, edits_tests, limits, minutes,
 };
 use crate::worker::job_context::{AttemptInput, JobContext};
+use crate::worker::notes::Notes;
 use crate::worker::packages::with_packages;
 use crate::worker::proof::{WholeChange, for_the_model};
 use crate::workspace::patch::{self, PatchError};
@@ -54,6 +54,8 @@ pub struct Attempt<'a> {
     pub former: Option<FormerAttempt>,
     /// What the checks come to without any change, once that is known.
     pub base: watch::Receiver<Vec<Check>>,
+    /// What people say meanwhile.
+    pub notes: &'a Notes,
     /// Ends it early.
     pub stop: &'a CancellationToken,
 }
@@ -164,6 +166,7 @@ async fn attempt_in(
         tools: &tools,
         budget: &mut budget,
         transcript: &mut transcript,
+        notes: Some(&|| attempt.notes.new_ones()),
         stop: attempt.stop,
         end_of_tools: &end_of_tools,
     };
@@ -369,6 +372,7 @@ fn task(
     commands: &[String],
     failures: Option<&str>,
 ) -> String {
+    let notes: Vec<&str> = job.notes.iter().map(|note| note.words.as_str()).collect();
     let mut top: Vec<String> = workspace
         .entries()
         .iter()
@@ -389,6 +393,7 @@ fn task(
         checks: commands,
         listing: &top.join("\n"),
         round: job.round,
+        notes: &notes,
         failures,
     })
 }

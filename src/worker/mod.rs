@@ -31,6 +31,7 @@ mod conventions;
 mod fault;
 mod job_context;
 mod local;
+mod notes;
 mod old_files;
 mod packages;
 mod patches;

@@ -1,8 +1,8 @@
 //! How often the ways of real repositories are found right, by what was merged there last.
 //!
 //! Bare repositories with their history are named by `CONVENTIONS_DIR`, one directory each
-//! (`NAME/repo`); without it this is skipped, loudly. The last ten titles of people are the measure,
-//! and the fifty before them are what the form is found from.
+//! (`NAME/repo`); without it this is skipped, loudly. The last ten titles of people are the
+//! measure, and the fifty before them are what the form is found from.
 
 #![allow(clippy::disallowed_methods)] // runs git on repositories that a person named
 

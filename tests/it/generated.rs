@@ -37,13 +37,14 @@ const PERMISSIONS: [(&str, &str); 7] = [
     ("statuses", "read"),
 ];
 
-const EVENTS: [&str; 9] = [
+const EVENTS: [&str; 10] = [
     "check_run",
     "check_suite",
     "issue_comment",
     "issues",
     "pull_request",
     "pull_request_review",
+    "pull_request_review_comment",
     "push",
     "status",
     "workflow_run",

@@ -36,6 +36,7 @@ mod hostile_model;
 mod judge;
 mod leaks;
 mod leftovers;
+mod notes;
 mod orders;
 mod other_servers;
 mod others;

@@ -31,6 +31,7 @@ use gander_emulator::{
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// 2026-01-05 12:00 UTC, a Monday.
@@ -286,6 +287,20 @@ impl World {
         let comment = self.maintainer().comments(REPO, number, words).unwrap();
         self.settle().await;
         comment
+    }
+
+    /// Comes to rest. When the model is asked for this reply, the first being 1, `act` happens, and
+    /// all that follows from it beside the model's own work.
+    pub async fn settle_while(&self, request: usize, act: impl FnOnce(&Self)) {
+        let (asked, go) = self.model.waits_at(request);
+        let beside = async {
+            asked.await.expect("the model was never asked for that");
+            act(self);
+            self.emulator.deliver_all().await;
+            while self.step().await {}
+            go.send(()).unwrap();
+        };
+        tokio::join!(self.settle(), beside);
     }
 
     /// Reported, commanded, done.
@@ -622,9 +637,20 @@ pub async fn listen(intake: AppState) -> (url::Url, DropGuard) {
 pub struct Words {
     script: Mutex<Option<Arc<Scripted>>>,
     heard: Mutex<Vec<String>>,
+    waits_at: Mutex<Option<Wait>>,
 }
 
+/// Before which reply the model waits, whom it tells, and for what it waits.
+type Wait = (usize, oneshot::Sender<()>, oneshot::Receiver<()>);
+
 impl Words {
+    /// It waits before this reply: when it does, and how it goes on.
+    fn waits_at(&self, request: usize) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let ((tell, asked), (go, wait)) = (oneshot::channel(), oneshot::channel());
+        *self.waits_at.lock().unwrap() = Some((request, tell, wait));
+        (asked, go)
+    }
+
     /// What it says in the first attempt.
     pub fn will(&self, turns: Vec<ScriptedTurn>) {
         self.will_try(vec![turns]);
@@ -667,7 +693,16 @@ impl Model for Words {
     }
 
     async fn respond(&self, request: &Request<'_>) -> Result<ModelReply, ModelError> {
-        self.heard.lock().unwrap().push(format!("{:?}", request.messages));
+        let count = {
+            let mut heard = self.heard.lock().unwrap();
+            heard.push(format!("{:?}", request.messages));
+            heard.len()
+        };
+        let waits = self.waits_at.lock().unwrap().take_if(|(at, ..)| *at == count);
+        if let Some((_, tell, wait)) = waits {
+            tell.send(()).unwrap();
+            wait.await.unwrap();
+        }
         self.script().respond(request).await
     }
 }

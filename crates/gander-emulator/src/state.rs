@@ -286,6 +286,7 @@ pub(crate) struct Comment {
 pub(crate) enum Target {
     Issue(u64),
     Comment(u64),
+    ReviewComment(u64),
 }
 
 #[derive(Clone)]

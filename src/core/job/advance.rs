@@ -73,8 +73,9 @@ impl Job {
                 Some(self.begin())
             }
             JobFact::Declined(why) => self.declined(why),
-            &JobFact::Proposed { round, attempt, ref proposal, cost } => {
+            &JobFact::Proposed { round, attempt, ref proposal, cost, notes_read } => {
                 self.only_at(&JobStage::Fixing { round, attempt })?;
+                self.notes_read = notes_read;
                 Some(self.proposed(round, attempt, proposal, cost))
             }
             &JobFact::NothingToFix { round, attempt, ref why, cost } => {
@@ -102,6 +103,7 @@ impl Job {
             JobFact::Overridden(new) => self.overridden(new),
             JobFact::Seen(pull) => self.looked_at(pull),
             JobFact::Asked(request) => self.asked(request),
+            JobFact::Noted(note) => self.noted(note),
             JobFact::Taken(reviews) => self.taken(reviews),
             &JobFact::RoundReady { round, ref base, ref task, ref threads, budget } => {
                 self.only_at(&JobStage::Starting { round })?;
@@ -116,10 +118,7 @@ impl Job {
                 self.only_at(&JobStage::Answering { round })?;
                 Some(self.answered(round))
             }
-            JobFact::HeadChecked { head, failed } if self.stage.is_in_review() => {
-                self.head_checked(head, failed.clone())
-            }
-            JobFact::HeadChecked { .. } => None,
+            JobFact::HeadChecked { head, failed } => self.head_checked(head, failed.clone()),
             JobFact::Merged { by } => {
                 self.stage.merging()?;
                 Some(self.end(JobEnding::Merged { by: by.clone() }))

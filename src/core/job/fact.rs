@@ -25,7 +25,14 @@ pub enum JobFact {
     /// They do not.
     Declined(Declined),
     /// The agent handed in a change in this attempt.
-    Proposed { round: u32, attempt: u32, proposal: Proposal, cost: Money },
+    Proposed {
+        round: u32,
+        attempt: u32,
+        proposal: Proposal,
+        cost: Money,
+        /// So many notes of people the agent had been given by then.
+        notes_read: usize,
+    },
     /// The agent ended without a change, saying why.
     NothingToFix { round: u32, attempt: u32, why: String, cost: Money },
     /// The agent ended without an answer.
@@ -59,6 +66,8 @@ pub enum JobFact {
     Seen(PullSnapshot),
     /// A person asks for changes by command.
     Asked(ReviseRequest),
+    /// A person tells the agent something while it works.
+    Noted(ReviseRequest),
     /// A maintainer takes up somebody's waiting reviews.
     Taken(TakenReviews),
     /// What a round is to do is known.
@@ -105,6 +114,7 @@ impl JobFact {
             Self::Overridden(_) => "a rule was overridden",
             Self::Seen(_) => "looked at",
             Self::Asked(_) => "changes were asked for",
+            Self::Noted(_) => "a person said something",
             Self::Taken(_) => "a review was taken up",
             Self::RoundReady { .. } => "a round is ready",
             Self::RoundRefused { .. } => "a round was refused",

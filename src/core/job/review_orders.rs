@@ -444,7 +444,7 @@ impl Story {
                 Some(match self.cast.model_works {
                     true => {
                         let proposal = proposal_of(PatchDigest::of_bytes([self.patches; 32]));
-                        JobFact::Proposed { round, attempt, proposal, cost }
+                        JobFact::Proposed { round, attempt, proposal, cost, notes_read: 0 }
                     }
                     false => JobFact::NothingToFix { round, attempt, why: "no".into(), cost },
                 })

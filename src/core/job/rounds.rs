@@ -6,10 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Base, HeadProof, Job, JobFact, JobStage, JobStep, ReviseRequest, RoundOutcome, TakenReviews,
-    WaitingFor,
-};
+use super::{Base, HeadProof, Job, JobFact, JobStage, JobStep, RoundOutcome, WaitingFor};
 use crate::core::budget::Money;
 use crate::core::github::PullRef;
 use crate::core::id::Sha;
@@ -48,6 +45,7 @@ impl Job {
         self.review.held.clear();
         self.review.held_files.clear();
         self.keep_pushed(round);
+        self.late_notes_ask();
         if round == 1 {
             self.review.waiting = Some(WaitingFor::Review);
             self.stage = JobStage::InReview { round };
@@ -130,36 +128,14 @@ impl Job {
         Some(self.fix(round, 1))
     }
 
-    /// What people ask for while Gander is at work waits for the next round.
-    pub(super) fn asked(&mut self, request: &ReviseRequest) -> Option<Vec<JobStep>> {
-        if self.review.asks.contains(request) {
-            return None;
-        }
-        self.review.asks.push(request.clone());
-        self.asked_of_pull()
-    }
-
-    /// As for [`Self::asked`], when a maintainer takes up somebody's reviews.
-    pub(super) fn taken(&mut self, reviews: &TakenReviews) -> Option<Vec<JobStep>> {
-        if self.review.taken.contains(reviews) {
-            return None;
-        }
-        self.review.taken.push(reviews.clone());
-        self.asked_of_pull()
-    }
-
-    fn asked_of_pull(&self) -> Option<Vec<JobStep>> {
-        self.pull.as_ref()?;
-        Some(vec![if self.stage.is_in_review() { JobStep::Look } else { JobStep::Show }])
-    }
-
     /// `None`: the head is another by now, or this is known of it.
     pub(super) fn head_checked(
         &mut self,
         head: &Sha,
         failed: Option<String>,
     ) -> Option<Vec<JobStep>> {
-        let current = self.pull.as_ref().is_some_and(|pull| pull.head == *head);
+        let current =
+            self.stage.is_in_review() && self.pull.as_ref().is_some_and(|pull| pull.head == *head);
         let known = self.review.proof.as_ref().is_some_and(|proof| proof.head == *head);
         if !current || known {
             return None;
@@ -170,6 +146,7 @@ impl Job {
 
     /// The round ends without a commit.
     pub(super) fn no_commit(&mut self, outcome: RoundOutcome) -> Vec<JobStep> {
+        self.late_notes_ask();
         match self.stage.round() {
             Some(round) => self.answer(round, outcome),
             None => Vec::new(),

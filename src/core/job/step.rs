@@ -20,6 +20,8 @@ pub enum JobStep {
     Acknowledge,
     /// React to a command that was given during the review.
     React { comment: CommentId },
+    /// The same, to one that stands on lines of the pull request.
+    ReactInThread { comment: CommentId },
     /// Read the rules, fetch the base.
     Prepare,
     /// Run the agent.
@@ -83,6 +85,9 @@ impl JobStep {
             Self::React { comment } => {
                 StepSpec::unawaited(Lane::Reaction(*comment), Repeats::KeepBoth).urgent()
             }
+            Self::ReactInThread { comment } => {
+                StepSpec::unawaited(Lane::Reaction(*comment), Repeats::KeepBoth).urgent()
+            }
             Self::Wake => StepSpec::unawaited(Lane::Wake, Repeats::Coalesce),
         }
     }
@@ -103,6 +108,7 @@ impl JobStage {
             JobStep::Merge { head } => self.merging() == Some(head),
             JobStep::Acknowledge
             | JobStep::React { .. }
+            | JobStep::ReactInThread { .. }
             | JobStep::Show
             | JobStep::Announce
             | JobStep::Undo

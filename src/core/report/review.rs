@@ -15,7 +15,7 @@ use crate::core::approval::NotApproved;
 use crate::core::evidence::{Evidence, GreenOutcome};
 use crate::core::id::{Login, Sha};
 use crate::core::job::{
-    Cause, Job, JobEnding, JobStage, Round, RoundOutcome, ThreadAnswer, WaitingFor,
+    Cause, Job, JobEnding, JobStage, MOST_NOTES, Round, RoundOutcome, ThreadAnswer, WaitingFor,
 };
 use crate::core::policy::{MergeOn, RULES_PATH};
 use crate::core::text::{boxed, first_of, inline, listed};
@@ -344,6 +344,27 @@ pub fn no_pull_here(verb: &str, prefix: &str) -> String {
     format!(
         "`{verb}` works on an open pull request of Gander's, and this is none. \
          `{prefix} status` shows what there is."
+    )
+}
+
+/// The answer to `note` where nothing is at work.
+pub fn nothing_at_work(prefix: &str) -> String {
+    format!(
+        "No job is at work here, so nobody would read that. `{prefix} fix` or `{prefix} retry` \
+         takes your words with it."
+    )
+}
+
+/// The answer to `note` without words.
+pub fn empty_note(prefix: &str) -> String {
+    format!("What should the agent be told? `{prefix} note`, and your words behind it.")
+}
+
+/// The answer to one note too many.
+pub fn too_many_notes(prefix: &str) -> String {
+    format!(
+        "This round has {MOST_NOTES} notes already, and takes no more. When it is over, \
+         `{prefix} revise` takes your words; `{prefix} cancel` stops it."
     )
 }
 

@@ -4,6 +4,7 @@
 //! answered once and changes nothing; programs are never answered, so two of them cannot talk
 //! each other into a loop.
 
+mod notes;
 mod overrides;
 mod readback;
 pub(in crate::worker) mod release;
@@ -11,7 +12,7 @@ pub(in crate::worker) mod review;
 
 use crate::core::command::{Command, Verb};
 use crate::core::delivery::Payload;
-use crate::core::event::{ClosedSubject, CommandEvent, Event, Touched};
+use crate::core::event::{ClosedSubject, CommandEvent, Event, SaidIn, Touched};
 use crate::core::fault::ErrorKind;
 use crate::core::github::{RepoRef, Role};
 use crate::core::id::{JobId, Login, Number};
@@ -22,6 +23,7 @@ use crate::core::report::{self, CannotStart};
 use crate::core::task::{CommandReply, Task};
 use crate::store::{Commit, Stored, Write};
 use crate::worker::commit::{TaskOutcome, advanced};
+use crate::worker::route::notes::{note, remark};
 use crate::worker::route::overrides::override_rule;
 use crate::worker::route::readback::{Shown, shown};
 use crate::worker::route::release::{
@@ -49,7 +51,7 @@ pub(in crate::worker) async fn decide(
         Event::Asked(asked) => {
             let answered = command(ctx, &asked, looks).await?;
             // A review is a command and a review: what it says of the change counts as well.
-            if asked.on_pull && asked.comment_id.is_none() {
+            if matches!(asked.said_in, SaidIn::Review(_)) {
                 let what = Touched::Pull(asked.number);
                 let job = touched(ctx, &asked.repo, &what).await?;
                 let release = release_touched(ctx, &asked.repo, &what).await?;
@@ -57,6 +59,7 @@ pub(in crate::worker) async fn decide(
             }
             Ok(answered)
         }
+        Event::Remarked(said) => remark(ctx, &said).await,
         Event::Touched { repo, what } => {
             let job = touched(ctx, &repo, &what).await?;
             Ok(job.and(release_touched(ctx, &repo, &what).await?))
@@ -108,8 +111,8 @@ async fn command(
     };
     let (has, shown) = tokio::try_join!(permission, shown(ctx, asked))?;
     let prefix = &ctx.settings.address.prefix;
-    let (said_at, said) = match shown {
-        Shown::Same(at, said) => (at, said),
+    let (said_at, said, place) = match shown {
+        Shown::Same { at, said, place } => (at, said, place),
         // Under a key of its own: a forged delivery must not use up that of the true one.
         Shown::Edited if has >= Role::Write => {
             let key = format!("{}/edited", asked.key);
@@ -138,6 +141,7 @@ async fn command(
         Verb::Fix => start(ctx, asked, command, Kind::Fix).await,
         Verb::Build => start(ctx, asked, command, Kind::Build).await,
         Verb::Revise => revise(ctx, asked, &command.request).await,
+        Verb::Note => note(ctx, asked, &command.request, place.as_deref(), has).await,
         Verb::Take => take(ctx, asked, &command.request, said_at).await,
         Verb::Approve => approve(ctx, asked, &command.request).await,
         Verb::Go => go(ctx, asked, said_at).await,
@@ -208,7 +212,7 @@ pub(in crate::worker) fn again(
     former: &Job,
     order: JobOrder,
 ) -> TaskOutcome {
-    let order = JobOrder { at: ctx.clock.now(), comment_id: asked.comment_id, ..order };
+    let order = JobOrder { at: ctx.clock.now(), comment_id: asked.comment_id(), ..order };
     let id = JobId::of_trigger(&asked.key);
     begin(asked, Job { repo: asked.repo.clone(), ..Job::again(id, former, order) })
 }
@@ -260,7 +264,7 @@ fn order(ctx: &Context, asked: &CommandEvent, command: &Command, kind: Kind) -> 
         by_id: asked.by.id,
         login: asked.by.login.clone(),
         at: ctx.clock.now(),
-        comment_id: asked.comment_id,
+        comment_id: asked.comment_id(),
         request: command.request.clone(),
         issue: asked.issue.clone(),
         budget: command.budget,
@@ -316,7 +320,8 @@ fn reply_once(asked: &CommandEvent, key: String, text: String) -> TaskOutcome {
     let reply = CommandReply {
         repo: asked.repo.clone(),
         number: asked.number,
-        comment_id: asked.comment_id,
+        comment_id: asked.comment_id(),
+        thread_comment_id: asked.said_in.thread_comment_id(),
         key: key.clone(),
         text,
     };

@@ -4,7 +4,7 @@
 //! up by the one that still can; a hint only queues a look.
 
 use crate::core::command::Verb;
-use crate::core::event::{CommandEvent, Touched};
+use crate::core::event::{CommandEvent, SaidIn, Touched};
 use crate::core::github::{RepoRef, Role};
 use crate::core::id::{Branch, Number, ReleaseId};
 use crate::core::machine::Machine;
@@ -63,7 +63,7 @@ pub(in crate::worker) async fn release_command(
         by_id: asked.by.id,
         login: asked.by.login.clone(),
         at: ctx.clock.now(),
-        comment_id: asked.comment_id,
+        comment_id: asked.comment_id(),
         bump,
         on_merge: false,
     };
@@ -206,7 +206,8 @@ async fn order_release(
         let prefix = &ctx.settings.address.prefix;
         if !order.on_merge {
             let text = words::answer(answer, prefix);
-            commit.tasks.push(reply_task(repo, number, order.comment_id, key, text));
+            let said_in = order.comment_id.map_or(SaidIn::Label, SaidIn::Comment);
+            commit.tasks.push(reply_task(repo, number, said_in, key, text));
         }
         commit.once = Some(key.to_owned());
         Ok(TaskOutcome::Ready(Box::new(commit)))
@@ -318,23 +319,18 @@ fn concerns(release: &Release, what: &Touched) -> bool {
 }
 
 fn reply(asked: &CommandEvent, text: String) -> TaskOutcome {
-    let task = reply_task(&asked.repo, asked.number, asked.comment_id, &asked.key, text);
+    let task = reply_task(&asked.repo, asked.number, asked.said_in, &asked.key, text);
     let once = Some(asked.key.clone());
     TaskOutcome::Ready(Box::new(Commit { once, tasks: vec![task], ..Commit::default() }))
 }
 
-fn reply_task(
-    repo: &RepoRef,
-    number: Number,
-    comment: Option<crate::core::id::CommentId>,
-    key: &str,
-    text: String,
-) -> Task {
+fn reply_task(repo: &RepoRef, number: Number, said_in: SaidIn, key: &str, text: String) -> Task {
     let repo = repo.clone();
     Task::Reply(Box::new(CommandReply {
         repo,
         number,
-        comment_id: comment,
+        comment_id: said_in.comment_id(),
+        thread_comment_id: said_in.thread_comment_id(),
         key: key.to_owned(),
         text,
     }))

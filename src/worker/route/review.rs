@@ -5,7 +5,7 @@
 
 use crate::core::approval::{approves, names_commit};
 use crate::core::command::Address;
-use crate::core::event::{CommandEvent, Touched};
+use crate::core::event::{CommandEvent, SaidIn, Touched};
 use crate::core::github::RepoRef;
 use crate::core::id::{CommentId, JobId, Number, Sha, Timestamp};
 use crate::core::job::{
@@ -50,7 +50,7 @@ pub(in crate::worker) async fn revise(
         by_id: asked.by.id,
         login: asked.by.login.clone(),
         words: words.trim().to_owned(),
-        comment_id: asked.comment_id,
+        comment_id: asked.comment_id().or(asked.said_in.thread_comment_id()),
     };
     Ok(noted(asked, stored, &JobFact::Asked(ask)))
 }
@@ -124,11 +124,11 @@ async fn will_count(
     address: &Address,
 ) -> Result<bool, WorkError> {
     let (forge, repo) = (&ctx.forge, &asked.repo);
-    if let Some(id) = asked.comment_id {
+    if let Some(id) = asked.comment_id() {
         let said = forge.comment(repo, id).await?.and_then(|it| it.body);
         return Ok(said.is_some_and(|said| approves(&said, address, head)));
     }
-    let Some(id) = asked.review_id else { return Ok(false) };
+    let SaidIn::Review(id) = asked.said_in else { return Ok(false) };
     let review = forge.one_review(repo, asked.number, id).await?;
     Ok(review.is_some_and(|review| review.state == "APPROVED"))
 }
@@ -142,7 +142,7 @@ pub(in crate::worker) async fn go(
     let jobs = jobs_on(ctx, asked).await?;
     let held = jobs.iter().find(|it| matches!(it.machine.stage, JobStage::Holding { .. }));
     if let Some(stored) = held
-        && !was_told_before(ctx, &stored.machine, at, asked.comment_id).await?
+        && !was_told_before(ctx, &stored.machine, at, asked.comment_id()).await?
     {
         let prefix = &ctx.settings.address.prefix;
         return Ok(reply(asked, report::go_too_early(prefix)));
@@ -191,13 +191,20 @@ async fn was_told_before(
     }))
 }
 
-fn noted(asked: &CommandEvent, stored: &Stored<Job>, fact: &JobFact) -> TaskOutcome {
+pub(in crate::worker) fn noted(
+    asked: &CommandEvent,
+    stored: &Stored<Job>,
+    fact: &JobFact,
+) -> TaskOutcome {
     let Some(mut commit) = advanced(stored, fact) else { return TaskOutcome::Done };
     commit.once = Some(asked.key.clone());
-    if let Some(comment) = asked.comment_id {
-        let step = JobStep::React { comment };
-        commit.tasks.push(Task::Step { job_id: stored.machine.id.clone(), step });
-    }
+    let step = match asked.said_in {
+        SaidIn::Comment(comment) => Some(JobStep::React { comment }),
+        SaidIn::Thread(comment) => Some(JobStep::ReactInThread { comment }),
+        SaidIn::Review(_) | SaidIn::Label => None,
+    };
+    let task = |step| Task::Step { job_id: stored.machine.id.clone(), step };
+    commit.tasks.extend(step.map(task));
     TaskOutcome::Ready(Box::new(commit))
 }
 

@@ -44,6 +44,10 @@ pub(in crate::worker) async fn perform(
 async fn post_reply(ctx: &Context, reply: &CommandReply) -> Result<(), WorkError> {
     let marker = report::marker(&reply.key, "reply");
     let text = report::signed(&reply.text, &marker);
+    if let Some(comment) = reply.thread_comment_id {
+        let thread = (reply.number, comment);
+        return Ok(talk::say_once_in_thread(&ctx.forge, &reply.repo, thread, &text, &marker).await?);
+    }
     Ok(talk::say_once(&ctx.forge, &reply.repo, reply.number, &text, &marker).await?)
 }
 

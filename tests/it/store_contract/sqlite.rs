@@ -269,6 +269,7 @@ async fn a_job_of_the_second_version_keeps_its_rules_its_change_and_what_was_fou
         repo: known.repo.clone(),
         number: Number(7),
         comment_id: None,
+        thread_comment_id: None,
         key: "1/7".into(),
         text: "no".into(),
     };

@@ -294,6 +294,11 @@ pub(crate) fn react(
             let issue = comments.get(&comment).map_or(0, |comment| comment.issue);
             format!("a comment on #{issue}")
         }
+        Target::ReviewComment(comment) => {
+            let comments = &state.repository(repository)?.review_comments;
+            let pull = comments.get(&comment).map_or(0, |comment| comment.pull);
+            format!("a review comment on #{pull}")
+        }
     };
     let content = content.to_owned();
     state.tell(repository, Some(user), format!("reacted with {content} to {on}"));

@@ -13,6 +13,8 @@ const READ: Access = Access::Thread(Level::Read);
 const WRITE: Access = Access::Thread(Level::Write);
 const READ_ONE: Access = Access::CommentThread(Level::Read);
 const WRITE_ONE: Access = Access::CommentThread(Level::Write);
+const READ_LINE: Access = Access::Scope("pull_requests", Level::Read);
+const WRITE_LINE: Access = Access::Scope("pull_requests", Level::Write);
 
 pub(super) const ROUTES: &[Route] = &[
     route("GET", "/repos/{owner}/{repo}/issues/{number}/comments", READ, list),
@@ -37,6 +39,8 @@ pub(super) const ROUTES: &[Route] = &[
         WRITE_ONE,
         unreact,
     ),
+    route("GET", "/repos/{owner}/{repo}/pulls/comments/{line}/reactions", READ_LINE, reactions),
+    route("POST", "/repos/{owner}/{repo}/pulls/comments/{line}/reactions", WRITE_LINE, react),
 ];
 
 fn list(call: &mut Call<'_>) -> Outcome {
@@ -109,6 +113,11 @@ fn delete(call: &mut Call<'_>) -> Outcome {
 }
 
 fn target(call: &Call<'_>) -> Result<Target, Refusal> {
+    if !call.param("line").is_empty() {
+        let id = call.number("line")?;
+        let known = call.repository()?.review_comments.get(&id);
+        return known.map(|known| Target::ReviewComment(known.id)).ok_or_else(Refusal::not_found);
+    }
     if call.param("number").is_empty() {
         let id = call.number("id")?;
         shape(call, id)?;

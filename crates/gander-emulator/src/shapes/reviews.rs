@@ -78,7 +78,7 @@ pub(crate) fn comment(state: &State, repository: &Repository, comment: &ReviewCo
             "html": link(&page),
             "pull_request": link(&pull),
         },
-        "reactions": rollup(repository, Target::Comment(comment.id), &url),
+        "reactions": rollup(repository, Target::ReviewComment(comment.id), &url),
         "line": line,
         "original_line": spot.line,
         "start_line": start_line,

@@ -17,6 +17,7 @@ use crate::core::proof::ProofOutcome;
 use crate::worker::attempt::{self, Attempt, AttemptEnd, AttemptResult, FormerAttempt};
 use crate::worker::commit::{Learnt, TaskOutcome};
 use crate::worker::job_context::{AttemptInput, JobContext};
+use crate::worker::notes::Notes;
 use crate::worker::packages::with_packages;
 use crate::worker::steps::job::{about, rules_and_base};
 use crate::worker::{WorkError, checks, patches};
@@ -44,12 +45,14 @@ pub(in crate::worker) async fn run(
     // Whoever ends this future ends both.
     let stop = stop.child_token();
     let _stop_when_dropped = stop.clone().drop_guard();
+    let notes = Notes::of(job, ctx.store.clone());
     let attempt = Attempt {
         round,
         number,
         budget: Budget::new(job.budget().saturating_sub(job.spent)),
         former: former(ctx, job).await?,
         base: known,
+        notes: &notes,
         stop: &stop,
     };
     let input = about(job, rules, base);
@@ -65,7 +68,7 @@ pub(in crate::worker) async fn run(
             return Ok(TaskOutcome::of_job(job, fact));
         }
     };
-    outcome(job, round, number, result)
+    outcome(job, (round, number), notes.read(), result)
 }
 
 /// Runs the agent while the checks run on the base.
@@ -120,8 +123,8 @@ async fn try_beside_base(
 
 fn outcome(
     job: &Job,
-    round: u32,
-    number: u32,
+    (round, number): (u32, u32),
+    notes_read: usize,
     result: AttemptResult,
 ) -> Result<TaskOutcome, WorkError> {
     let cost = result.cost;
@@ -129,7 +132,7 @@ fn outcome(
     let fact = match result.end {
         AttemptEnd::Proposed(patch, proposal) => {
             kept = Some((proposal.patch.clone(), to_bytes(&patch)?));
-            JobFact::Proposed { round, attempt: number, proposal, cost }
+            JobFact::Proposed { round, attempt: number, proposal, cost, notes_read }
         }
         AttemptEnd::NothingToFix(why) => {
             JobFact::NothingToFix { round, attempt: number, why, cost }

@@ -43,13 +43,15 @@ pub(in crate::worker) async fn run(
     .await??;
     let input = about(job, rules, base);
     let issue = format!("{}\n\n{}", input.issue.title, input.issue.body);
+    let said = std::iter::once(input.request).chain(input.notes.iter().map(|it| it.words.as_str()));
+    let request = said.filter(|it| !it.is_empty()).collect::<Vec<_>>().join("\n\n");
     let mode = rules.proof.mode;
     let evidence = job.evidence().map(|it| what_was_run(it, mode)).unwrap_or_default();
     let change = JudgedChange {
         kind: input.kind,
         round,
         issue: &issue,
-        request: input.request,
+        request: &request,
         review: input.round,
         files: &files,
         evidence: &evidence,
@@ -66,6 +68,7 @@ pub(in crate::worker) async fn run(
         tools: &[],
         budget: &mut budget,
         transcript: &mut transcript,
+        notes: None,
         stop,
         end_of_tools: stop,
     };

@@ -84,6 +84,9 @@ pub(in crate::worker) async fn perform(
             let comment = Some(*comment);
             done(talk::acknowledge(&ctx.forge, &job.repo, job.subject, comment).await)
         }
+        JobStep::ReactInThread { comment } => {
+            done(talk::acknowledge_in_thread(&ctx.forge, &job.repo, *comment).await)
+        }
         JobStep::Show => done(match Box::pin(show(ctx, job)).await {
             Err(fault) if is_over_and_withheld(job, &fault) => {
                 Box::pin(show(ctx, &job.withholding(fault.text))).await
@@ -145,6 +148,7 @@ pub(in crate::worker) async fn perform_locally(
         JobStep::Publish { .. }
         | JobStep::Acknowledge
         | JobStep::React { .. }
+        | JobStep::ReactInThread { .. }
         | JobStep::Show
         | JobStep::Announce
         | JobStep::Undo
@@ -198,6 +202,7 @@ pub(in crate::worker) fn about<'a>(
         conventions: job.conventions(),
         base: &base.sha,
         round: round.map(|round| round.task.as_str()),
+        notes: &job.notes,
         overrides: &job.order.overrides,
     }
 }

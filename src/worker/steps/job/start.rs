@@ -201,12 +201,7 @@ pub(in crate::worker) fn round_of(job: &Job) -> Result<&Round, WorkError> {
 fn thread_text(number: usize, said: &[&ReviewComment]) -> String {
     let mut text = String::new();
     if let Some(first) = said.first() {
-        let line = match (first.start_line, first.line) {
-            (Some(start), Some(end)) if start != end => format!(":{start}-{end}"),
-            (_, Some(line)) => format!(":{line}"),
-            _ => String::new(),
-        };
-        let _ = writeln!(text, "Thread {number}, at {}{line}:", first.path);
+        let _ = writeln!(text, "Thread {number}, at {}:", first.place());
         if let Some(hunk) = &first.diff_hunk {
             let lines: Vec<&str> = hunk.lines().collect();
             let shown = &lines[lines.len().saturating_sub(8)..];
