@@ -11,7 +11,7 @@ use gander::core::budget::{Budget, Money};
 use gander::core::conventions::Conventions;
 use gander::core::event::IssueText;
 use gander::core::id::Number;
-use gander::core::job::Kind;
+use gander::core::job::{Kind, Planning};
 use gander::core::policy::Rules;
 use gander::model::{Model, ModelError, ModelReply, Price, Request, Scripted, ScriptedTurn};
 use gander::sandbox::Sandbox;
@@ -268,13 +268,16 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
         rules: &rules,
         base: &base,
         round: None,
+        planning: &Planning::default(),
+        notes: &[],
         overrides: &[],
     };
     let stop = CancellationToken::new();
     let budget = Money::from_micros(1_000_000_000);
     let (_, base) = tokio::sync::watch::channel(Vec::new());
     let budget = Budget::new(budget);
-    let this = Attempt { round: 1, number: 1, budget, former: None, base, stop: &stop };
+    let this =
+        Attempt { round: 1, number: 1, budget, former: None, base, notes: None, stop: &stop };
     attempt(&job, &ctx, &this).await.map_err(|fault| fault.text).unwrap();
     let asked = asked.lock().unwrap();
     assert_eq!(asked.len(), TURNS + 1, "every turn was played");

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::budget::{Budget, Money, OutOfBudgetError};
 use crate::core::fault::ErrorKind;
-use crate::core::job::ThreadAnswer;
+use crate::core::job::{Plan, ThreadAnswer};
 use crate::model::{
     Message, Model, ModelError, ModelReply, Part, Request, Stop, ToolResult, ToolSpec,
 };
@@ -26,11 +26,13 @@ pub mod edit;
 pub mod files;
 pub mod judge;
 pub mod nearest;
+mod plan;
 pub mod prompt;
 mod search;
 pub mod tools;
 pub mod transcript;
 
+use plan::{plan_spec, read_plan};
 use tools::{Finish, finish_spec};
 use transcript::{Transcript, TranscriptEntry, TranscriptError};
 
@@ -78,8 +80,19 @@ pub struct Assignment<'a> {
     pub turns: u32,
     /// Time it may take.
     pub time: Duration,
+    /// What it hands in.
+    pub hands_in: HandsIn,
     /// First pause before asking an overloaded provider again; doubles each time.
     pub retry_pause: Duration,
+}
+
+/// What the agent is to hand in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandsIn {
+    /// A change.
+    Change,
+    /// A plan.
+    Plan,
 }
 
 /// How an attempt ended.
@@ -94,6 +107,8 @@ pub enum Finished {
         /// Why it brings no test.
         no_test: Option<String>,
     },
+    /// It says what it would do.
+    Planned(Plan),
     /// It says there is nothing to do.
     NothingToFix {
         /// In its words.
@@ -152,9 +167,11 @@ const MOST_CALLS: usize = 32;
 const IDLE_TURNS: u32 = 2;
 
 const GO_ON: &str = "Use a tool. When the change is made and verified, call `finish`.";
+const GO_ON_PLANNING: &str = "Use a tool. When you know what you would do, call `plan`.";
 const TIME_IS_UP: &str = "The time of this attempt is up.";
 const WRAP_UP: &str =
     "Most of the budget is used. Finish what is needed, verify, and call `finish`.";
+const WRAP_UP_PLANNING: &str = "Most of the budget is used. Call `plan` with what you know.";
 
 /// What people said since it was last asked for, oldest first.
 pub type NewNotes<'a> = dyn Fn() -> BoxFuture<'a, Vec<String>> + Send + Sync + 'a;
@@ -186,7 +203,10 @@ pub async fn run(
     means: &mut AgentContext<'_>,
 ) -> Result<Finished, AgentError> {
     let mut specs: Vec<ToolSpec> = means.tools.iter().map(|tool| tool.spec()).collect();
-    specs.push(finish_spec());
+    specs.push(match assignment.hands_in {
+        HandsIn::Change => finish_spec(),
+        HandsIn::Plan => plan_spec(),
+    });
     means.transcript.append(&TranscriptEntry::Start {
         model: means.model.name().to_owned(),
         system: assignment.system.to_owned(),
@@ -286,7 +306,11 @@ impl Talk<'_> {
             return Some(without_answer("the model stopped using its tools"));
         }
         self.messages.push(Message::Assistant(reply.parts));
-        self.messages.push(Message::User(GO_ON.to_owned()));
+        let go_on = match self.assignment.hands_in {
+            HandsIn::Change => GO_ON,
+            HandsIn::Plan => GO_ON_PLANNING,
+        };
+        self.messages.push(Message::User(go_on.to_owned()));
         None
     }
 
@@ -298,9 +322,13 @@ impl Talk<'_> {
         let mut end = None;
         let mut results = Vec::with_capacity(calls.len());
         for (id, name, arguments) in calls {
-            let answer = match Finish::read(&name, &arguments) {
-                Some(Ok(finish)) => {
-                    end = Some(finish.into());
+            let handed_in = match self.assignment.hands_in {
+                HandsIn::Change => Finish::read(&name, &arguments).map(|it| it.map(Finished::from)),
+                HandsIn::Plan => read_plan(&name, &arguments),
+            };
+            let answer = match handed_in {
+                Some(Ok(finished)) => {
+                    end = Some(finished);
                     Ok("Noted.".to_owned())
                 }
                 Some(Err(problem)) => Err(ToolFault::ForModel(problem)),
@@ -316,12 +344,18 @@ impl Talk<'_> {
             }
         }
         if let Some(last) = results.last_mut().filter(|_| means.budget.nearly_spent()) {
-            last.text = format!("{}\n\n{WRAP_UP}", last.text);
+            let wrap_up = match self.assignment.hands_in {
+                HandsIn::Change => WRAP_UP,
+                HandsIn::Plan => WRAP_UP_PLANNING,
+            };
+            last.text = format!("{}\n\n{wrap_up}", last.text);
         }
         means.transcript.append(&TranscriptEntry::Results(results.clone()))?;
         self.messages.push(Message::ToolResults(results));
-        let finishes =
-            matches!(end, Some(Finished::Changed { .. } | Finished::NothingToFix { .. }));
+        let finishes = matches!(
+            end,
+            Some(Finished::Changed { .. } | Finished::Planned(_) | Finished::NothingToFix { .. })
+        );
         if finishes && self.turn < self.assignment.turns && self.hear(means).await? {
             return Ok(None);
         }
@@ -344,7 +378,7 @@ impl Talk<'_> {
             return Err(ToolFault::ForModel(TIME_IS_UP.to_owned()));
         }
         let time_is_up = pin!(tokio::time::sleep_until(self.deadline.into()));
-        match select(pin!(call(means.tools, name, arguments)), time_is_up).await {
+        match select(pin!(call(means.tools, &self.specs, name, arguments)), time_is_up).await {
             Either::Left((answer, _)) => answer,
             Either::Right(((), calling)) => {
                 // It is waited for, so that nothing works on the tree any more.
@@ -363,15 +397,18 @@ fn cut_short(answer: Result<String, ToolFault>) -> Result<String, ToolFault> {
     }))
 }
 
-async fn call(tools: &[&dyn Tool], name: &str, arguments: Value) -> Result<String, ToolFault> {
+async fn call(
+    tools: &[&dyn Tool],
+    offered: &[ToolSpec],
+    name: &str,
+    arguments: Value,
+) -> Result<String, ToolFault> {
     match tools.iter().find(|tool| tool.spec().name == name) {
         Some(tool) => tool.call(arguments).await,
         None => {
-            let names: Vec<String> = tools.iter().map(|tool| tool.spec().name).collect();
+            let names: Vec<&str> = offered.iter().map(|tool| tool.name.as_str()).collect();
             let names = names.join(", ");
-            Err(ToolFault::ForModel(format!(
-                "There is no tool of that name. Use: {names}, finish."
-            )))
+            Err(ToolFault::ForModel(format!("There is no tool of that name. Use: {names}.")))
         }
     }
 }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::core::conventions::{Conventions, Guides};
 use crate::core::hidden::{WrittenBy, seen};
-use crate::core::job::Kind;
+use crate::core::job::{Kind, Plan};
 
 /// Who the agent is and how it works; the same for every job, so that providers can cache it.
 pub const SYSTEM: &str = include_str!("prompts/system.md");
@@ -15,6 +15,8 @@ const FIX: &str = include_str!("prompts/fix.md");
 const BUILD: &str = include_str!("prompts/build.md");
 const ROUND: &str = include_str!("prompts/round.md");
 const AGAIN: &str = include_str!("prompts/again.md");
+const PLAN: &str = include_str!("prompts/plan.md");
+const PLANNED: &str = include_str!("prompts/planned.md");
 
 /// Who gives a second opinion, and how.
 pub(super) const JUDGE: &str = include_str!("prompts/judge.md");
@@ -25,6 +27,7 @@ pub(super) const ISSUE: &str = "issue";
 pub(super) const REQUEST: &str = "request";
 pub(super) const REVIEW: &str = "review";
 const NOTES: &str = "notes";
+const AGREED_PLAN: &str = "plan";
 const INSTRUCTIONS: &str = "instructions";
 const GUIDES: &str = "guides";
 const CHECKS: &str = "checks";
@@ -57,10 +60,23 @@ pub struct Brief<'a> {
     pub listing: &'a str,
     /// What a later round is about: the pull request's change is in the tree already.
     pub round: Option<&'a str>,
+    /// Whether a plan is made, or was.
+    pub plan: PlanBrief<'a>,
     /// What people said since, oldest first.
     pub notes: &'a [&'a str],
     /// What failed in the attempt before, whose change is in the tree already.
     pub failures: Option<&'a str>,
+}
+
+/// Whether a plan is made, or was.
+#[derive(Debug, Clone, Copy)]
+pub enum PlanBrief<'a> {
+    /// Nobody asked for one.
+    None,
+    /// It is to be made now, where people wanted the former otherwise.
+    Wanted(Option<&'a Plan>),
+    /// A person agreed to it.
+    Agreed(&'a Plan),
 }
 
 /// The first message to the model. What others wrote stands between tags and is called data; what
@@ -68,10 +84,15 @@ pub struct Brief<'a> {
 pub fn task(brief: &Brief<'_>) -> String {
     let by_people = |text: &str| seen(text, WrittenBy::People).0;
     let by_programs = |text: &str| seen(text, WrittenBy::Program).0;
+    let plan = match brief.plan {
+        PlanBrief::Wanted(Some(plan)) | PlanBrief::Agreed(plan) => plan.to_string(),
+        PlanBrief::Wanted(None) | PlanBrief::None => String::new(),
+    };
     let sections = Sections::new(vec![
         (ISSUE, by_people(&format!("{}\n\n{}", brief.title, brief.body))),
         (REQUEST, by_people(brief.request)),
         (REVIEW, brief.round.map(by_people).unwrap_or_default()),
+        (AGREED_PLAN, by_programs(&plan)),
         (NOTES, by_people(&brief.notes.join("\n\n"))),
         (INSTRUCTIONS, by_people(brief.instructions)),
         (GUIDES, by_people(&guides(&brief.conventions.guides))),
@@ -96,6 +117,21 @@ pub fn task(brief: &Brief<'_>) -> String {
         text.push_str(ROUND.trim_end());
         sections.write(&mut text, &[REVIEW]);
     }
+    match brief.plan {
+        PlanBrief::None => {}
+        PlanBrief::Wanted(former) => {
+            text.push_str("\n\n");
+            text.push_str(PLAN.trim_end());
+            if former.is_some() {
+                text.push_str("\n\nThis was the plan before, and maintainers want it otherwise:");
+            }
+        }
+        PlanBrief::Agreed(_) => {
+            text.push_str("\n\n");
+            text.push_str(PLANNED.trim_end());
+        }
+    }
+    sections.write(&mut text, &[AGREED_PLAN]);
     if !brief.notes.is_empty() {
         text.push_str(
             "\n\nMaintainers said this since. Where it differs from the above, it counts.",
@@ -204,6 +240,7 @@ mod tests {
             checks: &["cargo test".to_owned()],
             listing: "src/",
             round: None,
+            plan: PlanBrief::None,
             notes: &[],
             failures: None,
         })

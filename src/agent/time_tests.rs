@@ -38,6 +38,7 @@ async fn attempt(time: Duration, turns: Vec<ScriptedTurn>) -> (Finished, Vec<Str
         task: "wait".to_owned(),
         turns: 9,
         time,
+        hands_in: HandsIn::Change,
         retry_pause: Duration::ZERO,
     };
     let mut context = AgentContext {

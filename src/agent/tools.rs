@@ -243,7 +243,7 @@ impl Tool for RunTool {
 }
 
 /// So much of the model's own words is kept, in bytes.
-const MOST_WORDS: usize = 64 * 1024;
+pub(super) const MOST_WORDS: usize = 64 * 1024;
 
 /// How the model ends its work.
 pub struct Finish {

@@ -22,7 +22,7 @@ use crate::core::conventions::Conventions;
 use crate::core::event::IssueText;
 use crate::core::evidence::{Check, CheckOutcome, cannot_run};
 use crate::core::id::{Number, Sha};
-use crate::core::job::Kind;
+use crate::core::job::{Kind, Planning};
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::environment::Environment;
 use crate::model::{Model, Scripted};
@@ -129,6 +129,7 @@ async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
         conventions: &Conventions::default(),
         base: &base,
         round: None,
+        planning: &Planning::default(),
         notes: &[],
         overrides: &[],
     };

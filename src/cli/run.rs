@@ -200,6 +200,7 @@ fn job_on(issue: &IssueText, command: &RunCommand) -> Result<Job, AnyError> {
     let name = "local/local".parse()?;
     let repo = RepoRef { installation_id: InstallationId(0), repo_id: RepoId(0), name };
     let order = JobOrder {
+        plan_first: false,
         despite_others: false,
         kind: if command.build { Kind::Build } else { Kind::Fix },
         by_id: UserId(0),

@@ -56,7 +56,8 @@ pub struct VerbSpec {
     pub summary: &'static str,
 }
 
-const JOB_KEYS: &[(&str, &str)] = &[("budget", "$N"), ("base", "BRANCH"), ("model", "NAME")];
+const JOB_KEYS: &[(&str, &str)] =
+    &[("budget", "$N"), ("base", "BRANCH"), ("model", "NAME"), ("plan", "first")];
 
 /// All verbs, in the order of [`Verb`].
 pub static VERBS: [VerbSpec; Verb::COUNT] = [
@@ -83,9 +84,9 @@ pub static VERBS: [VerbSpec; Verb::COUNT] = [
         name: "revise",
         object: None,
         keys: &[],
-        place: "Gander's pull request",
+        place: "Gander's pull request, or where a plan waits",
         who: Role::Write,
-        summary: "one more round with these words",
+        summary: "one more round, or another plan, with these words",
     },
     VerbSpec {
         verb: Verb::Note,
@@ -121,7 +122,7 @@ pub static VERBS: [VerbSpec; Verb::COUNT] = [
         keys: &[],
         place: "where Gander waits for it",
         who: Role::Write,
-        summary: "yes to what Gander asked there: push the change that is shown, or work though others are at it",
+        summary: "yes to what Gander asked there: work by the plan that is shown, push the change that is shown, or work though others are at it",
     },
     VerbSpec {
         verb: Verb::Override,
@@ -215,6 +216,9 @@ pub struct Command {
     /// A model from the operator's list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Whether a plan is made first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plan_first: bool,
     /// The words after the keys, and the rest of the comment.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub request: String,
@@ -223,7 +227,14 @@ pub struct Command {
 impl Command {
     /// The bare verb.
     pub fn new(verb: Verb) -> Self {
-        Self { verb, budget: None, base: None, model: None, request: String::new() }
+        Self {
+            verb,
+            budget: None,
+            base: None,
+            model: None,
+            plan_first: false,
+            request: String::new(),
+        }
     }
 }
 
@@ -284,7 +295,8 @@ pub fn help_table(prefix: &str) -> String {
         for (key, value) in spec.keys {
             let _ = write!(usage, " [{key}={value}]");
         }
-        if !spec.keys.is_empty() || matches!(spec.verb, Verb::Revise | Verb::Note | Verb::Override)
+        if !spec.keys.is_empty()
+            || matches!(spec.verb, Verb::Go | Verb::Revise | Verb::Note | Verb::Override)
         {
             usage.push_str(" words");
         }
@@ -389,6 +401,8 @@ fn set_key(
             }
             command.model = Some(value.to_owned());
         }
+        "plan" if value.eq_ignore_ascii_case("first") => command.plan_first = true,
+        "plan" => return Err(bad("`first`")),
         // A key that a verb lists and nobody reads.
         _ => return Err(unknown()),
     }

@@ -7,6 +7,7 @@
 //!             Done       Done└── Starting ◄──────────┐ Holding          └─► Starting (a round)
 //! ```
 //!
+//! With `plan=first` a plan is made between preparing and fixing, and waits for a person's word.
 //! Where the rules ask for a second opinion, `Judging` stands between verifying and publishing.
 //! A round begins in `Starting`, goes through fixing, verifying and publishing like the first, and
 //! ends in `Answering`; whatever becomes of it, the pull request stays.
@@ -36,6 +37,7 @@ mod judged;
 mod notes;
 mod obstacle;
 mod order;
+mod plan;
 mod review;
 mod rounds;
 mod snapshot;
@@ -50,6 +52,7 @@ pub use fact::*;
 pub use notes::MOST_NOTES;
 pub use obstacle::*;
 pub use order::*;
+pub use plan::*;
 pub use review::*;
 pub use rounds::PushedRound;
 pub use snapshot::*;
@@ -72,6 +75,9 @@ pub struct Job {
     pub stage: JobStage,
     /// What it works with, from `Fixing` on.
     pub prepared: Option<Prepared>,
+    /// How far its plan is, where one is made first.
+    #[serde(default)]
+    pub planning: Planning,
     /// What the agent proposed last, from `Verifying` on. A new round begins without one.
     pub change: Option<ProposedChange>,
     /// The job whose last change it takes up.
@@ -190,6 +196,7 @@ impl Job {
             order,
             stage: JobStage::Queued,
             prepared: None,
+            planning: Planning::default(),
             change: None,
             follows: None,
             unfinished: None,
@@ -206,6 +213,7 @@ impl Job {
     /// was found out about that.
     pub fn again(id: JobId, former: &Self, order: JobOrder) -> Self {
         Self {
+            planning: former.planning.clone(),
             change: former.change.clone(),
             unfinished: former.unfinished.clone(),
             follows: Some(former.id.clone()),
@@ -277,6 +285,16 @@ impl Job {
         self.proposal().is_some_and(|proposal| proposal.patch == *patch)
     }
 
+    /// `None` at any other stage.
+    fn only_at(&self, stage: &JobStage) -> Option<()> {
+        (self.stage == *stage).then_some(())
+    }
+
+    fn prepare(&mut self) -> Vec<JobStep> {
+        self.stage = JobStage::Preparing;
+        vec![JobStep::Show, JobStep::Prepare]
+    }
+
     fn fix(&mut self, round: u32, attempt: u32) -> Vec<JobStep> {
         // An attempt begins with all that was said before it.
         self.notes_read = self.notes.len();
@@ -287,8 +305,9 @@ impl Job {
     fn end(&mut self, ending: JobEnding) -> Vec<JobStep> {
         let merged = matches!(ending, JobEnding::Merged { .. });
         let people_did_it = merged || matches!(ending, JobEnding::Closed { .. });
-        let may_stand_half_done =
-            self.stage.is_ours() && self.stage != JobStage::Preparing || self.pull.is_some();
+        let before_any_change =
+            matches!(self.stage, JobStage::Preparing | JobStage::Planning { .. });
+        let may_stand_half_done = self.stage.is_ours() && !before_any_change || self.pull.is_some();
         let mut steps = Vec::new();
         self.late_notes_ask();
         if may_stand_half_done {

@@ -31,6 +31,7 @@ fn order() -> JobOrder {
         budget: None,
         base: None,
         model: None,
+        plan_first: false,
         despite_others: false,
         overrides: Vec::new(),
     }
@@ -386,6 +387,7 @@ fn walk() -> &'static (Vec<Job>, Vec<Transition>) {
             (publishing(), facts_of_rounds()),
             (publishing(), facts_of_merging()),
             (publishing(), facts_of_commands()),
+            (asked_to_plan(), facts_of_plans()),
             (verifying(warn), [facts_of_commands(), vec![green()]].concat()),
         ] {
             let (more, also) = walk_from(start, &[facts, ends()].concat());
@@ -394,6 +396,46 @@ fn walk() -> &'static (Vec<Job>, Vec<Transition>) {
         }
         (jobs, transitions)
     })
+}
+
+fn asked_to_plan() -> Job {
+    Job { order: JobOrder { plan_first: true, ..order() }, ..new_job() }
+}
+
+/// What becomes of plans.
+fn facts_of_plans() -> Vec<JobFact> {
+    let ask = |words: &str| {
+        let (login, words) = (person(2).login, words.to_owned());
+        ReviseRequest { by_id: UserId(2), login, words, comment_id: None }
+    };
+    let base = Base { branch: "main".parse().unwrap(), sha: sha("a") };
+    let (cost, why) = (Money::ZERO, || "why".to_owned());
+    let mut facts =
+        vec![JobFact::TurnCame, JobFact::Prepared(prepared(base, rules_of_review())), green()];
+    facts.extend([Declined::Skipped].map(JobFact::Declined));
+    facts.push(JobFact::OutOfBudget { why: why(), cost });
+    facts.push(JobFact::Noted(ask("more")));
+    for version in 1..=2 {
+        let plan = Plan {
+            what: format!("plan {version}"),
+            files: Vec::new(),
+            shown_by: String::new(),
+            left_out: String::new(),
+        };
+        let mut learn = |news| facts.push(JobFact::OfPlan { version, news });
+        learn(PlanNews::Made { plan, cost });
+        for why in [NoPlan::NothingToFix(why()), NoPlan::Failed(why()), NoPlan::CannotCheck(why())]
+        {
+            learn(PlanNews::NotMade { why, cost });
+        }
+        learn(PlanNews::Agreed(ask("and this")));
+        let (step, why) = (JobStep::Plan { version }, why());
+        facts.push(JobFact::Broke { step, why });
+    }
+    facts.push(JobFact::OfPlan { version: 1, news: PlanNews::Refused(ask("otherwise")) });
+    let proposal = proposal("1");
+    facts.push(JobFact::Proposed { round: 1, attempt: 1, proposal, cost, notes_read: 1 });
+    facts
 }
 
 /// A job that is about to publish. One attempt a round, so that the walk stays small.
@@ -669,6 +711,25 @@ fn rounds_and_repairs_are_counted_and_end() {
     // One that people may ask for, one repair.
     assert_eq!(jobs.iter().filter_map(|job| job.stage.round()).max(), Some(3));
     assert!(jobs.iter().all(|job| job.review.repairs <= 1));
+}
+
+#[test]
+fn where_a_plan_was_asked_for_nothing_is_begun_before_a_person_agrees() {
+    let (_, transitions) = walk();
+    let mut begun = 0;
+    for (before, fact, after, _) in transitions.iter().filter(|it| it.0.order.plan_first) {
+        if let JobStage::Fixing { .. } = after.stage {
+            begun += 1;
+            assert!(after.planning.agreed_plan().is_some(), "begun after {fact:?}");
+        }
+        if before.planning.agreed.is_none() && after.planning.agreed.is_some() {
+            let JobFact::OfPlan { version, news: PlanNews::Agreed(_) } = fact else {
+                panic!("agreed by {fact:?}")
+            };
+            assert_eq!(before.stage, JobStage::PlanReady { version: *version });
+        }
+    }
+    assert!(begun > 0);
 }
 
 #[test]

@@ -16,9 +16,11 @@ mod commit;
 mod endings;
 mod expected_review;
 mod flagged;
+mod headline;
 mod hidden;
 mod judgement;
 mod overrides;
+mod plan;
 mod proof;
 mod review;
 mod template;
@@ -31,8 +33,10 @@ pub use commit::{commit_message, round_commit_message, title};
 pub use endings::UNVERIFIED_CAP;
 use expected_review::expected_review;
 pub use flagged::first_flags;
+pub use headline::headline;
 pub use judgement::{left_words, opinion_words};
 pub use overrides::{not_blocked_by, overridden, override_denied, override_what, override_why};
+pub use plan::too_many_plans;
 pub use proof::{not_reproducible, outcome_words, why_not_proven};
 pub use review::*;
 
@@ -43,13 +47,15 @@ use flagged::flag_lines;
 use hidden::hidden_from_the_model;
 use judgement::{flags_of, opinion_section};
 use overrides::overrides;
+use plan::{plan_announced, plan_section, plan_shown};
 use proof::proof_section;
 use review::{held, held_change};
 
+use super::budget::Money;
 use super::command::Verb;
 use super::evidence::{GreenOutcome, VerifiedPatch};
 use super::id::{CommentId, JobId, Number, Sha};
-use super::job::{Job, JobEnding, JobStage, Kind, WaitingFor};
+use super::job::{Job, JobEnding, JobStage, WaitingFor};
 use super::policy::{Denied, RULES_PATH, Show};
 use super::text::{boxed, inline, within};
 
@@ -108,6 +114,9 @@ pub fn status_comment(job: &Job, setting: &ReportContext) -> String {
     if let JobStage::Holding { .. } = &job.stage {
         let _ = write!(text, "\n{}\n", held_change(job));
     }
+    if let Some(plan) = plan_shown(job, &setting.prefix) {
+        let _ = write!(text, "\n{plan}\n");
+    }
     let _ = write!(text, "\n<sub>{}</sub>\n", footer(job, setting));
     signed(&text, &marker(job.id.as_str(), "status"))
 }
@@ -129,12 +138,11 @@ pub fn announcement(
         }
         JobStage::InReview { .. } => round_announcement(job, setting)?,
         JobStage::Holding { .. } => {
-            let (web, name, issue) = (&setting.web, &job.repo.name, job.subject);
-            let change = status.map_or_else(
-                || format!("the change in the status comment on #{issue}"),
-                |id| format!("[the change]({web}/{name}/issues/{issue}#issuecomment-{id})"),
-            );
-            held(job, &change, &setting.prefix)
+            held(job, &shown_in_status(job, "the change", setting, status), &setting.prefix)
+        }
+        JobStage::PlanReady { version } => {
+            let plan = shown_in_status(job, "The plan", setting, status);
+            plan_announced(*version, &plan, &setting.prefix)
         }
         JobStage::Done(JobEnding::Merged { .. } | JobEnding::Closed { .. }) => return None,
         JobStage::Done(ending) => {
@@ -142,6 +150,7 @@ pub fn announcement(
         }
         JobStage::Queued
         | JobStage::Preparing
+        | JobStage::Planning { .. }
         | JobStage::Fixing { .. }
         | JobStage::Verifying { .. }
         | JobStage::Judging { .. }
@@ -155,6 +164,20 @@ pub fn announcement(
         _ => &job.order.login,
     };
     Some(signed(&format!("@{whom} {words}"), &announcement_marker(job)))
+}
+
+/// What stands in the status comment, with a link to that.
+fn shown_in_status(
+    job: &Job,
+    what: &str,
+    setting: &ReportContext,
+    status: Option<CommentId>,
+) -> String {
+    let (web, name, issue) = (&setting.web, &job.repo.name, job.subject);
+    status.map_or_else(
+        || format!("{what} in the status comment on #{issue}"),
+        |id| format!("[{what}]({web}/{name}/issues/{issue}#issuecomment-{id})"),
+    )
 }
 
 /// What is about a round is said where the round is.
@@ -176,11 +199,13 @@ pub fn announcement_marker(job: &Job) -> String {
     let part = match &job.stage {
         JobStage::InReview { round: round @ 2.. } => format!("announce-round-{round}"),
         JobStage::Holding { .. } => format!("announce-held-{}", held.get(..12).unwrap_or_default()),
+        JobStage::PlanReady { version } => format!("announce-plan-{version}"),
         JobStage::Done(JobEnding::Merged { .. } | JobEnding::Closed { .. }) => {
             "announce-late".to_owned()
         }
         JobStage::Queued
         | JobStage::Preparing
+        | JobStage::Planning { .. }
         | JobStage::Fixing { .. }
         | JobStage::Verifying { .. }
         | JobStage::Judging { .. }
@@ -213,7 +238,7 @@ const MOST_ROUNDS: usize = 5;
 /// The label that shows the job's state on its issue, if any.
 pub fn state_label(job: &Job) -> Option<&'static str> {
     match &job.stage {
-        JobStage::Holding { .. } => Some(NEEDS_HUMAN_LABEL),
+        JobStage::Holding { .. } | JobStage::PlanReady { .. } => Some(NEEDS_HUMAN_LABEL),
         JobStage::InReview { .. } => {
             let waiting = job.review.waiting.as_ref();
             let stuck = waiting.is_some_and(|waiting| {
@@ -231,6 +256,7 @@ pub fn state_label(job: &Job) -> Option<&'static str> {
         ) => Some(NEEDS_HUMAN_LABEL),
         JobStage::Done(_) => None,
         JobStage::Preparing
+        | JobStage::Planning { .. }
         | JobStage::Fixing { .. }
         | JobStage::Verifying { .. }
         | JobStage::Judging { .. }
@@ -279,6 +305,7 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportC
             );
         }
     }
+    text.push_str(&plan_section(job));
     text.push_str(&proof_section(job));
     text.push_str(&opinion_section(job));
     let checked = match patch.outcome() {
@@ -382,60 +409,12 @@ pub enum CannotStart {
     JobUnderWay,
 }
 
-/// One line: where the job stands.
-pub fn headline(job: &Job) -> String {
-    let work = match job.order.kind {
-        Kind::Fix => "fix",
-        Kind::Build => "build",
-    };
-    match &job.stage {
-        JobStage::Queued => "**Waiting** for its turn on this issue".to_owned(),
-        JobStage::Holding { .. } => "**Waiting for your word** before it is pushed".to_owned(),
-        JobStage::Starting { round } => format!("**Reading** what round {round} is about"),
-        JobStage::Answering { .. } => "**Answering** the review".to_owned(),
-        JobStage::Merging { head, .. } => format!("**Merging** `{}`", head.short()),
-        JobStage::Publishing { round: 2.. } => "**Pushing** the change".to_owned(),
-        JobStage::Fixing { round: round @ 2.., attempt } => {
-            format!("**Working** on round {round}, attempt {attempt} of {}", job.attempts_allowed())
-        }
-        JobStage::Preparing => "**Reading** the rules and the code".to_owned(),
-        JobStage::Fixing { attempt, .. } => {
-            format!("**Working** on the {work}, attempt {attempt} of {}", job.attempts_allowed())
-        }
-        JobStage::Verifying { .. } => "**Checking** the change".to_owned(),
-        JobStage::Judging { .. } => "**Asking** for a second opinion".to_owned(),
-        JobStage::Publishing { .. } => "**Opening** the pull request".to_owned(),
-        JobStage::InReview { .. } => match &job.pull {
-            Some(pull) => format!("**Ready for review**: #{}", pull.number),
-            None => "**Ready for review**".to_owned(),
-        },
-        JobStage::Done(ending) => match ending {
-            JobEnding::Merged { .. } => merged(job, ending),
-            JobEnding::Closed { by } => match by {
-                Some(by) => format!("**Closed** by {by}"),
-                None => "**Closed**".to_owned(),
-            },
-            JobEnding::Declined(_) => "**Not started**".to_owned(),
-            JobEnding::NothingToFix { .. } => "**Nothing to change**".to_owned(),
-            JobEnding::NotReproducible { .. } => match job.base() {
-                Some(base) => format!("**Not reproducible** on `{}`", base.sha.short()),
-                None => "**Not reproducible**".to_owned(),
-            },
-            JobEnding::GaveUp { .. } => "**Gave up**".to_owned(),
-            JobEnding::OutOfBudget { .. } => "**Out of budget**".to_owned(),
-            JobEnding::CannotCheck { .. } => "**Checks cannot be run here**".to_owned(),
-            JobEnding::Cancelled { by } => format!("**Cancelled** by {by}"),
-            JobEnding::Withheld { .. } => "**Stopped: a secret was about to leave**".to_owned(),
-            JobEnding::Failed { .. } => "**Stopped by a failure**".to_owned(),
-        },
-    }
-}
-
+/// What is done of a job, and what comes.
 fn checklist(job: &Job) -> String {
     let reached = match &job.stage {
         JobStage::Queued | JobStage::Preparing => 0,
         _ if job.pull.is_some() => 4,
-        JobStage::Fixing { .. } => 1,
+        JobStage::Planning { .. } | JobStage::PlanReady { .. } | JobStage::Fixing { .. } => 1,
         JobStage::Verifying { .. } => 2,
         JobStage::Judging { .. } | JobStage::Publishing { .. } | JobStage::Holding { .. } => 3,
         JobStage::InReview { .. }
@@ -469,9 +448,10 @@ fn checklist(job: &Job) -> String {
     text
 }
 
+/// What a job costs and is made by.
 fn footer(job: &Job, setting: &ReportContext) -> String {
     let mut parts = Vec::new();
-    if setting.show.cost && job.budget() > super::budget::Money::ZERO {
+    if setting.show.cost && job.budget() > Money::ZERO {
         let estimate = job.prepared.as_ref().and_then(|prepared| prepared.estimate);
         let usual = estimate.map_or_else(String::new, |it| {
             format!(

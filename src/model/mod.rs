@@ -66,6 +66,8 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// The number of the try that is none: a second opinion.
     pub const OF_JUDGE: u32 = 0;
+    /// The number of the try that is none: a plan; its version is the round.
+    pub const OF_PLAN: u32 = u32::MAX;
 
     /// What the reply may cost at most, to be reserved before it is asked for: nothing comes from
     /// the cache, the reply is as long as it may be, and two bytes make a token (three to four is

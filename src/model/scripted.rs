@@ -40,6 +40,9 @@ struct Script {
     /// The answers when a second opinion is asked for, by round.
     #[serde(default)]
     opinions: Vec<Vec<ScriptedTurn>>,
+    /// The answers when a plan is asked for, by version.
+    #[serde(default)]
+    plans: Vec<Vec<ScriptedTurn>>,
 }
 
 fn default_name() -> String {
@@ -136,6 +139,16 @@ pub enum ScriptError {
         /// How many turns the attempt has.
         turns: usize,
     },
+    /// A plan was asked for, and there is none.
+    #[error("the model script {origin} has no turn {turn} in `plans` of version {version}: add it")]
+    NoPlan {
+        /// Where the script is from.
+        origin: String,
+        /// From 1.
+        version: usize,
+        /// From 1.
+        turn: usize,
+    },
     /// An opinion was asked for, and there is none.
     #[error("the model script {origin} has no turn {turn} in `opinions` of round {round}: add it")]
     NoOpinion {
@@ -211,9 +224,9 @@ impl Scripted {
     /// A script of several rounds, each of several attempts.
     pub fn from_rounds(mut rounds: Vec<Vec<Vec<ScriptedTurn>>>) -> Self {
         let attempts = if rounds.is_empty() { Vec::new() } else { rounds.remove(0) };
-        let opinions = Vec::new();
+        let (opinions, plans) = (Vec::new(), Vec::new());
         let (model, price) = (default_name(), Price::default());
-        let script = Script { model, price, attempts, rounds, opinions };
+        let script = Script { model, price, attempts, rounds, opinions, plans };
         Self::new("(made in code)".to_owned(), script)
     }
 
@@ -224,11 +237,19 @@ impl Scripted {
         self
     }
 
+    /// The same script, and what it answers when a plan is asked for, by version.
+    #[must_use]
+    pub fn with_plans(mut self, plans: Vec<Vec<ScriptedTurn>>) -> Self {
+        self.script.plans = plans;
+        self
+    }
+
     fn parse(origin: &str, text: &str) -> Result<Self, ScriptError> {
         let malformed = |cause| ScriptError::Malformed { origin: origin.to_owned(), cause };
         let script: Script =
             serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
-        let all = [&script.attempts, &script.opinions].into_iter().chain(&script.rounds);
+        let all =
+            [&script.attempts, &script.opinions, &script.plans].into_iter().chain(&script.rounds);
         for (attempt, turns) in all.flat_map(|attempts| attempts.iter().enumerate()) {
             for (turn, played) in turns.iter().enumerate() {
                 let Some(fault) = &played.fail else { continue };
@@ -254,6 +275,14 @@ impl Scripted {
     ) -> Result<&ScriptedTurn, ScriptError> {
         if attempt == Request::OF_JUDGE as usize {
             return self.opinion(round.max(1), turn);
+        }
+        if attempt == Request::OF_PLAN as usize {
+            let turns = self.script.plans.get(round.max(1) - 1).map_or(&[][..], Vec::as_slice);
+            return turns.get(turn - 1).ok_or_else(|| ScriptError::NoPlan {
+                origin: self.origin.clone(),
+                version: round,
+                turn,
+            });
         }
         // `gander run` knows no rounds and asks for none.
         let attempts = match round.checked_sub(2) {

@@ -11,13 +11,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::files::Root;
-use crate::agent::prompt::{self, Brief};
+use crate::agent::prompt::{self, Brief, PlanBrief};
 use crate::agent::tools::{Edit, FilesContext, Read, RunTool, Search};
 use crate::agent::transcript::Transcript;
-use crate::agent::{self, Assignment, Finished, Tool, ToolFault};
+use crate::agent::{self, Assignment, Finished, HandsIn, Tool, ToolFault};
 use crate::core::budget::{Budget, Money};
 use crate::core::evidence::{Check, CheckOutcome, Evidence};
-use crate::core::job::{FileToRead, Proposal, ThreadAnswer};
+use crate::core::job::{FileToRead, Proposal, ReviseRequest, ThreadAnswer};
 use crate::core::locked::changed_packages;
 use crate::core::patch::{Change, Patch};
 use crate::core::path::RepoPath;
@@ -55,7 +55,7 @@ pub struct Attempt<'a> {
     /// What the checks come to without any change, once that is known.
     pub base: watch::Receiver<Vec<Check>>,
     /// What people say meanwhile.
-    pub notes: &'a Notes,
+    pub notes: Option<&'a Notes>,
     /// Ends it early.
     pub stop: &'a CancellationToken,
 }
@@ -115,22 +115,11 @@ async fn attempt_in(
     let workspace = Arc::new(Workspace::export(&ctx.mirror, job.base, tree).await?);
     let taken_up = take_up(&workspace, attempt).await?;
     let commands = commands(job, ctx, &workspace).await?;
-    let build = build_directory(ctx, &workspace, &commands).await?;
     let logs = ctx.records.join(format!("r{}-a{}", attempt.round, attempt.number));
     let end_of_tools = attempt.stop.child_token();
     let files = files(ctx, &workspace, &end_of_tools)?;
     let (tell_sandbox, sandbox) = watch::channel(ctx.sandbox_with_packages());
-    let run = RunTool {
-        sandbox,
-        tree: workspace.path().to_owned(),
-        build,
-        limits: SandboxLimits {
-            wall: minutes(job.rules.verify.minutes),
-            ..SandboxLimits::default()
-        },
-        env: environment(&workspace, ctx.sandbox.as_ref()),
-        stop: end_of_tools.clone(),
-    };
+    let run = run_tool((job, ctx), &workspace, &commands, sandbox, &end_of_tools).await?;
     let verify = VerifyTool {
         job,
         ctx,
@@ -149,9 +138,10 @@ async fn attempt_in(
         round: attempt.round,
         attempt: attempt.number,
         system: prompt::SYSTEM,
-        task: task(job, &workspace, &known, taken_up.as_deref()),
+        task: task(job, &workspace, &known, (plan(job), job.notes), taken_up.as_deref()),
         turns: job.rules.agent.turns,
         time: minutes(job.rules.agent.minutes),
+        hands_in: HandsIn::Change,
         retry_pause: ctx.model_pause,
     };
     let mut transcript = Transcript::open(&logs.join("transcript.jsonl"))
@@ -166,7 +156,7 @@ async fn attempt_in(
         tools: &tools,
         budget: &mut budget,
         transcript: &mut transcript,
-        notes: Some(&|| attempt.notes.new_ones()),
+        notes: Some(&|| Notes::new_ones(attempt.notes)),
         stop: attempt.stop,
         end_of_tools: &end_of_tools,
     };
@@ -178,6 +168,7 @@ async fn attempt_in(
             hand_in(job, ctx, &workspace, &commands, words, attempt.stop).await?
         }
         Finished::NothingToFix { why } => AttemptEnd::NothingToFix(why),
+        Finished::Planned(_) => return Err(WorkError::bug("a plan where a change was asked for")),
         Finished::WithoutAnswer { why } => {
             AttemptEnd::Failed(why, left_in(job, &workspace, attempt.stop).await?)
         }
@@ -185,6 +176,25 @@ async fn attempt_in(
         Finished::Stopped => AttemptEnd::Stopped,
     };
     Ok(AttemptResult { end, cost })
+}
+
+/// What runs the agent's commands in its tree.
+pub(super) async fn run_tool(
+    (job, ctx): (&AttemptInput<'_>, &JobContext),
+    workspace: &Arc<Workspace>,
+    commands: &[String],
+    sandbox: watch::Receiver<Arc<dyn Sandbox>>,
+    stop: &CancellationToken,
+) -> Result<RunTool, WorkError> {
+    let wall = minutes(job.rules.verify.minutes);
+    Ok(RunTool {
+        sandbox,
+        tree: workspace.path().to_owned(),
+        build: build_directory(ctx, workspace, commands).await?,
+        limits: SandboxLimits { wall, ..SandboxLimits::default() },
+        env: environment(workspace, ctx.sandbox.as_ref()),
+        stop: stop.clone(),
+    })
 }
 
 /// Where the agent's commands build: what the checks built of the base is there.
@@ -215,7 +225,7 @@ async fn take_up(
 }
 
 /// What the file tools work on, and what earlier attempts of the job edited.
-fn files(
+pub(super) fn files(
     ctx: &JobContext,
     workspace: &Workspace,
     stop: &CancellationToken,
@@ -366,13 +376,19 @@ fn as_known(commands: &[String], base: &[Check]) -> Vec<String> {
     commands.iter().map(known).collect()
 }
 
-fn task(
+/// The plan that it follows, if a person agreed to one.
+fn plan<'a>(job: &AttemptInput<'a>) -> PlanBrief<'a> {
+    job.planning.agreed_plan().map_or(PlanBrief::None, PlanBrief::Agreed)
+}
+
+pub(super) fn task(
     job: &AttemptInput<'_>,
     workspace: &Workspace,
     commands: &[String],
+    (plan, notes): (PlanBrief<'_>, &[ReviseRequest]),
     failures: Option<&str>,
 ) -> String {
-    let notes: Vec<&str> = job.notes.iter().map(|note| note.words.as_str()).collect();
+    let notes: Vec<&str> = notes.iter().map(|note| note.words.as_str()).collect();
     let mut top: Vec<String> = workspace
         .entries()
         .iter()
@@ -393,6 +409,7 @@ fn task(
         checks: commands,
         listing: &top.join("\n"),
         round: job.round,
+        plan,
         notes: &notes,
         failures,
     })

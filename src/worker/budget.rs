@@ -57,12 +57,14 @@ pub(in crate::worker) async fn day_budget(
 /// ends. Both count for whom this round is made.
 pub(in crate::worker) fn ledger_entry(before: &Job, after: &Job) -> Option<LedgerEntry> {
     let works = |job: &Job| match job.stage {
-        JobStage::Fixing { .. }
+        JobStage::Planning { .. }
+        | JobStage::Fixing { .. }
         | JobStage::Verifying { .. }
         | JobStage::Judging { .. }
         | JobStage::Publishing { .. } => true,
         JobStage::Queued
         | JobStage::Preparing
+        | JobStage::PlanReady { .. }
         | JobStage::Holding { .. }
         | JobStage::InReview { .. }
         | JobStage::Starting { .. }
@@ -96,8 +98,10 @@ fn was_cut_off(before: &Job, after: &Job) -> bool {
                 | JobEnding::Failed { .. }
         )
     };
-    matches!(before.stage, JobStage::Fixing { .. } | JobStage::Judging { .. })
-        && matches!(&after.stage, JobStage::Done(ending) if stopped(ending))
+    matches!(
+        before.stage,
+        JobStage::Planning { .. } | JobStage::Fixing { .. } | JobStage::Judging { .. }
+    ) && matches!(&after.stage, JobStage::Done(ending) if stopped(ending))
 }
 
 #[cfg(test)]
@@ -121,6 +125,7 @@ mod tests {
             budget: None,
             base: None,
             model: None,
+            plan_first: false,
             despite_others: false,
             overrides: Vec::new(),
             request: String::new(),

@@ -26,20 +26,21 @@ impl Notes {
         Self { store, job_id: job.id.clone(), read: AtomicUsize::new(job.notes.len()) }
     }
 
-    /// Those that were not given yet, which are given with this.
-    pub fn new_ones(&self) -> BoxFuture<'_, Vec<String>> {
-        async {
-            let job = match self.store.job(&self.job_id).await {
+    /// Those that were not given yet, which are given with this. Where nobody can speak, none.
+    pub fn new_ones(this: Option<&Self>) -> BoxFuture<'_, Vec<String>> {
+        async move {
+            let Some(this) = this else { return Vec::new() };
+            let job = match this.store.job(&this.job_id).await {
                 Ok(job) => job,
                 Err(error) => {
                     tracing::warn!(%error, "what people say cannot be read");
                     return Vec::new();
                 }
             };
-            let read = self.read.load(Ordering::Relaxed);
+            let read = this.read.load(Ordering::Relaxed);
             let notes = job.map(|job| job.machine.notes).unwrap_or_default();
             let new: Vec<String> = notes.into_iter().skip(read).map(|note| note.words).collect();
-            self.read.store(read + new.len(), Ordering::Relaxed);
+            this.read.store(read + new.len(), Ordering::Relaxed);
             new
         }
         .boxed()

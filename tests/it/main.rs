@@ -42,6 +42,7 @@ mod other_servers;
 mod others;
 mod overrides;
 mod persuasion;
+mod plans;
 mod red_ci;
 mod release_ends;
 mod release_flagged;

@@ -926,6 +926,7 @@ fn job(n: u64, issue: u64) -> Job {
         budget: None,
         base: None,
         model: None,
+        plan_first: false,
         despite_others: false,
         overrides: Vec::new(),
     };

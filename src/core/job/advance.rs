@@ -36,6 +36,8 @@ impl Machine for Job {
             JobStage::Done(_) => true,
             JobStage::Queued
             | JobStage::Preparing
+            | JobStage::Planning { .. }
+            | JobStage::PlanReady { .. }
             | JobStage::Fixing { .. }
             | JobStage::Verifying { .. }
             | JobStage::Judging { .. }
@@ -73,6 +75,7 @@ impl Job {
                 Some(self.begin())
             }
             JobFact::Declined(why) => self.declined(why),
+            JobFact::OfPlan { version, news } => self.learn_of_plan(*version, news),
             &JobFact::Proposed { round, attempt, ref proposal, cost, notes_read } => {
                 self.only_at(&JobStage::Fixing { round, attempt })?;
                 self.notes_read = notes_read;
@@ -141,14 +144,12 @@ impl Job {
         }
     }
 
-    fn prepare(&mut self) -> Vec<JobStep> {
-        self.stage = JobStage::Preparing;
-        vec![JobStep::Show, JobStep::Prepare]
-    }
-
     /// What an earlier job left is checked first where nothing but rules stopped it that people
     /// have overridden since.
     fn begin(&mut self) -> Vec<JobStep> {
+        if self.plans_first() {
+            return self.make_plan(1);
+        }
         let blocked = self.evidence().map_or(&[][..], |evidence| &evidence.blocked_by);
         let overridden = |rule: &String| self.order.overrides.iter().any(|it| it.rule == *rule);
         if blocked.is_empty() || !blocked.iter().all(overridden) {
@@ -165,11 +166,6 @@ impl Job {
         }
         self.order.overrides.push(new.clone());
         Some(vec![JobStep::Show])
-    }
-
-    /// `None` at any other stage.
-    fn only_at(&self, stage: &JobStage) -> Option<()> {
-        (self.stage == *stage).then_some(())
     }
 
     /// A step of Gander's own failed for good: before there is a pull request that ends the job.
@@ -192,6 +188,8 @@ impl Job {
             }
             JobStage::Queued
             | JobStage::Preparing
+            | JobStage::Planning { .. }
+            | JobStage::PlanReady { .. }
             | JobStage::Fixing { .. }
             | JobStage::Verifying { .. }
             | JobStage::Judging { .. }
@@ -258,6 +256,8 @@ impl Job {
             JobStage::Merging { .. } => self.seen_while_merging(pull),
             JobStage::Queued
             | JobStage::Preparing
+            | JobStage::Planning { .. }
+            | JobStage::PlanReady { .. }
             | JobStage::Fixing { .. }
             | JobStage::Verifying { .. }
             | JobStage::Judging { .. }
@@ -279,6 +279,8 @@ impl Job {
                 Some(self.end(JobEnding::Declined(why.clone())))
             }
             JobStage::Queued
+            | JobStage::Planning { .. }
+            | JobStage::PlanReady { .. }
             | JobStage::Fixing { .. }
             | JobStage::Verifying { .. }
             | JobStage::Judging { .. }
@@ -292,6 +294,10 @@ impl Job {
     }
 
     fn out_of_budget(&mut self, why: &str, cost: Money) -> Option<Vec<JobStep>> {
+        if let JobStage::Planning { .. } = self.stage {
+            self.spent = self.spent + cost;
+            return Some(self.end(JobEnding::OutOfBudget { why: why.to_owned() }));
+        }
         let JobStage::Fixing { round, .. } = self.stage else { return None };
         self.spent = self.spent + cost;
         if let Some(steps) = self.as_it_was_before() {

@@ -3,8 +3,8 @@
 use strum::{EnumDiscriminants, VariantArray};
 
 use super::{
-    Base, Declined, JobStep, Prepared, Proposal, PullSnapshot, ReviseRequest, RuleOverride,
-    TakenReviews, Thread, UnfinishedAttempt,
+    Base, Declined, JobStep, PlanNews, Prepared, Proposal, PullSnapshot, ReviseRequest,
+    RuleOverride, TakenReviews, Thread, UnfinishedAttempt,
 };
 use crate::core::budget::Money;
 use crate::core::evidence::Evidence;
@@ -24,6 +24,8 @@ pub enum JobFact {
     Prepared(Prepared),
     /// They do not.
     Declined(Declined),
+    /// Something became of this plan.
+    OfPlan { version: u32, news: PlanNews },
     /// The agent handed in a change in this attempt.
     Proposed {
         round: u32,
@@ -101,6 +103,7 @@ impl JobFact {
             Self::TurnCame => "its turn came",
             Self::Prepared(_) => "prepared",
             Self::Declined(_) => "declined",
+            Self::OfPlan { news, .. } => news.name(),
             Self::Proposed { .. } => "a change was proposed",
             Self::NothingToFix { .. } => "nothing to fix",
             Self::AttemptFailed { .. } => "the attempt failed",

@@ -14,6 +14,8 @@ impl Job {
         match self.stage {
             JobStage::Queued
             | JobStage::Preparing
+            | JobStage::Planning { .. }
+            | JobStage::PlanReady { .. }
             | JobStage::Fixing { .. }
             | JobStage::Verifying { .. }
             | JobStage::Judging { .. }

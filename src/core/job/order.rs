@@ -34,6 +34,9 @@ pub struct JobOrder {
     pub base: Option<Branch>,
     /// The asked-for model.
     pub model: Option<String>,
+    /// Whether a plan is made first, and agreed to by a person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plan_first: bool,
     /// Whether to work though others are at it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub despite_others: bool,

@@ -14,6 +14,10 @@ pub enum JobStage {
     Queued,
     /// Rules are read, the base is fetched.
     Preparing,
+    /// The agent makes a plan.
+    Planning { version: u32 },
+    /// The plan waits for a person's `go`. Holds no worker.
+    PlanReady { version: u32 },
     /// The agent works.
     Fixing { round: u32, attempt: u32 },
     /// The patch is checked in its own tree.
@@ -42,6 +46,8 @@ impl JobStage {
         match self {
             Self::Queued => "queued".to_owned(),
             Self::Preparing => "preparing".to_owned(),
+            Self::Planning { version } => format!("making plan {version}"),
+            Self::PlanReady { version } => format!("plan {version} waits"),
             Self::Fixing { attempt, .. } => format!("fixing, attempt {attempt}"),
             Self::Verifying { attempt, .. } => format!("verifying, attempt {attempt}"),
             Self::Judging { .. } => "judging".to_owned(),
@@ -58,8 +64,13 @@ impl JobStage {
     /// Whether Gander itself is at work, so that its own failures are facts about the job.
     pub(super) fn is_ours(&self) -> bool {
         match self {
-            Self::Queued | Self::Holding { .. } | Self::InReview { .. } | Self::Done(_) => false,
+            Self::Queued
+            | Self::PlanReady { .. }
+            | Self::Holding { .. }
+            | Self::InReview { .. }
+            | Self::Done(_) => false,
             Self::Preparing
+            | Self::Planning { .. }
             | Self::Fixing { .. }
             | Self::Verifying { .. }
             | Self::Judging { .. }
@@ -97,7 +108,11 @@ impl JobStage {
             | Self::Starting { round }
             | Self::Answering { round }
             | Self::Merging { round, .. } => Some(*round),
-            Self::Queued | Self::Preparing | Self::Done(_) => None,
+            Self::Queued
+            | Self::Preparing
+            | Self::Planning { .. }
+            | Self::PlanReady { .. }
+            | Self::Done(_) => None,
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum JobStep {
     ReactInThread { comment: CommentId },
     /// Read the rules, fetch the base.
     Prepare,
+    /// Let the agent make a plan.
+    Plan { version: u32 },
     /// Run the agent.
     Fix { round: u32, attempt: u32 },
     /// Check the patch in its own tree.
@@ -65,6 +67,7 @@ impl JobStep {
     pub fn spec(&self) -> StepSpec {
         match self {
             Self::Prepare
+            | Self::Plan { .. }
             | Self::Fix { .. }
             | Self::Verify { .. }
             | Self::Judge { .. }
@@ -98,6 +101,7 @@ impl JobStage {
     pub fn awaits(&self, step: &JobStep) -> bool {
         match step {
             JobStep::Prepare => *self == Self::Preparing,
+            &JobStep::Plan { version } => *self == Self::Planning { version },
             &JobStep::Fix { round, attempt } => *self == Self::Fixing { round, attempt },
             &JobStep::Verify { round, attempt } => *self == Self::Verifying { round, attempt },
             &JobStep::Judge { round } => *self == Self::Judging { round },

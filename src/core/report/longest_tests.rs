@@ -5,7 +5,7 @@ use crate::core::evidence::{Check, CheckKind, CheckOutcome, Evidence};
 use crate::core::github::{PullRef, RepoRef};
 use crate::core::id::{InstallationId, RepoId, Timestamp, UserId};
 use crate::core::job::{
-    HeadProof, JobOrder, Outsider, Proposal, ProposedChange, PushedRound, WaitingFor,
+    HeadProof, JobOrder, Kind, Outsider, Proposal, ProposedChange, PushedRound, WaitingFor,
 };
 use crate::core::judgement::{Concern, JudgeRecord, Judgement, Opinion, SecondOpinion};
 use crate::core::patch::Patch;
@@ -58,6 +58,7 @@ fn longest() -> (Job, VerifiedPatch) {
         budget: None,
         base: None,
         model: None,
+        plan_first: false,
         despite_others: false,
         overrides: Vec::new(),
     };

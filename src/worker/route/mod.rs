@@ -144,7 +144,7 @@ async fn command(
         Verb::Note => note(ctx, asked, &command.request, place.as_deref(), has).await,
         Verb::Take => take(ctx, asked, &command.request, said_at).await,
         Verb::Approve => approve(ctx, asked, &command.request).await,
-        Verb::Go => go(ctx, asked, said_at).await,
+        Verb::Go => go(ctx, asked, &command.request, said_at).await,
         Verb::Override => override_rule(ctx, asked, &command.request, has).await,
         Verb::Release => release_command(ctx, asked, &command.request, has).await,
         Verb::Retry => retry(ctx, asked, command).await,
@@ -270,6 +270,7 @@ fn order(ctx: &Context, asked: &CommandEvent, command: &Command, kind: Kind) -> 
         budget: command.budget,
         base: command.base.clone(),
         model: command.model.clone(),
+        plan_first: command.plan_first,
         despite_others: false,
         overrides: Vec::new(),
     }

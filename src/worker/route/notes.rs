@@ -13,7 +13,7 @@ use crate::core::task::Task;
 use crate::store::Stored;
 use crate::worker::commit::{TaskOutcome, advanced};
 use crate::worker::route::readback::is_shown;
-use crate::worker::route::review::noted;
+use crate::worker::route::review::{noted, request_of};
 use crate::worker::route::{jobs_on, refuse, reply};
 use crate::worker::{Context, WorkError};
 
@@ -45,12 +45,8 @@ pub(super) async fn note(
         return Ok(reply(asked, report::too_many_notes(prefix)));
     }
     let words: String = words.trim().chars().take(LONGEST_NOTE).collect();
-    let note = ReviseRequest {
-        by_id: asked.by.id,
-        login: asked.by.login.clone(),
-        words: place.map_or_else(|| words.clone(), |place| format!("At {place}: {words}")),
-        comment_id: asked.comment_id().or(asked.said_in.thread_comment_id()),
-    };
+    let note =
+        request_of(asked, &place.map_or_else(|| words.clone(), |it| format!("At {it}: {words}")));
     Ok(noted(asked, stored, &JobFact::Noted(note)))
 }
 
@@ -86,7 +82,7 @@ fn is_over(job: &Job) -> bool {
 
 /// While people decide, what they say is for each other.
 fn hears(job: &Job) -> bool {
-    job.takes_notes() && !matches!(job.stage, JobStage::Holding { .. })
+    job.takes_notes() && !matches!(job.stage, JobStage::Holding { .. } | JobStage::PlanReady { .. })
 }
 
 /// Who may say what the agent does.

@@ -9,7 +9,8 @@ use crate::core::event::{CommandEvent, SaidIn, Touched};
 use crate::core::github::RepoRef;
 use crate::core::id::{CommentId, JobId, Number, Sha, Timestamp};
 use crate::core::job::{
-    Declined, Job, JobEnding, JobFact, JobOrder, JobStage, JobStep, ReviseRequest, TakenReviews,
+    Declined, Job, JobEnding, JobFact, JobOrder, JobStage, JobStep, MOST_PLANS, PlanNews,
+    ReviseRequest, TakenReviews,
 };
 use crate::core::machine::Machine;
 use crate::core::report;
@@ -43,16 +44,40 @@ pub(in crate::worker) async fn revise(
     words: &str,
 ) -> Result<TaskOutcome, WorkError> {
     let jobs = jobs_on(ctx, asked).await?;
+    if let Some((stored, version)) = plan_ready(&jobs) {
+        let prefix = &ctx.settings.address.prefix;
+        if version >= MOST_PLANS {
+            return Ok(reply(asked, report::too_many_plans(prefix)));
+        }
+        let ask = request_of(asked, words);
+        return Ok(noted(
+            asked,
+            stored,
+            &JobFact::OfPlan { version, news: PlanNews::Refused(ask) },
+        ));
+    }
     let Some(stored) = in_review(&jobs, asked.number) else {
         return Ok(no_pull_here(ctx, asked, "revise"));
     };
-    let ask = ReviseRequest {
+    Ok(noted(asked, stored, &JobFact::Asked(request_of(asked, words))))
+}
+
+/// What a person asks for by command.
+pub(in crate::worker) fn request_of(asked: &CommandEvent, words: &str) -> ReviseRequest {
+    ReviseRequest {
         by_id: asked.by.id,
         login: asked.by.login.clone(),
         words: words.trim().to_owned(),
         comment_id: asked.comment_id().or(asked.said_in.thread_comment_id()),
-    };
-    Ok(noted(asked, stored, &JobFact::Asked(ask)))
+    }
+}
+
+/// The job whose plan waits for a person, and which plan that is.
+fn plan_ready(jobs: &[Stored<Job>]) -> Option<(&Stored<Job>, u32)> {
+    jobs.iter().find_map(|stored| {
+        let JobStage::PlanReady { version } = stored.machine.stage else { return None };
+        Some((stored, version))
+    })
 }
 
 /// `take @LOGIN`: that person's waiting reviews count like a maintainer's.
@@ -133,13 +158,22 @@ async fn will_count(
     Ok(review.is_some_and(|review| review.state == "APPROVED"))
 }
 
-/// `go`: pushes the change that is shown.
+/// `go`: pushes the change that is shown, or works by the plan that is shown.
 pub(in crate::worker) async fn go(
     ctx: &Context,
     asked: &CommandEvent,
+    words: &str,
     at: Timestamp,
 ) -> Result<TaskOutcome, WorkError> {
     let jobs = jobs_on(ctx, asked).await?;
+    if let Some((stored, version)) = plan_ready(&jobs) {
+        if !was_told_before(ctx, &stored.machine, at, asked.comment_id()).await? {
+            let prefix = &ctx.settings.address.prefix;
+            return Ok(reply(asked, report::go_too_early(prefix)));
+        }
+        let ask = request_of(asked, words);
+        return Ok(noted(asked, stored, &JobFact::OfPlan { version, news: PlanNews::Agreed(ask) }));
+    }
     let held = jobs.iter().find(|it| matches!(it.machine.stage, JobStage::Holding { .. }));
     if let Some(stored) = held
         && !was_told_before(ctx, &stored.machine, at, asked.comment_id()).await?

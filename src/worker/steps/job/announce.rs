@@ -7,7 +7,7 @@ use crate::worker::{Context, WorkError};
 
 pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<(), WorkError> {
     let forge = &ctx.forge;
-    let status = if let JobStage::Holding { .. } = job.stage {
+    let status = if let JobStage::Holding { .. } | JobStage::PlanReady { .. } = job.stage {
         let marker = report::marker(job.id.as_str(), "status");
         forge.find_comment(&job.repo, job.subject, &marker).await?
     } else {

@@ -52,7 +52,7 @@ pub(in crate::worker) async fn run(
         budget: Budget::new(job.budget().saturating_sub(job.spent)),
         former: former(ctx, job).await?,
         base: known,
-        notes: &notes,
+        notes: Some(&notes),
         stop: &stop,
     };
     let input = about(job, rules, base);

@@ -10,6 +10,7 @@ pub(in crate::worker) mod hold;
 pub(in crate::worker) mod judge;
 pub(in crate::worker) mod look;
 pub(in crate::worker) mod merge;
+pub(in crate::worker) mod plan;
 pub(in crate::worker) mod prepare;
 pub(in crate::worker) mod publish;
 pub(in crate::worker) mod start;
@@ -56,6 +57,10 @@ pub(in crate::worker) async fn perform(
         &JobStep::Fix { round, attempt } => {
             let ctx = ctx.of_job(job, rules_and_base(job)?.1).await?;
             Box::pin(fix::run(&ctx, job, round, attempt, stop)).await
+        }
+        &JobStep::Plan { version } => {
+            let ctx = ctx.of_job(job, rules_and_base(job)?.1).await?;
+            learnt(job, Box::pin(plan::run(&ctx, job, version, stop)).await)
         }
         &JobStep::Verify { round, attempt } => {
             let ctx = ctx.of_job(job, rules_and_base(job)?.1).await?;
@@ -144,8 +149,9 @@ pub(in crate::worker) async fn perform_locally(
             progress("asking for a second opinion");
             Ok(TaskOutcome::of_job(job, judge::run(ctx, job, round, &stop).await?))
         }
-        // Here GitHub would be needed.
-        JobStep::Publish { .. }
+        // Here GitHub would be needed, or a person's word.
+        JobStep::Plan { .. }
+        | JobStep::Publish { .. }
         | JobStep::Acknowledge
         | JobStep::React { .. }
         | JobStep::ReactInThread { .. }
@@ -202,6 +208,7 @@ pub(in crate::worker) fn about<'a>(
         conventions: job.conventions(),
         base: &base.sha,
         round: round.map(|round| round.task.as_str()),
+        planning: &job.planning,
         notes: &job.notes,
         overrides: &job.order.overrides,
     }
