@@ -15,6 +15,7 @@ const FIX: &str = include_str!("prompts/fix.md");
 const BUILD: &str = include_str!("prompts/build.md");
 const ROUND: &str = include_str!("prompts/round.md");
 const AGAIN: &str = include_str!("prompts/again.md");
+const UPDATE: &str = include_str!("prompts/update.md");
 const PLAN: &str = include_str!("prompts/plan.md");
 const PLANNED: &str = include_str!("prompts/planned.md");
 
@@ -27,6 +28,7 @@ pub(super) const ISSUE: &str = "issue";
 pub(super) const REQUEST: &str = "request";
 pub(super) const REVIEW: &str = "review";
 const NOTES: &str = "notes";
+const CONFLICTS: &str = "conflicts";
 const AGREED_PLAN: &str = "plan";
 const INSTRUCTIONS: &str = "instructions";
 const GUIDES: &str = "guides";
@@ -60,6 +62,8 @@ pub struct Brief<'a> {
     pub listing: &'a str,
     /// What a later round is about: the pull request's change is in the tree already.
     pub round: Option<&'a str>,
+    /// What is in conflict, where the base is merged in.
+    pub update: Option<&'a str>,
     /// Whether a plan is made, or was.
     pub plan: PlanBrief<'a>,
     /// What people said since, oldest first.
@@ -92,6 +96,7 @@ pub fn task(brief: &Brief<'_>) -> String {
         (ISSUE, by_people(&format!("{}\n\n{}", brief.title, brief.body))),
         (REQUEST, by_people(brief.request)),
         (REVIEW, brief.round.map(by_people).unwrap_or_default()),
+        (CONFLICTS, brief.update.map(by_programs).unwrap_or_default()),
         (AGREED_PLAN, by_programs(&plan)),
         (NOTES, by_people(&brief.notes.join("\n\n"))),
         (INSTRUCTIONS, by_people(brief.instructions)),
@@ -116,6 +121,11 @@ pub fn task(brief: &Brief<'_>) -> String {
         text.push_str("\n\n");
         text.push_str(ROUND.trim_end());
         sections.write(&mut text, &[REVIEW]);
+    }
+    if brief.update.is_some() {
+        text.push_str("\n\n");
+        text.push_str(UPDATE.trim_end());
+        sections.write(&mut text, &[CONFLICTS]);
     }
     match brief.plan {
         PlanBrief::None => {}
@@ -240,6 +250,7 @@ mod tests {
             checks: &["cargo test".to_owned()],
             listing: "src/",
             round: None,
+            update: None,
             plan: PlanBrief::None,
             notes: &[],
             failures: None,

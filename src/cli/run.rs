@@ -199,20 +199,11 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
 fn job_on(issue: &IssueText, command: &RunCommand) -> Result<Job, AnyError> {
     let name = "local/local".parse()?;
     let repo = RepoRef { installation_id: InstallationId(0), repo_id: RepoId(0), name };
+    let kind = if command.build { Kind::Build } else { Kind::Fix };
     let order = JobOrder {
-        plan_first: false,
-        despite_others: false,
-        kind: if command.build { Kind::Build } else { Kind::Fix },
-        by_id: UserId(0),
-        login: "local".parse()?,
-        at: Clock::system().now(),
-        comment_id: None,
-        request: String::new(),
         issue: issue.clone(),
-        budget: None,
-        base: None,
-        model: None,
         overrides: command.overrides.clone(),
+        ..JobOrder::new(kind, (UserId(0), "local".parse()?), Clock::system().now())
     };
     Ok(Job::new(JobId::of_trigger("local"), repo, Number(1), order))
 }

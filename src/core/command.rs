@@ -33,6 +33,7 @@ pub enum Verb {
     Override,
     Release,
     Retry,
+    Update,
     Cancel,
     Status,
     Help,
@@ -150,6 +151,15 @@ pub static VERBS: [VerbSpec; Verb::COUNT] = [
         place: "issue or pull request",
         who: Role::Write,
         summary: "try again from the last good point",
+    },
+    VerbSpec {
+        verb: Verb::Update,
+        name: "update",
+        object: None,
+        keys: &[],
+        place: "issue or Gander's pull request",
+        who: Role::Write,
+        summary: "merge the base branch into the pull request, and check it again",
     },
     VerbSpec {
         verb: Verb::Cancel,

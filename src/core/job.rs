@@ -34,6 +34,7 @@ mod advance;
 mod doubt;
 mod fact;
 mod judged;
+mod next_round;
 mod notes;
 mod obstacle;
 mod order;
@@ -43,6 +44,7 @@ mod rounds;
 mod snapshot;
 mod stage;
 mod step;
+mod update;
 mod waiting;
 
 pub use super::kind::Kind;
@@ -58,6 +60,7 @@ pub use rounds::PushedRound;
 pub use snapshot::*;
 pub use stage::*;
 pub use step::*;
+pub use update::*;
 pub use waiting::*;
 
 /// The long-lived work for one subject.

@@ -10,7 +10,6 @@ use super::*;
 use crate::core::approval::{
     Approval, ApprovalCriteria, NotApproved, Stance, Vote, VoteSource, judge,
 };
-use crate::core::event::IssueText;
 use crate::core::evidence::{Check, CheckKind, CheckOutcome, Verdict};
 use crate::core::github::{Actor, Role};
 use crate::core::id::{CommentId, Login, RepoId, ReviewId, Timestamp, UserId};
@@ -21,19 +20,8 @@ use crate::core::proof::{Proof, ProofOutcome};
 
 fn order() -> JobOrder {
     JobOrder {
-        kind: Kind::Fix,
-        by_id: UserId(2),
-        login: "mona".parse().unwrap(),
-        at: Timestamp(0),
         comment_id: Some(CommentId(9)),
-        request: String::new(),
-        issue: IssueText::default(),
-        budget: None,
-        base: None,
-        model: None,
-        plan_first: false,
-        despite_others: false,
-        overrides: Vec::new(),
+        ..JobOrder::new(Kind::Fix, (UserId(2), "mona".parse().unwrap()), Timestamp(0))
     }
 }
 
@@ -237,6 +225,42 @@ fn facts_of_merging() -> Vec<JobFact> {
     facts
 }
 
+/// What becomes of an update.
+fn facts_of_updates() -> Vec<JobFact> {
+    let (login, words) = (person(2).login, String::new());
+    let ask = ReviseRequest { by_id: UserId(2), login, words, comment_id: None };
+    let conflict = OpenPull { mergeable: Some(false), ..open("c") };
+    let cost = Money::ZERO;
+    let mut facts = seen(vec![open("c"), open("d"), conflict]);
+    facts.extend([
+        published("c"),
+        published("d"),
+        JobFact::UpdateAsked(ask),
+        update_ready(2),
+        JobFact::RoundRefused { round: 2, why: Declined::Update(NoUpdate::UpToDate) },
+        JobFact::Proposed { round: 2, attempt: 1, proposal: proposal("1"), cost, notes_read: 0 },
+        JobFact::Verified(evidence("b", "1", Some(CheckOutcome::Passed))),
+        JobFact::Verified(evidence("b", "1", Some(CheckOutcome::Failed("red".into())))),
+        JobFact::Verified(evidence("a", "1", Some(CheckOutcome::Passed))),
+        JobFact::HeadMoved { head: sha("e") },
+        JobFact::Answered { round: 2 },
+    ]);
+    facts
+}
+
+fn update_ready(round: u32) -> JobFact {
+    let base = Base { branch: "main".parse().unwrap(), sha: sha("b") };
+    let update = Update {
+        head: sha("c"),
+        origin: sha("a"),
+        tree: sha("d"),
+        merged: digest("1"),
+        conflicts: Vec::new(),
+        task: String::new(),
+    };
+    JobFact::UpdateReady { round, base, update, budget: Money::ZERO }
+}
+
 /// What is asked by command, and what waits for somebody to take it up.
 fn facts_of_commands() -> Vec<JobFact> {
     let words = "more".to_owned();
@@ -254,6 +278,7 @@ fn facts_of_commands() -> Vec<JobFact> {
         JobFact::Noted(ask),
         JobFact::Taken(taken),
         JobFact::RoundRefused { round: 2, why: Declined::Skipped },
+        JobFact::RoundRefused { round: 2, why: Declined::Update(NoUpdate::UpToDate) },
         JobFact::Answered { round: 2 },
         JobFact::Held {
             patch: digest("1"),
@@ -388,6 +413,7 @@ fn walk() -> &'static (Vec<Job>, Vec<Transition>) {
             (publishing(), facts_of_merging()),
             (publishing(), facts_of_commands()),
             (asked_to_plan(), facts_of_plans()),
+            (publishing(), facts_of_updates()),
             (verifying(warn), [facts_of_commands(), vec![green()]].concat()),
         ] {
             let (more, also) = walk_from(start, &[facts, ends()].concat());
@@ -711,6 +737,21 @@ fn rounds_and_repairs_are_counted_and_end() {
     // One that people may ask for, one repair.
     assert_eq!(jobs.iter().filter_map(|job| job.stage.round()).max(), Some(3));
     assert!(jobs.iter().all(|job| job.review.repairs <= 1));
+}
+
+#[test]
+fn what_an_update_pushes_is_the_merge_that_was_read() {
+    let (_, transitions) = walk();
+    let mut pushed = 0;
+    for (before, fact, after, _) in transitions {
+        let (JobFact::Published { .. }, Some(update)) = (fact, before.update()) else { continue };
+        pushed += 1;
+        assert_eq!(before.evidence().unwrap().base, before.base().unwrap().sha);
+        assert_eq!(before.review.round.as_ref().unwrap().from.as_ref(), Some(&update.head));
+        assert!(after.review.pushed.last().unwrap().merges_base);
+        assert_eq!(after.review.updates, 1);
+    }
+    assert!(pushed > 0);
 }
 
 #[test]

@@ -106,6 +106,11 @@ fn look_alike<'k>(name: &str, before: &'k LockedPackages) -> Option<&'k str> {
 }
 
 /// How the lockfile of this name is read.
+/// Whether a tool writes this file from a manifest.
+pub fn is_lockfile(path: &str) -> bool {
+    reader(path.rsplit('/').next().unwrap_or(path)).is_some()
+}
+
 fn reader(name: &str) -> Option<fn(&str) -> Option<LockedPackages>> {
     Some(match name {
         "Cargo.lock" | "uv.lock" | "poetry.lock" | "pdm.lock" => of_toml,

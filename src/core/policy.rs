@@ -49,6 +49,8 @@ pub struct Rules {
     pub approval: Approving,
     /// How a pull request is merged.
     pub merge: Merge,
+    /// When the base is merged into a pull request.
+    pub update: UpdateRules,
     /// Where a verified change goes.
     pub publish: Publish,
     /// What must be green.

@@ -380,6 +380,7 @@ pub fn nothing_to(verb: Verb, prefix: &str) -> String {
         | Verb::Go
         | Verb::Override
         | Verb::Release
+        | Verb::Update
         | Verb::Status
         | Verb::Help => format!("`{verb}` does nothing here."),
     }

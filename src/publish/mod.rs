@@ -142,15 +142,20 @@ async fn next_commit(
 ) -> Result<Published, PublishError> {
     let files: Vec<FileWrite<'_>> = verified.patch().changes.iter().map(file_write).collect();
     let tree = forge.create_tree(&job.repo, &base.sha, &files, before).await?;
-    let head = match standing(forge, job, base, &tree).await? {
+    // A merge of the base stands on the branch's head and on the base.
+    let parents = match job.update() {
+        Some(update) => vec![&update.head, &base.sha],
+        None => vec![&base.sha],
+    };
+    let head = match standing(forge, job, &parents, &tree).await? {
         BranchState::AtBase => {
             let trailers = job.rules().is_none_or(|rules| rules.commit.trailers);
             let message = report::round_commit_message(job, setting, trailers);
-            let commit = forge.create_commit(&job.repo, &[&base.sha], &tree, &message).await?;
+            let commit = forge.create_commit(&job.repo, &parents, &tree, &message).await?;
             match forge.advance_branch(&job.repo, &pull.branch, &commit).await {
                 Ok(()) => commit,
                 Err(error) if error.status() == Some(422) => {
-                    match standing(forge, job, base, &tree).await? {
+                    match standing(forge, job, &parents, &tree).await? {
                         BranchState::Done(head) => head,
                         BranchState::Moved(head) => return Ok(Published::Moved { head }),
                         BranchState::AtBase => return Err(error.into()),
@@ -177,7 +182,8 @@ async fn next_commit(
     Ok(Published::Open(PullRef { head, ..pull.clone() }))
 }
 
-/// Where the branch of a pull request stands while a round is pushed to it.
+/// Where the branch of a pull request stands while a round is pushed to it: at the first of the
+/// new commit's parents, at that commit, or elsewhere.
 enum BranchState {
     AtBase,
     Done(Sha),
@@ -187,18 +193,19 @@ enum BranchState {
 async fn standing(
     forge: &Forge,
     job: &Job,
-    base: &Base,
+    parents: &[&Sha],
     tree: &Sha,
 ) -> Result<BranchState, PublishError> {
     let branch = job.branch();
     let BranchHead::At(head) = forge.branch_head(&job.repo, &branch).await? else {
         return Err(PublishError::BranchGone { branch: branch.to_string() });
     };
-    if head == base.sha {
+    if parents.first() == Some(&&head) {
         return Ok(BranchState::AtBase);
     }
     let ours = |commit: &GitCommit| {
-        commit.tree.sha == *tree && commit.parents.iter().map(|p| &p.sha).eq([&base.sha])
+        let there = commit.parents.iter().map(|parent| &parent.sha);
+        commit.tree.sha == *tree && there.eq(parents.iter().copied())
     };
     let Some(commit) = forge.commit(&job.repo, &head).await? else {
         return Ok(BranchState::Moved(head));

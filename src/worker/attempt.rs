@@ -17,18 +17,15 @@ use crate::agent::transcript::Transcript;
 use crate::agent::{self, Assignment, Finished, HandsIn, Tool, ToolFault};
 use crate::core::budget::{Budget, Money};
 use crate::core::evidence::{Check, CheckOutcome, Evidence};
-use crate::core::job::{FileToRead, Proposal, ReviseRequest, ThreadAnswer};
-use crate::core::locked::changed_packages;
-use crate::core::patch::{Change, Patch};
+use crate::core::job::{Proposal, ReviseRequest, ThreadAnswer};
+use crate::core::patch::Patch;
 use crate::core::path::RepoPath;
 use crate::core::text::first_of;
 use crate::model::ToolSpec;
 use crate::sandbox::{Sandbox, SandboxLimits};
 use crate::verify;
-use crate::verify::cheat::{CheatFinding, find_cheats};
 use crate::verify::scope::far_files;
-use crate::verify::{ProofDepth, is_code, is_of_tests};
-use crate::worker::WorkError;
+use crate::verify::{ProofDepth, is_of_tests};
 use crate::worker::checks::{
     CheckedChange, blocking, checker, checks_changed, commands, edits_tests, limits, minutes,
 };
@@ -36,6 +33,8 @@ use crate::worker::job_context::{AttemptInput, JobContext};
 use crate::worker::notes::Notes;
 use crate::worker::packages::with_packages;
 use crate::worker::proof::{WholeChange, for_the_model};
+use crate::worker::to_read::{cheats_in, packages_changed, reading};
+use crate::worker::{WorkError, update};
 use crate::workspace::patch::{self, PatchError};
 use crate::workspace::patience::Patience;
 use crate::workspace::tree::Workspace;
@@ -144,6 +143,10 @@ async fn attempt_in(
         hands_in: HandsIn::Change,
         retry_pause: ctx.model_pause,
     };
+    if let Some(words) = nothing_to_resolve(job, attempt) {
+        let end = hand_in(job, ctx, &workspace, &commands, words, attempt.stop).await?;
+        return Ok(AttemptResult { end, cost: Money::ZERO });
+    }
     let mut transcript = Transcript::open(&logs.join("transcript.jsonl"))
         .map_err(|error| WorkError::passing(&error))?;
     // A try that died left its transcript: what it spent is spent.
@@ -220,8 +223,8 @@ async fn take_up(
     };
     let workspace = Arc::clone(workspace);
     let laid = blocking(move || workspace.apply(&patch)).await?;
-    // The base has moved under it: begin afresh.
-    Ok(laid.is_ok().then(|| former.why.clone()))
+    // The base has moved under it: begin afresh. A merge is no failed attempt.
+    Ok(laid.is_ok().then(|| former.why.clone()).filter(|why| !why.is_empty()))
 }
 
 /// What the file tools work on, and what earlier attempts of the job edited.
@@ -242,6 +245,13 @@ pub(super) fn files(
         origins: Arc::clone(workspace.origins()),
         stop: stop.clone(),
     })
+}
+
+/// The words for a merge without a conflict, which needs no model before its checks.
+fn nothing_to_resolve(job: &AttemptInput<'_>, attempt: &Attempt<'_>) -> Option<SaidOfChange> {
+    job.update.filter(|update| update.conflicts.is_empty() && attempt.number == 1)?;
+    let summary = "(The base is merged in. Nothing was in conflict, and no model was asked.)";
+    Some(SaidOfChange { summary: summary.to_owned(), answers: Vec::new(), no_test: None })
 }
 
 /// What the model says of its change.
@@ -272,6 +282,13 @@ async fn hand_in(
         let why = format!("the model said it was done, but changed nothing\n{left_out}");
         return Ok(AttemptEnd::Failed(why.trim_end().to_owned(), None));
     }
+    let mut resolved = Vec::new();
+    if let Some(update) = job.update {
+        match update::judged(ctx, update, job.base, &patch).await? {
+            Ok(flags) => resolved = flags,
+            Err(why) => return Ok(AttemptEnd::Failed(why, Some(patch))),
+        }
+    }
     let (rules, caps) = limits(job)?;
     let flags = match patch::check(&patch, workspace.entries(), &rules, caps) {
         Ok(flags) => flags,
@@ -286,6 +303,7 @@ async fn hand_in(
     // Of many only the first are shown: what makes a check worthless comes before all others.
     let mut flags = checks_changed(job, ctx, &patch, commands).await?;
     flags.extend(by_rules);
+    flags.extend(resolved);
     let flag = |path| format!("{path}: is new, and not from an edit; a command may have left it");
     let by_ignored = changes.ignored.iter();
     flags.extend(by_ignored.map(|path| format!("{path}: is new, and .gitignore leaves it out")));
@@ -321,41 +339,6 @@ async fn hand_in(
     let proposal =
         Proposal { patch: patch_digest, summary, flags, size, reading, area, answers, no_test };
     Ok(AttemptEnd::Proposed(patch, proposal))
-}
-
-/// Its files in the order in which a reviewer has to read them: code of the program, then settings
-/// and whatever else there is, then tests, then texts; in each the most changed first.
-fn reading(patch: &Patch, base: &diff::BaseFiles) -> Vec<FileToRead> {
-    let mut files: Vec<FileToRead> = diff::lines_by_file(patch, base)
-        .into_iter()
-        .map(|(path, added, removed)| FileToRead { path: path.to_string(), added, removed })
-        .collect();
-    let is_text = |path: &str| path.ends_with(".md") || path.ends_with(".rst");
-    let rank = |path: &str| match (is_of_tests(path), is_code(path)) {
-        (false, true) => 0,
-        (true, _) => 2,
-        (false, false) if is_text(path) => 3,
-        (false, false) => 1,
-    };
-    files.sort_by_key(|it| (rank(&it.path), std::cmp::Reverse(it.added + it.removed)));
-    files.truncate(MOST_TO_READ);
-    files
-}
-
-/// So many files are listed.
-const MOST_TO_READ: usize = 30;
-
-/// The packages that its lockfiles add and replace.
-fn packages_changed(patch: &Patch, base: &diff::BaseFiles) -> Vec<String> {
-    let mut told = Vec::new();
-    for (path, change) in &patch.changes {
-        let Change::Write { content, .. } = change else { continue };
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let before = base.get(path).map(|before| text(&before.content));
-        let lines = changed_packages(path.as_str(), before.as_deref(), &text(content));
-        told.extend(lines.unwrap_or_default().iter().map(|line| format!("{path}: {line}")));
-    }
-    told
 }
 
 /// So many tests that fail on the base are named to the model.
@@ -409,6 +392,7 @@ pub(super) fn task(
         checks: commands,
         listing: &top.join("\n"),
         round: job.round,
+        update: job.update.map(|update| update.task.as_str()),
         plan,
         notes: &notes,
         failures,
@@ -517,12 +501,4 @@ pub(in crate::worker) fn check_lines(evidence: &Evidence) -> String {
         }
     };
     evidence.checks.iter().map(line).collect()
-}
-
-/// What the rules find in a change, in words for people.
-fn cheats_in(patch: &Patch, base: &diff::BaseFiles) -> Vec<String> {
-    let words = |CheatFinding { rule, path, line, reason, .. }: CheatFinding| {
-        format!("{path}: {reason} (line {line}, rule {rule})")
-    };
-    find_cheats(patch, base).into_iter().map(words).collect()
 }

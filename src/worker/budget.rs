@@ -107,7 +107,6 @@ fn was_cut_off(before: &Job, after: &Job) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::event::IssueText;
     use crate::core::github::RepoRef;
     use crate::core::id::{InstallationId, JobId, Number, RepoId, Timestamp, UserId};
     use crate::core::job::{Base, JobOrder, Kind, Prepared};
@@ -115,21 +114,7 @@ mod tests {
     fn job() -> Job {
         let name = "acme/widgets".parse().unwrap();
         let repo = RepoRef { installation_id: InstallationId(3), repo_id: RepoId(1), name };
-        let order = JobOrder {
-            kind: Kind::Fix,
-            by_id: UserId(2),
-            login: "mona".parse().unwrap(),
-            at: Timestamp(0),
-            comment_id: None,
-            issue: IssueText::default(),
-            budget: None,
-            base: None,
-            model: None,
-            plan_first: false,
-            despite_others: false,
-            overrides: Vec::new(),
-            request: String::new(),
-        };
+        let order = JobOrder::new(Kind::Fix, (UserId(2), "mona".parse().unwrap()), Timestamp(0));
         Job::new(JobId::of_trigger("x"), repo, Number(7), order)
     }
 

@@ -174,18 +174,38 @@ impl Context {
         Err(WorkError { kind: ErrorKind::Retry { after_seconds: Some(0) }, text })
     }
 
+    /// The mirror with these commits and all that leads to them.
+    pub(super) async fn mirror_with_history(
+        &self,
+        job: &Job,
+        commits: [&Sha; 2],
+    ) -> Result<Mirror, WorkError> {
+        let [first, second] = commits;
+        self.fetched(&job.repo, first, History::Full).await?;
+        self.fetched(&job.repo, second, History::Full).await
+    }
+
     /// The mirror of a repository with this commit in it.
     pub(super) async fn mirror_of(&self, repo: &RepoRef, sha: &Sha) -> Result<Mirror, WorkError> {
+        self.fetched(repo, sha, History::Tip).await
+    }
+
+    async fn fetched(
+        &self,
+        repo: &RepoRef,
+        sha: &Sha,
+        history: History,
+    ) -> Result<Mirror, WorkError> {
         let cache = self.settings.data.join("mirrors");
         let mirror = Mirror::open(&cache, &repo.repo_id.to_string()).await?;
-        if mirror.has(sha).await {
+        if history == History::Tip && mirror.has(sha).await {
             return Ok(mirror);
         }
         let url = self.forge.clone_url(repo).map_err(|e| WorkError::permanent(&e))?;
         let addresses = self.forge.git_addresses(&url).await?;
         let token = self.forge.git_token(repo).await?;
         let source = Source::Url { url: &url, addresses: &addresses, token: Some(&token) };
-        let fetched = mirror.fetch(source, Want::Commit(sha), History::Tip, FETCH_TIME).await;
+        let fetched = mirror.fetch(source, Want::Commit(sha), history, FETCH_TIME).await;
         match fetched {
             Ok(_) => Ok(mirror),
             // The branch moved away and the commit is gone: what is there now is another base.

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::core::conventions::Conventions;
 use crate::core::event::IssueText;
 use crate::core::id::{Number, Sha};
-use crate::core::job::{Kind, Planning, ReviseRequest, RuleOverride};
+use crate::core::job::{Kind, Planning, ReviseRequest, RuleOverride, Update};
 use crate::core::policy::Rules;
 use crate::environment::{Environment, Environments};
 use crate::model::Model;
@@ -77,6 +77,8 @@ pub struct AttemptInput<'a> {
     pub base: &'a Sha,
     /// What a later round is about.
     pub round: Option<&'a str>,
+    /// The merge that it is about, if the base is merged in.
+    pub update: Option<&'a Update>,
     /// Its plan, where one is made first.
     pub planning: &'a Planning,
     /// What people said since, oldest first.

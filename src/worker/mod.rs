@@ -40,7 +40,9 @@ mod route;
 mod steps;
 mod survey;
 mod sweep;
+mod to_read;
 mod turn;
+mod update;
 
 pub use attempt::{Attempt, attempt};
 pub use context::{Context, WorkerSettings};

@@ -12,7 +12,7 @@ use std::io::{BufReader, Read, Write};
 use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, ExitStatus, Stdio};
 use std::time::Duration;
 
 use base64::Engine;
@@ -130,6 +130,22 @@ impl Git {
         let mut command = self.command(peer);
         command.args(arguments);
         finish(command, doing, peer, limit).await
+    }
+
+    /// The same of a question that git answers with its status: 0 is yes, 1 is no.
+    pub(crate) async fn ask<S: AsRef<OsStr>>(
+        &self,
+        doing: &'static str,
+        limit: Duration,
+        arguments: &[S],
+    ) -> Result<(bool, Vec<u8>), GitError> {
+        let mut command = self.command(Peer::Nobody);
+        command.args(arguments);
+        let ended = end(command, doing, limit).await?;
+        match ended.status.code() {
+            Some(code @ (0 | 1)) => Ok((code == 0, ended.answer)),
+            _ => Err(ended.refused(doing, Peer::Nobody)),
+        }
     }
 
     /// What a repository elsewhere has: lines of name, tab, ref. Needs no repository here.
@@ -271,12 +287,34 @@ fn scrubbed(peer: Peer<'_>) -> std::process::Command {
     command
 }
 
+/// How a git process ended, and what it wrote.
+struct GitEnd {
+    status: ExitStatus,
+    answer: Vec<u8>,
+    complaint: Vec<u8>,
+}
+
+impl GitEnd {
+    fn refused(&self, doing: &'static str, peer: Peer<'_>) -> GitError {
+        GitError::Refused { doing, complaint: presentable(&self.complaint, peer) }
+    }
+}
+
 async fn finish(
-    mut command: std::process::Command,
+    command: std::process::Command,
     doing: &'static str,
     peer: Peer<'_>,
     limit: Duration,
 ) -> Result<Vec<u8>, GitError> {
+    let ended = end(command, doing, limit).await?;
+    if ended.status.success() { Ok(ended.answer) } else { Err(ended.refused(doing, peer)) }
+}
+
+async fn end(
+    mut command: std::process::Command,
+    doing: &'static str,
+    limit: Duration,
+) -> Result<GitEnd, GitError> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let failed = |source| GitError::Start { doing, source };
     let mut child = tokio::process::Command::from(command).spawn().map_err(failed)?;
@@ -293,11 +331,7 @@ async fn finish(
     // It is gone; its number may belong to another process soon.
     group.0 = None;
     let answer = answer.ok_or(GitError::TooLarge { doing })?;
-    if status.success() {
-        Ok(answer)
-    } else {
-        Err(GitError::Refused { doing, complaint: presentable(&complaint, peer) })
-    }
+    Ok(GitEnd { status, answer, complaint })
 }
 
 fn settings(peer: Peer<'_>) -> Vec<(String, String)> {

@@ -17,6 +17,7 @@ pub mod diff;
 mod git;
 mod ignored;
 pub mod kept;
+pub mod merge;
 pub mod mirror;
 pub mod old_mirrors;
 pub mod origins;

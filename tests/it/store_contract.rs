@@ -14,7 +14,6 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use gander::core::budget::{Accounts, Money, Payer};
 use gander::core::delivery::{Content, Delivery, Id, Payload, WebhookIssue, WebhookRepository};
-use gander::core::event::IssueText;
 use gander::core::github::{PullRef, RepoRef};
 use gander::core::id::{
     DeliveryId, HookId, InstallationId, JobId, Number, RepoId, Timestamp, UserId,
@@ -764,6 +763,7 @@ async fn what_became_of_judged_pull_requests_is_counted_when_they_are_over(memor
         summary: String::new(),
         proof: None,
         patch: None,
+        merges_base: false,
         warned,
     };
     let merged = || JobStage::Done(JobEnding::Merged { by: None });
@@ -916,19 +916,8 @@ fn repo(repo: RepoId) -> RepoRef {
 
 fn job(n: u64, issue: u64) -> Job {
     let order = JobOrder {
-        kind: Kind::Fix,
-        by_id: UserId(2),
-        login: "mona".parse().unwrap(),
-        at: at(0),
-        comment_id: None,
         request: "the bounds are off by one".into(),
-        issue: IssueText::default(),
-        budget: None,
-        base: None,
-        model: None,
-        plan_first: false,
-        despite_others: false,
-        overrides: Vec::new(),
+        ..JobOrder::new(Kind::Fix, (UserId(2), "mona".parse().unwrap()), at(0))
     };
     Job::new(job_id(n), repo(RepoId(1)), Number(issue), order)
 }

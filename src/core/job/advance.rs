@@ -109,10 +109,10 @@ impl Job {
             JobFact::Noted(note) => self.noted(note),
             JobFact::Taken(reviews) => self.taken(reviews),
             &JobFact::RoundReady { round, ref base, ref task, ref threads, budget } => {
-                self.only_at(&JobStage::Starting { round })?;
-                self.review.round.as_mut()?.begins_with(base, task, threads);
-                self.round_ready(round, base, budget)
+                self.round_ready(round, base, (task, threads), budget)
             }
+            JobFact::UpdateAsked(ask) => self.update_asked(ask),
+            JobFact::UpdateReady { .. } => self.update_ready(fact),
             &JobFact::RoundRefused { round, ref why } => {
                 self.only_at(&JobStage::Starting { round })?;
                 Some(self.no_commit(RoundOutcome::Refused(why.clone())))

@@ -4,7 +4,7 @@ use strum::{EnumDiscriminants, VariantArray};
 
 use super::{
     Base, Declined, JobStep, PlanNews, Prepared, Proposal, PullSnapshot, ReviseRequest,
-    RuleOverride, TakenReviews, Thread, UnfinishedAttempt,
+    RuleOverride, TakenReviews, Thread, UnfinishedAttempt, Update,
 };
 use crate::core::budget::Money;
 use crate::core::evidence::Evidence;
@@ -70,10 +70,14 @@ pub enum JobFact {
     Asked(ReviseRequest),
     /// A person tells the agent something while it works.
     Noted(ReviseRequest),
+    /// A person wants the base merged in.
+    UpdateAsked(ReviseRequest),
     /// A maintainer takes up somebody's waiting reviews.
     Taken(TakenReviews),
     /// What a round is to do is known.
     RoundReady { round: u32, base: Base, task: String, threads: Vec<Thread>, budget: Money },
+    /// The base is merged into the pull request, in our mirror.
+    UpdateReady { round: u32, base: Base, update: Update, budget: Money },
     /// A round cannot begin.
     RoundRefused { round: u32, why: Declined },
     /// A round's threads are answered.
@@ -118,6 +122,8 @@ impl JobFact {
             Self::Seen(_) => "looked at",
             Self::Asked(_) => "changes were asked for",
             Self::Noted(_) => "a person said something",
+            Self::UpdateAsked(_) => "an update was asked for",
+            Self::UpdateReady { .. } => "the base is merged in",
             Self::Taken(_) => "a review was taken up",
             Self::RoundReady { .. } => "a round is ready",
             Self::RoundRefused { .. } => "a round was refused",

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::NoUpdate;
 use crate::core::budget::{Money, Payer};
 use crate::core::event::IssueText;
 use crate::core::id::{Branch, CommentId, Login, Timestamp, UserId};
@@ -43,6 +44,27 @@ pub struct JobOrder {
     /// Rules whose findings stop nothing here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<RuleOverride>,
+}
+
+impl JobOrder {
+    /// One without wishes.
+    pub fn new(kind: Kind, (by_id, login): (UserId, Login), at: Timestamp) -> Self {
+        Self {
+            kind,
+            by_id,
+            login,
+            at,
+            comment_id: None,
+            request: String::new(),
+            issue: IssueText::default(),
+            budget: None,
+            base: None,
+            model: None,
+            plan_first: false,
+            despite_others: false,
+            overrides: Vec::new(),
+        }
+    }
 }
 
 /// A rule that a person lets a change through in spite of.
@@ -106,6 +128,8 @@ pub enum Declined {
     ModelNotAllowed { model: String, allowed: Vec<String> },
     /// Others are at it already.
     OtherWork(OtherWork),
+    /// The base is not merged into the pull request.
+    Update(NoUpdate),
     /// Too many of Gander's pull requests are open.
     TooManyOpenPulls { open: u32, limit: u32 },
     /// Whoever asked may not any more.

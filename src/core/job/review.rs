@@ -12,11 +12,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    ApprovalBinding, Base, ChangeRequest, Ci, Declined, Job, JobEnding, JobStage, JobStep,
-    NoRepair, Obstacle, OpenPull, PullEnd, PullSnapshot, PushedRound, RedBecause, WaitingFor,
+    ApprovalBinding, Base, Ci, Declined, Job, JobEnding, JobStage, JobStep, NoRepair, Obstacle,
+    OpenPull, PullEnd, PullSnapshot, PushedRound, RedBecause, Update, WaitingFor,
 };
 use crate::core::approval::{Approval, MergeAttempt, NotApproved};
-use crate::core::github::Role;
 use crate::core::id::{CommentId, Login, ReviewId, Sha, Timestamp, UserId};
 use crate::core::patch::PatchDigest;
 use crate::core::policy::MergeOn;
@@ -31,6 +30,12 @@ pub struct ReviewState {
     pub taken: Vec<TakenReviews>,
     /// Reviews that a round was about.
     pub answered: BTreeSet<ReviewId>,
+    /// Who wants the base merged in, until that begins.
+    pub update: Option<ReviseRequest>,
+    /// Rounds that merged the base in.
+    pub updates: u32,
+    /// The head into which the base was last merged, or was to be.
+    pub update_tried: Option<Sha>,
     /// Rounds that repaired red CI without being asked.
     pub repairs: u32,
     /// What the present or last round is about.
@@ -128,6 +133,9 @@ pub struct Round {
     pub from: Option<Sha>,
     /// The threads it answers, once read.
     pub threads: Vec<Thread>,
+    /// The merge that it makes, if the base is merged in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<Update>,
     /// The task for the agent, once put together.
     pub task: String,
     /// What came of it.
@@ -157,6 +165,11 @@ pub enum Cause {
         /// Whether it was green on the base; else it never ran there.
         #[serde(default = "yes")]
         green_on_base: bool,
+    },
+    /// The base is merged in.
+    Update {
+        /// By command; else by itself.
+        asked: bool,
     },
 }
 
@@ -224,7 +237,7 @@ pub struct HeadProof {
 impl Job {
     /// Rounds that people asked for.
     pub fn rounds_asked(&self, round: u32) -> u32 {
-        round.saturating_sub(1).saturating_sub(self.review.repairs)
+        round.saturating_sub(1).saturating_sub(self.review.repairs + self.review.updates)
     }
 
     /// What follows from a look at the pull request. `None`: nothing is new.
@@ -353,61 +366,6 @@ impl Job {
             .collect();
     }
 
-    /// Whose permission a request for changes counts with: its author's, or whoever took it up.
-    fn takes(&self, request: &ChangeRequest) -> Option<(UserId, Login)> {
-        if request.by.person && request.role >= Role::Write {
-            return Some((request.by.id, request.by.login.clone()));
-        }
-        let taken = |it: &&TakenReviews| it.login == request.by.login && request.at <= it.until;
-        self.review.taken.iter().find(taken).map(|it| (it.by_id, it.by_login.clone()))
-    }
-
-    /// The round that is due, if any: everything people ask for at once, else a repair.
-    fn next_round(&self, seen: &OpenPull, repairs: u32) -> Option<Round> {
-        let open = seen.requests.iter().filter(|it| !self.review.answered.contains(&it.review_id));
-        let batch: Vec<_> = open.filter_map(|it| Some((it, self.takes(it)?))).collect();
-        let by_command = self.review.asks.first().map(|ask| (ask.by_id, ask.login.clone()));
-        let by_review = batch.first().map(|(_, by)| by.clone());
-        let new = |cause, (by, login): (UserId, Login)| Round {
-            cause,
-            by_id: by,
-            login,
-            reviews: batch.iter().map(|(it, _)| it.review_id).collect(),
-            reviewers: batch.iter().map(|(it, _)| it.by.login.clone()).collect(),
-            words: self.review.asks.iter().map(|ask| ask.words.clone()).collect(),
-            from: None,
-            threads: Vec::new(),
-            task: String::new(),
-            outcome: None,
-        };
-        if let Some(by) = by_command.or(by_review) {
-            return Some(new(Cause::People, by));
-        }
-        let ours = self.review.proof.as_ref().is_some_and(|it| it.ours && it.head == seen.head);
-        match &seen.ci {
-            Ci::Red { check, because: because @ (RedBecause::Change | RedBecause::Touched) }
-                if ours && self.review.repairs < repairs =>
-            {
-                let by = (self.order.by_id, self.order.login.clone());
-                let green_on_base = *because == RedBecause::Change;
-                Some(new(Cause::Ci { check: check.clone(), green_on_base }, by))
-            }
-            Ci::Green | Ci::Pending { .. } | Ci::Missing(_) | Ci::Red { .. } => None,
-        }
-    }
-
-    fn begin_round(&mut self, round: u32, next: Round) -> Vec<JobStep> {
-        if matches!(next.cause, Cause::Ci { .. }) {
-            self.review.repairs += 1;
-        }
-        self.review.answered.extend(next.reviews.iter().copied());
-        self.review.asks.clear();
-        self.review.round = Some(next);
-        self.review.waiting = None;
-        self.stage = JobStage::Starting { round };
-        vec![JobStep::Show, JobStep::Start { round }]
-    }
-
     /// Where an open pull request stands that nobody wants changed.
     fn standing(&mut self, seen: &OpenPull, repairs: u32) -> (WaitingFor, Vec<JobStep>) {
         let only = |waiting| (waiting, Vec::new());
@@ -468,6 +426,7 @@ impl Job {
             Some(kept @ (WaitingFor::RoundFailed { .. } | WaitingFor::RoundsUsed { .. })) => {
                 kept.clone()
             }
+            _ if seen.mergeable == Some(false) => WaitingFor::Conflict,
             _ => self.obstacle(seen).map_or(WaitingFor::Review, WaitingFor::Setting),
         }
     }

@@ -6,7 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Base, HeadProof, Job, JobFact, JobStage, JobStep, RoundOutcome, WaitingFor};
+use super::{
+    Base, Declined, HeadProof, Job, JobFact, JobStage, JobStep, NoUpdate, RoundOutcome, Thread,
+    WaitingFor,
+};
 use crate::core::budget::Money;
 use crate::core::github::PullRef;
 use crate::core::id::Sha;
@@ -32,6 +35,9 @@ pub struct PushedRound {
     /// The change, and the commit that it was made on. Rows of before have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch: Option<(Sha, PatchDigest)>,
+    /// Whether it merged the base in: its change is the whole pull request, on the new base.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merges_base: bool,
     /// Whether a second opinion warned of it. `None`: there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warned: Option<bool>,
@@ -98,7 +104,16 @@ impl Job {
         let patch = self.base().map(|base| (base.sha.clone(), proposal.patch.clone()));
         let opinion = self.change.as_ref().and_then(|change| change.opinion.as_ref()?.given());
         let warned = opinion.map(Judgement::warns);
-        self.review.pushed.push(PushedRound { round, size, summary, proof, patch, warned });
+        let merges_base = self.update().is_some();
+        self.review.pushed.push(PushedRound {
+            round,
+            size,
+            summary,
+            proof,
+            patch,
+            merges_base,
+            warned,
+        });
     }
 
     /// Where the pull request begins, and what was pushed since, if all of that is Gander's.
@@ -106,7 +121,9 @@ impl Job {
         if self.review.foreign {
             return None;
         }
-        let pushed = self.review.pushed.iter().map(|round| round.patch.as_ref());
+        let pushed = &self.review.pushed;
+        let begins = pushed.iter().rposition(|round| round.merges_base).unwrap_or(0);
+        let pushed = pushed[begins..].iter().map(|round| round.patch.as_ref());
         let pushed = pushed.collect::<Option<Vec<_>>>()?;
         let (begins_at, _) = pushed.first()?;
         Some((begins_at, pushed.iter().map(|(_, patch)| patch).collect()))
@@ -116,8 +133,11 @@ impl Job {
         &mut self,
         round: u32,
         base: &Base,
+        (task, threads): (&str, &[Thread]),
         budget: Money,
     ) -> Option<Vec<JobStep>> {
+        self.only_at(&JobStage::Starting { round })?;
+        self.review.round.as_mut()?.begins_with(base, task, threads);
         let pull = self.pull.as_mut()?;
         self.review.foreign |= pull.head != base.sha;
         pull.head = base.sha.clone();
@@ -162,13 +182,16 @@ impl Job {
     }
 
     pub(super) fn answered(&mut self, round: u32) -> Vec<JobStep> {
-        let pushed = self
-            .review
-            .round
-            .as_ref()
-            .is_some_and(|round| matches!(round.outcome, Some(RoundOutcome::Pushed { .. })));
+        let outcome = self.review.round.as_ref().and_then(|round| round.outcome.as_ref());
+        let well = matches!(
+            outcome,
+            Some(
+                RoundOutcome::Pushed { .. }
+                    | RoundOutcome::Refused(Declined::Update(NoUpdate::UpToDate))
+            )
+        );
         self.review.waiting =
-            Some(if pushed { WaitingFor::Review } else { WaitingFor::RoundFailed { round } });
+            Some(if well { WaitingFor::Review } else { WaitingFor::RoundFailed { round } });
         self.stage = JobStage::InReview { round };
         vec![JobStep::Show, JobStep::Announce, JobStep::Look]
     }

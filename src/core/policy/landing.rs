@@ -88,6 +88,25 @@ impl MergeMethod {
     }
 }
 
+/// `[update]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpdateRules {
+    /// What makes Gander merge the base into its pull request.
+    pub on: UpdateOn,
+}
+
+/// What makes Gander merge the base into its pull request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UpdateOn {
+    /// The command.
+    #[default]
+    Command,
+    /// The command, or a base that moved into a conflict.
+    Conflict,
+}
+
 /// `[publish]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

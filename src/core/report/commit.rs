@@ -64,7 +64,13 @@ pub fn round_commit_message(job: &Job, setting: &ReportContext, trailers: bool) 
             let check = inline(check, 40).replace('\\', "").replace('[', "(").replace(']', ")");
             format!("repair {check}")
         }
-        _ => "answer the review".to_owned(),
+        Some(Cause::Update { .. }) => {
+            let base = job.base().map_or("base", |base| base.branch.as_str());
+            let rest = commit_message(job, setting, trailers);
+            let rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
+            return format!("Merge branch '{base}' into {}\n{rest}", job.branch());
+        }
+        Some(Cause::People) | None => "answer the review".to_owned(),
     };
     let conventional = job.conventions().titles.is_conventional();
     let what = if conventional { format!("fix: {what}") } else { what };

@@ -3,7 +3,7 @@
 //! Invariants: each names the rule, where it is set, and the next step.
 
 use crate::core::budget::Payer;
-use crate::core::job::{Declined, Job, JobEnding};
+use crate::core::job::{Declined, Job, JobEnding, NoUpdate};
 use crate::core::other_work::OtherWork;
 use crate::core::policy::RULES_PATH;
 use crate::core::text::{boxed, first_of, inline, listed};
@@ -104,6 +104,25 @@ fn other_work(others: &OtherWork, prefix: &str) -> String {
 /// So many of others' works are named.
 const MOST_NAMED: usize = 5;
 
+/// Why the base is not merged in.
+fn no_update(why: &NoUpdate) -> String {
+    match why {
+        NoUpdate::UpToDate => {
+            "The pull request holds everything that is on its base already.".to_owned()
+        }
+        NoUpdate::Unrelated => "The pull request and its base share no commit, so neither can be \
+                                merged into the other. Open a new issue and begin afresh."
+            .to_owned(),
+        NoUpdate::Links(1) => "The pull request changes a link or a submodule, which Gander does \
+                               not write. Merge the base into the branch by hand."
+            .to_owned(),
+        NoUpdate::Links(count) => format!(
+            "The pull request changes {count} links or submodules, which Gander does not write. \
+             Merge the base into the branch by hand."
+        ),
+    }
+}
+
 pub(super) fn declined(why: &Declined, prefix: &str) -> String {
     match why {
         Declined::BadConfig { problem } => format!(
@@ -124,6 +143,7 @@ pub(super) fn declined(why: &Declined, prefix: &str) -> String {
              Leave `model=` out, or name one of these.",
             allowed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         ),
+        Declined::Update(why) => no_update(why),
         Declined::OtherWork(others) => other_work(others, prefix),
         Declined::TooManyOpenPulls { open, limit } => format!(
             "{open} pull requests of Gander are open here, and `[limits] open_pulls` in \

@@ -48,19 +48,8 @@ fn longest() -> (Job, VerifiedPatch) {
         name: "acme/widgets".parse().unwrap(),
     };
     let order = JobOrder {
-        kind: Kind::Fix,
-        by_id: UserId(2),
-        login: "mona".parse().unwrap(),
-        at: Timestamp(1),
-        comment_id: None,
-        request: String::new(),
         issue: crate::core::event::IssueText { title: "@x ".repeat(200), body: String::new() },
-        budget: None,
-        base: None,
-        model: None,
-        plan_first: false,
-        despite_others: false,
-        overrides: Vec::new(),
+        ..JobOrder::new(Kind::Fix, (UserId(2), "mona".parse().unwrap()), Timestamp(1))
     };
     let mut job = Job::new(JobId::of_trigger("1/comment/9"), repo, Number(7), order);
     let head: Sha = "c".repeat(40).parse().unwrap();
@@ -104,6 +93,7 @@ fn longest() -> (Job, VerifiedPatch) {
         summary: ticks(1000),
         proof: None,
         patch: None,
+        merges_base: false,
         warned: Some(true),
     };
     job.review.pushed = (1..100).map(pushed).collect();

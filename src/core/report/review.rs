@@ -150,6 +150,16 @@ fn taken_up(round: &Round) -> String {
             "`{}` is red here and points at what changed. It never ran on the base.",
             code(check)
         ),
+        Cause::Update { asked } => {
+            let by = if *asked { format!(", as {} asked", round.login) } else { String::new() };
+            let conflicts = round.update.as_ref().map_or(0, |update| update.conflicts.len());
+            let conflicts = match conflicts {
+                0 => String::new(),
+                1 => " One file was in conflict.".to_owned(),
+                _ => format!(" {conflicts} files were in conflict."),
+            };
+            format!("the base is merged in{by}.{conflicts}")
+        }
         Cause::People => {
             let mut what = Vec::new();
             let threads = round.threads.len();
@@ -201,13 +211,14 @@ fn outcome(job: &Job, prefix: &str) -> Option<String> {
 /// The one comment that notifies whoever asked for a round. `None`: they are asked to review again.
 pub fn round_announcement(job: &Job, setting: &ReportContext) -> Option<String> {
     let round = job.review.round.as_ref()?;
-    let by_command = !round.words.is_empty();
+    let by_command = !round.words.is_empty() || round.cause == Cause::Update { asked: true };
     let pushed = matches!(round.outcome.as_ref()?, RoundOutcome::Pushed { .. });
     if pushed && !by_command {
         return None;
     }
     let words = outcome(job, &setting.prefix)?;
-    let next = match pushed {
+    let is_update = matches!(round.cause, Cause::Update { .. });
+    let next = match pushed || is_update {
         true => String::new(),
         false => format!(
             "\n\n`{prefix} revise` with a hint tries again; the pull request is as it was.",

@@ -34,11 +34,11 @@ pub(super) fn explained(job: &Job, waiting: &WaitingFor, prefix: &str) -> String
              `{prefix} retry` on #{} with what matters.",
             job.subject
         ),
-        WaitingFor::Conflict => {
-            "**It conflicts with its base.** Merge the base into the branch, and it \
-                              goes on: the new commit is checked, and needs an approval of its own."
-                .to_owned()
-        }
+        WaitingFor::Conflict => format!(
+            "**It conflicts with its base.** `{prefix} update` merges the base in, or merge it into \
+             the branch yourself. Either way the new commit is checked, and needs an approval of \
+             its own."
+        ),
         WaitingFor::Blocked { head, why } => format!(
             "**GitHub does not merge `{}`**: {}\n\nGander tries again when GitHub says that the \
              way is free, or when somebody approves it anew.",

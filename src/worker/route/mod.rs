@@ -30,7 +30,7 @@ use crate::worker::route::release::{
     cancel_release, failed_release_merged, release_command, release_on_merge, release_touched,
     run_ended,
 };
-use crate::worker::route::review::{approve, go, in_review, revise, take, touched};
+use crate::worker::route::review::{approve, go, in_review, revise, take, touched, update};
 use crate::worker::{Context, WorkError};
 
 /// So often a command is looked for that GitHub does not show, a second, then two, then four apart.
@@ -148,6 +148,7 @@ async fn command(
         Verb::Override => override_rule(ctx, asked, &command.request, has).await,
         Verb::Release => release_command(ctx, asked, &command.request, has).await,
         Verb::Retry => retry(ctx, asked, command).await,
+        Verb::Update => update(ctx, asked).await,
         Verb::Cancel => cancel(ctx, asked).await,
         Verb::Status => {
             let jobs = jobs_on(ctx, asked).await?.into_iter().map(|stored| stored.machine);

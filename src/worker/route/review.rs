@@ -80,6 +80,17 @@ fn plan_ready(jobs: &[Stored<Job>]) -> Option<(&Stored<Job>, u32)> {
     })
 }
 
+/// `update`: merges the base into the pull request.
+pub(in crate::worker) async fn update(
+    ctx: &Context,
+    asked: &CommandEvent,
+) -> Result<TaskOutcome, WorkError> {
+    let jobs = jobs_on(ctx, asked).await?;
+    let open = jobs.iter().find(|it| !it.machine.is_done() && it.machine.pull.is_some());
+    let Some(stored) = open else { return Ok(no_pull_here(ctx, asked, "update")) };
+    Ok(noted(asked, stored, &JobFact::UpdateAsked(request_of(asked, ""))))
+}
+
 /// `take @LOGIN`: that person's waiting reviews count like a maintainer's.
 pub(in crate::worker) async fn take(
     ctx: &Context,

@@ -166,6 +166,8 @@ async fn former(ctx: &JobContext, job: &Job) -> Result<Option<FormerAttempt>, Wo
         (None, Some(proposal)) => (Some(&proposal.patch), failures(job.evidence())),
         (None, None) => return Ok(None),
     };
+    // Whatever an attempt left, the next one begins with the merge at least.
+    let digest = digest.or_else(|| job.update().map(|update| &update.merged));
     let patch = match digest {
         Some(digest) => patches::kept(ctx.store.as_ref(), digest).await?,
         None => None,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::core::approval::ApprovalCriteria;
 use crate::core::checks::CheckState;
 use crate::core::event::SKIP_LABEL;
-use crate::core::github::RepoRef;
+use crate::core::github::{PullRef, RepoRef};
 use crate::core::id::{Number, ReviewId, Timestamp, UserId};
 use crate::core::job::{
     ChangeRequest, Ci, Job, JobStep, OpenPull, PullEnd, PullSnapshot, RedBecause,
@@ -79,6 +79,7 @@ pub(in crate::worker) async fn run(
     let checked = Head { repo, sha: &detail.head.sha, asks: &asks, rules: &in_force };
     let ci = ci(ctx, job, &detail, &checked, now).await?;
     let requests = requests(ctx, repo, pull.number, &reviews, &mut roles).await?;
+    let mergeable = mergeable(ctx, job, pull, &detail).await?;
     Ok(Some(PullSnapshot::Open(Box::new(OpenPull {
         at: now,
         head,
@@ -89,11 +90,31 @@ pub(in crate::worker) async fn run(
         ci,
         consent,
         since,
-        mergeable: detail.mergeable,
+        mergeable,
         clean: is_clean(&detail),
         terms,
         skipped: is_skipped(&detail),
     }))))
+}
+
+/// Whether GitHub could merge it. It begins to find out when it is first asked, and tells nobody:
+/// so it is asked again, at the end of a look and a minute later.
+async fn mergeable(
+    ctx: &Context,
+    job: &Job,
+    pull: &PullRef,
+    detail: &PullDetail,
+) -> Result<Option<bool>, WorkError> {
+    if detail.mergeable.is_some() {
+        return Ok(detail.mergeable);
+    }
+    let again = ctx.forge.pull(&job.repo, pull.number).await?;
+    let known = again.filter(|again| again.head.sha == detail.head.sha).and_then(|it| it.mergeable);
+    if known.is_none() {
+        let wake = Task::Step { job_id: job.id.clone(), step: JobStep::Wake };
+        ctx.store.enqueue(&wake, ctx.clock.steady().plus_seconds(60)).await?;
+    }
+    Ok(known)
 }
 
 /// Standing requests for changes by people: of each person the last review that says yes or no.

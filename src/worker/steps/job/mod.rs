@@ -15,6 +15,7 @@ pub(in crate::worker) mod prepare;
 pub(in crate::worker) mod publish;
 pub(in crate::worker) mod start;
 pub(in crate::worker) mod undo;
+pub(in crate::worker) mod update;
 pub(in crate::worker) mod verify;
 
 use tokio_util::sync::CancellationToken;
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::core::fault::ErrorKind;
 use crate::core::github::{Actor, Role};
 use crate::core::id::JobId;
-use crate::core::job::{Base, Declined, Job, JobFact, JobStep, Prepared};
+use crate::core::job::{Base, Cause, Declined, Job, JobFact, JobStep, Prepared};
 use crate::core::machine::OnFailure;
 use crate::core::policy::{Decision, Denied, RULES_PATH, Rules, authorize};
 use crate::core::report::ReportContext;
@@ -71,7 +72,7 @@ pub(in crate::worker) async fn perform(
             learnt(job, Box::pin(judge::run(&ctx, job, round, stop)).await)
         }
         JobStep::Publish { .. } => learnt(job, Box::pin(publish::run(ctx, job, claim)).await),
-        &JobStep::Start { round } => learnt(job, Box::pin(start::run(ctx, job, round)).await),
+        &JobStep::Start { round } => Box::pin(begin(ctx, job, round)).await,
         &JobStep::Answer { round } => learnt(job, Box::pin(answer::run(ctx, job, round)).await),
         JobStep::CheckHead { head } => {
             learnt(job, Box::pin(check_head::run(ctx, job, head, stop)).await)
@@ -112,6 +113,14 @@ pub(in crate::worker) async fn perform(
         JobStep::CleanUp => done(Box::pin(clean_up::run(ctx, job)).await),
         // A task of its own: `Task::NextOn`.
         JobStep::StartNext => Ok(TaskOutcome::Done),
+    }
+}
+
+/// Begins a round.
+async fn begin(ctx: &Context, job: &Job, round: u32) -> Result<TaskOutcome, WorkError> {
+    match &start::round_of(job)?.cause {
+        Cause::Update { .. } => update::run(ctx, job, round).await,
+        Cause::People | Cause::Ci { .. } => learnt(job, start::run(ctx, job, round).await),
     }
 }
 
@@ -207,7 +216,8 @@ pub(in crate::worker) fn about<'a>(
         rules,
         conventions: job.conventions(),
         base: &base.sha,
-        round: round.map(|round| round.task.as_str()),
+        round: round.filter(|it| it.update.is_none()).map(|round| round.task.as_str()),
+        update: job.update(),
         planning: &job.planning,
         notes: &job.notes,
         overrides: &job.order.overrides,

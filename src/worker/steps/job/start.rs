@@ -52,6 +52,7 @@ pub(in crate::worker) async fn run(
     }
     let (task, threads) = match &now.cause {
         Cause::People => asked_for(ctx, job, now, pull.number).await?,
+        Cause::Update { .. } => return Err(WorkError::bug("an update is begun elsewhere")),
         Cause::Ci { check, green_on_base } => {
             (red_check(ctx, job, check, *green_on_base).await?, Vec::new())
         }

@@ -37,7 +37,11 @@ pub(in crate::worker) async fn run(
     let checks = checks::without_change(&input, &of_base, &logs.join("base"), stop).await?;
     let evidence = change.held_against(evidence, &checks).await?;
     let whole = WholeChange { base: &base.sha, checks: &checks, patch: &patch };
+    // A merge of the base is the whole pull request, as its first round was.
     let evidence = match round {
+        _ if input.update.is_some() => {
+            change.proven(evidence, Some(whole), ProofDepth::Whole).await?
+        }
         1 => change.proven(evidence, Some(whole), ProofDepth::Whole).await?,
         _ => with_earlier_rounds(job, &change, evidence).await?,
     };

@@ -1,0 +1,105 @@
+//! Merges the base into the pull request, in our mirror: the beginning of a round.
+
+use std::fmt::Write as _;
+
+use crate::core::github::Actor;
+use crate::core::id::Sha;
+use crate::core::job::{Base, Declined, Job, JobFact, NoUpdate, Update};
+use crate::core::path::RepoPath;
+use crate::core::text::first_of;
+use crate::forge::BranchHead;
+use crate::worker::budget::{cannot_pay, round_budget};
+use crate::worker::checks::blocking;
+use crate::worker::commit::{Learnt, TaskOutcome};
+use crate::worker::steps::job::start::round_of;
+use crate::worker::steps::job::{permission_lost, rules_and_base};
+use crate::worker::{Context, WorkError};
+use crate::workspace::between::between;
+use crate::workspace::merge::{MergeResult, MergedTree};
+use crate::workspace::mirror::Mirror;
+
+/// Of so many files in conflict the agent is told what each side did.
+const MOST_TOLD: usize = 20;
+
+pub(in crate::worker) async fn run(
+    ctx: &Context,
+    job: &Job,
+    round: u32,
+) -> Result<TaskOutcome, WorkError> {
+    let (rules, base) = rules_and_base(job)?;
+    let now = round_of(job)?;
+    let pull = job.pull.as_ref().ok_or_else(|| WorkError::bug("a round without a pull request"))?;
+    let asker = Actor { id: now.by_id, login: now.login.clone(), person: true };
+    let has = ctx.forge.permission(&job.repo, &asker).await?;
+    let refused = |why| Ok(TaskOutcome::of_job(job, JobFact::RoundRefused { round, why }));
+    if let Some(lost) = permission_lost(&asker, rules, has) {
+        return refused(lost);
+    }
+    let Some(detail) =
+        ctx.forge.pull(&job.repo, pull.number).await?.filter(|it| it.state == "open")
+    else {
+        return Ok(TaskOutcome::of_job(job, JobFact::Closed { by: None, merged: false }));
+    };
+    let branch = detail.base.branch.parse().unwrap_or_else(|_| base.branch.clone());
+    let BranchHead::At(tip) = ctx.forge.branch_head(&job.repo, &branch).await? else {
+        return refused(Declined::NoSuchBranch { branch });
+    };
+    let head = detail.head.sha;
+    let mirror = ctx.mirror_with_history(job, [&head, &tip]).await?;
+    let merged = match mirror.merge(&head, &tip).await? {
+        MergeResult::Tree(merged) => merged,
+        MergeResult::UpToDate => return refused(Declined::Update(NoUpdate::UpToDate)),
+        MergeResult::Unrelated => return refused(Declined::Update(NoUpdate::Unrelated)),
+    };
+    // Only what is in conflict is the model's, which costs.
+    if !merged.conflicts.is_empty()
+        && let Some(why) = cannot_pay(ctx, job, rules).await?
+    {
+        return refused(why);
+    }
+    let (before, after) = (mirror.list(&tip).await?, mirror.list(&merged.tree).await?);
+    let reader = mirror.clone();
+    let change = blocking(move || between(&reader, &before, &after)).await??;
+    if change.left_out > 0 {
+        return refused(Declined::Update(NoUpdate::Links(change.left_out)));
+    }
+    let task = task(&mirror, &merged, (&head, &tip), branch.as_str()).await?;
+    let paths = merged.conflicts.iter().map(|path| String::from_utf8_lossy(path).into_owned());
+    let update = Update {
+        head,
+        origin: merged.origin,
+        tree: merged.tree,
+        merged: change.patch.digest(),
+        conflicts: paths.collect(),
+        task,
+    };
+    let kept = serde_json::to_vec(&change.patch).map_err(|error| WorkError::permanent(&error))?;
+    let patch = Some((update.merged.clone(), kept));
+    let budget = job.spent + round_budget(ctx, job, rules);
+    let fact = JobFact::UpdateReady { round, base: Base { branch, sha: tip }, update, budget };
+    Ok(TaskOutcome::Learnt(Box::new(Learnt::OfJob { id: job.id.clone(), fact, patch })))
+}
+
+/// What is in conflict, and what each side did to it since they parted.
+async fn task(
+    mirror: &Mirror,
+    merged: &MergedTree,
+    (head, tip): (&Sha, &Sha),
+    branch: &str,
+) -> Result<String, WorkError> {
+    let mut text = String::new();
+    for message in first_of(&merged.messages, MOST_TOLD) {
+        let message = message.replace(head.as_str(), "the pull request");
+        let _ = writeln!(text, "{}", message.replace(tip.as_str(), branch));
+    }
+    for path in merged.conflicts.iter().take(MOST_TOLD) {
+        let Ok(path) = RepoPath::from_bytes(path) else { continue };
+        let _ = writeln!(text, "\n{path}");
+        for (name, side) in [("the pull request", head), (branch, tip)] {
+            for commit in mirror.commits_since(&merged.origin, side, &path).await? {
+                let _ = writeln!(text, "  {name}: {commit}");
+            }
+        }
+    }
+    Ok(text)
+}
