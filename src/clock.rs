@@ -63,6 +63,12 @@ impl Clock {
     }
 }
 
+/// `2026-03-01 12:03 UTC`, for people.
+pub fn day_and_time(at: Timestamp) -> String {
+    let at = chrono::DateTime::from_timestamp_millis(at.0).unwrap_or_default();
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Clock({})", self.now().0)

@@ -225,6 +225,17 @@ impl Budget {
     }
 }
 
+/// What a repository's merged pull requests cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MergedCosts {
+    /// The last so many days count.
+    pub days: u32,
+    /// Pull requests that were merged.
+    pub pulls: u32,
+    /// What all jobs cost, also those that came to nothing.
+    pub spent: Money,
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

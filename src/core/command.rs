@@ -36,6 +36,7 @@ pub enum Verb {
     Update,
     Cancel,
     Status,
+    Explain,
     Help,
 }
 
@@ -178,6 +179,15 @@ pub static VERBS: [VerbSpec; Verb::COUNT] = [
         place: "anywhere",
         who: Role::Read,
         summary: "show what Gander is doing here",
+    },
+    VerbSpec {
+        verb: Verb::Explain,
+        name: "explain",
+        object: None,
+        keys: &[],
+        place: "issue or Gander's pull request",
+        who: Role::Read,
+        summary: "show the rules and facts behind the last decision",
     },
     VerbSpec {
         verb: Verb::Help,

@@ -258,7 +258,7 @@ fn update_ready(round: u32) -> JobFact {
         conflicts: Vec::new(),
         task: String::new(),
     };
-    JobFact::UpdateReady { round, base, update, budget: Money::ZERO }
+    JobFact::UpdateReady { round, base, update: Box::new(update), budget: Money::ZERO }
 }
 
 /// What is asked by command, and what waits for somebody to take it up.

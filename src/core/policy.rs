@@ -203,6 +203,9 @@ pub struct LimitRules {
     /// Gander's open pull requests at a time.
     #[serde(deserialize_with = "values::limits_open_pulls")]
     pub open_pulls: u32,
+    /// Those of them that one person asked for, who is expected to review them.
+    #[serde(deserialize_with = "values::limits_open_per_reviewer")]
+    pub open_per_reviewer: u32,
     /// Review rounds of one pull request.
     #[serde(deserialize_with = "values::limits_rounds")]
     pub rounds: u32,
@@ -265,6 +268,7 @@ impl Default for LimitRules {
             source_lines: 400,
             test_lines: 400,
             open_pulls: 5,
+            open_per_reviewer: 5,
             rounds: 10,
             ci_repairs: 2,
         }
@@ -453,6 +457,7 @@ mod tests {
         ("limits", "source_lines", "0", "must be 1 to 100000"),
         ("limits", "test_lines", "100001", "must be 1 to 100000"),
         ("limits", "open_pulls", "101", "must be 1 to 100"),
+        ("limits", "open_per_reviewer", "0", "must be 1 to 100"),
         ("limits", "rounds", "0", "must be 1 to 100"),
         ("limits", "ci_repairs", "11", "must be 0 to 10"),
         (

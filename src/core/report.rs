@@ -15,6 +15,7 @@ mod comments;
 mod commit;
 mod endings;
 mod expected_review;
+mod explain;
 mod flagged;
 mod headline;
 mod hidden;
@@ -32,6 +33,7 @@ pub use comments::{end_of_markers, marker, most_comments};
 pub use commit::{commit_message, round_commit_message, title};
 pub use endings::UNVERIFIED_CAP;
 use expected_review::expected_review;
+pub use explain::rules_and_facts;
 pub use flagged::first_flags;
 pub use headline::headline;
 pub use judgement::{left_words, opinion_words};
@@ -51,7 +53,7 @@ use plan::{plan_announced, plan_section, plan_shown};
 use proof::proof_section;
 use review::{held, held_change};
 
-use super::budget::Money;
+use super::budget::{MergedCosts, Money};
 use super::command::Verb;
 use super::evidence::{GreenOutcome, VerifiedPatch};
 use super::id::{CommentId, JobId, Number, Sha};
@@ -352,7 +354,7 @@ pub fn denied(verb: Verb, denied: &Denied) -> String {
 }
 
 /// The answer to `status`.
-pub fn status_reply(jobs: &[Job], prefix: &str) -> String {
+pub fn status_reply(jobs: &[Job], merged: Option<MergedCosts>, prefix: &str) -> String {
     if jobs.is_empty() {
         return format!("Gander is doing nothing here. `{prefix} fix` would start it.");
     }
@@ -361,6 +363,19 @@ pub fn status_reply(jobs: &[Job], prefix: &str) -> String {
         let _ =
             writeln!(text, "- {} · {} of {}", strip_marks(&headline(job)), job.spent, job.budget());
     }
+    let shown = jobs.iter().all(|job| job.rules().is_none_or(|rules| rules.show.cost));
+    if let Some(costs) = merged.filter(|costs| shown && costs.pulls > 0) {
+        let count = costs.pulls;
+        let each = Money::from_micros(costs.spent.micros() / i64::from(count));
+        let _ = writeln!(
+            text,
+            "\nIn the last {} days {count} pull request{} of Gander {} merged in this repository, at \
+             {each} each with all that came to nothing.",
+            costs.days,
+            s(count),
+            if count == 1 { "was" } else { "were" }
+        );
+    }
     text
 }
 
@@ -368,6 +383,11 @@ pub fn status_reply(jobs: &[Job], prefix: &str) -> String {
 pub fn nothing_to(verb: Verb, prefix: &str) -> String {
     match verb {
         Verb::Cancel => "There is nothing to cancel: no job is under way here.".to_owned(),
+        Verb::Explain => {
+            format!(
+                "There is nothing to explain: no job of Gander was here. `{prefix} fix` starts one."
+            )
+        }
         Verb::Retry => format!(
             "There is nothing to retry: no job of Gander ended here. `{prefix} fix` starts one."
         ),

@@ -16,7 +16,7 @@ use crate::core::budget::{Accounts, Money, Payer};
 use crate::core::delivery::{Content, Delivery};
 use crate::core::github::RepoRef;
 use crate::core::id::{DeliveryId, HookId, JobId, Number, ReleaseId, RepoId, Timestamp};
-use crate::core::job::Job;
+use crate::core::job::{Job, JobEnding};
 use crate::core::judgement::JudgeRecord;
 use crate::core::machine::Machine;
 use crate::core::patch::PatchDigest;
@@ -297,6 +297,19 @@ impl Store for Memory {
         };
         let cost = sums.into_iter().filter(|(id, sum)| *sum > 0 && over(id));
         Ok(cost.take(100).map(|(_, sum)| Money::from_micros(sum)).collect())
+    }
+
+    async fn merged_pulls(&self, repo_id: RepoId, since: Timestamp) -> Result<u32, StoreError> {
+        let state = self.state()?;
+        let paid = |id: &JobId| {
+            let mut of_job = state.ledger.iter().filter(|(_, entry)| entry.job_id == *id);
+            of_job.any(|(at, entry)| *at >= since && entry.accounts.repo_id == repo_id)
+        };
+        let merged = |job: &Job| {
+            matches!(job.stage.ending(), Some(JobEnding::Merged { .. })) && paid(&job.id)
+        };
+        let count = state.jobs.iter().filter(|stored| merged(&stored.machine)).count();
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {

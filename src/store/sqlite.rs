@@ -236,6 +236,10 @@ impl Store for Sqlite {
         read::past_costs(&self.reads, repo_id, since).await
     }
 
+    async fn merged_pulls(&self, repo_id: RepoId, since: Timestamp) -> Result<u32, StoreError> {
+        read::merged_pulls(&self.reads, repo_id, since).await
+    }
+
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {
         read::known(&self.reads, ids).await
     }

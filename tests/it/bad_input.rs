@@ -284,7 +284,7 @@ async fn too_many_open_pull_requests_are_declined() {
     let second = w.reported();
     w.says(second, "/gander fix").await;
     let comments = w.comments(second);
-    assert!(comments[1].contains("1 pull requests of Gander are open here"), "{comments:#?}");
+    assert!(comments[1].contains("1 pull request of Gander are open here"), "{comments:#?}");
     w.maintainer().merges(REPO, first, MergeMethod::Merge).unwrap();
     w.settle().await;
     let words = vec![run("echo more >> README.md"), finish("more")];

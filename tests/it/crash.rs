@@ -617,6 +617,10 @@ impl Store for Mortal {
         self.inner.past_costs(repo_id, since).await
     }
 
+    async fn merged_pulls(&self, repo_id: RepoId, since: Timestamp) -> Result<u32, StoreError> {
+        self.inner.merged_pulls(repo_id, since).await
+    }
+
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {
         self.inner.known(ids).await
     }

@@ -258,6 +258,7 @@ const SPEAK_OF_PROOF: &[&str] = &[
     "src/core/policy/values.rs",
     "src/core/report.rs",
     "src/core/report/checks.rs",
+    "src/core/report/explain.rs",
     "src/core/report/proof.rs",
     "src/verify/reproduce.rs",
     "src/worker/proof.rs",

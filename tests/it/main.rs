@@ -28,6 +28,7 @@ mod crash;
 mod crash_review;
 mod duplicates;
 mod environment;
+mod explained;
 mod fix_an_issue;
 mod forged;
 mod hold;

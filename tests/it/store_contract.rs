@@ -679,14 +679,18 @@ async fn what_past_jobs_came_to_is_known_without_those_under_way(memory: Memory)
         (20, done(&job(1, 7)), vec![entry(1, 300), entry(1, -100)]),
         (30, done(&job(2, 8)), vec![entry(2, 50), entry(2, -50)]),
         (40, done(&job(3, 8)), vec![entry(3, 90)]),
+        (45, done(&job(5, 11)), vec![entry(5, 60)]),
         (50, live(&job(4, 10)), vec![entry(4, 1000)]),
     ] {
         let booked = Commit { job: Some(Write::New(write)), ledger: entries, ..Commit::default() };
         commit_at(&store, &booked, at(moment)).await.unwrap();
     }
     let costs = store.past_costs(RepoId(1), at(10)).await.unwrap();
-    assert_eq!(costs, [Money::from_micros(90), Money::from_micros(200)]);
+    assert_eq!(costs, [60, 90, 200].map(Money::from_micros));
     assert!(store.past_costs(RepoId(2), at(0)).await.unwrap().is_empty());
+    for (repo, since, count) in [(1, 10, 4), (1, 41, 1), (1, 46, 0), (2, 0, 0)] {
+        assert_eq!(store.merged_pulls(RepoId(repo), at(since)).await.unwrap(), count);
+    }
 }
 
 async fn forgetting_keeps_jobs_money_and_log(memory: Memory) {

@@ -77,7 +77,7 @@ pub enum JobFact {
     /// What a round is to do is known.
     RoundReady { round: u32, base: Base, task: String, threads: Vec<Thread>, budget: Money },
     /// The base is merged into the pull request, in our mirror.
-    UpdateReady { round: u32, base: Base, update: Update, budget: Money },
+    UpdateReady { round: u32, base: Base, update: Box<Update>, budget: Money },
     /// A round cannot begin.
     RoundRefused { round: u32, why: Declined },
     /// A round's threads are answered.

@@ -132,6 +132,8 @@ pub enum Declined {
     Update(NoUpdate),
     /// Too many of Gander's pull requests are open.
     TooManyOpenPulls { open: u32, limit: u32 },
+    /// Too many of them wait for one person.
+    TooManyForReviewer { open: u32, limit: u32, login: Login },
     /// Whoever asked may not any more.
     PermissionLost { login: Login, why: String },
     /// The label that keeps Gander away is set.

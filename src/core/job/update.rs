@@ -79,7 +79,7 @@ impl Job {
         pull.head = update.head.clone();
         let now = self.review.round.as_mut()?;
         now.from = Some(update.head.clone());
-        now.update = Some(update.clone());
+        now.update = Some(Update::clone(update));
         now.outcome = None;
         let prepared = self.prepared.as_mut()?;
         prepared.base = base.clone();

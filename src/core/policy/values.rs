@@ -97,6 +97,12 @@ pub(super) fn limits_open_pulls<'de, D: Deserializer<'de>>(from: D) -> Result<u3
     within("[limits] open_pulls", 1, 100, from)
 }
 
+pub(super) fn limits_open_per_reviewer<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<u32, D::Error> {
+    within("[limits] open_per_reviewer", 1, 100, from)
+}
+
 pub(super) fn limits_source_lines<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     within("[limits] source_lines", 1, 100_000, from)
 }

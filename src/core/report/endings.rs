@@ -8,9 +8,9 @@ use crate::core::other_work::OtherWork;
 use crate::core::policy::RULES_PATH;
 use crate::core::text::{boxed, first_of, inline, listed};
 
-use super::ReportContext;
 use super::overrides::how_to_override;
 use super::proof::not_reproducible;
+use super::{ReportContext, s};
 
 /// So many characters of an unverified change are shown.
 pub const UNVERIFIED_CAP: usize = 20_000;
@@ -123,6 +123,10 @@ fn no_update(why: &NoUpdate) -> String {
     }
 }
 
+fn pulls(count: u32) -> String {
+    format!("{count} pull request{}", s(count))
+}
+
 pub(super) fn declined(why: &Declined, prefix: &str) -> String {
     match why {
         Declined::BadConfig { problem } => format!(
@@ -146,8 +150,14 @@ pub(super) fn declined(why: &Declined, prefix: &str) -> String {
         Declined::Update(why) => no_update(why),
         Declined::OtherWork(others) => other_work(others, prefix),
         Declined::TooManyOpenPulls { open, limit } => format!(
-            "{open} pull requests of Gander are open here, and `[limits] open_pulls` in \
-             `{RULES_PATH}` allows {limit}. Merge or close one, then comment `{prefix} retry`."
+            "{} of Gander are open here, and `[limits] open_pulls` in `{RULES_PATH}` allows \
+             {limit}. Merge or close one, then comment `{prefix} retry`.",
+            pulls(*open)
+        ),
+        Declined::TooManyForReviewer { open, limit, login } => format!(
+            "{} that {login} asked for wait here for a review, and `[limits] open_per_reviewer` in \
+             `{RULES_PATH}` allows {limit}. Merge or close one, then comment `{prefix} retry`.",
+            pulls(*open)
         ),
         Declined::PermissionLost { login, why } => format!(
             "{login} asked for this, and may no longer: {why} Nothing was published. \

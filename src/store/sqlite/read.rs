@@ -149,6 +149,23 @@ pub(super) async fn past_costs(
     Ok(sums.into_iter().map(Money::from_micros).collect())
 }
 
+pub(super) async fn merged_pulls(
+    pool: &SqlitePool,
+    repo_id: RepoId,
+    since: Timestamp,
+) -> Result<u32, StoreError> {
+    sqlx::query_scalar(
+        "SELECT count(DISTINCT jobs.id) FROM ledger JOIN jobs ON jobs.id = ledger.job \
+         WHERE ledger.repo = ? AND ledger.at >= ? AND jobs.live = 0 \
+         AND json_type(jobs.state, '$.stage.done.merged') IS NOT NULL",
+    )
+    .bind(repo_id.0.cast_signed())
+    .bind(since.0)
+    .fetch_one(pool)
+    .await
+    .map_err(failed)
+}
+
 pub(super) async fn known(
     pool: &SqlitePool,
     ids: &[DeliveryId],

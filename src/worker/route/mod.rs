@@ -10,6 +10,8 @@ mod readback;
 pub(in crate::worker) mod release;
 pub(in crate::worker) mod review;
 
+use crate::clock::day_and_time;
+use crate::core::budget::{MergedCosts, Payer};
 use crate::core::command::{Command, Verb};
 use crate::core::delivery::Payload;
 use crate::core::event::{ClosedSubject, CommandEvent, Event, SaidIn, Touched};
@@ -153,10 +155,38 @@ async fn command(
         Verb::Status => {
             let jobs = jobs_on(ctx, asked).await?.into_iter().map(|stored| stored.machine);
             let jobs: Vec<Job> = jobs.collect();
-            Ok(answer(ctx, asked, has, report::status_reply(&jobs, prefix)))
+            let merged = match jobs.last() {
+                Some(job) => Some(merged_costs(ctx, job).await?),
+                None => None,
+            };
+            Ok(answer(ctx, asked, has, report::status_reply(&jobs, merged, prefix)))
         }
+        Verb::Explain => explain(ctx, asked, has).await,
         Verb::Help => Ok(answer(ctx, asked, has, report::help(prefix))),
     }
+}
+
+/// What the pull requests came to that were merged lately.
+async fn merged_costs(ctx: &Context, job: &Job) -> Result<MergedCosts, WorkError> {
+    const DAYS: u32 = 90;
+    let since = ctx.clock.now().plus_seconds(-i64::from(DAYS) * 24 * 60 * 60);
+    let spent = ctx.store.spent(Payer::Repository, &job.accounts(), since).await?;
+    let pulls = ctx.store.merged_pulls(job.repo.repo_id, since).await?;
+    Ok(MergedCosts { days: DAYS, pulls, spent })
+}
+
+/// `explain`: the rules and facts behind the last decision.
+async fn explain(ctx: &Context, asked: &CommandEvent, has: Role) -> Result<TaskOutcome, WorkError> {
+    let jobs = jobs_on(ctx, asked).await?;
+    let open = jobs.iter().find(|stored| stored.machine.is_live());
+    let Some(stored) = open.or(jobs.last()) else {
+        let prefix = &ctx.settings.address.prefix;
+        return Ok(reply(asked, report::nothing_to(Verb::Explain, prefix)));
+    };
+    let job = &stored.machine;
+    let log = ctx.store.log(&job.id).await?;
+    let log: Vec<_> = log.into_iter().map(|line| (day_and_time(line.at), line.text)).collect();
+    Ok(answer(ctx, asked, has, report::rules_and_facts(job, &log, &ctx.report_context(job))))
 }
 
 async fn start(

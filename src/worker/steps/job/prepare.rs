@@ -133,5 +133,12 @@ async fn over_limits(
         let limit = rules.limits.open_pulls;
         return Ok(Some(Declined::TooManyOpenPulls { open, limit }));
     }
+    let open = ctx.store.open_jobs(Some(job.repo.repo_id)).await?;
+    let theirs = open.iter().filter(|it| it.machine.order.by_id == job.order.by_id).count();
+    let (open, limit) = (u32::try_from(theirs).unwrap_or(u32::MAX), rules.limits.open_per_reviewer);
+    if open >= limit {
+        let login = job.order.login.clone();
+        return Ok(Some(Declined::TooManyForReviewer { open, limit, login }));
+    }
     day_budget(ctx, job, rules, job_budget(ctx, job, rules)).await
 }

@@ -76,7 +76,8 @@ pub(in crate::worker) async fn run(
     let kept = serde_json::to_vec(&change.patch).map_err(|error| WorkError::permanent(&error))?;
     let patch = Some((update.merged.clone(), kept));
     let budget = job.spent + round_budget(ctx, job, rules);
-    let fact = JobFact::UpdateReady { round, base: Base { branch, sha: tip }, update, budget };
+    let (base, update) = (Base { branch, sha: tip }, Box::new(update));
+    let fact = JobFact::UpdateReady { round, base, update, budget };
     Ok(TaskOutcome::Learnt(Box::new(Learnt::OfJob { id: job.id.clone(), fact, patch })))
 }
 
