@@ -29,9 +29,9 @@ pub(super) enum TaskOutcome {
 /// A fact, and what it is about.
 pub(super) enum Learnt {
     /// About a job, with the patch it speaks of, if that is to be kept.
-    OfJob { id: JobId, fact: job::JobFact, patch: Option<(PatchDigest, Vec<u8>)> },
+    OfJob { id: JobId, fact: Box<job::JobFact>, patch: Option<(PatchDigest, Vec<u8>)> },
     /// About a release.
-    OfRelease { id: ReleaseId, fact: release::ReleaseFact },
+    OfRelease { id: ReleaseId, fact: Box<release::ReleaseFact> },
 }
 
 /// How a machine's changes are written.
@@ -49,11 +49,13 @@ pub(super) trait Persisted: Machine {
 impl TaskOutcome {
     /// A fact about a job.
     pub(super) fn of_job(job: &Job, fact: job::JobFact) -> Self {
+        let fact = Box::new(fact);
         Self::Learnt(Box::new(Learnt::OfJob { id: job.id.clone(), fact, patch: None }))
     }
 
     /// A fact about a release.
     pub(super) fn of_release(release: &Release, fact: release::ReleaseFact) -> Self {
+        let fact = Box::new(fact);
         Self::Learnt(Box::new(Learnt::OfRelease { id: release.id.clone(), fact }))
     }
 

@@ -260,16 +260,18 @@ impl Worker {
         let data = self.ctx.settings.data.display().to_string();
         let why = fault.text.replace(&data, "[data]");
         let learnt = match &claim.task {
-            Task::Step { job_id: job, .. } if fault.kind == ErrorKind::Withheld => {
-                Learnt::OfJob { id: job.clone(), fact: job::JobFact::Withheld { why }, patch: None }
-            }
+            Task::Step { job_id: job, .. } if fault.kind == ErrorKind::Withheld => Learnt::OfJob {
+                id: job.clone(),
+                fact: Box::new(job::JobFact::Withheld { why }),
+                patch: None,
+            },
             Task::Step { job_id: job, step } if is_fact => {
                 let fact = job::JobFact::Broke { step: step.clone(), why };
-                Learnt::OfJob { id: job.clone(), fact, patch: None }
+                Learnt::OfJob { id: job.clone(), fact: Box::new(fact), patch: None }
             }
             Task::Release { release_id: release, step } if is_fact => {
                 let fact = release::ReleaseFact::Broke { step: step.clone(), why };
-                Learnt::OfRelease { id: release.clone(), fact }
+                Learnt::OfRelease { id: release.clone(), fact: Box::new(fact) }
             }
             Task::Step { .. }
             | Task::Release { .. }

@@ -308,6 +308,9 @@ async fn visits_the_reviews(world: &World, client: &Client) {
     }
     hubot.pushes(REPO, "reviewed", "Undo", &[("src/lib.rs", Some("pub fn two() {}\n"))]).unwrap();
     client.get(&single).await.expect(200);
+    let reactions = format!("{single}/reactions");
+    client.post(&reactions, json!({ "content": "eyes" })).await.expect(201);
+    client.get(&format!("{reactions}?content=eyes")).await.expect(200);
     client.get(&format!("{one}/comments?sort=created&direction=asc")).await.expect(200);
     client.put(&format!("{path}/dismissals"), json!({ "message": "done" })).await.expect(200);
     client.post(&format!("{one}/requested_reviewers"), json!({ "reviewers": ["mona"] })).await;

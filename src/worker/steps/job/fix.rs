@@ -151,6 +151,7 @@ fn outcome(
             return Err(WorkError { kind: ErrorKind::Retry { after_seconds: None }, text });
         }
     };
+    let fact = Box::new(fact);
     Ok(TaskOutcome::Learnt(Box::new(Learnt::OfJob { id: job.id.clone(), fact, patch: kept })))
 }
 

@@ -78,6 +78,7 @@ pub(in crate::worker) async fn run(
     let budget = job.spent + round_budget(ctx, job, rules);
     let (base, update) = (Base { branch, sha: tip }, Box::new(update));
     let fact = JobFact::UpdateReady { round, base, update, budget };
+    let fact = Box::new(fact);
     Ok(TaskOutcome::Learnt(Box::new(Learnt::OfJob { id: job.id.clone(), fact, patch })))
 }
 
