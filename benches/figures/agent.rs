@@ -268,6 +268,7 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
         rules: &rules,
         base: &base,
         round: None,
+        others_pull: None,
         update: None,
         planning: &Planning::default(),
         notes: &[],

@@ -166,6 +166,10 @@ const MOST_CALLS: usize = 32;
 /// How often the model may answer without using a tool.
 const IDLE_TURNS: u32 = 2;
 
+/// What has to be left of an attempt that is handed in, so that a late wish is still taken up.
+const TURNS_FOR_A_WISH: u32 = 4;
+const TIME_FOR_A_WISH: Duration = Duration::from_secs(120);
+
 const GO_ON: &str = "Use a tool. When the change is made and verified, call `finish`.";
 const GO_ON_PLANNING: &str = "Use a tool. When you know what you would do, call `plan`.";
 const TIME_IS_UP: &str = "The time of this attempt is up.";
@@ -356,10 +360,18 @@ impl Talk<'_> {
             end,
             Some(Finished::Changed { .. } | Finished::Planned(_) | Finished::NothingToFix { .. })
         );
-        if finishes && self.turn < self.assignment.turns && self.hear(means).await? {
+        // What comes too late to be worked on is what the next round is about.
+        if finishes && self.may_go_on(means) && self.hear(means).await? {
             return Ok(None);
         }
         Ok(end)
+    }
+
+    /// Whether there is enough of everything for one more wish.
+    fn may_go_on(&self, means: &AgentContext<'_>) -> bool {
+        self.turn + TURNS_FOR_A_WISH <= self.assignment.turns
+            && Instant::now() + TIME_FOR_A_WISH < self.deadline
+            && !means.budget.nearly_spent()
     }
 
     /// One call, within the time of the attempt.

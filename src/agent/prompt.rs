@@ -15,6 +15,7 @@ const FIX: &str = include_str!("prompts/fix.md");
 const BUILD: &str = include_str!("prompts/build.md");
 const ROUND: &str = include_str!("prompts/round.md");
 const AGAIN: &str = include_str!("prompts/again.md");
+const PULL: &str = include_str!("prompts/pull.md");
 const UPDATE: &str = include_str!("prompts/update.md");
 const PLAN: &str = include_str!("prompts/plan.md");
 const PLANNED: &str = include_str!("prompts/planned.md");
@@ -28,6 +29,7 @@ pub(super) const ISSUE: &str = "issue";
 pub(super) const REQUEST: &str = "request";
 pub(super) const REVIEW: &str = "review";
 const NOTES: &str = "notes";
+const PULL_REQUEST: &str = "pull-request";
 const CONFLICTS: &str = "conflicts";
 const AGREED_PLAN: &str = "plan";
 const INSTRUCTIONS: &str = "instructions";
@@ -62,6 +64,8 @@ pub struct Brief<'a> {
     pub listing: &'a str,
     /// What a later round is about: the pull request's change is in the tree already.
     pub round: Option<&'a str>,
+    /// What a pull request is about that others opened.
+    pub pull: Option<&'a str>,
     /// What is in conflict, where the base is merged in.
     pub update: Option<&'a str>,
     /// Whether a plan is made, or was.
@@ -96,6 +100,7 @@ pub fn task(brief: &Brief<'_>) -> String {
         (ISSUE, by_people(&format!("{}\n\n{}", brief.title, brief.body))),
         (REQUEST, by_people(brief.request)),
         (REVIEW, brief.round.map(by_people).unwrap_or_default()),
+        (PULL_REQUEST, brief.pull.map(by_programs).unwrap_or_default()),
         (CONFLICTS, brief.update.map(by_programs).unwrap_or_default()),
         (AGREED_PLAN, by_programs(&plan)),
         (NOTES, by_people(&brief.notes.join("\n\n"))),
@@ -105,13 +110,14 @@ pub fn task(brief: &Brief<'_>) -> String {
         (TOP_LEVEL, by_programs(brief.listing)),
         (FAILURES, brief.failures.map(by_programs).unwrap_or_default()),
     ]);
-    let mut text = match brief.kind {
-        Kind::Fix => FIX,
-        Kind::Build => BUILD,
+    let mut text = match (brief.pull, brief.kind) {
+        (Some(_), _) => PULL,
+        (None, Kind::Fix) => FIX,
+        (None, Kind::Build) => BUILD,
     }
     .trim_end()
     .to_owned();
-    sections.write(&mut text, &[ISSUE, REQUEST]);
+    sections.write(&mut text, &[ISSUE, PULL_REQUEST, REQUEST]);
     let pictures = pictures(brief.body) + pictures(brief.request);
     if pictures > 0 {
         let them = if pictures == 1 { "a picture" } else { "pictures" };
@@ -250,6 +256,7 @@ mod tests {
             checks: &["cargo test".to_owned()],
             listing: "src/",
             round: None,
+            pull: None,
             update: None,
             plan: PlanBrief::None,
             notes: &[],

@@ -129,6 +129,7 @@ async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
         conventions: &Conventions::default(),
         base: &base,
         round: None,
+        others_pull: None,
         update: None,
         planning: &Planning::default(),
         notes: &[],

@@ -173,7 +173,14 @@ async fn work_in(cache: &Path, command: &RunCommand, issue: &IssueText) -> Comma
     let job = LocalJob {
         job: job_on(issue, command)?,
         ctx: &ctx,
-        prepared: Prepared { base: base.clone(), rules, budget, estimate: None, conventions },
+        prepared: Prepared {
+            base: base.clone(),
+            rules,
+            budget,
+            estimate: None,
+            others_pull: None,
+            conventions,
+        },
         clock: Clock::system(),
         progress: &|what| progress(command, what),
     };

@@ -38,6 +38,7 @@ mod next_round;
 mod notes;
 mod obstacle;
 mod order;
+mod others_pull;
 mod plan;
 mod review;
 mod rounds;
@@ -54,6 +55,7 @@ pub use fact::*;
 pub use notes::MOST_NOTES;
 pub use obstacle::*;
 pub use order::*;
+pub use others_pull::*;
 pub use plan::*;
 pub use review::*;
 pub use rounds::PushedRound;
@@ -119,6 +121,9 @@ pub struct Prepared {
     /// What jobs of the repository usually come to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate: Option<CostEstimate>,
+    /// The pull request that it is about, if others opened that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others_pull: Option<OthersPull>,
     /// The ways of the repository.
     #[serde(default)]
     pub conventions: Box<Conventions>,
@@ -313,7 +318,7 @@ impl Job {
         let may_stand_half_done = self.stage.is_ours() && !before_any_change || self.pull.is_some();
         let mut steps = Vec::new();
         self.late_notes_ask();
-        if may_stand_half_done {
+        if may_stand_half_done && !self.order.on_pull {
             steps.push(if merged { JobStep::CleanUp } else { JobStep::Undo });
         }
         steps.push(JobStep::Show);

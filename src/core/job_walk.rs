@@ -173,7 +173,13 @@ fn facts_of_rounds() -> Vec<JobFact> {
             JobFact::RoundReady { round, base, task, threads, budget },
             JobFact::RoundRefused { round, why: Declined::Skipped },
             JobFact::Answered { round },
-            JobFact::NothingToFix { round, attempt: 1, why: String::new(), cost: Money::ZERO },
+            JobFact::NothingToFix {
+                round,
+                attempt: 1,
+                why: String::new(),
+                cost: Money::ZERO,
+                notes_read: 0,
+            },
             JobFact::CannotCheck { round, attempt: 1, why: String::new(), cost: Money::ZERO },
             JobFact::Proposed {
                 round,
@@ -223,6 +229,47 @@ fn facts_of_merging() -> Vec<JobFact> {
         JobFact::NotMerged { why: "blocked".into() },
     ]);
     facts
+}
+
+fn asked_on_pull() -> Job {
+    Job { order: JobOrder { on_pull: true, ..order() }, ..new_job() }
+}
+
+/// What becomes of the pull request of others.
+fn facts_of_others_pulls() -> Vec<JobFact> {
+    let base = Base { branch: "main".parse().unwrap(), sha: sha("a") };
+    let prepared_for = |fork: Option<&str>| {
+        let pull = OthersPull {
+            branch: "theirs".parse().unwrap(),
+            target: sha("b"),
+            fork: fork.map(str::to_owned),
+            about: String::new(),
+        };
+        let prepared = prepared(base.clone(), rules_of_review());
+        JobFact::Prepared(Prepared { others_pull: Some(pull), ..prepared })
+    };
+    let shown = |patch| {
+        let (files, diff) = (Vec::new(), String::new());
+        JobFact::Suggested { patch: digest(patch), files, diff }
+    };
+    vec![
+        JobFact::TurnCame,
+        prepared_for(None),
+        prepared_for(Some("fan/widgets")),
+        JobFact::Proposed {
+            round: 1,
+            attempt: 1,
+            proposal: proposal("1"),
+            cost: Money::ZERO,
+            notes_read: 0,
+        },
+        green(),
+        JobFact::Verified(evidence("a", "1", Some(CheckOutcome::Failed("red".into())))),
+        JobFact::HeadMoved { head: sha("e") },
+        published("c"),
+        shown("1"),
+        shown("2"),
+    ]
 }
 
 /// What becomes of an update.
@@ -299,7 +346,14 @@ fn facts_of_commands() -> Vec<JobFact> {
 }
 
 fn prepared(base: Base, rules: Rules) -> Prepared {
-    Prepared { base, rules, budget: Money::ZERO, estimate: None, conventions: Box::default() }
+    Prepared {
+        base,
+        rules,
+        budget: Money::ZERO,
+        estimate: None,
+        others_pull: None,
+        conventions: Box::default(),
+    }
 }
 
 fn proposal(patch: &str) -> Proposal {
@@ -362,7 +416,13 @@ fn all_facts() -> Vec<JobFact> {
                 notes_read: 0,
             });
         }
-        facts.push(JobFact::NothingToFix { round: 1, attempt, why: why(), cost: Money::ZERO });
+        facts.push(JobFact::NothingToFix {
+            round: 1,
+            attempt,
+            why: why(),
+            cost: Money::ZERO,
+            notes_read: 0,
+        });
         facts.push(JobFact::CannotCheck { round: 1, attempt, why: why(), cost: Money::ZERO });
         let left = UnfinishedAttempt { why: why(), patch: None };
         facts.push(JobFact::AttemptFailed { round: 1, attempt, left, cost: Money::ZERO });
@@ -414,6 +474,7 @@ fn walk() -> &'static (Vec<Job>, Vec<Transition>) {
             (publishing(), facts_of_commands()),
             (asked_to_plan(), facts_of_plans()),
             (publishing(), facts_of_updates()),
+            (asked_on_pull(), facts_of_others_pulls()),
             (verifying(warn), [facts_of_commands(), vec![green()]].concat()),
         ] {
             let (more, also) = walk_from(start, &[facts, ends()].concat());
@@ -737,6 +798,21 @@ fn rounds_and_repairs_are_counted_and_end() {
     // One that people may ask for, one repair.
     assert_eq!(jobs.iter().filter_map(|job| job.stage.round()).max(), Some(3));
     assert!(jobs.iter().all(|job| job.review.repairs <= 1));
+}
+
+#[test]
+fn the_pull_request_of_others_gets_a_commit_or_a_patch_and_nothing_else() {
+    let (_, transitions) = walk();
+    let mut ended = HashSet::new();
+    for (_, _, after, steps) in transitions.iter().filter(|it| it.0.order.on_pull) {
+        assert!(after.pull.is_none() && !after.stage.is_in_review());
+        let takes_back = [JobStep::Undo, JobStep::CleanUp];
+        assert!(!steps.iter().any(|step| takes_back.contains(step)), "{steps:?}");
+        ended.extend(after.stage.ending().map(std::mem::discriminant));
+    }
+    for ending in [JobEnding::Pushed { head: sha("c") }, JobEnding::Suggested] {
+        assert!(ended.contains(&std::mem::discriminant(&ending)));
+    }
 }
 
 #[test]

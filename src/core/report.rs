@@ -30,7 +30,7 @@ mod waiting;
 pub use checks::{check_run, why_no_test};
 pub use commands::{bad_command, help};
 pub use comments::{end_of_markers, marker, most_comments};
-pub use commit::{commit_message, round_commit_message, title};
+pub use commit::{commit_message, others_commit_message, round_commit_message, title};
 pub use endings::UNVERIFIED_CAP;
 use expected_review::expected_review;
 pub use explain::rules_and_facts;
@@ -113,7 +113,7 @@ pub fn status_comment(job: &Job, setting: &ReportContext) -> String {
     if let Some(waits_for) = waits_for(job, &setting.prefix) {
         let _ = write!(text, "\n{waits_for}\n");
     }
-    if let JobStage::Holding { .. } = &job.stage {
+    if let JobStage::Holding { .. } | JobStage::Done(JobEnding::Suggested) = &job.stage {
         let _ = write!(text, "\n{}\n", held_change(job));
     }
     if let Some(plan) = plan_shown(job, &setting.prefix) {
@@ -300,11 +300,14 @@ pub fn pull_body(job: &Job, head: &Sha, patch: &VerifiedPatch, setting: &ReportC
                 let _ = write!(text, "**Round {round}**: ");
             }
             let s = if files == 1 { "" } else { "s" };
-            let _ = write!(
-                text,
-                "{files} file{s}, +{added} −{removed}. In the model's words:\n\n{}\n\n",
-                boxed(summary, 4000)
-            );
+            let _ = write!(text, "{files} file{s}, +{added} −{removed}. ");
+            match summary.is_empty() {
+                true => text.push_str("The base is merged in, and no model was asked.\n\n"),
+                false => {
+                    let words = boxed(summary, 4000);
+                    let _ = write!(text, "In the model's words:\n\n{words}\n\n");
+                }
+            }
         }
     }
     text.push_str(&plan_section(job));
@@ -369,11 +372,10 @@ pub fn status_reply(jobs: &[Job], merged: Option<MergedCosts>, prefix: &str) -> 
         let each = Money::from_micros(costs.spent.micros() / i64::from(count));
         let _ = writeln!(
             text,
-            "\nIn the last {} days {count} pull request{} of Gander {} merged in this repository, at \
-             {each} each with all that came to nothing.",
-            costs.days,
-            s(count),
-            if count == 1 { "was" } else { "were" }
+            "\nOf Gander's pull requests in this repository {count} {} merged in the last {} days. Each \
+             cost {each}, counting the jobs that came to nothing.",
+            if count == 1 { "was" } else { "were" },
+            costs.days
         );
     }
     text
@@ -410,7 +412,8 @@ pub fn nothing_to(verb: Verb, prefix: &str) -> String {
 pub fn cannot_start(verb: Verb, why: CannotStart, prefix: &str) -> String {
     match why {
         CannotStart::OnPull => format!(
-            "`{verb}` works on issues, and this is a pull request. Comment `{prefix} {verb}` on the issue."
+            "This is Gander's own pull request. `{prefix} revise` and your words ask for one more \
+             round; `{prefix} {verb}` works on issues and on the pull requests of others."
         ),
         CannotStart::Closed => {
             format!("This issue is closed. Reopen it, then comment `{prefix} {verb}` again.")
@@ -453,7 +456,10 @@ fn checklist(job: &Job) -> String {
         format!("read the rules and the code{base}"),
         "write the change".to_owned(),
         checked_step(job),
-        "open the pull request".to_owned(),
+        match job.order.on_pull {
+            true => "push it to the pull request".to_owned(),
+            false => "open the pull request".to_owned(),
+        },
     ];
     let mut text = String::new();
     for (i, step) in steps.iter().enumerate() {

@@ -17,7 +17,7 @@ pub struct RecentHistory {
     /// Messages of commits on the default branch, without merges.
     pub messages: Vec<String>,
     /// Pull requests that are open, of others than Gander.
-    pub open: Vec<OthersPull>,
+    pub open: Vec<OpenPullOfOthers>,
     /// The branches of pull requests that are not open any more.
     pub done_branches: Vec<String>,
 }
@@ -25,7 +25,7 @@ pub struct RecentHistory {
 /// A pull request that is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct OthersPull {
+pub struct OpenPullOfOthers {
     pub number: Number,
     /// Who opened it.
     pub by: Login,
@@ -97,9 +97,9 @@ impl Forge {
             pulls.into_iter().partition(|it| it.state == "open");
         let of_others = open.into_iter().filter_map(|it| {
             let by = it.user.filter(|user| user.id != own)?.login.parse().ok()?;
-            Some(OthersPull { number: it.number, by, text: it.body.unwrap_or_default() })
+            Some(OpenPullOfOthers { number: it.number, by, text: it.body.unwrap_or_default() })
         });
-        let open: Vec<OthersPull> = of_others.collect();
+        let open: Vec<OpenPullOfOthers> = of_others.collect();
         let branches = done.iter().filter_map(|it| it.head.as_ref());
         let done_branches = branches.map(|head| head.branch.clone()).collect();
         let merged = done.into_iter().filter(|it| it.merged_at.is_some() && by_person(&it.user));

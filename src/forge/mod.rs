@@ -55,7 +55,7 @@ pub use branch::{BranchRules, RequiredCheck};
 pub use checks::ReportedCheck;
 pub use consent::{Ballot, Roles, actor, moment};
 pub use contributors::{Contributors, PullBranch};
-pub use history::{OthersPull, RecentHistory};
+pub use history::{OpenPullOfOthers, RecentHistory};
 pub use limits::Pace;
 pub use manifest::claim_app;
 pub use publish::{FileWrite, NewPull};

@@ -232,6 +232,22 @@ pub struct PullTip {
     #[serde(rename = "ref")]
     pub branch: String,
     pub sha: Sha,
+    /// The repository; nothing where that is gone.
+    #[serde(default)]
+    pub repo: Option<TipRepository>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct TipRepository {
+    pub id: u64,
+    pub full_name: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct PullFile {
+    pub filename: String,
+    #[serde(default)]
+    pub status: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -54,6 +54,16 @@ impl Forge {
         found(self.get(repo, Scope::Read, path, "reading the pull request").await)
     }
 
+    /// The first hundred files of a pull request.
+    pub async fn pull_files(
+        &self,
+        repo: &RepoRef,
+        number: Number,
+    ) -> Result<Vec<payload::PullFile>, ForgeError> {
+        let path = format!("{}/pulls/{number}/files?per_page=100", repo_path(repo));
+        self.get(repo, Scope::Read, path, "reading the files of the pull request").await
+    }
+
     /// All reviews, oldest first.
     pub async fn reviews(
         &self,

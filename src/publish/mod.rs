@@ -9,7 +9,7 @@
 use crate::core::evidence::{GreenOutcome, VerifiedPatch};
 use crate::core::fault::ErrorKind;
 use crate::core::github::PullRef;
-use crate::core::id::Sha;
+use crate::core::id::{Branch, Sha};
 use crate::core::job::{Base, Job};
 use crate::core::leak::SecretsBefore;
 use crate::core::patch::{Change, FileMode, Patch};
@@ -92,6 +92,9 @@ pub async fn pull_request(
 ) -> Result<Published, PublishError> {
     let base = job.base().filter(|base| base.sha == *verified.base());
     let base = base.ok_or(PublishError::NoBase)?;
+    if let Some(others) = job.others_pull() {
+        return onto_others(forge, job, base, &others.branch, (verified, before), setting).await;
+    }
     let branch = job.branch();
     let there = forge.pull_of(&job.repo, &branch).await?;
     if let Some(ended) = there.as_ref().filter(|pull| pull.state != "open") {
@@ -131,6 +134,28 @@ pub async fn pull_request(
     Ok(Published::Open(PullRef { number, branch, head }))
 }
 
+/// One commit on the branch of a pull request that others opened. Its text is theirs.
+async fn onto_others(
+    forge: &Forge,
+    job: &Job,
+    base: &Base,
+    branch: &Branch,
+    (verified, before): (&VerifiedPatch, &SecretsBefore),
+    setting: &ReportContext,
+) -> Result<Published, PublishError> {
+    let files: Vec<FileWrite<'_>> = verified.patch().changes.iter().map(file_write).collect();
+    let tree = forge.create_tree(&job.repo, &base.sha, &files, before).await?;
+    let trailers = job.rules().is_none_or(|rules| rules.commit.trailers);
+    let message = report::others_commit_message(job, setting, trailers);
+    let head = match commit_onto(forge, job, branch, (&[&base.sha], &tree), &message).await? {
+        BranchState::Done(head) => head,
+        BranchState::Moved(head) | BranchState::AtBase(head) => {
+            return Ok(Published::Moved { head });
+        }
+    };
+    Ok(Published::Open(PullRef { number: job.subject, branch: branch.clone(), head }))
+}
+
 /// One more commit on the job's branch, and the pull request's text for it.
 async fn next_commit(
     forge: &Forge,
@@ -147,25 +172,13 @@ async fn next_commit(
         Some(update) => vec![&update.head, &base.sha],
         None => vec![&base.sha],
     };
-    let head = match standing(forge, job, &parents, &tree).await? {
-        BranchState::AtBase => {
-            let trailers = job.rules().is_none_or(|rules| rules.commit.trailers);
-            let message = report::round_commit_message(job, setting, trailers);
-            let commit = forge.create_commit(&job.repo, &parents, &tree, &message).await?;
-            match forge.advance_branch(&job.repo, &pull.branch, &commit).await {
-                Ok(()) => commit,
-                Err(error) if error.status() == Some(422) => {
-                    match standing(forge, job, &parents, &tree).await? {
-                        BranchState::Done(head) => head,
-                        BranchState::Moved(head) => return Ok(Published::Moved { head }),
-                        BranchState::AtBase => return Err(error.into()),
-                    }
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+    let trailers = job.rules().is_none_or(|rules| rules.commit.trailers);
+    let message = report::round_commit_message(job, setting, trailers);
+    let head = match commit_onto(forge, job, &pull.branch, (&parents, &tree), &message).await? {
         BranchState::Done(head) => head,
-        BranchState::Moved(head) => return Ok(Published::Moved { head }),
+        BranchState::Moved(head) | BranchState::AtBase(head) => {
+            return Ok(Published::Moved { head });
+        }
     };
     let body = report::pull_body(job, &head, verified, setting);
     forge.edit_pull(&job.repo, pull.number, None, &body).await?;
@@ -182,10 +195,35 @@ async fn next_commit(
     Ok(Published::Open(PullRef { head, ..pull.clone() }))
 }
 
+/// Moves a branch on by one commit, unless it is there or the branch stands elsewhere.
+async fn commit_onto(
+    forge: &Forge,
+    job: &Job,
+    branch: &Branch,
+    (parents, tree): (&[&Sha], &Sha),
+    message: &str,
+) -> Result<BranchState, PublishError> {
+    let state = standing(forge, job, branch, (parents, tree)).await?;
+    if !matches!(state, BranchState::AtBase(_)) {
+        return Ok(state);
+    }
+    let commit = forge.create_commit(&job.repo, parents, tree, message).await?;
+    match forge.advance_branch(&job.repo, branch, &commit).await {
+        Ok(()) => Ok(BranchState::Done(commit)),
+        Err(error) if error.status() == Some(422) => {
+            match standing(forge, job, branch, (parents, tree)).await? {
+                BranchState::AtBase(_) => Err(error.into()),
+                elsewhere => Ok(elsewhere),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Where the branch of a pull request stands while a round is pushed to it: at the first of the
 /// new commit's parents, at that commit, or elsewhere.
 enum BranchState {
-    AtBase,
+    AtBase(Sha),
     Done(Sha),
     Moved(Sha),
 }
@@ -193,15 +231,14 @@ enum BranchState {
 async fn standing(
     forge: &Forge,
     job: &Job,
-    parents: &[&Sha],
-    tree: &Sha,
+    branch: &Branch,
+    (parents, tree): (&[&Sha], &Sha),
 ) -> Result<BranchState, PublishError> {
-    let branch = job.branch();
-    let BranchHead::At(head) = forge.branch_head(&job.repo, &branch).await? else {
+    let BranchHead::At(head) = forge.branch_head(&job.repo, branch).await? else {
         return Err(PublishError::BranchGone { branch: branch.to_string() });
     };
     if parents.first() == Some(&&head) {
-        return Ok(BranchState::AtBase);
+        return Ok(BranchState::AtBase(head));
     }
     let ours = |commit: &GitCommit| {
         let there = commit.parents.iter().map(|parent| &parent.sha);

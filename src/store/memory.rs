@@ -3,7 +3,7 @@
 //! Invariants: a write is checked whole before anything changes, so that a refused one leaves
 //! nothing behind. What is not there: nothing survives the process.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -299,17 +299,24 @@ impl Store for Memory {
         Ok(cost.take(100).map(|(_, sum)| Money::from_micros(sum)).collect())
     }
 
-    async fn merged_pulls(&self, repo_id: RepoId, since: Timestamp) -> Result<u32, StoreError> {
+    async fn merged_pulls(
+        &self,
+        repo_id: RepoId,
+        since: Timestamp,
+    ) -> Result<(u32, Money), StoreError> {
         let state = self.state()?;
-        let paid = |id: &JobId| {
-            let mut of_job = state.ledger.iter().filter(|(_, entry)| entry.job_id == *id);
-            of_job.any(|(at, entry)| *at >= since && entry.accounts.repo_id == repo_id)
+        let over = |id: &JobId| {
+            state.jobs.iter().map(|it| &it.machine).find(|job| job.id == *id && !job.is_live())
         };
-        let merged = |job: &Job| {
-            matches!(job.stage.ending(), Some(JobEnding::Merged { .. })) && paid(&job.id)
-        };
-        let count = state.jobs.iter().filter(|stored| merged(&stored.machine)).count();
-        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+        let booked = state.ledger.iter().filter(|(at, entry)| {
+            *at >= since && entry.accounts.repo_id == repo_id && over(&entry.job_id).is_some()
+        });
+        let spent = booked.clone().map(|(_, entry)| entry.micros).sum();
+        let merged = booked
+            .filter_map(|(_, entry)| over(&entry.job_id))
+            .filter(|job| matches!(job.stage.ending(), Some(JobEnding::Merged { .. })));
+        let merged: BTreeSet<&str> = merged.map(|job| job.id.as_str()).collect();
+        Ok((u32::try_from(merged.len()).unwrap_or(u32::MAX), Money::from_micros(spent)))
     }
 
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {

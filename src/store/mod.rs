@@ -130,8 +130,13 @@ pub trait Store: Send + Sync {
     async fn past_costs(&self, repo_id: RepoId, since: Timestamp)
     -> Result<Vec<Money>, StoreError>;
 
-    /// How many of the repository's pull requests were merged that cost anything since a moment.
-    async fn merged_pulls(&self, repo_id: RepoId, since: Timestamp) -> Result<u32, StoreError>;
+    /// How many of the repository's pull requests were merged that cost anything since a moment,
+    /// and what all jobs came to since then, without those under way.
+    async fn merged_pulls(
+        &self,
+        repo_id: RepoId,
+        since: Timestamp,
+    ) -> Result<(u32, Money), StoreError>;
 
     /// Which of these deliveries were accepted, so that a sweep fetches only the others.
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError>;

@@ -236,7 +236,11 @@ impl Store for Sqlite {
         read::past_costs(&self.reads, repo_id, since).await
     }
 
-    async fn merged_pulls(&self, repo_id: RepoId, since: Timestamp) -> Result<u32, StoreError> {
+    async fn merged_pulls(
+        &self,
+        repo_id: RepoId,
+        since: Timestamp,
+    ) -> Result<(u32, Money), StoreError> {
         read::merged_pulls(&self.reads, repo_id, since).await
     }
 

@@ -250,8 +250,7 @@ pub(super) fn files(
 /// The words for a merge without a conflict, which needs no model before its checks.
 fn nothing_to_resolve(job: &AttemptInput<'_>, attempt: &Attempt<'_>) -> Option<SaidOfChange> {
     job.update.filter(|update| update.conflicts.is_empty() && attempt.number == 1)?;
-    let summary = "(The base is merged in. Nothing was in conflict, and no model was asked.)";
-    Some(SaidOfChange { summary: summary.to_owned(), answers: Vec::new(), no_test: None })
+    Some(SaidOfChange { summary: String::new(), answers: Vec::new(), no_test: None })
 }
 
 /// What the model says of its change.
@@ -282,13 +281,10 @@ async fn hand_in(
         let why = format!("the model said it was done, but changed nothing\n{left_out}");
         return Ok(AttemptEnd::Failed(why.trim_end().to_owned(), None));
     }
-    let mut resolved = Vec::new();
-    if let Some(update) = job.update {
-        match update::judged(ctx, update, job.base, &patch).await? {
-            Ok(flags) => resolved = flags,
-            Err(why) => return Ok(AttemptEnd::Failed(why, Some(patch))),
-        }
-    }
+    let resolved = match update::judged(job, ctx, &patch).await? {
+        Ok(flags) => flags,
+        Err(why) => return Ok(AttemptEnd::Failed(why, Some(patch))),
+    };
     let (rules, caps) = limits(job)?;
     let flags = match patch::check(&patch, workspace.entries(), &rules, caps) {
         Ok(flags) => flags,
@@ -307,7 +303,9 @@ async fn hand_in(
     let flag = |path| format!("{path}: is new, and not from an edit; a command may have left it");
     let by_ignored = changes.ignored.iter();
     flags.extend(by_ignored.map(|path| format!("{path}: is new, and .gitignore leaves it out")));
-    flags.extend(changes.by_commands.iter().map(flag));
+    // What a merge brings is from no edit.
+    let by_commands = changes.by_commands.iter().filter(|_| job.update.is_none());
+    flags.extend(by_commands.map(flag));
     let (mirror, tree) = (ctx.mirror.clone(), Arc::clone(workspace));
     let issue = [&job.issue.title, &job.issue.body, job.request].join("\n");
     let (patch, looked) = blocking(move || {
@@ -392,6 +390,7 @@ pub(super) fn task(
         checks: commands,
         listing: &top.join("\n"),
         round: job.round,
+        pull: job.others_pull,
         update: job.update.map(|update| update.task.as_str()),
         plan,
         notes: &notes,

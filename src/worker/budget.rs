@@ -144,6 +144,7 @@ mod tests {
                 rules,
                 budget: Money::from_micros(budget),
                 estimate: None,
+                others_pull: None,
                 conventions: Box::default(),
             });
             booked.extend(ledger_entry(&before, &after).map(|entry| entry.micros));

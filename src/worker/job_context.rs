@@ -77,6 +77,8 @@ pub struct AttemptInput<'a> {
     pub base: &'a Sha,
     /// What a later round is about.
     pub round: Option<&'a str>,
+    /// What the pull request is about that others opened.
+    pub others_pull: Option<&'a str>,
     /// The merge that it is about, if the base is merged in.
     pub update: Option<&'a Update>,
     /// Its plan, where one is made first.

@@ -33,6 +33,7 @@ mod job_context;
 mod local;
 mod notes;
 mod old_files;
+mod others_pull;
 mod packages;
 mod patches;
 mod proof;

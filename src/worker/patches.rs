@@ -53,6 +53,8 @@ async fn try_unverified(ctx: &Context, job: &Job) -> Result<Option<String>, Work
         | JobEnding::Failed { .. } => job.pull.is_none(),
         JobEnding::Merged { .. }
         | JobEnding::Closed { .. }
+        | JobEnding::Pushed { .. }
+        | JobEnding::Suggested
         | JobEnding::Declined(_)
         | JobEnding::NothingToFix { .. }
         | JobEnding::NotReproducible { .. }

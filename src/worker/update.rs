@@ -3,12 +3,11 @@
 //! Invariants: no mark is left; no line that the base brought is lost where nobody contested it,
 //! but in lockfiles, which are written anew; what is lost where both sides wrote is named.
 
-use crate::core::job::Update;
 use crate::core::locked::is_lockfile;
 use crate::core::patch::Patch;
 use crate::core::text::first_of;
 use crate::worker::checks::blocking;
-use crate::worker::job_context::JobContext;
+use crate::worker::job_context::{AttemptInput, JobContext};
 use crate::worker::{WorkError, patches};
 use crate::workspace::between::{Between, between};
 use crate::workspace::diff;
@@ -17,14 +16,14 @@ use crate::workspace::merge::{LostLines, MergedTree, lost_lines, unresolved};
 /// So many lines are shown.
 const MOST_SHOWN: usize = 20;
 
-/// What speaks against the change as a merge onto `base`, for the agent; else what of it people
-/// have to look at.
+/// What speaks against a change that is a merge onto its base, for the agent; else what of it
+/// people have to look at.
 pub(super) async fn judged(
+    job: &AttemptInput<'_>,
     ctx: &JobContext,
-    update: &Update,
-    base: &crate::core::id::Sha,
     patch: &Patch,
 ) -> Result<Result<Vec<String>, String>, WorkError> {
+    let (Some(update), base) = (job.update, job.base) else { return Ok(Ok(Vec::new())) };
     let left = unresolved(patch, &update.head, base);
     if !left.is_empty() {
         let left: Vec<&str> = left.iter().map(|path| path.as_str()).collect();

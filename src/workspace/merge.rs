@@ -25,6 +25,8 @@ pub enum MergeResult {
     UpToDate,
     /// They share no commit.
     Unrelated,
+    /// Directories are in conflict, and no file.
+    Directories,
     /// A tree.
     Tree(MergedTree),
 }
@@ -73,8 +75,9 @@ impl Mirror {
         let (clean, answer) = self.git.ask("merge two commits", MERGING, &arguments).await?;
         let (tree, conflicts, messages) =
             read_answer(&answer).ok_or(MirrorError::Damaged("a merge makes no sense"))?;
-        if clean != conflicts.is_empty() {
-            return Err(MirrorError::Damaged("a merge makes no sense"));
+        // Directories that were renamed can be in conflict without any file.
+        if !clean && conflicts.is_empty() {
+            return Ok(MergeResult::Directories);
         }
         Ok(MergeResult::Tree(MergedTree { tree: sha_of(tree)?, origin, conflicts, messages }))
     }
@@ -169,7 +172,7 @@ pub fn lost_lines(
     let now = balance(change.0, change.1);
     let (brought, dropped) =
         (balance(&theirs.patch, &theirs.base), balance(&ours.patch, &ours.base));
-    let in_conflict = lines_in_conflict(laid, marks);
+    let in_conflict = lines_in_conflict(laid, theirs, marks);
     let mut lost = LostLines::default();
     for (line, count) in now.iter().filter(|(_, count)| **count < 0) {
         let gone = -count + dropped.get(line).copied().unwrap_or_default().min(0);
@@ -187,13 +190,16 @@ pub fn lost_lines(
 
 /// The lines of the merged-in side between marks, and those of files that are in conflict as a
 /// whole.
-fn lines_in_conflict<'a>((laid, tree): (&'a Patch, &MergedTree), marks: (&Sha, &Sha)) -> Lines<'a> {
+fn lines_in_conflict<'a>(
+    (laid, tree): (&'a Patch, &MergedTree),
+    theirs: &'a Between,
+    marks: (&Sha, &Sha),
+) -> Lines<'a> {
     let mut lines = Lines::new();
-    for (path, change) in &laid.changes {
-        let Change::Write { content, .. } = change else { continue };
-        if !tree.conflicts.iter().any(|it| it == path.as_str().as_bytes()) {
-            continue;
-        }
+    for path in tree.conflicts.iter().filter_map(|path| RepoPath::from_bytes(path).ok()) {
+        // What this side left in the tree as it is, since the other deletes it, is no change.
+        let change = laid.changes.get(&path).or_else(|| theirs.patch.changes.get(&path));
+        let Some(Change::Write { content, .. }) = change else { continue };
         let theirs = theirs_between_marks(content, marks);
         match theirs.is_empty() {
             true => count(&mut lines, content, 1),

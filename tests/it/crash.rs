@@ -617,7 +617,11 @@ impl Store for Mortal {
         self.inner.past_costs(repo_id, since).await
     }
 
-    async fn merged_pulls(&self, repo_id: RepoId, since: Timestamp) -> Result<u32, StoreError> {
+    async fn merged_pulls(
+        &self,
+        repo_id: RepoId,
+        since: Timestamp,
+    ) -> Result<(u32, Money), StoreError> {
         self.inner.merged_pulls(repo_id, since).await
     }
 

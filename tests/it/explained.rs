@@ -72,14 +72,14 @@ async fn status_says_what_a_merged_pull_request_costs_here() {
     let issue = w.fixed().await;
     let pull = w.only_pull().number;
     w.says(issue, "/gander status").await;
-    assert!(!w.last_words(issue).contains("In the last"), "{}", w.last_words(issue));
+    assert!(!w.last_words(issue).contains("was merged in"), "{}", w.last_words(issue));
     w.maintainer().merges(REPO, pull, MergeMethod::Squash).unwrap();
     w.settle().await;
     w.says(pull, "/gander status").await;
     assert_snapshot!(w.last_words(pull), @"
     - Merged by mona · $0.26 of $3.00
 
-    In the last 90 days 1 pull request of Gander was merged in this repository, at $0.26 each with all that came to nothing.
+    Of Gander's pull requests in this repository 1 was merged in the last 90 days. Each cost $0.26, counting the jobs that came to nothing.
     ");
     w.ends().await;
 }

@@ -42,6 +42,7 @@ mod notes;
 mod orders;
 mod other_servers;
 mod others;
+mod others_pulls;
 mod overrides;
 mod persuasion;
 mod plans;

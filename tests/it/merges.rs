@@ -124,7 +124,7 @@ async fn merge(
     let began = Instant::now();
     let merged = match mirror.merge(into, from).await.unwrap() {
         MergeResult::Tree(merged) => merged,
-        MergeResult::UpToDate | MergeResult::Unrelated => {
+        MergeResult::UpToDate | MergeResult::Unrelated | MergeResult::Directories => {
             counts.up_to_date += 1;
             return wrong;
         }

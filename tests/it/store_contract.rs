@@ -688,8 +688,11 @@ async fn what_past_jobs_came_to_is_known_without_those_under_way(memory: Memory)
     let costs = store.past_costs(RepoId(1), at(10)).await.unwrap();
     assert_eq!(costs, [60, 90, 200].map(Money::from_micros));
     assert!(store.past_costs(RepoId(2), at(0)).await.unwrap().is_empty());
-    for (repo, since, count) in [(1, 10, 4), (1, 41, 1), (1, 46, 0), (2, 0, 0)] {
-        assert_eq!(store.merged_pulls(RepoId(repo), at(since)).await.unwrap(), count);
+    for (repo, since, count, micros) in
+        [(1, 10, 4, 350), (1, 41, 1, 60), (1, 46, 0, 0), (2, 0, 0, 0)]
+    {
+        let merged = store.merged_pulls(RepoId(repo), at(since)).await.unwrap();
+        assert_eq!(merged, (count, Money::from_micros(micros)), "{repo} since {since}");
     }
 }
 

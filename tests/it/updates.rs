@@ -69,18 +69,18 @@ async fn a_base_that_moved_is_merged_in_and_proven_again_without_a_model() {
     gander[bot] edited a comment on #1: **Reading** what round 2 is about
     gander[bot] labeled #1 gander:working
     gander[bot] edited a comment on #1: **Pushing** the change
-    gander[bot] commented on #2: **On it**: the base is merged in, as mona asked.
+    gander[bot] commented on #2: **On it**: bringing it up to date with its base, as mona asked.
     gander[bot] pushed 2 commits to gander/1-vfuxini2iztf
     gander[bot] edited #2
     gander[bot] edited a comment on #1: **Answering** the review
-    gander[bot] edited a comment on #2: **Round 2**: the base is merged in, as mona asked.
+    gander[bot] edited a comment on #2: **Round 2**: bringing it up to date with its base, as mona asked.
     gander[bot] finished check Gander: success
     gander[bot] edited a comment on #1: **Ready for review**: #2
     gander[bot] unlabeled #1 gander:working
     gander[bot] commented on #2: @mona Done in `855cf1150a6b`, and checked.
     ");
     assert_snapshot!(w.comments(pull.number).join("\n=====\n"), @"
-    **Round 2**: the base is merged in, as mona asked.
+    **Round 2**: bringing it up to date with its base, as mona asked.
 
     Done in `855cf1150a6b`, and checked. [Changes since](https://github.test/acme/widgets/compare/79de9957d068...855cf1150a6b)
     =====
@@ -229,5 +229,73 @@ async fn a_person_who_pushes_while_the_base_is_merged_in_is_merged_with_it() {
     assert_eq!(parents[1], main_of(&w));
     assert_eq!(file(&w, "by-hand.txt"), "x\n");
     assert_eq!(file(&w, "count.sh"), RESOLVED);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn what_people_may_push_and_gander_may_not_is_never_taken_back() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.will(good_fix());
+    w.fixed().await;
+    let branch = w.only_pull().head_branch;
+    let files = [(".github/workflows/more.yml", Some("on: push\njobs: {}\n"))];
+    w.maintainer().pushes(REPO, &branch, "A workflow", &files).unwrap();
+    base_moves(&w);
+    w.settle().await;
+    let (before, heard) = (w.only_pull(), w.model.heard().len());
+    w.says(before.number, "/gander update").await;
+    assert_eq!(w.only_pull().head_sha, before.head_sha);
+    assert_eq!(w.model.heard().len(), heard);
+    let words = w.last_words(before.number);
+    assert!(words.contains("what people may change and Gander may not"), "{words}");
+    assert!(words.contains(".github/workflows/more.yml"), "{words}");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_file_that_one_side_deletes_and_the_other_changes_is_the_agents_to_decide() {
+    let w = World::with_project(off_by_one()).await;
+    let deletes = vec![
+        edit("count.sh", "$1 - 1", "$1"),
+        ScriptedTurn::call("edit", serde_json::json!({"path": "README.md", "action": "delete"})),
+        finish("And without the old words."),
+    ];
+    w.model
+        .will_in_rounds(vec![deletes.clone(), vec![deletes[1].clone(), finish("It stays away.")]]);
+    w.fixed().await;
+    let files = [("README.md", Some("# Widgets\n\nNew words.\n"))];
+    w.maintainer().pushes(REPO, "main", "More words", &files).unwrap();
+    w.says(w.only_pull().number, "/gander update").await;
+    let pull = w.only_pull();
+    assert_eq!(
+        w.emulator.commit(REPO, &pull.head_sha).unwrap().parents.len(),
+        2,
+        "{}",
+        w.timeline()
+    );
+    assert!(w.emulator.file(REPO, &pull.head_sha, "README.md").is_none());
+    assert!(pull.body.contains("of the base"), "{}", pull.body);
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_note_during_an_update_that_asks_no_model_is_the_next_round() {
+    let w = World::with_project(off_by_one()).await;
+    let quoted =
+        vec![edit("count.sh", "echo $(( $1 ))", "echo \"$(( $1 ))\""), verify(), finish("Quoted.")];
+    w.model.play(gander::model::Scripted::from_rounds(vec![
+        vec![good_fix()],
+        vec![],
+        vec![quoted],
+    ]));
+    w.fixed().await;
+    let number = w.only_pull().number;
+    base_moves(&w);
+    w.settle().await;
+    w.maintainer().comments(REPO, number, "/gander update").unwrap();
+    w.until("the update begins", |w| w.timeline().contains("is about")).await;
+    w.says(number, "/gander note quote the argument").await;
+    assert!(file(&w, "count.sh").contains("echo \"$(( $1 ))\""), "{}", w.timeline());
+    assert_eq!(file(&w, "notes.txt"), "Count from one.\n");
     w.ends().await;
 }

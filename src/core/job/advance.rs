@@ -2,7 +2,7 @@
 
 use super::{
     Declined, Job, JobEnding, JobFact, JobStage, JobStep, Proposal, ProposedChange, PullSnapshot,
-    RoundOutcome, RuleOverride,
+    RoundOutcome, RuleOverride, UnfinishedAttempt,
 };
 use crate::core::budget::Money;
 use crate::core::evidence::{Evidence, Verdict};
@@ -81,15 +81,13 @@ impl Job {
                 self.notes_read = notes_read;
                 Some(self.proposed(round, attempt, proposal, cost))
             }
-            &JobFact::NothingToFix { round, attempt, ref why, cost } => {
+            &JobFact::NothingToFix { round, attempt, ref why, cost, notes_read } => {
                 self.only_at(&JobStage::Fixing { round, attempt })?;
+                self.notes_read = notes_read;
                 Some(self.nothing_to_fix(round, why, cost))
             }
             &JobFact::AttemptFailed { round, attempt, ref left, cost } => {
-                self.only_at(&JobStage::Fixing { round, attempt })?;
-                self.spent = self.spent + cost;
-                self.unfinished = Some(left.clone());
-                Some(self.try_again_or_give_up(round, attempt, left.why.clone()))
+                self.attempt_failed((round, attempt), left, cost)
             }
             &JobFact::CannotCheck { round, attempt, ref why, cost } => {
                 self.only_at(&JobStage::Fixing { round, attempt })?;
@@ -101,6 +99,7 @@ impl Job {
             JobFact::Judged { .. } => self.judged(fact),
             JobFact::Published { pull } => self.published(pull),
             JobFact::HeadMoved { head } => self.head_moved(head),
+            JobFact::Suggested { .. } => self.suggested(fact),
             JobFact::Held { .. } => self.held(fact),
             JobFact::Go { patch } => self.let_out(patch),
             JobFact::Overridden(new) => self.overridden(new),
@@ -148,7 +147,7 @@ impl Job {
     /// have overridden since.
     fn begin(&mut self) -> Vec<JobStep> {
         if self.plans_first() {
-            return self.make_plan(1);
+            return self.make_plan();
         }
         let blocked = self.evidence().map_or(&[][..], |evidence| &evidence.blocked_by);
         let overridden = |rule: &String| self.order.overrides.iter().any(|it| it.rule == *rule);
@@ -230,6 +229,18 @@ impl Job {
             Some(ProposedChange { proposal: proposal.clone(), evidence: None, opinion: None });
         self.stage = JobStage::Verifying { round, attempt };
         vec![JobStep::Show, JobStep::Verify { round, attempt }]
+    }
+
+    fn attempt_failed(
+        &mut self,
+        (round, attempt): (u32, u32),
+        left: &UnfinishedAttempt,
+        cost: Money,
+    ) -> Option<Vec<JobStep>> {
+        self.only_at(&JobStage::Fixing { round, attempt })?;
+        self.spent = self.spent + cost;
+        self.unfinished = Some(left.clone());
+        Some(self.try_again_or_give_up(round, attempt, left.why.clone()))
     }
 
     fn nothing_to_fix(&mut self, round: u32, why: &str, cost: Money) -> Vec<JobStep> {

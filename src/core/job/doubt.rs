@@ -17,6 +17,9 @@ pub struct Doubt {
     pub because: Doubtful,
     /// As it was.
     pub change: ProposedChange,
+    /// So many notes of people it took into account.
+    #[serde(default)]
+    pub notes_read: usize,
 }
 
 /// Why a green change is doubted.
@@ -52,7 +55,7 @@ impl Job {
     fn doubted(&mut self, because: Doubtful, attempt: u32) -> Vec<JobStep> {
         let first = self.doubt.take().is_none();
         if let Some(change) = self.change.clone().filter(|_| first) {
-            self.doubt = Some(Doubt { because, change });
+            self.doubt = Some(Doubt { because, change, notes_read: self.notes_read });
             if attempt < self.attempts_allowed() {
                 return self.fix(1, attempt + 1);
             }
@@ -66,7 +69,8 @@ impl Job {
 
     /// What follows where the extra attempt came to nothing. `None`: there was none.
     pub(super) fn as_it_was_before(&mut self) -> Option<Vec<JobStep>> {
-        let Doubt { because, change } = self.doubt.take()?;
+        let Doubt { because, change, notes_read } = self.doubt.take()?;
+        self.notes_read = notes_read;
         self.change = Some(change);
         self.unfinished = None;
         Some(match because {

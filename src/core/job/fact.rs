@@ -36,7 +36,7 @@ pub enum JobFact {
         notes_read: usize,
     },
     /// The agent ended without a change, saying why.
-    NothingToFix { round: u32, attempt: u32, why: String, cost: Money },
+    NothingToFix { round: u32, attempt: u32, why: String, cost: Money, notes_read: usize },
     /// The agent ended without an answer.
     AttemptFailed { round: u32, attempt: u32, left: UnfinishedAttempt, cost: Money },
     /// The checks cannot be run here, with or without a change.
@@ -60,6 +60,8 @@ pub enum JobFact {
         files: Vec<String>,
         diff: String,
     },
+    /// The change is for the author of a fork to take.
+    Suggested { patch: PatchDigest, files: Vec<String>, diff: String },
     /// A person lets exactly this change out.
     Go { patch: PatchDigest },
     /// A person lets a rule's findings through.
@@ -117,6 +119,7 @@ impl JobFact {
             Self::Published { .. } => "published",
             Self::HeadMoved { .. } => "a person pushed meanwhile",
             Self::Held { .. } => "held back",
+            Self::Suggested { .. } => "shown to the author",
             Self::Go { .. } => "let out by a person",
             Self::Overridden(_) => "a rule was overridden",
             Self::Seen(_) => "looked at",

@@ -55,6 +55,8 @@ impl Job {
             JobEnding::Merged { .. } if !changed_since => PullFate::AsItWas,
             JobEnding::Merged { .. }
             | JobEnding::Closed { .. }
+            | JobEnding::Pushed { .. }
+            | JobEnding::Suggested
             | JobEnding::Declined(_)
             | JobEnding::NothingToFix { .. }
             | JobEnding::NotReproducible { .. }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::NoUpdate;
 use crate::core::budget::{Money, Payer};
 use crate::core::event::IssueText;
-use crate::core::id::{Branch, CommentId, Login, Timestamp, UserId};
+use crate::core::id::{Branch, CommentId, Login, Sha, Timestamp, UserId};
 use crate::core::kind::Kind;
 use crate::core::other_work::OtherWork;
 
@@ -35,6 +35,9 @@ pub struct JobOrder {
     pub base: Option<Branch>,
     /// The asked-for model.
     pub model: Option<String>,
+    /// Whether it is about a pull request that others opened.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_pull: bool,
     /// Whether a plan is made first, and agreed to by a person.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub plan_first: bool,
@@ -60,6 +63,7 @@ impl JobOrder {
             budget: None,
             base: None,
             model: None,
+            on_pull: false,
             plan_first: false,
             despite_others: false,
             overrides: Vec::new(),
@@ -87,6 +91,10 @@ pub enum JobEnding {
     Merged { by: Option<Login> },
     /// People closed the pull request, or the issue before there was one.
     Closed { by: Option<Login> },
+    /// One commit was pushed to the pull request of others.
+    Pushed { head: Sha },
+    /// The change is shown, for the author of a fork to take.
+    Suggested,
     /// The rules do not allow it.
     Declined(Declined),
     /// The agent found nothing to change, and says why.

@@ -4,6 +4,7 @@
 //! Invariants: with `plan=first` no change is begun before a person agrees to the very plan that
 //! is shown; what people want otherwise makes another plan, and is given to whoever makes it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -21,10 +22,14 @@ pub const MOST_PLANS: u32 = 5;
 pub struct Planning {
     /// The last plan.
     pub plan: Option<Plan>,
+    /// So many were begun.
+    pub made: u32,
     /// What people wanted otherwise, oldest first.
     pub wishes: Vec<ReviseRequest>,
     /// Who agreed to it.
     pub agreed: Option<Login>,
+    /// The files that the rounds changed so far.
+    pub changed: BTreeSet<String>,
 }
 
 /// A plan, in the model's words.
@@ -115,7 +120,9 @@ impl Job {
         self.order.plan_first && self.planning.agreed.is_none()
     }
 
-    pub(super) fn make_plan(&mut self, version: u32) -> Vec<JobStep> {
+    pub(super) fn make_plan(&mut self) -> Vec<JobStep> {
+        self.planning.made += 1;
+        let version = self.planning.made;
         self.notes_read = self.notes.len();
         self.stage = JobStage::Planning { version };
         vec![JobStep::Show, JobStep::Plan { version }]
@@ -150,7 +157,8 @@ impl Job {
         self.only_at(&JobStage::PlanReady { version })?;
         self.planning.agreed = Some(ask.login.clone());
         if !ask.words.is_empty() {
-            self.notes.push(ask.clone());
+            let words = [self.order.request.as_str(), &ask.words];
+            self.order.request = words.join("\n").trim().to_owned();
         }
         Some(self.prepare())
     }
@@ -162,6 +170,6 @@ impl Job {
             return None;
         }
         self.planning.wishes.push(ask.clone());
-        Some(self.make_plan(version + 1))
+        Some(self.prepare())
     }
 }

@@ -279,6 +279,7 @@ impl Story {
                 rules: rules.clone(),
                 budget: Money::ZERO,
                 estimate: None,
+                others_pull: None,
                 conventions: Box::default(),
             }),
             ..new_job()
@@ -446,7 +447,13 @@ impl Story {
                         let proposal = proposal_of(PatchDigest::of_bytes([self.patches; 32]));
                         JobFact::Proposed { round, attempt, proposal, cost, notes_read: 0 }
                     }
-                    false => JobFact::NothingToFix { round, attempt, why: "no".into(), cost },
+                    false => JobFact::NothingToFix {
+                        round,
+                        attempt,
+                        why: "no".into(),
+                        cost,
+                        notes_read: 0,
+                    },
                 })
             }
             (JobStep::Verify { .. }, JobStage::Verifying { .. }) => {

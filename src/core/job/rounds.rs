@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Base, Declined, HeadProof, Job, JobFact, JobStage, JobStep, NoUpdate, RoundOutcome, Thread,
-    WaitingFor,
+    Base, Declined, HeadProof, Job, JobEnding, JobFact, JobStage, JobStep, NoUpdate, RoundOutcome,
+    Thread, WaitingFor,
 };
 use crate::core::budget::Money;
 use crate::core::github::PullRef;
@@ -46,6 +46,9 @@ pub struct PushedRound {
 impl Job {
     pub(super) fn published(&mut self, pull: &PullRef) -> Option<Vec<JobStep>> {
         let JobStage::Publishing { round } = self.stage else { return None };
+        if self.order.on_pull {
+            return Some(self.end(JobEnding::Pushed { head: pull.head.clone() }));
+        }
         self.review.proof = Some(HeadProof { head: pull.head.clone(), ours: true, failed: None });
         self.pull = Some(pull.clone());
         self.review.held.clear();
@@ -62,6 +65,9 @@ impl Job {
 
     /// A person was faster: the round begins again on top of what they did.
     pub(super) fn head_moved(&mut self, head: &Sha) -> Option<Vec<JobStep>> {
+        if self.order.on_pull {
+            return self.others_pull_moved();
+        }
         let JobStage::Publishing { round: round @ 2.. } = self.stage else { return None };
         self.pull.as_mut()?.head = head.clone();
         self.review.foreign = true;
@@ -105,6 +111,9 @@ impl Job {
         let opinion = self.change.as_ref().and_then(|change| change.opinion.as_ref()?.given());
         let warned = opinion.map(Judgement::warns);
         let merges_base = self.update().is_some();
+        let changed = proposal.reading.iter().map(|file| file.path.clone());
+        let changed: Vec<String> = changed.collect();
+        self.planning.changed.extend(changed);
         self.review.pushed.push(PushedRound {
             round,
             size,

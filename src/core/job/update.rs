@@ -36,6 +36,12 @@ pub enum NoUpdate {
     UpToDate,
     /// The two share no commit.
     Unrelated,
+    /// Directories that were renamed are in conflict.
+    Directories,
+    /// Its base holds the whole change already.
+    NothingLeft,
+    /// The branch holds what Gander may not write, as people may: which rule says so.
+    ByPeople(String),
     /// So many links or submodules are changed, which Gander does not write.
     Links(usize),
 }

@@ -57,6 +57,15 @@ pub fn commit_message(job: &Job, setting: &ReportContext, trailers: bool) -> Str
     message
 }
 
+/// The message of a commit on a pull request that others opened.
+pub fn others_commit_message(job: &Job, setting: &ReportContext, trailers: bool) -> String {
+    let conventional = job.conventions().titles.is_conventional();
+    let what = if conventional { "fix: mend" } else { "Mend" };
+    let message = commit_message(job, setting, trailers);
+    let rest = message.split_once('\n').map_or("", |(_, rest)| rest);
+    format!("{what} #{}\n{rest}", job.subject)
+}
+
 /// The message of a later commit on the branch.
 pub fn round_commit_message(job: &Job, setting: &ReportContext, trailers: bool) -> String {
     let what = match job.review.round.as_ref().map(|round| &round.cause) {

@@ -2,15 +2,19 @@
 //!
 //! Invariants: each names the rule, where it is set, and the next step.
 
+use std::fmt::Write as _;
+
 use crate::core::budget::Payer;
 use crate::core::job::{Declined, Job, JobEnding, NoUpdate};
 use crate::core::other_work::OtherWork;
 use crate::core::policy::RULES_PATH;
 use crate::core::text::{boxed, first_of, inline, listed};
 
+use super::flagged::flag_lines;
+use super::judgement::flags_of;
 use super::overrides::how_to_override;
 use super::proof::not_reproducible;
-use super::{ReportContext, s};
+use super::{ReportContext, outcome_words, s};
 
 /// So many characters of an unverified change are shown.
 pub const UNVERIFIED_CAP: usize = 20_000;
@@ -21,6 +25,7 @@ pub(super) fn why_it_ended(job: &Job, ending: &JobEnding, setting: &ReportContex
     match ending {
         JobEnding::Merged { .. } => String::new(),
         JobEnding::Closed { .. } => format!("`{prefix} retry` takes it up again."),
+        JobEnding::Pushed { .. } | JobEnding::Suggested => others_pull(job, prefix),
         JobEnding::Declined(why) => declined(why, prefix),
         JobEnding::NothingToFix { why } => format!(
             "The model found nothing to change. In its words:\n\n{}\n\n\
@@ -113,6 +118,19 @@ fn no_update(why: &NoUpdate) -> String {
         NoUpdate::Unrelated => "The pull request and its base share no commit, so neither can be \
                                 merged into the other. Open a new issue and begin afresh."
             .to_owned(),
+        NoUpdate::Directories => {
+            "Directories that were renamed are in conflict with the base. Merge \
+                                  the base into the branch by hand."
+                .to_owned()
+        }
+        NoUpdate::NothingLeft => "The base holds the whole change of this pull request already. \
+                                  Close it, or ask for something more."
+            .to_owned(),
+        NoUpdate::ByPeople(why) => format!(
+            "The branch holds what people may change and Gander may not, so it does not commit \
+             that anew:\n\n{}\n\nMerge the base into the branch by hand.",
+            boxed(why, 1000)
+        ),
         NoUpdate::Links(1) => "The pull request changes a link or a submodule, which Gander does \
                                not write. Merge the base into the branch by hand."
             .to_owned(),
@@ -121,6 +139,41 @@ fn no_update(why: &NoUpdate) -> String {
              Merge the base into the branch by hand."
         ),
     }
+}
+
+/// What became of a pull request that others opened: it is theirs.
+fn others_pull(job: &Job, prefix: &str) -> String {
+    let outcome = job.evidence().map_or("", |evidence| outcome_words(evidence.outcome()));
+    let done = match job.others_pull().map(|pull| (&pull.branch, &pull.fork)) {
+        Some((_, Some(fork))) => format!(
+            "It is not pushed, because this pull request comes from {}, where Gander may not write. \
+             Whoever may can apply it: save the change below as `gander.patch`, then \
+             `git apply gander.patch`.",
+            inline(fork, 100)
+        ),
+        Some((branch, None)) => format!("One commit is on `{branch}`."),
+        None => String::new(),
+    };
+    let mut text = format!("{outcome}. {done}\n\n");
+    let flags = flags_of(job);
+    if !flags.is_empty() {
+        let _ = writeln!(text, "Look at these first:\n\n{}", flag_lines("- ", &flags));
+    }
+    if let Some(proposal) = job.proposal() {
+        let (files, added, removed) = proposal.size;
+        let _ = write!(
+            text,
+            "{files} file{}, +{added} −{removed}. In the model's words:\n\n{}\n\n",
+            s(files),
+            boxed(&proposal.summary, 4000)
+        );
+    }
+    let _ = write!(
+        text,
+        "The pull request stays yours: Gander neither follows nor merges it. `{prefix} fix` and \
+         your words work on it again."
+    );
+    text
 }
 
 fn pulls(count: u32) -> String {

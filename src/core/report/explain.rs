@@ -64,7 +64,10 @@ pub fn rules_and_facts(job: &Job, log: &[(String, String)], setting: &ReportCont
         };
         let _ = writeln!(text, "- the pull request stands at `{}`{after}", pull.head.short());
     }
-    let _ = writeln!(text, "- {} of {} spent\n", job.spent, job.budget());
+    if setting.show.cost {
+        let _ = writeln!(text, "- {} of {} spent", job.spent, job.budget());
+    }
+    text.push('\n');
     text.push_str(&opinion_section(job));
     text.push_str(&rules_told(job));
     text.push_str("#### What happened\n");

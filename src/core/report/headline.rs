@@ -18,6 +18,7 @@ pub fn headline(job: &Job) -> String {
         JobStage::Starting { round } => format!("**Reading** what round {round} is about"),
         JobStage::Answering { .. } => "**Answering** the review".to_owned(),
         JobStage::Merging { head, .. } => format!("**Merging** `{}`", head.short()),
+        JobStage::Publishing { .. } if job.order.on_pull => "**Pushing** the change".to_owned(),
         JobStage::Publishing { round: 2.. } => "**Pushing** the change".to_owned(),
         JobStage::Fixing { round: round @ 2.., attempt } => {
             format!("**Working** on round {round}, attempt {attempt} of {}", job.attempts_allowed())
@@ -39,6 +40,8 @@ pub fn headline(job: &Job) -> String {
                 Some(by) => format!("**Closed** by {by}"),
                 None => "**Closed**".to_owned(),
             },
+            JobEnding::Pushed { head } => format!("**Pushed** `{}`", head.short()),
+            JobEnding::Suggested => "**A change is ready** to be taken".to_owned(),
             JobEnding::Declined(_) => "**Not started**".to_owned(),
             JobEnding::NothingToFix { .. } => "**Nothing to change**".to_owned(),
             JobEnding::NotReproducible { .. } => match job.base() {

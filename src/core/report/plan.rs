@@ -54,7 +54,9 @@ pub(super) fn plan_section(job: &Job) -> String {
     };
     let planned: BTreeSet<&str> = plan.files.iter().map(|file| file.path.trim()).collect();
     let changed = job.proposal().map_or(&[][..], |proposal| &proposal.reading);
-    let changed: BTreeSet<&str> = changed.iter().map(|file| file.path.as_str()).collect();
+    let earlier = job.planning.changed.iter().map(String::as_str);
+    let changed: BTreeSet<&str> =
+        changed.iter().map(|file| file.path.as_str()).chain(earlier).collect();
     let names = |all: Vec<&&str>| {
         let named: Vec<String> = all.iter().map(|path| inline(path, 100)).collect();
         listed(first_of(&named, MOST_NAMED))

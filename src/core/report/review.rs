@@ -158,7 +158,7 @@ fn taken_up(round: &Round) -> String {
                 1 => " One file was in conflict.".to_owned(),
                 _ => format!(" {conflicts} files were in conflict."),
             };
-            format!("the base is merged in{by}.{conflicts}")
+            format!("bringing it up to date with its base{by}.{conflicts}")
         }
         Cause::People => {
             let mut what = Vec::new();
@@ -218,8 +218,12 @@ pub fn round_announcement(job: &Job, setting: &ReportContext) -> Option<String> 
     }
     let words = outcome(job, &setting.prefix)?;
     let is_update = matches!(round.cause, Cause::Update { .. });
-    let next = match pushed || is_update {
+    let refused = matches!(round.outcome, Some(RoundOutcome::Refused(_)));
+    let next = match pushed || (is_update && refused) {
         true => String::new(),
+        false if is_update => {
+            format!("\n\n`{} update` tries again; the pull request is as it was.", setting.prefix)
+        }
         false => format!(
             "\n\n`{prefix} revise` with a hint tries again; the pull request is as it was.",
             prefix = setting.prefix
@@ -238,7 +242,9 @@ pub(super) fn too_late(job: &Job, prefix: &str) -> Option<String> {
         JobEnding::Closed { .. } => {
             ("closed", format!("comment `{prefix} retry` and your words on #{}", job.subject))
         }
-        JobEnding::Declined(_)
+        JobEnding::Pushed { .. }
+        | JobEnding::Suggested
+        | JobEnding::Declined(_)
         | JobEnding::NothingToFix { .. }
         | JobEnding::NotReproducible { .. }
         | JobEnding::GaveUp { .. }
@@ -387,7 +393,7 @@ pub fn nothing_held(prefix: &str) -> String {
 /// The answer to `go` by somebody who cannot have seen what waits.
 pub fn go_too_early(prefix: &str) -> String {
     format!(
-        "The change that waits here was shown only after that. Look at it, then comment \
+        "What waits here was shown only after that. Look at it, then comment \
          `{prefix} go` again."
     )
 }

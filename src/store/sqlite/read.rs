@@ -153,17 +153,19 @@ pub(super) async fn merged_pulls(
     pool: &SqlitePool,
     repo_id: RepoId,
     since: Timestamp,
-) -> Result<u32, StoreError> {
-    sqlx::query_scalar(
-        "SELECT count(DISTINCT jobs.id) FROM ledger JOIN jobs ON jobs.id = ledger.job \
-         WHERE ledger.repo = ? AND ledger.at >= ? AND jobs.live = 0 \
-         AND json_type(jobs.state, '$.stage.done.merged') IS NOT NULL",
+) -> Result<(u32, Money), StoreError> {
+    let (merged, spent): (u32, i64) = sqlx::query_as(
+        "SELECT count(DISTINCT CASE WHEN json_type(jobs.state, '$.stage.done.merged') IS NOT NULL \
+         THEN jobs.id END), coalesce(sum(ledger.amount), 0) \
+         FROM ledger JOIN jobs ON jobs.id = ledger.job \
+         WHERE ledger.repo = ? AND ledger.at >= ? AND jobs.live = 0",
     )
     .bind(repo_id.0.cast_signed())
     .bind(since.0)
     .fetch_one(pool)
     .await
-    .map_err(failed)
+    .map_err(failed)?;
+    Ok((merged, Money::from_micros(spent)))
 }
 
 pub(super) async fn known(

@@ -11,18 +11,19 @@ pub(in crate::worker) mod release;
 pub(in crate::worker) mod review;
 
 use crate::clock::day_and_time;
-use crate::core::budget::{MergedCosts, Payer};
+use crate::core::budget::MergedCosts;
 use crate::core::command::{Command, Verb};
 use crate::core::delivery::Payload;
-use crate::core::event::{ClosedSubject, CommandEvent, Event, SaidIn, Touched};
+use crate::core::event::{ClosedSubject, CommandEvent, Event, IssueText, SaidIn, Touched};
 use crate::core::fault::ErrorKind;
 use crate::core::github::{RepoRef, Role};
 use crate::core::id::{JobId, Login, Number};
 use crate::core::job::{Job, JobFact, JobOrder, JobStage, JobStep, Kind};
 use crate::core::machine::Machine;
-use crate::core::policy::{Decision, Denied, authorize};
+use crate::core::policy::{Decision, Denied, RULES_PATH, Rules, authorize};
 use crate::core::report::{self, CannotStart};
 use crate::core::task::{CommandReply, Task};
+use crate::forge::payload::PullDetail;
 use crate::store::{Commit, Stored, Write};
 use crate::worker::commit::{TaskOutcome, advanced};
 use crate::worker::route::notes::{note, remark};
@@ -61,7 +62,7 @@ pub(in crate::worker) async fn decide(
             }
             Ok(answered)
         }
-        Event::Remarked(said) => remark(ctx, &said).await,
+        Event::Remarked(said) => remark(ctx, &said, looks).await,
         Event::Touched { repo, what } => {
             let job = touched(ctx, &repo, &what).await?;
             Ok(job.and(release_touched(ctx, &repo, &what).await?))
@@ -142,14 +143,17 @@ async fn command(
     match command.verb {
         Verb::Fix => start(ctx, asked, command, Kind::Fix).await,
         Verb::Build => start(ctx, asked, command, Kind::Build).await,
-        Verb::Revise => revise(ctx, asked, &command.request).await,
+        Verb::Revise => match cannot_start(ctx, asked).await? {
+            None if asked.on_pull => start(ctx, asked, command, Kind::Fix).await,
+            _ => revise(ctx, asked, &command.request, has).await,
+        },
         Verb::Note => note(ctx, asked, &command.request, place.as_deref(), has).await,
         Verb::Take => take(ctx, asked, &command.request, said_at).await,
         Verb::Approve => approve(ctx, asked, &command.request).await,
-        Verb::Go => go(ctx, asked, &command.request, said_at).await,
+        Verb::Go => go(ctx, asked, &command.request, (said_at, has)).await,
         Verb::Override => override_rule(ctx, asked, &command.request, has).await,
         Verb::Release => release_command(ctx, asked, &command.request, has).await,
-        Verb::Retry => retry(ctx, asked, command).await,
+        Verb::Retry => retry(ctx, asked, command, has).await,
         Verb::Update => update(ctx, asked).await,
         Verb::Cancel => cancel(ctx, asked).await,
         Verb::Status => {
@@ -170,8 +174,7 @@ async fn command(
 async fn merged_costs(ctx: &Context, job: &Job) -> Result<MergedCosts, WorkError> {
     const DAYS: u32 = 90;
     let since = ctx.clock.now().plus_seconds(-i64::from(DAYS) * 24 * 60 * 60);
-    let spent = ctx.store.spent(Payer::Repository, &job.accounts(), since).await?;
-    let pulls = ctx.store.merged_pulls(job.repo.repo_id, since).await?;
+    let (pulls, spent) = ctx.store.merged_pulls(job.repo.repo_id, since).await?;
     Ok(MergedCosts { days: DAYS, pulls, spent })
 }
 
@@ -195,11 +198,14 @@ async fn start(
     command: &Command,
     kind: Kind,
 ) -> Result<TaskOutcome, WorkError> {
-    if let Some(why) = cannot_start(asked) {
+    if let Some(why) = cannot_start(ctx, asked).await? {
         return Ok(cannot(ctx, asked, command.verb, why));
     }
     let id = JobId::of_trigger(&asked.key);
-    let order = order(ctx, asked, command, kind);
+    let mut order = order(ctx, asked, command, kind);
+    if asked.on_pull && order.issue == IssueText::default() {
+        order.issue = pull_text(ctx, asked).await?;
+    }
     Ok(begin(asked, Job::new(id, asked.repo.clone(), asked.number, order)))
 }
 
@@ -208,12 +214,13 @@ async fn retry(
     ctx: &Context,
     asked: &CommandEvent,
     command: &Command,
+    has: Role,
 ) -> Result<TaskOutcome, WorkError> {
     let jobs = jobs_on(ctx, asked).await?;
     if asked.on_pull && in_review(&jobs, asked.number).is_some() {
         let again = "Try again from where it stands.";
         let words = if command.request.is_empty() { again } else { &command.request };
-        return revise(ctx, asked, words).await;
+        return revise(ctx, asked, words, has).await;
     }
     if jobs.iter().any(|stored| !stored.machine.is_done()) {
         return Ok(cannot(ctx, asked, Verb::Retry, CannotStart::JobUnderWay));
@@ -301,10 +308,25 @@ fn order(ctx: &Context, asked: &CommandEvent, command: &Command, kind: Kind) -> 
         budget: command.budget,
         base: command.base.clone(),
         model: command.model.clone(),
+        on_pull: asked.on_pull,
         plan_first: command.plan_first,
         despite_others: false,
         overrides: Vec::new(),
     }
+}
+
+/// Who may say what the agent does. Before the rules are known by the job they are asked for.
+async fn needed(ctx: &Context, job: &Job) -> Result<Role, WorkError> {
+    let least = Verb::Note.spec().who;
+    if let Some(rules) = job.rules() {
+        return Ok(Role::from(rules.trigger.role).max(least));
+    }
+    let branch = ctx.repository(&job.repo).await?.default_branch;
+    let text = ctx.forge.file(&job.repo, &branch, RULES_PATH).await?;
+    let rules = Rules::parse(&text.unwrap_or_default());
+    // Rules that cannot be read stop the job, and until then nobody is heard but its
+    // administrators.
+    Ok(rules.map_or(Role::Admin, |rules| Role::from(rules.trigger.role)).max(least))
 }
 
 fn cannot(ctx: &Context, asked: &CommandEvent, verb: Verb, why: CannotStart) -> TaskOutcome {
@@ -364,14 +386,30 @@ fn reply_once(asked: &CommandEvent, key: String, text: String) -> TaskOutcome {
     }))
 }
 
-fn cannot_start(asked: &CommandEvent) -> Option<CannotStart> {
-    if asked.on_pull {
-        Some(CannotStart::OnPull)
-    } else if asked.closed {
-        Some(CannotStart::Closed)
-    } else {
-        None
+/// The words of a pull request, where the webhook did not bring them.
+async fn pull_text(ctx: &Context, asked: &CommandEvent) -> Result<IssueText, WorkError> {
+    let pull = ctx.forge.pull(&asked.repo, asked.number).await?;
+    let text = |it: PullDetail| IssueText { title: it.title, body: it.body.unwrap_or_default() };
+    Ok(pull.map(text).unwrap_or_default())
+}
+
+/// On a pull request of Gander's own a round is asked for by other words.
+async fn cannot_start(
+    ctx: &Context,
+    asked: &CommandEvent,
+) -> Result<Option<CannotStart>, WorkError> {
+    if asked.closed {
+        return Ok(Some(CannotStart::Closed));
     }
+    if !asked.on_pull {
+        return Ok(None);
+    }
+    let jobs = jobs_on(ctx, asked).await?;
+    let is_its =
+        |it: &Stored<Job>| it.machine.pull.as_ref().is_some_and(|pull| pull.number == asked.number);
+    let release = ctx.store.release_of_pull(asked.repo.repo_id, asked.number).await?;
+    let ours = jobs.iter().any(is_its) || release.is_some();
+    Ok(ours.then_some(CannotStart::OnPull))
 }
 
 /// Closing the issue stops the work until there is a pull request; after that, the pull request

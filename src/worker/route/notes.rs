@@ -14,7 +14,7 @@ use crate::store::Stored;
 use crate::worker::commit::{TaskOutcome, advanced};
 use crate::worker::route::readback::is_shown;
 use crate::worker::route::review::{noted, request_of};
-use crate::worker::route::{jobs_on, refuse, reply};
+use crate::worker::route::{MOST_LOOKS, jobs_on, needed, refuse, reply};
 use crate::worker::{Context, WorkError};
 
 /// So many characters of one are taken.
@@ -38,7 +38,7 @@ pub(super) async fn note(
     if words.trim().is_empty() {
         return Ok(reply(asked, report::empty_note(prefix)));
     }
-    if let Decision::Denied(why) = authorize(&asked.by, has, needed(&stored.machine)) {
+    if let Decision::Denied(why) = authorize(&asked.by, has, needed(ctx, &stored.machine).await?) {
         return Ok(refuse(ctx, asked, Verb::Note, &why));
     }
     if stored.machine.notes.len() >= MOST_NOTES {
@@ -51,15 +51,27 @@ pub(super) async fn note(
 }
 
 /// A comment of somebody who may command, while a job is at work.
-pub(super) async fn remark(ctx: &Context, said: &Remark) -> Result<TaskOutcome, WorkError> {
+pub(super) async fn remark(
+    ctx: &Context,
+    said: &Remark,
+    looks: u32,
+) -> Result<TaskOutcome, WorkError> {
     let jobs = ctx.store.jobs_on(said.repo.repo_id, said.number).await?;
     let Some(stored) = jobs.iter().find(|it| hears(&it.machine)) else {
         return Ok(TaskOutcome::Done);
     };
     let has = ctx.forge.permission(&said.repo, &said.by).await?;
-    let may = authorize(&said.by, has, needed(&stored.machine));
-    if may != Decision::Allowed || !is_shown(ctx, said).await? {
+    let may = authorize(&said.by, has, needed(ctx, &stored.machine).await?);
+    if may != Decision::Allowed {
         return Ok(TaskOutcome::Done);
+    }
+    match is_shown(ctx, said).await? {
+        Some(true) => {}
+        // GitHub's answers may lag behind its webhooks.
+        None if looks < MOST_LOOKS => {
+            return Err(WorkError::later("GitHub does not show this comment yet".to_owned()));
+        }
+        Some(false) | None => return Ok(TaskOutcome::Done),
     }
     let note = ReviseRequest {
         by_id: said.by.id,
@@ -83,10 +95,4 @@ fn is_over(job: &Job) -> bool {
 /// While people decide, what they say is for each other.
 fn hears(job: &Job) -> bool {
     job.takes_notes() && !matches!(job.stage, JobStage::Holding { .. } | JobStage::PlanReady { .. })
-}
-
-/// Who may say what the agent does.
-fn needed(job: &Job) -> Role {
-    let asked = job.rules().map_or(Role::Write, |rules| Role::from(rules.trigger.role));
-    asked.max(Verb::Note.spec().who)
 }

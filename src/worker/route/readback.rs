@@ -84,10 +84,13 @@ pub(in crate::worker) async fn shown(
     }
 }
 
-/// Whether GitHub shows these very words there.
-pub(in crate::worker) async fn is_shown(ctx: &Context, said: &Remark) -> Result<bool, WorkError> {
+/// Whether GitHub shows these very words there. `None`: there is no such comment, or not yet.
+pub(in crate::worker) async fn is_shown(
+    ctx: &Context,
+    said: &Remark,
+) -> Result<Option<bool>, WorkError> {
     let there = ctx.forge.comment(&said.repo, said.comment_id).await?;
-    Ok(there.is_some_and(|there| {
+    Ok(there.map(|there| {
         let same = there.body.as_deref().is_some_and(|body| body.trim() == said.words);
         same && is_by_at(&there, &said.by, said.number)
     }))

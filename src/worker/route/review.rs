@@ -4,22 +4,23 @@
 //! it is not lost while a round is made; a command that fits nothing is answered with what would.
 
 use crate::core::approval::{approves, names_commit};
-use crate::core::command::Address;
+use crate::core::command::{Address, Verb};
 use crate::core::event::{CommandEvent, SaidIn, Touched};
-use crate::core::github::RepoRef;
+use crate::core::github::{RepoRef, Role};
 use crate::core::id::{CommentId, JobId, Number, Sha, Timestamp};
 use crate::core::job::{
     Declined, Job, JobEnding, JobFact, JobOrder, JobStage, JobStep, MOST_PLANS, PlanNews,
     ReviseRequest, TakenReviews,
 };
 use crate::core::machine::Machine;
+use crate::core::policy::{Decision, authorize};
 use crate::core::report;
 use crate::core::task::Task;
 use crate::forge::moment;
 use crate::store::{Commit, Stored};
 use crate::worker::commit::{TaskOutcome, advanced};
 use crate::worker::route::release::look_at_release_of;
-use crate::worker::route::{again, jobs_on, reply};
+use crate::worker::route::{again, jobs_on, needed, refuse, reply};
 use crate::worker::{Context, WorkError};
 
 /// Lets every open pull request concerned be looked at.
@@ -42,9 +43,14 @@ pub(in crate::worker) async fn revise(
     ctx: &Context,
     asked: &CommandEvent,
     words: &str,
+    has: Role,
 ) -> Result<TaskOutcome, WorkError> {
     let jobs = jobs_on(ctx, asked).await?;
     if let Some((stored, version)) = plan_ready(&jobs) {
+        let least = needed(ctx, &stored.machine).await?;
+        if let Decision::Denied(why) = authorize(&asked.by, has, least) {
+            return Ok(refuse(ctx, asked, Verb::Revise, &why));
+        }
         let prefix = &ctx.settings.address.prefix;
         if version >= MOST_PLANS {
             return Ok(reply(asked, report::too_many_plans(prefix)));
@@ -174,10 +180,14 @@ pub(in crate::worker) async fn go(
     ctx: &Context,
     asked: &CommandEvent,
     words: &str,
-    at: Timestamp,
+    (at, has): (Timestamp, Role),
 ) -> Result<TaskOutcome, WorkError> {
     let jobs = jobs_on(ctx, asked).await?;
     if let Some((stored, version)) = plan_ready(&jobs) {
+        let least = needed(ctx, &stored.machine).await?;
+        if let Decision::Denied(why) = authorize(&asked.by, has, least) {
+            return Ok(refuse(ctx, asked, Verb::Go, &why));
+        }
         if !was_told_before(ctx, &stored.machine, at, asked.comment_id()).await? {
             let prefix = &ctx.settings.address.prefix;
             return Ok(reply(asked, report::go_too_early(prefix)));

@@ -68,7 +68,10 @@ pub(in crate::worker) async fn run(
             return Ok(TaskOutcome::of_job(job, fact));
         }
     };
-    outcome(job, (round, number), notes.read(), result)
+    // A merge without a conflict was made by nobody who reads.
+    let unasked = job.update().is_some_and(|it| it.conflicts.is_empty()) && number == 1;
+    let notes_read = if unasked { 0 } else { notes.read() };
+    outcome(job, (round, number), notes_read, result)
 }
 
 /// Runs the agent while the checks run on the base.
@@ -135,7 +138,7 @@ fn outcome(
             JobFact::Proposed { round, attempt: number, proposal, cost, notes_read }
         }
         AttemptEnd::NothingToFix(why) => {
-            JobFact::NothingToFix { round, attempt: number, why, cost }
+            JobFact::NothingToFix { round, attempt: number, why, cost, notes_read }
         }
         AttemptEnd::Failed(why, patch) => {
             let digest = patch.as_ref().map(Patch::digest);

@@ -54,6 +54,19 @@ pub(in crate::worker) async fn held_back(
     Ok(Some(JobFact::Held { patch: patch.digest(), risks, touches, files, diff }))
 }
 
+/// The change as its author is shown it, who may take it.
+pub(in crate::worker) async fn shown(
+    ctx: &Context,
+    job: &Job,
+    base: &Base,
+    patch: &Patch,
+) -> Result<JobFact, WorkError> {
+    let mirror = ctx.mirror(job, &base.sha).await?;
+    let (entries, read) = (mirror.list(&base.sha).await?, patch.clone());
+    let (files, diff) = checks::blocking(move || held(&mirror, &entries, &read)).await??;
+    Ok(JobFact::Suggested { patch: patch.digest(), files, diff })
+}
+
 /// What of the evidence a person has to say yes to, and has not. A file that this round changes is
 /// asked for again, and so is each change that is not proven where proof is required.
 fn waits_for_a_person(job: &Job, rules: &Rules, patch: &Patch) -> Vec<String> {

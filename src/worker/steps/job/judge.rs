@@ -43,7 +43,8 @@ pub(in crate::worker) async fn run(
     .await??;
     let input = about(job, rules, base);
     let issue = format!("{}\n\n{}", input.issue.title, input.issue.body);
-    let said = std::iter::once(input.request).chain(input.notes.iter().map(|it| it.words.as_str()));
+    let said = std::iter::once(input.request)
+        .chain(input.notes.iter().take(job.notes_read).map(|it| it.words.as_str()));
     let request = said.filter(|it| !it.is_empty()).collect::<Vec<_>>().join("\n\n");
     let mode = rules.proof.mode;
     let evidence = job.evidence().map(|it| what_was_run(it, mode)).unwrap_or_default();

@@ -217,6 +217,7 @@ pub(in crate::worker) fn about<'a>(
         conventions: job.conventions(),
         base: &base.sha,
         round: round.filter(|it| it.update.is_none()).map(|round| round.task.as_str()),
+        others_pull: job.others_pull().map(|pull| pull.about.as_str()),
         update: job.update(),
         planning: &job.planning,
         notes: &job.notes,

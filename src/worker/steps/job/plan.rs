@@ -61,7 +61,8 @@ async fn plan_in(
     let run = run_tool((input, ctx), &workspace, &commands, sandbox, &end_of_tools).await?;
     let (read, search) = (Read(files.clone()), Search(files));
     let tools: [&dyn Tool; 3] = [&read, &search, &run];
-    let plan = PlanBrief::Wanted(job.planning.plan.as_ref());
+    let refused = !job.planning.wishes.is_empty();
+    let plan = PlanBrief::Wanted(job.planning.plan.as_ref().filter(|_| refused));
     let said: Vec<ReviseRequest> = job.planning.wishes.iter().chain(input.notes).cloned().collect();
     let assignment = Assignment {
         round: version,

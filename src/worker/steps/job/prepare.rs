@@ -10,7 +10,7 @@ use crate::core::policy::{RULES_PATH, Rules};
 use crate::forge::{BranchHead, RecentHistory};
 use crate::worker::budget::{day_budget, job_budget};
 use crate::worker::steps::job::{ordered_by, permission_lost};
-use crate::worker::{Context, WorkError, conventions};
+use crate::worker::{Context, WorkError, conventions, others_pull};
 
 /// Jobs of the last 90 days say what one usually comes to, in milliseconds.
 const LOOKED_BACK: i64 = 90 * 24 * 60 * 60 * 1000;
@@ -48,17 +48,20 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, 
     if !others.is_empty() {
         return Ok(JobFact::Declined(Declined::OtherWork(others)));
     }
-    let branch = match job.order.base.as_ref().or(rules.base.as_ref()) {
-        Some(branch) => branch.clone(),
-        None => repository.default_branch.parse().map_err(|bad| WorkError::permanent(&bad))?,
+    let (base, others_pull) = match job.order.on_pull {
+        true => match others_pull::read(ctx, job).await? {
+            Ok((base, pull)) => (base, Some(pull)),
+            Err(declined) => return Ok(JobFact::Declined(declined)),
+        },
+        false => match base_of(ctx, job, &rules, &repository.default_branch).await? {
+            Ok(base) => (base, None),
+            Err(declined) => return Ok(JobFact::Declined(declined)),
+        },
     };
-    let sha = match forge.branch_head(&job.repo, &branch).await? {
-        BranchHead::At(sha) => sha,
-        BranchHead::EmptyRepository => return Ok(JobFact::Declined(Declined::EmptyRepository)),
-        BranchHead::Missing => return Ok(JobFact::Declined(Declined::NoSuchBranch { branch })),
-    };
-    let base = Base { branch, sha };
     ctx.mirror(job, &base.sha).await?;
+    if let Some(pull) = &others_pull {
+        ctx.mirror(job, &pull.target).await?;
+    }
     let Some(conventions) =
         conventions_of(ctx, job, &repository.default_branch, &base, &history).await?
     else {
@@ -68,7 +71,25 @@ pub(in crate::worker) async fn run(ctx: &Context, job: &Job) -> Result<JobFact, 
     let budget = job_budget(ctx, job, &rules);
     let since = Timestamp(ctx.clock.now().0 - LOOKED_BACK);
     let estimate = CostEstimate::of(ctx.store.past_costs(job.repo.repo_id, since).await?);
-    Ok(JobFact::Prepared(Prepared { base, rules, budget, estimate, conventions }))
+    Ok(JobFact::Prepared(Prepared { base, rules, budget, estimate, others_pull, conventions }))
+}
+
+/// The branch that the change goes into, and where it stands.
+async fn base_of(
+    ctx: &Context,
+    job: &Job,
+    rules: &Rules,
+    default_branch: &str,
+) -> Result<Result<Base, Declined>, WorkError> {
+    let branch = match job.order.base.as_ref().or(rules.base.as_ref()) {
+        Some(branch) => branch.clone(),
+        None => default_branch.parse().map_err(|bad| WorkError::permanent(&bad))?,
+    };
+    Ok(match ctx.forge.branch_head(&job.repo, &branch).await? {
+        BranchHead::At(sha) => Ok(Base { branch, sha }),
+        BranchHead::EmptyRepository => Err(Declined::EmptyRepository),
+        BranchHead::Missing => Err(Declined::NoSuchBranch { branch }),
+    })
 }
 
 /// What the repository did lately, and what others do about the issue, unless a person said to work
@@ -78,7 +99,7 @@ async fn history_and_others(
     job: &Job,
 ) -> Result<(RecentHistory, OtherWork), WorkError> {
     let forge = &ctx.forge;
-    if job.order.despite_others {
+    if job.order.despite_others || job.order.on_pull {
         return Ok((forge.recent_history(&job.repo).await?, OtherWork::default()));
     }
     let (history, branches) = tokio::try_join!(
@@ -102,7 +123,8 @@ async fn conventions_of(
     base: &Base,
     history: &RecentHistory,
 ) -> Result<Option<Conventions>, WorkError> {
-    let commit = match base.branch.as_str() == default_branch {
+    // The head of a pull request is no authority on the ways of the repository.
+    let commit = match base.branch.as_str() == default_branch && !job.order.on_pull {
         true => base.sha.clone(),
         false => {
             let branch = default_branch.parse().map_err(|bad| WorkError::permanent(&bad))?;
@@ -112,6 +134,7 @@ async fn conventions_of(
             }
         }
     };
+    ctx.mirror(job, &commit).await?;
     conventions::of_repository(ctx, job, &commit, history).await.map(Some)
 }
 
@@ -127,6 +150,9 @@ async fn over_limits(
         if !allowed.contains(model) {
             return Ok(Some(Declined::ModelNotAllowed { model: model.clone(), allowed }));
         }
+    }
+    if job.order.on_pull {
+        return day_budget(ctx, job, rules, job_budget(ctx, job, rules)).await;
     }
     let open = ctx.store.open_pulls(job.repo.repo_id).await?;
     if open >= rules.limits.open_pulls {

@@ -5,7 +5,7 @@ use crate::core::leak::{SecretsBefore, foreign_secrets};
 use crate::core::patch::{Change, Patch};
 use crate::publish::{self, Published};
 use crate::store::Claim;
-use crate::worker::steps::job::hold::held_back;
+use crate::worker::steps::job::hold::{self, held_back};
 use crate::worker::steps::job::{asked_by, permission_lost, rules_and_base};
 use crate::worker::{Context, WorkError, checks, patches};
 use crate::workspace::diff;
@@ -25,6 +25,11 @@ pub(in crate::worker) async fn run(
     let verified = job.evidence().and_then(|evidence| evidence.verified(patch));
     let verified = verified
         .ok_or_else(|| WorkError::bug("publishing was asked for without a green verdict"))?;
+    let is_fork = job.others_pull().is_some_and(|pull| pull.fork.is_some());
+    // What is only shown runs nowhere.
+    if is_fork {
+        return hold::shown(ctx, job, base, verified.patch()).await;
+    }
     if let Some(held) = held_back(ctx, job, rules, base, verified.patch()).await? {
         return Ok(held);
     }

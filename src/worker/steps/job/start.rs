@@ -12,7 +12,7 @@ use crate::core::id::{Number, ReviewId, Timestamp, UserId};
 use crate::core::job::{Base, Cause, Job, JobFact, Round, Thread};
 use crate::core::text::boxed;
 use crate::forge::payload::{Review, ReviewComment};
-use crate::forge::{actor, moment};
+use crate::forge::{ReportedCheck, actor, moment};
 use crate::verify::distill;
 use crate::worker::budget::{cannot_pay, round_budget};
 use crate::worker::steps::job::{permission_lost, rules_and_base};
@@ -161,21 +161,30 @@ async fn red_check(
     check: &str,
     green_on_base: bool,
 ) -> Result<String, WorkError> {
-    let forge = &ctx.forge;
     let Some(pull) = &job.pull else { return Ok(String::new()) };
-    let states = forge.checks(&job.repo, &pull.head).await?;
+    let states = ctx.forge.checks(&job.repo, &pull.head).await?;
     let red = states.iter().filter(|it| it.name == check && it.state == CheckState::Red);
     let red = red.min_by_key(|it| it.wavered);
     let without = if green_on_base { "green without it" } else { "never ran without it" };
-    let mut text = format!("The check \"{check}\" is red on this change, and {without}.\n");
+    let text = format!("The check \"{check}\" is red on this change, and {without}.\n");
     let Some(red) = red else { return Ok(text) };
-    let _ = write!(text, "\n{}\n", distill::distill(&red.summary, LOG_CAP / 4));
+    Ok(text + &told_by(ctx, &job.repo, red).await?)
+}
+
+/// What a check says of itself.
+pub(in crate::worker) async fn told_by(
+    ctx: &Context,
+    repo: &RepoRef,
+    red: &ReportedCheck,
+) -> Result<String, WorkError> {
+    let forge = &ctx.forge;
+    let mut text = format!("\n{}\n", distill::distill(&red.summary, LOG_CAP / 4));
     if let Some(run) = red.run {
-        for line in forge.annotations(&job.repo, run).await? {
+        for line in forge.annotations(repo, run).await? {
             let _ = writeln!(text, "{line}");
         }
         // A log that cannot be had is no reason not to try.
-        match forge.check_log(&job.repo, run).await {
+        match forge.check_log(repo, run).await {
             Ok(Some(log)) => {
                 let _ = write!(text, "\n{}\n", distill::distill(&log, LOG_CAP));
             }

@@ -6,17 +6,22 @@ use crate::core::github::Actor;
 use crate::core::id::Sha;
 use crate::core::job::{Base, Declined, Job, JobFact, NoUpdate, Update};
 use crate::core::path::RepoPath;
+use crate::core::path_rules::{PathClass, PathRules, classify};
+use crate::core::policy::Rules;
 use crate::core::text::first_of;
 use crate::forge::BranchHead;
+use crate::verify::cheat::{Severity, find_cheats};
 use crate::worker::budget::{cannot_pay, round_budget};
-use crate::worker::checks::blocking;
+use crate::worker::checks::{blocking, limits};
 use crate::worker::commit::{Learnt, TaskOutcome};
 use crate::worker::steps::job::start::round_of;
-use crate::worker::steps::job::{permission_lost, rules_and_base};
+use crate::worker::steps::job::{about, permission_lost, rules_and_base};
 use crate::worker::{Context, WorkError};
-use crate::workspace::between::between;
+use crate::workspace::between::{Between, between};
+use crate::workspace::diff;
 use crate::workspace::merge::{MergeResult, MergedTree};
 use crate::workspace::mirror::Mirror;
+use crate::workspace::patch::Caps;
 
 /// Of so many files in conflict the agent is told what each side did.
 const MOST_TOLD: usize = 20;
@@ -49,19 +54,31 @@ pub(in crate::worker) async fn run(
     let merged = match mirror.merge(&head, &tip).await? {
         MergeResult::Tree(merged) => merged,
         MergeResult::UpToDate => return refused(Declined::Update(NoUpdate::UpToDate)),
+        MergeResult::Directories => {
+            return refused(Declined::Update(NoUpdate::Directories));
+        }
         MergeResult::Unrelated => return refused(Declined::Update(NoUpdate::Unrelated)),
     };
-    // Only what is in conflict is the model's, which costs.
-    if !merged.conflicts.is_empty()
-        && let Some(why) = cannot_pay(ctx, job, rules).await?
-    {
+    // A merge without a conflict costs nothing, until its checks are red.
+    if let Some(why) = cannot_pay(ctx, job, rules).await? {
         return refused(why);
     }
     let (before, after) = (mirror.list(&tip).await?, mirror.list(&merged.tree).await?);
-    let reader = mirror.clone();
-    let change = blocking(move || between(&reader, &before, &after)).await??;
+    let (reader, may) = (mirror.clone(), rules_of(job, rules)?);
+    let change = blocking(move || {
+        let change = between(&reader, &before, &after)?;
+        let against = against_rules(&change, &may);
+        Ok::<_, WorkError>((change, against))
+    });
+    let (change, against) = change.await??;
+    if let Some(why) = against {
+        return refused(Declined::Update(NoUpdate::ByPeople(why)));
+    }
     if change.left_out > 0 {
         return refused(Declined::Update(NoUpdate::Links(change.left_out)));
+    }
+    if change.patch.is_empty() {
+        return refused(Declined::Update(NoUpdate::NothingLeft));
     }
     let task = task(&mirror, &merged, (&head, &tip), branch.as_str()).await?;
     let paths = merged.conflicts.iter().map(|path| String::from_utf8_lossy(path).into_owned());
@@ -80,6 +97,45 @@ pub(in crate::worker) async fn run(
     let fact = JobFact::UpdateReady { round, base, update, budget };
     let fact = Box::new(fact);
     Ok(TaskOutcome::Learnt(Box::new(Learnt::OfJob { id: job.id.clone(), fact, patch })))
+}
+
+/// What a change may do.
+struct Allowed {
+    paths: PathRules,
+    caps: Caps,
+    /// Rules that people let it through in spite of.
+    overridden: Vec<String>,
+}
+
+fn rules_of(job: &Job, rules: &Rules) -> Result<Allowed, WorkError> {
+    let base = job.base().ok_or_else(|| WorkError::bug("the job was not prepared"))?;
+    let (paths, caps) = limits(&about(job, rules, base))?;
+    let overridden = job.order.overrides.iter().map(|it| it.rule.clone()).collect();
+    Ok(Allowed { paths, caps, overridden })
+}
+
+/// What the rules have against the whole pull request as a change of Gander's: people may have
+/// pushed what it may not write, and nobody is to take that back.
+fn against_rules(change: &Between, may: &Allowed) -> Option<String> {
+    for path in change.patch.changes.keys() {
+        if let PathClass::Never(rule) = classify(path, &may.paths) {
+            return Some(format!("{path}: {rule}"));
+        }
+    }
+    let sizes = diff::sizes(&change.patch, &change.base);
+    let (files, bytes) = (sizes.len(), sizes.values().sum::<u64>());
+    if files > may.caps.files || bytes > may.caps.bytes {
+        let (most, kib) = (may.caps.files, may.caps.bytes / 1024);
+        return Some(format!(
+            "{files} files of {} KiB; {most} and {kib} are allowed",
+            bytes / 1024
+        ));
+    }
+    let found = find_cheats(&change.patch, &change.base).into_iter();
+    let mut blocking = found.filter(|it| {
+        it.severity == Severity::Block && !may.overridden.iter().any(|rule| rule == it.rule)
+    });
+    blocking.next().map(|it| format!("{}: {}", it.path, it.reason))
 }
 
 /// What is in conflict, and what each side did to it since they parted.

@@ -35,7 +35,18 @@ pub(in crate::worker) async fn run(
     let of_base = with_packages(&input, ctx, &Patch::default(), stop).await?;
     let of_base = of_base.map_err(WorkError::later)?;
     let checks = checks::without_change(&input, &of_base, &logs.join("base"), stop).await?;
-    let evidence = change.held_against(evidence, &checks).await?;
+    // What is red on the pull request of others is what is to be mended: only what is red on the
+    // branch that it goes into is no fault of it.
+    let evidence = match job.others_pull() {
+        Some(pull) => {
+            let target = AttemptInput { base: &pull.target, ..input.clone() };
+            let there = with_packages(&target, ctx, &Patch::default(), stop).await?;
+            let there = there.map_err(WorkError::later)?;
+            let known = checks::without_change(&target, &there, &logs.join("target"), stop).await?;
+            change.held_against(evidence, &known).await?
+        }
+        None => change.held_against(evidence, &checks).await?,
+    };
     let whole = WholeChange { base: &base.sha, checks: &checks, patch: &patch };
     // A merge of the base is the whole pull request, as its first round was.
     let evidence = match round {
