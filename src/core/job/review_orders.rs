@@ -1,4 +1,4 @@
-//! All orders of six things that people and CI do to an open pull request.
+//! All orders of six things that people and CI do to an open pull request, in two sets.
 //!
 //! GitHub is a small pure model here: it remembers commits, reviews and checks, and answers looks.
 //! The job's steps are done at once, only at the end, or in between, and hints come when they come.
@@ -37,9 +37,16 @@ enum Act {
     Green,
     /// The head is approved.
     Approve,
+    /// `/gander note …`
+    Note,
+    /// The base moves, and `/gander update`.
+    Update,
 }
 
 const ACTS: [Act; 6] = [Act::Comment, Act::Review, Act::Push, Act::Red, Act::Green, Act::Approve];
+
+/// Those with which people steer it.
+const STEERING: [Act; 6] = [Act::Note, Act::Review, Act::Push, Act::Update, Act::Approve, Act::Red];
 
 /// Who they are, and how it goes.
 #[derive(Debug, Clone, Copy)]
@@ -108,6 +115,10 @@ struct GitHub {
     clock: i64,
     commits: u64,
     parents: HashMap<Sha, Sha>,
+    /// Where the base stands.
+    base: Sha,
+    /// What each merge of ours merged in.
+    merged_in: HashMap<Sha, Sha>,
     /// The commits that a person made.
     by_hand: Vec<Sha>,
     /// Where the branch stands; `None`: it is removed.
@@ -132,6 +143,18 @@ impl GitHub {
         let mut at = Some(head);
         while let Some(sha) = at {
             if sha == commit {
+                return true;
+            }
+            at = self.parents.get(sha);
+        }
+        false
+    }
+
+    /// Whether the head holds all that is on the base.
+    fn is_up_to_date(&self) -> bool {
+        let mut at = Some(&self.head);
+        while let Some(sha) = at {
+            if self.merged_in.get(sha) == Some(&self.base) {
                 return true;
             }
             at = self.parents.get(sha);
@@ -242,6 +265,8 @@ fn review_of(vote: &Vote) -> ReviewId {
 #[derive(Debug, Clone)]
 enum Hint {
     Command(ReviseRequest),
+    Note(ReviseRequest),
+    Update(ReviseRequest),
     Touched,
 }
 
@@ -261,6 +286,8 @@ struct Story {
     shown: Option<Job>,
     /// Reviews that came when GitHub was merging already, or that do not stand in the way of it.
     late: Vec<ReviewId>,
+    /// Whether the agent was given what people said.
+    heard: bool,
     patches: u8,
     told: String,
 }
@@ -293,6 +320,8 @@ impl Story {
             clock: 1_000,
             commits: 0,
             parents: HashMap::new(),
+            base: "a".repeat(40).parse().unwrap(),
+            merged_in: HashMap::new(),
             by_hand: Vec::new(),
             branch: Some(head.clone()),
             head,
@@ -311,6 +340,7 @@ impl Story {
             said: Vec::new(),
             shown: None,
             late: Vec::new(),
+            heard: false,
             patches: 0,
             told,
         };
@@ -320,17 +350,24 @@ impl Story {
     }
 
     fn happens(&mut self, act: Act) {
+        let ask = ReviseRequest {
+            by_id: UserId(MONA),
+            login: person(MONA).login,
+            words: "please".into(),
+            comment_id: None,
+        };
         let hint = match act {
-            Act::Comment => Hint::Command(ReviseRequest {
-                by_id: UserId(MONA),
-                login: person(MONA).login,
-                words: "please".into(),
-                comment_id: None,
-            }),
+            Act::Comment => Hint::Command(ask),
+            Act::Note => Hint::Note(ask),
+            Act::Update => Hint::Update(ask),
             _ => Hint::Touched,
         };
         match act {
-            Act::Comment => {}
+            Act::Comment | Act::Note => {}
+            Act::Update => {
+                let base = self.github.base.clone();
+                self.github.base = self.github.commit_on(&base);
+            }
             Act::Review => {
                 self.github.say(self.cast.reviewer, Stance::Objects);
                 let decided = matches!(self.job.stage, JobStage::Merging { .. });
@@ -358,10 +395,12 @@ impl Story {
             Hint::Touched if !self.job.is_done() => self.lane.push_back(JobStep::Look),
             Hint::Touched => {}
             // Afterwards there is no pull request to revise, and that is answered.
-            Hint::Command(_) if self.job.is_done() => {
+            Hint::Command(_) | Hint::Note(_) if self.job.is_done() => {
                 self.said.push("before what you asked for was taken up".into());
             }
             Hint::Command(ask) => self.learns(&JobFact::Asked(ask)),
+            Hint::Note(ask) => self.learns(&JobFact::Noted(ask)),
+            Hint::Update(ask) => self.learns(&JobFact::UpdateAsked(ask)),
         }
     }
 
@@ -435,6 +474,9 @@ impl Story {
         let base = self.job.base()?.clone();
         match (step, stage) {
             (&JobStep::Start { round }, JobStage::Starting { round: r }) if round == *r => {
+                if let Cause::Update { .. } = self.job.review.round.as_ref()?.cause {
+                    return Some(self.updates(round, base));
+                }
                 let base = Base { sha: self.github.head.clone(), ..base };
                 let (task, threads, budget) = (String::new(), vec![], Money::ZERO);
                 Some(JobFact::RoundReady { round, base, task, threads, budget })
@@ -442,18 +484,19 @@ impl Story {
             (&JobStep::Fix { round, attempt }, JobStage::Fixing { .. }) => {
                 self.patches += 1;
                 let cost = Money::ZERO;
-                Some(match self.cast.model_works {
+                // A merge without a conflict asks no model.
+                let merges = self.job.update().is_some();
+                let notes_read = if merges { 0 } else { self.job.notes.len() };
+                self.heard |= notes_read > 0;
+                Some(match self.cast.model_works || merges {
                     true => {
                         let proposal = proposal_of(PatchDigest::of_bytes([self.patches; 32]));
-                        JobFact::Proposed { round, attempt, proposal, cost, notes_read: 0 }
+                        JobFact::Proposed { round, attempt, proposal, cost, notes_read }
                     }
-                    false => JobFact::NothingToFix {
-                        round,
-                        attempt,
-                        why: "no".into(),
-                        cost,
-                        notes_read: 0,
-                    },
+                    false => {
+                        let why = "no".into();
+                        JobFact::NothingToFix { round, attempt, why, cost, notes_read }
+                    }
                 })
             }
             (JobStep::Verify { .. }, JobStage::Verifying { .. }) => {
@@ -483,10 +526,14 @@ impl Story {
             }
             (JobStep::Publish { .. }, JobStage::Publishing { .. }) => {
                 let head = self.github.head.clone();
-                if head != base.sha {
+                let onto = self.job.update().map_or(&base.sha, |update| &update.head);
+                if head != *onto {
                     return Some(JobFact::HeadMoved { head });
                 }
-                let commit = self.github.commit_on(&base.sha);
+                let commit = self.github.commit_on(&head);
+                if self.job.update().is_some() {
+                    self.github.merged_in.insert(commit.clone(), base.sha);
+                }
                 self.github.push(commit.clone());
                 Some(JobFact::Published { pull: pull(&commit) })
             }
@@ -495,6 +542,24 @@ impl Story {
             }
             _ => None,
         }
+    }
+
+    /// The base is merged in, unless the head holds it.
+    fn updates(&self, round: u32, base: Base) -> JobFact {
+        if self.github.is_up_to_date() {
+            let why = Declined::Update(NoUpdate::UpToDate);
+            return JobFact::RoundRefused { round, why };
+        }
+        let update = Box::new(Update {
+            head: self.github.head.clone(),
+            origin: "a".repeat(40).parse().unwrap(),
+            tree: "a".repeat(40).parse().unwrap(),
+            merged: PatchDigest::of_bytes([200; 32]),
+            conflicts: Vec::new(),
+            task: String::new(),
+        });
+        let base = Base { sha: self.github.base.clone(), ..base };
+        JobFact::UpdateReady { round, base, update, budget: Money::ZERO }
     }
 
     /// GitHub is asked to merge: it refuses another head than it was told.
@@ -579,6 +644,10 @@ impl Story {
                 let proof = job.review.proof.as_ref().expect("an unchecked head");
                 assert_eq!(proof.head, github.head, "{told}: an unchecked head");
                 assert!(job.review.asks.is_empty(), "{told}: a request lies about");
+                assert!(job.notes.is_empty(), "{told}: a note lies about");
+                assert_eq!(job.review.update, None, "{told}: an update lies about");
+                let moved = github.base != "a".repeat(40).parse().unwrap();
+                assert!(!moved || github.is_up_to_date(), "{told}: the base is not merged in");
             }
             JobStage::Done(JobEnding::Merged { .. }) => assert!(github.merged, "{told}"),
             other => panic!("{told}: ended in {other:?}"),
@@ -589,7 +658,8 @@ impl Story {
             assert!(kept, "{told}: a person's commit is lost");
         }
         let request = "the request by person-2";
-        let answered = said(request)
+        let answered = self.heard
+            || said(request)
             || said("rounds of this pull request are used")
             || said("before what you asked for was taken up");
         assert!(answered, "{told}: a comment in vain");
@@ -705,9 +775,9 @@ fn follows(before: &JobStage, after: &JobStage) -> bool {
 }
 
 /// All orders of six acts.
-fn orders() -> Vec<[Act; 6]> {
+fn orders(acts: [Act; 6]) -> Vec<[Act; 6]> {
     let mut orders = vec![vec![]];
-    for act in ACTS {
+    for act in acts {
         let longer = |order: Vec<Act>| {
             (0..=order.len()).map(move |at| [&order[..at], &[act], &order[at..]].concat())
         };
@@ -740,7 +810,7 @@ fn paces(seed: usize) -> [Pace; 3] {
 
 #[test]
 fn whatever_the_order_it_ends_legally_explained_and_with_nothing_lost() {
-    let orders = orders();
+    let orders = orders(ACTS);
     assert_eq!(orders.len(), 720);
     let mut ends = Ends::new();
     let mut merged = 0;
@@ -755,7 +825,7 @@ fn whatever_the_order_it_ends_legally_explained_and_with_nothing_lost() {
 #[test]
 fn whoever_they_are_each_order_ends_well() {
     let mut ends = Ends::new();
-    for (number, acts) in orders().iter().enumerate() {
+    for (number, acts) in orders(ACTS).iter().enumerate() {
         let who = number % casts().len();
         let pace = paces(number)[number / casts().len() % 3];
         plays(acts, (who, casts()[who]), pace, &mut ends);
@@ -763,10 +833,24 @@ fn whoever_they_are_each_order_ends_well() {
 }
 
 #[test]
+fn however_people_steer_it_each_order_ends_well() {
+    let mut ends = Ends::new();
+    let orders = orders(STEERING);
+    assert_eq!(orders.len(), 720);
+    for (number, acts) in orders.iter().enumerate() {
+        for pace in paces(number) {
+            plays(acts, (0, USUAL), pace, &mut ends);
+        }
+        let who = number % casts().len();
+        plays(acts, (who, casts()[who]), paces(number)[number % 3], &mut Ends::new());
+    }
+}
+
+#[test]
 #[ignore = "half a minute: `make crash` runs it"]
 fn whoever_they_are_each_order_ends_well_at_each_pace() {
     let mut ends = Ends::new();
-    for (number, acts) in orders().iter().enumerate() {
+    for (number, acts) in orders(ACTS).iter().enumerate() {
         for (who, cast) in casts().into_iter().enumerate() {
             for pace in paces(number * casts().len() + who) {
                 plays(acts, (who, cast), pace, &mut ends);
