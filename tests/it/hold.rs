@@ -151,7 +151,7 @@ async fn a_go_that_was_said_before_the_change_was_shown_lets_nothing_out() {
     assert_eq!(post.with("X-GitHub-Delivery", early.guid).send(&w).await, 202);
     w.settle().await;
     w.nothing_was_published();
-    assert_snapshot!(w.last_words(issue), @"The change that waits here was shown only after that. Look at it, then comment `/gander go` again.");
+    assert_snapshot!(w.last_words(issue), @"What waits here was shown only after that. Look at it, then comment `/gander go` again.");
     w.says(issue, "/gander go").await;
     assert_eq!(w.only_pull().state, "open");
     w.ends().await;
@@ -244,5 +244,20 @@ async fn a_change_that_brings_another_ci_system_is_held_back() {
     w.nothing_was_published();
     let said = w.comments(issue)[0].clone();
     assert!(said.contains(".travis.yml: Travis CI may run it"), "{said}");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn words_behind_go_are_the_next_round() {
+    let (w, issue) = with_workflow(WITH_SECRETS).await;
+    let quoted = vec![
+        crate::world::edit("count.sh", "echo $(( $1 ))", "echo \"$(( $1 ))\""),
+        crate::world::finish("Quoted."),
+    ];
+    w.model.will_in_rounds(vec![vec![], quoted]);
+    w.says(issue, "/gander go and quote the argument afterwards").await;
+    assert_eq!(w.only_pull().state, "open");
+    let heard = w.model.heard().join("\n");
+    assert!(heard.contains("quote the argument afterwards"), "{}", w.timeline());
     w.ends().await;
 }

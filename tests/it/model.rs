@@ -337,6 +337,106 @@ async fn a_model_that_thinks_and_uses_two_tools_gets_its_own_words_back_unchange
     assert_eq!(body["stream"], true);
 }
 
+/// A provider's cache as Anthropic describes it: what stands before a mark is kept, and is found
+/// again by a request whose beginning is the same, up to twenty blocks before one of its own marks.
+/// Beginnings of less than 1,024 tokens are not kept. Bytes stand for tokens, four to one.
+#[derive(Default)]
+struct ProviderCache {
+    kept: std::collections::HashSet<String>,
+}
+
+impl ProviderCache {
+    const LOOKED_BACK: usize = 20;
+    const SHORTEST: usize = 4 * 1024;
+
+    /// How many bytes the request has, and how many of them are found.
+    fn reads(&mut self, body: &Value) -> (usize, usize) {
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let mut blocks = list(&body["tools"]);
+        blocks.extend(list(&body["system"]));
+        for message in list(&body["messages"]) {
+            blocks.extend(list(&message["content"]));
+        }
+        let (mut beginning, mut beginnings, mut marked) = (String::new(), Vec::new(), Vec::new());
+        for (at, block) in blocks.into_iter().enumerate() {
+            if marks(&block) > 0 {
+                marked.push(at);
+            }
+            beginning.push_str(&without_marks(block).to_string());
+            beginnings.push(beginning.clone());
+        }
+        let looked_at =
+            marked.iter().flat_map(|mark| mark.saturating_sub(Self::LOOKED_BACK)..=*mark);
+        let found = looked_at.filter(|at| self.kept.contains(&beginnings[*at])).max();
+        let read = found.map_or(0, |at| beginnings[at].len());
+        let long = marked.into_iter().filter(|at| beginnings[*at].len() >= Self::SHORTEST);
+        self.kept.extend(long.map(|at| beginnings[at].clone()));
+        (beginning.len(), read)
+    }
+}
+
+#[tokio::test]
+async fn of_forty_turns_nine_tenths_come_from_the_providers_cache() {
+    const TURNS: usize = 40;
+    let used = |turn: usize| {
+        let id = format!("toolu_{turn}");
+        answer([tool_use(0, &id, "read", &["{\"path\": \"src/lib.rs\"}"])], "tool_use")
+    };
+    let provider = FakeProvider::answering((0..TURNS).map(used)).await;
+    let model = provider.model();
+    let mut messages = vec![Message::User("A task of usual length. ".repeat(300))];
+    for turn in 0..TURNS {
+        let reply = ask(&*model, &messages).await.unwrap();
+        messages.push(Message::Assistant(reply.parts));
+        let shown = format!("{turn}| fn f() -> usize {{ {turn} }}\n").repeat(60);
+        messages.push(Message::ToolResults(vec![result(&format!("toolu_{turn}"), &shown)]));
+        // What people say meanwhile does not undo it.
+        if turn % 10 == 9 {
+            messages.push(Message::User("A maintainer says this while you work.".to_owned()));
+        }
+    }
+    let mut cache = ProviderCache::default();
+    let turns = (0..TURNS).map(|turn| cache.reads(&provider.asked(turn)));
+    let (all, read) = turns.fold((0, 0), |(all, read), it| (all + it.0, read + it.1));
+    let share = 100 * read / all;
+    println!("{share} % of {} tokens", all / 4);
+    assert!(share >= 90, "{share} % of the input came from the cache");
+}
+
+#[test]
+fn what_a_usual_job_begins_with_takes_less_than_three_thousand_tokens() {
+    use gander::agent::prompt::{self, Brief, PlanBrief};
+    use gander::core::conventions::{Conventions, Guides};
+    use gander::core::job::Kind;
+    // As long as guides may be, and an issue of twenty lines.
+    let guide = ("CONTRIBUTING.md".to_owned(), "Run the tests before you commit.\n".repeat(400));
+    let guides = Guides::of(vec![guide], Vec::new());
+    let conventions = Conventions { guides, ..Conventions::default() };
+    let body = "It fails with the message below when the list of items is empty.\n".repeat(20);
+    let task = prompt::task(&Brief {
+        kind: Kind::Fix,
+        title: "A panic on an empty list",
+        body: &body,
+        request: "please keep the name",
+        instructions: "Keep to the style of the file.",
+        conventions: &conventions,
+        issue: 12,
+        checks: &["cargo test --locked".to_owned()],
+        listing: "Cargo.lock\nCargo.toml\nREADME.md\nsrc/\ntests/",
+        round: None,
+        pull: None,
+        update: None,
+        plan: PlanBrief::None,
+        notes: &[],
+        failures: None,
+    });
+    // Four characters to a token is what providers say of English.
+    let tokens = (prompt::SYSTEM.len() + task.len()) / 4;
+    println!("{tokens} tokens");
+    assert!(task.contains("From CONTRIBUTING.md"), "the guides are missing");
+    assert!(tokens <= 3_000, "{tokens} tokens before the first turn");
+}
+
 #[tokio::test]
 async fn the_key_travels_in_its_own_header_and_nowhere_else() {
     let provider = FakeProvider::answering([answer([text(0, &["hi"])], "end_turn")]).await;

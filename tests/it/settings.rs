@@ -135,7 +135,7 @@ async fn a_branch_that_has_to_be_up_to_date_is_told_so_and_its_update_needs_an_a
     // GitHub works out how it stands after it was asked for the first time.
     is_swept(&w).await;
     is_swept(&w).await;
-    assert_snapshot!(told_once(&w, pull), @"**Not merged as it stands**: `main` has moved, and its rules want its newest commit in every pull request. Press GitHub's button *Update branch*: the new commit is checked, and needs an approval of its own.");
+    assert_snapshot!(told_once(&w, pull), @"**Not merged as it stands**: `main` has moved, and its rules want its newest commit in every pull request. Press GitHub's button *Update branch*: the new commit is checked, and needs an approval of its own. `/gander update` merges it in as well.");
     w.approved().await;
     assert_eq!(merges_asked(&w), 0);
     w.owner().updates_branch(REPO, pull).unwrap();

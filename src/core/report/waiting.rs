@@ -18,7 +18,10 @@ pub(super) fn explained(job: &Job, waiting: &WaitingFor, prefix: &str) -> String
         WaitingFor::MissingChecks(checks) => missing(checks, head),
         WaitingFor::Setting(obstacle) => {
             let base = job.base().map_or("the base", |base| base.branch.as_str());
-            let words = obstacle_words(obstacle, base);
+            let mut words = obstacle_words(obstacle, base);
+            if *obstacle == Obstacle::Behind {
+                words.push_str(&format!(" `{prefix} update` merges it in as well."));
+            }
             format!("**Not merged as it stands**: {words}")
         }
         WaitingFor::Red { check, why } => red(&code(check), why, prefix),

@@ -17,7 +17,7 @@ use crate::core::policy::{Decision, authorize};
 use crate::core::report;
 use crate::core::task::Task;
 use crate::forge::moment;
-use crate::store::{Commit, Stored};
+use crate::store::{Commit, Stored, Write};
 use crate::worker::commit::{TaskOutcome, advanced};
 use crate::worker::route::release::look_at_release_of;
 use crate::worker::route::{again, jobs_on, needed, refuse, reply};
@@ -204,7 +204,8 @@ pub(in crate::worker) async fn go(
     }
     let commit = held.and_then(|stored| {
         let patch = stored.machine.proposal()?.patch.clone();
-        advanced(stored, &JobFact::Go { patch })
+        let commit = advanced(stored, &JobFact::Go { patch })?;
+        Some(with_words(commit, asked, words))
     });
     let Some(mut commit) = commit else {
         return Ok(match jobs.last().map(|stored| &stored.machine) {
@@ -222,6 +223,22 @@ pub(in crate::worker) async fn go(
     };
     commit.once = Some(asked.key.clone());
     Ok(TaskOutcome::Ready(Box::new(commit)))
+}
+
+/// Words behind `go` ask for the next round.
+fn with_words(commit: Commit, asked: &CommandEvent, words: &str) -> Commit {
+    let Some(Write::Change(job, version)) = commit.job.clone().filter(|_| !words.trim().is_empty())
+    else {
+        return commit;
+    };
+    let let_out = Stored { machine: job, version };
+    match advanced(&let_out, &JobFact::Noted(request_of(asked, words))) {
+        Some(noted) => {
+            let tasks = [commit.tasks, noted.tasks].concat();
+            Commit { job: noted.job, tasks, ..commit }
+        }
+        None => commit,
+    }
 }
 
 /// Whether a job ended because others are at its issue.
