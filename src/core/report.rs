@@ -418,6 +418,9 @@ pub fn cannot_start(verb: Verb, why: CannotStart, prefix: &str) -> String {
         CannotStart::Closed => {
             format!("This issue is closed. Reopen it, then comment `{prefix} {verb}` again.")
         }
+        CannotStart::PullClosed => {
+            format!("This pull request is closed. Reopen it, then comment `{prefix} {verb}` again.")
+        }
         CannotStart::JobUnderWay => format!(
             "A job is still under way here, so there is nothing to retry yet. `{prefix} cancel` stops it."
         ),
@@ -430,6 +433,7 @@ pub fn cannot_start(verb: Verb, why: CannotStart, prefix: &str) -> String {
 pub enum CannotStart {
     OnPull,
     Closed,
+    PullClosed,
     JobUnderWay,
 }
 

@@ -224,9 +224,10 @@ async fn where_fix_cannot_work_it_says_where_it_can() {
     let files = [("new.txt", Some("x\n"))];
     w.maintainer().pushes(REPO, "topic", "topic", &files).unwrap();
     let pull = w.maintainer().opens_pull(REPO, "a pull", "", "topic", "main").unwrap();
+    w.maintainer().closes(REPO, pull).unwrap();
     w.says(pull, "/gander fix").await;
-    let on_pull = w.comments(pull).remove(0);
-    assert!(on_pull.starts_with("`fix` works on issues, and this is a pull request"), "{on_pull}");
+    let closed = w.comments(pull).remove(0);
+    assert!(closed.starts_with("This pull request is closed. Reopen it"), "{closed}");
     assert_eq!(w.model.heard().len(), 0);
     w.ends().await;
 }

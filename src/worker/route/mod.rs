@@ -399,7 +399,8 @@ async fn cannot_start(
     asked: &CommandEvent,
 ) -> Result<Option<CannotStart>, WorkError> {
     if asked.closed {
-        return Ok(Some(CannotStart::Closed));
+        let pull = asked.on_pull;
+        return Ok(Some(if pull { CannotStart::PullClosed } else { CannotStart::Closed }));
     }
     if !asked.on_pull {
         return Ok(None);

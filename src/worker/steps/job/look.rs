@@ -98,7 +98,7 @@ pub(in crate::worker) async fn run(
 }
 
 /// Whether GitHub could merge it. It begins to find out when it is first asked, and tells nobody:
-/// so it is asked again, at the end of a look and a minute later.
+/// so it is asked again at the end of a look. Where that is too early, the next sweep looks.
 async fn mergeable(
     ctx: &Context,
     job: &Job,
@@ -109,12 +109,7 @@ async fn mergeable(
         return Ok(detail.mergeable);
     }
     let again = ctx.forge.pull(&job.repo, pull.number).await?;
-    let known = again.filter(|again| again.head.sha == detail.head.sha).and_then(|it| it.mergeable);
-    if known.is_none() {
-        let wake = Task::Step { job_id: job.id.clone(), step: JobStep::Wake };
-        ctx.store.enqueue(&wake, ctx.clock.steady().plus_seconds(60)).await?;
-    }
-    Ok(known)
+    Ok(again.filter(|again| again.head.sha == detail.head.sha).and_then(|it| it.mergeable))
 }
 
 /// Standing requests for changes by people: of each person the last review that says yes or no.
