@@ -299,3 +299,21 @@ async fn a_note_during_an_update_that_asks_no_model_is_the_next_round() {
     assert_eq!(file(&w, "notes.txt"), "Count from one.\n");
     w.ends().await;
 }
+
+#[tokio::test]
+async fn a_pull_request_that_is_merged_before_its_update_begins_is_called_merged() {
+    let w = World::with_project(off_by_one()).await;
+    w.model.will(good_fix());
+    let issue = w.fixed().await;
+    let number = w.only_pull().number;
+    base_moves(&w);
+    w.settle().await;
+    w.maintainer().comments(REPO, number, "/gander update").unwrap();
+    w.until("the update begins", |w| w.timeline().contains("is about")).await;
+    w.emulator.plan_delivery(gander_emulator::DeliveryFault::Lose);
+    w.maintainer().merges(REPO, number, gander_emulator::MergeMethod::Merge).unwrap();
+    w.settle().await;
+    let status = w.comments(issue).remove(0);
+    assert!(status.starts_with("**Merged**"), "{status}");
+    w.ends().await;
+}

@@ -7,6 +7,7 @@ use crate::core::command::Verb;
 use crate::core::event::{CommandEvent, Remark};
 use crate::core::github::Role;
 use crate::core::job::{Job, JobFact, JobStage, JobStep, MOST_NOTES, ReviseRequest};
+use crate::core::machine::Machine;
 use crate::core::policy::{Decision, authorize};
 use crate::core::report;
 use crate::core::task::Task;
@@ -31,7 +32,7 @@ pub(super) async fn note(
     let prefix = &ctx.settings.address.prefix;
     let jobs = jobs_on(ctx, asked).await?;
     let open = |it: &&Stored<Job>| it.machine.takes_notes() || it.machine.pull.is_some();
-    let mut open = jobs.iter().filter(|it| !is_over(&it.machine)).filter(open);
+    let mut open = jobs.iter().filter(|it| !it.machine.is_done()).filter(open);
     let Some(stored) = open.next() else {
         return Ok(reply(asked, report::nothing_at_work(prefix)));
     };
@@ -86,10 +87,6 @@ pub(super) async fn remark(
     let step = JobStep::React { comment: said.comment_id };
     commit.tasks.push(Task::Step { job_id: stored.machine.id.clone(), step });
     Ok(TaskOutcome::Ready(Box::new(commit)))
-}
-
-fn is_over(job: &Job) -> bool {
-    matches!(job.stage, JobStage::Done(_))
 }
 
 /// While people decide, what they say is for each other.

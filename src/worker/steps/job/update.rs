@@ -40,11 +40,13 @@ pub(in crate::worker) async fn run(
     if let Some(lost) = permission_lost(&asker, rules, has) {
         return refused(lost);
     }
-    let Some(detail) =
-        ctx.forge.pull(&job.repo, pull.number).await?.filter(|it| it.state == "open")
-    else {
+    let Some(detail) = ctx.forge.pull(&job.repo, pull.number).await? else {
         return Ok(TaskOutcome::of_job(job, JobFact::Closed { by: None, merged: false }));
     };
+    if detail.state != "open" {
+        let by = detail.merged_by.as_ref().and_then(|user| user.login.parse().ok());
+        return Ok(TaskOutcome::of_job(job, JobFact::Closed { by, merged: detail.merged }));
+    }
     let branch = detail.base.branch.parse().unwrap_or_else(|_| base.branch.clone());
     let BranchHead::At(tip) = ctx.forge.branch_head(&job.repo, &branch).await? else {
         return refused(Declined::NoSuchBranch { branch });

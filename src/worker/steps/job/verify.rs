@@ -49,12 +49,9 @@ pub(in crate::worker) async fn run(
     };
     let whole = WholeChange { base: &base.sha, checks: &checks, patch: &patch };
     // A merge of the base is the whole pull request, as its first round was.
-    let evidence = match round {
-        _ if input.update.is_some() => {
-            change.proven(evidence, Some(whole), ProofDepth::Whole).await?
-        }
-        1 => change.proven(evidence, Some(whole), ProofDepth::Whole).await?,
-        _ => with_earlier_rounds(job, &change, evidence).await?,
+    let evidence = match round == 1 || input.update.is_some() {
+        true => change.proven(evidence, Some(whole), ProofDepth::Whole).await?,
+        false => with_earlier_rounds(job, &change, evidence).await?,
     };
     Ok(JobFact::Verified(evidence.without_results()))
 }
