@@ -300,7 +300,6 @@ fn update_ready(round: u32) -> JobFact {
     let update = Update {
         head: sha("c"),
         origin: sha("a"),
-        tree: sha("d"),
         merged: digest("1"),
         conflicts: Vec::new(),
         task: String::new(),

@@ -11,7 +11,7 @@ use crate::worker::job_context::{AttemptInput, JobContext};
 use crate::worker::{WorkError, patches};
 use crate::workspace::between::{Between, between};
 use crate::workspace::diff;
-use crate::workspace::merge::{LostLines, MergedTree, lost_lines, unresolved};
+use crate::workspace::merge::{LostLines, lost_lines, unresolved};
 
 /// So many lines are shown.
 const MOST_SHOWN: usize = 20;
@@ -36,12 +36,8 @@ pub(super) async fn judged(
         ctx.mirror.list(&update.head).await?,
         ctx.mirror.list(base).await?,
     );
-    let tree = MergedTree {
-        tree: update.tree.clone(),
-        origin: update.origin.clone(),
-        conflicts: update.conflicts.iter().map(|path| path.clone().into_bytes()).collect(),
-        messages: Vec::new(),
-    };
+    let conflicts: Vec<Vec<u8>> =
+        update.conflicts.iter().map(|path| path.clone().into_bytes()).collect();
     let (mirror, patch, marks) =
         (ctx.mirror.clone(), patch.clone(), (update.head.clone(), base.clone()));
     let lost = blocking(move || -> Result<LostLines, WorkError> {
@@ -50,7 +46,7 @@ pub(super) async fn judged(
         let dropped = between(&mirror, &origin, &ours)?;
         let files = diff::base_files(&mirror, &theirs, &patch)?;
         let marks = (&marks.0, &marks.1);
-        Ok(lost_lines((&patch, &files), &brought, &dropped, (&laid, &tree), marks))
+        Ok(lost_lines((&patch, &files), &brought, &dropped, (&laid, &conflicts), marks))
     })
     .await??;
     if !lost.uncontested.is_empty() {

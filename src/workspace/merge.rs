@@ -160,13 +160,13 @@ pub struct LostLines {
 }
 
 /// What `change`, made on the commit that was merged in, lost of that. `theirs` and `ours` are what
-/// both sides changed since `origin`; `laid` is the merge with its marks, also as a change on that
-/// commit.
+/// both sides changed since they parted; `laid` is the merge with its marks, also as a change on
+/// that commit, and the paths in conflict.
 pub fn lost_lines(
     change: (&Patch, &BaseFiles),
     theirs: &Between,
     ours: &Between,
-    laid: (&Patch, &MergedTree),
+    laid: (&Patch, &[Vec<u8>]),
     marks: (&Sha, &Sha),
 ) -> LostLines {
     let now = balance(change.0, change.1);
@@ -191,12 +191,12 @@ pub fn lost_lines(
 /// The lines of the merged-in side between marks, and those of files that are in conflict as a
 /// whole.
 fn lines_in_conflict<'a>(
-    (laid, tree): (&'a Patch, &MergedTree),
+    (laid, conflicts): (&'a Patch, &[Vec<u8>]),
     theirs: &'a Between,
     marks: (&Sha, &Sha),
 ) -> Lines<'a> {
     let mut lines = Lines::new();
-    for path in tree.conflicts.iter().filter_map(|path| RepoPath::from_bytes(path).ok()) {
+    for path in conflicts.iter().filter_map(|path| RepoPath::from_bytes(path).ok()) {
         // What this side left in the tree as it is, since the other deletes it, is no change.
         let change = laid.changes.get(&path).or_else(|| theirs.patch.changes.get(&path));
         let Some(Change::Write { content, .. }) = change else { continue };
@@ -278,15 +278,10 @@ mod tests {
         );
         let (theirs, ours) = (change(origin, base), change(origin, "a\nb\nours\n"));
         let laid = change(base, &marked);
-        let tree = MergedTree {
-            tree: sha("c"),
-            origin: sha("d"),
-            conflicts: vec![b"count.sh".to_vec()],
-            messages: Vec::new(),
-        };
+        let conflicts = [b"count.sh".to_vec()];
         let made = change(base, made);
         let (a, b) = (sha("a"), sha("b"));
-        lost_lines((&made.patch, &made.base), &theirs, &ours, (&laid.patch, &tree), (&a, &b))
+        lost_lines((&made.patch, &made.base), &theirs, &ours, (&laid.patch, &conflicts), (&a, &b))
     }
 
     #[test]

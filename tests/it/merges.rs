@@ -148,7 +148,7 @@ async fn merge(
     };
     let lost = |change: &Between| -> LostLines {
         let change = (&change.patch, &change.base);
-        lost_lines(change, &theirs, &mine, (&laid.patch, &merged), (into, from))
+        lost_lines(change, &theirs, &mine, (&laid.patch, &merged.conflicts), (into, from))
     };
     if conflicts.is_empty() && ours.is_empty() {
         counts.clean += 1;

@@ -553,7 +553,6 @@ impl Story {
         let update = Box::new(Update {
             head: self.github.head.clone(),
             origin: "a".repeat(40).parse().unwrap(),
-            tree: "a".repeat(40).parse().unwrap(),
             merged: PatchDigest::of_bytes([200; 32]),
             conflicts: Vec::new(),
             task: String::new(),

@@ -18,8 +18,6 @@ pub struct Update {
     pub head: Sha,
     /// The best commit that both come from.
     pub origin: Sha,
-    /// The tree of the merge, in our mirror.
-    pub tree: Sha,
     /// The whole pull request as a change on the new base; files in conflict hold both sides.
     pub merged: PatchDigest,
     /// The paths in conflict.

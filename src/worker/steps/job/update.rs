@@ -87,7 +87,6 @@ pub(in crate::worker) async fn run(
     let update = Update {
         head,
         origin: merged.origin,
-        tree: merged.tree,
         merged: change.patch.digest(),
         conflicts: paths.collect(),
         task,
