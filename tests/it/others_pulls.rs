@@ -167,3 +167,23 @@ async fn who_may_not_write_asks_in_vain_and_ganders_own_are_revised() {
     assert!(w.last_words(number).contains("`update` works on an open pull request of Gander's"));
     w.ends().await;
 }
+
+#[tokio::test]
+async fn a_plan_for_somebodys_pull_request_is_revised_and_agreed_to_there() {
+    let (w, number) = red_pull().await;
+    let plan = |what: &str| {
+        let files = [serde_json::json!({"path": "count.sh", "change": "the word goes"})];
+        let plan = serde_json::json!({"what": what, "files": files});
+        vec![ScriptedTurn::call("plan", plan)]
+    };
+    let plans = vec![plan("Take the word out."), plan("Print the number alone.")];
+    w.model.play(gander::model::Scripted::from_turns(mends()).with_plans(plans));
+    let before = w.emulator.pull(REPO, number).unwrap().head_sha;
+    w.says(number, "/gander fix plan=first").await;
+    w.says(number, "/gander revise say it otherwise").await;
+    assert!(w.comments(number)[0].contains("Print the number alone."), "{}", w.timeline());
+    assert_eq!(w.emulator.pull(REPO, number).unwrap().head_sha, before);
+    w.says(number, "/gander go").await;
+    assert_ne!(w.emulator.pull(REPO, number).unwrap().head_sha, before, "{}", w.timeline());
+    w.ends().await;
+}

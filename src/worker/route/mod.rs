@@ -33,7 +33,9 @@ use crate::worker::route::release::{
     cancel_release, failed_release_merged, release_command, release_on_merge, release_touched,
     run_ended,
 };
-use crate::worker::route::review::{approve, go, in_review, revise, take, touched, update};
+use crate::worker::route::review::{
+    approve, go, in_review, plan_ready, revise, take, touched, update,
+};
 use crate::worker::{Context, WorkError};
 
 /// So often a command is looked for that GitHub does not show, a second, then two, then four apart.
@@ -143,10 +145,10 @@ async fn command(
     match command.verb {
         Verb::Fix => start(ctx, asked, command, Kind::Fix).await,
         Verb::Build => start(ctx, asked, command, Kind::Build).await,
-        Verb::Revise => match cannot_start(ctx, asked).await? {
-            None if asked.on_pull => start(ctx, asked, command, Kind::Fix).await,
-            _ => revise(ctx, asked, &command.request, has).await,
-        },
+        Verb::Revise if begins_on_others(ctx, asked).await? => {
+            start(ctx, asked, command, Kind::Fix).await
+        }
+        Verb::Revise => revise(ctx, asked, &command.request, has).await,
         Verb::Note => note(ctx, asked, &command.request, place.as_deref(), has).await,
         Verb::Take => take(ctx, asked, &command.request, said_at).await,
         Verb::Approve => approve(ctx, asked, &command.request).await,
@@ -391,6 +393,12 @@ async fn pull_text(ctx: &Context, asked: &CommandEvent) -> Result<IssueText, Wor
     let pull = ctx.forge.pull(&asked.repo, asked.number).await?;
     let text = |it: PullDetail| IssueText { title: it.title, body: it.body.unwrap_or_default() };
     Ok(pull.map(text).unwrap_or_default())
+}
+
+/// Whether `revise` stands on a pull request of others, where no plan waits for it.
+async fn begins_on_others(ctx: &Context, asked: &CommandEvent) -> Result<bool, WorkError> {
+    let plans = plan_ready(&jobs_on(ctx, asked).await?).is_some();
+    Ok(asked.on_pull && !plans && cannot_start(ctx, asked).await?.is_none())
 }
 
 /// On a pull request of Gander's own a round is asked for by other words.

@@ -79,7 +79,7 @@ pub(in crate::worker) fn request_of(asked: &CommandEvent, words: &str) -> Revise
 }
 
 /// The job whose plan waits for a person, and which plan that is.
-fn plan_ready(jobs: &[Stored<Job>]) -> Option<(&Stored<Job>, u32)> {
+pub(in crate::worker) fn plan_ready(jobs: &[Stored<Job>]) -> Option<(&Stored<Job>, u32)> {
     jobs.iter().find_map(|stored| {
         let JobStage::PlanReady { version } = stored.machine.stage else { return None };
         Some((stored, version))
