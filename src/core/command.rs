@@ -174,11 +174,11 @@ pub static VERBS: [VerbSpec; Verb::COUNT] = [
     VerbSpec {
         verb: Verb::Status,
         name: "status",
-        object: None,
+        object: Some("[checks]"),
         keys: &[],
         place: "anywhere",
         who: Role::Read,
-        summary: "show what Gander is doing here",
+        summary: "show what Gander is doing here; `checks` shows which checks were red lately, and which are flaky",
     },
     VerbSpec {
         verb: Verb::Explain,

@@ -71,6 +71,12 @@ pub struct Payload {
     /// The state of a `status` event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// What a `status` event is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// The branches that stand at the commit of a `status` event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branches: Option<Vec<WebhookBranchName>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,6 +144,13 @@ pub struct WebhookLabel {
     pub name: String,
 }
 
+/// A branch by its name alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct WebhookBranchName {
+    pub name: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct PullRequest {
@@ -180,6 +193,33 @@ pub struct WebhookCheckRun {
     pub head_sha: String,
     #[serde(default)]
     pub conclusion: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<Id>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_suite: Option<WebhookCheckSuite>,
+    /// None where it comes from a fork.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_requests: Option<Vec<WebhookPullNumber>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct WebhookCheckSuite {
+    pub id: u64,
+    #[serde(default)]
+    pub head_branch: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct WebhookPullNumber {
+    pub number: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

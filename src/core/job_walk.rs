@@ -127,7 +127,11 @@ fn rules_of_review() -> Rules {
 }
 
 fn red(because: RedBecause) -> Ci {
-    Ci::Red { check: "ci".into(), because }
+    Ci::Red { check: "ci".into(), page: None, because }
+}
+
+fn flaky(again: RunAgain) -> RedBecause {
+    RedBecause::Flaky { why: "why".into(), again }
 }
 
 fn approved(head: &str) -> OpenPull {
@@ -210,6 +214,9 @@ fn facts_of_merging() -> Vec<JobFact> {
         OpenPull { ci: Ci::Pending { names: vec!["ci".into()] }, ..approved("c") },
         OpenPull { ci: red(RedBecause::AlsoOnBase), ..approved("c") },
         OpenPull { ci: red(RedBecause::NeverOnBase), ..approved("c") },
+        OpenPull { ci: red(RedBecause::ForEverybody { places: vec![] }), ..approved("c") },
+        OpenPull { ci: red(flaky(RunAgain::ByUs { run: 1, attempt: 1 })), ..approved("c") },
+        OpenPull { ci: red(flaky(RunAgain::ByPerson)), ..approved("c") },
         OpenPull { base: "other".parse().unwrap(), ..approved("c") },
         OpenPull { mergeable: Some(false), ..approved("c") },
         OpenPull { skipped: true, ..approved("c") },
@@ -227,6 +234,7 @@ fn facts_of_merging() -> Vec<JobFact> {
         JobFact::HeadChecked { head: sha("e"), failed: Some("red".into()) },
         JobFact::Merged { by: None },
         JobFact::NotMerged { why: "blocked".into() },
+        JobFact::RerunRefused,
     ]);
     facts
 }

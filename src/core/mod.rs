@@ -4,6 +4,7 @@ pub mod approval;
 pub mod bare_repository;
 pub mod budget;
 pub mod changelog;
+pub mod check_history;
 pub mod checks;
 pub mod command;
 pub mod conventions;

@@ -9,6 +9,7 @@
 
 use std::fmt::Write as _;
 
+mod check_history;
 mod checks;
 mod commands;
 mod comments;
@@ -27,6 +28,7 @@ mod review;
 mod template;
 mod waiting;
 
+pub use check_history::check_history;
 pub use checks::{check_run, why_no_test};
 pub use commands::{bad_command, help};
 pub use comments::{end_of_markers, marker, most_comments};

@@ -52,9 +52,15 @@ pub enum Scope {
     Talk,
     /// Publish a verified change: commit, branch, pull request.
     Push,
+    /// Run jobs of GitHub Actions again. Needs a permission that people may give, and that the
+    /// App's manifest does not ask for.
+    Rerun,
 }
 
 impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Read, Self::Watch, Self::Talk, Self::Push, Self::Rerun];
+
     /// The permissions of this scope, as the App's manifest names them.
     pub fn permissions(self) -> &'static [(&'static str, &'static str)] {
         match self {
@@ -79,6 +85,7 @@ impl Scope {
             Self::Push => {
                 &[("contents", "write"), ("metadata", "read"), ("pull_requests", "write")]
             }
+            Self::Rerun => &[("actions", "write"), ("metadata", "read")],
         }
     }
 }
@@ -159,6 +166,11 @@ impl Forge {
         asked.await.map_err(shared_failure)
     }
 
+    /// Whether an App is this one.
+    pub fn is_this_app(&self, app: Option<u64>) -> bool {
+        app == Some(self.inner.config.app_id)
+    }
+
     /// The token git needs to read this repository.
     pub async fn git_token(&self, repo: &RepoRef) -> Result<SecretString, ForgeError> {
         Ok(self.session(repo, Scope::Read).await?.token.clone())
@@ -205,7 +217,7 @@ impl Forge {
     /// The live tokens of this repository.
     pub(super) async fn live_sessions(&self, repo: &RepoRef) -> Vec<Arc<Session>> {
         let mut live: Vec<_> = self.inner.given.iter().cloned().collect();
-        for scope in [Scope::Read, Scope::Watch, Scope::Talk, Scope::Push] {
+        for scope in Scope::ALL {
             let key = (repo.installation_id, repo.repo_id, scope);
             live.extend(self.sessions(scope).0.get(&key).await);
         }
@@ -215,7 +227,7 @@ impl Forge {
     fn sessions(&self, scope: Scope) -> &Sessions {
         match scope {
             Scope::Push => &self.push_sessions,
-            Scope::Read | Scope::Watch | Scope::Talk => &self.inner.sessions,
+            Scope::Read | Scope::Watch | Scope::Talk | Scope::Rerun => &self.inner.sessions,
         }
     }
 

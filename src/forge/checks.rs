@@ -5,6 +5,7 @@
 
 use http::Method;
 
+use super::payload::CheckOutput;
 use super::runs::Counted;
 use super::{ApiCall, Forge, ForgeError, RAW, Scope, found, payload, repo_path};
 use crate::core::checks::CheckState;
@@ -26,8 +27,14 @@ pub struct ReportedCheck {
     pub suite: Option<u64>,
     /// Its own words.
     pub summary: String,
+    /// Where GitHub shows it.
+    pub page: Option<String>,
+    /// How often it came to red, with the runs that it replaced.
+    pub reds: u32,
     /// Whether it is red, and a run that it replaced was green.
     pub wavered: bool,
+    /// Whether it came to both on this commit, in whatever order.
+    pub came_to_both: bool,
 }
 
 impl Forge {
@@ -42,17 +49,23 @@ impl Forge {
             self.counted_runs(repo, Scope::Watch, sha, doing),
             self.statuses(repo, sha, doing)
         )?;
-        let ours = self.inner.config.app_id;
-        let others = counted.into_iter().filter(|it| it.run.app_id() != Some(ours));
+        let others = counted.into_iter().filter(|it| !self.is_this_app(it.run.app_id()));
         let mut states: Vec<ReportedCheck> = others
-            .map(|Counted { run, was_green, .. }| ReportedCheck {
-                app: run.app_id(),
-                state: state_of(&run),
-                run: Some(run.id.0),
-                suite: run.suite(),
-                summary: run.output.as_ref().map_or_else(String::new, payload::CheckOutput::words),
-                wavered: state_of(&run) == CheckState::Red && was_green,
-                name: run.name,
+            .map(|counted| {
+                let (reds, came_to_both) = (counted.reds(), counted.came_to_both());
+                let Counted { run, was_green, .. } = counted;
+                ReportedCheck {
+                    app: run.app_id(),
+                    state: run.state(),
+                    run: Some(run.id.0),
+                    suite: run.suite(),
+                    summary: run.output.as_ref().map(CheckOutput::words).unwrap_or_default(),
+                    page: run.html_url.clone(),
+                    reds,
+                    wavered: run.state() == CheckState::Red && was_green,
+                    came_to_both,
+                    name: run.name,
+                }
             })
             .collect();
         states.extend(statuses.into_iter().map(|status| ReportedCheck {
@@ -62,7 +75,10 @@ impl Forge {
             run: None,
             suite: None,
             summary: status.description.unwrap_or_default(),
+            page: None,
+            reds: 0,
             wavered: false,
+            came_to_both: false,
         }));
         Ok(states)
     }
@@ -110,8 +126,4 @@ impl Forge {
             .map(|it| format!("{}:{}: {}", it.path, it.start_line, it.message.unwrap_or_default()))
             .collect())
     }
-}
-
-fn state_of(run: &payload::CheckRun) -> CheckState {
-    CheckState::of_run(run.status.as_deref(), run.conclusion.as_deref())
 }

@@ -273,6 +273,8 @@ pub struct CheckRun {
     #[serde(default)]
     pub details_url: Option<String>,
     #[serde(default)]
+    pub html_url: Option<String>,
+    #[serde(default)]
     pub started_at: Option<String>,
     #[serde(default)]
     pub completed_at: Option<String>,

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::payload::{CheckRun, CheckRuns};
 use super::{ApiCall, Forge, ForgeError, Scope, repo_path};
+use crate::core::checks::CheckState;
 use crate::core::github::RepoRef;
 use crate::core::id::{CheckRunId, Sha};
 
@@ -28,6 +29,8 @@ pub(super) struct Counted {
     /// Whether what it is there instead of was certainly green: of jobs that have one name nobody
     /// says which of them was run again.
     pub(super) was_green: bool,
+    /// The same of red.
+    was_red: bool,
     /// Whether a later one may be this job run again, and GitHub does not say.
     pub(super) maybe_run_again: bool,
 }
@@ -46,10 +49,18 @@ struct SuiteRuns {
     workflow_runs: Vec<SuiteRun>,
 }
 
-#[derive(Deserialize)]
-struct SuiteRun {
+#[derive(Debug, Deserialize)]
+pub(super) struct SuiteRun {
+    pub(super) id: u64,
     #[serde(default)]
     workflow_id: Option<u64>,
+    #[serde(default)]
+    pub(super) status: Option<String>,
+    /// From 1.
+    #[serde(default)]
+    pub(super) run_attempt: Option<u64>,
+    #[serde(default)]
+    pub(super) html_url: Option<String>,
 }
 
 impl Forge {
@@ -94,11 +105,21 @@ impl Forge {
         scope: Scope,
         suite: u64,
     ) -> Result<Option<u64>, ForgeError> {
+        Ok(self.run_of_suite(repo, scope, suite).await?.and_then(|run| run.workflow_id))
+    }
+
+    /// The run of a workflow that a check suite stands for. `None`: none, or GitHub does not say.
+    pub(super) async fn run_of_suite(
+        &self,
+        repo: &RepoRef,
+        scope: Scope,
+        suite: u64,
+    ) -> Result<Option<SuiteRun>, ForgeError> {
         let path = format!("{}/actions/runs?check_suite_id={suite}&per_page=1", repo_path(repo));
         let doing = "asking which workflow a check is of";
         let answer = self.get::<SuiteRuns>(repo, scope, path, doing).await;
         let runs = told(answer)?.map(|answer| answer.workflow_runs).unwrap_or_default();
-        Ok(runs.first().and_then(|run| run.workflow_id))
+        Ok(runs.into_iter().next())
     }
 
     /// Without those that were skipped where another run of the same workflow is green.
@@ -168,6 +189,11 @@ impl CheckRun {
         self.app.as_ref().map(|app| app.id)
     }
 
+    /// How it stands.
+    pub(super) fn state(&self) -> CheckState {
+        CheckState::of_run(self.status.as_deref(), self.conclusion.as_deref())
+    }
+
     fn is_completed(&self) -> bool {
         self.status.as_deref() == Some("completed")
     }
@@ -216,25 +242,45 @@ fn counting(runs: Vec<CheckRun>, attempts: &Attempts) -> Vec<Counted> {
             run.is_job() && began_after(&newer.run, &run) && !told
         };
         let maybe_run_again = counted.iter().any(is_untold);
-        counted.push(Counted { run, replaced: Vec::new(), was_green: false, maybe_run_again });
+        let (replaced, was_green, was_red) = (Vec::new(), false, false);
+        counted.push(Counted { run, replaced, was_green, was_red, maybe_run_again });
     }
-    let was_green: Vec<bool> = counted.iter().map(|it| was_green(it, &counted, attempts)).collect();
-    for (counted, was_green) in counted.iter_mut().zip(was_green) {
-        counted.was_green = was_green;
+    let was: Vec<[bool; 2]> = counted
+        .iter()
+        .map(|it| [CheckState::Green, CheckState::Red].map(|was| it.was(was, &counted, attempts)))
+        .collect();
+    for (counted, [was_green, was_red]) in counted.iter_mut().zip(was) {
+        (counted.was_green, counted.was_red) = (was_green, was_red);
     }
     counted
 }
 
-/// Whether all runs of one attempt before were green, of which this is one run again.
-fn was_green(it: &Counted, counted: &[Counted], attempts: &Attempts) -> bool {
-    let all = || counted.iter().flat_map(|it| it.replaced.iter().chain([&it.run]));
-    let failed = |run: &CheckRun| run.is_completed() && !run.is_green() && !run.is_skipped();
-    let has_red_twin = |old: &CheckRun| {
-        let attempt = attempts.get(&old.id);
-        let mut twins = all().filter(|run| of_one_name(run, old));
-        attempt.is_some() && twins.any(|twin| attempts.get(&twin.id) == attempt && failed(twin))
-    };
-    it.replaced.iter().any(|old| old.is_green() && !has_red_twin(old))
+impl Counted {
+    /// Whether all runs of one attempt before came to this, of which this is one run again.
+    fn was(&self, state: CheckState, counted: &[Counted], attempts: &Attempts) -> bool {
+        let all = || counted.iter().flat_map(|it| it.replaced.iter().chain([&it.run]));
+        let differs =
+            |run: &CheckRun| run.is_completed() && !run.is_skipped() && run.state() != state;
+        let has_other_twin = |old: &CheckRun| {
+            let attempt = attempts.get(&old.id);
+            let mut twins = all().filter(|run| of_one_name(run, old));
+            attempt.is_some() && twins.any(|it| attempts.get(&it.id) == attempt && differs(it))
+        };
+        self.replaced.iter().any(|old| old.state() == state && !has_other_twin(old))
+    }
+
+    /// How often it came to red, with the runs that it replaced.
+    pub(super) fn reds(&self) -> u32 {
+        let all = self.replaced.iter().chain([&self.run]);
+        all.fold(0, |reds, run| reds + u32::from(run.state() == CheckState::Red))
+    }
+
+    /// Whether it came to both on this commit, in whatever order.
+    pub(super) fn came_to_both(&self) -> bool {
+        let now = |state| self.run.state() == state;
+        let red = self.was_red || now(CheckState::Red);
+        red && (self.was_green || now(CheckState::Green))
+    }
 }
 
 fn replaces(newer: &CheckRun, older: &CheckRun, attempts: &Attempts) -> bool {

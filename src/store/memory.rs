@@ -13,6 +13,7 @@ use super::{
     Store, StoreError, Stored, Write,
 };
 use crate::core::budget::{Accounts, Money, Payer};
+use crate::core::check_history::{CheckResult, MOST_RESULTS};
 use crate::core::delivery::{Content, Delivery};
 use crate::core::github::RepoRef;
 use crate::core::id::{DeliveryId, HookId, JobId, Number, ReleaseId, RepoId, Timestamp};
@@ -40,6 +41,7 @@ struct State {
     ledger: Vec<(Timestamp, LedgerEntry)>,
     log: Vec<(Option<String>, LogLine)>,
     patches: HashMap<PatchDigest, Vec<u8>>,
+    checks: Vec<CheckResult>,
     swept: HashMap<Sweep, Timestamp>,
 }
 
@@ -319,6 +321,22 @@ impl Store for Memory {
         Ok((u32::try_from(merged.len()).unwrap_or(u32::MAX), Money::from_micros(spent)))
     }
 
+    async fn check_results(
+        &self,
+        repo: RepoId,
+        since: Timestamp,
+        name: Option<&str>,
+    ) -> Result<Vec<CheckResult>, StoreError> {
+        let state = self.state()?;
+        let asked = state.checks.iter().rev().filter(|it| {
+            it.repo_id == repo && it.at >= since && name.is_none_or(|name| it.name == name)
+        });
+        let mut found: Vec<CheckResult> = asked.cloned().collect();
+        found.sort_by_key(|it| std::cmp::Reverse(it.at));
+        found.truncate(MOST_RESULTS);
+        Ok(found)
+    }
+
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {
         let state = self.state()?;
         let known = |id: &&DeliveryId| state.deliveries.iter().any(|received| received.id == **id);
@@ -359,10 +377,12 @@ impl Store for Memory {
 
     async fn forget(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut state = self.state()?;
-        let rows = |state: &State| (state.deliveries.len() + state.acts.len()) as u64;
+        let rows =
+            |state: &State| (state.deliveries.len() + state.acts.len() + state.checks.len()) as u64;
         let had = rows(&state);
         state.deliveries.retain(|received| received.at >= before);
         state.acts.retain(|_, at| *at >= before);
+        state.checks.retain(|result| result.at >= before);
         Ok(had - rows(&state))
     }
 }
@@ -448,6 +468,7 @@ impl State {
         }
         self.ledger.extend(commit.ledger.iter().map(|entry| (now, entry.clone())));
         self.patches.extend(commit.patch.clone());
+        self.checks.extend(commit.check.clone());
         if let Some(text) = &commit.log {
             let whose = commit.about().or_else(|| task.and_then(|task| task.about()));
             self.log.push((whose, LogLine { at: now, text: text.clone() }));

@@ -8,6 +8,7 @@
 use async_trait::async_trait;
 
 use crate::core::budget::{Accounts, Money, Payer};
+use crate::core::check_history::CheckResult;
 use crate::core::delivery::Delivery;
 use crate::core::fault::ErrorKind;
 use crate::core::github::RepoRef;
@@ -138,6 +139,15 @@ pub trait Store: Send + Sync {
         since: Timestamp,
     ) -> Result<(u32, Money), StoreError>;
 
+    /// What the repository's checks came to since a moment, the newest first, at most
+    /// [`MOST_RESULTS`](crate::core::check_history::MOST_RESULTS): of one name, or of all.
+    async fn check_results(
+        &self,
+        repo: RepoId,
+        since: Timestamp,
+        name: Option<&str>,
+    ) -> Result<Vec<CheckResult>, StoreError>;
+
     /// Which of these deliveries were accepted, so that a sweep fetches only the others.
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError>;
 
@@ -160,7 +170,8 @@ pub trait Store: Send + Sync {
     /// How many tasks stand in the queue, leased ones included.
     async fn queue_length(&self) -> Result<u64, StoreError>;
 
-    /// Forgets deliveries and act keys older than `before`. Jobs, ledger and log are kept.
+    /// Forgets deliveries, act keys and results of checks older than `before`. Jobs, ledger and log
+    /// are kept.
     async fn forget(&self, before: Timestamp) -> Result<u64, StoreError>;
 }
 
@@ -224,6 +235,8 @@ pub struct Commit {
     pub ledger: Vec<LedgerEntry>,
     /// A patch to keep.
     pub patch: Option<(PatchDigest, Vec<u8>)>,
+    /// What a check came to.
+    pub check: Option<CheckResult>,
     /// One line for the log of the job, or of the release.
     pub log: Option<String>,
 }

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Accepted, Claim, Commit, Lease, LogLine, Store, StoreError, Stored};
 use crate::core::budget::{Accounts, Money, Payer};
+use crate::core::check_history::CheckResult;
 use crate::core::delivery::Delivery;
 use crate::core::github::RepoRef;
 use crate::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
@@ -31,6 +32,7 @@ use crate::core::task::{Sweep, Task};
 
 mod accept;
 mod change;
+mod check_results;
 mod migrations;
 mod read;
 mod release;
@@ -242,6 +244,15 @@ impl Store for Sqlite {
         since: Timestamp,
     ) -> Result<(u32, Money), StoreError> {
         read::merged_pulls(&self.reads, repo_id, since).await
+    }
+
+    async fn check_results(
+        &self,
+        repo: RepoId,
+        since: Timestamp,
+        name: Option<&str>,
+    ) -> Result<Vec<CheckResult>, StoreError> {
+        check_results::since(&self.reads, repo, since, name).await
     }
 
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {

@@ -5,6 +5,7 @@
 
 use super::budget;
 use crate::clock::Clock;
+use crate::core::check_history::CheckResult;
 use crate::core::id::{JobId, ReleaseId};
 use crate::core::job::{self, Job};
 use crate::core::machine::Machine;
@@ -62,6 +63,19 @@ impl TaskOutcome {
     /// A commit, if there is one.
     pub(super) fn ready(commit: Option<Commit>) -> Self {
         commit.map_or(Self::Done, |commit| Self::Ready(Box::new(commit)))
+    }
+
+    /// With what a check came to, whatever else follows.
+    pub(super) fn remembering(self, check: Option<CheckResult>) -> Self {
+        match (self, check) {
+            (Self::Ready(commit), Some(check)) => {
+                Self::Ready(Box::new(Commit { check: Some(check), ..*commit }))
+            }
+            (Self::Done, Some(check)) => {
+                Self::Ready(Box::new(Commit { check: Some(check), ..Commit::default() }))
+            }
+            (as_it_is, _) => as_it_is,
+        }
     }
 
     /// One commit for two things that follow from one delivery.

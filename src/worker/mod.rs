@@ -37,6 +37,7 @@ mod others_pull;
 mod packages;
 mod patches;
 mod proof;
+mod red_check;
 mod route;
 mod steps;
 mod survey;

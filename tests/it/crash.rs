@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use gander::app::App;
 use gander::clock::Clock;
 use gander::core::budget::{Accounts, Money, Payer};
+use gander::core::check_history::CheckResult;
 use gander::core::delivery::Delivery;
 use gander::core::github::RepoRef;
 use gander::core::id::{DeliveryId, JobId, Number, ReleaseId, RepoId, Timestamp};
@@ -623,6 +624,15 @@ impl Store for Mortal {
         since: Timestamp,
     ) -> Result<(u32, Money), StoreError> {
         self.inner.merged_pulls(repo_id, since).await
+    }
+
+    async fn check_results(
+        &self,
+        repo: RepoId,
+        since: Timestamp,
+        name: Option<&str>,
+    ) -> Result<Vec<CheckResult>, StoreError> {
+        self.inner.check_results(repo, since, name).await
     }
 
     async fn known(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {

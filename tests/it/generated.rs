@@ -83,13 +83,25 @@ fn every_event_that_is_acted_upon_is_subscribed_to_and_no_other() {
     assert_eq!(acted.0, subscribed, "left: acted upon; right: in app-manifest.json");
 }
 
+/// What people may give and need not.
+const OPTIONAL: Scope = Scope::Rerun;
+
 #[test]
 fn every_permission_that_a_token_asks_for_is_asked_of_people_and_no_other_without_reason() {
     let mut used = Pairs::default();
     used.visit_file(&source("src/forge/auth.rs"));
     assert!(used.0.contains(&("contents".into(), "write".into())), "not found: {:?}", used.0);
     let asked = permissions();
+    let optional = between(
+        INSTALL,
+        "<!-- begin optional permissions -->",
+        "<!-- end optional permissions -->",
+    );
     for (name, level) in &used.0 {
+        let told = optional.contains(&format!("`{name}`: {level}"));
+        if told && OPTIONAL.permissions().contains(&(name.as_str(), level.as_str())) {
+            continue;
+        }
         let given = asked.get(name).map(String::as_str);
         assert!(given == Some(level) || given == Some("write"), "{name} {level}: {given:?}");
     }
@@ -101,7 +113,7 @@ fn every_permission_that_a_token_asks_for_is_asked_of_people_and_no_other_withou
 #[test]
 fn no_token_needs_more_than_the_app_asks_for() {
     let asked = permissions();
-    for scope in [Scope::Read, Scope::Watch, Scope::Talk, Scope::Push] {
+    for scope in Scope::ALL.into_iter().filter(|scope| *scope != OPTIONAL) {
         for (name, level) in scope.permissions() {
             let given =
                 asked.get(*name).unwrap_or_else(|| panic!("{scope:?}: {name} is not asked"));

@@ -30,6 +30,7 @@ mod duplicates;
 mod environment;
 mod explained;
 mod fix_an_issue;
+mod flaky_ci;
 mod forged;
 mod hold;
 mod hostile_github;

@@ -80,7 +80,7 @@ async fn a_check_that_passed_on_the_same_commit_before_is_called_flaky() {
     lint(&w, &head, "failure");
     w.settle().await;
     assert_eq!(w.only_pull().head_sha, head);
-    assert_snapshot!(w.last_words(pull), @"**`lint` is red, and looks flaky**: it passed on this very commit before. Please run it again; Gander changes nothing for it.");
+    assert_snapshot!(w.last_words(pull), @"**`lint` is red, and looks flaky**: it passed on this very commit before. Please [run it again](https://github.test/acme/widgets/runs/53000000004); Gander changes nothing for it.");
     w.ends().await;
 }
 

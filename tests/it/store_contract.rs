@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use gander::core::budget::{Accounts, Money, Payer};
+use gander::core::check_history::CheckResult;
 use gander::core::delivery::{Content, Delivery, Id, Payload, WebhookIssue, WebhookRepository};
 use gander::core::github::{PullRef, RepoRef};
 use gander::core::id::{
@@ -110,6 +111,7 @@ macro_rules! conformance {
                 a_repository_that_moved_is_known_by_its_new_name_everywhere
                 the_ledger_sums_by_whose_money_and_since_when
                 what_past_jobs_came_to_is_known_without_those_under_way
+                what_checks_came_to_lately_is_known_newest_first_by_name_or_of_all
                 forgetting_keeps_jobs_money_and_log
                 jobs_are_found_by_issue_and_by_pull_request
                 only_jobs_with_an_open_pull_request_count_as_open
@@ -696,6 +698,28 @@ async fn what_past_jobs_came_to_is_known_without_those_under_way(memory: Memory)
     }
 }
 
+async fn what_checks_came_to_lately_is_known_newest_first_by_name_or_of_all(memory: Memory) {
+    let store = memory.open().await;
+    let status = CheckResult { app: None, suite: None, red: false, ..check_result("lint", 30) };
+    let elsewhere = CheckResult { repo_id: RepoId(2), ..check_result("lint", 30) };
+    for result in
+        [check_result("lint", 20), check_result("test", 40), status.clone(), elsewhere.clone()]
+    {
+        let commit = Commit { check: Some(result), ..Commit::default() };
+        commit_at(&store, &commit, at(50)).await.unwrap();
+    }
+    let known =
+        async |repo, since, name| store.check_results(RepoId(repo), at(since), name).await.unwrap();
+    let (lint, test) = (check_result("lint", 20), check_result("test", 40));
+    assert_eq!(known(1, 0, None).await, [test.clone(), status.clone(), lint.clone()]);
+    assert_eq!(known(1, 0, Some("lint")).await, [status.clone(), lint]);
+    assert_eq!(known(1, 30, Some("lint")).await, [status]);
+    assert_eq!(known(2, 0, None).await, [elsewhere]);
+    assert!(known(3, 0, None).await.is_empty());
+    assert_eq!(store.forget(at(40)).await.unwrap(), 3);
+    assert_eq!(known(1, 0, None).await, [test]);
+}
+
 async fn forgetting_keeps_jobs_money_and_log(memory: Memory) {
     let store = memory.open().await;
     commit(&store, &full_commit()).await.unwrap();
@@ -706,7 +730,8 @@ async fn forgetting_keeps_jobs_money_and_log(memory: Memory) {
 
     let act = Commit { once: full_commit().once, ..Commit::default() };
     already_done(commit_at(&store, &act, at(50)).await);
-    assert_eq!(store.forget(at(50)).await.unwrap(), 2500 + 1);
+    // With the one result of a check.
+    assert_eq!(store.forget(at(50)).await.unwrap(), 2500 + 1 + 1);
     assert_eq!(store.forget(at(50)).await.unwrap(), 0);
     assert_eq!(
         store.known(&[delivery_id(1), delivery_id(5000)]).await.unwrap(),
@@ -962,12 +987,27 @@ fn full_commit() -> Commit {
             what: "attempt 1".into(),
         }],
         patch: Some((digest(), b"--- a\n+++ b\n".to_vec())),
+        check: Some(check_result("lint", 0)),
         log: Some("asked".into()),
         release: None,
     }
 }
 
+fn check_result(name: &str, second: i64) -> CheckResult {
+    CheckResult {
+        repo_id: RepoId(1),
+        name: name.into(),
+        app: Some(15_368),
+        suite: Some(7),
+        sha: "a".repeat(40).parse().unwrap(),
+        place: "#12".into(),
+        red: true,
+        at: at(second),
+    }
+}
+
 async fn nothing_of_a_full_commit(store: &Opened) {
+    assert!(store.check_results(RepoId(1), at(0), None).await.unwrap().is_empty());
     assert!(store.job(&job_id(1)).await.unwrap().is_none());
     assert!(store.patch(&digest()).await.unwrap().is_none());
     assert!(store.log(&job_id(1)).await.unwrap().is_empty());

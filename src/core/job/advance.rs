@@ -120,6 +120,7 @@ impl Job {
                 self.only_at(&JobStage::Answering { round })?;
                 Some(self.answered(round))
             }
+            JobFact::RerunRefused => self.rerun_refused(),
             JobFact::HeadChecked { head, failed } => self.head_checked(head, failed.clone()),
             JobFact::Merged { by } => {
                 self.stage.merging()?;

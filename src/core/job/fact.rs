@@ -86,6 +86,8 @@ pub enum JobFact {
     Answered { round: u32 },
     /// Gander's own checks ran on a head that a person made.
     HeadChecked { head: Sha, failed: Option<String> },
+    /// GitHub would not run a flaky check again.
+    RerunRefused,
     /// GitHub merged the approved head.
     Merged { by: Option<Login> },
     /// It did not.
@@ -132,6 +134,7 @@ impl JobFact {
             Self::RoundRefused { .. } => "a round was refused",
             Self::Answered { .. } => "answered",
             Self::HeadChecked { .. } => "a person's commit was checked",
+            Self::RerunRefused => "GitHub runs nothing again",
             Self::Merged { .. } => "merged",
             Self::NotMerged { .. } => "not merged",
             Self::Closed { .. } => "closed by people",

@@ -50,9 +50,11 @@ impl Job {
         }
         let ours = self.review.proof.as_ref().is_some_and(|it| it.ours && it.head == seen.head);
         match &seen.ci {
-            Ci::Red { check, because: because @ (RedBecause::Change | RedBecause::Touched) }
-                if ours && self.review.repairs < repairs =>
-            {
+            Ci::Red {
+                check,
+                because: because @ (RedBecause::Change | RedBecause::Touched),
+                ..
+            } if ours && self.review.repairs < repairs => {
                 let by = (self.order.by_id, self.order.login.clone());
                 let green_on_base = *because == RedBecause::Change;
                 Some(new(Cause::Ci { check: check.clone(), green_on_base }, by))

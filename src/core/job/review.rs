@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     ApprovalBinding, Base, Ci, Declined, Job, JobEnding, JobStage, JobStep, NoRepair, Obstacle,
-    OpenPull, PullEnd, PullSnapshot, PushedRound, RedBecause, Update, WaitingFor,
+    OpenPull, PullEnd, PullSnapshot, PushedRound, RedBecause, RunAgain, Update, WaitingFor,
 };
 use crate::core::approval::{Approval, MergeAttempt, NotApproved};
 use crate::core::id::{CommentId, Login, ReviewId, Sha, Timestamp, UserId};
@@ -71,6 +71,8 @@ pub struct ReviewState {
     pub pushed_by: Vec<Login>,
     /// What was pushed so far, a round each.
     pub pushed: Vec<PushedRound>,
+    /// The head on which GitHub would not run a check again.
+    pub rerun_refused: Option<Sha>,
     /// What GitHub was last asked to merge on.
     pub tried: Option<MergeAttempt>,
 }
@@ -385,17 +387,27 @@ impl Job {
         if let Some(why) = &proof.failed {
             return only(WaitingFor::HeadRed { head: seen.head.clone(), why: why.clone() });
         }
-        if let Ci::Red { check, because } = &seen.ci {
+        if let Ci::Red { check, because, page } = &seen.ci {
+            let mut steps = Vec::new();
             let why = match because {
                 RedBecause::AlsoOnBase => NoRepair::RedOnBase,
-                RedBecause::Flaky { why } => NoRepair::Flaky { why: why.clone() },
+                RedBecause::ForEverybody { places } => {
+                    NoRepair::ForEverybody { places: places.clone() }
+                }
+                RedBecause::Flaky { why, again } => {
+                    let again = self.run_again(&seen.head, again);
+                    if let RunAgain::ByUs { run, attempt } = again {
+                        steps.push(JobStep::Rerun { run, attempt });
+                    }
+                    NoRepair::Flaky { why: why.clone(), again, page: page.clone() }
+                }
                 RedBecause::Change | RedBecause::Touched if !proof.ours => NoRepair::NotOurs,
                 RedBecause::Change | RedBecause::Touched => {
                     NoRepair::RepairsUsed { limit: repairs }
                 }
                 RedBecause::NeverOnBase => NoRepair::NeverOnBase,
             };
-            return only(WaitingFor::Red { check: check.clone(), why });
+            return (WaitingFor::Red { check: check.clone(), why }, steps);
         }
         let since = self.review.binding.as_ref().map_or(Timestamp(0), |bound| bound.since);
         let approval = match &seen.consent {
@@ -411,6 +423,25 @@ impl Job {
             Some(obstacle) => only(WaitingFor::Setting(obstacle)),
             None => self.approved(seen, approval),
         }
+    }
+
+    /// How a flaky check is run again: not by us where GitHub would not have it.
+    fn run_again(&self, head: &Sha, again: &RunAgain) -> RunAgain {
+        let by_us = matches!(again, RunAgain::ByUs { .. } | RunAgain::Later);
+        if by_us && self.review.rerun_refused.as_ref() == Some(head) {
+            return RunAgain::ByPerson;
+        }
+        again.clone()
+    }
+
+    /// GitHub would not run a check again: a person is asked, with the next look.
+    pub(super) fn rerun_refused(&mut self) -> Option<Vec<JobStep>> {
+        let head = self.pull.as_ref()?.head.clone();
+        if !self.stage.is_in_review() || self.review.rerun_refused.as_ref() == Some(&head) {
+            return None;
+        }
+        self.review.rerun_refused = Some(head);
+        Some(vec![JobStep::Look])
     }
 
     /// What would keep it from being merged by us.

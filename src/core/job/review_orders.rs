@@ -187,10 +187,13 @@ impl GitHub {
             [.., true] => Ci::Green,
             [before @ .., false] => {
                 let because = match before.contains(&true) {
-                    true => RedBecause::Flaky { why: "it passed before".into() },
+                    true => {
+                        let again = RunAgain::ByUs { run: 1, attempt: 1 };
+                        RedBecause::Flaky { why: "it passed before".into(), again }
+                    }
                     false => RedBecause::Change,
                 };
-                Ci::Red { check: "ci".into(), because }
+                Ci::Red { check: "ci".into(), page: None, because }
             }
         }
     }

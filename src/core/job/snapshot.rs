@@ -83,6 +83,8 @@ pub enum Ci {
     Missing(MissingChecks),
     Red {
         check: String,
+        /// Where GitHub shows it.
+        page: Option<String>,
         because: RedBecause,
     },
 }
@@ -107,10 +109,34 @@ pub enum RedBecause {
     /// It never ran on the base: nobody knows whether this change caused it.
     NeverOnBase,
     AlsoOnBase,
+    /// Red on so many other pull requests that it is broken for everybody.
+    ForEverybody {
+        places: Vec<String>,
+    },
     Flaky {
         why: String,
+        again: RunAgain,
     },
 }
+
+/// How a flaky check is run again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum RunAgain {
+    /// By us: this run of a workflow, which was made `attempt` times so far.
+    ByUs { run: u64, attempt: u32 },
+    /// By us, once its run is over.
+    Later,
+    /// It was run again as often as we do that.
+    Spent,
+    /// By a person.
+    #[default]
+    ByPerson,
+}
+
+/// A run of a workflow is run again at most so often on one commit.
+pub const MOST_RERUNS: u32 = 3;
 
 /// What an approval is bound to beside its commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

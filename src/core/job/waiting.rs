@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MissingChecks, Obstacle};
+use super::{MissingChecks, Obstacle, RunAgain};
 use crate::core::approval::NotApproved;
 use crate::core::id::Sha;
 
@@ -54,9 +54,21 @@ pub enum WaitingFor {
 pub enum NoRepair {
     RedOnBase,
     NeverOnBase,
-    Flaky { why: String },
+    ForEverybody {
+        places: Vec<String>,
+    },
+    Flaky {
+        why: String,
+        #[serde(default)]
+        again: RunAgain,
+        /// Where GitHub shows it.
+        #[serde(default)]
+        page: Option<String>,
+    },
     NotOurs,
-    RepairsUsed { limit: u32 },
+    RepairsUsed {
+        limit: u32,
+    },
 }
 
 impl WaitingFor {
@@ -69,6 +81,12 @@ impl WaitingFor {
                 | Self::Checks { .. }
                 | Self::Consent(NotApproved::Nobody)
                 | Self::RoundFailed { .. }
-        )
+        ) && !self.is_run_again()
+    }
+
+    /// Whether a red check is run again, and nobody has to do anything.
+    fn is_run_again(&self) -> bool {
+        let Self::Red { why: NoRepair::Flaky { again, .. }, .. } = self else { return false };
+        matches!(again, RunAgain::ByUs { .. } | RunAgain::Later)
     }
 }

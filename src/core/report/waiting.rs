@@ -6,7 +6,7 @@ use super::flagged::{approve_flagged, flag_names};
 use super::s;
 use crate::core::approval::{NotApproved, WhyTwo};
 use crate::core::event::SKIP_LABEL;
-use crate::core::job::{Job, MissingChecks, NoRepair, Obstacle, WaitingFor};
+use crate::core::job::{Job, MOST_RERUNS, MissingChecks, NoRepair, Obstacle, RunAgain, WaitingFor};
 use crate::core::policy::RULES_PATH;
 use crate::core::text::{boxed, inline, listed};
 
@@ -205,11 +205,22 @@ fn red(check: &str, why: &NoRepair, prefix: &str) -> String {
             "**`{check}` is red, and it never ran on the base**, so nobody knows whether this \
              change caused it. If it did, comment `{prefix} revise` and say what to do."
         ),
-        NoRepair::Flaky { why } => format!(
-            "**`{check}` is red, and looks flaky**: {}. Please run it again; Gander changes nothing \
-             for it.",
-            inline(why, 200)
-        ),
+        NoRepair::ForEverybody { places } => {
+            let count = places.len();
+            format!(
+                "**`{check}` is red on {count} other pull requests or branches too** ({}), all \
+                 within a day, so it seems to be broken for everybody. Nothing is changed for it \
+                 here: it has to be mended where it is broken, and then run again.",
+                listed(places)
+            )
+        }
+        NoRepair::Flaky { why, again, page } => {
+            format!(
+                "**`{check}` is red, and looks flaky**: {}. {}",
+                inline(why, 200),
+                run_again(again, page.as_deref())
+            )
+        }
         NoRepair::NotOurs => format!(
             "**`{check}` is red on a commit that a person made.** Push a correction, or comment \
              `{prefix} revise` and say what to do."
@@ -219,6 +230,36 @@ fn red(check: &str, why: &NoRepair, prefix: &str) -> String {
              `{RULES_PATH}`). `{prefix} revise` with a hint tries again.",
             s = s(*limit)
         ),
+    }
+}
+
+/// What becomes of a flaky check.
+fn run_again(again: &RunAgain, page: Option<&str>) -> String {
+    match again {
+        RunAgain::ByUs { attempt, .. } => {
+            format!("Gander runs it again ({attempt} of {MOST_RERUNS}).")
+        }
+        RunAgain::Later => "Gander runs it again once its run is over.".to_owned(),
+        RunAgain::Spent => format!(
+            "It was run again {MOST_RERUNS} times, and is no better. Please {}; Gander changes \
+             nothing for it.",
+            linked("look at it", page)
+        ),
+        RunAgain::ByPerson => {
+            format!("Please {}; Gander changes nothing for it.", linked("run it again", page))
+        }
+    }
+}
+
+/// Words as a link, where there is a page.
+fn linked(words: &str, page: Option<&str>) -> String {
+    let plain = |page: &&str| {
+        let is_web = page.starts_with("https://") || page.starts_with("http://");
+        is_web && page.chars().all(|c| c.is_ascii_graphic() && !"()<>[]\\`\"".contains(c))
+    };
+    match page.filter(plain) {
+        Some(page) => format!("[{words}]({page})"),
+        None => words.to_owned(),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::core::machine::Machine;
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{execute, failed, from_json, second_of_its_kind, to_json};
+use super::{check_results, execute, failed, from_json, second_of_its_kind, to_json};
 use crate::core::github::RepoRef;
 use crate::core::id::Timestamp;
 use crate::core::job::Job;
@@ -195,6 +195,8 @@ pub(super) async fn forget(
          WHERE id IN (SELECT id FROM deliveries WHERE received < ?1 ORDER BY received LIMIT ?2)",
         "DELETE FROM acts
          WHERE key IN (SELECT key FROM acts WHERE at < ?1 ORDER BY at LIMIT ?2)",
+        "DELETE FROM check_results
+         WHERE id IN (SELECT id FROM check_results WHERE at < ?1 ORDER BY at LIMIT ?2)",
     ] {
         let deleted = sqlx::query(statement).bind(before.0).bind(FORGOTTEN_AT_ONCE);
         forgotten += deleted.execute(&mut *connection).await.map_err(failed)?.rows_affected();
@@ -269,6 +271,9 @@ async fn commit(
         let kept =
             sqlx::query("INSERT INTO patches (digest, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING");
         kept.bind(digest.as_str()).bind(bytes).execute(&mut *connection).await.map_err(failed)?;
+    }
+    if let Some(result) = &commit.check {
+        check_results::add(connection, result).await?;
     }
     if let Some(text) = &commit.log {
         log(connection, whose_log(commit, &done)?, text, now).await?;

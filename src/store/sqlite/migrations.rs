@@ -11,7 +11,7 @@ use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// Their numbers, without a gap, are their versions.
-const STEPS: [(&str, &str); 6] = [
+const STEPS: [(&str, &str); 7] = [
     ("first", include_str!("../../../migrations/sqlite/0001_first.sql")),
     ("releases", include_str!("../../../migrations/sqlite/0002_releases.sql")),
     (
@@ -21,6 +21,7 @@ const STEPS: [(&str, &str); 6] = [
     ("sweeps", include_str!("../../../migrations/sqlite/0004_sweeps.sql")),
     ("abandoned", include_str!("../../../migrations/sqlite/0005_abandoned.sql")),
     ("judged", include_str!("../../../migrations/sqlite/0006_judged.sql")),
+    ("check results", include_str!("../../../migrations/sqlite/0007_check_results.sql")),
 ];
 
 /// All of them, in order.
@@ -65,6 +66,7 @@ mod tests {
             "6f6dd597dc82383f",
             "e28547437c549e5d",
             "00b3729af1181c50",
+            "24aa8296a38b206a",
         ];
         assert_eq!(digests, released);
     }

@@ -12,6 +12,7 @@ pub(in crate::worker) mod review;
 
 use crate::clock::day_and_time;
 use crate::core::budget::MergedCosts;
+use crate::core::check_history::{CheckResult, REMEMBERED_DAYS, summaries};
 use crate::core::command::{Command, Verb};
 use crate::core::delivery::Payload;
 use crate::core::event::{ClosedSubject, CommandEvent, Event, IssueText, SaidIn, Touched};
@@ -48,6 +49,7 @@ pub(in crate::worker) async fn decide(
     payload: &Payload,
     looks: u32,
 ) -> Result<TaskOutcome, WorkError> {
+    let result = CheckResult::of(event, payload, ctx.clock.now());
     let event = Event::of(event, payload, &ctx.settings.address);
     if let Some(repo) = event.repo() {
         follow_to(ctx, repo).await?;
@@ -67,7 +69,10 @@ pub(in crate::worker) async fn decide(
         Event::Remarked(said) => remark(ctx, &said, looks).await,
         Event::Touched { repo, what } => {
             let job = touched(ctx, &repo, &what).await?;
-            Ok(job.and(release_touched(ctx, &repo, &what).await?))
+            let both = job.and(release_touched(ctx, &repo, &what).await?);
+            // What a check of ours comes to says nothing about the repository's.
+            let others = result.filter(|result| !ctx.forge.is_this_app(result.app));
+            Ok(both.remembering(others))
         }
         Event::RunEnded { repo } => run_ended(ctx, &repo).await,
         Event::Closed { repo, number, by, what } => {
@@ -158,6 +163,10 @@ async fn command(
         Verb::Retry => retry(ctx, asked, command, has).await,
         Verb::Update => update(ctx, asked).await,
         Verb::Cancel => cancel(ctx, asked).await,
+        Verb::Status if is_about_checks(&command.request) => {
+            let text = check_history(ctx, asked).await?;
+            Ok(answer(ctx, asked, has, text))
+        }
         Verb::Status => {
             let jobs = jobs_on(ctx, asked).await?.into_iter().map(|stored| stored.machine);
             let jobs: Vec<Job> = jobs.collect();
@@ -178,6 +187,19 @@ async fn merged_costs(ctx: &Context, job: &Job) -> Result<MergedCosts, WorkError
     let since = ctx.clock.now().plus_seconds(-i64::from(DAYS) * 24 * 60 * 60);
     let (pulls, spent) = ctx.store.merged_pulls(job.repo.repo_id, since).await?;
     Ok(MergedCosts { days: DAYS, pulls, spent })
+}
+
+fn is_about_checks(words: &str) -> bool {
+    let first = words.split_whitespace().next().unwrap_or_default();
+    ["check", "checks"].iter().any(|name| first.eq_ignore_ascii_case(name))
+}
+
+/// `status checks`: what the repository's checks came to lately.
+async fn check_history(ctx: &Context, asked: &CommandEvent) -> Result<String, WorkError> {
+    let now = ctx.clock.now();
+    let since = now.plus_seconds(-REMEMBERED_DAYS * 24 * 60 * 60);
+    let results = ctx.store.check_results(asked.repo.repo_id, since, None).await?;
+    Ok(report::check_history(&summaries(&results, now), results.len()))
 }
 
 /// `explain`: the rules and facts behind the last decision.

@@ -488,6 +488,15 @@ async fn visits_the_runs(world: &World, client: &Client) {
     client.get(&format!("{one}/jobs?per_page=5")).await.expect(200);
     let artifacts = client.get(&format!("{one}/artifacts?name=artifact")).await.expect(200);
     assert_eq!(artifacts["total_count"], 1);
+    let path = ".github/workflows/ci.yml";
+    let (name, jobs) = ("ci", &["test"][..]);
+    let spec = WorkflowSpec { name, path, event: "push", branch: Some("main"), sha: &main, jobs };
+    let red = mona.starts_workflow(REPO, &spec).unwrap();
+    let again = format!("{runs}/{red}/rerun-failed-jobs");
+    client.post(&again, json!({})).await.expect(403);
+    let end = JobEnd { name: "test", conclusion: "failure", log: "no", annotations: &[] };
+    world.emulator.job_ends(REPO, red, &end).unwrap();
+    client.post(&again, json!({})).await.expect(201);
 }
 
 /// A day in the life of an App: every route once, each as it is meant.

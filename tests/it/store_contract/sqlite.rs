@@ -201,6 +201,7 @@ const FILLED: &[(i64, &str)] = &[
     (4, include_str!("filled_0004.sql")),
     (5, include_str!("filled_0005.sql")),
     (6, include_str!("filled_0006.sql")),
+    (7, include_str!("filled_0007.sql")),
 ];
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Access, Answer, Call, Content, Outcome, Refusal, Route, counted, route};
 use crate::acts;
@@ -27,6 +27,7 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/repos/{owner}/{repo}/actions/runs", READ, list),
     route("GET", "/repos/{owner}/{repo}/actions/runs/{id}", READ, show),
     route("GET", "/repos/{owner}/{repo}/actions/runs/{id}/jobs", READ, jobs),
+    route("POST", "/repos/{owner}/{repo}/actions/runs/{id}/rerun-failed-jobs", WRITE, rerun_failed),
     route("GET", "/repos/{owner}/{repo}/actions/jobs/{id}", READ, show_job),
     route("GET", "/repos/{owner}/{repo}/actions/jobs/{id}/logs", READ, logs),
 ];
@@ -184,6 +185,23 @@ fn jobs(call: &mut Call<'_>) -> Outcome {
         if every { run.jobs.iter().collect() } else { run.latest_jobs().collect() };
     let all = jobs.into_iter().map(|job| run_shapes::job(call.state, known, run, job)).collect();
     Ok(counted(call, "jobs", all))
+}
+
+/// Runs those jobs again that did not pass, if the run is over.
+fn rerun_failed(call: &mut Call<'_>) -> Outcome {
+    let run = find(call)?;
+    if run.status != "completed" {
+        return Err(Refusal::new(403, "This workflow is already running"));
+    }
+    let failed = run.latest_jobs().filter(|job| job.conclusion.as_deref() != Some("success"));
+    let failed: Vec<String> = failed.map(|job| job.name.clone()).collect();
+    if failed.is_empty() {
+        return Err(Refusal::new(403, "This workflow run cannot be retried"));
+    }
+    let (id, actor) = (run.id, call.actor()?);
+    let failed: Vec<&str> = failed.iter().map(String::as_str).collect();
+    acts::rerun_jobs(call.state, call.repository_id(), id, actor, &failed)?;
+    Ok(Answer::created(json!({})))
 }
 
 fn find_job<'c>(call: &'c Call<'_>) -> Result<(&'c WorkflowRun, &'c Job), Refusal> {

@@ -6,20 +6,18 @@
 use std::collections::BTreeMap;
 
 use crate::core::approval::ApprovalCriteria;
-use crate::core::checks::CheckState;
 use crate::core::event::SKIP_LABEL;
 use crate::core::github::{PullRef, RepoRef};
 use crate::core::id::{Number, ReviewId, Timestamp, UserId};
-use crate::core::job::{
-    ChangeRequest, Ci, Job, JobStep, OpenPull, PullEnd, PullSnapshot, RedBecause,
-};
+use crate::core::job::{ChangeRequest, Ci, Job, JobStep, OpenPull, PullEnd, PullSnapshot};
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::core::task::Task;
 use crate::forge::payload::{PullDetail, Review, ReviewComment};
-use crate::forge::{Ballot, ReportedCheck, Roles, actor, moment};
+use crate::forge::{Ballot, Roles, actor, moment};
 use crate::worker::ci::{Head, HeadChecks, checks};
 use crate::worker::consent::{consent, contributors};
-use crate::worker::{Context, WorkError, patches};
+use crate::worker::red_check::because;
+use crate::worker::{Context, WorkError};
 
 /// What the job's pull request shows. `None`: it has none.
 pub(in crate::worker) async fn run(
@@ -165,88 +163,9 @@ async fn ci(
         HeadChecks::Missing(checks) => Ci::Missing(checks),
         HeadChecks::Red(red) => {
             let because = because(ctx, job, pull, &red).await?;
-            Ci::Red { check: red.name, because }
+            Ci::Red { check: red.name, page: red.page, because }
         }
     })
-}
-
-async fn because(
-    ctx: &Context,
-    job: &Job,
-    pull: &PullDetail,
-    red: &ReportedCheck,
-) -> Result<RedBecause, WorkError> {
-    if red.wavered {
-        let why = "it passed on this very commit before".to_owned();
-        return Ok(RedBecause::Flaky { why });
-    }
-    if red.state == CheckState::CutOff {
-        let why = "it was cut off before it had a result".to_owned();
-        return Ok(RedBecause::Flaky { why });
-    }
-    let mut there = ctx.forge.checks(&job.repo, &pull.base.sha).await?;
-    there.retain(|it| it.name == red.name && it.app == red.app);
-    let there = of_same_workflow(ctx, &job.repo, red, there).await?;
-    let is_green = |it: &&ReportedCheck| it.state == CheckState::Green;
-    let reds_beside = |it: &ReportedCheck| reds_in(&there, it);
-    Ok(if there.iter().filter(is_green).any(|it| reds_beside(it) == 0) {
-        RedBecause::Change
-    } else if let Some(most) = there.iter().filter(is_green).map(reds_beside).max() {
-        // Jobs of one name, of which some are red there: so many of these may be the same ones.
-        let here = ctx.forge.checks(&job.repo, &pull.head.sha).await?;
-        if reds_in(&here, red) > most { RedBecause::Change } else { RedBecause::AlsoOnBase }
-    } else if there.iter().any(|it| it.state == CheckState::Red) {
-        RedBecause::AlsoOnBase
-    } else if points_at_change(ctx, job, red).await? {
-        RedBecause::Touched
-    } else {
-        RedBecause::NeverOnBase
-    })
-}
-
-/// How many checks of one name are red in the suite of one of them: more than one have it in a
-/// matrix whose jobs are named alike.
-fn reds_in(checks: &[ReportedCheck], of: &ReportedCheck) -> usize {
-    let twins = checks.iter().filter(|it| {
-        of.suite.is_some() && it.suite == of.suite && it.name == of.name && it.app == of.app
-    });
-    twins.filter(|it| it.state == CheckState::Red).count()
-}
-
-/// Whether what a check says is wrong stands in a file that Gander changed.
-async fn points_at_change(
-    ctx: &Context,
-    job: &Job,
-    red: &ReportedCheck,
-) -> Result<bool, WorkError> {
-    let (Some(run), Some(proposal)) = (red.run, job.proposal()) else { return Ok(false) };
-    let Some(patch) = patches::kept(ctx.store.as_ref(), &proposal.patch).await? else {
-        return Ok(false);
-    };
-    let said = ctx.forge.annotations(&job.repo, run).await?;
-    let of_it = |path: &str| said.iter().any(|line| line.starts_with(&format!("{path}:")));
-    Ok(patch.changes.keys().any(|path| of_it(path.as_str())))
-}
-
-/// Of checks with one name those of the same workflow, and those of which GitHub does not say.
-async fn of_same_workflow(
-    ctx: &Context,
-    repo: &RepoRef,
-    red: &ReportedCheck,
-    checks: Vec<ReportedCheck>,
-) -> Result<Vec<ReportedCheck>, WorkError> {
-    let forge = &ctx.forge;
-    if checks.is_empty() {
-        return Ok(checks);
-    }
-    let Some(of) = forge.workflow_of(repo, red.suite).await? else { return Ok(checks) };
-    let mut same = Vec::new();
-    for check in checks {
-        if forge.workflow_of(repo, check.suite).await?.is_none_or(|other| other == of) {
-            same.push(check);
-        }
-    }
-    Ok(same)
 }
 
 /// Whether GitHub says that nothing stands in the way of merging.

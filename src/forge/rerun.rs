@@ -1,0 +1,94 @@
+//! Running jobs of GitHub Actions again.
+//!
+//! Invariants: it is asked for with a token of its own, by a permission that people may give and
+//! that Gander can do without; a run is asked for again only while it is over and at the attempt
+//! that was looked at, so that asking twice is asking once.
+
+use http::Method;
+
+use super::{ApiCall, Forge, ForgeError, Scope, repo_path};
+use crate::core::github::RepoRef;
+
+/// A run of a workflow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionsRun {
+    /// GitHub's number.
+    pub id: u64,
+    /// From 1; grows with each time that some of it is run again.
+    pub attempt: u32,
+    /// Whether it is over.
+    pub over: bool,
+    /// Where GitHub shows it.
+    pub page: Option<String>,
+}
+
+/// What became of asking for a run again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rerun {
+    /// It runs again, by our word or by somebody else's.
+    Begun,
+    /// GitHub refuses, in these words.
+    Refused(String),
+}
+
+impl Forge {
+    /// The run that a check suite stands for. `None`: it is not of GitHub Actions.
+    ///
+    /// # Errors
+    /// When GitHub does not answer.
+    pub async fn actions_run(
+        &self,
+        repo: &RepoRef,
+        suite: Option<u64>,
+    ) -> Result<Option<ActionsRun>, ForgeError> {
+        let Some(suite) = suite else { return Ok(None) };
+        let run = self.run_of_suite(repo, Scope::Watch, suite).await?;
+        Ok(run.map(|run| ActionsRun {
+            id: run.id,
+            attempt: run.run_attempt.and_then(|it| it.try_into().ok()).unwrap_or(1),
+            over: run.status.as_deref() == Some("completed"),
+            page: run.html_url,
+        }))
+    }
+
+    /// Whether people gave the permission to run jobs again.
+    ///
+    /// # Errors
+    /// When GitHub does not answer.
+    pub async fn may_rerun(&self, repo: &RepoRef) -> Result<bool, ForgeError> {
+        match self.session(repo, Scope::Rerun).await {
+            Ok(_) => Ok(true),
+            // GitHub mints no token with a permission that the installation does not have.
+            Err(error) if error.status() == Some(422) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs those jobs of a run again that failed, if it is over and still at this attempt.
+    ///
+    /// # Errors
+    /// When GitHub does not answer.
+    pub async fn rerun_failed(
+        &self,
+        repo: &RepoRef,
+        run: u64,
+        attempt: u32,
+    ) -> Result<Rerun, ForgeError> {
+        let path = format!("{}/actions/runs/{run}", repo_path(repo));
+        let doing = "reading a run of a workflow";
+        let now: super::runs::SuiteRun = self.get(repo, Scope::Watch, path.clone(), doing).await?;
+        let is_it = now.run_attempt.is_none_or(|now| now == u64::from(attempt));
+        if !is_it || now.status.as_deref() != Some("completed") {
+            return Ok(Rerun::Begun);
+        }
+        let path = format!("{path}/rerun-failed-jobs");
+        let call = ApiCall::new(Method::POST, path, "running failed jobs again");
+        match self.call(repo, Scope::Rerun, call).await {
+            Ok(_) => Ok(Rerun::Begun),
+            Err(error) if matches!(error.status(), Some(403 | 404 | 422)) => {
+                Ok(Rerun::Refused(error.in_words()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What checks came to lately.
+
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+
+use super::failed;
+use crate::core::check_history::{CheckResult, MOST_RESULTS};
+use crate::core::id::{RepoId, Timestamp};
+use crate::store::StoreError;
+
+/// Name, App, suite, commit, place, whether it was red, and when.
+type Row = (String, Option<i64>, Option<i64>, String, String, bool, i64);
+
+fn read(repo_id: RepoId, row: Row) -> Result<CheckResult, StoreError> {
+    let (name, app, suite, sha, place, red, at) = row;
+    let corrupt = |bad| StoreError::Corrupt { what: "a result of a check", source: Box::new(bad) };
+    Ok(CheckResult {
+        repo_id,
+        name,
+        app: app.map(i64::cast_unsigned),
+        suite: suite.map(i64::cast_unsigned),
+        sha: sha.parse().map_err(corrupt)?,
+        place,
+        red,
+        at: Timestamp(at),
+    })
+}
+
+pub(super) async fn since(
+    pool: &SqlitePool,
+    repo: RepoId,
+    since: Timestamp,
+    name: Option<&str>,
+) -> Result<Vec<CheckResult>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT name, app, suite, sha, place, red, at FROM check_results
+         WHERE repo = ?1 AND at >= ?2 AND (?3 IS NULL OR name = ?3)
+         ORDER BY at DESC, id DESC LIMIT ?4",
+    )
+    .bind(repo.0.cast_signed())
+    .bind(since.0)
+    .bind(name)
+    .bind(i64::try_from(MOST_RESULTS).unwrap_or(i64::MAX))
+    .fetch_all(pool)
+    .await
+    .map_err(failed)?;
+    rows.into_iter().map(|row| read(repo, row)).collect()
+}
+
+pub(super) async fn add(
+    connection: &mut SqliteConnection,
+    result: &CheckResult,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO check_results (repo, name, app, suite, sha, place, red, at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(result.repo_id.0.cast_signed())
+    .bind(&result.name)
+    .bind(result.app.map(u64::cast_signed))
+    .bind(result.suite.map(u64::cast_signed))
+    .bind(result.sha.as_str())
+    .bind(&result.place)
+    .bind(result.red)
+    .bind(result.at.0)
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(failed)
+}
