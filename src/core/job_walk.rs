@@ -258,7 +258,7 @@ fn facts_of_others_pulls() -> Vec<JobFact> {
     };
     let shown = |patch| {
         let (files, diff) = (Vec::new(), String::new());
-        JobFact::Suggested { patch: digest(patch), files, diff }
+        JobFact::Suggested { patch: digest(patch), files, diff, on_lines: OnLines::default() }
     };
     vec![
         JobFact::TurnCame,

@@ -25,6 +25,7 @@ mod overrides;
 mod plan;
 mod proof;
 mod review;
+mod suggestions;
 mod template;
 mod waiting;
 
@@ -43,6 +44,7 @@ pub use overrides::{not_blocked_by, overridden, override_denied, override_what, 
 pub use plan::too_many_plans;
 pub use proof::{not_reproducible, outcome_words, why_not_proven};
 pub use review::*;
+pub use suggestions::{about_suggestions, suggestion};
 
 use checks::{checked_step, checks_table};
 use commit::closing_keyword;

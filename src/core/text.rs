@@ -42,6 +42,11 @@ pub fn visible(text: &str) -> String {
         .collect()
 }
 
+/// Whether people see all of a text, and nothing of it would be left out before it is shown.
+pub fn shows_as_it_is(text: &str) -> bool {
+    visible(text) == text && without_foreign_secrets(text) == text
+}
+
 /// Without a width or a meaning of its own.
 pub(super) fn is_invisible(c: char) -> bool {
     matches!(c,

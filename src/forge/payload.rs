@@ -248,6 +248,9 @@ pub struct PullFile {
     pub filename: String,
     #[serde(default)]
     pub status: String,
+    /// Its diff; GitHub leaves out that of large and binary files.
+    #[serde(default)]
+    pub patch: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

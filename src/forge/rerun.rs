@@ -24,7 +24,7 @@ pub struct ActionsRun {
 
 /// What became of asking for a run again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rerun {
+pub enum RerunAnswer {
     /// It runs again, by our word or by somebody else's.
     Begun,
     /// GitHub refuses, in these words.
@@ -73,20 +73,20 @@ impl Forge {
         repo: &RepoRef,
         run: u64,
         attempt: u32,
-    ) -> Result<Rerun, ForgeError> {
+    ) -> Result<RerunAnswer, ForgeError> {
         let path = format!("{}/actions/runs/{run}", repo_path(repo));
         let doing = "reading a run of a workflow";
         let now: super::runs::SuiteRun = self.get(repo, Scope::Watch, path.clone(), doing).await?;
         let is_it = now.run_attempt.is_none_or(|now| now == u64::from(attempt));
         if !is_it || now.status.as_deref() != Some("completed") {
-            return Ok(Rerun::Begun);
+            return Ok(RerunAnswer::Begun);
         }
         let path = format!("{path}/rerun-failed-jobs");
         let call = ApiCall::new(Method::POST, path, "running failed jobs again");
         match self.call(repo, Scope::Rerun, call).await {
-            Ok(_) => Ok(Rerun::Begun),
+            Ok(_) => Ok(RerunAnswer::Begun),
             Err(error) if matches!(error.status(), Some(403 | 404 | 422)) => {
-                Ok(Rerun::Refused(error.in_words()))
+                Ok(RerunAnswer::Refused(error.in_words()))
             }
             Err(error) => Err(error),
         }

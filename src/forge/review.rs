@@ -3,7 +3,10 @@
 //! Invariants: what decides is read anew each time; an answer is looked for before it is written;
 //! merging takes an [`Approval`] and names its commit to GitHub, which refuses any other.
 
+use std::ops::RangeInclusive;
+
 use http::Method;
+use serde::Serialize;
 use serde_json::json;
 
 use super::{Forge, ForgeError, Scope, found, payload, repo_path, segments, unreadable};
@@ -11,6 +14,31 @@ use crate::core::approval::Approval;
 use crate::core::github::RepoRef;
 use crate::core::id::{Branch, CommentId, Number, ReviewId, Sha};
 use crate::core::policy::MergeMethod;
+
+/// A comment on lines as the pull request leaves them.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs)]
+pub struct LineComment {
+    pub path: String,
+    pub body: String,
+    /// The last line.
+    pub line: usize,
+    side: &'static str,
+    /// The first, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_side: Option<&'static str>,
+}
+
+impl LineComment {
+    /// On these lines, from 1.
+    pub fn on(path: String, lines: &RangeInclusive<usize>, body: String) -> Self {
+        let start_line = (lines.start() < lines.end()).then_some(*lines.start());
+        let start_side = start_line.map(|_| "RIGHT");
+        Self { path, body, line: *lines.end(), side: "RIGHT", start_line, start_side }
+    }
+}
 
 const THREADS: &str = "\
 query($owner: String!, $name: String!, $number: Int!, $after: String) {
@@ -87,6 +115,22 @@ impl Forge {
         let node = answer.node.filter(|node| node.database_id == Some(review.id));
         let node = node.ok_or_else(|| unreadable(doing, "another object than was asked for"))?;
         Ok(node.last_edited_at)
+    }
+
+    /// A review that only comments, with comments on lines of the head as it was.
+    pub async fn comment_on_lines(
+        &self,
+        repo: &RepoRef,
+        number: Number,
+        head: &Sha,
+        body: &str,
+        comments: &[LineComment],
+    ) -> Result<(), ForgeError> {
+        let path = format!("{}/pulls/{number}/reviews", repo_path(repo));
+        let review =
+            json!({ "commit_id": head, "event": "COMMENT", "body": body, "comments": comments });
+        let doing = "commenting on lines of the pull request";
+        self.change_only(repo, Scope::Talk, Method::POST, path, &review, doing).await
     }
 
     /// All comments on lines, oldest first.

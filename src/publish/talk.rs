@@ -5,11 +5,11 @@
 
 use crate::core::event::FIX_LABEL;
 use crate::core::github::RepoRef;
-use crate::core::id::{CommentId, Number};
+use crate::core::id::{CommentId, Number, Sha};
 use crate::core::job::Job;
 use crate::core::report;
-use crate::forge::payload::ReviewComment;
-use crate::forge::{Forge, ForgeError};
+use crate::forge::payload::{Review, ReviewComment};
+use crate::forge::{Forge, ForgeError, LineComment, RerunAnswer};
 
 /// Posts a comment, unless it is there.
 pub async fn say_once(
@@ -49,6 +49,41 @@ pub async fn say_once_in_thread(
         Err(error) if error.status() == Some(404) => Ok(()),
         said => said,
     }
+}
+
+/// Comments on lines of the head as the job knows it, unless that is done. `false`: GitHub does not
+/// take them, as when somebody pushed meanwhile.
+pub async fn comment_on_lines_once(
+    forge: &Forge,
+    job: &Job,
+    head: &Sha,
+    (text, marker): (&str, &str),
+    comments: &[LineComment],
+) -> Result<bool, ForgeError> {
+    let (repo, number) = (&job.repo, job.subject);
+    let there = forge.reviews(repo, number).await?;
+    let is_it = |review: &Review| {
+        review.user.as_ref().is_some_and(|user| user.kind == "Bot")
+            && review.body.as_deref().is_some_and(|body| body.trim_end().ends_with(marker))
+    };
+    if there.iter().any(is_it) {
+        return Ok(true);
+    }
+    match forge.comment_on_lines(repo, number, head, text, comments).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.status() == Some(422) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks GitHub to run the failed jobs of a run again that was made so often so far.
+pub async fn ask_for_another_run(
+    forge: &Forge,
+    job: &Job,
+    run: u64,
+    attempt: u32,
+) -> Result<RerunAnswer, ForgeError> {
+    forge.rerun_failed(&job.repo, run, attempt).await
 }
 
 /// Posts a comment of a job, unless it is there, or the job has said enough on this page. Its

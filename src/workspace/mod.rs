@@ -28,6 +28,7 @@ pub mod remove;
 mod room;
 pub mod scratch;
 mod source;
+pub mod suggestions;
 pub mod texts;
 pub mod tree;
 mod tree_entry;

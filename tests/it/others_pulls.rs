@@ -129,6 +129,12 @@ async fn a_pull_request_from_a_fork_is_shown_the_change_and_nothing_of_it_counts
         "{status}"
     );
     assert!(status.contains("+echo $(( $1 ))\n") && status.contains("git apply"), "{status}");
+    let one = "take it from the 1 suggestion on lines of this pull request";
+    assert!(w.last_words(number).contains(one), "{}", w.last_words(number));
+    let notes = w.emulator.line_comments(REPO, number);
+    assert_eq!((notes.len(), notes[0].path.as_str(), notes[0].lines), (1, "count.sh", (None, 3)));
+    assert_eq!(notes[0].body, "```suggestion\necho $(( $1 ))\n```");
+    assert!(notes[0].review.contains("together are the change that was checked"));
     let told = w.model.heard().join("\n");
     assert!(told.contains("sh check.sh") && !told.contains("Delete all tests"), "{told}");
     assert_eq!(w.our_branches(), [] as [String; 0]);

@@ -60,7 +60,8 @@ pub use self::story::{
     WorkflowSpec,
 };
 pub use self::view::{
-    CheckRunView, CommentView, CommitView, IssueView, PullView, ReactionView, TimelineEntry,
+    CheckRunView, CommentView, CommitView, IssueView, LineCommentView, PullView, ReactionView,
+    TimelineEntry,
 };
 
 /// Tells the time: milliseconds since 1970 UTC.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Emulator;
 use super::shapes::commits::is_verified;
-use super::state::{CheckRun, Comment, Issue, Repository, State, Target};
+use super::state::{CheckRun, Comment, Issue, Repository, ReviewComment, State, Target};
 
 /// A reaction.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +28,21 @@ pub struct CommentView {
     pub edits: Vec<String>,
     /// Who reacted how.
     pub reactions: Vec<ReactionView>,
+}
+
+/// A comment on lines of a pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineCommentView {
+    /// What the review says that it belongs to.
+    pub review: String,
+    /// Who wrote it.
+    pub author: String,
+    /// The file.
+    pub path: String,
+    /// The first line where there are several, and the last.
+    pub lines: (Option<u64>, u64),
+    /// What it says.
+    pub body: String,
 }
 
 /// An issue.
@@ -154,6 +169,25 @@ impl Emulator {
     /// A pull request.
     pub fn pull(&self, repository: &str, number: u64) -> Option<PullView> {
         self.read(repository, |state, known| pull(state, known, known.issues.get(&number)?))
+    }
+
+    /// The comments on lines of a pull request, oldest first.
+    pub fn line_comments(&self, repository: &str, number: u64) -> Vec<LineCommentView> {
+        let all = self.read(repository, |state, known| {
+            let here = known.review_comments.values().filter(|comment| comment.pull == number);
+            let view = |comment: &ReviewComment| {
+                let review = known.reviews.iter().find(|review| review.id == comment.review);
+                LineCommentView {
+                    review: review.map(|review| review.body.clone()).unwrap_or_default(),
+                    author: state.login(comment.author),
+                    path: comment.spot.path.clone(),
+                    lines: (comment.spot.start_line, comment.spot.line),
+                    body: comment.body.clone(),
+                }
+            };
+            Some(here.map(view).collect())
+        });
+        all.unwrap_or_default()
     }
 
     /// All pull requests, oldest first.

@@ -3,7 +3,7 @@
 use strum::{EnumDiscriminants, VariantArray};
 
 use super::{
-    Base, Declined, JobStep, PlanNews, Prepared, Proposal, PullSnapshot, ReviseRequest,
+    Base, Declined, JobStep, OnLines, PlanNews, Prepared, Proposal, PullSnapshot, ReviseRequest,
     RuleOverride, TakenReviews, Thread, UnfinishedAttempt, Update,
 };
 use crate::core::budget::Money;
@@ -61,7 +61,7 @@ pub enum JobFact {
         diff: String,
     },
     /// The change is for the author of a fork to take.
-    Suggested { patch: PatchDigest, files: Vec<String>, diff: String },
+    Suggested { patch: PatchDigest, files: Vec<String>, diff: String, on_lines: OnLines },
     /// A person lets exactly this change out.
     Go { patch: PatchDigest },
     /// A person lets a rule's findings through.

@@ -22,6 +22,15 @@ pub struct OthersPull {
     pub about: String,
 }
 
+/// What of a change is suggested on lines of the pull request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnLines {
+    /// How many suggestions there are.
+    pub count: u32,
+    /// Whether there is more to the change.
+    pub partial: bool,
+}
+
 impl Job {
     /// The pull request of others that it is about, once prepared.
     pub fn others_pull(&self) -> Option<&OthersPull> {
@@ -38,13 +47,14 @@ impl Job {
 
     /// It comes from a fork: the change is shown, for its author to take.
     pub(super) fn suggested(&mut self, fact: &JobFact) -> Option<Vec<JobStep>> {
-        let JobFact::Suggested { patch, files, diff } = fact else { return None };
+        let JobFact::Suggested { patch, files, diff, on_lines } = fact else { return None };
         self.only_at(&JobStage::Publishing { round: 1 })?;
         if !self.proposes(patch) {
             return None;
         }
         self.review.held_files.clone_from(files);
         diff.clone_into(&mut self.review.held);
+        self.review.on_lines = *on_lines;
         Some(self.end(JobEnding::Suggested))
     }
 }

@@ -13,7 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     ApprovalBinding, Base, Ci, Declined, Job, JobEnding, JobStage, JobStep, NoRepair, Obstacle,
-    OpenPull, PullEnd, PullSnapshot, PushedRound, RedBecause, RunAgain, Update, WaitingFor,
+    OnLines, OpenPull, PullEnd, PullSnapshot, PushedRound, RedBecause, RunAgain, Update,
+    WaitingFor,
 };
 use crate::core::approval::{Approval, MergeAttempt, NotApproved};
 use crate::core::id::{CommentId, Login, ReviewId, Sha, Timestamp, UserId};
@@ -71,6 +72,8 @@ pub struct ReviewState {
     pub pushed_by: Vec<Login>,
     /// What was pushed so far, a round each.
     pub pushed: Vec<PushedRound>,
+    /// What of the change is suggested on lines of the pull request.
+    pub on_lines: OnLines,
     /// The head on which GitHub would not run a check again.
     pub rerun_refused: Option<Sha>,
     /// What GitHub was last asked to merge on.

@@ -14,6 +14,7 @@ use super::flagged::flag_lines;
 use super::judgement::flags_of;
 use super::overrides::how_to_override;
 use super::proof::not_reproducible;
+use super::suggestions::where_suggested;
 use super::{ReportContext, outcome_words, s};
 
 /// So many characters of an unverified change are shown.
@@ -148,8 +149,9 @@ fn others_pull(job: &Job, prefix: &str) -> String {
         Some((_, Some(fork))) => format!(
             "It is not pushed, because this pull request comes from {}, where Gander may not write. \
              Whoever may can apply it: save the change below as `gander.patch`, then \
-             `git apply gander.patch`.",
-            inline(fork, 100)
+             `git apply gander.patch`.{}",
+            inline(fork, 100),
+            where_suggested(job.review.on_lines)
         ),
         Some((branch, None)) => format!("One commit is on `{branch}`."),
         None => String::new(),

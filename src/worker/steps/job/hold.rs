@@ -13,7 +13,7 @@ use crate::core::text::inline;
 use crate::forge::BranchHead;
 use crate::publish;
 use crate::worker::{Context, WorkError, checks};
-use crate::workspace::diff;
+use crate::workspace::diff::{self, BaseFiles};
 use crate::workspace::mirror::{EntryMode, Mirror, MirrorError, TreeEntry};
 
 /// A workflow larger than this is not read, and so counts as risky; so do those that are too many.
@@ -50,21 +50,14 @@ pub(in crate::worker) async fn held_back(
     let mirror = ctx.mirror(job, &base.sha).await?;
     let entries = mirror.list(&base.sha).await?;
     let patch_shown = patch.clone();
-    let (files, diff) = checks::blocking(move || held(&mirror, &entries, &patch_shown)).await??;
+    let (files, diff) = checks::blocking(move || {
+        Ok::<_, MirrorError>(held(
+            &patch_shown,
+            &diff::base_files(&mirror, &entries, &patch_shown)?,
+        ))
+    })
+    .await??;
     Ok(Some(JobFact::Held { patch: patch.digest(), risks, touches, files, diff }))
-}
-
-/// The change as its author is shown it, who may take it.
-pub(in crate::worker) async fn shown(
-    ctx: &Context,
-    job: &Job,
-    base: &Base,
-    patch: &Patch,
-) -> Result<JobFact, WorkError> {
-    let mirror = ctx.mirror(job, &base.sha).await?;
-    let (entries, read) = (mirror.list(&base.sha).await?, patch.clone());
-    let (files, diff) = checks::blocking(move || held(&mirror, &entries, &read)).await??;
-    Ok(JobFact::Suggested { patch: patch.digest(), files, diff })
 }
 
 /// What of the evidence a person has to say yes to, and has not. A file that this round changes is
@@ -186,19 +179,14 @@ fn workflows_in(
 }
 
 /// What people are shown of a change that is held back: its files, and its beginning.
-fn held(
-    mirror: &Mirror,
-    entries: &[TreeEntry],
-    patch: &Patch,
-) -> Result<(Vec<String>, String), MirrorError> {
-    let base = diff::base_files(mirror, entries, patch)?;
-    let text = String::from_utf8_lossy(&diff::unified(patch, &base)).into_owned();
+pub(super) fn held(patch: &Patch, base: &BaseFiles) -> (Vec<String>, String) {
+    let text = String::from_utf8_lossy(&diff::unified(patch, base)).into_owned();
     // One more than is shown, so that the box says where it was cut.
     let diff = text.chars().take(report::HELD_CAP + 1).collect();
     let files = patch.changes.iter().map(|(path, change)| {
         let changes = [(path.clone(), change.clone())].into();
-        let (added, removed) = diff::lines(&Patch { changes }, &base);
+        let (added, removed) = diff::lines(&Patch { changes }, base);
         format!("+{added} -{removed} {path}")
     });
-    Ok((files.collect(), diff))
+    (files.collect(), diff)
 }

@@ -15,6 +15,7 @@ pub(in crate::worker) mod prepare;
 pub(in crate::worker) mod publish;
 pub(in crate::worker) mod rerun;
 pub(in crate::worker) mod start;
+pub(in crate::worker) mod suggest;
 pub(in crate::worker) mod undo;
 pub(in crate::worker) mod update;
 pub(in crate::worker) mod verify;
@@ -106,12 +107,7 @@ pub(in crate::worker) async fn perform(
             }
             said => said,
         }),
-        // Elsewhere the head is another, or will be.
-        JobStep::Rerun { .. } if !job.stage.is_in_review() => Ok(TaskOutcome::Done),
-        &JobStep::Rerun { run, attempt } => {
-            let refused = rerun::run(ctx, job, run, attempt).await?;
-            Ok(refused.map_or(TaskOutcome::Done, |fact| TaskOutcome::of_job(job, fact)))
-        }
+        &JobStep::Rerun { run, attempt } => rerun::run(ctx, job, run, attempt).await,
         JobStep::Explain => done(Box::pin(explain::run(ctx, job)).await),
         JobStep::RefuseRound { limit } => {
             done(Box::pin(explain::refuse_round(ctx, job, *limit)).await)

@@ -5,8 +5,8 @@ use crate::core::leak::{SecretsBefore, foreign_secrets};
 use crate::core::patch::{Change, Patch};
 use crate::publish::{self, Published};
 use crate::store::Claim;
-use crate::worker::steps::job::hold::{self, held_back};
-use crate::worker::steps::job::{asked_by, permission_lost, rules_and_base};
+use crate::worker::steps::job::hold::held_back;
+use crate::worker::steps::job::{asked_by, permission_lost, rules_and_base, suggest};
 use crate::worker::{Context, WorkError, checks, patches};
 use crate::workspace::diff;
 
@@ -28,7 +28,7 @@ pub(in crate::worker) async fn run(
     let is_fork = job.others_pull().is_some_and(|pull| pull.fork.is_some());
     // What is only shown runs nowhere.
     if is_fork {
-        return hold::shown(ctx, job, base, verified.patch()).await;
+        return suggest::run(ctx, job, base, verified.patch()).await;
     }
     if let Some(held) = held_back(ctx, job, rules, base, verified.patch()).await? {
         return Ok(held);

@@ -1,21 +1,27 @@
 //! Runs the failed jobs of a run of a workflow again.
 
 use crate::core::job::{Job, JobFact};
-use crate::forge::Rerun;
+use crate::forge::RerunAnswer;
+use crate::publish::talk;
+use crate::worker::commit::TaskOutcome;
 use crate::worker::{Context, WorkError};
 
-/// Runs failed jobs again. `None`: they run.
+/// Runs failed jobs again.
 pub(in crate::worker) async fn run(
     ctx: &Context,
     job: &Job,
     run: u64,
     attempt: u32,
-) -> Result<Option<JobFact>, WorkError> {
-    match ctx.forge.rerun_failed(&job.repo, run, attempt).await? {
-        Rerun::Begun => Ok(None),
-        Rerun::Refused(why) => {
+) -> Result<TaskOutcome, WorkError> {
+    // Elsewhere the head is another, or will be.
+    if !job.stage.is_in_review() {
+        return Ok(TaskOutcome::Done);
+    }
+    match talk::ask_for_another_run(&ctx.forge, job, run, attempt).await? {
+        RerunAnswer::Begun => Ok(TaskOutcome::Done),
+        RerunAnswer::Refused(why) => {
             tracing::warn!(repo = %job.repo.name, run, why, "GitHub does not run it again");
-            Ok(Some(JobFact::RerunRefused))
+            Ok(TaskOutcome::of_job(job, JobFact::RerunRefused))
         }
     }
 }
