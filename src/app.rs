@@ -22,7 +22,9 @@ use crate::core::command::Address;
 use crate::core::leak::KnownSecrets;
 use crate::egress::{Egress, EgressError, EgressPolicy, PinnedHost, PrivateAddresses};
 use crate::environment::REGISTRIES;
-use crate::forge::{AppKey, AppKeyError, Forge, ForgeConfig, ForgeError, Pace, UPLOADS_HOST};
+use crate::forge::{
+    AppKey, AppKeyError, Forge, ForgeConfig, ForgeError, PICTURE_HOSTS, Pace, UPLOADS_HOST,
+};
 use crate::model::{self, Guarded, Model, ModelError, Provider, ScriptError, Scripted};
 use crate::sandbox::installed::installed;
 use crate::sandbox::{
@@ -278,7 +280,7 @@ pub fn model_addresses(choice: &ModelChoice) -> Result<Vec<Url>, StartError> {
 }
 
 fn model_settings(choice: &ModelChoice) -> Result<Vec<model::ModelSettings>, StartError> {
-    let ModelChoice::Provider { provider, names, key, base_url } = choice else {
+    let ModelChoice::Provider { provider, names, key, base_url, pictures } = choice else {
         return Ok(Vec::new());
     };
     let known: Provider = provider.parse().map_err(|()| StartError::Provider(provider.clone()))?;
@@ -289,6 +291,8 @@ fn model_settings(choice: &ModelChoice) -> Result<Vec<model::ModelSettings>, Sta
         key: key.clone(),
         price: None,
         patience: model::PATIENCE,
+        // Behind the other protocol stands whatever people run.
+        sees: pictures.unwrap_or(known == Provider::Anthropic),
     });
     Ok(settings.collect())
 }
@@ -341,6 +345,10 @@ pub fn registries() -> Vec<Url> {
 fn egress(config: &Config) -> Result<Egress, StartError> {
     let mut addresses = vec![config.github.api_url.clone(), config.github.web_url.clone()];
     addresses.extend(model_addresses(&config.model)?);
+    if config.github.web_url.host_str() == Some("github.com") {
+        let hosts = PICTURE_HOSTS.iter().filter_map(|it| Url::parse(&format!("https://{it}")).ok());
+        addresses.extend(hosts);
+    }
     egress_to(addresses, private_addresses(config))
 }
 

@@ -80,6 +80,8 @@ pub enum ModelChoice {
         key: SecretString,
         /// Another address than the provider's own.
         base_url: Option<Url>,
+        /// Whether they see pictures; `None`: as is usual with the provider.
+        pictures: Option<bool>,
     },
     /// A file of replies, for trying things out.
     Script(PathBuf),
@@ -161,6 +163,7 @@ struct FileModel {
     names: Vec<String>,
     key_file: Option<PathBuf>,
     base_url: Option<String>,
+    pictures: Option<bool>,
     script: Option<PathBuf>,
 }
 
@@ -390,7 +393,7 @@ fn read_model(
         Some(text) => Some(url("[model] base_url", Some(text), "")?),
         None => None,
     };
-    Ok(ModelChoice::Provider { provider, names, key, base_url })
+    Ok(ModelChoice::Provider { provider, names, key, base_url, pictures: file.pictures })
 }
 
 /// A secret from a variable, else from a file that is its owner's alone.

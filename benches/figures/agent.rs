@@ -238,6 +238,7 @@ async fn talk(place: &RepoRef, mut turns: Vec<ScriptedTurn>, name: &str) -> Vec<
     let model: Arc<dyn Model> =
         Arc::new(Timed { script: Scripted::from_turns(turns), asked: Arc::clone(&asked) });
     let ctx = JobContext {
+        pictures: Arc::default(),
         store: Arc::new(Memory::default()),
         sandbox: Arc::new(sandbox().with_gander_at(env!("CARGO_BIN_EXE_gander")))
             as Arc<dyn Sandbox>,

@@ -97,6 +97,7 @@ pub async fn judge(
             system: JUDGE,
             tools: &tools,
             messages: &messages,
+            pictures: &[],
             max_output_tokens: ANSWER_TOKENS,
         };
         let reply = match paid_reply(means, &request, pause).await? {

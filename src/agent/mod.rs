@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::core::budget::{Budget, Money, OutOfBudgetError};
 use crate::core::fault::ErrorKind;
 use crate::core::job::{Plan, ThreadAnswer};
+use crate::core::picture::Picture;
 use crate::model::{
     Message, Model, ModelError, ModelReply, Part, Request, Stop, ToolResult, ToolSpec,
 };
@@ -76,6 +77,8 @@ pub struct Assignment<'a> {
     pub system: &'a str,
     /// The request, with what is known about it.
     pub task: String,
+    /// What it is shown with that.
+    pub pictures: &'a [Picture],
     /// Replies it may give.
     pub turns: u32,
     /// Time it may take.
@@ -290,6 +293,7 @@ impl Talk<'_> {
             system: self.assignment.system,
             tools: &self.specs,
             messages: &self.messages,
+            pictures: self.assignment.pictures,
             max_output_tokens: REPLY_TOKENS,
         }
     }

@@ -32,6 +32,7 @@ async fn attempt(time: Duration, turns: Vec<ScriptedTurn>) -> (Finished, Vec<Str
         stop: end_of_tools.clone(),
     };
     let assignment = Assignment {
+        pictures: &[],
         round: 1,
         attempt: 1,
         system: "",

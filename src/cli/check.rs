@@ -104,6 +104,7 @@ async fn check(cache: &Path, command: &CheckCommand) -> CommandResult {
     let rules = local::rules_at(&mirror, &base)?;
     let nobody: Arc<dyn Model> = Arc::new(Scripted::from_turns(Vec::new()));
     let ctx = JobContext {
+        pictures: Arc::default(),
         store: Arc::new(Memory::default()),
         sandbox,
         packages: Environment::default(),

@@ -266,6 +266,7 @@ fn job_context(
         std::fs::remove_file(edited)?;
     }
     Ok(JobContext {
+        pictures: Arc::default(),
         store: Arc::new(Memory::default()),
         sandbox,
         packages: Environment::default(),
@@ -299,6 +300,7 @@ fn model_choice(text: &str) -> Result<ModelChoice, String> {
         names: vec![name.to_owned()],
         key: key.into(),
         base_url: None,
+        pictures: None,
     })
 }
 

@@ -29,6 +29,7 @@ pub mod other_work;
 pub mod patch;
 pub mod path;
 pub mod path_rules;
+pub mod picture;
 pub mod policy;
 pub mod proof;
 pub mod release;

@@ -21,6 +21,7 @@ use url::Url;
 use super::key::{Key, refusal};
 use super::protocol::{as_object, make_ids_unique};
 use super::{Message, Model, ModelError, ModelReply, Part, Price, Request, Stop, Usage, protocol};
+use crate::core::picture::Picture;
 use crate::egress::{self, Egress};
 
 pub(super) struct Compatible {
@@ -28,6 +29,7 @@ pub(super) struct Compatible {
     base_url: String,
     model: String,
     key: Key,
+    sees: bool,
     price: Price,
     options: ChatOptions,
 }
@@ -40,6 +42,7 @@ impl Compatible {
         key: Key,
         price: Price,
         patience: Duration,
+        sees: bool,
     ) -> Result<Self, ModelError> {
         let client = genai::Client::builder()
             .with_reqwest(egress.client())
@@ -51,7 +54,7 @@ impl Compatible {
             .with_capture_usage(true)
             .with_stream_header_timeout(patience)
             .with_stream_read_timeout(patience);
-        Ok(Self { client, base_url: base_url.to_string(), model, key, price, options })
+        Ok(Self { client, base_url: base_url.to_string(), model, key, sees, price, options })
     }
 
     fn target(&self) -> ServiceTarget {
@@ -133,6 +136,10 @@ impl Model for Compatible {
         self.price
     }
 
+    fn sees(&self) -> bool {
+        self.sees
+    }
+
     async fn respond(&self, request: &Request<'_>) -> Result<ModelReply, ModelError> {
         protocol::check(request).map_err(ModelError::Protocol)?;
         let end = self.ask(request).await.map_err(|error| self.meaning(&error))?;
@@ -150,7 +157,12 @@ fn malformed(detail: &str) -> ModelError {
 }
 
 fn conversation(request: &Request<'_>) -> ChatRequest {
-    let messages = request.messages.iter().filter_map(chat_message).collect();
+    let mut messages: Vec<ChatMessage> = request.messages.iter().filter_map(chat_message).collect();
+    if let Some(first) = messages.first_mut() {
+        let pictures = request.pictures.iter().map(picture_part);
+        let parts: Vec<ContentPart> = pictures.chain(first.content.clone().into_parts()).collect();
+        first.content = MessageContent::from(parts);
+    }
     let tools = request.tools.iter().map(|tool| {
         Tool::new(tool.name.as_str())
             .with_description(tool.description.as_str())
@@ -164,6 +176,10 @@ fn conversation(request: &Request<'_>) -> ChatRequest {
         chat = chat.with_tools(tools);
     }
     chat
+}
+
+fn picture_part(picture: &Picture) -> ContentPart {
+    ContentPart::from_binary_base64(picture.media_type(), picture.base64(), None)
 }
 
 fn chat_message(message: &Message) -> Option<ChatMessage> {

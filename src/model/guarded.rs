@@ -43,6 +43,10 @@ impl Model for Guarded {
         self.model.price()
     }
 
+    fn sees(&self) -> bool {
+        self.model.sees()
+    }
+
     async fn respond(&self, request: &Request<'_>) -> Result<ModelReply, ModelError> {
         // All before the last turn was sent, and so looked through, before.
         match request.messages.last().and_then(|message| self.secret_in(message)) {
@@ -74,6 +78,7 @@ mod tests {
                 system: "",
                 tools: &[],
                 messages: &[message],
+                pictures: &[],
                 max_output_tokens: 100,
             };
             guarded.respond(&request).await

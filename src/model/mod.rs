@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::core::budget::Money;
 use crate::core::fault::ErrorKind;
+use crate::core::picture::{PICTURE_TOKENS, Picture};
 
 mod anthropic;
 mod compatible;
@@ -39,6 +40,11 @@ pub trait Model: Send + Sync {
     /// What its tokens cost.
     fn price(&self) -> Price;
 
+    /// Whether it sees pictures.
+    fn sees(&self) -> bool {
+        false
+    }
+
     /// Asks for the next reply. Makes one attempt.
     ///
     /// # Errors
@@ -59,6 +65,8 @@ pub struct Request<'a> {
     pub tools: &'a [ToolSpec],
     /// The conversation, oldest first; ends with a user's turn.
     pub messages: &'a [Message],
+    /// What it is shown with the first message. Empty for a model that does not see.
+    pub pictures: &'a [Picture],
     /// The longest reply that is wanted, in tokens.
     pub max_output_tokens: u32,
 }
@@ -79,7 +87,8 @@ impl Request<'_> {
         });
         let messages = self.messages.iter().map(Message::size);
         let bytes = self.system.len() + tools.sum::<usize>() + messages.sum::<usize>();
-        let tokens = bytes as u64 / BYTES_PER_TOKEN + 1;
+        let seen = self.pictures.len() as u64 * PICTURE_TOKENS;
+        let tokens = bytes as u64 / BYTES_PER_TOKEN + 1 + seen;
         let read = Usage { input_tokens: tokens, ..Usage::default() };
         let read_and_kept = Usage { cache_write_tokens: tokens, ..Usage::default() };
         let written = Usage { output_tokens: self.max_output_tokens.into(), ..Usage::default() };
@@ -380,6 +389,7 @@ mod tests {
             system: &system,
             tools: &tools,
             messages: &messages,
+            pictures: &[],
             max_output_tokens: 1000,
         };
         let dollar = Money::from_micros(1_000_000);

@@ -169,7 +169,15 @@ mod tests {
     }
 
     fn request<'a>(messages: &'a [Message], tools: &'a [ToolSpec]) -> Request<'a> {
-        Request { attempt: 1, round: 0, system: "", tools, messages, max_output_tokens: 100 }
+        Request {
+            attempt: 1,
+            round: 0,
+            system: "",
+            tools,
+            messages,
+            pictures: &[],
+            max_output_tokens: 100,
+        }
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct ModelSettings {
     pub price: Option<Price>,
     /// How long it may be silent.
     pub patience: Duration,
+    /// Whether it is shown pictures.
+    pub sees: bool,
 }
 
 impl ModelSettings {
@@ -94,12 +96,24 @@ pub fn connect(settings: &ModelSettings, egress: &Egress) -> Result<Box<dyn Mode
         settings.price.or_else(|| Price::listed(&settings.model)).unwrap_or(Price::CAUTIOUS);
     let (model, patience) = (settings.model.clone(), settings.patience);
     Ok(match settings.provider {
-        Provider::Anthropic => {
-            Box::new(Anthropic::new(egress.clone(), &base_url, model, key, price, patience)?)
-        }
-        Provider::OpenAi => {
-            Box::new(Compatible::new(egress, &base_url, model, key, price, patience)?)
-        }
+        Provider::Anthropic => Box::new(Anthropic::new(
+            egress.clone(),
+            &base_url,
+            model,
+            key,
+            price,
+            patience,
+            settings.sees,
+        )?),
+        Provider::OpenAi => Box::new(Compatible::new(
+            egress,
+            &base_url,
+            model,
+            key,
+            price,
+            patience,
+            settings.sees,
+        )?),
     })
 }
 
@@ -117,6 +131,7 @@ mod tests {
             key: SecretString::from(""),
             price: None,
             patience: PATIENCE,
+            sees: false,
         };
         settings.base_url().unwrap().into()
     }

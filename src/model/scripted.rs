@@ -411,6 +411,7 @@ mod tests {
             system: "",
             tools: &[],
             messages,
+            pictures: &[],
             max_output_tokens: 1000,
         };
         model.respond(&request).await

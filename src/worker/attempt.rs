@@ -133,11 +133,13 @@ async fn attempt_in(
     let tools: [&dyn Tool; 5] = [&read, &search, &edit, &run, &verify];
 
     let known = as_known(&commands, &attempt.base.borrow());
+    let about = (plan(job), job.notes, ctx.pictures.len());
     let assignment = Assignment {
+        pictures: &ctx.pictures,
         round: attempt.round,
         attempt: attempt.number,
         system: prompt::SYSTEM,
-        task: task(job, &workspace, &known, (plan(job), job.notes), taken_up.as_deref()),
+        task: task(job, &workspace, &known, about, taken_up.as_deref()),
         turns: job.rules.agent.turns,
         time: minutes(job.rules.agent.minutes),
         hands_in: HandsIn::Change,
@@ -366,7 +368,7 @@ pub(super) fn task(
     job: &AttemptInput<'_>,
     workspace: &Workspace,
     commands: &[String],
-    (plan, notes): (PlanBrief<'_>, &[ReviseRequest]),
+    (plan, notes, pictures): (PlanBrief<'_>, &[ReviseRequest], usize),
     failures: Option<&str>,
 ) -> String {
     let notes: Vec<&str> = notes.iter().map(|note| note.words.as_str()).collect();
@@ -383,6 +385,7 @@ pub(super) fn task(
         kind: job.kind,
         title: &job.issue.title,
         body: &job.issue.body,
+        attached: pictures,
         request: job.request,
         instructions: &job.rules.agent.instructions,
         conventions: job.conventions,

@@ -128,6 +128,7 @@ impl Context {
         let model = self.model_of(job).ok_or_else(|| WorkError::bug("the job's model is gone"))?;
         let line = format!("{} {}", job.repo.repo_id, base.branch);
         Ok(JobContext {
+            pictures: Arc::default(),
             store: self.store.clone(),
             sandbox: self.sandbox.clone(),
             packages: Environment::default(),

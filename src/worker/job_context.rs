@@ -9,6 +9,7 @@ use crate::core::conventions::Conventions;
 use crate::core::event::IssueText;
 use crate::core::id::{Number, Sha};
 use crate::core::job::{Kind, Planning, ReviseRequest, RuleOverride, Update};
+use crate::core::picture::Picture;
 use crate::core::policy::Rules;
 use crate::environment::{Environment, Environments};
 use crate::model::Model;
@@ -47,6 +48,8 @@ pub struct JobContext {
     pub base_checks: PathBuf,
     /// What checks built of commits without any change, kept for those of changes.
     pub builds: Builds,
+    /// The pictures of the issue, as far as the model is shown them.
+    pub pictures: Arc<[Picture]>,
     /// Where the packages of commits come from.
     pub environments: Environments,
 }

@@ -36,6 +36,7 @@ mod old_files;
 mod others_pull;
 mod packages;
 mod patches;
+mod pictures;
 mod proof;
 mod red_check;
 mod route;

@@ -46,6 +46,7 @@ mod others;
 mod others_pulls;
 mod overrides;
 mod persuasion;
+mod pictures;
 mod plans;
 mod red_ci;
 mod release_ends;

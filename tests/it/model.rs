@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gander::core::fault::ErrorKind;
+use gander::core::picture::Picture;
 use gander::egress::{Egress, EgressPolicy, PinnedHost, PrivateAddresses};
 use gander::model::{
     Message, Model, ModelError, ModelReply, ModelSettings, PATIENCE, Part, Provider, Request, Stop,
@@ -57,6 +58,7 @@ impl FakeProvider {
 
     fn settings(&self, provider: Provider) -> ModelSettings {
         ModelSettings {
+            sees: true,
             provider,
             model: "claude-sonnet-4-5".to_owned(),
             base_url: Some(self.url.clone()),
@@ -220,6 +222,7 @@ async fn ask(model: &dyn Model, messages: &[Message]) -> Result<ModelReply, Mode
         system: "You fix bugs.",
         tools: &tools(),
         messages,
+        pictures: &[],
         max_output_tokens: 2000,
     };
     model.respond(&request).await
@@ -417,6 +420,7 @@ fn what_a_usual_job_begins_with_takes_less_than_three_thousand_tokens() {
         kind: Kind::Fix,
         title: "A panic on an empty list",
         body: &body,
+        attached: 0,
         request: "please keep the name",
         instructions: "Keep to the style of the file.",
         conventions: &conventions,
@@ -751,6 +755,46 @@ async fn a_compatible_provider_gets_tools_results_and_its_key_as_it_expects_them
     assert_eq!(asked[0].path, "/v1/chat/completions");
     let carriers: Vec<_> = asked[0].headers.iter().filter(|(_, v)| v.contains(KEY)).collect();
     assert_eq!(carriers, [&("authorization".to_owned(), format!("Bearer {KEY}"))]);
+}
+
+/// With the first turn, before its words, as either protocol has it.
+#[tokio::test]
+async fn a_model_that_sees_is_shown_pictures_with_the_first_turn() {
+    let picture = Picture::read(b"GIF89a...".to_vec()).unwrap();
+    let request = |messages| Request {
+        attempt: 1,
+        round: 0,
+        system: "You fix bugs.",
+        tools: &[],
+        messages,
+        pictures: std::slice::from_ref(&picture),
+        max_output_tokens: 2000,
+    };
+    let refusal = "HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+    let refusals = [refusal, refusal].map(|bytes| Answer::Bytes(bytes.to_owned()));
+    let provider = FakeProvider::answering(refusals).await;
+    let messages = opening();
+    for model in [provider.model(), provider.compatible_model()] {
+        assert!(model.sees());
+        model.respond(&request(&messages)).await.expect_err("it is refused");
+    }
+    let first = |at| without_marks(provider.asked(at)["messages"].clone());
+    let data = "R0lGODlhLi4u";
+    assert_eq!(
+        first(0)[0]["content"],
+        json!([
+            {"type": "image",
+             "source": {"type": "base64", "media_type": "image/gif", "data": data}},
+            {"type": "text", "text": "panic on an empty list"},
+        ])
+    );
+    assert_eq!(
+        first(1)[1]["content"],
+        json!([
+            {"type": "image_url", "image_url": {"url": format!("data:image/gif;base64,{data}")}},
+            {"type": "text", "text": "panic on an empty list"},
+        ])
+    );
 }
 
 #[tokio::test]

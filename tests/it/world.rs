@@ -692,10 +692,15 @@ impl Model for Words {
         self.script().price()
     }
 
+    fn sees(&self) -> bool {
+        true
+    }
+
     async fn respond(&self, request: &Request<'_>) -> Result<ModelReply, ModelError> {
         let count = {
             let mut heard = self.heard.lock().unwrap();
-            heard.push(format!("{:?}", request.messages));
+            let shown: Vec<_> = request.pictures.iter().map(|it| format!(" {it:?}")).collect();
+            heard.push(format!("{:?}{}", request.messages, shown.concat()));
             heard.len()
         };
         let waits = self.waits_at.lock().unwrap().take_if(|(at, ..)| *at == count);

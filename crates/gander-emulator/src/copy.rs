@@ -35,6 +35,7 @@ impl State {
             repository.git = repository.git.copied(&other.root, &self.root);
         }
         self.hooks = other.hooks.clone();
+        self.uploads = other.uploads.clone();
         self.workflows_hear = other.workflows_hear;
         self.timeline = other.timeline.clone();
         self.unclaimed = other.unclaimed.clone();

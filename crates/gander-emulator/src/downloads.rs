@@ -22,8 +22,19 @@ struct Download {
 impl Downloads {
     /// Puts content of a media type under a new address; says its path.
     pub(crate) fn offer(&mut self, kind: &str, content: Vec<u8>, now: i64) -> String {
+        self.offer_as("", kind, content, now)
+    }
+
+    /// The same under an address that ends in a name.
+    pub(crate) fn offer_as(
+        &mut self,
+        name: &str,
+        kind: &str,
+        content: Vec<u8>,
+        now: i64,
+    ) -> String {
         self.0.retain(|_, known| now < known.expires_at);
-        let path = format!("{PREFIX}{}", uuid::Uuid::new_v4().simple());
+        let path = format!("{PREFIX}{}{name}", uuid::Uuid::new_v4().simple());
         let download = Download { kind: kind.to_owned(), content, expires_at: now + LIFE };
         self.0.insert(path.clone(), download);
         path

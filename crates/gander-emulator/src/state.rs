@@ -44,6 +44,8 @@ pub(crate) struct State {
     /// Whether pushes and pull requests start workflows.
     pub(crate) workflows_hear: bool,
     pub(crate) downloads: Downloads,
+    /// What people uploaded to put it into a text, by its name there.
+    pub(crate) uploads: BTreeMap<String, Vec<u8>>,
     pub(crate) timeline: Vec<Happening>,
     /// Apps made on a page, whose secrets nobody has fetched yet.
     pub(crate) unclaimed: Vec<Unclaimed>,
@@ -55,6 +57,9 @@ pub(crate) struct State {
     pub(crate) unknown_routes: Vec<String>,
     pub(crate) profile: ServerProfile,
 }
+
+/// Where an upload stands on the address for people.
+pub(crate) const UPLOADS: &str = "/user-attachments/assets/";
 
 /// The last number given out in each range.
 #[derive(Clone)]
@@ -355,6 +360,7 @@ impl State {
             faults: Faults::default(),
             limits: Limits::default(),
             downloads: Downloads::default(),
+            uploads: BTreeMap::new(),
             workflows_hear: false,
             timeline: Vec::new(),
             unclaimed: Vec::new(),

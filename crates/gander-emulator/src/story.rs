@@ -12,8 +12,8 @@ use super::acts::{
     self, CheckChange, Merge, MergeWish, NewIssue, NewPull, NewStatus, Presence, Seal,
 };
 use super::git::Edit;
-use super::shapes::issues as issue_shapes;
-use super::state::{State, Target, person};
+use super::shapes::{issues as issue_shapes, web};
+use super::state::{State, Target, UPLOADS, person};
 use super::{Emulator, Trouble};
 
 /// Somebody who acts.
@@ -125,6 +125,14 @@ impl Actor {
             };
             acts::open_issue(state, id, new)
         })
+    }
+
+    /// Uploads a picture, to put it into a text; says its address there.
+    pub fn uploads(&self, picture: &[u8]) -> String {
+        let mut state = self.emulator.lock();
+        let name = uuid::Uuid::new_v4().to_string();
+        state.uploads.insert(name.clone(), picture.to_owned());
+        web(&state, &format!("{UPLOADS}{name}"))
     }
 
     /// Changes the title and body of an issue or pull request.

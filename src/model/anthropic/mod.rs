@@ -25,6 +25,7 @@ use self::stream::{Broken, StreamProgress, StreamedReply};
 use super::key::{Key, refusal};
 use super::protocol::{as_object, make_ids_unique};
 use super::{Message, Model, ModelError, ModelReply, Part, Price, Request, ToolResult, protocol};
+use crate::core::picture::Picture;
 use crate::egress::{Egress, EgressError};
 
 mod stream;
@@ -42,6 +43,7 @@ pub(super) struct Anthropic {
     /// Whose the opaque parts are: thinking is only understood by the model that thought it.
     author: String,
     key: Key,
+    sees: bool,
     price: Price,
     patience: Duration,
 }
@@ -54,12 +56,13 @@ impl Anthropic {
         key: Key,
         price: Price,
         patience: Duration,
+        sees: bool,
     ) -> Result<Self, ModelError> {
         let url = base_url
             .join("messages")
             .map_err(|error| ModelError::Unusable { detail: error.to_string() })?;
         let author = format!("anthropic/{model}");
-        Ok(Self { egress, url: url.into(), model, author, key, price, patience })
+        Ok(Self { egress, url: url.into(), model, author, key, sees, price, patience })
     }
 
     async fn post(&self, body: &Value) -> Result<http::Response<reqwest::Body>, ModelError> {
@@ -155,6 +158,10 @@ impl Model for Anthropic {
         self.price
     }
 
+    fn sees(&self) -> bool {
+        self.sees
+    }
+
     async fn respond(&self, request: &Request<'_>) -> Result<ModelReply, ModelError> {
         protocol::check(request).map_err(ModelError::Protocol)?;
         let response = self.post(&body(&self.model, &self.author, request)).await?;
@@ -206,6 +213,9 @@ fn body(model: &str, author: &str, request: &Request<'_>) -> Value {
         mark_for_cache(last);
     }
     let mut turns = turns(request.messages, author);
+    if let Some(first) = turns.first_mut() {
+        first.blocks.splice(0..0, request.pictures.iter().map(picture_block));
+    }
     for turn in turns.iter_mut().rev().filter(|turn| turn.role == MessageRole::User).take(2) {
         if let Some(last) = turn.blocks.last_mut() {
             mark_for_cache(last);
@@ -275,6 +285,11 @@ fn turns(messages: &[Message], author: &str) -> Vec<MessageTurn> {
         }
     }
     turns
+}
+
+fn picture_block(picture: &Picture) -> Value {
+    let (kind, data) = (picture.media_type(), picture.base64());
+    json!({"type": "image", "source": {"type": "base64", "media_type": kind, "data": data}})
 }
 
 fn result_block(result: &ToolResult) -> Value {

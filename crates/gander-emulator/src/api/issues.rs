@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::{Access, Answer, Call, Outcome, Refusal, Route, route};
 use crate::acts::{self, NewIssue, Presence};
 use crate::level::Level;
-use crate::shapes::issues as shapes;
-use crate::state::Issue;
+use crate::shapes::{issues as shapes, web};
+use crate::state::{Issue, State, UPLOADS};
 
 pub(super) const ROUTES: &[Route] = &[
     route("GET", "/repos/{owner}/{repo}/issues", Access::Scope("issues", Level::Read), list),
@@ -103,7 +103,26 @@ fn shape(call: &Call<'_>, number: u64) -> Result<Value, Refusal> {
 }
 
 fn show(call: &mut Call<'_>) -> Outcome {
-    Ok(Answer::ok(shape(call, call.number("number")?)?))
+    let mut issue = shape(call, call.number("number")?)?;
+    if call.accept.contains("full+json") {
+        let shown = with_pictures(call.state, issue["body"].as_str().unwrap_or_default());
+        issue["body_html"] = Value::String(shown);
+    }
+    Ok(Answer::ok(issue))
+}
+
+/// A text as it is shown, as far as pictures go: those that people uploaded have an address for a
+/// short time.
+fn with_pictures(state: &mut State, text: &str) -> String {
+    let mut html = String::from("<p>");
+    for (name, content) in state.uploads.clone() {
+        if text.contains(&format!("{UPLOADS}{name}")) {
+            let (now, name) = (state.now(), format!("-{name}.png"));
+            let path = state.downloads.offer_as(&name, "image/png", content, now);
+            html.push_str(&format!("<img src=\"{}?jwt=x&amp;y=z\">", web(state, &path)));
+        }
+    }
+    html + "</p>"
 }
 
 fn update(call: &mut Call<'_>) -> Outcome {

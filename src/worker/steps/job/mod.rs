@@ -34,6 +34,7 @@ use crate::publish::{surface, talk};
 use crate::store::{Claim, Commit};
 use crate::worker::commit::TaskOutcome;
 use crate::worker::job_context::{AttemptInput, JobContext};
+use crate::worker::pictures::with_pictures;
 use crate::worker::steps::done;
 use crate::worker::{Context, WorkError, patches};
 
@@ -58,11 +59,11 @@ pub(in crate::worker) async fn perform(
     match step {
         JobStep::Prepare => learnt(job, Box::pin(prepare::run(ctx, job)).await),
         &JobStep::Fix { round, attempt } => {
-            let ctx = ctx.of_job(job, rules_and_base(job)?.1).await?;
+            let ctx = with_pictures(ctx, job, rules_and_base(job)?.1).await?;
             Box::pin(fix::run(&ctx, job, round, attempt, stop)).await
         }
         &JobStep::Plan { version } => {
-            let ctx = ctx.of_job(job, rules_and_base(job)?.1).await?;
+            let ctx = with_pictures(ctx, job, rules_and_base(job)?.1).await?;
             learnt(job, Box::pin(plan::run(&ctx, job, version, stop)).await)
         }
         &JobStep::Verify { round, attempt } => {

@@ -65,10 +65,11 @@ async fn plan_in(
     let plan = PlanBrief::Wanted(job.planning.plan.as_ref().filter(|_| refused));
     let said: Vec<ReviseRequest> = job.planning.wishes.iter().chain(input.notes).cloned().collect();
     let assignment = Assignment {
+        pictures: &ctx.pictures,
         round: version,
         attempt: Request::OF_PLAN,
         system: prompt::SYSTEM,
-        task: task(input, &workspace, &commands, (plan, &said), None),
+        task: task(input, &workspace, &commands, (plan, &said, ctx.pictures.len()), None),
         turns: input.rules.agent.turns,
         time: minutes(input.rules.agent.minutes),
         hands_in: HandsIn::Plan,
