@@ -39,3 +39,4 @@ pub mod setup;
 pub mod task;
 pub mod test_results;
 pub mod text;
+pub mod version_tags;

@@ -217,6 +217,21 @@ pub enum Refusal {
     PermissionLost { login: Login, why: String },
     /// There is no such branch, or no commit at all.
     NoCommit { branch: Branch },
+    /// Tags with versions exist, and none is of the pattern: the release before is not known.
+    OtherTags {
+        /// The first few.
+        tags: Vec<String>,
+        pattern: String,
+        /// The pattern that most of them follow, if any.
+        meant: Option<String>,
+    },
+    /// Tags of the pattern exist, and none was found in the branch's history.
+    LastNotFound {
+        /// The highest few.
+        tags: Vec<String>,
+        /// Whether the history is longer than what was looked through.
+        cut: bool,
+    },
 }
 
 /// Why it does not go on, though it stands.

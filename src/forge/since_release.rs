@@ -1,8 +1,11 @@
 //! The release before, and what changed since: the one reader of it, for the server and for the
 //! Action alike.
 //!
-//! Invariants: the release before is the highest version whose tag is part of the commit's history;
+//! Invariants: the release before is the highest version whose tag is part of the commit's history,
+//! and where there are tags of versions and none is found there, that is not the first release;
 //! which files changed is GitHub's own comparison, and it is said where that is not the whole.
+
+use std::collections::BTreeSet;
 
 use http::Method;
 use semver::Version;
@@ -14,9 +17,16 @@ use crate::core::flagged::{SinceRelease, SinceReleaseFile};
 use crate::core::github::RepoRef;
 use crate::core::id::Sha;
 use crate::core::policy::ReleaseRules;
+use crate::core::release::Refusal;
+use crate::core::version_tags::{ends_in_version, usual_pattern};
 
 /// So many tags are tried, the highest first, until one is found that the commit comes after.
 const MOST_TAGS: usize = 8;
+/// Where that is none of them, so many pages of the history are gone through, a hundred commits on
+/// each.
+const MOST_WALKED: usize = 20;
+/// So many tags are named.
+const MOST_NAMED: usize = 3;
 /// So many pages of commits are read, a hundred on each.
 const MOST_PAGES: usize = 10;
 /// So many files GitHub lists in a comparison, all on its first page.
@@ -27,6 +37,8 @@ const MOST_LISTED: usize = 300;
 #[allow(missing_docs)]
 pub struct ReleaseHistory {
     pub last: Option<LastRelease>,
+    /// Why it is not known, though there are tags of versions.
+    pub unknown: Option<Refusal>,
     /// The files since.
     pub since: SinceRelease,
 }
@@ -80,14 +92,66 @@ impl Forge {
         let mut known: Vec<(Version, &Tag)> =
             tags.iter().filter_map(|tag| Some((version(tag)?, tag))).collect();
         known.sort_by(|one, other| other.0.cmp(&one.0));
-        let since = if known.is_empty() { SinceRelease::First } else { SinceRelease::NotFound };
-        for (version, tag) in known.into_iter().take(MOST_TAGS) {
-            if let Some((commits, since)) = self.compared(repo, &tag.commit.sha, head).await? {
-                let last = Some(LastRelease { version, tag: tag.name.clone(), commits });
-                return Ok(ReleaseHistory { last, since });
+        if known.is_empty() {
+            let others = tags.iter().map(|tag| tag.name.as_str());
+            let others: Vec<&str> = others.filter(|tag| Some(*tag) != but).collect();
+            return Ok(ReleaseHistory::without_tags(&others, &rules.tag));
+        }
+        for (version, tag) in known.iter().take(MOST_TAGS) {
+            if let Some(found) = self.since_tag(repo, version, tag, head).await? {
+                return Ok(found);
             }
         }
-        Ok(ReleaseHistory { last: None, since })
+        // The highest may all be on other branches.
+        let (walked, cut) = self.walked(repo, head).await?;
+        let inside = known.iter().skip(MOST_TAGS).find(|(_, tag)| walked.contains(&tag.commit.sha));
+        if let Some((version, tag)) = inside
+            && let Some(found) = self.since_tag(repo, version, tag, head).await?
+        {
+            return Ok(found);
+        }
+        let tags = known.iter().take(MOST_NAMED).map(|(_, tag)| tag.name.clone()).collect();
+        let unknown = Some(Refusal::LastNotFound { tags, cut });
+        Ok(ReleaseHistory { last: None, unknown, since: SinceRelease::NotFound })
+    }
+
+    /// What changed since a tag. `None`: it is not part of the history.
+    async fn since_tag(
+        &self,
+        repo: &RepoRef,
+        version: &Version,
+        tag: &Tag,
+        head: &Sha,
+    ) -> Result<Option<ReleaseHistory>, ForgeError> {
+        let compared = self.compared(repo, &tag.commit.sha, head).await?;
+        Ok(compared.map(|(commits, since)| {
+            let (version, tag) = (version.clone(), tag.name.clone());
+            ReleaseHistory {
+                last: Some(LastRelease { version, tag, commits }),
+                unknown: None,
+                since,
+            }
+        }))
+    }
+
+    /// The commits that lead to this one, as many as are looked at, and whether there are more.
+    async fn walked(
+        &self,
+        repo: &RepoRef,
+        head: &Sha,
+    ) -> Result<(BTreeSet<Sha>, bool), ForgeError> {
+        let doing = "looking for the last release in the history";
+        let mut walked = BTreeSet::new();
+        let mut next = Some(format!("{}/commits?sha={head}&per_page=100", repo_path(repo)));
+        for _ in 0..MOST_WALKED {
+            let Some(path) = next.take() else { break };
+            let answer =
+                self.call(repo, Scope::Read, ApiCall::new(Method::GET, path, doing)).await?;
+            let page: Vec<ListedCommit> = answer.json(doing)?;
+            walked.extend(page.into_iter().map(|commit| commit.sha));
+            next = self.next_page(&answer, doing)?;
+        }
+        Ok((walked, next.is_some()))
     }
 
     /// What came after `from` up to `to`. `None`: `to` does not come after `from`.
@@ -117,6 +181,22 @@ impl Forge {
         let complete = listed.as_ref().is_some_and(|files| files.len() < MOST_LISTED);
         let files = listed.unwrap_or_default().into_iter().map(SinceReleaseFile::from).collect();
         Ok(Some((commits, SinceRelease::Changed { files, complete })))
+    }
+}
+
+impl ReleaseHistory {
+    /// Of a repository without a tag of this pattern.
+    fn without_tags(others: &[&str], pattern: &str) -> Self {
+        let versions: Vec<&str> = others.iter().copied().filter(|it| ends_in_version(it)).collect();
+        if versions.is_empty() {
+            return Self { last: None, unknown: None, since: SinceRelease::First };
+        }
+        let unknown = Refusal::OtherTags {
+            tags: versions.iter().take(MOST_NAMED).map(|it| (*it).to_owned()).collect(),
+            pattern: pattern.to_owned(),
+            meant: usual_pattern(versions.into_iter()),
+        };
+        Self { last: None, unknown: Some(unknown), since: SinceRelease::NotFound }
     }
 }
 

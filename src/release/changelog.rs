@@ -6,9 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use git_conventional::Type;
-
-use super::{ReleasedCommit, parsed};
+use super::ReleasedCommit;
+use super::conventional::{ChangeKind, Said, said};
 use crate::core::changelog::{first_section, heading};
 use crate::core::text::inline;
 
@@ -102,31 +101,34 @@ pub fn has_unreleased_notes(text: &str) -> bool {
     notes.any(|line| !line.trim().is_empty() && !line.starts_with('#'))
 }
 
-/// What one commit adds: its line, and one more for what it breaks.
+/// What one commit adds: a line for each thing that it says, and one more for what it breaks.
 fn lines(change: &ReleasedCommit) -> Vec<(Group, String)> {
     let (_, numbers) = without_numbers(change.title());
     let credit = credit(change, numbers);
     let line = |words: &str| format!("- {}{credit}", inline(words, LINE));
-    let Some(commit) = parsed(&change.message) else {
+    let said = said(&change.message);
+    if said.is_empty() {
         let (title, _) = without_numbers(change.title());
         return vec![(Group::Changed, line(title))];
-    };
-    let mut words = without_numbers(commit.description()).0.to_owned();
-    if let Some(scope) = commit.scope() {
+    }
+    said.iter().flat_map(|said| lines_of(said, &line)).collect()
+}
+
+fn lines_of(said: &Said, line: &impl Fn(&str) -> String) -> Vec<(Group, String)> {
+    let mut words = without_numbers(&said.description).0.to_owned();
+    if let Some(scope) = &said.scope {
         words = format!("{scope}: {words}");
     }
-    let listed = [
-        (Type::FEAT, Group::Added),
-        (Type::FIX, Group::Fixed),
-        (Type::PERF, Group::Changed),
-        (Type::REVERT, Group::Changed),
-    ];
-    let group = listed.iter().find(|(kind, _)| *kind == commit.type_());
-    let group = group.map_or(Group::Inside, |(_, group)| *group);
-    if !commit.breaking() {
+    let group = match said.kind {
+        ChangeKind::Feature => Group::Added,
+        ChangeKind::Fix => Group::Fixed,
+        ChangeKind::Other => Group::Changed,
+        ChangeKind::Inside => Group::Inside,
+    };
+    if !said.breaking {
         return vec![(group, line(&words))];
     }
-    let told = commit.breaking_description().filter(|told| !told.contains(commit.description()));
+    let told = said.breaks.as_deref().filter(|told| !told.contains(&said.description));
     let mut lines = vec![(Group::Breaking, line(told.unwrap_or(&words)))];
     if told.is_some() && group != Group::Inside {
         lines.push((group, line(&words)));

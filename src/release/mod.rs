@@ -5,6 +5,7 @@
 //! not hold a plain version is left as it is and named; the same input gives the same change.
 
 pub mod changelog;
+mod conventional;
 mod edit;
 pub mod manifests;
 pub mod version;
@@ -38,11 +39,6 @@ impl ReleasedCommit {
             .iter()
             .any(|start| self.title().starts_with(start))
     }
-}
-
-/// Makes it harmless for `git-conventional`, which reads a message as a whole.
-fn parsed(message: &str) -> Option<git_conventional::Commit<'_>> {
-    git_conventional::Commit::parse(message.trim()).ok()
 }
 
 #[cfg(test)]

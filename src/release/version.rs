@@ -6,7 +6,8 @@
 
 use semver::{Prerelease, Version};
 
-use super::{ReleasedCommit, parsed};
+use super::ReleasedCommit;
+use super::conventional::{ChangeKind, release_as, said};
 use crate::core::release::{Bump, Refusal};
 
 /// What is decided from.
@@ -47,9 +48,13 @@ pub fn next(
     tag_of: impl Fn(&str) -> Option<String>,
     taken: impl Fn(&str) -> bool,
 ) -> Result<Next, Refusal> {
+    let asked = asked_for(before).filter(|_| bump.is_none());
     let next = match (bump, before.last) {
         (Some(Bump::To(version)), _) => {
             Next { version: read(version)?, why: "as ordered".to_owned() }
+        }
+        (None, last) if asked.is_some() || last.is_none() => {
+            asked.unwrap_or_else(|| first(before.manifest, None))
         }
         (bump, None) => first(before.manifest, bump),
         (Some(bump), Some(last)) => {
@@ -94,6 +99,16 @@ fn first(manifest: Option<(&Version, &str)>, bump: Option<&Bump>) -> Next {
     }
 }
 
+/// The version that the newest commit asks for which asks for one above the last.
+fn asked_for(before: Before<'_>) -> Option<Next> {
+    let asked = before.changes.iter().rev().filter_map(|change| {
+        let version = release_as(&change.message)?;
+        let why = format!("`Release-As` in {} asks for it", change.sha.short());
+        Some(Next { version, why })
+    });
+    asked.into_iter().find(|asked| before.last.is_none_or(|last| asked.version > *last))
+}
+
 fn by_commits(last: &Version, before: Before<'_>) -> Next {
     let most = before.changes.iter().filter(|change| !change.is_merge()).max_by_key(|c| asks(c));
     let asks = most.map_or(Asks::Patch, asks);
@@ -124,10 +139,13 @@ fn by_commits(last: &Version, before: Before<'_>) -> Next {
 }
 
 fn asks(change: &ReleasedCommit) -> Asks {
-    match parsed(&change.message) {
-        Some(commit) if commit.breaking() => Asks::Major,
-        Some(commit) if commit.type_() == git_conventional::Type::FEAT => Asks::Minor,
-        _ => Asks::Patch,
+    let said = said(&change.message);
+    if said.iter().any(|it| it.breaking) {
+        Asks::Major
+    } else if said.iter().any(|it| it.kind == ChangeKind::Feature) {
+        Asks::Minor
+    } else {
+        Asks::Patch
     }
 }
 
@@ -209,6 +227,11 @@ mod tests {
             ("1.2.0-rc.1", &["fix: a"], "1.2.0-rc.2"),
             ("1.2.0-rc.9", &["feat!: a"], "1.2.0-rc.10"),
             ("1.2.0-beta", &["fix: a"], "1.2.0-beta.1"),
+            ("1.1.0", &["Many things (#12)\n\n* feat: a\n* fix: b"], "1.2.0"),
+            ("1.1.0", &["Many things\n\nfeat!: a"], "2.0.0"),
+            ("1.1.0", &["fix: a\n\nRelease-As: 1.5.0", "fix: b"], "1.5.0"),
+            ("1.1.0", &["fix: a\n\nRelease-As: 1.0.0", "fix: b"], "1.1.1"),
+            ("", &["fix: a\n\nRelease-As: 0.7.0"], "0.7.0"),
         ] {
             assert_eq!(next_of(last, messages, None).unwrap(), expected, "{last} {messages:?}");
         }

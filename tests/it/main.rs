@@ -53,6 +53,7 @@ mod release_ends;
 mod release_flagged;
 mod release_proposed;
 mod release_published;
+mod release_tags;
 mod renamed;
 mod review;
 mod same_name;

@@ -15,7 +15,7 @@ use crate::core::changelog::CHANGELOG_PATH;
 use crate::core::id::{Number, RunId, Sha};
 use crate::core::policy::{MergeOn, RULES_PATH};
 use crate::core::release::{Blocked, Refusal, Release, ReleaseEnding, ReleaseStage, VersionPlan};
-use crate::core::text::{boxed, first_of, inline, within};
+use crate::core::text::{boxed, first_of, inline, listed, within};
 
 mod answer;
 
@@ -447,6 +447,28 @@ pub fn refusal(why: &Refusal, prefix: &str) -> String {
         Refusal::PermissionLost { login, why } => format!(
             "{login} asked for this, and may no longer: {why} Someone with the permission can \
              comment `{prefix} release`."
+        ),
+        Refusal::OtherTags { tags, pattern, meant } => {
+            let mend = match meant {
+                Some(meant) if meant != pattern => {
+                    format!("Set `[release] tag = \"{}\"` in `{RULES_PATH}`", meant.replace('`', ""))
+                }
+                _ => format!("Set `[release] tag` in `{RULES_PATH}`"),
+            };
+            format!(
+                "There are tags with versions ({}), and none is as `[release] tag` says, {}, so \
+                 the release before is not known. {mend}, or name the version: \
+                 `{prefix} release 1.2.0`.",
+                listed(tags.iter().map(|tag| code(tag))),
+                code(pattern)
+            )
+        }
+        Refusal::LastNotFound { tags, cut } => format!(
+            "There are tags of releases ({}), and {} in the history of this branch, so the release \
+             before is not known. Name the version: `{prefix} release 1.2.0`. If other tags are \
+             meant, set `[release] tag` in `{RULES_PATH}`.",
+            listed(tags.iter().map(|tag| code(tag))),
+            if *cut { "none was found in the last 2,000 commits" } else { "none is" }
         ),
         Refusal::NoCommit { branch } => {
             format!("There is no commit on `{branch}`, so there is nothing to release.")

@@ -121,6 +121,12 @@ fn refusals(login: Login) -> Vec<Refusal> {
         Refusal::OwnTool,
         Refusal::PermissionLost { login, why: "it is read now.".into() },
         Refusal::NoCommit { branch: "main".parse().unwrap() },
+        Refusal::OtherTags {
+            tags: vec!["1.1.0".into(), "1.0.0".into()],
+            pattern: "v{version}".into(),
+            meant: Some("{version}".into()),
+        },
+        Refusal::LastNotFound { tags: vec!["v2.0.0".into()], cut: true },
     ]
 }
 

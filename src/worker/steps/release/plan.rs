@@ -14,7 +14,7 @@ use crate::core::github::{Actor, RepoRef, Role};
 use crate::core::id::{Number, Sha};
 use crate::core::leak::SecretsBefore;
 use crate::core::policy::{RULES_PATH, ReleaseWith, Rules};
-use crate::core::release::{Refusal, Release, ReleaseFact, VersionPlan};
+use crate::core::release::{Bump, Refusal, Release, ReleaseFact, VersionPlan};
 use crate::forge::{BranchHead, ListedCommit};
 use crate::publish::release::PlannedFiles;
 use crate::release::manifests::{self, FileSet};
@@ -65,6 +65,10 @@ pub(in crate::worker) async fn run(
     let there = files_at(ctx, &release.repo, &base).await?;
     let tags = forge.tags(&release.repo).await?;
     let history = forge.release_history(&release.repo, &rules.release, &tags, &base, None).await?;
+    let names_version = matches!(release.order.bump, Some(Bump::To(_)));
+    if let Some(why) = history.unknown.filter(|_| !names_version) {
+        return refused(why);
+    }
     let last = history.last;
     let commits = match &last {
         Some(last) => last.commits.clone(),
