@@ -11,4 +11,5 @@ CREATE TABLE check_results (
     at    INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX check_results_lately ON check_results (repo, at);
+CREATE INDEX check_results_by_name ON check_results (repo, name, at);
 CREATE INDEX check_results_by_age ON check_results (at);

@@ -221,7 +221,8 @@ pub async fn run(
     })?;
     let messages = vec![Message::User(assignment.task.clone())];
     let deadline = Instant::now() + assignment.time;
-    let mut talk = Talk { assignment, specs, messages, deadline, turn: 0, idle: 0 };
+    let pictures = assignment.pictures;
+    let mut talk = Talk { assignment, specs, messages, pictures, deadline, turn: 0, idle: 0 };
     let end = loop {
         if let Some(end) = talk.turn(means).await? {
             break end;
@@ -238,6 +239,7 @@ struct Talk<'a> {
     assignment: &'a Assignment<'a>,
     specs: Vec<ToolSpec>,
     messages: Vec<Message>,
+    pictures: &'a [Picture],
     deadline: Instant,
     turn: u32,
     idle: u32,
@@ -255,7 +257,17 @@ impl Talk<'_> {
         }
         self.hear(means).await?;
         let request = self.request();
-        let reply = match paid_reply(means, &request, self.assignment.retry_pause).await? {
+        let reply = match paid_reply(means, &request, self.assignment.retry_pause).await {
+            // A picture that the provider does not take stops nothing.
+            Err(AgentError::Model(error)) if error.is_refusal() && !self.pictures.is_empty() => {
+                tracing::warn!(%error, "asking the model again, without pictures");
+                self.pictures = &[];
+                self.say(prompt::NO_PICTURES);
+                return Ok(None);
+            }
+            other => other?,
+        };
+        let reply = match reply {
             Reply::Given(reply) => reply,
             Reply::OutOfBudget(out) => return Ok(Some(Finished::OutOfBudget(out))),
         };
@@ -278,12 +290,16 @@ impl Talk<'_> {
             return Ok(false);
         }
         means.transcript.append(&TranscriptEntry::Notes(words.clone()))?;
-        let note = prompt::note(&words);
-        match self.messages.last_mut() {
-            Some(Message::User(text)) => *text = format!("{text}\n\n{note}"),
-            _ => self.messages.push(Message::User(note)),
-        }
+        self.say(&prompt::note(&words));
         Ok(true)
+    }
+
+    /// Says something in our turn.
+    fn say(&mut self, words: &str) {
+        match self.messages.last_mut() {
+            Some(Message::User(text)) => *text = format!("{text}\n\n{words}"),
+            _ => self.messages.push(Message::User(words.to_owned())),
+        }
     }
 
     fn request(&self) -> Request<'_> {
@@ -293,7 +309,7 @@ impl Talk<'_> {
             system: self.assignment.system,
             tools: &self.specs,
             messages: &self.messages,
-            pictures: self.assignment.pictures,
+            pictures: self.pictures,
             max_output_tokens: REPLY_TOKENS,
         }
     }

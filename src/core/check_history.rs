@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::checks::CheckState;
 use super::delivery::{Payload, WebhookCheckRun};
-use super::id::{RepoId, Sha, Timestamp};
+use super::id::{Number, RepoId, Sha, Timestamp};
 
 /// So far back a check is remembered.
 pub const REMEMBERED_DAYS: i64 = 14;
@@ -18,6 +18,8 @@ pub const BROKEN_FOR_EVERYBODY: usize = 5;
 pub const MOST_RESULTS: usize = 5000;
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
+/// Where GitHub tries pull requests together; none of them is any of these.
+const MERGE_QUEUE: &str = "gh-readonly-queue/";
 /// Names of checks and branches are kept up to so many characters.
 const LONGEST_NAME: usize = 200;
 
@@ -67,6 +69,8 @@ impl CheckResult {
         let pull = run.pull_requests.iter().flatten().next();
         let pull = pull.map(|pull| format!("#{}", pull.number));
         let branch = suite.and_then(|suite| suite.head_branch.clone());
+        // A name that would pose as a pull request is none.
+        let branch = branch.filter(|branch| !branch.starts_with('#'));
         let place = kept_name(&pull.or(branch).unwrap_or_else(|| sha.short().to_owned()));
         // A delivery may come late; none comes from the future.
         let ended = run.completed_at.as_deref().and_then(moment).map_or(now, |at| at.min(now));
@@ -120,12 +124,14 @@ pub struct CheckInQuestion<'a> {
     pub base: &'a str,
 }
 
-/// A place where a check was red.
+/// A place where a check is red.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct RedElsewhere {
-    pub place: String,
+    pub sha: Sha,
     pub suite: Option<u64>,
+    /// The pull request, where the webhook named one.
+    pub pull: Option<Number>,
 }
 
 /// Other commits on which a check seems to have come to both, the newest first. Jobs of one name in
@@ -152,33 +158,26 @@ fn on_both<'a>(results: impl Iterator<Item = &'a CheckResult>) -> BTreeMap<&'a S
     both.filter_map(|((sha, _), all)| Some((sha, all.iter().map(|it| it.at).max()?))).collect()
 }
 
-/// Where else than here and on the base it was red within the last day, the newest of each place.
+/// Where else than here and on the base it is red within the last day, with nothing green anywhere
+/// since: the newest of each place. `results` come newest first.
 pub fn red_elsewhere_today(
     results: &[CheckResult],
     of: &CheckInQuestion<'_>,
     now: Timestamp,
 ) -> Vec<RedElsewhere> {
-    let mut known = BTreeSet::new();
-    let places = red_today(results, now).filter(|it| it.is_of(of.name, of.app));
-    let others = places.filter(|it| {
-        it.sha != *of.sha && it.place != of.base && !of.own_places.contains(&it.place.as_str())
-    });
-    let first = others.filter(|it| known.insert(it.place.as_str()));
-    first.map(|it| RedElsewhere { place: it.place.clone(), suite: it.suite }).collect()
-}
-
-/// Whether it was red on the base within the last day.
-pub fn red_on_base_today(
-    results: &[CheckResult],
-    of: &CheckInQuestion<'_>,
-    now: Timestamp,
-) -> bool {
-    red_today(results, now).any(|it| it.is_of(of.name, of.app) && it.place == of.base)
-}
-
-fn red_today(results: &[CheckResult], now: Timestamp) -> impl Iterator<Item = &CheckResult> {
     let since = now.plus_seconds(-DAY_SECONDS);
-    results.iter().filter(move |it| it.red && it.at >= since)
+    let own = |it: &CheckResult| it.sha == *of.sha || of.own_places.contains(&it.place.as_str());
+    let of_it = results.iter().filter(|it| it.is_of(of.name, of.app) && !own(it));
+    let red = of_it.take_while(|it| it.red && it.at >= since);
+    let mut known = BTreeSet::new();
+    let places = red.filter(|it| it.place != of.base && !it.place.starts_with(MERGE_QUEUE));
+    let newest = places.filter(|it| known.insert(it.place.as_str()));
+    let elsewhere = newest.map(|it| RedElsewhere {
+        sha: it.sha.clone(),
+        suite: it.suite,
+        pull: it.place.strip_prefix('#').and_then(|number| number.parse().ok()).map(Number),
+    });
+    elsewhere.collect()
 }
 
 /// What one check came to.
@@ -202,13 +201,14 @@ pub fn summaries(results: &[CheckResult], now: Timestamp) -> Vec<CheckSummary> {
         checks.entry((&result.name, result.app)).or_default().push(result);
     }
     let since = now.plus_seconds(-DAY_SECONDS);
-    let summary = |((name, _), all): ((&str, _), Vec<&CheckResult>)| {
+    let summary = |((name, app), all): ((&str, Option<u64>), Vec<&CheckResult>)| {
         let today = all.iter().filter(|it| it.red && it.at >= since);
         CheckSummary {
             name: name.to_owned(),
             results: all.len(),
             red: all.iter().filter(|it| it.red).count(),
-            both: on_both(all.iter().copied()).len(),
+            // Of a status nobody knows whether it was run again or told anew.
+            both: if app.is_some() { on_both(all.iter().copied()).len() } else { 0 },
             red_today: today.map(|it| it.place.as_str()).collect::<BTreeSet<_>>().len(),
         }
     };
@@ -267,24 +267,27 @@ mod tests {
     }
 
     #[test]
-    fn of_other_places_each_counts_once_for_a_day_and_not_the_own_or_the_base() {
+    fn of_other_places_each_counts_once_for_a_day_and_what_was_before_a_green_one_does_not() {
         let head = sha(HERE);
         let now = Timestamp(0).plus_seconds(30 * 60 * 60);
         let results = [
             result(THERE, 1, "#3", true, 29),
-            result(THERE, 2, "#3", true, 28),
-            result(THERE, 3, "#4", true, 7),
-            result(THERE, 4, "#5", true, 5),
-            result(THERE, 5, "#6", false, 29),
             result(THERE, 6, "main", true, 29),
             result(THERE, 7, "#9", true, 29),
             result(HERE, 8, "somewhere", true, 29),
+            result(HERE, 8, "gander/9", false, 29),
+            result(THERE, 9, "gh-readonly-queue/main/pr-4", true, 29),
+            result(THERE, 2, "#3", true, 28),
+            result(THERE, 3, "topic", true, 27),
+            result(THERE, 5, "#6", false, 26),
+            result(THERE, 4, "#5", true, 25),
         ];
-        let of = question(&head);
-        let places: Vec<_> =
-            red_elsewhere_today(&results, &of, now).into_iter().map(|it| it.place).collect();
-        assert_eq!(places, ["#3", "#4"]);
-        assert!(red_on_base_today(&results, &of, now));
+        let pulls = |results: &[CheckResult], now| {
+            let found = red_elsewhere_today(results, &question(&head), now);
+            found.into_iter().map(|it| it.pull.map(|pull| pull.0)).collect::<Vec<_>>()
+        };
+        assert_eq!(pulls(&results, now), [Some(3), None]);
+        assert_eq!(pulls(&results, now.plus_seconds(DAY_SECONDS)), []);
     }
 
     #[test]

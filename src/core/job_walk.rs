@@ -214,7 +214,7 @@ fn facts_of_merging() -> Vec<JobFact> {
         OpenPull { ci: Ci::Pending { names: vec!["ci".into()] }, ..approved("c") },
         OpenPull { ci: red(RedBecause::AlsoOnBase), ..approved("c") },
         OpenPull { ci: red(RedBecause::NeverOnBase), ..approved("c") },
-        OpenPull { ci: red(RedBecause::ForEverybody { places: vec![] }), ..approved("c") },
+        OpenPull { ci: red(RedBecause::ForEverybody { pulls: vec![] }), ..approved("c") },
         OpenPull { ci: red(flaky(RunAgain::ByUs { run: 1, attempt: 1 })), ..approved("c") },
         OpenPull { ci: red(flaky(RunAgain::ByPerson)), ..approved("c") },
         OpenPull { base: "other".parse().unwrap(), ..approved("c") },

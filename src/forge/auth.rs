@@ -179,7 +179,12 @@ impl Forge {
     /// Takes the publishing token back, so that it lives no longer than its step. Best effort:
     /// it expires by itself within the hour.
     pub async fn revoke_push_token(&self, repo: &RepoRef) {
-        let key = (repo.installation_id, repo.repo_id, Scope::Push);
+        self.revoke(repo, Scope::Push).await;
+    }
+
+    /// The same of another token that lives no longer than its step.
+    pub(super) async fn revoke(&self, repo: &RepoRef, scope: Scope) {
+        let key = (repo.installation_id, repo.repo_id, scope);
         if let Some(session) = self.push_sessions.0.remove(&key).await {
             let path = "/installation/token".to_owned();
             let call = ApiCall::new(Method::DELETE, path, "giving a token back");
@@ -226,8 +231,8 @@ impl Forge {
 
     fn sessions(&self, scope: Scope) -> &Sessions {
         match scope {
-            Scope::Push => &self.push_sessions,
-            Scope::Read | Scope::Watch | Scope::Talk | Scope::Rerun => &self.inner.sessions,
+            Scope::Push | Scope::Rerun => &self.push_sessions,
+            Scope::Read | Scope::Watch | Scope::Talk => &self.inner.sessions,
         }
     }
 

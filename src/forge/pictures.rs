@@ -29,14 +29,6 @@ struct ShownIssue {
     body_html: Option<String>,
 }
 
-/// Where a picture is to be had.
-enum PicturePlace {
-    /// There.
-    At(Url),
-    /// Where GitHub shows the upload of this name.
-    Upload(String),
-}
-
 impl Forge {
     /// Those of the pictures with these addresses that were uploaded to GitHub, of the issue as it
     /// is now. What cannot be had is left out.
@@ -49,23 +41,16 @@ impl Forge {
         number: Number,
         addresses: &[String],
     ) -> Result<Vec<Picture>, ForgeError> {
-        let places: Vec<PicturePlace> =
-            addresses.iter().filter_map(|it| self.place(it)).take(MOST_PICTURES).collect();
-        let any_upload = places.iter().any(|place| matches!(place, PicturePlace::Upload(_)));
-        let shown = match any_upload {
-            true => self.shown_pictures(repo, number).await?,
-            false => Vec::new(),
-        };
+        let names = addresses.iter().filter_map(|it| self.name_of_upload(it));
+        let names: Vec<String> = names.take(MOST_PICTURES).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let shown = self.shown_pictures(repo, number).await?;
         let mut pictures = Vec::new();
-        for place in places {
-            let url = match place {
-                PicturePlace::At(url) => Some(url),
-                PicturePlace::Upload(name) => {
-                    shown.iter().find(|it| it.path().contains(&name)).cloned()
-                }
-            };
-            if let Some(url) = url
-                && let Some(picture) = self.picture(&url).await
+        for name in names {
+            if let Some(url) = shown.iter().find(|it| it.path().contains(&name))
+                && let Some(picture) = self.picture(url).await
             {
                 pictures.push(picture);
             }
@@ -73,16 +58,17 @@ impl Forge {
         Ok(pictures)
     }
 
-    /// `None`: it is not GitHub's.
-    fn place(&self, address: &str) -> Option<PicturePlace> {
+    /// By what an upload is known where GitHub shows it. `None`: it is not GitHub's.
+    fn name_of_upload(&self, address: &str) -> Option<String> {
         let url = Url::parse(address).ok()?;
-        if self.stores_pictures(&url) && url.host_str() == Some(PICTURE_HOSTS[1]) {
-            return Some(PicturePlace::At(url));
-        }
-        let name = url.path().strip_prefix(UPLOADS).filter(|_| self.is_web(&url))?;
-        let plain = (8..=64).contains(&name.len())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        plain.then(|| PicturePlace::Upload(name.to_owned()))
+        let name = match url.path().strip_prefix(UPLOADS).filter(|_| self.is_web(&url)) {
+            Some(name) => name,
+            // As it used to be: the whole path is its name.
+            None if self.stores_pictures(&url) && !self.is_web(&url) => url.path(),
+            None => return None,
+        };
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-./".contains(&byte);
+        ((8..=120).contains(&name.len()) && name.bytes().all(plain)).then(|| name.to_owned())
     }
 
     fn is_web(&self, url: &Url) -> bool {

@@ -1,13 +1,23 @@
 //! Running jobs of GitHub Actions again.
 //!
 //! Invariants: it is asked for with a token of its own, by a permission that people may give and
-//! that Gander can do without; a run is asked for again only while it is over and at the attempt
-//! that was looked at, so that asking twice is asking once.
+//! that Gander can do without, and given back at once; a run is asked for again only while it is
+//! over and at the attempt that was looked at, so that asking twice is asking once.
+
+use std::collections::BTreeMap;
 
 use http::Method;
+use serde::Deserialize;
 
+use super::runs::SuiteRun;
 use super::{ApiCall, Forge, ForgeError, Scope, repo_path};
 use crate::core::github::RepoRef;
+
+#[derive(Deserialize)]
+struct InstallationPermissions {
+    #[serde(default)]
+    permissions: BTreeMap<String, String>,
+}
 
 /// A run of a workflow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,12 +66,14 @@ impl Forge {
     /// # Errors
     /// When GitHub does not answer.
     pub async fn may_rerun(&self, repo: &RepoRef) -> Result<bool, ForgeError> {
-        match self.session(repo, Scope::Rerun).await {
-            Ok(_) => Ok(true),
-            // GitHub mints no token with a permission that the installation does not have.
-            Err(error) if error.status() == Some(422) => Ok(false),
-            Err(error) => Err(error),
-        }
+        let doing = "asking for the permissions of the installation";
+        let path = format!("/app/installations/{}", repo.installation_id);
+        let answer = self.as_app(Method::GET, path, None, doing).await?;
+        let given = answer.json::<InstallationPermissions>(doing)?.permissions;
+        let mut asked = Scope::Rerun.permissions().iter();
+        Ok(asked.all(|(name, level)| {
+            given.get(*name).is_some_and(|given| given == level || given == "write")
+        }))
     }
 
     /// Runs those jobs of a run again that failed, if it is over and still at this attempt.
@@ -76,14 +88,23 @@ impl Forge {
     ) -> Result<RerunAnswer, ForgeError> {
         let path = format!("{}/actions/runs/{run}", repo_path(repo));
         let doing = "reading a run of a workflow";
-        let now: super::runs::SuiteRun = self.get(repo, Scope::Watch, path.clone(), doing).await?;
+        let now = self.get(repo, Scope::Watch, path.clone(), doing).await;
+        let now: SuiteRun = match now {
+            Ok(now) => now,
+            Err(error) if matches!(error.status(), Some(403 | 404)) => {
+                return Ok(RerunAnswer::Refused(error.in_words()));
+            }
+            Err(error) => return Err(error),
+        };
         let is_it = now.run_attempt.is_none_or(|now| now == u64::from(attempt));
         if !is_it || now.status.as_deref() != Some("completed") {
             return Ok(RerunAnswer::Begun);
         }
         let path = format!("{path}/rerun-failed-jobs");
         let call = ApiCall::new(Method::POST, path, "running failed jobs again");
-        match self.call(repo, Scope::Rerun, call).await {
+        let asked = self.call(repo, Scope::Rerun, call).await;
+        self.revoke(repo, Scope::Rerun).await;
+        match asked {
             Ok(_) => Ok(RerunAnswer::Begun),
             Err(error) if matches!(error.status(), Some(403 | 404 | 422)) => {
                 Ok(RerunAnswer::Refused(error.in_words()))

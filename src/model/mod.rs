@@ -333,6 +333,11 @@ impl ModelError {
         matches!(self, Self::TimedOut | Self::StreamCut | Self::Malformed { .. })
     }
 
+    /// Whether the provider does not take what it was asked.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Rejected { .. } | Self::ContextTooLong { .. })
+    }
+
     /// What it means for the work.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -71,7 +71,10 @@ pub async fn comment_on_lines_once(
     }
     match forge.comment_on_lines(repo, number, head, text, comments).await {
         Ok(()) => Ok(true),
-        Err(error) if error.status() == Some(422) => Ok(false),
+        Err(error @ ForgeError::Refused { .. }) => {
+            tracing::warn!(repo = %repo.name, %error, "nothing is suggested on lines");
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }

@@ -30,9 +30,12 @@ pub(in crate::worker) struct Head<'a> {
 /// How its checks stand.
 pub(in crate::worker) enum HeadChecks {
     Green,
-    Pending { names: Vec<String> },
+    Pending {
+        names: Vec<String>,
+    },
     Missing(MissingChecks),
-    Red(ReportedCheck),
+    /// At least one; those first that say something about the change.
+    Red(Vec<ReportedCheck>),
 }
 
 /// How the checks that must be green stand. `since`: when the head stood already; `wake` is
@@ -55,9 +58,10 @@ pub(in crate::worker) async fn checks(
         |it: &ReportedCheck| required.is_empty() || required.iter().any(|check| may_be(check, it));
     let bad = |it: &&ReportedCheck| matches!(it.state, CheckState::Red | CheckState::CutOff);
     let bad = states.iter().filter(|it| concerns(it)).filter(bad);
-    // Of several, one that says something about the change.
-    if let Some(red) = bad.min_by_key(|it| (it.state != CheckState::Red, it.wavered)) {
-        return Ok(HeadChecks::Red(red.clone()));
+    let mut bad: Vec<ReportedCheck> = bad.cloned().collect();
+    if !bad.is_empty() {
+        bad.sort_by_key(|it| (it.state != CheckState::Red, it.wavered));
+        return Ok(HeadChecks::Red(bad));
     }
     let waits = |it: &&ReportedCheck| concerns(it) && it.state == CheckState::Pending;
     let waiting = states.iter().filter(waits).map(|it| &it.name);

@@ -3,14 +3,16 @@
 //! Invariants: what is remembered of a check only says where to look; that it came to both on one
 //! commit is read from GitHub. Of checks of one name only those of the same workflow are compared.
 
+use std::collections::BTreeSet;
+
 use crate::clock::day_and_time;
 use crate::core::check_history::{
-    BROKEN_FOR_EVERYBODY, CheckInQuestion, CheckResult, REMEMBERED_DAYS, RedElsewhere,
-    came_to_both, kept_name, red_elsewhere_today, red_on_base_today,
+    BROKEN_FOR_EVERYBODY, CheckInQuestion, REMEMBERED_DAYS, RedElsewhere, came_to_both, kept_name,
+    red_elsewhere_today,
 };
 use crate::core::checks::CheckState;
 use crate::core::github::RepoRef;
-use crate::core::id::Timestamp;
+use crate::core::id::{Number, Sha, Timestamp};
 use crate::core::job::{Job, MOST_RERUNS, RedBecause, RunAgain};
 use crate::forge::ReportedCheck;
 use crate::forge::payload::PullDetail;
@@ -18,8 +20,10 @@ use crate::worker::{Context, WorkError, patches};
 
 /// So many commits are asked of GitHub, whether a check really came to both there.
 const MOST_ASKED: usize = 3;
-/// So many places are named where a check is red.
-const MOST_PLACES: usize = 8;
+/// A person is asked to run a check again that was flaky on so many other commits.
+const ENOUGH_TO_ASK: usize = 2;
+/// At so many places where a check is red GitHub is asked whose pull request it is.
+const MOST_PLACES: usize = 10;
 
 /// Whose fault a red check seems to be.
 pub(in crate::worker) async fn because(
@@ -28,32 +32,29 @@ pub(in crate::worker) async fn because(
     pull: &PullDetail,
     red: &ReportedCheck,
 ) -> Result<RedBecause, WorkError> {
-    let shown = match (red.wavered, red.state) {
-        (true, _) => Some("it passed on this very commit before"),
-        (false, CheckState::CutOff) => Some("it was cut off before it had a result"),
-        (false, _) => None,
-    };
-    if let Some(why) = shown {
-        let again = run_again(ctx, job, red).await?;
-        return Ok(RedBecause::Flaky { why: why.to_owned(), again });
+    if red.wavered {
+        let why = "it passed on this very commit before".to_owned();
+        return Ok(RedBecause::Flaky { why, again: run_again(ctx, job, red).await? });
     }
+    if red.state == CheckState::CutOff {
+        // Somebody may have stopped it, and whatever hangs would hang again.
+        let why = "it was cut off before it had a result".to_owned();
+        return Ok(RedBecause::Flaky { why, again: RunAgain::ByPerson });
+    }
+    let blame = held_against_base(ctx, job, pull, red).await?;
     let history = RedHistory::read(ctx, job, pull, red).await?;
-    if let Some(why) = history.flaky().await? {
-        let again = run_again(ctx, job, red).await?;
-        // One that stays red however often it is run is no accident.
-        let again_red = match again {
-            RunAgain::Spent => true,
-            RunAgain::ByPerson => red.reds > 1,
-            RunAgain::ByUs { .. } | RunAgain::Later => false,
-        };
-        if !again_red {
-            return Ok(RedBecause::Flaky { why, again });
-        }
+    if !history.says_anything() || points_at_change(ctx, job, red).await? {
+        return Ok(blame);
     }
-    if let Some(places) = history.for_everybody().await? {
-        return Ok(RedBecause::ForEverybody { places });
+    if let Some(flaky) = history.flaky().await? {
+        return Ok(flaky);
     }
-    held_against_base(ctx, job, pull, red).await
+    if blame != RedBecause::AlsoOnBase
+        && let Some(pulls) = history.for_everybody().await?
+    {
+        return Ok(RedBecause::ForEverybody { pulls });
+    }
+    Ok(blame)
 }
 
 /// How it is run again: by us where it is a job of GitHub Actions and people gave the permission.
@@ -77,11 +78,11 @@ struct RedHistory<'a> {
     ctx: &'a Context,
     job: &'a Job,
     red: &'a ReportedCheck,
-    results: Vec<CheckResult>,
-    /// The pull request and its branch, as results name them.
-    own_places: [String; 2],
-    pull: &'a PullDetail,
-    now: Timestamp,
+    /// Other commits on which it seems to have come to both, and when it last ended there.
+    both: Vec<(Sha, Timestamp)>,
+    /// Where else it is red today, with nothing green since.
+    elsewhere: Vec<RedElsewhere>,
+    own: Number,
 }
 
 impl<'a> RedHistory<'a> {
@@ -95,79 +96,80 @@ impl<'a> RedHistory<'a> {
         let since = now.plus_seconds(-REMEMBERED_DAYS * 24 * 60 * 60);
         let name = kept_name(&red.name);
         let results = ctx.store.check_results(job.repo.repo_id, since, Some(&name)).await?;
-        let own_places = [format!("#{}", pull.number), pull.head.branch.clone()];
-        Ok(Self { ctx, job, red, results, own_places, pull, now })
+        let number = format!("#{}", pull.number);
+        let of = CheckInQuestion {
+            name: &red.name,
+            app: red.app,
+            sha: &pull.head.sha,
+            own_places: [&number, &pull.head.branch],
+            base: &pull.base.branch,
+        };
+        let both = came_to_both(&results, &of).into_iter().take(MOST_ASKED);
+        let both = both.map(|(sha, last)| (sha.clone(), last)).collect();
+        let elsewhere = red_elsewhere_today(&results, &of, now);
+        Ok(Self { ctx, job, red, both, elsewhere, own: pull.number })
     }
 
-    fn question(&self) -> CheckInQuestion<'_> {
-        CheckInQuestion {
-            name: &self.red.name,
-            app: self.red.app,
-            sha: &self.pull.head.sha,
-            own_places: self.own_places.each_ref().map(String::as_str),
-            base: &self.pull.base.branch,
-        }
+    fn says_anything(&self) -> bool {
+        !self.both.is_empty() || self.elsewhere.len() >= BROKEN_FOR_EVERYBODY
     }
 
-    /// Why it looks flaky, if it does.
-    async fn flaky(&self) -> Result<Option<String>, WorkError> {
-        let of = self.question();
-        for (sha, last) in came_to_both(&self.results, &of).into_iter().take(MOST_ASKED) {
-            // Jobs of one name look the same in what is remembered: GitHub tells them apart.
-            let there = self.ctx.forge.checks(&self.job.repo, sha).await?;
-            let same = there.into_iter().filter(|it| it.name == self.red.name);
-            let both = same.filter(|it| it.app == self.red.app && it.came_to_both).collect();
-            if !of_same_workflow(self.ctx, &self.job.repo, self.red, both).await?.is_empty() {
-                let day = day_and_time(last);
-                let sha = sha.short();
-                return Ok(Some(format!("on {sha} it came to red and to green ({day})")));
+    /// Whether it is flaky, and what becomes of it then.
+    async fn flaky(&self) -> Result<Option<RedBecause>, WorkError> {
+        let mut shown = Vec::new();
+        for (sha, last) in &self.both {
+            if self.really_came_to_both(sha).await? {
+                shown.push((sha.short(), day_and_time(*last)));
             }
         }
-        let base = red_on_base_today(&self.results, &of, self.now);
-        let elsewhere = red_elsewhere_today(&self.results, &of, self.now);
-        let somewhere = elsewhere.first().filter(|_| base).map(|it| it.place.as_str());
-        let green_there = match somewhere {
-            Some(_) => self.is_green_on_base().await?,
-            None => false,
+        let Some((sha, day)) = shown.first() else { return Ok(None) };
+        let again = run_again(self.ctx, self.job, self.red).await?;
+        let counts = match again {
+            RunAgain::ByUs { .. } | RunAgain::Later => true,
+            // One that stays red however often it is run is no accident.
+            RunAgain::Spent => self.red.reds <= MOST_RERUNS,
+            // A person's time is worth more than a run: one accident is not enough to ask for it.
+            RunAgain::ByPerson => self.red.reds <= 1 && shown.len() >= ENOUGH_TO_ASK,
         };
-        Ok(somewhere.filter(|_| green_there).map(|place| {
-            let base = &self.pull.base.branch;
-            format!("within a day it was red on {base} too, where it is green now, and on {place}")
-        }))
+        let why = format!("on {sha} it came to red and to green ({day})");
+        Ok(counts.then_some(RedBecause::Flaky { why, again }))
     }
 
-    async fn is_green_on_base(&self) -> Result<bool, WorkError> {
-        let there = self.ctx.forge.checks(&self.job.repo, &self.pull.base.sha).await?;
-        let is_it = |it: &&ReportedCheck| it.name == self.red.name && it.app == self.red.app;
-        Ok(there.iter().filter(is_it).any(|it| it.state == CheckState::Green))
+    /// Jobs of one name look the same in what is remembered: GitHub tells them apart.
+    async fn really_came_to_both(&self, sha: &Sha) -> Result<bool, WorkError> {
+        let there = match self.ctx.forge.checks(&self.job.repo, sha).await {
+            // The commit is gone.
+            Err(error) if matches!(error.status(), Some(404 | 422)) => return Ok(false),
+            there => there?,
+        };
+        let same = there.into_iter().filter(|it| it.name == self.red.name);
+        let both = same.filter(|it| it.app == self.red.app && it.came_to_both).collect();
+        let both = of_same_workflow(self.ctx, &self.job.repo, self.red, both).await?;
+        Ok(!both.is_empty())
     }
 
     /// The other pull requests on which it is red, where it is so on many.
-    async fn for_everybody(&self) -> Result<Option<Vec<String>>, WorkError> {
-        let elsewhere = red_elsewhere_today(&self.results, &self.question(), self.now);
-        if elsewhere.len() < BROKEN_FOR_EVERYBODY {
+    async fn for_everybody(&self) -> Result<Option<Vec<Number>>, WorkError> {
+        if self.elsewhere.len() < BROKEN_FOR_EVERYBODY {
             return Ok(None);
         }
         let (forge, repo) = (&self.ctx.forge, &self.job.repo);
         let of = forge.workflow_of(repo, self.red.suite).await?;
-        let mut places = Vec::new();
-        for RedElsewhere { place, suite } in elsewhere.into_iter().take(MOST_PLACES) {
-            let other = forge.workflow_of(repo, suite).await?;
-            if of.is_none() || other.is_none() || other == of {
-                places.push(as_place(&place));
+        let mut pulls = BTreeSet::new();
+        for it in self.elsewhere.iter().take(MOST_PLACES) {
+            let other = forge.workflow_of(repo, it.suite).await?;
+            if of.is_some() && other.is_some() && other != of {
+                continue;
             }
+            let pull = match it.pull {
+                Some(pull) => Some(pull),
+                None => forge.pull_with(repo, &it.sha).await?,
+            };
+            pulls.extend(pull.filter(|pull| *pull != self.own));
         }
-        Ok((places.len() >= BROKEN_FOR_EVERYBODY).then_some(places))
+        let many = pulls.len() >= BROKEN_FOR_EVERYBODY;
+        Ok(many.then(|| pulls.into_iter().collect()))
     }
-}
-
-/// A pull request is linked by GitHub, a branch is set in code.
-fn as_place(place: &str) -> String {
-    let number = place.strip_prefix('#').unwrap_or_default();
-    if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return place.to_owned();
-    }
-    format!("`{}`", place.replace('`', ""))
 }
 
 async fn held_against_base(

@@ -17,7 +17,7 @@ use crate::core::patch::{Change, FileMode, Patch, is_binary};
 use crate::core::path::RepoPath;
 
 /// How long the shortest difference of a file is looked for; after that, a longer one will do.
-const SEARCHING: Duration = Duration::from_secs(2);
+pub(super) const SEARCHING: Duration = Duration::from_secs(2);
 /// Unchanged lines around a change.
 const CONTEXT: usize = 3;
 

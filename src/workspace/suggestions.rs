@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::time::Instant;
 
-use similar::{Algorithm, DiffTag, capture_diff_slices};
+use similar::{Algorithm, DiffTag, capture_diff_slices_deadline};
 
-use super::diff::{BaseFile, BaseFiles, lines_of};
+use super::diff::{BaseFile, BaseFiles, SEARCHING, lines_of};
 use super::mirror::EntryMode;
 use crate::core::patch::{Change, FileMode, Patch, is_binary};
 use crate::core::path::RepoPath;
@@ -95,7 +96,8 @@ fn texts<'t>(file: &'t BaseFile, change: &'t Change) -> Option<(&'t [u8], &'t [u
 
 /// Each place that differs, with what is to stand there: `None` where it cannot be suggested.
 fn replacements(old: &[&[u8]], new: &[&[u8]]) -> Vec<(RangeInclusive<usize>, Option<String>)> {
-    let changed = capture_diff_slices(Algorithm::Myers, old, new);
+    let until = Some(Instant::now() + SEARCHING);
+    let changed = capture_diff_slices_deadline(Algorithm::Myers, old, new, until);
     let changed = changed.into_iter().filter(|it| it.tag() != DiffTag::Equal);
     let replacement = |operation: similar::DiffOp| {
         let (mut from, mut to) = (operation.old_range(), operation.new_range());

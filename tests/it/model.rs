@@ -760,7 +760,7 @@ async fn a_compatible_provider_gets_tools_results_and_its_key_as_it_expects_them
 /// With the first turn, before its words, as either protocol has it.
 #[tokio::test]
 async fn a_model_that_sees_is_shown_pictures_with_the_first_turn() {
-    let picture = Picture::read(b"GIF89a...".to_vec()).unwrap();
+    let picture = Picture::read(b"GIF89a\x80\x02\xe0\x01rest".to_vec()).unwrap();
     let request = |messages| Request {
         attempt: 1,
         round: 0,
@@ -779,7 +779,7 @@ async fn a_model_that_sees_is_shown_pictures_with_the_first_turn() {
         model.respond(&request(&messages)).await.expect_err("it is refused");
     }
     let first = |at| without_marks(provider.asked(at)["messages"].clone());
-    let data = "R0lGODlhLi4u";
+    let data = "R0lGODlhgALgAXJlc3Q=";
     assert_eq!(
         first(0)[0]["content"],
         json!([

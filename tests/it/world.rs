@@ -6,7 +6,7 @@
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -357,6 +357,14 @@ impl World {
         }
     }
 
+    /// The only pull request that Gander opened.
+    pub fn our_pull(&self) -> PullView {
+        let mut pulls = self.emulator.pulls(REPO);
+        pulls.retain(|pull| pull.author == "gander[bot]");
+        assert_eq!(pulls.len(), 1);
+        pulls.remove(0)
+    }
+
     /// The only pull request there is.
     pub fn only_pull(&self) -> PullView {
         let mut pulls = self.emulator.pulls(REPO);
@@ -638,6 +646,8 @@ pub struct Words {
     script: Mutex<Option<Arc<Scripted>>>,
     heard: Mutex<Vec<String>>,
     waits_at: Mutex<Option<Wait>>,
+    /// Whether it answers with a refusal when it is shown a picture.
+    pub refuses_pictures: AtomicBool,
 }
 
 /// Before which reply the model waits, whom it tells, and for what it waits.
@@ -703,6 +713,10 @@ impl Model for Words {
             heard.push(format!("{:?}{}", request.messages, shown.concat()));
             heard.len()
         };
+        if !request.pictures.is_empty() && self.refuses_pictures.load(Ordering::Relaxed) {
+            let detail = "could not process image".to_owned();
+            return Err(ModelError::Rejected { status: 400, detail });
+        }
         let waits = self.waits_at.lock().unwrap().take_if(|(at, ..)| *at == count);
         if let Some((_, tell, wait)) = waits {
             tell.send(()).unwrap();

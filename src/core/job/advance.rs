@@ -138,8 +138,6 @@ impl Job {
             JobFact::Cancelled { .. } if self.stage.merging().is_some() => None,
             JobFact::Cancelled { by } => Some(self.end(JobEnding::Cancelled { by: by.clone() })),
             JobFact::Withheld { why } => self.withheld(why),
-            JobFact::Broke { step: JobStep::Look, why } => self.not_shown(why),
-            JobFact::Broke { step, .. } if !self.stage.awaits(step) => None,
             JobFact::Broke { step, why } => self.broke(step, why),
         }
     }
@@ -170,6 +168,15 @@ impl Job {
 
     /// A step of Gander's own failed for good: before there is a pull request that ends the job.
     fn broke(&mut self, step: &JobStep, why: &str) -> Option<Vec<JobStep>> {
+        if *step == JobStep::Look {
+            return self.not_shown(why);
+        }
+        if matches!(step, JobStep::Rerun { .. }) {
+            return self.rerun_refused();
+        }
+        if !self.stage.awaits(step) {
+            return None;
+        }
         let why = why.to_owned();
         if let JobStep::CheckHead { head } = step {
             return self.head_checked(head, Some(why));

@@ -284,7 +284,9 @@ impl Job {
         if self.stage != before.stage {
             return Some([thanks, steps].concat());
         }
-        self.review.waiting = Some(waiting);
+        // What is known of a red check grows; what was said of it stands.
+        let stands = before.review.waiting.clone().filter(|said| said.says_the_same(&waiting));
+        self.review.waiting = Some(stands.unwrap_or(waiting));
         if *self == before {
             return None;
         }
@@ -394,13 +396,14 @@ impl Job {
             let mut steps = Vec::new();
             let why = match because {
                 RedBecause::AlsoOnBase => NoRepair::RedOnBase,
-                RedBecause::ForEverybody { places } => {
-                    NoRepair::ForEverybody { places: places.clone() }
+                RedBecause::ForEverybody { pulls } => {
+                    NoRepair::ForEverybody { pulls: pulls.clone() }
                 }
                 RedBecause::Flaky { why, again } => {
                     let again = self.run_again(&seen.head, again);
                     if let RunAgain::ByUs { run, attempt } = again {
-                        steps.push(JobStep::Rerun { run, attempt });
+                        let head = seen.head.clone();
+                        steps.push(JobStep::Rerun { head, run, attempt });
                     }
                     NoRepair::Flaky { why: why.clone(), again, page: page.clone() }
                 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::approval::{Approval, NotApproved};
 use crate::core::github::{Actor, Role};
-use crate::core::id::{Branch, Login, ReviewId, Sha, Timestamp};
+use crate::core::id::{Branch, Login, Number, ReviewId, Sha, Timestamp};
 use crate::core::policy::Rules;
 
 use super::MergeTerms;
@@ -111,7 +111,7 @@ pub enum RedBecause {
     AlsoOnBase,
     /// Red on so many other pull requests that it is broken for everybody.
     ForEverybody {
-        places: Vec<String>,
+        pulls: Vec<Number>,
     },
     Flaky {
         why: String,

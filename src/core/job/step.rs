@@ -51,7 +51,7 @@ pub enum JobStep {
     /// Answer the threads of a round, and ask the reviewers again.
     Answer { round: u32 },
     /// Run the failed jobs of a run of a workflow again, which was made so often so far.
-    Rerun { run: u64, attempt: u32 },
+    Rerun { head: Sha, run: u64, attempt: u32 },
     /// Say on the pull request why it does not go on.
     Explain,
     /// Say on the pull request that no round is left for what was asked.
@@ -79,7 +79,7 @@ impl JobStep {
             | Self::CheckHead { .. } => StepSpec::awaited(WorkerSlot::Taken),
             Self::Merge { .. } => StepSpec::awaited(WorkerSlot::Taken).urgent(),
             Self::Look => StepSpec::unawaited(Lane::Main, Repeats::Coalesce).told(),
-            Self::Rerun { .. } => StepSpec::unawaited(Lane::Main, Repeats::Coalesce),
+            Self::Rerun { .. } => StepSpec::unawaited(Lane::Main, Repeats::Coalesce).told(),
             Self::Undo | Self::CleanUp | Self::StartNext => {
                 StepSpec::unawaited(Lane::Main, Repeats::KeepBoth)
             }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MissingChecks, Obstacle, RunAgain};
 use crate::core::approval::NotApproved;
-use crate::core::id::Sha;
+use crate::core::id::{Number, Sha};
 
 /// What a pull request waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ pub enum NoRepair {
     RedOnBase,
     NeverOnBase,
     ForEverybody {
-        places: Vec<String>,
+        pulls: Vec<Number>,
     },
     Flaky {
         why: String,
@@ -82,6 +82,22 @@ impl WaitingFor {
                 | Self::Consent(NotApproved::Nobody)
                 | Self::RoundFailed { .. }
         ) && !self.is_run_again()
+    }
+
+    /// Whether people would learn nothing new: the same is red for the same reason, whatever else
+    /// speaks for it by now.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        let (Self::Red { check, why }, Self::Red { check: other_check, why: other_why }) =
+            (self, other)
+        else {
+            return self == other;
+        };
+        let same = match (why, other_why) {
+            (NoRepair::ForEverybody { .. }, NoRepair::ForEverybody { .. }) => true,
+            (NoRepair::Flaky { again, .. }, NoRepair::Flaky { again: other, .. }) => again == other,
+            (one, other) => one == other,
+        };
+        same && check == other_check
     }
 
     /// Whether a red check is run again, and nobody has to do anything.

@@ -37,8 +37,9 @@ pub fn check_history(checks: &[CheckSummary], results: usize) -> String {
         let _ = writeln!(text, "\nAnd {more} more.");
     }
     text.push_str(
-        "\nOne that was red and green on one commit is flaky: where it is red on a pull request of \
-         Gander's, it is run again before anything is changed for it.\n",
+        "\nOne that was red and green on one commit may be flaky: where it is red on a pull request of \
+         Gander's, GitHub is asked whether it is, and then it is run again before anything is \
+         changed for it.\n",
     );
     text
 }

@@ -451,7 +451,10 @@ pub fn refusal(why: &Refusal, prefix: &str) -> String {
         Refusal::OtherTags { tags, pattern, meant } => {
             let mend = match meant {
                 Some(meant) if meant != pattern => {
-                    format!("Set `[release] tag = \"{}\"` in `{RULES_PATH}`", meant.replace('`', ""))
+                    format!(
+                        "Set `[release] tag = \"{}\"` in `{RULES_PATH}`",
+                        meant.replace('`', "")
+                    )
                 }
                 _ => format!("Set `[release] tag` in `{RULES_PATH}`"),
             };

@@ -12,8 +12,8 @@ pub fn suggestion(instead: &str) -> String {
 /// What stands above all of them.
 pub fn about_suggestions(on_lines: OnLines) -> &'static str {
     if on_lines.partial {
-        "These suggestions are a part of the change that was checked. The rest of it GitHub cannot \
-         show on lines of this pull request: the whole patch stands in the status comment."
+        "These suggestions are a part of the change that was checked. The rest of it cannot be \
+         suggested on lines of this pull request; the patch stands in the status comment."
     } else {
         "These suggestions together are the change that was checked. *Add suggestion to batch* on \
          each, then commit them at once."

@@ -205,13 +205,13 @@ fn red(check: &str, why: &NoRepair, prefix: &str) -> String {
             "**`{check}` is red, and it never ran on the base**, so nobody knows whether this \
              change caused it. If it did, comment `{prefix} revise` and say what to do."
         ),
-        NoRepair::ForEverybody { places } => {
-            let count = places.len();
+        NoRepair::ForEverybody { pulls } => {
+            let count = pulls.len();
             format!(
-                "**`{check}` is red on {count} other pull requests or branches too** ({}), all \
-                 within a day, so it seems to be broken for everybody. Nothing is changed for it \
-                 here: it has to be mended where it is broken, and then run again.",
-                listed(places)
+                "**`{check}` is red on {count} other pull requests too** ({}), all within a day, and \
+                 green on none since, so it seems to be broken for everybody. Nothing is changed \
+                 for it here: it has to be mended where it is broken, and then run again.",
+                listed(pulls.iter().map(|pull| format!("#{pull}")))
             )
         }
         NoRepair::Flaky { why, again, page } => {
@@ -241,8 +241,8 @@ fn run_again(again: &RunAgain, page: Option<&str>) -> String {
         }
         RunAgain::Later => "Gander runs it again once its run is over.".to_owned(),
         RunAgain::Spent => format!(
-            "It was run again {MOST_RERUNS} times, and is no better. Please {}; Gander changes \
-             nothing for it.",
+            "Its run was repeated {MOST_RERUNS} times, which is as often as Gander does that. Please \
+             {}; Gander changes nothing for it.",
             linked("look at it", page)
         ),
         RunAgain::ByPerson => {

@@ -31,18 +31,18 @@ pub(super) async fn since(
     since: Timestamp,
     name: Option<&str>,
 ) -> Result<Vec<CheckResult>, StoreError> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT name, app, suite, sha, place, red, at FROM check_results
-         WHERE repo = ?1 AND at >= ?2 AND (?3 IS NULL OR name = ?3)
-         ORDER BY at DESC, id DESC LIMIT ?4",
-    )
-    .bind(repo.0.cast_signed())
-    .bind(since.0)
-    .bind(name)
-    .bind(i64::try_from(MOST_RESULTS).unwrap_or(i64::MAX))
-    .fetch_all(pool)
-    .await
-    .map_err(failed)?;
+    const OF_ALL: &str = "SELECT name, app, suite, sha, place, red, at FROM check_results
+         WHERE repo = ?1 AND at >= ?2 AND ?3 IS NULL ORDER BY at DESC, id DESC LIMIT ?4";
+    const OF_ONE: &str = "SELECT name, app, suite, sha, place, red, at FROM check_results
+         WHERE repo = ?1 AND name = ?3 AND at >= ?2 ORDER BY at DESC, id DESC LIMIT ?4";
+    let rows: Vec<Row> = sqlx::query_as(if name.is_some() { OF_ONE } else { OF_ALL })
+        .bind(repo.0.cast_signed())
+        .bind(since.0)
+        .bind(name)
+        .bind(i64::try_from(MOST_RESULTS).unwrap_or(i64::MAX))
+        .fetch_all(pool)
+        .await
+        .map_err(failed)?;
     rows.into_iter().map(|row| read(repo, row)).collect()
 }
 

@@ -66,7 +66,7 @@ mod tests {
             "6f6dd597dc82383f",
             "e28547437c549e5d",
             "00b3729af1181c50",
-            "24aa8296a38b206a",
+            "07c997ef1faf18f6",
         ];
         assert_eq!(digests, released);
     }

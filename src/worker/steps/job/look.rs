@@ -9,15 +9,20 @@ use crate::core::approval::ApprovalCriteria;
 use crate::core::event::SKIP_LABEL;
 use crate::core::github::{PullRef, RepoRef};
 use crate::core::id::{Number, ReviewId, Timestamp, UserId};
-use crate::core::job::{ChangeRequest, Ci, Job, JobStep, OpenPull, PullEnd, PullSnapshot};
+use crate::core::job::{
+    ChangeRequest, Ci, Job, JobStep, OpenPull, PullEnd, PullSnapshot, RedBecause,
+};
 use crate::core::policy::{RULES_PATH, Rules};
 use crate::core::task::Task;
 use crate::forge::payload::{PullDetail, Review, ReviewComment};
-use crate::forge::{Ballot, Roles, actor, moment};
+use crate::forge::{Ballot, ReportedCheck, Roles, actor, moment};
 use crate::worker::ci::{Head, HeadChecks, checks};
 use crate::worker::consent::{consent, contributors};
 use crate::worker::red_check::because;
 use crate::worker::{Context, WorkError};
+
+/// So many red checks are held against the base.
+const MOST_REDS: usize = 4;
 
 /// What the job's pull request shows. `None`: it has none.
 pub(in crate::worker) async fn run(
@@ -161,11 +166,28 @@ async fn ci(
         HeadChecks::Green => Ci::Green,
         HeadChecks::Pending { names } => Ci::Pending { names },
         HeadChecks::Missing(checks) => Ci::Missing(checks),
-        HeadChecks::Red(red) => {
-            let because = because(ctx, job, pull, &red).await?;
-            Ci::Red { check: red.name, page: red.page, because }
-        }
+        HeadChecks::Red(reds) => blamed(ctx, job, pull, &reds).await?,
     })
+}
+
+/// Of red checks the first that this change is to blame for, else the first.
+async fn blamed(
+    ctx: &Context,
+    job: &Job,
+    pull: &PullDetail,
+    reds: &[ReportedCheck],
+) -> Result<Ci, WorkError> {
+    let mut first = None;
+    for red in reds.iter().take(MOST_REDS) {
+        let because = because(ctx, job, pull, red).await?;
+        let ours = matches!(because, RedBecause::Change | RedBecause::Touched);
+        let told = Ci::Red { check: red.name.clone(), page: red.page.clone(), because };
+        if ours {
+            return Ok(told);
+        }
+        first = first.or(Some(told));
+    }
+    Ok(first.unwrap_or(Ci::Green))
 }
 
 /// Whether GitHub says that nothing stands in the way of merging.

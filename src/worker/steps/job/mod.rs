@@ -108,7 +108,7 @@ pub(in crate::worker) async fn perform(
             }
             said => said,
         }),
-        &JobStep::Rerun { run, attempt } => rerun::run(ctx, job, run, attempt).await,
+        JobStep::Rerun { head, run, attempt } => rerun::run(ctx, job, head, (*run, *attempt)).await,
         JobStep::Explain => done(Box::pin(explain::run(ctx, job)).await),
         JobStep::RefuseRound { limit } => {
             done(Box::pin(explain::refuse_round(ctx, job, *limit)).await)

@@ -28,6 +28,7 @@ pub(in crate::worker) async fn run(
     let is_fork = job.others_pull().is_some_and(|pull| pull.fork.is_some());
     // What is only shown runs nowhere.
     if is_fork {
+        ctx.still_held(claim).await?;
         return suggest::run(ctx, job, base, verified.patch()).await;
     }
     if let Some(held) = held_back(ctx, job, rules, base, verified.patch()).await? {

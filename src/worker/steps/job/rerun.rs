@@ -1,5 +1,6 @@
 //! Runs the failed jobs of a run of a workflow again.
 
+use crate::core::id::Sha;
 use crate::core::job::{Job, JobFact};
 use crate::forge::RerunAnswer;
 use crate::publish::talk;
@@ -10,11 +11,11 @@ use crate::worker::{Context, WorkError};
 pub(in crate::worker) async fn run(
     ctx: &Context,
     job: &Job,
-    run: u64,
-    attempt: u32,
+    head: &Sha,
+    (run, attempt): (u64, u32),
 ) -> Result<TaskOutcome, WorkError> {
-    // Elsewhere the head is another, or will be.
-    if !job.stage.is_in_review() {
+    let is_head = job.pull.as_ref().is_some_and(|pull| pull.head == *head);
+    if !is_head || !job.stage.is_in_review() {
         return Ok(TaskOutcome::Done);
     }
     match talk::ask_for_another_run(&ctx.forge, job, run, attempt).await? {

@@ -243,7 +243,10 @@ pub(in crate::worker) async fn in_the_way(
     let wake = Task::Release { release_id: release.id.clone(), step: ReleaseStep::Look };
     let why = match checks(ctx, &head, approval.at(), &wake).await? {
         HeadChecks::Green => return Ok(None),
-        HeadChecks::Red(red) => format!("the check {} is red on it", red.name),
+        HeadChecks::Red(reds) => {
+            let names = reds.iter().map(|red| red.name.as_str()).next().unwrap_or_default();
+            format!("the check {names} is red on it")
+        }
         HeadChecks::Pending { names } => format!("it waits for {}", names.join(", ")),
         HeadChecks::Missing(checks) => return Ok(Some(Blocked::MissingChecks(checks))),
     };
