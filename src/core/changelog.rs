@@ -1,8 +1,8 @@
 //! `CHANGELOG.md`: the newest section, which names the version that is released and its notes.
 //!
 //! Invariants: what is released is read from the commit that people approved, never from a title or
-//! an event. A heading that is not a version is skipped, and a section ends at the next heading of
-//! its level, or at one with a version in whatever style.
+//! an event. A heading that is not a version is skipped, as is what stands in code, and a section
+//! ends at the next heading of its level, or at one with a version in whatever style.
 
 /// Where it stands in a repository.
 pub const CHANGELOG_PATH: &str = "CHANGELOG.md";
@@ -23,46 +23,60 @@ pub fn heading(version: &str, date: &str) -> String {
 
 /// The newest section, which is the first with a version.
 pub fn latest(text: &str) -> Option<Section> {
-    let mut lines = text.lines();
-    let version = lines.find_map(version_of)?;
-    let lines: Vec<&str> = lines.collect();
-    let begins_another = |at: usize| {
-        let underlined = lines.get(at + 1).is_some_and(|next| is_underline(next));
-        is_heading(lines[at]) || version_in(lines[at], underlined).is_some()
-    };
-    let end = (0..lines.len()).find(|at| begins_another(*at)).unwrap_or(lines.len());
-    let notes = &lines[..end];
-    Some(Section { version, notes: notes.join("\n").trim().to_owned() })
+    let lines: Vec<&str> = text.lines().collect();
+    let outside = outside_code(&lines);
+    let found = (0..lines.len()).filter(|at| outside[*at]);
+    let (at, version) =
+        found.into_iter().find_map(|at| version_of(lines[at]).map(|version| (at, version)))?;
+    let begins_another =
+        |at: &usize| outside[*at] && (is_heading(lines[*at]) || version_in(&lines, *at).is_some());
+    let end = (at + 1..lines.len()).find(begins_another).unwrap_or(lines.len());
+    Some(Section { version, notes: lines[at + 1..end].join("\n").trim().to_owned() })
 }
 
 /// Whether there is a section of that version, in whatever style.
 pub fn has(text: &str, version: &str) -> bool {
-    let mut lines = text.lines().peekable();
-    while let Some(line) = lines.next() {
-        let underlined = lines.peek().is_some_and(|next| is_underline(next));
-        if version_in(line, underlined).is_some_and(|found| found == version) {
-            return true;
-        }
-    }
-    false
+    let lines: Vec<&str> = text.lines().collect();
+    let outside = outside_code(&lines);
+    (0..lines.len())
+        .filter(|at| outside[*at])
+        .any(|at| version_in(&lines, at).is_some_and(|found| found == version))
 }
 
 /// Where the sections begin: the byte at which the first heading with a version stands, in whatever
-/// style (`## 1.2.0`, `# [1.2.0]`, `1.2.0 / 2026-01-31` with a line drawn under it).
+/// style (`## 1.2.0`, `# [1.2.0]`, `## widgets 1.2.0`, `**1.2.0**`, `1.2.0 / 2026-01-31` with a
+/// line drawn under it). What stands in code is none.
 pub fn first_section(text: &str) -> Option<usize> {
-    let mut at = 0;
-    let mut lines = text.split_inclusive('\n').peekable();
-    while let Some(line) = lines.next() {
-        let underlined = lines.peek().is_some_and(|next| is_underline(next));
-        if version_in(line, underlined).is_some() {
-            return Some(at);
-        }
-        at += line.len();
-    }
-    None
+    let whole: Vec<&str> = text.split_inclusive('\n').collect();
+    let lines: Vec<&str> = whole.iter().map(|line| line.trim_end_matches(['\r', '\n'])).collect();
+    let outside = outside_code(&lines);
+    let first = (0..lines.len()).find(|at| outside[*at] && version_in(&lines, *at).is_some())?;
+    Some(whole[..first].iter().map(|line| line.len()).sum())
 }
 
-/// Headings that stand in code are none, but a changelog has no reason to show one.
+/// Which lines do not stand between fences.
+fn outside_code(lines: &[&str]) -> Vec<bool> {
+    let mut fence = None;
+    let outside = lines.iter().map(|line| {
+        let line = line.trim_start();
+        let opens = ["```", "~~~"].into_iter().find(|mark| line.starts_with(mark));
+        match (fence, opens) {
+            (None, None) => true,
+            (None, Some(mark)) => {
+                fence = Some(mark);
+                false
+            }
+            (Some(open), found) => {
+                if found == Some(open) {
+                    fence = None;
+                }
+                false
+            }
+        }
+    });
+    outside.collect()
+}
+
 fn is_heading(line: &str) -> bool {
     line.starts_with("## ") || line.starts_with("# ")
 }
@@ -72,12 +86,40 @@ fn is_underline(line: &str) -> bool {
     line.len() >= 3 && (line.bytes().all(|b| b == b'=') || line.bytes().all(|b| b == b'-'))
 }
 
-/// The version in a heading of any style.
-fn version_in(line: &str, underlined: bool) -> Option<String> {
+/// The version in a heading of any style. Headings of the third level divide a section more often
+/// than they begin one, so there it has to come first.
+fn version_in(lines: &[&str], at: usize) -> Option<String> {
+    let line = lines[at].trim_end();
     let words = line.trim_start_matches('#');
     let level = line.len() - words.len();
-    let is_heading = underlined && level == 0 || (1..=3).contains(&level) && words.starts_with(' ');
-    if is_heading { leading_version(words) } else { None }
+    let underlined = lines.get(at + 1).is_some_and(|next| is_underline(next));
+    let bold = line.strip_prefix("**").and_then(|it| it.strip_suffix("**"));
+    match level {
+        0 if underlined => any_version(line),
+        0 => any_version(bold.filter(|words| !words.contains("**"))?),
+        1 | 2 if words.starts_with(' ') => any_version(words),
+        3 if words.starts_with(' ') => leading_version(words),
+        _ => None,
+    }
+}
+
+/// The first version in some words; one of two numbers only in front of all others.
+fn any_version(words: &str) -> Option<String> {
+    let short = words.split_whitespace().next().map(bare).filter(|word| is_short(word));
+    let found = words.split_whitespace().map(bare).find(|word| is_version(word));
+    found.or(short).map(str::to_owned)
+}
+
+/// A word without what stands around a version.
+fn bare(word: &str) -> &str {
+    let word = word.trim_start_matches(['[', '(', '*', '`']).trim_start_matches('v');
+    let word = word.split([']', ')']).next().unwrap_or_default();
+    word.trim_end_matches([':', ',', '*', '`'])
+}
+
+/// `1.1`
+fn is_short(text: &str) -> bool {
+    is_version(&format!("{text}.0"))
 }
 
 /// The version in a heading: `## 1.2.0`, `## [1.2.0] - 2026-01-31`, `## v1.2.0 (…)`.
@@ -141,7 +183,38 @@ mod tests {
             assert!(rest.starts_with("## 1.2.0"));
             assert_eq!(first_section(older), Some(0), "{older}");
         }
-        assert_eq!(first_section("# Log\n\n## Unreleased\n\nVersion 1.2.0 is near.\n"), None);
+        for none in [
+            "# Log\n\n## Unreleased\n\nVersion 1.2.0 is near.\n",
+            "# Log\n\n```md\n## 1.1.0\n```\n",
+            "# Log for Python 3.11\n\n## 2025-01-01\n\n### Upgrading from 1.1.0\n",
+        ] {
+            assert_eq!(first_section(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_section_begins_where_a_heading_holds_a_version_anywhere() {
+        for heading in [
+            "## Version 1.1.0",
+            "## widgets 1.1.0",
+            "## 1.1",
+            "**1.1.0**",
+            "## 2025-01-01 1.1.0",
+            "## Release `v1.1.0`:",
+            "# widgets (1.1.0)",
+            "### v1.1.0",
+            "Version 1.1.0\n-------------",
+        ] {
+            let text = format!("# Log\n\nWords.\n\n{heading}\n\n- a\n");
+            assert_eq!(first_section(&text), text.find(heading), "{heading}");
+        }
+        assert!(has("# Log\n\n## widgets 1.1.0\n", "1.1.0"));
+        let fenced = "```md\n## 9.9.9\n```\n\n## 1.2.0\n\n~~~\n## 1.1.0\n~~~\n\n- a\n\n## 1.0.0\n";
+        let section = latest(fenced).unwrap();
+        assert_eq!(
+            (section.version.as_str(), section.notes.as_str()),
+            ("1.2.0", "~~~\n## 1.1.0\n~~~\n\n- a")
+        );
     }
 
     #[test]

@@ -95,6 +95,13 @@ pub struct ReleaseOrder {
     pub on_merge: bool,
 }
 
+impl ReleaseOrder {
+    /// Whether it says which version.
+    pub fn names_version(&self) -> bool {
+        matches!(self.bump, Some(Bump::To(_)))
+    }
+}
+
 /// How far a version goes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -123,6 +130,9 @@ pub struct VersionPlan {
     pub tag: String,
     /// The tag of the release before.
     pub last: Option<String>,
+    /// Whether there may be one all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub last_unknown: bool,
     /// Why it is that version, in our words.
     pub why: String,
     /// `2026-01-31`, which stands in the changelog.

@@ -53,6 +53,7 @@ async fn tags_of_another_pattern_are_named_and_it_is_never_called_the_first_rele
         // Named, it is made.
         w.owner_says(issue, "/gander release 1.1.1").await;
         assert_eq!(w.only_pull().title, "chore(release): v1.1.1");
+        assert!(w.only_pull().body.contains("| last release | not known |"));
         w.owner().closes(REPO, w.only_pull().number).unwrap();
         w.settle().await;
         w.ends().await;

@@ -55,6 +55,7 @@ fn pull(head: &str) -> PullRef {
 
 fn plan(base: &str) -> VersionPlan {
     VersionPlan {
+        last_unknown: false,
         base: sha(base),
         version: "1.2.0".into(),
         tag: "v1.2.0".into(),

@@ -90,7 +90,11 @@ pub fn pull_body(
             flag_lines("> - ", &plan.flagged)
         );
     }
-    let before = plan.last.as_deref().map_or("none, this is the first".to_owned(), code);
+    let before = match &plan.last {
+        Some(last) => code(last),
+        None if plan.last_unknown => "not known".to_owned(),
+        None => "none, this is the first".to_owned(),
+    };
     let files: Vec<String> = plan.files.iter().map(|path| code(path)).collect();
     let files = first_of(&files, MOST_FILES).join(", ");
     let _ = write!(

@@ -40,6 +40,7 @@ fn release(stage: ReleaseStage) -> Release {
     let mut release = Release::new(id, repo, Number(7), "main".parse().unwrap(), order);
     release.stage = stage;
     release.plan = Some(VersionPlan {
+        last_unknown: false,
         base: sha("a"),
         version: "1.2.0".into(),
         tag: "v1.2.0".into(),

@@ -14,7 +14,7 @@ use crate::core::github::{Actor, RepoRef, Role};
 use crate::core::id::{Number, Sha};
 use crate::core::leak::SecretsBefore;
 use crate::core::policy::{RULES_PATH, ReleaseWith, Rules};
-use crate::core::release::{Bump, Refusal, Release, ReleaseFact, VersionPlan};
+use crate::core::release::{Refusal, Release, ReleaseFact, VersionPlan};
 use crate::forge::{BranchHead, ListedCommit};
 use crate::publish::release::PlannedFiles;
 use crate::release::manifests::{self, FileSet};
@@ -65,8 +65,8 @@ pub(in crate::worker) async fn run(
     let there = files_at(ctx, &release.repo, &base).await?;
     let tags = forge.tags(&release.repo).await?;
     let history = forge.release_history(&release.repo, &rules.release, &tags, &base, None).await?;
-    let names_version = matches!(release.order.bump, Some(Bump::To(_)));
-    if let Some(why) = history.unknown.filter(|_| !names_version) {
+    let last_unknown = history.unknown.is_some();
+    if let Some(why) = history.unknown.filter(|_| !release.order.names_version()) {
         return refused(why);
     }
     let last = history.last;
@@ -94,8 +94,7 @@ pub(in crate::worker) async fn run(
         Err(why) => return refused(why),
     };
     let version = next.version.to_string();
-    let log = there.text(CHANGELOG_PATH);
-    if log.is_some_and(|text| changelog::has(text, &version)) {
+    if there.text(CHANGELOG_PATH).is_some_and(|text| changelog::has(text, &version)) {
         return refused(Refusal::InChangelog { version });
     }
     let (read, new) = (Arc::clone(&there), next.version.clone());
@@ -110,6 +109,7 @@ pub(in crate::worker) async fn run(
         tag: rules.release.tag_of(&version).unwrap_or_default(),
         version,
         last: last_tag,
+        last_unknown,
         why: next.why,
         date: date(ctx),
         notes: section::notes(&changes),
@@ -128,6 +128,12 @@ fn by_hand(there: &There, mut left: Vec<String>) -> Vec<String> {
         left.push(format!(
             "{} more manifests, which are too many to read them all",
             there.left_out
+        ));
+    }
+    let log = there.text(CHANGELOG_PATH).filter(|text| !text.trim().is_empty());
+    if log.is_some_and(|text| changelog::first_section(text).is_none()) {
+        left.push(format!(
+            "`{CHANGELOG_PATH}` has no heading with a version, so the new section stands at its end"
         ));
     }
     if there.text(CHANGELOG_PATH).is_some_and(section::has_unreleased_notes) {
