@@ -7,12 +7,14 @@ use crate::document::{Contents, Operation, Response};
 use crate::{Contract, Findings, Part};
 
 /// What a request may accept: "Media types" in GitHub's documentation, and anything.
-const ACCEPTED: [&str; 5] = [
+const ACCEPTED: [&str; 6] = [
     "*/*",
     "application/json",
     "application/octet-stream",
     "application/vnd.github+json",
     "application/vnd.github.raw+json",
+    // With the text as it is shown.
+    "application/vnd.github.full+json",
 ];
 
 /// "API versions" in GitHub's documentation.
