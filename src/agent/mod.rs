@@ -262,7 +262,7 @@ impl Talk<'_> {
             Err(AgentError::Model(error)) if error.is_refusal() && !self.pictures.is_empty() => {
                 tracing::warn!(%error, "asking the model again, without pictures");
                 self.pictures = &[];
-                self.say(prompt::NO_PICTURES);
+                self.say(&prompt::no_pictures());
                 return Ok(None);
             }
             other => other?,

@@ -96,7 +96,8 @@ fn version_in(lines: &[&str], at: usize) -> Option<String> {
     let bold = line.strip_prefix("**").and_then(|it| it.strip_suffix("**"));
     match level {
         0 if underlined => any_version(line),
-        0 => any_version(bold.filter(|words| !words.contains("**"))?),
+        // People set other things in bold as well: nothing but the version, or a date behind it.
+        0 => bold.filter(|words| words.split_whitespace().count() <= 2).and_then(any_leading),
         1 | 2 if words.starts_with(' ') => any_version(words),
         3 if words.starts_with(' ') => leading_version(words),
         _ => None,
@@ -108,6 +109,12 @@ fn any_version(words: &str) -> Option<String> {
     let short = words.split_whitespace().next().map(bare).filter(|word| is_short(word));
     let found = words.split_whitespace().map(bare).find(|word| is_version(word));
     found.or(short).map(str::to_owned)
+}
+
+/// The version that some words begin with, be it as short as `1.1`.
+fn any_leading(words: &str) -> Option<String> {
+    let first = bare(words.split_whitespace().next()?);
+    (is_version(first) || is_short(first)).then(|| first.to_owned())
 }
 
 /// A word without what stands around a version.
@@ -186,6 +193,7 @@ mod tests {
         for none in [
             "# Log\n\n## Unreleased\n\nVersion 1.2.0 is near.\n",
             "# Log\n\n```md\n## 1.1.0\n```\n",
+            "# Log\n\n**Needs Rust 1.80.0**\n\n**1.80.0 is the oldest Rust**\n",
             "# Log for Python 3.11\n\n## 2025-01-01\n\n### Upgrading from 1.1.0\n",
         ] {
             assert_eq!(first_section(none), None, "{none}");

@@ -19,7 +19,7 @@ pub const LARGEST_PICTURE: usize = 3_700_000;
 /// Pixels of a side: what is smaller nobody sees, what is larger providers refuse.
 const SMALLEST_SIDE: usize = 8;
 const LARGEST_SIDE: usize = 8000;
-/// Tokens that one takes at most.
+/// Tokens set aside for one: a rough bound, since what it really took stands in the bill.
 pub const PICTURE_TOKENS: u64 = 5_000;
 
 /// A picture that a model can be shown.

@@ -28,8 +28,6 @@ pub struct ActionsRun {
     pub attempt: u32,
     /// Whether it is over.
     pub over: bool,
-    /// Where GitHub shows it.
-    pub page: Option<String>,
 }
 
 /// What became of asking for a run again.
@@ -57,7 +55,6 @@ impl Forge {
             id: run.id,
             attempt: run.run_attempt.and_then(|it| it.try_into().ok()).unwrap_or(1),
             over: run.status.as_deref() == Some("completed"),
-            page: run.html_url,
         }))
     }
 

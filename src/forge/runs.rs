@@ -59,8 +59,6 @@ pub(super) struct SuiteRun {
     /// From 1.
     #[serde(default)]
     pub(super) run_attempt: Option<u64>,
-    #[serde(default)]
-    pub(super) html_url: Option<String>,
 }
 
 impl Forge {

@@ -52,7 +52,7 @@ pub(super) fn said(message: &str) -> Vec<Said> {
 }
 
 fn is_usual(kind: Type<'_>) -> bool {
-    const OTHERS: [&str; 3] = ["ci", "build", "test"];
+    const OTHERS: [&str; 2] = ["ci", "build"];
     let named = [
         Type::FEAT,
         Type::FIX,

@@ -48,16 +48,13 @@ pub fn next(
     tag_of: impl Fn(&str) -> Option<String>,
     taken: impl Fn(&str) -> bool,
 ) -> Result<Next, Refusal> {
-    let asked = asked_for(before).filter(|_| bump.is_none());
-    let next = match (bump, before.last) {
-        (Some(Bump::To(version)), _) => {
+    let next = match (bump, asked_for(before), before.last) {
+        (Some(Bump::To(version)), ..) => {
             Next { version: read(version)?, why: "as ordered".to_owned() }
         }
-        (None, last) if asked.is_some() || last.is_none() => {
-            asked.unwrap_or_else(|| first(before.manifest, None))
-        }
-        (bump, None) => first(before.manifest, bump),
-        (Some(bump), Some(last)) => {
+        (None, Some(asked), _) => asked,
+        (bump, _, None) => first(before.manifest, bump),
+        (Some(bump), _, Some(last)) => {
             let asks = match bump {
                 Bump::Major => Asks::Major,
                 Bump::Minor => Asks::Minor,
@@ -68,7 +65,7 @@ pub fn next(
                 why: format!("{last} and a {bump}, as ordered"),
             }
         }
-        (None, Some(last)) => by_commits(last, before),
+        (None, None, Some(last)) => by_commits(last, before),
     };
     if let Some(last) = before.last.filter(|last| next.version <= **last) {
         let (version, last) = (next.version.to_string(), last.to_string());

@@ -244,8 +244,8 @@ pub(in crate::worker) async fn in_the_way(
     let why = match checks(ctx, &head, approval.at(), &wake).await? {
         HeadChecks::Green => return Ok(None),
         HeadChecks::Red(reds) => {
-            let names = reds.iter().map(|red| red.name.as_str()).next().unwrap_or_default();
-            format!("the check {names} is red on it")
+            let first = reds.first().map_or("", |red| &red.name);
+            format!("the check {first} is red on it")
         }
         HeadChecks::Pending { names } => format!("it waits for {}", names.join(", ")),
         HeadChecks::Missing(checks) => return Ok(Some(Blocked::MissingChecks(checks))),
