@@ -59,20 +59,16 @@ fn outside_code(lines: &[&str]) -> Vec<bool> {
     let mut fence = None;
     let outside = lines.iter().map(|line| {
         let line = line.trim_start();
-        let opens = ["```", "~~~"].into_iter().find(|mark| line.starts_with(mark));
-        match (fence, opens) {
-            (None, None) => true,
-            (None, Some(mark)) => {
-                fence = Some(mark);
-                false
-            }
-            (Some(open), found) => {
-                if found == Some(open) {
-                    fence = None;
-                }
-                false
-            }
+        let mark = if line.starts_with('~') { '~' } else { '`' };
+        let marks = &line[..line.len() - line.trim_start_matches(mark).len()];
+        match fence {
+            None if marks.len() < 3 => return true,
+            None => fence = Some(marks),
+            // One that is as long as the first ends it.
+            Some(first) if line.starts_with(first) => fence = None,
+            Some(_) => {}
         }
+        false
     });
     outside.collect()
 }
@@ -193,6 +189,7 @@ mod tests {
         for none in [
             "# Log\n\n## Unreleased\n\nVersion 1.2.0 is near.\n",
             "# Log\n\n```md\n## 1.1.0\n```\n",
+            "# Log\n\n````md\n```\n## 1.1.0\n```\n````\n",
             "# Log\n\n**Needs Rust 1.80.0**\n\n**1.80.0 is the oldest Rust**\n",
             "# Log for Python 3.11\n\n## 2025-01-01\n\n### Upgrading from 1.1.0\n",
         ] {

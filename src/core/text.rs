@@ -12,10 +12,15 @@ pub fn boxed(text: &str, cap: usize) -> String {
     let visible = visible(text);
     let clean = without_foreign_secrets(&visible);
     let (shown, cut) = cut(clean.trim_end(), cap);
-    let longest_run = shown.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest_run.max(2) + 1);
+    let fence = fence_around(shown);
     let note = if cut { "\n[cut here]" } else { "" };
     format!("{fence}text\n{shown}{note}\n{fence}")
+}
+
+/// A fence that nothing in a text can close.
+pub fn fence_around(text: &str) -> String {
+    let longest_run = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    "`".repeat(longest_run.max(2) + 1)
 }
 
 /// Words of others within one line of ours: whatever could act is put in code marks.

@@ -8,6 +8,7 @@ use moka::future::Cache;
 use octocrab::jsonwebtoken::{self, Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use strum::VariantArray;
 
 use super::{ApiCall, ApiResponse, Forge, ForgeError, payload, segment, unreadable};
 use crate::core::github::RepoRef;
@@ -42,7 +43,7 @@ impl fmt::Debug for AppKey {
 }
 
 /// What a step may do. Each scope is a token of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, VariantArray)]
 pub enum Scope {
     /// Look.
     Read,
@@ -58,9 +59,6 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Read, Self::Watch, Self::Talk, Self::Push, Self::Rerun];
-
     /// The permissions of this scope, as the App's manifest names them.
     pub fn permissions(self) -> &'static [(&'static str, &'static str)] {
         match self {
@@ -222,7 +220,7 @@ impl Forge {
     /// The live tokens of this repository.
     pub(super) async fn live_sessions(&self, repo: &RepoRef) -> Vec<Arc<Session>> {
         let mut live: Vec<_> = self.inner.given.iter().cloned().collect();
-        for scope in Scope::ALL {
+        for &scope in Scope::VARIANTS {
             let key = (repo.installation_id, repo.repo_id, scope);
             live.extend(self.sessions(scope).0.get(&key).await);
         }

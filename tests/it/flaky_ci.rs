@@ -91,6 +91,10 @@ async fn a_check_that_was_flaky_elsewhere_is_run_again_and_nobody_is_bothered() 
 
     assert!(w.only_pull().merged, "{}", w.timeline());
     assert_eq!(w.only_pull().head_sha, head, "nothing was changed for it");
+    let sent = w.emulator.record().exchanges;
+    let at = sent.iter().position(|it| it.path.ends_with("/rerun-failed-jobs")).unwrap();
+    let after = (sent[at + 1].method.as_str(), sent[at + 1].path.as_str());
+    assert_eq!(after, ("DELETE", "/installation/token"), "the token is given back at once");
     assert_eq!(w.model.heard().len(), asked, "nothing was paid for it");
     assert_eq!(w.comments(pull).len(), comments, "{:?}", w.comments(pull));
     w.ends().await;

@@ -1,11 +1,11 @@
 //! Words on suggestions on lines of a pull request that comes from a fork.
 
 use crate::core::job::OnLines;
+use crate::core::text::fence_around;
 
 /// A suggestion as GitHub reads it: these lines instead of those that it stands on.
 pub fn suggestion(instead: &str) -> String {
-    let longest_run = instead.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest_run.max(2) + 1);
+    let fence = fence_around(instead);
     format!("{fence}suggestion\n{instead}{fence}")
 }
 
