@@ -1,7 +1,7 @@
 //! A check that is red without a fault of the change is run again, or told; nobody pays for a
 //! repair of it.
 
-use gander_emulator::{AppSpec, Fault, JobEnd, Requirement, WorkflowSpec};
+use gander_emulator::{AppSpec, Fault, JobEnd, Requirement, Verdict, WorkflowSpec};
 use insta::assert_snapshot;
 
 use crate::red_ci::repair;
@@ -171,7 +171,7 @@ async fn where_github_runs_nothing_again_a_person_is_asked_once() {
     let words = w.last_words(pull);
     assert!(words.contains("Please [run it again](http"), "{words}");
     let comments = w.comments(pull).len();
-    w.minutes_pass(30);
+    w.maintainer().reviews(REPO, pull, Verdict::Comments, "Hm.").unwrap();
     w.settle().await;
     assert_eq!(w.comments(pull).len(), comments);
     w.ends().await;
@@ -191,7 +191,7 @@ async fn a_check_that_is_red_for_everybody_is_said_once_and_nothing_is_changed_f
     // A sixth changes nothing of what was said.
     let comments = w.comments(pull).len();
     pull_that_is(&w, "six", "failure");
-    w.minutes_pass(10);
+    w.maintainer().reviews(REPO, pull, Verdict::Comments, "Hm.").unwrap();
     w.settle().await;
     assert_eq!(w.comments(pull).len(), comments, "{:?}", w.comments(pull));
     w.ends().await;
