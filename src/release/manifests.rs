@@ -4,15 +4,20 @@
 //! order and comments stay; a file that does not hold a plain version is left and named, with the
 //! reason; what cannot be read as its format is left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use semver::Version;
 
+use super::edit::splice;
 use crate::core::changelog::is_version;
 
 mod cargo;
+mod json;
 mod npm;
 mod python;
+mod requirement;
+mod yaml;
 
 /// Files by path, as they are at the base commit.
 pub type FileSet = BTreeMap<String, Vec<u8>>;
@@ -26,17 +31,33 @@ pub struct Edits {
     pub left: Vec<String>,
 }
 
+/// The version that a root and the members of its workspace hold.
+enum Shared<'a> {
+    /// This one, in this file.
+    One(Version, &'a str),
+    /// None at all.
+    None,
+    /// Different ones.
+    Several,
+    /// What this file holds is no plain version.
+    Unclear(&'a str),
+}
+
 /// Whether a file of this path is wanted here. Directories that hold others' code are not.
 pub fn is_wanted(path: &str) -> bool {
-    let foreign = ["node_modules/", "vendor/", "target/", "third_party/"];
+    let foreign = ["node_modules", "vendor", "target", "third_party"];
     let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
     match name {
-        "Cargo.toml" => !foreign.iter().any(|part| format!("{directory}/").contains(part)),
+        "Cargo.toml" | "package.json" | "pyproject.toml" => {
+            !directory.split('/').any(|part| foreign.contains(&part))
+        }
         "Cargo.lock"
-        | "package.json"
         | "package-lock.json"
         | "npm-shrinkwrap.json"
-        | "pyproject.toml"
+        | "pnpm-lock.yaml"
+        | "pnpm-workspace.yaml"
+        | "yarn.lock"
+        | "uv.lock"
         | "VERSION" => directory.is_empty(),
         _ => false,
     }
@@ -44,55 +65,95 @@ pub fn is_wanted(path: &str) -> bool {
 
 /// The version the project says it has, and the file that says so.
 pub fn current(files: &FileSet) -> Option<(Version, String)> {
-    let text = |path: &str| files.get(path).and_then(|bytes| std::str::from_utf8(bytes).ok());
-    let cargo = || text("Cargo.toml").and_then(cargo::version).map(|found| (found, "Cargo.toml"));
-    let npm = || text("package.json").and_then(npm::version).map(|found| (found, "package.json"));
-    let python =
-        || text("pyproject.toml").and_then(python::version).map(|found| (found, "pyproject.toml"));
-    let plain = || {
-        let version = text("VERSION")?.trim();
-        Some((version.strip_prefix('v').unwrap_or(version).to_owned(), "VERSION"))
-    };
-    let found = [cargo(), npm(), python(), plain()].into_iter().flatten();
-    let mut versions = found
-        .filter(|(version, _)| is_version(version))
-        .filter_map(|(version, path)| Some((Version::parse(&version).ok()?, path.to_owned())));
-    versions.next()
+    let (texts, _) = texts(files);
+    let (version, path) = said(&texts)?;
+    Some((version, path.to_owned()))
+}
+
+/// What the packages are called, in small letters.
+pub fn names(files: &FileSet) -> BTreeSet<String> {
+    let (texts, _) = texts(files);
+    let all = cargo::names(&texts).into_iter().chain(npm::names(&texts));
+    // A name of one letter stands in every line.
+    let all = all.chain(python::names(&texts)).filter(|name| name.len() > 1);
+    all.map(|name| name.to_lowercase()).collect()
 }
 
 /// The files with their version replaced.
-pub fn with_version(files: &FileSet, version: &Version) -> Edits {
-    let version = version.to_string();
-    let mut texts: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut edits = Edits::default();
-    for (path, bytes) in files.iter().filter(|(path, _)| is_wanted(path)) {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => {
-                texts.insert(path, text);
-            }
-            Err(_) => edits.left.push(format!("`{path}` is not UTF-8")),
-        }
-    }
-    cargo::edit(&texts, &version, &mut edits);
-    npm::edit(&texts, &version, &mut edits);
-    python::edit(&texts, &version, &mut edits);
-    if let Some(text) = texts.get("VERSION") {
-        plain(text, &version, &mut edits);
-    }
+pub fn with_version(files: &FileSet, new: &Version) -> Edits {
+    let (texts, unread) = texts(files);
+    let left = unread.iter().map(|path| format!("`{path}` is not UTF-8")).collect();
+    let mut edits = Edits { changed: BTreeMap::new(), left };
+    let old = said(&texts).map(|(old, _)| old);
+    cargo::edit(&texts, old.as_ref(), new, &mut edits);
+    npm::edit(&texts, old.as_ref(), new, &mut edits);
+    python::edit(&texts, old.as_ref(), new, &mut edits);
+    plain(&texts, old.as_ref(), new, &mut edits);
     // What says the same as before is no change.
     edits.changed.retain(|path, text| texts.get(&**path) != Some(&&**text));
     edits
 }
 
-/// A file with nothing in it but the version.
-fn plain(text: &str, version: &str, edits: &mut Edits) {
-    let old = text.trim();
-    let bare = old.strip_prefix('v').unwrap_or(old);
-    if is_version(bare) {
-        edits.changed.insert("VERSION".to_owned(), text.replacen(bare, version, 1));
-    } else {
-        edits.left.push("`VERSION` holds more than a version".to_owned());
+/// The files that are wanted here and can be read, and those that cannot.
+fn texts(files: &FileSet) -> (BTreeMap<&str, &str>, Vec<&str>) {
+    let (mut texts, mut unread) = (BTreeMap::new(), Vec::new());
+    for (path, bytes) in files.iter().filter(|(path, _)| is_wanted(path)) {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => {
+                texts.insert(&**path, text);
+            }
+            Err(_) => unread.push(&**path),
+        }
     }
+    (texts, unread)
+}
+
+/// The version that the release goes on from, and the file that says so.
+fn said<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Version, &'a str)> {
+    let plain = || {
+        let (path, text) = texts.get_key_value(PLAIN)?;
+        let said = text.trim();
+        let said = said.strip_prefix('v').unwrap_or(said);
+        Some((is_version(said).then(|| Version::parse(said).ok())??, *path))
+    };
+    cargo::version(texts)
+        .or_else(|| npm::version(texts))
+        .or_else(|| python::version(texts))
+        .or_else(plain)
+}
+
+/// A file with nothing in it but the version.
+const PLAIN: &str = "VERSION";
+
+fn plain(texts: &BTreeMap<&str, &str>, old: Option<&Version>, new: &Version, edits: &mut Edits) {
+    let Some(text) = texts.get(PLAIN) else { return };
+    let said = text.trim();
+    let bare = said.strip_prefix('v').unwrap_or(said);
+    if !is_version(bare) {
+        edits.left.push(format!("`{PLAIN}` holds more than a version"));
+    } else if old.is_some_and(|old| bare == old.to_string()) {
+        let text = text.replacen(bare, &new.to_string(), 1);
+        edits.changed.insert(PLAIN.to_owned(), text);
+    } else {
+        edits.left.push(own_version(PLAIN, old));
+    }
+}
+
+fn own_version(path: &str, old: Option<&Version>) -> String {
+    match old {
+        Some(old) => format!("`{path}` holds a version of its own, not {old}"),
+        None => format!("`{path}` holds a version of its own"),
+    }
+}
+
+/// `crates/a` of `crates/a/Cargo.toml`; nothing for what stands at the top.
+fn directory_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(directory, _)| directory)
+}
+
+/// The text with these places replaced, if there are any.
+fn spliced(text: &str, places: Vec<(Range<usize>, String)>) -> Option<String> {
+    (!places.is_empty()).then(|| splice(text, places))
 }
 
 #[cfg(test)]

@@ -49,7 +49,8 @@ fn a_workspace_moves_with_those_who_inherit_or_say_the_same() {
         edits.changed.keys().collect::<Vec<_>>(),
         ["Cargo.lock", "Cargo.toml", "crates/b/Cargo.toml"]
     );
-    assert_eq!(edits.changed["Cargo.toml"], root.replace("1.1.0", "2.0.0"));
+    let moved = root.replace("1.1.0", "2.0.0").replace("version = \"1\"", "version = \"2\"");
+    assert_eq!(edits.changed["Cargo.toml"], moved);
     assert_eq!(edits.changed["crates/b/Cargo.toml"], b.replace("1.1.0", "2.0.0"));
     assert_eq!(edits.changed["Cargo.lock"], lock.replace("1.1.0", "2.0.0"));
     assert_eq!(edits.left, ["`crates/own/Cargo.toml` holds a version of its own, not 1.1.0"]);
@@ -80,6 +81,120 @@ fn npm_files_keep_their_spelling_and_order() {
     assert_eq!(edits.changed["package.json"], package.replacen("1.1.0", "1.2.0", 1));
     assert_eq!(edits.changed["package-lock.json"], lock.replacen("1.1.0", "1.2.0", 2));
     assert_eq!(edits.left, [""; 0]);
+}
+
+#[test]
+fn members_of_an_npm_workspace_move_with_what_they_ask_of_each_other() {
+    let root = r#"{"name": "all", "version": "1.1.0", "private": true, "workspaces": ["packages/*", "!packages/old"]}"#;
+    let a = r#"{"name": "@w/a", "version": "1.1.0"}"#;
+    let b = r#"{"name": "b", "version": "1.1.0", "dependencies": {"@w/a": "^1.1.0", "left-pad": "1.1.0"}, "peerDependencies": {"@w/a": "^1.0.0"}}"#;
+    let own = r#"{"name": "c", "version": "4.0.0", "dependencies": {"@w/a": "^1.0.0"}}"#;
+    let site = r#"{"name": "site", "version": "0.3.0", "private": true}"#;
+    let lock = r#"{"name": "all", "version": "1.1.0", "lockfileVersion": 3, "packages": {
+  "": {"name": "all", "version": "1.1.0", "workspaces": ["packages/*"]},
+  "node_modules/@w/a": {"resolved": "packages/a", "link": true},
+  "node_modules/left-pad": {"version": "1.1.0"},
+  "packages/a": {"name": "@w/a", "version": "1.1.0"},
+  "packages/b": {"version": "1.1.0", "dependencies": {"@w/a": "^1.1.0", "left-pad": "1.1.0"}, "peerDependencies": {"@w/a": "^1.0.0"}},
+  "packages/c": {"version": "4.0.0", "dependencies": {"@w/a": "^1.0.0"}}
+}}"#;
+    let all = [
+        ("package.json", root),
+        ("packages/a/package.json", a),
+        ("packages/b/package.json", b),
+        ("packages/c/package.json", own),
+        ("packages/site/package.json", site),
+        ("packages/old/package.json", a),
+        ("package-lock.json", lock),
+    ];
+    let edits = edited(&all, "1.2.0");
+    let own_stays = "`packages/c/package.json` holds a version of its own, not 1.1.0";
+    assert_eq!(edits.left, [own_stays]);
+    let paths: Vec<&String> = edits.changed.keys().collect();
+    let members = ["packages/a/package.json", "packages/b/package.json"];
+    assert_eq!(paths, [&["package-lock.json", "package.json"][..], &members].concat());
+    let moved = |text: &str| {
+        text.replace("\"version\": \"1.1.0\"", "\"version\": \"1.2.0\"").replace("^1.1.0", "^1.2.0")
+    };
+    assert_eq!(edits.changed["packages/b/package.json"], moved(b));
+    let stranger = "\"left-pad\": {\"version\": \"1.2.0\"}";
+    let expected = moved(lock)
+        .replace("left-pad\": {\"version\": \"1.2.0\"}", "left-pad\": {\"version\": \"1.1.0\"}");
+    assert!(!expected.contains(stranger));
+    assert_eq!(edits.changed["package-lock.json"], expected);
+    // A major step takes along whatever asked for the one before.
+    let edits = edited(&all, "2.0.0");
+    assert!(edits.changed["packages/b/package.json"].contains(r#""@w/a": "^2.0.0""#));
+    assert!(edits.changed["packages/b/package.json"].ends_with(r#"{"@w/a": "^2.0.0"}}"#));
+    assert!(edits.changed["packages/c/package.json"].contains(r#""@w/a": "^2.0.0""#));
+    assert!(edits.changed["packages/c/package.json"].contains(r#""version": "4.0.0""#));
+    assert_eq!(current(&files(&all)).unwrap().0, Version::new(1, 1, 0));
+}
+
+#[test]
+fn locks_of_pnpm_and_yarn_are_named_when_packages_ask_for_more_of_each_other() {
+    let root = r#"{"name": "all", "private": true}"#;
+    let a = r#"{"name": "a", "version": "1.1.0"}"#;
+    let member = |asked: &str| {
+        format!(r#"{{"name": "b", "version": "1.1.0", "dependencies": {{"a": "{asked}"}}}}"#)
+    };
+    let edits = |asked: &str| {
+        let b = member(asked);
+        let all = [
+            ("package.json", root),
+            ("pnpm-workspace.yaml", "packages:\n  - 'libs/**'\n"),
+            ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n"),
+            ("libs/a/package.json", a),
+            ("libs/b/package.json", &b),
+        ];
+        edited(&all, "1.2.0")
+    };
+    assert_eq!(edits("workspace:*").left, [""; 0]);
+    assert_eq!(edits("workspace:*").changed.len(), 2);
+    let left = "`pnpm-lock.yaml` holds what the packages ask of each other: run `pnpm install --lockfile-only`";
+    assert_eq!(edits("^1.1.0").left, [left]);
+    let unmet = "`libs/b/package.json` asks for `a` >=1 <1.2, which 1.2.0 does not meet";
+    assert_eq!(edits(">=1 <1.2").left, [unmet]);
+}
+
+#[test]
+fn a_uv_workspace_moves_with_its_lock_in_pythons_own_spelling() {
+    let root = "[project]\nname = \"w\"\nversion = \"1.1.0\"\n[tool.uv.workspace]\nmembers = [\"packages/*\"]\n";
+    let member = "[project]\nname = \"w-a\"\nversion = \"1.1.0\"\n";
+    let own = "[project]\nname = \"w-b\"\nversion = \"0.4\"\n";
+    let lock = "version = 1\n\n[[package]]\nname = \"other\"\nversion = \"1.1.0\"\nsource = { registry = \"https://pypi.org/simple\" }\n\n[[package]]\nname = \"w\"\nversion = \"1.1.0\"\nsource = { virtual = \".\" }\n\n[[package]]\nname = \"w-a\"\nversion = \"1.1.0\"\nsource = { editable = \"packages/a\" }\n";
+    let all = [
+        ("pyproject.toml", root),
+        ("packages/a/pyproject.toml", member),
+        ("packages/b/pyproject.toml", own),
+        ("uv.lock", lock),
+    ];
+    let edits = edited(&all, "1.2.0-rc.1");
+    assert_eq!(edits.changed["pyproject.toml"], root.replace("1.1.0", "1.2.0rc1"));
+    assert_eq!(edits.changed["packages/a/pyproject.toml"], member.replace("1.1.0", "1.2.0rc1"));
+    let (theirs, ours) = lock.split_once("name = \"w\"").unwrap();
+    let moved = format!("{theirs}name = \"w\"{}", ours.replace("1.1.0", "1.2.0rc1"));
+    assert_eq!(edits.changed["uv.lock"], moved);
+    let left = "`packages/b/pyproject.toml` holds a version of its own, not 1.1.0";
+    assert_eq!(edits.left, [left]);
+    // And on from there.
+    let rc = root.replace("1.1.0", "1.2.0rc1");
+    assert_eq!(current(&files(&[("pyproject.toml", &rc)])).unwrap().0.to_string(), "1.2.0-rc.1");
+    let edits = edited(&[("pyproject.toml", &rc)], "1.2.0");
+    assert_eq!(edits.changed["pyproject.toml"], root.replace("1.1.0", "1.2.0"));
+    let edits = edited(&all, "1.2.0-next.1");
+    assert_eq!((edits.changed.len(), edits.left.len()), (0, 1), "{:?}", edits.left);
+    assert!(edits.left[0].contains("Python knows no version 1.2.0-next.1"), "{:?}", edits.left);
+}
+
+#[test]
+fn a_manifest_of_another_kind_moves_only_with_the_version_that_it_shares() {
+    let site = r#"{"name": "site", "version": "0.0.0", "private": true}"#;
+    let edits = edited(&[("Cargo.toml", CARGO), ("package.json", site)], "1.2.0");
+    assert_eq!((edits.changed.len(), edits.left), (1, vec![]));
+    let bindings = r#"{"name": "widgets", "version": "0.9.0"}"#;
+    let edits = edited(&[("Cargo.toml", CARGO), ("package.json", bindings)], "1.2.0");
+    assert_eq!(edits.left, ["`package.json` holds a version of its own, not 1.1.0"]);
 }
 
 #[test]
@@ -124,7 +239,7 @@ fn what_does_not_hold_a_plain_version_is_left_and_named() {
 fn others_code_in_the_repository_is_not_ours_to_release() {
     assert!(is_wanted("Cargo.toml") && is_wanted("crates/a/Cargo.toml"));
     assert!(!is_wanted("vendor/a/Cargo.toml") && !is_wanted("a/node_modules/b/Cargo.toml"));
-    assert!(!is_wanted("web/package.json"));
+    assert!(!is_wanted("web/package-lock.json"));
 }
 
 proptest! {
@@ -133,7 +248,7 @@ proptest! {
         indent in "[ \t]{0,8}",
         comment in "(#[^\r\n\u{0}-\u{1f}\u{7f}]{0,20})?",
         extra in "[a-z]{1,8}",
-        old in "[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}(-rc\\.[0-9])?",
+        old in "(0|[1-9][0-9]{0,2})(\\.(0|[1-9][0-9]{0,2})){2}(-rc\\.[0-9])?",
         ends in prop::sample::select(vec!["\n", "\r\n"]),
     ) {
         let new = "900.901.902";

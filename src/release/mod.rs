@@ -8,6 +8,7 @@ pub mod changelog;
 mod conventional;
 mod edit;
 pub mod manifests;
+pub mod mentions;
 pub mod version;
 
 use crate::core::id::{Login, Number, Sha};

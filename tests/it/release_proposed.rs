@@ -70,6 +70,36 @@ async fn an_order_opens_a_pull_request_whose_diff_is_the_plan() {
 }
 
 #[tokio::test]
+async fn a_workspace_is_released_as_a_tree_that_builds_and_what_stays_behind_is_named() {
+    let member = "[package]\nname = \"widgets-core\"\nversion = \"1.1.0\"\n";
+    let root = "[workspace]\nmembers = [\"core\", \"cli\"]\n[workspace.dependencies]\nwidgets-core = { path = \"core\", version = \"1\" }\n";
+    let cli = "[package]\nname = \"widgets-cli\"\nversion = \"1.1.0\"\n[dependencies]\nwidgets-core.workspace = true\n";
+    let lock = "version = 4\n\n[[package]]\nname = \"widgets-cli\"\nversion = \"1.1.0\"\ndependencies = [\n \"widgets-core\",\n]\n\n[[package]]\nname = \"widgets-core\"\nversion = \"1.1.0\"\n";
+    let files = vec![
+        ("README.md", "# Widgets\n\nThe present version is 1.1.0.\n"),
+        ("Cargo.toml", root),
+        ("Cargo.lock", lock),
+        ("core/Cargo.toml", member),
+        ("core/src/lib.rs", ""),
+        ("cli/Cargo.toml", cli),
+        ("cli/src/main.rs", "fn main() {}\n"),
+    ];
+    let w = World::with_project(files).await;
+    let issue = w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();
+    w.owner_says(issue, "/gander release 2.0.0").await;
+    let pull = w.only_pull();
+    let left = "> - `README.md` says 1.1.0 too, in line 3\n";
+    assert!(pull.body.contains(left), "{}", pull.body);
+    let head = &pull.head_sha;
+    assert_eq!(w.text(head, "Cargo.toml"), root.replace("\"1\"", "\"2\""));
+    assert_eq!(w.text(head, "cli/Cargo.toml"), cli.replace("1.1.0", "2.0.0"));
+    assert_eq!(w.text(head, "Cargo.lock"), lock.replace("1.1.0", "2.0.0"));
+    w.owner().closes(REPO, pull.number).unwrap();
+    w.settle().await;
+    w.ends().await;
+}
+
+#[tokio::test]
 async fn who_may_not_approve_orders_no_release_and_a_bad_word_changes_nothing() {
     let w = World::with_project(project()).await;
     let issue = w.maintainer().opens_issue(REPO, "Next version", "", &[]).unwrap();

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use semver::Version;
 use toml_edit::{Document, Item, TableLike};
 
-use super::Edits;
+use super::requirement::{Grammar, Outcome, outcome};
+use super::{Edits, Shared, own_version, spliced};
 use crate::core::changelog::is_version;
-use crate::release::edit::splice;
 
 type VersionSpans = Vec<(Range<usize>, String)>;
 
@@ -20,99 +21,127 @@ const ROOT: &str = "Cargo.toml";
 const LOCK: &str = "Cargo.lock";
 const DEPENDENCIES: &[&str] = &["dependencies", "dev-dependencies", "build-dependencies"];
 
-/// The version of the root: its package's, else its workspace's.
-pub(super) fn version(text: &str) -> Option<String> {
-    let document = Document::parse(text).ok()?;
-    let root = document.as_table();
-    let package = || root.get("package")?.get("version")?.as_str();
-    let workspace = || root.get("workspace")?.get("package")?.get("version")?.as_str();
-    package().or_else(workspace).map(str::to_owned)
+/// One `Cargo.toml`.
+struct Manifest<'a> {
+    path: &'a str,
+    text: &'a str,
+    document: Document<&'a str>,
 }
 
-pub(super) fn edit(texts: &BTreeMap<&str, &str>, version: &str, edits: &mut Edits) {
-    let Some(root_text) = texts.get(ROOT) else { return };
-    let Ok(root) = Document::parse(*root_text) else {
+impl Manifest<'_> {
+    fn package(&self, key: &str) -> Option<&Item> {
+        self.document.as_table().get("package")?.get(key)
+    }
+
+    /// `[workspace.package] version`
+    fn shared(&self) -> Option<&Item> {
+        self.document.as_table().get("workspace")?.get("package")?.get("version")
+    }
+}
+
+/// The version that the packages share, and where it stands.
+pub(super) fn version<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Version, &'a str)> {
+    match shared(&manifests(texts)?.0) {
+        Shared::One(version, path) => Some((version, path)),
+        Shared::None | Shared::Several | Shared::Unclear(_) => None,
+    }
+}
+
+pub(super) fn names(texts: &BTreeMap<&str, &str>) -> Vec<String> {
+    let found = manifests(texts).map(|(found, _)| found).unwrap_or_default();
+    let names = found.iter().filter_map(|it| it.package("name").and_then(Item::as_str));
+    names.map(str::to_owned).collect()
+}
+
+pub(super) fn edit(
+    texts: &BTreeMap<&str, &str>,
+    old: Option<&Version>,
+    new: &Version,
+    edits: &mut Edits,
+) {
+    if !texts.contains_key(ROOT) {
+        return;
+    }
+    let Some((manifests, unread)) = manifests(texts) else {
         edits.left.push(format!("`{ROOT}` cannot be read as TOML"));
         return;
     };
-    let mut manifests: Vec<(&str, &str, Document<&str>)> = Vec::new();
-    let members = Members::of(root.as_table());
+    edits.left.extend(unread.iter().map(|path| format!("`{path}` cannot be read as TOML")));
+    let old = match shared(&manifests) {
+        Shared::One(said, _) if Some(&said) == old => said,
+        Shared::One(_, path) => {
+            edits.left.push(own_version(path, old));
+            return;
+        }
+        Shared::None => return,
+        Shared::Several => {
+            edits.left.push(format!("`{ROOT}` and its members do not share one version"));
+            return;
+        }
+        Shared::Unclear(path) => {
+            edits.left.push(format!("`{path}` does not hold a plain version"));
+            return;
+        }
+    };
+    let moving = Moving::of(&manifests, &old, new, edits);
+    for manifest in &manifests {
+        let mut places = moving.own(manifest);
+        places.extend(moving.requirements(manifest, edits));
+        if let Some(text) = spliced(manifest.text, places) {
+            edits.changed.insert(manifest.path.to_owned(), text);
+        }
+    }
+    if let Some(text) = texts.get(LOCK).filter(|_| !moving.names.is_empty()) {
+        moving.lock(text, edits);
+    }
+}
+
+/// The root and the members of its workspace; and those that cannot be read. `None` without a root
+/// that can.
+fn manifests<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Vec<Manifest<'a>>, Vec<&'a str>)> {
+    let read = |path: &'a str, text: &'a str| {
+        Some(Manifest { path, text, document: Document::parse(text).ok()? })
+    };
+    let (path, text) = texts.get_key_value(ROOT)?;
+    let root = read(path, text)?;
+    let members = Members::of(root.document.as_table());
+    let (mut manifests, mut unread) = (vec![root], Vec::new());
     for (path, text) in texts.iter().filter(|(path, _)| members.has(path)) {
-        match Document::parse(*text) {
-            Ok(document) => manifests.push((path, text, document)),
-            Err(_) => edits.left.push(format!("`{path}` cannot be read as TOML")),
+        match read(path, text) {
+            Some(manifest) => manifests.push(manifest),
+            None => unread.push(*path),
         }
     }
-    manifests.insert(0, (ROOT, root_text, root));
-    let Some(old) = old_version(&manifests) else {
-        edits.left.push(format!("`{ROOT}` and its members do not share one version"));
-        return;
-    };
-    let mut places: BTreeMap<&str, VersionSpans> = BTreeMap::new();
-    let mut moved: BTreeSet<String> = BTreeSet::new();
-    let root = manifests[0].2.as_table();
-    let shared =
-        root.get("workspace").and_then(|workspace| workspace.get("package")?.get("version"));
-    let shared_moves = match shared.map(|item| plain_string(root_text, item)) {
-        Some(Some((said, place))) if said == old => {
-            places.entry(ROOT).or_default().push((place, version.to_owned()));
-            true
-        }
-        Some(_) => {
-            edits.left.push(format!("`{ROOT}`: `workspace.package.version` is not {old}"));
-            false
-        }
-        None => false,
-    };
-    for (path, text, document) in &manifests {
-        let Some(package) = document.as_table().get("package") else { continue };
-        let name = package.get("name").and_then(Item::as_str).unwrap_or_default().to_owned();
-        let Some(item) = package.get("version") else { continue };
-        let inherits = item.get("workspace").and_then(Item::as_bool) == Some(true);
-        match plain_string(text, item) {
-            Some((said, place)) if said == old => {
-                places.entry(path).or_default().push((place, version.to_owned()));
-                moved.insert(name);
-            }
-            _ if inherits && shared_moves => {
-                moved.insert(name);
-            }
-            _ if inherits => {}
-            _ => edits.left.push(format!("`{path}` holds a version of its own, not {old}")),
-        }
-    }
-    for (path, text, document) in &manifests {
-        let found = requirements(text, document.as_table(), &moved, &old, version);
-        places.entry(path).or_default().extend(found);
-    }
-    for (path, text, _) in &manifests {
-        with_places(path, text, places.remove(path).unwrap_or_default(), edits);
-    }
-    lock(texts, &moved, &old, version, edits);
+    Some((manifests, unread))
 }
 
 /// What the root says; of a bare workspace, what all members say alike.
-fn old_version(manifests: &[(&str, &str, Document<&str>)]) -> Option<String> {
-    let (_, text, root) = &manifests[0];
-    let root = root.as_table();
-    let own = root.get("package").and_then(|package| package.get("version"));
-    let shared =
-        root.get("workspace").and_then(|workspace| workspace.get("package")?.get("version"));
-    let said = |item: Option<&Item>| {
-        let (said, _) = plain_string(text, item?)?;
-        is_version(said).then(|| said.to_owned())
+fn shared<'a>(manifests: &[Manifest<'a>]) -> Shared<'a> {
+    let root = &manifests[0];
+    let plain = |manifest: &Manifest<'a>, item: &Item| {
+        let (said, _) = plain_string(manifest.text, item)?;
+        is_version(said).then(|| Version::parse(said).ok())?
     };
-    if let Some(version) = said(own).or_else(|| said(shared)) {
-        return Some(version);
+    let inherits = |item: &Item| item.get("workspace").is_some();
+    let own = root.package("version").filter(|item| !inherits(item));
+    if let Some(item) = own.or_else(|| root.shared()) {
+        return plain(root, item)
+            .map_or(Shared::Unclear(root.path), |said| Shared::One(said, root.path));
     }
-    let mut versions = BTreeSet::new();
-    for (_, text, document) in &manifests[1..] {
-        let item = document.as_table().get("package").and_then(|package| package.get("version"));
-        let (said, _) = plain_string(text, item?)?;
-        versions.insert(said.to_owned());
+    let mut versions = BTreeMap::new();
+    for manifest in &manifests[1..] {
+        // Without a version it is never published.
+        let Some(item) = manifest.package("version") else { continue };
+        match plain(manifest, item) {
+            Some(version) => versions.entry(version).or_insert(manifest.path),
+            None => return Shared::Unclear(manifest.path),
+        };
     }
-    let first = versions.pop_first().filter(|version| is_version(version));
-    if versions.is_empty() { first } else { None }
+    match (versions.pop_first(), versions.len()) {
+        (Some((version, path)), 0) => Shared::One(version, path),
+        (Some(_), _) => Shared::Several,
+        (None, _) => Shared::None,
+    }
 }
 
 /// Which manifests belong to the workspace.
@@ -147,85 +176,129 @@ impl Members {
     }
 }
 
-/// Versions that one member asks of another: `{ path = "../a", version = "1.1.0" }`.
-fn requirements(
-    text: &str,
-    table: &toml_edit::Table,
-    moved: &BTreeSet<String>,
-    old: &str,
-    new: &str,
-) -> VersionSpans {
-    let mut lists: Vec<&dyn TableLike> = Vec::new();
-    let targets = table.get("target").and_then(Item::as_table_like);
-    let targets =
-        targets.into_iter().flat_map(|t| t.iter()).filter_map(|(_, item)| item.as_table_like());
-    let workspace = table.get("workspace").and_then(Item::as_table_like);
-    for holder in targets.chain(workspace).chain(std::iter::once(table as &dyn TableLike)) {
-        let named = DEPENDENCIES.iter().filter_map(|name| holder.get(name)?.as_table_like());
-        lists.extend(named);
-    }
-    let mut places = Vec::new();
-    for (key, item) in lists.into_iter().flat_map(|list| list.iter()) {
-        let Some(dependency) = item.as_table_like() else { continue };
-        let name = dependency.get("package").and_then(Item::as_str).unwrap_or(key);
-        let Some(asked) = dependency.get("version").filter(|_| dependency.get("path").is_some())
-        else {
-            continue;
-        };
-        let Some((said, place)) = plain_string(text, asked) else { continue };
-        let bare = said.trim_start_matches(['^', '=', '~', ' ']);
-        if moved.contains(name) && bare == old {
-            places.push((place.start + (said.len() - bare.len())..place.end, new.to_owned()));
-        }
-    }
-    places
+/// The packages that go from one version to the next.
+struct Moving<'a> {
+    names: BTreeSet<String>,
+    old: &'a Version,
+    new: &'a Version,
+    /// The workspace's own version goes along.
+    shared: bool,
 }
 
-fn lock(
-    texts: &BTreeMap<&str, &str>,
-    moved: &BTreeSet<String>,
-    old: &str,
-    new: &str,
-    edits: &mut Edits,
-) {
-    let Some(text) = texts.get(LOCK).filter(|_| !moved.is_empty()) else { return };
-    let Ok(document) = Document::parse(*text) else {
-        edits.left.push(format!("`{LOCK}` cannot be read as TOML"));
-        return;
-    };
-    let packages = document.as_table().get("package").and_then(Item::as_array_of_tables);
-    let mut places = Vec::new();
-    for package in packages.into_iter().flatten() {
-        let name = package.get("name").and_then(Item::as_str).unwrap_or_default();
-        let ours = moved.contains(name) && package.get("source").is_none();
-        if let Some((said, place)) =
-            package.get("version").and_then(|item| plain_string(text, item))
-            && ours
-            && said == old
-        {
-            places.push((place, new.to_owned()));
+impl<'a> Moving<'a> {
+    fn of(
+        manifests: &[Manifest<'_>],
+        old: &'a Version,
+        new: &'a Version,
+        edits: &mut Edits,
+    ) -> Self {
+        let root = &manifests[0];
+        let is_old = |manifest: &Manifest<'_>, item: &Item| {
+            plain_string(manifest.text, item).is_some_and(|(said, _)| said == old.to_string())
+        };
+        let shared = root.shared().is_some_and(|item| is_old(root, item));
+        if root.shared().is_some() && !shared {
+            edits.left.push(format!("`{ROOT}`: `workspace.package.version` is not {old}"));
         }
-        // Where two packages share a name, those that need one say its version.
-        let needs = package.get("dependencies").and_then(Item::as_array);
-        for value in needs.into_iter().flatten() {
-            let Some((said, place)) = quoted(text, value.span(), value.as_str()) else { continue };
-            let mut words = said.split(' ');
-            let (name, version) = (words.next().unwrap_or_default(), words.next());
-            if moved.contains(name) && version == Some(old) && words.next().is_none() {
-                places.push((place.start + name.len() + 1..place.end, new.to_owned()));
+        let mut names = BTreeSet::new();
+        for manifest in manifests {
+            let Some(item) = manifest.package("version") else { continue };
+            let inherits = item.get("workspace").and_then(Item::as_bool) == Some(true);
+            if is_old(manifest, item) || inherits && shared {
+                let name = manifest.package("name").and_then(Item::as_str);
+                names.extend(name.map(str::to_owned));
+            } else if !inherits {
+                edits.left.push(own_version(manifest.path, Some(old)));
             }
         }
+        Self { names, old, new, shared }
     }
-    if places.is_empty() {
-        edits.left.push(format!("`{LOCK}` does not say {old}"));
-    }
-    with_places(LOCK, text, places, edits);
-}
 
-/// Keeps a file with these places replaced, if there are any.
-pub(super) fn with_places(path: &str, text: &str, places: VersionSpans, edits: &mut Edits) {
-    if !places.is_empty() {
-        edits.changed.insert(path.to_owned(), splice(text, places));
+    /// The manifest's own version, and the one that it gives its workspace.
+    fn own(&self, manifest: &Manifest<'_>) -> VersionSpans {
+        let shared = manifest.shared().filter(|_| self.shared && manifest.path == ROOT);
+        let found = [manifest.package("version"), shared].into_iter().flatten();
+        let places = found.filter_map(|item| plain_string(manifest.text, item));
+        places
+            .filter(|(said, _)| *said == self.old.to_string())
+            .map(|(_, place)| (place, self.new.to_string()))
+            .collect()
+    }
+
+    /// Versions that a manifest asks of those that move: `{ path = "../a", version = "1.1.0" }`.
+    fn requirements(&self, manifest: &Manifest<'_>, edits: &mut Edits) -> VersionSpans {
+        let table = manifest.document.as_table();
+        let mut lists: Vec<&dyn TableLike> = Vec::new();
+        let targets = table.get("target").and_then(Item::as_table_like);
+        let targets =
+            targets.into_iter().flat_map(|t| t.iter()).filter_map(|(_, item)| item.as_table_like());
+        let workspace = table.get("workspace").and_then(Item::as_table_like);
+        for holder in targets.chain(workspace).chain(std::iter::once(table as &dyn TableLike)) {
+            let named = DEPENDENCIES.iter().filter_map(|name| holder.get(name)?.as_table_like());
+            lists.extend(named);
+        }
+        let mut places = Vec::new();
+        for (key, item) in lists.into_iter().flat_map(|list| list.iter()) {
+            let Some(dependency) = item.as_table_like() else { continue };
+            let name = dependency.get("package").and_then(Item::as_str).unwrap_or(key);
+            let asked = dependency.get("version").filter(|_| dependency.get("path").is_some());
+            let Some((said, place)) = asked.and_then(|item| plain_string(manifest.text, item))
+            else {
+                continue;
+            };
+            if !self.names.contains(name) {
+                continue;
+            }
+            match outcome(said, self.old, self.new, Grammar::Cargo) {
+                Outcome::Stays => {}
+                Outcome::Becomes(now) => places.push((place, now)),
+                Outcome::Unmet => edits.left.push(format!(
+                    "`{}` asks for `{name}` {said}, which {} does not meet",
+                    manifest.path, self.new
+                )),
+            }
+        }
+        places
+    }
+
+    fn lock(&self, text: &str, edits: &mut Edits) {
+        let Ok(document) = Document::parse(text) else {
+            edits.left.push(format!("`{LOCK}` cannot be read as TOML"));
+            return;
+        };
+        let (old, new) = (self.old.to_string(), self.new.to_string());
+        let packages = document.as_table().get("package").and_then(Item::as_array_of_tables);
+        let mut places = Vec::new();
+        for package in packages.into_iter().flatten() {
+            let name = package.get("name").and_then(Item::as_str).unwrap_or_default();
+            let ours = self.names.contains(name) && package.get("source").is_none();
+            if let Some((said, place)) =
+                package.get("version").and_then(|item| plain_string(text, item))
+                && ours
+                && said == old
+            {
+                places.push((place, new.clone()));
+            }
+            // Where two packages share a name, those that need one say its version.
+            let needs = package.get("dependencies").and_then(Item::as_array);
+            for value in needs.into_iter().flatten() {
+                let Some((said, place)) = quoted(text, value.span(), value.as_str()) else {
+                    continue;
+                };
+                let mut words = said.split(' ');
+                let (name, version) = (words.next().unwrap_or_default(), words.next());
+                let moves = self.names.contains(name) && version == Some(&old);
+                if moves && words.next().is_none() {
+                    places.push((place.start + name.len() + 1..place.end, new.clone()));
+                }
+            }
+        }
+        match spliced(text, places) {
+            Some(text) => {
+                edits.changed.insert(LOCK.to_owned(), text);
+            }
+            None => edits.left.push(format!("`{LOCK}` does not say {old}")),
+        }
     }
 }
 

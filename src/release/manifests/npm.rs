@@ -1,81 +1,294 @@
-//! `package.json` and its lock files.
+//! `package.json` of a package or workspace, its members, and npm's lock files.
 //!
-//! Invariants: values are found by a JSON parser and replaced where they stand, so indentation,
-//! order and spelling stay.
+//! Invariants: indentation, order and spelling stay; a member moves when it says the version that
+//! the release goes on from; what the members ask of each other is met afterwards, in the lock
+//! file as in the manifest, or is told of.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use serde_json::value::RawValue;
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use semver::Version;
 
-use super::Edits;
+use super::json::{RawObject, inside, member, object, string};
+use super::requirement::{Grammar, Outcome, outcome};
+use super::yaml;
+use super::{Edits, Shared, directory_of, own_version, spliced};
 use crate::core::changelog::is_version;
-use crate::release::edit::splice;
 
-type RawObject<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
-
+const ROOT: &str = "package.json";
+pub(super) const PNPM_WORKSPACE: &str = "pnpm-workspace.yaml";
 const LOCKS: &[&str] = &["package-lock.json", "npm-shrinkwrap.json"];
+/// Locks that are not edited, with the command that brings them up to date.
+const OTHER_LOCKS: &[(&str, &str)] =
+    &[("pnpm-lock.yaml", "pnpm install --lockfile-only"), ("yarn.lock", "yarn install")];
+const ASKING: &[&str] =
+    &["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"];
 
-/// The package's version.
-pub(super) fn version(text: &str) -> Option<String> {
-    let package: RawObject<'_> = serde_json::from_str(text).ok()?;
-    string(package.get("version")?)
+/// One `package.json`.
+struct Package<'a> {
+    path: &'a str,
+    text: &'a str,
+    object: RawObject<'a>,
 }
 
-pub(super) fn edit(texts: &BTreeMap<&str, &str>, version: &str, edits: &mut Edits) {
-    let Some(text) = texts.get("package.json") else { return };
-    let Ok(package) = serde_json::from_str::<RawObject<'_>>(text) else {
-        edits.left.push("`package.json` cannot be read as JSON".to_owned());
+impl Package<'_> {
+    fn say(&self, key: &str) -> Option<String> {
+        string(self.object.get(key)?)
+    }
+
+    /// Nothing is published from it.
+    fn is_private(&self) -> bool {
+        self.object.get("private").is_some_and(|value| value.get() == "true")
+    }
+}
+
+/// The version that the packages share, and where it stands.
+pub(super) fn version<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Version, &'a str)> {
+    let (packages, _) = packages(texts)?;
+    match shared(&packages) {
+        Shared::One(version, path) => Some((version, path)),
+        Shared::None | Shared::Several | Shared::Unclear(_) => None,
+    }
+}
+
+pub(super) fn names(texts: &BTreeMap<&str, &str>) -> Vec<String> {
+    let found = packages(texts).map(|(found, _)| found).unwrap_or_default();
+    found.iter().filter_map(|package| package.say("name")).collect()
+}
+
+pub(super) fn edit(
+    texts: &BTreeMap<&str, &str>,
+    old: Option<&Version>,
+    new: &Version,
+    edits: &mut Edits,
+) {
+    if !texts.contains_key(ROOT) {
+        return;
+    }
+    let Some((packages, unread)) = packages(texts) else {
+        edits.left.push(format!("`{ROOT}` cannot be read as JSON"));
         return;
     };
-    // A private package may have none, and then nothing is published from it.
-    let Some(found) = package.get("version") else { return };
-    let Some(old) = string(found).filter(|old| is_version(old)) else {
-        edits.left.push("`package.json` does not hold a plain version".to_owned());
-        return;
+    edits.left.extend(unread.iter().map(|path| format!("`{path}` cannot be read as JSON")));
+    let old = match shared(&packages) {
+        Shared::One(said, _) if Some(&said) == old => said,
+        // Nothing is published from it.
+        Shared::One(..) if packages.iter().all(Package::is_private) => return,
+        Shared::One(_, path) => {
+            edits.left.push(own_version(path, old));
+            return;
+        }
+        Shared::None => return,
+        Shared::Several => {
+            edits.left.push(format!("`{ROOT}` and its members do not share one version"));
+            return;
+        }
+        Shared::Unclear(path) => {
+            edits.left.push(format!("`{path}` does not hold a plain version"));
+            return;
+        }
     };
-    let place = inside(text, found);
-    let new = splice(text, place.map(|place| (place, version.to_owned())).into_iter().collect());
-    edits.changed.insert("package.json".to_owned(), new);
+    let moving = Moving::of(&packages, &old, new, edits);
+    for package in &packages {
+        let mut places = moving.places(package.text, &package.object, package.path, edits);
+        places.extend(moving.own(package.text, &package.object));
+        if let Some(text) = spliced(package.text, places) {
+            edits.changed.insert(package.path.to_owned(), text);
+        }
+    }
     for path in LOCKS {
-        let Some(text) = texts.get(path) else { continue };
-        match lock_places(text, &old) {
-            Some(places) if !places.is_empty() => {
-                let places = places.into_iter().map(|place| (place, version.to_owned())).collect();
-                edits.changed.insert((*path).to_owned(), splice(text, places));
+        if let Some(text) = texts.get(path) {
+            moving.lock(path, text, edits);
+        }
+    }
+    let asks = |package: &&Package<'_>| {
+        !moving
+            .places(package.text, &package.object, package.path, &mut Edits::default())
+            .is_empty()
+    };
+    if packages.iter().any(|package| asks(&package)) {
+        let locks = OTHER_LOCKS.iter().filter(|(path, _)| texts.contains_key(path));
+        edits.left.extend(locks.map(|(path, command)| {
+            format!("`{path}` holds what the packages ask of each other: run `{command}`")
+        }));
+    }
+}
+
+/// The root and the members of its workspace; and those that cannot be read. `None` without a root
+/// that can.
+fn packages<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Vec<Package<'a>>, Vec<&'a str>)> {
+    let (path, text) = texts.get_key_value(ROOT)?;
+    let root = Package { path, text, object: object(text)? };
+    let members = Members::of(&root.object, texts.get(PNPM_WORKSPACE).copied());
+    let (mut packages, mut unread) = (vec![root], Vec::new());
+    for (path, text) in texts.iter().filter(|(path, _)| members.has(path)) {
+        match object(text) {
+            Some(object) => packages.push(Package { path, text, object }),
+            None => unread.push(*path),
+        }
+    }
+    Some((packages, unread))
+}
+
+/// Which manifests belong to the workspace.
+struct Members {
+    inside: GlobSet,
+    outside: GlobSet,
+}
+
+impl Members {
+    fn of(root: &RawObject<'_>, pnpm: Option<&str>) -> Self {
+        let list = |text: &str| serde_json::from_str::<Vec<String>>(text).ok();
+        let npm = root.get("workspaces").and_then(|value| {
+            list(value.get()).or_else(|| list(object(value.get())?.get("packages")?.get()))
+        });
+        let patterns = match pnpm {
+            Some(text) => yaml::strings_under(text, "packages"),
+            None => npm.unwrap_or_default(),
+        };
+        let (mut inside, mut outside) = (GlobSetBuilder::new(), GlobSetBuilder::new());
+        for pattern in &patterns {
+            let (set, pattern) = match pattern.strip_prefix('!') {
+                Some(rest) => (&mut outside, rest),
+                None => (&mut inside, &**pattern),
+            };
+            let pattern = pattern.trim_start_matches("./").trim_end_matches('/');
+            if let Ok(glob) = GlobBuilder::new(pattern).literal_separator(true).build() {
+                set.add(glob);
             }
-            Some(_) => edits.left.push(format!("`{path}` does not say {old}")),
-            None => edits.left.push(format!("`{path}` cannot be read as JSON")),
         }
+        let built = |set: GlobSetBuilder| set.build().unwrap_or_else(|_| GlobSet::empty());
+        Self { inside: built(inside), outside: built(outside) }
+    }
+
+    fn has(&self, path: &str) -> bool {
+        let Some(directory) = path.strip_suffix("/package.json") else { return false };
+        self.inside.is_match(directory) && !self.outside.is_match(directory)
     }
 }
 
-/// The package's own version stands twice in a lock file: at its top, and in its list under "".
-fn lock_places(text: &str, old: &str) -> Option<Vec<Range<usize>>> {
-    let lock: RawObject<'_> = serde_json::from_str(text).ok()?;
-    let mut versions: Vec<&RawValue> = lock.get("version").copied().into_iter().collect();
-    if let Some(packages) = lock.get("packages") {
-        let packages: RawObject<'_> = serde_json::from_str(packages.get()).ok()?;
-        if let Some(own) = packages.get("") {
-            let own: RawObject<'_> = serde_json::from_str(own.get()).ok()?;
-            versions.extend(own.get("version").copied());
+/// What the root says; where it only holds a workspace together, what its members say alike.
+fn shared<'a>(packages: &[Package<'a>]) -> Shared<'a> {
+    let root = &packages[0];
+    let plain = |package: &Package<'a>| {
+        let said = package.say("version").filter(|said| is_version(said))?;
+        Some((Version::parse(&said).ok()?, package.path))
+    };
+    let published =
+        |package: &&Package<'_>| package.object.contains_key("version") && !package.is_private();
+    let members: Vec<&Package<'a>> = packages[1..].iter().filter(published).collect();
+    // A root that is never published often says what nobody goes by.
+    let own = root.say("version");
+    let counts = |member: &&Package<'a>| member.say("version") == own;
+    let decides = !root.is_private() || members.is_empty() || members.iter().any(counts);
+    if root.object.contains_key("version") && decides {
+        let path = root.path;
+        return plain(root).map_or(Shared::Unclear(path), |(said, path)| Shared::One(said, path));
+    }
+    let mut versions = BTreeMap::new();
+    for package in &members {
+        match plain(package) {
+            Some((version, path)) => versions.entry(version).or_insert(path),
+            None => return Shared::Unclear(package.path),
+        };
+    }
+    match (versions.pop_first(), versions.len()) {
+        (Some((version, path)), 0) => Shared::One(version, path),
+        (Some(_), _) => Shared::Several,
+        (None, _) => Shared::None,
+    }
+}
+
+/// The packages that go from one version to the next.
+struct Moving<'a> {
+    names: BTreeSet<String>,
+    /// Where they stand, as the lock file names it: `""`, `packages/a`.
+    directories: BTreeSet<&'a str>,
+    old: &'a Version,
+    new: &'a Version,
+}
+
+impl<'a> Moving<'a> {
+    fn of(packages: &[Package<'a>], old: &'a Version, new: &'a Version, edits: &mut Edits) -> Self {
+        let mut moving = Self { names: BTreeSet::new(), directories: BTreeSet::new(), old, new };
+        for package in packages {
+            let Some(said) = package.say("version") else { continue };
+            if said == old.to_string() {
+                moving.names.extend(package.say("name"));
+                moving.directories.insert(directory_of(package.path));
+            } else if !package.is_private() {
+                edits.left.push(own_version(package.path, Some(old)));
+            }
+        }
+        moving
+    }
+
+    /// The package's own version.
+    fn own(&self, text: &str, package: &RawObject<'_>) -> Option<(Range<usize>, String)> {
+        let found = package.get("version")?;
+        let ours = string(found)? == self.old.to_string();
+        ours.then(|| Some((inside(text, found)?, self.new.to_string())))?
+    }
+
+    /// What a package asks of those that move.
+    fn places(
+        &self,
+        text: &str,
+        package: &RawObject<'_>,
+        path: &str,
+        edits: &mut Edits,
+    ) -> Vec<(Range<usize>, String)> {
+        let mut places = Vec::new();
+        for (key, list) in ASKING.iter().filter_map(|key| Some((key, member(package, key)?))) {
+            for (name, value) in list.iter().filter(|(name, _)| self.names.contains(&***name)) {
+                let Some(said) = string(value) else { continue };
+                let follows = outcome(&said, self.old, self.new, Grammar::Npm);
+                // What people install beside may be as old as before.
+                let peer = *key == "peerDependencies";
+                let fits =
+                    || semver::VersionReq::parse(&said).is_ok_and(|asked| asked.matches(self.new));
+                match follows {
+                    Outcome::Stays => {}
+                    Outcome::Becomes(_) if peer && fits() => {}
+                    Outcome::Becomes(now) => {
+                        places.extend(inside(text, value).map(|place| (place, now)));
+                    }
+                    Outcome::Unmet => edits.left.push(format!(
+                        "`{path}` asks for `{name}` {said}, which {} does not meet",
+                        self.new
+                    )),
+                }
+            }
+        }
+        places
+    }
+
+    /// Versions stand in a lock file at its top, and in its list under the directory of each
+    /// package.
+    fn lock(&self, path: &str, text: &str, edits: &mut Edits) {
+        let Some(lock) = object(text) else {
+            edits.left.push(format!("`{path}` cannot be read as JSON"));
+            return;
+        };
+        let mut places = Vec::new();
+        if self.directories.contains("") {
+            places.extend(self.own(text, &lock));
+        }
+        let listed = member(&lock, "packages").unwrap_or_default();
+        for (directory, entry) in listed.iter().filter(|(at, _)| !at.contains("node_modules")) {
+            let Some(entry) = object(entry.get()) else { continue };
+            if self.directories.contains(&**directory) {
+                places.extend(self.own(text, &entry));
+            }
+            // What is unmet was told of at the manifest.
+            places.extend(self.places(text, &entry, path, &mut Edits::default()));
+        }
+        match spliced(text, places) {
+            Some(text) => {
+                edits.changed.insert(path.to_owned(), text);
+            }
+            None => edits.left.push(format!("`{path}` does not say {}", self.old)),
         }
     }
-    let same = versions.into_iter().filter(|found| string(found).as_deref() == Some(old));
-    Some(same.filter_map(|found| inside(text, found)).collect())
-}
-
-fn string(value: &RawValue) -> Option<String> {
-    serde_json::from_str(value.get()).ok()
-}
-
-/// Where the words of a string stand in the text it was read from, without the quotes.
-fn inside(text: &str, value: &RawValue) -> Option<Range<usize>> {
-    let raw = value.get();
-    let start = (raw.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
-    let place = start + 1..(start + raw.len()).checked_sub(1)?;
-    // Spelled with escapes, it is not the plain text we would replace.
-    let plain = text.get(place.clone())?;
-    (string(value).as_deref() == Some(plain)).then_some(place)
 }

@@ -1,47 +1,262 @@
-//! `pyproject.toml`: `[project] version`, and Poetry's.
+//! `pyproject.toml` of a project or uv workspace, and `uv.lock`.
+//!
+//! Invariants: a version is spelled as PEP 440 has it (`1.2.0rc1`); a member moves when it says
+//! the version that the release goes on from, and its entry in the lock with it; `poetry.lock`
+//! holds no version of the project's own, so it stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::str::FromStr;
 
-use toml_edit::Document;
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use pep440_rs::PrereleaseKind;
+use semver::{BuildMetadata, Prerelease, Version};
+use toml_edit::{Document, Item};
 
-use super::Edits;
-use super::cargo::{plain_string, with_places};
-use crate::core::changelog::is_version;
+use super::cargo::plain_string;
+use super::{Edits, Shared, directory_of, own_version, spliced};
 
-const PATH: &str = "pyproject.toml";
+const ROOT: &str = "pyproject.toml";
+const LOCK: &str = "uv.lock";
 
-/// The project's version.
-pub(super) fn version(text: &str) -> Option<String> {
-    let document = Document::parse(text).ok()?;
-    let table = document.as_table();
-    let project = || table.get("project")?.get("version")?.as_str();
-    let poetry = || table.get("tool")?.get("poetry")?.get("version")?.as_str();
-    project().or_else(poetry).map(str::to_owned)
+/// One `pyproject.toml`.
+struct Project<'a> {
+    path: &'a str,
+    text: &'a str,
+    document: Document<&'a str>,
 }
 
-pub(super) fn edit(texts: &BTreeMap<&str, &str>, version: &str, edits: &mut Edits) {
-    let Some(text) = texts.get(PATH) else { return };
-    let Ok(document) = Document::parse(*text) else {
-        edits.left.push(format!("`{PATH}` cannot be read as TOML"));
+impl Project<'_> {
+    /// The places where it says its version: `[project]`'s and Poetry's.
+    fn versions(&self) -> impl Iterator<Item = &Item> {
+        let table = self.document.as_table();
+        let project = table.get("project");
+        let poetry = table.get("tool").and_then(|tool| tool.get("poetry"));
+        [project, poetry].into_iter().flatten().filter_map(|table| table.get("version"))
+    }
+
+    fn name(&self) -> Option<String> {
+        let table = self.document.as_table();
+        let poetry = || table.get("tool")?.get("poetry")?.get("name")?.as_str();
+        let name = table.get("project").and_then(|project| project.get("name")?.as_str());
+        name.or_else(poetry).map(str::to_owned)
+    }
+
+    fn is_dynamic(&self) -> bool {
+        let project = self.document.as_table().get("project");
+        let names = project.and_then(|project| project.get("dynamic")?.as_array());
+        names.is_some_and(|names| names.iter().any(|name| name.as_str() == Some("version")))
+    }
+}
+
+/// The version that the projects share, and where it stands.
+pub(super) fn version<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Version, &'a str)> {
+    match shared(&projects(texts)?.0) {
+        Shared::One(version, path) => Some((version, path)),
+        Shared::None | Shared::Several | Shared::Unclear(_) => None,
+    }
+}
+
+pub(super) fn names(texts: &BTreeMap<&str, &str>) -> Vec<String> {
+    let found = projects(texts).map(|(found, _)| found).unwrap_or_default();
+    found.iter().filter_map(Project::name).collect()
+}
+
+pub(super) fn edit(
+    texts: &BTreeMap<&str, &str>,
+    old: Option<&Version>,
+    new: &Version,
+    edits: &mut Edits,
+) {
+    if !texts.contains_key(ROOT) {
+        return;
+    }
+    let Some((projects, unread)) = projects(texts) else {
+        edits.left.push(format!("`{ROOT}` cannot be read as TOML"));
         return;
     };
-    let table = document.as_table();
-    let project = table.get("project").and_then(|project| project.get("version"));
-    let poetry = table.get("tool").and_then(|tool| tool.get("poetry"));
-    let poetry = poetry.and_then(|poetry| poetry.get("version"));
-    let mut places = Vec::new();
-    for item in [project, poetry].into_iter().flatten() {
-        match plain_string(text, item) {
-            Some((old, place)) if is_version(old) => places.push((place, version.to_owned())),
-            _ => edits.left.push(format!("`{PATH}` does not hold a plain version")),
+    edits.left.extend(unread.iter().map(|path| format!("`{path}` cannot be read as TOML")));
+    for project in projects.iter().filter(|project| project.is_dynamic()) {
+        let path = project.path;
+        edits.left.push(format!("`{path}` takes its version from elsewhere (`dynamic`)"));
+    }
+    let said = shared(&projects);
+    match &said {
+        Shared::One(..) | Shared::None => {}
+        Shared::Several => {
+            edits.left.push(format!("`{ROOT}` and its members do not share one version"));
+        }
+        Shared::Unclear(path) => {
+            edits.left.push(format!("`{path}` does not hold a plain version"));
         }
     }
-    let dynamic = table
-        .get("project")
-        .and_then(|project| project.get("dynamic")?.as_array())
-        .is_some_and(|names| names.iter().any(|name| name.as_str() == Some("version")));
-    if dynamic {
-        edits.left.push(format!("`{PATH}` takes its version from elsewhere (`dynamic`)"));
+    let (Shared::One(_, path), Some(old)) = (said, old) else { return };
+    let Some(spelled) = pep440(new) else {
+        edits.left.push(format!("`{path}`: Python knows no version {new}"));
+        return;
+    };
+    let mut moved: BTreeSet<&str> = BTreeSet::new();
+    for project in &projects {
+        let mut places = Vec::new();
+        for item in project.versions() {
+            match plain_string(project.text, item).map(|(said, place)| (semantic(said), place)) {
+                Some((Some(said), place)) if said == *old => places.push((place, spelled.clone())),
+                _ => edits.left.push(own_version(project.path, Some(old))),
+            }
+        }
+        if let Some(text) = spliced(project.text, places) {
+            moved.insert(directory_of(project.path));
+            edits.changed.insert(project.path.to_owned(), text);
+        }
     }
-    with_places(PATH, text, places, edits);
+    if let Some(text) = texts.get(LOCK).filter(|_| !moved.is_empty()) {
+        lock(text, &moved, (old, &spelled), edits);
+    }
+}
+
+/// The root and the members of its workspace; and those that cannot be read. `None` without a root
+/// that can.
+fn projects<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Vec<Project<'a>>, Vec<&'a str>)> {
+    let read = |path: &'a str, text: &'a str| {
+        Some(Project { path, text, document: Document::parse(text).ok()? })
+    };
+    let (path, text) = texts.get_key_value(ROOT)?;
+    let root = read(path, text)?;
+    let workspace = root.document.as_table().get("tool");
+    let workspace = workspace.and_then(|tool| tool.get("uv")?.get("workspace"));
+    let list = |key: &str| -> GlobSet {
+        let items = workspace.and_then(|workspace| workspace.get(key)?.as_array());
+        let mut globs = GlobSetBuilder::new();
+        for item in items.into_iter().flatten().filter_map(toml_edit::Value::as_str) {
+            let item = item.trim_start_matches("./").trim_end_matches('/');
+            if let Ok(glob) = GlobBuilder::new(item).literal_separator(true).build() {
+                globs.add(glob);
+            }
+        }
+        globs.build().unwrap_or_else(|_| GlobSet::empty())
+    };
+    let (inside, outside) = (list("members"), list("exclude"));
+    let (mut projects, mut unread) = (vec![root], Vec::new());
+    for (path, text) in texts {
+        let Some(directory) = path.strip_suffix("/pyproject.toml") else { continue };
+        if !inside.is_match(directory) || outside.is_match(directory) {
+            continue;
+        }
+        match read(path, text) {
+            Some(project) => projects.push(project),
+            None => unread.push(*path),
+        }
+    }
+    Some((projects, unread))
+}
+
+/// What the root says; where it only holds a workspace together, what its members say alike.
+fn shared<'a>(projects: &[Project<'a>]) -> Shared<'a> {
+    let mut versions: BTreeMap<Version, &'a str> = BTreeMap::new();
+    for project in projects {
+        for item in project.versions() {
+            let said = plain_string(project.text, item).and_then(|(said, _)| semantic(said));
+            let Some(said) = said else { return Shared::Unclear(project.path) };
+            versions.entry(said).or_insert(project.path);
+        }
+        // The root's own word decides.
+        if project.path == ROOT && !versions.is_empty() {
+            break;
+        }
+    }
+    match (versions.pop_first(), versions.len()) {
+        (Some((version, path)), 0) => Shared::One(version, path),
+        (Some(_), _) => Shared::Several,
+        (None, _) => Shared::None,
+    }
+}
+
+/// The entries of a lock that stand for the project itself and its members.
+fn lock(text: &str, moved: &BTreeSet<&str>, (old, spelled): (&Version, &str), edits: &mut Edits) {
+    let Ok(document) = Document::parse(text) else {
+        edits.left.push(format!("`{LOCK}` cannot be read as TOML"));
+        return;
+    };
+    let packages = document.as_table().get("package").and_then(Item::as_array_of_tables);
+    let mut places: Vec<(Range<usize>, String)> = Vec::new();
+    for package in packages.into_iter().flatten() {
+        let source = package.get("source").and_then(Item::as_table_like);
+        let directory = source.and_then(|source| {
+            ["virtual", "editable", "directory"].iter().find_map(|key| source.get(key)?.as_str())
+        });
+        let ours = directory.is_some_and(|at| moved.contains(if at == "." { "" } else { at }));
+        let said = package.get("version").and_then(|item| plain_string(text, item));
+        if let Some((said, place)) = said.filter(|_| ours)
+            && semantic(said).as_ref() == Some(old)
+        {
+            places.push((place, spelled.to_owned()));
+        }
+    }
+    match spliced(text, places) {
+        Some(text) => {
+            edits.changed.insert(LOCK.to_owned(), text);
+        }
+        None => edits.left.push(format!("`{LOCK}` does not say {old}")),
+    }
+}
+
+/// `1.2.0rc1` as Semantic Versioning spells it. `None` for what has no such spelling.
+fn semantic(said: &str) -> Option<Version> {
+    if let Ok(version) = Version::parse(said) {
+        return Some(version);
+    }
+    let version = pep440_rs::Version::from_str(said).ok()?;
+    let [major, minor, patch] = version.release() else { return None };
+    let plain = version.epoch() == 0 && version.post().is_none() && version.local().is_empty();
+    let pre = match (version.pre(), version.dev()) {
+        (None, None) => String::new(),
+        (Some(pre), None) => {
+            let kind = match pre.kind {
+                PrereleaseKind::Alpha => "alpha",
+                PrereleaseKind::Beta => "beta",
+                PrereleaseKind::Rc => "rc",
+            };
+            format!("{kind}.{}", pre.number)
+        }
+        (None, Some(number)) => format!("dev.{number}"),
+        (Some(_), Some(_)) => return None,
+    };
+    let pre = Prerelease::new(&pre).ok()?;
+    let (major, minor, patch) = (*major, *minor, *patch);
+    plain.then_some(Version { major, minor, patch, pre, build: BuildMetadata::EMPTY })
+}
+
+/// A version as PEP 440 spells it. `None` for what it does not know, such as `1.2.0-next.1`.
+pub(super) fn pep440(version: &Version) -> Option<String> {
+    let spelled = pep440_rs::Version::from_str(&version.to_string()).ok()?;
+    // `1.2.0-1` would be what comes after 1.2.0 there.
+    (spelled.post().is_none() && spelled.local().is_empty()).then(|| spelled.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_and_spelled_as_python_does() {
+        for (python, semver) in [
+            ("1.2.0", "1.2.0"),
+            ("1.2.0rc1", "1.2.0-rc.1"),
+            ("1.2.0a3", "1.2.0-alpha.3"),
+            ("1.2.0b2", "1.2.0-beta.2"),
+            ("1.2.0.dev4", "1.2.0-dev.4"),
+        ] {
+            let version = Version::parse(semver).unwrap();
+            assert_eq!(semantic(python), Some(version.clone()), "{python}");
+            assert_eq!(pep440(&version).as_deref(), Some(python), "{semver}");
+        }
+        assert_eq!(semantic("1.2.0-rc.1"), Some(Version::parse("1.2.0-rc.1").unwrap()));
+        assert_eq!(semantic("24.01.0"), Some(Version::new(24, 1, 0)));
+        for other in ["1.2", "1!1.2.0", "1.2.0.post1", "1.2.0rc1.dev2", "1.2.0.1"] {
+            assert_eq!(semantic(other), None, "{other}");
+        }
+        for other in ["1.2.0-next.1", "1.2.0-1"] {
+            assert_eq!(pep440(&Version::parse(other).unwrap()), None, "{other}");
+        }
+    }
 }

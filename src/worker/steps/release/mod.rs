@@ -2,6 +2,7 @@
 
 pub(in crate::worker) mod clean_up;
 pub(in crate::worker) mod dispatch;
+mod files;
 pub(in crate::worker) mod follow;
 pub(in crate::worker) mod look;
 pub(in crate::worker) mod merge;

@@ -17,29 +17,16 @@ use crate::core::policy::{RULES_PATH, ReleaseWith, Rules};
 use crate::core::release::{Refusal, Release, ReleaseFact, VersionPlan};
 use crate::forge::{BranchHead, ListedCommit};
 use crate::publish::release::PlannedFiles;
-use crate::release::manifests::{self, FileSet};
+use crate::release::manifests;
 use crate::release::version::{Before, next};
 use crate::release::{ReleasedCommit, changelog as section};
 use crate::worker::checks::blocking;
+use crate::worker::steps::release::files::{LeftOut, There, also_said_in, files_at};
 use crate::worker::steps::release::{path_rules, planned, release_rules};
 use crate::worker::{Context, WorkError};
-use crate::workspace::mirror::{EntryMode, TreeEntry};
 
-/// A manifest larger than this is not read.
-const LARGEST_FILE: u64 = 4 * 1024 * 1024;
-/// So many manifests are read, and so many bytes of them: read as TOML they take many times that.
-const MOST_FILES: usize = 300;
-const MOST_BYTES: u64 = 8 * 1024 * 1024;
 /// For so many commits GitHub is asked which pull request brought them.
 const MOST_ASKED: usize = 100;
-
-/// The files at the base, and which of them are executable.
-struct There {
-    files: FileSet,
-    executable: BTreeSet<String>,
-    /// How many manifests were not read, as there are too many.
-    left_out: usize,
-}
 
 pub(in crate::worker) async fn run(
     ctx: &Context,
@@ -99,7 +86,8 @@ pub(in crate::worker) async fn run(
     }
     let (read, new) = (Arc::clone(&there), next.version.clone());
     let edits = blocking(move || manifests::with_version(&read.files, &new)).await?;
-    let left = by_hand(&there, edits.left);
+    let mut left = by_hand(&there, &edits.left);
+    left.extend(also_said_in(&there, &release.repo, &edits).await?);
     let mut files: Vec<String> = edits.changed.into_keys().collect();
     files.insert(0, CHANGELOG_PATH.to_owned());
     let flagged = flagged(&history.since, &version, &path_rules(&rules)?);
@@ -123,12 +111,12 @@ pub(in crate::worker) async fn run(
 }
 
 /// What people have to do by hand.
-fn by_hand(there: &There, mut left: Vec<String>) -> Vec<String> {
-    if there.left_out > 0 {
-        left.push(format!(
-            "{} more manifests, which are too many to read them all",
-            there.left_out
-        ));
+fn by_hand(there: &There, left: &[String]) -> Vec<String> {
+    let mut left = left.to_vec();
+    let LeftOut { too_large, too_many } = &there.left_out;
+    left.extend(too_large.iter().map(|path| format!("`{path}` is too large to be read")));
+    if *too_many > 0 {
+        left.push(format!("{too_many} more manifests, which are too many to read them all"));
     }
     let log = there.text(CHANGELOG_PATH).filter(|text| !text.trim().is_empty());
     if log.is_some_and(|text| changelog::first_section(text).is_none()) {
@@ -207,50 +195,6 @@ async fn may_not_release(
     }))
 }
 
-async fn files_at(ctx: &Context, repo: &RepoRef, base: &Sha) -> Result<There, WorkError> {
-    let mirror = ctx.mirror_of(repo, base).await?;
-    let (entries, base) = (mirror.list(base).await?, base.clone());
-    let reading = move || {
-        let (chosen, left_out) = chosen(entries);
-        let mut there = There { files: FileSet::new(), executable: BTreeSet::new(), left_out };
-        for entry in chosen {
-            let path = String::from_utf8_lossy(&entry.path).into_owned();
-            let Ok(name) = path.parse() else { continue };
-            let Some(bytes) = mirror.read_file(&base, &name, LARGEST_FILE)? else { continue };
-            if matches!(entry.mode, EntryMode::Executable) {
-                there.executable.insert(path.clone());
-            }
-            there.files.insert(path, bytes);
-        }
-        Ok(there)
-    };
-    blocking(reading).await?
-}
-
-/// The changelog, and as many manifests as are read, those nearest to the top first; how many are
-/// left out.
-fn chosen(entries: Vec<TreeEntry>) -> (Vec<TreeEntry>, usize) {
-    let is_wanted = |entry: &TreeEntry| {
-        let is_file = matches!(entry.mode, EntryMode::File | EntryMode::Executable);
-        let path = String::from_utf8_lossy(&entry.path);
-        is_file && (path == CHANGELOG_PATH || manifests::is_wanted(&path))
-    };
-    let mut wanted: Vec<TreeEntry> = entries.into_iter().filter(is_wanted).collect();
-    wanted.sort_by_key(|entry| {
-        let depth = entry.path.iter().filter(|byte| **byte == b'/').count();
-        (entry.path != CHANGELOG_PATH.as_bytes(), depth)
-    });
-    let mut bytes = 0;
-    let fits = |entry: &&TreeEntry| {
-        bytes += entry.size;
-        bytes <= MOST_BYTES
-    };
-    let many = wanted.iter().take(MOST_FILES).take_while(fits).count().max(1);
-    let left_out = wanted.len().saturating_sub(many);
-    wanted.truncate(many);
-    (wanted, left_out)
-}
-
 /// Commits with the pull requests that brought them.
 async fn changes(
     ctx: &Context,
@@ -313,12 +257,6 @@ fn date(ctx: &Context) -> String {
     now.unwrap_or_default().format("%Y-%m-%d").to_string()
 }
 
-impl There {
-    fn text(&self, path: &str) -> Option<&str> {
-        self.files.get(path).and_then(|bytes| std::str::from_utf8(bytes).ok())
-    }
-}
-
 /// `(#12)` at the end of a title.
 fn squashed(title: &str) -> Option<Number> {
     let number = title.trim_end().strip_suffix(')')?.rsplit_once("(#")?.1;
@@ -345,22 +283,6 @@ fn closed_by(message: &str) -> Vec<Number> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn of_manifests_without_end_those_near_the_top_are_read_and_the_changelog_always_is() {
-        let entry = |path: String| TreeEntry {
-            path: path.into_bytes(),
-            mode: EntryMode::File,
-            oid: "a".repeat(40).parse().unwrap(),
-            size: 1 << 20,
-        };
-        let deep = (0..400).map(|i| format!("a/{i}/Cargo.toml"));
-        let top = ["CHANGELOG.md", "Cargo.lock", "Cargo.toml", "src/lib.rs"].map(str::to_owned);
-        let (chosen, left_out) = chosen(deep.chain(top).map(entry).collect());
-        let paths: Vec<&[u8]> = chosen.iter().map(|entry| &*entry.path).collect();
-        assert_eq!(paths[..3], [&b"CHANGELOG.md"[..], b"Cargo.lock", b"Cargo.toml"]);
-        assert_eq!((paths.len(), left_out), (8, 395));
-    }
 
     #[test]
     fn the_number_that_github_puts_behind_a_squashed_title_is_read() {
