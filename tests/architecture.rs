@@ -42,7 +42,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("hyper_util", &["server"]),
     ("clap", &["cli", "cli.rs"]),
     ("reqwest", &["egress.rs", "model", "forge"]),
-    ("saphyr_parser", &["publish/scan"]),
+    ("saphyr_parser", &["core/yaml.rs"]),
     ("seccompiler", &["sandbox/seccomp.rs"]),
     ("landlock", &[]),
     ("gander_sandbox_init", &["sandbox", "bin/gander-sandbox-init.rs"]),

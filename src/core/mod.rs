@@ -40,3 +40,4 @@ pub mod task;
 pub mod test_results;
 pub mod text;
 pub mod version_tags;
+pub mod yaml;

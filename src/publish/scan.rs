@@ -12,14 +12,13 @@ use std::fmt;
 use crate::core::id::Branch;
 use crate::core::other_ci::ci_system;
 use crate::core::text::inline;
+use crate::core::yaml::{self, Node};
 
 mod expressions;
 mod triggers;
-mod yaml;
 
 use expressions::{secrets_in_text, secrets_of};
 use triggers::{Push, started};
-use yaml::Node;
 
 /// Where GitHub looks for workflows.
 pub const WORKFLOWS: &str = ".github/workflows/";

@@ -14,10 +14,10 @@ use crate::core::changelog::is_version;
 
 mod cargo;
 mod json;
+mod members;
 mod npm;
 mod python;
 mod requirement;
-mod yaml;
 
 /// Files by path, as they are at the base commit.
 pub type FileSet = BTreeMap<String, Vec<u8>>;

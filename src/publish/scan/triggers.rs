@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::yaml::Node;
 use crate::core::id::Branch;
+use crate::core::yaml::Node;
 
 /// The branch that is pushed, and the one the pull request goes into.
 #[derive(Debug, Clone, Copy)]
@@ -198,8 +198,8 @@ fn set(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Vec<(char, char)>
 
 #[cfg(test)]
 mod tests {
-    use super::super::yaml::read;
     use super::*;
+    use crate::core::yaml::read;
     use proptest::prelude::*;
 
     fn runs(on: &str, branch: &str) -> bool {

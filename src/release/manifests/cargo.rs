@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use semver::Version;
 use toml_edit::{Document, Item, TableLike};
 
+use super::members::Members;
 use super::requirement::{Grammar, Outcome, outcome};
-use super::{Edits, Shared, own_version, spliced};
+use super::{Edits, Shared, directory_of, own_version, spliced};
 use crate::core::changelog::is_version;
 
 type VersionSpans = Vec<(Range<usize>, String)>;
@@ -83,7 +83,7 @@ pub(super) fn edit(
             return;
         }
     };
-    let moving = Moving::of(&manifests, &old, new, edits);
+    let moving = MovingCrates::of(&manifests, &old, new, edits);
     for manifest in &manifests {
         let mut places = moving.own(manifest);
         places.extend(moving.requirements(manifest, edits));
@@ -104,9 +104,12 @@ fn manifests<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Vec<Manifest<'a>
     };
     let (path, text) = texts.get_key_value(ROOT)?;
     let root = read(path, text)?;
-    let members = Members::of(root.document.as_table());
+    let members = members(root.document.as_table());
     let (mut manifests, mut unread) = (vec![root], Vec::new());
-    for (path, text) in texts.iter().filter(|(path, _)| members.has(path)) {
+    for (path, text) in texts
+        .iter()
+        .filter(|(path, _)| path.ends_with("/Cargo.toml") && members.has(directory_of(path)))
+    {
         match read(path, text) {
             Some(manifest) => manifests.push(manifest),
             None => unread.push(*path),
@@ -144,40 +147,17 @@ fn shared<'a>(manifests: &[Manifest<'a>]) -> Shared<'a> {
     }
 }
 
-/// Which manifests belong to the workspace.
-struct Members {
-    inside: GlobSet,
-    outside: Vec<String>,
-}
-
-impl Members {
-    fn of(root: &toml_edit::Table) -> Self {
-        let list = |key: &str| -> Vec<String> {
-            let list = root.get("workspace").and_then(|w| w.get(key)?.as_array());
-            let items = list.into_iter().flatten().filter_map(toml_edit::Value::as_str);
-            items
-                .map(|item| item.trim_start_matches("./").trim_end_matches('/').to_owned())
-                .collect()
-        };
-        let mut globs = GlobSetBuilder::new();
-        for member in list("members") {
-            if let Ok(glob) = GlobBuilder::new(&member).literal_separator(true).build() {
-                globs.add(glob);
-            }
-        }
-        let inside = globs.build().unwrap_or_else(|_| GlobSet::empty());
-        Self { inside, outside: list("exclude") }
-    }
-
-    fn has(&self, path: &str) -> bool {
-        let Some(directory) = path.strip_suffix("/Cargo.toml") else { return false };
-        let excluded = |out: &String| directory == out || directory.starts_with(&format!("{out}/"));
-        self.inside.is_match(directory) && !self.outside.iter().any(excluded)
-    }
+/// The directories that the root names.
+fn members(root: &toml_edit::Table) -> Members {
+    let list = |key: &str| {
+        let list = root.get("workspace").and_then(|workspace| workspace.get(key)?.as_array());
+        list.into_iter().flatten().filter_map(toml_edit::Value::as_str)
+    };
+    Members::new(list("members"), list("exclude"))
 }
 
 /// The packages that go from one version to the next.
-struct Moving<'a> {
+struct MovingCrates<'a> {
     names: BTreeSet<String>,
     old: &'a Version,
     new: &'a Version,
@@ -185,7 +165,7 @@ struct Moving<'a> {
     shared: bool,
 }
 
-impl<'a> Moving<'a> {
+impl<'a> MovingCrates<'a> {
     fn of(
         manifests: &[Manifest<'_>],
         old: &'a Version,

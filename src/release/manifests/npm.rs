@@ -7,14 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use semver::Version;
 
 use super::json::{RawObject, inside, member, object, string};
+use super::members::Members;
 use super::requirement::{Grammar, Outcome, outcome};
-use super::yaml;
 use super::{Edits, Shared, directory_of, own_version, spliced};
 use crate::core::changelog::is_version;
+use crate::core::yaml;
 
 const ROOT: &str = "package.json";
 pub(super) const PNPM_WORKSPACE: &str = "pnpm-workspace.yaml";
@@ -89,7 +89,7 @@ pub(super) fn edit(
             return;
         }
     };
-    let moving = Moving::of(&packages, &old, new, edits);
+    let moving = MovingPackages::of(&packages, &old, new, edits);
     for package in &packages {
         let mut places = moving.places(package.text, &package.object, package.path, edits);
         places.extend(moving.own(package.text, &package.object));
@@ -120,9 +120,12 @@ pub(super) fn edit(
 fn packages<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Vec<Package<'a>>, Vec<&'a str>)> {
     let (path, text) = texts.get_key_value(ROOT)?;
     let root = Package { path, text, object: object(text)? };
-    let members = Members::of(&root.object, texts.get(PNPM_WORKSPACE).copied());
+    let members = members(&root.object, texts.get(PNPM_WORKSPACE).copied());
     let (mut packages, mut unread) = (vec![root], Vec::new());
-    for (path, text) in texts.iter().filter(|(path, _)| members.has(path)) {
+    for (path, text) in texts
+        .iter()
+        .filter(|(path, _)| path.ends_with("/package.json") && members.has(directory_of(path)))
+    {
         match object(text) {
             Some(object) => packages.push(Package { path, text, object }),
             None => unread.push(*path),
@@ -131,41 +134,20 @@ fn packages<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Vec<Package<'a>>,
     Some((packages, unread))
 }
 
-/// Which manifests belong to the workspace.
-struct Members {
-    inside: GlobSet,
-    outside: GlobSet,
-}
-
-impl Members {
-    fn of(root: &RawObject<'_>, pnpm: Option<&str>) -> Self {
-        let list = |text: &str| serde_json::from_str::<Vec<String>>(text).ok();
-        let npm = root.get("workspaces").and_then(|value| {
-            list(value.get()).or_else(|| list(object(value.get())?.get("packages")?.get()))
-        });
-        let patterns = match pnpm {
-            Some(text) => yaml::strings_under(text, "packages"),
-            None => npm.unwrap_or_default(),
-        };
-        let (mut inside, mut outside) = (GlobSetBuilder::new(), GlobSetBuilder::new());
-        for pattern in &patterns {
-            let (set, pattern) = match pattern.strip_prefix('!') {
-                Some(rest) => (&mut outside, rest),
-                None => (&mut inside, &**pattern),
-            };
-            let pattern = pattern.trim_start_matches("./").trim_end_matches('/');
-            if let Ok(glob) = GlobBuilder::new(pattern).literal_separator(true).build() {
-                set.add(glob);
-            }
-        }
-        let built = |set: GlobSetBuilder| set.build().unwrap_or_else(|_| GlobSet::empty());
-        Self { inside: built(inside), outside: built(outside) }
-    }
-
-    fn has(&self, path: &str) -> bool {
-        let Some(directory) = path.strip_suffix("/package.json") else { return false };
-        self.inside.is_match(directory) && !self.outside.is_match(directory)
-    }
+/// The directories that the root or pnpm's own file names.
+fn members(root: &RawObject<'_>, pnpm: Option<&str>) -> Members {
+    let list = |text: &str| serde_json::from_str::<Vec<String>>(text).ok();
+    let npm = root.get("workspaces").and_then(|value| {
+        list(value.get()).or_else(|| list(object(value.get())?.get("packages")?.get()))
+    });
+    let pnpm = pnpm.and_then(|text| {
+        let file = yaml::read(text.as_bytes()).ok()?;
+        Some(file.get("packages")?.texts()?.into_iter().map(str::to_owned).collect())
+    });
+    let patterns = pnpm.or(npm).unwrap_or_default();
+    let outside = patterns.iter().filter_map(|pattern| pattern.strip_prefix('!'));
+    let inside = patterns.iter().map(String::as_str).filter(|pattern| !pattern.starts_with('!'));
+    Members::new(inside, outside)
 }
 
 /// What the root says; where it only holds a workspace together, what its members say alike.
@@ -201,7 +183,7 @@ fn shared<'a>(packages: &[Package<'a>]) -> Shared<'a> {
 }
 
 /// The packages that go from one version to the next.
-struct Moving<'a> {
+struct MovingPackages<'a> {
     names: BTreeSet<String>,
     /// Where they stand, as the lock file names it: `""`, `packages/a`.
     directories: BTreeSet<&'a str>,
@@ -209,7 +191,7 @@ struct Moving<'a> {
     new: &'a Version,
 }
 
-impl<'a> Moving<'a> {
+impl<'a> MovingPackages<'a> {
     fn of(packages: &[Package<'a>], old: &'a Version, new: &'a Version, edits: &mut Edits) -> Self {
         let mut moving = Self { names: BTreeSet::new(), directories: BTreeSet::new(), old, new };
         for package in packages {

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::str::FromStr;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use pep440_rs::PrereleaseKind;
 use semver::{BuildMetadata, Prerelease, Version};
 use toml_edit::{Document, Item};
 
 use super::cargo::plain_string;
+use super::members::Members;
 use super::{Edits, Shared, directory_of, own_version, spliced};
 
 const ROOT: &str = "pyproject.toml";
@@ -124,22 +124,15 @@ fn projects<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Vec<Project<'a>>,
     let root = read(path, text)?;
     let workspace = root.document.as_table().get("tool");
     let workspace = workspace.and_then(|tool| tool.get("uv")?.get("workspace"));
-    let list = |key: &str| -> GlobSet {
+    let list = |key: &str| {
         let items = workspace.and_then(|workspace| workspace.get(key)?.as_array());
-        let mut globs = GlobSetBuilder::new();
-        for item in items.into_iter().flatten().filter_map(toml_edit::Value::as_str) {
-            let item = item.trim_start_matches("./").trim_end_matches('/');
-            if let Ok(glob) = GlobBuilder::new(item).literal_separator(true).build() {
-                globs.add(glob);
-            }
-        }
-        globs.build().unwrap_or_else(|_| GlobSet::empty())
+        items.into_iter().flatten().filter_map(toml_edit::Value::as_str)
     };
-    let (inside, outside) = (list("members"), list("exclude"));
+    let members = Members::new(list("members"), list("exclude"));
     let (mut projects, mut unread) = (vec![root], Vec::new());
     for (path, text) in texts {
         let Some(directory) = path.strip_suffix("/pyproject.toml") else { continue };
-        if !inside.is_match(directory) || outside.is_match(directory) {
+        if !members.has(directory) {
             continue;
         }
         match read(path, text) {

@@ -17,7 +17,7 @@ use crate::core::policy::{RULES_PATH, ReleaseWith, Rules};
 use crate::core::release::{Refusal, Release, ReleaseFact, VersionPlan};
 use crate::forge::{BranchHead, ListedCommit};
 use crate::publish::release::PlannedFiles;
-use crate::release::manifests;
+use crate::release::manifests::{self, Edits};
 use crate::release::version::{Before, next};
 use crate::release::{ReleasedCommit, changelog as section};
 use crate::worker::checks::blocking;
@@ -86,8 +86,7 @@ pub(in crate::worker) async fn run(
     }
     let (read, new) = (Arc::clone(&there), next.version.clone());
     let edits = blocking(move || manifests::with_version(&read.files, &new)).await?;
-    let mut left = by_hand(&there, &edits.left);
-    left.extend(also_said_in(&there, &release.repo, &edits).await?);
+    let left = by_hand(&there, &release.repo, &edits).await?;
     let mut files: Vec<String> = edits.changed.into_keys().collect();
     files.insert(0, CHANGELOG_PATH.to_owned());
     let flagged = flagged(&history.since, &version, &path_rules(&rules)?);
@@ -111,8 +110,12 @@ pub(in crate::worker) async fn run(
 }
 
 /// What people have to do by hand.
-fn by_hand(there: &There, left: &[String]) -> Vec<String> {
-    let mut left = left.to_vec();
+async fn by_hand(
+    there: &Arc<There>,
+    repo: &RepoRef,
+    edits: &Edits,
+) -> Result<Vec<String>, WorkError> {
+    let mut left = edits.left.clone();
     let LeftOut { too_large, too_many } = &there.left_out;
     left.extend(too_large.iter().map(|path| format!("`{path}` is too large to be read")));
     if *too_many > 0 {
@@ -129,7 +132,8 @@ fn by_hand(there: &There, left: &[String]) -> Vec<String> {
             "`{CHANGELOG_PATH}` has notes under *Unreleased*: move those of this version by hand"
         ));
     }
-    left
+    left.extend(also_said_in(there, repo, edits).await?);
+    Ok(left)
 }
 
 /// The files of a plan, whole, and whether each is executable.

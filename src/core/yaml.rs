@@ -14,7 +14,7 @@ const MOST_NODES: usize = 50_000;
 
 /// One value and all below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Node {
+pub enum Node {
     /// Anything that is neither a list nor a map. Nothing at all is the empty text.
     Text(String),
     /// `[a, b]`
@@ -25,13 +25,13 @@ pub(super) enum Node {
 
 impl Node {
     /// The value of a key of a map.
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+    pub fn get(&self, key: &str) -> Option<&Self> {
         let Self::Map(pairs) = self else { return None };
         pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
     /// The text, if it is one.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
@@ -39,7 +39,7 @@ impl Node {
     }
 
     /// A text as a list of one, a list of texts as it is. `None`: it is something else.
-    pub(super) fn texts(&self) -> Option<Vec<&str>> {
+    pub fn texts(&self) -> Option<Vec<&str>> {
         match self {
             Self::Text(text) => Some(vec![text]),
             Self::List(items) => items.iter().map(Self::text).collect(),
@@ -48,7 +48,7 @@ impl Node {
     }
 
     /// Every text in it, with the key it stands under.
-    pub(super) fn leaves<'a>(&'a self, under: &'a str, found: &mut Vec<(&'a str, &'a str)>) {
+    pub fn leaves<'a>(&'a self, under: &'a str, found: &mut Vec<(&'a str, &'a str)>) {
         match self {
             Self::Text(text) => found.push((under, text)),
             Self::List(items) => items.iter().for_each(|item| item.leaves(under, found)),
@@ -61,7 +61,7 @@ impl Node {
 ///
 /// # Errors
 /// Why it cannot be read, with the line.
-pub(super) fn read(bytes: &[u8]) -> Result<Node, String> {
+pub fn read(bytes: &[u8]) -> Result<Node, String> {
     if bytes.len() > MOST_BYTES {
         return Err(format!("it is larger than {} KiB", MOST_BYTES / 1024));
     }
