@@ -16,6 +16,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::action::{Registries, RegistryInputs};
 use crate::clock::Clock;
 use crate::config::{Config, ModelChoice, toolchain_places};
 use crate::core::command::Address;
@@ -26,6 +27,7 @@ use crate::forge::{
     AppKey, AppKeyError, Forge, ForgeConfig, ForgeError, PICTURE_HOSTS, Pace, UPLOADS_HOST,
 };
 use crate::model::{self, Guarded, Model, ModelError, Provider, ScriptError, Scripted};
+use crate::registry::{CratesIo, IdTokens, NpmRegistry, PyPi, PyPiAddresses, Registry};
 use crate::sandbox::installed::installed;
 use crate::sandbox::{
     Bubblewrap, ControlGroups, InstalledToolchain, Sandbox, SandboxError, toolchain,
@@ -312,6 +314,43 @@ pub fn forge_of_job(api: &Url, web: &Url, token: SecretString) -> Result<Forge, 
     let private = if public { PrivateAddresses::Refuse } else { PrivateAddresses::Allow };
     let egress = egress_to(addresses, private)?;
     Ok(Forge::with_token(api.clone(), web.clone(), token, egress, Clock::system())?)
+}
+
+/// The package registries that a job publishes to, where its workflow file says they are.
+///
+/// # Errors
+/// When an address cannot be pinned or a client cannot be made.
+pub fn registries_of_job(inputs: RegistryInputs) -> Result<Registries, StartError> {
+    let RegistryInputs { addresses, tokens, id_tokens } = inputs;
+    let at = |name: &str, public: &'static str| {
+        let named = addresses.get(name).cloned().map(|url| (url, PrivateAddresses::Allow));
+        // Public ones are on the internet, whatever a name server says.
+        named.or_else(|| Some((Url::parse(public).ok()?, PrivateAddresses::Refuse)))
+    };
+    let mut all: Vec<Arc<Registry>> = Vec::new();
+    if let (Some((index, private)), Some((api, _))) =
+        (at("crates", "https://index.crates.io/"), at("crates-api", "https://crates.io/"))
+    {
+        let egress = egress_to([index.clone(), api], private)?;
+        all.push(Arc::new(Registry::Crates(CratesIo::new(index, egress))));
+    }
+    if let Some((address, private)) = at("npm", "https://registry.npmjs.org/") {
+        let egress = egress_to([address.clone()], private)?;
+        all.push(Arc::new(Registry::Npm(NpmRegistry::new(address, egress))));
+    }
+    if let (Some((index, private)), Some((upload, _))) = (
+        at("pypi", "https://pypi.org/simple/"),
+        at("pypi-upload", "https://upload.pypi.org/legacy/"),
+    ) {
+        let egress = egress_to([index.clone(), upload.clone()], private)?;
+        all.push(Arc::new(Registry::PyPi(PyPi::new(PyPiAddresses { index, upload }, egress))));
+    }
+    let id_tokens = id_tokens.map(|(url, token)| {
+        // The runner names it, which may stand in a private network.
+        let egress = egress_to([url.clone()], PrivateAddresses::Allow)?;
+        Ok::<_, StartError>(IdTokens::new(url, token, egress))
+    });
+    Ok(Registries { all, tokens, id_tokens: id_tokens.transpose()? })
 }
 
 /// The one way out, to the hosts the operator named.

@@ -12,6 +12,7 @@ pub mod environment;
 pub mod forge;
 pub mod model;
 pub mod publish;
+pub mod registry;
 pub mod release;
 pub mod sandbox;
 pub mod server;

@@ -15,7 +15,7 @@ use source::{File, Function, Inherent, Mention, Source, Type};
 const RANKS: &[&[&str]] = &[
     &["core"],
     &["clock", "egress"],
-    &["store", "forge", "model", "sandbox"],
+    &["store", "forge", "model", "registry", "sandbox"],
     &["workspace"],
     &["environment"],
     &["agent", "verify", "publish", "release"],
@@ -28,8 +28,23 @@ const RANKS: &[&[&str]] = &[
 
 /// What a module never imports, though the ranks would let it.
 const NEVER: &[(&str, &[&str])] = &[
-    ("agent", &["forge", "store"]),
-    ("server", &["forge", "model", "sandbox", "workspace", "agent", "verify", "publish", "worker"]),
+    ("agent", &["forge", "registry", "store"]),
+    (
+        "server",
+        &[
+            "forge",
+            "model",
+            "registry",
+            "sandbox",
+            "workspace",
+            "agent",
+            "verify",
+            "publish",
+            "worker",
+        ],
+    ),
+    // What a stolen server cannot do, its program cannot do either.
+    ("worker", &["registry"]),
 ];
 
 /// Foreign crates that stay inside one module.
@@ -41,7 +56,9 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("axum", &["server"]),
     ("hyper_util", &["server"]),
     ("clap", &["cli", "cli.rs"]),
-    ("reqwest", &["egress.rs", "model", "forge"]),
+    ("reqwest", &["egress.rs", "model", "forge", "registry"]),
+    ("tar", &["registry/archive.rs"]),
+    ("zip", &["registry/archive.rs"]),
     ("saphyr_parser", &["core/yaml.rs"]),
     ("seccompiler", &["sandbox/seccomp.rs"]),
     ("landlock", &[]),

@@ -11,12 +11,14 @@ mod files;
 mod leftovers;
 mod publish;
 mod surroundings;
+mod targets;
 mod test;
 
 use std::path::{Path, PathBuf};
 
 use crate::core::manifest::BuildManifest;
 use crate::forge::ForgeError;
+use crate::registry::RegistryError;
 use crate::sandbox::{Sandbox, SandboxError};
 
 pub use annotate::{annotation, data as command_data};
@@ -26,8 +28,9 @@ pub use files::give_tree;
 pub use leftovers::{adopt, end as end_leftovers};
 pub use publish::publish;
 pub use surroundings::{
-    Attest, InputError, PublishInputs, Surroundings, Variables, asked, repository,
+    Attest, InputError, PublishInputs, RegistryInputs, Surroundings, Variables, asked, repository,
 };
+pub use targets::Registries;
 pub use test::test;
 
 /// Where lines for the job's log go.
@@ -96,6 +99,11 @@ pub enum ActionError {
     /// GitHub.
     #[error("GitHub gave no usable answer. Run this job again: it goes on where it stopped")]
     GitHub(#[from] ForgeError),
+    /// A package registry.
+    #[error(
+        "a package registry gave no usable answer. Run this job again: it goes on where it stopped"
+    )]
+    Registry(#[from] RegistryError),
     /// GitHub keeps another file than was sent.
     #[error("GitHub's digest of {name} is not that of the file that was sent: {next}")]
     Upload {

@@ -8,7 +8,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{ActionEnd, ActionError, ActionReport, Attest, PublishInputs, files, manifest_of};
+use super::targets::{self, PreparedUploads};
+use super::{
+    ActionEnd, ActionError, ActionReport, Attest, PublishInputs, Registries, files, manifest_of,
+};
 use crate::clock::Clock;
 use crate::core::approval::Vote;
 use crate::core::changelog::{CHANGELOG_PATH, latest};
@@ -26,7 +29,8 @@ use crate::core::release_gate::{
 use crate::core::report::publication::{
     Words, may_be_released, refusal, refused_summary, release_notes, released_summary,
 };
-use crate::forge::{Ballot, Draft, Forge, ForgeError, PullBranch, ReleaseAnswer, Roles};
+use crate::core::report::registries::registry_table;
+use crate::forge::{Ballot, Draft, Forge, PullBranch, ReleaseAnswer, Roles};
 
 /// How often a run looks anew after GitHub gave no answer.
 const TRIES: u32 = 5;
@@ -38,6 +42,7 @@ const LONGEST_WAIT: u64 = 120;
 /// When GitHub cannot be asked, or the files cannot be read.
 pub async fn publish(
     forge: &Forge,
+    registries: &Registries,
     inputs: &PublishInputs,
     directory: &Path,
     clock: &Clock,
@@ -45,21 +50,21 @@ pub async fn publish(
     let mut tries = 0;
     loop {
         tries += 1;
-        let wait = match once(forge, inputs, directory, clock).await {
-            Err(ActionError::GitHub(error)) if tries < TRIES => match patience(&error, tries) {
-                Some(wait) => wait,
-                None => return Err(error.into()),
-            },
-            other => return other,
+        let ended = once(forge, registries, inputs, directory, clock).await;
+        let kind = match &ended {
+            Err(ActionError::GitHub(error)) => error.kind(),
+            Err(ActionError::Registry(error)) => error.kind(),
+            _ => return ended,
         };
+        let Some(wait) = patience(kind, tries).filter(|_| tries < TRIES) else { return ended };
         // A job has no queue to go back to. What was asked may have happened: the next try looks.
         tokio::time::sleep(wait).await;
     }
 }
 
 /// How long to wait before looking again; `None`: it would not help.
-fn patience(error: &ForgeError, tries: u32) -> Option<Duration> {
-    match error.kind() {
+fn patience(kind: ErrorKind, tries: u32) -> Option<Duration> {
+    match kind {
         ErrorKind::Retry { after_seconds: Some(seconds) } => {
             (seconds <= LONGEST_WAIT).then(|| Duration::from_secs(seconds))
         }
@@ -72,6 +77,7 @@ fn patience(error: &ForgeError, tries: u32) -> Option<Duration> {
 
 async fn once(
     forge: &Forge,
+    registries: &Registries,
     inputs: &PublishInputs,
     directory: &Path,
     clock: &Clock,
@@ -86,21 +92,27 @@ async fn once(
         Ok(plan) => plan,
         Err(refused) => {
             let words = refusal(&refused, &inputs.asked, &inputs.terms, &inputs.prefix);
-            let summary = refused_summary(&words);
-            return Ok((
-                ActionReport { end: ActionEnd::Refused, summary, outputs: Vec::new() },
-                Some(words),
-            ));
+            return Ok(not_released(words));
         }
     };
+    // Everything is looked at everywhere before anything is changed anywhere.
+    let prepared = targets::prepare(registries, &plan, directory, inputs.only_check).await?;
+    let mut prepared = match prepared {
+        Ok(prepared) => prepared,
+        Err(refused) => return Ok(not_released(refused.words())),
+    };
+    let brought = prepared.told();
     if inputs.only_check {
         let outputs = vec![("tag", plan.tag().to_owned())];
-        let summary = may_be_released(&plan, &inputs.asked);
+        let summary = may_be_released(&plan, &inputs.asked) + &registry_table(&brought, false);
         return Ok((ActionReport { end: ActionEnd::Done, summary, outputs }, None));
     }
     let again = plan.found().is_some_and(|found| !found.draft);
-    let url = release(forge, &repo, &plan, inputs.attest, directory).await?;
+    let ended = release(forge, &repo, &plan, &prepared, inputs.attest, directory).await;
+    prepared.give_back().await;
+    let url = ended?;
     let summary = released_summary(&plan, &inputs.asked, &url, again);
+    let summary = summary + &registry_table(&brought, true);
     let outputs = vec![
         ("tag", plan.tag().to_owned()),
         ("version", plan.version().to_owned()),
@@ -108,6 +120,11 @@ async fn once(
         ("commit", plan.mark().commit.to_string()),
     ];
     Ok((ActionReport { end: ActionEnd::Done, summary, outputs }, None))
+}
+
+fn not_released(words: Words) -> (ActionReport, Option<Words>) {
+    let summary = refused_summary(&words);
+    (ActionReport { end: ActionEnd::Refused, summary, outputs: Vec::new() }, Some(words))
 }
 
 /// Asks GitHub for everything the judge looks at.
@@ -231,6 +248,7 @@ async fn release(
     forge: &Forge,
     repo: &RepoRef,
     plan: &ReleasePlan,
+    prepared: &PreparedUploads,
     attest: Attest,
     directory: &Path,
 ) -> Result<String, ActionError> {
@@ -256,6 +274,8 @@ async fn release(
             "somebody changed the draft. Look who, remove that file there, and run this job again";
         return Err(ActionError::Upload { name, next });
     }
+    // What cannot be taken back comes last.
+    prepared.publish().await?;
     let published = match plan.found() {
         Some(found) if !found.draft => release,
         _ => forge.publish_draft(repo, release.id).await?,

@@ -4,9 +4,11 @@
 //! missing or malformed is named as it stands in the workflow file; the token's debug form shows
 //! nothing.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
+use strum::VariantArray as _;
 use url::Url;
 
 use crate::core::github::Role;
@@ -14,6 +16,10 @@ use crate::core::id::{Number, RepoId, RepoName, RunId, Sha};
 use crate::core::manifest::{Digest, ReleaseId, RunAttempt};
 use crate::core::policy::Requester;
 use crate::core::release_gate::{ReleaseCheck, ReleaseRequest, Terms};
+use crate::core::target::ReleaseTarget;
+
+/// The addresses of package registries that a workflow file may name.
+const REGISTRY_NAMES: [&str; 5] = ["crates", "crates-api", "npm", "pypi", "pypi-upload"];
 
 /// What a job is surrounded by.
 #[derive(Debug)]
@@ -58,6 +64,17 @@ pub struct PublishInputs {
     pub attest: Attest,
     /// Whether to say only what would happen.
     pub only_check: bool,
+}
+
+/// Where package registries are, and what the workflow file hands in for them.
+#[derive(Debug, Default)]
+pub struct RegistryInputs {
+    /// Addresses other than the public ones, by what `registries` calls them.
+    pub addresses: BTreeMap<String, Url>,
+    /// Secrets of the job's environment.
+    pub tokens: BTreeMap<ReleaseTarget, SecretString>,
+    /// Where the job asks for a token that says who it is, and with what.
+    pub id_tokens: Option<(Url, SecretString)>,
 }
 
 /// Whether the workflow attests the files.
@@ -139,6 +156,31 @@ impl PublishInputs {
             prefix: variable("GANDER_INPUT_COMMAND").unwrap_or_else(|| "/gander".to_owned()),
             attest: attest.unwrap_or(Attest::Off),
             only_check: only_check.unwrap_or(false),
+        })
+    }
+}
+
+impl RegistryInputs {
+    /// Reads what the workflow file says, and where the runner lets a job say who it is.
+    ///
+    /// # Errors
+    /// The first thing malformed.
+    pub fn read(variable: Variables<'_>) -> Result<Self, InputError> {
+        let addresses = optional(variable, "GANDER_INPUT_REGISTRIES", "registries", addresses)?;
+        let given = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+        let token = |target: &ReleaseTarget| {
+            let name = format!("GANDER_INPUT_{}_TOKEN", target.key().to_ascii_uppercase());
+            Some((*target, SecretString::from(given(&name)?.trim().to_owned())))
+        };
+        const ID_TOKENS: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
+        let id_token = given("ACTIONS_ID_TOKEN_REQUEST_TOKEN").map(SecretString::from);
+        let url = optional(variable, ID_TOKENS, ID_TOKENS, |text| {
+            Url::parse(text).map_err(|bad| format!("{text:?}: {bad}"))
+        })?;
+        Ok(Self {
+            addresses: addresses.unwrap_or_default(),
+            tokens: ReleaseTarget::VARIANTS.iter().filter_map(token).collect(),
+            id_tokens: url.zip(id_token),
         })
     }
 }
@@ -261,6 +303,23 @@ fn attest(text: &str) -> Result<Attest, String> {
 
 fn yes_or_no(text: &str) -> Result<bool, String> {
     text.parse().map_err(|_| format!("{text:?} is not true or false"))
+}
+
+/// `NAME=ADDRESS`, one a line.
+fn addresses(text: &str) -> Result<BTreeMap<String, Url>, String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let address = |line: &str| {
+        let (name, address) = line.split_once('=').unwrap_or((line, ""));
+        if !REGISTRY_NAMES.contains(&name.trim()) {
+            return Err(format!(
+                "{line:?} does not begin with one of {}",
+                REGISTRY_NAMES.join(", ")
+            ));
+        }
+        let url = Url::parse(address.trim()).map_err(|bad| format!("{line:?}: {bad}"))?;
+        Ok((name.trim().to_owned(), url))
+    };
+    lines.map(address).collect()
 }
 
 /// An App's account.

@@ -13,10 +13,11 @@ use rustix::process::DumpableBehavior;
 use super::rules::annotations;
 use super::{AnyError, CommandResult, say, start_logging, unprivileged};
 use crate::action::{
-    ActionEnd, ActionError, ActionReport, Checkout, PublishInputs, Surroundings, adopt, asked,
-    build, command_data, end_leftovers, give_tree, given, kept, publish, repository, test,
+    ActionEnd, ActionError, ActionReport, Checkout, PublishInputs, RegistryInputs, Surroundings,
+    adopt, asked, build, command_data, end_leftovers, give_tree, given, kept, publish, repository,
+    test,
 };
-use crate::app::{forge_of_job, sandbox};
+use crate::app::{forge_of_job, registries_of_job, sandbox};
 use crate::clock::Clock;
 use crate::config::{environment, toolchain_places, variable};
 use crate::core::text::boxed;
@@ -144,8 +145,9 @@ async fn work(mode: ActionMode, surroundings: &Surroundings) -> Result<ActionRep
                  `token: ${{ github.token }}`",
             )?;
             let forge = forge_of_job(&surroundings.api, &surroundings.web, token)?;
-            let clock = Clock::system();
-            let (report, words) = publish(&forge, &inputs, &surroundings.directory, &clock).await?;
+            let registries = registries_of_job(RegistryInputs::read(&variable)?)?;
+            let (clock, directory) = (Clock::system(), &surroundings.directory);
+            let (report, words) = publish(&forge, &registries, &inputs, directory, &clock).await?;
             if let Some(words) = words {
                 let text = command_data(&format!("{} {}", words.what, words.next));
                 say(format!("::error title=Not released::{text}"));

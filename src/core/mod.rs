@@ -36,6 +36,7 @@ pub mod release;
 pub mod release_gate;
 pub mod report;
 pub mod setup;
+pub mod target;
 pub mod task;
 pub mod test_results;
 pub mod text;

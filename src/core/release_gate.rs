@@ -12,6 +12,7 @@ use super::github::{Actor, Role};
 use super::id::{Branch, Login, Number, RepoId, Sha, Timestamp, UserId};
 use super::manifest::{Artifact, BuildManifest, Digest, FileName, ReleaseId, RunAttempt};
 use super::policy::{ReleaseRules, Requester};
+use super::target::ReleaseTarget;
 
 mod kept;
 
@@ -179,6 +180,7 @@ pub struct ReleasePlan {
     notes: String,
     mark: Mark,
     files: Vec<Artifact>,
+    targets: Vec<ReleaseTarget>,
     approval: Approval,
     found: Option<ReleaseSeen>,
     tagged: bool,
@@ -254,6 +256,10 @@ impl ReleasePlan {
     pub fn files(&self) -> &[Artifact] {
         &self.files
     }
+    /// The package registries that it is brought to, as the rules at the commit say.
+    pub fn targets(&self) -> &[ReleaseTarget] {
+        &self.targets
+    }
     /// Whose consent this rests on.
     pub fn approval(&self) -> &Approval {
         &self.approval
@@ -290,6 +296,7 @@ pub fn judge(asked: &ReleaseRequest, terms: &Terms, facts: &Facts) -> Result<Rel
         version: section.version.clone(),
         notes: section.notes.clone(),
         files: facts.manifest.files.clone(),
+        targets: facts.rules.as_ref().map(|rules| rules.targets.clone()).unwrap_or_default(),
         tag,
         mark,
         approval,

@@ -66,6 +66,7 @@ use super::policy::{Denied, RULES_PATH, Show};
 use super::text::{boxed, inline, within};
 
 pub mod publication;
+pub mod registries;
 pub mod release;
 
 /// The label every pull request of Gander carries.

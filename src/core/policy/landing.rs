@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::values;
 use crate::core::github::Role;
+use crate::core::target::ReleaseTarget;
 
 /// The roles that can be asked for. Anything weaker than write cannot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,6 +166,9 @@ pub struct ReleaseRules {
     /// What is released, as glob patterns.
     #[serde(deserialize_with = "values::release_artifacts")]
     pub artifacts: Vec<String>,
+    /// The package registries that it is brought to, besides GitHub's own page.
+    #[serde(deserialize_with = "values::release_targets")]
+    pub targets: Vec<ReleaseTarget>,
     /// Hours after which an approval no longer starts a publication, if sooner than the workflow
     /// says.
     #[serde(deserialize_with = "values::release_approval_hours")]
@@ -211,6 +215,7 @@ impl Default for ReleaseRules {
             tag: "v{version}".to_owned(),
             build: Vec::new(),
             artifacts: Vec::new(),
+            targets: Vec::new(),
             approval_hours: None,
         }
     }

@@ -10,6 +10,7 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 
 use super::super::budget::Money;
+use super::super::target::ReleaseTarget;
 use super::{runs_nothing, tag_of};
 
 pub(super) fn budget_run<'de, D: Deserializer<'de>>(from: D) -> Result<Money, D::Error> {
@@ -139,6 +140,23 @@ pub(super) fn release_artifacts<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Vec<String>, D::Error> {
     entries("[release] artifacts", EntryKind::Glob, from)
+}
+
+pub(super) fn release_targets<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Vec<ReleaseTarget>, D::Error> {
+    let mut targets: Vec<ReleaseTarget> = Vec::new();
+    for word in Vec::<String>::deserialize(from)? {
+        let target = match word.parse() {
+            Ok(target) => target,
+            Err(why) => return refused("[release] targets", &format!("{why}")),
+        };
+        if targets.contains(&target) {
+            return refused("[release] targets", &format!("names `{word}` twice"));
+        }
+        targets.push(target);
+    }
+    Ok(targets)
 }
 
 pub(super) fn release_approval_hours<'de, D: Deserializer<'de>>(

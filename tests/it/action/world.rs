@@ -18,7 +18,7 @@ pub(crate) const HOUR: i64 = 3_600_000;
 /// The program.
 const OWN: &str = env!("CARGO_BIN_EXE_gander");
 
-const RULES: &str = "[verify]\ncommands = [\"sh check.sh\"]\n\n[release]\n\
+pub(crate) const RULES: &str = "[verify]\ncommands = [\"sh check.sh\"]\n\n[release]\n\
                      build = [\"sh build.sh\"]\nartifacts = [\"dist/*\"]\n";
 
 /// What a run of a mode left.
@@ -54,7 +54,12 @@ pub(crate) struct World {
 impl World {
     /// A repository with a release pull request that nobody has looked at yet.
     pub(crate) async fn with_release() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let build = "mkdir dist && printf tool > dist/tool && printf doc > dist/tool.1\n";
+        Self::with_release_of(tempfile::tempdir().unwrap(), RULES, build).await
+    }
+
+    /// A release that is made so, by these rules.
+    pub(crate) async fn with_release_of(folder: TempDir, rules: &str, build: &str) -> Self {
         let ahead = Arc::new(AtomicI64::new(0));
         let offset = Arc::clone(&ahead);
         let root = folder.path().join("github");
@@ -69,12 +74,9 @@ impl World {
             if role == "maintain" {
                 let files = [
                     ("CHANGELOG.md", "# Changelog\n\n## 1.1.0\n\n- old\n"),
-                    (".github/gander.toml", RULES),
+                    (".github/gander.toml", rules),
                     ("check.sh", "test -f build.sh\n"),
-                    (
-                        "build.sh",
-                        "mkdir dist && printf tool > dist/tool && printf doc > dist/tool.1\n",
-                    ),
+                    ("build.sh", build),
                 ];
                 let spec = RepositorySpec::new("acme", "widgets", &files);
                 repository = emulator.create_repository(spec).unwrap();
@@ -113,12 +115,15 @@ impl World {
 
     /// The same, approved by a maintainer, green, merged and built.
     pub(crate) async fn with_approved_release() -> Self {
-        let mut world = Self::with_release().await;
-        world.ci_says("success");
-        world.reviews("mona", Verdict::Approves);
-        world.merges();
-        world.builds().await;
-        world
+        Self::with_release().await.approved_and_built().await
+    }
+
+    pub(crate) async fn approved_and_built(mut self) -> Self {
+        self.ci_says("success");
+        self.reviews("mona", Verdict::Approves);
+        self.merges();
+        self.builds().await;
+        self
     }
 
     pub(crate) fn opens_release(&mut self, branch: &str, base: &str) {

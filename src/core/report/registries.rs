@@ -1,0 +1,128 @@
+//! What the Action says of package registries.
+//!
+//! Invariants: each refusal says what is wrong and the next step; others' words are inert in it.
+
+use std::fmt::Write as _;
+
+use super::inline;
+use super::publication::Words;
+use crate::core::manifest::Digest;
+use crate::core::policy::RULES_PATH;
+use crate::core::target::ReleaseTarget;
+
+/// Why a release is not brought to a registry, and so nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum TargetRefused {
+    NothingBuilt { target: ReleaseTarget },
+    Unfit { target: ReleaseTarget, why: String },
+    OtherVersion { target: ReleaseTarget, file: String, says: String, version: String },
+    Taken { target: ReleaseTarget, file: String, theirs: String, ours: Digest },
+    NoCredential { target: ReleaseTarget },
+    NotTrusted { target: ReleaseTarget, package: String, why: String },
+}
+
+/// A file, and where it is brought to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Brought {
+    pub target: ReleaseTarget,
+    pub package: String,
+    pub version: String,
+    pub file: String,
+    /// Whether a run before this one brought it.
+    pub was_there: bool,
+}
+
+impl TargetRefused {
+    /// In words.
+    pub fn words(&self) -> Words {
+        let (what, next) = match self {
+            Self::NothingBuilt { target } => (
+                format!("The build made no file for {target}, which `[release] targets` names."),
+                format!(
+                    "Let `[release] build` make {}, and name it in `[release] artifacts` \
+                     (`{RULES_PATH}`); or take `{}` out of `targets`.",
+                    kind_of_file(*target),
+                    target.key()
+                ),
+            ),
+            Self::Unfit { target, why } => (
+                format!("{target} would not take the build: {}.", inline(why, 400)),
+                "Mend it on the default branch and order the release anew.".to_owned(),
+            ),
+            Self::OtherVersion { target, file, says, version } => (
+                format!(
+                    "`{file}` for {target} is version {}, and {version} is what was approved.",
+                    inline(says, 80)
+                ),
+                "Let the package's version move with the release, or leave its file out of \
+                 `[release] artifacts`."
+                    .to_owned(),
+            ),
+            Self::Taken { target, file, theirs, ours } => (
+                format!(
+                    "{target} has another `{file}` already: {} there, {ours} here.",
+                    inline(theirs, 120)
+                ),
+                "Nothing there is ever replaced. Find out who published it, and release the next \
+                 version."
+                    .to_owned(),
+            ),
+            Self::NoCredential { target } => (
+                format!("This job has nothing to publish on {target} with."),
+                format!(
+                    "Allow the publish job `id-token: write` and let {target} trust this workflow, \
+                     or hand in a secret of its environment as `{}-token`.",
+                    target.key()
+                ),
+            ),
+            Self::NotTrusted { target, package, why } => (
+                format!(
+                    "{target} does not let this workflow publish {}: {}.",
+                    inline(package, 120),
+                    inline(why, 400)
+                ),
+                format!(
+                    "Name this repository, workflow file and environment as a trusted publisher of \
+                     it there. A package that does not exist yet may need a secret for its first \
+                     version, as `{}-token`.",
+                    target.key()
+                ),
+            ),
+        };
+        Words { what, next }
+    }
+}
+
+fn kind_of_file(target: ReleaseTarget) -> &'static str {
+    match target {
+        ReleaseTarget::Crates => "a `.crate` by `cargo package`",
+        ReleaseTarget::Npm => "a `.tgz` by `npm pack`",
+        ReleaseTarget::Pypi => "a wheel or source archive by `python -m build`",
+    }
+}
+
+/// What is where, as a table; `done` when all of it is.
+pub fn registry_table(brought: &[Brought], done: bool) -> String {
+    if brought.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n| registry | package | file | |\n|---|---|---|---|\n".to_owned();
+    for it in brought {
+        let state = match (it.was_there, done) {
+            (true, _) => "was there already, the same",
+            (false, true) => "published",
+            (false, false) => "would be published",
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {} {} | `{}` | {state} |",
+            it.target,
+            inline(&it.package, 120),
+            inline(&it.version, 80),
+            it.file
+        );
+    }
+    text
+}

@@ -1,0 +1,258 @@
+//! Package registries: what is there of a release, and publishing what is not.
+//!
+//! Invariants: what is there is never replaced; a file counts as there only when the registry's own
+//! digest is that of the file that was built; a credential is sent to the registry it is for and
+//! stands in no error; what changes something is sent once, and whoever asked looks whether it
+//! happened before it asks again.
+
+mod archive;
+mod crates;
+mod id_token;
+mod npm;
+mod pypi;
+mod wire;
+
+use secrecy::SecretString;
+
+pub use crates::CratesIo;
+pub use id_token::IdTokens;
+pub use npm::NpmRegistry;
+pub use pypi::{PyPi, PyPiAddresses};
+
+use crate::core::fault::ErrorKind;
+use crate::core::manifest::{Digest, FileName};
+use crate::core::target::ReleaseTarget;
+use crate::egress::EgressError;
+
+/// A file of the build.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct BuiltFile {
+    pub name: FileName,
+    pub content: Vec<u8>,
+}
+
+/// One file that a registry takes.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Upload {
+    /// The package, as the registry calls it.
+    pub package: String,
+    /// As the package spells it.
+    pub version: String,
+    pub file: BuiltFile,
+    /// The packages of this build that have to be there before.
+    pub needs: Vec<String>,
+}
+
+/// What a registry has under an upload's name and version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileStanding {
+    /// Nothing.
+    Absent,
+    /// This very file.
+    Same,
+    /// Another file, with this digest.
+    Other(String),
+}
+
+/// A file of the build that its registry would not take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{file}` {why}")]
+pub struct UnfitFile {
+    /// Its name.
+    pub file: String,
+    /// What is wrong with it, as the rest of a sentence.
+    pub why: String,
+}
+
+/// Why a registry did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum RegistryError {
+    #[error("{registry} gave no answer while {doing}")]
+    NoAnswer { registry: String, doing: String, source: EgressError },
+    #[error("{registry} did not answer in time while {doing}")]
+    TimedOut { registry: String, doing: String },
+    /// It answered with a status that says no.
+    #[error("{registry} answered {status} while {doing}: {words}")]
+    Refused {
+        registry: String,
+        doing: String,
+        status: u16,
+        /// Its own, shortened.
+        words: String,
+        /// How long it asks us to wait.
+        after_seconds: Option<u64>,
+    },
+    #[error("the answer of {registry} while {doing} cannot be read: {why}")]
+    Unreadable { registry: String, doing: String, why: String },
+    /// It took a file and does not show it.
+    #[error("{registry} took {package} {version} and does not show it yet")]
+    NotShown { registry: String, package: String, version: String },
+}
+
+impl RegistryError {
+    /// What it means for the work.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoAnswer { source, .. } => source.kind(),
+            Self::TimedOut { .. } | Self::NotShown { .. } => {
+                ErrorKind::Retry { after_seconds: None }
+            }
+            Self::Refused { status, after_seconds, .. } if *status == 429 || *status >= 500 => {
+                ErrorKind::Retry { after_seconds: *after_seconds }
+            }
+            Self::Refused { .. } | Self::Unreadable { .. } => ErrorKind::Permanent,
+        }
+    }
+}
+
+/// One registry.
+#[derive(Debug)]
+pub enum Registry {
+    /// Of Rust's crates.
+    Crates(CratesIo),
+    /// Of JavaScript's packages.
+    Npm(NpmRegistry),
+    /// Of Python's.
+    PyPi(PyPi),
+}
+
+impl Registry {
+    /// Which kind it is.
+    pub fn target(&self) -> ReleaseTarget {
+        match self {
+            Self::Crates(_) => ReleaseTarget::Crates,
+            Self::Npm(_) => ReleaseTarget::Npm,
+            Self::PyPi(_) => ReleaseTarget::Pypi,
+        }
+    }
+
+    /// The files of a build that are for this registry.
+    ///
+    /// # Errors
+    /// The first that looks like one and is none that it would take.
+    pub fn uploads(&self, files: &[BuiltFile]) -> Result<Vec<Upload>, UnfitFile> {
+        match self {
+            Self::Crates(_) => CratesIo::uploads(files),
+            Self::Npm(_) => NpmRegistry::uploads(files),
+            Self::PyPi(_) => PyPi::uploads(files),
+        }
+    }
+
+    /// Whether an upload is of this version, as the rest of the release spells it.
+    pub fn is_of(&self, upload: &Upload, version: &str) -> bool {
+        match self {
+            Self::Crates(_) | Self::Npm(_) => upload.version == version,
+            Self::PyPi(_) => pypi::is_same_version(&upload.version, version),
+        }
+    }
+
+    /// What is there already.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked.
+    pub async fn standing(&self, upload: &Upload) -> Result<FileStanding, RegistryError> {
+        match self {
+            Self::Crates(it) => it.standing(upload).await,
+            Self::Npm(it) => it.standing(upload).await,
+            Self::PyPi(it) => it.standing(upload).await,
+        }
+    }
+
+    /// What one credential is good for: uploads with the same text share it.
+    pub fn credential_scope<'u>(&self, upload: &'u Upload) -> &'u str {
+        match self {
+            Self::Crates(_) | Self::PyPi(_) => "",
+            Self::Npm(_) => &upload.package,
+        }
+    }
+
+    /// A credential that lives for minutes, for the workflow that this job is part of.
+    ///
+    /// # Errors
+    /// When the registry does not trust this workflow, or cannot be asked.
+    pub async fn trusted(
+        &self,
+        tokens: &IdTokens,
+        upload: &Upload,
+    ) -> Result<SecretString, RegistryError> {
+        match self {
+            Self::Crates(it) => it.trusted(tokens).await,
+            Self::Npm(it) => it.trusted(tokens, upload).await,
+            Self::PyPi(it) => it.trusted(tokens).await,
+        }
+    }
+
+    /// Publishes a file that is not there.
+    ///
+    /// # Errors
+    /// When it was refused, or nobody knows whether it happened.
+    pub async fn publish(
+        &self,
+        upload: &Upload,
+        credential: &SecretString,
+    ) -> Result<(), RegistryError> {
+        match self {
+            Self::Crates(it) => it.publish(upload, credential).await,
+            Self::Npm(it) => it.publish(upload, credential).await,
+            Self::PyPi(it) => it.publish(upload, credential).await,
+        }
+    }
+
+    /// Gives back a credential that lives for minutes, where that can be done.
+    pub async fn give_back(&self, credential: &SecretString) {
+        match self {
+            Self::Crates(it) => it.give_back(credential).await,
+            // They end by themselves, within the hour and within fifteen minutes.
+            Self::Npm(_) | Self::PyPi(_) => {}
+        }
+    }
+}
+
+/// The uploads in an order in which each stands after those that it needs.
+pub fn in_order(mut uploads: Vec<Upload>) -> Vec<Upload> {
+    uploads.sort_by(|a, b| (&a.package, &a.file.name).cmp(&(&b.package, &b.file.name)));
+    let mut ordered: Vec<Upload> = Vec::new();
+    while !uploads.is_empty() {
+        let waits = |upload: &Upload| {
+            let other =
+                |it: &Upload| it.package != upload.package && upload.needs.contains(&it.package);
+            uploads.iter().any(other)
+        };
+        // Those that need each other go as they are.
+        let next = uploads.iter().position(|upload| !waits(upload)).unwrap_or(0);
+        ordered.push(uploads.remove(next));
+    }
+    ordered
+}
+
+/// The SHA-256 of a file, as hex.
+fn sha256(content: &[u8]) -> String {
+    Digest::of(content).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_needed_goes_first_and_a_circle_ends() {
+        let upload = |package: &str, needs: &[&str]| Upload {
+            package: package.to_owned(),
+            version: "1.0.0".to_owned(),
+            file: BuiltFile { name: format!("{package}.crate").parse().unwrap(), content: vec![] },
+            needs: needs.iter().map(|it| (*it).to_owned()).collect(),
+        };
+        let all = vec![
+            upload("app", &["core", "util", "serde"]),
+            upload("util", &["core"]),
+            upload("core", &["core"]),
+            upload("x", &["y"]),
+            upload("y", &["x"]),
+        ];
+        let names: Vec<String> = in_order(all).into_iter().map(|it| it.package).collect();
+        assert_eq!(names, ["core", "util", "app", "x", "y"]);
+    }
+}
