@@ -25,12 +25,13 @@ PAGES := target/npm-pages/node_modules/playwright-core/package.json
 RUNNER := INSTA_UPDATE=no CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --show $(CURDIR) --" \
           CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(CURDIR)/target/debug/gander unprivileged --show $(CURDIR) --"
 
-.PHONY: help demo test test-runners required test-pages crash survivors lint lint-rest deny lint-action setup-lint dist bench fmt setup setup-test
+.PHONY: help demo test test-runners test-registries required test-pages crash survivors lint lint-rest deny lint-action setup-lint dist bench fmt setup setup-test
 
 help:
 	@echo "make demo   an issue becomes a release on a GitHub emulator: no network, key or account"
 	@echo "make test   all tests, with real git, SQLite, HTTP and sandbox"
 	@echo "make test-runners  what real test runners print, against what was recorded of them"
+	@echo "make test-registries  what is published to real registries, and installed from them"
 	@echo "make test-pages  the setup pages in Chromium; pictures in target/pages"
 	@echo "make crash  200 kills at random moments, and before and after every write"
 	@echo "make survivors  1,000 runs of the sandbox with daemons and fork bombs: nothing is left"
@@ -52,6 +53,10 @@ test: setup-test $(OPENAPI) $(EXAMPLES)
 	@rm -rf $(EXCHANGES) && mkdir -p -m 1777 $(EXCHANGES)
 	$(RUNNER) GANDER_WEBHOOK_EXAMPLES="$(CURDIR)/$(EXAMPLES_DIR)" GANDER_EXCHANGES="$(CURDIR)/$(EXCHANGES)" \
 	  GANDER_OPENAPI="$(CURDIR)/$(OPENAPI)" $(CARGO) test $(ALL)
+
+test-registries:
+	@sh scripts/need.sh cargo cc curl node npm python3-venv
+	@sh scripts/test-registries.sh
 
 # With RECORD=1 what they print is recorded anew.
 test-runners:

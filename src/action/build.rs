@@ -141,7 +141,12 @@ fn collect(
     }
     let mut files = Vec::new();
     for path in taken.values() {
-        files.push(files::take(tree, path, plain_name(path)?, directory)?);
+        let file = files::take(tree, path, plain_name(path)?, directory)?;
+        if file.size == 0 {
+            let words = format!("`{path}` is empty: a build that failed unseen leaves such files");
+            return Err(ActionError::Artifact(words));
+        }
+        files.push(file);
     }
     files.sort();
     Ok(files)

@@ -26,6 +26,7 @@ use super::id::{Branch, CommentId, Login, Number, ReleaseId, RunId, Sha, Timesta
 use super::job::{MissingChecks, Obstacle};
 use super::machine::Machine;
 use super::policy::MergeOn;
+use super::target::ReleaseTarget;
 
 mod advance;
 mod fact;
@@ -133,6 +134,9 @@ pub struct VersionPlan {
     /// Whether there may be one all the same.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub last_unknown: bool,
+    /// The version in the manifests that moves to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moves_from: Option<String>,
     /// Why it is that version, in our words.
     pub why: String,
     /// `2026-01-31`, which stands in the changelog.
@@ -152,6 +156,9 @@ pub struct VersionPlan {
     /// On what the repository merges.
     #[serde(default)]
     pub merge_on: MergeOn,
+    /// The package registries that it is brought to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<ReleaseTarget>,
 }
 
 /// A merge of the release pull request.

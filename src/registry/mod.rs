@@ -87,6 +87,10 @@ pub enum RegistryError {
     },
     #[error("the answer of {registry} while {doing} cannot be read: {why}")]
     Unreadable { registry: String, doing: String, why: String },
+    #[error(
+        "what was handed in for {registry} holds characters that no header may: hand in the token alone"
+    )]
+    BadCredential { registry: String },
     /// It took a file and does not show it.
     #[error("{registry} took {package} {version} and does not show it yet")]
     NotShown { registry: String, package: String, version: String },
@@ -103,7 +107,9 @@ impl RegistryError {
             Self::Refused { status, after_seconds, .. } if *status == 429 || *status >= 500 => {
                 ErrorKind::Retry { after_seconds: *after_seconds }
             }
-            Self::Refused { .. } | Self::Unreadable { .. } => ErrorKind::Permanent,
+            Self::Refused { .. } | Self::Unreadable { .. } | Self::BadCredential { .. } => {
+                ErrorKind::Permanent
+            }
         }
     }
 }

@@ -71,9 +71,12 @@ impl PyPi {
             normalized(&upload.package)
         ));
         let ask = Ask { accept: SIMPLE, ..Ask::get(&doing, url) };
-        let Some(reply) = self.wire.ask(ask).await?.found()? else {
+        let reply = self.wire.ask(ask).await?;
+        // pypiserver sends people to PyPI for what it does not have.
+        if reply.status.is_redirection() && leads_elsewhere(&reply, &self.addresses.index) {
             return Ok(FileStanding::Absent);
-        };
+        }
+        let Some(reply) = reply.found()? else { return Ok(FileStanding::Absent) };
         let files = listed(&reply)?;
         let name = upload.file.name.as_str();
         Ok(match files.into_iter().find(|(listed, _)| listed == name) {
@@ -119,6 +122,12 @@ impl PyPi {
         self.wire.ask(ask).await?.accepted()?;
         Ok(())
     }
+}
+
+fn leads_elsewhere(reply: &RegistryAnswer, index: &Url) -> bool {
+    let location = reply.headers.get(http::header::LOCATION).and_then(|it| it.to_str().ok());
+    let location = location.and_then(|location| index.join(location).ok());
+    location.is_some_and(|location| location.origin() != index.origin())
 }
 
 /// The files of an index page, with their SHA-256 where it names one.

@@ -94,9 +94,8 @@ impl Wire {
             request = request.header(CONTENT_TYPE, ask.kind);
         }
         if let Some(text) = ask.authorization {
-            let mut value = HeaderValue::from_str(&text).map_err(|_| {
-                unreadable("the credential holds characters no header may".to_owned())
-            })?;
+            let mut value = HeaderValue::from_str(&text)
+                .map_err(|_| RegistryError::BadCredential { registry: registry.clone() })?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }

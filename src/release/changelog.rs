@@ -5,10 +5,11 @@
 //! mentioned so that it would notify them; what a model wrote is marked.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use super::ReleasedCommit;
 use super::conventional::{ChangeKind, Said, said};
-use crate::core::changelog::{first_section, heading};
+use crate::core::changelog::{first_section, heading, latest};
 use crate::core::text::inline;
 
 const TITLE: &str = "# Changelog\n";
@@ -74,7 +75,11 @@ pub fn with_section(existing: Option<&str>, version: &str, date: &str, notes: &s
     match first_section(text) {
         Some(at) => {
             let (above, below) = text.split_at(at);
-            format!("{above}{}{below}", ended(format!("{section}\n")))
+            let whole = format!("{above}{}{below}", ended(format!("{section}\n")));
+            match latest(text) {
+                Some(before) => with_links(&whole, &before.version, version),
+                None => whole,
+            }
         }
         None => {
             let gap = if text.ends_with("\n\n") || text.ends_with("\n\r\n") {
@@ -87,6 +92,37 @@ pub fn with_section(existing: Option<&str>, version: &str, date: &str, notes: &s
             format!("{text}{}", ended(format!("{gap}{section}")))
         }
     }
+}
+
+/// The links below a changelog brought up to date: `[Unreleased]` compares with the new version,
+/// which gets a link of its own.
+fn with_links(text: &str, old: &str, new: &str) -> String {
+    let mut linked = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let Some((before, compared)) = unreleased_link(line, old) else {
+            linked.push_str(line);
+            continue;
+        };
+        let end = &line[line.trim_end_matches(['\r', '\n']).len()..];
+        let end = if end.is_empty() { "\n" } else { end };
+        let tag = compared.replace(old, new);
+        linked.push_str(&line.replacen(&format!("/{compared}.."), &format!("/{tag}.."), 1));
+        if !line.ends_with('\n') {
+            linked.push_str(end);
+        }
+        let _ = write!(linked, "[{new}]: {before}{compared}...{tag}{end}");
+    }
+    linked
+}
+
+/// `https://…/compare/` and `v1.1.0` of `[Unreleased]: https://…/compare/v1.1.0...HEAD`.
+fn unreleased_link<'a>(line: &'a str, old: &str) -> Option<(&'a str, &'a str)> {
+    let rest = line.get(..13).filter(|start| start.eq_ignore_ascii_case("[unreleased]:"));
+    let address = line[rest?.len()..].trim_start();
+    let at = address.find("/compare/")? + "/compare/".len();
+    let (before, compared) = address.split_at(at);
+    let (compared, _) = compared.split_once("..")?;
+    compared.contains(old).then_some((before, compared))
 }
 
 /// Whether people keep notes on what is not released yet, which this does not move.
@@ -222,6 +258,21 @@ mod tests {
             with_section(Some("# Log\r\n\r\nWords.\r\n"), "0.1.0", "2026-01-31", "- a"),
             "# Log\r\n\r\nWords.\r\n\r\n## 0.1.0 (2026-01-31)\r\n\r\n- a\r\n"
         );
+    }
+
+    #[test]
+    fn links_that_compare_versions_go_along() {
+        let links = "[unreleased]: https://h/w/compare/v1.1.0...HEAD\n\
+                     [1.1.0]: https://h/w/compare/v1.0.0...v1.1.0\n";
+        let text = format!("# Log\n\n## [Unreleased]\n\n## [1.1.0]\n\n- a\n\n{links}");
+        let after = with_section(Some(&text), "1.2.0", "2026-01-31", "- b");
+        let expected = "[unreleased]: https://h/w/compare/v1.2.0...HEAD\n\
+                        [1.2.0]: https://h/w/compare/v1.1.0...v1.2.0\n\
+                        [1.1.0]: https://h/w/compare/v1.0.0...v1.1.0\n";
+        assert!(after.ends_with(expected), "{after}");
+        // A link to something else stays.
+        let other = text.replace("compare/v1.1.0...", "commits/main#...");
+        assert!(with_section(Some(&other), "1.2.0", "2026-01-31", "- b").contains("commits/main"));
     }
 
     #[test]

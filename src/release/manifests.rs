@@ -48,11 +48,10 @@ pub fn is_wanted(path: &str) -> bool {
     let foreign = ["node_modules", "vendor", "target", "third_party"];
     let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
     match name {
-        "Cargo.toml" | "package.json" | "pyproject.toml" => {
+        "Cargo.lock" | "Cargo.toml" | "package.json" | "pyproject.toml" => {
             !directory.split('/').any(|part| foreign.contains(&part))
         }
-        "Cargo.lock"
-        | "package-lock.json"
+        "package-lock.json"
         | "npm-shrinkwrap.json"
         | "pnpm-lock.yaml"
         | "pnpm-workspace.yaml"
@@ -63,10 +62,11 @@ pub fn is_wanted(path: &str) -> bool {
     }
 }
 
-/// The version the project says it has, and the file that says so.
-pub fn current(files: &FileSet) -> Option<(Version, String)> {
+/// The version the project says it has, and the file that says so. Of a workspace whose packages
+/// have several, the one that was released last.
+pub fn current(files: &FileSet, last: Option<&Version>) -> Option<(Version, String)> {
     let (texts, _) = texts(files);
-    let (version, path) = said(&texts)?;
+    let (version, path) = said(&texts, last)?;
     Some((version, path.to_owned()))
 }
 
@@ -79,16 +79,15 @@ pub fn names(files: &FileSet) -> BTreeSet<String> {
     all.map(|name| name.to_lowercase()).collect()
 }
 
-/// The files with their version replaced.
-pub fn with_version(files: &FileSet, new: &Version) -> Edits {
+/// The files with this version of theirs replaced, as [`current`] found it.
+pub fn with_version(files: &FileSet, old: Option<&Version>, new: &Version) -> Edits {
     let (texts, unread) = texts(files);
     let left = unread.iter().map(|path| format!("`{path}` is not UTF-8")).collect();
     let mut edits = Edits { changed: BTreeMap::new(), left };
-    let old = said(&texts).map(|(old, _)| old);
-    cargo::edit(&texts, old.as_ref(), new, &mut edits);
-    npm::edit(&texts, old.as_ref(), new, &mut edits);
-    python::edit(&texts, old.as_ref(), new, &mut edits);
-    plain(&texts, old.as_ref(), new, &mut edits);
+    cargo::edit(&texts, old, new, &mut edits);
+    npm::edit(&texts, old, new, &mut edits);
+    python::edit(&texts, old, new, &mut edits);
+    plain(&texts, old, new, &mut edits);
     // What says the same as before is no change.
     edits.changed.retain(|path, text| texts.get(&**path) != Some(&&**text));
     edits
@@ -109,16 +108,19 @@ fn texts(files: &FileSet) -> (BTreeMap<&str, &str>, Vec<&str>) {
 }
 
 /// The version that the release goes on from, and the file that says so.
-fn said<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Version, &'a str)> {
+fn said<'a>(
+    texts: &BTreeMap<&'a str, &'a str>,
+    last: Option<&Version>,
+) -> Option<(Version, &'a str)> {
     let plain = || {
         let (path, text) = texts.get_key_value(PLAIN)?;
         let said = text.trim();
         let said = said.strip_prefix('v').unwrap_or(said);
         Some((is_version(said).then(|| Version::parse(said).ok())??, *path))
     };
-    cargo::version(texts)
-        .or_else(|| npm::version(texts))
-        .or_else(|| python::version(texts))
+    cargo::version(texts, last)
+        .or_else(|| npm::version(texts, last))
+        .or_else(|| python::version(texts, last))
         .or_else(plain)
 }
 
@@ -144,6 +146,14 @@ fn own_version(path: &str, old: Option<&Version>) -> String {
         Some(old) => format!("`{path}` holds a version of its own, not {old}"),
         None => format!("`{path}` holds a version of its own"),
     }
+}
+
+/// Whether a package is there for others to look at or to try things with: that it has a version
+/// of its own is worth no word.
+fn is_aside(path: &str) -> bool {
+    const ASIDE: [&str; 9] =
+        ["bench", "benches", "benchmarks", "example", "examples", "fuzz", "test", "tests", "xtask"];
+    path.split('/').any(|part| ASIDE.contains(&part))
 }
 
 /// `crates/a` of `crates/a/Cargo.toml`; nothing for what stands at the top.

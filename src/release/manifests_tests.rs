@@ -9,7 +9,9 @@ fn files(list: &[(&str, &str)]) -> FileSet {
 }
 
 fn edited(list: &[(&str, &str)], version: &str) -> Edits {
-    with_version(&files(list), &Version::parse(version).unwrap())
+    let files = files(list);
+    let old = current(&files, None).map(|(old, _)| old);
+    with_version(&files, old.as_ref(), &Version::parse(version).unwrap())
 }
 
 const CARGO: &str = "# the root\n[package]\nname = \"widgets\"   # ours\nversion = '1.1.0' # moves\nedition = \"2024\"\n\n[dependencies]\nserde = \"1.1.0\"\n";
@@ -23,7 +25,7 @@ fn a_package_and_its_lock_move_and_nothing_else_does() {
     let expected = format!("{before}name = \"widgets\"{}", ours.replace("1.1.0", "1.2.0"));
     assert_eq!(edits.changed["Cargo.lock"], expected);
     assert_eq!((edits.changed.len(), edits.left.len()), (2, 0));
-    assert_eq!(current(&files(&[("Cargo.toml", CARGO)])).unwrap().1, "Cargo.toml");
+    assert_eq!(current(&files(&[("Cargo.toml", CARGO)]), None).unwrap().1, "Cargo.toml");
 }
 
 #[test]
@@ -71,6 +73,55 @@ fn a_bare_workspace_moves_when_all_its_members_say_the_same() {
         edited(&[("Cargo.toml", root), ("a/Cargo.toml", &a), ("b/Cargo.toml", &b)], "1.1.1");
     assert_eq!(edits.changed.len(), 0);
     assert_eq!(edits.left, ["`Cargo.toml` and its members do not share one version"]);
+}
+
+#[test]
+fn crates_that_others_need_by_a_path_are_members_and_private_ones_decide_nothing() {
+    let root = "[workspace]\nmembers = [\"tool\"]\n";
+    let tool = "[package]\nname = \"tool\"\nversion = \"1.1.0\"\n[dependencies]\nlib = { path = \"../lib\", version = \"=1.1.0\" }\n";
+    let lib = "[package]\nname = \"lib\"\nversion = \"1.1.0\"\n[dev-dependencies]\nlab = { path = \"lab\" }\n";
+    let lab = "[package]\nname = \"lab\"\nversion = \"0.0.7\"\npublish = false\n";
+    let fuzz = "[[package]]\nname = \"lib\"\nversion = \"1.1.0\"\n";
+    let other = "[[package]]\nname = \"serde\"\nversion = \"1.1.0\"\nsource = \"x\"\n";
+    let all = [
+        ("Cargo.toml", root),
+        ("tool/Cargo.toml", tool),
+        ("lib/Cargo.toml", lib),
+        ("lib/lab/Cargo.toml", lab),
+        ("fuzz/Cargo.lock", fuzz),
+        ("site/Cargo.lock", other),
+    ];
+    let edits = edited(&all, "1.2.0");
+    let paths: Vec<&String> = edits.changed.keys().collect();
+    assert_eq!(paths, ["fuzz/Cargo.lock", "lib/Cargo.toml", "tool/Cargo.toml"]);
+    assert_eq!(edits.changed["tool/Cargo.toml"], tool.replace("1.1.0", "1.2.0"));
+    assert_eq!(edits.left, [""; 0]);
+}
+
+#[test]
+fn of_several_versions_the_one_that_was_released_last_moves() {
+    let member = |name: &str, version: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"{version}\"\n")
+    };
+    let (a, b) = (member("a", "1.1.0"), member("b", "3.0.0"));
+    let all = files(&[
+        ("Cargo.toml", "[workspace]\nmembers = [\"a\", \"b\"]\n"),
+        ("a/Cargo.toml", &a),
+        ("b/Cargo.toml", &b),
+    ]);
+    let last = Version::new(1, 1, 0);
+    assert_eq!(current(&all, None), None);
+    assert_eq!(current(&all, Some(&last)), Some((last.clone(), "a/Cargo.toml".to_owned())));
+    let edits = with_version(&all, Some(&last), &Version::new(1, 2, 0));
+    assert_eq!(edits.changed.keys().collect::<Vec<_>>(), ["a/Cargo.toml"]);
+    assert_eq!(edits.left, ["`b/Cargo.toml` holds a version of its own, not 1.1.0"]);
+}
+
+#[test]
+fn a_package_that_needs_itself_needs_what_is_out_already() {
+    let package = r#"{"name": "h", "version": "1.1.0", "devDependencies": {"h": "^1.1.0"}}"#;
+    let edits = edited(&[("package.json", package)], "1.2.0");
+    assert_eq!(edits.changed["package.json"], package.replacen("1.1.0", "1.2.0", 1));
 }
 
 #[test]
@@ -128,7 +179,7 @@ fn members_of_an_npm_workspace_move_with_what_they_ask_of_each_other() {
     assert!(edits.changed["packages/b/package.json"].ends_with(r#"{"@w/a": "^2.0.0"}}"#));
     assert!(edits.changed["packages/c/package.json"].contains(r#""@w/a": "^2.0.0""#));
     assert!(edits.changed["packages/c/package.json"].contains(r#""version": "4.0.0""#));
-    assert_eq!(current(&files(&all)).unwrap().0, Version::new(1, 1, 0));
+    assert_eq!(current(&files(&all), None).unwrap().0, Version::new(1, 1, 0));
 }
 
 #[test]
@@ -179,7 +230,10 @@ fn a_uv_workspace_moves_with_its_lock_in_pythons_own_spelling() {
     assert_eq!(edits.left, [left]);
     // And on from there.
     let rc = root.replace("1.1.0", "1.2.0rc1");
-    assert_eq!(current(&files(&[("pyproject.toml", &rc)])).unwrap().0.to_string(), "1.2.0-rc.1");
+    assert_eq!(
+        current(&files(&[("pyproject.toml", &rc)]), None).unwrap().0.to_string(),
+        "1.2.0-rc.1"
+    );
     let edits = edited(&[("pyproject.toml", &rc)], "1.2.0");
     assert_eq!(edits.changed["pyproject.toml"], root.replace("1.1.0", "1.2.0"));
     let edits = edited(&all, "1.2.0-next.1");
@@ -267,7 +321,7 @@ proptest! {
         // There and back again is where we were.
         let back: FileSet = edits.changed.iter().map(|(p, t)| (p.clone(), t.clone().into_bytes())).collect();
         if let Ok(old) = Version::parse(&old) {
-            prop_assert_eq!(&with_version(&back, &old).changed["Cargo.toml"], &toml);
+            prop_assert_eq!(&with_version(&back, Some(&Version::parse(new).unwrap()), &old).changed["Cargo.toml"], &toml);
         }
     }
 

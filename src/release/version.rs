@@ -65,7 +65,17 @@ pub fn next(
                 why: format!("{last} and a {bump}, as ordered"),
             }
         }
-        (None, None, Some(last)) => by_commits(last, before),
+        (None, None, Some(last)) => {
+            let is_out =
+                |version: &Version| tag_of(&version.to_string()).is_some_and(|it| taken(&it));
+            match before.manifest {
+                // Released from another branch, and its version brought here.
+                Some((version, _)) if version > last && is_out(version) => {
+                    by_commits(version, before)
+                }
+                _ => by_commits(last, before),
+            }
+        }
     };
     if let Some(last) = before.last.filter(|last| next.version <= **last) {
         let (version, last) = (next.version.to_string(), last.to_string());
@@ -108,9 +118,13 @@ fn asked_for(before: Before<'_>) -> Option<Next> {
 
 fn by_commits(last: &Version, before: Before<'_>) -> Next {
     let most = before.changes.iter().filter(|change| !change.is_merge()).max_by_key(|c| asks(c));
-    let asks = most.map_or(Asks::Patch, asks);
     // Before 1.0.0, what breaks raises the second number.
     let unstable = last.major == 0;
+    // To Cargo that number is the one that breaks, so what is new raises the third.
+    let by_cargo = before.manifest.is_some_and(|(_, file)| file.ends_with("Cargo.toml"));
+    let most = most.map_or(Asks::Patch, asks);
+    let new_as_patch = most == Asks::Minor && unstable && by_cargo;
+    let asks = if new_as_patch { Asks::Patch } else { most };
     let version = match next_pre(&last.pre) {
         Some(pre) => Version { pre, build: semver::BuildMetadata::EMPTY, ..last.clone() },
         None => raised(last, asks, unstable),
@@ -123,6 +137,13 @@ fn by_commits(last: &Version, before: Before<'_>) -> Next {
         let why = format!("it stands in `{file}` already");
         return Next { version: manifest.clone(), why };
     }
+    if let Some((manifest, file)) = before.manifest
+        && let Some(announced) = announced(manifest)
+        && announced >= version
+    {
+        let why = format!("`{file}` is on its way to it, as {manifest}");
+        return Next { version: announced, why };
+    }
     let why = match asks {
         _ if !version.pre.is_empty() => format!("the next after {last}"),
         Asks::Major if unstable => {
@@ -130,9 +151,19 @@ fn by_commits(last: &Version, before: Before<'_>) -> Next {
         }
         Asks::Major => format!("{last} and a breaking change"),
         Asks::Minor => format!("{last} and something new"),
+        Asks::Patch if new_as_patch => {
+            format!("{last} and something new (before 1.0.0 a patch, as Cargo counts)")
+        }
         Asks::Patch => format!("{last} and nothing but fixes and small changes"),
     };
     Next { version, why }
+}
+
+/// What a version of development leads to: 1.2.0 for `1.2.0-dev.0` and `1.2.0-SNAPSHOT`.
+fn announced(manifest: &Version) -> Option<Version> {
+    let pre = manifest.pre.as_str().to_ascii_lowercase();
+    let is_development = ["dev", "snapshot"].iter().any(|word| pre.starts_with(word));
+    is_development.then(|| Version::new(manifest.major, manifest.minor, manifest.patch))
 }
 
 fn asks(change: &ReleasedCommit) -> Asks {
@@ -169,20 +200,20 @@ fn raised(last: &Version, asks: Asks, unstable: bool) -> Version {
     next
 }
 
-/// `rc.2` after `rc.1`; `rc.1` after `rc`.
+/// `rc.2` after `rc.1`, `rc2` after `rc1`, `1` after `0`; `rc.1` after `rc`.
 fn next_pre(pre: &Prerelease) -> Option<Prerelease> {
     let text = pre.as_str();
     if text.is_empty() {
         return None;
     }
-    let raised = match text.rsplit_once('.') {
-        Some((name, number)) => {
-            let number: u64 = number.parse().ok()?;
-            format!("{name}.{}", number.checked_add(1)?)
-        }
-        None => format!("{text}.1"),
+    let name = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    let raised = match &text[name.len()..] {
+        "" => None,
+        number => Some(format!("{name}{}", number.parse::<u64>().ok()?.checked_add(1)?)),
     };
-    Prerelease::new(&raised).ok()
+    // `rc10` stands before `rc9`: only a part that is all digits is compared as a number.
+    let raised = raised.and_then(|raised| Prerelease::new(&raised).ok()).filter(|it| it > pre);
+    raised.or_else(|| Prerelease::new(&format!("{text}.1")).ok())
 }
 
 #[cfg(test)]
@@ -224,6 +255,9 @@ mod tests {
             ("1.2.0-rc.1", &["fix: a"], "1.2.0-rc.2"),
             ("1.2.0-rc.9", &["feat!: a"], "1.2.0-rc.10"),
             ("1.2.0-beta", &["fix: a"], "1.2.0-beta.1"),
+            ("1.2.0-rc1", &["fix: a"], "1.2.0-rc2"),
+            ("1.2.0-rc9", &["fix: a"], "1.2.0-rc9.1"),
+            ("1.2.0-0", &["fix: a"], "1.2.0-1"),
             ("1.1.0", &["Many things (#12)\n\n* feat: a\n* fix: b"], "1.2.0"),
             ("1.1.0", &["Many things\n\nfeat!: a"], "2.0.0"),
             ("1.1.0", &["fix: a\n\nRelease-As: 1.5.0", "fix: b"], "1.5.0"),
@@ -231,6 +265,22 @@ mod tests {
             ("", &["fix: a\n\nRelease-As: 0.7.0"], "0.7.0"),
         ] {
             assert_eq!(next_of(last, messages, None).unwrap(), expected, "{last} {messages:?}");
+        }
+    }
+
+    #[test]
+    fn before_the_first_major_a_feature_of_a_crate_is_a_patch() {
+        let (last, manifest) = (v("0.3.2"), v("0.3.2"));
+        for (message, file, expected) in [
+            ("feat: a", "Cargo.toml", "0.3.3"),
+            ("feat!: a", "Cargo.toml", "0.4.0"),
+            ("feat: a", "package.json", "0.4.0"),
+        ] {
+            let changes = [change(message, 0, "mona")];
+            let before =
+                Before { last: Some(&last), manifest: Some((&manifest, file)), changes: &changes };
+            let next = next(before, None, tag, |_| false).unwrap();
+            assert_eq!(next.version.to_string(), expected, "{message} {file}");
         }
     }
 
@@ -275,6 +325,7 @@ mod tests {
     #[test]
     fn a_version_that_people_wrote_into_the_manifest_is_taken() {
         let (last, higher, lower) = (v("1.1.0"), v("1.5.0"), v("1.0.0"));
+        let (dev, snapshot) = (v("2.0.0-dev.0"), v("1.1.1-SNAPSHOT"));
         let changes = [change("feat: a", 0, "mona")];
         let version = |last, manifest| {
             let before =
@@ -283,6 +334,17 @@ mod tests {
         };
         assert_eq!(version(Some(&last), &higher).version, higher);
         assert_eq!(version(Some(&last), &lower).version, v("1.2.0"));
+        // A version of development says which release comes next.
+        assert_eq!(version(Some(&last), &dev).version, v("2.0.0"));
+        assert_eq!(version(Some(&last), &snapshot).version, v("1.2.0"));
+        // What was released from another branch is gone on from.
+        let before = Before {
+            last: Some(&last),
+            manifest: Some((&higher, "Cargo.toml")),
+            changes: &changes,
+        };
+        let gone_on = next(before, None, tag, |tag| tag == "v1.5.0").unwrap();
+        assert_eq!(gone_on.version, v("1.6.0"));
         let first = version(None, &lower);
         assert_eq!((first.version, first.why.contains("`Cargo.toml`")), (lower, true));
     }

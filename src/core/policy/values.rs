@@ -147,9 +147,9 @@ pub(super) fn release_targets<'de, D: Deserializer<'de>>(
 ) -> Result<Vec<ReleaseTarget>, D::Error> {
     let mut targets: Vec<ReleaseTarget> = Vec::new();
     for word in Vec::<String>::deserialize(from)? {
-        let target = match word.parse() {
+        let target = match word.parse::<ReleaseTarget>() {
             Ok(target) => target,
-            Err(why) => return refused("[release] targets", &format!("{why}")),
+            Err(why) => return refused("[release] targets", why.as_str()),
         };
         if targets.contains(&target) {
             return refused("[release] targets", &format!("names `{word}` twice"));

@@ -55,6 +55,7 @@ fn pull(head: &str) -> PullRef {
 
 fn plan(base: &str) -> VersionPlan {
     VersionPlan {
+        moves_from: None,
         last_unknown: false,
         base: sha(base),
         version: "1.2.0".into(),
@@ -68,6 +69,7 @@ fn plan(base: &str) -> VersionPlan {
         fixes: vec![Number(5)],
         flagged: vec![],
         merge_on: MergeOn::Review,
+        targets: Vec::new(),
     }
 }
 

@@ -13,13 +13,15 @@ use super::{LONGEST_TITLE, ReportContext, marker, signed};
 use crate::core::approval::{Approval, NotApproved};
 use crate::core::changelog::CHANGELOG_PATH;
 use crate::core::id::{Number, RunId, Sha};
-use crate::core::policy::{MergeOn, RULES_PATH};
+use crate::core::policy::RULES_PATH;
 use crate::core::release::{Blocked, Refusal, Release, ReleaseEnding, ReleaseStage, VersionPlan};
 use crate::core::text::{boxed, first_of, inline, listed, within};
 
 mod answer;
+mod consequence;
 
 pub use answer::{ReleaseReply, answer};
+use consequence::consequence;
 
 /// The label of a release pull request.
 pub const RELEASE_LABEL: &str = "gander:release";
@@ -131,30 +133,6 @@ pub fn pull_body(
         prefix = setting.prefix,
     );
     signed(&text, &marker(release.id.as_str(), "release"))
-}
-
-/// What approving or merging this head does.
-fn consequence(release: &Release, plan: &VersionPlan, head: &Sha, prefix: &str) -> String {
-    let (head, base, tag) = (head.short(), &release.base, &plan.tag);
-    match plan.merge_on {
-        MergeOn::Review if !plan.flagged.is_empty() => format!(
-            "Commenting {}, or two approvals, merges it into `{base}` **and releases {tag}**.",
-            approve_flagged(head, prefix)
-        ),
-        MergeOn::Command if !plan.flagged.is_empty() => format!(
-            "Commenting {} merges it into `{base}` **and releases {tag}**.",
-            approve_flagged(head, prefix)
-        ),
-        MergeOn::Review => {
-            format!("Approving `{head}` merges it into `{base}` **and releases {tag}**.")
-        }
-        MergeOn::Command => format!(
-            "Commenting `{prefix} approve {head}` merges it into `{base}` **and releases {tag}**."
-        ),
-        MergeOn::Never => format!(
-            "Merging `{head}` into `{base}` is left to you, once it is approved. That **releases {tag}**."
-        ),
-    }
 }
 
 /// The one status comment, where the release was asked for.

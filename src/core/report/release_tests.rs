@@ -3,8 +3,9 @@
 use super::*;
 use crate::core::github::{PullRef, RepoRef, Role};
 use crate::core::id::{CommentId, InstallationId, Login, ReleaseId, RepoId, Timestamp, UserId};
-use crate::core::policy::Show;
+use crate::core::policy::{MergeOn, Show};
 use crate::core::release::{Merged, ReleaseOrder};
+use crate::core::target::ReleaseTarget;
 
 fn setting() -> ReportContext {
     ReportContext {
@@ -40,6 +41,7 @@ fn release(stage: ReleaseStage) -> Release {
     let mut release = Release::new(id, repo, Number(7), "main".parse().unwrap(), order);
     release.stage = stage;
     release.plan = Some(VersionPlan {
+        moves_from: None,
         last_unknown: false,
         base: sha("a"),
         version: "1.2.0".into(),
@@ -53,6 +55,7 @@ fn release(stage: ReleaseStage) -> Release {
         fixes: vec![],
         flagged: vec![],
         merge_on: MergeOn::Review,
+        targets: Vec::new(),
     });
     release.pull = Some(PullRef { number: Number(12), branch: release.branch(), head: sha("b") });
     release
@@ -66,6 +69,10 @@ fn the_pull_request_begins_with_what_approving_it_does() {
         body.lines().next().unwrap(),
         "Approving `bbbbbbbbbbbb` merges it into `main` **and releases v1.2.0**."
     );
+    let mut elsewhere = release.plan.clone().unwrap();
+    elsewhere.targets = vec![ReleaseTarget::Crates, ReleaseTarget::Npm];
+    let first = pull_body(&release, &elsewhere, &sha("b"), &setting());
+    assert!(first.contains("**and releases v1.2.0 on GitHub, crates.io and npm**."), "{first}");
     for words in [
         "| version | **1.2.0** |",
         "| why | 1.1.0 and something new |",

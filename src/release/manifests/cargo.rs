@@ -12,7 +12,7 @@ use toml_edit::{Document, Item, TableLike};
 
 use super::members::Members;
 use super::requirement::{Grammar, Outcome, outcome};
-use super::{Edits, Shared, directory_of, own_version, spliced};
+use super::{Edits, Shared, directory_of, is_aside, own_version, spliced};
 use crate::core::changelog::is_version;
 
 type VersionSpans = Vec<(Range<usize>, String)>;
@@ -33,17 +33,61 @@ impl Manifest<'_> {
         self.document.as_table().get("package")?.get(key)
     }
 
+    /// Whether its package, or its workspace, says this version.
+    fn says(&self, version: &Version) -> bool {
+        let items = [self.package("version"), self.shared()].into_iter().flatten();
+        let mut said = items.filter_map(|item| plain_string(self.text, item));
+        said.any(|(said, _)| said == version.to_string())
+    }
+
+    /// Nothing is published from it.
+    fn is_private(&self) -> bool {
+        let publish = self.package("publish");
+        publish.and_then(Item::as_bool) == Some(false)
+            || publish.and_then(Item::as_array).is_some_and(toml_edit::Array::is_empty)
+    }
+
+    /// All lists of dependencies in it.
+    fn dependencies(&self) -> Vec<&dyn TableLike> {
+        let table = self.document.as_table();
+        let targets = table.get("target").and_then(Item::as_table_like);
+        let targets =
+            targets.into_iter().flat_map(|t| t.iter()).filter_map(|(_, item)| item.as_table_like());
+        let workspace = table.get("workspace").and_then(Item::as_table_like);
+        let holders = targets.chain(workspace).chain(std::iter::once(table as &dyn TableLike));
+        let lists = holders.flat_map(|holder| {
+            DEPENDENCIES.iter().filter_map(move |name| holder.get(name)?.as_table_like())
+        });
+        lists.collect()
+    }
+
+    /// The directories that it needs packages from.
+    fn needs(&self) -> Vec<String> {
+        let all = self.dependencies().into_iter().flat_map(|list| list.iter());
+        let paths = all.filter_map(|(_, item)| item.as_table_like()?.get("path")?.as_str());
+        paths.filter_map(|path| joined(directory_of(self.path), path)).collect()
+    }
+
     /// `[workspace.package] version`
     fn shared(&self) -> Option<&Item> {
         self.document.as_table().get("workspace")?.get("package")?.get("version")
     }
 }
 
-/// The version that the packages share, and where it stands.
-pub(super) fn version<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Version, &'a str)> {
-    match shared(&manifests(texts)?.0) {
+/// The version that the packages share, or that some of them have in common with the last release;
+/// and where it stands.
+pub(super) fn version<'a>(
+    texts: &BTreeMap<&'a str, &'a str>,
+    last: Option<&Version>,
+) -> Option<(Version, &'a str)> {
+    let (manifests, _) = manifests(texts)?;
+    match shared(&manifests) {
         Shared::One(version, path) => Some((version, path)),
-        Shared::None | Shared::Several | Shared::Unclear(_) => None,
+        Shared::Several => {
+            let last = last?;
+            Some((last.clone(), manifests.iter().find(|it| it.says(last))?.path))
+        }
+        Shared::None | Shared::Unclear(_) => None,
     }
 }
 
@@ -67,23 +111,20 @@ pub(super) fn edit(
         return;
     };
     edits.left.extend(unread.iter().map(|path| format!("`{path}` cannot be read as TOML")));
-    let old = match shared(&manifests) {
-        Shared::One(said, _) if Some(&said) == old => said,
-        Shared::One(_, path) => {
-            edits.left.push(own_version(path, old));
-            return;
+    let Some(old) = old.filter(|old| manifests.iter().any(|manifest| manifest.says(old))) else {
+        match shared(&manifests) {
+            Shared::None => {}
+            Shared::One(_, path) => edits.left.push(own_version(path, old)),
+            Shared::Several => {
+                edits.left.push(format!("`{ROOT}` and its members do not share one version"));
+            }
+            Shared::Unclear(path) => {
+                edits.left.push(format!("`{path}` does not hold a plain version"));
+            }
         }
-        Shared::None => return,
-        Shared::Several => {
-            edits.left.push(format!("`{ROOT}` and its members do not share one version"));
-            return;
-        }
-        Shared::Unclear(path) => {
-            edits.left.push(format!("`{path}` does not hold a plain version"));
-            return;
-        }
+        return;
     };
-    let moving = MovingCrates::of(&manifests, &old, new, edits);
+    let moving = MovingCrates::of(&manifests, old, new, edits);
     for manifest in &manifests {
         let mut places = moving.own(manifest);
         places.extend(moving.requirements(manifest, edits));
@@ -91,8 +132,10 @@ pub(super) fn edit(
             edits.changed.insert(manifest.path.to_owned(), text);
         }
     }
-    if let Some(text) = texts.get(LOCK).filter(|_| !moving.names.is_empty()) {
-        moving.lock(text, edits);
+    // Other workspaces beside this one, as for fuzzing, need its packages by their paths.
+    let locks = texts.iter().filter(|(path, _)| path.rsplit('/').next() == Some(LOCK));
+    for (path, text) in locks.filter(|_| !moving.names.is_empty()) {
+        moving.lock(path, text, edits);
     }
 }
 
@@ -115,7 +158,33 @@ fn manifests<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Vec<Manifest<'a>
             None => unread.push(*path),
         }
     }
+    // What members need by a path inside the workspace is a member, too.
+    let mut at = 0;
+    while at < manifests.len() && manifests[0].document.as_table().contains_key("workspace") {
+        for directory in manifests[at].needs() {
+            let path = format!("{directory}/{ROOT}");
+            let known =
+                manifests.iter().any(|it| it.path == path) || members.leaves_out(&directory);
+            let there = texts.get_key_value(&*path).filter(|_| !known);
+            manifests.extend(there.and_then(|(path, text)| read(path, text)));
+        }
+        at += 1;
+    }
     Some((manifests, unread))
+}
+
+/// `a/b` for `../b` as seen from `a/c`; `None` for what lies outside.
+fn joined(directory: &str, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split(['/', '\\']).filter(|part| !part.is_empty() && *part != ".") {
+        match part {
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
 }
 
 /// What the root says; of a bare workspace, what all members say alike.
@@ -132,8 +201,8 @@ fn shared<'a>(manifests: &[Manifest<'a>]) -> Shared<'a> {
             .map_or(Shared::Unclear(root.path), |said| Shared::One(said, root.path));
     }
     let mut versions = BTreeMap::new();
-    for manifest in &manifests[1..] {
-        // Without a version it is never published.
+    // What is never published goes by what it likes.
+    for manifest in manifests[1..].iter().filter(|manifest| !manifest.is_private()) {
         let Some(item) = manifest.package("version") else { continue };
         match plain(manifest, item) {
             Some(version) => versions.entry(version).or_insert(manifest.path),
@@ -187,7 +256,7 @@ impl<'a> MovingCrates<'a> {
             if is_old(manifest, item) || inherits && shared {
                 let name = manifest.package("name").and_then(Item::as_str);
                 names.extend(name.map(str::to_owned));
-            } else if !inherits {
+            } else if !inherits && !manifest.is_private() && !is_aside(manifest.path) {
                 edits.left.push(own_version(manifest.path, Some(old)));
             }
         }
@@ -207,18 +276,8 @@ impl<'a> MovingCrates<'a> {
 
     /// Versions that a manifest asks of those that move: `{ path = "../a", version = "1.1.0" }`.
     fn requirements(&self, manifest: &Manifest<'_>, edits: &mut Edits) -> VersionSpans {
-        let table = manifest.document.as_table();
-        let mut lists: Vec<&dyn TableLike> = Vec::new();
-        let targets = table.get("target").and_then(Item::as_table_like);
-        let targets =
-            targets.into_iter().flat_map(|t| t.iter()).filter_map(|(_, item)| item.as_table_like());
-        let workspace = table.get("workspace").and_then(Item::as_table_like);
-        for holder in targets.chain(workspace).chain(std::iter::once(table as &dyn TableLike)) {
-            let named = DEPENDENCIES.iter().filter_map(|name| holder.get(name)?.as_table_like());
-            lists.extend(named);
-        }
         let mut places = Vec::new();
-        for (key, item) in lists.into_iter().flat_map(|list| list.iter()) {
+        for (key, item) in manifest.dependencies().into_iter().flat_map(|list| list.iter()) {
             let Some(dependency) = item.as_table_like() else { continue };
             let name = dependency.get("package").and_then(Item::as_str).unwrap_or(key);
             let asked = dependency.get("version").filter(|_| dependency.get("path").is_some());
@@ -241,9 +300,9 @@ impl<'a> MovingCrates<'a> {
         places
     }
 
-    fn lock(&self, text: &str, edits: &mut Edits) {
+    fn lock(&self, path: &str, text: &str, edits: &mut Edits) {
         let Ok(document) = Document::parse(text) else {
-            edits.left.push(format!("`{LOCK}` cannot be read as TOML"));
+            edits.left.push(format!("`{path}` cannot be read as TOML"));
             return;
         };
         let (old, new) = (self.old.to_string(), self.new.to_string());
@@ -275,9 +334,10 @@ impl<'a> MovingCrates<'a> {
         }
         match spliced(text, places) {
             Some(text) => {
-                edits.changed.insert(LOCK.to_owned(), text);
+                edits.changed.insert(path.to_owned(), text);
             }
-            None => edits.left.push(format!("`{LOCK}` does not say {old}")),
+            None if path == LOCK => edits.left.push(format!("`{LOCK}` does not say {old}")),
+            None => {}
         }
     }
 }

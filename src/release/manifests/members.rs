@@ -17,12 +17,15 @@ impl Members {
         Self { inside: globs(inside), outside: globs(outside) }
     }
 
-    /// Whether a directory, or one above it where that is left out, is one of them.
+    /// Whether a directory is one of them.
     pub(super) fn has(&self, directory: &str) -> bool {
+        self.inside.is_match(directory) && !self.leaves_out(directory)
+    }
+
+    /// Whether a directory, or one above it, is left out.
+    pub(super) fn leaves_out(&self, directory: &str) -> bool {
         let mut above = directory.match_indices('/').map(|(at, _)| &directory[..at]);
-        self.inside.is_match(directory)
-            && !self.outside.is_match(directory)
-            && !above.any(|above| self.outside.is_match(above))
+        self.outside.is_match(directory) || above.any(|above| self.outside.is_match(above))
     }
 }
 

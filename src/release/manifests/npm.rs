@@ -12,7 +12,7 @@ use semver::Version;
 use super::json::{RawObject, inside, member, object, string};
 use super::members::Members;
 use super::requirement::{Grammar, Outcome, outcome};
-use super::{Edits, Shared, directory_of, own_version, spliced};
+use super::{Edits, Shared, directory_of, is_aside, own_version, spliced};
 use crate::core::changelog::is_version;
 use crate::core::yaml;
 
@@ -37,18 +37,30 @@ impl Package<'_> {
         string(self.object.get(key)?)
     }
 
+    fn says(&self, version: &Version) -> bool {
+        self.say("version").is_some_and(|said| said == version.to_string())
+    }
+
     /// Nothing is published from it.
     fn is_private(&self) -> bool {
         self.object.get("private").is_some_and(|value| value.get() == "true")
     }
 }
 
-/// The version that the packages share, and where it stands.
-pub(super) fn version<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Version, &'a str)> {
+/// The version that the packages share, or that some of them have in common with the last release;
+/// and where it stands.
+pub(super) fn version<'a>(
+    texts: &BTreeMap<&'a str, &'a str>,
+    last: Option<&Version>,
+) -> Option<(Version, &'a str)> {
     let (packages, _) = packages(texts)?;
     match shared(&packages) {
         Shared::One(version, path) => Some((version, path)),
-        Shared::None | Shared::Several | Shared::Unclear(_) => None,
+        Shared::Several => {
+            let last = last?;
+            Some((last.clone(), packages.iter().find(|it| it.says(last))?.path))
+        }
+        Shared::None | Shared::Unclear(_) => None,
     }
 }
 
@@ -71,25 +83,22 @@ pub(super) fn edit(
         return;
     };
     edits.left.extend(unread.iter().map(|path| format!("`{path}` cannot be read as JSON")));
-    let old = match shared(&packages) {
-        Shared::One(said, _) if Some(&said) == old => said,
-        // Nothing is published from it.
-        Shared::One(..) if packages.iter().all(Package::is_private) => return,
-        Shared::One(_, path) => {
-            edits.left.push(own_version(path, old));
-            return;
+    let Some(old) = old.filter(|old| packages.iter().any(|package| package.says(old))) else {
+        match shared(&packages) {
+            Shared::None => {}
+            // Nothing is published from it.
+            Shared::One(..) if packages.iter().all(Package::is_private) => {}
+            Shared::One(_, path) => edits.left.push(own_version(path, old)),
+            Shared::Several => {
+                edits.left.push(format!("`{ROOT}` and its members do not share one version"));
+            }
+            Shared::Unclear(path) => {
+                edits.left.push(format!("`{path}` does not hold a plain version"));
+            }
         }
-        Shared::None => return,
-        Shared::Several => {
-            edits.left.push(format!("`{ROOT}` and its members do not share one version"));
-            return;
-        }
-        Shared::Unclear(path) => {
-            edits.left.push(format!("`{path}` does not hold a plain version"));
-            return;
-        }
+        return;
     };
-    let moving = MovingPackages::of(&packages, &old, new, edits);
+    let moving = MovingPackages::of(&packages, old, new, edits);
     for package in &packages {
         let mut places = moving.places(package.text, &package.object, package.path, edits);
         places.extend(moving.own(package.text, &package.object));
@@ -199,7 +208,7 @@ impl<'a> MovingPackages<'a> {
             if said == old.to_string() {
                 moving.names.extend(package.say("name"));
                 moving.directories.insert(directory_of(package.path));
-            } else if !package.is_private() {
+            } else if !package.is_private() && said != "0.0.0" && !is_aside(package.path) {
                 edits.left.push(own_version(package.path, Some(old)));
             }
         }
@@ -222,8 +231,11 @@ impl<'a> MovingPackages<'a> {
         edits: &mut Edits,
     ) -> Vec<(Range<usize>, String)> {
         let mut places = Vec::new();
+        // What a package asks of itself is one that is out already.
+        let own = package.get("name").and_then(|name| string(name));
+        let moves = |name: &str| self.names.contains(name) && own.as_deref() != Some(name);
         for (key, list) in ASKING.iter().filter_map(|key| Some((key, member(package, key)?))) {
-            for (name, value) in list.iter().filter(|(name, _)| self.names.contains(&***name)) {
+            for (name, value) in list.iter().filter(|(name, _)| moves(name)) {
                 let Some(said) = string(value) else { continue };
                 let follows = outcome(&said, self.old, self.new, Grammar::Npm);
                 // What people install beside may be as old as before.

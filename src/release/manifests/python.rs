@@ -14,7 +14,7 @@ use toml_edit::{Document, Item};
 
 use super::cargo::plain_string;
 use super::members::Members;
-use super::{Edits, Shared, directory_of, own_version, spliced};
+use super::{Edits, Shared, directory_of, is_aside, own_version, spliced};
 
 const ROOT: &str = "pyproject.toml";
 const LOCK: &str = "uv.lock";
@@ -42,6 +42,11 @@ impl Project<'_> {
         name.or_else(poetry).map(str::to_owned)
     }
 
+    fn says(&self, version: &Version) -> bool {
+        let mut said = self.versions().filter_map(|item| plain_string(self.text, item));
+        said.any(|(said, _)| semantic(said).as_ref() == Some(version))
+    }
+
     fn is_dynamic(&self) -> bool {
         let project = self.document.as_table().get("project");
         let names = project.and_then(|project| project.get("dynamic")?.as_array());
@@ -49,11 +54,20 @@ impl Project<'_> {
     }
 }
 
-/// The version that the projects share, and where it stands.
-pub(super) fn version<'a>(texts: &BTreeMap<&'a str, &'a str>) -> Option<(Version, &'a str)> {
-    match shared(&projects(texts)?.0) {
+/// The version that the projects share, or that some of them have in common with the last release;
+/// and where it stands.
+pub(super) fn version<'a>(
+    texts: &BTreeMap<&'a str, &'a str>,
+    last: Option<&Version>,
+) -> Option<(Version, &'a str)> {
+    let (projects, _) = projects(texts)?;
+    match shared(&projects) {
         Shared::One(version, path) => Some((version, path)),
-        Shared::None | Shared::Several | Shared::Unclear(_) => None,
+        Shared::Several => {
+            let last = last?;
+            Some((last.clone(), projects.iter().find(|it| it.says(last))?.path))
+        }
+        Shared::None | Shared::Unclear(_) => None,
     }
 }
 
@@ -80,19 +94,21 @@ pub(super) fn edit(
         let path = project.path;
         edits.left.push(format!("`{path}` takes its version from elsewhere (`dynamic`)"));
     }
-    let said = shared(&projects);
-    match &said {
-        Shared::One(..) | Shared::None => {}
-        Shared::Several => {
-            edits.left.push(format!("`{ROOT}` and its members do not share one version"));
+    let Some(old) = old.filter(|old| projects.iter().any(|project| project.says(old))) else {
+        match shared(&projects) {
+            Shared::None => {}
+            Shared::One(_, path) => edits.left.push(own_version(path, old)),
+            Shared::Several => {
+                edits.left.push(format!("`{ROOT}` and its members do not share one version"));
+            }
+            Shared::Unclear(path) => {
+                edits.left.push(format!("`{path}` does not hold a plain version"));
+            }
         }
-        Shared::Unclear(path) => {
-            edits.left.push(format!("`{path}` does not hold a plain version"));
-        }
-    }
-    let (Shared::One(_, path), Some(old)) = (said, old) else { return };
+        return;
+    };
     let Some(spelled) = pep440(new) else {
-        edits.left.push(format!("`{path}`: Python knows no version {new}"));
+        edits.left.push(format!("`{ROOT}`: Python knows no version {new}"));
         return;
     };
     let mut moved: BTreeSet<&str> = BTreeSet::new();
@@ -101,6 +117,7 @@ pub(super) fn edit(
         for item in project.versions() {
             match plain_string(project.text, item).map(|(said, place)| (semantic(said), place)) {
                 Some((Some(said), place)) if said == *old => places.push((place, spelled.clone())),
+                _ if is_aside(project.path) => {}
                 _ => edits.left.push(own_version(project.path, Some(old))),
             }
         }

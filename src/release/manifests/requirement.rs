@@ -30,6 +30,10 @@ pub(super) enum Outcome {
 pub(super) fn outcome(said: &str, old: &Version, new: &Version, grammar: Grammar) -> Outcome {
     let protocol = if said.starts_with("workspace:") { "workspace:" } else { "" };
     let asked = &said[protocol.len()..];
+    // What names no version is met by every one.
+    if !asked.bytes().any(|b| b.is_ascii_digit()) {
+        return Outcome::Stays;
+    }
     let Some(before) = read(asked, grammar) else { return Outcome::Stays };
     if !meets(&before, old) {
         return Outcome::Stays;
@@ -152,6 +156,13 @@ mod tests {
             ("^1.0.0 || ^2.0.0", "2.0.0", "^1.0.0 || ^2.0.0"),
         ] {
             assert_eq!(becomes(said, "1.1.0", new, Grammar::Npm), npm, "{said}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_version_stays_at_a_pre_release_too() {
+        for said in ["*", "x", "workspace:*", "workspace:^", ""] {
+            assert_eq!(becomes(said, "1.1.0", "1.2.0-rc.1", Grammar::Npm), said);
         }
     }
 

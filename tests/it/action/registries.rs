@@ -318,3 +318,29 @@ async fn a14_an_artifact_that_was_changed_on_the_way_reaches_no_registry() {
     assert_eq!(shelf.requests(), 0);
     w.nothing_is_published();
 }
+
+#[tokio::test]
+async fn real_registries_take_the_packages_and_their_real_clients_install_them() {
+    let Ok(registries) = std::env::var("GANDER_REAL_REGISTRIES") else {
+        eprintln!("\nSKIPPED: `make test-registries` publishes to verdaccio and pypiserver\n");
+        return;
+    };
+    let token = std::env::var("GANDER_REAL_NPM_TOKEN").unwrap();
+    let w = approved("targets = [\"npm\", \"pypi\"]\n", "[aw][ci]*").await;
+    let given = [
+        ("GANDER_INPUT_REGISTRIES", &*registries),
+        ("GANDER_INPUT_NPM_TOKEN", &token),
+        ("GANDER_INPUT_PYPI_TOKEN", "not-asked-for"),
+    ];
+    let ran = w.publishes_with(&given).await;
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.log, ran.summary);
+    assert_eq!(ran.summary.matches("| published |").count(), 3, "{}", ran.summary);
+    let ran = w.publishes_with(&given).await;
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.log, ran.summary);
+    assert_eq!(
+        ran.summary.matches("| was there already, the same |").count(),
+        3,
+        "{}",
+        ran.summary
+    );
+}

@@ -237,7 +237,7 @@ impl Shelf {
     fn index(&self, kept: &mut Kept, path: &str) -> Response {
         if path == "config.json" {
             let settings = json!({
-                "dl": self.at("dl/{crate}-{version}.crate"),
+                "dl": format!("{}{{crate}}-{{version}}.crate", self.at("dl/")),
                 "api": self.at("/").trim_end_matches('/'),
             });
             return said(StatusCode::OK, &settings);

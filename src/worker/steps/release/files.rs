@@ -74,13 +74,12 @@ pub(super) async fn also_said_in(
     there: &Arc<There>,
     repo: &RepoRef,
     edits: &Edits,
+    version: &str,
 ) -> Result<Vec<String>, WorkError> {
-    let (there, changed) = (Arc::clone(there), edits.changed.clone());
+    let (there, changed, version) = (Arc::clone(there), edits.changed.clone(), version.to_owned());
     let mut names = manifests::names(&there.files);
     names.insert(repo.name.name().to_lowercase());
     let searching = move || {
-        let Some((version, _)) = manifests::current(&there.files) else { return Ok(Vec::new()) };
-        let version = version.to_string();
         let mut bytes = 0;
         let is_searched = |entry: &&TreeEntry| {
             let path = name_of(entry);
@@ -97,7 +96,7 @@ pub(super) async fn also_said_in(
             searched.into_iter().take(MOST_SEARCHED).take_while(fits).collect();
         let mut said = Vec::new();
         read(&there.mirror, &searched, |path, text| {
-            if let Some(line) = mentions::line_of(&text, &version, &names) {
+            if let Some(line) = mentions::line_of(&path, &text, &version, &names) {
                 said.push(format!("`{path}` says {version} too, in line {line}"));
             }
         })?;

@@ -34,17 +34,10 @@ pub(in crate::worker) async fn run(
 ) -> Result<ReleaseFact, WorkError> {
     let orders = release.orders;
     let refused = |why| Ok(ReleaseFact::Refused { orders, why });
-    let (_, rules) = release_rules(ctx, &release.repo).await?;
-    let rules = match rules {
+    let rules = match rules_that_allow(ctx, release).await? {
         Ok(rules) => rules,
         Err(why) => return refused(why),
     };
-    if rules.release.with == ReleaseWith::Existing {
-        return refused(Refusal::OwnTool);
-    }
-    if let Some(why) = may_not_release(ctx, release, &rules).await? {
-        return refused(why);
-    }
     let forge = &ctx.forge;
     let BranchHead::At(base) = forge.branch_head(&release.repo, &release.base).await? else {
         return refused(Refusal::NoCommit { branch: release.base.clone() });
@@ -52,11 +45,10 @@ pub(in crate::worker) async fn run(
     let there = files_at(ctx, &release.repo, &base).await?;
     let tags = forge.tags(&release.repo).await?;
     let history = forge.release_history(&release.repo, &rules.release, &tags, &base, None).await?;
-    let last_unknown = history.unknown.is_some();
+    let (last, last_unknown) = (history.last, history.unknown.is_some());
     if let Some(why) = history.unknown.filter(|_| !release.order.names_version()) {
         return refused(why);
     }
-    let last = history.last;
     let commits = match &last {
         Some(last) => last.commits.clone(),
         None => forge.commits_up_to(&release.repo, &base).await?,
@@ -67,14 +59,16 @@ pub(in crate::worker) async fn run(
         return Ok(ReleaseFact::NothingToRelease { orders, last: last_tag });
     }
     let there = Arc::new(there);
-    let read = Arc::clone(&there);
-    let manifest = blocking(move || manifests::current(&read.files)).await?;
+    let (read, released) = (Arc::clone(&there), last.as_ref().map(|last| last.version.clone()));
+    let manifest = blocking(move || manifests::current(&read.files, released.as_ref())).await?;
     let before = Before {
         last: last.as_ref().map(|last| &last.version),
         manifest: manifest.as_ref().map(|(version, path)| (version, path.as_str())),
         changes: &changes,
     };
-    let taken = |tag: &str| tags.iter().any(|it| it.name == tag);
+    // `v1.2` was 1.2.0.
+    let is = |it: &str, tag: &str| it == tag || Some(it) == tag.strip_suffix(".0");
+    let taken = |tag: &str| tags.iter().any(|it| is(&it.name, tag));
     let bump = release.order.bump.as_ref();
     let next = match next(before, bump, |version| rules.release.tag_of(version), taken) {
         Ok(next) => next,
@@ -85,10 +79,14 @@ pub(in crate::worker) async fn run(
         return refused(Refusal::InChangelog { version });
     }
     let (read, new) = (Arc::clone(&there), next.version.clone());
-    let edits = blocking(move || manifests::with_version(&read.files, &new)).await?;
-    let left = by_hand(&there, &release.repo, &edits).await?;
-    let mut files: Vec<String> = edits.changed.into_keys().collect();
-    files.insert(0, CHANGELOG_PATH.to_owned());
+    let moves_from = manifest.as_ref().map(|(old, _)| old.to_string());
+    let old = manifest.map(|(old, _)| old);
+    let edits = blocking(move || manifests::with_version(&read.files, old.as_ref(), &new)).await?;
+    // A first release may be of the version that stands everywhere.
+    let behind = moves_from.as_deref().filter(|old| *old != version);
+    let left = by_hand(&there, &release.repo, &edits, behind).await?;
+    let changed = edits.changed.into_keys();
+    let files = std::iter::once(CHANGELOG_PATH.to_owned()).chain(changed).collect();
     let flagged = flagged(&history.since, &version, &path_rules(&rules)?);
     let fixes = fixed_by(ctx, &release.repo, &changes).await?;
     let plan = VersionPlan {
@@ -97,6 +95,7 @@ pub(in crate::worker) async fn run(
         version,
         last: last_tag,
         last_unknown,
+        moves_from,
         why: next.why,
         date: date(ctx),
         notes: section::notes(&changes),
@@ -105,6 +104,7 @@ pub(in crate::worker) async fn run(
         fixes,
         flagged,
         merge_on: rules.merge.on,
+        targets: rules.release.targets,
     };
     Ok(ReleaseFact::Planned { orders, plan })
 }
@@ -114,6 +114,7 @@ async fn by_hand(
     there: &Arc<There>,
     repo: &RepoRef,
     edits: &Edits,
+    moves_from: Option<&str>,
 ) -> Result<Vec<String>, WorkError> {
     let mut left = edits.left.clone();
     let LeftOut { too_large, too_many } = &there.left_out;
@@ -132,7 +133,9 @@ async fn by_hand(
             "`{CHANGELOG_PATH}` has notes under *Unreleased*: move those of this version by hand"
         ));
     }
-    left.extend(also_said_in(there, repo, edits).await?);
+    if let Some(version) = moves_from {
+        left.extend(also_said_in(there, repo, edits, version).await?);
+    }
     Ok(left)
 }
 
@@ -146,7 +149,9 @@ pub(in crate::worker) async fn planned_files(
     let version = Version::parse(&plan.version).map_err(|error| WorkError::permanent(&error))?;
     let there = Arc::new(there);
     let read = Arc::clone(&there);
-    let edits = blocking(move || manifests::with_version(&read.files, &version)).await?;
+    let old = plan.moves_from.as_deref().and_then(|old| Version::parse(old).ok());
+    let edits =
+        blocking(move || manifests::with_version(&read.files, old.as_ref(), &version)).await?;
     let mut changed = edits.changed;
     let log =
         section::with_section(there.text(CHANGELOG_PATH), &plan.version, &plan.date, &plan.notes);
@@ -176,6 +181,23 @@ pub(in crate::worker) async fn version_at(
         (Some(&tag) != before.as_ref()).then_some((section.version, tag))
     });
     Ok(found)
+}
+
+/// The rules, if they let Gander make this release.
+async fn rules_that_allow(
+    ctx: &Context,
+    release: &Release,
+) -> Result<Result<Rules, Refusal>, WorkError> {
+    let (_, rules) = release_rules(ctx, &release.repo).await?;
+    let rules = match rules {
+        Ok(rules) if rules.release.with == ReleaseWith::Existing => {
+            return Ok(Err(Refusal::OwnTool));
+        }
+        Ok(rules) => rules,
+        Err(why) => return Ok(Err(why)),
+    };
+    let refused = may_not_release(ctx, release, &rules).await?;
+    Ok(refused.map_or(Ok(rules), Err))
 }
 
 /// On a merge, the merge itself was the permission.
