@@ -1,6 +1,6 @@
 #!/bin/sh
 # Publishes to real registries on this machine, in fixed versions, and installs from them with the
-# real clients: verdaccio with npm, pypiserver with pip.
+# real clients: verdaccio with npm, pypiserver with pip, Debian's docker-registry with skopeo.
 set -eu
 cd "$(dirname "$0")/.."
 VERDACCIO=6.1.6 PYPISERVER=2.4.2
@@ -28,14 +28,23 @@ packages:
     publish: $authenticated
 log: { type: stdout, level: warn }
 END
-npm_at=http://127.0.0.1:4873 pypi_at=http://127.0.0.1:8473
+npm_at=http://127.0.0.1:4873 pypi_at=http://127.0.0.1:8473 image_at=127.0.0.1:5473/acme/widgets
 "$place/npm/node_modules/.bin/verdaccio" --config "$place/run/verdaccio.yaml" --listen 127.0.0.1:4873 \
   >"$place/run/verdaccio.log" 2>&1 &
 npm_server=$!
+cat >"$place/run/images.yaml" <<END
+version: 0.1
+storage: { filesystem: { rootdirectory: $place/run/images } }
+http: { addr: 127.0.0.1:5473 }
+auth: { htpasswd: { realm: images, path: $place/run/htpasswd } }
+END
+htpasswd -nbB robot for-this-run-only >"$place/run/htpasswd" 2>/dev/null
+docker-registry serve "$place/run/images.yaml" >"$place/run/images.log" 2>&1 &
+image_server=$!
 "$place/python/bin/pypi-server" run --interface 127.0.0.1 --port 8473 --passwords . --authenticate . \
   --hash-algo sha256 "$place/run/pypi" >"$place/run/pypi.log" 2>&1 &
 pypi_server=$!
-trap 'kill $npm_server $pypi_server 2>/dev/null' EXIT
+trap 'kill $npm_server $pypi_server $image_server 2>/dev/null' EXIT
 tries=0
 until curl -fs "$npm_at/-/ping" && curl -fs "$pypi_at/simple/"; do
   tries=$((tries + 1))
@@ -48,7 +57,8 @@ token=$(curl -fsS -X PUT -H 'content-type: application/json' \
   node -p 'JSON.parse(require("fs").readFileSync(0, "utf8")).token')
 export GANDER_REAL_REGISTRIES="npm=$npm_at/
 pypi=$pypi_at/simple/
-pypi-upload=$pypi_at/"
+pypi-upload=$pypi_at/
+container=http://$image_at"
 export GANDER_REAL_NPM_TOKEN="$token"
 "${CARGO:-cargo}" test --locked --workspace --test it -- --nocapture real_registries_take
 cd "$place/run/client"
@@ -56,4 +66,7 @@ npm install --silent --no-audit --no-fund --ignore-scripts --registry "$npm_at" 
 [ "$(node -p "require('@acme/widgets')")" = 6 ]
 "$place/python/bin/pip" install --quiet --no-deps --target . --index-url "$pypi_at/simple/" widgets-py==1.2.0
 [ "$("$place/python/bin/python" -c 'import widgets_py; print(widgets_py.count)')" = 3 ]
-echo "npm and pip installed what was published"
+skopeo copy --quiet --all --src-tls-verify=false --src-creds robot:for-this-run-only \
+  "docker://$image_at:1.2.0" "oci:$place/run/client/image:1.2.0"
+grep -q '"architecture":"arm64"' "$place/run/client/image/blobs/sha256/"*
+echo "npm, pip and skopeo took what was published"

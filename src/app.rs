@@ -20,14 +20,18 @@ use crate::action::{Registries, RegistryInputs};
 use crate::clock::Clock;
 use crate::config::{Config, ModelChoice, toolchain_places};
 use crate::core::command::Address;
+use crate::core::id::RepoName;
 use crate::core::leak::KnownSecrets;
+use crate::core::target::ReleaseTarget;
 use crate::egress::{Egress, EgressError, EgressPolicy, PinnedHost, PrivateAddresses};
 use crate::environment::REGISTRIES;
 use crate::forge::{
     AppKey, AppKeyError, Forge, ForgeConfig, ForgeError, PICTURE_HOSTS, Pace, UPLOADS_HOST,
 };
 use crate::model::{self, Guarded, Model, ModelError, Provider, ScriptError, Scripted};
-use crate::registry::{CratesIo, IdTokens, NpmRegistry, PyPi, PyPiAddresses, Registry};
+use crate::registry::{
+    ContainerRegistry, CratesIo, IdTokens, NpmRegistry, PyPi, PyPiAddresses, Registry,
+};
 use crate::sandbox::installed::installed;
 use crate::sandbox::{
     Bubblewrap, ControlGroups, InstalledToolchain, Sandbox, SandboxError, toolchain,
@@ -106,6 +110,9 @@ pub enum StartError {
     #[error("the data directory is open to other users of this machine; run: chmod 700 {}", .0.display())]
     OpenData(std::path::PathBuf),
 }
+
+/// GitHub's own registry of container images.
+const IMAGES_HOST: &str = "ghcr.io";
 
 const MODEL_PAUSE: Duration = Duration::from_secs(2);
 
@@ -320,9 +327,15 @@ pub fn forge_of_job(api: &Url, web: &Url, token: SecretString) -> Result<Forge, 
 ///
 /// # Errors
 /// When an address cannot be pinned or a client cannot be made.
-pub fn registries_of_job(inputs: RegistryInputs) -> Result<Registries, StartError> {
-    let RegistryInputs { addresses, tokens, id_tokens } = inputs;
-    let at = |name: &str, public: &'static str| {
+///
+/// `repository` and `job_token` are the job's own: GitHub's registry of images takes them.
+pub fn registries_of_job(
+    inputs: RegistryInputs,
+    repository: &RepoName,
+    job_token: SecretString,
+) -> Result<Registries, StartError> {
+    let RegistryInputs { addresses, mut tokens, id_tokens } = inputs;
+    let at = |name: &str, public: &str| {
         let named = addresses.get(name).cloned().map(|url| (url, PrivateAddresses::Allow));
         // Public ones are on the internet, whatever a name server says.
         named.or_else(|| Some((Url::parse(public).ok()?, PrivateAddresses::Refuse)))
@@ -344,6 +357,24 @@ pub fn registries_of_job(inputs: RegistryInputs) -> Result<Registries, StartErro
     ) {
         let egress = egress_to([index.clone(), upload.clone()], private)?;
         all.push(Arc::new(Registry::PyPi(PyPi::new(PyPiAddresses { index, upload }, egress))));
+    }
+    let image = format!("https://{IMAGES_HOST}/{repository}");
+    if let Some((image, private)) = at("container", &image) {
+        if image.host_str() == Some(IMAGES_HOST) {
+            tokens.entry(ReleaseTarget::Container).or_insert(job_token);
+        }
+        // Docker's hub gives its tokens at another address.
+        let hub = image.host_str() == Some("registry-1.docker.io");
+        let tokens_at = hub.then(|| Url::parse("https://auth.docker.io/").ok()).flatten();
+        let egress = egress_to([image.clone()].into_iter().chain(tokens_at), private)?;
+        let login = tokens.get(&ReleaseTarget::Container).map(|secret| {
+            let secret = secret.expose_secret();
+            // Where the name does not matter, any will do.
+            let named = secret.contains(':');
+            SecretString::from(if named { secret.to_owned() } else { format!("gander:{secret}") })
+        });
+        let registry = ContainerRegistry::new(&image, login, egress);
+        all.push(Arc::new(Registry::Container(registry)));
     }
     let id_tokens = id_tokens.map(|(url, token)| {
         // The runner names it, which may stand in a private network.

@@ -124,7 +124,7 @@ fn uploads(
 ) -> Result<Vec<Upload>, TargetRefused> {
     let target = registry.target();
     let uploads = registry
-        .uploads(built)
+        .uploads(built, version)
         .map_err(|unfit| TargetRefused::Unfit { target, why: unfit.to_string() })?;
     if uploads.is_empty() {
         return Err(TargetRefused::NothingBuilt { target });

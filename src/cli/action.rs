@@ -144,8 +144,9 @@ async fn work(mode: ActionMode, surroundings: &Surroundings) -> Result<ActionRep
                 "token: it is not given; the publish job hands its own in, as \
                  `token: ${{ github.token }}`",
             )?;
+            let registries = RegistryInputs::read(&variable)?;
+            let registries = registries_of_job(registries, &inputs.name, token.clone())?;
             let forge = forge_of_job(&surroundings.api, &surroundings.web, token)?;
-            let registries = registries_of_job(RegistryInputs::read(&variable)?)?;
             let (clock, directory) = (Clock::system(), &surroundings.directory);
             let (report, words) = publish(&forge, &registries, &inputs, directory, &clock).await?;
             if let Some(words) = words {

@@ -18,6 +18,8 @@ pub enum ReleaseTarget {
     Npm,
     /// `PyPI`, or one that speaks as it does.
     Pypi,
+    /// A registry of container images.
+    Container,
 }
 
 impl ReleaseTarget {
@@ -27,6 +29,7 @@ impl ReleaseTarget {
             Self::Crates => "crates",
             Self::Npm => "npm",
             Self::Pypi => "pypi",
+            Self::Container => "container",
         }
     }
 
@@ -36,6 +39,7 @@ impl ReleaseTarget {
             Self::Crates => "crates.io",
             Self::Npm => "npm",
             Self::Pypi => "PyPI",
+            Self::Container => "the container registry",
         }
     }
 }

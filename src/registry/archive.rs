@@ -2,6 +2,7 @@
 //!
 //! Invariants: nothing is unpacked to the disk; reading ends after a bounded number of bytes.
 
+use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
 use flate2::read::GzDecoder;
@@ -23,6 +24,22 @@ pub(super) fn in_tar(content: &[u8], wanted: impl Fn(&str) -> bool) -> Option<(S
         }
     }
     None
+}
+
+/// Where the files of a tar that is not packed stand, by their paths. `None`: it is none.
+pub(super) fn places(archive: &[u8]) -> Option<BTreeMap<String, &[u8]>> {
+    let mut files = BTreeMap::new();
+    let mut reader = tar::Archive::new(Cursor::new(archive));
+    for entry in reader.entries().ok()? {
+        let entry = entry.ok()?;
+        let path = entry.path().ok()?.to_str()?.trim_start_matches("./").to_owned();
+        if entry.header().entry_type().is_file() {
+            let start = usize::try_from(entry.raw_file_position()).ok()?;
+            let end = start.checked_add(usize::try_from(entry.size()).ok()?)?;
+            files.insert(path, archive.get(start..end)?);
+        }
+    }
+    (!files.is_empty()).then_some(files)
 }
 
 /// The same of a zip.

@@ -6,6 +6,7 @@
 //! happened before it asks again.
 
 mod archive;
+mod container;
 mod crates;
 mod id_token;
 mod npm;
@@ -14,6 +15,7 @@ mod wire;
 
 use secrecy::SecretString;
 
+pub use container::ContainerRegistry;
 pub use crates::CratesIo;
 pub use id_token::IdTokens;
 pub use npm::NpmRegistry;
@@ -91,6 +93,8 @@ pub enum RegistryError {
         "what was handed in for {registry} holds characters that no header may: hand in the token alone"
     )]
     BadCredential { registry: String },
+    #[error("{registry} knows no trusted publishing")]
+    NoTrust { registry: String },
     /// It took a file and does not show it.
     #[error("{registry} took {package} {version} and does not show it yet")]
     NotShown { registry: String, package: String, version: String },
@@ -107,9 +111,10 @@ impl RegistryError {
             Self::Refused { status, after_seconds, .. } if *status == 429 || *status >= 500 => {
                 ErrorKind::Retry { after_seconds: *after_seconds }
             }
-            Self::Refused { .. } | Self::Unreadable { .. } | Self::BadCredential { .. } => {
-                ErrorKind::Permanent
-            }
+            Self::Refused { .. }
+            | Self::Unreadable { .. }
+            | Self::BadCredential { .. }
+            | Self::NoTrust { .. } => ErrorKind::Permanent,
         }
     }
 }
@@ -123,6 +128,8 @@ pub enum Registry {
     Npm(NpmRegistry),
     /// Of Python's.
     PyPi(PyPi),
+    /// Of container images.
+    Container(ContainerRegistry),
 }
 
 impl Registry {
@@ -132,6 +139,7 @@ impl Registry {
             Self::Crates(_) => ReleaseTarget::Crates,
             Self::Npm(_) => ReleaseTarget::Npm,
             Self::PyPi(_) => ReleaseTarget::Pypi,
+            Self::Container(_) => ReleaseTarget::Container,
         }
     }
 
@@ -139,11 +147,12 @@ impl Registry {
     ///
     /// # Errors
     /// The first that looks like one and is none that it would take.
-    pub fn uploads(&self, files: &[BuiltFile]) -> Result<Vec<Upload>, UnfitFile> {
+    pub fn uploads(&self, files: &[BuiltFile], version: &str) -> Result<Vec<Upload>, UnfitFile> {
         match self {
             Self::Crates(_) => CratesIo::uploads(files),
             Self::Npm(_) => NpmRegistry::uploads(files),
             Self::PyPi(_) => PyPi::uploads(files),
+            Self::Container(it) => it.uploads(files, version),
         }
     }
 
@@ -152,6 +161,8 @@ impl Registry {
         match self {
             Self::Crates(_) | Self::Npm(_) => upload.version == version,
             Self::PyPi(_) => pypi::is_same_version(&upload.version, version),
+            // An image says no version of its own.
+            Self::Container(_) => true,
         }
     }
 
@@ -164,13 +175,14 @@ impl Registry {
             Self::Crates(it) => it.standing(upload).await,
             Self::Npm(it) => it.standing(upload).await,
             Self::PyPi(it) => it.standing(upload).await,
+            Self::Container(it) => it.standing(upload).await,
         }
     }
 
     /// What one credential is good for: uploads with the same text share it.
     pub fn credential_scope<'u>(&self, upload: &'u Upload) -> &'u str {
         match self {
-            Self::Crates(_) | Self::PyPi(_) => "",
+            Self::Crates(_) | Self::PyPi(_) | Self::Container(_) => "",
             Self::Npm(_) => &upload.package,
         }
     }
@@ -188,6 +200,10 @@ impl Registry {
             Self::Crates(it) => it.trusted(tokens).await,
             Self::Npm(it) => it.trusted(tokens, upload).await,
             Self::PyPi(it) => it.trusted(tokens).await,
+            // Such registries trust no workflow: GitHub's own takes the job's token.
+            Self::Container(_) => {
+                Err(RegistryError::NoTrust { registry: self.target().to_string() })
+            }
         }
     }
 
@@ -204,6 +220,8 @@ impl Registry {
             Self::Crates(it) => it.publish(upload, credential).await,
             Self::Npm(it) => it.publish(upload, credential).await,
             Self::PyPi(it) => it.publish(upload, credential).await,
+            // It has to show its login for looking already.
+            Self::Container(it) => it.publish(upload).await,
         }
     }
 
@@ -212,7 +230,7 @@ impl Registry {
         match self {
             Self::Crates(it) => it.give_back(credential).await,
             // They end by themselves, within the hour and within fifteen minutes.
-            Self::Npm(_) | Self::PyPi(_) => {}
+            Self::Npm(_) | Self::PyPi(_) | Self::Container(_) => {}
         }
     }
 }

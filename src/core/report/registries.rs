@@ -100,6 +100,7 @@ fn kind_of_file(target: ReleaseTarget) -> &'static str {
         ReleaseTarget::Crates => "a `.crate` by `cargo package`",
         ReleaseTarget::Npm => "a `.tgz` by `npm pack`",
         ReleaseTarget::Pypi => "a wheel or source archive by `python -m build`",
+        ReleaseTarget::Container => "an image in OCI's layout, as `NAME.oci.tar`",
     }
 }
 

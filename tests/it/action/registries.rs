@@ -7,20 +7,23 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use gander_emulator::Verdict;
+use sha2::Digest as _;
 use tempfile::TempDir;
 
 use super::shelf::{Mishap, Shelf};
 use super::world::{RULES, Ran, World};
 
-const TARGETS: &str = "targets = [\"crates\", \"npm\", \"pypi\"]\n";
+const TARGETS: &str = "targets = [\"crates\", \"npm\", \"pypi\", \"container\"]\n";
 const WHEEL: &str = "widgets_py-1.2.0-py3-none-any.whl";
 const SOURCE: &str = "widgets_py-1.2.0.tar.gz";
-const ALL: [&str; 5] = [
+const ALL: [&str; 7] = [
     "crates core 1.2.0",
     "crates app 1.2.0",
     "npm @acme/widgets 1.2.0",
     "pypi widgets_py-1.2.0-py3-none-any.whl",
     "pypi widgets_py-1.2.0.tar.gz",
+    "image latest",
+    "image 1.2.0",
 ];
 
 fn run(program: &str, arguments: &[&str], tree: &Path, home: &Path) -> String {
@@ -78,6 +81,7 @@ fn packages() -> &'static Path {
         let to = dist.to_str().unwrap();
         run("npm", &["pack", "--pack-destination", to], &tree.join("js"), &home);
         python(&dist);
+        image(&dist);
         folder
     });
     made.path()
@@ -110,6 +114,48 @@ fn python(dist: &Path) {
     header.set_mode(0o644);
     archive.append_data(&mut header, "widgets_py-1.2.0/PKG-INFO", metadata.as_bytes()).unwrap();
     archive.into_inner().unwrap().finish().unwrap();
+}
+
+/// An image for two kinds of machines, in OCI's layout.
+fn image(dist: &Path) {
+    let mut blobs: Vec<Vec<u8>> = Vec::new();
+    let mut part = |kind: &str, content: Vec<u8>| {
+        let digest = format!("sha256:{}", hex::encode(sha2::Sha256::digest(&content)));
+        let size = content.len();
+        blobs.push(content);
+        serde_json::json!({"mediaType": kind, "digest": digest, "size": size})
+    };
+    let oci = |kind: &str| format!("application/vnd.oci.image.{kind}");
+    let layer = part(&oci("layer.v1.tar"), vec![0; 1024]);
+    let mut machines = Vec::new();
+    for machine in ["amd64", "arm64"] {
+        let config = serde_json::json!({"architecture": machine, "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]}});
+        let config = part(&oci("config.v1+json"), config.to_string().into_bytes());
+        let manifest = serde_json::json!({"schemaVersion": 2, "mediaType": oci("manifest.v1+json"),
+            "config": config, "layers": [layer]});
+        let mut manifest = part(&oci("manifest.v1+json"), manifest.to_string().into_bytes());
+        manifest["platform"] = serde_json::json!({"architecture": machine, "os": "linux"});
+        machines.push(manifest);
+    }
+    let all = serde_json::json!({"schemaVersion": 2, "mediaType": oci("index.v1+json"),
+        "manifests": machines});
+    let all = part(&oci("index.v1+json"), all.to_string().into_bytes());
+    let index = serde_json::json!({"schemaVersion": 2, "manifests": [all]}).to_string();
+    let mut archive =
+        tar::Builder::new(std::fs::File::create(dist.join("widgets.oci.tar")).unwrap());
+    let mut put = |path: &str, content: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, path, content).unwrap();
+    };
+    put("oci-layout", br#"{"imageLayoutVersion": "1.0.0"}"#);
+    put("index.json", index.as_bytes());
+    for blob in &blobs {
+        put(&format!("blobs/sha256/{}", hex::encode(sha2::Sha256::digest(blob))), blob);
+    }
+    archive.finish().unwrap();
 }
 
 /// An approved release of those files, built.
@@ -193,7 +239,7 @@ async fn one_approved_release_is_published_everywhere_and_real_clients_install_i
     // The same once more is done once.
     let ran = publishes(&w, &shelf, &[]).await;
     assert_eq!(ran.code, Some(0), "{}\n{}", ran.log, ran.summary);
-    assert_eq!(shelf.writes().len(), 5);
+    assert_eq!(shelf.writes().len(), ALL.len());
     assert!(ran.summary.contains("was there already, the same"), "{}", ran.summary);
 }
 
@@ -204,6 +250,7 @@ async fn a_registry_that_is_slow_busy_or_breaks_off_gets_each_file_once() {
     shelf.next("/api/v1/crates/new", Mishap::Says(429, Some(1)));
     shelf.next("/npm/@acme", Mishap::DoneAndCut);
     shelf.next("/legacy", Mishap::Says(503, None));
+    shelf.next("/v2/acme/widgets/blobs/uploads", Mishap::Says(500, None));
     let ran = publishes(&w, &shelf, &[]).await;
     assert_eq!(ran.code, Some(0), "{}\n{}", ran.log, ran.summary);
     assert_eq!(in_any_order(shelf.writes()), all());
@@ -236,6 +283,7 @@ async fn a_run_that_dies_after_any_effect_is_finished_by_the_next_and_nothing_is
         ("/npm/@acme", 3),
         ("/legacy", 4),
         ("/legacy", 5),
+        ("/v2/acme/widgets/manifests/1.2.0", 7),
     ] {
         shelf.next(at, Mishap::DoneAndSilent);
         let given = shelf.given();
@@ -326,15 +374,16 @@ async fn real_registries_take_the_packages_and_their_real_clients_install_them()
         return;
     };
     let token = std::env::var("GANDER_REAL_NPM_TOKEN").unwrap();
-    let w = approved("targets = [\"npm\", \"pypi\"]\n", "[aw][ci]*").await;
+    let w = approved("targets = [\"npm\", \"pypi\", \"container\"]\n", "[aw][ci]*").await;
     let given = [
         ("GANDER_INPUT_REGISTRIES", &*registries),
         ("GANDER_INPUT_NPM_TOKEN", &token),
         ("GANDER_INPUT_PYPI_TOKEN", "not-asked-for"),
+        ("GANDER_INPUT_CONTAINER_TOKEN", "robot:for-this-run-only"),
     ];
     let ran = w.publishes_with(&given).await;
     assert_eq!(ran.code, Some(0), "{}\n{}", ran.log, ran.summary);
-    assert_eq!(ran.summary.matches("| published |").count(), 3, "{}", ran.summary);
+    assert_eq!(ran.summary.matches("| published |").count(), 4, "{}", ran.summary);
     let ran = w.publishes_with(&given).await;
     assert_eq!(ran.code, Some(0), "{}\n{}", ran.log, ran.summary);
     assert_eq!(

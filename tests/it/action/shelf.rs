@@ -31,6 +31,9 @@ struct Kept {
     /// Lines of the index, by crate, each with how often it is hidden yet.
     crates: BTreeMap<String, Vec<(Value, u32)>>,
     npm: BTreeMap<String, Value>,
+    blobs: BTreeMap<String, Vec<u8>>,
+    /// Manifests by digest and by tag.
+    images: BTreeMap<String, Vec<u8>>,
     python: BTreeMap<String, Vec<u8>>,
     downloads: BTreeMap<String, Vec<u8>>,
     /// What changed something, as `PUT /api/v1/crates/new core`.
@@ -71,7 +74,8 @@ impl Shelf {
     /// What the workflow file says of this box.
     pub(crate) fn given(&self) -> Vec<(&'static str, String)> {
         let registries = format!(
-            "crates={}\ncrates-api={}\nnpm={}\npypi={}\npypi-upload={}",
+            "container={}\ncrates={}\ncrates-api={}\nnpm={}\npypi={}\npypi-upload={}",
+            self.at("acme/widgets"),
             self.at("index/"),
             self.at("/"),
             self.at("npm/"),
@@ -82,6 +86,7 @@ impl Shelf {
             ("GANDER_INPUT_REGISTRIES", registries),
             ("ACTIONS_ID_TOKEN_REQUEST_URL", self.at("id-token?api-version=2.0")),
             ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", JOB_TOKEN.to_owned()),
+            ("GANDER_INPUT_CONTAINER_TOKEN", "robot:handed-in".to_owned()),
         ]
     }
 
@@ -133,7 +138,7 @@ async fn answer(State(shelf): State<Shelf>, request: Request) -> Response {
     let mishap = {
         let mut kept = shelf.kept.lock().unwrap();
         kept.requests += 1;
-        let reads = parts.method == Method::GET;
+        let reads = parts.method == Method::GET || parts.method == Method::HEAD;
         let at = kept.mishaps.iter().position(|(at, _)| !reads && path.starts_with(at.as_str()));
         at.and_then(|at| kept.mishaps.remove(at)).map(|(_, mishap)| mishap)
     };
@@ -229,7 +234,73 @@ impl Shelf {
                 let kind = "application/vnd.pypi.simple.v1+json";
                 ([(header::CONTENT_TYPE, kind)], page.to_string()).into_response()
             }
+            (_, "v2") if rest.starts_with("acme/widgets/") => {
+                self.image(&mut kept, method, &rest["acme/widgets/".len()..], &authorization, body)
+            }
+            ("GET", "token") => {
+                let login = STANDARD.encode("robot:handed-in");
+                if authorization == format!("Basic {login}") {
+                    said(StatusCode::OK, &json!({ "token": "image-secret-1" }))
+                } else {
+                    StatusCode::UNAUTHORIZED.into_response()
+                }
+            }
             ("POST", "legacy") => new_python(&mut kept, &authorization, body),
+            _ => StatusCode::NOT_FOUND.into_response(),
+        }
+    }
+
+    fn image(
+        &self,
+        kept: &mut Kept,
+        method: &Method,
+        path: &str,
+        authorization: &str,
+        body: &[u8],
+    ) -> Response {
+        if authorization != "Bearer image-secret-1" {
+            let realm = self.at("token");
+            let challenge = format!("Bearer realm=\"{realm}\",service=\"shelf\"");
+            return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)])
+                .into_response();
+        }
+        let (place, name) = path.split_once('/').unwrap();
+        let digest = format!("sha256:{}", sha256(body));
+        match (method.as_str(), place) {
+            ("GET", "tags") => {
+                let tags: Vec<&String> =
+                    kept.images.keys().filter(|name| !name.contains(':')).collect();
+                said(StatusCode::OK, &json!({ "name": "acme/widgets", "tags": tags }))
+            }
+            ("POST", "blobs") => {
+                let place = [(header::LOCATION, "/v2/acme/widgets/blobs/uploads/1?state=x")];
+                (StatusCode::ACCEPTED, place).into_response()
+            }
+            ("PUT", "blobs") => {
+                kept.blobs.insert(digest, body.to_vec());
+                StatusCode::CREATED.into_response()
+            }
+            ("HEAD", "blobs") if kept.blobs.contains_key(name) => StatusCode::OK.into_response(),
+            ("PUT", "manifests") => {
+                let parts: Value = serde_json::from_slice(body).unwrap();
+                let layers = parts["layers"].as_array().into_iter().flatten();
+                for part in layers.chain([&parts["config"]]).filter_map(|it| it["digest"].as_str())
+                {
+                    assert!(kept.blobs.contains_key(part), "{part}");
+                }
+                for part in parts["manifests"].as_array().into_iter().flatten() {
+                    assert!(kept.images.contains_key(part["digest"].as_str().unwrap()));
+                }
+                if !name.contains(':') {
+                    kept.writes.push(format!("image {name}"));
+                }
+                kept.images.insert(name.to_owned(), body.to_vec());
+                StatusCode::CREATED.into_response()
+            }
+            ("HEAD", "manifests") if kept.images.contains_key(name) => {
+                let digest = format!("sha256:{}", sha256(&kept.images[name]));
+                [("docker-content-digest", digest)].into_response()
+            }
             _ => StatusCode::NOT_FOUND.into_response(),
         }
     }

@@ -1,0 +1,344 @@
+//! Registries of container images, by the distribution specification of OCI.
+//!
+//! Invariants: an image goes as it was built, every part of it under its own digest; the tag of a
+//! version is made once and last, after everything that it stands for; `latest` moves only to a
+//! full release that no higher one precedes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::Method;
+use http::header::WWW_AUTHENTICATE;
+use secrecy::{ExposeSecret, SecretString};
+use semver::Version;
+use serde::Deserialize;
+use url::Url;
+
+use super::archive::places;
+use super::wire::{Ask, RegistryAnswer, Wire};
+use super::{BuiltFile, FileStanding, RegistryError, UnfitFile, Upload, sha256};
+use crate::egress::Egress;
+
+const ENDING: &str = ".oci.tar";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const DIGEST: &str = "docker-content-digest";
+/// All shapes that a tag may have.
+const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
+    application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.docker.distribution.manifest.v2+json";
+/// Images within images are followed so deep.
+const MOST_DEPTH: u32 = 3;
+
+/// A registry of container images, and the one repository in it that is published to.
+#[derive(Debug)]
+pub struct ContainerRegistry {
+    wire: Wire,
+    address: Url,
+    /// `acme/widgets`
+    repository: String,
+    /// Name and secret.
+    login: Option<SecretString>,
+}
+
+/// A part of an image, as others name it.
+#[derive(Debug, Clone, Deserialize)]
+struct Descriptor {
+    #[serde(rename = "mediaType")]
+    kind: String,
+    digest: String,
+}
+
+/// What an index or a manifest names.
+#[derive(Deserialize)]
+struct ImageParts {
+    #[serde(default)]
+    manifests: Vec<Descriptor>,
+    config: Option<Descriptor>,
+    #[serde(default)]
+    layers: Vec<Descriptor>,
+}
+
+/// An image in its archive.
+struct Image<'a> {
+    blobs: BTreeMap<String, &'a [u8]>,
+    /// What the tag stands for.
+    root: Descriptor,
+    /// The bytes of the root.
+    document: Vec<u8>,
+}
+
+impl ContainerRegistry {
+    /// The repository of this path below an address, such as `https://ghcr.io/acme/widgets`.
+    /// `login` is `NAME:SECRET`.
+    pub fn new(image: &Url, login: Option<SecretString>, egress: Egress) -> Self {
+        let mut address = image.clone();
+        address.set_path("/");
+        let repository = image.path().trim_matches('/').to_lowercase();
+        let registry = image.host_str().unwrap_or_default().to_owned();
+        Self { wire: Wire { registry, egress }, address, repository, login }
+    }
+
+    pub(super) fn uploads(
+        &self,
+        files: &[BuiltFile],
+        version: &str,
+    ) -> Result<Vec<Upload>, UnfitFile> {
+        let mut images = files.iter().filter(|file| file.name.as_str().ends_with(ENDING));
+        let Some(file) = images.next() else { return Ok(Vec::new()) };
+        let unfit = |why: String| UnfitFile { file: file.name.to_string(), why };
+        if let Some(other) = images.next() {
+            return Err(unfit(format!("is not the only image: there is {} as well", other.name)));
+        }
+        Image::read(&file.content).map_err(unfit)?;
+        // A tag has no `+`.
+        let version = version.replace('+', "_");
+        let package = self.repository.clone();
+        Ok(vec![Upload { package, version, file: file.clone(), needs: Vec::new() }])
+    }
+
+    pub(super) async fn standing(&self, upload: &Upload) -> Result<FileStanding, RegistryError> {
+        let doing = format!("looking for {}:{}", upload.package, upload.version);
+        let url = self.at(&format!("manifests/{}", upload.version));
+        let ask =
+            || Ask { method: Method::HEAD, accept: MANIFESTS, ..Ask::get(&doing, url.clone()) };
+        let Some(reply) = self.ask("pull", ask).await?.found()? else {
+            return Ok(FileStanding::Absent);
+        };
+        let image = Image::read(&upload.file.content).map_err(|why| reply.unreadable(why))?;
+        let there = reply.headers.get(DIGEST).and_then(|digest| digest.to_str().ok());
+        let there = there.ok_or_else(|| reply.unreadable("it names no digest".to_owned()))?;
+        Ok(if there == image.root.digest {
+            FileStanding::Same
+        } else {
+            FileStanding::Other(there.to_owned())
+        })
+    }
+
+    pub(super) async fn publish(&self, upload: &Upload) -> Result<(), RegistryError> {
+        let doing = format!("publishing {}:{}", upload.package, upload.version);
+        let broken = |why: String| RegistryError::Unreadable {
+            registry: self.wire.registry.clone(),
+            doing: doing.clone(),
+            why,
+        };
+        let image = Image::read(&upload.file.content).map_err(broken)?;
+        let (mut blobs, mut manifests) = (BTreeSet::new(), Vec::new());
+        image.parts(&image.root, &image.document, 0, &mut blobs, &mut manifests).map_err(broken)?;
+        for digest in blobs {
+            self.send_blob(&doing, &digest, image.blobs.get(&digest).copied().unwrap_or_default())
+                .await?;
+        }
+        // Those that others name come first.
+        for (manifest, content) in manifests {
+            self.send_manifest(&doing, &manifest.digest, &manifest, content).await?;
+        }
+        if self.is_newest(&doing, &upload.version).await? {
+            self.send_manifest(&doing, "latest", &image.root, &image.document).await?;
+        }
+        self.send_manifest(&doing, &upload.version, &image.root, &image.document).await
+    }
+
+    /// Whether no higher full release is there.
+    async fn is_newest(&self, doing: &str, version: &str) -> Result<bool, RegistryError> {
+        #[derive(Deserialize)]
+        struct Tags {
+            tags: Option<Vec<String>>,
+        }
+        let Ok(version) = Version::parse(version) else { return Ok(false) };
+        if !version.pre.is_empty() {
+            return Ok(false);
+        }
+        let url = self.at("tags/list?n=10000");
+        let found = self.ask("pull", || Ask::get(doing, url.clone())).await?.found()?;
+        let Some(reply) = found else { return Ok(true) };
+        let tags: Tags = reply.json()?;
+        let tags = tags.tags.unwrap_or_default();
+        let mut full = tags.iter().filter_map(|tag| Version::parse(tag).ok());
+        Ok(!full.any(|other| other.pre.is_empty() && other > version))
+    }
+
+    async fn send_blob(
+        &self,
+        doing: &str,
+        digest: &str,
+        content: &[u8],
+    ) -> Result<(), RegistryError> {
+        let url = self.at(&format!("blobs/{digest}"));
+        let ask = || Ask { method: Method::HEAD, ..Ask::get(doing, url.clone()) };
+        if self.ask("pull,push", ask).await?.found()?.is_some() {
+            return Ok(());
+        }
+        let url = self.at("blobs/uploads/");
+        let ask = || Ask { method: Method::POST, ..Ask::get(doing, url.clone()) };
+        let begun = self.ask("pull,push", ask).await?.accepted()?;
+        let place = begun.headers.get(http::header::LOCATION).and_then(|it| it.to_str().ok());
+        let place = place.and_then(|place| self.address.join(place).ok());
+        let mut place = place.ok_or_else(|| begun.unreadable("it names no place".to_owned()))?;
+        place.query_pairs_mut().append_pair("digest", digest);
+        let ask = || Ask {
+            method: Method::PUT,
+            kind: "application/octet-stream",
+            body: content.to_vec(),
+            ..Ask::get(doing, place.clone())
+        };
+        self.ask("pull,push", ask).await?.accepted()?;
+        Ok(())
+    }
+
+    async fn send_manifest(
+        &self,
+        doing: &str,
+        name: &str,
+        manifest: &Descriptor,
+        content: &[u8],
+    ) -> Result<(), RegistryError> {
+        let url = self.at(&format!("manifests/{name}"));
+        let ask = || Ask {
+            method: Method::PUT,
+            kind: &manifest.kind,
+            body: content.to_vec(),
+            ..Ask::get(doing, url.clone())
+        };
+        self.ask("pull,push", ask).await?.accepted()?;
+        Ok(())
+    }
+
+    fn at(&self, path: &str) -> Url {
+        let address = format!("{}v2/{}/{path}", self.address, self.repository);
+        Url::parse(&address).unwrap_or_else(|_| self.address.clone())
+    }
+
+    /// Asks, and once more with what the registry wants to be shown.
+    async fn ask<'a>(
+        &self,
+        actions: &str,
+        ask: impl Fn() -> Ask<'a>,
+    ) -> Result<RegistryAnswer, RegistryError> {
+        let reply = self.wire.ask(ask()).await?;
+        if reply.status != http::StatusCode::UNAUTHORIZED {
+            return Ok(reply);
+        }
+        let challenge = reply.headers.get(WWW_AUTHENTICATE).and_then(|it| it.to_str().ok());
+        let Some((scheme, words)) = challenge.and_then(|it| it.split_once(' ')) else {
+            return Ok(reply);
+        };
+        let authorization = match scheme.to_ascii_lowercase().as_str() {
+            "basic" => self.basic(),
+            "bearer" => Some(self.bearer(&reply, words, actions).await?),
+            _ => None,
+        };
+        let Some(authorization) = authorization else { return Ok(reply) };
+        self.wire.ask(Ask { authorization: Some(authorization), ..ask() }).await
+    }
+
+    fn basic(&self) -> Option<String> {
+        let login = self.login.as_ref()?.expose_secret();
+        Some(format!("Basic {}", STANDARD.encode(login)))
+    }
+
+    /// A token for this repository, from where the registry says. The way out allows no other host
+    /// than those that the workflow file names, so the secret goes nowhere else.
+    async fn bearer(
+        &self,
+        reply: &RegistryAnswer,
+        words: &str,
+        actions: &str,
+    ) -> Result<String, RegistryError> {
+        #[derive(Deserialize)]
+        struct Granted {
+            token: Option<SecretString>,
+            access_token: Option<SecretString>,
+        }
+        let word = |key: &str| {
+            let (_, rest) = words.split_once(&format!("{key}=\""))?;
+            rest.split('"').next()
+        };
+        let realm = word("realm").and_then(|realm| Url::parse(realm).ok());
+        let mut url = realm.ok_or_else(|| reply.unreadable("it names no realm".to_owned()))?;
+        if let Some(service) = word("service") {
+            url.query_pairs_mut().append_pair("service", service);
+        }
+        let scope = format!("repository:{}:{actions}", self.repository);
+        url.query_pairs_mut().append_pair("scope", &scope);
+        let ask = Ask { authorization: self.basic(), ..Ask::get("asking for a token", url) };
+        let granted = self.wire.ask(ask).await?.accepted()?;
+        let said: Granted = granted.json()?;
+        let token = said.token.or(said.access_token);
+        let token = token.ok_or_else(|| granted.unreadable("it holds no token".to_owned()))?;
+        Ok(format!("Bearer {}", token.expose_secret()))
+    }
+}
+
+impl<'a> Image<'a> {
+    /// An image in its layout, every part of it there and as its digest says.
+    fn read(archive: &'a [u8]) -> Result<Self, String> {
+        let files = places(archive).ok_or("is no tar archive")?;
+        let text = |path: &str| {
+            files
+                .get(path)
+                .copied()
+                .ok_or_else(|| format!("holds no `{path}`, so it is no OCI layout"))
+        };
+        text("oci-layout")?;
+        let index = text("index.json")?;
+        let parts: ImageParts = serde_json::from_slice(index)
+            .map_err(|bad| format!("has an `index.json` that cannot be read: {bad}"))?;
+        let blobs: BTreeMap<String, &[u8]> = files
+            .iter()
+            .filter_map(|(path, content)| {
+                Some((format!("sha256:{}", path.strip_prefix("blobs/sha256/")?), *content))
+            })
+            .collect();
+        let (root, document) = match parts.manifests.as_slice() {
+            [] => return Err("holds no image".to_owned()),
+            [one] => {
+                let content = blobs.get(&one.digest).copied().unwrap_or_default();
+                (one.clone(), content.to_vec())
+            }
+            _ => {
+                let digest = format!("sha256:{}", sha256(index));
+                (Descriptor { kind: INDEX.to_owned(), digest }, index.to_vec())
+            }
+        };
+        let image = Self { blobs, root, document };
+        let root = &image.root;
+        image.parts(root, &image.document, 0, &mut BTreeSet::new(), &mut Vec::new())?;
+        Ok(image)
+    }
+
+    /// The blobs below a manifest, and the manifests in the order in which they can be sent. All
+    /// of them are looked at.
+    fn parts<'b>(
+        &'b self,
+        of: &Descriptor,
+        document: &'b [u8],
+        depth: u32,
+        blobs: &mut BTreeSet<String>,
+        manifests: &mut Vec<(Descriptor, &'b [u8])>,
+    ) -> Result<(), String> {
+        if depth > MOST_DEPTH {
+            return Err("holds images within images without end".to_owned());
+        }
+        if format!("sha256:{}", sha256(document)) != of.digest {
+            return Err(format!("lacks {}, or holds something else there", of.digest));
+        }
+        let parts: ImageParts = serde_json::from_slice(document)
+            .map_err(|bad| format!("holds {}, which cannot be read: {bad}", of.digest))?;
+        for manifest in &parts.manifests {
+            let document = self.blobs.get(&manifest.digest).copied().unwrap_or_default();
+            self.parts(manifest, document, depth + 1, blobs, manifests)?;
+        }
+        for blob in parts.config.iter().chain(&parts.layers) {
+            let content = self.blobs.get(&blob.digest).copied();
+            let same = |content| format!("sha256:{}", sha256(content)) == blob.digest;
+            if !blobs.contains(&blob.digest) && !content.is_some_and(same) {
+                return Err(format!("lacks {}, or holds something else there", blob.digest));
+            }
+            blobs.insert(blob.digest.clone());
+        }
+        manifests.push((of.clone(), document));
+        Ok(())
+    }
+}
