@@ -55,7 +55,7 @@ test: setup-test $(OPENAPI) $(EXAMPLES)
 	  GANDER_OPENAPI="$(CURDIR)/$(OPENAPI)" $(CARGO) test $(ALL)
 
 test-registries:
-	@sh scripts/need.sh cargo cc curl node npm python3-venv docker-registry skopeo apache2-utils
+	@sh scripts/need.sh cargo cc curl node npm python3-venv docker-registry htpasswd skopeo
 	@sh scripts/test-registries.sh
 
 # With RECORD=1 what they print is recorded anew.

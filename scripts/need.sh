@@ -8,6 +8,7 @@ package_of() {
     chromium) echo "chromium fonts-dejavu-core" ;;
     cc) echo build-essential ;;
     git) echo git ;;
+    htpasswd) echo apache2-utils ;;
     node) echo nodejs ;;
     npm) echo npm ;;
     prlimit | unshare) echo util-linux ;;

@@ -340,23 +340,37 @@ pub fn registries_of_job(
         // Public ones are on the internet, whatever a name server says.
         named.or_else(|| Some((Url::parse(public).ok()?, PrivateAddresses::Refuse)))
     };
+    let handed_in = tokens.clone();
+    let reads_with = |target: ReleaseTarget| handed_in.get(&target).cloned();
     let mut all: Vec<Arc<Registry>> = Vec::new();
     if let (Some((index, private)), Some((api, _))) =
         (at("crates", "https://index.crates.io/"), at("crates-api", "https://crates.io/"))
     {
         let egress = egress_to([index.clone(), api], private)?;
-        all.push(Arc::new(Registry::Crates(CratesIo::new(index, egress))));
+        all.push(Arc::new(Registry::Crates(CratesIo::new(
+            index,
+            reads_with(ReleaseTarget::Crates),
+            egress,
+        ))));
     }
     if let Some((address, private)) = at("npm", "https://registry.npmjs.org/") {
         let egress = egress_to([address.clone()], private)?;
-        all.push(Arc::new(Registry::Npm(NpmRegistry::new(address, egress))));
+        all.push(Arc::new(Registry::Npm(NpmRegistry::new(
+            address,
+            reads_with(ReleaseTarget::Npm),
+            egress,
+        ))));
     }
     if let (Some((index, private)), Some((upload, _))) = (
         at("pypi", "https://pypi.org/simple/"),
         at("pypi-upload", "https://upload.pypi.org/legacy/"),
     ) {
         let egress = egress_to([index.clone(), upload.clone()], private)?;
-        all.push(Arc::new(Registry::PyPi(PyPi::new(PyPiAddresses { index, upload }, egress))));
+        all.push(Arc::new(Registry::PyPi(PyPi::new(
+            PyPiAddresses { index, upload },
+            reads_with(ReleaseTarget::Pypi),
+            egress,
+        ))));
     }
     let image = format!("https://{IMAGES_HOST}/{repository}");
     if let Some((image, private)) = at("container", &image) {

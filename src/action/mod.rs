@@ -16,6 +16,7 @@ mod test;
 
 use std::path::{Path, PathBuf};
 
+use crate::core::fault::ErrorKind;
 use crate::core::manifest::BuildManifest;
 use crate::forge::ForgeError;
 use crate::registry::RegistryError;
@@ -100,9 +101,7 @@ pub enum ActionError {
     #[error("GitHub gave no usable answer. Run this job again: it goes on where it stopped")]
     GitHub(#[from] ForgeError),
     /// A package registry.
-    #[error(
-        "a package registry gave no usable answer. Run this job again: it goes on where it stopped"
-    )]
+    #[error("{}", next_with_registry(.0))]
     Registry(#[from] RegistryError),
     /// GitHub keeps another file than was sent.
     #[error("GitHub's digest of {name} is not that of the file that was sent: {next}")]
@@ -124,6 +123,19 @@ pub enum ActionError {
     /// The tag moved meanwhile.
     #[error("the tag {0} does not stand at the released commit any more: find out who moved it")]
     TagMoved(String),
+}
+
+/// What to do about a registry.
+fn next_with_registry(error: &RegistryError) -> &'static str {
+    match error.kind() {
+        ErrorKind::Retry { .. } => {
+            "a package registry gave no usable answer. Run this job again: it goes on where it stopped"
+        }
+        _ => {
+            "a package registry refused. Mend what it names, then run this job again: it goes on \
+             where it stopped"
+        }
+    }
 }
 
 /// Reads a manifest.

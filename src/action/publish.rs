@@ -32,9 +32,12 @@ use crate::core::report::publication::{
 use crate::core::report::registries::registry_table;
 use crate::forge::{Ballot, Draft, Forge, PullBranch, ReleaseAnswer, Roles};
 
-/// How often a run looks anew after GitHub gave no answer.
+/// How often a run looks anew after there was no answer.
 const TRIES: u32 = 5;
-const LONGEST_WAIT: u64 = 120;
+/// Seconds that GitHub or a registry may ask to wait; crates.io asks for ten minutes.
+const LONGEST_WAIT: u64 = 660;
+/// Waits that were asked for.
+const MOST_WAITS: u32 = 30;
 
 /// Publishes what lies in `directory`, if GitHub's answers allow it.
 ///
@@ -47,7 +50,7 @@ pub async fn publish(
     directory: &Path,
     clock: &Clock,
 ) -> Result<(ActionReport, Option<Words>), ActionError> {
-    let mut tries = 0;
+    let (mut tries, mut waits) = (0_u32, 0);
     loop {
         tries += 1;
         let ended = once(forge, registries, inputs, directory, clock).await;
@@ -56,6 +59,11 @@ pub async fn publish(
             Err(ActionError::Registry(error)) => error.kind(),
             _ => return ended,
         };
+        let asked_for = matches!(kind, ErrorKind::Retry { after_seconds: Some(_) });
+        if asked_for && waits < MOST_WAITS {
+            // A wait that is asked for is no failure.
+            (tries, waits) = (tries - 1, waits + 1);
+        }
         let Some(wait) = patience(kind, tries).filter(|_| tries < TRIES) else { return ended };
         // A job has no queue to go back to. What was asked may have happened: the next try looks.
         tokio::time::sleep(wait).await;
@@ -69,7 +77,7 @@ fn patience(kind: ErrorKind, tries: u32) -> Option<Duration> {
             (seconds <= LONGEST_WAIT).then(|| Duration::from_secs(seconds))
         }
         ErrorKind::Retry { after_seconds: None } => {
-            Some(Duration::from_millis(200) * 4_u32.saturating_pow(tries - 1))
+            Some(Duration::from_millis(200) * 4_u32.saturating_pow(tries.saturating_sub(1)))
         }
         _ => None,
     }
@@ -108,7 +116,7 @@ async fn once(
         return Ok((ActionReport { end: ActionEnd::Done, summary, outputs }, None));
     }
     let again = plan.found().is_some_and(|found| !found.draft);
-    let ended = release(forge, &repo, &plan, &prepared, inputs.attest, directory).await;
+    let ended = release(forge, &repo, &plan, &mut prepared, inputs.attest, directory).await;
     prepared.give_back().await;
     let url = ended?;
     let summary = released_summary(&plan, &inputs.asked, &url, again);
@@ -248,7 +256,7 @@ async fn release(
     forge: &Forge,
     repo: &RepoRef,
     plan: &ReleasePlan,
-    prepared: &PreparedUploads,
+    prepared: &mut PreparedUploads,
     attest: Attest,
     directory: &Path,
 ) -> Result<String, ActionError> {

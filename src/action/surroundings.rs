@@ -318,9 +318,29 @@ fn addresses(text: &str) -> Result<BTreeMap<String, Url>, String> {
             ));
         }
         let url = Url::parse(address.trim()).map_err(|bad| format!("{line:?}: {bad}"))?;
+        if url.scheme() != "https" && !is_near(&url) {
+            return Err(format!("{line:?}: what is sent there is secret, so it has to be https"));
+        }
         Ok((name.trim().to_owned(), url))
     };
-    lines.map(address).collect()
+    let all: BTreeMap<String, Url> = lines.map(address).collect::<Result<_, _>>()?;
+    // One without the other would send what is meant for one registry to another.
+    for (one, other) in [("crates", "crates-api"), ("pypi", "pypi-upload")] {
+        if all.contains_key(one) != all.contains_key(other) {
+            return Err(format!("`{one}` and `{other}` are named together, or neither is"));
+        }
+    }
+    Ok(all)
+}
+
+/// Whether an address is one of this machine or of a private network.
+fn is_near(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_private(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback() || address.is_unique_local(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
 }
 
 /// An App's account.
@@ -437,6 +457,29 @@ mod tests {
             ("GANDER_INPUT_RELEASE", "13.1", "release"),
         ] {
             assert_eq!(read(&[(name, value)]).unwrap_err().name, shown);
+        }
+    }
+
+    #[test]
+    fn registries_are_named_whole_and_spoken_to_in_secret() {
+        let read = |text: &'static str| {
+            RegistryInputs::read(&move |name: &str| {
+                (name == "GANDER_INPUT_REGISTRIES").then(|| text.to_owned())
+            })
+        };
+        let good =
+            "pypi=https://pypi.corp/simple/\npypi-upload=https://pypi.corp/\nnpm=http://10.0.0.1/";
+        assert_eq!(read(good).unwrap().addresses.len(), 3);
+        for (bad, word) in [
+            ("pypi=https://pypi.corp/simple/", "`pypi` and `pypi-upload`"),
+            ("crates-api=https://crates.corp/", "`crates` and `crates-api`"),
+            ("npm=http://npm.corp/", "https"),
+            ("maven=https://maven.corp/", "does not begin with one of"),
+            ("npm", "npm"),
+        ] {
+            let error = read(bad).unwrap_err();
+            assert_eq!(error.name, "registries");
+            assert!(error.problem.contains(word), "{bad}: {error}");
         }
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 
@@ -45,10 +45,19 @@ struct PlannedUpload {
 /// Everything that goes to registries, with the credentials that it takes.
 pub(super) struct PreparedUploads {
     planned: Vec<PlannedUpload>,
-    credentials: BTreeMap<(ReleaseTarget, String), SecretString>,
-    /// Those of them that are to be given back.
-    for_minutes: Vec<(Arc<Registry>, SecretString)>,
+    credentials: BTreeMap<(ReleaseTarget, String), Credential>,
+    id_tokens: Option<IdTokens>,
 }
+
+/// What a registry takes, and since when it is had where it lives for minutes.
+struct Credential {
+    registry: Arc<Registry>,
+    secret: SecretString,
+    for_minutes_since: Option<Instant>,
+}
+
+/// A credential for minutes that is older is had anew: the shortest live for fifteen.
+const FRESH: Duration = Duration::from_secs(8 * 60);
 
 /// Looks at every registry that the rules name. Changes nothing.
 pub(super) async fn prepare(
@@ -57,17 +66,17 @@ pub(super) async fn prepare(
     directory: &Path,
     only_check: bool,
 ) -> Result<Result<PreparedUploads, TargetRefused>, ActionError> {
-    let mut prepared = PreparedUploads {
-        planned: Vec::new(),
-        credentials: BTreeMap::new(),
-        for_minutes: Vec::new(),
-    };
+    let id_tokens = registries.id_tokens.clone();
+    let mut prepared =
+        PreparedUploads { planned: Vec::new(), credentials: BTreeMap::new(), id_tokens };
     if plan.targets().is_empty() {
         return Ok(Ok(prepared));
     }
-    let built = built(plan, directory)?;
+    let named = |registry: &&Arc<Registry>| plan.targets().contains(&registry.target());
+    let named: Vec<&Arc<Registry>> = registries.all.iter().filter(named).collect();
+    let built = built(plan, directory, &named)?;
     for target in plan.targets() {
-        let found = registries.all.iter().find(|registry| registry.target() == *target);
+        let found = named.iter().find(|registry| registry.target() == *target);
         let Some(registry) = found else { continue };
         let uploads = match uploads(registry, &built, plan.version()) {
             Ok(uploads) => uploads,
@@ -102,16 +111,21 @@ pub(super) async fn prepare(
     }
 }
 
-/// The files that were built, once more from the disk.
-fn built(plan: &ReleasePlan, directory: &Path) -> Result<Vec<BuiltFile>, ActionError> {
+/// The files that were built and that a registry may take, once more from the disk.
+fn built(
+    plan: &ReleasePlan,
+    directory: &Path,
+    registries: &[&Arc<Registry>],
+) -> Result<Vec<BuiltFile>, ActionError> {
     let mut built = Vec::new();
-    for file in plan.files() {
+    let taken = |name: &str| registries.iter().any(|registry| registry.may_take(name));
+    for file in plan.files().iter().filter(|file| taken(file.name.as_str())) {
         let content = files::content(directory, file.name.as_str())?;
         if Digest::of(&content) != file.sha256 {
             let words = format!("{} changed while it was being published", file.name);
             return Err(ActionError::Manifest(words));
         }
-        built.push(BuiltFile { name: file.name.clone(), content });
+        built.push(BuiltFile { name: file.name.clone(), content: content.into() });
     }
     Ok(built)
 }
@@ -123,9 +137,11 @@ fn uploads(
     version: &str,
 ) -> Result<Vec<Upload>, TargetRefused> {
     let target = registry.target();
-    let uploads = registry
-        .uploads(built, version)
-        .map_err(|unfit| TargetRefused::Unfit { target, why: unfit.to_string() })?;
+    let uploads = registry.uploads(built, version).map_err(|unfit| TargetRefused::Unfit {
+        target,
+        file: unfit.file,
+        why: unfit.why,
+    })?;
     if uploads.is_empty() {
         return Err(TargetRefused::NothingBuilt { target });
     }
@@ -151,51 +167,66 @@ impl PreparedUploads {
         for PlannedUpload { registry, upload, standing } in &self.planned {
             let target = registry.target();
             let scope = (target, registry.credential_scope(upload).to_owned());
-            if *standing == FileStanding::Same || self.credentials.contains_key(&scope) {
+            if *standing == FileStanding::Same {
                 continue;
             }
-            if let Some(token) = registries.tokens.get(&target) {
-                self.credentials.insert(scope, token.clone());
+            let handed_in = registries.tokens.get(&target);
+            let package = || upload.package.clone();
+            if *standing == FileStanding::NewPackage
+                && handed_in.is_none()
+                && registry.first_needs_a_secret()
+            {
+                return Ok(Some(TargetRefused::FirstVersion { target, package: package() }));
+            }
+            if self.credentials.contains_key(&scope) {
                 continue;
             }
-            let Some(id_tokens) = &registries.id_tokens else {
-                return Ok(Some(TargetRefused::NoCredential { target }));
+            let (secret, for_minutes_since) = match (handed_in, &self.id_tokens) {
+                (Some(secret), _) => (secret.clone(), None),
+                (None, None) => return Ok(Some(TargetRefused::NoCredential { target })),
+                (None, Some(id_tokens)) => match registry.trusted(id_tokens, upload).await {
+                    Ok(secret) => (secret, Some(Instant::now())),
+                    Err(error) if matches!(error.kind(), ErrorKind::Permanent) => {
+                        let (package, why) = (package(), error.to_string());
+                        return Ok(Some(TargetRefused::NotTrusted { target, package, why }));
+                    }
+                    Err(error) => return Err(error),
+                },
             };
-            match registry.trusted(id_tokens, upload).await {
-                Ok(token) => {
-                    self.for_minutes.push((Arc::clone(registry), token.clone()));
-                    self.credentials.insert(scope, token);
-                }
-                Err(error) if matches!(error.kind(), ErrorKind::Permanent) => {
-                    let (package, why) = (upload.package.clone(), error.to_string());
-                    return Ok(Some(TargetRefused::NotTrusted { target, package, why }));
-                }
-                Err(error) => return Err(error),
-            }
+            let registry = Arc::clone(registry);
+            self.credentials.insert(scope, Credential { registry, secret, for_minutes_since });
         }
         Ok(None)
     }
 
     /// Publishes what is not there, and waits until it is shown.
-    pub(super) async fn publish(&self) -> Result<(), RegistryError> {
+    pub(super) async fn publish(&mut self) -> Result<(), RegistryError> {
         for PlannedUpload { registry, upload, standing } in &self.planned {
             let scope = (registry.target(), registry.credential_scope(upload).to_owned());
-            let Some(credential) = self.credentials.get(&scope) else { continue };
+            let Some(credential) = self.credentials.get_mut(&scope) else { continue };
             // Looked at again: a run that was thought dead may have been quicker.
             if *standing == FileStanding::Same
                 || registry.standing(upload).await? == FileStanding::Same
             {
                 continue;
             }
-            registry.publish(upload, credential).await?;
+            credential.renewed(self.id_tokens.as_ref(), upload).await?;
+            match registry.publish(upload, &credential.secret).await {
+                Ok(()) => {}
+                // What came back of an earlier try may be behind the times.
+                Err(error) if error.says_already() => {}
+                Err(error) => return Err(error),
+            }
             shown(registry, upload).await?;
         }
         Ok(())
     }
 
     pub(super) async fn give_back(&mut self) {
-        for (registry, credential) in self.for_minutes.drain(..) {
-            registry.give_back(&credential).await;
+        for (_, credential) in std::mem::take(&mut self.credentials) {
+            if credential.for_minutes_since.is_some() {
+                credential.registry.give_back(&credential.secret).await;
+            }
         }
     }
 
@@ -209,6 +240,22 @@ impl PreparedUploads {
             was_there: it.standing == FileStanding::Same,
         };
         self.planned.iter().map(told).collect()
+    }
+}
+
+impl Credential {
+    /// Has it anew where it may end before it is used.
+    async fn renewed(
+        &mut self,
+        id_tokens: Option<&IdTokens>,
+        upload: &Upload,
+    ) -> Result<(), RegistryError> {
+        let old = self.for_minutes_since.is_some_and(|since| since.elapsed() > FRESH);
+        let Some(id_tokens) = id_tokens.filter(|_| old) else { return Ok(()) };
+        self.registry.give_back(&self.secret).await;
+        self.secret = self.registry.trusted(id_tokens, upload).await?;
+        self.for_minutes_since = Some(Instant::now());
+        Ok(())
     }
 }
 

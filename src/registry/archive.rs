@@ -8,7 +8,7 @@ use std::io::{Cursor, Read};
 use flate2::read::GzDecoder;
 
 /// Bytes of an archive that are unpacked while a file is looked for.
-const MOST_UNPACKED: u64 = 1 << 30;
+const MOST_UNPACKED: u64 = 256 << 20;
 /// Bytes of the file itself.
 const LARGEST: u64 = 4 << 20;
 
@@ -18,8 +18,9 @@ pub(super) fn in_tar(content: &[u8], wanted: impl Fn(&str) -> bool) -> Option<(S
     let mut archive = tar::Archive::new(unpacked);
     for entry in archive.entries().ok()? {
         let mut entry = entry.ok()?;
-        let path = entry.path().ok()?.to_str()?.to_owned();
-        if entry.header().entry_type().is_file() && wanted(&path) {
+        let path = entry.path().ok().and_then(|path| Some(path.to_str()?.to_owned()));
+        let is_file = entry.header().entry_type().is_file();
+        if let Some(path) = path.filter(|path| is_file && wanted(path)) {
             return Some((path, limited(&mut entry)?));
         }
     }

@@ -5,6 +5,7 @@
 //! full release that no higher one precedes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -28,6 +29,9 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.docker.distribution.manifest.v2+json";
+/// What a token is asked for.
+const PULL: &str = "pull";
+const PUSH: &str = "pull,push";
 /// Images within images are followed so deep.
 const MOST_DEPTH: u32 = 3;
 
@@ -40,6 +44,8 @@ pub struct ContainerRegistry {
     repository: String,
     /// Name and secret.
     login: Option<SecretString>,
+    /// What was shown last and taken.
+    shown: Mutex<Option<String>>,
 }
 
 /// A part of an image, as others name it.
@@ -77,7 +83,13 @@ impl ContainerRegistry {
         address.set_path("/");
         let repository = image.path().trim_matches('/').to_lowercase();
         let registry = image.host_str().unwrap_or_default().to_owned();
-        Self { wire: Wire { registry, egress }, address, repository, login }
+        Self {
+            wire: Wire { registry, egress },
+            address,
+            repository,
+            login,
+            shown: Mutex::default(),
+        }
     }
 
     pub(super) fn uploads(
@@ -100,29 +112,33 @@ impl ContainerRegistry {
 
     pub(super) async fn standing(&self, upload: &Upload) -> Result<FileStanding, RegistryError> {
         let doing = format!("looking for {}:{}", upload.package, upload.version);
-        let url = self.at(&format!("manifests/{}", upload.version));
+        let image = Image::read(&upload.file.content).map_err(|why| self.broken(&doing, why))?;
+        Ok(match self.digest_of(&doing, &upload.version).await? {
+            None => FileStanding::Absent,
+            Some(there) if there == image.root.digest => FileStanding::Same,
+            Some(there) => FileStanding::Other(there),
+        })
+    }
+
+    /// What a tag stands for.
+    async fn digest_of(&self, doing: &str, tag: &str) -> Result<Option<String>, RegistryError> {
+        let url = self.at(&format!("manifests/{tag}"));
         let ask =
-            || Ask { method: Method::HEAD, accept: MANIFESTS, ..Ask::get(&doing, url.clone()) };
-        let Some(reply) = self.ask("pull", ask).await?.found()? else {
-            return Ok(FileStanding::Absent);
-        };
-        let image = Image::read(&upload.file.content).map_err(|why| reply.unreadable(why))?;
+            || Ask { method: Method::HEAD, accept: MANIFESTS, ..Ask::get(doing, url.clone()) };
+        let Some(reply) = self.ask(PULL, ask).await?.found()? else { return Ok(None) };
         let there = reply.headers.get(DIGEST).and_then(|digest| digest.to_str().ok());
         let there = there.ok_or_else(|| reply.unreadable("it names no digest".to_owned()))?;
-        Ok(if there == image.root.digest {
-            FileStanding::Same
-        } else {
-            FileStanding::Other(there.to_owned())
-        })
+        Ok(Some(there.to_owned()))
+    }
+
+    fn broken(&self, doing: &str, why: String) -> RegistryError {
+        let (registry, doing) = (self.wire.registry.clone(), doing.to_owned());
+        RegistryError::Unreadable { registry, doing, why }
     }
 
     pub(super) async fn publish(&self, upload: &Upload) -> Result<(), RegistryError> {
         let doing = format!("publishing {}:{}", upload.package, upload.version);
-        let broken = |why: String| RegistryError::Unreadable {
-            registry: self.wire.registry.clone(),
-            doing: doing.clone(),
-            why,
-        };
+        let broken = |why: String| self.broken(&doing, why);
         let image = Image::read(&upload.file.content).map_err(broken)?;
         let (mut blobs, mut manifests) = (BTreeSet::new(), Vec::new());
         image.parts(&image.root, &image.document, 0, &mut blobs, &mut manifests).map_err(broken)?;
@@ -134,7 +150,9 @@ impl ContainerRegistry {
         for (manifest, content) in manifests {
             self.send_manifest(&doing, &manifest.digest, &manifest, content).await?;
         }
-        if self.is_newest(&doing, &upload.version).await? {
+        let moves = self.is_newest(&doing, &upload.version).await?
+            && self.digest_of(&doing, "latest").await?.as_ref() != Some(&image.root.digest);
+        if moves {
             self.send_manifest(&doing, "latest", &image.root, &image.document).await?;
         }
         self.send_manifest(&doing, &upload.version, &image.root, &image.document).await
@@ -151,7 +169,7 @@ impl ContainerRegistry {
             return Ok(false);
         }
         let url = self.at("tags/list?n=10000");
-        let found = self.ask("pull", || Ask::get(doing, url.clone())).await?.found()?;
+        let found = self.ask(PULL, || Ask::get(doing, url.clone())).await?.found()?;
         let Some(reply) = found else { return Ok(true) };
         let tags: Tags = reply.json()?;
         let tags = tags.tags.unwrap_or_default();
@@ -167,12 +185,12 @@ impl ContainerRegistry {
     ) -> Result<(), RegistryError> {
         let url = self.at(&format!("blobs/{digest}"));
         let ask = || Ask { method: Method::HEAD, ..Ask::get(doing, url.clone()) };
-        if self.ask("pull,push", ask).await?.found()?.is_some() {
+        if self.ask(PUSH, ask).await?.found()?.is_some() {
             return Ok(());
         }
         let url = self.at("blobs/uploads/");
         let ask = || Ask { method: Method::POST, ..Ask::get(doing, url.clone()) };
-        let begun = self.ask("pull,push", ask).await?.accepted()?;
+        let begun = self.ask(PUSH, ask).await?.accepted()?;
         let place = begun.headers.get(http::header::LOCATION).and_then(|it| it.to_str().ok());
         let place = place.and_then(|place| self.address.join(place).ok());
         let mut place = place.ok_or_else(|| begun.unreadable("it names no place".to_owned()))?;
@@ -183,7 +201,7 @@ impl ContainerRegistry {
             body: content.to_vec(),
             ..Ask::get(doing, place.clone())
         };
-        self.ask("pull,push", ask).await?.accepted()?;
+        self.ask(PUSH, ask).await?.accepted()?;
         Ok(())
     }
 
@@ -201,7 +219,7 @@ impl ContainerRegistry {
             body: content.to_vec(),
             ..Ask::get(doing, url.clone())
         };
-        self.ask("pull,push", ask).await?.accepted()?;
+        self.ask(PUSH, ask).await?.accepted()?;
         Ok(())
     }
 
@@ -216,7 +234,8 @@ impl ContainerRegistry {
         actions: &str,
         ask: impl Fn() -> Ask<'a>,
     ) -> Result<RegistryAnswer, RegistryError> {
-        let reply = self.wire.ask(ask()).await?;
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let reply = self.wire.ask(Ask { authorization: shown, ..ask() }).await?;
         if reply.status != http::StatusCode::UNAUTHORIZED {
             return Ok(reply);
         }
@@ -230,6 +249,7 @@ impl ContainerRegistry {
             _ => None,
         };
         let Some(authorization) = authorization else { return Ok(reply) };
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(authorization.clone());
         self.wire.ask(Ask { authorization: Some(authorization), ..ask() }).await
     }
 
@@ -279,12 +299,12 @@ impl<'a> Image<'a> {
             files
                 .get(path)
                 .copied()
-                .ok_or_else(|| format!("holds no `{path}`, so it is no OCI layout"))
+                .ok_or_else(|| format!("holds no {path}, so it is no OCI layout"))
         };
         text("oci-layout")?;
         let index = text("index.json")?;
         let parts: ImageParts = serde_json::from_slice(index)
-            .map_err(|bad| format!("has an `index.json` that cannot be read: {bad}"))?;
+            .map_err(|bad| format!("has an index.json that cannot be read: {bad}"))?;
         let blobs: BTreeMap<String, &[u8]> = files
             .iter()
             .filter_map(|(path, content)| {

@@ -22,7 +22,14 @@ pub struct CratesIo {
     wire: Wire,
     /// The sparse index.
     index: Url,
+    /// What a registry that is not open wants to be shown for looking.
+    reads_with: Option<SecretString>,
 }
+
+/// Where everybody's crates are.
+const PUBLIC_INDEX: &str = "index.crates.io";
+/// How the index names that registry.
+const PUBLIC: &str = "https://github.com/rust-lang/crates.io-index";
 
 /// What stands in the index of one version.
 #[derive(Deserialize)]
@@ -34,8 +41,20 @@ struct Indexed {
 impl CratesIo {
     /// `index` is the address of a sparse index, without `sparse+`. Its `config.json` names where
     /// crates are published to, which `egress` has to allow.
-    pub fn new(index: Url, egress: Egress) -> Self {
-        Self { wire: Wire { registry: ReleaseTarget::Crates.title().to_owned(), egress }, index }
+    pub fn new(index: Url, reads_with: Option<SecretString>, egress: Egress) -> Self {
+        let wire = Wire { registry: ReleaseTarget::Crates.title().to_owned(), egress };
+        Self { wire, index, reads_with }
+    }
+
+    fn is_public(&self) -> bool {
+        self.index.host_str() == Some(PUBLIC_INDEX)
+    }
+
+    /// A look at the index.
+    fn look<'a>(&self, doing: &'a str, path: &str) -> Ask<'a> {
+        let authorization = self.reads_with.as_ref().filter(|_| !self.is_public());
+        let authorization = authorization.map(|token| token.expose_secret().to_owned());
+        Ask { authorization, ..Ask::get(doing, self.at(path)) }
     }
 
     /// Where crates are published to, below `/api/v1/`.
@@ -45,7 +64,7 @@ impl CratesIo {
             api: Option<String>,
         }
         let doing = "reading the index's settings";
-        let reply = self.wire.ask(Ask::get(doing, self.at("config.json"))).await?.accepted()?;
+        let reply = self.wire.ask(self.look(doing, "config.json")).await?.accepted()?;
         let settings: IndexSettings = reply.json()?;
         let api = settings.api.ok_or_else(|| reply.unreadable("it names no `api`".to_owned()))?;
         let url = format!("{}/api/v1/{path}", api.trim_end_matches('/'));
@@ -60,16 +79,18 @@ impl CratesIo {
 }
 
 impl CratesIo {
-    pub(super) fn uploads(files: &[BuiltFile]) -> Result<Vec<Upload>, UnfitFile> {
+    pub(super) fn uploads(&self, files: &[BuiltFile]) -> Result<Vec<Upload>, UnfitFile> {
         let crates = files.iter().filter(|file| file.name.as_str().ends_with(".crate"));
-        crates.map(upload).collect()
+        crates.map(|file| upload(file, self.is_public())).collect()
     }
 
     pub(super) async fn standing(&self, upload: &Upload) -> Result<FileStanding, RegistryError> {
         let doing = format!("looking for {} {}", upload.package, upload.version);
-        let url = self.at(&index_path(&upload.package));
-        let Some(reply) = self.wire.ask(Ask::get(&doing, url)).await?.found()? else {
-            return Ok(FileStanding::Absent);
+        let ask = self.look(&doing, &index_path(&upload.package));
+        let Some(reply) = self.wire.ask(ask).await?.found()? else {
+            // Where it would be published to has to be known before anything is changed.
+            self.api("crates/new").await?;
+            return Ok(FileStanding::NewPackage);
         };
         let text = String::from_utf8_lossy(&reply.body);
         let mut versions = text.lines().filter_map(|line| serde_json::from_str(line).ok());
@@ -98,7 +119,7 @@ impl CratesIo {
     ) -> Result<(), RegistryError> {
         let doing = format!("publishing {} {}", upload.package, upload.version);
         let url = self.api("crates/new").await?;
-        let about = about(&upload.file).unwrap_or_default().to_string().into_bytes();
+        let about = self.about(&upload.file).unwrap_or_default().to_string().into_bytes();
         let body =
             [&length(&about)[..], &about, &length(&upload.file.content), &upload.file.content];
         let ask = Ask {
@@ -111,6 +132,24 @@ impl CratesIo {
         };
         self.wire.ask(ask).await?.accepted()?;
         Ok(())
+    }
+
+    /// What is told of a crate beside itself.
+    fn about(&self, file: &BuiltFile) -> Option<Value> {
+        let mut about = about(file)?;
+        if self.is_public() {
+            return Some(about);
+        }
+        // A dependency without a registry is one of the registry that is published to.
+        let own = format!("sparse+{}", self.index);
+        for dependency in about["deps"].as_array_mut().into_iter().flatten() {
+            dependency["registry"] = match dependency["registry"].as_str() {
+                None => json!(PUBLIC),
+                Some(registry) if registry == own => Value::Null,
+                Some(registry) => json!(registry),
+            };
+        }
+        Some(about)
     }
 
     pub(super) async fn give_back(&self, credential: &SecretString) {
@@ -140,10 +179,10 @@ fn index_path(name: &str) -> String {
     }
 }
 
-fn upload(file: &BuiltFile) -> Result<Upload, UnfitFile> {
+fn upload(file: &BuiltFile, public: bool) -> Result<Upload, UnfitFile> {
     let unfit = |why: &str| UnfitFile { file: file.name.to_string(), why: why.to_owned() };
     let manifest =
-        manifest(file).ok_or_else(|| unfit("is no crate: it holds no readable `Cargo.toml`"))?;
+        manifest(file).ok_or_else(|| unfit("is no crate: it holds no readable Cargo.toml"))?;
     let package = manifest.get("package").and_then(Toml::as_table);
     let text = |key: &str| package.and_then(|it| it.get(key)?.as_str()).map(str::to_owned);
     let (Some(name), Some(version)) = (text("name"), text("version")) else {
@@ -154,10 +193,18 @@ fn upload(file: &BuiltFile) -> Result<Upload, UnfitFile> {
     }
     let expected = format!("{name}-{version}.crate");
     if file.name.as_str() != expected {
-        return Err(unfit(&format!("holds {name} {version}, which is called `{expected}`")));
+        return Err(unfit(&format!("holds {name} {version}, which is called {expected}")));
     }
-    if package.and_then(|it| it.get("publish")) == Some(&Toml::Boolean(false)) {
-        return Err(unfit("says `publish = false`"));
+    let elsewhere = match package.and_then(|it| it.get("publish")) {
+        Some(Toml::Boolean(publish)) => !publish,
+        Some(Toml::Array(names)) => {
+            let public_too = names.iter().any(|name| name.as_str() == Some("crates-io"));
+            names.is_empty() || public && !public_too
+        }
+        _ => false,
+    };
+    if elsewhere {
+        return Err(unfit("says by publish that it does not go there"));
     }
     // Without these crates.io answers no.
     let missing = ["description", "license"].iter().find(|key| match **key {
@@ -165,10 +212,12 @@ fn upload(file: &BuiltFile) -> Result<Upload, UnfitFile> {
         key => text(key).is_none(),
     });
     if let Some(key) = missing {
-        return Err(unfit(&format!("has no `{key}` in its `Cargo.toml`")));
+        return Err(unfit(&format!("has no {key} in its Cargo.toml")));
     }
+    // What tests need may need it in turn.
     let needs = dependencies(&manifest);
-    let needs = needs.iter().filter_map(|it| Some(it["name"].as_str()?.to_owned()));
+    let needs = needs.iter().filter(|it| it["kind"] != "dev");
+    let needs = needs.filter_map(|it| Some(it["name"].as_str()?.to_owned()));
     Ok(Upload { package: name, version, needs: needs.collect(), file: file.clone() })
 }
 
@@ -179,7 +228,7 @@ fn manifest(file: &BuiltFile) -> Option<Table> {
     std::str::from_utf8(&content).ok()?.parse().ok()
 }
 
-/// What is told of a crate beside itself.
+/// The same, with dependencies as the crate names them.
 fn about(file: &BuiltFile) -> Option<Value> {
     let manifest = manifest(file)?;
     let package = manifest.get("package")?.as_table()?;

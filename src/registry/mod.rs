@@ -13,6 +13,7 @@ mod npm;
 mod pypi;
 mod wire;
 
+use bytes::Bytes;
 use secrecy::SecretString;
 
 pub use container::ContainerRegistry;
@@ -31,7 +32,7 @@ use crate::egress::EgressError;
 #[allow(missing_docs)]
 pub struct BuiltFile {
     pub name: FileName,
-    pub content: Vec<u8>,
+    pub content: Bytes,
 }
 
 /// One file that a registry takes.
@@ -50,7 +51,9 @@ pub struct Upload {
 /// What a registry has under an upload's name and version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileStanding {
-    /// Nothing.
+    /// Nothing at all: it would be the package's first version.
+    NewPackage,
+    /// Nothing of this version.
     Absent,
     /// This very file.
     Same,
@@ -60,7 +63,7 @@ pub enum FileStanding {
 
 /// A file of the build that its registry would not take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{file}` {why}")]
+#[error("{file} {why}")]
 pub struct UnfitFile {
     /// Its name.
     pub file: String,
@@ -76,6 +79,8 @@ pub enum RegistryError {
     NoAnswer { registry: String, doing: String, source: EgressError },
     #[error("{registry} did not answer in time while {doing}")]
     TimedOut { registry: String, doing: String },
+    #[error("the answer of {registry} broke off while {doing}")]
+    CutOff { registry: String, doing: String },
     /// It answered with a status that says no.
     #[error("{registry} answered {status} while {doing}: {words}")]
     Refused {
@@ -101,14 +106,23 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
+    /// Whether it says that what was sent is there.
+    pub fn says_already(&self) -> bool {
+        let Self::Refused { status, words, .. } = self else { return false };
+        let words = words.to_lowercase();
+        *status == 409 || ["already", "publish over"].iter().any(|it| words.contains(it))
+    }
+
     /// What it means for the work.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NoAnswer { source, .. } => source.kind(),
-            Self::TimedOut { .. } | Self::NotShown { .. } => {
+            Self::TimedOut { .. } | Self::CutOff { .. } | Self::NotShown { .. } => {
                 ErrorKind::Retry { after_seconds: None }
             }
-            Self::Refused { status, after_seconds, .. } if *status == 429 || *status >= 500 => {
+            Self::Refused { status, after_seconds, .. }
+                if [408, 429].contains(status) || *status >= 500 =>
+            {
                 ErrorKind::Retry { after_seconds: *after_seconds }
             }
             Self::Refused { .. }
@@ -149,10 +163,29 @@ impl Registry {
     /// The first that looks like one and is none that it would take.
     pub fn uploads(&self, files: &[BuiltFile], version: &str) -> Result<Vec<Upload>, UnfitFile> {
         match self {
-            Self::Crates(_) => CratesIo::uploads(files),
-            Self::Npm(_) => NpmRegistry::uploads(files),
+            Self::Crates(it) => it.uploads(files),
+            Self::Npm(it) => it.uploads(files),
             Self::PyPi(_) => PyPi::uploads(files),
             Self::Container(it) => it.uploads(files, version),
+        }
+    }
+
+    /// Whether a file of this name may be for this registry.
+    pub fn may_take(&self, file: &str) -> bool {
+        let endings: &[&str] = match self {
+            Self::Crates(_) => &[".crate"],
+            Self::Npm(_) => &[".tgz"],
+            Self::PyPi(_) => &[".whl", ".tar.gz"],
+            Self::Container(_) => &[".oci.tar"],
+        };
+        endings.iter().any(|ending| file.ends_with(ending))
+    }
+
+    /// Whether a package's first version is not for trusted publishing.
+    pub fn first_needs_a_secret(&self) -> bool {
+        match self {
+            Self::Crates(_) | Self::Npm(_) => true,
+            Self::PyPi(_) | Self::Container(_) => false,
         }
     }
 
@@ -245,8 +278,13 @@ pub fn in_order(mut uploads: Vec<Upload>) -> Vec<Upload> {
                 |it: &Upload| it.package != upload.package && upload.needs.contains(&it.package);
             uploads.iter().any(other)
         };
-        // Those that need each other go as they are.
-        let next = uploads.iter().position(|upload| !waits(upload)).unwrap_or(0);
+        // Of those that need each other, the one that needs fewest of what is left.
+        let many = |upload: &Upload| {
+            uploads.iter().filter(|it| upload.needs.contains(&it.package)).count()
+        };
+        let free = uploads.iter().position(|upload| !waits(upload));
+        let fewest = (0..uploads.len()).min_by_key(|at| many(&uploads[*at]));
+        let next = free.or(fewest).unwrap_or(0);
         ordered.push(uploads.remove(next));
     }
     ordered
@@ -266,7 +304,10 @@ mod tests {
         let upload = |package: &str, needs: &[&str]| Upload {
             package: package.to_owned(),
             version: "1.0.0".to_owned(),
-            file: BuiltFile { name: format!("{package}.crate").parse().unwrap(), content: vec![] },
+            file: BuiltFile {
+                name: format!("{package}.crate").parse().unwrap(),
+                content: Bytes::new(),
+            },
             needs: needs.iter().map(|it| (*it).to_owned()).collect(),
         };
         let all = vec![

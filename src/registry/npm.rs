@@ -28,6 +28,8 @@ const README_CAP: usize = 64 * 1024;
 pub struct NpmRegistry {
     wire: Wire,
     address: Url,
+    /// What a package that not everybody may see wants to be shown for looking.
+    reads_with: Option<SecretString>,
 }
 
 /// What the registry tells of a package.
@@ -41,8 +43,9 @@ struct NpmDocument {
 
 impl NpmRegistry {
     /// At this address.
-    pub fn new(address: Url, egress: Egress) -> Self {
-        Self { wire: Wire { registry: ReleaseTarget::Npm.title().to_owned(), egress }, address }
+    pub fn new(address: Url, reads_with: Option<SecretString>, egress: Egress) -> Self {
+        let wire = Wire { registry: ReleaseTarget::Npm.title().to_owned(), egress };
+        Self { wire, address, reads_with }
     }
 
     fn at(&self, path: &str) -> Url {
@@ -52,24 +55,33 @@ impl NpmRegistry {
         url
     }
 
-    async fn told(&self, upload: &Upload) -> Result<NpmDocument, RegistryError> {
+    /// `None`: there is no such package.
+    async fn told(
+        &self,
+        upload: &Upload,
+        credential: Option<&SecretString>,
+    ) -> Result<Option<NpmDocument>, RegistryError> {
         let doing = format!("looking for {} {}", upload.package, upload.version);
         let url = self.at(&escaped(&upload.package));
-        match self.wire.ask(Ask::get(&doing, url)).await?.found()? {
-            Some(reply) => reply.json(),
-            None => Ok(NpmDocument::default()),
-        }
+        let ask = Ask::get(&doing, url);
+        let ask = match credential.or(self.reads_with.as_ref()) {
+            Some(credential) => ask.bearer(credential),
+            None => ask,
+        };
+        self.wire.ask(ask).await?.found()?.map(|reply| reply.json()).transpose()
     }
 }
 
 impl NpmRegistry {
-    pub(super) fn uploads(files: &[BuiltFile]) -> Result<Vec<Upload>, UnfitFile> {
+    pub(super) fn uploads(&self, files: &[BuiltFile]) -> Result<Vec<Upload>, UnfitFile> {
         let tarballs = files.iter().filter(|file| file.name.as_str().ends_with(".tgz"));
-        tarballs.filter_map(upload).collect()
+        tarballs.filter_map(|file| upload(file, &self.address)).collect()
     }
 
     pub(super) async fn standing(&self, upload: &Upload) -> Result<FileStanding, RegistryError> {
-        let told = self.told(upload).await?;
+        let Some(told) = self.told(upload, None).await? else {
+            return Ok(FileStanding::NewPackage);
+        };
         let Some(version) = told.versions.get(&upload.version) else {
             return Ok(FileStanding::Absent);
         };
@@ -102,7 +114,7 @@ impl NpmRegistry {
         upload: &Upload,
         credential: &SecretString,
     ) -> Result<(), RegistryError> {
-        let told = self.told(upload).await?;
+        let told = self.told(upload, Some(credential)).await?.unwrap_or_default();
         let document = document(&self.address, upload, &told);
         let doing = format!("publishing {} {}", upload.package, upload.version);
         let url = self.at(&escaped(&upload.package));
@@ -132,11 +144,11 @@ fn manifest(file: &BuiltFile) -> Option<Map<String, Value>> {
 }
 
 /// A tarball without the file that makes it a package is something else.
-fn upload(file: &BuiltFile) -> Option<Result<Upload, UnfitFile>> {
+fn upload(file: &BuiltFile, address: &Url) -> Option<Result<Upload, UnfitFile>> {
     let (_, content) = in_tar(&file.content, |path| path == MANIFEST)?;
     let unfit = |why: String| UnfitFile { file: file.name.to_string(), why };
     let Ok(manifest) = serde_json::from_slice::<Map<String, Value>>(&content) else {
-        return Some(Err(unfit("holds a `package.json` that cannot be read".to_owned())));
+        return Some(Err(unfit("holds a package.json that cannot be read".to_owned())));
     };
     let text = |key: &str| manifest.get(key).and_then(Value::as_str).map(str::to_owned);
     let (Some(name), Some(version)) = (text("name"), text("version")) else {
@@ -147,7 +159,15 @@ fn upload(file: &BuiltFile) -> Option<Result<Upload, UnfitFile>> {
         return Some(Err(unfit("has a name or version that no registry takes".to_owned())));
     }
     if manifest.get("private") == Some(&Value::Bool(true)) {
-        return Some(Err(unfit(format!("holds {name}, which is `private`"))));
+        return Some(Err(unfit(format!("holds {name}, which is private"))));
+    }
+    let registry = manifest.get("publishConfig").and_then(|it| it.get("registry")?.as_str());
+    let elsewhere = |registry: &&str| {
+        Url::parse(registry).map_or(true, |registry| registry.origin() != address.origin())
+    };
+    if let Some(registry) = registry.filter(elsewhere) {
+        let why = format!("goes by its publishConfig to {registry} and nowhere else");
+        return Some(Err(unfit(why)));
     }
     let asked = ["dependencies", "peerDependencies", "optionalDependencies"];
     let asked = asked.iter().filter_map(|key| manifest.get(*key)?.as_object());
@@ -157,7 +177,7 @@ fn upload(file: &BuiltFile) -> Option<Result<Upload, UnfitFile>> {
     });
     if let Some((other, range)) = local {
         let why = format!(
-            "asks for `{other}` {range}, which nobody else has: pack it with the \
+            "asks for {other} {range}, which nobody else has: pack it with the \
                            project's own package manager"
         );
         return Some(Err(unfit(why)));
@@ -215,7 +235,8 @@ fn tag(version: &str, named: Option<&str>, told: &NpmDocument) -> String {
     if !version.pre.is_empty() {
         let first = version.pre.as_str().split('.').next().unwrap_or_default();
         let first = first.trim_end_matches(|c: char| c.is_ascii_digit());
-        return if first.is_empty() { "next" } else { first }.to_owned();
+        // An odd name of a pre-release makes it no more than one.
+        return if ["", "latest"].contains(&first) { "next" } else { first }.to_owned();
     }
     let latest = told.tags.get("latest").and_then(Value::as_str);
     let latest = latest.and_then(|latest| Version::parse(latest).ok());

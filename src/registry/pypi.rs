@@ -36,6 +36,8 @@ pub struct PyPiAddresses {
 pub struct PyPi {
     wire: Wire,
     addresses: PyPiAddresses,
+    /// What an index that is not open wants to be shown for looking.
+    reads_with: Option<SecretString>,
 }
 
 /// The metadata of a wheel or source archive: its headers in order, and the text below them.
@@ -46,8 +48,9 @@ struct Metadata {
 
 impl PyPi {
     /// At these addresses.
-    pub fn new(addresses: PyPiAddresses, egress: Egress) -> Self {
-        Self { wire: Wire { registry: ReleaseTarget::Pypi.title().to_owned(), egress }, addresses }
+    pub fn new(addresses: PyPiAddresses, reads_with: Option<SecretString>, egress: Egress) -> Self {
+        let wire = Wire { registry: ReleaseTarget::Pypi.title().to_owned(), egress };
+        Self { wire, addresses, reads_with }
     }
 
     fn service(&self, path: &str) -> Url {
@@ -70,7 +73,9 @@ impl PyPi {
             url.path().trim_end_matches('/'),
             normalized(&upload.package)
         ));
-        let ask = Ask { accept: SIMPLE, ..Ask::get(&doing, url) };
+        let public = self.addresses.index.host_str().is_some_and(|host| host.ends_with("pypi.org"));
+        let authorization = self.reads_with.as_ref().filter(|_| !public).map(basic);
+        let ask = Ask { accept: SIMPLE, authorization, ..Ask::get(&doing, url) };
         let reply = self.wire.ask(ask).await?;
         // pypiserver sends people to PyPI for what it does not have.
         if reply.status.is_redirection() && leads_elsewhere(&reply, &self.addresses.index) {
@@ -87,14 +92,14 @@ impl PyPi {
     }
 
     pub(super) async fn trusted(&self, tokens: &IdTokens) -> Result<SecretString, RegistryError> {
-        #[derive(Deserialize)]
-        struct Audience {
-            audience: String,
-        }
         let doing = "asking for a token by trusted publishing";
-        let ask = Ask::get(doing, self.service("/_/oidc/audience"));
-        let audience: Audience = self.wire.ask(ask).await?.accepted()?.json()?;
-        let id = tokens.of(&audience.audience).await?;
+        // Never what the registry says: a token for another's ears would be one for that other.
+        let audience = match self.addresses.index.host_str().unwrap_or_default() {
+            "pypi.org" => "pypi",
+            "test.pypi.org" => "testpypi",
+            host => host,
+        };
+        let id = tokens.of(audience).await?;
         let body = json!({ "token": id.expose_secret() });
         let url = self.service("/_/oidc/mint-token");
         let ask = Ask::json(doing, Method::POST, url, &body);
@@ -111,11 +116,10 @@ impl PyPi {
         let fields = fields(&upload.file);
         let boundary = format!("gander-{}", &sha256(&upload.file.content)[..32]);
         let kind = format!("multipart/form-data; boundary={boundary}");
-        let login = STANDARD.encode(format!("__token__:{}", credential.expose_secret()));
         let ask = Ask {
             method: Method::POST,
             kind: &kind,
-            authorization: Some(format!("Basic {login}")),
+            authorization: Some(basic(credential)),
             body: form(&fields, &upload.file, &boundary),
             ..Ask::get(&doing, self.addresses.upload.clone())
         };
@@ -171,6 +175,10 @@ fn normalized(name: &str) -> String {
     words.collect::<Vec<_>>().join("-").to_ascii_lowercase()
 }
 
+fn basic(credential: &SecretString) -> String {
+    format!("Basic {}", STANDARD.encode(format!("__token__:{}", credential.expose_secret())))
+}
+
 /// Whether two spellings are one version.
 pub(super) fn is_same_version(one: &str, other: &str) -> bool {
     let read = |text: &str| pep440_rs::Version::from_str(text).ok();
@@ -181,7 +189,7 @@ pub(super) fn is_same_version(one: &str, other: &str) -> bool {
 fn upload(file: &BuiltFile) -> Option<Result<Upload, UnfitFile>> {
     let is_wheel = file.name.as_str().ends_with(".whl");
     let Some(metadata) = metadata(file) else {
-        let why = "is no wheel: it holds no `METADATA`".to_owned();
+        let why = "is no wheel: it holds no METADATA".to_owned();
         return is_wheel.then(|| Err(UnfitFile { file: file.name.to_string(), why }));
     };
     let unfit =
@@ -194,7 +202,7 @@ fn upload(file: &BuiltFile) -> Option<Result<Upload, UnfitFile>> {
     }
     let private = "Private :: Do Not Upload";
     if metadata.headers.iter().any(|(key, value)| key == "Classifier" && value == private) {
-        return unfit("says `Private :: Do Not Upload`");
+        return unfit("says by a classifier that it is private");
     }
     let (package, version) = (name.to_owned(), version.to_owned());
     Some(Ok(Upload { package, version, needs: Vec::new(), file: file.clone() }))
@@ -250,13 +258,20 @@ fn fields(file: &BuiltFile) -> Vec<(String, String)> {
     ];
     let Some(metadata) = metadata(file) else { return fields };
     let mut described = false;
+    let version = metadata.get("Metadata-Version").unwrap_or_default();
+    let has_license_files = version.split_once('.').is_some_and(|(major, minor)| {
+        major == "2" && minor.parse::<u32>().is_ok_and(|minor| minor >= 4)
+    });
     for (key, value) in &metadata.headers {
         let field = match key.to_ascii_lowercase().replace('-', "_").as_str() {
             "classifier" => "classifiers".to_owned(),
             "project_url" => "project_urls".to_owned(),
-            "license_file" => "license_files".to_owned(),
             other => other.to_owned(),
         };
+        // Before 2.4 there was no such field, and some tools wrote it all the same.
+        if field == "license_file" && !has_license_files {
+            continue;
+        }
         described |= field == "description";
         fields.push((field, value.clone()));
     }

@@ -56,6 +56,7 @@ pub fn is_wanted(path: &str) -> bool {
         | "pnpm-lock.yaml"
         | "pnpm-workspace.yaml"
         | "yarn.lock"
+        | "bun.lock"
         | "uv.lock"
         | "VERSION" => directory.is_empty(),
         _ => false,
@@ -118,10 +119,22 @@ fn said<'a>(
         let said = said.strip_prefix('v').unwrap_or(said);
         Some((is_version(said).then(|| Version::parse(said).ok())??, *path))
     };
-    cargo::version(texts, last)
-        .or_else(|| npm::version(texts, last))
-        .or_else(|| python::version(texts, last))
-        .or_else(plain)
+    let all = [
+        cargo::version(texts, last),
+        npm::version(texts, last),
+        python::version(texts, last),
+        plain(),
+    ];
+    let all: Vec<(Version, &str)> = all.into_iter().flatten().collect();
+    // Of several the one that was released last, then one that is ahead of it, then the first.
+    let is = |wanted: fn(&Version, &Version) -> bool| {
+        let last = last?;
+        all.iter().find(|(version, _)| wanted(version, last)).cloned()
+    };
+    let first = || all.first().cloned();
+    is(|version, last| version == last)
+        .or_else(|| is(|version, last| version > last))
+        .or_else(first)
 }
 
 /// A file with nothing in it but the version.
@@ -150,9 +163,20 @@ fn own_version(path: &str, old: Option<&Version>) -> String {
 
 /// Whether a package is there for others to look at or to try things with: that it has a version
 /// of its own is worth no word.
-fn is_aside(path: &str) -> bool {
-    const ASIDE: [&str; 9] =
-        ["bench", "benches", "benchmarks", "example", "examples", "fuzz", "test", "tests", "xtask"];
+pub fn is_aside(path: &str) -> bool {
+    const ASIDE: [&str; 11] = [
+        "bench",
+        "benches",
+        "benchmarks",
+        "example",
+        "examples",
+        "fixtures",
+        "fuzz",
+        "templates",
+        "test",
+        "tests",
+        "xtask",
+    ];
     path.split('/').any(|part| ASIDE.contains(&part))
 }
 

@@ -99,7 +99,7 @@ fn first(manifest: Option<(&Version, &str)>, bump: Option<&Bump>) -> Next {
             Next { version: Version::new(1, 0, 0), why: "the first release, as ordered".to_owned() }
         }
         (_, Some((version, file))) if *version > Version::new(0, 0, 0) => Next {
-            version: version.clone(),
+            version: announced(version).unwrap_or_else(|| version.clone()),
             why: format!("the first release; the version stands in `{file}`"),
         },
         _ => Next { version: Version::new(0, 1, 0), why: "the first release".to_owned() },
@@ -345,6 +345,7 @@ mod tests {
         };
         let gone_on = next(before, None, tag, |tag| tag == "v1.5.0").unwrap();
         assert_eq!(gone_on.version, v("1.6.0"));
+        assert_eq!(version(None, &snapshot).version, v("1.1.1"));
         let first = version(None, &lower);
         assert_eq!((first.version, first.why.contains("`Cargo.toml`")), (lower, true));
     }

@@ -15,10 +15,11 @@ use crate::core::target::ReleaseTarget;
 #[allow(missing_docs)]
 pub enum TargetRefused {
     NothingBuilt { target: ReleaseTarget },
-    Unfit { target: ReleaseTarget, why: String },
+    Unfit { target: ReleaseTarget, file: String, why: String },
     OtherVersion { target: ReleaseTarget, file: String, says: String, version: String },
     Taken { target: ReleaseTarget, file: String, theirs: String, ours: Digest },
     NoCredential { target: ReleaseTarget },
+    FirstVersion { target: ReleaseTarget, package: String },
     NotTrusted { target: ReleaseTarget, package: String, why: String },
 }
 
@@ -47,8 +48,8 @@ impl TargetRefused {
                     target.key()
                 ),
             ),
-            Self::Unfit { target, why } => (
-                format!("{target} would not take the build: {}.", inline(why, 400)),
+            Self::Unfit { target, file, why } => (
+                format!("{target} would not take `{file}`: it {}.", inline(why, 400)),
                 "Mend it on the default branch and order the release anew.".to_owned(),
             ),
             Self::OtherVersion { target, file, says, version } => (
@@ -77,6 +78,18 @@ impl TargetRefused {
                     target.key()
                 ),
             ),
+            Self::FirstVersion { target, package } => (
+                format!(
+                    "{} is not on {target} yet, and trusted publishing is for packages that are.",
+                    inline(package, 120)
+                ),
+                format!(
+                    "Publish its first version by hand, or hand in a secret of a protected \
+                     environment as `{}-token` for this release; then let {target} trust this \
+                     workflow.",
+                    target.key()
+                ),
+            ),
             Self::NotTrusted { target, package, why } => (
                 format!(
                     "{target} does not let this workflow publish {}: {}.",
@@ -85,8 +98,7 @@ impl TargetRefused {
                 ),
                 format!(
                     "Name this repository, workflow file and environment as a trusted publisher of \
-                     it there. A package that does not exist yet may need a secret for its first \
-                     version, as `{}-token`.",
+                     it there, or hand in a secret as `{}-token`.",
                     target.key()
                 ),
             ),

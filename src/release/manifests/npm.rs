@@ -11,7 +11,7 @@ use semver::Version;
 
 use super::json::{RawObject, inside, member, object, string};
 use super::members::Members;
-use super::requirement::{Grammar, Outcome, outcome};
+use super::requirement::{Grammar, Outcome, is_met, outcome};
 use super::{Edits, Shared, directory_of, is_aside, own_version, spliced};
 use crate::core::changelog::is_version;
 use crate::core::yaml;
@@ -22,6 +22,7 @@ const LOCKS: &[&str] = &["package-lock.json", "npm-shrinkwrap.json"];
 /// Locks that are not edited, with the command that brings them up to date.
 const OTHER_LOCKS: &[(&str, &str)] =
     &[("pnpm-lock.yaml", "pnpm install --lockfile-only"), ("yarn.lock", "yarn install")];
+const BUN_LOCK: &str = "bun.lock";
 const ASKING: &[&str] =
     &["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"];
 
@@ -110,6 +111,10 @@ pub(super) fn edit(
         if let Some(text) = texts.get(path) {
             moving.lock(path, text, edits);
         }
+    }
+    // Bun keeps the members' own versions in its lock.
+    if texts.contains_key(BUN_LOCK) && moving.directories.iter().any(|at| !at.is_empty()) {
+        edits.left.push(format!("`{BUN_LOCK}` holds the members' versions: run `bun install`"));
     }
     let asks = |package: &&Package<'_>| {
         !moving
@@ -240,8 +245,7 @@ impl<'a> MovingPackages<'a> {
                 let follows = outcome(&said, self.old, self.new, Grammar::Npm);
                 // What people install beside may be as old as before.
                 let peer = *key == "peerDependencies";
-                let fits =
-                    || semver::VersionReq::parse(&said).is_ok_and(|asked| asked.matches(self.new));
+                let fits = || is_met(&said, self.new, Grammar::Npm);
                 match follows {
                     Outcome::Stays => {}
                     Outcome::Becomes(_) if peer && fits() => {}

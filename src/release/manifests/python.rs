@@ -35,6 +35,26 @@ impl Project<'_> {
         [project, poetry].into_iter().flatten().filter_map(|table| table.get("version"))
     }
 
+    /// Where tools that are not asked keep the version beside it.
+    fn kept_by_tools(&self) -> impl Iterator<Item = &Item> {
+        let tool = self.document.as_table().get("tool");
+        let kept = [("commitizen", "version"), ("bumpversion", "current_version")];
+        kept.into_iter().filter_map(move |(name, key)| tool?.get(name)?.get(key))
+    }
+
+    /// What it asks of others, as PEP 508 has it.
+    fn requirements(&self) -> Vec<&str> {
+        let table = self.document.as_table();
+        let project = table.get("project");
+        let own = project.and_then(|project| project.get("dependencies"));
+        let extras = project.and_then(|project| project.get("optional-dependencies"));
+        let groups = table.get("dependency-groups");
+        let lists = [extras, groups].into_iter().flatten().filter_map(Item::as_table_like);
+        let lists = lists.flat_map(|lists| lists.iter().map(|(_, list)| list));
+        let all = own.into_iter().chain(lists).filter_map(Item::as_array).flatten();
+        all.filter_map(toml_edit::Value::as_str).collect()
+    }
+
     fn name(&self) -> Option<String> {
         let table = self.document.as_table();
         let poetry = || table.get("tool")?.get("poetry")?.get("name")?.as_str();
@@ -121,10 +141,26 @@ pub(super) fn edit(
                 _ => edits.left.push(own_version(project.path, Some(old))),
             }
         }
+        for item in project.kept_by_tools() {
+            let kept = plain_string(project.text, item);
+            let kept = kept.filter(|(said, _)| semantic(said).as_ref() == Some(old));
+            places.extend(kept.map(|(_, place)| (place, spelled.clone())));
+        }
         if let Some(text) = spliced(project.text, places) {
             moved.insert(directory_of(project.path));
             edits.changed.insert(project.path.to_owned(), text);
         }
+    }
+    let is_moved = |project: &&Project<'_>| moved.contains(directory_of(project.path));
+    let names: BTreeSet<String> =
+        projects.iter().filter(is_moved).filter_map(|it| Some(canonical(&it.name()?))).collect();
+    for project in &projects {
+        let asked = project.requirements().into_iter();
+        let unmet = asked.filter(|it| is_unmet(it, &names, old, &spelled));
+        let path = project.path;
+        edits
+            .left
+            .extend(unmet.map(|it| format!("`{path}` asks for `{it}`, and {spelled} is next")));
     }
     if let Some(text) = texts.get(LOCK).filter(|_| !moved.is_empty()) {
         lock(text, &moved, (old, &spelled), edits);
@@ -210,6 +246,27 @@ fn lock(text: &str, moved: &BTreeSet<&str>, (old, spelled): (&Version, &str), ed
     }
 }
 
+/// Whether a requirement on one that moves names the version before, or is not met afterwards.
+fn is_unmet(requirement: &str, names: &BTreeSet<String>, old: &Version, new: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let end = requirement.find(|c| !plain(c)).unwrap_or(requirement.len());
+    if !names.contains(&canonical(&requirement[..end])) {
+        return false;
+    }
+    let rest = requirement[end..].split(';').next().unwrap_or_default();
+    let rest = rest.rsplit(']').next().unwrap_or_default().trim().trim_matches(['(', ')']);
+    let read = |text: &str| pep440_rs::Version::from_str(text).ok();
+    let Ok(asked) = pep440_rs::VersionSpecifiers::from_str(rest) else { return false };
+    let (old, new) = (pep440(old).and_then(|old| read(&old)), read(new));
+    let names_old = asked.iter().any(|asked| Some(asked.version()) == old.as_ref());
+    !asked.is_empty() && (names_old || !new.is_some_and(|new| asked.contains(&new)))
+}
+
+/// A name as indexes have it.
+fn canonical(name: &str) -> String {
+    name.to_ascii_lowercase().replace(['_', '.'], "-")
+}
+
 /// `1.2.0rc1` as Semantic Versioning spells it. `None` for what has no such spelling.
 fn semantic(said: &str) -> Option<Version> {
     if let Ok(version) = Version::parse(said) {
@@ -246,6 +303,23 @@ pub(super) fn pep440(version: &Version) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_members_ask_of_each_other_is_told_where_it_stays_behind() {
+        let names = BTreeSet::from(["w-core".to_owned()]);
+        let old = Version::new(1, 1, 0);
+        for (requirement, unmet) in [
+            ("w_core==1.1.0", true),
+            ("W.Core[fast] >= 1.1.0 ; python_version > '3'", true),
+            ("w-core<1.2", true),
+            ("w-core>=1", false),
+            ("w-core", false),
+            ("w-core-extra==1.1.0", false),
+            ("w-core @ git+https://h/w", false),
+        ] {
+            assert_eq!(is_unmet(requirement, &names, &old, "1.2.0"), unmet, "{requirement}");
+        }
+    }
 
     #[test]
     fn versions_are_read_and_spelled_as_python_does() {

@@ -34,7 +34,11 @@ pub(super) fn outcome(said: &str, old: &Version, new: &Version, grammar: Grammar
     if !asked.bytes().any(|b| b.is_ascii_digit()) {
         return Outcome::Stays;
     }
-    let Some(before) = read(asked, grammar) else { return Outcome::Stays };
+    let Some(before) = read(asked, grammar) else {
+        // `1.0.0 - 1.1.0`, or a text that is no requirement at all.
+        let names = asked.contains(&old.to_string()) && !asked.contains(['/', ':']);
+        return if names { Outcome::Unmet } else { Outcome::Stays };
+    };
     if !meets(&before, old) {
         return Outcome::Stays;
     }
@@ -49,6 +53,11 @@ pub(super) fn outcome(said: &str, old: &Version, new: &Version, grammar: Grammar
         Some(number) => Outcome::Becomes(format!("{protocol}{operator}{number}")),
         None => Outcome::Unmet,
     }
+}
+
+/// Whether a requirement is met by a version.
+pub(super) fn is_met(said: &str, version: &Version, grammar: Grammar) -> bool {
+    read(said, grammar).is_some_and(|asked| meets(&asked, version))
 }
 
 /// Alternatives of which one has to be met.
@@ -153,6 +162,8 @@ mod tests {
             (">=1.0.0 <2", "2.0.0", "?"),
             (">= 1.0.0 < 2", "1.3.0", ">= 1.0.0 < 2"),
             ("^1.0.0 || ^3.0.0", "2.0.0", "?"),
+            ("1.0.0 - 1.1.0", "2.0.0", "?"),
+            ("npm:other@1.1.0", "2.0.0", "npm:other@1.1.0"),
             ("^1.0.0 || ^2.0.0", "2.0.0", "^1.0.0 || ^2.0.0"),
         ] {
             assert_eq!(becomes(said, "1.1.0", new, Grammar::Npm), npm, "{said}");

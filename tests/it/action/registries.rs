@@ -190,7 +190,7 @@ fn all() -> Vec<String> {
 
 #[tokio::test]
 async fn one_approved_release_is_published_everywhere_and_real_clients_install_it() {
-    let (w, shelf) = (approved(TARGETS, "*").await, Shelf::start().await);
+    let (w, shelf) = (approved(TARGETS, "*").await, Shelf::with_older_versions().await);
     let ran = publishes(&w, &shelf, &[("GANDER_INPUT_ONLY_CHECK", "true")]).await;
     assert_eq!(ran.code, Some(0), "{}\n{}", ran.log, ran.summary);
     let row = "| npm | `@acme/widgets` 1.2.0 | `acme-widgets-1.2.0.tgz` | would be published |";
@@ -213,13 +213,16 @@ async fn one_approved_release_is_published_everywhere_and_real_clients_install_i
     write(
         tree,
         ".cargo/config.toml",
-        &format!("[registries.shelf]\nindex = \"sparse+{}\"\n", shelf.at("index/")),
+        &format!(
+            "[source.crates-io]\nreplace-with = \"shelf\"\n[source.shelf]\nregistry = \"sparse+{}\"\n",
+            shelf.at("index/")
+        ),
     );
     write(
         tree,
         "Cargo.toml",
         "[package]\nname = \"user\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\
-        [dependencies]\napp = { version = \"1.2\", registry = \"shelf\" }\n",
+        [dependencies]\napp = \"1.2\"\n",
     );
     write(tree, "src/main.rs", "fn main() { print!(\"{}\", app::twice()); }\n");
     write(tree, "package.json", "{}");
@@ -245,7 +248,7 @@ async fn one_approved_release_is_published_everywhere_and_real_clients_install_i
 
 #[tokio::test]
 async fn a_registry_that_is_slow_busy_or_breaks_off_gets_each_file_once() {
-    let (w, shelf) = (approved(TARGETS, "*").await, Shelf::start().await);
+    let (w, shelf) = (approved(TARGETS, "*").await, Shelf::with_older_versions().await);
     shelf.hides_new_crates(2);
     shelf.next("/api/v1/crates/new", Mishap::Says(429, Some(1)));
     shelf.next("/npm/@acme", Mishap::DoneAndCut);
@@ -259,7 +262,7 @@ async fn a_registry_that_is_slow_busy_or_breaks_off_gets_each_file_once() {
 
 #[tokio::test]
 async fn a_release_that_stopped_half_way_is_a_draft_and_goes_on_where_it_stopped() {
-    let (w, shelf) = (approved(TARGETS, "*").await, Shelf::start().await);
+    let (w, shelf) = (approved(TARGETS, "*").await, Shelf::with_older_versions().await);
     for (at, there) in [("/api/v1/crates/new", 0), ("/npm/@acme", 2), ("/legacy", 3)] {
         shelf.next(at, Mishap::Says(403, None));
         let ran = publishes(&w, &shelf, &[]).await;
@@ -276,7 +279,7 @@ async fn a_release_that_stopped_half_way_is_a_draft_and_goes_on_where_it_stopped
 
 #[tokio::test]
 async fn a_run_that_dies_after_any_effect_is_finished_by_the_next_and_nothing_is_there_twice() {
-    let (w, shelf) = (approved(TARGETS, "*").await, Shelf::start().await);
+    let (w, shelf) = (approved(TARGETS, "*").await, Shelf::with_older_versions().await);
     for (at, there) in [
         ("/api/v1/crates/new", 1),
         ("/api/v1/crates/new", 2),
@@ -312,7 +315,7 @@ async fn what_a_registry_would_refuse_stops_everything_before_anything_is_out() 
         ),
         ("targets = [\"npm\"]\n", "*", "npm does not let this workflow publish `@acme/widgets`"),
     ] {
-        let (w, shelf) = (approved(targets, files).await, Shelf::start().await);
+        let (w, shelf) = (approved(targets, files).await, Shelf::with_older_versions().await);
         shelf.has_crate("core", "1.2.0");
         shelf.trusts_nobody_with("@acme/widgets");
         let ran = publishes(&w, &shelf, &[]).await;
@@ -325,7 +328,8 @@ async fn what_a_registry_would_refuse_stops_everything_before_anything_is_out() 
 
 #[tokio::test]
 async fn a_secret_that_is_handed_in_goes_before_trust_and_without_either_nothing_starts() {
-    let (w, shelf) = (approved("targets = [\"npm\"]\n", "*.tgz").await, Shelf::start().await);
+    let (w, shelf) =
+        (approved("targets = [\"npm\"]\n", "*.tgz").await, Shelf::with_older_versions().await);
     let nobody = [("ACTIONS_ID_TOKEN_REQUEST_URL", "")];
     let ran = publishes(&w, &shelf, &nobody).await;
     assert_eq!(ran.code, Some(4), "{}\n{}", ran.log, ran.summary);
@@ -342,8 +346,45 @@ async fn a_secret_that_is_handed_in_goes_before_trust_and_without_either_nothing
 }
 
 #[tokio::test]
+async fn a_packages_first_version_needs_a_secret_and_that_is_said_before_anything_is_out() {
+    for (target, files, package) in
+        [("crates", "*.crate", "core"), ("npm", "*.tgz", "@acme/widgets")]
+    {
+        let targets = format!("targets = [\"{target}\"]\n");
+        let (w, shelf) = (approved(&targets, files).await, Shelf::start().await);
+        let ran = publishes(&w, &shelf, &[]).await;
+        assert_eq!(ran.code, Some(4), "{}\n{}", ran.log, ran.summary);
+        assert!(ran.log.contains(package) && ran.log.contains("is not on"), "{}", ran.log);
+        assert!(ran.log.contains(&format!("`{target}-token`")), "{}", ran.log);
+        assert_eq!(shelf.writes(), [""; 0]);
+        w.nothing_is_published();
+    }
+}
+
+#[tokio::test]
+async fn what_says_that_it_goes_elsewhere_goes_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    std::fs::create_dir(&home).unwrap();
+    let package = r#"{"name": "@acme/widgets", "version": "1.2.0",
+        "publishConfig": {"registry": "https://npm.acme.example/"}}"#;
+    write(folder.path(), "js/package.json", package);
+    run("npm", &["pack"], &folder.path().join("js"), &home);
+    let rules = format!("{RULES}targets = [\"npm\"]\n");
+    let build = format!("mkdir dist && cp {}/js/*.tgz dist/\n", folder.path().display());
+    let world = World::with_release_of(tempfile::tempdir().unwrap(), &rules, &build).await;
+    let (w, shelf) = (world.approved_and_built().await, Shelf::with_older_versions().await);
+    let ran = publishes(&w, &shelf, &[]).await;
+    assert_eq!(ran.code, Some(4), "{}\n{}", ran.log, ran.summary);
+    let words = "goes by its publishConfig to `https://npm.acme.example/` and nowhere else";
+    assert!(ran.log.contains(words), "{}", ran.log);
+    assert_eq!(shelf.requests(), 0);
+    w.nothing_is_published();
+}
+
+#[tokio::test]
 async fn a13_without_an_approval_no_registry_hears_of_it() {
-    let shelf = Shelf::start().await;
+    let shelf = Shelf::with_older_versions().await;
     let build = format!("mkdir dist && cp {}/dist/* dist/\n", packages().display());
     let rules = format!("{RULES}{TARGETS}");
     let mut w = World::with_release_of(tempfile::tempdir().unwrap(), &rules, &build).await;
@@ -359,7 +400,7 @@ async fn a13_without_an_approval_no_registry_hears_of_it() {
 
 #[tokio::test]
 async fn a14_an_artifact_that_was_changed_on_the_way_reaches_no_registry() {
-    let (w, shelf) = (approved(TARGETS, "*").await, Shelf::start().await);
+    let (w, shelf) = (approved(TARGETS, "*").await, Shelf::with_older_versions().await);
     std::fs::write(w.release_directory().join(WHEEL), "another wheel").unwrap();
     let ran = publishes(&w, &shelf, &[]).await;
     assert_eq!(ran.code, Some(4), "{}\n{}", ran.log, ran.summary);
@@ -388,7 +429,7 @@ async fn real_registries_take_the_packages_and_their_real_clients_install_them()
     assert_eq!(ran.code, Some(0), "{}\n{}", ran.log, ran.summary);
     assert_eq!(
         ran.summary.matches("| was there already, the same |").count(),
-        3,
+        4,
         "{}",
         ran.summary
     );

@@ -140,7 +140,10 @@ fn chosen(entries: &[TreeEntry]) -> (Vec<&TreeEntry>, LeftOut) {
     let wanted = entries.iter().filter(is_wanted);
     let (mut wanted, large): (Vec<&TreeEntry>, Vec<&TreeEntry>) =
         wanted.partition(|entry| entry.size <= LARGEST_FILE);
-    wanted.sort_by_key(|entry| (entry.path != CHANGELOG_PATH.as_bytes(), depth(entry)));
+    wanted.sort_by_key(|entry| {
+        let aside = manifests::is_aside(&name_of(entry));
+        (entry.path != CHANGELOG_PATH.as_bytes(), aside, depth(entry))
+    });
     let mut bytes = 0;
     let fits = |entry: &&&TreeEntry| {
         bytes += entry.size;

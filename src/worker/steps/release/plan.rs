@@ -82,8 +82,8 @@ pub(in crate::worker) async fn run(
     let moves_from = manifest.as_ref().map(|(old, _)| old.to_string());
     let old = manifest.map(|(old, _)| old);
     let edits = blocking(move || manifests::with_version(&read.files, old.as_ref(), &new)).await?;
-    // A first release may be of the version that stands everywhere.
-    let behind = moves_from.as_deref().filter(|old| *old != version);
+    let released = last.as_ref().map(|last| last.version.to_string());
+    let behind = moves_from.as_deref().or(released.as_deref()).filter(|old| *old != version);
     let left = by_hand(&there, &release.repo, &edits, behind).await?;
     let changed = edits.changed.into_keys();
     let files = std::iter::once(CHANGELOG_PATH.to_owned()).chain(changed).collect();
@@ -109,12 +109,13 @@ pub(in crate::worker) async fn run(
     Ok(ReleaseFact::Planned { orders, plan })
 }
 
-/// What people have to do by hand.
+/// What people have to do by hand. `behind` is the version before, unless that is the one that is
+/// released, as a first one may be.
 async fn by_hand(
     there: &Arc<There>,
     repo: &RepoRef,
     edits: &Edits,
-    moves_from: Option<&str>,
+    behind: Option<&str>,
 ) -> Result<Vec<String>, WorkError> {
     let mut left = edits.left.clone();
     let LeftOut { too_large, too_many } = &there.left_out;
@@ -133,7 +134,7 @@ async fn by_hand(
             "`{CHANGELOG_PATH}` has notes under *Unreleased*: move those of this version by hand"
         ));
     }
-    if let Some(version) = moves_from {
+    if let Some(version) = behind {
         left.extend(also_said_in(there, repo, edits, version).await?);
     }
     Ok(left)
