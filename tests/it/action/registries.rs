@@ -7,9 +7,11 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use gander_emulator::Verdict;
+use serde_json::json;
 use sha2::Digest as _;
 use tempfile::TempDir;
 
+use super::client::Client;
 use super::shelf::{Mishap, Shelf};
 use super::world::{RULES, Ran, World};
 
@@ -123,25 +125,25 @@ fn image(dist: &Path) {
         let digest = format!("sha256:{}", hex::encode(sha2::Sha256::digest(&content)));
         let size = content.len();
         blobs.push(content);
-        serde_json::json!({"mediaType": kind, "digest": digest, "size": size})
+        json!({"mediaType": kind, "digest": digest, "size": size})
     };
     let oci = |kind: &str| format!("application/vnd.oci.image.{kind}");
     let layer = part(&oci("layer.v1.tar"), vec![0; 1024]);
     let mut machines = Vec::new();
     for machine in ["amd64", "arm64"] {
-        let config = serde_json::json!({"architecture": machine, "os": "linux",
+        let config = json!({"architecture": machine, "os": "linux",
             "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]}});
         let config = part(&oci("config.v1+json"), config.to_string().into_bytes());
-        let manifest = serde_json::json!({"schemaVersion": 2, "mediaType": oci("manifest.v1+json"),
+        let manifest = json!({"schemaVersion": 2, "mediaType": oci("manifest.v1+json"),
             "config": config, "layers": [layer]});
         let mut manifest = part(&oci("manifest.v1+json"), manifest.to_string().into_bytes());
-        manifest["platform"] = serde_json::json!({"architecture": machine, "os": "linux"});
+        manifest["platform"] = json!({"architecture": machine, "os": "linux"});
         machines.push(manifest);
     }
-    let all = serde_json::json!({"schemaVersion": 2, "mediaType": oci("index.v1+json"),
+    let all = json!({"schemaVersion": 2, "mediaType": oci("index.v1+json"),
         "manifests": machines});
     let all = part(&oci("index.v1+json"), all.to_string().into_bytes());
-    let index = serde_json::json!({"schemaVersion": 2, "manifests": [all]}).to_string();
+    let index = json!({"schemaVersion": 2, "manifests": [all]}).to_string();
     let mut archive =
         tar::Builder::new(std::fs::File::create(dist.join("widgets.oci.tar")).unwrap());
     let mut put = |path: &str, content: &[u8]| {
@@ -399,7 +401,23 @@ async fn a13_without_an_approval_no_registry_hears_of_it() {
 }
 
 #[tokio::test]
-async fn a14_an_artifact_that_was_changed_on_the_way_reaches_no_registry() {
+async fn a14_a_tag_and_a_release_of_a_thief_bring_nothing_to_a_registry() {
+    let (w, shelf) = (approved(TARGETS, "*").await, Shelf::with_older_versions().await);
+    let thief = Client::app(&w.emulator, &w.app, chrono::Utc::now().timestamp_millis());
+    let thief = thief.installation(w.installation, json!({})).await;
+    let base = "/repos/acme/widgets";
+    let tag = json!({ "ref": "refs/tags/v1.2.0", "sha": w.head });
+    thief.post(&format!("{base}/git/refs"), tag).await.expect(201);
+    let release = json!({ "tag_name": "v1.2.0", "name": "v1.2.0", "body": "evil" });
+    thief.post(&format!("{base}/releases"), release).await.expect(201);
+    // With the approval of the real release, at the thief's tag.
+    let ran = publishes(&w, &shelf, &[]).await;
+    assert_eq!(ran.code, Some(4), "{}\n{}", ran.log, ran.summary);
+    assert_eq!(shelf.requests(), 0);
+}
+
+#[tokio::test]
+async fn a09_an_artifact_that_was_changed_on_the_way_reaches_no_registry() {
     let (w, shelf) = (approved(TARGETS, "*").await, Shelf::with_older_versions().await);
     std::fs::write(w.release_directory().join(WHEEL), "another wheel").unwrap();
     let ran = publishes(&w, &shelf, &[]).await;
