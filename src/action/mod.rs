@@ -103,6 +103,13 @@ pub enum ActionError {
     /// A package registry.
     #[error("{}", next_with_registry(.0))]
     Registry(#[from] RegistryError),
+    /// The same, after some of it was brought there.
+    #[error("{}. {out}", next_with_registry(.source))]
+    Stopped {
+        /// What is there, in words.
+        out: String,
+        source: RegistryError,
+    },
     /// GitHub keeps another file than was sent.
     #[error("GitHub's digest of {name} is not that of the file that was sent: {next}")]
     Upload {

@@ -29,7 +29,7 @@ use crate::core::release_gate::{
 use crate::core::report::publication::{
     Words, may_be_released, refusal, refused_summary, release_notes, released_summary,
 };
-use crate::core::report::registries::registry_table;
+use crate::core::report::registries::{registry_table, where_it_stands};
 use crate::forge::{Ballot, Draft, Forge, PullBranch, ReleaseAnswer, Roles};
 
 /// How often a run looks anew after there was no answer.
@@ -56,7 +56,9 @@ pub async fn publish(
         let ended = once(forge, registries, inputs, directory, clock).await;
         let kind = match &ended {
             Err(ActionError::GitHub(error)) => error.kind(),
-            Err(ActionError::Registry(error)) => error.kind(),
+            Err(ActionError::Registry(source) | ActionError::Stopped { source, .. }) => {
+                source.kind()
+            }
             _ => return ended,
         };
         let asked_for = matches!(kind, ErrorKind::Retry { after_seconds: Some(_) });
@@ -283,7 +285,9 @@ async fn release(
         return Err(ActionError::Upload { name, next });
     }
     // What cannot be taken back comes last.
-    prepared.publish().await?;
+    if let Err(source) = prepared.publish().await {
+        return Err(ActionError::Stopped { out: where_it_stands(&prepared.told()), source });
+    }
     let published = match plan.found() {
         Some(found) if !found.draft => release,
         _ => forge.publish_draft(repo, release.id).await?,

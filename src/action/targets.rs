@@ -201,23 +201,22 @@ impl PreparedUploads {
 
     /// Publishes what is not there, and waits until it is shown.
     pub(super) async fn publish(&mut self) -> Result<(), RegistryError> {
-        for PlannedUpload { registry, upload, standing } in &self.planned {
+        for planned in &mut self.planned {
+            let PlannedUpload { registry, upload, .. } = planned;
             let scope = (registry.target(), registry.credential_scope(upload).to_owned());
             let Some(credential) = self.credentials.get_mut(&scope) else { continue };
             // Looked at again: a run that was thought dead may have been quicker.
-            if *standing == FileStanding::Same
-                || registry.standing(upload).await? == FileStanding::Same
-            {
-                continue;
+            if registry.standing(upload).await? != FileStanding::Same {
+                credential.renewed(self.id_tokens.as_ref(), upload).await?;
+                match registry.publish(upload, &credential.secret).await {
+                    Ok(()) => {}
+                    // What came back of an earlier try may be behind the times.
+                    Err(error) if error.says_already() => {}
+                    Err(error) => return Err(error),
+                }
+                shown(registry, upload).await?;
             }
-            credential.renewed(self.id_tokens.as_ref(), upload).await?;
-            match registry.publish(upload, &credential.secret).await {
-                Ok(()) => {}
-                // What came back of an earlier try may be behind the times.
-                Err(error) if error.says_already() => {}
-                Err(error) => return Err(error),
-            }
-            shown(registry, upload).await?;
+            planned.standing = FileStanding::Same;
         }
         Ok(())
     }

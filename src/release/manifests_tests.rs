@@ -49,8 +49,11 @@ fn a_workspace_moves_with_those_who_inherit_or_say_the_same() {
     );
     assert_eq!(
         edits.changed.keys().collect::<Vec<_>>(),
-        ["Cargo.lock", "Cargo.toml", "crates/b/Cargo.toml"]
+        ["Cargo.lock", "Cargo.toml", "crates/b/Cargo.toml", "crates/old/Cargo.toml"]
     );
+    // What stands beside the workspace stays as it is, but needs what moves.
+    let old = b.replace("\"^1.1.0\"", "\"^2.0.0\"");
+    assert_eq!(edits.changed["crates/old/Cargo.toml"], old);
     let moved = root.replace("1.1.0", "2.0.0").replace("version = \"1\"", "version = \"2\"");
     assert_eq!(edits.changed["Cargo.toml"], moved);
     assert_eq!(edits.changed["crates/b/Cargo.toml"], b.replace("1.1.0", "2.0.0"));
@@ -82,6 +85,9 @@ fn crates_that_others_need_by_a_path_are_members_and_private_ones_decide_nothing
     let lib = "[package]\nname = \"lib\"\nversion = \"1.1.0\"\n[dev-dependencies]\nlab = { path = \"lab\" }\n";
     let lab = "[package]\nname = \"lab\"\nversion = \"0.0.7\"\npublish = false\n";
     let fuzz = "[[package]]\nname = \"lib\"\nversion = \"1.1.0\"\n";
+    let beside = "[package]\nname = \"fuzz\"\nversion = \"0.0.0\"\n[workspace]\n[dependencies]\nlib = { path = \"../lib\", version = \"1.1.0\" }\n";
+    let stranger = beside.replace("../lib", "vendored/lib");
+    let stranger = stranger.as_str();
     let other = "[[package]]\nname = \"serde\"\nversion = \"1.1.0\"\nsource = \"x\"\n";
     let all = [
         ("Cargo.toml", root),
@@ -89,11 +95,14 @@ fn crates_that_others_need_by_a_path_are_members_and_private_ones_decide_nothing
         ("lib/Cargo.toml", lib),
         ("lib/lab/Cargo.toml", lab),
         ("fuzz/Cargo.lock", fuzz),
+        ("fuzz/Cargo.toml", beside),
         ("site/Cargo.lock", other),
+        ("site/Cargo.toml", stranger),
     ];
     let edits = edited(&all, "1.2.0");
     let paths: Vec<&String> = edits.changed.keys().collect();
-    assert_eq!(paths, ["fuzz/Cargo.lock", "lib/Cargo.toml", "tool/Cargo.toml"]);
+    let beside = ["fuzz/Cargo.lock", "fuzz/Cargo.toml"];
+    assert_eq!(paths, [&beside[..], &["lib/Cargo.toml", "tool/Cargo.toml"]].concat());
     assert_eq!(edits.changed["tool/Cargo.toml"], tool.replace("1.1.0", "1.2.0"));
     assert_eq!(edits.left, [""; 0]);
 }

@@ -9,6 +9,10 @@ use super::publication::Words;
 use crate::core::manifest::Digest;
 use crate::core::policy::RULES_PATH;
 use crate::core::target::ReleaseTarget;
+use crate::core::text::{first_of, listed};
+
+/// Files that are named one by one.
+const MOST_NAMED: usize = 20;
 
 /// Why a release is not brought to a registry, and so nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +118,20 @@ fn kind_of_file(target: ReleaseTarget) -> &'static str {
         ReleaseTarget::Pypi => "a wheel or source archive by `python -m build`",
         ReleaseTarget::Container => "an image in OCI's layout, as `NAME.oci.tar`",
     }
+}
+
+/// Where a publication stopped, in a sentence or two.
+pub fn where_it_stands(brought: &[Brought]) -> String {
+    let named = |there: bool| {
+        let some = brought.iter().filter(|it| it.was_there == there);
+        let some: Vec<String> = some.map(|it| format!("{} on {}", it.file, it.target)).collect();
+        if some.is_empty() { "nothing".to_owned() } else { listed(first_of(&some, MOST_NAMED)) }
+    };
+    format!(
+        "There by now: {}. Not yet: {}. The release on GitHub is a draft",
+        named(true),
+        named(false)
+    )
 }
 
 /// What is where, as a table; `done` when all of it is.

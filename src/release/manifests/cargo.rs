@@ -133,6 +133,17 @@ pub(super) fn edit(
         }
     }
     // Other workspaces beside this one, as for fuzzing, need its packages by their paths.
+    let beside = |path: &str| {
+        path.ends_with("/Cargo.toml") && !manifests.iter().any(|manifest| manifest.path == path)
+    };
+    for (path, text) in texts.iter().filter(|(path, _)| beside(path)) {
+        let Ok(document) = Document::parse(*text) else { continue };
+        let manifest = Manifest { path, text, document };
+        let places = moving.requirements(&manifest, edits);
+        if let Some(text) = spliced(text, places) {
+            edits.changed.insert((*path).to_owned(), text);
+        }
+    }
     let locks = texts.iter().filter(|(path, _)| path.rsplit('/').next() == Some(LOCK));
     for (path, text) in locks.filter(|_| !moving.names.is_empty()) {
         moving.lock(path, text, edits);
@@ -228,6 +239,8 @@ fn members(root: &toml_edit::Table) -> Members {
 /// The packages that go from one version to the next.
 struct MovingCrates<'a> {
     names: BTreeSet<String>,
+    /// Where they stand.
+    directories: BTreeSet<String>,
     old: &'a Version,
     new: &'a Version,
     /// The workspace's own version goes along.
@@ -249,18 +262,19 @@ impl<'a> MovingCrates<'a> {
         if root.shared().is_some() && !shared {
             edits.left.push(format!("`{ROOT}`: `workspace.package.version` is not {old}"));
         }
-        let mut names = BTreeSet::new();
+        let (mut names, mut directories) = (BTreeSet::new(), BTreeSet::new());
         for manifest in manifests {
             let Some(item) = manifest.package("version") else { continue };
             let inherits = item.get("workspace").and_then(Item::as_bool) == Some(true);
             if is_old(manifest, item) || inherits && shared {
                 let name = manifest.package("name").and_then(Item::as_str);
                 names.extend(name.map(str::to_owned));
+                directories.insert(directory_of(manifest.path).to_owned());
             } else if !inherits && !manifest.is_private() && !is_aside(manifest.path) {
                 edits.left.push(own_version(manifest.path, Some(old)));
             }
         }
-        Self { names, old, new, shared }
+        Self { names, directories, old, new, shared }
     }
 
     /// The manifest's own version, and the one that it gives its workspace.
@@ -280,7 +294,10 @@ impl<'a> MovingCrates<'a> {
         for (key, item) in manifest.dependencies().into_iter().flat_map(|list| list.iter()) {
             let Some(dependency) = item.as_table_like() else { continue };
             let name = dependency.get("package").and_then(Item::as_str).unwrap_or(key);
-            let asked = dependency.get("version").filter(|_| dependency.get("path").is_some());
+            let path = dependency.get("path").and_then(Item::as_str);
+            let needs = path.and_then(|path| joined(directory_of(manifest.path), path));
+            let ours = needs.is_some_and(|needs| self.directories.contains(&needs));
+            let asked = dependency.get("version").filter(|_| ours);
             let Some((said, place)) = asked.and_then(|item| plain_string(manifest.text, item))
             else {
                 continue;

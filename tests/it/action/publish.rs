@@ -5,7 +5,7 @@ use serde_json::json;
 use std::sync::atomic::Ordering;
 
 use super::client::Client;
-use super::world::{HOUR, REPO, Ran, World};
+use super::world::{HOUR, REPO, RULES, Ran, World};
 
 pub(crate) fn stops(ran: &Ran, words: &[&str]) {
     assert_eq!(ran.code, Some(4), "{}\n{}", ran.log, ran.summary);
@@ -546,4 +546,19 @@ async fn a_skipped_job_is_no_obstacle_where_another_run_of_its_workflow_is_green
             world.nothing_is_published();
         }
     }
+}
+
+#[tokio::test]
+async fn a_file_without_content_is_no_release() {
+    let build = "mkdir dist && : > dist/tool\n";
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::with_release_of(folder, RULES, build).await;
+    world.ci_says("success");
+    world.reviews("mona", Verdict::Approves);
+    world.merges();
+    let tree = world.checkout();
+    let ran = world.runs("build", &tree, &[]).await;
+    assert_eq!(ran.code, Some(1), "{}\n{}", ran.log, ran.summary);
+    assert!(ran.log.contains("`dist/tool` is empty"), "{}", ran.log);
+    world.nothing_is_published();
 }

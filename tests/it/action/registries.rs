@@ -271,6 +271,11 @@ async fn a_release_that_stopped_half_way_is_a_draft_and_goes_on_where_it_stopped
         assert_eq!(ran.code, Some(1), "{}\n{}", ran.log, ran.summary);
         assert!(ran.log.contains("it goes on where it stopped"), "{}", ran.log);
         assert!(ran.log.contains("answered 403 while publishing"), "{}", ran.log);
+        let standing = match there {
+            0 => "There by now: nothing. Not yet: core-1.2.0.crate on crates.io, ",
+            _ => "There by now: core-1.2.0.crate on crates.io",
+        };
+        assert!(ran.log.contains(standing), "{}", ran.log);
         assert_eq!(shelf.writes().len(), there);
         assert!(w.emulator.releases("acme/widgets")[0].draft);
     }
