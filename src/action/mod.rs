@@ -108,7 +108,7 @@ pub enum ActionError {
     Stopped {
         /// What is there, in words.
         out: String,
-        source: RegistryError,
+        source: Box<RegistryError>,
     },
     /// GitHub keeps another file than was sent.
     #[error("GitHub's digest of {name} is not that of the file that was sent: {next}")]

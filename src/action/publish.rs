@@ -56,9 +56,8 @@ pub async fn publish(
         let ended = once(forge, registries, inputs, directory, clock).await;
         let kind = match &ended {
             Err(ActionError::GitHub(error)) => error.kind(),
-            Err(ActionError::Registry(source) | ActionError::Stopped { source, .. }) => {
-                source.kind()
-            }
+            Err(ActionError::Registry(source)) => source.kind(),
+            Err(ActionError::Stopped { source, .. }) => source.kind(),
             _ => return ended,
         };
         let asked_for = matches!(kind, ErrorKind::Retry { after_seconds: Some(_) });
@@ -286,7 +285,8 @@ async fn release(
     }
     // What cannot be taken back comes last.
     if let Err(source) = prepared.publish().await {
-        return Err(ActionError::Stopped { out: where_it_stands(&prepared.told()), source });
+        let out = where_it_stands(&prepared.told());
+        return Err(ActionError::Stopped { out, source: Box::new(source) });
     }
     let published = match plan.found() {
         Some(found) if !found.draft => release,
