@@ -328,11 +328,12 @@ pub fn forge_of_job(api: &Url, web: &Url, token: SecretString) -> Result<Forge, 
 /// # Errors
 /// When an address cannot be pinned or a client cannot be made.
 ///
-/// `repository` and `job_token` are the job's own: GitHub's registry of images takes them.
+/// `repository` is the job's own, and `job` the address of its API and its token: GitHub's registry
+/// of images takes them.
 pub fn registries_of_job(
     inputs: RegistryInputs,
     repository: &RepoName,
-    job_token: SecretString,
+    job: (&Url, SecretString),
 ) -> Result<Registries, StartError> {
     let RegistryInputs { addresses, mut tokens, id_tokens } = inputs;
     let at = |name: &str, public: &str| {
@@ -346,7 +347,7 @@ pub fn registries_of_job(
     if let (Some((index, private)), Some((api, _))) =
         (at("crates", "https://index.crates.io/"), at("crates-api", "https://crates.io/"))
     {
-        let egress = egress_to([index.clone(), api], private)?;
+        let egress = uploads_to([index.clone(), api], private)?;
         all.push(Arc::new(Registry::Crates(CratesIo::new(
             index,
             reads_with(ReleaseTarget::Crates),
@@ -354,7 +355,7 @@ pub fn registries_of_job(
         ))));
     }
     if let Some((address, private)) = at("npm", "https://registry.npmjs.org/") {
-        let egress = egress_to([address.clone()], private)?;
+        let egress = uploads_to([address.clone()], private)?;
         all.push(Arc::new(Registry::Npm(NpmRegistry::new(
             address,
             reads_with(ReleaseTarget::Npm),
@@ -365,37 +366,73 @@ pub fn registries_of_job(
         at("pypi", "https://pypi.org/simple/"),
         at("pypi-upload", "https://upload.pypi.org/legacy/"),
     ) {
-        let egress = egress_to([index.clone(), upload.clone()], private)?;
+        let egress = uploads_to([index.clone(), upload.clone()], private)?;
         all.push(Arc::new(Registry::PyPi(PyPi::new(
             PyPiAddresses { index, upload },
             reads_with(ReleaseTarget::Pypi),
             egress,
         ))));
     }
-    let image = format!("https://{IMAGES_HOST}/{repository}");
-    if let Some((image, private)) = at("container", &image) {
-        if image.host_str() == Some(IMAGES_HOST) {
+    // GitHub's own registry takes the token of a job on github.com, and of no other server.
+    let (api, job_token) = job;
+    let public = api.host_str() == Some("api.github.com");
+    let own = format!("https://{IMAGES_HOST}/{repository}");
+    let own = Url::parse(&own).ok().filter(|_| public).map(|own| (own, PrivateAddresses::Refuse));
+    let named = addresses.get("container").cloned().map(|url| (url, PrivateAddresses::Allow));
+    if let Some((image, private)) = named.or(own) {
+        if public && image.host_str() == Some(IMAGES_HOST) {
             tokens.entry(ReleaseTarget::Container).or_insert(job_token);
         }
-        // Docker's hub gives its tokens at another address.
-        let hub = image.host_str() == Some("registry-1.docker.io");
-        let tokens_at = hub.then(|| Url::parse("https://auth.docker.io/").ok()).flatten();
-        let egress = egress_to([image.clone()].into_iter().chain(tokens_at), private)?;
-        let login = tokens.get(&ReleaseTarget::Container).map(|secret| {
-            let secret = secret.expose_secret();
-            // Where the name does not matter, any will do.
-            let named = secret.contains(':');
-            SecretString::from(if named { secret.to_owned() } else { format!("gander:{secret}") })
-        });
-        let registry = ContainerRegistry::new(&image, login, egress);
-        all.push(Arc::new(Registry::Container(registry)));
+        let login = tokens.get(&ReleaseTarget::Container);
+        let tokens_at = addresses.get("container-auth").cloned();
+        all.push(Arc::new(Registry::Container(images(image, login, tokens_at, private)?)));
     }
     let id_tokens = id_tokens.map(|(url, token)| {
         // The runner names it, which may stand in a private network.
-        let egress = egress_to([url.clone()], PrivateAddresses::Allow)?;
+        let egress = uploads_to([url.clone()], PrivateAddresses::Allow)?;
         Ok::<_, StartError>(IdTokens::new(url, token, egress))
     });
     Ok(Registries { all, tokens, id_tokens: id_tokens.transpose()? })
+}
+
+/// A registry of container images.
+fn images(
+    mut image: Url,
+    login: Option<&SecretString>,
+    tokens_at: Option<Url>,
+    private: PrivateAddresses,
+) -> Result<ContainerRegistry, StartError> {
+    const HUB: &str = "registry-1.docker.io";
+    // Docker's hub goes by three names, and gives its tokens at a fourth.
+    if image.host_str().is_some_and(|host| ["docker.io", "index.docker.io", HUB].contains(&host)) {
+        let _ = image.set_host(Some(HUB));
+    }
+    let hub = image.host_str() == Some(HUB);
+    let of_hub = || hub.then(|| Url::parse("https://auth.docker.io/").ok()).flatten();
+    let hosts = [image.clone()].into_iter().chain(tokens_at.or_else(of_hub));
+    let login = login.map(|secret| {
+        let secret = secret.expose_secret();
+        // Where the name does not matter, any will do.
+        let named = secret.contains(':');
+        SecretString::from(if named { secret.to_owned() } else { format!("gander:{secret}") })
+    });
+    Ok(ContainerRegistry::new(&image, login, uploads_to(hosts, private)?))
+}
+
+/// A way out for what may take long to send.
+fn uploads_to(
+    addresses: impl IntoIterator<Item = Url>,
+    private_addresses: PrivateAddresses,
+) -> Result<Egress, StartError> {
+    let hosts = pinned(addresses)?;
+    Ok(Egress::for_uploads(EgressPolicy { hosts, private_addresses })?)
+}
+
+fn pinned(addresses: impl IntoIterator<Item = Url>) -> Result<BTreeSet<PinnedHost>, StartError> {
+    let addresses = addresses.into_iter();
+    let hosts = addresses
+        .map(|address| PinnedHost::of_url(&address).map_err(|_| StartError::Address(address)));
+    hosts.collect()
 }
 
 /// The one way out, to the hosts the operator named.
@@ -406,11 +443,7 @@ pub fn egress_to(
     addresses: impl IntoIterator<Item = Url>,
     private_addresses: PrivateAddresses,
 ) -> Result<Egress, StartError> {
-    let mut hosts = BTreeSet::new();
-    for address in addresses {
-        let host = PinnedHost::of_url(&address).map_err(|_| StartError::Address(address))?;
-        hosts.insert(host);
-    }
+    let hosts = pinned(addresses)?;
     Ok(Egress::new(EgressPolicy { hosts, private_addresses })?)
 }
 

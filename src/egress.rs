@@ -23,6 +23,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may be silent before it is given up. Callers are usually stricter.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(300);
 
+/// The same while something large is sent.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(3600);
+
 /// Installs the one TLS implementation of this program. Call it first thing in `main`; calling it
 /// again changes nothing.
 pub fn install_crypto() {
@@ -138,6 +141,18 @@ impl Egress {
     /// # Errors
     /// When the machine has no CA certificates.
     pub fn new(policy: EgressPolicy) -> Result<Self, EgressError> {
+        Self::silent_for(policy, SILENCE_TIMEOUT)
+    }
+
+    /// The same for large uploads: the other side is silent until all of one is there.
+    ///
+    /// # Errors
+    /// When the machine has no CA certificates.
+    pub fn for_uploads(policy: EgressPolicy) -> Result<Self, EgressError> {
+        Self::silent_for(policy, UPLOAD_TIMEOUT)
+    }
+
+    fn silent_for(policy: EgressPolicy, silence: Duration) -> Result<Self, EgressError> {
         install_crypto();
         let policy = Arc::new(policy);
         #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
@@ -149,7 +164,7 @@ impl Egress {
             .referer(false)
             .tls_backend_rustls()
             .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(SILENCE_TIMEOUT)
+            .read_timeout(silence)
             .dns_resolver(Arc::new(PinnedResolver { policy: Arc::clone(&policy) }))
             .build()
             .map_err(EgressError::Setup)?;

@@ -19,8 +19,8 @@ use crate::core::release_gate::{ReleaseCheck, ReleaseRequest, Terms};
 use crate::core::target::ReleaseTarget;
 
 /// The addresses of package registries that a workflow file may name.
-const REGISTRY_NAMES: [&str; 6] =
-    ["container", "crates", "crates-api", "npm", "pypi", "pypi-upload"];
+const REGISTRY_NAMES: [&str; 7] =
+    ["container", "container-auth", "crates", "crates-api", "npm", "pypi", "pypi-upload"];
 
 /// What a job is surrounded by.
 #[derive(Debug)]

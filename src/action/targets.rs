@@ -77,7 +77,9 @@ pub(super) async fn prepare(
     let built = built(plan, directory, &named)?;
     for target in plan.targets() {
         let found = named.iter().find(|registry| registry.target() == *target);
-        let Some(registry) = found else { continue };
+        let Some(registry) = found else {
+            return Ok(Err(TargetRefused::NoAddress { target: *target }));
+        };
         let uploads = match uploads(registry, &built, plan.version()) {
             Ok(uploads) => uploads,
             Err(refused) => return Ok(Err(refused)),
@@ -85,7 +87,7 @@ pub(super) async fn prepare(
         for upload in uploads {
             let standing = registry.standing(&upload).await?;
             if let FileStanding::Other(theirs) = standing {
-                let (file, ours) = (upload.file.name.to_string(), Digest::of(&upload.file.content));
+                let (file, ours) = (upload.file.name.to_string(), registry.digest(&upload));
                 return Ok(Err(TargetRefused::Taken { target: *target, file, theirs, ours }));
             }
             prepared.planned.push(PlannedUpload {
@@ -182,7 +184,17 @@ impl PreparedUploads {
                 continue;
             }
             let (secret, for_minutes_since) = match (handed_in, &self.id_tokens) {
-                (Some(secret), _) => (secret.clone(), None),
+                (Some(secret), _) => match registry.may_publish().await {
+                    Ok(()) => (secret.clone(), None),
+                    Err(error) if matches!(error.kind(), ErrorKind::Permanent) => {
+                        let why = error.to_string();
+                        return Ok(Some(TargetRefused::MayNot { target, why }));
+                    }
+                    Err(error) => return Err(error),
+                },
+                (None, _) if !registry.trusts_workflows() => {
+                    return Ok(Some(TargetRefused::NoCredential { target }));
+                }
                 (None, None) => return Ok(Some(TargetRefused::NoCredential { target })),
                 (None, Some(id_tokens)) => match registry.trusted(id_tokens, upload).await {
                     Ok(secret) => (secret, Some(Instant::now())),
@@ -206,12 +218,18 @@ impl PreparedUploads {
             let scope = (registry.target(), registry.credential_scope(upload).to_owned());
             let Some(credential) = self.credentials.get_mut(&scope) else { continue };
             // Looked at again: a run that was thought dead may have been quicker.
-            if registry.standing(upload).await? != FileStanding::Same {
+            let standing = registry.standing(upload).await?;
+            if let FileStanding::Other(theirs) = standing {
+                let (registry, file) =
+                    (registry.target().to_string(), upload.file.name.to_string());
+                return Err(RegistryError::Taken { registry, file, theirs });
+            }
+            if standing != FileStanding::Same {
                 credential.renewed(self.id_tokens.as_ref(), upload).await?;
                 match registry.publish(upload, &credential.secret).await {
                     Ok(()) => {}
                     // What came back of an earlier try may be behind the times.
-                    Err(error) if error.says_already() => {}
+                    Err(error) if error.says_already() && registry.keeps_what_it_has() => {}
                     Err(error) => return Err(error),
                 }
                 shown(registry, upload).await?;

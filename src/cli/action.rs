@@ -145,7 +145,8 @@ async fn work(mode: ActionMode, surroundings: &Surroundings) -> Result<ActionRep
                  `token: ${{ github.token }}`",
             )?;
             let registries = RegistryInputs::read(&variable)?;
-            let registries = registries_of_job(registries, &inputs.name, token.clone())?;
+            let registries =
+                registries_of_job(registries, &inputs.name, (&surroundings.api, token.clone()))?;
             let forge = forge_of_job(&surroundings.api, &surroundings.web, token)?;
             let (clock, directory) = (Clock::system(), &surroundings.directory);
             let (report, words) = publish(&forge, &registries, &inputs, directory, &clock).await?;

@@ -29,6 +29,8 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.docker.distribution.manifest.v2+json";
+/// So many pages of tags are read.
+const MOST_PAGES: u32 = 100;
 /// What a token is asked for.
 const PULL: &str = "pull";
 const PUSH: &str = "pull,push";
@@ -126,9 +128,13 @@ impl ContainerRegistry {
         let ask =
             || Ask { method: Method::HEAD, accept: MANIFESTS, ..Ask::get(doing, url.clone()) };
         let Some(reply) = self.ask(PULL, ask).await?.found()? else { return Ok(None) };
-        let there = reply.headers.get(DIGEST).and_then(|digest| digest.to_str().ok());
-        let there = there.ok_or_else(|| reply.unreadable("it names no digest".to_owned()))?;
-        Ok(Some(there.to_owned()))
+        if let Some(there) = reply.headers.get(DIGEST).and_then(|digest| digest.to_str().ok()) {
+            return Ok(Some(there.to_owned()));
+        }
+        // It should name the digest, and need not.
+        let ask = || Ask { accept: MANIFESTS, ..Ask::get(doing, url.clone()) };
+        let whole = self.ask(PULL, ask).await?.found()?;
+        Ok(whole.map(|whole| format!("sha256:{}", sha256(&whole.body))))
     }
 
     fn broken(&self, doing: &str, why: String) -> RegistryError {
@@ -153,9 +159,37 @@ impl ContainerRegistry {
         let moves = self.is_newest(&doing, &upload.version).await?
             && self.digest_of(&doing, "latest").await?.as_ref() != Some(&image.root.digest);
         if moves {
-            self.send_manifest(&doing, "latest", &image.root, &image.document).await?;
+            match self.send_manifest(&doing, "latest", &image.root, &image.document).await {
+                // Where no tag may move, the version's own is what counts.
+                Err(RegistryError::Refused { status, .. }) if (400..429).contains(&status) => {}
+                other => other?,
+            }
         }
-        self.send_manifest(&doing, &upload.version, &image.root, &image.document).await
+        // Nothing keeps others from having made it meanwhile, and a registry would replace it.
+        match self.digest_of(&doing, &upload.version).await? {
+            None => self.send_manifest(&doing, &upload.version, &image.root, &image.document).await,
+            Some(there) if there == image.root.digest => Ok(()),
+            Some(theirs) => Err(RegistryError::Taken {
+                registry: self.wire.registry.clone(),
+                file: upload.file.name.to_string(),
+                theirs,
+            }),
+        }
+    }
+
+    /// Whether the login may push: an upload is begun, and given up.
+    pub(super) async fn may_push(&self) -> Result<(), RegistryError> {
+        let doing = "asking whether images may be pushed";
+        let place = self.begin_upload(doing).await?;
+        let ask = || Ask { method: Method::DELETE, ..Ask::get(doing, place.clone()) };
+        // Who does not know that lets it end by itself.
+        let _ = self.ask(PUSH, ask).await;
+        Ok(())
+    }
+
+    /// How the image names itself.
+    pub(super) fn digest(upload: &Upload) -> String {
+        Image::read(&upload.file.content).map(|image| image.root.digest).unwrap_or_default()
     }
 
     /// Whether no higher full release is there.
@@ -164,17 +198,51 @@ impl ContainerRegistry {
         struct Tags {
             tags: Option<Vec<String>>,
         }
-        let Ok(version) = Version::parse(version) else { return Ok(false) };
-        if !version.pre.is_empty() {
+        let Some(version) = tagged(version).filter(|version| version.pre.is_empty()) else {
             return Ok(false);
+        };
+        let mut page = Some(self.at("tags/list?n=1000"));
+        for _ in 0..MOST_PAGES {
+            let Some(url) = page else { return Ok(true) };
+            let found = self.ask(PULL, || Ask::get(doing, url.clone())).await?.found()?;
+            let Some(reply) = found else { return Ok(true) };
+            let tags: Tags = reply.json()?;
+            let tags = tags.tags.unwrap_or_default();
+            let mut full = tags.iter().filter_map(|tag| tagged(tag));
+            if full.any(|other| other.pre.is_empty() && other > version) {
+                return Ok(false);
+            }
+            page = self.next_page(&reply);
         }
-        let url = self.at("tags/list?n=10000");
-        let found = self.ask(PULL, || Ask::get(doing, url.clone())).await?.found()?;
-        let Some(reply) = found else { return Ok(true) };
-        let tags: Tags = reply.json()?;
-        let tags = tags.tags.unwrap_or_default();
-        let mut full = tags.iter().filter_map(|tag| Version::parse(tag).ok());
-        Ok(!full.any(|other| other.pre.is_empty() && other > version))
+        // Not all were looked at.
+        Ok(false)
+    }
+
+    /// `</v2/acme/widgets/tags/list?last=x>; rel="next"`
+    fn next_page(&self, reply: &RegistryAnswer) -> Option<Url> {
+        let link = reply.headers.get(http::header::LINK)?.to_str().ok()?;
+        let (address, relation) = link.strip_prefix('<')?.split_once('>')?;
+        let url = self.secure(self.address.join(address).ok()?);
+        (relation.contains("next") && url.origin() == self.address.origin()).then_some(url)
+    }
+
+    /// An address that the registry names, by no weaker way than its own.
+    fn secure(&self, mut url: Url) -> Url {
+        if self.address.scheme() == "https" && url.scheme() == "http" {
+            let _ = url.set_scheme("https");
+        }
+        url
+    }
+
+    /// Where a blob is to be sent.
+    async fn begin_upload(&self, doing: &str) -> Result<Url, RegistryError> {
+        let url = self.at("blobs/uploads/");
+        let ask = || Ask { method: Method::POST, ..Ask::get(doing, url.clone()) };
+        let begun = self.ask(PUSH, ask).await?.accepted()?;
+        let place = begun.headers.get(http::header::LOCATION).and_then(|it| it.to_str().ok());
+        let place = place.and_then(|place| self.address.join(place).ok());
+        let place = place.ok_or_else(|| begun.unreadable("it names no place".to_owned()))?;
+        Ok(self.secure(place))
     }
 
     async fn send_blob(
@@ -185,15 +253,12 @@ impl ContainerRegistry {
     ) -> Result<(), RegistryError> {
         let url = self.at(&format!("blobs/{digest}"));
         let ask = || Ask { method: Method::HEAD, ..Ask::get(doing, url.clone()) };
-        if self.ask(PUSH, ask).await?.found()?.is_some() {
+        let there = self.ask(PUSH, ask).await?;
+        // A registry that keeps its blobs elsewhere leads there.
+        if there.status.is_redirection() || there.found()?.is_some() {
             return Ok(());
         }
-        let url = self.at("blobs/uploads/");
-        let ask = || Ask { method: Method::POST, ..Ask::get(doing, url.clone()) };
-        let begun = self.ask(PUSH, ask).await?.accepted()?;
-        let place = begun.headers.get(http::header::LOCATION).and_then(|it| it.to_str().ok());
-        let place = place.and_then(|place| self.address.join(place).ok());
-        let mut place = place.ok_or_else(|| begun.unreadable("it names no place".to_owned()))?;
+        let mut place = self.begin_upload(doing).await?;
         place.query_pairs_mut().append_pair("digest", digest);
         let ask = || Ask {
             method: Method::PUT,
@@ -276,10 +341,14 @@ impl ContainerRegistry {
             rest.split('"').next()
         };
         let realm = word("realm").and_then(|realm| Url::parse(realm).ok());
-        let mut url = realm.ok_or_else(|| reply.unreadable("it names no realm".to_owned()))?;
+        let url = realm.ok_or_else(|| reply.unreadable("it names no realm".to_owned()))?;
+        let mut url = self.secure(url);
         if let Some(service) = word("service") {
             url.query_pairs_mut().append_pair("service", service);
         }
+        // With a login for all at once: for pulling alone, some know no repository before its first
+        // image.
+        let actions = if self.login.is_some() { PUSH } else { actions };
         let scope = format!("repository:{}:{actions}", self.repository);
         url.query_pairs_mut().append_pair("scope", &scope);
         let ask = Ask { authorization: self.basic(), ..Ask::get("asking for a token", url) };
@@ -289,6 +358,11 @@ impl ContainerRegistry {
         let token = token.ok_or_else(|| granted.unreadable("it holds no token".to_owned()))?;
         Ok(format!("Bearer {}", token.expose_secret()))
     }
+}
+
+/// The version that a tag stands for, if it does.
+fn tagged(tag: &str) -> Option<Version> {
+    Version::parse(&tag.trim_start_matches('v').replace('_', "+")).ok()
 }
 
 impl<'a> Image<'a> {
@@ -311,7 +385,11 @@ impl<'a> Image<'a> {
                 Some((format!("sha256:{}", path.strip_prefix("blobs/sha256/")?), *content))
             })
             .collect();
-        let (root, document) = match parts.manifests.as_slice() {
+        // One image under two names is one image.
+        let mut manifests = parts.manifests;
+        manifests.sort_by(|a, b| a.digest.cmp(&b.digest));
+        manifests.dedup_by(|a, b| a.digest == b.digest);
+        let (root, document) = match manifests.as_slice() {
             [] => return Err("holds no image".to_owned()),
             [one] => {
                 let content = blobs.get(&one.digest).copied().unwrap_or_default();
@@ -350,7 +428,11 @@ impl<'a> Image<'a> {
             let document = self.blobs.get(&manifest.digest).copied().unwrap_or_default();
             self.parts(manifest, document, depth + 1, blobs, manifests)?;
         }
-        for blob in parts.config.iter().chain(&parts.layers) {
+        // What may not be given away stays where it is.
+        let ours = |layer: &&Descriptor| {
+            !layer.kind.contains("nondistributable") && !layer.kind.contains("foreign")
+        };
+        for blob in parts.config.iter().chain(parts.layers.iter().filter(ours)) {
             let content = self.blobs.get(&blob.digest).copied();
             let same = |content| format!("sha256:{}", sha256(content)) == blob.digest;
             if !blobs.contains(&blob.digest) && !content.is_some_and(same) {

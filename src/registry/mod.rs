@@ -98,6 +98,8 @@ pub enum RegistryError {
         "what was handed in for {registry} holds characters that no header may: hand in the token alone"
     )]
     BadCredential { registry: String },
+    #[error("{registry} has another {file} by now: {theirs}. Nothing there is replaced")]
+    Taken { registry: String, file: String, theirs: String },
     #[error("{registry} knows no trusted publishing")]
     NoTrust { registry: String },
     /// It took a file and does not show it.
@@ -128,7 +130,8 @@ impl RegistryError {
             Self::Refused { .. }
             | Self::Unreadable { .. }
             | Self::BadCredential { .. }
-            | Self::NoTrust { .. } => ErrorKind::Permanent,
+            | Self::NoTrust { .. }
+            | Self::Taken { .. } => ErrorKind::Permanent,
         }
     }
 }
@@ -181,6 +184,16 @@ impl Registry {
         endings.iter().any(|ending| file.ends_with(ending))
     }
 
+    /// Whether it refuses what is there already, instead of replacing it.
+    pub fn keeps_what_it_has(&self) -> bool {
+        !matches!(self, Self::Container(_))
+    }
+
+    /// Whether it knows trusted publishing.
+    pub fn trusts_workflows(&self) -> bool {
+        !matches!(self, Self::Container(_))
+    }
+
     /// Whether a package's first version is not for trusted publishing.
     pub fn first_needs_a_secret(&self) -> bool {
         match self {
@@ -196,6 +209,26 @@ impl Registry {
             Self::PyPi(_) => pypi::is_same_version(&upload.version, version),
             // An image says no version of its own.
             Self::Container(_) => true,
+        }
+    }
+
+    /// Whether what is handed in may publish, as far as that can be asked.
+    ///
+    /// # Errors
+    /// When it may not, or the registry cannot be asked.
+    pub async fn may_publish(&self) -> Result<(), RegistryError> {
+        match self {
+            Self::Crates(_) | Self::Npm(_) | Self::PyPi(_) => Ok(()),
+            Self::Container(it) => it.may_push().await,
+        }
+    }
+
+    /// The digest by which the registry knows a file.
+    pub fn digest(&self, upload: &Upload) -> String {
+        match self {
+            Self::Crates(_) | Self::PyPi(_) => sha256(&upload.file.content),
+            Self::Npm(_) => npm::integrity(&upload.file),
+            Self::Container(_) => ContainerRegistry::digest(upload),
         }
     }
 

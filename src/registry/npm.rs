@@ -130,7 +130,7 @@ fn escaped(name: &str) -> String {
     name.replace('/', "%2f")
 }
 
-fn integrity(file: &BuiltFile) -> String {
+pub(super) fn integrity(file: &BuiltFile) -> String {
     format!("sha512-{}", STANDARD.encode(sha2::Sha512::digest(&file.content)))
 }
 

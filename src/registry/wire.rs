@@ -199,7 +199,7 @@ fn seconds(after: &str, now: Option<&str>) -> Option<u64> {
 /// The sentence in a refusal: crates.io's `errors[].detail`, npm's `error`, `PyPI`'s `message`.
 fn reason(text: &str) -> String {
     let json: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-    let places = ["/errors/0/detail", "/errors/0/description", "/error", "/message", "/reason"];
+    let places = ["/errors/0/message", "/errors/0/detail", "/error", "/message", "/reason"];
     let found = places.iter().find_map(|place| json.pointer(place)?.as_str());
     found.unwrap_or(text).trim().to_owned()
 }

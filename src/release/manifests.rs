@@ -119,22 +119,15 @@ fn said<'a>(
         let said = said.strip_prefix('v').unwrap_or(said);
         Some((is_version(said).then(|| Version::parse(said).ok())??, *path))
     };
-    let all = [
-        cargo::version(texts, last),
-        npm::version(texts, last),
-        python::version(texts, last),
-        plain(),
-    ];
+    let npm = npm::version(texts, last);
+    // Tools of a project in another language are listed by a package that is never published.
+    let (npm, tools) = if npm::is_private(texts) { (None, npm) } else { (npm, None) };
+    let all = [cargo::version(texts, last), npm, python::version(texts, last), plain(), tools];
     let all: Vec<(Version, &str)> = all.into_iter().flatten().collect();
-    // Of several the one that was released last, then one that is ahead of it, then the first.
-    let is = |wanted: fn(&Version, &Version) -> bool| {
-        let last = last?;
-        all.iter().find(|(version, _)| wanted(version, last)).cloned()
-    };
-    let first = || all.first().cloned();
-    is(|version, last| version == last)
-        .or_else(|| is(|version, last| version > last))
-        .or_else(first)
+    // Of several the one that was released last, then the first ahead of it, then any.
+    let released = || all.iter().find(|(version, _)| Some(version) == last);
+    let ahead = || all.iter().filter(|(version, _)| Some(version) > last).min_by_key(|it| &it.0);
+    released().or_else(|| last.and_then(|_| ahead())).or(all.first()).cloned()
 }
 
 /// A file with nothing in it but the version.

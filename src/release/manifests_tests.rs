@@ -255,6 +255,17 @@ fn a_manifest_of_another_kind_moves_only_with_the_version_that_it_shares() {
     let site = r#"{"name": "site", "version": "0.0.0", "private": true}"#;
     let edits = edited(&[("Cargo.toml", CARGO), ("package.json", site)], "1.2.0");
     assert_eq!((edits.changed.len(), edits.left), (1, vec![]));
+    // Of two that are published the one that was released last is the one.
+    let napi = r#"{"name": "widgets", "version": "2.3.0"}"#;
+    let both = files(&[("Cargo.toml", CARGO), ("package.json", napi)]);
+    let last = Version::new(2, 3, 0);
+    assert_eq!(current(&both, Some(&last)).unwrap().1, "package.json");
+    // Tools of a project in another language say nothing of it.
+    let tools = r#"{"private": true, "version": "1.0.0"}"#;
+    let python = "[project]\nname = \"w\"\nversion = \"0.5.0\"\n";
+    let both = files(&[("pyproject.toml", python), ("package.json", tools)]);
+    assert_eq!(current(&both, None).unwrap().1, "pyproject.toml");
+    assert_eq!(current(&both, Some(&Version::new(0, 4, 0))).unwrap().1, "pyproject.toml");
     let bindings = r#"{"name": "widgets", "version": "0.9.0"}"#;
     let edits = edited(&[("Cargo.toml", CARGO), ("package.json", bindings)], "1.2.0");
     assert_eq!(edits.left, ["`package.json` holds a version of its own, not 1.1.0"]);

@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 
 use super::inline;
 use super::publication::Words;
-use crate::core::manifest::Digest;
 use crate::core::policy::RULES_PATH;
 use crate::core::target::ReleaseTarget;
 use crate::core::text::{first_of, listed};
@@ -21,7 +20,9 @@ pub enum TargetRefused {
     NothingBuilt { target: ReleaseTarget },
     Unfit { target: ReleaseTarget, file: String, why: String },
     OtherVersion { target: ReleaseTarget, file: String, says: String, version: String },
-    Taken { target: ReleaseTarget, file: String, theirs: String, ours: Digest },
+    Taken { target: ReleaseTarget, file: String, theirs: String, ours: String },
+    NoAddress { target: ReleaseTarget },
+    MayNot { target: ReleaseTarget, why: String },
     NoCredential { target: ReleaseTarget },
     FirstVersion { target: ReleaseTarget, package: String },
     NotTrusted { target: ReleaseTarget, package: String, why: String },
@@ -67,21 +68,28 @@ impl TargetRefused {
             ),
             Self::Taken { target, file, theirs, ours } => (
                 format!(
-                    "{target} has another `{file}` already: {} there, {ours} here.",
-                    inline(theirs, 120)
+                    "{target} has another `{file}` already: {} there, {} here.",
+                    inline(theirs, 120),
+                    inline(ours, 120)
                 ),
                 "Nothing there is ever replaced. Find out who published it, and release the next \
                  version."
                     .to_owned(),
             ),
-            Self::NoCredential { target } => (
-                format!("This job has nothing to publish on {target} with."),
+            Self::NoAddress { target } => (
+                format!("Nobody says where {target} is, which `[release] targets` names."),
                 format!(
-                    "Allow the publish job `id-token: write` and let {target} trust this workflow, \
-                     or hand in a secret of its environment as `{}-token`.",
+                    "Name it in the workflow file, as `registries: {}=https://…`.",
                     target.key()
                 ),
             ),
+            Self::MayNot { target, why } => (
+                format!("What was handed in may not publish on {target}: {}.", inline(why, 400)),
+                may_publish(*target),
+            ),
+            Self::NoCredential { target } => {
+                (format!("This job has nothing to publish on {target} with."), may_publish(*target))
+            }
             Self::FirstVersion { target, package } => (
                 format!(
                     "{} is not on {target} yet, and trusted publishing is for packages that are.",
@@ -108,6 +116,21 @@ impl TargetRefused {
             ),
         };
         Words { what, next }
+    }
+}
+
+fn may_publish(target: ReleaseTarget) -> String {
+    let key = target.key();
+    match target {
+        ReleaseTarget::Container => format!(
+            "Give the publish job `packages: write` for GitHub's own registry, and let the package's \
+             settings there list this repository; for another one hand in `{key}-token` as \
+             `NAME:SECRET`."
+        ),
+        ReleaseTarget::Crates | ReleaseTarget::Npm | ReleaseTarget::Pypi => format!(
+            "Allow the publish job `id-token: write` and let {target} trust this workflow, or hand \
+             in a secret of its environment as `{key}-token`."
+        ),
     }
 }
 

@@ -65,6 +65,11 @@ pub(super) fn version<'a>(
     }
 }
 
+/// Whether nothing here is ever published.
+pub(super) fn is_private(texts: &BTreeMap<&str, &str>) -> bool {
+    packages(texts).is_some_and(|(packages, _)| packages.iter().all(Package::is_private))
+}
+
 pub(super) fn names(texts: &BTreeMap<&str, &str>) -> Vec<String> {
     let found = packages(texts).map(|(found, _)| found).unwrap_or_default();
     found.iter().filter_map(|package| package.say("name")).collect()

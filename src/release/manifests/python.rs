@@ -264,7 +264,8 @@ fn is_unmet(requirement: &str, names: &BTreeSet<String>, old: &Version, new: &st
 
 /// A name as indexes have it.
 fn canonical(name: &str) -> String {
-    name.to_ascii_lowercase().replace(['_', '.'], "-")
+    let words = name.split(['-', '_', '.']).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-").to_ascii_lowercase()
 }
 
 /// `1.2.0rc1` as Semantic Versioning spells it. `None` for what has no such spelling.

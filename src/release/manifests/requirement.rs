@@ -78,9 +78,12 @@ fn npm(asked: &str) -> Option<VersionReq> {
             continue;
         }
         let bare = operator.is_empty() && word.starts_with(|c: char| c.is_ascii_digit());
-        let partial = word.split(['-', '+']).next()?.split('.').count() < 3;
-        let sign = if bare && !partial && !word.contains(['x', 'X', '*']) { "=" } else { "" };
-        let word = word.replace(['x', 'X'], "*");
+        // An `x` in the name of a pre-release is a letter.
+        let (number, pre) = word.split_at(word.find(['-', '+']).unwrap_or(word.len()));
+        let number = number.replace(['x', 'X'], "*");
+        let partial = number.split('.').count() < 3;
+        let sign = if bare && !partial && !number.contains('*') { "=" } else { "" };
+        let word = format!("{number}{pre}");
         // `1.2` means `1.2.*`.
         let any = if bare && partial && !word.ends_with('*') { ".*" } else { "" };
         comparators.push(format!("{operator}{sign}{word}{any}"));
@@ -138,6 +141,14 @@ mod tests {
         ] {
             assert_eq!(becomes(said, "1.1.0", new, Grammar::Cargo), cargo, "{said}");
             assert_eq!(becomes(said, "1.1.0", new, Grammar::Npm), npm, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_letter_in_the_name_of_a_pre_release_is_no_wildcard() {
+        let (old, new) = ("2.0.0-next.3", "2.0.0-next.4");
+        for (said, now) in [("^2.0.0-next.3", "^2.0.0-next.4"), ("2.0.0-next.3", "2.0.0-next.4")] {
+            assert_eq!(becomes(said, old, new, Grammar::Npm), now);
         }
     }
 
