@@ -21,7 +21,7 @@ mod answer;
 mod consequence;
 
 pub use answer::{ReleaseReply, answer};
-use consequence::consequence;
+use consequence::{consequence, places};
 
 /// The label of a release pull request.
 pub const RELEASE_LABEL: &str = "gander:release";
@@ -186,9 +186,10 @@ pub fn announcement(release: &Release, setting: &ReportContext) -> Option<(Strin
 /// What a fixed issue is told, and the marker. `None`: it is not out.
 pub fn shipped(release: &Release) -> Option<(String, String)> {
     let ReleaseStage::Done(ReleaseEnding::Published { url }) = &release.stage else { return None };
-    let tag = &release.plan.as_ref()?.tag;
+    let plan = release.plan.as_ref()?;
+    let (tag, places) = (&plan.tag, places(plan));
     let marker = marker(release.id.as_str(), "shipped");
-    Some((signed(&format!("Shipped in [{tag}]({url})."), &marker), marker))
+    Some((signed(&format!("Shipped in [{tag}]({url}){places}."), &marker), marker))
 }
 
 /// What a cancelled release's pull request is told, and the marker. `None`: it was not cancelled.
@@ -221,7 +222,8 @@ pub fn status_reply(releases: &[Release], setting: &ReportContext) -> String {
         let _ = write!(text, "- {}", plain(&headline(release)));
         match (&release.stage, &release.blocked) {
             (ReleaseStage::Done(ReleaseEnding::Published { url }), _) => {
-                let _ = write!(text, ": {url}");
+                let places = release.plan.as_ref().map(places).unwrap_or_default();
+                let _ = write!(text, "{places}: {url}");
             }
             (_, Some(blocked)) => {
                 let _ = write!(text, " · {}", blocked_words(blocked, release, setting));

@@ -168,6 +168,13 @@ fn what_is_out_is_told_to_the_issues_it_fixed() {
     let (text, marker) = shipped(&out).unwrap();
     assert_eq!(text, format!("Shipped in [v1.2.0]({url}).\n\n{marker}"));
     assert_eq!(shipped(&release(ReleaseStage::Proposed)), None);
+    // Whoever waits for it learns where to install it from.
+    let mut elsewhere = out;
+    elsewhere.plan.as_mut().unwrap().targets = vec![ReleaseTarget::Pypi];
+    let (text, _) = shipped(&elsewhere).unwrap();
+    assert!(text.starts_with(&format!("Shipped in [v1.2.0]({url}) on GitHub and PyPI.")), "{text}");
+    let status = status_reply(&[elsewhere], &setting());
+    assert!(status.contains(&format!("v1.2.0 on GitHub and PyPI: {url}")), "{status}");
 }
 
 #[test]

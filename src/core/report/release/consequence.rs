@@ -1,10 +1,19 @@
-//! What becomes of a release pull request's head once it is approved.
+//! What becomes of a release pull request's head once it is approved, and where it goes.
 
 use super::approve_flagged;
 use crate::core::id::Sha;
 use crate::core::policy::MergeOn;
 use crate::core::release::{Release, VersionPlan};
 use crate::core::text::listed;
+
+/// ` on GitHub, crates.io and npm`; nothing where GitHub's own page is all.
+pub(super) fn places(plan: &VersionPlan) -> String {
+    if plan.targets.is_empty() {
+        return String::new();
+    }
+    let all = std::iter::once("GitHub").chain(plan.targets.iter().map(|it| it.title()));
+    format!(" on {}", listed(all))
+}
 
 /// What approving or merging this head does.
 pub(super) fn consequence(
@@ -14,12 +23,7 @@ pub(super) fn consequence(
     prefix: &str,
 ) -> String {
     let (head, base, tag) = (head.short(), &release.base, &plan.tag);
-    // Beside GitHub's own page, which is always one.
-    let places = std::iter::once("GitHub").chain(plan.targets.iter().map(|it| it.title()));
-    let places = match plan.targets.is_empty() {
-        true => String::new(),
-        false => format!(" on {}", listed(places)),
-    };
+    let places = places(plan);
     match plan.merge_on {
         MergeOn::Review if !plan.flagged.is_empty() => format!(
             "Commenting {}, or two approvals, merges it into `{base}` **and releases {tag}{places}**.",
