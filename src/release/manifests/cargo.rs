@@ -364,7 +364,7 @@ pub(super) fn plain_string<'a>(text: &'a str, item: &Item) -> Option<(&'a str, R
     quoted(text, item.span(), item.as_str())
 }
 
-fn quoted<'a>(
+pub(super) fn quoted<'a>(
     text: &'a str,
     span: Option<Range<usize>>,
     value: Option<&str>,

@@ -12,7 +12,7 @@ use pep440_rs::PrereleaseKind;
 use semver::{BuildMetadata, Prerelease, Version};
 use toml_edit::{Document, Item};
 
-use super::cargo::plain_string;
+use super::cargo::{plain_string, quoted};
 use super::members::Members;
 use super::{Edits, Shared, directory_of, is_aside, own_version, spliced};
 
@@ -43,7 +43,7 @@ impl Project<'_> {
     }
 
     /// What it asks of others, as PEP 508 has it.
-    fn requirements(&self) -> Vec<&str> {
+    fn requirements(&self) -> Vec<(&str, Range<usize>)> {
         let table = self.document.as_table();
         let project = table.get("project");
         let own = project.and_then(|project| project.get("dependencies"));
@@ -52,7 +52,7 @@ impl Project<'_> {
         let lists = [extras, groups].into_iter().flatten().filter_map(Item::as_table_like);
         let lists = lists.flat_map(|lists| lists.iter().map(|(_, list)| list));
         let all = own.into_iter().chain(lists).filter_map(Item::as_array).flatten();
-        all.filter_map(toml_edit::Value::as_str).collect()
+        all.filter_map(|value| quoted(self.text, value.span(), value.as_str())).collect()
     }
 
     fn name(&self) -> Option<String> {
@@ -131,40 +131,56 @@ pub(super) fn edit(
         edits.left.push(format!("`{ROOT}`: Python knows no version {new}"));
         return;
     };
-    let mut moved: BTreeSet<&str> = BTreeSet::new();
+    let moving: Vec<&Project<'_>> = projects.iter().filter(|it| it.says(old)).collect();
+    let names: BTreeSet<String> =
+        moving.iter().filter_map(|it| Some(canonical(&it.name()?))).collect();
     for project in &projects {
-        let mut places = Vec::new();
-        for item in project.versions() {
-            match plain_string(project.text, item).map(|(said, place)| (semantic(said), place)) {
-                Some((Some(said), place)) if said == *old => places.push((place, spelled.clone())),
-                _ if is_aside(project.path) => {}
-                _ => edits.left.push(own_version(project.path, Some(old))),
-            }
-        }
-        for item in project.kept_by_tools() {
-            let kept = plain_string(project.text, item);
-            let kept = kept.filter(|(said, _)| semantic(said).as_ref() == Some(old));
-            places.extend(kept.map(|(_, place)| (place, spelled.clone())));
-        }
+        let places = places(project, &names, (old, &spelled), edits);
         if let Some(text) = spliced(project.text, places) {
-            moved.insert(directory_of(project.path));
             edits.changed.insert(project.path.to_owned(), text);
         }
     }
-    let is_moved = |project: &&Project<'_>| moved.contains(directory_of(project.path));
-    let names: BTreeSet<String> =
-        projects.iter().filter(is_moved).filter_map(|it| Some(canonical(&it.name()?))).collect();
-    for project in &projects {
-        let asked = project.requirements().into_iter();
-        let unmet = asked.filter(|it| is_unmet(it, &names, old, &spelled));
-        let path = project.path;
-        edits
-            .left
-            .extend(unmet.map(|it| format!("`{path}` asks for `{it}`, and {spelled} is next")));
-    }
+    let moved: BTreeSet<&str> = moving.iter().map(|project| directory_of(project.path)).collect();
     if let Some(text) = texts.get(LOCK).filter(|_| !moved.is_empty()) {
         lock(text, &moved, (old, &spelled), edits);
     }
+}
+
+/// What moves in one project: its own version, where tools keep it, and what it asks of those that
+/// move.
+fn places(
+    project: &Project<'_>,
+    names: &BTreeSet<String>,
+    (old, spelled): (&Version, &str),
+    edits: &mut Edits,
+) -> Vec<(Range<usize>, String)> {
+    let mut places = Vec::new();
+    let said = |item: &Item| {
+        let (said, place) = plain_string(project.text, item)?;
+        Some((semantic(said)?, place))
+    };
+    for item in project.versions() {
+        match said(item) {
+            Some((said, place)) if said == *old => places.push((place, spelled.to_owned())),
+            _ if is_aside(project.path) => {}
+            _ => edits.left.push(own_version(project.path, Some(old))),
+        }
+    }
+    let kept = project.kept_by_tools().filter_map(said).filter(|(said, _)| said == old);
+    places.extend(kept.map(|(_, place)| (place, spelled.to_owned())));
+    for (asked, place) in project.requirements() {
+        if !is_unmet(asked, names, old, spelled) {
+            continue;
+        }
+        match followed(asked, names, old, spelled) {
+            Some(now) => places.push((place, now)),
+            None => {
+                let path = project.path;
+                edits.left.push(format!("`{path}` asks for `{asked}`, and {spelled} is next"));
+            }
+        }
+    }
+    places
 }
 
 /// The root and the members of its workspace; and those that cannot be read. `None` without a root
@@ -253,13 +269,37 @@ fn is_unmet(requirement: &str, names: &BTreeSet<String>, old: &Version, new: &st
     if !names.contains(&canonical(&requirement[..end])) {
         return false;
     }
-    let rest = requirement[end..].split(';').next().unwrap_or_default();
-    let rest = rest.rsplit(']').next().unwrap_or_default().trim().trim_matches(['(', ')']);
     let read = |text: &str| pep440_rs::Version::from_str(text).ok();
-    let Ok(asked) = pep440_rs::VersionSpecifiers::from_str(rest) else { return false };
+    let Some(asked) = specifiers(requirement) else { return false };
     let (old, new) = (pep440(old).and_then(|old| read(&old)), read(new));
     let names_old = asked.iter().any(|asked| Some(asked.version()) == old.as_ref());
     !asked.is_empty() && (names_old || !new.is_some_and(|new| asked.contains(&new)))
+}
+
+/// The requirement with the version before replaced, if it is met then.
+fn followed(
+    requirement: &str,
+    names: &BTreeSet<String>,
+    old: &Version,
+    new: &str,
+) -> Option<String> {
+    let old_spelled = pep440(old)?;
+    // Behind the name, which may hold digits as well.
+    let at = requirement.rfind(&old_spelled)?;
+    let now = format!("{}{new}{}", &requirement[..at], &requirement[at + old_spelled.len()..]);
+    let next = semantic(new)?;
+    let met = is_unmet(&now, names, &next, new);
+    // It names the new version now, which is why it counts as one that follows.
+    (met && specifiers(&now)?.contains(&pep440_rs::Version::from_str(new).ok()?)).then_some(now)
+}
+
+/// What a requirement says of versions.
+fn specifiers(requirement: &str) -> Option<pep440_rs::VersionSpecifiers> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let end = requirement.find(|c| !plain(c)).unwrap_or(requirement.len());
+    let rest = requirement[end..].split(';').next().unwrap_or_default();
+    let rest = rest.rsplit(']').next().unwrap_or_default().trim().trim_matches(['(', ')']);
+    pep440_rs::VersionSpecifiers::from_str(rest).ok()
 }
 
 /// A name as indexes have it.
@@ -304,6 +344,25 @@ pub(super) fn pep440(version: &Version) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_members_ask_of_each_other_follows_where_it_names_the_version() {
+        let names = BTreeSet::from(["w-core".to_owned()]);
+        let old = Version::new(1, 1, 0);
+        for (requirement, now) in [
+            ("w_core==1.1.0", Some("w_core==1.2.0rc1")),
+            (
+                "W.Core[a] ~= 1.1.0 ; python_version > '3'",
+                Some("W.Core[a] ~= 1.2.0rc1 ; python_version > '3'"),
+            ),
+            ("w-core>=1.1.0,<2", Some("w-core>=1.2.0rc1,<2")),
+            ("w-core<1.1.0", None),
+            ("w-core<2", None),
+        ] {
+            let followed = followed(requirement, &names, &old, "1.2.0rc1");
+            assert_eq!(followed.as_deref(), now, "{requirement}");
+        }
+    }
 
     #[test]
     fn what_members_ask_of_each_other_is_told_where_it_stays_behind() {
