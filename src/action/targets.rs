@@ -59,7 +59,7 @@ struct Credential {
 /// A credential for minutes that is older is had anew: the shortest live for fifteen.
 const FRESH: Duration = Duration::from_secs(8 * 60);
 
-/// Looks at every registry that the rules name. Changes nothing.
+/// Looks at every registry that the rules name, and leaves nothing changed there.
 pub(super) async fn prepare(
     registries: &Registries,
     plan: &ReleasePlan,
@@ -87,7 +87,7 @@ pub(super) async fn prepare(
         for upload in uploads {
             let standing = registry.standing(&upload).await?;
             if let FileStanding::Other(theirs) = standing {
-                let (file, ours) = (upload.file.name.to_string(), registry.digest(&upload));
+                let (file, ours) = (upload.file.name.to_string(), upload.digest.clone());
                 return Ok(Err(TargetRefused::Taken { target: *target, file, theirs, ours }));
             }
             prepared.planned.push(PlannedUpload {
@@ -174,10 +174,7 @@ impl PreparedUploads {
             }
             let handed_in = registries.tokens.get(&target);
             let package = || upload.package.clone();
-            if *standing == FileStanding::NewPackage
-                && handed_in.is_none()
-                && registry.first_needs_a_secret()
-            {
+            if *standing == FileStanding::NewPackage && handed_in.is_none() {
                 return Ok(Some(TargetRefused::FirstVersion { target, package: package() }));
             }
             if self.credentials.contains_key(&scope) {
@@ -192,12 +189,10 @@ impl PreparedUploads {
                     }
                     Err(error) => return Err(error),
                 },
-                (None, _) if !registry.trusts_workflows() => {
-                    return Ok(Some(TargetRefused::NoCredential { target }));
-                }
                 (None, None) => return Ok(Some(TargetRefused::NoCredential { target })),
                 (None, Some(id_tokens)) => match registry.trusted(id_tokens, upload).await {
-                    Ok(secret) => (secret, Some(Instant::now())),
+                    Ok(Some(secret)) => (secret, Some(Instant::now())),
+                    Ok(None) => return Ok(Some(TargetRefused::NoCredential { target })),
                     Err(error) if matches!(error.kind(), ErrorKind::Permanent) => {
                         let (package, why) = (package(), error.to_string());
                         return Ok(Some(TargetRefused::NotTrusted { target, package, why }));
@@ -270,8 +265,9 @@ impl Credential {
         let old = self.for_minutes_since.is_some_and(|since| since.elapsed() > FRESH);
         let Some(id_tokens) = id_tokens.filter(|_| old) else { return Ok(()) };
         self.registry.give_back(&self.secret).await;
-        self.secret = self.registry.trusted(id_tokens, upload).await?;
-        self.for_minutes_since = Some(Instant::now());
+        if let Some(secret) = self.registry.trusted(id_tokens, upload).await? {
+            (self.secret, self.for_minutes_since) = (secret, Some(Instant::now()));
+        }
         Ok(())
     }
 }

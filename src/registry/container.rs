@@ -74,7 +74,11 @@ struct Image<'a> {
     /// What the tag stands for.
     root: Descriptor,
     /// The bytes of the root.
-    document: Vec<u8>,
+    document: &'a [u8],
+    /// The blobs that are sent.
+    used: BTreeSet<String>,
+    /// In the order in which they can be sent.
+    manifests: Vec<(Descriptor, &'a [u8])>,
 }
 
 impl ContainerRegistry {
@@ -105,19 +109,18 @@ impl ContainerRegistry {
         if let Some(other) = images.next() {
             return Err(unfit(format!("is not the only image: there is {} as well", other.name)));
         }
-        Image::read(&file.content).map_err(unfit)?;
+        let digest = Image::read(&file.content).map_err(unfit)?.root.digest;
         // A tag has no `+`.
         let version = version.replace('+', "_");
         let package = self.repository.clone();
-        Ok(vec![Upload { package, version, file: file.clone(), needs: Vec::new() }])
+        Ok(vec![Upload { package, version, digest, file: file.clone(), needs: Vec::new() }])
     }
 
     pub(super) async fn standing(&self, upload: &Upload) -> Result<FileStanding, RegistryError> {
         let doing = format!("looking for {}:{}", upload.package, upload.version);
-        let image = Image::read(&upload.file.content).map_err(|why| self.broken(&doing, why))?;
         Ok(match self.digest_of(&doing, &upload.version).await? {
             None => FileStanding::Absent,
-            Some(there) if there == image.root.digest => FileStanding::Same,
+            Some(there) if there == upload.digest => FileStanding::Same,
             Some(there) => FileStanding::Other(there),
         })
     }
@@ -137,29 +140,24 @@ impl ContainerRegistry {
         Ok(whole.map(|whole| format!("sha256:{}", sha256(&whole.body))))
     }
 
-    fn broken(&self, doing: &str, why: String) -> RegistryError {
-        let (registry, doing) = (self.wire.registry.clone(), doing.to_owned());
-        RegistryError::Unreadable { registry, doing, why }
-    }
-
     pub(super) async fn publish(&self, upload: &Upload) -> Result<(), RegistryError> {
         let doing = format!("publishing {}:{}", upload.package, upload.version);
-        let broken = |why: String| self.broken(&doing, why);
-        let image = Image::read(&upload.file.content).map_err(broken)?;
-        let (mut blobs, mut manifests) = (BTreeSet::new(), Vec::new());
-        image.parts(&image.root, &image.document, 0, &mut blobs, &mut manifests).map_err(broken)?;
-        for digest in blobs {
-            self.send_blob(&doing, &digest, image.blobs.get(&digest).copied().unwrap_or_default())
-                .await?;
+        let image = Image::read(&upload.file.content).map_err(|why| {
+            let (registry, doing) = (self.wire.registry.clone(), doing.clone());
+            RegistryError::Unreadable { registry, doing, why }
+        })?;
+        for digest in &image.used {
+            let content = image.blobs.get(digest).copied().unwrap_or_default();
+            self.send_blob(&doing, digest, content).await?;
         }
         // Those that others name come first.
-        for (manifest, content) in manifests {
-            self.send_manifest(&doing, &manifest.digest, &manifest, content).await?;
+        for (manifest, content) in &image.manifests {
+            self.send_manifest(&doing, &manifest.digest, manifest, content).await?;
         }
         let moves = self.is_newest(&doing, &upload.version).await?
             && self.digest_of(&doing, "latest").await?.as_ref() != Some(&image.root.digest);
         if moves {
-            match self.send_manifest(&doing, "latest", &image.root, &image.document).await {
+            match self.send_manifest(&doing, "latest", &image.root, image.document).await {
                 // Where no tag may move, the version's own is what counts.
                 Err(RegistryError::Refused { status, .. }) if (400..429).contains(&status) => {}
                 other => other?,
@@ -167,7 +165,7 @@ impl ContainerRegistry {
         }
         // Nothing keeps others from having made it meanwhile, and a registry would replace it.
         match self.digest_of(&doing, &upload.version).await? {
-            None => self.send_manifest(&doing, &upload.version, &image.root, &image.document).await,
+            None => self.send_manifest(&doing, &upload.version, &image.root, image.document).await,
             Some(there) if there == image.root.digest => Ok(()),
             Some(theirs) => Err(RegistryError::Taken {
                 registry: self.wire.registry.clone(),
@@ -185,11 +183,6 @@ impl ContainerRegistry {
         // Who does not know that lets it end by itself.
         let _ = self.ask(PUSH, ask).await;
         Ok(())
-    }
-
-    /// How the image names itself.
-    pub(super) fn digest(upload: &Upload) -> String {
-        Image::read(&upload.file.content).map(|image| image.root.digest).unwrap_or_default()
     }
 
     /// Whether no higher full release is there.
@@ -391,42 +384,32 @@ impl<'a> Image<'a> {
         manifests.dedup_by(|a, b| a.digest == b.digest);
         let (root, document) = match manifests.as_slice() {
             [] => return Err("holds no image".to_owned()),
-            [one] => {
-                let content = blobs.get(&one.digest).copied().unwrap_or_default();
-                (one.clone(), content.to_vec())
-            }
+            [one] => (one.clone(), blobs.get(&one.digest).copied().unwrap_or_default()),
             _ => {
                 let digest = format!("sha256:{}", sha256(index));
-                (Descriptor { kind: INDEX.to_owned(), digest }, index.to_vec())
+                (Descriptor { kind: INDEX.to_owned(), digest }, index)
             }
         };
-        let image = Self { blobs, root, document };
-        let root = &image.root;
-        image.parts(root, &image.document, 0, &mut BTreeSet::new(), &mut Vec::new())?;
+        let (used, manifests) = (BTreeSet::new(), Vec::new());
+        let mut image = Self { blobs, root: root.clone(), document, used, manifests };
+        image.walk(&root, document, 0)?;
         Ok(image)
     }
 
-    /// The blobs below a manifest, and the manifests in the order in which they can be sent. All
-    /// of them are looked at.
-    fn parts<'b>(
-        &'b self,
-        of: &Descriptor,
-        document: &'b [u8],
-        depth: u32,
-        blobs: &mut BTreeSet<String>,
-        manifests: &mut Vec<(Descriptor, &'b [u8])>,
-    ) -> Result<(), String> {
+    /// Keeps what is below a manifest, and then the manifest, when all of it is there.
+    fn walk(&mut self, of: &Descriptor, document: &'a [u8], depth: u32) -> Result<(), String> {
         if depth > MOST_DEPTH {
             return Err("holds images within images without end".to_owned());
         }
-        if format!("sha256:{}", sha256(document)) != of.digest {
+        let is = |content: &[u8], digest: &str| format!("sha256:{}", sha256(content)) == digest;
+        if !is(document, &of.digest) {
             return Err(format!("lacks {}, or holds something else there", of.digest));
         }
         let parts: ImageParts = serde_json::from_slice(document)
             .map_err(|bad| format!("holds {}, which cannot be read: {bad}", of.digest))?;
         for manifest in &parts.manifests {
             let document = self.blobs.get(&manifest.digest).copied().unwrap_or_default();
-            self.parts(manifest, document, depth + 1, blobs, manifests)?;
+            self.walk(manifest, document, depth + 1)?;
         }
         // What may not be given away stays where it is.
         let ours = |layer: &&Descriptor| {
@@ -434,13 +417,13 @@ impl<'a> Image<'a> {
         };
         for blob in parts.config.iter().chain(parts.layers.iter().filter(ours)) {
             let content = self.blobs.get(&blob.digest).copied();
-            let same = |content| format!("sha256:{}", sha256(content)) == blob.digest;
-            if !blobs.contains(&blob.digest) && !content.is_some_and(same) {
+            let known = self.used.contains(&blob.digest);
+            if !known && !content.is_some_and(|content| is(content, &blob.digest)) {
                 return Err(format!("lacks {}, or holds something else there", blob.digest));
             }
-            blobs.insert(blob.digest.clone());
+            self.used.insert(blob.digest.clone());
         }
-        manifests.push((of.clone(), document));
+        self.manifests.push((of.clone(), document));
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use toml::{Table, Value as Toml};
 use url::Url;
 
 use super::archive::in_tar;
-use super::wire::{Ask, TokenAnswer, Wire};
+use super::wire::{Ask, Wire};
 use super::{BuiltFile, FileStanding, IdTokens, RegistryError, UnfitFile, Upload, sha256};
 use crate::core::target::ReleaseTarget;
 use crate::egress::Egress;
@@ -97,7 +97,7 @@ impl CratesIo {
         let same = |it: &Indexed| without_build(&it.vers) == without_build(&upload.version);
         Ok(match versions.find(same) {
             None => FileStanding::Absent,
-            Some(it) if it.cksum == sha256(&upload.file.content) => FileStanding::Same,
+            Some(it) if it.cksum == upload.digest => FileStanding::Same,
             Some(it) => FileStanding::Other(it.cksum),
         })
     }
@@ -107,9 +107,7 @@ impl CratesIo {
         let id = tokens.of(url.host_str().unwrap_or_default()).await?;
         let body = json!({ "jwt": id.expose_secret() });
         let doing = "asking for a token by trusted publishing";
-        let said: TokenAnswer =
-            self.wire.ask(Ask::json(doing, Method::PUT, url, &body)).await?.accepted()?.json()?;
-        Ok(said.token)
+        self.wire.token(Ask::json(doing, Method::PUT, url, &body)).await
     }
 
     pub(super) async fn publish(
@@ -218,7 +216,13 @@ fn upload(file: &BuiltFile, public: bool) -> Result<Upload, UnfitFile> {
     let needs = dependencies(&manifest);
     let needs = needs.iter().filter(|it| it["kind"] != "dev");
     let needs = needs.filter_map(|it| Some(it["name"].as_str()?.to_owned()));
-    Ok(Upload { package: name, version, needs: needs.collect(), file: file.clone() })
+    Ok(Upload {
+        package: name,
+        version,
+        needs: needs.collect(),
+        digest: sha256(&file.content),
+        file: file.clone(),
+    })
 }
 
 /// The `Cargo.toml` at the top of a crate, as `cargo package` wrote it.

@@ -44,6 +44,8 @@ pub struct Upload {
     /// As the package spells it.
     pub version: String,
     pub file: BuiltFile,
+    /// By which the registry knows it.
+    pub digest: String,
     /// The packages of this build that have to be there before.
     pub needs: Vec<String>,
 }
@@ -51,7 +53,7 @@ pub struct Upload {
 /// What a registry has under an upload's name and version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileStanding {
-    /// Nothing at all: it would be the package's first version.
+    /// Nothing at all, and no workflow is trusted with a package's first version.
     NewPackage,
     /// Nothing of this version.
     Absent,
@@ -100,8 +102,6 @@ pub enum RegistryError {
     BadCredential { registry: String },
     #[error("{registry} has another {file} by now: {theirs}. Nothing there is replaced")]
     Taken { registry: String, file: String, theirs: String },
-    #[error("{registry} knows no trusted publishing")]
-    NoTrust { registry: String },
     /// It took a file and does not show it.
     #[error("{registry} took {package} {version} and does not show it yet")]
     NotShown { registry: String, package: String, version: String },
@@ -130,7 +130,6 @@ impl RegistryError {
             Self::Refused { .. }
             | Self::Unreadable { .. }
             | Self::BadCredential { .. }
-            | Self::NoTrust { .. }
             | Self::Taken { .. } => ErrorKind::Permanent,
         }
     }
@@ -189,19 +188,6 @@ impl Registry {
         !matches!(self, Self::Container(_))
     }
 
-    /// Whether it knows trusted publishing.
-    pub fn trusts_workflows(&self) -> bool {
-        !matches!(self, Self::Container(_))
-    }
-
-    /// Whether a package's first version is not for trusted publishing.
-    pub fn first_needs_a_secret(&self) -> bool {
-        match self {
-            Self::Crates(_) | Self::Npm(_) => true,
-            Self::PyPi(_) | Self::Container(_) => false,
-        }
-    }
-
     /// Whether an upload is of this version, as the rest of the release spells it.
     pub fn is_of(&self, upload: &Upload, version: &str) -> bool {
         match self {
@@ -220,15 +206,6 @@ impl Registry {
         match self {
             Self::Crates(_) | Self::Npm(_) | Self::PyPi(_) => Ok(()),
             Self::Container(it) => it.may_push().await,
-        }
-    }
-
-    /// The digest by which the registry knows a file.
-    pub fn digest(&self, upload: &Upload) -> String {
-        match self {
-            Self::Crates(_) | Self::PyPi(_) => sha256(&upload.file.content),
-            Self::Npm(_) => npm::integrity(&upload.file),
-            Self::Container(_) => ContainerRegistry::digest(upload),
         }
     }
 
@@ -253,7 +230,8 @@ impl Registry {
         }
     }
 
-    /// A credential that lives for minutes, for the workflow that this job is part of.
+    /// A credential that lives for minutes, for the workflow that this job is part of. `None`: the
+    /// registry knows no such thing.
     ///
     /// # Errors
     /// When the registry does not trust this workflow, or cannot be asked.
@@ -261,15 +239,12 @@ impl Registry {
         &self,
         tokens: &IdTokens,
         upload: &Upload,
-    ) -> Result<SecretString, RegistryError> {
+    ) -> Result<Option<SecretString>, RegistryError> {
         match self {
-            Self::Crates(it) => it.trusted(tokens).await,
-            Self::Npm(it) => it.trusted(tokens, upload).await,
-            Self::PyPi(it) => it.trusted(tokens).await,
-            // Such registries trust no workflow: GitHub's own takes the job's token.
-            Self::Container(_) => {
-                Err(RegistryError::NoTrust { registry: self.target().to_string() })
-            }
+            Self::Crates(it) => it.trusted(tokens).await.map(Some),
+            Self::Npm(it) => it.trusted(tokens, upload).await.map(Some),
+            Self::PyPi(it) => it.trusted(tokens).await.map(Some),
+            Self::Container(_) => Ok(None),
         }
     }
 
@@ -341,6 +316,7 @@ mod tests {
                 name: format!("{package}.crate").parse().unwrap(),
                 content: Bytes::new(),
             },
+            digest: String::new(),
             needs: needs.iter().map(|it| (*it).to_owned()).collect(),
         };
         let all = vec![

@@ -14,7 +14,7 @@ use sha2::Digest as _;
 use url::Url;
 
 use super::archive::in_tar;
-use super::wire::{Ask, TokenAnswer, Wire};
+use super::wire::{Ask, Wire};
 use super::{BuiltFile, FileStanding, IdTokens, RegistryError, UnfitFile, Upload};
 use crate::core::target::ReleaseTarget;
 use crate::egress::Egress;
@@ -87,7 +87,7 @@ impl NpmRegistry {
         };
         let said = |key: &str| version.pointer(&format!("/dist/{key}")).and_then(Value::as_str);
         let same = match (said("integrity"), said("shasum")) {
-            (Some(said), _) if said.split(' ').any(|it| it == integrity(&upload.file)) => true,
+            (Some(said), _) if said.split(' ').any(|it| it == upload.digest) => true,
             (None, Some(said)) => said == shasum(&upload.file),
             _ => false,
         };
@@ -105,8 +105,7 @@ impl NpmRegistry {
         let path = format!("-/npm/v1/oidc/token/exchange/package/{}", escaped(&upload.package));
         let doing = format!("asking for a token for {} by trusted publishing", upload.package);
         let ask = Ask::json(&doing, Method::POST, self.at(&path), &json!({})).bearer(&id);
-        let said: TokenAnswer = self.wire.ask(ask).await?.accepted()?.json()?;
-        Ok(said.token)
+        self.wire.token(ask).await
     }
 
     pub(super) async fn publish(
@@ -130,7 +129,7 @@ fn escaped(name: &str) -> String {
     name.replace('/', "%2f")
 }
 
-pub(super) fn integrity(file: &BuiltFile) -> String {
+fn integrity(file: &BuiltFile) -> String {
     format!("sha512-{}", STANDARD.encode(sha2::Sha512::digest(&file.content)))
 }
 
@@ -183,7 +182,7 @@ fn upload(file: &BuiltFile, address: &Url) -> Option<Result<Upload, UnfitFile>> 
         return Some(Err(unfit(why)));
     }
     let needs = asked.flat_map(|list| list.keys().cloned()).collect();
-    Some(Ok(Upload { package: name, version, needs, file: file.clone() }))
+    Some(Ok(Upload { package: name, version, needs, digest: integrity(file), file: file.clone() }))
 }
 
 /// What is sent: the manifest, the tag, and the tarball.
@@ -206,7 +205,7 @@ fn document(address: &Url, upload: &Upload, told: &NpmDocument) -> Value {
     }
     manifest.insert("_id".to_owned(), json!(format!("{name}@{version}")));
     let dist = json!({
-        "integrity": integrity(&upload.file),
+        "integrity": upload.digest,
         "shasum": shasum(&upload.file),
         "tarball": tarball,
     });

@@ -14,7 +14,7 @@ use serde_json::json;
 use url::Url;
 
 use super::archive::{in_tar, in_zip};
-use super::wire::{Ask, RegistryAnswer, TokenAnswer, Wire};
+use super::wire::{Ask, RegistryAnswer, Wire};
 use super::{BuiltFile, FileStanding, IdTokens, RegistryError, UnfitFile, Upload, sha256};
 use crate::core::target::ReleaseTarget;
 use crate::egress::Egress;
@@ -86,7 +86,7 @@ impl PyPi {
         let name = upload.file.name.as_str();
         Ok(match files.into_iter().find(|(listed, _)| listed == name) {
             None => FileStanding::Absent,
-            Some((_, Some(said))) if said == sha256(&upload.file.content) => FileStanding::Same,
+            Some((_, Some(said))) if said == upload.digest => FileStanding::Same,
             Some((_, said)) => FileStanding::Other(said.unwrap_or_else(|| "no digest".to_owned())),
         })
     }
@@ -103,8 +103,7 @@ impl PyPi {
         let body = json!({ "token": id.expose_secret() });
         let url = self.service("/_/oidc/mint-token");
         let ask = Ask::json(doing, Method::POST, url, &body);
-        let said: TokenAnswer = self.wire.ask(ask).await?.accepted()?.json()?;
-        Ok(said.token)
+        self.wire.token(ask).await
     }
 
     pub(super) async fn publish(
@@ -205,7 +204,13 @@ fn upload(file: &BuiltFile) -> Option<Result<Upload, UnfitFile>> {
         return unfit("says by a classifier that it is private");
     }
     let (package, version) = (name.to_owned(), version.to_owned());
-    Some(Ok(Upload { package, version, needs: Vec::new(), file: file.clone() }))
+    Some(Ok(Upload {
+        package,
+        version,
+        needs: Vec::new(),
+        digest: sha256(&file.content),
+        file: file.clone(),
+    }))
 }
 
 fn metadata(file: &BuiltFile) -> Option<Metadata> {

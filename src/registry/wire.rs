@@ -66,12 +66,6 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// A credential that lives for minutes.
-#[derive(serde::Deserialize)]
-pub(super) struct TokenAnswer {
-    pub(super) token: SecretString,
-}
-
 /// What came back.
 pub(super) struct RegistryAnswer {
     registry: String,
@@ -128,6 +122,18 @@ impl Wire {
         let (parts, body) = answer?;
         let (status, headers) = (parts.status, parts.headers);
         Ok(RegistryAnswer { registry, doing, status, headers, body, shown })
+    }
+}
+
+impl Wire {
+    /// The credential that a request is answered with.
+    pub(super) async fn token(&self, ask: Ask<'_>) -> Result<SecretString, RegistryError> {
+        #[derive(serde::Deserialize)]
+        struct TokenAnswer {
+            token: SecretString,
+        }
+        let said: TokenAnswer = self.ask(ask).await?.accepted()?.json()?;
+        Ok(said.token)
     }
 }
 

@@ -16,6 +16,7 @@ mod cargo;
 mod json;
 mod members;
 mod npm;
+mod pep508;
 mod python;
 mod requirement;
 
@@ -41,6 +42,40 @@ enum Shared<'a> {
     Several,
     /// What this file holds is no plain version.
     Unclear(&'a str),
+}
+
+impl<'a> Shared<'a> {
+    /// Of all versions that are held, each with a file that holds it.
+    fn of(mut versions: BTreeMap<Version, &'a str>) -> Self {
+        match (versions.pop_first(), versions.len()) {
+            (Some((version, path)), 0) => Self::One(version, path),
+            (Some(_), _) => Self::Several,
+            (None, _) => Self::None,
+        }
+    }
+
+    /// That version; of several the one that was released last, if a file holds it.
+    fn or_last(
+        self,
+        last: Option<&Version>,
+        holder: impl Fn(&Version) -> Option<&'a str>,
+    ) -> Option<(Version, &'a str)> {
+        match self {
+            Self::One(version, path) => Some((version, path)),
+            Self::Several => Some((last?.clone(), holder(last?)?)),
+            Self::None | Self::Unclear(_) => None,
+        }
+    }
+
+    /// Says why nothing of a workspace with this root moves.
+    fn told(self, root: &str, old: Option<&Version>, edits: &mut Edits) {
+        edits.left.push(match self {
+            Self::None => return,
+            Self::One(_, path) => own_version(path, old),
+            Self::Several => format!("`{root}` and its members do not share one version"),
+            Self::Unclear(path) => format!("`{path}` does not hold a plain version"),
+        });
+    }
 }
 
 /// Whether a file of this path is wanted here. Directories that hold others' code are not.

@@ -81,14 +81,8 @@ pub(super) fn version<'a>(
     last: Option<&Version>,
 ) -> Option<(Version, &'a str)> {
     let (manifests, _) = manifests(texts)?;
-    match shared(&manifests) {
-        Shared::One(version, path) => Some((version, path)),
-        Shared::Several => {
-            let last = last?;
-            Some((last.clone(), manifests.iter().find(|it| it.says(last))?.path))
-        }
-        Shared::None | Shared::Unclear(_) => None,
-    }
+    let holder = |last: &Version| Some(manifests.iter().find(|it| it.says(last))?.path);
+    shared(&manifests).or_last(last, holder)
 }
 
 pub(super) fn names(texts: &BTreeMap<&str, &str>) -> Vec<String> {
@@ -112,16 +106,7 @@ pub(super) fn edit(
     };
     edits.left.extend(unread.iter().map(|path| format!("`{path}` cannot be read as TOML")));
     let Some(old) = old.filter(|old| manifests.iter().any(|manifest| manifest.says(old))) else {
-        match shared(&manifests) {
-            Shared::None => {}
-            Shared::One(_, path) => edits.left.push(own_version(path, old)),
-            Shared::Several => {
-                edits.left.push(format!("`{ROOT}` and its members do not share one version"));
-            }
-            Shared::Unclear(path) => {
-                edits.left.push(format!("`{path}` does not hold a plain version"));
-            }
-        }
+        shared(&manifests).told(ROOT, old, edits);
         return;
     };
     let moving = MovingCrates::of(&manifests, old, new, edits);
@@ -220,11 +205,7 @@ fn shared<'a>(manifests: &[Manifest<'a>]) -> Shared<'a> {
             None => return Shared::Unclear(manifest.path),
         };
     }
-    match (versions.pop_first(), versions.len()) {
-        (Some((version, path)), 0) => Shared::One(version, path),
-        (Some(_), _) => Shared::Several,
-        (None, _) => Shared::None,
-    }
+    Shared::of(versions)
 }
 
 /// The directories that the root names.

@@ -55,14 +55,8 @@ pub(super) fn version<'a>(
     last: Option<&Version>,
 ) -> Option<(Version, &'a str)> {
     let (packages, _) = packages(texts)?;
-    match shared(&packages) {
-        Shared::One(version, path) => Some((version, path)),
-        Shared::Several => {
-            let last = last?;
-            Some((last.clone(), packages.iter().find(|it| it.says(last))?.path))
-        }
-        Shared::None | Shared::Unclear(_) => None,
-    }
+    let holder = |last: &Version| Some(packages.iter().find(|it| it.says(last))?.path);
+    shared(&packages).or_last(last, holder)
 }
 
 /// Whether nothing here is ever published.
@@ -91,22 +85,17 @@ pub(super) fn edit(
     edits.left.extend(unread.iter().map(|path| format!("`{path}` cannot be read as JSON")));
     let Some(old) = old.filter(|old| packages.iter().any(|package| package.says(old))) else {
         match shared(&packages) {
-            Shared::None => {}
             // Nothing is published from it.
             Shared::One(..) if packages.iter().all(Package::is_private) => {}
-            Shared::One(_, path) => edits.left.push(own_version(path, old)),
-            Shared::Several => {
-                edits.left.push(format!("`{ROOT}` and its members do not share one version"));
-            }
-            Shared::Unclear(path) => {
-                edits.left.push(format!("`{path}` does not hold a plain version"));
-            }
+            shared => shared.told(ROOT, old, edits),
         }
         return;
     };
     let moving = MovingPackages::of(&packages, old, new, edits);
+    let mut asks = false;
     for package in &packages {
         let mut places = moving.places(package.text, &package.object, package.path, edits);
+        asks |= !places.is_empty();
         places.extend(moving.own(package.text, &package.object));
         if let Some(text) = spliced(package.text, places) {
             edits.changed.insert(package.path.to_owned(), text);
@@ -121,12 +110,7 @@ pub(super) fn edit(
     if texts.contains_key(BUN_LOCK) && moving.directories.iter().any(|at| !at.is_empty()) {
         edits.left.push(format!("`{BUN_LOCK}` holds the members' versions: run `bun install`"));
     }
-    let asks = |package: &&Package<'_>| {
-        !moving
-            .places(package.text, &package.object, package.path, &mut Edits::default())
-            .is_empty()
-    };
-    if packages.iter().any(|package| asks(&package)) {
+    if asks {
         let locks = OTHER_LOCKS.iter().filter(|(path, _)| texts.contains_key(path));
         edits.left.extend(locks.map(|(path, command)| {
             format!("`{path}` holds what the packages ask of each other: run `{command}`")
@@ -194,11 +178,7 @@ fn shared<'a>(packages: &[Package<'a>]) -> Shared<'a> {
             None => return Shared::Unclear(package.path),
         };
     }
-    match (versions.pop_first(), versions.len()) {
-        (Some((version, path)), 0) => Shared::One(version, path),
-        (Some(_), _) => Shared::Several,
-        (None, _) => Shared::None,
-    }
+    Shared::of(versions)
 }
 
 /// The packages that go from one version to the next.

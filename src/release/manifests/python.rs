@@ -14,6 +14,8 @@ use toml_edit::{Document, Item};
 
 use super::cargo::{plain_string, quoted};
 use super::members::Members;
+use super::pep508;
+use super::requirement::Outcome;
 use super::{Edits, Shared, directory_of, is_aside, own_version, spliced};
 
 const ROOT: &str = "pyproject.toml";
@@ -81,14 +83,8 @@ pub(super) fn version<'a>(
     last: Option<&Version>,
 ) -> Option<(Version, &'a str)> {
     let (projects, _) = projects(texts)?;
-    match shared(&projects) {
-        Shared::One(version, path) => Some((version, path)),
-        Shared::Several => {
-            let last = last?;
-            Some((last.clone(), projects.iter().find(|it| it.says(last))?.path))
-        }
-        Shared::None | Shared::Unclear(_) => None,
-    }
+    let holder = |last: &Version| Some(projects.iter().find(|it| it.says(last))?.path);
+    shared(&projects).or_last(last, holder)
 }
 
 pub(super) fn names(texts: &BTreeMap<&str, &str>) -> Vec<String> {
@@ -115,16 +111,7 @@ pub(super) fn edit(
         edits.left.push(format!("`{path}` takes its version from elsewhere (`dynamic`)"));
     }
     let Some(old) = old.filter(|old| projects.iter().any(|project| project.says(old))) else {
-        match shared(&projects) {
-            Shared::None => {}
-            Shared::One(_, path) => edits.left.push(own_version(path, old)),
-            Shared::Several => {
-                edits.left.push(format!("`{ROOT}` and its members do not share one version"));
-            }
-            Shared::Unclear(path) => {
-                edits.left.push(format!("`{path}` does not hold a plain version"));
-            }
-        }
+        shared(&projects).told(ROOT, old, edits);
         return;
     };
     let Some(spelled) = pep440(new) else {
@@ -133,7 +120,7 @@ pub(super) fn edit(
     };
     let moving: Vec<&Project<'_>> = projects.iter().filter(|it| it.says(old)).collect();
     let names: BTreeSet<String> =
-        moving.iter().filter_map(|it| Some(canonical(&it.name()?))).collect();
+        moving.iter().filter_map(|it| Some(pep508::canonical(&it.name()?))).collect();
     for project in &projects {
         let places = places(project, &names, (old, &spelled), edits);
         if let Some(text) = spliced(project.text, places) {
@@ -168,15 +155,20 @@ fn places(
     }
     let kept = project.kept_by_tools().filter_map(said).filter(|(said, _)| said == old);
     places.extend(kept.map(|(_, place)| (place, spelled.to_owned())));
+    let read = |text: &str| pep440_rs::Version::from_str(text).ok();
+    let Some((old, new)) = pep440(old).and_then(|old| read(&old)).zip(read(spelled)) else {
+        return places;
+    };
     for (asked, place) in project.requirements() {
-        if !is_unmet(asked, names, old, spelled) {
+        if !names.contains(&pep508::package(asked)) {
             continue;
         }
-        match followed(asked, names, old, spelled) {
-            Some(now) => places.push((place, now)),
-            None => {
+        match pep508::outcome(asked, &old, &new) {
+            Outcome::Stays => {}
+            Outcome::Becomes(now) => places.push((place, now)),
+            Outcome::Unmet => {
                 let path = project.path;
-                edits.left.push(format!("`{path}` asks for `{asked}`, and {spelled} is next"));
+                edits.left.push(format!("`{path}` asks for `{asked}`, which {new} does not meet"));
             }
         }
     }
@@ -226,11 +218,7 @@ fn shared<'a>(projects: &[Project<'a>]) -> Shared<'a> {
             break;
         }
     }
-    match (versions.pop_first(), versions.len()) {
-        (Some((version, path)), 0) => Shared::One(version, path),
-        (Some(_), _) => Shared::Several,
-        (None, _) => Shared::None,
-    }
+    Shared::of(versions)
 }
 
 /// The entries of a lock that stand for the project itself and its members.
@@ -260,52 +248,6 @@ fn lock(text: &str, moved: &BTreeSet<&str>, (old, spelled): (&Version, &str), ed
         }
         None => edits.left.push(format!("`{LOCK}` does not say {old}")),
     }
-}
-
-/// Whether a requirement on one that moves names the version before, or is not met afterwards.
-fn is_unmet(requirement: &str, names: &BTreeSet<String>, old: &Version, new: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let end = requirement.find(|c| !plain(c)).unwrap_or(requirement.len());
-    if !names.contains(&canonical(&requirement[..end])) {
-        return false;
-    }
-    let read = |text: &str| pep440_rs::Version::from_str(text).ok();
-    let Some(asked) = specifiers(requirement) else { return false };
-    let (old, new) = (pep440(old).and_then(|old| read(&old)), read(new));
-    let names_old = asked.iter().any(|asked| Some(asked.version()) == old.as_ref());
-    !asked.is_empty() && (names_old || !new.is_some_and(|new| asked.contains(&new)))
-}
-
-/// The requirement with the version before replaced, if it is met then.
-fn followed(
-    requirement: &str,
-    names: &BTreeSet<String>,
-    old: &Version,
-    new: &str,
-) -> Option<String> {
-    let old_spelled = pep440(old)?;
-    // Behind the name, which may hold digits as well.
-    let at = requirement.rfind(&old_spelled)?;
-    let now = format!("{}{new}{}", &requirement[..at], &requirement[at + old_spelled.len()..]);
-    let next = semantic(new)?;
-    let met = is_unmet(&now, names, &next, new);
-    // It names the new version now, which is why it counts as one that follows.
-    (met && specifiers(&now)?.contains(&pep440_rs::Version::from_str(new).ok()?)).then_some(now)
-}
-
-/// What a requirement says of versions.
-fn specifiers(requirement: &str) -> Option<pep440_rs::VersionSpecifiers> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let end = requirement.find(|c| !plain(c)).unwrap_or(requirement.len());
-    let rest = requirement[end..].split(';').next().unwrap_or_default();
-    let rest = rest.rsplit(']').next().unwrap_or_default().trim().trim_matches(['(', ')']);
-    pep440_rs::VersionSpecifiers::from_str(rest).ok()
-}
-
-/// A name as indexes have it.
-fn canonical(name: &str) -> String {
-    let words = name.split(['-', '_', '.']).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join("-").to_ascii_lowercase()
 }
 
 /// `1.2.0rc1` as Semantic Versioning spells it. `None` for what has no such spelling.
@@ -344,42 +286,6 @@ pub(super) fn pep440(version: &Version) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_members_ask_of_each_other_follows_where_it_names_the_version() {
-        let names = BTreeSet::from(["w-core".to_owned()]);
-        let old = Version::new(1, 1, 0);
-        for (requirement, now) in [
-            ("w_core==1.1.0", Some("w_core==1.2.0rc1")),
-            (
-                "W.Core[a] ~= 1.1.0 ; python_version > '3'",
-                Some("W.Core[a] ~= 1.2.0rc1 ; python_version > '3'"),
-            ),
-            ("w-core>=1.1.0,<2", Some("w-core>=1.2.0rc1,<2")),
-            ("w-core<1.1.0", None),
-            ("w-core<2", None),
-        ] {
-            let followed = followed(requirement, &names, &old, "1.2.0rc1");
-            assert_eq!(followed.as_deref(), now, "{requirement}");
-        }
-    }
-
-    #[test]
-    fn what_members_ask_of_each_other_is_told_where_it_stays_behind() {
-        let names = BTreeSet::from(["w-core".to_owned()]);
-        let old = Version::new(1, 1, 0);
-        for (requirement, unmet) in [
-            ("w_core==1.1.0", true),
-            ("W.Core[fast] >= 1.1.0 ; python_version > '3'", true),
-            ("w-core<1.2", true),
-            ("w-core>=1", false),
-            ("w-core", false),
-            ("w-core-extra==1.1.0", false),
-            ("w-core @ git+https://h/w", false),
-        ] {
-            assert_eq!(is_unmet(requirement, &names, &old, "1.2.0"), unmet, "{requirement}");
-        }
-    }
 
     #[test]
     fn versions_are_read_and_spelled_as_python_does() {
