@@ -334,6 +334,24 @@ async fn what_a_registry_would_refuse_stops_everything_before_anything_is_out() 
 }
 
 #[tokio::test]
+async fn an_image_under_the_tag_of_the_version_is_never_replaced_and_latest_never_goes_back() {
+    let targets = "targets = [\"container\"]\n";
+    let (w, shelf) = (approved(targets, "*.oci.tar").await, Shelf::start().await);
+    shelf.has_image("1.2.0");
+    let ran = publishes(&w, &shelf, &[]).await;
+    assert_eq!(ran.code, Some(4), "{}\n{}", ran.log, ran.summary);
+    assert!(ran.log.contains("has another `widgets.oci.tar` already: sha256:"), "{}", ran.log);
+    assert_eq!(shelf.writes(), [""; 0]);
+    w.nothing_is_published();
+    // A fix of an older line leaves `latest` to the newer one.
+    let shelf = Shelf::start().await;
+    shelf.has_image("v2.0.0");
+    let ran = publishes(&w, &shelf, &[]).await;
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.log, ran.summary);
+    assert_eq!(shelf.writes(), ["image 1.2.0"]);
+}
+
+#[tokio::test]
 async fn a_secret_that_is_handed_in_goes_before_trust_and_without_either_nothing_starts() {
     let (w, shelf) =
         (approved("targets = [\"npm\"]\n", "*.tgz").await, Shelf::with_older_versions().await);

@@ -138,6 +138,11 @@ impl Shelf {
         kept.crates.entry(name.to_owned()).or_default().push((line, 0));
     }
 
+    /// Somebody pushed another image under this tag before.
+    pub(crate) fn has_image(&self, tag: &str) {
+        self.kept.lock().unwrap().images.insert(tag.to_owned(), b"{}".to_vec());
+    }
+
     pub(crate) fn npm_tags(&self, name: &str) -> Value {
         self.kept.lock().unwrap().npm[name]["dist-tags"].clone()
     }
