@@ -27,6 +27,7 @@ use crate::egress::{Egress, EgressError, EgressPolicy, PinnedHost, PrivateAddres
 use crate::environment::REGISTRIES;
 use crate::forge::{
     AppKey, AppKeyError, Forge, ForgeConfig, ForgeError, PICTURE_HOSTS, Pace, UPLOADS_HOST,
+    download_hosts,
 };
 use crate::model::{self, Guarded, Model, ModelError, Provider, ScriptError, Scripted};
 use crate::registry::{
@@ -314,8 +315,8 @@ pub fn forge_of_job(api: &Url, web: &Url, token: SecretString) -> Result<Forge, 
     let mut addresses = vec![api.clone()];
     let public = api.host_str() == Some("api.github.com");
     if public {
-        let uploads = Url::parse(&format!("https://{UPLOADS_HOST}"));
-        addresses.extend(uploads);
+        let hosts = std::iter::once(UPLOADS_HOST.to_owned()).chain(download_hosts());
+        addresses.extend(hosts.filter_map(|host| Url::parse(&format!("https://{host}")).ok()));
     }
     // The runner names its server, which may stand in a private network.
     let private = if public { PrivateAddresses::Refuse } else { PrivateAddresses::Allow };
@@ -463,8 +464,8 @@ fn egress(config: &Config) -> Result<Egress, StartError> {
     let mut addresses = vec![config.github.api_url.clone(), config.github.web_url.clone()];
     addresses.extend(model_addresses(&config.model)?);
     if config.github.web_url.host_str() == Some("github.com") {
-        let hosts = PICTURE_HOSTS.iter().filter_map(|it| Url::parse(&format!("https://{it}")).ok());
-        addresses.extend(hosts);
+        let hosts = PICTURE_HOSTS.iter().map(|host| (*host).to_owned()).chain(download_hosts());
+        addresses.extend(hosts.filter_map(|host| Url::parse(&format!("https://{host}")).ok()));
     }
     egress_to(addresses, private_addresses(config))
 }

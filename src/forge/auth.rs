@@ -314,6 +314,9 @@ fn shared_failure(error: Arc<ForgeError>) -> ForgeError {
                 ForgeError::Denied { doing: doing.clone(), source: source.to_string().into() }
             }
             ForgeError::Unreadable { doing, source } => unreadable(doing, source.to_string()),
+            ForgeError::KeptElsewhere { doing, location } => {
+                ForgeError::KeptElsewhere { doing: doing.clone(), location: location.clone() }
+            }
             ForgeError::Withheld { secret } => ForgeError::Withheld { secret: secret.clone() },
         },
     }

@@ -106,11 +106,8 @@ impl Forge {
         // A check run of GitHub Actions carries the number of its job.
         let path = format!("{}/actions/jobs/{run}/logs", repo_path(repo));
         let doing = "reading the log of a check";
-        let call = ApiCall { accept: RAW, ..ApiCall::new(Method::GET, path, doing) };
-        let Some(answer) = found(self.call(repo, Scope::Watch, call).await)? else {
-            return Ok(None);
-        };
-        Ok(Some(String::from_utf8_lossy(&answer.body).into_owned()))
+        let log = self.download(repo, Scope::Watch, path, RAW, doing).await?;
+        Ok(log.map(|log| String::from_utf8_lossy(&log).into_owned()))
     }
 
     /// What a check points at, line by line: `path:line: message`.

@@ -32,6 +32,7 @@ mod branch;
 mod checks;
 mod consent;
 mod contributors;
+mod downloads;
 mod graphql;
 mod history;
 mod limits;
@@ -57,6 +58,7 @@ pub use branch::{BranchRules, RequiredCheck};
 pub use checks::ReportedCheck;
 pub use consent::{Ballot, Roles, actor, moment};
 pub use contributors::{Contributors, PullBranch};
+pub use downloads::download_hosts;
 pub use history::{OpenPullOfOthers, RecentHistory};
 pub use limits::Pace;
 pub use manifest::claim_app;
@@ -171,6 +173,14 @@ pub enum ForgeError {
         /// The path there, below the API's root.
         path: String,
     },
+    /// What was asked for lies elsewhere, for a minute.
+    #[error("GitHub keeps what was asked for elsewhere while {doing}")]
+    KeptElsewhere {
+        /// What we were doing.
+        doing: String,
+        /// The whole address.
+        location: String,
+    },
     /// The answer is not what GitHub's description promises.
     #[error("GitHub's answer cannot be read while {doing}")]
     Unreadable {
@@ -215,7 +225,10 @@ impl ForgeError {
             }
             // Our token was minted a moment ago: a 401 is GitHub catching up.
             Self::Refused { status: 401, .. } => ErrorKind::Retry { after_seconds: None },
-            Self::Refused { .. } | Self::Denied { .. } | Self::Moved { .. } => ErrorKind::Permanent,
+            Self::Refused { .. }
+            | Self::Denied { .. }
+            | Self::Moved { .. }
+            | Self::KeptElsewhere { .. } => ErrorKind::Permanent,
             Self::Withheld { .. } => ErrorKind::Withheld,
         }
     }

@@ -58,8 +58,12 @@ impl Forge {
         if let Some(after_seconds) = waits {
             return Err(ForgeError::Limited { doing: call.doing.to_owned(), after_seconds });
         }
-        match self.moved_to(&answer) {
-            Some(path) => Err(ForgeError::Moved { doing: call.doing.to_owned(), path }),
+        let doing = call.doing.to_owned();
+        if let Some(path) = self.moved_to(&answer) {
+            return Err(ForgeError::Moved { doing, path });
+        }
+        match kept_elsewhere(&answer) {
+            Some(location) => Err(ForgeError::KeptElsewhere { doing, location }),
             None => answer.judged(call.doing),
         }
     }
@@ -100,4 +104,10 @@ impl Forge {
             .build();
         built.map_err(|never| match never {})
     }
+}
+
+/// Where a file is that GitHub only leads to.
+fn kept_elsewhere(answer: &ApiResponse) -> Option<String> {
+    let location = answer.headers.get(LOCATION).filter(|_| answer.status.as_u16() == 302)?;
+    location.to_str().ok().map(str::to_owned)
 }

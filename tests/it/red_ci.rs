@@ -1,6 +1,8 @@
 //! A red required check on Gander's own commit is repaired; one it did not cause is not.
 
-use gander_emulator::{Annotation, CheckOutcome, CheckReport, Requirement};
+use gander_emulator::{
+    Annotation, CheckOutcome, CheckReport, Fault, JobEnd, Requirement, WorkflowSpec,
+};
 use insta::assert_snapshot;
 
 use crate::world::{REPO, World, edit, finish, good_fix, off_by_one, verify};
@@ -44,6 +46,44 @@ async fn a_check_that_is_red_here_and_green_on_the_base_is_repaired() {
 
     Done in `HEAD`, and checked. [Changes since](https://github.test/acme/widgets/compare/79de9957d068...HEAD)
     ");
+    w.ends().await;
+}
+
+/// A workflow of the repository runs on a commit and ends like this.
+fn workflow(w: &World, sha: &str, conclusion: &str, log: &str) {
+    let (path, jobs) = (".github/workflows/ci.yml", ["lint"].as_slice());
+    let spec = WorkflowSpec { name: "CI", path, event: "push", branch: None, sha, jobs };
+    let run = w.maintainer().starts_workflow(REPO, &spec).unwrap();
+    let end = JobEnd { name: "lint", conclusion, log, annotations: &[] };
+    w.emulator.job_ends(REPO, run, &end).unwrap();
+}
+
+/// GitHub keeps logs elsewhere, and says where for a minute.
+#[tokio::test]
+async fn what_a_workflow_wrote_before_it_failed_reaches_the_model() {
+    let (w, _) = with_ci(vec![repair()]).await;
+    workflow(&w, &main_head(&w), "success", "all is well\n");
+    let head = w.only_pull().head_sha;
+    workflow(&w, &head, "failure", "count.sh:3: error: Double quote to prevent globbing\n");
+    w.settle().await;
+    assert_ne!(w.only_pull().head_sha, head);
+    let heard = w.model.heard().join("\n");
+    assert!(heard.contains("Double quote to prevent globbing"), "{heard}");
+    w.ends().await;
+}
+
+#[tokio::test]
+async fn a_log_that_leads_elsewhere_is_not_followed_there() {
+    let (w, _) = with_ci(vec![repair()]).await;
+    workflow(&w, &main_head(&w), "success", "all is well\n");
+    let head = w.only_pull().head_sha;
+    let elsewhere = Fault::on("GET", "/repos/*/*/actions/jobs/*/logs").times(9);
+    w.emulator.plan(elsewhere.answers(302).with_header("location", "http://203.0.113.7/log"));
+    workflow(&w, &head, "failure", "count.sh:3: error: Double quote to prevent globbing\n");
+    w.settle().await;
+    // Without the log it tries all the same.
+    assert_ne!(w.only_pull().head_sha, head);
+    assert!(!w.model.heard().join("\n").contains("Double quote"));
     w.ends().await;
 }
 
